@@ -1,0 +1,1 @@
+//! The command line: clap tree, one file a command family, pure rendering.

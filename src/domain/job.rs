@@ -1,0 +1,210 @@
+//! A job: one token position, its identity, its status and the transitions its status allows.
+
+use alloy_primitives::Address;
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, VariantArray};
+
+/// The number of a job in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(pub i64);
+
+impl std::fmt::Display for JobId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Whether a job's money is real.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, Serialize, Deserialize,
+)]
+#[strum(serialize_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
+pub enum Realm {
+    /// Trades on the paper venue, with invented money.
+    Paper,
+    /// Trades on a chain, with the user's own key.
+    Live,
+}
+
+/// What a job is for. Fixed for a job's life.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, VariantArray, Serialize, Deserialize,
+)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", ascii_case_insensitive)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum JobMode {
+    /// Build a position: DCA, dip-buy, take-profit.
+    Accumulate,
+    /// Keep an inventory balanced around a moving average.
+    Liquidity,
+}
+
+/// Where a job is in its life.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, VariantArray, Serialize, Deserialize,
+)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", ascii_case_insensitive)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum JobStatus {
+    /// No position, not running.
+    Idle,
+    /// Trades by its rules.
+    Running,
+    /// Keeps its position and does not trade.
+    Paused,
+    /// Sells all it holds to return to idle.
+    Liquidating,
+    /// Stopped by too many failures in a row.
+    Error,
+}
+
+/// What somebody, or the engine itself, asks of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum Command {
+    /// Begin a cycle, or go on after a pause.
+    Start,
+    /// Stop trading, keep the position.
+    Pause,
+    /// Go on after a pause or an error.
+    Resume,
+    /// Sell everything this job bought.
+    Liquidate,
+    /// Archive the job.
+    Remove,
+    /// The engine: nothing is left to sell.
+    FinishLiquidation,
+    /// The engine: too many failures in a row.
+    Fail,
+}
+
+/// The status a job moves to, or that it need not move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transition {
+    /// The job becomes this.
+    To(JobStatus),
+    /// The job already is what was asked.
+    Already,
+    /// The job leaves the list for good; its history stays.
+    Archived,
+}
+
+/// A command that a job's status does not allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a job that is {status} cannot {command}; allowed now: {}", allowed(*status, *before_stop))]
+pub struct TransitionRefused {
+    /// What was asked.
+    pub command: Command,
+    /// What the job is.
+    pub status: JobStatus,
+    /// What the job was before it was paused or failed.
+    pub before_stop: Option<JobStatus>,
+}
+
+/// Failures in a row after which a job stops itself.
+pub const FAILURES_IN_A_ROW_MAX: u32 = 5;
+
+/// The lifecycle as one table. `before_stop` is the status a PAUSED or ERROR job came from, and where
+/// `resume` brings it back to: a job that was liquidating never resumes into buying.
+///
+/// # Errors
+/// [`TransitionRefused`] names the status and what it allows.
+pub fn transition(
+    status: JobStatus,
+    before_stop: Option<JobStatus>,
+    command: Command,
+) -> Result<Transition, TransitionRefused> {
+    use JobStatus::{Error, Idle, Liquidating, Paused, Running};
+    use Transition::{Already, Archived, To};
+    let back = before_stop.unwrap_or(Running);
+    match (command, status) {
+        (Command::Start, Idle) => Ok(To(Running)),
+        (Command::Start | Command::Resume, Paused) | (Command::Resume, Error) => Ok(To(back)),
+        (Command::Start | Command::Resume, Running)
+        | (Command::Pause, Paused)
+        | (Command::Liquidate, Liquidating)
+        | (Command::Fail, Error) => Ok(Already),
+        (Command::Pause, Running | Liquidating) => Ok(To(Paused)),
+        (Command::Liquidate, Running | Paused) => Ok(To(Liquidating)),
+        (Command::Remove, Idle) => Ok(Archived),
+        (Command::FinishLiquidation, Liquidating) => Ok(To(Idle)),
+        (Command::Fail, _) => Ok(To(Error)),
+        _ => Err(TransitionRefused {
+            command,
+            status,
+            before_stop,
+        }),
+    }
+}
+
+/// The users' commands that `status` allows, for error messages.
+fn allowed(status: JobStatus, before_stop: Option<JobStatus>) -> String {
+    let users = [
+        Command::Start,
+        Command::Pause,
+        Command::Resume,
+        Command::Liquidate,
+        Command::Remove,
+    ];
+    let names: Vec<String> = users
+        .into_iter()
+        .filter(|command| {
+            matches!(
+                transition(status, before_stop, *command),
+                Ok(Transition::To(_) | Transition::Archived)
+            )
+        })
+        .map(|command| command.to_string())
+        .collect();
+    names.join(", ")
+}
+
+/// A token as the ledger needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// Contract address.
+    pub address: Address,
+    /// Ticker, for people.
+    pub symbol: String,
+    /// Digits after the point of one whole token, 0 to 36.
+    pub decimals: u8,
+}
+
+/// The wallet and market a job trades in. Fixed for a job's life.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Account {
+    /// Paper or live.
+    pub realm: Realm,
+    /// Chain name, such as `base`.
+    pub chain: String,
+    /// The address that holds the tokens and signs.
+    pub wallet: Address,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_was_liquidating_never_resumes_into_buying() {
+        for stopped in [JobStatus::Paused, JobStatus::Error] {
+            let resumed = transition(stopped, Some(JobStatus::Liquidating), Command::Resume);
+            assert_eq!(resumed, Ok(Transition::To(JobStatus::Liquidating)));
+        }
+    }
+
+    #[test]
+    fn every_refusal_names_the_status_and_what_it_allows() {
+        for &status in JobStatus::VARIANTS {
+            for &command in Command::VARIANTS {
+                if let Err(refused) = transition(status, None, command) {
+                    let text = refused.to_string();
+                    assert!(text.contains(&status.to_string()), "{text}");
+                    assert!(!text.ends_with(": "), "{text}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The pure core: no async, no SQL, no clock, no randomness, no floats.
+//!
+//! Everything here is a total function of its arguments. The instant of the slot and the price are
+//! arguments like any other, so the same facts give the same decision in a worker, a test or a backtest.
+#![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
+
+pub mod accounting;
+pub mod accumulate;
+pub mod config;
+pub mod decision;
+pub mod job;
+pub mod limits;
+pub mod liquidate;
+pub mod liquidity;
+pub mod price;
+pub mod schedule;
+pub mod span;
+pub mod trade;
+pub mod units;
+
+/// An instant. The engine's clock is the database's; the rules' clock is the slot.
+pub type Timestamp = chrono::DateTime<chrono::Utc>;

@@ -1,0 +1,131 @@
+//! A length of time as people write it: `90s`, `4h`, `1d 12h`.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use super::Timestamp;
+
+/// A length of time, whole milliseconds, at most 100 years.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Span(Duration);
+
+/// A text that is not a length of time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a length of time; write it with units, such as 90s, 15m, 4h or 7d, up to 100 years")]
+pub struct ParseSpanError(String);
+
+impl Span {
+    /// No time at all.
+    pub const ZERO: Self = Self(Duration::ZERO);
+    const MAX: Duration = Duration::from_secs(100 * 366 * 24 * 3_600);
+
+    /// `secs` seconds, capped at 100 years.
+    #[must_use]
+    pub fn from_secs(secs: u64) -> Self {
+        Self(Duration::from_secs(secs).min(Self::MAX))
+    }
+
+    /// As the standard library counts time.
+    #[must_use]
+    pub const fn std(self) -> Duration {
+        self.0
+    }
+
+    /// As chrono counts time.
+    #[must_use]
+    pub fn delta(self) -> TimeDelta {
+        // A span is at most 100 years, which chrono holds; the fallback cannot be reached.
+        TimeDelta::from_std(self.0).unwrap_or(TimeDelta::MAX)
+    }
+
+    /// Whether this is no time at all.
+    #[must_use]
+    pub const fn is_zero(self) -> bool {
+        self.0.is_zero()
+    }
+
+    /// The instant this long after `instant`, capped at the end of time.
+    #[must_use]
+    pub fn after(self, instant: Timestamp) -> Timestamp {
+        instant
+            .checked_add_signed(self.delta())
+            .unwrap_or(Timestamp::MAX_UTC)
+    }
+
+    /// The instant this long before `instant`, capped at the beginning of time.
+    #[must_use]
+    pub fn before(self, instant: Timestamp) -> Timestamp {
+        instant
+            .checked_sub_signed(self.delta())
+            .unwrap_or(Timestamp::MIN_UTC)
+    }
+
+    /// Whether at least this much time lies between `since` and `now`.
+    #[must_use]
+    pub fn passed(self, since: Timestamp, now: Timestamp) -> bool {
+        self.after(since) <= now
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = humantime::format_duration(self.0).to_string();
+        f.write_str(&text.replace("days", "d").replace("day", "d"))
+    }
+}
+
+impl FromStr for Span {
+    type Err = ParseSpanError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = || ParseSpanError(text.to_owned());
+        let parsed = humantime::parse_duration(text.trim()).map_err(|_| error())?;
+        let whole_millis = parsed.subsec_nanos().is_multiple_of(1_000_000);
+        if parsed <= Self::MAX && whole_millis {
+            Ok(Self(parsed))
+        } else {
+            Err(error())
+        }
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = ParseSpanError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Span> for String {
+    fn from(span: Span) -> Self {
+        span.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for text in ["90s", "15m", "4h", "7d", "1d 12h", "250ms", "0s"] {
+            let span: Span = text.parse().expect(text);
+            assert_eq!(
+                span.to_string().parse::<Span>().expect("reads back"),
+                span,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_bare_number_or_a_wild_one_is_refused() {
+        for text in ["", "4", "-1h", "4 parsecs", "900years", "1ns"] {
+            assert!(text.parse::<Span>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! load -> decide -> record -> act.

@@ -1,0 +1,13 @@
+//! lgi-mm: a crash-proof trading runner. See ARCHITECTURE.md for the map and the invariants.
+
+pub mod cli;
+pub mod config;
+pub mod domain;
+pub mod embedded;
+pub mod engine;
+pub mod paper;
+pub mod ports;
+pub mod prices;
+pub mod queue;
+pub mod store;
+pub mod telemetry;

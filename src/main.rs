@@ -1,0 +1,3 @@
+//! The `lgi-mm` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The paper venue: an external ledger with transactions of its own.

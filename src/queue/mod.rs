@@ -1,0 +1,1 @@
+//! apalis only: tasks (ids only), scheduler, worker.
