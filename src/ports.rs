@@ -1,1 +1,329 @@
-//! What the engine needs from the world.
+//! What the engine needs from the world: prices, a venue that quotes, a chain that settles, a signer.
+//!
+//! The paper venue and a live chain implement the same traits; nothing above this file knows which it drives.
+
+use std::sync::Arc;
+
+use alloy_primitives::{Address, B256, Bytes, U256};
+use async_trait::async_trait;
+
+use crate::domain::{
+    Timestamp,
+    config::PriceConfig,
+    job::Account,
+    price::Answer,
+    trade::{Patience, Purpose},
+    units::{Amount, Price},
+};
+
+/// One job's wish for prices.
+#[derive(Debug, Clone, Copy)]
+pub struct PriceRequest<'a> {
+    /// Chain name.
+    pub chain: &'a str,
+    /// The token to price.
+    pub token: Address,
+    /// Sources in order, and their parameters.
+    pub config: &'a PriceConfig,
+}
+
+/// Prices for many jobs at once.
+#[async_trait]
+pub trait Prices: Send + Sync {
+    /// For each request, one answer per configured source, in the configured order. Each source is asked
+    /// once for all requests that share it; one failing source or token harms no other.
+    async fn answers(&self, requests: &[PriceRequest<'_>], now: Timestamp) -> Vec<Vec<Answer>>;
+}
+
+/// Something a wallet can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Asset {
+    /// The chain's own coin, which pays for gas.
+    Native,
+    /// A token contract.
+    Token(Address),
+}
+
+/// A swap of an exact input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SwapRequest {
+    /// Who trades.
+    pub wallet: Address,
+    /// What goes out.
+    pub token_in: Address,
+    /// What comes in.
+    pub token_out: Address,
+    /// How much goes out, base units of `token_in`.
+    pub amount_in: Amount,
+    /// What the accepted prices say it is worth, base units of `token_out`, before any cost.
+    pub amount_out_fair: Amount,
+}
+
+/// What a venue says a swap would do now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quote {
+    /// Expected output, base units of `token_out`.
+    pub amount_out: Amount,
+    /// How far this swap moves the price, basis points.
+    pub price_impact_bps: u32,
+    /// Gas of all calls together, units.
+    pub gas_units: u64,
+}
+
+/// One call to be signed. The approves of a swap come first, the swap last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Contract.
+    pub to: Address,
+    /// Calldata; deadline and minimum output are inside.
+    pub data: Bytes,
+    /// Native coin sent along, wei.
+    pub value: U256,
+    /// Gas limit, units.
+    pub gas_limit: u64,
+}
+
+impl Call {
+    /// The call that only uses up a nonce: nothing, sent to oneself.
+    #[must_use]
+    pub fn cancel(wallet: Address) -> Self {
+        Self {
+            purpose: Purpose::Cancel,
+            to: wallet,
+            data: Bytes::new(),
+            value: U256::ZERO,
+            gas_limit: 21_000,
+        }
+    }
+}
+
+/// Why there is no quote.
+#[derive(Debug, thiserror::Error)]
+pub enum QuoteError {
+    /// No pool trades this pair, or none can fill this amount.
+    #[error("no pool can fill this swap: {0}")]
+    NoLiquidity(String),
+    /// The venue could not be asked.
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+}
+
+/// Turns plans into calldata.
+#[async_trait]
+pub trait Venue: Send + Sync {
+    /// What the swap would do now. Sends nothing.
+    async fn quote(&self, request: &SwapRequest) -> Result<Quote, QuoteError>;
+
+    /// The calls that do it, bound to a minimum output and a deadline in block time.
+    async fn calls(
+        &self,
+        request: &SwapRequest,
+        amount_out_min: Amount,
+        deadline: Timestamp,
+    ) -> Result<Vec<Call>, QuoteError>;
+}
+
+/// A request that got no usable answer. It proves nothing about what the node did.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{endpoint}: {detail}")]
+pub struct RpcError {
+    /// Who was asked, without credentials.
+    pub endpoint: String,
+    /// What happened, for people.
+    pub detail: String,
+}
+
+/// The newest block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Its number.
+    pub number: u64,
+    /// Its time: the clock of deadlines.
+    pub time: Timestamp,
+}
+
+/// A signer's transaction counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nonces {
+    /// Mined.
+    pub latest: u64,
+    /// Mined and pooled.
+    pub pending: u64,
+}
+
+/// EIP-1559 fees, wei per unit of gas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fees {
+    /// Most that is paid in all.
+    pub max_fee_per_gas: u128,
+    /// Most that goes to the block's producer.
+    pub max_priority_fee_per_gas: u128,
+}
+
+/// A token movement in a receipt's logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transfer {
+    /// The contract that logged it.
+    pub token: Address,
+    /// Sender.
+    pub from: Address,
+    /// Receiver.
+    pub to: Address,
+    /// Base units.
+    pub amount: Amount,
+}
+
+/// What a mined transaction did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// Executed rather than reverted.
+    pub success: bool,
+    /// Block it is in.
+    pub block_number: u64,
+    /// Hash of that block.
+    pub block_hash: B256,
+    /// Time of that block.
+    pub block_time: Timestamp,
+    /// All it cost its sender in native coin, wei: gas and an L2's data fee.
+    pub gas_native: Amount,
+    /// Token movements, in log order.
+    pub transfers: Vec<Transfer>,
+}
+
+/// What a node knows of a hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lookup {
+    /// Nothing; which is no proof of anything.
+    Absent,
+    /// It waits in the pool.
+    Pooled,
+    /// It is in a block.
+    Mined(Receipt),
+}
+
+/// What a node said to stored bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// Taken into the pool.
+    Accepted,
+    /// It has them already.
+    AlreadyKnown,
+}
+
+/// Why bytes were not taken. No variant frees a nonce.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SendError {
+    /// The nonce is used; one of our hashes may be the one that used it.
+    #[error("nonce too low")]
+    NonceTooLow,
+    /// A pooled transaction on this nonce pays more.
+    #[error("replacement transaction underpriced")]
+    Underpriced,
+    /// The wallet cannot pay gas and value.
+    #[error("insufficient funds for gas and value")]
+    InsufficientFunds,
+    /// Refused for a reason that another try will not mend.
+    #[error("rejected: {0}")]
+    Rejected(String),
+    /// No answer, or one nobody knows: the bytes may have been taken.
+    #[error("ambiguous: {0}")]
+    Ambiguous(#[source] RpcError),
+}
+
+/// Where transactions settle.
+#[async_trait]
+pub trait Chain: Send + Sync {
+    /// The newest block.
+    async fn head(&self) -> Result<Head, RpcError>;
+
+    /// How many transactions `signer` has made.
+    async fn nonces(&self, signer: Address) -> Result<Nonces, RpcError>;
+
+    /// Balances of `wallet`, in the order asked.
+    async fn balances(&self, wallet: Address, assets: &[Asset]) -> Result<Vec<Amount>, RpcError>;
+
+    /// Fees that get a transaction mined soon.
+    async fn fees(&self) -> Result<Fees, RpcError>;
+
+    /// USD per whole native coin, for the gas limit in USD.
+    async fn native_price(&self) -> Result<Price, RpcError>;
+
+    /// Hands stored bytes to a node. Sending the same bytes again is always safe.
+    async fn send(&self, raw: &Bytes) -> Result<Sent, SendError>;
+
+    /// What is known of each hash, in the order asked.
+    async fn lookup(&self, hashes: &[B256]) -> Vec<Result<Lookup, RpcError>>;
+
+    /// How patient this chain is.
+    fn patience(&self) -> Patience;
+}
+
+/// A call with everything a signature needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnsignedTransaction {
+    /// What to do.
+    pub call: Call,
+    /// The nonce it takes.
+    pub nonce: u64,
+    /// What it pays.
+    pub fees: Fees,
+}
+
+/// Bytes that may be sent for ever, and their hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedTransaction {
+    /// Transaction hash.
+    pub hash: B256,
+    /// What is sent.
+    pub raw: Bytes,
+}
+
+/// The key could not be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot sign for {address}: {detail}")]
+pub struct SignError {
+    /// Whose signature.
+    pub address: Address,
+    /// What happened, without secrets.
+    pub detail: String,
+}
+
+/// Holds a key.
+#[async_trait]
+pub trait Signer: Send + Sync {
+    /// Whose key.
+    fn address(&self) -> Address;
+
+    /// Signs; the same input gives the same bytes.
+    async fn sign(&self, transaction: &UnsignedTransaction) -> Result<SignedTransaction, SignError>;
+}
+
+/// All that a job's account trades through.
+#[derive(Clone)]
+pub struct Market {
+    /// Settles.
+    pub chain: Arc<dyn Chain>,
+    /// Quotes.
+    pub venue: Arc<dyn Venue>,
+    /// Signs.
+    pub signer: Arc<dyn Signer>,
+}
+
+/// An account that this process cannot trade for.
+#[derive(Debug, thiserror::Error)]
+#[error("no market for {realm} {chain} {wallet}: {detail}", realm = account.realm, chain = account.chain, wallet = account.wallet)]
+pub struct NoMarket {
+    /// The account.
+    pub account: Account,
+    /// What is missing and what to do.
+    pub detail: String,
+}
+
+/// Finds the market of an account.
+#[async_trait]
+pub trait Markets: Send + Sync {
+    /// The market, ready to use.
+    async fn market(&self, account: &Account) -> Result<Market, NoMarket>;
+}
