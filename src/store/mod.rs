@@ -1,8 +1,54 @@
 //! SQL only: the ledger's rows, and the statements that guard them.
 
+pub mod fills;
+pub mod jobs;
+mod numeric;
+pub mod samples;
+pub mod signers;
+pub mod slots;
+pub mod ticks;
+pub mod trades;
+pub mod views;
+
 use sqlx::PgPool;
 
 static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// Channel on which a changed job or a new open trade wakes the schedulers.
+pub const WAKE_CHANNEL: &str = "lgi_mm_wake";
+
+/// The ledger could not answer, or holds what it must not.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database could not be asked.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A column holds what no constraint should have let in.
+    #[error("the database holds an impossible {column}: {value}; was it edited by hand?")]
+    Corrupt {
+        /// The column.
+        column: &'static str,
+        /// What it holds.
+        value: String,
+    },
+    /// No such job.
+    #[error("no such job: {0}")]
+    NoSuchJob(String),
+    /// No such trade.
+    #[error("no such trade: {0}")]
+    NoSuchTrade(i64),
+}
+
+impl StoreError {
+    /// The constraint that refused a row, if that is what happened.
+    #[must_use]
+    pub fn constraint(&self) -> Option<&str> {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => error.constraint(),
+            _ => None,
+        }
+    }
+}
 
 /// The schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -26,9 +72,23 @@ pub enum MigrateError {
 /// # Errors
 /// [`MigrateError`]; a database of a newer version is left alone.
 pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
-    apalis_postgres::PostgresStorage::setup(pool).await.map_err(MigrateError::Queue)?;
+    apalis_postgres::PostgresStorage::setup(pool)
+        .await
+        .map_err(MigrateError::Queue)?;
     match MIGRATOR.run(pool).await {
-        Err(sqlx::migrate::MigrateError::VersionMissing(version)) => Err(MigrateError::NewerDatabase(version)),
+        Err(sqlx::migrate::MigrateError::VersionMissing(version)) => {
+            Err(MigrateError::NewerDatabase(version))
+        }
         other => Ok(other?),
     }
+}
+
+/// The database's clock: the engine's only one.
+///
+/// # Errors
+/// [`StoreError::Database`].
+pub async fn now(pool: &PgPool) -> Result<crate::domain::Timestamp, StoreError> {
+    Ok(sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#)
+        .fetch_one(pool)
+        .await?)
 }

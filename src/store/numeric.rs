@@ -1,0 +1,76 @@
+//! Between the database's types and the domain's. Amounts travel as text, because NUMERIC(78,0) holds more
+//! digits than a decimal type does.
+
+use std::str::FromStr;
+
+use alloy_primitives::{Address, B256};
+use rust_decimal::Decimal;
+
+use super::StoreError;
+use crate::domain::units::{Amount, MoneyError, Price, Rounding, Usd};
+
+/// A column that does not hold what its constraint promises.
+fn corrupt(column: &'static str, value: impl ToString) -> StoreError {
+    StoreError::Corrupt {
+        column,
+        value: value.to_string(),
+    }
+}
+
+pub(super) fn amount(column: &'static str, text: &str) -> Result<Amount, StoreError> {
+    text.parse().map_err(|_| corrupt(column, text))
+}
+
+pub(super) fn address(column: &'static str, text: &str) -> Result<Address, StoreError> {
+    text.parse().map_err(|_| corrupt(column, text))
+}
+
+pub(super) fn price(column: &'static str, value: Decimal) -> Result<Price, StoreError> {
+    Price::new(value).map_err(|_| corrupt(column, value))
+}
+
+pub(super) fn usd(column: &'static str, value: Decimal) -> Result<Usd, StoreError> {
+    Usd::new(value).map_err(|_: MoneyError| corrupt(column, value))
+}
+
+pub(super) fn hash(column: &'static str, bytes: &[u8]) -> Result<B256, StoreError> {
+    B256::try_from(bytes).map_err(|_| corrupt(column, alloy_primitives::hex::encode(bytes)))
+}
+
+pub(super) fn unsigned<T: TryFrom<i64>>(column: &'static str, value: i64) -> Result<T, StoreError> {
+    T::try_from(value).map_err(|_| corrupt(column, value))
+}
+
+pub(super) fn signed<T: TryInto<i64> + Copy + ToString>(
+    column: &'static str,
+    value: T,
+) -> Result<i64, StoreError> {
+    value.try_into().map_err(|_| corrupt(column, value))
+}
+
+pub(super) fn word<T: FromStr>(column: &'static str, text: &str) -> Result<T, StoreError> {
+    text.parse().map_err(|_| corrupt(column, text))
+}
+
+pub(super) fn json<T: serde::de::DeserializeOwned>(
+    column: &'static str,
+    value: serde_json::Value,
+) -> Result<T, StoreError> {
+    serde_json::from_value(value).map_err(|error| corrupt(column, error))
+}
+
+/// A mean with more digits than a decimal holds, rounded down.
+pub(super) fn mean(column: &'static str, text: &str) -> Result<Price, StoreError> {
+    let value = Decimal::from_str(text).map_err(|_| corrupt(column, text))?;
+    price(column, value)
+}
+
+/// Lower-case, as every address column is.
+pub(super) fn lower(address: Address) -> String {
+    format!("{address:#x}")
+}
+
+/// A sum of money that a view shows; digits past the ledger's scale are cut.
+pub(super) fn usd_cut(value: Decimal) -> Usd {
+    Usd::rounded(value, Rounding::Down)
+}
