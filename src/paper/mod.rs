@@ -1,1 +1,30 @@
-//! The paper venue: an external ledger with transactions of its own.
+//! The paper venue: an external ledger with transactions of its own, polled like a chain.
+//!
+//! It lives in the Postgres schema `paper`, and is only ever touched through its own short transactions, never
+//! together with the trading ledger: a crash between "sent" and "recorded" is as real here as on a chain.
+//!
+//! Nothing runs in the background. Blocks are a function of time, and whoever looks at a sender first mines
+//! what has become due, into the blocks it would have been in.
+
+mod admit;
+pub mod audit;
+mod chain;
+mod clock;
+mod codec;
+mod error;
+mod execute;
+mod faults;
+mod markets;
+mod mine;
+mod settings;
+mod signer;
+mod venue;
+
+pub use chain::PaperChain;
+pub use codec::pool_address;
+pub use error::PaperError;
+pub use faults::{ActiveFault, Fault, FaultKind, Faults};
+pub use markets::{Funding, PaperMarkets, default_wallet};
+pub use settings::PaperSettings;
+pub use signer::PaperSigner;
+pub use venue::PaperVenue;

@@ -1,0 +1,310 @@
+//! The paper chain: sends, lookups and everything else a node answers.
+
+use std::{collections::HashMap, time::Duration};
+
+use alloy_primitives::{Address, B256, Bytes};
+use async_trait::async_trait;
+use sqlx::{Connection, PgConnection, PgPool};
+
+use super::{
+    admit::Admissible,
+    clock::{BlockClock, block_hash},
+    error::{PaperError, hash, read, text, unsigned},
+    faults::{Armed, FaultKind, refuse_if_down},
+    mine::{self, catch_up},
+    settings::PaperSettings,
+};
+use crate::{
+    domain::{
+        trade::Patience,
+        units::{Amount, Price},
+    },
+    ports::{Asset, Chain, Fees, Head, Lookup, Nonces, Receipt, RpcError, SendError, Sent, Transfer},
+};
+
+/// One chain of the paper ledger. Its wallet must have been opened once (see [`super::PaperMarkets`]).
+#[derive(Debug, Clone)]
+pub struct PaperChain {
+    pool: PgPool,
+    name: String,
+    settings: PaperSettings,
+}
+
+impl PaperChain {
+    /// The chain called `name`.
+    #[must_use]
+    pub fn new(pool: PgPool, name: &str, settings: PaperSettings) -> Self {
+        Self {
+            pool,
+            name: name.to_owned(),
+            settings,
+        }
+    }
+
+    async fn read_head(&self) -> Result<Head, PaperError> {
+        let mut conn = self.pool.acquire().await?;
+        refuse_if_down(&mut conn, &self.name, &[]).await?;
+        let row = sqlx::query!(
+            r#"SELECT genesis, block_millis, clock_timestamp() AS "now!" FROM paper.chains WHERE name = $1"#,
+            self.name
+        )
+        .fetch_one(&mut *conn)
+        .await?;
+        let clock = BlockClock::new(row.genesis, row.block_millis);
+        let number = clock.number_at(row.now);
+        Ok(Head {
+            number,
+            time: clock.time_of(number),
+        })
+    }
+
+    async fn read_nonces(&self, signer: Address) -> Result<Nonces, PaperError> {
+        let mut conn = self.pool.acquire().await?;
+        refuse_if_down(&mut conn, &self.name, &[]).await?;
+        catch_up(&mut conn, &self.name, &[signer]).await?;
+        // One statement, so that nothing is mined between the two counts.
+        let row = sqlx::query!(
+            r#"SELECT w.nonce,
+                      array(SELECT t.nonce FROM paper.transactions t
+                            WHERE t.chain = w.chain AND t.sender = w.address AND t.nonce >= w.nonce AND t.status = 'pooled'
+                            ORDER BY t.nonce) AS "pooled!"
+               FROM paper.wallets w WHERE w.chain = $1 AND w.address = $2"#,
+            self.name,
+            text(signer)
+        )
+        .fetch_optional(&mut *conn)
+        .await?;
+        let Some(row) = row else {
+            return Ok(Nonces {
+                latest: 0,
+                pending: 0,
+            });
+        };
+        // A gap ends what will be mined without further transactions.
+        let without_gap = row
+            .pooled
+            .iter()
+            .zip(row.nonce..)
+            .take_while(|(pooled, next)| *pooled == next);
+        let latest = unsigned("wallets.nonce", row.nonce)?;
+        let pooled = u64::try_from(without_gap.count()).unwrap_or(u64::MAX);
+        Ok(Nonces {
+            latest,
+            pending: latest.saturating_add(pooled),
+        })
+    }
+
+    async fn read_balances(&self, wallet: Address, assets: &[Asset]) -> Result<Vec<Amount>, PaperError> {
+        let mut conn = self.pool.acquire().await?;
+        refuse_if_down(&mut conn, &self.name, &[]).await?;
+        catch_up(&mut conn, &self.name, &[wallet]).await?;
+        let held = mine::balances(&mut conn, &self.name, wallet, assets).await?;
+        Ok(assets
+            .iter()
+            .map(|asset| held.get(asset).copied().unwrap_or(Amount::ZERO))
+            .collect())
+    }
+
+    async fn refuse_if_down(&self) -> Result<(), RpcError> {
+        let check = async {
+            let mut conn = self.pool.acquire().await?;
+            refuse_if_down(&mut conn, &self.name, &[]).await
+        };
+        check.await.map_err(PaperError::into_rpc)
+    }
+
+    /// The answer, and how late it is to come.
+    async fn take(&self, raw: &Bytes) -> Result<(Sent, Option<Duration>), SendError> {
+        let mut conn = self.pool.acquire().await.map_err(PaperError::from)?;
+        let armed = Armed::load(&mut conn, &self.name).await?;
+        let admissible = Admissible::check(raw, &self.name, &self.settings);
+        let tokens = admissible
+            .as_ref()
+            .map_or_else(|_| Vec::new(), Admissible::tokens);
+        armed.refuse_if_down(&mut conn, &tokens).await?;
+        let admissible = admissible?;
+        let mut transaction = conn.begin().await.map_err(PaperError::from)?;
+        let answer = admissible
+            .admit(&mut transaction, raw, &armed, &self.settings)
+            .await;
+        transaction.commit().await.map_err(PaperError::from)?;
+        let late = armed.strike(&mut conn, FaultKind::Late, &tokens).await?;
+        let sent = answer?;
+        if armed.strike(&mut conn, FaultKind::Lost, &tokens).await?.is_some() {
+            return Err(SendError::Ambiguous(RpcError {
+                endpoint: "paper".into(),
+                detail: "the answer was lost on order".into(),
+            }));
+        }
+        Ok((sent, late))
+    }
+
+    async fn look_up(&self, hashes: &[B256]) -> Result<(Vec<Lookup>, Option<Duration>), PaperError> {
+        let mut conn = self.pool.acquire().await?;
+        let armed = Armed::load(&mut conn, &self.name).await?;
+        let touched = touched(&mut conn, &self.name, hashes).await?;
+        armed.refuse_if_down(&mut conn, &touched.tokens).await?;
+        let late = armed.strike(&mut conn, FaultKind::Late, &touched.tokens).await?;
+        catch_up(&mut conn, &self.name, &touched.senders).await?;
+        let mut known = states(&mut conn, &self.name, hashes).await?;
+        let lookups = hashes
+            .iter()
+            .map(|hash| known.remove(hash).unwrap_or(Lookup::Absent));
+        Ok((lookups.collect(), late))
+    }
+}
+
+#[async_trait]
+impl Chain for PaperChain {
+    async fn head(&self) -> Result<Head, RpcError> {
+        self.read_head().await.map_err(PaperError::into_rpc)
+    }
+
+    async fn nonces(&self, signer: Address) -> Result<Nonces, RpcError> {
+        self.read_nonces(signer).await.map_err(PaperError::into_rpc)
+    }
+
+    async fn balances(&self, wallet: Address, assets: &[Asset]) -> Result<Vec<Amount>, RpcError> {
+        self.read_balances(wallet, assets)
+            .await
+            .map_err(PaperError::into_rpc)
+    }
+
+    async fn fees(&self) -> Result<Fees, RpcError> {
+        self.refuse_if_down().await?;
+        let (base_fee, tip) = (self.settings.base_fee(), self.settings.tip());
+        Ok(Fees {
+            max_fee_per_gas: base_fee.saturating_mul(2).saturating_add(tip),
+            max_priority_fee_per_gas: tip,
+        })
+    }
+
+    async fn native_price(&self) -> Result<Price, RpcError> {
+        self.refuse_if_down().await?;
+        Ok(self.settings.native_price_usd)
+    }
+
+    async fn send(&self, raw: &Bytes) -> Result<Sent, SendError> {
+        let (sent, late) = self.take(raw).await?;
+        sleep(late).await;
+        Ok(sent)
+    }
+
+    async fn lookup(&self, hashes: &[B256]) -> Vec<Result<Lookup, RpcError>> {
+        match self.look_up(hashes).await {
+            Ok((lookups, late)) => {
+                sleep(late).await;
+                lookups.into_iter().map(Ok).collect()
+            }
+            Err(error) => {
+                let error = error.into_rpc();
+                hashes.iter().map(|_| Err(error.clone())).collect()
+            }
+        }
+    }
+
+    fn patience(&self) -> Patience {
+        self.settings.patience()
+    }
+}
+
+async fn sleep(late: Option<Duration>) {
+    if let Some(late) = late {
+        tokio::time::sleep(late).await;
+    }
+}
+
+/// Whom and what some hashes concern.
+struct Touched {
+    senders: Vec<Address>,
+    tokens: Vec<Address>,
+}
+
+async fn touched(conn: &mut PgConnection, chain: &str, hashes: &[B256]) -> Result<Touched, PaperError> {
+    let rows = sqlx::query!(
+        "SELECT DISTINCT sender, token_in, token_out FROM paper.transactions WHERE chain = $1 AND hash = ANY($2)",
+        chain,
+        &bytes(hashes)
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut touched = Touched {
+        senders: Vec::new(),
+        tokens: Vec::new(),
+    };
+    for row in rows {
+        touched.senders.push(read("transactions.sender", &row.sender)?);
+        for token in [row.token_in, row.token_out].into_iter().flatten() {
+            touched.tokens.push(read("transactions.token", &token)?);
+        }
+    }
+    Ok(touched)
+}
+
+/// What is known of each hash that is pooled or mined.
+async fn states(
+    conn: &mut PgConnection,
+    chain: &str,
+    hashes: &[B256],
+) -> Result<HashMap<B256, Lookup>, PaperError> {
+    let rows = sqlx::query!(
+        r#"SELECT hash, status, block_number, block_time, gas_native::text
+           FROM paper.transactions
+           WHERE chain = $1 AND hash = ANY($2) AND status IN ('pooled', 'mined', 'reverted')"#,
+        chain,
+        &bytes(hashes)
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut logs = transfers(conn, hashes).await?;
+    rows.into_iter()
+        .map(|row| {
+            let hash = hash("transactions.hash", &row.hash)?;
+            let (Some(number), Some(block_time), Some(gas)) =
+                (row.block_number, row.block_time, row.gas_native)
+            else {
+                return Ok((hash, Lookup::Pooled));
+            };
+            let block_number = unsigned("transactions.block_number", number)?;
+            let receipt = Receipt {
+                success: row.status == "mined",
+                block_number,
+                block_hash: block_hash(chain, block_number),
+                block_time,
+                gas_native: read("transactions.gas_native", &gas)?,
+                transfers: logs.remove(&hash).unwrap_or_default(),
+            };
+            Ok((hash, Lookup::Mined(receipt)))
+        })
+        .collect()
+}
+
+async fn transfers(
+    conn: &mut PgConnection,
+    hashes: &[B256],
+) -> Result<HashMap<B256, Vec<Transfer>>, PaperError> {
+    let rows = sqlx::query!(
+        r#"SELECT tx_hash, token, from_address, to_address, amount::text AS "amount!"
+           FROM paper.transfers WHERE tx_hash = ANY($1) ORDER BY tx_hash, log_index"#,
+        &bytes(hashes)
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut logs: HashMap<B256, Vec<Transfer>> = HashMap::new();
+    for row in rows {
+        let transfer = Transfer {
+            token: read("transfers.token", &row.token)?,
+            from: read("transfers.from_address", &row.from_address)?,
+            to: read("transfers.to_address", &row.to_address)?,
+            amount: read("transfers.amount", &row.amount)?,
+        };
+        logs.entry(hash("transfers.tx_hash", &row.tx_hash)?)
+            .or_default()
+            .push(transfer);
+    }
+    Ok(logs)
+}
+
+fn bytes(hashes: &[B256]) -> Vec<Vec<u8>> {
+    hashes.iter().map(|hash| hash.to_vec()).collect()
+}

@@ -1,0 +1,108 @@
+//! What can go wrong with the paper ledger itself, and how its columns are read.
+
+use std::str::FromStr;
+
+use alloy_primitives::{Address, B256};
+
+use crate::{
+    domain::{chains::UnknownChain, units::MoneyError},
+    ports::{Asset, QuoteError, RpcError, SendError},
+};
+
+/// The paper ledger did not answer, or not sensibly.
+#[derive(Debug, thiserror::Error)]
+pub enum PaperError {
+    /// Its database could not be asked.
+    #[error("paper ledger: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A column holds what its constraint should not have let in.
+    #[error("the paper ledger holds an impossible {column}: {value}; was it edited by hand?")]
+    Corrupt {
+        /// The column.
+        column: &'static str,
+        /// What it holds.
+        value: String,
+    },
+    /// Somebody ordered the fault `down`.
+    #[error("the paper chain is down: somebody ordered this fault")]
+    Down,
+    /// No such chain.
+    #[error(transparent)]
+    UnknownChain(#[from] UnknownChain),
+    /// A balance would leave its range.
+    #[error("the balance cannot become that: {0}")]
+    Balance(#[from] MoneyError),
+}
+
+impl PaperError {
+    /// As a node that gives no usable answer.
+    pub(super) fn into_rpc(self) -> RpcError {
+        RpcError {
+            endpoint: "paper".into(),
+            detail: self.to_string(),
+        }
+    }
+}
+
+impl From<PaperError> for SendError {
+    fn from(error: PaperError) -> Self {
+        Self::Ambiguous(error.into_rpc())
+    }
+}
+
+impl From<PaperError> for QuoteError {
+    fn from(error: PaperError) -> Self {
+        Self::Rpc(error.into_rpc())
+    }
+}
+
+/// Reads a column of text.
+pub(super) fn read<T: FromStr>(column: &'static str, text: &str) -> Result<T, PaperError> {
+    text.parse().map_err(|_| corrupt(column, text))
+}
+
+/// Reads a column that is never negative.
+pub(super) fn unsigned(column: &'static str, value: i64) -> Result<u64, PaperError> {
+    u64::try_from(value).map_err(|_| corrupt(column, value))
+}
+
+/// A number that a bigint column holds.
+pub(super) fn signed(column: &'static str, value: u64) -> Result<i64, PaperError> {
+    i64::try_from(value).map_err(|_| corrupt(column, value))
+}
+
+pub(super) fn hash(column: &'static str, bytes: &[u8]) -> Result<B256, PaperError> {
+    B256::try_from(bytes).map_err(|_| corrupt(column, alloy_primitives::hex::encode(bytes)))
+}
+
+pub(super) fn corrupt(column: &'static str, value: impl ToString) -> PaperError {
+    PaperError::Corrupt {
+        column,
+        value: value.to_string(),
+    }
+}
+
+/// Lower-case, as every address column is.
+pub(super) fn text(address: Address) -> String {
+    format!("{address:#x}")
+}
+
+pub(super) fn texts(addresses: &[Address]) -> Vec<String> {
+    addresses.iter().copied().map(text).collect()
+}
+
+/// As the column `asset` has it.
+pub(super) fn asset_text(asset: Asset) -> String {
+    match asset {
+        Asset::Native => "native".into(),
+        Asset::Token(token) => text(token),
+    }
+}
+
+pub(super) fn asset(column: &'static str, text: &str) -> Result<Asset, PaperError> {
+    if text == "native" {
+        Ok(Asset::Native)
+    } else {
+        read(column, text).map(Asset::Token)
+    }
+}

@@ -1,0 +1,130 @@
+//! What a transaction does when its turn comes: a function of the sender's balances and the block's time.
+
+use std::collections::HashMap;
+
+use alloy_primitives::{Address, B256, U256};
+use strum::Display;
+
+use super::codec::{Swap, pool_address};
+use crate::{
+    domain::{Timestamp, units::Amount},
+    ports::{Asset, Transfer},
+};
+
+/// A pooled transaction whose turn has come.
+#[derive(Debug, Clone)]
+pub(super) struct Due {
+    pub(super) hash: B256,
+    /// Wei per unit of gas.
+    pub(super) gas_price: u128,
+    pub(super) gas_limit: u64,
+    pub(super) gas_needed: u64,
+    /// `None`: a cancel, which moves nothing.
+    pub(super) swap: Option<Swap>,
+}
+
+impl Due {
+    /// What it pays for gas, whether or not it reverts.
+    pub(super) fn gas_cost(&self) -> Amount {
+        let gas = self.gas_limit.min(self.gas_needed);
+        // 64 bits times 128 bits fit 256.
+        Amount::new(U256::from(gas).saturating_mul(U256::from(self.gas_price)))
+    }
+
+    /// The tokens it touches.
+    pub(super) fn tokens(&self) -> Vec<Address> {
+        self.swap
+            .map_or_else(Vec::new, |swap| vec![swap.token_in, swap.token_out])
+    }
+}
+
+/// Why a mined transaction moved nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display)]
+pub(super) enum Revert {
+    #[strum(to_string = "out of gas")]
+    OutOfGas,
+    #[strum(to_string = "transaction too old")]
+    DeadlinePassed,
+    #[strum(to_string = "transfer amount exceeds balance")]
+    BalanceTooLow,
+    #[strum(to_string = "too little received")]
+    TooLittleReceived,
+    #[strum(to_string = "balance overflow")]
+    BalanceOverflow,
+    #[strum(to_string = "reverted on order")]
+    Ordered,
+}
+
+/// What one wallet holds.
+#[derive(Debug, Default)]
+pub(super) struct Purse {
+    balances: HashMap<Asset, Amount>,
+}
+
+impl Purse {
+    pub(super) fn new(balances: HashMap<Asset, Amount>) -> Self {
+        Self { balances }
+    }
+
+    pub(super) fn balance(&self, asset: Asset) -> Amount {
+        self.balances.get(&asset).copied().unwrap_or(Amount::ZERO)
+    }
+
+    pub(super) fn balances(&self) -> impl Iterator<Item = (Asset, Amount)> {
+        self.balances.iter().map(|(asset, amount)| (*asset, *amount))
+    }
+
+    pub(super) fn can_pay(&self, due: &Due) -> bool {
+        self.balance(Asset::Native) >= due.gas_cost()
+    }
+
+    /// Charges gas and does what `due` says, in a block of `block_time`. Call only what [`Self::can_pay`].
+    pub(super) fn execute(
+        &mut self,
+        due: &Due,
+        sender: Address,
+        block_time: Timestamp,
+        revert_ordered: bool,
+    ) -> Result<Vec<Transfer>, Revert> {
+        let native = self.balance(Asset::Native).saturating_sub(due.gas_cost());
+        self.balances.insert(Asset::Native, native);
+        if due.gas_limit < due.gas_needed {
+            return Err(Revert::OutOfGas);
+        }
+        match due.swap {
+            None => Ok(Vec::new()),
+            Some(_) if revert_ordered => Err(Revert::Ordered),
+            Some(swap) => self.swap(&swap, sender, block_time),
+        }
+    }
+
+    fn swap(&mut self, swap: &Swap, sender: Address, block_time: Timestamp) -> Result<Vec<Transfer>, Revert> {
+        if block_time > swap.deadline {
+            return Err(Revert::DeadlinePassed);
+        }
+        if swap.amount_out < swap.amount_out_min {
+            return Err(Revert::TooLittleReceived);
+        }
+        let (asset_in, asset_out) = (Asset::Token(swap.token_in), Asset::Token(swap.token_out));
+        let paid = self
+            .balance(asset_in)
+            .checked_sub(swap.amount_in)
+            .map_err(|_| Revert::BalanceTooLow)?;
+        let received = self
+            .balance(asset_out)
+            .checked_add(swap.amount_out)
+            .map_err(|_| Revert::BalanceOverflow)?;
+        self.balances.insert(asset_in, paid);
+        self.balances.insert(asset_out, received);
+        let transfer = |token, from, to, amount| Transfer {
+            token,
+            from,
+            to,
+            amount,
+        };
+        Ok(vec![
+            transfer(swap.token_in, sender, pool_address(), swap.amount_in),
+            transfer(swap.token_out, pool_address(), sender, swap.amount_out),
+        ])
+    }
+}

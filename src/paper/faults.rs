@@ -1,0 +1,240 @@
+//! Misbehaviour on order, for trying alerts and crashes.
+
+use std::time::Duration;
+
+use alloy_primitives::Address;
+use sqlx::{PgConnection, PgPool};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
+use super::error::{PaperError, read, text, texts, unsigned};
+use crate::domain::{Timestamp, span::Span};
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
+pub enum FaultKind {
+    /// A new transaction is refused outright.
+    Fail,
+    /// A swap reverts when it is mined.
+    Revert,
+    /// Answers to sends and lookups come late.
+    Late,
+    /// A transaction is taken, but the answer to the sender is lost.
+    Lost,
+    /// A new transaction is taken and stays pooled until it is replaced.
+    Stuck,
+    /// A new transaction is taken and then forgotten; its bytes may be sent again.
+    Drop,
+    /// Calls get no answer at all.
+    Down,
+}
+
+/// An order for misbehaviour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What goes wrong.
+    pub kind: FaultKind,
+    /// On which chain.
+    pub chain: String,
+    /// Only for what touches this token; `None`: for everything.
+    pub token: Option<Address>,
+    /// How often; `None`: without end.
+    pub count: Option<u32>,
+    /// For how long from now; `None`: without end.
+    pub lasts: Option<Span>,
+    /// How late [`FaultKind::Late`] makes an answer; the other kinds do not look at it.
+    pub delay: Span,
+}
+
+impl Fault {
+    /// `kind` on `chain`, for everything and until cleared.
+    #[must_use]
+    pub fn new(kind: FaultKind, chain: &str) -> Self {
+        Self {
+            kind,
+            chain: chain.to_owned(),
+            token: None,
+            count: None,
+            lasts: None,
+            delay: Span::ZERO,
+        }
+    }
+
+    /// The same, `count` times only.
+    #[must_use]
+    pub fn times(self, count: u32) -> Self {
+        Self {
+            count: Some(count),
+            ..self
+        }
+    }
+}
+
+/// A fault that can still strike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActiveFault {
+    /// Its number.
+    pub id: i64,
+    /// What goes wrong.
+    pub kind: FaultKind,
+    /// On which chain.
+    pub chain: String,
+    /// Only for what touches this token.
+    pub token: Option<Address>,
+    /// How often it still strikes.
+    pub remaining: Option<u64>,
+    /// When it ends.
+    pub until: Option<Timestamp>,
+    /// How late it makes an answer.
+    pub delay: Duration,
+}
+
+/// Where faults are ordered.
+#[derive(Debug, Clone)]
+pub struct Faults {
+    pool: PgPool,
+}
+
+impl Faults {
+    /// The faults of the paper ledger behind `pool`.
+    #[must_use]
+    pub const fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// Orders one; its number.
+    ///
+    /// # Errors
+    /// [`PaperError::Database`].
+    pub async fn add(&self, fault: &Fault) -> Result<i64, PaperError> {
+        let millis = |span: Span| span.delta().num_milliseconds();
+        Ok(sqlx::query_scalar!(
+            "INSERT INTO paper.faults (kind, chain, token, remaining, until, delay_millis)
+             VALUES ($1, $2, $3, $4, now() + $5::bigint * interval '1 millisecond', $6) RETURNING id",
+            <&str>::from(fault.kind),
+            fault.chain,
+            fault.token.map(text),
+            fault.count.map(i64::from),
+            fault.lasts.map(millis),
+            millis(fault.delay),
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
+    /// Those that can still strike, oldest first.
+    ///
+    /// # Errors
+    /// [`PaperError::Database`].
+    pub async fn list(&self) -> Result<Vec<ActiveFault>, PaperError> {
+        sqlx::query!(
+            "SELECT id, kind, chain, token, remaining, until, delay_millis FROM paper.faults
+             WHERE (remaining IS NULL OR remaining > 0) AND (until IS NULL OR until > clock_timestamp()) ORDER BY id"
+        )
+        .fetch_all(&self.pool)
+        .await?
+        .into_iter()
+        .map(|row| {
+            Ok(ActiveFault {
+                id: row.id,
+                kind: read("faults.kind", &row.kind)?,
+                chain: row.chain,
+                token: row.token.map(|token| read("faults.token", &token)).transpose()?,
+                remaining: row
+                    .remaining
+                    .map(|remaining| unsigned("faults.remaining", remaining))
+                    .transpose()?,
+                until: row.until,
+                delay: Duration::from_millis(unsigned("faults.delay_millis", row.delay_millis)?),
+            })
+        })
+        .collect()
+    }
+
+    /// Ends them all, or those of one chain; how many were on record.
+    ///
+    /// # Errors
+    /// [`PaperError::Database`].
+    pub async fn clear(&self, chain: Option<&str>) -> Result<u64, PaperError> {
+        let done = sqlx::query!(
+            "DELETE FROM paper.faults WHERE $1::text IS NULL OR chain = $1",
+            chain
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected())
+    }
+}
+
+/// The kinds that can strike on a chain now: mostly none, which then costs one read a call.
+#[derive(Debug)]
+pub(super) struct Armed<'a> {
+    chain: &'a str,
+    kinds: Vec<FaultKind>,
+}
+
+impl<'a> Armed<'a> {
+    pub(super) async fn load(conn: &mut PgConnection, chain: &'a str) -> Result<Self, PaperError> {
+        let kinds = sqlx::query_scalar!(
+            "SELECT DISTINCT kind FROM paper.faults
+             WHERE chain = $1 AND (remaining IS NULL OR remaining > 0) AND (until IS NULL OR until > clock_timestamp())",
+            chain
+        )
+        .fetch_all(conn)
+        .await?;
+        let kinds = kinds
+            .iter()
+            .map(|kind| read("faults.kind", kind))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { chain, kinds })
+    }
+
+    /// Uses up one strike of `kind` against something that touches `tokens`; the delay it orders.
+    pub(super) async fn strike(
+        &self,
+        conn: &mut PgConnection,
+        kind: FaultKind,
+        tokens: &[Address],
+    ) -> Result<Option<Duration>, PaperError> {
+        if !self.kinds.contains(&kind) {
+            return Ok(None);
+        }
+        let struck = sqlx::query_scalar!(
+            "UPDATE paper.faults SET remaining = remaining - 1
+             WHERE id = (SELECT id FROM paper.faults
+                         WHERE chain = $1 AND kind = $2 AND (token IS NULL OR token = ANY($3))
+                           AND (remaining IS NULL OR remaining > 0) AND (until IS NULL OR until > clock_timestamp())
+                         ORDER BY id LIMIT 1 FOR UPDATE)
+             RETURNING delay_millis",
+            self.chain,
+            <&str>::from(kind),
+            &texts(tokens),
+        )
+        .fetch_optional(conn)
+        .await?;
+        struck
+            .map(|millis| unsigned("faults.delay_millis", millis).map(Duration::from_millis))
+            .transpose()
+    }
+
+    /// Ends the call if [`FaultKind::Down`] strikes it.
+    pub(super) async fn refuse_if_down(
+        &self,
+        conn: &mut PgConnection,
+        tokens: &[Address],
+    ) -> Result<(), PaperError> {
+        match self.strike(conn, FaultKind::Down, tokens).await? {
+            Some(_) => Err(PaperError::Down),
+            None => Ok(()),
+        }
+    }
+}
+
+/// For calls that no other fault concerns.
+pub(super) async fn refuse_if_down(
+    conn: &mut PgConnection,
+    chain: &str,
+    tokens: &[Address],
+) -> Result<(), PaperError> {
+    Armed::load(conn, chain).await?.refuse_if_down(conn, tokens).await
+}
