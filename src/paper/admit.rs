@@ -8,15 +8,12 @@ use super::{
     error::{PaperError, read, signed, text},
     faults::{Armed, FaultKind},
     mine::{self, LockedWallet, balances},
-    settings::{GAS_INTRINSIC, PaperSettings},
+    settings::{BLOCK_GAS_LIMIT, GAS_INTRINSIC, PaperSettings},
 };
 use crate::{
     domain::{Timestamp, units::Amount},
     ports::{Asset, Fees, SendError, Sent},
 };
-
-/// Gas of a whole block, units: no transaction may ask for more.
-const BLOCK_GAS_LIMIT: u64 = 30_000_000;
 
 /// A well-formed transaction and what it costs to run.
 #[derive(Debug)]

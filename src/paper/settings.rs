@@ -1,5 +1,7 @@
 //! `[paper]` in `lgi-mm.toml`.
 
+use std::fmt::Display;
+
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +10,7 @@ use crate::domain::{
     config::InvalidConfig,
     span::Span,
     trade::Patience,
-    units::{Amount, Price},
+    units::{Amount, Price, exact_decimal},
 };
 
 /// Decimals of every chain's native coin.
@@ -19,14 +21,21 @@ const GWEI_DECIMALS: u8 = 9;
 pub(super) const BPS: u32 = 10_000;
 /// What any transaction costs at least, units of gas.
 pub(super) const GAS_INTRINSIC: u64 = 21_000;
+/// Gas of a whole block: no transaction may ask for more.
+pub(super) const BLOCK_GAS_LIMIT: u64 = 30_000_000;
+/// More coins than any token that is worth something has.
+const COINS_MAX: u64 = 1_000_000_000_000_000;
+const GWEI_MAX: u64 = 1_000_000;
 
 /// How the paper venue behaves and what a new paper wallet holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PaperSettings {
     /// USDC that a new paper wallet gets, whole coins; 0 to 10^15, at most 6 digits after the point.
+    #[serde(deserialize_with = "exact_decimal")]
     pub wallet_usd: Decimal,
     /// Native coins that a new paper wallet gets, for gas; 0 to 10^15, at most 18 digits after the point.
+    #[serde(deserialize_with = "exact_decimal")]
     pub native: Decimal,
     /// USD for one native coin; above 0.
     pub native_price_usd: Price,
@@ -39,8 +48,10 @@ pub struct PaperSettings {
     /// Gas of one swap; 21000 to 30000000 units.
     pub gas_units: u64,
     /// Base fee, gwei per unit of gas; 0 to 1000000, at most 9 digits after the point.
+    #[serde(deserialize_with = "exact_decimal")]
     pub base_fee_gwei: Decimal,
     /// Priority fee, gwei per unit of gas; 0 to 1000000, at most 9 digits after the point.
+    #[serde(deserialize_with = "exact_decimal")]
     pub tip_gwei: Decimal,
     /// Time from block to block; 1ms to 1h. A chain keeps the one it was first used with.
     pub block_time: Span,
@@ -84,80 +95,24 @@ impl PaperSettings {
     /// # Errors
     /// All that is wrong, not only the first.
     pub fn validate(&self) -> Result<(), Vec<InvalidConfig>> {
-        let coins = |decimals| format!("0 to 10^15, at most {decimals} digits after the point");
-        let gwei = format!("0 to 1000000, at most {GWEI_DECIMALS} digits after the point");
-        let (bps, hour) = ("0 to 10000", Span::from_secs(3_600));
-        let coins_fit = |coins, decimals| in_range(coins, Decimal::from(1_000_000_000_000_000_u64), decimals);
-        let gwei_fits = |gwei| in_range(gwei, Decimal::from(1_000_000), GWEI_DECIMALS);
-        let lasts = |span: Span, least, most: Span| span.std().as_millis() >= least && span <= most;
-        let checks = [
-            Check::new(
-                "wallet_usd",
-                self.wallet_usd,
-                coins(USDC_DECIMALS),
-                coins_fit(self.wallet_usd, USDC_DECIMALS),
-            ),
-            Check::new(
-                "native",
-                self.native,
-                coins(NATIVE_DECIMALS),
-                coins_fit(self.native, NATIVE_DECIMALS),
-            ),
-            Check::new("fee_bps", self.fee_bps, bps, self.fee_bps <= BPS),
-            Check::new("slippage_bps", self.slippage_bps, bps, self.slippage_bps <= BPS),
-            Check::new("impact_bps", self.impact_bps, bps, self.impact_bps <= BPS),
-            Check::new(
-                "gas_units",
-                self.gas_units,
-                "21000 to 30000000",
-                (GAS_INTRINSIC..=30_000_000).contains(&self.gas_units),
-            ),
-            Check::new(
-                "base_fee_gwei",
-                self.base_fee_gwei,
-                gwei.as_str(),
-                gwei_fits(self.base_fee_gwei),
-            ),
-            Check::new("tip_gwei", self.tip_gwei, gwei, gwei_fits(self.tip_gwei)),
-            Check::new(
-                "block_time",
-                self.block_time,
-                "1ms to 1h",
-                lasts(self.block_time, 1, hour),
-            ),
-            Check::new(
-                "mine_after",
-                self.mine_after,
-                "0s to 1h",
-                lasts(self.mine_after, 0, hour),
-            ),
-            Check::new(
-                "required_depth",
-                self.required_depth,
-                "1 to 1000",
-                (1..=1_000).contains(&self.required_depth),
-            ),
-            Check::new(
-                "resend_after",
-                self.resend_after,
-                "1ms to 1h",
-                lasts(self.resend_after, 1, hour),
-            ),
-            Check::new(
-                "replace_after",
-                self.replace_after,
-                "1ms to 24h",
-                lasts(self.replace_after, 1, Span::from_secs(86_400)),
-            ),
-            Check::new(
-                "attempts_max",
-                self.attempts_max,
-                "1 to 100",
-                (1..=100).contains(&self.attempts_max),
-            ),
-        ];
-        let wrong: Vec<_> = checks.into_iter().filter_map(|check| check.refused).collect();
-        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+        let mut found = Findings(Vec::new());
+        let millis = |millis| Span::from_millis(millis);
+        let (instant, hour, day) = (millis(1), Span::from_secs(3_600), Span::from_secs(86_400));
+        found.decimal("wallet_usd", self.wallet_usd, COINS_MAX, USDC_DECIMALS);
+        found.decimal("native", self.native, COINS_MAX, NATIVE_DECIMALS);
+        found.range("fee_bps", self.fee_bps, 0, BPS);
+        found.range("slippage_bps", self.slippage_bps, 0, BPS);
+        found.range("impact_bps", self.impact_bps, 0, BPS);
+        found.range("gas_units", self.gas_units, GAS_INTRINSIC, BLOCK_GAS_LIMIT);
+        found.decimal("base_fee_gwei", self.base_fee_gwei, GWEI_MAX, GWEI_DECIMALS);
+        found.decimal("tip_gwei", self.tip_gwei, GWEI_MAX, GWEI_DECIMALS);
+        found.range("block_time", self.block_time, instant, hour);
+        found.range("mine_after", self.mine_after, Span::ZERO, hour);
+        found.range("required_depth", self.required_depth, 1, 1_000);
+        found.range("resend_after", self.resend_after, instant, hour);
+        found.range("replace_after", self.replace_after, instant, day);
+        found.range("attempts_max", self.attempts_max, 1, 100);
+        if found.0.is_empty() { Ok(()) } else { Err(found.0) }
     }
 
     /// How patient a paper chain is.
@@ -192,23 +147,30 @@ impl PaperSettings {
     }
 }
 
-struct Check {
-    refused: Option<InvalidConfig>,
-}
+struct Findings(Vec<InvalidConfig>);
 
-impl Check {
-    fn new(key: &str, value: impl ToString, allowed: impl Into<String>, ok: bool) -> Self {
-        let refused = (!ok).then(|| InvalidConfig {
-            key: format!("paper.{key}"),
-            value: value.to_string(),
-            allowed: allowed.into(),
-        });
-        Self { refused }
+impl Findings {
+    fn require(&mut self, holds: bool, key: &str, value: impl Display, allowed: impl Display) {
+        if !holds {
+            self.0.push(InvalidConfig {
+                key: format!("paper.{key}"),
+                value: value.to_string(),
+                allowed: allowed.to_string(),
+            });
+        }
     }
-}
 
-fn in_range(value: Decimal, most: Decimal, decimals: u8) -> bool {
-    value >= Decimal::ZERO && value <= most && value.normalize().scale() <= u32::from(decimals)
+    fn range<T: PartialOrd + Display>(&mut self, key: &str, value: T, min: T, max: T) {
+        let holds = min <= value && value <= max;
+        self.require(holds, key, value, format_args!("{min} to {max}"));
+    }
+
+    fn decimal(&mut self, key: &str, value: Decimal, max: u64, digits: u8) {
+        let in_range = value >= Decimal::ZERO && value <= max.into();
+        let holds = in_range && value.normalize().scale() <= u32::from(digits);
+        let allowed = format_args!("0 to {max}, with at most {digits} digits after the point");
+        self.require(holds, key, value, allowed);
+    }
 }
 
 fn scaled(whole: Decimal, decimals: u8) -> Amount {
@@ -217,4 +179,60 @@ fn scaled(whole: Decimal, decimals: u8) -> Amount {
 
 fn wei(gwei: Decimal) -> u128 {
     u128::try_from(scaled(gwei, GWEI_DECIMALS).units()).unwrap_or(u128::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<PaperSettings, String> {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_said_means_valid_defaults() {
+        let settings = parse("{}").expect("defaults");
+        assert_eq!(settings, PaperSettings::default());
+        assert_eq!(settings.validate(), Ok(()));
+        assert_eq!(settings.native_price_usd.decimal(), Decimal::from(3_000));
+        assert_eq!(settings.wallet_usdc().to_whole(USDC_DECIMALS), "10000");
+        assert_eq!(settings.wallet_native().to_whole(NATIVE_DECIMALS), "1");
+        assert_eq!((settings.base_fee(), settings.tip()), (10_000_000, 1_000_000));
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_it() {
+        let error = parse(r#"{"fee_pct": 1}"#).expect_err("unknown key");
+        assert!(error.contains("fee_pct") && error.contains("fee_bps"), "{error}");
+    }
+
+    #[test]
+    fn every_range_is_checked_and_the_error_names_key_value_and_range() {
+        for (text, expected) in [
+            (r#"{"wallet_usd": -1}"#, "paper.wallet_usd = -1 is not allowed: 0 to 1000000000000000"),
+            (r#"{"wallet_usd": "0.0000001"}"#, "at most 6 digits"),
+            (r#"{"native": "1000000000000001"}"#, "paper.native = 1000000000000001"),
+            (r#"{"fee_bps": 10001}"#, "paper.fee_bps = 10001 is not allowed: 0 to 10000"),
+            (r#"{"slippage_bps": 10001}"#, "paper.slippage_bps"),
+            (r#"{"impact_bps": 10001}"#, "paper.impact_bps"),
+            (r#"{"gas_units": 20999}"#, "21000 to 30000000"),
+            (r#"{"base_fee_gwei": "0.0000000001"}"#, "at most 9 digits"),
+            (r#"{"tip_gwei": 1000001}"#, "paper.tip_gwei"),
+            (r#"{"block_time": "0s"}"#, "paper.block_time = 0s is not allowed: 1ms to 1h"),
+            (r#"{"mine_after": "2h"}"#, "paper.mine_after = 2h"),
+            (r#"{"required_depth": 0}"#, "paper.required_depth"),
+            (r#"{"resend_after": "0s"}"#, "paper.resend_after"),
+            (r#"{"replace_after": "25h"}"#, "paper.replace_after"),
+            (r#"{"attempts_max": 0}"#, "paper.attempts_max = 0 is not allowed: 1 to 100"),
+        ] {
+            let wrong = parse(text).expect(text).validate().expect_err(text);
+            assert_eq!(wrong.len(), 1, "{wrong:?}");
+            assert!(wrong[0].to_string().contains(expected), "{}", wrong[0]);
+        }
+    }
+
+    #[test]
+    fn a_coin_without_a_price_is_refused() {
+        assert!(parse(r#"{"native_price_usd": "0"}"#).is_err());
+    }
 }
