@@ -24,8 +24,22 @@ impl Span {
 
     /// `secs` seconds, capped at 100 years.
     #[must_use]
-    pub fn from_secs(secs: u64) -> Self {
-        Self(Duration::from_secs(secs).min(Self::MAX))
+    pub const fn from_secs(secs: u64) -> Self {
+        Self::capped(Duration::from_secs(secs))
+    }
+
+    /// `millis` milliseconds, capped at 100 years.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self::capped(Duration::from_millis(millis))
+    }
+
+    const fn capped(duration: Duration) -> Self {
+        if duration.as_secs() < Self::MAX.as_secs() {
+            Self(duration)
+        } else {
+            Self(Self::MAX)
+        }
     }
 
     /// As the standard library counts time.
