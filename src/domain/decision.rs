@@ -1,6 +1,7 @@
 //! What one tick is told (facts) and what it answers (a decision).
 
 mod hold;
+mod rule;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use super::{
 };
 
 pub use hold::HoldReason;
+pub(super) use rule::{Verdict, first_to_fire};
 
 /// Everything a rule may look at, besides the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +105,14 @@ pub struct LastFills {
     pub rebalance: Option<Timestamp>,
     /// Until when no rule may fire, because trades failed.
     pub backoff_until: Option<Timestamp>,
+}
+
+impl LastFills {
+    /// Whether failures still keep every rule from firing at `now`.
+    #[must_use]
+    pub fn in_backoff(&self, now: Timestamp) -> bool {
+        self.backoff_until.is_some_and(|until| now < until)
+    }
 }
 
 /// What a job traded lately, open trades counted with their planned amounts.

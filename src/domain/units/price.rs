@@ -1,6 +1,6 @@
 //! Prices.
 
-use std::fmt;
+use std::{cmp::Ordering, fmt};
 
 use alloy_primitives::U512;
 use rust_decimal::Decimal;
@@ -80,6 +80,21 @@ impl Price {
             .checked_mul(Decimal::ONE_HUNDRED)
             .and_then(|difference| difference.checked_div(reference.0))
             .ok_or(MoneyError::OutOfRange)
+    }
+}
+
+impl Price {
+    /// How this price compares with `percent` per cent of `reference`.
+    ///
+    /// # Errors
+    /// [`MoneyError::OutOfRange`] past the range of a [`Decimal`].
+    pub fn compare_to_percent_of(self, percent: Decimal, reference: Self) -> Result<Ordering, MoneyError> {
+        let own = self.0.checked_mul(Decimal::ONE_HUNDRED);
+        let bound = reference.0.checked_mul(percent);
+        match (own, bound) {
+            (Some(own), Some(bound)) => Ok(own.cmp(&bound)),
+            _ => Err(MoneyError::OutOfRange),
+        }
     }
 }
 
