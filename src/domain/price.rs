@@ -67,7 +67,7 @@ pub struct RefusedPrice {
 /// How far a price may have moved grows with the time since `last`, compounding: each `max_price_age` begun
 /// allows `max_price_move_pct` again, up or down (a fall is measured by the rise that undoes it). So a wild
 /// price holds the job for a while, and a real one that lasts is believed in the end: at 50 % and 2 minutes,
-/// ten times the price within 12 minutes. A last sample from another source, or older than
+/// ten times the price after 10 minutes. A last sample from another source, or older than
 /// [`JUMP_MEMORY`], is not compared at all.
 ///
 /// # Errors
@@ -124,7 +124,6 @@ fn usable(seen: &Observation, config: &PriceConfig, now: Timestamp) -> Result<Pr
             format_args!("{source}: {} s old, max_price_age is {oldest}", age.num_seconds()),
         ));
     }
-    // Compared with both signs turned: the negative of a time delta is an operation that could overflow.
     if seen.observed_at.signed_duration_since(now) > CLOCK_SKEW_MAX {
         return Err(refused(
             HoldReason::PriceStale,
