@@ -2,7 +2,7 @@
 
 use super::{
     decision::{Position, Side},
-    units::{Amount, MoneyError, Usd},
+    units::{Amount, MoneyError, Price, Rounding, Usd},
 };
 
 /// What really moved, read from the receipt.
@@ -29,15 +29,99 @@ pub struct Booked {
     pub realized: Usd,
 }
 
-/// Books a fill.
+/// Books a fill. A buy adds its cost. A sell takes the sold share of the cost basis, rounded down, so the
+/// average stays; the sell that empties the position takes all that is left, so over a whole cycle the
+/// realized parts add up to proceeds less cost, to the last digit. Quote moves if the job owns it.
 ///
 /// # Errors
-/// [`MoneyError`] if a number leaves its range or more is sold than held.
+/// [`MoneyError::Negative`] if more is sold than held, or more quote spent than owned;
+/// [`MoneyError`] if a number leaves its range.
 pub fn book(position: Position, fill: &Fill) -> Result<Booked, MoneyError> {
-    let _ = fill;
+    match fill.side {
+        Side::Buy => book_buy(position, fill),
+        Side::Sell => book_sell(position, fill),
+    }
+}
+
+fn book_buy(position: Position, fill: &Fill) -> Result<Booked, MoneyError> {
+    let quote_balance = if position.owns_quote {
+        position.quote_balance.checked_sub(fill.quote_amount)?
+    } else {
+        position.quote_balance
+    };
     Ok(Booked {
-        position,
+        position: Position {
+            token_balance: position.token_balance.checked_add(fill.base_amount)?,
+            cost_basis: position.cost_basis.checked_add(fill.quote_usd)?,
+            quote_balance,
+            ..position
+        },
         cost_sold: Usd::ZERO,
         realized: Usd::ZERO,
     })
+}
+
+fn book_sell(position: Position, fill: &Fill) -> Result<Booked, MoneyError> {
+    let token_balance = position.token_balance.checked_sub(fill.base_amount)?;
+    let cost_sold = if token_balance.is_zero() {
+        position.cost_basis
+    } else {
+        position
+            .cost_basis
+            .share(fill.base_amount, position.token_balance, Rounding::Down)?
+    };
+    let quote_balance = if position.owns_quote {
+        position.quote_balance.checked_add(fill.quote_amount)?
+    } else {
+        position.quote_balance
+    };
+    let realized = fill.quote_usd.checked_sub(cost_sold)?;
+    Ok(Booked {
+        position: Position {
+            token_balance,
+            cost_basis: position.cost_basis.checked_sub(cost_sold)?,
+            quote_balance,
+            realized_pnl: position.realized_pnl.checked_add(realized)?,
+            ..position
+        },
+        cost_sold,
+        realized,
+    })
+}
+
+/// Gives up what is not worth its gas: the tokens leave the ledger and their cost is lost.
+///
+/// # Errors
+/// [`MoneyError`] if a number leaves its range.
+pub fn write_down(position: Position) -> Result<Booked, MoneyError> {
+    book_sell(
+        position,
+        &Fill {
+            side: Side::Sell,
+            base_amount: position.token_balance,
+            quote_amount: Amount::ZERO,
+            quote_usd: Usd::ZERO,
+        },
+    )
+}
+
+/// What selling all at `price` would gain or lose, before fees; rounded down.
+///
+/// # Errors
+/// [`MoneyError`] if a number leaves its range.
+pub fn unrealized(position: &Position, price: Price) -> Result<Usd, MoneyError> {
+    position
+        .token_value(price, Rounding::Down)?
+        .checked_sub(position.cost_basis)
+}
+
+/// What one whole token cost on average, rounded down; `None` if nothing is held or it cost nothing.
+#[must_use]
+pub fn average_cost(position: &Position) -> Option<Price> {
+    Price::of(
+        position.cost_basis,
+        position.token_balance,
+        position.token_decimals,
+    )
+    .ok()
 }

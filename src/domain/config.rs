@@ -4,14 +4,20 @@
 
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     job::JobMode,
     schedule::CronExpr,
     span::Span,
-    units::{Rounding, Usd},
+    units::{Usd, exact_decimal},
 };
+
+mod defaults;
+mod keys;
+mod validate;
+
+pub use keys::{ALTERNATIVES, KEYS, Key};
 
 /// The configuration of one job, complete and validated (see [`JobConfig::validate`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +45,7 @@ pub struct ScheduleConfig {
     pub cron: CronExpr,
     /// IANA time zone that the cron line is read in.
     pub timezone: Tz,
-    /// Each slot starts up to this much later, by an amount fixed per slot; 0s to 1h.
+    /// Each slot starts up to this much later, by an amount fixed per slot; 0s to 1h, below `max_lateness`.
     pub jitter: Span,
     /// A tick that starts later than this after its slot holds instead of trading; 1s to 24h.
     pub max_lateness: Span,
@@ -55,7 +61,9 @@ pub struct PriceConfig {
     pub max_price_age: Span,
     /// Largest distance between independent sources, 1 to 10000 bps.
     pub max_price_deviation_bps: u32,
-    /// Largest believable move from one sample to the next, in per cent; 0 (off) to 10000.
+    /// Largest believable move from one sample to the next, in per cent; 0 (off) to 10000. It grows with the
+    /// time between them, see [`super::price::accept`].
+    #[serde(deserialize_with = "exact_decimal")]
     pub max_price_move_pct: Decimal,
     /// Parameters of the source `generated`.
     pub generated: GeneratedConfig,
@@ -98,8 +106,10 @@ pub struct GeneratedConfig {
     /// Chooses the series; the same seed gives the same prices.
     pub seed: u64,
     /// The price the series swings around, in USD, greater than 0.
+    #[serde(deserialize_with = "exact_decimal")]
     pub start_usd: Decimal,
     /// How far it swings to each side, in per cent of `start_usd`, 0 to 90.
+    #[serde(deserialize_with = "exact_decimal")]
     pub swing_pct: Decimal,
     /// About how long one large swing takes; 2s to 365d.
     pub period: Span,
@@ -112,7 +122,7 @@ pub struct RecordedConfig {
     /// CSV file of `time,price`; time in Unix seconds or RFC 3339.
     pub file: String,
     /// How many recorded seconds pass in one real second; 0.001 to 1000000.
-    #[serde(default = "one")]
+    #[serde(default = "one", deserialize_with = "exact_decimal")]
     pub speed: Decimal,
     /// The real instant at which the first row is current; set when the job starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,34 +133,37 @@ pub struct RecordedConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
-    /// Smallest trade worth its gas, USD. Liquidation ignores it.
+    /// Smallest trade worth its gas, USD, greater than 0. Liquidation ignores it.
     pub min_trade_usd: Usd,
     /// Largest position by value, USD; 0 = no limit.
     pub max_position_usd: Usd,
-    /// Most trades in 60 minutes; 0 = no limit. Liquidation ignores it.
+    /// Most trades in 60 minutes, up to 3600; 0 = no limit. Liquidation ignores it.
     pub max_trades_per_hour: u32,
     /// Most money spent on buys in one UTC day, USD; 0 = no limit.
     pub max_daily_spend_usd: Usd,
-    /// How far below the quote a fill may end, 1 to 5000 bps: freezes the plan's floor.
+    /// How far below what the accepted price implies a fill may end, the pool's fee included, 1 to 5000 bps:
+    /// freezes the plan's floor.
     pub max_slippage_bps: u32,
     /// How far the trade itself may move the price, 1 to 5000 bps.
     pub max_price_impact_bps: u32,
-    /// Most gas for one trade, USD.
+    /// Most gas for one trade, USD, greater than 0.
     pub max_gas_usd: Usd,
     /// First pause after a failed trade; doubles with every further failure, up to 64 times; 1s to 24h.
     pub failure_backoff: Span,
-    /// Native coin that is never touched, in whole coins: kept for gas.
+    /// Native coin that is never touched, in whole coins: kept for gas; 0 to 1000000.
+    #[serde(deserialize_with = "exact_decimal")]
     pub gas_reserve: Decimal,
 }
 
 /// `[accumulate]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, remote = "Self")]
 pub struct AccumulateConfig {
     /// Money for one DCA buy, USD.
     pub dca_amount_usd: Usd,
-    /// Time between DCA fills; the first is bought at once. Exactly one of this and `dca_schedule`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Time between DCA slots that filled, 1s to 365d; the first is bought at once. Exactly one of this and
+    /// `dca_schedule`; if neither is written, the default of this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dca_interval: Option<Span>,
     /// Cron line of DCA instants, instead of `dca_interval`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,19 +171,40 @@ pub struct AccumulateConfig {
     /// Most money the position may cost, and be worth, in one cycle, USD.
     pub max_accumulation_usd: Usd,
     /// Fall from the recent high that makes a dip, per cent; 0 = off, up to 99.
+    #[serde(deserialize_with = "exact_decimal")]
     pub dip_buy_threshold_pct: Decimal,
     /// A dip buy is this many times `dca_amount_usd`; 0.1 to 100.
+    #[serde(deserialize_with = "exact_decimal")]
     pub dip_buy_multiplier: Decimal,
     /// How far back the recent high is looked for; 1s to 90d.
     pub dip_window: Span,
-    /// Shortest time between two dip buys.
+    /// Shortest time between two dip buys; 0s to 365d.
     pub dip_cooldown: Span,
     /// Gain over average cost that takes profit, per cent; 0 = off, up to 100000.
+    #[serde(deserialize_with = "exact_decimal")]
     pub take_profit_pct: Decimal,
     /// Share of the holding that is sold, per cent; above 0, up to 100.
+    #[serde(deserialize_with = "exact_decimal")]
     pub take_profit_sell_pct: Decimal,
-    /// Shortest time between two take-profits.
+    /// Shortest time between two take-profits; 0s to 365d.
     pub take_profit_cooldown: Span,
+}
+
+/// Either key alone says how DCA is timed, so the default interval stands only where neither is written.
+impl<'de> Deserialize<'de> for AccumulateConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut config = Self::deserialize(deserializer)?;
+        if config.dca_interval.is_none() && config.dca_schedule.is_none() {
+            config.dca_interval = Self::default().dca_interval;
+        }
+        Ok(config)
+    }
+}
+
+impl Serialize for AccumulateConfig {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
 }
 
 /// `[liquidity]`
@@ -180,18 +214,23 @@ pub struct LiquidityConfig {
     /// Money the job begins with, USD; its quote balance starts here and then lives from its own sells.
     pub budget_usd: Usd,
     /// Distance from the moving average that trades, per cent; above 0, up to 50.
+    #[serde(deserialize_with = "exact_decimal")]
     pub spread_pct: Decimal,
     /// Money for one spread trade, USD.
     pub spread_trade_usd: Usd,
-    /// Shortest time between two spread trades.
+    /// Shortest time between two spread trades; 0s to 365d.
     pub spread_cooldown: Span,
     /// A spread buy in a dip is this many times larger; 1 to 100.
+    #[serde(deserialize_with = "exact_decimal")]
     pub support_buy_multiplier: Decimal,
     /// Distance below the moving average that counts as a dip, per cent; at least `spread_pct`, up to 99.
+    #[serde(deserialize_with = "exact_decimal")]
     pub support_dip_pct: Decimal,
     /// Share of the inventory's value that the token should be, per cent; 1 to 99.
+    #[serde(deserialize_with = "exact_decimal")]
     pub target_ratio_pct: Decimal,
     /// Distance from the target that rebalances, percentage points; above 0, up to 50.
+    #[serde(deserialize_with = "exact_decimal")]
     pub rebalance_threshold_pct: Decimal,
     /// Window of the time-weighted moving average; 2s to 30d.
     pub ma_window: Span,
@@ -212,18 +251,6 @@ pub struct InvalidConfig {
 }
 
 impl JobConfig {
-    /// Checks every range, every contradiction between limits, and that the section of `mode`, and no
-    /// other mode's, is present.
-    ///
-    /// # Errors
-    /// All that is wrong, not only the first.
-    pub fn validate(&self, mode: JobMode) -> Result<(), Vec<InvalidConfig>> {
-        let _ = mode;
-        Ok(())
-    }
-}
-
-impl JobConfig {
     /// The configuration of a new job of `mode`, before files and flags.
     #[must_use]
     pub fn for_mode(mode: JobMode) -> Self {
@@ -234,109 +261,6 @@ impl JobConfig {
         }
         config
     }
-}
-
-impl Default for JobConfig {
-    /// Without a mode's section: see [`JobConfig::for_mode`].
-    fn default() -> Self {
-        Self {
-            schedule: ScheduleConfig::default(),
-            price: PriceConfig::default(),
-            limits: LimitsConfig::default(),
-            accumulate: None,
-            liquidity: None,
-        }
-    }
-}
-
-impl Default for ScheduleConfig {
-    fn default() -> Self {
-        Self {
-            cron: CronExpr::every_minute(),
-            timezone: Tz::UTC,
-            jitter: Span::ZERO,
-            max_lateness: Span::from_secs(15 * 60),
-        }
-    }
-}
-
-impl Default for PriceConfig {
-    fn default() -> Self {
-        Self {
-            sources: vec![SourceName::Generated],
-            max_price_age: Span::from_secs(2 * 60),
-            max_price_deviation_bps: 200,
-            max_price_move_pct: Decimal::from(50),
-            generated: GeneratedConfig::default(),
-            recorded: None,
-        }
-    }
-}
-
-impl Default for GeneratedConfig {
-    fn default() -> Self {
-        Self {
-            seed: 1,
-            start_usd: Decimal::ONE,
-            swing_pct: Decimal::from(20),
-            period: Span::from_secs(24 * 3_600),
-        }
-    }
-}
-
-impl Default for LimitsConfig {
-    fn default() -> Self {
-        Self {
-            min_trade_usd: usd(1),
-            max_position_usd: Usd::ZERO,
-            max_trades_per_hour: 60,
-            max_daily_spend_usd: usd(500),
-            max_slippage_bps: 100,
-            max_price_impact_bps: 100,
-            max_gas_usd: usd(2),
-            failure_backoff: Span::from_secs(60),
-            gas_reserve: Decimal::new(1, 3),
-        }
-    }
-}
-
-impl Default for AccumulateConfig {
-    fn default() -> Self {
-        Self {
-            dca_amount_usd: usd(10),
-            dca_interval: Some(Span::from_secs(4 * 3_600)),
-            dca_schedule: None,
-            max_accumulation_usd: usd(1_000),
-            dip_buy_threshold_pct: Decimal::from(10),
-            dip_buy_multiplier: Decimal::from(2),
-            dip_window: Span::from_secs(24 * 3_600),
-            dip_cooldown: Span::from_secs(4 * 3_600),
-            take_profit_pct: Decimal::ZERO,
-            take_profit_sell_pct: Decimal::from(25),
-            take_profit_cooldown: Span::from_secs(24 * 3_600),
-        }
-    }
-}
-
-impl Default for LiquidityConfig {
-    fn default() -> Self {
-        Self {
-            budget_usd: usd(500),
-            spread_pct: Decimal::from(2),
-            spread_trade_usd: usd(25),
-            spread_cooldown: Span::from_secs(10 * 60),
-            support_buy_multiplier: Decimal::from(2),
-            support_dip_pct: Decimal::from(10),
-            target_ratio_pct: Decimal::from(50),
-            rebalance_threshold_pct: Decimal::from(10),
-            ma_window: Span::from_secs(4 * 3_600),
-            max_daily_volume_usd: usd(1_000),
-        }
-    }
-}
-
-fn usd(dollars: i64) -> Usd {
-    Usd::rounded(Decimal::from(dollars), Rounding::Down)
 }
 
 fn one() -> Decimal {

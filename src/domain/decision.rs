@@ -1,13 +1,19 @@
 //! What one tick is told (facts) and what it answers (a decision).
 
+mod hold;
+mod rule;
+
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::{
     Timestamp,
-    units::{Amount, Price, Usd},
+    units::{Amount, MoneyError, Price, Rounding, Usd},
 };
+
+pub use hold::HoldReason;
+pub(super) use rule::{Verdict, first_to_fire};
 
 /// Everything a rule may look at, besides the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +56,11 @@ pub struct Position {
     pub token_decimals: u8,
     /// What the tokens held cost; falls by the sold share.
     pub cost_basis: Usd,
-    /// Quote the job owns (mode liquidity), base units of the quote token.
+    /// Whether the job keeps a quote ledger of its own (mode liquidity): fills then move `quote_balance`.
+    /// Mode accumulate pays from, and sells into, the wallet.
+    #[serde(default)]
+    pub owns_quote: bool,
+    /// Quote the job owns, base units of the quote token; stays zero without `owns_quote`.
     pub quote_balance: Amount,
     /// Digits of one whole quote token.
     pub quote_decimals: u8,
@@ -60,7 +70,27 @@ pub struct Position {
     pub realized_pnl: Usd,
 }
 
-/// When the rules last filled in this cycle.
+impl Position {
+    /// What the tokens held are worth at `price`.
+    ///
+    /// # Errors
+    /// [`MoneyError`] if a number leaves its range.
+    pub fn token_value(&self, price: Price, rounding: Rounding) -> Result<Usd, MoneyError> {
+        self.token_balance.value(self.token_decimals, price, rounding)
+    }
+
+    /// What the quote owned is worth.
+    ///
+    /// # Errors
+    /// [`MoneyError`] if a number leaves its range.
+    pub fn quote_value(&self, rounding: Rounding) -> Result<Usd, MoneyError> {
+        self.quote_balance
+            .value(self.quote_decimals, self.quote_price, rounding)
+    }
+}
+
+/// When the rules last filled in this cycle: the *slot* of each rule's last trade that filled, not the
+/// later instant of its receipt, so that an interval of four hours does not drift past its slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LastFills {
     /// Last DCA buy.
@@ -75,6 +105,14 @@ pub struct LastFills {
     pub rebalance: Option<Timestamp>,
     /// Until when no rule may fire, because trades failed.
     pub backoff_until: Option<Timestamp>,
+}
+
+impl LastFills {
+    /// Whether failures still keep every rule from firing at `now`.
+    #[must_use]
+    pub fn in_backoff(&self, now: Timestamp) -> bool {
+        self.backoff_until.is_some_and(|until| now < until)
+    }
 }
 
 /// What a job traded lately, open trades counted with their planned amounts.
@@ -163,6 +201,68 @@ pub struct Plan {
     pub price: Price,
 }
 
+impl Plan {
+    /// A buy for `money`, rounded down to base units of the quote; `None` if that is nothing.
+    ///
+    /// # Errors
+    /// [`MoneyError`] if a number leaves its range.
+    pub fn buy(reason: Reason, money: Usd, facts: &Facts) -> Result<Option<Self>, MoneyError> {
+        if !money.is_positive() {
+            return Ok(None);
+        }
+        let position = &facts.position;
+        let amount = money.to_amount(position.quote_decimals, position.quote_price, Rounding::Down)?;
+        Self {
+            side: Side::Buy,
+            reason,
+            amount_in: amount,
+            value: Usd::ZERO,
+            price: facts.price,
+        }
+        .resized(amount, facts)
+    }
+
+    /// A sell of `amount` tokens; `None` if that is nothing.
+    ///
+    /// # Errors
+    /// [`MoneyError`] if a number leaves its range.
+    pub fn sell(reason: Reason, amount: Amount, facts: &Facts) -> Result<Option<Self>, MoneyError> {
+        Self {
+            side: Side::Sell,
+            reason,
+            amount_in: amount,
+            value: Usd::ZERO,
+            price: facts.price,
+        }
+        .resized(amount, facts)
+    }
+
+    /// The same plan for another amount; `None` if that is nothing.
+    ///
+    /// # Errors
+    /// [`MoneyError`] if a number leaves its range.
+    pub fn resized(self, amount_in: Amount, facts: &Facts) -> Result<Option<Self>, MoneyError> {
+        if amount_in.is_zero() {
+            return Ok(None);
+        }
+        let (decimals, price) = self.unit_in(facts);
+        let value = amount_in.value(decimals, price, Rounding::Down)?;
+        Ok(Some(Self {
+            amount_in,
+            value,
+            ..self
+        }))
+    }
+
+    /// Digits and price of the token that goes out.
+    pub(super) fn unit_in(&self, facts: &Facts) -> (u8, Price) {
+        match self.side {
+            Side::Buy => (facts.position.quote_decimals, facts.position.quote_price),
+            Side::Sell => (facts.position.token_decimals, facts.price),
+        }
+    }
+}
+
 /// What the rules say for one tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
@@ -170,96 +270,4 @@ pub enum Decision {
     Hold(HoldReason),
     /// Trade, if the limits allow.
     Trade(Plan),
-}
-
-/// Why a tick did not trade. Every reason is a metric label and a line in `status`.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    Display,
-    EnumString,
-    IntoStaticStr,
-    VariantArray,
-    Serialize,
-    Deserialize,
-)]
-#[strum(serialize_all = "snake_case")]
-#[serde(rename_all = "snake_case")]
-pub enum HoldReason {
-    /// No rule fires: the next DCA is not due, no dip, no profit to take.
-    NotDue,
-    /// The position has reached `max_accumulation_usd`, by cost or by value.
-    MaxAccumulation,
-    /// A dip, seen once: it must be confirmed by the next sample.
-    DipUnconfirmed,
-    /// Liquidity: the price is near its mean and the inventory near its target.
-    InBalance,
-    /// Liquidity: a spread trade would fire but for its cooldown.
-    SpreadCooldown,
-    /// Liquidity: a spread trade would leave the rebalance band.
-    RebalanceBand,
-    /// Liquidity: too few samples for a moving average.
-    MovingAverageCoverage,
-    /// Trades failed; waiting before the next try.
-    Backoff,
-    /// The job is paused.
-    Paused,
-    /// The job is idle.
-    Idle,
-    /// The job stopped after failures.
-    Error,
-    /// The tick came later than `max_lateness` after its slot.
-    TooLate,
-    /// An earlier trade of this job is still open.
-    TradeOpen,
-    /// No price could be had.
-    PriceMissing,
-    /// The price is older than `max_price_age`.
-    PriceStale,
-    /// The price is zero, negative or not a number.
-    PriceInvalid,
-    /// The price moved more than `max_price_move_pct` since the last sample.
-    PriceJump,
-    /// The sources differ by more than `max_price_deviation_bps`.
-    PriceDeviation,
-    /// A source that should cross-check gave no price.
-    CrossCheckMissing,
-    /// The trade would be below `min_trade_usd`.
-    BelowMinTrade,
-    /// The position would be worth more than `max_position_usd`.
-    MaxPosition,
-    /// `max_trades_per_hour` is reached.
-    TradesPerHour,
-    /// `max_daily_spend_usd` is reached.
-    DailySpend,
-    /// `max_daily_volume_usd` is reached.
-    DailyVolume,
-    /// The venue's price is too far from the accepted price.
-    Slippage,
-    /// The trade would move the price by more than `max_price_impact_bps`.
-    PriceImpact,
-    /// Gas would cost more than `max_gas_usd`.
-    GasTooExpensive,
-    /// The wallet cannot pay for the trade.
-    InsufficientBalance,
-    /// The wallet cannot pay for gas and keep its reserve.
-    InsufficientGas,
-    /// The venue gave no quote.
-    QuoteMissing,
-    /// The venue's pool cannot fill this trade.
-    NoLiquidity,
-    /// The signer is halted; `doctor` says why.
-    SignerHalted,
-    /// Liquidation: the next slice is not due.
-    SliceNotDue,
-    /// A number went out of range; nothing was traded.
-    Arithmetic,
-    /// The tick itself failed; it is logged and the next slot runs.
-    TickFailed,
 }

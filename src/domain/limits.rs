@@ -1,10 +1,16 @@
 //! What stands between a plan and a trade.
 
+use alloy_primitives::U256;
+
 use super::{
-    config::JobConfig,
-    decision::{Facts, HoldReason, Plan},
-    units::{Amount, Usd},
+    accumulate,
+    config::{JobConfig, LimitsConfig},
+    decision::{Decision, Facts, HoldReason, Plan, Reason, Side},
+    liquidity,
+    units::{Amount, MoneyError, Price, Rounding, Usd},
 };
+
+const BPS: u32 = 10_000;
 
 /// What the venue and the wallet say about a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +20,7 @@ pub struct Quoted {
     /// Digits of one whole incoming token.
     pub out_decimals: u8,
     /// USD per whole incoming token, from the accepted price (or the quote token's price).
-    pub out_price: super::units::Price,
+    pub out_price: Price,
     /// How far this trade itself moves the price, in basis points.
     pub price_impact_bps: u32,
     /// Expected gas cost of the whole trade, USD, rounded up.
@@ -53,25 +59,169 @@ impl ApprovedPlan {
     }
 }
 
-/// Limits that need no quote: clips a plan to what is allowed, or refuses it by name.
+/// What the rules of the job's mode and its limits say together: the first rule in order whose plan no limit
+/// refuses. This is what an engine asks while a job runs; it then takes the plan to [`approve`].
+#[must_use]
+pub fn decide(config: &JobConfig, facts: &Facts) -> Decision {
+    let limit = |plan| clip(plan, config, facts);
+    match (&config.accumulate, &config.liquidity) {
+        (Some(rules), _) => accumulate::decide_within(rules, &config.schedule, facts, limit),
+        (None, Some(rules)) => liquidity::decide_within(rules, facts, limit),
+        (None, None) => Decision::Hold(HoldReason::NotDue),
+    }
+}
+
+/// Limits that need no quote. Trades an hour and the minimum refuse a plan. What the job owns, the largest
+/// position, the day's spend and the day's volume clip it to what they leave, and refuse it if that is less
+/// than `min_trade_usd`. Never makes a plan larger; clipping twice is clipping once.
+///
+/// A liquidation is held only to what the job owns: it must be able to end.
 ///
 /// # Errors
 /// The [`HoldReason`] of the first limit that refuses.
 pub fn clip(plan: Plan, config: &JobConfig, facts: &Facts) -> Result<Plan, HoldReason> {
-    let _ = (config, facts);
-    Ok(plan)
+    if plan.reason == Reason::Liquidate {
+        return within_balance(plan, facts);
+    }
+    let limits = &config.limits;
+    let spent = &facts.spent;
+    if limits.max_trades_per_hour > 0 && spent.trades_last_hour >= limits.max_trades_per_hour {
+        return Err(HoldReason::TradesPerHour);
+    }
+    let gate = Gate { limits, facts };
+    gate.require_min_trade(plan, HoldReason::BelowMinTrade)?;
+    let mut plan = gate.require_min_trade(within_balance(plan, facts)?, HoldReason::InsufficientBalance)?;
+    if plan.side == Side::Buy {
+        let value = facts.position.token_value(facts.price, Rounding::Up);
+        let value = value.map_err(arithmetic)?;
+        plan = gate.within(plan, limits.max_position_usd, value, HoldReason::MaxPosition)?;
+        plan = gate.within(
+            plan,
+            limits.max_daily_spend_usd,
+            spent.buys_today,
+            HoldReason::DailySpend,
+        )?;
+    }
+    match &config.liquidity {
+        Some(rules) => gate.within(
+            plan,
+            rules.max_daily_volume_usd,
+            spent.volume_today,
+            HoldReason::DailyVolume,
+        ),
+        None => Ok(plan),
+    }
+}
+
+/// Clips a plan to what the job owns of the outgoing token.
+fn within_balance(plan: Plan, facts: &Facts) -> Result<Plan, HoldReason> {
+    let position = &facts.position;
+    let owned = match plan.side {
+        Side::Sell => position.token_balance,
+        Side::Buy if position.owns_quote => position.quote_balance,
+        Side::Buy => return Ok(plan),
+    };
+    if plan.amount_in <= owned {
+        return Ok(plan);
+    }
+    plan.resized(owned, facts)
+        .map_err(arithmetic)?
+        .ok_or(HoldReason::InsufficientBalance)
+}
+
+struct Gate<'a> {
+    limits: &'a LimitsConfig,
+    facts: &'a Facts,
+}
+
+impl Gate<'_> {
+    /// Clips a plan to what is left of `max` (0 = no limit) after `used`.
+    fn within(&self, plan: Plan, max: Usd, used: Usd, reason: HoldReason) -> Result<Plan, HoldReason> {
+        if max == Usd::ZERO {
+            return Ok(plan);
+        }
+        let room = max.checked_sub(used).map_err(arithmetic)?;
+        // A plan's value is rounded down, so only one strictly below the room surely fits it.
+        if plan.value < room {
+            return Ok(plan);
+        }
+        if !room.is_positive() {
+            return Err(reason);
+        }
+        let (decimals, price) = plan.unit_in(self.facts);
+        let amount = room
+            .to_amount(decimals, price, Rounding::Down)
+            .map_err(arithmetic)?;
+        let clipped = plan.resized(amount.min(plan.amount_in), self.facts);
+        self.require_min_trade(clipped.map_err(arithmetic)?.ok_or(reason)?, reason)
+    }
+
+    /// Refuses a plan below `min_trade_usd` with `reason`. One base unit is forgiven: a plan for exactly the
+    /// minimum was rounded down to whole units.
+    fn require_min_trade(&self, plan: Plan, reason: HoldReason) -> Result<Plan, HoldReason> {
+        if plan.value >= self.limits.min_trade_usd {
+            return Ok(plan);
+        }
+        let (decimals, price) = plan.unit_in(self.facts);
+        let next_unit = plan
+            .amount_in
+            .checked_add(Amount::new(U256::from(1)))
+            .and_then(|amount| amount.value(decimals, price, Rounding::Up))
+            .map_err(arithmetic)?;
+        if next_unit >= self.limits.min_trade_usd {
+            Ok(plan)
+        } else {
+            Err(reason)
+        }
+    }
 }
 
 /// Limits that need the quote. The floor is what the accepted price implies less `max_slippage_bps`,
-/// rounded up: a manipulated quote cannot lower it.
+/// rounded up: a manipulated quote cannot lower it. The pool's fee counts as slippage. Liquidation is
+/// exempt from none of these; [`super::liquidate::split`] makes it smaller instead.
 ///
 /// # Errors
 /// The [`HoldReason`] of the first limit that refuses.
 pub fn approve(plan: Plan, config: &JobConfig, quoted: &Quoted) -> Result<ApprovedPlan, HoldReason> {
-    let _ = config;
+    let limits = &config.limits;
+    if quoted.amount_out.is_zero() {
+        return Err(HoldReason::NoLiquidity);
+    }
+    if quoted.available_in < plan.amount_in {
+        return Err(HoldReason::InsufficientBalance);
+    }
+    if !quoted.gas_affordable {
+        return Err(HoldReason::InsufficientGas);
+    }
+    if quoted.gas_usd > limits.max_gas_usd {
+        return Err(HoldReason::GasTooExpensive);
+    }
+    if quoted.price_impact_bps > limits.max_price_impact_bps {
+        return Err(HoldReason::PriceImpact);
+    }
+    let amount_out_min = floor(&plan, limits, quoted).map_err(arithmetic)?;
+    if quoted.amount_out < amount_out_min {
+        return Err(HoldReason::Slippage);
+    }
     Ok(ApprovedPlan {
         plan,
         amount_out_expected: quoted.amount_out,
-        amount_out_min: quoted.amount_out,
+        amount_out_min,
     })
+}
+
+/// The least that must come out; never nothing, which would be no floor at all.
+fn floor(plan: &Plan, limits: &LimitsConfig, quoted: &Quoted) -> Result<Amount, MoneyError> {
+    let kept_bps = BPS
+        .checked_sub(limits.max_slippage_bps)
+        .ok_or(MoneyError::OutOfRange)?;
+    let fair = plan
+        .value
+        .to_amount(quoted.out_decimals, quoted.out_price, Rounding::Down)?;
+    let floor = fair.mul_div(U256::from(kept_bps), U256::from(BPS), Rounding::Up)?;
+    Ok(floor.max(Amount::new(U256::from(1))))
+}
+
+const fn arithmetic(_: MoneyError) -> HoldReason {
+    HoldReason::Arithmetic
 }

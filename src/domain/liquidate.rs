@@ -1,12 +1,17 @@
 //! Liquidation: sells what this job bought, at once or in slices.
 
+use alloy_primitives::U256;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Timestamp,
-    decision::{Decision, Facts, HoldReason},
+    decision::{Decision, Facts, HoldReason, Plan, Position, Reason},
     span::Span,
+    units::{Amount, MoneyError, Price, Rounding, Usd},
 };
+
+/// Most slices of one liquidation.
+pub const SLICES_MAX: u32 = 10_000;
 
 /// A liquidation as it was ordered. Kept over pauses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,16 +26,128 @@ pub struct Liquidation {
     pub slices_done: u32,
 }
 
-/// What a liquidating job does with these facts.
+/// An order to liquidate that makes no sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidLiquidation {
+    /// No slices, or too many.
+    #[error("slices = {0} is not allowed: 1 to {SLICES_MAX}")]
+    Slices(u32),
+    /// A length of time with nothing to spread over it.
+    #[error("over = {0} with one slice is not allowed: give 2 slices or more, or leave over out")]
+    OverWithoutSlices(Span),
+    /// A length of time past what a liquidation may take.
+    #[error("over = {0} is not allowed: at most 365d")]
+    OverTooLong(Span),
+}
+
+impl Liquidation {
+    /// A liquidation ordered now, nothing sold yet.
+    ///
+    /// # Errors
+    /// [`InvalidLiquidation`] names what is out of range.
+    pub fn new(ordered_at: Timestamp, over: Span, slices: u32) -> Result<Self, InvalidLiquidation> {
+        if slices == 0 || slices > SLICES_MAX {
+            return Err(InvalidLiquidation::Slices(slices));
+        }
+        if slices == 1 && !over.is_zero() {
+            return Err(InvalidLiquidation::OverWithoutSlices(over));
+        }
+        if over > Span::from_secs(365 * 24 * 3_600) {
+            return Err(InvalidLiquidation::OverTooLong(over));
+        }
+        Ok(Self {
+            ordered_at,
+            over,
+            slices,
+            slices_done: 0,
+        })
+    }
+
+    /// When the next slice is due. Once all have filled, what a smaller trade left over is due at once.
+    #[must_use]
+    fn due(&self) -> Timestamp {
+        let last = u128::from(self.slices.saturating_sub(1));
+        let done = u128::from(self.slices_done).min(last);
+        let offset = self.over.std().as_millis().checked_mul(done);
+        let offset = offset.and_then(|millis| millis.checked_div(last)).unwrap_or(0);
+        // No offset is longer than `over`, which is a span.
+        Span::from_millis(u64::try_from(offset).unwrap_or(u64::MAX)).after(self.ordered_at)
+    }
+}
+
+/// What a liquidating job does with these facts: sells remaining / slices left, the last slice all. A slice
+/// missed is sold late, one a tick. With nothing to sell it holds; the job is then done.
 #[must_use]
 pub fn decide(liquidation: &Liquidation, facts: &Facts) -> Decision {
-    let _ = (liquidation, facts);
-    Decision::Hold(HoldReason::SliceNotDue)
+    if facts.last.in_backoff(facts.now) {
+        return Decision::Hold(HoldReason::Backoff);
+    }
+    if facts.position.token_balance.is_zero() || facts.now < liquidation.due() {
+        return Decision::Hold(HoldReason::SliceNotDue);
+    }
+    let left = liquidation.slices.saturating_sub(liquidation.slices_done).max(1);
+    // Rounded up: the first slices take the odd units, and no slice is nothing.
+    let amount = facts
+        .position
+        .token_balance
+        .mul_div(U256::from(1), U256::from(left), Rounding::Up);
+    match amount.and_then(|amount| Plan::sell(Reason::Liquidate, amount, facts)) {
+        Ok(Some(plan)) => Decision::Trade(plan),
+        Ok(None) => Decision::Hold(HoldReason::SliceNotDue),
+        Err(_) => Decision::Hold(HoldReason::Arithmetic),
+    }
 }
 
 /// When the next slice is due, never before `after`.
 #[must_use]
 pub fn next_slice(liquidation: &Liquidation, after: Timestamp) -> Timestamp {
-    let _ = liquidation;
-    after
+    liquidation.due().max(after)
+}
+
+/// The plan clipped to what the wallet really holds, if it lost tokens that the ledger still counts; `None`
+/// if nothing is there.
+///
+/// # Errors
+/// [`MoneyError`] if a number leaves its range.
+pub fn within_wallet(plan: Plan, on_chain: Amount, facts: &Facts) -> Result<Option<Plan>, MoneyError> {
+    plan.resized(plan.amount_in.min(on_chain), facts)
+}
+
+/// Half of a liquidation that the market refused as too large, to be quoted again in its place. `None` if
+/// the refusal is no matter of size, or if half would not be worth its gas: then the refusal stands.
+///
+/// # Errors
+/// [`MoneyError`] if a number leaves its range.
+pub fn split(
+    plan: Plan,
+    refused: HoldReason,
+    gas_usd: Usd,
+    facts: &Facts,
+) -> Result<Option<Plan>, MoneyError> {
+    let matter_of_size = matches!(
+        refused,
+        HoldReason::PriceImpact | HoldReason::Slippage | HoldReason::NoLiquidity
+    );
+    if plan.reason != Reason::Liquidate || !matter_of_size {
+        return Ok(None);
+    }
+    let half = plan
+        .amount_in
+        .mul_div(U256::from(1), U256::from(2), Rounding::Down)?;
+    let half = plan.resized(half, facts)?;
+    Ok(half.filter(|half| !worthless(half.value, gas_usd)))
+}
+
+/// Whether what is held is worth less than the gas to sell it: it is then written down, not sold
+/// (see [`super::accounting::write_down`]). Nothing held is no dust.
+///
+/// # Errors
+/// [`MoneyError`] if a number leaves its range.
+pub fn is_dust(position: &Position, price: Price, gas_usd: Usd) -> Result<bool, MoneyError> {
+    let held = !position.token_balance.is_zero();
+    Ok(held && worthless(position.token_value(price, Rounding::Down)?, gas_usd))
+}
+
+fn worthless(value: Usd, gas_usd: Usd) -> bool {
+    value < gas_usd || !value.is_positive()
 }

@@ -1,13 +1,182 @@
 //! Mode liquidity: spread trades around a moving average, then rebalance to target.
 
+use std::cmp::Ordering;
+
+use rust_decimal::Decimal;
+
 use super::{
     config::LiquidityConfig,
-    decision::{Decision, Facts, HoldReason},
+    decision::{Decision, Facts, HoldReason, Plan, Reason, Side, Verdict, first_to_fire},
+    units::{MoneyError, Price, Rounding, Usd},
 };
 
-/// What mode liquidity does with these facts.
+/// A mean over fewer samples than this share of its window, in per cent, is no mean.
+pub const COVERAGE_PCT_MIN: Decimal = Decimal::from_parts(80, 0, 0, false, 0);
+
+/// What mode liquidity does with these facts, limits apart.
 #[must_use]
 pub fn decide(config: &LiquidityConfig, facts: &Facts) -> Decision {
-    let _ = (config, facts);
-    Decision::Hold(HoldReason::InBalance)
+    decide_within(config, facts, Ok)
+}
+
+/// What mode liquidity does with these facts if `limit` has the last word on every plan. A rule whose plan
+/// is refused passes on to the next.
+#[must_use]
+pub fn decide_within(
+    config: &LiquidityConfig,
+    facts: &Facts,
+    limit: impl Fn(Plan) -> Result<Plan, HoldReason>,
+) -> Decision {
+    if facts.last.in_backoff(facts.now) {
+        return Decision::Hold(HoldReason::Backoff);
+    }
+    let mean = match facts.moving_average {
+        Some(mean) if mean.coverage_pct >= COVERAGE_PCT_MIN => mean.price,
+        _ => return Decision::Hold(HoldReason::MovingAverageCoverage),
+    };
+    first_to_fire(
+        &[&|| spread(config, mean, facts), &|| rebalance(config, facts)],
+        limit,
+        HoldReason::InBalance,
+    )
+}
+
+/// Buys below the mean, sells above it; price decides which of the two can fire.
+fn spread(config: &LiquidityConfig, mean: Price, facts: &Facts) -> Result<Verdict, MoneyError> {
+    let below = |distance_pct: Decimal| {
+        let percent = difference(Decimal::ONE_HUNDRED, distance_pct)?;
+        facts.price.compare_to_percent_of(percent, mean)
+    };
+    let above_pct = sum(Decimal::ONE_HUNDRED, config.spread_pct)?;
+    let side = if below(config.spread_pct)? == Ordering::Less {
+        Side::Buy
+    } else if facts.price.compare_to_percent_of(above_pct, mean)? == Ordering::Greater {
+        Side::Sell
+    } else {
+        return Ok(Verdict::Silent);
+    };
+    let cooling = facts
+        .last
+        .spread
+        .is_some_and(|at| !config.spread_cooldown.passed(at, facts.now));
+    if cooling {
+        return Ok(Verdict::Held(HoldReason::SpreadCooldown));
+    }
+    if side == Side::Sell {
+        return spread_sell(config, facts);
+    }
+    let in_dip = below(config.support_dip_pct)? != Ordering::Greater;
+    let multiplier = if in_dip {
+        config.support_buy_multiplier
+    } else {
+        Decimal::ONE
+    };
+    spread_buy(
+        config,
+        config.spread_trade_usd.times(multiplier, Rounding::Down)?,
+        facts,
+    )
+}
+
+/// A buy clipped to the upper edge of the band and to the quote that the job owns.
+fn spread_buy(config: &LiquidityConfig, money: Usd, facts: &Facts) -> Result<Verdict, MoneyError> {
+    let edge_pct = sum(config.target_ratio_pct, config.rebalance_threshold_pct)?;
+    let room = below_ratio(edge_pct, facts)?;
+    if room < money {
+        buy(Reason::SpreadBuy, room, Some(HoldReason::RebalanceBand), facts)
+    } else {
+        buy(Reason::SpreadBuy, money, None, facts)
+    }
+}
+
+/// A sell clipped to the lower edge of the band.
+fn spread_sell(config: &LiquidityConfig, facts: &Facts) -> Result<Verdict, MoneyError> {
+    let edge_pct = difference(config.target_ratio_pct, config.rebalance_threshold_pct)?;
+    let room = above_ratio(edge_pct, facts)?;
+    let clipped_by = (room < config.spread_trade_usd).then_some(HoldReason::RebalanceBand);
+    sell(
+        Reason::SpreadSell,
+        room.min(config.spread_trade_usd),
+        clipped_by,
+        facts,
+    )
+}
+
+/// Brings an inventory that left its band back to target: rounding and fees fall short of it, never past.
+fn rebalance(config: &LiquidityConfig, facts: &Facts) -> Result<Verdict, MoneyError> {
+    let target = config.target_ratio_pct;
+    let token = facts.position.token_value(facts.price, Rounding::Down)?;
+    let total = token.checked_add(facts.position.quote_value(Rounding::Down)?)?;
+    let token_times_100 = product(token, Decimal::ONE_HUNDRED)?;
+    if token_times_100 > product(total, sum(target, config.rebalance_threshold_pct)?)? {
+        sell(Reason::Rebalance, above_ratio(target, facts)?, None, facts)
+    } else if token_times_100 < product(total, difference(target, config.rebalance_threshold_pct)?)? {
+        buy(Reason::Rebalance, below_ratio(target, facts)?, None, facts)
+    } else {
+        Ok(Verdict::Silent)
+    }
+}
+
+/// How much may be bought until the token is `percent` per cent of the inventory; rounded down.
+fn below_ratio(percent: Decimal, facts: &Facts) -> Result<Usd, MoneyError> {
+    let token = facts.position.token_value(facts.price, Rounding::Down)?;
+    let quote = facts.position.quote_value(Rounding::Down)?;
+    let bound = token.checked_add(quote)?.percent(percent, Rounding::Down)?;
+    bound.checked_sub(facts.position.token_value(facts.price, Rounding::Up)?)
+}
+
+/// How much may be sold until the token is `percent` per cent of the inventory; rounded down.
+fn above_ratio(percent: Decimal, facts: &Facts) -> Result<Usd, MoneyError> {
+    let token = facts.position.token_value(facts.price, Rounding::Up)?;
+    let quote = facts.position.quote_value(Rounding::Up)?;
+    let bound = token.checked_add(quote)?.percent(percent, Rounding::Up)?;
+    facts
+        .position
+        .token_value(facts.price, Rounding::Down)?
+        .checked_sub(bound)
+}
+
+/// A buy that the job's own quote can pay.
+fn buy(
+    reason: Reason,
+    money: Usd,
+    clipped_by: Option<HoldReason>,
+    facts: &Facts,
+) -> Result<Verdict, MoneyError> {
+    let plan = Plan::buy(reason, money, facts)?;
+    match plan {
+        Some(plan) if plan.amount_in > facts.position.quote_balance => Ok(Verdict::of(
+            plan.resized(facts.position.quote_balance, facts)?,
+            Some(HoldReason::InsufficientBalance),
+        )),
+        plan => Ok(Verdict::of(plan, clipped_by)),
+    }
+}
+
+/// A sell worth `money` of the tokens held.
+fn sell(
+    reason: Reason,
+    money: Usd,
+    clipped_by: Option<HoldReason>,
+    facts: &Facts,
+) -> Result<Verdict, MoneyError> {
+    let position = &facts.position;
+    if !money.is_positive() {
+        return Ok(Verdict::of(None, clipped_by));
+    }
+    let amount = money.to_amount(position.token_decimals, facts.price, Rounding::Down)?;
+    let plan = Plan::sell(reason, amount.min(position.token_balance), facts)?;
+    Ok(Verdict::of(plan, clipped_by))
+}
+
+fn product(value: Usd, factor: Decimal) -> Result<Decimal, MoneyError> {
+    value.decimal().checked_mul(factor).ok_or(MoneyError::OutOfRange)
+}
+
+fn sum(a: Decimal, b: Decimal) -> Result<Decimal, MoneyError> {
+    a.checked_add(b).ok_or(MoneyError::OutOfRange)
+}
+
+fn difference(a: Decimal, b: Decimal) -> Result<Decimal, MoneyError> {
+    a.checked_sub(b).ok_or(MoneyError::OutOfRange)
 }

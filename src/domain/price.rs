@@ -1,8 +1,20 @@
 //! Which prices are believed.
 
+use chrono::TimeDelta;
 use rust_decimal::Decimal;
 
-use super::{Timestamp, config::SourceName, decision::HoldReason, units::Price};
+use super::{
+    Timestamp,
+    config::{PriceConfig, SourceName},
+    decision::HoldReason,
+    units::Price,
+};
+
+/// How far ahead of our clock a source's clock may be.
+pub const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::seconds(30);
+
+/// A last sample older than this says nothing about the present.
+pub const JUMP_MEMORY: TimeDelta = TimeDelta::hours(24);
 
 /// What a source said, before anybody believed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,4 +58,169 @@ pub struct RefusedPrice {
     pub reason: HoldReason,
     /// What was seen and what was allowed, for people.
     pub detail: String,
+}
+
+/// Believes the first answer if it is there, above zero, fresh, near to the last accepted sample, and every
+/// other source agrees. `answers` are in the order of `price.sources`; `now` is the instant of the check, not
+/// the slot; `last` is the last accepted sample, whatever its age.
+///
+/// How far a price may have moved grows with the time since `last`, compounding: each `max_price_age` begun
+/// allows `max_price_move_pct` again, up or down (a fall is measured by the rise that undoes it). So a wild
+/// price holds the job for a while, and a real one that lasts is believed in the end: at 50 % and 2 minutes,
+/// ten times the price after 10 minutes. A last sample from another source, or older than
+/// [`JUMP_MEMORY`], is not compared at all.
+///
+/// # Errors
+/// [`RefusedPrice`] with the first check that failed.
+pub fn accept(
+    answers: &[Answer],
+    config: &PriceConfig,
+    last: Option<AcceptedPrice>,
+    now: Timestamp,
+) -> Result<AcceptedPrice, RefusedPrice> {
+    let (first, others) = answers.split_first().ok_or_else(|| {
+        refused(
+            HoldReason::PriceMissing,
+            format_args!("no price source was asked"),
+        )
+    })?;
+    let first = first
+        .as_ref()
+        .map_err(|missing| refused(HoldReason::PriceMissing, missing))?;
+    let price = usable(first, config, now)?;
+    if let Some(last) = last.filter(|last| last.source == first.source) {
+        check_move(price, first.observed_at, &last, config)?;
+    }
+    if answers.len() < config.sources.len() {
+        return Err(refused(
+            HoldReason::CrossCheckMissing,
+            format_args!("{} of {} sources answered", answers.len(), config.sources.len()),
+        ));
+    }
+    for other in others {
+        check_agreement(first, price, other, config, now)?;
+    }
+    Ok(AcceptedPrice {
+        price,
+        source: first.source,
+        observed_at: first.observed_at,
+    })
+}
+
+/// A price above zero, neither old nor from the future.
+fn usable(seen: &Observation, config: &PriceConfig, now: Timestamp) -> Result<Price, RefusedPrice> {
+    let source = seen.source;
+    let price = Price::new(seen.price_usd).map_err(|_| {
+        refused(
+            HoldReason::PriceInvalid,
+            format_args!("{source}: {} is not above 0", seen.price_usd),
+        )
+    })?;
+    let age = now.signed_duration_since(seen.observed_at);
+    let oldest = config.max_price_age;
+    if age > oldest.delta() {
+        return Err(refused(
+            HoldReason::PriceStale,
+            format_args!("{source}: {} s old, max_price_age is {oldest}", age.num_seconds()),
+        ));
+    }
+    if seen.observed_at.signed_duration_since(now) > CLOCK_SKEW_MAX {
+        return Err(refused(
+            HoldReason::PriceStale,
+            format_args!(
+                "{source}: observed at {}, which is in the future",
+                seen.observed_at
+            ),
+        ));
+    }
+    Ok(price)
+}
+
+fn check_move(
+    price: Price,
+    observed_at: Timestamp,
+    last: &AcceptedPrice,
+    config: &PriceConfig,
+) -> Result<(), RefusedPrice> {
+    let since_last = observed_at.signed_duration_since(last.observed_at);
+    if config.max_price_move_pct.is_zero() || since_last > JUMP_MEMORY {
+        return Ok(());
+    }
+    let (higher, lower) = (price.max(last.price), price.min(last.price));
+    let periods = since_last
+        .num_milliseconds()
+        .checked_div(config.max_price_age.delta().num_milliseconds().max(1))
+        .map_or(0, |whole| u32::try_from(whole).unwrap_or(0))
+        .saturating_add(1);
+    let allowed = growth(config.max_price_move_pct, periods);
+    let ratio = higher.decimal().checked_div(lower.decimal());
+    // A growth past what a decimal holds allows any move; a ratio past it is allowed by none.
+    match (allowed, ratio) {
+        (None, _) => Ok(()),
+        (Some(allowed), Some(ratio)) if ratio <= allowed => Ok(()),
+        _ => Err(refused(
+            HoldReason::PriceJump,
+            format_args!(
+                "{price} USD after {} USD {} s before, max_price_move_pct is {}",
+                last.price,
+                since_last.num_seconds(),
+                config.max_price_move_pct
+            ),
+        )),
+    }
+}
+
+/// `(1 + percent / 100) ^ periods`; `None` past the range of a decimal.
+fn growth(percent: Decimal, periods: u32) -> Option<Decimal> {
+    let mut base = percent
+        .checked_div(Decimal::ONE_HUNDRED)?
+        .checked_add(Decimal::ONE)?;
+    let mut result = Decimal::ONE;
+    let mut bits = periods;
+    while bits > 0 {
+        if bits & 1 == 1 {
+            result = result.checked_mul(base)?;
+        }
+        bits >>= 1_u32;
+        if bits > 0 {
+            base = base.checked_mul(base)?;
+        }
+    }
+    Some(result)
+}
+
+/// Another source agrees, measured against the lower of the two prices.
+fn check_agreement(
+    first: &Observation,
+    price: Price,
+    other: &Answer,
+    config: &PriceConfig,
+    now: Timestamp,
+) -> Result<(), RefusedPrice> {
+    let missing = |detail: &dyn std::fmt::Display| refused(HoldReason::CrossCheckMissing, detail);
+    let other = other.as_ref().map_err(|e| missing(e))?;
+    // A cross-check that is stale or invalid is as good as none, whatever is wrong with it.
+    let checked = usable(other, config, now).map_err(|e| missing(&e.detail))?;
+    let (higher, lower) = (price.max(checked), price.min(checked));
+    let distance = higher
+        .percent_above(lower)
+        .ok()
+        .and_then(|percent| percent.checked_mul(Decimal::ONE_HUNDRED));
+    if distance.is_some_and(|bps| bps <= Decimal::from(config.max_price_deviation_bps)) {
+        return Ok(());
+    }
+    Err(refused(
+        HoldReason::PriceDeviation,
+        format_args!(
+            "{}: {price}, {}: {checked}, max_price_deviation_bps is {}",
+            first.source, other.source, config.max_price_deviation_bps
+        ),
+    ))
+}
+
+fn refused(reason: HoldReason, detail: impl std::fmt::Display) -> RefusedPrice {
+    RefusedPrice {
+        reason,
+        detail: detail.to_string(),
+    }
 }

@@ -24,8 +24,28 @@ impl Span {
 
     /// `secs` seconds, capped at 100 years.
     #[must_use]
-    pub fn from_secs(secs: u64) -> Self {
-        Self(Duration::from_secs(secs).min(Self::MAX))
+    pub const fn from_secs(secs: u64) -> Self {
+        Self::capped(Duration::from_secs(secs))
+    }
+
+    /// `millis` milliseconds, capped at 100 years.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self::capped(Duration::from_millis(millis))
+    }
+
+    const fn capped(duration: Duration) -> Self {
+        if duration.as_secs() < Self::MAX.as_secs() {
+            Self(duration)
+        } else {
+            Self(Self::MAX)
+        }
+    }
+
+    /// `millis` milliseconds, capped at 100 years.
+    #[must_use]
+    pub fn from_millis(millis: u64) -> Self {
+        Self(Duration::from_millis(millis).min(Self::MAX))
     }
 
     /// As the standard library counts time.
@@ -72,8 +92,24 @@ impl Span {
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = humantime::format_duration(self.0).to_string();
-        f.write_str(&text.replace("days", "d").replace("day", "d"))
+        // Days at most: a "month" of 30.44 days is a fine unit for nobody.
+        let secs = self.0.as_secs();
+        let parts = [
+            (secs / 86_400, "d"),
+            (secs / 3_600 % 24, "h"),
+            (secs / 60 % 60, "m"),
+            (secs % 60, "s"),
+            (u64::from(self.0.subsec_millis()), "ms"),
+        ];
+        if self.is_zero() {
+            return f.write_str("0s");
+        }
+        let mut separator = "";
+        for (count, unit) in parts.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, "{separator}{count}{unit}")?;
+            separator = " ";
+        }
+        Ok(())
     }
 }
 
@@ -119,6 +155,19 @@ mod tests {
                 span,
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_span_is_shown_in_units_people_write() {
+        for (text, shown) in [
+            ("90d", "90d"),
+            ("36h", "1d 12h"),
+            ("3600s", "1h"),
+            ("1500ms", "1s 500ms"),
+            ("0s", "0s"),
+        ] {
+            assert_eq!(text.parse::<Span>().expect(text).to_string(), shown);
         }
     }
 

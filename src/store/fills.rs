@@ -1,1 +1,385 @@
-//! x
+//! How a trade ends: its fill or its failure, committed with everything that follows from it.
+
+use alloy_primitives::B256;
+use serde_json::json;
+use sqlx::{PgConnection, PgPool};
+
+use super::{
+    StoreError,
+    jobs::{self, Job},
+    numeric::{lower, signed},
+    signers,
+    trades::Trade,
+};
+use crate::domain::{
+    Timestamp,
+    accounting::{Booked, Fill, book},
+    decision::Reason,
+    job::{Command, FAILURES_IN_A_ROW_MAX, JobStatus, Transition, transition},
+    span::Span,
+    trade::FailureKind,
+    units::{Amount, Price, Usd},
+};
+
+/// What the receipt of a final swap says.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// The swap that was mined.
+    pub hash: B256,
+    /// Where.
+    pub block_number: u64,
+    /// In which block.
+    pub block_hash: B256,
+    /// When.
+    pub block_time: Timestamp,
+    /// What moved.
+    pub fill: Fill,
+    /// USD per whole quote token, where from, and of when.
+    pub quote_price: (Price, &'static str, Timestamp),
+    /// USD per whole token that the fill comes to.
+    pub price: Price,
+    /// All gas of the trade, wei.
+    pub gas_native: Amount,
+    /// The same in USD.
+    pub gas_usd: Usd,
+}
+
+/// How a trade's end was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It is in the ledger now.
+    Committed,
+    /// Somebody else had committed it, or moved the trade: nothing was done.
+    Raced,
+}
+
+/// Why a fill cannot be booked.
+#[derive(Debug, thiserror::Error)]
+pub enum BookError {
+    /// The numbers do not work out.
+    #[error("the fill of trade {trade} cannot be booked: {source}")]
+    Money {
+        /// The trade.
+        trade: i64,
+        /// What is wrong.
+        source: crate::domain::units::MoneyError,
+    },
+    /// The ledger.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sqlx::Error> for BookError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Commits a fill: trade, position, cost basis, reservations, history and outbox, all together.
+///
+/// # Errors
+/// [`BookError`]; nothing is committed then.
+pub async fn commit_fill(pool: &PgPool, trade: &Trade, settled: &Settlement) -> Result<Ended, BookError> {
+    let mut tx = pool.begin().await?;
+    let job = jobs::lock(&mut tx, trade.job).await?;
+    let fill = &settled.fill;
+    let moved = sqlx::query!(
+        "UPDATE trades SET status = 'EXECUTED', tx_hash = $3, base_amount = $4::text::numeric,
+                quote_amount = $5::text::numeric, price_usd = $6, gas_usd = $7::numeric, executed_at = $8,
+                next_check_at = NULL, error = NULL, version = version + 1
+         WHERE id = $1 AND status = 'SUBMITTED' AND version = $2",
+        trade.id,
+        trade.version,
+        settled.hash.as_slice(),
+        fill.base_amount.to_string(),
+        fill.quote_amount.to_string(),
+        settled.price.decimal(),
+        settled.gas_usd.decimal(),
+        settled.block_time,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if moved.rows_affected() != 1 {
+        return Ok(Ended::Raced);
+    }
+    let booked = book(job.position, fill).map_err(|source| BookError::Money {
+        trade: trade.id,
+        source,
+    })?;
+    insert_fill(&mut tx, trade, &job, settled, &booked).await?;
+    update_position(&mut tx, trade, &job, settled, &booked).await?;
+    if trade.reason == Reason::Liquidate {
+        advance_liquidation(&mut tx, &job, &booked).await?;
+    }
+    release(&mut tx, trade, &job).await?;
+    let payload = json!({
+        "trade": trade.id, "side": trade.side, "reason": trade.reason, "base_amount": fill.base_amount,
+        "quote_amount": fill.quote_amount, "price_usd": settled.price, "tx_hash": settled.hash,
+    });
+    notify(&mut tx, trade, "trade_executed", payload).await?;
+    tx.commit().await?;
+    Ok(Ended::Committed)
+}
+
+async fn insert_fill(
+    connection: &mut PgConnection,
+    trade: &Trade,
+    job: &Job,
+    settled: &Settlement,
+    booked: &Booked,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO fills (trade_id, job_id, cycle, side, base_amount, quote_amount, quote_usd, quote_price_usd,
+                            quote_price_source, quote_price_at, cost_sold_usd, realized_usd, gas_native, gas_usd,
+                            tx_hash, block_number, block_hash, filled_at)
+         VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::numeric, $7::numeric, $8, $9, $10, $11::numeric,
+                 $12::numeric, $13::text::numeric, $14::numeric, $15, $16, $17, $18)",
+        trade.id,
+        job.id.0,
+        job.cycle,
+        trade.side.to_string(),
+        settled.fill.base_amount.to_string(),
+        settled.fill.quote_amount.to_string(),
+        settled.fill.quote_usd.decimal(),
+        settled.quote_price.0.decimal(),
+        settled.quote_price.1,
+        settled.quote_price.2,
+        booked.cost_sold.decimal(),
+        booked.realized.decimal(),
+        settled.gas_native.to_string(),
+        settled.gas_usd.decimal(),
+        settled.hash.as_slice(),
+        signed("fills.block_number", settled.block_number)?,
+        settled.block_hash.as_slice(),
+        settled.block_time,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn update_position(
+    connection: &mut PgConnection,
+    trade: &Trade,
+    job: &Job,
+    settled: &Settlement,
+    booked: &Booked,
+) -> Result<(), StoreError> {
+    // The slot, not the block, is when a rule fired: intervals are counted from slot to slot.
+    sqlx::query!(
+        "UPDATE jobs SET
+            token_balance = $2::text::numeric, cost_basis = $3::numeric, quote_balance = $4::text::numeric,
+            realized_pnl = $5::numeric, gas_usd = gas_usd + $6::numeric,
+            total_accumulated = total_accumulated + CASE WHEN $7 = 'BUY' THEN $8::numeric ELSE 0 END,
+            last_dca_buy_time = CASE WHEN $9 = 'DCA' THEN $10 ELSE last_dca_buy_time END,
+            last_dip_buy_time = CASE WHEN $9 = 'DIP_BUY' THEN $10 ELSE last_dip_buy_time END,
+            last_take_profit_time = CASE WHEN $9 = 'TAKE_PROFIT' THEN $10 ELSE last_take_profit_time END,
+            last_take_profit_price = CASE WHEN $9 = 'TAKE_PROFIT' THEN $11 ELSE last_take_profit_price END,
+            last_spread_time = CASE WHEN $9 IN ('SPREAD_BUY', 'SPREAD_SELL') THEN $10 ELSE last_spread_time END,
+            last_rebalance_time = CASE WHEN $9 = 'REBALANCE' THEN $10 ELSE last_rebalance_time END,
+            failures_in_row = 0, backoff_until = NULL, last_error = NULL
+         WHERE id = $1",
+        job.id.0,
+        booked.position.token_balance.to_string(),
+        booked.position.cost_basis.decimal(),
+        booked.position.quote_balance.to_string(),
+        booked.position.realized_pnl.decimal(),
+        settled.gas_usd.decimal(),
+        trade.side.to_string(),
+        settled.fill.quote_usd.decimal(),
+        trade.reason.to_string(),
+        trade.slot,
+        trade.price.decimal(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// One slice is sold: count it, and finish when nothing is left.
+async fn advance_liquidation(
+    connection: &mut PgConnection,
+    job: &Job,
+    booked: &Booked,
+) -> Result<(), StoreError> {
+    if let Some(mut plan) = job.liquidation {
+        plan.slices_done = plan.slices_done.saturating_add(1);
+        jobs::set_liquidation(connection, job.id, Some(&plan)).await?;
+    }
+    if booked.position.token_balance.is_zero() && job.status == JobStatus::Liquidating {
+        return finish_liquidation(connection, job).await;
+    }
+    jobs::plan_next_slot(connection, job.id).await
+}
+
+/// LIQUIDATING -> IDLE, in the transaction that saw the last token go.
+pub(super) async fn finish_liquidation(connection: &mut PgConnection, job: &Job) -> Result<(), StoreError> {
+    if let Ok(Transition::To(status)) =
+        transition(job.status, job.status_before_stop, Command::FinishLiquidation)
+    {
+        jobs::set_status(connection, job.id, job.status, status).await?;
+        let before = json!({ "status": job.status });
+        let after = json!({ "status": status });
+        jobs::event(
+            connection,
+            job.id,
+            "engine",
+            "liquidated",
+            Some(before),
+            Some(after),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// Ends a liquidation that has nothing worth selling left: what remains is written down as dust.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn write_off_dust(pool: &PgPool, job: &Job) -> Result<bool, StoreError> {
+    let mut tx = pool.begin().await?;
+    let locked = jobs::lock(&mut tx, job.id).await?;
+    let open = sqlx::query_scalar!(
+        "SELECT id FROM trades WHERE job_id = $1 AND status IN ('PENDING', 'SUBMITTED')",
+        job.id.0
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    if locked.version != job.version || locked.status != JobStatus::Liquidating || open.is_some() {
+        return Ok(false);
+    }
+    if !locked.position.token_balance.is_zero() {
+        sqlx::query!(
+            "INSERT INTO adjustments (job_id, cycle, kind, token_delta, cost_delta, note)
+             VALUES ($1, $2, 'dust', -($3::text::numeric), -($4::numeric), 'worth less than the gas of selling it')",
+            job.id.0,
+            locked.cycle,
+            locked.position.token_balance.to_string(),
+            locked.position.cost_basis.decimal(),
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!(
+            "UPDATE jobs SET token_balance = 0, cost_basis = 0, realized_pnl = realized_pnl - $2::numeric WHERE id = $1",
+            job.id.0,
+            locked.position.cost_basis.decimal(),
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    finish_liquidation(&mut tx, &locked).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// A trade that ended without a fill.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// Why.
+    pub kind: FailureKind,
+    /// What was seen, for people.
+    pub error: String,
+    /// The hash whose receipt proves it; none if no nonce was ever bound.
+    pub hash: Option<B256>,
+    /// Gas it cost all the same, USD.
+    pub gas_usd: Usd,
+}
+
+/// Commits a failure: the trade, the job's count of failures and its pause, reservations and outbox.
+///
+/// # Errors
+/// [`StoreError`]; nothing is committed then.
+pub async fn commit_failure(pool: &PgPool, trade: &Trade, failure: &Failure) -> Result<Ended, StoreError> {
+    let mut tx = pool.begin().await?;
+    let job = jobs::lock(&mut tx, trade.job).await?;
+    let moved = sqlx::query!(
+        "UPDATE trades SET status = 'FAILED', failure_kind = $3, error = $4, tx_hash = $5, gas_usd = $6::numeric,
+                executed_at = now(), next_check_at = NULL, version = version + 1
+         WHERE id = $1 AND status IN ('PENDING', 'SUBMITTED') AND version = $2",
+        trade.id,
+        trade.version,
+        failure.kind.to_string(),
+        failure.error,
+        failure.hash.as_ref().map(|hash| hash.as_slice()),
+        failure.gas_usd.decimal(),
+    )
+    .execute(&mut *tx)
+    .await?;
+    if moved.rows_affected() != 1 {
+        return Ok(Ended::Raced);
+    }
+    let failures = job.failures_in_row.saturating_add(1);
+    let pause = backoff(job.config.limits.failure_backoff, failures);
+    sqlx::query!(
+        "UPDATE jobs SET failures_in_row = $2, backoff_until = now() + make_interval(secs => $3), last_error = $4,
+                gas_usd = gas_usd + $5::numeric
+         WHERE id = $1",
+        job.id.0,
+        signed("jobs.failures_in_row", failures)? as _,
+        pause.std().as_secs_f64(),
+        failure.error,
+        failure.gas_usd.decimal(),
+    )
+    .execute(&mut *tx)
+    .await?;
+    if failures >= FAILURES_IN_A_ROW_MAX {
+        stop_failing(&mut tx, &job, failures).await?;
+    }
+    release(&mut tx, trade, &job).await?;
+    let payload = json!({ "trade": trade.id, "side": trade.side, "reason": trade.reason, "kind": failure.kind, "error": failure.error });
+    notify(&mut tx, trade, "trade_failed", payload).await?;
+    tx.commit().await?;
+    Ok(Ended::Committed)
+}
+
+/// Doubles with every failure in a row, up to 64 times the first pause.
+fn backoff(first: Span, failures: u32) -> Span {
+    let doublings = failures.saturating_sub(1).min(6);
+    let millis = u64::try_from(first.std().as_millis()).unwrap_or(u64::MAX);
+    Span::from_millis(millis.saturating_mul(1 << doublings))
+}
+
+async fn stop_failing(connection: &mut PgConnection, job: &Job, failures: u32) -> Result<(), StoreError> {
+    if let Ok(Transition::To(status)) = transition(job.status, job.status_before_stop, Command::Fail) {
+        jobs::set_status(connection, job.id, job.status, status).await?;
+        let before = json!({ "status": job.status });
+        let after = json!({ "status": status, "failures_in_row": failures });
+        jobs::event(connection, job.id, "engine", "error", Some(before), Some(after)).await?;
+    }
+    Ok(())
+}
+
+/// Gives back what the trade had reserved, and makes every balance read before this stale.
+async fn release(connection: &mut PgConnection, trade: &Trade, job: &Job) -> Result<(), StoreError> {
+    sqlx::query!("DELETE FROM reservations WHERE trade_id = $1", trade.id)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query!(
+        "UPDATE signers SET settlements = settlements + 1 WHERE realm = $1 AND chain = $2 AND address = $3",
+        job.account.realm.to_string(),
+        job.account.chain,
+        lower(job.account.wallet) as _,
+    )
+    .execute(&mut *connection)
+    .await?;
+    signers::wake(connection).await
+}
+
+async fn notify(
+    connection: &mut PgConnection,
+    trade: &Trade,
+    event: &str,
+    payload: serde_json::Value,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO outbox (job_id, trade_id, event, payload) VALUES ($1, $2, $3, $4)",
+        trade.job.0,
+        trade.id,
+        event,
+        payload,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

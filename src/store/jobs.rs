@@ -105,7 +105,7 @@ impl From<sqlx::Error> for CommandError {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub(super) struct JobRow {
     pub(super) id: i64,
     pub(super) realm: String,

@@ -1,1 +1,378 @@
-//! x
+//! Signers: the counter that nonces come from, and the transactions bound to them.
+
+use std::collections::HashMap;
+
+use alloy_primitives::{B256, Bytes};
+use sqlx::{PgConnection, PgPool};
+
+use super::{
+    StoreError, WAKE_CHANNEL,
+    numeric::{amount, lower, signed, unsigned},
+};
+use crate::{
+    domain::{Timestamp, job::Account, trade::Purpose, units::Amount},
+    ports::{Asset, Fees, SignedTransaction},
+};
+
+/// A signer's counter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignerState {
+    /// The nonce the next transaction takes.
+    pub next_nonce: u64,
+    /// Grows with every settled trade; a balance is only as fresh as this number.
+    pub settlements: i64,
+    /// Why the signer must not be used.
+    pub halted: Option<String>,
+}
+
+/// The signer's counter, made from the chain's count if there is none yet.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn open(pool: &PgPool, account: &Account, chain_nonce: u64) -> Result<SignerState, StoreError> {
+    let (realm, wallet) = (account.realm.to_string(), lower(account.wallet));
+    sqlx::query!(
+        "INSERT INTO signers (realm, chain, address, next_nonce) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        realm,
+        account.chain,
+        wallet as _,
+        signed("signers.next_nonce", chain_nonce)?,
+    )
+    .execute(pool)
+    .await?;
+    find(pool, account)
+        .await?
+        .ok_or(StoreError::Database(sqlx::Error::RowNotFound))
+}
+
+/// The signer's counter, if it was ever used.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find(pool: &PgPool, account: &Account) -> Result<Option<SignerState>, StoreError> {
+    let row = sqlx::query!(
+        "SELECT next_nonce, settlements, halted_reason FROM signers
+         WHERE realm = $1 AND chain = $2 AND address = $3",
+        account.realm.to_string(),
+        account.chain,
+        lower(account.wallet) as _,
+    )
+    .fetch_optional(pool)
+    .await?;
+    row.map(|row| {
+        Ok(SignerState {
+            next_nonce: unsigned("signers.next_nonce", row.next_nonce)?,
+            settlements: row.settlements,
+            halted: row.halted_reason,
+        })
+    })
+    .transpose()
+}
+
+/// Stops a signer: it signs nothing until somebody has looked. The first reason stays.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn halt(pool: &PgPool, account: &Account, reason: &str) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE signers SET halted_at = now(), halted_reason = $4
+         WHERE realm = $1 AND chain = $2 AND address = $3 AND halted_at IS NULL",
+        account.realm.to_string(),
+        account.chain,
+        lower(account.wallet) as _,
+        reason,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// What open trades may still take out of a wallet, by asset.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn reserved(
+    connection: &mut PgConnection,
+    account: &Account,
+) -> Result<HashMap<Asset, Amount>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT asset, sum(amount)::text AS "amount!" FROM reservations
+           WHERE realm = $1 AND chain = $2 AND wallet = $3 GROUP BY asset"#,
+        account.realm.to_string(),
+        account.chain,
+        lower(account.wallet) as _,
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let asset = match row.asset.as_str() {
+                "native" => Asset::Native,
+                text => Asset::Token(super::numeric::address("reservations.asset", text)?),
+            };
+            Ok((asset, amount("reservations.amount", &row.amount)?))
+        })
+        .collect()
+}
+
+/// One signed transaction to record.
+#[derive(Debug, Clone)]
+pub struct Signed {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Hash and bytes.
+    pub signed: SignedTransaction,
+    /// What it pays.
+    pub fees: Fees,
+    /// Units.
+    pub gas_limit: u64,
+}
+
+/// What an asset's holder may spend at most, and what this trade takes of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Reservation {
+    /// What.
+    pub asset: Asset,
+    /// How much this trade may take.
+    pub amount: Amount,
+    /// What the chain said the wallet holds, less any reserve that is never touched.
+    pub spendable: Amount,
+}
+
+/// Everything that must be true at once for a trade to get its nonces.
+#[derive(Debug, Clone)]
+pub struct Submission<'a> {
+    /// The trade, still PENDING at this version.
+    pub trade: i64,
+    /// Version the trade was read at.
+    pub version: i64,
+    /// The signer.
+    pub account: &'a Account,
+    /// The counter as it was when the transactions were signed and the balances read.
+    pub seen: &'a SignerState,
+    /// In nonce order, the first taking `seen.next_nonce`.
+    pub transactions: &'a [Signed],
+    /// Block time after which their calldata is refused.
+    pub deadline: Timestamp,
+    /// What the trade may take out of the wallet.
+    pub reservations: &'a [Reservation],
+    /// Most transactions of one signer that may be open at once.
+    pub pipeline_max: i64,
+}
+
+/// What became of a submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submitted {
+    /// Recorded: from here on the nonces are this trade's for ever.
+    Recorded,
+    /// Somebody else moved the counter, the balances or the trade: read everything again.
+    Raced,
+    /// Other open trades have reserved what this one wants.
+    Unfunded(Asset),
+    /// Too many transactions of this signer are open.
+    PipelineFull,
+}
+
+/// Takes nonces, reserves and records, all or nothing. Nothing may be sent before this has committed.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn submit(pool: &PgPool, submission: &Submission<'_>) -> Result<Submitted, StoreError> {
+    let mut tx = pool.begin().await?;
+    if !take_nonces(&mut tx, submission).await? {
+        return Ok(Submitted::Raced);
+    }
+    if open_transactions(&mut tx, submission.account).await? >= submission.pipeline_max {
+        return Ok(Submitted::PipelineFull);
+    }
+    let reserved = reserved(&mut tx, submission.account).await?;
+    for wish in submission.reservations {
+        let taken = reserved.get(&wish.asset).copied().unwrap_or_default();
+        if wish.spendable.saturating_sub(taken) < wish.amount {
+            return Ok(Submitted::Unfunded(wish.asset));
+        }
+    }
+    let moved = sqlx::query!(
+        "UPDATE trades SET status = 'SUBMITTED', submitted_at = now(), version = version + 1, next_check_at = now()
+         WHERE id = $1 AND status = 'PENDING' AND version = $2",
+        submission.trade,
+        submission.version,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if moved.rows_affected() != 1 {
+        return Ok(Submitted::Raced);
+    }
+    let mut nonce = signed("transactions.nonce", submission.seen.next_nonce)?;
+    for transaction in submission.transactions {
+        insert_transaction(&mut tx, submission, transaction, nonce).await?;
+        nonce = nonce.saturating_add(1);
+    }
+    reserve(&mut tx, submission).await?;
+    tx.commit().await?;
+    Ok(Submitted::Recorded)
+}
+
+async fn take_nonces(connection: &mut PgConnection, submission: &Submission<'_>) -> Result<bool, StoreError> {
+    let taken = sqlx::query!(
+        "UPDATE signers SET next_nonce = next_nonce + $6
+         WHERE realm = $1 AND chain = $2 AND address = $3 AND next_nonce = $4 AND settlements = $5
+           AND halted_at IS NULL",
+        submission.account.realm.to_string(),
+        submission.account.chain,
+        lower(submission.account.wallet) as _,
+        signed("signers.next_nonce", submission.seen.next_nonce)?,
+        submission.seen.settlements,
+        signed("signers.next_nonce", submission.transactions.len())?,
+    )
+    .execute(connection)
+    .await?;
+    Ok(taken.rows_affected() == 1)
+}
+
+async fn open_transactions(connection: &mut PgConnection, account: &Account) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM trades t JOIN transactions x ON x.trade_id = t.id
+           WHERE t.status = 'SUBMITTED' AND x.realm = $1 AND x.chain = $2 AND x.signer = $3"#,
+        account.realm.to_string(),
+        account.chain,
+        lower(account.wallet) as _,
+    )
+    .fetch_one(connection)
+    .await?)
+}
+
+async fn insert_transaction(
+    connection: &mut PgConnection,
+    submission: &Submission<'_>,
+    transaction: &Signed,
+    nonce: i64,
+) -> Result<(), StoreError> {
+    let id = sqlx::query_scalar!(
+        "INSERT INTO transactions (trade_id, realm, chain, signer, nonce, purpose, deadline)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
+        submission.trade,
+        submission.account.realm.to_string(),
+        submission.account.chain,
+        lower(submission.account.wallet) as _,
+        nonce,
+        transaction.purpose.to_string(),
+        submission.deadline,
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    insert_attempt(connection, id, transaction).await
+}
+
+async fn insert_attempt(
+    connection: &mut PgConnection,
+    transaction: i64,
+    attempt: &Signed,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO attempts (transaction_id, purpose, hash, raw, max_fee_per_gas, max_priority_fee_per_gas, gas_limit)
+         VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::numeric, $7)",
+        transaction,
+        attempt.purpose.to_string(),
+        attempt.signed.hash.as_slice(),
+        attempt.signed.raw.as_ref(),
+        attempt.fees.max_fee_per_gas.to_string(),
+        attempt.fees.max_priority_fee_per_gas.to_string(),
+        signed("attempts.gas_limit", attempt.gas_limit)?,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn reserve(connection: &mut PgConnection, submission: &Submission<'_>) -> Result<(), StoreError> {
+    for wish in submission
+        .reservations
+        .iter()
+        .filter(|wish| !wish.amount.is_zero())
+    {
+        let asset = match wish.asset {
+            Asset::Native => "native".to_owned(),
+            Asset::Token(token) => lower(token),
+        };
+        sqlx::query!(
+            "INSERT INTO reservations (trade_id, realm, chain, wallet, asset, amount)
+             VALUES ($1, $2, $3, $4, $5, $6::text::numeric)",
+            submission.trade,
+            submission.account.realm.to_string(),
+            submission.account.chain,
+            lower(submission.account.wallet) as _,
+            asset,
+            wish.amount.to_string(),
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Records one more attempt of a transaction whose trade is still SUBMITTED at `version`. `false`: somebody
+/// else moved the trade first, and nothing was recorded.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn record_attempt(
+    pool: &PgPool,
+    trade: i64,
+    version: i64,
+    transaction: i64,
+    attempt: &Signed,
+) -> Result<bool, StoreError> {
+    let mut tx = pool.begin().await?;
+    let moved = sqlx::query!(
+        "UPDATE trades SET version = version + 1, next_check_at = now()
+         WHERE id = $1 AND status = 'SUBMITTED' AND version = $2",
+        trade,
+        version,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if moved.rows_affected() != 1 {
+        return Ok(false);
+    }
+    insert_attempt(&mut tx, transaction, attempt).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Notes that an attempt's bytes were handed to a node, and what it said.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn note_sent(pool: &PgPool, hash: B256, answer: &str) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE attempts SET sent_at = clock_timestamp(), sends = sends + 1, last_answer = $2 WHERE hash = $1",
+        hash.as_slice(),
+        answer,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// The stored bytes of an attempt.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn raw(pool: &PgPool, hash: B256) -> Result<Bytes, StoreError> {
+    let raw = sqlx::query_scalar!("SELECT raw FROM attempts WHERE hash = $1", hash.as_slice())
+        .fetch_one(pool)
+        .await?;
+    Ok(Bytes::from(raw))
+}
+
+/// Wakes the schedulers.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn wake(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query!("SELECT pg_notify($1, 'trade')", WAKE_CHANNEL)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

@@ -1,7 +1,24 @@
-//! Slots: claimed by the schedulers, in one transaction with the tasks they push.
+//! Slots: locked and claimed by the schedulers, in one transaction with the tasks they push.
 
-use super::jobs::Job;
-use crate::domain::{Timestamp, job::JobStatus, schedule::jitter};
+use chrono_tz::Tz;
+use sqlx::{PgConnection, PgPool};
+
+use super::{
+    StoreError,
+    jobs::Job,
+    numeric::{json, unsigned, word},
+};
+use crate::domain::{
+    Timestamp,
+    config::ScheduleConfig,
+    job::{JobId, JobStatus},
+    liquidate::{Liquidation, next_slice},
+    schedule::{Claim, jitter},
+    span::Span,
+};
+
+/// A liquidation that sold less than it wanted looks again after this long.
+const LIQUIDATION_RETRY: Span = Span::from_secs(5);
 
 /// When a slot is claimed: jitter applies to the schedule, not to a liquidation somebody waits for.
 pub(super) fn due_at(salt: &[u8], job: &Job, slot: Timestamp) -> Timestamp {
@@ -9,4 +26,171 @@ pub(super) fn due_at(salt: &[u8], job: &Job, slot: Timestamp) -> Timestamp {
         JobStatus::Liquidating => slot,
         _ => jitter(salt, job.id, slot, job.config.schedule.jitter).after(slot),
     }
+}
+
+/// A job whose slot has come, locked by the transaction that read it.
+#[derive(Debug, Clone)]
+pub struct DueJob {
+    /// The job.
+    pub job: JobId,
+    /// Its first slot that nobody claimed yet.
+    pub slot: Timestamp,
+    status: JobStatus,
+    schedule: ScheduleConfig,
+    liquidation: Option<Liquidation>,
+}
+
+impl DueJob {
+    /// What to claim now: the latest slot whose jittered start has come runs, the ones before are missed.
+    #[must_use]
+    pub fn claim(&self, now: Timestamp) -> Claim {
+        if let (JobStatus::Liquidating, Some(plan)) = (self.status, &self.liquidation) {
+            let next = next_slice(plan, now).max(LIQUIDATION_RETRY.after(now));
+            return Claim {
+                slot: self.slot,
+                missed: 0,
+                next: Some(next),
+            };
+        }
+        let timezone: Tz = self.schedule.timezone;
+        self.schedule.cron.claim(timezone, self.slot, now.max(self.slot))
+    }
+
+    fn next_due(&self, salt: &[u8], next: Timestamp) -> Timestamp {
+        match self.status {
+            JobStatus::Liquidating => next,
+            _ => jitter(salt, self.job, next, self.schedule.jitter).after(next),
+        }
+    }
+}
+
+/// What one claim transaction sees.
+#[derive(Debug)]
+pub struct Due {
+    /// The database's time.
+    pub now: Timestamp,
+    /// Locked until the transaction ends; rows that another scheduler holds are skipped.
+    pub jobs: Vec<DueJob>,
+    salt: String,
+}
+
+/// Locks up to `limit` due jobs that have no open slot, longest due first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn lock_due(connection: &mut PgConnection, limit: i64) -> Result<Due, StoreError> {
+    let clock = sqlx::query!(r#"SELECT now() AS "now!", jitter_salt::text AS "salt!" FROM installation"#)
+        .fetch_one(&mut *connection)
+        .await?;
+    let rows = sqlx::query!(
+        r#"SELECT s.job_id, s.next_slot AS "next_slot!", j.status, j.config -> 'schedule' AS "schedule!", j.liquidation
+           FROM job_slots s JOIN jobs j ON j.id = s.job_id
+           WHERE s.due_at <= now() AND s.open_slot IS NULL
+           ORDER BY s.due_at LIMIT $1
+           FOR UPDATE OF s SKIP LOCKED"#,
+        limit
+    )
+    .fetch_all(connection)
+    .await?;
+    let jobs = rows
+        .into_iter()
+        .map(|row| {
+            Ok(DueJob {
+                job: JobId(row.job_id),
+                slot: row.next_slot,
+                status: word("jobs.status", &row.status)?,
+                schedule: json("jobs.config.schedule", row.schedule)?,
+                liquidation: row
+                    .liquidation
+                    .map(|value| json("jobs.liquidation", value))
+                    .transpose()?,
+            })
+        })
+        .collect::<Result<_, StoreError>>()?;
+    Ok(Due {
+        now: clock.now,
+        jobs,
+        salt: clock.salt,
+    })
+}
+
+/// Records claims of jobs that [`lock_due`] locked, in the same transaction.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn record_claims(
+    connection: &mut PgConnection,
+    due: &Due,
+    claims: &[Claim],
+) -> Result<(), StoreError> {
+    let (mut jobs, mut slots, mut nexts, mut dues, mut missed) = (vec![], vec![], vec![], vec![], vec![]);
+    for (job, claim) in due.jobs.iter().zip(claims) {
+        jobs.push(job.job.0);
+        slots.push(claim.slot);
+        nexts.push(claim.next);
+        dues.push(claim.next.map(|next| job.next_due(due.salt.as_bytes(), next)));
+        missed.push(super::numeric::signed("job_slots.slots_missed", claim.missed)?);
+    }
+    sqlx::query!(
+        "UPDATE job_slots s
+         SET open_slot = i.slot, open_since = now(), next_slot = i.next, due_at = i.due,
+             slots_claimed = slots_claimed + 1, slots_missed = slots_missed + i.missed
+         FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::bigint[])
+              AS i (job_id, slot, next, due, missed)
+         WHERE s.job_id = i.job_id",
+        &jobs,
+        &slots,
+        &nexts as &[Option<Timestamp>],
+        &dues as &[Option<Timestamp>],
+        &missed,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Slots that were handed to the queue longer than `lease` ago and never recorded: their tasks are gone, so
+/// they are handed out again. Evaluating one twice is harmless.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn renew_lost(
+    connection: &mut PgConnection,
+    lease: Span,
+    limit: i64,
+) -> Result<Vec<(JobId, Timestamp)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"UPDATE job_slots s SET open_since = now()
+           FROM (SELECT job_id FROM job_slots
+                 WHERE open_slot IS NOT NULL AND open_since < now() - make_interval(secs => $1)
+                 ORDER BY open_since LIMIT $2 FOR UPDATE SKIP LOCKED) AS lost
+           WHERE s.job_id = lost.job_id
+           RETURNING s.job_id, s.open_slot AS "open_slot!""#,
+        lease.std().as_secs_f64(),
+        limit,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (JobId(row.job_id), row.open_slot))
+        .collect())
+}
+
+/// How long a scheduler may sleep: until the next slot or the next look at an open trade.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn next_wake(pool: &PgPool) -> Result<Option<Span>, StoreError> {
+    let millis = sqlx::query_scalar!(
+        r#"SELECT (extract(epoch FROM least(
+                (SELECT min(due_at) FROM job_slots WHERE open_slot IS NULL AND due_at IS NOT NULL),
+                (SELECT min(next_check_at) FROM trades WHERE status IN ('PENDING', 'SUBMITTED'))
+            ) - clock_timestamp()) * 1000)::bigint"#
+    )
+    .fetch_one(pool)
+    .await?;
+    let Some(millis) = millis else { return Ok(None) };
+    let millis: u64 = unsigned("job_slots.due_at", millis.max(0))?;
+    Ok(Some(Span::from_millis(millis)))
 }

@@ -1,1 +1,179 @@
-//! x
+//! Ticks: what a slice needs to decide, and what it decided.
+
+use rust_decimal::Decimal;
+use sqlx::{PgConnection, PgPool};
+
+use super::{
+    StoreError,
+    jobs::{Job, JobRow},
+    numeric::{price, unsigned, usd_cut},
+};
+use crate::domain::{
+    Timestamp,
+    decision::{HoldReason, Spent},
+    job::JobId,
+    units::Price,
+};
+
+/// One slot of one job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Tick {
+    /// The job.
+    pub job: JobId,
+    /// The nominal instant.
+    pub slot: Timestamp,
+}
+
+/// A job as a tick finds it.
+#[derive(Debug, Clone)]
+pub struct TickJob {
+    /// The slot.
+    pub slot: Timestamp,
+    /// The database's time when this was read.
+    pub now: Timestamp,
+    /// The job.
+    pub job: Job,
+    /// The slot was recorded before: there is nothing left to decide.
+    pub recorded: bool,
+    /// The trade of this very slot, if it was frozen before.
+    pub trade_of_slot: Option<i64>,
+    /// A trade of this job that is not final.
+    pub open_trade: Option<i64>,
+    /// The price the tick before accepted.
+    pub last_price: Option<(Price, Timestamp)>,
+    /// What was traded lately.
+    pub spent: Spent,
+}
+
+#[derive(sqlx::FromRow)]
+struct TickRow {
+    #[sqlx(flatten)]
+    job: JobRow,
+    slot: Timestamp,
+    now: Timestamp,
+    recorded: bool,
+    trade_of_slot: Option<i64>,
+    open_trade: Option<i64>,
+    last_price: Option<Decimal>,
+    last_price_at: Option<Timestamp>,
+    trades_last_hour: i64,
+    buys_today: Decimal,
+    volume_today: Decimal,
+}
+
+/// Loads a slice in one statement. Ticks of unknown jobs are left out.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn load(pool: &PgPool, ticks: &[Tick]) -> Result<Vec<TickJob>, StoreError> {
+    let ids: Vec<i64> = ticks.iter().map(|tick| tick.job.0).collect();
+    let slots: Vec<Timestamp> = ticks.iter().map(|tick| tick.slot).collect();
+    let rows: Vec<TickRow> = sqlx::query_as(include_str!("sql/ticks_load.sql"))
+        .bind(ids)
+        .bind(slots)
+        .fetch_all(pool)
+        .await?;
+    rows.into_iter().map(TickJob::try_from).collect()
+}
+
+impl TryFrom<TickRow> for TickJob {
+    type Error = StoreError;
+
+    fn try_from(row: TickRow) -> Result<Self, Self::Error> {
+        let last_price = row
+            .last_price
+            .map(|value| price("job_slots.last_price", value))
+            .transpose()?;
+        Ok(Self {
+            slot: row.slot,
+            now: row.now,
+            job: row.job.try_into()?,
+            recorded: row.recorded,
+            trade_of_slot: row.trade_of_slot,
+            open_trade: row.open_trade,
+            last_price: last_price.zip(row.last_price_at),
+            spent: Spent {
+                trades_last_hour: unsigned("trades.count", row.trades_last_hour)?,
+                buys_today: usd_cut(row.buys_today),
+                volume_today: usd_cut(row.volume_today),
+            },
+        })
+    }
+}
+
+/// A hold to record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// Which slot.
+    pub tick: Tick,
+    /// Its name.
+    pub reason: HoldReason,
+    /// What was seen, for people.
+    pub detail: Option<String>,
+    /// The accepted price, if there was one.
+    pub price: Option<(Price, Timestamp)>,
+    /// The recent high the rules saw.
+    pub recent_high: Option<Price>,
+}
+
+/// Records holds, all in one statement. The answer names the jobs whose slot was new; a slot that was
+/// recorded before stays as it was. A slice names each job once.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn record_holds(pool: &PgPool, holds: &[Hold]) -> Result<Vec<JobId>, StoreError> {
+    if holds.is_empty() {
+        return Ok(Vec::new());
+    }
+    let jobs: Vec<i64> = holds.iter().map(|hold| hold.tick.job.0).collect();
+    let slots: Vec<Timestamp> = holds.iter().map(|hold| hold.tick.slot).collect();
+    let reasons: Vec<String> = holds.iter().map(|hold| hold.reason.to_string()).collect();
+    let details: Vec<Option<String>> = holds.iter().map(|hold| hold.detail.clone()).collect();
+    let prices: Vec<Option<Decimal>> = holds
+        .iter()
+        .map(|hold| hold.price.map(|(p, _)| p.decimal()))
+        .collect();
+    let prices_at: Vec<Option<Timestamp>> = holds.iter().map(|hold| hold.price.map(|(_, at)| at)).collect();
+    let highs: Vec<Option<Decimal>> = holds
+        .iter()
+        .map(|hold| hold.recent_high.map(Price::decimal))
+        .collect();
+    let fresh = sqlx::query_file_scalar!(
+        "src/store/sql/ticks_record_holds.sql",
+        &jobs,
+        &slots,
+        &reasons,
+        &details as &[Option<String>],
+        &prices as &[Option<Decimal>],
+        &prices_at as &[Option<Timestamp>],
+        &highs as &[Option<Decimal>],
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(fresh.into_iter().map(JobId).collect())
+}
+
+/// Takes a slot for a trade, inside the transaction that freezes it. `false`: it was recorded before.
+pub(super) async fn take_slot(
+    connection: &mut PgConnection,
+    tick: Tick,
+    seen: (Price, Timestamp),
+    recent_high: Option<Price>,
+) -> Result<bool, StoreError> {
+    let taken = sqlx::query!(
+        "UPDATE job_slots
+         SET last_slot = $2, slots_recorded = slots_recorded + 1, last_price = $3, last_price_at = $4,
+             recent_high = coalesce($5, recent_high),
+             open_slot = CASE WHEN open_slot > $2 THEN open_slot END,
+             open_since = CASE WHEN open_slot > $2 THEN open_since END
+         WHERE job_id = $1 AND (last_slot IS NULL OR last_slot < $2)",
+        tick.job.0,
+        tick.slot,
+        seen.0.decimal(),
+        seen.1,
+        recent_high.map(Price::decimal),
+    )
+    .execute(connection)
+    .await?;
+    Ok(taken.rows_affected() == 1)
+}

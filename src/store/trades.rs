@@ -1,1 +1,346 @@
-//! x
+//! Trades: frozen once, carried on from where their rows say they are.
+
+use alloy_primitives::B256;
+use rust_decimal::Decimal;
+use sqlx::PgPool;
+
+use super::{
+    StoreError,
+    jobs::Job,
+    numeric::{amount, hash, lower, price, unsigned, usd, word},
+    signers,
+    ticks::{self, Tick},
+};
+use crate::{
+    domain::{
+        Timestamp,
+        decision::{Plan, Reason, Side},
+        job::JobId,
+        limits::ApprovedPlan,
+        span::Span,
+        trade::{AttemptState, Purpose, TradeState, TradeStatus, TransactionState},
+        units::{Amount, Price, Usd},
+    },
+    ports::Fees,
+};
+
+/// A plan to freeze: only an approved one can be.
+#[derive(Debug, Clone)]
+pub struct NewTrade<'a> {
+    /// The job as the rules saw it.
+    pub job: &'a Job,
+    /// The slot.
+    pub slot: Timestamp,
+    /// What to do.
+    pub approved: ApprovedPlan,
+    /// The price the rules saw, and its instant.
+    pub seen: (Price, Timestamp),
+    /// The recent high the rules saw.
+    pub recent_high: Option<Price>,
+    /// If no nonce is bound by then, the plan is given up.
+    pub expires_at: Timestamp,
+}
+
+/// Whether we were first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frozen {
+    /// The plan is now this trade.
+    New(i64),
+    /// The slot was decided before, with this trade if there was one.
+    Already(Option<i64>),
+    /// The job was stopped or edited since it was read: nothing was frozen.
+    JobChanged,
+    /// The job has an open trade.
+    TradeOpen,
+}
+
+/// Freezes a plan: slot, trade and tick in one transaction.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn freeze(pool: &PgPool, new: &NewTrade<'_>) -> Result<Frozen, StoreError> {
+    let mut tx = pool.begin().await?;
+    let tick = Tick {
+        job: new.job.id,
+        slot: new.slot,
+    };
+    // The share lock makes a pause wait for us, or us see the pause.
+    let unchanged = sqlx::query_scalar!(
+        "SELECT id FROM jobs WHERE id = $1 AND version = $2 AND archived_at IS NULL FOR SHARE",
+        new.job.id.0,
+        new.job.version,
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    if unchanged.is_none() {
+        return Ok(Frozen::JobChanged);
+    }
+    if !ticks::take_slot(&mut tx, tick, new.seen, new.recent_high).await? {
+        drop(tx);
+        return Ok(Frozen::Already(by_slot(pool, tick).await?));
+    }
+    let plan = new.approved.plan();
+    let id = match insert(&mut tx, new, plan).await {
+        Err(error) if error.constraint() == Some("trades_one_open_per_job") => return Ok(Frozen::TradeOpen),
+        other => other?,
+    };
+    sqlx::query!(
+        "INSERT INTO ticks (job_id, outcome, reason, price_usd, trade_id, first_slot, last_slot)
+         VALUES ($1, 'trade', $2, $3, $4, $5, $5)",
+        new.job.id.0,
+        plan.reason.to_string(),
+        plan.price.decimal(),
+        id,
+        new.slot,
+    )
+    .execute(&mut *tx)
+    .await?;
+    signers::wake(&mut tx).await?;
+    tx.commit().await?;
+    Ok(Frozen::New(id))
+}
+
+async fn insert(
+    connection: &mut sqlx::PgConnection,
+    new: &NewTrade<'_>,
+    plan: &Plan,
+) -> Result<i64, StoreError> {
+    let (amount_in, amount_out) = (
+        plan.amount_in.to_string(),
+        new.approved.amount_out_expected().to_string(),
+    );
+    let (base, quote) = match plan.side {
+        Side::Buy => (&amount_out, &amount_in),
+        Side::Sell => (&amount_in, &amount_out),
+    };
+    Ok(sqlx::query_scalar!(
+        "INSERT INTO trades (job_id, slot, cycle, side, reason, amount_in, amount_out_expected, amount_out_min,
+                             value_usd, config_version, expires_at, base_amount, quote_amount, price_usd, next_check_at)
+         VALUES ($1, $2, $3, $4, $5, $6::text::numeric, $7::text::numeric, $8::text::numeric, $9::numeric, $10, $11,
+                 $12::text::numeric, $13::text::numeric, $14, now())
+         RETURNING id",
+        new.job.id.0,
+        new.slot,
+        new.job.cycle,
+        plan.side.to_string(),
+        plan.reason.to_string(),
+        amount_in,
+        amount_out,
+        new.approved.amount_out_min().to_string(),
+        plan.value.decimal(),
+        new.job.config_version,
+        new.expires_at,
+        base,
+        quote,
+        plan.price.decimal(),
+    )
+    .fetch_one(connection)
+    .await?)
+}
+
+/// The trade of a slot.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_slot(pool: &PgPool, tick: Tick) -> Result<Option<i64>, StoreError> {
+    Ok(sqlx::query_scalar!(
+        "SELECT id FROM trades WHERE job_id = $1 AND slot = $2",
+        tick.job.0,
+        tick.slot
+    )
+    .fetch_optional(pool)
+    .await?)
+}
+
+/// A trade with everything its next step needs.
+#[derive(Debug, Clone)]
+pub struct Trade {
+    /// Its number.
+    pub id: i64,
+    /// Its job.
+    pub job: JobId,
+    /// Its slot.
+    pub slot: Timestamp,
+    /// Direction.
+    pub side: Side,
+    /// The rule it came from.
+    pub reason: Reason,
+    /// Frozen: what goes out.
+    pub amount_in: Amount,
+    /// Frozen: the floor.
+    pub amount_out_min: Amount,
+    /// Frozen: its value when it was planned.
+    pub value: Usd,
+    /// The price it was planned at.
+    pub price: Price,
+    /// Guards every change.
+    pub version: i64,
+    /// What the lifecycle sees.
+    pub state: TradeState,
+    /// The rows behind `state.transactions`, in the same order.
+    pub transactions: Vec<TransactionRow>,
+}
+
+/// What the lifecycle does not need, but the engine does.
+#[derive(Debug, Clone)]
+pub struct TransactionRow {
+    /// Row number.
+    pub id: i64,
+    /// Fees of each attempt, oldest first.
+    pub fees: Vec<Fees>,
+    /// Gas limit of the newest attempt.
+    pub gas_limit: u64,
+}
+
+/// Loads a trade.
+///
+/// # Errors
+/// [`StoreError::NoSuchTrade`], [`StoreError`].
+pub async fn load(pool: &PgPool, id: i64) -> Result<Trade, StoreError> {
+    let row = sqlx::query!(
+        r#"SELECT job_id, slot, side, reason, status, amount_in::text AS "amount_in!",
+                  amount_out_min::text AS "amount_out_min!", value_usd::numeric AS "value_usd!: Decimal",
+                  price_usd, version, expires_at
+           FROM trades WHERE id = $1"#,
+        id
+    )
+    .fetch_optional(pool)
+    .await?
+    .ok_or(StoreError::NoSuchTrade(id))?;
+    let (transactions, states) = load_transactions(pool, id).await?;
+    let status: TradeStatus = word("trades.status", &row.status)?;
+    Ok(Trade {
+        id,
+        job: JobId(row.job_id),
+        slot: row.slot,
+        side: word("trades.side", &row.side)?,
+        reason: word("trades.reason", &row.reason)?,
+        amount_in: amount("trades.amount_in", &row.amount_in)?,
+        amount_out_min: amount("trades.amount_out_min", &row.amount_out_min)?,
+        value: usd("trades.value_usd", row.value_usd)?,
+        price: price("trades.price_usd", row.price_usd)?,
+        version: row.version,
+        state: TradeState {
+            status,
+            expires_at: row.expires_at,
+            transactions: states,
+        },
+        transactions,
+    })
+}
+
+async fn load_transactions(
+    pool: &PgPool,
+    trade: i64,
+) -> Result<(Vec<TransactionRow>, Vec<TransactionState>), StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT x.id, x.nonce, x.purpose AS transaction_purpose, x.deadline, a.purpose, a.hash, a.recorded_at,
+                  a.sent_at, a.max_fee_per_gas::text AS "max_fee!", a.max_priority_fee_per_gas::text AS "priority_fee!",
+                  a.gas_limit
+           FROM transactions x JOIN attempts a ON a.transaction_id = x.id
+           WHERE x.trade_id = $1 ORDER BY x.nonce, a.id"#,
+        trade
+    )
+    .fetch_all(pool)
+    .await?;
+    let (mut transactions, mut states): (Vec<TransactionRow>, Vec<TransactionState>) = (vec![], vec![]);
+    for row in rows {
+        if transactions.last().is_none_or(|last| last.id != row.id) {
+            transactions.push(TransactionRow {
+                id: row.id,
+                fees: vec![],
+                gas_limit: 0,
+            });
+            states.push(TransactionState {
+                nonce: unsigned("transactions.nonce", row.nonce)?,
+                purpose: word("transactions.purpose", &row.transaction_purpose)?,
+                deadline: row.deadline,
+                attempts: vec![],
+            });
+        }
+        if let (Some(transaction), Some(state)) = (transactions.last_mut(), states.last_mut()) {
+            transaction.fees.push(Fees {
+                max_fee_per_gas: word("attempts.max_fee_per_gas", &row.max_fee)?,
+                max_priority_fee_per_gas: word("attempts.max_priority_fee_per_gas", &row.priority_fee)?,
+            });
+            transaction.gas_limit = unsigned("attempts.gas_limit", row.gas_limit)?;
+            state.attempts.push(AttemptState {
+                hash: hash("attempts.hash", &row.hash)?,
+                purpose: word::<Purpose>("attempts.purpose", &row.purpose)?,
+                recorded_at: row.recorded_at,
+                sent_at: row.sent_at,
+            });
+        }
+    }
+    Ok((transactions, states))
+}
+
+/// Looks at an open trade again after `delay`.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn check_again(pool: &PgPool, id: i64, delay: Span, note: Option<&str>) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE trades SET next_check_at = clock_timestamp() + make_interval(secs => $2), error = coalesce($3, error)
+         WHERE id = $1 AND status IN ('PENDING', 'SUBMITTED')",
+        id,
+        delay.std().as_secs_f64(),
+        note,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Open trades whose time has come, claimed for `lease`: whoever settles them sets the next time.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn claim_checks(
+    connection: &mut sqlx::PgConnection,
+    lease: Span,
+    limit: i64,
+) -> Result<Vec<(i64, Timestamp)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"UPDATE trades t SET next_check_at = now() + make_interval(secs => $1)
+           FROM (SELECT id FROM trades WHERE status IN ('PENDING', 'SUBMITTED') AND next_check_at <= now()
+                 ORDER BY next_check_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS due
+           WHERE t.id = due.id RETURNING t.id, t.next_check_at AS "next_check_at!""#,
+        lease.std().as_secs_f64(),
+        limit,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.next_check_at)).collect())
+}
+
+/// Numbers of all open trades, oldest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn open(pool: &PgPool) -> Result<Vec<i64>, StoreError> {
+    Ok(
+        sqlx::query_scalar!("SELECT id FROM trades WHERE status IN ('PENDING', 'SUBMITTED') ORDER BY id")
+            .fetch_all(pool)
+            .await?,
+    )
+}
+
+/// The trade that one of our hashes belongs to.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_hash(
+    pool: &PgPool,
+    wallet: alloy_primitives::Address,
+    hash: B256,
+) -> Result<Option<i64>, StoreError> {
+    Ok(sqlx::query_scalar!(
+        "SELECT x.trade_id FROM attempts a JOIN transactions x ON x.id = a.transaction_id
+         WHERE a.hash = $1 AND x.signer = $2",
+        hash.as_slice(),
+        lower(wallet) as _,
+    )
+    .fetch_optional(pool)
+    .await?)
+}

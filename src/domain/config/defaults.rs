@@ -1,0 +1,117 @@
+//! The defaults, chosen so that a paper job runs with nothing else said.
+
+use chrono_tz::Tz;
+use rust_decimal::Decimal;
+
+use super::{
+    AccumulateConfig, GeneratedConfig, JobConfig, LimitsConfig, LiquidityConfig, PriceConfig, ScheduleConfig,
+    SourceName,
+};
+use crate::domain::{
+    schedule::CronExpr,
+    span::Span,
+    units::{Rounding, Usd},
+};
+
+impl Default for JobConfig {
+    /// Without a mode's section: see [`JobConfig::for_mode`].
+    fn default() -> Self {
+        Self {
+            schedule: ScheduleConfig::default(),
+            price: PriceConfig::default(),
+            limits: LimitsConfig::default(),
+            accumulate: None,
+            liquidity: None,
+        }
+    }
+}
+
+impl Default for ScheduleConfig {
+    fn default() -> Self {
+        Self {
+            cron: CronExpr::every_minute(),
+            timezone: Tz::UTC,
+            jitter: Span::ZERO,
+            max_lateness: Span::from_secs(15 * 60),
+        }
+    }
+}
+
+impl Default for PriceConfig {
+    fn default() -> Self {
+        Self {
+            sources: vec![SourceName::Generated],
+            max_price_age: Span::from_secs(2 * 60),
+            max_price_deviation_bps: 200,
+            max_price_move_pct: Decimal::from(50),
+            generated: GeneratedConfig::default(),
+            recorded: None,
+        }
+    }
+}
+
+impl Default for GeneratedConfig {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            start_usd: Decimal::ONE,
+            swing_pct: Decimal::from(20),
+            period: Span::from_secs(24 * 3_600),
+        }
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            min_trade_usd: usd(1),
+            max_position_usd: Usd::ZERO,
+            max_trades_per_hour: 60,
+            max_daily_spend_usd: usd(500),
+            max_slippage_bps: 100,
+            max_price_impact_bps: 100,
+            max_gas_usd: usd(2),
+            failure_backoff: Span::from_secs(60),
+            gas_reserve: Decimal::new(1, 3),
+        }
+    }
+}
+
+impl Default for AccumulateConfig {
+    fn default() -> Self {
+        Self {
+            dca_amount_usd: usd(10),
+            dca_interval: Some(Span::from_secs(4 * 3_600)),
+            dca_schedule: None,
+            max_accumulation_usd: usd(1_000),
+            dip_buy_threshold_pct: Decimal::from(10),
+            dip_buy_multiplier: Decimal::from(2),
+            dip_window: Span::from_secs(24 * 3_600),
+            dip_cooldown: Span::from_secs(4 * 3_600),
+            take_profit_pct: Decimal::ZERO,
+            take_profit_sell_pct: Decimal::from(25),
+            take_profit_cooldown: Span::from_secs(24 * 3_600),
+        }
+    }
+}
+
+impl Default for LiquidityConfig {
+    fn default() -> Self {
+        Self {
+            budget_usd: usd(500),
+            spread_pct: Decimal::from(2),
+            spread_trade_usd: usd(25),
+            spread_cooldown: Span::from_secs(10 * 60),
+            support_buy_multiplier: Decimal::from(2),
+            support_dip_pct: Decimal::from(10),
+            target_ratio_pct: Decimal::from(50),
+            rebalance_threshold_pct: Decimal::from(10),
+            ma_window: Span::from_secs(4 * 3_600),
+            max_daily_volume_usd: usd(1_000),
+        }
+    }
+}
+
+fn usd(dollars: i64) -> Usd {
+    Usd::rounded(Decimal::from(dollars), Rounding::Down)
+}

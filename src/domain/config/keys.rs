@@ -1,0 +1,188 @@
+//! Every key by its dotted name, for help, examples and error messages.
+
+/// One key of a job's configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// Its dotted name, such as `accumulate.dca_amount_usd`.
+    pub name: &'static str,
+    /// What it means, in one line.
+    pub about: &'static str,
+}
+
+/// Keys that exclude each other: a layer of configuration that sets one of a pair takes the other away from
+/// the layers below it.
+pub const ALTERNATIVES: &[(&str, &str)] = &[("accumulate.dca_interval", "accumulate.dca_schedule")];
+
+const fn key(name: &'static str, about: &'static str) -> Key {
+    Key { name, about }
+}
+
+/// All keys, in the order of the sections. A test holds this list against what a full configuration
+/// serialises to.
+pub const KEYS: &[Key] = &[
+    key(
+        "schedule.cron",
+        "Cron line of 5 or 6 fields (seconds first if 6): when the job is looked at",
+    ),
+    key("schedule.timezone", "IANA time zone that cron lines are read in"),
+    key(
+        "schedule.jitter",
+        "Each slot starts up to this much later; 0s to 1h, below max_lateness",
+    ),
+    key(
+        "schedule.max_lateness",
+        "A tick that starts later than this holds; 1s to 24h",
+    ),
+    key(
+        "price.sources",
+        "generated, recorded, dexscreener: the first is used, the others cross-check it",
+    ),
+    key(
+        "price.max_price_age",
+        "A price older than this is stale; 1s to 24h",
+    ),
+    key(
+        "price.max_price_deviation_bps",
+        "Largest distance between sources; 1 to 10000 bps",
+    ),
+    key(
+        "price.max_price_move_pct",
+        "Largest believable move between samples; 0 (off) to 10000 %",
+    ),
+    key(
+        "price.generated.seed",
+        "Chooses the generated series; the same seed gives the same prices",
+    ),
+    key(
+        "price.generated.start_usd",
+        "Price that the generated series swings around, USD, above 0",
+    ),
+    key(
+        "price.generated.swing_pct",
+        "How far it swings to each side; 0 to 90 %",
+    ),
+    key(
+        "price.generated.period",
+        "About how long one large swing takes; 2s to 365d",
+    ),
+    key("price.recorded.file", "CSV file of time,price"),
+    key(
+        "price.recorded.speed",
+        "Recorded seconds that pass in one real second; 0.001 to 1000000",
+    ),
+    key(
+        "price.recorded.starts_at",
+        "Real instant of the first row; set when the job starts",
+    ),
+    key(
+        "limits.min_trade_usd",
+        "Smallest trade worth its gas, USD, above 0; liquidation ignores it",
+    ),
+    key(
+        "limits.max_position_usd",
+        "Largest position by value, USD; 0 = no limit",
+    ),
+    key(
+        "limits.max_trades_per_hour",
+        "Most trades in 60 minutes, up to 3600; 0 = no limit",
+    ),
+    key(
+        "limits.max_daily_spend_usd",
+        "Most spent on buys in one UTC day, USD; 0 = no limit",
+    ),
+    key(
+        "limits.max_slippage_bps",
+        "How far below the accepted price a fill may end, pool fee included; 1 to 5000 bps",
+    ),
+    key(
+        "limits.max_price_impact_bps",
+        "How far a trade itself may move the price; 1 to 5000 bps",
+    ),
+    key("limits.max_gas_usd", "Most gas for one trade, USD, above 0"),
+    key(
+        "limits.failure_backoff",
+        "First pause after a failed trade, doubling up to 64 times; 1s to 24h",
+    ),
+    key(
+        "limits.gas_reserve",
+        "Native coin kept for gas, whole coins; 0 to 1000000",
+    ),
+    key("accumulate.dca_amount_usd", "Money for one DCA buy, USD, above 0"),
+    key(
+        "accumulate.dca_interval",
+        "Time between DCA buys; 1s to 365d. Either this or dca_schedule",
+    ),
+    key(
+        "accumulate.dca_schedule",
+        "Cron line of DCA instants. Either this or dca_interval",
+    ),
+    key(
+        "accumulate.max_accumulation_usd",
+        "Most the position may cost, and be worth, in one cycle, USD",
+    ),
+    key(
+        "accumulate.dip_buy_threshold_pct",
+        "Fall from the recent high that makes a dip; 0 (off) to 99 %",
+    ),
+    key(
+        "accumulate.dip_buy_multiplier",
+        "A dip buy is this many times dca_amount_usd; 0.1 to 100",
+    ),
+    key(
+        "accumulate.dip_window",
+        "How far back the recent high is looked for; 1s to 90d",
+    ),
+    key(
+        "accumulate.dip_cooldown",
+        "Shortest time between two dip buys; 0s to 365d",
+    ),
+    key(
+        "accumulate.take_profit_pct",
+        "Gain over average cost that takes profit; 0 (off) to 100000 %",
+    ),
+    key(
+        "accumulate.take_profit_sell_pct",
+        "Share of the holding that is sold; above 0, up to 100 %",
+    ),
+    key(
+        "accumulate.take_profit_cooldown",
+        "Shortest time between two take-profits; 0s to 365d",
+    ),
+    key("liquidity.budget_usd", "Money the job begins with, USD, above 0"),
+    key(
+        "liquidity.spread_pct",
+        "Distance from the moving average that trades; above 0, up to 50 %",
+    ),
+    key(
+        "liquidity.spread_trade_usd",
+        "Money for one spread trade, USD, above 0",
+    ),
+    key(
+        "liquidity.spread_cooldown",
+        "Shortest time between two spread trades; 0s to 365d",
+    ),
+    key(
+        "liquidity.support_buy_multiplier",
+        "A spread buy in a dip is this many times larger; 1 to 100",
+    ),
+    key(
+        "liquidity.support_dip_pct",
+        "Distance below the moving average that is a dip; spread_pct to 99 %",
+    ),
+    key(
+        "liquidity.target_ratio_pct",
+        "Share of the inventory's value that is token; 1 to 99 %",
+    ),
+    key(
+        "liquidity.rebalance_threshold_pct",
+        "Distance from target that rebalances; above 0, up to 50 points",
+    ),
+    key(
+        "liquidity.ma_window",
+        "Window of the time-weighted moving average; 2s to 30d",
+    ),
+    key(
+        "liquidity.max_daily_volume_usd",
+        "Most bought plus sold in one UTC day, USD; 0 = no limit",
+    ),
+];

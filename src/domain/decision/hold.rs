@@ -1,0 +1,193 @@
+//! Why a tick did not trade.
+
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
+/// Why a tick did not trade. Every reason is a metric label and a line in `status`.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+    Serialize,
+    Deserialize,
+)]
+#[strum(serialize_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum HoldReason {
+    /// No rule fires: the next DCA is not due, no dip, no profit to take.
+    NotDue,
+    /// The position has reached `max_accumulation_usd`, by cost or by value.
+    MaxAccumulation,
+    /// A dip, seen once: it must be confirmed by the next sample.
+    DipUnconfirmed,
+    /// Liquidity: the price is near its mean and the inventory near its target.
+    InBalance,
+    /// Liquidity: a spread trade would fire but for its cooldown.
+    SpreadCooldown,
+    /// Liquidity: a spread trade would leave the rebalance band.
+    RebalanceBand,
+    /// Liquidity: too few samples for a moving average.
+    MovingAverageCoverage,
+    /// Trades failed; waiting before the next try.
+    Backoff,
+    /// The job is paused.
+    Paused,
+    /// The job is idle.
+    Idle,
+    /// The job stopped after failures.
+    Error,
+    /// The tick came later than `max_lateness` after its slot.
+    TooLate,
+    /// An earlier trade of this job is still open.
+    TradeOpen,
+    /// No price could be had.
+    PriceMissing,
+    /// The price is older than `max_price_age`.
+    PriceStale,
+    /// The price is zero, negative or not a number.
+    PriceInvalid,
+    /// The price moved more than `max_price_move_pct` since the last sample.
+    PriceJump,
+    /// The sources differ by more than `max_price_deviation_bps`.
+    PriceDeviation,
+    /// A source that should cross-check gave no price.
+    CrossCheckMissing,
+    /// The trade would be below `min_trade_usd`.
+    BelowMinTrade,
+    /// The position would be worth more than `max_position_usd`.
+    MaxPosition,
+    /// `max_trades_per_hour` is reached.
+    TradesPerHour,
+    /// `max_daily_spend_usd` is reached.
+    DailySpend,
+    /// `max_daily_volume_usd` is reached.
+    DailyVolume,
+    /// The venue's price is too far from the accepted price.
+    Slippage,
+    /// The trade would move the price by more than `max_price_impact_bps`.
+    PriceImpact,
+    /// Gas would cost more than `max_gas_usd`.
+    GasTooExpensive,
+    /// The wallet cannot pay for the trade.
+    InsufficientBalance,
+    /// The wallet cannot pay for gas and keep its reserve.
+    InsufficientGas,
+    /// The venue gave no quote.
+    QuoteMissing,
+    /// The venue's pool cannot fill this trade.
+    NoLiquidity,
+    /// The signer is halted; `doctor` says why.
+    SignerHalted,
+    /// Liquidation: the next slice is not due.
+    SliceNotDue,
+    /// A number went out of range; nothing was traded.
+    Arithmetic,
+    /// The tick itself failed; it is logged and the next slot runs.
+    TickFailed,
+}
+
+impl HoldReason {
+    /// What it means and what to do about it, in one sentence for people.
+    #[must_use]
+    pub const fn explain(self) -> &'static str {
+        match self {
+            Self::NotDue => {
+                "No rule fires now: the next buy is not due, there is no dip and no profit to take."
+            }
+            Self::MaxAccumulation => {
+                "The position has reached max_accumulation_usd by cost or by value; raise it to buy more."
+            }
+            Self::DipUnconfirmed => "A dip was seen once; it buys if the next sample confirms it.",
+            Self::InBalance => "The price is near its mean and the inventory near its target.",
+            Self::SpreadCooldown => "A spread trade waits for its spread_cooldown.",
+            Self::RebalanceBand => {
+                "A spread trade would push the inventory out of its band; widen rebalance_threshold_pct to allow it."
+            }
+            Self::MovingAverageCoverage => {
+                "Samples cover less than 80 % of ma_window; wait, or shorten ma_window."
+            }
+            Self::Backoff => "A trade failed; the job waits before it tries again, see its last trades.",
+            Self::Paused => "The job is paused; `resume` lets it trade.",
+            Self::Idle => "The job is idle; `start` begins a cycle.",
+            Self::Error => "The job stopped after failures in a row; mend the cause, then `resume`.",
+            Self::TooLate => {
+                "The tick ran later than max_lateness after its slot; see whether the workers keep up."
+            }
+            Self::TradeOpen => "An earlier trade of this job is not final yet; it is being followed up.",
+            Self::PriceMissing => "The price source gave no price; see whether it can be reached.",
+            Self::PriceStale => {
+                "The price is older than max_price_age, or from the future; check source and clock."
+            }
+            Self::PriceInvalid => "The source's price is not above zero; check the source for this token.",
+            Self::PriceJump => {
+                "The price moved further than max_price_move_pct allows; it is believed if it lasts."
+            }
+            Self::PriceDeviation => {
+                "The sources differ by more than max_price_deviation_bps; trading waits until they agree."
+            }
+            Self::CrossCheckMissing => "A source that should cross-check the price gave none that is usable.",
+            Self::BelowMinTrade => "The trade would be smaller than min_trade_usd.",
+            Self::MaxPosition => "The position would be worth more than max_position_usd.",
+            Self::TradesPerHour => "max_trades_per_hour is reached; it frees up as the hour passes.",
+            Self::DailySpend => "max_daily_spend_usd is reached; buying goes on at midnight UTC.",
+            Self::DailyVolume => "max_daily_volume_usd is reached; trading goes on at midnight UTC.",
+            Self::Slippage => {
+                "The venue pays less than the price implies by more than max_slippage_bps, its fee included."
+            }
+            Self::PriceImpact => {
+                "The trade would move the price by more than max_price_impact_bps; trade smaller amounts."
+            }
+            Self::GasTooExpensive => "Gas for one trade costs more than max_gas_usd; wait, or raise it.",
+            Self::InsufficientBalance => {
+                "The wallet or the job's own quote cannot pay for the trade; fund it."
+            }
+            Self::InsufficientGas => {
+                "The wallet cannot pay for gas and keep gas_reserve; send it some of the native coin."
+            }
+            Self::QuoteMissing => "The venue gave no quote; see whether it can be reached.",
+            Self::NoLiquidity => "The venue's pool cannot fill this trade; check the token's liquidity.",
+            Self::SignerHalted => "The signer is halted; run `doctor` to see why.",
+            Self::SliceNotDue => {
+                "The next slice of the liquidation is not due yet, or nothing is left to sell."
+            }
+            Self::Arithmetic => {
+                "A number went out of range and nothing was traded; check amounts and decimals."
+            }
+            Self::TickFailed => "The tick itself failed; the log says why, and the next slot runs.",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_hold_reason_has_its_own_label_and_explanation() {
+        let labels: BTreeSet<String> = HoldReason::VARIANTS.iter().map(ToString::to_string).collect();
+        let texts: BTreeSet<&str> = HoldReason::VARIANTS.iter().map(|r| r.explain()).collect();
+        assert_eq!(labels.len(), HoldReason::VARIANTS.len());
+        assert_eq!(texts.len(), HoldReason::VARIANTS.len());
+        assert!(texts.iter().all(|text| text.ends_with('.')));
+    }
+
+    #[test]
+    fn a_label_reads_back_the_same_in_text_and_in_json() {
+        for &reason in HoldReason::VARIANTS {
+            let label = reason.to_string();
+            assert_eq!(label.parse::<HoldReason>(), Ok(reason));
+            assert_eq!(serde_json::to_value(reason).ok(), Some(label.into()));
+        }
+    }
+}

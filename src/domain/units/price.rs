@@ -1,0 +1,127 @@
+//! Prices.
+
+use std::{cmp::Ordering, fmt};
+
+use alloy_primitives::U512;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{
+    Amount, MoneyError, Rounding, Usd,
+    wide::{divide, mantissa_of, pow10, token_digits, wide},
+};
+
+/// Most digits after the point that a price keeps.
+const PRICE_SCALE_MAX: u32 = 28;
+
+/// US dollars for one whole token. Always greater than zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "Decimal")]
+pub struct Price(Decimal);
+
+impl Price {
+    /// One US dollar: the price of the dollar itself.
+    pub const ONE: Self = Self(Decimal::ONE);
+
+    /// A price of `value` USD.
+    ///
+    /// # Errors
+    /// [`MoneyError::Negative`] unless it is greater than zero.
+    pub fn new(value: Decimal) -> Result<Self, MoneyError> {
+        if value > Decimal::ZERO {
+            Ok(Self(value.normalize()))
+        } else {
+            Err(MoneyError::Negative)
+        }
+    }
+
+    /// USD per whole token.
+    #[must_use]
+    pub const fn decimal(self) -> Decimal {
+        self.0
+    }
+
+    /// The price at which `amount` is worth `cost`, to as many digits as fit, rounded down.
+    ///
+    /// # Errors
+    /// [`MoneyError::DivisionByZero`] without any amount, [`MoneyError::Negative`] unless the cost and the
+    /// price are greater than zero, [`MoneyError::OutOfRange`] past the range of a [`Decimal`].
+    pub fn of(cost: Usd, amount: Amount, decimals: u8) -> Result<Self, MoneyError> {
+        let cost = cost.decimal();
+        let digits = PRICE_SCALE_MAX.saturating_add(token_digits(decimals)?);
+        let numerator = U512::from(mantissa_of(cost)?)
+            .checked_mul(pow10(digits)?)
+            .ok_or(MoneyError::OutOfRange)?;
+        let denominator = wide(amount.units())
+            .checked_mul(pow10(cost.scale())?)
+            .ok_or(MoneyError::OutOfRange)?;
+        let mut quotient = divide(numerator, denominator, Rounding::Down)?;
+        let mut scale = PRICE_SCALE_MAX;
+        loop {
+            let fits = i128::try_from(quotient)
+                .ok()
+                .and_then(|mantissa| Decimal::try_from_i128_with_scale(mantissa, scale).ok());
+            if let Some(price) = fits {
+                return Self::new(price);
+            }
+            scale = scale.checked_sub(1).ok_or(MoneyError::OutOfRange)?;
+            quotient = divide(quotient, U512::from(10), Rounding::Down)?;
+        }
+    }
+
+    /// By how many per cent this price lies above `reference` (negative: below).
+    ///
+    /// # Errors
+    /// [`MoneyError::OutOfRange`] past the range of a [`Decimal`].
+    pub fn percent_above(self, reference: Self) -> Result<Decimal, MoneyError> {
+        self.0
+            .checked_sub(reference.0)
+            .ok_or(MoneyError::OutOfRange)?
+            .checked_mul(Decimal::ONE_HUNDRED)
+            .and_then(|difference| difference.checked_div(reference.0))
+            .ok_or(MoneyError::OutOfRange)
+    }
+}
+
+impl Price {
+    /// How this price compares with `percent` per cent of `reference`.
+    ///
+    /// # Errors
+    /// [`MoneyError::OutOfRange`] past the range of a [`Decimal`].
+    pub fn compare_to_percent_of(self, percent: Decimal, reference: Self) -> Result<Ordering, MoneyError> {
+        let own = self.0.checked_mul(Decimal::ONE_HUNDRED);
+        let bound = reference.0.checked_mul(percent);
+        match (own, bound) {
+            (Some(own), Some(bound)) => Ok(own.cmp(&bound)),
+            _ => Err(MoneyError::OutOfRange),
+        }
+    }
+}
+
+impl fmt::Display for Price {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Price {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = super::exact_decimal(deserializer)?;
+        Self::new(value)
+            .map_err(|_| serde::de::Error::custom(format_args!("{value} is not a price: it must be above 0")))
+    }
+}
+
+impl TryFrom<Decimal> for Price {
+    type Error = MoneyError;
+
+    fn try_from(value: Decimal) -> Result<Self, Self::Error> {
+        Self::new(value)
+    }
+}
+
+impl From<Price> for Decimal {
+    fn from(value: Price) -> Self {
+        value.0
+    }
+}

@@ -1,0 +1,33 @@
+-- Records holds. The row in job_slots is the fence: whoever moves last_slot first records the slot, a second
+-- run of the same tick finds it moved and records nothing. Equal holds in a row extend one row of ticks.
+WITH input AS (
+    SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::numeric[],
+                         $6::timestamptz[], $7::numeric[])
+        AS i (job_id, slot, reason, detail, price, price_at, recent_high)
+), fenced AS (
+    UPDATE job_slots s
+    SET last_slot = i.slot,
+        slots_recorded = s.slots_recorded + 1,
+        last_price = coalesce(i.price, s.last_price),
+        last_price_at = coalesce(i.price_at, s.last_price_at),
+        recent_high = coalesce(i.recent_high, s.recent_high),
+        -- A manual tick between two slots leaves the scheduled one open.
+        open_slot = CASE WHEN s.open_slot > i.slot THEN s.open_slot END,
+        open_since = CASE WHEN s.open_slot > i.slot THEN s.open_since END
+    FROM input i
+    WHERE s.job_id = i.job_id AND (s.last_slot IS NULL OR s.last_slot < i.slot)
+    RETURNING i.*
+), extended AS (
+    UPDATE ticks t
+    SET last_slot = f.slot, count = t.count + 1, detail = f.detail, price_usd = coalesce(f.price, t.price_usd)
+    FROM fenced f
+    WHERE t.job_id = f.job_id AND t.outcome = 'hold' AND t.reason = f.reason
+      AND t.first_slot = (SELECT max(l.first_slot) FROM ticks l WHERE l.job_id = f.job_id)
+    RETURNING t.job_id
+), inserted AS (
+    INSERT INTO ticks (job_id, outcome, reason, detail, price_usd, first_slot, last_slot)
+    SELECT f.job_id, 'hold', f.reason, f.detail, f.price, f.slot, f.slot
+    FROM fenced f
+    WHERE NOT EXISTS (SELECT FROM extended e WHERE e.job_id = f.job_id)
+)
+SELECT job_id AS "job_id!" FROM fenced
