@@ -42,12 +42,6 @@ impl Span {
         }
     }
 
-    /// `millis` milliseconds, capped at 100 years.
-    #[must_use]
-    pub fn from_millis(millis: u64) -> Self {
-        Self(Duration::from_millis(millis).min(Self::MAX))
-    }
-
     /// As the standard library counts time.
     #[must_use]
     pub const fn std(self) -> Duration {

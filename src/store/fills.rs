@@ -13,9 +13,9 @@ use super::{
 };
 use crate::domain::{
     Timestamp,
-    accounting::{Booked, Fill, book},
+    accounting::{Booked, Fill, book, write_down},
     decision::Reason,
-    job::{Command, FAILURES_IN_A_ROW_MAX, JobStatus, Transition, transition},
+    job::{Command, FAILURES_IN_A_ROW_MAX, JobId, JobStatus, Transition, transition},
     span::Span,
     trade::FailureKind,
     units::{Amount, Price, Usd},
@@ -61,6 +61,14 @@ pub enum BookError {
     Money {
         /// The trade.
         trade: i64,
+        /// What is wrong.
+        source: crate::domain::units::MoneyError,
+    },
+    /// What is left cannot be written down.
+    #[error("the dust of job {job} cannot be written down: {source}")]
+    Dust {
+        /// The job.
+        job: JobId,
         /// What is wrong.
         source: crate::domain::units::MoneyError,
     },
@@ -237,7 +245,7 @@ pub(super) async fn finish_liquidation(connection: &mut PgConnection, job: &Job)
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn write_off_dust(pool: &PgPool, job: &Job) -> Result<bool, StoreError> {
+pub async fn write_off_dust(pool: &PgPool, job: &Job) -> Result<bool, BookError> {
     let mut tx = pool.begin().await?;
     let locked = jobs::lock(&mut tx, job.id).await?;
     let open = sqlx::query_scalar!(
@@ -250,27 +258,33 @@ pub async fn write_off_dust(pool: &PgPool, job: &Job) -> Result<bool, StoreError
         return Ok(false);
     }
     if !locked.position.token_balance.is_zero() {
-        sqlx::query!(
-            "INSERT INTO adjustments (job_id, cycle, kind, token_delta, cost_delta, note)
-             VALUES ($1, $2, 'dust', -($3::text::numeric), -($4::numeric), 'worth less than the gas of selling it')",
-            job.id.0,
-            locked.cycle,
-            locked.position.token_balance.to_string(),
-            locked.position.cost_basis.decimal(),
-        )
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query!(
-            "UPDATE jobs SET token_balance = 0, cost_basis = 0, realized_pnl = realized_pnl - $2::numeric WHERE id = $1",
-            job.id.0,
-            locked.position.cost_basis.decimal(),
-        )
-        .execute(&mut *tx)
-        .await?;
+        record_dust(&mut tx, &locked).await?;
     }
     finish_liquidation(&mut tx, &locked).await?;
     tx.commit().await?;
     Ok(true)
+}
+
+async fn record_dust(connection: &mut PgConnection, job: &Job) -> Result<(), BookError> {
+    let written = write_down(job.position).map_err(|source| BookError::Dust { job: job.id, source })?;
+    sqlx::query!(
+        "INSERT INTO adjustments (job_id, cycle, kind, token_delta, cost_delta, note)
+         VALUES ($1, $2, 'dust', -($3::text::numeric), -($4::numeric), 'worth less than the gas of selling it')",
+        job.id.0,
+        job.cycle,
+        job.position.token_balance.to_string(),
+        written.cost_sold.decimal(),
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "UPDATE jobs SET token_balance = 0, cost_basis = 0, realized_pnl = $2::numeric WHERE id = $1",
+        job.id.0,
+        written.position.realized_pnl.decimal(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// A trade that ended without a fill.
@@ -316,7 +330,7 @@ pub async fn commit_failure(pool: &PgPool, trade: &Trade, failure: &Failure) -> 
                 gas_usd = gas_usd + $5::numeric
          WHERE id = $1",
         job.id.0,
-        signed("jobs.failures_in_row", failures)? as _,
+        i32::try_from(failures).unwrap_or(i32::MAX),
         pause.std().as_secs_f64(),
         failure.error,
         failure.gas_usd.decimal(),

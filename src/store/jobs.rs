@@ -168,6 +168,7 @@ impl TryFrom<JobRow> for Job {
             token_balance: amount("jobs.token_balance", &row.token_balance)?,
             token_decimals: token.decimals,
             cost_basis: usd("jobs.cost_basis", row.cost_basis)?,
+            owns_quote: mode == JobMode::Liquidity,
             quote_balance: amount("jobs.quote_balance", &row.quote_balance)?,
             quote_decimals: quote.decimals,
             quote_price: Price::ONE,

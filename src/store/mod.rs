@@ -31,6 +31,9 @@ pub enum StoreError {
         /// What it holds.
         value: String,
     },
+    /// A statement for a whole slice failed; each of its ticks may be tried again.
+    #[error("the slice was not evaluated: {0}")]
+    SliceFailed(String),
     /// No such job.
     #[error("no such job: {0}")]
     NoSuchJob(String),

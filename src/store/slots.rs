@@ -185,6 +185,9 @@ pub async fn next_wake(pool: &PgPool) -> Result<Option<Span>, StoreError> {
     let millis = sqlx::query_scalar!(
         r#"SELECT (extract(epoch FROM least(
                 (SELECT min(due_at) FROM job_slots WHERE open_slot IS NULL AND due_at IS NOT NULL),
+                -- due, but its last tick is still open: look again soon, nobody tells us when it ends
+                (SELECT min(greatest(due_at, clock_timestamp() + interval '100 ms'))
+                 FROM job_slots WHERE open_slot IS NOT NULL AND due_at IS NOT NULL),
                 (SELECT min(next_check_at) FROM trades WHERE status IN ('PENDING', 'SUBMITTED'))
             ) - clock_timestamp()) * 1000)::bigint"#
     )

@@ -1,0 +1,122 @@
+//! What venue and wallet say about a plan.
+
+use std::collections::HashMap;
+
+use crate::{
+    domain::{
+        config::LimitsConfig,
+        decision::{Plan, Side},
+        limits::Quoted,
+        units::{Amount, MoneyError, Price, Rounding, Usd},
+    },
+    ports::{Asset, Fees, Market, Quote, RpcError, SwapRequest},
+    store::jobs::Job,
+};
+
+/// Every EVM chain's native coin has this many digits.
+const NATIVE_DECIMALS: u8 = 18;
+
+/// The swap that a plan asks for. `value` and `price` are the plan's: the same plan always asks the same.
+pub(super) fn swap_request(
+    job: &Job,
+    side: Side,
+    amount_in: Amount,
+    value: Usd,
+    price: Price,
+) -> Result<SwapRequest, MoneyError> {
+    let (token_in, token_out) = match side {
+        Side::Buy => (&job.quote, &job.token),
+        Side::Sell => (&job.token, &job.quote),
+    };
+    Ok(SwapRequest {
+        wallet: job.account.wallet,
+        token_in: token_in.address,
+        token_out: token_out.address,
+        amount_in,
+        amount_out_fair: value.to_amount(token_out.decimals, out_price(job, side, price), Rounding::Down)?,
+    })
+}
+
+/// USD per whole token of what comes in.
+fn out_price(job: &Job, side: Side, price: Price) -> Price {
+    match side {
+        Side::Buy => price,
+        Side::Sell => job.position.quote_price,
+    }
+}
+
+/// What `units` of gas cost at most, wei and USD, rounded up.
+pub(super) fn gas_cost(units: u64, fees: Fees, native: Price) -> Result<(Amount, Usd), MoneyError> {
+    let wei = alloy_primitives::U256::from(units)
+        .checked_mul(alloy_primitives::U256::from(fees.max_fee_per_gas))
+        .ok_or(MoneyError::OutOfRange)?;
+    let wei = Amount::new(wei);
+    Ok((wei, wei.value(NATIVE_DECIMALS, native, Rounding::Up)?))
+}
+
+/// What gas that was really paid cost, USD, rounded up.
+pub(super) fn gas_paid(wei: Amount, native: Price) -> Result<Usd, MoneyError> {
+    wei.value(NATIVE_DECIMALS, native, Rounding::Up)
+}
+
+/// The native coin that is never touched, wei.
+pub(super) fn gas_reserve(limits: &LimitsConfig) -> Result<Amount, MoneyError> {
+    let reserve = Usd::rounded(limits.gas_reserve, Rounding::Up);
+    reserve.to_amount(NATIVE_DECIMALS, Price::ONE, Rounding::Up)
+}
+
+/// What a wallet holds, less what open trades may still take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Purse {
+    pub(super) token_in: Amount,
+    pub(super) native: Amount,
+}
+
+impl Purse {
+    pub(super) async fn open(
+        market: &Market,
+        request: &SwapRequest,
+        reserved: &HashMap<Asset, Amount>,
+    ) -> Result<Self, RpcError> {
+        let assets = [Asset::Token(request.token_in), Asset::Native];
+        let balances = market.chain.balances(request.wallet, &assets).await?;
+        let free = |index: usize| {
+            let balance = balances.get(index).copied().unwrap_or_default();
+            let taken = assets
+                .get(index)
+                .and_then(|asset| reserved.get(asset))
+                .copied()
+                .unwrap_or_default();
+            balance.saturating_sub(taken)
+        };
+        Ok(Self {
+            token_in: free(0),
+            native: free(1),
+        })
+    }
+}
+
+/// Puts together what the limits look at.
+pub(super) fn quoted(
+    job: &Job,
+    plan: &Plan,
+    quote: &Quote,
+    purse: Purse,
+    (fees, native): (Fees, Price),
+) -> Result<Quoted, MoneyError> {
+    let (gas_wei, gas_usd) = gas_cost(quote.gas_units, fees, native)?;
+    let needed = gas_wei.checked_add(gas_reserve(&job.config.limits)?)?;
+    let out_decimals = match plan.side {
+        Side::Buy => job.token.decimals,
+        Side::Sell => job.quote.decimals,
+    };
+    Ok(Quoted {
+        amount_out: quote.amount_out,
+        out_decimals,
+        out_price: out_price(job, plan.side, plan.price),
+        price_impact_bps: quote.price_impact_bps,
+        gas_usd,
+        available_in: purse.token_in,
+        gas_affordable: purse.native >= needed,
+    })
+}
