@@ -179,10 +179,7 @@ impl Engine {
             }
             Frozen::Already(trade) => Ok(Acted::Done(Outcome::AlreadyRecorded { trade })),
             Frozen::TradeOpen => Ok(Acted::Held(HoldReason::TradeOpen, None)),
-            Frozen::JobChanged => {
-                let detail = "the job was changed while this tick was evaluated";
-                Ok(Acted::Held(HoldReason::NotDue, Some(detail.to_owned())))
-            }
+            Frozen::JobChanged => Ok(Acted::Held(HoldReason::JobChanged, None)),
         }
     }
 

@@ -43,6 +43,8 @@ pub enum HoldReason {
     Paused,
     /// The job is idle.
     Idle,
+    /// Somebody stopped or edited the job while this tick was evaluated.
+    JobChanged,
     /// The job stopped after failures.
     Error,
     /// The tick came later than `max_lateness` after its slot.
@@ -118,6 +120,7 @@ impl HoldReason {
             Self::Backoff => "A trade failed; the job waits before it tries again, see its last trades.",
             Self::Paused => "The job is paused; `resume` lets it trade.",
             Self::Idle => "The job is idle; `start` begins a cycle.",
+            Self::JobChanged => "The job was changed while it was looked at; the next slot sees the change.",
             Self::Error => "The job stopped after failures in a row; mend the cause, then `resume`.",
             Self::TooLate => {
                 "The tick ran later than max_lateness after its slot; see whether the workers keep up."

@@ -1,0 +1,176 @@
+//! The scheduler: claims due slots and open trades, and pushes their tasks in the same transaction.
+//!
+//! Any number of schedulers may run; `SKIP LOCKED` shares the work and no leader is needed. Between two claims
+//! it sleeps until the next due time, and is woken earlier when a job changes or a trade opens.
+
+use std::time::Duration;
+
+use sqlx::{PgPool, postgres::PgListener};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::{
+    push::{NewTask, push},
+    tasks::{SETTLES, SettleTask, TICKS, TickTask},
+};
+use crate::{
+    domain::{Timestamp, job::JobId, span::Span},
+    store::{StoreError, WAKE_CHANNEL, slots, trades},
+    telemetry::Outage,
+};
+
+/// How a scheduler works.
+#[derive(Debug, Clone, Copy)]
+pub struct SchedulerSettings {
+    /// Most slots claimed in one transaction.
+    pub batch: i64,
+    /// A slot whose task was never recorded is handed out again after this long.
+    pub tick_lease: Span,
+    /// An open trade whose settle task was never done is handed out again after this long.
+    pub settle_lease: Span,
+    /// Longest sleep, should a wake-up get lost.
+    pub max_sleep: Span,
+}
+
+impl Default for SchedulerSettings {
+    fn default() -> Self {
+        Self {
+            batch: 1_000,
+            tick_lease: Span::from_secs(60),
+            settle_lease: Span::from_secs(10),
+            max_sleep: Span::from_secs(15),
+        }
+    }
+}
+
+/// What one pass claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Claimed {
+    /// Slots handed to the queue.
+    pub ticks: u64,
+    /// Slots that will never run, because later ones were due already.
+    pub missed: u64,
+    /// Open trades handed to the queue.
+    pub settles: u64,
+    /// Slots handed out again, because their task was lost.
+    pub renewed: u64,
+}
+
+impl Claimed {
+    const fn is_nothing(&self) -> bool {
+        self.ticks == 0 && self.settles == 0 && self.renewed == 0
+    }
+}
+
+/// Claims everything that is due now, batch by batch.
+///
+/// # Errors
+/// [`StoreError`]; every batch that committed stays claimed, with its tasks.
+pub async fn once(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed, StoreError> {
+    let mut total = Claimed::default();
+    loop {
+        let batch = claim(pool, settings).await?;
+        total.ticks += batch.ticks;
+        total.missed += batch.missed;
+        total.settles += batch.settles;
+        total.renewed += batch.renewed;
+        let full = i64::try_from(batch.ticks.max(batch.settles)).is_ok_and(|claimed| claimed >= settings.batch);
+        if !full {
+            return Ok(total);
+        }
+    }
+}
+
+/// One transaction: lock what is due, plan what comes next, push the tasks.
+async fn claim(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed, StoreError> {
+    let mut tx = pool.begin().await?;
+    let due = slots::lock_due(&mut tx, settings.batch).await?;
+    let claims: Vec<_> = due.jobs.iter().map(|job| job.claim(due.now)).collect();
+    let missed = claims.iter().map(|claim| claim.missed).sum();
+    if missed > 0 {
+        info!(missed, "slots were missed while nobody claimed them; the latest of each job runs");
+    }
+    slots::record_claims(&mut tx, &due, &claims).await?;
+    let fresh: Vec<NewTask> =
+        due.jobs.iter().zip(&claims).map(|(job, claim)| tick_task(job.job, claim.slot, None)).collect();
+    let lost = slots::renew_lost(&mut tx, settings.tick_lease, settings.batch).await?;
+    if !lost.is_empty() {
+        warn!(slots = lost.len(), "tasks of claimed slots were lost; handed out again");
+    }
+    let again: Vec<NewTask> = lost.iter().map(|(job, slot)| tick_task(*job, *slot, Some(due.now))).collect();
+    let checks = trades::claim_checks(&mut tx, settings.settle_lease, settings.batch).await?;
+    let settles: Vec<NewTask> = checks.iter().map(|(trade, until)| settle_task(*trade, *until)).collect();
+    push(&mut tx, TICKS, &fresh).await?;
+    push(&mut tx, TICKS, &again).await?;
+    push(&mut tx, SETTLES, &settles).await?;
+    tx.commit().await?;
+    Ok(Claimed {
+        ticks: fresh.len() as u64,
+        missed,
+        settles: settles.len() as u64,
+        renewed: again.len() as u64,
+    })
+}
+
+fn tick_task(job: JobId, slot: Timestamp, renewed: Option<Timestamp>) -> NewTask {
+    let renewal = renewed.map_or_else(String::new, |at| format!(":{}", at.timestamp_millis()));
+    NewTask::now(&TickTask { job, slot }, format!("{job}:{}{renewal}", slot.timestamp_micros()))
+}
+
+fn settle_task(trade: i64, until: Timestamp) -> NewTask {
+    NewTask::now(&SettleTask { trade }, format!("{trade}:{}", until.timestamp_micros()))
+}
+
+/// Claims for ever, until told to stop. An outage of the database is said once, survived, and its end is said.
+pub async fn run(pool: PgPool, settings: SchedulerSettings, stop: CancellationToken) {
+    let mut outage = Outage::new("scheduler: database");
+    let mut listener = None;
+    while !stop.is_cancelled() {
+        let pause = match once(&pool, &settings).await {
+            Ok(claimed) => {
+                outage.recovered();
+                if !claimed.is_nothing() {
+                    debug!(?claimed, "claimed");
+                }
+                next_pause(&pool, &settings).await
+            }
+            Err(error) => {
+                outage.failed(&error);
+                listener = None;
+                Duration::from_millis(500)
+            }
+        };
+        if listener.is_none() {
+            listener = listen(&pool).await;
+        }
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = tokio::time::sleep(pause) => {}
+            alive = woken(&mut listener) => if !alive { listener = None },
+        }
+    }
+}
+
+async fn next_pause(pool: &PgPool, settings: &SchedulerSettings) -> Duration {
+    let longest = settings.max_sleep.std();
+    match slots::next_wake(pool).await {
+        Ok(Some(until)) => until.std().min(longest),
+        Ok(None) => longest,
+        Err(_) => Duration::from_millis(500),
+    }
+}
+
+async fn listen(pool: &PgPool) -> Option<PgListener> {
+    let mut listener = PgListener::connect_with(pool).await.ok()?;
+    listener.listen(WAKE_CHANNEL).await.ok()?;
+    Some(listener)
+}
+
+/// Resolves when somebody wakes us; `false` if the listening connection is gone.
+async fn woken(listener: &mut Option<PgListener>) -> bool {
+    match listener {
+        // `try_recv` answers `None` when the connection was lost: wake-ups may have been, too.
+        Some(listener) => matches!(listener.try_recv().await, Ok(Some(_))),
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,28 @@
+//! What a queue entry says: ids only. Everything else is read from the ledger when the task runs, because a
+//! task may come twice, late, or after a crash.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Timestamp, job::JobId};
+
+/// Queue of tick tasks.
+pub const TICKS: &str = "lgi-mm:ticks";
+
+/// Queue of settle tasks.
+pub const SETTLES: &str = "lgi-mm:settles";
+
+/// Evaluate one slot of one job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TickTask {
+    /// The job.
+    pub job: JobId,
+    /// The nominal instant.
+    pub slot: Timestamp,
+}
+
+/// Carry an open trade on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettleTask {
+    /// The trade.
+    pub trade: i64,
+}
