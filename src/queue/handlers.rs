@@ -19,8 +19,14 @@ const DRIVES_AT_ONCE: usize = 16;
 
 /// Evaluates the slots of a group together, then carries their new trades on.
 pub async fn ticks(engine: &Engine, group: Group<TickTask>) -> Vec<TaskOutcome> {
-    let slice: Vec<Tick> =
-        group.members.iter().map(|member| Tick { job: member.payload.job, slot: member.payload.slot }).collect();
+    let slice: Vec<Tick> = group
+        .members
+        .iter()
+        .map(|member| Tick {
+            job: member.payload.job,
+            slot: member.payload.slot,
+        })
+        .collect();
     let results = engine.evaluate(&slice).await;
     let fresh: Vec<(JobId, i64)> = results.iter().filter_map(trade_of).collect();
     drive_all(engine, fresh).await;
@@ -30,10 +36,17 @@ pub async fn ticks(engine: &Engine, group: Group<TickTask>) -> Vec<TaskOutcome> 
 /// A slot is acknowledged once it is recorded. Its trade is a row of its own by then: the schedulers see to it
 /// however the first drive ends.
 fn outcome_of(tick: Tick, results: &[TickResult]) -> TaskOutcome {
-    match results.iter().find(|result| result.tick == tick).map(|result| &result.outcome) {
+    match results
+        .iter()
+        .find(|result| result.tick == tick)
+        .map(|result| &result.outcome)
+    {
         Some(Ok(_)) => TaskOutcome::Done,
         Some(Err(error)) => TaskOutcome::retry(Duration::from_secs(1), error.to_string()),
-        None => TaskOutcome::retry(Duration::from_secs(1), "the slice gave no answer for this tick".to_owned()),
+        None => TaskOutcome::retry(
+            Duration::from_secs(1),
+            "the slice gave no answer for this tick".to_owned(),
+        ),
     }
 }
 
@@ -48,13 +61,24 @@ fn trade_of(result: &TickResult) -> Option<(JobId, i64)> {
 
 /// Carries open trades on. A trade that is not final keeps its next check in its row.
 pub async fn settles(engine: &Engine, group: Group<SettleTask>) -> Vec<TaskOutcome> {
-    let trades = group.members.iter().map(|member| (None, member.payload.trade)).collect();
+    let trades = group
+        .members
+        .iter()
+        .map(|member| (None, member.payload.trade))
+        .collect();
     drive_each(engine, trades).await;
     group.members.iter().map(|_| TaskOutcome::Done).collect()
 }
 
 async fn drive_all(engine: &Engine, trades: Vec<(JobId, i64)>) {
-    drive_each(engine, trades.into_iter().map(|(job, trade)| (Some(job), trade)).collect()).await;
+    drive_each(
+        engine,
+        trades
+            .into_iter()
+            .map(|(job, trade)| (Some(job), trade))
+            .collect(),
+    )
+    .await;
 }
 
 async fn drive_each(engine: &Engine, trades: Vec<(Option<JobId>, i64)>) {

@@ -4,6 +4,7 @@
 
 pub mod backend;
 pub mod handlers;
+mod lease;
 pub mod push;
 pub mod scheduler;
 pub mod tasks;

@@ -74,7 +74,8 @@ pub async fn once(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed
         total.missed += batch.missed;
         total.settles += batch.settles;
         total.renewed += batch.renewed;
-        let full = i64::try_from(batch.ticks.max(batch.settles)).is_ok_and(|claimed| claimed >= settings.batch);
+        let full =
+            i64::try_from(batch.ticks.max(batch.settles)).is_ok_and(|claimed| claimed >= settings.batch);
         if !full {
             return Ok(total);
         }
@@ -88,18 +89,34 @@ async fn claim(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed, S
     let claims: Vec<_> = due.jobs.iter().map(|job| job.claim(due.now)).collect();
     let missed = claims.iter().map(|claim| claim.missed).sum();
     if missed > 0 {
-        info!(missed, "slots were missed while nobody claimed them; the latest of each job runs");
+        info!(
+            missed,
+            "slots were missed while nobody claimed them; the latest of each job runs"
+        );
     }
     slots::record_claims(&mut tx, &due, &claims).await?;
-    let fresh: Vec<NewTask> =
-        due.jobs.iter().zip(&claims).map(|(job, claim)| tick_task(job.job, claim.slot, None)).collect();
+    let fresh: Vec<NewTask> = due
+        .jobs
+        .iter()
+        .zip(&claims)
+        .map(|(job, claim)| tick_task(job.job, claim.slot, None))
+        .collect();
     let lost = slots::renew_lost(&mut tx, settings.tick_lease, settings.batch).await?;
     if !lost.is_empty() {
-        warn!(slots = lost.len(), "tasks of claimed slots were lost; handed out again");
+        warn!(
+            slots = lost.len(),
+            "tasks of claimed slots were lost; handed out again"
+        );
     }
-    let again: Vec<NewTask> = lost.iter().map(|(job, slot)| tick_task(*job, *slot, Some(due.now))).collect();
+    let again: Vec<NewTask> = lost
+        .iter()
+        .map(|(job, slot)| tick_task(*job, *slot, Some(due.now)))
+        .collect();
     let checks = trades::claim_checks(&mut tx, settings.settle_lease, settings.batch).await?;
-    let settles: Vec<NewTask> = checks.iter().map(|(trade, until)| settle_task(*trade, *until)).collect();
+    let settles: Vec<NewTask> = checks
+        .iter()
+        .map(|(trade, until)| settle_task(*trade, *until))
+        .collect();
     push(&mut tx, TICKS, &fresh).await?;
     push(&mut tx, TICKS, &again).await?;
     push(&mut tx, SETTLES, &settles).await?;
@@ -114,11 +131,17 @@ async fn claim(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed, S
 
 fn tick_task(job: JobId, slot: Timestamp, renewed: Option<Timestamp>) -> NewTask {
     let renewal = renewed.map_or_else(String::new, |at| format!(":{}", at.timestamp_millis()));
-    NewTask::now(&TickTask { job, slot }, format!("{job}:{}{renewal}", slot.timestamp_micros()))
+    NewTask::now(
+        &TickTask { job, slot },
+        format!("{job}:{}{renewal}", slot.timestamp_micros()),
+    )
 }
 
 fn settle_task(trade: i64, until: Timestamp) -> NewTask {
-    NewTask::now(&SettleTask { trade }, format!("{trade}:{}", until.timestamp_micros()))
+    NewTask::now(
+        &SettleTask { trade },
+        format!("{trade}:{}", until.timestamp_micros()),
+    )
 }
 
 /// Claims for ever, until told to stop. An outage of the database is said once, survived, and its end is said.

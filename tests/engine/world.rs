@@ -135,7 +135,10 @@ impl World {
             market,
             paper,
             job,
-            clock: Mutex::new(Clock { last: now, ahead: TimeDelta::zero() }),
+            clock: Mutex::new(Clock {
+                last: now,
+                ahead: TimeDelta::zero(),
+            }),
         }
     }
 
@@ -153,7 +156,10 @@ impl World {
     pub fn next_tick(&self) -> Tick {
         let mut clock = self.clock.lock().expect("clock");
         clock.last = (Utc::now() + clock.ahead).max(clock.last + TimeDelta::milliseconds(1));
-        Tick { job: self.job, slot: clock.last }
+        Tick {
+            job: self.job,
+            slot: clock.last,
+        }
     }
 
     /// Lets so much time pass between two slots.
