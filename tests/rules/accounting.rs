@@ -3,7 +3,7 @@
 use lgi_mm::domain::{
     accounting::{Fill, average_cost, book, unrealized, write_down},
     decision::{Position, Side},
-    units::{Amount, MoneyError, Usd},
+    units::{Amount, MoneyError, Rounding, Usd},
 };
 use proptest::prelude::*;
 
@@ -72,12 +72,9 @@ proptest! {
         let sold = part % held + 1;
         let before = holding(units(held), cost);
         let booked = book(before, &sell(units(sold), proceeds)).expect("books");
-        let smallest = usd("0.000000000001");
-        // cost_after / held_after is at least cost / held, and above it by less than one digit of the cost.
-        let share = |of: Usd| of.share(units(held - sold), units(held), lgi_mm::domain::units::Rounding::Down);
-        let fair = share(cost).expect("in range");
-        prop_assert!(booked.position.cost_basis >= fair);
-        prop_assert!(booked.position.cost_basis <= fair.checked_add(smallest).expect("in range"));
+        // What leaves is rounded down, so what stays is rounded up.
+        let stays = cost.share(units(held - sold), units(held), Rounding::Up).expect("in range");
+        prop_assert_eq!(booked.position.cost_basis, stays);
         prop_assert_eq!(booked.cost_sold.checked_add(booked.position.cost_basis), Ok(cost));
         prop_assert_eq!(booked.realized.checked_add(booked.cost_sold), Ok(proceeds));
     }

@@ -199,7 +199,10 @@ fn a_rule_that_cannot_trade_does_not_keep_the_next_from_trading() {
 #[test]
 fn take_profit_goes_first_and_sells_its_share() {
     let (config, mut facts) = in_profit();
+    // A dip and a DCA could fire as well.
     facts.last.dca = None;
+    facts.recent_high = price("4");
+    facts.previous_price = Some(facts.price);
     let sell = plan(decide(&config, &facts));
     assert_eq!((sell.reason, sell.side), (Reason::TakeProfit, Side::Sell));
     assert_eq!((sell.amount_in, sell.value), (tokens("2.5"), usd("5")));

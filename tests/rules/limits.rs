@@ -1,5 +1,6 @@
 //! What stands between a plan and a trade.
 
+use alloy_primitives::U256;
 use lgi_mm::domain::{
     decision::{Facts, HoldReason, Plan, Reason, Side},
     job::JobMode,
@@ -117,6 +118,17 @@ fn each_limit_clips_or_refuses_by_its_own_name() {
         let found = clip(buy("10", &facts), &config, &facts).map(|plan| plan.value);
         assert_eq!(found, expected, "{name}");
     }
+}
+
+#[test]
+fn a_plan_that_overstates_its_value_is_not_enlarged_to_it() {
+    let facts = facts();
+    let honest = buy("10", &facts);
+    let boastful = Plan {
+        value: usd("100000"),
+        ..honest
+    };
+    assert_eq!(clip(boastful, &accumulating(), &facts), Ok(honest));
 }
 
 #[test]
@@ -319,7 +331,7 @@ proptest! {
 
     #[test]
     fn no_quote_lowers_the_floor_under_what_the_price_implies(
-        (facts, plan) in planned(), out_price in any_price(), percent in 50_i64..150, slippage_bps in 1_u32..=5_000,
+        (_, plan) in planned(), out_price in any_price(), percent in 50_i64..150, slippage_bps in 1_u32..=5_000,
     ) {
         let mut config = accumulating();
         config.limits.max_slippage_bps = slippage_bps;
@@ -327,17 +339,17 @@ proptest! {
         let quoted = Quoted {
             amount_out: fair_quote.amount_out.percent(percent.into()).expect("in range"), ..fair_quote
         };
-        let kept = Decimal::from(10_000 - slippage_bps) / Decimal::from(100);
-        let floor = fair_quote.amount_out.percent(kept).expect("in range");
-        let _ = facts;
+        // Ten thousand times the exact floor, so that nothing is rounded.
+        let exact = fair_quote.amount_out.units() * U256::from(10_000 - slippage_bps);
+        let scaled = |amount: Amount| amount.units() * U256::from(10_000);
         match approve(plan, &config, &quoted) {
             Ok(approved) => {
                 prop_assert_eq!(approved.plan(), &plan);
-                prop_assert!(approved.amount_out_min() >= floor);
-                prop_assert!(approved.amount_out_min() <= floor.checked_add(units(1)).expect("in range"));
+                prop_assert!(scaled(approved.amount_out_min()) >= exact);
+                prop_assert!(scaled(approved.amount_out_min().saturating_sub(units(1))) < exact.max(U256::from(1)));
                 prop_assert!(quoted.amount_out >= approved.amount_out_min());
             }
-            Err(HoldReason::Slippage) => prop_assert!(quoted.amount_out <= floor),
+            Err(HoldReason::Slippage) => prop_assert!(scaled(quoted.amount_out) < exact),
             Err(HoldReason::NoLiquidity) => prop_assert!(quoted.amount_out.is_zero()),
             Err(other) => prop_assert!(false, "{other} has no business here"),
         }
