@@ -7,6 +7,8 @@ mod accumulate;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod config_text;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod liquidate;

@@ -50,86 +50,48 @@ fn reason(result: &Result<AcceptedPrice, RefusedPrice>) -> Option<HoldReason> {
 }
 
 #[test]
-fn one_source_is_believed_if_fresh_above_zero_and_near_the_last_sample() {
-    use HoldReason::{PriceInvalid, PriceJump, PriceMissing, PriceStale};
+fn one_source_is_believed_if_it_is_fresh_and_above_zero() {
+    use HoldReason::{PriceInvalid, PriceMissing, PriceStale};
     use SourceName::Dexscreener as Dex;
-    let accepted = None;
-    for (name, answers, last, expected) in [
-        ("no source", vec![], None, Some(PriceMissing)),
-        ("no answer", vec![nothing(Dex)], None, Some(PriceMissing)),
-        ("the first sample", vec![seen(Dex, "1", 0)], None, accepted),
-        ("zero", vec![seen(Dex, "0", 0)], None, Some(PriceInvalid)),
-        ("negative", vec![seen(Dex, "-1", 0)], None, Some(PriceInvalid)),
-        ("as old as allowed", vec![seen(Dex, "1", 120)], None, accepted),
-        ("too old", vec![seen(Dex, "1", 121)], None, Some(PriceStale)),
-        (
-            "a clock a little ahead",
-            vec![seen(Dex, "1", -30)],
-            None,
-            accepted,
-        ),
-        (
-            "from the future",
-            vec![seen(Dex, "1", -31)],
-            None,
-            Some(PriceStale),
-        ),
-        (
-            "up as far as allowed",
-            vec![seen(Dex, "1.5", 0)],
-            last("1", 60),
-            accepted,
-        ),
-        (
-            "up too far",
-            vec![seen(Dex, "1.51", 0)],
-            last("1", 60),
-            Some(PriceJump),
-        ),
-        (
-            "down as far as allowed",
-            vec![seen(Dex, "1", 0)],
-            last("1.5", 60),
-            accepted,
-        ),
-        (
-            "down too far",
-            vec![seen(Dex, "0.99", 0)],
-            last("1.5", 60),
-            Some(PriceJump),
-        ),
-        (
-            "twice as far after one period",
-            vec![seen(Dex, "2.25", 0)],
-            last("1", 120),
-            accepted,
-        ),
-        (
-            "wild",
-            vec![seen(Dex, "1000000", 0)],
-            last("1", 60),
-            Some(PriceJump),
-        ),
-        (
-            "nearly nothing",
-            vec![seen(Dex, "0.000001", 0)],
-            last("1", 60),
-            Some(PriceJump),
-        ),
+    for (name, answers, expected) in [
+        ("no source", vec![], Some(PriceMissing)),
+        ("no answer", vec![nothing(Dex)], Some(PriceMissing)),
+        ("the first sample", vec![seen(Dex, "1", 0)], None),
+        ("zero", vec![seen(Dex, "0", 0)], Some(PriceInvalid)),
+        ("negative", vec![seen(Dex, "-1", 0)], Some(PriceInvalid)),
+        ("as old as allowed", vec![seen(Dex, "1", 120)], None),
+        ("too old", vec![seen(Dex, "1", 121)], Some(PriceStale)),
+        ("a clock a little ahead", vec![seen(Dex, "1", -30)], None),
+        ("from the future", vec![seen(Dex, "1", -31)], Some(PriceStale)),
+    ] {
+        let result = accept(&answers, &config(&[Dex]), None, at(NOW));
+        assert_eq!(reason(&result), expected, "{name}: {result:?}");
+    }
+}
+
+#[test]
+fn a_move_is_believed_as_far_as_the_time_since_the_last_sample_allows() {
+    use SourceName::Dexscreener as Dex;
+    for (name, (before, before_secs_ago), (now, secs_ago), believed) in [
+        ("up as far as allowed", ("1", 60), ("1.5", 0), true),
+        ("up too far", ("1", 60), ("1.51", 0), false),
+        ("down as far as allowed", ("1.5", 60), ("1", 0), true),
+        ("down too far", ("1.5", 60), ("0.99", 0), false),
+        ("twice as far after one period", ("1", 120), ("2.25", 0), true),
+        ("not quite one period", ("1", 119), ("2.25", 0), false),
+        ("wild", ("1", 60), ("1000000", 0), false),
+        ("nearly nothing", ("1", 60), ("0.000001", 0), false),
         (
             "wild, but nothing is remembered",
-            vec![seen(Dex, "1000000", 0)],
-            last("1", 86_401),
-            accepted,
+            ("1", 86_401),
+            ("1000000", 0),
+            true,
         ),
-        (
-            "an older sample than the last",
-            vec![seen(Dex, "1.6", 100)],
-            last("1", 0),
-            Some(PriceJump),
-        ),
+        ("an older sample than the last", ("1", 0), ("1.6", 100), false),
     ] {
-        let result = accept(&answers, &config(&[Dex]), last, at(NOW));
+        let answers = [seen(Dex, now, secs_ago)];
+        let result = accept(&answers, &config(&[Dex]), last(before, before_secs_ago), at(NOW));
+        let expected = (!believed).then_some(HoldReason::PriceJump);
         assert_eq!(reason(&result), expected, "{name}: {result:?}");
     }
 }
