@@ -125,12 +125,14 @@ pub fn transition(
         (Command::Start | Command::Resume, Running)
         | (Command::Pause, Paused)
         | (Command::Liquidate, Liquidating)
-        | (Command::Fail, Error) => Ok(Already),
+        // A job that is not trading need not be stopped. And were a paused one to become ERROR, what it was
+        // before the pause would be forgotten: a liquidation could resume into buying.
+        | (Command::Fail, Error | Paused | Idle) => Ok(Already),
         (Command::Pause, Running | Liquidating) => Ok(To(Paused)),
         (Command::Liquidate, Running | Paused) => Ok(To(Liquidating)),
         (Command::Remove, Idle) => Ok(Archived),
         (Command::FinishLiquidation, Liquidating) => Ok(To(Idle)),
-        (Command::Fail, _) => Ok(To(Error)),
+        (Command::Fail, Running | Liquidating) => Ok(To(Error)),
         _ => Err(TransitionRefused {
             command,
             status,
@@ -193,6 +195,29 @@ mod tests {
             let resumed = transition(stopped, Some(JobStatus::Liquidating), Command::Resume);
             assert_eq!(resumed, Ok(Transition::To(JobStatus::Liquidating)));
         }
+    }
+
+    #[test]
+    fn no_sequence_of_commands_leads_from_liquidating_into_buying() {
+        // What the store keeps: `before_stop` is set on the way into PAUSED or ERROR.
+        let mut reached = vec![(JobStatus::Liquidating, None)];
+        let mut next = 0;
+        while let Some(&(status, before_stop)) = reached.get(next) {
+            for &command in Command::VARIANTS {
+                let Ok(Transition::To(to)) = transition(status, before_stop, command) else {
+                    continue;
+                };
+                let stops = matches!(to, JobStatus::Paused | JobStatus::Error);
+                let state = (to, stops.then_some(status));
+                assert_ne!(to, JobStatus::Running, "{command} from {status}");
+                // A finished liquidation may start again: that is a new cycle.
+                if to != JobStatus::Idle && !reached.contains(&state) {
+                    reached.push(state);
+                }
+            }
+            next += 1;
+        }
+        assert!(reached.len() >= 3, "{reached:?}");
     }
 
     #[test]

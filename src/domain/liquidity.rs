@@ -78,15 +78,14 @@ fn spread(config: &LiquidityConfig, mean: Price, facts: &Facts) -> Result<Verdic
     )
 }
 
-/// A buy clipped to the upper edge of the band and to the quote that the job owns.
+/// A buy clipped to the upper edge of the band. No edge lies above 100 per cent, so the quote that the job
+/// owns always pays for it.
 fn spread_buy(config: &LiquidityConfig, money: Usd, facts: &Facts) -> Result<Verdict, MoneyError> {
     let edge_pct = sum(config.target_ratio_pct, config.rebalance_threshold_pct)?;
     let room = below_ratio(edge_pct, facts)?;
-    if room < money {
-        buy(Reason::SpreadBuy, room, Some(HoldReason::RebalanceBand), facts)
-    } else {
-        buy(Reason::SpreadBuy, money, None, facts)
-    }
+    let clipped_by = (room < money).then_some(HoldReason::RebalanceBand);
+    let plan = Plan::buy(Reason::SpreadBuy, room.min(money), facts)?;
+    Ok(Verdict::of(plan, clipped_by))
 }
 
 /// A sell clipped to the lower edge of the band.
@@ -111,7 +110,8 @@ fn rebalance(config: &LiquidityConfig, facts: &Facts) -> Result<Verdict, MoneyEr
     if token_times_100 > product(total, sum(target, config.rebalance_threshold_pct)?)? {
         sell(Reason::Rebalance, above_ratio(target, facts)?, None, facts)
     } else if token_times_100 < product(total, difference(target, config.rebalance_threshold_pct)?)? {
-        buy(Reason::Rebalance, below_ratio(target, facts)?, None, facts)
+        let plan = Plan::buy(Reason::Rebalance, below_ratio(target, facts)?, facts)?;
+        Ok(Verdict::of(plan, None))
     } else {
         Ok(Verdict::Silent)
     }
@@ -134,23 +134,6 @@ fn above_ratio(percent: Decimal, facts: &Facts) -> Result<Usd, MoneyError> {
         .position
         .token_value(facts.price, Rounding::Down)?
         .checked_sub(bound)
-}
-
-/// A buy that the job's own quote can pay.
-fn buy(
-    reason: Reason,
-    money: Usd,
-    clipped_by: Option<HoldReason>,
-    facts: &Facts,
-) -> Result<Verdict, MoneyError> {
-    let plan = Plan::buy(reason, money, facts)?;
-    match plan {
-        Some(plan) if plan.amount_in > facts.position.quote_balance => Ok(Verdict::of(
-            plan.resized(facts.position.quote_balance, facts)?,
-            Some(HoldReason::InsufficientBalance),
-        )),
-        plan => Ok(Verdict::of(plan, clipped_by)),
-    }
 }
 
 /// A sell worth `money` of the tokens held.

@@ -1,0 +1,22 @@
+//! The rules as claims: properties that hold for all facts, and tables of the cases that matter.
+
+#[cfg(test)]
+mod accounting;
+#[cfg(test)]
+mod accumulate;
+#[cfg(test)]
+mod config;
+#[cfg(test)]
+mod config_text;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod liquidate;
+#[cfg(test)]
+mod liquidity;
+#[cfg(test)]
+mod price;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod units;
