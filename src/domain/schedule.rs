@@ -1,26 +1,50 @@
-//! Slots: when a job is due.
+//! Slots: when a job is due. Cron lines are read the way Unix cron reads them, and clock changes neither lose
+//! nor double a slot.
+//!
+//! A line that names its hours (`30 2 * * *`) means that time on the wall: in the gap of a clock put forward it
+//! fires at the gap's end, in the hour that comes twice it fires the first time. A line for every hour
+//! (`*/30 * * * *`) means real intervals: it fires at every instant whose wall time matches.
 
+use std::{fmt, str::FromStr, sync::Arc};
+
+use alloy_primitives::keccak256;
+use chrono::{DateTime, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::{Timestamp, job::JobId, span::Span};
 
-/// A cron line of 5 or 6 fields, read the way Unix cron reads it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct CronExpr(String);
+mod fields;
 
-impl TryFrom<String> for CronExpr {
-    type Error = std::convert::Infallible;
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        Ok(Self(text))
-    }
+use fields::Fields;
+
+/// Missed slots are counted one by one up to this many; a longer outage counts as this many.
+pub const MISSED_COUNTED_MAX: u64 = 100_000;
+
+/// A cron line of 5 or 6 fields, checked when it is made. Cheap to clone.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CronExpr {
+    text: Arc<str>,
+    parsed: Arc<Parsed>,
 }
 
-impl From<CronExpr> for String {
-    fn from(cron: CronExpr) -> Self {
-        cron.0
-    }
+struct Parsed {
+    /// One schedule, or two whose union is meant: Unix cron fires on the day of the month *or* of the week.
+    schedules: Vec<cron::Schedule>,
+    /// The line names its hours.
+    fixed: bool,
+}
+
+/// A text that is no cron line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "'{text}' is not a cron line: {why}; write 5 fields (minute hour day month weekday) or 6 (seconds first), \
+     such as '*/15 * * * *' or '0 9 * * MON-FRI'"
+)]
+pub struct ParseCronError {
+    text: String,
+    why: String,
 }
 
 /// The slot a claim runs, and how many were missed before it.
@@ -28,7 +52,7 @@ impl From<CronExpr> for String {
 pub struct Claim {
     /// The latest slot at or before now.
     pub slot: Timestamp,
-    /// Slots between the first due one and `slot` that will never run.
+    /// Slots between the first due one and `slot` that will never run; at most [`MISSED_COUNTED_MAX`].
     pub missed: u64,
     /// The first slot after now; `None` if the line has none left.
     pub next: Option<Timestamp>,
@@ -38,31 +62,232 @@ impl CronExpr {
     /// A slot each minute.
     #[must_use]
     pub fn every_minute() -> Self {
-        Self("* * * * *".to_owned())
+        let every = cron::Schedule::from_str("0 * * * * *").into_iter().collect();
+        Self {
+            text: "* * * * *".into(),
+            parsed: Arc::new(Parsed {
+                schedules: every,
+                fixed: false,
+            }),
+        }
+    }
+
+    /// The line as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 
     /// The first slot after `after`.
     #[must_use]
     pub fn next_after(&self, timezone: Tz, after: Timestamp) -> Option<Timestamp> {
-        let _ = (timezone, after);
-        None
+        if self.parsed.fixed {
+            self.next_fixed(timezone, after)
+        } else {
+            self.next_real(timezone, after)
+        }
     }
 
-    /// Coalesces everything due from `due` (a slot at or before `now`) into one claim.
+    /// Coalesces everything due from `due` (a slot at or before `now`) into one claim: the latest slot runs,
+    /// the ones before it are missed.
     #[must_use]
     pub fn claim(&self, timezone: Tz, due: Timestamp, now: Timestamp) -> Claim {
-        let _ = now;
-        Claim {
-            slot: due,
-            missed: 0,
-            next: self.next_after(timezone, now),
+        let (mut slot, mut missed) = (due, 0_u64);
+        loop {
+            match self.next_after(timezone, slot) {
+                Some(next) if next <= now => {
+                    missed = missed.saturating_add(1);
+                    slot = if missed == MISSED_COUNTED_MAX {
+                        self.latest(timezone, next, now)
+                    } else {
+                        next
+                    };
+                }
+                next if missed <= MISSED_COUNTED_MAX => return Claim { slot, missed, next },
+                next => {
+                    return Claim {
+                        slot,
+                        missed: MISSED_COUNTED_MAX,
+                        next,
+                    };
+                }
+            }
+        }
+    }
+
+    /// The latest slot at or before `now`, found from ever further back; `known` if none is nearer.
+    fn latest(&self, timezone: Tz, known: Timestamp, now: Timestamp) -> Timestamp {
+        for seconds in [2, 120, 7_200, 172_800] {
+            let from = Span::from_secs(seconds).before(now);
+            let Some(mut slot) = self.next_after(timezone, from).filter(|slot| *slot <= now) else {
+                continue;
+            };
+            while let Some(next) = self.next_after(timezone, slot).filter(|next| *next <= now) {
+                slot = next;
+            }
+            return slot.max(known);
+        }
+        known
+    }
+
+    /// The first matching time on a wall clock that never changes.
+    fn next_naive(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
+        let after = after.and_utc();
+        let next = self
+            .parsed
+            .schedules
+            .iter()
+            .filter_map(|schedule| schedule.after(&after).next());
+        next.min().map(|next| next.naive_utc())
+    }
+
+    fn next_fixed(&self, timezone: Tz, after: Timestamp) -> Option<Timestamp> {
+        let mut wall = wall(timezone, after);
+        loop {
+            wall = self.next_naive(wall)?;
+            let instant = match timezone.from_local_datetime(&wall) {
+                chrono::LocalResult::Single(instant) | chrono::LocalResult::Ambiguous(instant, _) => {
+                    instant.with_timezone(&Utc)
+                }
+                chrono::LocalResult::None => gap_end(timezone, wall)?,
+            };
+            if instant > after {
+                return Some(instant);
+            }
+        }
+    }
+
+    fn next_real(&self, timezone: Tz, after: Timestamp) -> Option<Timestamp> {
+        let offset = offset_at(timezone, after);
+        let instant = self
+            .next_naive(wall(timezone, after))?
+            .and_utc()
+            .checked_sub_signed(offset)?;
+        if offset_at(timezone, instant) == offset {
+            return Some(instant);
+        }
+        // The clock changes before that: look again from the change on, by the new time.
+        let change = change_between(timezone, after, instant)?;
+        let offset = offset_at(timezone, change);
+        let from = change
+            .checked_add_signed(offset)?
+            .checked_sub_signed(TimeDelta::seconds(1))?;
+        self.next_naive(from.naive_utc())?
+            .and_utc()
+            .checked_sub_signed(offset)
+    }
+}
+
+fn offset_at(timezone: Tz, instant: Timestamp) -> TimeDelta {
+    let seconds = timezone
+        .offset_from_utc_datetime(&instant.naive_utc())
+        .fix()
+        .local_minus_utc();
+    TimeDelta::seconds(seconds.into())
+}
+
+fn wall(timezone: Tz, instant: Timestamp) -> NaiveDateTime {
+    instant.with_timezone(&timezone).naive_local()
+}
+
+/// The first second in (`from`, `until`] with another offset than `from` has.
+fn change_between(timezone: Tz, from: Timestamp, until: Timestamp) -> Option<Timestamp> {
+    let before = offset_at(timezone, from);
+    let (mut low, mut high) = (from.timestamp(), until.timestamp());
+    while high.saturating_sub(low) > 1 {
+        let middle = low.midpoint(high);
+        if offset_at(timezone, DateTime::from_timestamp(middle, 0)?) == before {
+            low = middle
+        } else {
+            high = middle
+        }
+    }
+    DateTime::from_timestamp(high, 0)
+}
+
+/// The first instant after the gap that swallowed the wall time `wall`.
+fn gap_end(timezone: Tz, wall: NaiveDateTime) -> Option<Timestamp> {
+    // No gap is longer than a day: both ends are within one of the same reading in UTC.
+    let middle = wall.and_utc();
+    let day = Span::from_secs(36 * 3_600);
+    change_between(timezone, day.before(middle), day.after(middle))
+}
+
+/// How much later than its slot a tick starts: fixed for (`salt`, job, slot), uniform in [0, `max`), whole
+/// milliseconds. Without the salt nobody can foresee it.
+#[must_use]
+pub fn jitter(salt: &[u8], job: JobId, slot: Timestamp, max: Span) -> Span {
+    let millis = u64::try_from(max.std().as_millis()).unwrap_or(u64::MAX);
+    let mut seed = salt.to_vec();
+    seed.extend(job.0.to_be_bytes());
+    seed.extend(slot.timestamp_micros().to_be_bytes());
+    let digest = keccak256(seed);
+    let word = digest
+        .iter()
+        .take(8)
+        .fold(0_u64, |word, byte| word.rotate_left(8) | u64::from(*byte));
+    Span::from_millis(word.checked_rem(millis).unwrap_or(0))
+}
+
+impl FromStr for CronExpr {
+    type Err = ParseCronError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = |why: String| ParseCronError {
+            text: text.to_owned(),
+            why,
+        };
+        let fields = Fields::parse(text).map_err(error)?;
+        let mut schedules = Vec::new();
+        for line in fields.lines() {
+            schedules.push(cron::Schedule::from_str(&line).map_err(|why| error(why.to_string()))?);
+        }
+        let parsed = Parsed {
+            schedules,
+            fixed: fields.names_its_hours(),
+        };
+        let expr = Self {
+            text: text.trim().into(),
+            parsed: Arc::new(parsed),
+        };
+        // Any start will do: a line that fires at all fires within the leap-year cycle that follows.
+        match expr.next_naive(DateTime::UNIX_EPOCH.naive_utc()) {
+            Some(_) => Ok(expr),
+            None => Err(error("no such date ever comes".to_owned())),
         }
     }
 }
 
-/// How much later than its slot a tick starts: fixed for (`salt`, job, slot), uniform in [0, `max`).
-#[must_use]
-pub fn jitter(salt: &[u8], job: JobId, slot: Timestamp, max: Span) -> Span {
-    let _ = (salt, job, slot, max);
-    Span::ZERO
+impl TryFrom<String> for CronExpr {
+    type Error = ParseCronError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
 }
+
+impl From<CronExpr> for String {
+    fn from(cron: CronExpr) -> Self {
+        cron.text.to_string()
+    }
+}
+
+impl fmt::Display for CronExpr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for CronExpr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CronExpr({:?})", self.text)
+    }
+}
+
+impl PartialEq for CronExpr {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for CronExpr {}
