@@ -209,21 +209,36 @@ mod tests {
     #[test]
     fn every_range_is_checked_and_the_error_names_key_value_and_range() {
         for (text, expected) in [
-            (r#"{"wallet_usd": -1}"#, "paper.wallet_usd = -1 is not allowed: 0 to 1000000000000000"),
+            (
+                r#"{"wallet_usd": -1}"#,
+                "paper.wallet_usd = -1 is not allowed: 0 to 1000000000000000",
+            ),
             (r#"{"wallet_usd": "0.0000001"}"#, "at most 6 digits"),
-            (r#"{"native": "1000000000000001"}"#, "paper.native = 1000000000000001"),
-            (r#"{"fee_bps": 10001}"#, "paper.fee_bps = 10001 is not allowed: 0 to 10000"),
+            (
+                r#"{"native": "1000000000000001"}"#,
+                "paper.native = 1000000000000001",
+            ),
+            (
+                r#"{"fee_bps": 10001}"#,
+                "paper.fee_bps = 10001 is not allowed: 0 to 10000",
+            ),
             (r#"{"slippage_bps": 10001}"#, "paper.slippage_bps"),
             (r#"{"impact_bps": 10001}"#, "paper.impact_bps"),
             (r#"{"gas_units": 20999}"#, "21000 to 30000000"),
             (r#"{"base_fee_gwei": "0.0000000001"}"#, "at most 9 digits"),
             (r#"{"tip_gwei": 1000001}"#, "paper.tip_gwei"),
-            (r#"{"block_time": "0s"}"#, "paper.block_time = 0s is not allowed: 1ms to 1h"),
+            (
+                r#"{"block_time": "0s"}"#,
+                "paper.block_time = 0s is not allowed: 1ms to 1h",
+            ),
             (r#"{"mine_after": "2h"}"#, "paper.mine_after = 2h"),
             (r#"{"required_depth": 0}"#, "paper.required_depth"),
             (r#"{"resend_after": "0s"}"#, "paper.resend_after"),
             (r#"{"replace_after": "25h"}"#, "paper.replace_after"),
-            (r#"{"attempts_max": 0}"#, "paper.attempts_max = 0 is not allowed: 1 to 100"),
+            (
+                r#"{"attempts_max": 0}"#,
+                "paper.attempts_max = 0 is not allowed: 1 to 100",
+            ),
         ] {
             let wrong = parse(text).expect(text).validate().expect_err(text);
             assert_eq!(wrong.len(), 1, "{wrong:?}");
