@@ -24,6 +24,9 @@ use crate::support::{self, TestDb};
 pub(crate) const TOKEN: Address = Address::repeat_byte(0x77);
 pub(crate) const GWEI: u128 = 1_000_000_000;
 
+/// Makes something that was fine wrong.
+pub(crate) type Spoil<T> = fn(&mut T);
+
 pub(crate) fn usdc() -> Address {
     chains::find("base").expect("known").usdc
 }

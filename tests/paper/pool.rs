@@ -8,7 +8,7 @@ use lgi_mm::{
     ports::{Call, Fees, Lookup, SendError, Sent, Signer, UnsignedTransaction},
 };
 
-use crate::fixture::{Order, Paper, TOKEN, fees, quick, still, units, usdc};
+use crate::fixture::{Order, Paper, Spoil, TOKEN, fees, quick, still, units, usdc};
 
 #[tokio::test]
 async fn the_same_bytes_may_be_sent_and_looked_up_again_and_again() {
@@ -40,107 +40,8 @@ async fn signing_twice_gives_the_same_bytes() {
     assert_eq!(paper.market.signer.address(), paper.wallet);
 }
 
-#[tokio::test]
-async fn bytes_that_no_node_would_take_are_rejected_and_leave_no_trace() {
-    let paper = Paper::open(still()).await;
-    let good = paper.sign(&Order::buy(0)).await;
-    let call = Call::cancel(paper.wallet);
-    let with = |call, fees| paper.sign_call(call, 0, fees);
-    let elsewhere = PaperSigner::new("ethereum", paper.wallet);
-    let foreign = UnsignedTransaction {
-        call: call.clone(),
-        nonce: 0,
-        fees: fees(100),
-    };
-    let thin = Fees {
-        max_fee_per_gas: 9_999_999,
-        max_priority_fee_per_gas: 0,
-    };
-    let upside_down = Fees {
-        max_fee_per_gas: 20_000_000,
-        max_priority_fee_per_gas: 20_000_001,
-    };
-    let cases = [
-        ("failed to decode transaction", Bytes::from_static(b"garbage")),
-        ("failed to decode transaction", Bytes::new()),
-        (
-            "failed to decode transaction",
-            good.raw[..good.raw.len() - 1].to_vec().into(),
-        ),
-        (
-            "invalid chain id",
-            elsewhere.sign(&foreign).await.expect("signs").raw,
-        ),
-        ("less than block base fee", with(call.clone(), thin).await.raw),
-        (
-            "priority fee per gas higher",
-            with(call.clone(), upside_down).await.raw,
-        ),
-        (
-            "intrinsic gas too low",
-            with(
-                Call {
-                    gas_limit: 20_999,
-                    ..call.clone()
-                },
-                fees(100),
-            )
-            .await
-            .raw,
-        ),
-        (
-            "exceeds block gas limit",
-            with(
-                Call {
-                    gas_limit: 30_000_001,
-                    ..call.clone()
-                },
-                fees(100),
-            )
-            .await
-            .raw,
-        ),
-        (
-            "no native coin",
-            with(
-                Call {
-                    value: U256::ONE,
-                    ..call.clone()
-                },
-                fees(100),
-            )
-            .await
-            .raw,
-        ),
-        (
-            "neither a swap",
-            with(
-                Call {
-                    to: TOKEN,
-                    ..call.clone()
-                },
-                fees(100),
-            )
-            .await
-            .raw,
-        ),
-        (
-            "neither a swap",
-            with(
-                Call {
-                    data: vec![1].into(),
-                    ..call.clone()
-                },
-                fees(100),
-            )
-            .await
-            .raw,
-        ),
-        (
-            "nonce has max value",
-            paper.sign_call(call, u64::MAX, fees(100)).await.raw,
-        ),
-    ];
+/// Sends what must be rejected, for a reason that holds each of `cases`' words, and leaves no trace.
+async fn assert_rejected(paper: &Paper, cases: impl IntoIterator<Item = (&str, Bytes)>) {
     for (expected, raw) in cases {
         let Err(SendError::Rejected(why)) = paper.market.chain.send(&raw).await else {
             panic!("{expected}: was not rejected")
@@ -152,6 +53,67 @@ async fn bytes_that_no_node_would_take_are_rejected_and_leave_no_trace() {
         .await
         .expect("count");
     assert_eq!(kept, 0);
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_transaction_of_this_chain_are_rejected() {
+    let paper = Paper::open(still()).await;
+    let good = paper.sign(&Order::buy(0)).await.raw;
+    let call = Call::cancel(paper.wallet);
+    let foreign = UnsignedTransaction {
+        call: call.clone(),
+        nonce: 0,
+        fees: fees(100),
+    };
+    let elsewhere = PaperSigner::new("ethereum", paper.wallet);
+    let cases = [
+        ("failed to decode transaction", Bytes::from_static(b"garbage")),
+        ("failed to decode transaction", Bytes::new()),
+        ("failed to decode transaction", good.slice(..good.len() - 1)),
+        (
+            "invalid chain id",
+            elsewhere.sign(&foreign).await.expect("signs").raw,
+        ),
+        (
+            "nonce has max value",
+            paper.sign_call(call, u64::MAX, fees(100)).await.raw,
+        ),
+    ];
+    assert_rejected(&paper, cases).await;
+}
+
+#[tokio::test]
+async fn fees_that_no_block_would_take_are_rejected() {
+    let paper = Paper::open(still()).await;
+    for (expected, max_fee_per_gas, max_priority_fee_per_gas) in [
+        ("less than block base fee", 9_999_999, 0),
+        ("priority fee per gas higher", 20_000_000, 20_000_001),
+    ] {
+        let fees = Fees {
+            max_fee_per_gas,
+            max_priority_fee_per_gas,
+        };
+        let signed = paper.sign_call(Call::cancel(paper.wallet), 0, fees).await;
+        assert_rejected(&paper, [(expected, signed.raw)]).await;
+    }
+}
+
+#[tokio::test]
+async fn calls_that_mean_nothing_here_are_rejected() {
+    let paper = Paper::open(still()).await;
+    let cases: [(&str, Spoil<Call>); 5] = [
+        ("intrinsic gas too low", |call| call.gas_limit = 20_999),
+        ("exceeds block gas limit", |call| call.gas_limit = 30_000_001),
+        ("no native coin", |call| call.value = U256::ONE),
+        ("neither a swap", |call| call.to = TOKEN),
+        ("neither a swap", |call| call.data = vec![1].into()),
+    ];
+    for (expected, spoil) in cases {
+        let mut call = Call::cancel(paper.wallet);
+        spoil(&mut call);
+        let signed = paper.sign_call(call, 0, fees(100)).await;
+        assert_rejected(&paper, [(expected, signed.raw)]).await;
+    }
 }
 
 #[tokio::test]
