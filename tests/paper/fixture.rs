@@ -24,6 +24,8 @@ use crate::support::{self, TestDb};
 pub(crate) const TOKEN: Address = Address::repeat_byte(0x77);
 pub(crate) const GWEI: u128 = 1_000_000_000;
 
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Makes something that was fine wrong.
 pub(crate) type Spoil<T> = fn(&mut T);
 
@@ -127,14 +129,25 @@ impl Paper {
 
     /// The receipt of what is mined soon.
     pub(crate) async fn receipt(&self, hash: B256) -> Receipt {
-        let patience = tokio::time::Instant::now() + Duration::from_secs(20);
-        loop {
-            if let Lookup::Mined(receipt) = self.lookup(hash).await {
-                return receipt;
+        let mined = async {
+            loop {
+                if let Lookup::Mined(receipt) = self.lookup(hash).await {
+                    return receipt;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
             }
-            assert!(tokio::time::Instant::now() < patience, "{hash} was never mined");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        };
+        tokio::time::timeout(PATIENCE, mined).await.expect("is mined")
+    }
+
+    /// Until `count` transactions are mined.
+    pub(crate) async fn mined(&self, count: u64) {
+        let mined = async {
+            while self.nonces().await.0 < count {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, mined).await.expect("are mined");
     }
 
     pub(crate) async fn balance(&self, asset: Asset) -> Amount {

@@ -360,9 +360,7 @@ async fn money_is_neither_made_nor_lost_whatever_is_sent() {
             paper.place(&order).await;
         }
     }
-    while paper.nonces().await.0 < 120 {
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    }
+    paper.mined(120).await;
 
     let start = HashMap::from([
         (Asset::Native, units(1_000_000_000_000_000_000)),

@@ -37,7 +37,7 @@ async fn of_many_different_transactions_on_one_nonce_one_is_mined() {
             .all(refused),
         "{answers:?}"
     );
-    while paper.nonces().await.0 == 0 {}
+    paper.mined(1).await;
     let hashes: Vec<_> = rivals.iter().map(|rival| rival.hash).collect();
     let found = paper.market.chain.lookup(&hashes).await;
     let mined = found
@@ -93,7 +93,7 @@ async fn senders_bumpers_and_miners_in_any_order_mine_every_nonce_once() {
         }
     });
     futures::future::join_all(work).await;
-    while paper.nonces().await.0 < NONCES {}
+    paper.mined(NONCES).await;
 
     let records = audit::records(&paper.pool, Some("base"), paper.wallet)
         .await
