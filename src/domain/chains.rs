@@ -123,6 +123,17 @@ mod tests {
     }
 
     #[test]
+    fn every_address_is_spelt_with_its_checksum() {
+        let source = include_str!("chains.rs");
+        for chain in &CHAINS {
+            for address in [chain.usdc, chain.wrapped_native] {
+                let spelt = format!("address!(\"{address}\")");
+                assert!(source.contains(&spelt), "{}: {spelt}", chain.name);
+            }
+        }
+    }
+
+    #[test]
     fn an_unknown_chain_is_told_which_there_are() {
         let error = find("Base").expect_err("names are in lower case").to_string();
         assert_eq!(

@@ -146,10 +146,10 @@ impl PaperChain {
         armed.refuse_if_down(&mut conn, &touched.tokens).await?;
         let late = armed.strike(&mut conn, FaultKind::Late, &touched.tokens).await?;
         catch_up(&mut conn, &self.name, &touched.senders).await?;
-        let mut known = states(&mut conn, &self.name, hashes).await?;
+        let known = states(&mut conn, &self.name, hashes).await?;
         let lookups = hashes
             .iter()
-            .map(|hash| known.remove(hash).unwrap_or(Lookup::Absent));
+            .map(|hash| known.get(hash).cloned().unwrap_or(Lookup::Absent));
         Ok((lookups.collect(), late))
     }
 }

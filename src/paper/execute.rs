@@ -128,3 +128,92 @@ impl Purse {
         ])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SENDER: Address = Address::repeat_byte(1);
+    const TOKEN: Address = Address::repeat_byte(2);
+    const DOLLAR: Address = Address::repeat_byte(3);
+
+    fn units(units: u64) -> Amount {
+        Amount::new(U256::from(units))
+    }
+
+    fn due(amount_out: Amount) -> Due {
+        Due {
+            hash: B256::ZERO,
+            gas_price: 2,
+            gas_limit: 30,
+            gas_needed: 30,
+            swap: Some(Swap {
+                token_in: DOLLAR,
+                token_out: TOKEN,
+                amount_in: units(10),
+                amount_out,
+                amount_out_min: Amount::ZERO,
+                deadline: Timestamp::UNIX_EPOCH,
+            }),
+        }
+    }
+
+    fn purse(token: Amount) -> Purse {
+        let held = [
+            (Asset::Native, units(60)),
+            (Asset::Token(DOLLAR), units(10)),
+            (Asset::Token(TOKEN), token),
+        ];
+        Purse::new(held.into())
+    }
+
+    #[test]
+    fn a_swap_at_its_deadline_with_the_last_coin_and_the_last_unit_still_executes() {
+        let (mut purse, due) = (purse(units(1)), due(units(7)));
+        assert!(purse.can_pay(&due));
+        let transfers = purse
+            .execute(&due, SENDER, Timestamp::UNIX_EPOCH, false)
+            .expect("executes");
+        assert_eq!(transfers.len(), 2);
+        let left =
+            [Asset::Native, Asset::Token(DOLLAR), Asset::Token(TOKEN)].map(|asset| purse.balance(asset));
+        assert_eq!(left, [Amount::ZERO, Amount::ZERO, units(8)]);
+        assert!(!purse.can_pay(&due));
+    }
+
+    #[test]
+    fn whatever_reverts_a_swap_only_the_gas_is_gone() {
+        let later = Timestamp::UNIX_EPOCH + chrono::TimeDelta::milliseconds(1);
+        for (expected, block_time, ordered, token) in [
+            (Revert::DeadlinePassed, later, false, units(1)),
+            (Revert::Ordered, Timestamp::UNIX_EPOCH, true, units(1)),
+            (
+                Revert::BalanceOverflow,
+                Timestamp::UNIX_EPOCH,
+                false,
+                Amount::new(U256::MAX),
+            ),
+        ] {
+            let mut purse = purse(token);
+            assert_eq!(
+                purse.execute(&due(units(7)), SENDER, block_time, ordered),
+                Err(expected)
+            );
+            let left =
+                [Asset::Native, Asset::Token(DOLLAR), Asset::Token(TOKEN)].map(|asset| purse.balance(asset));
+            assert_eq!(left, [Amount::ZERO, units(10), token], "{expected}");
+        }
+    }
+
+    #[test]
+    fn running_out_of_gas_costs_the_whole_limit() {
+        let short = Due {
+            gas_limit: 29,
+            ..due(units(7))
+        };
+        let mut purse = purse(Amount::ZERO);
+        let result = purse.execute(&short, SENDER, Timestamp::UNIX_EPOCH, false);
+        assert_eq!(result, Err(Revert::OutOfGas));
+        assert_eq!(purse.balance(Asset::Native), units(60 - 58));
+    }
+}
