@@ -1,1 +1,237 @@
-//! A private PostgreSQL server from binaries found on the machine.
+//! A private PostgreSQL server from binaries found on the machine, for when there is no `DATABASE_URL`.
+//!
+//! Every process that uses the server holds the write end of one FIFO beside it. A small shell supervises the
+//! server and holds the read end: it stops the server when the last holder is gone, `kill -9` included. So
+//! whoever started the server may leave first, and nothing is ever left behind.
+
+mod binaries;
+mod place;
+mod supervisor;
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg, OFlag},
+};
+use sqlx::{Connection, PgConnection};
+
+use binaries::Binaries;
+use place::Place;
+
+pub use place::default_data_dir;
+
+/// How long a server that is still stopping, or slow to start, is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How to run the server.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Where the data lives; [`default_data_dir`] if not given.
+    pub data_dir: Option<PathBuf>,
+    /// For tests: fsync off, and everything is removed when the server stops.
+    pub throwaway: bool,
+}
+
+/// The private server could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    /// No binaries.
+    #[error(
+        "no PostgreSQL server binaries found{}; install them (Debian: apt-get install postgresql, macOS: brew install \
+         postgresql), or set PG_BIN to their directory, or set DATABASE_URL to a server you run",
+        .wanted.as_ref().map(|major| format!(" of version {major}, which made the data in use")).unwrap_or_default()
+    )]
+    NoBinaries {
+        /// The major version that made the data directory.
+        wanted: Option<String>,
+    },
+    /// No home to put data into.
+    #[error("no place for the data: HOME is not set; set LGI_MM_DATA_DIR")]
+    NoHome,
+    /// A file or directory could not be used.
+    #[error("{}: {source}; set LGI_MM_DATA_DIR to a directory you may write", path.display())]
+    Path {
+        /// Which.
+        path: PathBuf,
+        /// What happened.
+        source: io::Error,
+    },
+    /// A program of PostgreSQL failed.
+    #[error("{program} failed: {output}")]
+    Program {
+        /// Which.
+        program: &'static str,
+        /// The end of what it printed.
+        output: String,
+    },
+    /// The server did not get ready.
+    #[error("PostgreSQL did not start within {} s; its log is {}: {tail}", PATIENCE.as_secs(), log.display())]
+    NotReady {
+        /// Its log.
+        log: PathBuf,
+        /// The end of it.
+        tail: String,
+    },
+    /// The database in it could not be made.
+    #[error("creating the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// A running server, shared with other processes. Dropping it lets go; the last to let go stops it.
+#[derive(Debug)]
+pub struct Server {
+    place: Place,
+    /// The write end of the FIFO: the server lives while anybody holds one.
+    _holder: File,
+}
+
+impl Server {
+    /// Connection string for a database of this server.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        let host: String = self
+            .place
+            .socket_dir
+            .to_string_lossy()
+            .bytes()
+            .map(|byte| match byte {
+                byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+                byte => format!("%{byte:02X}"),
+            })
+            .collect();
+        format!("postgres://postgres@{host}:5432/{database}?sslmode=disable")
+    }
+
+    /// The server's log.
+    #[must_use]
+    pub fn log_path(&self) -> PathBuf {
+        self.place.log()
+    }
+}
+
+/// Joins the running server, or starts it. Blocks up to some seconds.
+///
+/// # Errors
+/// [`EmbeddedError`], which says what to do.
+pub fn start_or_join(options: &Options) -> Result<Server, EmbeddedError> {
+    let place = Place::prepare(options)?;
+    // One at a time: whoever waits here finds the server ready, or gone.
+    let lock = lock(&place)?;
+    let begun = Instant::now();
+    loop {
+        if let Some(holder) = join(&place)? {
+            drop(lock);
+            return Ok(Server {
+                place,
+                _holder: holder,
+            });
+        }
+        let binaries = Binaries::find(place.major_version().as_deref())?;
+        place.initialise(&binaries, options.throwaway)?;
+        match supervisor::start(&place, &binaries, options.throwaway) {
+            Ok(holder) => {
+                drop(lock);
+                return Ok(Server {
+                    place,
+                    _holder: holder,
+                });
+            }
+            // The one before is still stopping, or was killed a moment ago.
+            Err(EmbeddedError::NotReady { tail, .. })
+                if tail.contains("already exists") && begun.elapsed() < PATIENCE =>
+            {
+                std::thread::sleep(Duration::from_millis(200));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn lock(place: &Place) -> Result<Flock<File>, EmbeddedError> {
+    let path = place.file("lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path);
+    let file = file.map_err(|source| EmbeddedError::Path {
+        path: path.clone(),
+        source,
+    })?;
+    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| EmbeddedError::Path {
+        path,
+        source: errno.into(),
+    })
+}
+
+/// Becomes a holder of the running server. `None`: there is none, or it is just stopping.
+fn join(place: &Place) -> Result<Option<File>, EmbeddedError> {
+    let path = place.fifo();
+    let mut holder = match open_holder(&path) {
+        Ok(holder) => holder,
+        Err(error) if no_reader(&error) => return Ok(None),
+        Err(source) => return Err(EmbeddedError::Path { path, source }),
+    };
+    // A supervisor that has already seen the last holder leave will not answer any more.
+    let token = format!("{}-{}", std::process::id(), place.nonce());
+    let answer = place.file(&format!("ack.{token}"));
+    if writeln!(holder, "{token}").is_err() {
+        return Ok(None);
+    }
+    let begun = Instant::now();
+    while !answer.exists() {
+        if begun.elapsed() > Duration::from_secs(2) {
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    // Only a trace is left behind if this fails.
+    let _ = std::fs::remove_file(answer);
+    Ok(Some(holder))
+}
+
+fn open_holder(fifo: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(fifo)
+}
+
+fn no_reader(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ENXIO as i32)
+}
+
+/// Makes a database of the server, if it is not there.
+///
+/// # Errors
+/// [`EmbeddedError::Database`].
+pub async fn ensure_database(server: &Server, name: &str) -> Result<(), EmbeddedError> {
+    let mut connection = PgConnection::connect(&server.url("postgres")).await?;
+    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+        .bind(name)
+        .fetch_one(&mut connection)
+        .await?;
+    if !exists {
+        let quoted = name.replace('"', "\"\"");
+        let create = sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE \"{quoted}\"")))
+            .execute(&mut connection);
+        match create.await {
+            // Another process was faster: duplicate_database, or its unique index.
+            Err(sqlx::Error::Database(error))
+                if matches!(error.code().as_deref(), Some("42P04" | "23505")) => {}
+            other => {
+                other?;
+            }
+        }
+    }
+    connection.close().await?;
+    Ok(())
+}

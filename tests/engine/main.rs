@@ -1,4 +1,9 @@
 //! The engine on a real database and the paper venue: what is decided once happens once.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what cannot go on in a test fails it"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;

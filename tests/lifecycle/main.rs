@@ -1,4 +1,5 @@
 //! The trade lifecycle is one table. These tests walk every (state, observation) pair it can meet.
+#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
 
 use alloy_primitives::B256;
 use chrono::{DateTime, TimeDelta, Utc};

@@ -1,23 +1,81 @@
-use sqlx::PgPool;
+//! One private server a test binary, one database a test, copied from a migrated template.
+
+use std::sync::{
+    LazyLock,
+    atomic::{AtomicU32, Ordering},
+};
+
+use lgi_mm::embedded::{Options, Server, start_or_join};
+use sqlx::{Connection, PgConnection, PgPool, postgres::PgPoolOptions};
+
+/// A test's own database.
 pub struct TestDb {
+    /// Connections to it.
     pub pool: PgPool,
+    /// For other processes. Not every test binary starts some.
+    #[allow(
+        dead_code,
+        clippy::allow_attributes,
+        reason = "used by the test binaries that start processes"
+    )]
     pub url: String,
 }
-static N: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+
+static SERVER: LazyLock<Server> = LazyLock::new(|| {
+    let fast = std::path::Path::new("/dev/shm");
+    let base = if fast.is_dir() {
+        fast.to_owned()
+    } else {
+        std::env::temp_dir()
+    };
+    let data_dir = base.join(format!("lgi-mm-test-{}", std::process::id()));
+    let server = start_or_join(&Options {
+        data_dir: Some(data_dir),
+        throwaway: true,
+    })
+    .expect("a private server");
+    let (admin, template) = (server.url("postgres"), server.url("template"));
+    // Each test has a runtime of its own; this is done once, whichever comes first.
+    let migrated = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let mut connection = PgConnection::connect(&admin).await.expect("the server answers");
+            sqlx::query("CREATE DATABASE template")
+                .execute(&mut connection)
+                .await
+                .expect("a template");
+            let pool = PgPool::connect(&template).await.expect("the template answers");
+            lgi_mm::store::migrate(&pool).await.expect("migrations");
+            pool.close().await;
+        });
+    });
+    migrated.join().expect("a migrated template");
+    server
+});
+
+/// A fresh, migrated database.
 pub async fn db() -> TestDb {
-    use sqlx::Connection;
-    let n = N.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let name = format!("t{}_{n}", std::process::id());
-    let base = "postgres://postgres@127.0.0.1:5439";
-    let mut c = sqlx::PgConnection::connect(&format!("{base}/postgres"))
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let server = tokio::task::spawn_blocking(|| &*SERVER)
         .await
-        .unwrap();
-    sqlx::query(sqlx::AssertSqlSafe(format!("create database {name}")))
-        .execute(&mut c)
+        .expect("a private server");
+    let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let mut connection = PgConnection::connect(&server.url("postgres"))
         .await
-        .unwrap();
-    let url = format!("{base}/{name}");
-    let pool = PgPool::connect(&url).await.unwrap();
-    lgi_mm::store::migrate(&pool).await.unwrap();
+        .expect("the server answers");
+    let create = format!("CREATE DATABASE {name} TEMPLATE template");
+    sqlx::query(sqlx::AssertSqlSafe(create))
+        .execute(&mut connection)
+        .await
+        .expect("a database");
+    let url = server.url(&name);
+    let pool = PgPoolOptions::new()
+        .max_connections(8)
+        .connect(&url)
+        .await
+        .expect("the database answers");
     TestDb { pool, url }
 }

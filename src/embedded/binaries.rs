@@ -1,0 +1,81 @@
+//! Finds PostgreSQL's programs.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::EmbeddedError;
+
+/// Directories that hold one subdirectory a version.
+const VERSIONED: [&str; 5] = [
+    "/usr/lib/postgresql",
+    "/usr/pgsql",
+    "/opt/homebrew/opt",
+    "/usr/local/opt",
+    "/Applications/Postgres.app/Contents/Versions",
+];
+
+/// A directory with `initdb` and `postgres`.
+#[derive(Debug)]
+pub(super) struct Binaries(PathBuf);
+
+impl Binaries {
+    /// The first complete set, newest version first; of major version `wanted`, if data of it is there.
+    pub(super) fn find(wanted: Option<&str>) -> Result<Self, EmbeddedError> {
+        candidates()
+            .into_iter()
+            .filter(|dir| {
+                ["initdb", "postgres"]
+                    .iter()
+                    .all(|program| dir.join(program).is_file())
+            })
+            .find(|dir| wanted.is_none_or(|wanted| major_version(dir).as_deref() == Some(wanted)))
+            .map(Self)
+            .ok_or_else(|| EmbeddedError::NoBinaries {
+                wanted: wanted.map(str::to_owned),
+            })
+    }
+
+    pub(super) fn program(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+fn candidates() -> Vec<PathBuf> {
+    let mut dirs: Vec<PathBuf> = env::var_os("PG_BIN").map(PathBuf::from).into_iter().collect();
+    dirs.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
+    if let Ok(output) = Command::new("pg_config").arg("--bindir").output() {
+        dirs.push(String::from_utf8_lossy(&output.stdout).trim().into());
+    }
+    for base in VERSIONED {
+        let mut versions: Vec<PathBuf> = fs::read_dir(base)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .collect();
+        versions.sort_by_key(|path| std::cmp::Reverse(version_in_name(path)));
+        dirs.extend(versions.into_iter().map(|path| path.join("bin")));
+    }
+    dirs
+}
+
+/// `15` of `/usr/lib/postgresql/15`, `17` of `postgresql@17`.
+fn version_in_name(path: &Path) -> Option<u32> {
+    path.file_name()?.to_str()?.rsplit('@').next()?.parse().ok()
+}
+
+/// `15` of `postgres (PostgreSQL) 15.18`.
+fn major_version(dir: &Path) -> Option<String> {
+    let output = Command::new(dir.join("postgres"))
+        .arg("--version")
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let version = text
+        .split_whitespace()
+        .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    version.split('.').next().map(str::to_owned)
+}

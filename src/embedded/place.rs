@@ -1,0 +1,197 @@
+//! Where a server's files live, and whose they are.
+
+use std::{
+    env, fs, io,
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt, chown},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::Command,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use alloy_primitives::{hex, keccak256};
+use nix::unistd::{Uid, User};
+
+use super::{EmbeddedError, Options, binaries::Binaries};
+
+/// A unix socket's path has at most this many bytes everywhere.
+const SOCKET_PATH_MAX: usize = 103;
+
+/// The files of one server.
+#[derive(Debug)]
+pub(super) struct Place {
+    root: PathBuf,
+    pub(super) socket_dir: PathBuf,
+    /// When we are root: whom the server runs as, since it refuses root.
+    user: Option<User>,
+}
+
+/// Where the data lives unless somebody says otherwise: a root user's home cannot be crossed by the server's
+/// user, so root's data lives in `/var/lib`.
+///
+/// # Errors
+/// [`EmbeddedError::NoHome`].
+pub fn default_data_dir() -> Result<PathBuf, EmbeddedError> {
+    let home = env::var_os("HOME")
+        .map(PathBuf::from)
+        .filter(|home| home.is_absolute());
+    if Uid::effective().is_root() {
+        let home = home.unwrap_or_else(|| PathBuf::from("/root"));
+        return Ok(Path::new("/var/lib/lgi-mm").join(short_hash(&home)));
+    }
+    let data = env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .filter(|data| data.is_absolute());
+    let data = data.or_else(|| home.map(|home| home.join(".local/share")));
+    data.map(|data| data.join("lgi-mm")).ok_or(EmbeddedError::NoHome)
+}
+
+fn short_hash(path: &Path) -> String {
+    let digest = keccak256(path.as_os_str().as_encoded_bytes());
+    hex::encode(digest.get(..6).unwrap_or_default())
+}
+
+impl Place {
+    /// Makes the directories, for the server's user alone.
+    pub(super) fn prepare(options: &Options) -> Result<Self, EmbeddedError> {
+        let dir = match &options.data_dir {
+            Some(dir) => dir.clone(),
+            None => default_data_dir()?,
+        };
+        let user = server_user();
+        // Never the directory itself, which may be anybody's: only our own below it changes hands.
+        // A throwaway directory is made for the server, and goes with it.
+        let root = if options.throwaway {
+            dir
+        } else {
+            dir.join("postgres")
+        };
+        let made = fs::create_dir_all(&root)
+            .and_then(|()| own(&root, user.as_ref()))
+            .and_then(|()| root.canonicalize());
+        let root = made.map_err(|source| EmbeddedError::Path { path: root, source })?;
+        let mut socket_dir = root.clone();
+        if root.join(".s.PGSQL.5432").as_os_str().len() > SOCKET_PATH_MAX {
+            socket_dir = env::temp_dir().join(format!("lgi-mm-{}", short_hash(&root)));
+            let made = fs::create_dir_all(&socket_dir).and_then(|()| own(&socket_dir, user.as_ref()));
+            made.map_err(|source| EmbeddedError::Path {
+                path: socket_dir.clone(),
+                source,
+            })?;
+        }
+        Ok(Self {
+            root,
+            socket_dir,
+            user,
+        })
+    }
+
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) fn data(&self) -> PathBuf {
+        self.file("data")
+    }
+
+    pub(super) fn log(&self) -> PathBuf {
+        self.file("server.log")
+    }
+
+    pub(super) fn fifo(&self) -> PathBuf {
+        self.file("holders")
+    }
+
+    /// A number that no other call in this process gets.
+    pub(super) fn nonce(&self) -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Gives a file to the server's user.
+    pub(super) fn give(&self, path: &Path) -> io::Result<()> {
+        match &self.user {
+            Some(user) => chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw())),
+            None => Ok(()),
+        }
+    }
+
+    /// A command that runs as the server's user, in the server's directory, out of the terminal's reach.
+    pub(super) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(&self.root)
+            .env_remove("PGDATA")
+            .env("LC_ALL", "C")
+            .process_group(0);
+        if let Some(user) = &self.user {
+            command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+        }
+        command
+    }
+
+    /// The major version that made the data, if there is any.
+    pub(super) fn major_version(&self) -> Option<String> {
+        let text = fs::read_to_string(self.data().join("PG_VERSION")).ok()?;
+        Some(text.trim().to_owned())
+    }
+
+    /// Makes the cluster if there is none. It gets its name only when it is whole.
+    pub(super) fn initialise(&self, binaries: &Binaries, throwaway: bool) -> Result<(), EmbeddedError> {
+        if self.data().exists() {
+            return Ok(());
+        }
+        let unfinished = self.file("data.new");
+        if unfinished.exists() {
+            let removed = fs::remove_dir_all(&unfinished);
+            removed.map_err(|source| EmbeddedError::Path {
+                path: unfinished.clone(),
+                source,
+            })?;
+        }
+        let mut initdb = self.command(binaries.program("initdb"));
+        initdb
+            .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-D"])
+            .arg(&unfinished);
+        if throwaway {
+            initdb.arg("--no-sync");
+        }
+        let failed = |output: String| EmbeddedError::Program {
+            program: "initdb",
+            output,
+        };
+        let output = initdb.output().map_err(|error| failed(error.to_string()))?;
+        if !output.status.success() {
+            return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+        }
+        fs::rename(&unfinished, self.data()).map_err(|source| EmbeddedError::Path {
+            path: self.data(),
+            source,
+        })
+    }
+}
+
+fn own(path: &Path, user: Option<&User>) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    match user {
+        Some(user) if fs::metadata(path)?.uid() != user.uid.as_raw() => {
+            chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn server_user() -> Option<User> {
+    if !Uid::effective().is_root() {
+        return None;
+    }
+    ["postgres", "nobody"]
+        .into_iter()
+        .find_map(|name| User::from_name(name).ok().flatten())
+}

@@ -1,0 +1,104 @@
+//! Starts the server under a small shell that outlives us and stops the server when the last holder is gone.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    os::unix::fs::OpenOptionsExt,
+    process::{Child, Stdio},
+    time::{Duration, Instant},
+};
+
+use nix::{fcntl::OFlag, sys::stat::Mode, unistd::mkfifo};
+
+use super::{EmbeddedError, PATIENCE, binaries::Binaries, open_holder, place::Place};
+
+/// `$0 "$@"` is the server. Holders introduce themselves with a line, answered by a file: one that came too
+/// late gets no answer. End of file means that nobody holds the FIFO any more.
+const SUPERVISE: &str = r#"
+exec 3<holders
+"$0" "$@" 3<&- </dev/null >>server.log 2>&1 &
+server=$!
+(while read -r token <&3; do : >"ack.$token"; done; kill -INT "$server") &
+watcher=$!
+exec 3<&-
+wait "$server"
+status=$?
+kill "$watcher" 2>/dev/null
+[ -n "$THROWAWAY" ] && cd / && rm -rf "$THROWAWAY"
+exit "$status"
+"#;
+
+/// Starts the server and waits until it takes connections. The answer is our hold on it.
+pub(super) fn start(place: &Place, binaries: &Binaries, throwaway: bool) -> Result<File, EmbeddedError> {
+    let fifo = place.fifo();
+    let at = |path: std::path::PathBuf| move |source| EmbeddedError::Path { path, source };
+    let _ = fs::remove_file(&fifo);
+    let _ = fs::remove_file(place.log());
+    let made = mkfifo(&fifo, Mode::S_IRUSR | Mode::S_IWUSR).map_err(std::io::Error::from);
+    made.and_then(|()| place.give(&fifo)).map_err(at(fifo.clone()))?;
+    // Open for both until the shell has its end: neither side's open then waits for the other.
+    let both = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(&fifo);
+    let both = both.map_err(at(fifo.clone()))?;
+    let holder = open_holder(&fifo).map_err(at(fifo))?;
+    let mut shell = place.command("/bin/sh");
+    shell
+        .arg("-c")
+        .arg(SUPERVISE)
+        .arg(binaries.program("postgres"))
+        .arg("-D")
+        .arg(place.data());
+    shell.arg("-k").arg(&place.socket_dir).args([
+        "-c",
+        "listen_addresses=",
+        "-p",
+        "5432",
+        "-c",
+        "max_connections=300",
+    ]);
+    if throwaway {
+        shell.env("THROWAWAY", place.root());
+        shell.args([
+            "-c",
+            "fsync=off",
+            "-c",
+            "synchronous_commit=off",
+            "-c",
+            "full_page_writes=off",
+        ]);
+    }
+    shell
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let failed = |error: std::io::Error| EmbeddedError::Program {
+        program: "sh",
+        output: error.to_string(),
+    };
+    let child = shell.spawn().map_err(failed)?;
+    wait_ready(place, child)?;
+    drop(both);
+    Ok(holder)
+}
+
+fn wait_ready(place: &Place, mut shell: Child) -> Result<(), EmbeddedError> {
+    let begun = Instant::now();
+    loop {
+        let log = fs::read_to_string(place.log()).unwrap_or_default();
+        if log.contains("ready to accept connections") {
+            return Ok(());
+        }
+        let ended = shell.try_wait().ok().flatten().is_some();
+        if ended || begun.elapsed() > PATIENCE {
+            let lines: Vec<&str> = log.lines().rev().take(5).collect();
+            let tail = lines.into_iter().rev().collect::<Vec<_>>().join("\n");
+            return Err(EmbeddedError::NotReady {
+                log: place.log(),
+                tail,
+            });
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
