@@ -1,10 +1,9 @@
-//! Price sources.
+//! Price sources. They answer raw; what is believed is decided by `domain::price`.
 
-use crate::domain::config::{PriceConfig, SourceName};
+mod book;
+mod dexscreener;
+mod generated;
+mod recorded;
 
-/// Names the series that samples of a source belong to.
-#[must_use]
-pub fn series(name: SourceName, config: &PriceConfig) -> String {
-    let _ = config;
-    name.to_string()
-}
+pub use book::{PriceBook, series};
+pub use dexscreener::{Dexscreener, DexscreenerSettings, TokenInfo};

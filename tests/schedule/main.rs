@@ -188,7 +188,7 @@ fn an_interval_fires_at_every_real_interval_through_both_changes() {
             "{zone}: {steps:?}"
         );
         assert_eq!(
-            slots.len() as i64,
+            i64::try_from(slots.len()).expect("a count"),
             (at(until) - at(from)).num_minutes() / 30,
             "{zone}"
         );

@@ -1,0 +1,118 @@
+//! All sources behind one port: each is asked once for all jobs that share it.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::Address;
+use async_trait::async_trait;
+use sqlx::PgPool;
+
+use super::{
+    dexscreener::{Dexscreener, DexscreenerSettings},
+    generated,
+    recorded::Recordings,
+};
+use crate::{
+    domain::{
+        Timestamp,
+        config::{PriceConfig, SourceName},
+        price::{Answer, PriceMissing},
+    },
+    ports::{PriceRequest, Prices},
+};
+
+/// Names the series that samples of a source belong to: two jobs with the same name share their samples.
+#[must_use]
+pub fn series(name: SourceName, config: &PriceConfig) -> String {
+    match (name, &config.recorded) {
+        (SourceName::Generated, _) => {
+            let generated = &config.generated;
+            format!(
+                "generated:seed={},start={},swing={},period={}",
+                generated.seed, generated.start_usd, generated.swing_pct, generated.period
+            )
+        }
+        (SourceName::Recorded, Some(recorded)) => format!("recorded:{}@{}", recorded.file, recorded.speed),
+        (SourceName::Recorded | SourceName::Dexscreener, _) => name.to_string(),
+    }
+}
+
+/// Every source this process knows.
+pub struct PriceBook {
+    recordings: Recordings,
+    dexscreener: Dexscreener,
+}
+
+impl PriceBook {
+    /// Sources with these settings; the rate limit of an outside API is kept in the database.
+    ///
+    /// # Errors
+    /// [`reqwest::Error`] if the system's certificates cannot be used.
+    pub fn new(pool: PgPool, settings: DexscreenerSettings) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            recordings: Recordings::default(),
+            dexscreener: Dexscreener::new(pool, settings)?,
+        })
+    }
+
+    /// The DexScreener client, to look tokens up.
+    #[must_use]
+    pub const fn dexscreener(&self) -> &Dexscreener {
+        &self.dexscreener
+    }
+
+    fn local(&self, source: SourceName, request: &PriceRequest<'_>, now: Timestamp) -> Answer {
+        match (source, &request.config.recorded) {
+            (SourceName::Generated, _) => {
+                Ok(generated::observe(&request.config.generated, request.token, now))
+            }
+            (SourceName::Recorded, Some(recorded)) => self.recordings.observe(recorded, now),
+            (SourceName::Recorded, None) => Err(missing(source, "no [price.recorded] is configured")),
+            (SourceName::Dexscreener, _) => Err(missing(source, "no answer for this token")),
+        }
+    }
+}
+
+/// A source without a price, and why.
+pub(super) fn missing(source_name: SourceName, detail: impl ToString) -> PriceMissing {
+    PriceMissing {
+        source_name,
+        detail: detail.to_string(),
+    }
+}
+
+#[async_trait]
+impl Prices for PriceBook {
+    async fn answers(&self, requests: &[PriceRequest<'_>], now: Timestamp) -> Vec<Vec<Answer>> {
+        let mut wanted: BTreeMap<&str, Vec<Address>> = BTreeMap::new();
+        for request in requests
+            .iter()
+            .filter(|request| request.config.sources.contains(&SourceName::Dexscreener))
+        {
+            wanted.entry(request.chain).or_default().push(request.token);
+        }
+        let mut fetched = BTreeMap::new();
+        for (chain, tokens) in wanted {
+            fetched.insert(chain, self.dexscreener.prices(chain, &tokens, now).await);
+        }
+        let answer = |source: SourceName, request: &PriceRequest<'_>| {
+            let remote = fetched
+                .get(request.chain)
+                .and_then(|answers| answers.get(&request.token));
+            match (source, remote) {
+                (SourceName::Dexscreener, Some(answer)) => answer.clone(),
+                _ => self.local(source, request, now),
+            }
+        };
+        requests
+            .iter()
+            .map(|request| {
+                request
+                    .config
+                    .sources
+                    .iter()
+                    .map(|source| answer(*source, request))
+                    .collect()
+            })
+            .collect()
+    }
+}
