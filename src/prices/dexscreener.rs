@@ -63,12 +63,15 @@ pub struct TokenInfo {
     pub price_usd: Decimal,
 }
 
+/// An answer, and when it was asked for: by our clock, and by the database's.
+type Recent = (Instant, Timestamp, Result<TokenInfo, String>);
+
 /// The client.
 pub struct Dexscreener {
     http: reqwest::Client,
     pool: PgPool,
     settings: DexscreenerSettings,
-    recent: Mutex<HashMap<(String, Address), (Instant, Timestamp, Result<TokenInfo, String>)>>,
+    recent: Mutex<HashMap<(String, Address), Recent>>,
 }
 
 #[derive(Debug, Deserialize)]

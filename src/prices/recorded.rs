@@ -19,9 +19,12 @@ use crate::domain::{
 
 type Rows = Arc<Vec<(Timestamp, Decimal)>>;
 
+/// What a file held, and when it had been changed last.
+type ReadFile = (Option<SystemTime>, Result<Rows, String>);
+
 /// Files that were read, until they change.
 #[derive(Default)]
-pub(super) struct Recordings(Mutex<HashMap<String, (Option<SystemTime>, Result<Rows, String>)>>);
+pub(super) struct Recordings(Mutex<HashMap<String, ReadFile>>);
 
 impl Recordings {
     /// The last row at or before `now`, by the series' own clock.

@@ -1,0 +1,182 @@
+//! A job's configuration from its layers: defaults < `[defaults]` < `--config` < `--set`.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{
+    SettingsError,
+    layers::{Layer, LayerError, merge, typed},
+};
+use crate::domain::{
+    config::{ALTERNATIVES, JobConfig, KEYS},
+    job::JobMode,
+};
+
+/// What a person gave for one job.
+#[derive(Debug, Clone, Default)]
+pub struct JobLayers {
+    /// Lowest first.
+    layers: Vec<Layer>,
+}
+
+impl JobLayers {
+    /// Begins with the settings' `[defaults]`, less the section of the other mode.
+    #[must_use]
+    pub fn new(defaults: &serde_json::Map<String, Value>, mode: JobMode) -> Self {
+        let mut values = defaults.clone();
+        values.remove(match mode {
+            JobMode::Accumulate => "liquidity",
+            JobMode::Liquidity => "accumulate",
+        });
+        Self {
+            layers: vec![Layer {
+                origin: "[defaults]".to_owned(),
+                values,
+            }],
+        }
+    }
+
+    /// Adds a file.
+    ///
+    /// # Errors
+    /// [`LayerError`].
+    pub fn file(mut self, path: Option<&Path>) -> Result<Self, LayerError> {
+        if let Some(path) = path {
+            self.layers.push(Layer::file(path)?);
+        }
+        Ok(self)
+    }
+
+    /// Adds `key=value` pairs.
+    ///
+    /// # Errors
+    /// [`LayerError`].
+    pub fn assignments(mut self, pairs: &[String]) -> Result<Self, LayerError> {
+        self.layers.push(Layer::assignments(pairs)?);
+        Ok(self)
+    }
+
+    /// Whether any layer sets this key or a key below it.
+    #[must_use]
+    pub fn sets(&self, key: &str) -> bool {
+        self.layers
+            .iter()
+            .any(|layer| layer.leaves().keys().any(|leaf| leaf.starts_with(key)))
+    }
+
+    /// Whether nothing but the defaults was given.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.layers.iter().skip(1).all(|layer| layer.values.is_empty())
+    }
+}
+
+/// Every key a job may have.
+#[must_use]
+pub fn known_job_keys() -> Vec<&'static str> {
+    KEYS.iter().map(|key| key.name).collect()
+}
+
+/// Puts the layers over `base` and checks the result.
+///
+/// # Errors
+/// [`SettingsError`] with the key, who set it, and what is allowed.
+pub fn build_job_config(
+    base: &JobConfig,
+    mode: JobMode,
+    layers: &JobLayers,
+) -> Result<JobConfig, SettingsError> {
+    let mut lower = Layer {
+        origin: "default".to_owned(),
+        values: as_map(base),
+    };
+    for layer in &layers.layers {
+        for key in layer.leaves().keys() {
+            check_known(key, layer)?;
+            for (one, other) in ALTERNATIVES {
+                if key == one {
+                    lower.remove(other);
+                } else if key == other {
+                    lower.remove(one);
+                }
+            }
+        }
+        merge(&mut lower.values, &layer.values);
+    }
+    let config: JobConfig = typed(&[], &[lower]).map_err(|error| with_origin(error, layers))?;
+    config.validate(mode).map_err(SettingsError::Invalid)?;
+    Ok(config)
+}
+
+fn as_map(config: &JobConfig) -> serde_json::Map<String, Value> {
+    // A configuration is plain data: it always serialises to a table.
+    serde_json::to_value(config)
+        .ok()
+        .and_then(|value| value.as_object().cloned())
+        .unwrap_or_default()
+}
+
+fn with_origin(error: LayerError, layers: &JobLayers) -> LayerError {
+    match error {
+        LayerError::Value {
+            key,
+            origin: None,
+            error,
+        } => {
+            let setter = layers
+                .layers
+                .iter()
+                .rev()
+                .find(|layer| layer.leaves().keys().any(|leaf| leaf.starts_with(&key)));
+            LayerError::Value {
+                origin: setter.map(|layer| layer.origin.clone()),
+                key,
+                error,
+            }
+        }
+        other => other,
+    }
+}
+
+fn check_known(key: &str, layer: &Layer) -> Result<(), LayerError> {
+    if KEYS.iter().any(|known| known.name == key) {
+        return Ok(());
+    }
+    let near = KEYS
+        .iter()
+        .map(|known| (distance(known.name, key), known.name))
+        .min();
+    let hint = near
+        .map(|(_, name)| format!("; did you mean {name}?"))
+        .unwrap_or_default();
+    let error = format!("there is no such key{hint} (`lgi-mm config keys` lists all)");
+    Err(LayerError::Value {
+        key: key.to_owned(),
+        origin: Some(layer.origin.clone()),
+        error,
+    })
+}
+
+/// Edits between two keys, so that a typing error finds its key.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut last = i + 1;
+        for (cell, right) in row.iter_mut().skip(1).zip(&b) {
+            let cost = if left == *right {
+                diagonal
+            } else {
+                diagonal.min(*cell).min(last) + 1
+            };
+            diagonal = std::mem::replace(cell, cost);
+            last = cost;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or(usize::MAX)
+}
