@@ -23,7 +23,7 @@ use nix::{
 use sqlx::{Connection, PgConnection};
 
 use binaries::Binaries;
-use place::Place;
+use place::{LOCK, Place};
 
 pub use place::default_data_dir;
 
@@ -33,9 +33,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How to run the server.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Where the data lives; [`default_data_dir`] if not given.
+    /// Where the data lives; if not given, [`default_data_dir`], or a temporary directory for a throwaway server.
     pub data_dir: Option<PathBuf>,
-    /// For tests: fsync off, and everything is removed when the server stops.
+    /// For tests: fsync off, and the data directory, which must be new or empty, is removed when the server stops.
     pub throwaway: bool,
 }
 
@@ -62,6 +62,17 @@ pub enum EmbeddedError {
         path: PathBuf,
         /// What happened.
         source: io::Error,
+    },
+    /// The server's user cannot cross a directory above the data.
+    #[error(
+        "{}: the user {user}, whom the server runs as because root may not, cannot enter it; set LGI_MM_DATA_DIR \
+         to a directory that it can reach", path.display()
+    )]
+    Unreachable {
+        /// The server's directory.
+        path: PathBuf,
+        /// Whom the server runs as.
+        user: String,
     },
     /// A program of PostgreSQL failed.
     #[error("{program} failed: {output}")]
@@ -143,9 +154,8 @@ pub fn start_or_join(options: &Options) -> Result<Server, EmbeddedError> {
                     _holder: holder,
                 });
             }
-            // The one before is still stopping, or was killed a moment ago.
             Err(EmbeddedError::NotReady { tail, .. })
-                if tail.contains("already exists") && begun.elapsed() < PATIENCE =>
+                if supervisor::predecessor_lingers(&tail) && begun.elapsed() < PATIENCE =>
             {
                 std::thread::sleep(Duration::from_millis(200));
             }
@@ -155,21 +165,28 @@ pub fn start_or_join(options: &Options) -> Result<Server, EmbeddedError> {
 }
 
 fn lock(place: &Place) -> Result<Flock<File>, EmbeddedError> {
-    let path = place.file("lock");
+    let path = place.file(LOCK);
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
         .mode(0o600)
         .open(&path);
-    let file = file.map_err(|source| EmbeddedError::Path {
+    let mut file = file.map_err(|source| EmbeddedError::Path {
         path: path.clone(),
         source,
     })?;
-    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| EmbeddedError::Path {
-        path,
-        source: errno.into(),
-    })
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusive) {
+            Err((unlocked, Errno::EINTR)) => file = unlocked,
+            locked => {
+                return locked.map_err(|(_, errno)| EmbeddedError::Path {
+                    path,
+                    source: errno.into(),
+                });
+            }
+        }
+    }
 }
 
 /// Becomes a holder of the running server. `None`: there is none, or it is just stopping.
@@ -180,18 +197,19 @@ fn join(place: &Place) -> Result<Option<File>, EmbeddedError> {
         Err(error) if no_reader(&error) => return Ok(None),
         Err(source) => return Err(EmbeddedError::Path { path, source }),
     };
-    // A supervisor that has already seen the last holder leave will not answer any more.
+    // A supervisor that has already seen the last holder leave will not answer any more, but close its end.
     let token = format!("{}-{}", std::process::id(), place.nonce());
     let answer = place.file(&format!("ack.{token}"));
-    if writeln!(holder, "{token}").is_err() {
+    if holder.write_all(format!("{token}\n").as_bytes()).is_err() {
         return Ok(None);
     }
     let begun = Instant::now();
     while !answer.exists() {
-        if begun.elapsed() > Duration::from_secs(2) {
-            return Ok(None);
+        match open_holder(&path) {
+            Err(error) if no_reader(&error) => return Ok(None),
+            _ if begun.elapsed() > PATIENCE => return Err(place.not_ready()),
+            _ => std::thread::sleep(Duration::from_millis(2)),
         }
-        std::thread::sleep(Duration::from_millis(2));
     }
     // Only a trace is left behind if this fails.
     let _ = std::fs::remove_file(answer);

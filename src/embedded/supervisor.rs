@@ -23,7 +23,7 @@ exec 3<&-
 wait "$server"
 status=$?
 kill "$watcher" 2>/dev/null
-[ -n "$THROWAWAY" ] && cd / && rm -rf "$THROWAWAY"
+[ -n "$THROWAWAY" ] && cd / && rm -rf "$THROWAWAY" "$SOCKET_DIR"
 exit "$status"
 "#;
 
@@ -60,6 +60,7 @@ pub(super) fn start(place: &Place, binaries: &Binaries, throwaway: bool) -> Resu
     ]);
     if throwaway {
         shell.env("THROWAWAY", place.root());
+        shell.env("SOCKET_DIR", &place.socket_dir);
         shell.args([
             "-c",
             "fsync=off",
@@ -73,14 +74,18 @@ pub(super) fn start(place: &Place, binaries: &Binaries, throwaway: bool) -> Resu
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    let failed = |error: std::io::Error| EmbeddedError::Program {
-        program: "sh",
-        output: error.to_string(),
-    };
-    let child = shell.spawn().map_err(failed)?;
+    let child = shell.spawn().map_err(|error| place.spawn_failed("sh", &error))?;
     wait_ready(place, child)?;
     drop(both);
     Ok(holder)
+}
+
+/// Whether the log's end says that the server before is still stopping, or that its processes are: it was killed
+/// a moment ago.
+pub(super) fn predecessor_lingers(tail: &str) -> bool {
+    ["already exists", "still in use"]
+        .iter()
+        .any(|sign| tail.contains(sign))
 }
 
 fn wait_ready(place: &Place, mut shell: Child) -> Result<(), EmbeddedError> {
@@ -92,12 +97,7 @@ fn wait_ready(place: &Place, mut shell: Child) -> Result<(), EmbeddedError> {
         }
         let ended = shell.try_wait().ok().flatten().is_some();
         if ended || begun.elapsed() > PATIENCE {
-            let lines: Vec<&str> = log.lines().rev().take(5).collect();
-            let tail = lines.into_iter().rev().collect::<Vec<_>>().join("\n");
-            return Err(EmbeddedError::NotReady {
-                log: place.log(),
-                tail,
-            });
+            return Err(place.not_ready());
         }
         std::thread::sleep(Duration::from_millis(10));
     }
