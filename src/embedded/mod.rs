@@ -35,7 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Options {
     /// Where the data lives; if not given, [`default_data_dir`], or a temporary directory for a throwaway server.
     pub data_dir: Option<PathBuf>,
-    /// For tests: fsync off, and the data directory, which must be new or empty, is removed when the server stops.
+    /// For tests: fsync off, and the data directory is removed when the server stops. It must be new or empty,
+    /// in a directory that the server's user may write to, such as `/dev/shm`.
     pub throwaway: bool,
 }
 

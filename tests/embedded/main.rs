@@ -100,6 +100,8 @@ fn a_killed_holder_leaves_no_server_behind() {
 #[test]
 fn a_throwaway_server_takes_its_directory_along() {
     let dir = scratch();
+    // As /dev/shm and /tmp are.
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o1777)).expect("permissions");
     let data = dir.path().join("throwaway");
     let throwaway = Options {
         data_dir: Some(data.clone()),
