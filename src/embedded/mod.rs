@@ -35,8 +35,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Options {
     /// Where the data lives; [`default_data_dir`] if not given.
     pub data_dir: Option<PathBuf>,
-    /// For tests: fsync off, and everything is removed when the server stops.
-    pub throwaway: bool,
+    /// For tests: fsync off. What was committed may be lost with the machine.
+    pub fast: bool,
+    /// `data_dir` is removed when the server stops.
+    pub remove: bool,
 }
 
 /// The private server could not be had.
@@ -134,8 +136,8 @@ pub fn start_or_join(options: &Options) -> Result<Server, EmbeddedError> {
             });
         }
         let binaries = Binaries::find(place.major_version().as_deref())?;
-        place.initialise(&binaries, options.throwaway)?;
-        match supervisor::start(&place, &binaries, options.throwaway) {
+        place.initialise(&binaries, options.fast)?;
+        match supervisor::start(&place, &binaries, options) {
             Ok(holder) => {
                 drop(lock);
                 return Ok(Server {

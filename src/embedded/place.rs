@@ -62,12 +62,8 @@ impl Place {
         };
         let user = server_user();
         // Never the directory itself, which may be anybody's: only our own below it changes hands.
-        // A throwaway directory is made for the server, and goes with it.
-        let root = if options.throwaway {
-            dir
-        } else {
-            dir.join("postgres")
-        };
+        // A directory that goes with the server is the server's own.
+        let root = if options.remove { dir } else { dir.join("postgres") };
         let made = fs::create_dir_all(&root)
             .and_then(|()| own(&root, user.as_ref()))
             .and_then(|()| root.canonicalize());
@@ -143,7 +139,7 @@ impl Place {
     }
 
     /// Makes the cluster if there is none. It gets its name only when it is whole.
-    pub(super) fn initialise(&self, binaries: &Binaries, throwaway: bool) -> Result<(), EmbeddedError> {
+    pub(super) fn initialise(&self, binaries: &Binaries, fast: bool) -> Result<(), EmbeddedError> {
         if self.data().exists() {
             return Ok(());
         }
@@ -159,7 +155,7 @@ impl Place {
         initdb
             .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-D"])
             .arg(&unfinished);
-        if throwaway {
+        if fast {
             initdb.arg("--no-sync");
         }
         let failed = |output: String| EmbeddedError::Program {
