@@ -1,3 +1,8 @@
 //! The `lgi-mm` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    lgi_mm::cli::run(std::env::args_os()).await
+}

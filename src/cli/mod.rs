@@ -1,1 +1,191 @@
 //! The command line: clap tree, one file a command family, pure rendering.
+
+pub mod audit;
+mod config;
+mod demo;
+mod doctor;
+mod error;
+mod lifecycle;
+mod list;
+mod out;
+mod paper;
+mod services;
+mod start;
+mod status;
+mod target;
+mod tick;
+mod trades;
+mod world;
+
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::{config::Settings, domain::job::JobMode, telemetry};
+
+pub use error::{CliError, Exit};
+use out::Out;
+
+const LONG_ABOUT: &str = "\
+Builds a position in an EVM token over time (DCA, dip-buy, take-profit), or keeps its inventory balanced, \
+unattended. Crash it anywhere, run as many copies as you like: it never buys twice and never forgets a trade.
+
+Trading is on paper unless --live is given. Without DATABASE_URL a private PostgreSQL server is used.";
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  done
+  1  an error of the program itself
+  2  bad input: a flag, key, value, address or file
+  3  no such job
+  4  refused: the job's status does not allow it, or it exists already
+  5  the database cannot be used
+  6  doctor found something that needs mending
+  7  a price source or venue cannot be used
+
+A token is an address, a job number as `list` shows it, or a ticker that only one job has.";
+
+/// lgi-mm
+#[derive(Debug, Parser)]
+#[command(name = "lgi-mm", version, about = "Crash-proof trading runner for EVM tokens", long_about = LONG_ABOUT, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// Settings file [default: ./lgi-mm.toml if it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a job for a token, or go on after a pause
+    Start(start::StartArgs),
+    /// Stop trading, keep the position
+    Pause(target::TargetArgs),
+    /// Go on after a pause or an error
+    Resume(target::TargetArgs),
+    /// Sell everything a job bought and return it to idle
+    Liquidate(lifecycle::LiquidateArgs),
+    /// Everything about one job
+    Status(target::TargetArgs),
+    /// All jobs
+    List,
+    /// Take an idle job off the list; its history stays
+    Remove(target::TargetArgs),
+    /// Trades, newest first
+    Trades(trades::TradesArgs),
+    /// Trades as CSV with cost basis and realised profit
+    Export(trades::ExportArgs),
+    /// Show, edit or check a job's configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Evaluate a job once, now
+    Tick(target::TargetArgs),
+    /// Scheduler, worker and metrics in one process
+    Daemon,
+    /// Hand due slots to the queue
+    Scheduler(services::SchedulerArgs),
+    /// Evaluate slots and carry trades on
+    Worker(services::ChildArgs),
+    /// Bring the database up to date
+    Migrate,
+    /// Find what is wrong with this installation and say how to mend it
+    Doctor,
+    /// The paper venue: wallet, money, faults to try out
+    #[command(subcommand)]
+    Paper(paper::PaperCommand),
+    /// Jobs of both modes trading on paper for a minute
+    Demo(demo::DemoArgs),
+    /// Print shell completions
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `--mode`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ModeArg {
+    /// DCA, dip-buy, take-profit
+    Accumulate,
+    /// Keep the inventory balanced
+    Liquidity,
+}
+
+impl From<ModeArg> for JobMode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Accumulate => Self::Accumulate,
+            ModeArg::Liquidity => Self::Liquidity,
+        }
+    }
+}
+
+/// Parses, runs, and says what went wrong.
+pub async fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap prints help to standard output and errors to standard error; only a closed pipe fails here.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() {
+                Exit::Usage.code()
+            } else {
+                Exit::Done.code()
+            });
+        }
+    };
+    let out = Out::new(cli.json);
+    match dispatch(cli, out).await {
+        Ok(()) => ExitCode::from(Exit::Done.code()),
+        Err(error) => {
+            out.error(&error);
+            ExitCode::from(error.exit().code())
+        }
+    }
+}
+
+async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
+    if let Command::Completions { shell } = cli.command {
+        return out.raw(&completions(shell));
+    }
+    let settings = Settings::load(cli.settings.as_deref())?;
+    let service = matches!(
+        cli.command,
+        Command::Daemon | Command::Scheduler(_) | Command::Worker(_)
+    );
+    telemetry::init_logging(
+        settings.log.format,
+        if service { &settings.log.filter } else { "error" },
+    );
+    match cli.command {
+        Command::Start(args) => start::run(&settings, out, &args).await,
+        Command::Pause(args) => lifecycle::pause(&settings, out, &args).await,
+        Command::Resume(args) => lifecycle::resume(&settings, out, &args).await,
+        Command::Liquidate(args) => lifecycle::liquidate(&settings, out, &args).await,
+        Command::Remove(args) => lifecycle::remove(&settings, out, &args).await,
+        Command::Status(args) => status::run(&settings, out, &args).await,
+        Command::List => list::run(&settings, out).await,
+        Command::Trades(args) => trades::run(&settings, out, &args).await,
+        Command::Export(args) => trades::export(&settings, out, &args).await,
+        Command::Config(command) => config::run(&settings, out, &command).await,
+        Command::Tick(args) => tick::run(&settings, out, &args).await,
+        Command::Daemon => services::daemon(&settings).await,
+        Command::Scheduler(args) => services::scheduler(&settings, out, &args).await,
+        Command::Worker(child) => services::worker(&settings, &child).await,
+        Command::Migrate => services::migrate(&settings, out).await,
+        Command::Doctor => doctor::run(&settings, out).await,
+        Command::Paper(command) => paper::run(&settings, out, &command).await,
+        Command::Demo(args) => demo::run(&settings, out, &args).await,
+        Command::Completions { .. } => Ok(()),
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "lgi-mm", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}

@@ -33,11 +33,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How to run the server.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Where the data lives; if not given, [`default_data_dir`], or a temporary directory for a throwaway server.
+    /// Where the data lives; if not given, [`default_data_dir`], or a temporary directory if it is to be removed.
     pub data_dir: Option<PathBuf>,
-    /// For tests: fsync off, and the data directory is removed when the server stops. It must be new or empty,
-    /// in a directory that the server's user may write to, such as `/dev/shm`.
-    pub throwaway: bool,
+    /// For tests: fsync off. What was committed may be lost with the machine.
+    pub fast: bool,
+    /// The data directory is removed when the server stops. It must be new or empty, in a directory that the
+    /// server's user may write to, such as `/tmp`.
+    pub remove: bool,
 }
 
 /// The private server could not be had.
@@ -146,8 +148,8 @@ pub fn start_or_join(options: &Options) -> Result<Server, EmbeddedError> {
             });
         }
         let binaries = Binaries::find(place.major_version().as_deref())?;
-        place.initialise(&binaries, options.throwaway)?;
-        match supervisor::start(&place, &binaries, options.throwaway) {
+        place.initialise(&binaries, options.fast)?;
+        match supervisor::start(&place, &binaries, options) {
             Ok(holder) => {
                 drop(lock);
                 return Ok(Server {

@@ -63,13 +63,13 @@ impl Place {
     pub(super) fn prepare(options: &Options) -> Result<Self, EmbeddedError> {
         let dir = match &options.data_dir {
             Some(dir) => dir.clone(),
-            None if options.throwaway => env::temp_dir().join(format!("lgi-mm-{}", std::process::id())),
+            None if options.remove => env::temp_dir().join(format!("lgi-mm-{}", std::process::id())),
             None => default_data_dir()?,
         };
         let user = server_user();
         // Never the directory itself, which may be anybody's: only our own below it changes hands.
-        // A throwaway directory is made for the server, and goes with it.
-        let root = if options.throwaway {
+        // A directory that goes with the server is the server's own.
+        let root = if options.remove {
             refuse_foreign(&dir)?;
             dir
         } else {
@@ -79,7 +79,7 @@ impl Place {
             let path = path.to_owned();
             move |source| EmbeddedError::Path { path, source }
         };
-        if options.data_dir.is_none() && !options.throwaway && user.is_some() {
+        if options.data_dir.is_none() && !options.remove && user.is_some() {
             // Root's umask may keep the server's user from crossing these two.
             for parent in dir_and_parent(&root) {
                 let made = fs::create_dir_all(parent)
@@ -158,7 +158,7 @@ impl Place {
     }
 
     /// Makes the cluster if there is none. It gets its name only when it is whole.
-    pub(super) fn initialise(&self, binaries: &Binaries, throwaway: bool) -> Result<(), EmbeddedError> {
+    pub(super) fn initialise(&self, binaries: &Binaries, fast: bool) -> Result<(), EmbeddedError> {
         if self.data().exists() {
             return Ok(());
         }
@@ -174,7 +174,7 @@ impl Place {
         initdb
             .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-D"])
             .arg(&unfinished);
-        if throwaway {
+        if fast {
             initdb.arg("--no-sync");
         }
         let output = initdb
@@ -220,7 +220,7 @@ impl Place {
     }
 }
 
-/// A throwaway directory is removed in the end, so it has to be ours from the start: the lock is its first file.
+/// What is removed in the end has to be ours from the start: the lock is its first file.
 fn refuse_foreign(dir: &Path) -> Result<(), EmbeddedError> {
     let empty = fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none());
     if empty || dir.join(LOCK).exists() {
@@ -230,7 +230,7 @@ fn refuse_foreign(dir: &Path) -> Result<(), EmbeddedError> {
         path: dir.to_owned(),
         source: io::Error::new(
             io::ErrorKind::DirectoryNotEmpty,
-            "not empty, and a throwaway server removes its directory",
+            "not empty, and it would be removed when the server stops",
         ),
     })
 }

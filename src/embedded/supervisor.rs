@@ -9,7 +9,7 @@ use std::{
 
 use nix::{fcntl::OFlag, sys::stat::Mode, unistd::mkfifo};
 
-use super::{EmbeddedError, PATIENCE, binaries::Binaries, open_holder, place::Place};
+use super::{EmbeddedError, Options, PATIENCE, binaries::Binaries, open_holder, place::Place};
 
 /// `$0 "$@"` is the server. Holders introduce themselves with a line, answered by a file: one that came too
 /// late gets no answer. End of file means that nobody holds the FIFO any more.
@@ -23,12 +23,12 @@ exec 3<&-
 wait "$server"
 status=$?
 kill "$watcher" 2>/dev/null
-[ -n "$THROWAWAY" ] && cd / && rm -rf "$THROWAWAY" "$SOCKET_DIR"
+[ -n "$REMOVE" ] && cd / && rm -rf "$REMOVE" "$SOCKET_DIR"
 exit "$status"
 "#;
 
 /// Starts the server and waits until it takes connections. The answer is our hold on it.
-pub(super) fn start(place: &Place, binaries: &Binaries, throwaway: bool) -> Result<File, EmbeddedError> {
+pub(super) fn start(place: &Place, binaries: &Binaries, options: &Options) -> Result<File, EmbeddedError> {
     let fifo = place.fifo();
     let at = |path: std::path::PathBuf| move |source| EmbeddedError::Path { path, source };
     let _ = fs::remove_file(&fifo);
@@ -58,9 +58,11 @@ pub(super) fn start(place: &Place, binaries: &Binaries, throwaway: bool) -> Resu
         "-c",
         "max_connections=300",
     ]);
-    if throwaway {
-        shell.env("THROWAWAY", place.root());
+    if options.remove {
+        shell.env("REMOVE", place.root());
         shell.env("SOCKET_DIR", &place.socket_dir);
+    }
+    if options.fast {
         shell.args([
             "-c",
             "fsync=off",

@@ -35,7 +35,8 @@ fn hold_until_told_to_leave() {
 pub fn options(dir: &Path) -> Options {
     Options {
         data_dir: Some(dir.to_owned()),
-        throwaway: false,
+        fast: false,
+        remove: false,
     }
 }
 

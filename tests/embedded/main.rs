@@ -1,6 +1,7 @@
 //! The private server as processes live through it: shared, abandoned, killed, restarted.
 //!
 //! Holders are this test binary, started again to hold the server until their standard input ends.
+#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
 
 mod holder;
 
@@ -98,16 +99,17 @@ fn a_killed_holder_leaves_no_server_behind() {
 }
 
 #[test]
-fn a_throwaway_server_takes_its_directory_along() {
+fn a_server_to_be_removed_takes_its_directory_along() {
     let dir = scratch();
     // As /dev/shm and /tmp are.
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o1777)).expect("permissions");
-    let data = dir.path().join("throwaway");
-    let throwaway = Options {
+    let data = dir.path().join("removed");
+    let removed = Options {
         data_dir: Some(data.clone()),
-        throwaway: true,
+        fast: true,
+        remove: true,
     };
-    let server = start_or_join(&throwaway).expect("a server");
+    let server = start_or_join(&removed).expect("a server");
     assert!(data.join("data/PG_VERSION").exists());
     drop(server);
     until(Duration::from_secs(10), "the directory is gone", || {
@@ -116,14 +118,15 @@ fn a_throwaway_server_takes_its_directory_along() {
 }
 
 #[test]
-fn a_throwaway_server_refuses_a_directory_with_somebodys_files() {
+fn a_server_to_be_removed_refuses_a_directory_with_somebodys_files() {
     let dir = scratch();
     fs::write(dir.path().join("precious"), "x").expect("a file");
-    let throwaway = Options {
+    let removed = Options {
         data_dir: Some(dir.path().to_owned()),
-        throwaway: true,
+        fast: true,
+        remove: true,
     };
-    let refused = start_or_join(&throwaway).expect_err("it would be removed");
+    let refused = start_or_join(&removed).expect_err("it would be removed");
     assert!(matches!(refused, EmbeddedError::Path { .. }), "{refused}");
     assert!(dir.path().join("precious").exists());
 }

@@ -26,7 +26,8 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let data_dir = base.join(format!("lgi-mm-test-{}", std::process::id()));
     let server = start_or_join(&Options {
         data_dir: Some(data_dir),
-        throwaway: true,
+        fast: true,
+        remove: true,
     })
     .expect("a private server");
     let (admin, template) = (server.url("postgres"), server.url("template"));

@@ -1,0 +1,209 @@
+//! `config show|edit|check|keys`.
+
+use std::{
+    io::{IsTerminal, stdin},
+    path::PathBuf,
+    process::Command,
+};
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::{CliError, ModeArg, Out, out::table, target, target::TargetArgs, world::World};
+use crate::{
+    config::{JobLayers, Settings, build_job_config},
+    domain::{
+        config::{JobConfig, KEYS},
+        job::JobMode,
+    },
+    store::jobs,
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Print a job's configuration as TOML
+    Show(TargetArgs),
+    /// Change a job's configuration; the next slot sees it
+    Edit {
+        #[command(flatten)]
+        target: TargetArgs,
+        /// Take the keys of this file
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Set one key
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        set: Vec<String>,
+    },
+    /// Check a configuration file without touching anything
+    Check {
+        /// The file
+        file: PathBuf,
+        /// For a job of this mode
+        #[arg(long, value_enum)]
+        mode: ModeArg,
+    },
+    /// List every key with its meaning and default
+    Keys,
+}
+
+pub(super) async fn run(settings: &Settings, out: Out, command: &ConfigCommand) -> Result<(), CliError> {
+    match command {
+        ConfigCommand::Show(target) => {
+            let world = World::open(settings).await?;
+            let job = target::find(&world.pool, target).await?;
+            out.show(&json(&job.config), render)
+        }
+        ConfigCommand::Edit { target, config, set } => {
+            edit(settings, out, target, config.as_ref(), set).await
+        }
+        ConfigCommand::Check { file, mode } => {
+            let mode = JobMode::from(*mode);
+            let layers = JobLayers::new(&settings.defaults, mode).file(Some(file))?;
+            let config = build_job_config(&JobConfig::for_mode(mode), mode, &layers)?;
+            out.show(
+                &json!({ "ok": true, "mode": mode, "config": json(&config) }),
+                |_| format!("{} is a valid configuration for mode {mode}", file.display()),
+            )
+        }
+        ConfigCommand::Keys => keys(out),
+    }
+}
+
+fn keys(out: Out) -> Result<(), CliError> {
+    let mut defaults = JobConfig::for_mode(JobMode::Accumulate);
+    defaults.liquidity = JobConfig::for_mode(JobMode::Liquidity).liquidity;
+    let defaults = json(&defaults);
+    let default = |key: &str| {
+        defaults
+            .pointer(&format!("/{}", key.replace('.', "/")))
+            .cloned()
+            .unwrap_or_default()
+    };
+    let rows: Vec<Value> = KEYS
+        .iter()
+        .map(|key| json!({ "key": key.name, "default": default(key.name), "about": key.about }))
+        .collect();
+    out.show(&rows, |_| {
+        let cells = KEYS.iter().map(|key| {
+            vec![
+                key.name.to_owned(),
+                toml(&default(key.name)),
+                key.about.to_owned(),
+            ]
+        });
+        table(&["key", "default", "meaning"], cells)
+    })
+}
+
+async fn edit(
+    settings: &Settings,
+    out: Out,
+    target: &TargetArgs,
+    file: Option<&PathBuf>,
+    set: &[String],
+) -> Result<(), CliError> {
+    let world = World::open(settings).await?;
+    let job = target::find(&world.pool, target).await?;
+    let none = serde_json::Map::new();
+    let scratch;
+    let file = match file {
+        None if set.is_empty() => {
+            scratch = in_editor(&job.config)?;
+            Some(scratch.as_path())
+        }
+        file => file.map(PathBuf::as_path),
+    };
+    let layers = JobLayers::new(&none, job.mode).file(file)?.assignments(set)?;
+    let config = build_job_config(&job.config, job.mode, &layers)?;
+    if config == job.config {
+        return out.show(&json!({ "job": job.id, "changed": false }), |_| {
+            "nothing changed".to_owned()
+        });
+    }
+    if !jobs::configure(&world.pool, &job, &config, &target::actor()).await? {
+        return Err(CliError::Refused(
+            "somebody else edited this job meanwhile; look at it and edit again".to_owned(),
+        ));
+    }
+    let version = job.config_version.saturating_add(1);
+    out.show(
+        &json!({ "job": job.id, "changed": true, "config_version": version }),
+        |_| {
+            format!(
+                "job {}: configuration version {version}; the next slot sees it",
+                job.id
+            )
+        },
+    )
+}
+
+/// Lets a person edit the configuration in `$EDITOR`.
+fn in_editor(config: &JobConfig) -> Result<PathBuf, CliError> {
+    if !stdin().is_terminal() {
+        return Err(CliError::Usage(
+            "nothing to change: give --set key=value or --config FILE".to_owned(),
+        ));
+    }
+    let path = std::env::temp_dir().join(format!("lgi-mm-config-{}.toml", std::process::id()));
+    let io = |source| CliError::Io {
+        what: path.display().to_string(),
+        source,
+    };
+    std::fs::write(&path, render(&json(config))).map_err(io)?;
+    let editor = std::env::var("EDITOR").unwrap_or_else(|_| "vi".to_owned());
+    let status = Command::new(&editor).arg(&path).status();
+    let status = status.map_err(|source| CliError::Io {
+        what: format!("EDITOR {editor}"),
+        source,
+    })?;
+    if status.success() {
+        Ok(path)
+    } else {
+        Err(CliError::Usage(format!(
+            "{editor} ended with {status}; nothing changed"
+        )))
+    }
+}
+
+fn json(config: &JobConfig) -> Value {
+    // A configuration is plain data: it always serialises.
+    serde_json::to_value(config).unwrap_or_default()
+}
+
+/// A configuration as TOML that reads back.
+pub(super) fn render(config: &Value) -> String {
+    let mut text = String::new();
+    section(config, "", &mut text);
+    text
+}
+
+fn section(value: &Value, name: &str, text: &mut String) {
+    let Some(table) = value.as_object() else { return };
+    let leaves: Vec<String> = table
+        .iter()
+        .filter(|(_, value)| !value.is_object() && !value.is_null())
+        .map(|(key, value)| format!("{key} = {}\n", toml(value)))
+        .collect();
+    if !leaves.is_empty() {
+        if !name.is_empty() {
+            text.push_str(&format!("[{name}]\n"));
+        }
+        text.push_str(&leaves.concat());
+        text.push('\n');
+    }
+    for (key, value) in table.iter().filter(|(_, value)| value.is_object()) {
+        let name = if name.is_empty() {
+            key.clone()
+        } else {
+            format!("{name}.{key}")
+        };
+        section(value, &name, text);
+    }
+}
+
+fn toml(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,169 @@
+//! Five jobs whose prices move fast enough to see every rule act within a minute.
+
+use alloy_primitives::Address;
+use serde_json::json;
+use sqlx::PgPool;
+
+use super::super::CliError;
+use crate::{
+    domain::{
+        chains::{self, USDC_DECIMALS},
+        config::JobConfig,
+        job::{Account, JobId, JobMode, JobStatus, Realm, Token},
+        span::Span,
+        units::{Amount, Price, Rounding, Usd},
+    },
+    paper::default_wallet,
+    store::jobs::{self, Filter, NewJob, Order},
+};
+
+const ACTOR: &str = "demo";
+
+/// Makes and starts the jobs; the answer is the one that is to be sold half way.
+pub(super) async fn create(pool: &PgPool) -> Result<JobId, CliError> {
+    start(
+        pool,
+        1,
+        "STEADY",
+        accumulate(1, "4s", json!({ "dip_buy_threshold_pct": 0 }))?,
+    )
+    .await?;
+    start(pool, 2, "DIPPER", accumulate(2, "15s", dipper())?).await?;
+    start(
+        pool,
+        3,
+        "SPREAD",
+        liquidity(3, json!({ "rebalance_threshold_pct": 30, "spread_pct": 2 }))?,
+    )
+    .await?;
+    start(
+        pool,
+        4,
+        "BALANCE",
+        liquidity(
+            4,
+            json!({ "rebalance_threshold_pct": 3, "spread_pct": 50, "support_dip_pct": 60 }),
+        )?,
+    )
+    .await?;
+    start(
+        pool,
+        5,
+        "SELLER",
+        accumulate(5, "3s", json!({ "dip_buy_threshold_pct": 0 }))?,
+    )
+    .await
+}
+
+fn dipper() -> serde_json::Value {
+    json!({
+        "dip_buy_threshold_pct": 8, "dip_window": "20s", "dip_cooldown": "3s",
+        "take_profit_pct": 8, "take_profit_sell_pct": 30, "take_profit_cooldown": "3s",
+    })
+}
+
+fn accumulate(seed: u64, interval: &str, rules: serde_json::Value) -> Result<JobConfig, CliError> {
+    let mut section = json!({ "dca_amount_usd": 10, "dca_interval": interval, "max_accumulation_usd": 500 });
+    join(&mut section, rules);
+    config(JobMode::Accumulate, json!({ "accumulate": section }), seed)
+}
+
+fn liquidity(seed: u64, rules: serde_json::Value) -> Result<JobConfig, CliError> {
+    let mut section = json!({
+        "budget_usd": 500, "spread_trade_usd": 20, "spread_cooldown": "2s", "ma_window": "6s",
+        "max_daily_volume_usd": 0, "target_ratio_pct": 50,
+    });
+    join(&mut section, rules);
+    config(JobMode::Liquidity, json!({ "liquidity": section }), seed)
+}
+
+fn join(section: &mut serde_json::Value, more: serde_json::Value) {
+    if let (Some(section), serde_json::Value::Object(more)) = (section.as_object_mut(), more) {
+        section.extend(more);
+    }
+}
+
+/// A slot each second, prices that swing 15 % within ten.
+fn config(mode: JobMode, mut rules: serde_json::Value, seed: u64) -> Result<JobConfig, CliError> {
+    join(
+        &mut rules,
+        json!({
+            "schedule": { "cron": "* * * * * *" },
+            "price": {
+                "sources": ["generated"],
+                "generated": { "seed": seed, "start_usd": 2, "swing_pct": 15, "period": "10s" },
+            },
+            "limits": { "max_trades_per_hour": 0, "max_daily_spend_usd": 0, "failure_backoff": "1s" },
+        }),
+    );
+    let config: JobConfig =
+        serde_json::from_value(rules).map_err(|error| CliError::Internal(error.to_string()))?;
+    config.validate(mode).map_err(CliError::Config)?;
+    Ok(config)
+}
+
+async fn start(pool: &PgPool, number: u8, symbol: &str, config: JobConfig) -> Result<JobId, CliError> {
+    let chain = chains::find("base").map_err(|error| CliError::Internal(error.to_string()))?;
+    let budget = config
+        .liquidity
+        .as_ref()
+        .map_or(Usd::ZERO, |rules| rules.budget_usd);
+    let deposit: Amount = budget
+        .to_amount(USDC_DECIMALS, Price::ONE, Rounding::Down)
+        .map_err(|error| CliError::Internal(error.to_string()))?;
+    let new = NewJob {
+        account: Account {
+            realm: Realm::Paper,
+            chain: chain.name.to_owned(),
+            wallet: default_wallet(),
+        },
+        token: Token {
+            address: Address::repeat_byte(number),
+            symbol: symbol.to_owned(),
+            decimals: 18,
+        },
+        quote: Token {
+            address: chain.usdc,
+            symbol: "USDC".to_owned(),
+            decimals: USDC_DECIMALS,
+        },
+        mode: if config.liquidity.is_some() {
+            JobMode::Liquidity
+        } else {
+            JobMode::Accumulate
+        },
+        config,
+    };
+    let id = jobs::create(pool, &new, ACTOR).await?;
+    jobs::order(pool, id, Order::Start { deposit }, ACTOR).await?;
+    Ok(id)
+}
+
+/// Sells a job in three slices.
+pub(super) async fn liquidate(pool: &PgPool, job: JobId) -> Result<(), CliError> {
+    jobs::order(
+        pool,
+        job,
+        Order::Liquidate {
+            over: Span::from_secs(4),
+            slices: 3,
+        },
+        ACTOR,
+    )
+    .await?;
+    Ok(())
+}
+
+/// No new trades.
+pub(super) async fn pause_all(pool: &PgPool) -> Result<(), CliError> {
+    for job in jobs::list(pool, &Filter::default()).await? {
+        if matches!(job.status, JobStatus::Running | JobStatus::Liquidating) {
+            // A liquidation that has just ended has nothing left to pause.
+            match jobs::order(pool, job.id, Order::Pause, ACTOR).await {
+                Ok(_) | Err(jobs::CommandError::Refused(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! `daemon`, `scheduler`, `worker`, `migrate`.
+
+use std::future::Future;
+
+use clap::Args;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::{CliError, Out, world::World};
+use crate::{
+    config::Settings,
+    engine::Engine,
+    queue::{
+        handlers, scheduler,
+        tasks::{SETTLES, SettleTask, TICKS, TickTask},
+        worker,
+    },
+    telemetry,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct SchedulerArgs {
+    /// Claim what is due now and end
+    #[arg(long)]
+    once: bool,
+    #[command(flatten)]
+    child: ChildArgs,
+}
+
+/// For services that another program starts.
+#[derive(Debug, Args)]
+pub(super) struct ChildArgs {
+    /// Stop when standard input closes: whoever started this is gone
+    #[arg(long, hide = true)]
+    until_stdin_closes: bool,
+}
+
+impl ChildArgs {
+    fn watch(&self, stop: &CancellationToken) {
+        if self.until_stdin_closes {
+            let stop = stop.clone();
+            // A thread of its own: a runtime would wait for the reading to end before it stops.
+            std::thread::spawn(move || {
+                // Whatever ends the reading, nobody is there any more.
+                let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+                stop.cancel();
+            });
+        }
+    }
+}
+
+pub(super) async fn migrate(settings: &Settings, out: Out) -> Result<(), CliError> {
+    let _world = World::open(settings).await?;
+    out.show(&json!({ "migrated": true }), |_| {
+        "the database is up to date".to_owned()
+    })
+}
+
+pub(super) async fn scheduler(settings: &Settings, out: Out, args: &SchedulerArgs) -> Result<(), CliError> {
+    let world = World::open(settings).await?;
+    if args.once {
+        let claimed = scheduler::once(&world.pool, &settings.scheduler()).await?;
+        let view = json!({ "ticks": claimed.ticks, "missed": claimed.missed, "settles": claimed.settles, "renewed": claimed.renewed });
+        return out.show(&view, |_| {
+            format!(
+                "{} slots and {} open trades handed out, {} slots missed",
+                claimed.ticks, claimed.settles, claimed.missed
+            )
+        });
+    }
+    let stop = stop_on_signal()?;
+    args.child.watch(&stop);
+    let metrics = serve_metrics(settings, &world, &stop);
+    scheduler::run(world.pool.clone(), settings.scheduler(), stop.clone()).await;
+    ended(metrics).await
+}
+
+pub(super) async fn worker(settings: &Settings, child: &ChildArgs) -> Result<(), CliError> {
+    let world = World::open(settings).await?;
+    let stop = stop_on_signal()?;
+    child.watch(&stop);
+    let metrics = serve_metrics(settings, &world, &stop);
+    let engine = world.engine().await?;
+    engine.recover().await?;
+    work(settings, &world, engine, &stop).await?;
+    ended(metrics).await
+}
+
+pub(super) async fn daemon(settings: &Settings) -> Result<(), CliError> {
+    let world = World::open(settings).await?;
+    let stop = stop_on_signal()?;
+    let metrics = serve_metrics(settings, &world, &stop);
+    let engine = world.engine().await?;
+    let found = engine.recover().await?;
+    info!(
+        jobs = found.running,
+        open_trades = found.open_trades,
+        "daemon started"
+    );
+    let scheduling = tokio::spawn(scheduler::run(
+        world.pool.clone(),
+        settings.scheduler(),
+        stop.clone(),
+    ));
+    let worked = work(settings, &world, engine, &stop).await;
+    stop.cancel();
+    let _ = scheduling.await;
+    worked?;
+    info!("daemon stopped");
+    ended(metrics).await
+}
+
+/// Both queues side by side: a flood of ticks never keeps an open trade waiting.
+async fn work(
+    settings: &Settings,
+    world: &World,
+    engine: Engine,
+    stop: &CancellationToken,
+) -> Result<(), CliError> {
+    let (ticking, settling) = (engine.clone(), engine);
+    let ticks = worker::run::<TickTask, _, _>(
+        world.pool.clone(),
+        settings.lease(TICKS),
+        move |group| {
+            let engine = ticking.clone();
+            async move { handlers::ticks(&engine, group).await }
+        },
+        stop.clone(),
+    );
+    let settles = worker::run::<SettleTask, _, _>(
+        world.pool.clone(),
+        settings.lease(SETTLES),
+        move |group| {
+            let engine = settling.clone();
+            async move { handlers::settles(&engine, group).await }
+        },
+        stop.clone(),
+    );
+    let (ticks, settles) = tokio::join!(stopping(ticks, stop), stopping(settles, stop));
+    ticks
+        .and(settles)
+        .map_err(|error| CliError::Internal(format!("the worker ended: {error}")))
+}
+
+/// If one half ends, so does the other.
+async fn stopping<T>(part: impl Future<Output = T>, stop: &CancellationToken) -> T {
+    let ended = part.await;
+    stop.cancel();
+    ended
+}
+
+/// SIGTERM and Ctrl-C stop gently; a second one ends at once.
+fn stop_on_signal() -> Result<CancellationToken, CliError> {
+    let io = |source| CliError::Io {
+        what: "signal handler".to_owned(),
+        source,
+    };
+    let mut terminate = signal(SignalKind::terminate()).map_err(io)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(io)?;
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        for first in [true, false] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if !first {
+                std::process::exit(130);
+            }
+            info!("stopping: running work may end, nothing new begins");
+            stopped.cancel();
+        }
+    });
+    Ok(stop)
+}
+
+type Metrics = Option<tokio::task::JoinHandle<std::io::Result<()>>>;
+
+fn serve_metrics(settings: &Settings, world: &World, stop: &CancellationToken) -> Metrics {
+    let address = settings.metrics_address()?;
+    let prometheus = telemetry::install_metrics()?;
+    let (pool, stop) = (world.pool.clone(), stop.clone());
+    Some(tokio::spawn(async move {
+        let served = telemetry::serve(address, prometheus, pool, stop).await;
+        if let Err(error) = &served {
+            // Trading does not depend on being watched.
+            error!(%address, %error, "metrics are not served; set metrics.listen to a free address, or to off");
+        }
+        served
+    }))
+}
+
+async fn ended(metrics: Metrics) -> Result<(), CliError> {
+    if let Some(serving) = metrics {
+        let _ = serving.await;
+    }
+    Ok(())
+}
