@@ -80,6 +80,8 @@ impl Engine {
                 });
             } else if let Some(reason) = gate(&tick) {
                 holds.push(hold(&tick, reason, None));
+            } else if sold_out(&tick) {
+                holds.push(self.finish_liquidation(&tick).await?);
             } else {
                 live.push(tick);
             }
@@ -89,6 +91,13 @@ impl Engine {
         ticks::record_holds(&self.pool, &holds).await?;
         results.extend(holds.into_iter().map(held));
         Ok(results)
+    }
+
+    /// A liquidation that finds nothing to sell is over.
+    async fn finish_liquidation(&self, tick: &TickJob) -> Result<Hold, EngineError> {
+        fills::write_off_dust(&self.pool, &tick.job).await?;
+        let detail = "nothing is left to sell: the job is IDLE";
+        Ok(hold(tick, HoldReason::Idle, Some(detail.to_owned())))
     }
 
     /// Asks every source once for the whole slice; refused prices become holds.
@@ -219,8 +228,18 @@ impl Engine {
             }
             let quote = match market.venue.quote(&request).await {
                 Ok(quote) => quote,
+                // Half of a liquidation may still find a buyer; without a quote, its gas is the most allowed.
                 Err(error @ QuoteError::NoLiquidity(_)) => {
-                    return Ok(Err(Refusal::because(HoldReason::NoLiquidity, error.to_string())));
+                    match liquidate::split(
+                        plan,
+                        HoldReason::NoLiquidity,
+                        job.config.limits.max_gas_usd,
+                        facts,
+                    )? {
+                        Some(half) => plan = half,
+                        None => return Ok(Err(Refusal::because(HoldReason::NoLiquidity, error.to_string()))),
+                    }
+                    continue;
                 }
                 Err(error) => return Ok(Err(Refusal::because(HoldReason::QuoteMissing, error.to_string()))),
             };
@@ -282,6 +301,10 @@ fn gate(tick: &TickJob) -> Option<HoldReason> {
         JobStatus::Running if lateness.after(tick.slot) < tick.now => Some(HoldReason::TooLate),
         JobStatus::Running | JobStatus::Liquidating => None,
     }
+}
+
+fn sold_out(tick: &TickJob) -> bool {
+    tick.job.status == JobStatus::Liquidating && tick.job.position.token_balance.is_zero()
 }
 
 fn decision(tick: &TickJob, facts: &Facts) -> Decision {
