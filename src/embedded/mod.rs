@@ -11,7 +11,7 @@ mod supervisor;
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::{fs::OpenOptionsExt, net::UnixStream},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -216,7 +216,8 @@ fn join(place: &Place) -> Result<Option<File>, EmbeddedError> {
     }
     // Only a trace is left behind if this fails.
     let _ = std::fs::remove_file(answer);
-    Ok(Some(holder))
+    // A supervisor answers until it has noticed that its server was killed.
+    Ok(UnixStream::connect(place.socket()).is_ok().then_some(holder))
 }
 
 fn open_holder(fifo: &Path) -> io::Result<File> {

@@ -18,8 +18,14 @@ use nix::unistd::{Uid, User};
 
 use super::{EmbeddedError, Options, binaries::Binaries};
 
+/// What the server calls its socket.
+const SOCKET: &str = ".s.PGSQL.5432";
+
 /// A unix socket's path has at most this many bytes everywhere.
 const SOCKET_PATH_MAX: usize = 103;
+
+/// A cluster that is being made; the maker's process id follows.
+const UNFINISHED: &str = "data.new.";
 
 /// Held while somebody starts or joins.
 pub(super) const LOCK: &str = "lock";
@@ -90,7 +96,7 @@ impl Place {
         let made = fs::create_dir_all(&root).and_then(|()| own(&root, user.as_ref()));
         let root = made.and_then(|()| root.canonicalize()).map_err(at(&root))?;
         let mut socket_dir = root.clone();
-        if root.join(".s.PGSQL.5432").as_os_str().len() > SOCKET_PATH_MAX {
+        if root.join(SOCKET).as_os_str().len() > SOCKET_PATH_MAX {
             // Not TMPDIR: every process has to find the same.
             socket_dir = Path::new("/tmp").join(format!("lgi-mm-{}", short_hash(&root)));
             let made = fs::create_dir_all(&socket_dir).and_then(|()| own(&socket_dir, user.as_ref()));
@@ -121,6 +127,10 @@ impl Place {
 
     pub(super) fn fifo(&self) -> PathBuf {
         self.file("holders")
+    }
+
+    pub(super) fn socket(&self) -> PathBuf {
+        self.socket_dir.join(SOCKET)
     }
 
     /// A number that no other call in this process gets.
@@ -162,14 +172,9 @@ impl Place {
         if self.data().exists() {
             return Ok(());
         }
-        let unfinished = self.file("data.new");
-        if unfinished.exists() {
-            let removed = fs::remove_dir_all(&unfinished);
-            removed.map_err(|source| EmbeddedError::Path {
-                path: unfinished.clone(),
-                source,
-            })?;
-        }
+        self.remove_unfinished();
+        // A name of its own: the initdb of a starter that was killed may still be writing under the old one.
+        let unfinished = self.file(&format!("{UNFINISHED}{}", std::process::id()));
         let mut initdb = self.command(binaries.program("initdb"));
         initdb
             .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-D"])
@@ -192,6 +197,19 @@ impl Place {
             path: self.data(),
             source,
         })
+    }
+
+    /// What killed starters left. An initdb that still writes there fails; the next start removes the rest.
+    fn remove_unfinished(&self) {
+        let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| {
+            entry
+                .file_name()
+                .as_encoded_bytes()
+                .starts_with(UNFINISHED.as_bytes())
+        }) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 
     /// Why `program` did not even begin.

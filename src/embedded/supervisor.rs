@@ -11,10 +11,11 @@ use nix::{fcntl::OFlag, sys::stat::Mode, unistd::mkfifo};
 
 use super::{EmbeddedError, Options, PATIENCE, binaries::Binaries, open_holder, place::Place};
 
-/// `$0 "$@"` is the server. Holders introduce themselves with a line, answered by a file: one that came too
-/// late gets no answer. End of file means that nobody holds the FIFO any more.
+/// `$0 "$@"` is the server. The FIFO is standard input, moved at once because background jobs lose theirs.
+/// Holders introduce themselves with a line, answered by a file: one that came too late gets no answer. End of
+/// file means that nobody holds the FIFO any more.
 const SUPERVISE: &str = r#"
-exec 3<holders
+exec 3<&0 </dev/null
 "$0" "$@" 3<&- </dev/null >>server.log 2>&1 &
 server=$!
 (while read -r token <&3; do : >"ack.$token"; done; kill -INT "$server") &
@@ -35,14 +36,16 @@ pub(super) fn start(place: &Place, binaries: &Binaries, options: &Options) -> Re
     let _ = fs::remove_file(place.log());
     let made = mkfifo(&fifo, Mode::S_IRUSR | Mode::S_IWUSR).map_err(std::io::Error::from);
     made.and_then(|()| place.give(&fifo)).map_err(at(fifo.clone()))?;
-    // Open for both until the shell has its end: neither side's open then waits for the other.
+    // Open for both at first: neither end's own open then waits for the other.
     let both = OpenOptions::new()
         .read(true)
         .write(true)
         .custom_flags(OFlag::O_NONBLOCK.bits())
         .open(&fifo);
     let both = both.map_err(at(fifo.clone()))?;
-    let holder = open_holder(&fifo).map_err(at(fifo))?;
+    let holder = open_holder(&fifo).map_err(at(fifo.clone()))?;
+    // The shell is given its end rather than the name: if we are killed now, it sees the end of file.
+    let reader = File::open(&fifo).map_err(at(fifo))?;
     let mut shell = place.command("/bin/sh");
     shell
         .arg("-c")
@@ -73,7 +76,7 @@ pub(super) fn start(place: &Place, binaries: &Binaries, options: &Options) -> Re
         ]);
     }
     shell
-        .stdin(Stdio::null())
+        .stdin(Stdio::from(reader))
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let child = shell.spawn().map_err(|error| place.spawn_failed("sh", &error))?;

@@ -106,6 +106,19 @@ pub fn alive(pid: i32) -> bool {
     signal::kill(Pid::from_raw(pid), None).is_ok()
 }
 
+/// The command lines, where the system shows them, that contain a directory's name.
+pub fn processes_that_mention(dir: &Path) -> Vec<String> {
+    let name = dir.to_string_lossy();
+    std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
+        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+        .filter(|line| line.contains(&*name))
+        .collect()
+}
+
 /// `kill -9`.
 pub fn kill(pid: i32) {
     signal::kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it lives");

@@ -215,13 +215,30 @@ async fn acknowledged_rows_survive_a_killed_postmaster() {
 #[test]
 fn a_killed_initdb_is_made_up_for() {
     let dir = scratch();
-    let half_made = dir.path().join("postgres/data.new");
+    let half_made = dir.path().join("postgres/data.new.1");
     fs::create_dir_all(half_made.join("base")).expect("leftovers");
     fs::write(half_made.join("PG_VERSION"), "15\n").expect("leftovers");
     let holder = Holder::start(dir.path());
     assert!(!half_made.exists());
     holder.leave();
     wait_until_gone(dir.path());
+}
+
+#[test]
+fn a_starter_killed_at_any_moment_of_a_cold_start_leaves_nothing_in_the_way() {
+    for pause in [5, 80, 300, 700, 1000] {
+        let dir = scratch();
+        let mut starter = Holder::spawn(dir.path());
+        std::thread::sleep(Duration::from_millis(pause));
+        starter.kill().expect("it lives");
+        starter.wait().expect("an end");
+        let next = Holder::start(dir.path());
+        assert!(postmaster(dir.path()).is_some(), "after {pause} ms");
+        next.leave();
+        until(Duration::from_secs(20), "every process is gone", || {
+            holder::processes_that_mention(dir.path()).is_empty()
+        });
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
