@@ -92,6 +92,8 @@ enum Command {
     Worker(services::ChildArgs),
     /// Bring the database up to date
     Migrate,
+    /// Run a command with DATABASE_URL set to this installation's database, such as `lgi-mm db psql`
+    Db(services::DbArgs),
     /// Find what is wrong with this installation and say how to mend it
     Doctor,
     /// The paper venue: wallet, money, faults to try out
@@ -177,6 +179,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         Command::Scheduler(args) => services::scheduler(&settings, out, &args).await,
         Command::Worker(child) => services::worker(&settings, &child).await,
         Command::Migrate => services::migrate(&settings, out).await,
+        Command::Db(args) => services::db(&settings, &args).await,
         Command::Doctor => doctor::run(&settings, out).await,
         Command::Paper(command) => paper::run(&settings, out, &command).await,
         Command::Demo(args) => demo::run(&settings, out, &args).await,

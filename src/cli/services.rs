@@ -37,6 +37,35 @@ pub(super) struct ChildArgs {
     until_stdin_closes: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct DbArgs {
+    /// The command; `psql` alone is given the database to open
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<String>,
+}
+
+/// The private server lives as long as the command.
+pub(super) async fn db(settings: &Settings, args: &DbArgs) -> Result<(), CliError> {
+    let world = World::open(settings).await?;
+    let Some((program, rest)) = args.command.split_first() else {
+        return Ok(());
+    };
+    let mut command = tokio::process::Command::new(program);
+    command.args(rest).env("DATABASE_URL", &world.url);
+    if program == "psql" && rest.is_empty() {
+        command.arg(&world.url);
+    }
+    let status = command.status().await.map_err(|source| CliError::Io {
+        what: program.clone(),
+        source,
+    })?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(CliError::Internal(format!("{program} ended with {status}")))
+    }
+}
+
 impl ChildArgs {
     fn watch(&self, stop: &CancellationToken) {
         if self.until_stdin_closes {

@@ -51,7 +51,7 @@ pub(super) struct StartArgs {
     #[arg(long)]
     decimals: Option<u8>,
     /// Mode liquidity: money to begin with, USD; the same as --set liquidity.budget_usd=..
-    #[arg(long, value_name = "USD")]
+    #[arg(long, value_name = "USD", allow_negative_numbers = true)]
     budget: Option<Decimal>,
     /// Trade with real money
     #[arg(long)]

@@ -11,7 +11,7 @@ mod supervisor;
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::{fs::OpenOptionsExt, net::UnixStream},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -23,7 +23,7 @@ use nix::{
 use sqlx::{Connection, PgConnection};
 
 use binaries::Binaries;
-use place::Place;
+use place::{LOCK, Place};
 
 pub use place::default_data_dir;
 
@@ -33,11 +33,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How to run the server.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Where the data lives; [`default_data_dir`] if not given.
+    /// Where the data lives; if not given, [`default_data_dir`], or a temporary directory if it is to be removed.
     pub data_dir: Option<PathBuf>,
     /// For tests: fsync off. What was committed may be lost with the machine.
     pub fast: bool,
-    /// `data_dir` is removed when the server stops.
+    /// The data directory is removed when the server stops. It must be new or empty, in a directory that the
+    /// server's user may write to, such as `/tmp`.
     pub remove: bool,
 }
 
@@ -64,6 +65,17 @@ pub enum EmbeddedError {
         path: PathBuf,
         /// What happened.
         source: io::Error,
+    },
+    /// The server's user cannot cross a directory above the data.
+    #[error(
+        "{}: the user {user}, whom the server runs as because root may not, cannot enter it; set LGI_MM_DATA_DIR \
+         to a directory that it can reach", path.display()
+    )]
+    Unreachable {
+        /// The server's directory.
+        path: PathBuf,
+        /// Whom the server runs as.
+        user: String,
     },
     /// A program of PostgreSQL failed.
     #[error("{program} failed: {output}")]
@@ -145,9 +157,8 @@ pub fn start_or_join(options: &Options) -> Result<Server, EmbeddedError> {
                     _holder: holder,
                 });
             }
-            // The one before is still stopping, or was killed a moment ago.
             Err(EmbeddedError::NotReady { tail, .. })
-                if tail.contains("already exists") && begun.elapsed() < PATIENCE =>
+                if supervisor::predecessor_lingers(&tail) && begun.elapsed() < PATIENCE =>
             {
                 std::thread::sleep(Duration::from_millis(200));
             }
@@ -157,21 +168,28 @@ pub fn start_or_join(options: &Options) -> Result<Server, EmbeddedError> {
 }
 
 fn lock(place: &Place) -> Result<Flock<File>, EmbeddedError> {
-    let path = place.file("lock");
+    let path = place.file(LOCK);
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
         .mode(0o600)
         .open(&path);
-    let file = file.map_err(|source| EmbeddedError::Path {
+    let mut file = file.map_err(|source| EmbeddedError::Path {
         path: path.clone(),
         source,
     })?;
-    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| EmbeddedError::Path {
-        path,
-        source: errno.into(),
-    })
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusive) {
+            Err((unlocked, Errno::EINTR)) => file = unlocked,
+            locked => {
+                return locked.map_err(|(_, errno)| EmbeddedError::Path {
+                    path,
+                    source: errno.into(),
+                });
+            }
+        }
+    }
 }
 
 /// Becomes a holder of the running server. `None`: there is none, or it is just stopping.
@@ -182,22 +200,24 @@ fn join(place: &Place) -> Result<Option<File>, EmbeddedError> {
         Err(error) if no_reader(&error) => return Ok(None),
         Err(source) => return Err(EmbeddedError::Path { path, source }),
     };
-    // A supervisor that has already seen the last holder leave will not answer any more.
+    // A supervisor that has already seen the last holder leave will not answer any more, but close its end.
     let token = format!("{}-{}", std::process::id(), place.nonce());
     let answer = place.file(&format!("ack.{token}"));
-    if writeln!(holder, "{token}").is_err() {
+    if holder.write_all(format!("{token}\n").as_bytes()).is_err() {
         return Ok(None);
     }
     let begun = Instant::now();
     while !answer.exists() {
-        if begun.elapsed() > Duration::from_secs(2) {
-            return Ok(None);
+        match open_holder(&path) {
+            Err(error) if no_reader(&error) => return Ok(None),
+            _ if begun.elapsed() > PATIENCE => return Err(place.not_ready()),
+            _ => std::thread::sleep(Duration::from_millis(2)),
         }
-        std::thread::sleep(Duration::from_millis(2));
     }
     // Only a trace is left behind if this fails.
     let _ = std::fs::remove_file(answer);
-    Ok(Some(holder))
+    // A supervisor answers until it has noticed that its server was killed.
+    Ok(UnixStream::connect(place.socket()).is_ok().then_some(holder))
 }
 
 fn open_holder(fifo: &Path) -> io::Result<File> {

@@ -1,7 +1,9 @@
 //! Where a server's files live, and whose they are.
 
 use std::{
-    env, fs, io,
+    env,
+    fs::{self, File, Permissions},
+    io,
     os::unix::{
         fs::{MetadataExt, PermissionsExt, chown},
         process::CommandExt,
@@ -16,8 +18,17 @@ use nix::unistd::{Uid, User};
 
 use super::{EmbeddedError, Options, binaries::Binaries};
 
+/// What the server calls its socket.
+const SOCKET: &str = ".s.PGSQL.5432";
+
 /// A unix socket's path has at most this many bytes everywhere.
 const SOCKET_PATH_MAX: usize = 103;
+
+/// A cluster that is being made; the maker's process id follows.
+const UNFINISHED: &str = "data.new.";
+
+/// Held while somebody starts or joins.
+pub(super) const LOCK: &str = "lock";
 
 /// The files of one server.
 #[derive(Debug)]
@@ -58,24 +69,38 @@ impl Place {
     pub(super) fn prepare(options: &Options) -> Result<Self, EmbeddedError> {
         let dir = match &options.data_dir {
             Some(dir) => dir.clone(),
+            None if options.remove => env::temp_dir().join(format!("lgi-mm-{}", std::process::id())),
             None => default_data_dir()?,
         };
         let user = server_user();
         // Never the directory itself, which may be anybody's: only our own below it changes hands.
         // A directory that goes with the server is the server's own.
-        let root = if options.remove { dir } else { dir.join("postgres") };
-        let made = fs::create_dir_all(&root)
-            .and_then(|()| own(&root, user.as_ref()))
-            .and_then(|()| root.canonicalize());
-        let root = made.map_err(|source| EmbeddedError::Path { path: root, source })?;
+        let root = if options.remove {
+            refuse_foreign(&dir)?;
+            dir
+        } else {
+            dir.join("postgres")
+        };
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            move |source| EmbeddedError::Path { path, source }
+        };
+        if options.data_dir.is_none() && !options.remove && user.is_some() {
+            // Root's umask may keep the server's user from crossing these two.
+            for parent in dir_and_parent(&root) {
+                let made = fs::create_dir_all(parent)
+                    .and_then(|()| fs::set_permissions(parent, Permissions::from_mode(0o711)));
+                made.map_err(at(parent))?;
+            }
+        }
+        let made = fs::create_dir_all(&root).and_then(|()| own(&root, user.as_ref()));
+        let root = made.and_then(|()| root.canonicalize()).map_err(at(&root))?;
         let mut socket_dir = root.clone();
-        if root.join(".s.PGSQL.5432").as_os_str().len() > SOCKET_PATH_MAX {
-            socket_dir = env::temp_dir().join(format!("lgi-mm-{}", short_hash(&root)));
+        if root.join(SOCKET).as_os_str().len() > SOCKET_PATH_MAX {
+            // Not TMPDIR: every process has to find the same.
+            socket_dir = Path::new("/tmp").join(format!("lgi-mm-{}", short_hash(&root)));
             let made = fs::create_dir_all(&socket_dir).and_then(|()| own(&socket_dir, user.as_ref()));
-            made.map_err(|source| EmbeddedError::Path {
-                path: socket_dir.clone(),
-                source,
-            })?;
+            made.map_err(at(&socket_dir))?;
         }
         Ok(Self {
             root,
@@ -102,6 +127,10 @@ impl Place {
 
     pub(super) fn fifo(&self) -> PathBuf {
         self.file("holders")
+    }
+
+    pub(super) fn socket(&self) -> PathBuf {
+        self.socket_dir.join(SOCKET)
     }
 
     /// A number that no other call in this process gets.
@@ -143,14 +172,9 @@ impl Place {
         if self.data().exists() {
             return Ok(());
         }
-        let unfinished = self.file("data.new");
-        if unfinished.exists() {
-            let removed = fs::remove_dir_all(&unfinished);
-            removed.map_err(|source| EmbeddedError::Path {
-                path: unfinished.clone(),
-                source,
-            })?;
-        }
+        self.remove_unfinished();
+        // A name of its own: the initdb of a starter that was killed may still be writing under the old one.
+        let unfinished = self.file(&format!("{UNFINISHED}{}", std::process::id()));
         let mut initdb = self.command(binaries.program("initdb"));
         initdb
             .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-D"])
@@ -158,25 +182,97 @@ impl Place {
         if fast {
             initdb.arg("--no-sync");
         }
-        let failed = |output: String| EmbeddedError::Program {
-            program: "initdb",
-            output,
-        };
-        let output = initdb.output().map_err(|error| failed(error.to_string()))?;
+        let output = initdb
+            .output()
+            .map_err(|error| self.spawn_failed("initdb", &error))?;
         if !output.status.success() {
-            return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+            return Err(EmbeddedError::Program {
+                program: "initdb",
+                output: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            });
         }
-        fs::rename(&unfinished, self.data()).map_err(|source| EmbeddedError::Path {
+        // The new name must outlast a power cut as surely as the rows that will be stored under it.
+        let renamed = fs::rename(&unfinished, self.data()).and_then(|()| File::open(&self.root)?.sync_all());
+        renamed.map_err(|source| EmbeddedError::Path {
             path: self.data(),
             source,
         })
     }
+
+    /// What killed starters left. An initdb that still writes there fails; the next start removes the rest.
+    fn remove_unfinished(&self) {
+        let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| {
+            entry
+                .file_name()
+                .as_encoded_bytes()
+                .starts_with(UNFINISHED.as_bytes())
+        }) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+
+    /// Why `program` did not even begin.
+    pub(super) fn spawn_failed(&self, program: &'static str, error: &io::Error) -> EmbeddedError {
+        match &self.user {
+            // The working directory is entered as the server's user.
+            Some(user) if error.kind() == io::ErrorKind::PermissionDenied => EmbeddedError::Unreachable {
+                path: self.root.clone(),
+                user: user.name.clone(),
+            },
+            _ => EmbeddedError::Program {
+                program,
+                output: error.to_string(),
+            },
+        }
+    }
+
+    /// The server is not ready, with the end of its log.
+    pub(super) fn not_ready(&self) -> EmbeddedError {
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().rev().take(5).collect();
+        EmbeddedError::NotReady {
+            log: self.log(),
+            tail: lines.into_iter().rev().collect::<Vec<_>>().join("\n"),
+        }
+    }
 }
 
+/// What is removed in the end has to be ours from the start: the lock is its first file.
+fn refuse_foreign(dir: &Path) -> Result<(), EmbeddedError> {
+    let empty = fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none());
+    if empty || dir.join(LOCK).exists() {
+        return Ok(());
+    }
+    Err(EmbeddedError::Path {
+        path: dir.to_owned(),
+        source: io::Error::new(
+            io::ErrorKind::DirectoryNotEmpty,
+            "not empty, and it would be removed when the server stops",
+        ),
+    })
+}
+
+/// The data directory and its parent, outermost first.
+fn dir_and_parent(root: &Path) -> impl Iterator<Item = &Path> {
+    let outer = root.ancestors().nth(2);
+    outer.into_iter().chain(root.parent())
+}
+
+/// Makes a directory the server's user's alone.
 fn own(path: &Path, user: Option<&User>) -> io::Result<()> {
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    // A name in a directory that everybody may write to can be somebody else's, or lead elsewhere.
+    let found = fs::symlink_metadata(path)?;
+    let owners = [Some(Uid::effective()), user.map(|user| user.uid)];
+    if !found.is_dir() || !owners.contains(&Some(Uid::from_raw(found.uid()))) {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "is not a directory of our own",
+        ));
+    }
+    fs::set_permissions(path, Permissions::from_mode(0o700))?;
     match user {
-        Some(user) if fs::metadata(path)?.uid() != user.uid.as_raw() => {
+        Some(user) if found.uid() != user.uid.as_raw() => {
             chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
         }
         _ => Ok(()),

@@ -11,10 +11,11 @@ use nix::{fcntl::OFlag, sys::stat::Mode, unistd::mkfifo};
 
 use super::{EmbeddedError, Options, PATIENCE, binaries::Binaries, open_holder, place::Place};
 
-/// `$0 "$@"` is the server. Holders introduce themselves with a line, answered by a file: one that came too
-/// late gets no answer. End of file means that nobody holds the FIFO any more.
+/// `$0 "$@"` is the server. The FIFO is standard input, moved at once because background jobs lose theirs.
+/// Holders introduce themselves with a line, answered by a file: one that came too late gets no answer. End of
+/// file means that nobody holds the FIFO any more.
 const SUPERVISE: &str = r#"
-exec 3<holders
+exec 3<&0 </dev/null
 "$0" "$@" 3<&- </dev/null >>server.log 2>&1 &
 server=$!
 (while read -r token <&3; do : >"ack.$token"; done; kill -INT "$server") &
@@ -23,7 +24,7 @@ exec 3<&-
 wait "$server"
 status=$?
 kill "$watcher" 2>/dev/null
-[ -n "$REMOVE" ] && cd / && rm -rf "$REMOVE"
+[ -n "$REMOVE" ] && cd / && rm -rf "$REMOVE" "$SOCKET_DIR"
 exit "$status"
 "#;
 
@@ -35,14 +36,16 @@ pub(super) fn start(place: &Place, binaries: &Binaries, options: &Options) -> Re
     let _ = fs::remove_file(place.log());
     let made = mkfifo(&fifo, Mode::S_IRUSR | Mode::S_IWUSR).map_err(std::io::Error::from);
     made.and_then(|()| place.give(&fifo)).map_err(at(fifo.clone()))?;
-    // Open for both until the shell has its end: neither side's open then waits for the other.
+    // Open for both at first: neither end's own open then waits for the other.
     let both = OpenOptions::new()
         .read(true)
         .write(true)
         .custom_flags(OFlag::O_NONBLOCK.bits())
         .open(&fifo);
     let both = both.map_err(at(fifo.clone()))?;
-    let holder = open_holder(&fifo).map_err(at(fifo))?;
+    let holder = open_holder(&fifo).map_err(at(fifo.clone()))?;
+    // The shell is given its end rather than the name: if we are killed now, it sees the end of file.
+    let reader = File::open(&fifo).map_err(at(fifo))?;
     let mut shell = place.command("/bin/sh");
     shell
         .arg("-c")
@@ -60,6 +63,7 @@ pub(super) fn start(place: &Place, binaries: &Binaries, options: &Options) -> Re
     ]);
     if options.remove {
         shell.env("REMOVE", place.root());
+        shell.env("SOCKET_DIR", &place.socket_dir);
     }
     if options.fast {
         shell.args([
@@ -72,17 +76,21 @@ pub(super) fn start(place: &Place, binaries: &Binaries, options: &Options) -> Re
         ]);
     }
     shell
-        .stdin(Stdio::null())
+        .stdin(Stdio::from(reader))
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    let failed = |error: std::io::Error| EmbeddedError::Program {
-        program: "sh",
-        output: error.to_string(),
-    };
-    let child = shell.spawn().map_err(failed)?;
+    let child = shell.spawn().map_err(|error| place.spawn_failed("sh", &error))?;
     wait_ready(place, child)?;
     drop(both);
     Ok(holder)
+}
+
+/// Whether the log's end says that the server before is still stopping, or that its processes are: it was killed
+/// a moment ago.
+pub(super) fn predecessor_lingers(tail: &str) -> bool {
+    ["already exists", "still in use"]
+        .iter()
+        .any(|sign| tail.contains(sign))
 }
 
 fn wait_ready(place: &Place, mut shell: Child) -> Result<(), EmbeddedError> {
@@ -94,12 +102,7 @@ fn wait_ready(place: &Place, mut shell: Child) -> Result<(), EmbeddedError> {
         }
         let ended = shell.try_wait().ok().flatten().is_some();
         if ended || begun.elapsed() > PATIENCE {
-            let lines: Vec<&str> = log.lines().rev().take(5).collect();
-            let tail = lines.into_iter().rev().collect::<Vec<_>>().join("\n");
-            return Err(EmbeddedError::NotReady {
-                log: place.log(),
-                tail,
-            });
+            return Err(place.not_ready());
         }
         std::thread::sleep(Duration::from_millis(10));
     }

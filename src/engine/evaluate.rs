@@ -3,47 +3,48 @@
 use std::collections::HashSet;
 
 use futures::{StreamExt, stream};
+use metrics::{counter, histogram};
 use tracing::{info, warn};
 
 use super::{
     Engine, EngineError, Outcome, Tick, TickResult,
+    facts::{Priced, decision, facts, gate, hold, hold_on, last_accepted, name, sold_out, window},
     market::{Purse, quoted, swap_request},
 };
 use crate::{
     domain::{
-        Timestamp,
-        config::SourceName,
         decision::{Decision, Facts, HoldReason, Plan, Reason},
-        job::{JobId, JobStatus},
+        job::JobId,
         limits::{self, ApprovedPlan},
         liquidate,
-        price::{AcceptedPrice, accept},
-        span::Span,
+        price::accept,
     },
     ports::{Market, PriceRequest, QuoteError},
-    prices::series,
     store::{
         fills,
-        samples::{self, History, Window},
+        samples::{self, Window},
         signers,
         ticks::{self, Hold, TickJob},
         trades::{self, Frozen, NewTrade},
     },
+    telemetry::metric,
 };
 
 /// Plans of one slice that talk to their venues at the same time.
 const QUOTES_AT_ONCE: usize = 16;
 
-/// A job that may trade, with the price it may trade on.
-struct Priced {
-    tick: TickJob,
-    accepted: AcceptedPrice,
-}
-
 impl Engine {
     /// Evaluates a slice: one result for each tick, in no particular order. An error of one tick harms no
     /// other; a tick with an error was not recorded and may be tried again.
     pub async fn evaluate(&self, slice: &[Tick]) -> Vec<TickResult> {
+        let begun = std::time::Instant::now();
+        let results = self.evaluate_all(slice).await;
+        histogram!(metric::TICK_DURATION).record(begun.elapsed());
+        results.iter().for_each(count);
+        results
+    }
+
+    async fn evaluate_all(&self, slice: &[Tick]) -> Vec<TickResult> {
         let mut results = Vec::with_capacity(slice.len());
         let mut rest = slice.to_vec();
         // Two slots of one job in a slice are evaluated one after the other.
@@ -72,6 +73,8 @@ impl Engine {
             .collect();
         let (mut holds, mut live) = (Vec::new(), Vec::new());
         for tick in loaded {
+            let lag = (tick.now - tick.slot).to_std().unwrap_or_default();
+            histogram!(metric::TICK_LAG).record(lag);
             if tick.recorded {
                 let trade = tick.trade_of_slot;
                 results.push(TickResult {
@@ -80,6 +83,8 @@ impl Engine {
                 });
             } else if let Some(reason) = gate(&tick) {
                 holds.push(hold(&tick, reason, None));
+            } else if sold_out(&tick) {
+                holds.push(self.finish_liquidation(&tick).await?);
             } else {
                 live.push(tick);
             }
@@ -89,6 +94,13 @@ impl Engine {
         ticks::record_holds(&self.pool, &holds).await?;
         results.extend(holds.into_iter().map(held));
         Ok(results)
+    }
+
+    /// A liquidation that finds nothing to sell is over.
+    async fn finish_liquidation(&self, tick: &TickJob) -> Result<Hold, EngineError> {
+        fills::write_off_dust(&self.pool, &tick.job).await?;
+        let detail = "nothing is left to sell: the job is IDLE";
+        Ok(hold(tick, HoldReason::Idle, Some(detail.to_owned())))
     }
 
     /// Asks every source once for the whole slice; refused prices become holds.
@@ -219,8 +231,18 @@ impl Engine {
             }
             let quote = match market.venue.quote(&request).await {
                 Ok(quote) => quote,
+                // Half of a liquidation may still find a buyer; without a quote, its gas is the most allowed.
                 Err(error @ QuoteError::NoLiquidity(_)) => {
-                    return Ok(Err(Refusal::because(HoldReason::NoLiquidity, error.to_string())));
+                    match liquidate::split(
+                        plan,
+                        HoldReason::NoLiquidity,
+                        job.config.limits.max_gas_usd,
+                        facts,
+                    )? {
+                        Some(half) => plan = half,
+                        None => return Ok(Err(Refusal::because(HoldReason::NoLiquidity, error.to_string()))),
+                    }
+                    continue;
                 }
                 Err(error) => return Ok(Err(Refusal::because(HoldReason::QuoteMissing, error.to_string()))),
             };
@@ -241,6 +263,20 @@ impl Engine {
             }
         }
     }
+}
+
+fn count(result: &TickResult) {
+    let outcome = match &result.outcome {
+        Ok(Outcome::Held { reason, .. }) => {
+            counter!(metric::HOLDS, "reason" => <&'static str>::from(*reason)).increment(1);
+            "held"
+        }
+        Ok(Outcome::Traded { .. }) => "traded",
+        Ok(Outcome::AlreadyRecorded { .. }) => "repeated",
+        Ok(Outcome::NoSuchJob) => "unknown",
+        Err(_) => "failed",
+    };
+    counter!(metric::TICKS, "outcome" => outcome).increment(1);
 }
 
 /// What acting on a plan came to.
@@ -265,120 +301,6 @@ impl Refusal {
             reason,
             detail: Some(detail),
         }
-    }
-}
-
-/// What keeps a job from being looked at any further.
-fn gate(tick: &TickJob) -> Option<HoldReason> {
-    let lateness = tick.job.config.schedule.max_lateness;
-    match tick.job.status {
-        JobStatus::Idle => Some(HoldReason::Idle),
-        JobStatus::Paused => Some(HoldReason::Paused),
-        JobStatus::Error => Some(HoldReason::Error),
-        JobStatus::Running | JobStatus::Liquidating if tick.open_trade.is_some() => {
-            Some(HoldReason::TradeOpen)
-        }
-        // A liquidation that was ordered is carried out, however late.
-        JobStatus::Running if lateness.after(tick.slot) < tick.now => Some(HoldReason::TooLate),
-        JobStatus::Running | JobStatus::Liquidating => None,
-    }
-}
-
-fn decision(tick: &TickJob, facts: &Facts) -> Decision {
-    match (tick.job.status, &tick.job.liquidation) {
-        (JobStatus::Liquidating, Some(plan)) => match liquidate::decide(plan, facts) {
-            Decision::Trade(plan) => match limits::clip(plan, &tick.job.config, facts) {
-                Ok(plan) => Decision::Trade(plan),
-                Err(reason) => Decision::Hold(reason),
-            },
-            hold @ Decision::Hold(_) => hold,
-        },
-        _ => limits::decide(&tick.job.config, facts),
-    }
-}
-
-fn last_accepted(tick: &TickJob, source: Option<SourceName>) -> Option<AcceptedPrice> {
-    let (price, observed_at) = tick.last_price?;
-    Some(AcceptedPrice {
-        price,
-        source: source?,
-        observed_at,
-    })
-}
-
-fn window(priced: &Priced) -> Window {
-    let (job, now) = (&priced.tick.job, priced.accepted.observed_at);
-    let (dip_window, average_over) = match (&job.config.accumulate, &job.config.liquidity) {
-        (Some(rules), _) => (rules.dip_window, Span::ZERO),
-        (None, Some(rules)) => (rules.ma_window, rules.ma_window),
-        (None, None) => (Span::ZERO, Span::ZERO),
-    };
-    let since = dip_window.before(now);
-    Window {
-        chain: job.account.chain.clone(),
-        token: job.token.address,
-        series: series_of(&priced.tick),
-        price: priced.accepted.price,
-        observed_at: now,
-        high_since: job.last.dip.map_or(since, |dip| since.max(dip)),
-        average_over,
-    }
-}
-
-fn series_of(tick: &TickJob) -> String {
-    let config = &tick.job.config.price;
-    config
-        .sources
-        .first()
-        .map_or_else(String::new, |first| series(*first, config))
-}
-
-fn facts(priced: &Priced, history: &History) -> Facts {
-    let TickJob {
-        job,
-        slot,
-        last_price,
-        spent,
-        ..
-    } = &priced.tick;
-    let after_dip = |at: Timestamp| job.last.dip.is_none_or(|dip| at > dip);
-    Facts {
-        now: *slot,
-        started_at: job.started_at.unwrap_or(job.created_at),
-        price: priced.accepted.price,
-        previous_price: last_price
-            .filter(|(_, at)| after_dip(*at))
-            .map(|(price, _)| price),
-        recent_high: history.high,
-        moving_average: history.average,
-        position: job.position,
-        last: job.last,
-        spent: *spent,
-    }
-}
-
-fn name(tick: &TickJob) -> Tick {
-    Tick {
-        job: tick.job.id,
-        slot: tick.slot,
-    }
-}
-
-fn hold(tick: &TickJob, reason: HoldReason, detail: Option<String>) -> Hold {
-    Hold {
-        tick: name(tick),
-        reason,
-        detail,
-        price: None,
-        recent_high: None,
-    }
-}
-
-fn hold_on(priced: &Priced, facts: &Facts, reason: HoldReason, detail: Option<String>) -> Hold {
-    Hold {
-        price: Some((priced.accepted.price, priced.accepted.observed_at)),
-        recent_high: Some(facts.recent_high),
-        ..hold(&priced.tick, reason, detail)
     }
 }
 

@@ -4,6 +4,7 @@
 //! be repeated, by anybody, at any moment: what was recorded is found and carried on, never done again.
 
 mod evaluate;
+mod facts;
 mod market;
 mod recover;
 mod settle;

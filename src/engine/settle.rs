@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use alloy_primitives::B256;
+use metrics::counter;
 use tracing::{debug, info, warn};
 
 use super::{
@@ -15,7 +16,7 @@ use crate::{
         accounting::Fill,
         job::JobId,
         span::Span,
-        trade::{ChainView, FailureKind, Purpose, Seen, Step, next_step},
+        trade::{ChainView, FailureKind, Purpose, Seen, Step, TradeStatus, next_step},
         units::{Amount, Price, Rounding, Usd},
     },
     ports::{Lookup, Market, Receipt, SendError, Sent},
@@ -26,6 +27,7 @@ use crate::{
         signers,
         trades::{self, Trade},
     },
+    telemetry::metric,
 };
 
 /// Steps that one call to [`Engine::drive`] takes before it lets others have a turn.
@@ -234,6 +236,7 @@ impl Engine {
             gas_usd: gas_paid(gas_native, native_price)?,
         };
         if fills::commit_fill(&self.pool, trade, &settlement).await? == Ended::Committed {
+            count(trade, TradeStatus::Executed);
             info!(
                 job = %job.id, trade = trade.id, side = %trade.side, reason = %trade.reason, %hash,
                 base = base_amount.to_whole(job.token.decimals), quote = quote_amount.to_whole(job.quote.decimals),
@@ -268,11 +271,21 @@ impl Engine {
 
     async fn commit_failure(&self, trade: &Trade, failure: &Failure) -> Result<Progress, EngineError> {
         if fills::commit_failure(&self.pool, trade, failure).await? == Ended::Committed {
+            count(trade, TradeStatus::Failed);
             warn!(job = %trade.job, trade = trade.id, kind = %failure.kind, error = failure.error, "trade failed");
             return Ok(Progress::Final);
         }
         Ok(Progress::Stepped)
     }
+}
+
+fn count(trade: &Trade, status: TradeStatus) {
+    let labels = [
+        ("side", <&'static str>::from(trade.side)),
+        ("reason", <&'static str>::from(trade.reason)),
+        ("status", <&'static str>::from(status)),
+    ];
+    counter!(metric::TRADES, &labels).increment(1);
 }
 
 /// What the newest attempt of a transaction is for: a replacement does the same.

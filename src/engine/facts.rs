@@ -1,0 +1,143 @@
+//! What the rules are told, put together from the ledger, the price and the samples.
+
+use super::Tick;
+use crate::{
+    domain::{
+        Timestamp,
+        config::SourceName,
+        decision::{Decision, Facts, HoldReason},
+        job::JobStatus,
+        limits, liquidate,
+        price::AcceptedPrice,
+        span::Span,
+    },
+    prices::series,
+    store::{
+        samples::{History, Window},
+        ticks::{Hold, TickJob},
+    },
+};
+
+/// A job that may trade, with the price it may trade on.
+pub(super) struct Priced {
+    pub(super) tick: TickJob,
+    pub(super) accepted: AcceptedPrice,
+}
+
+/// What keeps a job from being looked at any further.
+pub(super) fn gate(tick: &TickJob) -> Option<HoldReason> {
+    let lateness = tick.job.config.schedule.max_lateness;
+    match tick.job.status {
+        JobStatus::Idle => Some(HoldReason::Idle),
+        JobStatus::Paused => Some(HoldReason::Paused),
+        JobStatus::Error => Some(HoldReason::Error),
+        JobStatus::Running | JobStatus::Liquidating if tick.open_trade.is_some() => {
+            Some(HoldReason::TradeOpen)
+        }
+        // A liquidation that was ordered is carried out, however late.
+        JobStatus::Running if lateness.after(tick.slot) < tick.now => Some(HoldReason::TooLate),
+        JobStatus::Running | JobStatus::Liquidating => None,
+    }
+}
+
+pub(super) fn sold_out(tick: &TickJob) -> bool {
+    tick.job.status == JobStatus::Liquidating && tick.job.position.token_balance.is_zero()
+}
+
+pub(super) fn decision(tick: &TickJob, facts: &Facts) -> Decision {
+    match (tick.job.status, &tick.job.liquidation) {
+        (JobStatus::Liquidating, Some(plan)) => match liquidate::decide(plan, facts) {
+            Decision::Trade(plan) => match limits::clip(plan, &tick.job.config, facts) {
+                Ok(plan) => Decision::Trade(plan),
+                Err(reason) => Decision::Hold(reason),
+            },
+            hold @ Decision::Hold(_) => hold,
+        },
+        _ => limits::decide(&tick.job.config, facts),
+    }
+}
+
+pub(super) fn last_accepted(tick: &TickJob, source: Option<SourceName>) -> Option<AcceptedPrice> {
+    let (price, observed_at) = tick.last_price?;
+    Some(AcceptedPrice {
+        price,
+        source: source?,
+        observed_at,
+    })
+}
+
+pub(super) fn window(priced: &Priced) -> Window {
+    let (job, now) = (&priced.tick.job, priced.accepted.observed_at);
+    let (dip_window, average_over) = match (&job.config.accumulate, &job.config.liquidity) {
+        (Some(rules), _) => (rules.dip_window, Span::ZERO),
+        (None, Some(rules)) => (rules.ma_window, rules.ma_window),
+        (None, None) => (Span::ZERO, Span::ZERO),
+    };
+    let since = dip_window.before(now);
+    Window {
+        chain: job.account.chain.clone(),
+        token: job.token.address,
+        series: series_of(&priced.tick),
+        price: priced.accepted.price,
+        observed_at: now,
+        high_since: job.last.dip.map_or(since, |dip| since.max(dip)),
+        average_over,
+    }
+}
+
+pub(super) fn series_of(tick: &TickJob) -> String {
+    let config = &tick.job.config.price;
+    config
+        .sources
+        .first()
+        .map_or_else(String::new, |first| series(*first, config))
+}
+
+pub(super) fn facts(priced: &Priced, history: &History) -> Facts {
+    let TickJob {
+        job,
+        slot,
+        last_price,
+        spent,
+        ..
+    } = &priced.tick;
+    let after_dip = |at: Timestamp| job.last.dip.is_none_or(|dip| at > dip);
+    Facts {
+        now: *slot,
+        started_at: job.started_at.unwrap_or(job.created_at),
+        price: priced.accepted.price,
+        previous_price: last_price
+            .filter(|(_, at)| after_dip(*at))
+            .map(|(price, _)| price),
+        recent_high: history.high,
+        moving_average: history.average,
+        position: job.position,
+        last: job.last,
+        spent: *spent,
+    }
+}
+
+pub(super) fn name(tick: &TickJob) -> Tick {
+    Tick {
+        job: tick.job.id,
+        slot: tick.slot,
+    }
+}
+
+pub(super) fn hold(tick: &TickJob, reason: HoldReason, detail: Option<String>) -> Hold {
+    Hold {
+        tick: name(tick),
+        reason,
+        detail,
+        price: None,
+        recent_high: None,
+    }
+}
+
+pub(super) fn hold_on(priced: &Priced, facts: &Facts, reason: HoldReason, detail: Option<String>) -> Hold {
+    Hold {
+        price: Some((priced.accepted.price, priced.accepted.observed_at)),
+        recent_high: Some(facts.recent_high),
+        ..hold(&priced.tick, reason, detail)
+    }
+}

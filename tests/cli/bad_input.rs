@@ -1,0 +1,324 @@
+//! Bad input: a clear error that names field, value and remedy, its exit code, and nothing half done.
+
+use crate::terminal::{Ran, TOKEN, Terminal, program};
+
+/// Arguments, exit code, and what the error must name.
+type Case<'a> = (&'a [&'a str], i32, &'a [&'a str]);
+
+async fn check(terminal: &Terminal, cases: &[Case<'_>]) {
+    for (args, code, names) in cases {
+        let before = terminal.rows().await;
+        let ran = terminal.run(args);
+        assert_eq!(ran.code, *code, "{args:?}: {}", ran.stderr);
+        for name in *names {
+            assert!(
+                ran.stderr.contains(name),
+                "{args:?} does not name '{name}': {}",
+                ran.stderr
+            );
+        }
+        assert_eq!(terminal.rows().await, before, "{args:?} changed something");
+    }
+}
+
+fn set(pair: &str) -> [&str; 6] {
+    ["start", TOKEN, "--mode", "accumulate", "--set", pair]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn configurations_that_cannot_be() {
+    let terminal = Terminal::new().await;
+    for (pair, names) in [
+        (
+            "accumulate.dca_amout_usd=5",
+            vec![
+                "accumulate.dca_amout_usd",
+                "--set",
+                "did you mean accumulate.dca_amount_usd",
+            ],
+        ),
+        ("dca_amount_usd=5", vec!["dca_amount_usd", "no such key"]),
+        (
+            "accumulate.dca_amount_usd=lots",
+            vec!["accumulate.dca_amount_usd", "--set", "lots"],
+        ),
+        (
+            "accumulate.dca_amount_usd=-5",
+            vec!["accumulate.dca_amount_usd", "-5"],
+        ),
+        (
+            "accumulate.dca_amount_usd=0.5",
+            vec!["accumulate.dca_amount_usd", "0.5", "min_trade_usd"],
+        ),
+        (
+            "accumulate.dca_amount_usd=99999999999",
+            vec!["accumulate.dca_amount_usd", "99999999999"],
+        ),
+        (
+            "accumulate.dca_interval=4",
+            vec!["accumulate.dca_interval", "'4'", "such as 90s"],
+        ),
+        (
+            "accumulate.dip_buy_threshold_pct=100",
+            vec!["accumulate.dip_buy_threshold_pct", "100"],
+        ),
+        (
+            "accumulate.take_profit_sell_pct=0",
+            vec!["accumulate.take_profit_sell_pct", "0"],
+        ),
+        ("liquidity.spread_pct=2", vec!["liquidity"]),
+        (
+            "schedule.cron=every minute",
+            vec!["schedule.cron", "every minute", "such as"],
+        ),
+        ("schedule.cron=0 0 30 2 *", vec!["schedule.cron", "0 0 30 2 *"]),
+        (
+            "schedule.timezone=Mars/Olympus",
+            vec!["schedule.timezone", "Mars/Olympus"],
+        ),
+        (
+            "price.sources=[\"oracle\"]",
+            vec!["price.sources", "oracle", "dexscreener"],
+        ),
+        ("price.sources=[]", vec!["price.sources"]),
+        ("price.sources=[\"recorded\"]", vec!["price.recorded"]),
+        (
+            "limits.max_slippage_bps=10001",
+            vec!["limits.max_slippage_bps", "10001"],
+        ),
+        (
+            "limits.max_slippage_bps=1.5",
+            vec!["limits.max_slippage_bps", "1.5"],
+        ),
+        ("limits.max_daily_spend_usd=5", vec!["max_daily_spend_usd", "5"]),
+        ("nonsense", vec!["--set nonsense", "key=value"]),
+    ] {
+        check(&terminal, &[(&set(pair), 2, &names)]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_mistakes_are_all_named_at_once() {
+    let terminal = Terminal::new().await;
+    let args = [
+        set("accumulate.dip_buy_multiplier=1000").as_slice(),
+        &["--set", "limits.max_slippage_bps=0"],
+    ]
+    .concat();
+    check(
+        &terminal,
+        &[(
+            &args,
+            2,
+            &["accumulate.dip_buy_multiplier", "limits.max_slippage_bps"],
+        )],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_chains_and_numbers_that_cannot_be() {
+    let terminal = Terminal::new().await;
+    let checksum = "0xBBd9aDe16525acb4B336b6dAd3b9762901522B07";
+    let usdc = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913";
+    check(
+        &terminal,
+        &[
+            (
+                &["start", "0x12", "--mode", "accumulate"],
+                2,
+                &["0x12", "40 hexadecimal digits"],
+            ),
+            (
+                &["start", checksum, "--mode", "accumulate"],
+                2,
+                &[checksum, "EIP-55", TOKEN],
+            ),
+            (&["start", usdc, "--mode", "accumulate"], 2, &["USDC itself"]),
+            (&["start", TOKEN], 2, &["--mode accumulate"]),
+            (
+                &["start", TOKEN, "--mode", "gamble"],
+                2,
+                &["gamble", "accumulate"],
+            ),
+            (
+                &["start", TOKEN, "--mode", "accumulate", "--chain", "solana"],
+                2,
+                &["--chain", "solana", "base"],
+            ),
+            (
+                &["start", TOKEN, "--mode", "accumulate", "--decimals", "37"],
+                2,
+                &["--decimals 37", "0 to 36"],
+            ),
+            (
+                &["start", TOKEN, "--mode", "accumulate", "--decimals", "300"],
+                2,
+                &["300"],
+            ),
+            (
+                &["start", TOKEN, "--mode", "accumulate", "--symbol", ""],
+                2,
+                &["--symbol"],
+            ),
+            (
+                &["start", TOKEN, "--mode", "liquidity", "--budget", "-1"],
+                2,
+                &["liquidity.budget_usd", "-1"],
+            ),
+            (
+                &["start", TOKEN, "--mode", "accumulate", "--live"],
+                4,
+                &["--live", "paper"],
+            ),
+            (
+                &["start", TOKEN, "--mode", "accumulate", "--config", "absent.toml"],
+                2,
+                &["absent.toml", "check the path"],
+            ),
+            (&["trades", "--limit", "0"], 2, &["0"]),
+            (&["demo", "--for", "1s"], 2, &["--for 1s", "5s to 24h"]),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_that_are_not_there_and_orders_that_are_not_allowed() {
+    let terminal = Terminal::new().await;
+    check(
+        &terminal,
+        &[
+            (&["status", TOKEN], 3, &[TOKEN, "lgi-mm list"]),
+            (&["pause", "7"], 3, &["7"]),
+            (
+                &["liquidate", TOKEN, "--over", "6h", "--slices", "0"],
+                2,
+                &["slices = 0"],
+            ),
+        ],
+    )
+    .await;
+    terminal.start(&[]);
+    check(
+        &terminal,
+        &[
+            (&["remove", TOKEN], 4, &["RUNNING", "remove", "pause"]),
+            (
+                &["start", TOKEN, "--mode", "liquidity"],
+                4,
+                &["ACCUMULATE", "never changes"],
+            ),
+            (
+                &["start", TOKEN, "--set", "accumulate.dca_amount_usd=77"],
+                4,
+                &["config edit"],
+            ),
+            (
+                &["config", "edit", TOKEN, "--set", "accumulate.dca_amount_usd=-1"],
+                2,
+                &["accumulate.dca_amount_usd"],
+            ),
+            (&["config", "edit", TOKEN], 2, &["--set key=value"]),
+            (
+                &["liquidate", TOKEN, "--slices", "100001"],
+                2,
+                &["slices = 100001"],
+            ),
+        ],
+    )
+    .await;
+    terminal.ok(&["liquidate", TOKEN]);
+    check(
+        &terminal,
+        &[
+            (&["start", TOKEN], 4, &["LIQUIDATING"]),
+            (&["remove", TOKEN], 4, &["LIQUIDATING"]),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_and_settings_that_cannot_be_read() {
+    let terminal = Terminal::new().await;
+    terminal.file("broken.toml", "[accumulate\n");
+    terminal.file("typo.toml", "[accumulate]\ndip_windw = \"4h\"\n");
+    terminal.file("wrong.toml", "[worker]\nconcurrency = 0\nlease = \"200ms\"\n");
+    terminal.file("unknown.toml", "[worker]\nthreads = 4\n");
+    check(
+        &terminal,
+        &[
+            (
+                &["start", TOKEN, "--mode", "accumulate", "--config", "broken.toml"],
+                2,
+                &["broken.toml", "TOML"],
+            ),
+            (
+                &["config", "check", "typo.toml", "--mode", "accumulate"],
+                2,
+                &["accumulate.dip_windw", "typo.toml", "accumulate.dip_window"],
+            ),
+            (
+                &["list", "--settings", "wrong.toml"],
+                2,
+                &["worker.concurrency", "1 to 256", "worker.lease"],
+            ),
+            (
+                &["list", "--settings", "unknown.toml"],
+                2,
+                &["threads", "concurrency"],
+            ),
+            (&["list", "--settings", "absent.toml"], 2, &["absent.toml"]),
+        ],
+    )
+    .await;
+}
+
+fn with_url(url: &str, args: &[&str]) -> Ran {
+    let output = program(args)
+        .env("DATABASE_URL", url)
+        .env("LGI_MM__DATABASE__CONNECT_TIMEOUT", "1s")
+        .output();
+    Ran::of(&output.expect("our own program runs"))
+}
+
+#[test]
+fn databases_that_cannot_be_used_and_passwords_that_are_never_shown() {
+    for url in [
+        "postgres://bob:hunter2@127.0.0.1:9/none",
+        "mysql://bob:hunter2@localhost/x",
+        "nonsense",
+    ] {
+        let ran = with_url(url, &["list"]);
+        assert_eq!(ran.code, 5, "{url}: {}", ran.stderr);
+        assert!(ran.stderr.contains("DATABASE_URL"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_a_newer_version_is_left_alone() {
+    let terminal = Terminal::new().await;
+    sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', true, '', 0)")
+        .execute(&terminal.pool)
+        .await
+        .expect("a later migration");
+    check(
+        &terminal,
+        &[
+            (&["list"], 5, &["9999", "newer version"]),
+            (&["migrate"], 5, &["9999"]),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_are_json_when_json_is_asked_for() {
+    let terminal = Terminal::new().await;
+    let ran = terminal.run(&["status", "9", "--json"]);
+    let error: serde_json::Value = serde_json::from_str(&ran.stderr).expect("JSON");
+    assert_eq!((ran.code, &error["error"]["code"]), (3, &serde_json::json!(3)));
+    assert!(ran.stdout.is_empty());
+}

@@ -1,0 +1,110 @@
+//! A job's life, command by command.
+
+use crate::terminal::{QUIET, TOKEN, Terminal};
+
+fn said(terminal: &Terminal, args: &[&str], expected: &str) {
+    let out = terminal.ok(args);
+    assert!(out.contains(expected), "{args:?} said {out}, not {expected}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn start_pause_resume_liquidate_remove() {
+    let terminal = Terminal::new().await;
+    terminal.start(&[]);
+    said(&terminal, &["start", TOKEN], "is running already");
+    said(&terminal, &["pause", TOKEN], "RUNNING -> PAUSED");
+    said(&terminal, &["pause", TOKEN], "PAUSED already");
+    said(
+        &terminal,
+        &["start", TOKEN, "--mode", "accumulate"],
+        "PAUSED -> RUNNING",
+    );
+    said(&terminal, &["tick", TOKEN], "trade 1");
+    said(&terminal, &["liquidate", TOKEN], "RUNNING -> LIQUIDATING");
+    said(&terminal, &["pause", TOKEN], "LIQUIDATING -> PAUSED");
+    said(&terminal, &["resume", TOKEN], "PAUSED -> LIQUIDATING");
+    said(&terminal, &["tick", TOKEN], "trade 2");
+    said(&terminal, &["status", TOKEN], "IDLE");
+    said(&terminal, &["start", TOKEN], "started, cycle 2");
+    said(&terminal, &["liquidate", TOKEN], "RUNNING -> LIQUIDATING");
+    said(&terminal, &["tick", TOKEN], "hold: ");
+    said(&terminal, &["status", TOKEN], "IDLE");
+    said(&terminal, &["remove", TOKEN], "IDLE -> removed");
+    said(&terminal, &["list"], "no jobs");
+    said(&terminal, &["trades"], "LIQUIDATE");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_seeds_line_works_with_nothing_else_said_and_says_what_it_assumed() {
+    let terminal = Terminal::new().await;
+    let out = terminal.ok(&["start", TOKEN, "--mode", "accumulate"]);
+    for expected in ["on paper", "18 decimals", "INVENTED prices", "cron '* * * * *'"] {
+        assert!(out.contains(expected), "{out}");
+    }
+    said(&terminal, &["tick", TOKEN], "trade 1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn layers_of_configuration_override_each_other_exactly() {
+    let terminal = Terminal::new().await;
+    terminal.file(
+        "lgi-mm.toml",
+        "[defaults.accumulate]\ndca_amount_usd = 11.10\ndip_buy_multiplier = 3\n",
+    );
+    terminal.file(
+        "job.toml",
+        "[accumulate]\ndca_amount_usd = 12.345678901\ndca_schedule = \"0 9 * * *\"\n",
+    );
+    terminal.start(&["--config", "job.toml", "--set", "accumulate.take_profit_pct=12.5"]);
+    let shown = terminal.ok(&["config", "show", TOKEN]);
+    for expected in [
+        "dca_amount_usd = \"12.345678901\"",
+        "dip_buy_multiplier = \"3\"",
+        "take_profit_pct = \"12.5\"",
+        "dca_schedule = \"0 9 * * *\"",
+    ] {
+        assert!(shown.contains(expected), "{expected} is not in\n{shown}");
+    }
+    assert!(
+        !shown.contains("dca_interval"),
+        "the schedule takes the interval's place:\n{shown}"
+    );
+    said(
+        &terminal,
+        &["config", "edit", TOKEN, "--set", "accumulate.dca_interval=2h"],
+        "version 2",
+    );
+    assert!(!terminal.ok(&["config", "show", TOKEN]).contains("dca_schedule"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn liquidity_begins_with_its_budget() {
+    let terminal = Terminal::new().await;
+    let args = [
+        &["start", TOKEN, "--mode", "liquidity", "--budget", "250.5"],
+        QUIET.as_slice(),
+    ]
+    .concat();
+    terminal.ok(&args);
+    let status: serde_json::Value =
+        serde_json::from_str(&terminal.ok(&["status", TOKEN, "--json"])).expect("JSON");
+    assert_eq!(status["quote_balance"], "250.5");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shown_configuration_reads_back() {
+    let terminal = Terminal::new().await;
+    terminal.start(&[]);
+    let shown = terminal.ok(&["config", "show", TOKEN]);
+    terminal.file("shown.toml", &shown);
+    said(
+        &terminal,
+        &["config", "check", "shown.toml", "--mode", "accumulate"],
+        "is a valid configuration",
+    );
+    said(
+        &terminal,
+        &["config", "edit", TOKEN, "--config", "shown.toml"],
+        "nothing changed",
+    );
+}

@@ -1,0 +1,117 @@
+//! Runs the real program against a database of the test's own.
+
+use std::process::{Command, Output};
+
+use sqlx::PgPool;
+
+use crate::support;
+
+/// The token of every example.
+pub const TOKEN: &str = "0xbbd9aDe16525acb4B336b6dAd3b9762901522B07";
+
+/// Prices that never move and no network: the same output at every run.
+pub const QUIET: [&str; 6] = [
+    "--set",
+    "price.sources=[\"generated\"]",
+    "--set",
+    "price.generated.swing_pct=0",
+    "--symbol",
+    "CLAWD",
+];
+
+pub struct Terminal {
+    pub pool: PgPool,
+    url: String,
+    dir: tempfile::TempDir,
+}
+
+/// What the program did.
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    pub fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+        Self {
+            code: output.status.code().expect("an exit"),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    }
+
+    /// All of it, for a snapshot.
+    pub fn story(&self) -> String {
+        format!(
+            "exit {}\n--- stdout\n{}--- stderr\n{}",
+            self.code, self.stdout, self.stderr
+        )
+    }
+}
+
+pub fn program(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lgi-mm"));
+    command
+        .args(args)
+        .env_clear()
+        .env("PATH", std::env::var("PATH").expect("PATH"))
+        .env("USER", "tester")
+        .env("LGI_MM__PAPER__BLOCK_TIME", "50ms")
+        .env("LGI_MM__DEXSCREENER__BASE_URL", "http://127.0.0.1:9");
+    command
+}
+
+impl Terminal {
+    pub async fn new() -> Self {
+        let db = support::db().await;
+        Self {
+            pool: db.pool,
+            url: db.url,
+            dir: tempfile::tempdir().expect("a directory"),
+        }
+    }
+
+    /// Runs the program in a directory of its own.
+    pub fn run(&self, args: &[&str]) -> Ran {
+        let output = program(args)
+            .env("DATABASE_URL", &self.url)
+            .current_dir(self.dir.path())
+            .output();
+        Ran::of(&output.expect("our own program runs"))
+    }
+
+    pub fn ok(&self, args: &[&str]) -> String {
+        let ran = self.run(args);
+        assert_eq!(ran.code, 0, "{args:?}: {}", ran.stderr);
+        ran.stdout
+    }
+
+    pub fn start(&self, more: &[&str]) -> String {
+        self.ok(&[&["start", TOKEN, "--mode", "accumulate"], QUIET.as_slice(), more].concat())
+    }
+
+    /// Writes a file into the program's directory.
+    pub fn file(&self, name: &str, text: &str) {
+        std::fs::write(self.dir.path().join(name), text).expect("a file");
+    }
+
+    /// How much there is in the ledger: bad input must not change it.
+    pub async fn rows(&self) -> i64 {
+        let sql = "SELECT (SELECT count(*) FROM jobs) + (SELECT count(*) FROM job_events) + (SELECT count(*) FROM trades)
+                        + (SELECT coalesce(sum(version), 0)::bigint FROM jobs)";
+        sqlx::query_scalar(sql).fetch_one(&self.pool).await.expect("rows")
+    }
+}
+
+/// What differs from run to run.
+pub fn settled() -> insta::internals::SettingsBindDropGuard {
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?", "[time]");
+    settings.add_filter(r"\d\d:\d\d:\d\d", "[clock]");
+    settings.add_filter(r"0x[0-9a-f]{64}", "[hash]");
+    settings.add_filter(r"0x[0-9a-f]{10}\b", "[hash12]");
+    settings.add_filter("PostgreSQL [^\"]+", "PostgreSQL [version and place]");
+    settings.bind_to_scope()
+}

@@ -1,0 +1,67 @@
+//! Every view, as text and as JSON.
+
+use crate::terminal::{TOKEN, Terminal, settled};
+
+/// Views of a job that has bought once, from a wallet nobody else uses.
+#[tokio::test(flavor = "multi_thread")]
+async fn views_of_a_job_that_has_bought_once() {
+    let terminal = Terminal::new().await;
+    let _settled = settled();
+    insta::assert_snapshot!("start", terminal.start(&[]));
+    insta::assert_snapshot!("tick", terminal.ok(&["tick", TOKEN]));
+    terminal.ok(&["pause", TOKEN]);
+    insta::assert_snapshot!("tick_paused", terminal.ok(&["tick", "1"]));
+    for (name, args) in [
+        ("list", vec!["list"]),
+        ("status", vec!["status", "clawd"]),
+        ("trades", vec!["trades"]),
+        ("export", vec!["export"]),
+        ("config_show", vec!["config", "show", "1"]),
+        ("config_keys", vec!["config", "keys"]),
+        ("paper_wallet", vec!["paper", "wallet"]),
+        ("paper_fault", vec!["paper", "fault"]),
+        ("migrate", vec!["migrate"]),
+        ("scheduler_once", vec!["scheduler", "--once"]),
+    ] {
+        insta::assert_snapshot!(name, terminal.ok(&args));
+        let json = terminal.ok(&[args.as_slice(), &["--json"]].concat());
+        let parsed: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        insta::assert_snapshot!(
+            format!("{name}_json"),
+            serde_json::to_string_pretty(&parsed).expect("JSON")
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_of_nothing() {
+    let terminal = Terminal::new().await;
+    let _settled = settled();
+    insta::assert_snapshot!("list_empty", terminal.ok(&["list"]));
+    insta::assert_snapshot!("trades_empty", terminal.ok(&["trades"]));
+    insta::assert_snapshot!("doctor_fresh", terminal.run(&["doctor", "--json"]).story());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_adds_up_to_the_position() {
+    let terminal = Terminal::new().await;
+    terminal.start(&["--set", "accumulate.dca_interval=1s"]);
+    for _ in 0..3 {
+        terminal.ok(&["tick", TOKEN]);
+        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    }
+    let mut rows = csv::Reader::from_reader(std::io::Cursor::new(terminal.ok(&["export"])));
+    let amounts: Vec<rust_decimal::Decimal> = rows
+        .deserialize::<std::collections::HashMap<String, String>>()
+        .map(|row| row.expect("a row")["base_amount"].parse().expect("an amount"))
+        .collect();
+    assert_eq!(amounts.len(), 3);
+    let status: serde_json::Value =
+        serde_json::from_str(&terminal.ok(&["status", "1", "--json"])).expect("JSON");
+    let held: rust_decimal::Decimal = status["position"]
+        .as_str()
+        .expect("a position")
+        .parse()
+        .expect("an amount");
+    assert_eq!(amounts.iter().sum::<rust_decimal::Decimal>(), held);
+}

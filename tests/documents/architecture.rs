@@ -1,0 +1,136 @@
+//! The house: who may use whom, how large a file may be, and that every invariant names a test that exists.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// From the ground up: a module uses only modules above it in this list.
+const STOREYS: [&str; 10] = [
+    "domain",
+    "ports",
+    "telemetry",
+    "store",
+    "embedded",
+    "paper",
+    "prices",
+    "engine",
+    "queue",
+    "config",
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+fn storey(path: &Path) -> Option<usize> {
+    let inside = path.strip_prefix(root().join("src")).expect("a source file");
+    let first = inside
+        .components()
+        .next()?
+        .as_os_str()
+        .to_str()?
+        .trim_end_matches(".rs");
+    STOREYS.iter().position(|name| *name == first)
+}
+
+/// Whether `use crate::{..}` names this module at its first level.
+fn in_use_groups(text: &str, name: &str) -> bool {
+    let groups = text
+        .split("use crate::{")
+        .skip(1)
+        .filter_map(|rest| rest.split("\n};").next());
+    groups
+        .flat_map(str::lines)
+        .any(|line| line.starts_with(&format!("    {name}::")))
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    for file in rust_files(&root().join("src")) {
+        let Some(here) = storey(&file) else { continue };
+        let text = fs::read_to_string(&file).expect("source");
+        for (there, name) in STOREYS.iter().enumerate() {
+            let uses = text.contains(&format!("crate::{name}::")) || in_use_groups(&text, name);
+            assert!(
+                !uses || there <= here,
+                "{} uses {name}, which stands above it",
+                file.display()
+            );
+        }
+        assert!(
+            !text.contains("crate::cli"),
+            "{} uses the command line",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn the_core_touches_no_world() {
+    for file in rust_files(&root().join("src/domain")) {
+        // Refusing or reading a float that a file holds is not computing with one.
+        let text = fs::read_to_string(&file)
+            .expect("source")
+            .replace("visit_f64", "");
+        let text = if file.ends_with("units/text.rs") {
+            text.replace("f64", "")
+        } else {
+            text
+        };
+        for word in [
+            "async ", "sqlx", "tokio", "Utc::now", "rand::", "f64", "f32", "std::fs", "std::env",
+        ] {
+            assert!(!text.contains(word), "{} has {word}", file.display());
+        }
+    }
+}
+
+#[test]
+fn no_source_file_has_more_than_400_lines_of_code() {
+    for file in rust_files(&root().join("src")) {
+        let text = fs::read_to_string(&file).expect("source");
+        let own = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let code = own
+            .lines()
+            .filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with("//"))
+            .count();
+        assert!(code <= 400, "{} has {code} lines of code", file.display());
+    }
+}
+
+#[test]
+fn every_invariant_names_a_test_that_exists() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let tests: String = rust_files(&root().join("tests"))
+        .iter()
+        .chain(&rust_files(&root().join("src")))
+        .map(|file| fs::read_to_string(file).expect("source"))
+        .collect();
+    let invariants: Vec<&str> = text.lines().filter(|line| line.starts_with("- **")).collect();
+    assert!(invariants.len() >= 12, "only {} invariants", invariants.len());
+    for invariant in invariants {
+        let named: BTreeSet<&str> = invariant
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|name| name.contains('_'))
+            .collect();
+        let kept = named.iter().any(|name| tests.contains(&format!("fn {name}(")));
+        assert!(kept, "no test of this exists: {invariant}");
+    }
+}

@@ -1,0 +1,56 @@
+//! `lgi-mm.example.toml` parses, its values are the defaults, and it names every key.
+
+use std::path::Path;
+
+use lgi_mm::{
+    config::{JobLayers, Layer, Settings, build_job_config, known_job_keys},
+    domain::{config::JobConfig, job::JobMode},
+};
+use strum::VariantArray;
+
+fn file() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/lgi-mm.example.toml"))
+}
+
+#[test]
+fn every_value_of_the_example_is_the_default() {
+    let mut example = Settings::load(Some(file())).expect("the example is valid");
+    let defaults = std::mem::take(&mut example.defaults);
+    // The environment of whoever runs this may have a database of its own.
+    example.database.url = lgi_mm::config::Secret::default();
+    example.database.data_dir = String::new();
+    assert_eq!(example, Settings::default());
+    for mode in JobMode::VARIANTS {
+        let layers = JobLayers::new(&defaults, *mode);
+        let config = build_job_config(&JobConfig::for_mode(*mode), *mode, &layers).expect("valid defaults");
+        assert_eq!(config, JobConfig::for_mode(*mode));
+    }
+}
+
+#[test]
+fn the_example_names_every_key() {
+    let text = std::fs::read_to_string(file()).expect("the example");
+    let settings = serde_json::to_value(Settings::default()).expect("settings");
+    let mut sections = serde_json::Map::new();
+    for (section, keys) in settings.as_object().expect("sections") {
+        if section != "defaults" {
+            sections.insert(section.clone(), keys.clone());
+        }
+    }
+    let known = Layer {
+        origin: "defaults".to_owned(),
+        values: sections,
+    };
+    let given = Layer::file(file()).expect("the example");
+    for key in known.leaves().keys() {
+        assert!(given.leaves().contains_key(key), "{key} is not in the example");
+    }
+    for key in known_job_keys() {
+        let name = key.rsplit('.').next().expect("a name");
+        let written = given.leaves().contains_key(&format!("defaults.{key}"));
+        assert!(
+            written || text.contains(&format!("# {name} = ")),
+            "{key} is not in the example"
+        );
+    }
+}

@@ -1,0 +1,8 @@
+//! What is written down is what runs: example settings, layers of the code, exit codes, invariants.
+#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+
+mod architecture;
+mod example;
+mod schema;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,173 @@
+//! The database protects itself: each law is a constraint, and each constraint bites.
+
+use sqlx::PgPool;
+
+use crate::support;
+
+const JOB: &str = "INSERT INTO jobs (realm, chain, wallet, token_address, token_symbol, token_decimals, quote_address, quote_symbol,
+        quote_decimals, mode, config) VALUES ('paper', 'base', '0x' || repeat('1', 40), '0x' || repeat('2', 40), 'T', 18,
+        '0x' || repeat('3', 40), 'Q', 6, 'ACCUMULATE', '{}')";
+const TRADE: &str = "INSERT INTO trades (job_id, slot, cycle, side, reason, status, amount_in, amount_out_expected, amount_out_min, value_usd,
+        config_version, expires_at, base_amount, quote_amount, price_usd, next_check_at)
+    VALUES (1, '2026-01-01', 1, 'BUY', 'DCA', 'PENDING', 1, 1, 1, 1, 1, now(), 1, 1, 1, now())";
+const SIGNER: &str = "INSERT INTO signers (realm, chain, address, next_nonce) VALUES ('paper', 'base', '0x' || repeat('1', 40), 1)";
+const TRANSACTION: &str =
+    "INSERT INTO transactions (trade_id, realm, chain, signer, nonce, purpose, deadline)
+    VALUES (1, 'paper', 'base', '0x' || repeat('1', 40), 0, 'swap', now())";
+const ATTEMPT: &str = "INSERT INTO attempts (transaction_id, purpose, hash, raw, max_fee_per_gas, max_priority_fee_per_gas, gas_limit)
+    VALUES (1, 'swap', sha256('a'), 'raw', 1, 1, 1)";
+const TICK: &str = "INSERT INTO ticks (job_id, outcome, reason, first_slot, last_slot) VALUES (1, 'hold', 'not_due', '2026-01-01', '2026-01-01')";
+
+/// What is tried, and what refuses it.
+const LAWS: &[(&str, &str, &str)] = &[
+    ("one job a position", JOB, "jobs_one_per_position"),
+    ("one trade a slot", TRADE, "trades_once_per_slot"),
+    (
+        "one open trade a job",
+        "INSERT INTO trades SELECT (t).* FROM (SELECT jsonb_populate_record(trades, '{\"slot\": \"2026-01-02\"}') AS t FROM trades) x",
+        "trades_one_open_per_job",
+    ),
+    (
+        "one transaction a nonce",
+        TRANSACTION,
+        "transactions_one_per_nonce",
+    ),
+    ("one attempt a hash", ATTEMPT, "attempts_hash_once"),
+    ("one decision a slot", TICK, "ticks_once_per_slot"),
+    (
+        "a position is for ever",
+        "UPDATE jobs SET token_address = '0x' || repeat('9', 40)",
+        "never change",
+    ),
+    (
+        "a mode is for ever",
+        "UPDATE jobs SET mode = 'LIQUIDITY'",
+        "never change",
+    ),
+    (
+        "a plan is frozen",
+        "UPDATE trades SET amount_out_min = 2",
+        "frozen",
+    ),
+    ("no trade is deleted", "DELETE FROM trades", "append-only"),
+    ("no attempt is deleted", "DELETE FROM attempts", "append-only"),
+    (
+        "no bytes are changed",
+        "UPDATE attempts SET raw = 'other'",
+        "never change",
+    ),
+    (
+        "no nonce is re-bound",
+        "UPDATE transactions SET nonce = 5",
+        "append-only",
+    ),
+    (
+        "no nonce goes back",
+        "UPDATE signers SET next_nonce = 0",
+        "never goes back",
+    ),
+    (
+        "a failure has a kind",
+        "UPDATE trades SET status = 'FAILED', next_check_at = NULL",
+        "trades_failure_has_kind",
+    ),
+    (
+        "an execution has a proof",
+        "UPDATE trades SET status = 'EXECUTED', next_check_at = NULL",
+        "trades_executed_has_proof",
+    ),
+    (
+        "an open trade is looked at",
+        "UPDATE trades SET next_check_at = NULL",
+        "trades_open_is_checked",
+    ),
+    (
+        "no token is sold that is not there",
+        "UPDATE jobs SET token_balance = -1",
+        "token_amount",
+    ),
+    (
+        "no cost without tokens",
+        "UPDATE jobs SET cost_basis = 1",
+        "jobs_no_cost_without_tokens",
+    ),
+    (
+        "a paused job knows where it came from",
+        "UPDATE jobs SET status = 'PAUSED'",
+        "jobs_status_before_stop",
+    ),
+    (
+        "a liquidation has a plan",
+        "UPDATE jobs SET status = 'LIQUIDATING'",
+        "jobs_liquidating_has_plan",
+    ),
+    (
+        "only an idle job is archived",
+        "UPDATE jobs SET archived_at = now(), status = 'RUNNING'",
+        "jobs_archived_only_idle",
+    ),
+    (
+        "a halt has a reason",
+        "UPDATE signers SET halted_at = now()",
+        "signers_halt_has_reason",
+    ),
+];
+
+async fn filled() -> PgPool {
+    let db = support::db().await;
+    for sql in [JOB, TRADE, SIGNER, TRANSACTION, ATTEMPT, TICK] {
+        sqlx::query(sql).execute(&db.pool).await.expect(sql);
+    }
+    db.pool
+}
+
+#[tokio::test]
+async fn every_law_is_a_constraint_that_bites() {
+    let pool = filled().await;
+    for (law, sql, names) in LAWS {
+        let error = sqlx::query(*sql).execute(&pool).await.expect_err(law).to_string();
+        assert!(error.contains(names), "{law}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_final_trade_stays_final() {
+    let pool = filled().await;
+    sqlx::query("UPDATE trades SET status = 'FAILED', failure_kind = 'expired', next_check_at = NULL")
+        .execute(&pool)
+        .await
+        .expect("an end");
+    let again = "UPDATE trades SET status = 'PENDING', failure_kind = NULL, next_check_at = now()";
+    let error = sqlx::query(again)
+        .execute(&pool)
+        .await
+        .expect_err("it is final")
+        .to_string();
+    assert!(error.contains("final"), "{error}");
+}
+
+#[tokio::test]
+async fn every_timestamp_has_a_zone() {
+    let pool = support::db().await.pool;
+    let without: Vec<String> = sqlx::query_scalar(
+        "SELECT table_schema || '.' || table_name || '.' || column_name FROM information_schema.columns
+         WHERE table_schema IN ('public', 'paper') AND data_type = 'timestamp without time zone'",
+    )
+    .fetch_all(&pool)
+    .await
+    .expect("columns");
+    assert!(without.is_empty(), "{without:?}");
+}
+
+#[tokio::test]
+async fn migrations_go_down_and_up_again() {
+    let pool = support::db().await.pool;
+    let migrator = sqlx::migrate!("./migrations");
+    migrator.undo(&pool, 0).await.expect("down");
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM information_schema.tables WHERE table_schema IN ('public', 'paper') AND table_name <> '_sqlx_migrations'")
+        .fetch_one(&pool)
+        .await
+        .expect("tables");
+    assert_eq!(left, 0, "tables are left after all migrations went down");
+    lgi_mm::store::migrate(&pool).await.expect("up again");
+}

@@ -1,0 +1,116 @@
+//! What an operator sees: metrics, health, readiness, and outages said once.
+#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use lgi_mm::telemetry::{self, Outage, metric};
+use reqwest::StatusCode;
+use tokio_util::sync::CancellationToken;
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("the lines").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_outage_is_said_once_when_it_begins_and_once_when_it_ends() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let log = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::with_default(log, || {
+        let mut outage = Outage::new("the price source");
+        outage.recovered();
+        for _ in 0..2 {
+            for error in ["refused", "timed out", "refused"] {
+                outage.failed(&error);
+            }
+            outage.recovered();
+            outage.recovered();
+        }
+    });
+    let text = String::from_utf8(lines.0.lock().expect("the lines").clone()).expect("text");
+    let levels: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(1))
+        .collect();
+    assert_eq!(levels, ["WARN", "INFO", "WARN", "INFO"], "{text}");
+    assert!(!text.contains("timed out"), "{text}");
+}
+
+/// Status and body.
+async fn get(address: SocketAddr, path: &str) -> (StatusCode, String) {
+    let url = format!("http://{address}{path}");
+    for _ in 0..200 {
+        if let Ok(response) = reqwest::get(&url).await {
+            let status = response.status();
+            return (status, response.text().await.expect("a body"));
+        }
+        // It is about to listen.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    (StatusCode::GATEWAY_TIMEOUT, url)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_health_and_readiness_are_served_until_told_to_stop() {
+    let test = support::db().await;
+    let prometheus = telemetry::install_metrics().expect("the first in this process");
+    assert!(telemetry::install_metrics().is_none(), "a process counts once");
+    metrics::counter!(metric::TICKS, "outcome" => "held").increment(3);
+    metrics::histogram!(metric::TICK_LAG).record(0.2);
+
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = free.local_addr().expect("its address");
+    drop(free);
+    let stop = CancellationToken::new();
+    let served = tokio::spawn(telemetry::serve(
+        address,
+        prometheus,
+        test.pool.clone(),
+        stop.clone(),
+    ));
+
+    let (status, text) = get(address, "/metrics").await;
+    assert_eq!(status, StatusCode::OK);
+    for line in [
+        "# TYPE lgi_mm_ticks_total counter",
+        "lgi_mm_ticks_total{outcome=\"held\"} 3",
+        "# TYPE lgi_mm_tick_lag_seconds histogram",
+        "lgi_mm_tick_lag_seconds_bucket{le=\"0.1\"} 0",
+        "lgi_mm_tick_lag_seconds_bucket{le=\"0.25\"} 1",
+        "lgi_mm_tick_lag_seconds_count 1",
+    ] {
+        assert!(text.contains(line), "{line} in\n{text}");
+    }
+    assert!(text.contains("lgi_mm_build_info{version="), "{text}");
+
+    assert_eq!(get(address, "/healthz").await.0, StatusCode::OK);
+    assert_eq!(get(address, "/readyz").await.0, StatusCode::OK);
+    test.pool.close().await;
+    assert_eq!(get(address, "/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(get(address, "/healthz").await.0, StatusCode::OK, "it still lives");
+
+    stop.cancel();
+    let ended = tokio::time::timeout(Duration::from_secs(10), served).await;
+    ended.expect("it stops").expect("no panic").expect("no error");
+}
