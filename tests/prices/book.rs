@@ -89,6 +89,8 @@ async fn without_database_or_network_generated_prices_go_on() {
     assert!(book.answers(&[], at(NOW)).await.is_empty());
 }
 
+type Change = fn(&mut PriceConfig);
+
 #[test]
 fn a_series_is_named_by_all_that_changes_its_prices() {
     let with = |change: fn(&mut PriceConfig)| {
@@ -114,7 +116,7 @@ fn a_series_is_named_by_all_that_changes_its_prices() {
         "generated:seed=1,start=1,swing=20,period=1d"
     );
 
-    let different: [(SourceName, fn(&mut PriceConfig)); 7] = [
+    let different: [(SourceName, Change); 7] = [
         (SourceName::Generated, |c| c.generated.seed = 2),
         (SourceName::Generated, |c| c.generated.start_usd = Decimal::TWO),
         (SourceName::Generated, |c| c.generated.swing_pct = Decimal::TEN),
@@ -132,7 +134,7 @@ fn a_series_is_named_by_all_that_changes_its_prices() {
             "change {index}"
         );
     }
-    let same: [fn(&mut PriceConfig); 3] = [
+    let same: [Change; 3] = [
         |c| {
             c.generated = GeneratedConfig {
                 swing_pct: Decimal::new(200, 1),

@@ -48,83 +48,68 @@ async fn priced(pairs: Value) -> String {
     }
 }
 
+fn without(field: &str) -> Value {
+    let mut pair = good("9", json!(9_000_000));
+    pair.as_object_mut().expect("an object").remove(field);
+    pair
+}
+
 #[tokio::test]
 async fn the_deepest_pool_that_prices_our_token_counts() {
     let quoted = pair("base", WETH_TEXT, json!("3000"), json!(9_000_000));
     let elsewhere = pair("ethereum", LGI_TEXT, json!("7"), json!(9_000_000));
-    let without = |field: &str| {
-        let mut pair = good("9", json!(9_000_000));
-        pair.as_object_mut().expect("an object").remove(field);
-        pair
-    };
-    let none = format!("dexscreener: no pool on base prices {}", LGI_TEXT.to_lowercase());
     for (name, pairs, wanted) in [
         ("one", json!([good("0.0012345", json!(10))]), "0.0012345"),
         (
-            "deepest first",
+            "first",
             json!([good("2", json!(900.5)), good("1", json!(10))]),
             "2",
         ),
         (
-            "deepest last",
+            "last",
             json!([good("1", json!(10)), good("2", json!(900.5))]),
             "2",
         ),
         (
-            "depth as large as 1e9",
-            json!([good("1", json!(1.5e9)), good("2", json!(900_000_000))]),
+            "large",
+            json!([good("1", json!(1.5e9)), good("2", json!(9_000))]),
             "1",
         ),
         ("ours is the quote", json!([quoted, good("1", json!(1))]), "1"),
         ("another chain", json!([elsewhere, good("1", json!(1))]), "1"),
-        (
-            "no liquidity field",
-            json!([without("liquidity"), good("1", json!(1))]),
-            "1",
-        ),
-        ("no liquidity anywhere", json!([without("liquidity")]), "9"),
-        (
-            "liquidity null",
-            json!([good("3", Value::Null), good("1", json!(1))]),
-            "1",
-        ),
-        (
-            "no priceUsd",
-            json!([without("priceUsd"), good("1", json!(1))]),
-            "1",
-        ),
-        (
-            "no baseToken",
-            json!([without("baseToken"), good("1", json!(1))]),
-            "1",
-        ),
-        (
-            "priceUsd null",
-            json!([
-                pair("base", LGI_TEXT, Value::Null, json!(99)),
-                good("1", json!(1))
-            ]),
-            "1",
-        ),
-        (
-            "priceUsd no number",
-            json!([good("N/A", json!(99)), good("1", json!(1))]),
-            "1",
-        ),
-        (
-            "a pair that is none",
-            json!([null, "pair", 7, good("1", json!(1))]),
-            "1",
-        ),
         ("exponent", json!([good("1.5e-7", json!(1))]), "0.00000015"),
         ("zero is passed on", json!([good("0", json!(1))]), "0"),
         ("negative is passed on", json!([good("-1", json!(1))]), "-1"),
-        ("only as the quote", json!([quoted]), none.as_str()),
-        ("nothing", json!([]), none.as_str()),
-        ("a price nowhere", json!([without("priceUsd")]), none.as_str()),
     ] {
         assert_eq!(priced(pairs).await, wanted, "{name}");
     }
+    let none = format!("dexscreener: no pool on base prices {}", LGI_TEXT.to_lowercase());
+    for pairs in [json!([quoted]), json!([]), json!([without("priceUsd")])] {
+        assert_eq!(priced(pairs.clone()).await, none, "{pairs}");
+    }
+}
+
+#[tokio::test]
+async fn a_pair_with_gaps_does_not_lose_the_others() {
+    let null_price = pair("base", LGI_TEXT, Value::Null, json!(99));
+    for (name, odd) in [
+        ("no liquidity", without("liquidity")),
+        ("liquidity null", good("3", Value::Null)),
+        ("no priceUsd", without("priceUsd")),
+        ("priceUsd null", null_price),
+        ("priceUsd no number", good("N/A", json!(99))),
+        ("no baseToken", without("baseToken")),
+        ("no chainId", without("chainId")),
+        ("null", Value::Null),
+        ("a text", json!("pair")),
+    ] {
+        assert_eq!(priced(json!([odd, good("1", json!(1))])).await, "1", "{name}");
+    }
+    assert_eq!(
+        priced(json!([without("liquidity")])).await,
+        "9",
+        "the only pool there is"
+    );
 }
 
 #[tokio::test]

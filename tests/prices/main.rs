@@ -1,4 +1,5 @@
 //! Price sources: what they answer, and what they do with the answers of others.
+#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
 
 #[path = "../support/mod.rs"]
 mod support;
