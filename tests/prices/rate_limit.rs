@@ -53,20 +53,20 @@ async fn two_processes_share_one_limit() {
 async fn whoever_comes_too_soon_waits_for_a_turn() {
     let db = support::db().await;
     let api = Api::start([]).await;
-    // 240 a minute: 48 at once, then one every 312.5 ms.
-    sqlx::query("INSERT INTO rate_limits (name, tokens) VALUES ('dexscreener', 1)")
+    // 240 a minute: 48 at once, and then one every 312.5 ms.
+    let books = [(); 2].map(|()| Arc::new(book(&db.pool, &api.url, "3s", 240)));
+    sqlx::query("INSERT INTO rate_limits (name, tokens) VALUES ('dexscreener', 0)")
         .execute(&db.pool)
         .await
-        .expect("a nearly empty bucket");
-    let books = [(); 2].map(|()| Arc::new(book(&db.pool, &api.url, "2s", 240)));
+        .expect("an empty bucket");
     let answers = rush(&books, 4).await;
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     let mut times: Vec<Instant> = api.seen().into_iter().map(|seen| seen.at).collect();
     times.sort();
     let whole = times[3] - times[0];
     assert!(
-        (Duration::from_millis(700)..Duration::from_millis(1_900)).contains(&whole),
-        "{whole:?}"
+        whole > Duration::from_millis(600),
+        "four requests within {whole:?}"
     );
 }
 
@@ -134,7 +134,11 @@ async fn a_429_that_asks_for_more_time_than_a_price_may_take_is_a_missing_price_
             "{error}"
         );
         assert!(ask(&book, &config, token(2), at(NOW)).await.is_err());
-        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+        assert!(
+            begun.elapsed() < Duration::from_millis(3_500),
+            "{:?}",
+            begun.elapsed()
+        );
         assert_eq!(api.seen().len(), 1, "{header}: nobody asks again");
     }
 }
