@@ -48,7 +48,7 @@ pub(super) struct ExportArgs {
 }
 
 /// A trade in one line. Amounts are in whole tokens, exact.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct TradeLine {
     pub(super) trade: i64,
     job: i64,
@@ -196,9 +196,11 @@ pub(super) async fn export(settings: &Settings, out: Out, args: &ExportArgs) -> 
     match &args.out {
         None => out.raw(&csv),
         Some(path) => {
-            std::fs::write(path, csv).map_err(|source| CliError::Io {
-                what: format!("--out {}", path.display()),
-                source,
+            std::fs::write(path, csv).map_err(|error| {
+                CliError::Usage(format!(
+                    "--out {}: {error}; give a file that can be written",
+                    path.display()
+                ))
             })?;
             out.remark(&format!("{} trades written to {}", lines.len(), path.display()));
             Ok(())
@@ -206,10 +208,23 @@ pub(super) async fn export(settings: &Settings, out: Out, args: &ExportArgs) -> 
     }
 }
 
+/// Text from outside as a spreadsheet shows it: it would run what begins like a formula.
+fn inert(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
 fn csv_of(lines: &[TradeLine]) -> Result<String, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for line in lines {
-        writer.serialize(line)?;
+        writer.serialize(TradeLine {
+            symbol: inert(&line.symbol),
+            error: line.error.as_deref().map(inert),
+            ..line.clone()
+        })?;
     }
     let bytes = writer
         .into_inner()
