@@ -125,7 +125,7 @@ async fn filled() -> PgPool {
 async fn every_law_is_a_constraint_that_bites() {
     let pool = filled().await;
     for (law, sql, names) in LAWS {
-        let error = sqlx::query(sql).execute(&pool).await.expect_err(law).to_string();
+        let error = sqlx::query(*sql).execute(&pool).await.expect_err(law).to_string();
         assert!(error.contains(names), "{law}: {error}");
     }
 }
