@@ -80,6 +80,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Resu
                 .to_owned(),
         ));
     }
+    check_token_flags(args)?;
     let token = target::address(&args.token)?;
     let chain = chains::find(&args.chain).map_err(|error| CliError::Usage(format!("--chain: {error}")))?;
     let world = World::open(settings).await?;
@@ -107,6 +108,21 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Resu
         text.push_str("`lgi-mm daemon` runs all jobs; `lgi-mm status` shows one.\n");
         text
     })
+}
+
+/// What the flags alone tell: before anything is opened.
+fn check_token_flags(args: &StartArgs) -> Result<(), CliError> {
+    if let Some(decimals) = args.decimals.filter(|decimals| *decimals > TOKEN_DECIMALS_MAX) {
+        return Err(CliError::Usage(format!(
+            "--decimals {decimals}: 0 to {TOKEN_DECIMALS_MAX} are allowed"
+        )));
+    }
+    if let Some(symbol) = args.symbol.as_ref().filter(|symbol| !is_ticker(symbol)) {
+        return Err(CliError::Usage(format!(
+            "--symbol {symbol:?}: 1 to {SYMBOL_LENGTH_MAX} printable characters without spaces are allowed"
+        )));
+    }
+    Ok(())
 }
 
 fn layers(below: JobLayers, args: &StartArgs, mode: JobMode) -> Result<JobLayers, CliError> {
@@ -206,11 +222,6 @@ async fn create(
         assumed.push(format!("{USUAL_DECIMALS} decimals (--decimals)"));
         USUAL_DECIMALS
     });
-    if decimals > TOKEN_DECIMALS_MAX {
-        return Err(CliError::Usage(format!(
-            "--decimals {decimals}: 0 to {TOKEN_DECIMALS_MAX} are allowed"
-        )));
-    }
     let symbol = choose_source(world, args, address, chain, &given, &mut config, &mut assumed).await?;
     if !given.sets("schedule.cron") {
         assumed.push(format!(
@@ -276,13 +287,6 @@ async fn choose_source(
     assumed: &mut Vec<String>,
 ) -> Result<String, CliError> {
     let chosen = given.sets("price.sources");
-    if let Some(symbol) = &args.symbol
-        && !is_ticker(symbol)
-    {
-        return Err(CliError::Usage(format!(
-            "--symbol {symbol:?}: 1 to {SYMBOL_LENGTH_MAX} printable characters without spaces are allowed"
-        )));
-    }
     if let (Some(symbol), true) = (&args.symbol, chosen) {
         return Ok(symbol.clone());
     }
