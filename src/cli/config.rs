@@ -5,7 +5,7 @@ use std::{
     io::{IsTerminal, Write, stdin},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitStatus},
 };
 
 use clap::Subcommand;
@@ -176,20 +176,15 @@ fn in_editor(config: &JobConfig) -> Result<PathBuf, CliError> {
         .args(words)
         .arg(&path)
         .status();
-    let status = status.map_err(|error| {
-        CliError::Usage(format!(
-            "EDITOR={editor} cannot be run: {error}; set EDITOR, or give --set"
-        ))
-    })?;
-    if status.success() {
-        Ok(path)
-    } else {
-        // What is left of it cannot do harm, and nobody can mend it.
-        let _ = std::fs::remove_file(&path);
-        Err(CliError::Usage(format!(
-            "{editor} ended with {status}; nothing changed"
-        )))
+    if status.as_ref().is_ok_and(ExitStatus::success) {
+        return Ok(path);
     }
+    // Nobody is told of this file: a leftover would only lie there.
+    let _ = std::fs::remove_file(&path);
+    Err(CliError::Usage(match status {
+        Ok(status) => format!("{editor} ended with {status}; nothing changed"),
+        Err(error) => format!("EDITOR={editor} cannot be run: {error}; set EDITOR, or give --set"),
+    }))
 }
 
 fn json(config: &JobConfig) -> Value {

@@ -171,10 +171,11 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
     );
     telemetry::init_logging(
         settings.log.format,
-        if service {
-            &settings.log.filter
-        } else {
-            "error,lgi_mm::cli::world=warn"
+        match (service, cli.json) {
+            (true, _) => &settings.log.filter,
+            (false, false) => "error,lgi_mm::cli::world=warn",
+            // Whoever reads JSON reads the one error.
+            (false, true) => "error",
         },
     );
     match cli.command {

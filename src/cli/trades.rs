@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     CliError, Out,
-    out::{dollars, moment, short, table},
+    out::{dollars, moment, short, table_without},
     target::{self, TargetArgs},
     world::World,
 };
@@ -123,7 +123,7 @@ pub(super) fn render(lines: &[TradeLine]) -> String {
             outcome,
         ]
     });
-    table(
+    table_without(
         &[
             "trade",
             "token",
@@ -136,7 +136,8 @@ pub(super) fn render(lines: &[TradeLine]) -> String {
             "PnL",
             "transaction",
         ],
-        rows,
+        rows.collect(),
+        &["transaction", "price", "slot", "quote", "PnL"],
     )
 }
 

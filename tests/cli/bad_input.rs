@@ -402,6 +402,14 @@ fn a_database_that_does_not_answer_says_why_and_that_it_is_waited_for() {
     for part in ["refused", "waiting"] {
         assert!(ran.stderr.contains(part), "{}", ran.stderr);
     }
+    assert!(
+        !ran.stderr.contains('\u{1b}'),
+        "colours, and no terminal: {}",
+        ran.stderr
+    );
+    let ran = with_url("postgres://bob@127.0.0.1:9/none", &["list", "--json"]);
+    let error: serde_json::Value = serde_json::from_str(&ran.stderr).expect("nothing but JSON");
+    assert_eq!(error["error"]["code"], 5);
 }
 
 #[test]
