@@ -6,6 +6,7 @@ use crate::{
     embedded::EmbeddedError,
     engine::EngineError,
     paper::PaperError,
+    queue::scheduler::ClaimError,
     store::{MigrateError, StoreError, jobs::CommandError},
 };
 
@@ -140,6 +141,15 @@ impl CliError {
 impl From<LayerError> for CliError {
     fn from(error: LayerError) -> Self {
         Self::Settings(error.into())
+    }
+}
+
+impl From<ClaimError> for CliError {
+    fn from(error: ClaimError) -> Self {
+        match error {
+            ClaimError::Store(error) => error.into(),
+            ClaimError::Push(error) => Self::Internal(error.to_string()),
+        }
     }
 }
 

@@ -18,7 +18,8 @@ use lgi_mm::{
     },
     paper::{Fault, FaultKind, PaperMarkets, PaperSettings, default_wallet},
     store::{
-        jobs::{self, Filter, NewJob, Order},
+        jobs::{self, Filter, NewJob},
+        orders::{self, Order},
         trades,
     },
 };
@@ -114,7 +115,7 @@ async fn create_jobs(pool: &PgPool) {
         } else {
             Amount::ZERO
         };
-        jobs::order(pool, job, Order::Start { deposit }, "test")
+        orders::order(pool, job, Order::Start { deposit }, "test")
             .await
             .expect("start");
     }
@@ -128,7 +129,7 @@ async fn count(pool: &PgPool, sql: &'static str) -> i64 {
 async fn drain(pool: &PgPool) {
     for job in jobs::list(pool, &Filter::default()).await.expect("jobs") {
         if job.status == JobStatus::Running {
-            jobs::order(pool, job.id, Order::Pause, "test")
+            orders::order(pool, job.id, Order::Pause, "test")
                 .await
                 .expect("pause");
         }
