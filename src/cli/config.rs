@@ -1,9 +1,11 @@
 //! `config show|edit|check|keys`.
 
 use std::{
-    io::{IsTerminal, stdin},
-    path::PathBuf,
-    process::Command,
+    fs::OpenOptions,
+    io::{IsTerminal, Write, stdin},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
 };
 
 use clap::Subcommand;
@@ -16,7 +18,7 @@ use crate::{
         config::{JobConfig, KEYS},
         job::JobMode,
     },
-    store::orders,
+    store::{jobs::Job, orders},
 };
 
 #[derive(Debug, Subcommand)]
@@ -104,17 +106,21 @@ async fn edit(
 ) -> Result<(), CliError> {
     let world = World::open(settings).await?;
     let job = target::find(&world.pool, target).await?;
-    let none = serde_json::Map::new();
-    let scratch;
-    let file = match file {
+    let config = match file {
         None if set.is_empty() => {
-            scratch = in_editor(&job.config)?;
-            Some(scratch.as_path())
+            let scratch = in_editor(&job.config)?;
+            let config = changed(&job, Some(&scratch), set).inspect_err(|_| {
+                out.remark(&format!(
+                    "what you wrote is in {}: mend it, then `config edit --config` it",
+                    scratch.display()
+                ));
+            })?;
+            // Its text is in the database from here on; a leftover does no harm.
+            let _ = std::fs::remove_file(scratch);
+            config
         }
-        file => file.map(PathBuf::as_path),
+        file => changed(&job, file.map(PathBuf::as_path), set)?,
     };
-    let layers = JobLayers::new(&none, job.mode).file(file)?.assignments(set)?;
-    let config = build_job_config(&job.config, job.mode, &layers)?;
     if config == job.config {
         return out.show(&json!({ "job": job.id, "changed": false }), |_| {
             "nothing changed".to_owned()
@@ -137,6 +143,11 @@ async fn edit(
     )
 }
 
+fn changed(job: &Job, file: Option<&Path>, set: &[String]) -> Result<JobConfig, CliError> {
+    let layers = JobLayers::of_job().file(file)?.assignments(set)?;
+    Ok(build_job_config(&job.config, job.mode, &layers)?)
+}
+
 /// Lets a person edit the configuration in `$EDITOR`.
 fn in_editor(config: &JobConfig) -> Result<PathBuf, CliError> {
     if !stdin().is_terminal() {
@@ -144,25 +155,36 @@ fn in_editor(config: &JobConfig) -> Result<PathBuf, CliError> {
             "nothing to change: give --set key=value or --config FILE".to_owned(),
         ));
     }
-    let path = std::env::temp_dir().join(format!("lgi-mm-config-{}.toml", std::process::id()));
+    let path = std::env::temp_dir().join(format!("lgi-mm-config-{}.toml", ulid::Ulid::generate()));
     let io = |source| CliError::Io {
         what: path.display().to_string(),
         source,
     };
-    std::fs::write(&path, render(&json(config))).map_err(io)?;
+    // New and ours alone: nobody else may put a file of theirs in its way.
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(io)?;
+    file.write_all(render(&json(config)).as_bytes()).map_err(io)?;
+    drop(file);
     let editor = std::env::var("EDITOR").unwrap_or_else(|_| "vi".to_owned());
-    let status = Command::new(&editor).arg(&path).status();
-    let status = status.map_err(|source| CliError::Io {
-        what: format!("EDITOR {editor}"),
-        source,
-    })?;
-    if status.success() {
-        Ok(path)
-    } else {
-        Err(CliError::Usage(format!(
-            "{editor} ended with {status}; nothing changed"
-        )))
+    // EDITOR may have arguments, such as `code --wait`.
+    let mut words = editor.split_whitespace();
+    let status = Command::new(words.next().unwrap_or("vi"))
+        .args(words)
+        .arg(&path)
+        .status();
+    if status.as_ref().is_ok_and(ExitStatus::success) {
+        return Ok(path);
     }
+    // Nobody is told of this file: a leftover would only lie there.
+    let _ = std::fs::remove_file(&path);
+    Err(CliError::Usage(match status {
+        Ok(status) => format!("{editor} ended with {status}; nothing changed"),
+        Err(error) => format!("EDITOR={editor} cannot be run: {error}; set EDITOR, or give --set"),
+    }))
 }
 
 fn json(config: &JobConfig) -> Value {

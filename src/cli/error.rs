@@ -5,6 +5,7 @@ use crate::{
     domain::config::InvalidConfig,
     embedded::EmbeddedError,
     engine::EngineError,
+    paper::PaperError,
     queue::scheduler::ClaimError,
     store::{MigrateError, StoreError, jobs::CommandError},
 };
@@ -92,7 +93,7 @@ pub enum CliError {
     Engine(#[from] EngineError),
     /// The paper venue.
     #[error(transparent)]
-    Paper(#[from] crate::paper::PaperError),
+    Paper(#[from] PaperError),
     /// A price source or an outside service.
     #[error("{0}")]
     Network(String),
@@ -118,11 +119,13 @@ impl CliError {
     pub const fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) | Self::Settings(_) | Self::Config(_) => Exit::Usage,
-            Self::NotFound(_) | Self::Command(CommandError::Store(StoreError::NoSuchJob(_))) => {
-                Exit::NotFound
-            }
+            Self::NotFound(_)
+            | Self::Store(StoreError::NoSuchJob(_))
+            | Self::Command(CommandError::Store(StoreError::NoSuchJob(_))) => Exit::NotFound,
             Self::Refused(_) => Exit::Refused,
             Self::Command(CommandError::Store(_))
+            | Self::Engine(EngineError::Store(_))
+            | Self::Paper(PaperError::Database(_) | PaperError::Corrupt { .. })
             | Self::Embedded(_)
             | Self::Unreachable { .. }
             | Self::Migrate(_)

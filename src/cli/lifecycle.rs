@@ -9,6 +9,7 @@ use crate::{
     domain::{job::Transition, liquidate::Liquidation, span::Span},
     store::{
         self,
+        jobs::Job,
         orders::{self, Order},
     },
 };
@@ -31,6 +32,7 @@ struct Changed {
     symbol: String,
     before: String,
     after: String,
+    changed: bool,
     note: Option<String>,
 }
 
@@ -85,9 +87,13 @@ async fn change(
     let made = orders::order(&world.pool, job.id, order, &target::actor()).await?;
     let after = match made {
         Transition::To(status) => status.to_string(),
-        Transition::Already => format!("{} already", job.status),
+        Transition::Already => job.status.to_string(),
         Transition::Archived => "removed".to_owned(),
     };
+    let changed = made != Transition::Already;
+    if !changed {
+        keeps_its_plan(&job, order)?;
+    }
     let idle = store::views::health(&world.pool, chrono::Utc::now())
         .await?
         .workers_alive
@@ -95,6 +101,7 @@ async fn change(
     let waits = matches!(order, Order::Liquidate { .. } | Order::Resume) && idle;
     let note = match note {
         _ if waits => Some("no worker is running: start one with `lgi-mm daemon`".to_owned()),
+        _ if !changed => None,
         note => note.map(str::to_owned),
     };
     let view = Changed {
@@ -102,6 +109,7 @@ async fn change(
         symbol: job.token.symbol,
         before: job.status.to_string(),
         after,
+        changed,
         note,
     };
     out.show(&view, |view| {
@@ -110,9 +118,29 @@ async fn change(
             .as_ref()
             .map(|note| format!(" ({note})"))
             .unwrap_or_default();
-        format!(
-            "job {} ({}): {} -> {}{note}",
-            view.job, view.symbol, view.before, view.after
-        )
+        let (job, symbol) = (view.job, &view.symbol);
+        if view.changed {
+            format!("job {job} ({symbol}): {} -> {}{note}", view.before, view.after)
+        } else {
+            format!("job {job} ({symbol}): {} already{note}", view.after)
+        }
     })
+}
+
+/// A liquidation that runs goes on by its own plan; asking for another one is not passed over.
+fn keeps_its_plan(job: &Job, order: Order) -> Result<(), CliError> {
+    let (Order::Liquidate { over, slices }, Some(plan)) = (order, job.liquidation) else {
+        return Ok(());
+    };
+    if (over, slices) == (plan.over, plan.slices) {
+        return Ok(());
+    }
+    Err(CliError::Refused(format!(
+        "job {id} is LIQUIDATING by another plan: {} of {} slices over {} are done; for a new plan `lgi-mm pause {id}` \
+         it, then liquidate again",
+        plan.slices_done,
+        plan.slices,
+        plan.over,
+        id = job.id,
+    )))
 }

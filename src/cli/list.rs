@@ -5,7 +5,7 @@ use sqlx::PgPool;
 
 use super::{
     CliError, Out,
-    out::{dollars, moment, short, table},
+    out::{dollars, moment, short, table_without},
     world::World,
 };
 use crate::{
@@ -119,6 +119,9 @@ const HEADER: [&str; 11] = [
     "next",
 ];
 
+/// What a narrow terminal can do without, least needed first.
+const SPARE: [&str; 6] = ["mode", "avg cost", "next", "spent", "price", "last decision"];
+
 /// All jobs that are not archived.
 pub(super) async fn lines(pool: &PgPool) -> Result<Vec<JobLine>, CliError> {
     let jobs = jobs::list(pool, &Filter::default()).await?;
@@ -135,7 +138,8 @@ pub(super) fn render(lines: &[JobLine]) -> String {
     if lines.is_empty() {
         return "no jobs; `lgi-mm start TOKEN --mode accumulate` makes one\n".to_owned();
     }
-    format!("{}\nUSD, UTC\n", table(&HEADER, lines.iter().map(JobLine::cells)))
+    let rows = lines.iter().map(JobLine::cells).collect();
+    format!("{}\nUSD, UTC\n", table_without(&HEADER, rows, &SPARE))
 }
 
 pub(super) async fn run(settings: &Settings, out: Out) -> Result<(), CliError> {

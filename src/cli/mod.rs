@@ -43,13 +43,15 @@ Exit codes:
   6  doctor found something that needs mending
   7  a price source or venue cannot be used
 
-A token is an address, a job number as `list` shows it, or a ticker that only one job has.";
+A token is an address, a job number as `list` shows it (#7 is only ever a number), or a ticker that only one job has.
+With --json, results are JSON on standard output and errors are {\"error\":{\"code\",\"message\"}} on standard error.
+Nothing asks for confirmation: `liquidate` and `remove` do at once what they say.";
 
 /// lgi-mm
 #[derive(Debug, Parser)]
 #[command(name = "lgi-mm", version, about = "Crash-proof trading runner for EVM tokens", long_about = LONG_ABOUT, after_help = AFTER_HELP)]
 pub struct Cli {
-    /// Settings file [default: ./lgi-mm.toml if it is there]
+    /// Settings file [default: ./lgi-mm.toml, else ~/.config/lgi-mm/lgi-mm.toml, if it is there]
     #[arg(long, global = true, value_name = "FILE")]
     settings: Option<PathBuf>,
     /// Print JSON instead of text
@@ -89,7 +91,7 @@ enum Command {
     /// Hand due slots to the queue
     Scheduler(services::SchedulerArgs),
     /// Evaluate slots and carry trades on
-    Worker(services::ChildArgs),
+    Worker(services::WorkerArgs),
     /// Bring the database up to date
     Migrate,
     /// Run a command with DATABASE_URL set to this installation's database, such as `lgi-mm db psql`
@@ -128,8 +130,16 @@ impl From<ModeArg> for JobMode {
 
 /// Parses, runs, and says what went wrong.
 pub async fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
+        // Nothing was parsed, so whether JSON was asked for is looked up by hand.
+        Err(error) if error.use_stderr() && arguments.iter().any(|argument| argument == "--json") => {
+            let message = error.render().to_string();
+            let message = message.strip_prefix("error: ").unwrap_or(&message).trim_end();
+            Out::new(true).error(&CliError::Usage(message.to_owned()));
+            return ExitCode::from(Exit::Usage.code());
+        }
         Err(error) => {
             // clap prints help to standard output and errors to standard error; only a closed pipe fails here.
             let _ = error.print();
@@ -161,7 +171,12 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
     );
     telemetry::init_logging(
         settings.log.format,
-        if service { &settings.log.filter } else { "error" },
+        match (service, cli.json) {
+            (true, _) => &settings.log.filter,
+            (false, false) => "error,lgi_mm::cli::world=warn",
+            // Whoever reads JSON reads the one error.
+            (false, true) => "error",
+        },
     );
     match cli.command {
         Command::Start(args) => start::run(&settings, out, &args).await,
@@ -177,7 +192,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         Command::Tick(args) => tick::run(&settings, out, &args).await,
         Command::Daemon => services::daemon(&settings).await,
         Command::Scheduler(args) => services::scheduler(&settings, out, &args).await,
-        Command::Worker(child) => services::worker(&settings, &child).await,
+        Command::Worker(args) => services::worker(settings, &args).await,
         Command::Migrate => services::migrate(&settings, out).await,
         Command::Db(args) => services::db(&settings, &args).await,
         Command::Doctor => doctor::run(&settings, out).await,

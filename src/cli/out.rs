@@ -74,6 +74,9 @@ impl Out {
     }
 }
 
+/// Columns where there is no terminal.
+const WIDTH_ELSEWHERE: usize = 120;
+
 /// A table that fits the terminal, or 120 columns where there is none.
 pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
@@ -81,11 +84,60 @@ pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
         .load_preset(presets::UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic);
     if !stdout().is_terminal() {
-        table.set_width(120);
+        table.set_width(u16::try_from(WIDTH_ELSEWHERE).unwrap_or(u16::MAX));
     }
     table.set_header(header.to_vec());
     table.add_rows(rows);
     table.to_string()
+}
+
+/// As [`table`], but rather without the columns of `spare`, first to last, than with broken words.
+pub(super) fn table_without(header: &[&str], rows: Vec<Vec<String>>, spare: &[&str]) -> String {
+    let terminal = Table::new().width().map_or(WIDTH_ELSEWHERE, usize::from);
+    let (kept, hidden) = columns_that_fit(header, &rows, spare, terminal);
+    let pick = |row: &[String]| {
+        kept.iter()
+            .filter_map(|column| row.get(*column).cloned())
+            .collect()
+    };
+    let names: Vec<&str> = kept
+        .iter()
+        .filter_map(|column| header.get(*column).copied())
+        .collect();
+    let mut printed = table(&names, rows.iter().map(|row| pick(row)));
+    if !hidden.is_empty() {
+        printed.push_str(&format!(
+            "\nnot shown here: {}; widen the terminal, or use --json",
+            hidden.join(", ")
+        ));
+    }
+    printed
+}
+
+fn columns_that_fit<'a>(
+    header: &[&'a str],
+    rows: &[Vec<String>],
+    spare: &[&'a str],
+    terminal: usize,
+) -> (Vec<usize>, Vec<&'a str>) {
+    let needs = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(String::as_str);
+        let widest = cells
+            .chain(header.get(column).copied())
+            .map(|cell| cell.chars().count());
+        // Two blanks at the left and one at the right, as the preset has them.
+        widest.max().unwrap_or_default().saturating_add(3)
+    };
+    let mut kept: Vec<usize> = (0..header.len()).collect();
+    let mut hidden = Vec::new();
+    for name in spare {
+        if kept.iter().map(|column| needs(*column)).sum::<usize>() <= terminal {
+            break;
+        }
+        kept.retain(|column| header.get(*column) != Some(name));
+        hidden.push(*name);
+    }
+    (kept, hidden)
 }
 
 /// Cents, and more digits only where cents would show nothing. For people: JSON has all digits.
@@ -120,4 +172,33 @@ pub(super) fn short(text: &str, digits: usize) -> String {
 /// To the second, UTC.
 pub(super) fn moment(time: Timestamp) -> String {
     time.format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::columns_that_fit;
+
+    #[test]
+    fn spare_columns_go_in_their_order_and_only_as_many_as_must() {
+        let header = ["job", "mode", "price", "next"];
+        let rows = vec![vec![
+            "1".into(),
+            "accumulate".into(),
+            "0.25".into(),
+            "12:00:00".into(),
+        ]];
+        let spare = ["mode", "next"];
+        for (terminal, kept, hidden) in [
+            (38, vec![0, 1, 2, 3], vec![]),
+            (37, vec![0, 2, 3], vec!["mode"]),
+            (24, vec![0, 2], vec!["mode", "next"]),
+            (1, vec![0, 2], vec!["mode", "next"]),
+        ] {
+            assert_eq!(
+                columns_that_fit(&header, &rows, &spare, terminal),
+                (kept, hidden),
+                "{terminal}"
+            );
+        }
+    }
 }

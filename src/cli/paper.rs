@@ -1,10 +1,14 @@
 //! `paper wallet|fund|fault`: the paper venue from outside, for trying things out.
 
-use clap::Subcommand;
+use clap::{
+    Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
+use strum::VariantArray;
 
-use super::{CliError, Out, out::table, target, world::World};
+use super::{CliError, Out, list::when, out::table, target, world::World};
 use crate::{
     config::Settings,
     domain::{
@@ -12,7 +16,7 @@ use crate::{
         span::Span,
         units::Amount,
     },
-    paper::{Fault, FaultKind, Funding, audit, default_wallet},
+    paper::{ActiveFault, Fault, FaultKind, Funding, audit, default_wallet},
     ports::Asset,
 };
 
@@ -40,7 +44,8 @@ pub(super) enum PaperCommand {
     },
     /// Make the venue misbehave, to try alerts and crashes; without KIND: show what is ordered
     Fault {
-        /// fail, revert, late, lost, stuck, drop or down
+        /// What goes wrong
+        #[arg(value_parser = fault_kind())]
         kind: Option<FaultKind>,
         /// So often [default: until cleared]
         #[arg(long)]
@@ -109,16 +114,52 @@ pub(super) async fn run(settings: &Settings, out: Out, command: &PaperCommand) -
                 faults.add(&fault).await?;
             }
             let active = faults.list().await?;
-            let rows: Vec<Value> = active
-                .iter()
-                .map(|fault| json!({ "fault": format!("{fault:?}") }))
-                .collect();
-            out.show(&rows, |_| match active.len() {
-                0 => "the paper venue behaves".to_owned(),
-                _ => active.iter().map(|fault| format!("{fault:?}\n")).collect(),
-            })
+            let rows: Vec<Value> = active.iter().map(fault_json).collect();
+            out.show(&rows, |_| fault_table(&active))
         }
     }
+}
+
+fn fault_json(fault: &ActiveFault) -> Value {
+    json!({
+        "id": fault.id,
+        "kind": fault.kind.to_string(),
+        "chain": fault.chain,
+        "token": fault.token.map(|token| token.to_checksum(None)),
+        "remaining": fault.remaining,
+        "until": fault.until,
+        "delay_ms": u64::try_from(fault.delay.as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+fn fault_table(active: &[ActiveFault]) -> String {
+    if active.is_empty() {
+        return "the paper venue behaves".to_owned();
+    }
+    let rows = active.iter().map(|fault| {
+        vec![
+            fault.id.to_string(),
+            fault.kind.to_string(),
+            fault.chain.clone(),
+            fault
+                .token
+                .map_or_else(|| "all".to_owned(), |token| token.to_checksum(None)),
+            fault
+                .remaining
+                .map_or_else(|| "until cleared".to_owned(), |times| format!("{times}x")),
+            when(fault.until),
+            match fault.kind {
+                FaultKind::Late => format!("{:?}", fault.delay),
+                _ => "-".to_owned(),
+            },
+        ]
+    });
+    table(&["id", "fault", "chain", "token", "left", "until", "delay"], rows)
+}
+
+fn fault_kind() -> impl TypedValueParser<Value = FaultKind> {
+    PossibleValuesParser::new(FaultKind::VARIANTS.iter().map(<&str>::from))
+        .try_map(|text| text.parse::<FaultKind>())
 }
 
 fn chain_of(name: &str) -> Result<&'static chains::ChainInfo, CliError> {

@@ -28,6 +28,15 @@ pub(super) struct SchedulerArgs {
     child: ChildArgs,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct WorkerArgs {
+    /// Groups of tasks in flight [default: worker.concurrency of the settings, 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    concurrency: Option<u32>,
+    #[command(flatten)]
+    child: ChildArgs,
+}
+
 /// For services that another program starts.
 #[derive(Debug, Args)]
 pub(super) struct ChildArgs {
@@ -54,10 +63,10 @@ pub(super) async fn db(settings: &Settings, args: &DbArgs) -> Result<(), CliErro
     if program == "psql" && rest.is_empty() {
         command.arg(&world.url);
     }
-    let status = command.status().await.map_err(|source| CliError::Io {
-        what: program.clone(),
-        source,
-    })?;
+    let status = command
+        .status()
+        .await
+        .map_err(|error| CliError::Usage(format!("{program} cannot be run: {error}; is it installed?")))?;
     if status.success() {
         Ok(())
     } else {
@@ -105,14 +114,17 @@ pub(super) async fn scheduler(settings: &Settings, out: Out, args: &SchedulerArg
     ended(metrics).await
 }
 
-pub(super) async fn worker(settings: &Settings, child: &ChildArgs) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
+pub(super) async fn worker(mut settings: Settings, args: &WorkerArgs) -> Result<(), CliError> {
+    if let Some(concurrency) = args.concurrency {
+        settings.worker.concurrency = concurrency;
+    }
+    let world = World::open(&settings).await?;
     let stop = stop_on_signal()?;
-    child.watch(&stop);
-    let metrics = serve_metrics(settings, &world, &stop);
+    args.child.watch(&stop);
+    let metrics = serve_metrics(&settings, &world, &stop);
     let engine = world.engine().await?;
     engine.recover().await?;
-    work(settings, &world, engine, &stop).await?;
+    work(&settings, &world, engine, &stop).await?;
     ended(metrics).await
 }
 

@@ -26,6 +26,8 @@ use crate::{
 
 /// Digits of most tokens, assumed on paper unless told.
 const USUAL_DECIMALS: u8 = 18;
+/// Longest ticker that the ledger keeps, characters.
+const SYMBOL_LENGTH_MAX: usize = 32;
 /// Longest wait for a token's ticker and price.
 const LOOKUP_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -79,6 +81,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Resu
                 .to_owned(),
         ));
     }
+    check_token_flags(args)?;
     let token = target::address(&args.token)?;
     let chain = chains::find(&args.chain).map_err(|error| CliError::Usage(format!("--chain: {error}")))?;
     let world = World::open(settings).await?;
@@ -92,7 +95,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Resu
         .into_iter()
         .find(|job| job.account.realm == Realm::Paper);
     let started = match known {
-        Some(job) => again(settings, &world, args, job).await?,
+        Some(job) => again(&world, args, job).await?,
         None => create(settings, &world, args, token, chain).await?,
     };
     out.show(&started, |view| {
@@ -108,24 +111,68 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Resu
     })
 }
 
-fn layers(settings: &Settings, args: &StartArgs, mode: JobMode) -> Result<JobLayers, CliError> {
+/// What the flags alone tell: before anything is opened.
+fn check_token_flags(args: &StartArgs) -> Result<(), CliError> {
+    if let Some(decimals) = args.decimals.filter(|decimals| *decimals > TOKEN_DECIMALS_MAX) {
+        return Err(CliError::Usage(format!(
+            "--decimals {decimals}: 0 to {TOKEN_DECIMALS_MAX} are allowed"
+        )));
+    }
+    if let Some(symbol) = args.symbol.as_ref().filter(|symbol| !is_ticker(symbol)) {
+        return Err(CliError::Usage(format!(
+            "--symbol {symbol:?}: 1 to {SYMBOL_LENGTH_MAX} printable characters without spaces are allowed"
+        )));
+    }
+    Ok(())
+}
+
+fn layers(below: JobLayers, args: &StartArgs, mode: JobMode) -> Result<JobLayers, CliError> {
     let mut pairs = args.set.clone();
     if let Some(budget) = args.budget {
+        if mode != JobMode::Liquidity {
+            return Err(CliError::Usage(format!(
+                "--budget {budget}: only a job of mode liquidity has a budget; what mode accumulate may spend is \
+                 accumulate.max_accumulation_usd"
+            )));
+        }
         pairs.push(format!("liquidity.budget_usd={budget}"));
     }
-    let layers = JobLayers::new(&settings.defaults, mode).file(args.config.as_deref())?;
-    Ok(layers.assignments(&pairs)?)
+    Ok(below.file(args.config.as_deref())?.assignments(&pairs)?)
+}
+
+/// A ticker of printable characters only: one from outside must not write to a terminal or into a file's lines.
+fn is_ticker(text: &str) -> bool {
+    let hidden = |c: char| {
+        c.is_control()
+            || c.is_whitespace()
+            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    (1..=SYMBOL_LENGTH_MAX).contains(&text.chars().count()) && !text.chars().any(hidden)
 }
 
 /// A job that is there: started from IDLE, resumed from PAUSED, left alone while it runs.
-async fn again(settings: &Settings, world: &World, args: &StartArgs, job: Job) -> Result<Started, CliError> {
+async fn again(world: &World, args: &StartArgs, job: Job) -> Result<Started, CliError> {
     if args.mode.is_some_and(|mode| JobMode::from(mode) != job.mode) {
         return Err(CliError::Refused(format!(
             "job {} of this token has mode {}, which never changes; `remove` it first, or start it without --mode",
             job.id, job.mode
         )));
     }
-    let given = layers(settings, args, job.mode)?;
+    let other_token = args
+        .decimals
+        .is_some_and(|decimals| decimals != job.token.decimals)
+        || args
+            .symbol
+            .as_ref()
+            .is_some_and(|symbol| *symbol != job.token.symbol);
+    if other_token {
+        return Err(CliError::Refused(format!(
+            "job {} knows this token as {} with {} decimals, which never changes; `remove` it first, or start it \
+             without --symbol and --decimals",
+            job.id, job.token.symbol, job.token.decimals
+        )));
+    }
+    let given = layers(JobLayers::of_job(), args, job.mode)?;
     if !given.is_empty() && build_job_config(&job.config, job.mode, &given)? != job.config {
         return Err(CliError::Refused(format!(
             "job {} has another configuration; change it with `lgi-mm config edit {} --set key=value`",
@@ -169,18 +216,13 @@ async fn create(
             "a new job needs --mode accumulate or --mode liquidity".to_owned(),
         ));
     };
-    let given = layers(settings, args, mode)?;
+    let given = layers(JobLayers::new(&settings.defaults, mode), args, mode)?;
     let mut config = build_job_config(&JobConfig::for_mode(mode), mode, &given)?;
     let mut assumed = Vec::new();
     let decimals = args.decimals.unwrap_or_else(|| {
         assumed.push(format!("{USUAL_DECIMALS} decimals (--decimals)"));
         USUAL_DECIMALS
     });
-    if decimals > TOKEN_DECIMALS_MAX {
-        return Err(CliError::Usage(format!(
-            "--decimals {decimals}: 0 to {TOKEN_DECIMALS_MAX} are allowed"
-        )));
-    }
     let symbol = choose_source(world, args, address, chain, &given, &mut config, &mut assumed).await?;
     if !given.sets("schedule.cron") {
         assumed.push(format!(
@@ -246,13 +288,6 @@ async fn choose_source(
     assumed: &mut Vec<String>,
 ) -> Result<String, CliError> {
     let chosen = given.sets("price.sources");
-    if let Some(symbol) = &args.symbol
-        && (symbol.is_empty() || symbol.len() > 32)
-    {
-        return Err(CliError::Usage(format!(
-            "--symbol '{symbol}': 1 to 32 characters are allowed"
-        )));
-    }
     if let (Some(symbol), true) = (&args.symbol, chosen) {
         return Ok(symbol.clone());
     }
@@ -279,7 +314,7 @@ async fn choose_source(
     };
     let symbol = match (&args.symbol, &found) {
         (Some(symbol), _) => symbol.clone(),
-        (None, Ok(info)) if (1..=32).contains(&info.symbol.len()) => {
+        (None, Ok(info)) if is_ticker(&info.symbol) => {
             assumed.push(format!("ticker {} from DexScreener (--symbol)", info.symbol));
             info.symbol.clone()
         }
@@ -339,5 +374,29 @@ fn view(
         status,
         what,
         assumed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_ticker;
+
+    #[test]
+    fn a_ticker_cannot_write_to_a_terminal() {
+        let long = "x".repeat(33);
+        for (text, allowed) in [
+            ("CLAWD", true),
+            ("$WIF", true),
+            ("币安人生", true),
+            ("", false),
+            ("A B", false),
+            ("A\nB", false),
+            ("\u{1b}[31mRED", false),
+            ("\u{202e}CDSU", false),
+            ("U\u{200b}SDC", false),
+            (long.as_str(), false),
+        ] {
+            assert_eq!(is_ticker(text), allowed, "{text:?}");
+        }
     }
 }

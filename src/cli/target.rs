@@ -40,6 +40,11 @@ pub(super) fn address(text: &str) -> Result<Address, CliError> {
 /// Finds the one job that is meant.
 pub(super) async fn find(pool: &PgPool, args: &TargetArgs) -> Result<Job, CliError> {
     let text = args.token.as_str();
+    if text.trim().is_empty() {
+        return Err(CliError::Usage(
+            "the token is empty: give an address, a job number or a ticker".to_owned(),
+        ));
+    }
     let by_address = if text.to_ascii_lowercase().starts_with("0x") {
         Some(address(text)?)
     } else {
@@ -51,22 +56,25 @@ pub(super) async fn find(pool: &PgPool, args: &TargetArgs) -> Result<Job, CliErr
         status: None,
     };
     let all = jobs::list(pool, &filter).await?;
-    let number: Option<i64> = text.trim_start_matches('#').parse().ok();
+    // A ticker may be a number too: #7 says which is meant.
+    let only_number = text.strip_prefix('#');
+    let number: Option<i64> = only_number.unwrap_or(text).parse().ok();
     let mut found: Vec<Job> = all
         .into_iter()
         .filter(|job| {
             by_address.is_some()
                 || number.is_some_and(|number| job.id.0 == number)
-                || job.token.symbol.eq_ignore_ascii_case(text)
+                || (only_number.is_none() && job.token.symbol.eq_ignore_ascii_case(text))
         })
         .collect();
     match found.len() {
         0 => Err(CliError::NotFound(format!(
-            "no job for {text}{}; `lgi-mm list` shows all, `lgi-mm start {text} --mode accumulate` makes one",
+            "no job for {text}{}; `lgi-mm list` shows all, `lgi-mm start {} --mode accumulate` makes one",
             args.chain
                 .as_ref()
                 .map(|chain| format!(" on {chain}"))
-                .unwrap_or_default()
+                .unwrap_or_default(),
+            if by_address.is_some() { text } else { "ADDRESS" },
         ))),
         1 => Ok(found.remove(0)),
         _ => {
@@ -75,7 +83,7 @@ pub(super) async fn find(pool: &PgPool, args: &TargetArgs) -> Result<Job, CliErr
                 .map(|job| format!("{} ({} {})", job.id, job.token.symbol, job.account.chain))
                 .collect();
             Err(CliError::Usage(format!(
-                "{text} could be any of these jobs: {}; give the job number or --chain",
+                "{text} could be any of these jobs: {}; give the job number as #N, or --chain",
                 candidates.join(", ")
             )))
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     CliError, Out,
-    out::{dollars, moment, short, table},
+    out::{dollars, moment, short, table_without},
     target::{self, TargetArgs},
     world::World,
 };
@@ -48,7 +48,7 @@ pub(super) struct ExportArgs {
 }
 
 /// A trade in one line. Amounts are in whole tokens, exact.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct TradeLine {
     pub(super) trade: i64,
     job: i64,
@@ -123,7 +123,7 @@ pub(super) fn render(lines: &[TradeLine]) -> String {
             outcome,
         ]
     });
-    table(
+    table_without(
         &[
             "trade",
             "token",
@@ -136,7 +136,8 @@ pub(super) fn render(lines: &[TradeLine]) -> String {
             "PnL",
             "transaction",
         ],
-        rows,
+        rows.collect(),
+        &["transaction", "price", "slot", "quote", "PnL"],
     )
 }
 
@@ -196,9 +197,11 @@ pub(super) async fn export(settings: &Settings, out: Out, args: &ExportArgs) -> 
     match &args.out {
         None => out.raw(&csv),
         Some(path) => {
-            std::fs::write(path, csv).map_err(|source| CliError::Io {
-                what: format!("--out {}", path.display()),
-                source,
+            std::fs::write(path, csv).map_err(|error| {
+                CliError::Usage(format!(
+                    "--out {}: {error}; give a file that can be written",
+                    path.display()
+                ))
             })?;
             out.remark(&format!("{} trades written to {}", lines.len(), path.display()));
             Ok(())
@@ -206,10 +209,23 @@ pub(super) async fn export(settings: &Settings, out: Out, args: &ExportArgs) -> 
     }
 }
 
+/// Text from outside as a spreadsheet shows it: it would run what begins like a formula.
+fn inert(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
 fn csv_of(lines: &[TradeLine]) -> Result<String, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for line in lines {
-        writer.serialize(line)?;
+        writer.serialize(TradeLine {
+            symbol: inert(&line.symbol),
+            error: line.error.as_deref().map(inert),
+            ..line.clone()
+        })?;
     }
     let bytes = writer
         .into_inner()

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::{Connection, PgConnection, PgPool, postgres::PgPoolOptions};
 
 use super::CliError;
 use crate::{
@@ -100,17 +100,33 @@ async fn connect(url: &str, settings: &Settings) -> Result<PgPool, CliError> {
     let patience = settings.database.connect_timeout.std();
     let mut said = false;
     loop {
+        let longest = Duration::from_secs(10).min(patience);
         let options = PgPoolOptions::new()
             .max_connections(settings.database.pool_max)
             .acquire_timeout(ACQUIRE_PATIENCE.min(patience));
-        let error = match options.connect(url).await {
-            Ok(pool) => return Ok(pool),
+        // A pool only says that it timed out; one connection says why.
+        let answered = match tokio::time::timeout(longest, PgConnection::connect(url)).await {
+            Ok(Ok(connection)) => connection.close().await,
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(sqlx::Error::PoolTimedOut),
+        };
+        let error = match answered {
+            Ok(()) => match options.connect(url).await {
+                Ok(pool) => return Ok(pool),
+                Err(error) => error,
+            },
             Err(error) => error,
         };
         if !worth_waiting(&error) || begun.elapsed() >= patience {
+            let detail = match error {
+                sqlx::Error::PoolTimedOut => {
+                    format!("no answer within {}", settings.database.connect_timeout)
+                }
+                other => other.to_string(),
+            };
             return Err(CliError::Unreachable {
                 url: redacted(url),
-                detail: error.to_string(),
+                detail,
             });
         }
         if !said {
@@ -130,16 +146,69 @@ fn worth_waiting(error: &sqlx::Error) -> bool {
     }
 }
 
-/// A connection string without its password.
+/// Parameters of a connection string that hold no secret.
+const HARMLESS: [&str; 5] = ["sslmode", "host", "port", "dbname", "application_name"];
+
+/// A connection string without its password, wherever it is and however the string is broken.
 pub(super) fn redacted(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return "not a connection string".to_owned();
     };
-    match rest.rsplit_once('@') {
+    let (front, query) = match rest.split_once('?') {
+        Some((front, query)) => (front, Some(query)),
+        None => (rest, None),
+    };
+    let front = match front.rsplit_once('@') {
         Some((who, place)) => {
             let user = who.split(':').next().unwrap_or_default();
-            format!("{scheme}://{user}:***@{place}")
+            format!("{user}:***@{place}")
         }
-        None => format!("{scheme}://{rest}"),
+        None => {
+            let (authority, path) = front.find('/').map_or((front, ""), |slash| front.split_at(slash));
+            // Without an @, what stands after the colon is a port, or a password whose @ was forgotten.
+            match authority.rsplit_once(':') {
+                Some((host, port)) if port.parse::<u16>().is_err() => format!("{host}:***{path}"),
+                _ => front.to_owned(),
+            }
+        }
+    };
+    let shown = |pair: &str| match pair.split_once('=') {
+        Some((key, _)) if HARMLESS.contains(&key) => pair.to_owned(),
+        Some((key, _)) => format!("{key}=***"),
+        None => "***".to_owned(),
+    };
+    let query = query.map_or_else(String::new, |query| {
+        let pairs: Vec<String> = query.split('&').map(shown).collect();
+        format!("?{}", pairs.join("&"))
+    });
+    format!("{scheme}://{front}{query}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::redacted;
+
+    #[test]
+    fn no_connection_string_shows_its_password() {
+        for (url, shown) in [
+            ("postgres://bob:hunter2@db:5432/x", "postgres://bob:***@db:5432/x"),
+            ("postgres://bob:hun@ter2@db/x", "postgres://bob:***@db/x"),
+            ("postgres://bob:hun/ter2@db/x", "postgres://bob:***@db/x"),
+            ("postgres://bob:hun?ter2@db/x", "postgres://bob:***?***"),
+            ("postgres://bob:hunter2/x", "postgres://bob:***/x"),
+            ("postgres://db:5432/x", "postgres://db:5432/x"),
+            ("postgres://db/x?password=hunter2", "postgres://db/x?password=***"),
+            (
+                "postgres:///x?%70assword=hunter2&user=a@b",
+                "postgres:///x?%70assword=***&user=***",
+            ),
+            (
+                "postgres://bob@db/x?sslmode=require&port=9",
+                "postgres://bob:***@db/x?sslmode=require&port=9",
+            ),
+            ("bob:hunter2@db", "not a connection string"),
+        ] {
+            assert_eq!(redacted(url), shown);
+        }
     }
 }

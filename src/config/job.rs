@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     SettingsError,
-    layers::{Layer, LayerError, merge, typed},
+    layers::{Layer, LayerError, typed},
 };
 use crate::domain::{
     config::{ALTERNATIVES, JobConfig, KEYS},
@@ -33,6 +33,17 @@ impl JobLayers {
             layers: vec![Layer {
                 origin: "[defaults]".to_owned(),
                 values,
+            }],
+        }
+    }
+
+    /// Only what is given: for a job that is there, which keeps what it began with.
+    #[must_use]
+    pub fn of_job() -> Self {
+        Self {
+            layers: vec![Layer {
+                origin: "[defaults]".to_owned(),
+                values: serde_json::Map::new(),
             }],
         }
     }
@@ -91,20 +102,37 @@ pub fn build_job_config(
         origin: "default".to_owned(),
         values: as_map(base),
     };
+    let (mut unknown, mut known) = (Vec::new(), Vec::<Layer>::new());
     for layer in &layers.layers {
+        let mut layer = layer.clone();
         for key in layer.leaves().keys() {
-            check_known(key, layer)?;
+            if let Err(error) = check_known(key, &layer) {
+                unknown.push(error);
+                layer.remove(key);
+            }
             for (one, other) in ALTERNATIVES {
-                if key == one {
-                    lower.remove(other);
+                let replaced = if key == one {
+                    other
                 } else if key == other {
-                    lower.remove(one);
-                }
+                    one
+                } else {
+                    continue;
+                };
+                lower.remove(replaced);
+                known.iter_mut().for_each(|below| below.remove(replaced));
             }
         }
-        merge(&mut lower.values, &layer.values);
+        known.push(layer);
     }
-    let config: JobConfig = typed(&[], &[lower]).map_err(|error| with_origin(error, layers))?;
+    let config: Result<JobConfig, _> = typed(&lower.values, &known);
+    let config = match config {
+        Ok(config) if unknown.is_empty() => config,
+        Ok(_) => return Err(SettingsError::Keys(unknown)),
+        Err(wrong) => {
+            unknown.extend(wrong);
+            return Err(SettingsError::Keys(unknown));
+        }
+    };
     config.validate(mode).map_err(SettingsError::Invalid)?;
     Ok(config)
 }
@@ -115,28 +143,6 @@ fn as_map(config: &JobConfig) -> serde_json::Map<String, Value> {
         .ok()
         .and_then(|value| value.as_object().cloned())
         .unwrap_or_default()
-}
-
-fn with_origin(error: LayerError, layers: &JobLayers) -> LayerError {
-    match error {
-        LayerError::Value {
-            key,
-            origin: None,
-            error,
-        } => {
-            let setter = layers
-                .layers
-                .iter()
-                .rev()
-                .find(|layer| layer.leaves().keys().any(|leaf| leaf.starts_with(&key)));
-            LayerError::Value {
-                origin: setter.map(|layer| layer.origin.clone()),
-                key,
-                error,
-            }
-        }
-        other => other,
-    }
 }
 
 fn check_known(key: &str, layer: &Layer) -> Result<(), LayerError> {
@@ -153,7 +159,7 @@ fn check_known(key: &str, layer: &Layer) -> Result<(), LayerError> {
     let error = format!("there is no such key{hint} (`lgi-mm config keys` lists all)");
     Err(LayerError::Value {
         key: key.to_owned(),
-        origin: Some(layer.origin.clone()),
+        origin: Some(layer.origin_of(key)),
         error,
     })
 }

@@ -2,11 +2,14 @@
 //!
 //! Numbers keep the digits that were typed: a TOML float never becomes a binary one.
 
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{collections::BTreeMap, ffi::OsString, fmt, path::Path};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use toml_edit::{DocumentMut, Item, Value as TomlValue};
+
+const PREFIX: &str = "LGI_MM__";
+const ENVIRONMENT: &str = "environment";
 
 /// Where values came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +38,12 @@ pub enum LayerError {
         path: String,
         /// Where and why.
         error: String,
+    },
+    /// A variable that is not UTF-8.
+    #[error("{name} is not UTF-8 text; set it again or unset it")]
+    NotText {
+        /// Its name.
+        name: String,
     },
     /// A `--set` without a key or a value.
     #[error("--set {text}: write key=value, such as --set accumulate.dca_amount_usd=25")]
@@ -69,7 +78,7 @@ impl Layer {
             text.parse()
                 .map_err(|error: toml_edit::TomlError| LayerError::Syntax {
                     path: shown.clone(),
-                    error: error.to_string(),
+                    error: place_and_reason(&text, &error),
                 })?;
         Ok(Self {
             origin: shown,
@@ -80,16 +89,20 @@ impl Layer {
     /// Takes every `LGI_MM__SECTION__KEY` of the environment.
     ///
     /// # Errors
-    /// [`LayerError::Value`] for a variable without a section and a key.
-    pub fn environment(variables: impl Iterator<Item = (String, String)>) -> Result<Self, LayerError> {
+    /// [`LayerError::NotText`] for such a variable that is not UTF-8; others may hold any bytes.
+    pub fn environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Self, LayerError> {
         let mut layer = Self {
-            origin: "environment".to_owned(),
+            origin: ENVIRONMENT.to_owned(),
             values: Map::new(),
         };
         for (name, text) in variables {
-            let Some(path) = name.strip_prefix("LGI_MM__") else {
+            let name = name.to_string_lossy();
+            let Some(path) = name.strip_prefix(PREFIX) else {
                 continue;
             };
+            let text = text.into_string().map_err(|_| LayerError::NotText {
+                name: name.clone().into_owned(),
+            })?;
             let path: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
             put(&mut layer.values, &path, scalar(&text));
         }
@@ -123,6 +136,15 @@ impl Layer {
         let mut leaves = BTreeMap::new();
         collect(&self.values, "", &mut leaves);
         leaves
+    }
+
+    /// Who set this key: for the environment, the variable.
+    pub(super) fn origin_of(&self, key: &str) -> String {
+        if self.origin == ENVIRONMENT {
+            format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"))
+        } else {
+            self.origin.clone()
+        }
     }
 
     /// Takes a dotted key away.
@@ -232,13 +254,64 @@ pub(super) fn merge(lower: &mut Map<String, Value>, upper: &Map<String, Value>) 
     }
 }
 
-/// Reads layers, lowest first, as one value. `base` lies below all of them.
-pub(super) fn typed<T: DeserializeOwned>(layers: &[Layer], base: &[Layer]) -> Result<T, LayerError> {
-    let mut merged = Map::new();
-    for layer in base.iter().chain(layers) {
+/// Reads layers, lowest first, over `base` as one value.
+///
+/// # Errors
+/// Every key that cannot be read, not only the first.
+pub(super) fn typed<T: DeserializeOwned>(
+    base: &Map<String, Value>,
+    layers: &[Layer],
+) -> Result<T, Vec<LayerError>> {
+    let mut merged = base.clone();
+    for layer in layers {
         merge(&mut merged, &layer.values);
     }
-    serde_path_to_error::deserialize(Value::Object(merged)).map_err(|error| {
+    let (first_key, first) = match read(merged) {
+        Ok(value) => return Ok(value),
+        Err(wrong) => wrong,
+    };
+    // Reading stops at the first wrong key, so each key is then tried on its own. A lone key may lack its
+    // neighbours; only what is said about the key itself counts.
+    let mut wrong = BTreeMap::new();
+    for (key, (layer, value)) in topmost(layers) {
+        let mut alone = base.clone();
+        let path: Vec<String> = key.split('.').map(str::to_owned).collect();
+        put(&mut alone, &path, value);
+        if let Err((found, error)) = read::<T>(alone)
+            && (found == key || unknown_field(&error).is_some())
+        {
+            let origin = Some(layer.origin_of(&found));
+            wrong.insert(found, (origin, error));
+        }
+    }
+    let setter = layers
+        .iter()
+        .rev()
+        .find(|layer| layer.leaves().keys().any(|leaf| leaf.starts_with(&first_key)));
+    let origin = setter.map(|layer| layer.origin_of(&first_key));
+    wrong.entry(first_key).or_insert((origin, first));
+    Err(wrong
+        .into_iter()
+        .map(|(key, (origin, error))| LayerError::Value { key, origin, error })
+        .collect())
+}
+
+/// Every key with the value that counts, and who set it.
+fn topmost(layers: &[Layer]) -> BTreeMap<String, (&Layer, Value)> {
+    let leaves = |layer: &Layer| layer.leaves();
+    layers
+        .iter()
+        .flat_map(|layer| {
+            leaves(layer)
+                .into_iter()
+                .map(move |(key, value)| (key, (layer, value)))
+        })
+        .collect()
+}
+
+/// The value, or the key that is wrong and why.
+fn read<T: DeserializeOwned>(values: Map<String, Value>) -> Result<T, (String, String)> {
+    serde_path_to_error::deserialize(Value::Object(values)).map_err(|error| {
         let inner = error.inner().to_string();
         let path = error.path().to_string();
         let key = match unknown_field(&inner) {
@@ -246,16 +319,26 @@ pub(super) fn typed<T: DeserializeOwned>(layers: &[Layer], base: &[Layer]) -> Re
             Some(field) if !path.ends_with(field) => format!("{path}.{field}"),
             _ => path,
         };
-        let origin = layers
-            .iter()
-            .rev()
-            .find(|layer| layer.leaves().keys().any(|leaf| leaf.starts_with(&key)));
-        LayerError::Value {
-            key,
-            origin: origin.map(|layer| layer.origin.clone()),
-            error: inner,
-        }
+        let why = if inner.contains(", expected struct ") {
+            // What was given instead may hold a password.
+            format!("this is a section: write its keys, such as [{key}] in a file")
+        } else {
+            inner
+        };
+        (key, why)
     })
+}
+
+/// Where a file is wrong and why, without the line itself: it may hold a password.
+fn place_and_reason(text: &str, error: &toml_edit::TomlError) -> String {
+    let reason = error.message().trim_end();
+    let Some(span) = error.span() else {
+        return reason.to_owned();
+    };
+    let before = text.get(..span.start).unwrap_or(text);
+    let line = before.split('\n').count();
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
+    format!("line {line}, column {}: {reason}", column.saturating_add(1))
 }
 
 fn unknown_field(error: &str) -> Option<&str> {

@@ -220,32 +220,32 @@ pub enum SettingsError {
     /// A file or variable cannot be read.
     #[error(transparent)]
     Layer(#[from] LayerError),
+    /// Keys that do not exist, or values of the wrong type.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Keys(Vec<LayerError>),
     /// Values that are not allowed.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Invalid(Vec<InvalidConfig>),
 }
 
 impl Settings {
-    /// Reads the settings: `file` if it is given, else `lgi-mm.toml` here if there is one, then the
-    /// environment.
+    /// Reads the settings: `file` if it is given, else `lgi-mm.toml` here, else
+    /// `lgi-mm/lgi-mm.toml` in the user's configuration directory; then the environment.
     ///
     /// # Errors
     /// [`SettingsError`] names the key, its source and what is allowed.
     pub fn load(file: Option<&Path>) -> Result<Self, SettingsError> {
         let mut layers = Vec::new();
-        let here = PathBuf::from("lgi-mm.toml");
-        if let Some(path) = file
-            .map(Path::to_path_buf)
-            .or_else(|| here.is_file().then_some(here))
-        {
+        if let Some(path) = file.map(Path::to_path_buf).or_else(usual_file) {
             layers.push(Layer::file(&path)?);
         }
-        layers.push(Layer::environment(env::vars())?);
-        let mut settings: Self = layers::typed(&layers, &[])?;
-        if let Ok(url) = env::var("DATABASE_URL") {
+        layers.push(Layer::environment(env::vars_os())?);
+        let mut settings: Self =
+            layers::typed(&serde_json::Map::new(), &layers).map_err(SettingsError::Keys)?;
+        if let Some(url) = variable("DATABASE_URL")? {
             settings.database.url = Secret(url);
         }
-        if let Ok(dir) = env::var("LGI_MM_DATA_DIR") {
+        if let Some(dir) = variable("LGI_MM_DATA_DIR")? {
             settings.database.data_dir = dir;
         }
         let wrong = settings.problems();
@@ -364,6 +364,27 @@ impl Settings {
             ..QueueConfig::new(queue)
         }
     }
+}
+
+/// Settings that nobody named.
+fn usual_file() -> Option<PathBuf> {
+    let user = env::var_os("XDG_CONFIG_HOME")
+        .filter(|dir| !dir.is_empty())
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".config")));
+    let places = [
+        Some(PathBuf::from("lgi-mm.toml")),
+        user.map(|dir| dir.join("lgi-mm/lgi-mm.toml")),
+    ];
+    places.into_iter().flatten().find(|path| path.is_file())
+}
+
+/// A variable that is not text is an error: to pass over it would be to use another database.
+fn variable(name: &str) -> Result<Option<String>, LayerError> {
+    let text = env::var_os(name).map(std::ffi::OsString::into_string).transpose();
+    text.map_err(|_| LayerError::NotText {
+        name: name.to_owned(),
+    })
 }
 
 fn invalid(key: &str, value: impl ToString, allowed: String) -> InvalidConfig {

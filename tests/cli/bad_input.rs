@@ -100,6 +100,43 @@ async fn configurations_that_cannot_be() {
 #[tokio::test(flavor = "multi_thread")]
 async fn several_mistakes_are_all_named_at_once() {
     let terminal = Terminal::new().await;
+    terminal.file(
+        "job.toml",
+        "[accumulate]\ndip_windw = \"4h\"\ndca_interval = \"soon\"\n",
+    );
+    let mixed = [
+        &["start", TOKEN, "--mode", "accumulate", "--config", "job.toml"],
+        ["--set", "price.max_price_age=zzz", "--set", "limits.foo=1"].as_slice(),
+    ]
+    .concat();
+    check(
+        &terminal,
+        &[(
+            &mixed,
+            2,
+            &[
+                "accumulate.dip_windw (from job.toml)",
+                "accumulate.dca_interval (from job.toml)",
+                "price.max_price_age (from --set)",
+                "limits.foo (from --set)",
+            ],
+        )],
+    )
+    .await;
+    terminal.file(
+        "lgi-mm.toml",
+        "[worker]\nthreads = 4\nconcurrency = \"many\"\n[log]\nformat = \"xml\"\n",
+    );
+    check(
+        &terminal,
+        &[(
+            &["list"],
+            2,
+            &["worker.threads", "worker.concurrency", "log.format", "human"],
+        )],
+    )
+    .await;
+    terminal.file("lgi-mm.toml", "");
     let args = [
         set("accumulate.dip_buy_multiplier=1000").as_slice(),
         &["--set", "limits.max_slippage_bps=0"],
@@ -233,6 +270,11 @@ async fn jobs_that_are_not_there_and_orders_that_are_not_allowed() {
         &terminal,
         &[
             (&["start", TOKEN], 4, &["LIQUIDATING"]),
+            (
+                &["liquidate", TOKEN, "--over", "6h"],
+                4,
+                &["another plan", "0 of 1 slices", "lgi-mm pause 1"],
+            ),
             (&["remove", TOKEN], 4, &["LIQUIDATING"]),
         ],
     )
@@ -275,6 +317,59 @@ async fn files_and_settings_that_cannot_be_read() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn flags_that_do_not_fit() {
+    let terminal = Terminal::new().await;
+    terminal.start(&[]);
+    check(
+        &terminal,
+        &[
+            (
+                &[
+                    "start",
+                    TOKEN,
+                    "--mode",
+                    "accumulate",
+                    "--symbol",
+                    "\u{1b}[31mRED",
+                ],
+                2,
+                &["--symbol", "printable", r"\u{1b}"],
+            ),
+            (
+                &["start", TOKEN, "--decimals", "6"],
+                4,
+                &["18 decimals", "never changes"],
+            ),
+            (
+                &["start", TOKEN, "--symbol", "OTHER"],
+                4,
+                &["CLAWD", "never changes"],
+            ),
+            (
+                &["start", TOKEN, "--budget", "5"],
+                2,
+                &["--budget 5", "liquidity"],
+            ),
+            (&["status", ""], 2, &["token is empty"]),
+            (&["status", "#CLAWD"], 3, &["#CLAWD"]),
+            (&["export", "--out", "absent/x.csv"], 2, &["--out absent/x.csv"]),
+            (&["db", "no-such-program"], 2, &["no-such-program", "installed"]),
+            (
+                &["worker", "--concurrency", "0"],
+                2,
+                &["--concurrency", "1..=256"],
+            ),
+            (
+                &["paper", "fault", "gremlins"],
+                2,
+                &["gremlins", "revert", "stuck"],
+            ),
+        ],
+    )
+    .await;
+}
+
 fn with_url(url: &str, args: &[&str]) -> Ran {
     let output = program(args)
         .env("DATABASE_URL", url)
@@ -287,13 +382,78 @@ fn with_url(url: &str, args: &[&str]) -> Ran {
 fn databases_that_cannot_be_used_and_passwords_that_are_never_shown() {
     for url in [
         "postgres://bob:hunter2@127.0.0.1:9/none",
+        "postgres://bob@127.0.0.1:9/none?password=hunter2",
+        "postgres://bob:hunter2/none",
+        "postgres://bob:hun/ter2@127.0.0.1:9/none",
         "mysql://bob:hunter2@localhost/x",
         "nonsense",
     ] {
         let ran = with_url(url, &["list"]);
         assert_eq!(ran.code, 5, "{url}: {}", ran.stderr);
         assert!(ran.stderr.contains("DATABASE_URL"), "{}", ran.stderr);
-        assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("ter2"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_database_that_does_not_answer_says_why_and_that_it_is_waited_for() {
+    let ran = with_url("postgres://bob@127.0.0.1:9/none", &["list"]);
+    assert_eq!(ran.code, 5);
+    for part in ["refused", "waiting"] {
+        assert!(ran.stderr.contains(part), "{}", ran.stderr);
+    }
+    assert!(
+        !ran.stderr.contains('\u{1b}'),
+        "colours, and no terminal: {}",
+        ran.stderr
+    );
+    let ran = with_url("postgres://bob@127.0.0.1:9/none", &["list", "--json"]);
+    let error: serde_json::Value = serde_json::from_str(&ran.stderr).expect("nothing but JSON");
+    assert_eq!(error["error"]["code"], 5);
+}
+
+#[test]
+fn broken_settings_never_show_the_password_that_is_in_them() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let files = [
+        "[database]\nurl = \"postgres://bob:hunter2@h/x\n",
+        "database = \"postgres://bob:hunter2@h/x\"\n",
+        "[database]\nurl = [\"postgres://bob:hunter2@h/x\"]\n",
+        "[database.url]\npostgres = \"hunter2\"\n",
+        "[database]\nurll = \"postgres://bob:hunter2@h/x\"\n",
+    ];
+    for text in files {
+        let path = dir.path().join("leak.toml");
+        std::fs::write(&path, text).expect("a file");
+        let output = program(&["list", "--settings"]).arg(&path).output();
+        let ran = Ran::of(&output.expect("our own program runs"));
+        assert_eq!(ran.code, 2, "{text}: {}", ran.stderr);
+        assert!(ran.stderr.contains("leak.toml"), "{text}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("hunter2"), "{text}: {}", ran.stderr);
+    }
+    let output = program(&["list"])
+        .env("LGI_MM__DATABASE", "postgres://bob:hunter2@h/x")
+        .output();
+    let ran = Ran::of(&output.expect("our own program runs"));
+    assert!(
+        ran.code == 2 && ran.stderr.contains("LGI_MM__DATABASE"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn variables_that_are_not_text_are_named_if_they_are_ours_and_passed_over_if_not() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let terminal = Terminal::new().await;
+    let bytes = std::ffi::OsStr::from_bytes(b"\xff");
+    assert_eq!(terminal.run_with(&["list"], "THEIRS", bytes).code, 0);
+    for name in ["DATABASE_URL", "LGI_MM_DATA_DIR", "LGI_MM__LOG__FILTER"] {
+        let ran = terminal.run_with(&["list"], name, bytes);
+        assert_eq!(ran.code, 2, "{name}: {}", ran.stderr);
+        assert!(ran.stderr.contains(name), "{}", ran.stderr);
     }
 }
 
@@ -321,4 +481,11 @@ async fn errors_are_json_when_json_is_asked_for() {
     let error: serde_json::Value = serde_json::from_str(&ran.stderr).expect("JSON");
     assert_eq!((ran.code, &error["error"]["code"]), (3, &serde_json::json!(3)));
     assert!(ran.stdout.is_empty());
+    for args in [&["status", "--json"][..], &["lists", "--json"]] {
+        let ran = terminal.run(args);
+        let error: serde_json::Value = serde_json::from_str(&ran.stderr).expect("JSON");
+        assert_eq!((ran.code, &error["error"]["code"]), (2, &serde_json::json!(2)));
+        let message = error["error"]["message"].as_str().expect("a message");
+        assert!(message.contains("Usage: lgi-mm"), "{message}");
+    }
 }

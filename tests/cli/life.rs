@@ -108,3 +108,83 @@ async fn the_shown_configuration_reads_back() {
         "nothing changed",
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_of_the_user_count_where_there_are_none_here() {
+    let terminal = Terminal::new().await;
+    let home = terminal.path("home");
+    std::fs::create_dir_all(home.join("lgi-mm")).expect("a directory");
+    let text = "[worker]\nconcurrency = 0\n";
+    std::fs::write(home.join("lgi-mm/lgi-mm.toml"), text).expect("a file");
+    let ran = terminal.run_with(&["list"], "XDG_CONFIG_HOME", &home);
+    assert!(
+        ran.code == 2 && ran.stderr.contains("worker.concurrency"),
+        "{}",
+        ran.stderr
+    );
+    terminal.file("lgi-mm.toml", "[worker]\nconcurrency = 2\n");
+    assert_eq!(terminal.run_with(&["list"], "XDG_CONFIG_HOME", &home).code, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn later_defaults_do_not_make_a_job_another_one() {
+    let terminal = Terminal::new().await;
+    terminal.start(&[]);
+    terminal.file("lgi-mm.toml", "[defaults.accumulate]\ndip_buy_multiplier = 3\n");
+    let same = [
+        "start",
+        TOKEN,
+        "--set",
+        "accumulate.dca_amount_usd=10.00",
+        "--decimals",
+        "18",
+    ];
+    said(&terminal, &same, "is running already");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_changes_nothing_says_so() {
+    let terminal = Terminal::new().await;
+    terminal.start(&[]);
+    terminal.ok(&["pause", "1"]);
+    let again: serde_json::Value =
+        serde_json::from_str(&terminal.ok(&["pause", "1", "--json"])).expect("JSON");
+    assert_eq!(
+        (&again["after"], &again["changed"]),
+        (&"PAUSED".into(), &false.into())
+    );
+    terminal.ok(&["liquidate", "1", "--over", "6h"]);
+    said(
+        &terminal,
+        &["liquidate", "1", "--over", "6h", "--slices", "12"],
+        "LIQUIDATING already",
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticker_of_digits_is_not_mistaken_for_a_job_number() {
+    let terminal = Terminal::new().await;
+    terminal.start(&[]);
+    let usual = "0x4200000000000000000000000000000000000006";
+    let quiet = &super::terminal::QUIET[..4];
+    terminal.ok(&[&["start", usual, "--mode", "accumulate", "--symbol", "1"], quiet].concat());
+    let ran = terminal.run(&["pause", "1"]);
+    assert!(ran.code == 2 && ran.stderr.contains("#N"), "{}", ran.stderr);
+    said(&terminal, &["pause", "#1"], "job 1 (CLAWD)");
+    said(&terminal, &["pause", usual], "job 2 (1)");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exported_ticker_is_no_formula() {
+    let terminal = Terminal::new().await;
+    let quiet = &super::terminal::QUIET[..4];
+    terminal.ok(&[
+        &["start", TOKEN, "--mode", "accumulate", "--symbol", "=1+1"],
+        quiet,
+    ]
+    .concat());
+    terminal.ok(&["tick", TOKEN]);
+    let csv = terminal.ok(&["export"]);
+    assert!(csv.contains(",'=1+1,") && !csv.contains(",=1+1,"), "{csv}");
+    assert!(terminal.ok(&["export", "--json"]).contains("\"=1+1\""));
+}

@@ -82,6 +82,20 @@ impl Terminal {
         Ran::of(&output.expect("our own program runs"))
     }
 
+    /// With one more variable in its environment.
+    pub fn run_with(&self, args: &[&str], name: &str, value: impl AsRef<std::ffi::OsStr>) -> Ran {
+        let output = program(args)
+            .env("DATABASE_URL", &self.url)
+            .env(name, value)
+            .current_dir(self.dir.path())
+            .output();
+        Ran::of(&output.expect("our own program runs"))
+    }
+
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join(name)
+    }
+
     pub fn ok(&self, args: &[&str]) -> String {
         let ran = self.run(args);
         assert_eq!(ran.code, 0, "{args:?}: {}", ran.stderr);
@@ -112,6 +126,7 @@ pub fn settled() -> insta::internals::SettingsBindDropGuard {
     settings.add_filter(r"\d\d:\d\d:\d\d", "[clock]");
     settings.add_filter(r"0x[0-9a-f]{64}", "[hash]");
     settings.add_filter(r"0x[0-9a-f]{10}\b", "[hash12]");
+    settings.add_filter(r"-?\d+\.\d s from", "[skew] s from");
     settings.add_filter("PostgreSQL [^\"]+", "PostgreSQL [version and place]");
     settings.bind_to_scope()
 }

@@ -37,6 +37,13 @@ async fn views_of_a_job_that_has_bought_once() {
 async fn views_of_nothing() {
     let terminal = Terminal::new().await;
     let _settled = settled();
+    terminal.ok(&["paper", "fault", "late", "--times", "3", "--token", TOKEN]);
+    insta::assert_snapshot!("paper_fault_ordered", terminal.ok(&["paper", "fault"]));
+    insta::assert_snapshot!(
+        "paper_fault_ordered_json",
+        terminal.ok(&["paper", "fault", "--json"])
+    );
+    terminal.ok(&["paper", "fault", "--clear"]);
     insta::assert_snapshot!("list_empty", terminal.ok(&["list"]));
     insta::assert_snapshot!("trades_empty", terminal.ok(&["trades"]));
     insta::assert_snapshot!("doctor_fresh", terminal.run(&["doctor", "--json"]).story());
