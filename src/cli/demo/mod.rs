@@ -51,7 +51,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &DemoArgs) -> Resul
     watch(&world, out, args, &mut fleet, seller).await?;
     settle_all(&world, out, &mut fleet).await?;
     fleet.stop().await;
-    summarise(&world, out, &fleet).await
+    summarise(&world, out, &fleet, args.crash).await
 }
 
 /// A server of the demo's own, durable, removed at the end.
@@ -132,7 +132,7 @@ async fn settle_all(world: &World, out: Out, fleet: &mut Fleet) -> Result<(), Cl
     }
 }
 
-async fn summarise(world: &World, out: Out, fleet: &Fleet) -> Result<(), CliError> {
+async fn summarise(world: &World, out: Out, fleet: &Fleet, crash: bool) -> Result<(), CliError> {
     let totals = views::ledger_totals(&world.pool).await?;
     let by_reason = views::executed_by_reason(&world.pool).await?;
     let found = audit::compare(&world.pool).await?;
@@ -146,14 +146,16 @@ async fn summarise(world: &World, out: Out, fleet: &Fleet) -> Result<(), CliErro
         .iter()
         .map(|reason| (reason.to_string(), json!(count(*reason))))
         .collect();
-    let view = json!({
+    let mut view = json!({
         "ticks": totals.slots_recorded,
         "missed_slots": totals.slots_missed,
         "trades": trades,
         "duplicate_slots": found.duplicate_slots,
         "position_mismatches": found.position_mismatches,
-        "kills": fleet.kills(),
     });
+    if crash && let Some(view) = view.as_object_mut() {
+        view.insert("kills".to_owned(), json!(fleet.kills()));
+    }
     let lines = list::lines(&world.pool).await?;
     out.show(&view, |_| text(&lines, &by_reason, &totals, found, fleet.kills()))?;
     if found == audit::Findings::default() {
