@@ -107,7 +107,7 @@ async fn prices_stay_within_the_swing_and_above_zero() {
 async fn a_few_periods_hold_falls_of_a_whole_swing_and_rises_again() {
     for seed in 0..50 {
         let config = config(seed, "2", 20, "1h");
-        let mut prices = walk(&config, 1, TimeDelta::seconds(45), 4 * 80).await;
+        let mut prices = walk(&config, 1, TimeDelta::seconds(90), 4 * 40).await;
         let fall = deepest_fall_pct(&prices);
         assert!(fall >= Decimal::from(20), "seed {seed}: falls by {fall} % only");
         prices.reverse();
