@@ -11,13 +11,13 @@ use crate::domain::{
 };
 
 /// One, in the fixed point of this file.
-const ONE: i64 = 1_000_000;
+const ONE: i64 = 1_000_000_000;
 
 /// Weights of the octaves, from the longest swing to the shortest; they add up to [`ONE`].
-const WEIGHTS: [i64; 4] = [650_000, 200_000, 100_000, 50_000];
+const WEIGHTS: [i64; 4] = [650_000_000, 200_000_000, 100_000_000, 50_000_000];
 
 /// How deep a sharp dip goes at most; what would fall below the lowest price is cut off there.
-const DIP_DEPTH: i64 = 1_250_000;
+const DIP_DEPTH: i64 = 1_250_000_000;
 
 /// A sharp dip falls within this part of a period, and rises as fast.
 const DIP_PART: i64 = 16;
@@ -35,7 +35,7 @@ const DIGITS: u32 = 12;
 pub(super) fn observe(config: &GeneratedConfig, token: Address, now: Timestamp) -> Observation {
     let swing = swing_at(config, token, now.timestamp_micros());
     // 1 + swing_pct/100 * swing, with swing in [-1, 1] and swing_pct at most 90: never zero.
-    let factor = Decimal::ONE + config.swing_pct * Decimal::new(swing, 6) / Decimal::ONE_HUNDRED;
+    let factor = Decimal::ONE + config.swing_pct * Decimal::new(swing, 9) / Decimal::ONE_HUNDRED;
     let price = config.start_usd.checked_mul(factor).unwrap_or(config.start_usd);
     let price = price.round_sf(DIGITS).unwrap_or(price).normalize();
     // Only a start price at the very end of what a decimal holds rounds to nothing.
@@ -119,7 +119,7 @@ impl Series {
         DIP_DEPTH * smooth(ONE - part(distance, width)) / ONE
     }
 
-    /// 32 bits that nobody foresees.
+    /// 56 bits that nobody foresees.
     fn word(&self, octave: u32, cell: i64) -> i64 {
         let mut key = self.seed.to_be_bytes().to_vec();
         key.extend(self.token.as_slice());
@@ -127,7 +127,7 @@ impl Series {
         key.extend(cell.to_be_bytes());
         keccak256(key)
             .iter()
-            .take(4)
+            .take(7)
             .fold(0_i64, |word, byte| word << 8 | i64::from(*byte))
     }
 }
