@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Display,
+    io::IsTerminal,
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -62,6 +63,7 @@ pub fn init_logging(format: LogFormat, filter: &str) {
         .unwrap_or_default();
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // Only a process that logs already refuses.
     let _ = match format {

@@ -16,7 +16,7 @@ use crate::{
         config::{JobConfig, KEYS},
         job::JobMode,
     },
-    store::jobs,
+    store::orders,
 };
 
 #[derive(Debug, Subcommand)]
@@ -120,7 +120,7 @@ async fn edit(
             "nothing changed".to_owned()
         });
     }
-    if !jobs::configure(&world.pool, &job, &config, &target::actor()).await? {
+    if !orders::configure(&world.pool, &job, &config, &target::actor()).await? {
         return Err(CliError::Refused(
             "somebody else edited this job meanwhile; look at it and edit again".to_owned(),
         ));

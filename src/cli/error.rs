@@ -5,6 +5,7 @@ use crate::{
     domain::config::InvalidConfig,
     embedded::EmbeddedError,
     engine::EngineError,
+    queue::scheduler::ClaimError,
     store::{MigrateError, StoreError, jobs::CommandError},
 };
 
@@ -137,6 +138,15 @@ impl CliError {
 impl From<LayerError> for CliError {
     fn from(error: LayerError) -> Self {
         Self::Settings(error.into())
+    }
+}
+
+impl From<ClaimError> for CliError {
+    fn from(error: ClaimError) -> Self {
+        match error {
+            ClaimError::Store(error) => error.into(),
+            ClaimError::Push(error) => Self::Internal(error.to_string()),
+        }
     }
 }
 

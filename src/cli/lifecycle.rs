@@ -9,7 +9,7 @@ use crate::{
     domain::{job::Transition, liquidate::Liquidation, span::Span},
     store::{
         self,
-        jobs::{self, Order},
+        orders::{self, Order},
     },
 };
 
@@ -82,7 +82,7 @@ async fn change(
 ) -> Result<(), CliError> {
     let world = World::open(settings).await?;
     let job = target::find(&world.pool, args).await?;
-    let made = jobs::order(&world.pool, job.id, order, &target::actor()).await?;
+    let made = orders::order(&world.pool, job.id, order, &target::actor()).await?;
     let after = match made {
         Transition::To(status) => status.to_string(),
         Transition::Already => format!("{} already", job.status),

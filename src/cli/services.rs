@@ -13,9 +13,8 @@ use crate::{
     config::Settings,
     engine::Engine,
     queue::{
-        handlers, scheduler,
+        self, handlers, scheduler,
         tasks::{SETTLES, SettleTask, TICKS, TickTask},
-        worker,
     },
     telemetry,
 };
@@ -149,23 +148,23 @@ async fn work(
     stop: &CancellationToken,
 ) -> Result<(), CliError> {
     let (ticking, settling) = (engine.clone(), engine);
-    let ticks = worker::run::<TickTask, _, _>(
+    let ticks = queue::run::<TickTask, _, _>(
         world.pool.clone(),
-        settings.lease(TICKS),
+        settings.queue(TICKS),
         move |group| {
             let engine = ticking.clone();
             async move { handlers::ticks(&engine, group).await }
         },
-        stop.clone(),
+        stop.cancelled(),
     );
-    let settles = worker::run::<SettleTask, _, _>(
+    let settles = queue::run::<SettleTask, _, _>(
         world.pool.clone(),
-        settings.lease(SETTLES),
+        settings.queue(SETTLES),
         move |group| {
             let engine = settling.clone();
             async move { handlers::settles(&engine, group).await }
         },
-        stop.clone(),
+        stop.cancelled(),
     );
     let (ticks, settles) = tokio::join!(stopping(ticks, stop), stopping(settles, stop));
     ticks

@@ -19,7 +19,8 @@ use crate::{
     paper::default_wallet,
     store::{
         self,
-        jobs::{self, Filter, Job, NewJob, Order},
+        jobs::{self, Filter, Job, NewJob},
+        orders::{self, Order},
     },
 };
 
@@ -134,7 +135,7 @@ async fn again(settings: &Settings, world: &World, args: &StartArgs, job: Job) -
     let order = Order::Start {
         deposit: deposit(&job.config)?,
     };
-    let made = jobs::order(&world.pool, job.id, order, &target::actor()).await?;
+    let made = orders::order(&world.pool, job.id, order, &target::actor()).await?;
     let what = match (job.status, made) {
         (_, Transition::Already) => "is running already".to_owned(),
         (JobStatus::Idle, _) => format!("started, cycle {}", job.cycle.saturating_add(1)),
@@ -220,7 +221,7 @@ async fn create(
         deposit: deposit(&new.config)?,
     };
     let id = jobs::create(&world.pool, &new, &target::actor()).await?;
-    jobs::order(&world.pool, id, order, &target::actor()).await?;
+    orders::order(&world.pool, id, order, &target::actor()).await?;
     let what = format!("started in mode {mode}, on paper");
     Ok(view(
         id.0,

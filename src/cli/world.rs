@@ -21,6 +21,9 @@ use crate::{
 /// The database's name on the private server.
 const DATABASE: &str = "lgi_mm";
 
+/// Longest wait for a connection; an outage that lasts longer is said.
+const ACQUIRE_PATIENCE: Duration = Duration::from_secs(3);
+
 /// A database that is up to date. The private server lives as long as this does.
 pub(super) struct World {
     pub(super) pool: PgPool,
@@ -99,7 +102,7 @@ async fn connect(url: &str, settings: &Settings) -> Result<PgPool, CliError> {
     loop {
         let options = PgPoolOptions::new()
             .max_connections(settings.database.pool_max)
-            .acquire_timeout(Duration::from_secs(10).min(patience));
+            .acquire_timeout(ACQUIRE_PATIENCE.min(patience));
         let error = match options.connect(url).await {
             Ok(pool) => return Ok(pool),
             Err(error) => error,

@@ -20,7 +20,7 @@ use crate::{
     engine::EngineSettings,
     paper::PaperSettings,
     prices::DexscreenerSettings,
-    queue::{backend::LeaseSettings, scheduler::SchedulerSettings},
+    queue::{QueueConfig, scheduler::SchedulerSettings},
     telemetry::LogFormat,
 };
 
@@ -352,16 +352,16 @@ impl Settings {
 
     /// What a worker of `queue` is told.
     #[must_use]
-    pub fn lease(&self, queue: &str) -> LeaseSettings {
+    pub fn queue(&self, queue: &str) -> QueueConfig {
         let size = |value: u32| usize::try_from(value).unwrap_or(usize::MAX);
-        LeaseSettings {
+        QueueConfig {
             concurrency: size(self.worker.concurrency),
             batch: size(self.worker.batch),
             heartbeat: self.worker.heartbeat.std(),
             lease: self.worker.lease.std(),
             timeout: self.worker.timeout.std(),
             grace: self.worker.grace.std(),
-            ..LeaseSettings::new(queue)
+            ..QueueConfig::new(queue)
         }
     }
 }

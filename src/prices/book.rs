@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::Address;
 use async_trait::async_trait;
+use futures::future::join_all;
 use sqlx::PgPool;
 
 use super::{
@@ -20,7 +21,8 @@ use crate::{
     ports::{PriceRequest, Prices},
 };
 
-/// Names the series that samples of a source belong to: two jobs with the same name share their samples.
+/// Names the series that samples of a source belong to: two jobs with the same name share their samples, so
+/// everything that changes a price is part of the name, and how a number is written is not.
 #[must_use]
 pub fn series(name: SourceName, config: &PriceConfig) -> String {
     match (name, &config.recorded) {
@@ -28,10 +30,19 @@ pub fn series(name: SourceName, config: &PriceConfig) -> String {
             let generated = &config.generated;
             format!(
                 "generated:seed={},start={},swing={},period={}",
-                generated.seed, generated.start_usd, generated.swing_pct, generated.period
+                generated.seed,
+                generated.start_usd.normalize(),
+                generated.swing_pct.normalize(),
+                generated.period
             )
         }
-        (SourceName::Recorded, Some(recorded)) => format!("recorded:{}@{}", recorded.file, recorded.speed),
+        (SourceName::Recorded, Some(recorded)) => {
+            let (file, speed) = (&recorded.file, recorded.speed.normalize());
+            recorded.starts_at.map_or_else(
+                || format!("recorded:{file}@{speed}"),
+                |starts_at| format!("recorded:{file}@{speed},from={}", starts_at.to_rfc3339()),
+            )
+        }
         (SourceName::Recorded | SourceName::Dexscreener, _) => name.to_string(),
     }
 }
@@ -90,10 +101,10 @@ impl Prices for PriceBook {
         {
             wanted.entry(request.chain).or_default().push(request.token);
         }
-        let mut fetched = BTreeMap::new();
-        for (chain, tokens) in wanted {
-            fetched.insert(chain, self.dexscreener.prices(chain, &tokens, now).await);
-        }
+        let fetching = wanted.into_iter().map(|(chain, tokens)| async move {
+            (chain, self.dexscreener.prices(chain, &tokens, now).await)
+        });
+        let fetched: BTreeMap<_, _> = join_all(fetching).await.into_iter().collect();
         let answer = |source: SourceName, request: &PriceRequest<'_>| {
             let remote = fetched
                 .get(request.chain)

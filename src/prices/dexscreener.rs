@@ -3,21 +3,31 @@
 //! Its answers list pairs, not tokens: a pair where our token is the *quote* prices another token, `priceUsd`
 //! is a text, and nothing says how old it is.
 
+mod reply;
+mod request;
+
 use std::{
     collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use alloy_primitives::Address;
-use reqwest::{Response, StatusCode, header::RETRY_AFTER};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Shared, join_all},
+};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
-use tokio::sync::Mutex;
 
+use self::{
+    reply::{Pair, deepest},
+    request::Requests,
+};
 use super::book::missing;
 use crate::domain::{
-    Timestamp,
+    Timestamp, chains,
     config::SourceName,
     price::{Answer, Observation, PriceMissing},
     span::Span,
@@ -25,10 +35,6 @@ use crate::domain::{
 
 /// Most tokens in one request.
 const TOKENS_MAX: usize = 30;
-/// Tries of one request.
-const TRIES_MAX: u32 = 3;
-/// A larger answer is refused: 30 tokens with many pairs each stay well below.
-const BODY_MAX: usize = 8 * 1024 * 1024;
 /// Concurrent slices share an answer that is younger than this.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -38,7 +44,7 @@ const FRESH: Duration = Duration::from_secs(1);
 pub struct DexscreenerSettings {
     /// Where the API is.
     pub base_url: String,
-    /// Longest wait for one answer.
+    /// Longest wait for one answer; all tries of a request together may take twice that.
     pub timeout: Span,
     /// Requests a minute of all processes together.
     pub requests_per_minute: u32,
@@ -57,41 +63,27 @@ impl Default for DexscreenerSettings {
 /// What the API knows of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenInfo {
-    /// Its ticker.
+    /// Its ticker, up to 32 bytes without control characters; empty if it has none.
     pub symbol: String,
     /// USD per whole token in its deepest pool.
     pub price_usd: Decimal,
 }
 
-/// An answer, and when it was asked for: by our clock, and by the database's.
-type Recent = (Instant, Timestamp, Result<TokenInfo, String>);
+/// What one request brought, for all who wait for it.
+type Reply = Shared<BoxFuture<'static, Arc<Result<Vec<Pair>, String>>>>;
+
+/// A request that covers a token, and when it was made: by our clock, and by the caller's.
+#[derive(Clone)]
+struct Asked {
+    since: Instant,
+    at: Timestamp,
+    reply: Reply,
+}
 
 /// The client.
 pub struct Dexscreener {
-    http: reqwest::Client,
-    pool: PgPool,
-    settings: DexscreenerSettings,
-    recent: Mutex<HashMap<(String, Address), Recent>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Pair {
-    chain_id: Option<String>,
-    base_token: Option<PairToken>,
-    price_usd: Option<String>,
-    liquidity: Option<Liquidity>,
-}
-
-#[derive(Debug, Deserialize)]
-struct PairToken {
-    address: Option<String>,
-    symbol: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Liquidity {
-    usd: Option<serde_json::Number>,
+    requests: Arc<Requests>,
+    asked: Mutex<HashMap<(&'static str, Address), Asked>>,
 }
 
 impl Dexscreener {
@@ -100,32 +92,26 @@ impl Dexscreener {
     /// # Errors
     /// [`reqwest::Error`] if the system's certificates cannot be used.
     pub fn new(pool: PgPool, settings: DexscreenerSettings) -> Result<Self, reqwest::Error> {
-        let agent = concat!("lgi-mm/", env!("CARGO_PKG_VERSION"));
-        let http = reqwest::Client::builder()
-            .timeout(settings.timeout.std())
-            .user_agent(agent)
-            .build()?;
         Ok(Self {
-            http,
-            pool,
-            settings,
-            recent: Mutex::default(),
+            requests: Arc::new(Requests::new(pool, settings)?),
+            asked: Mutex::default(),
         })
     }
 
     /// What is known of one token.
     ///
     /// # Errors
-    /// [`PriceMissing`].
+    /// [`PriceMissing`] if no pool prices the token on that chain, or the API cannot be asked.
     pub async fn lookup(
         &self,
         chain: &str,
         token: Address,
         now: Timestamp,
     ) -> Result<TokenInfo, PriceMissing> {
-        let mut found = self.tokens(chain, &[token], now).await;
-        let info = found.remove(&token).map(|(_, info)| info);
-        info.unwrap_or_else(|| Err("not asked".to_owned()))
+        self.find(chain, &[token], now)
+            .await
+            .remove(&token)
+            .map_or_else(|| Err("not asked".to_owned()), |(_, info)| info)
             .map_err(|why| missing(SourceName::Dexscreener, why))
     }
 
@@ -144,157 +130,84 @@ impl Dexscreener {
             }),
             Err(why) => Err(missing(SourceName::Dexscreener, why)),
         };
-        self.tokens(chain, tokens, now)
+        self.find(chain, tokens, now)
             .await
             .into_iter()
             .map(|(token, found)| (token, answer(found)))
             .collect()
     }
 
-    /// Asks for what was not asked a moment ago. The lock makes concurrent callers share one request.
-    async fn tokens(
+    async fn find(
         &self,
         chain: &str,
         tokens: &[Address],
         now: Timestamp,
     ) -> HashMap<Address, (Timestamp, Result<TokenInfo, String>)> {
-        let mut recent = self.recent.lock().await;
-        recent.retain(|_, (asked, ..)| asked.elapsed() < FRESH);
-        let mut unknown: Vec<Address> = tokens
+        let chain_id = match chain_id(chain) {
+            Ok(chain_id) => chain_id,
+            Err(why) => {
+                let unknown = |token: &Address| (*token, (now, Err(why.clone())));
+                return tokens.iter().map(unknown).collect();
+            }
+        };
+        let asked = self.ask(chain_id, tokens, now);
+        join_all(asked.into_iter().map(|(token, asked)| async move {
+            let found = match asked.reply.await.as_ref() {
+                Ok(pairs) => deepest(pairs, chain_id, token),
+                Err(why) => Err(why.clone()),
+            };
+            (token, (asked.at, found))
+        }))
+        .await
+        .into_iter()
+        .collect()
+    }
+
+    /// Requests for what was not asked a moment ago; what another slice is waiting for is waited for too.
+    fn ask(&self, chain_id: &'static str, tokens: &[Address], now: Timestamp) -> Vec<(Address, Asked)> {
+        let mut tokens = tokens.to_vec();
+        tokens.sort_unstable();
+        tokens.dedup();
+        let mut known = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, asked| asked.since.elapsed() < FRESH || asked.reply.peek().is_none());
+        let unknown: Vec<Address> = tokens
             .iter()
             .copied()
-            .filter(|token| !recent.contains_key(&(chain.to_owned(), *token)))
+            .filter(|token| !known.contains_key(&(chain_id, *token)))
             .collect();
-        unknown.sort_unstable();
-        unknown.dedup();
         for batch in unknown.chunks(TOKENS_MAX) {
-            let fetched = self.fetch(chain, batch).await;
-            for token in batch {
-                let info = fetched
-                    .as_ref()
-                    .map_err(Clone::clone)
-                    .and_then(|pairs| deepest(pairs, chain, *token));
-                recent.insert((chain.to_owned(), *token), (Instant::now(), now, info));
-            }
-        }
-        let known = |token: &Address| {
-            let (_, at, info) = recent.get(&(chain.to_owned(), *token))?;
-            Some((*token, (*at, info.clone())))
-        };
-        tokens.iter().filter_map(known).collect()
-    }
-
-    async fn fetch(&self, chain: &str, tokens: &[Address]) -> Result<Vec<Pair>, String> {
-        let list: Vec<String> = tokens.iter().map(|token| format!("{token:#x}")).collect();
-        let url = format!(
-            "{}/tokens/v1/{chain}/{}",
-            self.settings.base_url.trim_end_matches('/'),
-            list.join(",")
-        );
-        let mut pause = Duration::from_millis(250);
-        let mut tries = 1;
-        loop {
-            self.take_turn().await?;
-            let error = match self.http.get(&url).send().await {
-                Ok(response) if response.status().is_success() => return decode(response).await,
-                Ok(response) => {
-                    let status = response.status();
-                    let again = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
-                    if !again {
-                        return Err(format!("HTTP {status}"));
-                    }
-                    pause = retry_after(&response)
-                        .unwrap_or(pause)
-                        .min(self.settings.timeout.std());
-                    format!("HTTP {status}")
-                }
-                Err(error) => error.without_url().to_string(),
+            let asked = Asked {
+                since: Instant::now(),
+                at: now,
+                reply: self.request(chain_id, batch.to_vec()),
             };
-            if tries >= TRIES_MAX {
-                return Err(format!("{error}, {tries} times"));
-            }
-            tries += 1;
-            tokio::time::sleep(pause).await;
-            pause *= 2;
+            known.extend(batch.iter().map(|token| ((chain_id, *token), asked.clone())));
         }
+        tokens
+            .into_iter()
+            .filter_map(|token| Some((token, known.get(&(chain_id, token))?.clone())))
+            .collect()
     }
 
-    /// Waits for a token of the bucket that all processes share.
-    async fn take_turn(&self) -> Result<(), String> {
-        let a_minute = f64::from(self.settings.requests_per_minute.max(1));
-        let begun = Instant::now();
-        while begun.elapsed() < self.settings.timeout.std() {
-            let taken = sqlx::query_scalar!(
-                "INSERT INTO rate_limits AS bucket (name, tokens) VALUES ($1, $2::float8 - 1)
-                 ON CONFLICT (name) DO UPDATE SET updated_at = clock_timestamp(),
-                     tokens = least($2, bucket.tokens + $2 / 60 * extract(epoch FROM clock_timestamp() - bucket.updated_at)::float8) - 1
-                 WHERE bucket.tokens + $2 / 60 * extract(epoch FROM clock_timestamp() - bucket.updated_at)::float8 >= 1
-                 RETURNING 1 AS \"taken!\"",
-                "dexscreener",
-                a_minute,
-            )
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(|error| format!("rate limit: {error}"))?;
-            if taken.is_some() {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_secs_f64((60.0 / a_minute).clamp(0.01, 1.0))).await;
-        }
-        Err(format!("rate limit of {a_minute} requests a minute is used up"))
+    /// Runs by itself: whoever started it may give up without failing the others that wait.
+    fn request(&self, chain_id: &'static str, batch: Vec<Address>) -> Reply {
+        let requests = Arc::clone(&self.requests);
+        tokio::spawn(async move { requests.pairs(chain_id, &batch).await })
+            .map(|ended| Arc::new(ended.unwrap_or_else(|error| Err(format!("the request ended: {error}")))))
+            .boxed()
+            .shared()
     }
 }
 
-fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
-async fn decode(mut response: Response) -> Result<Vec<Pair>, String> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| error.without_url().to_string())?
-    {
-        body.extend_from_slice(&chunk);
-        if body.len() > BODY_MAX {
-            return Err(format!("the answer is larger than {BODY_MAX} bytes"));
-        }
+/// The API's own name of a chain.
+fn chain_id(chain: &str) -> Result<&'static str, String> {
+    match chains::find(chain).map_err(|error| error.to_string())?.name {
+        "base" => Ok("base"),
+        "ethereum" => Ok("ethereum"),
+        "arbitrum" => Ok("arbitrum"),
+        "optimism" => Ok("optimism"),
+        "polygon" => Ok("polygon"),
+        "unichain" => Ok("unichain"),
+        other => Err(format!("DexScreener's name of the chain {other} is not known")),
     }
-    serde_json::from_slice(&body).map_err(|error| format!("unreadable answer: {error}"))
-}
-
-/// The pair of `token` with the most money in it.
-fn deepest(pairs: &[Pair], chain: &str, token: Address) -> Result<TokenInfo, String> {
-    let ours = |pair: &&Pair| {
-        let base = pair.base_token.as_ref().and_then(|base| base.address.as_ref());
-        let is_base = base.is_some_and(|address| address.eq_ignore_ascii_case(&format!("{token:#x}")));
-        is_base && pair.chain_id.as_ref().is_none_or(|id| id == chain)
-    };
-    let depth = |pair: &&Pair| -> Decimal {
-        let usd = pair
-            .liquidity
-            .as_ref()
-            .and_then(|liquidity| liquidity.usd.as_ref());
-        usd.and_then(|usd| parse(&usd.to_string())).unwrap_or_default()
-    };
-    let pair = pairs
-        .iter()
-        .filter(ours)
-        .filter(|pair| pair.price_usd.is_some())
-        .max_by_key(depth);
-    let pair = pair.ok_or_else(|| format!("no pair of {token} has a price"))?;
-    let text = pair.price_usd.clone().unwrap_or_default();
-    let price_usd = parse(&text).ok_or_else(|| format!("'{text}' is no price"))?;
-    let symbol = pair
-        .base_token
-        .as_ref()
-        .and_then(|base| base.symbol.clone())
-        .unwrap_or_default();
-    Ok(TokenInfo { symbol, price_usd })
-}
-
-fn parse(text: &str) -> Option<Decimal> {
-    text.parse().ok().or_else(|| Decimal::from_scientific(text).ok())
 }

@@ -3,6 +3,7 @@
 mod book;
 mod dexscreener;
 mod generated;
+mod rate_limit;
 mod recorded;
 
 pub use book::{PriceBook, series};

@@ -19,8 +19,10 @@ use crate::domain::{
 
 type Rows = Arc<Vec<(Timestamp, Decimal)>>;
 
-/// What a file held, and when it had been changed last.
-type ReadFile = (Option<SystemTime>, Result<Rows, String>);
+/// What tells a changed file: its time of change and its length.
+type Version = Option<(SystemTime, u64)>;
+
+type ReadFile = (Version, Result<Rows, String>);
 
 /// Files that were read, until they change.
 #[derive(Default)]
@@ -29,77 +31,77 @@ pub(super) struct Recordings(Mutex<HashMap<String, ReadFile>>);
 impl Recordings {
     /// The last row at or before `now`, by the series' own clock.
     pub(super) fn observe(&self, config: &RecordedConfig, now: Timestamp) -> Answer {
-        let gone = |detail: String| missing(SourceName::Recorded, detail);
-        let rows = self.rows(&config.file).map_err(gone)?;
-        let (first, last) = match rows.as_slice() {
-            [first, .., last] => (first.0, last.0),
-            [only] => (only.0, only.0),
-            [] => return Err(gone(format!("{}: no rows", config.file))),
+        self.row(config, now)
+            .map_err(|detail| missing(SourceName::Recorded, format!("{}: {detail}", config.file)))
+    }
+
+    fn row(&self, config: &RecordedConfig, now: Timestamp) -> Result<Observation, String> {
+        let rows = self.rows(&config.file)?;
+        let (Some((first, _)), Some((last, _))) = (rows.first().copied(), rows.last().copied()) else {
+            return Err("no rows".to_owned());
         };
         let starts_at = config.starts_at.unwrap_or(first);
-        let passed = scale(now - starts_at, config.speed);
-        let then = first + passed;
-        if then < first {
-            return Err(gone(format!("{}: the series starts at {starts_at}", config.file)));
+        if now < starts_at {
+            return Err(format!("the series starts at {starts_at}"));
         }
-        if then > last {
-            return Err(gone(format!(
-                "{}: the series ended with its row of {last}",
-                config.file
-            )));
-        }
+        // Past what a clock can say is past the last row.
+        let then = scale(now - starts_at, config.speed).and_then(|passed| first.checked_add_signed(passed));
+        let ended = || format!("the series ended with its row of {last}");
+        let then = then.filter(|then| *then <= last).ok_or_else(ended)?;
         let index = rows.partition_point(|(time, _)| *time <= then).saturating_sub(1);
-        let Some((time, price_usd)) = rows.get(index).copied() else {
-            return Err(gone(format!("{}: no row at {then}", config.file)));
-        };
-        let age = scale(then - time, Decimal::ONE / config.speed);
+        let (time, price_usd) = rows.get(index).copied().ok_or_else(ended)?;
         Ok(Observation {
             source: SourceName::Recorded,
             price_usd,
-            observed_at: now - age,
+            observed_at: real_time(time - first, config.speed, starts_at)
+                .map_or(now, |observed_at| observed_at.min(now)),
         })
     }
 
     fn rows(&self, file: &str) -> Result<Rows, String> {
-        let changed = std::fs::metadata(file)
-            .and_then(|metadata| metadata.modified())
-            .ok();
+        let version = version(Path::new(file));
         let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((then, rows)) = files.get(file)
-            && changed.is_some()
-            && *then == changed
+        if let Some((before, rows)) = files.get(file)
+            && version.is_some()
+            && *before == version
         {
             return rows.clone();
         }
         let rows = read(Path::new(file)).map(Arc::new);
-        files.insert(file.to_owned(), (changed, rows.clone()));
+        files.insert(file.to_owned(), (version, rows.clone()));
         rows
     }
 }
 
-/// `span * factor`, to the microsecond.
-fn scale(span: TimeDelta, factor: Decimal) -> TimeDelta {
-    let micros = span
-        .num_microseconds()
-        .map(Decimal::from)
-        .and_then(|micros| micros.checked_mul(factor));
-    micros
-        .and_then(|micros| micros.trunc().to_i64())
-        .map_or(TimeDelta::MAX, TimeDelta::microseconds)
+fn version(file: &Path) -> Version {
+    let metadata = std::fs::metadata(file).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
 }
 
-/// Reads and checks a series; the error names file, line, what is there and what should be.
+/// When a row became current: always the same instant for the same row, however late it is looked at.
+fn real_time(since_first: TimeDelta, speed: Decimal, starts_at: Timestamp) -> Option<Timestamp> {
+    let passed = scale(since_first, Decimal::ONE.checked_div(speed)?)?;
+    starts_at.checked_add_signed(passed)
+}
+
+/// `span * factor`, to the microsecond; none past what a clock can say.
+fn scale(span: TimeDelta, factor: Decimal) -> Option<TimeDelta> {
+    let micros = Decimal::from(span.num_microseconds()?).checked_mul(factor)?;
+    micros.trunc().to_i64().map(TimeDelta::microseconds)
+}
+
+/// Reads and checks a series; the error names line, what is there and what should be.
 fn read(path: &Path) -> Result<Vec<(Timestamp, Decimal)>, String> {
-    let at = |line: u64, what: String| format!("{}, line {line}: {what}", path.display());
+    let at = |line: u64, what: String| format!("line {line}: {what}");
     let reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .trim(csv::Trim::All)
         .from_path(path);
-    let mut reader = reader.map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut reader = reader.map_err(|error| error.to_string())?;
     let mut rows: Vec<(Timestamp, Decimal)> = Vec::new();
     for (index, record) in reader.records().enumerate() {
-        let record = record.map_err(|error| format!("{}: {error}", path.display()))?;
+        let record = record.map_err(|error| unreadable(&error))?;
         let line = record.position().map_or(0, csv::Position::line);
         let (Some(time), Some(price), None) = (record.get(0), record.get(1), record.get(2)) else {
             return Err(at(
@@ -112,8 +114,9 @@ fn read(path: &Path) -> Result<Vec<(Timestamp, Decimal)>, String> {
         }
         let when = instant(time)
             .ok_or_else(|| at(line, format!("'{time}' is no time: Unix seconds or RFC 3339")))?;
-        let price: Decimal = price
+        let price = price
             .parse()
+            .or_else(|_| Decimal::from_scientific(price))
             .map_err(|_| at(line, format!("'{price}' is no price")))?;
         if price <= Decimal::ZERO {
             return Err(at(line, format!("a price of {price}: prices are above zero")));
@@ -124,9 +127,16 @@ fn read(path: &Path) -> Result<Vec<(Timestamp, Decimal)>, String> {
         rows.push((when, price));
     }
     if rows.is_empty() {
-        Err(format!("{}: no rows", path.display()))
+        Err("no rows".to_owned())
     } else {
         Ok(rows)
+    }
+}
+
+fn unreadable(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::Utf8 { pos: Some(at), .. } => format!("line {}: not UTF-8 text", at.line()),
+        _ => error.to_string(),
     }
 }
 

@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 use tracing::{Instrument, info_span, warn};
 
 use super::{
-    backend::{Group, TaskOutcome},
+    group::{Group, Outcome as TaskOutcome},
     tasks::{SettleTask, TickTask},
 };
 use crate::{
@@ -42,8 +42,8 @@ fn outcome_of(tick: Tick, results: &[TickResult]) -> TaskOutcome {
         .map(|result| &result.outcome)
     {
         Some(Ok(_)) => TaskOutcome::Done,
-        Some(Err(error)) => TaskOutcome::retry(Duration::from_secs(1), error.to_string()),
-        None => TaskOutcome::retry(
+        Some(Err(error)) => TaskOutcome::RetryAfter(Duration::from_secs(1), error.to_string()),
+        None => TaskOutcome::RetryAfter(
             Duration::from_secs(1),
             "the slice gave no answer for this tick".to_owned(),
         ),

@@ -1,78 +1,136 @@
-//! Enqueues tasks inside the caller's transaction.
-//!
-//! The tables belong to apalis-postgres, whose migrations run before ours; its own push aborts a whole batch
-//! on one duplicate, so the insert is ours.
+//! Putting tasks into the queue, inside the caller's transaction.
 
-use chrono::TimeDelta;
 use serde::Serialize;
 use sqlx::PgConnection;
-use ulid::Ulid;
+use ulid::{Generator, Ulid};
 
-/// Channel that wakes workers, once a push rather than once a row.
-pub const TASK_CHANNEL: &str = "lgi_mm_tasks";
+use super::CHANNEL;
+use crate::domain::Timestamp;
 
-/// Attempts before a task is given up. A slot whose task was given up is handed out again by the scheduler.
-const ATTEMPTS_MAX: i32 = 10;
-
-/// A task to enqueue.
+/// One task to push.
 #[derive(Debug, Clone)]
-pub struct NewTask {
-    payload: Vec<u8>,
-    key: String,
-    delay: TimeDelta,
+pub struct NewTask<T> {
+    /// What the handler is given.
+    pub payload: T,
+    /// At most one row of a queue has this key, until that row is deleted.
+    pub idempotency_key: Option<String>,
+    /// When it becomes due, to the microsecond; `None` is the time of the transaction.
+    pub run_at: Option<Timestamp>,
+    /// How often it may be tried, 1 to 1000.
+    pub max_attempts: u16,
 }
 
-impl NewTask {
-    /// A task to run at once. A second push with the same key is ignored while the first is still there.
-    #[must_use]
-    pub fn now<T: Serialize>(payload: &T, key: String) -> Self {
-        // Task payloads are plain structs of numbers and times: serialising them cannot fail.
-        let payload = serde_json::to_vec(payload).unwrap_or_default();
+impl<T> NewTask<T> {
+    const ATTEMPTS: u16 = 10;
+
+    /// A task due at once, to be tried ten times.
+    pub const fn now(payload: T) -> Self {
         Self {
             payload,
-            key,
-            delay: TimeDelta::zero(),
+            idempotency_key: None,
+            run_at: None,
+            max_attempts: Self::ATTEMPTS,
         }
     }
 
-    /// The same task, to run after `delay`.
+    /// The same task under `key`, pushed only if no row of the queue has it.
     #[must_use]
-    pub fn after(self, delay: TimeDelta) -> Self {
-        Self { delay, ..self }
+    pub fn once(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// The same task, due at `instant`.
+    #[must_use]
+    pub const fn at(mut self, instant: Timestamp) -> Self {
+        self.run_at = Some(instant);
+        self
     }
 }
 
-/// Pushes tasks and wakes the workers when the transaction commits. The answer is how many were new.
+/// Why nothing was pushed.
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    /// A payload has no JSON form.
+    #[error("a task's payload cannot be written as JSON")]
+    Payload(#[from] serde_json::Error),
+    /// A task could never be tried.
+    #[error("a task has {0} attempts, and needs 1 to 1000")]
+    Attempts(u16),
+    /// The database refused; the transaction is aborted.
+    #[error("cannot push tasks")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Pushes `tasks` into `queue` and returns how many were new; the others' keys were taken. Due tasks wake
+/// the workers when the transaction commits.
 ///
 /// # Errors
-/// [`sqlx::Error`]; the caller's transaction is then to be rolled back.
-pub async fn push(connection: &mut PgConnection, queue: &str, tasks: &[NewTask]) -> Result<u64, sqlx::Error> {
+/// [`PushError`]; nothing is pushed then.
+pub async fn push<T: Serialize>(
+    connection: &mut PgConnection,
+    queue: &str,
+    tasks: &[NewTask<T>],
+) -> Result<u64, PushError> {
     if tasks.is_empty() {
         return Ok(0);
     }
-    let ids: Vec<String> = tasks.iter().map(|_| Ulid::generate().to_string()).collect();
-    let payloads: Vec<Vec<u8>> = tasks.iter().map(|task| task.payload.clone()).collect();
-    let keys: Vec<String> = tasks.iter().map(|task| task.key.clone()).collect();
-    let delays: Vec<i64> = tasks.iter().map(|task| task.delay.num_milliseconds()).collect();
-    // apalis' trigger notifies once for every row that is due by the transaction's own clock; the wall clock
-    // is a moment later, which spares thousands of notifications a batch. Ours is sent once.
-    let pushed = sqlx::query!(
-        "INSERT INTO apalis.jobs (id, job_type, job, max_attempts, run_at, priority, idempotency_key)
-         SELECT i.id, $1, i.job, $2, clock_timestamp() + make_interval(secs => i.delay / 1000.0), 0, i.key
-         FROM unnest($3::text[], $4::bytea[], $5::text[], $6::bigint[]) AS i (id, job, key, delay)
-         ON CONFLICT (job_type, idempotency_key) DO NOTHING",
-        queue,
-        ATTEMPTS_MAX,
-        &ids,
-        &payloads,
-        &keys,
-        &delays,
+    let columns = Columns::of(tasks)?;
+    // Rows due now are announced by apalis' trigger, those due later are announced here: a worker that
+    // hears of them sets its alarm.
+    let (new,): (i64,) = sqlx::query_as(
+        "WITH pushed AS (
+             INSERT INTO apalis.jobs
+                 (id, job_type, job, status, attempts, max_attempts, run_at, priority, idempotency_key)
+             SELECT t.id, $1, t.job, 'Pending', 0, t.max_attempts, coalesce(t.run_at, now()), 0, t.key
+             FROM unnest($2::text[], $3::bytea[], $4::int[], $5::timestamptz[], $6::text[])
+                  AS t (id, job, max_attempts, run_at, key)
+             ON CONFLICT (job_type, idempotency_key) DO NOTHING
+             RETURNING run_at > now() AS later
+         ), counted AS (
+             SELECT count(*) AS new, coalesce(bool_or(later), false) AS later FROM pushed
+         ), announced AS MATERIALIZED (
+             SELECT pg_notify($7, json_build_object('job_type', $1)::text) FROM counted WHERE later
+         )
+         SELECT new FROM counted LEFT JOIN announced ON true",
     )
-    .execute(&mut *connection)
-    .await?
-    .rows_affected();
-    sqlx::query!("SELECT pg_notify($1, $2)", TASK_CHANNEL, queue)
-        .execute(connection)
-        .await?;
-    Ok(pushed)
+    .bind(queue)
+    .bind(columns.ids)
+    .bind(columns.payloads)
+    .bind(columns.max_attempts)
+    .bind(columns.run_at)
+    .bind(columns.keys)
+    .bind(CHANNEL)
+    .fetch_one(connection)
+    .await?;
+    Ok(u64::try_from(new).unwrap_or(0))
+}
+
+#[derive(Default)]
+struct Columns {
+    ids: Vec<String>,
+    payloads: Vec<Vec<u8>>,
+    max_attempts: Vec<i32>,
+    run_at: Vec<Option<Timestamp>>,
+    keys: Vec<Option<String>>,
+}
+
+impl Columns {
+    fn of<T: Serialize>(tasks: &[NewTask<T>]) -> Result<Self, PushError> {
+        let mut columns = Self::default();
+        let mut ids = Generator::new();
+        for task in tasks {
+            if !(1..=1_000).contains(&task.max_attempts) {
+                return Err(PushError::Attempts(task.max_attempts));
+            }
+            // In order within a push, so that tasks due together run in the order they were given.
+            let id = ids.generate().unwrap_or_else(|_| Ulid::generate());
+            columns.ids.push(id.to_string());
+            columns.payloads.push(serde_json::to_vec(&task.payload)?);
+            columns.max_attempts.push(task.max_attempts.into());
+            columns.run_at.push(task.run_at);
+            columns.keys.push(task.idempotency_key.clone());
+        }
+        Ok(columns)
+    }
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
-    push::{NewTask, push},
+    push::{NewTask, PushError, push},
     tasks::{SETTLES, SettleTask, TICKS, TickTask},
 };
 use crate::{
@@ -57,6 +57,23 @@ pub struct Claimed {
     pub renewed: u64,
 }
 
+/// A claim that could not be made. Nothing of its batch was claimed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// The ledger.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The queue.
+    #[error("{0}: {source}", source = std::error::Error::source(.0).map(ToString::to_string).unwrap_or_default())]
+    Push(#[from] PushError),
+}
+
+impl From<sqlx::Error> for ClaimError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
 impl Claimed {
     const fn is_nothing(&self) -> bool {
         self.ticks == 0 && self.settles == 0 && self.renewed == 0
@@ -66,8 +83,8 @@ impl Claimed {
 /// Claims everything that is due now, batch by batch.
 ///
 /// # Errors
-/// [`StoreError`]; every batch that committed stays claimed, with its tasks.
-pub async fn once(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed, StoreError> {
+/// [`ClaimError`]; every batch that committed stays claimed, with its tasks.
+pub async fn once(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed, ClaimError> {
     let mut total = Claimed::default();
     loop {
         let batch = claim(pool, settings).await?;
@@ -84,7 +101,7 @@ pub async fn once(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed
 }
 
 /// One transaction: lock what is due, plan what comes next, push the tasks.
-async fn claim(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed, StoreError> {
+async fn claim(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed, ClaimError> {
     let mut tx = pool.begin().await?;
     let due = slots::lock_due(&mut tx, settings.batch).await?;
     let claims: Vec<_> = due.jobs.iter().map(|job| job.claim(due.now)).collect();
@@ -96,7 +113,7 @@ async fn claim(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed, S
         );
     }
     slots::record_claims(&mut tx, &due, &claims).await?;
-    let fresh: Vec<NewTask> = due
+    let fresh: Vec<NewTask<TickTask>> = due
         .jobs
         .iter()
         .zip(&claims)
@@ -109,12 +126,12 @@ async fn claim(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed, S
             "tasks of claimed slots were lost; handed out again"
         );
     }
-    let again: Vec<NewTask> = lost
+    let again: Vec<NewTask<TickTask>> = lost
         .iter()
         .map(|(job, slot)| tick_task(*job, *slot, Some(due.now)))
         .collect();
     let checks = trades::claim_checks(&mut tx, settings.settle_lease, settings.batch).await?;
-    let settles: Vec<NewTask> = checks
+    let settles: Vec<NewTask<SettleTask>> = checks
         .iter()
         .map(|(trade, until)| settle_task(*trade, *until))
         .collect();
@@ -132,19 +149,13 @@ async fn claim(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed, S
     })
 }
 
-fn tick_task(job: JobId, slot: Timestamp, renewed: Option<Timestamp>) -> NewTask {
+fn tick_task(job: JobId, slot: Timestamp, renewed: Option<Timestamp>) -> NewTask<TickTask> {
     let renewal = renewed.map_or_else(String::new, |at| format!(":{}", at.timestamp_millis()));
-    NewTask::now(
-        &TickTask { job, slot },
-        format!("{job}:{}{renewal}", slot.timestamp_micros()),
-    )
+    NewTask::now(TickTask { job, slot }).once(format!("{job}:{}{renewal}", slot.timestamp_micros()))
 }
 
-fn settle_task(trade: i64, until: Timestamp) -> NewTask {
-    NewTask::now(
-        &SettleTask { trade },
-        format!("{trade}:{}", until.timestamp_micros()),
-    )
+fn settle_task(trade: i64, until: Timestamp) -> NewTask<SettleTask> {
+    NewTask::now(SettleTask { trade }).once(format!("{trade}:{}", until.timestamp_micros()))
 }
 
 /// Claims for ever, until told to stop. An outage of the database is said once, survived, and its end is said.

@@ -8,7 +8,7 @@ use super::{
     StoreError,
     jobs::{self, Job},
     numeric::{lower, signed},
-    signers,
+    orders, signers,
     trades::Trade,
 };
 use crate::domain::{
@@ -212,12 +212,12 @@ async fn advance_liquidation(
 ) -> Result<(), StoreError> {
     if let Some(mut plan) = job.liquidation {
         plan.slices_done = plan.slices_done.saturating_add(1);
-        jobs::set_liquidation(connection, job.id, Some(&plan)).await?;
+        orders::set_liquidation(connection, job.id, Some(&plan)).await?;
     }
     if booked.position.token_balance.is_zero() && job.status == JobStatus::Liquidating {
         return finish_liquidation(connection, job).await;
     }
-    jobs::plan_next_slot(connection, job.id).await
+    orders::plan_next_slot(connection, job.id).await
 }
 
 /// LIQUIDATING -> IDLE, in the transaction that saw the last token go.
@@ -225,7 +225,7 @@ pub(super) async fn finish_liquidation(connection: &mut PgConnection, job: &Job)
     if let Ok(Transition::To(status)) =
         transition(job.status, job.status_before_stop, Command::FinishLiquidation)
     {
-        jobs::set_status(connection, job.id, job.status, status).await?;
+        orders::set_status(connection, job.id, job.status, status).await?;
         let before = json!({ "status": job.status });
         let after = json!({ "status": status });
         jobs::event(
@@ -356,7 +356,7 @@ fn backoff(first: Span, failures: u32) -> Span {
 
 async fn stop_failing(connection: &mut PgConnection, job: &Job, failures: u32) -> Result<(), StoreError> {
     if let Ok(Transition::To(status)) = transition(job.status, job.status_before_stop, Command::Fail) {
-        jobs::set_status(connection, job.id, job.status, status).await?;
+        orders::set_status(connection, job.id, job.status, status).await?;
         let before = json!({ "status": job.status });
         let after = json!({ "status": status, "failures_in_row": failures });
         jobs::event(connection, job.id, "engine", "error", Some(before), Some(after)).await?;

@@ -3,6 +3,7 @@
 pub mod fills;
 pub mod jobs;
 mod numeric;
+pub mod orders;
 pub mod samples;
 pub mod signers;
 pub mod slots;

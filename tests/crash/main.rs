@@ -18,7 +18,8 @@ use lgi_mm::{
     },
     paper::{Fault, FaultKind, PaperMarkets, PaperSettings, default_wallet},
     store::{
-        jobs::{self, Filter, NewJob, Order},
+        jobs::{self, Filter, NewJob},
+        orders::{self, Order},
         trades,
     },
 };
@@ -62,7 +63,7 @@ fn config(number: u8) -> (JobMode, JobConfig) {
         "take_profit_pct": 6, "take_profit_cooldown": "3s",
     });
     let liquidity = json!({
-        "budget_usd": 100, "spread_trade_usd": 5, "spread_cooldown": "1s", "ma_window": "5s",
+        "budget_usd": 100, "spread_trade_usd": 5, "spread_cooldown": "1s", "ma_window": "20s",
         "max_daily_volume_usd": 0, "rebalance_threshold_pct": 10,
     });
     let mode = if number.is_multiple_of(4) {
@@ -76,7 +77,7 @@ fn config(number: u8) -> (JobMode, JobConfig) {
         ("accumulate", accumulate)
     };
     let config = json!({
-        "schedule": { "cron": "* * * * * *" },
+        "schedule": { "cron": "*/2 * * * * *" },
         "price": { "sources": ["generated"], "generated": { "seed": number, "start_usd": 3, "swing_pct": 20, "period": "9s" } },
         "limits": { "max_trades_per_hour": 0, "max_daily_spend_usd": 0, "failure_backoff": "1s" },
         name: rules,
@@ -114,7 +115,7 @@ async fn create_jobs(pool: &PgPool) {
         } else {
             Amount::ZERO
         };
-        jobs::order(pool, job, Order::Start { deposit }, "test")
+        orders::order(pool, job, Order::Start { deposit }, "test")
             .await
             .expect("start");
     }
@@ -128,7 +129,7 @@ async fn count(pool: &PgPool, sql: &'static str) -> i64 {
 async fn drain(pool: &PgPool) {
     for job in jobs::list(pool, &Filter::default()).await.expect("jobs") {
         if job.status == JobStatus::Running {
-            jobs::order(pool, job.id, Order::Pause, "test")
+            orders::order(pool, job.id, Order::Pause, "test")
                 .await
                 .expect("pause");
         }
@@ -155,12 +156,12 @@ async fn assert_nothing_lost_or_doubled(pool: &PgPool) {
         audit::Findings::default(),
         "the venue's records and ours differ"
     );
-    // A slot each second: those that were decided and those that were missed leave no second out, and none twice.
+    // A slot every two seconds: those that were decided and those that were missed leave none out, and none twice.
     let gaps = "SELECT count(*) FROM job_slots s JOIN LATERAL (
                     SELECT min(first_slot) AS first, max(last_slot) AS last, sum(count) AS decided FROM ticks t WHERE t.job_id = s.job_id
                 ) t ON true
                 WHERE t.decided <> s.slots_claimed
-                   OR s.slots_claimed + s.slots_missed <> extract(epoch FROM t.last - t.first) + 1";
+                   OR s.slots_claimed + s.slots_missed <> extract(epoch FROM t.last - t.first) / 2 + 1";
     assert_eq!(count(pool, gaps).await, 0, "slots were lost or doubled");
     let unbalanced = "SELECT count(*) FROM jobs j WHERE token_balance <> (
                           SELECT coalesce(sum(CASE side WHEN 'BUY' THEN base_amount ELSE -base_amount END), 0) FROM fills f WHERE f.job_id = j.id)";
@@ -201,7 +202,7 @@ async fn killed_at_random_moments_nothing_is_lost_and_nothing_happens_twice() {
     let mut children: Vec<(&str, Child)> = PROCESSES.map(|kind| (kind, spawn(kind, &db.url))).into();
     let (begun, mut kills) = (Instant::now(), 0);
     while begun.elapsed() < lasts {
-        tokio::time::sleep(Duration::from_millis(random.random_range(50..1_500))).await;
+        tokio::time::sleep(Duration::from_millis(random.random_range(100..2_500))).await;
         let victim = random.random_range(0..children.len());
         let (kind, child) = &mut children[victim];
         child.kill().await.expect("SIGKILL");
@@ -222,6 +223,12 @@ async fn killed_at_random_moments_nothing_is_lost_and_nothing_happens_twice() {
     let executed = count(&db.pool, "SELECT count(*) FROM trades WHERE status = 'EXECUTED'").await;
     let slots = count(&db.pool, "SELECT sum(slots_recorded)::bigint FROM job_slots").await;
     println!("{kills} kills, {slots} slots, {executed} trades executed");
+    let reasons: Vec<(String, i64)> =
+        sqlx::query_as("SELECT reason, sum(count)::bigint FROM ticks GROUP BY 1 ORDER BY 2 DESC")
+            .fetch_all(&db.pool)
+            .await
+            .expect("reasons");
+    println!("decisions: {reasons:?}");
     assert!(
         executed > 100,
         "only {executed} trades: the test proves too little"

@@ -24,7 +24,7 @@ const LAWS: &[(&str, &str, &str)] = &[
     ("one trade a slot", TRADE, "trades_once_per_slot"),
     (
         "one open trade a job",
-        "INSERT INTO trades SELECT (t).* FROM (SELECT jsonb_populate_record(trades, '{\"slot\": \"2026-01-02\"}') AS t FROM trades) x",
+        "INSERT INTO trades OVERRIDING SYSTEM VALUE SELECT (t).* FROM (SELECT jsonb_populate_record(trades, '{\"slot\": \"2026-01-02\", \"id\": 77}') AS t FROM trades) x",
         "trades_one_open_per_job",
     ),
     (

@@ -10,7 +10,7 @@ use lgi_mm::{
     },
     engine::Outcome,
     paper::FaultKind,
-    store::{jobs::Order, trades},
+    store::{orders::Order, trades},
 };
 
 use crate::world::{World, accumulate, paper_settings};

@@ -10,7 +10,7 @@ use lgi_mm::{
         units::{Amount, Usd},
     },
     engine::Outcome,
-    store::jobs::{self, Order},
+    store::orders::{self, Order},
 };
 use rust_decimal::Decimal;
 
@@ -223,12 +223,12 @@ async fn an_edit_while_a_tick_runs_wins_over_the_tick() {
     let mut edited = job.config.clone();
     edited.accumulate.as_mut().expect("accumulate").dca_amount_usd = usd(11);
     assert!(
-        jobs::configure(&world.pool, &job, &edited, "test")
+        orders::configure(&world.pool, &job, &edited, "test")
             .await
             .expect("edit")
     );
     assert!(
-        !jobs::configure(&world.pool, &job, &edited, "test")
+        !orders::configure(&world.pool, &job, &edited, "test")
             .await
             .expect("edit"),
         "an old version must lose"

@@ -22,7 +22,8 @@ use lgi_mm::{
     ports::{Asset, PriceRequest, Prices},
     store::{
         self,
-        jobs::{self, Job, NewJob, Order},
+        jobs::{self, Job, NewJob},
+        orders::{self, Order},
     },
 };
 use rust_decimal::Decimal;
@@ -219,7 +220,7 @@ impl World {
     }
 
     pub async fn order(&self, order: Order) {
-        jobs::order(&self.pool, self.job, order, "test")
+        orders::order(&self.pool, self.job, order, "test")
             .await
             .expect("order");
     }
@@ -300,7 +301,7 @@ pub async fn create(pool: &PgPool, token: Address, config: JobConfig) -> JobId {
     } else {
         Amount::ZERO
     };
-    jobs::order(pool, job, Order::Start { deposit }, "test")
+    orders::order(pool, job, Order::Start { deposit }, "test")
         .await
         .expect("start");
     job

@@ -107,7 +107,7 @@ async fn a_database_that_goes_away_and_comes_back_is_survived_and_said_once() {
         text.lines().next().expect("a pid").trim().parse().expect("a pid"),
         Signal::SIGKILL,
     );
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
     let _again = tokio::task::spawn_blocking(open).await.expect("the server again");
     let pool = PgPool::connect(&url).await.expect("the database again");
     let before = recorded(&pool).await;

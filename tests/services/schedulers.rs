@@ -12,7 +12,10 @@ use lgi_mm::{
     },
     paper::default_wallet,
     queue::scheduler::{self, SchedulerSettings},
-    store::jobs::{self, NewJob, Order},
+    store::{
+        jobs::{self, NewJob},
+        orders::{self, Order},
+    },
 };
 use sqlx::PgPool;
 
@@ -41,7 +44,7 @@ pub async fn job(pool: &PgPool, number: u8, cron: &str) -> JobId {
         config,
     };
     let id = jobs::create(pool, &new, "test").await.expect("create");
-    jobs::order(
+    orders::order(
         pool,
         id,
         Order::Start {
@@ -166,9 +169,11 @@ async fn a_stopped_job_has_no_slots_and_a_resumed_one_has() {
         sqlx::query_scalar(sql).fetch_one(&pool).await.expect("slots")
     };
     assert_eq!(planned().await, 1);
-    jobs::order(&pool, id, Order::Pause, "test").await.expect("pause");
+    orders::order(&pool, id, Order::Pause, "test")
+        .await
+        .expect("pause");
     assert_eq!(planned().await, 0);
-    jobs::order(&pool, id, Order::Resume, "test")
+    orders::order(&pool, id, Order::Resume, "test")
         .await
         .expect("resume");
     assert_eq!(planned().await, 1);

@@ -14,7 +14,10 @@ use crate::{
         units::{Amount, Price, Rounding, Usd},
     },
     paper::default_wallet,
-    store::jobs::{self, Filter, NewJob, Order},
+    store::{
+        jobs::{self, Filter, NewJob},
+        orders::{self, Order},
+    },
 };
 
 const ACTOR: &str = "demo";
@@ -135,13 +138,13 @@ async fn start(pool: &PgPool, number: u8, symbol: &str, config: JobConfig) -> Re
         config,
     };
     let id = jobs::create(pool, &new, ACTOR).await?;
-    jobs::order(pool, id, Order::Start { deposit }, ACTOR).await?;
+    orders::order(pool, id, Order::Start { deposit }, ACTOR).await?;
     Ok(id)
 }
 
 /// Sells a job in three slices.
 pub(super) async fn liquidate(pool: &PgPool, job: JobId) -> Result<(), CliError> {
-    jobs::order(
+    orders::order(
         pool,
         job,
         Order::Liquidate {
@@ -159,7 +162,7 @@ pub(super) async fn pause_all(pool: &PgPool) -> Result<(), CliError> {
     for job in jobs::list(pool, &Filter::default()).await? {
         if matches!(job.status, JobStatus::Running | JobStatus::Liquidating) {
             // A liquidation that has just ended has nothing left to pause.
-            match jobs::order(pool, job.id, Order::Pause, ACTOR).await {
+            match orders::order(pool, job.id, Order::Pause, ACTOR).await {
                 Ok(_) | Err(jobs::CommandError::Refused(_)) => {}
                 Err(error) => return Err(error.into()),
             }

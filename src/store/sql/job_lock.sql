@@ -37,4 +37,5 @@ SELECT
     stopped_at
 FROM jobs
 WHERE id = $1
-FOR UPDATE
+-- Not the strongest lock: rows that refer to the job may be written meanwhile, in an order of their own.
+FOR NO KEY UPDATE

@@ -1,0 +1,171 @@
+//! One request: its turn, its tries, its limits.
+
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    time::Duration,
+};
+
+use alloy_primitives::Address;
+use chrono::{DateTime, Utc};
+use reqwest::{Response, StatusCode, header::RETRY_AFTER};
+use sqlx::PgPool;
+use tokio::sync::Semaphore;
+
+use super::{
+    super::rate_limit::RateLimit,
+    DexscreenerSettings,
+    reply::{Pair, decode},
+};
+
+/// Tries of one request.
+const TRIES_MAX: u32 = 3;
+/// A larger answer is refused: 30 tokens with many pairs each stay well below.
+const BODY_MAX: usize = 8 * 1024 * 1024;
+/// Requests of this process at a time.
+const CONCURRENT_MAX: usize = 4;
+/// First pause before another try; doubles, and each is shortened by up to half at random.
+const PAUSE_FIRST: Duration = Duration::from_millis(250);
+/// How long nobody asks after a 429 that does not say it.
+const HOLD_OFF: Duration = Duration::from_secs(1);
+
+/// Sends requests within the limits.
+pub(super) struct Requests {
+    http: reqwest::Client,
+    limit: RateLimit,
+    slots: Semaphore,
+    settings: DexscreenerSettings,
+}
+
+/// Why a try brought nothing.
+enum Failed {
+    /// Another one may.
+    ForNow(String),
+    /// Another one will not, or must not be made.
+    ForGood(String),
+}
+
+impl Requests {
+    pub(super) fn new(pool: PgPool, settings: DexscreenerSettings) -> Result<Self, reqwest::Error> {
+        let agent = concat!("lgi-mm/", env!("CARGO_PKG_VERSION"));
+        let http = reqwest::Client::builder()
+            .timeout(settings.timeout.std())
+            .user_agent(agent)
+            .build()?;
+        Ok(Self {
+            http,
+            limit: RateLimit::new(pool, "dexscreener", settings.requests_per_minute),
+            slots: Semaphore::new(CONCURRENT_MAX),
+            settings,
+        })
+    }
+
+    /// All pairs of these tokens, at most 30. The error is for people.
+    pub(super) async fn pairs(&self, chain_id: &str, tokens: &[Address]) -> Result<Vec<Pair>, String> {
+        let list: Vec<String> = tokens.iter().map(|token| format!("{token:#x}")).collect();
+        let base_url = self.settings.base_url.trim_end_matches('/');
+        let url = format!("{base_url}/tokens/v1/{chain_id}/{}", list.join(","));
+        tokio::time::timeout(self.patience(), self.tries(&url))
+            .await
+            .unwrap_or_else(|_| {
+                let patience = humantime::format_duration(self.patience());
+                Err(format!("no answer within {patience}, all tries together"))
+            })
+    }
+
+    /// The longest that anybody waits for a price, whatever goes wrong: a late tick is worth less.
+    fn patience(&self) -> Duration {
+        self.settings.timeout.std().saturating_mul(2)
+    }
+
+    async fn tries(&self, url: &str) -> Result<Vec<Pair>, String> {
+        let _slot = self.slots.acquire().await.map_err(|error| error.to_string())?;
+        self.turn().await?;
+        let mut pause = PAUSE_FIRST;
+        let mut tries = 1;
+        loop {
+            let failed = match self.once(url).await {
+                Ok(pairs) => return Ok(pairs),
+                Err(Failed::ForGood(why)) => return Err(why),
+                Err(Failed::ForNow(why)) if tries == TRIES_MAX => {
+                    return Err(format!("{why}, {tries} times"));
+                }
+                Err(Failed::ForNow(why)) => why,
+            };
+            tries += 1;
+            tokio::time::sleep(jittered(pause)).await;
+            pause = pause.saturating_mul(2);
+            self.turn().await.map_err(|why| format!("{failed}; {why}"))?;
+        }
+    }
+
+    async fn turn(&self) -> Result<(), String> {
+        let turn = self.limit.turn(self.patience()).await;
+        turn.map_err(|error| error.to_string())
+    }
+
+    async fn once(&self, url: &str) -> Result<Vec<Pair>, Failed> {
+        let lost = |error: reqwest::Error| Failed::ForNow(causes(&error.without_url()));
+        let response = self.http.get(url).send().await.map_err(lost)?;
+        let status = response.status();
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            let span = retry_after(&response).unwrap_or(HOLD_OFF);
+            let held = self.limit.hold_off(span).await;
+            held.map_err(|error| Failed::ForGood(error.to_string()))?;
+        }
+        if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
+            return Err(Failed::ForNow(format!("HTTP {status}")));
+        }
+        if !status.is_success() {
+            return Err(Failed::ForGood(format!("HTTP {status}")));
+        }
+        let body = body(response).await?;
+        decode(&body).map_err(|error| Failed::ForGood(format!("the answer is not a list of pairs: {error}")))
+    }
+}
+
+async fn body(mut response: Response) -> Result<Vec<u8>, Failed> {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > BODY_MAX => {
+                return Err(Failed::ForGood(format!(
+                    "the answer is larger than {BODY_MAX} bytes"
+                )));
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(body),
+            Err(error) => return Err(Failed::ForNow(causes(&error.without_url()))),
+        }
+    }
+}
+
+/// What the server asks us to wait: seconds, or an HTTP date.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
+    match text.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => {
+            let until = DateTime::parse_from_rfc2822(text).ok()?;
+            Some((until.to_utc() - Utc::now()).to_std().unwrap_or_default())
+        }
+    }
+}
+
+/// A half to the whole of `pause`, so that workers which failed together do not come back together.
+fn jittered(pause: Duration) -> Duration {
+    // The keys of a RandomState are random, and that is all the randomness this needs.
+    let random = RandomState::new().build_hasher().finish() % 1_000;
+    let part = u32::try_from(random).unwrap_or_default();
+    pause / 2 + pause / 2_000 * part
+}
+
+/// The error and what caused it: "error sending request" alone helps nobody.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}

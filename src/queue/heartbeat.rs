@@ -1,0 +1,152 @@
+//! The lease: saying that a worker lives, and handing over the tasks of those that do not.
+
+use std::sync::Arc;
+
+use tokio::{
+    sync::Notify,
+    time::{Instant, MissedTickBehavior},
+};
+
+use super::{
+    ack::announce,
+    backend::Core,
+    outage::{Outage, QueryError, answered},
+};
+
+/// Marks our rows among those of other apalis backends on the same tables.
+const STORAGE: &str = "GroupBackend";
+
+/// Renews the lease until aborted. Tells `first_beat` when the worker is registered.
+pub(super) async fn run(core: Arc<Core>, first_beat: Arc<Notify>) {
+    let mut outage = Outage::of("renew the lease", &core.config.name, core.config.heartbeat);
+    let mut ticks = tokio::time::interval(core.config.heartbeat);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut renewed = None::<Instant>;
+    loop {
+        ticks.tick().await;
+        // One tick is the limit: the next connection may do better than one that does not answer.
+        while let Err(error) = renew(&core).await {
+            tokio::time::sleep(outage.failed(&error)).await;
+        }
+        outage.passed();
+        if let Some(before) = renewed.replace(Instant::now()) {
+            warn_if_late(&core, before);
+        } else {
+            first_beat.notify_one();
+        }
+        if let Err(error) = hand_over(&core).await {
+            tracing::debug!(queue = %core.config.name, %error, "cannot look for lost workers at this beat");
+        }
+    }
+}
+
+fn warn_if_late(core: &Core, before: Instant) {
+    let since = before.elapsed();
+    if since > core.config.lease {
+        tracing::warn!(
+            queue = %core.config.name,
+            "the lease was not renewed for {} s: running tasks may have been handed to another worker",
+            since.as_secs()
+        );
+    }
+}
+
+async fn renew(core: &Core) -> Result<(), QueryError> {
+    answered(
+        sqlx::query(
+            "INSERT INTO apalis.workers (id, worker_type, storage_name, last_seen, started_at)
+             VALUES ($1, $2, $3, now(), now())
+             ON CONFLICT (id) DO UPDATE SET last_seen = now()",
+        )
+        .bind(&core.worker)
+        .bind(&core.config.name)
+        .bind(STORAGE)
+        .execute(&core.lifeline),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Puts the tasks of silent workers back. A task that was there when its process died may be what killed
+/// it, so each is alone from now on.
+async fn hand_over(core: &Core) -> Result<(), QueryError> {
+    let lease = core.config.lease.as_secs_f64();
+    let lost = answered(
+        sqlx::query(
+            "WITH lost AS (
+                 SELECT j.id
+                 FROM apalis.workers w
+                 JOIN apalis.jobs j ON j.lock_by = w.id
+                 WHERE w.worker_type = $1 AND w.last_seen < now() - make_interval(secs => $2)
+                   AND j.job_type = $1 AND j.status IN ('Queued', 'Running')
+                 LIMIT 1000
+                 FOR UPDATE OF j SKIP LOCKED
+             )
+             UPDATE apalis.jobs j
+             SET status = CASE WHEN j.attempts >= j.max_attempts THEN 'Killed' ELSE 'Pending' END,
+                 done_at = CASE WHEN j.attempts >= j.max_attempts THEN now() END,
+                 last_result = '{\"Err\": \"its worker stopped without a word\"}',
+                 metadata = coalesce(j.metadata, ''::hstore) || 'alone=>1'::hstore,
+                 lock_by = NULL,
+                 lock_at = NULL
+             FROM lost
+             WHERE j.id = lost.id",
+        )
+        .bind(&core.config.name)
+        .bind(lease)
+        .execute(&core.lifeline),
+    )
+    .await?
+    .rows_affected();
+    if lost > 0 {
+        tracing::warn!(queue = %core.config.name, lost, "handed over tasks of a worker that stopped without a word");
+        answered(announce(&core.lifeline, &core.config.name)).await?;
+    }
+    answered(
+        sqlx::query(
+            "DELETE FROM apalis.workers w
+             WHERE w.worker_type = $1 AND w.storage_name = $3
+               AND w.last_seen < now() - make_interval(secs => $2)
+               AND NOT EXISTS (SELECT FROM apalis.jobs j WHERE j.lock_by = w.id)",
+        )
+        .bind(&core.config.name)
+        .bind(lease)
+        .bind(STORAGE)
+        .execute(&core.lifeline),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Puts back what a shutdown cut off, attempt included, and removes the worker; tries until told to stop.
+pub(super) async fn leave(core: &Core) {
+    let mut outage = Outage::of("leave the queue", &core.config.name, core.config.heartbeat);
+    while let Err(error) = try_leave(core).await {
+        tokio::time::sleep(outage.failed(&error)).await;
+    }
+}
+
+async fn try_leave(core: &Core) -> Result<(), QueryError> {
+    let put_back = answered(
+        sqlx::query(
+            "UPDATE apalis.jobs
+             SET status = 'Pending', lock_by = NULL, lock_at = NULL, attempts = greatest(attempts - 1, 0)
+             WHERE lock_by = $1 AND status IN ('Queued', 'Running')",
+        )
+        .bind(&core.worker)
+        .execute(&core.lifeline),
+    )
+    .await?
+    .rows_affected();
+    if put_back > 0 {
+        tracing::info!(queue = %core.config.name, put_back, "put back tasks that the shutdown cut off");
+        answered(announce(&core.lifeline, &core.config.name)).await?;
+    }
+    answered(
+        sqlx::query("DELETE FROM apalis.workers WHERE id = $1")
+            .bind(&core.worker)
+            .execute(&core.lifeline),
+    )
+    .await?;
+    Ok(())
+}

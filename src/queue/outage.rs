@@ -1,0 +1,94 @@
+//! Going on through database errors: a pause that grows, and one line in the log at each end.
+
+use std::{fmt, future::Future, time::Duration};
+
+use tokio::time::Instant;
+
+/// What a statement failed with.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum QueryError {
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error("no answer within {0:?}")]
+    Silence(Duration),
+    #[error("the connection was lost")]
+    Lost,
+}
+
+/// The longest wait for one statement. A connection whose other end is gone does not say so by itself.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Gives a statement up that is not answered.
+pub(super) async fn answered<V>(
+    statement: impl Future<Output = Result<V, sqlx::Error>>,
+) -> Result<V, QueryError> {
+    match tokio::time::timeout(ANSWER, statement).await {
+        Ok(answer) => answer.map_err(QueryError::Database),
+        Err(_) => Err(QueryError::Silence(ANSWER)),
+    }
+}
+
+/// One kind of work with the database, and since when it fails.
+pub(super) struct Outage {
+    work: &'static str,
+    queue: String,
+    began: Option<Instant>,
+    pause: Duration,
+    longest: Duration,
+}
+
+impl Outage {
+    const SHORTEST: Duration = Duration::from_millis(50);
+
+    /// `work` completes "cannot ..".
+    pub(super) fn of(work: &'static str, queue: &str, longest: Duration) -> Self {
+        Self {
+            work,
+            queue: queue.to_owned(),
+            began: None,
+            pause: Self::SHORTEST,
+            longest,
+        }
+    }
+
+    /// Whether the last try failed.
+    pub(super) fn lasts(&self) -> bool {
+        self.began.is_some()
+    }
+
+    /// Notes a failure and returns how long to wait before the next try.
+    pub(super) fn failed(&mut self, error: &impl fmt::Display) -> Duration {
+        if self.began.is_none() {
+            self.began = Some(Instant::now());
+            tracing::warn!(queue = %self.queue, %error, "cannot {}; trying until it works", self.work);
+        }
+        let pause = self.pause.min(self.longest);
+        self.pause = self.pause.saturating_mul(2).min(self.longest);
+        pause
+    }
+
+    /// Notes a success.
+    pub(super) fn passed(&mut self) {
+        if let Some(began) = self.began.take() {
+            let seconds = began.elapsed().as_secs();
+            tracing::info!(queue = %self.queue, "can {} again after {seconds} s", self.work);
+            self.pause = Self::SHORTEST;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_start_again_after_a_success() {
+        let mut outage = Outage::of("test", "queue", Duration::from_millis(300));
+        let mut pauses = || [(); 5].map(|()| outage.failed(&"no").as_millis());
+        assert_eq!(pauses(), [50, 100, 200, 300, 300]);
+        assert!(outage.lasts());
+        outage.passed();
+        assert!(!outage.lasts());
+        assert_eq!(outage.failed(&"no").as_millis(), 50);
+    }
+}

@@ -1,0 +1,250 @@
+//! What is asked of jobs: their lifecycle and their configuration, each change in one transaction with its
+//! line in the job's history.
+
+use serde_json::json;
+use sqlx::{PgConnection, PgPool};
+
+use super::{
+    StoreError, WAKE_CHANNEL,
+    jobs::{CommandError, Job, corrupt_config, event, lock},
+};
+use crate::domain::{
+    config::JobConfig,
+    job::{Command, JobId, JobStatus, Transition, transition},
+    liquidate::{Liquidation, next_slice},
+    units::Amount,
+};
+
+/// What somebody asks of a job, with what it needs.
+#[derive(Debug, Clone, Copy)]
+pub enum Order {
+    /// Begin a cycle or go on; mode liquidity begins with this much quote, base units.
+    Start {
+        /// Deposited when a new cycle begins.
+        deposit: Amount,
+    },
+    /// Stop trading.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Sell all, over this long, in this many slices.
+    Liquidate {
+        /// Time from the first slice to the last.
+        over: crate::domain::span::Span,
+        /// At least 1.
+        slices: u32,
+    },
+    /// Archive.
+    Remove,
+}
+
+impl Order {
+    const fn command(self) -> Command {
+        match self {
+            Self::Start { .. } => Command::Start,
+            Self::Pause => Command::Pause,
+            Self::Resume => Command::Resume,
+            Self::Liquidate { .. } => Command::Liquidate,
+            Self::Remove => Command::Remove,
+        }
+    }
+}
+
+/// Carries out an order in one transaction: status, slots, history. The answer is the transition made.
+///
+/// # Errors
+/// [`CommandError`]; nothing changes then.
+pub async fn order(pool: &PgPool, id: JobId, order: Order, actor: &str) -> Result<Transition, CommandError> {
+    let mut tx = pool.begin().await?;
+    let job = lock(&mut tx, id).await?;
+    let made = transition(job.status, job.status_before_stop, order.command())?;
+    match made {
+        Transition::Already => return Ok(made),
+        Transition::Archived => archive(&mut tx, &job).await?,
+        Transition::To(status) => {
+            if let Order::Liquidate { over, slices } = order {
+                let now = sqlx::query_scalar!(r#"SELECT now() AS "now!""#)
+                    .fetch_one(&mut *tx)
+                    .await?;
+                let plan = Liquidation {
+                    ordered_at: now,
+                    over,
+                    slices,
+                    slices_done: 0,
+                };
+                set_liquidation(&mut tx, id, Some(&plan)).await?;
+            }
+            if let (JobStatus::Idle, Order::Start { deposit }) = (job.status, order) {
+                begin_cycle(&mut tx, &job, deposit).await?;
+            }
+            set_status(&mut tx, id, job.status, status).await?;
+        }
+    }
+    let before = json!({ "status": job.status });
+    let after = json!({ "transition": format!("{made:?}"), "order": format!("{order:?}") });
+    event(
+        &mut tx,
+        id,
+        actor,
+        &order.command().to_string(),
+        Some(before),
+        Some(after),
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(made)
+}
+
+async fn archive(connection: &mut PgConnection, job: &Job) -> Result<(), CommandError> {
+    let open = sqlx::query_scalar!(
+        "SELECT id FROM trades WHERE job_id = $1 AND status IN ('PENDING', 'SUBMITTED')",
+        job.id.0
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    if let Some(trade) = open {
+        return Err(CommandError::TradeOpen(trade));
+    }
+    sqlx::query!(
+        "UPDATE jobs SET archived_at = now(), version = version + 1 WHERE id = $1",
+        job.id.0
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// A new life: counters of the cycle start from nothing, history stays.
+async fn begin_cycle(connection: &mut PgConnection, job: &Job, deposit: Amount) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE jobs SET cycle = cycle + 1, started_at = now(), stopped_at = NULL, liquidation = NULL,
+                last_dca_buy_time = NULL, last_dip_buy_time = NULL, last_take_profit_time = NULL,
+                last_take_profit_price = NULL, last_spread_time = NULL, last_rebalance_time = NULL,
+                total_accumulated = 0, token_balance = 0, cost_basis = 0, realized_pnl = 0, gas_usd = 0,
+                quote_balance = $2::text::numeric, failures_in_row = 0, backoff_until = NULL, last_error = NULL
+         WHERE id = $1",
+        job.id.0,
+        deposit.to_string(),
+    )
+    .execute(&mut *connection)
+    .await?;
+    if !deposit.is_zero() {
+        sqlx::query!(
+            "INSERT INTO adjustments (job_id, cycle, kind, quote_delta, note)
+             VALUES ($1, $2, 'deposit', $3::text::numeric, 'budget of the cycle')",
+            job.id.0,
+            job.cycle.saturating_add(1),
+            deposit.to_string(),
+        )
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn set_liquidation(
+    connection: &mut PgConnection,
+    id: JobId,
+    plan: Option<&Liquidation>,
+) -> Result<(), StoreError> {
+    let plan = plan
+        .map(serde_json::to_value)
+        .transpose()
+        .map_err(|error| corrupt_config(&error))?;
+    sqlx::query!("UPDATE jobs SET liquidation = $2 WHERE id = $1", id.0, plan)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Moves a job to `status`, remembers where it came from, and plans its next slot anew.
+pub(super) async fn set_status(
+    connection: &mut PgConnection,
+    id: JobId,
+    from: JobStatus,
+    status: JobStatus,
+) -> Result<(), StoreError> {
+    let stops = matches!(status, JobStatus::Paused | JobStatus::Error);
+    let before = match from {
+        JobStatus::Running | JobStatus::Liquidating => Some(from.to_string()),
+        JobStatus::Idle | JobStatus::Paused | JobStatus::Error => None,
+    };
+    sqlx::query!(
+        "UPDATE jobs SET status = $2, version = version + 1,
+                status_before_stop = CASE WHEN $3 THEN coalesce($4, status_before_stop, 'RUNNING') END,
+                failures_in_row = CASE WHEN $3 THEN failures_in_row ELSE 0 END,
+                backoff_until = CASE WHEN $3 THEN backoff_until END,
+                liquidation = CASE WHEN $2 = 'IDLE' THEN NULL ELSE liquidation END,
+                stopped_at = CASE WHEN $2 IN ('RUNNING', 'LIQUIDATING') THEN NULL ELSE now() END
+         WHERE id = $1",
+        id.0,
+        status.to_string(),
+        stops,
+        before,
+    )
+    .execute(&mut *connection)
+    .await?;
+    plan_next_slot(connection, id).await
+}
+
+/// Computes a job's next slot from its status, schedule and liquidation, and wakes the schedulers.
+pub(super) async fn plan_next_slot(connection: &mut PgConnection, id: JobId) -> Result<(), StoreError> {
+    let job = lock(connection, id).await?;
+    let clock = sqlx::query!(r#"SELECT now() AS "now!", jitter_salt::text AS "salt!" FROM installation"#)
+        .fetch_one(&mut *connection)
+        .await?;
+    let slot = match (job.status, &job.liquidation) {
+        (JobStatus::Running, _) => job
+            .config
+            .schedule
+            .cron
+            .next_after(job.config.schedule.timezone, clock.now),
+        (JobStatus::Liquidating, Some(plan)) => Some(next_slice(plan, clock.now)),
+        _ => None,
+    };
+    let due = slot.map(|slot| super::slots::due_at(clock.salt.as_bytes(), &job, slot));
+    sqlx::query!(
+        "UPDATE job_slots SET next_slot = $2, due_at = $3 WHERE job_id = $1",
+        id.0,
+        slot,
+        due
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!("SELECT pg_notify($1, 'job')", WAKE_CHANNEL)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Replaces a job's configuration, from the version that was edited.
+///
+/// # Errors
+/// [`StoreError`]; the answer is `false` if somebody else edited it meanwhile, and nothing changes then.
+pub async fn configure(
+    pool: &PgPool,
+    job: &Job,
+    config: &JobConfig,
+    actor: &str,
+) -> Result<bool, StoreError> {
+    let mut tx = pool.begin().await?;
+    let after = serde_json::to_value(config).map_err(|error| corrupt_config(&error))?;
+    let before = serde_json::to_value(&job.config).map_err(|error| corrupt_config(&error))?;
+    let changed = sqlx::query!(
+        "UPDATE jobs SET config = $3, config_version = config_version + 1, version = version + 1
+         WHERE id = $1 AND config_version = $2",
+        job.id.0,
+        job.config_version,
+        after,
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    if changed == 0 {
+        return Ok(false);
+    }
+    event(&mut tx, job.id, actor, "configure", Some(before), Some(after)).await?;
+    plan_next_slot(&mut tx, job.id).await?;
+    tx.commit().await?;
+    Ok(true)
+}
