@@ -34,6 +34,11 @@ lint:
 prepare:
     scripts/prepare
 
+# A command beside the private database, its address in DATABASE_URL: just db psql
+[group('change')]
+db *command:
+    SQLX_OFFLINE=true cargo run --quiet --locked -- db {{ command }}
+
 # Look at changed snapshots
 [group('change')]
 snapshots:

@@ -59,7 +59,16 @@ fn candidates() -> Vec<PathBuf> {
         versions.sort_by_key(|path| std::cmp::Reverse(version_in_name(path)));
         dirs.extend(versions.into_iter().map(|path| path.join("bin")));
     }
+    dirs.extend(unpacked_beside_us());
     dirs
+}
+
+/// Where the scripts unpack a server for somebody who may not install one: `target/tools` of the build that we
+/// are part of, be it `target/debug/lgi-mm` or `target/debug/deps/a_test`.
+fn unpacked_beside_us() -> Vec<PathBuf> {
+    let this = env::current_exe().unwrap_or_default();
+    let above = this.ancestors().skip(1).take(3);
+    above.map(|dir| dir.join("tools/postgres/bin")).collect()
 }
 
 /// `15` of `/usr/lib/postgresql/15`, `17` of `postgresql@17`.

@@ -79,8 +79,10 @@ pub(super) fn start(place: &Place, binaries: &Binaries, options: &Options) -> Re
         .stdin(Stdio::from(reader))
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    let child = shell.spawn().map_err(|error| place.spawn_failed("sh", &error))?;
-    wait_ready(place, child)?;
+    let mut child = shell.spawn().map_err(|error| place.spawn_failed("sh", &error))?;
+    wait_ready(place, &mut child)?;
+    // If the server dies before us, its shell must not stay as a zombie for as long as we run.
+    std::thread::spawn(move || child.wait());
     drop(both);
     Ok(holder)
 }
@@ -93,7 +95,7 @@ pub(super) fn predecessor_lingers(tail: &str) -> bool {
         .any(|sign| tail.contains(sign))
 }
 
-fn wait_ready(place: &Place, mut shell: Child) -> Result<(), EmbeddedError> {
+fn wait_ready(place: &Place, shell: &mut Child) -> Result<(), EmbeddedError> {
     let begun = Instant::now();
     loop {
         let log = fs::read_to_string(place.log()).unwrap_or_default();

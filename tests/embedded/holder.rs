@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -10,7 +11,7 @@ use std::{
 use lgi_mm::embedded::{Options, start_or_join};
 use nix::{
     sys::signal::{self, Signal},
-    unistd::Pid,
+    unistd::{Pid, User},
 };
 use sqlx::{Connection, PgConnection};
 
@@ -51,11 +52,18 @@ impl Holder {
     /// A process that is about to hold the server of `dir`.
     pub fn spawn(dir: &Path) -> Child {
         let this = std::env::current_exe().expect("this test binary");
-        Command::new(this)
-            .args(["--exact", "holder::hold_until_told_to_leave", "--nocapture"])
-            .env(DIR, dir)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+        command(&this, dir).spawn().expect("a process")
+    }
+
+    /// A process of another user that is about to hold the server of `dir`, which is theirs.
+    pub fn spawn_as(user: &User, dir: &Path) -> Child {
+        // They may not be able to reach the place where this binary was built.
+        let program = dir.join("holder");
+        std::fs::copy(std::env::current_exe().expect("this test binary"), &program).expect("a copy");
+        command(&program, dir)
+            .current_dir(dir)
+            .uid(user.uid.as_raw())
+            .gid(user.gid.as_raw())
             .spawn()
             .expect("a process")
     }
@@ -101,7 +109,17 @@ impl Drop for Holder {
     }
 }
 
-/// Whether a process lives.
+fn command(program: &Path, dir: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(["--exact", "holder::hold_until_told_to_leave", "--nocapture"])
+        .env(DIR, dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    command
+}
+
+/// Whether a process lives, or is a zombie.
 pub fn alive(pid: i32) -> bool {
     signal::kill(Pid::from_raw(pid), None).is_ok()
 }

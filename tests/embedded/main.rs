@@ -7,13 +7,14 @@ mod holder;
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::Path,
     time::{Duration, Instant},
 };
 
 use holder::{Holder, connect, options, until};
 use lgi_mm::embedded::{EmbeddedError, Options, ensure_database, start_or_join};
+use nix::unistd::{Pid, Uid, User, getpgid};
 use sqlx::Connection;
 
 /// A directory that the server's user can reach, if we are root.
@@ -282,7 +283,7 @@ fn data_of_a_version_that_is_not_installed_is_refused_untouched() {
 
 #[test]
 fn a_directory_the_servers_user_cannot_reach_is_named() {
-    if !nix::unistd::Uid::effective().is_root() {
+    if !Uid::effective().is_root() {
         return;
     }
     let dir = tempfile::tempdir().expect("a directory");
@@ -302,4 +303,41 @@ fn a_link_in_place_of_the_servers_directory_is_refused() {
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o755, "untouched");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_is_not_root_runs_the_server_as_themselves() {
+    let dir = scratch();
+    let holder = if Uid::effective().is_root() {
+        let nobody = User::from_name("nobody")
+            .expect("users")
+            .expect("everybody has it");
+        let (uid, gid) = (nobody.uid.as_raw(), nobody.gid.as_raw());
+        chown(dir.path(), Some(uid), Some(gid)).expect("their directory");
+        Holder::ready(Holder::spawn_as(&nobody, dir.path()))
+    } else {
+        Holder::start(dir.path())
+    };
+    connect(&holder.url).await.ping().await.expect("an answer");
+    let owner = fs::metadata(dir.path()).expect("there").uid();
+    let server = fs::metadata(dir.path().join("postgres/data/postmaster.pid")).expect("it runs");
+    assert_eq!(server.uid(), owner);
+    holder.kill();
+    wait_until_gone(dir.path());
+}
+
+#[test]
+fn a_server_that_dies_before_its_starter_leaves_no_zombie() {
+    let dir = scratch();
+    let _server = start_or_join(&options(dir.path())).expect("a server");
+    let postmaster = postmaster(dir.path()).expect("it runs");
+    // The supervisor leads the group.
+    let supervisor = getpgid(Some(Pid::from_raw(postmaster)))
+        .expect("its group")
+        .as_raw();
+    assert!(holder::alive(supervisor));
+    holder::kill(postmaster);
+    until(Duration::from_secs(10), "its supervisor is reaped", || {
+        !holder::alive(supervisor)
+    });
 }
