@@ -42,7 +42,12 @@ async fn an_answer_that_is_lost_neither_fails_nor_doubles_a_trade() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_is_forgotten_is_sent_again_with_the_same_bytes() {
-    let world = World::new(accumulate()).await;
+    // Patient enough that a slow machine does not replace what only waits for its block.
+    let settings = lgi_mm::paper::PaperSettings {
+        replace_after: "1m".parse().expect("span"),
+        ..paper_settings()
+    };
+    let world = World::with(accumulate(), settings).await;
     world.fault(FaultKind::Drop, 1).await;
     let trade = world.trade().await;
     assert_eq!(failure(&world, trade).await.0, TradeStatus::Executed);
