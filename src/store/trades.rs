@@ -1,13 +1,12 @@
 //! Trades: frozen once, carried on from where their rows say they are.
 
-use alloy_primitives::B256;
 use rust_decimal::Decimal;
 use sqlx::PgPool;
 
 use super::{
     StoreError,
     jobs::Job,
-    numeric::{amount, hash, lower, price, unsigned, usd, word},
+    numeric::{amount, hash, price, unsigned, usd, word},
     signers,
     ticks::{self, Tick},
 };
@@ -324,23 +323,4 @@ pub async fn open(pool: &PgPool) -> Result<Vec<i64>, StoreError> {
             .fetch_all(pool)
             .await?,
     )
-}
-
-/// The trade that one of our hashes belongs to.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn by_hash(
-    pool: &PgPool,
-    wallet: alloy_primitives::Address,
-    hash: B256,
-) -> Result<Option<i64>, StoreError> {
-    Ok(sqlx::query_scalar!(
-        "SELECT x.trade_id FROM attempts a JOIN transactions x ON x.id = a.transaction_id
-         WHERE a.hash = $1 AND x.signer = $2",
-        hash.as_slice(),
-        lower(wallet) as _,
-    )
-    .fetch_optional(pool)
-    .await?)
 }

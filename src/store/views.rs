@@ -394,8 +394,6 @@ pub async fn executed_by_reason(pool: &PgPool) -> Result<Vec<(Reason, u64)>, Sto
 /// What the ledger says about one wallet, to hold against the venue's own records.
 #[derive(Debug, Clone)]
 pub struct LedgerTotals {
-    /// Hashes of all fills.
-    pub fill_hashes: Vec<alloy_primitives::B256>,
     /// Slots that have more than one trade, or were decided more than once.
     pub duplicate_slots: u64,
     /// Jobs whose balance is not the sum of their fills and adjustments.
@@ -416,14 +414,7 @@ pub async fn ledger_totals(pool: &PgPool) -> Result<LedgerTotals, StoreError> {
     let row = sqlx::query_file!("src/store/sql/ledger_totals.sql")
         .fetch_one(pool)
         .await?;
-    let hashes = sqlx::query_scalar!("SELECT tx_hash FROM fills WHERE kind = 'fill'")
-        .fetch_all(pool)
-        .await?;
     Ok(LedgerTotals {
-        fill_hashes: hashes
-            .iter()
-            .map(|bytes| hash("fills.tx_hash", bytes))
-            .collect::<Result<_, _>>()?,
         duplicate_slots: unsigned("trades.count", row.duplicate_slots)?,
         unbalanced_jobs: unsigned("jobs.count", row.unbalanced_jobs)?,
         slots_recorded: unsigned("job_slots.slots_recorded", row.slots_recorded)?,
