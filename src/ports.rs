@@ -11,6 +11,7 @@ use crate::domain::{
     Timestamp,
     config::PriceConfig,
     job::Account,
+    pool::{NATIVE, Pool},
     price::Answer,
     trade::{Patience, Purpose},
     units::{Amount, Price},
@@ -23,6 +24,10 @@ pub struct PriceRequest<'a> {
     pub chain: &'a str,
     /// The token to price.
     pub token: Address,
+    /// What the token is traded against; [`NATIVE`] for the coin itself.
+    pub quote: Address,
+    /// The pool that the job has pinned.
+    pub pool: Option<Pool>,
     /// Sources in order, and their parameters.
     pub config: &'a PriceConfig,
 }
@@ -44,7 +49,19 @@ pub enum Asset {
     Token(Address),
 }
 
-/// A swap of an exact input.
+impl Asset {
+    /// The asset behind an address, where zero stands for the native coin.
+    #[must_use]
+    pub fn of(address: Address) -> Self {
+        if address == NATIVE {
+            Self::Native
+        } else {
+            Self::Token(address)
+        }
+    }
+}
+
+/// A swap of an exact input. Zero stands for the native coin on either side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SwapRequest {
     /// Who trades.
@@ -57,6 +74,10 @@ pub struct SwapRequest {
     pub amount_in: Amount,
     /// What the accepted prices say it is worth, base units of `token_out`, before any cost.
     pub amount_out_fair: Amount,
+    /// The pool that the job has pinned.
+    pub pool: Option<Pool>,
+    /// Whether a sell of what is bought must be shown to work before anything is bought.
+    pub prove_sell: bool,
 }
 
 /// What a venue says a swap would do now.
@@ -68,6 +89,8 @@ pub struct Quote {
     pub price_impact_bps: u32,
     /// Gas of all calls together, units.
     pub gas_units: u64,
+    /// What an L2 asks for their data besides, wei.
+    pub data_fee: Amount,
 }
 
 /// One call to be signed. The approves of a swap come first, the swap last.
@@ -105,6 +128,12 @@ pub enum QuoteError {
     /// No pool trades this pair, or none can fill this amount.
     #[error("no pool can fill this swap: {0}")]
     NoLiquidity(String),
+    /// The swap reverts on the chain's state of now.
+    #[error("the swap reverts when simulated: {0}")]
+    Reverts(String),
+    /// The buy works and a sell after it reverts.
+    #[error("a sell after this buy reverts: {0}")]
+    Unsellable(String),
     /// The venue could not be asked.
     #[error(transparent)]
     Rpc(#[from] RpcError),
@@ -162,7 +191,29 @@ pub struct Fees {
     pub max_priority_fee_per_gas: u128,
 }
 
-/// A token movement in a receipt's logs.
+/// USD per whole coin or token, and where that is known from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsdPrice {
+    /// The price.
+    pub price: Price,
+    /// Its source: `par`, `chainlink`, `paper`.
+    pub source: &'static str,
+    /// Of when it is.
+    pub at: Timestamp,
+}
+
+/// Who used a nonce: positive evidence, read from the block itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NonceUse {
+    /// The transaction that used it.
+    pub hash: B256,
+    /// Block it is in.
+    pub block_number: u64,
+    /// Hash of that block.
+    pub block_hash: B256,
+}
+
+/// A movement of tokens or of the native coin (token zero) that a receipt proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transfer {
     /// The contract that logged it.
@@ -247,14 +298,20 @@ pub trait Chain: Send + Sync {
     /// Fees that get a transaction mined soon.
     async fn fees(&self) -> Result<Fees, RpcError>;
 
-    /// USD per whole native coin, for the gas limit in USD.
-    async fn native_price(&self) -> Result<Price, RpcError>;
+    /// What a coin or token that pays for trades is worth: the native coin, its wrapped form, or USDC.
+    async fn usd_price(&self, asset: Asset) -> Result<UsdPrice, RpcError>;
 
     /// Hands stored bytes to a node. Sending the same bytes again is always safe.
     async fn send(&self, raw: &Bytes) -> Result<Sent, SendError>;
 
     /// What is known of each hash, in the order asked.
     async fn lookup(&self, hashes: &[B256]) -> Vec<Result<Lookup, RpcError>>;
+
+    /// Which transaction of `signer` used `nonce`; `None`: the block that holds it was not found.
+    async fn nonce_use(&self, signer: Address, nonce: u64) -> Result<Option<NonceUse>, RpcError>;
+
+    /// The newest block that no reorganisation takes back.
+    async fn finalized(&self) -> Result<u64, RpcError>;
 
     /// How patient this chain is.
     fn patience(&self) -> Patience;
@@ -298,6 +355,12 @@ pub trait Signer: Send + Sync {
 
     /// Signs; the same input gives the same bytes.
     async fn sign(&self, transaction: &UnsignedTransaction) -> Result<SignedTransaction, SignError>;
+
+    /// The call inside bytes that this signer signed, so that a replacement does exactly the same.
+    ///
+    /// # Errors
+    /// [`SignError`] if the bytes are none of its own.
+    fn call_of(&self, raw: &Bytes, purpose: Purpose) -> Result<Call, SignError>;
 }
 
 /// All that a job's account trades through.

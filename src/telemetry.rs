@@ -88,6 +88,10 @@ pub mod metric {
     pub const SLOTS_CLAIMED: &str = "lgi_mm_slots_claimed_total";
     /// Slots that never ran.
     pub const SLOTS_MISSED: &str = "lgi_mm_slots_missed_total";
+    /// Round trips to nodes, by `chain` and `outcome`: answered, failed.
+    pub const RPC_REQUESTS: &str = "lgi_mm_rpc_requests_total";
+    /// How long one round trip to a node took, by `chain`.
+    pub const RPC_DURATION: &str = "lgi_mm_rpc_duration_seconds";
     /// What runs.
     pub const BUILD_INFO: &str = "lgi_mm_build_info";
 }

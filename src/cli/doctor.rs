@@ -202,6 +202,8 @@ async fn sources(world: &World) -> Result<Vec<Check>, CliError> {
         .map(|job| PriceRequest {
             chain: &job.account.chain,
             token: job.token.address,
+            quote: job.quote.address,
+            pool: job.config.venue.pool,
             config: &job.config.price,
         })
         .collect();

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     job::JobMode,
+    pool::Pool,
     schedule::CronExpr,
     span::Span,
     units::{Usd, exact_decimal},
@@ -27,6 +28,9 @@ pub struct JobConfig {
     pub schedule: ScheduleConfig,
     /// Where its price comes from and what makes a price unbelievable.
     pub price: PriceConfig,
+    /// Where a live job trades.
+    #[serde(skip_serializing_if = "VenueConfig::is_default")]
+    pub venue: VenueConfig,
     /// What stands between a plan and a trade.
     pub limits: LimitsConfig,
     /// The rules of mode accumulate; present in that mode only.
@@ -72,6 +76,21 @@ pub struct PriceConfig {
     pub recorded: Option<RecordedConfig>,
 }
 
+/// `[venue]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VenueConfig {
+    /// The pool to trade in; `None`: the best one is found. The paper venue has no pools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool: Option<Pool>,
+}
+
+impl VenueConfig {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A price source that a job may name.
 #[derive(
     Debug,
@@ -97,6 +116,10 @@ pub enum SourceName {
     Recorded,
     /// The DexScreener API.
     Dexscreener,
+    /// The pool that a live job trades in, now.
+    Onchain,
+    /// The time-weighted mean of a Uniswap V3 pool's own history.
+    Twap,
 }
 
 /// `[price.generated]`: a seeded series.

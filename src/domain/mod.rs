@@ -13,6 +13,7 @@ pub mod job;
 pub mod limits;
 pub mod liquidate;
 pub mod liquidity;
+pub mod pool;
 pub mod price;
 pub mod schedule;
 pub mod span;

@@ -13,15 +13,17 @@ use super::{
 };
 use crate::{
     domain::{
+        chains,
         decision::{Decision, Facts, HoldReason, Plan, Reason},
         job::JobId,
         limits::{self, ApprovedPlan},
         liquidate,
         price::accept,
     },
-    ports::{Market, PriceRequest, QuoteError},
+    ports::{Asset, Market, PriceRequest, QuoteError},
     store::{
         fills,
+        jobs::Job,
         samples::{self, Window},
         signers,
         ticks::{self, Hold, TickJob},
@@ -113,12 +115,19 @@ impl Engine {
             .map(|tick| PriceRequest {
                 chain: &tick.job.account.chain,
                 token: tick.job.token.address,
+                quote: tick.job.quote.address,
+                pool: tick.job.config.venue.pool,
                 config: &tick.job.config.price,
             })
             .collect();
         let answers = self.prices.answers(&requests, now).await;
         let mut priced = Vec::with_capacity(live.len());
-        for (tick, answers) in live.into_iter().zip(answers) {
+        for (mut tick, answers) in live.into_iter().zip(answers) {
+            if let Err(error) = self.price_quote(&mut tick).await {
+                let detail = format!("{}: {error}", tick.job.quote.symbol);
+                holds.push(hold(&tick, HoldReason::PriceMissing, Some(detail)));
+                continue;
+            }
             let config = &tick.job.config.price;
             let last = last_accepted(&tick, config.sources.first().copied());
             match accept(&answers, config, last, now) {
@@ -127,6 +136,17 @@ impl Engine {
             }
         }
         priced
+    }
+
+    /// What the job pays with is worth a dollar, or what the chain says.
+    async fn price_quote(&self, tick: &mut TickJob) -> Result<(), EngineError> {
+        let Job { account, quote, .. } = &tick.job;
+        if chains::find(&account.chain).is_ok_and(|chain| chain.usdc == quote.address) {
+            return Ok(());
+        }
+        let market = self.markets.market(account).await?;
+        tick.job.position.quote_price = market.chain.usd_price(Asset::of(quote.address)).await?.price;
+        Ok(())
     }
 
     async fn decide(
@@ -217,7 +237,10 @@ impl Engine {
             .map_err(crate::store::StoreError::from)?;
         let reserved = signers::reserved(&mut connection, &job.account).await?;
         drop(connection);
-        let costs = (market.chain.fees().await?, market.chain.native_price().await?);
+        let costs = (
+            market.chain.fees().await?,
+            market.chain.usd_price(Asset::Native).await?.price,
+        );
         loop {
             let request = swap_request(job, plan.side, plan.amount_in, plan.value, plan.price)?;
             let purse = Purse::open(market, &request, &reserved).await?;
@@ -244,7 +267,15 @@ impl Engine {
                     }
                     continue;
                 }
-                Err(error) => return Ok(Err(Refusal::because(HoldReason::QuoteMissing, error.to_string()))),
+                Err(error) => {
+                    let reason = match error {
+                        QuoteError::NoLiquidity(_) => HoldReason::NoLiquidity,
+                        QuoteError::Reverts(_) => HoldReason::SimulationFailed,
+                        QuoteError::Unsellable(_) => HoldReason::Unsellable,
+                        QuoteError::Rpc(_) => HoldReason::QuoteMissing,
+                    };
+                    return Ok(Err(Refusal::because(reason, error.to_string())));
+                }
             };
             let quoted = quoted(job, &plan, &quote, purse, costs)?;
             if plan.reason == Reason::Liquidate

@@ -7,6 +7,7 @@ use crate::{
         config::LimitsConfig,
         decision::{Plan, Side},
         limits::Quoted,
+        pool::NATIVE,
         units::{Amount, MoneyError, Price, Rounding, Usd},
     },
     ports::{Asset, Fees, Market, Quote, RpcError, SwapRequest},
@@ -24,6 +25,7 @@ pub(super) fn swap_request(
     value: Usd,
     price: Price,
 ) -> Result<SwapRequest, MoneyError> {
+    let first_buy = side == Side::Buy && job.position.token_balance.is_zero();
     let (token_in, token_out) = match side {
         Side::Buy => (&job.quote, &job.token),
         Side::Sell => (&job.token, &job.quote),
@@ -34,6 +36,8 @@ pub(super) fn swap_request(
         token_out: token_out.address,
         amount_in,
         amount_out_fair: value.to_amount(token_out.decimals, out_price(job, side, price), Rounding::Down)?,
+        pool: job.config.venue.pool,
+        prove_sell: first_buy,
     })
 }
 
@@ -78,7 +82,7 @@ impl Purse {
         request: &SwapRequest,
         reserved: &HashMap<Asset, Amount>,
     ) -> Result<Self, RpcError> {
-        let assets = [Asset::Token(request.token_in), Asset::Native];
+        let assets = [Asset::of(request.token_in), Asset::Native];
         let balances = market.chain.balances(request.wallet, &assets).await?;
         let free = |index: usize| {
             let balance = balances.get(index).copied().unwrap_or_default();
@@ -105,7 +109,13 @@ pub(super) fn quoted(
     (fees, native): (Fees, Price),
 ) -> Result<Quoted, MoneyError> {
     let (gas_wei, gas_usd) = gas_cost(quote.gas_units, fees, native)?;
-    let needed = gas_wei.checked_add(gas_reserve(&job.config.limits)?)?;
+    let gas_usd = gas_usd.checked_add(gas_paid(quote.data_fee, native)?)?;
+    let mut needed = gas_wei
+        .checked_add(quote.data_fee)?
+        .checked_add(gas_reserve(&job.config.limits)?)?;
+    if plan.side == Side::Buy && job.quote.address == NATIVE {
+        needed = needed.checked_add(plan.amount_in)?;
+    }
     let out_decimals = match plan.side {
         Side::Buy => job.token.decimals,
         Side::Sell => job.quote.decimals,

@@ -19,7 +19,7 @@ use crate::{
         trade::{ChainView, FailureKind, Purpose, Seen, Step, TradeStatus, next_step},
         units::{Amount, Price, Rounding, Usd},
     },
-    ports::{Lookup, Market, Receipt, SendError, Sent},
+    ports::{Asset, Lookup, Market, Receipt, SendError, Sent},
     store::{
         StoreError,
         fills::{self, Ended, Failure, Settlement},
@@ -214,9 +214,9 @@ impl Engine {
         if base_amount.is_zero() || quote_amount.is_zero() {
             return Err(EngineError::NoTransfers(trade.id));
         }
-        let quote_price = job.position.quote_price;
-        let quote_usd = quote_amount.value(job.quote.decimals, quote_price, Rounding::Down)?;
-        let native_price = market.chain.native_price().await?;
+        let quote_price = market.chain.usd_price(Asset::of(job.quote.address)).await?;
+        let quote_usd = quote_amount.value(job.quote.decimals, quote_price.price, Rounding::Down)?;
+        let native_price = market.chain.usd_price(Asset::Native).await?.price;
         let gas_native = gas_of(&observed.receipts)?;
         let settlement = Settlement {
             hash,
@@ -229,7 +229,7 @@ impl Engine {
                 quote_amount,
                 quote_usd,
             },
-            quote_price: (quote_price, "par", receipt.block_time),
+            quote_price: (quote_price.price, quote_price.source, quote_price.at),
             // A fill too small to have a price of its own keeps the planned one.
             price: Price::of(quote_usd, base_amount, job.token.decimals).unwrap_or(trade.price),
             gas_native,
@@ -264,7 +264,7 @@ impl Engine {
                 _ => format!("transaction {hash} was mined and {kind}"),
             },
             hash: Some(hash),
-            gas_usd: gas_paid(gas, market.chain.native_price().await?)?,
+            gas_usd: gas_paid(gas, market.chain.usd_price(Asset::Native).await?.price)?,
         };
         self.commit_failure(trade, &failure).await
     }

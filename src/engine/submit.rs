@@ -8,7 +8,6 @@ use super::{
 };
 use crate::{
     domain::{
-        Timestamp,
         decision::Side,
         trade::Purpose,
         units::{Amount, MoneyError},
@@ -136,32 +135,37 @@ impl Engine {
         request: &SwapRequest,
         calls: &[Call],
         fees: Fees,
-    ) -> Result<[Reservation; 2], EngineError> {
+    ) -> Result<Vec<Reservation>, EngineError> {
         let balances = market
             .chain
-            .balances(
-                job.account.wallet,
-                &[Asset::Token(request.token_in), Asset::Native],
-            )
+            .balances(job.account.wallet, &[Asset::of(request.token_in), Asset::Native])
             .await?;
         let balance = |index: usize| balances.get(index).copied().unwrap_or_default();
         let units = calls
             .iter()
             .fold(0_u64, |sum, call| sum.saturating_add(call.gas_limit));
-        let native_price = market.chain.native_price().await?;
+        let native_price = market.chain.usd_price(Asset::Native).await?.price;
         let (gas, _) = gas_cost(units, fees, native_price)?;
-        Ok([
-            Reservation {
-                asset: Asset::Token(request.token_in),
-                amount: request.amount_in,
-                spendable: balance(0),
-            },
-            Reservation {
-                asset: Asset::Native,
-                amount: gas,
-                spendable: balance(1).saturating_sub(gas_reserve(&job.config.limits)?),
-            },
-        ])
+        let mut native = Reservation {
+            asset: Asset::Native,
+            amount: gas,
+            spendable: balance(1).saturating_sub(gas_reserve(&job.config.limits)?),
+        };
+        match Asset::of(request.token_in) {
+            // The coin that is spent and the coin that pays the gas come out of one balance.
+            Asset::Native => {
+                native.amount = native.amount.checked_add(request.amount_in)?;
+                Ok(vec![native])
+            }
+            asset => Ok(vec![
+                Reservation {
+                    asset,
+                    amount: request.amount_in,
+                    spendable: balance(0),
+                },
+                native,
+            ]),
+        }
     }
 
     /// Signs one more attempt for an open transaction, paying at least an eighth more than all before it, and
@@ -180,7 +184,14 @@ impl Engine {
         };
         let call = match purpose {
             Purpose::Cancel => Call::cancel(job.account.wallet),
-            _ => self.call_again(job, trade, market, index, state.deadline).await?,
+            // Exactly what was signed before: only the fees differ.
+            _ => {
+                let Some(newest) = state.attempts.last() else {
+                    return Ok(false);
+                };
+                let raw = signers::raw(&self.pool, newest.hash).await?;
+                market.signer.call_of(&raw, purpose)?
+            }
         };
         let fees = bumped(&row.fees, market.chain.fees().await?);
         let Some(signed) = sign_all(market, &[call], state.nonce, fees).await?.pop() else {
@@ -188,25 +199,6 @@ impl Engine {
         };
         info!(job = %job.id, trade = trade.id, nonce = state.nonce, %purpose, hash = %signed.signed.hash, "replacement recorded");
         Ok(signers::record_attempt(&self.pool, trade.id, trade.version, row.id, &signed).await?)
-    }
-
-    async fn call_again(
-        &self,
-        job: &Job,
-        trade: &Trade,
-        market: &Market,
-        index: usize,
-        deadline: Timestamp,
-    ) -> Result<Call, EngineError> {
-        let calls = market
-            .venue
-            .calls(&self.request(job, trade)?, trade.amount_out_min, deadline)
-            .await?;
-        // Fewer calls than before means that the venue no longer needs this one: use up the nonce.
-        Ok(calls
-            .into_iter()
-            .nth(index)
-            .unwrap_or_else(|| Call::cancel(job.account.wallet)))
     }
 }
 

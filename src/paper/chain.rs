@@ -19,7 +19,10 @@ use crate::{
         trade::Patience,
         units::{Amount, Price},
     },
-    ports::{Asset, Chain, Fees, Head, Lookup, Nonces, Receipt, RpcError, SendError, Sent, Transfer},
+    ports::{
+        Asset, Chain, Fees, Head, Lookup, NonceUse, Nonces, Receipt, RpcError, SendError, Sent, Transfer,
+        UsdPrice,
+    },
 };
 
 /// One chain of the paper ledger. Its wallet must have been opened once (see [`super::PaperMarkets`]).
@@ -105,6 +108,30 @@ impl PaperChain {
             .collect())
     }
 
+    async fn read_nonce_use(&self, signer: Address, nonce: u64) -> Result<Option<NonceUse>, PaperError> {
+        let mut conn = self.pool.acquire().await?;
+        refuse_if_down(&mut conn, &self.name, &[]).await?;
+        catch_up(&mut conn, &self.name, &[signer]).await?;
+        let row = sqlx::query!(
+            r#"SELECT hash, block_number AS "block_number!" FROM paper.transactions
+               WHERE chain = $1 AND sender = $2 AND nonce = $3 AND block_number IS NOT NULL"#,
+            self.name,
+            text(signer),
+            super::error::signed("transactions.nonce", nonce)?
+        )
+        .fetch_optional(&mut *conn)
+        .await?;
+        row.map(|row| {
+            let block_number = unsigned("transactions.block_number", row.block_number)?;
+            Ok(NonceUse {
+                hash: hash("transactions.hash", &row.hash)?,
+                block_number,
+                block_hash: block_hash(&self.name, block_number),
+            })
+        })
+        .transpose()
+    }
+
     async fn refuse_if_down(&self) -> Result<(), RpcError> {
         let check = async {
             let mut conn = self.pool.acquire().await?;
@@ -179,9 +206,15 @@ impl Chain for PaperChain {
         })
     }
 
-    async fn native_price(&self) -> Result<Price, RpcError> {
+    /// Every token that pays is a dollar here.
+    async fn usd_price(&self, asset: Asset) -> Result<UsdPrice, RpcError> {
         self.refuse_if_down().await?;
-        Ok(self.settings.native_price_usd)
+        let at = self.head().await?.time;
+        let (price, source) = match asset {
+            Asset::Native => (self.settings.native_price_usd, "paper"),
+            Asset::Token(_) => (Price::ONE, "par"),
+        };
+        Ok(UsdPrice { price, source, at })
     }
 
     async fn send(&self, raw: &Bytes) -> Result<Sent, SendError> {
@@ -201,6 +234,17 @@ impl Chain for PaperChain {
                 hashes.iter().map(|_| Err(error.clone())).collect()
             }
         }
+    }
+
+    async fn nonce_use(&self, signer: Address, nonce: u64) -> Result<Option<NonceUse>, RpcError> {
+        self.read_nonce_use(signer, nonce)
+            .await
+            .map_err(PaperError::into_rpc)
+    }
+
+    /// Nothing is ever taken back here.
+    async fn finalized(&self) -> Result<u64, RpcError> {
+        Ok(self.head().await?.number)
     }
 
     fn patience(&self) -> Patience {

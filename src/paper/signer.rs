@@ -1,10 +1,11 @@
 //! Signatures of invented money: the bytes themselves, bound to a chain and a sender.
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, Bytes};
 use async_trait::async_trait;
 
 use super::codec::Envelope;
-use crate::ports::{SignError, SignedTransaction, Signer, UnsignedTransaction};
+use crate::domain::trade::Purpose;
+use crate::ports::{Call, SignError, SignedTransaction, Signer, UnsignedTransaction};
 
 /// Signs for a paper wallet. There is no key: whoever can reach the paper ledger can spend its money.
 #[derive(Debug, Clone)]
@@ -38,5 +39,20 @@ impl Signer for PaperSigner {
                 address: self.address,
                 detail: error.to_string(),
             })
+    }
+
+    fn call_of(&self, raw: &Bytes, purpose: Purpose) -> Result<Call, SignError> {
+        let own = Envelope::decode(raw).filter(|(envelope, _)| envelope.sender == self.address);
+        let (envelope, _) = own.ok_or_else(|| SignError {
+            address: self.address,
+            detail: "these bytes were signed by somebody else".to_owned(),
+        })?;
+        Ok(Call {
+            purpose,
+            to: envelope.to,
+            data: envelope.data,
+            value: envelope.value,
+            gas_limit: envelope.gas_limit,
+        })
     }
 }

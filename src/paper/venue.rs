@@ -77,6 +77,7 @@ impl Venue for PaperVenue {
             amount_out: self.amount_out(request)?,
             price_impact_bps: self.settings.impact_bps,
             gas_units: self.settings.gas_units,
+            data_fee: Amount::ZERO,
         })
     }
 

@@ -43,7 +43,9 @@ pub fn series(name: SourceName, config: &PriceConfig) -> String {
                 |starts_at| format!("recorded:{file}@{speed},from={}", starts_at.to_rfc3339()),
             )
         }
-        (SourceName::Recorded | SourceName::Dexscreener, _) => name.to_string(),
+        (SourceName::Recorded | SourceName::Dexscreener | SourceName::Onchain | SourceName::Twap, _) => {
+            name.to_string()
+        }
     }
 }
 
@@ -79,6 +81,7 @@ impl PriceBook {
             (SourceName::Recorded, Some(recorded)) => self.recordings.observe(recorded, now),
             (SourceName::Recorded, None) => Err(missing(source, "no [price.recorded] is configured")),
             (SourceName::Dexscreener, _) => Err(missing(source, "no answer for this token")),
+            (SourceName::Onchain | SourceName::Twap, _) => Err(missing(source, "no chain is configured")),
         }
     }
 }

@@ -7,13 +7,15 @@ use std::{
 };
 
 /// From the ground up: a module uses only modules above it in this list.
-const STOREYS: [&str; 10] = [
+const STOREYS: [&str; 12] = [
     "domain",
     "ports",
     "telemetry",
     "store",
     "embedded",
     "paper",
+    "chain",
+    "devnet",
     "prices",
     "engine",
     "queue",

@@ -172,7 +172,7 @@ async fn down_answers_nothing_and_takes_nothing_until_it_is_cleared() {
     assert!(chain.nonces(paper.wallet).await.is_err());
     assert!(chain.balances(paper.wallet, &[Asset::Native]).await.is_err());
     assert!(chain.fees().await.is_err());
-    assert!(chain.native_price().await.is_err());
+    assert!(chain.usd_price(Asset::Native).await.is_err());
     assert!(
         chain
             .lookup(&[signed.hash, signed.hash])

@@ -207,6 +207,8 @@ impl Order {
 
     pub(crate) fn request(&self, wallet: Address) -> SwapRequest {
         SwapRequest {
+            pool: None,
+            prove_sell: false,
             wallet,
             token_in: self.token_in,
             token_out: self.token_out,

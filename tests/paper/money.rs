@@ -126,7 +126,15 @@ async fn the_settings_decide_costs_fees_and_funds_to_the_last_unit() {
     assert_eq!(paper.token(usdc()).await, units(12_345_678));
     assert_eq!(paper.balance(Asset::Native).await, units(500_000_000_000_000_000));
     let chain = &paper.market.chain;
-    assert_eq!(chain.native_price().await.expect("price").to_string(), "2500.5");
+    assert_eq!(
+        chain
+            .usd_price(Asset::Native)
+            .await
+            .expect("price")
+            .price
+            .to_string(),
+        "2500.5"
+    );
     let fees = chain.fees().await.expect("fees");
     assert_eq!(
         (fees.max_fee_per_gas, fees.max_priority_fee_per_gas),

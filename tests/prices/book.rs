@@ -24,6 +24,8 @@ async fn answers_come_in_the_order_of_requests_and_sources() {
         sources(&[]),
     );
     let requests = [(&three, 1), (&one, 2), (&none, 3), (&three, 4)].map(|(config, number)| PriceRequest {
+        quote: alloy_primitives::Address::repeat_byte(0xcc),
+        pool: None,
         chain: "base",
         token: token(number),
         config,
@@ -63,6 +65,8 @@ async fn a_failing_source_harms_no_other() {
         ])
     };
     let request = PriceRequest {
+        quote: alloy_primitives::Address::repeat_byte(0xcc),
+        pool: None,
         chain: "base",
         token: token(1),
         config: &config,
@@ -81,6 +85,8 @@ async fn without_database_or_network_generated_prices_go_on() {
     let book = local_book();
     let config = sources(&[SourceName::Generated]);
     let request = PriceRequest {
+        quote: alloy_primitives::Address::repeat_byte(0xcc),
+        pool: None,
         chain: "base",
         token: token(1),
         config: &config,

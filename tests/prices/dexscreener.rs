@@ -138,6 +138,8 @@ async fn sixty_five_tokens_are_three_requests() {
     let config = config();
     let requests: Vec<PriceRequest<'_>> = (0..130_u8)
         .map(|number| PriceRequest {
+            quote: Address::repeat_byte(0xcc),
+            pool: None,
             chain: "base",
             token: token(number % 65),
             config: &config,
@@ -165,6 +167,8 @@ async fn a_failing_batch_or_token_harms_no_other() {
     let config = config();
     let requests: Vec<PriceRequest<'_>> = (0..40)
         .map(|number| PriceRequest {
+            quote: Address::repeat_byte(0xcc),
+            pool: None,
             chain: "base",
             token: token(number),
             config: &config,
@@ -177,6 +181,8 @@ async fn a_failing_batch_or_token_harms_no_other() {
     let api = Api::start([Answer::Pairs(json!([good("4", json!(1))]))]).await;
     let book = crate::book(&db.pool, &api.url, "2s", 300);
     let requests = [LGI, token(9)].map(|token| PriceRequest {
+        quote: Address::repeat_byte(0xcc),
+        pool: None,
         chain: "base",
         token,
         config: &config,
@@ -195,6 +201,8 @@ async fn every_chain_is_asked_by_its_name_there_and_an_unknown_one_not_at_all() 
         "base", "ethereum", "arbitrum", "optimism", "polygon", "unichain", "atlantis",
     ];
     let requests = chains.map(|chain| PriceRequest {
+        quote: Address::repeat_byte(0xcc),
+        pool: None,
         chain,
         token: LGI,
         config: &config,

@@ -58,6 +58,8 @@ fn local_book() -> PriceBook {
 /// The first source's answer for one token on Base.
 async fn ask(book: &PriceBook, config: &PriceConfig, token: Address, now: DateTime<Utc>) -> Answer {
     let request = PriceRequest {
+        quote: Address::repeat_byte(0xcc),
+        pool: None,
         chain: "base",
         token,
         config,

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 
 use super::{
     AccumulateConfig, GeneratedConfig, JobConfig, LimitsConfig, LiquidityConfig, PriceConfig, ScheduleConfig,
-    SourceName,
+    SourceName, VenueConfig,
 };
 use crate::domain::{
     schedule::CronExpr,
@@ -17,6 +17,7 @@ impl Default for JobConfig {
     /// Without a mode's section: see [`JobConfig::for_mode`].
     fn default() -> Self {
         Self {
+            venue: VenueConfig::default(),
             schedule: ScheduleConfig::default(),
             price: PriceConfig::default(),
             limits: LimitsConfig::default(),

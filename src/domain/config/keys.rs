@@ -35,7 +35,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "price.sources",
-        "generated, recorded, dexscreener: the first is used, the others cross-check it",
+        "generated, recorded, dexscreener, onchain, twap: the first is used, the others cross-check it",
     ),
     key(
         "price.max_price_age",
@@ -73,6 +73,10 @@ pub const KEYS: &[Key] = &[
     key(
         "price.recorded.starts_at",
         "Real instant of the first row; set when the job starts",
+    ),
+    key(
+        "venue.pool",
+        "Live: the pool to trade in: v2, v3:FEE, v3:FEE/FEE or v4:CURRENCY0/CURRENCY1/FEE/TICK_SPACING/HOOKS",
     ),
     key(
         "limits.min_trade_usd",

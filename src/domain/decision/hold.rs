@@ -87,6 +87,12 @@ pub enum HoldReason {
     QuoteMissing,
     /// The venue's pool cannot fill this trade.
     NoLiquidity,
+    /// The trade was tried on the chain's own state before it was signed, and reverted there.
+    SimulationFailed,
+    /// The token can be bought, but a sell of it reverts.
+    Unsellable,
+    /// The chain has made no block for a while, or every node is behind.
+    ChainHalted,
     /// The signer is halted; `doctor` says why.
     SignerHalted,
     /// Liquidation: the next slice is not due.
@@ -158,6 +164,15 @@ impl HoldReason {
             }
             Self::QuoteMissing => "The venue gave no quote; see whether it can be reached.",
             Self::NoLiquidity => "The venue's pool cannot fill this trade; check the token's liquidity.",
+            Self::SimulationFailed => {
+                "The trade reverted when it was simulated, so it was not sent; the detail says why."
+            }
+            Self::Unsellable => {
+                "A sell of this token reverts after a buy: it may be a trap, and nothing was bought."
+            }
+            Self::ChainHalted => {
+                "The chain's newest block is too old: it has halted or the nodes are behind; see `doctor`."
+            }
             Self::SignerHalted => "The signer is halted; run `doctor` to see why.",
             Self::SliceNotDue => {
                 "The next slice of the liquidation is not due yet, or nothing is left to sell."

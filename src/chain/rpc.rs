@@ -1,0 +1,372 @@
+//! Several nodes behind one door: failover, retries, timeouts and a pace, and nothing believed of a node that
+//! serves another chain.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use alloy::{
+    rpc::client::{ClientBuilder, RpcClient},
+    transports::{RpcError as TransportError, TransportErrorKind},
+};
+use alloy_primitives::{Address, Bytes, U64};
+use metrics::{counter, histogram};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::{
+    sync::{Mutex, OnceCell},
+    time::sleep_until,
+};
+
+use super::settings::ChainSpec;
+use crate::{ports::RpcError, telemetry::metric};
+
+/// First pause before all nodes are asked again; doubles with each round.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// A request without a usable result.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CallError {
+    /// A node answered that it will not, or that the call reverts.
+    #[error("{endpoint}: {message}")]
+    Node {
+        /// Who answered, without credentials.
+        endpoint: String,
+        /// JSON-RPC error code; 3 is a revert.
+        code: i64,
+        /// Its words.
+        message: String,
+        /// Revert data, if any.
+        data: Option<Bytes>,
+    },
+    /// Nobody gave a usable answer.
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+}
+
+impl CallError {
+    /// As an error of the port, where what the node said makes no difference.
+    #[must_use]
+    pub fn into_rpc(self) -> RpcError {
+        match self {
+            Self::Node {
+                endpoint, message, ..
+            } => RpcError {
+                endpoint,
+                detail: message,
+            },
+            Self::Rpc(error) => error,
+        }
+    }
+}
+
+/// The nodes of one chain. Cheap to clone.
+#[derive(Clone)]
+pub struct Rpc {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    chain: String,
+    chain_id: u64,
+    nodes: Vec<Node>,
+    /// The node that answered last: asked first.
+    preferred: AtomicUsize,
+    rounds: u32,
+}
+
+struct Node {
+    /// Scheme and host: a path or a query may hold a key.
+    name: String,
+    client: RpcClient,
+    verified: OnceCell<()>,
+    /// When the next request may start, and the least time between two.
+    next_free: Mutex<Instant>,
+    spacing: Duration,
+}
+
+impl Rpc {
+    /// The nodes that `spec` names; nothing is asked yet.
+    ///
+    /// # Errors
+    /// [`reqwest::Error`] if the system's certificates cannot be used.
+    pub fn new(spec: &ChainSpec) -> Result<Self, reqwest::Error> {
+        Self::over(spec, &spec.rpc_urls)
+    }
+
+    /// The nodes that only take transactions; `None` without such a URL.
+    ///
+    /// # Errors
+    /// [`reqwest::Error`] if the system's certificates cannot be used.
+    pub fn private(spec: &ChainSpec) -> Result<Option<Self>, reqwest::Error> {
+        match &spec.private_rpc_url {
+            Some(url) => Self::over(spec, std::slice::from_ref(url)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn over(spec: &ChainSpec, urls: &[reqwest::Url]) -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .timeout(spec.rpc_timeout.std())
+            .build()?;
+        let spacing = Duration::from_secs(1)
+            .checked_div(spec.rpc_requests_per_second)
+            .unwrap_or_default();
+        let nodes = urls.iter().map(|url| Node {
+            name: endpoint_name(url),
+            client: ClientBuilder::default().http_with_client(client.clone(), url.clone()),
+            verified: OnceCell::new(),
+            next_free: Mutex::new(Instant::now()),
+            spacing,
+        });
+        let nodes = nodes.collect();
+        Ok(Self {
+            inner: Arc::new(Inner {
+                chain: spec.name.clone(),
+                chain_id: spec.chain_id,
+                nodes,
+                preferred: AtomicUsize::new(0),
+                rounds: spec.rpc_rounds,
+            }),
+        })
+    }
+
+    /// One request: the first usable answer of any node.
+    ///
+    /// # Errors
+    /// [`CallError::Node`] if a node refuses it for what it is; [`CallError::Rpc`] if nobody answers.
+    pub async fn request<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        params: Value,
+    ) -> Result<T, CallError> {
+        let value = self.ask(&[(method, params)]).await?.pop();
+        let value = value.unwrap_or_else(|| Ok(Value::Null))?;
+        serde_json::from_value(value).map_err(|error| {
+            CallError::Rpc(RpcError {
+                endpoint: self.inner.chain.clone(),
+                detail: format!("{method}: an answer that makes no sense: {error}"),
+            })
+        })
+    }
+
+    /// Several requests in one round trip, answered by one node in the order asked.
+    ///
+    /// # Errors
+    /// [`RpcError`] if no node answers; an answer may still be a refusal of its own.
+    pub async fn batch(
+        &self,
+        requests: &[(&'static str, Value)],
+    ) -> Result<Vec<Result<Value, CallError>>, RpcError> {
+        if requests.is_empty() {
+            return Ok(vec![]);
+        }
+        self.ask(requests).await
+    }
+
+    /// A call on the state of the newest block.
+    ///
+    /// # Errors
+    /// As [`Self::request`]; a revert is [`CallError::Node`].
+    pub async fn eth_call(&self, to: Address, data: &Bytes) -> Result<Bytes, CallError> {
+        self.request("eth_call", json!([{ "to": to, "data": data }, "latest"]))
+            .await
+    }
+
+    async fn ask(
+        &self,
+        requests: &[(&'static str, Value)],
+    ) -> Result<Vec<Result<Value, CallError>>, RpcError> {
+        let inner = &self.inner;
+        let mut last = RpcError {
+            endpoint: inner.chain.clone(),
+            detail: "no RPC URL is configured".to_owned(),
+        };
+        let mut pause = FIRST_PAUSE;
+        for round in 0..inner.rounds {
+            if round > 0 {
+                tokio::time::sleep(pause).await;
+                pause = pause.saturating_mul(2);
+            }
+            let first = inner.preferred.load(Ordering::Relaxed);
+            for step in 0..inner.nodes.len() {
+                let index = first.wrapping_add(step) % inner.nodes.len();
+                let Some(node) = inner.nodes.get(index) else {
+                    continue;
+                };
+                match node.ask(inner, requests).await {
+                    Ok(answers) => {
+                        inner.preferred.store(index, Ordering::Relaxed);
+                        return Ok(answers);
+                    }
+                    Err(detail) => {
+                        last = RpcError {
+                            endpoint: node.name.clone(),
+                            detail,
+                        };
+                    }
+                }
+            }
+        }
+        Err(last)
+    }
+
+    /// The nodes, by names without credentials, each with what it says when it is asked for its chain id.
+    pub async fn check(&self) -> Vec<(String, Result<(), String>)> {
+        let mut checks = Vec::new();
+        for node in &self.inner.nodes {
+            checks.push((node.name.clone(), node.verify(&self.inner).await));
+        }
+        checks
+    }
+}
+
+impl Node {
+    async fn ask(
+        &self,
+        inner: &Inner,
+        requests: &[(&'static str, Value)],
+    ) -> Result<Vec<Result<Value, CallError>>, String> {
+        self.verify(inner).await?;
+        let mut answers = self.send(inner, requests).await?;
+        for answer in &answers {
+            if let Err(CallError::Node { code, message, .. }) = answer
+                && is_overload(*code, message)
+            {
+                return Err(message.clone());
+            }
+        }
+        answers.truncate(requests.len());
+        Ok(answers)
+    }
+
+    /// A node of another chain is never asked anything else.
+    async fn verify(&self, inner: &Inner) -> Result<(), String> {
+        let check = || async {
+            let answer = self.send(inner, &[("eth_chainId", json!([]))]).await?.pop();
+            let value = answer
+                .unwrap_or(Ok(Value::Null))
+                .map_err(|error| error.to_string())?;
+            let id: U64 = serde_json::from_value(value).map_err(|error| format!("eth_chainId: {error}"))?;
+            let id: u64 = id.to();
+            if id == inner.chain_id {
+                return Ok(());
+            }
+            Err(format!(
+                "this node serves chain id {id}, and {} has {}; mend chains.{}.rpc_urls",
+                inner.chain, inner.chain_id, inner.chain
+            ))
+        };
+        self.verified.get_or_try_init(check).await.copied()
+    }
+
+    async fn send(
+        &self,
+        inner: &Inner,
+        requests: &[(&'static str, Value)],
+    ) -> Result<Vec<Result<Value, CallError>>, String> {
+        self.pace().await;
+        let begun = Instant::now();
+        let result = self.exchange(requests).await;
+        let outcome = if result.is_ok() { "answered" } else { "failed" };
+        counter!(metric::RPC_REQUESTS, "chain" => inner.chain.clone(), "outcome" => outcome).increment(1);
+        histogram!(metric::RPC_DURATION, "chain" => inner.chain.clone()).record(begun.elapsed());
+        result
+    }
+
+    async fn exchange(
+        &self,
+        requests: &[(&'static str, Value)],
+    ) -> Result<Vec<Result<Value, CallError>>, String> {
+        if let [(method, params)] = requests {
+            let answer = self.client.request::<_, Value>(*method, params).await;
+            return Ok(vec![self.read(answer)?]);
+        }
+        let mut batch = self.client.new_batch();
+        let mut waiting = Vec::with_capacity(requests.len());
+        for (method, params) in requests {
+            let waiter = batch.add_call::<_, Value>(*method, params);
+            waiting.push(waiter.map_err(|error| error.to_string())?);
+        }
+        batch
+            .send()
+            .await
+            .map_err(|error| self.hide(&error.to_string()))?;
+        let mut answers = Vec::with_capacity(waiting.len());
+        for waiter in waiting {
+            answers.push(self.read(waiter.await)?);
+        }
+        Ok(answers)
+    }
+
+    /// An error that the node itself put into an answer is an answer; all else is none.
+    fn read(
+        &self,
+        answer: Result<Value, TransportError<TransportErrorKind>>,
+    ) -> Result<Result<Value, CallError>, String> {
+        match answer {
+            Ok(value) => Ok(Ok(value)),
+            Err(TransportError::ErrorResp(payload)) => Ok(Err(CallError::Node {
+                endpoint: self.name.clone(),
+                code: payload.code,
+                message: payload.message.to_string(),
+                data: payload.as_revert_data(),
+            })),
+            Err(TransportError::NullResp) => Ok(Ok(Value::Null)),
+            Err(error) => Err(self.hide(&error.to_string())),
+        }
+    }
+
+    /// Errors of the HTTP client quote the URL, which may hold a key.
+    fn hide(&self, detail: &str) -> String {
+        detail
+            .split_whitespace()
+            .map(|word| {
+                if word.contains("://") {
+                    self.name.as_str()
+                } else {
+                    word
+                }
+            })
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    async fn pace(&self) {
+        let start = {
+            let mut next = self.next_free.lock().await;
+            let start = (*next).max(Instant::now());
+            *next = start + self.spacing;
+            start
+        };
+        sleep_until(start.into()).await;
+    }
+}
+
+/// Whether another node, or the same one later, may well answer.
+fn is_overload(code: i64, message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    code == -32005
+        || code == 429
+        || [
+            "rate limit",
+            "too many requests",
+            "capacity",
+            "timeout",
+            "timed out",
+        ]
+        .iter()
+        .any(|words| message.contains(words))
+}
+
+fn endpoint_name(url: &reqwest::Url) -> String {
+    let host = url.host_str().unwrap_or("?");
+    match url.port() {
+        Some(port) => format!("{}://{host}:{port}", url.scheme()),
+        None => format!("{}://{host}", url.scheme()),
+    }
+}

@@ -1,0 +1,340 @@
+//! What a chain is: the table of `domain::chains` and of the contracts we know, under what the settings say.
+
+use std::{collections::BTreeMap, fmt};
+
+use alloy_primitives::Address;
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+
+use super::known::{CONTRACT_NAMES, Contracts, known_hooks};
+use crate::domain::{
+    chains::{self, ChainInfo},
+    config::InvalidConfig,
+    span::Span,
+    trade::Patience,
+};
+
+/// `[wallet]`: the key that live jobs trade with.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WalletKeys {
+    /// Directory of encrypted V3 keystores; empty: `lgi-mm/keystore` in the user's data directory.
+    pub keystore_dir: String,
+    /// Which wallet new live jobs use; empty: the only one there is.
+    pub address: String,
+    /// File whose first line is the password; empty: `LGI_MM_WALLET_PASSWORD`, or a prompt on a terminal.
+    pub password_file: String,
+}
+
+/// `[chains.NAME]`: what differs from the built-in table. Every key may be left out for a chain of the table.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChainKeys {
+    /// JSON-RPC URLs, the preferred one first.
+    pub rpc_urls: Vec<String>,
+    /// Where transactions are sent instead, such as a private relay.
+    pub private_rpc_url: String,
+    /// Longest wait for one answer, 100ms to 1m.
+    pub rpc_timeout: Option<Span>,
+    /// Most requests a second to each URL, 1 to 10000.
+    pub rpc_requests_per_second: Option<u32>,
+    /// How often all URLs are tried before a request fails, 1 to 10.
+    pub rpc_rounds: Option<u32>,
+    /// EIP-155 chain id.
+    pub chain_id: Option<u64>,
+    /// The ERC-20 that wraps the native coin.
+    pub wrapped_native: Option<Address>,
+    /// Circle's USDC.
+    pub usdc: Option<Address>,
+    /// Ticker of the native coin.
+    pub native_symbol: Option<String>,
+    /// A transaction's page, less the hash.
+    pub explorer_tx: Option<String>,
+    /// Contracts by name; see [`Contracts`].
+    pub contracts: BTreeMap<String, Address>,
+    /// Hooks of Uniswap V4 pools that are searched besides the plain ones: `HOOK/FEE/TICK_SPACING`.
+    pub v4_hooks: Option<Vec<String>>,
+    /// Blocks, its own included, after which a receipt counts, 1 to 1000.
+    pub required_depth: Option<u64>,
+    /// Bytes are sent again after this long without a sign of them, 100ms to 10m.
+    pub resend_after: Option<Span>,
+    /// A transaction that waits longer is replaced by one that pays more, 1s to 1h.
+    pub replace_after: Option<Span>,
+    /// Most attempts of one transaction, 1 to 100.
+    pub attempts_max: Option<u32>,
+    /// A newest block older than this means that the chain has halted or the node is behind, 1s to 1d.
+    pub max_head_age: Option<Span>,
+    /// Most that is paid for gas, gwei per unit; a cancel may pay twice that.
+    pub max_fee_gwei: Option<u64>,
+}
+
+/// A chain, complete.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ChainSpec {
+    /// The name jobs use.
+    pub name: String,
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// The ERC-20 that wraps the native coin.
+    pub wrapped_native: Address,
+    /// The token that counts as a dollar, 6 decimals.
+    pub usdc: Address,
+    /// Ticker of the coin that pays for gas.
+    pub native_symbol: String,
+    /// A transaction's page in the chain's explorer, less the hash; empty: none.
+    pub explorer_tx: String,
+    /// What is called.
+    pub contracts: Contracts,
+    /// Hook, fee and tick spacing of V4 pools to look for besides the plain ones.
+    pub v4_hooks: Vec<(Address, u32, i32)>,
+    /// Nodes.
+    pub rpc_urls: Vec<Url>,
+    /// Where transactions are sent instead.
+    pub private_rpc_url: Option<Url>,
+    /// Longest wait for one answer.
+    pub rpc_timeout: Span,
+    /// Most requests a second to each node.
+    pub rpc_requests_per_second: u32,
+    /// How often all nodes are tried.
+    pub rpc_rounds: u32,
+    /// When outcomes count and bytes are sent again.
+    pub patience: Patience,
+    /// Age of the newest block at which trading stops.
+    pub max_head_age: Span,
+    /// Most that is paid, wei per unit of gas.
+    pub max_fee_per_gas: u128,
+}
+
+/// A chain that cannot be used.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum InvalidChain {
+    /// Neither in the table nor in the settings.
+    #[error(
+        "unknown chain '{0}': it is not built in, and [chains.{0}] in lgi-mm.toml does not give chain_id, \
+         wrapped_native and usdc"
+    )]
+    Unknown(String),
+    /// No node.
+    #[error(
+        "chain {0} has no RPC URL: set chains.{0}.rpc_urls = [\"https://..\"] in lgi-mm.toml, or ETH_RPC_URL for the \
+         default chain"
+    )]
+    NoRpc(String),
+    /// Values that are not allowed.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Invalid(Vec<InvalidConfig>),
+}
+
+impl fmt::Debug for ChainKeys {
+    /// URLs may hold keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChainKeys").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ChainSpec {
+    /// URLs may hold keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChainSpec")
+            .field("name", &self.name)
+            .field("chain_id", &self.chain_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ChainSpec {
+    /// The chain called `name`: the built-in table under `keys`.
+    ///
+    /// # Errors
+    /// [`InvalidChain`] names the chain, the key and what is allowed.
+    pub fn resolve(name: &str, keys: &ChainKeys) -> Result<Self, InvalidChain> {
+        let known = chains::find(name).ok();
+        let unknown = || InvalidChain::Unknown(name.to_owned());
+        let fixed = |own: Option<Address>, of: fn(&ChainInfo) -> Address| own.or(known.map(of));
+        let mut problems = Problems::new(name);
+        let contracts = problems.contracts(Contracts::of(known), &keys.contracts);
+        let v4_hooks = match &keys.v4_hooks {
+            Some(lines) => problems.hooks(lines),
+            None => known_hooks(name),
+        };
+        let rpc_urls = keys
+            .rpc_urls
+            .iter()
+            .filter_map(|url| problems.url("rpc_urls", url));
+        let rpc_urls: Vec<Url> = rpc_urls.collect();
+        let private = &keys.private_rpc_url;
+        let private_rpc_url = if private.is_empty() {
+            None
+        } else {
+            problems.url("private_rpc_url", private)
+        };
+        let (depth, replace_after, max_fee) = known.map_or((3, 30, 500), usual_patience);
+        let spec = Self {
+            name: name.to_owned(),
+            chain_id: keys
+                .chain_id
+                .or(known.map(|chain| chain.chain_id))
+                .ok_or_else(unknown)?,
+            wrapped_native: fixed(keys.wrapped_native, |chain| chain.wrapped_native).ok_or_else(unknown)?,
+            usdc: fixed(keys.usdc, |chain| chain.usdc).ok_or_else(unknown)?,
+            native_symbol: keys
+                .native_symbol
+                .clone()
+                .unwrap_or_else(|| known.map_or("ETH", |chain| chain.native_symbol).to_owned()),
+            explorer_tx: keys
+                .explorer_tx
+                .clone()
+                .unwrap_or_else(|| known.map_or("", |chain| chain.explorer_tx).to_owned()),
+            contracts,
+            v4_hooks,
+            rpc_urls,
+            private_rpc_url,
+            rpc_timeout: problems.span("rpc_timeout", keys.rpc_timeout, (5_000, 100, MINUTE)),
+            rpc_requests_per_second: problems.number(
+                "rpc_requests_per_second",
+                keys.rpc_requests_per_second,
+                (20, 1, 10_000),
+            ),
+            rpc_rounds: problems.number("rpc_rounds", keys.rpc_rounds, (3, 1, 10)),
+            patience: Patience {
+                required_depth: problems.number("required_depth", keys.required_depth, (depth, 1, 1_000)),
+                resend_after: problems.span("resend_after", keys.resend_after, (4_000, 100, 10 * MINUTE)),
+                replace_after: problems.span(
+                    "replace_after",
+                    keys.replace_after,
+                    (replace_after * 1_000, 1_000, HOUR),
+                ),
+                attempts_max: usize::try_from(problems.number(
+                    "attempts_max",
+                    keys.attempts_max,
+                    (10, 1, 100),
+                ))
+                .unwrap_or(usize::MAX),
+            },
+            max_head_age: problems.span("max_head_age", keys.max_head_age, (MINUTE, 1_000, 24 * HOUR)),
+            max_fee_per_gas: u128::from(problems.number(
+                "max_fee_gwei",
+                keys.max_fee_gwei,
+                (max_fee, 1, 1_000_000),
+            ))
+            .saturating_mul(WEI_PER_GWEI),
+        };
+        if problems.found.is_empty() {
+            Ok(spec)
+        } else {
+            Err(InvalidChain::Invalid(problems.found))
+        }
+    }
+
+    /// The same, and that there is somebody to ask.
+    ///
+    /// # Errors
+    /// [`InvalidChain::NoRpc`].
+    pub fn with_rpc(self) -> Result<Self, InvalidChain> {
+        if self.rpc_urls.is_empty() {
+            return Err(InvalidChain::NoRpc(self.name));
+        }
+        Ok(self)
+    }
+}
+
+const MINUTE: u64 = 60_000;
+const HOUR: u64 = 60 * MINUTE;
+const WEI_PER_GWEI: u128 = 1_000_000_000;
+
+/// Depth that counts, seconds until a replacement, gwei at most. An L2's own sequencer hardly ever takes a block
+/// back; Polygon does, often and deep.
+fn usual_patience(chain: &ChainInfo) -> (u64, u64, u64) {
+    match chain.name {
+        "ethereum" => (6, 60, 300),
+        "polygon" => (32, 30, 2_000),
+        _ => (3, 15, 50),
+    }
+}
+
+/// Collects what is wrong, so that everything is told at once.
+struct Problems<'a> {
+    chain: &'a str,
+    found: Vec<InvalidConfig>,
+}
+
+impl<'a> Problems<'a> {
+    const fn new(chain: &'a str) -> Self {
+        Self { chain, found: vec![] }
+    }
+
+    fn add(&mut self, key: &str, value: impl ToString, allowed: impl ToString) {
+        self.found.push(InvalidConfig {
+            key: format!("chains.{}.{key}", self.chain),
+            value: value.to_string(),
+            allowed: allowed.to_string(),
+        });
+    }
+
+    /// Milliseconds: the usual value, the least and the most.
+    fn span(&mut self, key: &str, given: Option<Span>, (usual, least, most): (u64, u64, u64)) -> Span {
+        let value = given.unwrap_or(Span::from_millis(usual));
+        let (least, most) = (Span::from_millis(least), Span::from_millis(most));
+        if value < least || value > most {
+            self.add(key, value, format_args!("{least} to {most}"));
+        }
+        value
+    }
+
+    fn number<T: Copy + PartialOrd + ToString>(
+        &mut self,
+        key: &str,
+        given: Option<T>,
+        (usual, least, most): (T, T, T),
+    ) -> T {
+        let value = given.unwrap_or(usual);
+        if value < least || value > most {
+            self.add(
+                key,
+                value.to_string(),
+                format!("{} to {}", least.to_string(), most.to_string()),
+            );
+        }
+        value
+    }
+
+    /// The value is not shown: it may hold a key.
+    fn url(&mut self, key: &str, text: &str) -> Option<Url> {
+        let url = Url::parse(text)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some());
+        if url.is_none() {
+            self.add(key, "(not shown)", "http:// and https:// URLs");
+        }
+        url
+    }
+
+    fn contracts(&mut self, mut known: Contracts, given: &BTreeMap<String, Address>) -> Contracts {
+        for (name, address) in given {
+            match known.slot(name) {
+                Some(slot) => *slot = *address,
+                None => self.add(&format!("contracts.{name}"), address, CONTRACT_NAMES.join(", ")),
+            }
+        }
+        known
+    }
+
+    fn hooks(&mut self, lines: &[String]) -> Vec<(Address, u32, i32)> {
+        let read = |line: &String| {
+            let [hook, fee, spacing] = <[&str; 3]>::try_from(line.split('/').collect::<Vec<_>>()).ok()?;
+            Some((hook.parse().ok()?, fee.parse().ok()?, spacing.parse().ok()?))
+        };
+        let mut hooks = Vec::new();
+        for line in lines {
+            match read(line) {
+                Some(hook) => hooks.push(hook),
+                None => self.add(
+                    "v4_hooks",
+                    line,
+                    "HOOK/FEE/TICK_SPACING, such as 0x..28cc/8388608/200",
+                ),
+            }
+        }
+        hooks
+    }
+}

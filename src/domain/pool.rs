@@ -1,0 +1,175 @@
+//! Pools by name: what a configuration pins and the ledger remembers.
+
+use std::{fmt, str::FromStr};
+
+use alloy_primitives::Address;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The native coin where an address is asked for: currency zero, as Uniswap V4 writes it.
+pub const NATIVE: Address = Address::ZERO;
+
+/// The fee that says a V4 hook sets the fee.
+pub const DYNAMIC_FEE: u32 = 0x80_0000;
+
+/// Fees are hundredths of a basis point, and stay below one whole.
+const FEE_MAX: u32 = 1_000_000;
+
+/// What names a Uniswap V4 pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PoolKey {
+    /// The lower of the two currencies; [`NATIVE`] for the coin itself.
+    pub currency0: Address,
+    /// The higher.
+    pub currency1: Address,
+    /// Hundredths of a basis point, below 1,000,000, or [`DYNAMIC_FEE`].
+    pub fee: u32,
+    /// Distance of usable ticks, 1 to 32767.
+    pub tick_spacing: i32,
+    /// The hook contract; zero for none.
+    pub hooks: Address,
+}
+
+/// A way from one token to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pool {
+    /// `v4:CURRENCY0/CURRENCY1/FEE/TICK_SPACING/HOOKS`.
+    V4(PoolKey),
+    /// `v3:FEE`: one pool between token and quote. Fee in hundredths of a basis point.
+    V3(u32),
+    /// `v3:FEE/FEE`: from the token to the wrapped native coin, and from there to the quote.
+    V3Hops(u32, u32),
+    /// `v2`: the pair of token and quote.
+    V2,
+}
+
+/// A text that names no pool.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "'{text}' names no pool: write v2, v3:FEE, v3:FEE/FEE (through the wrapped native coin) or \
+     v4:CURRENCY0/CURRENCY1/FEE/TICK_SPACING/HOOKS with CURRENCY0 below CURRENCY1 (0x0..0 is the native coin) and FEE \
+     in hundredths of a basis point, below 1000000, or 8388608 (dynamic)"
+)]
+pub struct InvalidPool {
+    /// What was given.
+    pub text: String,
+}
+
+impl fmt::Display for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4(key) => write!(
+                f,
+                "v4:{:#x}/{:#x}/{}/{}/{:#x}",
+                key.currency0, key.currency1, key.fee, key.tick_spacing, key.hooks
+            ),
+            Self::V3(fee) => write!(f, "v3:{fee}"),
+            Self::V3Hops(first, second) => write!(f, "v3:{first}/{second}"),
+            Self::V2 => f.write_str("v2"),
+        }
+    }
+}
+
+impl FromStr for Pool {
+    type Err = InvalidPool;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parsed = match text.trim().split_once(':') {
+            None if text.trim() == "v2" => Some(Self::V2),
+            Some(("v3", fees)) => v3(fees),
+            Some(("v4", key)) => v4(key).map(Self::V4),
+            _ => None,
+        };
+        parsed.ok_or_else(|| InvalidPool {
+            text: text.to_owned(),
+        })
+    }
+}
+
+fn fee(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|fee| *fee < FEE_MAX)
+}
+
+fn v3(fees: &str) -> Option<Pool> {
+    match fees.split_once('/') {
+        None => fee(fees).map(Pool::V3),
+        Some((first, second)) => Some(Pool::V3Hops(fee(first)?, fee(second)?)),
+    }
+}
+
+fn v4(key: &str) -> Option<PoolKey> {
+    let [currency0, currency1, fee_text, tick_spacing, hooks] =
+        <[&str; 5]>::try_from(key.split('/').collect::<Vec<_>>()).ok()?;
+    let fee = match fee_text.parse().ok()? {
+        DYNAMIC_FEE => DYNAMIC_FEE,
+        _ => fee(fee_text)?,
+    };
+    let key = PoolKey {
+        currency0: currency0.parse().ok()?,
+        currency1: currency1.parse().ok()?,
+        fee,
+        tick_spacing: tick_spacing
+            .parse()
+            .ok()
+            .filter(|spacing| (1..=32_767).contains(spacing))?,
+        hooks: hooks.parse().ok()?,
+    };
+    (key.currency0 < key.currency1).then_some(key)
+}
+
+impl Serialize for Pool {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Pool {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WETH: &str = "0x4200000000000000000000000000000000000006";
+    const TOKEN: &str = "0xbbd9ade16525acb4b336b6dad3b9762901522b07";
+    const HOOK: &str = "0xb429d62f8f3bffb98cdb9569533ea23bf0ba28cc";
+
+    #[test]
+    fn every_pool_reads_back_what_it_writes() {
+        for text in [
+            "v2".to_owned(),
+            "v3:500".to_owned(),
+            "v3:10000/500".to_owned(),
+            format!("v4:{WETH}/{TOKEN}/8388608/200/{HOOK}"),
+            format!("v4:{NATIVE:#x}/{TOKEN}/3000/60/{NATIVE:#x}"),
+        ] {
+            let pool: Pool = text.parse().expect("a pool");
+            assert_eq!(pool.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_names_no_pool_is_told_what_does() {
+        for text in [
+            "",
+            "v1",
+            "v3",
+            "v3:",
+            "v3:1000000",
+            "v3:500/500/500",
+            &format!("v4:{TOKEN}/{WETH}/3000/60/{HOOK}"),
+            &format!("v4:{WETH}/{TOKEN}/3000/0/{HOOK}"),
+            &format!("v4:{WETH}/{TOKEN}/3000/60"),
+        ] {
+            let error = text.parse::<Pool>().expect_err("no pool").to_string();
+            assert!(
+                error.starts_with(&format!("'{text}' names no pool: write v2,")),
+                "{error}"
+            );
+        }
+    }
+}
