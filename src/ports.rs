@@ -13,6 +13,7 @@ use crate::domain::{
     job::Account,
     pool::{NATIVE, Pool},
     price::Answer,
+    span::Span,
     trade::{Patience, Purpose},
     units::{Amount, Price},
 };
@@ -315,6 +316,9 @@ pub trait Chain: Send + Sync {
 
     /// How patient this chain is.
     fn patience(&self) -> Patience;
+
+    /// A newest block older than this means that the chain has halted, or that the nodes are behind.
+    fn max_head_age(&self) -> Span;
 }
 
 /// A call with everything a signature needs.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     domain::{
-        chains,
+        Timestamp, chains,
         decision::{Decision, Facts, HoldReason, Plan, Reason},
         job::JobId,
         limits::{self, ApprovedPlan},
@@ -230,6 +230,9 @@ impl Engine {
         {
             return Ok(Err(Refusal::because(HoldReason::SignerHalted, reason)));
         }
+        if let Some(detail) = halted(market, priced.tick.now).await? {
+            return Ok(Err(Refusal::because(HoldReason::ChainHalted, detail)));
+        }
         let mut connection = self
             .pool
             .acquire()
@@ -294,6 +297,19 @@ impl Engine {
             }
         }
     }
+}
+
+/// Why nothing should be sent to this chain now: it stands still, or its nodes are behind.
+async fn halted(market: &Market, now: Timestamp) -> Result<Option<String>, EngineError> {
+    let head = market.chain.head().await?;
+    let longest = market.chain.max_head_age();
+    Ok((longest.after(head.time) < now).then(|| {
+        let age = (now - head.time).num_seconds();
+        format!(
+            "block {} is the newest and {age} s old, max_head_age is {longest}",
+            head.number
+        )
+    }))
 }
 
 fn count(result: &TickResult) {

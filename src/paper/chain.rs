@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     domain::{
+        span::Span,
         trade::Patience,
         units::{Amount, Price},
     },
@@ -249,6 +250,11 @@ impl Chain for PaperChain {
 
     fn patience(&self) -> Patience {
         self.settings.patience()
+    }
+
+    /// Blocks are made when somebody looks.
+    fn max_head_age(&self) -> Span {
+        Span::from_secs(24 * 3_600)
     }
 }
 

@@ -1,0 +1,358 @@
+//! A chain behind its nodes: the port `Chain` in JSON-RPC.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use alloy_primitives::{Address, B256, Bytes, U64, U128, U256};
+use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::{
+    receipts::{RawBlock, RawReceipt, RawTransaction},
+    rpc::{CallError, Rpc},
+    send::classify,
+    settings::ChainSpec,
+};
+use crate::{
+    domain::{
+        span::Span,
+        trade::Patience,
+        units::{Amount, Price},
+    },
+    ports::{Asset, Chain, Fees, Head, Lookup, NonceUse, Nonces, RpcError, SendError, Sent, UsdPrice},
+};
+
+/// `balanceOf(address)`.
+const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];
+
+/// What the native coin is worth, wherever that is known from.
+#[async_trait]
+pub trait NativePrice: Send + Sync {
+    /// USD per whole native coin.
+    async fn native_usd(&self) -> Result<UsdPrice, RpcError>;
+}
+
+/// One chain.
+pub struct EvmChain {
+    rpc: Rpc,
+    private: Option<Rpc>,
+    spec: Arc<ChainSpec>,
+    native: Arc<dyn NativePrice>,
+}
+
+impl EvmChain {
+    /// The chain of `spec`, asked through `rpc`; transactions go through `private` if there is one.
+    #[must_use]
+    pub fn new(rpc: Rpc, private: Option<Rpc>, spec: Arc<ChainSpec>, native: Arc<dyn NativePrice>) -> Self {
+        Self {
+            rpc,
+            private,
+            spec,
+            native,
+        }
+    }
+
+    fn nonsense(&self, what: &str, error: impl ToString) -> RpcError {
+        RpcError {
+            endpoint: self.spec.name.clone(),
+            detail: format!("{what}: an answer that makes no sense: {}", error.to_string()),
+        }
+    }
+
+    fn read<T: DeserializeOwned>(&self, what: &str, answer: Result<Value, CallError>) -> Result<T, RpcError> {
+        let value = answer.map_err(CallError::into_rpc)?;
+        serde_json::from_value(value).map_err(|error| self.nonsense(what, error))
+    }
+
+    async fn block(&self, tag: &str) -> Result<Option<RawBlock>, RpcError> {
+        let block = self
+            .rpc
+            .request("eth_getBlockByNumber", json!([tag, false]))
+            .await;
+        block.map_err(CallError::into_rpc)
+    }
+
+    async fn newest(&self) -> Result<RawBlock, RpcError> {
+        let block = self.block("latest").await?;
+        block.ok_or_else(|| self.nonsense("eth_getBlockByNumber", "there is no newest block"))
+    }
+
+    async fn count_at(&self, signer: Address, block: u64) -> Result<u64, RpcError> {
+        let params = json!([signer, U64::from(block)]);
+        let count: U64 = self
+            .rpc
+            .request("eth_getTransactionCount", params)
+            .await
+            .map_err(CallError::into_rpc)?;
+        Ok(count.to())
+    }
+
+    /// The block that holds the transaction with this nonce: the first with a higher count.
+    async fn block_of(&self, signer: Address, nonce: u64) -> Result<Option<u64>, RpcError> {
+        let newest: u64 = self.newest().await?.number.to();
+        if self.count_at(signer, newest).await? <= nonce {
+            return Ok(None);
+        }
+        // Most are recent, and old state is not everywhere: step back by doubling strides first.
+        let (mut above, mut stride) = (newest, 1_u64);
+        let mut below = loop {
+            let candidate = above.saturating_sub(stride);
+            if candidate == 0 || self.count_at(signer, candidate).await? <= nonce {
+                break candidate;
+            }
+            above = candidate;
+            stride = stride.saturating_mul(2);
+        };
+        while above.saturating_sub(below) > 1 {
+            let middle = below + (above - below) / 2;
+            if self.count_at(signer, middle).await? <= nonce {
+                below = middle;
+            } else {
+                above = middle;
+            }
+        }
+        Ok(Some(above))
+    }
+
+    /// Receipts and transactions of all hashes in one round trip, their blocks in a second.
+    async fn look_up(&self, hashes: &[B256]) -> Result<Vec<Result<Lookup, RpcError>>, RpcError> {
+        let mut requests = Vec::with_capacity(hashes.len() * 2);
+        for hash in hashes {
+            requests.push(("eth_getTransactionReceipt", json!([hash])));
+            requests.push(("eth_getTransactionByHash", json!([hash])));
+        }
+        let mut answers = self.rpc.batch(&requests).await?.into_iter();
+        let mut found = Vec::with_capacity(hashes.len());
+        let mut blocks: BTreeMap<u64, Option<RawBlock>> = BTreeMap::new();
+        for hash in hashes {
+            let mut next = || answers.next().unwrap_or(Ok(Value::Null));
+            let (receipt, transaction) = (next(), next());
+            let pair = self.pair(*hash, receipt, transaction);
+            if let Ok((Some(receipt), _)) = &pair {
+                blocks.insert(receipt.block_number.to(), None);
+            }
+            found.push(pair);
+        }
+        self.fill_in(&mut blocks).await?;
+        Ok(found
+            .into_iter()
+            .map(|pair| pair.and_then(|pair| self.judge(pair, &blocks)))
+            .collect())
+    }
+
+    #[expect(
+        clippy::type_complexity,
+        reason = "two answers about one hash, either may be missing"
+    )]
+    fn pair(
+        &self,
+        hash: B256,
+        receipt: Result<Value, CallError>,
+        transaction: Result<Value, CallError>,
+    ) -> Result<(Option<RawReceipt>, Option<RawTransaction>), RpcError> {
+        let receipt = self.read("eth_getTransactionReceipt", receipt)?;
+        let transaction: Option<RawTransaction> = self.read("eth_getTransactionByHash", transaction)?;
+        match &transaction {
+            Some(other) if other.hash != hash => Err(self.nonsense(
+                "eth_getTransactionByHash",
+                format_args!("asked for {hash}, got {}", other.hash),
+            )),
+            _ => Ok((receipt, transaction)),
+        }
+    }
+
+    async fn fill_in(&self, blocks: &mut BTreeMap<u64, Option<RawBlock>>) -> Result<(), RpcError> {
+        let requests: Vec<_> = blocks
+            .keys()
+            .map(|number| ("eth_getBlockByNumber", json!([U64::from(*number), false])))
+            .collect();
+        let answers = self.rpc.batch(&requests).await?;
+        for (block, answer) in blocks.values_mut().zip(answers) {
+            *block = self.read("eth_getBlockByNumber", answer)?;
+        }
+        Ok(())
+    }
+
+    /// A receipt counts only if the block it names is the one at its height: nodes behind one door may disagree.
+    fn judge(
+        &self,
+        pair: (Option<RawReceipt>, Option<RawTransaction>),
+        blocks: &BTreeMap<u64, Option<RawBlock>>,
+    ) -> Result<Lookup, RpcError> {
+        let unsettled = |what: &str| RpcError {
+            endpoint: self.spec.name.clone(),
+            detail: what.to_owned(),
+        };
+        match pair {
+            (None, None) => Ok(Lookup::Absent),
+            (None, Some(transaction)) if transaction.block_number.is_none() => Ok(Lookup::Pooled),
+            (None, Some(_)) => Err(unsettled("mined, but the node has no receipt for it yet")),
+            (Some(_), None) => Err(unsettled(
+                "a receipt of a transaction that the node does not know",
+            )),
+            (Some(receipt), Some(transaction)) => {
+                let block = blocks.get(&receipt.block_number.to()).and_then(Option::as_ref);
+                let block = block.filter(|block| block.hash == receipt.block_hash);
+                let time = block.and_then(RawBlock::time);
+                let time =
+                    time.ok_or_else(|| unsettled("the receipt's block is not the one at its height"))?;
+                let read = receipt.read(&transaction, time, self.spec.wrapped_native);
+                let read =
+                    read.ok_or_else(|| self.nonsense("eth_getTransactionReceipt", "gas out of range"))?;
+                Ok(Lookup::Mined(read))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Chain for EvmChain {
+    async fn head(&self) -> Result<Head, RpcError> {
+        let block = self.newest().await?;
+        let time = block.time();
+        Ok(Head {
+            number: block.number.to(),
+            time: time
+                .ok_or_else(|| self.nonsense("eth_getBlockByNumber", "its timestamp is out of range"))?,
+        })
+    }
+
+    async fn nonces(&self, signer: Address) -> Result<Nonces, RpcError> {
+        let count = |tag| ("eth_getTransactionCount", json!([signer, tag]));
+        let mut answers = self
+            .rpc
+            .batch(&[count("latest"), count("pending")])
+            .await?
+            .into_iter();
+        let mut next = || {
+            let answer = answers.next().unwrap_or(Ok(Value::Null));
+            self.read::<U64>("eth_getTransactionCount", answer)
+        };
+        Ok(Nonces {
+            latest: next()?.to(),
+            pending: next()?.to(),
+        })
+    }
+
+    async fn balances(&self, wallet: Address, assets: &[Asset]) -> Result<Vec<Amount>, RpcError> {
+        let request = |asset: &Asset| match asset {
+            Asset::Native => ("eth_getBalance", json!([wallet, "latest"])),
+            Asset::Token(token) => {
+                let data: Bytes = [&BALANCE_OF[..], wallet.into_word().as_slice()].concat().into();
+                ("eth_call", json!([{ "to": token, "data": data }, "latest"]))
+            }
+        };
+        let requests: Vec<_> = assets.iter().map(request).collect();
+        let answers = self.rpc.batch(&requests).await?;
+        let read = |answer| {
+            let bytes: Value = self.read("balance", answer)?;
+            let text = bytes.as_str().unwrap_or_default();
+            let units: U256 = text.parse().map_err(|error| self.nonsense("balance", error))?;
+            Ok(Amount::new(units))
+        };
+        answers.into_iter().map(read).collect()
+    }
+
+    /// Twice the base fee, so that several blocks of rising fees are outbid, never above the chain's cap.
+    async fn fees(&self) -> Result<Fees, RpcError> {
+        let requests = [
+            ("eth_getBlockByNumber", json!(["latest", false])),
+            ("eth_maxPriorityFeePerGas", json!([])),
+        ];
+        let mut answers = self.rpc.batch(&requests).await?.into_iter();
+        let block: RawBlock = self.read("eth_getBlockByNumber", answers.next().unwrap_or(Ok(Value::Null)))?;
+        let tip: U128 = self.read(
+            "eth_maxPriorityFeePerGas",
+            answers.next().unwrap_or(Ok(Value::Null)),
+        )?;
+        let base = block
+            .base_fee_per_gas
+            .ok_or_else(|| self.nonsense("eth_getBlockByNumber", "no base fee: EIP-1559 is needed"))?;
+        let cap = self.spec.max_fee_per_gas;
+        // A tip of nothing is never mined on some chains.
+        let tip = tip.to::<u128>().max(1_000).min(cap);
+        Ok(Fees {
+            max_fee_per_gas: base.to::<u128>().saturating_mul(2).saturating_add(tip).min(cap),
+            max_priority_fee_per_gas: tip,
+        })
+    }
+
+    async fn usd_price(&self, asset: Asset) -> Result<UsdPrice, RpcError> {
+        match asset {
+            Asset::Token(token) if token == self.spec.usdc => Ok(UsdPrice {
+                price: Price::ONE,
+                source: "par",
+                at: chrono::Utc::now(),
+            }),
+            Asset::Token(token) if token != self.spec.wrapped_native => Err(RpcError {
+                endpoint: self.spec.name.clone(),
+                detail: format!("{token} is neither USDC nor the native coin: its price is not known"),
+            }),
+            Asset::Native | Asset::Token(_) => self.native.native_usd().await,
+        }
+    }
+
+    async fn send(&self, raw: &Bytes) -> Result<Sent, SendError> {
+        let door = self.private.as_ref().unwrap_or(&self.rpc);
+        match door
+            .request::<Value>("eth_sendRawTransaction", json!([raw]))
+            .await
+        {
+            Ok(_) => Ok(Sent::Accepted),
+            Err(CallError::Node {
+                endpoint, message, ..
+            }) => classify(&endpoint, &message),
+            Err(CallError::Rpc(error)) => Err(SendError::Ambiguous(error)),
+        }
+    }
+
+    async fn lookup(&self, hashes: &[B256]) -> Vec<Result<Lookup, RpcError>> {
+        match self.look_up(hashes).await {
+            Ok(answers) => answers,
+            Err(error) => hashes.iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+
+    async fn nonce_use(&self, signer: Address, nonce: u64) -> Result<Option<NonceUse>, RpcError> {
+        let Some(number) = self.block_of(signer, nonce).await? else {
+            return Ok(None);
+        };
+        let params = json!([U64::from(number), true]);
+        let block: Option<Value> = self
+            .rpc
+            .request("eth_getBlockByNumber", params)
+            .await
+            .map_err(CallError::into_rpc)?;
+        let Some(block) = block else { return Ok(None) };
+        let head: RawBlock = self.read("eth_getBlockByNumber", Ok(block.clone()))?;
+        let transactions = block.get("transactions").and_then(Value::as_array);
+        let used = transactions.into_iter().flatten().find_map(|transaction| {
+            // A chain's own kinds of transactions need not look like ours.
+            let transaction: RawTransaction = serde_json::from_value(transaction.clone()).ok()?;
+            let ours = transaction.from == signer && transaction.nonce == U64::from(nonce);
+            ours.then_some(transaction.hash)
+        });
+        Ok(used.map(|hash| NonceUse {
+            hash,
+            block_number: number,
+            block_hash: head.hash,
+        }))
+    }
+
+    /// Where a chain does not say, nothing younger than a day of Ethereum's epochs counts.
+    async fn finalized(&self) -> Result<u64, RpcError> {
+        match self.block("finalized").await {
+            Ok(Some(block)) => Ok(block.number.to()),
+            Ok(None) => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn patience(&self) -> Patience {
+        self.spec.patience
+    }
+
+    fn max_head_age(&self) -> Span {
+        self.spec.max_head_age
+    }
+}

@@ -1,0 +1,149 @@
+//! What a node says of a transaction, and what its logs prove.
+
+use alloy_primitives::{Address, B256, Bytes, U64, U128, U256, b256};
+use serde::Deserialize;
+
+use crate::{
+    domain::{Timestamp, pool::NATIVE, units::Amount},
+    ports::{Receipt, Transfer},
+};
+
+/// `Transfer(address,address,uint256)`.
+const TRANSFER: B256 = b256!("0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");
+/// `Withdrawal(address,uint256)` of WETH9.
+const WITHDRAWAL: B256 = b256!("0x7fcf532c15f0a6db0bd6d0e038bea71d30d808c7d98cb3bf7268a95bf5081b65");
+
+/// `eth_getTransactionReceipt`, as far as money goes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RawReceipt {
+    status: U64,
+    pub(super) block_number: U64,
+    pub(super) block_hash: B256,
+    gas_used: U128,
+    effective_gas_price: U128,
+    from: Address,
+    to: Option<Address>,
+    logs: Vec<Log>,
+    /// What an OP-stack chain takes for data.
+    l1_fee: Option<U256>,
+}
+
+/// A log, also of a simulated call.
+#[derive(Debug, Deserialize)]
+pub(super) struct Log {
+    address: Address,
+    topics: Vec<B256>,
+    data: Bytes,
+}
+
+/// `eth_getTransactionByHash`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RawTransaction {
+    pub(super) hash: B256,
+    pub(super) from: Address,
+    pub(super) nonce: U64,
+    value: U256,
+    pub(super) block_number: Option<U64>,
+}
+
+/// A block's head.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RawBlock {
+    pub(super) number: U64,
+    pub(super) hash: B256,
+    pub(super) timestamp: U64,
+    pub(super) base_fee_per_gas: Option<U128>,
+}
+
+impl RawBlock {
+    pub(super) fn time(&self) -> Option<Timestamp> {
+        Timestamp::from_timestamp(i64::try_from(self.timestamp.to::<u64>()).ok()?, 0)
+    }
+}
+
+impl RawReceipt {
+    /// As the ledger sees it; `None` if a number leaves its range.
+    pub(super) fn read(
+        &self,
+        transaction: &RawTransaction,
+        block_time: Timestamp,
+        wrapped_native: Address,
+    ) -> Option<Receipt> {
+        let success = self.status == U64::from(1);
+        let gas = U256::from(self.gas_used).checked_mul(U256::from(self.effective_gas_price))?;
+        let mut transfers = Vec::new();
+        if success {
+            transfers.extend(self.native(transaction, wrapped_native));
+            transfers.extend(self.logs.iter().filter_map(Log::transfer));
+        }
+        Some(Receipt {
+            success,
+            block_number: self.block_number.to(),
+            block_hash: self.block_hash,
+            block_time,
+            gas_native: Amount::new(gas.checked_add(self.l1_fee.unwrap_or_default())?),
+            transfers,
+        })
+    }
+
+    fn native(&self, transaction: &RawTransaction, wrapped_native: Address) -> Vec<Transfer> {
+        match self.to {
+            Some(to) => native_transfers(self.from, to, transaction.value, &self.logs, wrapped_native),
+            None => vec![],
+        }
+    }
+}
+
+/// Movements of the native coin that a call proves: what was sent along, and what the called router unwrapped,
+/// which by our calldata goes to the caller.
+pub(super) fn native_transfers(
+    caller: Address,
+    router: Address,
+    value: U256,
+    logs: &[Log],
+    wrapped_native: Address,
+) -> Vec<Transfer> {
+    let mut moved = Vec::new();
+    if !value.is_zero() {
+        moved.push(Transfer {
+            token: NATIVE,
+            from: caller,
+            to: router,
+            amount: Amount::new(value),
+        });
+    }
+    let unwrapped = logs.iter().filter(|log| log.address == wrapped_native);
+    let unwrapped = unwrapped.filter_map(|log| match log.topics.as_slice() {
+        [WITHDRAWAL, source] if Address::from_word(*source) == router => log.amount(),
+        _ => None,
+    });
+    moved.extend(unwrapped.map(|amount| Transfer {
+        token: NATIVE,
+        from: router,
+        to: caller,
+        amount,
+    }));
+    moved
+}
+
+impl Log {
+    /// The ERC-20 transfer that this log tells of. An NFT's has its amount in a topic, and is none.
+    pub(super) fn transfer(&self) -> Option<Transfer> {
+        match self.topics.as_slice() {
+            [TRANSFER, from, to] => Some(Transfer {
+                token: self.address,
+                from: Address::from_word(*from),
+                to: Address::from_word(*to),
+                amount: self.amount()?,
+            }),
+            _ => None,
+        }
+    }
+
+    fn amount(&self) -> Option<Amount> {
+        (self.data.len() == 32).then(|| Amount::new(U256::from_be_slice(&self.data)))
+    }
+}
