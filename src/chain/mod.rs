@@ -1,6 +1,7 @@
 //! Live chains: nodes, contracts and keys behind the engine's ports.
 
 mod evm;
+pub mod keystore;
 mod known;
 mod receipts;
 mod rpc;

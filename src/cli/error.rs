@@ -1,6 +1,7 @@
 //! What can go wrong for a user, and the exit code that says so to a script.
 
 use crate::{
+    chain::{InvalidChain, keystore::KeyError},
     config::{LayerError, SettingsError},
     domain::config::InvalidConfig,
     embedded::EmbeddedError,
@@ -69,6 +70,12 @@ pub enum CliError {
     /// A command that was refused.
     #[error(transparent)]
     Command(#[from] CommandError),
+    /// A key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A chain that cannot be used.
+    #[error(transparent)]
+    Chain(#[from] InvalidChain),
     /// The private server.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
@@ -118,11 +125,16 @@ impl CliError {
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Settings(_) | Self::Config(_) => Exit::Usage,
+            Self::Usage(_)
+            | Self::Settings(_)
+            | Self::Config(_)
+            | Self::Chain(_)
+            | Self::Key(KeyError::NoKey | KeyError::WeakPassword) => Exit::Usage,
+            Self::Key(KeyError::Io { .. }) => Exit::Internal,
             Self::NotFound(_)
             | Self::Store(StoreError::NoSuchJob(_))
             | Self::Command(CommandError::Store(StoreError::NoSuchJob(_))) => Exit::NotFound,
-            Self::Refused(_) => Exit::Refused,
+            Self::Refused(_) | Self::Key(_) => Exit::Refused,
             Self::Command(CommandError::Store(_))
             | Self::Engine(EngineError::Store(_))
             | Self::Paper(PaperError::Database(_) | PaperError::Corrupt { .. })

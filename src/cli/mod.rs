@@ -15,6 +15,7 @@ mod status;
 mod target;
 mod tick;
 mod trades;
+mod wallet;
 mod world;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
@@ -98,6 +99,9 @@ enum Command {
     Db(services::DbArgs),
     /// Find what is wrong with this installation and say how to mend it
     Doctor,
+    /// Keys of live jobs, encrypted
+    #[command(subcommand)]
+    Wallet(wallet::WalletCommand),
     /// The paper venue: wallet, money, faults to try out
     #[command(subcommand)]
     Paper(paper::PaperCommand),
@@ -196,6 +200,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         Command::Migrate => services::migrate(&settings, out).await,
         Command::Db(args) => services::db(&settings, &args).await,
         Command::Doctor => doctor::run(&settings, out).await,
+        Command::Wallet(command) => wallet::run(&settings, out, &command),
         Command::Paper(command) => paper::run(&settings, out, &command).await,
         Command::Demo(args) => demo::run(&settings, out, &args).await,
         Command::Completions { .. } => Ok(()),

@@ -5,8 +5,10 @@
 
 mod job;
 mod layers;
+mod live;
 
 use std::{
+    collections::BTreeMap,
     env, fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -16,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    domain::{config::InvalidConfig, span::Span},
+    chain::{ChainKeys, WalletKeys},
+    domain::{chains::CHAINS, config::InvalidConfig, span::Span},
     engine::EngineSettings,
     paper::PaperSettings,
     prices::DexscreenerSettings,
@@ -26,6 +29,7 @@ use crate::{
 
 pub use job::{JobLayers, build_job_config, known_job_keys};
 pub use layers::{Layer, LayerError};
+pub use live::{PASSWORD_VARIABLE, UNSAFE_KEY_VARIABLE};
 
 /// Everything that a process needs to know and a job does not.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -43,6 +47,10 @@ pub struct Settings {
     pub paper: PaperSettings,
     /// `[dexscreener]`
     pub dexscreener: DexscreenerSettings,
+    /// `[wallet]`
+    pub wallet: WalletKeys,
+    /// `[chains.NAME]`: nodes of a chain, and what differs from the built-in table.
+    pub chains: BTreeMap<String, ChainKeys>,
     /// `[metrics]`
     pub metrics: MetricsSettings,
     /// `[log]`
@@ -248,6 +256,10 @@ impl Settings {
         if let Some(dir) = variable("LGI_MM_DATA_DIR")? {
             settings.database.data_dir = dir;
         }
+        if let Some(url) = variable("ETH_RPC_URL")? {
+            let default_chain = settings.chains.entry(CHAINS[0].name.to_owned()).or_default();
+            default_chain.rpc_urls = vec![url];
+        }
         let wrong = settings.problems();
         if wrong.is_empty() {
             Ok(settings)
@@ -258,6 +270,7 @@ impl Settings {
 
     fn problems(&self) -> Vec<InvalidConfig> {
         let mut wrong = self.paper.validate().err().unwrap_or_default();
+        wrong.extend(self.chain_problems());
         let mut number = |key: &str, value: u32, least: u32, most: u32| {
             if !(least..=most).contains(&value) {
                 wrong.push(invalid(key, value, format!("{least} to {most}")));

@@ -1,0 +1,190 @@
+//! `wallet`: encrypted keys. No key or password ever comes through an argument or goes to the output.
+
+use std::{io::IsTerminal, path::PathBuf};
+
+use alloy_primitives::Address;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::{CliError, Out, out::table};
+use crate::{
+    chain::keystore::{self, KeyError, KeySource, SecretText, WalletFile},
+    config::{PASSWORD_VARIABLE, Settings, UNSAFE_KEY_VARIABLE},
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum WalletCommand {
+    /// Make a new key and store it encrypted
+    New(PasswordArgs),
+    /// Store a key that exists, encrypted
+    ///
+    /// The key is read from another V3 keystore (--keystore), from the variable LGI_MM_UNSAFE_PRIVATE_KEY, or
+    /// asked for on a terminal; never from an argument.
+    Import(ImportArgs),
+    /// The wallets there are
+    List,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PasswordArgs {
+    /// File whose first line is the password [default: wallet.password_file, else LGI_MM_WALLET_PASSWORD, else asked]
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArgs {
+    /// A V3 keystore of another tool, opened with the same password
+    #[arg(long, value_name = "FILE")]
+    keystore: Option<PathBuf>,
+    #[command(flatten)]
+    password: PasswordArgs,
+}
+
+#[derive(Debug, Serialize)]
+struct Wallet {
+    address: String,
+    keystore: String,
+}
+
+impl From<&WalletFile> for Wallet {
+    fn from(file: &WalletFile) -> Self {
+        Self {
+            address: file.address.to_checksum(None),
+            keystore: file.path.display().to_string(),
+        }
+    }
+}
+
+pub(super) fn run(settings: &Settings, out: Out, command: &WalletCommand) -> Result<(), CliError> {
+    let keys = settings.keys().map_err(crate::config::SettingsError::from)?;
+    match command {
+        WalletCommand::New(args) => {
+            let password = password(&keys, args, "Password for the new wallet", true)?;
+            let stored = keys.create(&password)?;
+            said(
+                out,
+                &stored,
+                "is new: keep a copy of its keystore and of its password, nobody else has them",
+            )
+        }
+        WalletCommand::Import(args) => {
+            let stored = match &args.keystore {
+                Some(path) => {
+                    let password = password(&keys, &args.password, "Password of the keystore", false)?;
+                    keys.adopt(path, &password)?
+                }
+                None => {
+                    let key = raw_key(&keys)?;
+                    let password = password(&keys, &args.password, "Password for the keystore", true)?;
+                    keys.import(&key, &password)?
+                }
+            };
+            said(out, &stored, "is in the keystore")
+        }
+        WalletCommand::List => list(&keys, out),
+    }
+}
+
+fn said(out: Out, stored: &WalletFile, what: &str) -> Result<(), CliError> {
+    out.show(&Wallet::from(stored), |view| {
+        format!("wallet {} {what}\n  keystore {}\n", view.address, view.keystore)
+    })
+}
+
+fn list(keys: &KeySource, out: Out) -> Result<(), CliError> {
+    let wallets: Vec<Wallet> = keys.list()?.iter().map(Wallet::from).collect();
+    out.show(&wallets, |wallets| {
+        if wallets.is_empty() {
+            return format!(
+                "no wallets in {}; `lgi-mm wallet new` makes one\n",
+                keys.dir.display()
+            );
+        }
+        let rows = wallets
+            .iter()
+            .map(|wallet| vec![wallet.address.clone(), wallet.keystore.clone()]);
+        format!("{}\n", table(&["wallet", "keystore"], rows))
+    })
+}
+
+/// From a file, the variable, or a terminal; asked twice where a slip would lock a key away for ever.
+fn password(
+    keys: &KeySource,
+    args: &PasswordArgs,
+    question: &str,
+    twice: bool,
+) -> Result<SecretText, CliError> {
+    if let Some(path) = args.password_file.as_ref().or(keys.password_file.as_ref()) {
+        return keystore::first_line(path).map_err(|source| {
+            KeyError::Io {
+                path: path.clone(),
+                source,
+            }
+            .into()
+        });
+    }
+    if let Some(password) = &keys.password {
+        return Ok(password.clone());
+    }
+    let first = ask(question)?.ok_or_else(|| {
+        CliError::Usage(format!(
+            "no password: give --password-file FILE, set {PASSWORD_VARIABLE}, or run on a terminal to be asked"
+        ))
+    })?;
+    if twice && ask("The same again")?.as_ref() != Some(&first) {
+        return Err(CliError::Usage(
+            "the two passwords differ; nothing was stored".to_owned(),
+        ));
+    }
+    Ok(first)
+}
+
+fn raw_key(keys: &KeySource) -> Result<SecretText, CliError> {
+    if let Some(key) = &keys.unsafe_key {
+        return Ok(key.clone());
+    }
+    ask("Private key (not shown)")?.ok_or_else(|| {
+        CliError::Usage(format!(
+            "no key: give --keystore FILE, set {UNSAFE_KEY_VARIABLE}, or run on a terminal to be asked"
+        ))
+    })
+}
+
+/// Asks without showing what is typed; `None` without a terminal.
+pub(super) fn ask(question: &str) -> Result<Option<SecretText>, CliError> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    let typed = rpassword::prompt_password(format!("{question}: ")).map_err(|source| CliError::Io {
+        what: "reading from the terminal".to_owned(),
+        source,
+    })?;
+    Ok(Some(SecretText::new(typed)))
+}
+
+/// Which wallet a new live job trades with: the one that was chosen, or the only one.
+pub(super) fn choose(settings: &Settings, keys: &KeySource) -> Result<Address, CliError> {
+    if let Ok(chosen) = settings.wallet.address.parse::<Address>() {
+        keys.check(chosen)?;
+        return Ok(chosen);
+    }
+    match keys.addresses()?.as_slice() {
+        [] => Err(CliError::Refused(format!(
+            "--live needs a wallet and {} holds none: `lgi-mm wallet new` makes one, `lgi-mm wallet import` takes one over",
+            keys.dir.display()
+        ))),
+        [only] => {
+            keys.check(*only)?;
+            Ok(*only)
+        }
+        several => Err(CliError::Usage(format!(
+            "which wallet? set wallet.address to one of {}",
+            several
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
+        ))),
+    }
+}

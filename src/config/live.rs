@@ -1,0 +1,104 @@
+//! What live trading needs from settings and environment: chains and keys.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use alloy_primitives::Address;
+
+use super::{LayerError, Settings, variable};
+use crate::{
+    chain::{
+        ChainSpec, InvalidChain,
+        keystore::{KeySource, SecretText},
+    },
+    domain::{chains::CHAINS, config::InvalidConfig},
+};
+
+/// Holds the keystore's password.
+pub const PASSWORD_VARIABLE: &str = "LGI_MM_WALLET_PASSWORD";
+/// Holds a raw key; for trying things out, never for money that matters.
+pub const UNSAFE_KEY_VARIABLE: &str = "LGI_MM_UNSAFE_PRIVATE_KEY";
+
+impl Settings {
+    /// The chain called `name`, complete.
+    ///
+    /// # Errors
+    /// [`InvalidChain`].
+    pub fn chain(&self, name: &str) -> Result<ChainSpec, InvalidChain> {
+        ChainSpec::resolve(name, self.chains.get(name).unwrap_or(&Default::default()))
+    }
+
+    /// Every chain that has a node to ask.
+    #[must_use]
+    pub fn live_chains(&self) -> Vec<Arc<ChainSpec>> {
+        let specs = self.chains.keys().filter_map(|name| self.chain(name).ok());
+        specs
+            .filter_map(|spec| spec.with_rpc().ok())
+            .map(Arc::new)
+            .collect()
+    }
+
+    /// Where keys are, and what opens them.
+    ///
+    /// # Errors
+    /// [`LayerError::NotText`] for a variable that is no text.
+    pub fn keys(&self) -> Result<KeySource, LayerError> {
+        let secret = |name| {
+            Ok(variable(name)?
+                .filter(|text| !text.is_empty())
+                .map(SecretText::new))
+        };
+        let file = &self.wallet.password_file;
+        Ok(KeySource {
+            dir: self.keystore_dir(),
+            password: secret(PASSWORD_VARIABLE)?,
+            password_file: (!file.is_empty()).then(|| PathBuf::from(file)),
+            unsafe_key: secret(UNSAFE_KEY_VARIABLE)?,
+        })
+    }
+
+    fn keystore_dir(&self) -> PathBuf {
+        let given = &self.wallet.keystore_dir;
+        if !given.is_empty() {
+            return PathBuf::from(given);
+        }
+        let data = env::var_os("XDG_DATA_HOME")
+            .filter(|dir| !dir.is_empty())
+            .map(PathBuf::from);
+        let home = env::var_os("HOME").unwrap_or_default();
+        data.unwrap_or_else(|| Path::new(&home).join(".local/share"))
+            .join("lgi-mm/keystore")
+    }
+
+    /// What is wrong with the chains and the wallet's address. A chain that is only named, or not complete, is
+    /// told when somebody trades on it.
+    pub(super) fn chain_problems(&self) -> Vec<InvalidConfig> {
+        let mut wrong = Vec::new();
+        for name in self.chains.keys() {
+            match self.chain(name) {
+                Err(InvalidChain::Invalid(problems)) => wrong.extend(problems),
+                Err(InvalidChain::Unknown(_)) => wrong.push(InvalidConfig {
+                    key: format!("chains.{name}"),
+                    value: name.clone(),
+                    allowed: format!(
+                        "{}, or a chain of your own with chain_id, wrapped_native and usdc",
+                        CHAINS.map(|chain| chain.name).join(", ")
+                    ),
+                }),
+                Err(InvalidChain::NoRpc(_)) | Ok(_) => {}
+            }
+        }
+        let address = &self.wallet.address;
+        if !address.is_empty() && address.parse::<Address>().is_err() {
+            wrong.push(InvalidConfig {
+                key: "wallet.address".to_owned(),
+                value: address.clone(),
+                allowed: "0x and 40 hexadecimal digits".to_owned(),
+            });
+        }
+        wrong
+    }
+}
