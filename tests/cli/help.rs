@@ -28,6 +28,7 @@ const COMMANDS: &[&str] = &[
     "migrate",
     "db",
     "doctor",
+    "reconcile",
     "paper",
     "paper wallet",
     "paper fund",
