@@ -7,6 +7,7 @@ mod doctor;
 mod error;
 mod lifecycle;
 mod list;
+mod live;
 mod out;
 mod paper;
 mod services;

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::{CliError, Out, world::World};
+use super::{CliError, Out, live, world::World};
 use crate::{
     config::Settings,
     engine::Engine,
@@ -122,6 +122,7 @@ pub(super) async fn worker(mut settings: Settings, args: &WorkerArgs) -> Result<
     let stop = stop_on_signal()?;
     args.child.watch(&stop);
     let metrics = serve_metrics(&settings, &world, &stop);
+    live::ready(&world).await?;
     let engine = world.engine().await?;
     engine.recover().await?;
     work(&settings, &world, engine, &stop).await?;
@@ -132,6 +133,7 @@ pub(super) async fn daemon(settings: &Settings) -> Result<(), CliError> {
     let world = World::open(settings).await?;
     let stop = stop_on_signal()?;
     let metrics = serve_metrics(settings, &world, &stop);
+    live::ready(&world).await?;
     let engine = world.engine().await?;
     let found = engine.recover().await?;
     info!(
