@@ -3,6 +3,7 @@
 pub mod chain;
 pub mod cli;
 pub mod config;
+pub mod devnet;
 pub mod domain;
 pub mod embedded;
 pub mod engine;
