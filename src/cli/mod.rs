@@ -3,6 +3,7 @@
 pub mod audit;
 mod config;
 mod demo;
+mod devnet;
 mod doctor;
 mod error;
 mod lifecycle;
@@ -106,6 +107,8 @@ enum Command {
     /// The paper venue: wallet, money, faults to try out
     #[command(subcommand)]
     Paper(paper::PaperCommand),
+    /// A local chain with the real contracts, to practise live trading
+    Devnet(devnet::DevnetArgs),
     /// Jobs of both modes trading on paper for a minute
     Demo(demo::DemoArgs),
     /// Print shell completions
@@ -203,6 +206,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         Command::Doctor => doctor::run(&settings, out).await,
         Command::Wallet(command) => wallet::run(&settings, out, &command),
         Command::Paper(command) => paper::run(&settings, out, &command).await,
+        Command::Devnet(args) => devnet::run(out, &args).await,
         Command::Demo(args) => demo::run(&settings, out, &args).await,
         Command::Completions { .. } => Ok(()),
     }

@@ -75,7 +75,12 @@ pub(super) async fn db(settings: &Settings, args: &DbArgs) -> Result<(), CliErro
 }
 
 impl ChildArgs {
-    fn watch(&self, stop: &CancellationToken) {
+    /// As the flag says.
+    pub(super) const fn new(until_stdin_closes: bool) -> Self {
+        Self { until_stdin_closes }
+    }
+
+    pub(super) fn watch(&self, stop: &CancellationToken) {
         if self.until_stdin_closes {
             let stop = stop.clone();
             // A thread of its own: a runtime would wait for the reading to end before it stops.
@@ -194,7 +199,7 @@ async fn stopping<T>(part: impl Future<Output = T>, stop: &CancellationToken) ->
 }
 
 /// SIGTERM and Ctrl-C stop gently; a second one ends at once.
-fn stop_on_signal() -> Result<CancellationToken, CliError> {
+pub(super) fn stop_on_signal() -> Result<CancellationToken, CliError> {
     let io = |source| CliError::Io {
         what: "signal handler".to_owned(),
         source,
