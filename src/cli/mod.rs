@@ -55,7 +55,7 @@ Nothing asks for confirmation: `liquidate` and `remove` do at once what they say
 #[command(name = "lgi-mm", version, about = "Crash-proof trading runner for EVM tokens", long_about = LONG_ABOUT, after_help = AFTER_HELP)]
 pub struct Cli {
     /// Settings file [default: ./lgi-mm.toml, else ~/.config/lgi-mm/lgi-mm.toml, if it is there]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", env = "LGI_MM_SETTINGS")]
     settings: Option<PathBuf>,
     /// Print JSON instead of text
     #[arg(long, global = true)]
