@@ -108,11 +108,19 @@ pub(super) fn quoted(
     purse: Purse,
     (fees, native): (Fees, Price),
 ) -> Result<Quoted, MoneyError> {
-    let (gas_wei, gas_usd) = gas_cost(quote.gas_units, fees, native)?;
+    let (_, gas_usd) = gas_cost(quote.gas_units, fees, native)?;
     let gas_usd = gas_usd.checked_add(gas_paid(quote.data_fee, native)?)?;
-    let mut needed = gas_wei
-        .checked_add(quote.data_fee)?
-        .checked_add(gas_reserve(&job.config.limits)?)?;
+    // The same headroom as the reservation has: a plan that passes here can be reserved.
+    let mut needed = gas_cost(
+        quote
+            .gas_units
+            .saturating_mul(super::submit::REPLACEMENT_HEADROOM),
+        fees,
+        native,
+    )?
+    .0
+    .checked_add(quote.data_fee)?
+    .checked_add(gas_reserve(&job.config.limits)?)?;
     if plan.side == Side::Buy && job.quote.address == NATIVE {
         needed = needed.checked_add(plan.amount_in)?;
     }

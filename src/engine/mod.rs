@@ -5,10 +5,14 @@
 
 mod evaluate;
 mod facts;
+mod finish;
+mod foreign;
 mod market;
+mod observe;
 mod recover;
 mod settle;
 mod submit;
+mod watch;
 
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! SQL only: the ledger's rows, and the statements that guard them.
 
 pub mod fills;
+pub mod foreign;
 pub mod jobs;
 mod numeric;
 pub mod orders;
@@ -10,6 +11,7 @@ pub mod slots;
 pub mod ticks;
 pub mod trades;
 pub mod views;
+pub mod watches;
 
 use sqlx::PgPool;
 

@@ -94,7 +94,9 @@ async fn slots_by_hash(
 /// What went in and came out, by our fills.
 async fn fills_by_hash(pool: &PgPool) -> Result<HashMap<B256, (Amount, Amount)>, CliError> {
     let rows = sqlx::query!(
-        r#"SELECT tx_hash, side, base_amount::text AS "base!", quote_amount::text AS "quote!" FROM fills WHERE kind = 'fill'"#
+        r#"SELECT tx_hash, side, base_amount::text AS "base!", quote_amount::text AS "quote!" FROM fills f
+           WHERE kind = 'fill' AND NOT EXISTS (SELECT 1 FROM fills r WHERE r.trade_id = f.trade_id AND r.kind = 'reversal'
+                                                 AND r.round = f.round)"#
     )
     .fetch_all(pool)
     .await?;
