@@ -149,6 +149,31 @@ pub fn write_down(position: Position) -> Result<Booked, MoneyError> {
     )
 }
 
+/// Takes tokens out of a position without selling them: their share of the cost goes with them, and nothing is
+/// earned or lost. `cost_sold` is that share.
+///
+/// # Errors
+/// [`MoneyError::Negative`] if there are fewer; [`MoneyError`] if a number leaves its range.
+pub fn withdraw(position: Position, base_amount: Amount) -> Result<Booked, MoneyError> {
+    let taken = book_sell(
+        position,
+        &Fill {
+            side: Side::Sell,
+            base_amount,
+            quote_amount: Amount::ZERO,
+            quote_usd: Usd::ZERO,
+        },
+    )?;
+    Ok(Booked {
+        position: Position {
+            realized_pnl: position.realized_pnl,
+            ..taken.position
+        },
+        realized: Usd::ZERO,
+        ..taken
+    })
+}
+
 /// What selling all at `price` would gain or lose, before fees; rounded down.
 ///
 /// # Errors

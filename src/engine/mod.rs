@@ -9,6 +9,7 @@ mod finish;
 mod foreign;
 mod market;
 mod observe;
+pub mod reconcile;
 mod recover;
 mod settle;
 mod submit;

@@ -113,7 +113,7 @@ impl Engine {
                     .saturating_add(1);
                 if depth >= market.chain.patience().required_depth {
                     let why = format!("block {} holds it with other effects", receipt.block_number);
-                    self.reverse(watched, job, &why).await?;
+                    self.reverse(watched, job, &why, true).await?;
                 }
                 return Ok(false);
             }
@@ -150,9 +150,10 @@ impl Engine {
             return Ok(());
         }
         watches::missed(&self.pool, watched.fill).await?;
-        if watched.misses.saturating_add(1) >= MISSES_MAX {
-            self.reverse(watched, job, "a reorganisation took its block back")
-                .await?;
+        // Once: if it cannot be undone, it is only sent again from then on.
+        if watched.misses.saturating_add(1) == MISSES_MAX {
+            let why = "a reorganisation took its block back";
+            self.reverse(watched, job, why, false).await?;
         }
         Ok(())
     }
@@ -173,7 +174,7 @@ impl Engine {
                 if let Seen::Mined { depth, .. } = seen {
                     if *depth >= required && attempt.hash != watched.hash {
                         let why = format!("{}, another attempt of ours, used its nonce", attempt.hash);
-                        self.reverse(watched, job, &why).await?;
+                        self.reverse(watched, job, &why, true).await?;
                     }
                     return Ok(());
                 }
@@ -206,11 +207,18 @@ impl Engine {
             Some(&halt),
         )
         .await?;
-        self.reverse(watched, job, &why).await
+        self.reverse(watched, job, &why, true).await
     }
 
-    /// Undoes a fill. If what it brought is not there any more, the signer halts and says so.
-    async fn reverse(&self, watched: &Watched, job: &Job, why: &str) -> Result<(), EngineError> {
+    /// Undoes a fill. If what it brought is not there any more, the signer halts and says so; `settled`: then
+    /// there is nothing left to watch.
+    async fn reverse(
+        &self,
+        watched: &Watched,
+        job: &Job,
+        why: &str,
+        settled: bool,
+    ) -> Result<(), EngineError> {
         let trade = trades::load(&self.pool, watched.trade).await?;
         let why = format!("the fill by {} was taken back: {why}", watched.hash);
         match watches::reverse(&self.pool, &trade, watched, &why).await? {
@@ -226,6 +234,9 @@ impl Engine {
                 );
                 error!(job = %job.id, trade = trade.id, wallet = %job.account.wallet, reason, "signer halted");
                 signers::halt(&self.pool, &job.account, &reason).await?;
+                if settled {
+                    watches::finish(&self.pool, &[watched.fill]).await?;
+                }
             }
         }
         Ok(())

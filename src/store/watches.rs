@@ -66,6 +66,18 @@ pub async fn claim(connection: &mut PgConnection, lease: Span, limit: i64) -> Re
     .await?)
 }
 
+/// Numbers of all fills that are still watched.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn all(pool: &PgPool) -> Result<Vec<i64>, StoreError> {
+    Ok(
+        sqlx::query_scalar!("SELECT fill_id FROM fill_watches ORDER BY fill_id")
+            .fetch_all(pool)
+            .await?,
+    )
+}
+
 /// What is known of fills that are still watched.
 ///
 /// # Errors
