@@ -4,6 +4,7 @@ pub mod fills;
 pub mod jobs;
 mod numeric;
 pub mod orders;
+pub mod pools;
 pub mod samples;
 pub mod signers;
 pub mod slots;
