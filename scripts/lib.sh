@@ -92,6 +92,22 @@ ensure_postgres() {
         die "this PostgreSQL lacks the extension hstore: install its contrib package"
 }
 
+# anvil and the compiled contracts, below target/; says where through LGI_MM_CONTRACTS.
+ensure_contracts() {
+    export LGI_MM_CONTRACTS=${LGI_MM_CONTRACTS:-$tools/contracts}
+    local from=$root/scripts/contracts stamp
+    stamp=$(cksum <"$from/package-lock.json")
+    if [ -d "$LGI_MM_CONTRACTS/node_modules" ] && [ "$(cat "$LGI_MM_CONTRACTS/installed" 2>/dev/null)" = "$stamp" ]; then
+        return 0
+    fi
+    have npm || die "no npm: install Node.js, or set LGI_MM_CONTRACTS to a directory where scripts/contracts was installed"
+    say "installing anvil and the contracts with npm (about half a minute)"
+    mkdir -p "$LGI_MM_CONTRACTS"
+    cp "$from/package.json" "$from/package-lock.json" "$from/.npmrc" "$LGI_MM_CONTRACTS/"
+    (cd "$LGI_MM_CONTRACTS" && npm ci --no-audit --no-fund --loglevel=error >&2)
+    printf '%s\n' "$stamp" >"$LGI_MM_CONTRACTS/installed"
+}
+
 # A cargo program of a fixed version, below target/.
 ensure_cargo_tool() {
     local crate=$1 version=$2 program=$3

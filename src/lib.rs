@@ -3,9 +3,11 @@
 pub mod chain;
 pub mod cli;
 pub mod config;
+pub mod devnet;
 pub mod domain;
 pub mod embedded;
 pub mod engine;
+pub mod failpoint;
 pub mod paper;
 pub mod ports;
 pub mod prices;

@@ -73,6 +73,16 @@ impl Contracts {
         })
     }
 
+    /// Every contract with its name in the settings.
+    #[must_use]
+    pub fn named(&self) -> Vec<(&'static str, Address)> {
+        let mut all = *self;
+        CONTRACT_NAMES
+            .iter()
+            .filter_map(|name| all.slot(name).map(|address| (*name, *address)))
+            .collect()
+    }
+
     /// What a chain of the table has; nothing but the contracts that are everywhere for another.
     pub(super) fn of(chain: Option<&ChainInfo>) -> Self {
         let everywhere = Self {

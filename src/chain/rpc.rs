@@ -14,6 +14,7 @@ use alloy::{
     transports::{RpcError as TransportError, TransportErrorKind},
 };
 use alloy_primitives::{Address, Bytes, U64};
+use futures::future::join_all;
 use metrics::{counter, histogram};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -215,13 +216,13 @@ impl Rpc {
         Err(last)
     }
 
-    /// The nodes, by names without credentials, each with what it says when it is asked for its chain id.
-    pub async fn check(&self) -> Vec<(String, Result<(), String>)> {
-        let mut checks = Vec::new();
-        for node in &self.inner.nodes {
-            checks.push((node.name.clone(), node.verify(&self.inner).await));
-        }
-        checks
+    /// The nodes, by names without credentials, each with the chain id it gives.
+    pub async fn chain_ids(&self) -> Vec<(String, Result<u64, String>)> {
+        let asked = self.inner.nodes.iter().map(|node| async {
+            let id = node.chain_id(&self.inner).await;
+            (node.name.clone(), id)
+        });
+        join_all(asked).await
     }
 }
 
@@ -247,12 +248,7 @@ impl Node {
     /// A node of another chain is never asked anything else.
     async fn verify(&self, inner: &Inner) -> Result<(), String> {
         let check = || async {
-            let answer = self.send(inner, &[("eth_chainId", json!([]))]).await?.pop();
-            let value = answer
-                .unwrap_or(Ok(Value::Null))
-                .map_err(|error| error.to_string())?;
-            let id: U64 = serde_json::from_value(value).map_err(|error| format!("eth_chainId: {error}"))?;
-            let id: u64 = id.to();
+            let id = self.chain_id(inner).await?;
             if id == inner.chain_id {
                 return Ok(());
             }
@@ -262,6 +258,15 @@ impl Node {
             ))
         };
         self.verified.get_or_try_init(check).await.copied()
+    }
+
+    async fn chain_id(&self, inner: &Inner) -> Result<u64, String> {
+        let answer = self.send(inner, &[("eth_chainId", json!([]))]).await?.pop();
+        let value = answer
+            .unwrap_or(Ok(Value::Null))
+            .map_err(|error| error.to_string())?;
+        let id: U64 = serde_json::from_value(value).map_err(|error| format!("eth_chainId: {error}"))?;
+        Ok(id.to())
     }
 
     async fn send(

@@ -3,10 +3,12 @@
 pub mod audit;
 mod config;
 mod demo;
+mod devnet;
 mod doctor;
 mod error;
 mod lifecycle;
 mod list;
+mod live;
 mod out;
 mod paper;
 mod reconcile;
@@ -54,7 +56,7 @@ Nothing asks for confirmation: `liquidate` and `remove` do at once what they say
 #[command(name = "lgi-mm", version, about = "Crash-proof trading runner for EVM tokens", long_about = LONG_ABOUT, after_help = AFTER_HELP)]
 pub struct Cli {
     /// Settings file [default: ./lgi-mm.toml, else ~/.config/lgi-mm/lgi-mm.toml, if it is there]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", env = "LGI_MM_SETTINGS")]
     settings: Option<PathBuf>,
     /// Print JSON instead of text
     #[arg(long, global = true)]
@@ -108,6 +110,8 @@ enum Command {
     /// The paper venue: wallet, money, faults to try out
     #[command(subcommand)]
     Paper(paper::PaperCommand),
+    /// A local chain with the real contracts, to practise live trading
+    Devnet(devnet::DevnetArgs),
     /// Jobs of both modes trading on paper for a minute
     Demo(demo::DemoArgs),
     /// Print shell completions
@@ -206,6 +210,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         Command::Reconcile(args) => reconcile::run(&settings, out, &args).await,
         Command::Wallet(command) => wallet::run(&settings, out, &command),
         Command::Paper(command) => paper::run(&settings, out, &command).await,
+        Command::Devnet(args) => devnet::run(out, &args).await,
         Command::Demo(args) => demo::run(&settings, out, &args).await,
         Command::Completions { .. } => Ok(()),
     }

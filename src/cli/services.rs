@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::{CliError, Out, world::World};
+use super::{CliError, Out, live, world::World};
 use crate::{
     config::Settings,
     engine::Engine,
@@ -75,7 +75,12 @@ pub(super) async fn db(settings: &Settings, args: &DbArgs) -> Result<(), CliErro
 }
 
 impl ChildArgs {
-    fn watch(&self, stop: &CancellationToken) {
+    /// As the flag says.
+    pub(super) const fn new(until_stdin_closes: bool) -> Self {
+        Self { until_stdin_closes }
+    }
+
+    pub(super) fn watch(&self, stop: &CancellationToken) {
         if self.until_stdin_closes {
             let stop = stop.clone();
             // A thread of its own: a runtime would wait for the reading to end before it stops.
@@ -122,6 +127,7 @@ pub(super) async fn worker(mut settings: Settings, args: &WorkerArgs) -> Result<
     let stop = stop_on_signal()?;
     args.child.watch(&stop);
     let metrics = serve_metrics(&settings, &world, &stop);
+    live::ready(&world).await?;
     let engine = world.engine().await?;
     engine.recover().await?;
     work(&settings, &world, engine, &stop).await?;
@@ -132,6 +138,7 @@ pub(super) async fn daemon(settings: &Settings) -> Result<(), CliError> {
     let world = World::open(settings).await?;
     let stop = stop_on_signal()?;
     let metrics = serve_metrics(settings, &world, &stop);
+    live::ready(&world).await?;
     let engine = world.engine().await?;
     let found = engine.recover().await?;
     info!(
@@ -192,7 +199,7 @@ async fn stopping<T>(part: impl Future<Output = T>, stop: &CancellationToken) ->
 }
 
 /// SIGTERM and Ctrl-C stop gently; a second one ends at once.
-fn stop_on_signal() -> Result<CancellationToken, CliError> {
+pub(super) fn stop_on_signal() -> Result<CancellationToken, CliError> {
     let io = |source| CliError::Io {
         what: "signal handler".to_owned(),
         source,

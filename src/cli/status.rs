@@ -94,11 +94,11 @@ struct Decision {
 pub(super) async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), CliError> {
     let world = World::open(settings).await?;
     let job = target::find(&world.pool, args).await?;
-    let status = collect(&world, &job).await?;
+    let status = collect(settings, &world, &job).await?;
     out.show(&status, render)
 }
 
-async fn collect(world: &World, job: &Job) -> Result<Status, CliError> {
+async fn collect(settings: &Settings, world: &World, job: &Job) -> Result<Status, CliError> {
     let pool = &world.pool;
     let pulse = views::pulses(pool, &[job.id.0]).await?.into_iter().next();
     let pulse = pulse.ok_or_else(|| CliError::NotFound(format!("job {} has no schedule", job.id)))?;
@@ -123,7 +123,7 @@ async fn collect(world: &World, job: &Job) -> Result<Status, CliError> {
                 .into_iter()
                 .map(Attempt::from)
                 .collect(),
-            trade: TradeLine::from(trade),
+            trade: TradeLine::of(trade, settings),
         }),
         None => None,
     };
@@ -150,7 +150,10 @@ async fn collect(world: &World, job: &Job) -> Result<Status, CliError> {
         why: why(job, &pulse),
         open_trade,
         decisions,
-        trades: trades.iter().map(TradeLine::from).collect(),
+        trades: trades
+            .iter()
+            .map(|trade| TradeLine::of(trade, settings))
+            .collect(),
         config_version: job.config_version,
         config: job.config.clone(),
     })
@@ -229,6 +232,11 @@ fn render(status: &Status) -> String {
     let _ = writeln!(text, "\nlast decisions\n{}", decisions(&status.decisions));
     if !status.trades.is_empty() {
         let _ = writeln!(text, "\nlast trades\n{}", super::trades::render(&status.trades));
+        for line in &status.trades {
+            if let Some(link) = &line.link {
+                let _ = writeln!(text, "  trade {}: {link}", line.trade);
+            }
+        }
     }
     let config = serde_json::to_value(&status.config).unwrap_or_default();
     let _ = writeln!(

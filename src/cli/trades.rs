@@ -16,7 +16,7 @@ use crate::{
     domain::{
         Timestamp,
         decision::{Reason, Side},
-        job::JobId,
+        job::{JobId, Realm},
         trade::TradeStatus,
         units::{Price, Usd},
     },
@@ -67,15 +67,20 @@ pub(super) struct TradeLine {
     cost_basis_sold_usd: Option<Usd>,
     realized_pnl_usd: Option<Usd>,
     tx_hash: Option<String>,
+    /// The transaction's page in the chain's explorer; live trades only.
+    pub(super) link: Option<String>,
     failure_kind: Option<String>,
     error: Option<String>,
     created_at: Timestamp,
     executed_at: Option<Timestamp>,
 }
 
-impl From<&TradeRow> for TradeLine {
-    fn from(row: &TradeRow) -> Self {
+impl TradeLine {
+    pub(super) fn of(row: &TradeRow, settings: &Settings) -> Self {
+        let explorer = settings.chain(&row.chain).ok().map(|chain| chain.explorer_tx);
+        let explorer = explorer.filter(|page| row.realm == Realm::Live && !page.is_empty());
         Self {
+            link: explorer.zip(row.tx_hash.as_ref()).map(|(page, hash)| page + hash),
             trade: row.id,
             job: row.job.0,
             symbol: row.symbol.clone(),
@@ -153,7 +158,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &TradesArgs) -> Res
         },
     )
     .await?;
-    let lines: Vec<TradeLine> = rows.iter().map(TradeLine::from).collect();
+    let lines: Vec<TradeLine> = rows.iter().map(|row| TradeLine::of(row, settings)).collect();
     out.show(&lines, |lines| {
         if lines.is_empty() {
             "no trades yet".to_owned()
@@ -189,7 +194,11 @@ pub(super) async fn export(settings: &Settings, out: Out, args: &ExportArgs) -> 
     )
     .await?;
     // A ledger is read from its beginning.
-    let lines: Vec<TradeLine> = rows.iter().rev().map(TradeLine::from).collect();
+    let lines: Vec<TradeLine> = rows
+        .iter()
+        .rev()
+        .map(|row| TradeLine::of(row, settings))
+        .collect();
     if out.is_json() && args.out.is_none() {
         return out.show(&lines, |_| String::new());
     }

@@ -10,6 +10,7 @@ use sqlx::{Connection, PgConnection, PgPool, postgres::PgPoolOptions};
 
 use super::CliError;
 use crate::{
+    chain::{LiveMarkets, Realms, open_chains},
     config::Settings,
     embedded::{self, Options, Server},
     engine::Engine,
@@ -30,6 +31,7 @@ pub(super) struct World {
     pub(super) url: String,
     pub(super) server: Option<Server>,
     settings: Settings,
+    live: Arc<LiveMarkets>,
 }
 
 impl World {
@@ -51,8 +53,12 @@ impl World {
             (given.clone(), None)
         };
         let pool = connect(&url, settings).await?;
+        let chains = open_chains(settings.live_chains(), &pool)
+            .map_err(|error| CliError::Network(format!("the HTTP client cannot be made: {error}")))?;
+        let live = Arc::new(LiveMarkets::new(chains, settings.keys()?));
         Ok(Self {
             pool,
+            live,
             url,
             server,
             settings: settings.clone(),
@@ -64,6 +70,11 @@ impl World {
             .map_err(|error| CliError::Network(format!("the HTTP client cannot be made: {error}")))
     }
 
+    /// The chains and keys of live jobs; nothing of them is needed until one is asked for.
+    pub(super) fn live(&self) -> &LiveMarkets {
+        &self.live
+    }
+
     /// The paper venue is outside: it has connections of its own.
     pub(super) async fn paper(&self) -> Result<PaperMarkets, CliError> {
         let pool = connect(&self.url, &self.settings).await?;
@@ -71,7 +82,11 @@ impl World {
     }
 
     pub(super) async fn engine(&self) -> Result<Engine, CliError> {
-        let (prices, markets) = (Arc::new(self.prices()?), Arc::new(self.paper().await?));
+        let prices = Arc::new(self.prices()?);
+        let markets = Arc::new(Realms {
+            paper: Arc::new(self.paper().await?),
+            live: self.live.clone(),
+        });
         Ok(Engine::new(
             self.pool.clone(),
             prices,

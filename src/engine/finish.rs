@@ -14,6 +14,7 @@ use crate::{
         trade::{FailureKind, TradeStatus},
         units::{Amount, MoneyError, Price, Rounding, Usd},
     },
+    failpoint::reach,
     ports::{Asset, Market, Receipt, Transfer},
     store::{
         fills::{self, Ended, Failure, Settlement},
@@ -70,7 +71,9 @@ impl Engine {
             gas_native,
             gas_usd: gas_paid(gas_native, native_price)?,
         };
+        reach("filling");
         if fills::commit_fill(&self.pool, trade, &settlement).await? == Ended::Committed {
+            reach("filled");
             count(trade, TradeStatus::Executed);
             info!(
                 job = %job.id, trade = trade.id, side = %trade.side, reason = %trade.reason, %hash,
@@ -111,7 +114,9 @@ impl Engine {
     }
 
     async fn commit_failure(&self, trade: &Trade, failure: &Failure) -> Result<Progress, EngineError> {
+        reach("failing");
         if fills::commit_failure(&self.pool, trade, failure).await? == Ended::Committed {
+            reach("failed");
             count(trade, TradeStatus::Failed);
             warn!(job = %trade.job, trade = trade.id, kind = %failure.kind, error = failure.error, "trade failed");
             return Ok(Progress::Final);

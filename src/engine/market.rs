@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use crate::{
     domain::{
+        Timestamp,
         config::LimitsConfig,
         decision::{Plan, Side},
         limits::Quoted,
         pool::NATIVE,
         units::{Amount, MoneyError, Price, Rounding, Usd},
     },
-    ports::{Asset, Fees, Market, Quote, RpcError, SwapRequest},
+    ports::{Asset, Fees, Head, Market, Quote, RpcError, SwapRequest},
     store::jobs::Job,
 };
 
@@ -136,5 +137,17 @@ pub(super) fn quoted(
         gas_usd,
         available_in: purse.token_in,
         gas_affordable: purse.native >= needed,
+    })
+}
+
+/// Why nothing should be sent to this chain now: it stands still, or its nodes are behind.
+pub(super) fn halted(market: &Market, head: Head, now: Timestamp) -> Option<String> {
+    let longest = market.chain.max_head_age();
+    (longest.after(head.time) < now).then(|| {
+        let age = (now - head.time).num_seconds();
+        format!(
+            "block {} is the newest and {age} s old, max_head_age is {longest}",
+            head.number
+        )
     })
 }

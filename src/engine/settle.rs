@@ -9,6 +9,7 @@ use crate::{
         span::Span,
         trade::{Purpose, Step, next_step},
     },
+    failpoint::reach,
     ports::{Market, SendError, Sent},
     store::{
         StoreError,
@@ -150,7 +151,9 @@ impl Engine {
             Ok(Sent::AlreadyKnown) => "already known".to_owned(),
             Err(error) => error.to_string(),
         };
+        reach("sent");
         signers::note_sent(&self.pool, newest.hash, &said).await?;
+        reach("noted");
         info!(job = %job.id, trade = trade.id, hash = %newest.hash, answer = said, "transaction sent");
         match answer {
             // The swap behind an approve goes out at once: nonces keep their order.

@@ -4,13 +4,14 @@ use tracing::info;
 
 use super::{
     Engine, EngineError,
-    market::{gas_cost, gas_reserve, swap_request},
+    market::{gas_cost, gas_reserve, halted, swap_request},
 };
 use crate::{
     domain::{
         trade::{Purpose, raised},
         units::MoneyError,
     },
+    failpoint::reach,
     ports::{Asset, Call, Fees, Market, SwapRequest, UnsignedTransaction},
     store::{
         jobs::Job,
@@ -55,16 +56,18 @@ impl Engine {
             )));
         }
         let request = self.request(job, trade)?;
-        let deadline = self
-            .settings
-            .trade_deadline
-            .after(market.chain.head().await?.time);
+        let head = market.chain.head().await?;
+        if let Some(why) = halted(market, head, crate::store::now(&self.pool).await?) {
+            return Ok(Allocation::Blocked(why));
+        }
+        let deadline = self.settings.trade_deadline.after(head.time);
         let calls = market
             .venue
             .calls(&request, trade.amount_out_min, deadline)
             .await?;
         let fees = market.chain.fees().await?;
         let transactions = sign_all(market, &calls, seen.next_nonce, fees).await?;
+        reach("signed");
         let reservations = self.reservations(job, market, &request, &calls, fees).await?;
         let submission = Submission {
             trade: trade.id,
@@ -78,6 +81,7 @@ impl Engine {
         };
         Ok(match signers::submit(&self.pool, &submission).await? {
             Submitted::Recorded => {
+                reach("recorded");
                 info!(job = %job.id, trade = trade.id, nonce = seen.next_nonce, "transaction recorded");
                 Allocation::Recorded
             }
@@ -175,7 +179,9 @@ impl Engine {
             return Ok(false);
         };
         info!(job = %job.id, trade = trade.id, nonce = state.nonce, %purpose, hash = %signed.signed.hash, "replacement recorded");
-        Ok(signers::record_attempt(&self.pool, trade.id, trade.version, row.id, &signed).await?)
+        let recorded = signers::record_attempt(&self.pool, trade.id, trade.version, row.id, &signed).await?;
+        reach("bumped");
+        Ok(recorded)
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
 use crate::domain::{
     Timestamp,
     decision::{Reason, Side},
-    job::JobId,
+    job::{JobId, Realm},
     trade::TradeStatus,
     units::{Amount, Price, Usd},
 };
@@ -142,6 +142,8 @@ pub struct TradeRow {
     pub symbol: String,
     /// Chain name.
     pub chain: String,
+    /// Paper or live.
+    pub realm: Realm,
     /// Digits of the token, and of the quote.
     pub decimals: (u8, u8),
     /// Its slot.
@@ -197,7 +199,7 @@ pub struct TradeFilter {
 /// [`StoreError`].
 pub async fn trades(pool: &PgPool, filter: &TradeFilter) -> Result<Vec<TradeRow>, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT t.id, t.job_id, j.token_symbol, j.chain, j.token_decimals, j.quote_decimals, t.slot, t.cycle, t.side,
+        r#"SELECT t.id, t.job_id, j.token_symbol, j.chain, j.realm, j.token_decimals, j.quote_decimals, t.slot, t.cycle, t.side,
                   t.reason, t.status, t.base_amount::text AS "base_amount!", t.quote_amount::text AS "quote_amount!",
                   t.price_usd, t.gas_usd::numeric AS "gas_usd!: Decimal", t.tx_hash, t.failure_kind, t.error, t.created_at,
                   t.executed_at, f.quote_usd::numeric AS "quote_usd?: Decimal", f.cost_sold_usd::numeric AS "cost_sold?: Decimal",
@@ -219,6 +221,7 @@ pub async fn trades(pool: &PgPool, filter: &TradeFilter) -> Result<Vec<TradeRow>
                 id: row.id,
                 job: JobId(row.job_id),
                 symbol: row.token_symbol,
+                realm: word("jobs.realm", &row.realm)?,
                 chain: row.chain,
                 decimals: (
                     unsigned("jobs.token_decimals", row.token_decimals.into())?,

@@ -1,5 +1,7 @@
 //! `doctor`: what is wrong with this installation, and how to mend it.
 
+mod live;
+
 use std::collections::BTreeSet;
 
 use serde::Serialize;
@@ -148,6 +150,7 @@ async fn examine(settings: &Settings, world: &World) -> Result<Vec<Check>, CliEr
         let mend = "nothing is signed with this key until its nonce is explained; restore the newer database, or use another wallet";
         Check::bad(Verdict::Fail, "halted signer", format!("{address}: {reason}"), mend)
     }));
+    checks.extend(live::examine(world).await?);
     checks.extend(sources(world).await?);
     checks.push(match settings.metrics_address() {
         Some(address) if !address.ip().is_loopback() => Check::bad(

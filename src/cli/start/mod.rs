@@ -1,6 +1,9 @@
 //! `start`: a new job, a new cycle, or on after a pause.
 
-use std::{path::PathBuf, time::Duration};
+mod live;
+mod paper;
+
+use std::path::PathBuf;
 
 use alloy_primitives::Address;
 use clap::Args;
@@ -11,12 +14,11 @@ use super::{CliError, ModeArg, Out, target, world::World};
 use crate::{
     config::{JobLayers, Settings, build_job_config},
     domain::{
-        chains::{self, ChainInfo, USDC_DECIMALS},
-        config::{JobConfig, SourceName},
+        chains,
+        config::JobConfig,
         job::{Account, JobMode, JobStatus, Realm, Token, Transition},
         units::{Amount, Price, Rounding, TOKEN_DECIMALS_MAX, Usd},
     },
-    paper::default_wallet,
     store::{
         self,
         jobs::{self, Filter, Job, NewJob},
@@ -24,12 +26,8 @@ use crate::{
     },
 };
 
-/// Digits of most tokens, assumed on paper unless told.
-const USUAL_DECIMALS: u8 = 18;
 /// Longest ticker that the ledger keeps, characters.
 const SYMBOL_LENGTH_MAX: usize = 32;
-/// Longest wait for a token's ticker and price.
-const LOOKUP_PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Args)]
 pub(super) struct StartArgs {
@@ -56,9 +54,13 @@ pub(super) struct StartArgs {
     /// Mode liquidity: money to begin with, USD; the same as --set liquidity.budget_usd=..
     #[arg(long, value_name = "USD", allow_negative_numbers = true)]
     budget: Option<Decimal>,
-    /// Trade with real money
+    /// Trade with real money: needs a wallet and a node, see docs/going-live.md
     #[arg(long)]
     live: bool,
+    /// With --live: what to pay with and be paid in: the native coin, its wrapped form or USDC, by ticker
+    /// [default: the native coin]
+    #[arg(long, value_name = "TICKER")]
+    quote: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -74,29 +76,30 @@ struct Started {
 }
 
 pub(super) async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Result<(), CliError> {
-    if args.live {
-        return Err(CliError::Refused(
-            "live trading is not in this version: --live needs a venue, an RPC URL and a keystore, which come with a \
-             later one; without --live the job trades on paper"
-                .to_owned(),
-        ));
-    }
     check_token_flags(args)?;
     let token = target::address(&args.token)?;
-    let chain = chains::find(&args.chain).map_err(|error| CliError::Usage(format!("--chain: {error}")))?;
+    let realm = if args.live { Realm::Live } else { Realm::Paper };
+    if realm == Realm::Paper {
+        chains::find(&args.chain).map_err(|error| CliError::Usage(format!("--chain: {error}")))?;
+        if let Some(quote) = &args.quote {
+            return Err(CliError::Usage(format!(
+                "--quote {quote}: the paper venue trades against USDC; --live goes with it"
+            )));
+        }
+    }
     let world = World::open(settings).await?;
     let filter = Filter {
         token: Some(token),
-        chain: Some(chain.name.to_owned()),
+        chain: Some(args.chain.clone()),
         status: None,
     };
     let known = jobs::list(&world.pool, &filter)
         .await?
         .into_iter()
-        .find(|job| job.account.realm == Realm::Paper);
+        .find(|job| job.account.realm == realm);
     let started = match known {
         Some(job) => again(&world, args, job).await?,
-        None => create(settings, &world, args, token, chain).await?,
+        None => create(settings, &world, args, token, realm).await?,
     };
     out.show(&started, |view| {
         let mut text = format!(
@@ -179,8 +182,12 @@ async fn again(world: &World, args: &StartArgs, job: Job) -> Result<Started, Cli
             job.id, args.token
         )));
     }
+    let quote_price = match job.account.realm {
+        Realm::Paper => Price::ONE,
+        Realm::Live => live::quote_price(world, &job).await?,
+    };
     let order = Order::Start {
-        deposit: deposit(&job.config)?,
+        deposit: deposit(&job.config, job.quote.decimals, quote_price)?,
     };
     let made = orders::order(&world.pool, job.id, order, &target::actor()).await?;
     let what = match (job.status, made) {
@@ -204,12 +211,23 @@ async fn again(world: &World, args: &StartArgs, job: Job) -> Result<Started, Cli
     ))
 }
 
+/// What a new job needs to know of its world.
+struct Groundwork {
+    account: Account,
+    token: Token,
+    quote: Token,
+    /// USD per whole quote token, now.
+    quote_price: Price,
+    config: JobConfig,
+    assumed: Vec<String>,
+}
+
 async fn create(
     settings: &Settings,
     world: &World,
     args: &StartArgs,
     address: Address,
-    chain: &ChainInfo,
+    realm: Realm,
 ) -> Result<Started, CliError> {
     let Some(mode) = args.mode.map(JobMode::from) else {
         return Err(CliError::Usage(
@@ -217,54 +235,47 @@ async fn create(
         ));
     };
     let given = layers(JobLayers::new(&settings.defaults, mode), args, mode)?;
-    let mut config = build_job_config(&JobConfig::for_mode(mode), mode, &given)?;
-    let mut assumed = Vec::new();
-    let decimals = args.decimals.unwrap_or_else(|| {
-        assumed.push(format!("{USUAL_DECIMALS} decimals (--decimals)"));
-        USUAL_DECIMALS
-    });
-    let symbol = choose_source(world, args, address, chain, &given, &mut config, &mut assumed).await?;
+    let config = build_job_config(&JobConfig::for_mode(mode), mode, &given)?;
+    let mut ground = match realm {
+        Realm::Paper => paper::prepare(world, args, address, &given, config).await?,
+        Realm::Live => live::prepare(settings, world, args, address, &given, config).await?,
+    };
     if !given.sets("schedule.cron") {
-        assumed.push(format!(
+        ground.assumed.push(format!(
             "looked at by cron '{}' UTC (--set schedule.cron=..)",
-            config.schedule.cron
+            ground.config.schedule.cron
         ));
     }
-    if let Some(recorded) = config.price.recorded.as_mut() {
+    if let Some(recorded) = ground.config.price.recorded.as_mut() {
         let now = store::now(&world.pool).await?;
         recorded.starts_at.get_or_insert(now);
     }
-    let new = NewJob {
-        account: Account {
-            realm: Realm::Paper,
-            chain: chain.name.to_owned(),
-            wallet: default_wallet(),
-        },
-        token: Token {
-            address,
-            symbol,
-            decimals,
-        },
-        quote: Token {
-            address: chain.usdc,
-            symbol: "USDC".to_owned(),
-            decimals: USDC_DECIMALS,
-        },
-        mode,
-        config,
-    };
-    if new.token.address == new.quote.address {
+    if ground.token.address == ground.quote.address {
         return Err(CliError::Usage(format!(
-            "token {} is USDC itself, which this job would pay with",
-            args.token
+            "token {} is {} itself, which this job would pay with",
+            args.token, ground.quote.symbol
         )));
     }
+    ground.config.validate(mode).map_err(CliError::Config)?;
     let order = Order::Start {
-        deposit: deposit(&new.config)?,
+        deposit: deposit(&ground.config, ground.quote.decimals, ground.quote_price)?,
+    };
+    let new = NewJob {
+        account: ground.account,
+        token: ground.token,
+        quote: ground.quote,
+        mode,
+        config: ground.config,
     };
     let id = jobs::create(&world.pool, &new, &target::actor()).await?;
     orders::order(&world.pool, id, order, &target::actor()).await?;
-    let what = format!("started in mode {mode}, on paper");
+    let what = match realm {
+        Realm::Paper => format!("started in mode {mode}, on paper"),
+        Realm::Live => format!(
+            "started in mode {mode}, LIVE: wallet {} trades {} for {}",
+            new.account.wallet, new.token.symbol, new.quote.symbol
+        ),
+    };
     Ok(view(
         id.0,
         &new.token,
@@ -272,86 +283,18 @@ async fn create(
         mode,
         JobStatus::Running,
         what,
-        assumed,
+        ground.assumed,
     ))
 }
 
-/// The ticker and, unless one was chosen, the price source: real prices if they can be had, invented ones if
-/// not, and either is said.
-async fn choose_source(
-    world: &World,
-    args: &StartArgs,
-    token: Address,
-    chain: &ChainInfo,
-    given: &JobLayers,
-    config: &mut JobConfig,
-    assumed: &mut Vec<String>,
-) -> Result<String, CliError> {
-    let chosen = given.sets("price.sources");
-    if let (Some(symbol), true) = (&args.symbol, chosen) {
-        return Ok(symbol.clone());
-    }
-    let offline = chosen && !config.price.sources.contains(&SourceName::Dexscreener);
-    let found = if offline {
-        Err("not asked".to_owned())
-    } else {
-        let book = world.prices()?;
-        let now = store::now(&world.pool).await?;
-        let asked =
-            tokio::time::timeout(LOOKUP_PATIENCE, book.dexscreener().lookup(chain.name, token, now)).await;
-        asked.map_or_else(
-            |_| Err("no answer within 3 s".to_owned()),
-            |found| found.map_err(|error| error.to_string()),
-        )
-    };
-    let fallback = || {
-        format!("{:#x}", token)
-            .chars()
-            .skip(2)
-            .take(6)
-            .collect::<String>()
-            .to_uppercase()
-    };
-    let symbol = match (&args.symbol, &found) {
-        (Some(symbol), _) => symbol.clone(),
-        (None, Ok(info)) if is_ticker(&info.symbol) => {
-            assumed.push(format!("ticker {} from DexScreener (--symbol)", info.symbol));
-            info.symbol.clone()
-        }
-        (None, _) => {
-            assumed.push(format!("ticker {} after its address (--symbol)", fallback()));
-            fallback()
-        }
-    };
-    if !chosen {
-        match found {
-            Ok(info) => {
-                config.price.sources = vec![SourceName::Dexscreener];
-                assumed.push(format!(
-                    "prices from DexScreener, now {} USD (--set price.sources=..)",
-                    info.price_usd
-                ));
-            }
-            Err(why) => {
-                config.price.sources = vec![SourceName::Generated];
-                assumed.push(format!(
-                    "INVENTED prices, because {why}; real ones: --set price.sources=dexscreener, your own: \
-                     --set price.sources=recorded --set price.recorded.file=FILE"
-                ));
-            }
-        }
-    }
-    Ok(symbol)
-}
-
 /// What a liquidity job begins with, base units of the quote.
-fn deposit(config: &JobConfig) -> Result<Amount, CliError> {
+fn deposit(config: &JobConfig, decimals: u8, price: Price) -> Result<Amount, CliError> {
     let budget = config
         .liquidity
         .as_ref()
         .map_or(Usd::ZERO, |rules| rules.budget_usd);
     budget
-        .to_amount(USDC_DECIMALS, Price::ONE, Rounding::Down)
+        .to_amount(decimals, price, Rounding::Down)
         .map_err(|error| CliError::Usage(format!("liquidity.budget_usd = {budget}: {error}")))
 }
 

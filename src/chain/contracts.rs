@@ -1,0 +1,136 @@
+//! The calls we make, as their contracts declare them.
+#![expect(
+    clippy::too_many_arguments,
+    reason = "generated from declarations that their own projects document"
+)]
+
+use alloy::sol;
+
+sol! {
+    interface Multicall3 {
+        struct Call3 { address target; bool allowFailure; bytes callData; }
+        struct Result { bool success; bytes returnData; }
+        function aggregate3(Call3[] calls) payable returns (Result[] returnData);
+        function getEthBalance(address account) view returns (uint256 balance);
+        function getCurrentBlockTimestamp() view returns (uint256 timestamp);
+    }
+
+    interface Erc20 {
+        function balanceOf(address account) view returns (uint256);
+        function allowance(address owner, address spender) view returns (uint256);
+        function approve(address spender, uint256 amount) returns (bool);
+        function decimals() view returns (uint8);
+        event Transfer(address indexed from, address indexed to, uint256 amount);
+    }
+
+    interface Weth9 {
+        event Withdrawal(address indexed src, uint256 wad);
+    }
+
+    interface Permit2 {
+        function approve(address token, address spender, uint160 amount, uint48 expiration);
+        function allowance(address owner, address token, address spender)
+            view returns (uint160 amount, uint48 expiration, uint48 nonce);
+    }
+
+    interface UniversalRouter {
+        function execute(bytes commands, bytes[] inputs, uint256 deadline) payable;
+    }
+
+    #[derive(Debug, PartialEq, Eq)]
+    struct V4PoolKey { address currency0; address currency1; uint24 fee; int24 tickSpacing; address hooks; }
+
+    /// As Universal Router 2.0.0 reads it; 2.1 has one more field.
+    struct V4ExactInputSingle {
+        V4PoolKey poolKey;
+        bool zeroForOne;
+        uint128 amountIn;
+        uint128 amountOutMinimum;
+        bytes hookData;
+    }
+
+    interface V4Quoter {
+        struct QuoteExactSingleParams { V4PoolKey poolKey; bool zeroForOne; uint128 exactAmount; bytes hookData; }
+        function quoteExactInputSingle(QuoteExactSingleParams params)
+            returns (uint256 amountOut, uint256 gasEstimate);
+    }
+
+    interface V4StateView {
+        function getSlot0(bytes32 poolId)
+            view returns (uint160 sqrtPriceX96, int24 tick, uint24 protocolFee, uint24 lpFee);
+    }
+
+    interface V4PoolManager {
+        function extsload(bytes32 slot) view returns (bytes32 value);
+    }
+
+    interface V3Quoter {
+        struct QuoteExactInputSingleParams {
+            address tokenIn; address tokenOut; uint256 amountIn; uint24 fee; uint160 sqrtPriceLimitX96;
+        }
+        function quoteExactInputSingle(QuoteExactInputSingleParams params)
+            returns (uint256 amountOut, uint160 sqrtPriceX96After, uint32 ticksCrossed, uint256 gasEstimate);
+        function quoteExactInput(bytes path, uint256 amountIn)
+            returns (uint256 amountOut, uint160[] prices, uint32[] ticks, uint256 gasEstimate);
+    }
+
+    interface V3Pool {
+        function slot0() view returns (
+            uint160 sqrtPriceX96, int24 tick, uint16 observationIndex, uint16 observationCardinality,
+            uint16 observationCardinalityNext, uint8 feeProtocol, bool unlocked
+        );
+        function observe(uint32[] secondsAgos)
+            view returns (int56[] tickCumulatives, uint160[] secondsPerLiquidity);
+    }
+
+    interface SwapRouter {
+        struct ExactInputSingleParams {
+            address tokenIn; address tokenOut; uint24 fee; address recipient;
+            uint256 amountIn; uint256 amountOutMinimum; uint160 sqrtPriceLimitX96;
+        }
+        struct ExactInputParams { bytes path; address recipient; uint256 amountIn; uint256 amountOutMinimum; }
+        function exactInputSingle(ExactInputSingleParams params) payable returns (uint256 amountOut);
+        function exactInput(ExactInputParams params) payable returns (uint256 amountOut);
+        function swapExactTokensForTokens(uint256 amountIn, uint256 amountOutMin, address[] path, address to)
+            payable returns (uint256 amountOut);
+        function unwrapWETH9(uint256 amountMinimum, address recipient) payable;
+        function multicall(uint256 deadline, bytes[] data) payable returns (bytes[] results);
+        function factoryV2() view returns (address);
+    }
+
+    interface V2Pair {
+        function getReserves() view returns (uint112 reserve0, uint112 reserve1, uint32 blockTimestampLast);
+    }
+
+    interface Feed {
+        function latestRoundData() view returns (
+            uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound
+        );
+        function decimals() view returns (uint8);
+    }
+
+    interface GasPriceOracle {
+        function getL1Fee(bytes data) view returns (uint256);
+    }
+
+    /// Reverts that have a name.
+    interface Reverts {
+        error Error(string reason);
+        error Panic(uint256 code);
+        error V4TooLittleReceived(uint256 minAmountOutReceived, uint256 amountReceived);
+        error TransactionDeadlinePassed();
+        error InsufficientAllowance(uint256 amount);
+        error AllowanceExpired(uint256 deadline);
+        error ExecutionFailed(uint256 commandIndex, bytes message);
+        error InsufficientETH();
+        error InsufficientToken();
+        error V3TooLittleReceived();
+        error V2TooLittleReceived();
+        error V2InvalidPath();
+        error PoolNotInitialized();
+        error CurrencyNotSettled();
+        error NotEnoughLiquidity(bytes32 poolId);
+        error WrappedError(address target, bytes4 selector, bytes reason, bytes details);
+        error UnexpectedRevertBytes(bytes revertData);
+    }
+}

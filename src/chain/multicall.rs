@@ -1,0 +1,95 @@
+//! Many reads in one round trip.
+
+use alloy::sol_types::SolCall;
+use alloy_primitives::{Address, Bytes};
+use futures::future::try_join_all;
+
+use super::{
+    contracts::Multicall3,
+    rpc::{CallError, Rpc},
+};
+use crate::ports::RpcError;
+
+/// Most reads of one round trip; what a public node's gas and time limits carry easily.
+pub const READS_MAX: usize = 200;
+
+/// The few reads that every round of prices needs besides one a job do not cost a round trip of their own.
+const COMPANIONS_MAX: usize = 8;
+
+/// One read.
+#[derive(Debug, Clone)]
+pub struct Read {
+    /// Contract.
+    pub to: Address,
+    /// Calldata.
+    pub data: Bytes,
+}
+
+impl Read {
+    /// A call of a declared function.
+    pub fn new(to: Address, call: &impl SolCall) -> Self {
+        Self {
+            to,
+            data: call.abi_encode().into(),
+        }
+    }
+}
+
+/// What a read gave: its return data, or its revert data.
+pub type Reading = Result<Bytes, Bytes>;
+
+/// The result of a call of type `C`; `None` if it failed, or if what answered is no such contract.
+#[must_use]
+pub fn decode<C: SolCall>(reading: Option<&Reading>) -> Option<C::Return> {
+    C::abi_decode_returns(reading?.as_ref().ok()?).ok()
+}
+
+/// Asks `multicall3` for all `reads`, on the newest block, and answers in their order. A read that reverts fails
+/// alone. [`READS_MAX`] reads, and the few that go along, cost one round trip.
+///
+/// # Errors
+/// [`CallError`] if no node answers, or if there is no Multicall3.
+pub async fn read_all(rpc: &Rpc, multicall3: Address, reads: &[Read]) -> Result<Vec<Reading>, CallError> {
+    if reads.is_empty() {
+        return Ok(vec![]);
+    }
+    let trips = reads
+        .len()
+        .saturating_sub(COMPANIONS_MAX)
+        .div_ceil(READS_MAX)
+        .max(1);
+    let chunks = reads.chunks(reads.len().div_ceil(trips));
+    let answers = try_join_all(chunks.map(|chunk| read_chunk(rpc, multicall3, chunk))).await?;
+    Ok(answers.into_iter().flatten().collect())
+}
+
+async fn read_chunk(rpc: &Rpc, multicall3: Address, reads: &[Read]) -> Result<Vec<Reading>, CallError> {
+    let calls = reads.iter().map(|read| Multicall3::Call3 {
+        target: read.to,
+        allowFailure: true,
+        callData: read.data.clone(),
+    });
+    let call = Multicall3::aggregate3Call {
+        calls: calls.collect(),
+    };
+    let answer = rpc.eth_call(multicall3, &call.abi_encode().into()).await?;
+    let results = Multicall3::aggregate3Call::abi_decode_returns(&answer)
+        .ok()
+        .filter(|results| results.len() == reads.len());
+    let results = results.ok_or_else(|| {
+        CallError::Rpc(RpcError {
+            endpoint: multicall3.to_string(),
+            detail: "no Multicall3 answers here; set contracts.multicall3 of this chain".to_owned(),
+        })
+    })?;
+    Ok(results
+        .into_iter()
+        .map(|result| {
+            if result.success {
+                Ok(result.returnData)
+            } else {
+                Err(result.returnData)
+            }
+        })
+        .collect())
+}

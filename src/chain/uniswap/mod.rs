@@ -1,0 +1,369 @@
+//! Swaps on Uniswap V4, V3 and V2: the best pool found by asking all, quotes that were tried out, calldata that is
+//! bound to a floor and a deadline.
+
+mod calldata;
+pub(crate) mod reverts;
+pub(crate) mod route;
+pub(crate) mod search;
+mod simulate;
+mod trial;
+
+use std::sync::Arc;
+
+use alloy_primitives::{Address, U256};
+use async_trait::async_trait;
+use sqlx::PgPool;
+use tracing::warn;
+
+use self::{
+    calldata::Bounds,
+    route::{Route, token_and_quote},
+    search::{FOUND_FOR, Offer, Search},
+    trial::{Refusal, Trial, scaled_up},
+};
+use super::{
+    contracts::{Erc20, GasPriceOracle, Multicall3},
+    multicall::{Read, decode, read_all},
+    rpc::Rpc,
+    settings::ChainSpec,
+};
+use crate::{
+    domain::{
+        Timestamp,
+        pool::{NATIVE, Pool},
+        span::Span,
+        units::Amount,
+    },
+    ports::{Call, Quote, QuoteError, RpcError, SwapRequest, Venue},
+    store::pools,
+};
+
+/// Pools that are tried out, from the best on, before a pair counts as not tradable.
+const TRIES_MAX: usize = 3;
+/// Block time in seconds that is never reached: quotes are bound to no deadline. Permit2 keeps 48 bits.
+const NEVER: u64 = (1 << 48) - 1;
+/// Bytes of a transaction besides its calldata: numbers, addresses, signature; as an L2 counts them.
+const ENVELOPE: usize = 120;
+
+/// Uniswap on one chain.
+#[derive(Clone)]
+pub struct UniswapVenue {
+    search: Search,
+    ledger: PgPool,
+}
+
+/// What a wallet has of a token, and has allowed the routers to take.
+#[derive(Debug, Clone, Copy)]
+struct Purse {
+    balance: U256,
+    allowed_router: U256,
+    allowed_permit2: U256,
+}
+
+impl UniswapVenue {
+    /// The venue of `spec`'s chain, asked through `rpc`; `ledger` remembers pools.
+    #[must_use]
+    pub fn new(rpc: Rpc, spec: Arc<ChainSpec>, ledger: PgPool) -> Self {
+        Self {
+            search: Search::new(rpc, spec),
+            ledger,
+        }
+    }
+
+    fn spec(&self) -> &ChainSpec {
+        &self.search.spec
+    }
+
+    fn pair(&self, request: &SwapRequest) -> (Address, Address) {
+        token_and_quote(self.spec(), request.token_in, request.token_out)
+    }
+
+    /// The pool that was found lately by this process or by another.
+    async fn known(&self, request: &SwapRequest) -> Option<Pool> {
+        let pair = self.pair(request);
+        if let Some(pool) = self.search.known(pair).await {
+            return Some(pool);
+        }
+        let age_max = Span::from_secs(FOUND_FOR.as_secs());
+        let stored = pools::find(&self.ledger, &self.spec().name, pair, age_max).await;
+        // Without the memory everything still works, a search later.
+        let pool = stored.unwrap_or_else(|error| {
+            warn!(%error, "the pool found before cannot be read");
+            None
+        })?;
+        self.search.keep(pair, pool).await;
+        Some(pool)
+    }
+
+    async fn keep(&self, request: &SwapRequest, pool: Pool) {
+        let pair = self.pair(request);
+        if request.pool.is_some() || self.search.known(pair).await == Some(pool) {
+            return;
+        }
+        self.search.keep(pair, pool).await;
+        if let Err(error) = pools::remember(&self.ledger, &self.spec().name, pair, pool).await {
+            warn!(%error, "the pool found cannot be remembered");
+        }
+    }
+
+    /// What pools give, the best first: of the pinned pool, else of the one known, else of all.
+    async fn offers(&self, request: &SwapRequest) -> Result<(Vec<Offer>, Purse), QuoteError> {
+        let (token_in, token_out) = (request.token_in, request.token_out);
+        if request.amount_in.is_zero() {
+            return Err(QuoteError::NoLiquidity("nothing goes in".to_owned()));
+        }
+        let through = |pool| Route::through(self.spec(), pool, token_in, token_out);
+        if let Some(pinned) = request.pool {
+            let route = through(pinned).ok_or_else(|| {
+                QuoteError::NoLiquidity(format!(
+                    "the pinned pool {pinned} does not trade {token_in} for {token_out}"
+                ))
+            })?;
+            let (offers, purse) = self.ask(request, &[route]).await?;
+            return match offers.is_empty() {
+                true => Err(QuoteError::NoLiquidity(format!(
+                    "the pinned pool {pinned} gives nothing for {}",
+                    request.amount_in
+                ))),
+                false => Ok((offers, purse)),
+            };
+        }
+        if let Some(route) = self.known(request).await.and_then(through) {
+            let (offers, purse) = self.ask(request, &[route]).await?;
+            if !offers.is_empty() {
+                return Ok((offers, purse));
+            }
+            self.search.forget(self.pair(request)).await;
+        }
+        let candidates = self.search.candidates(token_in, token_out).await;
+        let candidates = candidates.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
+        let (offers, purse) = self.ask(request, &candidates).await?;
+        if offers.is_empty() {
+            return Err(QuoteError::NoLiquidity(self.searched(request, &candidates)));
+        }
+        Ok((offers, purse))
+    }
+
+    fn searched(&self, request: &SwapRequest, candidates: &[Route]) -> String {
+        let count = |is: fn(&Pool) -> bool| candidates.iter().filter(|route| is(&route.pool)).count();
+        format!(
+            "no pool gives anything for {} of {} in {}; asked on {}: {} of V4 (hooks: {}), {} of V3, {} of V3 in two \
+             hops, {} of V2",
+            request.amount_in,
+            request.token_in,
+            request.token_out,
+            self.spec().name,
+            count(|pool| matches!(pool, Pool::V4(_))),
+            self.spec().v4_hooks.len(),
+            count(|pool| matches!(pool, Pool::V3(_))),
+            count(|pool| matches!(pool, Pool::V3Hops(..))),
+            count(|pool| matches!(pool, Pool::V2)),
+        )
+    }
+
+    async fn ask(&self, request: &SwapRequest, routes: &[Route]) -> Result<(Vec<Offer>, Purse), QuoteError> {
+        let contracts = &self.spec().contracts;
+        let (token, account) = (request.token_in, request.wallet);
+        let besides = if token == NATIVE {
+            vec![Read::new(
+                contracts.multicall3,
+                &Multicall3::getEthBalanceCall { account },
+            )]
+        } else {
+            let allowance = |spender| {
+                Read::new(
+                    token,
+                    &Erc20::allowanceCall {
+                        owner: account,
+                        spender,
+                    },
+                )
+            };
+            vec![
+                Read::new(token, &Erc20::balanceOfCall { account }),
+                allowance(contracts.swap_router),
+                allowance(contracts.permit2),
+            ]
+        };
+        let asked = self
+            .search
+            .offers(routes, request.amount_in.units(), &besides)
+            .await;
+        let (offers, readings) = asked.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
+        // One word each, whichever function it was.
+        let word = |index: usize| decode::<Erc20::balanceOfCall>(readings.get(index)).unwrap_or_default();
+        let purse = Purse {
+            balance: word(0),
+            allowed_router: word(1),
+            allowed_permit2: word(2),
+        };
+        Ok((offers, purse))
+    }
+
+    /// Goes through offers from the best on until one works; the one that does is remembered.
+    async fn first_that_works<T, F: Future<Output = Result<T, QuoteError>> + Send>(
+        &self,
+        request: &SwapRequest,
+        act: impl Fn(Offer, Purse) -> F + Send,
+    ) -> Result<T, QuoteError> {
+        let (offers, purse) = self.offers(request).await?;
+        let mut refusal = None;
+        for offer in offers.into_iter().take(TRIES_MAX) {
+            match act(offer, purse).await {
+                Ok(done) => {
+                    self.keep(request, offer.route.pool).await;
+                    return Ok(done);
+                }
+                Err(error @ QuoteError::Rpc(_)) => return Err(error),
+                Err(error) => refusal = refusal.or(Some(error)),
+            }
+        }
+        if request.pool.is_none() {
+            self.forget(request).await;
+        }
+        Err(refusal.unwrap_or_else(|| QuoteError::NoLiquidity("no pool gives anything".to_owned())))
+    }
+
+    async fn forget(&self, request: &SwapRequest) {
+        let pair = self.pair(request);
+        self.search.forget(pair).await;
+        if let Err(error) = pools::forget(&self.ledger, &self.spec().name, pair).await {
+            warn!(%error, "a pool that does not trade any more cannot be forgotten");
+        }
+    }
+
+    async fn quote_of(
+        &self,
+        request: &SwapRequest,
+        offer: &Offer,
+        purse: Purse,
+    ) -> Result<Quote, QuoteError> {
+        let bounds = Bounds {
+            amount_out_min: U256::ZERO,
+            deadline: NEVER,
+            clear_allowance: false,
+        };
+        let trial = Trial::new(&self.search, request, offer, purse.allowed(offer));
+        let tried = if purse.balance < request.amount_in.units() {
+            // Whoever cannot pay is told what it would have been; the engine then says what is missing.
+            Err(Refusal::Funds)
+        } else {
+            trial.attempt(bounds).await
+        };
+        let (calls, amount_out) = match tried {
+            Ok(tried) => {
+                if request.prove_sell {
+                    trial.prove_sell(&tried).await?;
+                }
+                (tried.calls, tried.arrived)
+            }
+            Err(Refusal::Funds) => (trial.untried(bounds)?, offer.amount_out),
+            Err(refusal) => return Err(refusal.into()),
+        };
+        if amount_out.is_zero() {
+            return Err(QuoteError::Reverts("nothing arrives".to_owned()));
+        }
+        let gas_units = calls
+            .iter()
+            .fold(0_u64, |sum, call| sum.saturating_add(call.gas_limit));
+        Ok(Quote {
+            amount_out: Amount::new(amount_out),
+            price_impact_bps: offer.price_impact_bps,
+            gas_units,
+            data_fee: self.data_fee(&calls).await?,
+        })
+    }
+
+    async fn calls_of(
+        &self,
+        request: &SwapRequest,
+        offer: &Offer,
+        purse: Purse,
+        (floor, deadline): (Amount, u64),
+    ) -> Result<Vec<Call>, QuoteError> {
+        let trial = Trial::new(&self.search, request, offer, purse.allowed(offer));
+        let bounds = Bounds {
+            amount_out_min: floor.units(),
+            deadline,
+            clear_allowance: false,
+        };
+        let mut tried = trial.attempt(bounds).await?;
+        // V3 and V4 compare the floor with what leaves the pool; what the token keeps of it comes on top.
+        let measured_at_pool = offer.route.pool != Pool::V2;
+        if measured_at_pool && tried.arrived < offer.amount_out && !tried.arrived.is_zero() {
+            let bounds = Bounds {
+                amount_out_min: scaled_up(floor, offer.amount_out, tried.arrived).units(),
+                ..bounds
+            };
+            tried = trial.attempt(bounds).await?;
+        }
+        if tried.arrived < floor.units() {
+            return Err(QuoteError::Reverts(format!(
+                "{} would arrive, and at least {floor} must",
+                tried.arrived
+            )));
+        }
+        Ok(tried.calls)
+    }
+
+    /// What an OP-stack chain takes for the calls' data.
+    async fn data_fee(&self, calls: &[Call]) -> Result<Amount, QuoteError> {
+        let contracts = &self.spec().contracts;
+        if contracts.gas_price_oracle.is_zero() {
+            return Ok(Amount::ZERO);
+        }
+        let reads: Vec<Read> = calls
+            .iter()
+            .map(|call| {
+                let mut data = vec![u8::MAX; ENVELOPE];
+                data.extend_from_slice(&call.data);
+                Read::new(
+                    contracts.gas_price_oracle,
+                    &GasPriceOracle::getL1FeeCall { data: data.into() },
+                )
+            })
+            .collect();
+        let readings = read_all(&self.search.rpc, contracts.multicall3, &reads).await;
+        let readings = readings.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
+        let mut fees = readings
+            .iter()
+            .map(|reading| decode::<GasPriceOracle::getL1FeeCall>(Some(reading)));
+        let sum = fees.try_fold(U256::ZERO, |sum, fee| sum.checked_add(fee?));
+        sum.map(Amount::new).ok_or_else(|| {
+            QuoteError::Rpc(RpcError {
+                endpoint: self.spec().name.clone(),
+                detail: "the oracle of data fees does not answer; see contracts.gas_price_oracle".to_owned(),
+            })
+        })
+    }
+}
+
+impl Purse {
+    /// What the one who takes the input may take already.
+    fn allowed(self, offer: &Offer) -> U256 {
+        match offer.route.pool {
+            Pool::V4(_) => self.allowed_permit2,
+            Pool::V3(_) | Pool::V3Hops(..) | Pool::V2 => self.allowed_router,
+        }
+    }
+}
+
+#[async_trait]
+impl Venue for UniswapVenue {
+    async fn quote(&self, request: &SwapRequest) -> Result<Quote, QuoteError> {
+        let quote = |offer, purse| async move { self.quote_of(request, &offer, purse).await };
+        self.first_that_works(request, quote).await
+    }
+
+    async fn calls(
+        &self,
+        request: &SwapRequest,
+        amount_out_min: Amount,
+        deadline: Timestamp,
+    ) -> Result<Vec<Call>, QuoteError> {
+        let seconds = u64::try_from(deadline.timestamp()).unwrap_or_default();
+        let bounds = (amount_out_min, seconds);
+        let calls = |offer, purse| async move { self.calls_of(request, &offer, purse, bounds).await };
+        self.first_that_works(request, calls).await
+    }
+}

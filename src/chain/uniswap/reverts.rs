@@ -1,0 +1,100 @@
+//! Why a call reverted, for people.
+
+use alloy::sol_types::SolInterface;
+use alloy_primitives::hex;
+
+use crate::chain::contracts::Reverts::RevertsErrors;
+
+/// Errors inside errors inside errors are told no further.
+const DEPTH_MAX: u8 = 4;
+
+/// The reason inside revert data; raw hex if nobody knows it.
+pub(crate) fn reason(data: &[u8]) -> String {
+    nested(data, DEPTH_MAX)
+}
+
+fn nested(data: &[u8], depth: u8) -> String {
+    if data.is_empty() {
+        return "no reason given: no such pool or contract, or out of gas".to_owned();
+    }
+    let inner = |bytes: &[u8]| match depth.checked_sub(1) {
+        Some(less) if !bytes.is_empty() => nested(bytes, less),
+        _ => format!("0x{}", hex::encode(bytes)),
+    };
+    let Ok(error) = RevertsErrors::abi_decode(data) else {
+        return format!("0x{}", hex::encode(data));
+    };
+    match error {
+        RevertsErrors::Error(error) => known_words(&error.reason).to_owned(),
+        RevertsErrors::Panic(error) => format!("Panic(0x{:x})", error.code),
+        RevertsErrors::V4TooLittleReceived(error) => format!(
+            "V4TooLittleReceived: at least {} was asked for, {} would come",
+            error.minAmountOutReceived, error.amountReceived
+        ),
+        RevertsErrors::TransactionDeadlinePassed(_) => "TransactionDeadlinePassed".to_owned(),
+        RevertsErrors::InsufficientAllowance(error) => {
+            format!("InsufficientAllowance: Permit2 may move only {}", error.amount)
+        }
+        RevertsErrors::AllowanceExpired(error) => format!("AllowanceExpired at {}", error.deadline),
+        RevertsErrors::ExecutionFailed(error) => {
+            format!("command {}: {}", error.commandIndex, inner(&error.message))
+        }
+        RevertsErrors::InsufficientETH(_) => "InsufficientETH: less was unwrapped than asked for".to_owned(),
+        RevertsErrors::InsufficientToken(_) => "InsufficientToken".to_owned(),
+        RevertsErrors::V3TooLittleReceived(_) => "V3TooLittleReceived".to_owned(),
+        RevertsErrors::V2TooLittleReceived(_) => "V2TooLittleReceived".to_owned(),
+        RevertsErrors::V2InvalidPath(_) => "V2InvalidPath".to_owned(),
+        RevertsErrors::PoolNotInitialized(_) => "PoolNotInitialized".to_owned(),
+        RevertsErrors::CurrencyNotSettled(_) => {
+            "CurrencyNotSettled: less arrived at the pool than was sent".to_owned()
+        }
+        RevertsErrors::NotEnoughLiquidity(_) => "NotEnoughLiquidity".to_owned(),
+        RevertsErrors::WrappedError(error) => format!("{}: {}", error.target, inner(&error.reason)),
+        RevertsErrors::UnexpectedRevertBytes(error) => inner(&error.revertData),
+    }
+}
+
+/// Uniswap's shortest reasons, written out.
+fn known_words(reason: &str) -> &str {
+    match reason {
+        "STF" => "STF: the token refuses to be transferred, or balance or allowance is too low",
+        "TF" => "TF: the token refuses to be transferred",
+        "IIA" => "IIA: less arrived at the pool than was sent; does the token take a fee?",
+        "" => "an empty reason",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reverts_seen_on_a_chain_are_told_in_words() {
+        for (data, told) in [
+            ("", "no reason given"),
+            ("5bf6f916", "TransactionDeadlinePassed"),
+            (
+                "8b063d73000000000000000000000000000000000000000000000000000000000000000a0000000000000000000000000000000000000000000000000000000000000009",
+                "V4TooLittleReceived: at least 10 was asked for, 9 would come",
+            ),
+            (
+                "f96fb0710000000000000000000000000000000000000000000000000000000000000000",
+                "InsufficientAllowance: Permit2 may move only 0",
+            ),
+            (
+                "08c379a0000000000000000000000000000000000000000000000000000000000000002000000000000000000000000000000000000000000000000000000000000000035354460000000000000000000000000000000000000000000000000000000000",
+                "STF: the token refuses",
+            ),
+            (
+                "4e487b710000000000000000000000000000000000000000000000000000000000000011",
+                "Panic(0x11)",
+            ),
+            ("deadbeef", "0xdeadbeef"),
+        ] {
+            let bytes = hex::decode(data).expect("hex");
+            let said = reason(&bytes);
+            assert!(said.starts_with(told), "{data}: {said}");
+        }
+    }
+}

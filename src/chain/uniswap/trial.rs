@@ -1,0 +1,205 @@
+//! One swap through one pool, tried out.
+
+use alloy_primitives::U256;
+
+use super::{
+    calldata::{self, Bounds},
+    route::Route,
+    search::{Offer, Search},
+    simulate::{Untried, simulate, with_margin},
+};
+use crate::{
+    domain::{
+        pool::NATIVE,
+        trade::Purpose,
+        units::{Amount, Rounding},
+    },
+    ports::{Call, QuoteError, RpcError, SwapRequest},
+};
+
+/// What a swap and an approve use where nothing could be tried out.
+const GAS_SWAP: u64 = 250_000;
+const GAS_APPROVE: u64 = 60_000;
+
+/// A sell right after the buy that gives less than one part in so many back counts as none: no honest pool takes
+/// half.
+const LOSS_SHARE_MAX: U256 = U256::from_limbs([2, 0, 0, 0]);
+
+/// A swap that may be tried out.
+pub(super) struct Trial<'a> {
+    search: &'a Search,
+    request: &'a SwapRequest,
+    offer: &'a Offer,
+    /// What the one who takes the input may take already.
+    allowed: U256,
+}
+
+/// Calls that work, with their gas limits.
+pub(super) struct Tried {
+    pub(super) calls: Vec<Call>,
+    /// What arrives; the quoter's word where the node tells no logs.
+    pub(super) arrived: U256,
+}
+
+/// Why a swap does not work.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// The wallet cannot pay for it.
+    Funds,
+    /// A call reverts.
+    Reverts {
+        /// Which.
+        index: usize,
+        /// Why.
+        reason: String,
+    },
+    /// There are no such calls.
+    Calls(QuoteError),
+    /// Nobody could try it out.
+    Rpc(RpcError),
+}
+
+impl From<Untried> for Refusal {
+    fn from(untried: Untried) -> Self {
+        match untried {
+            Untried::Funds => Self::Funds,
+            Untried::Rpc(error) => Self::Rpc(error),
+        }
+    }
+}
+
+impl From<Refusal> for QuoteError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Funds => Self::Reverts("the wallet cannot pay for it".to_owned()),
+            Refusal::Reverts { reason, .. } => Self::Reverts(reason),
+            Refusal::Calls(error) => error,
+            Refusal::Rpc(error) => Self::Rpc(error),
+        }
+    }
+}
+
+impl<'a> Trial<'a> {
+    pub(super) const fn new(
+        search: &'a Search,
+        request: &'a SwapRequest,
+        offer: &'a Offer,
+        allowed: U256,
+    ) -> Self {
+        Self {
+            search,
+            request,
+            offer,
+            allowed,
+        }
+    }
+
+    /// The calls within `bounds`, tried out. An allowance that the token does not let be changed is cleared first.
+    pub(super) async fn attempt(&self, bounds: Bounds) -> Result<Tried, Refusal> {
+        match self.once(bounds).await {
+            Err(Refusal::Reverts { index: 0, .. })
+                if self.request.token_in != NATIVE && !self.allowed.is_zero() && !bounds.clear_allowance =>
+            {
+                let clear_allowance = true;
+                self.once(Bounds {
+                    clear_allowance,
+                    ..bounds
+                })
+                .await
+            }
+            other => other,
+        }
+    }
+
+    async fn once(&self, bounds: Bounds) -> Result<Tried, Refusal> {
+        let (spec, request) = (&self.search.spec, self.request);
+        let mut calls = calldata::calls(spec, request, &self.offer.route, bounds).map_err(Refusal::Calls)?;
+        let simulation = simulate(&self.search.rpc, request.wallet, &calls).await?;
+        if let Some((index, reason)) = simulation.failure() {
+            let reason = reason.to_owned();
+            return Err(Refusal::Reverts { index, reason });
+        }
+        for (index, call) in calls.iter_mut().enumerate() {
+            call.gas_limit = simulation.gas_limit(index);
+        }
+        let last = calls.len().saturating_sub(1);
+        let arrived = calls.last().and_then(|swap| {
+            simulation.arrived(
+                last,
+                (swap, request.wallet),
+                request.token_out,
+                spec.wrapped_native,
+            )
+        });
+        Ok(Tried {
+            calls,
+            arrived: arrived.unwrap_or(self.offer.amount_out),
+        })
+    }
+
+    /// The calls, with gas limits that are usually enough.
+    pub(super) fn untried(&self, bounds: Bounds) -> Result<Vec<Call>, QuoteError> {
+        let mut calls = calldata::calls(&self.search.spec, self.request, &self.offer.route, bounds)?;
+        for call in &mut calls {
+            call.gas_limit = with_margin(match call.purpose {
+                Purpose::Approve => GAS_APPROVE,
+                Purpose::Swap | Purpose::Cancel => GAS_SWAP,
+            });
+        }
+        Ok(calls)
+    }
+
+    /// Buys and sells what arrived, all on paper.
+    pub(super) async fn prove_sell(&self, bought: &Tried) -> Result<(), QuoteError> {
+        let spec = &self.search.spec;
+        let request = SwapRequest {
+            token_in: self.request.token_out,
+            token_out: self.request.token_in,
+            amount_in: Amount::new(bought.arrived),
+            ..*self.request
+        };
+        let unsellable = |why: String| QuoteError::Unsellable(why);
+        let route = Route::through(spec, self.offer.route.pool, request.token_in, request.token_out)
+            .ok_or_else(|| unsellable(format!("{} trades one way only", self.offer.route.pool)))?;
+        let bounds = Bounds {
+            amount_out_min: U256::ZERO,
+            deadline: super::NEVER,
+            clear_allowance: false,
+        };
+        let mut calls = bought.calls.clone();
+        let buys = calls.len();
+        calls.extend(calldata::calls(spec, &request, &route, bounds)?);
+        let simulation = simulate(&self.search.rpc, request.wallet, &calls)
+            .await
+            .map_err(Refusal::from)?;
+        match simulation.failure() {
+            Some((index, reason)) if index < buys => return Err(QuoteError::Reverts(reason.to_owned())),
+            Some((_, reason)) => return Err(unsellable(reason.to_owned())),
+            None => {}
+        }
+        let last = calls.len().saturating_sub(1);
+        let back = calls.last().and_then(|swap| {
+            simulation.arrived(
+                last,
+                (swap, request.wallet),
+                request.token_out,
+                spec.wrapped_native,
+            )
+        });
+        let least = self.request.amount_in.units() / LOSS_SHARE_MAX;
+        match back {
+            Some(back) if back < least => Err(unsellable(format!(
+                "it gives {back} back of {}",
+                self.request.amount_in
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// `amount * numerator / denominator`, rounded up; as it is if that leaves the range.
+pub(super) fn scaled_up(amount: Amount, numerator: U256, denominator: U256) -> Amount {
+    amount
+        .mul_div(numerator, denominator, Rounding::Up)
+        .unwrap_or(amount)
+}

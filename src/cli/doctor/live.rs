@@ -1,0 +1,328 @@
+//! What `doctor` asks chains and keystores: only of chains that have a node, and of wallets that live jobs use.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{Address, Bytes, U256};
+use chrono::Utc;
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+
+use super::{Check, Verdict};
+use crate::{
+    chain::LiveChain,
+    cli::{CliError, world::World},
+    domain::{
+        job::{Account, JobStatus, Realm},
+        pool::NATIVE,
+        units::{Amount, Price, Rounding, Usd},
+    },
+    ports::{Asset, Chain, SwapRequest},
+    store::{
+        jobs::{self, Filter, Job},
+        signers,
+    },
+};
+
+/// `allowance(address,address)`.
+const ALLOWANCE: [u8; 4] = [0xdd, 0x62, 0xed, 0x3e];
+/// What a quote is asked for, to see whether there is a pool.
+const PROBE_USD: Decimal = Decimal::ONE;
+
+pub(super) async fn examine(world: &World) -> Result<Vec<Check>, CliError> {
+    let jobs = jobs::list(&world.pool, &Filter::default()).await?;
+    let mut wallets: BTreeMap<(String, Address), Vec<Job>> = BTreeMap::new();
+    for job in jobs {
+        if job.account.realm == Realm::Live && job.status != JobStatus::Idle {
+            let key = (job.account.chain.clone(), job.account.wallet);
+            wallets.entry(key).or_default().push(job);
+        }
+    }
+    let mut checks = Vec::new();
+    for live in world.live().chains().values() {
+        checks.extend(nodes(live).await);
+        checks.push(head(live).await);
+        checks.push(contracts(live).await);
+    }
+    for ((chain, wallet), jobs) in wallets {
+        checks.push(match world.live().keys().unlock(wallet) {
+            Ok(_) => Check::ok("keystore", format!("{wallet} opens")),
+            Err(error) => Check::bad(
+                Verdict::Fail,
+                "keystore",
+                error,
+                "`lgi-mm wallet list` shows what is there",
+            ),
+        });
+        match world.live().chain(&chain) {
+            Ok(live) => checks.extend(wallet_checks(world, live, wallet, &jobs).await?),
+            Err(error) => checks.push(Check::bad(
+                Verdict::Fail,
+                "chain",
+                error,
+                "live jobs wait until it has one",
+            )),
+        }
+    }
+    Ok(checks)
+}
+
+async fn nodes(live: &LiveChain) -> Vec<Check> {
+    let mend = format!("see chains.{}.rpc_urls", live.spec.name);
+    let answers = live.rpc.chain_ids().await.into_iter();
+    answers
+        .map(|(node, id)| match id {
+            Ok(id) if id == live.spec.chain_id => {
+                Check::ok("RPC", format!("{node} serves {}", live.spec.name))
+            }
+            Ok(id) => Check::bad(
+                Verdict::Fail,
+                "RPC",
+                format!("{node} serves chain id {id}"),
+                &mend,
+            ),
+            Err(error) => Check::bad(Verdict::Fail, "RPC", format!("{node}: {error}"), &mend),
+        })
+        .collect()
+}
+
+async fn head(live: &LiveChain) -> Check {
+    let longest = live.chain.max_head_age();
+    match live.chain.head().await {
+        Ok(head) => {
+            let age = (Utc::now() - head.time).num_seconds();
+            let seen = format!("block {} of {}, {age} s old", head.number, live.spec.name);
+            if longest.after(head.time) >= Utc::now() {
+                Check::ok("newest block", seen)
+            } else {
+                let mend = "the chain has halted, the node is behind, or this machine's clock is wrong: nothing is traded until then";
+                Check::bad(Verdict::Fail, "newest block", seen, mend)
+            }
+        }
+        Err(error) => Check::bad(
+            Verdict::Fail,
+            "newest block",
+            error,
+            "no node answers; nothing is traded until one does",
+        ),
+    }
+}
+
+/// An address without code would swallow money.
+async fn contracts(live: &LiveChain) -> Check {
+    let known = live.spec.contracts.named();
+    let used: Vec<_> = known
+        .into_iter()
+        .filter(|(_, address)| !address.is_zero())
+        .collect();
+    let requests: Vec<_> = used
+        .iter()
+        .map(|(_, address)| ("eth_getCode", json!([address, "latest"])))
+        .collect();
+    let what = "contracts";
+    let answers = match live.rpc.batch(&requests).await {
+        Ok(answers) => answers,
+        Err(error) => return Check::bad(Verdict::Fail, what, error, "no node answers"),
+    };
+    let has_code = |answer: &Value| answer.as_str().is_some_and(|code| code.len() > 2);
+    let empty: Vec<String> = used
+        .iter()
+        .zip(answers)
+        .filter(|(_, answer)| !answer.as_ref().is_ok_and(has_code))
+        .map(|((name, address), _)| format!("{name} {address}"))
+        .collect();
+    if empty.is_empty() {
+        return Check::ok(what, format!("{} on {} have code", used.len(), live.spec.name));
+    }
+    let mend = format!(
+        "nothing is deployed there: mend [chains.{}.contracts]",
+        live.spec.name
+    );
+    Check::bad(Verdict::Fail, what, empty.join(", "), mend)
+}
+
+async fn wallet_checks(
+    world: &World,
+    live: &LiveChain,
+    wallet: Address,
+    jobs: &[Job],
+) -> Result<Vec<Check>, CliError> {
+    let account = Account {
+        realm: Realm::Live,
+        chain: live.spec.name.clone(),
+        wallet,
+    };
+    let mut checks = vec![nonce(world, live, &account).await?, gas(live, wallet, jobs).await];
+    for job in jobs {
+        checks.push(pool(live, job).await);
+        checks.push(holding(live, job).await);
+        checks.push(allowances(live, job).await);
+    }
+    Ok(checks)
+}
+
+async fn nonce(world: &World, live: &LiveChain, account: &Account) -> Result<Check, CliError> {
+    let known = signers::find(&world.pool, account).await?;
+    let what = "nonce";
+    Ok(match (live.chain.nonces(account.wallet).await, known) {
+        (Err(error), _) => Check::bad(Verdict::Fail, what, error, "no node answers"),
+        (Ok(chain), Some(ours)) if chain.latest > ours.next_nonce => Check::bad(
+            Verdict::Fail,
+            what,
+            format!("chain {}, database {}", chain.latest, ours.next_nonce),
+            "the database is older than the chain, or somebody else uses the key: run `lgi-mm reconcile`",
+        ),
+        (Ok(chain), Some(ours)) => Check::ok(
+            what,
+            format!("chain {}, database {}", chain.latest, ours.next_nonce),
+        ),
+        (Ok(chain), None) if chain.pending != chain.latest => Check::bad(
+            Verdict::Warn,
+            what,
+            format!(
+                "{} transactions are pending that are not ours",
+                chain.pending - chain.latest
+            ),
+            "the first trade waits until they are mined",
+        ),
+        (Ok(chain), None) => Check::ok(what, format!("chain {}, not used yet", chain.latest)),
+    })
+}
+
+/// Gas for one trade of the dearest job, beside what is never touched.
+async fn gas(live: &LiveChain, wallet: Address, jobs: &[Job]) -> Check {
+    let what = "native balance";
+    let balance = live.chain.balances(wallet, &[Asset::Native]).await;
+    let balance = match balance {
+        Ok(balances) => balances.first().copied().unwrap_or_default(),
+        Err(error) => return Check::bad(Verdict::Fail, what, error, "no node answers"),
+    };
+    let symbol = &live.spec.native_symbol;
+    let seen = format!("{} {symbol} in {wallet}", balance.to_whole(18));
+    let reserve = jobs.iter().map(|job| job.config.limits.gas_reserve).max();
+    let needed =
+        reserve.map(|coins| Usd::rounded(coins, Rounding::Up).to_amount(18, Price::ONE, Rounding::Up));
+    match needed {
+        Some(Ok(needed)) if balance <= needed => Check::bad(
+            Verdict::Fail,
+            what,
+            seen,
+            format!(
+                "send it more {symbol}: {} are kept as limits.gas_reserve",
+                needed.to_whole(18)
+            ),
+        ),
+        _ => Check::ok(what, seen),
+    }
+}
+
+async fn pool(live: &LiveChain, job: &Job) -> Check {
+    let what = "pool";
+    let amount = match live.chain.usd_price(Asset::of(job.quote.address)).await {
+        Ok(known) => {
+            Usd::rounded(PROBE_USD, Rounding::Up).to_amount(job.quote.decimals, known.price, Rounding::Up)
+        }
+        Err(error) => return Check::bad(Verdict::Fail, what, error, "no price of what the job pays with"),
+    };
+    let request = SwapRequest {
+        wallet: job.account.wallet,
+        token_in: job.quote.address,
+        token_out: job.token.address,
+        amount_in: amount.unwrap_or_default(),
+        amount_out_fair: Amount::ZERO,
+        pool: job.config.venue.pool,
+        prove_sell: false,
+    };
+    let name = format!("{} / {}", job.token.symbol, job.quote.symbol);
+    match live.venue.quote(&request).await {
+        Ok(_) => Check::ok(what, format!("{name} quotes")),
+        Err(error) => {
+            let mend = "the job holds: pin a pool with `config edit --set venue.pool=..`, or start it with another --quote";
+            Check::bad(Verdict::Fail, what, format!("{name}: {error}"), mend)
+        }
+    }
+}
+
+/// The wallet must hold at least what the job says it bought.
+async fn holding(live: &LiveChain, job: &Job) -> Check {
+    let what = "position";
+    let tracked = job.position.token_balance;
+    match live
+        .chain
+        .balances(job.account.wallet, &[Asset::Token(job.token.address)])
+        .await
+    {
+        Ok(balances) if balances.first().is_some_and(|held| *held >= tracked) => Check::ok(
+            what,
+            format!(
+                "{} {} of job {} are there",
+                tracked.to_whole(job.token.decimals),
+                job.token.symbol,
+                job.id
+            ),
+        ),
+        Ok(balances) => Check::bad(
+            Verdict::Fail,
+            what,
+            format!(
+                "job {} tracks {} {}, the wallet holds {}",
+                job.id,
+                tracked.to_whole(job.token.decimals),
+                job.token.symbol,
+                balances
+                    .first()
+                    .copied()
+                    .unwrap_or_default()
+                    .to_whole(job.token.decimals)
+            ),
+            "somebody moved them: run `lgi-mm reconcile`",
+        ),
+        Err(error) => Check::bad(Verdict::Fail, what, error, "no node answers"),
+    }
+}
+
+/// Allowances are exact and used up by their trade; one that is left over belongs to a trade that never swapped.
+async fn allowances(live: &LiveChain, job: &Job) -> Check {
+    let contracts = &live.spec.contracts;
+    let mut asked = Vec::new();
+    for token in [&job.token, &job.quote]
+        .into_iter()
+        .filter(|token| token.address != NATIVE)
+    {
+        for spender in [contracts.permit2, contracts.swap_router] {
+            asked.push((token, spender));
+        }
+    }
+    let requests: Vec<_> = asked
+        .iter()
+        .map(|(token, spender)| {
+            let owner = job.account.wallet.into_word();
+            let data: Bytes = [&ALLOWANCE[..], owner.as_slice(), spender.into_word().as_slice()]
+                .concat()
+                .into();
+            (
+                "eth_call",
+                json!([{ "to": token.address, "data": data }, "latest"]),
+            )
+        })
+        .collect();
+    let what = "allowances";
+    let answers = match live.rpc.batch(&requests).await {
+        Ok(answers) => answers,
+        Err(error) => return Check::bad(Verdict::Fail, what, error, "no node answers"),
+    };
+    let is_left = |answer: &Value| {
+        let units: Option<U256> = answer.as_str().and_then(|text| text.parse().ok());
+        units.is_some_and(|units| !units.is_zero())
+    };
+    let left: Vec<String> = asked
+        .iter()
+        .zip(answers)
+        .filter(|(_, answer)| answer.as_ref().is_ok_and(is_left))
+        .map(|((token, spender), _)| format!("{} to {spender}", token.symbol))
+        .collect();
+    if left.is_empty() {
+        return Check::ok(what, format!("none left over by job {}", job.id));
+    }
+    let mend = "the next trade replaces it by its own exact one; while a trade is open this is expected";
+    Check::bad(Verdict::Warn, what, left.join(", "), mend)
+}

@@ -1,0 +1,288 @@
+//! A local chain with the real contracts: Uniswap V2, V3 and V4, Permit2, the Universal Router and Multicall3 on
+//! anvil, with pools of every shape. For tests, the live demo and practice; its money is worth nothing.
+
+mod artifacts;
+mod code;
+mod deploy;
+mod node;
+mod pools;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use alloy::sol_types::SolCall;
+use alloy_primitives::{Address, B256, Bytes, U256};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    chain::ChainKeys,
+    domain::{pool::Pool, span::Span},
+};
+use deploy::deploy;
+
+pub use node::{CHAIN_ID, DEPLOYER, Node};
+
+/// The name under which settings know the local chain.
+pub const NAME: &str = "local";
+
+/// How blocks are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BlockTime {
+    /// One for each transaction, at once.
+    #[default]
+    OnTransaction,
+    /// One each so often, 1s or more.
+    Every(Span),
+    /// Only when asked.
+    OnDemand,
+}
+
+/// How a local chain is started.
+#[derive(Debug, Clone, Default)]
+pub struct DevnetOptions {
+    /// Directory with `node_modules` of `scripts/contracts`.
+    pub contracts: PathBuf,
+    /// A state to begin with; made there if it is missing. None: deployed anew.
+    pub state: Option<PathBuf>,
+    /// Port; 0 for any.
+    pub port: u16,
+    /// How blocks are made once everything is deployed.
+    pub block_time: BlockTime,
+}
+
+/// Where everything is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// Contracts by their names in `[chains.local.contracts]`.
+    pub contracts: std::collections::BTreeMap<String, Address>,
+    /// WETH9.
+    pub weth: Address,
+    /// A dollar of 6 digits.
+    pub usdc: Address,
+    /// A token with a V3 and a V2 pool against WETH, and a V4 pool against the native coin.
+    pub token: Address,
+    /// The token of the design, at its own address, in a V4 pool of its own shape: WETH, dynamic fee, a fee hook.
+    pub clanker: Address,
+    /// Its pool.
+    pub clanker_pool: Pool,
+    /// The hook that sets that pool's fee.
+    pub hook: Address,
+    /// Takes 1 % of every transfer; a V2 pool against WETH.
+    pub taxed: Address,
+    /// Can be bought and, once shut, not sold; a V3 pool against WETH.
+    pub trap: Address,
+    /// Tokens at about two dollars, by ticker: V4 against the native coin (STEADY, BALANCE), V3 (DIPPER) and V2
+    /// (SPREAD) against WETH.
+    pub practice: std::collections::BTreeMap<String, Address>,
+    /// V3 pool of WETH and USDC, with a history.
+    pub weth_usdc: Address,
+}
+
+/// A local chain that could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum DevnetError {
+    /// A file of the npm packages.
+    #[error(
+        "{path}: {detail}; install the contracts with `npm ci` in scripts/contracts, or set LGI_MM_CONTRACTS"
+    )]
+    Artifact {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// anvil itself.
+    #[error("{program} cannot be run: {source}; it comes with `npm ci` in scripts/contracts")]
+    NoAnvil {
+        /// What was tried.
+        program: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It runs and does not listen.
+    #[error("anvil does not listen; is the port taken?")]
+    NotListening,
+    /// It refused a request.
+    #[error("{method}: {detail}")]
+    Rpc {
+        /// Which.
+        method: &'static str,
+        /// Its words.
+        detail: String,
+    },
+    /// A step of the deployment reverted.
+    #[error("transaction {hash} of the deployment reverted")]
+    Reverted {
+        /// Which.
+        hash: B256,
+    },
+    /// A state file that cannot be used.
+    #[error("{path}: {source}")]
+    State {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// A running local chain. It ends when this is dropped.
+pub struct Devnet {
+    /// The node, and what only anvil can do.
+    pub node: Node,
+    deployment: Deployment,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    deployment: Deployment,
+    state: Bytes,
+}
+
+impl Devnet {
+    /// Starts anvil and deploys everything, or takes a state over that was saved before.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn start(options: &DevnetOptions) -> Result<Self, DevnetError> {
+        let saved = options.state.as_deref().map(read).transpose()?.flatten();
+        let contracts = &options.contracts;
+        let (deployment, state) = match saved {
+            Some(Saved { deployment, state }) => (deployment, state),
+            None => {
+                let node = Node::start(contracts, 0, BlockTime::OnTransaction).await?;
+                let deployment = deploy(&node, contracts).await?;
+                let state = node.dump_state().await?;
+                let saved = Saved { deployment, state };
+                if let Some(path) = &options.state {
+                    write(path, &saved)?;
+                }
+                (saved.deployment, saved.state)
+            }
+        };
+        let node = Node::start(contracts, options.port, options.block_time).await?;
+        node.load_state(&state).await?;
+        if options.block_time != BlockTime::OnDemand {
+            node.mine(1).await?;
+        }
+        Ok(Self { node, deployment })
+    }
+
+    /// Where everything is.
+    #[must_use]
+    pub const fn deployment(&self) -> &Deployment {
+        &self.deployment
+    }
+
+    /// What `[chains.local]` must say.
+    #[must_use]
+    pub fn chain_keys(&self) -> ChainKeys {
+        let Deployment {
+            contracts,
+            weth,
+            usdc,
+            hook,
+            ..
+        } = &self.deployment;
+        ChainKeys {
+            rpc_urls: vec![self.node.url().to_string()],
+            chain_id: Some(CHAIN_ID),
+            wrapped_native: Some(*weth),
+            usdc: Some(*usdc),
+            contracts: contracts.clone(),
+            v4_hooks: Some(vec![format!(
+                "{hook:#x}/{}/200",
+                crate::domain::pool::DYNAMIC_FEE
+            )]),
+            rpc_requests_per_second: Some(10_000),
+            required_depth: Some(1),
+            resend_after: Some(Span::from_millis(1_000)),
+            replace_after: Some(Span::from_millis(3_000)),
+            max_head_age: Some(Span::from_secs(3_600)),
+            ..ChainKeys::default()
+        }
+    }
+
+    /// Gives `wallet` a hundred native coins, and a hundred thousand dollars.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn fund(&self, wallet: Address) -> Result<(), DevnetError> {
+        let coin = U256::from(10).pow(U256::from(18));
+        self.node.set_balance(wallet, coin * U256::from(100)).await?;
+        self.mint(self.deployment.usdc, wallet, U256::from(100_000_000_000_u64))
+            .await
+    }
+
+    /// Makes more of a token that lets anybody do so: USDC and the tokens without a trick.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn mint(&self, token: Address, to: Address, amount: U256) -> Result<(), DevnetError> {
+        let data: Bytes = pools::mintCall { to, value: amount }.abi_encode().into();
+        self.node
+            .send(node::DEPLOYER, Some(token), &data, U256::ZERO)
+            .await
+            .map(|_| ())
+    }
+
+    /// Lets the trap shut, or opens it again.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn shut_trap(&self, shut: bool) -> Result<(), DevnetError> {
+        let word = B256::from(U256::from(u8::from(shut)));
+        self.node
+            .set_storage(self.deployment.trap, code::TRAP_SHUT, word)
+            .await
+    }
+
+    /// Sets the native coin's price, 8 digits, and when it was updated (none: always just now).
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn set_feed(
+        &self,
+        name: &str,
+        answer: U256,
+        updated_at: Option<u64>,
+    ) -> Result<(), DevnetError> {
+        let feed = self.deployment.contracts.get(name).copied().unwrap_or_default();
+        self.node
+            .set_storage(feed, code::FEED_ANSWER, answer.into())
+            .await?;
+        let updated = U256::from(updated_at.unwrap_or_default());
+        self.node
+            .set_storage(feed, code::FEED_UPDATED, updated.into())
+            .await
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Saved>, DevnetError> {
+    let state_error = |source| DevnetError::State {
+        path: path.to_owned(),
+        source,
+    };
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| state_error(error.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(state_error(error)),
+    }
+}
+
+/// Complete before it has its name: tests side by side may all make it.
+fn write(path: &Path, saved: &Saved) -> Result<(), DevnetError> {
+    let draft = path.with_extension(format!("{}.new", std::process::id()));
+    let written = serde_json::to_vec(saved)
+        .map_err(io::Error::from)
+        .and_then(|bytes| fs::write(&draft, bytes))
+        .and_then(|()| fs::rename(&draft, path));
+    written.map_err(|source| DevnetError::State {
+        path: path.to_owned(),
+        source,
+    })
+}

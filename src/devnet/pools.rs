@@ -1,0 +1,233 @@
+//! Liquidity of every shape, put in as its providers do it.
+
+use alloy::{sol, sol_types::SolCall};
+use alloy_primitives::{
+    Address, B256, Bytes, I256, U160, U256,
+    aliases::{I24, U24},
+    uint,
+};
+
+use super::{
+    DevnetError,
+    node::{DEPLOYER, Node},
+};
+use crate::domain::pool::PoolKey;
+
+sol! {
+    function mint(address to, uint256 value) external;
+    function approve(address spender, uint256 amount) external returns (bool);
+    function transfer(address to, uint256 amount) external returns (bool);
+    function deposit() external payable;
+
+    interface V2 {
+        function createPair(address a, address b) external returns (address pair);
+        function getPair(address a, address b) external view returns (address pair);
+        function mint(address to) external returns (uint256 liquidity);
+    }
+
+    interface V3 {
+        struct MintParams {
+            address token0; address token1; uint24 fee; int24 tickLower; int24 tickUpper;
+            uint256 amount0Desired; uint256 amount1Desired; uint256 amount0Min; uint256 amount1Min;
+            address recipient; uint256 deadline;
+        }
+        function createAndInitializePoolIfNecessary(address token0, address token1, uint24 fee, uint160 sqrtPriceX96)
+            external payable returns (address pool);
+        function mint(MintParams params) external payable
+            returns (uint256 tokenId, uint128 liquidity, uint256 amount0, uint256 amount1);
+        function getPool(address a, address b, uint24 fee) external view returns (address pool);
+        function increaseObservationCardinalityNext(uint16 next) external;
+    }
+
+    interface V4 {
+        struct Key { address currency0; address currency1; uint24 fee; int24 tickSpacing; address hooks; }
+        struct Range { int24 tickLower; int24 tickUpper; int256 liquidityDelta; bytes32 salt; }
+        function initialize(Key key, uint160 sqrtPriceX96) external returns (int24 tick);
+        function modifyLiquidity(Key key, Range params, bytes hookData) external payable returns (int256 delta);
+    }
+}
+
+/// The widest tick that V3 and V4 know.
+const TICK_MAX: i32 = 887_272;
+
+/// Some of a token.
+#[derive(Clone, Copy)]
+pub(super) struct Stake {
+    pub(super) token: Address,
+    pub(super) amount: U256,
+}
+
+impl Stake {
+    pub(super) fn new(token: Address, whole: u64, decimals: u8) -> Self {
+        Self {
+            token,
+            amount: U256::from(whole) * U256::from(10).pow(U256::from(decimals)),
+        }
+    }
+}
+
+/// As pools order them.
+fn ordered(a: Stake, b: Stake) -> (Stake, Stake) {
+    if a.token < b.token { (a, b) } else { (b, a) }
+}
+
+/// `sqrt(amount1 / amount0) * 2^96`, rounded down.
+fn sqrt_price(amount0: U256, amount1: U256) -> U160 {
+    let ratio: U256 = (amount1 << 128) / amount0;
+    U160::saturating_from(ratio.root(2) << 32)
+}
+
+fn full_range(spacing: i32) -> (I24, I24) {
+    let widest = TICK_MAX / spacing * spacing;
+    let tick = |tick| I24::try_from(tick).unwrap_or_default();
+    (tick(-widest), tick(widest))
+}
+
+async fn do_call(node: &Node, to: Address, call: impl SolCall) -> Result<(), DevnetError> {
+    let data: Bytes = call.abi_encode().into();
+    node.send(DEPLOYER, Some(to), &data, U256::ZERO).await.map(|_| ())
+}
+
+pub(super) async fn approve_all(
+    node: &Node,
+    token: Address,
+    spenders: &[Address],
+) -> Result<(), DevnetError> {
+    for spender in spenders {
+        let call = approveCall {
+            spender: *spender,
+            amount: U256::MAX,
+        };
+        do_call(node, token, call).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn v2_pair(node: &Node, factory: Address, a: Stake, b: Stake) -> Result<(), DevnetError> {
+    let (a_token, b_token) = (a.token, b.token);
+    do_call(
+        node,
+        factory,
+        V2::createPairCall {
+            a: a_token,
+            b: b_token,
+        },
+    )
+    .await?;
+    let asked: Bytes = V2::getPairCall {
+        a: a_token,
+        b: b_token,
+    }
+    .abi_encode()
+    .into();
+    let pair = address_in(&node.call(factory, &asked).await?);
+    for stake in [a, b] {
+        let call = transferCall {
+            to: pair,
+            amount: stake.amount,
+        };
+        do_call(node, stake.token, call).await?;
+    }
+    do_call(node, pair, V2::mintCall { to: DEPLOYER }).await
+}
+
+/// A pool over the whole range; its address.
+pub(super) async fn v3_pool(
+    node: &Node,
+    (factory, manager): (Address, Address),
+    a: Stake,
+    b: Stake,
+    (fee, spacing): (u32, i32),
+) -> Result<Address, DevnetError> {
+    let (low, high) = ordered(a, b);
+    let fee = U24::saturating_from(fee);
+    let create = V3::createAndInitializePoolIfNecessaryCall {
+        token0: low.token,
+        token1: high.token,
+        fee,
+        sqrtPriceX96: sqrt_price(low.amount, high.amount),
+    };
+    do_call(node, manager, create).await?;
+    let (tick_lower, tick_upper) = full_range(spacing);
+    let params = V3::MintParams {
+        token0: low.token,
+        token1: high.token,
+        fee,
+        tickLower: tick_lower,
+        tickUpper: tick_upper,
+        amount0Desired: low.amount,
+        amount1Desired: high.amount,
+        amount0Min: U256::ZERO,
+        amount1Min: U256::ZERO,
+        recipient: DEPLOYER,
+        deadline: U256::from(u64::MAX),
+    };
+    do_call(node, manager, V3::mintCall { params }).await?;
+    let asked: Bytes = V3::getPoolCall {
+        a: low.token,
+        b: high.token,
+        fee,
+    }
+    .abi_encode()
+    .into();
+    Ok(address_in(&node.call(factory, &asked).await?))
+}
+
+/// Room for a history that a time-weighted mean can be read from.
+pub(super) async fn grow_history(node: &Node, pool: Address) -> Result<(), DevnetError> {
+    do_call(
+        node,
+        pool,
+        V3::increaseObservationCardinalityNextCall { next: 200 },
+    )
+    .await
+}
+
+/// A pool over the whole range. The native coin is sent along.
+pub(super) async fn v4_pool(
+    node: &Node,
+    (manager, provider): (Address, Address),
+    key: &PoolKey,
+    a: Stake,
+    b: Stake,
+) -> Result<(), DevnetError> {
+    let (low, high) = ordered(a, b);
+    let key = V4::Key {
+        currency0: key.currency0,
+        currency1: key.currency1,
+        fee: U24::saturating_from(key.fee),
+        tickSpacing: I24::try_from(key.tick_spacing).unwrap_or_default(),
+        hooks: key.hooks,
+    };
+    let initialize = V4::initializeCall {
+        key: key.clone(),
+        sqrtPriceX96: sqrt_price(low.amount, high.amount),
+    };
+    do_call(node, manager, initialize).await?;
+    let (tick_lower, tick_upper) = full_range(i32::try_from(key.tickSpacing).unwrap_or(1));
+    // Over the whole range, liquidity is the geometric mean; a hair less, so that rounding never asks for more.
+    let liquidity = (low.amount.root(2) * high.amount.root(2)) * uint!(999_U256) / uint!(1_000_U256);
+    let add = V4::modifyLiquidityCall {
+        key,
+        params: V4::Range {
+            tickLower: tick_lower,
+            tickUpper: tick_upper,
+            liquidityDelta: I256::from_raw(liquidity),
+            salt: B256::ZERO,
+        },
+        hookData: Bytes::new(),
+    };
+    let value = if low.token.is_zero() {
+        low.amount
+    } else {
+        U256::ZERO
+    };
+    let data: Bytes = add.abi_encode().into();
+    node.send(DEPLOYER, Some(provider), &data, value)
+        .await
+        .map(|_| ())
+}
+
+pub(super) fn address_in(word: &[u8]) -> Address {
+    word.get(12..32).map_or(Address::ZERO, Address::from_slice)
+}

@@ -1,0 +1,36 @@
+//! A local chain for each test, deployed once.
+
+use std::path::PathBuf;
+
+use lgi_mm::devnet::{BlockTime, Devnet, DevnetOptions};
+
+/// Where `scripts/test` put the contracts.
+pub fn contracts() -> PathBuf {
+    let given = std::env::var_os("LGI_MM_CONTRACTS").map(PathBuf::from);
+    given.unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/contracts")))
+}
+
+/// A chain of one's own, with everything deployed.
+pub async fn devnet(block_time: BlockTime) -> Devnet {
+    let options = DevnetOptions {
+        contracts: contracts(),
+        state: Some(saved_state()),
+        block_time,
+        ..DevnetOptions::default()
+    };
+    Devnet::start(&options)
+        .await
+        .expect("a local chain; scripts/test installs what it needs")
+}
+
+/// The state depends on the contracts and on what deploys them; another program makes another file.
+fn saved_state() -> PathBuf {
+    let sources = [
+        include_str!("../../src/devnet/deploy.rs"),
+        include_str!("../../src/devnet/pools.rs"),
+        include_str!("../../src/devnet/code.rs"),
+        include_str!("../../scripts/contracts/package-lock.json"),
+    ];
+    let version = alloy_primitives::keccak256(sources.concat());
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("devnet-{}.json", &version.to_string()[2..14]))
+}
