@@ -53,7 +53,11 @@ pub async fn read_all(rpc: &Rpc, multicall3: Address, reads: &[Read]) -> Result<
     if reads.is_empty() {
         return Ok(vec![]);
     }
-    let trips = reads.len().saturating_sub(COMPANIONS_MAX).div_ceil(READS_MAX).max(1);
+    let trips = reads
+        .len()
+        .saturating_sub(COMPANIONS_MAX)
+        .div_ceil(READS_MAX)
+        .max(1);
     let chunks = reads.chunks(reads.len().div_ceil(trips));
     let answers = try_join_all(chunks.map(|chunk| read_chunk(rpc, multicall3, chunk))).await?;
     Ok(answers.into_iter().flatten().collect())

@@ -63,7 +63,11 @@ pub async fn remember(
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn forget(pool: &PgPool, chain: &str, (token, quote): (Address, Address)) -> Result<(), StoreError> {
+pub async fn forget(
+    pool: &PgPool,
+    chain: &str,
+    (token, quote): (Address, Address),
+) -> Result<(), StoreError> {
     sqlx::query!(
         "DELETE FROM pools WHERE chain = $1 AND token = $2 AND quote = $3",
         chain,

@@ -14,7 +14,10 @@ use crate::{
         contracts::{Erc20, Permit2, SwapRouter, UniversalRouter, V4ExactInputSingle},
         settings::ChainSpec,
     },
-    domain::{pool::{NATIVE, Pool, PoolKey}, trade::Purpose},
+    domain::{
+        pool::{NATIVE, Pool, PoolKey},
+        trade::Purpose,
+    },
     ports::{Call, QuoteError, SwapRequest},
 };
 
@@ -58,7 +61,12 @@ pub(super) fn calls(
     route: &Route,
     bounds: Bounds,
 ) -> Result<Vec<Call>, QuoteError> {
-    let too_much = || QuoteError::NoLiquidity(format!("{} is more than {} can trade", request.amount_in, route.pool));
+    let too_much = || {
+        QuoteError::NoLiquidity(format!(
+            "{} is more than {} can trade",
+            request.amount_in, route.pool
+        ))
+    };
     let mut calls = approvals(spec, request, route, bounds).ok_or_else(too_much)?;
     let value = if request.token_in == NATIVE {
         request.amount_in.units()
@@ -164,12 +172,7 @@ fn router02(spec: &ChainSpec, request: &SwapRequest, route: &Route, bounds: Boun
 
 /// Wraps or unwraps what the pool does not hold in the wallet's form, swaps, and hands over. The native coin always
 /// leaves by an unwrapping, which logs what a plain payment would not.
-fn universal(
-    request: &SwapRequest,
-    route: &Route,
-    key: &PoolKey,
-    bounds: Bounds,
-) -> Option<Bytes> {
+fn universal(request: &SwapRequest, route: &Route, key: &PoolKey, bounds: Bounds) -> Option<Bytes> {
     let amount_in = request.amount_in.units();
     let amount_out_min = bounds.amount_out_min;
     let (token_in, token_out) = (request.token_in, request.token_out);
@@ -210,7 +213,11 @@ fn universal(
         steps.push((command::WRAP_ETH, (SENDER, ALL).abi_encode_params()));
     }
     let call = UniversalRouter::executeCall {
-        commands: steps.iter().map(|(command, _)| *command).collect::<Vec<_>>().into(),
+        commands: steps
+            .iter()
+            .map(|(command, _)| *command)
+            .collect::<Vec<_>>()
+            .into(),
         inputs: steps.into_iter().map(|(_, input)| input.into()).collect(),
         deadline: U256::from(bounds.deadline),
     };

@@ -115,7 +115,9 @@ impl UniswapVenue {
         let through = |pool| Route::through(self.spec(), pool, token_in, token_out);
         if let Some(pinned) = request.pool {
             let route = through(pinned).ok_or_else(|| {
-                QuoteError::NoLiquidity(format!("the pinned pool {pinned} does not trade {token_in} for {token_out}"))
+                QuoteError::NoLiquidity(format!(
+                    "the pinned pool {pinned} does not trade {token_in} for {token_out}"
+                ))
             })?;
             let (offers, purse) = self.ask(request, &[route]).await?;
             return match offers.is_empty() {
@@ -163,16 +165,30 @@ impl UniswapVenue {
         let contracts = &self.spec().contracts;
         let (token, account) = (request.token_in, request.wallet);
         let besides = if token == NATIVE {
-            vec![Read::new(contracts.multicall3, &Multicall3::getEthBalanceCall { account })]
+            vec![Read::new(
+                contracts.multicall3,
+                &Multicall3::getEthBalanceCall { account },
+            )]
         } else {
-            let allowance = |spender| Read::new(token, &Erc20::allowanceCall { owner: account, spender });
+            let allowance = |spender| {
+                Read::new(
+                    token,
+                    &Erc20::allowanceCall {
+                        owner: account,
+                        spender,
+                    },
+                )
+            };
             vec![
                 Read::new(token, &Erc20::balanceOfCall { account }),
                 allowance(contracts.swap_router),
                 allowance(contracts.permit2),
             ]
         };
-        let asked = self.search.offers(routes, request.amount_in.units(), &besides).await;
+        let asked = self
+            .search
+            .offers(routes, request.amount_in.units(), &besides)
+            .await;
         let (offers, readings) = asked.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
         // One word each, whichever function it was.
         let word = |index: usize| decode::<Erc20::balanceOfCall>(readings.get(index)).unwrap_or_default();
@@ -216,7 +232,12 @@ impl UniswapVenue {
         }
     }
 
-    async fn quote_of(&self, request: &SwapRequest, offer: &Offer, purse: Purse) -> Result<Quote, QuoteError> {
+    async fn quote_of(
+        &self,
+        request: &SwapRequest,
+        offer: &Offer,
+        purse: Purse,
+    ) -> Result<Quote, QuoteError> {
         let bounds = Bounds {
             amount_out_min: U256::ZERO,
             deadline: NEVER,
@@ -242,7 +263,9 @@ impl UniswapVenue {
         if amount_out.is_zero() {
             return Err(QuoteError::Reverts("nothing arrives".to_owned()));
         }
-        let gas_units = calls.iter().fold(0_u64, |sum, call| sum.saturating_add(call.gas_limit));
+        let gas_units = calls
+            .iter()
+            .fold(0_u64, |sum, call| sum.saturating_add(call.gas_limit));
         Ok(Quote {
             amount_out: Amount::new(amount_out),
             price_impact_bps: offer.price_impact_bps,
@@ -294,12 +317,17 @@ impl UniswapVenue {
             .map(|call| {
                 let mut data = vec![u8::MAX; ENVELOPE];
                 data.extend_from_slice(&call.data);
-                Read::new(contracts.gas_price_oracle, &GasPriceOracle::getL1FeeCall { data: data.into() })
+                Read::new(
+                    contracts.gas_price_oracle,
+                    &GasPriceOracle::getL1FeeCall { data: data.into() },
+                )
             })
             .collect();
         let readings = read_all(&self.search.rpc, contracts.multicall3, &reads).await;
         let readings = readings.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
-        let mut fees = readings.iter().map(|reading| decode::<GasPriceOracle::getL1FeeCall>(Some(reading)));
+        let mut fees = readings
+            .iter()
+            .map(|reading| decode::<GasPriceOracle::getL1FeeCall>(Some(reading)));
         let sum = fees.try_fold(U256::ZERO, |sum, fee| sum.checked_add(fee?));
         sum.map(Amount::new).ok_or_else(|| {
             QuoteError::Rpc(RpcError {

@@ -46,7 +46,11 @@ fn faces(spec: &ChainSpec, asset: Address) -> Vec<Address> {
 
 /// The ERC-20 that stands for an asset.
 pub(crate) fn erc20(spec: &ChainSpec, asset: Address) -> Address {
-    if asset == NATIVE { spec.wrapped_native } else { asset }
+    if asset == NATIVE {
+        spec.wrapped_native
+    } else {
+        asset
+    }
 }
 
 /// Token first, quote second: what is more of a currency is the quote.

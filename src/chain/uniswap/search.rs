@@ -61,7 +61,10 @@ impl Search {
     /// The pool that was found for a pair of token and quote lately.
     pub(crate) async fn known(&self, pair: (Address, Address)) -> Option<Pool> {
         let found = self.found.lock().await;
-        found.get(&pair).filter(|(_, at)| at.elapsed() < FOUND_FOR).map(|(pool, _)| *pool)
+        found
+            .get(&pair)
+            .filter(|(_, at)| at.elapsed() < FOUND_FOR)
+            .map(|(pool, _)| *pool)
     }
 
     /// Keeps what was found for a pair; does not make an older find younger.
@@ -81,7 +84,11 @@ impl Search {
     }
 
     /// Every way from `token_in` to `token_out` there might be.
-    pub(crate) async fn candidates(&self, token_in: Address, token_out: Address) -> Result<Vec<Route>, CallError> {
+    pub(crate) async fn candidates(
+        &self,
+        token_in: Address,
+        token_out: Address,
+    ) -> Result<Vec<Route>, CallError> {
         let mut routes = Route::candidates(&self.spec, token_in, token_out);
         if routes.iter().any(|route| route.pool == Pool::V2) && !self.v2_matches().await? {
             routes.retain(|route| route.pool != Pool::V2);
@@ -112,10 +119,20 @@ impl Search {
         let probe = amount.div_ceil(PROBE_SHARE);
         let asked: Vec<(Route, Read, Read)> = routes
             .iter()
-            .filter_map(|route| Some((*route, route.ask(&self.spec, amount)?, route.ask(&self.spec, probe)?)))
+            .filter_map(|route| {
+                Some((
+                    *route,
+                    route.ask(&self.spec, amount)?,
+                    route.ask(&self.spec, probe)?,
+                ))
+            })
             .collect();
         let mut reads = besides.to_vec();
-        reads.extend(asked.iter().flat_map(|(_, whole, probe)| [whole.clone(), probe.clone()]));
+        reads.extend(
+            asked
+                .iter()
+                .flat_map(|(_, whole, probe)| [whole.clone(), probe.clone()]),
+        );
         let mut readings = read_all(&self.rpc, self.spec.contracts.multicall3, &reads).await?;
         let answers = readings.split_off(besides.len());
         let mut offers: Vec<Offer> = asked
@@ -140,7 +157,8 @@ impl Search {
 /// the whole price may be gone.
 fn impact_bps((amount, amount_out): (U256, U256), (probe, probe_out): (U256, U256)) -> u32 {
     let fair = Amount::new(amount).mul_div(probe_out, probe, Rounding::Up);
-    let kept = fair.and_then(|fair| Amount::new(amount_out).mul_div(U256::from(BPS), fair.units(), Rounding::Down));
+    let kept =
+        fair.and_then(|fair| Amount::new(amount_out).mul_div(U256::from(BPS), fair.units(), Rounding::Down));
     let kept = kept.map_or(0, |kept| u32::try_from(kept.units()).unwrap_or(u32::MAX));
     BPS.saturating_sub(kept)
 }

@@ -99,7 +99,9 @@ impl Simulation {
             transfers.filter(|moved| moved.token == token).collect()
         };
         let sum = |received: bool| {
-            let touching = moved.iter().filter(|moved| (if received { moved.to } else { moved.from }) == wallet);
+            let touching = moved
+                .iter()
+                .filter(|moved| (if received { moved.to } else { moved.from }) == wallet);
             touching.fold(U256::ZERO, |sum, moved| sum.saturating_add(moved.amount.units()))
         };
         Some(sum(true).saturating_sub(sum(false)))
@@ -155,13 +157,21 @@ fn raw(wallet: Address, call: &Call) -> Value {
 fn is_unknown_method(code: i64, message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     code == -32601
-        || ["method not found", "does not exist", "not supported", "unsupported method"]
-            .iter()
-            .any(|words| message.contains(words))
+        || [
+            "method not found",
+            "does not exist",
+            "not supported",
+            "unsupported method",
+        ]
+        .iter()
+        .any(|words| message.contains(words))
 }
 
 fn read(blocks: Vec<RawBlock>, calls: usize) -> Result<Simulation, Untried> {
-    let block = blocks.into_iter().next().filter(|block| block.calls.len() == calls);
+    let block = blocks
+        .into_iter()
+        .next()
+        .filter(|block| block.calls.len() == calls);
     let block = block.ok_or_else(|| {
         Untried::Rpc(RpcError {
             endpoint: "eth_simulateV1".to_owned(),
@@ -192,10 +202,14 @@ impl RawCall {
 }
 
 async fn one_call(rpc: &Rpc, wallet: Address, call: &Call) -> Result<Simulation, Untried> {
-    let gas: Result<U64, CallError> = rpc.request("eth_estimateGas", json!([raw(wallet, call), "latest"])).await;
+    let gas: Result<U64, CallError> = rpc
+        .request("eth_estimateGas", json!([raw(wallet, call), "latest"]))
+        .await;
     let (gas_used, reverts) = match gas {
         Ok(gas) => (gas.to(), None),
-        Err(CallError::Node { message, .. }) if message.to_ascii_lowercase().contains("insufficient funds") => {
+        Err(CallError::Node { message, .. })
+            if message.to_ascii_lowercase().contains("insufficient funds") =>
+        {
             return Err(Untried::Funds);
         }
         Err(CallError::Node { code: 3, data, .. }) => (0, Some(reason(&data.unwrap_or_default()))),

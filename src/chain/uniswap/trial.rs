@@ -113,8 +113,7 @@ impl<'a> Trial<'a> {
 
     async fn once(&self, bounds: Bounds) -> Result<Tried, Refusal> {
         let (spec, request) = (&self.search.spec, self.request);
-        let mut calls =
-            calldata::calls(spec, request, &self.offer.route, bounds).map_err(Refusal::Calls)?;
+        let mut calls = calldata::calls(spec, request, &self.offer.route, bounds).map_err(Refusal::Calls)?;
         let simulation = simulate(&self.search.rpc, request.wallet, &calls).await?;
         if let Some((index, reason)) = simulation.failure() {
             let reason = reason.to_owned();
@@ -125,7 +124,12 @@ impl<'a> Trial<'a> {
         }
         let last = calls.len().saturating_sub(1);
         let arrived = calls.last().and_then(|swap| {
-            simulation.arrived(last, (swap, request.wallet), request.token_out, spec.wrapped_native)
+            simulation.arrived(
+                last,
+                (swap, request.wallet),
+                request.token_out,
+                spec.wrapped_native,
+            )
         });
         Ok(Tried {
             calls,
@@ -165,7 +169,9 @@ impl<'a> Trial<'a> {
         let mut calls = bought.calls.clone();
         let buys = calls.len();
         calls.extend(calldata::calls(spec, &request, &route, bounds)?);
-        let simulation = simulate(&self.search.rpc, request.wallet, &calls).await.map_err(Refusal::from)?;
+        let simulation = simulate(&self.search.rpc, request.wallet, &calls)
+            .await
+            .map_err(Refusal::from)?;
         match simulation.failure() {
             Some((index, reason)) if index < buys => return Err(QuoteError::Reverts(reason.to_owned())),
             Some((_, reason)) => return Err(unsellable(reason.to_owned())),
@@ -173,7 +179,12 @@ impl<'a> Trial<'a> {
         }
         let last = calls.len().saturating_sub(1);
         let back = calls.last().and_then(|swap| {
-            simulation.arrived(last, (swap, request.wallet), request.token_out, spec.wrapped_native)
+            simulation.arrived(
+                last,
+                (swap, request.wallet),
+                request.token_out,
+                spec.wrapped_native,
+            )
         });
         let least = self.request.amount_in.units() / LOSS_SHARE_MAX;
         match back {
