@@ -7,6 +7,7 @@ pub mod devnet;
 pub mod domain;
 pub mod embedded;
 pub mod engine;
+pub mod failpoint;
 pub mod paper;
 pub mod ports;
 pub mod prices;

@@ -169,6 +169,9 @@ impl ChainSpec {
             problems.url("private_rpc_url", private)
         };
         let (depth, replace_after, max_fee) = known.map_or((3, 30, 500), usual_patience);
+        let max_fee_per_gas =
+            u128::from(problems.number("max_fee_gwei", keys.max_fee_gwei, (max_fee, 1, 1_000_000)))
+                .saturating_mul(WEI_PER_GWEI);
         let spec = Self {
             name: name.to_owned(),
             chain_id: keys
@@ -210,14 +213,10 @@ impl ChainSpec {
                     (10, 1, 100),
                 ))
                 .unwrap_or(usize::MAX),
+                max_fee_per_gas,
             },
             max_head_age: problems.span("max_head_age", keys.max_head_age, (MINUTE, 1_000, 24 * HOUR)),
-            max_fee_per_gas: u128::from(problems.number(
-                "max_fee_gwei",
-                keys.max_fee_gwei,
-                (max_fee, 1, 1_000_000),
-            ))
-            .saturating_mul(WEI_PER_GWEI),
+            max_fee_per_gas,
         };
         if problems.found.is_empty() {
             Ok(spec)

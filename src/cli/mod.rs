@@ -11,6 +11,7 @@ mod list;
 mod live;
 mod out;
 mod paper;
+mod reconcile;
 mod services;
 mod start;
 mod status;
@@ -55,7 +56,7 @@ Nothing asks for confirmation: `liquidate` and `remove` do at once what they say
 #[command(name = "lgi-mm", version, about = "Crash-proof trading runner for EVM tokens", long_about = LONG_ABOUT, after_help = AFTER_HELP)]
 pub struct Cli {
     /// Settings file [default: ./lgi-mm.toml, else ~/.config/lgi-mm/lgi-mm.toml, if it is there]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", env = "LGI_MM_SETTINGS")]
     settings: Option<PathBuf>,
     /// Print JSON instead of text
     #[arg(long, global = true)]
@@ -101,6 +102,8 @@ enum Command {
     Db(services::DbArgs),
     /// Find what is wrong with this installation and say how to mend it
     Doctor,
+    /// Compare positions and nonces with the chain, and repair what evidence allows
+    Reconcile(reconcile::ReconcileArgs),
     /// Keys of live jobs, encrypted
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
@@ -204,6 +207,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         Command::Migrate => services::migrate(&settings, out).await,
         Command::Db(args) => services::db(&settings, &args).await,
         Command::Doctor => doctor::run(&settings, out).await,
+        Command::Reconcile(args) => reconcile::run(&settings, out, &args).await,
         Command::Wallet(command) => wallet::run(&settings, out, &command),
         Command::Paper(command) => paper::run(&settings, out, &command).await,
         Command::Devnet(args) => devnet::run(out, &args).await,

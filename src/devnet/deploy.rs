@@ -313,6 +313,7 @@ impl Builder<'_> {
         };
         v4_pool(self.node, v4, &native, Stake::new(NATIVE, 100, 18), some(token)).await?;
         let clanker = self.hooked_pool(v4).await?;
+        let practice = self.practice(v3, v4, of("v2_factory")).await?;
         Ok(Deployment {
             contracts,
             weth: WETH,
@@ -323,8 +324,41 @@ impl Builder<'_> {
             hook: HOOK,
             taxed,
             trap: TRAP,
+            practice,
             weth_usdc,
         })
+    }
+
+    async fn practice(
+        &self,
+        v3: (Address, Address),
+        v4: (Address, Address),
+        v2_factory: Address,
+    ) -> Result<BTreeMap<String, Address>, DevnetError> {
+        let mut tokens = BTreeMap::new();
+        for symbol in ["STEADY", "DIPPER", "SPREAD", "BALANCE"] {
+            let token = self.erc20(symbol, symbol, 18).await?;
+            approve_all(self.node, token, &[v3.1, v4.1]).await?;
+            let (coins, stake) = (Stake::new(WETH, 100, 18), Stake::new(token, 150_000, 18));
+            match symbol {
+                "DIPPER" => {
+                    v3_pool(self.node, v3, stake, coins, (3_000, 60)).await?;
+                }
+                "SPREAD" => v2_pair(self.node, v2_factory, stake, coins).await?,
+                _ => {
+                    let key = PoolKey {
+                        currency0: NATIVE,
+                        currency1: token,
+                        fee: 3_000,
+                        tick_spacing: 60,
+                        hooks: Address::ZERO,
+                    };
+                    v4_pool(self.node, v4, &key, Stake::new(NATIVE, 100, 18), stake).await?;
+                }
+            }
+            tokens.insert(symbol.to_owned(), token);
+        }
+        Ok(tokens)
     }
 
     async fn hooked_pool(&self, v4: (Address, Address)) -> Result<PoolKey, DevnetError> {

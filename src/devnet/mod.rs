@@ -22,7 +22,7 @@ use crate::{
 };
 use deploy::deploy;
 
-pub use node::{CHAIN_ID, Node};
+pub use node::{CHAIN_ID, DEPLOYER, Node};
 
 /// The name under which settings know the local chain.
 pub const NAME: &str = "local";
@@ -73,6 +73,9 @@ pub struct Deployment {
     pub taxed: Address,
     /// Can be bought and, once shut, not sold; a V3 pool against WETH.
     pub trap: Address,
+    /// Tokens at about two dollars, by ticker: V4 against the native coin (STEADY, BALANCE), V3 (DIPPER) and V2
+    /// (SPREAD) against WETH.
+    pub practice: std::collections::BTreeMap<String, Address>,
     /// V3 pool of WETH and USDC, with a history.
     pub weth_usdc: Address,
 }

@@ -21,7 +21,7 @@ use super::{BlockTime, DevnetError};
 /// The chain id of every local chain.
 pub const CHAIN_ID: u64 = 31_337;
 /// The first account of the well-known test mnemonic; anvil signs for it.
-pub(super) const DEPLOYER: Address = alloy_primitives::address!("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
+pub const DEPLOYER: Address = alloy_primitives::address!("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
 /// Longest wait for anvil to listen.
 const START_PATIENCE: Duration = Duration::from_secs(20);
 /// Enough for every contract, so that nothing depends on an estimate.
@@ -125,11 +125,7 @@ impl Node {
         data: &Bytes,
         value: U256,
     ) -> Result<Option<Address>, DevnetError> {
-        let mut transaction = json!({ "from": from, "data": data, "value": value, "gas": U64::from(GAS) });
-        if let (Some(to), Some(fields)) = (to, transaction.as_object_mut()) {
-            fields.insert("to".to_owned(), json!(to));
-        }
-        let hash: B256 = self.request("eth_sendTransaction", json!([transaction])).await?;
+        let hash = self.submit(from, to, data, value, GAS).await?;
         for _ in 0..600 {
             let receipt: Option<Value> = self.request("eth_getTransactionReceipt", json!([hash])).await?;
             if let Some(receipt) = receipt {
@@ -145,6 +141,25 @@ impl Node {
             method: "eth_getTransactionReceipt",
             detail: format!("{hash} is not mined"),
         })
+    }
+
+    /// Sends a transaction of an account that anvil signs for; its hash.
+    ///
+    /// # Errors
+    /// [`DevnetError::Rpc`].
+    pub async fn submit(
+        &self,
+        from: Address,
+        to: Option<Address>,
+        data: &Bytes,
+        value: U256,
+        gas: u64,
+    ) -> Result<B256, DevnetError> {
+        let mut transaction = json!({ "from": from, "data": data, "value": value, "gas": U64::from(gas) });
+        if let (Some(to), Some(fields)) = (to, transaction.as_object_mut()) {
+            fields.insert("to".to_owned(), json!(to));
+        }
+        self.request("eth_sendTransaction", json!([transaction])).await
     }
 
     /// What a call would answer.

@@ -89,6 +89,50 @@ fn book_sell(position: Position, fill: &Fill) -> Result<Booked, MoneyError> {
     })
 }
 
+/// Undoes a fill that the chain took back, whatever was booked since: a buy gives its tokens and its cost back, a
+/// sell takes its tokens, their cost and its profit back.
+///
+/// # Errors
+/// [`MoneyError::Negative`] if what would be given back is not there any more;
+/// [`MoneyError::OutOfRange`] if cost would be left without tokens, or a number leaves its range.
+pub fn unbook(
+    position: Position,
+    fill: &Fill,
+    cost_sold: Usd,
+    realized: Usd,
+) -> Result<Position, MoneyError> {
+    let undone = match fill.side {
+        Side::Buy => Position {
+            token_balance: position.token_balance.checked_sub(fill.base_amount)?,
+            cost_basis: position.cost_basis.checked_sub(fill.quote_usd)?,
+            quote_balance: if position.owns_quote {
+                position.quote_balance.checked_add(fill.quote_amount)?
+            } else {
+                position.quote_balance
+            },
+            ..position
+        },
+        Side::Sell => Position {
+            token_balance: position.token_balance.checked_add(fill.base_amount)?,
+            cost_basis: position.cost_basis.checked_add(cost_sold)?,
+            quote_balance: if position.owns_quote {
+                position.quote_balance.checked_sub(fill.quote_amount)?
+            } else {
+                position.quote_balance
+            },
+            realized_pnl: position.realized_pnl.checked_sub(realized)?,
+            ..position
+        },
+    };
+    if undone.cost_basis < Usd::ZERO {
+        return Err(MoneyError::Negative);
+    }
+    if undone.token_balance.is_zero() && undone.cost_basis > Usd::ZERO {
+        return Err(MoneyError::OutOfRange);
+    }
+    Ok(undone)
+}
+
 /// Gives up what is not worth its gas: the tokens leave the ledger and their cost is lost.
 ///
 /// # Errors
@@ -103,6 +147,31 @@ pub fn write_down(position: Position) -> Result<Booked, MoneyError> {
             quote_usd: Usd::ZERO,
         },
     )
+}
+
+/// Takes tokens out of a position without selling them: their share of the cost goes with them, and nothing is
+/// earned or lost. `cost_sold` is that share.
+///
+/// # Errors
+/// [`MoneyError::Negative`] if there are fewer; [`MoneyError`] if a number leaves its range.
+pub fn withdraw(position: Position, base_amount: Amount) -> Result<Booked, MoneyError> {
+    let taken = book_sell(
+        position,
+        &Fill {
+            side: Side::Sell,
+            base_amount,
+            quote_amount: Amount::ZERO,
+            quote_usd: Usd::ZERO,
+        },
+    )?;
+    Ok(Booked {
+        position: Position {
+            realized_pnl: position.realized_pnl,
+            ..taken.position
+        },
+        realized: Usd::ZERO,
+        ..taken
+    })
 }
 
 /// What selling all at `price` would gain or lose, before fees; rounded down.

@@ -2,11 +2,15 @@
 //!
 //! The whole lifecycle is [`next_step`]; it sends nothing and stores nothing.
 
+mod table;
+
 use alloy_primitives::B256;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::{Timestamp, span::Span};
+
+pub use table::next_step;
 
 /// Where a trade is in its life.
 #[derive(
@@ -101,6 +105,8 @@ pub struct AttemptState {
     pub recorded_at: Timestamp,
     /// When its bytes were last handed to a node; `None`: not that we know.
     pub sent_at: Option<Timestamp>,
+    /// Most that it pays, wei per unit of gas.
+    pub max_fee_per_gas: u128,
 }
 
 /// One (chain, signer, nonce) of a trade.
@@ -114,6 +120,8 @@ pub struct TransactionState {
     pub deadline: Timestamp,
     /// All that was ever signed for it, oldest first, never empty.
     pub attempts: Vec<AttemptState>,
+    /// The transaction of somebody else that used this nonce, read from a block of the required depth.
+    pub foreign: Option<B256>,
 }
 
 /// What the ledger knows of a trade.
@@ -165,8 +173,29 @@ pub struct Patience {
     pub resend_after: Span,
     /// An unmined attempt is replaced after this long.
     pub replace_after: Span,
-    /// Most attempts that one transaction gets before only waiting is left.
+    /// Most attempts of one kind that a transaction gets before only sending them again is left: so many of
+    /// what it was made for, and as many cancels. The first cancel is always possible.
     pub attempts_max: usize,
+    /// Most that a replacement pays, wei per unit of gas; a cancel may pay twice that.
+    pub max_fee_per_gas: u128,
+}
+
+impl Patience {
+    /// Most that a replacement for `purpose` pays, wei per unit of gas. A cancel is small and frees the nonces
+    /// behind it, so it may pay twice what the others do.
+    #[must_use]
+    pub const fn fee_cap(&self, purpose: Purpose) -> u128 {
+        match purpose {
+            Purpose::Cancel => self.max_fee_per_gas.saturating_mul(2),
+            Purpose::Approve | Purpose::Swap => self.max_fee_per_gas,
+        }
+    }
+}
+
+/// The least fee that replaces one of `fee`: an eighth more, rounded up. Nodes ask for a tenth.
+#[must_use]
+pub fn raised(fee: u128) -> u128 {
+    fee.saturating_add(fee.div_ceil(8).max(1))
 }
 
 /// What to do next. Every step may be done twice.
@@ -196,11 +225,11 @@ pub enum Step {
         /// The swap's hash.
         hash: B256,
     },
-    /// Commit a failure that this attempt proves.
+    /// Commit a failure.
     Fail {
-        /// Why.
+        /// Why: what became of the first nonce that did not do what it was for.
         kind: FailureKind,
-        /// The hash whose receipt is final.
+        /// The hash that used that nonce, ours or somebody else's.
         hash: B256,
     },
     /// The nonce is used and none of our hashes explains it: look for the one that does, act on nothing.
@@ -223,139 +252,10 @@ pub enum IllegalTrade {
     /// A pending trade has no transaction.
     #[error("a PENDING trade already has a transaction on record")]
     PendingWithNonce,
+    /// The last of a trade's transactions is its swap, and the only one.
+    #[error("the last transaction of the trade is not its one swap")]
+    NoSwap,
     /// The view does not describe this trade's attempts.
     #[error("the chain view describes other attempts than the trade has")]
     ViewMismatch,
-}
-
-/// The lifecycle.
-///
-/// # Errors
-/// [`IllegalTrade`] if the ledger contradicts itself; nothing may be done then.
-pub fn next_step(
-    trade: &TradeState,
-    view: &ChainView,
-    patience: &Patience,
-    now: Timestamp,
-) -> Result<Step, IllegalTrade> {
-    match trade.status {
-        TradeStatus::Executed | TradeStatus::Failed => return Ok(Step::Done),
-        TradeStatus::Pending if !trade.transactions.is_empty() => return Err(IllegalTrade::PendingWithNonce),
-        TradeStatus::Pending if trade.expires_at <= now => return Ok(Step::Expire),
-        TradeStatus::Pending => return Ok(Step::Allocate),
-        TradeStatus::Submitted => {}
-    }
-    if trade.transactions.is_empty() || trade.transactions.iter().any(|t| t.attempts.is_empty()) {
-        return Err(IllegalTrade::NothingRecorded(trade.status));
-    }
-    let described = trade.transactions.len() == view.attempts.len()
-        && trade
-            .transactions
-            .iter()
-            .zip(&view.attempts)
-            .all(|(t, seen)| t.attempts.len() == seen.len());
-    if !described {
-        return Err(IllegalTrade::ViewMismatch);
-    }
-    for (index, (transaction, seen)) in trade.transactions.iter().zip(&view.attempts).enumerate() {
-        let is_last = index.saturating_add(1) == trade.transactions.len();
-        match outcome(transaction, seen, patience) {
-            // An approve that went through makes way for the swap behind it.
-            Outcome::Final {
-                purpose,
-                success: true,
-                ..
-            } if purpose == Purpose::Approve && !is_last => {}
-            Outcome::Final {
-                purpose,
-                success,
-                hash,
-            } => return Ok(conclude(purpose, success, hash)),
-            Outcome::Shallow => return Ok(Step::Wait),
-            Outcome::Open => return Ok(push(index, transaction, seen, view, patience, now)),
-        }
-    }
-    Ok(Step::Wait)
-}
-
-enum Outcome {
-    Final {
-        purpose: Purpose,
-        success: bool,
-        hash: B256,
-    },
-    Shallow,
-    Open,
-}
-
-fn outcome(transaction: &TransactionState, seen: &[Seen], patience: &Patience) -> Outcome {
-    for (attempt, seen) in transaction.attempts.iter().zip(seen) {
-        if let Seen::Mined { success, depth } = *seen {
-            return if depth >= patience.required_depth {
-                Outcome::Final {
-                    purpose: attempt.purpose,
-                    success,
-                    hash: attempt.hash,
-                }
-            } else {
-                Outcome::Shallow
-            };
-        }
-    }
-    Outcome::Open
-}
-
-/// What a final receipt means for the whole trade.
-fn conclude(purpose: Purpose, success: bool, hash: B256) -> Step {
-    match (purpose, success) {
-        (Purpose::Swap, true) => Step::Fill { hash },
-        // A cancel moves nothing whether or not it reverts: the nonce is used either way.
-        (Purpose::Cancel, _) => Step::Fail {
-            kind: FailureKind::Cancelled,
-            hash,
-        },
-        (Purpose::Approve | Purpose::Swap, _) => Step::Fail {
-            kind: FailureKind::Reverted,
-            hash,
-        },
-    }
-}
-
-/// A transaction that no receipt explains yet.
-fn push(
-    index: usize,
-    transaction: &TransactionState,
-    seen: &[Seen],
-    view: &ChainView,
-    patience: &Patience,
-    now: Timestamp,
-) -> Step {
-    let Some(newest) = transaction.attempts.last() else {
-        return Step::Wait;
-    };
-    let newest_seen = seen.last().copied().unwrap_or(Seen::Unknown);
-    let Some(sent_at) = newest.sent_at else {
-        return Step::Broadcast { transaction: index };
-    };
-    // Only an answer about *every* hash makes a used nonce suspicious.
-    let all_answered = seen.iter().all(|seen| *seen != Seen::Unknown);
-    if view.next_nonce.is_some_and(|next| next > transaction.nonce) {
-        return if all_answered {
-            Step::Investigate { transaction: index }
-        } else {
-            Step::Wait
-        };
-    }
-    let past_deadline = view.block_time.is_some_and(|time| time > transaction.deadline);
-    let may_replace = transaction.attempts.len() < patience.attempts_max;
-    if past_deadline && newest.purpose != Purpose::Cancel {
-        return Step::Cancel { transaction: index };
-    }
-    if may_replace && newest_seen == Seen::Pooled && patience.replace_after.passed(newest.recorded_at, now) {
-        return Step::Replace { transaction: index };
-    }
-    if newest_seen != Seen::Pooled && patience.resend_after.passed(sent_at, now) {
-        return Step::Broadcast { transaction: index };
-    }
-    Step::Wait
 }

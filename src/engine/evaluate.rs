@@ -9,17 +9,18 @@ use tracing::{info, warn};
 use super::{
     Engine, EngineError, Outcome, Tick, TickResult,
     facts::{Priced, decision, facts, gate, hold, hold_on, last_accepted, name, sold_out, window},
-    market::{Purse, quoted, swap_request},
+    market::{Purse, halted, quoted, swap_request},
 };
 use crate::{
     domain::{
-        Timestamp, chains,
+        chains,
         decision::{Decision, Facts, HoldReason, Plan, Reason},
         job::JobId,
         limits::{self, ApprovedPlan},
         liquidate,
         price::accept,
     },
+    failpoint::reach,
     ports::{Asset, Market, PriceRequest, QuoteError},
     store::{
         fills,
@@ -205,6 +206,7 @@ impl Engine {
         };
         match trades::freeze(&self.pool, &new).await? {
             Frozen::New(trade) => {
+                reach("frozen");
                 let plan = approved.plan();
                 info!(job = %job.id, trade, side = %plan.side, reason = %plan.reason, value_usd = %plan.value, price_usd = %plan.price, slot = %priced.tick.slot, "trade planned");
                 Ok(Acted::Done(Outcome::Traded { trade }))
@@ -230,7 +232,7 @@ impl Engine {
         {
             return Ok(Err(Refusal::because(HoldReason::SignerHalted, reason)));
         }
-        if let Some(detail) = halted(market, priced.tick.now).await? {
+        if let Some(detail) = halted(market, market.chain.head().await?, priced.tick.now) {
             return Ok(Err(Refusal::because(HoldReason::ChainHalted, detail)));
         }
         let mut connection = self
@@ -297,19 +299,6 @@ impl Engine {
             }
         }
     }
-}
-
-/// Why nothing should be sent to this chain now: it stands still, or its nodes are behind.
-async fn halted(market: &Market, now: Timestamp) -> Result<Option<String>, EngineError> {
-    let head = market.chain.head().await?;
-    let longest = market.chain.max_head_age();
-    Ok((longest.after(head.time) < now).then(|| {
-        let age = (now - head.time).num_seconds();
-        format!(
-            "block {} is the newest and {age} s old, max_head_age is {longest}",
-            head.number
-        )
-    }))
 }
 
 fn count(result: &TickResult) {

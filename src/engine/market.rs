@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use crate::{
     domain::{
+        Timestamp,
         config::LimitsConfig,
         decision::{Plan, Side},
         limits::Quoted,
         pool::NATIVE,
         units::{Amount, MoneyError, Price, Rounding, Usd},
     },
-    ports::{Asset, Fees, Market, Quote, RpcError, SwapRequest},
+    ports::{Asset, Fees, Head, Market, Quote, RpcError, SwapRequest},
     store::jobs::Job,
 };
 
@@ -108,11 +109,19 @@ pub(super) fn quoted(
     purse: Purse,
     (fees, native): (Fees, Price),
 ) -> Result<Quoted, MoneyError> {
-    let (gas_wei, gas_usd) = gas_cost(quote.gas_units, fees, native)?;
+    let (_, gas_usd) = gas_cost(quote.gas_units, fees, native)?;
     let gas_usd = gas_usd.checked_add(gas_paid(quote.data_fee, native)?)?;
-    let mut needed = gas_wei
-        .checked_add(quote.data_fee)?
-        .checked_add(gas_reserve(&job.config.limits)?)?;
+    // The same headroom as the reservation has: a plan that passes here can be reserved.
+    let mut needed = gas_cost(
+        quote
+            .gas_units
+            .saturating_mul(super::submit::REPLACEMENT_HEADROOM),
+        fees,
+        native,
+    )?
+    .0
+    .checked_add(quote.data_fee)?
+    .checked_add(gas_reserve(&job.config.limits)?)?;
     if plan.side == Side::Buy && job.quote.address == NATIVE {
         needed = needed.checked_add(plan.amount_in)?;
     }
@@ -128,5 +137,17 @@ pub(super) fn quoted(
         gas_usd,
         available_in: purse.token_in,
         gas_affordable: purse.native >= needed,
+    })
+}
+
+/// Why nothing should be sent to this chain now: it stands still, or its nodes are behind.
+pub(super) fn halted(market: &Market, head: Head, now: Timestamp) -> Option<String> {
+    let longest = market.chain.max_head_age();
+    (longest.after(head.time) < now).then(|| {
+        let age = (now - head.time).num_seconds();
+        format!(
+            "block {} is the newest and {age} s old, max_head_age is {longest}",
+            head.number
+        )
     })
 }

@@ -5,10 +5,15 @@
 
 mod evaluate;
 mod facts;
+mod finish;
+mod foreign;
 mod market;
+mod observe;
+pub mod reconcile;
 mod recover;
 mod settle;
 mod submit;
+mod watch;
 
 use std::sync::Arc;
 

@@ -1,6 +1,8 @@
 //! What a process finds when it starts.
 
-use tracing::info;
+use std::collections::HashSet;
+
+use tracing::{info, warn};
 
 use super::{Engine, EngineError};
 use crate::{
@@ -21,13 +23,14 @@ pub struct Recovered {
 }
 
 impl Engine {
-    /// Says which jobs were running and which trades are open. Nothing is restarted here: slots and open
-    /// trades are rows, and the schedulers find them.
+    /// Says which jobs were running and which trades are open, and compares their signers' counts with the chain.
+    /// Nothing is restarted here: slots and open trades are rows, and the schedulers find them.
     ///
     /// # Errors
     /// [`EngineError::Store`].
     pub async fn recover(&self) -> Result<Recovered, EngineError> {
         let mut running = 0;
+        let mut accounts = HashSet::new();
         for status in [JobStatus::Running, JobStatus::Liquidating] {
             for job in jobs::list(
                 &self.pool,
@@ -39,11 +42,17 @@ impl Engine {
             .await?
             {
                 running += 1;
+                accounts.insert(job.account.clone());
                 info!(
                     job = %job.id, symbol = job.token.symbol, status = %job.status, last_dca_buy = ?job.last.dca,
                     balance = job.position.token_balance.to_whole(job.token.decimals),
                     spent_usd = %job.total_accumulated, "found job"
                 );
+            }
+        }
+        for account in accounts {
+            if let Err(error) = self.check_signer(&account).await {
+                warn!(chain = account.chain, wallet = %account.wallet, %error, "the signer's count was not compared");
             }
         }
         let open = trades::open(&self.pool).await?;

@@ -1,27 +1,28 @@
 //! A frozen plan gets its nonces: sign outside, then record everything in one transaction.
 
-use tracing::{error, info};
+use tracing::info;
 
 use super::{
     Engine, EngineError,
-    market::{gas_cost, gas_reserve, swap_request},
+    market::{gas_cost, gas_reserve, halted, swap_request},
 };
 use crate::{
     domain::{
-        decision::Side,
-        trade::Purpose,
-        units::{Amount, MoneyError},
+        trade::{Purpose, raised},
+        units::MoneyError,
     },
+    failpoint::reach,
     ports::{Asset, Call, Fees, Market, SwapRequest, UnsignedTransaction},
     store::{
         jobs::Job,
-        signers::{self, Reservation, Signed, SignerState, Submission, Submitted},
+        signers::{self, Reservation, Signed, Submission, Submitted},
         trades::Trade,
     },
 };
 
-/// A replacement pays at least an eighth more than all before it: 12.5 %, above the 10 % that nodes ask.
-const BUMP_DIVISOR: u128 = 8;
+/// Gas is reserved for so many times the first fee: six replacements at an eighth more each double it. The rest
+/// up to the cap is rare, and a wallet that cannot pay it is a named hold, not a loss.
+pub(super) const REPLACEMENT_HEADROOM: u64 = 2;
 
 /// What became of an allocation.
 pub(super) enum Allocation {
@@ -41,7 +42,7 @@ impl Engine {
         trade: &Trade,
         market: &Market,
     ) -> Result<Allocation, EngineError> {
-        let Some(seen) = self.counter(job, market).await? else {
+        let Some(seen) = self.counter(&job.account, market).await? else {
             return Ok(Allocation::Blocked(
                 "transactions of this wallet that are not ours are pending".to_owned(),
             ));
@@ -49,17 +50,24 @@ impl Engine {
         if let Some(reason) = &seen.halted {
             return Ok(Allocation::Blocked(format!("the signer is halted: {reason}")));
         }
+        if let Some(waiting) = seen.unfunded {
+            return Ok(Allocation::Blocked(format!(
+                "the wallet cannot pay for trade {waiting}, which goes first: send it native coin for gas"
+            )));
+        }
         let request = self.request(job, trade)?;
-        let deadline = self
-            .settings
-            .trade_deadline
-            .after(market.chain.head().await?.time);
+        let head = market.chain.head().await?;
+        if let Some(why) = halted(market, head, crate::store::now(&self.pool).await?) {
+            return Ok(Allocation::Blocked(why));
+        }
+        let deadline = self.settings.trade_deadline.after(head.time);
         let calls = market
             .venue
             .calls(&request, trade.amount_out_min, deadline)
             .await?;
         let fees = market.chain.fees().await?;
         let transactions = sign_all(market, &calls, seen.next_nonce, fees).await?;
+        reach("signed");
         let reservations = self.reservations(job, market, &request, &calls, fees).await?;
         let submission = Submission {
             trade: trade.id,
@@ -73,6 +81,7 @@ impl Engine {
         };
         Ok(match signers::submit(&self.pool, &submission).await? {
             Submitted::Recorded => {
+                reach("recorded");
                 info!(job = %job.id, trade = trade.id, nonce = seen.next_nonce, "transaction recorded");
                 Allocation::Recorded
             }
@@ -87,40 +96,6 @@ impl Engine {
                 "not enough of {token} beside what other open trades have reserved"
             )),
         })
-    }
-
-    /// The signer's counter, compared with the chain's. `None`: the wallet is new to us and busy elsewhere.
-    async fn counter(&self, job: &Job, market: &Market) -> Result<Option<SignerState>, EngineError> {
-        let nonces = market.chain.nonces(job.account.wallet).await?;
-        let known = signers::find(&self.pool, &job.account).await?;
-        let Some(known) = known else {
-            if nonces.pending != nonces.latest {
-                return Ok(None);
-            }
-            return Ok(Some(
-                signers::open(&self.pool, &job.account, nonces.latest).await?,
-            ));
-        };
-        if nonces.latest <= known.next_nonce {
-            return Ok(Some(known));
-        }
-        // Ours may just have grown under us: only a counter that is still behind proves anything.
-        let again = signers::find(&self.pool, &job.account).await?.unwrap_or(known);
-        if nonces.latest > again.next_nonce && again.halted.is_none() {
-            let reason = format!(
-                "the chain has used nonce {} but this database only knows nonces below {}: it is older than the \
-                 chain (a restored backup?), or somebody else uses this key",
-                nonces.latest.saturating_sub(1),
-                again.next_nonce
-            );
-            error!(job = %job.id, wallet = %job.account.wallet, reason, "signer halted");
-            signers::halt(&self.pool, &job.account, &reason).await?;
-            return Ok(Some(SignerState {
-                halted: Some(reason),
-                ..again
-            }));
-        }
-        Ok(Some(again))
     }
 
     /// The swap this trade froze. The same trade always asks for the same swap.
@@ -145,7 +120,7 @@ impl Engine {
             .iter()
             .fold(0_u64, |sum, call| sum.saturating_add(call.gas_limit));
         let native_price = market.chain.usd_price(Asset::Native).await?.price;
-        let (gas, _) = gas_cost(units, fees, native_price)?;
+        let (gas, _) = gas_cost(units.saturating_mul(REPLACEMENT_HEADROOM), fees, native_price)?;
         let mut native = Reservation {
             asset: Asset::Native,
             amount: gas,
@@ -169,7 +144,8 @@ impl Engine {
     }
 
     /// Signs one more attempt for an open transaction, paying at least an eighth more than all before it, and
-    /// records it. Nothing is sent here. `false`: somebody else moved the trade first.
+    /// records it. Nothing is sent here. `false`: somebody else moved the trade first, or the cap on fees does not
+    /// allow it; the first cancel is always allowed.
     pub(super) async fn replace(
         &self,
         job: &Job,
@@ -193,12 +169,19 @@ impl Engine {
                 market.signer.call_of(&raw, purpose)?
             }
         };
-        let fees = bumped(&row.fees, market.chain.fees().await?);
+        let cap = market.chain.patience().fee_cap(purpose);
+        let first_cancel =
+            purpose == Purpose::Cancel && state.attempts.iter().all(|attempt| attempt.purpose != purpose);
+        let Some(fees) = bumped(&row.fees, market.chain.fees().await?, cap, first_cancel) else {
+            return Ok(false);
+        };
         let Some(signed) = sign_all(market, &[call], state.nonce, fees).await?.pop() else {
             return Ok(false);
         };
         info!(job = %job.id, trade = trade.id, nonce = state.nonce, %purpose, hash = %signed.signed.hash, "replacement recorded");
-        Ok(signers::record_attempt(&self.pool, trade.id, trade.version, row.id, &signed).await?)
+        let recorded = signers::record_attempt(&self.pool, trade.id, trade.version, row.id, &signed).await?;
+        reach("bumped");
+        Ok(recorded)
     }
 }
 
@@ -227,44 +210,23 @@ async fn sign_all(
     Ok(signed)
 }
 
-/// Higher than all of `before` by an eighth, rounded up, and never below what the chain asks now.
-fn bumped(before: &[Fees], now: Fees) -> Fees {
-    let raise = |fee: u128| {
-        fee.saturating_add(fee.div_ceil(BUMP_DIVISOR))
-            .max(fee.saturating_add(1))
-    };
-    before.iter().fold(now, |high, fees| Fees {
-        max_fee_per_gas: high.max_fee_per_gas.max(raise(fees.max_fee_per_gas)),
-        max_priority_fee_per_gas: high
-            .max_priority_fee_per_gas
-            .max(raise(fees.max_priority_fee_per_gas)),
+/// Higher than all of `before` by an eighth, rounded up, and what the chain asks now as far as `cap` allows.
+/// `None`: the cap does not even allow the eighth, and it may not be broken.
+fn bumped(before: &[Fees], now: Fees, cap: u128, may_break_cap: bool) -> Option<Fees> {
+    let least = before.iter().fold((0, 0), |(fee, tip): (u128, u128), fees| {
+        (
+            fee.max(raised(fees.max_fee_per_gas)),
+            tip.max(raised(fees.max_priority_fee_per_gas)),
+        )
+    });
+    if least.0 > cap && !may_break_cap {
+        return None;
+    }
+    let max_fee_per_gas = now.max_fee_per_gas.min(cap).max(least.0);
+    Some(Fees {
+        max_fee_per_gas,
+        max_priority_fee_per_gas: now.max_priority_fee_per_gas.max(least.1).min(max_fee_per_gas),
     })
-}
-
-/// What moved in and out of the wallet, by the receipt's logs alone.
-pub(super) fn moved(
-    job: &Job,
-    side: Side,
-    transfers: &[crate::ports::Transfer],
-) -> Result<(Amount, Amount), MoneyError> {
-    let net = |token: alloy_primitives::Address, inwards: bool| -> Result<Amount, MoneyError> {
-        let (mut to_us, mut from_us) = (Amount::ZERO, Amount::ZERO);
-        for transfer in transfers.iter().filter(|transfer| transfer.token == token) {
-            if transfer.to == job.account.wallet {
-                to_us = to_us.checked_add(transfer.amount)?;
-            }
-            if transfer.from == job.account.wallet {
-                from_us = from_us.checked_add(transfer.amount)?;
-            }
-        }
-        Ok(if inwards {
-            to_us.saturating_sub(from_us)
-        } else {
-            from_us.saturating_sub(to_us)
-        })
-    };
-    let buying = side == Side::Buy;
-    Ok((net(job.token.address, buying)?, net(job.quote.address, !buying)?))
 }
 
 #[cfg(test)]
@@ -277,8 +239,22 @@ mod tests {
             max_fee_per_gas: max,
             max_priority_fee_per_gas: tip,
         };
-        assert_eq!(bumped(&[fees(100, 8), fees(81, 16)], fees(1, 1)), fees(113, 18));
-        assert_eq!(bumped(&[fees(0, 0)], fees(0, 0)), fees(1, 1));
-        assert_eq!(bumped(&[fees(100, 8)], fees(500, 50)), fees(500, 50));
+        let free = |before: &[Fees], now| bumped(before, now, u128::MAX, false).expect("no cap");
+        assert_eq!(free(&[fees(100, 8), fees(81, 16)], fees(1, 1)), fees(113, 18));
+        assert_eq!(free(&[fees(0, 0)], fees(0, 0)), fees(1, 1));
+        assert_eq!(free(&[fees(100, 8)], fees(500, 50)), fees(500, 50));
+    }
+
+    #[test]
+    fn a_replacement_stops_at_the_cap_and_only_the_first_cancel_may_pass_it() {
+        let fees = |max, tip| Fees {
+            max_fee_per_gas: max,
+            max_priority_fee_per_gas: tip,
+        };
+        let before = [fees(100, 8)];
+        assert_eq!(bumped(&before, fees(500, 50), 200, false), Some(fees(200, 50)));
+        assert_eq!(bumped(&before, fees(500, 300), 113, false), Some(fees(113, 113)));
+        assert_eq!(bumped(&before, fees(500, 50), 112, false), None);
+        assert_eq!(bumped(&before, fees(500, 50), 112, true), Some(fees(113, 50)));
     }
 }

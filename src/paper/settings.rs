@@ -123,6 +123,7 @@ impl PaperSettings {
             resend_after: self.resend_after,
             replace_after: self.replace_after,
             attempts_max: self.attempts_max,
+            max_fee_per_gas: u128::MAX,
         }
     }
 

@@ -59,13 +59,21 @@ fn trade_of(result: &TickResult) -> Option<(JobId, i64)> {
     }
 }
 
-/// Carries open trades on. A trade that is not final keeps its next check in its row.
+/// Carries open trades on and looks at fills that are not final. Whatever is not final yet keeps its next check
+/// in its row.
 pub async fn settles(engine: &Engine, group: Group<SettleTask>) -> Vec<TaskOutcome> {
-    let trades = group
-        .members
-        .iter()
-        .map(|member| (None, member.payload.trade))
-        .collect();
+    let (mut trades, mut watched) = (vec![], vec![]);
+    for member in &group.members {
+        match &member.payload {
+            SettleTask::Trade { trade } => trades.push((None, *trade)),
+            SettleTask::Watch { fills } => watched.extend_from_slice(fills),
+        }
+    }
+    if !watched.is_empty()
+        && let Err(error) = engine.watch(&watched).await
+    {
+        warn!(%error, "fills not looked at; they are again");
+    }
     drive_each(engine, trades).await;
     group.members.iter().map(|_| TaskOutcome::Done).collect()
 }

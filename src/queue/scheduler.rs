@@ -16,9 +16,12 @@ use super::{
 };
 use crate::{
     domain::{Timestamp, job::JobId, span::Span},
-    store::{StoreError, WAKE_CHANNEL, slots, trades},
+    store::{StoreError, WAKE_CHANNEL, slots, trades, watches},
     telemetry::{Outage, metric},
 };
+
+/// Most fills of one watch task: what one round trip to a node can be asked.
+const WATCH_CHUNK: usize = 200;
 
 /// How a scheduler works.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +30,8 @@ pub struct SchedulerSettings {
     pub batch: i64,
     /// A slot whose task was never recorded is handed out again after this long.
     pub tick_lease: Span,
-    /// An open trade whose settle task was never done is handed out again after this long.
+    /// An open trade whose settle task was never done is handed out again after this long; a fill that is not
+    /// final is looked at this often.
     pub settle_lease: Span,
     /// Longest sleep, should a wake-up get lost.
     pub max_sleep: Span,
@@ -53,6 +57,8 @@ pub struct Claimed {
     pub missed: u64,
     /// Open trades handed to the queue.
     pub settles: u64,
+    /// Fills that are not final yet, handed to the queue.
+    pub watches: u64,
     /// Slots handed out again, because their task was lost.
     pub renewed: u64,
 }
@@ -76,7 +82,7 @@ impl From<sqlx::Error> for ClaimError {
 
 impl Claimed {
     const fn is_nothing(&self) -> bool {
-        self.ticks == 0 && self.settles == 0 && self.renewed == 0
+        self.ticks == 0 && self.settles == 0 && self.watches == 0 && self.renewed == 0
     }
 }
 
@@ -91,9 +97,10 @@ pub async fn once(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed
         total.ticks += batch.ticks;
         total.missed += batch.missed;
         total.settles += batch.settles;
+        total.watches += batch.watches;
         total.renewed += batch.renewed;
-        let full =
-            i64::try_from(batch.ticks.max(batch.settles)).is_ok_and(|claimed| claimed >= settings.batch);
+        let full = i64::try_from(batch.ticks.max(batch.settles).max(batch.watches))
+            .is_ok_and(|claimed| claimed >= settings.batch);
         if !full {
             return Ok(total);
         }
@@ -131,9 +138,11 @@ async fn claim(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed, C
         .map(|(job, slot)| tick_task(*job, *slot, Some(due.now)))
         .collect();
     let checks = trades::claim_checks(&mut tx, settings.settle_lease, settings.batch).await?;
+    let watched = watches::claim(&mut tx, settings.settle_lease, settings.batch).await?;
     let settles: Vec<NewTask<SettleTask>> = checks
         .iter()
         .map(|(trade, until)| settle_task(*trade, *until))
+        .chain(watched.chunks(WATCH_CHUNK).map(watch_task))
         .collect();
     push(&mut tx, TICKS, &fresh).await?;
     push(&mut tx, TICKS, &again).await?;
@@ -144,7 +153,8 @@ async fn claim(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed, C
     Ok(Claimed {
         ticks: fresh.len() as u64,
         missed,
-        settles: settles.len() as u64,
+        settles: checks.len() as u64,
+        watches: watched.len() as u64,
         renewed: again.len() as u64,
     })
 }
@@ -155,7 +165,14 @@ fn tick_task(job: JobId, slot: Timestamp, renewed: Option<Timestamp>) -> NewTask
 }
 
 fn settle_task(trade: i64, until: Timestamp) -> NewTask<SettleTask> {
-    NewTask::now(SettleTask { trade }).once(format!("{trade}:{}", until.timestamp_micros()))
+    NewTask::now(SettleTask::Trade { trade }).once(format!("{trade}:{}", until.timestamp_micros()))
+}
+
+/// Looking twice is harmless, so these need no key.
+fn watch_task(fills: &[i64]) -> NewTask<SettleTask> {
+    NewTask::now(SettleTask::Watch {
+        fills: fills.to_vec(),
+    })
 }
 
 /// Claims for ever, until told to stop. An outage of the database is said once, survived, and its end is said.

@@ -20,9 +20,18 @@ pub struct TickTask {
     pub slot: Timestamp,
 }
 
-/// Carry an open trade on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SettleTask {
-    /// The trade.
-    pub trade: i64,
+/// Carry on what is not final yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SettleTask {
+    /// An open trade.
+    Trade {
+        /// Its number.
+        trade: i64,
+    },
+    /// Fills that the chain may still take back, many at once: on most chains nothing has changed.
+    Watch {
+        /// Their numbers.
+        fills: Vec<i64>,
+    },
 }

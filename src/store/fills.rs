@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 use super::{
     StoreError,
     jobs::{self, Job},
-    numeric::{lower, signed},
+    numeric::signed,
     orders, signers,
     trades::Trade,
 };
@@ -137,11 +137,15 @@ async fn insert_fill(
     booked: &Booked,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "INSERT INTO fills (trade_id, job_id, cycle, side, base_amount, quote_amount, quote_usd, quote_price_usd,
-                            quote_price_source, quote_price_at, cost_sold_usd, realized_usd, gas_native, gas_usd,
-                            tx_hash, block_number, block_hash, filled_at)
-         VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::numeric, $7::numeric, $8, $9, $10, $11::numeric,
-                 $12::numeric, $13::text::numeric, $14::numeric, $15, $16, $17, $18)",
+        "WITH filled AS (
+             INSERT INTO fills (trade_id, job_id, cycle, side, base_amount, quote_amount, quote_usd, quote_price_usd,
+                                quote_price_source, quote_price_at, cost_sold_usd, realized_usd, gas_native, gas_usd,
+                                tx_hash, block_number, block_hash, filled_at, round)
+             VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::numeric, $7::numeric, $8, $9, $10, $11::numeric,
+                     $12::numeric, $13::text::numeric, $14::numeric, $15, $16, $17, $18,
+                     (SELECT count(*) + 1 FROM fills WHERE trade_id = $1 AND kind = 'reversal'))
+             RETURNING id, block_number, block_hash)
+         INSERT INTO fill_watches (fill_id, block_number, block_hash) SELECT * FROM filled",
         trade.id,
         job.id.0,
         job.cycle,
@@ -369,18 +373,11 @@ async fn release(connection: &mut PgConnection, trade: &Trade, job: &Job) -> Res
     sqlx::query!("DELETE FROM reservations WHERE trade_id = $1", trade.id)
         .execute(&mut *connection)
         .await?;
-    sqlx::query!(
-        "UPDATE signers SET settlements = settlements + 1 WHERE realm = $1 AND chain = $2 AND address = $3",
-        job.account.realm.to_string(),
-        job.account.chain,
-        lower(job.account.wallet) as _,
-    )
-    .execute(&mut *connection)
-    .await?;
+    signers::balances_moved(connection, &job.account).await?;
     signers::wake(connection).await
 }
 
-async fn notify(
+pub(super) async fn notify(
     connection: &mut PgConnection,
     trade: &Trade,
     event: &str,

@@ -1,16 +1,19 @@
 //! SQL only: the ledger's rows, and the statements that guard them.
 
 pub mod fills;
+pub mod foreign;
 pub mod jobs;
 mod numeric;
 pub mod orders;
 pub mod pools;
+pub mod repairs;
 pub mod samples;
 pub mod signers;
 pub mod slots;
 pub mod ticks;
 pub mod trades;
 pub mod views;
+pub mod watches;
 
 use sqlx::PgPool;
 

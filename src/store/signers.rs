@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{Timestamp, job::Account, trade::Purpose, units::Amount},
-    ports::{Asset, Fees, SignedTransaction},
+    ports::{Asset, Fees, SendError, SignedTransaction},
 };
 
 /// A signer's counter.
@@ -23,6 +23,8 @@ pub struct SignerState {
     pub settlements: i64,
     /// Why the signer must not be used.
     pub halted: Option<String>,
+    /// An open trade whose newest bytes a node refused because the wallet cannot pay for them.
+    pub unfunded: Option<i64>,
 }
 
 /// The signer's counter, made from the chain's count if there is none yet.
@@ -51,11 +53,17 @@ pub async fn open(pool: &PgPool, account: &Account, chain_nonce: u64) -> Result<
 /// [`StoreError`].
 pub async fn find(pool: &PgPool, account: &Account) -> Result<Option<SignerState>, StoreError> {
     let row = sqlx::query!(
-        "SELECT next_nonce, settlements, halted_reason FROM signers
-         WHERE realm = $1 AND chain = $2 AND address = $3",
+        r#"SELECT next_nonce, settlements, halted_reason,
+                  (SELECT t.id FROM trades t JOIN transactions x ON x.trade_id = t.id
+                   CROSS JOIN LATERAL (SELECT last_answer FROM attempts a WHERE a.transaction_id = x.id
+                                       ORDER BY a.id DESC LIMIT 1) AS newest
+                   WHERE t.status = 'SUBMITTED' AND newest.last_answer = $4
+                     AND (x.realm, x.chain, x.signer) = (s.realm, s.chain, s.address) LIMIT 1) AS unfunded
+           FROM signers s WHERE realm = $1 AND chain = $2 AND address = $3"#,
         account.realm.to_string(),
         account.chain,
         lower(account.wallet) as _,
+        SendError::InsufficientFunds.to_string(),
     )
     .fetch_optional(pool)
     .await?;
@@ -64,6 +72,7 @@ pub async fn find(pool: &PgPool, account: &Account) -> Result<Option<SignerState
             next_nonce: unsigned("signers.next_nonce", row.next_nonce)?,
             settlements: row.settlements,
             halted: row.halted_reason,
+            unfunded: row.unfunded,
         })
     })
     .transpose()
@@ -73,7 +82,11 @@ pub async fn find(pool: &PgPool, account: &Account) -> Result<Option<SignerState
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn halt(pool: &PgPool, account: &Account, reason: &str) -> Result<(), StoreError> {
+pub async fn halt<'e>(
+    executor: impl sqlx::PgExecutor<'e>,
+    account: &Account,
+    reason: &str,
+) -> Result<(), StoreError> {
     sqlx::query!(
         "UPDATE signers SET halted_at = now(), halted_reason = $4
          WHERE realm = $1 AND chain = $2 AND address = $3 AND halted_at IS NULL",
@@ -82,7 +95,26 @@ pub async fn halt(pool: &PgPool, account: &Account, reason: &str) -> Result<(), 
         lower(account.wallet) as _,
         reason,
     )
-    .execute(pool)
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// Makes every balance of this signer that was read before this stale.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) async fn balances_moved(
+    connection: &mut PgConnection,
+    account: &Account,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE signers SET settlements = settlements + 1 WHERE realm = $1 AND chain = $2 AND address = $3",
+        account.realm.to_string(),
+        account.chain,
+        lower(account.wallet) as _,
+    )
+    .execute(connection)
     .await?;
     Ok(())
 }

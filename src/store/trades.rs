@@ -235,7 +235,10 @@ async fn load_transactions(
     let rows = sqlx::query!(
         r#"SELECT x.id, x.nonce, x.purpose AS transaction_purpose, x.deadline, a.purpose, a.hash, a.recorded_at,
                   a.sent_at, a.max_fee_per_gas::text AS "max_fee!", a.max_priority_fee_per_gas::text AS "priority_fee!",
-                  a.gas_limit
+                  a.gas_limit,
+                  (SELECT f.hash FROM foreign_transactions f
+                   WHERE (f.realm, f.chain, f.signer, f.nonce) = (x.realm, x.chain, x.signer, x.nonce)
+                   ORDER BY f.seen_at DESC LIMIT 1) AS foreign_hash
            FROM transactions x JOIN attempts a ON a.transaction_id = x.id
            WHERE x.trade_id = $1 ORDER BY x.nonce, a.id"#,
         trade
@@ -255,19 +258,25 @@ async fn load_transactions(
                 purpose: word("transactions.purpose", &row.transaction_purpose)?,
                 deadline: row.deadline,
                 attempts: vec![],
+                foreign: row
+                    .foreign_hash
+                    .map(|bytes| hash("foreign_transactions.hash", &bytes))
+                    .transpose()?,
             });
         }
         if let (Some(transaction), Some(state)) = (transactions.last_mut(), states.last_mut()) {
-            transaction.fees.push(Fees {
+            let fees = Fees {
                 max_fee_per_gas: word("attempts.max_fee_per_gas", &row.max_fee)?,
                 max_priority_fee_per_gas: word("attempts.max_priority_fee_per_gas", &row.priority_fee)?,
-            });
+            };
+            transaction.fees.push(fees);
             transaction.gas_limit = unsigned("attempts.gas_limit", row.gas_limit)?;
             state.attempts.push(AttemptState {
                 hash: hash("attempts.hash", &row.hash)?,
                 purpose: word::<Purpose>("attempts.purpose", &row.purpose)?,
                 recorded_at: row.recorded_at,
                 sent_at: row.sent_at,
+                max_fee_per_gas: fees.max_fee_per_gas,
             });
         }
     }

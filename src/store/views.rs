@@ -204,7 +204,8 @@ pub async fn trades(pool: &PgPool, filter: &TradeFilter) -> Result<Vec<TradeRow>
                   t.price_usd, t.gas_usd::numeric AS "gas_usd!: Decimal", t.tx_hash, t.failure_kind, t.error, t.created_at,
                   t.executed_at, f.quote_usd::numeric AS "quote_usd?: Decimal", f.cost_sold_usd::numeric AS "cost_sold?: Decimal",
                   f.realized_usd::numeric AS "realized?: Decimal"
-           FROM trades t JOIN jobs j ON j.id = t.job_id LEFT JOIN fills f ON f.trade_id = t.id AND f.kind = 'fill'
+           FROM trades t JOIN jobs j ON j.id = t.job_id LEFT JOIN fills f ON f.trade_id = t.id AND f.kind = 'fill' AND t.status = 'EXECUTED'
+                AND f.round = (SELECT max(round) FROM fills WHERE trade_id = t.id)
            WHERE ($1::bigint IS NULL OR t.job_id = $1) AND (NOT $2 OR t.status IN ('PENDING', 'SUBMITTED'))
            ORDER BY t.id DESC LIMIT $3"#,
         filter.job.map(|job| job.0),

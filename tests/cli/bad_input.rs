@@ -205,8 +205,26 @@ async fn tokens_chains_and_numbers_that_cannot_be() {
             ),
             (
                 &["start", TOKEN, "--mode", "accumulate", "--live"],
-                4,
-                &["--live", "paper"],
+                2,
+                &["base", "chains.base.rpc_urls", "ETH_RPC_URL"],
+            ),
+            (
+                &[
+                    "start",
+                    TOKEN,
+                    "--mode",
+                    "accumulate",
+                    "--live",
+                    "--chain",
+                    "moon",
+                ],
+                2,
+                &["unknown chain 'moon'", "[chains.moon]", "chain_id"],
+            ),
+            (
+                &["start", TOKEN, "--mode", "accumulate", "--quote", "ETH"],
+                2,
+                &["--quote ETH", "--live"],
             ),
             (
                 &["start", TOKEN, "--mode", "accumulate", "--config", "absent.toml"],

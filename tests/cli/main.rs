@@ -8,3 +8,4 @@ mod life;
 mod support;
 mod terminal;
 mod views;
+mod wallets;

@@ -1,162 +1,114 @@
 //! The trade lifecycle is one table. These tests walk every (state, observation) pair it can meet.
 #![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
 
+mod walk;
+
 use alloy_primitives::B256;
-use chrono::{DateTime, TimeDelta, Utc};
-use lgi_mm::domain::{
-    span::Span,
-    trade::{
-        AttemptState, ChainView, FailureKind, IllegalTrade, Patience, Purpose, Seen, Step, TradeState,
-        TradeStatus, TransactionState, next_step,
-    },
+use lgi_mm::domain::trade::{
+    AttemptState, ChainView, FailureKind, IllegalTrade, Patience, Purpose, Seen, Step, TradeState,
+    TradeStatus, TransactionState, next_step,
+};
+use walk::{
+    NONCE, Proof, at, attempt, deep, every_pair, patience, proofs, shallow, step, submitted, swap,
+    transaction, view,
 };
 
-const DEPTH: u64 = 3;
-const NONCE: u64 = 7;
-
-fn at(seconds: i64) -> DateTime<Utc> {
-    DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
+const fn is_end(step: Step) -> bool {
+    matches!(step, Step::Fill { .. } | Step::Fail { .. })
 }
 
-fn patience() -> Patience {
-    Patience {
-        required_depth: DEPTH,
-        resend_after: Span::from_secs(2),
-        replace_after: Span::from_secs(5),
-        attempts_max: 4,
+/// The nonce that a step is about.
+const fn target(step: Step) -> Option<usize> {
+    match step {
+        Step::Broadcast { transaction }
+        | Step::Replace { transaction }
+        | Step::Cancel { transaction }
+        | Step::Investigate { transaction } => Some(transaction),
+        _ => None,
     }
-}
-
-fn attempt(hash: u8, purpose: Purpose, sent: bool) -> AttemptState {
-    AttemptState {
-        hash: B256::repeat_byte(hash),
-        purpose,
-        recorded_at: at(0),
-        sent_at: sent.then(|| at(0)),
-    }
-}
-
-fn swap(attempts: Vec<AttemptState>) -> TransactionState {
-    TransactionState {
-        nonce: NONCE,
-        purpose: Purpose::Swap,
-        deadline: at(60),
-        attempts,
-    }
-}
-
-fn submitted(transactions: Vec<TransactionState>) -> TradeState {
-    TradeState {
-        status: TradeStatus::Submitted,
-        expires_at: at(30),
-        transactions,
-    }
-}
-
-fn view(attempts: Vec<Vec<Seen>>, next_nonce: Option<u64>, block: i64) -> ChainView {
-    ChainView {
-        attempts,
-        block_time: Some(at(block)),
-        next_nonce,
-    }
-}
-
-fn step(trade: &TradeState, view: &ChainView, now: i64) -> Step {
-    next_step(trade, view, &patience(), at(now)).expect("a legal trade")
-}
-
-/// Everything that can be seen of one attempt.
-fn all_seen() -> Vec<Seen> {
-    let mut seen = vec![Seen::Unknown, Seen::Absent, Seen::Pooled];
-    for success in [true, false] {
-        seen.extend([1, DEPTH - 1, DEPTH, DEPTH + 9].map(|depth| Seen::Mined { success, depth }));
-    }
-    seen
-}
-
-/// Every pair of one or two attempts, each sent or not, each a swap or a cancel, with everything that can be
-/// seen of them, the nonce used or not or unknown, before and after the deadline, early and late.
-fn every_pair(mut check: impl FnMut(&TradeState, &ChainView, i64)) -> usize {
-    let (mut pairs, purposes) = (0, [Purpose::Swap, Purpose::Cancel]);
-    let mut histories: Vec<Vec<AttemptState>> = vec![];
-    for sent in [true, false] {
-        histories.push(vec![attempt(1, Purpose::Swap, sent)]);
-        histories
-            .extend(purposes.map(|second| vec![attempt(1, Purpose::Swap, true), attempt(2, second, sent)]));
-    }
-    for history in histories {
-        for first in all_seen() {
-            for second in all_seen() {
-                let seen: Vec<Seen> = [first, second].into_iter().take(history.len()).collect();
-                for nonce in [None, Some(NONCE), Some(NONCE + 1)] {
-                    for (block, now) in [(1, 1), (1, 20), (61, 1), (61, 90)] {
-                        let trade = submitted(vec![swap(history.clone())]);
-                        check(&trade, &view(vec![seen.clone()], nonce, block), now);
-                        pairs += 1;
-                    }
-                }
-            }
-        }
-    }
-    pairs
 }
 
 #[test]
 fn only_a_receipt_of_the_required_depth_ends_a_submitted_trade() {
     let pairs = every_pair(|trade, view, now| {
-        let deep = |seen: &Seen| matches!(seen, Seen::Mined { depth, .. } if *depth >= DEPTH);
-        let proven = view.attempts.iter().flatten().any(deep);
-        let ended = matches!(step(trade, view, now), Step::Fill { .. } | Step::Fail { .. });
-        assert!(!ended || proven, "{view:?} ended a trade without proof");
-        assert!(!matches!(
-            step(trade, view, now),
-            Step::Done | Step::Expire | Step::Allocate
-        ));
+        let proofs = proofs(trade, view);
+        let settled = proofs
+            .iter()
+            .all(|proof| matches!(proof, Proof::Ours { .. } | Proof::Foreign));
+        let next = step(trade, view, now);
+        assert_eq!(is_end(next), settled, "{next:?} with {proofs:?} of {view:?}");
+        assert!(!matches!(next, Step::Done | Step::Expire | Step::Allocate));
     });
-    assert!(pairs > 5_000, "only {pairs} pairs were walked");
+    println!("{pairs} pairs of state and observation");
+    assert!(pairs > 900_000, "only {pairs} pairs were walked");
 }
 
 #[test]
 fn a_swap_that_happened_is_never_recorded_as_failed() {
     every_pair(|trade, view, now| {
-        let attempts = trade.transactions[0].attempts.iter().zip(&view.attempts[0]);
-        for (attempt, seen) in attempts {
-            if attempt.purpose == Purpose::Swap && matches!(seen, Seen::Mined { success: true, .. }) {
-                let first_mined = view.attempts[0]
-                    .iter()
-                    .position(|s| matches!(s, Seen::Mined { .. }));
-                let is_first =
-                    first_mined.is_some_and(|i| trade.transactions[0].attempts[i].hash == attempt.hash);
-                // Two mined attempts of one nonce cannot be; only the first is looked at.
-                if is_first {
-                    assert!(!matches!(step(trade, view, now), Step::Fail { .. }), "{view:?}");
+        let attempts = trade.transactions.iter().flat_map(|t| &t.attempts);
+        let happened = attempts
+            .zip(view.attempts.iter().flatten())
+            .filter(|(attempt, seen)| {
+                attempt.purpose == Purpose::Swap && matches!(seen, Seen::Mined { success: true, .. })
+            })
+            .map(|(attempt, _)| attempt.hash)
+            .collect::<Vec<_>>();
+        match step(trade, view, now) {
+            Step::Fail { .. } => assert!(happened.is_empty(), "{view:?}"),
+            Step::Fill { hash } => assert_eq!(happened, [hash], "{view:?}"),
+            _ => {}
+        }
+    });
+}
+
+#[test]
+fn a_failure_names_the_hash_that_proves_it() {
+    every_pair(|trade, view, now| {
+        let Step::Fail { kind, hash } = step(trade, view, now) else {
+            return;
+        };
+        let went_wrong = |(proof, transaction): (Proof, &TransactionState)| match proof {
+            Proof::Ours { index, success } => {
+                let AttemptState { purpose, hash, .. } = transaction.attempts[index];
+                match purpose {
+                    Purpose::Cancel => Some((FailureKind::Cancelled, hash)),
+                    _ if success => None,
+                    _ => Some((FailureKind::Reverted, hash)),
                 }
             }
-        }
+            _ => transaction.foreign.map(|hash| (FailureKind::Foreign, hash)),
+        };
+        let first = proofs(trade, view)
+            .into_iter()
+            .zip(&trade.transactions)
+            .find_map(went_wrong);
+        assert_eq!(first, Some((kind, hash)), "{view:?}");
     });
 }
 
 #[test]
 fn a_mined_but_shallow_transaction_is_left_alone() {
     every_pair(|trade, view, now| {
-        let first = view.attempts[0]
-            .iter()
-            .find(|seen| matches!(seen, Seen::Mined { .. }));
-        if matches!(first, Some(Seen::Mined { depth, .. }) if *depth < DEPTH) {
-            assert_eq!(step(trade, view, now), Step::Wait, "{view:?}");
+        let next = step(trade, view, now);
+        if let Some(index) = target(next) {
+            assert_eq!(proofs(trade, view)[index], Proof::Open, "{next:?} of {view:?}");
         }
     });
 }
 
 #[test]
-fn nothing_is_signed_while_the_nonce_may_be_used() {
+fn nothing_is_signed_or_sent_while_the_nonce_is_used() {
     every_pair(|trade, view, now| {
-        let used = view.next_nonce.is_some_and(|next| next > NONCE);
         let next = step(trade, view, now);
-        if used {
-            assert!(
-                !matches!(next, Step::Replace { .. } | Step::Cancel { .. }),
-                "{view:?} -> {next:?}"
+        if let Some(index) = target(next) {
+            let used = view
+                .next_nonce
+                .is_some_and(|next| next > trade.transactions[index].nonce);
+            assert_eq!(
+                used,
+                matches!(next, Step::Investigate { .. }),
+                "{next:?} of {view:?}"
             );
         }
     });
@@ -164,30 +116,74 @@ fn nothing_is_signed_while_the_nonce_may_be_used() {
 
 #[test]
 fn an_error_or_an_absence_is_never_proof() {
-    for seen in [Seen::Unknown, Seen::Absent] {
-        for now in [1, 3, 10, 1_000_000] {
-            let trade = submitted(vec![swap(vec![attempt(1, Purpose::Swap, true)])]);
-            let next = step(&trade, &view(vec![vec![seen]], Some(NONCE), 1), now);
-            assert!(
-                matches!(next, Step::Wait | Step::Broadcast { .. }),
-                "{seen:?} at {now}: {next:?}"
-            );
+    every_pair(|trade, view, now| {
+        let nothing = |seen: &Seen| matches!(seen, Seen::Unknown | Seen::Absent);
+        let unproven = trade.transactions.iter().any(|t| t.foreign.is_none());
+        if view.attempts.iter().flatten().all(nothing) && unproven {
+            assert!(!is_end(step(trade, view, now)), "{view:?}");
         }
-    }
+    });
 }
 
 #[test]
 fn a_used_nonce_is_investigated_only_when_every_hash_was_answered() {
-    let trade = submitted(vec![swap(vec![
-        attempt(1, Purpose::Swap, true),
-        attempt(2, Purpose::Swap, true),
-    ])]);
-    let next = |first, second| step(&trade, &view(vec![vec![first, second]], Some(NONCE + 1), 1), 3);
-    assert_eq!(
-        next(Seen::Absent, Seen::Absent),
-        Step::Investigate { transaction: 0 }
-    );
-    assert_eq!(next(Seen::Unknown, Seen::Absent), Step::Wait);
+    every_pair(|trade, view, now| {
+        if let Step::Investigate { transaction } = step(trade, view, now) {
+            assert!(!view.attempts[transaction].contains(&Seen::Unknown), "{view:?}");
+        }
+    });
+}
+
+#[test]
+fn an_open_nonce_is_never_only_waited_for() {
+    // Whatever was signed for it: once the clocks have run out and its node has forgotten it, something is done.
+    every_pair(|trade, view, _| {
+        let forgotten = ChainView {
+            attempts: view
+                .attempts
+                .iter()
+                .map(|seen| vec![Seen::Absent; seen.len()])
+                .collect(),
+            ..view.clone()
+        };
+        let open = |(proof, transaction): (Proof, &TransactionState)| {
+            proof == Proof::Open && view.next_nonce.is_none_or(|next| next <= transaction.nonce)
+        };
+        if proofs(trade, &forgotten)
+            .into_iter()
+            .zip(&trade.transactions)
+            .any(open)
+        {
+            let next = step(trade, &forgotten, 1_000_000);
+            assert!(target(next).is_some(), "{next:?} of {forgotten:?}");
+        }
+    });
+}
+
+#[test]
+fn what_is_cancelled_is_not_cancelled_again() {
+    every_pair(|trade, view, now| {
+        if let Step::Cancel { transaction } = step(trade, view, now) {
+            let newest = trade.transactions[transaction].attempts.last().expect("one");
+            assert_ne!(newest.purpose, Purpose::Cancel);
+        }
+    });
+}
+
+#[test]
+fn a_final_trade_stays_final_whatever_is_seen() {
+    for status in [TradeStatus::Executed, TradeStatus::Failed] {
+        every_pair(|trade, view, now| {
+            // Cloned only where something could be seen.
+            if view.block_time.is_none() {
+                let trade = TradeState {
+                    status,
+                    ..trade.clone()
+                };
+                assert_eq!(step(&trade, view, now), Step::Done);
+            }
+        });
+    }
 }
 
 #[test]
@@ -202,49 +198,212 @@ fn what_is_recorded_but_not_known_to_be_sent_is_sent() {
 }
 
 #[test]
-fn a_stuck_transaction_is_replaced_until_its_attempts_are_used_up() {
-    let stuck = |count: u8| {
-        let attempts = (1..=count).map(|n| attempt(n, Purpose::Swap, true)).collect();
-        let trade = submitted(vec![swap(attempts)]);
-        step(
-            &trade,
-            &view(vec![vec![Seen::Pooled; usize::from(count)]], Some(NONCE), 1),
-            5,
-        )
-    };
-    assert_eq!(stuck(1), Step::Replace { transaction: 0 });
-    assert_eq!(stuck(3), Step::Replace { transaction: 0 });
-    assert_eq!(stuck(4), Step::Wait);
+fn a_transaction_that_a_reorganisation_took_back_is_sent_again() {
+    let trade = submitted(vec![swap(vec![attempt(1, Purpose::Swap, true)])]);
+    let next = |seen, nonce| step(&trade, &view(vec![vec![seen]], Some(nonce), 1), 3);
+    assert_eq!(next(shallow(true), NONCE + 1), Step::Wait);
+    assert_eq!(next(Seen::Absent, NONCE), Step::Broadcast { transaction: 0 });
+    assert_eq!(next(Seen::Pooled, NONCE), Step::Wait);
 }
 
 #[test]
-fn past_its_deadline_a_swap_is_cancelled_on_its_own_nonce_and_then_only_waited_for() {
-    let swap_only = submitted(vec![swap(vec![attempt(1, Purpose::Swap, true)])]);
-    assert_eq!(
-        step(&swap_only, &view(vec![vec![Seen::Pooled]], Some(NONCE), 61), 1),
-        Step::Cancel { transaction: 0 }
-    );
+fn a_stuck_transaction_is_replaced_until_its_attempts_are_used_up() {
+    for seen in [Seen::Pooled, Seen::Absent] {
+        let stuck = |count: u8| {
+            let attempts = (1..=count).map(|n| attempt(n, Purpose::Swap, true)).collect();
+            let seen = vec![vec![seen; usize::from(count)]];
+            step(&submitted(vec![swap(attempts)]), &view(seen, Some(NONCE), 1), 5)
+        };
+        assert_eq!(stuck(1), Step::Replace { transaction: 0 });
+        assert!(!matches!(stuck(2), Step::Replace { .. }), "{seen:?}");
+    }
+}
+
+#[test]
+fn a_replacement_stays_below_the_cap_and_a_cancel_below_twice_the_cap() {
+    let next = |purpose, max_fee_per_gas, cap| {
+        let attempts = vec![
+            AttemptState {
+                max_fee_per_gas: 1,
+                ..attempt(1, Purpose::Swap, true)
+            },
+            AttemptState {
+                max_fee_per_gas,
+                ..attempt(2, purpose, true)
+            },
+        ];
+        let patience = Patience {
+            attempts_max: 9,
+            max_fee_per_gas: cap,
+            ..patience()
+        };
+        let seen = vec![vec![Seen::Absent, Seen::Pooled]];
+        next_step(
+            &submitted(vec![swap(attempts)]),
+            &view(seen, Some(NONCE), 1),
+            &patience,
+            at(5),
+        )
+    };
+    let replace = Ok(Step::Replace { transaction: 0 });
+    assert_eq!(next(Purpose::Swap, 80, 90), replace);
+    assert_eq!(next(Purpose::Swap, 81, 90), Ok(Step::Wait));
+    assert_eq!(next(Purpose::Cancel, 160, 90), replace);
+    assert_eq!(next(Purpose::Cancel, 161, 90), Ok(Step::Wait));
+}
+
+#[test]
+fn past_its_deadline_a_swap_is_cancelled_on_its_own_nonce_however_often_it_was_replaced() {
+    for count in 1..=9 {
+        let attempts: Vec<_> = (1..=count).map(|n| attempt(n, Purpose::Swap, true)).collect();
+        let seen = vec![vec![Seen::Pooled; attempts.len()]];
+        assert_eq!(
+            step(&submitted(vec![swap(attempts)]), &view(seen, Some(NONCE), 61), 1),
+            Step::Cancel { transaction: 0 }
+        );
+    }
     let cancelled = submitted(vec![swap(vec![
         attempt(1, Purpose::Swap, true),
         attempt(2, Purpose::Cancel, true),
     ])]);
-    let seen = vec![vec![Seen::Absent, Seen::Pooled]];
-    assert_eq!(step(&cancelled, &view(seen, Some(NONCE), 61), 1), Step::Wait);
-    let mined = vec![vec![
-        Seen::Absent,
-        Seen::Mined {
-            success: true,
-            depth: DEPTH,
-        },
-    ]];
+    let seen = |cancel| view(vec![vec![Seen::Absent, cancel]], Some(NONCE), 61);
+    assert_eq!(step(&cancelled, &seen(Seen::Pooled), 1), Step::Wait);
+    assert_eq!(
+        step(&cancelled, &seen(Seen::Pooled), 5),
+        Step::Replace { transaction: 0 }
+    );
     let hash = B256::repeat_byte(2);
     assert_eq!(
-        step(&cancelled, &view(mined, Some(NONCE + 1), 61), 1),
+        step(&cancelled, &seen(deep(true)), 1),
         Step::Fail {
             kind: FailureKind::Cancelled,
             hash
         }
     );
+}
+
+/// An approve at [`NONCE`] (hash 1) and its swap behind it (hash 2, cancel 3).
+fn with_approve(swap_attempts: Vec<AttemptState>) -> TradeState {
+    let approve = transaction(NONCE, Purpose::Approve, vec![attempt(1, Purpose::Approve, true)]);
+    submitted(vec![
+        approve,
+        transaction(NONCE + 1, Purpose::Swap, swap_attempts),
+    ])
+}
+
+#[test]
+fn a_trade_ends_when_every_nonce_is_used_for_good_and_its_swap_decides() {
+    let sent = || attempt(2, Purpose::Swap, true);
+    let cancelled = || vec![sent(), attempt(3, Purpose::Cancel, true)];
+    let fail = |kind, hash| Step::Fail {
+        kind,
+        hash: B256::repeat_byte(hash),
+    };
+    let fill = Step::Fill {
+        hash: B256::repeat_byte(2),
+    };
+    let open = [Seen::Absent, Seen::Pooled];
+    for (attempts, approve, swap, expected) in [
+        (vec![sent()], deep(true), vec![deep(true)], fill),
+        (vec![sent()], shallow(true), vec![deep(true)], Step::Wait),
+        // The allowance of an earlier trade may have been enough.
+        (vec![sent()], deep(false), vec![deep(true)], fill),
+        (vec![sent()], deep(false), vec![shallow(true)], Step::Wait),
+        (
+            vec![sent()],
+            deep(false),
+            vec![Seen::Pooled],
+            Step::Cancel { transaction: 1 },
+        ),
+        (
+            vec![attempt(2, Purpose::Swap, false)],
+            deep(false),
+            vec![Seen::Absent],
+            Step::Cancel { transaction: 1 },
+        ),
+        (cancelled(), deep(false), open.to_vec(), Step::Wait),
+        (
+            cancelled(),
+            deep(false),
+            vec![Seen::Absent, deep(true)],
+            fail(FailureKind::Reverted, 1),
+        ),
+        (
+            cancelled(),
+            deep(true),
+            vec![Seen::Absent, deep(true)],
+            fail(FailureKind::Cancelled, 3),
+        ),
+        (
+            vec![sent()],
+            deep(true),
+            vec![deep(false)],
+            fail(FailureKind::Reverted, 2),
+        ),
+    ] {
+        let seen = view(vec![vec![approve], swap], Some(NONCE + 1), 1);
+        assert_eq!(step(&with_approve(attempts), &seen, 1), expected, "{seen:?}");
+    }
+}
+
+#[test]
+fn a_swap_goes_out_behind_its_approve_without_waiting_for_a_block() {
+    let trade = with_approve(vec![attempt(2, Purpose::Swap, false)]);
+    let seen = view(vec![vec![Seen::Pooled], vec![Seen::Absent]], Some(NONCE), 1);
+    assert_eq!(step(&trade, &seen, 1), Step::Broadcast { transaction: 1 });
+}
+
+#[test]
+fn a_foreign_transaction_ends_the_trade_only_while_its_nonce_is_used() {
+    let foreign = B256::repeat_byte(0xee);
+    let trade = submitted(vec![TransactionState {
+        foreign: Some(foreign),
+        ..swap(vec![attempt(1, Purpose::Swap, true)])
+    }]);
+    let next = |seen, nonce| step(&trade, &view(vec![vec![seen]], nonce, 1), 3);
+    assert_eq!(
+        next(Seen::Absent, Some(NONCE + 1)),
+        Step::Fail {
+            kind: FailureKind::Foreign,
+            hash: foreign
+        }
+    );
+    assert_eq!(next(Seen::Absent, None), Step::Wait);
+    assert_eq!(
+        next(Seen::Absent, Some(NONCE)),
+        Step::Broadcast { transaction: 0 }
+    );
+    assert_eq!(
+        next(deep(true), Some(NONCE + 1)),
+        Step::Fill {
+            hash: B256::repeat_byte(1)
+        }
+    );
+}
+
+#[test]
+fn a_suspicious_nonce_keeps_no_other_nonce_waiting() {
+    let trade = with_approve(vec![attempt(2, Purpose::Swap, false)]);
+    let seen = |swap| view(vec![vec![Seen::Absent], vec![swap]], Some(NONCE + 1), 1);
+    assert_eq!(
+        step(&trade, &seen(Seen::Absent), 1),
+        Step::Broadcast { transaction: 1 }
+    );
+    let trade = with_approve(vec![attempt(2, Purpose::Swap, true)]);
+    assert_eq!(
+        step(&trade, &seen(Seen::Pooled), 1),
+        Step::Investigate { transaction: 0 }
+    );
+}
+
+#[test]
+fn two_receipts_for_one_nonce_are_believed_by_nobody() {
+    let trade = submitted(vec![swap(vec![
+        attempt(1, Purpose::Swap, true),
+        attempt(2, Purpose::Cancel, true),
+    ])]);
+    let seen = view(vec![vec![deep(true), deep(true)]], Some(NONCE + 1), 1);
+    assert_eq!(step(&trade, &seen, 9), Step::Wait);
 }
 
 #[test]
@@ -257,57 +416,6 @@ fn a_trade_without_a_nonce_is_allocated_until_it_expires() {
     let nothing = view(vec![], None, 1);
     assert_eq!(step(&pending, &nothing, 29), Step::Allocate);
     assert_eq!(step(&pending, &nothing, 30), Step::Expire);
-}
-
-#[test]
-fn an_approve_makes_way_for_the_swap_behind_it() {
-    let approve = TransactionState {
-        purpose: Purpose::Approve,
-        ..swap(vec![attempt(1, Purpose::Approve, true)])
-    };
-    let behind = TransactionState {
-        nonce: NONCE + 1,
-        ..swap(vec![attempt(2, Purpose::Swap, true)])
-    };
-    let trade = submitted(vec![approve, behind]);
-    let done = Seen::Mined {
-        success: true,
-        depth: DEPTH,
-    };
-    let seen = |first, second| view(vec![vec![first], vec![second]], Some(NONCE + 2), 1);
-    assert_eq!(
-        step(&trade, &seen(done, done), 1),
-        Step::Fill {
-            hash: B256::repeat_byte(2)
-        }
-    );
-    assert_eq!(
-        step(
-            &trade,
-            &seen(
-                Seen::Mined {
-                    success: true,
-                    depth: 1
-                },
-                done
-            ),
-            1
-        ),
-        Step::Wait
-    );
-}
-
-#[test]
-fn a_final_trade_stays_final_whatever_is_seen() {
-    for status in [TradeStatus::Executed, TradeStatus::Failed] {
-        every_pair(|trade, view, now| {
-            let trade = TradeState {
-                status,
-                ..trade.clone()
-            };
-            assert_eq!(step(&trade, view, now), Step::Done);
-        });
-    }
 }
 
 #[test]
@@ -324,6 +432,26 @@ fn a_ledger_that_contradicts_itself_is_refused() {
     assert_eq!(
         next(&recorded, &view(vec![], None, 1)),
         Err(IllegalTrade::ViewMismatch)
+    );
+    let only_approve = submitted(vec![transaction(
+        NONCE,
+        Purpose::Approve,
+        vec![attempt(1, Purpose::Approve, true)],
+    )]);
+    assert_eq!(
+        next(&only_approve, &view(vec![vec![deep(true)]], None, 1)),
+        Err(IllegalTrade::NoSwap)
+    );
+    let two_swaps = submitted(vec![
+        swap(vec![attempt(1, Purpose::Swap, true)]),
+        swap(vec![attempt(2, Purpose::Swap, true)]),
+    ]);
+    assert_eq!(
+        next(
+            &two_swaps,
+            &view(vec![vec![Seen::Absent], vec![Seen::Absent]], None, 1)
+        ),
+        Err(IllegalTrade::NoSwap)
     );
     let pending = TradeState {
         status: TradeStatus::Pending,

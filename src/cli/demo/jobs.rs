@@ -1,5 +1,7 @@
 //! Five jobs whose prices move fast enough to see every rule act within a minute.
 
+use std::collections::BTreeMap;
+
 use alloy_primitives::Address;
 use serde_json::json;
 use sqlx::PgPool;
@@ -8,8 +10,9 @@ use super::super::CliError;
 use crate::{
     domain::{
         chains::{self, USDC_DECIMALS},
-        config::JobConfig,
+        config::{JobConfig, SourceName},
         job::{Account, JobId, JobMode, JobStatus, Realm, Token},
+        pool::NATIVE,
         span::Span,
         units::{Amount, Price, Rounding, Usd},
     },
@@ -22,18 +25,38 @@ use crate::{
 
 const ACTOR: &str = "demo";
 
+/// On live jobs prices move by real swaps between blocks: the floor leaves them room.
+const LIVE_SLIPPAGE_BPS: u32 = 500;
+
+/// Where the jobs trade.
+pub(super) enum Stage<'a> {
+    /// On paper, each with invented prices of its own.
+    Paper,
+    /// On a chain, against the native coin.
+    Live {
+        /// Whose money.
+        account: Account,
+        /// The tokens by ticker.
+        tokens: &'a BTreeMap<String, Address>,
+        /// USD per native coin.
+        native: Price,
+    },
+}
+
 /// Makes and starts the jobs; the answer is the one that is to be sold half way.
-pub(super) async fn create(pool: &PgPool) -> Result<JobId, CliError> {
+pub(super) async fn create(pool: &PgPool, stage: &Stage<'_>) -> Result<JobId, CliError> {
     start(
         pool,
+        stage,
         1,
         "STEADY",
         accumulate(1, "4s", json!({ "dip_buy_threshold_pct": 0 }))?,
     )
     .await?;
-    start(pool, 2, "DIPPER", accumulate(2, "15s", dipper())?).await?;
+    start(pool, stage, 2, "DIPPER", accumulate(2, "15s", dipper())?).await?;
     start(
         pool,
+        stage,
         3,
         "SPREAD",
         liquidity(3, json!({ "rebalance_threshold_pct": 30, "spread_pct": 2 }))?,
@@ -41,6 +64,7 @@ pub(super) async fn create(pool: &PgPool) -> Result<JobId, CliError> {
     .await?;
     start(
         pool,
+        stage,
         4,
         "BALANCE",
         liquidity(
@@ -51,6 +75,7 @@ pub(super) async fn create(pool: &PgPool) -> Result<JobId, CliError> {
     .await?;
     start(
         pool,
+        stage,
         5,
         "SELLER",
         accumulate(5, "3s", json!({ "dip_buy_threshold_pct": 0 }))?,
@@ -105,31 +130,49 @@ fn config(mode: JobMode, mut rules: serde_json::Value, seed: u64) -> Result<JobC
     Ok(config)
 }
 
-async fn start(pool: &PgPool, number: u8, symbol: &str, config: JobConfig) -> Result<JobId, CliError> {
-    let chain = chains::find("base").map_err(|error| CliError::Internal(error.to_string()))?;
+async fn start(
+    pool: &PgPool,
+    stage: &Stage<'_>,
+    number: u8,
+    symbol: &str,
+    mut config: JobConfig,
+) -> Result<JobId, CliError> {
+    let internal = |error: &dyn std::fmt::Display| CliError::Internal(error.to_string());
+    let base = chains::find("base").map_err(|error| internal(&error))?;
+    let (account, address, quote, quote_price) = match stage {
+        Stage::Paper => {
+            let account = Account {
+                realm: Realm::Paper,
+                chain: base.name.to_owned(),
+                wallet: default_wallet(),
+            };
+            let dollar = token(base.usdc, "USDC", USDC_DECIMALS);
+            (account, Address::repeat_byte(number), dollar, Price::ONE)
+        }
+        Stage::Live {
+            account,
+            tokens,
+            native,
+        } => {
+            config.price.sources = vec![SourceName::Onchain];
+            config.limits.max_slippage_bps = LIVE_SLIPPAGE_BPS;
+            config.limits.gas_reserve = rust_decimal::Decimal::ONE;
+            let address = tokens.get(symbol).copied();
+            let address = address.ok_or_else(|| internal(&format_args!("{symbol} is not deployed")))?;
+            (account.clone(), address, token(NATIVE, "ETH", 18), *native)
+        }
+    };
     let budget = config
         .liquidity
         .as_ref()
         .map_or(Usd::ZERO, |rules| rules.budget_usd);
     let deposit: Amount = budget
-        .to_amount(USDC_DECIMALS, Price::ONE, Rounding::Down)
-        .map_err(|error| CliError::Internal(error.to_string()))?;
+        .to_amount(quote.decimals, quote_price, Rounding::Down)
+        .map_err(|error| internal(&error))?;
     let new = NewJob {
-        account: Account {
-            realm: Realm::Paper,
-            chain: chain.name.to_owned(),
-            wallet: default_wallet(),
-        },
-        token: Token {
-            address: Address::repeat_byte(number),
-            symbol: symbol.to_owned(),
-            decimals: 18,
-        },
-        quote: Token {
-            address: chain.usdc,
-            symbol: "USDC".to_owned(),
-            decimals: USDC_DECIMALS,
-        },
+        account,
+        token: token(address, symbol, 18),
+        quote,
         mode: if config.liquidity.is_some() {
             JobMode::Liquidity
         } else {
@@ -140,6 +183,14 @@ async fn start(pool: &PgPool, number: u8, symbol: &str, config: JobConfig) -> Re
     let id = jobs::create(pool, &new, ACTOR).await?;
     orders::order(pool, id, Order::Start { deposit }, ACTOR).await?;
     Ok(id)
+}
+
+fn token(address: Address, symbol: &str, decimals: u8) -> Token {
+    Token {
+        address,
+        symbol: symbol.to_owned(),
+        decimals,
+    }
 }
 
 /// Sells a job in three slices.

@@ -2,6 +2,7 @@
 //! process of its own; with `--crash` they are killed while they work.
 
 mod jobs;
+mod live;
 mod processes;
 
 use std::time::{Duration, Instant};
@@ -9,19 +10,29 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{CliError, Out, audit, list, out::table, world::World};
+use super::{
+    CliError, Out,
+    audit::{self, live::LiveFindings},
+    list,
+    out::table,
+    world::World,
+};
 use crate::{
     config::{Secret, Settings},
     domain::{decision::Reason, span::Span},
     embedded::{self, Options},
     store::views::{self, LedgerTotals},
 };
+use jobs::Stage;
+use live::Live;
 use processes::Fleet;
 
 /// Time between two looks at the jobs.
 const REFRESH: Duration = Duration::from_millis(500);
 /// Without a terminal the table is printed this often.
 const PRINT_EVERY: Duration = Duration::from_secs(15);
+/// Hashes that the summary shows; `--json` has all.
+const SWAPS_SHOWN: usize = 5;
 /// Longest wait for the last trades to be final.
 const LAST_TRADES: Duration = Duration::from_secs(30);
 
@@ -33,6 +44,9 @@ pub(super) struct DemoArgs {
     /// Kill schedulers and workers with SIGKILL while they work
     #[arg(long)]
     crash: bool,
+    /// Trade on a local chain with the real contracts; every trade is a real transaction
+    #[arg(long)]
+    live: bool,
 }
 
 pub(super) async fn run(settings: &Settings, out: Out, args: &DemoArgs) -> Result<(), CliError> {
@@ -42,16 +56,38 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &DemoArgs) -> Resul
             args.lasts
         )));
     }
-    let settings = private(settings).await?;
-    let (settings, _server) = settings;
+    let (mut settings, _server) = private(settings).await?;
+    let live = if args.live {
+        let live = Live::start().await?;
+        live.settle_into(&mut settings);
+        Some(live)
+    } else {
+        None
+    };
     let world = World::open(&settings).await?;
-    let seller = jobs::create(&world.pool).await?;
-    let mut fleet = Fleet::start(&world.url, args.crash)?;
+    let (seller, extra, mover) = match &live {
+        None => (jobs::create(&world.pool, &Stage::Paper).await?, vec![], None),
+        Some(live) => {
+            let stage = Stage::Live {
+                account: live.account.clone(),
+                tokens: &live.tokens(),
+                native: live.native(&world).await?,
+            };
+            let seller = jobs::create(&world.pool, &stage).await?;
+            (seller, live.variables()?, Some(live.move_prices(&world)?))
+        }
+    };
+    let mut fleet = Fleet::start(&world.url, args.crash, extra)?;
     out.remark(&format!("metrics: http://{}/metrics", fleet.metrics_address()));
     watch(&world, out, args, &mut fleet, seller).await?;
     settle_all(&world, out, &mut fleet).await?;
     fleet.stop().await;
-    summarise(&world, out, &fleet, args.crash).await
+    drop(mover);
+    let chain = match &live {
+        Some(live) => Some(live.compare(&world).await?),
+        None => None,
+    };
+    summarise(&world, out, &fleet, args.crash, chain).await
 }
 
 /// A server of the demo's own, durable, removed at the end.
@@ -132,10 +168,19 @@ async fn settle_all(world: &World, out: Out, fleet: &mut Fleet) -> Result<(), Cl
     }
 }
 
-async fn summarise(world: &World, out: Out, fleet: &Fleet, crash: bool) -> Result<(), CliError> {
+async fn summarise(
+    world: &World,
+    out: Out,
+    fleet: &Fleet,
+    crash: bool,
+    chain: Option<LiveFindings>,
+) -> Result<(), CliError> {
     let totals = views::ledger_totals(&world.pool).await?;
     let by_reason = views::executed_by_reason(&world.pool).await?;
-    let found = audit::compare(&world.pool).await?;
+    let found = match &chain {
+        Some(chain) => chain.findings,
+        None => audit::compare(&world.pool).await?,
+    };
     let count = |reason: Reason| {
         by_reason
             .iter()
@@ -156,8 +201,17 @@ async fn summarise(world: &World, out: Out, fleet: &Fleet, crash: bool) -> Resul
     if crash && let Some(view) = view.as_object_mut() {
         view.insert("kills".to_owned(), json!(fleet.kills()));
     }
+    if let (Some(chain), Some(view)) = (&chain, view.as_object_mut()) {
+        view.insert("transactions".to_owned(), json!(chain.mined));
+        view.insert("gas_wei".to_owned(), json!(chain.gas));
+        view.insert("swaps".to_owned(), json!(chain.swaps));
+        view.insert("balances".to_owned(), json!(chain.balances));
+    }
     let lines = list::lines(&world.pool).await?;
-    out.show(&view, |_| text(&lines, &by_reason, &totals, found, fleet.kills()))?;
+    out.show(&view, |_| {
+        let summary = text(&lines, &by_reason, &totals, found, fleet.kills());
+        chain.as_ref().map(chain_text).unwrap_or_default() + &summary
+    })?;
     if found == audit::Findings::default() {
         Ok(())
     } else {
@@ -165,6 +219,28 @@ async fn summarise(world: &World, out: Out, fleet: &Fleet, crash: bool) -> Resul
             "the venue's records and the ledger differ: please report this".to_owned(),
         ))
     }
+}
+
+/// Hashes, gas, and both sides of every balance.
+fn chain_text(chain: &LiveFindings) -> String {
+    let balances = table(
+        &["balance, base units", "ledger", "chain"],
+        chain.balances.iter().map(|balance| {
+            vec![
+                balance.asset.clone(),
+                balance.ledger.clone(),
+                balance.chain.clone(),
+            ]
+        }),
+    );
+    let newest = chain.swaps.iter().rev().take(SWAPS_SHOWN);
+    let swaps: String = newest.map(|hash| format!("  {hash}\n")).collect();
+    format!(
+        "\n{} transactions mined, {} of them swaps, gas {} ETH\n{swaps}{balances}\n",
+        chain.mined,
+        chain.swaps.len(),
+        chain.gas.to_whole(18)
+    )
 }
 
 fn text(

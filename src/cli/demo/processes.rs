@@ -21,6 +21,8 @@ const KILL_EVERY: Duration = Duration::from_secs(3);
 /// Schedulers and workers.
 pub(super) struct Fleet {
     url: String,
+    /// What live processes are told besides.
+    extra: Vec<(String, String)>,
     metrics: SocketAddr,
     children: Vec<(&'static str, Child)>,
     kills: usize,
@@ -29,7 +31,7 @@ pub(super) struct Fleet {
 
 impl Fleet {
     /// One scheduler and two workers; two and three if they are to be killed.
-    pub(super) fn start(url: &str, crash: bool) -> Result<Self, CliError> {
+    pub(super) fn start(url: &str, crash: bool, extra: Vec<(String, String)>) -> Result<Self, CliError> {
         let kinds: &[&'static str] = if crash {
             &["scheduler", "scheduler", "worker", "worker", "worker"]
         } else {
@@ -37,6 +39,7 @@ impl Fleet {
         };
         let mut fleet = Self {
             url: url.to_owned(),
+            extra,
             metrics: free_address()?,
             children: vec![],
             kills: 0,
@@ -74,6 +77,7 @@ impl Fleet {
             .env("LGI_MM__WORKER__HEARTBEAT", "300ms")
             .env("LGI_MM__WORKER__LEASE", "1500ms")
             .env("LGI_MM__SCHEDULER__SETTLE_LEASE", "2s")
+            .envs(self.extra.iter().cloned())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

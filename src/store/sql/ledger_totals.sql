@@ -6,8 +6,9 @@ SELECT (SELECT count(*) FROM (SELECT 1 FROM trades GROUP BY job_id, slot HAVING 
      + (SELECT count(*) FROM (SELECT last_slot, lead(first_slot) OVER (PARTITION BY job_id ORDER BY first_slot) AS next
                               FROM ticks) r WHERE r.next <= r.last_slot) AS "duplicate_slots!",
        (SELECT count(*) FROM jobs j
-        LEFT JOIN LATERAL (SELECT coalesce(sum(CASE WHEN f.side = 'BUY' THEN f.base_amount ELSE -f.base_amount END), 0) AS tokens
-                           FROM fills f WHERE f.job_id = j.id AND f.cycle = j.cycle AND f.kind = 'fill') f ON true
+        LEFT JOIN LATERAL (SELECT coalesce(sum(CASE WHEN (f.side = 'BUY') = (f.kind = 'fill') THEN f.base_amount
+                                                    ELSE -f.base_amount END), 0) AS tokens
+                           FROM fills f WHERE f.job_id = j.id AND f.cycle = j.cycle) f ON true
         LEFT JOIN LATERAL (SELECT coalesce(sum(a.token_delta), 0) AS tokens
                            FROM adjustments a WHERE a.job_id = j.id AND a.cycle = j.cycle) a ON true
         WHERE j.token_balance <> f.tokens + a.tokens) AS "unbalanced_jobs!",

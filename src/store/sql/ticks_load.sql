@@ -41,7 +41,8 @@ SELECT
     clock_timestamp() AS now,
     coalesce(s.last_slot >= i.slot, false) AS recorded,
     (SELECT t.id FROM trades t WHERE t.job_id = i.job_id AND t.slot = i.slot) AS trade_of_slot,
-    (SELECT t.id FROM trades t WHERE t.job_id = i.job_id AND t.status IN ('PENDING', 'SUBMITTED')) AS open_trade,
+    (SELECT t.id FROM trades t WHERE t.job_id = i.job_id AND t.status IN ('PENDING', 'SUBMITTED')
+     ORDER BY t.id LIMIT 1) AS open_trade,
     s.last_price,
     s.last_price_at,
     spent.trades_last_hour,

@@ -1,5 +1,7 @@
 //! The paper venue's own records against our ledger: what really happened, once each, and nothing else.
 
+pub mod live;
+
 use std::collections::{HashMap, HashSet};
 
 use alloy_primitives::B256;
@@ -7,7 +9,7 @@ use sqlx::PgPool;
 
 use super::CliError;
 use crate::{
-    domain::units::Amount,
+    domain::{job::Realm, units::Amount},
     paper::audit::{self, PaperStatus},
     ports::Asset,
     store::{
@@ -38,7 +40,8 @@ pub async fn compare(pool: &PgPool) -> Result<Findings, CliError> {
     let slots = slots_by_hash(pool).await?;
     let mut fills = fills_by_hash(pool).await?;
     let mut traded = HashSet::new();
-    let jobs = jobs::list(pool, &Filter::default()).await?;
+    let mut jobs = jobs::list(pool, &Filter::default()).await?;
+    jobs.retain(|job| job.account.realm == Realm::Paper);
     let wallets: HashSet<_> = jobs.iter().map(|job| job.account.wallet).collect();
     for wallet in wallets {
         for swap in audit::records(pool, None, wallet).await? {
@@ -91,7 +94,9 @@ async fn slots_by_hash(
 /// What went in and came out, by our fills.
 async fn fills_by_hash(pool: &PgPool) -> Result<HashMap<B256, (Amount, Amount)>, CliError> {
     let rows = sqlx::query!(
-        r#"SELECT tx_hash, side, base_amount::text AS "base!", quote_amount::text AS "quote!" FROM fills WHERE kind = 'fill'"#
+        r#"SELECT tx_hash, side, base_amount::text AS "base!", quote_amount::text AS "quote!" FROM fills f
+           WHERE kind = 'fill' AND NOT EXISTS (SELECT 1 FROM fills r WHERE r.trade_id = f.trade_id AND r.kind = 'reversal'
+                                                 AND r.round = f.round)"#
     )
     .fetch_all(pool)
     .await?;

@@ -1,0 +1,178 @@
+//! The live demo's world: a local chain with the real contracts, a fresh wallet, and somebody who trades against
+//! it, so that prices move.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use alloy_primitives::{Address, U256};
+use chrono::TimeDelta;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::super::{CliError, audit::live as audit, devnet, world::World};
+use crate::{
+    chain::keystore::{KeySource, SecretText},
+    config::{PASSWORD_VARIABLE, Settings},
+    devnet::{DEPLOYER, Devnet, NAME},
+    domain::{
+        job::{Account, Realm},
+        pool::NATIVE,
+        span::Span,
+        units::{Amount, Price},
+    },
+    ports::{Asset, Chain, SwapRequest, Venue},
+};
+
+/// Opens the demo's keystore; its money is worth nothing.
+const PASSWORD: &str = "a demo has no secrets";
+/// Time between two swaps that move a price.
+const MOVE_EVERY: Duration = Duration::from_secs(1);
+/// Swaps in one direction before it turns: about two per cent each.
+const MOVES: u64 = 6;
+
+/// Everything that must stay alive while the demo runs.
+pub(super) struct Live {
+    devnet: Arc<Devnet>,
+    dir: TempDir,
+    pub(super) account: Account,
+    before: Amount,
+}
+
+impl Live {
+    /// Starts the chain and makes and funds the wallet.
+    pub(super) async fn start() -> Result<Self, CliError> {
+        let dir = tempfile::tempdir().map_err(|source| CliError::Io {
+            what: "a temporary directory".to_owned(),
+            source,
+        })?;
+        let devnet = devnet::start(0, Some(Span::from_secs(1)), None).await?;
+        let keys = KeySource {
+            dir: dir.path().to_owned(),
+            ..KeySource::default()
+        };
+        let wallet = keys.create(&SecretText::new(PASSWORD.to_owned()))?.address;
+        let coins = U256::from(100) * U256::from(10).pow(U256::from(18));
+        devnet
+            .node
+            .set_balance(wallet, coins)
+            .await
+            .map_err(|error| CliError::Network(error.to_string()))?;
+        Ok(Self {
+            devnet: Arc::new(devnet),
+            dir,
+            account: Account {
+                realm: Realm::Live,
+                chain: NAME.to_owned(),
+                wallet,
+            },
+            before: Amount::new(coins),
+        })
+    }
+
+    /// The settings of this process.
+    pub(super) fn settle_into(&self, settings: &mut Settings) {
+        settings.chains.insert(NAME.to_owned(), self.devnet.chain_keys());
+        settings.wallet.keystore_dir = self.dir.path().display().to_string();
+    }
+
+    /// The same for other processes.
+    pub(super) fn variables(&self) -> Result<Vec<(String, String)>, CliError> {
+        let path = self.dir.path().join("settings.toml");
+        let mut text = devnet::settings(&self.devnet.chain_keys())?;
+        text.push_str(&format!(
+            "\n[wallet]\nkeystore_dir = {}\n",
+            json!(self.dir.path().display().to_string())
+        ));
+        std::fs::write(&path, text).map_err(|source| CliError::Io {
+            what: "the demo's settings".to_owned(),
+            source,
+        })?;
+        Ok(vec![
+            (PASSWORD_VARIABLE.to_owned(), PASSWORD.to_owned()),
+            ("LGI_MM_SETTINGS".to_owned(), path.display().to_string()),
+        ])
+    }
+
+    /// The tokens of the jobs by ticker; the one that is sold is the design's own.
+    pub(super) fn tokens(&self) -> BTreeMap<String, Address> {
+        let deployed = self.devnet.deployment();
+        let mut tokens = deployed.practice.clone();
+        tokens.insert("SELLER".to_owned(), deployed.clanker);
+        tokens
+    }
+
+    /// USD per native coin.
+    pub(super) async fn native(&self, world: &World) -> Result<Price, CliError> {
+        let live = world.live().chain(NAME)?;
+        let known = live.chain.usd_price(Asset::Native).await;
+        known
+            .map(|known| known.price)
+            .map_err(|error| CliError::Network(error.to_string()))
+    }
+
+    /// Trades against the pools for as long as the answer lives.
+    pub(super) fn move_prices(&self, world: &World) -> Result<Mover, CliError> {
+        let venue = world.live().chain(NAME)?.venue.clone();
+        let devnet = self.devnet.clone();
+        let practice: Vec<Address> = self.devnet.deployment().practice.values().copied().collect();
+        let task = tokio::spawn(async move {
+            for round in 0_u64.. {
+                let buying = (round / MOVES) % 2 == 1;
+                for token in &practice {
+                    // A swap that does not go through moves nothing, and the next one comes in a second.
+                    let _ = push(&devnet, venue.as_ref(), *token, buying).await;
+                }
+                tokio::time::sleep(MOVE_EVERY).await;
+            }
+        });
+        Ok(Mover(task))
+    }
+
+    /// The wallet's transactions on the chain against the ledger.
+    pub(super) async fn compare(&self, world: &World) -> Result<audit::LiveFindings, CliError> {
+        let live = world.live().chain(NAME)?;
+        audit::compare(&world.pool, live.chain.as_ref(), &self.account, self.before).await
+    }
+}
+
+/// Moves prices until it is dropped.
+pub(super) struct Mover(tokio::task::JoinHandle<()>);
+
+impl Drop for Mover {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// One swap of a hundredth of the pool.
+async fn push(devnet: &Devnet, venue: &dyn Venue, token: Address, buying: bool) -> Result<(), CliError> {
+    let network = |error: &dyn std::fmt::Display| CliError::Network(error.to_string());
+    let coin = U256::from(10).pow(U256::from(18));
+    let (token_in, token_out, amount) = if buying {
+        (NATIVE, token, coin)
+    } else {
+        (token, NATIVE, coin * U256::from(1_500))
+    };
+    let request = SwapRequest {
+        wallet: DEPLOYER,
+        token_in,
+        token_out,
+        amount_in: Amount::new(amount),
+        amount_out_fair: Amount::ZERO,
+        pool: None,
+        prove_sell: false,
+    };
+    let deadline = chrono::Utc::now() + TimeDelta::hours(1);
+    let floor = Amount::new(U256::from(1));
+    let calls = venue
+        .calls(&request, floor, deadline)
+        .await
+        .map_err(|error| network(&error))?;
+    for call in calls {
+        let sent = devnet
+            .node
+            .submit(DEPLOYER, Some(call.to), &call.data, call.value, call.gas_limit)
+            .await;
+        sent.map_err(|error| network(&error))?;
+    }
+    Ok(())
+}

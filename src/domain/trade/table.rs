@@ -1,0 +1,235 @@
+//! The table itself.
+//!
+//! A trade ends only when *every* nonce bound to it is used for good: by one of our transactions, in a block of
+//! the required depth, or by somebody else's, read from such a block. Until then each open nonce is pushed on by
+//! itself, in nonce order.
+
+use alloy_primitives::B256;
+
+use super::{
+    ChainView, FailureKind, IllegalTrade, Patience, Purpose, Seen, Step, TradeState, TradeStatus,
+    TransactionState, raised,
+};
+use crate::domain::Timestamp;
+
+/// The lifecycle.
+///
+/// # Errors
+/// [`IllegalTrade`] if the ledger contradicts itself; nothing may be done then.
+pub fn next_step(
+    trade: &TradeState,
+    view: &ChainView,
+    patience: &Patience,
+    now: Timestamp,
+) -> Result<Step, IllegalTrade> {
+    match trade.status {
+        TradeStatus::Executed | TradeStatus::Failed => return Ok(Step::Done),
+        TradeStatus::Pending if !trade.transactions.is_empty() => return Err(IllegalTrade::PendingWithNonce),
+        TradeStatus::Pending if trade.expires_at <= now => return Ok(Step::Expire),
+        TradeStatus::Pending => return Ok(Step::Allocate),
+        TradeStatus::Submitted => {}
+    }
+    check(trade, view)?;
+    let fates: Vec<Fate> = trade
+        .transactions
+        .iter()
+        .zip(&view.attempts)
+        .map(|(transaction, seen)| fate(transaction, seen, view, patience))
+        .collect();
+    Ok(conclude(&fates).unwrap_or_else(|| carry_on(trade, view, &fates, patience, now)))
+}
+
+fn check(trade: &TradeState, view: &ChainView) -> Result<(), IllegalTrade> {
+    if trade.transactions.is_empty() || trade.transactions.iter().any(|t| t.attempts.is_empty()) {
+        return Err(IllegalTrade::NothingRecorded(trade.status));
+    }
+    let is_swap = |t: &TransactionState| t.purpose == Purpose::Swap;
+    let swaps = trade.transactions.iter().filter(|t| is_swap(t)).count();
+    if swaps != 1 || !trade.transactions.last().is_some_and(is_swap) {
+        return Err(IllegalTrade::NoSwap);
+    }
+    let described = trade.transactions.len() == view.attempts.len()
+        && trade
+            .transactions
+            .iter()
+            .zip(&view.attempts)
+            .all(|(t, seen)| t.attempts.len() == seen.len());
+    if described {
+        Ok(())
+    } else {
+        Err(IllegalTrade::ViewMismatch)
+    }
+}
+
+/// What became of one nonce.
+#[derive(Clone, Copy)]
+enum Fate {
+    /// One of ours is in a block of the required depth.
+    Final {
+        purpose: Purpose,
+        success: bool,
+        hash: B256,
+    },
+    /// Somebody else's is.
+    Foreign(B256),
+    /// In a block that may still be taken back, or what was seen does not fit together: look again.
+    Unsettled,
+    /// No receipt explains it.
+    Open,
+}
+
+impl Fate {
+    /// Whether what comes after this nonce can no longer work.
+    const fn dooms(self) -> bool {
+        match self {
+            Self::Final { purpose, success, .. } => matches!(purpose, Purpose::Cancel) || !success,
+            Self::Foreign(_) => true,
+            Self::Unsettled | Self::Open => false,
+        }
+    }
+}
+
+fn fate(transaction: &TransactionState, seen: &[Seen], view: &ChainView, patience: &Patience) -> Fate {
+    let mut mined = transaction
+        .attempts
+        .iter()
+        .zip(seen)
+        .filter_map(|(attempt, seen)| match *seen {
+            Seen::Mined { success, depth } => Some((attempt, success, depth)),
+            Seen::Unknown | Seen::Absent | Seen::Pooled => None,
+        });
+    match (mined.next(), mined.next()) {
+        (Some((attempt, success, depth)), None) if depth >= patience.required_depth => Fate::Final {
+            purpose: attempt.purpose,
+            success,
+            hash: attempt.hash,
+        },
+        // One nonce cannot be mined twice: two nodes answered, and one of them is wrong.
+        (Some(_), _) => Fate::Unsettled,
+        // Evidence of a foreign hash counts as long as the nonce is used; a reorganisation may have freed it.
+        (None, _) => match (transaction.foreign, view.next_nonce) {
+            (Some(hash), Some(next)) if next > transaction.nonce => Fate::Foreign(hash),
+            (Some(_), None) => Fate::Unsettled,
+            (Some(_) | None, _) => Fate::Open,
+        },
+    }
+}
+
+/// What it means for the trade that all its nonces are used for good; `None`: they are not. The swap's own
+/// receipt decides; without a swap, the first nonce that did not do what it was for says why.
+fn conclude(fates: &[Fate]) -> Option<Step> {
+    let mut failure = None;
+    let mut fill = None;
+    for fate in fates {
+        let failed = match *fate {
+            Fate::Open | Fate::Unsettled => return None,
+            Fate::Final {
+                purpose: Purpose::Approve,
+                success: true,
+                ..
+            } => None,
+            Fate::Final {
+                purpose: Purpose::Swap,
+                success: true,
+                hash,
+            } => {
+                fill = Some(Step::Fill { hash });
+                None
+            }
+            // A cancel moves nothing whether or not it reverts: the nonce is used either way.
+            Fate::Final {
+                purpose: Purpose::Cancel,
+                hash,
+                ..
+            } => Some((FailureKind::Cancelled, hash)),
+            Fate::Final {
+                purpose: Purpose::Approve | Purpose::Swap,
+                success: false,
+                hash,
+            } => Some((FailureKind::Reverted, hash)),
+            Fate::Foreign(hash) => Some((FailureKind::Foreign, hash)),
+        };
+        failure = failure.or(failed);
+    }
+    fill.or_else(|| failure.map(|(kind, hash)| Step::Fail { kind, hash }))
+}
+
+/// The first thing that can be done for an open nonce. Looking for somebody else's transaction comes last: it
+/// may find nothing for long, and must not keep the other nonces waiting.
+fn carry_on(
+    trade: &TradeState,
+    view: &ChainView,
+    fates: &[Fate],
+    patience: &Patience,
+    now: Timestamp,
+) -> Step {
+    let mut doomed = false;
+    let mut suspect = Step::Wait;
+    let transactions = trade.transactions.iter().zip(&view.attempts).zip(fates);
+    for (index, ((transaction, seen), fate)) in transactions.enumerate() {
+        if matches!(fate, Fate::Open) {
+            match push(index, transaction, seen, view, patience, now, doomed) {
+                Step::Wait => {}
+                step @ Step::Investigate { .. } if suspect == Step::Wait => suspect = step,
+                Step::Investigate { .. } => {}
+                step => return step,
+            }
+        }
+        doomed |= fate.dooms();
+    }
+    suspect
+}
+
+/// One open nonce. `doomed`: a nonce before it has failed, so what it was made for can only revert.
+fn push(
+    index: usize,
+    transaction: &TransactionState,
+    seen: &[Seen],
+    view: &ChainView,
+    patience: &Patience,
+    now: Timestamp,
+    doomed: bool,
+) -> Step {
+    let Some(newest) = transaction.attempts.last() else {
+        return Step::Wait;
+    };
+    let newest_seen = seen.last().copied().unwrap_or(Seen::Unknown);
+    if view.next_nonce.is_some_and(|next| next > transaction.nonce) {
+        // Only an answer about *every* hash makes a used nonce suspicious.
+        return if seen.contains(&Seen::Unknown) {
+            Step::Wait
+        } else {
+            Step::Investigate { transaction: index }
+        };
+    }
+    let late = view.block_time.is_some_and(|time| time > transaction.deadline);
+    if (late || doomed) && newest.purpose != Purpose::Cancel {
+        return Step::Cancel { transaction: index };
+    }
+    let Some(sent_at) = newest.sent_at else {
+        return Step::Broadcast { transaction: index };
+    };
+    // A node that has forgotten it, perhaps for its fee, is no better than one that keeps it waiting.
+    let unmined = matches!(newest_seen, Seen::Pooled | Seen::Absent);
+    if unmined
+        && patience.replace_after.passed(newest.recorded_at, now)
+        && may_replace(transaction, newest.purpose, patience)
+    {
+        return Step::Replace { transaction: index };
+    }
+    if newest_seen != Seen::Pooled && patience.resend_after.passed(sent_at, now) {
+        return Step::Broadcast { transaction: index };
+    }
+    Step::Wait
+}
+
+/// Whether one more attempt for `purpose` stays within the number of attempts and the cap on fees.
+fn may_replace(transaction: &TransactionState, purpose: Purpose, patience: &Patience) -> bool {
+    let of_kind = transaction
+        .attempts
+        .iter()
+        .filter(|a| a.purpose == purpose)
+        .count();
+    let highest = transaction.attempts.iter().map(|a| a.max_fee_per_gas).max();
+    of_kind < patience.attempts_max && raised(highest.unwrap_or_default()) <= patience.fee_cap(purpose)
+}

@@ -1,0 +1,166 @@
+//! How a trade ends: what its receipts say goes into the ledger.
+
+use std::collections::HashMap;
+
+use alloy_primitives::B256;
+use metrics::counter;
+use tracing::{info, warn};
+
+use super::{Engine, EngineError, Progress, market::gas_paid, observe::Observed};
+use crate::{
+    domain::{
+        accounting::Fill,
+        decision::Side,
+        trade::{FailureKind, TradeStatus},
+        units::{Amount, MoneyError, Price, Rounding, Usd},
+    },
+    failpoint::reach,
+    ports::{Asset, Market, Receipt, Transfer},
+    store::{
+        fills::{self, Ended, Failure, Settlement},
+        jobs::Job,
+        trades::Trade,
+    },
+    telemetry::metric,
+};
+
+impl Engine {
+    pub(super) async fn expire(&self, trade: &Trade) -> Result<Progress, EngineError> {
+        let failure = Failure {
+            kind: FailureKind::Expired,
+            error: "no nonce was bound before the plan expired; nothing was sent".to_owned(),
+            hash: None,
+            gas_usd: Usd::ZERO,
+        };
+        self.commit_failure(trade, &failure).await
+    }
+
+    pub(super) async fn fill(
+        &self,
+        job: &Job,
+        trade: &Trade,
+        market: &Market,
+        observed: &Observed,
+        hash: B256,
+    ) -> Result<Progress, EngineError> {
+        let Some(receipt) = observed.receipts.get(&hash) else {
+            return Ok(Progress::Waiting);
+        };
+        let (base_amount, quote_amount) = moved(job, trade.side, &receipt.transfers)?;
+        if base_amount.is_zero() || quote_amount.is_zero() {
+            return Err(EngineError::NoTransfers(trade.id));
+        }
+        let quote_price = market.chain.usd_price(Asset::of(job.quote.address)).await?;
+        let quote_usd = quote_amount.value(job.quote.decimals, quote_price.price, Rounding::Down)?;
+        let native_price = market.chain.usd_price(Asset::Native).await?.price;
+        let gas_native = gas_of(&observed.receipts)?;
+        let settlement = Settlement {
+            hash,
+            block_number: receipt.block_number,
+            block_hash: receipt.block_hash,
+            block_time: receipt.block_time,
+            fill: Fill {
+                side: trade.side,
+                base_amount,
+                quote_amount,
+                quote_usd,
+            },
+            quote_price: (quote_price.price, quote_price.source, quote_price.at),
+            // A fill too small to have a price of its own keeps the planned one.
+            price: Price::of(quote_usd, base_amount, job.token.decimals).unwrap_or(trade.price),
+            gas_native,
+            gas_usd: gas_paid(gas_native, native_price)?,
+        };
+        reach("filling");
+        if fills::commit_fill(&self.pool, trade, &settlement).await? == Ended::Committed {
+            reach("filled");
+            count(trade, TradeStatus::Executed);
+            info!(
+                job = %job.id, trade = trade.id, side = %trade.side, reason = %trade.reason, %hash,
+                base = base_amount.to_whole(job.token.decimals), quote = quote_amount.to_whole(job.quote.decimals),
+                "trade executed"
+            );
+            return Ok(Progress::Final);
+        }
+        Ok(Progress::Stepped)
+    }
+
+    pub(super) async fn fail(
+        &self,
+        trade: &Trade,
+        market: &Market,
+        observed: &Observed,
+        kind: FailureKind,
+        hash: B256,
+    ) -> Result<Progress, EngineError> {
+        let gas = gas_of(&observed.receipts)?;
+        let failure = Failure {
+            kind,
+            error: match kind {
+                FailureKind::Cancelled => {
+                    "not mined before its deadline; cancelled on its own nonce".to_owned()
+                }
+                FailureKind::Foreign => {
+                    format!("transaction {hash}, which is not ours, used a nonce of this trade")
+                }
+                FailureKind::Reverted | FailureKind::Expired => {
+                    format!("transaction {hash} was mined and {kind}")
+                }
+            },
+            hash: Some(hash),
+            gas_usd: gas_paid(gas, market.chain.usd_price(Asset::Native).await?.price)?,
+        };
+        self.commit_failure(trade, &failure).await
+    }
+
+    async fn commit_failure(&self, trade: &Trade, failure: &Failure) -> Result<Progress, EngineError> {
+        reach("failing");
+        if fills::commit_failure(&self.pool, trade, failure).await? == Ended::Committed {
+            reach("failed");
+            count(trade, TradeStatus::Failed);
+            warn!(job = %trade.job, trade = trade.id, kind = %failure.kind, error = failure.error, "trade failed");
+            return Ok(Progress::Final);
+        }
+        Ok(Progress::Stepped)
+    }
+}
+
+fn count(trade: &Trade, status: TradeStatus) {
+    let labels = [
+        ("side", <&'static str>::from(trade.side)),
+        ("reason", <&'static str>::from(trade.reason)),
+        ("status", <&'static str>::from(status)),
+    ];
+    counter!(metric::TRADES, &labels).increment(1);
+}
+
+/// Gas of everything this trade got mined, wei.
+fn gas_of(receipts: &HashMap<B256, Receipt>) -> Result<Amount, EngineError> {
+    let mut sum = Amount::ZERO;
+    for receipt in receipts.values() {
+        sum = sum.checked_add(receipt.gas_native)?;
+    }
+    Ok(sum)
+}
+
+/// What moved in and out of the wallet, by the receipt's logs alone.
+pub(super) fn moved(job: &Job, side: Side, transfers: &[Transfer]) -> Result<(Amount, Amount), MoneyError> {
+    let net = |token: alloy_primitives::Address, inwards: bool| -> Result<Amount, MoneyError> {
+        let (mut to_us, mut from_us) = (Amount::ZERO, Amount::ZERO);
+        for transfer in transfers.iter().filter(|transfer| transfer.token == token) {
+            if transfer.to == job.account.wallet {
+                to_us = to_us.checked_add(transfer.amount)?;
+            }
+            if transfer.from == job.account.wallet {
+                from_us = from_us.checked_add(transfer.amount)?;
+            }
+        }
+        Ok(if inwards {
+            to_us.saturating_sub(from_us)
+        } else {
+            from_us.saturating_sub(to_us)
+        })
+    };
+    let buying = side == Side::Buy;
+    Ok((net(job.token.address, buying)?, net(job.quote.address, !buying)?))
+}

@@ -1,0 +1,169 @@
+//! Who used a nonce: laws 7 and 12. Nothing is concluded without the hash that used it, read from its block.
+
+use tracing::{error, info, warn};
+
+use super::{Engine, EngineError, Progress, settle::BLOCKED_INTERVALS};
+use crate::{
+    domain::job::Account,
+    ports::{Market, NonceUse},
+    store::{
+        foreign,
+        jobs::Job,
+        signers::{self, SignerState},
+        trades::Trade,
+    },
+};
+
+impl Engine {
+    /// A nonce is used, and none of our hashes explains it. Somebody else's hash, deep enough in the chain, is
+    /// recorded and halts the signer; anything less changes nothing.
+    pub(super) async fn investigate(
+        &self,
+        job: &Job,
+        trade: &Trade,
+        market: &Market,
+        index: usize,
+    ) -> Result<Progress, EngineError> {
+        let Some(transaction) = trade.state.transactions.get(index) else {
+            return Ok(Progress::Waiting);
+        };
+        let nonce = transaction.nonce;
+        let Some(used) = market.chain.nonce_use(job.account.wallet, nonce).await? else {
+            let note =
+                format!("nonce {nonce} is used, but the block that holds it was not found; looking on");
+            return self.look_later(trade.id, BLOCKED_INTERVALS, Some(&note)).await;
+        };
+        if transaction
+            .attempts
+            .iter()
+            .any(|attempt| attempt.hash == used.hash)
+        {
+            return self.look_later(trade.id, 1, None).await;
+        }
+        let head = market.chain.head().await?.number;
+        let depth = head.saturating_sub(used.block_number).saturating_add(1);
+        if depth < market.chain.patience().required_depth {
+            let note = format!("{}; waiting until that is final", foreign_use(nonce, &used));
+            return self.look_later(trade.id, 1, Some(&note)).await;
+        }
+        let reason = format!(
+            "{}: somebody else uses this key. Nothing is signed until `lgi-mm reconcile` has been run",
+            foreign_use(nonce, &used)
+        );
+        error!(job = %job.id, trade = trade.id, wallet = %job.account.wallet, reason, "signer halted");
+        foreign::record(
+            &self.pool,
+            &job.account,
+            nonce,
+            &used,
+            Some(trade.id),
+            Some(&reason),
+        )
+        .await?;
+        Ok(Progress::Stepped)
+    }
+
+    /// The signer's counter, compared with the chain's. `None`: the wallet is new to us and busy elsewhere.
+    pub(super) async fn counter(
+        &self,
+        account: &Account,
+        market: &Market,
+    ) -> Result<Option<SignerState>, EngineError> {
+        let nonces = market.chain.nonces(account.wallet).await?;
+        let known = signers::find(&self.pool, account).await?;
+        let Some(known) = known else {
+            if nonces.pending != nonces.latest {
+                return Ok(None);
+            }
+            return Ok(Some(signers::open(&self.pool, account, nonces.latest).await?));
+        };
+        if nonces.latest <= known.next_nonce {
+            return Ok(Some(known));
+        }
+        // Ours may just have grown under us: only a counter that is still behind proves anything.
+        let again = signers::find(&self.pool, account).await?.unwrap_or(known);
+        if nonces.latest <= again.next_nonce || again.halted.is_some() {
+            return Ok(Some(again));
+        }
+        let reason = self
+            .behind(account, market, again.next_nonce, nonces.latest)
+            .await?;
+        error!(wallet = %account.wallet, chain = account.chain, reason, "signer halted");
+        Ok(Some(SignerState {
+            halted: Some(reason),
+            ..again
+        }))
+    }
+
+    /// Halts a signer whose count on the chain is ahead of ours, and says who used the first nonce that we have
+    /// not given out. A transaction that this database does not know is somebody else's, or was ours before the
+    /// database was set back: its hash and block are named, because only its owner can tell.
+    async fn behind(
+        &self,
+        account: &Account,
+        market: &Market,
+        ours: u64,
+        chain: u64,
+    ) -> Result<String, EngineError> {
+        const ADVICE: &str = "Nothing is signed until `lgi-mm reconcile` has been run";
+        let older = format!(
+            "the chain has used nonces up to {}, this database has only given out those below {ours}",
+            chain.saturating_sub(1)
+        );
+        let used = match market.chain.nonce_use(account.wallet, ours).await {
+            Ok(used) => used,
+            Err(error) => {
+                warn!(wallet = %account.wallet, %error, "who used the nonce could not be asked");
+                None
+            }
+        };
+        let Some(used) = used else {
+            let reason = format!(
+                "{older}: it is older than the chain (a restored backup?), or somebody else uses this key. {ADVICE}"
+            );
+            signers::halt(&self.pool, account, &reason).await?;
+            return Ok(reason);
+        };
+        if foreign::is_ours(&self.pool, used.hash).await? {
+            let reason = format!(
+                "{older}, though {} is on record as ours: its counter is older than the chain. {ADVICE}",
+                foreign_use(ours, &used)
+            );
+            signers::halt(&self.pool, account, &reason).await?;
+            return Ok(reason);
+        }
+        let reason = format!(
+            "{}, and this database does not know it: somebody else uses this key, or the database is older than \
+             the chain (a restored backup?). {ADVICE}",
+            foreign_use(ours, &used)
+        );
+        foreign::record(&self.pool, account, ours, &used, None, Some(&reason)).await?;
+        Ok(reason)
+    }
+
+    /// Compares a signer's count with the chain's, as is done before every allocation.
+    ///
+    /// # Errors
+    /// [`EngineError`] if either cannot be read.
+    pub async fn check_signer(&self, account: &Account) -> Result<(), EngineError> {
+        let market = self.markets.market(account).await?;
+        if signers::find(&self.pool, account).await?.is_none() {
+            return Ok(());
+        }
+        if let Some(SignerState {
+            halted: Some(reason), ..
+        }) = self.counter(account, &market).await?
+        {
+            info!(wallet = %account.wallet, chain = account.chain, reason, "the signer is halted");
+        }
+        Ok(())
+    }
+}
+
+/// Who, where and what, for people.
+pub(super) fn foreign_use(nonce: u64, used: &NonceUse) -> String {
+    format!(
+        "transaction {} in block {} used nonce {nonce}",
+        used.hash, used.block_number
+    )
+}

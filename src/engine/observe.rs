@@ -1,0 +1,85 @@
+//! What is seen of the chain before a step.
+
+use std::collections::HashMap;
+
+use alloy_primitives::B256;
+
+use crate::{
+    domain::trade::{ChainView, Seen},
+    ports::{Lookup, Market, Receipt},
+    store::{jobs::Job, trades::Trade},
+};
+
+/// What was seen of the chain, and the receipts that go with it.
+pub(super) struct Observed {
+    pub(super) view: ChainView,
+    pub(super) receipts: HashMap<B256, Receipt>,
+}
+
+/// Looks at everything the next step may depend on. The nonce is read *before* the hashes: if it is used by
+/// one of ours, the look-ups that follow see it.
+pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> Observed {
+    let hashes: Vec<B256> = trade
+        .state
+        .transactions
+        .iter()
+        .flat_map(|t| t.attempts.iter().map(|attempt| attempt.hash))
+        .collect();
+    if hashes.is_empty() {
+        let view = ChainView {
+            attempts: vec![],
+            block_time: None,
+            next_nonce: None,
+        };
+        return Observed {
+            view,
+            receipts: HashMap::new(),
+        };
+    }
+    let next_nonce = market
+        .chain
+        .nonces(job.account.wallet)
+        .await
+        .ok()
+        .map(|nonces| nonces.latest);
+    let answers = market.chain.lookup(&hashes).await;
+    let head = market.chain.head().await.ok();
+    let mut receipts = HashMap::new();
+    let mut seen_by_hash = HashMap::new();
+    for (hash, answer) in hashes.iter().zip(answers) {
+        let seen = match (answer, head) {
+            (Ok(Lookup::Absent), _) => Seen::Absent,
+            (Ok(Lookup::Pooled), _) => Seen::Pooled,
+            (Ok(Lookup::Mined(receipt)), Some(head)) => {
+                let depth = head.number.saturating_sub(receipt.block_number).saturating_add(1);
+                let seen = Seen::Mined {
+                    success: receipt.success,
+                    depth,
+                };
+                receipts.insert(*hash, receipt);
+                seen
+            }
+            (Ok(Lookup::Mined(_)), None) | (Err(_), _) => Seen::Unknown,
+        };
+        seen_by_hash.insert(*hash, seen);
+    }
+    let attempts = trade
+        .state
+        .transactions
+        .iter()
+        .map(|transaction| {
+            let seen = |hash| seen_by_hash.get(&hash).copied().unwrap_or(Seen::Unknown);
+            transaction
+                .attempts
+                .iter()
+                .map(|attempt| seen(attempt.hash))
+                .collect()
+        })
+        .collect();
+    let view = ChainView {
+        attempts,
+        block_time: head.map(|head| head.time),
+        next_nonce,
+    };
+    Observed { view, receipts }
+}

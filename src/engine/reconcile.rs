@@ -1,0 +1,328 @@
+//! The ledger against the chain: what differs, and what evidence allows to repair.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use super::{Engine, EngineError};
+use crate::{
+    domain::{
+        job::{Account, JobId},
+        units::Amount,
+    },
+    ports::{Asset, Market, NonceUse},
+    store::{
+        foreign,
+        jobs::{self, CommandError, Filter, Job},
+        repairs::{self, SignerRow},
+        watches,
+    },
+};
+
+/// Most nonces of one signer that are looked up, one search through the blocks each.
+const NONCES_MAX: u64 = 200;
+
+/// What a signer's count looks like on both sides.
+#[derive(Debug, Clone)]
+pub struct SignerReport {
+    /// The ledger's side.
+    pub row: SignerRow,
+    /// The chain's next nonce; why it is not known.
+    pub chain_nonce: Result<u64, String>,
+    /// Nonces that the chain has used and this database never gave out.
+    pub unknown: Vec<UnknownNonce>,
+    /// What repairing would do.
+    pub remedy: Remedy,
+}
+
+/// A nonce that this database never gave out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownNonce {
+    /// The nonce.
+    pub nonce: u64,
+    /// Who used it; `None`: the block was not found.
+    pub used: Option<NonceUse>,
+    /// Whether that is deep enough to be final.
+    pub settled: bool,
+    /// Whether the hash is on record as ours all the same.
+    pub ours: bool,
+}
+
+/// What repairing would do, and what keeps it from doing so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remedy {
+    /// Both sides agree.
+    Nothing,
+    /// Move the counter up to this nonce and let the signer go on.
+    Advance(u64),
+    /// Let the signer go on; the counters agree.
+    Release,
+    /// Not now, because.
+    Not(String),
+}
+
+/// What all jobs of a wallet track of one token, and what the wallet holds.
+#[derive(Debug, Clone)]
+pub struct BalanceReport {
+    /// Where.
+    pub account: Account,
+    /// Ticker.
+    pub symbol: String,
+    /// Digits.
+    pub decimals: u8,
+    /// The jobs that track it.
+    pub jobs: Vec<JobId>,
+    /// What they track together, base units.
+    pub tracked: Amount,
+    /// What the wallet holds, base units; why it is not known.
+    pub held: Result<Amount, String>,
+    /// What repairing would do.
+    pub remedy: BalanceRemedy,
+}
+
+/// What repairing would do to a position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BalanceRemedy {
+    /// The wallet holds what is tracked. Tokens beyond that were bought by no job, and stay with their owner.
+    Nothing,
+    /// Write the job's position down to what the wallet holds.
+    WriteDown(JobId),
+    /// Not now, because.
+    Not(String),
+}
+
+/// Everything that was compared.
+#[derive(Debug, Clone)]
+pub struct Reconciliation {
+    /// Signers, by account.
+    pub signers: Vec<SignerReport>,
+    /// Balances, by account and token.
+    pub balances: Vec<BalanceReport>,
+}
+
+impl Engine {
+    /// Compares the ledger with the chain. Changes nothing, except that fills which are final by now are noted as
+    /// such.
+    ///
+    /// # Errors
+    /// [`EngineError::Store`]; a chain that does not answer is part of the report.
+    pub async fn reconcile(&self) -> Result<Reconciliation, EngineError> {
+        self.watch(&watches::all(&self.pool).await?).await?;
+        let mut signers = Vec::new();
+        for row in repairs::signers(&self.pool).await? {
+            signers.push(self.compare_signer(row).await?);
+        }
+        Ok(Reconciliation {
+            signers,
+            balances: self.compare_balances().await?,
+        })
+    }
+
+    async fn compare_signer(&self, row: SignerRow) -> Result<SignerReport, EngineError> {
+        let seen = match self.markets.market(&row.account).await {
+            Ok(market) => chain_side(&market, &row).await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        let (chain_nonce, mut unknown) = match seen {
+            Ok((nonce, unknown)) => (Ok(nonce), unknown),
+            Err(error) => (Err(error), vec![]),
+        };
+        for unknown in &mut unknown {
+            if let Some(used) = unknown.used {
+                unknown.ours = foreign::is_ours(&self.pool, used.hash).await?;
+            }
+        }
+        let remedy = signer_remedy(&row, &chain_nonce, &unknown);
+        Ok(SignerReport {
+            row,
+            chain_nonce,
+            unknown,
+            remedy,
+        })
+    }
+
+    async fn compare_balances(&self) -> Result<Vec<BalanceReport>, EngineError> {
+        let jobs = jobs::list(&self.pool, &Filter::default()).await?;
+        let moving: HashSet<JobId> = repairs::jobs_in_motion(&self.pool).await?.into_iter().collect();
+        let accounts: BTreeSet<&Account> = jobs.iter().map(|job| &job.account).collect();
+        let mut reports = Vec::new();
+        for account in accounts {
+            let tracked = tracked_by(jobs.iter().filter(|job| job.account == *account));
+            let assets: Vec<Asset> = tracked.keys().map(|address| Asset::of(*address)).collect();
+            let held = match self.markets.market(account).await {
+                Ok(market) => market
+                    .chain
+                    .balances(account.wallet, &assets)
+                    .await
+                    .map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            for (index, tracked) in tracked.into_values().enumerate() {
+                let held = held
+                    .as_ref()
+                    .map(|held| held.get(index).copied().unwrap_or_default());
+                reports.push(tracked.report(account, held.map_err(Clone::clone), &moving));
+            }
+        }
+        Ok(reports)
+    }
+
+    /// Repairs what the report says it would, as far as that is still so; says what was done, a line each.
+    ///
+    /// # Errors
+    /// [`CommandError`]; what was done before it stays done.
+    pub async fn repair(&self, report: &Reconciliation, actor: &str) -> Result<Vec<String>, CommandError> {
+        let mut done = Vec::new();
+        for signer in &report.signers {
+            let to = match signer.remedy {
+                Remedy::Advance(to) => to,
+                Remedy::Release => signer.row.next_nonce,
+                Remedy::Nothing | Remedy::Not(_) => continue,
+            };
+            for unknown in signer.unknown.iter().filter(|unknown| !unknown.ours) {
+                if let Some(used) = &unknown.used {
+                    foreign::record(&self.pool, &signer.row.account, unknown.nonce, used, None, None).await?;
+                }
+            }
+            let wallet = signer.row.account.wallet;
+            done.push(if repairs::advance(&self.pool, &signer.row, to).await? {
+                format!("signer {wallet}: goes on with nonce {to}")
+            } else {
+                format!("signer {wallet}: it has changed meanwhile; run reconcile again")
+            });
+        }
+        for balance in &report.balances {
+            let (BalanceRemedy::WriteDown(job), Ok(held)) = (&balance.remedy, &balance.held) else {
+                continue;
+            };
+            let written = repairs::write_down(&self.pool, *job, balance.tracked, *held, actor).await?;
+            done.push(if written {
+                let held = held.to_whole(balance.decimals);
+                format!("job {job}: position written down to {held} {}", balance.symbol)
+            } else {
+                format!("job {job}: it has changed meanwhile; run reconcile again")
+            });
+        }
+        Ok(done)
+    }
+}
+
+async fn chain_side(
+    market: &Market,
+    row: &SignerRow,
+) -> Result<(u64, Vec<UnknownNonce>), crate::ports::RpcError> {
+    let latest = market.chain.nonces(row.account.wallet).await?.latest;
+    let head = market.chain.head().await?.number;
+    let required = market.chain.patience().required_depth;
+    let mut unknown = Vec::new();
+    for nonce in (row.next_nonce..latest).take(usize::try_from(NONCES_MAX).unwrap_or(usize::MAX)) {
+        let used = market.chain.nonce_use(row.account.wallet, nonce).await?;
+        let settled =
+            used.is_some_and(|used| head.saturating_sub(used.block_number).saturating_add(1) >= required);
+        unknown.push(UnknownNonce {
+            nonce,
+            used,
+            settled,
+            ours: false,
+        });
+    }
+    Ok((latest, unknown))
+}
+
+fn signer_remedy(row: &SignerRow, chain: &Result<u64, String>, unknown: &[UnknownNonce]) -> Remedy {
+    let Ok(chain) = chain else {
+        return Remedy::Not("the chain does not answer".to_owned());
+    };
+    if *chain <= row.next_nonce && row.halted.is_none() {
+        return Remedy::Nothing;
+    }
+    if let Some(open) = row.open_trades.first() {
+        return Remedy::Not(format!(
+            "trade {open} is open: it is carried on; run this again when it is final"
+        ));
+    }
+    if *chain <= row.next_nonce {
+        return Remedy::Release;
+    }
+    if chain.saturating_sub(row.next_nonce) > NONCES_MAX {
+        return Remedy::Not(format!(
+            "more than {NONCES_MAX} nonces are unknown: use another wallet, or restore a newer backup"
+        ));
+    }
+    match unknown.iter().find(|unknown| !unknown.settled) {
+        Some(UnknownNonce {
+            nonce, used: None, ..
+        }) => Remedy::Not(format!(
+            "who used nonce {nonce} was not found; ask a node that keeps older state"
+        )),
+        Some(UnknownNonce { nonce, .. }) => Remedy::Not(format!(
+            "the transaction that used nonce {nonce} is not deep enough in the chain; wait for its block to be final"
+        )),
+        None => Remedy::Advance(*chain),
+    }
+}
+
+/// What jobs track of one token of a wallet.
+struct Tracked {
+    symbol: String,
+    decimals: u8,
+    jobs: Vec<JobId>,
+    amount: Amount,
+    is_quote: bool,
+}
+
+/// Positions, and the quote that jobs own, by token.
+fn tracked_by<'a>(jobs: impl Iterator<Item = &'a Job>) -> BTreeMap<alloy_primitives::Address, Tracked> {
+    let mut all = BTreeMap::new();
+    for job in jobs {
+        let parts = [
+            (&job.token, job.position.token_balance, false),
+            (&job.quote, job.position.quote_balance, true),
+        ];
+        for (token, amount, is_quote) in parts {
+            if is_quote && !job.position.owns_quote {
+                continue;
+            }
+            let tracked = all.entry(token.address).or_insert_with(|| Tracked {
+                symbol: token.symbol.clone(),
+                decimals: token.decimals,
+                jobs: vec![],
+                amount: Amount::ZERO,
+                is_quote,
+            });
+            tracked.jobs.push(job.id);
+            // More than all that there is cannot be held: the difference shows.
+            tracked.amount = tracked.amount.checked_add(amount).unwrap_or(tracked.amount);
+        }
+    }
+    all
+}
+
+impl Tracked {
+    fn report(
+        self,
+        account: &Account,
+        held: Result<Amount, String>,
+        moving: &HashSet<JobId>,
+    ) -> BalanceReport {
+        let remedy = match (&held, self.jobs.as_slice()) {
+            (Err(_), _) => BalanceRemedy::Not("the chain does not answer".to_owned()),
+            (Ok(held), _) if *held >= self.amount => BalanceRemedy::Nothing,
+            (Ok(_), jobs) if jobs.iter().any(|job| moving.contains(job)) => {
+                BalanceRemedy::Not("a trade is open, or its fill is not final yet".to_owned())
+            }
+            (Ok(_), [job]) if !self.is_quote => BalanceRemedy::WriteDown(*job),
+            (Ok(_), _) => BalanceRemedy::Not(format!(
+                "send {} to the wallet, or edit the jobs' budgets",
+                self.symbol
+            )),
+        };
+        BalanceReport {
+            account: account.clone(),
+            symbol: self.symbol,
+            decimals: self.decimals,
+            jobs: self.jobs,
+            tracked: self.amount,
+            held,
+            remedy,
+        }
+    }
+}

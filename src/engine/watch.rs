@@ -1,0 +1,244 @@
+//! Fills are watched until the chain cannot take them back: law 8.
+//!
+//! A fill whose transaction has vanished is first sent again, with the same bytes. It is undone only on positive
+//! evidence: its nonce is free on a node that has passed its block, twice; or its transaction now does something
+//! else; or another transaction used its nonce.
+
+use std::collections::HashMap;
+
+use tracing::{error, info, warn};
+
+use super::{
+    Engine, EngineError,
+    finish::moved,
+    foreign::foreign_use,
+    observe::{Observed, observe},
+};
+use crate::{
+    domain::trade::Seen,
+    ports::{Head, Lookup, Market, Nonces, Receipt},
+    store::{
+        foreign,
+        jobs::{self, Job},
+        signers, trades,
+        watches::{self, Reversed, Watched},
+    },
+};
+
+/// A fill that so many looks in a row have missed, with its nonce free, is gone.
+const MISSES_MAX: u32 = 2;
+
+/// What all fills of one account are held against.
+struct Sight {
+    head: Head,
+    finalized: u64,
+    nonces: Nonces,
+}
+
+impl Engine {
+    /// Looks at fills that are not final yet, all of an account together. One account's trouble harms no other.
+    ///
+    /// # Errors
+    /// [`EngineError::Store`] if the ledger cannot be read. Every fill is looked at again at its next time.
+    pub async fn watch(&self, fills: &[i64]) -> Result<(), EngineError> {
+        let watched = watches::load(&self.pool, fills).await?;
+        let mut ids: Vec<i64> = watched.iter().map(|watched| watched.job.0).collect();
+        ids.dedup();
+        let jobs = jobs::by_ids(&self.pool, &ids).await?;
+        let jobs: HashMap<_, _> = jobs.into_iter().map(|job| (job.id, job)).collect();
+        let mut accounts: HashMap<_, Vec<(Watched, &Job)>> = HashMap::new();
+        for watched in watched {
+            if let Some(job) = jobs.get(&watched.job) {
+                accounts.entry(&job.account).or_default().push((watched, job));
+            }
+        }
+        for (account, fills) in accounts {
+            if let Err(error) = self.watch_account(&fills).await {
+                warn!(chain = account.chain, wallet = %account.wallet, %error, "fills not looked at; they are again");
+            }
+        }
+        Ok(())
+    }
+
+    async fn watch_account(&self, fills: &[(Watched, &Job)]) -> Result<(), EngineError> {
+        let Some((_, job)) = fills.first() else {
+            return Ok(());
+        };
+        let market = self.markets.market(&job.account).await?;
+        // The nonce before the hashes, as before a step: what used it is seen by the look-ups that follow.
+        let sight = Sight {
+            finalized: market.chain.finalized().await?,
+            nonces: market.chain.nonces(job.account.wallet).await?,
+            head: market.chain.head().await?,
+        };
+        let hashes: Vec<_> = fills.iter().map(|(watched, _)| watched.hash).collect();
+        let answers = market.chain.lookup(&hashes).await;
+        let mut done = Vec::new();
+        for ((watched, job), answer) in fills.iter().zip(answers) {
+            match answer {
+                Ok(Lookup::Mined(receipt))
+                    if self.still_there(watched, job, &market, &sight, &receipt).await? =>
+                {
+                    done.push(watched.fill);
+                }
+                Ok(Lookup::Mined(_)) | Err(_) => {}
+                Ok(Lookup::Absent | Lookup::Pooled) => self.vanished(watched, job, &market, &sight).await?,
+            }
+        }
+        if !done.is_empty() {
+            watches::finish(&self.pool, &done).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the fill is final now.
+    async fn still_there(
+        &self,
+        watched: &Watched,
+        job: &Job,
+        market: &Market,
+        sight: &Sight,
+        receipt: &Receipt,
+    ) -> Result<bool, EngineError> {
+        let moved_block = receipt.block_hash != watched.block_hash;
+        if moved_block {
+            let effects = moved(job, watched.booked.side, &receipt.transfers)?;
+            let same =
+                receipt.success && effects == (watched.booked.base_amount, watched.booked.quote_amount);
+            if !same {
+                let depth = sight
+                    .head
+                    .number
+                    .saturating_sub(receipt.block_number)
+                    .saturating_add(1);
+                if depth >= market.chain.patience().required_depth {
+                    let why = format!("block {} holds it with other effects", receipt.block_number);
+                    self.reverse(watched, job, &why, true).await?;
+                }
+                return Ok(false);
+            }
+        }
+        if sight.finalized >= receipt.block_number {
+            return Ok(true);
+        }
+        if moved_block {
+            info!(job = %job.id, trade = watched.trade, hash = %watched.hash, block = receipt.block_number, "fill moved to another block");
+        }
+        if moved_block || watched.misses > 0 {
+            watches::seen(&self.pool, watched.fill, receipt).await?;
+        }
+        Ok(false)
+    }
+
+    /// The node does not have it in a block any more.
+    async fn vanished(
+        &self,
+        watched: &Watched,
+        job: &Job,
+        market: &Market,
+        sight: &Sight,
+    ) -> Result<(), EngineError> {
+        warn!(job = %job.id, trade = watched.trade, hash = %watched.hash, "a fill's transaction is in no block any more");
+        if sight.nonces.latest > watched.nonce {
+            return self.used_by_another(watched, job, market, sight).await;
+        }
+        let raw = signers::raw(&self.pool, watched.hash).await?;
+        let answer = market.chain.send(&raw).await;
+        info!(job = %job.id, trade = watched.trade, hash = %watched.hash, ?answer, "sent again");
+        // A node that is behind the block proves nothing.
+        if sight.head.number < watched.block_number {
+            return Ok(());
+        }
+        watches::missed(&self.pool, watched.fill).await?;
+        // Once: if it cannot be undone, it is only sent again from then on.
+        if watched.misses.saturating_add(1) == MISSES_MAX {
+            let why = "a reorganisation took its block back";
+            self.reverse(watched, job, why, false).await?;
+        }
+        Ok(())
+    }
+
+    async fn used_by_another(
+        &self,
+        watched: &Watched,
+        job: &Job,
+        market: &Market,
+        sight: &Sight,
+    ) -> Result<(), EngineError> {
+        let trade = trades::load(&self.pool, watched.trade).await?;
+        let Observed { view, .. } = observe(&trade, job, market).await;
+        let required = market.chain.patience().required_depth;
+        let attempts = trade.state.transactions.iter().zip(&view.attempts);
+        for (transaction, seen) in attempts.filter(|(transaction, _)| transaction.nonce == watched.nonce) {
+            for (attempt, seen) in transaction.attempts.iter().zip(seen) {
+                if let Seen::Mined { depth, .. } = seen {
+                    if *depth >= required && attempt.hash != watched.hash {
+                        let why = format!("{}, another attempt of ours, used its nonce", attempt.hash);
+                        self.reverse(watched, job, &why, true).await?;
+                    }
+                    return Ok(());
+                }
+            }
+        }
+        let Some(used) = market.chain.nonce_use(job.account.wallet, watched.nonce).await? else {
+            return Ok(());
+        };
+        let depth = sight
+            .head
+            .number
+            .saturating_sub(used.block_number)
+            .saturating_add(1);
+        if foreign::is_ours(&self.pool, used.hash).await? || depth < required {
+            return Ok(());
+        }
+        let why = foreign_use(watched.nonce, &used);
+        let halt = format!(
+            "{why}, in place of the fill of trade {}: somebody else uses this key. Nothing is signed until \
+             `lgi-mm reconcile` has been run",
+            watched.trade
+        );
+        error!(job = %job.id, trade = watched.trade, wallet = %job.account.wallet, reason = halt, "signer halted");
+        foreign::record(
+            &self.pool,
+            &job.account,
+            watched.nonce,
+            &used,
+            Some(watched.trade),
+            Some(&halt),
+        )
+        .await?;
+        self.reverse(watched, job, &why, true).await
+    }
+
+    /// Undoes a fill. If what it brought is not there any more, the signer halts and says so; `settled`: then
+    /// there is nothing left to watch.
+    async fn reverse(
+        &self,
+        watched: &Watched,
+        job: &Job,
+        why: &str,
+        settled: bool,
+    ) -> Result<(), EngineError> {
+        let trade = trades::load(&self.pool, watched.trade).await?;
+        let why = format!("the fill by {} was taken back: {why}", watched.hash);
+        match watches::reverse(&self.pool, &trade, watched, &why).await? {
+            Reversed::Committed => {
+                warn!(job = %job.id, trade = trade.id, why, "fill reversed; the trade is open again");
+            }
+            Reversed::Raced => {}
+            Reversed::Impossible(source) => {
+                let reason = format!(
+                    "trade {}: {why}; it cannot be undone, because what it moved has been traded on ({source}). \
+                     Compare with `lgi-mm reconcile`",
+                    trade.id
+                );
+                error!(job = %job.id, trade = trade.id, wallet = %job.account.wallet, reason, "signer halted");
+                signers::halt(&self.pool, &job.account, &reason).await?;
+                if settled {
+                    watches::finish(&self.pool, &[watched.fill]).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

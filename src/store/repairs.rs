@@ -1,0 +1,151 @@
+//! What `reconcile` reads and what it may change: counters, halts and positions, each guarded by what was seen.
+
+use sqlx::PgPool;
+
+use super::{
+    StoreError,
+    jobs::{self, CommandError},
+    numeric::{address, lower, signed, unsigned, word},
+    signers,
+};
+use crate::domain::{
+    accounting,
+    job::{Account, JobId},
+    units::Amount,
+};
+
+/// A signer as the ledger knows it.
+#[derive(Debug, Clone)]
+pub struct SignerRow {
+    /// Whose.
+    pub account: Account,
+    /// The nonce the next transaction takes.
+    pub next_nonce: u64,
+    /// Why it must not be used.
+    pub halted: Option<String>,
+    /// Trades with a nonce of it that are not final.
+    pub open_trades: Vec<i64>,
+}
+
+/// All signers, by account.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn signers(pool: &PgPool) -> Result<Vec<SignerRow>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT realm, chain, address::text AS "address!", next_nonce, halted_reason,
+                  array(SELECT DISTINCT t.id FROM trades t JOIN transactions x ON x.trade_id = t.id
+                        WHERE t.status = 'SUBMITTED' AND (x.realm, x.chain, x.signer) = (s.realm, s.chain, s.address)
+                        ORDER BY t.id) AS "open!"
+           FROM signers s ORDER BY realm, chain, address"#
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(SignerRow {
+                account: Account {
+                    realm: word("signers.realm", &row.realm)?,
+                    chain: row.chain,
+                    wallet: address("signers.address", &row.address)?,
+                },
+                next_nonce: unsigned("signers.next_nonce", row.next_nonce)?,
+                halted: row.halted_reason,
+                open_trades: row.open,
+            })
+        })
+        .collect()
+}
+
+/// Jobs that have an open trade, or a fill that the chain may still take back: their balance is in motion.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn jobs_in_motion(pool: &PgPool) -> Result<Vec<JobId>, StoreError> {
+    let ids = sqlx::query_scalar!(
+        r#"SELECT job_id AS "job!" FROM trades WHERE status IN ('PENDING', 'SUBMITTED')
+           UNION SELECT f.job_id FROM fill_watches w JOIN fills f ON f.id = w.fill_id"#
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(ids.into_iter().map(JobId).collect())
+}
+
+/// Moves a counter up to the chain's and lets the signer go on, if the counter is still `from`, the halt is the
+/// one that was seen, and no trade of it is open.
+///
+/// # Errors
+/// [`StoreError`]; the answer is `false` if something has changed, and nothing is done then.
+pub async fn advance(pool: &PgPool, seen: &SignerRow, to: u64) -> Result<bool, StoreError> {
+    let mut tx = pool.begin().await?;
+    let moved = sqlx::query!(
+        "UPDATE signers s SET next_nonce = $5, halted_at = NULL, halted_reason = NULL, settlements = settlements + 1
+         WHERE realm = $1 AND chain = $2 AND address = $3 AND next_nonce = $4 AND halted_reason IS NOT DISTINCT FROM $6
+           AND NOT EXISTS (SELECT 1 FROM trades t JOIN transactions x ON x.trade_id = t.id
+                           WHERE t.status = 'SUBMITTED' AND (x.realm, x.chain, x.signer) = (s.realm, s.chain, s.address))",
+        seen.account.realm.to_string(),
+        seen.account.chain,
+        lower(seen.account.wallet) as _,
+        signed("signers.next_nonce", seen.next_nonce)?,
+        signed("signers.next_nonce", to)?,
+        seen.halted,
+    )
+    .execute(&mut *tx)
+    .await?;
+    signers::wake(&mut tx).await?;
+    tx.commit().await?;
+    Ok(moved.rows_affected() == 1)
+}
+
+/// Writes a position down to what the wallet holds, if it is still what was seen and nothing of it is in motion.
+///
+/// # Errors
+/// [`CommandError`]; the answer is `false` if something has changed, and nothing is done then.
+pub async fn write_down(
+    pool: &PgPool,
+    job: JobId,
+    seen: Amount,
+    held: Amount,
+    actor: &str,
+) -> Result<bool, CommandError> {
+    let mut tx = pool.begin().await?;
+    let locked = jobs::lock(&mut tx, job).await?;
+    let moving = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM trades WHERE job_id = $1 AND status IN ('PENDING', 'SUBMITTED'))
+               OR EXISTS (SELECT 1 FROM fill_watches w JOIN fills f ON f.id = w.fill_id WHERE f.job_id = $1) AS "moving!""#,
+        job.0
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    let missing = seen.saturating_sub(held);
+    if moving || locked.position.token_balance != seen || missing.is_zero() {
+        return Ok(false);
+    }
+    let taken = accounting::withdraw(locked.position, missing).map_err(|error| StoreError::Corrupt {
+        column: "jobs.cost_basis",
+        value: error.to_string(),
+    })?;
+    sqlx::query!(
+        "INSERT INTO adjustments (job_id, cycle, kind, token_delta, cost_delta, note)
+         VALUES ($1, $2, 'withdraw', -($3::text::numeric), -($4::numeric), 'the wallet holds less than the job tracked')",
+        job.0,
+        locked.cycle,
+        missing.to_string(),
+        taken.cost_sold.decimal(),
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "UPDATE jobs SET token_balance = $2::text::numeric, cost_basis = $3::numeric, version = version + 1 WHERE id = $1",
+        job.0,
+        taken.position.token_balance.to_string(),
+        taken.position.cost_basis.decimal(),
+    )
+    .execute(&mut *tx)
+    .await?;
+    let before = serde_json::json!({ "token_balance": seen });
+    let after = serde_json::json!({ "token_balance": taken.position.token_balance, "cost_basis_taken": taken.cost_sold });
+    jobs::event(&mut tx, job, actor, "reconcile", Some(before), Some(after)).await?;
+    tx.commit().await?;
+    Ok(true)
+}

@@ -1,0 +1,308 @@
+//! Fills that the chain may still take back, and what happens when it does.
+
+use alloy_primitives::B256;
+use serde_json::json;
+use sqlx::{PgConnection, PgPool};
+
+use super::{
+    StoreError, fills,
+    jobs::{self, Job},
+    numeric::{amount, hash, lower, signed, unsigned, usd, word},
+    signers,
+    trades::Trade,
+};
+use crate::{
+    domain::{
+        accounting::{Fill, unbook},
+        decision::{Position, Side},
+        job::JobId,
+        span::Span,
+        units::{MoneyError, Usd},
+    },
+    ports::{Asset, Receipt},
+};
+
+/// A fill that is not final yet.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// The fill.
+    pub fill: i64,
+    /// Its trade.
+    pub trade: i64,
+    /// Its job.
+    pub job: JobId,
+    /// The swap.
+    pub hash: B256,
+    /// The nonce it used.
+    pub nonce: u64,
+    /// Block it was last seen in.
+    pub block_number: u64,
+    /// Hash of that block.
+    pub block_hash: B256,
+    /// How often in a row it was missed.
+    pub misses: u32,
+    /// What was booked.
+    pub booked: Fill,
+    /// Cost basis that was sold.
+    pub cost_sold: Usd,
+    /// What it earned.
+    pub realized: Usd,
+}
+
+/// Fills whose time has come, claimed for `lease`: then they are looked at again.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn claim(connection: &mut PgConnection, lease: Span, limit: i64) -> Result<Vec<i64>, StoreError> {
+    Ok(sqlx::query_scalar!(
+        "UPDATE fill_watches w SET watch_at = now() + make_interval(secs => $1)
+         FROM (SELECT fill_id FROM fill_watches WHERE watch_at <= now()
+               ORDER BY watch_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS due
+         WHERE w.fill_id = due.fill_id RETURNING w.fill_id",
+        lease.std().as_secs_f64(),
+        limit,
+    )
+    .fetch_all(connection)
+    .await?)
+}
+
+/// Numbers of all fills that are still watched.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn all(pool: &PgPool) -> Result<Vec<i64>, StoreError> {
+    Ok(
+        sqlx::query_scalar!("SELECT fill_id FROM fill_watches ORDER BY fill_id")
+            .fetch_all(pool)
+            .await?,
+    )
+}
+
+/// What is known of fills that are still watched.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn load(pool: &PgPool, fills: &[i64]) -> Result<Vec<Watched>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT w.fill_id, w.block_number, w.block_hash, w.misses, f.trade_id, f.job_id, f.tx_hash, f.side,
+                  f.base_amount::text AS "base!", f.quote_amount::text AS "quote!", f.quote_usd::numeric AS "quote_usd!",
+                  f.cost_sold_usd::numeric AS "cost_sold!", f.realized_usd::numeric AS "realized!", x.nonce
+           FROM fill_watches w JOIN fills f ON f.id = w.fill_id JOIN attempts a ON a.hash = f.tx_hash
+           JOIN transactions x ON x.id = a.transaction_id
+           WHERE w.fill_id = ANY($1) ORDER BY w.fill_id"#,
+        fills
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Watched {
+                fill: row.fill_id,
+                trade: row.trade_id,
+                job: JobId(row.job_id),
+                hash: hash("fills.tx_hash", &row.tx_hash)?,
+                nonce: unsigned("transactions.nonce", row.nonce)?,
+                block_number: unsigned("fill_watches.block_number", row.block_number)?,
+                block_hash: hash("fill_watches.block_hash", &row.block_hash)?,
+                misses: unsigned("fill_watches.misses", row.misses.into())?,
+                booked: Fill {
+                    side: word("fills.side", &row.side)?,
+                    base_amount: amount("fills.base_amount", &row.base)?,
+                    quote_amount: amount("fills.quote_amount", &row.quote)?,
+                    quote_usd: usd("fills.quote_usd", row.quote_usd)?,
+                },
+                cost_sold: usd("fills.cost_sold_usd", row.cost_sold)?,
+                realized: usd("fills.realized_usd", row.realized)?,
+            })
+        })
+        .collect()
+}
+
+/// These fills are final: nothing takes them back.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn finish(pool: &PgPool, fills: &[i64]) -> Result<(), StoreError> {
+    sqlx::query!("DELETE FROM fill_watches WHERE fill_id = ANY($1)", fills)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// A fill was seen in this block.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn seen(pool: &PgPool, fill: i64, receipt: &Receipt) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE fill_watches SET block_number = $2, block_hash = $3, misses = 0 WHERE fill_id = $1",
+        fill,
+        signed("fill_watches.block_number", receipt.block_number)?,
+        receipt.block_hash.as_slice(),
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// A fill was missed: by a node that has passed its block and knows neither its transaction nor any other that
+/// used its nonce.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn missed(pool: &PgPool, fill: i64) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE fill_watches SET misses = misses + 1 WHERE fill_id = $1",
+        fill
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// How a reversal went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reversed {
+    /// The fill is undone and its trade is open again.
+    Committed,
+    /// Somebody else was faster: nothing was done.
+    Raced,
+    /// What was bought is not there any more, or what it earned is spent: nothing was done.
+    Impossible(MoneyError),
+}
+
+/// Undoes a fill that the chain took back, in one transaction: a reversal row, position, cost basis and profit,
+/// the reservation, and the trade goes back to SUBMITTED.
+///
+/// # Errors
+/// [`StoreError`]; nothing is committed then.
+pub async fn reverse(
+    pool: &PgPool,
+    trade: &Trade,
+    watched: &Watched,
+    why: &str,
+) -> Result<Reversed, StoreError> {
+    let mut tx = pool.begin().await?;
+    let job = jobs::lock(&mut tx, watched.job).await?;
+    let gone = sqlx::query!("DELETE FROM fill_watches WHERE fill_id = $1", watched.fill)
+        .execute(&mut *tx)
+        .await?;
+    if gone.rows_affected() != 1 {
+        return Ok(Reversed::Raced);
+    }
+    let undone = match unbook(job.position, &watched.booked, watched.cost_sold, watched.realized) {
+        Ok(undone) if insert_reversal(&mut tx, watched.fill, job.cycle).await? => undone,
+        // Of an earlier cycle: its position is closed.
+        Ok(_) => return Ok(Reversed::Impossible(MoneyError::Negative)),
+        Err(error) => return Ok(Reversed::Impossible(error)),
+    };
+    let reopened = sqlx::query!(
+        "UPDATE trades SET status = 'SUBMITTED', reopened = true, tx_hash = NULL, executed_at = NULL,
+                next_check_at = now(), error = $3, version = version + 1
+         WHERE id = $1 AND status = 'EXECUTED' AND version = $2",
+        trade.id,
+        trade.version,
+        why,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if reopened.rows_affected() != 1 {
+        return Ok(Reversed::Raced);
+    }
+    give_back(&mut tx, trade, &job, watched, &undone).await?;
+    reserve_again(&mut tx, trade, &job).await?;
+    signers::balances_moved(&mut tx, &job.account).await?;
+    signers::wake(&mut tx).await?;
+    let payload = json!({ "trade": trade.id, "tx_hash": watched.hash, "error": why });
+    jobs::event(&mut tx, job.id, "engine", "reversed", None, Some(payload.clone())).await?;
+    fills::notify(&mut tx, trade, "trade_reversed", payload).await?;
+    tx.commit().await?;
+    Ok(Reversed::Committed)
+}
+
+/// The same numbers once more, as a reversal. `false`: the fill is of another cycle than the job is in.
+async fn insert_reversal(connection: &mut PgConnection, fill: i64, cycle: i32) -> Result<bool, StoreError> {
+    let inserted = sqlx::query!(
+        "INSERT INTO fills (trade_id, job_id, cycle, kind, round, side, base_amount, quote_amount, quote_usd,
+                            quote_price_usd, quote_price_source, quote_price_at, cost_sold_usd, realized_usd,
+                            gas_native, gas_usd, tx_hash, block_number, block_hash, filled_at)
+         SELECT trade_id, job_id, cycle, 'reversal', round, side, base_amount, quote_amount, quote_usd,
+                quote_price_usd, quote_price_source, quote_price_at, cost_sold_usd, realized_usd,
+                gas_native, gas_usd, tx_hash, block_number, block_hash, filled_at
+         FROM fills WHERE id = $1 AND kind = 'fill' AND cycle = $2",
+        fill,
+        cycle,
+    )
+    .execute(connection)
+    .await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+/// The job as if the trade had not been filled. The rules' clocks go back to the last fill that still stands; both
+/// sides of a spread share one clock, and all reasons differ in their first six letters.
+async fn give_back(
+    connection: &mut PgConnection,
+    trade: &Trade,
+    job: &Job,
+    watched: &Watched,
+    undone: &Position,
+) -> Result<(), StoreError> {
+    let spent = match watched.booked.side {
+        Side::Buy => watched.booked.quote_usd,
+        Side::Sell => Usd::ZERO,
+    };
+    sqlx::query!(
+        "UPDATE jobs j SET
+            token_balance = $2::text::numeric, cost_basis = $3::numeric, quote_balance = $4::text::numeric,
+            realized_pnl = $5::numeric, total_accumulated = greatest(total_accumulated - $6::numeric, 0),
+            gas_usd = greatest(gas_usd - (SELECT gas_usd FROM fills WHERE id = $7), 0),
+            last_dca_buy_time = CASE WHEN $8 = 'DCA' THEN last.slot ELSE last_dca_buy_time END,
+            last_dip_buy_time = CASE WHEN $8 = 'DIP_BUY' THEN last.slot ELSE last_dip_buy_time END,
+            last_take_profit_time = CASE WHEN $8 = 'TAKE_PROFIT' THEN last.slot ELSE last_take_profit_time END,
+            last_take_profit_price = CASE WHEN $8 = 'TAKE_PROFIT' THEN last.price ELSE last_take_profit_price END,
+            last_spread_time = CASE WHEN $8 IN ('SPREAD_BUY', 'SPREAD_SELL') THEN last.slot ELSE last_spread_time END,
+            last_rebalance_time = CASE WHEN $8 = 'REBALANCE' THEN last.slot ELSE last_rebalance_time END,
+            version = version + 1
+         FROM (SELECT max(slot) AS slot, (array_agg(price_usd ORDER BY slot DESC))[1] AS price FROM trades
+               WHERE job_id = $1 AND cycle = $9 AND status = 'EXECUTED'
+                 AND left(reason, 6) = left($8, 6)) AS last
+         WHERE j.id = $1",
+        job.id.0,
+        undone.token_balance.to_string(),
+        undone.cost_basis.decimal(),
+        undone.quote_balance.to_string(),
+        undone.realized_pnl.decimal(),
+        spent.decimal(),
+        watched.fill,
+        trade.reason.to_string(),
+        job.cycle,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What the open trade may take out of the wallet once more.
+async fn reserve_again(connection: &mut PgConnection, trade: &Trade, job: &Job) -> Result<(), StoreError> {
+    let token = match trade.side {
+        Side::Buy => job.quote.address,
+        Side::Sell => job.token.address,
+    };
+    let asset = match Asset::of(token) {
+        Asset::Native => "native".to_owned(),
+        Asset::Token(token) => lower(token),
+    };
+    sqlx::query!(
+        "INSERT INTO reservations (trade_id, realm, chain, wallet, asset, amount)
+         VALUES ($1, $2, $3, $4, $5, $6::text::numeric) ON CONFLICT DO NOTHING",
+        trade.id,
+        job.account.realm.to_string(),
+        job.account.chain,
+        lower(job.account.wallet) as _,
+        asset,
+        trade.amount_in.to_string(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

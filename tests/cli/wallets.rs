@@ -1,0 +1,142 @@
+//! Wallets: made, taken over, listed; and what is said when something is missing.
+
+use crate::terminal::{Ran, TOKEN, Terminal, program, settled};
+
+/// A key that everybody knows, and whose it is.
+const KEY: &str = "4646464646464646464646464646464646464646464646464646464646464646";
+const WALLET: &str = "0x9d8A62f656a8d1615C1294fd71e9CFb3E4855A4F";
+const PASSWORD: &str = "correct horse battery";
+
+/// Runs the program with a keystore of the test's own.
+fn run(dir: &std::path::Path, args: &[&str], variables: &[(&str, &str)]) -> Ran {
+    let mut command = program(args);
+    command
+        .env("LGI_MM__WALLET__KEYSTORE_DIR", dir.join("keys"))
+        .envs(variables.iter().copied())
+        .current_dir(dir);
+    Ran::of(&command.output().expect("our own program runs"))
+}
+
+fn no_secret(ran: &Ran) {
+    let all = ran.story();
+    assert!(!all.contains(&KEY[..16]) && !all.contains("horse"), "{all}");
+}
+
+#[test]
+fn a_wallet_is_taken_over_listed_and_never_shown() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let secrets = [
+        ("LGI_MM_UNSAFE_PRIVATE_KEY", KEY),
+        ("LGI_MM_WALLET_PASSWORD", PASSWORD),
+    ];
+    let empty = run(dir.path(), &["wallet", "list"], &[]);
+    assert!(empty.stdout.contains("no wallets in"), "{}", empty.stdout);
+    let imported = run(dir.path(), &["wallet", "import"], &secrets);
+    assert_eq!(imported.code, 0, "{}", imported.stderr);
+    assert!(imported.stdout.contains(WALLET), "{}", imported.stdout);
+    let again = run(dir.path(), &["wallet", "import"], &secrets);
+    assert_eq!(again.code, 4, "{}", again.stderr);
+    std::fs::write(dir.path().join("password"), PASSWORD).expect("a file");
+    let made = run(dir.path(), &["wallet", "new", "--password-file", "password"], &[]);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let listed = run(dir.path(), &["--json", "wallet", "list"], &[]);
+    let wallets: Vec<serde_json::Value> = serde_json::from_str(&listed.stdout).expect("JSON");
+    assert_eq!(wallets.len(), 2);
+    assert!(wallets.iter().any(|wallet| wallet["address"] == WALLET));
+    for ran in [&empty, &imported, &again, &made, &listed] {
+        no_secret(ran);
+    }
+}
+
+#[test]
+fn a_keystore_of_another_tool_is_taken_over_with_its_password() {
+    let (theirs, ours) = (
+        tempfile::tempdir().expect("theirs"),
+        tempfile::tempdir().expect("ours"),
+    );
+    let secrets = [
+        ("LGI_MM_UNSAFE_PRIVATE_KEY", KEY),
+        ("LGI_MM_WALLET_PASSWORD", PASSWORD),
+    ];
+    assert_eq!(run(theirs.path(), &["wallet", "import"], &secrets).code, 0);
+    let file = theirs
+        .path()
+        .join("keys")
+        .join(format!("{}.json", WALLET.to_lowercase()));
+    let file = file.to_str().expect("a path");
+    let wrong = [("LGI_MM_WALLET_PASSWORD", "wrong horse battery")];
+    let refused = run(ours.path(), &["wallet", "import", "--keystore", file], &wrong);
+    assert_eq!(refused.code, 4, "{}", refused.stderr);
+    let right = [("LGI_MM_WALLET_PASSWORD", PASSWORD)];
+    let taken = run(ours.path(), &["wallet", "import", "--keystore", file], &right);
+    assert_eq!(taken.code, 0, "{}", taken.stderr);
+    assert!(taken.stdout.contains(WALLET), "{}", taken.stdout);
+    no_secret(&refused);
+    no_secret(&taken);
+}
+
+#[test]
+fn what_a_wallet_lacks_is_named_and_nothing_is_stored() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let key = ("LGI_MM_UNSAFE_PRIVATE_KEY", KEY);
+    let cases: [(&[&str], &[(&str, &str)], i32, &str); 6] = [
+        (&["wallet", "new"], &[], 2, "LGI_MM_WALLET_PASSWORD"),
+        (&["wallet", "new", "--password-file", "absent"], &[], 1, "absent"),
+        (
+            &["wallet", "new"],
+            &[("LGI_MM_WALLET_PASSWORD", "short")],
+            2,
+            "8 characters",
+        ),
+        (&["wallet", "import"], &[], 2, "LGI_MM_UNSAFE_PRIVATE_KEY"),
+        (&["wallet", "import"], &[key], 2, "LGI_MM_WALLET_PASSWORD"),
+        (
+            &["wallet", "import"],
+            &[
+                ("LGI_MM_UNSAFE_PRIVATE_KEY", "0x1234"),
+                ("LGI_MM_WALLET_PASSWORD", PASSWORD),
+            ],
+            2,
+            "64 hexadecimal digits",
+        ),
+    ];
+    for (args, variables, code, names) in cases {
+        let ran = run(dir.path(), args, variables);
+        assert_eq!(ran.code, code, "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(names), "{args:?}: {}", ran.stderr);
+        no_secret(&ran);
+    }
+    assert!(!dir.path().join("keys").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_job_without_wallet_or_node_is_refused_and_never_falls_back_to_paper() {
+    let _settled = settled();
+    let terminal = Terminal::new().await;
+    let start = ["start", TOKEN, "--mode", "accumulate", "--live"];
+    let no_node = terminal.run(&start);
+    assert_eq!(no_node.code, 2, "{}", no_node.stderr);
+    let keys = terminal.path("keys");
+    terminal.file(
+        "lgi-mm.toml",
+        &format!(
+            "[wallet]\nkeystore_dir = {keys:?}\n[chains.base]\nrpc_urls = [\"http://127.0.0.1:9/secret-path\"]\nrpc_rounds = 1\n"
+        ),
+    );
+    let no_wallet = terminal.run(&start);
+    assert_eq!(no_wallet.code, 4, "{}", no_wallet.stderr);
+    assert!(
+        no_wallet.stderr.contains("lgi-mm wallet new"),
+        "{}",
+        no_wallet.stderr
+    );
+    let nobody = terminal.run_with(&start, "LGI_MM_UNSAFE_PRIVATE_KEY", KEY);
+    assert_eq!(nobody.code, 7, "{}", nobody.stderr);
+    assert!(
+        nobody.stderr.contains("http://127.0.0.1:9") && !nobody.stderr.contains("secret-path"),
+        "{}",
+        nobody.stderr
+    );
+    no_secret(&nobody);
+    assert_eq!(terminal.rows().await, 0);
+}

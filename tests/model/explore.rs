@@ -1,0 +1,90 @@
+//! Breadth first through everything that can happen.
+
+use std::collections::HashMap;
+
+use crate::world::{Memory, Model, World};
+
+/// What was found.
+pub struct Found {
+    /// Worlds.
+    pub states: usize,
+    /// Ways from one to another.
+    pub edges: usize,
+    /// The first thing that must not be, and the shortest way to it.
+    pub wrong: Option<(&'static str, Vec<World>)>,
+}
+
+/// Explores until something is wrong, or everything was seen.
+pub fn explore(model: &Model) -> Found {
+    let start = World::start(model);
+    let mut worlds = vec![start];
+    let mut from: Vec<u32> = vec![0];
+    let mut number: HashMap<World, u32> = HashMap::from([(start, 0)]);
+    // Backwards, and only ways that help: what is not reached from an end by these has no way to one.
+    let mut back: Vec<(u32, u32)> = vec![];
+    let mut memory = Memory::default();
+    let mut edges = 0;
+    let mut at = 0;
+    while at < worlds.len() {
+        let (world, here) = (worlds[at], u32::try_from(at).expect("a small model"));
+        if let Some(wrong) = world.wrong(model) {
+            return Found {
+                states: worlds.len(),
+                edges,
+                wrong: Some((wrong, way_to(here, &worlds, &from))),
+            };
+        }
+        for next in world.nexts(model, &mut memory) {
+            edges += 1;
+            let there = *number.entry(next.world).or_insert_with(|| {
+                worlds.push(next.world);
+                from.push(here);
+                u32::try_from(worlds.len() - 1).expect("a small model")
+            });
+            if next.helps && there != here {
+                back.push((there, here));
+            }
+        }
+        at += 1;
+    }
+    let stuck = without_end(&worlds, back);
+    Found {
+        states: worlds.len(),
+        edges,
+        wrong: stuck.map(|here| ("a nonce may stay open for ever", way_to(here, &worlds, &from))),
+    }
+}
+
+/// A world from which no end can be reached.
+fn without_end(worlds: &[World], mut back: Vec<(u32, u32)>) -> Option<u32> {
+    back.sort_unstable();
+    let mut ends: Vec<bool> = worlds.iter().map(World::is_over).collect();
+    let mut todo: Vec<u32> = (0_u32..)
+        .zip(&ends)
+        .filter(|(_, over)| **over)
+        .map(|(n, _)| n)
+        .collect();
+    while let Some(here) = todo.pop() {
+        let first = back.partition_point(|(there, _)| *there < here);
+        for (_, before) in back[first..].iter().take_while(|(there, _)| *there == here) {
+            let known = &mut ends[*before as usize];
+            if !*known {
+                *known = true;
+                todo.push(*before);
+            }
+        }
+    }
+    ends.iter()
+        .position(|ends| !ends)
+        .map(|n| u32::try_from(n).expect("a small model"))
+}
+
+fn way_to(mut here: u32, worlds: &[World], from: &[u32]) -> Vec<World> {
+    let mut way = vec![worlds[here as usize]];
+    while here != 0 {
+        here = from[here as usize];
+        way.push(worlds[here as usize]);
+    }
+    way.reverse();
+    way
+}

@@ -1,0 +1,196 @@
+//! The whole protocol, explored completely: what no test of examples can promise.
+#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+
+mod explore;
+mod world;
+
+use std::time::Instant;
+
+use lgi_mm::domain::{
+    Timestamp,
+    trade::{ChainView, FailureKind, IllegalTrade, Patience, Purpose, Seen, Step, TradeState, next_step},
+};
+
+use explore::{Found, explore};
+use world::Model;
+
+type Answer = Result<Step, IllegalTrade>;
+
+/// A swap alone, both workers.
+const SWAP: Model = Model {
+    approve: false,
+    workers: 2,
+    attempts_max: 2,
+    reorgs: 1,
+    foreign: 1,
+    table: next_step,
+    required_depth: 2,
+    guarded: true,
+    investigates: true,
+};
+
+/// A swap behind an approve, one worker that may stop anywhere and be followed by another.
+const APPROVE: Model = Model {
+    approve: true,
+    workers: 1,
+    attempts_max: 1,
+    ..SWAP
+};
+
+fn run(name: &str, model: &Model) -> Found {
+    let begun = Instant::now();
+    let found = explore(model);
+    println!(
+        "{name}: {} states, {} transitions, {:.1?}",
+        found.states,
+        found.edges,
+        begun.elapsed()
+    );
+    found
+}
+
+fn holds(name: &str, model: &Model) {
+    let found = run(name, model);
+    if let Some((wrong, way)) = &found.wrong {
+        for world in way {
+            println!("{world:?}");
+        }
+        assert!(found.wrong.is_none(), "{wrong}, after {} steps", way.len());
+    }
+    assert!(found.states > 10_000, "only {} states", found.states);
+}
+
+fn breaks(name: &str, model: &Model, expected: &str) {
+    let found = run(name, model);
+    let wrong = found.wrong.map(|(wrong, _)| wrong);
+    assert_eq!(wrong, Some(expected), "{name}: the model does not see it");
+}
+
+#[test]
+fn two_workers_that_crash_anywhere_swap_at_most_once_and_always_come_to_an_end() {
+    holds("a swap", &SWAP);
+}
+
+#[test]
+fn an_approve_and_its_swap_end_together_whatever_happens_between_them() {
+    holds("an approve and its swap", &APPROVE);
+}
+
+#[test]
+fn workers_that_ignore_the_version_end_a_trade_with_an_open_nonce() {
+    let model = Model {
+        guarded: false,
+        workers: 2,
+        ..SWAP
+    };
+    breaks("no version", &model, "a trade ended with an open nonce");
+}
+
+#[test]
+fn workers_that_ignore_the_version_and_older_nonces_swap_twice() {
+    fn forgetful(trade: &TradeState, view: &ChainView, patience: &Patience, now: Timestamp) -> Answer {
+        let before = trade.transactions.len().saturating_sub(1);
+        let mut trade = trade.clone();
+        let mut view = view.clone();
+        trade.transactions.drain(..before);
+        view.attempts.drain(..before.min(view.attempts.len()));
+        Ok(match next_step(&trade, &view, patience, now)? {
+            Step::Broadcast { .. } => Step::Broadcast { transaction: before },
+            // Nothing but the one mistake: it neither signs again nor ends.
+            Step::Replace { .. }
+            | Step::Cancel { .. }
+            | Step::Investigate { .. }
+            | Step::Fill { .. }
+            | Step::Fail { .. } => Step::Wait,
+            step => step,
+        })
+    }
+    let model = Model {
+        guarded: false,
+        table: forgetful,
+        ..SWAP
+    };
+    breaks("forgetful", &model, "two swaps of one trade are final");
+}
+
+#[test]
+fn a_depth_that_the_chain_still_takes_back_ends_a_trade_too_early() {
+    let model = Model {
+        required_depth: 1,
+        ..SWAP
+    };
+    breaks("too shallow", &model, "a trade ended with an open nonce");
+}
+
+#[test]
+fn a_table_that_takes_absence_for_proof_is_caught() {
+    fn gullible(trade: &TradeState, view: &ChainView, patience: &Patience, now: Timestamp) -> Answer {
+        let step = next_step(trade, view, patience, now)?;
+        let nothing = view.attempts.iter().flatten().all(|seen| *seen == Seen::Absent);
+        Ok(match (step, trade.transactions.first()) {
+            (Step::Cancel { .. }, Some(first)) if nothing => Step::Fail {
+                kind: FailureKind::Cancelled,
+                hash: first.attempts[0].hash,
+            },
+            (step, _) => step,
+        })
+    }
+    let model = Model {
+        table: gullible,
+        ..SWAP
+    };
+    breaks("absence", &model, "a trade ended with an open nonce");
+}
+
+#[test]
+fn a_table_that_ends_a_trade_at_its_reverted_approve_is_caught() {
+    fn hasty(trade: &TradeState, view: &ChainView, patience: &Patience, now: Timestamp) -> Answer {
+        let reverted = |seen: &Seen| matches!(seen, Seen::Mined { success: false, depth } if *depth >= patience.required_depth);
+        match (trade.transactions.first(), view.attempts.first()) {
+            (Some(first), Some(seen)) if first.purpose == Purpose::Approve && seen.iter().any(reverted) => {
+                Ok(Step::Fail {
+                    kind: FailureKind::Reverted,
+                    hash: first.attempts[0].hash,
+                })
+            }
+            _ => next_step(trade, view, patience, now),
+        }
+    }
+    let model = Model {
+        table: hasty,
+        ..APPROVE
+    };
+    breaks("hasty", &model, "a trade ended with an open nonce");
+}
+
+#[test]
+fn a_table_that_never_sends_again_leaves_a_nonce_open_for_ever() {
+    fn lazy(trade: &TradeState, view: &ChainView, patience: &Patience, now: Timestamp) -> Answer {
+        let step = next_step(trade, view, patience, now)?;
+        let sent = |index: usize| {
+            let newest = trade.transactions[index].attempts.last();
+            newest.is_some_and(|newest| newest.sent_at.is_some())
+        };
+        Ok(match step {
+            Step::Broadcast { transaction } if sent(transaction) => Step::Wait,
+            Step::Replace { .. } => Step::Wait,
+            step => step,
+        })
+    }
+    let model = Model {
+        table: lazy,
+        workers: 1,
+        ..SWAP
+    };
+    breaks("lazy", &model, "a nonce may stay open for ever");
+}
+
+#[test]
+fn without_looking_for_who_used_a_nonce_a_trade_stays_open_for_ever() {
+    let model = Model {
+        investigates: false,
+        workers: 1,
+        ..SWAP
+    };
+    breaks("incurious", &model, "a nonce may stay open for ever");
+}
