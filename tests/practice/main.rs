@@ -1,8 +1,8 @@
 //! docs/going-live.md, followed word for word: from an empty wallet to a settled swap on a local chain, and out.
 #![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
 
-#[path = "../support/devnet.rs"]
-mod devnet;
+#[path = "../support/contracts.rs"]
+mod contracts;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -36,7 +36,7 @@ async fn the_page_going_live_works_word_for_word() {
         .env("HOME", dir.path())
         .env("USER", "tester")
         .env("DATABASE_URL", &db.url)
-        .env("LGI_MM_CONTRACTS", devnet::contracts())
+        .env("LGI_MM_CONTRACTS", contracts::contracts())
         .env("LGI_MM__METRICS__LISTEN", "off")
         .output()
         .expect("bash");
