@@ -24,10 +24,15 @@ async fn the_page_going_live_works_word_for_word() {
     let page = include_str!("../../docs/going-live.md");
     let dir = tempfile::tempdir().expect("a directory");
     let db = support::db().await;
-    let program = Path::new(env!("CARGO_BIN_EXE_lgi-mm")).parent().expect("a directory");
+    let program = Path::new(env!("CARGO_BIN_EXE_lgi-mm"))
+        .parent()
+        .expect("a directory");
     let path = format!("{}:{}", program.display(), std::env::var("PATH").expect("PATH"));
     // Nothing waits for ever, and what runs in the background ends with the script.
-    let script = format!("set -eu\ntrap 'kill $(jobs -p) 2>/dev/null' EXIT\n{}", commands(page));
+    let script = format!(
+        "set -eu\ntrap 'kill $(jobs -p) 2>/dev/null' EXIT\n{}",
+        commands(page)
+    );
     let ran = Command::new("timeout")
         .args(["120", "bash", "-c", &script])
         .current_dir(dir.path())
@@ -51,7 +56,10 @@ async fn the_page_going_live_works_word_for_word() {
     let trades = std::fs::read_to_string(dir.path().join("trades.csv")).expect("the export");
     let executed: Vec<&str> = trades.lines().filter(|line| line.contains("EXECUTED")).collect();
     assert_eq!(executed.len(), 2, "{trades}");
-    assert!(executed[0].contains("DCA") && executed[1].contains("LIQUIDATE"), "{trades}");
+    assert!(
+        executed[0].contains("DCA") && executed[1].contains("LIQUIDATE"),
+        "{trades}"
+    );
     for secret in ["choose a longer one"] {
         assert!(!daemon.contains(secret) && !text(&ran.stdout).contains(secret));
     }
