@@ -170,7 +170,7 @@ async fn a_feed_that_is_old_or_senseless_or_behind_a_halted_sequencer_is_refused
     let world = World::new().await;
     let at = world.at().clone();
     let request = spot(at.clanker, NATIVE, None);
-    let price = U256::from(2_500_00000000_u64);
+    let price = U256::from(250_000_000_000_u64);
     let time = u64::try_from(now(&world).await).expect("seconds");
     let set = async |name: &str, answer: U256, updated: Option<u64>| {
         world.devnet.set_feed(name, answer, updated).await.expect("set");
