@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use crate::domain::{
     Timestamp,
-    config::PriceConfig,
+    config::{PriceConfig, SourceName},
     job::Account,
     pool::{NATIVE, Pool},
     price::Answer,
@@ -39,6 +39,26 @@ pub trait Prices: Send + Sync {
     /// For each request, one answer per configured source, in the configured order. Each source is asked
     /// once for all requests that share it; one failing source or token harms no other.
     async fn answers(&self, requests: &[PriceRequest<'_>], now: Timestamp) -> Vec<Vec<Answer>>;
+}
+
+/// One price that a chain's own pools know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PoolPriceRequest {
+    /// The token to price; [`NATIVE`] for the coin itself.
+    pub token: Address,
+    /// What it is traded against.
+    pub quote: Address,
+    /// The pool to look at; none: the best.
+    pub pool: Option<Pool>,
+    /// [`SourceName::Onchain`] for the price now, [`SourceName::Twap`] for the mean of ten minutes.
+    pub source: SourceName,
+}
+
+/// Prices of one chain, from its pools.
+#[async_trait]
+pub trait PoolPrices: Send + Sync {
+    /// One answer for each request, in their order; equal requests are read once.
+    async fn pool_prices(&self, requests: &[PoolPriceRequest]) -> Vec<Answer>;
 }
 
 /// Something a wallet can hold.

@@ -140,10 +140,6 @@ impl EvmChain {
             .collect())
     }
 
-    #[expect(
-        clippy::type_complexity,
-        reason = "two answers about one hash, either may be missing"
-    )]
     fn pair(
         &self,
         hash: B256,

@@ -12,9 +12,11 @@ use tokio::sync::Mutex;
 use super::{
     evm::EvmChain,
     keystore::{KeyError, KeySource, SecretText},
+    prices::OnchainPrices,
     rpc::Rpc,
     settings::{ChainSpec, InvalidChain},
     signer::LocalSigner,
+    uniswap::UniswapVenue,
 };
 use crate::{
     domain::job::{Account, Realm},
@@ -32,6 +34,8 @@ pub struct LiveChain {
     pub chain: Arc<EvmChain>,
     /// Where swaps are quoted.
     pub venue: Arc<dyn Venue>,
+    /// What its pools and feeds say of prices.
+    pub prices: Arc<OnchainPrices>,
 }
 
 /// Every chain with a node to ask, by name.
@@ -44,7 +48,16 @@ pub type LiveChains = BTreeMap<String, LiveChain>;
 pub fn open_chains(specs: Vec<Arc<ChainSpec>>, ledger: &PgPool) -> Result<LiveChains, reqwest::Error> {
     let mut chains = LiveChains::new();
     for spec in specs {
-        let _ = (Rpc::new(&spec)?, Rpc::private(&spec)?, ledger);
+        let (rpc, private) = (Rpc::new(&spec)?, Rpc::private(&spec)?);
+        let prices = Arc::new(OnchainPrices::new(rpc.clone(), spec.clone()));
+        let live = LiveChain {
+            chain: Arc::new(EvmChain::new(rpc.clone(), private, spec.clone(), prices.clone())),
+            venue: Arc::new(UniswapVenue::new(rpc.clone(), spec.clone(), ledger.clone())),
+            prices,
+            spec,
+            rpc,
+        };
+        chains.insert(live.spec.name.clone(), live);
     }
     Ok(chains)
 }

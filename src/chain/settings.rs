@@ -168,10 +168,7 @@ impl ChainSpec {
         } else {
             problems.url("private_rpc_url", private)
         };
-        let (depth, replace_after, max_fee) = known.map_or((3, 30, 500), usual_patience);
-        let max_fee_per_gas =
-            u128::from(problems.number("max_fee_gwei", keys.max_fee_gwei, (max_fee, 1, 1_000_000)))
-                .saturating_mul(WEI_PER_GWEI);
+        let patience = problems.patience(keys, known.map_or((3, 30, 500), usual_patience));
         let spec = Self {
             name: name.to_owned(),
             chain_id: keys
@@ -199,24 +196,9 @@ impl ChainSpec {
                 (20, 1, 10_000),
             ),
             rpc_rounds: problems.number("rpc_rounds", keys.rpc_rounds, (3, 1, 10)),
-            patience: Patience {
-                required_depth: problems.number("required_depth", keys.required_depth, (depth, 1, 1_000)),
-                resend_after: problems.span("resend_after", keys.resend_after, (4_000, 100, 10 * MINUTE)),
-                replace_after: problems.span(
-                    "replace_after",
-                    keys.replace_after,
-                    (replace_after * 1_000, 1_000, HOUR),
-                ),
-                attempts_max: usize::try_from(problems.number(
-                    "attempts_max",
-                    keys.attempts_max,
-                    (10, 1, 100),
-                ))
-                .unwrap_or(usize::MAX),
-                max_fee_per_gas,
-            },
+            patience,
             max_head_age: problems.span("max_head_age", keys.max_head_age, (MINUTE, 1_000, 24 * HOUR)),
-            max_fee_per_gas,
+            max_fee_per_gas: patience.max_fee_per_gas,
         };
         if problems.found.is_empty() {
             Ok(spec)
@@ -295,6 +277,27 @@ impl<'a> Problems<'a> {
             );
         }
         value
+    }
+
+    /// The usual depth, seconds until a replacement and gwei at most, under what `keys` say.
+    fn patience(&mut self, keys: &ChainKeys, (depth, replace_after, max_fee): (u64, u64, u64)) -> Patience {
+        Patience {
+            required_depth: self.number("required_depth", keys.required_depth, (depth, 1, 1_000)),
+            resend_after: self.span("resend_after", keys.resend_after, (4_000, 100, 10 * MINUTE)),
+            replace_after: self.span(
+                "replace_after",
+                keys.replace_after,
+                (replace_after * 1_000, 1_000, HOUR),
+            ),
+            attempts_max: usize::try_from(self.number("attempts_max", keys.attempts_max, (10, 1, 100)))
+                .unwrap_or(usize::MAX),
+            max_fee_per_gas: self.gwei("max_fee_gwei", keys.max_fee_gwei, (max_fee, 1, 1_000_000)),
+        }
+    }
+
+    /// Whole gwei: the usual value, the least and the most; the answer in wei.
+    fn gwei(&mut self, key: &str, given: Option<u64>, range: (u64, u64, u64)) -> u128 {
+        u128::from(self.number(key, given, range)).saturating_mul(WEI_PER_GWEI)
     }
 
     /// The value is not shown: it may hold a key.

@@ -215,15 +215,7 @@ impl View {
                 last_column(&signer.repair, &signer.blocked),
             ]
         });
-        let header = [
-            "chain",
-            "signer",
-            "our next nonce",
-            "the chain's",
-            "",
-            "open trades",
-            "repair",
-        ];
+        let header = ["chain", "signer", "our nonce", "on chain", "", "open", "repair"];
         table(&header, rows)
     }
 

@@ -15,6 +15,7 @@ use crate::{
     embedded::{self, Options, Server},
     engine::Engine,
     paper::PaperMarkets,
+    ports::PoolPrices,
     prices::PriceBook,
     store,
 };
@@ -66,7 +67,10 @@ impl World {
     }
 
     pub(super) fn prices(&self) -> Result<PriceBook, CliError> {
+        let chains = self.live.chains().iter();
+        let chains = chains.map(|(name, live)| (name.clone(), live.prices.clone() as Arc<dyn PoolPrices>));
         PriceBook::new(self.pool.clone(), self.settings.dexscreener.clone())
+            .map(|book| book.with_chains(chains.collect()))
             .map_err(|error| CliError::Network(format!("the HTTP client cannot be made: {error}")))
     }
 

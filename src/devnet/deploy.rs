@@ -206,6 +206,32 @@ impl Builder<'_> {
                 (v3_factory, WETH).abi_encode_params(),
             )
             .await?;
+        let [manager, v4_quoter, state_view, liquidity] = self.uniswap_v4().await?;
+        let universal = self
+            .universal_router(v2_factory, v3_factory, manager, positions)
+            .await?;
+        let named = [
+            ("multicall3", MULTICALL3),
+            ("permit2", PERMIT2),
+            ("universal_router", universal),
+            ("v4_pool_manager", manager),
+            ("v4_state_view", state_view),
+            ("v4_quoter", v4_quoter),
+            ("v3_factory", v3_factory),
+            ("v3_quoter", v3_quoter),
+            ("swap_router", swap_router),
+            ("v2_factory", v2_factory),
+            ("native_usd_feed", NATIVE_FEED),
+            ("sequencer_feed", SEQUENCER_FEED),
+            // Needed to fill pools; not one of the settings' names, and taken out before anybody sees it.
+            (POSITIONS, positions),
+            (LIQUIDITY, liquidity),
+        ];
+        Ok(named.map(|(name, address)| (name.to_owned(), address)).into())
+    }
+
+    /// Pool manager, quoter, state view, and what puts liquidity in.
+    async fn uniswap_v4(&self) -> Result<[Address; 4], DevnetError> {
         let manager = self
             .create(
                 "@uniswap/v4-core/out/PoolManager.sol/PoolManager.json",
@@ -230,6 +256,16 @@ impl Builder<'_> {
                 manager.abi_encode(),
             )
             .await?;
+        Ok([manager, v4_quoter, state_view, liquidity])
+    }
+
+    async fn universal_router(
+        &self,
+        v2_factory: Address,
+        v3_factory: Address,
+        manager: Address,
+        positions: Address,
+    ) -> Result<Address, DevnetError> {
         let router = RouterParameters {
             permit2: PERMIT2,
             weth9: WETH,
@@ -243,30 +279,11 @@ impl Builder<'_> {
             v4PositionManager: DEPLOYER,
             spokePool: Address::ZERO,
         };
-        let universal = self
-            .create(
-                "@uniswap/universal-router/artifacts/contracts/UniversalRouter.sol/UniversalRouter.json",
-                router.abi_encode(),
-            )
-            .await?;
-        let named = [
-            ("multicall3", MULTICALL3),
-            ("permit2", PERMIT2),
-            ("universal_router", universal),
-            ("v4_pool_manager", manager),
-            ("v4_state_view", state_view),
-            ("v4_quoter", v4_quoter),
-            ("v3_factory", v3_factory),
-            ("v3_quoter", v3_quoter),
-            ("swap_router", swap_router),
-            ("v2_factory", v2_factory),
-            ("native_usd_feed", NATIVE_FEED),
-            ("sequencer_feed", SEQUENCER_FEED),
-            // Needed to fill pools; not one of the settings' names, and taken out before anybody sees it.
-            (POSITIONS, positions),
-            (LIQUIDITY, liquidity),
-        ];
-        Ok(named.map(|(name, address)| (name.to_owned(), address)).into())
+        self.create(
+            "@uniswap/universal-router/artifacts/contracts/UniversalRouter.sol/UniversalRouter.json",
+            router.abi_encode(),
+        )
+        .await
     }
 
     async fn fill(

@@ -272,15 +272,7 @@ impl Engine {
                     }
                     continue;
                 }
-                Err(error) => {
-                    let reason = match error {
-                        QuoteError::NoLiquidity(_) => HoldReason::NoLiquidity,
-                        QuoteError::Reverts(_) => HoldReason::SimulationFailed,
-                        QuoteError::Unsellable(_) => HoldReason::Unsellable,
-                        QuoteError::Rpc(_) => HoldReason::QuoteMissing,
-                    };
-                    return Ok(Err(Refusal::because(reason, error.to_string())));
-                }
+                Err(error) => return Ok(Err(Refusal::unquoted(&error))),
             };
             let quoted = quoted(job, &plan, &quote, purse, costs)?;
             if plan.reason == Reason::Liquidate
@@ -330,6 +322,16 @@ struct Refusal {
 impl Refusal {
     const fn plain(reason: HoldReason) -> Self {
         Self { reason, detail: None }
+    }
+
+    fn unquoted(error: &QuoteError) -> Self {
+        let reason = match error {
+            QuoteError::NoLiquidity(_) => HoldReason::NoLiquidity,
+            QuoteError::Reverts(_) => HoldReason::SimulationFailed,
+            QuoteError::Unsellable(_) => HoldReason::Unsellable,
+            QuoteError::Rpc(_) => HoldReason::QuoteMissing,
+        };
+        Self::because(reason, error.to_string())
     }
 
     const fn because(reason: HoldReason, detail: String) -> Self {

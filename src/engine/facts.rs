@@ -87,10 +87,9 @@ pub(super) fn window(priced: &Priced) -> Window {
 
 pub(super) fn series_of(tick: &TickJob) -> String {
     let config = &tick.job.config.price;
-    config
-        .sources
-        .first()
-        .map_or_else(String::new, |first| series(*first, config))
+    config.sources.first().map_or_else(String::new, |first| {
+        series(*first, config, tick.job.config.venue.pool)
+    })
 }
 
 pub(super) fn facts(priced: &Priced, history: &History) -> Facts {

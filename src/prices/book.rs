@@ -1,10 +1,13 @@
 //! All sources behind one port: each is asked once for all jobs that share it.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use alloy_primitives::Address;
 use async_trait::async_trait;
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use sqlx::PgPool;
 
 use super::{
@@ -16,15 +19,17 @@ use crate::{
     domain::{
         Timestamp,
         config::{PriceConfig, SourceName},
+        pool::Pool,
         price::{Answer, PriceMissing},
     },
-    ports::{PriceRequest, Prices},
+    ports::{PoolPriceRequest, PoolPrices, PriceRequest, Prices},
 };
 
 /// Names the series that samples of a source belong to: two jobs with the same name share their samples, so
-/// everything that changes a price is part of the name, and how a number is written is not.
+/// everything that changes a price is part of the name, and how a number is written is not. `pool` is the pinned one,
+/// which only a chain's own prices depend on.
 #[must_use]
-pub fn series(name: SourceName, config: &PriceConfig) -> String {
+pub fn series(name: SourceName, config: &PriceConfig, pool: Option<Pool>) -> String {
     match (name, &config.recorded) {
         (SourceName::Generated, _) => {
             let generated = &config.generated;
@@ -43,9 +48,10 @@ pub fn series(name: SourceName, config: &PriceConfig) -> String {
                 |starts_at| format!("recorded:{file}@{speed},from={}", starts_at.to_rfc3339()),
             )
         }
-        (SourceName::Recorded | SourceName::Dexscreener | SourceName::Onchain | SourceName::Twap, _) => {
-            name.to_string()
+        (SourceName::Onchain | SourceName::Twap, _) => {
+            pool.map_or_else(|| name.to_string(), |pool| format!("{name}:{pool}"))
         }
+        (SourceName::Recorded | SourceName::Dexscreener, _) => name.to_string(),
     }
 }
 
@@ -53,6 +59,7 @@ pub fn series(name: SourceName, config: &PriceConfig) -> String {
 pub struct PriceBook {
     recordings: Recordings,
     dexscreener: Dexscreener,
+    chains: BTreeMap<String, Arc<dyn PoolPrices>>,
 }
 
 impl PriceBook {
@@ -64,7 +71,15 @@ impl PriceBook {
         Ok(Self {
             recordings: Recordings::default(),
             dexscreener: Dexscreener::new(pool, settings)?,
+            chains: BTreeMap::new(),
         })
+    }
+
+    /// The same, with chains whose own pools can be asked, by name.
+    #[must_use]
+    pub fn with_chains(mut self, chains: BTreeMap<String, Arc<dyn PoolPrices>>) -> Self {
+        self.chains = chains;
+        self
     }
 
     /// The DexScreener client, to look tokens up.
@@ -81,7 +96,13 @@ impl PriceBook {
             (SourceName::Recorded, Some(recorded)) => self.recordings.observe(recorded, now),
             (SourceName::Recorded, None) => Err(missing(source, "no [price.recorded] is configured")),
             (SourceName::Dexscreener, _) => Err(missing(source, "no answer for this token")),
-            (SourceName::Onchain | SourceName::Twap, _) => Err(missing(source, "no chain is configured")),
+            (SourceName::Onchain | SourceName::Twap, _) => Err(missing(
+                source,
+                format_args!(
+                    "no node of {chain} is configured: set chains.{chain}.rpc_urls",
+                    chain = request.chain
+                ),
+            )),
         }
     }
 }
@@ -94,9 +115,18 @@ pub(super) fn missing(source_name: SourceName, detail: impl ToString) -> PriceMi
     }
 }
 
-#[async_trait]
-impl Prices for PriceBook {
-    async fn answers(&self, requests: &[PriceRequest<'_>], now: Timestamp) -> Vec<Vec<Answer>> {
+/// What sources outside this process said, each asked once.
+struct Fetched<'a> {
+    dexscreener: BTreeMap<&'a str, HashMap<Address, Answer>>,
+    pools: BTreeMap<&'a str, HashMap<PoolPriceRequest, Answer>>,
+}
+
+impl PriceBook {
+    async fn from_dexscreener<'a>(
+        &self,
+        requests: &[PriceRequest<'a>],
+        now: Timestamp,
+    ) -> BTreeMap<&'a str, HashMap<Address, Answer>> {
         let mut wanted: BTreeMap<&str, Vec<Address>> = BTreeMap::new();
         for request in requests
             .iter()
@@ -107,25 +137,71 @@ impl Prices for PriceBook {
         let fetching = wanted.into_iter().map(|(chain, tokens)| async move {
             (chain, self.dexscreener.prices(chain, &tokens, now).await)
         });
-        let fetched: BTreeMap<_, _> = join_all(fetching).await.into_iter().collect();
-        let answer = |source: SourceName, request: &PriceRequest<'_>| {
-            let remote = fetched
-                .get(request.chain)
-                .and_then(|answers| answers.get(&request.token));
-            match (source, remote) {
-                (SourceName::Dexscreener, Some(answer)) => answer.clone(),
-                _ => self.local(source, request, now),
+        join_all(fetching).await.into_iter().collect()
+    }
+
+    async fn from_pools<'a>(
+        &self,
+        requests: &[PriceRequest<'a>],
+    ) -> BTreeMap<&'a str, HashMap<PoolPriceRequest, Answer>> {
+        let mut wanted: BTreeMap<&str, Vec<PoolPriceRequest>> = BTreeMap::new();
+        for request in requests {
+            let sources = request.config.sources.iter();
+            let asked = sources.filter_map(|source| pool_request(*source, request));
+            wanted.entry(request.chain).or_default().extend(asked);
+        }
+        let fetching = wanted
+            .into_iter()
+            .filter(|(_, wishes)| !wishes.is_empty())
+            .filter_map(|(chain, wishes)| Some((chain, wishes, self.chains.get(chain)?)))
+            .map(|(chain, wishes, prices)| async move {
+                let answers = prices.pool_prices(&wishes).await;
+                (chain, wishes.into_iter().zip(answers).collect())
+            });
+        join_all(fetching).await.into_iter().collect()
+    }
+}
+
+/// The question to a chain's own pools, if it is one for them.
+fn pool_request(source: SourceName, request: &PriceRequest<'_>) -> Option<PoolPriceRequest> {
+    matches!(source, SourceName::Onchain | SourceName::Twap).then_some(PoolPriceRequest {
+        token: request.token,
+        quote: request.quote,
+        pool: request.pool,
+        source,
+    })
+}
+
+impl Fetched<'_> {
+    fn answer(&self, source: SourceName, request: &PriceRequest<'_>) -> Option<&Answer> {
+        match pool_request(source, request) {
+            Some(wish) => self.pools.get(request.chain)?.get(&wish),
+            None if source == SourceName::Dexscreener => {
+                self.dexscreener.get(request.chain)?.get(&request.token)
             }
+            None => None,
+        }
+    }
+}
+
+#[async_trait]
+impl Prices for PriceBook {
+    async fn answers(&self, requests: &[PriceRequest<'_>], now: Timestamp) -> Vec<Vec<Answer>> {
+        // Side by side, so that a slow one holds no other up.
+        let (dexscreener, pools) =
+            join(self.from_dexscreener(requests, now), self.from_pools(requests)).await;
+        let fetched = Fetched { dexscreener, pools };
+        let answer = |source: SourceName, request: &PriceRequest<'_>| {
+            fetched
+                .answer(source, request)
+                .cloned()
+                .unwrap_or_else(|| self.local(source, request, now))
         };
         requests
             .iter()
             .map(|request| {
-                request
-                    .config
-                    .sources
-                    .iter()
-                    .map(|source| answer(*source, request))
-                    .collect()
+                let sources = request.config.sources.iter();
+                sources.map(|source| answer(*source, request)).collect()
             })
             .collect()
     }

@@ -28,6 +28,7 @@ const COMMANDS: &[&str] = &[
     "migrate",
     "db",
     "doctor",
+    "reconcile",
     "wallet",
     "wallet new",
     "wallet import",

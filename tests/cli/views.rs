@@ -21,6 +21,7 @@ async fn views_of_a_job_that_has_bought_once() {
         ("paper_wallet", vec!["paper", "wallet"]),
         ("paper_fault", vec!["paper", "fault"]),
         ("migrate", vec!["migrate"]),
+        ("reconcile", vec!["reconcile"]),
         ("scheduler_once", vec!["scheduler", "--once"]),
     ] {
         insta::assert_snapshot!(name, terminal.ok(&args));
@@ -47,6 +48,27 @@ async fn views_of_nothing() {
     insta::assert_snapshot!("list_empty", terminal.ok(&["list"]));
     insta::assert_snapshot!("trades_empty", terminal.ok(&["trades"]));
     insta::assert_snapshot!("doctor_fresh", terminal.run(&["doctor", "--json"]).story());
+}
+
+/// The wallet's key was used elsewhere and its tokens were moved: what is said, and what is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn views_of_a_reconciliation() {
+    let terminal = Terminal::new().await;
+    let _settled = settled();
+    insta::assert_snapshot!("reconcile_nothing", terminal.ok(&["reconcile"]));
+    terminal.start(&[]);
+    terminal.ok(&["tick", TOKEN]);
+    terminal.ok(&["pause", TOKEN]);
+    for sql in [
+        "UPDATE signers SET halted_at = now(), halted_reason = 'transaction 0xee in block 7 used nonce 0: somebody else uses this key'",
+        "UPDATE paper.balances SET amount = div(amount, 4) WHERE asset <> 'native' AND asset = (SELECT token_address FROM jobs)",
+    ] {
+        sqlx::query(sql).execute(&terminal.pool).await.expect(sql);
+    }
+    insta::assert_snapshot!("reconcile_differs", terminal.ok(&["reconcile"]));
+    insta::assert_snapshot!("reconcile_differs_json", terminal.ok(&["reconcile", "--json"]));
+    insta::assert_snapshot!("reconcile_apply", terminal.run(&["reconcile", "--apply"]).story());
+    insta::assert_snapshot!("reconcile_again", terminal.ok(&["reconcile", "--apply"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -146,6 +146,35 @@ async fn a_final_trade_stays_final() {
     assert!(error.contains("final"), "{error}");
 }
 
+/// An executed trade is opened again by its reversal, and by nothing else.
+#[tokio::test]
+async fn only_a_reversal_opens_a_trade_again() {
+    const FILL: &str = "INSERT INTO fills (trade_id, job_id, cycle, kind, side, base_amount, quote_amount, quote_usd,
+            quote_price_usd, quote_price_source, quote_price_at, gas_native, gas_usd, tx_hash, block_number, block_hash, filled_at)
+        SELECT 1, 1, 1, kind, 'BUY', 1, 1, 1, 1, 'par', now(), 1, 1, sha256('a'), 1, sha256('b'), now() FROM unnest(ARRAY[$1]) AS kind";
+    let pool = filled().await;
+    let executed = "UPDATE trades SET status = 'EXECUTED', tx_hash = sha256('a'), executed_at = now(), next_check_at = NULL";
+    sqlx::query(executed).execute(&pool).await.expect("an end");
+    sqlx::query(FILL)
+        .bind("fill")
+        .execute(&pool)
+        .await
+        .expect("a fill");
+    let again = "UPDATE trades SET status = 'SUBMITTED', reopened = true, next_check_at = now()";
+    let error = sqlx::query(again)
+        .execute(&pool)
+        .await
+        .expect_err("it is final")
+        .to_string();
+    assert!(error.contains("final"), "{error}");
+    sqlx::query(FILL)
+        .bind("reversal")
+        .execute(&pool)
+        .await
+        .expect("a reversal");
+    sqlx::query(again).execute(&pool).await.expect("open again");
+}
+
 #[tokio::test]
 async fn every_timestamp_has_a_zone() {
     let pool = support::db().await.pool;

@@ -10,5 +10,7 @@ mod support;
 
 mod exactly_once;
 mod faults;
+mod laws;
 mod lifecycle;
+mod unsteady;
 mod world;

@@ -1,5 +1,6 @@
 //! The whole protocol, explored completely: what no test of examples can promise.
 #![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+#![expect(clippy::print_stdout, reason = "what was explored is said")]
 
 mod explore;
 mod world;

@@ -115,10 +115,10 @@ fn a_series_is_named_by_all_that_changes_its_prices() {
         config.recorded.as_mut().expect("recorded")
     }
     let base = with(|_| {});
-    assert_eq!(series(SourceName::Dexscreener, &base), "dexscreener");
-    assert_eq!(series(SourceName::Recorded, &base), "recorded:a.csv@1");
+    assert_eq!(series(SourceName::Dexscreener, &base, None), "dexscreener");
+    assert_eq!(series(SourceName::Recorded, &base, None), "recorded:a.csv@1");
     assert_eq!(
-        series(SourceName::Generated, &base),
+        series(SourceName::Generated, &base, None),
         "generated:seed=1,start=1,swing=20,period=1d"
     );
 
@@ -135,8 +135,8 @@ fn a_series_is_named_by_all_that_changes_its_prices() {
     ];
     for (index, (source, change)) in different.into_iter().enumerate() {
         assert_ne!(
-            series(source, &with(change)),
-            series(source, &base),
+            series(source, &with(change), None),
+            series(source, &base, None),
             "change {index}"
         );
     }
@@ -153,8 +153,8 @@ fn a_series_is_named_by_all_that_changes_its_prices() {
     for (index, change) in same.into_iter().enumerate() {
         for source in [SourceName::Generated, SourceName::Recorded] {
             assert_eq!(
-                series(source, &with(change)),
-                series(source, &base),
+                series(source, &with(change), None),
+                series(source, &base, None),
                 "change {index}"
             );
         }

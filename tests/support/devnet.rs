@@ -1,19 +1,16 @@
 //! A local chain for each test, deployed once.
 
+#[path = "contracts.rs"]
+mod contracts;
+
 use std::path::PathBuf;
 
 use lgi_mm::devnet::{BlockTime, Devnet, DevnetOptions};
 
-/// Where `scripts/test` put the contracts.
-pub fn contracts() -> PathBuf {
-    let given = std::env::var_os("LGI_MM_CONTRACTS").map(PathBuf::from);
-    given.unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/contracts")))
-}
-
 /// A chain of one's own, with everything deployed.
 pub async fn devnet(block_time: BlockTime) -> Devnet {
     let options = DevnetOptions {
-        contracts: contracts(),
+        contracts: contracts::contracts(),
         state: Some(saved_state()),
         block_time,
         ..DevnetOptions::default()

@@ -104,6 +104,23 @@ pub enum HoldReason {
 }
 
 impl HoldReason {
+    /// The reasons that only a chain has.
+    const fn explain_chain(self) -> &'static str {
+        match self {
+            Self::SimulationFailed => {
+                "The trade reverted when it was simulated, so it was not sent; the detail says why."
+            }
+            Self::Unsellable => {
+                "A sell of this token reverts after a buy: it may be a trap, and nothing was bought."
+            }
+            Self::ChainHalted => {
+                "The chain's newest block is too old: it has halted or the nodes are behind; see `doctor`."
+            }
+            Self::SignerHalted => "The signer is halted; run `doctor` to see why.",
+            _ => "The chain or its signer cannot be used; see `doctor`.",
+        }
+    }
+
     /// What it means and what to do about it, in one sentence for people.
     #[must_use]
     pub const fn explain(self) -> &'static str {
@@ -164,16 +181,9 @@ impl HoldReason {
             }
             Self::QuoteMissing => "The venue gave no quote; see whether it can be reached.",
             Self::NoLiquidity => "The venue's pool cannot fill this trade; check the token's liquidity.",
-            Self::SimulationFailed => {
-                "The trade reverted when it was simulated, so it was not sent; the detail says why."
+            Self::SimulationFailed | Self::Unsellable | Self::ChainHalted | Self::SignerHalted => {
+                self.explain_chain()
             }
-            Self::Unsellable => {
-                "A sell of this token reverts after a buy: it may be a trap, and nothing was bought."
-            }
-            Self::ChainHalted => {
-                "The chain's newest block is too old: it has halted or the nodes are behind; see `doctor`."
-            }
-            Self::SignerHalted => "The signer is halted; run `doctor` to see why.",
             Self::SliceNotDue => {
                 "The next slice of the liquidation is not due yet, or nothing is left to sell."
             }

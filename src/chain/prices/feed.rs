@@ -1,0 +1,108 @@
+//! The native coin in USD, as Chainlink has it, and whether that can be believed.
+
+use alloy_primitives::{I256, U256};
+use rust_decimal::Decimal;
+
+use crate::{
+    chain::{
+        contracts::{Feed, Multicall3},
+        multicall::{Read, Reading, decode},
+        settings::ChainSpec,
+    },
+    domain::{Timestamp, units::Price},
+};
+
+/// Digits of every Chainlink feed in USD.
+const FEED_DECIMALS: u32 = 8;
+/// Feeds are updated at least once an hour, or on large moves; one that is much later is broken.
+const AGE_MAX_SECONDS: u64 = 90 * 60;
+/// Arbitrum's heartbeat is a day; small moves still update it within minutes.
+const AGE_MAX_SECONDS_ARBITRUM: u64 = 25 * 60 * 60;
+const ARBITRUM: u64 = 42_161;
+/// After a sequencer comes back, prices need this long to catch up.
+const GRACE_SECONDS: u64 = 60 * 60;
+
+/// What is read of a chain in every round.
+pub(super) fn reads(spec: &ChainSpec) -> [Read; 3] {
+    let contracts = &spec.contracts;
+    [
+        Read::new(contracts.multicall3, &Multicall3::getCurrentBlockTimestampCall {}),
+        Read::new(contracts.native_usd_feed, &Feed::latestRoundDataCall {}),
+        Read::new(contracts.sequencer_feed, &Feed::latestRoundDataCall {}),
+    ]
+}
+
+/// A chain's clock, and its coin in USD or why that is not known.
+#[derive(Debug, Clone)]
+pub(super) struct Native {
+    /// Time of the newest block.
+    pub(super) block_time: Timestamp,
+    /// USD per coin and when it was updated.
+    pub(super) price: Result<(Price, Timestamp), String>,
+}
+
+/// Understands what [`reads`] gave; `None` if not even the time was told.
+pub(super) fn understand(spec: &ChainSpec, readings: &[Reading]) -> Option<Native> {
+    let now = decode::<Multicall3::getCurrentBlockTimestampCall>(readings.first())?;
+    let now = u64::try_from(now).ok()?;
+    Some(Native {
+        block_time: instant(now)?,
+        price: price(spec, now, readings),
+    })
+}
+
+fn instant(seconds: u64) -> Option<Timestamp> {
+    Timestamp::from_timestamp(i64::try_from(seconds).ok()?, 0)
+}
+
+fn price(spec: &ChainSpec, now: u64, readings: &[Reading]) -> Result<(Price, Timestamp), String> {
+    if spec.contracts.native_usd_feed.is_zero() {
+        return Err(format!(
+            "no price feed is known for {} on {}: set chains.{}.contracts.native_usd_feed, or quote in USDC",
+            spec.native_symbol, spec.name, spec.name
+        ));
+    }
+    if !spec.contracts.sequencer_feed.is_zero() {
+        let up = decode::<Feed::latestRoundDataCall>(readings.get(2));
+        let up = up.ok_or("the sequencer's feed does not answer")?;
+        check_sequencer(up.answer, up.startedAt, now)?;
+    }
+    let round = decode::<Feed::latestRoundDataCall>(readings.get(1));
+    let round = round.ok_or_else(|| format!("the price feed of {} does not answer", spec.native_symbol))?;
+    let updated = u64::try_from(round.updatedAt).unwrap_or_default();
+    let age = now.saturating_sub(updated);
+    let age_max = if spec.chain_id == ARBITRUM {
+        AGE_MAX_SECONDS_ARBITRUM
+    } else {
+        AGE_MAX_SECONDS
+    };
+    if age > age_max {
+        return Err(format!(
+            "the price feed of {} is {age} s old, at most {age_max} s are allowed",
+            spec.native_symbol
+        ));
+    }
+    let price = i128::try_from(round.answer)
+        .ok()
+        .and_then(|answer| Decimal::try_from_i128_with_scale(answer, FEED_DECIMALS).ok())
+        .and_then(|answer| Price::new(answer).ok());
+    let price =
+        price.ok_or_else(|| format!("the price feed of {} says {}", spec.native_symbol, round.answer))?;
+    Ok((
+        price,
+        instant(updated).ok_or("the price feed's time makes no sense")?,
+    ))
+}
+
+fn check_sequencer(answer: I256, started_at: U256, now: u64) -> Result<(), String> {
+    if !answer.is_zero() {
+        return Err("the chain's sequencer is down".to_owned());
+    }
+    let up_for = now.saturating_sub(u64::try_from(started_at).unwrap_or(u64::MAX));
+    if up_for <= GRACE_SECONDS {
+        return Err(format!(
+            "the chain's sequencer came back {up_for} s ago; prices are believed after {GRACE_SECONDS} s"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,344 @@
+//! Prices read from pools, with no other source between: one round trip for everything that is due together.
+
+mod feed;
+mod math;
+mod state;
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use alloy_primitives::{Address, U256};
+use async_trait::async_trait;
+use rust_decimal::Decimal;
+use tokio::sync::Mutex;
+
+use self::{feed::Native, state::Sight};
+use super::{
+    contracts::Erc20,
+    evm::NativePrice,
+    multicall::{Read, Reading, decode, read_all},
+    rpc::Rpc,
+    settings::ChainSpec,
+    uniswap::{
+        route::{Route, erc20},
+        search::Search,
+    },
+};
+use crate::{
+    domain::{
+        config::SourceName,
+        pool::{NATIVE, Pool},
+        price::{Answer, Observation, PriceMissing},
+        units::{Price, TOKEN_DECIMALS_MAX},
+    },
+    ports::{PoolPriceRequest, PoolPrices, RpcError, UsdPrice},
+};
+
+/// How long the native coin's price is taken from memory.
+const NATIVE_FOR: Duration = Duration::from_secs(5);
+const NATIVE_DECIMALS: u8 = 18;
+/// The best pool is the one that gives most for this much: a hundred dollars, 0.03 coins.
+const PROBE_USDC: U256 = U256::from_limbs([100_000_000, 0, 0, 0]);
+const PROBE_NATIVE: U256 = U256::from_limbs([30_000_000_000_000_000, 0, 0, 0]);
+
+/// Prices from one chain's own pools.
+#[derive(Clone)]
+pub struct OnchainPrices {
+    /// Pools that trade now, for spot prices; and those with a history, for means.
+    spot: Search,
+    history: Search,
+    decimals: Arc<Mutex<HashMap<Address, u8>>>,
+    native: Arc<Mutex<Option<(Native, Instant)>>>,
+}
+
+/// A distinct wish, with what is known about it.
+struct Wish {
+    request: PoolPriceRequest,
+    sight: Result<Sight, String>,
+}
+
+impl OnchainPrices {
+    /// Prices on `spec`'s chain, asked through `rpc`.
+    #[must_use]
+    pub fn new(rpc: Rpc, spec: Arc<ChainSpec>) -> Self {
+        Self {
+            spot: Search::new(rpc.clone(), spec.clone()),
+            history: Search::new(rpc, spec),
+            decimals: Arc::default(),
+            native: Arc::default(),
+        }
+    }
+
+    fn spec(&self) -> &ChainSpec {
+        &self.spot.spec
+    }
+
+    async fn read(&self, reads: &[Read]) -> Result<Vec<Reading>, String> {
+        let contracts = &self.spec().contracts;
+        let readings = read_all(&self.spot.rpc, contracts.multicall3, reads).await;
+        readings.map_err(|error| error.to_string())
+    }
+
+    /// What the native coin is worth, not older than a few seconds.
+    async fn native(&self) -> Result<Native, String> {
+        let mut kept = self.native.lock().await;
+        if let Some((native, at)) = kept.as_ref()
+            && at.elapsed() < NATIVE_FOR
+        {
+            return Ok(native.clone());
+        }
+        let readings = self.read(&feed::reads(self.spec())).await?;
+        let native = feed::understand(self.spec(), &readings).ok_or("the chain does not tell its time")?;
+        *kept = Some((native.clone(), Instant::now()));
+        Ok(native)
+    }
+
+    /// Digits of tokens; those not seen before are read in one round trip.
+    async fn decimals(&self, requests: &[PoolPriceRequest]) -> Result<HashMap<Address, u8>, String> {
+        let mut known = self.decimals.lock().await.clone();
+        let wrapped = self.spec().wrapped_native;
+        known.extend([(NATIVE, NATIVE_DECIMALS), (wrapped, NATIVE_DECIMALS)]);
+        let mut unknown: Vec<Address> = requests
+            .iter()
+            .flat_map(|request| [request.token, request.quote])
+            .filter(|token| !known.contains_key(token))
+            .collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        let reads: Vec<Read> = unknown
+            .iter()
+            .map(|token| Read::new(*token, &Erc20::decimalsCall {}))
+            .collect();
+        let readings = self.read(&reads).await?;
+        for (token, reading) in unknown.iter().zip(&readings) {
+            let decimals = decode::<Erc20::decimalsCall>(Some(reading));
+            if let Some(decimals) = decimals.filter(|decimals| *decimals <= TOKEN_DECIMALS_MAX) {
+                known.insert(*token, decimals);
+            }
+        }
+        if !unknown.is_empty() {
+            self.decimals.lock().await.extend(&known);
+        }
+        Ok(known)
+    }
+
+    fn search(&self, source: SourceName) -> &Search {
+        if source == SourceName::Twap {
+            &self.history
+        } else {
+            &self.spot
+        }
+    }
+
+    /// The pinned pool, else the one found lately.
+    async fn pool(&self, request: &PoolPriceRequest) -> Option<Pool> {
+        if request.pool.is_some() {
+            return request.pool;
+        }
+        self.search(request.source)
+            .known((request.token, request.quote))
+            .await
+    }
+
+    /// The best pools of pairs that nobody has looked for lately, all in as few round trips as they need.
+    async fn find(&self, requests: &[PoolPriceRequest]) -> Result<(), String> {
+        let mut asked = Vec::new();
+        for request in requests {
+            let Some(probe) = self.probe(request.quote) else {
+                continue;
+            };
+            if self.pool(request).await.is_some() {
+                continue;
+            }
+            let search = self.search(request.source);
+            let routes = search.candidates(request.quote, request.token).await;
+            let mut routes = routes.map_err(|error| error.to_string())?;
+            if request.source == SourceName::Twap {
+                routes.retain(|route| matches!(route.pool, Pool::V3(_) | Pool::V3Hops(..)));
+            }
+            let reads = routes
+                .into_iter()
+                .filter_map(|route| Some((route, route.ask(self.spec(), probe)?)));
+            asked.extend(reads.map(|(route, read)| (request, probe, route, read)));
+        }
+        let reads: Vec<Read> = asked.iter().map(|(.., read)| read.clone()).collect();
+        let readings = self.read(&reads).await?;
+        let mut best: HashMap<(SourceName, Address, Address), (U256, Pool)> = HashMap::new();
+        for ((request, probe, route, _), reading) in asked.iter().zip(&readings) {
+            let Some(given) = route.answer(*probe, Some(reading)) else {
+                continue;
+            };
+            let place = best
+                .entry((request.source, request.token, request.quote))
+                .or_insert((given, route.pool));
+            if given > place.0 {
+                *place = (given, route.pool);
+            }
+        }
+        for ((source, token, quote), (_, pool)) in best {
+            self.search(source).keep((token, quote), pool).await;
+        }
+        Ok(())
+    }
+
+    fn probe(&self, quote: Address) -> Option<U256> {
+        if quote == self.spec().usdc {
+            Some(PROBE_USDC)
+        } else {
+            (erc20(self.spec(), quote) == self.spec().wrapped_native).then_some(PROBE_NATIVE)
+        }
+    }
+
+    /// What to look at for each distinct wish.
+    async fn wishes(&self, distinct: &[PoolPriceRequest]) -> Vec<Wish> {
+        let mut wishes = Vec::with_capacity(distinct.len());
+        for request in distinct {
+            let sight = match self.pool(request).await {
+                Some(pool) => self.sight(request, pool),
+                None => Err(format!(
+                    "no pool of {} and {} is found on {}",
+                    request.token,
+                    request.quote,
+                    self.spec().name
+                )),
+            };
+            wishes.push(Wish {
+                request: *request,
+                sight,
+            });
+        }
+        wishes
+    }
+
+    fn sight(&self, request: &PoolPriceRequest, pool: Pool) -> Result<Sight, String> {
+        let spec = self.spec();
+        if self.probe(request.quote).is_none() {
+            return Err(format!(
+                "what {} is worth in USD is known of no chain; quotes are the native coin, its wrapped form or USDC",
+                request.quote
+            ));
+        }
+        let route = Route::through(spec, pool, request.token, request.quote)
+            .ok_or_else(|| format!("{pool} does not trade {} for {}", request.token, request.quote))?;
+        Sight::new(spec, route, request.source == SourceName::Twap)
+    }
+
+    async fn answers(&self, distinct: &[PoolPriceRequest]) -> Result<Vec<Answer>, String> {
+        self.find(distinct).await?;
+        let decimals = self.decimals(distinct).await?;
+        let wishes = self.wishes(distinct).await;
+        let mut reads = feed::reads(self.spec()).to_vec();
+        let head = reads.len();
+        let mut places = Vec::with_capacity(wishes.len());
+        for wish in &wishes {
+            let from = reads.len();
+            if let Ok(sight) = &wish.sight {
+                reads.extend(sight.reads().iter().cloned());
+            }
+            places.push(from..reads.len());
+        }
+        let readings = self.read(&reads).await?;
+        let native = feed::understand(self.spec(), readings.get(..head).unwrap_or_default())
+            .ok_or("the chain does not tell its time")?;
+        *self.native.lock().await = Some((native.clone(), Instant::now()));
+        let mut answers = Vec::with_capacity(wishes.len());
+        for (wish, place) in wishes.iter().zip(places) {
+            let seen = readings.get(place).unwrap_or_default();
+            let price = self.price(wish, seen, &native, &decimals);
+            if price.is_err() && wish.request.pool.is_none() {
+                let pair = (wish.request.token, wish.request.quote);
+                self.search(wish.request.source).forget(pair).await;
+            }
+            answers.push(match price {
+                Ok(price_usd) => Ok(Observation {
+                    source: wish.request.source,
+                    price_usd,
+                    observed_at: native.block_time,
+                }),
+                Err(detail) => Err(missing(wish.request.source, detail)),
+            });
+        }
+        Ok(answers)
+    }
+
+    fn price(
+        &self,
+        wish: &Wish,
+        seen: &[Reading],
+        native: &Native,
+        decimals: &HashMap<Address, u8>,
+    ) -> Result<Decimal, String> {
+        let sight = wish.sight.as_ref().map_err(Clone::clone)?;
+        let digits = |token: Address| {
+            decimals
+                .get(&token)
+                .copied()
+                .ok_or_else(|| format!("{token} does not tell its decimals"))
+        };
+        let quote_usd = if wish.request.quote == self.spec().usdc {
+            Decimal::ONE
+        } else {
+            native.price.clone()?.0.decimal()
+        };
+        let token = digits(wish.request.token)?;
+        sight.usd(
+            seen,
+            (token, NATIVE_DECIMALS, digits(wish.request.quote)?),
+            quote_usd,
+        )
+    }
+}
+
+fn missing(source_name: SourceName, detail: impl ToString) -> PriceMissing {
+    PriceMissing {
+        source_name,
+        detail: detail.to_string(),
+    }
+}
+
+#[async_trait]
+impl PoolPrices for OnchainPrices {
+    async fn pool_prices(&self, requests: &[PoolPriceRequest]) -> Vec<Answer> {
+        let mut distinct: Vec<PoolPriceRequest> = Vec::new();
+        let mut place: HashMap<PoolPriceRequest, usize> = HashMap::new();
+        for request in requests {
+            place.entry(*request).or_insert_with(|| {
+                distinct.push(*request);
+                distinct.len().saturating_sub(1)
+            });
+        }
+        let answers = self.answers(&distinct).await;
+        let answer = |request: &PoolPriceRequest| match &answers {
+            Ok(answers) => {
+                let answer = place.get(request).and_then(|index| answers.get(*index));
+                answer
+                    .cloned()
+                    .unwrap_or_else(|| Err(missing(request.source, "not asked")))
+            }
+            Err(detail) => Err(missing(request.source, detail)),
+        };
+        requests.iter().map(answer).collect()
+    }
+}
+
+#[async_trait]
+impl NativePrice for OnchainPrices {
+    async fn native_usd(&self) -> Result<UsdPrice, RpcError> {
+        let price = match self.native().await {
+            Ok(native) => native.price,
+            Err(detail) => Err(detail),
+        };
+        let (price, at): (Price, _) = price.map_err(|detail| RpcError {
+            endpoint: self.spec().name.clone(),
+            detail,
+        })?;
+        Ok(UsdPrice {
+            price,
+            source: "chainlink",
+            at,
+        })
+    }
+}

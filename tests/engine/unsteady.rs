@@ -1,0 +1,182 @@
+//! The paper chain seen through a node whose blocks are not for ever: it forgets transactions that were mined, moves
+//! them to other blocks, and says itself what is final.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use alloy_primitives::{Address, B256, Bytes, keccak256};
+use async_trait::async_trait;
+use lgi_mm::{
+    domain::{job::Account, span::Span, trade::Patience, units::Amount},
+    paper::PaperMarkets,
+    ports::{
+        Asset, Chain, Fees, Head, Lookup, Market, Markets, NoMarket, NonceUse, Nonces, RpcError, SendError,
+        Sent, UsdPrice,
+    },
+};
+
+/// What became of a mined transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// In no block any more; its bytes are taken when they come again.
+    TakenBack { nonce: u64 },
+    /// The same, and its bytes are taken and never mined.
+    Buried { nonce: u64 },
+    /// In the next block instead.
+    Moved,
+}
+
+#[derive(Default)]
+struct Say {
+    fates: HashMap<B256, Fate>,
+    finalized: Option<u64>,
+    resent: u64,
+}
+
+/// What the node says; shared with the test.
+#[derive(Clone, Default)]
+pub struct Node(Arc<Mutex<Say>>);
+
+impl Node {
+    pub fn set(&self, hash: B256, fate: Option<Fate>) {
+        let fates = &mut self.0.lock().expect("node").fates;
+        match fate {
+            Some(fate) => fates.insert(hash, fate),
+            None => fates.remove(&hash),
+        };
+    }
+
+    /// `None`: the newest block is final.
+    pub fn finalize(&self, block: Option<u64>) {
+        self.0.lock().expect("node").finalized = block;
+    }
+
+    /// How often bytes of what was taken back came again.
+    pub fn resent(&self) -> u64 {
+        self.0.lock().expect("node").resent
+    }
+
+    fn fate(&self, hash: B256) -> Option<Fate> {
+        self.0.lock().expect("node").fates.get(&hash).copied()
+    }
+
+    /// The lowest nonce that is free again.
+    fn free(&self) -> Option<u64> {
+        let say = self.0.lock().expect("node");
+        let nonces = say.fates.values().filter_map(|fate| match fate {
+            Fate::TakenBack { nonce } | Fate::Buried { nonce } => Some(*nonce),
+            Fate::Moved => None,
+        });
+        nonces.min()
+    }
+}
+
+pub struct UnsteadyMarkets {
+    pub paper: Arc<PaperMarkets>,
+    pub node: Node,
+}
+
+#[async_trait]
+impl Markets for UnsteadyMarkets {
+    async fn market(&self, account: &Account) -> Result<Market, NoMarket> {
+        let market = self.paper.market(account).await?;
+        Ok(Market {
+            chain: Arc::new(UnsteadyChain {
+                chain: market.chain,
+                node: self.node.clone(),
+            }),
+            ..market
+        })
+    }
+}
+
+struct UnsteadyChain {
+    chain: Arc<dyn Chain>,
+    node: Node,
+}
+
+#[async_trait]
+impl Chain for UnsteadyChain {
+    async fn head(&self) -> Result<Head, RpcError> {
+        self.chain.head().await
+    }
+
+    async fn nonces(&self, signer: Address) -> Result<Nonces, RpcError> {
+        let nonces = self.chain.nonces(signer).await?;
+        let free = self.node.free().unwrap_or(u64::MAX);
+        Ok(Nonces {
+            latest: nonces.latest.min(free),
+            pending: nonces.pending.min(free),
+        })
+    }
+
+    async fn balances(&self, wallet: Address, assets: &[Asset]) -> Result<Vec<Amount>, RpcError> {
+        self.chain.balances(wallet, assets).await
+    }
+
+    async fn fees(&self) -> Result<Fees, RpcError> {
+        self.chain.fees().await
+    }
+
+    async fn usd_price(&self, asset: Asset) -> Result<UsdPrice, RpcError> {
+        self.chain.usd_price(asset).await
+    }
+
+    async fn send(&self, raw: &Bytes) -> Result<Sent, SendError> {
+        let hash = keccak256(raw);
+        match self.node.fate(hash) {
+            Some(Fate::TakenBack { .. }) => {
+                self.node.set(hash, None);
+                self.node.0.lock().expect("node").resent += 1;
+                Ok(Sent::Accepted)
+            }
+            Some(Fate::Buried { .. }) => {
+                self.node.0.lock().expect("node").resent += 1;
+                Ok(Sent::Accepted)
+            }
+            Some(Fate::Moved) | None => self.chain.send(raw).await,
+        }
+    }
+
+    async fn lookup(&self, hashes: &[B256]) -> Vec<Result<Lookup, RpcError>> {
+        let answers = self.chain.lookup(hashes).await;
+        let told = hashes.iter().zip(answers).map(|(hash, answer)| {
+            let mut answer = answer?;
+            match (self.node.fate(*hash), &mut answer) {
+                (Some(Fate::TakenBack { .. } | Fate::Buried { .. }), _) => return Ok(Lookup::Absent),
+                (Some(Fate::Moved), Lookup::Mined(receipt)) => {
+                    receipt.block_number += 1;
+                    receipt.block_hash = keccak256(receipt.block_hash);
+                }
+                _ => {}
+            }
+            Ok(answer)
+        });
+        told.collect()
+    }
+
+    async fn nonce_use(&self, signer: Address, nonce: u64) -> Result<Option<NonceUse>, RpcError> {
+        if self.node.free().is_some_and(|free| free <= nonce) {
+            return Ok(None);
+        }
+        self.chain.nonce_use(signer, nonce).await
+    }
+
+    async fn finalized(&self) -> Result<u64, RpcError> {
+        let said = self.node.0.lock().expect("node").finalized;
+        match said {
+            Some(block) => Ok(block),
+            None => self.chain.finalized().await,
+        }
+    }
+
+    fn patience(&self) -> Patience {
+        self.chain.patience()
+    }
+
+    fn max_head_age(&self) -> Span {
+        self.chain.max_head_age()
+    }
+}
