@@ -1,9 +1,4 @@
 //! The calls we make, as their contracts declare them.
-#![expect(
-    clippy::too_many_arguments,
-    reason = "generated from declarations that their own projects document"
-)]
-
 use alloy::sol;
 
 sol! {

@@ -122,7 +122,7 @@ struct Fetched<'a> {
 }
 
 impl PriceBook {
-    async fn from_dexscreener<'a>(
+    async fn ask_dexscreener<'a>(
         &self,
         requests: &[PriceRequest<'a>],
         now: Timestamp,
@@ -140,7 +140,7 @@ impl PriceBook {
         join_all(fetching).await.into_iter().collect()
     }
 
-    async fn from_pools<'a>(
+    async fn ask_pools<'a>(
         &self,
         requests: &[PriceRequest<'a>],
     ) -> BTreeMap<&'a str, HashMap<PoolPriceRequest, Answer>> {
@@ -188,8 +188,7 @@ impl Fetched<'_> {
 impl Prices for PriceBook {
     async fn answers(&self, requests: &[PriceRequest<'_>], now: Timestamp) -> Vec<Vec<Answer>> {
         // Side by side, so that a slow one holds no other up.
-        let (dexscreener, pools) =
-            join(self.from_dexscreener(requests, now), self.from_pools(requests)).await;
+        let (dexscreener, pools) = join(self.ask_dexscreener(requests, now), self.ask_pools(requests)).await;
         let fetched = Fetched { dexscreener, pools };
         let answer = |source: SourceName, request: &PriceRequest<'_>| {
             fetched

@@ -1,9 +1,5 @@
 //! The local chain: everything is where the settings say, and every pool has money in it.
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test may say what it expects and stop"
-)]
+#![expect(clippy::expect_used, reason = "a test may say what it expects and stop")]
 
 #[path = "../support/devnet.rs"]
 mod devnet;

@@ -10,6 +10,7 @@ mod devnet;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod odd;
 mod prices;
 mod refusals;
 mod swaps;

@@ -10,10 +10,11 @@ use axum::{Router, body::Bytes, extract::State, routing::post};
 use lgi_mm::{
     chain::{ChainKeys, ChainSpec, NativePrice, OnchainPrices, Rpc},
     domain::{
-        config::SourceName,
+        config::{PriceConfig, SourceName},
         pool::{NATIVE, Pool},
     },
-    ports::{PoolPriceRequest, PoolPrices},
+    ports::{PoolPriceRequest, PoolPrices, PriceRequest, Prices},
+    prices::{DexscreenerSettings, PriceBook},
 };
 use rust_decimal::Decimal;
 
@@ -169,7 +170,7 @@ async fn a_feed_that_is_old_or_senseless_or_behind_a_halted_sequencer_is_refused
     let world = World::new().await;
     let at = world.at().clone();
     let request = spot(at.clanker, NATIVE, None);
-    let price = U256::from(2_500_00000000_u64);
+    let price = U256::from(250_000_000_000_u64);
     let time = u64::try_from(now(&world).await).expect("seconds");
     let set = async |name: &str, answer: U256, updated: Option<u64>| {
         world.devnet.set_feed(name, answer, updated).await.expect("set");
@@ -296,4 +297,45 @@ async fn prices_of_200_pools_cost_one_round_trip_and_of_250_two() {
     count.store(0, Ordering::SeqCst);
     assert!(prices.pool_prices(&same).await.iter().all(Result::is_ok));
     assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn jobs_reach_both_sources_by_the_name_of_their_chain() {
+    let world = World::new().await;
+    let at = world.at().clone();
+    let settings = DexscreenerSettings {
+        base_url: "http://127.0.0.1:9".to_owned(),
+        ..DexscreenerSettings::default()
+    };
+    let chain = Arc::new(prices(&world)) as Arc<dyn PoolPrices>;
+    let book = PriceBook::new(world.db.pool.clone(), settings).expect("a client");
+    let book = book.with_chains([("local".to_owned(), chain)].into());
+    let config = PriceConfig {
+        sources: vec![SourceName::Onchain, SourceName::Twap],
+        ..PriceConfig::default()
+    };
+    let request = |chain: &'static str, pool| PriceRequest {
+        chain,
+        token: at.clanker,
+        quote: NATIVE,
+        pool,
+        config: &config,
+    };
+    let requests = [
+        request("local", None),
+        request("nowhere", None),
+        request("local", Some(at.clanker_pool)),
+    ];
+    let answers = book.answers(&requests, chrono::Utc::now()).await;
+    for answered in [&answers[0], &answers[2]] {
+        let spot = answered[0].as_ref().expect("a price");
+        assert_eq!(spot.source, SourceName::Onchain);
+        close(spot.price_usd, "0.0003");
+        let mean = answered[1].as_ref().expect_err("a V4 pool has no history");
+        assert_eq!(mean.source_name, SourceName::Twap);
+    }
+    for missing in &answers[1] {
+        let told = missing.as_ref().expect_err("no such chain").to_string();
+        assert!(told.contains("chains.nowhere.rpc_urls"), "{told}");
+    }
 }

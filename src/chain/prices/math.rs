@@ -153,7 +153,7 @@ mod tests {
             (double, true, (18, 18), "3000", "12000"),
             (double, false, (18, 18), "3000", "750"),
             (double, false, (18, 6), "1", "250000000000"),
-            (double, true, (6, 18), "3000.5", "0.000000000012002"),
+            (double, true, (6, 18), "3000.5", "0.000000012002"),
         ] {
             let ratio = Ratio::of_sqrt_price(root, token_is_zero).expect("open");
             let quote: Decimal = quote_usd.parse().expect("a decimal");

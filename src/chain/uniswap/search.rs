@@ -38,12 +38,15 @@ pub(crate) struct Offer {
     pub(crate) price_impact_bps: u32,
 }
 
+/// Pools by token and quote, and when they were found.
+type Found = HashMap<(Address, Address), (Pool, Instant)>;
+
 /// Asks pools, and remembers the best in process.
 #[derive(Clone)]
 pub(crate) struct Search {
     pub(crate) rpc: Rpc,
     pub(crate) spec: Arc<ChainSpec>,
-    found: Arc<Mutex<HashMap<(Address, Address), (Pool, Instant)>>>,
+    found: Arc<Mutex<Found>>,
     /// Whether SwapRouter02 computes pairs of the factory we know.
     v2_matches: Arc<OnceCell<bool>>,
 }
