@@ -126,9 +126,14 @@ async fn swaps(world: &World, mined: &[Mined]) {
 /// Every balance to the last unit.
 async fn money(world: &World) {
     let truth = world.truth();
-    let found = compare(&world.db.pool, &truth, &world.account, Amount::new(coins(100)))
-        .await
-        .expect("both sides can be read");
+    let found = compare(
+        &world.db.pool,
+        truth.as_ref(),
+        &world.account,
+        Amount::new(coins(100)),
+    )
+    .await
+    .expect("both sides can be read");
     assert_eq!(
         found.findings,
         Default::default(),

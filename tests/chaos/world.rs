@@ -1,26 +1,25 @@
 //! A chain, a ledger, and workers that know of each other only what stands in it.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use alloy::signers::local::PrivateKeySigner;
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, U64, U256};
 use async_trait::async_trait;
 use chrono::Utc;
 use futures::future::join_all;
 use lgi_mm::{
-    chain::{ChainKeys, ChainSpec, EvmChain, LocalSigner, NativePrice, Rpc, UniswapVenue},
+    chain::{ChainKeys, ChainSpec, EvmChain, LiveChain, LocalSigner, open_chains},
     devnet::{BlockTime, CHAIN_ID, Devnet, NAME},
     domain::{
-        Timestamp,
         config::JobConfig,
         job::{Account, JobId, JobMode, JobStatus, Realm, Token},
         pool::NATIVE,
-        price::{Answer, Observation},
         span::Span,
-        units::{Amount, Price},
+        units::Amount,
     },
     engine::{Engine, EngineSettings, Tick},
-    ports::{Market, Markets, NoMarket, PriceRequest, Prices, RpcError, UsdPrice},
+    ports::{Market, Markets, NoMarket, PoolPrices},
+    prices::{DexscreenerSettings, PriceBook},
     store::{
         jobs::{self, Filter, NewJob},
         orders::{self, Order},
@@ -28,7 +27,6 @@ use lgi_mm::{
     },
 };
 use rand::{Rng, rngs::StdRng};
-use rust_decimal::Decimal;
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -36,6 +34,8 @@ use crate::{devnet, proxy::Proxy, support};
 
 /// How long our client waits for an answer.
 const PATIENCE: Duration = Duration::from_millis(400);
+/// Less than the deepest reorganisation: fills are taken back, too.
+const REQUIRED_DEPTH: u64 = 3;
 
 pub struct World {
     pub devnet: Arc<Devnet>,
@@ -44,40 +44,6 @@ pub struct World {
     pub account: Account,
     pub jobs: Vec<JobId>,
     key: PrivateKeySigner,
-    chart: Chart,
-}
-
-/// What everything costs: the pools agree, and are deep enough to go on doing so.
-#[derive(Clone)]
-struct Chart(Arc<HashMap<Address, Decimal>>);
-
-#[async_trait]
-impl Prices for Chart {
-    async fn answers(&self, requests: &[PriceRequest<'_>], now: Timestamp) -> Vec<Vec<Answer>> {
-        let answer = |request: &PriceRequest<'_>| {
-            let price_usd = self.0[&request.token];
-            let of = |source: &_| {
-                Ok(Observation {
-                    source: *source,
-                    price_usd,
-                    observed_at: now,
-                })
-            };
-            request.config.sources.iter().map(of).collect()
-        };
-        requests.iter().map(answer).collect()
-    }
-}
-
-#[async_trait]
-impl NativePrice for Chart {
-    async fn native_usd(&self) -> Result<UsdPrice, RpcError> {
-        Ok(UsdPrice {
-            price: Price::new(self.0[&NATIVE]).expect("a price"),
-            source: "chart",
-            at: Utc::now(),
-        })
-    }
 }
 
 /// One wallet on one chain.
@@ -109,17 +75,9 @@ impl World {
         devnet.node.mine(20).await.expect("blocks");
         let proxy = Proxy::start(devnet.node.url().clone(), seed, PATIENCE);
         let at = devnet.deployment().clone();
-        let dollars = |text: &str| text.parse::<Decimal>().expect("a decimal");
-        let mut chart = HashMap::from([(NATIVE, dollars("3000"))]);
         let mut tokens: Vec<(String, Address)> = at.practice.clone().into_iter().collect();
-        chart.extend(tokens.iter().map(|(_, token)| (*token, dollars("2"))));
-        for (symbol, token, price) in [
-            ("TT", at.token, "0.0003"),
-            ("CLAWDIA", at.clanker, "0.0003"),
-            ("DEFLATING", at.taxed, "3"),
-        ] {
+        for (symbol, token) in [("TT", at.token), ("CLAWDIA", at.clanker), ("DEFLATING", at.taxed)] {
             tokens.push((symbol.to_owned(), token));
-            chart.insert(token, dollars(price));
         }
         let account = Account {
             realm: Realm::Live,
@@ -137,44 +95,39 @@ impl World {
             account,
             jobs,
             key,
-            chart: Chart(Arc::new(chart)),
         }
     }
 
-    fn spec(&self, urls: Vec<String>) -> Arc<ChainSpec> {
+    fn chain(&self, urls: Vec<String>) -> LiveChain {
         let span = |text: &str| Some(text.parse::<Span>().expect("a span"));
         let keys = ChainKeys {
             rpc_urls: urls,
             rpc_timeout: span("400ms"),
             rpc_rounds: Some(2),
-            required_depth: Some(3),
+            required_depth: Some(REQUIRED_DEPTH),
             resend_after: span("300ms"),
             replace_after: span("1s"),
             ..self.devnet.chain_keys()
         };
-        Arc::new(ChainSpec::resolve(NAME, &keys).expect("a chain"))
+        let spec = ChainSpec::resolve(NAME, &keys).expect("a chain");
+        let mut chains = open_chains(vec![Arc::new(spec)], &self.db.pool).expect("chains");
+        chains.remove(NAME).expect("the chain")
     }
 
     /// The chain past the proxy.
-    pub fn truth(&self) -> EvmChain {
-        let spec = self.spec(vec![self.devnet.node.url().to_string()]);
-        EvmChain::new(
-            Rpc::new(&spec).expect("nodes"),
-            None,
-            spec,
-            Arc::new(self.chart.clone()),
-        )
+    pub fn truth(&self) -> Arc<EvmChain> {
+        self.chain(vec![self.devnet.node.url().to_string()]).chain
     }
 
     /// A worker's own engine, on two nodes that fail apart.
     pub fn engine(&self, worker: usize) -> Engine {
         let urls = ["a", "b"].map(|node| self.proxy.url(&format!("{worker}{node}")));
-        let spec = self.spec(urls.into());
-        let rpc = Rpc::new(&spec).expect("nodes");
-        let venue = UniswapVenue::new(rpc.clone(), spec.clone(), self.db.pool.clone());
+        let live = self.chain(urls.into());
+        let chains = BTreeMap::from([(NAME.to_owned(), live.prices.clone() as Arc<dyn PoolPrices>)]);
+        let prices = PriceBook::new(self.db.pool.clone(), DexscreenerSettings::default()).expect("sources");
         let market = Market {
-            chain: Arc::new(EvmChain::new(rpc, None, spec, Arc::new(self.chart.clone()))),
-            venue: Arc::new(venue),
+            chain: live.chain,
+            venue: live.venue,
             signer: Arc::new(LocalSigner::new(self.key.clone(), CHAIN_ID)),
         };
         let settings = EngineSettings {
@@ -184,7 +137,7 @@ impl World {
         };
         Engine::new(
             self.db.pool.clone(),
-            Arc::new(self.chart.clone()),
+            Arc::new(prices.with_chains(chains)),
             Arc::new(OneMarket(market)),
             settings,
         )
@@ -252,7 +205,33 @@ impl World {
             .fetch_all(&self.db.pool)
             .await
             .expect("signers");
-        format!("{}\n{}", rows.join("\n"), signers.join("\n"))
+        format!(
+            "{}\n{}\n{}",
+            rows.join("\n"),
+            signers.join("\n"),
+            self.first_unused().await
+        )
+    }
+
+    /// Whose the first nonce is that the chain still waits for.
+    async fn first_unused(&self) -> String {
+        let params = json!([self.account.wallet, "latest"]);
+        let count: U64 = self
+            .devnet
+            .node
+            .request("eth_getTransactionCount", params)
+            .await
+            .expect("a count");
+        let sql = "SELECT concat_ws(' ', t.id, t.side, t.reason, t.status, t.failure_kind, t.error, x.purpose, a.purpose, encode(a.hash, 'hex'),
+                          a.max_fee_per_gas, a.sends, a.last_answer)
+                   FROM transactions x JOIN trades t ON t.id = x.trade_id JOIN attempts a ON a.transaction_id = x.id
+                   WHERE x.nonce = $1 ORDER BY a.id";
+        let rows: Vec<String> = sqlx::query_scalar(sql)
+            .bind(i64::try_from(count.to::<u64>()).expect("small"))
+            .fetch_all(&self.db.pool)
+            .await
+            .expect("attempts");
+        format!("the chain waits for nonce {count}:\n{}", rows.join("\n"))
     }
 
     /// Decisions by their names.
@@ -273,7 +252,7 @@ async fn create(pool: &PgPool, account: &Account, token: Address, symbol: String
         "price": { "sources": ["onchain"], "max_price_move_pct": 0 },
         "limits": {
             "max_trades_per_hour": 0, "max_daily_spend_usd": 0, "failure_backoff": "1s", "gas_reserve": 1,
-            "max_slippage_bps": 500, "max_gas_usd": 10_000,
+            "max_slippage_bps": 500, "max_gas_usd": 9,
         },
         "accumulate": {
             "dca_amount_usd": 10, "dca_interval": "0s", "dip_buy_threshold_pct": 0, "max_accumulation_usd": 100_000,
