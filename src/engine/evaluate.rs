@@ -275,8 +275,10 @@ impl Engine {
                 Err(error) => return Ok(Err(Refusal::unquoted(&error))),
             };
             let quoted = quoted(job, &plan, &quote, purse, costs)?;
+            // Gas dearer than the job allows is a hold: it may fall again, and what is written down is gone.
+            let allowed_gas = quoted.gas_usd.min(job.config.limits.max_gas_usd);
             if plan.reason == Reason::Liquidate
-                && liquidate::is_dust(&facts.position, facts.price, quoted.gas_usd)?
+                && liquidate::is_dust(&facts.position, facts.price, allowed_gas)?
                 && fills::write_off_dust(&self.pool, job).await?
             {
                 let detail = "what was left is worth less than its gas: written down, the job is IDLE";

@@ -33,11 +33,8 @@ impl Engine {
                 format!("nonce {nonce} is used, but the block that holds it was not found; looking on");
             return self.look_later(trade.id, BLOCKED_INTERVALS, Some(&note)).await;
         };
-        if transaction
-            .attempts
-            .iter()
-            .any(|attempt| attempt.hash == used.hash)
-        {
+        // Asked now: another worker may have recorded, sent and seen mined a replacement since the trade was read.
+        if foreign::is_ours(&self.pool, used.hash).await? {
             return self.look_later(trade.id, 1, None).await;
         }
         let head = market.chain.head().await?.number;

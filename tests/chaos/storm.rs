@@ -1,0 +1,143 @@
+//! Hundreds of trades while everything goes wrong.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use tokio::task::JoinHandle;
+
+use crate::{audit, unrest::Unrest, world::World};
+
+const WORKERS: usize = 3;
+/// Without a new trade or an end for so long, something is stuck for good.
+const STUCK: Duration = Duration::from_secs(90);
+
+/// A worker until it is aborted, at any point of its work.
+fn worker(world: &Arc<World>, number: usize, seed: u64) -> JoinHandle<()> {
+    let world = world.clone();
+    tokio::spawn(async move {
+        let mut random = StdRng::seed_from_u64(seed);
+        let engine = world.engine(number);
+        loop {
+            world.work_once(&engine, &mut random).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+}
+
+const TRADES: &str = "SELECT count(*) FROM trades";
+const OPEN: &str = "SELECT count(*) FROM trades WHERE status IN ('PENDING', 'SUBMITTED')";
+const NOT_FINAL: &str = "SELECT (SELECT count(*) FROM trades WHERE status IN ('PENDING', 'SUBMITTED')) + (SELECT count(*) FROM fill_watches)";
+
+/// Waits until `sql` counts none, mining on.
+async fn drain(world: &World, sql: &'static str) {
+    let begun = Instant::now();
+    while world.count(sql).await > 0 {
+        assert!(
+            begun.elapsed() < STUCK,
+            "this does not end:\n{}",
+            world.story(true).await
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_nodes_and_chain_do_each_trade_swaps_once_and_the_ledger_is_the_chain() {
+    let from_env = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let seed = from_env("LGI_MM_CHAOS_SEED").unwrap_or_else(rand::random);
+    let wanted = i64::try_from(from_env("LGI_MM_CHAOS").unwrap_or(200)).expect("a number of trades");
+    println!("seed {seed}: LGI_MM_CHAOS_SEED={seed} meets the same requests with the same faults");
+    let world = Arc::new(World::new(seed).await);
+    let (stormy, met) = (
+        Arc::new(AtomicBool::new(true)),
+        Arc::new(Mutex::new(BTreeMap::new())),
+    );
+    let unrest = Unrest {
+        devnet: world.devnet.clone(),
+        door: world.proxy.door().clone(),
+        wallet: world.account.wallet,
+        stormy: stormy.clone(),
+        met: met.clone(),
+    };
+    let blocks = tokio::spawn(unrest.run(seed));
+    let mut workers: Vec<_> = (0..WORKERS).map(|number| worker(&world, number, seed)).collect();
+    world.proxy.door().weather.storm(true);
+    let mut random = StdRng::seed_from_u64(seed ^ 1);
+    let (begun, mut last, mut kills) = (Instant::now(), (0, Instant::now()), 0);
+    while last.0 < wanted {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        world.interfere(&mut random).await;
+        if random.random_range(0..8) == 0 {
+            let victim = random.random_range(0..WORKERS);
+            workers[victim].abort();
+            workers[victim] = worker(&world, victim, random.random());
+            kills += 1;
+        }
+        let trades = world.count(TRADES).await;
+        if trades > last.0 {
+            last = (trades, Instant::now());
+        }
+        assert!(
+            last.1.elapsed() < STUCK && !blocks.is_finished(),
+            "no new trade after {trades}; seed {seed}\n{}\n{:?}",
+            world.story(true).await,
+            world.decisions().await
+        );
+    }
+    let lasted = begun.elapsed();
+    world.pause().await;
+    world.proxy.door().weather.storm(false);
+    stormy.store(false, Ordering::Relaxed);
+    drain(&world, OPEN).await;
+    // No block of the storm can be taken back any more.
+    world.devnet.node.mine(130).await.expect("blocks");
+    drain(&world, NOT_FINAL).await;
+    workers.iter().for_each(JoinHandle::abort);
+    blocks.abort();
+    report(&world, lasted, kills, &met.lock().expect("counts").clone()).await;
+    audit::assert_ledger_is_the_chain(&world).await;
+}
+
+async fn report(world: &World, lasted: Duration, kills: u32, chain: &BTreeMap<&'static str, u64>) {
+    println!(
+        "{} trades in {lasted:?}, {kills} workers killed",
+        world.count(TRADES).await
+    );
+    for (what, sql) in [
+        (
+            "executed",
+            "SELECT count(*) FROM trades WHERE status = 'EXECUTED'",
+        ),
+        (
+            "sells",
+            "SELECT count(*) FROM trades WHERE status = 'EXECUTED' AND side = 'SELL'",
+        ),
+        (
+            "reverted",
+            "SELECT count(*) FROM trades WHERE failure_kind = 'reverted'",
+        ),
+        (
+            "cancelled",
+            "SELECT count(*) FROM trades WHERE failure_kind = 'cancelled'",
+        ),
+        (
+            "expired",
+            "SELECT count(*) FROM trades WHERE failure_kind = 'expired'",
+        ),
+        ("attempts", "SELECT count(*) FROM attempts"),
+        ("sends", "SELECT sum(sends)::bigint FROM attempts"),
+        ("transactions", "SELECT count(*) FROM transactions"),
+        ("reversals", "SELECT count(*) FROM fills WHERE kind = 'reversal'"),
+    ] {
+        println!("  {what}: {}", world.count(sql).await);
+    }
+    println!("nodes: {:?}\nchain: {chain:?}", world.proxy.door().weather.met());
+    println!("decisions: {:?}", world.decisions().await);
+}
