@@ -230,6 +230,21 @@ impl Devnet {
             .map(|_| ())
     }
 
+    /// Deploys one more token, 18 digits, with a V2 pool of 100 WETH at about two dollars.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn add_token(&self, contracts: &Path, symbol: &str) -> Result<Address, DevnetError> {
+        let factory = self.deployment.contracts.get("v2_factory");
+        deploy::add_token(
+            &self.node,
+            contracts,
+            symbol,
+            factory.copied().unwrap_or_default(),
+        )
+        .await
+    }
+
     /// Lets the trap shut, or opens it again.
     ///
     /// # Errors
