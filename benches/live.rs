@@ -8,8 +8,6 @@
 )]
 #![expect(dead_code, reason = "the tests' world can do more than is measured")]
 
-#[path = "../tests/support/contracts.rs"]
-mod contracts;
 #[path = "../tests/support/devnet.rs"]
 mod devnet;
 #[path = "../tests/support/live.rs"]
@@ -71,11 +69,7 @@ async fn main() {
     let world = World::new(BlockTime::OnTransaction).await;
     for number in 0..JOBS {
         let symbol = format!("B{number}");
-        let token = world
-            .devnet
-            .add_token(&contracts::contracts(), &symbol)
-            .await
-            .expect("a token");
+        let token = world.devnet.add_token(&symbol).await.expect("a token");
         let rules = json!({
             "accumulate": { "dca_amount_usd": 5, "dca_interval": "1s", "max_accumulation_usd": 100_000, "dip_buy_threshold_pct": 0 },
         });
