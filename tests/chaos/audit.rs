@@ -125,7 +125,7 @@ async fn swaps(world: &World, mined: &[Mined]) {
 
 /// Every balance to the last unit.
 async fn money(world: &World) {
-    let truth = world.truth();
+    let truth = world.truth().chain;
     let found = compare(
         &world.db.pool,
         truth.as_ref(),

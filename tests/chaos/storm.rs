@@ -63,6 +63,8 @@ async fn whatever_nodes_and_chain_do_each_trade_swaps_once_and_the_ledger_is_the
         devnet: world.devnet.clone(),
         door: world.proxy.door().clone(),
         wallet: world.account.wallet,
+        market: world.truth().venue,
+        tokens: world.tokens.clone(),
         stormy: stormy.clone(),
         met: met.clone(),
     };
