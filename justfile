@@ -18,6 +18,11 @@ test *args:
 crash seconds="600":
     LGI_MM_CRASH_SECONDS={{ seconds }} scripts/test --test crash -- --nocapture
 
+# So many live trades through nodes that lie and a chain that takes blocks back
+[group('check')]
+chaos trades="2000":
+    LGI_MM_CHAOS={{ trades }} scripts/test --test chaos -- --nocapture
+
 # Everything a change must pass
 [group('check')]
 ci:

@@ -102,7 +102,9 @@ pub enum DevnetError {
         source: io::Error,
     },
     /// It runs and does not listen.
-    #[error("anvil does not listen; is the port taken?")]
+    #[error(
+        "anvil does not listen: the port is taken, or anvil is missing; it comes with `npm ci` in scripts/contracts"
+    )]
     NotListening,
     /// It refused a request.
     #[error("{method}: {detail}")]

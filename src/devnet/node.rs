@@ -27,11 +27,18 @@ const START_PATIENCE: Duration = Duration::from_secs(20);
 /// Enough for every contract, so that nothing depends on an estimate.
 const GAS: u64 = 14_000_000;
 
-/// A running anvil. It ends when this is dropped.
+/// Runs its arguments until they end, or until standard input does. What runs in the background would lose its
+/// standard input but for the copy.
+const WATCH: &str = r#"exec 3<&0; "$@" & anvil=$!
+(cat <&3; kill -9 "$anvil") >/dev/null 2>&1 &
+wait "$anvil""#;
+
+/// A running anvil. It ends when this is dropped, and with our process however that ends.
 pub struct Node {
     url: Url,
     client: RpcClient,
-    child: Child,
+    /// Holds the end of its standard input.
+    _child: Child,
 }
 
 impl Node {
@@ -41,8 +48,11 @@ impl Node {
         block_time: BlockTime,
     ) -> Result<Self, DevnetError> {
         let program = program(contracts);
-        let mut command = Command::new(&program);
+        // The shell ends anvil as soon as our end of its standard input is closed: also when we were killed.
+        let mut command = Command::new("sh");
         command
+            .args(["-c", WATCH, "sh"])
+            .arg(&program)
             .args([
                 "--host",
                 "127.0.0.1",
@@ -62,10 +72,9 @@ impl Node {
             }
         }
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .kill_on_drop(true)
             .spawn()
             .map_err(|source| DevnetError::NoAnvil {
                 program: program.clone(),
@@ -77,19 +86,17 @@ impl Node {
             .parse()
             .map_err(|_| DevnetError::NotListening)?;
         let client = ClientBuilder::default().http(url.clone());
-        Ok(Self { url, client, child })
+        Ok(Self {
+            url,
+            client,
+            _child: child,
+        })
     }
 
     /// Where it listens.
     #[must_use]
     pub const fn url(&self) -> &Url {
         &self.url
-    }
-
-    /// Its process.
-    #[must_use]
-    pub fn pid(&self) -> Option<u32> {
-        self.child.id()
     }
 
     /// Any request.

@@ -38,6 +38,7 @@ fn the_key_list_is_what_a_full_configuration_serialises_to() {
     if let Some(rules) = &mut full.accumulate {
         rules.dca_schedule = Some(CronExpr::every_minute());
     }
+    full.venue.pool = Some(lgi_mm::domain::pool::Pool::V2);
     full.price.recorded = Some(RecordedConfig {
         file: "prices.csv".to_owned(),
         speed: dec("1"),
