@@ -23,6 +23,11 @@ crash seconds="600":
 chaos trades="2000":
     LGI_MM_CHAOS={{ trades }} scripts/test --test chaos -- --nocapture
 
+# So many trades through lying nodes and a chain in unrest
+[group('check')]
+chaos trades="2000":
+    LGI_MM_CHAOS={{ trades }} scripts/test --test chaos whatever -- --nocapture
+
 # Everything a change must pass
 [group('check')]
 ci:

@@ -56,23 +56,23 @@ impl Unrest {
     /// One event, or none; for how many blocks the chain stands still after it.
     async fn trouble(&self, random: &mut StdRng) -> u32 {
         let (name, still) = match random.random_range(0..1_000) {
-            0..35 => {
+            0..60 => {
                 let depth = random.random_range(1..=DEEPEST);
                 let again = random.random_range(0..3);
                 (self.reorganise(depth, again, random).await, 0)
             }
-            35..55 => {
+            60..75 => {
                 let fee = U256::from(random.random_range(5..80) * GWEI);
                 self.ask("anvil_setNextBlockBaseFeePerGas", json!([fee])).await;
                 ("base fee jumps", 0)
             }
-            55..105 => (self.forget(random).await, 0),
-            105..120 => ("no blocks", random.random_range(5..60)),
-            120..220 => {
+            75..125 => (self.forget(random).await, 0),
+            125..138 => ("no blocks", random.random_range(5..60)),
+            138..230 => {
                 self.door.mempool.let_go(&self.door.node).await;
                 ("stuck transactions let go", 0)
             }
-            220..280 => (self.move_price(random).await, 0),
+            230..290 => (self.move_price(random).await, 0),
             _ => return 0,
         };
         *self.met.lock().expect("counts").entry(name).or_default() += 1;
