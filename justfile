@@ -23,10 +23,10 @@ crash seconds="600":
 chaos trades="2000":
     LGI_MM_CHAOS={{ trades }} scripts/test --test chaos -- --nocapture
 
-# So many trades through lying nodes and a chain in unrest
+# Settled swaps a second from one signer, and what a swap costs in requests
 [group('check')]
-chaos trades="2000":
-    LGI_MM_CHAOS={{ trades }} scripts/test --test chaos whatever -- --nocapture
+bench-live:
+    bash -c 'source scripts/lib.sh && ensure_postgres && ensure_contracts && SQLX_OFFLINE=true cargo bench --profile dev --bench live'
 
 # Everything a change must pass
 [group('check')]

@@ -78,6 +78,23 @@ pub(super) async fn deploy(node: &Node, contracts: &Path) -> Result<Deployment, 
     Ok(deployment)
 }
 
+/// One more token with a V2 pool.
+pub(super) async fn add_token(
+    node: &Node,
+    contracts: &Path,
+    symbol: &str,
+    factory: Address,
+) -> Result<Address, DevnetError> {
+    let builder = Builder {
+        node,
+        artifacts: Artifacts::new(contracts),
+    };
+    let token = builder.erc20(symbol, symbol, 18).await?;
+    let (coins, stake) = (Stake::new(WETH, 100, 18), Stake::new(token, 150_000, 18));
+    v2_pair(node, factory, stake, coins).await?;
+    Ok(token)
+}
+
 impl Builder<'_> {
     async fn create(&self, file: &str, arguments: Vec<u8>) -> Result<Address, DevnetError> {
         let code = self.artifacts.creation(file)?;

@@ -135,6 +135,7 @@ pub struct Devnet {
     /// The node, and what only anvil can do.
     pub node: Node,
     deployment: Deployment,
+    contracts: PathBuf,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -169,7 +170,11 @@ impl Devnet {
         if options.block_time != BlockTime::OnDemand {
             node.mine(1).await?;
         }
-        Ok(Self { node, deployment })
+        Ok(Self {
+            node,
+            deployment,
+            contracts: contracts.clone(),
+        })
     }
 
     /// Where everything is.
@@ -228,6 +233,21 @@ impl Devnet {
             .send(node::DEPLOYER, Some(token), &data, U256::ZERO)
             .await
             .map(|_| ())
+    }
+
+    /// Deploys one more token, 18 digits, with a V2 pool of 100 WETH at about two dollars.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn add_token(&self, symbol: &str) -> Result<Address, DevnetError> {
+        let factory = self.deployment.contracts.get("v2_factory");
+        deploy::add_token(
+            &self.node,
+            &self.contracts,
+            symbol,
+            factory.copied().unwrap_or_default(),
+        )
+        .await
     }
 
     /// Lets the trap shut, or opens it again.

@@ -204,29 +204,6 @@ async fn tokens_chains_and_numbers_that_cannot_be() {
                 &["liquidity.budget_usd", "-1"],
             ),
             (
-                &["start", TOKEN, "--mode", "accumulate", "--live"],
-                2,
-                &["base", "chains.base.rpc_urls", "ETH_RPC_URL"],
-            ),
-            (
-                &[
-                    "start",
-                    TOKEN,
-                    "--mode",
-                    "accumulate",
-                    "--live",
-                    "--chain",
-                    "moon",
-                ],
-                2,
-                &["unknown chain 'moon'", "[chains.moon]", "chain_id"],
-            ),
-            (
-                &["start", TOKEN, "--mode", "accumulate", "--quote", "ETH"],
-                2,
-                &["--quote ETH", "--live"],
-            ),
-            (
                 &["start", TOKEN, "--mode", "accumulate", "--config", "absent.toml"],
                 2,
                 &["absent.toml", "check the path"],
@@ -506,4 +483,38 @@ async fn errors_are_json_when_json_is_asked_for() {
         let message = error["error"]["message"].as_str().expect("a message");
         assert!(message.contains("Usage: lgi-mm"), "{message}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_jobs_that_cannot_be() {
+    let terminal = Terminal::new().await;
+    check(
+        &terminal,
+        &[
+            (
+                &["start", TOKEN, "--mode", "accumulate", "--live"],
+                2,
+                &["base", "chains.base.rpc_urls", "ETH_RPC_URL"],
+            ),
+            (
+                &[
+                    "start",
+                    TOKEN,
+                    "--mode",
+                    "accumulate",
+                    "--live",
+                    "--chain",
+                    "moon",
+                ],
+                2,
+                &["unknown chain 'moon'", "[chains.moon]", "chain_id"],
+            ),
+            (
+                &["start", TOKEN, "--mode", "accumulate", "--quote", "ETH"],
+                2,
+                &["--quote ETH", "--live"],
+            ),
+        ],
+    )
+    .await;
 }

@@ -17,6 +17,9 @@ fn run(dir: &std::path::Path, args: &[&str], variables: &[(&str, &str)]) -> Ran 
     Ran::of(&command.output().expect("our own program runs"))
 }
 
+/// Arguments, variables, exit code, and what the error must name.
+type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32, &'a str);
+
 fn no_secret(ran: &Ran) {
     let all = ran.story();
     assert!(!all.contains(&KEY[..16]) && !all.contains("horse"), "{all}");
@@ -79,7 +82,7 @@ fn a_keystore_of_another_tool_is_taken_over_with_its_password() {
 fn what_a_wallet_lacks_is_named_and_nothing_is_stored() {
     let dir = tempfile::tempdir().expect("a directory");
     let key = ("LGI_MM_UNSAFE_PRIVATE_KEY", KEY);
-    let cases: [(&[&str], &[(&str, &str)], i32, &str); 6] = [
+    let cases: [Case<'_>; 6] = [
         (&["wallet", "new"], &[], 2, "LGI_MM_WALLET_PASSWORD"),
         (&["wallet", "new", "--password-file", "absent"], &[], 1, "absent"),
         (

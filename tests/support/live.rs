@@ -134,6 +134,12 @@ impl World {
 
     /// Our program, on this world; it dies at `failpoint`, if one is named.
     pub fn daemon(&self, failpoint: Option<&str>) -> Child {
+        let named = failpoint.map(|failpoint| (lgi_mm::failpoint::VARIABLE, failpoint));
+        self.daemon_with(named.as_slice())
+    }
+
+    /// Our program, on this world, with more in its environment.
+    pub fn daemon_with(&self, more: &[(&str, &str)]) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lgi-mm"));
         command
             .arg("daemon")
@@ -150,10 +156,8 @@ impl World {
             .env("LGI_MM__SCHEDULER__TICK_LEASE", "5s")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .envs(more.iter().copied())
             .kill_on_drop(true);
-        if let Some(failpoint) = failpoint {
-            command.env(lgi_mm::failpoint::VARIABLE, failpoint);
-        }
         command.spawn().expect("our own program starts")
     }
 

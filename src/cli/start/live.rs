@@ -1,6 +1,7 @@
 //! A new live job: what is not known is asked of the chain, and what is missing is an error.
 
 use alloy_primitives::Address;
+use rust_decimal::Decimal;
 
 use super::{Groundwork, StartArgs, is_ticker};
 use crate::{
@@ -23,6 +24,12 @@ use crate::{
 const NATIVE_DECIMALS: u8 = 18;
 /// Slots are predictable to others; a live job's start within so long after them.
 const USUAL_JITTER: Span = Span::from_secs(10);
+
+/// Per cent. Where only the pool itself is asked, our own last sample is the independent source: whoever pushes the
+/// price further than this within a block gets no trade out of it.
+fn believable_move() -> Decimal {
+    Decimal::from(5)
+}
 
 pub(super) async fn prepare(
     settings: &Settings,
@@ -50,6 +57,14 @@ pub(super) async fn prepare(
             "prices from the pool itself (--set price.sources=onchain,dexscreener checks them against another source)"
                 .to_owned(),
         );
+    }
+    if !given.sets("price.max_price_move_pct") && config.price.sources == [SourceName::Onchain] {
+        config.price.max_price_move_pct = believable_move();
+        assumed.push(format!(
+            "a price that moves more than {} % from one sample to the next must last before it is believed: the pool \
+             alone says it (--set price.max_price_move_pct=..)",
+            config.price.max_price_move_pct
+        ));
     }
     let quote_price = usd_price(&live, quote.address).await?;
     believe(world, &args.chain, address, quote.address, &config, &mut assumed).await?;

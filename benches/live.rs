@@ -1,0 +1,131 @@
+//! How fast one signer settles swaps on a local chain with a block a second, and what a swap costs in requests.
+//! `just bench-live`; the figures are in docs/live-figures.md.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a benchmark says what it measured, and stops when it cannot"
+)]
+#![expect(dead_code, reason = "the tests' world can do more than is measured")]
+
+#[path = "../tests/support/devnet.rs"]
+mod devnet;
+#[path = "../tests/support/live.rs"]
+mod live;
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::time::{Duration, Instant};
+
+use lgi_mm::devnet::BlockTime;
+use live::World;
+use serde_json::json;
+
+/// Jobs of the one wallet, each on a token of its own: each has at most one trade open.
+const JOBS: usize = 40;
+/// How long is measured, after a first while.
+const MEASURED: Duration = Duration::from_secs(45);
+const METRICS: &str = "127.0.0.1:19464";
+
+async fn executed(world: &World) -> i64 {
+    let sql = "SELECT count(*) FROM trades WHERE status = 'EXECUTED'";
+    sqlx::query_scalar(sql)
+        .fetch_one(&world.db.pool)
+        .await
+        .expect("a count")
+}
+
+/// Transactions of this database, those of other sessions included.
+async fn statements(world: &World) -> i64 {
+    sqlx::query("SELECT pg_stat_force_next_flush()")
+        .execute(&world.db.pool)
+        .await
+        .expect("a flush");
+    let sql = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()";
+    sqlx::query_scalar(sql)
+        .fetch_one(&world.db.pool)
+        .await
+        .expect("a count")
+}
+
+/// Round trips to nodes so far.
+async fn round_trips() -> u64 {
+    let text = reqwest::get(format!("http://{METRICS}/metrics"))
+        .await
+        .expect("metrics")
+        .text()
+        .await
+        .expect("text");
+    let counts = text
+        .lines()
+        .filter(|line| line.starts_with("lgi_mm_rpc_requests_total"));
+    counts
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+        .sum()
+}
+
+#[tokio::main]
+async fn main() {
+    let world = World::new(BlockTime::OnTransaction).await;
+    for number in 0..JOBS {
+        let symbol = format!("B{number}");
+        let token = world.devnet.add_token(&symbol).await.expect("a token");
+        let rules = json!({
+            "accumulate": { "dca_amount_usd": 5, "dca_interval": "1s", "max_accumulation_usd": 100_000, "dip_buy_threshold_pct": 0 },
+        });
+        world.start(token, &symbol, rules).await;
+    }
+    let every_second: Result<serde_json::Value, _> = world
+        .devnet
+        .node
+        .request("evm_setIntervalMining", json!([1]))
+        .await;
+    every_second.expect("a block a second");
+    world
+        .devnet
+        .node
+        .set_automine(false)
+        .await
+        .expect("no other blocks");
+    let mut daemon = world.daemon_with(&[
+        ("LGI_MM__METRICS__LISTEN", METRICS),
+        ("LGI_MM__TRADING__PIPELINE_MAX", "200"),
+        ("LGI_MM__TRADING__CHECK_INTERVAL", "250ms"),
+        ("LGI_MM__SCHEDULER__SETTLE_LEASE", "5s"),
+    ]);
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    let (begun, before) = (
+        Instant::now(),
+        (
+            executed(&world).await,
+            statements(&world).await,
+            round_trips().await,
+        ),
+    );
+    tokio::time::sleep(MEASURED).await;
+    let (after, seconds) = (
+        (
+            executed(&world).await,
+            statements(&world).await,
+            round_trips().await,
+        ),
+        begun.elapsed().as_secs_f64(),
+    );
+    daemon.kill().await.expect("killed");
+    let swaps = after.0 - before.0;
+    assert!(swaps > 0, "{}", world.story().await);
+    let per = |count: f64| count / f64::from(i32::try_from(swaps).expect("a small number"));
+    let number = |count: i64| f64::from(i32::try_from(count).expect("a small number"));
+    println!(
+        "{swaps} swaps settled in {seconds:.1} s: {:.2} a second, from one signer, {JOBS} jobs, a block a second",
+        number(swaps) / seconds
+    );
+    println!(
+        "database transactions a swap: {:.1}, of scheduler, queue, ticks and settling together",
+        per(number(after.1 - before.1))
+    );
+    println!(
+        "round trips to the node a swap: {:.1}",
+        per(number(i64::try_from(after.2 - before.2).expect("a small number")))
+    );
+}
