@@ -27,6 +27,8 @@ use crate::{
 
 /// A fill that so many looks in a row have missed, with its nonce free, is gone.
 const MISSES_MAX: u32 = 2;
+/// After so many it is also nothing that only waits for its next block, or for a later fill to be undone first.
+const HALTING_MISSES: u32 = 10;
 
 /// What all fills of one account are held against.
 struct Sight {
@@ -47,7 +49,8 @@ impl Engine {
         let jobs = jobs::by_ids(&self.pool, &ids).await?;
         let jobs: HashMap<_, _> = jobs.into_iter().map(|job| (job.id, job)).collect();
         let mut accounts: HashMap<_, Vec<(Watched, &Job)>> = HashMap::new();
-        for watched in watched {
+        // The newest first: what was bought can be given back once what sold it is undone.
+        for watched in watched.into_iter().rev() {
             if let Some(job) = jobs.get(&watched.job) {
                 accounts.entry(&job.account).or_default().push((watched, job));
             }
@@ -142,18 +145,34 @@ impl Engine {
         if sight.nonces.latest > watched.nonce {
             return self.used_by_another(watched, job, market, sight).await;
         }
-        let raw = signers::raw(&self.pool, watched.hash).await?;
-        let answer = market.chain.send(&raw).await;
-        info!(job = %job.id, trade = watched.trade, hash = %watched.hash, ?answer, "sent again");
+        self.send_again(watched, market, sight).await?;
         // A node that is behind the block proves nothing.
         if sight.head.number < watched.block_number {
             return Ok(());
         }
         watches::missed(&self.pool, watched.fill).await?;
-        // Once: if it cannot be undone, it is only sent again from then on.
-        if watched.misses.saturating_add(1) == MISSES_MAX {
+        // If it still cannot be undone in the end, it is only sent again from then on.
+        if (MISSES_MAX..=HALTING_MISSES).contains(&watched.misses.saturating_add(1)) {
             let why = "a reorganisation took its block back";
             self.reverse(watched, job, why, false).await?;
+        }
+        Ok(())
+    }
+
+    /// Hands over the same bytes: of the approves before the swap too, which were in the same blocks.
+    async fn send_again(&self, watched: &Watched, market: &Market, sight: &Sight) -> Result<(), EngineError> {
+        let trade = trades::load(&self.pool, watched.trade).await?;
+        let free = |nonce: u64| (sight.nonces.latest..=watched.nonce).contains(&nonce);
+        for transaction in trade.state.transactions.iter().filter(|t| free(t.nonce)) {
+            let newest = transaction.attempts.last().map(|attempt| attempt.hash);
+            let hash = if transaction.nonce == watched.nonce {
+                watched.hash
+            } else {
+                newest.unwrap_or(watched.hash)
+            };
+            let raw = signers::raw(&self.pool, hash).await?;
+            let answer = market.chain.send(&raw).await;
+            info!(trade = trade.id, %hash, ?answer, "sent again");
         }
         Ok(())
     }
@@ -226,6 +245,9 @@ impl Engine {
                 warn!(job = %job.id, trade = trade.id, why, "fill reversed; the trade is open again");
             }
             Reversed::Raced => {}
+            Reversed::Impossible(source) if !settled && watched.misses.saturating_add(1) < HALTING_MISSES => {
+                info!(job = %job.id, trade = trade.id, why, %source, "cannot be undone yet");
+            }
             Reversed::Impossible(source) => {
                 let reason = format!(
                     "trade {}: {why}; it cannot be undone, because what it moved has been traded on ({source}). \

@@ -76,14 +76,14 @@ async fn mined(world: &World) -> Vec<Mined> {
 /// From zero on without a gap, all of them ours, and nothing waits.
 async fn nonces(world: &World, mined: &[Mined]) {
     let seen: Vec<u64> = mined.iter().map(|one| one.nonce).collect();
-    let expected: Vec<u64> = (0..seen.len() as u64).collect();
+    let expected: Vec<u64> = (0_u64..).take(seen.len()).collect();
     assert_eq!(seen, expected, "nonces on the chain");
     let next = world
         .count("SELECT coalesce(max(next_nonce), 0) FROM signers")
         .await;
     assert_eq!(
-        seen.len() as i64,
-        next,
+        i64::try_from(seen.len()),
+        Ok(next),
         "nonces given out and used\n{}",
         world.story(true).await
     );
@@ -100,7 +100,9 @@ async fn nonces(world: &World, mined: &[Mined]) {
 /// An executed trade swapped once; any other never.
 async fn swaps(world: &World, mined: &[Mined]) {
     let success: HashMap<B256, bool> = mined.iter().map(|one| (one.hash, one.success)).collect();
-    let rows: Vec<(i64, String, Option<Vec<u8>>, Option<String>)> = sqlx::query_as(
+    /// Trade, its status, and an attempt's hash and purpose, if there is one.
+    type Row = (i64, String, Option<Vec<u8>>, Option<String>);
+    let rows: Vec<Row> = sqlx::query_as(
         "SELECT t.id, t.status, a.hash, a.purpose FROM trades t LEFT JOIN transactions x ON x.trade_id = t.id
          LEFT JOIN attempts a ON a.transaction_id = x.id",
     )
@@ -125,7 +127,7 @@ async fn swaps(world: &World, mined: &[Mined]) {
 
 /// Every balance to the last unit.
 async fn money(world: &World) {
-    let truth = world.truth();
+    let truth = world.truth().chain;
     let found = compare(
         &world.db.pool,
         truth.as_ref(),

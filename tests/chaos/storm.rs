@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::{audit, unrest::Unrest, world::World};
 
-const WORKERS: usize = 3;
+const WORKERS: usize = 5;
 /// Without a new trade or an end for so long, something is stuck for good.
 const STUCK: Duration = Duration::from_secs(90);
 
@@ -63,6 +63,8 @@ async fn whatever_nodes_and_chain_do_each_trade_swaps_once_and_the_ledger_is_the
         devnet: world.devnet.clone(),
         door: world.proxy.door().clone(),
         wallet: world.account.wallet,
+        market: world.truth().venue,
+        tokens: world.tokens.clone(),
         stormy: stormy.clone(),
         met: met.clone(),
     };
@@ -101,15 +103,18 @@ async fn whatever_nodes_and_chain_do_each_trade_swaps_once_and_the_ledger_is_the
     drain(&world, NOT_FINAL).await;
     workers.iter().for_each(JoinHandle::abort);
     blocks.abort();
-    report(&world, lasted, kills, &met.lock().expect("counts").clone()).await;
+    let trades = world.count(TRADES).await;
+    println!(
+        "{trades} trades in {lasted:?}, {kills} workers killed\n{}",
+        report(&world).await
+    );
+    println!("chain: {:?}", met.lock().expect("counts"));
     audit::assert_ledger_is_the_chain(&world).await;
 }
 
-async fn report(world: &World, lasted: Duration, kills: u32, chain: &BTreeMap<&'static str, u64>) {
-    println!(
-        "{} trades in {lasted:?}, {kills} workers killed",
-        world.count(TRADES).await
-    );
+/// What happened, for whoever looks at the test's output.
+async fn report(world: &World) -> String {
+    let mut lines = Vec::new();
     for (what, sql) in [
         (
             "executed",
@@ -131,13 +136,17 @@ async fn report(world: &World, lasted: Duration, kills: u32, chain: &BTreeMap<&'
             "expired",
             "SELECT count(*) FROM trades WHERE failure_kind = 'expired'",
         ),
+        ("transactions", "SELECT count(*) FROM transactions"),
         ("attempts", "SELECT count(*) FROM attempts"),
         ("sends", "SELECT sum(sends)::bigint FROM attempts"),
-        ("transactions", "SELECT count(*) FROM transactions"),
-        ("reversals", "SELECT count(*) FROM fills WHERE kind = 'reversal'"),
+        (
+            "fills undone",
+            "SELECT count(*) FROM fills WHERE kind = 'reversal'",
+        ),
     ] {
-        println!("  {what}: {}", world.count(sql).await);
+        lines.push(format!("{what}: {}", world.count(sql).await));
     }
-    println!("nodes: {:?}\nchain: {chain:?}", world.proxy.door().weather.met());
-    println!("decisions: {:?}", world.decisions().await);
+    lines.push(format!("nodes: {:?}", world.proxy.door().weather.met()));
+    lines.push(format!("decisions: {:?}", world.decisions().await));
+    lines.join("\n")
 }

@@ -10,7 +10,11 @@ use std::{
 };
 
 use alloy_primitives::{Address, U64, U256};
-use lgi_mm::devnet::Devnet;
+use lgi_mm::{
+    devnet::{DEPLOYER, Devnet},
+    domain::{pool::NATIVE, units::Amount},
+    ports::{SwapRequest, Venue},
+};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};
 
@@ -27,6 +31,9 @@ pub struct Unrest {
     pub devnet: Arc<Devnet>,
     pub door: Arc<Door>,
     pub wallet: Address,
+    /// Who trades against us, and what.
+    pub market: Arc<dyn Venue>,
+    pub tokens: Vec<Address>,
     pub stormy: Arc<AtomicBool>,
     pub met: Arc<Mutex<BTreeMap<&'static str, u64>>>,
 }
@@ -49,22 +56,23 @@ impl Unrest {
     /// One event, or none; for how many blocks the chain stands still after it.
     async fn trouble(&self, random: &mut StdRng) -> u32 {
         let (name, still) = match random.random_range(0..1_000) {
-            0..35 => {
+            0..60 => {
                 let depth = random.random_range(1..=DEEPEST);
                 let again = random.random_range(0..3);
                 (self.reorganise(depth, again, random).await, 0)
             }
-            35..55 => {
+            60..75 => {
                 let fee = U256::from(random.random_range(5..80) * GWEI);
                 self.ask("anvil_setNextBlockBaseFeePerGas", json!([fee])).await;
                 ("base fee jumps", 0)
             }
-            55..105 => (self.forget(random).await, 0),
-            105..120 => ("no blocks", random.random_range(5..25)),
-            120..220 => {
+            75..125 => (self.forget(random).await, 0),
+            125..138 => ("no blocks", random.random_range(5..60)),
+            138..230 => {
                 self.door.mempool.let_go(&self.door.node).await;
                 ("stuck transactions let go", 0)
             }
+            230..290 => (self.move_price(random).await, 0),
             _ => return 0,
         };
         *self.met.lock().expect("counts").entry(name).or_default() += 1;
@@ -121,6 +129,43 @@ impl Unrest {
             (_, 1) => "our transactions moved to other blocks",
             _ => "our transactions taken back, perhaps for an older attempt",
         }
+    }
+
+    /// Somebody else buys, or sells what that would bring: up to a twentieth of a pool.
+    async fn move_price(&self, random: &mut StdRng) -> &'static str {
+        let token = *self.tokens.choose(random).expect("tokens");
+        let coins = U256::from(random.random_range(5..50)) * U256::from(10).pow(U256::from(17));
+        let swap = |token_in, token_out, amount_in| SwapRequest {
+            wallet: DEPLOYER,
+            token_in,
+            token_out,
+            amount_in,
+            amount_out_fair: Amount::ZERO,
+            pool: None,
+            prove_sell: false,
+        };
+        let mut request = swap(NATIVE, token, Amount::new(coins));
+        if random.random() {
+            let Ok(quote) = self.market.quote(&request).await else {
+                return "nobody trades";
+            };
+            request = swap(token, NATIVE, quote.amount_out);
+        }
+        let deadline = chrono::Utc::now() + chrono::TimeDelta::hours(1);
+        let Ok(calls) = self
+            .market
+            .calls(&request, Amount::new(U256::from(1)), deadline)
+            .await
+        else {
+            return "nobody trades";
+        };
+        for call in calls {
+            let transaction = json!({
+                "from": DEPLOYER, "to": call.to, "data": call.data, "value": call.value, "gas": U256::from(call.gas_limit),
+            });
+            self.ask("eth_sendTransaction", json!([transaction])).await;
+        }
+        "somebody moves a price"
     }
 
     async fn removed(&self, depth: u64) -> std::ops::RangeInclusive<u64> {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use chrono::Utc;
 use futures::future::join_all;
 use lgi_mm::{
-    chain::{ChainKeys, ChainSpec, EvmChain, LiveChain, LocalSigner, open_chains},
+    chain::{ChainKeys, ChainSpec, LiveChain, LocalSigner, open_chains},
     devnet::{BlockTime, CHAIN_ID, Devnet, NAME},
     domain::{
         config::JobConfig,
@@ -43,6 +43,7 @@ pub struct World {
     pub db: support::TestDb,
     pub account: Account,
     pub jobs: Vec<JobId>,
+    pub tokens: Vec<Address>,
     key: PrivateKeySigner,
 }
 
@@ -85,7 +86,7 @@ impl World {
             wallet: key.address(),
         };
         let mut jobs = Vec::new();
-        for (symbol, token) in tokens {
+        for (symbol, token) in tokens.clone() {
             jobs.push(create(&db.pool, &account, token, symbol).await);
         }
         Self {
@@ -94,6 +95,7 @@ impl World {
             db,
             account,
             jobs,
+            tokens: tokens.into_iter().map(|(_, token)| token).collect(),
             key,
         }
     }
@@ -115,8 +117,8 @@ impl World {
     }
 
     /// The chain past the proxy.
-    pub fn truth(&self) -> Arc<EvmChain> {
-        self.chain(vec![self.devnet.node.url().to_string()]).chain
+    pub fn truth(&self) -> LiveChain {
+        self.chain(vec![self.devnet.node.url().to_string()])
     }
 
     /// A worker's own engine, on two nodes that fail apart.
@@ -133,6 +135,8 @@ impl World {
         let settings = EngineSettings {
             check_interval: Span::from_millis(60),
             sample_interval: Span::from_millis(500),
+            plan_lifetime: Span::from_secs(5),
+            trade_deadline: Span::from_secs(4),
             ..EngineSettings::default()
         };
         Engine::new(

@@ -102,6 +102,25 @@ async fn a_foreign_transaction_is_proven_by_its_block_halts_the_signer_and_fails
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_replacement_that_another_worker_sent_meanwhile_is_nobody_elses() {
+    let world = World::new(accumulate()).await;
+    let (slow, node) = unsteady(&world, engine_settings());
+    world.fault(FaultKind::Stuck, 1).await;
+    let trade = submitted(&world).await;
+    // It has read the trade, and not yet the chain.
+    let (has_come, let_go) = node.hold();
+    let slow = tokio::spawn(async move { slow.settle(trade).await });
+    has_come.await.expect("it looks at the chain");
+    world.finish(trade).await;
+    assert_eq!(world.count("SELECT count(*) FROM attempts").await, 2);
+    let_go.send(()).expect("it waits");
+    slow.await.expect("no panic").expect("a step");
+    assert_eq!(text(&world, HALTED).await, None);
+    assert_eq!(world.count("SELECT count(*) FROM foreign_transactions").await, 0);
+    world.assert_ledger_equals_venue().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_halted_signer_signs_nothing_until_reconcile_has_identified_every_nonce() {
     let world = World::new(accumulate()).await;
     world.trade().await;
@@ -344,7 +363,12 @@ async fn a_fill_that_cannot_be_undone_halts_the_signer_and_says_so() {
         .fetch_all(&world.pool)
         .await
         .expect("fill");
-    for _ in 0..2 {
+    for look in 1..=10 {
+        assert_eq!(
+            text(&world, HALTED).await,
+            None,
+            "look {look}: it may only wait for its block"
+        );
         engine.watch(&bought).await.expect("looked at");
     }
     let reason = text(&world, HALTED).await.expect("halted");

@@ -17,6 +17,8 @@ use lgi_mm::{
     },
 };
 
+use tokio::sync::oneshot;
+
 /// What became of a mined transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -33,6 +35,7 @@ struct Say {
     fates: HashMap<B256, Fate>,
     finalized: Option<u64>,
     resent: u64,
+    held: Option<(oneshot::Sender<()>, oneshot::Receiver<()>)>,
 }
 
 /// What the node says; shared with the test.
@@ -51,6 +54,14 @@ impl Node {
     /// `None`: the newest block is final.
     pub fn finalize(&self, block: Option<u64>) {
         self.0.lock().expect("node").finalized = block;
+    }
+
+    /// The next question for nonces waits: told when it has come, until it is let go.
+    pub fn hold(&self) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+        let (come, has_come) = oneshot::channel();
+        let (let_go, go) = oneshot::channel();
+        self.0.lock().expect("node").held = Some((come, go));
+        (has_come, let_go)
     }
 
     /// How often bytes of what was taken back came again.
@@ -104,6 +115,11 @@ impl Chain for UnsteadyChain {
     }
 
     async fn nonces(&self, signer: Address) -> Result<Nonces, RpcError> {
+        let held = self.node.0.lock().expect("node").held.take();
+        if let Some((come, go)) = held {
+            come.send(()).expect("a test that waits");
+            go.await.expect("a test that lets go");
+        }
         let nonces = self.chain.nonces(signer).await?;
         let free = self.node.free().unwrap_or(u64::MAX);
         Ok(Nonces {
