@@ -5,7 +5,6 @@
     clippy::panic,
     reason = "what cannot go on in a test fails it"
 )]
-
 #[path = "../support/devnet.rs"]
 mod devnet;
 #[path = "../support/live.rs"]
@@ -15,6 +14,8 @@ mod support;
 
 mod balances;
 mod halts;
+#[cfg(feature = "failpoints")]
+mod killed;
 mod reorgs;
 mod secrets;
 
