@@ -66,7 +66,12 @@ async fn round_trips() -> u64 {
 
 #[tokio::main]
 async fn main() {
-    let world = World::new(BlockTime::OnTransaction).await;
+    // As patient as on a real L2: a block a second is not stuck.
+    let world = World::with(BlockTime::OnTransaction, |mut keys| {
+        (keys.resend_after, keys.replace_after) = (None, None);
+        keys
+    })
+    .await;
     for number in 0..JOBS {
         let symbol = format!("B{number}");
         let token = world.devnet.add_token(&symbol).await.expect("a token");
@@ -90,7 +95,7 @@ async fn main() {
     let mut daemon = world.daemon_with(&[
         ("LGI_MM__METRICS__LISTEN", METRICS),
         ("LGI_MM__TRADING__PIPELINE_MAX", "200"),
-        ("LGI_MM__TRADING__CHECK_INTERVAL", "250ms"),
+        ("LGI_MM__TRADING__CHECK_INTERVAL", "1s"),
         ("LGI_MM__SCHEDULER__SETTLE_LEASE", "5s"),
     ]);
     tokio::time::sleep(Duration::from_secs(15)).await;

@@ -1,13 +1,18 @@
 //! A chain behind its nodes: the port `Chain` in JSON-RPC.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use alloy_primitives::{Address, B256, Bytes, U64, U128, U256};
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use super::{
+    fresh::Fresh,
     receipts::{RawBlock, RawReceipt, RawTransaction},
     rpc::{CallError, Rpc},
     send::classify,
@@ -38,6 +43,9 @@ pub struct EvmChain {
     private: Option<Rpc>,
     spec: Arc<ChainSpec>,
     native: Arc<dyn NativePrice>,
+    head: Fresh<Head>,
+    fees: Fresh<Fees>,
+    nonces: Mutex<HashMap<Address, Arc<Fresh<Nonces>>>>,
 }
 
 impl EvmChain {
@@ -49,6 +57,9 @@ impl EvmChain {
             private,
             spec,
             native,
+            head: Fresh::default(),
+            fees: Fresh::default(),
+            nonces: Mutex::default(),
         }
     }
 
@@ -75,6 +86,57 @@ impl EvmChain {
     async fn newest(&self) -> Result<RawBlock, RpcError> {
         let block = self.block("latest").await?;
         block.ok_or_else(|| self.nonsense("eth_getBlockByNumber", "there is no newest block"))
+    }
+
+    async fn ask_head(&self) -> Result<Head, RpcError> {
+        let block = self.newest().await?;
+        let time = block.time();
+        Ok(Head {
+            number: block.number.to(),
+            time: time
+                .ok_or_else(|| self.nonsense("eth_getBlockByNumber", "its timestamp is out of range"))?,
+        })
+    }
+
+    async fn ask_nonces(&self, signer: Address) -> Result<Nonces, RpcError> {
+        let count = |tag| ("eth_getTransactionCount", json!([signer, tag]));
+        let mut answers = self
+            .rpc
+            .batch(&[count("latest"), count("pending")])
+            .await?
+            .into_iter();
+        let mut next = || {
+            let answer = answers.next().unwrap_or(Ok(Value::Null));
+            self.read::<U64>("eth_getTransactionCount", answer)
+        };
+        Ok(Nonces {
+            latest: next()?.to(),
+            pending: next()?.to(),
+        })
+    }
+
+    /// Twice the base fee, so that several blocks of rising fees are outbid, never above the chain's cap.
+    async fn ask_fees(&self) -> Result<Fees, RpcError> {
+        let requests = [
+            ("eth_getBlockByNumber", json!(["latest", false])),
+            ("eth_maxPriorityFeePerGas", json!([])),
+        ];
+        let mut answers = self.rpc.batch(&requests).await?.into_iter();
+        let block: RawBlock = self.read("eth_getBlockByNumber", answers.next().unwrap_or(Ok(Value::Null)))?;
+        let tip: U128 = self.read(
+            "eth_maxPriorityFeePerGas",
+            answers.next().unwrap_or(Ok(Value::Null)),
+        )?;
+        let base = block
+            .base_fee_per_gas
+            .ok_or_else(|| self.nonsense("eth_getBlockByNumber", "no base fee: EIP-1559 is needed"))?;
+        let cap = self.spec.max_fee_per_gas;
+        // A tip of nothing is never mined on some chains.
+        let tip = tip.to::<u128>().max(1_000).min(cap);
+        Ok(Fees {
+            max_fee_per_gas: base.to::<u128>().saturating_mul(2).saturating_add(tip).min(cap),
+            max_priority_fee_per_gas: tip,
+        })
     }
 
     async fn count_at(&self, signer: Address, block: u64) -> Result<u64, RpcError> {
@@ -204,30 +266,16 @@ impl EvmChain {
 #[async_trait]
 impl Chain for EvmChain {
     async fn head(&self) -> Result<Head, RpcError> {
-        let block = self.newest().await?;
-        let time = block.time();
-        Ok(Head {
-            number: block.number.to(),
-            time: time
-                .ok_or_else(|| self.nonsense("eth_getBlockByNumber", "its timestamp is out of range"))?,
-        })
+        self.head.get(|| self.ask_head()).await
     }
 
     async fn nonces(&self, signer: Address) -> Result<Nonces, RpcError> {
-        let count = |tag| ("eth_getTransactionCount", json!([signer, tag]));
-        let mut answers = self
-            .rpc
-            .batch(&[count("latest"), count("pending")])
-            .await?
-            .into_iter();
-        let mut next = || {
-            let answer = answers.next().unwrap_or(Ok(Value::Null));
-            self.read::<U64>("eth_getTransactionCount", answer)
-        };
-        Ok(Nonces {
-            latest: next()?.to(),
-            pending: next()?.to(),
-        })
+        let fresh = self.nonces.lock().await.entry(signer).or_default().clone();
+        fresh.get(|| self.ask_nonces(signer)).await
+    }
+
+    async fn fees(&self) -> Result<Fees, RpcError> {
+        self.fees.get(|| self.ask_fees()).await
     }
 
     async fn balances(&self, wallet: Address, assets: &[Asset]) -> Result<Vec<Amount>, RpcError> {
@@ -247,30 +295,6 @@ impl Chain for EvmChain {
             Ok(Amount::new(units))
         };
         answers.into_iter().map(read).collect()
-    }
-
-    /// Twice the base fee, so that several blocks of rising fees are outbid, never above the chain's cap.
-    async fn fees(&self) -> Result<Fees, RpcError> {
-        let requests = [
-            ("eth_getBlockByNumber", json!(["latest", false])),
-            ("eth_maxPriorityFeePerGas", json!([])),
-        ];
-        let mut answers = self.rpc.batch(&requests).await?.into_iter();
-        let block: RawBlock = self.read("eth_getBlockByNumber", answers.next().unwrap_or(Ok(Value::Null)))?;
-        let tip: U128 = self.read(
-            "eth_maxPriorityFeePerGas",
-            answers.next().unwrap_or(Ok(Value::Null)),
-        )?;
-        let base = block
-            .base_fee_per_gas
-            .ok_or_else(|| self.nonsense("eth_getBlockByNumber", "no base fee: EIP-1559 is needed"))?;
-        let cap = self.spec.max_fee_per_gas;
-        // A tip of nothing is never mined on some chains.
-        let tip = tip.to::<u128>().max(1_000).min(cap);
-        Ok(Fees {
-            max_fee_per_gas: base.to::<u128>().saturating_mul(2).saturating_add(tip).min(cap),
-            max_priority_fee_per_gas: tip,
-        })
     }
 
     async fn usd_price(&self, asset: Asset) -> Result<UsdPrice, RpcError> {

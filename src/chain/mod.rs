@@ -2,6 +2,7 @@
 
 mod contracts;
 mod evm;
+mod fresh;
 pub mod keystore;
 mod known;
 mod markets;

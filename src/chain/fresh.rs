@@ -1,0 +1,67 @@
+//! Answers that many ask for at the same moment, asked once.
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Mutex;
+
+use crate::ports::RpcError;
+
+/// An answer that is younger than this is as good as a new one: a node's own view is older than that.
+const FRESH_FOR: Duration = Duration::from_millis(200);
+
+/// One answer, shared by all who ask while it is fresh. A failure is shared too: a node that does not answer is not
+/// asked by everybody in turn.
+pub(super) struct Fresh<T>(Mutex<Option<(Instant, Result<T, RpcError>)>>);
+
+impl<T> Default for Fresh<T> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<T: Clone> Fresh<T> {
+    /// The answer there is, or `ask`'s.
+    pub(super) async fn get<F>(&self, ask: impl FnOnce() -> F) -> Result<T, RpcError>
+    where
+        F: Future<Output = Result<T, RpcError>>,
+    {
+        let mut last = self.0.lock().await;
+        if let Some((at, answer)) = last.as_ref()
+            && at.elapsed() < FRESH_FOR
+        {
+            return answer.clone();
+        }
+        let begun = Instant::now();
+        let answer = ask().await;
+        // Of when it was asked for, not of when it came: it is never newer than that.
+        let at = if answer.is_ok() { begun } else { Instant::now() };
+        *last = Some((at, answer.clone()));
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use futures::future::join_all;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_asks_at_the_same_moment_shares_one_answer_and_later_gets_a_new_one() {
+        let (fresh, asked) = (Fresh::<u32>::default(), AtomicU32::new(0));
+        let ask = || async {
+            let number = asked.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            Ok(number)
+        };
+        let all = join_all((0..50).map(|_| fresh.get(ask))).await;
+        assert!(all.iter().all(|answer| matches!(answer, Ok(0))));
+        tokio::time::sleep(FRESH_FOR).await;
+        assert!(matches!(fresh.get(ask).await, Ok(1)));
+    }
+}
