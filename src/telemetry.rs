@@ -56,11 +56,28 @@ pub enum LogFormat {
     Json,
 }
 
+/// Libraries whose lines and spans show whole URLs, which may hold keys: whatever `RUST_LOG` says, only their
+/// warnings are logged.
+const QUIET: [&str; 8] = [
+    "alloy_transport_http",
+    "alloy_transport",
+    "alloy_rpc_client",
+    "reqwest",
+    "hyper",
+    "hyper_util",
+    "h2",
+    "rustls",
+];
+
 /// Sends log lines to standard error. `RUST_LOG` overrides `filter`. A second call changes nothing.
 pub fn init_logging(format: LogFormat, filter: &str) {
-    let filter = EnvFilter::try_from_default_env()
+    let wanted = EnvFilter::try_from_default_env()
         .or_else(|_| EnvFilter::try_new(filter))
         .unwrap_or_default();
+    let filter = QUIET
+        .iter()
+        .filter_map(|target| format!("{target}=warn").parse().ok());
+    let filter = filter.fold(wanted, EnvFilter::add_directive);
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())

@@ -235,6 +235,18 @@ impl Devnet {
             .map(|_| ())
     }
 
+    /// Gives some of what the deployer holds.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn give(&self, token: Address, to: Address, amount: U256) -> Result<(), DevnetError> {
+        let data: Bytes = pools::transferCall { to, amount }.abi_encode().into();
+        self.node
+            .send(node::DEPLOYER, Some(token), &data, U256::ZERO)
+            .await
+            .map(|_| ())
+    }
+
     /// Deploys one more token, 18 digits, with a V2 pool of 100 WETH at about two dollars.
     ///
     /// # Errors

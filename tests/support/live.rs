@@ -88,6 +88,18 @@ impl World {
 
     /// Starts a job that trades `token` for the native coin, by these rules and limits.
     pub async fn start(&self, token: Address, symbol: &str, rules: serde_json::Value) -> JobId {
+        self.start_against((NATIVE, "ETH", 18), token, symbol, rules)
+            .await
+    }
+
+    /// The same against another quote: its address, ticker and digits.
+    pub async fn start_against(
+        &self,
+        quote: (Address, &str, u8),
+        token: Address,
+        symbol: &str,
+        rules: serde_json::Value,
+    ) -> JobId {
         let mut config = json!({
             "schedule": { "cron": "* * * * * *" },
             "price": { "sources": ["onchain"] },
@@ -110,15 +122,15 @@ impl World {
         config
             .validate(JobMode::Accumulate)
             .expect("a valid configuration");
-        let named = |address, symbol: &str| Token {
+        let named = |(address, symbol, decimals): (Address, &str, u8)| Token {
             address,
             symbol: symbol.to_owned(),
-            decimals: 18,
+            decimals,
         };
         let new = NewJob {
             account: self.account.clone(),
-            token: named(token, symbol),
-            quote: named(NATIVE, "ETH"),
+            token: named((token, symbol, 18)),
+            quote: named(quote),
             mode: JobMode::Accumulate,
             config,
         };
@@ -159,6 +171,51 @@ impl World {
             .envs(more.iter().copied())
             .kill_on_drop(true);
         command.spawn().expect("our own program starts")
+    }
+
+    /// Where this world's settings are.
+    pub fn settings(&self) -> &std::path::Path {
+        &self.settings
+    }
+
+    /// Runs a command of our program on this world: its exit code and all it said.
+    pub async fn run(&self, args: &[&str]) -> (i32, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_lgi-mm"))
+            .args(args)
+            .env("DATABASE_URL", &self.db.url)
+            .env("LGI_MM_SETTINGS", &self.settings)
+            .env("LGI_MM_UNSAFE_PRIVATE_KEY", KEY)
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .expect("our own program runs");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        (output.status.code().expect("an exit"), said)
+    }
+
+    /// Signs with the wallet's own key, as another program would, and hands it to the chain.
+    pub async fn foreign(&self, nonce: u64) -> alloy_primitives::B256 {
+        let key = KEY.parse().expect("a key");
+        let signer = lgi_mm::chain::LocalSigner::new(key, lgi_mm::devnet::CHAIN_ID);
+        let unsigned = lgi_mm::ports::UnsignedTransaction {
+            call: lgi_mm::ports::Call::cancel(DEPLOYER),
+            nonce,
+            fees: lgi_mm::ports::Fees {
+                max_fee_per_gas: 900_000_000_000,
+                max_priority_fee_per_gas: 500_000_000_000,
+            },
+        };
+        let signed = lgi_mm::ports::Signer::sign(&signer, &unsigned)
+            .await
+            .expect("signed");
+        let sent: Result<serde_json::Value, _> = self
+            .devnet
+            .node
+            .request("eth_sendRawTransaction", json!([signed.raw]))
+            .await;
+        sent.expect("taken");
+        signed.hash
     }
 
     /// Runs it until it has died at `failpoint`.

@@ -1,38 +1,23 @@
 //! Killed at every place between a decision and a settled trade: after a restart there is exactly one swap on the
 //! chain for each trade, the ledger says what the chain says to the last unit, and no nonce is open.
-#![cfg(feature = "failpoints")]
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "what cannot go on in a test fails it"
-)]
 
-#[path = "../support/devnet.rs"]
-mod devnet;
-#[path = "../support/live.rs"]
-mod live;
-#[path = "../support/mod.rs"]
-mod support;
-
+use crate::{
+    ALL_FINAL, buy_once,
+    live::{World, coins},
+    pause,
+};
 use alloy_primitives::U256;
 use lgi_mm::{
     devnet::BlockTime,
     domain::{job::JobId, span::Span},
     store::orders::{self, Order},
 };
-use live::{World, coins};
 use serde_json::json;
 
 /// Places that a trade passes which goes well.
 const GOING_WELL: [&str; 7] = [
     "frozen", "signed", "recorded", "sent", "noted", "filling", "filled",
 ];
-
-const ALL_FINAL: &str = "SELECT count(*) > 0 AND bool_and(status IN ('EXECUTED', 'FAILED')) FROM trades";
-
-fn buy_once() -> serde_json::Value {
-    json!({ "accumulate": { "dca_amount_usd": 10, "dca_interval": "1h", "dip_buy_threshold_pct": 0 } })
-}
 
 /// Lets the program settle everything that is open, and stops it.
 async fn recover(world: &World) {
@@ -48,12 +33,6 @@ async fn bought(world: &World, rules: serde_json::Value) -> JobId {
         .await;
     recover(world).await;
     job
-}
-
-async fn pause(world: &World, job: JobId) {
-    orders::order(&world.db.pool, job, Order::Pause, "test")
-        .await
-        .expect("paused");
 }
 
 #[tokio::test(flavor = "multi_thread")]
