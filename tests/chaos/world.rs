@@ -34,8 +34,6 @@ use crate::{devnet, proxy::Proxy, support};
 
 /// How long our client waits for an answer.
 const PATIENCE: Duration = Duration::from_millis(400);
-/// Less than the deepest reorganisation: fills are taken back, too.
-const REQUIRED_DEPTH: u64 = 3;
 
 pub struct World {
     pub devnet: Arc<Devnet>,
@@ -45,6 +43,9 @@ pub struct World {
     pub jobs: Vec<JobId>,
     pub tokens: Vec<Address>,
     key: PrivateKeySigner,
+    required_depth: u64,
+    /// Plans and calldata are given up after seconds.
+    hurried: bool,
 }
 
 /// One wallet on one chain.
@@ -63,7 +64,7 @@ pub fn coins(whole: u64) -> U256 {
 
 impl World {
     /// A job for each kind of pool there is; the chain makes no block by itself.
-    pub async fn new(seed: u64) -> Self {
+    pub async fn new(seed: u64, required_depth: u64, hurried: bool) -> Self {
         let (devnet, db) = tokio::join!(devnet::devnet(BlockTime::OnTransaction), support::db());
         let key = PrivateKeySigner::from_bytes(&B256::repeat_byte(0x46)).expect("a key");
         devnet
@@ -97,6 +98,8 @@ impl World {
             jobs,
             tokens: tokens.into_iter().map(|(_, token)| token).collect(),
             key,
+            required_depth,
+            hurried,
         }
     }
 
@@ -106,7 +109,7 @@ impl World {
             rpc_urls: urls,
             rpc_timeout: span("400ms"),
             rpc_rounds: Some(2),
-            required_depth: Some(REQUIRED_DEPTH),
+            required_depth: Some(self.required_depth),
             resend_after: span("300ms"),
             replace_after: span("1s"),
             ..self.devnet.chain_keys()
@@ -135,8 +138,8 @@ impl World {
         let settings = EngineSettings {
             check_interval: Span::from_millis(60),
             sample_interval: Span::from_millis(500),
-            plan_lifetime: Span::from_secs(5),
-            trade_deadline: Span::from_secs(4),
+            plan_lifetime: Span::from_secs(if self.hurried { 5 } else { 60 }),
+            trade_deadline: Span::from_secs(if self.hurried { 4 } else { 600 }),
             ..EngineSettings::default()
         };
         Engine::new(

@@ -1,5 +1,7 @@
 //! A job's life: rules that fire, caps that hold, and the way back to IDLE.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use lgi_mm::{
     domain::{
@@ -9,12 +11,13 @@ use lgi_mm::{
         span::Span,
         units::{Amount, Usd},
     },
-    engine::Outcome,
+    engine::{Engine, Outcome},
+    paper::{PaperMarkets, PaperSettings},
     store::orders::{self, Order},
 };
 use rust_decimal::Decimal;
 
-use crate::world::{World, accumulate};
+use crate::world::{World, accumulate, engine_settings, paper_settings};
 
 fn usd(value: i64) -> Usd {
     Usd::new(Decimal::from(value)).expect("usd")
@@ -184,6 +187,38 @@ async fn dust_that_is_worth_less_than_its_gas_is_written_down() {
         1
     );
     assert!(job.position.realized_pnl < Usd::ZERO);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gas_that_is_dear_for_a_while_does_not_make_a_position_dust() {
+    let world = World::new(accumulate()).await;
+    world.trade().await;
+    let bought = world.job().await.position;
+    world
+        .order(Order::Liquidate {
+            over: Span::ZERO,
+            slices: 1,
+        })
+        .await;
+    let dear = PaperSettings {
+        base_fee_gwei: Decimal::from(1_000),
+        ..paper_settings()
+    };
+    let engine = Engine::new(
+        world.pool.clone(),
+        Arc::new(world.market.clone()),
+        Arc::new(PaperMarkets::new(world.pool.clone(), dear)),
+        engine_settings(),
+    );
+    let held = engine.evaluate(&[world.next_tick()]).await.remove(0).outcome;
+    let Ok(Outcome::Held { reason, .. }) = held else {
+        panic!("{held:?}")
+    };
+    assert_eq!(reason, HoldReason::GasTooExpensive);
+    assert_eq!(world.job().await.position, bought);
+    world.trade().await;
+    assert_eq!(world.job().await.status, JobStatus::Idle);
+    world.assert_ledger_equals_venue().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
