@@ -316,7 +316,8 @@ pub trait Chain: Send + Sync {
     /// Balances of `wallet`, in the order asked.
     async fn balances(&self, wallet: Address, assets: &[Asset]) -> Result<Vec<Amount>, RpcError>;
 
-    /// Fees that get a transaction mined soon.
+    /// Fees that get a transaction mined soon. More than [`Patience::max_fee_per_gas`] means that nothing may be
+    /// signed now.
     async fn fees(&self) -> Result<Fees, RpcError>;
 
     /// What a coin or token that pays for trades is worth: the native coin, its wrapped form, or USDC.

@@ -30,6 +30,21 @@ use crate::{
 /// `balanceOf(address)`.
 const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];
 
+/// Nodes of Polygon take nothing that tips less.
+const TIP_MIN_POLYGON: u128 = 30_000_000_000;
+const POLYGON: u64 = 137;
+/// A tip of nothing is never mined on some chains.
+const TIP_MIN: u128 = 1_000;
+
+/// The least that a block's producer must be offered, wei per unit of gas.
+const fn tip_min(chain_id: u64) -> u128 {
+    if chain_id == POLYGON {
+        TIP_MIN_POLYGON
+    } else {
+        TIP_MIN
+    }
+}
+
 /// What the native coin is worth, wherever that is known from.
 #[async_trait]
 pub trait NativePrice: Send + Sync {
@@ -115,7 +130,8 @@ impl EvmChain {
         })
     }
 
-    /// Twice the base fee, so that several blocks of rising fees are outbid, never above the chain's cap.
+    /// Twice the base fee, so that several blocks of rising fees are outbid, as far as the chain's cap allows. A chain
+    /// that asks for more than the cap is told as it is: whoever signs must not.
     async fn ask_fees(&self) -> Result<Fees, RpcError> {
         let requests = [
             ("eth_getBlockByNumber", json!(["latest", false])),
@@ -130,11 +146,14 @@ impl EvmChain {
         let base = block
             .base_fee_per_gas
             .ok_or_else(|| self.nonsense("eth_getBlockByNumber", "no base fee: EIP-1559 is needed"))?;
-        let cap = self.spec.max_fee_per_gas;
-        // A tip of nothing is never mined on some chains.
-        let tip = tip.to::<u128>().max(1_000).min(cap);
+        let tip = tip.to::<u128>().max(tip_min(self.spec.chain_id));
+        let base = base.to::<u128>();
+        let asked = base.saturating_add(tip);
         Ok(Fees {
-            max_fee_per_gas: base.to::<u128>().saturating_mul(2).saturating_add(tip).min(cap),
+            max_fee_per_gas: asked
+                .saturating_add(base)
+                .min(self.spec.max_fee_per_gas)
+                .max(asked),
             max_priority_fee_per_gas: tip,
         })
     }
@@ -208,14 +227,15 @@ impl EvmChain {
         receipt: Result<Value, CallError>,
         transaction: Result<Value, CallError>,
     ) -> Result<(Option<RawReceipt>, Option<RawTransaction>), RpcError> {
-        let receipt = self.read("eth_getTransactionReceipt", receipt)?;
+        let receipt: Option<RawReceipt> = self.read("eth_getTransactionReceipt", receipt)?;
         let transaction: Option<RawTransaction> = self.read("eth_getTransactionByHash", transaction)?;
-        match &transaction {
-            Some(other) if other.hash != hash => Err(self.nonsense(
-                "eth_getTransactionByHash",
-                format_args!("asked for {hash}, got {}", other.hash),
-            )),
-            _ => Ok((receipt, transaction)),
+        let told = [
+            receipt.as_ref().map(|receipt| receipt.transaction_hash),
+            transaction.as_ref().map(|transaction| transaction.hash),
+        ];
+        match told.into_iter().flatten().find(|told| *told != hash) {
+            Some(other) => Err(self.nonsense("look-up", format_args!("asked for {hash}, got {other}"))),
+            None => Ok((receipt, transaction)),
         }
     }
 
@@ -359,7 +379,7 @@ impl Chain for EvmChain {
         }))
     }
 
-    /// Where a chain does not say, nothing younger than a day of Ethereum's epochs counts.
+    /// A chain that names no final block has none: its fills stay watched.
     async fn finalized(&self) -> Result<u64, RpcError> {
         match self.block("finalized").await {
             Ok(Some(block)) => Ok(block.number.to()),

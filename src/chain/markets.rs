@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use sqlx::PgPool;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::{
     evm::EvmChain,
@@ -69,7 +69,7 @@ pub struct LiveMarkets {
     /// A password that somebody typed.
     typed: OnceLock<SecretText>,
     /// Opening a keystore takes a while on purpose; each is opened once.
-    open: Mutex<HashMap<Account, Market>>,
+    open: Mutex<HashMap<Account, Arc<OnceCell<Market>>>>,
 }
 
 /// What is missing for a live account.
@@ -144,16 +144,13 @@ impl LiveMarkets {
 #[async_trait]
 impl Markets for LiveMarkets {
     async fn market(&self, account: &Account) -> Result<Market, NoMarket> {
-        let mut open = self.open.lock().await;
-        if let Some(market) = open.get(account) {
-            return Ok(market.clone());
-        }
-        let market = self.open(account).await.map_err(|error| NoMarket {
+        // The lock is not held while a key is derived: other wallets go on.
+        let place = self.open.lock().await.entry(account.clone()).or_default().clone();
+        let market = place.get_or_try_init(|| self.open(account)).await;
+        market.cloned().map_err(|error| NoMarket {
             account: account.clone(),
             detail: error.to_string(),
-        })?;
-        open.insert(account.clone(), market.clone());
-        Ok(market)
+        })
     }
 }
 

@@ -17,6 +17,7 @@ const WITHDRAWAL: B256 = b256!("0x7fcf532c15f0a6db0bd6d0e038bea71d30d808c7d98cb3
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RawReceipt {
+    pub(super) transaction_hash: B256,
     status: U64,
     pub(super) block_number: U64,
     pub(super) block_hash: B256,

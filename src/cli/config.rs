@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{CliError, ModeArg, Out, out::table, target, target::TargetArgs, world::World};
 use crate::{
-    config::{JobLayers, Settings, build_job_config},
+    config::{JobLayers, PASSWORD_VARIABLE, Settings, UNSAFE_KEY_VARIABLE, build_job_config},
     domain::{
         config::{JobConfig, KEYS},
         job::JobMode,
@@ -175,6 +175,8 @@ fn in_editor(config: &JobConfig) -> Result<PathBuf, CliError> {
     let status = Command::new(words.next().unwrap_or("vi"))
         .args(words)
         .arg(&path)
+        .env_remove(PASSWORD_VARIABLE)
+        .env_remove(UNSAFE_KEY_VARIABLE)
         .status();
     if status.as_ref().is_ok_and(ExitStatus::success) {
         return Ok(path);

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use nix::sys::resource::{Resource, setrlimit};
 use tracing::warn;
 
 use super::{CliError, wallet, world::World};
@@ -28,9 +27,6 @@ pub(super) async fn ready(world: &World) -> Result<(), CliError> {
     if accounts.is_empty() {
         return Ok(());
     }
-    // A crash must not write a key to disk.
-    setrlimit(Resource::RLIMIT_CORE, 0, 0)
-        .map_err(|error| CliError::Internal(format!("no core dumps: {error}")))?;
     for (chain, wallet) in accounts {
         right_chain(world.live().chain(&chain)?).await?;
         match world.live().keys().check(wallet) {

@@ -24,6 +24,7 @@ mod world;
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use nix::sys::resource::{Resource, setrlimit};
 
 use crate::{config::Settings, domain::job::JobMode, telemetry};
 
@@ -175,6 +176,9 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
     if let Command::Completions { shell } = cli.command {
         return out.raw(&completions(shell));
     }
+    // Any command may hold a key or a password, and a crash must not write them to disk.
+    setrlimit(Resource::RLIMIT_CORE, 0, 0)
+        .map_err(|error| CliError::Internal(format!("no core dumps: {error}")))?;
     let settings = Settings::load(cli.settings.as_deref())?;
     let service = matches!(
         cli.command,

@@ -10,7 +10,7 @@ use tracing::{error, info};
 
 use super::{CliError, Out, live, world::World};
 use crate::{
-    config::Settings,
+    config::{PASSWORD_VARIABLE, Settings, UNSAFE_KEY_VARIABLE},
     engine::Engine,
     queue::{
         self, handlers, scheduler,
@@ -59,7 +59,11 @@ pub(super) async fn db(settings: &Settings, args: &DbArgs) -> Result<(), CliErro
         return Ok(());
     };
     let mut command = tokio::process::Command::new(program);
-    command.args(rest).env("DATABASE_URL", &world.url);
+    command
+        .args(rest)
+        .env("DATABASE_URL", &world.url)
+        .env_remove(PASSWORD_VARIABLE)
+        .env_remove(UNSAFE_KEY_VARIABLE);
     if program == "psql" && rest.is_empty() {
         command.arg(&world.url);
     }

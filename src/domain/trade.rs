@@ -190,6 +190,18 @@ impl Patience {
             Purpose::Approve | Purpose::Swap => self.max_fee_per_gas,
         }
     }
+
+    /// Whether one more attempt for `purpose` stays within the number of attempts and the cap on fees.
+    #[must_use]
+    pub fn allows(&self, transaction: &TransactionState, purpose: Purpose) -> bool {
+        let of_kind = transaction
+            .attempts
+            .iter()
+            .filter(|a| a.purpose == purpose)
+            .count();
+        let highest = transaction.attempts.iter().map(|a| a.max_fee_per_gas).max();
+        of_kind < self.attempts_max && raised(highest.unwrap_or_default()) <= self.fee_cap(purpose)
+    }
 }
 
 /// The least fee that replaces one of `fee`: an eighth more, rounded up. Nodes ask for a tenth.

@@ -155,6 +155,12 @@ impl Place {
             .env_remove("PGDATA")
             .env("LC_ALL", "C")
             .process_group(0);
+        // It outlives us, and what is ours may be a password or a key.
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"LGI_MM_") {
+                command.env_remove(name);
+            }
+        }
         if let Some(user) = &self.user {
             command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
         }

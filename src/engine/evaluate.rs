@@ -1,30 +1,31 @@
 //! One slice of ticks: loaded together, priced together, decided apart, recorded together.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use futures::{StreamExt, stream};
+use alloy_primitives::Address;
+use futures::{StreamExt, future::join_all, stream};
 use metrics::{counter, histogram};
 use tracing::{info, warn};
 
 use super::{
     Engine, EngineError, Outcome, Tick, TickResult,
     facts::{Priced, decision, facts, gate, hold, hold_on, last_accepted, name, sold_out, window},
-    market::{Purse, halted, quoted, swap_request},
+    market::{Purse, halted, quoted, swap_request, too_dear},
 };
 use crate::{
     domain::{
         chains,
         decision::{Decision, Facts, HoldReason, Plan, Reason},
-        job::JobId,
+        job::{Account, JobId},
         limits::{self, ApprovedPlan},
         liquidate,
         price::accept,
+        units::Price,
     },
     failpoint::reach,
     ports::{Asset, Market, PriceRequest, QuoteError},
     store::{
         fills,
-        jobs::Job,
         samples::{self, Window},
         signers,
         ticks::{self, Hold, TickJob},
@@ -122,12 +123,18 @@ impl Engine {
             })
             .collect();
         let answers = self.prices.answers(&requests, now).await;
+        let quotes = self.quote_prices(&live).await;
         let mut priced = Vec::with_capacity(live.len());
         for (mut tick, answers) in live.into_iter().zip(answers) {
-            if let Err(error) = self.price_quote(&mut tick).await {
-                let detail = format!("{}: {error}", tick.job.quote.symbol);
-                holds.push(hold(&tick, HoldReason::PriceMissing, Some(detail)));
-                continue;
+            match quotes.get(&(tick.job.account.clone(), tick.job.quote.address)) {
+                Some(Ok(price)) => tick.job.position.quote_price = *price,
+                Some(Err(error)) => {
+                    let detail = format!("{}: {error}", tick.job.quote.symbol);
+                    holds.push(hold(&tick, HoldReason::PriceMissing, Some(detail)));
+                    continue;
+                }
+                // Worth a dollar.
+                None => {}
             }
             let config = &tick.job.config.price;
             let last = last_accepted(&tick, config.sources.first().copied());
@@ -139,15 +146,29 @@ impl Engine {
         priced
     }
 
-    /// What the job pays with is worth a dollar, or what the chain says.
-    async fn price_quote(&self, tick: &mut TickJob) -> Result<(), EngineError> {
-        let Job { account, quote, .. } = &tick.job;
-        if chains::find(&account.chain).is_ok_and(|chain| chain.usdc == quote.address) {
-            return Ok(());
-        }
+    /// What jobs pay with, where that is not simply a dollar: asked once for a slice, however many jobs share it, so
+    /// that a chain that does not answer costs one wait.
+    async fn quote_prices(
+        &self,
+        live: &[TickJob],
+    ) -> HashMap<(Account, Address), Result<Price, EngineError>> {
+        let quotes: HashSet<(Account, Address)> = live
+            .iter()
+            .map(|tick| (tick.job.account.clone(), tick.job.quote.address))
+            .filter(|(account, quote)| {
+                chains::find(&account.chain).map(|chain| chain.usdc).ok() != Some(*quote)
+            })
+            .collect();
+        let asked = quotes.into_iter().map(|(account, quote)| async move {
+            let price = self.quote_price(&account, quote).await;
+            ((account, quote), price)
+        });
+        join_all(asked).await.into_iter().collect()
+    }
+
+    async fn quote_price(&self, account: &Account, quote: Address) -> Result<Price, EngineError> {
         let market = self.markets.market(account).await?;
-        tick.job.position.quote_price = market.chain.usd_price(Asset::of(quote.address)).await?.price;
-        Ok(())
+        Ok(market.chain.usd_price(Asset::of(quote)).await?.price)
     }
 
     async fn decide(
@@ -242,10 +263,11 @@ impl Engine {
             .map_err(crate::store::StoreError::from)?;
         let reserved = signers::reserved(&mut connection, &job.account).await?;
         drop(connection);
-        let costs = (
-            market.chain.fees().await?,
-            market.chain.usd_price(Asset::Native).await?.price,
-        );
+        let fees = market.chain.fees().await?;
+        if let Some(detail) = too_dear(market, fees) {
+            return Ok(Err(Refusal::because(HoldReason::GasTooExpensive, detail)));
+        }
+        let costs = (fees, market.chain.usd_price(Asset::Native).await?.price);
         loop {
             let request = swap_request(job, plan.side, plan.amount_in, plan.value, plan.price)?;
             let purse = Purse::open(market, &request, &reserved).await?;

@@ -88,7 +88,7 @@ pub(super) fn window(priced: &Priced) -> Window {
 pub(super) fn series_of(tick: &TickJob) -> String {
     let config = &tick.job.config.price;
     config.sources.first().map_or_else(String::new, |first| {
-        series(*first, config, tick.job.config.venue.pool)
+        series(*first, config, tick.job.quote.address, tick.job.config.venue.pool)
     })
 }
 

@@ -109,19 +109,17 @@ pub(super) fn quoted(
     purse: Purse,
     (fees, native): (Fees, Price),
 ) -> Result<Quoted, MoneyError> {
-    let (_, gas_usd) = gas_cost(quote.gas_units, fees, native)?;
+    let (gas, gas_usd) = gas_cost(quote.gas_units, fees, native)?;
     let gas_usd = gas_usd.checked_add(gas_paid(quote.data_fee, native)?)?;
     // The same headroom as the reservation has: a plan that passes here can be reserved.
-    let mut needed = gas_cost(
-        quote
-            .gas_units
-            .saturating_mul(super::submit::REPLACEMENT_HEADROOM),
-        fees,
-        native,
-    )?
-    .0
-    .checked_add(quote.data_fee)?
-    .checked_add(gas_reserve(&job.config.limits)?)?;
+    let mut needed = gas
+        .mul_div(
+            super::submit::REPLACEMENT_HEADROOM,
+            alloy_primitives::U256::from(1),
+            Rounding::Up,
+        )?
+        .checked_add(quote.data_fee)?
+        .checked_add(gas_reserve(&job.config.limits)?)?;
     if plan.side == Side::Buy && job.quote.address == NATIVE {
         needed = needed.checked_add(plan.amount_in)?;
     }
@@ -138,6 +136,23 @@ pub(super) fn quoted(
         available_in: purse.token_in,
         gas_affordable: purse.native >= needed,
     })
+}
+
+/// Why nothing may be signed for this chain now: it asks for more than its cap allows, and what pays less is never
+/// mined.
+pub(super) fn too_dear(market: &Market, fees: Fees) -> Option<String> {
+    let cap = market.chain.patience().max_fee_per_gas;
+    (fees.max_fee_per_gas > cap).then(|| {
+        let asked = fees.max_fee_per_gas;
+        format!("the chain asks {asked} wei per unit of gas, max_fee_gwei of this chain allows {cap}")
+    })
+}
+
+/// The most that a unit of gas may cost, wei, for `units` to cost no more than `money`; rounded down.
+pub(super) fn fee_within(money: Usd, units: u64, native: Price) -> Result<u128, MoneyError> {
+    let wei = money.to_amount(NATIVE_DECIMALS, native, Rounding::Down)?.units();
+    let each = wei / alloy_primitives::U256::from(units.max(1));
+    Ok(u128::try_from(each).unwrap_or(u128::MAX))
 }
 
 /// Why nothing should be sent to this chain now: it stands still, or its nodes are behind.

@@ -67,7 +67,8 @@ impl Engine {
         let market = self.markets.market(&job.account).await?;
         let observed = observe(&trade, &job, &market).await;
         let now = crate::store::now(&self.pool).await?;
-        let step = next_step(&trade.state, &observed.view, &market.chain.patience(), now)
+        let patience = self.patience(&job, &trade, &market).await?;
+        let step = next_step(&trade.state, &observed.view, &patience, now)
             .map_err(|source| EngineError::Illegal { trade: id, source })?;
         debug!(job = %job.id, trade = id, ?step, "step");
         match step {
@@ -161,7 +162,11 @@ impl Engine {
             Ok(_) | Err(SendError::NonceTooLow) => self.look_later(trade.id, 1, None).await,
             Err(SendError::Underpriced) => {
                 let purpose = newest_purpose(trade, index);
-                if self.replace(job, trade, market, index, purpose).await? {
+                let patience = self.patience(job, trade, market).await?;
+                let open = trade.state.transactions.get(index);
+                // A node that says so for ever must not drive the fees up for ever.
+                let allowed = open.is_some_and(|open| patience.allows(open, purpose));
+                if allowed && self.replace(job, trade, market, index, purpose).await? {
                     return Ok(Progress::Stepped);
                 }
                 self.look_later(trade.id, 1, Some(&said)).await

@@ -1,15 +1,16 @@
 //! A frozen plan gets its nonces: sign outside, then record everything in one transaction.
 
+use alloy_primitives::U256;
 use tracing::info;
 
 use super::{
     Engine, EngineError,
-    market::{gas_cost, gas_reserve, halted, swap_request},
+    market::{fee_within, gas_cost, gas_reserve, halted, swap_request, too_dear},
 };
 use crate::{
     domain::{
-        trade::{Purpose, raised},
-        units::MoneyError,
+        trade::{Patience, Purpose, raised},
+        units::{Amount, MoneyError, Rounding},
     },
     failpoint::reach,
     ports::{Asset, Call, Fees, Market, SwapRequest, UnsignedTransaction},
@@ -22,7 +23,7 @@ use crate::{
 
 /// Gas is reserved for so many times the first fee: six replacements at an eighth more each double it. The rest
 /// up to the cap is rare, and a wallet that cannot pay it is a named hold, not a loss.
-pub(super) const REPLACEMENT_HEADROOM: u64 = 2;
+pub(super) const REPLACEMENT_HEADROOM: U256 = U256::from_limbs([2, 0, 0, 0]);
 
 /// What became of an allocation.
 pub(super) enum Allocation {
@@ -66,9 +67,21 @@ impl Engine {
             .calls(&request, trade.amount_out_min, deadline)
             .await?;
         let fees = market.chain.fees().await?;
+        if let Some(why) = too_dear(market, fees) {
+            return Ok(Allocation::Blocked(why));
+        }
+        // The plan was approved a while ago: gas may have risen since.
+        let units = gas_of(&calls);
+        let (gas, gas_usd) = gas_cost(units, fees, market.chain.usd_price(Asset::Native).await?.price)?;
+        let allowed = job.config.limits.max_gas_usd;
+        if gas_usd > allowed {
+            return Ok(Allocation::Blocked(format!(
+                "gas would cost {gas_usd} USD now, max_gas_usd is {allowed}"
+            )));
+        }
         let transactions = sign_all(market, &calls, seen.next_nonce, fees).await?;
         reach("signed");
-        let reservations = self.reservations(job, market, &request, &calls, fees).await?;
+        let reservations = self.reservations(job, market, &request, gas).await?;
         let submission = Submission {
             trade: trade.id,
             version: trade.version,
@@ -108,22 +121,16 @@ impl Engine {
         job: &Job,
         market: &Market,
         request: &SwapRequest,
-        calls: &[Call],
-        fees: Fees,
+        gas: Amount,
     ) -> Result<Vec<Reservation>, EngineError> {
         let balances = market
             .chain
             .balances(job.account.wallet, &[Asset::of(request.token_in), Asset::Native])
             .await?;
         let balance = |index: usize| balances.get(index).copied().unwrap_or_default();
-        let units = calls
-            .iter()
-            .fold(0_u64, |sum, call| sum.saturating_add(call.gas_limit));
-        let native_price = market.chain.usd_price(Asset::Native).await?.price;
-        let (gas, _) = gas_cost(units.saturating_mul(REPLACEMENT_HEADROOM), fees, native_price)?;
         let mut native = Reservation {
             asset: Asset::Native,
-            amount: gas,
+            amount: gas.mul_div(REPLACEMENT_HEADROOM, U256::from(1), Rounding::Up)?,
             spendable: balance(1).saturating_sub(gas_reserve(&job.config.limits)?),
         };
         match Asset::of(request.token_in) {
@@ -141,6 +148,35 @@ impl Engine {
                 native,
             ]),
         }
+    }
+
+    /// How patient the chain is with this trade: what replaces a swap pays no more than the job allows for gas, with
+    /// the headroom that was reserved. A cancel is small, and what stands behind it waits: the chain's own cap holds.
+    pub(super) async fn patience(
+        &self,
+        job: &Job,
+        trade: &Trade,
+        market: &Market,
+    ) -> Result<Patience, EngineError> {
+        let chain = market.chain.patience();
+        let mut attempts = trade.state.transactions.iter().flat_map(|t| &t.attempts);
+        if trade.transactions.is_empty() || attempts.any(|attempt| attempt.purpose == Purpose::Cancel) {
+            return Ok(chain);
+        }
+        let units = trade
+            .transactions
+            .iter()
+            .fold(0_u64, |sum, row| sum.saturating_add(row.gas_limit));
+        // Without a price the chain's cap is the only one there is: a trade that waits must not wait for a feed.
+        let Ok(native) = market.chain.usd_price(Asset::Native).await else {
+            return Ok(chain);
+        };
+        let once = fee_within(job.config.limits.max_gas_usd, units, native.price)?;
+        let most = once.saturating_mul(u128::try_from(REPLACEMENT_HEADROOM).unwrap_or(1));
+        Ok(Patience {
+            max_fee_per_gas: chain.max_fee_per_gas.min(most),
+            ..chain
+        })
     }
 
     /// Signs one more attempt for an open transaction, paying at least an eighth more than all before it, and
@@ -169,7 +205,7 @@ impl Engine {
                 market.signer.call_of(&raw, purpose)?
             }
         };
-        let cap = market.chain.patience().fee_cap(purpose);
+        let cap = self.patience(job, trade, market).await?.fee_cap(purpose);
         let first_cancel =
             purpose == Purpose::Cancel && state.attempts.iter().all(|attempt| attempt.purpose != purpose);
         let Some(fees) = bumped(&row.fees, market.chain.fees().await?, cap, first_cancel) else {
@@ -183,6 +219,12 @@ impl Engine {
         reach("bumped");
         Ok(recorded)
     }
+}
+
+fn gas_of(calls: &[Call]) -> u64 {
+    calls
+        .iter()
+        .fold(0, |sum: u64, call| sum.saturating_add(call.gas_limit))
 }
 
 async fn sign_all(

@@ -26,10 +26,11 @@ use crate::{
 };
 
 /// Names the series that samples of a source belong to: two jobs with the same name share their samples, so
-/// everything that changes a price is part of the name, and how a number is written is not. `pool` is the pinned one,
-/// which only a chain's own prices depend on.
+/// everything that changes a price is part of the name, and how a number is written is not. `quote` and the pinned
+/// `pool` are what a chain's own prices depend on: another quote is another pool, and a thin one must not make the highs
+/// and means of jobs that trade in a deep one.
 #[must_use]
-pub fn series(name: SourceName, config: &PriceConfig, pool: Option<Pool>) -> String {
+pub fn series(name: SourceName, config: &PriceConfig, quote: Address, pool: Option<Pool>) -> String {
     match (name, &config.recorded) {
         (SourceName::Generated, _) => {
             let generated = &config.generated;
@@ -49,7 +50,8 @@ pub fn series(name: SourceName, config: &PriceConfig, pool: Option<Pool>) -> Str
             )
         }
         (SourceName::Onchain | SourceName::Twap, _) => {
-            pool.map_or_else(|| name.to_string(), |pool| format!("{name}:{pool}"))
+            let pool = pool.map_or_else(|| "best".to_owned(), |pool| pool.to_string());
+            format!("{name}:{quote:#x}:{pool}")
         }
         (SourceName::Recorded | SourceName::Dexscreener, _) => name.to_string(),
     }

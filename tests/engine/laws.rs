@@ -25,7 +25,7 @@ use crate::{
     world::{TOKEN, World, accumulate, create, engine_settings, paper_settings},
 };
 
-fn account() -> Account {
+pub fn account() -> Account {
     Account {
         realm: Realm::Paper,
         chain: "base".to_owned(),
@@ -190,7 +190,7 @@ async fn a_signer_is_not_released_while_one_of_its_trades_is_open() {
 }
 
 /// The world's own job, driven through a node that is not steady.
-fn unsteady(world: &World, settings: EngineSettings) -> (Engine, Node) {
+pub fn unsteady(world: &World, settings: EngineSettings) -> (Engine, Node) {
     let node = Node::default();
     let markets = UnsteadyMarkets {
         paper: world.paper.clone(),

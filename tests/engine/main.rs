@@ -10,6 +10,7 @@ mod support;
 
 mod exactly_once;
 mod faults;
+mod fees;
 mod laws;
 mod lifecycle;
 mod unsteady;

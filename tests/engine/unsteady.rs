@@ -35,6 +35,9 @@ struct Say {
     fates: HashMap<B256, Fate>,
     finalized: Option<u64>,
     resent: u64,
+    fees: Option<Fees>,
+    cap: Option<u128>,
+    underpriced: bool,
     held: Option<(oneshot::Sender<()>, oneshot::Receiver<()>)>,
 }
 
@@ -62,6 +65,21 @@ impl Node {
         let (let_go, go) = oneshot::channel();
         self.0.lock().expect("node").held = Some((come, go));
         (has_come, let_go)
+    }
+
+    /// What it asks for gas; `None`: as usual.
+    pub fn charge(&self, fees: Option<Fees>) {
+        self.0.lock().expect("node").fees = fees;
+    }
+
+    /// The most that may be paid, wei per unit of gas.
+    pub fn cap(&self, wei: u128) {
+        self.0.lock().expect("node").cap = Some(wei);
+    }
+
+    /// From now on it takes nothing and calls everything underpriced.
+    pub fn refuse(&self) {
+        self.0.lock().expect("node").underpriced = true;
     }
 
     /// How often bytes of what was taken back came again.
@@ -133,7 +151,11 @@ impl Chain for UnsteadyChain {
     }
 
     async fn fees(&self) -> Result<Fees, RpcError> {
-        self.chain.fees().await
+        let told = self.node.0.lock().expect("node").fees;
+        match told {
+            Some(fees) => Ok(fees),
+            None => self.chain.fees().await,
+        }
     }
 
     async fn usd_price(&self, asset: Asset) -> Result<UsdPrice, RpcError> {
@@ -142,6 +164,9 @@ impl Chain for UnsteadyChain {
 
     async fn send(&self, raw: &Bytes) -> Result<Sent, SendError> {
         let hash = keccak256(raw);
+        if self.node.0.lock().expect("node").underpriced {
+            return Err(SendError::Underpriced);
+        }
         match self.node.fate(hash) {
             Some(Fate::TakenBack { .. }) => {
                 self.node.set(hash, None);
@@ -189,7 +214,12 @@ impl Chain for UnsteadyChain {
     }
 
     fn patience(&self) -> Patience {
-        self.chain.patience()
+        let usual = self.chain.patience();
+        let cap = self.node.0.lock().expect("node").cap;
+        Patience {
+            max_fee_per_gas: cap.unwrap_or(usual.max_fee_per_gas),
+            ..usual
+        }
     }
 
     fn max_head_age(&self) -> Span {

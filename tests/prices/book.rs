@@ -1,5 +1,9 @@
+use alloy_primitives::Address;
 use lgi_mm::{
-    domain::config::{GeneratedConfig, PriceConfig, RecordedConfig, SourceName},
+    domain::{
+        config::{GeneratedConfig, PriceConfig, RecordedConfig, SourceName},
+        pool::NATIVE,
+    },
     ports::{PriceRequest, Prices},
     prices::series,
 };
@@ -95,6 +99,8 @@ async fn without_database_or_network_generated_prices_go_on() {
     assert!(book.answers(&[], at(NOW)).await.is_empty());
 }
 
+const TOKEN_QUOTE: Address = Address::repeat_byte(9);
+
 type Change = fn(&mut PriceConfig);
 
 #[test]
@@ -115,10 +121,16 @@ fn a_series_is_named_by_all_that_changes_its_prices() {
         config.recorded.as_mut().expect("recorded")
     }
     let base = with(|_| {});
-    assert_eq!(series(SourceName::Dexscreener, &base, None), "dexscreener");
-    assert_eq!(series(SourceName::Recorded, &base, None), "recorded:a.csv@1");
     assert_eq!(
-        series(SourceName::Generated, &base, None),
+        series(SourceName::Dexscreener, &base, TOKEN_QUOTE, None),
+        "dexscreener"
+    );
+    assert_eq!(
+        series(SourceName::Recorded, &base, TOKEN_QUOTE, None),
+        "recorded:a.csv@1"
+    );
+    assert_eq!(
+        series(SourceName::Generated, &base, TOKEN_QUOTE, None),
         "generated:seed=1,start=1,swing=20,period=1d"
     );
 
@@ -135,8 +147,8 @@ fn a_series_is_named_by_all_that_changes_its_prices() {
     ];
     for (index, (source, change)) in different.into_iter().enumerate() {
         assert_ne!(
-            series(source, &with(change), None),
-            series(source, &base, None),
+            series(source, &with(change), TOKEN_QUOTE, None),
+            series(source, &base, TOKEN_QUOTE, None),
             "change {index}"
         );
     }
@@ -153,10 +165,24 @@ fn a_series_is_named_by_all_that_changes_its_prices() {
     for (index, change) in same.into_iter().enumerate() {
         for source in [SourceName::Generated, SourceName::Recorded] {
             assert_eq!(
-                series(source, &with(change), None),
-                series(source, &base, None),
+                series(source, &with(change), TOKEN_QUOTE, None),
+                series(source, &base, TOKEN_QUOTE, None),
                 "change {index}"
             );
         }
     }
+}
+
+#[test]
+fn a_chains_own_series_is_named_by_its_quote_and_its_pool() {
+    let base = PriceConfig::default();
+    let pinned = Some("v3:500".parse().expect("a pool"));
+    let names = [
+        series(SourceName::Onchain, &base, TOKEN_QUOTE, None),
+        series(SourceName::Onchain, &base, NATIVE, None),
+        series(SourceName::Onchain, &base, NATIVE, pinned),
+        series(SourceName::Twap, &base, NATIVE, pinned),
+    ];
+    let distinct: std::collections::HashSet<_> = names.iter().collect();
+    assert_eq!(distinct.len(), names.len(), "{names:?}");
 }

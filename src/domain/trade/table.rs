@@ -8,7 +8,7 @@ use alloy_primitives::B256;
 
 use super::{
     ChainView, FailureKind, IllegalTrade, Patience, Purpose, Seen, Step, TradeState, TradeStatus,
-    TransactionState, raised,
+    TransactionState,
 };
 use crate::domain::Timestamp;
 
@@ -213,7 +213,7 @@ fn push(
     let unmined = matches!(newest_seen, Seen::Pooled | Seen::Absent);
     if unmined
         && patience.replace_after.passed(newest.recorded_at, now)
-        && may_replace(transaction, newest.purpose, patience)
+        && patience.allows(transaction, newest.purpose)
     {
         return Step::Replace { transaction: index };
     }
@@ -221,15 +221,4 @@ fn push(
         return Step::Broadcast { transaction: index };
     }
     Step::Wait
-}
-
-/// Whether one more attempt for `purpose` stays within the number of attempts and the cap on fees.
-fn may_replace(transaction: &TransactionState, purpose: Purpose, patience: &Patience) -> bool {
-    let of_kind = transaction
-        .attempts
-        .iter()
-        .filter(|a| a.purpose == purpose)
-        .count();
-    let highest = transaction.attempts.iter().map(|a| a.max_fee_per_gas).max();
-    of_kind < patience.attempts_max && raised(highest.unwrap_or_default()) <= patience.fee_cap(purpose)
 }
