@@ -42,6 +42,8 @@ struct World {
 }
 
 const PATIENCE: Duration = Duration::from_millis(500);
+/// Longer than the client shares an answer.
+const SHARED_FOR: Duration = Duration::from_millis(300);
 
 impl World {
     async fn new() -> Self {
@@ -259,7 +261,10 @@ async fn a_mined_transaction_without_a_receipt_is_an_error_and_an_old_count_is_o
     world.plan(Topic::Read, Fault::Behind);
     let old = world.chain.nonces(world.wallet()).await.expect("nonces");
     assert_eq!((old.latest, old.pending), (0, 0));
+    // Who asks at the same moment shares an answer: later is another moment.
+    tokio::time::sleep(SHARED_FOR).await;
     let head = world.chain.head().await.expect("a head").number;
+    tokio::time::sleep(SHARED_FOR).await;
     world.plan(Topic::Read, Fault::Behind);
     assert_eq!(world.chain.head().await.expect("a head").number, head - 2);
     assert!(matches!(world.lookup(signed.hash).await, Ok(Lookup::Mined(_))));
