@@ -15,9 +15,13 @@ const HALTED: &str = "SELECT EXISTS (SELECT FROM signers WHERE halted_reason IS 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_transaction_on_the_nonce_of_an_open_trade_stops_the_signer_until_it_is_reconciled() {
-    let world = World::new(BlockTime::OnDemand).await;
-    world.devnet.node.mine(1).await.expect("a block");
     // Whoever pays that much makes gas dear for everybody.
+    let world = World::with(BlockTime::OnDemand, |mut keys| {
+        keys.max_fee_gwei = Some(10_000);
+        keys
+    })
+    .await;
+    world.devnet.node.mine(1).await.expect("a block");
     let mut rules = buy_once();
     rules["limits"] = serde_json::json!({ "max_gas_usd": 100_000 });
     clanker(&world, rules).await;

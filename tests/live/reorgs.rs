@@ -6,7 +6,12 @@ use crate::{ALL_FINAL, buy_once, clanker, live::World, pause};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fill_that_is_taken_back_is_reversed_and_the_same_bytes_fill_again() {
-    let world = World::new(BlockTime::OnDemand).await;
+    let world = World::with(BlockTime::OnDemand, |mut keys| {
+        // The same bytes, not what would replace them while nobody mines.
+        keys.replace_after = Some("10m".parse().expect("a span"));
+        keys
+    })
+    .await;
     world.devnet.node.mine(1).await.expect("a block");
     let job = clanker(&world, buy_once()).await;
     let mut daemon = world.daemon(None);
