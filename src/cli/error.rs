@@ -26,7 +26,7 @@ pub enum Exit {
     Refused,
     /// The database cannot be used.
     Database,
-    /// `doctor` found something.
+    /// `doctor` or `health` found something.
     Problems,
     /// A price source or venue cannot be used.
     Network,
@@ -107,6 +107,9 @@ pub enum CliError {
     /// `doctor` found something.
     #[error("{0} of the checks failed; each says how to mend it")]
     Problems(usize),
+    /// `health` found something.
+    #[error("{0}")]
+    NotReady(String),
     /// A file or the terminal.
     #[error("{what}: {source}")]
     Io {
@@ -144,7 +147,7 @@ impl CliError {
             | Self::Store(_) => Exit::Database,
             Self::Command(_) => Exit::Refused,
             Self::Engine(_) | Self::Paper(_) | Self::Network(_) => Exit::Network,
-            Self::Problems(_) => Exit::Problems,
+            Self::Problems(_) | Self::NotReady(_) => Exit::Problems,
             Self::Io { .. } | Self::Internal(_) => Exit::Internal,
         }
     }

@@ -6,6 +6,7 @@ mod demo;
 mod devnet;
 mod doctor;
 mod error;
+mod health;
 mod lifecycle;
 mod list;
 mod live;
@@ -45,7 +46,7 @@ Exit codes:
   3  no such job
   4  refused: the job's status does not allow it, or it exists already
   5  the database cannot be used
-  6  doctor found something that needs mending
+  6  doctor or health found something that needs mending
   7  a price source or venue cannot be used
 
 A token is an address, a job number as `list` shows it (#7 is only ever a number), or a ticker that only one job has.
@@ -103,6 +104,8 @@ enum Command {
     Db(services::DbArgs),
     /// Find what is wrong with this installation and say how to mend it
     Doctor,
+    /// Ask a running service whether it is ready, for health checks
+    Health(health::HealthArgs),
     /// Compare positions and nonces with the chain, and repair what evidence allows
     Reconcile(reconcile::ReconcileArgs),
     /// Keys of live jobs, encrypted
@@ -211,6 +214,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         Command::Migrate => services::migrate(&settings, out).await,
         Command::Db(args) => services::db(&settings, &args).await,
         Command::Doctor => doctor::run(&settings, out).await,
+        Command::Health(args) => health::run(&settings, out, &args).await,
         Command::Reconcile(args) => reconcile::run(&settings, out, &args).await,
         Command::Wallet(command) => wallet::run(&settings, out, &command),
         Command::Paper(command) => paper::run(&settings, out, &command).await,

@@ -3,13 +3,14 @@
 //! Settings: flag > environment (`LGI_MM__SECTION__KEY`, `DATABASE_URL`) > `lgi-mm.toml` > default. Unknown keys
 //! are errors that name the key and where it came from.
 
+mod database;
 mod job;
 mod layers;
 mod live;
 
 use std::{
     collections::BTreeMap,
-    env, fmt,
+    env,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -27,6 +28,7 @@ use crate::{
     telemetry::LogFormat,
 };
 
+pub use database::{DatabaseSettings, PasswordError, Secret};
 pub use job::{JobLayers, build_job_config, known_job_keys};
 pub use layers::{Layer, LayerError};
 pub use live::{PASSWORD_VARIABLE, UNSAFE_KEY_VARIABLE};
@@ -57,35 +59,6 @@ pub struct Settings {
     pub log: LogSettings,
     /// `[defaults]`: what new jobs begin with, in the form of a job configuration.
     pub defaults: serde_json::Map<String, Value>,
-}
-
-/// `[database]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DatabaseSettings {
-    /// Connection string; empty: the private server. `DATABASE_URL` overrides it.
-    pub url: Secret,
-    /// Where the private server's data lives; empty: the user's data directory. `LGI_MM_DATA_DIR` overrides it.
-    pub data_dir: String,
-    /// Most connections of this process, 4 to 1000.
-    pub pool_max: u32,
-    /// Longest wait for the database at start, 1s to 1h.
-    pub connect_timeout: Span,
-}
-
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_empty() {
-            "Secret(empty)"
-        } else {
-            "Secret(..)"
-        })
-    }
 }
 
 /// `[scheduler]`
@@ -150,18 +123,6 @@ pub struct LogSettings {
     pub format: LogFormat,
     /// What is logged by services, in the syntax of `RUST_LOG`, which overrides it.
     pub filter: String,
-}
-
-impl Default for DatabaseSettings {
-    fn default() -> Self {
-        let connect_timeout = Span::from_secs(30);
-        Self {
-            url: Secret::default(),
-            data_dir: String::new(),
-            pool_max: 20,
-            connect_timeout,
-        }
-    }
 }
 
 impl Default for SchedulerKeys {
@@ -231,6 +192,9 @@ pub enum SettingsError {
     /// Keys that do not exist, or values of the wrong type.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Keys(Vec<LayerError>),
+    /// A password file that cannot be used.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     /// Values that are not allowed.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Invalid(Vec<InvalidConfig>),
@@ -253,6 +217,7 @@ impl Settings {
         if let Some(url) = variable("DATABASE_URL")? {
             settings.database.url = Secret(url);
         }
+        settings.database.take_password()?;
         if let Some(dir) = variable("LGI_MM_DATA_DIR")? {
             settings.database.data_dir = dir;
         }

@@ -28,6 +28,7 @@ const COMMANDS: &[&str] = &[
     "migrate",
     "db",
     "doctor",
+    "health",
     "reconcile",
     "wallet",
     "wallet new",
