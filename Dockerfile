@@ -1,0 +1,37 @@
+# The one image of every service: scheduler, worker and the one-shot migrate differ by their command only.
+FROM rust:1.95.0-bookworm AS build
+# The image's own compiler is the pinned one; nothing is to be fetched for it.
+ENV RUSTUP_TOOLCHAIN=1.95.0 SQLX_OFFLINE=true
+WORKDIR /build
+# Dependencies first, with an empty program around them: this layer is kept until Cargo.lock changes.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir -p src benches \
+    && echo 'fn main() {}' | tee src/main.rs benches/live.rs > /dev/null \
+    && touch src/lib.rs \
+    && cargo build --release --locked --bin lgi-mm \
+    && rm -r src benches target/release/.fingerprint/lgi-mm-*
+COPY .sqlx .sqlx
+COPY migrations migrations
+COPY benches benches
+COPY src src
+RUN cargo build --release --locked --bin lgi-mm \
+    && strip --strip-debug target/release/lgi-mm
+
+FROM debian:12.11-slim
+# Nodes and price sources are asked through TLS.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin lgi-mm
+COPY --from=build /build/target/release/lgi-mm /usr/local/bin/lgi-mm
+USER 10001:10001
+WORKDIR /tmp
+# Scraped from the other containers; the compose file binds it to no port of the machine.
+ENV LGI_MM__METRICS__LISTEN=0.0.0.0:9464 \
+    LGI_MM__LOG__FORMAT=json
+EXPOSE 9464
+HEALTHCHECK --interval=10s --timeout=6s --start-period=30s --retries=3 CMD ["lgi-mm", "health"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["lgi-mm"]
+CMD ["daemon"]
