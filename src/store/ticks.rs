@@ -163,7 +163,7 @@ pub(super) async fn take_slot(
     let taken = sqlx::query!(
         "UPDATE job_slots
          SET last_slot = $2, slots_recorded = slots_recorded + 1, last_price = $3, last_price_at = $4,
-             recent_high = coalesce($5, recent_high),
+             recent_high = coalesce($5, recent_high), run_reason = NULL, run_first_slot = NULL,
              open_slot = CASE WHEN open_slot > $2 THEN open_slot END,
              open_since = CASE WHEN open_slot > $2 THEN open_since END
          WHERE job_id = $1 AND (last_slot IS NULL OR last_slot < $2)",

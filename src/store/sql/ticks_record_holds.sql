@@ -1,5 +1,6 @@
 -- Records holds. The row in job_slots is the fence: whoever moves last_slot first records the slot, a second
--- run of the same tick finds it moved and records nothing. Equal holds in a row extend one row of ticks.
+-- run of the same tick finds it moved and records nothing. Equal holds in a row extend one row of ticks; which one
+-- is taken from the fence, since a run that another tick began while this one waited is not visible here.
 WITH input AS (
     SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::numeric[],
                          $6::timestamptz[], $7::numeric[])
@@ -8,6 +9,8 @@ WITH input AS (
     UPDATE job_slots s
     SET last_slot = i.slot,
         slots_recorded = s.slots_recorded + 1,
+        run_first_slot = CASE WHEN s.run_reason = i.reason THEN s.run_first_slot ELSE i.slot END,
+        run_reason = i.reason,
         last_price = coalesce(i.price, s.last_price),
         last_price_at = coalesce(i.price_at, s.last_price_at),
         recent_high = coalesce(i.recent_high, s.recent_high),
@@ -16,18 +19,13 @@ WITH input AS (
         open_since = CASE WHEN s.open_slot > i.slot THEN s.open_since END
     FROM input i
     WHERE s.job_id = i.job_id AND (s.last_slot IS NULL OR s.last_slot < i.slot)
-    RETURNING i.*
-), extended AS (
-    UPDATE ticks t
-    SET last_slot = f.slot, count = t.count + 1, detail = f.detail, price_usd = coalesce(f.price, t.price_usd)
+    RETURNING i.*, s.run_first_slot
+), recorded AS (
+    INSERT INTO ticks AS t (job_id, outcome, reason, detail, price_usd, first_slot, last_slot)
+    SELECT f.job_id, 'hold', f.reason, f.detail, f.price, f.run_first_slot, f.slot
     FROM fenced f
-    WHERE t.job_id = f.job_id AND t.outcome = 'hold' AND t.reason = f.reason
-      AND t.first_slot = (SELECT max(l.first_slot) FROM ticks l WHERE l.job_id = f.job_id)
-    RETURNING t.job_id
-), inserted AS (
-    INSERT INTO ticks (job_id, outcome, reason, detail, price_usd, first_slot, last_slot)
-    SELECT f.job_id, 'hold', f.reason, f.detail, f.price, f.slot, f.slot
-    FROM fenced f
-    WHERE NOT EXISTS (SELECT FROM extended e WHERE e.job_id = f.job_id)
+    ON CONFLICT (job_id, first_slot) DO UPDATE
+    SET last_slot = excluded.last_slot, count = t.count + 1, detail = excluded.detail,
+        price_usd = coalesce(excluded.price_usd, t.price_usd)
 )
 SELECT job_id AS "job_id!" FROM fenced
