@@ -30,7 +30,7 @@ use rand::{Rng, rngs::StdRng};
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::{devnet, proxy::Proxy, support};
+use crate::{devnet, proxy::Proxy, support, unrest::DEEPEST};
 
 /// How long our client waits for an answer.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -46,6 +46,13 @@ pub struct World {
     required_depth: u64,
     /// Plans and calldata are given up after seconds.
     hurried: bool,
+}
+
+const fn sell_all() -> Order {
+    Order::Liquidate {
+        over: Span::ZERO,
+        slices: 1,
+    }
 }
 
 /// One wallet on one chain.
@@ -154,21 +161,47 @@ impl World {
         sqlx::query_scalar(sql).fetch_one(&self.db.pool).await.expect(sql)
     }
 
-    /// What a user might do at any time: sell all, begin again, go on after failures.
+    /// What a user might do at any time: sell all, begin again, go on after failures. Where fills may be taken back,
+    /// only what cannot be is sold: a fill that was traded on cannot be undone, and stops the signer.
     pub async fn interfere(&self, random: &mut StdRng) {
         for job in jobs::list(&self.db.pool, &Filter::default()).await.expect("jobs") {
             let order = match job.status {
                 JobStatus::Idle => start(),
+                JobStatus::Paused if self.fills_are_taken_back() => {
+                    if !self.is_final(job.id).await {
+                        continue;
+                    }
+                    sell_all()
+                }
                 JobStatus::Error | JobStatus::Paused => Order::Resume,
-                JobStatus::Running if random.random_range(0..60) == 0 => Order::Liquidate {
-                    over: Span::ZERO,
-                    slices: 1,
-                },
+                JobStatus::Running if random.random_range(0..60) == 0 => {
+                    if self.fills_are_taken_back() {
+                        Order::Pause
+                    } else {
+                        sell_all()
+                    }
+                }
                 JobStatus::Running | JobStatus::Liquidating => continue,
             };
             // It may have moved on since it was read.
             let _ = orders::order(&self.db.pool, job.id, order, "test").await;
         }
+    }
+
+    /// Whether blocks are taken back that counted.
+    const fn fills_are_taken_back(&self) -> bool {
+        self.required_depth <= DEEPEST
+    }
+
+    /// Nothing that the job did is open or can be taken back.
+    async fn is_final(&self, job: JobId) -> bool {
+        let sql = "SELECT NOT EXISTS (SELECT FROM trades WHERE job_id = $1 AND status IN ('PENDING', 'SUBMITTED'))
+                      AND NOT EXISTS (SELECT FROM fill_watches w JOIN fills f ON f.id = w.fill_id WHERE f.job_id = $1)";
+        let found = sqlx::query_scalar::<_, bool>(sql)
+            .bind(job.0)
+            .fetch_one(&self.db.pool)
+            .await;
+        found.expect("an answer")
     }
 
     /// No more new trades.
