@@ -23,6 +23,11 @@ crash seconds="600":
 chaos trades="2000":
     LGI_MM_CHAOS={{ trades }} scripts/test --test chaos -- --nocapture
 
+# The same where outcomes count before they are final: a signer may halt for good, and says why
+[group('check')]
+chaos-shallow trades="100":
+    LGI_MM_CHAOS={{ trades }} scripts/test --test chaos below_the_depth -- --nocapture --ignored
+
 # Settled swaps a second from one signer, and what a swap costs in requests
 [group('check')]
 bench-live:
