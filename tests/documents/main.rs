@@ -3,6 +3,7 @@
 
 mod architecture;
 mod example;
+mod metrics;
 mod schema;
 #[path = "../support/mod.rs"]
 mod support;
