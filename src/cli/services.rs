@@ -16,7 +16,7 @@ use crate::{
         self, handlers, scheduler,
         tasks::{SETTLES, SettleTask, TICKS, TickTask},
     },
-    telemetry,
+    telemetry::{self, Served},
 };
 
 #[derive(Debug, Args)]
@@ -233,9 +233,16 @@ type Metrics = Option<tokio::task::JoinHandle<std::io::Result<()>>>;
 fn serve_metrics(settings: &Settings, world: &World, stop: &CancellationToken) -> Metrics {
     let address = settings.metrics_address()?;
     let prometheus = telemetry::install_metrics()?;
-    let (pool, stop) = (world.pool.clone(), stop.clone());
+    let (stop, served) = (
+        stop.clone(),
+        Served {
+            prometheus,
+            pool: world.pool.clone(),
+            census: settings.census(),
+        },
+    );
     Some(tokio::spawn(async move {
-        let served = telemetry::serve(address, prometheus, pool, stop).await;
+        let served = telemetry::serve(address, served, stop).await;
         if let Err(error) = &served {
             // Trading does not depend on being watched.
             error!(%address, %error, "metrics are not served; set metrics.listen to a free address, or to off");

@@ -1,6 +1,6 @@
 //! What a process says of itself over HTTP.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use axum::{Router, http::StatusCode, routing::get};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -8,34 +8,53 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-/// Serves `/metrics`, `/healthz` (this process lives) and `/readyz` (the database answers) until `stop`.
+use super::{Census, CensusSettings, ready};
+
+/// What is served.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// What this process counts itself.
+    pub prometheus: PrometheusHandle,
+    /// The database, which readiness and the census ask.
+    pub pool: PgPool,
+    /// How the census is taken, should it be this process that takes it.
+    pub census: CensusSettings,
+}
+
+/// Serves `/metrics`, `/healthz` (this process lives) and `/readyz` (it can do its work) until `stop`, and takes the
+/// census if no other process does.
 ///
 /// # Errors
 /// [`std::io::Error`] if the address is taken.
-pub async fn serve(
-    address: SocketAddr,
-    prometheus: PrometheusHandle,
-    pool: PgPool,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
-    let ready = move || {
-        let pool = pool.clone();
+pub async fn serve(address: SocketAddr, served: Served, stop: CancellationToken) -> std::io::Result<()> {
+    let Served {
+        prometheus,
+        pool,
+        census: settings,
+    } = served;
+    let census = Census::default();
+    let (counted, asked) = (census.clone(), pool.clone());
+    let readiness = move || {
+        let pool = asked.clone();
         async move {
-            let answer =
-                tokio::time::timeout(Duration::from_secs(2), sqlx::query("SELECT 1").execute(&pool)).await;
-            match answer {
-                Ok(Ok(_)) => (StatusCode::OK, "ready\n"),
-                _ => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
+            match ready::check(&pool).await {
+                Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
+                Err(missing) => (StatusCode::SERVICE_UNAVAILABLE, format!("{missing}\n")),
             }
         }
     };
+    let metrics = move || std::future::ready(counted.page(&prometheus));
     let app = Router::new()
-        .route("/metrics", get(move || std::future::ready(prometheus.render())))
+        .route("/metrics", get(metrics))
         .route("/healthz", get(|| std::future::ready("alive\n")))
-        .route("/readyz", get(ready));
+        .route("/readyz", get(readiness));
     let listener = tokio::net::TcpListener::bind(address).await?;
     info!(address = %listener.local_addr()?, "metrics served");
-    axum::serve(listener, app)
+    let counting = stop.clone();
+    let counting = tokio::spawn(async move { census.run(&pool, settings, &counting).await });
+    let served = axum::serve(listener, app)
         .with_graceful_shutdown(stop.cancelled_owned())
-        .await
+        .await;
+    counting.abort();
+    served
 }

@@ -73,7 +73,7 @@ table! {
     TICK_DURATION = "lgi_mm_tick_duration_seconds" Histogram "seconds" [] Process "Time to evaluate one group of ticks";
     TRADES = "lgi_mm_trades_total" Counter "" ["side", "reason", "status"] Process "Trades that ended, by side, reason and status: EXECUTED, FAILED";
     TRADE_FAILURES = "lgi_mm_trade_failures_total" Counter "" ["reason"] Process "Trades that failed, by what failed them: reverted, cancelled, expired, foreign";
-    TRADE_DURATION = "lgi_mm_trade_duration_seconds" Histogram "seconds" [] Process "Time from a frozen plan to the end of its trade, executed or failed";
+    TRADE_DURATION = "lgi_mm_trade_duration_seconds" Histogram "seconds" [] Process "Time from a slot to the end of its trade, executed or failed";
     SLOTS_CLAIMED = "lgi_mm_slots_claimed_total" Counter "" [] Process "Slots handed to the queue";
     SLOTS_MISSED = "lgi_mm_slots_missed_total" Counter "" [] Process "Slots that never ran because a later one was due";
     PRICE_REQUESTS = "lgi_mm_price_requests_total" Counter "" ["source", "outcome"] Process "Prices asked of a source for a job, by outcome: answered, failed";

@@ -1,15 +1,19 @@
 //! What an operator sees: log lines, metrics, health and readiness.
 
+mod census;
 mod http;
 mod logging;
 mod metrics;
+mod ready;
 
 use ::metrics::gauge;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-pub use http::serve;
+pub use census::{Census, CensusSettings, take};
+pub use http::{Served, serve};
 pub use logging::{LogFormat, Outage, init_logging};
 pub use metrics::{Kind, METRICS, Metric, Origin, metric, page};
+pub use ready::note_rpc;
 
 /// Upper bounds of histogram buckets.
 const SECONDS: [f64; 13] = [

@@ -1,6 +1,7 @@
 //! Schedulers, workers and daemons as processes: side by side, stopped, and with a database that goes away.
 #![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
 
+mod census;
 mod health;
 mod processes;
 mod schedulers;

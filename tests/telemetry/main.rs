@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use lgi_mm::telemetry::{self, Outage, metric};
+use lgi_mm::{
+    config::Settings,
+    telemetry::{self, Outage, Served, metric},
+};
 use reqwest::StatusCode;
 use tokio_util::sync::CancellationToken;
 
@@ -85,8 +88,11 @@ async fn metrics_health_and_readiness_are_served_until_told_to_stop() {
     let stop = CancellationToken::new();
     let served = tokio::spawn(telemetry::serve(
         address,
-        prometheus,
-        test.pool.clone(),
+        Served {
+            prometheus,
+            pool: test.pool.clone(),
+            census: Settings::default().census(),
+        },
         stop.clone(),
     ));
 
