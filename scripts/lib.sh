@@ -143,6 +143,9 @@ ensure_prometheus() {
         die "Prometheus and Alertmanager cannot be fetched: put them into PATH"
     local package
     for package in "$home"/apt/*.deb; do dpkg -x "$package" "$home"; done
+    # Debian's build reads its templates from a fixed place that only root can fill: a path of the same length, relative to
+    # usr/, takes its place.
+    sed -i 's#/usr/share/prometheus/alertmanager#.////share/prometheus/alertmanager#g' "$home/usr/bin/prometheus-alertmanager"
     rm -rf "$home/apt"
 }
 

@@ -14,7 +14,9 @@ fn rules() -> String {
 
 fn alerts() -> Vec<String> {
     let rules = rules();
-    let names = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let names = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "));
     names.map(str::to_owned).collect()
 }
 
@@ -28,7 +30,12 @@ fn every_alert_has_a_section_and_no_section_is_orphaned() {
         .collect();
     let alerts = alerts();
     assert!(alerts.len() >= 15, "{alerts:?}");
-    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    let set = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<BTreeSet<_>>()
+    };
     assert_eq!(set(&sections), alerts.iter().cloned().collect());
     for section in runbook.split("\n## ").skip(1) {
         for part in ["**Meaning.**", "**Look at**", "**Do**"] {
