@@ -1,6 +1,6 @@
 //! `daemon`, `scheduler`, `worker`, `migrate`.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use clap::Args;
 use serde_json::json;
@@ -12,6 +12,7 @@ use super::{CliError, Out, live, world::World};
 use crate::{
     config::{PASSWORD_VARIABLE, Settings, UNSAFE_KEY_VARIABLE},
     engine::Engine,
+    ports::Chain,
     queue::{
         self, handlers, scheduler,
         tasks::{SETTLES, SettleTask, TICKS, TickTask},
@@ -238,6 +239,7 @@ fn serve_metrics(settings: &Settings, world: &World, stop: &CancellationToken) -
         Served {
             prometheus,
             pool: world.pool.clone(),
+            nodes: nodes(world),
             census: settings.census(),
         },
     );
@@ -249,6 +251,13 @@ fn serve_metrics(settings: &Settings, world: &World, stop: &CancellationToken) -
         }
         served
     }))
+}
+
+fn nodes(world: &World) -> telemetry::Nodes {
+    let chains = world.live().chains().iter();
+    chains
+        .map(|(name, live)| (name.clone(), live.chain.clone() as Arc<dyn Chain>))
+        .collect()
 }
 
 async fn ended(metrics: Metrics) -> Result<(), CliError> {

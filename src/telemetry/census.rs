@@ -16,6 +16,7 @@ use tracing::info;
 
 use super::{
     Origin, Outage,
+    balances::{Balances, Nodes},
     metrics::{describe, metric},
 };
 
@@ -54,13 +55,19 @@ impl Census {
     }
 
     /// Tries to be the one, and takes the census while it is, until `stop`.
-    pub async fn run(&self, pool: &PgPool, settings: CensusSettings, stop: &CancellationToken) {
+    pub async fn run(
+        &self,
+        pool: &PgPool,
+        nodes: &Nodes,
+        settings: CensusSettings,
+        stop: &CancellationToken,
+    ) {
         let mut outage = Outage::new("the census");
         while !stop.is_cancelled() {
             self.publish(String::new());
             tokio::select! {
                 () = stop.cancelled() => {}
-                ended = self.hold(pool, settings, &mut outage) => {
+                ended = self.hold(pool, nodes, settings, &mut outage) => {
                     if let Err(error) = ended {
                         outage.failed(&error);
                     }
@@ -78,6 +85,7 @@ impl Census {
     async fn hold(
         &self,
         pool: &PgPool,
+        nodes: &Nodes,
         settings: CensusSettings,
         outage: &mut Outage,
     ) -> Result<(), sqlx::Error> {
@@ -88,8 +96,10 @@ impl Census {
             tokio::time::sleep(settings.every).await;
         }
         info!("taking the census: metrics of jobs, queues and wallets are exported here");
+        let mut balances = Balances::default();
         loop {
-            let taken = timely(take(&mut connection, settings.max_jobs)).await?;
+            timely(balances.refresh(&mut connection, nodes)).await?;
+            let taken = timely(take(&mut connection, settings.max_jobs, &balances)).await?;
             outage.recovered();
             self.publish(taken);
             tokio::time::sleep(settings.every).await;
@@ -111,11 +121,17 @@ async fn timely<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result
 }
 
 /// Takes one census: a fixed number of statements, whatever there is.
-///
-/// # Errors
-/// [`sqlx::Error`] if the database does not answer.
-pub async fn take(connection: &mut PgConnection, max_jobs: u32) -> Result<String, sqlx::Error> {
-    let facts = Facts::load(connection, max_jobs).await?;
+async fn take(
+    connection: &mut PgConnection,
+    max_jobs: u32,
+    balances: &Balances,
+) -> Result<String, sqlx::Error> {
+    let mut facts = Facts::load(connection, max_jobs).await?;
+    for signer in &mut facts.signers {
+        if signer.realm == "live" {
+            signer.native_balance = balances.of(&signer.chain, &signer.wallet);
+        }
+    }
     // A recorder of its own each time: what is not there any more leaves no series behind.
     let recorder = PrometheusBuilder::new().build_recorder();
     with_local_recorder(&recorder, || {

@@ -8,15 +8,17 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{Census, CensusSettings, ready};
+use super::{Census, CensusSettings, Nodes, ready};
 
 /// What is served.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Served {
     /// What this process counts itself.
     pub prometheus: PrometheusHandle,
     /// The database, which readiness and the census ask.
     pub pool: PgPool,
+    /// Nodes to ask for balances of live wallets.
+    pub nodes: Nodes,
     /// How the census is taken, should it be this process that takes it.
     pub census: CensusSettings,
 }
@@ -30,6 +32,7 @@ pub async fn serve(address: SocketAddr, served: Served, stop: CancellationToken)
     let Served {
         prometheus,
         pool,
+        nodes,
         census: settings,
     } = served;
     let census = Census::default();
@@ -51,7 +54,7 @@ pub async fn serve(address: SocketAddr, served: Served, stop: CancellationToken)
     let listener = tokio::net::TcpListener::bind(address).await?;
     info!(address = %listener.local_addr()?, "metrics served");
     let counting = stop.clone();
-    let counting = tokio::spawn(async move { census.run(&pool, settings, &counting).await });
+    let counting = tokio::spawn(async move { census.run(&pool, &nodes, settings, &counting).await });
     let served = axum::serve(listener, app)
         .with_graceful_shutdown(stop.cancelled_owned())
         .await;

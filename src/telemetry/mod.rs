@@ -1,5 +1,6 @@
 //! What an operator sees: log lines, metrics, health and readiness.
 
+mod balances;
 mod census;
 mod http;
 mod logging;
@@ -9,7 +10,8 @@ mod ready;
 use ::metrics::gauge;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-pub use census::{Census, CensusSettings, take};
+pub use balances::Nodes;
+pub use census::{Census, CensusSettings};
 pub use http::{Served, serve};
 pub use logging::{LogFormat, Outage, init_logging};
 pub use metrics::{Kind, METRICS, Metric, Origin, metric, page};

@@ -3,6 +3,7 @@
 
 mod census;
 mod health;
+mod logs;
 mod processes;
 mod schedulers;
 #[path = "../support/mod.rs"]

@@ -109,6 +109,7 @@ async fn metrics_health_and_readiness_are_served_until_told_to_stop() {
         Served {
             prometheus,
             pool: test.pool.clone(),
+            nodes: telemetry::Nodes::new(),
             census: Settings::default().census(),
         },
         stop.clone(),
