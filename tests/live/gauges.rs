@@ -1,11 +1,13 @@
-//! What a live wallet has left for gas is exported, and a chain whose nodes are gone makes its services not ready.
+//! What a live wallet has left for gas is exported.
 
 use std::time::{Duration, Instant};
 
 use lgi_mm::devnet::BlockTime;
-use serde_json::json;
 
-use crate::live::{PATIENCE, World};
+use crate::{
+    buy_once, clanker,
+    live::{PATIENCE, World},
+};
 
 /// Status and body, once it listens.
 async fn get(listen: &str, path: &str) -> (u16, String) {
@@ -17,11 +19,8 @@ async fn get(listen: &str, path: &str) -> (u16, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_live_wallets_coins_are_exported() {
-    let world = World::new(BlockTime::Instant).await;
-    let rules = json!({ "accumulate": { "dca_amount_usd": 10, "dca_interval": "1h" } });
-    world
-        .start(world.devnet.deployment().clanker, "CLAWDIA", rules)
-        .await;
+    let world = World::new(BlockTime::Every("1s".parse().expect("a span"))).await;
+    clanker(&world, buy_once()).await;
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let listen = listener.local_addr().expect("an address").to_string();
     drop(listener);
