@@ -108,6 +108,47 @@ ensure_contracts() {
     printf '%s\n' "$stamp" >"$LGI_MM_CONTRACTS/installed"
 }
 
+# The package archive this machine uses, as a line of a sources list with another suite.
+debian_source() {
+    local suite=$1 uri
+    uri=$(
+        {
+            sed -n 's/^URIs:[[:space:]]*//p' /etc/apt/sources.list.d/*.sources
+            sed -n 's/^deb[[:space:]]\+\(\[[^]]*\][[:space:]]\+\)\?//p' /etc/apt/sources.list /etc/apt/sources.list.d/*.list
+        } 2>/dev/null | awk '$1 ~ /\/debian\/?$/ { print $1; exit }'
+    )
+    [ -n "$uri" ] || return 1
+    printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$uri" "$suite"
+}
+
+# Prometheus and Alertmanager with their tools, as new as what docker-compose.yml runs: unpacked, not installed.
+ensure_prometheus() {
+    local home=$tools/prometheus program missing=
+    export PATH=$home/usr/bin:$PATH
+    for program in prometheus promtool prometheus-alertmanager amtool; do have "$program" || missing=$program; done
+    if [ -z "$missing" ] && promtool --version 2>&1 | grep -q 'version 3'; then return 0; fi
+    if ! have apt-get || ! have dpkg; then
+        die "no Prometheus 3 ($missing is missing) and no apt-get to fetch it: put prometheus, promtool, prometheus-alertmanager and amtool into PATH"
+    fi
+    say "fetching Prometheus and Alertmanager (about half a minute)"
+    rm -rf "$home"
+    mkdir -p "$home"/apt/{state/lists/partial,cache/archives/partial}
+    debian_source sid >"$home/apt/sources.list" ||
+        die "no Debian archive among this machine's package sources: put Prometheus 3 and Alertmanager into PATH"
+    touch "$home/apt/status"
+    local apt=(apt-get -qq -o "Dir::State=$home/apt/state" -o "Dir::State::status=$home/apt/status"
+        -o "Dir::Cache=$home/apt/cache" -o "Dir::Etc::sourcelist=$home/apt/sources.list" -o Dir::Etc::sourceparts=-
+        -o Acquire::Languages=none -o "APT::Sandbox::User=$(id -un)")
+    (cd "$home/apt" && "${apt[@]}" update && "${apt[@]}" download prometheus promtool prometheus-alertmanager) >&2 ||
+        die "Prometheus and Alertmanager cannot be fetched: put them into PATH"
+    local package
+    for package in "$home"/apt/*.deb; do dpkg -x "$package" "$home"; done
+    # Debian's build reads its templates from a fixed place that only root can fill: a path of the same length, relative to
+    # usr/, takes its place.
+    sed -i 's#/usr/share/prometheus/alertmanager#.////share/prometheus/alertmanager#g' "$home/usr/bin/prometheus-alertmanager"
+    rm -rf "$home/apt"
+}
+
 # A cargo program of a fixed version, below target/.
 ensure_cargo_tool() {
     local crate=$1 version=$2 program=$3

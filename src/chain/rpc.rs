@@ -24,7 +24,10 @@ use tokio::{
 };
 
 use super::settings::ChainSpec;
-use crate::{ports::RpcError, telemetry::metric};
+use crate::{
+    ports::RpcError,
+    telemetry::{metric, note_rpc},
+};
 
 /// First pause before all nodes are asked again; doubles with each round.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -278,6 +281,7 @@ impl Node {
         let begun = Instant::now();
         let result = self.exchange(requests).await;
         let outcome = if result.is_ok() { "answered" } else { "failed" };
+        note_rpc(&inner.chain, result.is_ok());
         counter!(metric::RPC_REQUESTS, "chain" => inner.chain.clone(), "outcome" => outcome).increment(1);
         histogram!(metric::RPC_DURATION, "chain" => inner.chain.clone()).record(begun.elapsed());
         result

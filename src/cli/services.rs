@@ -1,6 +1,6 @@
 //! `daemon`, `scheduler`, `worker`, `migrate`.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use clap::Args;
 use serde_json::json;
@@ -12,11 +12,12 @@ use super::{CliError, Out, live, world::World};
 use crate::{
     config::{PASSWORD_VARIABLE, Settings, UNSAFE_KEY_VARIABLE},
     engine::Engine,
+    ports::Chain,
     queue::{
         self, handlers, scheduler,
         tasks::{SETTLES, SettleTask, TICKS, TickTask},
     },
-    telemetry,
+    telemetry::{self, Served},
 };
 
 #[derive(Debug, Args)]
@@ -233,15 +234,30 @@ type Metrics = Option<tokio::task::JoinHandle<std::io::Result<()>>>;
 fn serve_metrics(settings: &Settings, world: &World, stop: &CancellationToken) -> Metrics {
     let address = settings.metrics_address()?;
     let prometheus = telemetry::install_metrics()?;
-    let (pool, stop) = (world.pool.clone(), stop.clone());
+    let (stop, served) = (
+        stop.clone(),
+        Served {
+            prometheus,
+            pool: world.pool.clone(),
+            nodes: nodes(world),
+            census: settings.census(),
+        },
+    );
     Some(tokio::spawn(async move {
-        let served = telemetry::serve(address, prometheus, pool, stop).await;
+        let served = telemetry::serve(address, served, stop).await;
         if let Err(error) = &served {
             // Trading does not depend on being watched.
             error!(%address, %error, "metrics are not served; set metrics.listen to a free address, or to off");
         }
         served
     }))
+}
+
+fn nodes(world: &World) -> telemetry::Nodes {
+    let chains = world.live().chains().iter();
+    chains
+        .map(|(name, live)| (name.clone(), live.chain.clone() as Arc<dyn Chain>))
+        .collect()
 }
 
 async fn ended(metrics: Metrics) -> Result<(), CliError> {

@@ -25,7 +25,7 @@ use crate::{
     paper::PaperSettings,
     prices::DexscreenerSettings,
     queue::{QueueConfig, scheduler::SchedulerSettings},
-    telemetry::LogFormat,
+    telemetry::{CensusSettings, LogFormat},
 };
 
 pub use database::{DatabaseSettings, PasswordError, Secret};
@@ -113,6 +113,10 @@ pub struct TradingKeys {
 pub struct MetricsSettings {
     /// Address of `/metrics`, `/healthz` and `/readyz`; `off` for none.
     pub listen: String,
+    /// Time between two counts of jobs, queues and wallets, 1s to 1h.
+    pub census_every: Span,
+    /// Most jobs that get series of their own, 0 to 10000.
+    pub max_jobs: u32,
 }
 
 /// `[log]`
@@ -170,6 +174,8 @@ impl Default for MetricsSettings {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:9464".to_owned(),
+            census_every: Span::from_secs(5),
+            max_jobs: 1_000,
         }
     }
 }
@@ -245,6 +251,7 @@ impl Settings {
         number("scheduler.batch", self.scheduler.batch, 1, 10_000);
         number("worker.concurrency", self.worker.concurrency, 1, 256);
         number("worker.batch", self.worker.batch, 1, 1_000);
+        number("metrics.max_jobs", self.metrics.max_jobs, 0, 10_000);
         number("trading.pipeline_max", self.trading.pipeline_max, 1, 1_000);
         number(
             "dexscreener.requests_per_minute",
@@ -284,6 +291,7 @@ impl Settings {
             "10ms",
             "10m",
         );
+        span("metrics.census_every", self.metrics.census_every, "1s", "1h");
         span("dexscreener.timeout", self.dexscreener.timeout, "100ms", "1m");
         if self.worker.lease.std() < self.worker.heartbeat.std().saturating_mul(3) {
             let allowed = format!(
@@ -303,6 +311,15 @@ impl Settings {
     #[must_use]
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics.listen.parse().ok()
+    }
+
+    /// How the census is taken.
+    #[must_use]
+    pub fn census(&self) -> CensusSettings {
+        CensusSettings {
+            every: self.metrics.census_every.std(),
+            max_jobs: self.metrics.max_jobs,
+        }
     }
 
     /// What the engine is told.

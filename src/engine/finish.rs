@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use alloy_primitives::B256;
-use metrics::counter;
+use metrics::{counter, histogram};
 use tracing::{info, warn};
 
 use super::{Engine, EngineError, Progress, market::gas_paid, observe::Observed};
@@ -118,6 +118,7 @@ impl Engine {
         if fills::commit_failure(&self.pool, trade, failure).await? == Ended::Committed {
             reach("failed");
             count(trade, TradeStatus::Failed);
+            counter!(metric::TRADE_FAILURES, "reason" => <&'static str>::from(failure.kind)).increment(1);
             warn!(job = %trade.job, trade = trade.id, kind = %failure.kind, error = failure.error, "trade failed");
             return Ok(Progress::Final);
         }
@@ -132,6 +133,9 @@ fn count(trade: &Trade, status: TradeStatus) {
         ("status", <&'static str>::from(status)),
     ];
     counter!(metric::TRADES, &labels).increment(1);
+    // This machine's clock may be ahead of the database's, by which slots are dated.
+    let age = (chrono::Utc::now() - trade.slot).to_std().unwrap_or_default();
+    histogram!(metric::TRADE_DURATION).record(age);
 }
 
 /// Gas of everything this trade got mined, wei.

@@ -63,6 +63,7 @@ impl Engine {
     /// [`EngineError`]; nothing is half done, and the step may be tried again.
     pub async fn settle(&self, id: i64) -> Result<Progress, EngineError> {
         let trade = trades::load(&self.pool, id).await?;
+        tracing::Span::current().record("job", trade.job.0);
         let job = self.job_of(trade.job).await?;
         let market = self.markets.market(&job.account).await?;
         let observed = observe(&trade, &job, &market).await;

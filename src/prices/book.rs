@@ -8,6 +8,7 @@ use std::{
 use alloy_primitives::Address;
 use async_trait::async_trait;
 use futures::future::{join, join_all};
+use metrics::counter;
 use sqlx::PgPool;
 
 use super::{
@@ -23,6 +24,7 @@ use crate::{
         price::{Answer, PriceMissing},
     },
     ports::{PoolPriceRequest, PoolPrices, PriceRequest, Prices},
+    telemetry::metric,
 };
 
 /// Names the series that samples of a source belong to: two jobs with the same name share their samples, so
@@ -202,8 +204,19 @@ impl Prices for PriceBook {
             .iter()
             .map(|request| {
                 let sources = request.config.sources.iter();
-                sources.map(|source| answer(*source, request)).collect()
+                sources
+                    .map(|source| {
+                        let answer = answer(*source, request);
+                        count(*source, &answer);
+                        answer
+                    })
+                    .collect()
             })
             .collect()
     }
+}
+
+fn count(source: SourceName, answer: &Answer) {
+    let outcome = if answer.is_ok() { "answered" } else { "failed" };
+    counter!(metric::PRICE_REQUESTS, "source" => source.to_string(), "outcome" => outcome).increment(1);
 }

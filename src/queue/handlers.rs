@@ -92,6 +92,7 @@ async fn drive_all(engine: &Engine, trades: Vec<(JobId, i64)>) {
 async fn drive_each(engine: &Engine, trades: Vec<(Option<JobId>, i64)>) {
     stream::iter(trades)
         .for_each_concurrent(DRIVES_AT_ONCE, |(job, trade)| {
+            // A settle task knows its trade only; the engine says whose it is once it is loaded.
             let span = info_span!("trade", trade, job = job.map(|job| job.0));
             async move {
                 if let Err(error) = engine.drive(trade).await {

@@ -3,6 +3,8 @@
 
 mod architecture;
 mod example;
+mod metrics;
+mod runbook;
 mod schema;
 #[path = "../support/mod.rs"]
 mod support;

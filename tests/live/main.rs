@@ -13,6 +13,7 @@ mod live;
 mod support;
 
 mod balances;
+mod gauges;
 mod halts;
 #[cfg(feature = "failpoints")]
 mod killed;

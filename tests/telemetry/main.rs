@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use lgi_mm::telemetry::{self, Outage, metric};
+use lgi_mm::{
+    config::Settings,
+    telemetry::{self, Outage, Served, metric},
+};
 use reqwest::StatusCode;
 use tokio_util::sync::CancellationToken;
 
@@ -71,6 +74,24 @@ async fn get(address: SocketAddr, path: &str) -> (StatusCode, String) {
     (StatusCode::GATEWAY_TIMEOUT, url)
 }
 
+async fn assert_not_ready(address: SocketAddr, why: &str) {
+    let (status, said) = get(address, "/readyz").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{said}");
+    assert!(said.contains(why), "{why}: {said}");
+}
+
+async fn live_job(pool: &sqlx::PgPool) {
+    sqlx::query(
+        "INSERT INTO jobs (realm, chain, wallet, token_address, token_symbol, token_decimals, quote_address, quote_symbol,
+                           quote_decimals, mode, status, config)
+         VALUES ('live', 'base', '0x' || repeat('1', 40), '0x' || repeat('2', 40), 'TKN', 18, '0x' || repeat('3', 40),
+                 'USDC', 6, 'ACCUMULATE', 'RUNNING', '{}')",
+    )
+    .execute(pool)
+    .await
+    .expect("a live job");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_health_and_readiness_are_served_until_told_to_stop() {
     let test = support::db().await;
@@ -85,8 +106,12 @@ async fn metrics_health_and_readiness_are_served_until_told_to_stop() {
     let stop = CancellationToken::new();
     let served = tokio::spawn(telemetry::serve(
         address,
-        prometheus,
-        test.pool.clone(),
+        Served {
+            prometheus,
+            pool: test.pool.clone(),
+            nodes: telemetry::Nodes::new(),
+            census: Settings::default().census(),
+        },
         stop.clone(),
     ));
 
@@ -105,9 +130,23 @@ async fn metrics_health_and_readiness_are_served_until_told_to_stop() {
     assert!(text.contains("lgi_mm_build_info{version="), "{text}");
 
     assert_eq!(get(address, "/healthz").await.0, StatusCode::OK);
-    assert_eq!(get(address, "/readyz").await.0, StatusCode::OK);
+    let ready = (StatusCode::OK, "ready\n".to_owned());
+    assert_eq!(get(address, "/readyz").await, ready);
+
+    telemetry::note_rpc("base", false);
+    assert_eq!(get(address, "/readyz").await, ready, "no live job asks base");
+    live_job(&test.pool).await;
+    assert_not_ready(address, "no node of base has answered").await;
+    telemetry::note_rpc("base", true);
+    assert_eq!(get(address, "/readyz").await, ready);
+
+    sqlx::query("ALTER TABLE apalis.jobs RENAME TO jobs_away")
+        .execute(&test.pool)
+        .await
+        .expect("renamed");
+    assert_not_ready(address, "the queue's tables cannot be read").await;
     test.pool.close().await;
-    assert_eq!(get(address, "/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
+    assert_not_ready(address, "the database does not answer").await;
     assert_eq!(get(address, "/healthz").await.0, StatusCode::OK, "it still lives");
 
     stop.cancel();

@@ -1,0 +1,63 @@
+//! What a process says of itself over HTTP.
+
+use std::net::SocketAddr;
+
+use axum::{Router, http::StatusCode, routing::get};
+use metrics_exporter_prometheus::PrometheusHandle;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::{Census, CensusSettings, Nodes, ready};
+
+/// What is served.
+#[derive(Clone)]
+pub struct Served {
+    /// What this process counts itself.
+    pub prometheus: PrometheusHandle,
+    /// The database, which readiness and the census ask.
+    pub pool: PgPool,
+    /// Nodes to ask for balances of live wallets.
+    pub nodes: Nodes,
+    /// How the census is taken, should it be this process that takes it.
+    pub census: CensusSettings,
+}
+
+/// Serves `/metrics`, `/healthz` (this process lives) and `/readyz` (it can do its work) until `stop`, and takes the
+/// census if no other process does.
+///
+/// # Errors
+/// [`std::io::Error`] if the address is taken.
+pub async fn serve(address: SocketAddr, served: Served, stop: CancellationToken) -> std::io::Result<()> {
+    let Served {
+        prometheus,
+        pool,
+        nodes,
+        census: settings,
+    } = served;
+    let census = Census::default();
+    let (counted, asked) = (census.clone(), pool.clone());
+    let readiness = move || {
+        let pool = asked.clone();
+        async move {
+            match ready::check(&pool).await {
+                Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
+                Err(missing) => (StatusCode::SERVICE_UNAVAILABLE, format!("{missing}\n")),
+            }
+        }
+    };
+    let metrics = move || std::future::ready(counted.page(&prometheus));
+    let app = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(|| std::future::ready("alive\n")))
+        .route("/readyz", get(readiness));
+    let listener = tokio::net::TcpListener::bind(address).await?;
+    info!(address = %listener.local_addr()?, "metrics served");
+    let counting = stop.clone();
+    let counting = tokio::spawn(async move { census.run(&pool, &nodes, settings, &counting).await });
+    let served = axum::serve(listener, app)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await;
+    counting.abort();
+    served
+}

@@ -1,0 +1,182 @@
+//! Every metric: its name, type, unit, labels and meaning, in one table. `docs/metrics.md` is written from it.
+
+use std::fmt::Write;
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use strum::VariantArray;
+
+/// What a metric is to Prometheus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "lowercase")]
+pub enum Kind {
+    /// Only grows, but for a restart.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Observations in buckets.
+    Histogram,
+}
+
+/// Who exports a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray)]
+pub enum Origin {
+    /// Every process, of its own work: add them up.
+    Process,
+    /// The one process that takes the census, of the database as a whole.
+    Fleet,
+    /// The one process that takes the census, for each of at most `metrics.max_jobs` jobs.
+    Job,
+}
+
+/// One metric.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Its name; base units are part of it.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// Seconds, usd, tokens and so on; empty for plain numbers.
+    pub unit: &'static str,
+    /// Names of its labels.
+    pub labels: &'static [&'static str],
+    /// Who exports it.
+    pub origin: Origin,
+    /// What it says, values of labels included.
+    pub meaning: &'static str,
+}
+
+macro_rules! table {
+    ($($constant:ident = $name:literal $kind:ident $unit:literal [$($label:literal),*] $origin:ident $meaning:literal;)*) => {
+        /// The names.
+        pub mod metric {
+            $(#[doc = $meaning] pub const $constant: &str = $name;)*
+        }
+
+        /// All metrics.
+        pub const METRICS: &[Metric] = &[$(Metric {
+            name: metric::$constant,
+            kind: Kind::$kind,
+            unit: $unit,
+            labels: &[$($label),*],
+            origin: Origin::$origin,
+            meaning: $meaning,
+        }),*];
+    };
+}
+
+table! {
+    BUILD_INFO = "lgi_mm_build_info" Gauge "" ["version"] Process "The running version; always 1";
+    CENSUS_LEADER = "lgi_mm_census_leader" Gauge "" [] Process "1 in the process that takes the census, else 0";
+    TICKS = "lgi_mm_ticks_total" Counter "" ["outcome"] Process "Ticks by outcome: held, traded, repeated, unknown, failed";
+    HOLDS = "lgi_mm_holds_total" Counter "" ["reason"] Process "Ticks that did not trade, by reason";
+    TICK_LAG = "lgi_mm_tick_lag_seconds" Histogram "seconds" [] Process "Time from a slot to its evaluation";
+    TICK_DURATION = "lgi_mm_tick_duration_seconds" Histogram "seconds" [] Process "Time to evaluate one group of ticks";
+    TRADES = "lgi_mm_trades_total" Counter "" ["side", "reason", "status"] Process "Trades that ended, by side, reason and status: EXECUTED, FAILED";
+    TRADE_FAILURES = "lgi_mm_trade_failures_total" Counter "" ["reason"] Process "Trades that failed, by what failed them: reverted, cancelled, expired, foreign";
+    TRADE_DURATION = "lgi_mm_trade_duration_seconds" Histogram "seconds" [] Process "Time from a slot to the end of its trade, executed or failed";
+    SLOTS_CLAIMED = "lgi_mm_slots_claimed_total" Counter "" [] Process "Slots handed to the queue";
+    SLOTS_MISSED = "lgi_mm_slots_missed_total" Counter "" [] Process "Slots that never ran because a later one was due";
+    PRICE_REQUESTS = "lgi_mm_price_requests_total" Counter "" ["source", "outcome"] Process "Prices asked of a source for a job, by outcome: answered, failed";
+    RPC_REQUESTS = "lgi_mm_rpc_requests_total" Counter "" ["chain", "outcome"] Process "Round trips to nodes, by outcome: answered, failed";
+    RPC_DURATION = "lgi_mm_rpc_duration_seconds" Histogram "seconds" ["chain"] Process "Time of one round trip to a node";
+    NOTIFICATIONS = "lgi_mm_notifications_total" Counter "" ["receiver", "outcome"] Process "Notifications by receiver and outcome";
+    PRUNED_ROWS = "lgi_mm_pruned_rows_total" Counter "" ["table"] Process "Rows that retention deleted";
+    JOBS = "lgi_mm_jobs" Gauge "" ["status", "mode", "realm"] Fleet "Jobs that are not archived";
+    JOBS_WITHOUT_SERIES = "lgi_mm_jobs_without_series" Gauge "" [] Fleet "Jobs past metrics.max_jobs: they have no series of their own";
+    OPEN_TRADES = "lgi_mm_open_trades" Gauge "" [] Fleet "Trades that are neither executed nor failed";
+    OPEN_TRADE_AGE = "lgi_mm_open_trade_age_seconds" Gauge "seconds" [] Fleet "Age of the oldest open trade; 0 without one";
+    QUEUE_TASKS = "lgi_mm_queue_tasks" Gauge "" ["queue", "status"] Fleet "Tasks in the queue, by status: pending, running, done, failed, killed";
+    QUEUE_OLDEST_AGE = "lgi_mm_queue_oldest_age_seconds" Gauge "seconds" ["queue"] Fleet "How long the oldest due task has been waiting; 0 without one";
+    WORKERS = "lgi_mm_workers" Gauge "" [] Fleet "Worker processes with a heartbeat in the last 15 seconds";
+    SCHEDULE_LAG = "lgi_mm_schedule_lag_seconds" Gauge "seconds" [] Fleet "How long the most overdue slot has been waiting for a scheduler; 0 without one";
+    SIGNER_HALTED = "lgi_mm_signer_halted" Gauge "" ["realm", "chain", "wallet"] Fleet "1 if this wallet may not trade until reconcile has been run";
+    SIGNER_NONCE_GAP = "lgi_mm_signer_nonce_gap" Gauge "" ["realm", "chain", "wallet"] Fleet "Nonces handed out whose transaction is not settled";
+    SIGNER_OPEN_TRANSACTIONS = "lgi_mm_signer_open_transactions" Gauge "" ["realm", "chain", "wallet"] Fleet "Transactions of open trades";
+    SIGNER_NATIVE_BALANCE = "lgi_mm_signer_native_balance" Gauge "coins" ["realm", "chain", "wallet"] Fleet "Whole native coins; of a live wallet, as a node said in the last minute";
+    OUTBOX_PENDING = "lgi_mm_outbox_pending" Gauge "" [] Fleet "Events that are not delivered";
+    OUTBOX_OLDEST_AGE = "lgi_mm_outbox_oldest_age_seconds" Gauge "seconds" [] Fleet "Age of the oldest event that is not delivered; 0 without one";
+    TABLE_BYTES = "lgi_mm_table_bytes" Gauge "bytes" ["table"] Fleet "Size of a table with its indexes";
+    JOB_INFO = "lgi_mm_job_info" Gauge "" ["job_id", "token", "symbol", "chain", "mode"] Job "What a job is about; always 1";
+    JOB_STATUS = "lgi_mm_job_status" Gauge "" ["job_id", "status"] Job "1 for the status that a job has: IDLE, RUNNING, PAUSED, LIQUIDATING, ERROR";
+    JOB_HOLD = "lgi_mm_job_hold" Gauge "" ["job_id", "reason"] Job "1 for the reason why the last tick did not trade; absent if it did";
+    JOB_PRICE = "lgi_mm_job_price_usd" Gauge "usd" ["job_id"] Job "Last accepted price of one whole token";
+    JOB_PRICE_TIME = "lgi_mm_job_price_timestamp_seconds" Gauge "seconds" ["job_id"] Job "When that price was observed";
+    JOB_LAST_TICK = "lgi_mm_job_last_tick_timestamp_seconds" Gauge "seconds" ["job_id"] Job "The newest slot that was decided";
+    JOB_POSITION = "lgi_mm_job_position_tokens" Gauge "tokens" ["job_id"] Job "Whole tokens held";
+    JOB_COST = "lgi_mm_job_cost_usd" Gauge "usd" ["job_id"] Job "Cost basis of the position";
+    JOB_AVERAGE_COST = "lgi_mm_job_average_cost_usd" Gauge "usd" ["job_id"] Job "Cost basis of one whole token; absent without a position";
+    JOB_SPENT = "lgi_mm_job_spent_usd" Gauge "usd" ["job_id"] Job "Paid for buys in this cycle";
+    JOB_RECEIVED = "lgi_mm_job_received_usd" Gauge "usd" ["job_id"] Job "Got from sells in this cycle";
+    JOB_REALIZED_PNL = "lgi_mm_job_realized_pnl_usd" Gauge "usd" ["job_id"] Job "Proceeds less cost of what was sold in this cycle";
+    JOB_UNREALIZED_PNL = "lgi_mm_job_unrealized_pnl_usd" Gauge "usd" ["job_id"] Job "Value of the position less its cost; absent without a price";
+    JOB_GAS = "lgi_mm_job_gas_usd" Gauge "usd" ["job_id"] Job "Paid for gas in this cycle";
+    JOB_BUDGET_LEFT = "lgi_mm_job_budget_left_usd" Gauge "usd" ["job_id"] Job "What may still be bought: max_accumulation_usd less cost, or the quote balance of a liquidity job";
+}
+
+/// Tells the recorder in use what every metric of this origin means.
+pub(super) fn describe(wanted: impl Fn(Origin) -> bool) {
+    for metric in METRICS.iter().filter(|metric| wanted(metric.origin)) {
+        let unit = match metric.unit {
+            "seconds" => Unit::Seconds,
+            "bytes" => Unit::Bytes,
+            _ => Unit::Count,
+        };
+        match metric.kind {
+            Kind::Counter => describe_counter!(metric.name, unit, metric.meaning),
+            Kind::Gauge => describe_gauge!(metric.name, unit, metric.meaning),
+            Kind::Histogram => describe_histogram!(metric.name, unit, metric.meaning),
+        }
+    }
+}
+
+/// The page `docs/metrics.md`.
+#[must_use]
+pub fn page() -> String {
+    let mut page = String::from(INTRODUCTION);
+    for origin in Origin::VARIANTS {
+        let heading = match origin {
+            Origin::Process => "Of each process",
+            Origin::Fleet => "Of the fleet (one process)",
+            Origin::Job => "Of each job (one process)",
+        };
+        // Writing to a string cannot fail.
+        let _ = write!(
+            page,
+            "\n## {heading}\n\n| name | type | unit | labels | meaning |\n|---|---|---|---|---|\n"
+        );
+        for metric in METRICS.iter().filter(|metric| metric.origin == *origin) {
+            let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+            let _ = writeln!(
+                page,
+                "| `{}` | {} | {} | {} | {} |",
+                metric.name,
+                metric.kind,
+                metric.unit,
+                labels.join(", "),
+                metric.meaning
+            );
+        }
+    }
+    page
+}
+
+const INTRODUCTION: &str = "\
+# Metrics
+
+This page is written from the table in `src/telemetry/metrics.rs`; a test compares them:
+`UPDATE_DOCS=1 cargo test --test documents metrics` writes it anew.
+
+Scheduler, worker and daemon serve `/metrics` at `metrics.listen`. What a process counts itself, it exports itself.
+What is true of the whole installation comes from the database, through one process at a time: whoever holds an
+advisory lock takes the census every `metrics.census_every` and says so with `lgi_mm_census_leader`; when it is gone,
+another takes over. A removed job's series vanish with the next census.
+
+## How many series
+
+A job has at most 16 series: 14 with one value each, one hold reason and one status. `metrics.max_jobs` (1000 by default)
+bounds them: 1,000 jobs make 16,000 series, and 10,000 jobs make 16,000 as well unless the bound is raised to 10,000
+(160,000 series). Jobs in ERROR and jobs with an open trade come first, then the lowest numbers;
+`lgi_mm_jobs_without_series` says how many are left out. Everything else does not grow with the number of jobs: holds have
+about 40 reasons, trades 2 sides x 7 reasons x 2 statuses, each histogram 14 buckets (times chains for RPC), and queues,
+signers, chains and tables are few. A census is a fixed number of SQL statements, however many jobs there are.
+";

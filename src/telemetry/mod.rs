@@ -1,0 +1,33 @@
+//! What an operator sees: log lines, metrics, health and readiness.
+
+mod balances;
+mod census;
+mod http;
+mod logging;
+mod metrics;
+mod ready;
+
+use ::metrics::gauge;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+pub use balances::Nodes;
+pub use census::{Census, CensusSettings};
+pub use http::{Served, serve};
+pub use logging::{LogFormat, Outage, init_logging};
+pub use metrics::{Kind, METRICS, Metric, Origin, metric, page};
+pub use ready::note_rpc;
+
+/// Upper bounds of histogram buckets.
+const SECONDS: [f64; 13] = [
+    0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+
+/// Starts counting. `None` if this process counts already.
+#[must_use]
+pub fn install_metrics() -> Option<PrometheusHandle> {
+    let builder = PrometheusBuilder::new().set_buckets(&SECONDS).ok()?;
+    let handle = builder.install_recorder().ok()?;
+    metrics::describe(|origin| origin == Origin::Process);
+    gauge!(metric::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    Some(handle)
+}

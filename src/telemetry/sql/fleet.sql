@@ -1,0 +1,10 @@
+SELECT (SELECT count(*) FROM trades WHERE status IN ('PENDING', 'SUBMITTED')),
+       (SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM trades
+        WHERE status IN ('PENDING', 'SUBMITTED')),
+       (SELECT count(DISTINCT split_part(id, '-', 1)) FROM apalis.workers
+        WHERE worker_type LIKE 'lgi-mm:%' AND last_seen > now() - interval '15 s'),
+       (SELECT greatest(coalesce(extract(epoch FROM now() - min(due_at)), 0), 0)::float8 FROM job_slots
+        WHERE open_slot IS NULL AND due_at IS NOT NULL),
+       (SELECT count(*) FROM outbox WHERE delivered_at IS NULL),
+       (SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM outbox
+        WHERE delivered_at IS NULL)

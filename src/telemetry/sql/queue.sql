@@ -1,0 +1,12 @@
+-- Queues and states that are empty are said too: a series that comes and goes cannot be alerted on.
+SELECT q.name, s.name, coalesce(t.tasks, 0), coalesce(t.oldest, 0)::float8
+FROM (VALUES ('ticks'), ('settles')) q (name)
+CROSS JOIN (VALUES ('pending'), ('running'), ('done'), ('failed'), ('killed')) s (name)
+LEFT JOIN (
+    SELECT split_part(job_type, ':', 2) AS queue,
+           CASE status WHEN 'Queued' THEN 'pending' ELSE lower(status) END AS status,
+           count(*) AS tasks,
+           extract(epoch FROM now() - min(run_at) FILTER (WHERE status = 'Pending' AND run_at <= now())) AS oldest
+    FROM apalis.jobs WHERE job_type LIKE 'lgi-mm:%'
+    GROUP BY 1, 2
+) t ON t.queue = q.name AND t.status = s.name
