@@ -9,6 +9,7 @@ pub mod accumulate;
 pub mod chains;
 pub mod config;
 pub mod decision;
+pub mod event;
 pub mod job;
 pub mod limits;
 pub mod liquidate;

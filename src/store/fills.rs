@@ -8,13 +8,14 @@ use super::{
     StoreError,
     jobs::{self, Job},
     numeric::signed,
-    orders, signers,
+    orders, outbox, signers,
     trades::Trade,
 };
 use crate::domain::{
     Timestamp,
     accounting::{Booked, Fill, book, write_down},
     decision::Reason,
+    event::Event,
     job::{Command, FAILURES_IN_A_ROW_MAX, JobId, JobStatus, Transition, transition},
     span::Span,
     trade::FailureKind,
@@ -124,7 +125,7 @@ pub async fn commit_fill(pool: &PgPool, trade: &Trade, settled: &Settlement) -> 
         "trade": trade.id, "side": trade.side, "reason": trade.reason, "base_amount": fill.base_amount,
         "quote_amount": fill.quote_amount, "price_usd": settled.price, "tx_hash": settled.hash,
     });
-    notify(&mut tx, trade, "trade_executed", payload).await?;
+    outbox::write(&mut tx, job.id, Some(trade.id), Event::TradeFilled, payload).await?;
     tx.commit().await?;
     Ok(Ended::Committed)
 }
@@ -233,7 +234,7 @@ pub(super) async fn finish_liquidation(connection: &mut PgConnection, job: &Job)
         let before = json!({ "status": job.status });
         let after = json!({ "status": status });
         jobs::event(
-            connection,
+            &mut *connection,
             job.id,
             "engine",
             "liquidated",
@@ -241,6 +242,8 @@ pub(super) async fn finish_liquidation(connection: &mut PgConnection, job: &Job)
             Some(after),
         )
         .await?;
+        let payload = json!({ "cycle": job.cycle });
+        outbox::write(connection, job.id, None, Event::JobLiquidated, payload).await?;
     }
     Ok(())
 }
@@ -342,11 +345,11 @@ pub async fn commit_failure(pool: &PgPool, trade: &Trade, failure: &Failure) -> 
     .execute(&mut *tx)
     .await?;
     if failures >= FAILURES_IN_A_ROW_MAX {
-        stop_failing(&mut tx, &job, failures).await?;
+        stop_failing(&mut tx, &job, failures, &failure.error).await?;
     }
     release(&mut tx, trade, &job).await?;
     let payload = json!({ "trade": trade.id, "side": trade.side, "reason": trade.reason, "kind": failure.kind, "error": failure.error });
-    notify(&mut tx, trade, "trade_failed", payload).await?;
+    outbox::write(&mut tx, job.id, Some(trade.id), Event::TradeFailed, payload).await?;
     tx.commit().await?;
     Ok(Ended::Committed)
 }
@@ -358,12 +361,27 @@ fn backoff(first: Span, failures: u32) -> Span {
     Span::from_millis(millis.saturating_mul(1 << doublings))
 }
 
-async fn stop_failing(connection: &mut PgConnection, job: &Job, failures: u32) -> Result<(), StoreError> {
+async fn stop_failing(
+    connection: &mut PgConnection,
+    job: &Job,
+    failures: u32,
+    error: &str,
+) -> Result<(), StoreError> {
     if let Ok(Transition::To(status)) = transition(job.status, job.status_before_stop, Command::Fail) {
         orders::set_status(connection, job.id, job.status, status).await?;
         let before = json!({ "status": job.status });
         let after = json!({ "status": status, "failures_in_row": failures });
-        jobs::event(connection, job.id, "engine", "error", Some(before), Some(after)).await?;
+        jobs::event(
+            &mut *connection,
+            job.id,
+            "engine",
+            "error",
+            Some(before),
+            Some(after),
+        )
+        .await?;
+        let payload = json!({ "failures_in_row": failures, "error": error });
+        outbox::write(connection, job.id, None, Event::JobError, payload).await?;
     }
     Ok(())
 }
@@ -375,22 +393,4 @@ async fn release(connection: &mut PgConnection, trade: &Trade, job: &Job) -> Res
         .await?;
     signers::balances_moved(connection, &job.account).await?;
     signers::wake(connection).await
-}
-
-pub(super) async fn notify(
-    connection: &mut PgConnection,
-    trade: &Trade,
-    event: &str,
-    payload: serde_json::Value,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "INSERT INTO outbox (job_id, trade_id, event, payload) VALUES ($1, $2, $3, $4)",
-        trade.job.0,
-        trade.id,
-        event,
-        payload,
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
 }

@@ -5,6 +5,7 @@ pub mod foreign;
 pub mod jobs;
 mod numeric;
 pub mod orders;
+mod outbox;
 pub mod pools;
 pub mod repairs;
 pub mod samples;

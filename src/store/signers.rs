@@ -10,7 +10,7 @@ use super::{
     numeric::{amount, lower, signed, unsigned},
 };
 use crate::{
-    domain::{Timestamp, job::Account, trade::Purpose, units::Amount},
+    domain::{Timestamp, event::Event, job::Account, trade::Purpose, units::Amount},
     ports::{Asset, Fees, SendError, SignedTransaction},
 };
 
@@ -78,7 +78,8 @@ pub async fn find(pool: &PgPool, account: &Account) -> Result<Option<SignerState
     .transpose()
 }
 
-/// Stops a signer: it signs nothing until somebody has looked. The first reason stays.
+/// Stops a signer: it signs nothing until somebody has looked. The first reason stays, and is the one
+/// that is announced, by the same statement.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -88,12 +89,18 @@ pub async fn halt<'e>(
     reason: &str,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "UPDATE signers SET halted_at = now(), halted_reason = $4
-         WHERE realm = $1 AND chain = $2 AND address = $3 AND halted_at IS NULL",
+        "WITH halted AS (
+             UPDATE signers SET halted_at = now(), halted_reason = $4
+             WHERE realm = $1 AND chain = $2 AND address = $3 AND halted_at IS NULL
+             RETURNING realm, chain, address, halted_reason)
+         INSERT INTO outbox (event, payload)
+         SELECT $5, jsonb_build_object('realm', realm, 'chain', chain, 'wallet', address, 'reason', halted_reason)
+         FROM halted",
         account.realm.to_string(),
         account.chain,
         lower(account.wallet) as _,
         reason,
+        Event::SignerHalted.to_string(),
     )
     .execute(executor)
     .await?;

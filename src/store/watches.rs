@@ -5,16 +5,17 @@ use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
 use super::{
-    StoreError, fills,
+    StoreError,
     jobs::{self, Job},
     numeric::{amount, hash, lower, signed, unsigned, usd, word},
-    signers,
+    outbox, signers,
     trades::Trade,
 };
 use crate::{
     domain::{
         accounting::{Fill, unbook},
         decision::{Position, Side},
+        event::Event,
         job::JobId,
         span::Span,
         units::{MoneyError, Usd},
@@ -215,7 +216,7 @@ pub async fn reverse(
     signers::wake(&mut tx).await?;
     let payload = json!({ "trade": trade.id, "tx_hash": watched.hash, "error": why });
     jobs::event(&mut tx, job.id, "engine", "reversed", None, Some(payload.clone())).await?;
-    fills::notify(&mut tx, trade, "trade_reversed", payload).await?;
+    outbox::write(&mut tx, job.id, Some(trade.id), Event::TradeReversed, payload).await?;
     tx.commit().await?;
     Ok(Reversed::Committed)
 }

@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod events;
 mod exactly_once;
 mod faults;
 mod fees;

@@ -1,0 +1,26 @@
+//! What is worth telling somebody who is not looking.
+
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
+/// Something that happened to a job, a trade or a signer. `docs/notifications.md` lists the payloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr, VariantArray)]
+pub enum Event {
+    /// A trade is final and its fill is in the ledger.
+    #[strum(serialize = "trade.filled")]
+    TradeFilled,
+    /// A trade is final and nothing moved.
+    #[strum(serialize = "trade.failed")]
+    TradeFailed,
+    /// The chain took a fill back; its trade is open again.
+    #[strum(serialize = "trade.reversed")]
+    TradeReversed,
+    /// Too many failures in a row: the job stands still until it is resumed.
+    #[strum(serialize = "job.error")]
+    JobError,
+    /// A liquidation is complete; the job is idle.
+    #[strum(serialize = "job.liquidated")]
+    JobLiquidated,
+    /// A signer signs nothing new until its owner has looked.
+    #[strum(serialize = "signer.halted")]
+    SignerHalted,
+}
