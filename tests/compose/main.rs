@@ -1,0 +1,180 @@
+//! docker-compose.yml without an engine: Compose itself resolves the file, and every service of ours is started from
+//! it as a plain process, with its command, its environment and nothing else.
+#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+
+mod stack;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::{
+    process::{Child, Command},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+use stack::Stack;
+
+const TOKEN: &str = "0xbbd9aDe16525acb4B336b6dAd3b9762901522B07";
+
+/// Prices without a network, and a slot every second.
+const START: [&str; 12] = [
+    "start",
+    TOKEN,
+    "--mode",
+    "accumulate",
+    "--symbol",
+    "CLAWD",
+    "--set",
+    "price.sources=[\"generated\"]",
+    "--set",
+    "schedule=\"* * * * * *\"",
+    "--set",
+    "accumulate.dca_amount_usd=5",
+];
+
+fn run(command: &mut Command) -> String {
+    let ran = command.output().expect("our own program");
+    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert!(ran.status.success(), "{command:?}: {said}");
+    String::from_utf8_lossy(&ran.stdout).into_owned()
+}
+
+async fn until(what: &str, mut there: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !there().await {
+        assert!(begun.elapsed() < Duration::from_secs(60), "never: {what}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn end(mut service: Child, grace: Duration) {
+    let pid = Pid::from_raw(i32::try_from(service.id()).expect("a pid"));
+    kill(pid, Signal::SIGTERM).expect("a signal");
+    let begun = Instant::now();
+    let status = service.wait().expect("an end");
+    assert!(status.success() && begun.elapsed() < grace, "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_service_of_ours_runs_with_what_the_compose_file_gives_it() {
+    let stack = Stack::new().await;
+    // Nothing is there before migrate, and migrate leaves nothing running.
+    run(&mut stack.service("migrate", 0));
+    let mut scheduler = stack.service("scheduler", 1).spawn().expect("a scheduler");
+    // As `--scale worker=2` would.
+    let workers: Vec<Child> = [2, 3]
+        .map(|port| stack.service("worker", port).spawn().expect("a worker"))
+        .into();
+    for (service, port) in [("scheduler", 1), ("worker", 2), ("worker", 3)] {
+        until("healthy", async || {
+            stack.health(service, port).status().expect("a check").success()
+        })
+        .await;
+    }
+    run(stack.service("cli", 0).args(START));
+    let traded = "SELECT count(*) FROM trades WHERE status = 'EXECUTED'";
+    until("two trades", async || {
+        let count = sqlx::query_scalar::<_, i64>(traded).fetch_one(&stack.pool).await;
+        count.expect("a count") >= 2
+    })
+    .await;
+    let listed = run(stack.service("cli", 0).arg("list"));
+    assert!(listed.contains("CLAWD"), "{listed}");
+    assert!(scheduler.try_wait().expect("a process").is_none());
+    for service in workers {
+        end(service, stack.grace("worker"));
+    }
+    end(scheduler, stack.grace("scheduler"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grafana_s_role_reads_the_ledger_and_changes_nothing() {
+    let stack = Stack::new().await;
+    run(&mut stack.reader_script());
+    run(&mut stack.service("migrate", 0));
+    let reader = stack.reader().await;
+    let trades: i64 = sqlx::query_scalar("SELECT count(*) FROM trades")
+        .fetch_one(&reader)
+        .await
+        .expect("readable");
+    assert_eq!(trades, 0);
+    for change in [
+        "UPDATE jobs SET status = 'IDLE'",
+        "SET default_transaction_read_only = off; DELETE FROM jobs",
+        "CREATE TABLE mine (id bigint)",
+    ] {
+        let refused = sqlx::raw_sql(change).execute(&reader).await;
+        assert!(refused.is_err(), "{change}");
+    }
+}
+
+/// What every container promises, whoever adds one.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_container_is_hardened_pinned_and_bound_to_loopback() {
+    let stack = Stack::new().await;
+    let services = stack.config["services"].as_object().expect("services");
+    for (name, service) in services {
+        assert_eq!(service["read_only"], Value::Bool(true), "{name}");
+        assert_eq!(service["cap_drop"], serde_json::json!(["ALL"]), "{name}");
+        assert_eq!(service["init"], Value::Bool(true), "{name}");
+        let options = service["security_opt"].as_array().expect("options");
+        assert!(options.contains(&"no-new-privileges:true".into()), "{name}");
+        let user = service["user"].as_str().expect("a user");
+        assert!(
+            !user.starts_with('0') && !user.starts_with("root"),
+            "{name}: {user}"
+        );
+        for limit in [
+            "mem_limit",
+            "pids_limit",
+            "stop_grace_period",
+            "logging",
+            "healthcheck",
+        ] {
+            assert!(!service[limit].is_null(), "{name} has no {limit}");
+        }
+        let image = service["image"].as_str().expect("an image");
+        let (_, tag) = image.rsplit_once(':').expect("a tag");
+        assert!(tag != "latest" && tag.contains('.'), "{name}: {image}");
+        for port in service["ports"].as_array().into_iter().flatten() {
+            assert_eq!(port["host_ip"], "127.0.0.1", "{name}");
+        }
+        // A secret in the environment would be in `docker inspect`.
+        for (key, value) in service["environment"].as_object().into_iter().flatten() {
+            let secret = ["PASSWORD", "TOKEN", "SECRET"]
+                .iter()
+                .any(|word| key.contains(word));
+            let file = value
+                .as_str()
+                .is_some_and(|text| text.starts_with("/run/secrets/"));
+            assert!(!secret || file, "{name}: {key}");
+        }
+    }
+    for monitoring in ["prometheus", "alertmanager", "grafana"] {
+        let profiles = &services[monitoring]["profiles"];
+        assert!(profiles.is_null(), "{monitoring} is part of the default stack");
+    }
+}
+
+/// Files that the stack mounts are there, and what they name is mounted.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_mounted_file_is_there() {
+    let stack = Stack::new().await;
+    for (name, service) in stack.config["services"].as_object().expect("services") {
+        for volume in service["volumes"].as_array().into_iter().flatten() {
+            if volume["type"] == "bind" {
+                let source = volume["source"].as_str().expect("a path");
+                assert!(std::path::Path::new(source).exists(), "{name}: {source}");
+            }
+        }
+    }
+    let home = "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH";
+    let home = stack.config["services"]["grafana"]["environment"][home]
+        .as_str()
+        .expect("a dashboard");
+    assert!(stack.on_this_machine("grafana", home).is_file(), "{home}");
+}
