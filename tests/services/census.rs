@@ -24,6 +24,10 @@ struct Service {
 
 impl Service {
     fn start(command: &str, url: &str, dir: &std::path::Path) -> Self {
+        Self::with(command, url, dir, 1_000)
+    }
+
+    fn with(command: &str, url: &str, dir: &std::path::Path, max_jobs: u32) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         drop(listener);
@@ -32,6 +36,7 @@ impl Service {
             .env("DATABASE_URL", url)
             .env("LGI_MM__METRICS__LISTEN", format!("127.0.0.1:{port}"))
             .env("LGI_MM__METRICS__CENSUS_EVERY", "1s")
+            .env("LGI_MM__METRICS__MAX_JOBS", max_jobs.to_string())
             .env("LGI_MM__TRADING__CHECK_INTERVAL", "100ms")
             .env("LGI_MM__TRADING__SAMPLE_INTERVAL", "250ms")
             .env("RUST_LOG", "warn")
@@ -225,4 +230,29 @@ async fn one_process_takes_the_census_and_another_takes_over_when_it_is_killed()
         (leaders == 1).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn past_the_bound_jobs_in_error_keep_their_series_and_the_others_are_counted() {
+    let (db, dir) = (support::db().await, tempfile::tempdir().expect("a directory"));
+    let quiet = job(&db.pool, 1, "0 0 1 1 *").await;
+    let failed = job(&db.pool, 2, "0 0 1 1 *").await;
+    let sql = "UPDATE jobs SET status = 'ERROR', status_before_stop = 'RUNNING' WHERE id = $1";
+    sqlx::query(sql)
+        .bind(failed.0)
+        .execute(&db.pool)
+        .await
+        .expect("an error");
+    let service = Service::with("scheduler", &db.url, dir.path(), 1);
+    let page = until("a census", async || {
+        let page = service.scrape().await;
+        page.contains("lgi_mm_job_info{").then_some(page)
+    })
+    .await;
+    assert!(
+        page.contains(&format!("job_id=\"{failed}\",status=\"ERROR\"}} 1")),
+        "{page}"
+    );
+    assert!(!page.contains(&format!("job_id=\"{quiet}\"")), "{page}");
+    assert!(page.contains("\nlgi_mm_jobs_without_series 1\n"), "{page}");
 }
