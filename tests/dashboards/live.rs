@@ -115,13 +115,10 @@ async fn trading(url: &str, pool: &PgPool, dir: &Path, metrics: SocketAddr) -> P
 
 /// How many series a query answers with, or Prometheus' error.
 async fn answer(prometheus: SocketAddr, query: &str) -> Result<usize, String> {
-    let url = format!("http://{prometheus}/api/v1/query");
-    let sent = reqwest::Client::new()
-        .get(url)
-        .query(&[("query", query)])
-        .send()
-        .await;
-    let body: Value = sent
+    let base = format!("http://{prometheus}/api/v1/query");
+    let url = reqwest::Url::parse_with_params(&base, [("query", query)]).expect("a URL");
+    let body: Value = reqwest::get(url)
+        .await
         .map_err(|error| error.to_string())?
         .json()
         .await

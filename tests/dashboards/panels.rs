@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use lgi_mm::telemetry::METRICS;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{dashboards, panels, promql, sql};
+use crate::{dashboards, panels, promql};
 
 const RUNBOOK: &str = include_str!("../../docs/runbook.md");
 
@@ -44,9 +44,6 @@ fn every_dashboard_can_be_provisioned_anywhere() {
             "{name}: no firing alerts"
         );
         let text = dashboard.to_string();
-        for (panel, _) in promql(&dashboard).iter().chain(&sql(&dashboard)) {
-            assert!(!panel.is_empty());
-        }
         assert!(
             !text.contains("\"uid\":\"lgi-mm-prometheus\""),
             "{name}: a fixed data source"
@@ -144,7 +141,7 @@ fn the_runbook_dashboard_is_the_runbook_and_links_lead_to_its_sections() {
             let Some(alert) = title.strip_prefix("Runbook: ") else {
                 continue;
             };
-            let panel = panels(runbook).find(|panel| panel["title"] == Value::from(alert));
+            let panel = panels(runbook).find(|panel| panel["title"].as_str() == Some(alert));
             let number = panel.map(|panel| panel["id"].clone()).unwrap_or_default();
             let url = format!("/d/lgi-mm-runbook?viewPanel=panel-{number}");
             assert_eq!(link["url"], json!(url), "{name}: {title}");
