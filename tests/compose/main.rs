@@ -21,7 +21,7 @@ use stack::Stack;
 const TOKEN: &str = "0xbbd9aDe16525acb4B336b6dAd3b9762901522B07";
 
 /// Prices without a network, and a slot every second.
-const START: [&str; 12] = [
+const START: [&str; 14] = [
     "start",
     TOKEN,
     "--mode",
@@ -31,9 +31,11 @@ const START: [&str; 12] = [
     "--set",
     "price.sources=[\"generated\"]",
     "--set",
-    "schedule=\"* * * * * *\"",
+    "schedule.cron=\"* * * * * *\"",
     "--set",
     "accumulate.dca_amount_usd=5",
+    "--set",
+    "accumulate.dca_interval=\"1s\"",
 ];
 
 fn run(command: &mut Command) -> String {

@@ -90,7 +90,7 @@ async fn trading(url: &str, pool: &PgPool, dir: &Path, metrics: SocketAddr) -> P
         .args(["--symbol", "CLAWD", "--set", "price.sources=[\"generated\"]"])
         .args([
             "--set",
-            "schedule=\"* * * * * *\"",
+            "schedule.cron=\"* * * * * *\"",
             "--set",
             "accumulate.dca_interval=\"2s\"",
         ])
