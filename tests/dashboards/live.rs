@@ -15,13 +15,11 @@ use crate::{dashboards, promql, sql, support};
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// What a quiet run on paper has nothing to say about: nothing fails, no node is asked, nothing is pruned.
-const SILENT: [&str; 7] = [
+const SILENT: [&str; 5] = [
     "lgi_mm_rpc_",
     "lgi_mm_pruned_rows_total",
     "lgi_mm_trade_failures_total[$__rate_interval]",
-    "lgi_mm_job_budget_left_usd",
     "ALERTS{",
-    "lgi_mm_job_hold",
     "lgi_mm_signer_native_balance",
 ];
 
@@ -93,6 +91,8 @@ async fn trading(url: &str, pool: &PgPool, dir: &Path, metrics: SocketAddr) -> P
             "schedule.cron=\"* * * * * *\"",
             "--set",
             "accumulate.dca_interval=\"2s\"",
+            "--set",
+            "accumulate.max_accumulation_usd=100000",
         ])
         .env("DATABASE_URL", url)
         .current_dir(dir)
