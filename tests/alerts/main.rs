@@ -2,13 +2,15 @@
 //! it to a webhook and to Telegram's API, and it resolves.
 #![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
 
+#[path = "../support/programs.rs"]
+mod programs;
 #[path = "../support/mod.rs"]
 mod support;
 
 use std::{
     fs,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -18,6 +20,7 @@ use axum::{
     Json, Router,
     extract::{Request, State},
 };
+use programs::{free_address, program};
 use serde_json::{Value, json};
 
 /// Longest wait for anything.
@@ -38,21 +41,6 @@ fn root() -> &'static Path {
 }
 
 /// A program of the monitoring stack: in PATH, or where `scripts/test` unpacked it.
-fn program(name: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let unpacked = root().join("target/tools/prometheus/usr/bin");
-    let mut places = std::env::split_paths(&path).chain([unpacked]);
-    let found = places.find(|dir| dir.join(name).is_file());
-    found
-        .expect("Prometheus and Alertmanager; scripts/test fetches them")
-        .join(name)
-}
-
-fn free_address() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address")
-}
-
 fn spawn(command: &mut Command, log: &Path) -> Process {
     let log = fs::File::create(log).expect("a log");
     let process = command

@@ -2,6 +2,9 @@
 //! it as a plain process, with its command, its environment and nothing else.
 #![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
 
+mod others;
+#[path = "../support/programs.rs"]
+mod programs;
 mod stack;
 #[path = "../support/mod.rs"]
 mod support;

@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -10,7 +10,11 @@ use std::{
 use serde_json::Value;
 use sqlx::PgPool;
 
-use crate::{dashboards, promql, sql, support};
+use crate::{
+    dashboards,
+    programs::{free_address, program},
+    promql, sql, support,
+};
 
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -30,19 +34,6 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn program(name: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/prometheus/usr/bin");
-    let mut places = std::env::split_paths(&path).chain([unpacked]);
-    let found = places.find(|dir| dir.join(name).is_file());
-    found.expect("Prometheus; scripts/test fetches it").join(name)
-}
-
-fn free_address() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address")
 }
 
 fn spawn(command: &mut Command) -> Process {

@@ -3,6 +3,8 @@
 
 mod live;
 mod panels;
+#[path = "../support/programs.rs"]
+mod programs;
 #[path = "../support/mod.rs"]
 mod support;
 
