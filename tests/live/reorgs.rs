@@ -4,6 +4,21 @@ use lgi_mm::devnet::BlockTime;
 
 use crate::{ALL_FINAL, buy_once, clanker, live::World, pause};
 
+/// Who sends the bytes again, the watch, the settling or the node that took the block back, and when, is up to them:
+/// blocks are made until they are in one.
+async fn mine_until_final(world: &World) {
+    let blocks = async {
+        loop {
+            world.devnet.node.mine(1).await.expect("a block");
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    };
+    tokio::select! {
+        () = world.until("every trade is final", ALL_FINAL) => {}
+        () = blocks => {}
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fill_that_is_taken_back_is_reversed_and_the_same_bytes_fill_again() {
     let world = World::with(BlockTime::OnDemand, |mut keys| {
@@ -24,23 +39,19 @@ async fn a_fill_that_is_taken_back_is_reversed_and_the_same_bytes_fill_again() {
     world.devnet.node.mine(1).await.expect("a block");
     world.until("every trade is final", ALL_FINAL).await;
     pause(&world, job).await;
-    // One block counts here; this takes back that one and makes others in its place.
+    // One block counts here; this takes back that one and makes others in its place, before anybody can send the
+    // bytes again.
+    daemon.kill().await.expect("killed");
     world.devnet.node.reorg(1).await.expect("a reorganisation");
     world.devnet.node.mine(2).await.expect("blocks");
+    let mut daemon = world.daemon(None);
     world
         .until(
             "the fill is reversed",
             "SELECT EXISTS (SELECT FROM fills WHERE kind = 'reversal')",
         )
         .await;
-    world
-        .until(
-            "the bytes are sent again",
-            "SELECT bool_or(sends > 1) FROM attempts",
-        )
-        .await;
-    world.devnet.node.mine(1).await.expect("a block");
-    world.until("every trade is final", ALL_FINAL).await;
+    mine_until_final(&world).await;
     daemon.kill().await.expect("killed");
     let kinds: Vec<String> = sqlx::query_scalar("SELECT kind FROM fills ORDER BY id")
         .fetch_all(&world.db.pool)
@@ -75,24 +86,8 @@ async fn a_block_that_is_taken_back_before_it_counts_books_nothing_twice() {
     world.devnet.node.mine(2).await.expect("blocks");
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     world.devnet.node.reorg(2).await.expect("a reorganisation");
-    world
-        .until(
-            "the bytes are sent again",
-            "SELECT bool_or(sends > 1) FROM attempts",
-        )
-        .await;
     pause(&world, job).await;
-    // Which of the attempts is sent again and when is up to them: blocks are made until one is in.
-    let blocks = async {
-        loop {
-            world.devnet.node.mine(1).await.expect("a block");
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        }
-    };
-    tokio::select! {
-        () = world.until("every trade is final", ALL_FINAL) => {}
-        () = blocks => {}
-    }
+    mine_until_final(&world).await;
     daemon.kill().await.expect("killed");
     let fills: i64 = sqlx::query_scalar("SELECT count(*) FROM fills")
         .fetch_one(&world.db.pool)
