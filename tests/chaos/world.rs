@@ -165,14 +165,12 @@ impl World {
     /// only what cannot be is sold: a fill that was traded on cannot be undone, and stops the signer.
     pub async fn interfere(&self, random: &mut StdRng) {
         for job in jobs::list(&self.db.pool, &Filter::default()).await.expect("jobs") {
+            // A sale of an earlier cycle cannot be undone either.
+            let settled = !self.fills_are_taken_back() || self.is_final(job.id).await;
             let order = match job.status {
-                JobStatus::Idle => start(),
-                JobStatus::Paused if self.fills_are_taken_back() => {
-                    if !self.is_final(job.id).await {
-                        continue;
-                    }
-                    sell_all()
-                }
+                JobStatus::Idle if settled => start(),
+                JobStatus::Paused if self.fills_are_taken_back() && settled => sell_all(),
+                JobStatus::Paused if self.fills_are_taken_back() => continue,
                 JobStatus::Error | JobStatus::Paused => Order::Resume,
                 JobStatus::Running if random.random_range(0..60) == 0 => {
                     if self.fills_are_taken_back() {
@@ -181,7 +179,7 @@ impl World {
                         sell_all()
                     }
                 }
-                JobStatus::Running | JobStatus::Liquidating => continue,
+                JobStatus::Idle | JobStatus::Running | JobStatus::Liquidating => continue,
             };
             // It may have moved on since it was read.
             let _ = orders::order(&self.db.pool, job.id, order, "test").await;
