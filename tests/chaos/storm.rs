@@ -160,7 +160,8 @@ async fn whatever_nodes_and_chain_do_each_trade_swaps_once_and_the_ledger_is_the
 }
 
 /// By hand (`just chaos-shallow`): what counts too early may be traded on before it is taken back, which stops the
-/// signer, as it should, and this test with it. `tests/live` has each of these cases by itself.
+/// signer, as it should, and this test with it. Only what is final is sold here, so that this stays rare; `tests/live`
+/// has each of these cases by itself.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "below the depth that counts a signer may halt for good, as documented"]
 async fn blocks_taken_back_below_the_depth_that_counts_undo_fills_and_do_them_again() {
