@@ -40,7 +40,7 @@ impl Work {
     fn config(self, cron: &str) -> Value {
         let interval = match self {
             Self::Hold => "365d",
-            Self::Trade => "1ms",
+            Self::Trade => "1s",
         };
         json!({
             "schedule": { "cron": cron, "jitter": "0s" },
@@ -215,8 +215,10 @@ pub async fn round(pool: &PgPool, jobs: i64) -> Duration {
     let busy = "SELECT EXISTS (SELECT 1 FROM apalis.jobs)
                     OR EXISTS (SELECT 1 FROM job_slots WHERE open_slot IS NOT NULL)
                     OR EXISTS (SELECT 1 FROM job_slots WHERE open_slot IS NULL AND due_at <= $1)";
+    // As seldom as is fair: a question costs what some hundred ticks cost, and is late by half a pause.
+    let pause = Duration::from_micros(u64::try_from(jobs).expect("a count") * 4);
     loop {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(pause).await;
         let busy: bool = sqlx::query_scalar(busy)
             .bind(slot)
             .fetch_one(pool)

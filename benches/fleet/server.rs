@@ -17,15 +17,28 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts it in a new directory on disk.
-    pub async fn start() -> Self {
+    /// Starts it in a new directory on disk. `counting`: with pg_stat_statements, which costs a little.
+    pub async fn start(counting: bool) -> Self {
         let data_dir = PathBuf::from("/var/tmp").join(format!("lgi-mm-bench-{}", std::process::id()));
-        let server = start_or_join(&Options {
+        let options = Options {
             data_dir: Some(data_dir),
             fast: false,
-            remove: true,
-        })
-        .expect("a private server");
+            // What is started twice must outlast its first start; its directory stays in /var/tmp.
+            remove: !counting,
+        };
+        if counting {
+            let first = start_or_join(&options).expect("a private server");
+            let preload = "ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'";
+            let mut admin = PgConnection::connect(&first.url("postgres"))
+                .await
+                .expect("it answers");
+            sqlx::query(preload).execute(&mut admin).await.expect("a setting");
+            admin.close().await.expect("an orderly end");
+            drop(first);
+            // It stops by itself, now that nobody holds it.
+            tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        }
+        let server = start_or_join(&options).expect("a private server");
         let mut admin = PgConnection::connect(&server.url("postgres"))
             .await
             .expect("it answers");

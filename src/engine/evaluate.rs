@@ -65,7 +65,7 @@ impl Engine {
     }
 
     async fn evaluate_round(&self, round: &[Tick]) -> Result<Vec<TickResult>, EngineError> {
-        let loaded = ticks::load(&self.pool, round).await?;
+        let loaded = ticks::load(&self.pool, &self.memory, round).await?;
         let known: HashSet<JobId> = loaded.iter().map(|tick| tick.job.id).collect();
         let mut results: Vec<TickResult> = round
             .iter()

@@ -3,6 +3,7 @@
 pub mod fills;
 pub mod foreign;
 pub mod jobs;
+pub mod memory;
 mod numeric;
 pub mod orders;
 mod outbox;
