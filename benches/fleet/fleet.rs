@@ -88,7 +88,8 @@ pub async fn create(pool: &PgPool, count: i64, work: Work, cron: &str, wallets: 
         "UPDATE jobs SET last_dca_buy_time = now()",
         // Only rounds make jobs due, or their own cron.
         "UPDATE job_slots SET next_slot = now() + interval '1 year', due_at = now() + interval '1 year'",
-        "VACUUM ANALYZE",
+        // Not the empty ones: the server would plan for them to stay so.
+        "VACUUM ANALYZE jobs, job_slots",
     ] {
         sqlx::query(statement).execute(pool).await.expect("a statement");
     }
@@ -187,7 +188,11 @@ fn spawn(kind: &str, url: &str) -> Child {
         .env_remove("RUST_LOG")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(if std::env::var_os("LGI_MM_BENCH_WHY").is_some() {
+            Stdio::inherit()
+        } else {
+            Stdio::null()
+        })
         .kill_on_drop(true)
         .spawn()
         .expect("our own program starts")

@@ -1,6 +1,6 @@
 //! How fast a fleet of jobs is served, beside other queues and beside the limit, on one durable PostgreSQL server.
 //! `scripts/bench` (or `just bench`) runs all of it; `--quick` runs everything once and short; names of sections
-//! (ticks, limit, peers, lateness, growth, trips) run only those. The figures are in docs/performance.md.
+//! (ticks, trades, limit, peers, lateness, growth, trips) run only those. The figures are in docs/performance.md.
 #![expect(
     clippy::expect_used,
     clippy::print_stderr,
@@ -56,7 +56,7 @@ impl Plan {
                 peer_rounds: 1,
                 divide: 10,
                 warm_up: seconds(3),
-                trading: seconds(5),
+                trading: seconds(20),
                 lag: seconds(60),
                 many_jobs: 20_000,
                 many_ticks: 200_000,
@@ -113,6 +113,10 @@ async fn main() {
     if wanted("ticks") {
         eprintln!("ticks, end to end");
         ticks::run(&postgres, &plan, &mut report).await;
+    }
+    if wanted("trades") {
+        eprintln!("ticks that trade");
+        ticks::trading(&postgres, &plan, &mut report).await;
     }
     if wanted("peers") {
         eprintln!("peers");
@@ -173,34 +177,54 @@ async fn statements(postgres: &Postgres, plan: &Plan) {
     fleet::create(&pool, jobs, Work::Hold, YEARLY, 1).await;
     let processes = Processes::start(&postgres.url("fleet"), 1);
     fleet::round(&pool, jobs).await;
-    for statement in [
-        "CREATE EXTENSION pg_stat_statements",
-        "SELECT pg_stat_statements_reset()",
-    ] {
-        sqlx::query(statement)
-            .execute(&pool)
-            .await
-            .expect("pg_stat_statements");
-    }
+    count_statements(&pool).await;
     let rounds = plan.rounds(jobs);
     for _ in 0..rounds {
         fleet::round(&pool, jobs).await;
     }
     processes.stop().await;
-    let sql = "SELECT calls, total_exec_time * 1000 / $1, regexp_replace(query, '\\s+', ' ', 'g')
-               FROM pg_stat_statements ORDER BY total_exec_time DESC LIMIT 20";
-    let rows: Vec<(i64, f64, String)> = sqlx::query_as(sql)
-        .bind(as_f64(jobs) * f64::from(rounds))
-        .fetch_all(&pool)
-        .await
-        .expect("statements");
-    println!("microseconds a tick, calls, statement");
-    for (calls, micros, query) in rows {
-        let query: String = query.chars().take(110).collect();
-        println!("{micros:>8.2} {calls:>8} {query}");
-    }
+    show_statements(&pool, as_f64(jobs) * f64::from(rounds), "ticks that hold").await;
     pool.close().await;
     postgres.drop("fleet").await;
+
+    let pool = postgres.database("fleet").await;
+    fleet::create(&pool, 1_000, Work::Trade, "* * * * * *", 1_000).await;
+    let processes = Processes::start(&postgres.url("fleet"), 4);
+    ticks::all_due(&pool).await;
+    count_statements(&pool).await;
+    tokio::time::sleep(plan.trading).await;
+    processes.stop().await;
+    let settled = fleet::count(&pool, ticks::SETTLED).await;
+    show_statements(&pool, as_f64(settled.max(1)), "trades settled").await;
+    pool.close().await;
+    postgres.drop("fleet").await;
+}
+
+async fn count_statements(pool: &sqlx::PgPool) {
+    for statement in [
+        "CREATE EXTENSION IF NOT EXISTS pg_stat_statements",
+        "SELECT pg_stat_statements_reset()",
+    ] {
+        sqlx::query(statement)
+            .execute(pool)
+            .await
+            .expect("pg_stat_statements");
+    }
+}
+
+async fn show_statements(pool: &sqlx::PgPool, count: f64, what: &str) {
+    let sql = "SELECT calls, total_exec_time * 1000 / $1, regexp_replace(query, '\\s+', ' ', 'g')
+               FROM pg_stat_statements ORDER BY total_exec_time DESC LIMIT 30";
+    let rows: Vec<(i64, f64, String)> = sqlx::query_as(sql)
+        .bind(count)
+        .fetch_all(pool)
+        .await
+        .expect("statements");
+    println!("\n{count} {what}: microseconds each, calls each, statement");
+    for (calls, micros, query) in rows {
+        let query: String = query.chars().take(110).collect();
+        println!("{micros:>10.2} {:>8.3} {query}", as_f64(calls) / count);
+    }
 }
 
 fn setting(postgres: &Postgres) -> Vec<(String, String)> {

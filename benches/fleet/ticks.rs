@@ -20,6 +20,10 @@ pub async fn run(postgres: &Postgres, plan: &Plan, report: &mut Report) {
         pool.close().await;
         postgres.drop("fleet").await;
     }
+}
+
+/// The same with every tick buying on the paper venue.
+pub async fn trading(postgres: &Postgres, plan: &Plan, report: &mut Report) {
     for (jobs, wallets) in [(1_000, 1), (1_000, 1_000), (10_000, 10_000)] {
         trades(postgres, plan, report, (jobs, wallets)).await;
     }
@@ -88,21 +92,43 @@ pub async fn holds(
     assert_eq!(trades, 0, "these ticks hold");
 }
 
+/// Trades that are final.
+pub const SETTLED: &str = "SELECT count(*) FROM trades WHERE status = 'EXECUTED'";
+
+/// The first slots of jobs whose own cron goes on from there.
+pub async fn all_due(pool: &PgPool) {
+    sqlx::query("UPDATE job_slots SET next_slot = now(), due_at = now()")
+        .execute(pool)
+        .await
+        .expect("due jobs");
+}
+
 /// Every tick buys on the paper venue: trades that are final, a second.
 async fn trades(postgres: &Postgres, plan: &Plan, report: &mut Report, (jobs, wallets): (i64, i64)) {
     let pool = postgres.database("fleet").await;
     fleet::create(&pool, jobs, Work::Trade, "* * * * * *", wallets).await;
     let processes = Processes::start(&postgres.url("fleet"), 4);
-    sqlx::query("UPDATE job_slots SET next_slot = now(), due_at = now()")
-        .execute(&pool)
-        .await
-        .expect("due jobs");
+    all_due(&pool).await;
     tokio::time::sleep(plan.warm_up).await;
-    let settled = "SELECT count(*) FROM trades WHERE status = 'EXECUTED'";
-    let (begun, before) = (std::time::Instant::now(), count(&pool, settled).await);
+    let (begun, before) = (std::time::Instant::now(), count(&pool, SETTLED).await);
     tokio::time::sleep(plan.trading).await;
-    let (after, seconds) = (count(&pool, settled).await, begun.elapsed().as_secs_f64());
+    let (after, seconds) = (count(&pool, SETTLED).await, begun.elapsed().as_secs_f64());
     processes.stop().await;
+    if std::env::var_os("LGI_MM_BENCH_WHY").is_some() {
+        let why: Vec<(String, Option<String>, i64)> = sqlx::query_as(
+            "SELECT reason, detail, sum(count)::bigint FROM ticks GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 12",
+        )
+        .fetch_all(&pool)
+        .await
+        .expect("why");
+        for (reason, detail, count) in why {
+            eprintln!("{count:>8} {reason} {}", detail.unwrap_or_default());
+        }
+        let why: Vec<(String, i64)> = sqlx::query_as("SELECT status || ' ' || coalesce(error, ''), count(*) FROM trades GROUP BY 1 ORDER BY 2 DESC LIMIT 12").fetch_all(&pool).await.expect("why");
+        for (reason, count) in why {
+            eprintln!("{count:>8} {reason}");
+        }
+    }
     let failed = count(&pool, "SELECT count(*) FROM trades WHERE status = 'FAILED'").await;
     let wallets = if wallets == 1 {
         "one wallet".to_owned()
