@@ -4,8 +4,12 @@
 //! and accounting are the domain's, quotes and gas are the paper venue's. What a series leaves open is told in
 //! [`result::SetupSummary::assumptions`].
 
+mod drawdown;
+mod keep;
 pub mod result;
+mod returns;
 mod runner;
+mod tally;
 
 pub use runner::{Outcome, Runner};
 
