@@ -9,9 +9,12 @@ mod keep;
 pub mod result;
 mod returns;
 mod runner;
+pub mod series;
 mod tally;
+mod whole;
 
 pub use runner::{Outcome, Runner};
+pub use whole::{backtest, compare};
 
 use crate::{
     domain::{Timestamp, chains::USDC_DECIMALS, config::JobConfig, job::JobMode, span::Span, units::Price},

@@ -77,6 +77,9 @@ pub struct SeriesSummary {
     pub duplicates: u64,
     /// Rows that were left out because they were asked to be (bad or out of order).
     pub skipped: u64,
+    /// Gaps, duplicates and rows left out, each kind with the lines of its first ones.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// A length of time with its place.

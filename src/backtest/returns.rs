@@ -92,8 +92,9 @@ fn together(pair: &[Payment]) -> Payment {
     let usd: f64 = pair.iter().map(|payment| payment.usd).sum();
     let weight: f64 = pair.iter().map(|payment| payment.usd.abs()).sum();
     let years: f64 = pair.iter().map(|payment| payment.years * payment.usd.abs()).sum();
+    let first = pair.first().map_or(0.0, |payment| payment.years);
     Payment {
-        years: years / weight,
+        years: if weight > 0.0 { years / weight } else { first },
         usd,
     }
 }
