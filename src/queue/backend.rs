@@ -277,7 +277,6 @@ async fn live<T: DeserializeOwned + Send + 'static>(
         core.handlers.wait().await;
         core.flush.cancel();
         joined("acknowledger", acker).await;
-        beat.abort();
         joined("heartbeat", &mut beat).await;
         heartbeat::leave(&core).await;
     };
