@@ -6,6 +6,7 @@
 
 mod drawdown;
 mod keep;
+mod quiet;
 pub mod result;
 mod returns;
 mod runner;
