@@ -64,6 +64,7 @@ pub struct Runner {
     job: Job,
     slots: Slots,
     starts_at: Option<Timestamp>,
+    started: bool,
     current: Option<Current>,
     tally: Tally,
 }
@@ -77,6 +78,7 @@ impl Runner {
             tally: Tally::new(setup, job.position, detail),
             slots: Slots::new(&setup.config),
             starts_at: setup.starts_at,
+            started: false,
             current: None,
             job,
         }
@@ -92,16 +94,22 @@ impl Runner {
 
     /// The next row, later than all before it: decides every slot from the row before up to this one.
     pub fn feed(&mut self, row: PricePoint) {
-        match self.current.replace(Current::of(row)) {
-            Some(current) => self.decide_before(row.at, &current),
-            None => self.start(self.starts_at.unwrap_or(row.at)),
+        let before = self.current.replace(Current::of(row));
+        if !self.started {
+            if self.starts_at.is_some_and(|starts_at| row.at < starts_at) {
+                return self.job.look_at(row);
+            }
+            self.start(self.starts_at.unwrap_or(row.at));
+        }
+        if let Some(before) = before {
+            self.decide_before(row.at, &before);
         }
     }
 
     /// The end of the series: decides the slots up to its last row.
     #[must_use]
     pub fn finish(mut self) -> Outcome {
-        if let Some(last) = self.current {
+        if let (Some(last), true) = (self.current, self.started) {
             while let Some(slot) = self.slots.next_until(last.row.at) {
                 self.job.tick(slot, &last, &mut self.tally);
             }
@@ -110,6 +118,7 @@ impl Runner {
     }
 
     fn start(&mut self, at: Timestamp) {
+        self.started = true;
         self.job.started_at = at;
         self.job.quiet = self.job.quiet_now();
         self.slots.start(at);
@@ -240,6 +249,12 @@ impl Job {
             return Quiet::Never;
         }
         Quiet::of(&self.config, self.started_at, &self.last, &self.position)
+    }
+
+    /// A price from before the job started.
+    fn look_at(&mut self, row: PricePoint) {
+        let lookback = Lookback::of(&self.config, &self.last, row.at);
+        self.samples.observe(row.price, row.at, lookback.high_since);
     }
 
     fn tick(&mut self, slot: Timestamp, current: &Current, tally: &mut Tally) {
