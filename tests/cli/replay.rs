@@ -28,18 +28,32 @@ async fn what_it_would_have_done_stands_beside_what_it_did() {
         let args = [&["replay", TOKEN, "--json"], more].concat();
         serde_json::from_str(&terminal.ok(&args)).expect("JSON")
     };
-    let told = replay(&["--set", "accumulate.dca_interval=1h", "--set", "accumulate.dca_amount_usd=20"]);
+    let told = replay(&[
+        "--set",
+        "accumulate.dca_interval=1h",
+        "--set",
+        "accumulate.dca_amount_usd=20",
+    ]);
     assert_eq!(told["did"]["buys"], 1);
     // An interval of four hours buys once in two hours, one of an hour at the first slot and an hour later.
     assert_eq!(told["unchanged"]["buys"], 1);
-    assert_eq!((&told["changed"]["buys"], &told["changed"]["spent_usd"]), (&2.into(), &"40".into()));
+    assert_eq!(
+        (&told["changed"]["buys"], &told["changed"]["spent_usd"]),
+        (&2.into(), &"40".into())
+    );
     // The same rules, price and costs: the same trade, to the last unit.
     for key in ["token_balance", "average_cost", "gas_usd", "spent_usd"] {
         assert_eq!(told["unchanged"][key], told["did"][key], "{key}");
     }
     assert_eq!(told["trades_changed"].as_array().map(Vec::len), Some(2));
     let text = terminal.ok(&["replay", "1", "--set", "accumulate.dca_interval=1h"]);
-    for said in ["what it did", "decided again", "with the changes", "DCA", "ledger has kept"] {
+    for said in [
+        "what it did",
+        "decided again",
+        "with the changes",
+        "DCA",
+        "ledger has kept",
+    ] {
         assert!(text.contains(said), "{said} is not in\n{text}");
     }
 }
@@ -56,5 +70,9 @@ async fn what_cannot_be_decided_again_says_why() {
     two_hours(&terminal).await;
     let ran = terminal.run(&["replay", TOKEN, "--set", "accumulate.dca_amount=1"]);
     assert_eq!(ran.code, 2);
-    assert!(ran.stderr.contains("did you mean accumulate.dca_amount_usd?"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("did you mean accumulate.dca_amount_usd?"),
+        "{}",
+        ran.stderr
+    );
 }
