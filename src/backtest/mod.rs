@@ -4,8 +4,10 @@
 //! and accounting are the domain's, quotes and gas are the paper venue's. What a series leaves open is told in
 //! [`result::SetupSummary::assumptions`].
 
+pub mod again;
 mod drawdown;
 mod keep;
+mod quiet;
 pub mod result;
 mod returns;
 mod runner;
@@ -14,7 +16,7 @@ mod tally;
 mod whole;
 
 pub use runner::{Outcome, Runner};
-pub use whole::{backtest, compare};
+pub use whole::{assumptions, backtest, compare};
 
 use crate::{
     domain::{Timestamp, chains::USDC_DECIMALS, config::JobConfig, job::JobMode, span::Span, units::Price},
@@ -45,7 +47,7 @@ pub struct Setup {
     pub quote_decimals: u8,
     /// One price sample is kept per interval.
     pub sample_interval: Span,
-    /// When the job starts; `None`: with the first row. Rows before it are no samples.
+    /// When the job starts; `None`: with the first row. Rows before it are samples to look back on, and no more.
     pub starts_at: Option<Timestamp>,
     /// How long a row speaks for the price, if that is longer than `price.max_price_age`: the series' spacing.
     pub stands_for: Span,

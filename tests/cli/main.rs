@@ -5,6 +5,7 @@ mod backtest;
 mod bad_input;
 mod help;
 mod life;
+mod replay;
 #[path = "../support/mod.rs"]
 mod support;
 mod terminal;
