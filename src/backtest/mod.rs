@@ -6,6 +6,7 @@
 
 pub mod result;
 mod runner;
+pub mod thin;
 
 pub use runner::{Outcome, Runner};
 
