@@ -4,8 +4,10 @@
 //! and accounting are the domain's, quotes and gas are the paper venue's. What a series leaves open is told in
 //! [`result::SetupSummary::assumptions`].
 
+pub mod grid;
 pub mod result;
 mod runner;
+pub mod sweep;
 pub mod thin;
 
 pub use runner::{Outcome, Runner};

@@ -53,6 +53,8 @@
     { id: "holds", share: true, unit: " %", series: [] },
   ];
   const hidden = new Set();
+  // Ticks at which no rule fired are most of them; what stopped a rule shows better without them.
+  if (holds.reasons.length > 1) for (const quiet of ["not_due", "in_balance"]) hidden.add(`holds:${quiet}`);
   let zoom = [0, 100];
   const range = () => zoom.map((part) => first + (last - first) * part / 100);
 
@@ -76,10 +78,9 @@
         if (overlap > 0) row[c] += ticks * overlap / (stop - start);
       }
     }
-    const shown = holdNames.map((name) => !hidden.has(`holds:${name}`));
     const sums = new Float64Array(columns);
-    counts.forEach((row, r) => shown[r] && row.forEach((value, c) => { sums[c] += value; }));
-    const share = (r, c) => sums[c] > 0 && shown[r] ? 100 * counts[r][c] / sums[c] : sums[c] > 0 ? 0 : null;
+    counts.forEach((row) => row.forEach((value, c) => { sums[c] += value; }));
+    const share = (r, c) => sums[c] > 0 ? 100 * counts[r][c] / sums[c] : null;
     return { from, step, columns, share };
   }
   function holdSeries(width) {
@@ -106,7 +107,7 @@
   }
   function option(chart) {
     const muted = color("muted"), left = small() ? 46 : 62, main = chart.id === "price";
-    const shown = chart.share ? chart.series : chart.series.filter((series) => !hidden.has(`${chart.id}:${series.name}`));
+    const shown = chart.series.filter((series) => !hidden.has(`${chart.id}:${series.name}`));
     const slider = { type: "slider", start: zoom[0], end: zoom[1], height: 26, bottom: 6, left, right: 14, brushSelect: false,
       showDetail: false, borderColor: color("line"), fillerColor: `${color("price")}22`, backgroundColor: "transparent",
       dataBackground: { lineStyle: { color: muted, opacity: 0.5 }, areaStyle: { color: muted, opacity: 0.12 } },
@@ -116,11 +117,11 @@
     const inside = { type: "inside", start: zoom[0], end: zoom[1], zoomOnMouseWheel: "ctrl", moveOnMouseMove: true,
       moveOnMouseWheel: false, preventDefaultMouseMove: false, minValueSpan: data.span_min * 1000, filterMode: chart.share ? "none" : "filter" };
     return {
-      animation: false, useUTC: true, backgroundColor: "transparent", textStyle: { fontFamily: "inherit" },
+      animation: false, useUTC: true, backgroundColor: "transparent", textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
       grid: { left, right: 14, top: 10, bottom: main ? 62 : 24 },
       xAxis: { type: "time", min: first * 1000, max: last * 1000, splitNumber: small() ? 4 : 8, axisLine: { lineStyle: { color: color("line") } },
         axisTick: { show: false }, splitLine: { show: false }, axisLabel: { color: muted, hideOverlap: true, fontSize: 11.5 } },
-      yAxis: { type: "value", scale: !chart.zero, min: chart.share ? 0 : undefined, max: chart.share ? 100 : chart.zero ? 0 : undefined,
+      yAxis: { type: "value", scale: !chart.zero, min: chart.share ? 0 : undefined, max: chart.share ? (top) => top.max > 80 ? 100 : null : chart.zero ? 0 : undefined,
         splitNumber: main ? 5 : 3, splitLine: { lineStyle: { color: color("grid") } },
         axisLabel: { color: muted, fontSize: 11.5, formatter: (value) => `${compact(value)}${chart.unit ?? ""}` } },
       dataZoom: main ? [inside, slider] : [inside],
@@ -191,7 +192,7 @@
       const div = document.createElement("div");
       div.className = "trade";
       const gain = trades.sell[i] === 1 ? `, realised ${trades.realised[i]}` : "";
-      div.textContent = `${trades.sell[i] === 1 ? "SELL" : "BUY"} ${data.reasons[trades.reason[i]]} ${trades.usd[i]} USD at ${price(trades.price[i])} (fill ${trades.fill[i]}), ${trades.tokens[i]} tokens${gain}`;
+      div.textContent = `${moment(trades.t[i]).slice(5, 16)} ${trades.sell[i] === 1 ? "SELL" : "BUY"} ${data.reasons[trades.reason[i]]} ${trades.usd[i]} USD at ${price(trades.price[i])} (fill ${trades.fill[i]}), ${trades.tokens[i]} tokens${gain}`;
       lines.push(div);
     }
     if (to - from + 1 > lines.length) {
@@ -261,7 +262,7 @@
     const rows = [];
     for (let i = page * PAGE; i < Math.min(trades.t.length, (page + 1) * PAGE); i += 1) {
       const tr = document.createElement("tr"), sell = trades.sell[i] === 1;
-      tr.append(cell(moment(trades.t[i]), "when"), cell(`${sell ? "SELL" : "BUY"} ${data.reasons[trades.reason[i]]}`, sell ? "loss" : "gain"),
+      tr.append(cell(moment(trades.t[i]), "nowrap"), cell(`${sell ? "SELL" : "BUY"} ${data.reasons[trades.reason[i]]}`, sell ? "loss nowrap" : "gain nowrap"),
         cell(price(trades.price[i])), cell(trades.fill[i]), cell(trades.usd[i]), cell(trades.tokens[i]), cell(trades.fee[i]), cell(trades.gas[i]),
         cell(sell ? trades.realised[i] : ""));
       rows.push(tr);

@@ -101,7 +101,7 @@ pub(super) fn cards(result: &BacktestResult) -> String {
             "Profit",
             tone(own.profit_usd.decimal()),
             &format!("{} USD", signed(own.profit_usd)),
-            &format!("{} of {} USD put in", return_of(own), dollars(own.money_in_usd)),
+            &format!("{} of {} USD in", return_of(own), dollars(own.money_in_usd)),
         ),
         card(
             "Money-weighted, a year",

@@ -1,0 +1,296 @@
+//! The page in a browser: drawn, hovered, zoomed, dark and light, on a phone.
+
+use std::path::PathBuf;
+
+use lgi_mm::backtest::result::BacktestResult;
+use serde_json::{Value, json};
+
+use crate::{
+    browser::{self, Browser},
+    fixture::{self, Size},
+};
+
+struct Shown {
+    browser: Browser,
+    _dir: tempfile::TempDir,
+    page: PathBuf,
+}
+
+/// The page of a result in a window, if there is a browser.
+async fn shown(result: &BacktestResult) -> Option<Shown> {
+    if !browser::is_there() {
+        return None;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let page = dir.path().join("report.html");
+    std::fs::write(&page, lgi_mm::report::page(result).expect("a page")).expect("written");
+    let browser = Browser::open().await;
+    browser.show(&page).await;
+    Some(Shown {
+        browser,
+        _dir: dir,
+        page,
+    })
+}
+
+/// No complaint of the page, and nothing asked for but the page itself.
+async fn nothing_leaves_and_nothing_fails(browser: &Browser) {
+    let console = browser.log("browser").await;
+    assert!(console.is_empty(), "{console:#?}");
+    let mut asked = 0;
+    for entry in browser.log("performance").await {
+        let message: Value = serde_json::from_str(entry["message"].as_str().expect("a text")).expect("JSON");
+        let event = &message["message"];
+        if event["method"] == "Network.requestWillBeSent" {
+            let url = event["params"]["request"]["url"].as_str().expect("an address");
+            assert!(
+                url.starts_with("file:///") && url.ends_with("/report.html") || url.starts_with("data:"),
+                "{url}"
+            );
+            asked += 1;
+        }
+    }
+    assert!(asked > 0, "the network was not watched");
+}
+
+/// Left, top, width and height of an element in the window, after scrolling to it.
+async fn place(browser: &Browser, selector: &str) -> [i64; 4] {
+    let script = format!(
+        "const e = document.querySelector({selector:?}); e.scrollIntoView({{ block: 'center' }}); const r = e.getBoundingClientRect(); return [r.x, r.y, r.width, r.height].map(Math.round);"
+    );
+    serde_json::from_value(browser.run(&script).await).expect("four numbers")
+}
+
+async fn text(browser: &Browser, selector: &str) -> String {
+    let script = format!("return document.querySelector({selector:?}).innerText;");
+    browser.run(&script).await.as_str().expect("a text").to_owned()
+}
+
+/// How many colours a chart's canvas has: an empty one has one.
+async fn colours(browser: &Browser, chart: &str) -> i64 {
+    let script = format!(
+        "const c = document.querySelector('#{chart} canvas'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data, s = new Set(); for (let i = 0; i < d.length; i += 4) s.add(d[i] << 24 | d[i + 1] << 16 | d[i + 2] << 8 | d[i + 3]); return s.size;"
+    );
+    browser.run(&script).await.as_i64().expect("a number")
+}
+
+const CHARTS: [&str; 4] = ["chart-price", "chart-value", "chart-drawdown", "chart-holds"];
+
+#[tokio::test]
+async fn the_report_draws_all_its_charts_without_a_request_or_an_error() {
+    let Some(shown) = shown(&fixture::result(Size::QUARTER)).await else {
+        return;
+    };
+    let browser = &shown.browser;
+    for chart in CHARTS {
+        assert!(colours(browser, chart).await > 4, "{chart} is empty");
+    }
+    assert_eq!(
+        browser
+            .run("return document.querySelectorAll('#trades tbody tr').length")
+            .await,
+        25
+    );
+    browser.run("document.getElementById('older').click()").await;
+    assert!(text(browser, "#page").await.starts_with("2 of "));
+    browser.picture("light").await;
+    nothing_leaves_and_nothing_fails(browser).await;
+    shown.browser.close().await;
+}
+
+#[tokio::test]
+async fn hovering_reads_all_charts_at_that_instant_and_names_the_trade_there() {
+    let result = fixture::result(Size::QUARTER);
+    let Some(shown) = shown(&result).await else { return };
+    let browser = &shown.browser;
+    let [left, top, width, height] = place(browser, "#chart-price").await;
+    // The 46th day has a daily buy; the plot's margins are 62 and 14 pixels.
+    let bought = &result
+        .trades
+        .iter()
+        .find(|trade| trade.at.to_rfc3339().starts_with("2026-02-15"))
+        .expect("a buy");
+    let whole = (result.points.last().expect("a point").at - fixture::start()).num_seconds();
+    let x = left + 62 + (width - 76) * (bought.at - fixture::start()).num_seconds() / whole;
+    let before = text(browser, "#legend-value").await;
+    browser.hover(x, top + height / 2).await;
+    let tip = text(browser, "#chart-price ~ .tip").await;
+    assert!(
+        tip.contains("2026-02-15") && tip.contains("Average cost"),
+        "{tip}"
+    );
+    assert!(tip.contains("BUY DCA 10.00 USD at "), "{tip}");
+    assert_ne!(
+        text(browser, "#legend-value").await,
+        before,
+        "the other charts are read too"
+    );
+    let cursors = "return [...document.querySelectorAll('.cursor')].filter(c => !c.hidden).length";
+    assert_eq!(browser.run(cursors).await, 4);
+    browser.picture("hover").await;
+    browser.hover(left + 20, 5).await;
+    assert_eq!(browser.run(cursors).await, 0, "the pointer has left");
+    nothing_leaves_and_nothing_fails(browser).await;
+    shown.browser.close().await;
+}
+
+/// The range that the charts show.
+async fn range(browser: &Browser) -> (String, String) {
+    let found = browser
+        .run("const { from, to } = document.getElementById('chart-price').dataset; return [from, to];")
+        .await;
+    serde_json::from_value(found).expect("two texts")
+}
+
+#[tokio::test]
+async fn wheel_and_handles_zoom_all_charts_and_the_button_shows_the_whole_again() {
+    let Some(shown) = shown(&fixture::result(Size::QUARTER)).await else {
+        return;
+    };
+    let browser = &shown.browser;
+    let whole = range(browser).await;
+    let [left, top, width, height] = place(browser, "#chart-price").await;
+    browser
+        .act(json!([
+            { "type": "key", "id": "keys", "actions": [{ "type": "keyDown", "value": "\u{e009}" }, { "type": "pause" }, { "type": "keyUp", "value": "\u{e009}" }] },
+            { "type": "wheel", "id": "wheel", "actions": [{ "type": "pause" }, { "type": "scroll", "x": left + width / 2, "y": top + height / 2, "deltaX": 0, "deltaY": -600 }, { "type": "pause" }] },
+        ]))
+        .await;
+    let wheeled = range(browser).await;
+    assert!(
+        wheeled.0 > whole.0 && wheeled.1 < whole.1,
+        "{wheeled:?} of {whole:?}"
+    );
+    browser.picture("zoomed").await;
+    browser.run("document.getElementById('reset').click()").await;
+    assert_eq!(range(browser).await, whole);
+    // The left handle of the slider, a third of the way to the right.
+    let (from, y) = (left + 62, top + height - 19);
+    browser
+        .act(json!([{ "type": "pointer", "id": "mouse", "actions": [
+            { "type": "pointerMove", "x": from, "y": y, "duration": 0 }, { "type": "pointerDown", "button": 0 },
+            { "type": "pointerMove", "x": from + width / 6, "y": y, "duration": 60 },
+            { "type": "pointerMove", "x": from + width / 3, "y": y, "duration": 60 }, { "type": "pointerUp", "button": 0 },
+        ] }]))
+        .await;
+    let dragged = range(browser).await;
+    assert!(
+        dragged.0 > whole.0 && dragged.1 == whole.1,
+        "{dragged:?} of {whole:?}"
+    );
+    // All charts agree: under the same place lies the same instant.
+    let mut instants = Vec::new();
+    for chart in CHARTS {
+        let [left, top, width, height] = place(browser, &format!("#{chart}")).await;
+        browser.hover(left + width / 2, top + height / 3).await;
+        let tip = text(browser, &format!("#{chart} ~ .tip")).await;
+        instants.push(tip.lines().next().expect("a time")[..13].to_owned());
+    }
+    instants.dedup();
+    assert_eq!(instants.len(), 1, "{instants:?}");
+    nothing_leaves_and_nothing_fails(browser).await;
+    shown.browser.close().await;
+}
+
+#[tokio::test]
+async fn it_is_dark_where_the_reader_likes_it_dark_and_the_button_switches() {
+    let Some(shown) = shown(&fixture::result(Size::QUARTER)).await else {
+        return;
+    };
+    let browser = &shown.browser;
+    let look = "const s = getComputedStyle(document.body); return [document.documentElement.dataset.theme, s.backgroundColor, s.color];";
+    let light = browser.run(look).await;
+    assert_eq!(light[0], "light");
+    let dark = json!({ "features": [{ "name": "prefers-color-scheme", "value": "dark" }] });
+    browser.devtools("Emulation.setEmulatedMedia", dark).await;
+    browser.show(&shown.page).await;
+    let dark = browser.run(look).await;
+    assert_eq!(dark[0], "dark");
+    assert_ne!((&dark[1], &dark[2]), (&light[1], &light[2]));
+    for chart in CHARTS {
+        assert!(colours(browser, chart).await > 4, "{chart} is empty");
+    }
+    browser.picture("dark").await;
+    browser.run("document.getElementById('theme').click()").await;
+    assert_eq!(browser.run(look).await, light);
+    nothing_leaves_and_nothing_fails(browser).await;
+    shown.browser.close().await;
+}
+
+#[tokio::test]
+async fn it_fits_a_phone_and_answers_a_finger() {
+    let Some(shown) = shown(&fixture::result(Size::QUARTER)).await else {
+        return;
+    };
+    let browser = &shown.browser;
+    let phone = json!({ "width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": true });
+    browser
+        .devtools("Emulation.setDeviceMetricsOverride", phone)
+        .await;
+    browser
+        .devtools("Emulation.setTouchEmulationEnabled", json!({ "enabled": true }))
+        .await;
+    browser.show(&shown.page).await;
+    let wide = browser
+        .run("return [document.documentElement.scrollWidth, innerWidth]")
+        .await;
+    assert_eq!(wide, json!([390, 390]), "nothing sticks out");
+    let smallest = "return Math.min(...[...document.querySelectorAll('body *')].filter(e => e.children.length === 0 && e.innerText).map(e => parseFloat(getComputedStyle(e).fontSize)))";
+    assert!(browser.run(smallest).await.as_f64().expect("a number") >= 12.0);
+    browser.picture("phone-top").await;
+    let [left, top, width, height] = place(browser, "#chart-value").await;
+    let at = json!([{ "x": left + width / 2, "y": top + height / 3 }]);
+    browser
+        .devtools(
+            "Input.dispatchTouchEvent",
+            json!({ "type": "touchStart", "touchPoints": at }),
+        )
+        .await;
+    browser
+        .devtools(
+            "Input.dispatchTouchEvent",
+            json!({ "type": "touchEnd", "touchPoints": [] }),
+        )
+        .await;
+    let tip = text(browser, "#chart-value ~ .tip").await;
+    assert!(tip.contains("UTC") && tip.contains("Money in"), "{tip}");
+    browser.picture("phone-value").await;
+    for selector in ["#h-figures", "#h-trades", "#h-config", "#h-holds"] {
+        place(browser, selector).await;
+        browser.picture(&format!("phone-{}", &selector[3..])).await;
+    }
+    nothing_leaves_and_nothing_fails(browser).await;
+    shown.browser.close().await;
+}
+
+#[tokio::test]
+async fn names_and_values_of_others_stay_text() {
+    let mut result = fixture::result(Size::QUARTER);
+    let hostile = "</script><img src=x onerror=\"document.title='taken'\">{{data}}'&amp;";
+    hostile.clone_into(&mut result.series.name);
+    result
+        .setup
+        .assumptions
+        .push(format!("<script>document.title='taken'</script>{hostile}"));
+    let Some(shown) = shown(&result).await else { return };
+    let browser = &shown.browser;
+    assert_eq!(text(browser, "h1").await, format!("Accumulating over {hostile}"));
+    assert_eq!(
+        browser.run("return document.title").await,
+        format!("Backtest of {hostile}")
+    );
+    assert_eq!(browser.run("return document.images.length").await, 0);
+    assert_eq!(browser.run("return document.scripts.length").await, 4);
+    // Even what slips into the page by another way runs nothing and fetches nothing.
+    let slipped = "document.body.insertAdjacentHTML('beforeend', '<img src=\"http://127.0.0.1:9/x.png\" onerror=\"document.title=1\">'); const s = document.createElement('script'); s.textContent = 'document.title = 2'; document.body.append(s); return document.title;";
+    assert_eq!(browser.run(slipped).await, format!("Backtest of {hostile}"));
+    let refused = browser.log("browser").await;
+    assert!(
+        refused.iter().all(|entry| entry["message"]
+            .as_str()
+            .is_some_and(|said| said.contains("Content Security Policy"))),
+        "{refused:#?}"
+    );
+    assert!(!refused.is_empty());
+    shown.browser.close().await;
+}
