@@ -38,6 +38,7 @@ const COMMANDS: &[&str] = &[
     "paper wallet",
     "paper fund",
     "paper fault",
+    "prices",
     "devnet",
     "demo",
     "completions",

@@ -4,6 +4,7 @@
 mod bad_input;
 mod help;
 mod life;
+mod prices;
 #[path = "../support/mod.rs"]
 mod support;
 mod terminal;
