@@ -4,13 +4,20 @@
 //! and accounting are the domain's, quotes and gas are the paper venue's. What a series leaves open is told in
 //! [`result::SetupSummary::assumptions`].
 
+mod drawdown;
 pub mod grid;
+mod keep;
 pub mod result;
+mod returns;
 mod runner;
+pub mod series;
 pub mod sweep;
+mod tally;
 pub mod thin;
+mod whole;
 
 pub use runner::{Outcome, Runner};
+pub use whole::{backtest, compare};
 
 use crate::{
     domain::{Timestamp, chains::USDC_DECIMALS, config::JobConfig, job::JobMode, span::Span, units::Price},
@@ -85,8 +92,8 @@ impl Detail {
     /// All that a report shows.
     pub const REPORT: Self = Self {
         trades: true,
-        points_max: 4_000,
-        hold_runs_max: 2_000,
+        points_max: 12_000,
+        hold_runs_max: 10_000,
     };
 }
 

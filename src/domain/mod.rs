@@ -16,9 +16,11 @@ pub mod liquidate;
 pub mod liquidity;
 pub mod pool;
 pub mod price;
+pub mod samples;
 pub mod schedule;
 pub mod span;
 pub mod trade;
+pub mod turnover;
 pub mod units;
 
 /// An instant. The engine's clock is the database's; the rules' clock is the slot.

@@ -7,7 +7,7 @@ mod evaluate;
 mod facts;
 mod finish;
 mod foreign;
-mod market;
+pub(crate) mod market;
 mod observe;
 pub mod reconcile;
 mod recover;

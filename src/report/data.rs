@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{ReportError, html};
 use crate::{
     backtest::{
+        Detail,
         result::{BacktestResult, Point, TradeLine},
         thin::Thinned,
     },
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// Points that are drawn at most.
-pub const POINTS_MAX: usize = 12_000;
+pub const POINTS_MAX: usize = Detail::REPORT.points_max;
 
 /// Trades that are drawn and listed at most.
 pub const TRADES_MAX: usize = 20_000;
