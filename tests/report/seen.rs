@@ -1,8 +1,9 @@
 //! The page in a browser: drawn, hovered, zoomed, dark and light, on a phone.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Instant};
 
-use lgi_mm::backtest::result::BacktestResult;
+use chrono::TimeDelta;
+use lgi_mm::{backtest::result::BacktestResult, domain::decision::Reason};
 use serde_json::{Value, json};
 
 use crate::{
@@ -78,7 +79,7 @@ const CHARTS: [&str; 4] = ["chart-price", "chart-value", "chart-drawdown", "char
 
 #[tokio::test]
 async fn the_report_draws_all_its_charts_without_a_request_or_an_error() {
-    let Some(shown) = shown(&fixture::result(Size::QUARTER)).await else {
+    let Some(shown) = shown(&fixture::accumulating(Size::QUARTER)).await else {
         return;
     };
     let browser = &shown.browser;
@@ -100,23 +101,27 @@ async fn the_report_draws_all_its_charts_without_a_request_or_an_error() {
 
 #[tokio::test]
 async fn hovering_reads_all_charts_at_that_instant_and_names_the_trade_there() {
-    let result = fixture::result(Size::QUARTER);
+    let result = fixture::accumulating(Size::QUARTER);
     let Some(shown) = shown(&result).await else { return };
     let browser = &shown.browser;
     let [left, top, width, height] = place(browser, "#chart-price").await;
-    // The 46th day has a daily buy; the plot's margins are 62 and 14 pixels.
-    let bought = &result
+    let middle = fixture::start() + TimeDelta::days(44);
+    let bought = result
         .trades
         .iter()
-        .find(|trade| trade.at.to_rfc3339().starts_with("2026-02-15"))
+        .find(|trade| trade.reason == Reason::Dca && trade.at > middle)
         .expect("a buy");
-    let whole = (result.points.last().expect("a point").at - fixture::start()).num_seconds();
-    let x = left + 62 + (width - 76) * (bought.at - fixture::start()).num_seconds() / whole;
+    let (from, to) = (
+        result.points.first().expect("a point").at,
+        result.points.last().expect("a point").at,
+    );
+    // The plot's margins are 62 and 14 pixels.
+    let x = left + 62 + (width - 76) * (bought.at - from).num_seconds() / (to - from).num_seconds();
     let before = text(browser, "#legend-value").await;
     browser.hover(x, top + height / 2).await;
     let tip = text(browser, "#chart-price ~ .tip").await;
     assert!(
-        tip.contains("2026-02-15") && tip.contains("Average cost"),
+        tip.contains(&bought.at.format("%Y-%m-%d").to_string()) && tip.contains("Average cost"),
         "{tip}"
     );
     assert!(tip.contains("BUY DCA 10.00 USD at "), "{tip}");
@@ -144,7 +149,7 @@ async fn range(browser: &Browser) -> (String, String) {
 
 #[tokio::test]
 async fn wheel_and_handles_zoom_all_charts_and_the_button_shows_the_whole_again() {
-    let Some(shown) = shown(&fixture::result(Size::QUARTER)).await else {
+    let Some(shown) = shown(&fixture::accumulating(Size::QUARTER)).await else {
         return;
     };
     let browser = &shown.browser;
@@ -194,7 +199,7 @@ async fn wheel_and_handles_zoom_all_charts_and_the_button_shows_the_whole_again(
 
 #[tokio::test]
 async fn it_is_dark_where_the_reader_likes_it_dark_and_the_button_switches() {
-    let Some(shown) = shown(&fixture::result(Size::QUARTER)).await else {
+    let Some(shown) = shown(&fixture::accumulating(Size::QUARTER)).await else {
         return;
     };
     let browser = &shown.browser;
@@ -219,7 +224,7 @@ async fn it_is_dark_where_the_reader_likes_it_dark_and_the_button_switches() {
 
 #[tokio::test]
 async fn it_fits_a_phone_and_answers_a_finger() {
-    let Some(shown) = shown(&fixture::result(Size::QUARTER)).await else {
+    let Some(shown) = shown(&fixture::accumulating(Size::QUARTER)).await else {
         return;
     };
     let browser = &shown.browser;
@@ -264,8 +269,57 @@ async fn it_fits_a_phone_and_answers_a_finger() {
 }
 
 #[tokio::test]
+async fn a_job_that_keeps_liquidity_is_shown_too() {
+    let Some(shown) = shown(&fixture::liquidity(Size::QUARTER)).await else {
+        return;
+    };
+    let browser = &shown.browser;
+    for chart in CHARTS {
+        assert!(colours(browser, chart).await > 4, "{chart} is empty");
+    }
+    assert!(text(browser, "#legend-price").await.contains("SPREAD_BUY"));
+    browser.picture("liquidity").await;
+    place(browser, "#chart-holds").await;
+    browser.picture("liquidity-holds").await;
+    nothing_leaves_and_nothing_fails(browser).await;
+    shown.browser.close().await;
+}
+
+#[tokio::test]
+async fn a_year_of_minutes_makes_a_small_file_that_opens_at_once() {
+    let result = fixture::accumulating(Size::YEAR_OF_MINUTES);
+    assert!(result.summary.ticks > 500_000);
+    let begun = Instant::now();
+    let size = lgi_mm::report::page(&result).expect("a page").len();
+    println!(
+        "{} trades, {} points, {} runs of holds: {size} bytes in {:?}",
+        result.trades.len(),
+        result.points.len(),
+        result.holds.len(),
+        begun.elapsed()
+    );
+    assert!(size < 3_000_000, "{size} bytes");
+    let Some(shown) = shown(&result).await else { return };
+    let browser = &shown.browser;
+    let drawn = browser
+        .run("return performance.now()")
+        .await
+        .as_f64()
+        .expect("milliseconds");
+    println!("drawn {drawn:.0} ms after it was opened");
+    assert!(drawn < 10_000.0, "{drawn} ms");
+    browser.picture("year").await;
+    for selector in ["#chart-value", "#chart-holds"] {
+        place(browser, selector).await;
+        browser.picture(&format!("year-{}", &selector[7..])).await;
+    }
+    nothing_leaves_and_nothing_fails(browser).await;
+    shown.browser.close().await;
+}
+
+#[tokio::test]
 async fn names_and_values_of_others_stay_text() {
-    let mut result = fixture::result(Size::QUARTER);
+    let mut result = fixture::accumulating(Size::QUARTER);
     let hostile = "</script><img src=x onerror=\"document.title='taken'\">{{data}}'&amp;";
     hostile.clone_into(&mut result.series.name);
     result
