@@ -10,6 +10,11 @@ const PAYMENTS_MAX: usize = 4_096;
 
 const YEAR_SECS: f64 = 365.25 * 86_400.0;
 
+/// Growth rates are looked for in steps of this size, continuously compounded, as far as so many steps: from a loss
+/// of all but a millionth to a growth of a millionfold.
+const STEP: f64 = 0.25;
+const STEPS_MAX: u32 = 56;
+
 /// A yearly rate says nothing about less than a day.
 const SHORTEST_YEARS: f64 = 86_400.0 / YEAR_SECS;
 
@@ -65,19 +70,26 @@ impl Flows {
                 .map(|payment| payment.usd * (growth * (end - payment.years)).exp());
             grown.sum::<f64>() - value
         };
-        // As much as grows in, so much must be there: more growth, more there should be.
-        let (mut low, mut high) = (-14.0_f64, 14.0_f64);
-        if self.payments.is_empty() || !(surplus(low) < 0.0 && surplus(high) > 0.0) {
+        if self.payments.is_empty() {
             return None;
         }
-        for _ in 0..200 {
-            let middle = low.midpoint(high);
-            if surplus(middle) < 0.0 {
-                low = middle;
+        // Payments in both directions may have several such rates: the one nearest to nothing is meant.
+        let nothing = surplus(0.0);
+        let turns = |growth: f64| (surplus(growth) < 0.0) != (nothing < 0.0);
+        let steps = (1..=STEPS_MAX).map(|step| f64::from(step) * STEP);
+        let far = steps
+            .flat_map(|growth| [growth, -growth])
+            .find(|growth| turns(*growth))?;
+        let (mut near, mut far) = (far - STEP.copysign(far), far);
+        for _ in 0..80 {
+            let middle = near.midpoint(far);
+            if turns(middle) {
+                far = middle;
             } else {
-                high = middle;
+                near = middle;
             }
         }
+        let (low, high) = (near, far);
         let percent = low.midpoint(high).exp_m1() * 100.0;
         Some((percent * 10_000.0).round() / 10_000.0)
     }

@@ -247,6 +247,12 @@ impl Series for CsvSeries {
     }
 }
 
+/// Reads a date or time as a file may have it, see [`ReadOptions`]: ISO 8601 or Unix time.
+#[must_use]
+pub fn parse_instant(text: &str) -> Option<Timestamp> {
+    text::instant(text.trim().as_bytes())
+}
+
 fn within(at: Timestamp, options: &ReadOptions) -> bool {
     options.from.is_none_or(|from| at >= from) && options.to.is_none_or(|to| at <= to)
 }
