@@ -18,7 +18,6 @@ mod reconcile;
 mod services;
 mod start;
 mod status;
-mod sweep;
 mod target;
 mod tick;
 mod trades;

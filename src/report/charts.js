@@ -54,7 +54,8 @@
   ];
   const hidden = new Set();
   // Ticks at which no rule fired are most of them; what stopped a rule shows better without them.
-  if (holds.reasons.length > 1) for (const quiet of ["not_due", "in_balance"]) hidden.add(`holds:${quiet}`);
+  const QUIET = ["not_due", "in_balance"];
+  if (holds.reasons.length > 1) for (const quiet of QUIET) hidden.add(`holds:${quiet}`);
   let zoom = [0, 100];
   const range = () => zoom.map((part) => first + (last - first) * part / 100);
 
@@ -62,6 +63,9 @@
   const ranked = holds.reasons.slice(0, 7);
   const others = holds.reasons.length > ranked.length;
   const holdNames = others ? [...ranked, "others"] : ranked;
+  // Grey for ticks at which no rule fired, whatever their rank.
+  let tint = 0;
+  const holdTints = holdNames.map((name) => QUIET.includes(name) ? "h0" : `h${tint = tint % 7 + 1}`);
   function countHolds(width) {
     const [from, to] = range();
     const columns = Math.max(24, Math.min(160, Math.floor(width / 8)));
@@ -87,7 +91,7 @@
     const counted = countHolds(width);
     charts[3].counted = counted;
     charts[3].series = holdNames.map((name, r) => ({
-      kind: "line", name, tint: `h${r}`, stack: true, step: true, area: 0.85, read: percent,
+      kind: "line", name, tint: holdTints[r], stack: true, step: true, area: 0.85, read: percent,
       values: Array.from({ length: counted.columns + 1 }, (_, c) => [(counted.from + c * counted.step) * 1000, counted.share(r, Math.min(c, counted.columns - 1))]),
     }));
   }
@@ -122,7 +126,7 @@
       xAxis: { type: "time", min: first * 1000, max: last * 1000, splitNumber: small() ? 4 : 8, axisLine: { lineStyle: { color: color("line") } },
         axisTick: { show: false }, splitLine: { show: false }, axisLabel: { color: muted, hideOverlap: true, fontSize: 11.5 } },
       yAxis: { type: "value", scale: !chart.zero, min: chart.share ? 0 : undefined, max: chart.share ? (top) => top.max > 80 ? 100 : null : chart.zero ? 0 : undefined,
-        splitNumber: main ? 5 : 3, splitLine: { lineStyle: { color: color("grid") } },
+        splitNumber: main || chart.share ? 5 : 3, splitLine: { lineStyle: { color: color("grid") } },
         axisLabel: { color: muted, fontSize: 11.5, formatter: (value) => `${compact(value)}${chart.unit ?? ""}` } },
       dataZoom: main ? [inside, slider] : [inside],
       series: shown.map(seriesOption),

@@ -137,7 +137,7 @@ pub(super) fn cards(result: &BacktestResult) -> String {
 
 /// What makes the result worth less than it looks.
 pub(super) fn warnings(result: &BacktestResult) -> String {
-    let (own, series) = (&result.summary, &result.series);
+    let own = &result.summary;
     let mut warnings = Vec::new();
     let trades = own.buys.saturating_add(own.sells);
     if trades < FEW_TRADES {
@@ -145,26 +145,7 @@ pub(super) fn warnings(result: &BacktestResult) -> String {
             "It rests on {trades} trades: too few to tell a rule from luck. Try a longer series."
         ));
     }
-    if let Some(gap) = series.longest_gap {
-        warnings.push(format!(
-            "The prices have {} gaps; the longest is {}, from {} UTC.",
-            series.gaps,
-            duration(gap.from, gap.to),
-            moment(gap.from)
-        ));
-    }
-    if series.duplicates > 0 {
-        warnings.push(format!(
-            "{} rows had an instant that was there already; the first of each counts.",
-            series.duplicates
-        ));
-    }
-    if series.skipped > 0 {
-        warnings.push(format!(
-            "{} rows were bad or out of order and left out.",
-            series.skipped
-        ));
-    }
+    warnings.extend(result.series.warnings.iter().cloned());
     if warnings.is_empty() {
         String::new()
     } else {

@@ -7,16 +7,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::{
-    CliError, Out,
-    out::{dollars, moment, table},
-};
 use crate::{
     backtest::{
         PricePoint, Setup,
         grid::{Axis, Grid},
         result::{Interval, Summary},
+        series::Rows,
         sweep::{self, Candidate, SortBy, Step},
+    },
+    cli::{
+        CliError, Out,
+        out::{dollars, moment, table},
     },
     domain::units::Usd,
 };
@@ -63,6 +64,11 @@ impl SweepArgs {
     /// Whether there is anything to sweep.
     pub(super) const fn is_asked_for(&self) -> bool {
         !self.sweep.is_empty()
+    }
+
+    /// Whether a key of this section is swept.
+    pub(super) fn has(&self, section: &str) -> bool {
+        self.sweep.iter().any(|axis| axis.key.starts_with(section))
     }
 }
 
@@ -143,14 +149,21 @@ struct Swept {
 pub(super) fn run(
     out: Out,
     args: &SweepArgs,
-    rows: &[PricePoint],
+    series: &Rows,
     setup: impl Fn(&[String]) -> Result<Setup, CliError>,
 ) -> Result<Vec<String>, CliError> {
+    let rows = series.rows.as_slice();
     let grid = Grid::new(args.sweep.clone()).map_err(|error| CliError::Usage(error.to_string()))?;
     let places = grid.places();
     let setups = places
         .iter()
-        .map(|place| setup(&grid.assignments(place)))
+        .map(|place| {
+            let setup = setup(&grid.assignments(place))?;
+            Ok(Setup {
+                stands_for: setup.stands_for.max(series.summary.spacing),
+                ..setup
+            })
+        })
         .collect::<Result<Vec<Setup>, CliError>>()?;
     let folds = args.walk_forward.map(|count| folds(rows, count)).transpose()?;
     let parts = folds.as_ref().map_or(0, Vec::len);
