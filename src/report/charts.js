@@ -97,14 +97,26 @@
   }
 
   // ---- drawing
+  /** Of markers that would lie on each other, within two pixels, the first; of those out of sight none. */
+  function markers(series) {
+    if (series.values.length < 1000) return series.values;
+    const [from, to] = range(), across = 600 / (to - from), up = 200 / priceSpan, taken = new Set();
+    return series.values.filter(([time, value]) => {
+      const x = Math.floor((time / 1000 - from) * across), spot = x * 4096 + Math.floor(value * up);
+      if (x < 0 || x > 600 || taken.has(spot)) return false;
+      taken.add(spot);
+      return true;
+    });
+  }
+  const priceSpan = Math.max(...points.price) - Math.min(...points.price) || 1;
   function seriesOption(series) {
     const tint = color(series.tint);
     if (series.kind === "trades") {
-      return { type: "scatter", name: series.name, data: series.values, symbol: series.symbol, symbolSize: series.size,
+      return { type: "scatter", id: series.name, name: series.name, data: markers(series), symbol: series.symbol, symbolSize: series.size,
         symbolRotate: series.sell && series.symbol === "triangle" ? 180 : 0, z: 5, cursor: "default",
         itemStyle: { color: tint, borderColor: color("card"), borderWidth: 1 }, emphasis: { disabled: true } };
     }
-    return { type: "line", name: series.name, data: series.values, showSymbol: false, silent: true, z: series.step ? 3 : 2,
+    return { type: "line", id: series.name, name: series.name, data: series.values, showSymbol: false, silent: true, z: series.step ? 3 : 2,
       step: series.step ? "end" : false, stack: series.stack ? "all" : undefined, connectNulls: false,
       lineStyle: { color: tint, width: series.stack ? 0 : series.name === "Price" ? 1.6 : 1.8, type: series.dash ?? "solid" },
       itemStyle: { color: tint }, areaStyle: series.area ? { color: tint, opacity: series.area } : undefined, emphasis: { disabled: true } };
@@ -135,6 +147,14 @@
   function draw(chart) {
     if (chart.share) holdSeries(byId("chart-holds").clientWidth);
     chart.view.setOption(option(chart), { notMerge: true, lazyUpdate: false });
+  }
+  // What depends on the range that is seen: hold reasons are counted again, hidden markers come out.
+  function redraw() {
+    holdSeries(byId("chart-holds").clientWidth);
+    const visible = (chart) => chart.series.filter((series) => !hidden.has(`${chart.id}:${series.name}`));
+    charts[3].view.setOption({ series: visible(charts[3]).map(seriesOption) });
+    const crowded = visible(charts[0]).filter((series) => series.kind === "trades" && series.values.length >= 1000);
+    if (crowded.length) charts[0].view.setOption({ series: crowded.map((series) => ({ id: series.name, data: markers(series) })) });
   }
   const drawAll = () => { charts.forEach(draw); charts.forEach(legend); tell(null); };
 
@@ -243,19 +263,22 @@
 
   // ---- zooming: all charts show the same range
   let zooming = false;
-  function zoomed(start, end) {
+  function zoomed(start, end, source) {
     zoom = [start, end];
     zooming = true;
-    for (const chart of charts) chart.view.dispatchAction({ type: "dataZoom", start, end });
+    for (const chart of charts) if (chart !== source) chart.view.dispatchAction({ type: "dataZoom", start, end });
     zooming = false;
-    if (holds.runs.length) draw(charts[3]);
-    legendValuesAgain();
+    redraw();
+    // Counting the holds again made new series; their legend goes on with them.
+    legend(charts[3]);
+    leave();
+    tellRange();
+  }
+  function tellRange() {
     const [from, to] = range();
     Object.assign(byId("chart-price").dataset, { from: moment(from), to: moment(to) });
-    byId("reset").disabled = start <= 0 && end >= 100;
+    byId("reset").disabled = zoom[0] <= 0 && zoom[1] >= 100;
   }
-  // Drawing the holds again made new series; their legend goes on with them.
-  function legendValuesAgain() { legend(charts[3]); leave(); }
 
   // ---- the list of trades, so many at a time
   const PAGE = 25;
@@ -293,7 +316,7 @@
     chart.view.on("datazoom", (event) => {
       if (zooming) return;
       const { start, end } = event.batch?.[0] ?? event;
-      if (start != null) zoomed(start, end);
+      if (start != null) zoomed(start, end, chart);
     });
   }
   byId("reset").onclick = () => zoomed(0, 100);
@@ -305,6 +328,6 @@
   addEventListener("resize", () => { cancelAnimationFrame(frame); frame = requestAnimationFrame(() => { charts.forEach((chart) => chart.view.resize()); drawAll(); }); });
   fillTrades();
   drawAll();
-  zoomed(0, 100);
+  tellRange();
   root.dataset.ready = "yes";
 })();

@@ -124,6 +124,18 @@ pub(super) fn moment(time: Timestamp) -> String {
     time.format("%Y-%m-%d %H:%M").to_string()
 }
 
+/// `2nd`, `3rd`, `11th`.
+pub(super) fn ordinal(number: usize) -> String {
+    let ending = match (number % 100, number % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
+}
+
 /// Whether a number is good or bad news, as a class.
 pub(super) fn tone(value: Decimal) -> &'static str {
     if value > Decimal::ZERO {
@@ -175,4 +187,76 @@ pub(super) fn list(class: &str, sentences: &[String]) -> String {
         .map(|sentence| format!("<li>{}</li>", escape(sentence)))
         .collect();
     format!("<ul class=\"{class}\">{items}</ul>")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_typed_stays_text() {
+        assert_eq!(
+            escape("<a b='c' d=\"e\">&lt;"),
+            "&lt;a b=&#39;c&#39; d=&quot;e&quot;&gt;&amp;lt;"
+        );
+    }
+
+    #[test]
+    fn what_was_filled_in_is_not_filled_again() {
+        let page = fill("a {{x}} b {{y}} c", |name| match name {
+            "x" => "{{y}}".to_owned(),
+            _ => name.to_uppercase(),
+        });
+        assert_eq!(page, "a {{y}} b Y c");
+    }
+
+    #[test]
+    fn numbers_read_as_people_write_them() {
+        let usd = |text: &str| Usd::new(text.parse().expect("a number")).expect("USD");
+        for (exact, shown) in [
+            ("1234567.891", "1,234,567.89"),
+            ("-1234.5", "-1,234.50"),
+            ("999", "999.00"),
+            ("0", "0.00"),
+            ("0.000123456", "0.00012"),
+            ("-0.004", "-0.004"),
+        ] {
+            assert_eq!(dollars(usd(exact)), shown);
+        }
+        assert_eq!(
+            (signed(usd("3")), signed(usd("-3"))),
+            ("+3.00".to_owned(), "-3.00".to_owned())
+        );
+        assert_eq!(
+            digits("0.0000123456789".parse().expect("a number")),
+            "0.0000123457"
+        );
+        assert_eq!(digits("1234567.8".parse().expect("a number")), "1,234,570");
+        assert_eq!(
+            tokens("123456789012345678901234567890123"),
+            "123,456,789,012,345,678,901,234,567,890,123"
+        );
+        assert_eq!(
+            (percent(Decimal::new(1_234_567, 2)), percent(Decimal::new(-5, 3))),
+            ("+12,345.67 %".to_owned(), "0.00 %".to_owned())
+        );
+        assert_eq!(
+            ["2nd", "11th", "23rd", "101st"],
+            [2, 11, 23, 101].map(ordinal).each_ref().map(String::as_str)
+        );
+    }
+
+    #[test]
+    fn lengths_of_time_have_two_units() {
+        let from: Timestamp = "2026-01-01T00:00:00Z".parse().expect("an instant");
+        for (seconds, shown) in [
+            (0, "0s"),
+            (59, "59s"),
+            (3_600, "1h"),
+            (90_061, "1d 1h"),
+            (31_536_060, "365d 1m"),
+        ] {
+            assert_eq!(duration(from, from + chrono::TimeDelta::seconds(seconds)), shown);
+        }
+    }
 }

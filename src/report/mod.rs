@@ -93,9 +93,9 @@ fn notes(result: &BacktestResult) -> Vec<String> {
     notes.push(thin::RULE.to_owned());
     if result.trades.len() > TRADES_MAX {
         notes.push(format!(
-            "Of {} trades every {}th is drawn and listed here; `--trades FILE.csv` has all of them.",
+            "Of {} trades every {} is drawn and listed here; `--trades FILE.csv` has all of them.",
             result.trades.len(),
-            result.trades.len().div_ceil(TRADES_MAX),
+            html::ordinal(result.trades.len().div_ceil(TRADES_MAX)),
         ));
     }
     notes

@@ -1,12 +1,13 @@
 //! A real backtest over generated prices.
 
 use alloy_primitives::Address;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use lgi_mm::{
     backtest::{
         Detail, PricePoint, Setup, backtest,
-        result::{BacktestResult, SeriesSummary},
+        result::{BacktestResult, HoldRun, Point, SeriesSummary, TradeLine},
         series::Rows,
+        thin::Thinned,
     },
     config::{JobLayers, build_job_config},
     domain::{
@@ -33,11 +34,6 @@ impl Size {
         rows: 90 * 24,
         every_secs: 3_600,
         cron: "*/20 * * * *",
-    };
-    pub const YEAR_OF_MINUTES: Self = Self {
-        rows: 525_600,
-        every_secs: 60,
-        cron: "* * * * *",
     };
 }
 
@@ -111,4 +107,38 @@ pub fn liquidity(size: Size) -> BacktestResult {
         JobMode::Liquidity,
         &["liquidity.budget_usd=1000", "liquidity.ma_window=12h"],
     )
+}
+
+/// The same, as a year of minutes with many trades and restless holds would be: the page gets as large as it can.
+pub fn crowded() -> BacktestResult {
+    let mut result = accumulating(Size::QUARTER);
+    let (points, trades) = (
+        std::mem::take(&mut result.points),
+        std::mem::take(&mut result.trades),
+    );
+    let minute = |count: i32| start() + TimeDelta::minutes(count.into());
+    let mut thinned = Thinned::new(Detail::REPORT.points_max);
+    for (at, point) in (0..525_600).map(minute).zip(points.iter().cycle()) {
+        thinned.push(Point { at, ..*point });
+    }
+    result.points = thinned.points();
+    result.trades = (0..525_600)
+        .step_by(20)
+        .map(minute)
+        .zip(trades.iter().cycle())
+        .map(|(at, trade)| TradeLine { at, ..trade.clone() })
+        .collect();
+    let reasons = result.summary.holds.iter().map(|total| total.reason).cycle();
+    result.holds = (0..525_600)
+        .step_by(525_600 / Detail::REPORT.hold_runs_max)
+        .map(minute)
+        .zip(reasons)
+        .map(|(at, reason)| HoldRun {
+            reason,
+            from: at,
+            to: at + TimeDelta::minutes(40),
+            ticks: 41,
+        })
+        .collect();
+    result
 }

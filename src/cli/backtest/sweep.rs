@@ -17,7 +17,7 @@ use crate::{
     },
     cli::{
         CliError, Out,
-        out::{dollars, moment, table},
+        out::{dollars, table},
     },
     domain::units::Usd,
 };
@@ -301,10 +301,10 @@ fn percent(value: Option<Decimal>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{:+.2} %", value.round_dp(2)))
 }
 
-/// The figure that candidates are compared by.
-fn figure(by: SortBy, line: &Line) -> String {
+/// What a part of the past brought. Parts are short, and a yearly rate of a short time says nothing.
+fn brought(by: SortBy, line: &Line) -> String {
     match by {
-        SortBy::MoneyWeighted => rate(line.money_weighted_pct),
+        SortBy::MoneyWeighted => percent(line.return_pct),
         SortBy::Profit => dollars(line.profit_usd),
     }
 }
@@ -342,22 +342,26 @@ fn text(swept: &Swept) -> String {
 }
 
 fn walked(walk: &WalkForward, names: &[&str], by: SortBy) -> String {
-    let mut header = vec!["chosen on the part from"];
+    let mut header = vec!["chosen on"];
     header.extend(names);
-    header.extend(["in sample", "on the next part", "rank there", "best there"]);
+    header.extend(["in sample", "next part", "rank", "best there"]);
     let rows = walk.steps.iter().zip(&walk.folds).map(|(step, fold)| {
-        let mut cells = vec![moment(fold.from)];
+        let mut cells = vec![format!("{} ..", fold.from.format("%Y-%m-%d"))];
         cells.extend(step.chosen.values.iter().cloned());
         cells.extend([
-            figure(by, &step.chosen),
-            figure(by, &step.out_of_sample),
+            brought(by, &step.chosen),
+            brought(by, &step.out_of_sample),
             format!("{} of {}", step.rank, step.of),
-            figure(by, &step.hindsight),
+            brought(by, &step.hindsight),
         ]);
         cells
     });
+    let unit = match by {
+        SortBy::MoneyWeighted => "return of the money in",
+        SortBy::Profit => "profit in USD",
+    };
     format!(
-        "\n\nwalk forward: the best of each part, tried on the next; every part starts anew, with no position\n{}",
+        "\n\nwalk forward, {unit}: the best of each part, and how it did on the next; every part starts anew\n{}",
         table(&header, rows)
     )
 }
