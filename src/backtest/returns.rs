@@ -15,8 +15,8 @@ const YEAR_SECS: f64 = 365.25 * 86_400.0;
 const STEP: f64 = 0.25;
 const STEPS_MAX: u32 = 56;
 
-/// A yearly rate says nothing about less than a day.
-const SHORTEST_YEARS: f64 = 86_400.0 / YEAR_SECS;
+/// Less than four weeks say nothing about a year.
+const SHORTEST_YEARS: f64 = 28.0 * 86_400.0 / YEAR_SECS;
 
 /// Payments in and out, in the order of time.
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ impl Flows {
     }
 
     /// The yearly rate, per cent, at which all that went in has become what came out and `value`. None if it is not
-    /// one: less than a day, nothing in, or no rate between a loss of all and a millionfold a year.
+    /// one: less than four weeks, nothing in, or no rate between a loss of all and a millionfold a year.
     pub(super) fn yearly_pct(&self, end: Timestamp, value: Usd) -> Option<f64> {
         let end = years(self.start?, end);
         if end < SHORTEST_YEARS {

@@ -143,8 +143,8 @@ impl Regular {
 
 /// A job that does nothing but buy `parts` equal parts of `money`.
 fn plain(setup: &Setup, regular: &Regular, money: Usd, parts: u32) -> Setup {
-    let share = Decimal::ONE.checked_div(parts.into()).unwrap_or(Decimal::ONE);
-    let part = money.times(share, Rounding::Down).unwrap_or(money);
+    let part = money.decimal().checked_div(parts.into());
+    let part = part.map_or(money, |part| Usd::rounded(part, Rounding::Down));
     let mut plain = setup.clone();
     plain.mode = JobMode::Accumulate;
     plain.costs.wallet_usd = Decimal::from(ENOUGH_USD);

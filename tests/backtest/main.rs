@@ -9,6 +9,7 @@
 mod support;
 
 mod clock;
+mod figures;
 mod memory;
 mod same_as_live;
 mod walk;
