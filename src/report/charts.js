@@ -91,8 +91,9 @@
     const counted = countHolds(width);
     charts[3].counted = counted;
     charts[3].series = holdNames.map((name, r) => ({
-      kind: "line", name, tint: holdTints[r], stack: true, step: true, area: 0.85, read: percent,
-      values: Array.from({ length: counted.columns + 1 }, (_, c) => [(counted.from + c * counted.step) * 1000, counted.share(r, Math.min(c, counted.columns - 1))]),
+      kind: "line", name, tint: holdTints[r], stack: true, area: 0.85, read: percent,
+      // Both ends of each column; stacking looks values up by their instant, so no two may be the same.
+      values: Array.from({ length: 2 * counted.columns }, (_, i) => [(counted.from + Math.ceil(i / 2) * counted.step) * 1000 - i % 2, counted.share(r, i >> 1)]),
     }));
   }
 

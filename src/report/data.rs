@@ -104,15 +104,39 @@ pub(super) fn json(result: &BacktestResult) -> Result<String, ReportError> {
         .replace('&', "\\u0026"))
 }
 
-/// Every n-th trade, if there are too many to draw; the last one always.
-pub(super) fn drawn(trades: &[TradeLine]) -> Vec<&TradeLine> {
-    let every = trades.len().div_ceil(TRADES_MAX).max(1);
-    let last = trades.len().saturating_sub(1);
+/// Of rules that traded too often to draw all: how often, and every which one is drawn.
+pub(super) fn too_many(trades: &[TradeLine]) -> BTreeMap<Reason, (usize, usize)> {
+    if trades.len() <= TRADES_MAX {
+        return BTreeMap::new();
+    }
+    let mut counts = BTreeMap::<Reason, usize>::new();
+    for trade in trades {
+        let count = counts.entry(trade.reason).or_default();
+        *count = count.saturating_add(1);
+    }
+    // Each rule has an equal part of the room, so that a frequent one takes none from a rare one.
+    let room = TRADES_MAX.checked_div(counts.len()).unwrap_or(TRADES_MAX);
+    counts
+        .into_iter()
+        .filter(|(_, count)| *count > room)
+        .map(|(reason, count)| (reason, (count, count.div_ceil(room))))
+        .collect()
+}
+
+/// The trades that are drawn and listed.
+fn drawn(trades: &[TradeLine]) -> Vec<&TradeLine> {
+    let too_many = too_many(trades);
+    let mut seen = BTreeMap::<Reason, usize>::new();
     trades
         .iter()
-        .enumerate()
-        .filter(|(i, _)| i.is_multiple_of(every) || *i == last)
-        .map(|(_, trade)| trade)
+        .filter(|trade| {
+            let index = seen.entry(trade.reason).or_default();
+            let is_drawn = too_many
+                .get(&trade.reason)
+                .is_none_or(|(_, every)| index.is_multiple_of(*every));
+            *index = index.saturating_add(1);
+            is_drawn
+        })
         .collect()
 }
 

@@ -91,12 +91,11 @@ fn notes(result: &BacktestResult) -> Vec<String> {
     )];
     notes.extend(result.setup.assumptions.iter().cloned());
     notes.push(thin::RULE.to_owned());
-    if result.trades.len() > TRADES_MAX {
-        notes.push(format!(
-            "Of {} trades every {} is drawn and listed here; `--trades FILE.csv` has all of them.",
-            result.trades.len(),
-            html::ordinal(result.trades.len().div_ceil(TRADES_MAX)),
-        ));
-    }
+    notes.extend(data::too_many(&result.trades).iter().map(|(reason, (count, every))| {
+        format!(
+            "Of {count} {reason} trades every {} is drawn and listed here; `--trades FILE.csv` has all of them.",
+            html::ordinal(*every),
+        )
+    }));
     notes
 }

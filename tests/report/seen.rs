@@ -312,7 +312,17 @@ async fn a_crowded_year_of_minutes_is_a_small_file_and_is_drawn() {
         .expect("milliseconds");
     println!("drawn {drawn:.0} ms after it was opened");
     let notes = text(browser, "[aria-labelledby=h-how]").await;
-    assert!(notes.contains("Of 26280 trades every 2nd is drawn"), "{notes}");
+    assert!(notes.contains(" DCA trades every 3rd is drawn"), "{notes}");
+    let rare = result
+        .trades
+        .iter()
+        .filter(|trade| trade.reason == Reason::TakeProfit)
+        .count();
+    let legend = text(browser, "#legend-price").await.replace(',', "");
+    assert!(
+        legend.contains(&format!("TAKE_PROFIT{rare}")) || legend.contains(&rare.to_string()),
+        "{legend}"
+    );
     browser.picture("crowded").await;
     for selector in ["#chart-price", "#chart-value", "#chart-holds"] {
         place(browser, selector).await;
