@@ -27,7 +27,8 @@ pub const FEW_TRADES: u64 = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SortBy {
-    /// The highest money-weighted return.
+    /// The highest money-weighted return; where no yearly rate can be told, as of less than four weeks, the highest return of
+    /// the money in.
     #[default]
     MoneyWeighted,
     /// The highest profit in USD.
@@ -43,6 +44,7 @@ impl SortBy {
                 (Some(a), Some(b)) => b.total_cmp(&a),
                 (a, b) => b.is_some().cmp(&a.is_some()),
             }
+            .then_with(|| b.return_pct.cmp(&a.return_pct))
             .then_with(|| b.profit_usd.cmp(&a.profit_usd)),
             Self::Profit => b.profit_usd.cmp(&a.profit_usd),
         }

@@ -8,6 +8,7 @@ mod life;
 mod prices;
 #[path = "../support/mod.rs"]
 mod support;
+mod sweep;
 mod terminal;
 mod views;
 mod wallets;

@@ -1,16 +1,26 @@
 //! Which is best, and what is said against it.
 
-use std::num::NonZeroUsize;
+use std::{
+    num::NonZeroUsize,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use chrono::{DateTime, TimeDelta};
 use lgi_mm::{
     backtest::{
-        PricePoint,
+        Detail, PricePoint, Setup,
         grid::Grid,
         result::Summary,
+        run,
         sweep::{self, Candidate, SortBy},
     },
-    domain::units::{Price, Usd},
+    domain::{
+        config::JobConfig,
+        job::JobMode,
+        span::Span,
+        units::{Price, Usd},
+    },
+    paper::PaperSettings,
 };
 use rust_decimal::Decimal;
 
@@ -129,4 +139,46 @@ fn a_walk_forward_tries_the_best_of_each_fold_on_the_next() {
         .collect();
     assert_eq!(told, [("1", 2, 3, "2"), ("2", 8, 1, "2")]);
     assert!(steps.iter().all(|step| step.of == 3));
+}
+
+#[test]
+fn a_sweep_comes_to_the_same_on_one_core_and_on_many() {
+    let mut rows = rows((0..400).map(|hour| hour * 3_600));
+    for (row, cents) in rows.iter_mut().zip((0..).map(|i: i64| 100 + (i * 37) % 60)) {
+        row.price = Price::new(Decimal::new(cents, 2)).expect("a price");
+    }
+    let setups: Vec<Setup> = (1..=12)
+        .map(|amount| {
+            let mut config = JobConfig::for_mode(JobMode::Accumulate);
+            config.schedule.cron = "0 * * * *".parse().expect("a cron line");
+            if let Some(rules) = config.accumulate.as_mut() {
+                rules.dca_amount_usd = Usd::new(Decimal::from(amount)).expect("USD");
+            }
+            Setup {
+                stands_for: Span::from_secs(3_600),
+                ..Setup::new(JobMode::Accumulate, config, PaperSettings::default())
+            }
+        })
+        .collect();
+    let counted = AtomicUsize::new(0);
+    let mut all = [1, 2, 7, 64].map(|threads| {
+        let threads = NonZeroUsize::new(threads).expect("some");
+        sweep::run_all(&setups, &rows, threads, &|| {
+            counted.fetch_add(1, Ordering::Relaxed);
+        })
+    });
+    assert_eq!(counted.into_inner(), 4 * 12);
+    for (summary, setup) in all[0].iter().zip(&setups) {
+        assert_eq!(
+            *summary,
+            run(setup, Detail::SUMMARY, rows.iter().copied()).summary
+        );
+        assert!(summary.buys > 10, "{summary:?}");
+    }
+    let first = std::mem::take(&mut all[0]);
+    assert!(
+        first.windows(2).all(|pair| pair[0].spent_usd < pair[1].spent_usd),
+        "in the setups' order"
+    );
+    assert!(all[1..].iter().all(|other| *other == first));
 }

@@ -79,6 +79,7 @@ fn instant(text: &str) -> Result<Timestamp, String> {
 }
 
 pub(super) fn run(settings: &Settings, out: Out, args: &BacktestArgs) -> Result<(), CliError> {
+    args.sweep.check_against(&args.set)?;
     let series = open(args)?;
     if args.sweep.is_asked_for() {
         let rows = series.load().map_err(unreadable)?;

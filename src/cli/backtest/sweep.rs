@@ -66,6 +66,21 @@ impl SweepArgs {
         !self.sweep.is_empty()
     }
 
+    /// A key that has one value and a range is a mistake.
+    pub(super) fn check_against(&self, set: &[String]) -> Result<(), CliError> {
+        let both = |axis: &&Axis| {
+            let key = |pair: &String| pair.split('=').next().unwrap_or_default().trim() == axis.key;
+            set.iter().any(key)
+        };
+        match self.sweep.iter().find(both) {
+            Some(axis) => Err(CliError::Usage(format!(
+                "{0}: given by --set and by --sweep; leave one of them away",
+                axis.key
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// Whether a key of this section is swept.
     pub(super) fn has(&self, section: &str) -> bool {
         self.sweep.iter().any(|axis| axis.key.starts_with(section))
@@ -301,10 +316,11 @@ fn percent(value: Option<Decimal>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{:+.2} %", value.round_dp(2)))
 }
 
-/// What a part of the past brought. Parts are short, and a yearly rate of a short time says nothing.
-fn brought(by: SortBy, line: &Line) -> String {
+/// The figure that candidates are compared by.
+fn figure(by: SortBy, line: &Line) -> String {
     match by {
-        SortBy::MoneyWeighted => percent(line.return_pct),
+        SortBy::MoneyWeighted if line.money_weighted_pct.is_none() => percent(line.return_pct),
+        SortBy::MoneyWeighted => rate(line.money_weighted_pct),
         SortBy::Profit => dollars(line.profit_usd),
     }
 }
@@ -349,14 +365,19 @@ fn walked(walk: &WalkForward, names: &[&str], by: SortBy) -> String {
         let mut cells = vec![format!("{} ..", fold.from.format("%Y-%m-%d"))];
         cells.extend(step.chosen.values.iter().cloned());
         cells.extend([
-            brought(by, &step.chosen),
-            brought(by, &step.out_of_sample),
+            figure(by, &step.chosen),
+            figure(by, &step.out_of_sample),
             format!("{} of {}", step.rank, step.of),
-            brought(by, &step.hindsight),
+            figure(by, &step.hindsight),
         ]);
         cells
     });
+    let yearly = walk
+        .steps
+        .iter()
+        .any(|step| step.chosen.money_weighted_pct.is_some());
     let unit = match by {
+        SortBy::MoneyWeighted if yearly => "money-weighted, a year",
         SortBy::MoneyWeighted => "return of the money in",
         SortBy::Profit => "profit in USD",
     };
