@@ -152,8 +152,9 @@ pub fn doubts(grid: &Grid, ranked: &[Candidate], by: SortBy) -> Vec<String> {
     }
     if best.trades() < FEW_TRADES {
         doubts.push(format!(
-            "the best rests on {} trades: too few to tell a rule from luck; take a longer series",
-            best.trades()
+            "the best rests on {} trade{}: too few to tell a rule from luck; take a longer series",
+            best.trades(),
+            if best.trades() == 1 { "" } else { "s" },
         ));
     }
     if best.summary.profit_usd <= Usd::ZERO {

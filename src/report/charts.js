@@ -9,16 +9,20 @@
   // ---- numbers and times, for people
   const usd = (value) => value == null ? "-" : value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
   const price = (value) => value == null ? "-" : value.toLocaleString("en-US", { maximumSignificantDigits: 6 });
-  const compact = (value) => Math.abs(value) >= 10000
-    ? value.toLocaleString("en-US", { notation: "compact", maximumFractionDigits: 1 })
-    : value.toLocaleString("en-US", { maximumSignificantDigits: 4 });
+  const compact = (value) => value !== 0 && Math.abs(value) < 0.001 ? value.toExponential(2).replace(/\.?0+e/, "e")
+    : Math.abs(value) >= 10000
+      ? value.toLocaleString("en-US", { notation: "compact", maximumFractionDigits: 1 })
+      : value.toLocaleString("en-US", { maximumSignificantDigits: 4 });
   const percent = (value) => value == null ? "-" : `${value.toFixed(Math.abs(value) < 10 ? 2 : 1)} %`;
   const moment = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 19).replace("T", " ");
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
   // ---- the series, each once: how it is drawn, and what it reads at an instant
-  const column = (name, sign = 1) => points.t.map((t, i) => [t * 1000, points[name][i] == null ? null : sign * points[name][i]]);
+  const column = (name, factor = 1) => points.t.map((t, i) => [t * 1000, points[name][i] == null ? null : factor * points[name][i]]);
   const line = (name, tint, values, more = {}) => ({ kind: "line", name, tint, values, read: usd, ...more });
+  // The library rounds axes to ten digits after the point: prices of many noughts are drawn larger, and named as they are.
+  const top = points.price.reduce((most, value) => Math.max(most, value), 0);
+  const lift = top > 0 && top < 0.001 ? 10 ** -Math.floor(Math.log10(top)) : 1;
   const total = points.value.map((value, i) => value + points.out[i]);
   const paidOut = points.out.some((value) => value > 0);
   const LOOK = {
@@ -34,12 +38,12 @@
       const [tint, symbol, size] = LOOK[reason] ?? ["other", "circle", 8];
       kinds.set(name, { kind: "trades", name, tint, symbol, size, sell, values: [] });
     }
-    kinds.get(name).values.push([t * 1000, trades.price[i]]);
+    kinds.get(name).values.push([t * 1000, lift * trades.price[i]]);
   });
   const charts = [
-    { id: "price", series: [
-      line("Price", "price", column("price"), { at: (i) => points.price[i], read: price }),
-      line("Average cost", "cost", column("avg"), { at: (i) => points.avg[i], read: price, step: true, dash: [6, 4] }),
+    { id: "price", lift, series: [
+      line("Price", "price", column("price", lift), { at: (i) => points.price[i], read: price }),
+      line("Average cost", "cost", column("avg", lift), { at: (i) => points.avg[i], read: price, step: true, dash: [6, 4] }),
       ...kinds.values(),
     ] },
     { id: "value", series: [
@@ -109,7 +113,7 @@
       return true;
     });
   }
-  const priceSpan = Math.max(...points.price) - Math.min(...points.price) || 1;
+  const priceSpan = lift * (top - points.price.reduce((least, value) => Math.min(least, value), top)) || 1;
   function seriesOption(series) {
     const tint = color(series.tint);
     if (series.kind === "trades") {
@@ -140,7 +144,7 @@
         axisTick: { show: false }, splitLine: { show: false }, axisLabel: { color: muted, hideOverlap: true, fontSize: 11.5 } },
       yAxis: { type: "value", scale: !chart.zero, min: chart.share ? 0 : undefined, max: chart.share ? (top) => top.max > 80 ? 100 : null : chart.zero ? 0 : undefined,
         splitNumber: main || chart.share ? 5 : 3, splitLine: { lineStyle: { color: color("grid") } },
-        axisLabel: { color: muted, fontSize: 11.5, formatter: (value) => `${compact(value)}${chart.unit ?? ""}` } },
+        axisLabel: { color: muted, fontSize: 11.5, formatter: (value) => `${compact(value / (chart.lift ?? 1))}${chart.unit ?? ""}` } },
       dataZoom: main ? [inside, slider] : [inside],
       series: shown.map(seriesOption),
     };
@@ -206,7 +210,7 @@
   function tell(time) {
     const at = time ?? last, index = Math.max(0, search(points.t, at));
     for (const chart of charts) for (const series of chart.series) {
-      if (series.kind !== "trades" && series.value) series.value.textContent = time == null && chart.share ? "" : series.read(reading(chart, series, at, index));
+      if (series.kind !== "trades" && series.value && points.t.length) series.value.textContent = time == null && chart.share ? "" : series.read(reading(chart, series, at, index));
     }
     return index;
   }
@@ -247,7 +251,7 @@
     tell(null);
   }
   function point(chart, x, y) {
-    if (!chart.view.containPixel("grid", [x, y])) return leave();
+    if (!points.t.length || !chart.view.containPixel("grid", [x, y])) return leave();
     const time = chart.view.convertFromPixel({ xAxisIndex: 0 }, x) / 1000;
     const index = tell(time);
     for (const each of charts) { each.cursor.hidden = false; each.cursor.style.left = `${x}px`; each.tip.hidden = each !== chart; }

@@ -141,9 +141,13 @@ pub(super) fn warnings(result: &BacktestResult) -> String {
     let mut warnings = Vec::new();
     let trades = own.buys.saturating_add(own.sells);
     if trades < FEW_TRADES {
-        warnings.push(format!(
-            "It rests on {trades} trades: too few to tell a rule from luck. Try a longer series."
-        ));
+        warnings.push(match trades {
+            0 => "Nothing was traded.".to_owned(),
+            1 => "It rests on one trade: too few to tell a rule from luck. Try a longer series.".to_owned(),
+            _ => {
+                format!("It rests on {trades} trades: too few to tell a rule from luck. Try a longer series.")
+            }
+        });
     }
     warnings.extend(result.series.warnings.iter().cloned());
     if warnings.is_empty() {

@@ -139,94 +139,84 @@ fn the_report_is_of_the_configuration_that_ran_and_of_the_best_of_a_sweep() {
     assert_eq!(best[1], set(&page, "accumulate.dca_interval"));
 }
 
+fn refused(desk: &Desk, args: &[&str], named: &[&str]) {
+    let ran = desk.sweep(args);
+    let code = if args.contains(&"/nowhere/all.csv") { 1 } else { 2 };
+    assert_eq!(ran.code, code, "{args:?}: {}", ran.stderr);
+    for name in named {
+        assert!(
+            ran.stderr.contains(name),
+            "{args:?} does not name {name:?}: {}",
+            ran.stderr
+        );
+    }
+}
+
 #[test]
 fn what_cannot_be_swept_is_refused_with_what_to_write() {
     let desk = Desk::new();
-    for (args, named) in [
+    for (range, named) in [
+        ("accumulate.take_profit_pct=5", vec!["KEY=FROM..TO:STEP"]),
+        ("accumulate.take_profit_pct=5..1:1", vec!["FROM not above TO"]),
         (
-            vec!["--sweep", "accumulate.take_profit_pct=5"],
-            vec!["KEY=FROM..TO:STEP"],
-        ),
-        (
-            vec!["--sweep", "accumulate.take_profit_pct=5..1:1"],
-            vec!["FROM not above TO"],
-        ),
-        (
-            vec!["--sweep", "accumulate.take_profit_pc=5..6:1"],
+            "accumulate.take_profit_pc=5..6:1",
             vec![
                 "accumulate.take_profit_pc",
                 "did you mean accumulate.take_profit_pct",
             ],
         ),
         (
-            vec!["--sweep", "accumulate.dip_buy_threshold_pct=50..150:50"],
+            "accumulate.dip_buy_threshold_pct=50..150:50",
             vec!["accumulate.dip_buy_threshold_pct", "100"],
         ),
         (
-            vec![
-                "--sweep",
-                "accumulate.dca_amount_usd=1..200:1",
-                "--sweep",
-                "accumulate.take_profit_pct=1..100:1",
-            ],
-            vec!["(200) x accumulate.take_profit_pct (100)", "10000 configurations"],
-        ),
-        (
-            vec![
-                "--sweep",
-                "limits.min_trade_usd=1..2:1",
-                "--sweep",
-                "limits.min_trade_usd=1..2:1",
-            ],
-            vec!["limits.min_trade_usd", "twice"],
-        ),
-        (
-            vec![
-                "--sweep",
-                "accumulate.take_profit_pct=5..15:5",
-                "--set",
-                "accumulate.take_profit_pct=9",
-            ],
-            vec!["accumulate.take_profit_pct", "--set", "--sweep"],
-        ),
-        (vec!["--walk-forward", "3"], vec!["--sweep"]),
-        (vec!["--csv", "all.csv"], vec!["--sweep"]),
-        (
-            vec![
-                "--sweep",
-                "accumulate.take_profit_pct=5..15:5",
-                "--walk-forward",
-                "1",
-            ],
-            vec!["--walk-forward", "2..=100"],
-        ),
-        (
-            vec!["--report", "/nowhere/report.html"],
-            vec!["--report /nowhere/report.html", "can be written"],
-        ),
-        (
-            vec![
-                "--sweep",
-                "accumulate.take_profit_pct=5..15:5",
-                "--csv",
-                "/nowhere/all.csv",
-            ],
-            vec!["/nowhere/all.csv"],
+            "accumulate.dca_amount_usd=1..100000:1",
+            vec!["accumulate.dca_amount_usd", "10000 configurations"],
         ),
     ] {
-        let ran = desk.sweep(&args);
-        assert_eq!(
-            ran.code,
-            if args.contains(&"/nowhere/all.csv") { 1 } else { 2 },
-            "{args:?}: {}",
-            ran.stderr
-        );
-        for name in named {
-            assert!(
-                ran.stderr.contains(name),
-                "{args:?} does not name {name:?}: {}",
-                ran.stderr
-            );
-        }
+        refused(&desk, &["--sweep", range], &named);
     }
+}
+
+#[test]
+fn flags_that_do_not_go_together_are_refused() {
+    let desk = Desk::new();
+    let (one, other) = (
+        "accumulate.dca_amount_usd=1..200:1",
+        "accumulate.take_profit_pct=1..100:1",
+    );
+    refused(
+        &desk,
+        &["--sweep", one, "--sweep", other],
+        &["(200) x accumulate.take_profit_pct (100)", "10000 configurations"],
+    );
+    refused(
+        &desk,
+        &["--sweep", one, "--sweep", one],
+        &["accumulate.dca_amount_usd", "twice"],
+    );
+    let set = "accumulate.take_profit_pct=9";
+    refused(
+        &desk,
+        &["--sweep", other, "--set", set],
+        &["accumulate.take_profit_pct", "--set", "--sweep"],
+    );
+    refused(&desk, &["--walk-forward", "3"], &["--sweep"]);
+    refused(&desk, &["--csv", "all.csv"], &["--sweep"]);
+    let range = "accumulate.take_profit_pct=5..15:5";
+    refused(
+        &desk,
+        &["--sweep", range, "--walk-forward", "1"],
+        &["--walk-forward", "2..=100"],
+    );
+    refused(
+        &desk,
+        &["--report", "/nowhere/report.html"],
+        &["--report /nowhere/report.html", "can be written"],
+    );
+    refused(
+        &desk,
+        &["--sweep", range, "--csv", "/nowhere/all.csv"],
+        &["/nowhere/all.csv"],
+    );
 }

@@ -41,10 +41,10 @@ pub fn start() -> DateTime<Utc> {
     "2026-01-01T00:00:00Z".parse().expect("an instant")
 }
 
-fn rows(size: Size) -> Rows {
+fn rows(size: Size, start_usd: Decimal) -> Rows {
     let series = GeneratedConfig {
         seed: 11,
-        start_usd: Decimal::new(185, 2),
+        start_usd,
         swing_pct: Decimal::from(35),
         period: Span::from_secs(25 * 86_400),
     };
@@ -79,15 +79,20 @@ fn config(mode: JobMode, pairs: &[String]) -> JobConfig {
     build_job_config(&JobConfig::for_mode(mode), mode, &layers).expect("a configuration")
 }
 
-fn run(size: Size, mode: JobMode, pairs: &[&str]) -> BacktestResult {
+fn run(size: Size, start_usd: Decimal, mode: JobMode, pairs: &[&str]) -> BacktestResult {
     let mut pairs: Vec<String> = pairs.iter().map(|pair| (*pair).to_owned()).collect();
     pairs.push(format!("schedule.cron={}", size.cron));
     let setup = Setup::new(mode, config(mode, &pairs), PaperSettings::default());
-    backtest(&setup, Detail::REPORT, &rows(size)).expect("rows in memory are read")
+    backtest(&setup, Detail::REPORT, &rows(size, start_usd)).expect("rows in memory are read")
 }
 
 /// A daily buy, dips, and profit taken on the way.
 pub fn accumulating(size: Size) -> BacktestResult {
+    accumulating_at(Decimal::new(185, 2), size)
+}
+
+/// The same around another price.
+pub fn accumulating_at(start_usd: Decimal, size: Size) -> BacktestResult {
     let pairs = [
         "accumulate.dca_amount_usd=10",
         "accumulate.dca_interval=1d",
@@ -98,12 +103,13 @@ pub fn accumulating(size: Size) -> BacktestResult {
         "accumulate.take_profit_sell_pct=20",
         "accumulate.take_profit_cooldown=12h",
     ];
-    run(size, JobMode::Accumulate, &pairs)
+    run(size, start_usd, JobMode::Accumulate, &pairs)
 }
 
 pub fn liquidity(size: Size) -> BacktestResult {
     run(
         size,
+        Decimal::new(185, 2),
         JobMode::Liquidity,
         &["liquidity.budget_usd=1000", "liquidity.ma_window=12h"],
     )

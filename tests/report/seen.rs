@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use chrono::TimeDelta;
 use lgi_mm::{backtest::result::BacktestResult, domain::decision::Reason, report::TRADES_MAX};
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use crate::{
@@ -287,6 +288,63 @@ async fn a_job_that_keeps_liquidity_is_shown_too() {
     browser.picture("liquidity-holds").await;
     nothing_leaves_and_nothing_fails(browser).await;
     shown.browser.close().await;
+}
+
+#[tokio::test]
+async fn a_token_of_many_noughts_is_legible() {
+    let result = fixture::accumulating_at(Decimal::new(185, 12), Size::QUARTER);
+    assert!(result.trades.len() > 20);
+    let Some(shown) = shown(&result).await else { return };
+    let browser = &shown.browser;
+    for chart in CHARTS {
+        assert!(colours(browser, chart).await > 4, "{chart} is empty");
+    }
+    let inside = "const v = echarts.getInstanceByDom(document.getElementById('chart-price')), [low, high] = v.getModel().getComponent('yAxis').axis.scale.getExtent(), drawn = v.getOption().series[0].data.map(p => p[1]); return [low <= Math.min(...drawn), high >= Math.max(...drawn), (high - low) < 2 * (Math.max(...drawn) - Math.min(...drawn))]";
+    assert_eq!(
+        browser.run(inside).await,
+        json!([true, true, true]),
+        "the axis holds the prices"
+    );
+    let wide = "return Math.max(...[...document.querySelectorAll('.legend b')].map(e => e.innerText.length))";
+    assert!(browser.run(wide).await.as_i64().expect("a number") <= 18);
+    place(browser, "#chart-price").await;
+    browser.picture("noughts").await;
+    nothing_leaves_and_nothing_fails(browser).await;
+    shown.browser.close().await;
+}
+
+#[tokio::test]
+async fn a_past_without_ticks_or_with_one_says_so_and_breaks_nothing() {
+    for rows in [1, 2] {
+        let result = fixture::accumulating(Size {
+            rows,
+            cron: "0 * * * *",
+            ..Size::QUARTER
+        });
+        assert_eq!(u32::try_from(result.points.len()), Ok(rows - 1));
+        let Some(shown) = shown(&result).await else { return };
+        let browser = &shown.browser;
+        let verdict = text(browser, ".verdict").await;
+        let expected = if rows == 1 {
+            "Nothing was traded"
+        } else {
+            "These rules put 10.00 USD in"
+        };
+        assert!(verdict.starts_with(expected), "{verdict}");
+        let warned = text(browser, ".note").await;
+        let expected = if rows == 1 {
+            "Nothing was traded"
+        } else {
+            "rests on one trade"
+        };
+        assert!(warned.contains(expected), "{warned}");
+        let [left, top, width, height] = place(browser, "#chart-price").await;
+        browser.hover(left + width / 2, top + height / 3).await;
+        browser.run("document.getElementById('theme').click()").await;
+        browser.picture(&format!("rows-{rows}")).await;
+        nothing_leaves_and_nothing_fails(browser).await;
+        shown.browser.close().await;
+    }
 }
 
 #[tokio::test]
