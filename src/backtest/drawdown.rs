@@ -20,12 +20,21 @@ pub(super) struct Valley {
     deepest: Drawdown,
     /// Since the last trade: the highest price, and the lowest after it.
     prices: Option<(Price, Price)>,
+    /// The same as whole numbers: a price between them says nothing new.
+    units: Option<(u128, u128)>,
 }
 
 impl Valley {
     /// The position has changed: prices since the trade say nothing about it.
     pub(super) const fn forget_prices(&mut self) {
         self.prices = None;
+        self.units = None;
+    }
+
+    /// Whether a price lies between the highest and the lowest after it, in [`Price::short_units`].
+    pub(super) fn has_seen(&self, units: u128) -> bool {
+        self.units
+            .is_some_and(|(high, low)| low <= units && units <= high)
     }
 
     pub(super) fn see(&mut self, at: Timestamp, price: Price, position: &Position, money: &Money) {
@@ -35,6 +44,10 @@ impl Valley {
             Some((_, low)) if price < *low => *low = price,
             Some(_) => return,
         }
+        let pair = self
+            .prices
+            .and_then(|(high, low)| high.short_units().zip(low.short_units()));
+        self.units = pair;
         let Ok(profit) = Money::value(position, price).and_then(|value| money.profit(value)) else {
             return;
         };

@@ -7,6 +7,7 @@
 mod drawdown;
 pub mod grid;
 mod keep;
+mod quiet;
 pub mod result;
 mod returns;
 mod runner;

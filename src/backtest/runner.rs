@@ -4,6 +4,7 @@ use chrono_tz::Tz;
 
 use super::{
     Detail, PricePoint, Setup,
+    quiet::{Belief, Glance, Quiet},
     result::{HoldRun, Point, Summary, TradeLine},
     tally::{Fee, Tally},
 };
@@ -39,13 +40,31 @@ pub struct Outcome {
     pub holds: Vec<HoldRun>,
 }
 
+/// The last row, and its instant and price as whole numbers.
+#[derive(Debug, Clone, Copy)]
+struct Current {
+    row: PricePoint,
+    micros: i64,
+    units: Option<u128>,
+}
+
+impl Current {
+    fn of(row: PricePoint) -> Self {
+        Self {
+            row,
+            micros: row.at.timestamp_micros(),
+            units: row.price.short_units(),
+        }
+    }
+}
+
 /// One job over a series. Its memory does not grow with the series, apart from trades that are kept.
 #[derive(Debug)]
 pub struct Runner {
     job: Job,
     slots: Slots,
     starts_at: Option<Timestamp>,
-    current: Option<PricePoint>,
+    current: Option<Current>,
     tally: Tally,
 }
 
@@ -63,10 +82,18 @@ impl Runner {
         }
     }
 
+    /// The same job without shortcuts: every tick goes through the rules in full. It comes to the same, slower.
+    #[must_use]
+    pub fn in_full(setup: &Setup, detail: Detail) -> Self {
+        let mut runner = Self::new(setup, detail);
+        runner.job.in_full = true;
+        runner
+    }
+
     /// The next row, later than all before it: decides every slot from the row before up to this one.
     pub fn feed(&mut self, row: PricePoint) {
-        match self.current.replace(row) {
-            Some(current) => self.decide_before(row.at, current),
+        match self.current.replace(Current::of(row)) {
+            Some(current) => self.decide_before(row.at, &current),
             None => self.start(self.starts_at.unwrap_or(row.at)),
         }
     }
@@ -75,8 +102,8 @@ impl Runner {
     #[must_use]
     pub fn finish(mut self) -> Outcome {
         if let Some(last) = self.current {
-            while let Some(slot) = self.slots.next_until(last.at) {
-                self.job.tick(slot, last, &mut self.tally);
+            while let Some(slot) = self.slots.next_until(last.row.at) {
+                self.job.tick(slot, &last, &mut self.tally);
             }
         }
         self.tally.finish(&self.job.position)
@@ -84,13 +111,14 @@ impl Runner {
 
     fn start(&mut self, at: Timestamp) {
         self.job.started_at = at;
+        self.job.quiet = self.job.quiet_now();
         self.slots.start(at);
         self.tally.start(at);
     }
 
-    fn decide_before(&mut self, end: Timestamp, row: PricePoint) {
+    fn decide_before(&mut self, end: Timestamp, current: &Current) {
         while let Some(slot) = self.slots.next_before(end) {
-            self.job.tick(slot, row, &mut self.tally);
+            self.job.tick(slot, current, &mut self.tally);
         }
     }
 }
@@ -144,6 +172,11 @@ struct Job {
     wallet: Wallet,
     /// Gas of one swap, wei and USD.
     swap_gas: (Amount, Usd),
+    belief: Belief,
+    quiet: Quiet,
+    /// The last accepted price as whole numbers, if it can be one.
+    last_units: Option<(u128, i64)>,
+    in_full: bool,
 }
 
 /// The paper wallet, base units. It holds this job's money alone.
@@ -194,11 +227,49 @@ impl Job {
                 gas_paid(swap_gas, setup.costs.native_price_usd).unwrap_or(Usd::ZERO),
             ),
             costs: setup.costs.clone(),
+            belief: Belief::new(&config, setup.stands_for),
+            quiet: Quiet::Never,
+            last_units: None,
+            in_full: false,
             config,
         }
     }
 
-    fn tick(&mut self, slot: Timestamp, row: PricePoint, tally: &mut Tally) {
+    fn quiet_now(&self) -> Quiet {
+        if self.in_full {
+            return Quiet::Never;
+        }
+        Quiet::of(&self.config, self.started_at, &self.last, &self.position)
+    }
+
+    fn tick(&mut self, slot: Timestamp, current: &Current, tally: &mut Tally) {
+        if let Some(reason) = self.plain_hold(slot, current) {
+            let row = &current.row;
+            self.last_price = Some((row.price, row.at));
+            self.last_units = current.units.map(|units| (units, current.micros));
+            return tally.held_at(slot, reason, row.price, current.units, &self.position);
+        }
+        self.tick_in_full(slot, current.row, tally);
+    }
+
+    /// Why a tick holds, where that takes no closer look.
+    fn plain_hold(&mut self, slot: Timestamp, current: &Current) -> Option<HoldReason> {
+        // Without a last price, or with one that is no short number, a jump cannot be told.
+        if self.last_price.is_some() != self.last_units.is_some() {
+            return None;
+        }
+        let glance = Glance {
+            slot: slot.timestamp_micros(),
+            at: current.micros,
+            units: current.units?,
+        };
+        if !self.belief.holds(glance, self.last_units) {
+            return None;
+        }
+        self.quiet.holds(glance, current.row.price, &mut self.samples)
+    }
+
+    fn tick_in_full(&mut self, slot: Timestamp, row: PricePoint, tally: &mut Tally) {
         let accepted = match self.accept(slot, row) {
             Ok(accepted) => accepted,
             Err(reason) => return tally.held(slot, reason, None, &self.position),
@@ -209,6 +280,8 @@ impl Job {
             Err(Held(reason)) => tally.held(slot, reason, Some(accepted.price), &self.position),
         }
         self.last_price = Some((accepted.price, accepted.observed_at));
+        let units = accepted.price.short_units();
+        self.last_units = units.map(|units| (units, accepted.observed_at.timestamp_micros()));
     }
 
     /// A row speaks for its price as long as a worker believes it, or until the next row is due.
@@ -314,6 +387,7 @@ impl Job {
         self.turnover.add(slot, plan.side, plan.value)?;
         self.position = booked.position;
         self.last = self.last.filled(plan.reason, slot, plan.price);
+        self.quiet = self.quiet_now();
         let price = fill.price(self.position.token_decimals, plan.price);
         Ok(Filled { fill, booked, price })
     }

@@ -62,6 +62,8 @@ pub(super) struct Tally {
     holds: [u64; REASONS],
     money: Money,
     owns_quote: bool,
+    /// Ticks are kept for charts.
+    charts: bool,
     valley: Valley,
     flows: Flows,
     trades: Option<Vec<TradeLine>>,
@@ -82,6 +84,7 @@ impl Tally {
                 ..Money::default()
             },
             owns_quote: position.owns_quote,
+            charts: detail.points_max > 0 || detail.hold_runs_max > 0,
             valley: Valley::default(),
             flows: Flows::default(),
             trades: detail.trades.then(Vec::new),
@@ -112,6 +115,25 @@ impl Tally {
         if let Some(price) = price {
             self.seen(slot, price, position);
         }
+    }
+
+    /// A tick that did not trade, at a believed price that may be a whole number.
+    pub(super) fn held_at(
+        &mut self,
+        slot: Timestamp,
+        reason: HoldReason,
+        price: Price,
+        units: Option<u128>,
+        position: &Position,
+    ) {
+        if self.charts || !units.is_some_and(|units| self.valley.has_seen(units)) {
+            return self.held(slot, reason, Some(price), position);
+        }
+        self.ticked(slot);
+        if let Some(count) = self.holds.get_mut(reason as usize) {
+            *count += 1;
+        }
+        self.summary.last_price = Some(price);
     }
 
     pub(super) fn traded(&mut self, slot: Timestamp, plan: &Plan, filled: &Filled, fee: Fee) {

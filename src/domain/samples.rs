@@ -85,14 +85,41 @@ pub struct Samples {
     longest_micros: i64,
     last_bucket: Option<i64>,
     /// Samples that may still be the highest: each is higher than all after it.
-    highs: VecDeque<(i64, Price)>,
+    highs: VecDeque<(i64, High)>,
     /// Samples that ended, oldest first, each with the time it stood.
     ended: VecDeque<Stood>,
     /// The newest sample: it stands still.
     standing: Option<(i64, Price)>,
-    /// Of all of `ended`, in the units of [`MovingAverage::of`].
-    weighted: U256,
+    /// Prices of all of `ended`, each times its microseconds.
+    weighted: Sum,
     held_micros: i64,
+}
+
+/// A price, and the same as a whole number if it has few enough digits: that is quicker to compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct High {
+    /// The price.
+    pub price: Price,
+    /// The price in units of [`Price::SHORT_UNIT_DIGITS`].
+    pub units: Option<u128>,
+}
+
+impl High {
+    /// Both notations of a price.
+    #[must_use]
+    pub fn of(price: Price) -> Self {
+        Self {
+            price,
+            units: price.short_units(),
+        }
+    }
+
+    fn is_at_most(&self, other: &Self) -> bool {
+        match (self.units, other.units) {
+            (Some(own), Some(other)) => own <= other,
+            _ => self.price <= other.price,
+        }
+    }
 }
 
 /// A sample that has a successor.
@@ -100,13 +127,45 @@ pub struct Samples {
 struct Stood {
     from: i64,
     until: i64,
-    /// Units of 10^-28 USD.
-    units: U256,
+    price: Price,
 }
 
 impl Stood {
-    fn micros(&self) -> i64 {
+    const fn micros(&self) -> i64 {
         self.until.saturating_sub(self.from)
+    }
+}
+
+/// A sum of prices times microseconds, exact either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sum {
+    /// In the units of [`Price::short_units`], while all prices have few enough digits.
+    Short(u128),
+    /// In the units of [`Price::units`].
+    Long(U256),
+}
+
+impl Sum {
+    /// In the units of [`MovingAverage::of`].
+    fn units(self) -> Option<U256> {
+        match self {
+            Self::Short(sum) => U256::from(sum).checked_mul(U256::from(Price::SHORT_UNITS)),
+            Self::Long(sum) => Some(sum),
+        }
+    }
+
+    fn plus(self, price: Price, micros: i64) -> Option<Self> {
+        match self {
+            Self::Short(sum) => sum.checked_add(short_weight(price, micros)?).map(Self::Short),
+            Self::Long(sum) => sum.checked_add(weight(price, micros)?).map(Self::Long),
+        }
+    }
+
+    fn minus(self, price: Price, micros: i64) -> Option<Self> {
+        match self {
+            Self::Short(sum) => sum.checked_sub(short_weight(price, micros)?).map(Self::Short),
+            Self::Long(sum) => sum.checked_sub(weight(price, micros)?).map(Self::Long),
+        }
     }
 }
 
@@ -124,7 +183,7 @@ impl Samples {
             highs: VecDeque::new(),
             ended: VecDeque::new(),
             standing: None,
-            weighted: U256::ZERO,
+            weighted: Sum::Short(0),
             held_micros: 0,
         }
     }
@@ -132,33 +191,37 @@ impl Samples {
     /// Looks back from an accepted price, then keeps it if it is the first of its interval.
     pub fn observe(&mut self, price: Price, observed_at: Timestamp, high_since: Timestamp) -> History {
         let at = observed_at.timestamp_micros();
+        let high = self.high_since(high_since.timestamp_micros());
         let history = History {
-            high: self
-                .high_since(high_since.timestamp_micros())
-                .map_or(price, |high| high.max(price)),
+            high: high.map_or(price, |high| high.price.max(price)),
             average: self.mean(at),
         };
-        self.keep(price, at);
+        self.keep(High::of(price), at);
         history
     }
 
-    fn high_since(&mut self, since: i64) -> Option<Price> {
+    /// The highest sample since an instant, microseconds since 1970. None before it is ever asked for again.
+    pub fn high_since(&mut self, since: i64) -> Option<High> {
         while self.highs.front().is_some_and(|(at, _)| *at < since) {
             self.highs.pop_front();
         }
-        self.highs.front().map(|(_, price)| *price)
+        self.highs.front().map(|(_, high)| *high)
     }
 
-    /// Samples before `at`; each stands until the next, never longer than its share of the window.
     fn mean(&mut self, at: i64) -> Option<MovingAverage> {
+        let (weighted, held) = self.weighted_until(at)?;
+        MovingAverage::of(weighted.units()?, u64::try_from(held).ok()?, self.window)
+    }
+
+    /// Samples before `at`: the sum of their prices, each times the microseconds that it stood in the window, and the
+    /// microseconds that they stood together. Each stands until the next, never longer than its share of the window.
+    pub fn weighted_until(&mut self, at: i64) -> Option<(Sum, i64)> {
         if self.window_micros == 0 {
             return None;
         }
         let start = at.saturating_sub(self.window_micros);
         while let Some(oldest) = self.ended.front().filter(|oldest| oldest.until <= start) {
-            self.weighted = self
-                .weighted
-                .checked_sub(weight(oldest.units, oldest.micros())?)?;
+            self.weighted = self.weighted.minus(oldest.price, oldest.micros())?;
             self.held_micros = self.held_micros.saturating_sub(oldest.micros());
             self.ended.pop_front();
         }
@@ -166,46 +229,59 @@ impl Samples {
         // No two stand at one time: only the oldest can reach over the window's start.
         if let Some(oldest) = self.ended.front().filter(|oldest| oldest.from < start) {
             let outside = start.saturating_sub(oldest.from);
-            weighted = weighted.checked_sub(weight(oldest.units, outside)?)?;
+            weighted = weighted.minus(oldest.price, outside)?;
             held = held.saturating_sub(outside);
         }
         if let Some((from, price)) = self.standing {
             let until = at.min(from.saturating_add(self.longest_micros));
             let stood = until.saturating_sub(from.max(start)).max(0);
-            weighted = weighted.checked_add(weight(price.units(), stood)?)?;
+            weighted = weighted.plus(price, stood)?;
             held = held.saturating_add(stood);
         }
-        MovingAverage::of(weighted, u64::try_from(held).ok()?, self.window)
+        Some((weighted, held))
     }
 
-    fn keep(&mut self, price: Price, at: i64) {
+    /// Keeps an accepted price, if it is the first of its interval.
+    pub fn keep(&mut self, new: High, at: i64) {
         let bucket = at.div_euclid(self.interval_micros);
         if self.last_bucket.is_some_and(|last| bucket <= last) {
             return;
         }
         self.last_bucket = Some(bucket);
-        while self.highs.back().is_some_and(|(_, lower)| *lower <= price) {
+        while self.highs.back().is_some_and(|(_, lower)| lower.is_at_most(&new)) {
             self.highs.pop_back();
         }
-        self.highs.push_back((at, price));
+        self.highs.push_back((at, new));
         if self.window_micros == 0 {
             return;
         }
-        if let Some((from, before)) = self.standing.replace((at, price)) {
-            let stood = Stood {
-                from,
-                until: at.min(from.saturating_add(self.longest_micros)),
-                units: before.units(),
-            };
-            // A price times a window fits 256 bits with room for all of them.
-            let sum =
-                weight(stood.units, stood.micros()).and_then(|weight| self.weighted.checked_add(weight));
-            if let Some(sum) = sum {
+        if !self.is_short(&new) && matches!(self.weighted, Sum::Short(_)) {
+            self.lengthen();
+        }
+        if let Some((from, price)) = self.standing.replace((at, new.price)) {
+            let until = at.min(from.saturating_add(self.longest_micros));
+            let stood = Stood { from, until, price };
+            // A price times a window fits either notation with room for all of them.
+            if let Some(sum) = self.weighted.plus(price, stood.micros()) {
                 self.weighted = sum;
                 self.held_micros = self.held_micros.saturating_add(stood.micros());
                 self.ended.push_back(stood);
             }
         }
+    }
+
+    /// Whether windows full of this price fit the short sum.
+    fn is_short(&self, price: &High) -> bool {
+        let window = u128::from(self.window_micros.unsigned_abs()).saturating_mul(4);
+        price.units.and_then(|units| units.checked_mul(window)).is_some()
+    }
+
+    /// The same sum in the notation that holds every price.
+    fn lengthen(&mut self) {
+        let all = self.ended.iter().try_fold(Sum::Long(U256::ZERO), |sum, stood| {
+            sum.plus(stood.price, stood.micros())
+        });
+        self.weighted = all.unwrap_or(Sum::Long(U256::ZERO));
     }
 }
 
@@ -213,6 +289,10 @@ fn micros(span: Span) -> i64 {
     i64::try_from(span.std().as_micros()).unwrap_or(i64::MAX)
 }
 
-fn weight(units: U256, micros: i64) -> Option<U256> {
-    units.checked_mul(U256::from(u64::try_from(micros).ok()?))
+fn weight(price: Price, micros: i64) -> Option<U256> {
+    price.units().checked_mul(U256::from(u64::try_from(micros).ok()?))
+}
+
+fn short_weight(price: Price, micros: i64) -> Option<u128> {
+    price.short_units()?.checked_mul(u128::try_from(micros).ok()?)
 }

@@ -12,4 +12,5 @@ mod clock;
 mod figures;
 mod memory;
 mod same_as_live;
+mod shortcuts;
 mod walk;

@@ -275,3 +275,64 @@ fn jitter_spreads_jobs_and_depends_on_the_secret() {
     assert!(spread.len() > 90);
     assert_ne!(of(b"salt", 1), of(b"pepper", 1));
 }
+
+/// Lines that are computed, and the same slots written so that they are searched.
+#[test]
+fn slots_of_equal_distances_are_those_that_a_search_finds() {
+    let lists = |step: usize| {
+        (0..60)
+            .step_by(step)
+            .map(|n| n.to_string())
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    let pairs = [
+        ("* * * * *".to_owned(), format!("{} * * * *", lists(1))),
+        ("*/15 * * * *".to_owned(), "0,15,30,45 * * * *".to_owned()),
+        ("20 */4 * * * *".to_owned(), format!("20 {} * * * *", lists(4))),
+        ("*/10 * * * * *".to_owned(), format!("{} * * * * *", lists(10))),
+        ("* * * * * *".to_owned(), format!("{} * * * * *", lists(1))),
+        ("7 * * * *".to_owned(), "7,7 * * * *".to_owned()),
+        ("*/7 * * * *".to_owned(), format!("{} * * * *", lists(7))),
+    ];
+    // Offsets of whole hours, quarters and, long ago, odd seconds; clocks that change by an hour and by half of one.
+    for zone in [
+        "UTC",
+        "Europe/Berlin",
+        "Asia/Kathmandu",
+        "Australia/Lord_Howe",
+        "Africa/Monrovia",
+        "America/St_Johns",
+    ] {
+        let zone: Tz = zone.parse().expect("a zone");
+        for (computed, searched) in &pairs {
+            let (computed, searched): (CronExpr, CronExpr) = (
+                computed.parse().expect(computed),
+                searched.parse().expect(searched),
+            );
+            let mut seconds = 1_i64;
+            while seconds < 2_000_000_000 {
+                let after = DateTime::from_timestamp(
+                    seconds,
+                    u32::try_from(seconds % 3 * 400_000_000).expect("short"),
+                );
+                let after = after.expect("an instant");
+                assert_eq!(
+                    computed.next_after(zone, after),
+                    searched.next_after(zone, after),
+                    "'{computed}' and '{searched}' in {zone} after {after}"
+                );
+                seconds += 2_718_281 + seconds % 997;
+            }
+            // Around the change of clocks of 2026 in Europe, minute by minute.
+            for minute in 0..240 {
+                let after = DateTime::from_timestamp(1_774_738_800 + 60 * minute, 0).expect("an instant");
+                assert_eq!(
+                    computed.next_after(zone, after),
+                    searched.next_after(zone, after),
+                    "{computed} {zone} {after}"
+                );
+            }
+        }
+    }
+}

@@ -40,6 +40,35 @@ impl Fields {
         !self.hour.starts_with('*') && !self.minute.starts_with('*')
     }
 
+    /// If the line fires at equal distances all day and every day: the distance, and the first second of a day, seconds.
+    pub(super) fn every(&self) -> Option<(i64, i64)> {
+        let whole_days = [&self.hour, &self.day, &self.month, &self.weekday];
+        if whole_days.iter().any(|field| *field != "*") {
+            return None;
+        }
+        let step = |field: &str| -> Option<i64> {
+            let step: i64 = match field.strip_prefix("*/") {
+                Some(step) => step.parse().ok()?,
+                None if field == "*" => 1,
+                None => return None,
+            };
+            // Steps that do not divide a minute or an hour begin anew with each.
+            (step > 0 && 60_i64.checked_rem(step)? == 0).then_some(step)
+        };
+        let place = |field: &str| field.parse::<i64>().ok().filter(|place| (0..60).contains(place));
+        match (
+            step(&self.second),
+            place(&self.second),
+            step(&self.minute),
+            place(&self.minute),
+        ) {
+            (Some(seconds), _, Some(1), _) => Some((seconds, 0)),
+            (_, Some(second), Some(minutes), _) => Some((minutes.checked_mul(60)?, second)),
+            (_, Some(second), _, Some(minute)) => Some((3_600, minute.checked_mul(60)?.checked_add(second)?)),
+            _ => None,
+        }
+    }
+
     /// One line for the crate, or two whose union is meant.
     pub(super) fn lines(&self) -> Vec<String> {
         let Self {

@@ -14,6 +14,20 @@ use super::{
 /// Most digits after the point that a price keeps.
 const PRICE_SCALE_MAX: u32 = 28;
 
+/// Powers of ten, from the 0th to the 18th.
+const POWERS: [u64; 19] = {
+    let mut powers = [1_u64; 19];
+    let mut index = 1;
+    while index < powers.len() {
+        powers[index] = powers[index - 1].saturating_mul(10);
+        index += 1;
+    }
+    powers
+};
+
+/// Beyond 10^20 USD, in units of 10^-18.
+const SHORT_UNITS_MAX: u128 = 10_u128.pow(38);
+
 /// US dollars for one whole token. Always greater than zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(into = "Decimal")]
@@ -76,6 +90,23 @@ impl Price {
         let missing = PRICE_SCALE_MAX.saturating_sub(self.0.scale());
         // 96 bits times at most 94 bits fit 256.
         mantissa.saturating_mul(U256::from(10_u128.saturating_pow(missing)))
+    }
+
+    /// Digits after the point of [`Self::short_units`].
+    pub const SHORT_UNIT_DIGITS: u32 = 18;
+
+    /// Units of [`Self::units`] in one of [`Self::short_units`].
+    pub const SHORT_UNITS: u64 = 10_000_000_000;
+
+    /// This price in units of 10^-18 USD, exact; `None` if it has more digits, or is past 10^20 USD.
+    #[must_use]
+    pub fn short_units(self) -> Option<u128> {
+        let missing = Self::SHORT_UNIT_DIGITS.checked_sub(self.0.scale())?;
+        let mantissa = u128::try_from(self.0.mantissa()).ok()?;
+        let power = POWERS.get(usize::try_from(missing).ok()?)?;
+        mantissa
+            .checked_mul(u128::from(*power))
+            .filter(|units| *units < SHORT_UNITS_MAX)
     }
 
     /// The price of so many units of 10^-28 USD; digits that do not fit are cut.

@@ -1,0 +1,346 @@
+//! Ticks in which nothing can fire, told by a few comparisons of whole numbers.
+//!
+//! Most ticks of most jobs hold because no rule is near its threshold. After each trade the thresholds are worked out
+//! once, on the safe side: within them the rules of the domain are known to hold, and why. Everything else, such as a
+//! price next to a threshold, is left to the rules themselves, so that a run with this and a run without it come to
+//! the same, tick by tick (`shortcuts_change_nothing`).
+
+use rust_decimal::{Decimal, prelude::ToPrimitive};
+
+use crate::domain::{
+    Timestamp,
+    config::{AccumulateConfig, JobConfig, LiquidityConfig},
+    decision::{HoldReason, LastFills, Position},
+    price::JUMP_MEMORY,
+    samples::{High, Samples, Sum},
+    span::Span,
+    units::{Price, Rounding, Usd},
+};
+
+/// Thresholds are drawn in by a millionth, which is more than all roundings of the rules together.
+const MARGIN_BITS: u32 = 20;
+
+/// A mean of fewer units than this may be rounded by more than the margin.
+const MEAN_UNITS_MIN: u128 = 1_000_000_000;
+
+/// Prices with more units than this could leave the range of the comparisons.
+const UNITS_MAX: u128 = 1 << 84;
+
+/// A whole, in millionths.
+const MILLION: u128 = 1_000_000;
+
+/// A tick as whole numbers: instants in microseconds since 1970, the price in [`Price::short_units`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Glance {
+    pub(super) slot: i64,
+    pub(super) at: i64,
+    pub(super) units: u128,
+}
+
+/// Which prices are believed without a closer look.
+#[derive(Debug)]
+pub(super) struct Belief {
+    /// A row of this age at most is fresh.
+    age_micros: i64,
+    /// A move of this much at most from the last price is no jump, in millionths; `None`: none is.
+    move_ppm: Option<u128>,
+}
+
+impl Belief {
+    pub(super) fn new(config: &JobConfig, stands_for: Span) -> Self {
+        let most = config.price.max_price_move_pct;
+        // A hundredth less than what is allowed is surely allowed.
+        let ppm = most
+            .checked_mul(Decimal::from(9_900))
+            .and_then(|ppm| ppm.to_u128());
+        Self {
+            age_micros: micros(stands_for.max(config.price.max_price_age)),
+            move_ppm: (!most.is_zero()).then(|| ppm.unwrap_or(0)),
+        }
+    }
+
+    /// Whether the row is surely believed after the last accepted price.
+    pub(super) fn holds(&self, glance: Glance, last: Option<(u128, i64)>) -> bool {
+        if glance.units == 0 || glance.units >= UNITS_MAX || glance.slot - glance.at > self.age_micros {
+            return false;
+        }
+        match (self.move_ppm, last) {
+            (None, _) | (_, None) => true,
+            (Some(ppm), Some((units, at))) => {
+                let move_of = glance.units.abs_diff(units);
+                let forgotten = glance.at - at > JUMP_MEMORY.num_microseconds().unwrap_or(i64::MAX);
+                forgotten || (units < UNITS_MAX && move_of * MILLION <= units.min(glance.units) * ppm)
+            }
+        }
+    }
+}
+
+/// What keeps a job quiet until its next trade.
+#[derive(Debug)]
+pub(super) enum Quiet {
+    Accumulate(Accumulating),
+    Liquidity(Balancing),
+    /// Every tick is looked at in full.
+    Never,
+}
+
+#[derive(Debug)]
+pub(super) struct Accumulating {
+    window: i64,
+    last_dip: i64,
+    /// A dip is at most this share of the high; none if the rule is off. Numerator and denominator.
+    dip: Option<(u128, u128)>,
+    /// Until then the take-profit cools down, whatever the price.
+    profit_cools: i64,
+    /// Below this price no profit is taken.
+    profit_from: u128,
+    dca_from: i64,
+    /// Nothing may be bought at any price: the position has cost all it may.
+    full: bool,
+    countable: u128,
+}
+
+#[derive(Debug)]
+pub(super) struct Balancing {
+    window: i64,
+    /// Spread in per cent, as a whole number over `scale`.
+    spread: u128,
+    hundred: u128,
+    /// Until then a spread trade cools down.
+    cools: i64,
+    /// Between these prices the inventory is surely within its band.
+    band: Option<(u128, u128)>,
+}
+
+impl Quiet {
+    pub(super) fn of(
+        config: &JobConfig,
+        started_at: Timestamp,
+        last: &LastFills,
+        position: &Position,
+    ) -> Self {
+        let quiet = match (&config.accumulate, &config.liquidity) {
+            _ if last.backoff_until.is_some() => None,
+            (Some(rules), _) => {
+                Accumulating::of(rules, config, started_at, last, position).map(Self::Accumulate)
+            }
+            (None, Some(rules)) => Balancing::of(rules, last, position).map(Self::Liquidity),
+            (None, None) => None,
+        };
+        quiet.unwrap_or(Self::Never)
+    }
+
+    /// Why this tick holds, if that is plain; the samples are then as after the tick.
+    pub(super) fn holds(&self, glance: Glance, price: Price, samples: &mut Samples) -> Option<HoldReason> {
+        let reason = match self {
+            Self::Accumulate(quiet) => quiet.holds(glance, samples),
+            Self::Liquidity(quiet) => quiet.holds(glance, samples),
+            Self::Never => None,
+        }?;
+        let new = High {
+            price,
+            units: Some(glance.units),
+        };
+        samples.keep(new, glance.at);
+        Some(reason)
+    }
+}
+
+impl Accumulating {
+    fn of(
+        rules: &AccumulateConfig,
+        config: &JobConfig,
+        started_at: Timestamp,
+        last: &LastFills,
+        position: &Position,
+    ) -> Option<Self> {
+        let floor_pct = Decimal::ONE_HUNDRED.checked_sub(rules.dip_buy_threshold_pct)?;
+        let dip = if rules.dip_buy_threshold_pct.is_zero() {
+            None
+        } else {
+            Some(share(floor_pct)?)
+        };
+        let (profit_cools, profit_from) = profit(rules, last, position)?;
+        let dca_from = match (&rules.dca_schedule, rules.dca_interval) {
+            (Some(cron), _) => cron
+                .next_after(config.schedule.timezone, last.dca.unwrap_or(started_at))
+                .map_or(i64::MAX, |at| at.timestamp_micros()),
+            (None, Some(interval)) => last
+                .dca
+                .map_or(i64::MIN, |at| interval.after(at).timestamp_micros()),
+            (None, None) => i64::MAX,
+        };
+        let room = rules.max_accumulation_usd.checked_sub(position.cost_basis).ok()?;
+        Some(Self {
+            window: micros(rules.dip_window),
+            last_dip: last.dip.map_or(i64::MIN, |at| at.timestamp_micros()),
+            dip,
+            profit_cools,
+            profit_from,
+            dca_from,
+            full: !room.is_positive(),
+            countable: countable(position)?,
+        })
+    }
+
+    fn holds(&self, glance: Glance, samples: &mut Samples) -> Option<HoldReason> {
+        let due = glance.slot >= self.dca_from;
+        if due && !(self.full && glance.units < self.countable) {
+            return None;
+        }
+        if glance.units >= self.profit_from && glance.slot >= self.profit_cools {
+            return None;
+        }
+        let since = glance.at.saturating_sub(self.window).max(self.last_dip);
+        let high = samples.high_since(since);
+        if let Some((share, whole)) = self.dip {
+            // The price itself is a high, and then no dip: the share is below the whole.
+            let high = high.map_or(Some(glance.units), |high| high.units)?;
+            if high >= UNITS_MAX || glance.units * whole <= high * share {
+                return None;
+            }
+        }
+        Some(if due {
+            HoldReason::MaxAccumulation
+        } else {
+            HoldReason::NotDue
+        })
+    }
+}
+
+/// Until when the take-profit cools down, and from which price on it may fire then.
+fn profit(rules: &AccumulateConfig, last: &LastFills, position: &Position) -> Option<(i64, u128)> {
+    let off = rules.take_profit_pct.is_zero();
+    if off || position.token_balance.is_zero() || !position.cost_basis.is_positive() {
+        return Some((i64::MIN, u128::MAX));
+    }
+    let goal_pct = rules.take_profit_pct.checked_add(Decimal::ONE_HUNDRED)?;
+    // Rounded down everywhere: below this, the value is below the goal.
+    let goal = position.cost_basis.percent(goal_pct, Rounding::Down).ok()?;
+    let mut from = Price::of(goal, position.token_balance, position.token_decimals).ok()?;
+    let mut cools = i64::MIN;
+    if let Some((at, price)) = last.take_profit {
+        cools = rules.take_profit_cooldown.after(at).timestamp_micros();
+        let again = Usd::rounded(price.decimal(), Rounding::Down).percent(goal_pct, Rounding::Down);
+        if let Some(again) = again.ok().and_then(|again| Price::new(again.decimal()).ok()) {
+            from = from.max(again);
+        }
+    }
+    let from = units_below(from)?;
+    Some((cools, from.saturating_sub(from >> MARGIN_BITS)))
+}
+
+/// Up to this price what is held can be counted: worth a million times a billion USD at most.
+fn countable(position: &Position) -> Option<u128> {
+    if position.token_balance.is_zero() {
+        return Some(UNITS_MAX);
+    }
+    let most = Usd::rounded(Decimal::from(1_000_000_000_000_000_u64), Rounding::Down);
+    let price = Price::of(most, position.token_balance, position.token_decimals).ok()?;
+    units_below(price).map(|units| units.min(UNITS_MAX))
+}
+
+impl Balancing {
+    fn of(rules: &LiquidityConfig, last: &LastFills, position: &Position) -> Option<Self> {
+        let (spread, hundred) = share(rules.spread_pct)?;
+        Some(Self {
+            window: micros(rules.ma_window),
+            spread,
+            hundred,
+            cools: last
+                .spread
+                .map_or(i64::MIN, |at| rules.spread_cooldown.after(at).timestamp_micros()),
+            band: band(rules, position),
+        })
+    }
+
+    fn holds(&self, glance: Glance, samples: &mut Samples) -> Option<HoldReason> {
+        let (weighted, held) = samples.weighted_until(glance.at)?;
+        // The high is not asked for, and must be forgotten all the same.
+        samples.high_since(glance.at.saturating_sub(self.window));
+        let held = u128::try_from(held).ok().filter(|held| *held > 0)?;
+        let window = u128::from(self.window.unsigned_abs());
+        if held * 100 < window * 80 {
+            return Some(HoldReason::MovingAverageCoverage);
+        }
+        let Sum::Short(weighted) = weighted else {
+            return None;
+        };
+        let mean = weighted / held;
+        if !(MEAN_UNITS_MIN..UNITS_MAX).contains(&mean) {
+            return None;
+        }
+        let (low, high) = self.band?;
+        if glance.units < low || glance.units > high {
+            return None;
+        }
+        let price = glance.units * self.hundred;
+        let (below, above) = (
+            mean * (self.hundred - self.spread),
+            mean * (self.hundred + self.spread),
+        );
+        let margin = price >> MARGIN_BITS;
+        if price >= below + margin && price + margin <= above {
+            Some(HoldReason::InBalance)
+        } else if glance.slot < self.cools && (price + margin < below || price > above + margin) {
+            Some(HoldReason::SpreadCooldown)
+        } else {
+            None
+        }
+    }
+}
+
+/// Prices between which the token's share of the inventory is surely within the band.
+fn band(rules: &LiquidityConfig, position: &Position) -> Option<(u128, u128)> {
+    let (target, threshold) = (rules.target_ratio_pct, rules.rebalance_threshold_pct);
+    let quote = position.quote_value(Rounding::Down).ok()?;
+    if quote < Usd::rounded(Decimal::ONE, Rounding::Down) || position.token_balance.is_zero() {
+        return None;
+    }
+    // The token's worth at which it has `percent` per cent: quote * percent / (100 - percent).
+    let worth = |percent: Decimal, margin: Decimal| -> Option<Usd> {
+        let rest = Decimal::ONE_HUNDRED.checked_sub(percent)?;
+        let worth = quote.decimal().checked_mul(percent)?.checked_div(rest)?;
+        Some(Usd::rounded(worth.checked_mul(margin)?, Rounding::Down))
+    };
+    let at = |worth: Usd| -> Option<u128> {
+        let price = Price::of(worth, position.token_balance, position.token_decimals).ok()?;
+        units_below(price).filter(|units| *units >= MEAN_UNITS_MIN)
+    };
+    let lowest_pct = target.checked_sub(threshold)?;
+    let highest_pct = target.checked_add(threshold)?;
+    let low = if lowest_pct > Decimal::ZERO {
+        let worth = worth(lowest_pct, Decimal::new(1_000_001, 6))?;
+        // Below a cent the twelfth digit begins to count.
+        if worth < Usd::rounded(Decimal::new(1, 2), Rounding::Down) {
+            return None;
+        }
+        at(worth)?.saturating_add(1)
+    } else {
+        0
+    };
+    let high = if highest_pct < Decimal::ONE_HUNDRED {
+        at(worth(highest_pct, Decimal::new(999_999, 6))?)?
+    } else {
+        UNITS_MAX
+    };
+    Some((low, high.min(countable(position)?)))
+}
+
+/// A percentage as whole numbers: so much of so much.
+fn share(percent: Decimal) -> Option<(u128, u128)> {
+    let percent = percent.normalize();
+    // At most a few digits, so that products stay in range.
+    let whole = 100_u128.checked_mul(10_u128.checked_pow(percent.scale())?)?;
+    (percent.scale() <= 6).then_some(())?;
+    Some((u128::try_from(percent.mantissa()).ok()?, whole))
+}
+
+/// A price in short units, digits past them cut.
+fn units_below(price: Price) -> Option<u128> {
+    u128::try_from(price.units() / alloy_primitives::U256::from(Price::SHORT_UNITS)).ok()
+}
+
+fn micros(span: Span) -> i64 {
+    i64::try_from(span.std().as_micros()).unwrap_or(i64::MAX)
+}
