@@ -31,8 +31,11 @@ const COSTS: &[(&str, &str)] = &[
 /// The job's keys, then the venue's.
 pub(super) fn tables(setup: &SetupSummary) -> String {
     let (ran, default) = (leaves(&setup.config), leaves(&JobConfig::for_mode(setup.mode)));
+    // The series takes the place of every source of prices.
+    let idle = |key: &str| key.starts_with("price.generated.") || key.starts_with("price.recorded.");
     let rows: Vec<(String, Vec<String>)> = KEYS
         .iter()
+        .filter(|key| !idle(key.name))
         .filter_map(|key| Some((key, ran.get(key.name)?)))
         .map(|(key, value)| row(key.name, value, default.get(key.name) != Some(value), key.about))
         .collect();
