@@ -32,44 +32,28 @@ pub type Place = Vec<usize>;
 pub enum GridError {
     /// Not of the form `KEY=A..B:STEP`.
     #[error(
-        "--sweep {text}: write KEY=FROM..TO:STEP, such as accumulate.dip_buy_threshold_pct=5..20:2.5 or accumulate.dca_interval=4h..24h:4h"
+        "write KEY=FROM..TO:STEP, such as accumulate.dip_buy_threshold_pct=5..20:2.5 or accumulate.dca_interval=4h..24h:4h"
     )]
-    Form {
-        /// What was given.
-        text: String,
-    },
+    Form,
     /// Neither a number nor a length of time.
     #[error(
-        "--sweep {key}: {value:?} is neither a number nor a length of time such as 90m; FROM, TO and STEP must all be the one or all the other"
+        "{value:?} is neither a number nor a length of time such as 90m; FROM, TO and STEP must all be the one or all the other"
     )]
     Value {
-        /// The key.
-        key: String,
         /// The part that cannot be read.
         value: String,
     },
     /// It would never end, or never begin.
-    #[error("--sweep {key}={from}..{to}:{step}: STEP must be above 0 and FROM not above TO")]
-    Direction {
-        /// The key.
-        key: String,
-        /// The first value.
-        from: String,
-        /// The upper bound.
-        to: String,
-        /// The distance.
-        step: String,
-    },
+    #[error("STEP must be above 0 and FROM not above TO")]
+    Direction,
     /// One key twice.
-    #[error("--sweep {key}: given twice; a key has one range")]
+    #[error("{key} is given twice; a key has one range")]
     Twice {
         /// The key.
         key: String,
     },
     /// Too many configurations.
-    #[error(
-        "--sweep: {sizes} make more than {CONFIGURATIONS_MAX} configurations; take larger steps or fewer keys"
-    )]
+    #[error("{sizes} make more than {CONFIGURATIONS_MAX} configurations; take larger steps or fewer keys")]
     TooMany {
         /// How many values each key has.
         sizes: String,
@@ -109,9 +93,7 @@ impl FromStr for Axis {
     type Err = GridError;
 
     fn from_str(text: &str) -> Result<Self, GridError> {
-        let form = || GridError::Form {
-            text: text.to_owned(),
-        };
+        let form = || GridError::Form;
         let (key, range) = text.split_once('=').ok_or_else(form)?;
         let (from, rest) = range.split_once("..").ok_or_else(form)?;
         let (to, step) = rest.split_once(':').ok_or_else(form)?;
@@ -126,18 +108,12 @@ impl FromStr for Axis {
         };
         let read = |part: &str| {
             unit.read(part).ok_or_else(|| GridError::Value {
-                key: key.to_owned(),
                 value: part.to_owned(),
             })
         };
         let (low, high, width) = (read(from)?, read(to)?, read(step)?);
         if width <= Decimal::ZERO || low > high {
-            return Err(GridError::Direction {
-                key: key.to_owned(),
-                from: from.to_owned(),
-                to: to.to_owned(),
-                step: step.to_owned(),
-            });
+            return Err(GridError::Direction);
         }
         let mut values = Vec::new();
         let mut next = Some(low);

@@ -124,16 +124,19 @@ impl Browser {
     pub async fn show(&self, page: &Path) {
         self.post("/url", json!({ "url": format!("file://{}", page.display()) }))
             .await;
-        let drawn = self
-            .post("/execute/async", json!({ "args": [], "script":
-                "const done = arguments[0], look = () => document.documentElement.dataset.ready ? done('drawn') : requestAnimationFrame(look); setTimeout(() => done('never drawn'), 20000); look();" }))
+        self.until("return document.documentElement.dataset.ready === 'yes'")
             .await;
-        let log = if drawn == "drawn" {
-            Vec::new()
-        } else {
-            self.log("browser").await
-        };
-        assert_eq!(drawn, "drawn", "{log:?}");
+    }
+
+    /// Waits until a function body returns true.
+    pub async fn until(&self, script: &str) {
+        let waiting = format!(
+            "const done = arguments[0], holds = () => {{ {script} }}, look = () => holds() ? done(true) : requestAnimationFrame(look); setTimeout(() => done(false), 10000); look();"
+        );
+        let came = self
+            .post("/execute/async", json!({ "args": [], "script": waiting }))
+            .await;
+        assert_eq!(came, true, "never: {script}");
     }
 
     /// What a function body returns.

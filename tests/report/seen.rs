@@ -227,6 +227,22 @@ async fn it_is_dark_where_the_reader_likes_it_dark_and_the_button_switches() {
     shown.browser.close().await;
 }
 
+/// Fingers put down, moved and lifted.
+async fn touch(browser: &Browser, path: &[Vec<(i64, i64)>]) {
+    for (i, fingers) in path.iter().enumerate() {
+        let points: Vec<Value> = fingers
+            .iter()
+            .zip(0..)
+            .map(|((x, y), id)| json!({ "x": x, "y": y, "id": id }))
+            .collect();
+        let kind = if i == 0 { "touchStart" } else { "touchMove" };
+        let event = json!({ "type": kind, "touchPoints": points });
+        browser.devtools("Input.dispatchTouchEvent", event).await;
+    }
+    let lifted = json!({ "type": "touchEnd", "touchPoints": [] });
+    browser.devtools("Input.dispatchTouchEvent", lifted).await;
+}
+
 #[tokio::test]
 async fn it_fits_a_phone_and_answers_a_finger() {
     let Some(shown) = shown(&fixture::accumulating(Size::QUARTER)).await else {
@@ -249,22 +265,26 @@ async fn it_fits_a_phone_and_answers_a_finger() {
     assert!(browser.run(smallest).await.as_f64().expect("a number") >= 12.0);
     browser.picture("phone-top").await;
     let [left, top, width, height] = place(browser, "#chart-value").await;
-    let at = json!([{ "x": left + width / 2, "y": top + height / 3 }]);
-    browser
-        .devtools(
-            "Input.dispatchTouchEvent",
-            json!({ "type": "touchStart", "touchPoints": at }),
-        )
-        .await;
-    browser
-        .devtools(
-            "Input.dispatchTouchEvent",
-            json!({ "type": "touchEnd", "touchPoints": [] }),
-        )
-        .await;
+    touch(browser, &[vec![(left + width / 2, top + height / 3)]]).await;
     let tip = text(browser, "#chart-value ~ .tip").await;
     assert!(tip.contains("UTC") && tip.contains("Money in"), "{tip}");
     browser.picture("phone-value").await;
+    // Two fingers zoom, one finger scrolls the page.
+    let whole = range(browser).await;
+    let (x, y) = (left + width / 2, top + height / 2);
+    let apart = [20, 40, 60, 80].map(|far| vec![(x - far, y), (x + far, y)]);
+    touch(browser, &apart).await;
+    let pinched = range(browser).await;
+    assert!(
+        pinched.0 > whole.0 && pinched.1 < whole.1,
+        "{pinched:?} of {whole:?}"
+    );
+    browser.picture("phone-pinched").await;
+    let scrolled = browser.run("return scrollY").await.as_f64().expect("a number");
+    let up: Vec<_> = (0..10).map(|step| vec![(x, y - 15 * step)]).collect();
+    touch(browser, &up).await;
+    let further = format!("return scrollY > {scrolled} + 50");
+    browser.until(&further).await;
     for selector in ["#h-figures", "#h-trades", "#h-config", "#h-holds"] {
         place(browser, selector).await;
         browser.picture(&format!("phone-{}", &selector[3..])).await;

@@ -168,7 +168,7 @@ pub(super) fn run(
     setup: impl Fn(&[String]) -> Result<Setup, CliError>,
 ) -> Result<Vec<String>, CliError> {
     let rows = series.rows.as_slice();
-    let grid = Grid::new(args.sweep.clone()).map_err(|error| CliError::Usage(error.to_string()))?;
+    let grid = Grid::new(args.sweep.clone()).map_err(|error| CliError::Usage(format!("--sweep: {error}")))?;
     let places = grid.places();
     let setups = places
         .iter()
