@@ -1,8 +1,7 @@
 //! The deepest fall of the profit from an earlier peak.
 //!
-//! Between two trades the profit rises and falls with the price, so it need only be worked out where the price
-//! is higher than at any tick since the last trade, or lower than at any since that height: nowhere else can
-//! the profit be at a new peak or further below one.
+//! Between two trades the profit rises and falls with the price. So there are two prices between which it is neither
+//! at a new peak nor further below one than ever: only outside of them is it worked out.
 
 use rust_decimal::Decimal;
 
@@ -10,61 +9,94 @@ use super::{result::Drawdown, tally::Money};
 use crate::domain::{
     Timestamp,
     decision::Position,
-    units::{Price, Usd},
+    units::{Price, Rounding, Usd},
 };
+
+/// Percentages are kept to so many digits.
+const PCT_DIGITS: u32 = 4;
 
 #[derive(Debug, Default)]
 pub(super) struct Valley {
     /// The highest profit so far; nothing gained yet is a height, too.
     peak: Usd,
     deepest: Drawdown,
-    /// Since the last trade: the highest price, and the lowest after it.
-    prices: Option<(Price, Price)>,
-    /// The same as whole numbers: a price between them says nothing new.
-    units: Option<(u128, u128)>,
+    /// At these prices and between them nothing new is seen, in [`Price::short_units`]; until the next trade.
+    nothing_new: Option<(u128, u128)>,
 }
 
 impl Valley {
-    /// The position has changed: prices since the trade say nothing about it.
+    /// The position has changed: what was known about prices says nothing any more.
     pub(super) const fn forget_prices(&mut self) {
-        self.prices = None;
-        self.units = None;
+        self.nothing_new = None;
     }
 
-    /// Whether a price lies between the highest and the lowest after it, in [`Price::short_units`].
-    pub(super) fn has_seen(&self, units: u128) -> bool {
-        self.units
-            .is_some_and(|(high, low)| low <= units && units <= high)
+    /// Whether the profit at a price is surely neither a new peak nor further below one than ever.
+    pub(super) fn is_nothing_new(&self, units: u128) -> bool {
+        self.nothing_new
+            .is_some_and(|(low, high)| low <= units && units <= high)
     }
 
     pub(super) fn see(&mut self, at: Timestamp, price: Price, position: &Position, money: &Money) {
-        match &mut self.prices {
-            None => self.prices = Some((price, price)),
-            Some((high, low)) if price > *high => (*high, *low) = (price, price),
-            Some((_, low)) if price < *low => *low = price,
-            Some(_) => return,
+        if price
+            .short_units()
+            .is_some_and(|units| self.is_nothing_new(units))
+        {
+            return;
         }
-        let pair = self
-            .prices
-            .and_then(|(high, low)| high.short_units().zip(low.short_units()));
-        self.units = pair;
         let Ok(profit) = Money::value(position, price).and_then(|value| money.profit(value)) else {
             return;
         };
         if profit >= self.peak {
             self.peak = profit;
-            return;
+        } else if let Ok(fall) = self.peak.checked_sub(profit) {
+            self.deepest.usd = self.deepest.usd.max(fall);
+            let pct = self.depth_pct(profit, money);
+            if pct > self.deepest.pct {
+                self.deepest.pct = pct;
+                self.deepest.at = Some(at);
+            }
         }
-        if let Ok(fall) = self.peak.checked_sub(profit)
-            && fall > self.deepest.usd
-        {
-            self.deepest.usd = fall;
+        self.nothing_new = self.between(price, profit, position, money);
+    }
+
+    /// Prices around `price` between which nothing new is seen, on the safe side of every rounding.
+    fn between(&self, price: Price, profit: Usd, position: &Position, money: &Money) -> Option<(u128, u128)> {
+        let own = price.short_units()?;
+        if position.token_balance.is_zero() {
+            // The profit does not depend on the price.
+            return Some((0, u128::MAX));
         }
-        let pct = self.depth_pct(profit, money);
-        if pct > self.deepest.pct {
-            self.deepest.pct = pct;
-            self.deepest.at = Some(at);
-        }
+        let token = position.token_value(price, Rounding::Down).ok()?;
+        // The price at which the profit is so much higher than now, cut.
+        let at = |more: Usd| -> Option<u128> {
+            let worth = token.checked_add(more).ok()?;
+            if !worth.is_positive() {
+                return Some(0);
+            }
+            let price = Price::of(worth, position.token_balance, position.token_decimals).ok()?;
+            u128::try_from(price.units() / alloy_primitives::U256::from(Price::SHORT_UNITS)).ok()
+        };
+        let high = if profit >= self.peak {
+            own
+        } else {
+            at(self.peak.checked_sub(profit).ok()?)?
+                .saturating_sub(1)
+                .max(own)
+        };
+        // Half a digit of the deepest percentage, and one more for its own rounding, stay on the safe side.
+        let grown = money.put_in.checked_add(self.peak).ok()?;
+        let safe_pct = self
+            .deepest
+            .pct
+            .checked_sub(Decimal::new(2, PCT_DIGITS))?
+            .max(Decimal::ZERO);
+        let fall = grown
+            .percent(safe_pct, Rounding::Down)
+            .ok()?
+            .min(self.deepest.usd);
+        let floor = self.peak.checked_sub(fall).ok()?;
+        let low = at(floor.checked_sub(profit).ok()?)?.saturating_add(2);
+        Some((low.min(own), high))
     }
 
     /// How far below the peak a profit is, in per cent of what the money had grown to there; 0 at a peak.
@@ -77,7 +109,7 @@ impl Valley {
         let percent = fall.checked_mul(Decimal::ONE_HUNDRED);
         percent
             .and_then(|percent| percent.checked_div(grown))
-            .map_or(Decimal::ZERO, |percent| percent.round_dp(4).normalize())
+            .map_or(Decimal::ZERO, |percent| percent.round_dp(PCT_DIGITS).normalize())
     }
 
     pub(super) const fn deepest(&self) -> Drawdown {

@@ -4,6 +4,7 @@
 //! and accounting are the domain's, quotes and gas are the paper venue's. What a series leaves open is told in
 //! [`result::SetupSummary::assumptions`].
 
+pub mod again;
 mod drawdown;
 pub mod grid;
 mod keep;
@@ -18,7 +19,7 @@ pub mod thin;
 mod whole;
 
 pub use runner::{Outcome, Runner};
-pub use whole::{backtest, compare};
+pub use whole::{assumptions, backtest, compare};
 
 use crate::{
     domain::{Timestamp, chains::USDC_DECIMALS, config::JobConfig, job::JobMode, span::Span, units::Price},
@@ -49,7 +50,7 @@ pub struct Setup {
     pub quote_decimals: u8,
     /// One price sample is kept per interval.
     pub sample_interval: Span,
-    /// When the job starts; `None`: with the first row. Rows before it are no samples.
+    /// When the job starts; `None`: with the first row. Rows before it are samples to look back on, and no more.
     pub starts_at: Option<Timestamp>,
     /// How long a row speaks for the price, if that is longer than `price.max_price_age`: the series' spacing.
     pub stands_for: Span,

@@ -64,6 +64,7 @@ pub struct Runner {
     job: Job,
     slots: Slots,
     starts_at: Option<Timestamp>,
+    started: bool,
     current: Option<Current>,
     tally: Tally,
 }
@@ -77,6 +78,7 @@ impl Runner {
             tally: Tally::new(setup, job.position, detail),
             slots: Slots::new(&setup.config),
             starts_at: setup.starts_at,
+            started: false,
             current: None,
             job,
         }
@@ -92,17 +94,24 @@ impl Runner {
 
     /// The next row, later than all before it: decides every slot from the row before up to this one.
     pub fn feed(&mut self, row: PricePoint) {
-        match self.current.replace(Current::of(row)) {
-            Some(current) => self.decide_before(row.at, &current),
-            None => self.start(self.starts_at.unwrap_or(row.at)),
+        let new = Current::of(row);
+        let before = self.current.replace(new);
+        if !self.started {
+            if self.starts_at.is_some_and(|starts_at| row.at < starts_at) {
+                return self.job.look_at(row);
+            }
+            self.start(self.starts_at.unwrap_or(row.at));
+        }
+        if let Some(before) = before {
+            self.decide_before(new.micros, &before);
         }
     }
 
     /// The end of the series: decides the slots up to its last row.
     #[must_use]
     pub fn finish(mut self) -> Outcome {
-        if let Some(last) = self.current {
-            while let Some(slot) = self.slots.next_until(last.row.at) {
+        if let (Some(last), true) = (self.current, self.started) {
+            while let Some(slot) = self.slots.next_until(last.micros) {
                 self.job.tick(slot, &last, &mut self.tally);
             }
         }
@@ -110,51 +119,65 @@ impl Runner {
     }
 
     fn start(&mut self, at: Timestamp) {
+        self.started = true;
         self.job.started_at = at;
         self.job.quiet = self.job.quiet_now();
         self.slots.start(at);
         self.tally.start(at);
     }
 
-    fn decide_before(&mut self, end: Timestamp, current: &Current) {
-        while let Some(slot) = self.slots.next_before(end) {
+    fn decide_before(&mut self, end: i64, current: &Current) {
+        while let Some(slot) = self.slots.next_until(end - 1) {
             self.job.tick(slot, current, &mut self.tally);
         }
     }
 }
 
-/// The slots of a job, one after the other.
+/// The slots of a job, one after the other, in microseconds since 1970.
 #[derive(Debug)]
 struct Slots {
     cron: CronExpr,
     timezone: Tz,
-    next: Option<Timestamp>,
+    /// From each slot to the next, if that never changes.
+    step: Option<i64>,
+    next: Option<i64>,
 }
 
 impl Slots {
+    /// The end of 2089: what comes later is searched for.
+    const STEPS_UNTIL: i64 = 3_786_000_000_000_000;
+
     fn new(config: &JobConfig) -> Self {
+        let (cron, timezone) = (config.schedule.cron.clone(), config.schedule.timezone);
         Self {
-            cron: config.schedule.cron.clone(),
-            timezone: config.schedule.timezone,
+            step: cron
+                .step(timezone)
+                .and_then(|step| i64::try_from(step.std().as_micros()).ok()),
+            cron,
+            timezone,
             next: None,
         }
     }
 
     fn start(&mut self, at: Timestamp) {
-        self.next = self.cron.next_after(self.timezone, at);
+        let next = self.cron.next_after(self.timezone, at);
+        self.next = next.map(|next| next.timestamp_micros());
     }
 
-    fn next_before(&mut self, end: Timestamp) -> Option<Timestamp> {
-        let slot = self.next.filter(|slot| *slot < end)?;
-        self.start(slot);
-        Some(slot)
-    }
-
-    fn next_until(&mut self, last: Timestamp) -> Option<Timestamp> {
+    /// The next slot, if it is not after `last`.
+    fn next_until(&mut self, last: i64) -> Option<i64> {
         let slot = self.next.filter(|slot| *slot <= last)?;
-        self.start(slot);
+        match self.step {
+            Some(step) if (0..Self::STEPS_UNTIL).contains(&slot) => self.next = Some(slot + step),
+            _ => self.start(instant(slot)),
+        }
         Some(slot)
     }
+}
+
+/// Microseconds since 1970 as an instant. Ours come from instants.
+fn instant(micros: i64) -> Timestamp {
+    Timestamp::from_timestamp_micros(micros).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// What the ledger and the paper venue would know of the job.
@@ -242,24 +265,30 @@ impl Job {
         Quiet::of(&self.config, self.started_at, &self.last, &self.position)
     }
 
-    fn tick(&mut self, slot: Timestamp, current: &Current, tally: &mut Tally) {
+    /// A price from before the job started.
+    fn look_at(&mut self, row: PricePoint) {
+        let lookback = Lookback::of(&self.config, &self.last, row.at);
+        self.samples.observe(row.price, row.at, lookback.high_since);
+    }
+
+    fn tick(&mut self, slot: i64, current: &Current, tally: &mut Tally) {
         if let Some(reason) = self.plain_hold(slot, current) {
             let row = &current.row;
             self.last_price = Some((row.price, row.at));
             self.last_units = current.units.map(|units| (units, current.micros));
-            return tally.held_at(slot, reason, row.price, current.units, &self.position);
+            return tally.held_plainly(slot, reason, (row.price, current.units), &self.position);
         }
-        self.tick_in_full(slot, current.row, tally);
+        self.tick_in_full(instant(slot), current.row, tally);
     }
 
     /// Why a tick holds, where that takes no closer look.
-    fn plain_hold(&mut self, slot: Timestamp, current: &Current) -> Option<HoldReason> {
+    fn plain_hold(&mut self, slot: i64, current: &Current) -> Option<HoldReason> {
         // Without a last price, or with one that is no short number, a jump cannot be told.
         if self.last_price.is_some() != self.last_units.is_some() {
             return None;
         }
         let glance = Glance {
-            slot: slot.timestamp_micros(),
+            slot,
             at: current.micros,
             units: current.units?,
         };

@@ -60,6 +60,8 @@ impl Money {
 pub(super) struct Tally {
     summary: Summary,
     holds: [u64; REASONS],
+    /// The first slot and the last, microseconds since 1970.
+    slots: Option<(i64, i64)>,
     money: Money,
     owns_quote: bool,
     /// Ticks are kept for charts.
@@ -79,6 +81,7 @@ impl Tally {
         Self {
             summary: Summary::default(),
             holds: [0; REASONS],
+            slots: None,
             money: Money {
                 put_in: budget,
                 ..Money::default()
@@ -107,7 +110,7 @@ impl Tally {
         price: Option<Price>,
         position: &Position,
     ) {
-        self.ticked(slot);
+        self.ticked(slot.timestamp_micros());
         if let Some(count) = self.holds.get_mut(reason as usize) {
             *count += 1;
         }
@@ -117,16 +120,16 @@ impl Tally {
         }
     }
 
-    /// A tick that did not trade, at a believed price that may be a whole number.
-    pub(super) fn held_at(
+    /// The same for a slot in microseconds since 1970 and a believed price, also as a whole number.
+    pub(super) fn held_plainly(
         &mut self,
-        slot: Timestamp,
+        slot: i64,
         reason: HoldReason,
-        price: Price,
-        units: Option<u128>,
+        (price, units): (Price, Option<u128>),
         position: &Position,
     ) {
-        if self.charts || !units.is_some_and(|units| self.valley.has_seen(units)) {
+        if self.charts || !units.is_some_and(|units| self.valley.is_nothing_new(units)) {
+            let slot = Timestamp::from_timestamp_micros(slot).unwrap_or(Timestamp::UNIX_EPOCH);
             return self.held(slot, reason, Some(price), position);
         }
         self.ticked(slot);
@@ -137,7 +140,7 @@ impl Tally {
     }
 
     pub(super) fn traded(&mut self, slot: Timestamp, plan: &Plan, filled: &Filled, fee: Fee) {
-        self.ticked(slot);
+        self.ticked(slot.timestamp_micros());
         self.runs.interrupt();
         let position = &filled.booked.position;
         // Sums of money that was really there: they stay far below what the type holds.
@@ -194,10 +197,12 @@ impl Tally {
         Ok(())
     }
 
-    fn ticked(&mut self, slot: Timestamp) {
+    fn ticked(&mut self, slot: i64) {
         self.summary.ticks += 1;
-        self.summary.from.get_or_insert(slot);
-        self.summary.to = Some(slot);
+        match &mut self.slots {
+            Some((_, last)) => *last = slot,
+            none => *none = Some((slot, slot)),
+        }
     }
 
     fn waited(&mut self, until: Timestamp) {
@@ -236,6 +241,9 @@ impl Tally {
     }
 
     pub(super) fn finish(mut self, position: &Position) -> Outcome {
+        let instant = |micros| Timestamp::from_timestamp_micros(micros);
+        self.summary.from = self.slots.and_then(|(first, _)| instant(first));
+        self.summary.to = self.slots.and_then(|(_, last)| instant(last));
         if let Some(last) = self.summary.to {
             self.waited(last);
         }

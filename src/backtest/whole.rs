@@ -172,8 +172,9 @@ fn usd(dollars: i64) -> Usd {
     Usd::rounded(Decimal::from(dollars), Rounding::Down)
 }
 
-/// What a series leaves open, and how it was treated.
-fn assumptions(setup: &Setup, candles: bool, spacing: Span) -> Vec<String> {
+/// What a series leaves open, and how it was treated, a sentence each; the first is about the series itself.
+#[must_use]
+pub fn assumptions(setup: &Setup, candles: bool, spacing: Span) -> Vec<String> {
     let (config, costs) = (&setup.config, &setup.costs);
     let mut said = vec![
         if candles {

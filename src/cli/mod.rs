@@ -15,6 +15,7 @@ mod out;
 mod paper;
 mod prices;
 mod reconcile;
+mod replay;
 mod services;
 mod start;
 mod status;
@@ -94,6 +95,8 @@ enum Command {
     Config(config::ConfigCommand),
     /// Run a configuration over a file of past prices
     Backtest(backtest::BacktestArgs),
+    /// Decide a job's past again with a changed configuration, beside what it did
+    Replay(replay::ReplayArgs),
     /// Evaluate a job once, now
     Tick(target::TargetArgs),
     /// Scheduler, worker and metrics in one process
@@ -214,6 +217,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         Command::Export(args) => trades::export(&settings, out, &args).await,
         Command::Config(command) => config::run(&settings, out, &command).await,
         Command::Backtest(args) => backtest::run(&settings, out, &args),
+        Command::Replay(args) => replay::run(&settings, out, &args).await,
         Command::Tick(args) => tick::run(&settings, out, &args).await,
         Command::Daemon => services::daemon(&settings).await,
         Command::Scheduler(args) => services::scheduler(&settings, out, &args).await,

@@ -21,8 +21,8 @@ use fields::Fields;
 /// Missed slots are counted one by one up to this many; a longer outage counts as this many.
 pub const MISSED_COUNTED_MAX: u64 = 100_000;
 
-/// 1970 to 2090: the years for which slots of equal distances are computed rather than searched.
-const IN_STEP_SECS: std::ops::Range<i64> = 0..3_786_912_000;
+/// January 1970 to 2090: the years for which slots of equal distances are computed rather than searched.
+const IN_STEP_SECS: std::ops::Range<i64> = 172_800..3_786_912_000;
 
 /// A cron line of 5 or 6 fields, checked when it is made. Cheap to clone.
 #[derive(Clone, Serialize, Deserialize)]
@@ -94,6 +94,13 @@ impl CronExpr {
         } else {
             self.next_real(timezone, after)
         }
+    }
+
+    /// How far each slot between 1971 and 2090 is from the next, if that never changes.
+    #[must_use]
+    pub fn step(&self, timezone: Tz) -> Option<Span> {
+        let (step, _) = self.parsed.every.filter(|_| timezone == Tz::UTC)?;
+        u64::try_from(step).ok().map(Span::from_secs)
     }
 
     /// The same as [`Self::next_real`] without a search, for a line of equal distances in a zone that is whole steps

@@ -2,6 +2,7 @@
 
 pub mod fills;
 pub mod foreign;
+pub mod history;
 pub mod jobs;
 mod numeric;
 pub mod orders;

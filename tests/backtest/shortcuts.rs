@@ -2,7 +2,10 @@
 
 use chrono::TimeDelta;
 use lgi_mm::{
-    backtest::{Detail, Outcome, PricePoint, Runner, Setup},
+    backtest::{
+        Detail, Outcome, PricePoint, Runner, Setup,
+        result::{Drawdown, Point},
+    },
     domain::{
         config::JobConfig,
         job::JobMode,
@@ -81,13 +84,13 @@ fn setup(random: &mut StdRng) -> Setup {
 /// Walks of many magnitudes, step sizes and digits, with holes.
 fn rows(random: &mut StdRng) -> Vec<PricePoint> {
     let scale = pick(random, &[2, 6, 8, 12, 16, 18, 20]);
-    let step = pick(random, &[300_i64, 3_000, 20_000]);
+    let step = pick(random, &[300_i64, 1_500, 6_000]);
     let begin = pick(random, &[1_234_567_i64, 98_765_432_100, 5_000_000_000_000]);
     let (mut price, mut at) = (begin, walk::start());
     (0..2_500)
         .map(|_| {
             let jump = if random.random_range(0..400) == 0 { 30 } else { 1 };
-            price += price / 1_000 * random.random_range(-step..=step) * jump / 1_000_000;
+            price += price / 1_000 * random.random_range(-step..=step) * jump / 1_000;
             price += (begin - price) / 300;
             price = price.max(1_000);
             at += match random.random_range(0..300) {
@@ -108,11 +111,33 @@ fn outcome(mut runner: Runner, rows: &[PricePoint]) -> Outcome {
     runner.finish()
 }
 
+/// The deepest fall, from every tick.
+fn drawdown(points: &[Point]) -> Drawdown {
+    let (mut peak, mut deepest) = (Usd::ZERO, Drawdown::default());
+    for point in points {
+        peak = peak.max(point.profit_usd);
+        let fall = peak.checked_sub(point.profit_usd).expect("USD");
+        let grown = point.money_in_usd.checked_add(peak).expect("USD").decimal();
+        let pct = if grown.is_zero() {
+            Decimal::ZERO
+        } else {
+            (fall.decimal() * Decimal::ONE_HUNDRED / grown)
+                .round_dp(4)
+                .normalize()
+        };
+        deepest.usd = deepest.usd.max(fall);
+        if pct > deepest.pct {
+            (deepest.pct, deepest.at) = (pct, Some(point.at));
+        }
+    }
+    deepest
+}
+
 #[test]
 fn shortcuts_change_nothing() {
     let all = Detail {
         trades: true,
-        points_max: 500,
+        points_max: usize::MAX,
         hold_runs_max: usize::MAX,
     };
     let (mut traded, mut reasons) = (0, std::collections::BTreeSet::new());
@@ -127,6 +152,11 @@ fn shortcuts_change_nothing() {
         assert_eq!(full, short, "seed {seed}: {setup:?}");
         let summary = outcome(Runner::new(&setup, Detail::SUMMARY), &rows).summary;
         assert_eq!(full.summary, summary, "seed {seed}: {setup:?}");
+        assert_eq!(
+            full.summary.drawdown,
+            drawdown(&full.points),
+            "seed {seed}: {setup:?}"
+        );
         traded += usize::from(full.summary.buys + full.summary.sells > 3);
         reasons.extend(full.summary.holds.iter().map(|total| total.reason));
     }

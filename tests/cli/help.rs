@@ -22,6 +22,7 @@ const COMMANDS: &[&str] = &[
     "config check",
     "config keys",
     "backtest",
+    "replay",
     "tick",
     "daemon",
     "scheduler",

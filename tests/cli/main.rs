@@ -6,6 +6,7 @@ mod bad_input;
 mod help;
 mod life;
 mod prices;
+mod replay;
 #[path = "../support/mod.rs"]
 mod support;
 mod sweep;

@@ -310,7 +310,7 @@ fn slots_of_equal_distances_are_those_that_a_search_finds() {
                 computed.parse().expect(computed),
                 searched.parse().expect(searched),
             );
-            let mut seconds = 1_i64;
+            let mut seconds = 172_801_i64;
             while seconds < 2_000_000_000 {
                 let after = DateTime::from_timestamp(
                     seconds,
@@ -322,6 +322,15 @@ fn slots_of_equal_distances_are_those_that_a_search_finds() {
                     searched.next_after(zone, after),
                     "'{computed}' and '{searched}' in {zone} after {after}"
                 );
+                if let Some(step) = computed.step(zone) {
+                    let slot = computed.next_after(zone, after).expect("a slot");
+                    assert_eq!(
+                        computed.next_after(zone, slot),
+                        Some(step.after(slot)),
+                        "{computed} after {slot}"
+                    );
+                    assert_eq!(zone, Tz::UTC);
+                }
                 seconds += 2_718_281 + seconds % 997;
             }
             // Around the change of clocks of 2026 in Europe, minute by minute.
