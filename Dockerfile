@@ -11,6 +11,7 @@ RUN mkdir -p src benches \
     && touch src/lib.rs \
     && cargo build --release --locked --bin lgi-mm \
     && rm -r src benches target/release/.fingerprint/lgi-mm-*
+COPY build.rs build.rs
 COPY .sqlx .sqlx
 COPY migrations migrations
 COPY benches benches

@@ -149,6 +149,18 @@ ensure_prometheus() {
     rm -rf "$home/apt"
 }
 
+# A browser that tests can drive, to look at the report. Without one those tests say that they did not run; in CI they fail.
+ensure_chromium() {
+    if have chromium && have chromedriver; then return 0; fi
+    if ! have apt-get || ! may_be_root; then
+        say "no chromium and chromedriver, and no apt-get or no root to install them: the report will NOT be looked at"
+        return 0
+    fi
+    say "installing Chromium with apt-get (about half a minute)"
+    as_root apt-get update -qq >&2
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver >&2
+}
+
 # A cargo program of a fixed version, below target/.
 ensure_cargo_tool() {
     local crate=$1 version=$2 program=$3

@@ -1,68 +1,10 @@
-//! What charts show, in bounded memory.
+//! Runs of equal holds for charts, in bounded memory.
 
-use super::result::{HoldRun, Point};
+use super::result::HoldRun;
 use crate::domain::{Timestamp, decision::HoldReason};
 
-/// Every so many ticks; twice as many each time that there are too many.
-#[derive(Debug)]
-pub(super) struct Points {
-    max: usize,
-    stride: u64,
-    until_next: u64,
-    kept: Vec<Point>,
-}
-
-impl Points {
-    pub(super) const fn new(max: usize) -> Self {
-        Self {
-            max,
-            stride: 1,
-            until_next: 0,
-            kept: Vec::new(),
-        }
-    }
-
-    /// Counts a tick; whether it is one to keep.
-    pub(super) const fn wants_next(&mut self) -> bool {
-        if self.max == 0 {
-            return false;
-        }
-        if self.until_next > 0 {
-            self.until_next -= 1;
-            return false;
-        }
-        self.until_next = self.stride - 1;
-        true
-    }
-
-    pub(super) fn add(&mut self, point: Point) {
-        if self.kept.len() >= self.max {
-            let mut index = 0_usize;
-            self.kept.retain(|_| {
-                index += 1;
-                index % 2 == 1
-            });
-            self.stride = self.stride.saturating_mul(2);
-            self.until_next = self.stride - 1;
-            // The tick at hand is in step with the wider stride only if an even number was kept before.
-            if index % 2 == 1 {
-                self.until_next = self.stride / 2 - 1;
-                return;
-            }
-        }
-        self.kept.push(point);
-    }
-
-    pub(super) fn end_with(&mut self, last: Point) {
-        if self.max > 0 && self.kept.last().is_none_or(|kept| kept.at < last.at) {
-            self.kept.push(last);
-        }
-    }
-
-    pub(super) fn into_vec(self) -> Vec<Point> {
-        self.kept
-    }
-}
+/// Runs that are merged with each other at first.
+const NEIGHBOURS: usize = 16;
 
 /// Runs of equal holds.
 #[derive(Debug)]
@@ -110,23 +52,32 @@ impl Runs {
         });
     }
 
-    /// Two neighbours each become one, under the reason of most of their ticks.
+    /// Of neighbours, those with one reason become one, until there is room for as many again. No tick is lost: a run then
+    /// says how many ticks held for its reason between two instants, not that no other reason came between.
     fn merge(&mut self) {
-        let merged = self.kept.chunks(2).filter_map(|pair| {
-            let (first, last) = (pair.first()?, pair.last()?);
-            let longer = if first.ticks >= last.ticks { first } else { last };
-            let ticks = pair.iter().map(|run| run.ticks).sum();
-            Some(HoldRun {
-                reason: longer.reason,
-                from: first.from,
-                to: last.to,
-                ticks,
-            })
-        });
-        self.kept = merged.collect();
+        let mut neighbours = NEIGHBOURS;
+        while self.kept.len() > self.max / 2 && neighbours <= self.max.saturating_mul(2) {
+            self.kept = self.kept.chunks(neighbours).flat_map(by_reason).collect();
+            neighbours = neighbours.saturating_mul(2);
+        }
     }
 
     pub(super) fn into_vec(self) -> Vec<HoldRun> {
         self.kept
     }
+}
+
+/// One run for each reason, in the order of their first ticks.
+fn by_reason(runs: &[HoldRun]) -> Vec<HoldRun> {
+    let mut merged: Vec<HoldRun> = Vec::new();
+    for run in runs {
+        match merged.iter_mut().find(|other| other.reason == run.reason) {
+            Some(same) => {
+                same.to = run.to;
+                same.ticks += run.ticks;
+            }
+            None => merged.push(*run),
+        }
+    }
+    merged
 }

@@ -6,13 +6,16 @@
 
 pub mod again;
 mod drawdown;
+pub mod grid;
 mod keep;
 mod quiet;
 pub mod result;
 mod returns;
 mod runner;
 pub mod series;
+pub mod sweep;
 mod tally;
+pub mod thin;
 mod whole;
 
 pub use runner::{Outcome, Runner};
@@ -91,8 +94,8 @@ impl Detail {
     /// All that a report shows.
     pub const REPORT: Self = Self {
         trades: true,
-        points_max: 4_000,
-        hold_runs_max: 2_000,
+        points_max: 12_000,
+        hold_runs_max: 10_000,
     };
 }
 

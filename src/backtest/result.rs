@@ -28,10 +28,10 @@ pub struct BacktestResult {
     pub comparisons: Vec<Comparison>,
     /// Every trade, oldest first.
     pub trades: Vec<TradeLine>,
-    /// For charts: evenly thinned ticks, oldest first, at most what was asked for, plus the last one.
+    /// For charts: ticks, oldest first, at most what was asked for, thinned as [`super::thin::RULE`] says.
     pub points: Vec<Point>,
-    /// For charts: runs of equal holds, oldest first. Neighbours are merged where there are more than asked for,
-    /// under the reason of most of their ticks; the exact counts are [`Summary::holds`].
+    /// For charts: runs of equal holds, oldest first. Where there are more than asked for, neighbours with one reason
+    /// are merged across others between them; no tick is lost.
     pub holds: Vec<HoldRun>,
 }
 

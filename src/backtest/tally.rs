@@ -5,10 +5,11 @@ use strum::VariantArray;
 use super::{
     Detail, Setup,
     drawdown::Valley,
-    keep::{Points, Runs},
+    keep::Runs,
     result::{HoldTotal, Interval, Point, ReasonTotal, Summary, TradeLine},
     returns::Flows,
     runner::{Filled, Outcome},
+    thin::Thinned,
 };
 use crate::domain::{
     Timestamp,
@@ -68,7 +69,7 @@ pub(super) struct Tally {
     valley: Valley,
     flows: Flows,
     trades: Option<Vec<TradeLine>>,
-    points: Points,
+    points: Option<Thinned>,
     runs: Runs,
     /// When the job started or last traded.
     waiting_since: Option<Timestamp>,
@@ -90,7 +91,7 @@ impl Tally {
             valley: Valley::default(),
             flows: Flows::default(),
             trades: detail.trades.then(Vec::new),
-            points: Points::new(detail.points_max),
+            points: (detail.points_max > 0).then(|| Thinned::new(detail.points_max)),
             runs: Runs::new(detail.hold_runs_max),
             waiting_since: None,
         }
@@ -216,9 +217,11 @@ impl Tally {
     fn seen(&mut self, slot: Timestamp, price: Price, position: &Position) {
         self.summary.last_price = Some(price);
         self.valley.see(slot, price, position, &self.money);
-        if self.points.wants_next() {
+        if self.points.is_some() {
             let point = self.point(slot, price, position);
-            self.points.add(point);
+            if let Some(points) = self.points.as_mut() {
+                points.push(point);
+            }
         }
     }
 
@@ -244,15 +247,12 @@ impl Tally {
         if let Some(last) = self.summary.to {
             self.waited(last);
         }
-        if let (Some(at), Some(price)) = (self.summary.to, self.summary.last_price) {
-            self.points.end_with(self.point(at, price, position));
-        }
         // Numbers out of range would have held every tick before this.
         self.close(position).unwrap_or_default();
         Outcome {
             summary: self.summary,
             trades: self.trades.unwrap_or_default(),
-            points: self.points.into_vec(),
+            points: self.points.map(|points| points.points()).unwrap_or_default(),
             holds: self.runs.into_vec(),
         }
     }

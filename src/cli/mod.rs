@@ -13,6 +13,7 @@ mod list;
 mod live;
 mod out;
 mod paper;
+mod prices;
 mod reconcile;
 mod replay;
 mod services;
@@ -120,6 +121,8 @@ enum Command {
     /// The paper venue: wallet, money, faults to try out
     #[command(subcommand)]
     Paper(paper::PaperCommand),
+    /// An invented price series as CSV, to try things on
+    Prices(prices::PricesArgs),
     /// A local chain with the real contracts, to practise live trading
     Devnet(devnet::DevnetArgs),
     /// Jobs of both modes trading on paper for a minute
@@ -226,6 +229,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         Command::Reconcile(args) => reconcile::run(&settings, out, &args).await,
         Command::Wallet(command) => wallet::run(&settings, out, &command),
         Command::Paper(command) => paper::run(&settings, out, &command).await,
+        Command::Prices(args) => prices::run(out, &args),
         Command::Devnet(args) => devnet::run(out, &args).await,
         Command::Demo(args) => demo::run(&settings, out, &args).await,
         Command::Completions { .. } => Ok(()),

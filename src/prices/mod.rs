@@ -8,3 +8,13 @@ mod recorded;
 
 pub use book::{PriceBook, series};
 pub use dexscreener::{Dexscreener, DexscreenerSettings, TokenInfo};
+
+/// The generated series' price at an instant: USD per whole token.
+#[must_use]
+pub fn generated(
+    config: &crate::domain::config::GeneratedConfig,
+    token: alloy_primitives::Address,
+    at: crate::domain::Timestamp,
+) -> rust_decimal::Decimal {
+    generated::observe(config, token, at).price_usd
+}

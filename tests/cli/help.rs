@@ -40,6 +40,7 @@ const COMMANDS: &[&str] = &[
     "paper wallet",
     "paper fund",
     "paper fault",
+    "prices",
     "devnet",
     "demo",
     "completions",

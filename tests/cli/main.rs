@@ -5,9 +5,11 @@ mod backtest;
 mod bad_input;
 mod help;
 mod life;
+mod prices;
 mod replay;
 #[path = "../support/mod.rs"]
 mod support;
+mod sweep;
 mod terminal;
 mod views;
 mod wallets;

@@ -1,6 +1,7 @@
-//! docs/going-live.md, followed word for word: from an empty wallet to a settled swap on a local chain, and out.
+//! The pages that take a reader by the hand, followed word for word.
 #![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
 
+mod backtest;
 #[path = "../support/contracts.rs"]
 mod contracts;
 #[path = "../support/mod.rs"]
@@ -19,6 +20,7 @@ fn commands(page: &str) -> String {
     blocks.concat()
 }
 
+/// docs/going-live.md: from an empty wallet to a settled swap on a local chain, and out.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_going_live_works_word_for_word() {
     let page = include_str!("../../docs/going-live.md");

@@ -1,5 +1,6 @@
 //! `backtest`: a job's rules over a file of prices. No database, no network.
 
+mod sweep;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -10,8 +11,8 @@ use super::{CliError, ModeArg, Out};
 use crate::{
     backtest::{
         Detail, Setup, backtest,
-        result::TradeLine,
-        series::{CandleTime, CsvSeries, ReadOptions, parse_instant},
+        result::{BacktestResult, SetupSummary, TradeLine},
+        series::{CandleTime, CsvSeries, ReadOptions, SeriesError, parse_instant},
     },
     config::{JobLayers, Settings, build_job_config},
     domain::{
@@ -21,6 +22,7 @@ use crate::{
         job::JobMode,
         units::{Price, TOKEN_DECIMALS_MAX, Usd},
     },
+    report,
 };
 
 #[derive(Debug, Args)]
@@ -56,6 +58,11 @@ pub(super) struct BacktestArgs {
     /// Write every trade to this CSV file
     #[arg(long, value_name = "FILE")]
     trades: Option<PathBuf>,
+    /// Write a page to look at, with charts, to this HTML file; with --sweep: of the best configuration
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    sweep: sweep::SweepArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -72,19 +79,48 @@ fn instant(text: &str) -> Result<Timestamp, String> {
 }
 
 pub(super) fn run(settings: &Settings, out: Out, args: &BacktestArgs) -> Result<(), CliError> {
-    let setup = setup(settings, args)?;
+    args.sweep.check_against(&args.set)?;
     let series = open(args)?;
-    let result =
-        backtest(&setup, Detail::REPORT, &series).map_err(|error| CliError::Usage(error.to_string()))?;
+    if args.sweep.is_asked_for() {
+        let rows = series.load().map_err(unreadable)?;
+        let make = |more: &[String]| setup(settings, args, more);
+        let best = sweep::run(out, &args.sweep, &rows, make)?;
+        if args.report.is_some() || args.trades.is_some() {
+            let result = backtest(&make(&best)?, Detail::REPORT, &rows).map_err(unreadable)?;
+            write_files(out, args, &result)?;
+        }
+        return Ok(());
+    }
+    let result = backtest(&setup(settings, args, &[])?, Detail::REPORT, &series).map_err(unreadable)?;
+    write_files(out, args, &result)?;
+    out.show(&result, table::render)
+}
+
+fn unreadable(error: SeriesError) -> CliError {
+    CliError::Usage(error.to_string())
+}
+
+/// The files that were asked for beside the figures.
+fn write_files(out: Out, args: &BacktestArgs, result: &BacktestResult) -> Result<(), CliError> {
     if let Some(path) = &args.trades {
-        write_trades(path, &result.trades, &setup)?;
+        write_trades(path, result)?;
+        let count = result.trades.len();
+        out.remark(&format!("{count} trades written to {}", path.display()));
+    }
+    if let Some(path) = &args.report {
+        let page = report::page(result).map_err(|error| CliError::Internal(error.to_string()))?;
+        std::fs::write(path, page).map_err(|error| {
+            CliError::Usage(format!(
+                "--report {}: {error}; give a file that can be written",
+                path.display()
+            ))
+        })?;
         out.remark(&format!(
-            "{} trades written to {}",
-            result.trades.len(),
+            "report written to {}: open it in a browser",
             path.display()
         ));
     }
-    out.show(&result, table::render)
+    Ok(())
 }
 
 fn open(args: &BacktestArgs) -> Result<CsvSeries, CliError> {
@@ -101,11 +137,13 @@ fn open(args: &BacktestArgs) -> Result<CsvSeries, CliError> {
 }
 
 /// The configuration as `start` would build it, and this installation's paper venue.
-fn setup(settings: &Settings, args: &BacktestArgs) -> Result<Setup, CliError> {
+/// `more` are assignments that come last.
+fn setup(settings: &Settings, args: &BacktestArgs, more: &[String]) -> Result<Setup, CliError> {
     let mode = mode(args)?;
     let layers = JobLayers::new(&settings.defaults, mode)
         .file(args.config.as_deref())?
-        .assignments(&args.set)?;
+        .assignments(&args.set)?
+        .assignments(more)?;
     let config = build_job_config(&JobConfig::for_mode(mode), mode, &layers)?;
     settings.paper.validate().map_err(CliError::Config)?;
     Ok(Setup {
@@ -123,7 +161,8 @@ fn mode(args: &BacktestArgs) -> Result<JobMode, CliError> {
     let given = JobLayers::of_job()
         .file(args.config.as_deref())?
         .assignments(&args.set)?;
-    match (given.sets("accumulate."), given.sets("liquidity.")) {
+    let sets = |section: &str| given.sets(section) || args.sweep.has(section);
+    match (sets("accumulate."), sets("liquidity.")) {
         (true, false) => Ok(JobMode::Accumulate),
         (false, true) => Ok(JobMode::Liquidity),
         _ => Err(CliError::Usage(
@@ -153,7 +192,7 @@ struct CsvTrade {
 }
 
 impl CsvTrade {
-    fn of(trade: &TradeLine, setup: &Setup) -> Self {
+    fn of(trade: &TradeLine, setup: &SetupSummary) -> Self {
         Self {
             time: trade.at,
             side: trade.side,
@@ -173,11 +212,11 @@ impl CsvTrade {
     }
 }
 
-fn write_trades(path: &Path, trades: &[TradeLine], setup: &Setup) -> Result<(), CliError> {
+fn write_trades(path: &Path, result: &BacktestResult) -> Result<(), CliError> {
     let write = || -> Result<(), csv::Error> {
         let mut writer = csv::Writer::from_path(path)?;
-        for trade in trades {
-            writer.serialize(CsvTrade::of(trade, setup))?;
+        for trade in &result.trades {
+            writer.serialize(CsvTrade::of(trade, &result.setup))?;
         }
         writer.flush()?;
         Ok(())

@@ -1,0 +1,237 @@
+//! Many configurations over one series, on all cores; which is best, and how far that may be believed.
+
+use std::{
+    cmp::Ordering,
+    num::NonZeroUsize,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering as Memory},
+    },
+    thread,
+};
+
+use serde::Serialize;
+
+use super::{
+    Detail, PricePoint, Setup,
+    grid::{Grid, Place},
+    result::Summary,
+    run,
+};
+use crate::domain::units::Usd;
+
+/// A best configuration that traded less often is told to rest on few trades.
+pub const FEW_TRADES: u64 = 10;
+
+/// What is best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SortBy {
+    /// The highest money-weighted return; where no yearly rate can be told, as of less than four weeks, the highest return of
+    /// the money in.
+    #[default]
+    MoneyWeighted,
+    /// The highest profit in USD.
+    Profit,
+}
+
+impl SortBy {
+    /// Better first. What has no return is worse than all that have one.
+    #[must_use]
+    pub fn compare(self, a: &Summary, b: &Summary) -> Ordering {
+        match self {
+            Self::MoneyWeighted => match (a.money_weighted_pct, b.money_weighted_pct) {
+                (Some(a), Some(b)) => b.total_cmp(&a),
+                (a, b) => b.is_some().cmp(&a.is_some()),
+            }
+            .then_with(|| b.return_pct.cmp(&a.return_pct))
+            .then_with(|| b.profit_usd.cmp(&a.profit_usd)),
+            Self::Profit => b.profit_usd.cmp(&a.profit_usd),
+        }
+    }
+}
+
+/// One configuration and what it came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Candidate {
+    /// Where it stands in the grid.
+    #[serde(skip)]
+    pub place: Place,
+    /// Its swept values, in the order of the keys.
+    pub values: Vec<String>,
+    /// What it came to.
+    pub summary: Summary,
+}
+
+impl Candidate {
+    /// Buys and sells.
+    #[must_use]
+    pub const fn trades(&self) -> u64 {
+        self.summary.buys.saturating_add(self.summary.sells)
+    }
+}
+
+/// Runs every setup over the same rows, `threads` at a time; the answers keep the setups' order. `done` is called
+/// after each, from any thread.
+#[must_use]
+pub fn run_all(
+    setups: &[Setup],
+    rows: &[PricePoint],
+    threads: NonZeroUsize,
+    done: &(dyn Fn() + Sync),
+) -> Vec<Summary> {
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(Vec::with_capacity(setups.len()));
+    let work = || {
+        while let Some((index, setup)) =
+            Some(next.fetch_add(1, Memory::Relaxed)).and_then(|index| Some((index, setups.get(index)?)))
+        {
+            let summary = run(setup, Detail::SUMMARY, rows.iter().copied()).summary;
+            found
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((index, summary));
+            done();
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..threads.get().min(setups.len()) {
+            scope.spawn(work);
+        }
+    });
+    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.sort_unstable_by_key(|(index, _)| *index);
+    found.into_iter().map(|(_, summary)| summary).collect()
+}
+
+/// The candidates of a grid, best first; equals keep the grid's order.
+#[must_use]
+pub fn ranked(grid: &Grid, summaries: Vec<Summary>, by: SortBy) -> Vec<Candidate> {
+    let mut candidates: Vec<Candidate> = grid
+        .places()
+        .into_iter()
+        .zip(summaries)
+        .map(|(place, summary)| Candidate {
+            values: grid.values(&place),
+            place,
+            summary,
+        })
+        .collect();
+    candidates.sort_by(|a, b| by.compare(&a.summary, &b.summary));
+    candidates
+}
+
+/// Why the best may be worth less than it looks, a sentence each.
+#[must_use]
+pub fn doubts(grid: &Grid, ranked: &[Candidate], by: SortBy) -> Vec<String> {
+    let Some(best) = ranked.first() else {
+        return Vec::new();
+    };
+    let mut doubts = Vec::new();
+    for (number, axis) in grid.axes().iter().enumerate() {
+        let Some(index) = best.place.get(number) else {
+            continue;
+        };
+        let value = axis.values.get(*index).map_or("", String::as_str);
+        let last = axis.values.len().saturating_sub(1);
+        if last == 0 {
+            continue;
+        }
+        if indifferent(number, best, ranked, by) {
+            doubts.push(format!(
+                "{} makes no difference to the best: with each of its values it comes to the same",
+                axis.key
+            ));
+        } else if *index == 0 || *index == last {
+            doubts.push(format!(
+                "{} = {value} is the {} value that was tried: the best may lie beyond it; widen the range",
+                axis.key,
+                if *index == 0 { "first" } else { "last" },
+            ));
+        }
+    }
+    if best.trades() < FEW_TRADES {
+        doubts.push(format!(
+            "the best rests on {} trade{}: too few to tell a rule from luck; take a longer series",
+            best.trades(),
+            if best.trades() == 1 { "" } else { "s" },
+        ));
+    }
+    if best.summary.profit_usd <= Usd::ZERO {
+        doubts.push("even the best does not gain".to_owned());
+    }
+    doubts
+}
+
+/// Whether this axis changes nothing, the others being as the best has them.
+fn indifferent(axis: usize, best: &Candidate, ranked: &[Candidate], by: SortBy) -> bool {
+    let only_there = |other: &&Candidate| {
+        let mut pairs = best.place.iter().zip(&other.place).enumerate();
+        pairs.all(|(number, (a, b))| number == axis || a == b)
+    };
+    ranked
+        .iter()
+        .filter(only_there)
+        .all(|other| by.compare(&best.summary, &other.summary) == Ordering::Equal)
+}
+
+/// Splits rows into `count` parts of equal time, oldest first. Parts without any row are left out.
+#[must_use]
+pub fn folds(rows: &[PricePoint], count: NonZeroUsize) -> Vec<&[PricePoint]> {
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+        return Vec::new();
+    };
+    let parts = i32::try_from(count.get()).unwrap_or(i32::MAX);
+    let length = (last.at - first.at) / parts;
+    let mut rest = rows;
+    let mut folds = Vec::new();
+    for part in 1..=parts {
+        let end = first.at + length * part;
+        let cut = if part == parts {
+            rest.len()
+        } else {
+            rest.partition_point(|row| row.at < end)
+        };
+        let (fold, later) = rest.split_at(cut);
+        rest = later;
+        if !fold.is_empty() {
+            folds.push(fold);
+        }
+    }
+    folds
+}
+
+/// One step of a walk forward: chosen on one fold, tried on the next.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Step {
+    /// The best on the fold it was chosen on.
+    pub chosen: Candidate,
+    /// The same configuration on the fold after it.
+    pub out_of_sample: Summary,
+    /// Its place among all configurations there; 1 is the best.
+    pub rank: usize,
+    /// How many there were.
+    pub of: usize,
+    /// The best on that fold, known only afterwards.
+    pub hindsight: Candidate,
+}
+
+/// From the candidates of each fold, best first, to what choosing on each would have brought on the next.
+#[must_use]
+pub fn walk_forward(folds: &[Vec<Candidate>]) -> Vec<Step> {
+    folds
+        .windows(2)
+        .filter_map(|pair| {
+            let [chosen_on, tried_on] = pair else { return None };
+            let chosen = chosen_on.first()?.clone();
+            let index = tried_on.iter().position(|other| other.place == chosen.place)?;
+            Some(Step {
+                out_of_sample: tried_on.get(index)?.summary.clone(),
+                chosen,
+                rank: index.saturating_add(1),
+                of: tried_on.len(),
+                hindsight: tried_on.first()?.clone(),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,125 @@
+//! Thins a series for drawing while it streams by: memory is bounded whatever its length, and extremes stay.
+
+use super::result::Point;
+
+/// How a series is thinned, for whoever looks at it.
+pub const RULE: &str = "Long series are thinned for drawing: neighbouring ticks share a bucket, and of each bucket the \
+first, the last, the lowest and the highest price, the lowest profit and the deepest drawdown are drawn. Figures and \
+tables count every tick.";
+
+/// Points that one bucket keeps at most: first, last, lowest and highest price, lowest profit, deepest drawdown.
+const KEPT_PER_BUCKET: usize = 6;
+
+/// Ticks next to each other.
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    ticks: usize,
+    first: Point,
+    last: Point,
+    price_low: Point,
+    price_high: Point,
+    profit_low: Point,
+    drawdown: Point,
+}
+
+impl Bucket {
+    const fn of(point: Point) -> Self {
+        Self {
+            ticks: 1,
+            first: point,
+            last: point,
+            price_low: point,
+            price_high: point,
+            profit_low: point,
+            drawdown: point,
+        }
+    }
+
+    /// Takes over what comes right after.
+    fn join(&mut self, later: &Self) {
+        self.ticks = self.ticks.saturating_add(later.ticks);
+        self.last = later.last;
+        if later.price_low.price < self.price_low.price {
+            self.price_low = later.price_low;
+        }
+        if later.price_high.price > self.price_high.price {
+            self.price_high = later.price_high;
+        }
+        if later.profit_low.profit_usd < self.profit_low.profit_usd {
+            self.profit_low = later.profit_low;
+        }
+        if later.drawdown.drawdown_pct > self.drawdown.drawdown_pct {
+            self.drawdown = later.drawdown;
+        }
+    }
+
+    fn points(&self) -> Vec<Point> {
+        let mut points = vec![
+            self.first,
+            self.price_low,
+            self.price_high,
+            self.profit_low,
+            self.drawdown,
+            self.last,
+        ];
+        points.sort_by_key(|point| point.at);
+        points.dedup_by_key(|point| point.at);
+        points
+    }
+}
+
+/// A series that never keeps more than so many points.
+#[derive(Debug, Clone)]
+pub struct Thinned {
+    buckets_max: usize,
+    /// Ticks of a full bucket.
+    width: usize,
+    buckets: Vec<Bucket>,
+}
+
+impl Thinned {
+    /// Keeps at most `points_max` points, and no fewer than the few that two buckets need.
+    #[must_use]
+    pub fn new(points_max: usize) -> Self {
+        Self {
+            // An even number, so that halving joins each with its neighbour.
+            buckets_max: (points_max / KEPT_PER_BUCKET / 2).max(1).saturating_mul(2),
+            width: 1,
+            buckets: Vec::new(),
+        }
+    }
+
+    /// Adds the next tick. Ticks come in the order of their slots.
+    pub fn push(&mut self, point: Point) {
+        match self.buckets.last_mut() {
+            Some(last) if last.ticks < self.width => last.join(&Bucket::of(point)),
+            _ => {
+                if self.buckets.len() == self.buckets_max {
+                    self.halve();
+                }
+                self.buckets.push(Bucket::of(point));
+            }
+        }
+    }
+
+    /// Joins each bucket with its right neighbour.
+    fn halve(&mut self) {
+        self.width = self.width.saturating_mul(2);
+        self.buckets = self
+            .buckets
+            .chunks(2)
+            .filter_map(|pair| {
+                let (first, rest) = pair.split_first()?;
+                let mut joined = *first;
+                rest.iter().for_each(|later| joined.join(later));
+                Some(joined)
+            })
+            .collect();
+    }
+
+    /// The points to draw, oldest first, no instant twice.
+    #[must_use]
+    pub fn points(&self) -> Vec<Point> {
+        self.buckets.iter().flat_map(Bucket::points).collect()
+    }
+}

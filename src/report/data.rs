@@ -1,0 +1,231 @@
+//! What the charts draw, as JSON. Numbers for drawing are rounded floats; what is read as text stays exact.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::{Decimal, prelude::ToPrimitive};
+use serde::Serialize;
+
+use super::{ReportError, html};
+use crate::{
+    backtest::{
+        Detail,
+        result::{BacktestResult, Point, TradeLine},
+        thin::Thinned,
+    },
+    domain::{
+        decision::{HoldReason, Reason, Side},
+        units::{Price, Usd},
+    },
+};
+
+/// Points that are drawn at most.
+pub const POINTS_MAX: usize = Detail::REPORT.points_max;
+
+/// Trades that are drawn and listed at most.
+pub const TRADES_MAX: usize = 20_000;
+
+/// Significant digits of what is drawn: finer than any screen.
+const DRAWN_DIGITS: u32 = 7;
+
+/// A chart shows at least so many points when zoomed in.
+const POINTS_SHOWN_MIN: i64 = 12;
+
+#[derive(Serialize)]
+struct Data {
+    /// Seconds since 1970, as all times here.
+    from: i64,
+    to: i64,
+    /// The shortest range that zooming shows, seconds.
+    span_min: i64,
+    points: Points,
+    reasons: Vec<Reason>,
+    trades: Trades,
+    holds: Holds,
+}
+
+#[derive(Default, Serialize)]
+struct Points {
+    t: Vec<i64>,
+    price: Vec<f64>,
+    avg: Vec<Option<f64>>,
+    value: Vec<f64>,
+    money: Vec<f64>,
+    out: Vec<f64>,
+    dd: Vec<f64>,
+}
+
+#[derive(Default, Serialize)]
+struct Trades {
+    t: Vec<i64>,
+    sell: Vec<u8>,
+    reason: Vec<usize>,
+    price: Vec<f64>,
+    fill: Vec<String>,
+    usd: Vec<String>,
+    tokens: Vec<String>,
+    fee: Vec<String>,
+    gas: Vec<String>,
+    realised: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Holds {
+    /// The most frequent first.
+    reasons: Vec<HoldReason>,
+    explain: Vec<&'static str>,
+    /// Flat: reason, first slot, last slot, ticks.
+    runs: Vec<i64>,
+}
+
+/// Safe inside a `<script>`: no text can end it.
+pub(super) fn json(result: &BacktestResult) -> Result<String, ReportError> {
+    let mut points = result.points.clone();
+    if points.len() > POINTS_MAX {
+        let mut thinned = Thinned::new(POINTS_MAX);
+        points.into_iter().for_each(|point| thinned.push(point));
+        points = thinned.points();
+    }
+    let from = points.first().map_or(0, seconds);
+    let to = points.last().map_or(0, seconds);
+    let reasons = reasons(&result.trades);
+    let data = Data {
+        from,
+        to,
+        span_min: shortest_span(from, to, points.len()),
+        points: columns(&points),
+        trades: trades(result, &reasons),
+        reasons,
+        holds: holds(result),
+    };
+    let text = serde_json::to_string(&data)?;
+    Ok(text
+        .replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('&', "\\u0026"))
+}
+
+/// Of rules that traded too often to draw all: how often, and every which one is drawn.
+pub(super) fn too_many(trades: &[TradeLine]) -> BTreeMap<Reason, (usize, usize)> {
+    if trades.len() <= TRADES_MAX {
+        return BTreeMap::new();
+    }
+    let mut counts = BTreeMap::<Reason, usize>::new();
+    for trade in trades {
+        let count = counts.entry(trade.reason).or_default();
+        *count = count.saturating_add(1);
+    }
+    // Each rule has an equal part of the room, so that a frequent one takes none from a rare one.
+    let room = TRADES_MAX.checked_div(counts.len()).unwrap_or(TRADES_MAX);
+    counts
+        .into_iter()
+        .filter(|(_, count)| *count > room)
+        .map(|(reason, count)| (reason, (count, count.div_ceil(room))))
+        .collect()
+}
+
+/// The trades that are drawn and listed.
+fn drawn(trades: &[TradeLine]) -> Vec<&TradeLine> {
+    let too_many = too_many(trades);
+    let mut seen = BTreeMap::<Reason, usize>::new();
+    trades
+        .iter()
+        .filter(|trade| {
+            let index = seen.entry(trade.reason).or_default();
+            let is_drawn = too_many
+                .get(&trade.reason)
+                .is_none_or(|(_, every)| index.is_multiple_of(*every));
+            *index = index.saturating_add(1);
+            is_drawn
+        })
+        .collect()
+}
+
+fn seconds(point: &Point) -> i64 {
+    point.at.timestamp()
+}
+
+fn shortest_span(from: i64, to: i64, points: usize) -> i64 {
+    let apart = to
+        .saturating_sub(from)
+        .checked_div(i64::try_from(points).unwrap_or(i64::MAX));
+    apart.unwrap_or_default().saturating_mul(POINTS_SHOWN_MIN).max(1)
+}
+
+/// A number for drawing, nothing that is counted with.
+fn drawing(value: Decimal) -> f64 {
+    value
+        .round_sf(DRAWN_DIGITS)
+        .unwrap_or(value)
+        .to_f64()
+        .unwrap_or_default()
+}
+
+fn usd(value: Usd) -> f64 {
+    drawing(value.decimal())
+}
+
+fn price(value: Price) -> f64 {
+    drawing(value.decimal())
+}
+
+fn columns(points: &[Point]) -> Points {
+    let mut columns = Points::default();
+    for point in points {
+        columns.t.push(seconds(point));
+        columns.price.push(price(point.price));
+        columns.avg.push(point.average_cost.map(price));
+        columns.value.push(usd(point.value_usd));
+        columns.money.push(usd(point.money_in_usd));
+        columns.out.push(usd(point.paid_out_usd));
+        columns.dd.push(drawing(point.drawdown_pct));
+    }
+    columns
+}
+
+/// The rules that traded, in the rules' order.
+fn reasons(trades: &[TradeLine]) -> Vec<Reason> {
+    let mut reasons: Vec<Reason> = trades.iter().map(|trade| trade.reason).collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    reasons
+}
+
+fn trades(result: &BacktestResult, reasons: &[Reason]) -> Trades {
+    let decimals = result.setup.token_decimals;
+    let mut columns = Trades::default();
+    for trade in drawn(&result.trades) {
+        columns.t.push(trade.at.timestamp());
+        columns.sell.push(u8::from(trade.side == Side::Sell));
+        let reason = reasons.iter().position(|reason| *reason == trade.reason);
+        columns.reason.push(reason.unwrap_or_default());
+        columns.price.push(price(trade.price));
+        columns.fill.push(html::price(Some(trade.fill_price)));
+        columns.usd.push(html::dollars(trade.quote_usd));
+        columns
+            .tokens
+            .push(html::tokens(&trade.base_amount.to_whole(decimals)));
+        columns.fee.push(html::dollars(trade.fee_usd));
+        columns.gas.push(html::dollars(trade.gas_usd));
+        columns.realised.push(html::signed(trade.realized_usd));
+    }
+    columns
+}
+
+fn holds(result: &BacktestResult) -> Holds {
+    let reasons: Vec<HoldReason> = result.summary.holds.iter().map(|total| total.reason).collect();
+    let rank: BTreeMap<HoldReason, i64> = reasons.iter().copied().zip(0..).collect();
+    let runs = result
+        .holds
+        .iter()
+        .flat_map(|run| {
+            let reason = rank.get(&run.reason).copied().unwrap_or_default();
+            let ticks = i64::try_from(run.ticks).unwrap_or(i64::MAX);
+            [reason, run.from.timestamp(), run.to.timestamp(), ticks]
+        })
+        .collect();
+    Holds {
+        explain: reasons.iter().map(|reason| reason.explain()).collect(),
+        reasons,
+        runs,
+    }
+}

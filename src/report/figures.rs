@@ -1,0 +1,261 @@
+//! What came out, in words and tables.
+
+use rust_decimal::Decimal;
+
+use super::html::{
+    cell, digits, dollars, duration, escape, list, moment, number, percent, price, signed, table, tokens,
+    tone,
+};
+use crate::{
+    backtest::result::{BacktestResult, Comparison, Plan, Summary},
+    domain::job::JobMode,
+};
+
+/// A result that rests on fewer trades says little.
+const FEW_TRADES: u64 = 10;
+
+pub(super) fn period(result: &BacktestResult) -> String {
+    match (result.summary.from, result.summary.to) {
+        (Some(from), Some(to)) => format!(
+            "{} to {} UTC ({}), {} ticks",
+            moment(from),
+            moment(to),
+            duration(from, to),
+            digits(result.summary.ticks.into()),
+        ),
+        _ => "No tick was due within the prices".to_owned(),
+    }
+}
+
+fn plan_name(plan: Plan) -> &'static str {
+    match plan {
+        Plan::LumpSum => "Lump sum",
+        Plan::EqualDca => "Equal DCA",
+    }
+}
+
+/// One or two sentences that say it all.
+pub(super) fn verdict(result: &BacktestResult) -> String {
+    let own = &result.summary;
+    let Some(return_pct) = own.return_pct else {
+        return "Nothing was traded: the hold reasons below say why.".to_owned();
+    };
+    let got = match result.setup.mode {
+        JobMode::Accumulate if own.sells > 0 => format!(
+            "paid {} USD out and hold what is worth {} USD",
+            dollars(own.proceeds_usd),
+            dollars(own.value_usd)
+        ),
+        JobMode::Accumulate => format!("hold what is worth {} USD", dollars(own.value_usd)),
+        JobMode::Liquidity => format!("ended with tokens and money worth {} USD", dollars(own.value_usd)),
+    };
+    let others: Vec<String> = result
+        .comparisons
+        .iter()
+        .filter_map(|other| {
+            let way = match other.plan {
+                Plan::LumpSum => "as a lump sum on the first day",
+                Plan::EqualDca => "in equal parts",
+            };
+            Some(format!("{way} {}", percent(other.summary.return_pct?)))
+        })
+        .collect();
+    let others = if others.is_empty() {
+        String::new()
+    } else {
+        format!(" The same money would have made {}.", others.join(", and "))
+    };
+    format!(
+        "These rules put {} USD in, {got}: <strong class=\"{}\">{} USD ({})</strong> after fees and gas.{}",
+        dollars(own.money_in_usd),
+        tone(own.profit_usd.decimal()),
+        signed(own.profit_usd),
+        percent(return_pct),
+        escape(&others),
+    )
+}
+
+fn card(name: &str, class: &str, big: &str, more: &str) -> String {
+    format!(
+        "<div class=\"card\"><div class=\"name\">{}</div><div class=\"big {class}\">{}</div><div class=\"more\">{}</div></div>",
+        escape(name),
+        escape(big),
+        escape(more)
+    )
+}
+
+fn return_of(summary: &Summary) -> String {
+    summary.return_pct.map_or_else(|| "-".to_owned(), percent)
+}
+
+fn yearly(summary: &Summary) -> String {
+    summary
+        .money_weighted_pct
+        .map_or_else(|| "-".to_owned(), |rate| format!("{rate:+.1} %"))
+}
+
+pub(super) fn cards(result: &BacktestResult) -> String {
+    let own = &result.summary;
+    let mut cards = vec![
+        card(
+            "Profit",
+            tone(own.profit_usd.decimal()),
+            &format!("{} USD", signed(own.profit_usd)),
+            &format!("{} of {} USD in", return_of(own), dollars(own.money_in_usd)),
+        ),
+        card(
+            "Money-weighted, a year",
+            own.money_weighted_pct
+                .map_or("", |rate| if rate < 0.0 { "loss" } else { "gain" }),
+            &yearly(own),
+            &format!(
+                "realised {}, open {}",
+                signed(own.realized_usd),
+                signed(own.unrealized_usd)
+            ),
+        ),
+        card(
+            "Deepest drawdown",
+            "",
+            &percent(-own.drawdown.pct),
+            &own.drawdown.at.map_or_else(
+                || "never below a peak".to_owned(),
+                |at| format!("{} USD, {}", dollars(own.drawdown.usd), at.format("%Y-%m-%d")),
+            ),
+        ),
+    ];
+    cards.extend(result.comparisons.iter().map(|other| {
+        card(
+            &format!("{} instead", plan_name(other.plan)),
+            tone(other.summary.profit_usd.decimal()),
+            &return_of(&other.summary),
+            &format!("{} USD", signed(other.summary.profit_usd)),
+        )
+    }));
+    cards.concat()
+}
+
+/// What makes the result worth less than it looks.
+pub(super) fn warnings(result: &BacktestResult) -> String {
+    let own = &result.summary;
+    let mut warnings = Vec::new();
+    let trades = own.buys.saturating_add(own.sells);
+    if trades < FEW_TRADES {
+        warnings.push(match trades {
+            0 => "Nothing was traded.".to_owned(),
+            1 => "It rests on one trade: too few to tell a rule from luck. Try a longer series.".to_owned(),
+            _ => {
+                format!("It rests on {trades} trades: too few to tell a rule from luck. Try a longer series.")
+            }
+        });
+    }
+    warnings.extend(result.series.warnings.iter().cloned());
+    if warnings.is_empty() {
+        String::new()
+    } else {
+        format!("<div class=\"note\">{}</div>", list("", &warnings))
+    }
+}
+
+/// One figure, and how to read it from a result.
+type Figure<'a> = (&'a str, &'a dyn Fn(&Summary) -> String);
+
+/// All figures, side by side with the same money spent otherwise.
+pub(super) fn compared(result: &BacktestResult) -> String {
+    let decimals = result.setup.token_decimals;
+    let figures: [Figure<'_>; 16] = [
+        ("Money in, USD", &|it| dollars(it.money_in_usd)),
+        ("Value at the end, USD", &|it| dollars(it.value_usd)),
+        ("Received for sells, USD", &|it| dollars(it.proceeds_usd)),
+        ("Profit after gas, USD", &|it| signed(it.profit_usd)),
+        ("Return of the money in", &return_of),
+        ("Money-weighted, a year", &yearly),
+        ("Deepest drawdown", &|it| percent(-it.drawdown.pct)),
+        ("Deepest drawdown, USD", &|it| dollars(it.drawdown.usd)),
+        ("Realised, USD", &|it| signed(it.realized_usd)),
+        ("Unrealised, USD", &|it| signed(it.unrealized_usd)),
+        ("Fees and slippage, USD", &|it| dollars(it.fees_usd)),
+        ("Gas, USD", &|it| dollars(it.gas_usd)),
+        ("Buys / sells", &|it| format!("{} / {}", it.buys, it.sells)),
+        ("Tokens held", &|it| tokens(&it.token_balance.to_whole(decimals))),
+        ("Average cost, USD", &|it| price(it.average_cost)),
+        ("Longest time without a trade", &|it| {
+            it.longest_wait
+                .map_or_else(|| "-".to_owned(), |wait| duration(wait.from, wait.to))
+        }),
+    ];
+    let mut header = vec!["", "These rules"];
+    header.extend(result.comparisons.iter().map(|other| plan_name(other.plan)));
+    let rows: Vec<(String, Vec<String>)> = figures
+        .iter()
+        .map(|(name, read)| {
+            (
+                String::new(),
+                figure_row(name, read, &result.summary, &result.comparisons),
+            )
+        })
+        .collect();
+    table("numbers", &header, &rows)
+}
+
+fn figure_row(
+    name: &str,
+    read: &dyn Fn(&Summary) -> String,
+    own: &Summary,
+    others: &[Comparison],
+) -> Vec<String> {
+    let mut cells = vec![
+        format!("<th scope=\"row\">{}</th>", escape(name)),
+        format!("<td class=\"num own\">{}</td>", escape(&read(own))),
+    ];
+    cells.extend(others.iter().map(|other| number(&read(&other.summary))));
+    cells
+}
+
+pub(super) fn rules(result: &BacktestResult) -> String {
+    let rows: Vec<(String, Vec<String>)> = result
+        .summary
+        .by_reason
+        .iter()
+        .map(|total| {
+            let name = format!("{} {}", total.side, total.reason);
+            let cells = vec![
+                cell(&name),
+                number(&total.trades.to_string()),
+                number(&dollars(total.usd)),
+            ];
+            (String::new(), cells)
+        })
+        .collect();
+    if rows.is_empty() {
+        return "<p class=\"about\">No rule traded.</p>".to_owned();
+    }
+    table("numbers", &["Rule", "Trades", "USD"], &rows)
+}
+
+pub(super) fn reasons(result: &BacktestResult) -> String {
+    let all = Decimal::from(result.summary.ticks.max(1));
+    let rows: Vec<(String, Vec<String>)> = result
+        .summary
+        .holds
+        .iter()
+        .map(|total| {
+            let share = Decimal::from(total.ticks) / all * Decimal::ONE_HUNDRED;
+            let name = format!(
+                "<td><code>{}</code><br><span class=\"dim\">{}</span></td>",
+                total.reason,
+                escape(total.reason.explain())
+            );
+            let cells = vec![
+                name,
+                number(&digits(total.ticks.into())),
+                number(&format!("{share:.1} %")),
+            ];
+            (String::new(), cells)
+        })
+        .collect();
+    if rows.is_empty() {
+        return "<p class=\"about\">Every tick traded.</p>".to_owned();
+    }
+    table("numbers", &["Reason", "Ticks", "Of all"], &rows)
+}

@@ -1,0 +1,262 @@
+//! Text for people, and text that is safe in HTML.
+
+use rust_decimal::Decimal;
+
+use crate::domain::{
+    Timestamp,
+    span::Span,
+    units::{Price, Usd},
+};
+
+/// Digits of a price or an amount that people get to see.
+const DIGITS: u32 = 6;
+
+/// Safe as text and inside a quoted attribute.
+pub(super) fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+/// Fills `{{name}}` places in one pass, so that what is filled in is never looked at again.
+pub(super) fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
+    let mut pieces = template.split("{{");
+    let mut page = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (name, rest) = piece.split_once("}}").unwrap_or((piece, ""));
+        page.push_str(&value(name));
+        page.push_str(rest);
+    }
+    page
+}
+
+/// A number with its thousands set apart: `-12,345.60`.
+fn grouped(plain: &str) -> String {
+    let (sign, digits) = plain
+        .strip_prefix('-')
+        .map_or(("", plain), |digits| ("-", digits));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let mut shown = String::from(sign);
+    for (i, digit) in whole.chars().enumerate() {
+        if i > 0 && whole.len().saturating_sub(i).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    if !fraction.is_empty() {
+        shown.push('.');
+        shown.push_str(fraction);
+    }
+    shown
+}
+
+/// USD to the cent, half a cent to even; more digits where cents would show nothing.
+pub(super) fn dollars(value: Usd) -> String {
+    let exact = value.decimal();
+    let cents = exact.round_dp(2);
+    if cents.is_zero() && !exact.is_zero() {
+        exact.round_sf(2).unwrap_or(exact).normalize().to_string()
+    } else {
+        grouped(&format!("{cents:.2}"))
+    }
+}
+
+/// As [`dollars`], with its sign.
+pub(super) fn signed(value: Usd) -> String {
+    let sign = if value.is_positive() { "+" } else { "" };
+    format!("{sign}{}", dollars(value))
+}
+
+/// Six significant digits.
+pub(super) fn digits(value: Decimal) -> String {
+    let short = value.round_sf(DIGITS).unwrap_or(value).normalize();
+    grouped(&short.to_string())
+}
+
+pub(super) fn price(value: Option<Price>) -> String {
+    value.map_or_else(|| "-".to_owned(), |price| digits(price.decimal()))
+}
+
+/// Whole tokens to six significant digits; what no decimal can hold stays as it is.
+pub(super) fn tokens(whole: &str) -> String {
+    whole.parse::<Decimal>().map_or_else(|_| grouped(whole), digits)
+}
+
+/// Per cent with sign, two digits after the point.
+pub(super) fn percent(value: Decimal) -> String {
+    let sign = if value > Decimal::ZERO { "+" } else { "" };
+    format!("{sign}{} %", grouped(&format!("{:.2}", value.round_dp(2))))
+}
+
+/// The two largest units of a length of time: `12d 4h`.
+pub(super) fn duration(from: Timestamp, to: Timestamp) -> String {
+    let seconds = (to - from).num_seconds().max(0);
+    let parts: Vec<String> = [
+        ("d", 86_400, i64::MAX),
+        ("h", 3_600, 24),
+        ("m", 60, 60),
+        ("s", 1, 60),
+    ]
+    .iter()
+    .map(|(unit, size, whole)| ((seconds / size) % whole, unit))
+    .filter(|(count, _)| *count > 0)
+    .take(2)
+    .map(|(count, unit)| format!("{count}{unit}"))
+    .collect();
+    if parts.is_empty() {
+        Span::ZERO.to_string()
+    } else {
+        parts.join(" ")
+    }
+}
+
+/// To the minute, UTC.
+pub(super) fn moment(time: Timestamp) -> String {
+    time.format("%Y-%m-%d %H:%M").to_string()
+}
+
+/// `2nd`, `3rd`, `11th`.
+pub(super) fn ordinal(number: usize) -> String {
+    let ending = match (number % 100, number % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
+}
+
+/// Whether a number is good or bad news, as a class.
+pub(super) fn tone(value: Decimal) -> &'static str {
+    if value > Decimal::ZERO {
+        "gain"
+    } else if value < Decimal::ZERO {
+        "loss"
+    } else {
+        ""
+    }
+}
+
+/// A scrollable table; cells are HTML already.
+pub(super) fn table(class: &str, header: &[&str], rows: &[(String, Vec<String>)]) -> String {
+    let head: String = header
+        .iter()
+        .enumerate()
+        .map(|(i, name)| {
+            let class = if i > 0 && class == "numbers" {
+                " class=\"num\""
+            } else {
+                ""
+            };
+            format!("<th{class}>{}</th>", escape(name))
+        })
+        .collect();
+    let body: String = rows
+        .iter()
+        .map(|(class, cells)| format!("<tr class=\"{class}\">{}</tr>", cells.concat()))
+        .collect();
+    format!(
+        "<div class=\"scroll {class}\"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+}
+
+/// A cell with a number in it.
+pub(super) fn number(text: &str) -> String {
+    format!("<td class=\"num\">{}</td>", escape(text))
+}
+
+/// A cell with text in it.
+pub(super) fn cell(text: &str) -> String {
+    format!("<td>{}</td>", escape(text))
+}
+
+/// A list of sentences.
+pub(super) fn list(class: &str, sentences: &[String]) -> String {
+    let items: String = sentences
+        .iter()
+        .map(|sentence| format!("<li>{}</li>", escape(sentence)))
+        .collect();
+    format!("<ul class=\"{class}\">{items}</ul>")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_typed_stays_text() {
+        assert_eq!(
+            escape("<a b='c' d=\"e\">&lt;"),
+            "&lt;a b=&#39;c&#39; d=&quot;e&quot;&gt;&amp;lt;"
+        );
+    }
+
+    #[test]
+    fn what_was_filled_in_is_not_filled_again() {
+        let page = fill("a {{x}} b {{y}} c", |name| match name {
+            "x" => "{{y}}".to_owned(),
+            _ => name.to_uppercase(),
+        });
+        assert_eq!(page, "a {{y}} b Y c");
+    }
+
+    #[test]
+    fn numbers_read_as_people_write_them() {
+        let usd = |text: &str| Usd::new(text.parse().expect("a number")).expect("USD");
+        for (exact, shown) in [
+            ("1234567.891", "1,234,567.89"),
+            ("-1234.5", "-1,234.50"),
+            ("999", "999.00"),
+            ("0", "0.00"),
+            ("0.000123456", "0.00012"),
+            ("-0.004", "-0.004"),
+        ] {
+            assert_eq!(dollars(usd(exact)), shown);
+        }
+        assert_eq!(
+            (signed(usd("3")), signed(usd("-3"))),
+            ("+3.00".to_owned(), "-3.00".to_owned())
+        );
+        assert_eq!(
+            digits("0.0000123456789".parse().expect("a number")),
+            "0.0000123457"
+        );
+        assert_eq!(digits("1234567.8".parse().expect("a number")), "1,234,570");
+        assert_eq!(
+            tokens("123456789012345678901234567890123"),
+            "123,456,789,012,345,678,901,234,567,890,123"
+        );
+        assert_eq!(
+            (percent(Decimal::new(1_234_567, 2)), percent(Decimal::new(-5, 3))),
+            ("+12,345.67 %".to_owned(), "0.00 %".to_owned())
+        );
+        assert_eq!(
+            ["2nd", "11th", "23rd", "101st"],
+            [2, 11, 23, 101].map(ordinal).each_ref().map(String::as_str)
+        );
+    }
+
+    #[test]
+    fn lengths_of_time_have_two_units() {
+        let from: Timestamp = "2026-01-01T00:00:00Z".parse().expect("an instant");
+        for (seconds, shown) in [
+            (0, "0s"),
+            (59, "59s"),
+            (3_600, "1h"),
+            (90_061, "1d 1h"),
+            (31_536_060, "365d 1m"),
+        ] {
+            assert_eq!(duration(from, from + chrono::TimeDelta::seconds(seconds)), shown);
+        }
+    }
+}
