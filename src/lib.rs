@@ -8,6 +8,7 @@ pub mod domain;
 pub mod embedded;
 pub mod engine;
 pub mod failpoint;
+pub mod notify;
 pub mod paper;
 pub mod ports;
 pub mod prices;

@@ -10,6 +10,7 @@ mod health;
 mod lifecycle;
 mod list;
 mod live;
+mod notify;
 mod out;
 mod paper;
 mod reconcile;
@@ -47,7 +48,7 @@ Exit codes:
   4  refused: the job's status does not allow it, or it exists already
   5  the database cannot be used
   6  doctor or health found something that needs mending
-  7  a price source or venue cannot be used
+  7  a price source, a venue or a receiver of messages cannot be used
 
 A token is an address, a job number as `list` shows it (#7 is only ever a number), or a ticker that only one job has.
 With --json, results are JSON on standard output and errors are {\"error\":{\"code\",\"message\"}} on standard error.
@@ -106,6 +107,9 @@ enum Command {
     Doctor,
     /// Ask a running service whether it is ready, for health checks
     Health(health::HealthArgs),
+    /// Who is told of trades and failures, and whether messages arrive
+    #[command(subcommand)]
+    Notify(notify::NotifyCommand),
     /// Compare positions and nonces with the chain, and repair what evidence allows
     Reconcile(reconcile::ReconcileArgs),
     /// Keys of live jobs, encrypted
@@ -215,6 +219,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         Command::Db(args) => services::db(&settings, &args).await,
         Command::Doctor => doctor::run(&settings, out).await,
         Command::Health(args) => health::run(&settings, out, &args).await,
+        Command::Notify(command) => notify::run(&settings, out, &command).await,
         Command::Reconcile(args) => reconcile::run(&settings, out, &args).await,
         Command::Wallet(command) => wallet::run(&settings, out, &command),
         Command::Paper(command) => paper::run(&settings, out, &command).await,

@@ -12,6 +12,7 @@ use super::{CliError, Out, live, world::World};
 use crate::{
     config::{PASSWORD_VARIABLE, Settings, UNSAFE_KEY_VARIABLE},
     engine::Engine,
+    notify,
     ports::Chain,
     queue::{
         self, handlers, scheduler,
@@ -120,7 +121,9 @@ pub(super) async fn scheduler(settings: &Settings, out: Out, args: &SchedulerArg
     let stop = stop_on_signal()?;
     args.child.watch(&stop);
     let metrics = serve_metrics(settings, &world, &stop);
+    let delivering = deliver(settings, &world, &stop);
     scheduler::run(world.pool.clone(), settings.scheduler(), stop.clone()).await;
+    let _ = delivering.await;
     ended(metrics).await
 }
 
@@ -156,9 +159,11 @@ pub(super) async fn daemon(settings: &Settings) -> Result<(), CliError> {
         settings.scheduler(),
         stop.clone(),
     ));
+    let delivering = deliver(settings, &world, &stop);
     let worked = work(settings, &world, engine, &stop).await;
     stop.cancel();
     let _ = scheduling.await;
+    let _ = delivering.await;
     worked?;
     info!("daemon stopped");
     ended(metrics).await
@@ -227,6 +232,15 @@ pub(super) fn stop_on_signal() -> Result<CancellationToken, CliError> {
         }
     });
     Ok(stop)
+}
+
+/// Tells receivers what happens, beside everything else: nothing waits for it.
+fn deliver(settings: &Settings, world: &World, stop: &CancellationToken) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(notify::run(
+        world.pool.clone(),
+        settings.notify.clone(),
+        stop.clone(),
+    ))
 }
 
 type Metrics = Option<tokio::task::JoinHandle<std::io::Result<()>>>;

@@ -1,5 +1,6 @@
 //! SQL only: the ledger's rows, and the statements that guard them.
 
+pub mod deliveries;
 pub mod fills;
 pub mod foreign;
 pub mod jobs;

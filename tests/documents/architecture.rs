@@ -7,7 +7,7 @@ use std::{
 };
 
 /// From the ground up: a module uses only modules above it in this list.
-const STOREYS: [&str; 13] = [
+const STOREYS: [&str; 14] = [
     "domain",
     "ports",
     "telemetry",
@@ -20,6 +20,7 @@ const STOREYS: [&str; 13] = [
     "prices",
     "engine",
     "queue",
+    "notify",
     "config",
 ];
 

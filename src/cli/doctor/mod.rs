@@ -1,6 +1,7 @@
 //! `doctor`: what is wrong with this installation, and how to mend it.
 
 mod live;
+mod notify;
 
 use std::collections::BTreeSet;
 
@@ -152,6 +153,7 @@ async fn examine(settings: &Settings, world: &World) -> Result<Vec<Check>, CliEr
     }));
     checks.extend(live::examine(world).await?);
     checks.extend(sources(world).await?);
+    checks.extend(notify::examine(settings, world).await?);
     checks.push(match settings.metrics_address() {
         Some(address) if !address.ip().is_loopback() => Check::bad(
             Verdict::Warn,
