@@ -3,14 +3,9 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{
-    CliError, Out,
-    out::{moment, table},
-    world::World,
-};
+use super::{CliError, Out, out::table, world::World};
 use crate::{
     config::Settings,
-    domain::Timestamp,
     notify::{Notice, Receiver, Sender},
     store::deliveries::{self, Standing},
 };
@@ -76,41 +71,35 @@ async fn list(settings: &Settings, out: Out) -> Result<(), CliError> {
         if rows.is_empty() {
             return NONE.to_owned();
         }
-        table(
-            &[
-                "receiver",
-                "kind",
-                "events",
-                "waiting",
-                "oldest",
-                "24 h",
-                "given up",
-                "failing since",
-                "last error",
-            ],
-            rows.iter().map(cells),
-        )
+        let header = [
+            "receiver", "kind", "events", "waiting", "taken", "given up", "now",
+        ];
+        let table = table(&header, rows.iter().map(cells));
+        format!("{table}\ntaken and given up: in the last 24 hours")
     })
 }
 
 fn cells(row: &Row) -> Vec<String> {
-    let when = |time: Option<Timestamp>| time.map_or_else(|| "-".to_owned(), moment);
     let kind = row
         .kind
         .clone()
         .unwrap_or_else(|| "not in these settings".to_owned());
     let mut cells = vec![row.name.clone(), kind, row.events.join(", ")];
-    match &row.standing {
-        Some(standing) => cells.extend([
-            standing.waiting.to_string(),
-            when(standing.oldest),
-            standing.delivered_today.to_string(),
-            standing.given_up_today.to_string(),
-            when(standing.failing_since),
-            standing.last_error.clone().unwrap_or_default(),
-        ]),
-        None => cells.push("no daemon or scheduler has had it yet".to_owned()),
-    }
+    let Some(standing) = &row.standing else {
+        let untold = "no daemon or scheduler has had it yet".to_owned();
+        cells.extend([String::new(), String::new(), String::new(), untold]);
+        return cells;
+    };
+    let error = standing.last_error.as_deref().unwrap_or_default();
+    cells.extend([
+        standing.waiting.to_string(),
+        standing.delivered_today.to_string(),
+        standing.given_up_today.to_string(),
+        match standing.failures {
+            0 => "well".to_owned(),
+            failures => format!("{failures} failures in a row: {error}"),
+        },
+    ]);
     cells
 }
 
