@@ -13,5 +13,6 @@ pub mod paper;
 pub mod ports;
 pub mod prices;
 pub mod queue;
+pub mod retention;
 pub mod store;
 pub mod telemetry;

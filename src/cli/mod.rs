@@ -13,6 +13,7 @@ mod live;
 mod notify;
 mod out;
 mod paper;
+mod prune;
 mod reconcile;
 mod services;
 mod start;
@@ -101,6 +102,8 @@ enum Command {
     Worker(services::WorkerArgs),
     /// Bring the database up to date
     Migrate,
+    /// Take away old ticks, samples, events and tasks, as the settings say; services do it by themselves
+    Prune(prune::PruneArgs),
     /// Run a command with DATABASE_URL set to this installation's database, such as `lgi-mm db psql`
     Db(services::DbArgs),
     /// Find what is wrong with this installation and say how to mend it
@@ -216,6 +219,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         Command::Scheduler(args) => services::scheduler(&settings, out, &args).await,
         Command::Worker(args) => services::worker(settings, &args).await,
         Command::Migrate => services::migrate(&settings, out).await,
+        Command::Prune(args) => prune::run(&settings, out, &args).await,
         Command::Db(args) => services::db(&settings, &args).await,
         Command::Doctor => doctor::run(&settings, out).await,
         Command::Health(args) => health::run(&settings, out, &args).await,

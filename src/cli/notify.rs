@@ -96,6 +96,7 @@ fn cells(row: &Row) -> Vec<String> {
         standing.delivered_today.to_string(),
         standing.given_up_today.to_string(),
         match standing.failures {
+            0 if row.kind.is_none() => "-".to_owned(),
             0 => "well".to_owned(),
             failures => format!("{failures} failures in a row: {error}"),
         },

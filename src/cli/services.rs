@@ -18,6 +18,7 @@ use crate::{
         self, handlers, scheduler,
         tasks::{SETTLES, SettleTask, TICKS, TickTask},
     },
+    retention,
     telemetry::{self, Served},
 };
 
@@ -121,9 +122,9 @@ pub(super) async fn scheduler(settings: &Settings, out: Out, args: &SchedulerArg
     let stop = stop_on_signal()?;
     args.child.watch(&stop);
     let metrics = serve_metrics(settings, &world, &stop);
-    let delivering = deliver(settings, &world, &stop);
+    let beside = beside(settings, &world, &stop);
     scheduler::run(world.pool.clone(), settings.scheduler(), stop.clone()).await;
-    let _ = delivering.await;
+    let _ = beside.await;
     ended(metrics).await
 }
 
@@ -159,11 +160,11 @@ pub(super) async fn daemon(settings: &Settings) -> Result<(), CliError> {
         settings.scheduler(),
         stop.clone(),
     ));
-    let delivering = deliver(settings, &world, &stop);
+    let beside = beside(settings, &world, &stop);
     let worked = work(settings, &world, engine, &stop).await;
     stop.cancel();
     let _ = scheduling.await;
-    let _ = delivering.await;
+    let _ = beside.await;
     worked?;
     info!("daemon stopped");
     ended(metrics).await
@@ -234,13 +235,14 @@ pub(super) fn stop_on_signal() -> Result<CancellationToken, CliError> {
     Ok(stop)
 }
 
-/// Tells receivers what happens, beside everything else: nothing waits for it.
-fn deliver(settings: &Settings, world: &World, stop: &CancellationToken) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(notify::run(
-        world.pool.clone(),
-        settings.notify.clone(),
-        stop.clone(),
-    ))
+/// What schedulers and daemons do beside their work, and nothing waits for: telling receivers, and taking away what
+/// is old.
+fn beside(settings: &Settings, world: &World, stop: &CancellationToken) -> tokio::task::JoinHandle<()> {
+    let telling = notify::run(world.pool.clone(), settings.notify.clone(), stop.clone());
+    let pruning = retention::run(world.pool.clone(), settings.retention.clone(), stop.clone());
+    tokio::spawn(async move {
+        let _ = tokio::join!(tokio::spawn(telling), tokio::spawn(pruning));
+    })
 }
 
 type Metrics = Option<tokio::task::JoinHandle<std::io::Result<()>>>;

@@ -26,6 +26,7 @@ use crate::{
     paper::PaperSettings,
     prices::DexscreenerSettings,
     queue::{QueueConfig, scheduler::SchedulerSettings},
+    retention::RetentionSettings,
     telemetry::{CensusSettings, LogFormat},
 };
 
@@ -59,6 +60,8 @@ pub struct Settings {
     pub metrics: MetricsSettings,
     /// `[notify]`
     pub notify: NotifySettings,
+    /// `[retention]`
+    pub retention: RetentionSettings,
     /// `[log]`
     pub log: LogSettings,
     /// `[defaults]`: what new jobs begin with, in the form of a job configuration.
@@ -247,6 +250,7 @@ impl Settings {
         let mut wrong = self.paper.validate().err().unwrap_or_default();
         wrong.extend(self.chain_problems());
         wrong.extend(self.notify.problems());
+        wrong.extend(self.retention.problems());
         let mut number = |key: &str, value: u32, least: u32, most: u32| {
             if !(least..=most).contains(&value) {
                 wrong.push(invalid(key, value, format!("{least} to {most}")));

@@ -9,6 +9,7 @@ pub mod orders;
 mod outbox;
 pub mod pools;
 pub mod repairs;
+pub mod retention;
 pub mod samples;
 pub mod signers;
 pub mod slots;

@@ -26,6 +26,7 @@ const COMMANDS: &[&str] = &[
     "scheduler",
     "worker",
     "migrate",
+    "prune",
     "db",
     "doctor",
     "health",

@@ -21,6 +21,7 @@ async fn views_of_a_job_that_has_bought_once() {
         ("paper_wallet", vec!["paper", "wallet"]),
         ("paper_fault", vec!["paper", "fault"]),
         ("migrate", vec!["migrate"]),
+        ("prune", vec!["prune", "--dry-run"]),
         ("reconcile", vec!["reconcile"]),
         ("scheduler_once", vec!["scheduler", "--once"]),
     ] {
