@@ -54,7 +54,7 @@ impl Default for RetentionSettings {
         Self {
             every: Span::from_secs(3_600),
             ticks: days(30),
-            samples: days(7),
+            samples: days(3),
             events: days(90),
             tasks: days(30),
         }

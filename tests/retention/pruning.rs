@@ -45,8 +45,8 @@ FROM ticks GROUP BY job_id";
 const SAMPLES: &str = "
 INSERT INTO price_samples (chain, token, series, bucket, price, observed_at)
 SELECT 'base', '0x' || repeat(token, 40), stays, at, 1, at
-FROM (VALUES ('a', 40, 'goes'), ('a', 26, 'goes'), ('a', 19, 'stays'), ('a', 1, 'stays'), ('b', 8, 'goes'), ('b', 6, 'stays'),
-             ('c', 8, 'goes'), ('c', 1, 'stays')) s (token, days, stays)
+FROM (VALUES ('a', 40, 'goes'), ('a', 26, 'goes'), ('a', 19, 'stays'), ('a', 1, 'stays'), ('b', 4, 'goes'), ('b', 2, 'stays'),
+             ('c', 4, 'goes'), ('c', 1, 'stays')) s (token, days, stays)
 CROSS JOIN LATERAL (SELECT now() - days * interval '1 day' AS at) t";
 
 /// Old and told, old and waiting, old and told to nobody, new.
