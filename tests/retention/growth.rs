@@ -21,6 +21,22 @@ SELECT 'paper', 'base', '0x' || repeat('1', 40), '0x' || lpad(n::text, 40, '0'),
        'ACCUMULATE', 'RUNNING', '{}' FROM generate_series(1, 1000) n;
 INSERT INTO job_slots (job_id) SELECT id FROM jobs;";
 
+/// A sample a minute of a thousand series.
+const SAMPLES: &str = "INSERT INTO price_samples (chain, token, series, bucket, price, observed_at)
+                   SELECT 'base', '0x' || lpad((n % 1000)::text, 40, '0'), 'dexscreener', at, 1.2345678901, at + interval '7 s'
+                   FROM generate_series(1, $1::bigint) n
+                   CROSS JOIN LATERAL (SELECT timestamptz '2026-01-01' + (n / 1000) * interval '1 minute' AS at) t";
+
+/// Fills, each told to one receiver.
+const EVENTS: &str = "WITH written AS (
+                      INSERT INTO outbox (job_id, event, payload, fanned_out_at)
+                      SELECT 1 + n % 1000, 'trade.filled', jsonb_build_object('trade', n, 'side', 'BUY', 'reason', 'DCA',
+                          'base_amount', '12500000000000000000', 'quote_amount', '25000000', 'price_usd', '2.0000000001',
+                          'tx_hash', '0x' || repeat('a', 64)), now()
+                      FROM generate_series(1, $1::bigint) n RETURNING id)
+                  INSERT INTO deliveries (outbox_id, receiver, status, attempts, happened_at, ended_at)
+                  SELECT id, 'ops', 'delivered', 1, now(), now() FROM written";
+
 /// Bytes of each table and index.
 async fn sizes(pool: &PgPool) -> BTreeMap<String, i64> {
     sqlx::query("CHECKPOINT")
@@ -77,7 +93,6 @@ fn grown(
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement of minutes: just growth"]
-#[expect(clippy::print_stderr, reason = "a measurement says what it measured")]
 async fn growth_of_tables_for_a_million_ticks() {
     let ticks: i64 = std::env::var("LGI_MM_GROWTH")
         .ok()
@@ -123,11 +138,7 @@ async fn growth_of_tables_for_a_million_ticks() {
         slots * JOBS,
     );
 
-    let samples = "INSERT INTO price_samples (chain, token, series, bucket, price, observed_at)
-                   SELECT 'base', '0x' || lpad((n % 1000)::text, 40, '0'), 'dexscreener', at, 1.2345678901, at + interval '7 s'
-                   FROM generate_series(1, $1::bigint) n
-                   CROSS JOIN LATERAL (SELECT timestamptz '2026-01-01' + (n / 1000) * interval '1 minute' AS at) t";
-    sqlx::query(samples)
+    sqlx::query(SAMPLES)
         .bind(slots * JOBS)
         .execute(pool)
         .await
@@ -135,15 +146,7 @@ async fn growth_of_tables_for_a_million_ticks() {
     let sampled = sizes(pool).await;
     grown(&mut story, "price samples", &changing, &sampled, slots * JOBS);
 
-    let events = "WITH written AS (
-                      INSERT INTO outbox (job_id, event, payload, fanned_out_at)
-                      SELECT 1 + n % 1000, 'trade.filled', jsonb_build_object('trade', n, 'side', 'BUY', 'reason', 'DCA',
-                          'base_amount', '12500000000000000000', 'quote_amount', '25000000', 'price_usd', '2.0000000001',
-                          'tx_hash', '0x' || repeat('a', 64)), now()
-                      FROM generate_series(1, $1::bigint) n RETURNING id)
-                  INSERT INTO deliveries (outbox_id, receiver, status, attempts, happened_at, ended_at)
-                  SELECT id, 'ops', 'delivered', 1, now(), now() FROM written";
-    sqlx::query(events)
+    sqlx::query(EVENTS)
         .bind(slots * JOBS)
         .execute(pool)
         .await
@@ -179,7 +182,6 @@ SELECT concat_ws(' ', name, rows, bytes) FROM (
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement of a minute: just growth"]
-#[expect(clippy::print_stderr, reason = "a measurement says what it measured")]
 async fn growth_for_a_trade() {
     let (db, dir) = (support::db().await, tempfile::tempdir().expect("a directory"));
     let lgi_mm = || {
