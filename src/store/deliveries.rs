@@ -17,6 +17,7 @@ use crate::domain::{
     Timestamp,
     event::Event,
     job::{JobId, Realm},
+    notice::ALL,
     span::Span,
 };
 
@@ -224,7 +225,7 @@ pub async fn claim(
     }))
 }
 
-/// How long until the receiver's next message may be claimed; `None` if none waits.
+/// How long until it is the receiver's turn, or until its next message is due; `None` if none waits.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -234,13 +235,15 @@ pub async fn next_due(
     give_up_after: Span,
 ) -> Result<Option<Duration>, StoreError> {
     let secs = sqlx::query_scalar!(
-        r#"SELECT extract(epoch FROM greatest(min(d.next_attempt_at),
-                      -- Infinite timestamps have no distance.
-                      CASE WHEN isfinite(r.busy_until) THEN r.busy_until END,
-                      CASE WHEN isfinite(r.next_send_at) THEN r.next_send_at END) - clock_timestamp())::float8
-           FROM receivers r JOIN deliveries d ON d.receiver = r.name AND d.status = 'waiting'
-           WHERE r.name = $1 AND d.happened_at >= clock_timestamp() - make_interval(secs => $2)
-           GROUP BY r.name"#,
+        r#"SELECT extract(epoch FROM
+                      -- While it is not its turn there is no need to look at all that waits.
+                      CASE WHEN greatest(r.busy_until, r.next_send_at) > clock_timestamp()
+                           THEN greatest(r.busy_until, r.next_send_at)
+                           ELSE (SELECT min(d.next_attempt_at) FROM deliveries d
+                                 WHERE d.receiver = r.name AND d.status = 'waiting'
+                                   AND d.happened_at >= clock_timestamp() - make_interval(secs => $2))
+                      END - clock_timestamp())::float8
+           FROM receivers r WHERE r.name = $1"#,
         receiver,
         give_up_after.std().as_secs_f64(),
     )
@@ -356,6 +359,21 @@ pub async fn sweep(pool: &PgPool, give_up_after: Span) -> Result<Vec<(String, u6
     rows.into_iter()
         .map(|row| Ok((row.receiver, unsigned("deliveries.count", row.count)?)))
         .collect()
+}
+
+/// Receivers that jobs name, less the word for all.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn named_by_jobs(pool: &PgPool) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT DISTINCT name AS "name!" FROM jobs j
+           CROSS JOIN LATERAL jsonb_array_elements_text(j.config #> '{notify,receivers}') name
+           WHERE j.archived_at IS NULL AND name <> $1 ORDER BY 1"#,
+        ALL
+    )
+    .fetch_all(pool)
+    .await?)
 }
 
 /// How every receiver stands that a process has, or that still waits for a message.

@@ -79,6 +79,7 @@ async fn views_of_receivers() {
         "notify_test_unknown",
         terminal.run(&["notify", "test", "opps"]).story()
     );
+    terminal.start(&["--set", "notify.receivers=[\"ops\", \"opps\"]"]);
     let doctor = terminal.run(&["doctor", "--json"]);
     let checks: Vec<serde_json::Value> = serde_json::from_str(&doctor.stdout).expect("JSON");
     let receivers: Vec<&serde_json::Value> = checks

@@ -11,11 +11,19 @@ const WHAT: &str = "receivers of messages";
 
 pub(super) async fn examine(settings: &Settings, world: &World) -> Result<Vec<Check>, CliError> {
     let receivers = settings.notify.receivers();
-    if receivers.is_empty() {
+    let mut unknown = deliveries::named_by_jobs(&world.pool).await?;
+    unknown.retain(|name| receivers.iter().all(|receiver| receiver.name != *name));
+    let mut bad = Vec::new();
+    if !unknown.is_empty() {
+        let seen = format!("jobs name {}", unknown.join(", "));
+        let mend =
+            "not in these settings: add it there, or `lgi-mm config edit JOB --set notify.receivers=..`";
+        bad.push(Check::bad(Verdict::Warn, "unknown receivers", seen, mend));
+    }
+    if receivers.is_empty() && bad.is_empty() {
         return Ok(vec![Check::ok(WHAT, "none in the settings")]);
     }
     let standings = deliveries::standings(&world.pool).await?;
-    let mut bad = Vec::new();
     for receiver in &receivers {
         if let Err(error) = receiver.check().await {
             let mend = "messages wait until it can be read; then try `lgi-mm notify test`";
