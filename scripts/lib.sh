@@ -180,3 +180,22 @@ ensure_deploy_checkers() {
     (cd "$into" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >&2)
     printf '%s\n' "$stamp" >"$into/installed"
 }
+
+# The queues that ours is measured beside, below target/; says where through LGI_MM_PEERS, and which node runs them
+# through LGI_MM_NODE: pg-boss needs version 22.
+ensure_peers() {
+    local from=$root/scripts/peers
+    export LGI_MM_PEERS=$tools/peers
+    have npm || die "no npm: install Node.js"
+    local stamp
+    stamp=$(cat "$from"/package-lock.json "$from"/*.mjs | cksum)
+    if [ "$(cat "$LGI_MM_PEERS/installed" 2>/dev/null)" != "$stamp" ]; then
+        say "installing graphile-worker and pg-boss with npm"
+        mkdir -p "$LGI_MM_PEERS"
+        cp "$from"/package.json "$from"/package-lock.json "$from"/.npmrc "$from"/*.mjs "$LGI_MM_PEERS/"
+        (cd "$LGI_MM_PEERS" && npm ci --no-audit --no-fund --loglevel=error >&2)
+        printf '%s\n' "$stamp" >"$LGI_MM_PEERS/installed"
+    fi
+    export LGI_MM_NODE=$LGI_MM_PEERS/node_modules/.bin/node
+    if ! "$LGI_MM_NODE" --version >/dev/null 2>&1; then LGI_MM_NODE=$(command -v node); fi
+}

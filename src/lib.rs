@@ -1,5 +1,6 @@
 //! lgi-mm: a crash-proof trading runner. See ARCHITECTURE.md for the map and the invariants.
 
+pub mod backtest;
 pub mod chain;
 pub mod cli;
 pub mod config;

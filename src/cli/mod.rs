@@ -1,6 +1,7 @@
 //! The command line: clap tree, one file a command family, pure rendering.
 
 pub mod audit;
+mod backtest;
 mod config;
 mod demo;
 mod devnet;
@@ -92,6 +93,8 @@ enum Command {
     /// Show, edit or check a job's configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Run a configuration over a file of past prices
+    Backtest(backtest::BacktestArgs),
     /// Evaluate a job once, now
     Tick(target::TargetArgs),
     /// Scheduler, worker and metrics in one process
@@ -214,6 +217,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         Command::Trades(args) => trades::run(&settings, out, &args).await,
         Command::Export(args) => trades::export(&settings, out, &args).await,
         Command::Config(command) => config::run(&settings, out, &command).await,
+        Command::Backtest(args) => backtest::run(&settings, out, &args),
         Command::Tick(args) => tick::run(&settings, out, &args).await,
         Command::Daemon => services::daemon(&settings).await,
         Command::Scheduler(args) => services::scheduler(&settings, out, &args).await,

@@ -18,6 +18,32 @@ pub struct Fill {
     pub quote_usd: Usd,
 }
 
+impl Fill {
+    /// What moved, with the quote's worth at `quote_price` per whole quote token, rounded down.
+    ///
+    /// # Errors
+    /// [`MoneyError`] if a number leaves its range.
+    pub fn of(
+        side: Side,
+        base_amount: Amount,
+        quote_amount: Amount,
+        (quote_decimals, quote_price): (u8, Price),
+    ) -> Result<Self, MoneyError> {
+        Ok(Self {
+            side,
+            base_amount,
+            quote_amount,
+            quote_usd: quote_amount.value(quote_decimals, quote_price, Rounding::Down)?,
+        })
+    }
+
+    /// USD per whole token that it comes to; one too small to have a price of its own keeps the `planned` one.
+    #[must_use]
+    pub fn price(&self, token_decimals: u8, planned: Price) -> Price {
+        Price::of(self.quote_usd, self.base_amount, token_decimals).unwrap_or(planned)
+    }
+}
+
 /// A position after a fill, and what the fill earned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Booked {

@@ -113,6 +113,33 @@ impl LastFills {
     pub fn in_backoff(&self, now: Timestamp) -> bool {
         self.backoff_until.is_some_and(|until| now < until)
     }
+
+    /// After a trade of `reason`, planned at `price` in `slot`, has filled. The slot counts, not the instant of the
+    /// receipt, so that intervals are from slot to slot; and failures are forgotten.
+    #[must_use]
+    pub const fn filled(self, reason: Reason, slot: Timestamp, price: Price) -> Self {
+        let mut last = Self {
+            backoff_until: None,
+            ..self
+        };
+        match reason {
+            Reason::Dca => last.dca = Some(slot),
+            Reason::DipBuy => last.dip = Some(slot),
+            Reason::TakeProfit => last.take_profit = Some((slot, price)),
+            Reason::SpreadBuy | Reason::SpreadSell => last.spread = Some(slot),
+            Reason::Rebalance => last.rebalance = Some(slot),
+            Reason::Liquidate => {}
+        }
+        last
+    }
+
+    /// The accepted price of the tick before, unless it is from before the last dip fill: [`Facts::previous_price`].
+    #[must_use]
+    pub fn previous_price(&self, last_price: Option<(Price, Timestamp)>) -> Option<Price> {
+        last_price
+            .filter(|(_, at)| self.dip.is_none_or(|dip| *at > dip))
+            .map(|(price, _)| price)
+    }
 }
 
 /// What a job traded lately, open trades counted with their planned amounts.

@@ -6,6 +6,7 @@ use super::{
     accumulate,
     config::{JobConfig, LimitsConfig},
     decision::{Decision, Facts, HoldReason, Plan, Reason, Side},
+    liquidate::{self, Liquidation},
     liquidity,
     units::{Amount, MoneyError, Price, Rounding, Usd},
 };
@@ -68,6 +69,21 @@ pub fn decide(config: &JobConfig, facts: &Facts) -> Decision {
         (Some(rules), _) => accumulate::decide_within(rules, &config.schedule, facts, limit),
         (None, Some(rules)) => liquidity::decide_within(rules, facts, limit),
         (None, None) => Decision::Hold(HoldReason::NotDue),
+    }
+}
+
+/// The same for a job that may be liquidating: then its liquidation speaks instead of its rules.
+#[must_use]
+pub fn decide_job(liquidation: Option<&Liquidation>, config: &JobConfig, facts: &Facts) -> Decision {
+    let Some(liquidation) = liquidation else {
+        return decide(config, facts);
+    };
+    match liquidate::decide(liquidation, facts) {
+        Decision::Trade(plan) => match clip(plan, config, facts) {
+            Ok(plan) => Decision::Trade(plan),
+            Err(reason) => Decision::Hold(reason),
+        },
+        hold @ Decision::Hold(_) => hold,
     }
 }
 

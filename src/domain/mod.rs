@@ -17,10 +17,12 @@ pub mod liquidity;
 pub mod notice;
 pub mod pool;
 pub mod price;
+pub mod samples;
 pub mod schedule;
 pub mod secret;
 pub mod span;
 pub mod trade;
+pub mod turnover;
 pub mod units;
 
 /// An instant. The engine's clock is the database's; the rules' clock is the slot.

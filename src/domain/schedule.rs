@@ -5,7 +5,12 @@
 //! fires at the gap's end, in the hour that comes twice it fires the first time. A line for every hour
 //! (`*/30 * * * *`) means real intervals: it fires at every instant whose wall time matches.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    str::FromStr,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
 
 use alloy_primitives::keccak256;
 use chrono::{DateTime, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
@@ -218,6 +223,9 @@ fn gap_end(timezone: Tz, wall: NaiveDateTime) -> Option<Timestamp> {
 #[must_use]
 pub fn jitter(salt: &[u8], job: JobId, slot: Timestamp, max: Span) -> Span {
     let millis = u64::try_from(max.std().as_millis()).unwrap_or(u64::MAX);
+    if millis == 0 {
+        return Span::ZERO;
+    }
     let mut seed = salt.to_vec();
     seed.extend(job.0.to_be_bytes());
     seed.extend(slot.timestamp_micros().to_be_bytes());
@@ -229,10 +237,37 @@ pub fn jitter(salt: &[u8], job: JobId, slot: Timestamp, max: Span) -> Span {
     Span::from_millis(word.checked_rem(millis).unwrap_or(0))
 }
 
+/// Lines that were parsed before. Many jobs share a few lines, which are read at every claim; parsing one takes as long
+/// as all else that a claim computes.
+static PARSED: LazyLock<Mutex<HashMap<Arc<str>, Arc<Parsed>>>> = LazyLock::new(Mutex::default);
+
+/// Lines remembered at most.
+const PARSED_MAX: usize = 4_096;
+
 impl FromStr for CronExpr {
     type Err = ParseCronError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let parsed = || PARSED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((text, parsed)) = parsed().get_key_value(text) {
+            return Ok(Self {
+                text: Arc::clone(text),
+                parsed: Arc::clone(parsed),
+            });
+        }
+        let expr = Self::parse(text)?;
+        let mut parsed = parsed();
+        if parsed.len() >= PARSED_MAX {
+            parsed.clear();
+        }
+        parsed.insert(Arc::clone(&expr.text), Arc::clone(&expr.parsed));
+        Ok(expr)
+    }
+}
+
+impl CronExpr {
+    fn parse(text: &str) -> Result<Self, ParseCronError> {
         let error = |why: String| ParseCronError {
             text: text.to_owned(),
             why,
@@ -247,7 +282,7 @@ impl FromStr for CronExpr {
             fixed: fields.names_its_hours(),
         };
         let expr = Self {
-            text: text.trim().into(),
+            text: text.into(),
             parsed: Arc::new(parsed),
         };
         // Any start will do: a line that fires at all fires within the leap-year cycle that follows.

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::{
     Engine, EngineError, Outcome, Tick, TickResult,
     facts::{Priced, decision, facts, gate, hold, hold_on, last_accepted, name, sold_out, window},
-    market::{Purse, halted, quoted, swap_request, too_dear},
+    market::{Purse, Quoting, halted, quoted, swap_request, too_dear},
 };
 use crate::{
     domain::{
@@ -65,7 +65,7 @@ impl Engine {
     }
 
     async fn evaluate_round(&self, round: &[Tick]) -> Result<Vec<TickResult>, EngineError> {
-        let loaded = ticks::load(&self.pool, round).await?;
+        let loaded = ticks::load(&self.pool, &self.memory, round).await?;
         let known: HashSet<JobId> = loaded.iter().map(|tick| tick.job.id).collect();
         let mut results: Vec<TickResult> = round
             .iter()
@@ -296,7 +296,7 @@ impl Engine {
                 }
                 Err(error) => return Ok(Err(Refusal::unquoted(&error))),
             };
-            let quoted = quoted(job, &plan, &quote, purse, costs)?;
+            let quoted = quoted(Quoting::of(job), &plan, &quote, purse, costs)?;
             // Gas dearer than the job allows is a hold: it may fall again, and what is written down is gone.
             let allowed_gas = quoted.gas_usd.min(job.config.limits.max_gas_usd);
             if plan.reason == Reason::Liquidate

@@ -3,17 +3,16 @@
 use super::Tick;
 use crate::{
     domain::{
-        Timestamp,
         config::SourceName,
         decision::{Decision, Facts, HoldReason},
         job::JobStatus,
-        limits, liquidate,
+        limits,
         price::AcceptedPrice,
-        span::Span,
+        samples::{History, Lookback},
     },
     prices::series,
     store::{
-        samples::{History, Window},
+        samples::Window,
         ticks::{Hold, TickJob},
     },
 };
@@ -45,16 +44,12 @@ pub(super) fn sold_out(tick: &TickJob) -> bool {
 }
 
 pub(super) fn decision(tick: &TickJob, facts: &Facts) -> Decision {
-    match (tick.job.status, &tick.job.liquidation) {
-        (JobStatus::Liquidating, Some(plan)) => match liquidate::decide(plan, facts) {
-            Decision::Trade(plan) => match limits::clip(plan, &tick.job.config, facts) {
-                Ok(plan) => Decision::Trade(plan),
-                Err(reason) => Decision::Hold(reason),
-            },
-            hold @ Decision::Hold(_) => hold,
-        },
-        _ => limits::decide(&tick.job.config, facts),
-    }
+    let job = &tick.job;
+    let liquidation = job
+        .liquidation
+        .as_ref()
+        .filter(|_| job.status == JobStatus::Liquidating);
+    limits::decide_job(liquidation, &job.config, facts)
 }
 
 pub(super) fn last_accepted(tick: &TickJob, source: Option<SourceName>) -> Option<AcceptedPrice> {
@@ -68,20 +63,15 @@ pub(super) fn last_accepted(tick: &TickJob, source: Option<SourceName>) -> Optio
 
 pub(super) fn window(priced: &Priced) -> Window {
     let (job, now) = (&priced.tick.job, priced.accepted.observed_at);
-    let (dip_window, average_over) = match (&job.config.accumulate, &job.config.liquidity) {
-        (Some(rules), _) => (rules.dip_window, Span::ZERO),
-        (None, Some(rules)) => (rules.ma_window, rules.ma_window),
-        (None, None) => (Span::ZERO, Span::ZERO),
-    };
-    let since = dip_window.before(now);
+    let lookback = Lookback::of(&job.config, &job.last, now);
     Window {
         chain: job.account.chain.clone(),
         token: job.token.address,
         series: series_of(&priced.tick),
         price: priced.accepted.price,
         observed_at: now,
-        high_since: job.last.dip.map_or(since, |dip| since.max(dip)),
-        average_over,
+        high_since: lookback.high_since,
+        average_over: lookback.average_over,
     }
 }
 
@@ -100,14 +90,11 @@ pub(super) fn facts(priced: &Priced, history: &History) -> Facts {
         spent,
         ..
     } = &priced.tick;
-    let after_dip = |at: Timestamp| job.last.dip.is_none_or(|dip| at > dip);
     Facts {
         now: *slot,
         started_at: job.started_at.unwrap_or(job.created_at),
         price: priced.accepted.price,
-        previous_price: last_price
-            .filter(|(_, at)| after_dip(*at))
-            .map(|(price, _)| price),
+        previous_price: job.last.previous_price(*last_price),
         recent_high: history.high,
         moving_average: history.average,
         position: job.position,

@@ -12,7 +12,7 @@ use crate::{
         accounting::Fill,
         decision::Side,
         trade::{FailureKind, TradeStatus},
-        units::{Amount, MoneyError, Price, Rounding, Usd},
+        units::{Amount, MoneyError, Usd},
     },
     failpoint::reach,
     ports::{Asset, Market, Receipt, Transfer},
@@ -51,7 +51,8 @@ impl Engine {
             return Err(EngineError::NoTransfers(trade.id));
         }
         let quote_price = market.chain.usd_price(Asset::of(job.quote.address)).await?;
-        let quote_usd = quote_amount.value(job.quote.decimals, quote_price.price, Rounding::Down)?;
+        let quote_unit = (job.quote.decimals, quote_price.price);
+        let fill = Fill::of(trade.side, base_amount, quote_amount, quote_unit)?;
         let native_price = market.chain.usd_price(Asset::Native).await?.price;
         let gas_native = gas_of(&observed.receipts)?;
         let settlement = Settlement {
@@ -59,15 +60,9 @@ impl Engine {
             block_number: receipt.block_number,
             block_hash: receipt.block_hash,
             block_time: receipt.block_time,
-            fill: Fill {
-                side: trade.side,
-                base_amount,
-                quote_amount,
-                quote_usd,
-            },
+            fill,
             quote_price: (quote_price.price, quote_price.source, quote_price.at),
-            // A fill too small to have a price of its own keeps the planned one.
-            price: Price::of(quote_usd, base_amount, job.token.decimals).unwrap_or(trade.price),
+            price: fill.price(job.token.decimals, trade.price),
             gas_native,
             gas_usd: gas_paid(gas_native, native_price)?,
         };

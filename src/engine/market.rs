@@ -6,7 +6,7 @@ use crate::{
     domain::{
         Timestamp,
         config::LimitsConfig,
-        decision::{Plan, Side},
+        decision::{Plan, Position, Side},
         limits::Quoted,
         pool::NATIVE,
         units::{Amount, MoneyError, Price, Rounding, Usd},
@@ -36,18 +36,29 @@ pub(super) fn swap_request(
         token_in: token_in.address,
         token_out: token_out.address,
         amount_in,
-        amount_out_fair: value.to_amount(token_out.decimals, out_price(job, side, price), Rounding::Down)?,
+        amount_out_fair: fair_out(side, value, price, &job.position)?,
         pool: job.config.venue.pool,
         prove_sell: first_buy,
     })
 }
 
-/// USD per whole token of what comes in.
-fn out_price(job: &Job, side: Side, price: Price) -> Price {
+/// Digits and USD price of a whole token of what comes in.
+fn unit_out(side: Side, price: Price, position: &Position) -> (u8, Price) {
     match side {
-        Side::Buy => price,
-        Side::Sell => job.position.quote_price,
+        Side::Buy => (position.token_decimals, price),
+        Side::Sell => (position.quote_decimals, position.quote_price),
     }
+}
+
+/// What a plan of this value is worth in what comes in, base units, before any cost.
+pub(crate) fn fair_out(
+    side: Side,
+    value: Usd,
+    price: Price,
+    position: &Position,
+) -> Result<Amount, MoneyError> {
+    let (decimals, price) = unit_out(side, price, position);
+    value.to_amount(decimals, price, Rounding::Down)
 }
 
 /// What `units` of gas cost at most, wei and USD, rounded up.
@@ -60,7 +71,7 @@ pub(super) fn gas_cost(units: u64, fees: Fees, native: Price) -> Result<(Amount,
 }
 
 /// What gas that was really paid cost, USD, rounded up.
-pub(super) fn gas_paid(wei: Amount, native: Price) -> Result<Usd, MoneyError> {
+pub(crate) fn gas_paid(wei: Amount, native: Price) -> Result<Usd, MoneyError> {
     wei.value(NATIVE_DECIMALS, native, Rounding::Up)
 }
 
@@ -72,9 +83,9 @@ pub(super) fn gas_reserve(limits: &LimitsConfig) -> Result<Amount, MoneyError> {
 
 /// What a wallet holds, less what open trades may still take.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Purse {
-    pub(super) token_in: Amount,
-    pub(super) native: Amount,
+pub(crate) struct Purse {
+    pub(crate) token_in: Amount,
+    pub(crate) native: Amount,
 }
 
 impl Purse {
@@ -101,9 +112,27 @@ impl Purse {
     }
 }
 
+/// What a plan is quoted for: a job's position and limits, and whether its quote is the coin that pays for gas.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Quoting<'a> {
+    pub(crate) position: &'a Position,
+    pub(crate) limits: &'a LimitsConfig,
+    pub(crate) pays_in_native: bool,
+}
+
+impl<'a> Quoting<'a> {
+    pub(super) fn of(job: &'a Job) -> Self {
+        Self {
+            position: &job.position,
+            limits: &job.config.limits,
+            pays_in_native: job.quote.address == NATIVE,
+        }
+    }
+}
+
 /// Puts together what the limits look at.
-pub(super) fn quoted(
-    job: &Job,
+pub(crate) fn quoted(
+    job: Quoting<'_>,
     plan: &Plan,
     quote: &Quote,
     purse: Purse,
@@ -119,18 +148,15 @@ pub(super) fn quoted(
             Rounding::Up,
         )?
         .checked_add(quote.data_fee)?
-        .checked_add(gas_reserve(&job.config.limits)?)?;
-    if plan.side == Side::Buy && job.quote.address == NATIVE {
+        .checked_add(gas_reserve(job.limits)?)?;
+    if plan.side == Side::Buy && job.pays_in_native {
         needed = needed.checked_add(plan.amount_in)?;
     }
-    let out_decimals = match plan.side {
-        Side::Buy => job.token.decimals,
-        Side::Sell => job.quote.decimals,
-    };
+    let (out_decimals, out_price) = unit_out(plan.side, plan.price, job.position);
     Ok(Quoted {
         amount_out: quote.amount_out,
         out_decimals,
-        out_price: out_price(job, plan.side, plan.price),
+        out_price,
         price_impact_bps: quote.price_impact_bps,
         gas_usd,
         available_in: purse.token_in,

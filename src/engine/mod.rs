@@ -7,7 +7,7 @@ mod evaluate;
 mod facts;
 mod finish;
 mod foreign;
-mod market;
+pub(crate) mod market;
 mod observe;
 pub mod reconcile;
 mod recover;
@@ -22,7 +22,7 @@ use sqlx::PgPool;
 use crate::{
     domain::{decision::HoldReason, span::Span},
     ports::{Markets, Prices},
-    store::{StoreError, fills::BookError},
+    store::{StoreError, fills::BookError, memory::JobMemory},
 };
 
 pub use crate::store::ticks::Tick;
@@ -56,13 +56,15 @@ impl Default for EngineSettings {
     }
 }
 
-/// Stateless: all it knows is in the database.
+/// Stateless: all it knows is in the database. What it remembers of jobs only saves reading a row again that has not
+/// changed.
 #[derive(Clone)]
 pub struct Engine {
     pool: PgPool,
     prices: Arc<dyn Prices>,
     markets: Arc<dyn Markets>,
     settings: EngineSettings,
+    memory: Arc<JobMemory>,
 }
 
 /// What became of one tick.
@@ -160,6 +162,7 @@ impl Engine {
             prices,
             markets,
             settings,
+            memory: Arc::default(),
         }
     }
 

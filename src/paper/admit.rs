@@ -65,7 +65,10 @@ impl Admissible {
         }
         Ok(Self {
             gas_needed: swap.map_or(GAS_INTRINSIC, |_| settings.gas_units),
-            gas_price: fee.min(settings.base_fee().saturating_add(tip)),
+            gas_price: settings.gas_price(Fees {
+                max_fee_per_gas: fee,
+                max_priority_fee_per_gas: tip,
+            }),
             envelope,
             hash,
             swap,

@@ -200,11 +200,7 @@ impl Chain for PaperChain {
 
     async fn fees(&self) -> Result<Fees, RpcError> {
         self.refuse_if_down().await?;
-        let (base_fee, tip) = (self.settings.base_fee(), self.settings.tip());
-        Ok(Fees {
-            max_fee_per_gas: base_fee.saturating_mul(2).saturating_add(tip),
-            max_priority_fee_per_gas: tip,
-        })
+        Ok(self.settings.fees())
     }
 
     /// Every token that pays is a dollar here.

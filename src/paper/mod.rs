@@ -11,6 +11,7 @@ pub mod audit;
 mod chain;
 mod clock;
 mod codec;
+mod costs;
 mod error;
 mod execute;
 mod faults;

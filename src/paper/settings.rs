@@ -128,12 +128,12 @@ impl PaperSettings {
     }
 
     /// USDC of a new wallet, base units. What [`Self::validate`] refuses counts as nothing.
-    pub(super) fn wallet_usdc(&self) -> Amount {
+    pub(crate) fn wallet_usdc(&self) -> Amount {
         scaled(self.wallet_usd, USDC_DECIMALS)
     }
 
     /// Native coin of a new wallet, wei.
-    pub(super) fn wallet_native(&self) -> Amount {
+    pub(crate) fn wallet_native(&self) -> Amount {
         scaled(self.native, NATIVE_DECIMALS)
     }
 

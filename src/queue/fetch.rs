@@ -93,26 +93,30 @@ async fn claim(core: &Core, groups: usize) -> Result<Vec<Row>, QueryError> {
     answered(
         sqlx::query_as(
             "WITH due AS MATERIALIZED (
-                 SELECT id, run_at, exist(coalesce(metadata, ''::hstore), 'alone') AS alone
+                 SELECT ctid AS place_of_row, id, run_at, coalesce(exist(metadata, 'alone'), false) AS alone
                  FROM apalis.jobs
                  WHERE job_type = $1 AND status = 'Pending' AND run_at <= now()
+                   -- A worker that was given up has no row until its next sign of life: what it took would be
+                   -- handed over at once.
+                   AND EXISTS (SELECT FROM apalis.workers WHERE id = $4)
                  ORDER BY run_at, id
                  LIMIT $2 * $3
                  FOR UPDATE SKIP LOCKED
              ), counted AS (
-                 SELECT id, alone,
+                 SELECT place_of_row, alone,
                         row_number() OVER w AS place,
                         count(*) FILTER (WHERE alone) OVER w AS singles,
                         count(*) FILTER (WHERE NOT alone) OVER w AS others
                  FROM due
                  WINDOW w AS (ORDER BY run_at, id)
              ), taken AS (
-                 SELECT id, alone, place FROM counted WHERE singles + (others + $3 - 1) / $3 <= $2
+                 SELECT place_of_row, alone, place FROM counted WHERE singles + (others + $3 - 1) / $3 <= $2
              ), claimed AS (
                  UPDATE apalis.jobs j
                  SET status = 'Running', lock_by = $4, lock_at = now(), attempts = j.attempts + 1
                  FROM taken
-                 WHERE j.id = taken.id
+                 -- Locked above, so it cannot move.
+                 WHERE j.ctid = taken.place_of_row
                  RETURNING j.id, j.job, j.attempts, j.max_attempts, taken.alone, taken.place
              )
              SELECT id, job, attempts, max_attempts, alone FROM claimed ORDER BY place",

@@ -75,10 +75,10 @@ async fn hand_over(core: &Core) -> Result<(), QueryError> {
         sqlx::query(
             "WITH lost AS (
                  SELECT j.id
-                 FROM apalis.workers w
-                 JOIN apalis.jobs j ON j.lock_by = w.id
-                 WHERE w.worker_type = $1 AND w.last_seen < now() - make_interval(secs => $2)
-                   AND j.job_type = $1 AND j.status IN ('Queued', 'Running')
+                 FROM apalis.jobs j
+                 WHERE j.lock_by IS NOT NULL AND j.job_type = $1 AND j.status IN ('Queued', 'Running')
+                   AND NOT EXISTS (SELECT FROM apalis.workers w
+                                   WHERE w.id = j.lock_by AND w.last_seen >= now() - make_interval(secs => $2))
                  LIMIT 1000
                  FOR UPDATE OF j SKIP LOCKED
              )

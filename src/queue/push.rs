@@ -85,7 +85,7 @@ pub async fn push<T: Serialize>(
              SELECT t.id, $1, t.job, 'Pending', 0, t.max_attempts, coalesce(t.run_at, now()), 0, t.key
              FROM unnest($2::text[], $3::bytea[], $4::int[], $5::timestamptz[], $6::text[])
                   AS t (id, job, max_attempts, run_at, key)
-             ON CONFLICT (job_type, idempotency_key) DO NOTHING
+             ON CONFLICT (job_type, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
              RETURNING run_at > now() AS later
          ), counted AS (
              SELECT count(*) AS new, coalesce(bool_or(later), false) AS later FROM pushed

@@ -3,7 +3,7 @@
 //! Any number of schedulers may run; `SKIP LOCKED` shares the work and no leader is needed. Between two claims
 //! it sleeps until the next due time, and is woken earlier when a job changes or a trade opens.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use metrics::counter;
 use sqlx::{PgPool, postgres::PgListener};
@@ -22,6 +22,15 @@ use crate::{
 
 /// Most fills of one watch task: what one round trip to a node can be asked.
 const WATCH_CHUNK: usize = 200;
+
+/// Lost tasks are looked for this often within a lease: every slot is read for it.
+const LOOKS_A_LEASE: u32 = 4;
+
+/// A pass that found nothing and took longer than this had to step over many slots that are still open.
+const LONG_PASS: Duration = Duration::from_millis(20);
+
+/// Such passes take no more than this part of the time.
+const PASSES_SHARE: u32 = 10;
 
 /// How a scheduler works.
 #[derive(Debug, Clone, Copy)]
@@ -86,21 +95,29 @@ impl Claimed {
     }
 }
 
-/// Claims everything that is due now, batch by batch.
+/// Claims everything that is due now, batch by batch, lost tasks included.
 ///
 /// # Errors
 /// [`ClaimError`]; every batch that committed stays claimed, with its tasks.
 pub async fn once(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed, ClaimError> {
+    pass(pool, settings, true).await
+}
+
+async fn pass(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Result<Claimed, ClaimError> {
     let mut total = Claimed::default();
     loop {
-        let batch = claim(pool, settings).await?;
+        let batch = claim(pool, settings, lost).await?;
         total.ticks += batch.ticks;
         total.missed += batch.missed;
         total.settles += batch.settles;
         total.watches += batch.watches;
         total.renewed += batch.renewed;
-        let full = i64::try_from(batch.ticks.max(batch.settles).max(batch.watches))
-            .is_ok_and(|claimed| claimed >= settings.batch);
+        let largest = batch
+            .ticks
+            .max(batch.settles)
+            .max(batch.watches)
+            .max(batch.renewed);
+        let full = i64::try_from(largest).is_ok_and(|claimed| claimed >= settings.batch);
         if !full {
             return Ok(total);
         }
@@ -108,7 +125,7 @@ pub async fn once(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed
 }
 
 /// One transaction: lock what is due, plan what comes next, push the tasks.
-async fn claim(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed, ClaimError> {
+async fn claim(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Result<Claimed, ClaimError> {
     let mut tx = pool.begin().await?;
     let due = slots::lock_due(&mut tx, settings.batch).await?;
     let claims: Vec<_> = due.jobs.iter().map(|job| job.claim(due.now)).collect();
@@ -124,19 +141,20 @@ async fn claim(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed, C
         .jobs
         .iter()
         .zip(&claims)
-        .map(|(job, claim)| tick_task(job.job, claim.slot, None))
+        .map(|(job, claim)| tick_task(job.job, claim.slot))
         .collect();
-    let lost = slots::renew_lost(&mut tx, settings.tick_lease, settings.batch).await?;
+    let lost = if lost {
+        slots::renew_lost(&mut tx, settings.tick_lease, settings.batch).await?
+    } else {
+        Vec::new()
+    };
     if !lost.is_empty() {
         warn!(
             slots = lost.len(),
             "tasks of claimed slots were lost; handed out again"
         );
     }
-    let again: Vec<NewTask<TickTask>> = lost
-        .iter()
-        .map(|(job, slot)| tick_task(*job, *slot, Some(due.now)))
-        .collect();
+    let again: Vec<NewTask<TickTask>> = lost.iter().map(|(job, slot)| tick_task(*job, *slot)).collect();
     let checks = trades::claim_checks(&mut tx, settings.settle_lease, settings.batch).await?;
     let watched = watches::claim(&mut tx, settings.settle_lease, settings.batch).await?;
     let settles: Vec<NewTask<SettleTask>> = checks
@@ -159,9 +177,9 @@ async fn claim(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed, C
     })
 }
 
-fn tick_task(job: JobId, slot: Timestamp, renewed: Option<Timestamp>) -> NewTask<TickTask> {
-    let renewal = renewed.map_or_else(String::new, |at| format!(":{}", at.timestamp_millis()));
-    NewTask::now(TickTask { job, slot }).once(format!("{job}:{}{renewal}", slot.timestamp_micros()))
+/// Without a key: the claim itself hands a slot out once, and what records a slot records it once.
+fn tick_task(job: JobId, slot: Timestamp) -> NewTask<TickTask> {
+    NewTask::now(TickTask { job, slot })
 }
 
 fn settle_task(trade: i64, until: Timestamp) -> NewTask<SettleTask> {
@@ -179,14 +197,24 @@ fn watch_task(fills: &[i64]) -> NewTask<SettleTask> {
 pub async fn run(pool: PgPool, settings: SchedulerSettings, stop: CancellationToken) {
     let mut outage = Outage::new("scheduler: database");
     let mut listener = None;
+    let mut looked = None::<Instant>;
     while !stop.is_cancelled() {
-        let pause = match once(&pool, &settings).await {
+        let begun = Instant::now();
+        let every = settings.tick_lease.std() / LOOKS_A_LEASE;
+        let lost = looked.is_none_or(|looked| looked.elapsed() >= every);
+        let pause = match pass(&pool, &settings, lost).await {
             Ok(claimed) => {
                 outage.recovered();
-                if !claimed.is_nothing() {
+                if lost {
+                    looked = Some(begun);
+                }
+                let mut pause = next_pause(&pool, &settings).await;
+                if claimed.is_nothing() {
+                    pause = pause.max(long_pass(begun.elapsed()));
+                } else {
                     debug!(?claimed, "claimed");
                 }
-                next_pause(&pool, &settings).await
+                pause
             }
             Err(error) => {
                 outage.failed(&error);
@@ -203,6 +231,14 @@ pub async fn run(pool: PgPool, settings: SchedulerSettings, stop: CancellationTo
             alive = woken(&mut listener) => if !alive { listener = None },
         }
     }
+}
+
+/// Where workers are gone or behind, stepping over their open slots does not take a core.
+fn long_pass(took: Duration) -> Duration {
+    if took < LONG_PASS {
+        return Duration::ZERO;
+    }
+    (took * PASSES_SHARE).min(Duration::from_secs(1))
 }
 
 async fn next_pause(pool: &PgPool, settings: &SchedulerSettings) -> Duration {

@@ -178,18 +178,14 @@ async fn update_position(
     settled: &Settlement,
     booked: &Booked,
 ) -> Result<(), StoreError> {
-    // The slot, not the block, is when a rule fired: intervals are counted from slot to slot.
+    let last = job.last.filled(trade.reason, trade.slot, trade.price);
     sqlx::query!(
         "UPDATE jobs SET
             token_balance = $2::text::numeric, cost_basis = $3::numeric, quote_balance = $4::text::numeric,
             realized_pnl = $5::numeric, gas_usd = gas_usd + $6::numeric,
             total_accumulated = total_accumulated + CASE WHEN $7 = 'BUY' THEN $8::numeric ELSE 0 END,
-            last_dca_buy_time = CASE WHEN $9 = 'DCA' THEN $10 ELSE last_dca_buy_time END,
-            last_dip_buy_time = CASE WHEN $9 = 'DIP_BUY' THEN $10 ELSE last_dip_buy_time END,
-            last_take_profit_time = CASE WHEN $9 = 'TAKE_PROFIT' THEN $10 ELSE last_take_profit_time END,
-            last_take_profit_price = CASE WHEN $9 = 'TAKE_PROFIT' THEN $11 ELSE last_take_profit_price END,
-            last_spread_time = CASE WHEN $9 IN ('SPREAD_BUY', 'SPREAD_SELL') THEN $10 ELSE last_spread_time END,
-            last_rebalance_time = CASE WHEN $9 = 'REBALANCE' THEN $10 ELSE last_rebalance_time END,
+            last_dca_buy_time = $9, last_dip_buy_time = $10, last_take_profit_time = $11,
+            last_take_profit_price = $12, last_spread_time = $13, last_rebalance_time = $14,
             failures_in_row = 0, backoff_until = NULL, last_error = NULL
          WHERE id = $1",
         job.id.0,
@@ -200,9 +196,12 @@ async fn update_position(
         settled.gas_usd.decimal(),
         trade.side.to_string(),
         settled.fill.quote_usd.decimal(),
-        trade.reason.to_string(),
-        trade.slot,
-        trade.price.decimal(),
+        last.dca,
+        last.dip,
+        last.take_profit.map(|(at, _)| at),
+        last.take_profit.map(|(_, price)| price.decimal()),
+        last.spread,
+        last.rebalance,
     )
     .execute(connection)
     .await?;

@@ -4,6 +4,7 @@ pub mod deliveries;
 pub mod fills;
 pub mod foreign;
 pub mod jobs;
+pub mod memory;
 mod numeric;
 pub mod orders;
 mod outbox;

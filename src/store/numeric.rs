@@ -3,11 +3,14 @@
 
 use std::str::FromStr;
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, U256};
 use rust_decimal::Decimal;
 
 use super::StoreError;
 use crate::domain::units::{Amount, MoneyError, Price, Rounding, Usd};
+
+/// Digits of a price (28) and of a microsecond in seconds (6).
+const PRICE_MICROS_DIGITS: u8 = 34;
 
 /// A column that does not hold what its constraint promises.
 fn corrupt(column: &'static str, value: impl ToString) -> StoreError {
@@ -59,10 +62,10 @@ pub(super) fn json<T: serde::de::DeserializeOwned>(
     serde_json::from_value(value).map_err(|error| corrupt(column, error))
 }
 
-/// A mean with more digits than a decimal holds, rounded down.
-pub(super) fn mean(column: &'static str, text: &str) -> Result<Price, StoreError> {
-    let value = Decimal::from_str(text).map_err(|_| corrupt(column, text))?;
-    price(column, value)
+/// A sum of prices times seconds, exact, in units of 10^-28 USD times a microsecond.
+pub(super) fn price_micros(column: &'static str, text: &str) -> Result<U256, StoreError> {
+    let digits = Amount::from_whole(text, PRICE_MICROS_DIGITS).map_err(|_| corrupt(column, text))?;
+    Ok(digits.units())
 }
 
 /// Lower-case, as every address column is.

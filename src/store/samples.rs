@@ -5,12 +5,15 @@ use sqlx::PgPool;
 
 use super::{
     StoreError,
-    numeric::{lower, mean, price},
+    numeric::{lower, price, price_micros, unsigned},
 };
-use crate::domain::{Timestamp, decision::MovingAverage, span::Span, units::Price};
-
-/// No sample stands for more than this share of a window, so that a mean of full coverage rests on several.
-const LONGEST_SHARE: i32 = 5;
+use crate::domain::{
+    Timestamp,
+    decision::MovingAverage,
+    samples::{History, LONGEST_SHARE},
+    span::Span,
+    units::Price,
+};
 
 /// A sample to keep, and the windows to look at.
 #[derive(Debug, Clone)]
@@ -29,15 +32,6 @@ pub struct Window {
     pub high_since: Timestamp,
     /// Length of the moving average's window; zero = not wanted.
     pub average_over: Span,
-}
-
-/// What the stored samples of a window say, the given price included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct History {
-    /// Highest accepted price.
-    pub high: Price,
-    /// Time-weighted mean; `None` if not wanted or without samples.
-    pub average: Option<MovingAverage>,
 }
 
 /// Keeps one sample a window and bucket (the first one seen stays), and looks back. One statement for all.
@@ -79,11 +73,12 @@ pub async fn observe(pool: &PgPool, windows: &[Window], interval: Span) -> Resul
                 .high
                 .map(|value| price("price_samples.price", value))
                 .transpose()?;
-            let average = match (row.average, row.coverage_pct) {
-                (Some(average), Some(coverage_pct)) => Some(MovingAverage {
-                    price: mean("price_samples.price", &average)?,
-                    coverage_pct,
-                }),
+            let average = match (row.weighted, row.held_micros) {
+                (Some(weighted), Some(held)) if held > 0 => MovingAverage::of(
+                    price_micros("price_samples.price", &weighted)?,
+                    unsigned("price_samples.observed_at", held)?,
+                    window.average_over,
+                ),
                 _ => None,
             };
             Ok(History {

@@ -54,11 +54,16 @@ pub async fn open(pool: &PgPool, account: &Account, chain_nonce: u64) -> Result<
 pub async fn find(pool: &PgPool, account: &Account) -> Result<Option<SignerState>, StoreError> {
     let row = sqlx::query!(
         r#"SELECT next_nonce, settlements, halted_reason,
-                  (SELECT t.id FROM trades t JOIN transactions x ON x.trade_id = t.id
+                  -- Open trades are found by what they reserve: looking through all that are open takes longer the
+                  -- more wallets there are, through all that the signer ever sent the longer it lives.
+                  (SELECT t.id FROM reservations r
+                   JOIN trades t ON t.id = r.trade_id
+                   JOIN transactions x ON x.trade_id = t.id
                    CROSS JOIN LATERAL (SELECT last_answer FROM attempts a WHERE a.transaction_id = x.id
                                        ORDER BY a.id DESC LIMIT 1) AS newest
-                   WHERE t.status = 'SUBMITTED' AND newest.last_answer = $4
-                     AND (x.realm, x.chain, x.signer) = (s.realm, s.chain, s.address) LIMIT 1) AS unfunded
+                   WHERE (r.realm, r.chain, r.wallet) = (s.realm, s.chain, s.address)
+                     AND t.status = 'SUBMITTED' AND newest.last_answer = $4
+                   LIMIT 1) AS unfunded
            FROM signers s WHERE realm = $1 AND chain = $2 AND address = $3"#,
         account.realm.to_string(),
         account.chain,

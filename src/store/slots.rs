@@ -150,7 +150,7 @@ pub async fn record_claims(
 }
 
 /// Slots that were handed to the queue longer than `lease` ago and never recorded: their tasks are gone, so
-/// they are handed out again. Evaluating one twice is harmless.
+/// they are handed out again. Evaluating one twice is harmless. Reads every slot: not for each pass.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -184,10 +184,10 @@ pub async fn renew_lost(
 pub async fn next_wake(pool: &PgPool) -> Result<Option<Span>, StoreError> {
     let millis = sqlx::query_scalar!(
         r#"SELECT (extract(epoch FROM least(
-                (SELECT min(due_at) FROM job_slots WHERE open_slot IS NULL AND due_at IS NOT NULL),
+                (SELECT min(due_at) FROM job_slots WHERE due_at > now()),
                 -- due, but its last tick is still open: look again soon, nobody tells us when it ends
-                (SELECT min(greatest(due_at, clock_timestamp() + interval '100 ms'))
-                 FROM job_slots WHERE open_slot IS NOT NULL AND due_at IS NOT NULL),
+                (SELECT min(CASE WHEN open_slot IS NULL THEN due_at ELSE clock_timestamp() + interval '100 ms' END)
+                 FROM job_slots WHERE due_at <= now()),
                 (SELECT min(next_check_at) FROM trades WHERE status IN ('PENDING', 'SUBMITTED'))
             ) - clock_timestamp()) * 1000)::bigint"#
     )

@@ -1,11 +1,14 @@
 //! Ticks: what a slice needs to decide, and what it decided.
 
+use std::{collections::HashMap, sync::Arc};
+
 use rust_decimal::Decimal;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{FromRow, PgConnection, PgPool, Row};
 
 use super::{
     StoreError,
     jobs::{Job, JobRow},
+    memory::{JobMemory, RowVersion},
     numeric::{price, unsigned, usd_cut},
 };
 use crate::domain::{
@@ -47,8 +50,9 @@ pub struct TickJob {
 
 #[derive(sqlx::FromRow)]
 struct TickRow {
-    #[sqlx(flatten)]
-    job: JobRow,
+    job_id: i64,
+    row_by: String,
+    row_at: Timestamp,
     slot: Timestamp,
     now: Timestamp,
     recorded: bool,
@@ -61,25 +65,64 @@ struct TickRow {
     volume_today: Decimal,
 }
 
-/// Loads a slice in one statement. Ticks of unknown jobs are left out.
+/// Loads a slice in one statement. Ticks of unknown jobs are left out. Jobs that `memory` knows as they are in
+/// the database are not read again.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn load(pool: &PgPool, ticks: &[Tick]) -> Result<Vec<TickJob>, StoreError> {
+pub async fn load(pool: &PgPool, memory: &JobMemory, ticks: &[Tick]) -> Result<Vec<TickJob>, StoreError> {
     let ids: Vec<i64> = ticks.iter().map(|tick| tick.job.0).collect();
     let slots: Vec<Timestamp> = ticks.iter().map(|tick| tick.slot).collect();
-    let rows: Vec<TickRow> = sqlx::query_as(include_str!("sql/ticks_load.sql"))
+    let known = memory.recall(&ids);
+    let version = |index: usize| {
+        known
+            .get(index)
+            .and_then(Option::as_ref)
+            .map(|known| &known.version)
+    };
+    let (known_by, known_at): (Vec<Option<String>>, Vec<Option<Timestamp>>) = (0..ids.len())
+        .map(|index| {
+            version(index)
+                .map(|version| (version.by.clone(), version.at))
+                .unzip()
+        })
+        .unzip();
+    let rows = sqlx::query(include_str!("sql/ticks_load.sql"))
         .bind(ids)
         .bind(slots)
+        .bind(known_by)
+        .bind(known_at)
         .fetch_all(pool)
         .await?;
-    rows.into_iter().map(TickJob::try_from).collect()
+    let mut known: HashMap<i64, Arc<Job>> = known
+        .into_iter()
+        .flatten()
+        .map(|known| (known.job.id.0, known.job))
+        .collect();
+    rows.iter()
+        .map(|row| {
+            let tick = TickRow::from_row(row)?;
+            let read = row.try_get::<Option<i64>, _>("id")?.is_some();
+            if read {
+                let job = Arc::new(Job::try_from(JobRow::from_row(row)?)?);
+                let version = RowVersion {
+                    by: tick.row_by.clone(),
+                    at: tick.row_at,
+                };
+                memory.keep(version, Arc::clone(&job));
+                known.insert(tick.job_id, job);
+            }
+            let job = known.get(&tick.job_id).ok_or_else(|| StoreError::Corrupt {
+                column: "jobs.id",
+                value: tick.job_id.to_string(),
+            })?;
+            TickJob::of(tick, Job::clone(job))
+        })
+        .collect()
 }
 
-impl TryFrom<TickRow> for TickJob {
-    type Error = StoreError;
-
-    fn try_from(row: TickRow) -> Result<Self, Self::Error> {
+impl TickJob {
+    fn of(row: TickRow, job: Job) -> Result<Self, StoreError> {
         let last_price = row
             .last_price
             .map(|value| price("job_slots.last_price", value))
@@ -87,7 +130,7 @@ impl TryFrom<TickRow> for TickJob {
         Ok(Self {
             slot: row.slot,
             now: row.now,
-            job: row.job.try_into()?,
+            job,
             recorded: row.recorded,
             trade_of_slot: row.trade_of_slot,
             open_trade: row.open_trade,

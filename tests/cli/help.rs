@@ -21,6 +21,7 @@ const COMMANDS: &[&str] = &[
     "config edit",
     "config check",
     "config keys",
+    "backtest",
     "tick",
     "daemon",
     "scheduler",

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// From the ground up: a module uses only modules above it in this list.
-const STOREYS: [&str; 15] = [
+const STOREYS: [&str; 16] = [
     "domain",
     "ports",
     "telemetry",
@@ -19,6 +19,7 @@ const STOREYS: [&str; 15] = [
     "devnet",
     "prices",
     "engine",
+    "backtest",
     "queue",
     "notify",
     "retention",

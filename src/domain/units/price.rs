@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, fmt};
 
-use alloy_primitives::U512;
+use alloy_primitives::{U256, U512};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -66,6 +66,39 @@ impl Price {
             }
             scale = scale.checked_sub(1).ok_or(MoneyError::OutOfRange)?;
             quotient = divide(quotient, U512::from(10), Rounding::Down)?;
+        }
+    }
+
+    /// This price in units of 10^-28 USD, exact.
+    #[must_use]
+    pub fn units(self) -> U256 {
+        let mantissa = U256::from(self.0.mantissa().unsigned_abs());
+        let missing = PRICE_SCALE_MAX.saturating_sub(self.0.scale());
+        // 96 bits times at most 94 bits fit 256.
+        mantissa.saturating_mul(U256::from(10_u128.saturating_pow(missing)))
+    }
+
+    /// The price of so many units of 10^-28 USD; digits that do not fit are cut.
+    ///
+    /// # Errors
+    /// [`MoneyError::Negative`] for none, [`MoneyError::OutOfRange`] past the range of a [`Decimal`].
+    pub fn from_units(units: U256) -> Result<Self, MoneyError> {
+        Self::cut(units, PRICE_SCALE_MAX)
+    }
+
+    /// `quotient` at `scale`, without the last digits that a [`Decimal`] cannot hold.
+    fn cut(mut quotient: U256, mut scale: u32) -> Result<Self, MoneyError> {
+        loop {
+            let fits = i128::try_from(quotient)
+                .ok()
+                .and_then(|mantissa| Decimal::try_from_i128_with_scale(mantissa, scale).ok());
+            if let Some(price) = fits {
+                return Self::new(price);
+            }
+            scale = scale.checked_sub(1).ok_or(MoneyError::OutOfRange)?;
+            quotient = quotient
+                .checked_div(U256::from(10))
+                .ok_or(MoneyError::DivisionByZero)?;
         }
     }
 

@@ -14,9 +14,9 @@ WITH input AS (
     ON CONFLICT DO NOTHING
 )
 SELECT high.price AS high,
-       CASE WHEN i.average_secs > 0 AND mean.secs > 0 THEN (mean.weighted / mean.secs)::text END AS average,
-       CASE WHEN i.average_secs > 0 AND mean.secs > 0
-            THEN round(least(100, 100 * mean.secs / i.average_secs::numeric), 4) END AS coverage_pct
+       -- Sums, exact; one function of the domain divides them, here and in a backtest.
+       mean.weighted::text AS weighted,
+       (mean.secs * 1000000)::bigint AS held_micros
 FROM input i
 LEFT JOIN LATERAL (
     SELECT max(s.price) AS price FROM price_samples s

@@ -1,6 +1,10 @@
 -- Everything a slice of ticks needs, jobs included, in one statement. Column names are checked by the tests,
--- not by the compiler: the row is one struct inside another.
+-- not by the compiler: the row is one struct inside another. A job whose row is the one that the caller remembers, by
+-- the transaction that wrote it and when, is not read again: its columns are null.
 SELECT
+    v.id AS job_id,
+    v.xmin::text AS row_by,
+    v.updated_at AS row_at,
     j.id AS id,
     j.realm AS realm,
     j.chain AS chain,
@@ -48,8 +52,10 @@ SELECT
     spent.trades_last_hour,
     spent.buys_today::numeric AS buys_today,
     spent.volume_today::numeric AS volume_today
-FROM unnest($1::bigint[], $2::timestamptz[]) WITH ORDINALITY AS i (job_id, slot, position)
-JOIN jobs j ON j.id = i.job_id
+FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::timestamptz[]) WITH ORDINALITY
+    AS i (job_id, slot, known_by, known_at, position)
+JOIN jobs v ON v.id = i.job_id
+LEFT JOIN jobs j ON j.id = i.job_id AND (v.xmin::text, v.updated_at) IS DISTINCT FROM (i.known_by, i.known_at)
 JOIN job_slots s ON s.job_id = i.job_id
 CROSS JOIN LATERAL (
     -- Trades that failed moved nothing, but they did cost their place in the hour.

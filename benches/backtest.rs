@@ -1,0 +1,148 @@
+//! How many samples a second a backtest decides: `cargo bench --bench backtest [-- MILLIONS]`.
+//!
+//! Prices are made in the process, a sample a minute, and every sample is a slot: nothing is kept, read or written.
+//! Each mode runs five times on one core; what is printed is the median. Memory is the process's peak.
+#![expect(clippy::print_stdout, reason = "a benchmark prints")]
+#![expect(clippy::expect_used, reason = "what cannot go on in a benchmark fails it")]
+#![expect(clippy::cast_precision_loss, reason = "rates are for people")]
+
+use std::time::Instant;
+
+use chrono::DateTime;
+use lgi_mm::{
+    backtest::{Detail, Outcome, PricePoint, Setup, run},
+    domain::{
+        config::JobConfig,
+        job::JobMode,
+        units::{Price, Rounding, Usd},
+    },
+    paper::PaperSettings,
+};
+use rust_decimal::Decimal;
+
+const RUNS: usize = 5;
+
+/// A walk of twelfths of a per cent that is drawn back to where it began, with eight digits.
+struct Walk {
+    state: u64,
+    price: i64,
+    second: i64,
+}
+
+impl Walk {
+    const BEGIN: i64 = 123_456_789;
+
+    const fn new() -> Self {
+        Self {
+            state: 0x9E37_79B9_7F4A_7C15,
+            price: Self::BEGIN,
+            second: 1_000_000_020,
+        }
+    }
+}
+
+impl Iterator for Walk {
+    type Item = PricePoint;
+
+    fn next(&mut self) -> Option<PricePoint> {
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        let step = i64::from((self.state >> 40) as u16 % 2_401) - 1_200;
+        let pull = (Self::BEGIN - self.price) / 20_000;
+        self.price += self.price / 1_000 * step / 1_000 + pull;
+        self.second += 60;
+        Some(PricePoint {
+            at: DateTime::from_timestamp(self.second, 0)?,
+            price: Price::new(Decimal::new(self.price, 8)).ok()?,
+        })
+    }
+}
+
+fn usd(dollars: i64) -> Usd {
+    Usd::rounded(Decimal::from(dollars), Rounding::Down)
+}
+
+fn accumulate() -> Setup {
+    let mut config = JobConfig::for_mode(JobMode::Accumulate);
+    config.limits.max_daily_spend_usd = usd(5_000);
+    let rules = config.accumulate.as_mut().expect("accumulate");
+    rules.max_accumulation_usd = usd(1_000_000);
+    rules.dip_buy_threshold_pct = Decimal::from(6);
+    rules.take_profit_pct = Decimal::from(10);
+    let costs = PaperSettings {
+        wallet_usd: Decimal::from(10_000_000),
+        ..PaperSettings::default()
+    };
+    Setup::new(JobMode::Accumulate, config, costs)
+}
+
+fn liquidity() -> Setup {
+    Setup::new(
+        JobMode::Liquidity,
+        JobConfig::for_mode(JobMode::Liquidity),
+        PaperSettings {
+            native: Decimal::from(10_000),
+            ..PaperSettings::default()
+        },
+    )
+}
+
+fn median(mut seconds: Vec<f64>) -> f64 {
+    seconds.sort_by(f64::total_cmp);
+    seconds[seconds.len() / 2]
+}
+
+fn peak_kib() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM"));
+    line.map_or_else(
+        || "unknown".to_owned(),
+        |line| line.replace("VmHWM:", "").trim().to_owned(),
+    )
+}
+
+fn main() {
+    let millions = std::env::args()
+        .find_map(|argument| argument.parse::<usize>().ok())
+        .unwrap_or(10);
+    let samples = millions * 1_000_000;
+    let made = (0..RUNS).map(|_| {
+        let begun = Instant::now();
+        let last = Walk::new().take(samples).fold(0, |sum, point| {
+            sum ^ point.at.timestamp() ^ point.price.decimal().mantissa() as i64
+        });
+        std::hint::black_box(last);
+        begun.elapsed().as_secs_f64()
+    });
+    println!(
+        "making {millions} million samples alone: {:.2} s",
+        median(made.collect())
+    );
+    for (name, setup) in [("accumulate", accumulate()), ("liquidity", liquidity())] {
+        let mut seconds = Vec::new();
+        let mut outcome: Option<Outcome> = None;
+        for _ in 0..RUNS {
+            let begun = Instant::now();
+            outcome = Some(run(&setup, Detail::SUMMARY, Walk::new().take(samples)));
+            seconds.push(begun.elapsed().as_secs_f64());
+        }
+        let summary = outcome.expect("a run").summary;
+        let holds: Vec<String> = summary
+            .holds
+            .iter()
+            .map(|total| format!("{} {}", total.reason, total.ticks))
+            .collect();
+        let took = median(seconds);
+        println!(
+            "{name}: {took:.2} s, {:.2} million samples a second; {} slots, {} buys, {} sells, profit {} USD; {}; peak {}",
+            samples as f64 / took / 1e6,
+            summary.ticks,
+            summary.buys,
+            summary.sells,
+            summary.profit_usd,
+            holds.join(", "),
+            peak_kib()
+        );
+    }
+}

@@ -1,0 +1,253 @@
+//! Jobs in bulk, the processes that serve them, and rounds: all jobs due at once, until each tick is recorded and
+//! acknowledged.
+
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use alloy_primitives::Address;
+use lgi_mm::{
+    domain::{
+        chains,
+        config::JobConfig,
+        job::{Account, JobMode, Realm, Token},
+        units::Amount,
+    },
+    paper::default_wallet,
+    store::{
+        self,
+        jobs::{self, NewJob},
+        orders::{self, Order},
+    },
+};
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, PgPool};
+use tokio::process::{Child, Command};
+
+use crate::server::{Postgres, Stat, peak_mib};
+
+/// What the jobs of a fleet do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Their rules look, and hold.
+    Hold,
+    /// Every tick buys on the paper venue.
+    Trade,
+}
+
+impl Work {
+    fn config(self, cron: &str) -> Value {
+        let interval = match self {
+            Self::Hold => "365d",
+            Self::Trade => "1s",
+        };
+        json!({
+            "schedule": { "cron": cron, "jitter": "0s" },
+            "price": { "sources": ["generated"], "generated": { "start_usd": 2, "swing_pct": 2 } },
+            "accumulate": { "dca_amount_usd": 5, "dca_interval": interval, "max_accumulation_usd": 1_000_000_000 },
+            "limits": { "max_trades_per_hour": 0, "max_daily_spend_usd": 0, "max_position_usd": 0 },
+        })
+    }
+}
+
+/// Makes a database of `count` running jobs, each with a token of its own. `wallets`: how many wallets they share.
+pub async fn create(pool: &PgPool, count: i64, work: Work, cron: &str, wallets: i64) {
+    store::migrate(pool).await.expect("migrations");
+    let config: JobConfig = serde_json::from_value(work.config(cron)).expect("a configuration");
+    config
+        .validate(JobMode::Accumulate)
+        .expect("a valid configuration");
+    let new = NewJob {
+        account: Account {
+            realm: Realm::Paper,
+            chain: "base".to_owned(),
+            wallet: default_wallet(),
+        },
+        token: Token {
+            address: Address::repeat_byte(0xee),
+            symbol: "BENCH".to_owned(),
+            decimals: 18,
+        },
+        quote: Token {
+            address: chains::find("base").expect("base").usdc,
+            symbol: "USDC".to_owned(),
+            decimals: 6,
+        },
+        mode: JobMode::Accumulate,
+        config,
+    };
+    let model = jobs::create(pool, &new, "bench").await.expect("a job");
+    let start = Order::Start {
+        deposit: Amount::ZERO,
+    };
+    orders::order(pool, model, start, "bench").await.expect("a start");
+    clone_jobs(pool, model.0, count - 1, wallets).await;
+    for statement in [
+        // The first DCA buy is due at once, and would be a trade.
+        "UPDATE jobs SET last_dca_buy_time = now()",
+        // Only rounds make jobs due, or their own cron.
+        "UPDATE job_slots SET next_slot = now() + interval '1 year', due_at = now() + interval '1 year'",
+        // Not the empty ones: the server would plan for them to stay so.
+        "VACUUM ANALYZE jobs, job_slots",
+    ] {
+        sqlx::query(statement).execute(pool).await.expect("a statement");
+    }
+}
+
+/// Copies of a job that was made and started by the program's own code.
+async fn clone_jobs(pool: &PgPool, model: i64, copies: i64, wallets: i64) {
+    let jobs = "INSERT INTO jobs (realm, chain, wallet, token_address, token_symbol, token_decimals, quote_address,
+                    quote_symbol, quote_decimals, mode, status, cycle, config, config_version, version, started_at)
+                SELECT realm, chain, '0x' || lpad(to_hex(1000000 + n % $3), 40, '0'), '0x' || lpad(to_hex(n), 40, '0'),
+                    token_symbol, token_decimals, quote_address, quote_symbol, quote_decimals, mode, status, cycle,
+                    config, config_version, version, started_at
+                FROM jobs, generate_series(1, $2) n WHERE id = $1";
+    sqlx::query(jobs)
+        .bind(model)
+        .bind(copies)
+        .bind(wallets)
+        .execute(pool)
+        .await
+        .expect("copies");
+    let slots = "INSERT INTO job_slots (job_id, next_slot, due_at)
+                 SELECT j.id, s.next_slot, s.due_at FROM jobs j, job_slots s WHERE s.job_id = $1 AND j.id <> $1";
+    sqlx::query(slots).bind(model).execute(pool).await.expect("slots");
+}
+
+/// Running schedulers and workers, killed with this value.
+pub struct Processes {
+    schedulers: Vec<Child>,
+    workers: Vec<Child>,
+}
+
+/// What processes used.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Used {
+    /// CPU seconds of scheduler and workers.
+    pub ours: f64,
+    /// CPU seconds of PostgreSQL.
+    pub postgres: f64,
+}
+
+impl Processes {
+    /// Starts one scheduler and so many workers, with their default settings.
+    pub fn start(url: &str, workers: usize) -> Self {
+        Self {
+            schedulers: vec![spawn("scheduler", url)],
+            workers: (0..workers).map(|_| spawn("worker", url)).collect(),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Child> {
+        self.schedulers.iter().chain(&self.workers)
+    }
+
+    /// CPU seconds so far.
+    pub fn used(&self, postgres: &Postgres) -> Used {
+        let own = self.all().filter_map(|child| Stat::of(process(child)));
+        Used {
+            ours: own.map(|stat| stat.own).sum(),
+            postgres: postgres.cpu_seconds(),
+        }
+    }
+
+    /// Peak memory of a scheduler and of a worker, MiB.
+    pub fn memory(&self) -> (f64, f64) {
+        let peak = |children: &[Child]| {
+            let peaks = children.iter().map(|child| peak_mib(process(child)));
+            peaks.fold(0.0, f64::max)
+        };
+        (peak(&self.schedulers), peak(&self.workers))
+    }
+
+    /// Stops them as a service manager would.
+    pub async fn stop(mut self) {
+        for child in self.schedulers.iter_mut().chain(&mut self.workers) {
+            drop(child.stdin.take());
+        }
+        for child in self.schedulers.iter_mut().chain(&mut self.workers) {
+            let ended = tokio::time::timeout(Duration::from_secs(30), child.wait()).await;
+            assert!(ended.is_ok_and(|ended| ended.is_ok()), "a process does not stop");
+        }
+    }
+}
+
+fn process(child: &Child) -> i32 {
+    child.id().and_then(|id| i32::try_from(id).ok()).expect("it runs")
+}
+
+/// Logs go where a container's go when nobody reads them: each decision's line is written.
+fn spawn(kind: &str, url: &str) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_lgi-mm"))
+        .args([kind, "--until-stdin-closes"])
+        .env("DATABASE_URL", url)
+        .env("LGI_MM__METRICS__LISTEN", "127.0.0.1:0")
+        .env("LGI_MM__PAPER__WALLET_USD", "1000000000")
+        .env("LGI_MM__PAPER__NATIVE", "1000000")
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(if std::env::var_os("LGI_MM_BENCH_WHY").is_some() {
+            Stdio::inherit()
+        } else {
+            Stdio::null()
+        })
+        .kill_on_drop(true)
+        .spawn()
+        .expect("our own program starts")
+}
+
+/// Makes the oldest `jobs` due now and waits until each tick is recorded and acknowledged; how long that took.
+pub async fn round(pool: &PgPool, jobs: i64) -> Duration {
+    let due = "UPDATE job_slots SET next_slot = t.now, due_at = t.now FROM (SELECT now()) t
+               WHERE job_id IN (SELECT id FROM jobs ORDER BY id LIMIT $1) RETURNING next_slot";
+    let mut tx = pool.begin().await.expect("a transaction");
+    let slots: Vec<chrono::DateTime<chrono::Utc>> = sqlx::query_scalar(due)
+        .bind(jobs)
+        .fetch_all(&mut *tx)
+        .await
+        .expect("due jobs");
+    sqlx::query("SELECT pg_notify($1, '')")
+        .bind(store::WAKE_CHANNEL)
+        .execute(&mut *tx)
+        .await
+        .expect("a notification");
+    let begun = Instant::now();
+    tx.commit().await.expect("committed");
+    let slot = slots.first().copied().expect("jobs");
+    // Cheap questions, so that asking costs little.
+    let busy = "SELECT EXISTS (SELECT 1 FROM apalis.jobs)
+                    OR EXISTS (SELECT 1 FROM job_slots WHERE open_slot IS NOT NULL)
+                    OR EXISTS (SELECT 1 FROM job_slots WHERE open_slot IS NULL AND due_at <= $1)";
+    // As seldom as is fair: a question costs what some hundred ticks cost, and is late by half a pause.
+    let pause = Duration::from_micros(u64::try_from(jobs).expect("a count") * 4);
+    loop {
+        tokio::time::sleep(pause).await;
+        let busy: bool = sqlx::query_scalar(busy)
+            .bind(slot)
+            .fetch_one(pool)
+            .await
+            .expect("an answer");
+        if !busy {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(300), "a round does not end");
+    }
+    let took = begun.elapsed();
+    let recorded: i64 = sqlx::query_scalar("SELECT count(*) FROM job_slots WHERE last_slot = $1")
+        .bind(slot)
+        .fetch_one(pool)
+        .await
+        .expect("a count");
+    assert_eq!(recorded, jobs, "every tick of the round is recorded");
+    took
+}
+
+/// A count from the database.
+pub async fn count(pool: &PgPool, sql: &str) -> i64 {
+    sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
+        .fetch_one(pool)
+        .await
+        .expect("a count")
+}

@@ -1,0 +1,329 @@
+//! How fast a fleet of jobs is served, beside other queues and beside the limit, on one durable PostgreSQL server.
+//! `scripts/bench` (or `just bench`) runs all of it; `--quick` runs everything once and short; names of sections
+//! (ticks, trades, limit, peers, lateness, growth, trips) run only those. The figures are in docs/performance.md.
+#![expect(
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a benchmark says what it measured, and stops when it cannot"
+)]
+
+mod fleet;
+mod growth;
+mod lag;
+mod limit;
+mod peers;
+mod proxy;
+mod report;
+mod server;
+mod ticks;
+
+use std::{fs, path::Path, process::Command, time::Duration};
+
+use fleet::{Processes, Work};
+use proxy::Proxy;
+use report::{Goal, Report};
+use server::Postgres;
+use ticks::{YEARLY, as_f64};
+
+/// How long and how often.
+pub struct Plan {
+    quick: bool,
+    /// Runs of each setting of a peer.
+    pub peer_rounds: u32,
+    /// Peers get this many times fewer tasks.
+    pub divide: i64,
+    /// Trading begins to be counted after this.
+    pub warm_up: Duration,
+    /// How long trades are counted.
+    pub trading: Duration,
+    /// How long lateness is watched.
+    pub lag: Duration,
+    /// Jobs of the large fleet.
+    pub many_jobs: i64,
+    /// Runs of holds in its history.
+    pub many_ticks: i64,
+    /// Trades in its history.
+    pub many_trades: i64,
+}
+
+impl Plan {
+    fn new(quick: bool) -> Self {
+        let seconds = Duration::from_secs;
+        if quick {
+            return Self {
+                quick,
+                peer_rounds: 1,
+                divide: 10,
+                warm_up: seconds(3),
+                trading: seconds(20),
+                lag: seconds(60),
+                many_jobs: 20_000,
+                many_ticks: 200_000,
+                many_trades: 20_000,
+            };
+        }
+        Self {
+            quick,
+            peer_rounds: 3,
+            divide: 1,
+            warm_up: seconds(10),
+            trading: seconds(30),
+            lag: seconds(300),
+            many_jobs: 100_000,
+            many_ticks: 10_000_000,
+            many_trades: 1_000_000,
+        }
+    }
+
+    /// Rounds of so many jobs.
+    pub fn rounds(&self, jobs: i64) -> u32 {
+        match (self.quick, jobs > 1_000) {
+            (true, _) => 3,
+            (false, true) => 15,
+            (false, false) => 50,
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
+    let quick = arguments.iter().any(|argument| argument == "--quick");
+    let wanted = |section: &str| {
+        let named: Vec<&String> = arguments
+            .iter()
+            .filter(|argument| !argument.starts_with('-'))
+            .collect();
+        named.is_empty() || named.iter().any(|name| *name == section)
+    };
+    let plan = Plan::new(quick);
+    let postgres = Postgres::start(arguments.iter().any(|argument| argument == "statements")).await;
+    let mut report = Report {
+        setting: setting(&postgres),
+        ..Report::default()
+    };
+    if wanted("limit") {
+        eprintln!("limit: a loop by hand");
+        limit::run(&postgres, &plan, &mut report).await;
+    }
+    if wanted("ticks") {
+        eprintln!("ticks, end to end");
+        ticks::run(&postgres, &plan, &mut report).await;
+    }
+    if wanted("trades") {
+        eprintln!("ticks that trade");
+        ticks::trading(&postgres, &plan, &mut report).await;
+    }
+    if wanted("peers") {
+        eprintln!("peers");
+        peers::run(&postgres, &plan, &mut report).await;
+    }
+    if arguments.iter().any(|argument| argument == "statements") {
+        eprintln!("statements");
+        statements(&postgres, &plan).await;
+    }
+    if wanted("trips") {
+        eprintln!("round trips");
+        trips(&postgres, &plan, &mut report).await;
+    }
+    if wanted("lateness") {
+        eprintln!("lateness");
+        lag::run(&postgres, &plan, &mut report).await;
+    }
+    if wanted("growth") {
+        eprintln!("growth");
+        growth::run(&postgres, &plan, &mut report).await;
+    }
+    report.goals = goals(&report);
+    println!("{}", report.table());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench/fleet.json");
+    report.write(&path);
+    println!("the same as JSON: {}", path.display());
+}
+
+/// Round trips of scheduler and worker together, ticks that hold.
+async fn trips(postgres: &Postgres, plan: &Plan, report: &mut Report) {
+    let jobs = 10_000;
+    let pool = postgres.database("fleet").await;
+    fleet::create(&pool, jobs, Work::Hold, YEARLY, 1).await;
+    let proxy = Proxy::start(&postgres.socket_dir);
+    let processes = Processes::start(&proxy.url("fleet"), 1);
+    fleet::round(&pool, jobs).await;
+    let (rounds, before) = (plan.rounds(jobs), proxy.trips());
+    for _ in 0..rounds {
+        fleet::round(&pool, jobs).await;
+    }
+    let trips = i64::try_from(proxy.trips() - before).expect("a count");
+    processes.stop().await;
+    let thousands = as_f64(jobs) * f64::from(rounds) / 1_000.0;
+    report.figure(
+        "cost",
+        "round trips to the database",
+        as_f64(trips) / thousands,
+        "per 1000 ticks",
+    );
+    pool.close().await;
+    postgres.drop("fleet").await;
+}
+
+/// Where the server's time goes: its own account of every statement. By hand only, since counting costs.
+async fn statements(postgres: &Postgres, plan: &Plan) {
+    let jobs = 10_000;
+    let pool = postgres.database("fleet").await;
+    fleet::create(&pool, jobs, Work::Hold, YEARLY, 1).await;
+    let processes = Processes::start(&postgres.url("fleet"), 1);
+    fleet::round(&pool, jobs).await;
+    count_statements(&pool).await;
+    let rounds = plan.rounds(jobs);
+    for _ in 0..rounds {
+        fleet::round(&pool, jobs).await;
+    }
+    processes.stop().await;
+    show_statements(&pool, as_f64(jobs) * f64::from(rounds), "ticks that hold").await;
+    pool.close().await;
+    postgres.drop("fleet").await;
+
+    let pool = postgres.database("fleet").await;
+    fleet::create(&pool, 1_000, Work::Trade, "* * * * * *", 1_000).await;
+    let processes = Processes::start(&postgres.url("fleet"), 4);
+    ticks::all_due(&pool).await;
+    count_statements(&pool).await;
+    tokio::time::sleep(plan.trading).await;
+    processes.stop().await;
+    let settled = fleet::count(&pool, ticks::SETTLED).await;
+    show_statements(&pool, as_f64(settled.max(1)), "trades settled").await;
+    pool.close().await;
+    postgres.drop("fleet").await;
+}
+
+async fn count_statements(pool: &sqlx::PgPool) {
+    for statement in [
+        "CREATE EXTENSION IF NOT EXISTS pg_stat_statements",
+        "SELECT pg_stat_statements_reset()",
+    ] {
+        sqlx::query(statement)
+            .execute(pool)
+            .await
+            .expect("pg_stat_statements");
+    }
+}
+
+async fn show_statements(pool: &sqlx::PgPool, count: f64, what: &str) {
+    let sql = "SELECT calls, total_exec_time * 1000 / $1, regexp_replace(query, '\\s+', ' ', 'g')
+               FROM pg_stat_statements ORDER BY total_exec_time DESC LIMIT 30";
+    let rows: Vec<(i64, f64, String)> = sqlx::query_as(sql)
+        .bind(count)
+        .fetch_all(pool)
+        .await
+        .expect("statements");
+    println!("\n{count} {what}: microseconds each, calls each, statement");
+    for (calls, micros, query) in rows {
+        let query: String = query.chars().take(110).collect();
+        println!("{micros:>10.2} {:>8.3} {query}", as_f64(calls) / count);
+    }
+}
+
+fn setting(postgres: &Postgres) -> Vec<(String, String)> {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
+    let rustc = Command::new("rustc").arg("--version").output();
+    let rustc = rustc.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    [
+        (
+            "processor",
+            model.map_or("unknown", |(_, model)| model.trim()).to_owned(),
+        ),
+        ("cores", cores.to_string()),
+        ("PostgreSQL", format!("{}, defaults, fsync on", postgres.version)),
+        ("compiler", rustc.unwrap_or_default()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+/// The goals, each with what was measured beside it.
+fn goals(report: &Report) -> Vec<Goal> {
+    let holds = report.best("ticks", "hold ticks: 10000 jobs");
+    let peers = "peers, no-op tasks";
+    let times = |peer: Option<f64>| Some(holds? / peer?);
+    let lateness = |name: &str| report.value("lateness", name);
+    let minute = format!("10000 jobs, one tick a minute each, {} minutes: p99", 5);
+    let growth = |what: &str, name: &str| report.value("growth", &format!("{what}: {name}"));
+    let due = "claiming and queueing a due job";
+    let at_least = |goal, measured, bound| Goal {
+        goal,
+        measured,
+        comparison: ">=",
+        bound,
+    };
+    let at_most = |goal, measured, bound| Goal {
+        goal,
+        measured,
+        comparison: "<=",
+        bound,
+    };
+    vec![
+        at_least(
+            "times graphile-worker's default",
+            times(report.best(peers, "graphile-worker: default")),
+            10.0,
+        ),
+        at_least(
+            "times graphile-worker, 10 at a time",
+            times(report.best(peers, "graphile-worker: 10 at a time")),
+            1.0,
+        ),
+        at_least(
+            "times graphile-worker's best",
+            times(report.best(peers, "graphile-worker")),
+            1.0,
+        ),
+        at_least(
+            "times pg-boss' default",
+            times(report.best(peers, "pg-boss: default")),
+            10.0,
+        ),
+        at_least("times pg-boss' best", times(report.best(peers, "pg-boss")), 1.0),
+        at_least(
+            "share of the limit by hand, same reads and write",
+            times(report.best("limit", "by hand, reads and write of a tick")),
+            0.5,
+        ),
+        at_most(
+            "p99 lateness of 10,000 jobs a minute, ms",
+            lateness(&minute),
+            250.0,
+        ),
+        at_most(
+            "CPU of ours for that, % of one core",
+            lateness("CPU of ours meanwhile"),
+            25.0,
+        ),
+        at_most(
+            "10,000 due at once, s until drained",
+            lateness("10000 due at once: drained in"),
+            5.0,
+        ),
+        at_most(
+            "claim of a due job, 100,000 jobs against 10,000",
+            growth(due, "100,000 jobs, no history")
+                .zip(growth(due, "10,000 jobs, no history"))
+                .map(|(many, few)| many / few),
+            1.1,
+        ),
+        at_least(
+            "rate with the long history against without",
+            growth("hold ticks", "100,000 jobs, long history")
+                .zip(growth("hold ticks", "100,000 jobs, no history"))
+                .map(|(long, none)| long / none),
+            0.9,
+        ),
+    ]
+}

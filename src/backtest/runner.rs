@@ -1,0 +1,366 @@
+//! One job, fed with rows in the order of time.
+
+use chrono_tz::Tz;
+
+use super::{
+    Detail, PricePoint, Setup,
+    result::{HoldRun, Point, Summary, TradeLine},
+    tally::{Fee, Tally},
+};
+use crate::{
+    domain::{
+        Timestamp,
+        accounting::{Booked, Fill, book},
+        config::{JobConfig, SourceName},
+        decision::{Decision, Facts, HoldReason, LastFills, Plan, Position, Side},
+        limits::{self, ApprovedPlan},
+        price::{AcceptedPrice, Observation, accept},
+        samples::{Lookback, Samples},
+        schedule::CronExpr,
+        span::Span,
+        turnover::Turnover,
+        units::{Amount, MoneyError, Price, Rounding, Usd},
+    },
+    engine::market::{Purse, Quoting, fair_out, gas_paid, quoted},
+    paper::PaperSettings,
+    ports::{Quote, QuoteError},
+};
+
+/// What a run came to. The fields are those of [`super::result::BacktestResult`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// Figures.
+    pub summary: Summary,
+    /// Trades, if they were asked for.
+    pub trades: Vec<TradeLine>,
+    /// Points for charts, if they were asked for.
+    pub points: Vec<Point>,
+    /// Runs of equal holds, if they were asked for.
+    pub holds: Vec<HoldRun>,
+}
+
+/// One job over a series. Its memory does not grow with the series, apart from trades that are kept.
+#[derive(Debug)]
+pub struct Runner {
+    job: Job,
+    slots: Slots,
+    starts_at: Option<Timestamp>,
+    current: Option<PricePoint>,
+    tally: Tally,
+}
+
+impl Runner {
+    /// A job that has seen nothing yet.
+    #[must_use]
+    pub fn new(setup: &Setup, detail: Detail) -> Self {
+        let job = Job::new(setup);
+        Self {
+            tally: Tally::new(setup, job.position, detail),
+            slots: Slots::new(&setup.config),
+            starts_at: setup.starts_at,
+            current: None,
+            job,
+        }
+    }
+
+    /// The next row, later than all before it: decides every slot from the row before up to this one.
+    pub fn feed(&mut self, row: PricePoint) {
+        match self.current.replace(row) {
+            Some(current) => self.decide_before(row.at, current),
+            None => self.start(self.starts_at.unwrap_or(row.at)),
+        }
+    }
+
+    /// The end of the series: decides the slots up to its last row.
+    #[must_use]
+    pub fn finish(mut self) -> Outcome {
+        if let Some(last) = self.current {
+            while let Some(slot) = self.slots.next_until(last.at) {
+                self.job.tick(slot, last, &mut self.tally);
+            }
+        }
+        self.tally.finish(&self.job.position)
+    }
+
+    fn start(&mut self, at: Timestamp) {
+        self.job.started_at = at;
+        self.slots.start(at);
+        self.tally.start(at);
+    }
+
+    fn decide_before(&mut self, end: Timestamp, row: PricePoint) {
+        while let Some(slot) = self.slots.next_before(end) {
+            self.job.tick(slot, row, &mut self.tally);
+        }
+    }
+}
+
+/// The slots of a job, one after the other.
+#[derive(Debug)]
+struct Slots {
+    cron: CronExpr,
+    timezone: Tz,
+    next: Option<Timestamp>,
+}
+
+impl Slots {
+    fn new(config: &JobConfig) -> Self {
+        Self {
+            cron: config.schedule.cron.clone(),
+            timezone: config.schedule.timezone,
+            next: None,
+        }
+    }
+
+    fn start(&mut self, at: Timestamp) {
+        self.next = self.cron.next_after(self.timezone, at);
+    }
+
+    fn next_before(&mut self, end: Timestamp) -> Option<Timestamp> {
+        let slot = self.next.filter(|slot| *slot < end)?;
+        self.start(slot);
+        Some(slot)
+    }
+
+    fn next_until(&mut self, last: Timestamp) -> Option<Timestamp> {
+        let slot = self.next.filter(|slot| *slot <= last)?;
+        self.start(slot);
+        Some(slot)
+    }
+}
+
+/// What the ledger and the paper venue would know of the job.
+#[derive(Debug)]
+struct Job {
+    config: JobConfig,
+    costs: PaperSettings,
+    stands_for: Span,
+    started_at: Timestamp,
+    position: Position,
+    last: LastFills,
+    last_price: Option<(Price, Timestamp)>,
+    samples: Samples,
+    turnover: Turnover,
+    wallet: Wallet,
+    /// Gas of one swap, wei and USD.
+    swap_gas: (Amount, Usd),
+}
+
+/// The paper wallet, base units. It holds this job's money alone.
+#[derive(Debug)]
+struct Wallet {
+    token: Amount,
+    quote: Amount,
+    native: Amount,
+}
+
+/// Why a tick does not trade: a rule or a limit, or a number out of range.
+impl From<MoneyError> for Held {
+    fn from(_: MoneyError) -> Self {
+        Self(HoldReason::Arithmetic)
+    }
+}
+
+struct Held(HoldReason);
+
+impl Job {
+    fn new(setup: &Setup) -> Self {
+        // The series is the one source, whatever the job would ask.
+        let mut config = setup.config.clone();
+        config.price.sources = vec![SourceName::Recorded];
+        let average_over = Lookback::of(&config, &LastFills::default(), Timestamp::UNIX_EPOCH).average_over;
+        let (wallet, deposit) = Wallet::opened(setup);
+        let swap_gas = setup.costs.swap_gas();
+        Self {
+            stands_for: setup.stands_for,
+            started_at: Timestamp::UNIX_EPOCH,
+            position: Position {
+                token_balance: Amount::ZERO,
+                token_decimals: setup.token_decimals,
+                cost_basis: Usd::ZERO,
+                owns_quote: config.liquidity.is_some(),
+                quote_balance: deposit,
+                quote_decimals: setup.quote_decimals,
+                quote_price: Price::ONE,
+                realized_pnl: Usd::ZERO,
+            },
+            last: LastFills::default(),
+            last_price: None,
+            samples: Samples::new(setup.sample_interval, average_over),
+            turnover: Turnover::default(),
+            wallet,
+            swap_gas: (
+                swap_gas,
+                gas_paid(swap_gas, setup.costs.native_price_usd).unwrap_or(Usd::ZERO),
+            ),
+            costs: setup.costs.clone(),
+            config,
+        }
+    }
+
+    fn tick(&mut self, slot: Timestamp, row: PricePoint, tally: &mut Tally) {
+        let accepted = match self.accept(slot, row) {
+            Ok(accepted) => accepted,
+            Err(reason) => return tally.held(slot, reason, None, &self.position),
+        };
+        let facts = self.facts(slot, accepted);
+        match self.act(slot, &facts, tally) {
+            Ok(()) => {}
+            Err(Held(reason)) => tally.held(slot, reason, Some(accepted.price), &self.position),
+        }
+        self.last_price = Some((accepted.price, accepted.observed_at));
+    }
+
+    /// A row speaks for its price as long as a worker believes it, or until the next row is due.
+    fn accept(&self, slot: Timestamp, row: PricePoint) -> Result<AcceptedPrice, HoldReason> {
+        let config = &self.config.price;
+        let checked_at = if slot <= self.stands_for.after(row.at) {
+            slot.min(config.max_price_age.after(row.at))
+        } else {
+            slot
+        };
+        let answer = Ok(Observation {
+            source: SourceName::Recorded,
+            price_usd: row.price.decimal(),
+            observed_at: row.at,
+        });
+        let last = self.last_price.map(|(price, observed_at)| AcceptedPrice {
+            price,
+            source: SourceName::Recorded,
+            observed_at,
+        });
+        accept(&[answer], config, last, checked_at).map_err(|refused| refused.reason)
+    }
+
+    fn facts(&mut self, slot: Timestamp, accepted: AcceptedPrice) -> Facts {
+        let lookback = Lookback::of(&self.config, &self.last, accepted.observed_at);
+        let history = self
+            .samples
+            .observe(accepted.price, accepted.observed_at, lookback.high_since);
+        Facts {
+            now: slot,
+            started_at: self.started_at,
+            price: accepted.price,
+            previous_price: self.last.previous_price(self.last_price),
+            recent_high: history.high,
+            moving_average: history.average,
+            position: self.position,
+            last: self.last,
+            spent: self.turnover.spent(slot),
+        }
+    }
+
+    fn act(&mut self, slot: Timestamp, facts: &Facts, tally: &mut Tally) -> Result<(), Held> {
+        let plan = match limits::decide(&self.config, facts) {
+            Decision::Hold(reason) => return Err(Held(reason)),
+            Decision::Trade(plan) => plan,
+        };
+        let fair = fair_out(plan.side, plan.value, plan.price, &self.position)?;
+        let approved = self.approve(plan, fair)?;
+        let booked = self.settle(slot, &approved)?;
+        let lost = fair.saturating_sub(approved.amount_out_expected());
+        let fee = Fee {
+            pool: match plan.side {
+                Side::Buy => lost.value(self.position.token_decimals, plan.price, Rounding::Down)?,
+                Side::Sell => lost.value(
+                    self.position.quote_decimals,
+                    self.position.quote_price,
+                    Rounding::Down,
+                )?,
+            },
+            gas: self.swap_gas.1,
+        };
+        tally.traded(slot, &plan, &booked, fee);
+        Ok(())
+    }
+
+    /// Quote and limits, as the engine has them.
+    fn approve(&self, plan: Plan, fair: Amount) -> Result<ApprovedPlan, Held> {
+        let quote: Quote = self.costs.quote(fair).map_err(|error| {
+            Held(match error {
+                QuoteError::NoLiquidity(_) => HoldReason::NoLiquidity,
+                _ => HoldReason::QuoteMissing,
+            })
+        })?;
+        let job = Quoting {
+            position: &self.position,
+            limits: &self.config.limits,
+            pays_in_native: false,
+        };
+        let purse = Purse {
+            token_in: match plan.side {
+                Side::Buy => self.wallet.quote,
+                Side::Sell => self.wallet.token,
+            },
+            native: self.wallet.native,
+        };
+        let gas = (self.costs.fees(), self.costs.native_price_usd);
+        let quoted = quoted(job, &plan, &quote, purse, gas)?;
+        limits::approve(plan, &self.config, &quoted).map_err(Held)
+    }
+
+    /// The venue pays what it quoted, and the ledger books it.
+    fn settle(&mut self, slot: Timestamp, approved: &ApprovedPlan) -> Result<Filled, Held> {
+        let plan = approved.plan();
+        let (paid, received) = (plan.amount_in, approved.amount_out_expected());
+        let (base, quote) = match plan.side {
+            Side::Buy => (received, paid),
+            Side::Sell => (paid, received),
+        };
+        let unit = (self.position.quote_decimals, self.position.quote_price);
+        let fill = Fill::of(plan.side, base, quote, unit)?;
+        let booked = book(self.position, &fill)?;
+        self.wallet.settle(&fill, self.swap_gas.0)?;
+        self.turnover.add(slot, plan.side, plan.value)?;
+        self.position = booked.position;
+        self.last = self.last.filled(plan.reason, slot, plan.price);
+        let price = fill.price(self.position.token_decimals, plan.price);
+        Ok(Filled { fill, booked, price })
+    }
+}
+
+/// A trade that the venue has executed.
+#[derive(Debug)]
+pub(super) struct Filled {
+    pub(super) fill: Fill,
+    pub(super) booked: Booked,
+    /// USD per token that it comes to.
+    pub(super) price: Price,
+}
+
+impl Wallet {
+    /// The wallet, and what of it a job of mode liquidity begins with.
+    fn opened(setup: &Setup) -> (Self, Amount) {
+        let budget = setup
+            .config
+            .liquidity
+            .as_ref()
+            .map_or(Usd::ZERO, |rules| rules.budget_usd);
+        let deposit = budget.to_amount(setup.quote_decimals, Price::ONE, Rounding::Down);
+        let wallet = Self {
+            token: Amount::ZERO,
+            quote: setup.costs.wallet_usdc(),
+            native: setup.costs.wallet_native(),
+        };
+        (wallet, deposit.unwrap_or(Amount::ZERO))
+    }
+
+    fn settle(&mut self, fill: &Fill, gas: Amount) -> Result<(), MoneyError> {
+        let (token, quote) = match fill.side {
+            Side::Buy => (
+                self.token.checked_add(fill.base_amount)?,
+                self.quote.checked_sub(fill.quote_amount)?,
+            ),
+            Side::Sell => (
+                self.token.checked_sub(fill.base_amount)?,
+                self.quote.checked_add(fill.quote_amount)?,
+            ),
+        };
+        *self = Self {
+            token,
+            quote,
+            native: self.native.checked_sub(gas)?,
+        };
+        Ok(())
+    }
+}

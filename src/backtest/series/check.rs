@@ -1,0 +1,164 @@
+//! The first way through a file: what is wrong with it, and how far its rows are apart.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap},
+};
+
+use super::{CandleTime, NAMED_MAX, Problem, Problems, ReadOptions, within};
+use crate::{
+    backtest::{
+        PricePoint,
+        result::{Interval, SeriesSummary},
+    },
+    domain::{Timestamp, span::Span},
+};
+
+/// Different distances that are counted; a series with more has no spacing worth the name.
+const SPACINGS_MAX: usize = 1_024;
+
+/// Rows further apart than so many times the usual, in per cent, have a gap between them.
+const GAP_PCT: u64 = 150;
+
+#[derive(Default)]
+pub(super) struct Checks {
+    pub(super) bad: Problems,
+    duplicates: Problems,
+    rows: u64,
+    first: Option<Timestamp>,
+    last: Option<PricePoint>,
+    /// Milliseconds between two rows, and how often.
+    spacings: HashMap<u64, u64>,
+    /// The widest distances, each with its line and its beginning; the least of them on top.
+    widest: BinaryHeap<Reverse<(u64, u64, Timestamp)>>,
+}
+
+/// What the first way through found.
+pub(super) struct Checked {
+    pub(super) summary: SeriesSummary,
+    pub(super) shift: Span,
+}
+
+impl Checks {
+    /// Takes a row; what is wrong with its place.
+    pub(super) fn row(&mut self, line: u64, row: PricePoint, options: &ReadOptions) -> Result<(), String> {
+        if !within(row.at, options) {
+            return Ok(());
+        }
+        if let Some(last) = self.last {
+            if row.at < last.at {
+                return Err(format!(
+                    "{} comes after {}: out of order",
+                    shown(row.at),
+                    shown(last.at)
+                ));
+            }
+            if row.at == last.at {
+                self.duplicates.add(line, || {
+                    let other = if row.price == last.price {
+                        ""
+                    } else {
+                        " with another price"
+                    };
+                    format!("{} again{other}; the first row counts", shown(row.at))
+                });
+                return Ok(());
+            }
+            self.distance(line, last.at, row.at);
+        }
+        self.rows += 1;
+        self.first.get_or_insert(row.at);
+        self.last = Some(row);
+        Ok(())
+    }
+
+    fn distance(&mut self, line: u64, from: Timestamp, to: Timestamp) {
+        let millis = u64::try_from((to - from).num_milliseconds()).unwrap_or(0);
+        if self.spacings.len() < SPACINGS_MAX || self.spacings.contains_key(&millis) {
+            *self.spacings.entry(millis).or_default() += 1;
+        }
+        let narrowest = self.widest.peek().map_or(0, |Reverse((millis, ..))| *millis);
+        if self.widest.len() < NAMED_MAX || millis > narrowest {
+            self.widest.push(Reverse((millis, line, from)));
+            if self.widest.len() > NAMED_MAX {
+                self.widest.pop();
+            }
+        }
+    }
+
+    /// `None` without rows.
+    pub(super) fn finish(self, name: &str, candles: bool, options: &ReadOptions) -> Option<Checked> {
+        let (first, last) = (self.first?, self.last?.at);
+        let usual = self
+            .spacings
+            .iter()
+            .max_by_key(|(millis, count)| (**count, Reverse(**millis)));
+        let spacing = Span::from_millis(usual.map_or(0, |(millis, _)| *millis));
+        let gap_millis = usual.map_or(u64::MAX, |(millis, _)| millis.saturating_mul(GAP_PCT) / 100);
+        let mut gaps = Problems::default();
+        gaps.count = self
+            .spacings
+            .iter()
+            .filter(|(millis, _)| **millis > gap_millis)
+            .map(|(_, count)| count)
+            .sum();
+        let mut widest = self.widest.into_vec();
+        widest.retain(|Reverse((millis, ..))| *millis > gap_millis);
+        widest.sort();
+        let longest_gap = widest.first().map(|Reverse((millis, _, from))| Interval {
+            from: *from,
+            to: Span::from_millis(*millis).after(*from),
+        });
+        gaps.named = widest
+            .into_iter()
+            .map(|Reverse((millis, line, from))| Problem {
+                line,
+                what: format!(
+                    "{} after {}, usual is {spacing}",
+                    Span::from_millis(millis),
+                    shown(from)
+                ),
+            })
+            .collect();
+        let shift = if candles && options.candle_time == CandleTime::Open {
+            spacing
+        } else {
+            Span::ZERO
+        };
+        Some(Checked {
+            summary: SeriesSummary {
+                name: name.to_owned(),
+                rows: self.rows,
+                first: shift.after(first),
+                last: shift.after(last),
+                spacing,
+                candles,
+                gaps: gaps.count,
+                longest_gap: longest_gap.map(|gap| Interval {
+                    from: shift.after(gap.from),
+                    to: shift.after(gap.to),
+                }),
+                duplicates: self.duplicates.count,
+                skipped: self.bad.count,
+                warnings: warnings(&self.duplicates, &gaps, &self.bad),
+            },
+            shift,
+        })
+    }
+}
+
+fn warnings(duplicates: &Problems, gaps: &Problems, skipped: &Problems) -> Vec<String> {
+    [
+        (gaps, "gaps, the longest first"),
+        (duplicates, "rows of an instant that had one already"),
+        (skipped, "rows were left out"),
+    ]
+    .into_iter()
+    .filter(|(problems, _)| problems.count > 0)
+    .map(|(problems, what)| format!("{} {what}:{problems}", problems.count))
+    .collect()
+}
+
+fn shown(at: Timestamp) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
+}

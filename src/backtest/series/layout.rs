@@ -1,0 +1,218 @@
+//! Which columns of a file are time and price.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read},
+    path::Path,
+};
+
+use csv::ByteRecord;
+
+use super::{SeriesError, text};
+use crate::backtest::PricePoint;
+
+const TIME_NAMES: [&str; 12] = [
+    "time",
+    "timestamp",
+    "date",
+    "datetime",
+    "unix",
+    "open time",
+    "open_time",
+    "opentime",
+    "snapped_at",
+    "ts",
+    "date_time",
+    "t",
+];
+const CLOSE_TIME_NAMES: [&str; 3] = ["close time", "close_time", "closetime"];
+const PRICE_NAMES: [&str; 8] = [
+    "price",
+    "close",
+    "price_usd",
+    "priceusd",
+    "close_price",
+    "adj close",
+    "value",
+    "c",
+];
+const OPEN_NAMES: [&str; 3] = ["open", "o", "open_price"];
+
+/// A longer first line is no CSV of prices.
+const LINE_MAX: u64 = 64 * 1_024;
+
+/// Where to find what in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub(super) header: bool,
+    /// Rows are candles.
+    pub(super) candles: bool,
+    /// The time is a candle's end, by its column's name.
+    pub(super) closes: bool,
+    delimiter: u8,
+    time: usize,
+    price: usize,
+}
+
+impl Layout {
+    pub(super) fn detect(path: &Path) -> Result<Self, SeriesError> {
+        let unreadable = |source| SeriesError::Unreadable {
+            path: path.display().to_string(),
+            source,
+        };
+        let mut first = Vec::new();
+        let mut reader = BufReader::new(File::open(path).map_err(unreadable)?.take(LINE_MAX));
+        while first.iter().all(u8::is_ascii_whitespace) {
+            first.clear();
+            if reader.read_until(b'\n', &mut first).map_err(unreadable)? == 0 {
+                break;
+            }
+        }
+        Self::of(&first).map_err(|what| SeriesError::Columns {
+            path: path.display().to_string(),
+            what,
+        })
+    }
+
+    fn of(first: &[u8]) -> Result<Self, String> {
+        let count = |delimiter: u8| first.iter().filter(|byte| **byte == delimiter).count();
+        let delimiter = [b',', b';', b'\t']
+            .into_iter()
+            .rev()
+            .max_by_key(|delimiter| count(*delimiter))
+            .unwrap_or(b',');
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .delimiter(delimiter)
+            .trim(csv::Trim::All)
+            .from_reader(first);
+        let mut record = ByteRecord::new();
+        let read = reader
+            .read_byte_record(&mut record)
+            .map_err(|error| error.to_string())?;
+        if !read {
+            return Err("the file is empty".to_owned());
+        }
+        let layout = |header, candles, closes, time, price| Self {
+            header,
+            candles,
+            closes,
+            delimiter,
+            time,
+            price,
+        };
+        if record.get(0).is_some_and(|field| text::instant(field).is_some()) {
+            return match record.len() {
+                2 => Ok(layout(false, false, false, 0, 1)),
+                // Time, open, high, low, close, and whatever follows.
+                5.. => Ok(layout(false, true, false, 0, 4)),
+                columns => Err(format!("{columns} columns and no header")),
+            };
+        }
+        let names: Vec<String> = record.iter().map(plain).collect();
+        let find = |known: &[&str]| {
+            known
+                .iter()
+                .find_map(|known| names.iter().position(|name| name == known))
+        };
+        let (time, closes) = match (find(&TIME_NAMES), find(&CLOSE_TIME_NAMES)) {
+            (Some(time), _) => (Some(time), false),
+            (None, Some(time)) => (Some(time), true),
+            (None, None) => (None, false),
+        };
+        match (time, find(&PRICE_NAMES)) {
+            (Some(time), Some(price)) => {
+                let candles = find(&OPEN_NAMES).is_some();
+                Ok(layout(true, candles, closes, time, price))
+            }
+            _ => Err(format!("the first line has the columns {}", names.join(", "))),
+        }
+    }
+
+    pub(super) fn reader<R: Read>(&self, source: R) -> csv::Reader<R> {
+        csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(self.delimiter)
+            .buffer_capacity(1 << 18)
+            .from_reader(source)
+    }
+
+    pub(super) fn row(&self, record: &ByteRecord) -> Result<PricePoint, String> {
+        let field = |index: usize| {
+            let columns = record.len();
+            record.get(index).map(<[u8]>::trim_ascii).ok_or_else(|| {
+                format!(
+                    "{columns} columns, where {} are needed",
+                    self.time.max(self.price) + 1
+                )
+            })
+        };
+        let (time, price) = (field(self.time)?, field(self.price)?);
+        let at = text::instant(time).ok_or_else(|| {
+            format!(
+                "'{}' is no time: Unix seconds or milliseconds, or such as 2026-01-31T12:00:00Z",
+                text::shown(time)
+            )
+        })?;
+        Ok(PricePoint {
+            at,
+            price: text::price(price)?,
+        })
+    }
+}
+
+/// A column's name as it is compared: lower case, without quotes, units in brackets and a byte order mark.
+fn plain(name: &[u8]) -> String {
+    let name = String::from_utf8_lossy(name);
+    let name = name.trim_start_matches('\u{feff}').trim().trim_matches('"');
+    let name = name.split(['(', '[']).next().unwrap_or_default();
+    name.trim().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_found_by_name_or_by_place() {
+        for (line, header, candles, closes, time, price) in [
+            ("time,price\n", true, false, false, 0, 1),
+            ("\u{feff}Price;Timestamp\n", true, false, false, 1, 0),
+            (
+                "\"unix\",\"date\",\"symbol\",\"open\",\"high\",\"low\",\"close\"\n",
+                true,
+                true,
+                false,
+                1,
+                6,
+            ),
+            ("close_time\topen\tclose\n", true, true, true, 0, 2),
+            ("Date (UTC),Close (USD)\n", true, false, false, 0, 1),
+            ("1767225600,1.5", false, false, false, 0, 1),
+            ("2026-01-01T00:00:00Z,1,2,0.5,1.5,900\n", false, true, false, 0, 4),
+        ] {
+            let layout = Layout::of(line.as_bytes()).expect(line);
+            let found = (
+                layout.header,
+                layout.candles,
+                layout.closes,
+                layout.time,
+                layout.price,
+            );
+            assert_eq!(found, (header, candles, closes, time, price), "{line}");
+        }
+    }
+
+    #[test]
+    fn columns_that_nobody_can_tell_are_refused_with_what_is_there() {
+        for (line, said) in [
+            ("when,how much\n", "when, how much"),
+            ("1767225600,1,2\n", "3 columns and no header"),
+            ("", "empty"),
+        ] {
+            let error = Layout::of(line.as_bytes()).expect_err(line);
+            assert!(error.contains(said), "{error}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! A whole backtest: the run, the same money spent otherwise, and what was assumed.
+
+use super::{
+    Detail, Runner, Setup,
+    result::{BacktestResult, Comparison, Plan, SetupSummary, Summary},
+    series::{Series, SeriesError},
+};
+use crate::domain::{
+    Timestamp,
+    config::{AccumulateConfig, LimitsConfig},
+    job::JobMode,
+    span::Span,
+    units::{Rounding, Usd},
+};
+use rust_decimal::Decimal;
+
+/// More than any run spends, far below what the type holds.
+const ENOUGH_USD: i64 = 1_000_000_000_000;
+
+/// A plan that buys once does so for longer than any series.
+const ONCE: Span = Span::from_secs(100 * 365 * 86_400);
+
+const DAY: Span = Span::from_secs(86_400);
+
+/// Runs `setup` over `series`, and the same money as a lump sum and as equal DCA beside it.
+///
+/// # Errors
+/// [`SeriesError`] if the series cannot be read.
+pub fn backtest(setup: &Setup, detail: Detail, series: &impl Series) -> Result<BacktestResult, SeriesError> {
+    let mut setup = setup.clone();
+    setup.stands_for = setup.stands_for.max(series.summary().spacing);
+    let mut runner = Runner::new(&setup, detail);
+    series.each(&mut |row| runner.feed(row))?;
+    let outcome = runner.finish();
+    let comparisons = compare(&setup, &outcome.summary, series)?;
+    Ok(BacktestResult {
+        setup: SetupSummary {
+            mode: setup.mode,
+            assumptions: assumptions(&setup, series.summary().candles, series.summary().spacing),
+            config: setup.config,
+            costs: setup.costs,
+            token_decimals: setup.token_decimals,
+            quote_decimals: setup.quote_decimals,
+            sample_interval: setup.sample_interval,
+        },
+        series: series.summary().clone(),
+        summary: outcome.summary,
+        comparisons,
+        trades: outcome.trades,
+        points: outcome.points,
+        holds: outcome.holds,
+    })
+}
+
+/// The money of `summary` as a lump sum and as equal DCA: the very same machine with other rules.
+///
+/// # Errors
+/// [`SeriesError`] if the series cannot be read.
+pub fn compare(
+    setup: &Setup,
+    summary: &Summary,
+    series: &impl Series,
+) -> Result<Vec<Comparison>, SeriesError> {
+    let (Some(from), Some(to)) = (summary.from, summary.to) else {
+        return Ok(Vec::new());
+    };
+    let money = summary.money_in_usd;
+    if !money.is_positive() {
+        return Ok(Vec::new());
+    }
+    let dca = Regular::of(setup, from, to);
+    let parts = dca.parts(setup, from, to);
+    let once = Regular {
+        interval: Some(ONCE),
+        schedule: None,
+    };
+    let mut lump = Runner::new(&plain(setup, &once, money, 1), Detail::SUMMARY);
+    let mut equal = Runner::new(&plain(setup, &dca, money, parts), Detail::SUMMARY);
+    series.each(&mut |row| {
+        lump.feed(row);
+        equal.feed(row);
+    })?;
+    Ok([(Plan::LumpSum, lump), (Plan::EqualDca, equal)]
+        .into_iter()
+        .map(|(plan, runner)| Comparison {
+            plan,
+            summary: runner.finish().summary,
+        })
+        .collect())
+}
+
+/// When a plain DCA buys.
+struct Regular {
+    interval: Option<Span>,
+    schedule: Option<crate::domain::schedule::CronExpr>,
+}
+
+impl Regular {
+    /// As the job's own DCA; a job without one: daily, but at least ten times.
+    fn of(setup: &Setup, from: Timestamp, to: Timestamp) -> Self {
+        match &setup.config.accumulate {
+            Some(rules) => Self {
+                interval: rules.dca_interval,
+                schedule: rules.dca_schedule.clone(),
+            },
+            None => {
+                let tenth = u64::try_from((to - from).num_milliseconds() / 10).unwrap_or(0);
+                Self {
+                    interval: Some(DAY.min(Span::from_millis(tenth.max(1)))),
+                    schedule: None,
+                }
+            }
+        }
+    }
+
+    /// How many slots buy between the first and the last.
+    fn parts(&self, setup: &Setup, from: Timestamp, to: Timestamp) -> u32 {
+        let schedule = &setup.config.schedule;
+        let just_before = Span::from_millis(1);
+        let mut count = 0_u32;
+        // The first part of an interval is bought at once, that of a schedule at its first instant.
+        let mut due = match (&self.schedule, self.interval) {
+            (Some(cron), _) => cron.next_after(schedule.timezone, just_before.before(from)),
+            (None, _) => Some(from),
+        };
+        while let Some(slot) = due.and_then(|due| {
+            schedule
+                .cron
+                .next_after(schedule.timezone, just_before.before(due))
+        }) && slot <= to
+        {
+            count = count.saturating_add(1);
+            due = match (&self.schedule, self.interval) {
+                (Some(cron), _) => cron.next_after(schedule.timezone, slot),
+                // An interval of nothing is due at the very next slot.
+                (None, Some(interval)) => Some(interval.max(Span::from_millis(2)).after(slot)),
+                (None, None) => None,
+            };
+        }
+        count.max(1)
+    }
+}
+
+/// A job that does nothing but buy `parts` equal parts of `money`.
+fn plain(setup: &Setup, regular: &Regular, money: Usd, parts: u32) -> Setup {
+    let part = money.decimal().checked_div(parts.into());
+    let part = part.map_or(money, |part| Usd::rounded(part, Rounding::Down));
+    let mut plain = setup.clone();
+    plain.mode = JobMode::Accumulate;
+    plain.costs.wallet_usd = Decimal::from(ENOUGH_USD);
+    plain.config.liquidity = None;
+    plain.config.accumulate = Some(AccumulateConfig {
+        dca_amount_usd: part,
+        dca_interval: regular.interval,
+        dca_schedule: regular.schedule.clone(),
+        max_accumulation_usd: usd(ENOUGH_USD),
+        dip_buy_threshold_pct: Decimal::ZERO,
+        take_profit_pct: Decimal::ZERO,
+        ..AccumulateConfig::default()
+    });
+    plain.config.limits = LimitsConfig {
+        min_trade_usd: Usd::rounded(Decimal::new(1, 6), Rounding::Up),
+        max_position_usd: Usd::ZERO,
+        max_trades_per_hour: 0,
+        max_daily_spend_usd: Usd::ZERO,
+        ..plain.config.limits
+    };
+    plain
+}
+
+fn usd(dollars: i64) -> Usd {
+    Usd::rounded(Decimal::from(dollars), Rounding::Down)
+}
+
+/// What a series leaves open, and how it was treated.
+fn assumptions(setup: &Setup, candles: bool, spacing: Span) -> Vec<String> {
+    let (config, costs) = (&setup.config, &setup.costs);
+    let mut said = vec![
+        if candles {
+            "Inside a candle nothing happens: its close is the price, known at the candle's end and standing until \
+             the next one ends; highs and lows neither trigger nor fill anything."
+                .to_owned()
+        } else {
+            "A row is the price from its time on, until the next row.".to_owned()
+        },
+        format!(
+            "A trade fills within its slot, at the price it was decided on less {} bps pool fee and {} bps slippage; \
+             each swap pays gas. Nothing fails on paper, so no pause after failures occurs.",
+            costs.fee_bps, costs.slippage_bps
+        ),
+        format!(
+            "The wallet begins with {} USDC and {} native coin, and belongs to this job alone; USDC is one dollar.",
+            costs.wallet_usd, costs.native
+        ),
+    ];
+    if spacing > config.price.max_price_age {
+        said.push(format!(
+            "Rows are {spacing} apart, which is longer than price.max_price_age = {}: each stands until the next is due.",
+            config.price.max_price_age
+        ));
+    }
+    if config.price.sources.len() > 1 {
+        said.push(
+            "The series is the only source: price.sources are not compared with each other.".to_owned(),
+        );
+    }
+    if !config.schedule.jitter.is_zero() {
+        said.push("Slots start on time: schedule.jitter is not applied.".to_owned());
+    }
+    said
+}

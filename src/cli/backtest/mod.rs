@@ -1,0 +1,191 @@
+//! `backtest`: a job's rules over a file of prices. No database, no network.
+
+mod table;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::{CliError, ModeArg, Out};
+use crate::{
+    backtest::{
+        Detail, Setup, backtest,
+        result::TradeLine,
+        series::{CandleTime, CsvSeries, ReadOptions, parse_instant},
+    },
+    config::{JobLayers, Settings, build_job_config},
+    domain::{
+        Timestamp,
+        config::JobConfig,
+        decision::{Reason, Side},
+        job::JobMode,
+        units::{Price, TOKEN_DECIMALS_MAX, Usd},
+    },
+};
+
+#[derive(Debug, Args)]
+pub(super) struct BacktestArgs {
+    /// CSV of time and price, or of candles: the columns are found by their names, time in seconds, milliseconds or
+    /// ISO 8601
+    #[arg(long, value_name = "FILE")]
+    prices: PathBuf,
+    /// Job configuration
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set one key of the configuration, such as accumulate.dca_amount_usd=25
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// What the job is for [default: the mode whose keys are given]
+    #[arg(long, value_enum)]
+    mode: Option<ModeArg>,
+    /// Leave out what is before this date or time
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    from: Option<Timestamp>,
+    /// Leave out what is after this date or time
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    to: Option<Timestamp>,
+    /// Which instant of a candle its time is
+    #[arg(long, value_enum, default_value_t = CandleTimeArg::Open)]
+    candle_time: CandleTimeArg,
+    /// Leave out rows that cannot be used, instead of refusing the file
+    #[arg(long)]
+    skip_bad: bool,
+    /// Digits of one whole token
+    #[arg(long, default_value_t = 18, value_parser = clap::value_parser!(u8).range(0..=i64::from(TOKEN_DECIMALS_MAX)))]
+    decimals: u8,
+    /// Write every trade to this CSV file
+    #[arg(long, value_name = "FILE")]
+    trades: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CandleTimeArg {
+    /// Its beginning, as exchanges write it
+    Open,
+    /// Its end
+    Close,
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    parse_instant(text)
+        .ok_or_else(|| "write a date or time such as 2026-01-31 or 2026-01-31T12:00:00Z".to_owned())
+}
+
+pub(super) fn run(settings: &Settings, out: Out, args: &BacktestArgs) -> Result<(), CliError> {
+    let setup = setup(settings, args)?;
+    let series = open(args)?;
+    let result =
+        backtest(&setup, Detail::REPORT, &series).map_err(|error| CliError::Usage(error.to_string()))?;
+    if let Some(path) = &args.trades {
+        write_trades(path, &result.trades, &setup)?;
+        out.remark(&format!(
+            "{} trades written to {}",
+            result.trades.len(),
+            path.display()
+        ));
+    }
+    out.show(&result, table::render)
+}
+
+fn open(args: &BacktestArgs) -> Result<CsvSeries, CliError> {
+    let options = ReadOptions {
+        from: args.from,
+        to: args.to,
+        candle_time: match args.candle_time {
+            CandleTimeArg::Open => CandleTime::Open,
+            CandleTimeArg::Close => CandleTime::Close,
+        },
+        skip_bad: args.skip_bad,
+    };
+    CsvSeries::open(&args.prices, options).map_err(|error| CliError::Usage(format!("--prices: {error}")))
+}
+
+/// The configuration as `start` would build it, and this installation's paper venue.
+fn setup(settings: &Settings, args: &BacktestArgs) -> Result<Setup, CliError> {
+    let mode = mode(args)?;
+    let layers = JobLayers::new(&settings.defaults, mode)
+        .file(args.config.as_deref())?
+        .assignments(&args.set)?;
+    let config = build_job_config(&JobConfig::for_mode(mode), mode, &layers)?;
+    settings.paper.validate().map_err(CliError::Config)?;
+    Ok(Setup {
+        token_decimals: args.decimals,
+        sample_interval: settings.trading.sample_interval,
+        ..Setup::new(mode, config, settings.paper.clone())
+    })
+}
+
+/// The mode that was asked for, else the one whose section file or flags have.
+fn mode(args: &BacktestArgs) -> Result<JobMode, CliError> {
+    if let Some(mode) = args.mode {
+        return Ok(mode.into());
+    }
+    let given = JobLayers::of_job()
+        .file(args.config.as_deref())?
+        .assignments(&args.set)?;
+    match (given.sets("accumulate."), given.sets("liquidity.")) {
+        (true, false) => Ok(JobMode::Accumulate),
+        (false, true) => Ok(JobMode::Liquidity),
+        _ => Err(CliError::Usage(
+            "a backtest needs --mode accumulate or --mode liquidity, or a configuration of one of them"
+                .to_owned(),
+        )),
+    }
+}
+
+/// A trade as the CSV has it. Amounts are in whole tokens, exact.
+#[derive(serde::Serialize)]
+struct CsvTrade {
+    time: Timestamp,
+    side: Side,
+    reason: Reason,
+    price_usd: Price,
+    fill_price_usd: Price,
+    base_amount: String,
+    quote_amount: String,
+    quote_usd: Usd,
+    fee_usd: Usd,
+    gas_usd: Usd,
+    realized_pnl_usd: Usd,
+    position: String,
+    cost_basis_usd: Usd,
+    average_cost_usd: Option<Price>,
+}
+
+impl CsvTrade {
+    fn of(trade: &TradeLine, setup: &Setup) -> Self {
+        Self {
+            time: trade.at,
+            side: trade.side,
+            reason: trade.reason,
+            price_usd: trade.price,
+            fill_price_usd: trade.fill_price,
+            base_amount: trade.base_amount.to_whole(setup.token_decimals),
+            quote_amount: trade.quote_amount.to_whole(setup.quote_decimals),
+            quote_usd: trade.quote_usd,
+            fee_usd: trade.fee_usd,
+            gas_usd: trade.gas_usd,
+            realized_pnl_usd: trade.realized_usd,
+            position: trade.token_balance.to_whole(setup.token_decimals),
+            cost_basis_usd: trade.cost_basis,
+            average_cost_usd: trade.average_cost,
+        }
+    }
+}
+
+fn write_trades(path: &Path, trades: &[TradeLine], setup: &Setup) -> Result<(), CliError> {
+    let write = || -> Result<(), csv::Error> {
+        let mut writer = csv::Writer::from_path(path)?;
+        for trade in trades {
+            writer.serialize(CsvTrade::of(trade, setup))?;
+        }
+        writer.flush()?;
+        Ok(())
+    };
+    write().map_err(|error| {
+        CliError::Usage(format!(
+            "--trades {}: {error}; give a file that can be written",
+            path.display()
+        ))
+    })
+}

@@ -1,0 +1,58 @@
+//! Jobs as they were read last, so that a row that has not changed is neither sent nor parsed again.
+//!
+//! The database is asked every time; it leaves out what the caller has in just this version. Losing all of this
+//! changes nothing but the time a tick takes.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::jobs::Job;
+use crate::domain::Timestamp;
+
+/// Jobs remembered at most, some kilobytes each. Beyond them any other is forgotten.
+const JOBS_MAX: usize = 20_000;
+
+/// Which version of a row: the transaction that wrote it, and when that began. A transaction's number alone comes
+/// again after four billion, or in a database that was restored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RowVersion {
+    pub(super) by: String,
+    pub(super) at: Timestamp,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) version: RowVersion,
+    pub(super) job: Arc<Job>,
+}
+
+/// What one process remembers.
+#[derive(Debug, Default)]
+pub struct JobMemory {
+    jobs: Mutex<HashMap<i64, Known>>,
+}
+
+impl JobMemory {
+    /// What is known of these jobs, in their order.
+    pub(super) fn recall(&self, ids: &[i64]) -> Vec<Option<Known>> {
+        let jobs = self.jobs();
+        ids.iter().map(|id| jobs.get(id).cloned()).collect()
+    }
+
+    pub(super) fn keep(&self, version: RowVersion, job: Arc<Job>) {
+        let mut jobs = self.jobs();
+        let id = job.id.0;
+        if jobs.len() >= JOBS_MAX && !jobs.contains_key(&id) {
+            let any = jobs.keys().next().copied();
+            any.and_then(|any| jobs.remove(&any));
+        }
+        jobs.insert(id, Known { version, job });
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, HashMap<i64, Known>> {
+        // Each entry is whole after any panic.
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
