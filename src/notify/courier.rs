@@ -8,7 +8,7 @@ use tokio::{sync::Notify, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::{Notice, Receiver, Sender, settings::NotifySettings};
+use super::{Failed, Notice, Receiver, Sender, settings::NotifySettings};
 use crate::{
     domain::{notice::EventChoice, span::Span},
     failpoint,
@@ -33,6 +33,8 @@ const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(300);
 /// How long a message on its way may take after the process was told to stop.
 const GRACE: Duration = Duration::from_secs(2);
+/// A statement that takes longer is given up: its connection may be dead without knowing.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Most events handed out by one statement.
 const BATCH: i64 = 500;
 
@@ -44,7 +46,7 @@ struct Courier {
     lease: Span,
 }
 
-/// Delivers until `stop`. Without receivers it only gives up what waits for receivers that nobody has any more.
+/// Delivers until `stop`. Without receivers, or if it is not to deliver, it only gives up what waits for receivers that nobody has any more.
 pub async fn run(pool: PgPool, settings: NotifySettings, stop: CancellationToken) {
     let sender = match Sender::new(settings.timeout) {
         Ok(sender) => sender,
@@ -62,7 +64,11 @@ pub async fn run(pool: PgPool, settings: NotifySettings, stop: CancellationToken
     });
     let mut tasks = JoinSet::new();
     let mut bells = Vec::new();
-    let receivers = settings.receivers();
+    let receivers = if settings.deliver {
+        settings.receivers()
+    } else {
+        Vec::new()
+    };
     for receiver in &receivers {
         let bell = Arc::new(Notify::new());
         bells.push(bell.clone());
@@ -80,7 +86,11 @@ impl Courier {
         let mut outage = Outage::new("notifications: database");
         let (mut listener, mut next_sign) = (None, Instant::now());
         while !stop.is_cancelled() {
-            let pause = match self.round(&registrations, &mut next_sign).await {
+            let round = tokio::select! {
+                () = stop.cancelled() => break,
+                round = timely(self.round(&registrations, &mut next_sign)) => round,
+            };
+            let pause = match round {
                 Ok(events) => {
                     outage.recovered();
                     if events > 0 {
@@ -141,16 +151,20 @@ impl Courier {
                 stop.cancelled().await;
                 tokio::time::sleep(GRACE).await;
             };
+            let step = async {
+                match self.step(receiver, &mut said).await {
+                    Ok(true) => None,
+                    Ok(false) => Some(self.pause(receiver).await),
+                    // The task that hands out says that the database is away.
+                    Err(_) => Some(PAUSE_BROKEN),
+                }
+            };
             let pause = tokio::select! {
                 // It may have arrived: whoever comes next sends it again, with the same id.
                 () = patience => break,
-                sent = self.step(receiver, &mut said) => match sent {
-                    Ok(true) => continue,
-                    Ok(false) => self.pause(receiver).await,
-                    // The task that hands out says that the database is away.
-                    Err(_) => PAUSE_BROKEN,
-                },
+                pause = step => pause,
             };
+            let Some(pause) = pause else { continue };
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(pause) => {}
@@ -160,7 +174,13 @@ impl Courier {
     }
 
     async fn pause(&self, receiver: &Receiver) -> Duration {
-        match deliveries::next_due(&self.pool, &receiver.name, self.give_up_after).await {
+        match timely(deliveries::next_due(
+            &self.pool,
+            &receiver.name,
+            self.give_up_after,
+        ))
+        .await
+        {
             Ok(due) => due.unwrap_or(POLL).clamp(PAUSE_MIN, POLL),
             Err(_) => PAUSE_BROKEN,
         }
@@ -169,51 +189,25 @@ impl Courier {
     /// Sends the next message, if there is one and it is this receiver's turn. `false`: there was none.
     async fn step(&self, receiver: &Receiver, said: &mut bool) -> Result<bool, StoreError> {
         let claim = deliveries::claim(&self.pool, &receiver.name, self.lease, self.give_up_after);
-        let Some(claimed) = claim.await? else {
+        let Some(claimed) = timely(claim).await? else {
             return Ok(false);
         };
         let (outbox, attempt) = (claimed.outbox, claimed.attempt);
-        let sent = self.send(receiver, claimed).await;
-        let outcome = match sent {
+        let outcome = match self.send(receiver, claimed).await {
             Ok(()) => {
                 failpoint::reach(failpoint::NOTIFIED);
-                let since =
-                    deliveries::delivered(&self.pool, outbox, &receiver.name, receiver.min_interval).await?;
-                if let Some(after) = since {
+                let note = deliveries::delivered(&self.pool, outbox, &receiver.name, receiver.min_interval);
+                let since = timely(note).await?;
+                if let Some(after) = since.filter(|_| *said) {
                     let after = after.num_seconds();
                     info!(receiver = receiver.name, "takes messages again after {after} s");
-                    *said = false;
                 }
+                *said = false;
                 "delivered"
             }
             Err(failed) => {
-                let backoff = backoff(attempt);
-                let down = if failed.receiver_is_down {
-                    backoff
-                } else {
-                    Duration::ZERO
-                };
-                let quiet_for = failed.quiet_for.unwrap_or(down).max(receiver.min_interval.std());
-                if !*said {
-                    warn!(
-                        receiver = receiver.name,
-                        error = failed.error,
-                        "does not take a message; trying on"
-                    );
-                    *said = true;
-                }
-                let failure = Failure {
-                    outbox,
-                    receiver: &receiver.name,
-                    attempt,
-                    error: &failed.error,
-                    retry_after: failed.quiet_for.unwrap_or(backoff),
-                    quiet_for,
-                };
-                match deliveries::failed(&self.pool, &failure, self.give_up_after).await? {
-                    Noted::GivenUp => "given_up",
-                    Noted::Again | Noted::Raced => "failed",
-                }
+                Self::say(receiver, &failed, attempt, said);
+                self.note(receiver, &failed, (outbox, attempt)).await?
             }
         };
         counter!(metric::NOTIFICATIONS, "receiver" => receiver.name.clone(), "outcome" => outcome)
@@ -221,10 +215,58 @@ impl Courier {
         Ok(true)
     }
 
-    async fn send(&self, receiver: &Receiver, claimed: Claimed) -> Result<(), super::Failed> {
+    /// An outage is said once, and so is each message that is refused.
+    fn say(receiver: &Receiver, failed: &Failed, attempt: u32, said: &mut bool) {
+        let (receiver, error) = (&receiver.name, &failed.error);
+        if failed.receiver_is_down && !*said {
+            warn!(receiver, error, "does not take messages; trying on");
+            *said = true;
+        } else if !failed.receiver_is_down && attempt == 1 {
+            warn!(
+                receiver,
+                error, "refuses a message; trying on, and others pass it"
+            );
+        }
+    }
+
+    async fn note(
+        &self,
+        receiver: &Receiver,
+        failed: &Failed,
+        (outbox, attempt): (i64, u32),
+    ) -> Result<&'static str, StoreError> {
+        let backoff = backoff(attempt);
+        // Who wants to be asked again at once is asked again soon.
+        let wish = failed.quiet_for.map(|wish| wish.max(RETRY_FIRST));
+        let down = if failed.receiver_is_down {
+            backoff
+        } else {
+            Duration::ZERO
+        };
+        let failure = Failure {
+            outbox,
+            receiver: &receiver.name,
+            attempt,
+            error: &failed.error,
+            retry_after: wish.unwrap_or(backoff),
+            quiet_for: wish.unwrap_or(down).max(receiver.min_interval.std()),
+        };
+        let noted = timely(deliveries::failed(&self.pool, &failure, self.give_up_after)).await?;
+        Ok(match noted {
+            Noted::GivenUp => "given_up",
+            Noted::Again | Noted::Raced => "failed",
+        })
+    }
+
+    async fn send(&self, receiver: &Receiver, claimed: Claimed) -> Result<(), Failed> {
         let notice = Notice::of(&receiver.name, claimed);
         self.sender.send(receiver, &notice).await
     }
+}
+
+async fn timely<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let late = Err(StoreError::Database(sqlx::Error::PoolTimedOut));
+    tokio::time::timeout(PATIENCE, work).await.unwrap_or(late)
 }
 
 fn registration(receiver: &Receiver) -> Registration {

@@ -20,6 +20,8 @@ const TELEGRAM: &str = "https://api.telegram.org";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NotifySettings {
+    /// Whether a scheduler or daemon with these settings delivers.
+    pub deliver: bool,
     /// A message that no receiver took for this long is given up, 1m to 30d.
     pub give_up_after: Span,
     /// Longest wait for a receiver's answer, 100ms to 1m.
@@ -31,6 +33,7 @@ pub struct NotifySettings {
 impl Default for NotifySettings {
     fn default() -> Self {
         Self {
+            deliver: true,
             give_up_after: Span::from_secs(24 * 3_600),
             timeout: Span::from_secs(10),
             receivers: BTreeMap::new(),

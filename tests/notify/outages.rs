@@ -147,6 +147,29 @@ async fn a_receiver_that_wants_to_be_left_alone_is_left_alone_for_as_long_as_it_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_wants_to_be_asked_at_once_is_not_asked_in_a_loop() {
+    let world = World::new().await;
+    let inbox = Inbox::answering(|place, _| {
+        if place < 2 {
+            Answer::Status(503, Some("0"), String::new())
+        } else {
+            Answer::Ok
+        }
+    })
+    .await;
+    let courier = Courier::start(world.pool(), &settings(json!({ "hook": webhook(&inbox) })));
+    world.until_registered(1).await;
+    let job = world.job(Value::Null).await;
+    world.filled(job).await;
+    let received = inbox.until(3).await;
+    for pair in received.windows(2) {
+        let apart = pair[1].at - pair[0].at;
+        assert!(apart >= Duration::from_millis(950), "{apart:?}");
+    }
+    courier.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_chat_gets_messages_faster_than_its_limit_however_many_processes_there_are() {
     let (world, inbox) = (World::new().await, Inbox::start().await);
     let settings = settings(json!({ "chat": {

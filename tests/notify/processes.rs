@@ -169,3 +169,25 @@ async fn a_receiver_that_hangs_keeps_no_trade_waiting_and_a_real_trade_reaches_t
         "{body}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_tells_nobody_of_its_invented_trades() {
+    let inbox = Inbox::start().await;
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("lgi-mm.toml"), hook("hook", &inbox)).expect("settings");
+    let demo = Command::new(env!("CARGO_BIN_EXE_lgi-mm"))
+        .args(["demo", "--for", "8s", "--json"])
+        .env_remove("DATABASE_URL")
+        .current_dir(dir.path())
+        .output()
+        .expect("our own program");
+    let said = String::from_utf8_lossy(&demo.stdout);
+    assert!(
+        demo.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&demo.stderr)
+    );
+    let summary: Value = serde_json::from_str(&said).expect("JSON");
+    assert!(summary["trades"]["DCA"].as_u64().unwrap_or_default() > 0, "{summary}");
+    assert_eq!(inbox.received().len(), 0);
+}
