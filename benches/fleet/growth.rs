@@ -1,4 +1,5 @@
-//! Growth: the same ticks where much has happened: 100,000 jobs, 10 million runs of holds, a million trades.
+//! Growth: the same ticks where much has happened: 100,000 jobs, 10 million runs of holds, a million trades, and a day of
+//! price samples, one a minute, for every job that is due.
 
 use std::time::Instant;
 
@@ -31,6 +32,7 @@ pub async fn run(postgres: &Postgres, plan: &Plan, report: &mut Report) {
     let bytes = fleet::count(&pool, "SELECT pg_database_size(current_database()) / 1048576").await;
     report.figure("growth", "database with the long history", as_f64(bytes), "MiB");
     eprintln!("    (written in {:.0} s)", begun.elapsed().as_secs_f64());
+    unknown_highs(postgres, report, &pool).await;
     measure(postgres, plan, report, &pool, "100,000 jobs, long history").await;
     pool.close().await;
     postgres.drop("fleet").await;
@@ -57,6 +59,22 @@ async fn measure(postgres: &Postgres, plan: &Plan, report: &mut Report, pool: &P
         format!("claiming and queueing a due job: {what}"),
         claims,
         "us",
+    );
+}
+
+/// One round in which every job has to read its whole window of samples.
+async fn unknown_highs(postgres: &Postgres, report: &mut Report, pool: &PgPool) {
+    let forget = "UPDATE job_slots SET sample_high = NULL, sample_high_at = NULL, sample_high_since = NULL, sample_high_config = NULL";
+    let processes = Processes::start(&postgres.url("fleet"), 1);
+    fleet::round(pool, DUE).await;
+    sqlx::query(forget).execute(pool).await.expect("nothing is known");
+    let rate = as_f64(DUE) / fleet::round(pool, DUE).await.as_secs_f64();
+    processes.stop().await;
+    report.figure(
+        "growth",
+        "hold ticks: the same, each reading a day of samples",
+        rate,
+        "/s",
     );
 }
 
@@ -114,6 +132,17 @@ async fn history(pool: &PgPool, plan: &Plan) {
         .execute(&mut *connection)
         .await
         .expect("triggers");
+    // Prices below what is generated now, so that the highest is a new one.
+    let samples = "INSERT INTO price_samples (chain, token, series, bucket, price, observed_at)
+                   SELECT s.chain, s.token, s.series, t.at, 1.5 + (n % 97) * 0.001, t.at
+                   FROM (SELECT DISTINCT chain, token, series FROM price_samples) s, generate_series(1, $1) n,
+                        LATERAL (SELECT date_trunc('minute', now()) - n * interval '1 minute' AS at) t
+                   ON CONFLICT DO NOTHING";
+    sqlx::query(samples)
+        .bind(plan.samples_each)
+        .execute(&mut *connection)
+        .await
+        .expect("samples");
     // What the past recorded is counted where each slot is.
     let counted = "UPDATE job_slots SET slots_recorded = slots_recorded + $1";
     let slots = plan.many_ticks / plan.many_jobs * 10;

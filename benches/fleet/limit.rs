@@ -146,6 +146,10 @@ async fn same(tx: &mut PgConnection, jobs: &[i64]) {
         .bind(vec![rust_decimal::Decimal::TWO; jobs.len()])
         .bind(vec![now; jobs.len()])
         .bind(vec![rust_decimal::Decimal::TWO; jobs.len()])
+        .bind(vec![rust_decimal::Decimal::TWO; jobs.len()])
+        .bind(vec![now; jobs.len()])
+        .bind(vec![now; jobs.len()])
+        .bind(vec![1_i32; jobs.len()])
         .fetch_all(&mut *tx)
         .await
         .expect("holds");

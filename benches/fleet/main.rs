@@ -45,6 +45,8 @@ pub struct Plan {
     pub many_ticks: i64,
     /// Trades in its history.
     pub many_trades: i64,
+    /// Price samples of each job that is due, one a minute.
+    pub samples_each: i64,
 }
 
 impl Plan {
@@ -61,6 +63,7 @@ impl Plan {
                 many_jobs: 20_000,
                 many_ticks: 200_000,
                 many_trades: 20_000,
+                samples_each: 144,
             };
         }
         Self {
@@ -73,6 +76,7 @@ impl Plan {
             many_jobs: 100_000,
             many_ticks: 10_000_000,
             many_trades: 1_000_000,
+            samples_each: 1_440,
         }
     }
 

@@ -139,7 +139,11 @@ impl Engine {
             let config = &tick.job.config.price;
             let last = last_accepted(&tick, config.sources.first().copied());
             match accept(&answers, config, last, now) {
-                Ok(accepted) => priced.push(Priced { tick, accepted }),
+                Ok(accepted) => priced.push(Priced {
+                    tick,
+                    accepted,
+                    sample_high: None,
+                }),
                 Err(refused) => holds.push(hold(&tick, refused.reason, Some(refused.detail))),
             }
         }
@@ -180,8 +184,9 @@ impl Engine {
         let windows: Vec<Window> = priced.iter().map(window).collect();
         let histories = samples::observe(&self.pool, &windows, self.settings.sample_interval).await?;
         let mut plans = Vec::new();
-        for (priced, history) in priced.into_iter().zip(histories) {
-            let facts = facts(&priced, &history);
+        for (mut priced, observed) in priced.into_iter().zip(histories) {
+            priced.sample_high = observed.sample_high;
+            let facts = facts(&priced, &observed.history);
             match decision(&priced.tick, &facts) {
                 Decision::Hold(reason) => holds.push(hold_on(&priced, &facts, reason, None)),
                 Decision::Trade(plan) => plans.push((priced, facts, plan)),
@@ -221,8 +226,7 @@ impl Engine {
             job,
             slot: priced.tick.slot,
             approved,
-            seen: (priced.accepted.price, priced.accepted.observed_at),
-            recent_high: Some(facts.recent_high),
+            seen: priced.seen(facts),
             expires_at: self.settings.plan_lifetime.after(priced.tick.now),
         };
         match trades::freeze(&self.pool, &new).await? {

@@ -12,8 +12,8 @@ use crate::{
     },
     prices::series,
     store::{
-        samples::Window,
-        ticks::{Hold, TickJob},
+        samples::{SampleHigh, Window},
+        ticks::{Hold, SlotSeen, TickJob},
     },
 };
 
@@ -21,6 +21,19 @@ use crate::{
 pub(super) struct Priced {
     pub(super) tick: TickJob,
     pub(super) accepted: AcceptedPrice,
+    /// The highest sample, once the samples were looked at.
+    pub(super) sample_high: Option<SampleHigh>,
+}
+
+impl Priced {
+    pub(super) fn seen(&self, facts: &Facts) -> SlotSeen {
+        let config_version = self.tick.job.config_version;
+        SlotSeen {
+            price: (self.accepted.price, self.accepted.observed_at),
+            recent_high: Some(facts.recent_high),
+            sample_high: self.sample_high.map(|high| (high, config_version)),
+        }
+    }
 }
 
 /// What keeps a job from being looked at any further.
@@ -72,6 +85,7 @@ pub(super) fn window(priced: &Priced) -> Window {
         observed_at: now,
         high_since: lookback.high_since,
         average_over: lookback.average_over,
+        known: priced.tick.known_high,
     }
 }
 
@@ -117,13 +131,16 @@ pub(super) fn hold(tick: &TickJob, reason: HoldReason, detail: Option<String>) -
         detail,
         price: None,
         recent_high: None,
+        sample_high: None,
     }
 }
 
 pub(super) fn hold_on(priced: &Priced, facts: &Facts, reason: HoldReason, detail: Option<String>) -> Hold {
+    let seen = priced.seen(facts);
     Hold {
-        price: Some((priced.accepted.price, priced.accepted.observed_at)),
-        recent_high: Some(facts.recent_high),
+        price: Some(seen.price),
+        recent_high: seen.recent_high,
+        sample_high: seen.sample_high,
         ..hold(&priced.tick, reason, detail)
     }
 }

@@ -16,13 +16,16 @@ use super::{
 /// Marks our rows among those of other apalis backends on the same tables.
 const STORAGE: &str = "GroupBackend";
 
+/// Rows of removed workers are looked for at every so many beats.
+const REMOVED_EVERY: u64 = 10;
+
 /// Renews the lease until aborted. Tells `first_beat` when the worker is registered.
 pub(super) async fn run(core: Arc<Core>, first_beat: Arc<Notify>) {
     let mut outage = Outage::of("renew the lease", &core.config.name, core.config.heartbeat);
     let mut ticks = tokio::time::interval(core.config.heartbeat);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut renewed = None::<Instant>;
-    loop {
+    for beat in 0_u64.. {
         ticks.tick().await;
         // One tick is the limit: the next connection may do better than one that does not answer.
         while let Err(error) = renew(&core).await {
@@ -34,7 +37,7 @@ pub(super) async fn run(core: Arc<Core>, first_beat: Arc<Notify>) {
         } else {
             first_beat.notify_one();
         }
-        if let Err(error) = hand_over(&core).await {
+        if let Err(error) = hand_over(&core, beat.is_multiple_of(REMOVED_EVERY)).await {
             tracing::debug!(queue = %core.config.name, %error, "cannot look for lost workers at this beat");
         }
     }
@@ -67,18 +70,14 @@ async fn renew(core: &Core) -> Result<(), QueryError> {
     Ok(())
 }
 
-/// Puts the tasks of silent workers back. A task that was there when its process died may be what killed
-/// it, so each is alone from now on.
-async fn hand_over(core: &Core) -> Result<(), QueryError> {
-    let lease = core.config.lease.as_secs_f64();
-    let lost = answered(
-        sqlx::query(
-            "WITH lost AS (
-                 SELECT j.id
-                 FROM apalis.jobs j
-                 WHERE j.lock_by IS NOT NULL AND j.job_type = $1 AND j.status IN ('Queued', 'Running')
-                   AND NOT EXISTS (SELECT FROM apalis.workers w
-                                   WHERE w.id = j.lock_by AND w.last_seen >= now() - make_interval(secs => $2))
+/// Puts the rows back that the source names. A task that was there when its process died may be what killed it, so each
+/// is alone from now on.
+macro_rules! put_back {
+    ($lost:literal) => {
+        concat!(
+            "WITH lost AS (SELECT j.id ",
+            $lost,
+            " AND j.job_type = $1 AND j.status IN ('Queued', 'Running')
                  LIMIT 1000
                  FOR UPDATE OF j SKIP LOCKED
              )
@@ -90,14 +89,37 @@ async fn hand_over(core: &Core) -> Result<(), QueryError> {
                  lock_by = NULL,
                  lock_at = NULL
              FROM lost
-             WHERE j.id = lost.id",
+             WHERE j.id = lost.id"
         )
-        .bind(&core.config.name)
-        .bind(lease)
-        .execute(&core.lifeline),
-    )
-    .await?
-    .rows_affected();
+    };
+}
+
+/// Rows of workers without a sign of life.
+const OF_SILENT: &str = put_back!(
+    "FROM apalis.workers w JOIN apalis.jobs j ON j.lock_by = w.id
+     WHERE w.worker_type = $1 AND w.last_seen < now() - make_interval(secs => $2)"
+);
+
+/// Rows of workers that were given up and removed at the very moment they claimed. Reads all that is held.
+const OF_REMOVED: &str = put_back!(
+    "FROM apalis.jobs j
+     WHERE j.lock_by IS NOT NULL AND make_interval(secs => $2) > '0'
+       AND NOT EXISTS (SELECT FROM apalis.workers w WHERE w.id = j.lock_by)"
+);
+
+/// Puts the tasks of lost workers back.
+async fn hand_over(core: &Core, removed_too: bool) -> Result<(), QueryError> {
+    let lease = core.config.lease.as_secs_f64();
+    let mut lost = 0;
+    for (sql, wanted) in [(OF_SILENT, true), (OF_REMOVED, removed_too)] {
+        if wanted {
+            let put_back = sqlx::query(sql)
+                .bind(&core.config.name)
+                .bind(lease)
+                .execute(&core.lifeline);
+            lost += answered(put_back).await?.rows_affected();
+        }
+    }
     if lost > 0 {
         tracing::warn!(queue = %core.config.name, lost, "handed over tasks of a worker that stopped without a word");
         answered(announce(&core.lifeline, &core.config.name)).await?;

@@ -32,6 +32,65 @@ pub struct Window {
     pub high_since: Timestamp,
     /// Length of the moving average's window; zero = not wanted.
     pub average_over: Span,
+    /// What an earlier look at this window found.
+    pub known: Option<KnownHigh>,
+}
+
+/// The highest stored sample of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SampleHigh {
+    /// Its price.
+    pub price: Price,
+    /// Its instant; of several the newest.
+    pub at: Timestamp,
+    /// Where the window began.
+    pub since: Timestamp,
+}
+
+/// A [`SampleHigh`] and how far it had looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownHigh {
+    /// What was found.
+    pub high: SampleHigh,
+    /// The end of the window it was found in.
+    pub until: Timestamp,
+}
+
+impl Window {
+    /// What is known and still the highest of all up to where it was looked: it is inside the window, which begins no
+    /// earlier than the one it was found in.
+    fn known_inside(&self) -> Option<KnownHigh> {
+        self.known
+            .filter(|known| known.high.since <= self.high_since && self.high_since <= known.high.at)
+    }
+
+    /// From where on samples have to be read.
+    fn look_from(&self, interval: Span) -> Timestamp {
+        self.known_inside().map_or(self.high_since, |known| {
+            // A sample is written with the tick that observed it; one that takes two intervals to be seen is late.
+            let overlapped = interval.before(interval.before(known.until));
+            overlapped.max(self.high_since)
+        })
+    }
+
+    fn highest(&self, read: Option<(Price, Timestamp)>) -> Option<SampleHigh> {
+        let known = self.known_inside().map(|known| (known.high.price, known.high.at));
+        let (price, at) = known.into_iter().chain(read).max()?;
+        Some(SampleHigh {
+            price,
+            at,
+            since: self.high_since,
+        })
+    }
+}
+
+/// What a look back found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observed {
+    /// What the rules are told.
+    pub history: History,
+    /// What the next look back may start from.
+    pub sample_high: Option<SampleHigh>,
 }
 
 /// Keeps one sample a window and bucket (the first one seen stays), and looks back. One statement for all.
@@ -40,11 +99,11 @@ pub struct Window {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn observe(pool: &PgPool, windows: &[Window], interval: Span) -> Result<Vec<History>, StoreError> {
+pub async fn observe(pool: &PgPool, windows: &[Window], interval: Span) -> Result<Vec<Observed>, StoreError> {
     if windows.is_empty() {
         return Ok(Vec::new());
     }
-    let columns = Columns::of(windows);
+    let columns = Columns::of(windows, interval);
     let rows = sqlx::query_file!(
         "src/store/sql/samples_observe.sql",
         &columns.chain,
@@ -52,7 +111,7 @@ pub async fn observe(pool: &PgPool, windows: &[Window], interval: Span) -> Resul
         &columns.series,
         &columns.price,
         &columns.observed_at,
-        &columns.high_since,
+        &columns.look_from,
         &columns.average_secs,
         interval.std().as_secs_f64(),
         LONGEST_SHARE,
@@ -69,10 +128,12 @@ pub async fn observe(pool: &PgPool, windows: &[Window], interval: Span) -> Resul
         .iter()
         .zip(rows)
         .map(|(window, row)| {
-            let stored = row
+            let read = row
                 .high
                 .map(|value| price("price_samples.price", value))
-                .transpose()?;
+                .transpose()?
+                .zip(row.high_at);
+            let sample_high = window.highest(read);
             let average = match (row.weighted, row.held_micros) {
                 (Some(weighted), Some(held)) if held > 0 => MovingAverage::of(
                     price_micros("price_samples.price", &weighted)?,
@@ -81,10 +142,11 @@ pub async fn observe(pool: &PgPool, windows: &[Window], interval: Span) -> Resul
                 ),
                 _ => None,
             };
-            Ok(History {
-                high: stored.map_or(window.price, |stored| stored.max(window.price)),
+            let history = History {
+                high: sample_high.map_or(window.price, |high| high.price.max(window.price)),
                 average,
-            })
+            };
+            Ok(Observed { history, sample_high })
         })
         .collect()
 }
@@ -96,12 +158,12 @@ struct Columns {
     series: Vec<String>,
     price: Vec<rust_decimal::Decimal>,
     observed_at: Vec<Timestamp>,
-    high_since: Vec<Timestamp>,
+    look_from: Vec<Timestamp>,
     average_secs: Vec<f64>,
 }
 
 impl Columns {
-    fn of(windows: &[Window]) -> Self {
+    fn of(windows: &[Window], interval: Span) -> Self {
         let mut columns = Self::default();
         for window in windows {
             columns.chain.push(window.chain.clone());
@@ -109,7 +171,7 @@ impl Columns {
             columns.series.push(window.series.clone());
             columns.price.push(window.price.decimal());
             columns.observed_at.push(window.observed_at);
-            columns.high_since.push(window.high_since);
+            columns.look_from.push(window.look_from(interval));
             columns.average_secs.push(window.average_over.std().as_secs_f64());
         }
         columns

@@ -10,6 +10,7 @@ use super::{
     jobs::{Job, JobRow},
     memory::{JobMemory, RowVersion},
     numeric::{price, unsigned, usd_cut},
+    samples::{KnownHigh, SampleHigh},
 };
 use crate::domain::{
     Timestamp,
@@ -44,6 +45,8 @@ pub struct TickJob {
     pub open_trade: Option<i64>,
     /// The price the tick before accepted.
     pub last_price: Option<(Price, Timestamp)>,
+    /// The highest sample that the tick before saw, under the same configuration.
+    pub known_high: Option<KnownHigh>,
     /// What was traded lately.
     pub spent: Spent,
 }
@@ -60,6 +63,10 @@ struct TickRow {
     open_trade: Option<i64>,
     last_price: Option<Decimal>,
     last_price_at: Option<Timestamp>,
+    sample_high: Option<Decimal>,
+    sample_high_at: Option<Timestamp>,
+    sample_high_since: Option<Timestamp>,
+    sample_high_config: Option<i32>,
     trades_last_hour: i64,
     buys_today: Decimal,
     volume_today: Decimal,
@@ -121,12 +128,34 @@ pub async fn load(pool: &PgPool, memory: &JobMemory, ticks: &[Tick]) -> Result<V
         .collect()
 }
 
+impl TickRow {
+    fn known_high(&self, config_version: i32) -> Result<Option<KnownHigh>, StoreError> {
+        let (Some(value), Some(at), Some(since), Some(until)) = (
+            self.sample_high,
+            self.sample_high_at,
+            self.sample_high_since,
+            self.last_price_at,
+        ) else {
+            return Ok(None);
+        };
+        let high = SampleHigh {
+            price: price("job_slots.sample_high", value)?,
+            at,
+            since,
+        };
+        // Another configuration may look at other prices.
+        let same = self.sample_high_config == Some(config_version);
+        Ok(same.then_some(KnownHigh { high, until }))
+    }
+}
+
 impl TickJob {
     fn of(row: TickRow, job: Job) -> Result<Self, StoreError> {
         let last_price = row
             .last_price
             .map(|value| price("job_slots.last_price", value))
             .transpose()?;
+        let known_high = row.known_high(job.config_version)?;
         Ok(Self {
             slot: row.slot,
             now: row.now,
@@ -135,6 +164,7 @@ impl TickJob {
             trade_of_slot: row.trade_of_slot,
             open_trade: row.open_trade,
             last_price: last_price.zip(row.last_price_at),
+            known_high,
             spent: Spent {
                 trades_last_hour: unsigned("trades.count", row.trades_last_hour)?,
                 buys_today: usd_cut(row.buys_today),
@@ -157,6 +187,19 @@ pub struct Hold {
     pub price: Option<(Price, Timestamp)>,
     /// The recent high the rules saw.
     pub recent_high: Option<Price>,
+    /// What the next look back may start from, with the configuration it was found under; belongs to `price`.
+    pub sample_high: Option<(SampleHigh, i32)>,
+}
+
+/// What a slot that a trade takes was decided on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlotSeen {
+    /// The accepted price and its instant.
+    pub price: (Price, Timestamp),
+    /// The recent high the rules saw.
+    pub recent_high: Option<Price>,
+    /// As in a [`Hold`].
+    pub sample_high: Option<(SampleHigh, i32)>,
 }
 
 /// Records holds, all in one statement. The answer names the jobs whose slot was new; a slot that was
@@ -181,6 +224,23 @@ pub async fn record_holds(pool: &PgPool, holds: &[Hold]) -> Result<Vec<JobId>, S
         .iter()
         .map(|hold| hold.recent_high.map(Price::decimal))
         .collect();
+    let sample = |hold: &Hold| hold.sample_high;
+    let sample_highs: Vec<Option<Decimal>> = holds
+        .iter()
+        .map(|hold| sample(hold).map(|(high, _)| high.price.decimal()))
+        .collect();
+    let sample_highs_at: Vec<Option<Timestamp>> = holds
+        .iter()
+        .map(|hold| sample(hold).map(|(high, _)| high.at))
+        .collect();
+    let sample_highs_since: Vec<Option<Timestamp>> = holds
+        .iter()
+        .map(|hold| sample(hold).map(|(high, _)| high.since))
+        .collect();
+    let sample_configs: Vec<Option<i32>> = holds
+        .iter()
+        .map(|hold| sample(hold).map(|(_, config)| config))
+        .collect();
     let fresh = sqlx::query_file_scalar!(
         "src/store/sql/ticks_record_holds.sql",
         &jobs,
@@ -190,6 +250,10 @@ pub async fn record_holds(pool: &PgPool, holds: &[Hold]) -> Result<Vec<JobId>, S
         &prices as &[Option<Decimal>],
         &prices_at as &[Option<Timestamp>],
         &highs as &[Option<Decimal>],
+        &sample_highs as &[Option<Decimal>],
+        &sample_highs_at as &[Option<Timestamp>],
+        &sample_highs_since as &[Option<Timestamp>],
+        &sample_configs as &[Option<i32>],
     )
     .fetch_all(pool)
     .await?;
@@ -200,21 +264,26 @@ pub async fn record_holds(pool: &PgPool, holds: &[Hold]) -> Result<Vec<JobId>, S
 pub(super) async fn take_slot(
     connection: &mut PgConnection,
     tick: Tick,
-    seen: (Price, Timestamp),
-    recent_high: Option<Price>,
+    seen: &SlotSeen,
 ) -> Result<bool, StoreError> {
+    let high = seen.sample_high.map(|(high, _)| high);
     let taken = sqlx::query!(
         "UPDATE job_slots
          SET last_slot = $2, slots_recorded = slots_recorded + 1, last_price = $3, last_price_at = $4,
              recent_high = coalesce($5, recent_high), run_reason = NULL, run_first_slot = NULL,
+             sample_high = $6, sample_high_at = $7, sample_high_since = $8, sample_high_config = $9,
              open_slot = CASE WHEN open_slot > $2 THEN open_slot END,
              open_since = CASE WHEN open_slot > $2 THEN open_since END
          WHERE job_id = $1 AND (last_slot IS NULL OR last_slot < $2)",
         tick.job.0,
         tick.slot,
-        seen.0.decimal(),
-        seen.1,
-        recent_high.map(Price::decimal),
+        seen.price.0.decimal(),
+        seen.price.1,
+        seen.recent_high.map(Price::decimal),
+        high.map(|high| high.price.decimal()),
+        high.map(|high| high.at),
+        high.map(|high| high.since),
+        seen.sample_high.map(|(_, config)| config),
     )
     .execute(connection)
     .await?;

@@ -8,7 +8,7 @@ use super::{
     jobs::Job,
     numeric::{amount, hash, price, unsigned, usd, word},
     signers,
-    ticks::{self, Tick},
+    ticks::{self, SlotSeen, Tick},
 };
 use crate::{
     domain::{
@@ -32,10 +32,8 @@ pub struct NewTrade<'a> {
     pub slot: Timestamp,
     /// What to do.
     pub approved: ApprovedPlan,
-    /// The price the rules saw, and its instant.
-    pub seen: (Price, Timestamp),
-    /// The recent high the rules saw.
-    pub recent_high: Option<Price>,
+    /// What the rules saw.
+    pub seen: SlotSeen,
     /// If no nonce is bound by then, the plan is given up.
     pub expires_at: Timestamp,
 }
@@ -74,7 +72,7 @@ pub async fn freeze(pool: &PgPool, new: &NewTrade<'_>) -> Result<Frozen, StoreEr
     if unchanged.is_none() {
         return Ok(Frozen::JobChanged);
     }
-    if !ticks::take_slot(&mut tx, tick, new.seen, new.recent_high).await? {
+    if !ticks::take_slot(&mut tx, tick, &new.seen).await? {
         drop(tx);
         return Ok(Frozen::Already(by_slot(pool, tick).await?));
     }

@@ -227,6 +227,7 @@ async fn a_hold_that_waited_for_another_tick_does_not_extend_a_run_from_before_i
         detail: None,
         price: None,
         recent_high: None,
+        sample_high: None,
     };
     let record = async |hold: Hold| ticks::record_holds(&world.pool, &[hold]).await.expect("recorded");
     record(hold(1, HoldReason::PriceMissing)).await;
@@ -239,6 +240,10 @@ async fn a_hold_that_waited_for_another_tick_does_not_extend_a_run_from_before_i
         .bind([None::<rust_decimal::Decimal>].as_slice())
         .bind([None::<chrono::DateTime<chrono::Utc>>].as_slice())
         .bind([None::<rust_decimal::Decimal>].as_slice())
+        .bind([None::<rust_decimal::Decimal>].as_slice())
+        .bind([None::<chrono::DateTime<chrono::Utc>>].as_slice())
+        .bind([None::<chrono::DateTime<chrono::Utc>>].as_slice())
+        .bind([None::<i32>].as_slice())
         .execute(&mut *first)
         .await
         .expect("recorded");

@@ -271,3 +271,24 @@ async fn a_claim_whose_answer_was_lost_is_given_back_by_the_living_worker_itself
     assert_eq!(runs.len(), 1);
     assert_eq!(runs[0].attempt, 1, "the claim that nobody saw burned none");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_removed_worker_claimed_at_its_last_moment_is_handed_over() {
+    let (pool, journal) = (db().await, Journal::default());
+    let worker = Worker::noting(&pool, quick("tick"), &journal);
+    until_number(&pool, SOON, "SELECT count(*) FROM apalis.workers", 1).await;
+    query(
+        &pool,
+        "INSERT INTO apalis.jobs (id, job_type, job, status, attempts, lock_by, lock_at)
+         VALUES ('orphan', 'tick', '{\"n\": 1}', 'Running', 1, 'nobody any more', now())",
+    )
+    .await;
+    until_number(&pool, SOON, "SELECT count(*) FROM apalis.jobs", 0).await;
+    worker.stop().await;
+    let runs = journal.runs();
+    assert_eq!(runs.len(), 1);
+    assert_eq!(
+        runs[0].attempt, 2,
+        "the claim that its worker did not live to see counts"
+    );
+}

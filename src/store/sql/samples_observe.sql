@@ -4,7 +4,7 @@
 WITH input AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::numeric[], $5::timestamptz[],
                          $6::timestamptz[], $7::float8[])
-        WITH ORDINALITY AS i (chain, token, series, price, observed_at, high_since, average_secs, position)
+        WITH ORDINALITY AS i (chain, token, series, price, observed_at, look_from, average_secs, position)
 ), kept AS (
     INSERT INTO price_samples (chain, token, series, bucket, price, observed_at)
     SELECT DISTINCT ON (chain, token, series, 4)
@@ -13,16 +13,18 @@ WITH input AS (
     ORDER BY chain, token, series, 4, observed_at
     ON CONFLICT DO NOTHING
 )
-SELECT high.price AS high,
+SELECT high.price AS "high?",
+       high.observed_at AS "high_at?",
        -- Sums, exact; one function of the domain divides them, here and in a backtest.
        mean.weighted::text AS weighted,
        (mean.secs * 1000000)::bigint AS held_micros
 FROM input i
 LEFT JOIN LATERAL (
-    SELECT max(s.price) AS price FROM price_samples s
+    SELECT s.price, s.observed_at FROM price_samples s
     WHERE s.chain = i.chain AND s.token = i.token AND s.series = i.series
-      AND s.bucket >= i.high_since - make_interval(secs => $8) AND s.observed_at >= i.high_since
+      AND s.bucket >= i.look_from - make_interval(secs => $8) AND s.observed_at >= i.look_from
       AND s.observed_at <= i.observed_at
+    ORDER BY s.price DESC, s.observed_at DESC LIMIT 1
 ) high ON true
 LEFT JOIN LATERAL (
     SELECT sum(price * held) AS weighted, sum(held) AS secs

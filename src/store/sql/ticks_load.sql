@@ -49,6 +49,10 @@ SELECT
      ORDER BY t.id LIMIT 1) AS open_trade,
     s.last_price,
     s.last_price_at,
+    s.sample_high,
+    s.sample_high_at,
+    s.sample_high_since,
+    s.sample_high_config,
     spent.trades_last_hour,
     spent.buys_today::numeric AS buys_today,
     spent.volume_today::numeric AS volume_today

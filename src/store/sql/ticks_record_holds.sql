@@ -3,8 +3,9 @@
 -- is taken from the fence, since a run that another tick began while this one waited is not visible here.
 WITH input AS (
     SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::numeric[],
-                         $6::timestamptz[], $7::numeric[])
-        AS i (job_id, slot, reason, detail, price, price_at, recent_high)
+                         $6::timestamptz[], $7::numeric[], $8::numeric[], $9::timestamptz[], $10::timestamptz[],
+                         $11::int[])
+        AS i (job_id, slot, reason, detail, price, price_at, recent_high, high, high_at, high_since, high_config)
 ), fenced AS (
     UPDATE job_slots s
     SET last_slot = i.slot,
@@ -14,6 +15,11 @@ WITH input AS (
         last_price = coalesce(i.price, s.last_price),
         last_price_at = coalesce(i.price_at, s.last_price_at),
         recent_high = coalesce(i.recent_high, s.recent_high),
+        -- Belongs to last_price_at: up to there it is the highest.
+        sample_high = CASE WHEN i.price IS NULL THEN s.sample_high ELSE i.high END,
+        sample_high_at = CASE WHEN i.price IS NULL THEN s.sample_high_at ELSE i.high_at END,
+        sample_high_since = CASE WHEN i.price IS NULL THEN s.sample_high_since ELSE i.high_since END,
+        sample_high_config = CASE WHEN i.price IS NULL THEN s.sample_high_config ELSE i.high_config END,
         -- A manual tick between two slots leaves the scheduled one open.
         open_slot = CASE WHEN s.open_slot > i.slot THEN s.open_slot END,
         open_since = CASE WHEN s.open_slot > i.slot THEN s.open_since END
