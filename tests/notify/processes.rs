@@ -188,6 +188,9 @@ async fn the_demo_tells_nobody_of_its_invented_trades() {
         String::from_utf8_lossy(&demo.stderr)
     );
     let summary: Value = serde_json::from_str(&said).expect("JSON");
-    assert!(summary["trades"]["DCA"].as_u64().unwrap_or_default() > 0, "{summary}");
+    assert!(
+        summary["trades"]["DCA"].as_u64().unwrap_or_default() > 0,
+        "{summary}"
+    );
     assert_eq!(inbox.received().len(), 0);
 }

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fmt::Write, time::Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use lgi_mm::{
     domain::{decision::HoldReason, job::JobId, units::Price},
-    store::ticks::{Hold, Tick, record_holds},
+    store::{
+        samples::SampleHigh,
+        ticks::{Hold, Tick, record_holds},
+    },
 };
 use sqlx::PgPool;
 
@@ -64,6 +67,14 @@ async fn tick(pool: &PgPool, slots: i64, from: DateTime<Utc>, reason: impl Fn(i6
                 detail: Some("the next one is due in 3h 12m".to_owned()),
                 price: Some((price, at)),
                 recent_high: Some(price),
+                sample_high: Some((
+                    SampleHigh {
+                        price,
+                        at,
+                        since: from,
+                    },
+                    1,
+                )),
             })
             .collect();
         let recorded = record_holds(pool, &holds).await.expect("recorded");
