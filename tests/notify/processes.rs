@@ -170,6 +170,79 @@ async fn a_receiver_that_hangs_keeps_no_trade_waiting_and_a_real_trade_reaches_t
     );
 }
 
+/// Reads a page of metrics until it has this line.
+async fn until_scraped(port: u16, line: &str) {
+    let (begun, url) = (Instant::now(), format!("http://127.0.0.1:{port}/metrics"));
+    loop {
+        let page = match reqwest::get(&url).await {
+            Ok(page) => page.text().await.unwrap_or_default(),
+            Err(_) => String::new(),
+        };
+        if page.lines().any(|found| found.starts_with(line)) {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "never: {line}\n{page}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_and_log_say_once_that_a_receiver_is_down_and_once_that_it_is_back() {
+    let world = World::new().await;
+    let inbox = Inbox::answering(|place, _| match place {
+        0..3 => Answer::Status(500, None, String::new()),
+        _ => Answer::Ok,
+    })
+    .await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = port.local_addr().expect("an address");
+    drop(port);
+    // An event that nobody wants to be told of waits for nobody.
+    world.event(None, "signer.halted", serde_json::json!({})).await;
+    let run = |receivers: &str, log: &str| {
+        std::fs::write(dir.path().join("lgi-mm.toml"), receivers).expect("settings");
+        let process = Command::new(env!("CARGO_BIN_EXE_lgi-mm"))
+            .arg("scheduler")
+            .env("DATABASE_URL", &world.db.url)
+            .env("LGI_MM__METRICS__LISTEN", address.to_string())
+            .env("LGI_MM__METRICS__CENSUS_EVERY", "1s")
+            .env_remove("RUST_LOG")
+            .current_dir(dir.path())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(dir.path().join(log)).expect("a log"))
+            .spawn();
+        Service(process.expect("our own program"))
+    };
+    let nobody = run("", "log");
+    until_scraped(address.port(), "lgi_mm_outbox_pending 0").await;
+    drop(nobody);
+
+    let _scheduler = run(&hook("hook", &inbox), "log");
+    world.until_registered(1).await;
+    let job = world.job(Value::Null).await;
+    world.filled(job).await;
+    until_scraped(address.port(), "lgi_mm_outbox_pending 1").await;
+    until_scraped(
+        address.port(),
+        "lgi_mm_notifications_total{receiver=\"hook\",outcome=\"failed\"} 3",
+    )
+    .await;
+    until_scraped(
+        address.port(),
+        "lgi_mm_notifications_total{receiver=\"hook\",outcome=\"delivered\"} 1",
+    )
+    .await;
+    until_scraped(address.port(), "lgi_mm_outbox_pending 0").await;
+    let log = std::fs::read_to_string(dir.path().join("log")).expect("a log");
+    let said = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+    assert_eq!(
+        (said("does not take messages"), said("takes messages again")),
+        (1, 1),
+        "{log}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_tells_nobody_of_its_invented_trades() {
     let inbox = Inbox::start().await;
