@@ -10,7 +10,7 @@ pub const ALL: &str = "all";
 
 /// Which events somebody is told of. Written as a list of names: `["all"]` is all, `[]` is none.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+#[serde(try_from = "Names", into = "Vec<String>")]
 pub enum EventChoice {
     /// Each.
     #[default]
@@ -21,13 +21,33 @@ pub enum EventChoice {
 
 /// Which receivers are told. Written as a list of names: `["all"]` is all, `[]` is none.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+#[serde(try_from = "Names", into = "Vec<String>")]
 pub enum ReceiverChoice {
     /// Each.
     #[default]
     All,
     /// These, whether any process has them or not.
     Only(Vec<String>),
+}
+
+/// One name may stand without brackets.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "write a list of names, such as [\"all\"] or [\"trade.failed\"]"
+)]
+enum Names {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl From<Names> for Vec<String> {
+    fn from(names: Names) -> Self {
+        match names {
+            Names::One(name) => vec![name],
+            Names::Many(names) => names,
+        }
+    }
 }
 
 /// A list that says nothing useful.
@@ -55,6 +75,22 @@ pub enum InvalidChoice {
 pub fn is_receiver_name(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     (1..=32).contains(&name.len()) && name.chars().all(fits) && name != ALL
+}
+
+impl TryFrom<Names> for EventChoice {
+    type Error = InvalidChoice;
+
+    fn try_from(names: Names) -> Result<Self, Self::Error> {
+        Vec::from(names).try_into()
+    }
+}
+
+impl TryFrom<Names> for ReceiverChoice {
+    type Error = InvalidChoice;
+
+    fn try_from(names: Names) -> Result<Self, Self::Error> {
+        Vec::from(names).try_into()
+    }
 }
 
 /// `None` for all; else what each name means.
@@ -130,6 +166,24 @@ mod tests {
         for names in [vec!["all"], vec![], vec!["trade.failed", "job.error"]] {
             let choice = events(&names).expect("known names");
             assert_eq!(Vec::<String>::from(choice), names);
+        }
+    }
+
+    #[test]
+    fn one_name_needs_no_brackets_and_no_number_is_a_name() {
+        let read = |value| serde_json::from_value::<EventChoice>(value).map_err(|error| error.to_string());
+        assert_eq!(read(serde_json::json!("all")), Ok(EventChoice::All));
+        assert_eq!(
+            read(serde_json::json!("job.error")),
+            Ok(EventChoice::Only(vec![Event::JobError]))
+        );
+        for wrong in [
+            serde_json::json!(7),
+            serde_json::json!([7]),
+            serde_json::json!({}),
+        ] {
+            let said = read(wrong).expect_err("no name");
+            assert!(said.contains("a list of names"), "{said}");
         }
     }
 
