@@ -33,6 +33,11 @@ chaos-shallow trades="100":
 bench-live:
     bash -c 'source scripts/lib.sh && ensure_postgres && ensure_contracts && SQLX_OFFLINE=true cargo bench --profile dev --bench live'
 
+# How tables grow with so many ticks; the figures of docs/retention.md
+[group('check')]
+growth ticks="1000000":
+    LGI_MM_GROWTH={{ ticks }} scripts/test --test retention growth -- --nocapture --ignored
+
 # Everything a change must pass
 [group('check')]
 ci:

@@ -5,6 +5,9 @@ pub const POINTS: [&str; 10] = [
     "frozen", "signed", "recorded", "sent", "noted", "bumped", "filling", "filled", "failing", "failed",
 ];
 
+/// Between a message that its receiver took and the note of that.
+pub const NOTIFIED: &str = "notified";
+
 /// Names the place to die at, such as `sent`, or `sent@3` for the third time it is reached.
 pub const VARIABLE: &str = "LGI_MM_FAILPOINT";
 

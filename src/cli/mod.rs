@@ -11,9 +11,11 @@ mod health;
 mod lifecycle;
 mod list;
 mod live;
+mod notify;
 mod out;
 mod paper;
 mod prices;
+mod prune;
 mod reconcile;
 mod replay;
 mod services;
@@ -50,7 +52,7 @@ Exit codes:
   4  refused: the job's status does not allow it, or it exists already
   5  the database cannot be used
   6  doctor or health found something that needs mending
-  7  a price source or venue cannot be used
+  7  a price source, a venue or a receiver of messages cannot be used
 
 A token is an address, a job number as `list` shows it (#7 is only ever a number), or a ticker that only one job has.
 With --json, results are JSON on standard output and errors are {\"error\":{\"code\",\"message\"}} on standard error.
@@ -107,12 +109,17 @@ enum Command {
     Worker(services::WorkerArgs),
     /// Bring the database up to date
     Migrate,
+    /// Take away old ticks, samples, events and tasks, as the settings say; services do it by themselves
+    Prune(prune::PruneArgs),
     /// Run a command with DATABASE_URL set to this installation's database, such as `lgi-mm db psql`
     Db(services::DbArgs),
     /// Find what is wrong with this installation and say how to mend it
     Doctor,
     /// Ask a running service whether it is ready, for health checks
     Health(health::HealthArgs),
+    /// Who is told of trades and failures, and whether messages arrive
+    #[command(subcommand)]
+    Notify(notify::NotifyCommand),
     /// Compare positions and nonces with the chain, and repair what evidence allows
     Reconcile(reconcile::ReconcileArgs),
     /// Keys of live jobs, encrypted
@@ -223,9 +230,11 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         Command::Scheduler(args) => services::scheduler(&settings, out, &args).await,
         Command::Worker(args) => services::worker(settings, &args).await,
         Command::Migrate => services::migrate(&settings, out).await,
+        Command::Prune(args) => prune::run(&settings, out, &args).await,
         Command::Db(args) => services::db(&settings, &args).await,
         Command::Doctor => doctor::run(&settings, out).await,
         Command::Health(args) => health::run(&settings, out, &args).await,
+        Command::Notify(command) => notify::run(&settings, out, &command).await,
         Command::Reconcile(args) => reconcile::run(&settings, out, &args).await,
         Command::Wallet(command) => wallet::run(&settings, out, &command),
         Command::Paper(command) => paper::run(&settings, out, &command).await,

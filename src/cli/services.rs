@@ -12,11 +12,13 @@ use super::{CliError, Out, live, world::World};
 use crate::{
     config::{PASSWORD_VARIABLE, Settings, UNSAFE_KEY_VARIABLE},
     engine::Engine,
+    notify,
     ports::Chain,
     queue::{
         self, handlers, scheduler,
         tasks::{SETTLES, SettleTask, TICKS, TickTask},
     },
+    retention,
     telemetry::{self, Served},
 };
 
@@ -120,7 +122,9 @@ pub(super) async fn scheduler(settings: &Settings, out: Out, args: &SchedulerArg
     let stop = stop_on_signal()?;
     args.child.watch(&stop);
     let metrics = serve_metrics(settings, &world, &stop);
+    let beside = beside(settings, &world, &stop);
     scheduler::run(world.pool.clone(), settings.scheduler(), stop.clone()).await;
+    let _ = beside.await;
     ended(metrics).await
 }
 
@@ -156,9 +160,11 @@ pub(super) async fn daemon(settings: &Settings) -> Result<(), CliError> {
         settings.scheduler(),
         stop.clone(),
     ));
+    let beside = beside(settings, &world, &stop);
     let worked = work(settings, &world, engine, &stop).await;
     stop.cancel();
     let _ = scheduling.await;
+    let _ = beside.await;
     worked?;
     info!("daemon stopped");
     ended(metrics).await
@@ -227,6 +233,16 @@ pub(super) fn stop_on_signal() -> Result<CancellationToken, CliError> {
         }
     });
     Ok(stop)
+}
+
+/// What schedulers and daemons do beside their work, and nothing waits for: telling receivers, and taking away what
+/// is old.
+fn beside(settings: &Settings, world: &World, stop: &CancellationToken) -> tokio::task::JoinHandle<()> {
+    let telling = notify::run(world.pool.clone(), settings.notify.clone(), stop.clone());
+    let pruning = retention::run(world.pool.clone(), settings.retention.clone(), stop.clone());
+    tokio::spawn(async move {
+        let _ = tokio::join!(tokio::spawn(telling), tokio::spawn(pruning));
+    })
 }
 
 type Metrics = Option<tokio::task::JoinHandle<std::io::Result<()>>>;

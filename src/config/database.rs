@@ -1,11 +1,11 @@
 //! Which database, and the password that opens it.
 
-use std::{fmt, fs, path::Path};
+use std::{fs, path::Path};
 
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::span::Span;
+use crate::domain::{secret::Secret, span::Span};
 
 /// `[database]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,21 +32,6 @@ impl Default for DatabaseSettings {
             pool_max: 20,
             connect_timeout: Span::from_secs(30),
         }
-    }
-}
-
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_empty() {
-            "Secret(empty)"
-        } else {
-            "Secret(..)"
-        })
     }
 }
 

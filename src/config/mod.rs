@@ -22,13 +22,16 @@ use crate::{
     chain::{ChainKeys, WalletKeys},
     domain::{chains::CHAINS, config::InvalidConfig, span::Span},
     engine::EngineSettings,
+    notify::NotifySettings,
     paper::PaperSettings,
     prices::DexscreenerSettings,
     queue::{QueueConfig, scheduler::SchedulerSettings},
+    retention::RetentionSettings,
     telemetry::{CensusSettings, LogFormat},
 };
 
-pub use database::{DatabaseSettings, PasswordError, Secret};
+pub use crate::domain::secret::Secret;
+pub use database::{DatabaseSettings, PasswordError};
 pub use job::{JobLayers, build_job_config, known_job_keys};
 pub use layers::{Layer, LayerError};
 pub use live::{PASSWORD_VARIABLE, UNSAFE_KEY_VARIABLE};
@@ -55,6 +58,10 @@ pub struct Settings {
     pub chains: BTreeMap<String, ChainKeys>,
     /// `[metrics]`
     pub metrics: MetricsSettings,
+    /// `[notify]`
+    pub notify: NotifySettings,
+    /// `[retention]`
+    pub retention: RetentionSettings,
     /// `[log]`
     pub log: LogSettings,
     /// `[defaults]`: what new jobs begin with, in the form of a job configuration.
@@ -242,6 +249,8 @@ impl Settings {
     fn problems(&self) -> Vec<InvalidConfig> {
         let mut wrong = self.paper.validate().err().unwrap_or_default();
         wrong.extend(self.chain_problems());
+        wrong.extend(self.notify.problems());
+        wrong.extend(self.retention.problems());
         let mut number = |key: &str, value: u32, least: u32, most: u32| {
             if !(least..=most).contains(&value) {
                 wrong.push(invalid(key, value, format!("{least} to {most}")));
@@ -293,6 +302,8 @@ impl Settings {
         );
         span("metrics.census_every", self.metrics.census_every, "1s", "1h");
         span("dexscreener.timeout", self.dexscreener.timeout, "100ms", "1m");
+        span("notify.timeout", self.notify.timeout, "100ms", "1m");
+        span("notify.give_up_after", self.notify.give_up_after, "1m", "30d");
         if self.worker.lease.std() < self.worker.heartbeat.std().saturating_mul(3) {
             let allowed = format!(
                 "at least three times worker.heartbeat ({})",

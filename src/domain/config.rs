@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     job::JobMode,
+    notice::{EventChoice, ReceiverChoice},
     pool::Pool,
     schedule::CronExpr,
     span::Span,
@@ -33,6 +34,9 @@ pub struct JobConfig {
     pub venue: VenueConfig,
     /// What stands between a plan and a trade.
     pub limits: LimitsConfig,
+    /// Who is told of it.
+    #[serde(skip_serializing_if = "NotifyConfig::is_default")]
+    pub notify: NotifyConfig,
     /// The rules of mode accumulate; present in that mode only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accumulate: Option<AccumulateConfig>,
@@ -86,6 +90,22 @@ pub struct VenueConfig {
 }
 
 impl VenueConfig {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// `[notify]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NotifyConfig {
+    /// Events of this job that are told. A halted signer is told whatever this says.
+    pub events: EventChoice,
+    /// Receivers that are told, by their names in the settings.
+    pub receivers: ReceiverChoice,
+}
+
+impl NotifyConfig {
     fn is_default(&self) -> bool {
         *self == Self::default()
     }

@@ -43,8 +43,12 @@ impl Engine {
             {
                 running += 1;
                 accounts.insert(job.account.clone());
+                let last_dca_buy = job
+                    .last
+                    .dca
+                    .map_or_else(|| "never".to_owned(), |at| at.to_rfc3339());
                 info!(
-                    job = %job.id, symbol = job.token.symbol, status = %job.status, last_dca_buy = ?job.last.dca,
+                    job = %job.id, symbol = job.token.symbol, status = %job.status, last_dca_buy,
                     balance = job.position.token_balance.to_whole(job.token.decimals),
                     spent_usd = %job.total_accumulated, "found job"
                 );

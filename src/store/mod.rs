@@ -1,5 +1,6 @@
 //! SQL only: the ledger's rows, and the statements that guard them.
 
+pub mod deliveries;
 pub mod fills;
 pub mod foreign;
 pub mod history;
@@ -10,6 +11,7 @@ pub mod orders;
 mod outbox;
 pub mod pools;
 pub mod repairs;
+pub mod retention;
 pub mod samples;
 pub mod signers;
 pub mod slots;

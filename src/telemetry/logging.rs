@@ -46,9 +46,10 @@ pub enum LogFormat {
     Json,
 }
 
-/// Libraries whose lines and spans show whole URLs, which may hold keys: whatever `RUST_LOG` says, only their
-/// warnings are logged.
-const QUIET: [&str; 8] = [
+/// Libraries whose lines and spans show whole URLs, which may hold keys, and PostgreSQL's remarks that what a migration
+/// makes is there already: whatever `RUST_LOG` says, only their warnings are logged.
+const QUIET: [&str; 9] = [
+    "sqlx::postgres::notice",
     "alloy_transport_http",
     "alloy_transport",
     "alloy_rpc_client",

@@ -79,7 +79,7 @@ table! {
     PRICE_REQUESTS = "lgi_mm_price_requests_total" Counter "" ["source", "outcome"] Process "Prices asked of a source for a job, by outcome: answered, failed";
     RPC_REQUESTS = "lgi_mm_rpc_requests_total" Counter "" ["chain", "outcome"] Process "Round trips to nodes, by outcome: answered, failed";
     RPC_DURATION = "lgi_mm_rpc_duration_seconds" Histogram "seconds" ["chain"] Process "Time of one round trip to a node";
-    NOTIFICATIONS = "lgi_mm_notifications_total" Counter "" ["receiver", "outcome"] Process "Notifications by receiver and outcome";
+    NOTIFICATIONS = "lgi_mm_notifications_total" Counter "" ["receiver", "outcome"] Process "Attempts to tell a receiver, by outcome: delivered, failed (tried again), given_up (too old)";
     PRUNED_ROWS = "lgi_mm_pruned_rows_total" Counter "" ["table"] Process "Rows that retention deleted";
     JOBS = "lgi_mm_jobs" Gauge "" ["status", "mode", "realm"] Fleet "Jobs that are not archived";
     JOBS_WITHOUT_SERIES = "lgi_mm_jobs_without_series" Gauge "" [] Fleet "Jobs past metrics.max_jobs: they have no series of their own";
@@ -93,8 +93,8 @@ table! {
     SIGNER_NONCE_GAP = "lgi_mm_signer_nonce_gap" Gauge "" ["realm", "chain", "wallet"] Fleet "Nonces handed out whose transaction is not settled";
     SIGNER_OPEN_TRANSACTIONS = "lgi_mm_signer_open_transactions" Gauge "" ["realm", "chain", "wallet"] Fleet "Transactions of open trades";
     SIGNER_NATIVE_BALANCE = "lgi_mm_signer_native_balance" Gauge "coins" ["realm", "chain", "wallet"] Fleet "Whole native coins; of a live wallet, as a node said in the last minute";
-    OUTBOX_PENDING = "lgi_mm_outbox_pending" Gauge "" [] Fleet "Events that are not delivered";
-    OUTBOX_OLDEST_AGE = "lgi_mm_outbox_oldest_age_seconds" Gauge "seconds" [] Fleet "Age of the oldest event that is not delivered; 0 without one";
+    OUTBOX_PENDING = "lgi_mm_outbox_pending" Gauge "" [] Fleet "Messages that a receiver has not taken yet; 0 without receivers";
+    OUTBOX_OLDEST_AGE = "lgi_mm_outbox_oldest_age_seconds" Gauge "seconds" [] Fleet "Age of the oldest of them; 0 without one";
     TABLE_BYTES = "lgi_mm_table_bytes" Gauge "bytes" ["table"] Fleet "Size of a table with its indexes";
     JOB_INFO = "lgi_mm_job_info" Gauge "" ["job_id", "token", "symbol", "chain", "mode"] Job "What a job is about; always 1";
     JOB_STATUS = "lgi_mm_job_status" Gauge "" ["job_id", "status"] Job "1 for the status that a job has: IDLE, RUNNING, PAUSED, LIQUIDATING, ERROR";

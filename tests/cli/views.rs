@@ -21,6 +21,7 @@ async fn views_of_a_job_that_has_bought_once() {
         ("paper_wallet", vec!["paper", "wallet"]),
         ("paper_fault", vec!["paper", "fault"]),
         ("migrate", vec!["migrate"]),
+        ("prune", vec!["prune", "--dry-run"]),
         ("reconcile", vec!["reconcile"]),
         ("scheduler_once", vec!["scheduler", "--once"]),
     ] {
@@ -48,6 +49,48 @@ async fn views_of_nothing() {
     insta::assert_snapshot!("list_empty", terminal.ok(&["list"]));
     insta::assert_snapshot!("trades_empty", terminal.ok(&["trades"]));
     insta::assert_snapshot!("doctor_fresh", terminal.run(&["doctor", "--json"]).story());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_of_receivers() {
+    let terminal = Terminal::new().await;
+    let _settled = settled();
+    insta::assert_snapshot!("notify_list_none", terminal.ok(&["notify", "list"]));
+    insta::assert_snapshot!("notify_test_none", terminal.run(&["notify", "test"]).story());
+    terminal.file(
+        "lgi-mm.toml",
+        "[notify.receivers.ops]\nkind = \"telegram\"\ntoken_file = \"absent\"\nchat_id = -1\nevents = [\"trade.failed\"]\n\
+         [notify.receivers.fresh]\nkind = \"slack\"\nurl = \"http://127.0.0.1:9/key\"\n",
+    );
+    for sql in [
+        "INSERT INTO outbox (event, payload, fanned_out_at) VALUES ('signer.halted', '{}', now())",
+        "INSERT INTO receivers (name, kind, events, failures, failing_since, last_error)
+         VALUES ('ops', 'telegram', '{trade.failed}', 3, now(), 'HTTP 401 Unauthorized: Unauthorized')",
+        "INSERT INTO deliveries (outbox_id, receiver, happened_at) SELECT id, 'ops', now() FROM outbox",
+        "INSERT INTO deliveries (outbox_id, receiver, happened_at, status, ended_at)
+         SELECT id, 'dropped', now(), 'given_up', now() FROM outbox",
+    ] {
+        sqlx::query(sql).execute(&terminal.pool).await.expect(sql);
+    }
+    insta::assert_snapshot!("notify_list", terminal.ok(&["notify", "list"]));
+    insta::assert_snapshot!("notify_list_json", terminal.ok(&["notify", "list", "--json"]));
+    insta::assert_snapshot!("notify_test", terminal.run(&["notify", "test"]).story());
+    insta::assert_snapshot!(
+        "notify_test_unknown",
+        terminal.run(&["notify", "test", "opps"]).story()
+    );
+    terminal.start(&["--set", "notify.receivers=[\"ops\", \"opps\"]"]);
+    let doctor = terminal.run(&["doctor", "--json"]);
+    let checks: Vec<serde_json::Value> = serde_json::from_str(&doctor.stdout).expect("JSON");
+    let receivers: Vec<&serde_json::Value> = checks
+        .iter()
+        .filter(|check| {
+            check["what"]
+                .as_str()
+                .is_some_and(|what| what.contains("receiver"))
+        })
+        .collect();
+    insta::assert_json_snapshot!("doctor_receivers", receivers);
 }
 
 /// The wallet's key was used elsewhere and its tokens were moved: what is said, and what is done.

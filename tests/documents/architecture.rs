@@ -7,7 +7,7 @@ use std::{
 };
 
 /// From the ground up: a module uses only modules above it in this list.
-const STOREYS: [&str; 15] = [
+const STOREYS: [&str; 17] = [
     "domain",
     "ports",
     "telemetry",
@@ -22,6 +22,8 @@ const STOREYS: [&str; 15] = [
     "backtest",
     "report",
     "queue",
+    "notify",
+    "retention",
     "config",
 ];
 

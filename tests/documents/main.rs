@@ -4,6 +4,7 @@
 mod architecture;
 mod example;
 mod metrics;
+mod retention;
 mod runbook;
 mod schema;
 #[path = "../support/mod.rs"]

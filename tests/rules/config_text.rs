@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use lgi_mm::domain::{
     config::{ALTERNATIVES, AccumulateConfig, JobConfig, KEYS, LiquidityConfig, RecordedConfig},
     job::JobMode,
+    notice::EventChoice,
     schedule::CronExpr,
     span::Span,
 };
@@ -39,6 +40,7 @@ fn the_key_list_is_what_a_full_configuration_serialises_to() {
         rules.dca_schedule = Some(CronExpr::every_minute());
     }
     full.venue.pool = Some(lgi_mm::domain::pool::Pool::V2);
+    full.notify.events = EventChoice::Only(vec![]);
     full.price.recorded = Some(RecordedConfig {
         file: "prices.csv".to_owned(),
         speed: dec("1"),

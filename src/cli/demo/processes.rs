@@ -77,6 +77,8 @@ impl Fleet {
             .env("LGI_MM__WORKER__HEARTBEAT", "300ms")
             .env("LGI_MM__WORKER__LEASE", "1500ms")
             .env("LGI_MM__SCHEDULER__SETTLE_LEASE", "2s")
+            // Nobody is told of invented trades.
+            .env("LGI_MM__NOTIFY__DELIVER", "false")
             .envs(self.extra.iter().cloned())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())

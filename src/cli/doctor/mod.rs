@@ -1,6 +1,7 @@
 //! `doctor`: what is wrong with this installation, and how to mend it.
 
 mod live;
+mod notify;
 
 use std::collections::BTreeSet;
 
@@ -152,7 +153,13 @@ async fn examine(settings: &Settings, world: &World) -> Result<Vec<Check>, CliEr
     }));
     checks.extend(live::examine(world).await?);
     checks.extend(sources(world).await?);
-    checks.push(match settings.metrics_address() {
+    checks.extend(notify::examine(settings, world).await?);
+    checks.push(metrics_address(settings));
+    Ok(checks)
+}
+
+fn metrics_address(settings: &Settings) -> Check {
+    match settings.metrics_address() {
         Some(address) if !address.ip().is_loopback() => Check::bad(
             Verdict::Warn,
             "metrics address",
@@ -161,8 +168,7 @@ async fn examine(settings: &Settings, world: &World) -> Result<Vec<Check>, CliEr
         ),
         Some(address) => Check::ok("metrics address", address),
         None => Check::ok("metrics address", "off"),
-    });
-    Ok(checks)
+    }
 }
 
 fn clock(health: &Health) -> Check {

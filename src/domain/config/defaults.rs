@@ -4,8 +4,8 @@ use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
 use super::{
-    AccumulateConfig, GeneratedConfig, JobConfig, LimitsConfig, LiquidityConfig, PriceConfig, ScheduleConfig,
-    SourceName, VenueConfig,
+    AccumulateConfig, GeneratedConfig, JobConfig, LimitsConfig, LiquidityConfig, NotifyConfig, PriceConfig,
+    ScheduleConfig, SourceName, VenueConfig,
 };
 use crate::domain::{
     schedule::CronExpr,
@@ -21,6 +21,7 @@ impl Default for JobConfig {
             schedule: ScheduleConfig::default(),
             price: PriceConfig::default(),
             limits: LimitsConfig::default(),
+            notify: NotifyConfig::default(),
             accumulate: None,
             liquidity: None,
         }

@@ -111,6 +111,14 @@ pub const KEYS: &[Key] = &[
         "limits.gas_reserve",
         "Native coin kept for gas, whole coins; 0 to 1000000",
     ),
+    key(
+        "notify.events",
+        "Events of the job that are told: [\"all\"], or some of trade.filled, trade.failed, trade.reversed, job.error, job.liquidated",
+    ),
+    key(
+        "notify.receivers",
+        "Receivers that are told: [\"all\"], or names of the settings' [notify.receivers]",
+    ),
     key("accumulate.dca_amount_usd", "Money for one DCA buy, USD, above 0"),
     key(
         "accumulate.dca_interval",

@@ -2,7 +2,8 @@
 -- shows as a difference between what was counted and what was recorded, or as runs that overlap.
 SELECT (SELECT count(*) FROM (SELECT 1 FROM trades GROUP BY job_id, slot HAVING count(*) > 1) d)
      + (SELECT count(*) FROM job_slots s
-        WHERE s.slots_recorded <> (SELECT coalesce(sum(t.count), 0) FROM ticks t WHERE t.job_id = s.job_id))
+        WHERE s.slots_recorded <> (SELECT coalesce(sum(t.count), 0) FROM ticks t WHERE t.job_id = s.job_id)
+            + coalesce((SELECT p.slots FROM ticks_pruned p WHERE p.job_id = s.job_id), 0))
      + (SELECT count(*) FROM (SELECT last_slot, lead(first_slot) OVER (PARTITION BY job_id ORDER BY first_slot) AS next
                               FROM ticks) r WHERE r.next <= r.last_slot) AS "duplicate_slots!",
        (SELECT count(*) FROM jobs j

@@ -5,6 +5,11 @@ SELECT (SELECT count(*) FROM trades WHERE status IN ('PENDING', 'SUBMITTED')),
         WHERE worker_type LIKE 'lgi-mm:%' AND last_seen > now() - interval '15 s'),
        (SELECT greatest(coalesce(extract(epoch FROM now() - min(due_at)), 0), 0)::float8 FROM job_slots
         WHERE open_slot IS NULL AND due_at IS NOT NULL),
-       (SELECT count(*) FROM outbox WHERE delivered_at IS NULL),
-       (SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM outbox
-        WHERE delivered_at IS NULL)
+       -- Where nobody wants to be told, nothing waits.
+       (SELECT count(*) FROM deliveries WHERE status = 'waiting')
+       + CASE WHEN EXISTS (SELECT FROM receivers)
+              THEN (SELECT count(*) FROM outbox WHERE fanned_out_at IS NULL) ELSE 0 END,
+       coalesce(extract(epoch FROM now() - least(
+           (SELECT min(happened_at) FROM deliveries WHERE status = 'waiting'),
+           CASE WHEN EXISTS (SELECT FROM receivers)
+                THEN (SELECT min(created_at) FROM outbox WHERE fanned_out_at IS NULL) END)), 0)::float8

@@ -1,0 +1,2 @@
+DROP INDEX apalis.lgi_jobs_ended;
+DROP TABLE ticks_pruned;

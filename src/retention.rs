@@ -1,0 +1,311 @@
+//! Taking away what is old, so that tables stay within bounds that `docs/retention.md` states.
+//!
+//! Trades, fills, nonces, attempts and the audit are kept for ever. What goes, goes in batches of few rows with pauses
+//! between them, each its own short transaction over rows found by an index: ticks never wait for it. One process at a
+//! time prunes, whoever holds an advisory lock; schedulers and daemons try.
+
+use std::{collections::HashMap, time::Duration};
+
+use metrics::counter;
+use serde::{Deserialize, Serialize};
+use sqlx::{Connection, PgConnection, PgPool};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::{
+    domain::{Timestamp, config::InvalidConfig, span::Span},
+    store::{
+        StoreError,
+        retention::{self as rows, Series, Window},
+    },
+    telemetry::{Outage, metric},
+};
+
+/// Most rows of one statement: a few milliseconds.
+const BATCH: i64 = 500;
+/// Most runs of one job in one statement; it looks at fifty jobs.
+const RUNS_OF_A_JOB: i64 = 20;
+/// Pause after a statement that took something away.
+const PAUSE: Duration = Duration::from_millis(20);
+/// A statement that takes longer is given up, with what it did.
+const PATIENCE: &str = "10s";
+/// Time from the start of a process to its first pass.
+const FIRST: Duration = Duration::from_secs(5);
+
+/// `[retention]`: how long things stay; 0s = for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionSettings {
+    /// Time between two passes, 1m to 7d.
+    pub every: Span,
+    /// Runs of ticks that did not trade, after their last slot.
+    pub ticks: Span,
+    /// Price samples; longer where a job's rules look further back.
+    pub samples: Span,
+    /// Events with their deliveries; what a receiver still waits for stays.
+    pub events: Span,
+    /// Tasks that were given up.
+    pub tasks: Span,
+}
+
+impl Default for RetentionSettings {
+    fn default() -> Self {
+        let days = |days: u64| Span::from_secs(days * 24 * 3_600);
+        Self {
+            every: Span::from_secs(3_600),
+            ticks: days(30),
+            samples: days(3),
+            events: days(90),
+            tasks: days(30),
+        }
+    }
+}
+
+impl RetentionSettings {
+    /// What is not allowed.
+    #[must_use]
+    pub fn problems(&self) -> Vec<InvalidConfig> {
+        let hour = Span::from_secs(3_600);
+        let (minute, week) = (Span::from_secs(60), Span::from_secs(7 * 24 * 3_600));
+        let kept = [
+            ("retention.ticks", self.ticks),
+            ("retention.samples", self.samples),
+            ("retention.events", self.events),
+            ("retention.tasks", self.tasks),
+        ];
+        let short = kept
+            .into_iter()
+            .filter(|(_, span)| !span.is_zero() && *span < hour)
+            .map(|(key, span)| (key, span, "0s (kept for ever), or 1h and longer"));
+        let every = [("retention.every", self.every, "1m to 7d")];
+        let every = every
+            .into_iter()
+            .filter(|(_, span, _)| *span < minute || *span > week);
+        short
+            .chain(every)
+            .map(|(key, span, allowed)| InvalidConfig {
+                key: key.to_owned(),
+                value: span.to_string(),
+                allowed: allowed.to_owned(),
+            })
+            .collect()
+    }
+}
+
+/// Rows that went, or would go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Pruned {
+    /// Runs of ticks that did not trade.
+    pub ticks: u64,
+    /// Price samples.
+    pub samples: u64,
+    /// Events.
+    pub events: u64,
+    /// Tasks that were given up.
+    pub tasks: u64,
+}
+
+/// How a pass ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// All that was old is gone.
+    Done(Pruned),
+    /// Another process is at it.
+    Busy,
+}
+
+/// Takes away what is old now. `dry`: only counts.
+///
+/// # Errors
+/// [`StoreError`]; what went before that is gone.
+pub async fn prune(pool: &PgPool, settings: &RetentionSettings, dry: bool) -> Result<Pass, StoreError> {
+    // A connection of its own: the lock belongs to it, and trading never waits for it.
+    let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
+    let patience = format!("SET statement_timeout = '{PATIENCE}'; SET lock_timeout = '1s'");
+    if !dry {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(patience))
+            .execute(&mut connection)
+            .await?;
+        if !rows::lock(&mut connection).await? {
+            return Ok(Pass::Busy);
+        }
+    }
+    let mut pass = Pruning {
+        now: rows::now(&mut connection).await?,
+        connection,
+        dry,
+    };
+    let pruned = Pruned {
+        ticks: pass.ticks(settings.ticks).await?,
+        samples: pass.samples(settings.samples).await?,
+        events: pass.events(settings.events).await?,
+        tasks: pass.tasks(settings.tasks).await?,
+    };
+    // Closing it gives the lock back as well.
+    let _ = pass.connection.close().await;
+    Ok(Pass::Done(pruned))
+}
+
+struct Pruning {
+    connection: PgConnection,
+    now: Timestamp,
+    dry: bool,
+}
+
+impl Pruning {
+    /// Counts what went and lets others work.
+    async fn went(&self, table: &'static str, rows: u64) {
+        if rows > 0 && !self.dry {
+            counter!(metric::PRUNED_ROWS, "table" => table).increment(rows);
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn ticks(&mut self, kept: Span) -> Result<u64, StoreError> {
+        let (mut total, mut job) = (0, 0);
+        if kept.is_zero() {
+            return Ok(total);
+        }
+        let before = kept.before(self.now);
+        loop {
+            let batch = rows::ticks(&mut self.connection, before, job, RUNS_OF_A_JOB, self.dry).await?;
+            total += batch.rows;
+            self.went("ticks", batch.rows).await;
+            let Some(last) = batch.last_job else {
+                return Ok(total);
+            };
+            // The same jobs again until they have nothing old left.
+            if batch.rows == 0 || self.dry {
+                job = last;
+            }
+        }
+    }
+
+    async fn samples(&mut self, kept: Span) -> Result<u64, StoreError> {
+        let (mut total, mut at) = (0, Series::default());
+        if kept.is_zero() {
+            return Ok(total);
+        }
+        let needed = needed(rows::windows(&mut self.connection).await?);
+        while let Some(series) = rows::next_series(&mut self.connection, &at).await? {
+            let token = (series.chain.clone(), series.token.clone());
+            let longest = needed.get(&token).copied().unwrap_or_default().max(kept);
+            let before = longest.before(self.now);
+            loop {
+                let count = rows::samples(&mut self.connection, &series, before, BATCH, self.dry).await?;
+                total += count;
+                self.went("price_samples", count).await;
+                if count == 0 || self.dry {
+                    break;
+                }
+            }
+            at = series;
+        }
+        Ok(total)
+    }
+
+    async fn events(&mut self, kept: Span) -> Result<u64, StoreError> {
+        let mut total = 0;
+        while !kept.is_zero() {
+            let count = rows::events(&mut self.connection, kept.before(self.now), BATCH, self.dry).await?;
+            total += count;
+            self.went("outbox", count).await;
+            if count == 0 || self.dry {
+                break;
+            }
+        }
+        Ok(total)
+    }
+
+    async fn tasks(&mut self, kept: Span) -> Result<u64, StoreError> {
+        let mut total = 0;
+        while !kept.is_zero() {
+            let count = rows::tasks(&mut self.connection, kept.before(self.now), BATCH, self.dry).await?;
+            total += count;
+            self.went("apalis.jobs", count).await;
+            if count == 0 || self.dry {
+                break;
+            }
+        }
+        Ok(total)
+    }
+}
+
+/// How far back the rules of some job look, by chain and token, and a fifth and an hour more: a sample stands for up to
+/// a fifth of a window, and a slot may be late. A window that cannot be read counts as the longest there is.
+fn needed(windows: Vec<Window>) -> HashMap<(String, String), Span> {
+    let mut needed: HashMap<(String, String), Span> = HashMap::new();
+    for window in windows {
+        let longest = [window.dip, window.average]
+            .into_iter()
+            .flatten()
+            .map(|text| text.parse().unwrap_or_else(|_| Span::from_secs(u64::MAX)))
+            .max();
+        let secs = longest.unwrap_or_default().std().as_secs();
+        let span = Span::from_secs(secs.saturating_add(secs / 5).saturating_add(3_600));
+        let entry = needed.entry((window.chain, window.token)).or_default();
+        *entry = span.max(*entry);
+    }
+    needed
+}
+
+/// Prunes every now and then, if no other process does, until `stop`.
+pub async fn run(pool: PgPool, settings: RetentionSettings, stop: CancellationToken) {
+    let mut outage = Outage::new("retention");
+    let mut pause = FIRST.min(settings.every.std());
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        let pruned = tokio::select! {
+            // What a statement has not committed stays; the next pass takes it.
+            () = stop.cancelled() => return,
+            pruned = prune(&pool, &settings, false) => pruned,
+        };
+        match pruned {
+            Ok(Pass::Done(pruned)) => {
+                outage.recovered();
+                if pruned != Pruned::default() {
+                    let Pruned {
+                        ticks,
+                        samples,
+                        events,
+                        tasks,
+                    } = pruned;
+                    info!(ticks, samples, events, tasks, "old rows are gone");
+                }
+            }
+            Ok(Pass::Busy) => outage.recovered(),
+            Err(error) => outage.failed(&error),
+        }
+        pause = settings.every.std();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_stay_for_the_longest_window_of_a_token_s_jobs_and_more() {
+        let window = |dip: Option<&str>, average: Option<&str>| Window {
+            chain: "base".to_owned(),
+            token: "0x1".to_owned(),
+            dip: dip.map(str::to_owned),
+            average: average.map(str::to_owned),
+        };
+        let longest =
+            |windows: Vec<Window>| needed(windows).into_values().next().expect("a token").to_string();
+        assert_eq!(
+            longest(vec![window(Some("10d"), None), window(None, Some("5d"))]),
+            "12d 1h"
+        );
+        assert_eq!(longest(vec![window(None, None)]), "1h");
+        assert!(
+            needed(vec![window(Some("?"), None)])
+                .into_values()
+                .all(|span| span > Span::from_secs(1 << 30))
+        );
+    }
+}

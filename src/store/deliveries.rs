@@ -1,0 +1,404 @@
+//! Messages to receivers: who is told of an event, how far that is, and whose turn it is.
+//!
+//! A message is claimed by a lease, never by a transaction that stays open: whoever sends it holds nothing in the
+//! database. One process sends to a receiver at a time, so that its rate limit and its order are nobody's guess.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use serde_json::Value;
+use sqlx::PgPool;
+
+use super::{
+    StoreError,
+    numeric::{unsigned, word},
+};
+use crate::domain::{
+    Timestamp,
+    event::Event,
+    job::{JobId, Realm},
+    notice::ALL,
+    span::Span,
+};
+
+/// Channel on which a new event wakes whoever delivers.
+pub const EVENT_CHANNEL: &str = "lgi_mm_outbox";
+
+/// A receiver that no process has had in its settings for this long is gone.
+pub const GONE_AFTER: Span = Span::from_secs(10 * 60);
+
+/// A receiver of this process.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// Its name.
+    pub name: String,
+    /// `telegram`, `discord`, `slack` or `webhook`.
+    pub kind: String,
+    /// Names of events, or `all`.
+    pub events: Vec<String>,
+}
+
+/// A message that is this process' to send, until its lease ends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claimed {
+    /// The event in the outbox: with the receiver's name the message's id.
+    pub outbox: i64,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// What happened.
+    pub event: String,
+    /// Version of the payload's form.
+    pub payload_version: u16,
+    /// Its details.
+    pub payload: Value,
+    /// When.
+    pub happened_at: Timestamp,
+    /// The job, if it is about one.
+    pub job: Option<ToldJob>,
+}
+
+/// What a message says of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToldJob {
+    /// Its number.
+    pub id: JobId,
+    /// Paper or live.
+    pub realm: Realm,
+    /// Chain name.
+    pub chain: String,
+    /// The token's address.
+    pub token: String,
+    /// The token's ticker.
+    pub symbol: String,
+    /// Digits of a whole token.
+    pub decimals: u8,
+    /// The quote's ticker.
+    pub quote_symbol: String,
+    /// Digits of a whole quote token.
+    pub quote_decimals: u8,
+}
+
+/// An attempt that did not succeed.
+#[derive(Debug, Clone, Copy)]
+pub struct Failure<'a> {
+    /// The event.
+    pub outbox: i64,
+    /// The receiver.
+    pub receiver: &'a str,
+    /// Which attempt.
+    pub attempt: u32,
+    /// Why, without a secret.
+    pub error: &'a str,
+    /// This message is tried again after this long.
+    pub retry_after: Duration,
+    /// Nothing is sent to the receiver for this long.
+    pub quiet_for: Duration,
+}
+
+/// What became of an attempt that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noted {
+    /// It is tried again.
+    Again,
+    /// It was too old for that.
+    GivenUp,
+    /// Another process had taken it over, or delivered it.
+    Raced,
+}
+
+/// How a receiver stands.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Standing {
+    /// Its name.
+    pub name: String,
+    /// Messages it has not taken.
+    pub waiting: i64,
+    /// When the oldest of them happened.
+    pub oldest: Option<Timestamp>,
+    /// Messages it took in the last 24 hours.
+    pub delivered_today: i64,
+    /// Messages that were given up in the last 24 hours.
+    pub given_up_today: i64,
+    /// Failures in a row.
+    pub failures: i32,
+    /// Since when.
+    pub failing_since: Option<Timestamp>,
+    /// The last of them.
+    pub last_error: Option<String>,
+}
+
+/// Says that this process has these receivers.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn register(pool: &PgPool, receivers: &[Registration]) -> Result<(), StoreError> {
+    for receiver in receivers {
+        sqlx::query!(
+            "INSERT INTO receivers AS r (name, kind, events) VALUES ($1, $2, $3)
+             ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, events = excluded.events, seen_at = now()",
+            receiver.name,
+            receiver.kind,
+            &receiver.events,
+        )
+        .execute(pool)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Hands up to `limit` new events to those who want to be told of them, and says how many events that were. A job
+/// chooses events and receivers, a receiver chooses events; a halted signer is told to everybody.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn fan_out(pool: &PgPool, limit: i64) -> Result<u64, StoreError> {
+    let fanned = sqlx::query_scalar!(
+        r#"WITH fresh AS (
+               SELECT id, job_id, event, created_at FROM outbox WHERE fanned_out_at IS NULL
+               ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+           ), fanned AS (
+               UPDATE outbox o SET fanned_out_at = now() FROM fresh WHERE o.id = fresh.id RETURNING o.id
+           ), told AS (
+               INSERT INTO deliveries (outbox_id, receiver, happened_at)
+               SELECT f.id, r.name, f.created_at
+               FROM fresh f CROSS JOIN receivers r LEFT JOIN jobs j ON j.id = f.job_id
+               WHERE f.created_at >= r.since AND r.seen_at > now() - make_interval(secs => $2)
+                 AND (f.event = $3
+                      OR (r.events && ARRAY['all', f.event]
+                          AND coalesce(j.config #> '{notify,events}' ?| ARRAY['all', f.event], true)
+                          AND coalesce(j.config #> '{notify,receivers}' ?| ARRAY['all', r.name], true)))
+               ON CONFLICT DO NOTHING
+           )
+           SELECT count(*) AS "count!" FROM fanned"#,
+        limit,
+        GONE_AFTER.std().as_secs_f64(),
+        Event::SignerHalted.to_string(),
+    )
+    .fetch_one(pool)
+    .await?;
+    unsigned("outbox.count", fanned)
+}
+
+/// Claims the oldest due message of a receiver for `lease`, if it is the receiver's turn.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn claim(
+    pool: &PgPool,
+    receiver: &str,
+    lease: Span,
+    give_up_after: Span,
+) -> Result<Option<Claimed>, StoreError> {
+    let row = sqlx::query_file!(
+        "src/store/sql/deliveries_claim.sql",
+        receiver,
+        lease.std().as_secs_f64(),
+        give_up_after.std().as_secs_f64(),
+    )
+    .fetch_optional(pool)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let job = match (row.job_id, row.realm, row.chain, row.token) {
+        (Some(id), Some(realm), Some(chain), Some(token)) => Some(ToldJob {
+            id: JobId(id),
+            realm: word("jobs.realm", &realm)?,
+            chain,
+            token,
+            symbol: row.symbol.unwrap_or_default(),
+            decimals: unsigned("jobs.token_decimals", row.decimals.unwrap_or_default().into())?,
+            quote_symbol: row.quote_symbol.unwrap_or_default(),
+            quote_decimals: unsigned(
+                "jobs.quote_decimals",
+                row.quote_decimals.unwrap_or_default().into(),
+            )?,
+        }),
+        _ => None,
+    };
+    Ok(Some(Claimed {
+        outbox: row.outbox_id,
+        attempt: unsigned("deliveries.attempts", row.attempts.into())?,
+        event: row.event,
+        payload_version: unsigned("outbox.payload_version", row.payload_version.into())?,
+        payload: row.payload,
+        happened_at: row.happened_at,
+        job,
+    }))
+}
+
+/// How long until it is the receiver's turn, or until its next message is due; `None` if none waits.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn next_due(
+    pool: &PgPool,
+    receiver: &str,
+    give_up_after: Span,
+) -> Result<Option<Duration>, StoreError> {
+    let secs = sqlx::query_scalar!(
+        r#"SELECT extract(epoch FROM
+                      -- While it is not its turn there is no need to look at all that waits.
+                      CASE WHEN greatest(r.busy_until, r.next_send_at) > clock_timestamp()
+                           THEN greatest(r.busy_until, r.next_send_at)
+                           ELSE (SELECT min(d.next_attempt_at) FROM deliveries d
+                                 WHERE d.receiver = r.name AND d.status = 'waiting'
+                                   AND d.happened_at >= clock_timestamp() - make_interval(secs => $2))
+                      END - clock_timestamp())::float8
+           FROM receivers r WHERE r.name = $1"#,
+        receiver,
+        give_up_after.std().as_secs_f64(),
+    )
+    .fetch_optional(pool)
+    .await?
+    .flatten();
+    Ok(secs.map(|secs| Duration::try_from_secs_f64(secs.max(0.0)).unwrap_or_default()))
+}
+
+/// Notes that a receiver took a message, whoever sent it, and that its next one may follow after `pause`. The
+/// answer is since when the receiver had been failing, if it had.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delivered(
+    pool: &PgPool,
+    outbox: i64,
+    receiver: &str,
+    pause: Span,
+) -> Result<Option<TimeDelta>, StoreError> {
+    let failing_since = sqlx::query_scalar!(
+        r#"WITH ended AS (
+               UPDATE deliveries SET status = 'delivered', ended_at = clock_timestamp(), last_error = NULL
+               WHERE outbox_id = $1 AND receiver = $2 AND status <> 'delivered'
+           ), before AS (
+               SELECT name, failing_since FROM receivers WHERE name = $2 FOR UPDATE
+           )
+           UPDATE receivers r SET busy_until = '-infinity', failures = 0, failing_since = NULL,
+                  next_send_at = clock_timestamp() + make_interval(secs => $3)
+           FROM before WHERE r.name = before.name
+           RETURNING before.failing_since"#,
+        outbox,
+        receiver,
+        pause.std().as_secs_f64(),
+    )
+    .fetch_optional(pool)
+    .await?
+    .flatten();
+    Ok(failing_since.map(|since| chrono::Utc::now() - since))
+}
+
+/// Notes a failed attempt.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn failed(pool: &PgPool, failure: &Failure<'_>, give_up_after: Span) -> Result<Noted, StoreError> {
+    let status = sqlx::query_scalar!(
+        r#"WITH noted AS (
+               UPDATE deliveries
+               SET last_error = $4, next_attempt_at = clock_timestamp() + make_interval(secs => $5),
+                   status = CASE WHEN happened_at < clock_timestamp() - make_interval(secs => $7)
+                                 THEN 'given_up' ELSE status END,
+                   ended_at = CASE WHEN happened_at < clock_timestamp() - make_interval(secs => $7)
+                                   THEN clock_timestamp() END
+               WHERE outbox_id = $1 AND receiver = $2 AND attempts = $3 AND status = 'waiting'
+               RETURNING status
+           ), quiet AS (
+               UPDATE receivers
+               SET busy_until = '-infinity', failures = failures + 1, last_error = $4,
+                   failing_since = coalesce(failing_since, clock_timestamp()),
+                   next_send_at = greatest(next_send_at, clock_timestamp() + make_interval(secs => $6))
+               WHERE name = $2 AND EXISTS (SELECT FROM noted)
+           )
+           SELECT status FROM noted"#,
+        failure.outbox,
+        failure.receiver,
+        i32::try_from(failure.attempt).unwrap_or(i32::MAX),
+        failure.error,
+        failure.retry_after.as_secs_f64(),
+        failure.quiet_for.as_secs_f64(),
+        give_up_after.std().as_secs_f64(),
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(match status.as_deref() {
+        Some("given_up") => Noted::GivenUp,
+        Some(_) => Noted::Again,
+        None => Noted::Raced,
+    })
+}
+
+/// Gives up what is older than `give_up_after` or whose receiver is gone, and forgets receivers that are gone. The
+/// answer names the receivers with what was given up.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn sweep(pool: &PgPool, give_up_after: Span) -> Result<Vec<(String, u64)>, StoreError> {
+    let gone = GONE_AFTER.std().as_secs_f64();
+    sqlx::query!(
+        "DELETE FROM receivers WHERE seen_at < now() - make_interval(secs => $1)",
+        gone
+    )
+    .execute(pool)
+    .await?;
+    let rows = sqlx::query!(
+        r#"WITH late AS (
+               SELECT outbox_id, receiver FROM deliveries d
+               WHERE status = 'waiting' AND next_attempt_at <= clock_timestamp()
+                 AND (happened_at < now() - make_interval(secs => $1)
+                      OR NOT EXISTS (SELECT 1 FROM receivers r WHERE r.name = d.receiver))
+               ORDER BY outbox_id LIMIT 1000 FOR UPDATE SKIP LOCKED
+           ), ended AS (
+               UPDATE deliveries d SET status = 'given_up', ended_at = clock_timestamp(),
+                      last_error = coalesce(d.last_error, 'not sent')
+               FROM late WHERE d.outbox_id = late.outbox_id AND d.receiver = late.receiver
+               RETURNING d.receiver
+           )
+           SELECT receiver AS "receiver!", count(*) AS "count!" FROM ended GROUP BY receiver"#,
+        give_up_after.std().as_secs_f64(),
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| Ok((row.receiver, unsigned("deliveries.count", row.count)?)))
+        .collect()
+}
+
+/// Receivers that jobs name, less the word for all.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn named_by_jobs(pool: &PgPool) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT DISTINCT name AS "name!" FROM jobs j
+           CROSS JOIN LATERAL jsonb_array_elements_text(j.config #> '{notify,receivers}') name
+           WHERE j.archived_at IS NULL AND name <> $1 ORDER BY 1"#,
+        ALL
+    )
+    .fetch_all(pool)
+    .await?)
+}
+
+/// How every receiver stands that a process has, or that still waits for a message.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn standings(pool: &PgPool) -> Result<Vec<Standing>, StoreError> {
+    let rows = sqlx::query_as!(
+        Standing,
+        r#"SELECT name AS "name!", coalesce(d.waiting, 0) AS "waiting!", d.oldest,
+                  coalesce(d.delivered, 0) AS "delivered_today!", coalesce(d.given_up, 0) AS "given_up_today!",
+                  coalesce(r.failures, 0) AS "failures!", r.failing_since, r.last_error
+           FROM receivers r
+           FULL JOIN (
+               SELECT receiver AS name,
+                      count(*) FILTER (WHERE status = 'waiting') AS waiting,
+                      min(happened_at) FILTER (WHERE status = 'waiting') AS oldest,
+                      count(*) FILTER (WHERE status = 'delivered') AS delivered,
+                      count(*) FILTER (WHERE status = 'given_up') AS given_up
+               FROM deliveries WHERE status = 'waiting' OR ended_at > now() - interval '24 hours'
+               GROUP BY receiver
+           ) d USING (name)
+           ORDER BY name"#
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows)
+}

@@ -1,0 +1,242 @@
+//! Taking away what is old. Each statement is one short transaction over few rows, found by an index; what somebody
+//! else works on is passed over and taken the next time.
+//!
+//! Which rows go is asked for as an array: a planner may run a subquery of `IN` once for each row outside, and then its
+//! limit is none.
+
+use sqlx::PgConnection;
+
+use super::{StoreError, numeric::unsigned};
+use crate::domain::Timestamp;
+
+/// The advisory lock of whoever prunes: "lgi-mm" in ASCII, and a number.
+const LOCK: i64 = 0x6c67_692d_6d6d_0002;
+
+/// Becomes the one that prunes, for as long as this connection lives. `false`: another is.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn lock(connection: &mut PgConnection) -> Result<bool, StoreError> {
+    Ok(
+        sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "locked!""#, LOCK)
+            .fetch_one(connection)
+            .await?,
+    )
+}
+
+/// The database's time.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn now(connection: &mut PgConnection) -> Result<Timestamp, StoreError> {
+    Ok(sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#)
+        .fetch_one(connection)
+        .await?)
+}
+
+/// What one statement did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Batch {
+    /// Rows that went, or would go.
+    pub rows: u64,
+    /// The last job it looked at; `None`: there are no more.
+    pub last_job: Option<i64>,
+}
+
+/// Runs of holds that ended before `before`, of a few jobs after `after_job`, up to `limit` of each. The newest row of a
+/// job and the run that its newest slot belongs to stay, however old; so does every trade's tick.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn ticks(
+    connection: &mut PgConnection,
+    before: Timestamp,
+    after_job: i64,
+    limit: i64,
+    dry: bool,
+) -> Result<Batch, StoreError> {
+    if dry {
+        let row = sqlx::query_file!("src/store/sql/retention_ticks_dry.sql", before, after_job)
+            .fetch_one(connection)
+            .await?;
+        return batch(row.rows, row.last_job);
+    }
+    let row = sqlx::query_file!("src/store/sql/retention_ticks.sql", before, after_job, limit)
+        .fetch_one(connection)
+        .await?;
+    batch(row.rows, row.last_job)
+}
+
+fn batch(rows: i64, last_job: Option<i64>) -> Result<Batch, StoreError> {
+    Ok(Batch {
+        rows: unsigned("retention.rows", rows)?,
+        last_job,
+    })
+}
+
+/// Samples of one source for one token.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Series {
+    /// Chain name.
+    pub chain: String,
+    /// The token's address.
+    pub token: String,
+    /// Source and parameters.
+    pub series: String,
+}
+
+/// The series after this one, found by skipping along the index.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn next_series(
+    connection: &mut PgConnection,
+    after: &Series,
+) -> Result<Option<Series>, StoreError> {
+    Ok(sqlx::query_as!(
+        Series,
+        r#"SELECT chain, token::text AS "token!", series FROM price_samples
+           WHERE (chain, token::text, series) > ($1, $2, $3)
+           ORDER BY chain, token::text, series LIMIT 1"#,
+        after.chain,
+        after.token,
+        after.series,
+    )
+    .fetch_optional(connection)
+    .await?)
+}
+
+/// What the jobs of a token look back over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// Chain name.
+    pub chain: String,
+    /// The token's address.
+    pub token: String,
+    /// Such as `24h`; a dip's high is looked for so far back.
+    pub dip: Option<String>,
+    /// Such as `4h`; the moving average's window.
+    pub average: Option<String>,
+}
+
+/// The windows of all jobs that are not archived.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn windows(connection: &mut PgConnection) -> Result<Vec<Window>, StoreError> {
+    Ok(sqlx::query_as!(
+        Window,
+        r#"SELECT DISTINCT chain, token_address::text AS "token!", config #>> '{accumulate,dip_window}' AS dip,
+                  config #>> '{liquidity,ma_window}' AS average
+           FROM jobs WHERE archived_at IS NULL"#
+    )
+    .fetch_all(connection)
+    .await?)
+}
+
+/// Samples of one series from before `before`, oldest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn samples(
+    connection: &mut PgConnection,
+    of: &Series,
+    before: Timestamp,
+    limit: i64,
+    dry: bool,
+) -> Result<u64, StoreError> {
+    if dry {
+        let count = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM price_samples
+               WHERE chain = $1 AND token = $2 AND series = $3 AND bucket < $4"#,
+            of.chain,
+            &of.token as _,
+            of.series,
+            before,
+        )
+        .fetch_one(connection)
+        .await?;
+        return unsigned("price_samples.count", count);
+    }
+    // A sample is written once and never changed: there is nobody to wait for.
+    let gone = sqlx::query!(
+        "DELETE FROM price_samples
+         WHERE chain = $1 AND token = $2 AND series = $3 AND bucket <= (
+             SELECT max(bucket) FROM (
+                 SELECT bucket FROM price_samples WHERE chain = $1 AND token = $2 AND series = $3 AND bucket < $4
+                 ORDER BY bucket LIMIT $5) oldest)",
+        of.chain,
+        &of.token as _,
+        of.series,
+        before,
+        limit,
+    )
+    .execute(connection)
+    .await?;
+    Ok(gone.rows_affected())
+}
+
+/// Events from before `before` that nobody waits for, with their deliveries, oldest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn events(
+    connection: &mut PgConnection,
+    before: Timestamp,
+    limit: i64,
+    dry: bool,
+) -> Result<u64, StoreError> {
+    if dry {
+        let count = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM outbox o WHERE created_at < $1
+               AND NOT EXISTS (SELECT FROM deliveries d WHERE d.outbox_id = o.id AND d.status = 'waiting')"#,
+            before
+        )
+        .fetch_one(connection)
+        .await?;
+        return unsigned("outbox.count", count);
+    }
+    // Ids are given out in the order of time, nearly: only the front is looked at.
+    let gone = sqlx::query!(
+        "DELETE FROM outbox WHERE id = ANY (ARRAY(
+             SELECT o.id FROM outbox o
+             JOIN (SELECT id FROM outbox ORDER BY id LIMIT $2) front USING (id)
+             WHERE o.created_at < $1
+               AND NOT EXISTS (SELECT FROM deliveries d WHERE d.outbox_id = o.id AND d.status = 'waiting')
+             FOR UPDATE OF o SKIP LOCKED))",
+        before,
+        limit,
+    )
+    .execute(connection)
+    .await?;
+    Ok(gone.rows_affected())
+}
+
+/// Tasks of ours that ended and stayed, from before `before`: those that were given up.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn tasks(
+    connection: &mut PgConnection,
+    before: Timestamp,
+    limit: i64,
+    dry: bool,
+) -> Result<u64, StoreError> {
+    // The table belongs to another crate's migrations, so the compiler does not check these.
+    if dry {
+        let sql = "SELECT count(*) FROM apalis.jobs
+                   WHERE status IN ('Killed', 'Done') AND run_at < $1 AND job_type LIKE 'lgi-mm:%'";
+        let count: i64 = sqlx::query_scalar(sql).bind(before).fetch_one(connection).await?;
+        return unsigned("apalis.jobs.count", count);
+    }
+    let sql = "DELETE FROM apalis.jobs WHERE id = ANY (ARRAY(
+                   SELECT id FROM apalis.jobs
+                   WHERE status IN ('Killed', 'Done') AND run_at < $1 AND job_type LIKE 'lgi-mm:%'
+                   ORDER BY run_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
+    let gone = sqlx::query(sql)
+        .bind(before)
+        .bind(limit)
+        .execute(connection)
+        .await?;
+    Ok(gone.rows_affected())
+}
