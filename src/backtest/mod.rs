@@ -12,6 +12,7 @@ pub mod result;
 mod returns;
 mod runner;
 pub mod series;
+mod slots;
 mod tally;
 mod whole;
 
