@@ -177,7 +177,7 @@
   }
   function legend(chart) {
     const box = byId(`legend-${chart.id}`);
-    box.replaceChildren(...chart.series.map((series) => {
+    box.replaceChildren(...chart.series.map((series, index) => {
       const key = `${chart.id}:${series.name}`, button = document.createElement("button"), value = document.createElement("b");
       button.type = "button";
       button.setAttribute("aria-pressed", String(!hidden.has(key)));
@@ -188,6 +188,7 @@
       button.onclick = () => {
         hidden.has(key) ? hidden.delete(key) : hidden.add(key);
         draw(chart); legend(chart); tell(null);
+        box.children[index].focus();
       };
       return button;
     }));
