@@ -97,7 +97,7 @@ async fn the_report_draws_all_its_charts_without_a_request_or_an_error() {
             .await,
         25
     );
-    browser.run("document.getElementById('older').click()").await;
+    browser.run("document.getElementById('later').click()").await;
     assert!(text(browser, "#page").await.starts_with("2 of "));
     // A name in a legend hides its series, and shows it again.
     let click = "const b = [...document.querySelectorAll('#legend-price button')].find(b => b.innerText.startsWith('DCA')); b.click(); return [document.activeElement.getAttribute('aria-pressed'), echarts.getInstanceByDom(document.getElementById('chart-price')).getOption().series.some(s => s.name === 'DCA')];";
