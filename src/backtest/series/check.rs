@@ -95,13 +95,8 @@ impl Checks {
             .max_by_key(|(millis, count)| (**count, Reverse(**millis)));
         let spacing = Span::from_millis(usual.map_or(0, |(millis, _)| *millis));
         let gap_millis = usual.map_or(u64::MAX, |(millis, _)| millis.saturating_mul(GAP_PCT) / 100);
-        let mut gaps = Problems::default();
-        gaps.count = self
-            .spacings
-            .iter()
-            .filter(|(millis, _)| **millis > gap_millis)
-            .map(|(_, count)| count)
-            .sum();
+        let wide = self.spacings.iter().filter(|(millis, _)| **millis > gap_millis);
+        let count = wide.map(|(_, count)| count).sum();
         let mut widest = self.widest.into_vec();
         widest.retain(|Reverse((millis, ..))| *millis > gap_millis);
         widest.sort();
@@ -109,7 +104,7 @@ impl Checks {
             from: *from,
             to: Span::from_millis(*millis).after(*from),
         });
-        gaps.named = widest
+        let named = widest
             .into_iter()
             .map(|Reverse((millis, line, from))| Problem {
                 line,
@@ -120,6 +115,7 @@ impl Checks {
                 ),
             })
             .collect();
+        let gaps = Problems { count, named };
         let shift = if candles && options.candle_time == CandleTime::Open {
             spacing
         } else {
