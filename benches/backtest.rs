@@ -53,7 +53,7 @@ impl Iterator for Walk {
         self.state ^= self.state << 13;
         self.state ^= self.state >> 7;
         self.state ^= self.state << 17;
-        let step = i64::try_from((self.state >> 40) % 2_401).ok()? - 1_200;
+        let step = i64::try_from(((self.state >> 40) & 0xFFFF) % 2_401).ok()? - 1_200;
         let pull = (Self::BEGIN - self.price) / 20_000;
         self.price += self.price / 1_000 * step / 1_000 + pull;
         self.second += 60;

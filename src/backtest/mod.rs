@@ -13,6 +13,7 @@ pub mod result;
 mod returns;
 mod runner;
 pub mod series;
+mod slots;
 pub mod sweep;
 mod tally;
 pub mod thin;

@@ -1,11 +1,10 @@
 //! One job, fed with rows in the order of time.
 
-use chrono_tz::Tz;
-
 use super::{
     Detail, PricePoint, Setup,
     quiet::{Belief, Glance, Quiet},
     result::{HoldRun, Point, Summary, TradeLine},
+    slots::{Slots, instant},
     tally::{Fee, Tally},
 };
 use crate::{
@@ -17,7 +16,6 @@ use crate::{
         limits::{self, ApprovedPlan},
         price::{AcceptedPrice, Observation, accept},
         samples::{Lookback, Samples},
-        schedule::CronExpr,
         span::Span,
         turnover::Turnover,
         units::{Amount, MoneyError, Price, Rounding, Usd},
@@ -131,53 +129,6 @@ impl Runner {
             self.job.tick(slot, current, &mut self.tally);
         }
     }
-}
-
-/// The slots of a job, one after the other, in microseconds since 1970.
-#[derive(Debug)]
-struct Slots {
-    cron: CronExpr,
-    timezone: Tz,
-    /// From each slot to the next, if that never changes.
-    step: Option<i64>,
-    next: Option<i64>,
-}
-
-impl Slots {
-    /// The end of 2089: what comes later is searched for.
-    const STEPS_UNTIL: i64 = 3_786_000_000_000_000;
-
-    fn new(config: &JobConfig) -> Self {
-        let (cron, timezone) = (config.schedule.cron.clone(), config.schedule.timezone);
-        Self {
-            step: cron
-                .step(timezone)
-                .and_then(|step| i64::try_from(step.std().as_micros()).ok()),
-            cron,
-            timezone,
-            next: None,
-        }
-    }
-
-    fn start(&mut self, at: Timestamp) {
-        let next = self.cron.next_after(self.timezone, at);
-        self.next = next.map(|next| next.timestamp_micros());
-    }
-
-    /// The next slot, if it is not after `last`.
-    fn next_until(&mut self, last: i64) -> Option<i64> {
-        let slot = self.next.filter(|slot| *slot <= last)?;
-        match self.step {
-            Some(step) if (0..Self::STEPS_UNTIL).contains(&slot) => self.next = Some(slot + step),
-            _ => self.start(instant(slot)),
-        }
-        Some(slot)
-    }
-}
-
-/// Microseconds since 1970 as an instant. Ours come from instants.
-fn instant(micros: i64) -> Timestamp {
-    Timestamp::from_timestamp_micros(micros).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// What the ledger and the paper venue would know of the job.

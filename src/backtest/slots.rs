@@ -1,0 +1,52 @@
+//! When a job is looked at.
+
+use chrono_tz::Tz;
+
+use crate::domain::{Timestamp, config::JobConfig, schedule::CronExpr};
+
+/// The slots of a job, one after the other, in microseconds since 1970.
+#[derive(Debug)]
+pub(super) struct Slots {
+    cron: CronExpr,
+    timezone: Tz,
+    /// From each slot to the next, if that never changes.
+    step: Option<i64>,
+    next: Option<i64>,
+}
+
+impl Slots {
+    /// The end of 2089: what comes later is searched for.
+    const STEPS_UNTIL: i64 = 3_786_000_000_000_000;
+
+    pub(super) fn new(config: &JobConfig) -> Self {
+        let (cron, timezone) = (config.schedule.cron.clone(), config.schedule.timezone);
+        Self {
+            step: cron
+                .step(timezone)
+                .and_then(|step| i64::try_from(step.std().as_micros()).ok()),
+            cron,
+            timezone,
+            next: None,
+        }
+    }
+
+    pub(super) fn start(&mut self, at: Timestamp) {
+        let next = self.cron.next_after(self.timezone, at);
+        self.next = next.map(|next| next.timestamp_micros());
+    }
+
+    /// The next slot, if it is not after `last`.
+    pub(super) fn next_until(&mut self, last: i64) -> Option<i64> {
+        let slot = self.next.filter(|slot| *slot <= last)?;
+        match self.step {
+            Some(step) if (0..Self::STEPS_UNTIL).contains(&slot) => self.next = Some(slot + step),
+            _ => self.start(instant(slot)),
+        }
+        Some(slot)
+    }
+}
+
+/// Microseconds since 1970 as an instant. Ours come from instants.
+pub(super) fn instant(micros: i64) -> Timestamp {
+    Timestamp::from_timestamp_micros(micros).unwrap_or(Timestamp::UNIX_EPOCH)
+}
