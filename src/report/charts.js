@@ -52,7 +52,7 @@
       line("Money in", "money", column("money"), { at: (i) => points.money[i], step: true, dash: [4, 3] }),
     ] },
     { id: "drawdown", zero: true, unit: " %", series: [
-      line("Below the earlier peak", "loss", column("dd", -1), { at: (i) => -points.dd[i], area: 0.2, read: percent }),
+      line("Below the earlier peak", "loss", column("dd", -1), { at: (i) => 0 - points.dd[i], area: 0.2, read: percent }),
     ] },
     { id: "holds", share: true, unit: " %", series: [] },
   ];
@@ -107,7 +107,7 @@
     if (series.values.length < 1000) return series.values;
     const [from, to] = range(), across = 600 / (to - from), up = 200 / priceSpan, taken = new Set();
     return series.values.filter(([time, value]) => {
-      const x = Math.floor((time / 1000 - from) * across), spot = x * 4096 + Math.floor(value * up);
+      const x = Math.floor((time / 1000 - from) * across), spot = `${x} ${Math.floor(value * up)}`;
       if (x < 0 || x > 600 || taken.has(spot)) return false;
       taken.add(spot);
       return true;
@@ -177,7 +177,7 @@
   }
   function legend(chart) {
     const box = byId(`legend-${chart.id}`);
-    box.replaceChildren(...chart.series.map((series) => {
+    box.replaceChildren(...chart.series.map((series, index) => {
       const key = `${chart.id}:${series.name}`, button = document.createElement("button"), value = document.createElement("b");
       button.type = "button";
       button.setAttribute("aria-pressed", String(!hidden.has(key)));
@@ -188,6 +188,7 @@
       button.onclick = () => {
         hidden.has(key) ? hidden.delete(key) : hidden.add(key);
         draw(chart); legend(chart); tell(null);
+        box.children[index].focus();
       };
       return button;
     }));
@@ -303,11 +304,11 @@
     body.replaceChildren(...rows);
     byId("pager").hidden = pages < 2;
     byId("page").textContent = `${page + 1} of ${pages}`;
-    byId("newer").disabled = page === 0;
-    byId("older").disabled = page + 1 >= pages;
+    byId("earlier").disabled = page === 0;
+    byId("later").disabled = page + 1 >= pages;
   }
-  byId("newer").onclick = () => { page -= 1; fillTrades(); };
-  byId("older").onclick = () => { page += 1; fillTrades(); };
+  byId("earlier").onclick = () => { page -= 1; fillTrades(); };
+  byId("later").onclick = () => { page += 1; fillTrades(); };
 
   // ---- begin
   for (const chart of charts) {

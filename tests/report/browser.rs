@@ -9,6 +9,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Whether there is a browser. Without one, a test says so and is over; in CI it fails.
 pub fn is_there() -> bool {
@@ -34,16 +35,24 @@ pub fn is_there() -> bool {
     false
 }
 
+/// A browser takes more than one core: so many at once, or pages take longer than anybody waits.
+static WINDOWS: Semaphore = Semaphore::const_new(2);
+
+/// Longest wait of a script.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// One window. It and its driver end with it.
 pub struct Browser {
     driver: Child,
     session: String,
     http: reqwest::Client,
     _profile: tempfile::TempDir,
+    _turn: SemaphorePermit<'static>,
 }
 
 impl Browser {
     pub async fn open() -> Self {
+        let turn = WINDOWS.acquire().await.expect("never closed");
         let profile = tempfile::tempdir().expect("a directory");
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
@@ -65,7 +74,7 @@ impl Browser {
             })
             .expect("the driver's port");
         let http = reqwest::Client::builder()
-            .timeout(Duration::from_secs(60))
+            .timeout(PATIENCE * 2)
             .build()
             .expect("a client");
         let mut browser = Self {
@@ -73,6 +82,7 @@ impl Browser {
             session: format!("http://127.0.0.1:{port}/session"),
             http,
             _profile: profile,
+            _turn: turn,
         };
         let data = format!("--user-data-dir={}", browser._profile.path().display());
         let args = [
@@ -101,6 +111,8 @@ impl Browser {
             browser.session,
             begun["sessionId"].as_str().expect("a session")
         );
+        let patience = json!({ "script": PATIENCE.as_millis() });
+        browser.post("/timeouts", patience).await;
         // The browser's own first page asks for things of its own.
         browser.post("/url", json!({ "url": "about:blank" })).await;
         browser.log("performance").await;
@@ -131,7 +143,7 @@ impl Browser {
     /// Waits until a function body returns true.
     pub async fn until(&self, script: &str) {
         let waiting = format!(
-            "const done = arguments[0], holds = () => {{ {script} }}, look = () => holds() ? done(true) : requestAnimationFrame(look); setTimeout(() => done(false), 10000); look();"
+            "const done = arguments[0], holds = () => {{ {script} }}, look = () => holds() ? done(true) : requestAnimationFrame(look); setTimeout(() => done(false), 50000); look();"
         );
         let came = self
             .post("/execute/async", json!({ "args": [], "script": waiting }))

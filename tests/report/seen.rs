@@ -97,8 +97,12 @@ async fn the_report_draws_all_its_charts_without_a_request_or_an_error() {
             .await,
         25
     );
-    browser.run("document.getElementById('older').click()").await;
+    browser.run("document.getElementById('later').click()").await;
     assert!(text(browser, "#page").await.starts_with("2 of "));
+    // A name in a legend hides its series, and shows it again.
+    let click = "const b = [...document.querySelectorAll('#legend-price button')].find(b => b.innerText.startsWith('DCA')); b.click(); return [document.activeElement.getAttribute('aria-pressed'), echarts.getInstanceByDom(document.getElementById('chart-price')).getOption().series.some(s => s.name === 'DCA')];";
+    assert_eq!(browser.run(click).await, json!(["false", false]));
+    assert_eq!(browser.run(click).await, json!(["true", true]));
     browser.picture("light").await;
     nothing_leaves_and_nothing_fails(browser).await;
     shown.browser.close().await;
@@ -396,10 +400,11 @@ async fn a_crowded_year_of_minutes_is_a_small_file_and_is_drawn() {
         .iter()
         .filter(|trade| trade.reason == Reason::TakeProfit)
         .count();
-    let legend = text(browser, "#legend-price").await.replace(',', "");
-    assert!(
-        legend.contains(&format!("TAKE_PROFIT{rare}")) || legend.contains(&rare.to_string()),
-        "{legend}"
+    let shown_as = "return [...document.querySelectorAll('#legend-price button')].find(b => b.innerText.startsWith('TAKE_PROFIT')).querySelector('b').innerText.replace(',', '')";
+    assert_eq!(
+        browser.run(shown_as).await,
+        rare.to_string(),
+        "a rare rule is drawn whole"
     );
     browser.picture("crowded").await;
     for selector in ["#chart-price", "#chart-value", "#chart-holds"] {
