@@ -33,6 +33,11 @@ chaos-shallow trades="100":
 bench-live:
     bash -c 'source scripts/lib.sh && ensure_postgres && ensure_contracts && SQLX_OFFLINE=true cargo bench --profile dev --bench live'
 
+# How fast a fleet of jobs is served, beside other queues; the figures of docs/performance.md
+[group('check')]
+bench *args:
+    scripts/bench {{ args }}
+
 # How tables grow with so many ticks; the figures of docs/retention.md
 [group('check')]
 growth ticks="1000000":

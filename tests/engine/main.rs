@@ -14,5 +14,6 @@ mod faults;
 mod fees;
 mod laws;
 mod lifecycle;
+mod memory;
 mod unsteady;
 mod world;
