@@ -1,9 +1,5 @@
 //! Backtests: the same answer as live, the same memory as the ledger, and files as they come.
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "what cannot go on in a test fails it"
-)]
+#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
 
 #[path = "../support/mod.rs"]
 mod support;

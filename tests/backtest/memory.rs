@@ -7,7 +7,7 @@ use lgi_mm::{
         chains,
         config::JobConfig,
         decision::Side,
-        job::{Account, JobMode, Realm, Token},
+        job::{Account, JobId, JobMode, Realm, Token},
         samples::Samples,
         span::Span,
         turnover::Turnover,
@@ -23,6 +23,7 @@ use lgi_mm::{
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use rust_decimal::Decimal;
+use sqlx::PgPool;
 
 use crate::{support, walk};
 
@@ -89,6 +90,24 @@ async fn samples_in_memory_answer_as_the_ledger_does() {
     }
 }
 
+/// An executed trade of this value.
+async fn insert(pool: &PgPool, job: JobId, slot: DateTime<Utc>, side: Side, value: Usd) {
+    sqlx::query(
+        "INSERT INTO trades (job_id, slot, cycle, side, reason, status, amount_in, amount_out_expected,
+                             amount_out_min, value_usd, config_version, expires_at, base_amount, quote_amount,
+                             price_usd, tx_hash, executed_at)
+         VALUES ($1, $2, 1, $3, 'DCA', 'EXECUTED', 1, 1, 1, $4, 1, $2, 1, 1, 1, decode(repeat('00', 32), 'hex'),
+                 $2)",
+    )
+    .bind(job.0)
+    .bind(slot)
+    .bind(side.to_string())
+    .bind(value.decimal())
+    .execute(pool)
+    .await
+    .expect("a trade");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn turnover_in_memory_answers_as_the_ledger_does() {
     let db = support::db().await;
@@ -143,20 +162,7 @@ async fn turnover_in_memory_answers_as_the_ledger_does() {
                 Rounding::Down,
             );
             memory.add(slot, side, value).expect("a small sum");
-            sqlx::query(
-                "INSERT INTO trades (job_id, slot, cycle, side, reason, status, amount_in, amount_out_expected,
-                                     amount_out_min, value_usd, config_version, expires_at, base_amount, quote_amount,
-                                     price_usd, tx_hash, executed_at)
-                 VALUES ($1, $2, 1, $3, 'DCA', 'EXECUTED', 1, 1, 1, $4, 1, $2, 1, 1, 1, decode(repeat('00', 32), 'hex'),
-                         $2)",
-            )
-            .bind(job.0)
-            .bind(slot)
-            .bind(side.to_string())
-            .bind(value.decimal())
-            .execute(&db.pool)
-            .await
-            .expect("a trade");
+            insert(&db.pool, job, slot, side, value).await;
         }
     }
     assert!(

@@ -252,18 +252,21 @@ async fn live(clock: &Clock, jobs: &[JobId], slots: &[DateTime<Utc>]) {
     }
 }
 
+/// Slot, side, reason, amounts of base and quote, and USD: quote, price, profit, gas.
+type FillRow = (
+    DateTime<Utc>,
+    String,
+    String,
+    String,
+    String,
+    Decimal,
+    Decimal,
+    Decimal,
+    Decimal,
+);
+
 async fn told_live(pool: &PgPool, id: JobId) -> Told {
-    let rows: Vec<(
-        DateTime<Utc>,
-        String,
-        String,
-        String,
-        String,
-        Decimal,
-        Decimal,
-        Decimal,
-        Decimal,
-    )> = sqlx::query_as(
+    let rows: Vec<FillRow> = sqlx::query_as(
         "SELECT t.slot, t.side, t.reason, f.base_amount::text, f.quote_amount::text, f.quote_usd::numeric,
                     t.price_usd, f.realized_usd::numeric, f.gas_usd::numeric
              FROM trades t JOIN fills f ON f.trade_id = t.id WHERE t.job_id = $1 ORDER BY t.slot",
