@@ -98,6 +98,15 @@ impl Report {
         found.map(|figure| figure.value)
     }
 
+    /// The first figure of a section whose name holds one text and ends with another.
+    pub fn first(&self, section: &str, holds: &str, ends: &str) -> Option<f64> {
+        let mut figures = self.figures.iter();
+        let found = figures.find(|figure| {
+            figure.section == section && figure.name.contains(holds) && figure.name.ends_with(ends)
+        });
+        found.map(|figure| figure.value)
+    }
+
     /// The highest figure of a section whose name begins so.
     pub fn best(&self, section: &str, begins: &str) -> Option<f64> {
         let figures = self.figures.iter();
