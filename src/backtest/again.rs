@@ -3,7 +3,7 @@
 use super::{PricePoint, result::SeriesSummary, series::Rows};
 use crate::domain::{Timestamp, config::ScheduleConfig, span::Span, units::Price};
 
-/// A sample this soon after a slot was taken for it: a tick starts a little after its slot.
+/// A sample this soon after a slot, and its jitter, was taken for it: a tick starts a little after its slot.
 const TICK_START_MAX: Span = Span::from_secs(15);
 
 /// The samples of a job as a series: one that was taken for a slot counts as that slot's price, or every decision would
@@ -12,7 +12,7 @@ const TICK_START_MAX: Span = Span::from_secs(15);
 pub fn rows_of(name: String, samples: &[(Timestamp, Price)], schedule: &ScheduleConfig) -> Option<Rows> {
     let mut rows: Vec<PricePoint> = Vec::with_capacity(samples.len());
     for (at, price) in samples {
-        let earliest = TICK_START_MAX.before(*at);
+        let earliest = schedule.jitter.before(TICK_START_MAX.before(*at));
         let slot = schedule
             .cron
             .next_after(schedule.timezone, Span::from_millis(1).before(earliest));

@@ -86,6 +86,7 @@ pub(super) fn window(priced: &Priced) -> Window {
         high_since: lookback.high_since,
         average_over: lookback.average_over,
         known: priced.tick.known_high,
+        late: job.config.price.max_price_age,
     }
 }
 

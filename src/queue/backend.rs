@@ -57,6 +57,8 @@ pub(super) struct Core {
     pub(super) finished: CancellationToken,
     /// No acknowledgement follows.
     pub(super) flush: CancellationToken,
+    /// Everything is acknowledged: the lease need not be renewed any more.
+    pub(super) settled: CancellationToken,
     /// Nothing of this worker is left in the database, or the time to tidy up is over.
     pub(super) gone: CancellationToken,
     acks: mpsc::UnboundedSender<Vec<Ack>>,
@@ -162,6 +164,7 @@ impl<T> GroupBackend<T> {
             stopping,
             finished: CancellationToken::new(),
             flush: CancellationToken::new(),
+            settled: CancellationToken::new(),
             gone: CancellationToken::new(),
             acks,
             held: Mutex::default(),
@@ -277,6 +280,7 @@ async fn live<T: DeserializeOwned + Send + 'static>(
         core.handlers.wait().await;
         core.flush.cancel();
         joined("acknowledger", acker).await;
+        core.settled.cancel();
         joined("heartbeat", &mut beat).await;
         heartbeat::leave(&core).await;
     };

@@ -19,7 +19,7 @@ const STORAGE: &str = "GroupBackend";
 /// Rows of removed workers are looked for at every so many beats.
 const REMOVED_EVERY: u64 = 10;
 
-/// Renews the lease until the core is flushed. A renewal that has begun is finished: cut off, it might still be written
+/// Renews the lease until all is acknowledged. A renewal that has begun is finished: cut off, it might still be written
 /// after the worker has left. Tells `first_beat` when the worker is registered.
 pub(super) async fn run(core: Arc<Core>, first_beat: Arc<Notify>) {
     let mut outage = Outage::of("renew the lease", &core.config.name, core.config.heartbeat);
@@ -29,13 +29,13 @@ pub(super) async fn run(core: Arc<Core>, first_beat: Arc<Notify>) {
     for beat in 0_u64.. {
         tokio::select! {
             biased;
-            () = core.flush.cancelled() => return,
+            () = core.settled.cancelled() => return,
             _ = ticks.tick() => {}
         }
         // One tick is the limit: the next connection may do better than one that does not answer.
         while let Err(error) = renew(&core).await {
             tokio::select! {
-                () = core.flush.cancelled() => return,
+                () = core.settled.cancelled() => return,
                 () = tokio::time::sleep(outage.failed(&error)) => {}
             }
         }

@@ -26,10 +26,10 @@ const WATCH_CHUNK: usize = 200;
 /// Lost tasks are looked for this often within a lease: every slot is read for it.
 const LOOKS_A_LEASE: u32 = 4;
 
-/// A pass that found nothing and took longer than this had to step over many slots that are still open.
-const LONG_PASS: Duration = Duration::from_millis(20);
+/// A slot that is due while the one before is still open is looked at again after this long at least.
+const OPEN_PAUSE: Duration = Duration::from_millis(100);
 
-/// Such passes take no more than this part of the time.
+/// Passes that only step over such slots take no more than this part of the time.
 const PASSES_SHARE: u32 = 10;
 
 /// How a scheduler works.
@@ -144,7 +144,7 @@ async fn claim(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Resul
         .map(|(job, claim)| tick_task(job.job, claim.slot))
         .collect();
     let lost = if lost {
-        slots::renew_lost(&mut tx, settings.tick_lease, settings.batch).await?
+        slots::renew_lost(&mut tx, TICKS, settings.tick_lease, settings.batch).await?
     } else {
         Vec::new()
     };
@@ -208,13 +208,10 @@ pub async fn run(pool: PgPool, settings: SchedulerSettings, stop: CancellationTo
                 if lost {
                     looked = Some(begun);
                 }
-                let mut pause = next_pause(&pool, &settings).await;
-                if claimed.is_nothing() {
-                    pause = pause.max(long_pass(begun.elapsed()));
-                } else {
+                if !claimed.is_nothing() {
                     debug!(?claimed, "claimed");
                 }
-                pause
+                next_pause(&pool, &settings, while_open(begun.elapsed())).await
             }
             Err(error) => {
                 outage.failed(&error);
@@ -233,17 +230,16 @@ pub async fn run(pool: PgPool, settings: SchedulerSettings, stop: CancellationTo
     }
 }
 
-/// Where workers are gone or behind, stepping over their open slots does not take a core.
-fn long_pass(took: Duration) -> Duration {
-    if took < LONG_PASS {
-        return Duration::ZERO;
-    }
-    (took * PASSES_SHARE).min(Duration::from_secs(1))
+/// How long slots wait that are due and whose last one is still open. Where workers are gone or behind there may be many,
+/// and stepping over them must not take a core; a slot that becomes due meanwhile is claimed in time all the same.
+fn while_open(took: Duration) -> Span {
+    let pause = (took * PASSES_SHARE).clamp(OPEN_PAUSE, Duration::from_secs(1));
+    Span::from_millis(u64::try_from(pause.as_millis()).unwrap_or(1_000))
 }
 
-async fn next_pause(pool: &PgPool, settings: &SchedulerSettings) -> Duration {
+async fn next_pause(pool: &PgPool, settings: &SchedulerSettings, while_open: Span) -> Duration {
     let longest = settings.max_sleep.std();
-    match slots::next_wake(pool).await {
+    match slots::next_wake(pool, while_open).await {
         Ok(Some(until)) => until.std().min(longest),
         Ok(None) => longest,
         Err(_) => Duration::from_millis(500),

@@ -34,6 +34,8 @@ pub struct Window {
     pub average_over: Span,
     /// What an earlier look at this window found.
     pub known: Option<KnownHigh>,
+    /// How old a price may be when it is accepted: a sample may be written that much later than its instant.
+    pub late: Span,
 }
 
 /// The highest stored sample of a window.
@@ -60,15 +62,16 @@ impl Window {
     /// What is known and still the highest of all up to where it was looked: it is inside the window, which begins no
     /// earlier than the one it was found in.
     fn known_inside(&self) -> Option<KnownHigh> {
+        let inside = self.high_since..=self.observed_at;
         self.known
-            .filter(|known| known.high.since <= self.high_since && self.high_since <= known.high.at)
+            .filter(|known| known.high.since <= self.high_since && inside.contains(&known.high.at))
     }
 
     /// From where on samples have to be read.
     fn look_from(&self, interval: Span) -> Timestamp {
         self.known_inside().map_or(self.high_since, |known| {
-            // A sample is written with the tick that observed it; one that takes two intervals to be seen is late.
-            let overlapped = interval.before(interval.before(known.until));
+            // Two intervals more, for the tick that writes it.
+            let overlapped = interval.before(interval.before(self.late.before(known.until)));
             overlapped.max(self.high_since)
         })
     }

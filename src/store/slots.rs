@@ -152,10 +152,13 @@ pub async fn record_claims(
 /// Slots that were handed to the queue longer than `lease` ago and never recorded: their tasks are gone, so
 /// they are handed out again. Evaluating one twice is harmless. Reads every slot: not for each pass.
 ///
+/// While `queue` itself is behind, nothing is handed out again: what waits in it is not lost.
+///
 /// # Errors
 /// [`StoreError`].
 pub async fn renew_lost(
     connection: &mut PgConnection,
+    queue: &str,
     lease: Span,
     limit: i64,
 ) -> Result<Vec<(JobId, Timestamp)>, StoreError> {
@@ -163,11 +166,15 @@ pub async fn renew_lost(
         r#"UPDATE job_slots s SET open_since = now()
            FROM (SELECT job_id FROM job_slots
                  WHERE open_slot IS NOT NULL AND open_since < now() - make_interval(secs => $1)
+                   AND NOT EXISTS (SELECT FROM apalis.jobs q
+                                   WHERE q.job_type = $3 AND q.status = 'Pending'
+                                     AND q.run_at < now() - make_interval(secs => $1))
                  ORDER BY open_since LIMIT $2 FOR UPDATE SKIP LOCKED) AS lost
            WHERE s.job_id = lost.job_id
            RETURNING s.job_id, s.open_slot AS "open_slot!""#,
         lease.std().as_secs_f64(),
         limit,
+        queue,
     )
     .fetch_all(connection)
     .await?;
@@ -177,19 +184,21 @@ pub async fn renew_lost(
         .collect())
 }
 
-/// How long a scheduler may sleep: until the next slot or the next look at an open trade.
+/// How long a scheduler may sleep: until the next slot or the next look at an open trade. Slots that are due while the
+/// one before is open wait for `while_open`: nobody tells us when it ends.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn next_wake(pool: &PgPool) -> Result<Option<Span>, StoreError> {
+pub async fn next_wake(pool: &PgPool, while_open: Span) -> Result<Option<Span>, StoreError> {
     let millis = sqlx::query_scalar!(
         r#"SELECT (extract(epoch FROM least(
                 (SELECT min(due_at) FROM job_slots WHERE due_at > now()),
-                -- due, but its last tick is still open: look again soon, nobody tells us when it ends
-                (SELECT min(CASE WHEN open_slot IS NULL THEN due_at ELSE clock_timestamp() + interval '100 ms' END)
+                (SELECT min(CASE WHEN open_slot IS NULL THEN due_at
+                                 ELSE clock_timestamp() + make_interval(secs => $1) END)
                  FROM job_slots WHERE due_at <= now()),
                 (SELECT min(next_check_at) FROM trades WHERE status IN ('PENDING', 'SUBMITTED'))
-            ) - clock_timestamp()) * 1000)::bigint"#
+            ) - clock_timestamp()) * 1000)::bigint"#,
+        while_open.std().as_secs_f64(),
     )
     .fetch_one(pool)
     .await?;

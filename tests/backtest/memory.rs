@@ -68,6 +68,7 @@ async fn samples_in_memory_answer_as_the_ledger_does() {
                 high_since,
                 average_over: window,
                 known: None,
+                late: Span::ZERO,
             };
             // What an earlier look found saves reading, and changes nothing.
             let shorter = Window {

@@ -115,7 +115,7 @@ fn one_series_in_every_notation_is_one_series() {
         lines(&|day, _, price| seconds(day, price)),
         "Time, Price\n".to_owned() + &lines(&|day, _, price| seconds(day, price)),
         "price;unix\r\n".to_owned() + &lines(&|day, _, price| format!("{price};{}\r", midnight(day) * 1_000)),
-        "\"date\",\"symbol\",\"close\"\n".to_owned()
+        "\"date\",\"symbol\",\"price\"\n".to_owned()
             + &lines(&|_, date, price| format!("\"{date}\",\"X\",\"{price}\"")),
         "\u{feff}timestamp\tvalue\n".to_owned()
             + &lines(&|_, date, price| format!("{date}T01:00:00+01:00\t{price}")),

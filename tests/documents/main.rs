@@ -3,6 +3,7 @@
 
 mod architecture;
 mod example;
+mod image;
 mod metrics;
 mod retention;
 mod runbook;

@@ -161,6 +161,26 @@ async fn a_slot_whose_task_was_lost_is_handed_out_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_waits_for_a_worker_is_not_taken_for_lost() {
+    let pool = support::db().await.pool;
+    job(&pool, 1, "* * * * *").await;
+    make_due(&pool, "2026-01-01T00:00:00Z").await;
+    let claim = async || {
+        scheduler::once(&pool, &SchedulerSettings::default())
+            .await
+            .expect("a claim")
+    };
+    claim().await;
+    for long_ago in [
+        "UPDATE job_slots SET open_since = now() - interval '2 min'",
+        "UPDATE apalis.jobs SET run_at = now() - interval '2 min'",
+    ] {
+        sqlx::query(long_ago).execute(&pool).await.expect("long ago");
+    }
+    assert_eq!((claim().await.renewed, tasks(&pool).await), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_job_has_no_slots_and_a_resumed_one_has() {
     let pool = support::db().await.pool;
     let id = job(&pool, 1, "* * * * *").await;

@@ -36,6 +36,7 @@ const PRICE_NAMES: [&str; 8] = [
     "value",
     "c",
 ];
+const CLOSE_NAMES: [&str; 4] = ["close", "close_price", "adj close", "c"];
 const OPEN_NAMES: [&str; 3] = ["open", "o", "open_price"];
 
 /// A longer first line is no CSV of prices.
@@ -122,7 +123,11 @@ impl Layout {
         };
         match (time, find(&PRICE_NAMES)) {
             (Some(time), Some(price)) => {
-                let candles = find(&OPEN_NAMES).is_some();
+                // A close is the end of something, also where the rest of the candle was left out.
+                let close = names
+                    .get(price)
+                    .is_some_and(|name| CLOSE_NAMES.contains(&name.as_str()));
+                let candles = close || find(&OPEN_NAMES).is_some();
                 Ok(layout(true, candles, closes, time, price))
             }
             _ => Err(format!("the first line has the columns {}", names.join(", "))),
@@ -188,7 +193,7 @@ mod tests {
                 6,
             ),
             ("close_time\topen\tclose\n", true, true, true, 0, 2),
-            ("Date (UTC),Close (USD)\n", true, false, false, 0, 1),
+            ("Date (UTC),Close (USD)\n", true, true, false, 0, 1),
             ("1767225600,1.5", false, false, false, 0, 1),
             ("2026-01-01T00:00:00Z,1,2,0.5,1.5,900\n", false, true, false, 0, 4),
         ] {
