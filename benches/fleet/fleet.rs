@@ -188,11 +188,7 @@ fn spawn(kind: &str, url: &str) -> Child {
         .env_remove("RUST_LOG")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
-        .stderr(if std::env::var_os("LGI_MM_BENCH_WHY").is_some() {
-            Stdio::inherit()
-        } else {
-            Stdio::null()
-        })
+        .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
         .expect("our own program starts")

@@ -114,21 +114,6 @@ async fn trades(postgres: &Postgres, plan: &Plan, report: &mut Report, (jobs, wa
     tokio::time::sleep(plan.trading).await;
     let (after, seconds) = (count(&pool, SETTLED).await, begun.elapsed().as_secs_f64());
     processes.stop().await;
-    if std::env::var_os("LGI_MM_BENCH_WHY").is_some() {
-        let why: Vec<(String, Option<String>, i64)> = sqlx::query_as(
-            "SELECT reason, detail, sum(count)::bigint FROM ticks GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 12",
-        )
-        .fetch_all(&pool)
-        .await
-        .expect("why");
-        for (reason, detail, count) in why {
-            eprintln!("{count:>8} {reason} {}", detail.unwrap_or_default());
-        }
-        let why: Vec<(String, i64)> = sqlx::query_as("SELECT status || ' ' || coalesce(error, ''), count(*) FROM trades GROUP BY 1 ORDER BY 2 DESC LIMIT 12").fetch_all(&pool).await.expect("why");
-        for (reason, count) in why {
-            eprintln!("{count:>8} {reason}");
-        }
-    }
     let failed = count(&pool, "SELECT count(*) FROM trades WHERE status = 'FAILED'").await;
     let wallets = if wallets == 1 {
         "one wallet".to_owned()

@@ -204,6 +204,17 @@ async fn one_process_prunes_at_a_time() {
         String::from_utf8_lossy(&ran.stderr)
     );
     other.close().await.expect("closed");
+    // The server ends the session after the client has gone.
+    let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    while sqlx::query_scalar::<_, i64>(held)
+        .fetch_one(&db.pool)
+        .await
+        .expect("a count")
+        > 0
+    {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let passed = pruned(&db.pool, &RetentionSettings::default(), false).await;
     assert_eq!(passed.ticks, 3, "the lock goes with its connection");
 }
