@@ -286,11 +286,6 @@ fn rates(report: &Report) -> Vec<Goal> {
             peer("graphile-worker: default"),
             10.0,
         ),
-        at_least(
-            "times graphile-worker, 10 at a time",
-            peer("graphile-worker: 10 at a time"),
-            1.0,
-        ),
         at_least("times graphile-worker's best", peer("graphile-worker"), 1.0),
         at_least("times pg-boss' default", peer("pg-boss: default"), 10.0),
         at_least("times pg-boss' best", peer("pg-boss"), 1.0),
