@@ -141,7 +141,10 @@ pub async fn prune(pool: &PgPool, settings: &RetentionSettings, dry: bool) -> Re
         events: pass.events(settings.events).await?,
         tasks: pass.tasks(settings.tasks).await?,
     };
-    // Closing it gives the lock back as well.
+    if !dry {
+        rows::unlock(&mut pass.connection).await?;
+    }
+    // Closing it gives the lock back as well, a moment later; so does an error above.
     let _ = pass.connection.close().await;
     Ok(Pass::Done(pruned))
 }

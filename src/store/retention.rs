@@ -24,6 +24,18 @@ pub async fn lock(connection: &mut PgConnection) -> Result<bool, StoreError> {
     )
 }
 
+/// Lets the next one prune at once: the server ends a session only after its client has gone.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn unlock(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query("SELECT pg_advisory_unlock($1)")
+        .bind(LOCK)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// The database's time.
 ///
 /// # Errors

@@ -207,12 +207,17 @@ async fn one_process_prunes_at_a_time() {
     // The server ends the session after the client has gone.
     let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let begun = Instant::now();
     while sqlx::query_scalar::<_, i64>(held)
         .fetch_one(&db.pool)
         .await
         .expect("a count")
         > 0
     {
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "the session does not end"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let passed = pruned(&db.pool, &RetentionSettings::default(), false).await;
