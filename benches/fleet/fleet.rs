@@ -8,16 +8,9 @@ use std::{
 
 use alloy_primitives::Address;
 use lgi_mm::{
-    domain::{
-        chains,
-        config::JobConfig,
-        job::{Account, JobMode, Realm, Token},
-        units::Amount,
-    },
-    paper::default_wallet,
+    domain::{config::JobConfig, job::JobMode, units::Amount},
     store::{
-        self,
-        jobs::{self, NewJob},
+        self, jobs,
         orders::{self, Order},
     },
 };
@@ -25,6 +18,7 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio::process::{Child, Command};
 
+use crate::paper_jobs::paper_job;
 use crate::server::{Postgres, Stat, peak_mib};
 
 /// What the jobs of a fleet do.
@@ -58,25 +52,7 @@ pub async fn create(pool: &PgPool, count: i64, work: Work, cron: &str, wallets: 
     config
         .validate(JobMode::Accumulate)
         .expect("a valid configuration");
-    let new = NewJob {
-        account: Account {
-            realm: Realm::Paper,
-            chain: "base".to_owned(),
-            wallet: default_wallet(),
-        },
-        token: Token {
-            address: Address::repeat_byte(0xee),
-            symbol: "BENCH".to_owned(),
-            decimals: 18,
-        },
-        quote: Token {
-            address: chains::find("base").expect("base").usdc,
-            symbol: "USDC".to_owned(),
-            decimals: 6,
-        },
-        mode: JobMode::Accumulate,
-        config,
-    };
+    let new = paper_job(Address::repeat_byte(0xee), "BENCH", JobMode::Accumulate, config);
     let model = jobs::create(pool, &new, "bench").await.expect("a job");
     let start = Order::Start {
         deposit: Amount::ZERO,

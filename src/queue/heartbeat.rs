@@ -78,7 +78,7 @@ async fn renew(core: &Core) -> Result<(), QueryError> {
     Ok(())
 }
 
-/// Puts the rows back that the source names. A task that was there when its process died may be what killed it, so each
+/// A statement that puts back the rows that `$lost` names; $1 is the queue, $2 the lease. A task that was there when its process died may be what killed it, so each
 /// is alone from now on.
 macro_rules! put_back {
     ($lost:literal) => {
@@ -109,6 +109,7 @@ const OF_SILENT: &str = put_back!(
 );
 
 /// Rows of workers that were given up and removed at the very moment they claimed. Reads all that is held.
+/// The lease says nothing here; it stands in the statement so that both take the same values.
 const OF_REMOVED: &str = put_back!(
     "FROM apalis.jobs j
      WHERE j.lock_by IS NOT NULL AND make_interval(secs => $2) > '0'

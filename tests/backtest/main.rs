@@ -1,6 +1,8 @@
 //! Backtests: the same answer as live, the same memory as the ledger, and files as they come.
 #![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
 
+#[path = "../support/paper_jobs.rs"]
+mod paper_jobs;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -4,18 +4,16 @@ use alloy_primitives::Address;
 use chrono::{DateTime, TimeDelta, Utc};
 use lgi_mm::{
     domain::{
-        chains,
         config::JobConfig,
         decision::Side,
-        job::{Account, JobId, JobMode, Realm, Token},
+        job::{JobId, JobMode},
         samples::Samples,
         span::Span,
         turnover::Turnover,
         units::{Price, Rounding, Usd},
     },
-    paper::default_wallet,
     store::{
-        jobs::{self, NewJob},
+        jobs,
         memory::JobMemory,
         samples::{self, KnownHigh, Window},
         ticks::{self, Tick},
@@ -25,6 +23,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use rust_decimal::Decimal;
 use sqlx::PgPool;
 
+use crate::paper_jobs::paper_job;
 use crate::{support, walk};
 
 /// Prices of many magnitudes and scales.
@@ -112,25 +111,12 @@ async fn insert(pool: &PgPool, job: JobId, slot: DateTime<Utc>, side: Side, valu
 #[tokio::test(flavor = "multi_thread")]
 async fn turnover_in_memory_answers_as_the_ledger_does() {
     let db = support::db().await;
-    let new = NewJob {
-        account: Account {
-            realm: Realm::Paper,
-            chain: "base".to_owned(),
-            wallet: default_wallet(),
-        },
-        token: Token {
-            address: Address::repeat_byte(9),
-            symbol: "TKN".to_owned(),
-            decimals: 18,
-        },
-        quote: Token {
-            address: chains::find("base").expect("base").usdc,
-            symbol: "USDC".to_owned(),
-            decimals: 6,
-        },
-        mode: JobMode::Accumulate,
-        config: JobConfig::for_mode(JobMode::Accumulate),
-    };
+    let new = paper_job(
+        Address::repeat_byte(9),
+        "TKN",
+        JobMode::Accumulate,
+        JobConfig::for_mode(JobMode::Accumulate),
+    );
     let job = jobs::create(&db.pool, &new, "test").await.expect("a job");
     let mut random = StdRng::seed_from_u64(11);
     let mut memory = Turnover::default();

@@ -13,14 +13,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use lgi_mm::{
     backtest::{self, Detail, Outcome, PricePoint, Setup},
     domain::{
-        chains,
         config::{JobConfig, SourceName},
         decision::{HoldReason, Position, Reason, Side},
-        job::{Account, JobId, JobMode, Realm, Token},
+        job::{JobId, JobMode},
         units::{Amount, Price, Rounding, Usd},
     },
     engine::{Engine, EngineSettings},
-    paper::{PaperMarkets, PaperSettings, default_wallet},
+    paper::{PaperMarkets, PaperSettings},
     prices::{DexscreenerSettings, PriceBook},
     queue::{
         self, QueueConfig, handlers,
@@ -28,7 +27,7 @@ use lgi_mm::{
         tasks::{SETTLES, SettleTask, TICKS, TickTask},
     },
     store::{
-        jobs::{self, NewJob},
+        jobs,
         orders::{self, Order},
     },
 };
@@ -36,6 +35,7 @@ use rust_decimal::Decimal;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
+use crate::paper_jobs::paper_job;
 use crate::{clock::Clock, walk};
 
 /// What was decided in one slot that traded.
@@ -129,25 +129,7 @@ async fn start(pool: &PgPool, number: u8, mode: JobMode, config: JobConfig) -> J
         .liquidity
         .as_ref()
         .map_or(Usd::ZERO, |rules| rules.budget_usd);
-    let new = NewJob {
-        account: Account {
-            realm: Realm::Paper,
-            chain: "base".to_owned(),
-            wallet: default_wallet(),
-        },
-        token: Token {
-            address: Address::repeat_byte(number),
-            symbol: format!("T{number}"),
-            decimals: 18,
-        },
-        quote: Token {
-            address: chains::find("base").expect("base").usdc,
-            symbol: "USDC".to_owned(),
-            decimals: 6,
-        },
-        mode,
-        config,
-    };
+    let new = paper_job(Address::repeat_byte(number), format!("T{number}"), mode, config);
     let id = jobs::create(pool, &new, "test").await.expect("create");
     let deposit = budget
         .to_amount(6, Price::ONE, Rounding::Down)

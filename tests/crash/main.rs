@@ -11,14 +11,13 @@ use alloy_primitives::Address;
 use lgi_mm::{
     cli::audit,
     domain::{
-        chains,
         config::JobConfig,
-        job::{Account, JobMode, JobStatus, Realm, Token},
+        job::{JobMode, JobStatus},
         units::Amount,
     },
-    paper::{Fault, FaultKind, PaperMarkets, PaperSettings, default_wallet},
+    paper::{Fault, FaultKind, PaperMarkets, PaperSettings},
     store::{
-        jobs::{self, Filter, NewJob},
+        jobs::{self, Filter},
         orders::{self, Order},
         trades,
     },
@@ -28,8 +27,12 @@ use serde_json::json;
 use sqlx::PgPool;
 use tokio::process::{Child, Command};
 
+#[path = "../support/paper_jobs.rs"]
+mod paper_jobs;
 #[path = "../support/mod.rs"]
 mod support;
+
+use paper_jobs::paper_job;
 
 const JOBS: u8 = 56;
 const PROCESSES: [&str; 5] = ["scheduler", "scheduler", "worker", "worker", "worker"];
@@ -86,29 +89,10 @@ fn config(number: u8) -> (JobMode, JobConfig) {
 }
 
 async fn create_jobs(pool: &PgPool) {
-    let usdc = chains::find("base").expect("base").usdc;
     for number in 1..=JOBS {
         let (mode, config) = config(number);
         config.validate(mode).expect("a valid configuration");
-        let new = NewJob {
-            account: Account {
-                realm: Realm::Paper,
-                chain: "base".to_owned(),
-                wallet: default_wallet(),
-            },
-            token: Token {
-                address: Address::repeat_byte(number),
-                symbol: format!("T{number}"),
-                decimals: 18,
-            },
-            quote: Token {
-                address: usdc,
-                symbol: "USDC".to_owned(),
-                decimals: 6,
-            },
-            mode,
-            config,
-        };
+        let new = paper_job(Address::repeat_byte(number), format!("T{number}"), mode, config);
         let job = jobs::create(pool, &new, "test").await.expect("create");
         let deposit = if mode == JobMode::Liquidity {
             "100000000".parse().expect("amount")

@@ -5,6 +5,8 @@
     reason = "what cannot go on in a test fails it"
 )]
 
+#[path = "../support/paper_jobs.rs"]
+mod paper_jobs;
 #[path = "../support/mod.rs"]
 mod support;
 

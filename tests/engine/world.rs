@@ -9,7 +9,7 @@ use lgi_mm::{
     domain::{
         config::{JobConfig, SourceName},
         decision::HoldReason,
-        job::{Account, JobId, JobMode, Realm, Token},
+        job::{JobId, JobMode},
         price::{Answer, Observation, PriceMissing},
         units::Amount,
     },
@@ -22,13 +22,14 @@ use lgi_mm::{
     ports::{Asset, PriceRequest, Prices},
     store::{
         self,
-        jobs::{self, Job, NewJob},
+        jobs::{self, Job},
         orders::{self, Order},
     },
 };
 use rust_decimal::Decimal;
 use sqlx::PgPool;
 
+use crate::paper_jobs::paper_job;
 use crate::support;
 
 pub const TOKEN: Address = address!("0xbbd9aDe16525acb4B336b6dAd3b9762901522B07");
@@ -275,26 +276,7 @@ pub async fn create(pool: &PgPool, token: Address, config: JobConfig) -> JobId {
     } else {
         JobMode::Accumulate
     };
-    let usdc = lgi_mm::domain::chains::find("base").expect("base").usdc;
-    let new = NewJob {
-        account: Account {
-            realm: Realm::Paper,
-            chain: "base".to_owned(),
-            wallet: default_wallet(),
-        },
-        token: Token {
-            address: token,
-            symbol: "TKN".to_owned(),
-            decimals: 18,
-        },
-        quote: Token {
-            address: usdc,
-            symbol: "USDC".to_owned(),
-            decimals: 6,
-        },
-        mode,
-        config,
-    };
+    let new = paper_job(token, "TKN", mode, config);
     let job = jobs::create(pool, &new, "test").await.expect("create");
     let deposit: Amount = if mode == JobMode::Liquidity {
         "500000000".parse().expect("amount")

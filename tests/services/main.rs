@@ -4,6 +4,8 @@
 mod census;
 mod health;
 mod logs;
+#[path = "../support/paper_jobs.rs"]
+mod paper_jobs;
 mod processes;
 mod schedulers;
 #[path = "../support/mod.rs"]

@@ -5,44 +5,30 @@ use chrono::{DateTime, Utc};
 use futures::future::join_all;
 use lgi_mm::{
     domain::{
-        chains,
         config::JobConfig,
-        job::{Account, JobId, JobMode, Realm, Token},
+        job::{JobId, JobMode},
         units::Amount,
     },
-    paper::default_wallet,
     queue::scheduler::{self, SchedulerSettings},
     store::{
-        jobs::{self, NewJob},
+        jobs,
         orders::{self, Order},
     },
 };
 use sqlx::PgPool;
 
+use crate::paper_jobs::paper_job;
 use crate::support;
 
 pub async fn job(pool: &PgPool, number: u8, cron: &str) -> JobId {
     let mut config = JobConfig::for_mode(JobMode::Accumulate);
     config.schedule.cron = cron.parse().expect("a cron line");
-    let new = NewJob {
-        account: Account {
-            realm: Realm::Paper,
-            chain: "base".to_owned(),
-            wallet: default_wallet(),
-        },
-        token: Token {
-            address: Address::repeat_byte(number),
-            symbol: format!("T{number}"),
-            decimals: 18,
-        },
-        quote: Token {
-            address: chains::find("base").expect("base").usdc,
-            symbol: "USDC".to_owned(),
-            decimals: 6,
-        },
-        mode: JobMode::Accumulate,
+    let new = paper_job(
+        Address::repeat_byte(number),
+        format!("T{number}"),
+        JobMode::Accumulate,
         config,
-    };
+    );
     let id = jobs::create(pool, &new, "test").await.expect("create");
     orders::order(
         pool,
