@@ -38,6 +38,11 @@ bench-live:
 bench *args:
     scripts/bench {{ args }}
 
+# What a backtest takes, beside other backtesters; the figures of docs/performance.md
+[group('check')]
+bench-backtest *rows:
+    scripts/bench-backtest {{ rows }}
+
 # How tables grow with so many ticks; the figures of docs/retention.md
 [group('check')]
 growth ticks="1000000":

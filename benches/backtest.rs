@@ -1,17 +1,25 @@
-//! How many samples a second a backtest decides: `cargo bench --bench backtest [-- MILLIONS]`.
+//! How many samples a second a backtest decides, and how a sweep grows with threads: `cargo bench --bench backtest [-- MILLIONS]`.
 //!
 //! Prices are made in the process, a sample a minute, and every sample is a slot: nothing is kept, read or written, and
 //! making the prices is not timed. Each mode runs five times in one thread; what is printed is the median. Memory is
-//! the process's peak.
+//! the process's peak. A sweep runs one grid with one thread, two, and so on up to the cores, in turns.
+//!
+//! `-- --prices FILE [--set KEY=VALUE]..` times one run of mode accumulate over a file held in memory, and prints it as
+//! JSON: what `scripts/bench-backtest` sets beside other programs.
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 #![expect(clippy::expect_used, reason = "what cannot go on in a benchmark fails it")]
 #![expect(clippy::cast_precision_loss, reason = "rates are for people")]
 
-use std::time::Instant;
+use std::{num::NonZeroUsize, path::Path, thread::available_parallelism, time::Instant};
 
 use chrono::DateTime;
 use lgi_mm::{
-    backtest::{Detail, Outcome, PricePoint, Runner, Setup},
+    backtest::{
+        Detail, Outcome, PricePoint, Runner, Setup, run,
+        series::{CsvSeries, ReadOptions},
+        sweep::run_all,
+    },
+    config::{JobLayers, build_job_config},
     domain::{
         config::JobConfig,
         job::JobMode,
@@ -144,7 +152,83 @@ fn peak_kib() -> String {
     )
 }
 
+/// Configurations of the sweep that is timed: enough for each thread to have several.
+const SETUPS: usize = 32;
+
+/// The same sweep with ever more threads. The counts take turns, so that a slower moment of the machine meets each.
+fn scaling(samples: usize) {
+    let rows: Vec<PricePoint> = Walk::new().take(samples).collect();
+    let setups: Vec<Setup> = (1..=SETUPS)
+        .map(|number| {
+            let mut setup = accumulate();
+            if let Some(rules) = setup.config.accumulate.as_mut() {
+                rules.dip_buy_threshold_pct = Decimal::from(number);
+            }
+            setup
+        })
+        .collect();
+    let counts: Vec<NonZeroUsize> = (1..=available_parallelism().map_or(1, NonZeroUsize::get))
+        .filter_map(NonZeroUsize::new)
+        .collect();
+    let mut seconds = vec![Vec::new(); counts.len()];
+    for _ in 0..RUNS {
+        for (count, seconds) in counts.iter().zip(&mut seconds) {
+            let begun = Instant::now();
+            let summaries = run_all(&setups, &rows, *count, &|| {});
+            seconds.push(begun.elapsed().as_secs_f64());
+            assert_eq!(summaries.len(), SETUPS, "every configuration was run");
+        }
+    }
+    let medians: Vec<f64> = seconds.into_iter().map(median).collect();
+    for (count, wall) in counts.iter().zip(&medians) {
+        println!(
+            "sweep of {SETUPS} configurations over {samples} samples, threads: {count}: {wall:.3} s, {:.1} million samples \
+             a second, {:.2} times one thread",
+            (samples * SETUPS) as f64 / wall / 1e6,
+            medians[0] / wall
+        );
+    }
+}
+
+/// One run over a file in memory; how long the run alone took.
+fn over_file(path: &str, sets: &[String]) {
+    let rows = CsvSeries::open(Path::new(path), ReadOptions::default())
+        .and_then(|series| series.load())
+        .expect("a file of prices")
+        .rows;
+    let mode = JobMode::Accumulate;
+    let layers = JobLayers::of_job().assignments(sets).expect("assignments");
+    let config = build_job_config(&JobConfig::for_mode(mode), mode, &layers).expect("keys of accumulate");
+    let costs = PaperSettings {
+        wallet_usd: Decimal::from(100_000_000),
+        native: Decimal::from(10_000),
+        ..PaperSettings::default()
+    };
+    let setup = Setup::new(JobMode::Accumulate, config, costs);
+    let mut seconds = Vec::new();
+    let mut buys = 0;
+    for _ in 0..RUNS {
+        let begun = Instant::now();
+        buys = run(&setup, Detail::SUMMARY, rows.iter().copied()).summary.buys;
+        seconds.push(begun.elapsed().as_secs_f64());
+    }
+    println!("{{\"seconds\":{},\"buys\":{buys}}}", median(seconds));
+}
+
+/// What follows each `name` on the command line.
+fn values(name: &str) -> Vec<String> {
+    let arguments: Vec<String> = std::env::args().collect();
+    arguments
+        .windows(2)
+        .filter(|pair| pair[0] == name)
+        .map(|pair| pair[1].clone())
+        .collect()
+}
+
 fn main() {
+    if let Some(path) = values("--prices").first() {
+        return over_file(path, &values("--set"));
+    }
     let millions = std::env::args()
         .find_map(|argument| argument.parse::<usize>().ok())
         .unwrap_or(10);
@@ -174,4 +258,5 @@ fn main() {
             peak_kib()
         );
     }
+    scaling(samples / 5);
 }

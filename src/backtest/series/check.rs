@@ -29,6 +29,8 @@ pub(super) struct Checks {
     last: Option<PricePoint>,
     /// Milliseconds between two rows, and how often.
     spacings: HashMap<u64, u64>,
+    /// The distance of the last rows and how often it came in a row, not yet counted among the others.
+    steady: (u64, u64),
     /// The widest distances, each with its line and its beginning; the least of them on top.
     widest: BinaryHeap<Reverse<(u64, u64, Timestamp)>>,
 }
@@ -74,8 +76,11 @@ impl Checks {
 
     fn distance(&mut self, line: u64, from: Timestamp, to: Timestamp) {
         let millis = u64::try_from((to - from).num_milliseconds()).unwrap_or(0);
-        if self.spacings.len() < SPACINGS_MAX || self.spacings.contains_key(&millis) {
-            *self.spacings.entry(millis).or_default() += 1;
+        if millis == self.steady.0 {
+            self.steady.1 += 1;
+        } else {
+            self.count_steady();
+            self.steady = (millis, 1);
         }
         let narrowest = self.widest.peek().map_or(0, |Reverse((millis, ..))| *millis);
         if self.widest.len() < NAMED_MAX || millis > narrowest {
@@ -86,8 +91,16 @@ impl Checks {
         }
     }
 
+    fn count_steady(&mut self) {
+        let (millis, times) = self.steady;
+        if times > 0 && (self.spacings.len() < SPACINGS_MAX || self.spacings.contains_key(&millis)) {
+            *self.spacings.entry(millis).or_default() += times;
+        }
+    }
+
     /// `None` without rows.
-    pub(super) fn finish(self, name: &str, candles: bool, options: &ReadOptions) -> Option<Checked> {
+    pub(super) fn finish(mut self, name: &str, candles: bool, options: &ReadOptions) -> Option<Checked> {
+        self.count_steady();
         let (first, last) = (self.first?, self.last?.at);
         let usual = self
             .spacings

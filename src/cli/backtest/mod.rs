@@ -86,14 +86,25 @@ pub(super) fn run(settings: &Settings, out: Out, args: &BacktestArgs) -> Result<
         let make = |more: &[String]| setup(settings, args, more);
         let best = sweep::run(out, &args.sweep, &rows, make)?;
         if args.report.is_some() || args.trades.is_some() {
-            let result = backtest(&make(&best)?, Detail::REPORT, &rows).map_err(unreadable)?;
+            let result = backtest(&make(&best)?, detail(out, args), &rows).map_err(unreadable)?;
             write_files(out, args, &result)?;
         }
         return Ok(());
     }
-    let result = backtest(&setup(settings, args, &[])?, Detail::REPORT, &series).map_err(unreadable)?;
+    let result = backtest(&setup(settings, args, &[])?, detail(out, args), &series).map_err(unreadable)?;
     write_files(out, args, &result)?;
     out.show(&result, table::render)
+}
+
+/// What somebody will look at. The points of a chart cost more than all that is decided.
+fn detail(out: Out, args: &BacktestArgs) -> Detail {
+    if out.is_json() || args.report.is_some() {
+        return Detail::REPORT;
+    }
+    Detail {
+        trades: args.trades.is_some(),
+        ..Detail::SUMMARY
+    }
 }
 
 fn unreadable(error: SeriesError) -> CliError {
