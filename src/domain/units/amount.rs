@@ -7,8 +7,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    MoneyError, ParseUnitError, Price, Rounding, USD_SCALE, Usd,
-    wide::{divide, mantissa_of, narrow, pow10, token_digits, wide},
+    MoneyError, ParseUnitError, Price, Rounding, Usd,
+    wide::{divide, mantissa_of, narrow, pow10, token_digits, usd_units, wide},
 };
 
 /// A token quantity in base units (wei for an 18-decimals token). Range: 0 to 2^256 - 1.
@@ -85,25 +85,14 @@ impl Amount {
         self.mul_div(U256::from(mantissa), narrow(denominator)?, Rounding::Down)
     }
 
-    /// What this amount is worth at `price` per whole token, with [`USD_SCALE`] digits.
+    /// What this amount is worth at `price` per whole token, with [`USD_SCALE`](super::USD_SCALE) digits.
     ///
     /// # Errors
     /// [`MoneyError::OutOfRange`] beyond about 7.9 * 10^16 USD, or for more than [`TOKEN_DECIMALS_MAX`] decimals.
     pub fn value(self, decimals: u8, price: Price, rounding: Rounding) -> Result<Usd, MoneyError> {
         let price = price.decimal();
-        let product = wide(self.0)
-            .checked_mul(U512::from(mantissa_of(price)?))
-            .ok_or(MoneyError::OutOfRange)?;
         let digits = price.scale().saturating_add(token_digits(decimals)?);
-        // Powers of ten that stand on both sides of the fraction cancel, which keeps the division short.
-        let scaled = if digits >= USD_SCALE {
-            divide(product, pow10(digits.saturating_sub(USD_SCALE))?, rounding)?
-        } else {
-            product
-                .checked_mul(pow10(USD_SCALE.saturating_sub(digits))?)
-                .ok_or(MoneyError::OutOfRange)?
-        };
-        Usd::from_scaled(scaled)
+        Usd::from_scaled(usd_units(self.0, mantissa_of(price)?, digits, rounding)?)
     }
 
     /// This amount as a decimal text of whole tokens, exact, without trailing zeros.

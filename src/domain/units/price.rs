@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     Amount, MoneyError, Rounding, Usd,
-    wide::{divide, mantissa_of, pow10, token_digits, wide},
+    wide::{divide, mantissa_of, normalized, pow10, token_digits, wide},
 };
 
 /// Most digits after the point that a price keeps.
@@ -43,7 +43,7 @@ impl Price {
     /// [`MoneyError::Negative`] unless it is greater than zero.
     pub fn new(value: Decimal) -> Result<Self, MoneyError> {
         if value > Decimal::ZERO {
-            Ok(Self(value.normalize()))
+            Ok(Self(normalized(value)))
         } else {
             Err(MoneyError::Negative)
         }

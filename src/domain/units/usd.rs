@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use alloy_primitives::U512;
+use alloy_primitives::{U256, U512};
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     Amount, MoneyError, Price, Rounding, USD_SCALE,
-    wide::{divide, mantissa_of, narrow, pow10, token_digits, wide},
+    wide::{divide, mantissa_of, narrow, normalized, pow10, token_digits, usd_units, wide},
 };
 
 /// An amount of US dollars with at most [`USD_SCALE`] digits after the point. May be negative (a loss).
@@ -25,7 +25,7 @@ impl Usd {
     /// # Errors
     /// [`MoneyError::OutOfRange`] if it has more than [`USD_SCALE`] digits after the point.
     pub fn new(value: Decimal) -> Result<Self, MoneyError> {
-        let value = value.normalize();
+        let value = normalized(value);
         if value.scale() > USD_SCALE {
             Err(MoneyError::OutOfRange)
         } else {
@@ -40,7 +40,7 @@ impl Usd {
             Rounding::Down => RoundingStrategy::ToZero,
             Rounding::Up => RoundingStrategy::AwayFromZero,
         };
-        Self(value.round_dp_with_strategy(USD_SCALE, strategy).normalize())
+        Self(normalized(value.round_dp_with_strategy(USD_SCALE, strategy)))
     }
 
     /// The value as a plain decimal.
@@ -71,17 +71,9 @@ impl Usd {
     /// [`MoneyError::OutOfRange`] past the range of a [`Decimal`].
     pub fn times(self, factor: Decimal, rounding: Rounding) -> Result<Self, MoneyError> {
         // Multiplied as integers: the decimal type would round a long product its own way first.
-        let product = U512::from(self.0.mantissa().unsigned_abs())
-            .checked_mul(U512::from(factor.mantissa().unsigned_abs()))
-            .ok_or(MoneyError::OutOfRange)?;
+        let (own, other) = (self.0.mantissa().unsigned_abs(), factor.mantissa().unsigned_abs());
         let digits = self.0.scale().saturating_add(factor.scale());
-        let scaled = if digits >= USD_SCALE {
-            divide(product, pow10(digits.saturating_sub(USD_SCALE))?, rounding)?
-        } else {
-            product
-                .checked_mul(pow10(USD_SCALE.saturating_sub(digits))?)
-                .ok_or(MoneyError::OutOfRange)?
-        };
+        let scaled = usd_units(U256::from(own), other, digits, rounding)?;
         let Self(magnitude) = Self::from_scaled(scaled)?;
         if self.0.is_sign_negative() == factor.is_sign_negative() {
             Ok(Self(magnitude))
@@ -110,7 +102,8 @@ impl Usd {
         let product = scaled
             .checked_mul(wide(part.units()))
             .ok_or(MoneyError::OutOfRange)?;
-        Self::from_scaled(divide(product, wide(whole.units()), rounding)?)
+        let share = divide(product, wide(whole.units()), rounding)?;
+        Self::from_scaled(u128::try_from(share).map_err(|_| MoneyError::OutOfRange)?)
     }
 
     /// How many base units this much money buys at `price` per whole token.
@@ -141,10 +134,11 @@ impl Usd {
         u128::try_from(scaled).map_err(|_| MoneyError::OutOfRange)
     }
 
-    pub(super) fn from_scaled(scaled: U512) -> Result<Self, MoneyError> {
+    /// So many units of the last digit that USD keeps.
+    pub(super) fn from_scaled(scaled: u128) -> Result<Self, MoneyError> {
         let mantissa = i128::try_from(scaled).map_err(|_| MoneyError::OutOfRange)?;
         Decimal::try_from_i128_with_scale(mantissa, USD_SCALE)
-            .map(|value| Self(value.normalize()))
+            .map(|value| Self(normalized(value)))
             .map_err(|_| MoneyError::OutOfRange)
     }
 }
@@ -184,7 +178,7 @@ impl From<Usd> for Decimal {
 fn exact(result: Option<Decimal>, a: Decimal, b: Decimal) -> Result<Usd, MoneyError> {
     match result {
         Some(value) if value.scale() >= a.scale().max(b.scale()) || value.is_zero() => {
-            Ok(Usd(value.normalize()))
+            Ok(Usd(normalized(value)))
         }
         _ => Err(MoneyError::OutOfRange),
     }
