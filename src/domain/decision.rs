@@ -9,6 +9,7 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::{
     Timestamp,
+    job::JobStatus,
     units::{Amount, MoneyError, Price, Rounding, Usd},
 };
 
@@ -117,17 +118,21 @@ impl LastFills {
     /// After a trade of `reason`, planned at `price` in `slot`, has filled. The slot counts, not the instant of the
     /// receipt, so that intervals are from slot to slot; and failures are forgotten.
     #[must_use]
-    pub const fn filled(self, reason: Reason, slot: Timestamp, price: Price) -> Self {
+    ///
+    /// No clock runs backwards: a fill that was reversed and mined again may come after a later one.
+    pub fn filled(self, reason: Reason, slot: Timestamp, price: Price) -> Self {
+        let later = |last: Option<Timestamp>| last.max(Some(slot));
         let mut last = Self {
             backoff_until: None,
             ..self
         };
         match reason {
-            Reason::Dca => last.dca = Some(slot),
-            Reason::DipBuy => last.dip = Some(slot),
+            Reason::Dca => last.dca = later(last.dca),
+            Reason::DipBuy => last.dip = later(last.dip),
+            Reason::TakeProfit if last.take_profit.is_some_and(|(at, _)| at > slot) => {}
             Reason::TakeProfit => last.take_profit = Some((slot, price)),
-            Reason::SpreadBuy | Reason::SpreadSell => last.spread = Some(slot),
-            Reason::Rebalance => last.rebalance = Some(slot),
+            Reason::SpreadBuy | Reason::SpreadSell => last.spread = later(last.spread),
+            Reason::Rebalance => last.rebalance = later(last.rebalance),
             Reason::Liquidate => {}
         }
         last
@@ -211,6 +216,19 @@ pub enum Reason {
     Rebalance,
     /// The job is being sold.
     Liquidate,
+}
+
+impl Reason {
+    /// Whether a job in this status still wants a plan that was made for this reason. A stop also stops what was
+    /// planned and not yet signed; a job that is being sold buys nothing more.
+    #[must_use]
+    pub const fn is_wanted(self, status: JobStatus) -> bool {
+        match status {
+            JobStatus::Running => !matches!(self, Self::Liquidate),
+            JobStatus::Liquidating => matches!(self, Self::Liquidate),
+            JobStatus::Idle | JobStatus::Paused | JobStatus::Error => false,
+        }
+    }
 }
 
 /// What a rule wants. The limits have not seen it yet.
@@ -297,4 +315,41 @@ pub enum Decision {
     Hold(HoldReason),
     /// Trade, if the limits allow.
     Trade(Plan),
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta};
+
+    use super::*;
+
+    /// A fill that was reversed and mined again is booked after a later one.
+    #[test]
+    fn no_clock_of_a_rule_runs_backwards() {
+        let early = DateTime::UNIX_EPOCH;
+        let late = early + TimeDelta::minutes(5);
+        let price = |dollars: i64| Price::new(Decimal::from(dollars)).expect("a price");
+        for reason in Reason::VARIANTS {
+            let in_order =
+                LastFills::default()
+                    .filled(*reason, early, price(1))
+                    .filled(*reason, late, price(2));
+            let mixed = LastFills::default()
+                .filled(*reason, late, price(2))
+                .filled(*reason, early, price(1));
+            assert_eq!(mixed, in_order, "{reason}");
+        }
+    }
+
+    #[test]
+    fn only_what_the_status_is_for_is_still_wanted() {
+        for reason in Reason::VARIANTS {
+            let sale = *reason == Reason::Liquidate;
+            assert_eq!(reason.is_wanted(JobStatus::Running), !sale, "{reason}");
+            assert_eq!(reason.is_wanted(JobStatus::Liquidating), sale, "{reason}");
+            for stopped in [JobStatus::Idle, JobStatus::Paused, JobStatus::Error] {
+                assert!(!reason.is_wanted(stopped), "{reason}");
+            }
+        }
+    }
 }

@@ -66,7 +66,7 @@ impl Engine {
 
     async fn evaluate_round(&self, round: &[Tick]) -> Result<Vec<TickResult>, EngineError> {
         let loaded = ticks::load(&self.pool, &self.memory, round).await?;
-        let known: HashSet<JobId> = loaded.iter().map(|tick| tick.job.id).collect();
+        let known: HashSet<JobId> = loaded.iter().map(|(job, _)| *job).collect();
         let mut results: Vec<TickResult> = round
             .iter()
             .filter(|tick| !known.contains(&tick.job))
@@ -76,7 +76,19 @@ impl Engine {
             })
             .collect();
         let (mut holds, mut live) = (Vec::new(), Vec::new());
-        for tick in loaded {
+        for (job, tick) in loaded {
+            let tick = match tick {
+                Ok(tick) => tick,
+                Err(error) => {
+                    // A round has one slot of each job.
+                    let named = round.iter().find(|tick| tick.job == job);
+                    results.extend(named.map(|tick| TickResult {
+                        tick: *tick,
+                        outcome: Err(EngineError::Store(error)),
+                    }));
+                    continue;
+                }
+            };
             let lag = (tick.now - tick.slot).to_std().unwrap_or_default();
             histogram!(metric::TICK_LAG).record(lag);
             if tick.recorded {

@@ -35,6 +35,25 @@ impl Engine {
         self.commit_failure(trade, &failure).await
     }
 
+    /// A plan of a job that was stopped, or is to be sold, before a nonce was bound. Nobody's failure.
+    pub(super) async fn give_up(&self, job: &Job, trade: &Trade) -> Result<Progress, EngineError> {
+        let failure = Failure {
+            kind: FailureKind::Expired,
+            error: format!(
+                "the job became {} before a nonce was bound; nothing was sent",
+                job.status
+            ),
+            hash: None,
+            gas_usd: Usd::ZERO,
+        };
+        if fills::commit_failure(&self.pool, trade, &failure).await? == Ended::Committed {
+            count(trade, TradeStatus::Failed);
+            info!(job = %job.id, trade = trade.id, status = %job.status, "plan given up: the job was stopped");
+            return Ok(Progress::Final);
+        }
+        Ok(Progress::Stepped)
+    }
+
     pub(super) async fn fill(
         &self,
         job: &Job,

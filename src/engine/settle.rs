@@ -121,6 +121,9 @@ impl Engine {
         trade: &Trade,
         market: &Market,
     ) -> Result<Progress, EngineError> {
+        if !trade.reason.is_wanted(job.status) {
+            return self.give_up(job, trade).await;
+        }
         match self.allocate(job, trade, market).await? {
             Allocation::Recorded | Allocation::Raced => Ok(Progress::Stepped),
             Allocation::Blocked(why) => {

@@ -83,6 +83,8 @@ impl Engine {
         reach("signed");
         let reservations = self.reservations(job, market, &request, gas).await?;
         let submission = Submission {
+            job: job.id,
+            reason: trade.reason,
             trade: trade.id,
             version: trade.version,
             account: &job.account,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use metrics::counter;
 use sqlx::{PgPool, postgres::PgListener};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{
     push::{NewTask, PushError, push},
@@ -128,6 +128,9 @@ async fn pass(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Result
 async fn claim(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Result<Claimed, ClaimError> {
     let mut tx = pool.begin().await?;
     let due = slots::lock_due(&mut tx, settings.batch).await?;
+    for (job, error) in &due.unreadable {
+        error!(%job, %error, "a job that this build cannot read is left alone: is another, newer build running?");
+    }
     let claims: Vec<_> = due.jobs.iter().map(|job| job.claim(due.now)).collect();
     let missed = claims.iter().map(|claim| claim.missed).sum();
     if missed > 0 {

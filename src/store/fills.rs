@@ -171,6 +171,7 @@ async fn insert_fill(
     Ok(())
 }
 
+/// The new version makes void whatever another tick of this job decides on what it read before.
 async fn update_position(
     connection: &mut PgConnection,
     trade: &Trade,
@@ -186,7 +187,7 @@ async fn update_position(
             total_accumulated = total_accumulated + CASE WHEN $7 = 'BUY' THEN $8::numeric ELSE 0 END,
             last_dca_buy_time = $9, last_dip_buy_time = $10, last_take_profit_time = $11,
             last_take_profit_price = $12, last_spread_time = $13, last_rebalance_time = $14,
-            failures_in_row = 0, backoff_until = NULL, last_error = NULL
+            failures_in_row = 0, backoff_until = NULL, last_error = NULL, version = version + 1
          WHERE id = $1",
         job.id.0,
         booked.position.token_balance.to_string(),
@@ -306,7 +307,8 @@ pub struct Failure {
     pub gas_usd: Usd,
 }
 
-/// Commits a failure: the trade, the job's count of failures and its pause, reservations and outbox.
+/// Commits a failure: the trade, the job's count of failures and its pause, reservations and outbox. A plan that its
+/// job no longer wanted, and of which nothing was sent, counts as no failure of the job.
 ///
 /// # Errors
 /// [`StoreError`]; nothing is committed then.
@@ -329,11 +331,27 @@ pub async fn commit_failure(pool: &PgPool, trade: &Trade, failure: &Failure) -> 
     if moved.rows_affected() != 1 {
         return Ok(Ended::Raced);
     }
+    let unwanted = failure.hash.is_none() && !trade.reason.is_wanted(job.status);
+    if !unwanted {
+        count_failure(&mut tx, &job, failure).await?;
+    }
+    release(&mut tx, trade, &job).await?;
+    let payload = json!({ "trade": trade.id, "side": trade.side, "reason": trade.reason, "kind": failure.kind, "error": failure.error });
+    outbox::write(&mut tx, job.id, Some(trade.id), Event::TradeFailed, payload).await?;
+    tx.commit().await?;
+    Ok(Ended::Committed)
+}
+
+async fn count_failure(
+    connection: &mut PgConnection,
+    job: &Job,
+    failure: &Failure,
+) -> Result<(), StoreError> {
     let failures = job.failures_in_row.saturating_add(1);
     let pause = backoff(job.config.limits.failure_backoff, failures);
     sqlx::query!(
         "UPDATE jobs SET failures_in_row = $2, backoff_until = now() + make_interval(secs => $3), last_error = $4,
-                gas_usd = gas_usd + $5::numeric
+                gas_usd = gas_usd + $5::numeric, version = version + 1
          WHERE id = $1",
         job.id.0,
         i32::try_from(failures).unwrap_or(i32::MAX),
@@ -341,16 +359,12 @@ pub async fn commit_failure(pool: &PgPool, trade: &Trade, failure: &Failure) -> 
         failure.error,
         failure.gas_usd.decimal(),
     )
-    .execute(&mut *tx)
+    .execute(&mut *connection)
     .await?;
     if failures >= FAILURES_IN_A_ROW_MAX {
-        stop_failing(&mut tx, &job, failures, &failure.error).await?;
+        stop_failing(connection, job, failures, &failure.error).await?;
     }
-    release(&mut tx, trade, &job).await?;
-    let payload = json!({ "trade": trade.id, "side": trade.side, "reason": trade.reason, "kind": failure.kind, "error": failure.error });
-    outbox::write(&mut tx, job.id, Some(trade.id), Event::TradeFailed, payload).await?;
-    tx.commit().await?;
-    Ok(Ended::Committed)
+    Ok(())
 }
 
 /// Doubles with every failure in a row, up to 64 times the first pause.

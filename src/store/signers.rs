@@ -7,10 +7,17 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoreError, WAKE_CHANNEL,
-    numeric::{amount, lower, signed, unsigned},
+    numeric::{amount, lower, signed, unsigned, word},
 };
 use crate::{
-    domain::{Timestamp, event::Event, job::Account, trade::Purpose, units::Amount},
+    domain::{
+        Timestamp,
+        decision::Reason,
+        event::Event,
+        job::{Account, JobId, JobStatus},
+        trade::Purpose,
+        units::Amount,
+    },
     ports::{Asset, Fees, SendError, SignedTransaction},
 };
 
@@ -186,6 +193,10 @@ pub struct Reservation {
 /// Everything that must be true at once for a trade to get its nonces.
 #[derive(Debug, Clone)]
 pub struct Submission<'a> {
+    /// The job, whose status still wants it.
+    pub job: JobId,
+    /// The rule it was planned for.
+    pub reason: Reason,
     /// The trade, still PENDING at this version.
     pub trade: i64,
     /// Version the trade was read at.
@@ -209,7 +220,7 @@ pub struct Submission<'a> {
 pub enum Submitted {
     /// Recorded: from here on the nonces are this trade's for ever.
     Recorded,
-    /// Somebody else moved the counter, the balances or the trade: read everything again.
+    /// Somebody else moved the counter, the balances or the trade, or stopped the job: read everything again.
     Raced,
     /// Other open trades have reserved what this one wants.
     Unfunded(Asset),
@@ -223,6 +234,9 @@ pub enum Submitted {
 /// [`StoreError`].
 pub async fn submit(pool: &PgPool, submission: &Submission<'_>) -> Result<Submitted, StoreError> {
     let mut tx = pool.begin().await?;
+    if !is_wanted(&mut tx, submission).await? {
+        return Ok(Submitted::Raced);
+    }
     if !take_nonces(&mut tx, submission).await? {
         return Ok(Submitted::Raced);
     }
@@ -255,6 +269,18 @@ pub async fn submit(pool: &PgPool, submission: &Submission<'_>) -> Result<Submit
     reserve(&mut tx, submission).await?;
     tx.commit().await?;
     Ok(Submitted::Recorded)
+}
+
+/// The share lock makes a pause wait for us, or us see the pause. Jobs are locked before signers, as everywhere.
+async fn is_wanted(connection: &mut PgConnection, submission: &Submission<'_>) -> Result<bool, StoreError> {
+    let status = sqlx::query_scalar!(
+        "SELECT status FROM jobs WHERE id = $1 FOR SHARE",
+        submission.job.0
+    )
+    .fetch_one(connection)
+    .await?;
+    let status: JobStatus = word("jobs.status", &status)?;
+    Ok(submission.reason.is_wanted(status))
 }
 
 async fn take_nonces(connection: &mut PgConnection, submission: &Submission<'_>) -> Result<bool, StoreError> {

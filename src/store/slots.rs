@@ -20,6 +20,9 @@ use crate::domain::{
 /// A liquidation that sold less than it wanted looks again after this long.
 const LIQUIDATION_RETRY: Span = Span::from_secs(5);
 
+/// A slot whose job cannot be read is looked at again after this long.
+pub const UNREADABLE_PAUSE: Span = Span::from_secs(60);
+
 /// When a slot is claimed: jitter applies to the schedule, not to a liquidation somebody waits for.
 pub(super) fn due_at(salt: &[u8], job: &Job, slot: Timestamp) -> Timestamp {
     match job.status {
@@ -71,6 +74,9 @@ pub struct Due {
     pub now: Timestamp,
     /// Locked until the transaction ends; rows that another scheduler holds are skipped.
     pub jobs: Vec<DueJob>,
+    /// Jobs that this build cannot read, and why: a newer build may have written them while builds are replaced one by
+    /// one. Their slots stay as they are and are looked at again after [`UNREADABLE_PAUSE`].
+    pub unreadable: Vec<(JobId, StoreError)>,
     salt: String,
 }
 
@@ -90,28 +96,52 @@ pub async fn lock_due(connection: &mut PgConnection, limit: i64) -> Result<Due, 
            FOR UPDATE OF s SKIP LOCKED"#,
         limit
     )
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
-    let jobs = rows
-        .into_iter()
-        .map(|row| {
+    let (mut jobs, mut unreadable) = (Vec::new(), Vec::new());
+    for row in rows {
+        let read = |status: &str, schedule, liquidation: Option<_>| -> Result<DueJob, StoreError> {
             Ok(DueJob {
                 job: JobId(row.job_id),
                 slot: row.next_slot,
-                status: word("jobs.status", &row.status)?,
-                schedule: json("jobs.config.schedule", row.schedule)?,
-                liquidation: row
-                    .liquidation
+                status: word("jobs.status", status)?,
+                schedule: json("jobs.config.schedule", schedule)?,
+                liquidation: liquidation
                     .map(|value| json("jobs.liquidation", value))
                     .transpose()?,
             })
-        })
-        .collect::<Result<_, StoreError>>()?;
+        };
+        match read(&row.status, row.schedule, row.liquidation) {
+            Ok(job) => jobs.push(job),
+            Err(error) => unreadable.push((JobId(row.job_id), error)),
+        }
+    }
+    put_off(connection, &unreadable).await?;
     Ok(Due {
         now: clock.now,
         jobs,
+        unreadable,
         salt: clock.salt,
     })
+}
+
+/// Lets the others have their turn: what is due longest comes first.
+async fn put_off(
+    connection: &mut PgConnection,
+    unreadable: &[(JobId, StoreError)],
+) -> Result<(), StoreError> {
+    if unreadable.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = unreadable.iter().map(|(job, _)| job.0).collect();
+    sqlx::query!(
+        "UPDATE job_slots SET due_at = now() + make_interval(secs => $2) WHERE job_id = ANY ($1)",
+        &ids,
+        UNREADABLE_PAUSE.std().as_secs_f64(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Records claims of jobs that [`lock_due`] locked, in the same transaction.

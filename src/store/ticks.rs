@@ -73,11 +73,16 @@ struct TickRow {
 }
 
 /// Loads a slice in one statement. Ticks of unknown jobs are left out. Jobs that `memory` knows as they are in
-/// the database are not read again.
+/// the database are not read again. A job that this build cannot read is an error of its own tick: a newer build may
+/// have written it while builds are replaced one by one.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn load(pool: &PgPool, memory: &JobMemory, ticks: &[Tick]) -> Result<Vec<TickJob>, StoreError> {
+pub async fn load(
+    pool: &PgPool,
+    memory: &JobMemory,
+    ticks: &[Tick],
+) -> Result<Vec<(JobId, Result<TickJob, StoreError>)>, StoreError> {
     let ids: Vec<i64> = ticks.iter().map(|tick| tick.job.0).collect();
     let slots: Vec<Timestamp> = ticks.iter().map(|tick| tick.slot).collect();
     let known = memory.recall(&ids);
@@ -109,23 +114,36 @@ pub async fn load(pool: &PgPool, memory: &JobMemory, ticks: &[Tick]) -> Result<V
     rows.iter()
         .map(|row| {
             let tick = TickRow::from_row(row)?;
+            let id = tick.job_id;
             let read = row.try_get::<Option<i64>, _>("id")?.is_some();
-            if read {
-                let job = Arc::new(Job::try_from(JobRow::from_row(row)?)?);
-                let version = RowVersion {
-                    by: tick.row_by.clone(),
-                    at: tick.row_at,
-                };
-                memory.keep(version, Arc::clone(&job));
-                known.insert(tick.job_id, job);
-            }
-            let job = known.get(&tick.job_id).ok_or_else(|| StoreError::Corrupt {
-                column: "jobs.id",
-                value: tick.job_id.to_string(),
-            })?;
-            TickJob::of(tick, Job::clone(job))
+            let read = read.then(|| JobRow::from_row(row)).transpose()?;
+            Ok((JobId(id), tick_job(tick, read, memory, &mut known)))
         })
         .collect()
+}
+
+/// The tick with its job: the row that was read, or what was known of it already.
+fn tick_job(
+    tick: TickRow,
+    read: Option<JobRow>,
+    memory: &JobMemory,
+    known: &mut HashMap<i64, Arc<Job>>,
+) -> Result<TickJob, StoreError> {
+    if let Some(row) = read {
+        let job = Arc::new(Job::try_from(row)?);
+        let version = RowVersion {
+            by: tick.row_by.clone(),
+            at: tick.row_at,
+        };
+        memory.keep(version, Arc::clone(&job));
+        known.insert(tick.job_id, job);
+    }
+    let job = known.get(&tick.job_id).ok_or_else(|| StoreError::Corrupt {
+        column: "jobs.id",
+        value: tick.job_id.to_string(),
+    })?;
+    let job = Job::clone(job);
+    TickJob::of(tick, job)
 }
 
 impl TickRow {

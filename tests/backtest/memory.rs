@@ -134,7 +134,9 @@ async fn turnover_in_memory_answers_as_the_ledger_does() {
         let loaded = ticks::load(&db.pool, &JobMemory::default(), &[Tick { job, slot }])
             .await
             .expect("a tick")
-            .remove(0);
+            .remove(0)
+            .1
+            .expect("a readable job");
         assert_eq!(remembered, loaded.spent, "step {step}, slot {slot}");
         busiest = busiest.max(remembered.trades_last_hour);
         emptied += usize::from(remembered.volume_today == Usd::ZERO);

@@ -1,12 +1,18 @@
 //! Laws 2-6, 9 and 10: whatever is repeated, raced or interrupted, a slot trades at most once.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
 
 use alloy_primitives::Address;
+use async_trait::async_trait;
 use futures::future::join_all;
 use lgi_mm::{
-    domain::{decision::HoldReason, trade::TradeStatus},
-    engine::{Outcome, Progress, Tick},
+    domain::{Timestamp, decision::HoldReason, price::Answer, trade::TradeStatus},
+    engine::{Engine, Outcome, Progress, Tick},
+    paper::FaultKind,
+    ports::{PriceRequest, Prices},
     store::{
         self,
         ticks::{self, Hold},
@@ -14,7 +20,96 @@ use lgi_mm::{
     },
 };
 
-use crate::world::{TOKEN, World, accumulate, create};
+use tokio::sync::oneshot;
+
+use crate::world::{Market, TOKEN, World, accumulate, create, engine_settings};
+
+/// A source that answers its first question only when the test lets it.
+struct Slow {
+    market: Market,
+    gate: Mutex<Option<(oneshot::Sender<()>, oneshot::Receiver<()>)>>,
+}
+
+#[async_trait]
+impl Prices for Slow {
+    async fn answers(&self, requests: &[PriceRequest<'_>], now: Timestamp) -> Vec<Vec<Answer>> {
+        let gate = self.gate.lock().expect("gate").take();
+        if let Some((come, go)) = gate {
+            come.send(()).expect("the test waits");
+            go.await.expect("let go");
+        }
+        self.market.answers(requests, now).await
+    }
+}
+
+/// A worker that looks at the job, and then at nothing else until it is let go.
+fn slow_engine(world: &World) -> (Engine, oneshot::Receiver<()>, oneshot::Sender<()>) {
+    let (come, has_come) = oneshot::channel();
+    let (let_go, go) = oneshot::channel();
+    let prices = Slow {
+        market: world.market.clone(),
+        gate: Mutex::new(Some((come, go))),
+    };
+    let engine = Engine::new(
+        world.pool.clone(),
+        Arc::new(prices),
+        world.paper.clone(),
+        engine_settings(),
+    );
+    (engine, has_come, let_go)
+}
+
+/// Another slot of the same job trades to its end while a tick waits for its price; what the late tick decides then.
+async fn decided_late(world: &World) -> Outcome {
+    let (earlier, later) = (world.next_tick(), world.next_tick());
+    let (engine, has_come, let_go) = slow_engine(world);
+    let late = tokio::spawn(async move { engine.evaluate(&[later]).await.remove(0).outcome });
+    has_come.await.expect("it asks for a price");
+    let Outcome::Traded { trade } = world.evaluate(earlier).await else {
+        panic!("no trade")
+    };
+    world.finish(trade).await;
+    let_go.send(()).expect("it waits");
+    late.await.expect("no panic").expect("a tick that works")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tick_that_read_the_job_before_another_slot_filled_trades_nothing() {
+    let world = World::new(accumulate()).await;
+    let late = decided_late(&world).await;
+    assert!(
+        matches!(
+            late,
+            Outcome::Held {
+                reason: HoldReason::JobChanged,
+                ..
+            }
+        ),
+        "{late:?}"
+    );
+    assert_eq!(world.count("SELECT count(*) FROM trades").await, 1);
+    world.trade().await;
+    world.assert_ledger_equals_venue().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tick_that_read_the_job_before_another_slot_failed_trades_nothing() {
+    let world = World::new(accumulate()).await;
+    world.fault(FaultKind::Revert, 1).await;
+    let late = decided_late(&world).await;
+    assert!(
+        matches!(
+            late,
+            Outcome::Held {
+                reason: HoldReason::JobChanged,
+                ..
+            }
+        ),
+        "{late:?}"
+    );
+    assert_eq!(world.count("SELECT count(*) FROM trades").await, 1);
+    assert_eq!(world.hold().await, HoldReason::Backoff);
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tick_that_is_delivered_again_trades_once() {
@@ -141,6 +236,35 @@ async fn jobs_that_share_a_wallet_take_nonces_without_gap_or_double() {
         .expect("nonces");
     assert_eq!(nonces, (0..12).collect::<Vec<i64>>());
     world.assert_ledger_equals_venue().await;
+}
+
+/// As a newer build may write it while builds are replaced one by one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_cannot_be_read_fails_its_own_tick_alone() {
+    let world = World::new(accumulate()).await;
+    let newer = create(&world.pool, Address::repeat_byte(9), accumulate()).await;
+    sqlx::query("UPDATE jobs SET config = config || '{\"later\": 1}' WHERE id = $1")
+        .bind(newer.0)
+        .execute(&world.pool)
+        .await
+        .expect("a key of another build");
+    let slot = store::now(&world.pool).await.expect("now");
+    let slice = [newer, world.job].map(|job| Tick { job, slot });
+    let results = world.engine.evaluate(&slice).await;
+    assert_eq!(results.len(), 2);
+    for result in results {
+        match result.outcome {
+            Ok(Outcome::Traded { .. }) => assert_eq!(result.tick.job, world.job),
+            other => {
+                assert_eq!(result.tick.job, newer);
+                let error = other.expect_err("not read").to_string();
+                assert!(
+                    error.contains("jobs.config") && error.contains("later"),
+                    "{error}"
+                );
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

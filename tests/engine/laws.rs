@@ -64,7 +64,7 @@ async fn text(world: &World, sql: &'static str) -> Option<String> {
 const HALTED: &str = "SELECT halted_reason FROM signers";
 
 /// A trade that has its nonce and sent nothing yet.
-async fn submitted(world: &World) -> i64 {
+pub async fn submitted(world: &World) -> i64 {
     let Outcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
         panic!("no trade")
     };

@@ -11,13 +11,16 @@ use lgi_mm::{
         span::Span,
         units::{Amount, Usd},
     },
-    engine::{Engine, Outcome},
+    engine::{Engine, Outcome, Progress},
     paper::{PaperMarkets, PaperSettings},
     store::orders::{self, Order},
 };
 use rust_decimal::Decimal;
 
-use crate::world::{World, accumulate, engine_settings, paper_settings};
+use crate::{
+    laws::{submitted, unsteady},
+    world::{World, accumulate, engine_settings, paper_settings},
+};
 
 fn usd(value: i64) -> Usd {
     Usd::new(Decimal::from(value)).expect("usd")
@@ -82,15 +85,80 @@ async fn nothing_is_bought_past_the_cap() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pausing_stops_new_trades_at_once_and_settles_what_was_sent() {
     let world = World::new(accumulate()).await;
-    let Outcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
-        panic!("no trade")
-    };
+    let trade = submitted(&world).await;
     world.order(Order::Pause).await;
     assert_eq!(world.hold().await, HoldReason::Paused);
     world.finish(trade).await;
     assert!(!world.job().await.position.token_balance.is_zero());
     world.order(Order::Resume).await;
     world.trade().await;
+}
+
+/// Stops the job while a plan has no nonce yet: nothing is signed, and nothing counts as a failure.
+async fn stopped_before_it_is_signed(order: Order) -> World {
+    let world = World::new(accumulate()).await;
+    world.trade().await;
+    let Outcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
+        panic!("no trade")
+    };
+    world.order(order).await;
+    world.finish(trade).await;
+    world.finish(trade).await;
+    let kind: String = sqlx::query_scalar("SELECT failure_kind FROM trades WHERE id = $1")
+        .bind(trade)
+        .fetch_one(&world.pool)
+        .await
+        .expect("failed");
+    assert_eq!(kind, "expired");
+    assert_eq!(world.count("SELECT count(*) FROM transactions").await, 1);
+    let job = world.job().await;
+    assert_eq!(
+        (job.failures_in_row, job.last.backoff_until, job.last_error),
+        (0, None, None)
+    );
+    world.assert_ledger_equals_venue().await;
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pausing_gives_up_a_plan_that_is_not_signed() {
+    let world = stopped_before_it_is_signed(Order::Pause).await;
+    world.order(Order::Resume).await;
+    world.trade().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_being_sold_buys_nothing_that_was_planned_before() {
+    let world = stopped_before_it_is_signed(Order::Liquidate {
+        over: Span::ZERO,
+        slices: 1,
+    })
+    .await;
+    let sold = world.trade().await;
+    assert_eq!(reason_of(&world, sold).await, "LIQUIDATE");
+    assert_eq!(world.job().await.status, JobStatus::Idle);
+}
+
+/// The worker has looked at the job, and signs while somebody pauses it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_that_comes_while_a_plan_is_signed_still_stops_it() {
+    let world = World::new(accumulate()).await;
+    let (engine, node) = unsteady(&world, engine_settings());
+    let Outcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
+        panic!("no trade")
+    };
+    let (has_come, let_go) = node.hold();
+    let signing = tokio::spawn(async move { engine.settle(trade).await });
+    has_come.await.expect("it looks at the chain");
+    world.order(Order::Pause).await;
+    let_go.send(()).expect("it waits");
+    assert_eq!(
+        signing.await.expect("no panic").expect("a step"),
+        Progress::Stepped
+    );
+    assert_eq!(world.count("SELECT count(*) FROM transactions").await, 0);
+    world.finish(trade).await;
+    assert_eq!(world.count("SELECT count(*) FROM transactions").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

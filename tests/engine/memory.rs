@@ -18,7 +18,7 @@ async fn loaded(world: &World, memory: &JobMemory) -> Job {
         slot: chrono::Utc::now(),
     };
     let mut ticks = ticks::load(&world.pool, memory, &[tick]).await.expect("a tick");
-    ticks.remove(0).job
+    ticks.remove(0).1.expect("a readable job").job
 }
 
 async fn there(world: &World) -> Job {

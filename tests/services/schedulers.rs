@@ -87,6 +87,38 @@ async fn schedulers_side_by_side_claim_each_slot_once() {
     }
 }
 
+/// As a newer build may write it while builds are replaced one by one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_cannot_be_read_stops_no_other_and_keeps_its_slot() {
+    let pool = support::db().await.pool;
+    for number in 1..=3 {
+        job(&pool, number, "* * * * *").await;
+    }
+    let slot = "2026-01-01T00:00:00Z";
+    make_due(&pool, slot).await;
+    let schedule = |change: &'static str| sqlx::query(change).execute(&pool);
+    schedule("UPDATE jobs SET config = jsonb_set(config, '{schedule,later}', '1') WHERE id = 2")
+        .await
+        .expect("a key of another build");
+    for expected in [2, 0] {
+        let claimed = scheduler::once(&pool, &SchedulerSettings::default()).await;
+        assert_eq!(claimed.expect("a claim").ticks, expected);
+    }
+    let kept: DateTime<Utc> = sqlx::query_scalar("SELECT next_slot FROM job_slots WHERE job_id = 2")
+        .fetch_one(&pool)
+        .await
+        .expect("its slot");
+    assert_eq!(kept, slot.parse::<DateTime<Utc>>().expect("an instant"));
+    schedule("UPDATE jobs SET config = config #- '{schedule,later}'")
+        .await
+        .expect("readable");
+    schedule("UPDATE job_slots SET due_at = now() WHERE job_id = 2")
+        .await
+        .expect("a minute later");
+    let claimed = scheduler::once(&pool, &SchedulerSettings::default()).await;
+    assert_eq!(claimed.expect("a claim").ticks, 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_is_caught_up_with_one_tick_a_job_and_the_rest_is_counted() {
     let pool = support::db().await.pool;
