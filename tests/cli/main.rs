@@ -5,6 +5,8 @@ mod backtest;
 mod bad_input;
 mod help;
 mod life;
+#[path = "../support/paper_jobs.rs"]
+mod paper_jobs;
 mod prices;
 mod replay;
 #[path = "../support/mod.rs"]

@@ -1,6 +1,18 @@
 //! Wallets: made, taken over, listed; and what is said when something is missing.
 
-use crate::terminal::{Ran, TOKEN, Terminal, program, settled};
+use lgi_mm::{
+    domain::{
+        config::JobConfig,
+        job::{JobMode, Realm, Token},
+        pool::NATIVE,
+    },
+    store::jobs,
+};
+
+use crate::{
+    paper_jobs::paper_job,
+    terminal::{Ran, TOKEN, Terminal, program, settled},
+};
 
 /// A key that everybody knows, and whose it is.
 const KEY: &str = "4646464646464646464646464646464646464646464646464646464646464646";
@@ -142,4 +154,69 @@ async fn a_live_job_without_wallet_or_node_is_refused_and_never_falls_back_to_pa
     );
     no_secret(&nobody);
     assert_eq!(terminal.rows().await, 0);
+}
+
+/// A live job that is there, without a chain to make it on: IDLE, paid in ETH from a wallet of its own.
+async fn live_job(terminal: &Terminal, wallet: &str) {
+    let token = TOKEN.parse().expect("an address");
+    let config = JobConfig::for_mode(JobMode::Accumulate);
+    let mut job = paper_job(token, "CLAWD", JobMode::Accumulate, config);
+    job.account.realm = Realm::Live;
+    job.account.wallet = wallet.parse().expect("an address");
+    job.quote = Token {
+        address: NATIVE,
+        symbol: "ETH".to_owned(),
+        decimals: 18,
+    };
+    jobs::create(&terminal.pool, &job, "test").await.expect("a job");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn start_of_a_live_job_means_the_wallet_and_the_quote_that_were_given() {
+    const OTHER: &str = "0x00000000000000000000000000000000000000AA";
+    let terminal = Terminal::new().await;
+    let settings = |wallet: &str| {
+        terminal.file(
+            "lgi-mm.toml",
+            &format!(
+                "[wallet]\naddress = \"{wallet}\"\n[chains.base]\nrpc_urls = [\"http://127.0.0.1:9\"]\nrpc_rounds = 1\n"
+            ),
+        );
+    };
+    live_job(&terminal, WALLET).await;
+    let rows = terminal.rows().await;
+    let start = ["start", TOKEN, "--live"];
+    settings(WALLET);
+    let quote = terminal.run(&[&start[..], &["--quote", "USDC"]].concat());
+    assert_eq!(quote.code, 4, "{}", quote.stderr);
+    assert!(
+        quote.stderr.contains("pays with ETH") && quote.stderr.contains("--quote USDC"),
+        "{}",
+        quote.stderr
+    );
+    // The same quote is no reason to refuse it: now the node is asked.
+    let same = terminal.run(&[&start[..], &["--quote", "eth"]].concat());
+    assert_eq!(same.code, 7, "{}", same.stderr);
+    // Another wallet's job is another job, and a new one needs a mode.
+    settings(OTHER);
+    let other = terminal.run(&start);
+    assert_eq!(other.code, 2, "{}", other.stderr);
+    assert!(
+        other.stderr.contains("a new job needs --mode"),
+        "{}",
+        other.stderr
+    );
+    assert_eq!(terminal.rows().await, rows);
+    // Without a wallet in the settings two of them are too many to choose from.
+    live_job(&terminal, OTHER).await;
+    settings("");
+    let both = terminal.run(&start);
+    assert_eq!(both.code, 4, "{}", both.stderr);
+    assert!(
+        [WALLET, OTHER, "wallet.address"]
+            .iter()
+            .all(|text| both.stderr.contains(text)),
+        "{}",
+        both.stderr
+    );
 }

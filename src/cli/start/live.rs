@@ -82,6 +82,18 @@ pub(super) async fn prepare(
     })
 }
 
+/// What a job pays with never changes.
+pub(super) fn require_quote(world: &World, args: &StartArgs, job: &Job, asked: &str) -> Result<(), CliError> {
+    let live = world.live().chain(&job.account.chain)?;
+    if quote(&live.spec, args, &mut Vec::new())?.address == job.quote.address {
+        return Ok(());
+    }
+    Err(CliError::Refused(format!(
+        "job {} pays with {}, which never changes; `remove` it first to pay with --quote {asked}, or start it without --quote",
+        job.id, job.quote.symbol
+    )))
+}
+
 /// USD per whole quote token of a job that is there already.
 pub(super) async fn quote_price(world: &World, job: &Job) -> Result<Price, CliError> {
     let live = world.live().chain(&job.account.chain)?.clone();

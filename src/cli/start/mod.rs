@@ -96,7 +96,9 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Resu
     let known = jobs::list(&world.pool, &filter)
         .await?
         .into_iter()
-        .find(|job| job.account.realm == realm);
+        .filter(|job| job.account.realm == realm)
+        .collect();
+    let known = this_wallets(settings, realm, known)?;
     let started = match known {
         Some(job) => again(&world, args, job).await?,
         None => create(settings, &world, args, token, realm).await?,
@@ -112,6 +114,26 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Resu
         text.push_str("`lgi-mm daemon` runs all jobs; `lgi-mm status` shows one.\n");
         text
     })
+}
+
+/// The job that this command means: on paper the only one; live that of the wallet that the settings name, or else the
+/// only one.
+fn this_wallets(settings: &Settings, realm: Realm, mut known: Vec<Job>) -> Result<Option<Job>, CliError> {
+    let chosen = settings.wallet.address.parse::<Address>().ok();
+    if let (Realm::Live, Some(wallet)) = (realm, chosen) {
+        known.retain(|job| job.account.wallet == wallet);
+    }
+    if known.len() > 1 {
+        let jobs: Vec<String> = known
+            .iter()
+            .map(|job| format!("{} (wallet {})", job.id, job.account.wallet))
+            .collect();
+        return Err(CliError::Refused(format!(
+            "jobs {} trade this token; set wallet.address to the wallet that is meant",
+            jobs.join(" and ")
+        )));
+    }
+    Ok(known.pop())
 }
 
 /// What the flags alone tell: before anything is opened.
@@ -175,6 +197,9 @@ async fn again(world: &World, args: &StartArgs, job: Job) -> Result<Started, Cli
             job.id, job.token.symbol, job.token.decimals
         )));
     }
+    if let Some(quote) = &args.quote {
+        live::require_quote(world, args, &job, quote)?;
+    }
     let given = layers(JobLayers::of_job(), args, job.mode)?;
     if !given.is_empty() && build_job_config(&job.config, job.mode, &given)? != job.config {
         return Err(CliError::Refused(format!(
@@ -190,12 +215,18 @@ async fn again(world: &World, args: &StartArgs, job: Job) -> Result<Started, Cli
         deposit: deposit(&job.config, job.quote.decimals, quote_price)?,
     };
     let made = orders::order(&world.pool, job.id, order, &target::actor()).await?;
-    let what = match (job.status, made) {
+    let mut what = match (job.status, made) {
         (_, Transition::Already) => "is running already".to_owned(),
         (JobStatus::Idle, _) => format!("started, cycle {}", job.cycle.saturating_add(1)),
         (status, Transition::To(to)) => format!("{status} -> {to}"),
         (status, Transition::Archived) => status.to_string(),
     };
+    if job.account.realm == Realm::Live {
+        what.push_str(&format!(
+            "; LIVE: {}",
+            trades_for(&job.account, &job.token, &job.quote)
+        ));
+    }
     let status = match made {
         Transition::To(status) => status,
         _ => job.status,
@@ -272,8 +303,8 @@ async fn create(
     let what = match realm {
         Realm::Paper => format!("started in mode {mode}, on paper"),
         Realm::Live => format!(
-            "started in mode {mode}, LIVE: wallet {} trades {} for {}",
-            new.account.wallet, new.token.symbol, new.quote.symbol
+            "started in mode {mode}, LIVE: {}",
+            trades_for(&new.account, &new.token, &new.quote)
         ),
     };
     Ok(view(
@@ -285,6 +316,13 @@ async fn create(
         what,
         ground.assumed,
     ))
+}
+
+fn trades_for(account: &Account, token: &Token, quote: &Token) -> String {
+    format!(
+        "wallet {} trades {} for {}",
+        account.wallet, token.symbol, quote.symbol
+    )
 }
 
 /// What a liquidity job begins with, base units of the quote.
