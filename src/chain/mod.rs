@@ -1,6 +1,7 @@
 //! Live chains: nodes, contracts and keys behind the engine's ports.
 
 mod contracts;
+mod endpoint;
 mod evm;
 mod fresh;
 pub mod keystore;

@@ -23,7 +23,7 @@ use tokio::{
     time::sleep_until,
 };
 
-use super::settings::ChainSpec;
+use super::{endpoint::Endpoint, settings::ChainSpec};
 use crate::{
     ports::RpcError,
     telemetry::{metric, note_rpc},
@@ -84,8 +84,7 @@ struct Inner {
 }
 
 struct Node {
-    /// Scheme and host: a path or a query may hold a key.
-    name: String,
+    endpoint: Endpoint,
     client: RpcClient,
     verified: OnceCell<()>,
     /// When the next request may start, and the least time between two.
@@ -121,7 +120,7 @@ impl Rpc {
             .checked_div(spec.rpc_requests_per_second)
             .unwrap_or_default();
         let nodes = urls.iter().map(|url| Node {
-            name: endpoint_name(url),
+            endpoint: Endpoint::of(url),
             client: ClientBuilder::default().http_with_client(client.clone(), url.clone()),
             verified: OnceCell::new(),
             next_free: Mutex::new(Instant::now()),
@@ -209,7 +208,7 @@ impl Rpc {
                     }
                     Err(detail) => {
                         last = RpcError {
-                            endpoint: node.name.clone(),
+                            endpoint: node.endpoint.name().to_owned(),
                             detail,
                         };
                     }
@@ -223,7 +222,7 @@ impl Rpc {
     pub async fn chain_ids(&self) -> Vec<(String, Result<u64, String>)> {
         let asked = self.inner.nodes.iter().map(|node| async {
             let id = node.chain_id(&self.inner).await;
-            (node.name.clone(), id)
+            (node.endpoint.name().to_owned(), id)
         });
         join_all(asked).await
     }
@@ -304,7 +303,7 @@ impl Node {
         batch
             .send()
             .await
-            .map_err(|error| self.hide(&error.to_string()))?;
+            .map_err(|error| self.endpoint.hide(&error.to_string()))?;
         let mut answers = Vec::with_capacity(waiting.len());
         for waiter in waiting {
             answers.push(self.read(waiter.await)?);
@@ -320,29 +319,14 @@ impl Node {
         match answer {
             Ok(value) => Ok(Ok(value)),
             Err(TransportError::ErrorResp(payload)) => Ok(Err(CallError::Node {
-                endpoint: self.name.clone(),
+                endpoint: self.endpoint.name().to_owned(),
                 code: payload.code,
-                message: payload.message.to_string(),
+                message: self.endpoint.hide(&payload.message),
                 data: payload.as_revert_data(),
             })),
             Err(TransportError::NullResp) => Ok(Ok(Value::Null)),
-            Err(error) => Err(self.hide(&error.to_string())),
+            Err(error) => Err(self.endpoint.hide(&error.to_string())),
         }
-    }
-
-    /// Errors of the HTTP client quote the URL, which may hold a key.
-    fn hide(&self, detail: &str) -> String {
-        detail
-            .split_whitespace()
-            .map(|word| {
-                if word.contains("://") {
-                    self.name.as_str()
-                } else {
-                    word
-                }
-            })
-            .collect::<Vec<_>>()
-            .join(" ")
     }
 
     async fn pace(&self) {
@@ -370,12 +354,4 @@ fn is_overload(code: i64, message: &str) -> bool {
         ]
         .iter()
         .any(|words| message.contains(words))
-}
-
-fn endpoint_name(url: &reqwest::Url) -> String {
-    let host = url.host_str().unwrap_or("?");
-    match url.port() {
-        Some(port) => format!("{}://{host}:{port}", url.scheme()),
-        None => format!("{}://{host}", url.scheme()),
-    }
 }

@@ -1,0 +1,75 @@
+//! What may be shown of a node's URL: scheme and host. Whatever else it holds may be a key.
+
+use reqwest::Url;
+
+/// Shorter pieces of a URL, such as `v2` or `rpc`, are no keys.
+const SECRET_LENGTH_MIN: usize = 8;
+
+/// A node as people see it, and what must not be seen.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    name: String,
+    secrets: Vec<String>,
+}
+
+impl Endpoint {
+    pub(super) fn of(url: &Url) -> Self {
+        let host = url.host_str().unwrap_or("?");
+        let name = match url.port() {
+            Some(port) => format!("{}://{host}:{port}", url.scheme()),
+            None => format!("{}://{host}", url.scheme()),
+        };
+        let path = url.path_segments().into_iter().flatten().map(str::to_owned);
+        let query = url.query_pairs().map(|(_, value)| value.into_owned());
+        let login = [Some(url.username()), url.password()];
+        let login = login.into_iter().flatten().map(str::to_owned);
+        let mut secrets: Vec<String> = path
+            .chain(query)
+            .chain(login)
+            .filter(|piece| piece.len() >= SECRET_LENGTH_MIN)
+            .collect();
+        // A piece that holds another goes first.
+        secrets.sort_by_key(|piece| std::cmp::Reverse(piece.len()));
+        Self { name, secrets }
+    }
+
+    /// Scheme, host and port.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What a client or the node itself said, without URLs and without pieces of ours: some quote them.
+    pub(super) fn hide(&self, said: &str) -> String {
+        let words: Vec<&str> = said
+            .split_whitespace()
+            .map(|word| if word.contains("://") { self.name() } else { word })
+            .collect();
+        let hidden = |text: String, secret: &String| text.replace(secret.as_str(), "[hidden]");
+        self.secrets.iter().fold(words.join(" "), hidden)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_url_but_its_host_is_shown() {
+        let url: Url = "https://someuser:p4ssw0rd99@node.example:8545/v2/abcdef123456?apikey=zyxwvu987654"
+            .parse()
+            .expect("a URL");
+        let endpoint = Endpoint::of(&url);
+        assert_eq!(endpoint.name(), "https://node.example:8545");
+        for said in [
+            format!("error sending request for url ({url})"),
+            "project abcdef123456 is over its limit".to_owned(),
+            "key=zyxwvu987654, user someuser: p4ssw0rd99 is wrong".to_owned(),
+        ] {
+            let shown = endpoint.hide(&said);
+            for secret in ["abcdef123456", "zyxwvu987654", "someuser", "p4ssw0rd99"] {
+                assert!(!shown.contains(secret), "{shown}");
+            }
+        }
+        assert_eq!(endpoint.hide("nonce too low: v2"), "nonce too low: v2");
+    }
+}
