@@ -162,7 +162,7 @@ async fn a_halted_signer_signs_nothing_until_reconcile_has_identified_every_nonc
     );
     let open = trades::open(&world.pool).await.expect("open");
     for trade in open {
-        world.finish(trade).await;
+        world.finish(trade.id).await;
     }
     world.pass(TimeDelta::seconds(60));
     world.trade().await;
