@@ -263,8 +263,9 @@ pub async fn next_due(
     Ok(secs.map(|secs| Duration::try_from_secs_f64(secs.max(0.0)).unwrap_or_default()))
 }
 
-/// Notes that a receiver took a message, whoever sent it, and that its next one may follow after `pause`. The receiver
-/// stays busy if another process has it by now: only the lease of this attempt is given back. The answer is since when the receiver had been failing, if it had.
+/// Notes that a receiver took a message, whoever sent it, and that its next one may follow after `pause`, or later if
+/// the receiver wished so meanwhile. It stays busy if another process has it by now: only the lease of this attempt is
+/// given back. The answer is since when the receiver had been failing, if it had.
 ///
 /// # Errors
 /// [`StoreError`].
