@@ -42,7 +42,7 @@ pub struct RetentionSettings {
     pub ticks: Span,
     /// Price samples; longer where a job's rules look further back.
     pub samples: Span,
-    /// Events with their deliveries; what a receiver still waits for stays.
+    /// Events with their deliveries; what a receiver still waits for stays. Not shorter than `notify.give_up_after`.
     pub events: Span,
     /// Tasks that were given up.
     pub tasks: Span,

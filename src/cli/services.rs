@@ -149,12 +149,8 @@ pub(super) async fn daemon(settings: &Settings) -> Result<(), CliError> {
     let metrics = serve_metrics(settings, &world, &stop);
     live::ready(&world).await?;
     let engine = world.engine().await?;
-    let found = engine.recover().await?;
-    info!(
-        jobs = found.running,
-        open_trades = found.open_trades,
-        "daemon started"
-    );
+    engine.recover().await?;
+    info!("daemon started");
     let scheduling = tokio::spawn(scheduler::run(
         world.pool.clone(),
         settings.scheduler(),

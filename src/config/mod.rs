@@ -251,6 +251,7 @@ impl Settings {
         wrong.extend(self.chain_problems());
         wrong.extend(self.notify.problems());
         wrong.extend(self.retention.problems());
+        wrong.extend(self.contradictions());
         let mut number = |key: &str, value: u32, least: u32, most: u32| {
             if !(least..=most).contains(&value) {
                 wrong.push(invalid(key, value, format!("{least} to {most}")));
@@ -304,16 +305,28 @@ impl Settings {
         span("dexscreener.timeout", self.dexscreener.timeout, "100ms", "1m");
         span("notify.timeout", self.notify.timeout, "100ms", "1m");
         span("notify.give_up_after", self.notify.give_up_after, "1m", "30d");
-        if self.worker.lease.std() < self.worker.heartbeat.std().saturating_mul(3) {
-            let allowed = format!(
-                "at least three times worker.heartbeat ({})",
-                self.worker.heartbeat
-            );
-            wrong.push(invalid("worker.lease", self.worker.lease, allowed));
-        }
         if self.metrics.listen != "off" && self.metrics.listen.parse::<SocketAddr>().is_err() {
             let allowed = "an address and port such as 127.0.0.1:9464, or off".to_owned();
             wrong.push(invalid("metrics.listen", &self.metrics.listen, allowed));
+        }
+        wrong
+    }
+
+    /// Values that are allowed, but not beside each other.
+    fn contradictions(&self) -> Vec<InvalidConfig> {
+        let mut wrong = Vec::new();
+        let heartbeat = self.worker.heartbeat;
+        if self.worker.lease.std() < heartbeat.std().saturating_mul(3) {
+            let allowed = format!("at least three times worker.heartbeat ({heartbeat})");
+            wrong.push(invalid("worker.lease", self.worker.lease, allowed));
+        }
+        // An event must not go while somebody may still be told of it.
+        let (kept, told) = (self.retention.events, self.notify.give_up_after);
+        if !kept.is_zero() && kept < told {
+            let allowed = format!(
+                "0s (kept for ever), or at least notify.give_up_after = {told}; lengthen the one or shorten the other"
+            );
+            wrong.push(invalid("retention.events", kept, allowed));
         }
         wrong
     }

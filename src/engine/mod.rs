@@ -26,7 +26,6 @@ use crate::{
 };
 
 pub use crate::store::ticks::Tick;
-pub use recover::Recovered;
 pub use settle::Progress;
 
 /// What the engine was told about time and patience.

@@ -2,70 +2,77 @@
 
 use std::collections::HashSet;
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{Engine, EngineError};
 use crate::{
     domain::job::JobStatus,
     store::{
-        jobs::{self, Filter},
-        trades,
+        jobs::{self, Filter, Job},
+        trades::{self, OpenTrade},
     },
 };
 
-/// What was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recovered {
-    /// Jobs that trade.
-    pub running: usize,
-    /// Trades that are not final.
-    pub open_trades: usize,
-}
+/// Of more jobs or open trades than this, each is said at debug level only.
+const FEW: usize = 20;
 
 impl Engine {
-    /// Says which jobs were running and which trades are open, and compares their signers' counts with the chain.
-    /// Nothing is restarted here: slots and open trades are rows, and the schedulers find them.
+    /// Says how many jobs were running and how many trades are open, and which if they are few, and compares the signers'
+    /// counts with the chain. Nothing is restarted here: slots and open trades are rows, and the schedulers find them.
     ///
     /// # Errors
     /// [`EngineError::Store`].
-    pub async fn recover(&self) -> Result<Recovered, EngineError> {
-        let mut running = 0;
-        let mut accounts = HashSet::new();
+    pub async fn recover(&self) -> Result<(), EngineError> {
+        let mut found = Vec::new();
         for status in [JobStatus::Running, JobStatus::Liquidating] {
-            for job in jobs::list(
-                &self.pool,
-                &Filter {
-                    status: Some(status),
-                    ..Filter::default()
-                },
-            )
-            .await?
-            {
-                running += 1;
-                accounts.insert(job.account.clone());
-                let last_dca_buy = job
-                    .last
-                    .dca
-                    .map_or_else(|| "never".to_owned(), |at| at.to_rfc3339());
-                info!(
-                    job = %job.id, symbol = job.token.symbol, status = %job.status, last_dca_buy,
-                    balance = job.position.token_balance.to_whole(job.token.decimals),
-                    spent_usd = %job.total_accumulated, "found job"
-                );
-            }
+            let of_status = Filter {
+                status: Some(status),
+                ..Filter::default()
+            };
+            found.extend(jobs::list(&self.pool, &of_status).await?);
         }
+        let open = trades::open(&self.pool).await?;
+        info!(
+            jobs = found.len(),
+            open_trades = open.len(),
+            "found jobs that trade, and open trades to carry on"
+        );
+        for job in &found {
+            say_job(job, found.len() <= FEW);
+        }
+        for trade in &open {
+            say_trade(trade, open.len() <= FEW);
+        }
+        let accounts: HashSet<_> = found.iter().map(|job| &job.account).collect();
         for account in accounts {
-            if let Err(error) = self.check_signer(&account).await {
+            if let Err(error) = self.check_signer(account).await {
                 warn!(chain = account.chain, wallet = %account.wallet, %error, "the signer's count was not compared");
             }
         }
-        let open = trades::open(&self.pool).await?;
-        for trade in &open {
-            info!(trade, "found open trade, carrying it on");
-        }
-        Ok(Recovered {
-            running,
-            open_trades: open.len(),
-        })
+        Ok(())
+    }
+}
+
+fn say_job(found: &Job, few: bool) {
+    let (job, symbol, status) = (found.id, &found.token.symbol, found.status);
+    let last_dca_buy = found
+        .last
+        .dca
+        .map_or_else(|| "never".to_owned(), |at| at.to_rfc3339());
+    let balance = found.position.token_balance.to_whole(found.token.decimals);
+    let spent_usd = found.total_accumulated;
+    if few {
+        info!(%job, symbol, %status, last_dca_buy, balance, %spent_usd, "found job");
+    } else {
+        debug!(%job, symbol, %status, last_dca_buy, balance, %spent_usd, "found job");
+    }
+}
+
+fn say_trade(found: &OpenTrade, few: bool) {
+    let (job, trade) = (found.job, found.id);
+    if few {
+        info!(%job, trade, "found open trade, carrying it on");
+    } else {
+        debug!(%job, trade, "found open trade, carrying it on");
     }
 }

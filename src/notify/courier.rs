@@ -14,7 +14,7 @@ use crate::{
     failpoint,
     store::{
         StoreError,
-        deliveries::{self, Claimed, EVENT_CHANNEL, Failure, Noted, Registration},
+        deliveries::{self, Attempt, Claimed, EVENT_CHANNEL, Failure, Noted, Registration},
     },
     telemetry::{Outage, metric},
 };
@@ -192,11 +192,11 @@ impl Courier {
         let Some(claimed) = timely(claim).await? else {
             return Ok(false);
         };
-        let (outbox, attempt) = (claimed.outbox, claimed.attempt);
+        let attempt = claimed.attempt;
         let outcome = match self.send(receiver, claimed).await {
             Ok(()) => {
                 failpoint::reach(failpoint::NOTIFIED);
-                let note = deliveries::delivered(&self.pool, outbox, &receiver.name, receiver.min_interval);
+                let note = deliveries::delivered(&self.pool, attempt, &receiver.name, receiver.min_interval);
                 let since = timely(note).await?;
                 if let Some(after) = since.filter(|_| *said) {
                     let after = after.num_seconds();
@@ -206,8 +206,8 @@ impl Courier {
                 "delivered"
             }
             Err(failed) => {
-                Self::say(receiver, &failed, attempt, said);
-                self.note(receiver, &failed, (outbox, attempt)).await?
+                Self::say(receiver, &failed, attempt.number, said);
+                self.note(receiver, &failed, attempt).await?
             }
         };
         counter!(metric::NOTIFICATIONS, "receiver" => receiver.name.clone(), "outcome" => outcome)
@@ -233,9 +233,9 @@ impl Courier {
         &self,
         receiver: &Receiver,
         failed: &Failed,
-        (outbox, attempt): (i64, u32),
+        attempt: Attempt,
     ) -> Result<&'static str, StoreError> {
-        let backoff = backoff(attempt);
+        let backoff = backoff(attempt.number);
         // Who wants to be asked again at once is asked again soon.
         let wish = failed.quiet_for.map(|wish| wish.max(RETRY_FIRST));
         let down = if failed.receiver_is_down {
@@ -244,9 +244,8 @@ impl Courier {
             Duration::ZERO
         };
         let failure = Failure {
-            outbox,
-            receiver: &receiver.name,
             attempt,
+            receiver: &receiver.name,
             error: &failed.error,
             retry_after: wish.unwrap_or(backoff),
             quiet_for: wish.unwrap_or(down).max(receiver.min_interval.std()),

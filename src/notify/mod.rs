@@ -52,7 +52,7 @@ impl Notice {
     #[must_use]
     pub fn of(receiver: &str, claimed: Claimed) -> Self {
         Self {
-            id: format!("{}-{receiver}", claimed.outbox),
+            id: format!("{}-{receiver}", claimed.attempt.outbox),
             event: claimed.event,
             version: claimed.payload_version,
             happened_at: claimed.happened_at,

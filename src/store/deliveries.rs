@@ -38,13 +38,22 @@ pub struct Registration {
     pub events: Vec<String>,
 }
 
+/// One attempt to send a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// The event in the outbox: with the receiver's name the message's id.
+    pub outbox: i64,
+    /// Which attempt of this message it is, from 1.
+    pub number: u32,
+    /// Until when the receiver is this process'. It names the lease, so that only who holds it gives it back.
+    pub lease: Timestamp,
+}
+
 /// A message that is this process' to send, until its lease ends.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claimed {
-    /// The event in the outbox: with the receiver's name the message's id.
-    pub outbox: i64,
-    /// Which attempt this is, from 1.
-    pub attempt: u32,
+    /// This attempt to send it.
+    pub attempt: Attempt,
     /// What happened.
     pub event: String,
     /// Version of the payload's form.
@@ -81,12 +90,10 @@ pub struct ToldJob {
 /// An attempt that did not succeed.
 #[derive(Debug, Clone, Copy)]
 pub struct Failure<'a> {
-    /// The event.
-    pub outbox: i64,
+    /// Which attempt.
+    pub attempt: Attempt,
     /// The receiver.
     pub receiver: &'a str,
-    /// Which attempt.
-    pub attempt: u32,
     /// Why, without a secret.
     pub error: &'a str,
     /// This message is tried again after this long.
@@ -215,8 +222,11 @@ pub async fn claim(
         _ => None,
     };
     Ok(Some(Claimed {
-        outbox: row.outbox_id,
-        attempt: unsigned("deliveries.attempts", row.attempts.into())?,
+        attempt: Attempt {
+            outbox: row.outbox_id,
+            number: unsigned("deliveries.attempts", row.attempts.into())?,
+            lease: row.busy_until,
+        },
         event: row.event,
         payload_version: unsigned("outbox.payload_version", row.payload_version.into())?,
         payload: row.payload,
@@ -253,14 +263,15 @@ pub async fn next_due(
     Ok(secs.map(|secs| Duration::try_from_secs_f64(secs.max(0.0)).unwrap_or_default()))
 }
 
-/// Notes that a receiver took a message, whoever sent it, and that its next one may follow after `pause`. The
-/// answer is since when the receiver had been failing, if it had.
+/// Notes that a receiver took a message, whoever sent it, and that its next one may follow after `pause`, or later if
+/// the receiver wished so meanwhile. It stays busy if another process has it by now: only the lease of this attempt is
+/// given back. The answer is since when the receiver had been failing, if it had.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn delivered(
     pool: &PgPool,
-    outbox: i64,
+    attempt: Attempt,
     receiver: &str,
     pause: Span,
 ) -> Result<Option<TimeDelta>, StoreError> {
@@ -271,13 +282,16 @@ pub async fn delivered(
            ), before AS (
                SELECT name, failing_since FROM receivers WHERE name = $2 FOR UPDATE
            )
-           UPDATE receivers r SET busy_until = '-infinity', failures = 0, failing_since = NULL,
-                  next_send_at = clock_timestamp() + make_interval(secs => $3)
+           UPDATE receivers r
+           SET busy_until = CASE WHEN r.busy_until = $4 THEN '-infinity' ELSE r.busy_until END,
+               failures = 0, failing_since = NULL,
+               next_send_at = greatest(r.next_send_at, clock_timestamp() + make_interval(secs => $3))
            FROM before WHERE r.name = before.name
            RETURNING before.failing_since"#,
-        outbox,
+        attempt.outbox,
         receiver,
         pause.std().as_secs_f64(),
+        attempt.lease,
     )
     .fetch_optional(pool)
     .await?
@@ -285,7 +299,8 @@ pub async fn delivered(
     Ok(failing_since.map(|since| chrono::Utc::now() - since))
 }
 
-/// Notes a failed attempt.
+/// Notes a failed attempt: with its message, if that is still this attempt's, and with its receiver, if that or its lease
+/// is. Another process' lease is left alone.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -302,19 +317,21 @@ pub async fn failed(pool: &PgPool, failure: &Failure<'_>, give_up_after: Span) -
                RETURNING status
            ), quiet AS (
                UPDATE receivers
-               SET busy_until = '-infinity', failures = failures + 1, last_error = $4,
+               SET busy_until = CASE WHEN busy_until = $8 THEN '-infinity' ELSE busy_until END,
+                   failures = failures + 1, last_error = $4,
                    failing_since = coalesce(failing_since, clock_timestamp()),
                    next_send_at = greatest(next_send_at, clock_timestamp() + make_interval(secs => $6))
-               WHERE name = $2 AND EXISTS (SELECT FROM noted)
+               WHERE name = $2 AND (busy_until = $8 OR EXISTS (SELECT FROM noted))
            )
            SELECT status FROM noted"#,
-        failure.outbox,
+        failure.attempt.outbox,
         failure.receiver,
-        i32::try_from(failure.attempt).unwrap_or(i32::MAX),
+        i32::try_from(failure.attempt.number).unwrap_or(i32::MAX),
         failure.error,
         failure.retry_after.as_secs_f64(),
         failure.quiet_for.as_secs_f64(),
         give_up_after.std().as_secs_f64(),
+        failure.attempt.lease,
     )
     .fetch_optional(pool)
     .await?;

@@ -6,7 +6,7 @@
 
 use sqlx::PgConnection;
 
-use super::{StoreError, numeric::unsigned};
+use super::{StoreError, deliveries::GONE_AFTER, numeric::unsigned};
 use crate::domain::Timestamp;
 
 /// The advisory lock of whoever prunes: "lgi-mm" in ASCII, and a number.
@@ -190,6 +190,10 @@ pub async fn samples(
 
 /// Events from before `before` that nobody waits for, with their deliveries, oldest first.
 ///
+/// A receiver waits for what was handed to it and has not ended, and for what was not handed out at all, as long as a
+/// process has it: by the rule of [`GONE_AFTER`], as in delivery, so that one whose processes have gone keeps nothing.
+/// What was handed out less than a minute ago stays: this statement may have begun before that and not see who waits.
+///
 /// # Errors
 /// [`StoreError`].
 pub async fn events(
@@ -198,30 +202,43 @@ pub async fn events(
     limit: i64,
     dry: bool,
 ) -> Result<u64, StoreError> {
+    let gone = GONE_AFTER.std().as_secs_f64();
     if dry {
         let count = sqlx::query_scalar!(
             r#"SELECT count(*) AS "count!" FROM outbox o WHERE created_at < $1
-               AND NOT EXISTS (SELECT FROM deliveries d WHERE d.outbox_id = o.id AND d.status = 'waiting')"#,
-            before
+               AND (o.fanned_out_at < now() - interval '1 minute'
+                    OR o.fanned_out_at IS NULL
+                       AND NOT EXISTS (SELECT FROM receivers r WHERE r.seen_at > now() - make_interval(secs => $2)))
+               AND NOT EXISTS (SELECT FROM deliveries d JOIN receivers r ON r.name = d.receiver
+                               WHERE d.outbox_id = o.id AND d.status = 'waiting'
+                                 AND r.seen_at > now() - make_interval(secs => $2))"#,
+            before,
+            gone,
         )
         .fetch_one(connection)
         .await?;
         return unsigned("outbox.count", count);
     }
     // Ids are given out in the order of time, nearly: only the front is looked at.
-    let gone = sqlx::query!(
+    let deleted = sqlx::query!(
         "DELETE FROM outbox WHERE id = ANY (ARRAY(
              SELECT o.id FROM outbox o
              JOIN (SELECT id FROM outbox ORDER BY id LIMIT $2) front USING (id)
              WHERE o.created_at < $1
-               AND NOT EXISTS (SELECT FROM deliveries d WHERE d.outbox_id = o.id AND d.status = 'waiting')
+               AND (o.fanned_out_at < now() - interval '1 minute'
+                    OR o.fanned_out_at IS NULL
+                       AND NOT EXISTS (SELECT FROM receivers r WHERE r.seen_at > now() - make_interval(secs => $3)))
+               AND NOT EXISTS (SELECT FROM deliveries d JOIN receivers r ON r.name = d.receiver
+                               WHERE d.outbox_id = o.id AND d.status = 'waiting'
+                                 AND r.seen_at > now() - make_interval(secs => $3))
              FOR UPDATE OF o SKIP LOCKED))",
         before,
         limit,
+        gone,
     )
     .execute(connection)
     .await?;
-    Ok(gone.rows_affected())
+    Ok(deleted.rows_affected())
 }
 
 /// Tasks of ours that ended and stayed, from before `before`: those that were given up.

@@ -320,14 +320,27 @@ pub async fn claim_checks(
     Ok(rows.into_iter().map(|row| (row.id, row.next_check_at)).collect())
 }
 
-/// Numbers of all open trades, oldest first.
+/// A trade that is neither executed nor failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenTrade {
+    /// Its number.
+    pub id: i64,
+    /// Its job.
+    pub job: JobId,
+}
+
+/// All open trades, oldest first.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn open(pool: &PgPool) -> Result<Vec<i64>, StoreError> {
-    Ok(
-        sqlx::query_scalar!("SELECT id FROM trades WHERE status IN ('PENDING', 'SUBMITTED') ORDER BY id")
+pub async fn open(pool: &PgPool) -> Result<Vec<OpenTrade>, StoreError> {
+    let rows =
+        sqlx::query!("SELECT id, job_id FROM trades WHERE status IN ('PENDING', 'SUBMITTED') ORDER BY id")
             .fetch_all(pool)
-            .await?,
-    )
+            .await?;
+    let open = rows.into_iter().map(|row| OpenTrade {
+        id: row.id,
+        job: JobId(row.job_id),
+    });
+    Ok(open.collect())
 }

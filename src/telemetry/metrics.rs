@@ -79,7 +79,7 @@ table! {
     PRICE_REQUESTS = "lgi_mm_price_requests_total" Counter "" ["source", "outcome"] Process "Prices asked of a source for a job, by outcome: answered, failed";
     RPC_REQUESTS = "lgi_mm_rpc_requests_total" Counter "" ["chain", "outcome"] Process "Round trips to nodes, by outcome: answered, failed";
     RPC_DURATION = "lgi_mm_rpc_duration_seconds" Histogram "seconds" ["chain"] Process "Time of one round trip to a node";
-    NOTIFICATIONS = "lgi_mm_notifications_total" Counter "" ["receiver", "outcome"] Process "Attempts to tell a receiver, by outcome: delivered, failed (tried again), given_up (too old)";
+    NOTIFICATIONS = "lgi_mm_notifications_total" Counter "" ["receiver", "outcome"] Process "Attempts to tell a receiver, by outcome: delivered, failed (tried again), given_up (too old, or nobody has the receiver any more)";
     PRUNED_ROWS = "lgi_mm_pruned_rows_total" Counter "" ["table"] Process "Rows that retention deleted";
     JOBS = "lgi_mm_jobs" Gauge "" ["status", "mode", "realm"] Fleet "Jobs that are not archived";
     JOBS_WITHOUT_SERIES = "lgi_mm_jobs_without_series" Gauge "" [] Fleet "Jobs past metrics.max_jobs: they have no series of their own";

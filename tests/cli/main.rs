@@ -3,6 +3,7 @@
 
 mod backtest;
 mod bad_input;
+mod bad_settings;
 mod help;
 mod life;
 #[path = "../support/paper_jobs.rs"]

@@ -1,4 +1,4 @@
-//! Laws 6, 7, 8, 11 and 12: somebody else's transactions, blocks that are taken back, money that is short.
+//! Laws 6, 7, 11 and 12: somebody else's transactions, deadlines, money that is short.
 
 use std::sync::Arc;
 
@@ -6,7 +6,6 @@ use alloy_primitives::B256;
 use chrono::TimeDelta;
 use lgi_mm::{
     domain::{
-        decision::HoldReason,
         job::{Account, Realm},
         trade::TradeStatus,
         units::Amount,
@@ -17,11 +16,11 @@ use lgi_mm::{
     },
     paper::{FaultKind, Funding, PaperSettings, PaperSigner, default_wallet},
     ports::{Asset, Call, Chain, Markets, Signer, UnsignedTransaction},
-    store::{foreign, orders::Order, trades, watches},
+    store::{foreign, trades},
 };
 
 use crate::{
-    unsteady::{Fate, Node, UnsteadyMarkets},
+    unsteady::{Node, UnsteadyMarkets},
     world::{TOKEN, World, accumulate, create, engine_settings, paper_settings},
 };
 
@@ -33,7 +32,7 @@ pub fn account() -> Account {
     }
 }
 
-async fn chain(world: &World) -> Arc<dyn Chain> {
+pub async fn chain(world: &World) -> Arc<dyn Chain> {
     world.paper.market(&account()).await.expect("market").chain
 }
 
@@ -57,11 +56,11 @@ async fn somebody_else_uses(world: &World, nonce: u64) -> B256 {
     panic!("the other transaction was not mined");
 }
 
-async fn text(world: &World, sql: &'static str) -> Option<String> {
+pub async fn text(world: &World, sql: &'static str) -> Option<String> {
     sqlx::query_scalar(sql).fetch_one(&world.pool).await.expect(sql)
 }
 
-const HALTED: &str = "SELECT halted_reason FROM signers";
+pub const HALTED: &str = "SELECT halted_reason FROM signers";
 
 /// A trade that has its nonce and sent nothing yet.
 pub async fn submitted(world: &World) -> i64 {
@@ -162,7 +161,7 @@ async fn a_halted_signer_signs_nothing_until_reconcile_has_identified_every_nonc
     );
     let open = trades::open(&world.pool).await.expect("open");
     for trade in open {
-        world.finish(trade).await;
+        world.finish(trade.id).await;
     }
     world.pass(TimeDelta::seconds(60));
     world.trade().await;
@@ -203,182 +202,6 @@ pub fn unsteady(world: &World, settings: EngineSettings) -> (Engine, Node) {
         settings,
     );
     (engine, node)
-}
-
-async fn watch(world: &World, engine: &Engine) -> usize {
-    let fills = watches::all(&world.pool).await.expect("watched");
-    engine.watch(&fills).await.expect("looked at");
-    watches::all(&world.pool).await.expect("watched").len()
-}
-
-/// The hash of the only attempt there is.
-async fn only_hash(world: &World) -> B256 {
-    let hash: Vec<u8> = sqlx::query_scalar("SELECT hash FROM attempts")
-        .fetch_one(&world.pool)
-        .await
-        .expect("one attempt");
-    B256::from_slice(&hash)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_block_that_is_taken_back_before_its_depth_sends_the_same_bytes_again() {
-    let settings = PaperSettings {
-        required_depth: 20,
-        resend_after: "50ms".parse().expect("span"),
-        replace_after: "1m".parse().expect("span"),
-        ..paper_settings()
-    };
-    let world = World::with(accumulate(), settings).await;
-    let (engine, node) = unsteady(&world, engine_settings());
-    let trade = submitted(&world).await;
-    engine.drive(trade).await.expect("sent");
-    let hash = only_hash(&world).await;
-    for _ in 0..100 {
-        if chain(&world)
-            .await
-            .nonces(default_wallet())
-            .await
-            .expect("nonces")
-            .latest
-            == 1
-        {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    node.set(hash, Some(Fate::TakenBack { nonce: 0 }));
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    engine.drive(trade).await.expect("sent again");
-    assert_eq!(node.resent(), 1);
-    world.finish(trade).await;
-    assert_eq!(world.count("SELECT count(*) FROM attempts").await, 1);
-    assert_eq!(world.count("SELECT count(*) FROM fills").await, 1);
-    world.assert_ledger_equals_venue().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn fills_are_watched_until_they_are_final_and_paper_fills_are_at_once() {
-    let world = World::new(accumulate()).await;
-    let (engine, node) = unsteady(&world, engine_settings());
-    world.trade().await;
-    node.finalize(Some(0));
-    assert_eq!(watch(&world, &engine).await, 1, "not final yet");
-    node.set(only_hash(&world).await, Some(Fate::Moved));
-    assert_eq!(
-        watch(&world, &engine).await,
-        1,
-        "in another block with the same effects"
-    );
-    let moved = world
-        .count("SELECT count(*) FROM fills f JOIN fill_watches w ON w.fill_id = f.id AND w.block_hash <> f.block_hash")
-        .await;
-    assert_eq!(moved, 1, "history is not edited, the watch is");
-    assert_eq!(watch(&world, &world.engine).await, 0, "final");
-    assert_eq!(world.count("SELECT count(*) FROM fills").await, 1);
-    world.assert_ledger_equals_venue().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_fill_that_the_chain_took_back_is_reversed_and_its_trade_is_driven_on_with_the_same_bytes() {
-    // What a node has forgotten is replaced after a while; here the bytes are to come through as they are.
-    let settings = PaperSettings {
-        replace_after: "1m".parse().expect("span"),
-        ..paper_settings()
-    };
-    let world = World::with(accumulate(), settings).await;
-    let (engine, node) = unsteady(&world, engine_settings());
-    let trade = world.trade().await;
-    let bought = world.job().await;
-    let hash = only_hash(&world).await;
-    node.finalize(Some(0));
-    node.set(hash, Some(Fate::Buried { nonce: 0 }));
-    assert_eq!(watch(&world, &engine).await, 1, "once is no proof");
-    assert_eq!(world.job().await.position, bought.position);
-    assert_eq!(watch(&world, &engine).await, 0);
-    assert!(node.resent() >= 1, "first of all it is sent again");
-    let undone = world.job().await;
-    assert_eq!(undone.position.token_balance, Amount::ZERO);
-    assert_eq!(
-        undone.last.dca, None,
-        "the rule may fire again if the trade fails"
-    );
-    let state = trades::load(&world.pool, trade).await.expect("trade").state;
-    assert_eq!(state.status, TradeStatus::Submitted);
-    assert_eq!(world.count("SELECT count(*) FROM reservations").await, 1);
-    assert_eq!(
-        lgi_mm::store::views::ledger_totals(&world.pool)
-            .await
-            .expect("totals")
-            .unbalanced_jobs,
-        0
-    );
-    assert_eq!(world.hold().await, HoldReason::TradeOpen);
-    // The chain takes the bytes after all.
-    node.set(hash, Some(Fate::TakenBack { nonce: 0 }));
-    for _ in 0..400 {
-        if matches!(engine.drive(trade).await, Ok(Progress::Final)) {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    let rounds: Vec<(String, i32)> = sqlx::query_as("SELECT kind, round FROM fills ORDER BY id")
-        .fetch_all(&world.pool)
-        .await
-        .expect("fills");
-    assert_eq!(
-        rounds,
-        [
-            ("fill".to_owned(), 1),
-            ("reversal".to_owned(), 1),
-            ("fill".to_owned(), 2)
-        ]
-    );
-    assert_eq!(world.count("SELECT count(*) FROM attempts").await, 1);
-    let again = world.job().await;
-    assert_eq!(again.position, bought.position);
-    assert_eq!(
-        (again.gas_usd, again.total_accumulated),
-        (bought.gas_usd, bought.total_accumulated)
-    );
-    assert_eq!(watch(&world, &world.engine).await, 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_fill_that_cannot_be_undone_halts_the_signer_and_says_so() {
-    let world = World::new(accumulate()).await;
-    let (engine, node) = unsteady(&world, engine_settings());
-    world.trade().await;
-    let hash = only_hash(&world).await;
-    world
-        .order(Order::Liquidate {
-            over: "0s".parse().expect("span"),
-            slices: 1,
-        })
-        .await;
-    world.trade().await;
-    assert_eq!(world.job().await.position.token_balance, Amount::ZERO);
-    node.finalize(Some(0));
-    node.set(hash, Some(Fate::Buried { nonce: 0 }));
-    let bought: Vec<i64> = sqlx::query_scalar("SELECT id FROM fills WHERE side = 'BUY'")
-        .fetch_all(&world.pool)
-        .await
-        .expect("fill");
-    for look in 1..=10 {
-        assert_eq!(
-            text(&world, HALTED).await,
-            None,
-            "look {look}: it may only wait for its block"
-        );
-        engine.watch(&bought).await.expect("looked at");
-    }
-    let reason = text(&world, HALTED).await.expect("halted");
-    assert!(reason.contains("cannot be undone"), "{reason}");
-    assert_eq!(
-        world
-            .count("SELECT count(*) FROM fills WHERE kind = 'reversal'")
-            .await,
-        0
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

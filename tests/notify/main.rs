@@ -6,7 +6,10 @@
 )]
 
 mod choices;
+#[path = "../support/clawd.rs"]
+mod clawd;
 mod inbox;
+mod leases;
 mod messages;
 mod outages;
 mod processes;

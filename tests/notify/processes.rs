@@ -11,6 +11,7 @@ use lgi_mm::failpoint;
 use serde_json::Value;
 
 use crate::{
+    clawd,
     inbox::{Answer, Inbox},
     world::{SECRET, World},
 };
@@ -125,32 +126,7 @@ async fn a_receiver_that_hangs_keeps_no_trade_waiting_and_a_real_trade_reaches_t
         hook("hangs", &hanging),
         hook("quick", &quick)
     );
-    let mut start = Command::new(env!("CARGO_BIN_EXE_lgi-mm"));
-    let started = start
-        .args([
-            "start",
-            "0xbbd9aDe16525acb4B336b6dAd3b9762901522B07",
-            "--mode",
-            "accumulate",
-            "--symbol",
-            "CLAWD",
-        ])
-        .args([
-            "--set",
-            "price.sources=[\"generated\"]",
-            "--set",
-            "schedule.cron=* * * * * *",
-        ])
-        .args(["--set", "accumulate.dca_interval=1s"])
-        .env("DATABASE_URL", &world.db.url)
-        .current_dir(dir.path())
-        .output()
-        .expect("our own program");
-    assert!(
-        started.status.success(),
-        "{}",
-        String::from_utf8_lossy(&started.stderr)
-    );
+    clawd::start(&world.db.url, dir.path(), &["accumulate.dca_interval=1s"]);
     let _daemon = Service::start("daemon", &world, dir.path(), &text, None);
     hanging.until(1).await;
     // Three more trades, while the first message hangs.

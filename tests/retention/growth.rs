@@ -12,7 +12,7 @@ use lgi_mm::{
 };
 use sqlx::PgPool;
 
-use crate::support;
+use crate::{clawd, support};
 
 /// Jobs of one slice: as many as one statement records.
 const JOBS: i64 = 1_000;
@@ -195,43 +195,19 @@ SELECT concat_ws(' ', name, rows, bytes) FROM (
 #[ignore = "a measurement of a minute: just growth"]
 async fn growth_for_a_trade() {
     let (db, dir) = (support::db().await, tempfile::tempdir().expect("a directory"));
-    let lgi_mm = || {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lgi-mm"));
-        command
-            .env("DATABASE_URL", &db.url)
-            .env("LGI_MM__METRICS__LISTEN", "off")
-            .env("LGI_MM__PAPER__BLOCK_TIME", "50ms")
-            .env("LGI_MM__TRADING__CHECK_INTERVAL", "100ms")
-            .current_dir(dir.path())
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null());
-        command
-    };
-    let started = lgi_mm()
-        .args([
-            "start",
-            "0xbbd9aDe16525acb4B336b6dAd3b9762901522B07",
-            "--mode",
-            "accumulate",
-            "--symbol",
-            "CLAWD",
-        ])
-        .args([
-            "--set",
-            "price.sources=[\"generated\"]",
-            "--set",
-            "schedule.cron=* * * * * *",
-        ])
-        .args([
-            "--set",
-            "accumulate.dca_interval=1s",
-            "--set",
-            "limits.max_trades_per_hour=0",
-        ])
-        .status()
+    let set = ["accumulate.dca_interval=1s", "limits.max_trades_per_hour=0"];
+    clawd::start(&db.url, dir.path(), &set);
+    let mut daemon = std::process::Command::new(env!("CARGO_BIN_EXE_lgi-mm"))
+        .arg("daemon")
+        .env("DATABASE_URL", &db.url)
+        .env("LGI_MM__METRICS__LISTEN", "off")
+        .env("LGI_MM__PAPER__BLOCK_TIME", "50ms")
+        .env("LGI_MM__TRADING__CHECK_INTERVAL", "100ms")
+        .current_dir(dir.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
         .expect("our own program");
-    assert!(started.success());
-    let mut daemon = lgi_mm().arg("daemon").spawn().expect("our own program");
     let begun = Instant::now();
     let trades = async || -> i64 {
         let sql = "SELECT count(*) FROM trades WHERE status = 'EXECUTED'";

@@ -5,6 +5,8 @@
     reason = "what cannot go on in a test fails it"
 )]
 
+#[path = "../support/clawd.rs"]
+mod clawd;
 mod growth;
 mod pruning;
 #[path = "../support/mod.rs"]

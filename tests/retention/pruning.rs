@@ -6,12 +6,16 @@ use std::{
 };
 
 use lgi_mm::{
+    config::Settings,
     retention::{self, Pass, Pruned, RetentionSettings},
     store::views,
 };
 use sqlx::{Connection, PgConnection, PgPool};
 
-use crate::support::{self, TestDb};
+use crate::{
+    clawd,
+    support::{self, TestDb},
+};
 
 /// Two jobs: one looks 20 days back for a high, one has a mean of four hours.
 const JOBS: &str = r#"
@@ -51,9 +55,10 @@ CROSS JOIN LATERAL (SELECT now() - days * interval '1 day' AS at) t";
 
 /// Old and told, old and waiting, old and told to nobody, new.
 const EVENTS: &str = "
+INSERT INTO receivers (name, kind, events) VALUES ('ops', 'webhook', '{all}'), ('room', 'discord', '{all}');
 WITH written AS (
     INSERT INTO outbox (job_id, event, payload, created_at, fanned_out_at)
-    SELECT 1, event, '{}', now() - days * interval '1 day', CASE WHEN event <> 'trade.reversed' THEN now() END
+    SELECT 1, event, '{}', now() - days * interval '1 day', now() - interval '1 hour'
     FROM (VALUES ('trade.filled', 100), ('trade.failed', 100), ('trade.reversed', 100), ('job.error', 1)) e (event, days)
     RETURNING id, event
 )
@@ -224,6 +229,69 @@ async fn one_process_prunes_at_a_time() {
     assert_eq!(passed.ticks, 3, "the lock goes with its connection");
 }
 
+/// Old events: not handed out, handed out just now, handed out to nobody, and handed out to a receiver that waits.
+const TO_BE_TOLD: &str = "
+INSERT INTO receivers (name, kind, events) VALUES ('ops', 'webhook', '{all}');
+INSERT INTO outbox (job_id, event, payload, created_at, fanned_out_at)
+SELECT 1, event, '{}', now() - interval '100 days', now() - ago::interval
+FROM (VALUES ('trade.filled', NULL), ('trade.failed', '1 second'), ('trade.reversed', '2 minutes'), ('job.error', '2 minutes'))
+     e (event, ago);
+INSERT INTO deliveries (outbox_id, receiver, happened_at) SELECT id, 'ops', created_at FROM outbox WHERE event = 'job.error'";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_stays_until_its_receivers_were_told_of_it() {
+    let db = support::db().await;
+    run(&db.pool, JOBS).await;
+    run(&db.pool, TO_BE_TOLD).await;
+    let seen = async |ago: &str| {
+        let sql = "UPDATE receivers SET seen_at = now() - $1::text::interval";
+        sqlx::query(sql).bind(ago).execute(&db.pool).await.expect(sql);
+    };
+    let settings = RetentionSettings::default();
+    let left = "SELECT event FROM outbox ORDER BY id";
+    // A process may be away for a while and still have its receiver, as for delivery.
+    seen("9 minutes").await;
+    for dry in [true, false] {
+        assert_eq!(pruned(&db.pool, &settings, dry).await.events, 1, "dry: {dry}");
+    }
+    assert_eq!(
+        texts(&db.pool, left).await,
+        ["trade.filled", "trade.failed", "job.error"]
+    );
+    // Its row is still there, for nobody delivers who would sweep it; it keeps nothing.
+    seen("11 minutes").await;
+    for dry in [true, false] {
+        assert_eq!(pruned(&db.pool, &settings, dry).await.events, 2, "dry: {dry}");
+    }
+    assert_eq!(texts(&db.pool, left).await, ["trade.failed"]);
+    run(
+        &db.pool,
+        "UPDATE outbox SET fanned_out_at = now() - interval '2 minutes'",
+    )
+    .await;
+    assert_eq!(pruned(&db.pool, &settings, false).await.events, 1);
+}
+
+#[test]
+fn events_may_not_go_before_their_messages_are_given_up() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let load = |events: &str, give_up_after: &str| {
+        let file = dir.path().join("lgi-mm.toml");
+        let text =
+            format!("[retention]\nevents = \"{events}\"\n[notify]\ngive_up_after = \"{give_up_after}\"\n");
+        std::fs::write(&file, text).expect("settings");
+        Settings::load(Some(&file)).map_err(|error| error.to_string())
+    };
+    for (events, give_up_after) in [("3d", "3d"), ("0s", "3d"), ("90d", "30d")] {
+        assert_eq!(load(events, give_up_after).err(), None);
+    }
+    assert_eq!(
+        load("2d", "3d").expect_err("a contradiction"),
+        "retention.events = 2d is not allowed: 0s (kept for ever), or at least notify.give_up_after = 3d; lengthen the one \
+         or shorten the other"
+    );
+}
+
 struct Service(Child);
 
 impl Service {
@@ -273,30 +341,7 @@ CROSS JOIN LATERAL (SELECT now() - interval '60 days' + n * interval '1 minute' 
 #[tokio::test(flavor = "multi_thread")]
 async fn ticks_go_on_while_old_rows_are_pruned() {
     let (db, dir) = (support::db().await, tempfile::tempdir().expect("a directory"));
-    let started = Command::new(env!("CARGO_BIN_EXE_lgi-mm"))
-        .args([
-            "start",
-            "0xbbd9aDe16525acb4B336b6dAd3b9762901522B07",
-            "--mode",
-            "accumulate",
-            "--symbol",
-            "CLAWD",
-        ])
-        .args([
-            "--set",
-            "price.sources=[\"generated\"]",
-            "--set",
-            "schedule.cron=* * * * * *",
-        ])
-        .env("DATABASE_URL", &db.url)
-        .current_dir(dir.path())
-        .output()
-        .expect("our own program");
-    assert!(
-        started.status.success(),
-        "{}",
-        String::from_utf8_lossy(&started.stderr)
-    );
+    clawd::start(&db.url, dir.path(), &[]);
     // What the daemon would prune is left to this test.
     let keeping =
         ["TICKS", "SAMPLES", "EVENTS", "TASKS"].map(|key| (format!("LGI_MM__RETENTION__{key}"), "0s"));
