@@ -323,6 +323,9 @@ pub trait Chain: Send + Sync {
     /// What a coin or token that pays for trades is worth: the native coin, its wrapped form, or USDC.
     async fn usd_price(&self, asset: Asset) -> Result<UsdPrice, RpcError>;
 
+    /// The same as the chain knew it in `block`. Nodes forget the state of old blocks; then this is an error.
+    async fn usd_price_at(&self, asset: Asset, block: u64) -> Result<UsdPrice, RpcError>;
+
     /// Hands stored bytes to a node. Sending the same bytes again is always safe.
     async fn send(&self, raw: &Bytes) -> Result<Sent, SendError>;
 

@@ -50,6 +50,9 @@ const fn tip_min(chain_id: u64) -> u128 {
 pub trait NativePrice: Send + Sync {
     /// USD per whole native coin.
     async fn native_usd(&self) -> Result<UsdPrice, RpcError>;
+
+    /// The same as it was known in `block`.
+    async fn native_usd_at(&self, block: u64) -> Result<UsdPrice, RpcError>;
 }
 
 /// One chain.
@@ -64,6 +67,22 @@ pub struct EvmChain {
 }
 
 impl EvmChain {
+    /// What needs no feed; none: the native coin and its wrapped form.
+    fn par(&self, asset: Asset) -> Result<Option<UsdPrice>, RpcError> {
+        match asset {
+            Asset::Token(token) if token == self.spec.usdc => Ok(Some(UsdPrice {
+                price: Price::ONE,
+                source: "par",
+                at: chrono::Utc::now(),
+            })),
+            Asset::Token(token) if token != self.spec.wrapped_native => Err(RpcError {
+                endpoint: self.spec.name.clone(),
+                detail: format!("{token} is neither USDC nor the native coin: its price is not known"),
+            }),
+            Asset::Native | Asset::Token(_) => Ok(None),
+        }
+    }
+
     /// The chain of `spec`, asked through `rpc`; transactions go through `private` if there is one.
     #[must_use]
     pub fn new(rpc: Rpc, private: Option<Rpc>, spec: Arc<ChainSpec>, native: Arc<dyn NativePrice>) -> Self {
@@ -318,17 +337,16 @@ impl Chain for EvmChain {
     }
 
     async fn usd_price(&self, asset: Asset) -> Result<UsdPrice, RpcError> {
-        match asset {
-            Asset::Token(token) if token == self.spec.usdc => Ok(UsdPrice {
-                price: Price::ONE,
-                source: "par",
-                at: chrono::Utc::now(),
-            }),
-            Asset::Token(token) if token != self.spec.wrapped_native => Err(RpcError {
-                endpoint: self.spec.name.clone(),
-                detail: format!("{token} is neither USDC nor the native coin: its price is not known"),
-            }),
-            Asset::Native | Asset::Token(_) => self.native.native_usd().await,
+        match self.par(asset)? {
+            Some(par) => Ok(par),
+            None => self.native.native_usd().await,
+        }
+    }
+
+    async fn usd_price_at(&self, asset: Asset, block: u64) -> Result<UsdPrice, RpcError> {
+        match self.par(asset)? {
+            Some(par) => Ok(par),
+            None => self.native.native_usd_at(block).await,
         }
     }
 

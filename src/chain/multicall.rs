@@ -50,6 +50,19 @@ pub fn decode<C: SolCall>(reading: Option<&Reading>) -> Option<C::Return> {
 /// # Errors
 /// [`CallError`] if no node answers, or if there is no Multicall3.
 pub async fn read_all(rpc: &Rpc, multicall3: Address, reads: &[Read]) -> Result<Vec<Reading>, CallError> {
+    read_all_at(rpc, multicall3, reads, None).await
+}
+
+/// The same on the state of a block; none: the newest one.
+///
+/// # Errors
+/// As [`read_all`], and if the node has forgotten the block.
+pub async fn read_all_at(
+    rpc: &Rpc,
+    multicall3: Address,
+    reads: &[Read],
+    block: Option<u64>,
+) -> Result<Vec<Reading>, CallError> {
     if reads.is_empty() {
         return Ok(vec![]);
     }
@@ -59,11 +72,16 @@ pub async fn read_all(rpc: &Rpc, multicall3: Address, reads: &[Read]) -> Result<
         .div_ceil(READS_MAX)
         .max(1);
     let chunks = reads.chunks(reads.len().div_ceil(trips));
-    let answers = try_join_all(chunks.map(|chunk| read_chunk(rpc, multicall3, chunk))).await?;
+    let answers = try_join_all(chunks.map(|chunk| read_chunk(rpc, multicall3, chunk, block))).await?;
     Ok(answers.into_iter().flatten().collect())
 }
 
-async fn read_chunk(rpc: &Rpc, multicall3: Address, reads: &[Read]) -> Result<Vec<Reading>, CallError> {
+async fn read_chunk(
+    rpc: &Rpc,
+    multicall3: Address,
+    reads: &[Read],
+    block: Option<u64>,
+) -> Result<Vec<Reading>, CallError> {
     let calls = reads.iter().map(|read| Multicall3::Call3 {
         target: read.to,
         allowFailure: true,
@@ -72,7 +90,9 @@ async fn read_chunk(rpc: &Rpc, multicall3: Address, reads: &[Read]) -> Result<Ve
     let call = Multicall3::aggregate3Call {
         calls: calls.collect(),
     };
-    let answer = rpc.eth_call(multicall3, &call.abi_encode().into()).await?;
+    let answer = rpc
+        .eth_call_at(multicall3, &call.abi_encode().into(), block)
+        .await?;
     let results = Multicall3::aggregate3Call::abi_decode_returns(&answer)
         .ok()
         .filter(|results| results.len() == reads.len());

@@ -176,7 +176,21 @@ impl Rpc {
     /// # Errors
     /// As [`Self::request`]; a revert is [`CallError::Node`].
     pub async fn eth_call(&self, to: Address, data: &Bytes) -> Result<Bytes, CallError> {
-        self.request("eth_call", json!([{ "to": to, "data": data }, "latest"]))
+        self.eth_call_at(to, data, None).await
+    }
+
+    /// A call on the state of a block; none: the newest one.
+    ///
+    /// # Errors
+    /// As [`Self::eth_call`]; a node that has forgotten the block says so as [`CallError::Node`].
+    pub async fn eth_call_at(
+        &self,
+        to: Address,
+        data: &Bytes,
+        block: Option<u64>,
+    ) -> Result<Bytes, CallError> {
+        let block = block.map_or_else(|| json!("latest"), |number| json!(U64::from(number)));
+        self.request("eth_call", json!([{ "to": to, "data": data }, block]))
             .await
     }
 

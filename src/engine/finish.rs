@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use alloy_primitives::B256;
 use metrics::{counter, histogram};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{Engine, EngineError, Progress, market::gas_paid, observe::Observed};
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
         units::{Amount, MoneyError, Usd},
     },
     failpoint::reach,
-    ports::{Asset, Market, Receipt, Transfer},
+    ports::{Asset, Market, Receipt, Transfer, UsdPrice},
     store::{
         fills::{self, Ended, Failure, Settlement},
         jobs::Job,
@@ -69,10 +69,11 @@ impl Engine {
         if base_amount.is_zero() || quote_amount.is_zero() {
             return Err(EngineError::NoTransfers(trade.id));
         }
-        let quote_price = market.chain.usd_price(Asset::of(job.quote.address)).await?;
+        let block = receipt.block_number;
+        let quote_price = worth(market, Asset::of(job.quote.address), block).await?;
         let quote_unit = (job.quote.decimals, quote_price.price);
         let fill = Fill::of(trade.side, base_amount, quote_amount, quote_unit)?;
-        let native_price = market.chain.usd_price(Asset::Native).await?.price;
+        let native_price = worth(market, Asset::Native, block).await?.price;
         let gas_native = gas_of(&observed.receipts)?;
         let settlement = Settlement {
             hash,
@@ -108,6 +109,10 @@ impl Engine {
         hash: B256,
     ) -> Result<Progress, EngineError> {
         let gas = gas_of(&observed.receipts)?;
+        let native_price = match observed.receipts.get(&hash) {
+            Some(receipt) => worth(market, Asset::Native, receipt.block_number).await?.price,
+            None => market.chain.usd_price(Asset::Native).await?.price,
+        };
         let failure = Failure {
             kind,
             error: match kind {
@@ -122,7 +127,7 @@ impl Engine {
                 }
             },
             hash: Some(hash),
-            gas_usd: gas_paid(gas, market.chain.usd_price(Asset::Native).await?.price)?,
+            gas_usd: gas_paid(gas, native_price)?,
         };
         self.commit_failure(trade, &failure).await
     }
@@ -137,6 +142,19 @@ impl Engine {
             return Ok(Progress::Final);
         }
         Ok(Progress::Stepped)
+    }
+}
+
+/// What something was worth when it moved. A trade may be booked long after its block: whatever the price is by then
+/// says nothing about what was paid. Where the node has forgotten that block, the price now has to do; its time is kept
+/// with it.
+async fn worth(market: &Market, asset: Asset, block: u64) -> Result<UsdPrice, EngineError> {
+    match market.chain.usd_price_at(asset, block).await {
+        Ok(price) => Ok(price),
+        Err(error) => {
+            debug!(block, %error, "no price as of this block: the one of now is taken");
+            Ok(market.chain.usd_price(asset).await?)
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{Engine, EngineError};
 use crate::{
@@ -29,7 +29,11 @@ impl Engine {
                 status: Some(status),
                 ..Filter::default()
             };
-            found.extend(jobs::list(&self.pool, &of_status).await?);
+            let (jobs, unreadable) = jobs::readable(&self.pool, &of_status).await?;
+            found.extend(jobs);
+            for (job, error) in unreadable {
+                error!(%job, %error, "a job that this build cannot read is left alone: is another, newer build running?");
+            }
         }
         let open = trades::open(&self.pool).await?;
         info!(

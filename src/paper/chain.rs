@@ -214,6 +214,11 @@ impl Chain for PaperChain {
         Ok(UsdPrice { price, source, at })
     }
 
+    /// Prices of what pays are settings here, and always were the same.
+    async fn usd_price_at(&self, asset: Asset, _block: u64) -> Result<UsdPrice, RpcError> {
+        self.usd_price(asset).await
+    }
+
     async fn send(&self, raw: &Bytes) -> Result<Sent, SendError> {
         let (sent, late) = self.take(raw).await?;
         sleep(late).await;

@@ -255,7 +255,31 @@ pub struct Filter {
 /// # Errors
 /// [`StoreError`].
 pub async fn list(pool: &PgPool, filter: &Filter) -> Result<Vec<Job>, StoreError> {
-    let rows = sqlx::query_file_as!(
+    let rows = rows(pool, filter).await?;
+    rows.into_iter().map(Job::try_from).collect()
+}
+
+/// The same, and apart from them the jobs that this build cannot read.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn readable(
+    pool: &PgPool,
+    filter: &Filter,
+) -> Result<(Vec<Job>, Vec<(JobId, StoreError)>), StoreError> {
+    let (mut jobs, mut others) = (Vec::new(), Vec::new());
+    for row in rows(pool, filter).await? {
+        let id = JobId(row.id);
+        match Job::try_from(row) {
+            Ok(job) => jobs.push(job),
+            Err(error) => others.push((id, error)),
+        }
+    }
+    Ok((jobs, others))
+}
+
+async fn rows(pool: &PgPool, filter: &Filter) -> Result<Vec<JobRow>, StoreError> {
+    Ok(sqlx::query_file_as!(
         JobRow,
         "src/store/sql/jobs_list.sql",
         filter.token.map(lower),
@@ -263,8 +287,7 @@ pub async fn list(pool: &PgPool, filter: &Filter) -> Result<Vec<Job>, StoreError
         filter.status.map(|status| status.to_string()),
     )
     .fetch_all(pool)
-    .await?;
-    rows.into_iter().map(Job::try_from).collect()
+    .await?)
 }
 
 /// Creates a job, IDLE, and says so in its history.

@@ -31,6 +31,10 @@ impl NativePrice for NoPrice {
             detail: "nobody asks".to_owned(),
         })
     }
+
+    async fn native_usd_at(&self, _block: u64) -> Result<UsdPrice, RpcError> {
+        self.native_usd().await
+    }
 }
 
 /// A client that asks once and does not wait long, so that faults reach the test.

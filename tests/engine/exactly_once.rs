@@ -248,6 +248,11 @@ async fn a_job_that_cannot_be_read_fails_its_own_tick_alone() {
         .execute(&world.pool)
         .await
         .expect("a key of another build");
+    world
+        .engine
+        .recover()
+        .await
+        .expect("a process starts all the same");
     let slot = store::now(&world.pool).await.expect("now");
     let slice = [newer, world.job].map(|job| Tick { job, slot });
     let results = world.engine.evaluate(&slice).await;

@@ -162,6 +162,10 @@ impl Chain for UnsteadyChain {
         self.chain.usd_price(asset).await
     }
 
+    async fn usd_price_at(&self, asset: Asset, block: u64) -> Result<UsdPrice, RpcError> {
+        self.chain.usd_price_at(asset, block).await
+    }
+
     async fn send(&self, raw: &Bytes) -> Result<Sent, SendError> {
         let hash = keccak256(raw);
         if self.node.0.lock().expect("node").underpriced {

@@ -1,5 +1,6 @@
-//! Blocks that are taken back.
+//! Blocks that are taken back, and blocks that are old when they are booked.
 
+use alloy_primitives::U256;
 use lgi_mm::devnet::BlockTime;
 
 use crate::{ALL_FINAL, buy_once, clanker, live::World, pause};
@@ -95,4 +96,46 @@ async fn a_block_that_is_taken_back_before_it_counts_books_nothing_twice() {
         .expect("a count");
     assert_eq!(fills, 1);
     assert_eq!(world.audit().await.swaps.len(), 1);
+}
+
+/// USD per coin of the fill that is there, cut, by what the ledger says it was worth.
+async fn coin_price(world: &World) -> i64 {
+    sqlx::query_scalar("SELECT floor(quote_usd / quote_amount * 1e18 + 0.5)::bigint FROM fills")
+        .fetch_one(&world.db.pool)
+        .await
+        .expect("one fill")
+}
+
+/// All processes are down for a night between the swap and its booking: the coin that was paid counts at what it was
+/// worth in the swap's block.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fill_that_is_booked_late_is_worth_what_it_was_in_its_block() {
+    const THEN: i64 = 2_500;
+    let feed = async |world: &World, dollars: i64| {
+        let answer = U256::from(dollars.unsigned_abs()) * U256::from(100_000_000_u64);
+        world
+            .devnet
+            .set_feed("native_usd_feed", answer, None)
+            .await
+            .expect("a price");
+        world.devnet.node.mine(1).await.expect("a block");
+    };
+    let world = World::with(BlockTime::OnDemand, |mut keys| {
+        keys.replace_after = Some("10m".parse().expect("a span"));
+        keys
+    })
+    .await;
+    feed(&world, THEN).await;
+    let job = clanker(&world, buy_once()).await;
+    let mut daemon = world.daemon(None);
+    let sent = "SELECT EXISTS (SELECT FROM attempts WHERE sent_at IS NOT NULL)";
+    world.until("the swap waits", sent).await;
+    pause(&world, job).await;
+    daemon.kill().await.expect("killed");
+    world.devnet.node.mine(2).await.expect("the swap's block");
+    feed(&world, 2 * THEN).await;
+    let mut daemon = world.daemon(None);
+    world.until("every trade is final", ALL_FINAL).await;
+    daemon.kill().await.expect("killed");
+    assert_eq!(coin_price(&world).await, THEN, "{}", world.story().await);
 }

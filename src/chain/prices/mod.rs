@@ -19,7 +19,7 @@ use self::{feed::Native, state::Sight};
 use super::{
     contracts::Erc20,
     evm::NativePrice,
-    multicall::{Read, Reading, decode, read_all},
+    multicall::{Read, Reading, decode, read_all, read_all_at},
     rpc::Rpc,
     settings::ChainSpec,
     uniswap::{
@@ -32,7 +32,7 @@ use crate::{
         config::SourceName,
         pool::{NATIVE, Pool},
         price::{Answer, Observation, PriceMissing},
-        units::{Price, TOKEN_DECIMALS_MAX},
+        units::TOKEN_DECIMALS_MAX,
     },
     ports::{PoolPriceRequest, PoolPrices, RpcError, UsdPrice},
 };
@@ -90,10 +90,32 @@ impl OnchainPrices {
         {
             return Ok(native.clone());
         }
-        let readings = self.read(&feed::reads(self.spec())).await?;
-        let native = feed::understand(self.spec(), &readings).ok_or("the chain does not tell its time")?;
+        let native = self.native_at(None).await?;
         *kept = Some((native.clone(), Instant::now()));
         Ok(native)
+    }
+
+    /// The same, asked of the chain, as it was known in a block; none: the newest one.
+    async fn native_at(&self, block: Option<u64>) -> Result<Native, String> {
+        let reads = feed::reads(self.spec());
+        let multicall3 = self.spec().contracts.multicall3;
+        let readings = read_all_at(&self.spot.rpc, multicall3, &reads, block).await;
+        let readings = readings.map_err(|error| error.to_string())?;
+        Ok(feed::understand(self.spec(), &readings).ok_or("the chain does not tell its time")?)
+    }
+
+    fn said(&self, native: Result<Native, String>) -> Result<UsdPrice, RpcError> {
+        let (price, at) = native
+            .and_then(|native| native.price)
+            .map_err(|detail| RpcError {
+                endpoint: self.spec().name.clone(),
+                detail,
+            })?;
+        Ok(UsdPrice {
+            price,
+            source: "chainlink",
+            at,
+        })
     }
 
     /// Digits of tokens; those not seen before are read in one round trip.
@@ -327,18 +349,10 @@ impl PoolPrices for OnchainPrices {
 #[async_trait]
 impl NativePrice for OnchainPrices {
     async fn native_usd(&self) -> Result<UsdPrice, RpcError> {
-        let price = match self.native().await {
-            Ok(native) => native.price,
-            Err(detail) => Err(detail),
-        };
-        let (price, at): (Price, _) = price.map_err(|detail| RpcError {
-            endpoint: self.spec().name.clone(),
-            detail,
-        })?;
-        Ok(UsdPrice {
-            price,
-            source: "chainlink",
-            at,
-        })
+        self.said(self.native().await)
+    }
+
+    async fn native_usd_at(&self, block: u64) -> Result<UsdPrice, RpcError> {
+        self.said(self.native_at(Some(block)).await)
     }
 }
