@@ -1,5 +1,7 @@
 //! Slots: locked and claimed by the schedulers, in one transaction with the tasks they push.
 
+use std::collections::HashMap;
+
 use chrono_tz::Tz;
 use sqlx::{PgConnection, PgPool};
 
@@ -88,22 +90,47 @@ pub async fn lock_due(connection: &mut PgConnection, limit: i64) -> Result<Due, 
     let clock = sqlx::query!(r#"SELECT now() AS "now!", jitter_salt::text AS "salt!" FROM installation"#)
         .fetch_one(&mut *connection)
         .await?;
-    let rows = sqlx::query!(
-        r#"SELECT s.job_id, s.next_slot AS "next_slot!", j.status, j.config -> 'schedule' AS "schedule!", j.liquidation
-           FROM job_slots s JOIN jobs j ON j.id = s.job_id
-           WHERE s.due_at <= now() AND s.open_slot IS NULL
-           ORDER BY s.due_at LIMIT $1
-           FOR UPDATE OF s SKIP LOCKED"#,
+    let slots = sqlx::query!(
+        r#"SELECT job_id, next_slot AS "next_slot!" FROM job_slots
+           WHERE due_at <= now() AND open_slot IS NULL
+           ORDER BY due_at LIMIT $1
+           FOR UPDATE SKIP LOCKED"#,
         limit
     )
     .fetch_all(&mut *connection)
     .await?;
+    let slots: HashMap<i64, Timestamp> = slots.into_iter().map(|row| (row.job_id, row.next_slot)).collect();
+    let (jobs, unreadable) = due_jobs(connection, &slots).await?;
+    put_off(connection, &unreadable).await?;
+    Ok(Due {
+        now: clock.now,
+        jobs,
+        unreadable,
+        salt: clock.salt,
+    })
+}
+
+/// The jobs of slots that are locked already. Read only now: an order changes job and slot in one transaction, so a slot
+/// that an order changed just before it was locked goes with the job as that order left it.
+async fn due_jobs(
+    connection: &mut PgConnection,
+    slots: &HashMap<i64, Timestamp>,
+) -> Result<(Vec<DueJob>, Vec<(JobId, StoreError)>), StoreError> {
+    let ids: Vec<i64> = slots.keys().copied().collect();
+    let rows = sqlx::query!(
+        r#"SELECT id, status, config -> 'schedule' AS "schedule!", liquidation FROM jobs WHERE id = ANY ($1)"#,
+        &ids
+    )
+    .fetch_all(connection)
+    .await?;
     let (mut jobs, mut unreadable) = (Vec::new(), Vec::new());
     for row in rows {
+        let Some(slot) = slots.get(&row.id) else { continue };
+        let job = JobId(row.id);
         let read = |status: &str, schedule, liquidation: Option<_>| -> Result<DueJob, StoreError> {
             Ok(DueJob {
-                job: JobId(row.job_id),
-                slot: row.next_slot,
+                job,
+                slot: *slot,
                 status: word("jobs.status", status)?,
                 schedule: json("jobs.config.schedule", schedule)?,
                 liquidation: liquidation
@@ -112,17 +139,13 @@ pub async fn lock_due(connection: &mut PgConnection, limit: i64) -> Result<Due, 
             })
         };
         match read(&row.status, row.schedule, row.liquidation) {
-            Ok(job) => jobs.push(job),
-            Err(error) => unreadable.push((JobId(row.job_id), error)),
+            Ok(due) => jobs.push(due),
+            Err(error) => unreadable.push((job, error)),
         }
     }
-    put_off(connection, &unreadable).await?;
-    Ok(Due {
-        now: clock.now,
-        jobs,
-        unreadable,
-        salt: clock.salt,
-    })
+    // The oldest slots are queued first.
+    jobs.sort_unstable_by_key(|due: &DueJob| (due.slot, due.job));
+    Ok((jobs, unreadable))
 }
 
 /// Lets the others have their turn: what is due longest comes first.
