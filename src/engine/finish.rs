@@ -67,7 +67,8 @@ impl Engine {
             gas_usd: gas_paid(gas_native, native_price)?,
         };
         reach("filling");
-        if fills::commit_fill(&self.pool, trade, &settlement).await? == Ended::Committed {
+        let places = self.settings.pipeline_max;
+        if fills::commit_fill(&self.pool, trade, &settlement, places).await? == Ended::Committed {
             reach("filled");
             count(trade, TradeStatus::Executed);
             info!(
@@ -110,7 +111,8 @@ impl Engine {
 
     async fn commit_failure(&self, trade: &Trade, failure: &Failure) -> Result<Progress, EngineError> {
         reach("failing");
-        if fills::commit_failure(&self.pool, trade, failure).await? == Ended::Committed {
+        let places = self.settings.pipeline_max;
+        if fills::commit_failure(&self.pool, trade, failure, places).await? == Ended::Committed {
             reach("failed");
             count(trade, TradeStatus::Failed);
             counter!(metric::TRADE_FAILURES, "reason" => <&'static str>::from(failure.kind)).increment(1);

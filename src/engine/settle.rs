@@ -2,7 +2,7 @@
 
 use tracing::{debug, info, warn};
 
-use super::{Engine, EngineError, observe::observe, submit::Allocation};
+use super::{Engine, EngineError, observe::observe};
 use crate::{
     domain::{
         job::JobId,
@@ -109,25 +109,14 @@ impl Engine {
         intervals: u32,
         note: Option<&str>,
     ) -> Result<Progress, EngineError> {
-        let millis = u64::try_from(self.settings.check_interval.std().as_millis()).unwrap_or(u64::MAX);
-        let delay = Span::from_millis(millis.saturating_mul(intervals.into()));
-        trades::check_again(&self.pool, trade, delay, note).await?;
+        trades::check_again(&self.pool, trade, self.intervals(intervals), note).await?;
         Ok(Progress::Waiting)
     }
 
-    async fn allocate_step(
-        &self,
-        job: &Job,
-        trade: &Trade,
-        market: &Market,
-    ) -> Result<Progress, EngineError> {
-        match self.allocate(job, trade, market).await? {
-            Allocation::Recorded | Allocation::Raced => Ok(Progress::Stepped),
-            Allocation::Blocked(why) => {
-                info!(job = %job.id, trade = trade.id, why, "trade waits for its nonce");
-                self.look_later(trade.id, BLOCKED_INTERVALS, Some(&why)).await
-            }
-        }
+    /// So many check intervals.
+    pub(super) fn intervals(&self, count: u32) -> Span {
+        let millis = u64::try_from(self.settings.check_interval.std().as_millis()).unwrap_or(u64::MAX);
+        Span::from_millis(millis.saturating_mul(count.into()))
     }
 
     /// Hands the newest attempt's stored bytes to the node. Whatever it answers frees nothing and fails nothing.
