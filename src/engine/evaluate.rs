@@ -34,6 +34,9 @@ use crate::{
     telemetry::metric,
 };
 
+/// A trade that was frozen and not carried on, since its worker died, is taken over after this many check intervals.
+const FIRST_CHECK_INTERVALS: u32 = 5;
+
 /// Plans of one slice that talk to their venues at the same time.
 const QUOTES_AT_ONCE: usize = 16;
 
@@ -228,6 +231,7 @@ impl Engine {
             approved,
             seen: priced.seen(facts),
             expires_at: self.settings.plan_lifetime.after(priced.tick.now),
+            first_check: self.intervals(FIRST_CHECK_INTERVALS),
         };
         match trades::freeze(&self.pool, &new).await? {
             Frozen::New(trade) => {

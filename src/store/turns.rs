@@ -69,8 +69,18 @@ pub enum Waiting {
 /// [`StoreError`].
 pub async fn wait(pool: &PgPool, turn: &Turn<'_>, sleep: Span, note: &str) -> Result<Waiting, StoreError> {
     let mut tx = pool.begin().await?;
-    // A statement of its own: what the next one sees must be what was given and taken before the lock was had.
-    signers::lock(&mut tx, turn.account).await?;
+    // A statement of its own: what the next one sees must be what was given and taken before the lock was had. Many may go
+    // to sleep at once, one after the other, so nobody waits for the disk; a server that loses a sleeper only lets its trade
+    // look again.
+    sqlx::query!(
+        "SELECT set_config('synchronous_commit', 'off', true) FROM signers
+         WHERE realm = $1 AND chain = $2 AND address = $3 FOR NO KEY UPDATE",
+        turn.account.realm.to_string(),
+        turn.account.chain,
+        lower(turn.account.wallet) as _,
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
     // A row that is locked is being given its nonce or its end: then nothing is left to wait for.
     let first = sqlx::query_scalar!(
         r#"WITH mine AS MATERIALIZED (

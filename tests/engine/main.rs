@@ -17,5 +17,6 @@ mod fees;
 mod laws;
 mod lifecycle;
 mod memory;
+mod turns;
 mod unsteady;
 mod world;
