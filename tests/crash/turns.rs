@@ -70,6 +70,8 @@ async fn killed_while_a_place_is_handed_on_every_trade_has_its_turn() {
         };
         let _scheduler = run("scheduler", None);
         let mut dying = run("worker", Some(place));
+        // Waiting for it would close this, and stop it.
+        let _stdin = dying.stdin.take();
         let ended = tokio::time::timeout(Duration::from_secs(60), dying.wait()).await;
         let killed = ended.is_ok_and(|ended| ended.is_ok_and(|status| !status.success()));
         assert!(killed, "{place} was not reached");

@@ -13,7 +13,7 @@ use lgi_mm::{
     paper::FaultKind,
     queue::scheduler::{self, SchedulerSettings},
     store::{
-        self, jobs, signers,
+        self, jobs, signers, slots,
         turns::{self, Turn, Waiting},
     },
 };
@@ -107,7 +107,7 @@ thread_local! {
     static STATEMENTS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Counts them: for the whole process, since what is nobody's business is left out for all threads.
+/// Counts them. For the whole process: a subscriber of one thread misses what other threads were first to log.
 struct Statements;
 
 impl<S: tracing::Subscriber> Layer<S> for Statements {
@@ -319,6 +319,44 @@ async fn a_trade_that_cannot_have_its_nonce_gives_its_turn_up() {
         [planned[0], planned[2], planned[1]]
     );
     world.assert_ledger_equals_venue().await;
+}
+
+/// A lease is for tasks that are lost. Whoever carried the trade on meanwhile told nobody when to look again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_trade_is_looked_for_at_its_interval_and_not_only_after_its_lease() {
+    let world = World::new(accumulate()).await;
+    let engine = worker(&world, 16);
+    let seconds = Span::from_secs;
+    let planned = plan(&world, &engine, 1).await;
+    engine.drive(planned[0]).await.expect("a step");
+    sqlx::query("UPDATE trades SET next_check_at = now()")
+        .execute(&world.pool)
+        .await
+        .expect("it is due");
+    let settings = SchedulerSettings {
+        settle_lease: seconds(600),
+        ..SchedulerSettings::default()
+    };
+    assert_eq!(
+        scheduler::once(&world.pool, &settings)
+            .await
+            .expect("claims")
+            .settles,
+        1
+    );
+    let sleep = async || {
+        slots::next_wake(&world.pool, seconds(600), seconds(7))
+            .await
+            .expect("a time")
+    };
+    let while_open = sleep().await.expect("a trade is open");
+    assert!(while_open <= seconds(7), "{while_open}");
+    world.finish(planned[0]).await;
+    let afterwards = sleep().await;
+    assert!(
+        afterwards.is_none_or(|afterwards| afterwards > seconds(7)),
+        "{afterwards:?}"
+    );
 }
 
 /// A plan that expires while it waits is the next one's turn.
