@@ -7,7 +7,7 @@ use crate::{
     domain::{
         job::JobId,
         span::Span,
-        trade::{Purpose, Step, next_step},
+        trade::{Patience, Purpose, Step, next_step},
     },
     failpoint::reach,
     ports::{Market, SendError, Sent},
@@ -67,10 +67,15 @@ impl Engine {
         let job = self.job_of(trade.job).await?;
         let market = self.markets.market(&job.account).await?;
         let observed = observe(&trade, &job, &market).await;
-        let now = crate::store::now(&self.pool).await?;
-        let patience = self.patience(&job, &trade, &market).await?;
-        let step = next_step(&trade.state, &observed.view, &patience, now)
-            .map_err(|source| EngineError::Illegal { trade: id, source })?;
+        let next = |patience: &Patience| {
+            next_step(&trade.state, &observed.view, patience, trade.read_at)
+                .map_err(|source| EngineError::Illegal { trade: id, source })
+        };
+        // What the job allows for gas only limits replacements, and asking for it costs.
+        let mut step = next(&market.chain.patience())?;
+        if matches!(step, Step::Replace { .. }) {
+            step = next(&self.patience(&job, &trade, &market).await?)?;
+        }
         debug!(job = %job.id, trade = id, ?step, "step");
         match step {
             Step::Done => Ok(Progress::Final),

@@ -175,6 +175,8 @@ pub struct Trade {
     pub price: Price,
     /// Guards every change.
     pub version: i64,
+    /// The database's time when it was read.
+    pub read_at: Timestamp,
     /// What the lifecycle sees.
     pub state: TradeState,
     /// The rows behind `state.transactions`, in the same order.
@@ -200,7 +202,7 @@ pub async fn load(pool: &PgPool, id: i64) -> Result<Trade, StoreError> {
     let row = sqlx::query!(
         r#"SELECT job_id, slot, side, reason, status, amount_in::text AS "amount_in!",
                   amount_out_min::text AS "amount_out_min!", value_usd::numeric AS "value_usd!: Decimal",
-                  price_usd, version, expires_at
+                  price_usd, version, expires_at, clock_timestamp() AS "read_at!"
            FROM trades WHERE id = $1"#,
         id
     )
@@ -220,6 +222,7 @@ pub async fn load(pool: &PgPool, id: i64) -> Result<Trade, StoreError> {
         value: usd("trades.value_usd", row.value_usd)?,
         price: price("trades.price_usd", row.price_usd)?,
         version: row.version,
+        read_at: row.read_at,
         state: TradeState {
             status,
             expires_at: row.expires_at,
