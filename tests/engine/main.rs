@@ -17,6 +17,7 @@ mod fees;
 mod laws;
 mod lifecycle;
 mod memory;
+mod sources;
 mod turns;
 mod unsteady;
 mod world;

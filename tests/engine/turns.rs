@@ -344,6 +344,11 @@ async fn an_open_trade_is_looked_for_at_its_interval_and_not_only_after_its_leas
             .settles,
         1
     );
+    // No slot is due soon.
+    sqlx::query("UPDATE job_slots SET due_at = now() + interval '1 year'")
+        .execute(&world.pool)
+        .await
+        .expect("later");
     let sleep = async || {
         slots::next_wake(&world.pool, seconds(600), seconds(7))
             .await
