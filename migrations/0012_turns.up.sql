@@ -11,9 +11,10 @@ CREATE TABLE turns (
 CREATE INDEX turns_by_wallet ON turns (realm, chain, wallet, trade_id);
 
 -- How many transactions of a wallet are open. By what open trades reserve: a wallet's own history, and all that other
--- wallets have open, may be long. PL/pgSQL keeps its plans, SQL functions are planned at each call.
+-- wallets have open, may be long. PL/pgSQL keeps its plans, SQL functions are planned at each call;
+-- and a plan that was made while there was little to read must not read all of it for ever.
 CREATE FUNCTION open_transactions(of_realm text, on_chain text, of_wallet text) RETURNS bigint
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
 BEGIN
     RETURN (SELECT count(*)
         FROM (SELECT DISTINCT trade_id FROM reservations WHERE (realm, chain, wallet) = (of_realm, on_chain, of_wallet)) r
@@ -24,7 +25,7 @@ END $$;
 -- Whose turn it is: of the trades that wait, the one planned first. A row that was left behind, or a plan that has
 -- expired, stops nobody.
 CREATE FUNCTION first_turn(of_realm text, on_chain text, of_wallet text) RETURNS bigint
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
 BEGIN
     RETURN (SELECT w.trade_id
         FROM turns w JOIN trades t ON t.id = w.trade_id AND t.status = 'PENDING' AND t.expires_at > now()
