@@ -193,17 +193,22 @@ async fn statements(postgres: &Postgres, plan: &Plan) {
     pool.close().await;
     postgres.drop("fleet").await;
 
-    let pool = postgres.database("fleet").await;
-    fleet::create(&pool, 1_000, Work::Trade, "* * * * * *", 1_000).await;
-    let processes = Processes::start(&postgres.url("fleet"), 4);
-    ticks::all_due(&pool).await;
-    count_statements(&pool).await;
-    tokio::time::sleep(plan.trading).await;
-    processes.stop().await;
-    let settled = fleet::count(&pool, ticks::SETTLED).await;
-    show_statements(&pool, as_f64(settled.max(1)), "trades settled").await;
-    pool.close().await;
-    postgres.drop("fleet").await;
+    for wallets in [1, 1_000] {
+        let pool = postgres.database("fleet").await;
+        fleet::create(&pool, 1_000, Work::Trade, "* * * * * *", wallets).await;
+        let processes = Processes::start(&postgres.url("fleet"), 4);
+        ticks::all_due(&pool).await;
+        tokio::time::sleep(plan.warm_up).await;
+        let before = fleet::count(&pool, ticks::SETTLED).await;
+        count_statements(&pool).await;
+        tokio::time::sleep(plan.trading).await;
+        let settled = fleet::count(&pool, ticks::SETTLED).await - before;
+        let what = format!("trades settled, 1000 jobs, {wallets} of their wallets");
+        show_statements(&pool, as_f64(settled.max(1)), &what).await;
+        processes.stop().await;
+        pool.close().await;
+        postgres.drop("fleet").await;
+    }
 }
 
 async fn count_statements(pool: &sqlx::PgPool) {
@@ -226,7 +231,17 @@ async fn show_statements(pool: &sqlx::PgPool, count: f64, what: &str) {
         .fetch_all(pool)
         .await
         .expect("statements");
+    let all: (i64, f64) =
+        sqlx::query_as("SELECT sum(calls)::bigint, sum(total_exec_time) FROM pg_stat_statements")
+            .fetch_one(pool)
+            .await
+            .expect("statements");
     println!("\n{count} {what}: microseconds each, calls each, statement");
+    println!(
+        "{:>10.2} {:>8.3} all",
+        all.1 * 1000.0 / count,
+        as_f64(all.0) / count
+    );
     for (calls, micros, query) in rows {
         let query: String = query.chars().take(110).collect();
         println!("{micros:>10.2} {:>8.3} {query}", as_f64(calls) / count);

@@ -365,6 +365,7 @@ impl Settings {
             batch: self.scheduler.batch.into(),
             tick_lease: self.scheduler.tick_lease,
             settle_lease: self.scheduler.settle_lease,
+            check_interval: self.trading.check_interval,
             ..SchedulerSettings::default()
         }
     }

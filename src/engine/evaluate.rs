@@ -9,7 +9,9 @@ use tracing::{info, warn};
 
 use super::{
     Engine, EngineError, Outcome, Tick, TickResult,
-    facts::{Priced, decision, facts, gate, hold, hold_on, last_accepted, name, sold_out, window},
+    facts::{
+        Priced, by_who_is_asked, decision, facts, gate, hold, hold_on, last_accepted, name, sold_out, window,
+    },
     market::{Purse, Quoting, halted, quoted, swap_request, too_dear},
 };
 use crate::{
@@ -33,6 +35,9 @@ use crate::{
     },
     telemetry::metric,
 };
+
+/// A trade that was frozen and not carried on, since its worker died, is taken over after this many check intervals.
+const FIRST_CHECK_INTERVALS: u32 = 2;
 
 /// Plans of one slice that talk to their venues at the same time.
 const QUOTES_AT_ONCE: usize = 16;
@@ -105,11 +110,30 @@ impl Engine {
                 live.push(tick);
             }
         }
-        let priced = self.price(live, &mut holds).await;
-        self.decide(priced, &mut holds, &mut results).await?;
-        ticks::record_holds(&self.pool, &holds).await?;
-        results.extend(holds.into_iter().map(held));
+        let groups = by_who_is_asked(live, holds);
+        let decided = groups
+            .into_iter()
+            .map(|(live, holds)| self.evaluate_live(live, holds));
+        results.extend(join_all(decided).await.into_iter().flatten());
         Ok(results)
+    }
+
+    /// Prices and decides ticks that may trade, and records them with `holds`, which are decided already.
+    async fn evaluate_live(&self, live: Vec<TickJob>, mut holds: Vec<Hold>) -> Vec<TickResult> {
+        let decided = holds.iter().map(|hold| hold.tick);
+        let ticks: Vec<Tick> = live.iter().map(name).chain(decided).collect();
+        let mut results = Vec::with_capacity(ticks.len());
+        let recorded = async {
+            let priced = self.price(live, &mut holds).await;
+            self.decide(priced, &mut holds, &mut results).await?;
+            ticks::record_holds(&self.pool, &holds).await?;
+            Ok::<_, EngineError>(())
+        };
+        if let Err(error) = recorded.await {
+            return fail_all(&ticks, &error);
+        }
+        results.extend(holds.into_iter().map(held));
+        results
     }
 
     /// A liquidation that finds nothing to sell is over.
@@ -240,6 +264,7 @@ impl Engine {
             approved,
             seen: priced.seen(facts),
             expires_at: self.settings.plan_lifetime.after(priced.tick.now),
+            first_check: self.intervals(FIRST_CHECK_INTERVALS),
         };
         match trades::freeze(&self.pool, &new).await? {
             Frozen::New(trade) => {

@@ -1,11 +1,13 @@
 //! What the rules are told, put together from the ledger, the price and the samples.
 
+use std::collections::HashMap;
+
 use super::Tick;
 use crate::{
     domain::{
         config::SourceName,
         decision::{Decision, Facts, HoldReason},
-        job::JobStatus,
+        job::{JobStatus, Realm},
         limits,
         price::AcceptedPrice,
         samples::{History, Lookback},
@@ -50,6 +52,27 @@ pub(super) fn gate(tick: &TickJob) -> Option<HoldReason> {
         JobStatus::Running if lateness.after(tick.slot) < tick.now => Some(HoldReason::TooLate),
         JobStatus::Running | JobStatus::Liquidating => None,
     }
+}
+
+/// Ticks apart by whom they have to wait for: a source that is slow delays those that ask it, and no others. What is
+/// `held` already goes with those that ask nobody outside.
+pub(super) fn by_who_is_asked(live: Vec<TickJob>, held: Vec<Hold>) -> Vec<(Vec<TickJob>, Vec<Hold>)> {
+    let mut local = Vec::new();
+    let mut waiting: HashMap<(bool, Option<String>), Vec<TickJob>> = HashMap::new();
+    for tick in live {
+        let asks = |source| tick.job.config.price.sources.contains(&source);
+        let api = asks(SourceName::Dexscreener);
+        let on_chain = asks(SourceName::Onchain) || asks(SourceName::Twap);
+        let account = &tick.job.account;
+        let node = (on_chain || account.realm == Realm::Live).then(|| account.chain.clone());
+        if api || node.is_some() {
+            waiting.entry((api, node)).or_default().push(tick);
+        } else {
+            local.push(tick);
+        }
+    }
+    let waiting = waiting.into_values().map(|ticks| (ticks, Vec::new()));
+    std::iter::once((local, held)).chain(waiting).collect()
 }
 
 pub(super) fn sold_out(tick: &TickJob) -> bool {

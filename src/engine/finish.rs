@@ -46,7 +46,8 @@ impl Engine {
             hash: None,
             gas_usd: Usd::ZERO,
         };
-        if fills::commit_failure(&self.pool, trade, &failure).await? == Ended::Committed {
+        let places = self.settings.pipeline_max;
+        if fills::commit_failure(&self.pool, trade, &failure, places).await? == Ended::Committed {
             count(trade, TradeStatus::Failed);
             info!(job = %job.id, trade = trade.id, status = %job.status, "plan given up: the job was stopped");
             return Ok(Progress::Final);
@@ -87,7 +88,8 @@ impl Engine {
             gas_usd: gas_paid(gas_native, native_price)?,
         };
         reach("filling");
-        if fills::commit_fill(&self.pool, trade, &settlement).await? == Ended::Committed {
+        let places = self.settings.pipeline_max;
+        if fills::commit_fill(&self.pool, trade, &settlement, places).await? == Ended::Committed {
             reach("filled");
             count(trade, TradeStatus::Executed);
             info!(
@@ -134,7 +136,8 @@ impl Engine {
 
     async fn commit_failure(&self, trade: &Trade, failure: &Failure) -> Result<Progress, EngineError> {
         reach("failing");
-        if fills::commit_failure(&self.pool, trade, failure).await? == Ended::Committed {
+        let places = self.settings.pipeline_max;
+        if fills::commit_failure(&self.pool, trade, failure, places).await? == Ended::Committed {
             reach("failed");
             count(trade, TradeStatus::Failed);
             counter!(metric::TRADE_FAILURES, "reason" => <&'static str>::from(failure.kind)).increment(1);

@@ -13,6 +13,7 @@ pub mod reconcile;
 mod recover;
 mod settle;
 mod submit;
+mod turn;
 mod watch;
 
 use std::sync::Arc;

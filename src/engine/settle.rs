@@ -2,12 +2,12 @@
 
 use tracing::{debug, info, warn};
 
-use super::{Engine, EngineError, observe::observe, submit::Allocation};
+use super::{Engine, EngineError, observe::observe};
 use crate::{
     domain::{
         job::JobId,
         span::Span,
-        trade::{Purpose, Step, next_step},
+        trade::{Patience, Purpose, Step, next_step},
     },
     failpoint::reach,
     ports::{Market, SendError, Sent},
@@ -67,10 +67,15 @@ impl Engine {
         let job = self.job_of(trade.job).await?;
         let market = self.markets.market(&job.account).await?;
         let observed = observe(&trade, &job, &market).await;
-        let now = crate::store::now(&self.pool).await?;
-        let patience = self.patience(&job, &trade, &market).await?;
-        let step = next_step(&trade.state, &observed.view, &patience, now)
-            .map_err(|source| EngineError::Illegal { trade: id, source })?;
+        let next = |patience: &Patience| {
+            next_step(&trade.state, &observed.view, patience, trade.read_at)
+                .map_err(|source| EngineError::Illegal { trade: id, source })
+        };
+        // What the job allows for gas only limits replacements, and asking for it costs.
+        let mut step = next(&market.chain.patience())?;
+        if matches!(step, Step::Replace { .. }) {
+            step = next(&self.patience(&job, &trade, &market).await?)?;
+        }
         debug!(job = %job.id, trade = id, ?step, "step");
         match step {
             Step::Done => Ok(Progress::Final),
@@ -109,28 +114,14 @@ impl Engine {
         intervals: u32,
         note: Option<&str>,
     ) -> Result<Progress, EngineError> {
-        let millis = u64::try_from(self.settings.check_interval.std().as_millis()).unwrap_or(u64::MAX);
-        let delay = Span::from_millis(millis.saturating_mul(intervals.into()));
-        trades::check_again(&self.pool, trade, delay, note).await?;
+        trades::check_again(&self.pool, trade, self.intervals(intervals), note).await?;
         Ok(Progress::Waiting)
     }
 
-    async fn allocate_step(
-        &self,
-        job: &Job,
-        trade: &Trade,
-        market: &Market,
-    ) -> Result<Progress, EngineError> {
-        if !trade.reason.is_wanted(job.status) {
-            return self.give_up(job, trade).await;
-        }
-        match self.allocate(job, trade, market).await? {
-            Allocation::Recorded | Allocation::Raced => Ok(Progress::Stepped),
-            Allocation::Blocked(why) => {
-                info!(job = %job.id, trade = trade.id, why, "trade waits for its nonce");
-                self.look_later(trade.id, BLOCKED_INTERVALS, Some(&why)).await
-            }
-        }
+    /// So many check intervals.
+    pub(super) fn intervals(&self, count: u32) -> Span {
+        let millis = u64::try_from(self.settings.check_interval.std().as_millis()).unwrap_or(u64::MAX);
+        Span::from_millis(millis.saturating_mul(count.into()))
     }
 
     /// Hands the newest attempt's stored bytes to the node. Whatever it answers frees nothing and fails nothing.

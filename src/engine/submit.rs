@@ -29,10 +29,14 @@ pub(super) const REPLACEMENT_HEADROOM: U256 = U256::from_limbs([2, 0, 0, 0]);
 pub(super) enum Allocation {
     /// The trade has its nonces.
     Recorded,
-    /// Somebody was faster with the counter: try again at once.
+    /// Somebody was faster with the counter, or took the last place.
     Raced,
-    /// Not now, because.
+    /// The job was stopped meanwhile.
+    Unwanted,
+    /// This trade cannot have its nonce now, because; another of the wallet perhaps can.
     Blocked(String),
+    /// No trade of this wallet can have a nonce now, because.
+    Stopped(String),
 }
 
 impl Engine {
@@ -44,22 +48,22 @@ impl Engine {
         market: &Market,
     ) -> Result<Allocation, EngineError> {
         let Some(seen) = self.counter(&job.account, market).await? else {
-            return Ok(Allocation::Blocked(
+            return Ok(Allocation::Stopped(
                 "transactions of this wallet that are not ours are pending".to_owned(),
             ));
         };
         if let Some(reason) = &seen.halted {
-            return Ok(Allocation::Blocked(format!("the signer is halted: {reason}")));
+            return Ok(Allocation::Stopped(format!("the signer is halted: {reason}")));
         }
         if let Some(waiting) = seen.unfunded {
-            return Ok(Allocation::Blocked(format!(
+            return Ok(Allocation::Stopped(format!(
                 "the wallet cannot pay for trade {waiting}, which goes first: send it native coin for gas"
             )));
         }
         let request = self.request(job, trade)?;
         let head = market.chain.head().await?;
         if let Some(why) = halted(market, head, crate::store::now(&self.pool).await?) {
-            return Ok(Allocation::Blocked(why));
+            return Ok(Allocation::Stopped(why));
         }
         let deadline = self.settings.trade_deadline.after(head.time);
         let calls = market
@@ -68,7 +72,7 @@ impl Engine {
             .await?;
         let fees = market.chain.fees().await?;
         if let Some(why) = too_dear(market, fees) {
-            return Ok(Allocation::Blocked(why));
+            return Ok(Allocation::Stopped(why));
         }
         // The plan was approved a while ago: gas may have risen since.
         let units = gas_of(&calls);
@@ -100,10 +104,8 @@ impl Engine {
                 info!(job = %job.id, trade = trade.id, nonce = seen.next_nonce, "transaction recorded");
                 Allocation::Recorded
             }
-            Submitted::Raced => Allocation::Raced,
-            Submitted::PipelineFull => {
-                Allocation::Blocked("too many transactions of this signer are open".to_owned())
-            }
+            Submitted::Unwanted => Allocation::Unwanted,
+            Submitted::Raced | Submitted::PipelineFull => Allocation::Raced,
             Submitted::Unfunded(Asset::Native) => {
                 Allocation::Blocked("not enough native coin for gas".to_owned())
             }

@@ -42,6 +42,8 @@ pub struct SchedulerSettings {
     /// An open trade whose settle task was never done is handed out again after this long; a fill that is not
     /// final is looked at this often.
     pub settle_lease: Span,
+    /// Longest sleep while a trade is open.
+    pub check_interval: Span,
     /// Longest sleep, should a wake-up get lost.
     pub max_sleep: Span,
 }
@@ -52,6 +54,7 @@ impl Default for SchedulerSettings {
             batch: 1_000,
             tick_lease: Span::from_secs(60),
             settle_lease: Span::from_secs(10),
+            check_interval: Span::from_secs(1),
             max_sleep: Span::from_secs(15),
         }
     }
@@ -242,7 +245,7 @@ fn while_open(took: Duration) -> Span {
 
 async fn next_pause(pool: &PgPool, settings: &SchedulerSettings, while_open: Span) -> Duration {
     let longest = settings.max_sleep.std();
-    match slots::next_wake(pool, while_open).await {
+    match slots::next_wake(pool, while_open, settings.check_interval).await {
         Ok(Some(until)) => until.std().min(longest),
         Ok(None) => longest,
         Err(_) => Duration::from_millis(500),

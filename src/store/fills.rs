@@ -10,6 +10,7 @@ use super::{
     numeric::signed,
     orders, outbox, signers,
     trades::Trade,
+    turns::{self, Turn},
 };
 use crate::domain::{
     Timestamp,
@@ -86,9 +87,16 @@ impl From<sqlx::Error> for BookError {
 
 /// Commits a fill: trade, position, cost basis, reservations, history and outbox, all together.
 ///
+/// `pipeline_max`: most transactions of the wallet that may be open at once.
+///
 /// # Errors
 /// [`BookError`]; nothing is committed then.
-pub async fn commit_fill(pool: &PgPool, trade: &Trade, settled: &Settlement) -> Result<Ended, BookError> {
+pub async fn commit_fill(
+    pool: &PgPool,
+    trade: &Trade,
+    settled: &Settlement,
+    pipeline_max: i64,
+) -> Result<Ended, BookError> {
     let mut tx = pool.begin().await?;
     let job = jobs::lock(&mut tx, trade.job).await?;
     let fill = &settled.fill;
@@ -120,7 +128,7 @@ pub async fn commit_fill(pool: &PgPool, trade: &Trade, settled: &Settlement) -> 
     if trade.reason == Reason::Liquidate {
         advance_liquidation(&mut tx, &job, &booked).await?;
     }
-    release(&mut tx, trade, &job).await?;
+    release(&mut tx, trade, &job, pipeline_max).await?;
     let payload = json!({
         "trade": trade.id, "side": trade.side, "reason": trade.reason, "base_amount": fill.base_amount,
         "quote_amount": fill.quote_amount, "price_usd": settled.price, "tx_hash": settled.hash,
@@ -310,9 +318,16 @@ pub struct Failure {
 /// Commits a failure: the trade, the job's count of failures and its pause, reservations and outbox. A plan that its
 /// job no longer wanted, and of which nothing was sent, counts as no failure of the job.
 ///
+/// `pipeline_max`: most transactions of the wallet that may be open at once.
+///
 /// # Errors
 /// [`StoreError`]; nothing is committed then.
-pub async fn commit_failure(pool: &PgPool, trade: &Trade, failure: &Failure) -> Result<Ended, StoreError> {
+pub async fn commit_failure(
+    pool: &PgPool,
+    trade: &Trade,
+    failure: &Failure,
+    pipeline_max: i64,
+) -> Result<Ended, StoreError> {
     let mut tx = pool.begin().await?;
     let job = jobs::lock(&mut tx, trade.job).await?;
     let moved = sqlx::query!(
@@ -335,7 +350,7 @@ pub async fn commit_failure(pool: &PgPool, trade: &Trade, failure: &Failure) -> 
     if !unwanted {
         count_failure(&mut tx, &job, failure).await?;
     }
-    release(&mut tx, trade, &job).await?;
+    release(&mut tx, trade, &job, pipeline_max).await?;
     let payload = json!({ "trade": trade.id, "side": trade.side, "reason": trade.reason, "kind": failure.kind, "error": failure.error });
     outbox::write(&mut tx, job.id, Some(trade.id), Event::TradeFailed, payload).await?;
     tx.commit().await?;
@@ -399,11 +414,28 @@ async fn stop_failing(
     Ok(())
 }
 
-/// Gives back what the trade had reserved, and makes every balance read before this stale.
-async fn release(connection: &mut PgConnection, trade: &Trade, job: &Job) -> Result<(), StoreError> {
-    sqlx::query!("DELETE FROM reservations WHERE trade_id = $1", trade.id)
-        .execute(&mut *connection)
-        .await?;
-    signers::balances_moved(connection, &job.account).await?;
+/// Gives back what the trade had reserved and its place among the wallet's open transactions, which is the next one's, and
+/// makes every balance read before this stale. A trade that never had a nonce moved no balance.
+async fn release(
+    connection: &mut PgConnection,
+    trade: &Trade,
+    job: &Job,
+    pipeline_max: i64,
+) -> Result<(), StoreError> {
+    let account = &job.account;
+    if trade.state.transactions.is_empty() {
+        let turn = Turn {
+            trade: trade.id,
+            account,
+            pipeline_max,
+        };
+        turns::give_up(connection, &turn).await?;
+    } else {
+        sqlx::query!("DELETE FROM reservations WHERE trade_id = $1", trade.id)
+            .execute(&mut *connection)
+            .await?;
+        signers::balances_moved(connection, account).await?;
+        turns::call(connection, account, pipeline_max).await?;
+    }
     signers::wake(connection).await
 }

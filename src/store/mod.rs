@@ -17,6 +17,7 @@ pub mod signers;
 pub mod slots;
 pub mod ticks;
 pub mod trades;
+pub mod turns;
 pub mod views;
 pub mod watches;
 

@@ -8,6 +8,7 @@ use sqlx::{PgConnection, PgPool};
 use super::{
     StoreError, WAKE_CHANNEL,
     numeric::{amount, lower, signed, unsigned, word},
+    turns,
 };
 use crate::{
     domain::{
@@ -119,6 +120,22 @@ pub async fn halt<'e>(
     Ok(())
 }
 
+/// Locks the signer's row, if there is one: no nonce is given out and no place given back until the transaction ends.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) async fn lock(connection: &mut PgConnection, account: &Account) -> Result<(), StoreError> {
+    sqlx::query!(
+        "SELECT FROM signers WHERE realm = $1 AND chain = $2 AND address = $3 FOR NO KEY UPDATE",
+        account.realm.to_string(),
+        account.chain,
+        lower(account.wallet) as _,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(())
+}
+
 /// Makes every balance of this signer that was read before this stale.
 ///
 /// # Errors
@@ -220,7 +237,9 @@ pub struct Submission<'a> {
 pub enum Submitted {
     /// Recorded: from here on the nonces are this trade's for ever.
     Recorded,
-    /// Somebody else moved the counter, the balances or the trade, or stopped the job: read everything again.
+    /// The job was stopped, or is being sold: it wants this trade no more.
+    Unwanted,
+    /// Somebody else moved the counter, the balances or the trade: read everything again.
     Raced,
     /// Other open trades have reserved what this one wants.
     Unfunded(Asset),
@@ -235,7 +254,7 @@ pub enum Submitted {
 pub async fn submit(pool: &PgPool, submission: &Submission<'_>) -> Result<Submitted, StoreError> {
     let mut tx = pool.begin().await?;
     if !is_wanted(&mut tx, submission).await? {
-        return Ok(Submitted::Raced);
+        return Ok(Submitted::Unwanted);
     }
     if !take_nonces(&mut tx, submission).await? {
         return Ok(Submitted::Raced);
@@ -251,7 +270,8 @@ pub async fn submit(pool: &PgPool, submission: &Submission<'_>) -> Result<Submit
         }
     }
     let moved = sqlx::query!(
-        "UPDATE trades SET status = 'SUBMITTED', submitted_at = now(), version = version + 1, next_check_at = now()
+        "WITH turn AS (DELETE FROM turns WHERE trade_id = $1)
+         UPDATE trades SET status = 'SUBMITTED', submitted_at = now(), version = version + 1, next_check_at = now()
          WHERE id = $1 AND status = 'PENDING' AND version = $2",
         submission.trade,
         submission.version,
@@ -267,6 +287,7 @@ pub async fn submit(pool: &PgPool, submission: &Submission<'_>) -> Result<Submit
         nonce = nonce.saturating_add(1);
     }
     reserve(&mut tx, submission).await?;
+    turns::call(&mut tx, submission.account, submission.pipeline_max).await?;
     tx.commit().await?;
     Ok(Submitted::Recorded)
 }
@@ -302,8 +323,7 @@ async fn take_nonces(connection: &mut PgConnection, submission: &Submission<'_>)
 
 async fn open_transactions(connection: &mut PgConnection, account: &Account) -> Result<i64, StoreError> {
     Ok(sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM trades t JOIN transactions x ON x.trade_id = t.id
-           WHERE t.status = 'SUBMITTED' AND x.realm = $1 AND x.chain = $2 AND x.signer = $3"#,
+        r#"SELECT open_transactions($1, $2, $3) AS "count!""#,
         account.realm.to_string(),
         account.chain,
         lower(account.wallet) as _,

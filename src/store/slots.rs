@@ -238,20 +238,28 @@ pub async fn renew_lost(
 }
 
 /// How long a scheduler may sleep: until the next slot or the next look at an open trade. Slots that are due while the
-/// one before is open wait for `while_open`: nobody tells us when it ends.
+/// one before is open wait for `while_open`: nobody tells us when it ends. Whoever carries a trade on tells nobody either
+/// when it is to be looked at, so that as long as one is open nobody sleeps for longer than `check_interval`.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn next_wake(pool: &PgPool, while_open: Span) -> Result<Option<Span>, StoreError> {
+pub async fn next_wake(
+    pool: &PgPool,
+    while_open: Span,
+    check_interval: Span,
+) -> Result<Option<Span>, StoreError> {
     let millis = sqlx::query_scalar!(
         r#"SELECT (extract(epoch FROM least(
                 (SELECT min(due_at) FROM job_slots WHERE due_at > now()),
                 (SELECT min(CASE WHEN open_slot IS NULL THEN due_at
                                  ELSE clock_timestamp() + make_interval(secs => $1) END)
                  FROM job_slots WHERE due_at <= now()),
-                (SELECT min(next_check_at) FROM trades WHERE status IN ('PENDING', 'SUBMITTED'))
+                (SELECT CASE WHEN min(next_check_at) IS NOT NULL
+                             THEN least(min(next_check_at), clock_timestamp() + make_interval(secs => $2)) END
+                 FROM trades WHERE status IN ('PENDING', 'SUBMITTED'))
             ) - clock_timestamp()) * 1000)::bigint"#,
         while_open.std().as_secs_f64(),
+        check_interval.std().as_secs_f64(),
     )
     .fetch_one(pool)
     .await?;

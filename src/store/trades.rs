@@ -36,6 +36,8 @@ pub struct NewTrade<'a> {
     pub seen: SlotSeen,
     /// If no nonce is bound by then, the plan is given up.
     pub expires_at: Timestamp,
+    /// Whoever froze it carries it on at once. If that does not happen, others do after this long.
+    pub first_check: Span,
 }
 
 /// Whether we were first.
@@ -114,7 +116,7 @@ async fn insert(
         "INSERT INTO trades (job_id, slot, cycle, side, reason, amount_in, amount_out_expected, amount_out_min,
                              value_usd, config_version, expires_at, base_amount, quote_amount, price_usd, next_check_at)
          VALUES ($1, $2, $3, $4, $5, $6::text::numeric, $7::text::numeric, $8::text::numeric, $9::numeric, $10, $11,
-                 $12::text::numeric, $13::text::numeric, $14, now())
+                 $12::text::numeric, $13::text::numeric, $14, least(now() + make_interval(secs => $15), $11))
          RETURNING id",
         new.job.id.0,
         new.slot,
@@ -130,6 +132,7 @@ async fn insert(
         base,
         quote,
         plan.price.decimal(),
+        new.first_check.std().as_secs_f64(),
     )
     .fetch_one(connection)
     .await?)
@@ -172,6 +175,8 @@ pub struct Trade {
     pub price: Price,
     /// Guards every change.
     pub version: i64,
+    /// The database's time when it was read.
+    pub read_at: Timestamp,
     /// What the lifecycle sees.
     pub state: TradeState,
     /// The rows behind `state.transactions`, in the same order.
@@ -197,7 +202,7 @@ pub async fn load(pool: &PgPool, id: i64) -> Result<Trade, StoreError> {
     let row = sqlx::query!(
         r#"SELECT job_id, slot, side, reason, status, amount_in::text AS "amount_in!",
                   amount_out_min::text AS "amount_out_min!", value_usd::numeric AS "value_usd!: Decimal",
-                  price_usd, version, expires_at
+                  price_usd, version, expires_at, clock_timestamp() AS "read_at!"
            FROM trades WHERE id = $1"#,
         id
     )
@@ -217,6 +222,7 @@ pub async fn load(pool: &PgPool, id: i64) -> Result<Trade, StoreError> {
         value: usd("trades.value_usd", row.value_usd)?,
         price: price("trades.price_usd", row.price_usd)?,
         version: row.version,
+        read_at: row.read_at,
         state: TradeState {
             status,
             expires_at: row.expires_at,

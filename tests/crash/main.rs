@@ -31,14 +31,16 @@ use tokio::process::{Child, Command};
 mod paper_jobs;
 #[path = "../support/mod.rs"]
 mod support;
+mod turns;
 
 use paper_jobs::paper_job;
 
 const JOBS: u8 = 56;
 const PROCESSES: [&str; 5] = ["scheduler", "scheduler", "worker", "worker", "worker"];
 
-fn spawn(kind: &str, url: &str) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_lgi-mm"))
+fn command(kind: &str, url: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lgi-mm"));
+    command
         .args([kind, "--until-stdin-closes"])
         .env("DATABASE_URL", url)
         .env("LGI_MM__DATABASE__POOL_MAX", "8")
@@ -54,9 +56,12 @@ fn spawn(kind: &str, url: &str) -> Child {
         .env("LGI_MM__SCHEDULER__TICK_LEASE", "10s")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("our own program starts")
+        .kill_on_drop(true);
+    command
+}
+
+fn spawn(kind: &str, url: &str) -> Child {
+    command(kind, url).spawn().expect("our own program starts")
 }
 
 fn config(number: u8) -> (JobMode, JobConfig) {
@@ -133,13 +138,17 @@ async fn drain(pool: &PgPool) {
     }
 }
 
-async fn assert_nothing_lost_or_doubled(pool: &PgPool) {
+async fn assert_the_venue_agrees(pool: &PgPool) {
     let found = audit::compare(pool).await.expect("both ledgers");
     assert_eq!(
         found,
         audit::Findings::default(),
         "the venue's records and ours differ"
     );
+}
+
+async fn assert_nothing_lost_or_doubled(pool: &PgPool) {
+    assert_the_venue_agrees(pool).await;
     // A slot every two seconds: those that were decided and those that were missed leave none out, and none twice.
     let gaps = "SELECT count(*) FROM job_slots s JOIN LATERAL (
                     SELECT min(first_slot) AS first, max(last_slot) AS last, sum(count) AS decided FROM ticks t WHERE t.job_id = s.job_id
@@ -153,6 +162,11 @@ async fn assert_nothing_lost_or_doubled(pool: &PgPool) {
         count(pool, unbalanced).await,
         0,
         "a position is not the sum of its fills"
+    );
+    assert_eq!(
+        count(pool, "SELECT count(*) FROM turns").await,
+        0,
+        "a turn outlived its trade"
     );
     let nonces = "SELECT count(*) FROM (SELECT nonce, row_number() OVER (ORDER BY nonce) - 1 AS expected FROM transactions) n WHERE nonce <> expected";
     assert_eq!(count(pool, nonces).await, 0, "nonces have a gap");

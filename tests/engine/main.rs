@@ -18,5 +18,7 @@ mod laws;
 mod lifecycle;
 mod memory;
 mod reorgs;
+mod sources;
+mod turns;
 mod unsteady;
 mod world;

@@ -1,0 +1,2 @@
+DROP FUNCTION first_turn, open_transactions;
+DROP TABLE turns;
