@@ -10,14 +10,10 @@ use std::{
 use alloy_primitives::Address;
 use lgi_mm::{
     cli::audit,
-    domain::{
-        config::JobConfig,
-        job::{JobMode, JobStatus},
-        units::Amount,
-    },
+    domain::{config::JobConfig, job::JobMode, units::Amount},
     paper::{Fault, FaultKind, PaperMarkets, PaperSettings},
     store::{
-        jobs::{self, Filter},
+        jobs,
         orders::{self, Order},
         trades,
     },
@@ -114,15 +110,12 @@ async fn count(pool: &PgPool, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(pool).await.expect(sql)
 }
 
-/// Stops the rules and lets everything open come to its end.
+/// Lets no more slots come and everything open come to its end. A pause would give up what is not signed yet.
 async fn drain(pool: &PgPool) {
-    for job in jobs::list(pool, &Filter::default()).await.expect("jobs") {
-        if job.status == JobStatus::Running {
-            orders::order(pool, job.id, Order::Pause, "test")
-                .await
-                .expect("pause");
-        }
-    }
+    sqlx::query("UPDATE job_slots SET due_at = now() + interval '1 day'")
+        .execute(pool)
+        .await
+        .expect("no more slots");
     let begun = Instant::now();
     loop {
         let open = trades::open(pool).await.expect("open trades").len();
@@ -227,6 +220,14 @@ async fn killed_at_random_moments_nothing_is_lost_and_nothing_happens_twice() {
             .await
             .expect("reasons");
     println!("decisions: {reasons:?}");
+    let failures: Vec<(String, String, i64)> = sqlx::query_as(
+        "SELECT failure_kind, error, count(*) FROM trades WHERE status = 'FAILED'
+         GROUP BY 1, regexp_replace(error, '0x[0-9a-f]+', ''), 2 ORDER BY 3 DESC LIMIT 20",
+    )
+    .fetch_all(&db.pool)
+    .await
+    .expect("failures");
+    println!("failures: {failures:?}");
     assert!(
         executed > 50,
         "only {executed} trades: the test proves too little"
