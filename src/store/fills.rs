@@ -315,8 +315,9 @@ pub struct Failure {
     pub gas_usd: Usd,
 }
 
-/// Commits a failure: the trade, the job's count of failures and its pause, reservations and outbox. A plan that its
-/// job no longer wanted, and of which nothing was sent, counts as no failure of the job.
+/// Commits a failure: the trade, the job's count of failures and its pause, reservations and outbox. A plan of which
+/// nothing was sent counts as no failure of the job if the job wanted it no more, or if it slept and waited for its turn:
+/// a wallet that is busy must not put its jobs into ERROR.
 ///
 /// `pipeline_max`: most transactions of the wallet that may be open at once.
 ///
@@ -346,8 +347,9 @@ pub async fn commit_failure(
     if moved.rows_affected() != 1 {
         return Ok(Ended::Raced);
     }
-    let unwanted = failure.hash.is_none() && !trade.reason.is_wanted(job.status);
-    if !unwanted {
+    let nothing_was_sent = failure.hash.is_none();
+    let excused = !trade.reason.is_wanted(job.status) || turns::sleeps(&mut tx, trade.id).await?;
+    if !(nothing_was_sent && excused) {
         count_failure(&mut tx, &job, failure).await?;
     }
     release(&mut tx, trade, &job, pipeline_max).await?;

@@ -150,6 +150,19 @@ pub(super) async fn call(
     Ok(())
 }
 
+/// Whether a trade waits for its turn and was not called yet.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) async fn sleeps(connection: &mut PgConnection, trade: i64) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM turns WHERE trade_id = $1 AND called_at IS NULL) AS "sleeps!""#,
+        trade
+    )
+    .fetch_one(connection)
+    .await?)
+}
+
 /// Gives a trade's turn up, and calls the next.
 ///
 /// # Errors

@@ -391,3 +391,34 @@ async fn a_plan_that_expires_in_its_turn_lets_the_next_one_go() {
     assert_eq!(moved, 2, "a trade that never had a nonce moved no balance");
     world.assert_ledger_equals_venue().await;
 }
+
+/// A busy wallet is no fault of the jobs that wait for it: however often it happens, none of them goes to ERROR.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_expires_in_its_sleep_counts_as_no_failure() {
+    let world = World::new(accumulate()).await;
+    let engine = worker(&world, 1);
+    let planned = plan(&world, &engine, 2).await;
+    for trade in &planned {
+        engine.drive(*trade).await.expect("a step");
+    }
+    assert_eq!(numbers(&world.pool, ASLEEP).await, [planned[1]]);
+    sqlx::query("UPDATE trades SET expires_at = now() WHERE id = $1")
+        .bind(planned[1])
+        .execute(&world.pool)
+        .await
+        .expect("it expires");
+    run_out(&world, &engine).await;
+    let expired = "SELECT failures_in_row FROM jobs WHERE backoff_until IS NULL AND id = (
+                       SELECT job_id FROM trades WHERE failure_kind = 'expired')";
+    assert_eq!(
+        world
+            .count("SELECT count(*) FROM trades WHERE failure_kind = 'expired'")
+            .await,
+        1
+    );
+    let failures: i32 = sqlx::query_scalar(expired)
+        .fetch_one(&world.pool)
+        .await
+        .expect("no pause either");
+    assert_eq!(failures, 0);
+}
