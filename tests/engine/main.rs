@@ -18,5 +18,6 @@ mod laws;
 mod lifecycle;
 mod memory;
 mod reorgs;
+mod taken_back;
 mod unsteady;
 mod world;
