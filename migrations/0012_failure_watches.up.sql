@@ -5,7 +5,8 @@ CREATE TABLE failure_watches (
     watch_at     timestamptz NOT NULL DEFAULT now(),
     -- The highest block that the failure was read from.
     block_number bigint      NOT NULL,
-    misses       integer     NOT NULL DEFAULT 0 CHECK (misses >= 0)
+    misses       integer     NOT NULL DEFAULT 0 CHECK (misses >= 0),
+    created_at   timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 80);
 CREATE INDEX failure_watches_due ON failure_watches (watch_at);
 

@@ -4,7 +4,7 @@
 //! one of its nonces is free on a node that has passed the block, twice; or somebody else's transaction used it. Open, it
 //! is what it was before it failed, and its receipts decide.
 
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::{
     Engine, EngineError,
@@ -113,7 +113,7 @@ impl Engine {
     async fn reopen(&self, job: &Job, trade: &Trade, why: &str) -> Result<(), EngineError> {
         let why = format!("what it failed by was taken back: {why}");
         if failures::reopen(&self.pool, trade, &why).await? {
-            info!(job = %job.id, trade = trade.id, why, "failed trade is open again");
+            warn!(job = %job.id, trade = trade.id, why, "failed trade is open again");
         }
         Ok(())
     }

@@ -40,13 +40,14 @@ pub(super) async fn watch(
     Ok(())
 }
 
-/// Trades whose failure is due to be looked at, claimed for `lease`: then they are looked at again.
+/// Trades whose failure is due to be looked at, claimed for `lease`: then they are looked at again. The older they are,
+/// the longer it takes: a look is several round trips, and a chain that names no final block keeps them for ever.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn claim(connection: &mut PgConnection, lease: Span, limit: i64) -> Result<Vec<i64>, StoreError> {
     Ok(sqlx::query_scalar!(
-        "UPDATE failure_watches w SET watch_at = now() + make_interval(secs => $1)
+        "UPDATE failure_watches w SET watch_at = now() + greatest(make_interval(secs => $1), (now() - created_at) / 16)
          FROM (SELECT trade_id FROM failure_watches WHERE watch_at <= now()
                ORDER BY watch_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS due
          WHERE w.trade_id = due.trade_id RETURNING w.trade_id",
@@ -114,14 +115,16 @@ pub async fn seen(pool: &PgPool, trade: i64) -> Result<(), StoreError> {
 }
 
 /// A failure was missed: by a node that has passed its block, and for which a nonce of the trade is free. Its job's rules
-/// wait for the next looks: what they would do again may just be happening. Plans made before this are void.
+/// wait for the next look, which comes soon: what they would do again may just be happening. Plans made before this are void.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn missed(pool: &PgPool, trade: i64) -> Result<(), StoreError> {
     sqlx::query!(
         "WITH missed AS (
-             UPDATE failure_watches w SET misses = misses + 1 FROM trades t
+             UPDATE failure_watches w
+             SET misses = misses + 1, watch_at = least(watch_at, now() + interval '10 seconds')
+             FROM trades t
              WHERE w.trade_id = $1 AND t.id = w.trade_id RETURNING t.job_id)
          UPDATE jobs j SET backoff_until = greatest(backoff_until, now() + interval '1 minute'), version = version + 1
          FROM missed WHERE j.id = missed.job_id",
