@@ -90,7 +90,7 @@ impl Engine {
             return Ok(());
         }
         warn!(job = %job.id, trade = trade.id, "what a trade failed by is in no block any more");
-        failures::missed(&self.pool, trade.id).await?;
+        failures::missed(&self.pool, job.id, trade.id).await?;
         if watched.misses.saturating_add(1) < MISSES_MAX {
             return Ok(());
         }

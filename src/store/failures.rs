@@ -119,7 +119,10 @@ pub async fn seen(pool: &PgPool, trade: i64) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn missed(pool: &PgPool, trade: i64) -> Result<(), StoreError> {
+pub async fn missed(pool: &PgPool, job: JobId, trade: i64) -> Result<(), StoreError> {
+    let mut tx = pool.begin().await?;
+    // Jobs are locked first, as everywhere.
+    jobs::lock(&mut tx, job).await?;
     sqlx::query!(
         "WITH missed AS (
              UPDATE failure_watches w
@@ -130,8 +133,9 @@ pub async fn missed(pool: &PgPool, trade: i64) -> Result<(), StoreError> {
          FROM missed WHERE j.id = missed.job_id",
         trade
     )
-    .execute(pool)
+    .execute(&mut *tx)
     .await?;
+    tx.commit().await?;
     Ok(())
 }
 

@@ -312,8 +312,8 @@ pub struct Failure {
 }
 
 /// Commits a failure: the trade, the job's count of failures and its pause, reservations and outbox. One that used a
-/// nonce is watched until it is final. A plan that its
-/// job no longer wanted, and of which nothing was sent, counts as no failure of the job.
+/// nonce is watched until it is final. A plan that its job no longer wanted, and of which nothing was sent, counts as no
+/// failure of the job.
 ///
 /// # Errors
 /// [`StoreError`]; nothing is committed then.
