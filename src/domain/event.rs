@@ -11,7 +11,7 @@ pub enum Event {
     /// A trade is final and nothing moved.
     #[strum(serialize = "trade.failed")]
     TradeFailed,
-    /// The chain took a fill back; its trade is open again.
+    /// The chain took a fill, or what a trade failed by, back; the trade is open again.
     #[strum(serialize = "trade.reversed")]
     TradeReversed,
     /// Too many failures in a row: the job stands still until it is resumed.

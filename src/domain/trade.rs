@@ -10,7 +10,7 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::{Timestamp, span::Span};
 
-pub use table::next_step;
+pub use table::{next_step, standing};
 
 /// Where a trade is in its life.
 #[derive(
@@ -253,6 +253,24 @@ pub enum Step {
     Wait,
     /// The trade is final.
     Done,
+}
+
+/// What has become of what a trade failed by, as long as the chain may still take it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Every nonce is still used by what moves nothing.
+    Stands,
+    /// The swap is in a block after all, and has succeeded.
+    Swapped,
+    /// A nonce is free, and none of the hashes made for it is in a block.
+    Free,
+    /// A nonce is used, and by none of the hashes made for it.
+    Used {
+        /// Which.
+        nonce: u64,
+    },
+    /// In blocks that are not deep enough, or not all could be asked: look again.
+    Unclear,
 }
 
 /// What the ledger says cannot be.

@@ -30,6 +30,7 @@ impl Engine {
             kind: FailureKind::Expired,
             error: "no nonce was bound before the plan expired; nothing was sent".to_owned(),
             hash: None,
+            block_number: 0,
             gas_usd: Usd::ZERO,
         };
         self.commit_failure(trade, &failure).await
@@ -44,6 +45,7 @@ impl Engine {
                 job.status
             ),
             hash: None,
+            block_number: 0,
             gas_usd: Usd::ZERO,
         };
         let places = self.settings.pipeline_max;
@@ -115,6 +117,16 @@ impl Engine {
             Some(receipt) => worth(market, Asset::Native, receipt.block_number).await?.price,
             None => market.chain.usd_price(Asset::Native).await?.price,
         };
+        // Somebody else's is somewhere below the newest block.
+        let block_number = match kind {
+            FailureKind::Foreign => market.chain.head().await?.number,
+            _ => observed
+                .receipts
+                .values()
+                .map(|receipt| receipt.block_number)
+                .max()
+                .unwrap_or_default(),
+        };
         let failure = Failure {
             kind,
             error: match kind {
@@ -129,6 +141,7 @@ impl Engine {
                 }
             },
             hash: Some(hash),
+            block_number,
             gas_usd: gas_paid(gas, native_price)?,
         };
         self.commit_failure(trade, &failure).await

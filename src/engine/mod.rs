@@ -5,6 +5,7 @@
 
 mod evaluate;
 mod facts;
+mod failures;
 mod finish;
 mod foreign;
 pub(crate) mod market;

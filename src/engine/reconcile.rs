@@ -10,7 +10,7 @@ use crate::{
     },
     ports::{Asset, Market, NonceUse},
     store::{
-        foreign,
+        failures, foreign,
         jobs::{self, CommandError, Filter, Job},
         repairs::{self, SignerRow},
         watches,
@@ -99,13 +99,14 @@ pub struct Reconciliation {
 }
 
 impl Engine {
-    /// Compares the ledger with the chain. Changes nothing, except that fills which are final by now are noted as
-    /// such.
+    /// Compares the ledger with the chain. Changes nothing, except that fills and failures which are final by now,
+    /// or were taken back, are noted as such.
     ///
     /// # Errors
     /// [`EngineError::Store`]; a chain that does not answer is part of the report.
     pub async fn reconcile(&self) -> Result<Reconciliation, EngineError> {
         self.watch(&watches::all(&self.pool).await?).await?;
+        self.watch_failures(&failures::all(&self.pool).await?).await?;
         let mut signers = Vec::new();
         for row in repairs::signers(&self.pool).await? {
             signers.push(self.compare_signer(row).await?);
@@ -307,7 +308,7 @@ impl Tracked {
             (Err(_), _) => BalanceRemedy::Not("the chain does not answer".to_owned()),
             (Ok(held), _) if *held >= self.amount => BalanceRemedy::Nothing,
             (Ok(_), jobs) if jobs.iter().any(|job| moving.contains(job)) => {
-                BalanceRemedy::Not("a trade is open, or its fill is not final yet".to_owned())
+                BalanceRemedy::Not("a trade is open, or its end is not final yet".to_owned())
             }
             (Ok(_), [job]) if !self.is_quote => BalanceRemedy::WriteDown(*job),
             (Ok(_), _) => BalanceRemedy::Not(format!(

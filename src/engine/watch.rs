@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// A fill that so many looks in a row have missed, with its nonce free, is gone.
-const MISSES_MAX: u32 = 2;
+pub(super) const MISSES_MAX: u32 = 2;
 /// After so many it is also nothing that only waits for its next block, or for a later fill to be undone first.
 const HALTING_MISSES: u32 = 10;
 
@@ -109,12 +109,7 @@ impl Engine {
             let same =
                 receipt.success && effects == (watched.booked.base_amount, watched.booked.quote_amount);
             if !same {
-                let depth = sight
-                    .head
-                    .number
-                    .saturating_sub(receipt.block_number)
-                    .saturating_add(1);
-                if depth >= market.chain.patience().required_depth {
+                if depth(sight.head, receipt.block_number) >= market.chain.patience().required_depth {
                     let why = format!("block {} holds it with other effects", receipt.block_number);
                     self.reverse(watched, job, &why, true).await?;
                 }
@@ -202,12 +197,7 @@ impl Engine {
         let Some(used) = market.chain.nonce_use(job.account.wallet, watched.nonce).await? else {
             return Ok(());
         };
-        let depth = sight
-            .head
-            .number
-            .saturating_sub(used.block_number)
-            .saturating_add(1);
-        if foreign::is_ours(&self.pool, used.hash).await? || depth < required {
+        if foreign::is_ours(&self.pool, used.hash).await? || depth(sight.head, used.block_number) < required {
             return Ok(());
         }
         let why = foreign_use(watched.nonce, &used);
@@ -263,4 +253,9 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Blocks on top of this one, its own included.
+pub(super) const fn depth(head: Head, block: u64) -> u64 {
+    head.number.saturating_sub(block).saturating_add(1)
 }

@@ -76,7 +76,7 @@ impl Said {
                 vec![format!("{}: {}", of.text("reason"), of.text("error"))],
             ),
             Ok(Event::TradeReversed) => (
-                format!("The chain took a fill of {token} back; its trade is open again"),
+                format!("The chain took the end of a trade of {token} back; it is open again"),
                 vec![of.text("error"), format!("transaction {}", of.text("tx_hash"))],
             ),
             Ok(Event::JobError) => (

@@ -59,20 +59,26 @@ fn trade_of(result: &TickResult) -> Option<(JobId, i64)> {
     }
 }
 
-/// Carries open trades on and looks at fills that are not final. Whatever is not final yet keeps its next check
+/// Carries open trades on and looks at fills and failures that are not final. Whatever is not final yet keeps its next check
 /// in its row.
 pub async fn settles(engine: &Engine, group: Group<SettleTask>) -> Vec<TaskOutcome> {
-    let (mut trades, mut watched) = (vec![], vec![]);
+    let (mut trades, mut watched, mut failures) = (vec![], vec![], vec![]);
     for member in &group.members {
         match &member.payload {
             SettleTask::Trade { trade } => trades.push((None, *trade)),
             SettleTask::Watch { fills } => watched.extend_from_slice(fills),
+            SettleTask::WatchFailures { failures: more } => failures.extend_from_slice(more),
         }
     }
     if !watched.is_empty()
         && let Err(error) = engine.watch(&watched).await
     {
         warn!(%error, "fills not looked at; they are again");
+    }
+    if !failures.is_empty()
+        && let Err(error) = engine.watch_failures(&failures).await
+    {
+        warn!(%error, "failures not looked at; they are again");
     }
     drive_each(engine, trades).await;
     group.members.iter().map(|_| TaskOutcome::Done).collect()

@@ -16,12 +16,15 @@ use super::{
 };
 use crate::{
     domain::{Timestamp, job::JobId, span::Span},
-    store::{StoreError, WAKE_CHANNEL, slots, trades, watches},
+    store::{StoreError, WAKE_CHANNEL, failures, slots, trades, watches},
     telemetry::{Outage, metric},
 };
 
 /// Most fills of one watch task: what one round trip to a node can be asked.
 const WATCH_CHUNK: usize = 200;
+
+/// Most failures of one task: each takes a few round trips of its own.
+const FAILURES_CHUNK: usize = 20;
 
 /// Lost tasks are looked for this often within a lease: every slot is read for it.
 const LOOKS_A_LEASE: u32 = 4;
@@ -39,8 +42,8 @@ pub struct SchedulerSettings {
     pub batch: i64,
     /// A slot whose task was never recorded is handed out again after this long.
     pub tick_lease: Span,
-    /// An open trade whose settle task was never done is handed out again after this long; a fill that is not
-    /// final is looked at this often.
+    /// An open trade whose settle task was never done is handed out again after this long; a fill or failure
+    /// that is not final is looked at this often.
     pub settle_lease: Span,
     /// Longest sleep while a trade is open.
     pub check_interval: Span,
@@ -69,7 +72,7 @@ pub struct Claimed {
     pub missed: u64,
     /// Open trades handed to the queue.
     pub settles: u64,
-    /// Fills that are not final yet, handed to the queue.
+    /// Fills and failures that are not final yet, handed to the queue.
     pub watches: u64,
     /// Slots handed out again, because their task was lost.
     pub renewed: u64,
@@ -163,10 +166,12 @@ async fn claim(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Resul
     let again: Vec<NewTask<TickTask>> = lost.iter().map(|(job, slot)| tick_task(*job, *slot)).collect();
     let checks = trades::claim_checks(&mut tx, settings.settle_lease, settings.batch).await?;
     let watched = watches::claim(&mut tx, settings.settle_lease, settings.batch).await?;
+    let failed = failures::claim(&mut tx, settings.settle_lease, settings.batch).await?;
     let settles: Vec<NewTask<SettleTask>> = checks
         .iter()
         .map(|(trade, until)| settle_task(*trade, *until))
         .chain(watched.chunks(WATCH_CHUNK).map(watch_task))
+        .chain(failed.chunks(FAILURES_CHUNK).map(watch_failures_task))
         .collect();
     push(&mut tx, TICKS, &fresh).await?;
     push(&mut tx, TICKS, &again).await?;
@@ -178,7 +183,7 @@ async fn claim(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Resul
         ticks: fresh.len() as u64,
         missed,
         settles: checks.len() as u64,
-        watches: watched.len() as u64,
+        watches: watched.len().saturating_add(failed.len()) as u64,
         renewed: again.len() as u64,
     })
 }
@@ -196,6 +201,12 @@ fn settle_task(trade: i64, until: Timestamp) -> NewTask<SettleTask> {
 fn watch_task(fills: &[i64]) -> NewTask<SettleTask> {
     NewTask::now(SettleTask::Watch {
         fills: fills.to_vec(),
+    })
+}
+
+fn watch_failures_task(trades: &[i64]) -> NewTask<SettleTask> {
+    NewTask::now(SettleTask::WatchFailures {
+        failures: trades.to_vec(),
     })
 }
 

@@ -34,4 +34,9 @@ pub enum SettleTask {
         /// Their numbers.
         fills: Vec<i64>,
     },
+    /// Failures that the chain may still take back.
+    WatchFailures {
+        /// Their trades' numbers.
+        failures: Vec<i64>,
+    },
 }

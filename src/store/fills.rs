@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
 use super::{
-    StoreError,
+    StoreError, failures,
     jobs::{self, Job},
     numeric::signed,
     orders, outbox, signers,
@@ -125,7 +125,9 @@ pub async fn commit_fill(
     })?;
     insert_fill(&mut tx, trade, &job, settled, &booked).await?;
     update_position(&mut tx, trade, &job, settled, &booked).await?;
-    if trade.reason == Reason::Liquidate {
+    if job.status == JobStatus::Idle && !booked.position.token_balance.is_zero() {
+        orders::liquidate_again(&mut tx, &job).await?;
+    } else if trade.reason == Reason::Liquidate {
         advance_liquidation(&mut tx, &job, &booked).await?;
     }
     release(&mut tx, trade, &job, pipeline_max).await?;
@@ -311,12 +313,14 @@ pub struct Failure {
     pub error: String,
     /// The hash whose receipt proves it; none if no nonce was ever bound.
     pub hash: Option<B256>,
+    /// The highest block it was read from; counts only with a hash.
+    pub block_number: u64,
     /// Gas it cost all the same, USD.
     pub gas_usd: Usd,
 }
 
-/// Commits a failure: the trade, the job's count of failures and its pause, reservations and outbox. A plan of which
-/// nothing was sent counts as no failure of the job if the job wanted it no more, or if it slept and waited for its turn:
+/// Commits a failure: the trade, the job's count of failures and its pause, reservations and outbox. One that used a
+/// nonce is watched until it is final. A plan of which nothing was sent counts as no failure of the job if the job wanted it no more, or if it slept and waited for its turn:
 /// a wallet that is busy must not put its jobs into ERROR.
 ///
 /// `pipeline_max`: most transactions of the wallet that may be open at once.
@@ -351,6 +355,9 @@ pub async fn commit_failure(
     let excused = !trade.reason.is_wanted(job.status) || turns::sleeps(&mut tx, trade.id).await?;
     if !(nothing_was_sent && excused) {
         count_failure(&mut tx, &job, failure).await?;
+    }
+    if failure.hash.is_some() {
+        failures::watch(&mut tx, trade.id, failure.block_number).await?;
     }
     release(&mut tx, trade, &job, pipeline_max).await?;
     let payload = json!({ "trade": trade.id, "side": trade.side, "reason": trade.reason, "kind": failure.kind, "error": failure.error });

@@ -90,6 +90,9 @@ pub enum CommandError {
     /// The job still has a trade that is not final.
     #[error("trade {0} of this job is not final yet; wait for it, or see `status`")]
     TradeOpen(i64),
+    /// The job still holds tokens that it was to have sold.
+    #[error("this job still holds {0}, which a reorganisation gave back; `liquidate` sells them")]
+    StillHolds(String),
     /// The token is what another job of the wallet pays with, or the other way round.
     #[error("job {0} of the same wallet pays with this token: its balance would be traded away")]
     QuoteOfAnother(JobId),

@@ -1,6 +1,7 @@
 //! SQL only: the ledger's rows, and the statements that guard them.
 
 pub mod deliveries;
+pub mod failures;
 pub mod fills;
 pub mod foreign;
 pub mod history;

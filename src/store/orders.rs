@@ -12,6 +12,7 @@ use crate::domain::{
     config::JobConfig,
     job::{Command, JobId, JobStatus, Transition, transition},
     liquidate::{Liquidation, next_slice},
+    span::Span,
     units::Amount,
 };
 
@@ -30,7 +31,7 @@ pub enum Order {
     /// Sell all, over this long, in this many slices.
     Liquidate {
         /// Time from the first slice to the last.
-        over: crate::domain::span::Span,
+        over: Span,
         /// At least 1.
         slices: u32,
     },
@@ -57,7 +58,13 @@ impl Order {
 pub async fn order(pool: &PgPool, id: JobId, order: Order, actor: &str) -> Result<Transition, CommandError> {
     let mut tx = pool.begin().await?;
     let job = lock(&mut tx, id).await?;
-    let made = transition(job.status, job.status_before_stop, order.command())?;
+    let made = match (job.status, order) {
+        // Tokens that a reorganisation gave back to a job that had sold all.
+        (JobStatus::Idle, Order::Liquidate { .. }) if !job.position.token_balance.is_zero() => {
+            Transition::To(JobStatus::Liquidating)
+        }
+        _ => transition(job.status, job.status_before_stop, order.command())?,
+    };
     match made {
         Transition::Already => return Ok(made),
         Transition::Archived => archive(&mut tx, &job).await?,
@@ -95,7 +102,8 @@ pub async fn order(pool: &PgPool, id: JobId, order: Order, actor: &str) -> Resul
     Ok(made)
 }
 
-async fn archive(connection: &mut PgConnection, job: &Job) -> Result<(), CommandError> {
+/// Whatever is still to come for a job belongs to the cycle it is in.
+async fn nothing_open(connection: &mut PgConnection, job: &Job) -> Result<(), CommandError> {
     let open = sqlx::query_scalar!(
         "SELECT id FROM trades WHERE job_id = $1 AND status IN ('PENDING', 'SUBMITTED')",
         job.id.0
@@ -105,6 +113,15 @@ async fn archive(connection: &mut PgConnection, job: &Job) -> Result<(), Command
     if let Some(trade) = open {
         return Err(CommandError::TradeOpen(trade));
     }
+    if !job.position.token_balance.is_zero() {
+        let whole = job.position.token_balance.to_whole(job.token.decimals);
+        return Err(CommandError::StillHolds(format!("{whole} {}", job.token.symbol)));
+    }
+    Ok(())
+}
+
+async fn archive(connection: &mut PgConnection, job: &Job) -> Result<(), CommandError> {
+    nothing_open(connection, job).await?;
     sqlx::query!(
         "UPDATE jobs SET archived_at = now(), version = version + 1 WHERE id = $1",
         job.id.0
@@ -115,7 +132,8 @@ async fn archive(connection: &mut PgConnection, job: &Job) -> Result<(), Command
 }
 
 /// A new life: counters of the cycle start from nothing, history stays.
-async fn begin_cycle(connection: &mut PgConnection, job: &Job, deposit: Amount) -> Result<(), StoreError> {
+async fn begin_cycle(connection: &mut PgConnection, job: &Job, deposit: Amount) -> Result<(), CommandError> {
+    nothing_open(connection, job).await?;
     sqlx::query!(
         "UPDATE jobs SET cycle = cycle + 1, started_at = now(), stopped_at = NULL, liquidation = NULL,
                 last_dca_buy_time = NULL, last_dip_buy_time = NULL, last_take_profit_time = NULL,
@@ -140,6 +158,39 @@ async fn begin_cycle(connection: &mut PgConnection, job: &Job, deposit: Amount) 
         .await?;
     }
     Ok(())
+}
+
+/// A job that had sold all holds tokens again, because the chain took a sell back or let a buy happen after all. It was
+/// to hold none: they are sold, in one trade. An archived job is left to its owner: another may have its place.
+pub(super) async fn liquidate_again(connection: &mut PgConnection, job: &Job) -> Result<(), StoreError> {
+    let now = sqlx::query_scalar!(
+        r#"SELECT now() AS "now!" FROM jobs WHERE id = $1 AND archived_at IS NULL"#,
+        job.id.0
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(ordered_at) = now else {
+        return Ok(());
+    };
+    let plan = Liquidation {
+        ordered_at,
+        over: Span::ZERO,
+        slices: 1,
+        slices_done: 0,
+    };
+    set_liquidation(connection, job.id, Some(&plan)).await?;
+    set_status(connection, job.id, job.status, JobStatus::Liquidating).await?;
+    let before = json!({ "status": job.status });
+    let after = json!({ "status": JobStatus::Liquidating });
+    event(
+        connection,
+        job.id,
+        "engine",
+        "liquidate_again",
+        Some(before),
+        Some(after),
+    )
+    .await
 }
 
 pub(super) async fn set_liquidation(

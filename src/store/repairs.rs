@@ -64,7 +64,8 @@ pub async fn signers(pool: &PgPool) -> Result<Vec<SignerRow>, StoreError> {
 pub async fn jobs_in_motion(pool: &PgPool) -> Result<Vec<JobId>, StoreError> {
     let ids = sqlx::query_scalar!(
         r#"SELECT job_id AS "job!" FROM trades WHERE status IN ('PENDING', 'SUBMITTED')
-           UNION SELECT f.job_id FROM fill_watches w JOIN fills f ON f.id = w.fill_id"#
+           UNION SELECT f.job_id FROM fill_watches w JOIN fills f ON f.id = w.fill_id
+           UNION SELECT t.job_id FROM failure_watches w JOIN trades t ON t.id = w.trade_id"#
     )
     .fetch_all(pool)
     .await?;
@@ -112,7 +113,8 @@ pub async fn write_down(
     let locked = jobs::lock(&mut tx, job).await?;
     let moving = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT 1 FROM trades WHERE job_id = $1 AND status IN ('PENDING', 'SUBMITTED'))
-               OR EXISTS (SELECT 1 FROM fill_watches w JOIN fills f ON f.id = w.fill_id WHERE f.job_id = $1) AS "moving!""#,
+               OR EXISTS (SELECT 1 FROM fill_watches w JOIN fills f ON f.id = w.fill_id WHERE f.job_id = $1)
+               OR EXISTS (SELECT 1 FROM failure_watches w JOIN trades t ON t.id = w.trade_id WHERE t.job_id = $1) AS "moving!""#,
         job.0
     )
     .fetch_one(&mut *tx)

@@ -8,15 +8,15 @@ use super::{
     StoreError,
     jobs::{self, Job},
     numeric::{amount, hash, lower, signed, unsigned, usd, word},
-    outbox, signers,
+    orders, outbox, signers,
     trades::Trade,
 };
 use crate::{
     domain::{
         accounting::{Fill, unbook},
-        decision::{Position, Side},
+        decision::{Position, Reason, Side},
         event::Event,
-        job::JobId,
+        job::{JobId, JobStatus},
         span::Span,
         units::{MoneyError, Usd},
     },
@@ -211,6 +211,7 @@ pub async fn reverse(
         return Ok(Reversed::Raced);
     }
     give_back(&mut tx, trade, &job, watched, &undone).await?;
+    sell_again(&mut tx, trade, &job, &undone).await?;
     reserve_again(&mut tx, trade, &job).await?;
     signers::balances_moved(&mut tx, &job.account).await?;
     signers::wake(&mut tx).await?;
@@ -283,8 +284,30 @@ async fn give_back(
     Ok(())
 }
 
+/// A slice that was not sold is sold once more; a job that was done is not.
+async fn sell_again(
+    connection: &mut PgConnection,
+    trade: &Trade,
+    job: &Job,
+    undone: &Position,
+) -> Result<(), StoreError> {
+    if job.status == JobStatus::Idle && !undone.token_balance.is_zero() {
+        return orders::liquidate_again(connection, job).await;
+    }
+    let (Reason::Liquidate, Some(mut plan)) = (trade.reason, job.liquidation) else {
+        return Ok(());
+    };
+    plan.slices_done = plan.slices_done.saturating_sub(1);
+    orders::set_liquidation(connection, job.id, Some(&plan)).await?;
+    orders::plan_next_slot(connection, job.id).await
+}
+
 /// What the open trade may take out of the wallet once more.
-async fn reserve_again(connection: &mut PgConnection, trade: &Trade, job: &Job) -> Result<(), StoreError> {
+pub(super) async fn reserve_again(
+    connection: &mut PgConnection,
+    trade: &Trade,
+    job: &Job,
+) -> Result<(), StoreError> {
     let token = match trade.side {
         Side::Buy => job.quote.address,
         Side::Sell => job.token.address,

@@ -35,6 +35,7 @@ pub async fn assert_ledger_is_the_chain(world: &World) {
             "the signer was halted",
         ),
         ("SELECT count(*) FROM fill_watches", "a fill is not final"),
+        ("SELECT count(*) FROM failure_watches", "a failure is not final"),
     ] {
         assert_eq!(world.count(sql).await, 0, "{what}\n{}", world.story(false).await);
     }

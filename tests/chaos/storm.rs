@@ -38,7 +38,8 @@ fn worker(world: &Arc<World>, number: usize, seed: u64) -> JoinHandle<()> {
 const TRADES: &str = "SELECT count(*) FROM trades";
 const OPEN: &str = "SELECT count(*) FROM trades WHERE status IN ('PENDING', 'SUBMITTED')";
 const UNDONE: &str = "SELECT count(*) FROM fills WHERE kind = 'reversal'";
-const NOT_FINAL: &str = "SELECT (SELECT count(*) FROM trades WHERE status IN ('PENDING', 'SUBMITTED')) + (SELECT count(*) FROM fill_watches)";
+const NOT_FINAL: &str = "SELECT (SELECT count(*) FROM trades WHERE status IN ('PENDING', 'SUBMITTED')) + (SELECT count(*) FROM fill_watches)
+         + (SELECT count(*) FROM failure_watches)";
 
 /// Waits until `sql` counts none, mining on.
 async fn drain(world: &World, sql: &'static str) {

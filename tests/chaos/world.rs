@@ -194,7 +194,8 @@ impl World {
     /// Nothing that the job did is open or can be taken back.
     async fn is_final(&self, job: JobId) -> bool {
         let sql = "SELECT NOT EXISTS (SELECT FROM trades WHERE job_id = $1 AND status IN ('PENDING', 'SUBMITTED'))
-                      AND NOT EXISTS (SELECT FROM fill_watches w JOIN fills f ON f.id = w.fill_id WHERE f.job_id = $1)";
+                      AND NOT EXISTS (SELECT FROM fill_watches w JOIN fills f ON f.id = w.fill_id WHERE f.job_id = $1)
+                      AND NOT EXISTS (SELECT FROM failure_watches w JOIN trades t ON t.id = w.trade_id WHERE t.job_id = $1)";
         let found = sqlx::query_scalar::<_, bool>(sql)
             .bind(job.0)
             .fetch_one(&self.db.pool)

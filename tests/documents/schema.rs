@@ -175,6 +175,29 @@ async fn only_a_reversal_opens_a_trade_again() {
     sqlx::query(again).execute(&pool).await.expect("open again");
 }
 
+/// A failed trade is opened again while it is watched, and never once it is final.
+#[tokio::test]
+async fn only_a_failure_that_is_still_watched_opens_a_trade_again() {
+    let pool = filled().await;
+    sqlx::query("UPDATE trades SET status = 'FAILED', failure_kind = 'reverted', next_check_at = NULL")
+        .execute(&pool)
+        .await
+        .expect("an end");
+    let again =
+        "UPDATE trades SET status = 'SUBMITTED', failure_kind = NULL, reopened = true, next_check_at = now()";
+    let error = sqlx::query(again)
+        .execute(&pool)
+        .await
+        .expect_err("it is final")
+        .to_string();
+    assert!(error.contains("final"), "{error}");
+    sqlx::query("INSERT INTO failure_watches (trade_id, block_number) VALUES (1, 1)")
+        .execute(&pool)
+        .await
+        .expect("a watch");
+    sqlx::query(again).execute(&pool).await.expect("open again");
+}
+
 #[tokio::test]
 async fn every_timestamp_has_a_zone() {
     let pool = support::db().await.pool;

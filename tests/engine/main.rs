@@ -19,6 +19,7 @@ mod lifecycle;
 mod memory;
 mod reorgs;
 mod sources;
+mod taken_back;
 mod turns;
 mod unsteady;
 mod world;

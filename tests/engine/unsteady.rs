@@ -28,6 +28,8 @@ pub enum Fate {
     Buried { nonce: u64 },
     /// In the next block instead.
     Moved,
+    /// In its block, and reverted there.
+    Reverted,
 }
 
 #[derive(Default)]
@@ -96,7 +98,7 @@ impl Node {
         let say = self.0.lock().expect("node");
         let nonces = say.fates.values().filter_map(|fate| match fate {
             Fate::TakenBack { nonce } | Fate::Buried { nonce } => Some(*nonce),
-            Fate::Moved => None,
+            Fate::Moved | Fate::Reverted => None,
         });
         nonces.min()
     }
@@ -181,7 +183,7 @@ impl Chain for UnsteadyChain {
                 self.node.0.lock().expect("node").resent += 1;
                 Ok(Sent::Accepted)
             }
-            Some(Fate::Moved) | None => self.chain.send(raw).await,
+            Some(Fate::Moved | Fate::Reverted) | None => self.chain.send(raw).await,
         }
     }
 
@@ -194,6 +196,10 @@ impl Chain for UnsteadyChain {
                 (Some(Fate::Moved), Lookup::Mined(receipt)) => {
                     receipt.block_number += 1;
                     receipt.block_hash = keccak256(receipt.block_hash);
+                }
+                (Some(Fate::Reverted), Lookup::Mined(receipt)) => {
+                    receipt.success = false;
+                    receipt.transfers.clear();
                 }
                 _ => {}
             }

@@ -3,7 +3,11 @@
 use alloy_primitives::U256;
 use lgi_mm::devnet::BlockTime;
 
-use crate::{ALL_FINAL, buy_once, clanker, live::World, pause};
+use crate::{
+    ALL_FINAL, buy_once, clanker,
+    live::{World, coins},
+    pause,
+};
 
 /// Who sends the bytes again, the watch, the settling or the node that took the block back, and when, is up to them:
 /// blocks are made until they are in one.
@@ -90,6 +94,47 @@ async fn a_block_that_is_taken_back_before_it_counts_books_nothing_twice() {
     pause(&world, job).await;
     mine_until_final(&world).await;
     daemon.kill().await.expect("killed");
+    let fills: i64 = sqlx::query_scalar("SELECT count(*) FROM fills")
+        .fetch_one(&world.db.pool)
+        .await
+        .expect("a count");
+    assert_eq!(fills, 1);
+    assert_eq!(world.audit().await.swaps.len(), 1);
+}
+
+/// Somebody is faster and the swap reverts; on the chain that wins nobody was, and the same bytes succeed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revert_that_is_taken_back_is_driven_on_and_its_swap_is_filled_once() {
+    let world = World::with(BlockTime::OnDemand, |mut keys| {
+        keys.replace_after = Some("10m".parse().expect("a span"));
+        keys
+    })
+    .await;
+    world.devnet.node.mine(1).await.expect("a block");
+    let job = clanker(&world, buy_once()).await;
+    let mut daemon = world.daemon(None);
+    let sent = "SELECT EXISTS (SELECT FROM attempts WHERE sent_at IS NOT NULL)";
+    world.until("the swap waits", sent).await;
+    let gas_price = U256::from(1_000_000_000_000_u64);
+    let token = world.devnet.deployment().clanker;
+    world.push_at(token, true, coins(20), gas_price).await;
+    world.devnet.node.mine(1).await.expect("a block");
+    let failed = "SELECT bool_and(status = 'FAILED' AND failure_kind = 'reverted') FROM trades";
+    world.until("the trade has failed", failed).await;
+    pause(&world, job).await;
+    daemon.kill().await.expect("killed");
+    world.devnet.node.reorg(1).await.expect("a reorganisation");
+    world.devnet.node.mine(2).await.expect("blocks");
+    let mut daemon = world.daemon(None);
+    let reopened = "SELECT EXISTS (SELECT FROM trades WHERE reopened)";
+    world.until("the trade is open again", reopened).await;
+    mine_until_final(&world).await;
+    daemon.kill().await.expect("killed");
+    let trades: Vec<String> = sqlx::query_scalar("SELECT status FROM trades")
+        .fetch_all(&world.db.pool)
+        .await
+        .expect("trades");
+    assert_eq!(trades, ["EXECUTED"], "{}", world.story().await);
     let fills: i64 = sqlx::query_scalar("SELECT count(*) FROM fills")
         .fetch_one(&world.db.pool)
         .await

@@ -17,6 +17,8 @@ mod liquidity;
 #[cfg(test)]
 mod price;
 #[cfg(test)]
+mod standing;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod units;

@@ -7,7 +7,7 @@
 use alloy_primitives::B256;
 
 use super::{
-    ChainView, FailureKind, IllegalTrade, Patience, Purpose, Seen, Step, TradeState, TradeStatus,
+    ChainView, FailureKind, IllegalTrade, Patience, Purpose, Seen, Standing, Step, TradeState, TradeStatus,
     TransactionState,
 };
 use crate::domain::Timestamp;
@@ -30,13 +30,55 @@ pub fn next_step(
         TradeStatus::Submitted => {}
     }
     check(trade, view)?;
-    let fates: Vec<Fate> = trade
-        .transactions
-        .iter()
-        .zip(&view.attempts)
-        .map(|(transaction, seen)| fate(transaction, seen, view, patience))
-        .collect();
+    let fates = fates(trade, view, patience);
     Ok(conclude(&fates).unwrap_or_else(|| carry_on(trade, view, &fates, patience, now)))
+}
+
+/// Whether what a trade failed by is still so. Absence is proof of nothing here either: the answer says what was seen,
+/// and how often it must be seen is for the caller.
+///
+/// # Errors
+/// [`IllegalTrade`] if the ledger contradicts itself.
+pub fn standing(trade: &TradeState, view: &ChainView, patience: &Patience) -> Result<Standing, IllegalTrade> {
+    check(trade, view)?;
+    let fates = fates(trade, view, patience);
+    let seen = || trade.transactions.iter().zip(&view.attempts);
+    // One nonce cannot be used by two: a second receipt means that a node is wrong.
+    let swapped = seen().any(|(transaction, seen)| {
+        let mined = seen.iter().filter(|seen| matches!(seen, Seen::Mined { .. }));
+        mined.count() == 1
+            && transaction.attempts.iter().zip(seen).any(|(attempt, seen)| {
+                attempt.purpose == Purpose::Swap && matches!(seen, Seen::Mined { success: true, .. })
+            })
+    });
+    if swapped {
+        return Ok(Standing::Swapped);
+    }
+    if conclude(&fates).is_some() {
+        return Ok(Standing::Stands);
+    }
+    let open = seen().zip(&fates).filter(|(_, fate)| matches!(fate, Fate::Open));
+    for ((transaction, seen), _) in open {
+        match view.next_nonce {
+            Some(next) if !seen.contains(&Seen::Unknown) => {
+                let nonce = transaction.nonce;
+                return Ok(if next > nonce {
+                    Standing::Used { nonce }
+                } else {
+                    Standing::Free
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(Standing::Unclear)
+}
+
+fn fates(trade: &TradeState, view: &ChainView, patience: &Patience) -> Vec<Fate> {
+    let transactions = trade.transactions.iter().zip(&view.attempts);
+    transactions
+        .map(|(transaction, seen)| fate(transaction, seen, view, patience))
+        .collect()
 }
 
 fn check(trade: &TradeState, view: &ChainView) -> Result<(), IllegalTrade> {

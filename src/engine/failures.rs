@@ -1,0 +1,120 @@
+//! Failures are watched until the chain cannot take them back, as fills are: law 8.
+//!
+//! A trade that failed is opened again on positive evidence only: its swap is in a block after all, and has succeeded; or
+//! one of its nonces is free on a node that has passed the block, twice; or somebody else's transaction used it. Open, it
+//! is what it was before it failed, and its receipts decide.
+
+use tracing::warn;
+
+use super::{
+    Engine, EngineError,
+    foreign::foreign_use,
+    observe::observe,
+    watch::{MISSES_MAX, depth},
+};
+use crate::{
+    domain::trade::{Standing, TradeStatus, standing},
+    ports::Market,
+    store::{
+        failures::{self, Watched},
+        foreign,
+        jobs::Job,
+        trades::{self, Trade},
+    },
+};
+
+impl Engine {
+    /// Looks at failures that are not final yet. One trade's trouble harms no other.
+    ///
+    /// # Errors
+    /// [`EngineError::Store`] if the ledger cannot be read. Every failure is looked at again at its next time.
+    pub async fn watch_failures(&self, trades: &[i64]) -> Result<(), EngineError> {
+        for watched in failures::load(&self.pool, trades).await? {
+            if let Err(error) = self.watch_failure(&watched).await {
+                warn!(trade = watched.trade, %error, "failure not looked at; it is again");
+            }
+        }
+        Ok(())
+    }
+
+    async fn watch_failure(&self, watched: &Watched) -> Result<(), EngineError> {
+        let trade = trades::load(&self.pool, watched.trade).await?;
+        if trade.state.status != TradeStatus::Failed {
+            return Ok(());
+        }
+        let job = self.job_of(trade.job).await?;
+        let market = self.markets.market(&job.account).await?;
+        // What is final before the hashes are looked for: their blocks are compared with it.
+        let finalized = market.chain.finalized().await?;
+        let observed = observe(&trade, &job, &market).await;
+        let patience = market.chain.patience();
+        let standing =
+            standing(&trade.state, &observed.view, &patience).map_err(|source| EngineError::Illegal {
+                trade: trade.id,
+                source,
+            })?;
+        match standing {
+            Standing::Stands => {
+                let blocks = observed.receipts.values().map(|receipt| receipt.block_number);
+                let highest = blocks.max().unwrap_or_default().max(watched.block_number);
+                if finalized >= highest {
+                    failures::finish(&self.pool, trade.id).await?;
+                } else if watched.misses > 0 {
+                    failures::seen(&self.pool, trade.id).await?;
+                }
+                Ok(())
+            }
+            Standing::Swapped => {
+                self.reopen(
+                    &job,
+                    &trade,
+                    "its swap is in a block after all, and has succeeded",
+                )
+                .await
+            }
+            Standing::Free => self.freed(watched, &job, &trade, &market).await,
+            Standing::Used { nonce } => self.taken(&job, &trade, &market, nonce).await,
+            Standing::Unclear => Ok(()),
+        }
+    }
+
+    async fn freed(
+        &self,
+        watched: &Watched,
+        job: &Job,
+        trade: &Trade,
+        market: &Market,
+    ) -> Result<(), EngineError> {
+        // A node that is behind the block proves nothing.
+        if market.chain.head().await?.number < watched.block_number {
+            return Ok(());
+        }
+        warn!(job = %job.id, trade = trade.id, "what a trade failed by is in no block any more");
+        failures::missed(&self.pool, job.id, trade.id).await?;
+        if watched.misses.saturating_add(1) < MISSES_MAX {
+            return Ok(());
+        }
+        self.reopen(job, trade, "a reorganisation freed its nonce").await
+    }
+
+    /// Once the trade is open, whoever used the nonce is recorded and the signer halts, as always.
+    async fn taken(&self, job: &Job, trade: &Trade, market: &Market, nonce: u64) -> Result<(), EngineError> {
+        let Some(used) = market.chain.nonce_use(job.account.wallet, nonce).await? else {
+            return Ok(());
+        };
+        let head = market.chain.head().await?;
+        let settled = depth(head, used.block_number) >= market.chain.patience().required_depth;
+        if !settled || foreign::is_ours(&self.pool, used.hash).await? {
+            return Ok(());
+        }
+        self.reopen(job, trade, &foreign_use(nonce, &used)).await
+    }
+
+    async fn reopen(&self, job: &Job, trade: &Trade, why: &str) -> Result<(), EngineError> {
+        let why = format!("what it failed by was taken back: {why}");
+        if failures::reopen(&self.pool, trade, &why).await? {
+            warn!(job = %job.id, trade = trade.id, why, "failed trade is open again");
+        }
+        Ok(())
+    }
+}
