@@ -21,6 +21,7 @@ use lgi_mm::{
     ports::{Market, Markets, NoMarket, PoolPrices},
     prices::{DexscreenerSettings, PriceBook},
     store::{
+        failures,
         jobs::{self, Filter, NewJob},
         orders::{self, Order},
         trades, watches,
@@ -222,10 +223,14 @@ impl World {
             .await
             .expect("trades");
         let fills = watches::claim(&mut connection, lease, 100).await.expect("fills");
+        let failed = failures::claim(&mut connection, lease, 100)
+            .await
+            .expect("failures");
         drop(connection);
         // What fails is looked at again; that everything ends is what the test is about.
         join_all(due.iter().map(|(trade, _)| engine.drive(*trade))).await;
         let _ = engine.watch(&fills).await;
+        let _ = engine.watch_failures(&failed).await;
     }
 
     /// Every trade that is open, or every one, with its attempts.
