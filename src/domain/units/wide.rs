@@ -117,6 +117,10 @@ pub(super) fn divide(numerator: U512, denominator: U512, rounding: Rounding) -> 
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "a test that overflows fails, as it should"
+)]
 mod tests {
     use proptest::prelude::*;
 
