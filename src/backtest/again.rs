@@ -13,10 +13,13 @@ pub fn rows_of(name: String, samples: &[(Timestamp, Price)], schedule: &Schedule
     let mut rows: Vec<PricePoint> = Vec::with_capacity(samples.len());
     for (at, price) in samples {
         let earliest = schedule.jitter.before(TICK_START_MAX.before(*at));
-        let slot = schedule
-            .cron
-            .next_after(schedule.timezone, Span::from_millis(1).before(earliest));
-        let at = slot.filter(|slot| slot <= at).unwrap_or(*at);
+        // The latest slot in that time: an earlier one would have decided on a price from after it.
+        let next = |after| schedule.cron.next_after(schedule.timezone, after);
+        let mut slot = next(Span::from_millis(1).before(earliest)).filter(|slot| slot <= at);
+        while let Some(later) = slot.and_then(next).filter(|slot| slot <= at) {
+            slot = Some(later);
+        }
+        let at = slot.unwrap_or(*at);
         if rows.last().is_none_or(|last| last.at < at) {
             rows.push(PricePoint { at, price: *price });
         }
@@ -38,4 +41,29 @@ pub fn rows_of(name: String, samples: &[(Timestamp, Price)], schedule: &Schedule
         },
         rows,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_belongs_to_the_latest_slot_before_it() {
+        let instant = |text: &str| text.parse::<Timestamp>().expect("a time");
+        let price = Price::ONE;
+        let every_ten_seconds = ScheduleConfig {
+            cron: "*/10 * * * * *".parse().expect("cron"),
+            ..ScheduleConfig::default()
+        };
+        let samples = [
+            (instant("2026-01-01T00:00:20.300Z"), price),
+            (instant("2026-01-01T00:00:31Z"), price),
+        ];
+        let rows = rows_of("job".to_owned(), &samples, &every_ten_seconds).expect("rows");
+        let at: Vec<Timestamp> = rows.rows.iter().map(|row| row.at).collect();
+        assert_eq!(
+            at,
+            [instant("2026-01-01T00:00:20Z"), instant("2026-01-01T00:00:30Z")]
+        );
+    }
 }

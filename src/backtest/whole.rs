@@ -69,7 +69,8 @@ pub fn compare(
         return Ok(Vec::new());
     }
     let dca = Regular::of(setup, from, to);
-    let parts = dca.parts(setup, from, to);
+    let start = setup.starts_at.unwrap_or(series.summary().first);
+    let parts = dca.parts(setup, start, from, to);
     let once = Regular {
         interval: Some(ONCE),
         schedule: None,
@@ -113,14 +114,14 @@ impl Regular {
         }
     }
 
-    /// How many slots buy between the first and the last.
-    fn parts(&self, setup: &Setup, from: Timestamp, to: Timestamp) -> u32 {
+    /// How many slots buy between the first and the last of a job that starts at `start`.
+    fn parts(&self, setup: &Setup, start: Timestamp, from: Timestamp, to: Timestamp) -> u32 {
         let schedule = &setup.config.schedule;
         let just_before = Span::from_millis(1);
         let mut count = 0_u32;
-        // The first part of an interval is bought at once, that of a schedule at its first instant.
+        // The first part of an interval is bought at once, that of a schedule at the first slot from its first instant on.
         let mut due = match (&self.schedule, self.interval) {
-            (Some(cron), _) => cron.next_after(schedule.timezone, just_before.before(from)),
+            (Some(cron), _) => cron.next_after(schedule.timezone, start),
             (None, _) => Some(from),
         };
         while let Some(slot) = due.and_then(|due| {

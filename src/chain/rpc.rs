@@ -115,6 +115,9 @@ impl Rpc {
     fn over(spec: &ChainSpec, urls: &[reqwest::Url]) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .timeout(spec.rpc_timeout.std())
+            // A redirect would hand our bytes and, in its Referer, the URL with its key to somebody else.
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
             .build()?;
         let spacing = Duration::from_secs(1)
             .checked_div(spec.rpc_requests_per_second)

@@ -3,7 +3,8 @@
 use crate::ports::{RpcError, SendError, Sent};
 
 /// Words of several families of nodes, in lower case. The first that fits counts.
-const WORDS: [(&str, Meaning); 18] = [
+const WORDS: [(&str, Meaning); 19] = [
+    ("unknown transaction", Meaning::Rejected),
     ("already known", Meaning::Known),
     ("already imported", Meaning::Known),
     ("known transaction", Meaning::Known),
@@ -75,6 +76,7 @@ mod tests {
             ),
             ("invalid chain id for signer", "Err(Rejected("),
             ("Failed to decode transaction", "Err(Rejected("),
+            ("unknown transaction type not supported", "Err(Rejected("),
             ("internal error", "Err(Ambiguous("),
             ("", "Err(Ambiguous("),
         ] {

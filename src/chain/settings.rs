@@ -26,11 +26,39 @@ pub struct WalletKeys {
     pub password_file: String,
 }
 
+/// A list of texts, or one text. A URL in the wrong place would be quoted by the error, and it may hold a key.
+fn one_or_several<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct Texts;
+
+    impl<'de> serde::de::Visitor<'de> for Texts {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a URL or a list of URLs")
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(vec![text.to_owned()])
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut texts = Vec::new();
+            while let Some(text) = list.next_element()? {
+                texts.push(text);
+            }
+            Ok(texts)
+        }
+    }
+
+    deserializer.deserialize_any(Texts)
+}
+
 /// `[chains.NAME]`: what differs from the built-in table. Every key may be left out for a chain of the table.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChainKeys {
-    /// JSON-RPC URLs, the preferred one first.
+    /// JSON-RPC URLs, the preferred one first; a single one may be given as it is.
+    #[serde(deserialize_with = "one_or_several")]
     pub rpc_urls: Vec<String>,
     /// Where transactions are sent instead, such as a private relay.
     pub private_rpc_url: String,

@@ -400,11 +400,14 @@ fn usual_file() -> Option<PathBuf> {
 }
 
 /// A variable that is not text is an error: to pass over it would be to use another database.
+/// A variable of the environment. One that is empty is not set: compose files and units leave such behind, and it must
+/// not lead away from what a file says.
 fn variable(name: &str) -> Result<Option<String>, LayerError> {
     let text = env::var_os(name).map(std::ffi::OsString::into_string).transpose();
-    text.map_err(|_| LayerError::NotText {
+    let text = text.map_err(|_| LayerError::NotText {
         name: name.to_owned(),
-    })
+    })?;
+    Ok(text.filter(|text| !text.is_empty()))
 }
 
 fn invalid(key: &str, value: impl ToString, allowed: String) -> InvalidConfig {

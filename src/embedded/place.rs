@@ -157,7 +157,8 @@ impl Place {
             .process_group(0);
         // It outlives us, and what is ours may be a password or a key.
         for (name, _) in std::env::vars_os() {
-            if name.as_encoded_bytes().starts_with(b"LGI_MM_") {
+            let bytes = name.as_encoded_bytes();
+            if bytes.starts_with(b"LGI_MM_") || bytes == b"ETH_RPC_URL" || bytes == b"DATABASE_URL" {
                 command.env_remove(name);
             }
         }

@@ -12,13 +12,14 @@ use nix::{fcntl::OFlag, sys::stat::Mode, unistd::mkfifo};
 use super::{EmbeddedError, Options, PATIENCE, binaries::Binaries, open_holder, place::Place};
 
 /// `$0 "$@"` is the server. The FIFO is standard input, moved at once because background jobs lose theirs.
-/// Holders introduce themselves with a line, answered by a file: one that came too late gets no answer. End of
-/// file means that nobody holds the FIFO any more.
+/// Holders introduce themselves with a line, answered by a file: one that came too late gets no answer. The answer is
+/// written by a shell of its own: where it cannot be, as on a full disk, that one ends and not the watcher. End of file
+/// means that nobody holds the FIFO any more.
 const SUPERVISE: &str = r#"
 exec 3<&0 </dev/null
 "$0" "$@" 3<&- </dev/null >>server.log 2>&1 &
 server=$!
-(while read -r token <&3; do : >"ack.$token"; done; kill -INT "$server") &
+(while read -r token <&3; do (: >"ack.$token") 2>/dev/null; done; kill -INT "$server") &
 watcher=$!
 exec 3<&-
 wait "$server"

@@ -80,6 +80,35 @@ fn run(setup: &Setup, prices: &[&str]) -> BacktestResult {
     backtest(setup, Detail::REPORT, &days(prices)).expect("rows in memory")
 }
 
+/// The schedule's first instant comes before the first slot and after the job's start: that slot owes a part, too.
+#[test]
+fn equal_dca_spends_the_same_money_whenever_its_schedule_and_the_slots_are() {
+    let mut series = days(&["2", "2", "2", "2", "2", "2"]);
+    let start = day(0) + TimeDelta::minutes(510);
+    series.rows = (0..120)
+        .map(|hour| PricePoint {
+            at: start + TimeDelta::hours(hour),
+            price: Price::new(dec("2")).expect("a price"),
+        })
+        .collect();
+    series.summary.first = start;
+    series.summary.last = series.rows[119].at;
+    let mut setup = setup(|_| {});
+    setup.config.schedule.cron = "0 10 * * *".parse().expect("cron");
+    let rules = setup.config.accumulate.as_mut().expect("accumulate");
+    rules.dca_interval = None;
+    rules.dca_schedule = Some("0 9 * * *".parse().expect("cron"));
+    rules.dca_amount_usd = usd("100");
+    rules.max_accumulation_usd = usd("100000");
+    setup.config.limits.max_daily_spend_usd = Usd::ZERO;
+    let told = backtest(&setup, Detail::SUMMARY, &series).expect("rows in memory");
+    let spent: Vec<Usd> = std::iter::once(&told.summary)
+        .chain(told.comparisons.iter().map(|other| &other.summary))
+        .map(|summary| summary.money_in_usd)
+        .collect();
+    assert_eq!(spent, [usd("500"); 3]);
+}
+
 #[test]
 fn three_equal_buys() {
     // Noons of three days; the fourth row only ends the third day.

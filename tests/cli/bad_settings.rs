@@ -66,6 +66,41 @@ fn databases_that_cannot_be_used_and_passwords_that_are_never_shown() {
     }
 }
 
+/// Compose files and units leave empty variables behind: another database than the one that a file names would be another
+/// ledger, with the same key.
+#[test]
+fn an_empty_variable_is_not_set_and_leads_to_no_other_database() {
+    let output = program(&["list"])
+        .env("DATABASE_URL", "")
+        .env("ETH_RPC_URL", "")
+        .env("LGI_MM_DATA_DIR", "")
+        .env("LGI_MM__DATABASE__URL", "postgres://bob@127.0.0.1:9/none")
+        .env("LGI_MM__DATABASE__CONNECT_TIMEOUT", "1s")
+        .output();
+    let ran = Ran::of(&output.expect("our own program runs"));
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    assert!(ran.stderr.contains("127.0.0.1:9"), "{}", ran.stderr);
+}
+
+/// One URL may stand where a list is meant; what cannot stand there is not quoted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_url_of_a_node_is_taken_as_it_is_and_its_key_is_never_shown() {
+    let terminal = Terminal::new().await;
+    let key = "LGI_MM__CHAINS__BASE__RPC_URLS";
+    let one = terminal.run_with(&["list"], key, "http://127.0.0.1:9/v2/SECRETKEY1234");
+    assert_eq!(one.code, 0, "{}", one.stderr);
+    let nonsense = terminal.run_with(&["list"], key, "SECRETKEY1234");
+    assert_eq!(nonsense.code, 2, "{}", nonsense.stderr);
+    assert!(
+        nonsense.stderr.contains("chains.base.rpc_urls"),
+        "{}",
+        nonsense.stderr
+    );
+    for ran in [one, nonsense] {
+        assert!(!ran.story().contains("SECRETKEY"), "{}", ran.story());
+    }
+}
+
 #[test]
 fn a_database_that_does_not_answer_says_why_and_that_it_is_waited_for() {
     let ran = with_url("postgres://bob@127.0.0.1:9/none", &["list"]);

@@ -84,6 +84,26 @@ async fn the_starter_may_leave_first() {
     wait_until_gone(dir.path());
 }
 
+/// As on a full disk: the answer to a holder cannot be written. Directories are where it would be.
+#[test]
+fn an_answer_that_cannot_be_written_leaves_the_server_in_good_hands() {
+    let dir = scratch();
+    let first = Holder::start(dir.path());
+    let in_the_way = |n| {
+        dir.path()
+            .join(format!("postgres/ack.{}-{n}", std::process::id()))
+    };
+    (0..50).for_each(|n| fs::create_dir_all(in_the_way(n)).expect("a directory"));
+    // Something is where the answer should be, and that is all a holder looks for.
+    drop(start_or_join(&options(dir.path())).expect("the same server"));
+    (0..50).for_each(|n| fs::remove_dir(in_the_way(n)).expect("empty"));
+    let second = Holder::start(dir.path());
+    assert_eq!(first.url, second.url);
+    first.leave();
+    second.leave();
+    wait_until_gone(dir.path());
+}
+
 #[test]
 fn a_killed_holder_leaves_no_server_behind() {
     let dir = scratch();

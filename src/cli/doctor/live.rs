@@ -175,7 +175,7 @@ async fn nonce(world: &World, live: &LiveChain, account: &Account) -> Result<Che
             what,
             format!("chain {}, database {}", chain.latest, ours.next_nonce),
         ),
-        (Ok(chain), None) if chain.pending != chain.latest => Check::bad(
+        (Ok(chain), None) if chain.pending > chain.latest => Check::bad(
             Verdict::Warn,
             what,
             format!(
