@@ -115,6 +115,48 @@ async fn the_best_pool_is_found_kept_and_used_by_the_next_process() {
     }
 }
 
+/// Which pool gives most depends on size, direction and moment: what was best a minute ago decides nothing.
+#[tokio::test]
+async fn each_quote_is_of_the_pool_that_gives_most_for_it_whatever_was_best_before() {
+    let world = World::new().await;
+    let at = world.at().clone();
+    let pools = [
+        World::pool("v2"),
+        World::pool("v3:10000"),
+        World::pool(&format!("v4:{NATIVE:#x}/{:#x}/3000/60/{NATIVE:#x}", at.token)),
+    ];
+    // The pool that is best now is remembered, and then made dear by somebody.
+    let (_, bought) = world
+        .trade(&world.swap(NATIVE, at.token, coins(1) / U256::from(10)))
+        .await
+        .expect("a fill");
+    let push = lgi_mm::ports::SwapRequest {
+        pool: Some(pools[0]),
+        ..world.swap(NATIVE, at.token, coins(20))
+    };
+    world.trade(&push).await.expect("a fill");
+    let mut best = Vec::new();
+    for request in [
+        world.swap(NATIVE, at.token, coins(1) / U256::from(10)),
+        world.swap(NATIVE, at.token, coins(5)),
+        world.swap(at.token, NATIVE, bought),
+    ] {
+        let mut given = Vec::new();
+        for pool in pools {
+            let pinned = lgi_mm::ports::SwapRequest {
+                pool: Some(pool),
+                ..request
+            };
+            given.push(world.venue.quote(&pinned).await.expect("a quote").amount_out);
+        }
+        let found = world.venue.quote(&request).await.expect("a quote").amount_out;
+        assert!(given.iter().all(|other| found >= *other), "{found} of {given:?}");
+        best.push(given.iter().position(|other| *other == found));
+    }
+    assert_ne!(best[0], Some(0), "buying is cheaper elsewhere now");
+    assert_ne!(best[0], best[2], "one pool to buy in, another to sell into");
+}
+
 #[tokio::test]
 async fn a_pinned_pool_is_used_even_if_another_gives_more() {
     let world = World::new().await;

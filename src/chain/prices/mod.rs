@@ -32,7 +32,7 @@ use crate::{
         config::SourceName,
         pool::{NATIVE, Pool},
         price::{Answer, Observation, PriceMissing},
-        units::TOKEN_DECIMALS_MAX,
+        units::{Price, Rounding, TOKEN_DECIMALS_MAX, Usd},
     },
     ports::{PoolPriceRequest, PoolPrices, RpcError, UsdPrice},
 };
@@ -40,8 +40,10 @@ use crate::{
 /// How long the native coin's price is taken from memory.
 const NATIVE_FOR: Duration = Duration::from_secs(5);
 const NATIVE_DECIMALS: u8 = 18;
-/// The best pool is the one that gives most for this much: a hundred dollars, 0.03 coins.
+/// The best pool is the one that gives most for this much: a hundred dollars. For less, pools with nearly nothing in them
+/// would do.
 const PROBE_USDC: U256 = U256::from_limbs([100_000_000, 0, 0, 0]);
+/// The same in native coins where their price is not known.
 const PROBE_NATIVE: U256 = U256::from_limbs([30_000_000_000_000_000, 0, 0, 0]);
 
 /// Prices from one chain's own pools.
@@ -167,9 +169,11 @@ impl OnchainPrices {
 
     /// The best pools of pairs that nobody has looked for lately, all in as few round trips as they need.
     async fn find(&self, requests: &[PoolPriceRequest]) -> Result<(), String> {
+        let native = self.native().await.ok().and_then(|native| native.price.ok());
+        let native = native.map(|(price, _)| price);
         let mut asked = Vec::new();
         for request in requests {
-            let Some(probe) = self.probe(request.quote) else {
+            let Some(probe) = self.probe(request.quote, native) else {
                 continue;
             };
             if self.pool(request).await.is_some() {
@@ -206,11 +210,12 @@ impl OnchainPrices {
         Ok(())
     }
 
-    fn probe(&self, quote: Address) -> Option<U256> {
+    /// What pools are asked to give for; `None`: what this quote is worth is not known.
+    fn probe(&self, quote: Address, native: Option<Price>) -> Option<U256> {
         if quote == self.spec().usdc {
             Some(PROBE_USDC)
         } else {
-            (erc20(self.spec(), quote) == self.spec().wrapped_native).then_some(PROBE_NATIVE)
+            (erc20(self.spec(), quote) == self.spec().wrapped_native).then(|| probe_native(native))
         }
     }
 
@@ -237,7 +242,7 @@ impl OnchainPrices {
 
     fn sight(&self, request: &PoolPriceRequest, pool: Pool) -> Result<Sight, String> {
         let spec = self.spec();
-        if self.probe(request.quote).is_none() {
+        if self.probe(request.quote, None).is_none() {
             return Err(format!(
                 "what {} is worth in USD is known of no chain; quotes are the native coin, its wrapped form or USDC",
                 request.quote
@@ -354,5 +359,26 @@ impl NativePrice for OnchainPrices {
 
     async fn native_usd_at(&self, block: u64) -> Result<UsdPrice, RpcError> {
         self.said(self.native_at(Some(block)).await)
+    }
+}
+
+/// A hundred dollars in native coins.
+fn probe_native(price: Option<Price>) -> U256 {
+    let worth = Usd::rounded(Decimal::ONE_HUNDRED, Rounding::Down);
+    let coins = price.and_then(|price| worth.to_amount(NATIVE_DECIMALS, price, Rounding::Up).ok());
+    coins.map_or(PROBE_NATIVE, |coins| coins.units())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_probe_is_worth_a_hundred_dollars_whatever_the_coin_is_worth() {
+        let coin = U256::from(1_000_000_000_000_000_000_u64);
+        let at = |price: Decimal| probe_native(Price::new(price).ok());
+        assert_eq!(at(Decimal::new(4, 1)), coin * U256::from(250), "of 0.4 dollars");
+        assert_eq!(at(Decimal::from(2_500)), coin / U256::from(25));
+        assert_eq!(probe_native(None), PROBE_NATIVE);
     }
 }

@@ -95,9 +95,13 @@ impl UniswapVenue {
         Some(pool)
     }
 
-    async fn keep(&self, request: &SwapRequest, pool: Pool) {
+    /// Remembers where the pair trades, for prices. One that is known stays as long as it gives anything: prices of one
+    /// pool follow each other better than prices of two.
+    async fn keep(&self, request: &SwapRequest, pool: Pool, offers: &[Offer]) {
         let pair = self.pair(request);
-        if request.pool.is_some() || self.search.known(pair).await == Some(pool) {
+        let known = self.known(request).await;
+        let trades = |known: Pool| offers.iter().any(|offer| offer.route.pool == known);
+        if request.pool.is_some() || known.is_some_and(trades) {
             return;
         }
         self.search.keep(pair, pool).await;
@@ -106,7 +110,8 @@ impl UniswapVenue {
         }
     }
 
-    /// What pools give, the best first: of the pinned pool, else of the one known, else of all.
+    /// What pools give, the best first: of the pinned pool, else of all. Which is best depends on size and direction, so
+    /// that no answer of before counts here; all of them cost one round trip.
     async fn offers(&self, request: &SwapRequest) -> Result<(Vec<Offer>, Purse), QuoteError> {
         let (token_in, token_out) = (request.token_in, request.token_out);
         if request.amount_in.is_zero() {
@@ -127,13 +132,6 @@ impl UniswapVenue {
                 ))),
                 false => Ok((offers, purse)),
             };
-        }
-        if let Some(route) = self.known(request).await.and_then(through) {
-            let (offers, purse) = self.ask(request, &[route]).await?;
-            if !offers.is_empty() {
-                return Ok((offers, purse));
-            }
-            self.search.forget(self.pair(request)).await;
         }
         let candidates = self.search.candidates(token_in, token_out).await;
         let candidates = candidates.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
@@ -208,10 +206,10 @@ impl UniswapVenue {
     ) -> Result<T, QuoteError> {
         let (offers, purse) = self.offers(request).await?;
         let mut refusal = None;
-        for offer in offers.into_iter().take(TRIES_MAX) {
+        for offer in offers.iter().take(TRIES_MAX).copied() {
             match act(offer, purse).await {
                 Ok(done) => {
-                    self.keep(request, offer.route.pool).await;
+                    self.keep(request, offer.route.pool, &offers).await;
                     return Ok(done);
                 }
                 Err(error @ QuoteError::Rpc(_)) => return Err(error),
