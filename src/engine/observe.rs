@@ -42,16 +42,22 @@ pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> Observ
         .await
         .ok()
         .map(|nonces| nonces.latest);
+    // The head before and after the look-ups: blocks that come, or are taken back, in between must not make a receipt look
+    // deeper than it was when it was seen.
+    let before = market.chain.head().await.ok();
     let answers = market.chain.lookup(&hashes).await;
     let head = market.chain.head().await.ok();
+    let lowest = before
+        .zip(head)
+        .map(|(before, after)| before.number.min(after.number));
     let mut receipts = HashMap::new();
     let mut seen_by_hash = HashMap::new();
     for (hash, answer) in hashes.iter().zip(answers) {
-        let seen = match (answer, head) {
+        let seen = match (answer, lowest) {
             (Ok(Lookup::Absent), _) => Seen::Absent,
             (Ok(Lookup::Pooled), _) => Seen::Pooled,
             (Ok(Lookup::Mined(receipt)), Some(head)) => {
-                let depth = head.number.saturating_sub(receipt.block_number).saturating_add(1);
+                let depth = (head.saturating_add(1)).saturating_sub(receipt.block_number);
                 let seen = Seen::Mined {
                     success: receipt.success,
                     depth,
