@@ -399,9 +399,8 @@ fn usual_file() -> Option<PathBuf> {
     places.into_iter().flatten().find(|path| path.is_file())
 }
 
-/// A variable that is not text is an error: to pass over it would be to use another database.
-/// A variable of the environment. One that is empty is not set: compose files and units leave such behind, and it must
-/// not lead away from what a file says.
+/// A variable of the environment. One that is not text is an error: to pass over it would be to use another database. One
+/// that is empty is not set: compose files and units leave such behind, and it must not lead away from what a file says.
 fn variable(name: &str) -> Result<Option<String>, LayerError> {
     let text = env::var_os(name).map(std::ffi::OsString::into_string).transpose();
     let text = text.map_err(|_| LayerError::NotText {

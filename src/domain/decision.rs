@@ -117,9 +117,9 @@ impl LastFills {
 
     /// After a trade of `reason`, planned at `price` in `slot`, has filled. The slot counts, not the instant of the
     /// receipt, so that intervals are from slot to slot; and failures are forgotten.
-    #[must_use]
     ///
     /// No clock runs backwards: a fill that was reversed and mined again may come after a later one.
+    #[must_use]
     pub fn filled(self, reason: Reason, slot: Timestamp, price: Price) -> Self {
         let later = |last: Option<Timestamp>| last.max(Some(slot));
         let mut last = Self {

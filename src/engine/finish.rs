@@ -12,7 +12,7 @@ use crate::{
         accounting::Fill,
         decision::Side,
         trade::{FailureKind, TradeStatus},
-        units::{Amount, MoneyError, Usd},
+        units::{Amount, MoneyError},
     },
     failpoint::reach,
     ports::{Asset, Market, Receipt, Transfer, UsdPrice},
@@ -26,28 +26,17 @@ use crate::{
 
 impl Engine {
     pub(super) async fn expire(&self, trade: &Trade) -> Result<Progress, EngineError> {
-        let failure = Failure {
-            kind: FailureKind::Expired,
-            error: "no nonce was bound before the plan expired; nothing was sent".to_owned(),
-            hash: None,
-            block_number: 0,
-            gas_usd: Usd::ZERO,
-        };
+        let error = "no nonce was bound before the plan expired; nothing was sent";
+        let failure = Failure::unsent(error.to_owned());
         self.commit_failure(trade, &failure).await
     }
 
     /// A plan of a job that was stopped, or is to be sold, before a nonce was bound. Nobody's failure.
     pub(super) async fn give_up(&self, job: &Job, trade: &Trade) -> Result<Progress, EngineError> {
-        let failure = Failure {
-            kind: FailureKind::Expired,
-            error: format!(
-                "the job became {} before a nonce was bound; nothing was sent",
-                job.status
-            ),
-            hash: None,
-            block_number: 0,
-            gas_usd: Usd::ZERO,
-        };
+        let failure = Failure::unsent(format!(
+            "the job became {} before a nonce was bound; nothing was sent",
+            job.status
+        ));
         let places = self.settings.pipeline_max;
         if fills::commit_failure(&self.pool, trade, &failure, places).await? == Ended::Committed {
             count(trade, TradeStatus::Failed);
@@ -73,10 +62,14 @@ impl Engine {
             return Err(EngineError::NoTransfers(trade.id));
         }
         let block = receipt.block_number;
-        let quote_price = worth(market, Asset::of(job.quote.address), block).await?;
+        let quote = Asset::of(job.quote.address);
+        let quote_price = worth(market, quote, block).await?;
         let quote_unit = (job.quote.decimals, quote_price.price);
         let fill = Fill::of(trade.side, base_amount, quote_amount, quote_unit)?;
-        let native_price = worth(market, Asset::Native, block).await?.price;
+        let native_price = match quote {
+            Asset::Native => quote_price.price,
+            Asset::Token(_) => worth(market, Asset::Native, block).await?.price,
+        };
         let gas_native = gas_of(&observed.receipts)?;
         let settlement = Settlement {
             hash,

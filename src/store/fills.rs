@@ -319,9 +319,23 @@ pub struct Failure {
     pub gas_usd: Usd,
 }
 
+impl Failure {
+    /// Of a plan that never had a nonce: nothing was sent, and it cost nothing.
+    #[must_use]
+    pub const fn unsent(error: String) -> Self {
+        Self {
+            kind: FailureKind::Expired,
+            error,
+            hash: None,
+            block_number: 0,
+            gas_usd: Usd::ZERO,
+        }
+    }
+}
+
 /// Commits a failure: the trade, the job's count of failures and its pause, reservations and outbox. One that used a
-/// nonce is watched until it is final. A plan of which nothing was sent counts as no failure of the job if the job wanted it no more, or if it slept and waited for its turn:
-/// a wallet that is busy must not put its jobs into ERROR.
+/// nonce is watched until it is final. A plan of which nothing was sent counts as no failure of the job if the job wanted
+/// it no more, or if it slept and waited for its turn: a wallet that is busy must not put its jobs into ERROR.
 ///
 /// `pipeline_max`: most transactions of the wallet that may be open at once.
 ///

@@ -84,7 +84,7 @@ async fn every_pool_fills_what_it_quoted_with_every_quote_and_leaves_no_allowanc
 }
 
 #[tokio::test]
-async fn the_best_pool_is_found_kept_and_used_by_the_next_process() {
+async fn the_best_pool_is_found_and_kept_in_the_ledger() {
     let world = World::new().await;
     let at = world.at().clone();
     for (token, quote, spend, expected) in [

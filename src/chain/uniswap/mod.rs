@@ -98,12 +98,11 @@ impl UniswapVenue {
     /// Remembers where the pair trades, for prices. One that is known stays as long as it gives anything: prices of one
     /// pool follow each other better than prices of two.
     async fn keep(&self, request: &SwapRequest, pool: Pool, offers: &[Offer]) {
-        let pair = self.pair(request);
-        let known = self.known(request).await;
         let trades = |known: Pool| offers.iter().any(|offer| offer.route.pool == known);
-        if request.pool.is_some() || known.is_some_and(trades) {
+        if request.pool.is_some() || self.known(request).await.is_some_and(trades) {
             return;
         }
+        let pair = self.pair(request);
         self.search.keep(pair, pool).await;
         if let Err(error) = pools::remember(&self.ledger, &self.spec().name, pair, pool).await {
             warn!(%error, "the pool found cannot be remembered");
