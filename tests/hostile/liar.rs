@@ -1,0 +1,126 @@
+//! A node that is honest except for what a test makes it lie about.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{Json, Router, extract::State, routing::post};
+use reqwest::Url;
+use serde_json::Value;
+
+/// Changes one answer: the method, its parameters, and the honest response (`result` or `error` inside).
+pub type Lie = dyn FnMut(&str, &Value, &mut Value) + Send;
+
+/// Serves until it is dropped.
+pub struct Liar {
+    url: String,
+    shared: Arc<Shared>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+struct Shared {
+    node: Url,
+    client: reqwest::Client,
+    lie: Mutex<Option<Box<Lie>>>,
+    /// Every method asked, in order.
+    asked: Mutex<Vec<String>>,
+    /// Methods that are answered by the lie alone and never reach the honest node.
+    swallowed: Mutex<Vec<String>>,
+}
+
+impl Liar {
+    /// In front of the honest `node`; it lies about nothing yet.
+    pub fn start(node: Url) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.set_nonblocking(true).expect("a socket");
+        let port = listener.local_addr().expect("an address").port();
+        let shared = Arc::new(Shared {
+            node,
+            client: reqwest::Client::new(),
+            lie: Mutex::default(),
+            asked: Mutex::default(),
+            swallowed: Mutex::default(),
+        });
+        let router = Router::new()
+            .route("/", post(exchange))
+            .with_state(shared.clone());
+        let task = tokio::spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a socket");
+            axum::serve(listener, router).await.expect("a server");
+        });
+        Self {
+            url: format!("http://127.0.0.1:{port}"),
+            shared,
+            task,
+        }
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    /// From now on `lie` sees and may change every answer.
+    pub fn lie(&self, lie: impl FnMut(&str, &Value, &mut Value) + Send + 'static) {
+        *self.shared.lie.lock().expect("the lie") = Some(Box::new(lie));
+    }
+
+    /// From now on it is honest.
+    pub fn repent(&self) {
+        *self.shared.lie.lock().expect("the lie") = None;
+        self.shared.swallowed.lock().expect("the list").clear();
+    }
+
+    /// From now on `method` never reaches the honest node: the lie begins with `result: null`.
+    pub fn swallow(&self, method: &str) {
+        self.shared
+            .swallowed
+            .lock()
+            .expect("the list")
+            .push(method.to_owned());
+    }
+
+    /// How often `method` was asked.
+    pub fn asked(&self, method: &str) -> usize {
+        let asked = self.shared.asked.lock().expect("the list");
+        asked.iter().filter(|seen| *seen == method).count()
+    }
+}
+
+impl Drop for Liar {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn exchange(State(shared): State<Arc<Shared>>, Json(asked): Json<Value>) -> Json<Value> {
+    match asked {
+        Value::Array(requests) => {
+            let mut answers = Vec::with_capacity(requests.len());
+            for request in &requests {
+                answers.push(shared.answer(request).await);
+            }
+            Json(Value::Array(answers))
+        }
+        request => Json(shared.answer(&request).await),
+    }
+}
+
+impl Shared {
+    async fn answer(&self, request: &Value) -> Value {
+        let method = request["method"].as_str().unwrap_or_default().to_owned();
+        self.asked.lock().expect("the list").push(method.clone());
+        let swallowed = self.swallowed.lock().expect("the list").contains(&method);
+        let mut answer = if swallowed {
+            serde_json::json!({ "jsonrpc": "2.0", "id": request["id"], "result": null })
+        } else {
+            let sent = self.client.post(self.node.clone()).json(request).send().await;
+            match sent {
+                Ok(response) => response.json().await.unwrap_or(Value::Null),
+                Err(_) => Value::Null,
+            }
+        };
+        if let Some(lie) = self.lie.lock().expect("the lie").as_mut() {
+            lie(&method, &request["params"], &mut answer);
+        }
+        answer
+    }
+}

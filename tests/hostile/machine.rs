@@ -1,0 +1,1 @@
+//! The machine: files, ports, passwords, key files, the private server.

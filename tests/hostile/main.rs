@@ -1,0 +1,22 @@
+//! Attacks on the key, one test for each finding of the security review. docs/security.md names each of them.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what cannot go on in a test fails it"
+)]
+#[path = "../support/devnet.rs"]
+mod devnet;
+#[path = "../support/live.rs"]
+mod live;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod liar;
+mod machine;
+mod nodes;
+mod policy;
+mod prices;
+mod realm;
+mod restored;
+mod slots;
+mod words;

@@ -1,0 +1,1 @@
+//! Nodes that lie: receipts, nonces, clocks, broadcasts.

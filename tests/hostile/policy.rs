@@ -1,0 +1,1 @@
+//! A hostile writer of database rows, against the policy at the key.

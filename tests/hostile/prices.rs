@@ -1,0 +1,1 @@
+//! Lies about prices, decimals, gas and calldata; tokens that cannot be sold.

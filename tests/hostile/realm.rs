@@ -1,0 +1,1 @@
+//! Invented prices never reach real money.

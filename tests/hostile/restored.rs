@@ -1,0 +1,1 @@
+//! Restored, lost and forgotten databases.

@@ -1,0 +1,1 @@
+//! Strangers' words and bodies.
