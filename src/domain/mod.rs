@@ -10,6 +10,7 @@ pub mod chains;
 pub mod config;
 pub mod decision;
 pub mod event;
+pub mod foreign;
 pub mod job;
 pub mod limits;
 pub mod liquidate;

@@ -95,6 +95,20 @@ pub enum HoldReason {
     ChainHalted,
     /// The signer is halted; `doctor` says why.
     SignerHalted,
+    /// The quote is better than the accepted price by more than `max_price_deviation_bps`: one of the two is wrong.
+    QuoteDisagrees,
+    /// The newest block's time and the database's clock differ by more than 30 s.
+    ChainClock,
+    /// The token contract reports other decimals than the job was started with.
+    DecimalsChanged,
+    /// The nodes of the chain contradict each other, or too few of them answer.
+    NodesDisagree,
+    /// The policy of this worker does not allow the transaction.
+    PolicyRefused,
+    /// The job's stored configuration is not allowed for its realm.
+    ConfigRefused,
+    /// This worker cannot open the key of the job's wallet.
+    KeyUnavailable,
     /// Liquidation: the next slice is not due.
     SliceNotDue,
     /// A number went out of range; nothing was traded.
@@ -117,6 +131,25 @@ impl HoldReason {
                 "The chain's newest block is too old: it has halted or the nodes are behind; see `doctor`."
             }
             Self::SignerHalted => "The signer is halted; run `doctor` to see why.",
+            Self::QuoteDisagrees => {
+                "The quote is better than the accepted price by more than max_price_deviation_bps: one of them is wrong."
+            }
+            Self::ChainClock => {
+                "The newest block's time differs from the database's clock by more than 30 s; check nodes and clocks."
+            }
+            Self::DecimalsChanged => {
+                "The token contract reports other decimals than the job was started with; nothing is traded."
+            }
+            Self::NodesDisagree => {
+                "The chain's nodes contradict each other or too few answer; see `doctor` and replace the bad node."
+            }
+            Self::PolicyRefused => {
+                "The worker's policy file does not allow this transaction; see `lgi-mm policy check`."
+            }
+            Self::ConfigRefused => {
+                "The job's configuration is not allowed for its realm; fix it with `config edit`."
+            }
+            Self::KeyUnavailable => "This worker cannot open the wallet's key; see `doctor`.",
             _ => "The chain or its signer cannot be used; see `doctor`.",
         }
     }
@@ -181,9 +214,17 @@ impl HoldReason {
             }
             Self::QuoteMissing => "The venue gave no quote; see whether it can be reached.",
             Self::NoLiquidity => "The venue's pool cannot fill this trade; check the token's liquidity.",
-            Self::SimulationFailed | Self::Unsellable | Self::ChainHalted | Self::SignerHalted => {
-                self.explain_chain()
-            }
+            Self::SimulationFailed
+            | Self::Unsellable
+            | Self::ChainHalted
+            | Self::SignerHalted
+            | Self::QuoteDisagrees
+            | Self::ChainClock
+            | Self::DecimalsChanged
+            | Self::NodesDisagree
+            | Self::PolicyRefused
+            | Self::ConfigRefused
+            | Self::KeyUnavailable => self.explain_chain(),
             Self::SliceNotDue => {
                 "The next slice of the liquidation is not due yet, or nothing is left to sell."
             }
