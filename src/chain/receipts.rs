@@ -98,8 +98,9 @@ impl RawReceipt {
     }
 }
 
-/// Movements of the native coin that a call proves: what was sent along, and what the called router unwrapped,
-/// which by our calldata goes to the caller.
+/// Movements of the native coin that a call proves: what was sent along, and what the called router unwrapped last. Our
+/// calldata ends with one unwrapping to the caller. Another one before it is a stranger's, such as a token that calls the
+/// router while it is moved: it may go to anybody, and is not counted.
 pub(super) fn native_transfers(
     caller: Address,
     router: Address,
@@ -117,11 +118,11 @@ pub(super) fn native_transfers(
         });
     }
     let unwrapped = logs.iter().filter(|log| log.address == wrapped_native);
-    let unwrapped = unwrapped.filter_map(|log| match log.topics.as_slice() {
+    let mut unwrapped = unwrapped.filter_map(|log| match log.topics.as_slice() {
         [WITHDRAWAL, source] if Address::from_word(*source) == router => log.amount(),
         _ => None,
     });
-    moved.extend(unwrapped.map(|amount| Transfer {
+    moved.extend(unwrapped.next_back().map(|amount| Transfer {
         token: NATIVE,
         from: router,
         to: caller,

@@ -38,6 +38,8 @@ pub struct PriceMissing {
     pub source_name: SourceName,
     /// What went wrong, for people.
     pub detail: String,
+    /// The named hold, if it is this source that is to be believed.
+    pub reason: HoldReason,
 }
 
 /// A price that passed every check.
@@ -86,7 +88,7 @@ pub fn accept(
     })?;
     let first = first
         .as_ref()
-        .map_err(|missing| refused(HoldReason::PriceMissing, missing))?;
+        .map_err(|missing| refused(missing.reason, missing))?;
     let price = usable(first, config, now)?;
     if let Some(last) = last.filter(|last| last.source == first.source) {
         check_move(price, first.observed_at, &last, config)?;

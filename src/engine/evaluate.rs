@@ -155,6 +155,7 @@ impl Engine {
                 token: tick.job.token.address,
                 quote: tick.job.quote.address,
                 pool: tick.job.config.venue.pool,
+                decimals: Some(tick.job.token.decimals),
                 config: &tick.job.config.price,
             })
             .collect();
@@ -322,20 +323,16 @@ impl Engine {
             }
             let quote = match market.venue.quote(&request).await {
                 Ok(quote) => quote,
-                // Half of a liquidation may still find a buyer; without a quote, its gas is the most allowed.
-                Err(error @ QuoteError::NoLiquidity(_)) => {
-                    match liquidate::split(
-                        plan,
-                        HoldReason::NoLiquidity,
-                        job.config.limits.max_gas_usd,
-                        facts,
-                    )? {
+                // Half of a liquidation may still find a buyer, or pass a token's limit on the size of a transfer; without a
+                // quote, its gas is the most allowed.
+                Err(error) => {
+                    let refusal = Refusal::unquoted(&error);
+                    match liquidate::split(plan, refusal.reason, job.config.limits.max_gas_usd, facts)? {
                         Some(half) => plan = half,
-                        None => return Ok(Err(Refusal::because(HoldReason::NoLiquidity, error.to_string()))),
+                        None => return Ok(Err(refusal)),
                     }
                     continue;
                 }
-                Err(error) => return Ok(Err(Refusal::unquoted(&error))),
             };
             let quoted = quoted(Quoting::of(job), &plan, &quote, purse, costs)?;
             // Gas dearer than the job allows is a hold: it may fall again, and what is written down is gone.
@@ -351,7 +348,10 @@ impl Engine {
                 Ok(approved) => return Ok(Ok(approved)),
                 Err(reason) => match liquidate::split(plan, reason, quoted.gas_usd, facts)? {
                     Some(half) => plan = half,
-                    None => return Ok(Err(Refusal::plain(reason))),
+                    None => {
+                        let detail = limits::figures(reason, &plan, &job.config, &quoted);
+                        return Ok(Err(Refusal { reason, detail }));
+                    }
                 },
             }
         }
@@ -394,6 +394,8 @@ impl Refusal {
             QuoteError::NoLiquidity(_) => HoldReason::NoLiquidity,
             QuoteError::Reverts(_) => HoldReason::SimulationFailed,
             QuoteError::Unsellable(_) => HoldReason::Unsellable,
+            QuoteError::Disagrees(_) => HoldReason::QuoteDisagrees,
+            QuoteError::DecimalsChanged(_) => HoldReason::DecimalsChanged,
             QuoteError::Rpc(_) => HoldReason::QuoteMissing,
         };
         Self::because(reason, error.to_string())

@@ -11,7 +11,7 @@ use crate::{
         pool::NATIVE,
         units::{Amount, MoneyError, Price, Rounding, Usd},
     },
-    ports::{Asset, Fees, Head, Market, Quote, RpcError, SwapRequest},
+    ports::{Asset, Checks, Fees, Head, Market, Quote, RpcError, SwapRequest},
     store::jobs::Job,
 };
 
@@ -26,10 +26,19 @@ pub(super) fn swap_request(
     value: Usd,
     price: Price,
 ) -> Result<SwapRequest, MoneyError> {
-    let first_buy = side == Side::Buy && job.position.token_balance.is_zero();
     let (token_in, token_out) = match side {
         Side::Buy => (&job.quote, &job.token),
         Side::Sell => (&job.token, &job.quote),
+    };
+    let limits = &job.config.limits;
+    let checks = Checks {
+        decimals: Some((token_in.decimals, token_out.decimals)),
+        better_max_bps: Some(job.config.price.max_price_deviation_bps),
+        worse_max_bps: Some(limits.max_slippage_bps),
+        impact_max_bps: Some(limits.max_price_impact_bps),
+        slip_max_bps: limits.max_slip_from_quote_bps,
+        held: job.position.token_balance,
+        round_trip_loss_max_bps: limits.max_round_trip_loss_bps,
     };
     Ok(SwapRequest {
         wallet: job.account.wallet,
@@ -38,7 +47,8 @@ pub(super) fn swap_request(
         amount_in,
         amount_out_fair: fair_out(side, value, price, &job.position)?,
         pool: job.config.venue.pool,
-        prove_sell: first_buy,
+        prove_sell: side == Side::Buy,
+        checks,
     })
 }
 

@@ -20,6 +20,7 @@ use crate::{
     domain::{
         Timestamp,
         config::{PriceConfig, SourceName},
+        decision::HoldReason,
         pool::Pool,
         price::{Answer, PriceMissing},
     },
@@ -116,6 +117,7 @@ pub(super) fn missing(source_name: SourceName, detail: impl ToString) -> PriceMi
     PriceMissing {
         source_name,
         detail: detail.to_string(),
+        reason: HoldReason::PriceMissing,
     }
 }
 
@@ -172,6 +174,7 @@ fn pool_request(source: SourceName, request: &PriceRequest<'_>) -> Option<PoolPr
         token: request.token,
         quote: request.quote,
         pool: request.pool,
+        decimals: request.decimals,
         source,
     })
 }

@@ -12,7 +12,7 @@ use lgi_mm::{
         units::Amount,
     },
     paper::{PaperMarkets, PaperSettings, default_wallet},
-    ports::{
+    ports::{Checks, 
         Asset, Call, Fees, Lookup, Market, Markets, Receipt, SendError, Sent, SignedTransaction, SwapRequest,
         UnsignedTransaction,
     },
@@ -209,6 +209,7 @@ impl Order {
         SwapRequest {
             pool: None,
             prove_sell: false,
+            checks: Checks::none(),
             wallet,
             token_in: self.token_in,
             token_out: self.token_out,

@@ -30,6 +30,7 @@ use super::{
 use crate::{
     domain::{
         config::SourceName,
+        decision::HoldReason,
         pool::{NATIVE, Pool},
         price::{Answer, Observation, PriceMissing},
         units::{Price, Rounding, TOKEN_DECIMALS_MAX, Usd},
@@ -52,7 +53,6 @@ pub struct OnchainPrices {
     /// Pools that trade now, for spot prices; and those with a history, for means.
     spot: Search,
     history: Search,
-    decimals: Arc<Mutex<HashMap<Address, u8>>>,
     native: Arc<Mutex<Option<(Native, Instant)>>>,
 }
 
@@ -69,7 +69,6 @@ impl OnchainPrices {
         Self {
             spot: Search::new(rpc.clone(), spec.clone()),
             history: Search::new(rpc, spec),
-            decimals: Arc::default(),
             native: Arc::default(),
         }
     }
@@ -120,33 +119,30 @@ impl OnchainPrices {
         })
     }
 
-    /// Digits of tokens; those not seen before are read in one round trip.
-    async fn decimals(&self, requests: &[PoolPriceRequest]) -> Result<HashMap<Address, u8>, String> {
-        let mut known = self.decimals.lock().await.clone();
-        let wrapped = self.spec().wrapped_native;
-        known.extend([(NATIVE, NATIVE_DECIMALS), (wrapped, NATIVE_DECIMALS)]);
-        let mut unknown: Vec<Address> = requests
+    /// The contracts whose digits a round of prices depends on. They are read with every price: a contract may change
+    /// its mind, and a node may have lied once.
+    fn contracts(&self, distinct: &[PoolPriceRequest]) -> Vec<Address> {
+        let fixed = [NATIVE, self.spec().wrapped_native];
+        let both = distinct
             .iter()
-            .flat_map(|request| [request.token, request.quote])
-            .filter(|token| !known.contains_key(token))
-            .collect();
-        unknown.sort_unstable();
-        unknown.dedup();
-        let reads: Vec<Read> = unknown
-            .iter()
-            .map(|token| Read::new(*token, &Erc20::decimalsCall {}))
-            .collect();
-        let readings = self.read(&reads).await?;
-        for (token, reading) in unknown.iter().zip(&readings) {
+            .flat_map(|request| [request.token, request.quote]);
+        let mut tokens: Vec<Address> = both.filter(|token| !fixed.contains(token)).collect();
+        tokens.sort_unstable();
+        tokens.dedup();
+        tokens
+    }
+
+    /// Digits by contract; the native coin's never change.
+    fn digits(&self, tokens: &[Address], readings: &[Reading]) -> HashMap<Address, u8> {
+        let mut known: HashMap<Address, u8> =
+            [NATIVE, self.spec().wrapped_native].map(|coin| (coin, NATIVE_DECIMALS)).into();
+        for (token, reading) in tokens.iter().zip(readings) {
             let decimals = decode::<Erc20::decimalsCall>(Some(reading));
             if let Some(decimals) = decimals.filter(|decimals| *decimals <= TOKEN_DECIMALS_MAX) {
                 known.insert(*token, decimals);
             }
         }
-        if !unknown.is_empty() {
-            self.decimals.lock().await.extend(&known);
-        }
-        Ok(known)
+        known
     }
 
     fn search(&self, source: SourceName) -> &Search {
@@ -255,10 +251,12 @@ impl OnchainPrices {
 
     async fn answers(&self, distinct: &[PoolPriceRequest]) -> Result<Vec<Answer>, String> {
         self.find(distinct).await?;
-        let decimals = self.decimals(distinct).await?;
         let wishes = self.wishes(distinct).await;
         let mut reads = feed::reads(self.spec()).to_vec();
         let head = reads.len();
+        let tokens = self.contracts(distinct);
+        reads.extend(tokens.iter().map(|token| Read::new(*token, &Erc20::decimalsCall {})));
+        let told = head..reads.len();
         let mut places = Vec::with_capacity(wishes.len());
         for wish in &wishes {
             let from = reads.len();
@@ -271,9 +269,14 @@ impl OnchainPrices {
         let native = feed::understand(self.spec(), readings.get(..head).unwrap_or_default())
             .ok_or("the chain does not tell its time")?;
         *self.native.lock().await = Some((native.clone(), Instant::now()));
+        let decimals = self.digits(&tokens, readings.get(told).unwrap_or_default());
         let mut answers = Vec::with_capacity(wishes.len());
         for (wish, place) in wishes.iter().zip(places) {
             let seen = readings.get(place).unwrap_or_default();
+            if let Some(changed) = changed(&wish.request, &decimals) {
+                answers.push(Err(changed));
+                continue;
+            }
             let price = self.price(wish, seen, &native, &decimals);
             if price.is_err() && wish.request.pool.is_none() {
                 let pair = (wish.request.token, wish.request.quote);
@@ -319,9 +322,25 @@ impl OnchainPrices {
     }
 }
 
+/// That a token's contract reports other digits than the job counts with: no price of it means anything.
+fn changed(request: &PoolPriceRequest, told: &HashMap<Address, u8>) -> Option<PriceMissing> {
+    let (known, told) = (request.decimals?, *told.get(&request.token)?);
+    (known != told).then(|| PriceMissing {
+        reason: HoldReason::DecimalsChanged,
+        ..missing(
+            request.source,
+            format_args!(
+                "the contract {} reports {told} decimals now, and the job counts with {known}",
+                request.token
+            ),
+        )
+    })
+}
+
 fn missing(source_name: SourceName, detail: impl ToString) -> PriceMissing {
     PriceMissing {
         source_name,
+        reason: HoldReason::PriceMissing,
         detail: detail.to_string(),
     }
 }

@@ -4,7 +4,6 @@ use alloy_primitives::U256;
 
 use super::{
     calldata::{self, Bounds},
-    route::Route,
     search::{Offer, Search},
     simulate::{Untried, simulate, with_margin},
 };
@@ -21,15 +20,11 @@ use crate::{
 const GAS_SWAP: u64 = 250_000;
 const GAS_APPROVE: u64 = 60_000;
 
-/// A sell right after the buy that gives less than one part in so many back counts as none: no honest pool takes
-/// half.
-const LOSS_SHARE_MAX: U256 = U256::from_limbs([2, 0, 0, 0]);
-
 /// A swap that may be tried out.
 pub(super) struct Trial<'a> {
-    search: &'a Search,
-    request: &'a SwapRequest,
-    offer: &'a Offer,
+    pub(super) search: &'a Search,
+    pub(super) request: &'a SwapRequest,
+    pub(super) offer: &'a Offer,
     /// What the one who takes the input may take already.
     allowed: U256,
 }
@@ -147,53 +142,6 @@ impl<'a> Trial<'a> {
             });
         }
         Ok(calls)
-    }
-
-    /// Buys and sells what arrived, all on paper.
-    pub(super) async fn prove_sell(&self, bought: &Tried) -> Result<(), QuoteError> {
-        let spec = &self.search.spec;
-        let request = SwapRequest {
-            token_in: self.request.token_out,
-            token_out: self.request.token_in,
-            amount_in: Amount::new(bought.arrived),
-            ..*self.request
-        };
-        let unsellable = |why: String| QuoteError::Unsellable(why);
-        let route = Route::through(spec, self.offer.route.pool, request.token_in, request.token_out)
-            .ok_or_else(|| unsellable(format!("{} trades one way only", self.offer.route.pool)))?;
-        let bounds = Bounds {
-            amount_out_min: U256::ZERO,
-            deadline: super::NEVER,
-            clear_allowance: false,
-        };
-        let mut calls = bought.calls.clone();
-        let buys = calls.len();
-        calls.extend(calldata::calls(spec, &request, &route, bounds)?);
-        let simulation = simulate(&self.search.rpc, request.wallet, &calls)
-            .await
-            .map_err(Refusal::from)?;
-        match simulation.failure() {
-            Some((index, reason)) if index < buys => return Err(QuoteError::Reverts(reason.to_owned())),
-            Some((_, reason)) => return Err(unsellable(reason.to_owned())),
-            None => {}
-        }
-        let last = calls.len().saturating_sub(1);
-        let back = calls.last().and_then(|swap| {
-            simulation.arrived(
-                last,
-                (swap, request.wallet),
-                request.token_out,
-                spec.wrapped_native,
-            )
-        });
-        let least = self.request.amount_in.units() / LOSS_SHARE_MAX;
-        match back {
-            Some(back) if back < least => Err(unsellable(format!(
-                "it gives {back} back of {}",
-                self.request.amount_in
-            ))),
-            _ => Ok(()),
-        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
         span::Span,
         units::{Amount, Price},
     },
-    ports::{Asset, Chain, SwapRequest, Venue},
+    ports::{Asset, Chain, Checks, SwapRequest, Venue},
 };
 
 /// Opens the demo's keystore; its money is worth nothing.
@@ -160,6 +160,7 @@ async fn push(devnet: &Devnet, venue: &dyn Venue, token: Address, buying: bool) 
         amount_out_fair: Amount::ZERO,
         pool: None,
         prove_sell: false,
+        checks: Checks::none(),
     };
     let deadline = chrono::Utc::now() + TimeDelta::hours(1);
     let floor = Amount::new(U256::from(1));

@@ -16,7 +16,7 @@ use crate::{
         pool::NATIVE,
         units::{Amount, Price, Rounding, Usd},
     },
-    ports::{Asset, Chain, SwapRequest},
+    ports::{Asset, Chain, Checks, SwapRequest},
     store::{
         jobs::{self, Filter, Job},
         signers,
@@ -231,6 +231,7 @@ async fn pool(live: &LiveChain, job: &Job) -> Check {
         amount_out_fair: Amount::ZERO,
         pool: job.config.venue.pool,
         prove_sell: false,
+        checks: Checks::none(),
     };
     let name = format!("{} / {}", job.token.symbol, job.quote.symbol);
     match live.venue.quote(&request).await {

@@ -184,6 +184,7 @@ async fn believe(
         token,
         quote,
         pool: config.venue.pool,
+        decimals: None,
         config: &config.price,
     };
     let now = store::now(&world.pool).await?;
