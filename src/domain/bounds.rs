@@ -64,6 +64,8 @@ pub fn loss_bps(paid: Amount, back: Amount) -> u32 {
 #[must_use]
 pub fn losses_together(one_bps: u32, other_bps: u32) -> u32 {
     let kept = |bps: u32| u64::from(BPS.saturating_sub(bps));
-    let left = kept(one_bps).saturating_mul(kept(other_bps)).div_ceil(u64::from(BPS));
+    let left = kept(one_bps)
+        .saturating_mul(kept(other_bps))
+        .div_ceil(u64::from(BPS));
     BPS.saturating_sub(u32::try_from(left).unwrap_or(BPS))
 }

@@ -39,6 +39,9 @@ use crate::{
 /// A trade that was frozen and not carried on, since its worker died, is taken over after this many check intervals.
 const FIRST_CHECK_INTERVALS: u32 = 2;
 
+/// How often a liquidation that gets no quote is halved in one tick: each half is tried out.
+const HALVES_MAX: u32 = 6;
+
 /// Plans of one slice that talk to their venues at the same time.
 const QUOTES_AT_ONCE: usize = 16;
 
@@ -295,8 +298,8 @@ impl Engine {
         {
             return Ok(Err(Refusal::because(HoldReason::SignerHalted, reason)));
         }
-        if let Some(detail) = halted(market, market.chain.head().await?, priced.tick.now) {
-            return Ok(Err(Refusal::because(HoldReason::ChainHalted, detail)));
+        if let Some((reason, detail)) = halted(market, market.chain.head().await?, priced.tick.now) {
+            return Ok(Err(Refusal::because(reason, detail)));
         }
         let mut connection = self
             .pool
@@ -310,6 +313,7 @@ impl Engine {
             return Ok(Err(Refusal::because(HoldReason::GasTooExpensive, detail)));
         }
         let costs = (fees, market.chain.usd_price(Asset::Native).await?.price);
+        let mut refusals = 0_u32;
         loop {
             let request = swap_request(job, plan.side, plan.amount_in, plan.value, plan.price)?;
             let purse = Purse::open(market, &request, &reserved).await?;
@@ -327,9 +331,11 @@ impl Engine {
                 // quote, its gas is the most allowed.
                 Err(error) => {
                     let refusal = Refusal::unquoted(&error);
-                    match liquidate::split(plan, refusal.reason, job.config.limits.max_gas_usd, facts)? {
-                        Some(half) => plan = half,
-                        None => return Ok(Err(refusal)),
+                    refusals += 1;
+                    let gas = job.config.limits.max_gas_usd;
+                    match liquidate::split(plan, refusal.reason, gas, facts)? {
+                        Some(half) if refusals < HALVES_MAX => plan = half,
+                        _ => return Ok(Err(refusal)),
                     }
                     continue;
                 }

@@ -12,9 +12,9 @@ use lgi_mm::{
         units::Amount,
     },
     paper::{PaperMarkets, PaperSettings, default_wallet},
-    ports::{Checks, 
-        Asset, Call, Fees, Lookup, Market, Markets, Receipt, SendError, Sent, SignedTransaction, SwapRequest,
-        UnsignedTransaction,
+    ports::{
+        Asset, Call, Checks, Fees, Lookup, Market, Markets, Receipt, SendError, Sent, SignedTransaction,
+        SwapRequest, UnsignedTransaction,
     },
 };
 use sqlx::PgPool;

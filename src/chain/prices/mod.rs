@@ -123,9 +123,7 @@ impl OnchainPrices {
     /// its mind, and a node may have lied once.
     fn contracts(&self, distinct: &[PoolPriceRequest]) -> Vec<Address> {
         let fixed = [NATIVE, self.spec().wrapped_native];
-        let both = distinct
-            .iter()
-            .flat_map(|request| [request.token, request.quote]);
+        let both = distinct.iter().flat_map(|request| [request.token, request.quote]);
         let mut tokens: Vec<Address> = both.filter(|token| !fixed.contains(token)).collect();
         tokens.sort_unstable();
         tokens.dedup();
@@ -134,8 +132,9 @@ impl OnchainPrices {
 
     /// Digits by contract; the native coin's never change.
     fn digits(&self, tokens: &[Address], readings: &[Reading]) -> HashMap<Address, u8> {
-        let mut known: HashMap<Address, u8> =
-            [NATIVE, self.spec().wrapped_native].map(|coin| (coin, NATIVE_DECIMALS)).into();
+        let mut known: HashMap<Address, u8> = [NATIVE, self.spec().wrapped_native]
+            .map(|coin| (coin, NATIVE_DECIMALS))
+            .into();
         for (token, reading) in tokens.iter().zip(readings) {
             let decimals = decode::<Erc20::decimalsCall>(Some(reading));
             if let Some(decimals) = decimals.filter(|decimals| *decimals <= TOKEN_DECIMALS_MAX) {
@@ -255,7 +254,11 @@ impl OnchainPrices {
         let mut reads = feed::reads(self.spec()).to_vec();
         let head = reads.len();
         let tokens = self.contracts(distinct);
-        reads.extend(tokens.iter().map(|token| Read::new(*token, &Erc20::decimalsCall {})));
+        reads.extend(
+            tokens
+                .iter()
+                .map(|token| Read::new(*token, &Erc20::decimalsCall {})),
+        );
         let told = head..reads.len();
         let mut places = Vec::with_capacity(wishes.len());
         for wish in &wishes {

@@ -6,8 +6,8 @@ mod choice;
 mod purse;
 pub(crate) mod reverts;
 pub(crate) mod route;
-pub(crate) mod search;
 mod sale;
+pub(crate) mod search;
 mod simulate;
 mod trial;
 
@@ -33,13 +33,7 @@ use super::{
     settings::ChainSpec,
 };
 use crate::{
-    domain::{
-        Timestamp,
-        bounds,
-        pool::Pool,
-        span::Span,
-        units::Amount,
-    },
+    domain::{Timestamp, bounds, pool::Pool, span::Span, units::Amount},
     ports::{Call, Quote, QuoteError, RpcError, SwapRequest, Venue},
     store::pools,
 };
@@ -96,9 +90,8 @@ impl UniswapVenue {
     /// Remembers where the pair trades, for prices. One that is known stays as long as it gives anything and did not just
     /// fail: prices of one pool follow each other better than prices of two.
     async fn keep(&self, request: &SwapRequest, pool: Pool, offers: &[Offer], broken: &[Pool]) {
-        let trades = |known: Pool| {
-            !broken.contains(&known) && offers.iter().any(|offer| offer.route.pool == known)
-        };
+        let trades =
+            |known: Pool| !broken.contains(&known) && offers.iter().any(|offer| offer.route.pool == known);
         if request.pool.is_some() || self.known(request).await.is_some_and(trades) {
             return;
         }

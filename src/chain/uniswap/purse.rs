@@ -62,7 +62,11 @@ pub(super) fn reads(spec: &ChainSpec, request: &SwapRequest) -> Vec<Read> {
 
 /// Asks for the native coin go to its wrapped form, and are not looked at.
 fn contract(spec: &ChainSpec, token: Address) -> Address {
-    if token == NATIVE { spec.wrapped_native } else { token }
+    if token == NATIVE {
+        spec.wrapped_native
+    } else {
+        token
+    }
 }
 
 impl Purse {
@@ -72,7 +76,10 @@ impl Purse {
     /// [`QuoteError::DecimalsChanged`] if a contract reports other digits than the job knows, or none.
     pub(super) fn understand(request: &SwapRequest, readings: &[Reading]) -> Result<Self, QuoteError> {
         if let Some((digits_in, digits_out)) = request.checks.decimals {
-            let both = [(request.token_in, digits_in, 2), (request.token_out, digits_out, 3)];
+            let both = [
+                (request.token_in, digits_in, 2),
+                (request.token_out, digits_out, 3),
+            ];
             for (token, known, index) in both {
                 same_digits(token, known, readings.get(index))?;
             }

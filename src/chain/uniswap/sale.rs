@@ -95,18 +95,15 @@ async fn part(
         return Ok(String::new());
     }
     Ok(match sell(trial, bought, route, arrives).await? {
-        Sale::Back(_) => format!("; {arrives} alone can be sold: the token limits how much, or the pool does"),
+        Sale::Back(_) => {
+            format!("; {arrives} alone can be sold: the token limits how much, or the pool does")
+        }
         Sale::Reverts(_) => String::new(),
     })
 }
 
 /// The buy and a sale of `amount` after it, on paper.
-async fn sell(
-    trial: &Trial<'_>,
-    bought: &Tried,
-    route: &Route,
-    amount: Amount,
-) -> Result<Sale, QuoteError> {
+async fn sell(trial: &Trial<'_>, bought: &Tried, route: &Route, amount: Amount) -> Result<Sale, QuoteError> {
     let first = once(trial, bought, route, amount, false).await?;
     match first {
         // An allowance that was left over, and that the token does not let be changed.
