@@ -41,6 +41,21 @@ pub trait Prices: Send + Sync {
     /// For each request, one answer per configured source, in the configured order. Each source is asked
     /// once for all requests that share it; one failing source or token harms no other.
     async fn answers(&self, requests: &[PriceRequest<'_>], now: Timestamp) -> Vec<Vec<Answer>>;
+
+    /// What single nodes of the request's chain say of its first source, each asked by itself: where that is the only
+    /// source, two of them must say the same before a first price is believed, or one is sold on.
+    async fn witnesses(&self, _request: &PriceRequest<'_>) -> Witnesses {
+        Witnesses::NotNeeded
+    }
+}
+
+/// Who else says what a token is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Witnesses {
+    /// No real money is at stake: the chain is none of the table, or nothing outside is asked.
+    NotNeeded,
+    /// One answer of each node; none if there are fewer than two nodes.
+    Said(Vec<Answer>),
 }
 
 /// One price that a chain's own pools know.

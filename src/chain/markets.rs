@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     domain::job::{Account, Realm},
-    ports::{Chain, Market, Markets, NoMarket, Venue},
+    ports::{Chain, Market, Markets, NoMarket, PoolPrices, Venue},
 };
 
 /// One chain that this process can trade on.
@@ -60,6 +60,26 @@ pub fn open_chains(specs: Vec<Arc<ChainSpec>>, ledger: &PgPool) -> Result<LiveCh
         chains.insert(live.spec.name.clone(), live);
     }
     Ok(chains)
+}
+
+/// The single nodes of each chain with real money, as sources of prices: two of them must agree on what only one source
+/// says. A chain of one's own, such as the devnet, needs none.
+///
+/// # Errors
+/// [`reqwest::Error`] if the system's certificates cannot be used.
+pub fn price_witnesses(
+    chains: &LiveChains,
+) -> Result<BTreeMap<String, Vec<Arc<dyn PoolPrices>>>, reqwest::Error> {
+    let mut witnesses = BTreeMap::new();
+    for (name, live) in chains.iter().filter(|(_, live)| live.spec.is_known()) {
+        let mut nodes: Vec<Arc<dyn PoolPrices>> = Vec::new();
+        for spec in live.spec.node_by_node() {
+            let spec = Arc::new(spec);
+            nodes.push(Arc::new(OnchainPrices::new(Rpc::new(&spec)?, spec)));
+        }
+        witnesses.insert(name.clone(), nodes);
+    }
+    Ok(witnesses)
 }
 
 /// The markets of all live accounts.

@@ -19,7 +19,7 @@ mod uniswap;
 
 pub use evm::{EvmChain, NativePrice};
 pub use known::Contracts;
-pub use markets::{LiveChain, LiveChains, LiveMarkets, Realms, open_chains};
+pub use markets::{LiveChain, LiveChains, LiveMarkets, Realms, open_chains, price_witnesses};
 pub use prices::OnchainPrices;
 pub use rpc::{CallError, Rpc};
 pub use settings::{ChainKeys, ChainSpec, InvalidChain, WalletKeys};

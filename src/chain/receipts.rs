@@ -149,3 +149,29 @@ impl Log {
         (self.data.len() == 32).then(|| Amount::new(U256::from_be_slice(&self.data)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Finding 23: a token that is sold calls the router's unwrapping while it is moved.
+    #[test]
+    fn only_the_last_unwrapping_of_the_router_is_what_our_calldata_made() {
+        let [wallet, router, other, wrapped] = [1, 2, 3, 4].map(Address::repeat_byte);
+        let unwrapping = |of: Address, contract: Address, amount: u64| Log {
+            address: contract,
+            topics: vec![WITHDRAWAL, of.into_word()],
+            data: U256::from(amount).to_be_bytes_vec().into(),
+        };
+        let logs = [
+            unwrapping(router, wrapped, 900),
+            unwrapping(router, wrapped, 70),
+            unwrapping(other, wrapped, 5_000),
+            unwrapping(router, other, 6_000),
+        ];
+        let moved = native_transfers(wallet, router, U256::ZERO, &logs, wrapped);
+        let amounts: Vec<_> = moved.iter().map(|moved| (moved.to, moved.amount)).collect();
+        assert_eq!(amounts, [(wallet, Amount::new(U256::from(70)))]);
+        assert!(native_transfers(wallet, router, U256::ZERO, &logs[2..], wrapped).is_empty());
+    }
+}

@@ -245,6 +245,32 @@ impl ChainSpec {
         }
     }
 
+    /// Whether this is a chain of the table, by its name or by its id: real money.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        let known = |chain: &ChainInfo| chain.name == self.name || chain.chain_id == self.chain_id;
+        chains::CHAINS.iter().any(known)
+    }
+
+    /// The same chain once for each host among its nodes, with that node alone: two URLs of one host are one node.
+    #[must_use]
+    pub fn node_by_node(&self) -> Vec<Self> {
+        let mut hosts = Vec::new();
+        let mut alone = Vec::new();
+        for url in &self.rpc_urls {
+            let host = (url.host_str(), url.port_or_known_default());
+            if hosts.contains(&host) {
+                continue;
+            }
+            hosts.push(host);
+            alone.push(Self {
+                rpc_urls: vec![url.clone()],
+                ..self.clone()
+            });
+        }
+        alone
+    }
+
     /// The same, and that there is somebody to ask.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ use crate::{
     },
     store::{
         jobs::Job,
-        signers,
+        sales, signers,
         views::{self, AttemptRow, Pulse, Run, TradeFilter},
     },
 };
@@ -50,6 +50,7 @@ struct Status {
     backoff_until: Option<Timestamp>,
     last_error: Option<String>,
     signer_halted: Option<String>,
+    unsellable: Option<Unsellable>,
     liquidation: Option<Liquidation>,
     slots_claimed: u64,
     slots_recorded: u64,
@@ -60,6 +61,21 @@ struct Status {
     trades: Vec<TradeLine>,
     config_version: i32,
     config: JobConfig,
+}
+
+#[derive(Debug, Serialize)]
+struct Unsellable {
+    since: Timestamp,
+    detail: String,
+}
+
+impl From<sales::Unsellable> for Unsellable {
+    fn from(found: sales::Unsellable) -> Self {
+        Self {
+            since: found.since,
+            detail: found.detail,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -143,6 +159,7 @@ async fn collect(settings: &Settings, world: &World, job: &Job) -> Result<Status
         backoff_until: job.last.backoff_until,
         last_error: job.last_error.clone(),
         signer_halted: signer.and_then(|signer| signer.halted),
+        unsellable: sales::find(pool, job.id).await?.map(Unsellable::from),
         liquidation: job.liquidation,
         slots_claimed: pulse.slots_claimed,
         slots_recorded: pulse.slots_recorded,
@@ -291,6 +308,16 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
             format!(
                 "{} of {} slices over {}",
                 plan.slices_done, plan.slices, plan.over
+            ),
+        ));
+    }
+    if let Some(found) = &status.unsellable {
+        facts.push((
+            "UNSELLABLE",
+            format!(
+                "since {}: {}; nothing more is bought",
+                moment(found.since),
+                found.detail
             ),
         ));
     }

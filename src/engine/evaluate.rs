@@ -1,31 +1,25 @@
 //! One slice of ticks: loaded together, priced together, decided apart, recorded together.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use alloy_primitives::Address;
 use futures::{StreamExt, future::join_all, stream};
 use metrics::{counter, histogram};
 use tracing::{info, warn};
 
 use super::{
     Engine, EngineError, Outcome, Tick, TickResult,
-    facts::{
-        Priced, by_who_is_asked, decision, facts, gate, hold, hold_on, last_accepted, name, sold_out, window,
-    },
+    facts::{Priced, by_who_is_asked, decision, facts, gate, hold, hold_on, name, sold_out, window},
     market::{Purse, Quoting, halted, quoted, swap_request, too_dear},
 };
 use crate::{
     domain::{
-        chains,
-        decision::{Decision, Facts, HoldReason, Plan, Reason},
-        job::{Account, JobId},
+        decision::{Decision, Facts, HoldReason, Plan, Reason, Side},
+        job::JobId,
         limits::{self, ApprovedPlan},
         liquidate,
-        price::accept,
-        units::Price,
     },
     failpoint::reach,
-    ports::{Asset, Market, PriceRequest, QuoteError},
+    ports::{Asset, Market, QuoteError},
     store::{
         fills,
         samples::{self, Window},
@@ -146,75 +140,6 @@ impl Engine {
         Ok(hold(tick, HoldReason::Idle, Some(detail.to_owned())))
     }
 
-    /// Asks every source once for the whole slice; refused prices become holds.
-    async fn price(&self, live: Vec<TickJob>, holds: &mut Vec<Hold>) -> Vec<Priced> {
-        let Some(now) = live.iter().map(|tick| tick.now).max() else {
-            return Vec::new();
-        };
-        let requests: Vec<PriceRequest<'_>> = live
-            .iter()
-            .map(|tick| PriceRequest {
-                chain: &tick.job.account.chain,
-                token: tick.job.token.address,
-                quote: tick.job.quote.address,
-                pool: tick.job.config.venue.pool,
-                decimals: Some(tick.job.token.decimals),
-                config: &tick.job.config.price,
-            })
-            .collect();
-        let answers = self.prices.answers(&requests, now).await;
-        let quotes = self.quote_prices(&live).await;
-        let mut priced = Vec::with_capacity(live.len());
-        for (mut tick, answers) in live.into_iter().zip(answers) {
-            match quotes.get(&(tick.job.account.clone(), tick.job.quote.address)) {
-                Some(Ok(price)) => tick.job.position.quote_price = *price,
-                Some(Err(error)) => {
-                    let detail = format!("{}: {error}", tick.job.quote.symbol);
-                    holds.push(hold(&tick, HoldReason::PriceMissing, Some(detail)));
-                    continue;
-                }
-                // Worth a dollar.
-                None => {}
-            }
-            let config = &tick.job.config.price;
-            let last = last_accepted(&tick, config.sources.first().copied());
-            match accept(&answers, config, last, now) {
-                Ok(accepted) => priced.push(Priced {
-                    tick,
-                    accepted,
-                    sample_high: None,
-                }),
-                Err(refused) => holds.push(hold(&tick, refused.reason, Some(refused.detail))),
-            }
-        }
-        priced
-    }
-
-    /// What jobs pay with, where that is not simply a dollar: asked once for a slice, however many jobs share it, so
-    /// that a chain that does not answer costs one wait.
-    async fn quote_prices(
-        &self,
-        live: &[TickJob],
-    ) -> HashMap<(Account, Address), Result<Price, EngineError>> {
-        let quotes: HashSet<(Account, Address)> = live
-            .iter()
-            .map(|tick| (tick.job.account.clone(), tick.job.quote.address))
-            .filter(|(account, quote)| {
-                chains::find(&account.chain).map(|chain| chain.usdc).ok() != Some(*quote)
-            })
-            .collect();
-        let asked = quotes.into_iter().map(|(account, quote)| async move {
-            let price = self.quote_price(&account, quote).await;
-            ((account, quote), price)
-        });
-        join_all(asked).await.into_iter().collect()
-    }
-
-    async fn quote_price(&self, account: &Account, quote: Address) -> Result<Price, EngineError> {
-        let market = self.markets.market(account).await?;
-        Ok(market.chain.usd_price(Asset::of(quote)).await?.price)
-    }
-
     async fn decide(
         &self,
         priced: Vec<Priced>,
@@ -228,7 +153,10 @@ impl Engine {
             priced.sample_high = observed.sample_high;
             let facts = facts(&priced, &observed.history);
             match decision(&priced.tick, &facts) {
-                Decision::Hold(reason) => holds.push(hold_on(&priced, &facts, reason, None)),
+                Decision::Hold(reason) => {
+                    self.dry_sale(&priced).await;
+                    holds.push(hold_on(&priced, &facts, reason, None));
+                }
                 Decision::Trade(plan) => plans.push((priced, facts, plan)),
             }
         }
@@ -260,8 +188,16 @@ impl Engine {
         let market = self.markets.market(&job.account).await?;
         let approved = match self.approve(priced, facts, plan, &market).await? {
             Ok(approved) => approved,
-            Err(Refusal { reason, detail }) => return Ok(Acted::Held(reason, detail)),
+            Err(Refusal { reason, detail }) => {
+                if reason == HoldReason::Unsellable {
+                    self.note_sale(job, detail.as_deref()).await?;
+                }
+                return Ok(Acted::Held(reason, detail));
+            }
         };
+        if approved.plan().side == Side::Buy {
+            self.note_sale(job, None).await?;
+        }
         let new = NewTrade {
             job,
             slot: priced.tick.slot,

@@ -3,6 +3,7 @@
 //! The engine evaluates *slices* of (job, slot) and carries open trades on, one step at a time. Every call may
 //! be repeated, by anybody, at any moment: what was recorded is found and carried on, never done again.
 
+mod believe;
 mod evaluate;
 mod facts;
 mod failures;
@@ -12,6 +13,7 @@ pub(crate) mod market;
 mod observe;
 pub mod reconcile;
 mod recover;
+mod sale;
 mod settle;
 mod submit;
 mod turn;
@@ -66,6 +68,7 @@ pub struct Engine {
     markets: Arc<dyn Markets>,
     settings: EngineSettings,
     memory: Arc<JobMemory>,
+    dry_sales: Arc<sale::DrySales>,
 }
 
 /// What became of one tick.
@@ -164,6 +167,7 @@ impl Engine {
             markets,
             settings,
             memory: Arc::default(),
+            dry_sales: Arc::default(),
         }
     }
 

@@ -13,6 +13,7 @@ mod outbox;
 pub mod pools;
 pub mod repairs;
 pub mod retention;
+pub mod sales;
 pub mod samples;
 pub mod signers;
 pub mod slots;

@@ -66,6 +66,7 @@ pub(super) async fn prepare(
             config.price.max_price_move_pct
         ));
     }
+    require_witness(&live.spec, &config)?;
     let quote_price = usd_price(&live, quote.address).await?;
     believe(world, &args.chain, address, quote.address, &config, &mut assumed).await?;
     Ok(Groundwork {
@@ -80,6 +81,24 @@ pub(super) async fn prepare(
         config,
         assumed,
     })
+}
+
+/// With real money, one source on one node is not enough to begin with: whoever answers there decides the price.
+fn require_witness(spec: &ChainSpec, config: &JobConfig) -> Result<(), CliError> {
+    let price = &config.price;
+    let enough = price.sources.len() > 1 || price.single_source || spec.node_by_node().len() > 1;
+    if enough || !spec.is_known() {
+        return Ok(());
+    }
+    let sources: Vec<String> = price.sources.iter().map(ToString::to_string).collect();
+    Err(CliError::Refused(format!(
+        "price.sources is [{}] and chain {} has one node: nobody confirms the first price, nor that of a liquidation. Give \
+         chains.{}.rpc_urls a second URL of another provider, or add a source with --set \
+         'price.sources=[\"onchain\",\"dexscreener\"]', or say that one is enough with --set price.single_source=true",
+        sources.join(", "),
+        spec.name,
+        spec.name
+    )))
 }
 
 /// What a job pays with never changes.

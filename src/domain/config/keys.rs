@@ -125,7 +125,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "notify.events",
-        "Events of the job that are told: [\"all\"], or some of trade.filled, trade.failed, trade.reversed, job.error, job.liquidated",
+        "Events of the job that are told: [\"all\"], or some of trade.filled, trade.failed, trade.reversed, job.error, job.liquidated, job.unsellable",
     ),
     key(
         "notify.receivers",
