@@ -49,10 +49,12 @@ pub fn open_chains(specs: Vec<Arc<ChainSpec>>, ledger: &PgPool) -> Result<LiveCh
     let mut chains = LiveChains::new();
     for spec in specs {
         let (rpc, private) = (Rpc::new(&spec)?, Rpc::private(&spec)?);
-        let prices = Arc::new(OnchainPrices::new(rpc.clone(), spec.clone()));
+        let venue = UniswapVenue::new(rpc.clone(), spec.clone(), ledger.clone());
+        let prices = OnchainPrices::sharing(venue.search(), rpc.clone(), spec.clone());
+        let prices = Arc::new(prices);
         let live = LiveChain {
             chain: Arc::new(EvmChain::new(rpc.clone(), private, spec.clone(), prices.clone())),
-            venue: Arc::new(UniswapVenue::new(rpc.clone(), spec.clone(), ledger.clone())),
+            venue: Arc::new(venue),
             prices,
             spec,
             rpc,

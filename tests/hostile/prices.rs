@@ -587,7 +587,8 @@ async fn finding_3_the_first_price_and_that_of_a_liquidation_need_a_second_node(
     let refused = confirm(&accepted, &down, None, &config, now).expect_err("one is not enough");
     assert_eq!(refused.reason, HoldReason::CrossCheckMissing);
     let last = Some(accepted);
-    confirm(&accepted, &down, last, &config, now).expect("a sample of our own stands for a node that is down");
+    confirm(&accepted, &down, last, &config, now)
+        .expect("a sample of our own stands for a node that is down");
     let twice = AcceptedPrice {
         price: Price::new(accepted.price.decimal() + accepted.price.decimal()).expect("a price"),
         ..accepted
@@ -598,7 +599,11 @@ async fn finding_3_the_first_price_and_that_of_a_liquidation_need_a_second_node(
     let alone = said(one.witnesses(&wish(&config, token)).await);
     assert!(alone.is_empty(), "twice the same host is one node");
     let refused = confirm(&accepted, &alone, None, &config, now).expect_err("nobody confirms it");
-    assert!(refused.detail.contains("price.single_source = true"), "{}", refused.detail);
+    assert!(
+        refused.detail.contains("price.single_source = true"),
+        "{}",
+        refused.detail
+    );
     config.single_source = true;
     confirm(&accepted, &alone, None, &config, now).expect("its owner said so");
 }
@@ -646,7 +651,15 @@ async fn finding_3_a_live_job_with_one_source_on_one_node_does_not_start_unless_
     let start = |more: &'static str| {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_lgi-mm"));
         command
-            .args(["start", &token, "--mode", "accumulate", "--live", "--chain", "base"])
+            .args([
+                "start",
+                &token,
+                "--mode",
+                "accumulate",
+                "--live",
+                "--chain",
+                "base",
+            ])
             .args(["--set", "price.sources=[\"onchain\"]", "--set", more])
             .env("DATABASE_URL", &world.db.url)
             .env("LGI_MM_SETTINGS", &settings)
@@ -656,7 +669,14 @@ async fn finding_3_a_live_job_with_one_source_on_one_node_does_not_start_unless_
     };
     let refused = start("accumulate.dca_amount_usd=10").await;
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(!refused.status.success() && said.contains("price.single_source=true"), "{said}");
+    assert!(
+        !refused.status.success() && said.contains("price.single_source=true"),
+        "{said}"
+    );
     let started = start("price.single_source=true").await;
-    assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+    assert!(
+        started.status.success(),
+        "{}",
+        String::from_utf8_lossy(&started.stderr)
+    );
 }

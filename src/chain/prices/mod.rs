@@ -66,8 +66,13 @@ impl OnchainPrices {
     /// Prices on `spec`'s chain, asked through `rpc`.
     #[must_use]
     pub fn new(rpc: Rpc, spec: Arc<ChainSpec>) -> Self {
+        Self::sharing(Search::new(rpc.clone(), spec.clone()), rpc, spec)
+    }
+
+    /// The same, with what a venue knows of pools: those that fail its trials are no sources.
+    pub(crate) fn sharing(spot: Search, rpc: Rpc, spec: Arc<ChainSpec>) -> Self {
         Self {
-            spot: Search::new(rpc.clone(), spec.clone()),
+            spot,
             history: Search::new(rpc, spec),
             native: Arc::default(),
         }
@@ -179,6 +184,17 @@ impl OnchainPrices {
             let mut routes = routes.map_err(|error| error.to_string())?;
             if request.source == SourceName::Twap {
                 routes.retain(|route| matches!(route.pool, Pool::V3(_) | Pool::V3Hops(..)));
+            }
+            let mut open = Vec::with_capacity(routes.len());
+            for route in &routes {
+                let pair = (request.token, request.quote);
+                if !search.is_shunned(pair, route.pool).await {
+                    open.push(*route);
+                }
+            }
+            // Where all failed, all are asked: a price of a pool that cannot be traded in still explains a hold.
+            if !open.is_empty() {
+                routes = open;
             }
             let reads = routes
                 .into_iter()

@@ -62,6 +62,11 @@ impl UniswapVenue {
         }
     }
 
+    /// What is known of pools, to be shared with whoever reads their prices.
+    pub(crate) fn search(&self) -> Search {
+        self.search.clone()
+    }
+
     fn spec(&self) -> &ChainSpec {
         &self.search.spec
     }
@@ -171,20 +176,27 @@ impl UniswapVenue {
         wanted: impl Fn(&T) -> bool + Send,
     ) -> Result<T, QuoteError> {
         let (offers, purse) = self.offers(request).await?;
-        let (mut first, mut broken) = (None, Vec::new());
+        let (mut first, mut broken, mut works) = (None, Vec::new(), false);
         for offer in offers.iter().take(TRIES_MAX).copied() {
             match act(offer, purse).await {
                 Ok(done) if wanted(&done) => {
+                    self.search.shun(self.pair(request), &broken).await;
                     self.keep(request, offer.route.pool, &offers, &broken).await;
                     return Ok(done);
                 }
-                Ok(done) => first = first.or(Some(Ok(done))),
+                Ok(done) => {
+                    works = true;
+                    first = first.or(Some(Ok(done)));
+                }
                 Err(error @ QuoteError::Rpc(_)) => return Err(error),
                 Err(error) => {
                     broken.push(offer.route.pool);
                     first = first.or(Some(Err(error)));
                 }
             }
+        }
+        if works {
+            self.search.shun(self.pair(request), &broken).await;
         }
         if request.pool.is_none() && !matches!(first, Some(Ok(_))) {
             self.forget(request).await;
