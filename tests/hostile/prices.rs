@@ -134,7 +134,10 @@ async fn finding_3a_a_price_that_the_quote_contradicts_buys_nothing() {
             answer["result"] = json!(text.replace(&honest, &lied));
         }
     });
-    world.start(token, "DIPPER", buy_often()).await;
+    let mut rules = buy_often();
+    // What was lied before is in the samples: without this the honest price is a jump that must last.
+    rules["price"] = json!({ "max_price_move_pct": 0 });
+    world.start(token, "DIPPER", rules).await;
     let _daemon = world.daemon(None);
     let detail = held(&world, "quote_disagrees").await;
     assert!(detail.contains("max_price_deviation_bps"), "{detail}");
@@ -405,10 +408,42 @@ async fn finding_10_a_token_that_shuts_after_the_first_buy_is_bought_no_more() {
     let before = trades(&world).await;
     tokio::time::sleep(std::time::Duration::from_secs(4)).await;
     assert_eq!(trades(&world).await, before, "{}", world.story().await);
+    world.until("it is told once", TOLD).await;
+    let (_, status) = world.run(&["status", "TRAP"]).await;
+    assert!(status.contains("UNSELLABLE") && status.contains("reverts"), "{status}");
     world.devnet.shut_trap(false).await.expect("open");
     let sql =
         "SELECT count(*) > 0 FROM trades WHERE status = 'EXECUTED' AND slot > now() - interval '2 seconds'";
     world.until("it goes on once it can be sold again", sql).await;
+    let (_, status) = world.run(&["status", "TRAP"]).await;
+    assert!(!status.contains("UNSELLABLE"), "{status}");
+}
+
+const TOLD: &str = "SELECT count(*) = 1 FROM outbox WHERE event = 'job.unsellable'";
+
+/// Finding 10: what is held and not bought any more is tried once a day.
+#[tokio::test(flavor = "multi_thread")]
+async fn finding_10_a_held_position_that_became_unsellable_is_found_by_the_dry_sale_of_the_day() {
+    let world = World::new(BlockTime::OnTransaction).await;
+    let rules =
+        json!({ "accumulate": { "dca_amount_usd": 10, "dca_interval": "1h", "dip_buy_threshold_pct": 0 } });
+    world.start(world.devnet.deployment().trap, "TRAP", rules).await;
+    let mut daemon = world.daemon(None);
+    world.until("it buys while it is open", BOUGHT).await;
+    held(&world, "not_due").await;
+    daemon.kill().await.expect("stopped");
+    world.devnet.shut_trap(true).await.expect("shut");
+    let looked = "UPDATE sale_proofs SET looked_at = now() - interval '25 hours' WHERE unsellable_since IS NULL";
+    let rows = sqlx::query(looked).execute(&world.db.pool).await.expect("a day later");
+    assert_eq!(rows.rows_affected(), 1, "the buy was a proof");
+    let _daemon = world.daemon(None);
+    world.until("it is told", TOLD).await;
+    let detail: String = sqlx::query_scalar("SELECT detail FROM sale_proofs")
+        .fetch_one(&world.db.pool)
+        .await
+        .expect("why");
+    assert!(detail.contains("reverts"), "{detail}");
+    assert_eq!(trades(&world).await, 1);
 }
 
 /// Finding 10: a tax of 49 % on sales, which a rule of one half lets pass; and a token that lets only small amounts go.

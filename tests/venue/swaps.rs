@@ -164,11 +164,9 @@ async fn a_pinned_pool_is_used_even_if_another_gives_more() {
     let buy = world.swap(NATIVE, at.token, coins(1));
     let best = world.venue.quote(&buy).await.expect("a quote").amount_out;
     let v4 = World::pool(&format!("v4:{NATIVE:#x}/{:#x}/3000/60/{NATIVE:#x}", at.token));
-    let (router, universal) = (
-        world.spec.contracts.swap_router,
-        world.spec.contracts.universal_router,
-    );
-    for (pinned, router) in [(World::pool("v3:10000"), router), (v4, universal)] {
+    // What pays a stranger's token goes through the router that can compare the wallet's balance.
+    let universal = world.spec.contracts.universal_router;
+    for (pinned, router) in [(World::pool("v3:10000"), universal), (v4, universal)] {
         let buy = lgi_mm::ports::SwapRequest {
             pool: Some(pinned),
             ..buy
