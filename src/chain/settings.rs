@@ -228,6 +228,7 @@ impl ChainSpec {
             max_head_age: problems.span("max_head_age", keys.max_head_age, (MINUTE, 1_000, 24 * HOUR)),
             max_fee_per_gas: patience.max_fee_per_gas,
         };
+        problems.practice(spec.chain_id);
         if problems.found.is_empty() {
             Ok(spec)
         } else {
@@ -278,6 +279,18 @@ impl<'a> Problems<'a> {
             value: value.to_string(),
             allowed: allowed.to_string(),
         });
+    }
+
+    /// The name of the practice chain lifts the floors of live jobs: no chain with real money may bear it.
+    fn practice(&mut self, chain_id: u64) {
+        if self.chain == chains::PRACTICE && !chains::PRACTICE_IDS.contains(&chain_id) {
+            let ids = chains::PRACTICE_IDS.map(|id| id.to_string()).join(" or ");
+            self.add(
+                "chain_id",
+                chain_id,
+                format_args!("{ids} on the practice chain; give another chain another name"),
+            );
+        }
     }
 
     /// Milliseconds: the usual value, the least and the most.

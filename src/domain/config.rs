@@ -17,11 +17,13 @@ use super::{
 
 mod defaults;
 mod keys;
+mod realm;
 mod validate;
 
 pub use keys::{ALTERNATIVES, KEYS, Key};
+pub use realm::LIVE_JITTER_MIN;
 
-/// The configuration of one job, complete and validated (see [`JobConfig::validate`]).
+/// The configuration of one job, complete and validated (see [`JobConfig::validate_for`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct JobConfig {

@@ -102,8 +102,8 @@ impl Engine {
                     tick: name(&tick),
                     outcome: Ok(Outcome::AlreadyRecorded { trade }),
                 });
-            } else if let Some(reason) = gate(&tick) {
-                holds.push(hold(&tick, reason, None));
+            } else if let Some((reason, detail)) = gate(&tick) {
+                holds.push(hold(&tick, reason, detail));
             } else if sold_out(&tick) {
                 holds.push(self.finish_liquidation(&tick).await?);
             } else {
