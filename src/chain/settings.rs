@@ -38,7 +38,18 @@ fn one_or_several<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<V
         }
 
         fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-            Ok(vec![text.to_owned()])
+            // A comma may stand inside a URL; one that a URL follows stands between two.
+            let mut urls: Vec<String> = Vec::new();
+            for part in text.split(',').map(str::trim) {
+                match urls.last_mut() {
+                    Some(url) if !part.starts_with("http") => {
+                        url.push(',');
+                        url.push_str(part);
+                    }
+                    _ => urls.push(part.to_owned()),
+                }
+            }
+            Ok(urls)
         }
 
         fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {

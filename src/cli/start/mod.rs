@@ -16,6 +16,7 @@ use crate::{
     domain::{
         chains,
         config::JobConfig,
+        foreign::Foreign,
         job::{Account, JobMode, JobStatus, Realm, Token, Transition},
         units::{Amount, Price, Rounding, TOKEN_DECIMALS_MAX, Usd},
     },
@@ -169,12 +170,10 @@ fn layers(below: JobLayers, args: &StartArgs, mode: JobMode) -> Result<JobLayers
 
 /// A ticker of printable characters only: one from outside must not write to a terminal or into a file's lines.
 fn is_ticker(text: &str) -> bool {
-    let hidden = |c: char| {
-        c.is_control()
-            || c.is_whitespace()
-            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    (1..=SYMBOL_LENGTH_MAX).contains(&text.chars().count()) && !text.chars().any(hidden)
+    (1..=SYMBOL_LENGTH_MAX).contains(&text.chars().count())
+        && !text.contains(char::is_whitespace)
+        && !text.contains(char::REPLACEMENT_CHARACTER)
+        && Foreign::new(text).as_str() == text
 }
 
 /// A job that is there: started from IDLE, resumed from PAUSED, left alone while it runs.
