@@ -26,6 +26,22 @@ pub struct WalletKeys {
     pub password_file: String,
 }
 
+/// A list of texts, or one text with commas between them, as a variable has it.
+fn listed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a text, or a list of texts")]
+    enum Texts {
+        One(String),
+        Several(Vec<String>),
+    }
+
+    Ok(match Option::deserialize(deserializer)? {
+        Some(Texts::One(text)) => Some(text.split(',').map(|one| one.trim().to_owned()).collect()),
+        Some(Texts::Several(texts)) => Some(texts),
+        None => None,
+    })
+}
+
 /// A list of texts, or one text. A URL in the wrong place would be quoted by the error, and it may hold a key.
 fn one_or_several<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     struct Texts;
@@ -92,6 +108,7 @@ pub struct ChainKeys {
     /// Contracts by name; see [`Contracts`].
     pub contracts: BTreeMap<String, Address>,
     /// Hooks of Uniswap V4 pools that are searched besides the plain ones: `HOOK/FEE/TICK_SPACING`.
+    #[serde(deserialize_with = "listed")]
     pub v4_hooks: Option<Vec<String>>,
     /// Blocks, its own included, after which a receipt counts, 1 to 1000.
     pub required_depth: Option<u64>,

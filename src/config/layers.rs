@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use toml_edit::{DocumentMut, Item, Value as TomlValue};
 
+use crate::domain::foreign::Foreign;
+
 const PREFIX: &str = "LGI_MM__";
 const ENVIRONMENT: &str = "environment";
 /// Most parts of a dotted key; no key of ours has more than four.
@@ -395,7 +397,8 @@ fn topmost(layers: &[Layer]) -> BTreeMap<String, (&Layer, Value)> {
 /// The value, or the key that is wrong and why.
 fn read<T: DeserializeOwned>(values: Map<String, Value>) -> Result<T, (String, String)> {
     serde_path_to_error::deserialize(Value::Object(values)).map_err(|error| {
-        let inner = error.inner().to_string();
+        // It quotes what was given, whatever its length.
+        let inner = Foreign::new(&error.inner().to_string()).into_string();
         let path = error.path().to_string();
         let key = match unknown_field(&inner) {
             Some(field) if path == "." => field.to_owned(),

@@ -109,13 +109,17 @@ async fn a_frozen_plan_of_a_refused_configuration_is_given_up_unsigned() {
     let world = World::new(BlockTime::Every(Span::from_secs(1))).await;
     let at = world.devnet.deployment().clone();
     world.start(at.token, "TT", buys()).await;
-    world.die_at("frozen").await;
+    let mut first = world.daemon_with(&[
+        (lgi_mm::failpoint::VARIABLE, "frozen"),
+        ("LGI_MM__TRADING__PLAN_LIFETIME", "10s"),
+    ]);
+    first.wait().await.expect("it dies once the plan is frozen");
     set(
         &world,
         "UPDATE jobs SET config = jsonb_set(config, '{price,sources}', '[\"onchain\", \"generated\"]')",
     )
     .await;
-    let mut daemon = world.daemon_with(&[("LGI_MM__TRADING__PLAN_LIFETIME", "1s")]);
+    let mut daemon = world.daemon(None);
     world
         .until(
             "the plan is given up",

@@ -56,7 +56,7 @@ fn speaking(original: Address, text: &str) -> Bytes {
     let (head, body) = (head.concat(), body.concat());
     let ok = head.len() + body.len();
     let speak = ok + 5;
-    let offset = u16::try_from(speak + 14).expect("a short code").to_be_bytes();
+    let offset = u16::try_from(speak + 16).expect("a short code").to_be_bytes();
     let tail: [&[u8]; 9] = [
         &[0x5b, 0x3d, 0x60, 0x00, 0xf3],
         &[0x5b, 0x61],
@@ -247,7 +247,7 @@ async fn a_node_that_shouts_leaves_a_short_clean_detail_and_healthy_jobs_go_on_a
     daemon.kill().await.expect("killed");
 }
 
-fn hold(job: JobId, detail: &str, price: u32) -> Hold {
+fn hold(job: JobId, detail: &str, price: Option<u32>) -> Hold {
     let now = Utc::now();
     Hold {
         tick: Tick {
@@ -256,7 +256,7 @@ fn hold(job: JobId, detail: &str, price: u32) -> Hold {
         },
         reason: HoldReason::PriceMissing,
         detail: Some(detail.to_owned()),
-        price: Some((Price::new(price.into()).expect("a price"), now)),
+        price: price.map(|price| (Price::new(price.into()).expect("a price"), now)),
         recent_high: None,
         sample_high: None,
     }
@@ -279,9 +279,9 @@ async fn a_row_that_the_database_refuses_stops_none_of_its_group() {
         sqlx::query(sql).execute(pool).await.expect(sql);
     }
     let group = [
-        hold(jobs[0], "plain", 1),
-        hold(jobs[1], "poison", 1),
-        hold(jobs[2], "plain", 666),
+        hold(jobs[0], "plain", None),
+        hold(jobs[1], "poison", None),
+        hold(jobs[2], "plain", Some(666)),
     ];
     let recorded = record_holds(pool, &group).await.expect("an answer");
     assert_eq!(recorded.fresh, [jobs[0], jobs[1]]);
