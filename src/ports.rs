@@ -1,5 +1,7 @@
 //! What the engine needs from the world: prices, a venue that quotes, a chain that settles, a signer.
 //!
+//! Errors carry strangers' words: each displays them as [`Foreign`] does, whoever made them.
+//!
 //! The paper venue and a live chain implement the same traits; nothing above this file knows which it drives.
 
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use async_trait::async_trait;
 use crate::domain::{
     Timestamp,
     config::{PriceConfig, SourceName},
+    foreign::Foreign,
     job::Account,
     pool::{NATIVE, Pool},
     price::Answer,
@@ -147,13 +150,13 @@ impl Call {
 #[derive(Debug, thiserror::Error)]
 pub enum QuoteError {
     /// No pool trades this pair, or none can fill this amount.
-    #[error("no pool can fill this swap: {0}")]
+    #[error("no pool can fill this swap: {}", Foreign::new(.0))]
     NoLiquidity(String),
     /// The swap reverts on the chain's state of now.
-    #[error("the swap reverts when simulated: {0}")]
+    #[error("the swap reverts when simulated: {}", Foreign::new(.0))]
     Reverts(String),
     /// The buy works and a sell after it reverts.
-    #[error("a sell after this buy reverts: {0}")]
+    #[error("a sell after this buy reverts: {}", Foreign::new(.0))]
     Unsellable(String),
     /// The venue could not be asked.
     #[error(transparent)]
@@ -177,7 +180,7 @@ pub trait Venue: Send + Sync {
 
 /// A request that got no usable answer. It proves nothing about what the node did.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{endpoint}: {detail}")]
+#[error("{endpoint}: {}", Foreign::new(detail))]
 pub struct RpcError {
     /// Who was asked, without credentials.
     pub endpoint: String,
@@ -297,7 +300,7 @@ pub enum SendError {
     #[error("insufficient funds for gas and value")]
     InsufficientFunds,
     /// Refused for a reason that another try will not mend.
-    #[error("rejected: {0}")]
+    #[error("rejected: {}", Foreign::new(.0))]
     Rejected(String),
     /// No answer, or one nobody knows: the bytes may have been taken.
     #[error("ambiguous: {0}")]

@@ -29,6 +29,22 @@ pub struct WalletKeys {
     pub kms: BTreeMap<String, String>,
 }
 
+/// A list of texts, or one text with commas between them, as a variable has it.
+fn listed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a text, or a list of texts")]
+    enum Texts {
+        One(String),
+        Several(Vec<String>),
+    }
+
+    Ok(match Option::deserialize(deserializer)? {
+        Some(Texts::One(text)) => Some(text.split(',').map(|one| one.trim().to_owned()).collect()),
+        Some(Texts::Several(texts)) => Some(texts),
+        None => None,
+    })
+}
+
 /// A list of texts, or one text. A URL in the wrong place would be quoted by the error, and it may hold a key.
 fn one_or_several<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     struct Texts;
@@ -41,7 +57,18 @@ fn one_or_several<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<V
         }
 
         fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-            Ok(vec![text.to_owned()])
+            // A comma may stand inside a URL; one that a URL follows stands between two.
+            let mut urls: Vec<String> = Vec::new();
+            for part in text.split(',').map(str::trim) {
+                match urls.last_mut() {
+                    Some(url) if !part.starts_with("http") => {
+                        url.push(',');
+                        url.push_str(part);
+                    }
+                    _ => urls.push(part.to_owned()),
+                }
+            }
+            Ok(urls)
         }
 
         fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
@@ -84,6 +111,7 @@ pub struct ChainKeys {
     /// Contracts by name; see [`Contracts`].
     pub contracts: BTreeMap<String, Address>,
     /// Hooks of Uniswap V4 pools that are searched besides the plain ones: `HOOK/FEE/TICK_SPACING`.
+    #[serde(deserialize_with = "listed")]
     pub v4_hooks: Option<Vec<String>>,
     /// Blocks, its own included, after which a receipt counts, 1 to 1000.
     pub required_depth: Option<u64>,
@@ -231,6 +259,7 @@ impl ChainSpec {
             max_head_age: problems.span("max_head_age", keys.max_head_age, (MINUTE, 1_000, 24 * HOUR)),
             max_fee_per_gas: patience.max_fee_per_gas,
         };
+        problems.practice(spec.chain_id);
         if problems.found.is_empty() {
             Ok(spec)
         } else {
@@ -281,6 +310,18 @@ impl<'a> Problems<'a> {
             value: value.to_string(),
             allowed: allowed.to_string(),
         });
+    }
+
+    /// The name of the practice chain lifts the floors of live jobs: no chain with real money may bear it.
+    fn practice(&mut self, chain_id: u64) {
+        if self.chain == chains::PRACTICE && !chains::PRACTICE_IDS.contains(&chain_id) {
+            let ids = chains::PRACTICE_IDS.map(|id| id.to_string()).join(" or ");
+            self.add(
+                "chain_id",
+                chain_id,
+                format_args!("{ids} on the practice chain; give another chain another name"),
+            );
+        }
     }
 
     /// Milliseconds: the usual value, the least and the most.

@@ -27,7 +27,7 @@ use crate::{
     failpoint::reach,
     ports::{Asset, Market, PriceRequest, QuoteError},
     store::{
-        fills,
+        StoreError, fills,
         samples::{self, Window},
         signers,
         ticks::{self, Hold, TickJob},
@@ -87,10 +87,7 @@ impl Engine {
                 Err(error) => {
                     // A round has one slot of each job.
                     let named = round.iter().find(|tick| tick.job == job);
-                    results.extend(named.map(|tick| TickResult {
-                        tick: *tick,
-                        outcome: Err(EngineError::Store(error)),
-                    }));
+                    results.extend(named.map(|tick| failed(*tick, error)));
                     continue;
                 }
             };
@@ -102,10 +99,13 @@ impl Engine {
                     tick: name(&tick),
                     outcome: Ok(Outcome::AlreadyRecorded { trade }),
                 });
-            } else if let Some(reason) = gate(&tick) {
-                holds.push(hold(&tick, reason, None));
+            } else if let Some((reason, detail)) = gate(&tick) {
+                holds.push(hold(&tick, reason, detail));
             } else if sold_out(&tick) {
-                holds.push(self.finish_liquidation(&tick).await?);
+                match self.finish_liquidation(&tick).await {
+                    Ok(done) => holds.push(done),
+                    Err(error) => results.push(failed(name(&tick), error)),
+                }
             } else {
                 live.push(tick);
             }
@@ -126,13 +126,20 @@ impl Engine {
         let recorded = async {
             let priced = self.price(live, &mut holds).await;
             self.decide(priced, &mut holds, &mut results).await?;
-            ticks::record_holds(&self.pool, &holds).await?;
-            Ok::<_, EngineError>(())
+            Ok::<_, EngineError>(ticks::record_holds(&self.pool, &holds).await?.refused)
         };
-        if let Err(error) = recorded.await {
-            return fail_all(&ticks, &error);
-        }
-        results.extend(holds.into_iter().map(held));
+        let mut refused: HashMap<JobId, StoreError> = match recorded.await {
+            Ok(refused) => refused.into_iter().collect(),
+            Err(error) => return fail_all(&ticks, &error),
+        };
+        results.extend(
+            holds
+                .into_iter()
+                .map(|hold| match refused.remove(&hold.tick.job) {
+                    None => held(hold),
+                    Some(error) => failed(hold.tick, error),
+                }),
+        );
         results
     }
 
@@ -297,11 +304,7 @@ impl Engine {
         if let Some(detail) = halted(market, market.chain.head().await?, priced.tick.now) {
             return Ok(Err(Refusal::because(HoldReason::ChainHalted, detail)));
         }
-        let mut connection = self
-            .pool
-            .acquire()
-            .await
-            .map_err(crate::store::StoreError::from)?;
+        let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
         let reserved = signers::reserved(&mut connection, &job.account).await?;
         drop(connection);
         let fees = market.chain.fees().await?;
@@ -418,13 +421,21 @@ fn held(hold: Hold) -> TickResult {
     }
 }
 
+/// One tick that could not be carried out, and no other with it.
+fn failed(tick: Tick, error: impl Into<EngineError>) -> TickResult {
+    TickResult {
+        tick,
+        outcome: Err(error.into()),
+    }
+}
+
 /// The slice could not even be loaded or recorded: every tick of it may be tried again.
 fn fail_all(round: &[Tick], error: &EngineError) -> Vec<TickResult> {
     warn!(ticks = round.len(), %error, "slice not evaluated");
     round
         .iter()
         .map(|tick| {
-            let error = crate::store::StoreError::SliceFailed(error.to_string());
+            let error = StoreError::SliceFailed(error.to_string());
             TickResult {
                 tick: *tick,
                 outcome: Err(error.into()),

@@ -47,6 +47,12 @@ impl Engine {
         trade: &Trade,
         market: &Market,
     ) -> Result<Allocation, EngineError> {
+        // A plan's limits are its configuration's: a row that was changed after it was frozen is given up, not signed.
+        if let Some(refused) = &job.refused {
+            return Ok(Allocation::Blocked(format!(
+                "the job's configuration is refused: {refused}"
+            )));
+        }
         let Some(seen) = self.counter(&job.account, market).await? else {
             return Ok(Allocation::Stopped(
                 "transactions of this wallet that are not ours are pending".to_owned(),

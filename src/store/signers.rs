@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoreError, WAKE_CHANNEL,
-    numeric::{amount, lower, signed, unsigned, word},
+    numeric::{amount, clean_text, lower, signed, unsigned, word},
     turns,
 };
 use crate::{
@@ -112,7 +112,7 @@ pub async fn halt<'e>(
         account.realm.to_string(),
         account.chain,
         lower(account.wallet) as _,
-        reason,
+        clean_text(reason),
         Event::SignerHalted.to_string(),
     )
     .execute(executor)
@@ -438,7 +438,7 @@ pub async fn note_sent(pool: &PgPool, hash: B256, answer: &str) -> Result<(), St
     sqlx::query!(
         "UPDATE attempts SET sent_at = clock_timestamp(), sends = sends + 1, last_answer = $2 WHERE hash = $1",
         hash.as_slice(),
-        answer,
+        clean_text(answer),
     )
     .execute(pool)
     .await?;
