@@ -11,6 +11,7 @@ use super::{
     memory::{JobMemory, RowVersion},
     numeric::{price, unsigned, usd_cut},
     samples::{KnownHigh, SampleHigh},
+    slots,
 };
 use crate::domain::{
     Timestamp,
@@ -221,7 +222,7 @@ pub struct SlotSeen {
 }
 
 /// Records holds, all in one statement. The answer names the jobs whose slot was new; a slot that was
-/// recorded before stays as it was. A slice names each job once.
+/// recorded before, or passed by a later one, stays as it was and is open no longer. A slice names each job once.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -275,7 +276,13 @@ pub async fn record_holds(pool: &PgPool, holds: &[Hold]) -> Result<Vec<JobId>, S
     )
     .fetch_all(pool)
     .await?;
-    Ok(fresh.into_iter().map(JobId).collect())
+    let fresh: Vec<JobId> = fresh.into_iter().map(JobId).collect();
+    if fresh.len() < holds.len() {
+        let passed = holds.iter().map(|hold| hold.tick.job);
+        let passed: Vec<JobId> = passed.filter(|job| !fresh.contains(job)).collect();
+        slots::close_decided(pool, &passed).await?;
+    }
+    Ok(fresh)
 }
 
 /// Takes a slot for a trade, inside the transaction that freezes it. `false`: it was recorded before.
