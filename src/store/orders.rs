@@ -5,13 +5,13 @@ use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
 use super::{
-    StoreError, WAKE_CHANNEL,
+    StoreError, WAKE_CHANNEL, adoption,
     jobs::{CommandError, Job, corrupt_config, event, lock},
 };
 use crate::domain::{
     Timestamp,
     config::JobConfig,
-    job::{Command, JobId, JobStatus, Transition, transition},
+    job::{Command, JobId, JobStatus, Realm, Transition, transition},
     liquidate::{Liquidation, next_slice},
     span::Span,
     units::Amount,
@@ -132,6 +132,11 @@ async fn archive(connection: &mut PgConnection, job: &Job) -> Result<(), Command
 /// A new life: counters of the cycle start from nothing, history stays.
 async fn begin_cycle(connection: &mut PgConnection, job: &Job, deposit: Amount) -> Result<(), CommandError> {
     nothing_open(connection, job).await?;
+    if job.account.realm == Realm::Live {
+        // A backup that was taken before the first trade knows that there was none: a chain that has counted further
+        // halts the signer. A wallet with a past of its own was adopted before, or halts as well.
+        adoption::register(&mut *connection, &job.account, 0).await?;
+    }
     sqlx::query!(
         "UPDATE jobs SET cycle = cycle + 1, started_at = now(), stopped_at = NULL, liquidation = NULL,
                 last_dca_buy_time = NULL, last_dip_buy_time = NULL, last_take_profit_time = NULL,

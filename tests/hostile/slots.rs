@@ -159,7 +159,7 @@ async fn ordered_behind_a_lock(
     order: Order,
 ) -> (Transaction<'static, Postgres>, JoinHandle<()>) {
     let mut lock = pool.begin().await.expect("a transaction");
-    sqlx::query("SELECT FROM jobs WHERE id = $1 FOR UPDATE")
+    sqlx::query("SELECT FROM jobs WHERE id = $1 FOR NO KEY UPDATE")
         .bind(job.0)
         .execute(&mut *lock)
         .await
