@@ -49,7 +49,6 @@ pub struct Slots {
     /// A bit a slot: tasks in the queue, and what workers are deciding, as a running job and as one that is sold.
     queue: u64,
     deciding: [u64; 2],
-    recorded: u64,
     /// An order that waits for its locks, and when its transaction began.
     order: Option<(Order, u8)>,
     by_hand: u8,
@@ -131,9 +130,14 @@ impl Slots {
             self.close(rules);
             return;
         }
-        self.twice |= self.recorded & bit(slot) != 0;
-        self.recorded |= bit(slot);
+        self.twice |= self.is_decided(slot);
         self.last = self.last.max(Some(slot));
+        if rules.fenced {
+            // What is decided changes nothing any more, delivered or recorded: looking at it would only close it.
+            let later = !(bit(slot) | (bit(slot) - 1));
+            self.queue &= later;
+            self.deciding = self.deciding.map(|deciding| deciding & later);
+        }
         if self.open.is_some_and(|open| open <= slot) {
             self.open = None;
         }
@@ -192,7 +196,6 @@ impl Explored for Slots {
             last: None,
             queue: 0,
             deciding: [0; 2],
-            recorded: 0,
             order: None,
             by_hand: rules.by_hand,
             orders: rules.orders,
