@@ -208,14 +208,17 @@ impl Explored for Slots {
         self.twice.then_some("a slot was decided twice")
     }
 
-    /// Sold, or the last slot of the schedule was decided.
+    /// Sold, or nothing is open and the next slot lies past the time that is looked at.
     fn is_over(&self) -> bool {
-        let last = (TIME_MAX - JITTER) / EVERY * EVERY * FINE;
-        self.sold || (!self.liquidating && self.order.is_none() && self.is_decided(last))
+        let waits = self.open.is_none() && self.next > TIME_MAX * FINE && !self.is_decided(self.next);
+        self.sold || (waits && !self.liquidating && self.order.is_none())
     }
 
     fn nexts(&self, rules: &Rules, (): &mut ()) -> Vec<Next<Self>> {
         let mut nexts = vec![];
+        if self.is_over() {
+            return nexts;
+        }
         if self.now < TIME_MAX {
             self.push(&mut nexts, true, |w| w.now += 1);
         }
