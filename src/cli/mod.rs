@@ -1,5 +1,6 @@
 //! The command line: clap tree, one file a command family, pure rendering.
 
+mod adopt;
 pub mod audit;
 mod backtest;
 mod config;

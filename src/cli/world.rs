@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{Connection, PgConnection, PgPool, postgres::PgPoolOptions};
+use sqlx::{PgPool, postgres::PgPoolOptions};
 
 use super::CliError;
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     paper::PaperMarkets,
     ports::PoolPrices,
     prices::PriceBook,
-    store,
+    store::{self, session::Sessions},
 };
 
 /// The database's name on the private server.
@@ -124,13 +124,11 @@ async fn connect(url: &str, settings: &Settings) -> Result<PgPool, CliError> {
             .max_connections(settings.database.pool_max)
             .acquire_timeout(ACQUIRE_PATIENCE.min(patience));
         // A pool only says that it timed out; one connection says why.
-        let answered = match tokio::time::timeout(longest, PgConnection::connect(url)).await {
-            Ok(Ok(connection)) => connection.close().await,
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(sqlx::Error::PoolTimedOut),
-        };
+        let answered = tokio::time::timeout(longest, Sessions::probe(url))
+            .await
+            .unwrap_or(Err(sqlx::Error::PoolTimedOut));
         let error = match answered {
-            Ok(()) => match options.connect(url).await {
+            Ok(sessions) => match sessions.pool(options).await {
                 Ok(pool) => return Ok(pool),
                 Err(error) => error,
             },

@@ -29,7 +29,7 @@ use crate::{
     store::{
         StoreError, fills,
         samples::{self, Window},
-        signers,
+        signers, slots,
         ticks::{self, Hold, TickJob},
         trades::{self, Frozen, NewTrade},
     },
@@ -115,6 +115,14 @@ impl Engine {
             .into_iter()
             .map(|(live, holds)| self.evaluate_live(live, holds));
         results.extend(join_all(decided).await.into_iter().flatten());
+        let passed = results
+            .iter()
+            .filter(|result| matches!(result.outcome, Ok(Outcome::AlreadyRecorded { .. })))
+            .map(|result| result.tick.job);
+        let passed: Vec<JobId> = passed.collect();
+        if let Err(error) = slots::close_decided(&self.pool, &passed).await {
+            warn!(jobs = passed.len(), %error, "decided slots were not closed; the scheduler closes them");
+        }
         Ok(results)
     }
 

@@ -4,10 +4,10 @@ use tracing::{error, info, warn};
 
 use super::{Engine, EngineError, Progress, settle::BLOCKED_INTERVALS};
 use crate::{
-    domain::job::Account,
+    domain::job::{Account, Realm},
     ports::{Market, NonceUse},
     store::{
-        foreign,
+        StoreError, adoption, foreign,
         jobs::Job,
         signers::{self, SignerState},
         trades::Trade,
@@ -67,13 +67,13 @@ impl Engine {
         market: &Market,
     ) -> Result<Option<SignerState>, EngineError> {
         let nonces = market.chain.nonces(account.wallet).await?;
-        let known = signers::find(&self.pool, account).await?;
-        let Some(known) = known else {
-            if nonces.pending != nonces.latest {
-                return Ok(None);
-            }
-            return Ok(Some(signers::open(&self.pool, account, nonces.latest).await?));
+        let known = match signers::find(&self.pool, account).await? {
+            Some(known) => known,
+            None => self.unheard_of(account, nonces.latest).await?,
         };
+        if known.next_nonce == 0 && nonces.pending > nonces.latest {
+            return Ok(None);
+        }
         if nonces.latest <= known.next_nonce {
             return Ok(Some(known));
         }
@@ -92,6 +92,19 @@ impl Engine {
         }))
     }
 
+    /// A signer that this database has no count of: whoever started its job wrote one, so the database was changed since,
+    /// or made by an older version. It begins at nothing, and is halted if the chain has counted further: the past of
+    /// a wallet is for its owner to accept. On paper the venue's records are a part of the database.
+    async fn unheard_of(&self, account: &Account, chain: u64) -> Result<SignerState, EngineError> {
+        let first = match account.realm {
+            Realm::Live => 0,
+            Realm::Paper => chain,
+        };
+        adoption::register(&self.pool, account, first).await?;
+        let known = signers::find(&self.pool, account).await?;
+        Ok(known.ok_or(StoreError::Database(sqlx::Error::RowNotFound))?)
+    }
+
     /// Halts a signer whose count on the chain is ahead of ours, and says who used the first nonce that we have
     /// not given out. A transaction that this database does not know is somebody else's, or was ours before the
     /// database was set back: its hash and block are named, because only its owner can tell.
@@ -103,6 +116,19 @@ impl Engine {
         chain: u64,
     ) -> Result<String, EngineError> {
         const ADVICE: &str = "Nothing is signed until `lgi-mm reconcile` has been run";
+        if ours == 0 {
+            // All of its past is unknown, and may be long.
+            let reason = format!(
+                "wallet {wallet} has made {chain} transactions, and this database knows none of them: it is older than the \
+                 chain (a restored or replaced database?), or the wallet was used elsewhere before. Nothing is signed until \
+                 its past is accepted: `lgi-mm reconcile` names it, `lgi-mm reconcile --adopt {wallet} --chain {name}` \
+                 accepts it",
+                wallet = account.wallet,
+                name = account.chain,
+            );
+            signers::halt(&self.pool, account, &reason).await?;
+            return Ok(reason);
+        }
         let older = format!(
             "the chain has used nonces up to {}, this database has only given out those below {ours}",
             chain.saturating_sub(1)
@@ -144,7 +170,7 @@ impl Engine {
     /// [`EngineError`] if either cannot be read.
     pub async fn check_signer(&self, account: &Account) -> Result<(), EngineError> {
         let market = self.markets.market(account).await?;
-        if signers::find(&self.pool, account).await?.is_none() {
+        if account.realm == Realm::Paper && signers::find(&self.pool, account).await?.is_none() {
             return Ok(());
         }
         if let Some(SignerState {

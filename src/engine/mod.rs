@@ -3,6 +3,7 @@
 //! The engine evaluates *slices* of (job, slot) and carries open trades on, one step at a time. Every call may
 //! be repeated, by anybody, at any moment: what was recorded is found and carried on, never done again.
 
+pub mod adopt;
 mod evaluate;
 mod facts;
 mod failures;

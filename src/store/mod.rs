@@ -1,5 +1,6 @@
 //! SQL only: the ledger's rows, and the statements that guard them.
 
+pub mod adoption;
 pub mod deliveries;
 pub mod failures;
 pub mod fills;
@@ -14,6 +15,7 @@ pub mod pools;
 pub mod repairs;
 pub mod retention;
 pub mod samples;
+pub mod session;
 pub mod signers;
 pub mod slots;
 pub mod ticks;

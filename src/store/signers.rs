@@ -35,27 +35,7 @@ pub struct SignerState {
     pub unfunded: Option<i64>,
 }
 
-/// The signer's counter, made from the chain's count if there is none yet.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn open(pool: &PgPool, account: &Account, chain_nonce: u64) -> Result<SignerState, StoreError> {
-    let (realm, wallet) = (account.realm.to_string(), lower(account.wallet));
-    sqlx::query!(
-        "INSERT INTO signers (realm, chain, address, next_nonce) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-        realm,
-        account.chain,
-        wallet as _,
-        signed("signers.next_nonce", chain_nonce)?,
-    )
-    .execute(pool)
-    .await?;
-    find(pool, account)
-        .await?
-        .ok_or(StoreError::Database(sqlx::Error::RowNotFound))
-}
-
-/// The signer's counter, if it was ever used.
+/// The signer's counter, if this database knows the signer.
 ///
 /// # Errors
 /// [`StoreError`].

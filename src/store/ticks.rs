@@ -11,6 +11,7 @@ use super::{
     memory::{JobMemory, RowVersion},
     numeric::{clean_text, price, unsigned, usd_cut},
     samples::{KnownHigh, SampleHigh},
+    slots,
 };
 use crate::domain::{
     Timestamp,
@@ -226,7 +227,8 @@ pub struct SlotSeen {
 /// What became of holds that were to be recorded.
 #[derive(Debug, Default)]
 pub struct Recorded {
-    /// The jobs whose slot was new; a slot that was recorded before stays as it was.
+    /// The jobs whose slot was new; a slot that was recorded before, or passed by a later one, stays as it was and is
+    /// open no longer.
     pub fresh: Vec<JobId>,
     /// The jobs whose slot cannot be recorded, whatever is left out of it: nothing is decided for them.
     pub refused: Vec<(JobId, StoreError)>,
@@ -338,7 +340,13 @@ async fn record(pool: &PgPool, holds: &[Hold]) -> Result<Vec<JobId>, StoreError>
     )
     .fetch_all(pool)
     .await?;
-    Ok(fresh.into_iter().map(JobId).collect())
+    let fresh: Vec<JobId> = fresh.into_iter().map(JobId).collect();
+    if fresh.len() < holds.len() {
+        let passed = holds.iter().map(|hold| hold.tick.job);
+        let passed: Vec<JobId> = passed.filter(|job| !fresh.contains(job)).collect();
+        slots::close_decided(pool, &passed).await?;
+    }
+    Ok(fresh)
 }
 
 /// Takes a slot for a trade, inside the transaction that freezes it. `false`: it was recorded before.

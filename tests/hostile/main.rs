@@ -19,4 +19,5 @@ mod prices;
 mod realm;
 mod restored;
 mod slots;
+mod vanished;
 mod words;

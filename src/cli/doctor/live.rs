@@ -184,6 +184,15 @@ async fn nonce(world: &World, live: &LiveChain, account: &Account) -> Result<Che
             ),
             "the first trade waits until they are mined",
         ),
+        (Ok(chain), None) if chain.latest > 0 => Check::bad(
+            Verdict::Fail,
+            what,
+            format!("chain {}, this database knows none of them", chain.latest),
+            format!(
+                "the database was restored or replaced, or the wallet was used elsewhere: `lgi-mm reconcile --adopt {} --chain {}`",
+                account.wallet, account.chain
+            ),
+        ),
         (Ok(chain), None) => Check::ok(what, format!("chain {}, not used yet", chain.latest)),
     })
 }

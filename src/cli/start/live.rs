@@ -3,7 +3,7 @@
 use alloy_primitives::Address;
 use rust_decimal::Decimal;
 
-use super::{Groundwork, LOOKUP_PATIENCE, StartArgs, is_ticker};
+use super::{Groundwork, LOOKUP_PATIENCE, StartArgs, is_ticker, past};
 use crate::{
     chain::{ChainSpec, LiveChain, token_info},
     cli::{CliError, wallet, world::World},
@@ -40,14 +40,17 @@ pub(super) async fn prepare(
         .map_err(CliError::Config)?;
     let token = token(&live, args, address, &mut assumed).await?;
     let quote = quote(&live.spec, args, &mut assumed)?;
+    let account = Account {
+        realm: Realm::Live,
+        chain: args.chain.clone(),
+        wallet,
+    };
+    past::require_known(world, &live, &account).await?;
+    assumed.extend(past::unexplained(world, &live, &account, &token).await?);
     let quote_price = usd_price(&live, quote.address).await?;
     believe(world, &args.chain, address, quote.address, &config, &mut assumed).await?;
     Ok(Groundwork {
-        account: Account {
-            realm: Realm::Live,
-            chain: args.chain.clone(),
-            wallet,
-        },
+        account,
         token,
         quote,
         quote_price,

@@ -2,6 +2,7 @@
 
 mod live;
 mod paper;
+mod past;
 
 use std::{path::PathBuf, time::Duration};
 
