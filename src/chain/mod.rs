@@ -8,6 +8,7 @@ pub mod keystore;
 mod known;
 mod markets;
 mod multicall;
+pub mod policy;
 mod prices;
 mod receipts;
 mod rpc;
