@@ -14,6 +14,7 @@ mod live;
 mod notify;
 mod out;
 mod paper;
+mod policy;
 mod prices;
 mod prune;
 mod reconcile;
@@ -125,6 +126,9 @@ enum Command {
     /// Keys of live jobs, encrypted
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
+    /// What the keys of this machine may sign with real money, and the kill switch
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// The paper venue: wallet, money, faults to try out
     #[command(subcommand)]
     Paper(paper::PaperCommand),
@@ -237,6 +241,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         Command::Notify(command) => notify::run(&settings, out, &command).await,
         Command::Reconcile(args) => reconcile::run(&settings, out, &args).await,
         Command::Wallet(command) => wallet::run(&settings, out, &command),
+        Command::Policy(command) => policy::run(&settings, out, &command).await,
         Command::Paper(command) => paper::run(&settings, out, &command).await,
         Command::Prices(args) => prices::run(out, &args),
         Command::Devnet(args) => devnet::run(out, &args).await,
