@@ -8,6 +8,7 @@ use std::path::Path;
 use alloy_primitives::Address;
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use tracing::{info, warn};
 
 use super::{CliError, Out, out::dollars, target, world::World};
 use crate::{
@@ -254,6 +255,33 @@ pub(super) async fn missing(world: &World, job: &Job) -> Option<(Vec<String>, Op
         need::command(&entry)
     });
     Some((lacks, command))
+}
+
+/// What a worker says of its policy at its start: without live jobs, nothing.
+pub(super) async fn say(world: &World) -> Result<(), CliError> {
+    let jobs = live_jobs(world, &[]).await?;
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let book = world.live().policy();
+    let policy = match book.policy() {
+        Ok(policy) => policy,
+        Err(refusal) => {
+            warn!(detail = refusal.detail, "nothing is signed with real money");
+            return Ok(());
+        }
+    };
+    info!(file = %book.path().display(), state = %book.journal().dir().display(), "policy read");
+    for job in jobs {
+        let Ok(live) = world.live().chain(&job.account.chain) else {
+            continue;
+        };
+        let lacks = need::lacks(&policy, &job, &live.spec).join("; ");
+        if !lacks.is_empty() {
+            warn!(job = %job.id, lacks, "the policy does not allow what this job would do; see `lgi-mm policy check`");
+        }
+    }
+    Ok(())
 }
 
 async fn check(settings: &Settings, out: Out, args: &CheckArgs) -> Result<(), CliError> {

@@ -133,7 +133,7 @@ pub(super) fn least_native(native: Price) -> Price {
 }
 
 /// Names what this machine's settings have and the built-in table has not; the reader of the entry sees it.
-pub(super) fn name_contracts(entry: &mut Entry, spec: &ChainSpec) {
+pub(in crate::cli) fn name_contracts(entry: &mut Entry, spec: &ChainSpec) {
     if entry.chain_id() != Some(spec.chain_id) {
         entry.chain_id = Some(spec.chain_id);
     }
