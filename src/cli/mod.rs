@@ -52,12 +52,12 @@ Exit codes:
   3  no such job
   4  refused: the job's status does not allow it, or it exists already
   5  the database cannot be used
-  6  doctor or health found something that needs mending
+  6  doctor, health or policy check found something that needs fixing
   7  a price source, a venue or a receiver of messages cannot be used
 
 A token is an address, a job number as `list` shows it (#7 is only ever a number), or a ticker that only one job has.
 With --json, results are JSON on standard output and errors are {\"error\":{\"code\",\"message\"}} on standard error.
-Nothing asks for confirmation: `liquidate` and `remove` do at once what they say.";
+Only `policy allow` asks for confirmation: `liquidate` and `remove` do at once what they say.";
 
 /// lgi-mm
 #[derive(Debug, Parser)]

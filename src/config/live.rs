@@ -86,13 +86,15 @@ impl Settings {
             Some(path) => Place::Named(path.into()),
             None => Place::Usual {
                 machine: MACHINE_POLICY.into(),
+                // Whoever has no home has the machine's: a place that depends on where a process stands is none.
                 user: super::user_config_dir()
-                    .unwrap_or_default()
-                    .join("lgi-mm/policy.toml"),
+                    .map_or_else(|| MACHINE_POLICY.into(), |dir| dir.join("lgi-mm/policy.toml")),
             },
         };
         let state = variable(POLICY_STATE_VARIABLE)?.map(PathBuf::from);
-        let state = state.unwrap_or_else(|| data_dir().join("lgi-mm/policy"));
+        // Without a home there is none, and nothing is signed until the variable names one.
+        let usual = || Some(data_dir().join("lgi-mm/policy")).filter(|dir| dir.is_absolute());
+        let state = state.or_else(usual).unwrap_or_default();
         Ok(PolicyBook::new(place, state))
     }
 

@@ -333,3 +333,7 @@ fn mark(text: &[u8]) -> String {
 pub(super) fn now() -> Timestamp {
     DateTime::<Utc>::from(std::time::SystemTime::now())
 }
+
+#[cfg(test)]
+#[path = "journal_tests.rs"]
+mod tests;

@@ -208,3 +208,6 @@ fn stamp(path: &Path) -> std::io::Result<Stamp> {
         times: (seen.mtime(), seen.mtime_nsec(), seen.ctime(), seen.ctime_nsec()),
     })
 }
+
+#[cfg(test)]
+mod tests;

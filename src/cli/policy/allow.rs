@@ -83,6 +83,11 @@ pub(super) async fn run(
         None => of_flags(settings, &before, args).await?,
     };
     args.override_limits(&mut entry)?;
+    if args.max_deadline.is_none() {
+        // What this machine's own settings make must be signable.
+        let needed = Span::from_secs(settings.trading.trade_deadline.std().as_secs().saturating_mul(2));
+        entry.max_deadline = entry.max_deadline.max(needed);
+    }
     let spec = settings.chain(&entry.chain)?;
     need::name_contracts(&mut entry, &spec);
     let path = book.path().to_owned();
