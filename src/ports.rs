@@ -387,11 +387,21 @@ pub trait Signer: Send + Sync {
     /// Signs. The same input may give other bytes each time: only recorded bytes are sent.
     async fn sign(&self, transaction: &UnsignedTransaction) -> Result<SignedTransaction, SignError>;
 
-    /// The call inside bytes that this signer signed, so that a replacement does exactly the same.
+    /// Whether this signer would sign a swap like this, as far as that can be told before there is calldata.
     ///
     /// # Errors
-    /// [`SignError`] if the bytes are none of its own.
-    fn call_of(&self, raw: &Bytes, purpose: Purpose) -> Result<Call, SignError>;
+    /// [`SignError`] says what forbids it.
+    async fn permits(&self, request: &SwapRequest) -> Result<(), SignError> {
+        let _ = request;
+        Ok(())
+    }
+
+    /// The call inside bytes that this signer signed for `nonce`, so that a replacement does exactly the same. What
+    /// is stored is not believed: the bytes must have the hash they are stored under, and do what the row says.
+    ///
+    /// # Errors
+    /// [`SignError`] if the bytes are none of its own, or of another nonce, hash or purpose.
+    fn call_of(&self, attempt: &SignedTransaction, nonce: u64, purpose: Purpose) -> Result<Call, SignError>;
 }
 
 /// All that a job's account trades through.

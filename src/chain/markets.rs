@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, OnceCell};
 use super::{
     evm::EvmChain,
     keystore::{KeyError, KeySource, SecretText},
+    policy::{Appraiser, PolicyBook, PolicySigner},
     prices::OnchainPrices,
     rpc::Rpc,
     settings::{ChainSpec, InvalidChain},
@@ -66,6 +67,7 @@ pub fn open_chains(specs: Vec<Arc<ChainSpec>>, ledger: &PgPool) -> Result<LiveCh
 pub struct LiveMarkets {
     chains: LiveChains,
     keys: KeySource,
+    policy: Arc<PolicyBook>,
     /// A password that somebody typed.
     typed: OnceLock<SecretText>,
     /// Opening a keystore takes a while on purpose; each is opened once.
@@ -84,12 +86,13 @@ enum LiveError {
 }
 
 impl LiveMarkets {
-    /// Markets on `chains` with the keys of `keys`; nothing is opened yet.
+    /// Markets on `chains` with the keys of `keys`, which sign what `policy` allows; nothing is opened yet.
     #[must_use]
-    pub fn new(chains: LiveChains, keys: KeySource) -> Self {
+    pub fn new(chains: LiveChains, keys: KeySource, policy: Arc<PolicyBook>) -> Self {
         Self {
             chains,
             keys,
+            policy,
             typed: OnceLock::new(),
             open: Mutex::default(),
         }
@@ -99,6 +102,12 @@ impl LiveMarkets {
     #[must_use]
     pub const fn keys(&self) -> &KeySource {
         &self.keys
+    }
+
+    /// What bounds the keys.
+    #[must_use]
+    pub const fn policy(&self) -> &Arc<PolicyBook> {
+        &self.policy
     }
 
     /// Takes a password that was typed; the first one stays.
@@ -142,7 +151,13 @@ impl LiveMarkets {
         Ok(Market {
             chain: live.chain.clone() as Arc<dyn Chain>,
             venue: live.venue.clone(),
-            signer: Arc::new(signer),
+            // Whatever holds the key, nothing is signed past the policy.
+            signer: Arc::new(PolicySigner::new(
+                Arc::new(signer),
+                self.policy.clone(),
+                (live.spec.name.clone(), live.spec.chain_id),
+                live.prices.clone() as Arc<dyn Appraiser>,
+            )),
         })
     }
 }

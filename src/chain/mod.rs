@@ -9,6 +9,7 @@ pub mod kms;
 mod known;
 mod markets;
 mod multicall;
+pub mod policy;
 mod prices;
 mod receipts;
 mod rpc;

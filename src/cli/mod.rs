@@ -15,6 +15,7 @@ mod live;
 mod notify;
 mod out;
 mod paper;
+mod policy;
 mod prices;
 mod prune;
 mod reconcile;
@@ -52,12 +53,12 @@ Exit codes:
   3  no such job
   4  refused: the job's status does not allow it, or it exists already
   5  the database cannot be used
-  6  doctor or health found something that needs mending
+  6  doctor, health or policy check found something that needs fixing
   7  a price source, a venue or a receiver of messages cannot be used
 
 A token is an address, a job number as `list` shows it (#7 is only ever a number), or a ticker that only one job has.
 With --json, results are JSON on standard output and errors are {\"error\":{\"code\",\"message\"}} on standard error.
-Nothing asks for confirmation: `liquidate` and `remove` do at once what they say.";
+Only `policy allow` asks for confirmation: `liquidate` and `remove` do at once what they say.";
 
 /// lgi-mm
 #[derive(Debug, Parser)]
@@ -126,6 +127,9 @@ enum Command {
     /// Keys of live jobs, encrypted
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
+    /// What the keys of this machine may sign with real money, and the kill switch
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// The paper venue: wallet, money, faults to try out
     #[command(subcommand)]
     Paper(paper::PaperCommand),
@@ -238,6 +242,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         Command::Notify(command) => notify::run(&settings, out, &command).await,
         Command::Reconcile(args) => reconcile::run(&settings, out, &args).await,
         Command::Wallet(command) => wallet::run(&settings, out, &command).await,
+        Command::Policy(command) => policy::run(&settings, out, &command).await,
         Command::Paper(command) => paper::run(&settings, out, &command).await,
         Command::Prices(args) => prices::run(out, &args),
         Command::Devnet(args) => devnet::run(out, &args).await,

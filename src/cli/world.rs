@@ -56,7 +56,11 @@ impl World {
         let pool = connect(&url, settings).await?;
         let chains = open_chains(settings.live_chains(), &pool)
             .map_err(|error| CliError::Network(format!("the HTTP client cannot be made: {error}")))?;
-        let live = Arc::new(LiveMarkets::new(chains, settings.keys()?));
+        let live = Arc::new(LiveMarkets::new(
+            chains,
+            settings.keys()?,
+            Arc::new(settings.policy()?),
+        ));
         Ok(Self {
             pool,
             live,

@@ -322,6 +322,10 @@ impl Engine {
         let costs = (fees, market.chain.usd_price(Asset::Native).await?.price);
         loop {
             let request = swap_request(job, plan.side, plan.amount_in, plan.value, plan.price)?;
+            // Nothing is quoted, frozen or failed that would not be signed.
+            if let Err(refused) = market.signer.permits(&request).await {
+                return Ok(Err(Refusal::because(HoldReason::PolicyRefused, refused.detail)));
+            }
             let purse = Purse::open(market, &request, &reserved).await?;
             if plan.reason == Reason::Liquidate && purse.token_in < plan.amount_in {
                 // The wallet lost tokens that the ledger still counts: sell what is really there.

@@ -13,7 +13,7 @@ use crate::{
         units::{Amount, MoneyError, Rounding},
     },
     failpoint::reach,
-    ports::{Asset, Call, Fees, Market, SwapRequest, UnsignedTransaction},
+    ports::{Asset, Call, Fees, Market, SignedTransaction, SwapRequest, UnsignedTransaction},
     store::{
         jobs::Job,
         signers::{self, Reservation, Signed, Submission, Submitted},
@@ -89,7 +89,12 @@ impl Engine {
                 "gas would cost {gas_usd} USD now, max_gas_usd is {allowed}"
             )));
         }
-        let transactions = sign_all(market, &calls, seen.next_nonce, fees).await?;
+        let transactions = match sign_all(market, &calls, seen.next_nonce, fees).await {
+            Ok(transactions) => transactions,
+            // The plan waits for its owner's word until it expires.
+            Err(EngineError::Sign(error)) => return Ok(Allocation::Blocked(error.to_string())),
+            Err(error) => return Err(error),
+        };
         reach("signed");
         let reservations = self.reservations(job, market, &request, gas).await?;
         let submission = Submission {
@@ -211,8 +216,11 @@ impl Engine {
                 let Some(newest) = state.attempts.last() else {
                     return Ok(false);
                 };
-                let raw = signers::raw(&self.pool, newest.hash).await?;
-                market.signer.call_of(&raw, purpose)?
+                let attempt = SignedTransaction {
+                    hash: newest.hash,
+                    raw: signers::raw(&self.pool, newest.hash).await?,
+                };
+                market.signer.call_of(&attempt, state.nonce, purpose)?
             }
         };
         let cap = self.patience(job, trade, market).await?.fee_cap(purpose);

@@ -2,6 +2,7 @@
 
 mod live;
 mod notify;
+mod policy;
 
 use std::collections::BTreeSet;
 
@@ -107,6 +108,7 @@ async fn examine(settings: &Settings, world: &World) -> Result<Vec<Check>, CliEr
             format!("PostgreSQL {}, {place}", health.server_version),
         ),
         Check::ok("schema", "up to date"),
+        policy::settings_file(settings),
         clock(&health),
         workers(&health),
         Check::none(
@@ -151,6 +153,7 @@ async fn examine(settings: &Settings, world: &World) -> Result<Vec<Check>, CliEr
         let mend = "nothing is signed with this key until its nonce is explained; restore the newer database, or use another wallet";
         Check::bad(Verdict::Fail, "halted signer", format!("{address}: {reason}"), mend)
     }));
+    checks.extend(policy::examine(world).await?);
     checks.extend(live::examine(world).await?);
     checks.extend(sources(world).await?);
     checks.extend(notify::examine(settings, world).await?);

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use super::{Groundwork, LOOKUP_PATIENCE, StartArgs, is_ticker, past};
 use crate::{
     chain::{ChainSpec, LiveChain, token_info},
-    cli::{CliError, wallet, world::World},
+    cli::{CliError, policy, wallet, world::World},
     config::{JobLayers, Settings},
     domain::{
         chains::USDC_DECIMALS,
@@ -16,7 +16,10 @@ use crate::{
         units::Price,
     },
     ports::{Asset, Chain, PriceRequest, Prices},
-    store::{self, jobs::Job},
+    store::{
+        self,
+        jobs::{self, Job},
+    },
 };
 
 /// Every EVM chain's native coin has this many digits, and so has its wrapped form.
@@ -140,6 +143,22 @@ async fn usd_price(live: &LiveChain, quote: Address) -> Result<Price, CliError> 
     known
         .map(|known| known.price)
         .map_err(|error| CliError::Network(format!("the price of the quote token: {error}")))
+}
+
+/// What the policy of this machine lacks for the job; it is said where the job is started, for nothing is signed until
+/// the worker's own policy allows it.
+pub(super) async fn policy(world: &World, job: i64) -> Result<Option<String>, CliError> {
+    let found = jobs::by_ids(&world.pool, &[job]).await?;
+    let Some(job) = found.first() else { return Ok(None) };
+    let Some((lacks, command)) = policy::missing(world, job).await else {
+        return Ok(None);
+    };
+    let mut text = format!("  NOT ALLOWED YET: {}\n", lacks.join("; "));
+    text.push_str("  nothing is signed until it is allowed on the machine whose worker holds the key:\n");
+    if let Some(command) = command {
+        text.push_str(&format!("    {command}\n"));
+    }
+    Ok(Some(text))
 }
 
 /// Ticker and digits as the contract has them: a wrong number of digits would be a wrong amount of money.
