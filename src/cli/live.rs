@@ -51,12 +51,13 @@ pub(super) async fn ready(world: &World) -> Result<(), CliError> {
 /// A node of another chain is an error; one that does not answer now may do so later.
 async fn right_chain(live: &LiveChain) -> Result<(), CliError> {
     let spec = &live.spec;
-    for (node, id) in live.rpc.chain_ids().await {
-        match id {
+    for state in live.rpc.states().await {
+        let node = state.name;
+        match state.chain_id {
             Ok(id) if id == spec.chain_id => {}
             Ok(id) => {
                 return Err(CliError::Refused(format!(
-                    "{node} serves chain id {id}, but {} has {}: mend chains.{}.rpc_urls",
+                    "{node} serves chain id {id}, but {} has {}: change chains.{}.rpc_urls",
                     spec.name, spec.chain_id, spec.name
                 )));
             }

@@ -10,6 +10,7 @@ mod finish;
 mod foreign;
 pub(crate) mod market;
 mod observe;
+mod proof;
 pub mod reconcile;
 mod recover;
 mod settle;
@@ -133,11 +134,6 @@ pub enum EngineError {
     /// A number left its range.
     #[error("trade arithmetic: {0}")]
     Money(#[from] crate::domain::units::MoneyError),
-    /// The receipt of a final swap shows no movement of the expected tokens.
-    #[error(
-        "the receipt of trade {0} moves none of the expected tokens; it stays open until somebody has looked"
-    )]
-    NoTransfers(i64),
 }
 
 impl From<BookError> for EngineError {

@@ -93,9 +93,9 @@ impl Engine {
                 Ok(Progress::Stepped)
             }
             Step::Fill { hash } => self.fill(&job, &trade, &market, &observed, hash).await,
-            Step::Fail { kind, hash } => self.fail(&trade, &market, &observed, kind, hash).await,
+            Step::Fail { kind, hash } => self.fail(&job, &trade, &market, &observed, kind, hash).await,
             Step::Investigate { transaction } => self.investigate(&job, &trade, &market, transaction).await,
-            Step::Wait => self.look_later(id, 1, None).await,
+            Step::Wait => self.look_later(id, 1, observed.doubt.as_deref()).await,
         }
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Check, Verdict};
 use crate::{
-    chain::LiveChain,
+    chain::{LiveChain, one_node_warning},
     cli::{CliError, world::World},
     domain::{
         job::{Account, JobStatus, Realm},
@@ -18,6 +18,7 @@ use crate::{
     },
     ports::{Asset, Chain, SwapRequest},
     store::{
+        gaps,
         jobs::{self, Filter, Job},
         signers,
     },
@@ -39,8 +40,11 @@ pub(super) async fn examine(world: &World) -> Result<Vec<Check>, CliError> {
     }
     let mut checks = Vec::new();
     for live in world.live().chains().values() {
+        // The heads first: how far each node is, is known from them.
+        let head = head(live).await;
         checks.extend(nodes(live).await);
-        checks.push(head(live).await);
+        checks.push(agreement(live));
+        checks.push(head);
         checks.push(contracts(live).await);
     }
     for ((chain, wallet), jobs) in wallets {
@@ -67,22 +71,52 @@ pub(super) async fn examine(world: &World) -> Result<Vec<Check>, CliError> {
 }
 
 async fn nodes(live: &LiveChain) -> Vec<Check> {
-    let mend = format!("see chains.{}.rpc_urls", live.spec.name);
-    let answers = live.rpc.chain_ids().await.into_iter();
-    answers
-        .map(|(node, id)| match id {
-            Ok(id) if id == live.spec.chain_id => {
-                Check::ok("RPC", format!("{node} serves {}", live.spec.name))
-            }
-            Ok(id) => Check::bad(
+    let advice = format!("see chains.{}.rpc_urls", live.spec.name);
+    let states = live.rpc.states().await.into_iter();
+    states
+        .map(|state| match &state.chain_id {
+            Ok(id) if *id != live.spec.chain_id => Check::bad(
                 Verdict::Fail,
                 "RPC",
-                format!("{node} serves chain id {id}"),
-                &mend,
+                format!("{} serves chain id {id}", state.name),
+                &advice,
             ),
-            Err(error) => Check::bad(Verdict::Fail, "RPC", format!("{node}: {error}"), &mend),
+            Ok(_) if state.is_lagging() => Check::bad(
+                Verdict::Warn,
+                "RPC",
+                format!("{} is {} blocks behind the best node", state.name, state.lag),
+                "it is asked last; nothing is settled while fewer nodes than chains.NAME.quorum keep up",
+            ),
+            Ok(_) => {
+                let head = state
+                    .head
+                    .map(|head| format!(", block {head}"))
+                    .unwrap_or_default();
+                Check::ok("RPC", format!("{} serves {}{head}", state.name, live.spec.name))
+            }
+            Err(error) => Check::bad(Verdict::Fail, "RPC", format!("{}: {error}", state.name), &advice),
         })
         .collect()
+}
+
+/// Whether one node alone decides what happened to our money.
+fn agreement(live: &LiveChain) -> Check {
+    let spec = &live.spec;
+    match one_node_warning(spec) {
+        Some(warning) => Check::bad(
+            Verdict::Warn,
+            "agreement",
+            warning,
+            format!("add a URL of another provider to chains.{}.rpc_urls", spec.name),
+        ),
+        None => Check::ok(
+            "agreement",
+            format!(
+                "{} nodes must agree on what happened on {}",
+                spec.quorum, spec.name
+            ),
+        ),
+    }
 }
 
 async fn head(live: &LiveChain) -> Check {
@@ -171,6 +205,17 @@ async fn nonce(world: &World, live: &LiveChain, account: &Account) -> Result<Che
             format!("chain {}, database {}", chain.latest, ours.next_nonce),
             "the database is older than the chain, or somebody else uses the key: run `lgi-mm reconcile`",
         ),
+        (Ok(chain), Some(_)) if gaps::unexplained(&world.pool, account, chain.latest).await? > 0 => {
+            Check::bad(
+                Verdict::Fail,
+                what,
+                format!(
+                    "chain {}, and the database has counted nonces beyond it that were never given out",
+                    chain.latest
+                ),
+                "nothing behind them can be mined: run `lgi-mm reconcile`",
+            )
+        }
         (Ok(chain), Some(ours)) => Check::ok(
             what,
             format!("chain {}, database {}", chain.latest, ours.next_nonce),
