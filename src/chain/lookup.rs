@@ -350,7 +350,9 @@ fn is_contradiction(facts: &[(Fact, u64)], required_depth: u64) -> bool {
 
 fn unmined(hash: B256, told: Vec<(String, Result<Told, RpcError>)>, quorum: usize) -> Result<Lookup, String> {
     let heard = |wanted: fn(&Told) -> bool| {
-        let said = told.iter().filter(move |(_, told)| told.as_ref().is_ok_and(wanted));
+        let said = told
+            .iter()
+            .filter(move |(_, told)| told.as_ref().is_ok_and(wanted));
         said.map(|(voice, _)| (voice.clone(), ()))
     };
     let enough = |verdict: Verdict<()>| matches!(verdict, Verdict::Agreed { .. });
