@@ -29,7 +29,7 @@ use crate::{
 };
 
 pub use crate::store::ticks::Tick;
-pub use settle::Progress;
+pub use settle::{Progress, SWALLOWED_SENDS};
 
 /// What the engine was told about time and patience.
 #[derive(Debug, Clone, Copy)]

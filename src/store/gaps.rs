@@ -1,4 +1,5 @@
-//! Nonces that were counted and never given out, and how a counter goes back before them.
+//! What never reaches the chain: bytes that are accepted and told to nobody, nonces that were counted and never given out,
+//! and how a counter goes back before them.
 
 use alloy_primitives::B256;
 use serde_json::Value;
@@ -85,6 +86,33 @@ pub async fn stranded(pool: &PgPool, account: &Account, chain: u64) -> Result<Ve
         }
     }
     Ok(stranded)
+}
+
+/// Attempts of open trades that were accepted this often or more, and are not settled: trade, hash, times.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn swallowed(
+    pool: &PgPool,
+    account: &Account,
+    times: i32,
+) -> Result<Vec<(i64, B256, i32)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT t.id, a.hash, a.sends FROM trades t JOIN transactions x ON x.trade_id = t.id
+           JOIN attempts a ON a.transaction_id = x.id
+           WHERE t.status = 'SUBMITTED' AND x.realm = $1 AND x.chain = $2 AND x.signer = $3 AND a.sends >= $4
+             AND a.last_answer IN ('accepted', 'already known')
+           ORDER BY a.id"#,
+        account.realm.to_string(),
+        account.chain,
+        lower(account.wallet) as _,
+        times,
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| Ok((row.id, hash("attempts.hash", &row.hash)?, row.sends)))
+        .collect()
 }
 
 /// Sets a counter back to `to`, the chain's next nonce, and lets the signer go on, if the counter and the halt are still

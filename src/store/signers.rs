@@ -430,19 +430,20 @@ pub async fn record_attempt(
     Ok(true)
 }
 
-/// Notes that an attempt's bytes were handed to a node, and what it said.
+/// Notes that an attempt's bytes were handed to a node, and what it said; how often that was done by now.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn note_sent(pool: &PgPool, hash: B256, answer: &str) -> Result<(), StoreError> {
-    sqlx::query!(
-        "UPDATE attempts SET sent_at = clock_timestamp(), sends = sends + 1, last_answer = $2 WHERE hash = $1",
+pub async fn note_sent(pool: &PgPool, hash: B256, answer: &str) -> Result<i32, StoreError> {
+    let sends = sqlx::query_scalar!(
+        "UPDATE attempts SET sent_at = clock_timestamp(), sends = sends + 1, last_answer = $2 WHERE hash = $1
+         RETURNING sends",
         hash.as_slice(),
         answer,
     )
-    .execute(pool)
+    .fetch_optional(pool)
     .await?;
-    Ok(())
+    Ok(sends.unwrap_or_default())
 }
 
 /// The stored bytes of an attempt.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::{Address, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use chrono::Utc;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ use crate::{
         pool::NATIVE,
         units::{Amount, Price, Rounding, Usd},
     },
+    engine::SWALLOWED_SENDS,
     ports::{Asset, Chain, SwapRequest},
     store::{
         gaps,
@@ -186,6 +187,7 @@ async fn wallet_checks(
         wallet,
     };
     let mut checks = vec![nonce(world, live, &account).await?, gas(live, wallet, jobs).await];
+    checks.extend(swallowed(world, live, &account).await?);
     for job in jobs {
         checks.push(pool(live, job).await);
         checks.push(holding(live, job).await);
@@ -231,6 +233,26 @@ async fn nonce(world: &World, live: &LiveChain, account: &Account) -> Result<Che
         ),
         (Ok(chain), None) => Check::ok(what, format!("chain {}, not used yet", chain.latest)),
     })
+}
+
+/// A relay, or a node, that accepts bytes and tells nobody.
+async fn swallowed(world: &World, live: &LiveChain, account: &Account) -> Result<Vec<Check>, CliError> {
+    let found = gaps::swallowed(&world.pool, account, SWALLOWED_SENDS).await?;
+    let whom = if live.spec.private_rpc_url.is_some() {
+        "private_rpc_url"
+    } else {
+        "rpc_urls"
+    };
+    let check = |(trade, hash, sends): &(i64, B256, i32)| {
+        let seen =
+            format!("transaction {hash} of trade {trade} was accepted {sends} times and is in no block");
+        let advice = format!(
+            "whoever takes it keeps it to itself: change chains.{}.{whom}",
+            live.spec.name
+        );
+        Check::bad(Verdict::Warn, "broadcast", seen, advice)
+    };
+    Ok(found.iter().map(check).collect())
 }
 
 /// Gas for one trade of the dearest job, beside what is never touched.

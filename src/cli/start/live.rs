@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 
 use super::{Groundwork, StartArgs, is_ticker};
 use crate::{
-    chain::{ChainSpec, LiveChain, token_info},
+    chain::{ChainSpec, LiveChain, one_node_warning, token_info},
     cli::{CliError, wallet, world::World},
     config::{JobLayers, Settings},
     domain::{
@@ -43,6 +43,9 @@ pub(super) async fn prepare(
     let wallet = wallet::choose(settings, &settings.keys()?)?;
     let live = world.live().chain(&args.chain)?.clone();
     let mut assumed = vec![format!("wallet {wallet} (wallet.address)")];
+    if let Some(warning) = one_node_warning(&live.spec) {
+        assumed.push(format!("WARNING: {warning}"));
+    }
     let token = token(&live, args, address, &mut assumed).await?;
     let quote = quote(&live.spec, args, &mut assumed)?;
     if !given.sets("schedule.jitter") && USUAL_JITTER < config.schedule.max_lateness {
