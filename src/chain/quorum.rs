@@ -48,7 +48,8 @@ pub(super) fn agree<T: Clone + PartialEq>(
             None => camps.push((answer, BTreeSet::from([voice]))),
         }
     }
-    camps.sort_by_key(|(_, voices)| std::cmp::Reverse(voices.len()));
+    // By size, then by name: the same split always reads the same.
+    camps.sort_by(|(_, a), (_, b)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     let others: BTreeSet<String> = camps
         .iter()
         .skip(1)

@@ -26,7 +26,7 @@ const STEPS_MAX: usize = 24;
 pub(super) const BLOCKED_INTERVALS: u32 = 2;
 
 /// Bytes that were accepted so often, each time after `resend_after`, and are in no block, go nowhere.
-pub const SWALLOWED_SENDS: i32 = 5;
+pub const SWALLOWED_SENDS: i64 = 5;
 
 /// How far a trade is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -88,21 +88,22 @@ pub async fn stranded(pool: &PgPool, account: &Account, chain: u64) -> Result<Ve
     Ok(stranded)
 }
 
-/// Attempts of open trades that were accepted this often or more, and are not settled: trade, hash, times.
+/// Transactions of open trades whose bytes were accepted this often or more, all attempts together, and are not settled:
+/// trade, hash of the newest attempt, times.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn swallowed(
     pool: &PgPool,
     account: &Account,
-    times: i32,
-) -> Result<Vec<(i64, B256, i32)>, StoreError> {
+    times: i64,
+) -> Result<Vec<(i64, B256, i64)>, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT t.id, a.hash, a.sends FROM trades t JOIN transactions x ON x.trade_id = t.id
-           JOIN attempts a ON a.transaction_id = x.id
-           WHERE t.status = 'SUBMITTED' AND x.realm = $1 AND x.chain = $2 AND x.signer = $3 AND a.sends >= $4
+        r#"SELECT t.id, (array_agg(a.hash ORDER BY a.id DESC))[1] AS "hash!", sum(a.sends) AS "sends!"
+           FROM trades t JOIN transactions x ON x.trade_id = t.id JOIN attempts a ON a.transaction_id = x.id
+           WHERE t.status = 'SUBMITTED' AND x.realm = $1 AND x.chain = $2 AND x.signer = $3
              AND a.last_answer IN ('accepted', 'already known')
-           ORDER BY a.id"#,
+           GROUP BY t.id, x.id HAVING sum(a.sends) >= $4 ORDER BY x.id"#,
         account.realm.to_string(),
         account.chain,
         lower(account.wallet) as _,

@@ -4,6 +4,7 @@ mod bodies;
 mod forged;
 mod nonces;
 mod unfit;
+mod warnings;
 
 use std::sync::{Arc, Mutex};
 

@@ -6,7 +6,7 @@ use alloy_primitives::{Address, U64};
 use chrono::TimeDelta;
 use metrics::counter;
 use serde_json::{Value, json};
-use tracing::error;
+use tracing::{debug, error};
 
 use super::EvmChain;
 use crate::{
@@ -99,12 +99,18 @@ impl EvmChain {
     /// Says and counts it. What is not settled keeps new trades of the chain back for a while.
     pub(super) fn disagree(&self, contradiction: Contradiction) {
         let Contradiction { what, settled } = contradiction;
-        error!(chain = self.spec.name, what, settled, "nodes disagree");
+        let mut last = self.disagreement.lock().unwrap_or_else(PoisonError::into_inner);
+        let repeated = last.as_ref().is_some_and(|(_, before)| *before == what);
+        if repeated {
+            debug!(chain = self.spec.name, what, settled, "nodes still disagree");
+        } else {
+            error!(chain = self.spec.name, what, settled, "nodes disagree");
+        }
         counter!(metric::RPC_DISAGREEMENTS, "chain" => self.spec.name.clone()).increment(1);
         if settled {
             return;
         }
-        *self.disagreement.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), what));
+        *last = Some((Instant::now(), what));
     }
 
     pub(super) fn too_few(&self, what: &str) -> RpcError {

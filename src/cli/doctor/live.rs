@@ -243,7 +243,7 @@ async fn swallowed(world: &World, live: &LiveChain, account: &Account) -> Result
     } else {
         "rpc_urls"
     };
-    let check = |(trade, hash, sends): &(i64, B256, i32)| {
+    let check = |(trade, hash, sends): &(i64, B256, i64)| {
         let seen =
             format!("transaction {hash} of trade {trade} was accepted {sends} times and is in no block");
         let advice = format!(

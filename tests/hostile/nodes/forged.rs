@@ -250,3 +250,41 @@ async fn when_all_nodes_lie_a_failure_counts_as_spent_until_it_is_final_and_reco
     );
     assert!(!said.contains("ledger and chain agree"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_node_of_two_cannot_make_a_receipt_look_deep() {
+    let (world, liars) = world_of(1, true).await;
+    liars[0].lie(|method, params, answer| {
+        let deeper = |text: &Value| {
+            let number: U256 = text.as_str().expect("a number").parse().expect("a number");
+            json!(number + U256::from(1_000))
+        };
+        if method == "eth_blockNumber" {
+            answer["result"] = deeper(&answer["result"]);
+        }
+        let named = params[0] == json!("latest") || params[0] == json!("finalized");
+        if method == "eth_getBlockByNumber" && named && answer["result"].is_object() {
+            answer["result"]["number"] = deeper(&answer["result"]["number"]);
+        }
+    });
+    start(&world).await;
+    let mut daemon = world.daemon(None);
+    world
+        .until(
+            "a swap is sent",
+            "SELECT EXISTS (SELECT FROM attempts WHERE sent_at IS NOT NULL)",
+        )
+        .await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    // It is in the newest block, and two are needed.
+    assert_eq!(
+        count(&world, "SELECT count(*) FROM fills").await,
+        0,
+        "{}",
+        world.story().await
+    );
+    let _miner = Miner::start(&world);
+    world.until("the trade is booked", EXECUTED).await;
+    daemon.kill().await.expect("killed");
+    assert_eq!(world.audit().await.swaps.len(), 1);
+}
