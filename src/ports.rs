@@ -278,6 +278,22 @@ pub enum Lookup {
     Mined(Receipt),
 }
 
+/// What a block did to a balance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Around {
+    /// Nobody needs to look: several nodes agree on receipts, or the chain is our own.
+    Agreed,
+    /// What there was before the block and after it, base units.
+    Seen {
+        /// At the end of the block before.
+        before: Amount,
+        /// At its own end.
+        after: Amount,
+    },
+    /// Nobody has the state of that block any more, or of the one before.
+    Unproven,
+}
+
 /// What a node said to stored bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
@@ -313,8 +329,20 @@ pub trait Chain: Send + Sync {
     /// The newest block.
     async fn head(&self) -> Result<Head, RpcError>;
 
-    /// How many transactions `signer` has made.
+    /// The newest block that enough nodes have reached: depths are counted from it. It may be older than [`Self::head`].
+    async fn agreed_head(&self) -> Result<Head, RpcError> {
+        self.head().await
+    }
+
+    /// How many transactions `signer` has made, as far as enough nodes say so.
     async fn nonces(&self, signer: Address) -> Result<Nonces, RpcError>;
+
+    /// The nonce of a signer that was never used from here; `None`: transactions of it are pending. Nodes must agree on
+    /// it to the letter: a lie would stay in the ledger.
+    async fn first_nonce(&self, signer: Address) -> Result<Option<u64>, RpcError> {
+        let nonces = self.nonces(signer).await?;
+        Ok((nonces.pending == nonces.latest).then_some(nonces.latest))
+    }
 
     /// Balances of `wallet`, in the order asked.
     async fn balances(&self, wallet: Address, assets: &[Asset]) -> Result<Vec<Amount>, RpcError>;
@@ -334,6 +362,27 @@ pub trait Chain: Send + Sync {
 
     /// What is known of each hash, in the order asked.
     async fn lookup(&self, hashes: &[B256]) -> Vec<Result<Lookup, RpcError>>;
+
+    /// The same for bytes that we signed: an answer that does not fit them is the nonsense of its node, and an error.
+    async fn lookup_signed(&self, signed: &[SignedTransaction]) -> Vec<Result<Lookup, RpcError>> {
+        let hashes: Vec<B256> = signed.iter().map(|signed| signed.hash).collect();
+        self.lookup(&hashes).await
+    }
+
+    /// What `block` did to a balance of `wallet`, where a receipt is the word of a single node.
+    async fn balance_around(&self, _wallet: Address, _asset: Asset, _block: u64) -> Result<Around, RpcError> {
+        Ok(Around::Agreed)
+    }
+
+    /// What nodes said against each other lately; nothing new is begun on this chain meanwhile.
+    fn disagreement(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether one node decides what happened, because no other is asked.
+    fn decides_alone(&self) -> bool {
+        false
+    }
 
     /// Which transaction of `signer` used `nonce`; `None`: the block that holds it was not found.
     async fn nonce_use(&self, signer: Address, nonce: u64) -> Result<Option<NonceUse>, RpcError>;

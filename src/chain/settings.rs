@@ -6,7 +6,10 @@ use alloy_primitives::Address;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use super::known::{CONTRACT_NAMES, Contracts, known_hooks};
+use super::{
+    endpoint::voices,
+    known::{CONTRACT_NAMES, Contracts, known_hooks},
+};
 use crate::domain::{
     chains::{self, ChainInfo},
     config::InvalidConfig,
@@ -90,6 +93,9 @@ pub struct ChainKeys {
     /// JSON-RPC URLs, the preferred one first; a single one may be given as it is.
     #[serde(deserialize_with = "one_or_several")]
     pub rpc_urls: Vec<String>,
+    /// How many nodes of different hosts must agree on what happened to our money, 1 to the number of hosts among `rpc_urls`;
+    /// 2 unless there is only one.
+    pub quorum: Option<usize>,
     /// Where transactions are sent instead, such as a private relay.
     pub private_rpc_url: String,
     /// Longest wait for one answer, 100ms to 1m.
@@ -148,6 +154,8 @@ pub struct ChainSpec {
     pub v4_hooks: Vec<(Address, u32, i32)>,
     /// Nodes.
     pub rpc_urls: Vec<Url>,
+    /// How many nodes of different hosts must agree on what happened to our money.
+    pub quorum: usize,
     /// Where transactions are sent instead.
     pub private_rpc_url: Option<Url>,
     /// Longest wait for one answer.
@@ -221,6 +229,8 @@ impl ChainSpec {
             .iter()
             .filter_map(|url| problems.url("rpc_urls", url));
         let rpc_urls: Vec<Url> = rpc_urls.collect();
+        let hosts = voices(&rpc_urls).max(1);
+        let quorum = problems.number("quorum", keys.quorum, (hosts.min(2), 1, hosts));
         let private = &keys.private_rpc_url;
         let private_rpc_url = if private.is_empty() {
             None
@@ -247,6 +257,7 @@ impl ChainSpec {
             contracts,
             v4_hooks,
             rpc_urls,
+            quorum,
             private_rpc_url,
             rpc_timeout: problems.span("rpc_timeout", keys.rpc_timeout, (5_000, 100, MINUTE)),
             rpc_requests_per_second: problems.number(
@@ -277,6 +288,23 @@ impl ChainSpec {
         }
         Ok(self)
     }
+}
+
+/// What an owner must know of a chain where one node decides; `None`: several must agree.
+#[must_use]
+pub fn one_node_warning(spec: &ChainSpec) -> Option<String> {
+    (spec.quorum == 1).then(|| {
+        format!(
+            "one node decides what happened to your money on {}: chains.{}.{}",
+            spec.name,
+            spec.name,
+            if voices(&spec.rpc_urls) > 1 {
+                "quorum is 1"
+            } else {
+                "rpc_urls names one host"
+            }
+        )
+    })
 }
 
 const MINUTE: u64 = 60_000;

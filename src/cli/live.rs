@@ -6,7 +6,7 @@ use tracing::warn;
 
 use super::{CliError, wallet, world::World};
 use crate::{
-    chain::{LiveChain, keystore::KeyError},
+    chain::{LiveChain, keystore::KeyError, one_node_warning},
     domain::job::{Account, JobStatus, Realm},
     ports::Markets,
     store::jobs::{self, Filter},
@@ -28,7 +28,11 @@ pub(super) async fn ready(world: &World) -> Result<(), CliError> {
         return Ok(());
     }
     for (chain, wallet) in accounts {
-        right_chain(world.live().chain(&chain)?).await?;
+        let live = world.live().chain(&chain)?;
+        right_chain(live).await?;
+        if let Some(warning) = one_node_warning(&live.spec) {
+            warn!(chain, warning, "add a URL of another provider");
+        }
         match world.live().keys().check(wallet) {
             Err(KeyError::NoPassword(_)) => {
                 let question = format!("Password of wallet {wallet}");
@@ -51,12 +55,13 @@ pub(super) async fn ready(world: &World) -> Result<(), CliError> {
 /// A node of another chain is an error; one that does not answer now may do so later.
 async fn right_chain(live: &LiveChain) -> Result<(), CliError> {
     let spec = &live.spec;
-    for (node, id) in live.rpc.chain_ids().await {
-        match id {
+    for state in live.rpc.states().await {
+        let node = state.name;
+        match state.chain_id {
             Ok(id) if id == spec.chain_id => {}
             Ok(id) => {
                 return Err(CliError::Refused(format!(
-                    "{node} serves chain id {id}, but {} has {}: mend chains.{}.rpc_urls",
+                    "{node} serves chain id {id}, but {} has {}: change chains.{}.rpc_urls",
                     spec.name, spec.chain_id, spec.name
                 )));
             }

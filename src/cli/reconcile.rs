@@ -81,6 +81,10 @@ struct BalanceView {
     tracked: String,
     held: Option<String>,
     missing: Option<String>,
+    /// Held beyond what jobs track.
+    beyond: Option<String>,
+    /// A trade of it failed or was reversed: what is beyond may be its work.
+    suspicious: bool,
     chain_error: Option<String>,
     repair: Option<String>,
     blocked: Option<String>,
@@ -112,7 +116,10 @@ impl From<&Reconciliation> for View {
         let signers = report.signers.iter().map(SignerView::from).collect();
         let balances = report.balances.iter().map(BalanceView::from).collect();
         let agree = report.signers.iter().all(|s| s.remedy == Remedy::Nothing)
-            && report.balances.iter().all(|b| b.remedy == BalanceRemedy::Nothing);
+            && report
+                .balances
+                .iter()
+                .all(|b| b.remedy == BalanceRemedy::Nothing && !b.suspicious);
         Self {
             signers,
             balances,
@@ -129,6 +136,9 @@ impl From<&SignerReport> for SignerView {
             Remedy::Nothing => (None, None),
             Remedy::Advance(to) => (Some(format!("go on with nonce {to}")), None),
             Remedy::Release => (Some("let the signer go on".to_owned()), None),
+            Remedy::TakeBack { to, trades, .. } => {
+                (Some(taken_back(*to, report.row.next_nonce, trades)), None)
+            }
             Remedy::Not(why) => (None, Some(why.clone())),
         };
         Self {
@@ -181,6 +191,8 @@ impl From<&BalanceReport> for BalanceView {
             tracked: report.tracked.to_whole(report.decimals),
             held: held.map(|held| held.to_whole(report.decimals)),
             missing: missing.map(|missing| missing.to_whole(report.decimals)),
+            beyond: (!report.surplus.is_zero()).then(|| report.surplus.to_whole(report.decimals)),
+            suspicious: report.suspicious,
             chain_error: report.held.as_ref().err().cloned(),
             repair,
             blocked,
@@ -212,6 +224,7 @@ impl View {
     fn render(&self, applied: bool) -> String {
         let mut parts = vec![self.signer_table(), self.balance_table()];
         parts.extend(self.signers.iter().flat_map(SignerView::remarks));
+        parts.extend(self.balances.iter().filter_map(BalanceView::remark));
         parts.push(match (applied, self.agree, self.has_repairs()) {
             (_, true, _) => "ledger and chain agree".to_owned(),
             (true, ..) if self.done.is_empty() => "nothing could be repaired; see the last column".to_owned(),
@@ -274,6 +287,33 @@ impl View {
         ];
         table(&header, rows)
     }
+}
+
+impl BalanceView {
+    /// What the wallet holds beyond the ledger.
+    fn remark(&self) -> Option<String> {
+        let beyond = self.beyond.as_ref()?;
+        let (symbol, wallet) = (&self.symbol, &self.wallet);
+        let beyond = format!("{wallet} holds {beyond} {symbol} beyond what jobs track");
+        Some(if self.suspicious {
+            format!(
+                "WARNING: {beyond}, and a trade of {symbol} failed or was reversed: it may have bought after all. Compare \
+                 `lgi-mm trades` with the chain's explorer"
+            )
+        } else {
+            format!("{beyond}: no job sells them")
+        })
+    }
+}
+
+fn taken_back(to: u64, next: u64, trades: &[i64]) -> String {
+    let last = next.saturating_sub(1);
+    let mut repair = format!("take back nonces {to} to {last}, which were never on chain");
+    if !trades.is_empty() {
+        let trades: Vec<String> = trades.iter().map(ToString::to_string).collect();
+        repair.push_str(&format!("; ends trades {} as expired", trades.join(", ")));
+    }
+    repair
 }
 
 impl SignerView {

@@ -312,6 +312,9 @@ impl Engine {
         if let Some(detail) = halted(market, market.chain.head().await?, priced.tick.now) {
             return Ok(Err(Refusal::because(HoldReason::ChainHalted, detail)));
         }
+        if let Some(detail) = market.chain.disagreement() {
+            return Ok(Err(Refusal::because(HoldReason::NodesDisagree, detail)));
+        }
         let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
         let reserved = signers::reserved(&mut connection, &job.account).await?;
         drop(connection);

@@ -11,6 +11,7 @@ mod finish;
 mod foreign;
 pub(crate) mod market;
 mod observe;
+mod proof;
 pub mod reconcile;
 mod recover;
 mod settle;
@@ -29,7 +30,7 @@ use crate::{
 };
 
 pub use crate::store::ticks::Tick;
-pub use settle::Progress;
+pub use settle::{Progress, SWALLOWED_SENDS};
 
 /// What the engine was told about time and patience.
 #[derive(Debug, Clone, Copy)]
@@ -134,11 +135,6 @@ pub enum EngineError {
     /// A number left its range.
     #[error("trade arithmetic: {0}")]
     Money(#[from] crate::domain::units::MoneyError),
-    /// The receipt of a final swap shows no movement of the expected tokens.
-    #[error(
-        "the receipt of trade {0} moves none of the expected tokens; it stays open until somebody has looked"
-    )]
-    NoTransfers(i64),
 }
 
 impl From<BookError> for EngineError {

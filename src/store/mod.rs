@@ -5,6 +5,7 @@ pub mod deliveries;
 pub mod failures;
 pub mod fills;
 pub mod foreign;
+pub mod gaps;
 pub mod history;
 pub mod jobs;
 pub mod memory;

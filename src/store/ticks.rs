@@ -71,6 +71,7 @@ struct TickRow {
     trades_last_hour: i64,
     buys_today: Decimal,
     volume_today: Decimal,
+    unsettled_buys: Decimal,
 }
 
 /// Loads a slice in one statement. Ticks of unknown jobs are left out. Jobs that `memory` knows as they are in
@@ -191,6 +192,7 @@ impl TickJob {
                 trades_last_hour: unsigned("trades.count", row.trades_last_hour)?,
                 buys_today: usd_cut(row.buys_today),
                 volume_today: usd_cut(row.volume_today),
+                unsettled_buys: usd_cut(row.unsettled_buys),
             },
         })
     }

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 
 use super::{Groundwork, LOOKUP_PATIENCE, StartArgs, is_ticker, past};
 use crate::{
-    chain::{ChainSpec, LiveChain, token_info},
+    chain::{ChainSpec, LiveChain, one_node_warning, token_info},
     cli::{CliError, policy, wallet, world::World},
     config::{JobLayers, Settings},
     domain::{
@@ -41,6 +41,9 @@ pub(super) async fn prepare(
     config
         .validate_for(mode, Realm::Live, &args.chain)
         .map_err(CliError::Config)?;
+    if let Some(warning) = one_node_warning(&live.spec) {
+        assumed.push(format!("WARNING: {warning}"));
+    }
     let token = token(&live, args, address, &mut assumed).await?;
     let quote = quote(&live.spec, args, &mut assumed)?;
     let account = Account {
