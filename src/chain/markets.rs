@@ -2,12 +2,16 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex as StdMutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
 };
 
+use alloy::signers::local::PrivateKeySigner;
+use alloy_primitives::Address;
 use async_trait::async_trait;
 use sqlx::PgPool;
 use tokio::sync::{Mutex, OnceCell};
+use tracing::error;
 
 use super::{
     evm::EvmChain,
@@ -20,8 +24,12 @@ use super::{
 };
 use crate::{
     domain::job::{Account, Realm},
-    ports::{Chain, Market, Markets, NoMarket, Venue},
+    ports::{Chain, Market, Markets, Missing, NoMarket, Venue},
 };
+
+/// How long a key that did not open is not tried again: a try costs a second of a processor, and every slot of every
+/// job of the wallet asks.
+const SHUT: Duration = Duration::from_secs(30);
 
 /// One chain that this process can trade on.
 #[derive(Clone)]
@@ -70,17 +78,8 @@ pub struct LiveMarkets {
     typed: OnceLock<SecretText>,
     /// Opening a keystore takes a while on purpose; each is opened once.
     open: Mutex<HashMap<Account, Arc<OnceCell<Market>>>>,
-}
-
-/// What is missing for a live account.
-#[derive(Debug, thiserror::Error)]
-enum LiveError {
-    /// No node.
-    #[error(transparent)]
-    Chain(#[from] InvalidChain),
-    /// No key.
-    #[error(transparent)]
-    Key(#[from] KeyError),
+    /// Keys that did not open lately: when, and why.
+    shut: StdMutex<HashMap<Address, (Instant, String)>>,
 }
 
 impl LiveMarkets {
@@ -92,6 +91,7 @@ impl LiveMarkets {
             keys,
             typed: OnceLock::new(),
             open: Mutex::default(),
+            shut: StdMutex::default(),
         }
     }
 
@@ -123,22 +123,59 @@ impl LiveMarkets {
             .ok_or_else(|| InvalidChain::NoRpc(name.to_owned()))
     }
 
-    async fn open(&self, account: &Account) -> Result<Market, LiveError> {
-        let live = self.chain(&account.chain)?;
-        let mut keys = self.keys.clone();
-        if let Some(typed) = self.typed.get() {
-            keys.password = Some(typed.clone());
-        }
-        let wallet = account.wallet;
-        // Key derivation would hold up every other task of its thread.
-        let key = tokio::task::spawn_blocking(move || keys.unlock(wallet)).await;
-        let key = key.unwrap_or(Err(KeyError::NoPassword(wallet)))?;
+    async fn open(&self, account: &Account) -> Result<Market, NoMarket> {
+        let missing = |missing, detail: String| NoMarket {
+            account: account.clone(),
+            missing,
+            detail,
+        };
+        let live = self
+            .chain(&account.chain)
+            .map_err(|error| missing(Missing::Chain, error.to_string()))?;
+        let key = self
+            .key(account.wallet)
+            .await
+            .map_err(|detail| missing(Missing::Key, detail))?;
         Ok(Market {
             chain: live.chain.clone() as Arc<dyn Chain>,
             venue: live.venue.clone(),
             signer: Arc::new(LocalSigner::new(key, live.spec.chain_id)),
         })
     }
+
+    /// The wallet's key, or why there is none.
+    async fn key(&self, wallet: Address) -> Result<PrivateKeySigner, String> {
+        if let Some(why) = self.known_shut(wallet) {
+            return Err(why);
+        }
+        let mut keys = self.keys.clone();
+        if let Some(typed) = self.typed.get() {
+            keys.password = Some(typed.clone());
+        }
+        hide_memory();
+        // Key derivation would hold up every other task of its thread.
+        let key = tokio::task::spawn_blocking(move || keys.unlock(wallet)).await;
+        key.unwrap_or(Err(KeyError::Stopped(wallet))).map_err(|error| {
+            let why = error.to_string();
+            error!(%wallet, error = why, "the key cannot be used: jobs of this wallet hold, all others go on");
+            let mut shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
+            shut.insert(wallet, (Instant::now(), why.clone()));
+            why
+        })
+    }
+
+    fn known_shut(&self, wallet: Address) -> Option<String> {
+        let shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, why) = shut.get(&wallet)?;
+        (at.elapsed() < SHUT).then(|| why.clone())
+    }
+}
+
+/// Other processes of our user must not read keys from our memory or passwords from our environment.
+fn hide_memory() {
+    #[cfg(target_os = "linux")]
+    // Without it the system protects us as it protects other programs.
+    let _ = nix::sys::prctl::set_dumpable(false);
 }
 
 #[async_trait]
@@ -146,11 +183,7 @@ impl Markets for LiveMarkets {
     async fn market(&self, account: &Account) -> Result<Market, NoMarket> {
         // The lock is not held while a key is derived: other wallets go on.
         let place = self.open.lock().await.entry(account.clone()).or_default().clone();
-        let market = place.get_or_try_init(|| self.open(account)).await;
-        market.cloned().map_err(|error| NoMarket {
-            account: account.clone(),
-            detail: error.to_string(),
-        })
+        place.get_or_try_init(|| self.open(account)).await.cloned()
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{CliError, Out, out::table};
 use crate::{
-    chain::keystore::{self, KeyError, KeySource, SecretText, WalletFile},
+    chain::keystore::{self, KeySource, SecretText, WalletFile},
     config::{PASSWORD_VARIABLE, Settings, UNSAFE_KEY_VARIABLE},
 };
 
@@ -23,6 +23,18 @@ pub(super) enum WalletCommand {
     Import(ImportArgs),
     /// The wallets there are
     List,
+    /// Open each key with its password, and say how well it is kept
+    ///
+    /// Fails if a key does not open, or if its keystore, the directory or the file of the password is open to others.
+    Check(CheckArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Only this wallet [default: all]
+    wallet: Option<Address>,
+    #[command(flatten)]
+    password: PasswordArgs,
 }
 
 #[derive(Debug, Args)]
@@ -83,6 +95,80 @@ pub(super) fn run(settings: &Settings, out: Out, command: &WalletCommand) -> Res
             said(out, &stored, "is in the keystore")
         }
         WalletCommand::List => list(&keys, out),
+        WalletCommand::Check(args) => check(keys, out, args),
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Checked {
+    address: String,
+    opens: bool,
+    strength: Option<String>,
+    weak: bool,
+    problem: Option<String>,
+}
+
+/// One derivation a key: about a second each.
+fn check(mut keys: KeySource, out: Out, args: &CheckArgs) -> Result<(), CliError> {
+    let wallets = match args.wallet {
+        Some(wallet) => vec![wallet],
+        None => keys.addresses()?,
+    };
+    // The address alone does not need it: a raw key has no password.
+    if !wallets.is_empty() && keys.unsafe_key.is_none() {
+        keys.password = Some(password(
+            &keys,
+            &args.password,
+            "Password of the keystores",
+            false,
+        )?);
+        keys.password_file = None;
+    }
+    let checked: Vec<Checked> = wallets.iter().map(|wallet| examined(&keys, *wallet)).collect();
+    let unnamed = keys.unnamed()?;
+    let failed = checked.iter().filter(|wallet| !wallet.opens).count();
+    let view = serde_json::json!({ "wallets": checked, "unnamed": unnamed });
+    out.show(&view, |_| {
+        let rows = checked.iter().map(|wallet| {
+            let opens = if wallet.opens { "opens" } else { "FAILS" };
+            let kept = match (&wallet.strength, wallet.weak) {
+                (Some(strength), true) => format!("{strength}: WEAK, guesses at the password are cheap"),
+                (Some(strength), false) => strength.clone(),
+                (None, _) => String::new(),
+            };
+            let problem = wallet.problem.clone().unwrap_or_default();
+            vec![wallet.address.clone(), opens.to_owned(), kept, problem]
+        });
+        let mut text = format!("{}\n", table(&["wallet", "", "strength", "problem"], rows));
+        for path in &unnamed {
+            text.push_str(&format!(
+                "{} does not say whose key it is and is never used: `lgi-mm wallet import --keystore {}`\n",
+                path.display(),
+                path.display()
+            ));
+        }
+        text
+    })?;
+    if failed == 0 {
+        Ok(())
+    } else {
+        Err(CliError::Problems(failed))
+    }
+}
+
+fn examined(keys: &KeySource, wallet: Address) -> Checked {
+    let (strength, weak) = match keys.strength(wallet) {
+        Ok(Some((strength, weak))) => (Some(strength), weak),
+        Ok(None) => (Some("raw key in a variable".to_owned()), true),
+        Err(_) => (None, false),
+    };
+    let problem = keys.unlock(wallet).err().map(|error| error.to_string());
+    Checked {
+        address: wallet.to_checksum(None),
+        opens: problem.is_none(),
+        strength,
+        weak,
+        problem,
     }
 }
 
@@ -116,13 +202,7 @@ fn password(
     twice: bool,
 ) -> Result<SecretText, CliError> {
     if let Some(path) = args.password_file.as_ref().or(keys.password_file.as_ref()) {
-        return keystore::first_line(path).map_err(|source| {
-            KeyError::Io {
-                path: path.clone(),
-                source,
-            }
-            .into()
-        });
+        return Ok(keystore::password_in(path)?);
     }
     if let Some(password) = &keys.password {
         return Ok(password.clone());

@@ -8,6 +8,7 @@ mod facts;
 mod failures;
 mod finish;
 mod foreign;
+mod keys;
 pub(crate) mod market;
 mod observe;
 pub mod reconcile;
