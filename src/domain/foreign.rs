@@ -57,7 +57,7 @@ impl fmt::Display for Foreign {
     }
 }
 
-const fn clean(character: char) -> char {
+fn clean(character: char) -> char {
     match character {
         '\n' | '\r' | '\t' => ' ',
         hidden if hidden.is_control() || is_invisible(hidden) => char::REPLACEMENT_CHARACTER,
