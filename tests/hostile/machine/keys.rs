@@ -181,7 +181,7 @@ fn numbers_that_cannot_be_computed_are_refused_before_anything_is_derived() {
     refused(&b"[".repeat(60_000), "brackets", "not JSON");
     let key = "46".repeat(32);
     let said = refused(format!("\"{key}\"").as_bytes(), "a raw key", "crypto");
-    let also = refused(key.as_bytes(), "a raw key", "not JSON");
+    let also = refused(format!("0x{key}").as_bytes(), "a raw key", "not JSON");
     assert!(
         !said.contains(&key[..8]) && !also.contains(&key[..8]),
         "{said} {also}"
@@ -219,7 +219,10 @@ proptest! {
         }
         let mut bytes = serde_json::to_vec(&file).expect("JSON");
         for (at, byte, kind) in edits {
-            let at = at % bytes.len();
+            let at = at % bytes.len().max(1);
+            if bytes.is_empty() {
+                break;
+            }
             match kind {
                 0 => bytes[at] = byte,
                 1 => bytes.insert(at, byte),

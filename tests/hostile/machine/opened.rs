@@ -20,7 +20,9 @@ fn rules() -> serde_json::Value {
 
 /// A keystore of `wallet` that looks like one and does not open.
 fn break_key(dir: &Path, wallet: Address, what: &str) {
-    fs::write(dir.join(format!("{wallet:#x}.json")), what).expect("a file");
+    let path = dir.join(format!("{wallet:#x}.json"));
+    fs::write(&path, what).expect("a file");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("permissions");
 }
 
 #[tokio::test(flavor = "multi_thread")]
