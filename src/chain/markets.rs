@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::Address;
 use async_trait::async_trait;
 use sqlx::PgPool;
@@ -132,19 +131,19 @@ impl LiveMarkets {
         let live = self
             .chain(&account.chain)
             .map_err(|error| missing(Missing::Chain, error.to_string()))?;
-        let key = self
-            .key(account.wallet)
+        let signer = self
+            .signer(account.wallet, live.spec.chain_id)
             .await
             .map_err(|detail| missing(Missing::Key, detail))?;
         Ok(Market {
             chain: live.chain.clone() as Arc<dyn Chain>,
             venue: live.venue.clone(),
-            signer: Arc::new(LocalSigner::new(key, live.spec.chain_id)),
+            signer: Arc::new(signer),
         })
     }
 
-    /// The wallet's key, or why there is none.
-    async fn key(&self, wallet: Address) -> Result<PrivateKeySigner, String> {
+    /// What signs for the wallet, or why nothing does.
+    async fn signer(&self, wallet: Address, chain_id: u64) -> Result<LocalSigner, String> {
         if let Some(why) = self.known_shut(wallet) {
             return Err(why);
         }
@@ -152,10 +151,16 @@ impl LiveMarkets {
         if let Some(typed) = self.typed.get() {
             keys.password = Some(typed.clone());
         }
-        hide_memory();
-        // Key derivation would hold up every other task of its thread.
-        let key = tokio::task::spawn_blocking(move || keys.unlock(wallet)).await;
-        key.unwrap_or(Err(KeyError::Stopped(wallet))).map_err(|error| {
+        let opened = match keys.kms.get(&wallet) {
+            Some(kms) => kms.open(wallet).await.map(|key| LocalSigner::with(key, chain_id)),
+            None => {
+                // Key derivation would hold up every other task of its thread.
+                let key = tokio::task::spawn_blocking(move || keys.unlock(wallet)).await;
+                let key = key.unwrap_or(Err(KeyError::Stopped(wallet)));
+                key.map(|key| LocalSigner::new(key, chain_id))
+            }
+        };
+        opened.map_err(|error| {
             let why = error.to_string();
             error!(%wallet, error = why, "the key cannot be used: jobs of this wallet hold, all others go on");
             let mut shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
@@ -169,13 +174,6 @@ impl LiveMarkets {
         let (at, why) = shut.get(&wallet)?;
         (at.elapsed() < SHUT).then(|| why.clone())
     }
-}
-
-/// Other processes of our user must not read keys from our memory or passwords from our environment.
-fn hide_memory() {
-    #[cfg(target_os = "linux")]
-    // Without it the system protects us as it protects other programs.
-    let _ = nix::sys::prctl::set_dumpable(false);
 }
 
 #[async_trait]

@@ -15,10 +15,11 @@ use crate::{
 /// Asks the chains of all live jobs who they are, and opens the jobs' keys. Without live jobs nothing is needed.
 ///
 /// A key that does not open is said and ends nothing: its jobs hold with `key_unavailable`, those of other wallets
-/// trade, and a service that is restarted after each error is not restarted for ever.
+/// trade, and a service that is restarted after each error is not restarted for ever. So it is with a chain that these
+/// settings do not know: a row of the database must not stop every worker.
 ///
 /// # Errors
-/// A chain that is missing, or that a node of another chain serves: a live job never falls back to paper.
+/// A node of another chain serves a chain of these settings.
 pub(super) async fn ready(world: &World) -> Result<(), CliError> {
     let (jobs, _) = jobs::readable(&world.pool, &Filter::default()).await?;
     let live = |job: &&jobs::Job| job.account.realm == Realm::Live && job.status != JobStatus::Idle;
@@ -31,7 +32,13 @@ pub(super) async fn ready(world: &World) -> Result<(), CliError> {
         return Ok(());
     }
     for (chain, wallet) in accounts {
-        right_chain(world.live().chain(&chain)?).await?;
+        match world.live().chain(&chain) {
+            Ok(live) => right_chain(live).await?,
+            Err(error) => {
+                error!(%wallet, chain, %error, "jobs of this chain hold in this process");
+                continue;
+            }
+        }
         if let Err(KeyError::NoPassword(_)) = world.live().keys().check(wallet) {
             let question = format!("Password of wallet {wallet}");
             if let Some(typed) = wallet::ask(&question)? {

@@ -25,6 +25,7 @@ mod target;
 mod tick;
 mod trades;
 mod wallet;
+mod wallet_check;
 mod world;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
@@ -198,6 +199,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
     // Any command may hold a key or a password, and a crash must not write them to disk.
     setrlimit(Resource::RLIMIT_CORE, 0, 0)
         .map_err(|error| CliError::Internal(format!("no core dumps: {error}")))?;
+    hide_memory();
     raise_file_limit();
     let settings = Settings::load(cli.settings.as_deref())?;
     let service = matches!(
@@ -237,13 +239,20 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         Command::Health(args) => health::run(&settings, out, &args).await,
         Command::Notify(command) => notify::run(&settings, out, &command).await,
         Command::Reconcile(args) => reconcile::run(&settings, out, &args).await,
-        Command::Wallet(command) => wallet::run(&settings, out, &command),
+        Command::Wallet(command) => wallet::run(&settings, out, &command).await,
         Command::Paper(command) => paper::run(&settings, out, &command).await,
         Command::Prices(args) => prices::run(out, &args),
         Command::Devnet(args) => devnet::run(out, &args).await,
         Command::Demo(args) => demo::run(&settings, out, &args).await,
         Command::Completions { .. } => Ok(()),
     }
+}
+
+/// Other processes of our user must not read keys from our memory, or passwords from the environment we were given.
+fn hide_memory() {
+    // Where there is no such call, the system protects us as it protects other programs.
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_dumpable(false);
 }
 
 /// As many open files as the system allows: nodes, the database and clients of the metrics port share them.

@@ -6,9 +6,12 @@ use alloy_primitives::Address;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{CliError, Out, out::table};
+use super::{CliError, Out, out::table, wallet_check};
 use crate::{
-    chain::keystore::{self, KeySource, SecretText, WalletFile},
+    chain::{
+        keystore::{self, KeySource, SecretText, WalletFile},
+        kms::KmsKey,
+    },
     config::{PASSWORD_VARIABLE, Settings, UNSAFE_KEY_VARIABLE},
 };
 
@@ -27,14 +30,25 @@ pub(super) enum WalletCommand {
     ///
     /// Fails if a key does not open, or if its keystore, the directory or the file of the password is open to others.
     Check(CheckArgs),
+    /// Show the wallet of a key in AWS KMS or Google Cloud KMS, or check those in [wallet.kms]
+    ///
+    /// The key stays in the service. Add the line that this command prints to the settings of every worker.
+    Kms(KmsArgs),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     /// Only this wallet [default: all]
-    wallet: Option<Address>,
+    pub(super) wallet: Option<Address>,
     #[command(flatten)]
-    password: PasswordArgs,
+    pub(super) password: PasswordArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct KmsArgs {
+    /// aws:KEY_ID_OR_ARN or gcp:projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N [default: all of
+    /// [wallet.kms]]
+    key: Option<KmsKey>,
 }
 
 #[derive(Debug, Args)]
@@ -42,6 +56,13 @@ pub(super) struct PasswordArgs {
     /// File whose first line is the password [default: wallet.password_file, else LGI_MM_WALLET_PASSWORD, else asked]
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+}
+
+impl PasswordArgs {
+    /// Whether the command line names a file.
+    pub(super) const fn is_given(&self) -> bool {
+        self.password_file.is_some()
+    }
 }
 
 #[derive(Debug, Args)]
@@ -68,7 +89,7 @@ impl From<&WalletFile> for Wallet {
     }
 }
 
-pub(super) fn run(settings: &Settings, out: Out, command: &WalletCommand) -> Result<(), CliError> {
+pub(super) async fn run(settings: &Settings, out: Out, command: &WalletCommand) -> Result<(), CliError> {
     let keys = settings.keys().map_err(crate::config::SettingsError::from)?;
     match command {
         WalletCommand::New(args) => {
@@ -95,81 +116,46 @@ pub(super) fn run(settings: &Settings, out: Out, command: &WalletCommand) -> Res
             said(out, &stored, "is in the keystore")
         }
         WalletCommand::List => list(&keys, out),
-        WalletCommand::Check(args) => check(keys, out, args),
+        WalletCommand::Check(args) => wallet_check::run(keys, out, args).await,
+        WalletCommand::Kms(args) => kms(&keys, out, args).await,
     }
 }
 
 #[derive(Debug, Serialize)]
-struct Checked {
+struct KmsWallet {
     address: String,
-    opens: bool,
-    strength: Option<String>,
-    weak: bool,
-    problem: Option<String>,
+    key: String,
 }
 
-/// One derivation a key: about a second each.
-fn check(mut keys: KeySource, out: Out, args: &CheckArgs) -> Result<(), CliError> {
-    let wallets = match args.wallet {
-        Some(wallet) => vec![wallet],
-        None => keys.addresses()?,
-    };
-    // The address alone does not need it: a raw key has no password.
-    if !wallets.is_empty() && keys.unsafe_key.is_none() {
-        keys.password = Some(password(
-            &keys,
-            &args.password,
-            "Password of the keystores",
-            false,
-        )?);
-        keys.password_file = None;
-    }
-    let checked: Vec<Checked> = wallets.iter().map(|wallet| examined(&keys, *wallet)).collect();
-    let unnamed = keys.unnamed()?;
-    let failed = checked.iter().filter(|wallet| !wallet.opens).count();
-    let view = serde_json::json!({ "wallets": checked, "unnamed": unnamed });
-    out.show(&view, |_| {
-        let rows = checked.iter().map(|wallet| {
-            let opens = if wallet.opens { "opens" } else { "FAILS" };
-            let kept = match (&wallet.strength, wallet.weak) {
-                (Some(strength), true) => format!("{strength}: WEAK, guesses at the password are cheap"),
-                (Some(strength), false) => strength.clone(),
-                (None, _) => String::new(),
-            };
-            let problem = wallet.problem.clone().unwrap_or_default();
-            vec![wallet.address.clone(), opens.to_owned(), kept, problem]
-        });
-        let mut text = format!("{}\n", table(&["wallet", "", "strength", "problem"], rows));
-        for path in &unnamed {
-            text.push_str(&format!(
-                "{} does not say whose key it is and is never used: `lgi-mm wallet import --keystore {}`\n",
-                path.display(),
-                path.display()
-            ));
-        }
-        text
-    })?;
-    if failed == 0 {
-        Ok(())
+async fn kms(keys: &KeySource, out: Out, args: &KmsArgs) -> Result<(), CliError> {
+    let mut found = Vec::new();
+    if let Some(key) = &args.key {
+        let address = key.address().await?.to_checksum(None);
+        let key = key.to_string();
+        found.push(KmsWallet { address, key });
     } else {
-        Err(CliError::Problems(failed))
+        for (wallet, key) in &keys.kms {
+            key.open(*wallet).await?;
+            found.push(KmsWallet {
+                address: wallet.to_checksum(None),
+                key: key.to_string(),
+            });
+        }
     }
-}
-
-fn examined(keys: &KeySource, wallet: Address) -> Checked {
-    let (strength, weak) = match keys.strength(wallet) {
-        Ok(Some((strength, weak))) => (Some(strength), weak),
-        Ok(None) => (Some("raw key in a variable".to_owned()), true),
-        Err(_) => (None, false),
-    };
-    let problem = keys.unlock(wallet).err().map(|error| error.to_string());
-    Checked {
-        address: wallet.to_checksum(None),
-        opens: problem.is_none(),
-        strength,
-        weak,
-        problem,
-    }
+    let asked = args.key.is_some();
+    out.show(&found, |found| match found.as_slice() {
+        [] => "[wallet.kms] is empty; name a key to see its wallet\n".to_owned(),
+        [wallet] if asked => format!(
+            "wallet {}; to use it:\n\n[wallet.kms]\n\"{}\" = \"{}\"\n",
+            wallet.address, wallet.address, wallet.key
+        ),
+        several => {
+            let rows = several
+                .iter()
+                .map(|wallet| vec![wallet.address.clone(), wallet.key.clone()]);
+            format!("{}\n", table(&["wallet", "key"], rows))
+        }
+    })
 }
 
 fn said(out: Out, stored: &WalletFile, what: &str) -> Result<(), CliError> {
@@ -179,7 +165,11 @@ fn said(out: Out, stored: &WalletFile, what: &str) -> Result<(), CliError> {
 }
 
 fn list(keys: &KeySource, out: Out) -> Result<(), CliError> {
-    let wallets: Vec<Wallet> = keys.list()?.iter().map(Wallet::from).collect();
+    let mut wallets: Vec<Wallet> = keys.list()?.iter().map(Wallet::from).collect();
+    wallets.extend(keys.kms.iter().map(|(address, key)| Wallet {
+        address: address.to_checksum(None),
+        keystore: key.to_string(),
+    }));
     out.show(&wallets, |wallets| {
         if wallets.is_empty() {
             return format!(
@@ -195,7 +185,7 @@ fn list(keys: &KeySource, out: Out) -> Result<(), CliError> {
 }
 
 /// From a file, the variable, or a terminal; asked twice where a slip would lock a key away for ever.
-fn password(
+pub(super) fn password(
     keys: &KeySource,
     args: &PasswordArgs,
     question: &str,

@@ -4,6 +4,8 @@ use std::{io, path::PathBuf};
 
 use alloy_primitives::Address;
 
+use crate::domain::foreign::Foreign;
+
 /// Why a key cannot be used. No variant holds a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -79,6 +81,24 @@ pub enum KeyError {
     /// A password that protects nothing.
     #[error("the password is empty or shorter than 8 characters")]
     WeakPassword,
+    /// A key management service did not give its key.
+    #[error("key {key} of [wallet.kms]: {detail}")]
+    Kms {
+        /// Which.
+        key: String,
+        /// What the service said.
+        detail: Foreign,
+    },
+    /// The key management service holds another wallet's key under this name.
+    #[error("key {key} is the key of {found}, not of {address}: fix [wallet.kms]")]
+    OtherKms {
+        /// Which.
+        key: String,
+        /// Whose it should be.
+        address: Address,
+        /// Whose it is.
+        found: Address,
+    },
     /// The file opened, but to another key.
     #[error("keystore {path} holds the key of {found}, not of {address}")]
     OtherKey {

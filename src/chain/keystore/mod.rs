@@ -6,6 +6,7 @@ mod errors;
 mod v3;
 
 use std::{
+    collections::BTreeMap,
     fmt,
     fs::{self, OpenOptions, Permissions},
     io::{self, Write},
@@ -18,6 +19,7 @@ use alloy_primitives::{Address, B256};
 use nix::fcntl::OFlag;
 use zeroize::Zeroizing;
 
+use super::kms::KmsKey;
 use access::Guard;
 use v3::{Document, Strength, Unopened};
 
@@ -61,6 +63,8 @@ pub struct KeySource {
     pub password_file: Option<PathBuf>,
     /// A raw key, from the variable whose name says that this is unsafe.
     pub unsafe_key: Option<SecretText>,
+    /// Keys that a key management service holds, by wallet.
+    pub kms: BTreeMap<Address, KmsKey>,
 }
 
 /// An encrypted key.
@@ -213,7 +217,7 @@ impl KeySource {
     /// # Errors
     /// What is missing.
     pub fn check(&self, address: Address) -> Result<(), KeyError> {
-        if self.raw(address)?.is_some() {
+        if self.raw(address)?.is_some() || self.kms.contains_key(&address) {
             return Ok(());
         }
         self.document(address)?;
@@ -287,6 +291,7 @@ impl KeySource {
     pub fn addresses(&self) -> Result<Vec<Address>, KeyError> {
         let raw = self.unsafe_key.as_ref().map(parse).transpose()?;
         let mut addresses: Vec<Address> = raw.iter().map(PrivateKeySigner::address).collect();
+        addresses.extend(self.kms.keys());
         addresses.extend(self.list()?.into_iter().map(|wallet| wallet.address));
         addresses.dedup();
         Ok(addresses)

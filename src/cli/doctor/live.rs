@@ -44,7 +44,7 @@ pub(super) async fn examine(world: &World) -> Result<Vec<Check>, CliError> {
         checks.push(contracts(live).await);
     }
     for ((chain, wallet), jobs) in wallets {
-        checks.push(keystore(world.live().keys(), wallet));
+        checks.push(key(world.live().keys(), wallet).await);
         match world.live().chain(&chain) {
             Ok(live) => checks.extend(wallet_checks(world, live, wallet, &jobs).await?),
             Err(error) => checks.push(Check::bad(
@@ -59,8 +59,19 @@ pub(super) async fn examine(world: &World) -> Result<Vec<Check>, CliError> {
 }
 
 /// Opens the key, which takes about a second, and looks at how well it is kept.
-fn keystore(keys: &KeySource, wallet: Address) -> Check {
+async fn key(keys: &KeySource, wallet: Address) -> Check {
     let what = "keystore";
+    if let Some(key) = keys.kms.get(&wallet) {
+        return match key.open(wallet).await {
+            Ok(_) => Check::ok(what, format!("{wallet} is held by {key}")),
+            Err(error) => Check::bad(
+                Verdict::Fail,
+                what,
+                error,
+                "see [wallet.kms]; jobs of this wallet hold",
+            ),
+        };
+    }
     let opened = keys.unlock(wallet).and_then(|_| keys.strength(wallet));
     match opened {
         Ok(Some((strength, true))) => Check::bad(
