@@ -470,8 +470,19 @@ pub struct Market {
 pub struct NoMarket {
     /// The account.
     pub account: Account,
+    /// What kind of thing is missing.
+    pub missing: Missing,
     /// What is missing and what to do.
     pub detail: String,
+}
+
+/// Which part of a market cannot be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// Nobody can be asked about the chain, or the venue is not there.
+    Chain,
+    /// The wallet's key does not open.
+    Key,
 }
 
 /// Finds the market of an account.

@@ -27,12 +27,13 @@ mod target;
 mod tick;
 mod trades;
 mod wallet;
+mod wallet_check;
 mod world;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::{config::Settings, domain::job::JobMode, telemetry};
 
@@ -203,6 +204,8 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
     // Any command may hold a key or a password, and a crash must not write them to disk.
     setrlimit(Resource::RLIMIT_CORE, 0, 0)
         .map_err(|error| CliError::Internal(format!("no core dumps: {error}")))?;
+    hide_memory();
+    raise_file_limit();
     let settings = Settings::load(cli.settings.as_deref())?;
     let service = matches!(
         cli.command,
@@ -248,6 +251,21 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         Command::Devnet(args) => devnet::run(out, &args).await,
         Command::Demo(args) => demo::run(&settings, out, &args).await,
         Command::Completions { .. } => Ok(()),
+    }
+}
+
+/// Other processes of our user must not read keys from our memory, or passwords from the environment we were given.
+fn hide_memory() {
+    // Where there is no such call, the system protects us as it protects other programs.
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_dumpable(false);
+}
+
+/// As many open files as the system allows: nodes, the database and clients of the metrics port share them.
+fn raise_file_limit() {
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // Where the hard limit cannot be used whole, as on macOS, the one we have must do.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
     }
 }
 

@@ -49,7 +49,7 @@ impl World {
         let (url, server) = if given.is_empty() {
             let server = private_server(settings).await?;
             embedded::ensure_database(&server, DATABASE).await?;
-            (server.url(DATABASE), Some(server))
+            (server.app_url(DATABASE), Some(server))
         } else {
             (given.clone(), None)
         };

@@ -132,6 +132,7 @@ impl Engine {
         let ticks: Vec<Tick> = live.iter().map(name).chain(decided).collect();
         let mut results = Vec::with_capacity(ticks.len());
         let recorded = async {
+            let live = self.with_markets(live, &mut holds).await;
             let priced = self.price(live, &mut holds).await;
             self.decide(priced, &mut holds, &mut results).await?;
             Ok::<_, EngineError>(ticks::record_holds(&self.pool, &holds).await?.refused)

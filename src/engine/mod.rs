@@ -9,6 +9,7 @@ mod facts;
 mod failures;
 mod finish;
 mod foreign;
+mod keys;
 pub(crate) mod market;
 mod observe;
 mod proof;

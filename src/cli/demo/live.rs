@@ -55,7 +55,9 @@ impl Live {
             dir: dir.path().to_owned(),
             ..KeySource::default()
         };
-        let wallet = keys.create(&SecretText::new(PASSWORD.to_owned()))?.address;
+        let wallet = keys
+            .create_for_devnet(&SecretText::new(PASSWORD.to_owned()))?
+            .address;
         let coins = U256::from(100) * U256::from(10).pow(U256::from(18));
         devnet
             .node
