@@ -3,6 +3,7 @@
 pub mod audit;
 mod backtest;
 mod config;
+mod db;
 mod demo;
 mod devnet;
 mod doctor;
@@ -112,7 +113,7 @@ enum Command {
     /// Take away old ticks, samples, events and tasks, as the settings say; services do it by themselves
     Prune(prune::PruneArgs),
     /// Run a command with DATABASE_URL set to this installation's database, such as `lgi-mm db psql`
-    Db(services::DbArgs),
+    Db(db::DbArgs),
     /// Find what is wrong with this installation and say how to mend it
     Doctor,
     /// Ask a running service whether it is ready, for health checks
@@ -231,7 +232,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         Command::Worker(args) => services::worker(settings, &args).await,
         Command::Migrate => services::migrate(&settings, out).await,
         Command::Prune(args) => prune::run(&settings, out, &args).await,
-        Command::Db(args) => services::db(&settings, &args).await,
+        Command::Db(args) => db::run(&settings, &args).await,
         Command::Doctor => doctor::run(&settings, out).await,
         Command::Health(args) => health::run(&settings, out, &args).await,
         Command::Notify(command) => notify::run(&settings, out, &command).await,

@@ -65,7 +65,11 @@ struct BalanceView {
 }
 
 pub(super) async fn run(settings: &Settings, out: Out, args: &ReconcileArgs) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
+    let world = if args.apply {
+        World::open(settings).await?
+    } else {
+        World::read(settings).await?
+    };
     let engine = world.engine().await?;
     let report = engine.reconcile().await?;
     let mut view = View::from(&report);
