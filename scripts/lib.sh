@@ -194,7 +194,7 @@ ensure_deploy_checkers() {
     rm -rf "$into"
     mkdir -p "$into"
     python3 -m venv "$into/python"
-    "$into/python/bin/pip" install --quiet --disable-pip-version-check --requirement "$from/requirements.txt" >&2
+    "$into/python/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement "$from/requirements.txt" >&2
     cp "$from/package.json" "$from/package-lock.json" "$from/.npmrc" "$from/keda.mjs" "$into/"
     (cd "$into" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >&2)
     printf '%s\n' "$stamp" >"$into/installed"

@@ -112,7 +112,12 @@ async fn no_process_that_we_start_on_the_database_shows_the_password() {
         drop(to);
         assert!(db.wait().expect("an end").success());
         assert_eq!(answer.trim(), "in lgi_mm");
-        assert!(lines.iter().any(|line| line.starts_with("psql ")), "{lines:?}");
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.contains("psql --no-psqlrc --tuples-only") && !line.contains(" db ")),
+            "{lines:?}"
+        );
         assert!(!lines.iter().any(|line| line.contains(&password)), "{lines:?}");
     }
     // Other programs of PostgreSQL find the database too.
@@ -258,6 +263,10 @@ async fn the_private_server_s_first_use_makes_the_tables_and_a_reader_changes_th
 
 async fn refused(pool: &PgPool, sql: &'static str) {
     let answer = sqlx::raw_sql(sql).execute(pool).await;
+    denied(sql, answer.map(drop));
+}
+
+fn denied(sql: &str, answer: Result<(), sqlx::Error>) {
     let error = answer.expect_err(sql);
     let code = error
         .as_database_error()
@@ -397,18 +406,28 @@ async fn dashboards(cluster: &Cluster) {
         "SELECT pg_advisory_xact_lock(1)",
         "SELECT pg_notify('lgi_mm_wake', '')",
         "SELECT pg_read_file('/etc/passwd')",
-        "SET default_transaction_read_only = off; UPDATE jobs SET status = 'IDLE'",
-        "SET default_transaction_read_only = off; DELETE FROM trades",
-        "SET default_transaction_read_only = off; CREATE TABLE mine (id bigint)",
-        "SET default_transaction_read_only = off; CREATE TEMPORARY TABLE mine (id bigint)",
-        "SET default_transaction_read_only = off; CREATE SCHEMA mine",
-        "SET default_transaction_read_only = off; SELECT lo_create(0)",
-        "SET default_transaction_read_only = off; SELECT id FROM jobs FOR UPDATE",
         "COPY jobs TO PROGRAM 'id'",
         "SET ROLE lgi_mm_engine",
         "SET ROLE lgi_mm_owner",
     ] {
         refused(&reader, sql).await;
+    }
+    // A session may make itself able to write; that does not let it.
+    for sql in [
+        "UPDATE jobs SET status = 'IDLE'",
+        "DELETE FROM trades",
+        "CREATE TABLE mine (id bigint)",
+        "CREATE TEMPORARY TABLE mine (id bigint)",
+        "CREATE SCHEMA mine",
+        "SELECT lo_create(0)",
+        "SELECT id FROM jobs FOR UPDATE",
+    ] {
+        let mut writing = reader
+            .begin_with("BEGIN READ WRITE")
+            .await
+            .expect("a transaction");
+        let answer = sqlx::raw_sql(sql).execute(&mut *writing).await;
+        denied(sql, answer.map(drop));
     }
     for sql in [
         "SELECT id, hash, max_fee_per_gas FROM attempts",

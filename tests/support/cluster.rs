@@ -119,6 +119,10 @@ impl Cluster {
             .env("PGPORT", self.port.to_string()));
     }
 
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn secrets(&self) -> PathBuf {
         self.dir.path().join("secrets")
     }
