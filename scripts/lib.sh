@@ -220,3 +220,17 @@ ensure_peers() {
     export LGI_MM_NODE=$LGI_MM_PEERS/node_modules/.bin/node
     if ! "$LGI_MM_NODE" --version >/dev/null 2>&1; then LGI_MM_NODE=$(command -v node); fi
 }
+
+# AWS KMS as moto emulates it, in an environment of its own below target/; says where through LGI_MM_MOTO.
+ensure_moto() {
+    local from=$root/scripts/moto into=$tools/moto stamp
+    stamp=$(cksum <"$from/requirements.txt")
+    export LGI_MM_MOTO=$into/bin/python
+    if [ "$(cat "$into/installed" 2>/dev/null)" = "$stamp" ]; then return 0; fi
+    ensure_venv
+    say "installing moto with pip"
+    rm -rf "$into"
+    python3 -m venv "$into"
+    "$into/bin/pip" install --quiet --disable-pip-version-check --requirement "$from/requirements.txt" >&2
+    printf '%s\n' "$stamp" >"$into/installed"
+}

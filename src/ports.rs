@@ -381,7 +381,7 @@ pub trait Signer: Send + Sync {
     /// Whose key.
     fn address(&self) -> Address;
 
-    /// Signs; the same input gives the same bytes.
+    /// Signs. The same input may give other bytes each time: only recorded bytes are sent.
     async fn sign(&self, transaction: &UnsignedTransaction) -> Result<SignedTransaction, SignError>;
 
     /// The call inside bytes that this signer signed, so that a replacement does exactly the same.

@@ -2,6 +2,7 @@
 //! memory, and wiped when it is dropped.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     fs::{self, Permissions},
     io,
@@ -13,6 +14,9 @@ use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::Address;
 use rand_core::OsRng;
 use zeroize::Zeroizing;
+
+use super::kms::KmsKey;
+use crate::domain::foreign::Foreign;
 
 /// A password or a key as text: wiped when dropped, never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -49,6 +53,8 @@ pub struct KeySource {
     pub password_file: Option<PathBuf>,
     /// A raw key, from the variable whose name says that this is unsafe.
     pub unsafe_key: Option<SecretText>,
+    /// Keys that a key management service holds, by wallet.
+    pub kms: BTreeMap<Address, KmsKey>,
 }
 
 /// An encrypted key.
@@ -108,6 +114,24 @@ pub enum KeyError {
     /// A password that protects nothing.
     #[error("the password is empty or shorter than 8 characters")]
     WeakPassword,
+    /// A key management service did not give its key.
+    #[error("key {key} of [wallet.kms]: {detail}")]
+    Kms {
+        /// Which.
+        key: String,
+        /// What the service said.
+        detail: Foreign,
+    },
+    /// The key management service holds another wallet's key under this name.
+    #[error("key {key} is the key of {found}, not of {address}: fix [wallet.kms]")]
+    OtherKms {
+        /// Which.
+        key: String,
+        /// Whose it should be.
+        address: Address,
+        /// Whose it is.
+        found: Address,
+    },
     /// The file opened, but to another key.
     #[error("keystore {path} holds the key of {found}, not of {address}")]
     OtherKey {
@@ -215,7 +239,7 @@ impl KeySource {
     /// # Errors
     /// What is missing.
     pub fn check(&self, address: Address) -> Result<(), KeyError> {
-        if self.raw(address)?.is_some() {
+        if self.raw(address)?.is_some() || self.kms.contains_key(&address) {
             return Ok(());
         }
         self.file(address)?;
@@ -274,6 +298,7 @@ impl KeySource {
     pub fn addresses(&self) -> Result<Vec<Address>, KeyError> {
         let raw = self.unsafe_key.as_ref().map(parse).transpose()?;
         let mut addresses: Vec<Address> = raw.iter().map(PrivateKeySigner::address).collect();
+        addresses.extend(self.kms.keys());
         addresses.extend(self.list()?.into_iter().map(|wallet| wallet.address));
         addresses.dedup();
         Ok(addresses)

@@ -130,13 +130,19 @@ impl LiveMarkets {
             keys.password = Some(typed.clone());
         }
         let wallet = account.wallet;
-        // Key derivation would hold up every other task of its thread.
-        let key = tokio::task::spawn_blocking(move || keys.unlock(wallet)).await;
-        let key = key.unwrap_or(Err(KeyError::NoPassword(wallet)))?;
+        let signer = match keys.kms.get(&wallet) {
+            Some(kms) => LocalSigner::with(kms.open(wallet).await?, live.spec.chain_id),
+            None => {
+                // Key derivation would hold up every other task of its thread.
+                let key = tokio::task::spawn_blocking(move || keys.unlock(wallet)).await;
+                let key = key.unwrap_or(Err(KeyError::NoPassword(wallet)))?;
+                LocalSigner::new(key, live.spec.chain_id)
+            }
+        };
         Ok(Market {
             chain: live.chain.clone() as Arc<dyn Chain>,
             venue: live.venue.clone(),
-            signer: Arc::new(LocalSigner::new(key, live.spec.chain_id)),
+            signer: Arc::new(signer),
         })
     }
 }

@@ -5,6 +5,7 @@ mod endpoint;
 mod evm;
 mod fresh;
 pub mod keystore;
+pub mod kms;
 mod known;
 mod markets;
 mod multicall;

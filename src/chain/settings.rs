@@ -24,6 +24,9 @@ pub struct WalletKeys {
     pub address: String,
     /// File whose first line is the password; empty: `LGI_MM_WALLET_PASSWORD`, or a prompt on a terminal.
     pub password_file: String,
+    /// Wallets whose key a key management service holds: `"0xADDRESS" = "aws:KEY_ID_OR_ARN"` or `"gcp:projects/.."`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub kms: BTreeMap<String, String>,
 }
 
 /// A list of texts, or one text. A URL in the wrong place would be quoted by the error, and it may hold a key.

@@ -237,7 +237,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         Command::Health(args) => health::run(&settings, out, &args).await,
         Command::Notify(command) => notify::run(&settings, out, &command).await,
         Command::Reconcile(args) => reconcile::run(&settings, out, &args).await,
-        Command::Wallet(command) => wallet::run(&settings, out, &command),
+        Command::Wallet(command) => wallet::run(&settings, out, &command).await,
         Command::Paper(command) => paper::run(&settings, out, &command).await,
         Command::Prices(args) => prices::run(out, &args),
         Command::Devnet(args) => devnet::run(out, &args).await,

@@ -8,7 +8,10 @@ use serde::Serialize;
 
 use super::{CliError, Out, out::table};
 use crate::{
-    chain::keystore::{self, KeyError, KeySource, SecretText, WalletFile},
+    chain::{
+        keystore::{self, KeyError, KeySource, SecretText, WalletFile},
+        kms::KmsKey,
+    },
     config::{PASSWORD_VARIABLE, Settings, UNSAFE_KEY_VARIABLE},
 };
 
@@ -23,6 +26,17 @@ pub(super) enum WalletCommand {
     Import(ImportArgs),
     /// The wallets there are
     List,
+    /// Show the wallet of a key in AWS KMS or Google Cloud KMS, or check those in [wallet.kms]
+    ///
+    /// The key stays in the service. Add the line that this command prints to the settings of every worker.
+    Kms(KmsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct KmsArgs {
+    /// aws:KEY_ID_OR_ARN or gcp:projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N [default: all of
+    /// [wallet.kms]]
+    key: Option<KmsKey>,
 }
 
 #[derive(Debug, Args)]
@@ -56,7 +70,7 @@ impl From<&WalletFile> for Wallet {
     }
 }
 
-pub(super) fn run(settings: &Settings, out: Out, command: &WalletCommand) -> Result<(), CliError> {
+pub(super) async fn run(settings: &Settings, out: Out, command: &WalletCommand) -> Result<(), CliError> {
     let keys = settings.keys().map_err(crate::config::SettingsError::from)?;
     match command {
         WalletCommand::New(args) => {
@@ -83,7 +97,45 @@ pub(super) fn run(settings: &Settings, out: Out, command: &WalletCommand) -> Res
             said(out, &stored, "is in the keystore")
         }
         WalletCommand::List => list(&keys, out),
+        WalletCommand::Kms(args) => kms(&keys, out, args).await,
     }
+}
+
+#[derive(Debug, Serialize)]
+struct KmsWallet {
+    address: String,
+    key: String,
+}
+
+async fn kms(keys: &KeySource, out: Out, args: &KmsArgs) -> Result<(), CliError> {
+    let mut found = Vec::new();
+    if let Some(key) = &args.key {
+        let address = key.address().await?.to_checksum(None);
+        let key = key.to_string();
+        found.push(KmsWallet { address, key });
+    } else {
+        for (wallet, key) in &keys.kms {
+            key.open(*wallet).await?;
+            found.push(KmsWallet {
+                address: wallet.to_checksum(None),
+                key: key.to_string(),
+            });
+        }
+    }
+    let asked = args.key.is_some();
+    out.show(&found, |found| match found.as_slice() {
+        [] => "[wallet.kms] is empty; name a key to see its wallet\n".to_owned(),
+        [wallet] if asked => format!(
+            "wallet {}; to use it:\n\n[wallet.kms]\n\"{}\" = \"{}\"\n",
+            wallet.address, wallet.address, wallet.key
+        ),
+        several => {
+            let rows = several
+                .iter()
+                .map(|wallet| vec![wallet.address.clone(), wallet.key.clone()]);
+            format!("{}\n", table(&["wallet", "key"], rows))
+        }
+    })
 }
 
 fn said(out: Out, stored: &WalletFile, what: &str) -> Result<(), CliError> {
@@ -93,7 +145,11 @@ fn said(out: Out, stored: &WalletFile, what: &str) -> Result<(), CliError> {
 }
 
 fn list(keys: &KeySource, out: Out) -> Result<(), CliError> {
-    let wallets: Vec<Wallet> = keys.list()?.iter().map(Wallet::from).collect();
+    let mut wallets: Vec<Wallet> = keys.list()?.iter().map(Wallet::from).collect();
+    wallets.extend(keys.kms.iter().map(|(address, key)| Wallet {
+        address: address.to_checksum(None),
+        keystore: key.to_string(),
+    }));
     out.show(&wallets, |wallets| {
         if wallets.is_empty() {
             return format!(
