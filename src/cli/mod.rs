@@ -112,7 +112,7 @@ enum Command {
     Migrate,
     /// Take away old ticks, samples, events and tasks, as the settings say; services do it by themselves
     Prune(prune::PruneArgs),
-    /// Run a command with DATABASE_URL set to this installation's database, such as `lgi-mm db psql`
+    /// Run a program on this installation's database, such as `lgi-mm db psql`; it gets DATABASE_URL, PGHOST and so on
     Db(db::DbArgs),
     /// Find what is wrong with this installation and say how to mend it
     Doctor,

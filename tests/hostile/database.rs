@@ -320,7 +320,11 @@ async fn trade(cluster: &Cluster) {
         // Metrics are served, so that the census and readiness are asked for.
         let listen = crate::programs::free_address().to_string();
         command.envs(fast).env("LGI_MM__METRICS__LISTEN", listen);
-        command.env("LGI_MM__RETENTION__EVERY", "1m");
+        // Somebody to tell, who is not there: events are handed out, and their failures noted.
+        command
+            .env("LGI_MM__NOTIFY__RECEIVERS__OPS__KIND", "webhook")
+            .env("LGI_MM__NOTIFY__RECEIVERS__OPS__URL", "http://127.0.0.1:9/")
+            .env("LGI_MM__NOTIFY__RECEIVERS__OPS__SECRET", "sixteen bytes and more");
         command.stdout(Stdio::null()).stderr(log(service));
         Running(command.spawn().expect("our own program"))
     };
@@ -378,10 +382,39 @@ async fn trade(cluster: &Cluster) {
         );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+    let told = "SELECT count(*) FROM deliveries WHERE attempts > 0";
+    while sqlx::query_scalar::<_, i64>(told)
+        .fetch_one(&pool)
+        .await
+        .expect("a count")
+        < 1
+    {
+        assert!(
+            begun.elapsed() < Duration::from_secs(180),
+            "nobody was told: {}",
+            logs(cluster)
+        );
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    prune(cluster).await;
     cluster.run("cli", &["prune"]).expect("pruned");
     cluster.run("cli", &["remove", "1"]).expect("removed");
     let logs = logs(cluster);
     assert!(!logs.contains("permission denied"), "{logs}");
+}
+
+/// What the scheduler takes away: all that may go, as if years had passed.
+async fn prune(cluster: &Cluster) {
+    let admin = cluster.pool("postgres").await;
+    let age = "SET session_replication_role = replica;
+               UPDATE ticks SET first_slot = first_slot - interval '9 years', last_slot = last_slot - interval '9 years';
+               UPDATE price_samples SET bucket = bucket - interval '9 years';
+               UPDATE outbox SET created_at = created_at - interval '9 years';
+               UPDATE deliveries SET status = 'given_up', ended_at = now() - interval '9 years'";
+    sqlx::raw_sql(age).execute(&admin).await.expect("old rows");
+    let settings = lgi_mm::retention::RetentionSettings::default();
+    let pass = lgi_mm::retention::prune(&cluster.pool("scheduler").await, &settings, false).await;
+    assert!(matches!(pass, Ok(lgi_mm::retention::Pass::Done(_))), "{pass:?}");
 }
 
 fn logs(cluster: &Cluster) -> String {
