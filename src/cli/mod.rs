@@ -4,6 +4,7 @@ mod adopt;
 pub mod audit;
 mod backtest;
 mod config;
+mod db;
 mod demo;
 mod devnet;
 mod doctor;
@@ -114,8 +115,8 @@ enum Command {
     Migrate,
     /// Take away old ticks, samples, events and tasks, as the settings say; services do it by themselves
     Prune(prune::PruneArgs),
-    /// Run a command with DATABASE_URL set to this installation's database, such as `lgi-mm db psql`
-    Db(services::DbArgs),
+    /// Run a program on this installation's database, such as `lgi-mm db psql`; it gets DATABASE_URL, PGHOST and so on
+    Db(db::DbArgs),
     /// Find what is wrong with this installation and say how to mend it
     Doctor,
     /// Ask a running service whether it is ready, for health checks
@@ -239,7 +240,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         Command::Worker(args) => services::worker(settings, &args).await,
         Command::Migrate => services::migrate(&settings, out).await,
         Command::Prune(args) => prune::run(&settings, out, &args).await,
-        Command::Db(args) => services::db(&settings, &args).await,
+        Command::Db(args) => db::run(&settings, &args).await,
         Command::Doctor => doctor::run(&settings, out).await,
         Command::Health(args) => health::run(&settings, out, &args).await,
         Command::Notify(command) => notify::run(&settings, out, &command).await,

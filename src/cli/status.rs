@@ -96,7 +96,7 @@ struct Decision {
 }
 
 pub(super) async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
+    let world = World::read(settings).await?;
     let job = target::find(&world.pool, args).await?;
     let status = collect(settings, &world, &job).await?;
     out.show(&status, render)

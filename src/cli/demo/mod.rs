@@ -64,7 +64,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &DemoArgs) -> Resul
     } else {
         None
     };
-    let world = World::open(&settings).await?;
+    let world = World::migrate(&settings).await?;
     let (seller, extra, mover) = match &live {
         None => (jobs::create(&world.pool, &Stage::Paper).await?, vec![], None),
         Some(live) => {
