@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     domain::job::{Account, Realm},
-    ports::{Chain, Market, Markets, Missing, NoMarket, Venue},
+    ports::{Chain, Market, Markets, Missing, NoMarket, PoolPrices, Venue},
 };
 
 /// How long a key that did not open is not tried again: a try costs a second of a processor, and every slot of every
@@ -57,10 +57,12 @@ pub fn open_chains(specs: Vec<Arc<ChainSpec>>, ledger: &PgPool) -> Result<LiveCh
     let mut chains = LiveChains::new();
     for spec in specs {
         let (rpc, private) = (Rpc::new(&spec)?, Rpc::private(&spec)?);
-        let prices = Arc::new(OnchainPrices::new(rpc.clone(), spec.clone()));
+        let venue = UniswapVenue::new(rpc.clone(), spec.clone(), ledger.clone());
+        let prices = OnchainPrices::sharing(venue.search(), rpc.clone(), spec.clone());
+        let prices = Arc::new(prices);
         let live = LiveChain {
             chain: Arc::new(EvmChain::new(rpc.clone(), private, spec.clone(), prices.clone())),
-            venue: Arc::new(UniswapVenue::new(rpc.clone(), spec.clone(), ledger.clone())),
+            venue: Arc::new(venue),
             prices,
             spec,
             rpc,
@@ -68,6 +70,26 @@ pub fn open_chains(specs: Vec<Arc<ChainSpec>>, ledger: &PgPool) -> Result<LiveCh
         chains.insert(live.spec.name.clone(), live);
     }
     Ok(chains)
+}
+
+/// The single nodes of each chain with real money, as sources of prices: two of them must agree on what only one source
+/// says. A chain of one's own, such as the devnet, needs none.
+///
+/// # Errors
+/// [`reqwest::Error`] if the system's certificates cannot be used.
+pub fn price_witnesses(
+    chains: &LiveChains,
+) -> Result<BTreeMap<String, Vec<Arc<dyn PoolPrices>>>, reqwest::Error> {
+    let mut witnesses = BTreeMap::new();
+    for (name, live) in chains.iter().filter(|(_, live)| live.spec.is_known()) {
+        let mut nodes: Vec<Arc<dyn PoolPrices>> = Vec::new();
+        for spec in live.spec.node_by_node() {
+            let spec = Arc::new(spec);
+            nodes.push(Arc::new(OnchainPrices::new(Rpc::new(&spec)?, spec)));
+        }
+        witnesses.insert(name.clone(), nodes);
+    }
+    Ok(witnesses)
 }
 
 /// The markets of all live accounts.

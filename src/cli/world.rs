@@ -10,7 +10,7 @@ use sqlx::{PgPool, postgres::PgPoolOptions};
 
 use super::CliError;
 use crate::{
-    chain::{LiveMarkets, Realms, open_chains},
+    chain::{LiveMarkets, Realms, open_chains, price_witnesses},
     config::{Guard, Settings, guard},
     domain::job::Realm,
     embedded::{self, Options, Server},
@@ -155,6 +155,7 @@ impl World {
         let chains = chains.map(|(name, live)| (name.clone(), live.prices.clone() as Arc<dyn PoolPrices>));
         PriceBook::new(self.pool.clone(), self.settings.dexscreener.clone())
             .map(|book| book.with_chains(chains.collect()))
+            .and_then(|book| Ok(book.with_witnesses(price_witnesses(self.live.chains())?)))
             .map_err(|error| CliError::Network(format!("the HTTP client cannot be made: {error}")))
     }
 

@@ -4,6 +4,7 @@
 //! be repeated, by anybody, at any moment: what was recorded is found and carried on, never done again.
 
 pub mod adopt;
+mod believe;
 mod evaluate;
 mod facts;
 mod failures;
@@ -15,6 +16,7 @@ mod observe;
 mod proof;
 pub mod reconcile;
 mod recover;
+mod sale;
 mod settle;
 mod submit;
 mod turn;
@@ -69,6 +71,7 @@ pub struct Engine {
     markets: Arc<dyn Markets>,
     settings: EngineSettings,
     memory: Arc<JobMemory>,
+    dry_sales: Arc<sale::DrySales>,
 }
 
 /// What became of one tick.
@@ -162,6 +165,7 @@ impl Engine {
             markets,
             settings,
             memory: Arc::default(),
+            dry_sales: Arc::default(),
         }
     }
 

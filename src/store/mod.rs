@@ -15,6 +15,7 @@ mod outbox;
 pub mod pools;
 pub mod repairs;
 pub mod retention;
+pub mod sales;
 pub mod samples;
 pub mod schema;
 pub mod session;

@@ -27,4 +27,5 @@ mod realm;
 mod restored;
 mod slots;
 mod vanished;
+mod tokens;
 mod words;

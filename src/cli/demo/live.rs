@@ -23,7 +23,7 @@ use crate::{
         span::Span,
         units::{Amount, Price, Rounding, Usd},
     },
-    ports::{Asset, Chain, SwapRequest, Venue},
+    ports::{Asset, Chain, Checks, SwapRequest, Venue},
 };
 
 /// Opens the demo's keystore; its money is worth nothing.
@@ -198,6 +198,7 @@ async fn push(devnet: &Devnet, venue: &dyn Venue, token: Address, buying: bool) 
         amount_out_fair: Amount::ZERO,
         pool: None,
         prove_sell: false,
+        checks: Checks::none(),
     };
     let deadline = chrono::Utc::now() + TimeDelta::hours(1);
     let floor = Amount::new(U256::from(1));

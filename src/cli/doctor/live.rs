@@ -17,7 +17,7 @@ use crate::{
         units::{Amount, Price, Rounding, Usd},
     },
     engine::SWALLOWED_SENDS,
-    ports::{Asset, Chain, SwapRequest},
+    ports::{Asset, Chain, Checks, SwapRequest},
     store::{
         gaps,
         jobs::{self, Filter, Job},
@@ -332,6 +332,7 @@ async fn pool(live: &LiveChain, job: &Job) -> Check {
         amount_out_fair: Amount::ZERO,
         pool: job.config.venue.pool,
         prove_sell: false,
+        checks: Checks::none(),
     };
     let name = format!("{} / {}", job.token.symbol, job.quote.symbol);
     match live.venue.quote(&request).await {

@@ -218,6 +218,7 @@ async fn sources(world: &World) -> Result<Vec<Check>, CliError> {
             token: job.token.address,
             quote: job.quote.address,
             pool: job.config.venue.pool,
+            decimals: Some(job.token.decimals),
             config: &job.config.price,
         })
         .collect();
