@@ -1,5 +1,7 @@
 //! What the engine needs from the world: prices, a venue that quotes, a chain that settles, a signer.
 //!
+//! Errors carry strangers' words: each displays them as [`Foreign`] does, whoever made them.
+//!
 //! The paper venue and a live chain implement the same traits; nothing above this file knows which it drives.
 
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use async_trait::async_trait;
 use crate::domain::{
     Timestamp,
     config::{PriceConfig, SourceName},
+    foreign::Foreign,
     job::Account,
     pool::{NATIVE, Pool},
     price::Answer,
@@ -207,19 +210,19 @@ impl Call {
 #[derive(Debug, thiserror::Error)]
 pub enum QuoteError {
     /// No pool trades this pair, or none can fill this amount.
-    #[error("no pool can fill this swap: {0}")]
+    #[error("no pool can fill this swap: {}", Foreign::new(.0))]
     NoLiquidity(String),
     /// The swap reverts on the chain's state of now.
-    #[error("the swap reverts when simulated: {0}")]
+    #[error("the swap reverts when simulated: {}", Foreign::new(.0))]
     Reverts(String),
     /// The buy works, and what is held after it cannot be sold, or only at a loss.
-    #[error("it could not be sold after this buy: {0}")]
+    #[error("it could not be sold after this buy: {}", Foreign::new(.0))]
     Unsellable(String),
     /// The venue gives more than the accepted price implies: one of the two is wrong.
-    #[error("{0}")]
+    #[error("{}", Foreign::new(.0))]
     Disagrees(String),
     /// A contract reports other digits than the job was started with.
-    #[error("{0}")]
+    #[error("{}", Foreign::new(.0))]
     DecimalsChanged(String),
     /// The venue could not be asked.
     #[error(transparent)]
@@ -243,7 +246,7 @@ pub trait Venue: Send + Sync {
 
 /// A request that got no usable answer. It proves nothing about what the node did.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{endpoint}: {detail}")]
+#[error("{endpoint}: {}", Foreign::new(detail))]
 pub struct RpcError {
     /// Who was asked, without credentials.
     pub endpoint: String,
@@ -341,6 +344,22 @@ pub enum Lookup {
     Mined(Receipt),
 }
 
+/// What a block did to a balance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Around {
+    /// Nobody needs to look: several nodes agree on receipts, or the chain is our own.
+    Agreed,
+    /// What there was before the block and after it, base units.
+    Seen {
+        /// At the end of the block before.
+        before: Amount,
+        /// At its own end.
+        after: Amount,
+    },
+    /// Nobody has the state of that block any more, or of the one before.
+    Unproven,
+}
+
 /// What a node said to stored bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
@@ -363,7 +382,7 @@ pub enum SendError {
     #[error("insufficient funds for gas and value")]
     InsufficientFunds,
     /// Refused for a reason that another try will not mend.
-    #[error("rejected: {0}")]
+    #[error("rejected: {}", Foreign::new(.0))]
     Rejected(String),
     /// No answer, or one nobody knows: the bytes may have been taken.
     #[error("ambiguous: {0}")]
@@ -376,8 +395,20 @@ pub trait Chain: Send + Sync {
     /// The newest block.
     async fn head(&self) -> Result<Head, RpcError>;
 
-    /// How many transactions `signer` has made.
+    /// The newest block that enough nodes have reached: depths are counted from it. It may be older than [`Self::head`].
+    async fn agreed_head(&self) -> Result<Head, RpcError> {
+        self.head().await
+    }
+
+    /// How many transactions `signer` has made, as far as enough nodes say so.
     async fn nonces(&self, signer: Address) -> Result<Nonces, RpcError>;
+
+    /// The nonce of a signer that was never used from here; `None`: transactions of it are pending. Nodes must agree on
+    /// it to the letter: a lie would stay in the ledger.
+    async fn first_nonce(&self, signer: Address) -> Result<Option<u64>, RpcError> {
+        let nonces = self.nonces(signer).await?;
+        Ok((nonces.pending == nonces.latest).then_some(nonces.latest))
+    }
 
     /// Balances of `wallet`, in the order asked.
     async fn balances(&self, wallet: Address, assets: &[Asset]) -> Result<Vec<Amount>, RpcError>;
@@ -397,6 +428,27 @@ pub trait Chain: Send + Sync {
 
     /// What is known of each hash, in the order asked.
     async fn lookup(&self, hashes: &[B256]) -> Vec<Result<Lookup, RpcError>>;
+
+    /// The same for bytes that we signed: an answer that does not fit them is the nonsense of its node, and an error.
+    async fn lookup_signed(&self, signed: &[SignedTransaction]) -> Vec<Result<Lookup, RpcError>> {
+        let hashes: Vec<B256> = signed.iter().map(|signed| signed.hash).collect();
+        self.lookup(&hashes).await
+    }
+
+    /// What `block` did to a balance of `wallet`, where a receipt is the word of a single node.
+    async fn balance_around(&self, _wallet: Address, _asset: Asset, _block: u64) -> Result<Around, RpcError> {
+        Ok(Around::Agreed)
+    }
+
+    /// What nodes said against each other lately; nothing new is begun on this chain meanwhile.
+    fn disagreement(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether one node decides what happened, because no other is asked.
+    fn decides_alone(&self) -> bool {
+        false
+    }
 
     /// Which transaction of `signer` used `nonce`; `None`: the block that holds it was not found.
     async fn nonce_use(&self, signer: Address, nonce: u64) -> Result<Option<NonceUse>, RpcError>;
@@ -447,14 +499,24 @@ pub trait Signer: Send + Sync {
     /// Whose key.
     fn address(&self) -> Address;
 
-    /// Signs; the same input gives the same bytes.
+    /// Signs. The same input may give other bytes each time: only recorded bytes are sent.
     async fn sign(&self, transaction: &UnsignedTransaction) -> Result<SignedTransaction, SignError>;
 
-    /// The call inside bytes that this signer signed, so that a replacement does exactly the same.
+    /// Whether this signer would sign a swap like this, as far as that can be told before there is calldata.
     ///
     /// # Errors
-    /// [`SignError`] if the bytes are none of its own.
-    fn call_of(&self, raw: &Bytes, purpose: Purpose) -> Result<Call, SignError>;
+    /// [`SignError`] says what forbids it.
+    async fn permits(&self, request: &SwapRequest) -> Result<(), SignError> {
+        let _ = request;
+        Ok(())
+    }
+
+    /// The call inside bytes that this signer signed for `nonce`, so that a replacement does exactly the same. What
+    /// is stored is not believed: the bytes must have the hash they are stored under, and do what the row says.
+    ///
+    /// # Errors
+    /// [`SignError`] if the bytes are none of its own, or of another nonce, hash or purpose.
+    fn call_of(&self, attempt: &SignedTransaction, nonce: u64, purpose: Purpose) -> Result<Call, SignError>;
 }
 
 /// All that a job's account trades through.
@@ -474,8 +536,19 @@ pub struct Market {
 pub struct NoMarket {
     /// The account.
     pub account: Account,
+    /// What kind of thing is missing.
+    pub missing: Missing,
     /// What is missing and what to do.
     pub detail: String,
+}
+
+/// Which part of a market cannot be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// Nobody can be asked about the chain, or the venue is not there.
+    Chain,
+    /// The wallet's key does not open.
+    Key,
 }
 
 /// Finds the market of an account.

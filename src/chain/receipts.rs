@@ -1,6 +1,6 @@
 //! What a node says of a transaction, and what its logs prove.
 
-use alloy_primitives::{Address, B256, Bytes, U64, U128, U256, b256};
+use alloy_primitives::{Address, B256, Bytes, Keccak256, U64, U128, U256, b256};
 use serde::Deserialize;
 
 use crate::{
@@ -23,8 +23,8 @@ pub(super) struct RawReceipt {
     pub(super) block_hash: B256,
     gas_used: U128,
     effective_gas_price: U128,
-    from: Address,
-    to: Option<Address>,
+    pub(super) from: Address,
+    pub(super) to: Option<Address>,
     logs: Vec<Log>,
     /// What an OP-stack chain takes for data.
     l1_fee: Option<U256>,
@@ -44,8 +44,9 @@ pub(super) struct Log {
 pub(super) struct RawTransaction {
     pub(super) hash: B256,
     pub(super) from: Address,
+    pub(super) to: Option<Address>,
     pub(super) nonce: U64,
-    value: U256,
+    pub(super) value: U256,
     pub(super) block_number: Option<U64>,
 }
 
@@ -66,6 +67,22 @@ impl RawBlock {
 }
 
 impl RawReceipt {
+    /// One number for all logs in their order: address, topics and data of each.
+    pub(super) fn logs_digest(&self) -> B256 {
+        let mut hasher = Keccak256::new();
+        for log in &self.logs {
+            hasher.update(log.address);
+            // Lengths keep one log from looking like another that is cut elsewhere.
+            hasher.update(U64::from(log.topics.len()).to_be_bytes::<8>());
+            for topic in &log.topics {
+                hasher.update(topic);
+            }
+            hasher.update(U64::from(log.data.len()).to_be_bytes::<8>());
+            hasher.update(&log.data);
+        }
+        hasher.finalize()
+    }
+
     /// As the ledger sees it; `None` if a number leaves its range.
     pub(super) fn read(
         &self,

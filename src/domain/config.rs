@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
+    foreign::Foreign,
     job::JobMode,
     notice::{EventChoice, ReceiverChoice},
     pool::Pool,
@@ -17,11 +18,13 @@ use super::{
 
 mod defaults;
 mod keys;
+mod realm;
 mod validate;
 
 pub use keys::{ALTERNATIVES, KEYS, Key};
+pub use realm::LIVE_JITTER_MIN;
 
-/// The configuration of one job, complete and validated (see [`JobConfig::validate`]).
+/// The configuration of one job, complete and validated (see [`JobConfig::validate_for`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct JobConfig {
@@ -292,7 +295,7 @@ pub struct LiquidityConfig {
 
 /// A value that a key does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key} = {value} is not allowed: {allowed}")]
+#[error("{key} = {} is not allowed: {allowed}", Foreign::new(value))]
 pub struct InvalidConfig {
     /// The dotted key, such as `accumulate.dca_amount_usd`.
     pub key: String,

@@ -107,6 +107,7 @@ pub fn clip(plan: Plan, config: &JobConfig, facts: &Facts) -> Result<Plan, HoldR
     let mut plan = gate.require_min_trade(within_balance(plan, facts)?, HoldReason::InsufficientBalance)?;
     if plan.side == Side::Buy {
         let value = facts.position.token_value(facts.price, Rounding::Up);
+        let value = value.and_then(|value| value.checked_add(spent.unsettled_buys));
         let value = value.map_err(arithmetic)?;
         plan = gate.within(plan, limits.max_position_usd, value, HoldReason::MaxPosition)?;
         plan = gate.within(

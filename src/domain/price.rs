@@ -7,6 +7,7 @@ use super::{
     Timestamp,
     config::{PriceConfig, SourceName},
     decision::HoldReason,
+    foreign::Foreign,
     units::Price,
 };
 
@@ -32,7 +33,7 @@ pub type Answer = Result<Observation, PriceMissing>;
 
 /// Why a source has no price.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{source_name}: {detail}")]
+#[error("{source_name}: {}", Foreign::new(detail))]
 pub struct PriceMissing {
     /// Who was asked.
     pub source_name: SourceName,

@@ -21,9 +21,9 @@ use crate::{
     failpoint::reach,
     ports::{Asset, Market, QuoteError},
     store::{
-        fills,
+        StoreError, fills,
         samples::{self, Window},
-        signers,
+        signers, slots,
         ticks::{self, Hold, TickJob},
         trades::{self, Frozen, NewTrade},
     },
@@ -84,10 +84,7 @@ impl Engine {
                 Err(error) => {
                     // A round has one slot of each job.
                     let named = round.iter().find(|tick| tick.job == job);
-                    results.extend(named.map(|tick| TickResult {
-                        tick: *tick,
-                        outcome: Err(EngineError::Store(error)),
-                    }));
+                    results.extend(named.map(|tick| failed(*tick, error)));
                     continue;
                 }
             };
@@ -99,10 +96,13 @@ impl Engine {
                     tick: name(&tick),
                     outcome: Ok(Outcome::AlreadyRecorded { trade }),
                 });
-            } else if let Some(reason) = gate(&tick) {
-                holds.push(hold(&tick, reason, None));
+            } else if let Some((reason, detail)) = gate(&tick) {
+                holds.push(hold(&tick, reason, detail));
             } else if sold_out(&tick) {
-                holds.push(self.finish_liquidation(&tick).await?);
+                match self.finish_liquidation(&tick).await {
+                    Ok(done) => holds.push(done),
+                    Err(error) => results.push(failed(name(&tick), error)),
+                }
             } else {
                 live.push(tick);
             }
@@ -112,6 +112,14 @@ impl Engine {
             .into_iter()
             .map(|(live, holds)| self.evaluate_live(live, holds));
         results.extend(join_all(decided).await.into_iter().flatten());
+        let passed = results
+            .iter()
+            .filter(|result| matches!(result.outcome, Ok(Outcome::AlreadyRecorded { .. })))
+            .map(|result| result.tick.job);
+        let passed: Vec<JobId> = passed.collect();
+        if let Err(error) = slots::close_decided(&self.pool, &passed).await {
+            warn!(jobs = passed.len(), %error, "decided slots were not closed; the scheduler closes them");
+        }
         Ok(results)
     }
 
@@ -121,15 +129,23 @@ impl Engine {
         let ticks: Vec<Tick> = live.iter().map(name).chain(decided).collect();
         let mut results = Vec::with_capacity(ticks.len());
         let recorded = async {
+            let live = self.with_markets(live, &mut holds).await;
             let priced = self.price(live, &mut holds).await;
             self.decide(priced, &mut holds, &mut results).await?;
-            ticks::record_holds(&self.pool, &holds).await?;
-            Ok::<_, EngineError>(())
+            Ok::<_, EngineError>(ticks::record_holds(&self.pool, &holds).await?.refused)
         };
-        if let Err(error) = recorded.await {
-            return fail_all(&ticks, &error);
-        }
-        results.extend(holds.into_iter().map(held));
+        let mut refused: HashMap<JobId, StoreError> = match recorded.await {
+            Ok(refused) => refused.into_iter().collect(),
+            Err(error) => return fail_all(&ticks, &error),
+        };
+        results.extend(
+            holds
+                .into_iter()
+                .map(|hold| match refused.remove(&hold.tick.job) {
+                    None => held(hold),
+                    Some(error) => failed(hold.tick, error),
+                }),
+        );
         results
     }
 
@@ -237,11 +253,10 @@ impl Engine {
         if let Some((reason, detail)) = halted(market, market.chain.head().await?, priced.tick.now) {
             return Ok(Err(Refusal::because(reason, detail)));
         }
-        let mut connection = self
-            .pool
-            .acquire()
-            .await
-            .map_err(crate::store::StoreError::from)?;
+        if let Some(detail) = market.chain.disagreement() {
+            return Ok(Err(Refusal::because(HoldReason::NodesDisagree, detail)));
+        }
+        let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
         let reserved = signers::reserved(&mut connection, &job.account).await?;
         drop(connection);
         let fees = market.chain.fees().await?;
@@ -252,6 +267,10 @@ impl Engine {
         let mut refusals = 0_u32;
         loop {
             let request = swap_request(job, plan.side, plan.amount_in, plan.value, plan.price)?;
+            // Nothing is quoted, frozen or failed that would not be signed.
+            if let Err(refused) = market.signer.permits(&request).await {
+                return Ok(Err(Refusal::because(HoldReason::PolicyRefused, refused.detail)));
+            }
             let purse = Purse::open(market, &request, &reserved).await?;
             if plan.reason == Reason::Liquidate && purse.token_in < plan.amount_in {
                 // The wallet lost tokens that the ledger still counts: sell what is really there.
@@ -362,13 +381,21 @@ fn held(hold: Hold) -> TickResult {
     }
 }
 
+/// One tick that could not be carried out, and no other with it.
+fn failed(tick: Tick, error: impl Into<EngineError>) -> TickResult {
+    TickResult {
+        tick,
+        outcome: Err(error.into()),
+    }
+}
+
 /// The slice could not even be loaded or recorded: every tick of it may be tried again.
 fn fail_all(round: &[Tick], error: &EngineError) -> Vec<TickResult> {
     warn!(ticks = round.len(), %error, "slice not evaluated");
     round
         .iter()
         .map(|tick| {
-            let error = crate::store::StoreError::SliceFailed(error.to_string());
+            let error = StoreError::SliceFailed(error.to_string());
             TickResult {
                 tick: *tick,
                 outcome: Err(error.into()),

@@ -39,8 +39,14 @@ impl Priced {
     }
 }
 
-/// What keeps a job from being looked at any further.
-pub(super) fn gate(tick: &TickJob) -> Option<HoldReason> {
+/// What keeps a job from being looked at any further, and what was seen.
+pub(super) fn gate(tick: &TickJob) -> Option<(HoldReason, Option<String>)> {
+    let reason = gate_reason(tick)?;
+    let detail = (reason == HoldReason::ConfigRefused).then(|| tick.job.refused.clone());
+    Some((reason, detail.flatten()))
+}
+
+fn gate_reason(tick: &TickJob) -> Option<HoldReason> {
     let lateness = tick.job.config.schedule.max_lateness;
     match tick.job.status {
         JobStatus::Idle => Some(HoldReason::Idle),
@@ -48,6 +54,9 @@ pub(super) fn gate(tick: &TickJob) -> Option<HoldReason> {
         JobStatus::Error => Some(HoldReason::Error),
         JobStatus::Running | JobStatus::Liquidating if tick.open_trade.is_some() => {
             Some(HoldReason::TradeOpen)
+        }
+        JobStatus::Running | JobStatus::Liquidating if tick.job.refused.is_some() => {
+            Some(HoldReason::ConfigRefused)
         }
         // A liquidation that was ordered is carried out, however late.
         JobStatus::Running if lateness.after(tick.slot) < tick.now => Some(HoldReason::TooLate),

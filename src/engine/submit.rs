@@ -13,7 +13,7 @@ use crate::{
         units::{Amount, MoneyError, Rounding},
     },
     failpoint::reach,
-    ports::{Asset, Call, Fees, Market, SwapRequest, UnsignedTransaction},
+    ports::{Asset, Call, Fees, Market, SignedTransaction, SwapRequest, UnsignedTransaction},
     store::{
         jobs::Job,
         signers::{self, Reservation, Signed, Submission, Submitted},
@@ -50,6 +50,12 @@ impl Engine {
         trade: &Trade,
         market: &Market,
     ) -> Result<Allocation, EngineError> {
+        // A plan's limits are its configuration's: a row that was changed after it was frozen is given up, not signed.
+        if let Some(refused) = &job.refused {
+            return Ok(Allocation::Blocked(format!(
+                "the job's configuration is refused: {refused}"
+            )));
+        }
         let Some(seen) = self.counter(&job.account, market).await? else {
             return Ok(Allocation::Stopped(
                 "transactions of this wallet that are not ours are pending".to_owned(),
@@ -87,7 +93,12 @@ impl Engine {
                 "gas would cost {gas_usd} USD now, max_gas_usd is {allowed}"
             )));
         }
-        let transactions = sign_all(market, &calls, seen.next_nonce, fees).await?;
+        let transactions = match sign_all(market, &calls, seen.next_nonce, fees).await {
+            Ok(transactions) => transactions,
+            // The plan waits for its owner's word until it expires.
+            Err(EngineError::Sign(error)) => return Ok(Allocation::Blocked(error.to_string())),
+            Err(error) => return Err(error),
+        };
         reach("signed");
         let reservations = self.reservations(job, market, &request, gas).await?;
         let submission = Submission {
@@ -217,8 +228,11 @@ impl Engine {
                 let Some(newest) = state.attempts.last() else {
                     return Ok(false);
                 };
-                let raw = signers::raw(&self.pool, newest.hash).await?;
-                market.signer.call_of(&raw, purpose)?
+                let attempt = SignedTransaction {
+                    hash: newest.hash,
+                    raw: signers::raw(&self.pool, newest.hash).await?,
+                };
+                market.signer.call_of(&attempt, state.nonce, purpose)?
             }
         };
         let cap = self.patience(job, trade, market).await?.fee_cap(purpose);

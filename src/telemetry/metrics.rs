@@ -79,6 +79,10 @@ table! {
     PRICE_REQUESTS = "lgi_mm_price_requests_total" Counter "" ["source", "outcome"] Process "Prices asked of a source for a job, by outcome: answered, failed";
     RPC_REQUESTS = "lgi_mm_rpc_requests_total" Counter "" ["chain", "outcome"] Process "Round trips to nodes, by outcome: answered, failed";
     RPC_DURATION = "lgi_mm_rpc_duration_seconds" Histogram "seconds" ["chain"] Process "Time of one round trip to a node";
+    POLICY_REFUSALS = "lgi_mm_policy_refusals_total" Counter "" ["chain", "reason"] Process "Signatures and plans that the policy of this worker refused, by what refused them: no_policy, unreadable, stopped, wallet, contract, shape, recipient, token, allowance, trade, hour, day, gas, loss, price, deadline, journal";
+    NODE_REQUESTS = "lgi_mm_node_requests_total" Counter "" ["chain", "node", "outcome"] Process "Round trips to one node, by its host and by outcome: answered, failed, nonsense (an answer that cannot be true)";
+    NODE_HEAD_LAG = "lgi_mm_node_head_lag_blocks" Gauge "blocks" ["chain", "node"] Process "Blocks that a node is behind the best node of its chain";
+    RPC_DISAGREEMENTS = "lgi_mm_rpc_disagreements_total" Counter "" ["chain"] Process "Contradictions between nodes about a receipt, a block or a nonce";
     NOTIFICATIONS = "lgi_mm_notifications_total" Counter "" ["receiver", "outcome"] Process "Attempts to tell a receiver, by outcome: delivered, failed (tried again), given_up (too old, or nobody has the receiver any more)";
     PRUNED_ROWS = "lgi_mm_pruned_rows_total" Counter "" ["table"] Process "Rows that retention deleted";
     JOBS = "lgi_mm_jobs" Gauge "" ["status", "mode", "realm"] Fleet "Jobs that are not archived";

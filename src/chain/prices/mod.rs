@@ -20,6 +20,7 @@ use super::{
     contracts::Erc20,
     evm::NativePrice,
     multicall::{Read, Reading, decode, read_all, read_all_at},
+    policy::Appraiser,
     rpc::Rpc,
     settings::ChainSpec,
     uniswap::{
@@ -397,6 +398,44 @@ impl NativePrice for OnchainPrices {
 
     async fn native_usd_at(&self, block: u64) -> Result<UsdPrice, RpcError> {
         self.said(self.native_at(Some(block)).await)
+    }
+}
+
+#[async_trait]
+impl Appraiser for OnchainPrices {
+    async fn native_usd(&self) -> Result<Price, String> {
+        self.native().await?.price.map(|(price, _)| price)
+    }
+
+    async fn token_usd(
+        &self,
+        token: Address,
+        quote: Address,
+        pool: Option<Pool>,
+    ) -> Result<(Price, u8), String> {
+        let request = |pool| PoolPriceRequest {
+            token,
+            quote,
+            pool,
+            source: SourceName::Onchain,
+        };
+        let one = async |request: PoolPriceRequest| {
+            let answer = self.pool_prices(&[request]).await.pop();
+            answer
+                .ok_or_else(|| "not asked".to_owned())?
+                .map_err(|missing| missing.to_string())
+        };
+        let seen = match (one(request(None)).await, pool) {
+            (Err(_), Some(pool)) => one(request(Some(pool))).await?,
+            (best, _) => best?,
+        };
+        let decimals = self.decimals(&[request(None)]).await?;
+        let decimals = decimals.get(&token).copied();
+        let price = Price::new(seen.price_usd).map_err(|error| error.to_string())?;
+        Ok((
+            price,
+            decimals.ok_or_else(|| format!("{token} does not tell its decimals"))?,
+        ))
     }
 }
 

@@ -45,6 +45,23 @@ const NEVER: u64 = (1 << 48) - 1;
 /// Bytes of a transaction besides its calldata: numbers, addresses, signature; as an L2 counts them.
 const ENVELOPE: usize = 120;
 
+/// The calls of a swap through one route, as the venue makes them.
+#[cfg(test)]
+pub(crate) fn calls_for_tests(
+    spec: &ChainSpec,
+    request: &SwapRequest,
+    route: &Route,
+    amount_out_min: U256,
+    deadline: u64,
+) -> Option<Vec<Call>> {
+    let bounds = Bounds {
+        amount_out_min,
+        deadline,
+        clear_allowance: true,
+    };
+    calldata::calls(spec, request, route, bounds).ok()
+}
+
 /// Uniswap on one chain.
 #[derive(Clone)]
 pub struct UniswapVenue {

@@ -62,7 +62,7 @@ fn price(config: &PriceConfig, found: &mut Findings) {
         !distinct.is_empty() && distinct.len() == names.len(),
         "price.sources",
         format_args!("[{}]", names.join(", ")),
-        "at least one of generated, recorded, dexscreener, each once",
+        "at least one of generated, recorded, dexscreener, onchain and twap, each once",
     );
     found.span("price.max_price_age", config.max_price_age, 1, DAY);
     found.range(
@@ -283,7 +283,7 @@ enum ZeroIs {
 }
 
 #[derive(Default)]
-struct Findings(Vec<InvalidConfig>);
+pub(super) struct Findings(pub(super) Vec<InvalidConfig>);
 
 impl Findings {
     fn refuse(&mut self, key: &str, value: impl Display, allowed: impl Display) {
@@ -294,7 +294,7 @@ impl Findings {
         });
     }
 
-    fn require(&mut self, holds: bool, key: &str, value: impl Display, allowed: impl Display) {
+    pub(super) fn require(&mut self, holds: bool, key: &str, value: impl Display, allowed: impl Display) {
         if !holds {
             self.refuse(key, value, allowed);
         }
