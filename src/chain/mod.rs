@@ -32,5 +32,5 @@ pub use prices::OnchainPrices;
 pub use rpc::{CallError, NodeState, Rpc};
 pub use settings::{ChainKeys, ChainSpec, InvalidChain, WalletKeys, one_node_warning};
 pub use signer::LocalSigner;
-pub use token::{TokenError, TokenInfo, token_info};
+pub use token::{TokenError, TokenInfo, agreed_token_info, token_info};
 pub use uniswap::UniswapVenue;

@@ -3,7 +3,10 @@
 use alloy_primitives::{Address, Bytes, U256};
 use serde_json::{Value, json};
 
-use super::rpc::{CallError, Rpc};
+use super::{
+    rpc::{CallError, Rpc},
+    settings::ChainSpec,
+};
 use crate::{
     domain::{foreign::Foreign, units::TOKEN_DECIMALS_MAX},
     ports::RpcError,
@@ -40,9 +43,47 @@ pub enum TokenError {
         /// What it says.
         decimals: U256,
     },
+    /// Two nodes say two things.
+    #[error(
+        "the chain's nodes disagree about the decimals of {token}: {one} and {other}; find out which of rpc_urls is wrong"
+    )]
+    Disagreement {
+        /// The token.
+        token: Address,
+        /// What the node that is asked first says.
+        one: u8,
+        /// What another one says.
+        other: u8,
+    },
     /// Nobody answered.
     #[error(transparent)]
     Rpc(#[from] RpcError),
+}
+
+/// The same as [`token_info`], and that no single node of the chain reports other digits: an amount is counted with them
+/// for the life of a job. A node that does not answer is no objection.
+///
+/// # Errors
+/// [`TokenError`].
+pub async fn agreed_token_info(rpc: &Rpc, spec: &ChainSpec, token: Address) -> Result<TokenInfo, TokenError> {
+    let info = token_info(rpc, token).await?;
+    let nodes = spec.node_by_node();
+    if nodes.len() < 2 {
+        return Ok(info);
+    }
+    for node in &nodes {
+        let Ok(alone) = Rpc::new(node) else { continue };
+        if let Ok(said) = token_info(&alone, token).await
+            && said.decimals != info.decimals
+        {
+            return Err(TokenError::Disagreement {
+                token,
+                one: info.decimals,
+                other: said.decimals,
+            });
+        }
+    }
+    Ok(info)
 }
 
 /// Reads ticker and decimals in one round trip.

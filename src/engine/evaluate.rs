@@ -33,7 +33,7 @@ use crate::{
 /// A trade that was frozen and not carried on, since its worker died, is taken over after this many check intervals.
 const FIRST_CHECK_INTERVALS: u32 = 2;
 
-/// How often a liquidation that gets no quote is halved in one tick: each half is tried out.
+/// How often a liquidation that reverts is halved in one tick: each half is tried out in several pools.
 const HALVES_MAX: u32 = 6;
 
 /// Plans of one slice that talk to their venues at the same time.
@@ -286,7 +286,7 @@ impl Engine {
                 // quote, its gas is the most allowed.
                 Err(error) => {
                     let refusal = Refusal::unquoted(&error);
-                    refusals += 1;
+                    refusals += u32::from(refusal.reason == HoldReason::SimulationFailed);
                     let gas = job.config.limits.max_gas_usd;
                     match liquidate::split(plan, refusal.reason, gas, facts)? {
                         Some(half) if refusals < HALVES_MAX => plan = half,

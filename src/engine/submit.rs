@@ -324,6 +324,14 @@ mod tests {
     }
 
     #[test]
+    fn a_cancel_costs_no_more_in_all_than_the_swap_might_have() {
+        let (most, units) = (3_000_000_000_u128, 250_000_u64);
+        let cap = per_cancel(most, units).saturating_mul(2);
+        assert!(cap > most, "a unit of it may cost more");
+        assert!(cap * u128::from(CANCEL_GAS) <= most * u128::from(units));
+    }
+
+    #[test]
     fn a_replacement_stops_at_the_cap_and_only_the_first_cancel_may_pass_it() {
         let fees = |max, tip| Fees {
             max_fee_per_gas: max,

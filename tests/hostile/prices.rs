@@ -410,7 +410,10 @@ async fn finding_10_a_token_that_shuts_after_the_first_buy_is_bought_no_more() {
     assert_eq!(trades(&world).await, before, "{}", world.story().await);
     world.until("it is told once", TOLD).await;
     let (_, status) = world.run(&["status", "TRAP"]).await;
-    assert!(status.contains("UNSELLABLE") && status.contains("reverts"), "{status}");
+    assert!(
+        status.contains("UNSELLABLE") && status.contains("reverts"),
+        "{status}"
+    );
     world.devnet.shut_trap(false).await.expect("open");
     let sql =
         "SELECT count(*) > 0 FROM trades WHERE status = 'EXECUTED' AND slot > now() - interval '2 seconds'";
@@ -433,8 +436,12 @@ async fn finding_10_a_held_position_that_became_unsellable_is_found_by_the_dry_s
     held(&world, "not_due").await;
     daemon.kill().await.expect("stopped");
     world.devnet.shut_trap(true).await.expect("shut");
-    let looked = "UPDATE sale_proofs SET looked_at = now() - interval '25 hours' WHERE unsellable_since IS NULL";
-    let rows = sqlx::query(looked).execute(&world.db.pool).await.expect("a day later");
+    let looked =
+        "UPDATE sale_proofs SET looked_at = now() - interval '25 hours' WHERE unsellable_since IS NULL";
+    let rows = sqlx::query(looked)
+        .execute(&world.db.pool)
+        .await
+        .expect("a day later");
     assert_eq!(rows.rows_affected(), 1, "the buy was a proof");
     let _daemon = world.daemon(None);
     world.until("it is told", TOLD).await;

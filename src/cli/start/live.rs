@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 
 use super::{Groundwork, LOOKUP_PATIENCE, StartArgs, is_ticker, past};
 use crate::{
-    chain::{ChainSpec, LiveChain, one_node_warning, token_info},
+    chain::{ChainSpec, LiveChain, agreed_token_info, one_node_warning},
     cli::{CliError, policy, wallet, world::World},
     config::{JobLayers, Settings},
     domain::{
@@ -190,7 +190,7 @@ async fn token(
     address: Address,
     assumed: &mut Vec<String>,
 ) -> Result<Token, CliError> {
-    let info = token_info(&live.rpc, address)
+    let info = agreed_token_info(&live.rpc, &live.spec, address)
         .await
         .map_err(|error| CliError::Network(error.to_string()))?;
     if let Some(given) = args.decimals.filter(|given| *given != info.decimals) {
