@@ -45,8 +45,8 @@ pub trait Prices: Send + Sync {
     /// once for all requests that share it; one failing source or token harms no other.
     async fn answers(&self, requests: &[PriceRequest<'_>], now: Timestamp) -> Vec<Vec<Answer>>;
 
-    /// What single nodes of the request's chain say of its first source, each asked by itself: where that is the only
-    /// source, two of them must say the same before a first price is believed, or one is sold on.
+    /// What single nodes of the request's chain say of its first source, each asked by itself: where the
+    /// chain is all that is asked, two of them must say the same before a first price is believed, or one is sold on.
     async fn witnesses(&self, _request: &PriceRequest<'_>) -> Witnesses {
         Witnesses::NotNeeded
     }

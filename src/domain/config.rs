@@ -86,6 +86,16 @@ pub struct PriceConfig {
     pub recorded: Option<RecordedConfig>,
 }
 
+impl PriceConfig {
+    /// Whether all that is asked for prices is a chain's own nodes: whoever answers there says them all, and the quotes
+    /// too.
+    #[must_use]
+    pub fn on_chain_only(&self) -> bool {
+        let on_chain = |source: &SourceName| matches!(source, SourceName::Onchain | SourceName::Twap);
+        self.sources.iter().all(on_chain)
+    }
+}
+
 /// `[venue]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -71,7 +71,7 @@ impl Engine {
         let job = &tick.job;
         let config = &job.config.price;
         let sells_out = job.status == JobStatus::Liquidating;
-        let alone = job.account.realm == Realm::Live && config.sources.len() == 1 && !config.single_source;
+        let alone = job.account.realm == Realm::Live && config.on_chain_only() && !config.single_source;
         if !alone || (is_recent(last, now) && !sells_out) {
             return Ok(accepted);
         }

@@ -124,18 +124,18 @@ async fn listed(world: &World, chain: &str, token: Address) -> Result<Result<Dec
     ))
 }
 
-/// With real money, one source on one node is not enough to begin with: whoever answers there decides the price.
+/// With real money, one node is not enough to begin with: whoever answers there decides price and quote.
 fn require_witness(spec: &ChainSpec, config: &JobConfig) -> Result<(), CliError> {
     let price = &config.price;
-    let enough = price.sources.len() > 1 || price.single_source || spec.node_by_node().len() > 1;
+    let enough = !price.on_chain_only() || price.single_source || spec.node_by_node().len() > 1;
     if enough || !spec.is_known() {
         return Ok(());
     }
     let sources: Vec<String> = price.sources.iter().map(ToString::to_string).collect();
     Err(CliError::Refused(format!(
         "price.sources is [{}] and chain {} has one node: nobody confirms the first price, nor that of a liquidation. Give \
-         chains.{}.rpc_urls a second URL of another provider, or add a source with --set \
-         'price.sources=[\"onchain\",\"dexscreener\"]', or say that one is enough with --set price.single_source=true",
+         chains.{}.rpc_urls a second URL of another provider, or add a source outside the chain with \
+         --set price.sources=onchain,dexscreener, or say that one is enough with --set price.single_source=true",
         sources.join(", "),
         spec.name,
         spec.name
