@@ -100,6 +100,9 @@ pub enum CommandError {
     /// The token is what another job of the wallet pays with, or the other way round.
     #[error("job {0} of the same wallet pays with this token: its balance would be traded away")]
     QuoteOfAnother(JobId),
+    /// What the chain says, or does not say, forbids it.
+    #[error("{0}")]
+    Chain(String),
     /// The ledger.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -11,6 +11,7 @@ use super::{
     memory::{JobMemory, RowVersion},
     numeric::{clean_text, price, unsigned, usd_cut},
     samples::{KnownHigh, SampleHigh},
+    slots,
 };
 use crate::domain::{
     Timestamp,
@@ -70,6 +71,7 @@ struct TickRow {
     trades_last_hour: i64,
     buys_today: Decimal,
     volume_today: Decimal,
+    unsettled_buys: Decimal,
 }
 
 /// Loads a slice in one statement. Ticks of unknown jobs are left out. Jobs that `memory` knows as they are in
@@ -190,6 +192,7 @@ impl TickJob {
                 trades_last_hour: unsigned("trades.count", row.trades_last_hour)?,
                 buys_today: usd_cut(row.buys_today),
                 volume_today: usd_cut(row.volume_today),
+                unsettled_buys: usd_cut(row.unsettled_buys),
             },
         })
     }
@@ -226,7 +229,8 @@ pub struct SlotSeen {
 /// What became of holds that were to be recorded.
 #[derive(Debug, Default)]
 pub struct Recorded {
-    /// The jobs whose slot was new; a slot that was recorded before stays as it was.
+    /// The jobs whose slot was new; a slot that was recorded before, or passed by a later one, stays as it was and is
+    /// open no longer.
     pub fresh: Vec<JobId>,
     /// The jobs whose slot cannot be recorded, whatever is left out of it: nothing is decided for them.
     pub refused: Vec<(JobId, StoreError)>,
@@ -338,7 +342,13 @@ async fn record(pool: &PgPool, holds: &[Hold]) -> Result<Vec<JobId>, StoreError>
     )
     .fetch_all(pool)
     .await?;
-    Ok(fresh.into_iter().map(JobId).collect())
+    let fresh: Vec<JobId> = fresh.into_iter().map(JobId).collect();
+    if fresh.len() < holds.len() {
+        let passed = holds.iter().map(|hold| hold.tick.job);
+        let passed: Vec<JobId> = passed.filter(|job| !fresh.contains(job)).collect();
+        slots::close_decided(pool, &passed).await?;
+    }
+    Ok(fresh)
 }
 
 /// Takes a slot for a trade, inside the transaction that freezes it. `false`: it was recorded before.

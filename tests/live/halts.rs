@@ -132,6 +132,9 @@ async fn a_restored_older_database_signs_nothing_until_it_is_reconciled() {
     );
     let (code, mended) = world.run(&["reconcile", "--apply"]).await;
     assert_eq!(code, 0, "{mended}");
+    // What the lost trades bought is in the wallet: whether to go on without it is for the owner to say.
+    let (code, resumed) = world.run(&["resume", "CLAWDIA"]).await;
+    assert!(code == 0 && resumed.contains("PAUSED -> RUNNING"), "{resumed}");
     world
         .until(
             "it trades on",

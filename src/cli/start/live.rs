@@ -3,10 +3,10 @@
 use alloy_primitives::Address;
 use rust_decimal::Decimal;
 
-use super::{Groundwork, LOOKUP_PATIENCE, StartArgs, is_ticker};
+use super::{Groundwork, LOOKUP_PATIENCE, StartArgs, is_ticker, past};
 use crate::{
-    chain::{ChainSpec, LiveChain, token_info},
-    cli::{CliError, wallet, world::World},
+    chain::{ChainSpec, LiveChain, one_node_warning, token_info},
+    cli::{CliError, policy, wallet, world::World},
     config::{JobLayers, Settings},
     domain::{
         chains::USDC_DECIMALS,
@@ -16,7 +16,10 @@ use crate::{
         units::Price,
     },
     ports::{Asset, Chain, PriceRequest, Prices},
-    store::{self, jobs::Job},
+    store::{
+        self,
+        jobs::{self, Job},
+    },
 };
 
 /// Every EVM chain's native coin has this many digits, and so has its wrapped form.
@@ -38,16 +41,23 @@ pub(super) async fn prepare(
     config
         .validate_for(mode, Realm::Live, &args.chain)
         .map_err(CliError::Config)?;
+    if let Some(warning) = one_node_warning(&live.spec) {
+        assumed.push(format!("WARNING: {warning}"));
+    }
     let token = token(&live, args, address, &mut assumed).await?;
     let quote = quote(&live.spec, args, &mut assumed)?;
+    require_witness(&live.spec, &config)?;
+    let account = Account {
+        realm: Realm::Live,
+        chain: args.chain.clone(),
+        wallet,
+    };
+    past::require_known(world, &live, &account).await?;
+    assumed.extend(past::unexplained(world, &live, &account, &token).await?);
     let quote_price = usd_price(&live, quote.address).await?;
     believe(world, &args.chain, address, quote.address, &config, &mut assumed).await?;
     Ok(Groundwork {
-        account: Account {
-            realm: Realm::Live,
-            chain: args.chain.clone(),
-            wallet,
-        },
+        account,
         token,
         quote,
         quote_price,
@@ -114,6 +124,24 @@ async fn listed(world: &World, chain: &str, token: Address) -> Result<Result<Dec
     ))
 }
 
+/// With real money, one source on one node is not enough to begin with: whoever answers there decides the price.
+fn require_witness(spec: &ChainSpec, config: &JobConfig) -> Result<(), CliError> {
+    let price = &config.price;
+    let enough = price.sources.len() > 1 || price.single_source || spec.node_by_node().len() > 1;
+    if enough || !spec.is_known() {
+        return Ok(());
+    }
+    let sources: Vec<String> = price.sources.iter().map(ToString::to_string).collect();
+    Err(CliError::Refused(format!(
+        "price.sources is [{}] and chain {} has one node: nobody confirms the first price, nor that of a liquidation. Give \
+         chains.{}.rpc_urls a second URL of another provider, or add a source with --set \
+         'price.sources=[\"onchain\",\"dexscreener\"]', or say that one is enough with --set price.single_source=true",
+        sources.join(", "),
+        spec.name,
+        spec.name
+    )))
+}
+
 /// What a job pays with never changes.
 pub(super) fn require_quote(world: &World, args: &StartArgs, job: &Job, asked: &str) -> Result<(), CliError> {
     let live = world.live().chain(&job.account.chain)?;
@@ -137,6 +165,22 @@ async fn usd_price(live: &LiveChain, quote: Address) -> Result<Price, CliError> 
     known
         .map(|known| known.price)
         .map_err(|error| CliError::Network(format!("the price of the quote token: {error}")))
+}
+
+/// What the policy of this machine lacks for the job; it is said where the job is started, for nothing is signed until
+/// the worker's own policy allows it.
+pub(super) async fn policy(world: &World, job: i64) -> Result<Option<String>, CliError> {
+    let found = jobs::by_ids(&world.pool, &[job]).await?;
+    let Some(job) = found.first() else { return Ok(None) };
+    let Some((lacks, command)) = policy::missing(world, job).await else {
+        return Ok(None);
+    };
+    let mut text = format!("  NOT ALLOWED YET: {}\n", lacks.join("; "));
+    text.push_str("  nothing is signed until it is allowed on the machine whose worker holds the key:\n");
+    if let Some(command) = command {
+        text.push_str(&format!("    {command}\n"));
+    }
+    Ok(Some(text))
 }
 
 /// Ticker and digits as the contract has them: a wrong number of digits would be a wrong amount of money.
@@ -216,6 +260,7 @@ async fn believe(
         token,
         quote,
         pool: config.venue.pool,
+        decimals: None,
         config: &config.price,
     };
     let now = store::now(&world.pool).await?;

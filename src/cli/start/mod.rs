@@ -2,6 +2,7 @@
 
 mod live;
 mod paper;
+mod past;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -76,6 +77,9 @@ struct Started {
     status: JobStatus,
     what: String,
     assumed: Vec<String>,
+    /// What must be allowed on the worker's machine before anything is signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<String>,
 }
 
 pub(super) async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Result<(), CliError> {
@@ -102,10 +106,13 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Resu
         .filter(|job| job.account.realm == realm)
         .collect();
     let known = this_wallets(settings, realm, known)?;
-    let started = match known {
+    let mut started = match known {
         Some(job) => again(&world, args, job).await?,
         None => create(settings, &world, args, token, realm).await?,
     };
+    if realm == Realm::Live {
+        started.policy = live::policy(&world, started.job).await?;
+    }
     out.show(&started, |view| {
         let mut text = format!(
             "job {} ({} on {}): {}\n",
@@ -113,6 +120,9 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Resu
         );
         for assumed in &view.assumed {
             text.push_str(&format!("  assumed: {assumed}\n"));
+        }
+        if let Some(policy) = &view.policy {
+            text.push_str(policy);
         }
         text.push_str("`lgi-mm daemon` runs all jobs; `lgi-mm status` shows one.\n");
         text
@@ -367,6 +377,7 @@ fn view(
         status,
         what,
         assumed,
+        policy: None,
     }
 }
 
