@@ -24,7 +24,7 @@ use crate::{
         trade::Purpose,
         units::{Amount, Price, Usd},
     },
-    ports::{Call, Fees, SignError, Signer, SwapRequest, UnsignedTransaction},
+    ports::{Call, Checks, Fees, SignError, Signer, SwapRequest, UnsignedTransaction},
 };
 
 const TOKEN: Address = Address::repeat_byte(0x70);
@@ -167,6 +167,7 @@ fn made(wallet: Address, pool: Pool, quote: Address, buys: bool, deadline: u64) 
         amount_out_fair: Amount::ZERO,
         pool: None,
         prove_sell: false,
+        checks: Checks::none(),
     };
     let least = least * U256::from(95) / U256::from(100);
     let mut calls = calls_for_tests(&spec, &request, &route, least, deadline)?;

@@ -417,6 +417,7 @@ impl Appraiser for OnchainPrices {
             token,
             quote,
             pool,
+            decimals: None,
             source: SourceName::Onchain,
         };
         let one = async |request: PoolPriceRequest| {
@@ -429,7 +430,12 @@ impl Appraiser for OnchainPrices {
             (Err(_), Some(pool)) => one(request(Some(pool))).await?,
             (best, _) => best?,
         };
-        let decimals = self.decimals(&[request(None)]).await?;
+        let tokens = self.contracts(&[request(None)]);
+        let reads = tokens
+            .iter()
+            .map(|token| Read::new(*token, &Erc20::decimalsCall {}));
+        let readings = self.read(&reads.collect::<Vec<_>>()).await?;
+        let decimals = self.digits(&tokens, &readings);
         let decimals = decimals.get(&token).copied();
         let price = Price::new(seen.price_usd).map_err(|error| error.to_string())?;
         Ok((

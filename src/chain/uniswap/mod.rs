@@ -58,6 +58,7 @@ pub(crate) fn calls_for_tests(
         amount_out_min,
         deadline,
         clear_allowance: true,
+        wallet_min: None,
     };
     calldata::calls(spec, request, route, bounds).ok()
 }
