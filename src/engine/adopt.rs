@@ -146,7 +146,8 @@ impl Engine {
     /// [`CommandError`]; nothing changes then.
     pub async fn count_in(&self, job: JobId, cost: Usd, actor: &str) -> Result<String, CommandError> {
         let mut jobs = jobs::by_ids(&self.pool, &[job.0]).await?;
-        let found = jobs.pop().ok_or_else(|| StoreError::NoSuchJob(job.to_string()))?;
+        let read = jobs.pop().ok_or_else(|| StoreError::NoSuchJob(job.to_string()))?;
+        let found = read.map_err(|(_, error)| error)?;
         let market = self.markets.market(&found.account).await.map_err(unreadable)?;
         let unexplained = self.unexplained(&found.account, &market).await?;
         let Some(surplus) = unexplained.into_iter().find(|other| other.job.id == job) else {

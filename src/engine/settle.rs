@@ -104,10 +104,9 @@ impl Engine {
 
     pub(super) async fn job_of(&self, id: JobId) -> Result<Job, EngineError> {
         let found = jobs::by_ids(&self.pool, &[id.0]).await?;
-        Ok(found
-            .into_iter()
-            .next()
-            .ok_or_else(|| StoreError::NoSuchJob(id.to_string()))?)
+        let found = found.into_iter().next();
+        let read = found.ok_or_else(|| StoreError::NoSuchJob(id.to_string()))?;
+        Ok(read.map_err(|(_, error)| error)?)
     }
 
     /// Looks again after so many check intervals.

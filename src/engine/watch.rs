@@ -46,8 +46,15 @@ impl Engine {
         let watched = watches::load(&self.pool, fills).await?;
         let mut ids: Vec<i64> = watched.iter().map(|watched| watched.job.0).collect();
         ids.dedup();
-        let jobs = jobs::by_ids(&self.pool, &ids).await?;
-        let jobs: HashMap<_, _> = jobs.into_iter().map(|job| (job.id, job)).collect();
+        let mut jobs = HashMap::new();
+        for read in jobs::by_ids(&self.pool, &ids).await? {
+            match read {
+                Ok(job) => {
+                    jobs.insert(job.id, job);
+                }
+                Err((job, error)) => warn!(%job, %error, "fills of this job not looked at; they are again"),
+            }
+        }
         let mut accounts: HashMap<_, Vec<(Watched, &Job)>> = HashMap::new();
         // The newest first: what was bought can be given back once what sold it is undone.
         for watched in watched.into_iter().rev() {

@@ -2,6 +2,7 @@
 
 use alloy_primitives::Address;
 use sqlx::{PgConnection, PgPool};
+use tracing::error;
 
 use super::{
     StoreError,
@@ -11,7 +12,7 @@ use crate::domain::{
     Timestamp,
     config::{InvalidConfig, JobConfig},
     decision::{LastFills, Position},
-    job::{Account, JobId, JobMode, JobStatus, Token, TransitionRefused},
+    job::{Account, JobId, JobMode, JobStatus, Realm, Token, TransitionRefused},
     liquidate::Liquidation,
     units::{Price, Usd},
 };
@@ -38,7 +39,7 @@ pub struct Job {
     /// As it is stored. It rules nothing while `refused` says what is wrong with it.
     pub config: JobConfig,
     /// What this job's realm does not allow in its configuration, all of it; `None`: it may trade. A row may come from
-    /// another build, a restored backup or a stranger's hand, so it is validated whenever it is read.
+    /// another build, a restored backup or a stranger's hand, so a live one is validated whenever it is read.
     pub refused: Option<String>,
     /// Grows with every edit.
     pub config_version: i32,
@@ -188,7 +189,11 @@ impl TryFrom<JobRow> for Job {
             wallet: address("jobs.wallet", &row.wallet)?,
         };
         let config: JobConfig = json("jobs.config", row.config)?;
-        let refused = config.validate_for(mode, account.realm, &account.chain).err();
+        // A paper job risks nothing, and was validated when it was written.
+        let refused = match account.realm {
+            Realm::Paper => None,
+            Realm::Live => config.validate_for(mode, account.realm, &account.chain).err(),
+        };
         Ok(Self {
             id: JobId(row.id),
             account,
@@ -234,15 +239,48 @@ fn told(wrong: Vec<InvalidConfig>) -> String {
     lines.join("; ")
 }
 
-/// Loads jobs by number, in the order of their numbers; unknown numbers are left out.
+/// One job, or its number and why this build cannot read it.
+pub type Read = Result<Job, (JobId, StoreError)>;
+
+fn read(row: JobRow) -> Read {
+    let id = JobId(row.id);
+    Job::try_from(row).map_err(|error| (id, error))
+}
+
+/// Loads jobs by number, in the order of their numbers; unknown numbers are left out. One that cannot be read hides no
+/// other.
 ///
 /// # Errors
-/// [`StoreError`].
-pub async fn by_ids(pool: &PgPool, ids: &[i64]) -> Result<Vec<Job>, StoreError> {
+/// [`StoreError`] if the database cannot be asked.
+pub async fn by_ids(pool: &PgPool, ids: &[i64]) -> Result<Vec<Read>, StoreError> {
     let rows = sqlx::query_file_as!(JobRow, "src/store/sql/jobs_by_ids.sql", ids)
         .fetch_all(pool)
-        .await?;
-    rows.into_iter().map(Job::try_from).collect()
+        .await;
+    match rows {
+        Ok(rows) => Ok(rows.into_iter().map(read).collect()),
+        Err(error) if is_about_a_row(&error) => one_by_one(pool, ids).await,
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A column that no type of ours holds, such as a sum that is not a number, fails the whole statement.
+const fn is_about_a_row(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
+}
+
+async fn one_by_one(pool: &PgPool, ids: &[i64]) -> Result<Vec<Read>, StoreError> {
+    let mut jobs = Vec::with_capacity(ids.len());
+    for id in ids {
+        let row = sqlx::query_file_as!(JobRow, "src/store/sql/jobs_by_ids.sql", &[*id])
+            .fetch_optional(pool)
+            .await;
+        match row {
+            Ok(row) => jobs.extend(row.map(read)),
+            Err(error) if is_about_a_row(&error) => jobs.push(Err((JobId(*id), error.into()))),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(jobs)
 }
 
 /// One job by number, locked until the transaction ends.
@@ -268,13 +306,17 @@ pub struct Filter {
     pub status: Option<JobStatus>,
 }
 
-/// All jobs that are not archived and match, oldest first.
+/// All jobs that are not archived and match, oldest first. One that this build cannot read is said in the log, and
+/// hides no other.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database cannot be asked.
 pub async fn list(pool: &PgPool, filter: &Filter) -> Result<Vec<Job>, StoreError> {
-    let rows = rows(pool, filter).await?;
-    rows.into_iter().map(Job::try_from).collect()
+    let (jobs, unreadable) = readable(pool, filter).await?;
+    for (job, error) in unreadable {
+        error!(%job, %error, "a job that this build cannot read is left out");
+    }
+    Ok(jobs)
 }
 
 /// The same, and apart from them the jobs that this build cannot read.
@@ -286,26 +328,40 @@ pub async fn readable(
     filter: &Filter,
 ) -> Result<(Vec<Job>, Vec<(JobId, StoreError)>), StoreError> {
     let (mut jobs, mut others) = (Vec::new(), Vec::new());
-    for row in rows(pool, filter).await? {
-        let id = JobId(row.id);
-        match Job::try_from(row) {
+    for read in matching(pool, filter).await? {
+        match read {
             Ok(job) => jobs.push(job),
-            Err(error) => others.push((id, error)),
+            Err(unreadable) => others.push(unreadable),
         }
     }
     Ok((jobs, others))
 }
 
-async fn rows(pool: &PgPool, filter: &Filter) -> Result<Vec<JobRow>, StoreError> {
-    Ok(sqlx::query_file_as!(
-        JobRow,
-        "src/store/sql/jobs_list.sql",
+async fn matching(pool: &PgPool, filter: &Filter) -> Result<Vec<Read>, StoreError> {
+    let (token, status) = (
         filter.token.map(lower),
-        filter.chain,
         filter.status.map(|status| status.to_string()),
-    )
-    .fetch_all(pool)
-    .await?)
+    );
+    let rows = sqlx::query_file_as!(JobRow, "src/store/sql/jobs_list.sql", token, filter.chain, status)
+        .fetch_all(pool)
+        .await;
+    match rows {
+        Ok(rows) => Ok(rows.into_iter().map(read).collect()),
+        Err(error) if is_about_a_row(&error) => {
+            let ids = sqlx::query_scalar!(
+                "SELECT id FROM jobs
+                 WHERE archived_at IS NULL AND ($1::text IS NULL OR token_address = $1)
+                    AND ($2::text IS NULL OR chain = $2) AND ($3::text IS NULL OR status = $3) ORDER BY id",
+                token,
+                filter.chain,
+                status,
+            )
+            .fetch_all(pool)
+            .await?;
+            one_by_one(pool, &ids).await
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Creates a job, IDLE, and says so in its history.

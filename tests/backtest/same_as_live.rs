@@ -289,6 +289,7 @@ async fn told_live(pool: &PgPool, id: JobId) -> Told {
         })
         .collect();
     let job = jobs::by_ids(pool, &[id.0]).await.expect("jobs").remove(0);
+    let job = job.expect("a readable job");
     let gas: Decimal = sqlx::query_scalar("SELECT gas_usd::numeric FROM jobs WHERE id = $1")
         .bind(id.0)
         .fetch_one(pool)

@@ -299,7 +299,7 @@ async fn create(pool: &PgPool, account: &Account, token: Address, symbol: String
             "max_slippage_bps": 500, "max_gas_usd": 9,
         },
         "accumulate": {
-            "dca_amount_usd": 10, "dca_interval": "0s", "dip_buy_threshold_pct": 0, "max_accumulation_usd": 100_000,
+            "dca_amount_usd": 10, "dca_interval": "1s", "dip_buy_threshold_pct": 0, "max_accumulation_usd": 100_000,
         },
     }))
     .expect("a configuration");

@@ -15,8 +15,8 @@ async fn the_local_chain_is_one_that_settings_can_describe() {
     let devnet = devnet::devnet(BlockTime::OnTransaction).await;
     let spec = ChainSpec::resolve(NAME, &devnet.chain_keys()).expect("a chain");
     let rpc = Rpc::new(&spec).expect("nodes");
-    let ids = rpc.chain_ids().await;
-    assert!(ids.iter().all(|(_, id)| *id == Ok(CHAIN_ID)), "{ids:?}");
+    let nodes = rpc.states().await;
+    assert!(nodes.iter().all(|node| node.chain_id == Ok(CHAIN_ID)));
     for (name, address) in spec.contracts.named() {
         if address.is_zero() {
             continue;

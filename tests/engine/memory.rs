@@ -23,7 +23,7 @@ async fn loaded(world: &World, memory: &JobMemory) -> Job {
 
 async fn there(world: &World) -> Job {
     let mut jobs = jobs::by_ids(&world.pool, &[world.job.0]).await.expect("a job");
-    jobs.remove(0)
+    jobs.remove(0).expect("a readable job")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -222,6 +222,7 @@ async fn nobody_goes_to_sleep_beside_a_place_that_has_just_become_free() {
         .await
         .expect("jobs")
         .remove(0)
+        .expect("a readable job")
         .account;
     let mut ending = world.pool.begin().await.expect("a transaction");
     for sql in [

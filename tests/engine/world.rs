@@ -219,6 +219,7 @@ impl World {
             .await
             .expect("jobs")
             .remove(0)
+            .expect("a readable job")
     }
 
     pub async fn order(&self, order: Order) {

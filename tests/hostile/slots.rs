@@ -93,7 +93,7 @@ async fn load(pool: &PgPool, tick: Tick) -> Option<Hold> {
 
 async fn record(pool: &PgPool, hold: &Hold) -> bool {
     let fresh = ticks::record_holds(pool, std::slice::from_ref(hold)).await;
-    !fresh.expect("recorded").is_empty()
+    !fresh.expect("recorded").fresh.is_empty()
 }
 
 async fn claim(pool: &PgPool) -> Claimed {
@@ -372,7 +372,7 @@ impl Any {
 
     async fn read(&self) -> jobs::Job {
         let mut jobs = jobs::by_ids(&self.pool, &[self.job.0]).await.expect("jobs");
-        jobs.pop().expect("the job")
+        jobs.pop().expect("the job").expect("a readable job")
     }
 
     /// Workers may have died with what they were deciding; nothing else goes wrong any more.

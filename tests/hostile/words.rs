@@ -298,8 +298,8 @@ async fn a_row_that_the_database_refuses_stops_none_of_its_group() {
             (jobs[1].0, "(text that cannot be stored)".to_owned())
         ]
     );
-    // And a row that cannot be read: a sum past what a decimal holds.
-    sqlx::query("UPDATE jobs SET total_accumulated = 99999999999999999999999999.999999999999 WHERE id = $1")
+    // And a row that cannot be read: a sum that is no number.
+    sqlx::query("UPDATE jobs SET total_accumulated = 'NaN' WHERE id = $1")
         .bind(jobs[1].0)
         .execute(pool)
         .await
@@ -312,6 +312,20 @@ async fn a_row_that_the_database_refuses_stops_none_of_its_group() {
         )
         .await;
     daemon.kill().await.expect("killed");
+    for args in [
+        vec!["list"],
+        vec!["status", "TT"],
+        vec!["doctor"],
+        vec!["pause", "TT"],
+    ] {
+        let (code, said) = world.run(&args).await;
+        assert!(code == 0 || args == ["doctor"], "{args:?}: {said}");
+        assert!(said.contains("TT") || args == ["doctor"], "{args:?}: {said}");
+        assert!(
+            said.contains("cannot read"),
+            "{args:?} does not say what it leaves out: {said}"
+        );
+    }
 }
 
 async fn refused(world: &World, args: &[&str], named: &[&str]) {

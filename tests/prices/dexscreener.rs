@@ -89,6 +89,22 @@ async fn the_deepest_pool_that_prices_our_token_counts() {
     }
 }
 
+/// Whoever answers for the API sends us nowhere else.
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let elsewhere = Api::start([]).await;
+    let place = format!("{}/tokens/v1/base/{}", elsewhere.url, LGI_TEXT.to_lowercase());
+    for status in [301, 302, 307, 308] {
+        let api = Api::start([Answer::Status(status, Some(("location", place.clone())))]).await;
+        let db = support::db().await;
+        let book = book(&db.pool, &api.url, "2s", 300);
+        let said = ask(&book, &config(), LGI, at(NOW)).await;
+        let said = said.expect_err("no price").to_string();
+        assert!(said.contains(&format!("HTTP {status}")), "{said}");
+    }
+    assert!(elsewhere.seen().is_empty());
+}
+
 #[tokio::test]
 async fn a_pair_with_gaps_does_not_lose_the_others() {
     let null_price = pair("base", LGI_TEXT, Value::Null, json!(99));

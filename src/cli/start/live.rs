@@ -171,7 +171,9 @@ async fn usd_price(live: &LiveChain, quote: Address) -> Result<Price, CliError> 
 /// the worker's own policy allows it.
 pub(super) async fn policy(world: &World, job: i64) -> Result<Option<String>, CliError> {
     let found = jobs::by_ids(&world.pool, &[job]).await?;
-    let Some(job) = found.first() else { return Ok(None) };
+    let Some(Ok(job)) = found.first() else {
+        return Ok(None);
+    };
     let Some((lacks, command)) = policy::missing(world, job).await else {
         return Ok(None);
     };
