@@ -325,22 +325,7 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
             ),
         ));
     }
-    if let Some(found) = &status.unsellable {
-        facts.push((
-            "UNSELLABLE",
-            format!(
-                "since {}: {}; nothing more is bought",
-                moment(found.since),
-                found.detail
-            ),
-        ));
-    }
-    if let Some(reason) = &status.signer_halted {
-        facts.push(("SIGNER HALTED", reason.clone()));
-    }
-    if let Some(warning) = &status.warning {
-        facts.push(("WARNING", warning.clone()));
-    }
+    facts.extend(warnings(status));
     if status.failures_in_row > 0 {
         let (error, until) = (
             status.last_error.clone().unwrap_or_default(),
@@ -360,6 +345,28 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
             format!("{} {} {}", open.trade.trade, open.trade.reason, open.trade.status),
         ));
         facts.extend(open.attempts.iter().map(|attempt| ("", attempt.to_string())));
+    }
+    facts
+}
+
+/// What its owner should look at.
+fn warnings(status: &Status) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    if let Some(found) = &status.unsellable {
+        facts.push((
+            "UNSELLABLE",
+            format!(
+                "since {}: {}; nothing more is bought",
+                moment(found.since),
+                found.detail
+            ),
+        ));
+    }
+    if let Some(reason) = &status.signer_halted {
+        facts.push(("SIGNER HALTED", reason.clone()));
+    }
+    if let Some(warning) = &status.warning {
+        facts.push(("WARNING", warning.clone()));
     }
     facts
 }

@@ -134,10 +134,10 @@ pub fn confirm(
         price_usd: accepted.price.decimal(),
         observed_at: accepted.observed_at,
     };
-    let mut agree = 0_usize;
+    let mut agree = 0_u32;
     for answer in said {
         match check_agreement(&first, accepted.price, answer, config, now) {
-            Ok(()) => agree += 1,
+            Ok(()) => agree = agree.saturating_add(1),
             Err(refused) if refused.reason == HoldReason::PriceDeviation => return Err(refused),
             Err(_) => {}
         }

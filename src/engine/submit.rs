@@ -16,7 +16,7 @@ use crate::{
     ports::{Asset, Call, Fees, Market, SignedTransaction, SwapRequest, UnsignedTransaction},
     store::{
         jobs::Job,
-        signers::{self, Reservation, Signed, Submission, Submitted},
+        signers::{self, Reservation, Signed, SignerState, Submission, Submitted},
         trades::Trade,
     },
 };
@@ -42,6 +42,20 @@ pub(super) enum Allocation {
     Stopped(String),
 }
 
+impl From<Submitted> for Allocation {
+    fn from(submitted: Submitted) -> Self {
+        match submitted {
+            Submitted::Recorded => Self::Recorded,
+            Submitted::Unwanted => Self::Unwanted,
+            Submitted::Raced | Submitted::PipelineFull => Self::Raced,
+            Submitted::Unfunded(Asset::Native) => Self::Blocked("not enough native coin for gas".to_owned()),
+            Submitted::Unfunded(Asset::Token(token)) => Self::Blocked(format!(
+                "not enough of {token} beside what other open trades have reserved"
+            )),
+        }
+    }
+}
+
 impl Engine {
     /// Takes nonces for a pending trade. Nothing is sent here.
     pub(super) async fn allocate(
@@ -61,13 +75,8 @@ impl Engine {
                 "transactions of this wallet that are not ours are pending".to_owned(),
             ));
         };
-        if let Some(reason) = &seen.halted {
-            return Ok(Allocation::Stopped(format!("the signer is halted: {reason}")));
-        }
-        if let Some(waiting) = seen.unfunded {
-            return Ok(Allocation::Stopped(format!(
-                "the wallet cannot pay for trade {waiting}, which goes first: send it native coin for gas"
-            )));
+        if let Some(why) = stopped(&seen) {
+            return Ok(Allocation::Stopped(why));
         }
         let request = self.request(job, trade)?;
         let head = market.chain.head().await?;
@@ -113,21 +122,12 @@ impl Engine {
             reservations: &reservations,
             pipeline_max: self.settings.pipeline_max,
         };
-        Ok(match signers::submit(&self.pool, &submission).await? {
-            Submitted::Recorded => {
-                reach("recorded");
-                info!(job = %job.id, trade = trade.id, nonce = seen.next_nonce, "transaction recorded");
-                Allocation::Recorded
-            }
-            Submitted::Unwanted => Allocation::Unwanted,
-            Submitted::Raced | Submitted::PipelineFull => Allocation::Raced,
-            Submitted::Unfunded(Asset::Native) => {
-                Allocation::Blocked("not enough native coin for gas".to_owned())
-            }
-            Submitted::Unfunded(Asset::Token(token)) => Allocation::Blocked(format!(
-                "not enough of {token} beside what other open trades have reserved"
-            )),
-        })
+        let submitted = signers::submit(&self.pool, &submission).await?;
+        if matches!(submitted, Submitted::Recorded) {
+            reach("recorded");
+            info!(job = %job.id, trade = trade.id, nonce = seen.next_nonce, "transaction recorded");
+        }
+        Ok(submitted.into())
     }
 
     /// The swap this trade froze. The same trade always asks for the same swap.
@@ -255,6 +255,17 @@ impl Engine {
 /// may pay twice what patience says.
 fn per_cancel(most: u128, units: u64) -> u128 {
     most.saturating_mul(u128::from(units)) / u128::from(CANCEL_GAS) / 2
+}
+
+/// Why a signer takes no nonce now.
+fn stopped(seen: &SignerState) -> Option<String> {
+    if let Some(reason) = &seen.halted {
+        return Some(format!("the signer is halted: {reason}"));
+    }
+    let waiting = seen.unfunded?;
+    Some(format!(
+        "the wallet cannot pay for trade {waiting}, which goes first: send it native coin for gas"
+    ))
 }
 
 fn gas_of(calls: &[Call]) -> u64 {

@@ -44,6 +44,9 @@ pub(crate) struct Offer {
 /// Pools by token and quote, and when they were found.
 type Found = HashMap<(Address, Address), (Pool, Instant)>;
 
+/// Pools of a token and a quote that failed, and when.
+type Shunned = HashMap<((Address, Address), Pool), Instant>;
+
 /// Asks pools, and remembers the best in process.
 #[derive(Clone)]
 pub(crate) struct Search {
@@ -51,7 +54,7 @@ pub(crate) struct Search {
     pub(crate) spec: Arc<ChainSpec>,
     found: Arc<Mutex<Found>>,
     /// Pools that quote and cannot be traded in, and when that was seen.
-    shunned: Arc<Mutex<HashMap<((Address, Address), Pool), Instant>>>,
+    shunned: Arc<Mutex<Shunned>>,
     /// Whether SwapRouter02 computes pairs of the factory we know.
     v2_matches: Arc<OnceCell<bool>>,
 }
