@@ -135,7 +135,7 @@ fn require_witness(spec: &ChainSpec, config: &JobConfig) -> Result<(), CliError>
     Err(CliError::Refused(format!(
         "price.sources is [{}] and chain {} has one node: nobody confirms the first price, nor that of a liquidation. Give \
          chains.{}.rpc_urls a second URL of another provider, or add a source with --set \
-         'price.sources=[\"onchain\",\"dexscreener\"]', or say that one is enough with --set price.single_source=true",
+         price.sources=onchain,dexscreener, or say that one is enough with --set price.single_source=true",
         sources.join(", "),
         spec.name,
         spec.name
