@@ -57,19 +57,28 @@ impl From<Submitted> for Allocation {
 }
 
 impl Engine {
-    /// Takes nonces for a pending trade. Nothing is sent here.
+    /// Takes nonces for a pending trade, whose limits are its configuration's: a plan of a row that was changed after
+    /// it was frozen is given up, not signed. Nothing is sent here.
     pub(super) async fn allocate(
         &self,
         job: &Job,
         trade: &Trade,
         market: &Market,
     ) -> Result<Allocation, EngineError> {
-        // A plan's limits are its configuration's: a row that was changed after it was frozen is given up, not signed.
-        if let Some(refused) = &job.refused {
-            return Ok(Allocation::Blocked(format!(
+        match &job.refused {
+            Some(refused) => Ok(Allocation::Blocked(format!(
                 "the job's configuration is refused: {refused}"
-            )));
+            ))),
+            None => self.take_nonces(job, trade, market).await,
         }
+    }
+
+    async fn take_nonces(
+        &self,
+        job: &Job,
+        trade: &Trade,
+        market: &Market,
+    ) -> Result<Allocation, EngineError> {
         let Some(seen) = self.counter(&job.account, market).await? else {
             return Ok(Allocation::Stopped(
                 "transactions of this wallet that are not ours are pending".to_owned(),

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::domain::{
     Timestamp,
-    config::{InvalidConfig, JobConfig},
+    config::JobConfig,
     decision::{LastFills, Position},
     job::{Account, JobId, JobMode, JobStatus, Realm, Token, TransitionRefused},
     liquidate::Liquidation,
@@ -189,11 +189,7 @@ impl TryFrom<JobRow> for Job {
             wallet: address("jobs.wallet", &row.wallet)?,
         };
         let config: JobConfig = json("jobs.config", row.config)?;
-        // A paper job risks nothing, and was validated when it was written.
-        let refused = match account.realm {
-            Realm::Paper => None,
-            Realm::Live => config.validate_for(mode, account.realm, &account.chain).err(),
-        };
+        let refused = refusal(&config, mode, &account);
         Ok(Self {
             id: JobId(row.id),
             account,
@@ -205,7 +201,7 @@ impl TryFrom<JobRow> for Job {
                 .transpose()?,
             cycle: row.cycle,
             config,
-            refused: refused.map(told),
+            refused,
             config_version: row.config_version,
             version: row.version,
             liquidation: row
@@ -234,9 +230,14 @@ impl TryFrom<JobRow> for Job {
     }
 }
 
-fn told(wrong: Vec<InvalidConfig>) -> String {
+/// What the realm does not allow. A paper job risks nothing, and was validated when it was written.
+fn refusal(config: &JobConfig, mode: JobMode, account: &Account) -> Option<String> {
+    if account.realm == Realm::Paper {
+        return None;
+    }
+    let wrong = config.validate_for(mode, account.realm, &account.chain).err()?;
     let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
-    lines.join("; ")
+    Some(lines.join("; "))
 }
 
 /// One job, or its number and why this build cannot read it.

@@ -38,8 +38,11 @@ fn advised(text: &str) -> Vec<String> {
     let mut pairs = Vec::new();
     for after in joined.split("--set ").skip(1) {
         let (mut pair, mut quoted) = (String::new(), false);
-        for c in after.chars() {
+        let mut characters = after.chars();
+        while let Some(c) = characters.next() {
             match c {
+                // A quote inside a text of the source.
+                '\\' => pair.extend(characters.next()),
                 '\'' => quoted = !quoted,
                 ')' | '`' | '"' | ';' if !quoted => break,
                 blank if blank.is_whitespace() && !quoted => break,

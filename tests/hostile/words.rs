@@ -124,6 +124,8 @@ async fn a_token_that_says_nul_stops_only_its_own_job_and_writes_on_no_terminal(
         .env("DATABASE_URL", &world.db.url)
         .env("LGI_MM_SETTINGS", world.settings())
         .env("LGI_MM_UNSAFE_PRIVATE_KEY", KEY)
+        .env("LGI_MM_POLICY", world.policy())
+        .env("LGI_MM_POLICY_STATE", world.policy_state())
         .env("LGI_MM__METRICS__LISTEN", "off")
         .env("LGI_MM__TRADING__CHECK_INTERVAL", "50ms")
         .env("LGI_MM__LOG__FILTER", "info")

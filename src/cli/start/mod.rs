@@ -186,8 +186,8 @@ fn is_ticker(text: &str) -> bool {
         && Foreign::new(text).as_str() == text
 }
 
-/// A job that is there: started from IDLE, resumed from PAUSED, left alone while it runs.
-async fn again(world: &World, args: &StartArgs, job: Job) -> Result<Started, CliError> {
+/// What never changes is as it was asked for, and the job may trade at all.
+fn check_same(args: &StartArgs, job: &Job) -> Result<(), CliError> {
     if args.mode.is_some_and(|mode| JobMode::from(mode) != job.mode) {
         return Err(CliError::Refused(format!(
             "job {} of this token has mode {}, which never changes; `remove` it first, or start it without --mode",
@@ -208,15 +208,21 @@ async fn again(world: &World, args: &StartArgs, job: Job) -> Result<Started, Cli
             job.id, job.token.symbol, job.token.decimals
         )));
     }
-    if let Some(quote) = &args.quote {
-        live::require_quote(world, args, &job, quote)?;
-    }
     if let Some(refused) = &job.refused {
         return Err(CliError::Refused(format!(
             "job {} cannot trade, its configuration is refused: {refused}; change it with `lgi-mm config edit {} \
              --set key=value`",
             job.id, job.id
         )));
+    }
+    Ok(())
+}
+
+/// A job that is there: started from IDLE, resumed from PAUSED, left alone while it runs.
+async fn again(world: &World, args: &StartArgs, job: Job) -> Result<Started, CliError> {
+    check_same(args, &job)?;
+    if let Some(quote) = &args.quote {
+        live::require_quote(world, args, &job, quote)?;
     }
     let given = layers(JobLayers::of_job(), args, job.mode)?;
     if !given.is_empty() && build_job_config(&job.config, job.mode, &given)? != job.config {
