@@ -25,5 +25,6 @@ mod policy;
 mod prices;
 mod realm;
 mod restored;
+mod roles;
 mod slots;
 mod words;
