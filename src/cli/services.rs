@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::{CliError, Out, live, world::World};
+use super::{CliError, Out, live, policy, world::World};
 use crate::{
     config::Settings,
     engine::Engine,
@@ -86,6 +86,7 @@ pub(super) async fn scheduler(settings: &Settings, out: Out, args: &SchedulerArg
             )
         });
     }
+    say_files(settings);
     let stop = stop_on_signal()?;
     args.child.watch(&stop);
     let metrics = serve_metrics(settings, &world, &stop);
@@ -100,10 +101,12 @@ pub(super) async fn worker(mut settings: Settings, args: &WorkerArgs) -> Result<
         settings.worker.concurrency = concurrency;
     }
     let world = World::open(&settings).await?;
+    say_files(&settings);
     let stop = stop_on_signal()?;
     args.child.watch(&stop);
     let metrics = serve_metrics(&settings, &world, &stop);
     live::ready(&world).await?;
+    policy::say(&world).await?;
     let engine = world.engine().await?;
     engine.recover().await?;
     work(&settings, &world, engine, &stop).await?;
@@ -112,9 +115,11 @@ pub(super) async fn worker(mut settings: Settings, args: &WorkerArgs) -> Result<
 
 pub(super) async fn daemon(settings: &Settings) -> Result<(), CliError> {
     let world = World::open(settings).await?;
+    say_files(settings);
     let stop = stop_on_signal()?;
     let metrics = serve_metrics(settings, &world, &stop);
     live::ready(&world).await?;
+    policy::say(&world).await?;
     let engine = world.engine().await?;
     engine.recover().await?;
     info!("daemon started");
@@ -131,6 +136,14 @@ pub(super) async fn daemon(settings: &Settings) -> Result<(), CliError> {
     worked?;
     info!("daemon stopped");
     ended(metrics).await
+}
+
+/// Which file this process obeys.
+fn say_files(settings: &Settings) {
+    match &settings.origin {
+        Some(path) => info!(file = %path.display(), "settings read"),
+        None => info!("no settings file: defaults and environment"),
+    }
 }
 
 /// Both queues side by side: a flood of ticks never keeps an open trade waiting.

@@ -6,18 +6,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{Connection, PgConnection, PgPool, postgres::PgPoolOptions};
+use sqlx::{PgPool, postgres::PgPoolOptions};
 
 use super::CliError;
 use crate::{
-    chain::{LiveMarkets, Realms, open_chains},
+    chain::{LiveMarkets, Realms, open_chains, price_witnesses},
     config::{Guard, Settings, guard},
     embedded::{self, Options, Server},
     engine::Engine,
     paper::PaperMarkets,
     ports::PoolPrices,
     prices::PriceBook,
-    store::{self, MigrateError, Schema},
+    store::{self, MigrateError, Schema, session::Sessions},
 };
 
 /// The database's name on the private server.
@@ -121,7 +121,7 @@ impl World {
         let (url, server) = if given.is_empty() {
             let server = private_server(settings).await?;
             embedded::ensure_database(&server, DATABASE).await?;
-            (server.url(DATABASE), Some(server))
+            (server.app_url(DATABASE), Some(server))
         } else {
             (given.clone(), None)
         };
@@ -134,7 +134,11 @@ impl World {
         let pool = connect(&url, settings).await?;
         let chains = open_chains(settings.live_chains(), &pool)
             .map_err(|error| CliError::Network(format!("the HTTP client cannot be made: {error}")))?;
-        let live = Arc::new(LiveMarkets::new(chains, settings.keys()?));
+        let live = Arc::new(LiveMarkets::new(
+            chains,
+            settings.keys()?,
+            Arc::new(settings.policy()?),
+        ));
         Ok(Self {
             pool,
             live,
@@ -149,6 +153,7 @@ impl World {
         let chains = chains.map(|(name, live)| (name.clone(), live.prices.clone() as Arc<dyn PoolPrices>));
         PriceBook::new(self.pool.clone(), self.settings.dexscreener.clone())
             .map(|book| book.with_chains(chains.collect()))
+            .and_then(|book| Ok(book.with_witnesses(price_witnesses(self.live.chains())?)))
             .map_err(|error| CliError::Network(format!("the HTTP client cannot be made: {error}")))
     }
 
@@ -221,13 +226,11 @@ async fn connect(url: &str, settings: &Settings) -> Result<PgPool, CliError> {
             .max_connections(settings.database.pool_max)
             .acquire_timeout(ACQUIRE_PATIENCE.min(patience));
         // A pool only says that it timed out; one connection says why.
-        let answered = match tokio::time::timeout(longest, PgConnection::connect(url)).await {
-            Ok(Ok(connection)) => connection.close().await,
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(sqlx::Error::PoolTimedOut),
-        };
+        let answered = tokio::time::timeout(longest, Sessions::probe(url))
+            .await
+            .unwrap_or(Err(sqlx::Error::PoolTimedOut));
         let error = match answered {
-            Ok(()) => match options.connect(url).await {
+            Ok(sessions) => match sessions.pool(options).await {
                 Ok(pool) => return Ok(pool),
                 Err(error) => error,
             },

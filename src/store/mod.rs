@@ -1,9 +1,11 @@
 //! SQL only: the ledger's rows, and the statements that guard them.
 
+pub mod adoption;
 pub mod deliveries;
 pub mod failures;
 pub mod fills;
 pub mod foreign;
+pub mod gaps;
 pub mod history;
 pub mod jobs;
 pub mod memory;
@@ -13,8 +15,10 @@ mod outbox;
 pub mod pools;
 pub mod repairs;
 pub mod retention;
+pub mod sales;
 pub mod samples;
 pub mod schema;
+pub mod session;
 pub mod signers;
 pub mod slots;
 pub mod ticks;

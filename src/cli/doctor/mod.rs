@@ -3,6 +3,7 @@
 mod database;
 mod live;
 mod notify;
+mod policy;
 
 use std::collections::BTreeSet;
 
@@ -108,6 +109,7 @@ async fn examine(settings: &Settings, world: &World) -> Result<Vec<Check>, CliEr
             format!("PostgreSQL {}, {place}", health.server_version),
         ),
         Check::ok("schema", "up to date"),
+        policy::settings_file(settings),
         clock(&health),
         workers(&health),
         Check::none(
@@ -152,6 +154,7 @@ async fn examine(settings: &Settings, world: &World) -> Result<Vec<Check>, CliEr
         let mend = "nothing is signed with this key until its nonce is explained; restore the newer database, or use another wallet";
         Check::bad(Verdict::Fail, "halted signer", format!("{address}: {reason}"), mend)
     }));
+    checks.extend(policy::examine(world).await?);
     checks.extend(database::examine(settings, world).await?);
     checks.extend(live::examine(world).await?);
     checks.extend(sources(world).await?);
@@ -215,6 +218,7 @@ async fn sources(world: &World) -> Result<Vec<Check>, CliError> {
             token: job.token.address,
             quote: job.quote.address,
             pool: job.config.venue.pool,
+            decimals: Some(job.token.decimals),
             config: &job.config.price,
         })
         .collect();
