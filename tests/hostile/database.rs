@@ -172,11 +172,7 @@ async fn a_database_with_live_jobs_is_not_worked_with_over_a_connection_that_oth
     cluster.run("owner", &["migrate"]).expect("migrated");
     cluster.run("cli", &START).expect("started");
     // The same server, by an address that nothing says is this machine's.
-    let away = |role: &str| {
-        cluster
-            .url(role, "lgi_mm")
-            .replace("127.0.0.1", "[::ffff:127.0.0.1]")
-    };
+    let away = |role: &str| format!("{}?hostaddr=::ffff:127.0.0.1", cluster.url(role, "lgi_mm"));
     let (done, text) = said(&mut program(&away("cli"), dir.path(), &["doctor"]));
     assert!(
         done && text.contains("WARN") && text.contains("sslmode = prefer"),
