@@ -27,6 +27,6 @@ mod realm;
 mod restored;
 mod roles;
 mod slots;
-mod vanished;
 mod tokens;
+mod vanished;
 mod words;

@@ -1,7 +1,7 @@
 //! Finding 20: what each role of the database can do, and what it is refused.
 
 use std::{
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -39,6 +39,36 @@ async fn allowed(pool: &PgPool, sql: &'static str) {
     assert!(answer.is_ok(), "{sql}: {answer:?}");
 }
 
+impl Cluster {
+    /// Our program, as `role`.
+    pub fn program(&self, role: &str, args: &[&str]) -> Command {
+        let home = self.secrets();
+        let home = home.parent().expect("a directory");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lgi-mm"));
+        command
+            .args(args)
+            .env_clear()
+            .env("PATH", std::env::var("PATH").expect("PATH"))
+            .env("HOME", home)
+            .env("DATABASE_URL", self.url(role, "lgi_mm"))
+            .env("LGI_MM__METRICS__LISTEN", "off")
+            .env("LGI_MM__PAPER__BLOCK_TIME", "50ms")
+            .current_dir(home);
+        command
+    }
+
+    /// Its standard output, if it succeeds.
+    pub fn run(&self, role: &str, args: &[&str]) -> Result<String, String> {
+        let output = self.program(role, args).output().expect("our own program");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() {
+            Ok(text(&output.stdout))
+        } else {
+            Err(text(&output.stderr))
+        }
+    }
+}
+
 /// Finding 20: services with a role each, none of them a superuser, trade end to end.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_role_can_do_its_work_and_nothing_else() {
@@ -65,46 +95,47 @@ async fn each_role_can_do_its_work_and_nothing_else() {
     scaler(&admin).await;
 }
 
-/// From `start` to a trade that is seen by `list`, with the role that each process has in the stack.
-async fn trade(cluster: &Cluster) {
+/// A scheduler and a worker, each as the role that it has in the stack.
+fn processes(cluster: &Cluster) -> [Running; 2] {
     let fast = [
         ("LGI_MM__WORKER__HEARTBEAT", "200ms"),
         ("LGI_MM__TRADING__SAMPLE_INTERVAL", "1s"),
         ("LGI_MM__METRICS__CENSUS_EVERY", "1s"),
+        // Somebody to tell, who is not there: events are handed out, and their failures noted.
+        ("LGI_MM__NOTIFY__RECEIVERS__OPS__KIND", "webhook"),
+        ("LGI_MM__NOTIFY__RECEIVERS__OPS__URL", "http://127.0.0.1:9/"),
+        ("LGI_MM__NOTIFY__RECEIVERS__OPS__SECRET", "sixteen bytes and more"),
     ];
     let log = |name: &str| std::fs::File::create(cluster.secrets().with_file_name(name)).expect("a log");
-    let spawn = |role: &str, service: &str| {
+    [("scheduler", "scheduler"), ("engine", "worker")].map(|(role, service)| {
         let mut command = cluster.program(role, &[service]);
         // Metrics are served, so that the census and readiness are asked for.
         let listen = crate::programs::free_address().to_string();
         command.envs(fast).env("LGI_MM__METRICS__LISTEN", listen);
-        // Somebody to tell, who is not there: events are handed out, and their failures noted.
-        command
-            .env("LGI_MM__NOTIFY__RECEIVERS__OPS__KIND", "webhook")
-            .env("LGI_MM__NOTIFY__RECEIVERS__OPS__URL", "http://127.0.0.1:9/")
-            .env("LGI_MM__NOTIFY__RECEIVERS__OPS__SECRET", "sixteen bytes and more");
         command.stdout(Stdio::null()).stderr(log(service));
         Running(command.spawn().expect("our own program"))
-    };
-    let _scheduler = spawn("scheduler", "scheduler");
-    let _worker = spawn("engine", "worker");
-    cluster.run("cli", &START).expect("started");
-    let pool = cluster.pool("postgres").await;
-    let begun = Instant::now();
-    let traded = "SELECT count(*) FROM trades WHERE status = 'EXECUTED'";
-    while sqlx::query_scalar::<_, i64>(traded)
-        .fetch_one(&pool)
-        .await
-        .expect("a count")
-        < 3
-    {
-        assert!(
-            begun.elapsed() < Duration::from_secs(90),
-            "no trades: {}",
-            logs(cluster)
-        );
+    })
+}
+
+async fn until(cluster: &Cluster, what: &str, at_least: i64, count: &'static str) {
+    let (pool, begun) = (cluster.pool("postgres").await, Instant::now());
+    loop {
+        let counted: i64 = sqlx::query_scalar(count).fetch_one(&pool).await.expect("a count");
+        if counted >= at_least {
+            return;
+        }
+        let patient = begun.elapsed() < Duration::from_secs(90);
+        assert!(patient, "never {what}: {}", logs(cluster));
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// From `start` to a sale, with the role that each process has in the stack.
+async fn trade(cluster: &Cluster) {
+    let _processes = processes(cluster);
+    cluster.run("cli", &START).expect("started");
+    let traded = "SELECT count(*) FROM trades WHERE status = 'EXECUTED'";
+    until(cluster, "traded", 3, traded).await;
     for (args, shows) in [
         (&["list"][..], "CLAWD"),
         (&["status", "1"], "CLAWD"),
@@ -127,33 +158,9 @@ async fn trade(cluster: &Cluster) {
         );
     }
     let sold = "SELECT count(*) FROM jobs WHERE status = 'IDLE'";
-    while sqlx::query_scalar::<_, i64>(sold)
-        .fetch_one(&pool)
-        .await
-        .expect("a count")
-        < 1
-    {
-        assert!(
-            begun.elapsed() < Duration::from_secs(180),
-            "not sold: {}",
-            logs(cluster)
-        );
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    until(cluster, "sold", 1, sold).await;
     let told = "SELECT count(*) FROM deliveries WHERE attempts > 0";
-    while sqlx::query_scalar::<_, i64>(told)
-        .fetch_one(&pool)
-        .await
-        .expect("a count")
-        < 1
-    {
-        assert!(
-            begun.elapsed() < Duration::from_secs(180),
-            "nobody was told: {}",
-            logs(cluster)
-        );
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    until(cluster, "told", 1, told).await;
     prune(cluster).await;
     cluster.run("cli", &["prune"]).expect("pruned");
     cluster.run("cli", &["remove", "1"]).expect("removed");
