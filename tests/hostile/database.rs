@@ -209,6 +209,33 @@ async fn a_database_with_live_jobs_is_not_worked_with_over_a_connection_that_oth
     assert!(done, "loopback: {text}");
 }
 
+/// One row that somebody wrote, or broke, keeps no other job from its slots.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_without_a_schedule_keeps_no_other_job_from_its_slots() {
+    let (db, dir) = (support::db().await, tempfile::tempdir().expect("a directory"));
+    for token in [TOKEN, "0x940181a94a35a4569e4529a3cdfb74e38fd98631"] {
+        let start = START.map(|word| if word == TOKEN { token } else { word });
+        let (done, text) = said(&mut program(&db.url, dir.path(), &start));
+        assert!(done, "{text}");
+    }
+    for config in ["{}", "[]", "null", "{\"schedule\": null}", "{\"schedule\": 7}"] {
+        let broken = "UPDATE jobs SET config = $1::jsonb WHERE id = 1";
+        sqlx::query(broken)
+            .bind(config)
+            .execute(&db.pool)
+            .await
+            .expect("a row");
+        let due =
+            "UPDATE job_slots SET open_slot = NULL, open_since = NULL, due_at = now() - interval '1 second'";
+        sqlx::query(due).execute(&db.pool).await.expect("due slots");
+        let (done, text) = said(&mut program(&db.url, dir.path(), &["scheduler", "--once"]));
+        assert!(done, "{config}: {text}");
+        let open = "SELECT open_slot IS NOT NULL FROM job_slots ORDER BY job_id";
+        let open: Vec<bool> = sqlx::query_scalar(open).fetch_all(&db.pool).await.expect("slots");
+        assert_eq!(open, [false, true], "{config}: {text}");
+    }
+}
+
 async fn tables(pool: &PgPool) -> Vec<(String, i64)> {
     let sql = "SELECT table_schema || '.' || table_name, count(*) FROM information_schema.columns
                WHERE table_schema IN ('public', 'apalis', 'paper') GROUP BY 1 ORDER BY 1";
