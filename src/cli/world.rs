@@ -12,7 +12,6 @@ use super::CliError;
 use crate::{
     chain::{LiveMarkets, Realms, open_chains, price_witnesses},
     config::{Guard, Settings, guard},
-    domain::job::Realm,
     embedded::{self, Options, Server},
     engine::Engine,
     paper::PaperMarkets,
@@ -110,8 +109,7 @@ impl World {
         if access != Access::Change {
             return Ok(());
         }
-        let (jobs, _) = store::jobs::readable(&self.pool, &store::jobs::Filter::default()).await?;
-        if jobs.iter().any(|job| job.account.realm == Realm::Live) {
+        if store::schema::any_live(&self.pool).await? {
             return Err(refused(&self.url, mode, "the database has live jobs"));
         }
         Ok(())

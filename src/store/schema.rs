@@ -159,6 +159,29 @@ fn missing(migrator: &Migrator, applied: &Applied) -> Result<usize, MigrateError
     unknown.map_or(Ok(to_run), |version| Err(MigrateError::NewerDatabase(*version)))
 }
 
+/// Whether there is a live job that is not archived, whatever else is in its row.
+///
+/// # Errors
+/// [`sqlx::Error`].
+pub async fn any_live(pool: &PgPool) -> Result<bool, sqlx::Error> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM jobs WHERE realm = 'live' AND archived_at IS NULL) AS "live!""#
+    );
+    found.fetch_one(pool).await
+}
+
+/// The role that we are, and whether it is a superuser.
+///
+/// # Errors
+/// [`sqlx::Error`].
+pub async fn role(pool: &PgPool) -> Result<(String, bool), sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT rolname::text AS "name!", rolsuper AS "is_super!" FROM pg_roles WHERE rolname = current_user"#
+    );
+    let row = row.fetch_one(pool).await?;
+    Ok((row.name, row.is_super))
+}
+
 fn is_denied(error: &sqlx::Error) -> bool {
     error
         .as_database_error()

@@ -139,8 +139,9 @@ async fn due_jobs(
     slots: &HashMap<i64, (Timestamp, Option<Timestamp>)>,
 ) -> Result<(Vec<DueJob>, Vec<(JobId, StoreError)>), StoreError> {
     let ids: Vec<i64> = slots.keys().copied().collect();
+    // A row without a schedule must not fail the statement, and with it every other job's claim.
     let rows = sqlx::query!(
-        r#"SELECT id, status, config -> 'schedule' AS "schedule!", liquidation FROM jobs WHERE id = ANY ($1)"#,
+        r#"SELECT id, status, coalesce(config -> 'schedule', 'null') AS "schedule!", liquidation FROM jobs WHERE id = ANY ($1)"#,
         &ids
     )
     .fetch_all(connection)

@@ -93,8 +93,9 @@ impl Stack {
             let value = match key.as_str() {
                 "DATABASE_URL" => {
                     assert!(value.contains("@postgres:5432/lgi_mm"), "{value}");
-                    let host = format!("@127.0.0.1:{}/", self.cluster.port());
-                    value.replace("@postgres:5432/", &host)
+                    let server = self.cluster.url("postgres", "");
+                    let (_, address) = server.rsplit_once('@').expect("an address");
+                    value.replace("@postgres:5432/", &format!("@{address}"))
                 }
                 "LGI_MM__METRICS__LISTEN" => {
                     assert_eq!(value, "0.0.0.0:9464");

@@ -25,6 +25,7 @@ mod policy;
 mod prices;
 mod realm;
 mod restored;
+mod roles;
 mod slots;
 mod tokens;
 mod vanished;

@@ -119,10 +119,6 @@ impl Cluster {
             .env("PGPORT", self.port.to_string()));
     }
 
-    pub const fn port(&self) -> u16 {
-        self.port
-    }
-
     pub fn secrets(&self) -> PathBuf {
         self.dir.path().join("secrets")
     }
@@ -147,31 +143,5 @@ impl Cluster {
         let options = PgPoolOptions::new().max_connections(2);
         let pool = options.connect(&self.url(role, "lgi_mm")).await;
         pool.expect("the role may log in")
-    }
-
-    /// Our program, as `role`.
-    pub fn program(&self, role: &str, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lgi-mm"));
-        command
-            .args(args)
-            .env_clear()
-            .env("PATH", std::env::var("PATH").expect("PATH"))
-            .env("HOME", self.dir.path())
-            .env("DATABASE_URL", self.url(role, "lgi_mm"))
-            .env("LGI_MM__METRICS__LISTEN", "off")
-            .env("LGI_MM__PAPER__BLOCK_TIME", "50ms")
-            .current_dir(self.dir.path());
-        command
-    }
-
-    /// Its standard output, if it succeeds.
-    pub fn run(&self, role: &str, args: &[&str]) -> Result<String, String> {
-        let output = self.program(role, args).output().expect("our own program");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        if output.status.success() {
-            Ok(text(&output.stdout))
-        } else {
-            Err(text(&output.stderr))
-        }
     }
 }

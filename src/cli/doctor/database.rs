@@ -4,6 +4,7 @@ use super::{Check, Verdict};
 use crate::{
     cli::{CliError, world::World},
     config::{Guard, Settings, guard},
+    store::schema,
 };
 
 pub(super) async fn examine(settings: &Settings, world: &World) -> Result<Vec<Check>, CliError> {
@@ -40,8 +41,7 @@ fn connection(settings: &Settings, url: &str) -> Check {
 }
 
 async fn role(world: &World) -> Result<Check, CliError> {
-    let sql = "SELECT rolname::text, rolsuper FROM pg_roles WHERE rolname = current_user";
-    let (name, is_super): (String, bool) = sqlx::query_as(sql).fetch_one(&world.pool).await?;
+    let (name, is_super) = schema::role(&world.pool).await?;
     Ok(if is_super {
         Check::bad(
             Verdict::Warn,
