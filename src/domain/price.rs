@@ -137,7 +137,7 @@ pub fn confirm(
     let mut agree = 0_usize;
     for answer in said {
         match check_agreement(&first, accepted.price, answer, config, now) {
-            Ok(()) => agree += 1,
+            Ok(()) => agree = agree.saturating_add(1),
             Err(refused) if refused.reason == HoldReason::PriceDeviation => return Err(refused),
             Err(_) => {}
         }

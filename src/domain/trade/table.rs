@@ -246,7 +246,7 @@ fn push(
     }
     // A node may hold its clock back; the database's says that the deadline is over as well, a little later.
     let late = view.block_time.is_some_and(|time| time > transaction.deadline)
-        || now - transaction.deadline > CLOCK_SKEW_MAX;
+        || now.signed_duration_since(transaction.deadline) > CLOCK_SKEW_MAX;
     if (late || doomed) && newest.purpose != Purpose::Cancel {
         return Step::Cancel { transaction: index };
     }
