@@ -1,9 +1,5 @@
 //! What is written down is what runs: example settings, layers of the code, exit codes, invariants.
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "what cannot go on in a test fails it"
-)]
+#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
 
 mod architecture;
 mod example;

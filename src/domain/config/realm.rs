@@ -125,6 +125,10 @@ fn floors(config: &JobConfig, chain: &str, found: &mut Findings) {
         ),
         ("limits.max_slippage_bps", config.limits.max_slippage_bps),
         ("limits.max_price_impact_bps", config.limits.max_price_impact_bps),
+        (
+            "limits.max_slip_from_quote_bps",
+            config.limits.max_slip_from_quote_bps,
+        ),
     ] {
         found.require(
             value <= LIVE_BPS_MAX,
@@ -180,7 +184,7 @@ mod tests {
     #[test]
     fn each_safeguard_of_live_has_a_floor_everywhere_but_on_the_practice_chain() {
         type Change = fn(&mut JobConfig);
-        let changes: [(&str, Change); 9] = [
+        let changes: [(&str, Change); 10] = [
             ("schedule.jitter", |c| c.schedule.jitter = Span::ZERO),
             ("schedule.jitter", |c| c.schedule.jitter = Span::from_secs(4)),
             ("price.max_price_age", |c| {
@@ -200,6 +204,9 @@ mod tests {
                 c.price.max_price_deviation_bps = 1_001;
             }),
             ("limits.max_slippage_bps", |c| c.limits.max_slippage_bps = 1_001),
+            ("limits.max_slip_from_quote_bps", |c| {
+                c.limits.max_slip_from_quote_bps = 1_001;
+            }),
             ("limits.max_price_impact_bps", |c| {
                 c.limits.max_price_impact_bps = 5_000;
             }),
