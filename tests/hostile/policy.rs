@@ -63,7 +63,7 @@ async fn plant(world: &World, wanted: &Wanted) -> i64 {
     sqlx::query_scalar(
         "INSERT INTO trades (job_id, slot, cycle, side, reason, amount_in, amount_out_expected, amount_out_min, value_usd,
              config_version, expires_at, base_amount, quote_amount, price_usd, next_check_at)
-         VALUES ($1, now(), 1, 'BUY', 'DCA', $2::numeric, 1, 1, 1, 1, now() + interval '8 seconds', 1, $2::numeric, 1, now())
+         VALUES ($1, now(), 1, 'BUY', 'DCA', $2::numeric, 1, 1, 1, 1, now() + interval '20 seconds', 1, $2::numeric, 1, now())
          RETURNING id",
     )
     .bind(job)
@@ -108,7 +108,7 @@ async fn finding_1_plans_written_into_the_database_are_not_signed() {
     world.devnet.fund(WALLET).await.expect("money");
     let tokens: Vec<Address> = at.practice.values().copied().collect();
     let mut entry = world.permitted();
-    entry.tokens = vec![at.clanker, tokens[0], tokens[1]];
+    entry.tokens = vec![at.clanker, at.token, tokens[1]];
     entry.max_trade_usd = usd(1_000);
     entry.max_loss_bps = 1_000;
     world.permit(&entry);
@@ -122,7 +122,7 @@ async fn finding_1_plans_written_into_the_database_are_not_signed() {
     let plans = [
         // A token that nobody allowed, however little.
         (
-            plant(&world, &wanted(at.token, NATIVE, U256::from(1_000))).await,
+            plant(&world, &wanted(tokens[0], NATIVE, U256::from(1_000))).await,
             "(policy: token)",
         ),
         // An allowed one, for nearly everything.
@@ -132,7 +132,7 @@ async fn finding_1_plans_written_into_the_database_are_not_signed() {
         ),
         // The same through USDC.
         (
-            plant(&world, &wanted(tokens[0], usdc, U256::from(90_000_000_000_u64))).await,
+            plant(&world, &wanted(at.token, usdc, U256::from(2_000_000_000_u64))).await,
             "(policy: trade)",
         ),
         // Little enough, with a floor of one unit.
@@ -150,17 +150,21 @@ async fn finding_1_plans_written_into_the_database_are_not_signed() {
         balance(&world, WALLET, Asset::Token(usdc)).await,
     );
     let mut daemon = world.daemon(None);
-    for (trade, part) in &plans {
-        let begun = std::time::Instant::now();
-        while !note(&world, *trade).await.contains(part) {
-            assert!(
-                begun.elapsed() < Duration::from_secs(60),
-                "{part}: {}\n{}",
-                note(&world, *trade).await,
-                world.story().await
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
+    let begun = std::time::Instant::now();
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() < plans.len() {
+        for (trade, part) in &plans {
+            if note(&world, *trade).await.contains(part) {
+                seen.insert(*trade);
+            }
         }
+        let late = begun.elapsed() > Duration::from_secs(60);
+        assert!(
+            !late,
+            "only {seen:?} were refused as they should be\n{}",
+            world.story().await
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     world
         .until(
@@ -226,7 +230,7 @@ async fn finding_1_the_policys_day_is_counted_where_no_row_resets_it() {
     daemon.kill().await.expect("killed");
     let (code, shown) = world.run(&["policy", "show"]).await;
     assert_eq!(code, 0, "{shown}");
-    assert!(shown.contains("20.") || shown.contains("19.9"), "{shown}");
+    assert!(shown.contains("20 USD today"), "{shown}");
 }
 
 /// Finding 1: the same password opens every key of the directory; the policy names the wallets.
@@ -299,11 +303,12 @@ async fn finding_4_what_the_key_signed_once_is_not_signed_again() {
         )
         .await;
     let before = balance(&world, DEPLOYER, Asset::Native).await;
+    // Under a name that no node knows, so that the row looks lost and is signed again for more gas.
     sqlx::query(
         "INSERT INTO attempts (transaction_id, purpose, hash, raw, max_fee_per_gas, max_priority_fee_per_gas, gas_limit)
          SELECT id, 'swap', $1, $2, 1, 1, 21000 FROM transactions ORDER BY nonce DESC LIMIT 1",
     )
-    .bind(old.hash.as_slice())
+    .bind([7_u8; 32].as_slice())
     .bind(old.raw.to_vec())
     .execute(&world.db.pool)
     .await
@@ -311,7 +316,7 @@ async fn finding_4_what_the_key_signed_once_is_not_signed_again() {
     world
         .until(
             "the replacement is refused",
-            "SELECT EXISTS (SELECT FROM trades WHERE error LIKE '%was signed for nonce 0%')",
+            "SELECT EXISTS (SELECT FROM trades WHERE error LIKE '%somebody changed them%')",
         )
         .await;
     let _: serde_json::Value = world

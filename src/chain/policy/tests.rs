@@ -290,10 +290,13 @@ fn mutated(call: &Call, wallet: Address, field: Field) -> Option<(Call, &'static
     let spec = spec();
     let is_universal = call.to == spec.contracts.universal_router;
     let mut other = call.clone();
-    let sender = address(1);
     let parts: &[&str] = match field {
         Field::Recipient => {
-            other.data = replace(&replace(&call.data, wallet, STRANGER), sender, STRANGER);
+            other.data = if is_universal {
+                to_a_stranger(call)?
+            } else {
+                replace(&call.data, wallet, STRANGER)
+            };
             &["recipient"]
         }
         Field::TokenIn | Field::TokenOut => {
@@ -349,10 +352,32 @@ fn mutated(call: &Call, wallet: Address, field: Field) -> Option<(Call, &'static
     (other != *call).then_some((other, parts))
 }
 
-fn address(last: u8) -> Address {
-    let mut bytes = [0; 20];
-    bytes[19] = last;
-    bytes.into()
+/// Whoever is paid at the end of an execute is a stranger.
+fn to_a_stranger(call: &Call) -> Option<Bytes> {
+    let mut sender = [0; 20];
+    sender[19] = 1;
+    let sender = Address::from(sender);
+    universal(&call.data, |execute| {
+        for (command, input) in execute.commands.iter().zip(&mut execute.inputs) {
+            match command {
+                0x0b | 0x0c => {
+                    let (to, amount) = <(Address, U256)>::abi_decode_params(input).expect("a wrapping");
+                    let to = if to == sender { STRANGER } else { to };
+                    *input = (to, amount).abi_encode_params().into();
+                }
+                0x10 => {
+                    let (actions, mut parameters) =
+                        <(Bytes, Vec<Bytes>)>::abi_decode_params(input).expect("a V4 swap");
+                    let (token, to, amount) =
+                        <(Address, Address, U256)>::abi_decode_params(&parameters[2]).expect("a take");
+                    let to = if to == sender { STRANGER } else { to };
+                    parameters[2] = (token, to, amount).abi_encode_params().into();
+                    *input = (actions, parameters).abi_encode_params().into();
+                }
+                _ => {}
+            }
+        }
+    })
 }
 
 /// A V4 swap inside an execute, changed.
