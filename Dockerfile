@@ -12,14 +12,14 @@ RUN mkdir -p src benches/fleet \
     && cp src/main.rs benches/backtest.rs \
     && cp src/main.rs benches/fleet/main.rs \
     && touch src/lib.rs \
-    && cargo build --release --locked --bin lgi-mm \
+    && cargo build --release --locked --features kms-aws,kms-gcp --bin lgi-mm \
     && rm -r src benches target/release/.fingerprint/lgi-mm-*
 COPY build.rs build.rs
 COPY .sqlx .sqlx
 COPY migrations migrations
 COPY benches benches
 COPY src src
-RUN cargo build --release --locked --bin lgi-mm \
+RUN cargo build --release --locked --features kms-aws,kms-gcp --bin lgi-mm \
     && strip --strip-debug target/release/lgi-mm
 
 FROM debian:12.11-slim

@@ -1,11 +1,11 @@
-//! A key in memory, and what it signs: EIP-1559 transactions of one chain, nothing else.
+//! A key, and what it signs: EIP-1559 transactions of one chain, nothing else.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use alloy::{
     consensus::{SignableTransaction, Transaction, TxEip1559, TxEnvelope, transaction::SignerRecoverable},
     eips::{Decodable2718, Encodable2718},
-    signers::{SignerSync, local::PrivateKeySigner},
+    signers::{Signer as KeyHolder, local::PrivateKeySigner},
 };
 use alloy_primitives::{Address, TxKind, keccak256};
 use async_trait::async_trait;
@@ -15,17 +15,24 @@ use crate::{
     ports::{Call, SignError, SignedTransaction, Signer, UnsignedTransaction},
 };
 
-/// Signs for one wallet on one chain. The key is wiped from memory when this is dropped.
+/// Signs for one wallet on one chain, with a key in memory or in a key management service. A key in memory is wiped
+/// when the last clone is dropped.
 #[derive(Clone)]
 pub struct LocalSigner {
-    key: PrivateKeySigner,
+    key: Arc<dyn KeyHolder + Send + Sync>,
     chain_id: u64,
 }
 
 impl LocalSigner {
     /// The signer of `key` on the chain with this id.
     #[must_use]
-    pub const fn new(key: PrivateKeySigner, chain_id: u64) -> Self {
+    pub fn new(key: PrivateKeySigner, chain_id: u64) -> Self {
+        Self::with(Arc::new(key), chain_id)
+    }
+
+    /// The signer of a key that somebody else may hold.
+    #[must_use]
+    pub const fn with(key: Arc<dyn KeyHolder + Send + Sync>, chain_id: u64) -> Self {
         Self { key, chain_id }
     }
 
@@ -52,7 +59,8 @@ impl Signer for LocalSigner {
         self.key.address()
     }
 
-    /// Signatures are deterministic (RFC 6979), so the same transaction always has the same hash.
+    /// A key in memory signs deterministically (RFC 6979); a key management service may not: then the same transaction
+    /// has another hash each time it is signed, and only the one that is recorded is ever sent.
     async fn sign(&self, transaction: &UnsignedTransaction) -> Result<SignedTransaction, SignError> {
         let UnsignedTransaction { call, nonce, fees } = transaction;
         let unsigned = TxEip1559 {
@@ -68,7 +76,8 @@ impl Signer for LocalSigner {
         };
         let signature = self
             .key
-            .sign_hash_sync(&unsigned.signature_hash())
+            .sign_hash(&unsigned.signature_hash())
+            .await
             .map_err(|error| self.error(error))?;
         let envelope = TxEnvelope::from(unsigned.into_signed(signature));
         Ok(SignedTransaction {

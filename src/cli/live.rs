@@ -2,22 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::{CliError, wallet, world::World};
 use crate::{
-    chain::{LiveChain, keystore::KeyError},
+    chain::{LiveChain, keystore::KeyError, one_node_warning},
     domain::job::{Account, JobStatus, Realm},
     ports::Markets,
     store::jobs::{self, Filter},
 };
 
-/// Opens the keys of all live jobs and asks their chains who they are. Without live jobs nothing is needed.
+/// Asks the chains of all live jobs who they are, and opens the jobs' keys. Without live jobs nothing is needed.
+///
+/// A key that does not open is said and ends nothing: its jobs hold with `key_unavailable`, those of other wallets
+/// trade, and a service that is restarted after each error is not restarted for ever. So it is with a chain that these
+/// settings do not know: a row of the database must not stop every worker.
 ///
 /// # Errors
-/// What is missing: a live job never falls back to paper, and never waits silently for its key.
+/// A node of another chain serves a chain of these settings.
 pub(super) async fn ready(world: &World) -> Result<(), CliError> {
-    let jobs = jobs::list(&world.pool, &Filter::default()).await?;
+    let (jobs, _) = jobs::readable(&world.pool, &Filter::default()).await?;
     let live = |job: &&jobs::Job| job.account.realm == Realm::Live && job.status != JobStatus::Idle;
     let accounts: BTreeSet<(String, _)> = jobs
         .iter()
@@ -28,22 +32,32 @@ pub(super) async fn ready(world: &World) -> Result<(), CliError> {
         return Ok(());
     }
     for (chain, wallet) in accounts {
-        right_chain(world.live().chain(&chain)?).await?;
-        match world.live().keys().check(wallet) {
-            Err(KeyError::NoPassword(_)) => {
-                let question = format!("Password of wallet {wallet}");
-                let typed = wallet::ask(&question)?.ok_or(KeyError::NoPassword(wallet))?;
+        match world.live().chain(&chain) {
+            Ok(live) => {
+                right_chain(live).await?;
+                if let Some(warning) = one_node_warning(&live.spec) {
+                    warn!(chain, warning, "add a URL of another provider");
+                }
+            }
+            Err(error) => {
+                error!(%wallet, chain, %error, "jobs of this chain hold in this process");
+                continue;
+            }
+        }
+        if let Err(KeyError::NoPassword(_)) = world.live().keys().check(wallet) {
+            let question = format!("Password of wallet {wallet}");
+            if let Some(typed) = wallet::ask(&question)? {
                 world.live().take_password(typed);
             }
-            other => other?,
         }
         let account = Account {
             realm: Realm::Live,
             chain,
             wallet,
         };
-        let opened = world.live().market(&account).await;
-        opened.map_err(|error| CliError::Refused(error.to_string()))?;
+        if let Err(error) = world.live().market(&account).await {
+            error!(%wallet, chain = account.chain, error = error.detail, "jobs of this wallet hold until its key can be used");
+        }
     }
     Ok(())
 }
@@ -51,12 +65,13 @@ pub(super) async fn ready(world: &World) -> Result<(), CliError> {
 /// A node of another chain is an error; one that does not answer now may do so later.
 async fn right_chain(live: &LiveChain) -> Result<(), CliError> {
     let spec = &live.spec;
-    for (node, id) in live.rpc.chain_ids().await {
-        match id {
+    for state in live.rpc.states().await {
+        let node = state.name;
+        match state.chain_id {
             Ok(id) if id == spec.chain_id => {}
             Ok(id) => {
                 return Err(CliError::Refused(format!(
-                    "{node} serves chain id {id}, but {} has {}: mend chains.{}.rpc_urls",
+                    "{node} serves chain id {id}, but {} has {}: change chains.{}.rpc_urls",
                     spec.name, spec.chain_id, spec.name
                 )));
             }

@@ -1,6 +1,7 @@
 //! What live trading needs from settings and environment: chains and keys.
 
 use std::{
+    collections::BTreeMap,
     env,
     path::{Path, PathBuf},
     sync::Arc,
@@ -13,6 +14,7 @@ use crate::{
     chain::{
         ChainSpec, InvalidChain,
         keystore::{KeySource, SecretText},
+        kms::{InvalidKmsKey, KmsKey},
         policy::{MACHINE_POLICY, Place, PolicyBook},
     },
     domain::{chains::CHAINS, config::InvalidConfig},
@@ -72,6 +74,8 @@ impl Settings {
             password: secret(PASSWORD_VARIABLE)?,
             password_file: (!file.is_empty()).then(|| PathBuf::from(file)),
             unsafe_key: secret(UNSAFE_KEY_VARIABLE)?,
+            // What is not right was refused when the settings were read.
+            kms: kms_keys(&self.wallet.kms).filter_map(Result::ok).collect(),
         })
     }
 
@@ -124,6 +128,7 @@ impl Settings {
                 Err(InvalidChain::NoRpc(_)) | Ok(_) => {}
             }
         }
+        wrong.extend(kms_keys(&self.wallet.kms).filter_map(Result::err));
         let address = &self.wallet.address;
         if !address.is_empty() && address.parse::<Address>().is_err() {
             wrong.push(InvalidConfig {
@@ -134,4 +139,27 @@ impl Settings {
         }
         wrong
     }
+}
+
+/// `[wallet.kms]`, entry by entry.
+fn kms_keys(
+    entries: &BTreeMap<String, String>,
+) -> impl Iterator<Item = Result<(Address, KmsKey), InvalidConfig>> + '_ {
+    entries.iter().map(|(wallet, key)| {
+        let wrong = |value: &str, allowed: String| InvalidConfig {
+            key: format!("wallet.kms.{wallet}"),
+            value: value.to_owned(),
+            allowed,
+        };
+        let address = wallet.parse().map_err(|_| {
+            wrong(
+                wallet,
+                "a wallet's address as the key: 0x and 40 hexadecimal digits".to_owned(),
+            )
+        })?;
+        let key = key
+            .parse()
+            .map_err(|error: InvalidKmsKey| wrong(key, error.to_string()))?;
+        Ok((address, key))
+    })
 }

@@ -22,7 +22,7 @@ use lgi_mm::{
         pool::NATIVE,
         units::Amount,
     },
-    ports::SwapRequest,
+    ports::{Checks, SwapRequest},
     store::{
         jobs::{self, NewJob},
         orders::{self, Order},
@@ -242,6 +242,24 @@ impl World {
         command.spawn().expect("our own program starts")
     }
 
+    /// Adds to this world's settings.
+    pub fn add_settings(&self, toml: &str) {
+        let mut text = std::fs::read_to_string(&self.settings).expect("settings");
+        text.push('\n');
+        text.push_str(toml);
+        std::fs::write(&self.settings, text).expect("settings");
+    }
+
+    /// Jobs that start from now on trade with another wallet, which gets a hundred native coins.
+    pub async fn use_wallet(&mut self, wallet: Address) {
+        self.devnet
+            .node
+            .set_balance(wallet, coins(100))
+            .await
+            .expect("funded");
+        self.account.wallet = wallet;
+    }
+
     /// Where this world's settings are.
     pub fn settings(&self) -> &std::path::Path {
         &self.settings
@@ -291,7 +309,13 @@ impl World {
 
     /// Runs it until it has died at `failpoint`.
     pub async fn die_at(&self, failpoint: &str) {
-        let mut daemon = self.daemon(Some(failpoint));
+        self.die_at_with(failpoint, &[]).await;
+    }
+
+    /// The same, with more in its environment.
+    pub async fn die_at_with(&self, failpoint: &str, more: &[(&str, &str)]) {
+        let environment = [more, &[(lgi_mm::failpoint::VARIABLE, failpoint)]].concat();
+        let mut daemon = self.daemon_with(&environment);
         let status = tokio::time::timeout(PATIENCE, daemon.wait()).await;
         let status: ExitStatus = status
             .unwrap_or_else(|_| panic!("{failpoint} was never reached"))
@@ -353,6 +377,7 @@ impl World {
             amount_out_fair: Amount::ZERO,
             pool: None,
             prove_sell: false,
+            checks: Checks::none(),
         };
         let deadline = chrono::Utc::now() + TimeDelta::hours(1);
         let floor = Amount::new(U256::from(1));
