@@ -159,6 +159,8 @@ fn command(world: &World, settings: &std::path::Path, more: &[(String, String)],
         .env("DATABASE_URL", &world.db.url)
         .env("LGI_MM_SETTINGS", settings)
         .env("LGI_MM_UNSAFE_PRIVATE_KEY", KEY)
+        .env("LGI_MM_POLICY", world.policy())
+        .env("LGI_MM_POLICY_STATE", world.policy_state())
         .env("LGI_MM__METRICS__LISTEN", "off")
         .envs(more.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())

@@ -293,7 +293,7 @@ fn mutated(call: &Call, wallet: Address, field: Field) -> Option<(Call, &'static
     let parts: &[&str] = match field {
         Field::Recipient => {
             other.data = if is_universal {
-                to_a_stranger(call)?
+                to_a_stranger(call, wallet)?
             } else {
                 replace(&call.data, wallet, STRANGER)
             };
@@ -352,8 +352,11 @@ fn mutated(call: &Call, wallet: Address, field: Field) -> Option<(Call, &'static
     (other != *call).then_some((other, parts))
 }
 
+/// A V3 swap of the Universal Router: receiver, input, least, path, whether the wallet pays.
+type V3 = (Address, U256, U256, Bytes, bool);
+
 /// Whoever is paid at the end of an execute is a stranger.
-fn to_a_stranger(call: &Call) -> Option<Bytes> {
+fn to_a_stranger(call: &Call, wallet: Address) -> Option<Bytes> {
     let mut sender = [0; 20];
     sender[19] = 1;
     let sender = Address::from(sender);
@@ -364,6 +367,12 @@ fn to_a_stranger(call: &Call) -> Option<Bytes> {
                     let (to, amount) = <(Address, U256)>::abi_decode_params(input).expect("a wrapping");
                     let to = if to == sender { STRANGER } else { to };
                     *input = (to, amount).abi_encode_params().into();
+                }
+                0x00 => {
+                    let (to, paid, least, path, by_wallet) = V3::abi_decode_params(input).expect("a V3 swap");
+                    let router = to != sender && to != wallet;
+                    let to = if router { to } else { STRANGER };
+                    *input = (to, paid, least, path, by_wallet).abi_encode_params().into();
                 }
                 0x10 => {
                     let (actions, mut parameters) =
@@ -380,7 +389,26 @@ fn to_a_stranger(call: &Call) -> Option<Bytes> {
     })
 }
 
-/// A V4 swap inside an execute, changed.
+/// The swaps inside an execute, changed.
+fn in_universal(call: &Call, change: impl Fn(&mut U256, &mut U256)) -> Option<Bytes> {
+    let data = in_v4(call, |swap, settle| {
+        let mut least = U256::from(swap.amountOutMinimum);
+        change(&mut settle.1, &mut least);
+        swap.amountIn = settle.1.to();
+        swap.amountOutMinimum = least.to();
+    })?;
+    universal(&data, |execute| {
+        for (command, input) in execute.commands.iter().zip(&mut execute.inputs) {
+            if *command == 0x00 {
+                let mut swap = V3::abi_decode_params(input).expect("a V3 swap");
+                change(&mut swap.1, &mut swap.2);
+                *input = swap.abi_encode_params().into();
+            }
+        }
+    })
+}
+
+/// The same, V4 alone.
 fn in_v4(call: &Call, change: impl Fn(&mut V4ExactInputSingle, &mut (Address, U256, bool))) -> Option<Bytes> {
     universal(&call.data, |execute| {
         let at = execute.commands.iter().position(|command| *command == 0x10);
@@ -421,10 +449,7 @@ fn in_swap02(call: &Call, change: impl Fn(&mut U256, &mut U256)) -> Option<Bytes
 fn larger(call: &Call) -> Option<Bytes> {
     let three = U256::from(3);
     if call.to == spec().contracts.universal_router {
-        in_v4(call, |swap, settle| {
-            swap.amountIn *= 3;
-            settle.1 *= three;
-        })
+        in_universal(call, |amount, _| *amount *= three)
     } else {
         in_swap02(call, |amount, _| *amount *= three)
     }
@@ -432,7 +457,7 @@ fn larger(call: &Call) -> Option<Bytes> {
 
 fn least_of_one(call: &Call) -> Option<Bytes> {
     if call.to == spec().contracts.universal_router {
-        let data = in_v4(call, |swap, _| swap.amountOutMinimum = 1)?;
+        let data = in_universal(call, |_, least| *least = U256::from(1))?;
         universal(&data, |execute| {
             for (command, input) in execute.commands.iter().zip(&mut execute.inputs) {
                 if *command == 0x0c {

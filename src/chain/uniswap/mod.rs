@@ -56,6 +56,7 @@ pub(crate) fn calls_for_tests(
 ) -> Option<Vec<Call>> {
     let bounds = Bounds {
         amount_out_min,
+        wallet_min: Some(amount_out_min),
         deadline,
         clear_allowance: true,
     };
