@@ -41,6 +41,8 @@ struct Wanted {
 async fn plant(world: &World, wanted: &Wanted) -> i64 {
     let mut config = serde_json::to_value(JobConfig::for_mode(JobMode::Accumulate)).expect("JSON");
     config["price"]["sources"] = json!(["onchain"]);
+    // The job's own floor is the attacker's to choose.
+    config["limits"]["max_slip_from_quote_bps"] = json!(5_000);
     let lower = |address: Address| format!("{address:#x}");
     let job: i64 = sqlx::query_scalar(
         "INSERT INTO jobs (realm, chain, wallet, token_address, token_symbol, token_decimals, quote_address, quote_symbol,
@@ -63,7 +65,7 @@ async fn plant(world: &World, wanted: &Wanted) -> i64 {
     sqlx::query_scalar(
         "INSERT INTO trades (job_id, slot, cycle, side, reason, amount_in, amount_out_expected, amount_out_min, value_usd,
              config_version, expires_at, base_amount, quote_amount, price_usd, next_check_at)
-         VALUES ($1, now(), 1, 'BUY', 'DCA', $2::numeric, 1, 1, 1, 1, now() + interval '20 seconds', 1, $2::numeric, 1, now())
+         VALUES ($1, now(), 1, 'BUY', 'DCA', $2::numeric, 1, 1, 1, 1, now() + interval '20 seconds', 1, $2::numeric, 0.000000000001, now())
          RETURNING id",
     )
     .bind(job)
@@ -295,6 +297,11 @@ async fn finding_4_what_the_key_signed_once_is_not_signed_again() {
     world
         .start(world.devnet.deployment().clanker, "CLAWDIA", every_second(10))
         .await;
+    let wallet = WALLET.to_checksum(None);
+    let (code, said) = world
+        .run(&["reconcile", "--adopt", &wallet, "--chain", "local", "--yes"])
+        .await;
+    assert_eq!(code, 0, "{said}");
     let mut daemon = world.daemon(None);
     world
         .until(
