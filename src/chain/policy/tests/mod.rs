@@ -169,6 +169,7 @@ fn made(wallet: Address, pool: Pool, quote: Address, buys: bool, deadline: u64) 
         amount_out_fair: Amount::ZERO,
         pool: None,
         prove_sell: false,
+        checks: crate::ports::Checks::none(),
     };
     let least = least * U256::from(95) / U256::from(100);
     let mut calls = calls_for_tests(&spec, &request, &route, least, deadline)?;
