@@ -112,10 +112,8 @@ impl Engine {
             )));
         }
         let transactions = match sign_all(market, &calls, seen.next_nonce, fees).await {
-            Ok(transactions) => transactions,
-            // The plan waits for its owner's word until it expires.
             Err(EngineError::Sign(error)) => return Ok(Allocation::Blocked(error.to_string())),
-            Err(error) => return Err(error),
+            signed => signed?,
         };
         reach("signed");
         let reservations = self.reservations(job, market, &request, gas).await?;

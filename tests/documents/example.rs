@@ -39,7 +39,7 @@ fn every_value_of_the_example_is_the_default() {
     // The environment of whoever runs this may have a database of its own.
     example.database.url = lgi_mm::config::Secret::default();
     example.database.data_dir = String::new();
-    example.origin = None;
+    assert!(example.origin.take().is_some(), "which file was read is known");
     assert_eq!(example, Settings::default());
     for mode in JobMode::VARIANTS {
         let layers = JobLayers::new(&defaults, *mode);

@@ -48,6 +48,15 @@ pub struct World {
     dir: tempfile::TempDir,
 }
 
+/// What is deployed there to be traded.
+fn tokens(devnet: &Devnet) -> Vec<Address> {
+    let at = devnet.deployment();
+    let practice = at.practice.values().copied();
+    practice
+        .chain([at.clanker, at.token, at.taxed, at.trap])
+        .collect()
+}
+
 /// What a policy must say for the wallet to trade `tokens` on this chain, generous in everything.
 pub fn entry(devnet: &Devnet, wallet: Address, tokens: Vec<Address>) -> Entry {
     let keys = devnet.chain_keys();
@@ -116,7 +125,7 @@ impl World {
             settings,
             dir,
         };
-        world.permit(&entry(&world.devnet, WALLET, vec![]));
+        world.permit(&entry(&world.devnet, WALLET, tokens(&world.devnet)));
         world
     }
 
@@ -140,7 +149,7 @@ impl World {
     pub fn permitted(&self) -> Entry {
         let text = std::fs::read_to_string(self.policy()).expect("a policy");
         let policy = lgi_mm::chain::policy::Policy::read(&text).expect("a policy");
-        policy.entry(NAME, WALLET).expect("an entry").clone()
+        policy.entry(NAME, self.account.wallet).expect("an entry").clone()
     }
 
     /// The policy allows this token as well.
@@ -258,6 +267,7 @@ impl World {
             .await
             .expect("funded");
         self.account.wallet = wallet;
+        self.permit(&entry(&self.devnet, wallet, tokens(&self.devnet)));
     }
 
     /// Where this world's settings are.

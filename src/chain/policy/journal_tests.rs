@@ -1,4 +1,4 @@
-use std::{fs, sync::Arc};
+use std::fs;
 
 use super::*;
 use crate::{chain::policy::file::Policy, domain::units::Price};
@@ -183,39 +183,37 @@ fn workers_of_one_machine_share_one_count() {
 #[test]
 fn old_lines_go_and_what_counts_stays() {
     let (_dir, journal) = place();
-    let other = Arc::new(Journal::new(journal.dir().to_owned()));
-    let mut generous = entry();
-    generous.max_hour_usd = usd(1_000_000);
-    generous.max_day_usd = usd(1_000_000);
-    {
-        let mut seen = journal.seen.lock().expect("alone");
-        fs::create_dir_all(journal.dir()).expect("a directory");
-        let mut text = String::new();
-        for nonce in 0..6_000 {
-            text.push_str(&written(&signed(nonce, 1, "2026-02-01T12:00:00Z")).expect("a line"));
-        }
-        fs::write(journal.dir().join(NAME), text).expect("an old file");
-        seen.inode = 0;
+    let other = Journal::new(journal.dir().to_owned());
+    let mut text = String::new();
+    for nonce in 0..6_000 {
+        text.push_str(&written(&signed(nonce, 1, "2026-02-01T12:00:00Z")).expect("a line"));
     }
+    fs::create_dir_all(journal.dir()).expect("a directory");
     fs::set_permissions(journal.dir(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("own");
-    journal.record(&generous, signed(6_000, 5, NOON)).expect("a buy");
-    // The limit is twice what was found: grow past it.
-    for nonce in 6_001..12_500 {
-        let mut seen = journal.seen.lock().expect("alone");
-        let mut file = journal.open().expect("the file");
-        let row = signed(nonce, 1, NOON);
-        journal.append(&mut seen, &mut file, row).expect("a line");
-        if nonce == 6_001 {
-            seen.prune_from = 1;
-        }
+    fs::write(journal.dir().join(NAME), text).expect("an old file");
+    let lines = || {
+        let text = fs::read_to_string(journal.dir().join(NAME)).expect("the file");
+        text.lines().count()
+    };
+    journal.record(&entry(), signed(6_000, 5, NOON)).expect("a buy");
+    assert_eq!(lines(), 6_001, "not yet twice as long as it was found");
+    assert_eq!(
+        other.spent(CHAIN, WALLET, at(NOON)).expect("readable").day,
+        usd(5)
+    );
+    journal.seen.lock().expect("alone").prune_from = 1;
+    journal.record(&entry(), signed(6_001, 7, NOON)).expect("a buy");
+    assert_eq!(lines(), 2);
+    for journal in [&journal, &other] {
+        assert_eq!(
+            journal.spent(CHAIN, WALLET, at(NOON)).expect("readable").day,
+            usd(12)
+        );
     }
-    let spent = other.spent(CHAIN, WALLET, at(NOON)).expect("readable");
-    assert_eq!(spent.day, usd(5 + 12_499 - 6_000));
-    let lines = fs::read_to_string(journal.dir().join(NAME))
-        .expect("the file")
-        .lines()
-        .count();
-    assert!(lines < 7_000, "{lines}");
+    journal
+        .record(&entry(), signed(6_002, 1, NOON))
+        .expect("behind them");
+    assert_eq!(lines(), 3);
 }
 
 #[test]

@@ -430,13 +430,9 @@ impl Appraiser for OnchainPrices {
             (Err(_), Some(pool)) => one(request(Some(pool))).await?,
             (best, _) => best?,
         };
-        let tokens = self.contracts(&[request(None)]);
-        let reads: Vec<Read> = tokens
-            .iter()
-            .map(|token| Read::new(*token, &Erc20::decimalsCall {}))
-            .collect();
-        let decimals = self.digits(&tokens, &self.read(&reads).await?);
-        let decimals = decimals.get(&token).copied();
+        let asked = [token];
+        let readings = self.read(&[Read::new(token, &Erc20::decimalsCall {})]).await?;
+        let decimals = self.digits(&asked, &readings).get(&token).copied();
         let price = Price::new(seen.price_usd).map_err(|error| error.to_string())?;
         Ok((
             price,
