@@ -297,7 +297,7 @@ impl Engine {
         if let Some(detail) = halted(market, market.chain.head().await?, priced.tick.now) {
             return Ok(Err(Refusal::because(HoldReason::ChainHalted, detail)));
         }
-        if let Some(detail) = market.chain.disagreement() {
+        if let Some(detail) = market.chain.disagreement().await {
             return Ok(Err(Refusal::because(HoldReason::NodesDisagree, detail)));
         }
         let mut connection = self
