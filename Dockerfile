@@ -12,14 +12,14 @@ RUN mkdir -p src benches/fleet \
     && cp src/main.rs benches/backtest.rs \
     && cp src/main.rs benches/fleet/main.rs \
     && touch src/lib.rs \
-    && cargo build --release --locked --bin lgi-mm \
+    && cargo build --release --locked --features kms-aws,kms-gcp --bin lgi-mm \
     && rm -r src benches target/release/.fingerprint/lgi-mm-*
 COPY build.rs build.rs
 COPY .sqlx .sqlx
 COPY migrations migrations
 COPY benches benches
 COPY src src
-RUN cargo build --release --locked --bin lgi-mm \
+RUN cargo build --release --locked --features kms-aws,kms-gcp --bin lgi-mm \
     && strip --strip-debug target/release/lgi-mm
 
 FROM debian:12.11-slim
@@ -28,7 +28,8 @@ FROM debian:12.11-slim
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin lgi-mm
+    && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin lgi-mm \
+    && install -d -o 10001 -g 10001 -m 0700 /var/lib/lgi-mm
 COPY --from=build /build/target/release/lgi-mm /usr/local/bin/lgi-mm
 USER 10001:10001
 WORKDIR /tmp

@@ -27,6 +27,25 @@ pub struct WalletKeys {
     pub address: String,
     /// File whose first line is the password; empty: `LGI_MM_WALLET_PASSWORD`, or a prompt on a terminal.
     pub password_file: String,
+    /// Wallets whose key a key management service holds: `"0xADDRESS" = "aws:KEY_ID_OR_ARN"` or `"gcp:projects/.."`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub kms: BTreeMap<String, String>,
+}
+
+/// A list of texts, or one text with commas between them, as a variable has it.
+fn listed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a text, or a list of texts")]
+    enum Texts {
+        One(String),
+        Several(Vec<String>),
+    }
+
+    Ok(match Option::deserialize(deserializer)? {
+        Some(Texts::One(text)) => Some(text.split(',').map(|one| one.trim().to_owned()).collect()),
+        Some(Texts::Several(texts)) => Some(texts),
+        None => None,
+    })
 }
 
 /// A list of texts, or one text. A URL in the wrong place would be quoted by the error, and it may hold a key.
@@ -41,7 +60,18 @@ fn one_or_several<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<V
         }
 
         fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-            Ok(vec![text.to_owned()])
+            // A comma may stand inside a URL; one that a URL follows stands between two.
+            let mut urls: Vec<String> = Vec::new();
+            for part in text.split(',').map(str::trim) {
+                match urls.last_mut() {
+                    Some(url) if !part.starts_with("http") => {
+                        url.push(',');
+                        url.push_str(part);
+                    }
+                    _ => urls.push(part.to_owned()),
+                }
+            }
+            Ok(urls)
         }
 
         fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
@@ -87,6 +117,7 @@ pub struct ChainKeys {
     /// Contracts by name; see [`Contracts`].
     pub contracts: BTreeMap<String, Address>,
     /// Hooks of Uniswap V4 pools that are searched besides the plain ones: `HOOK/FEE/TICK_SPACING`.
+    #[serde(deserialize_with = "listed")]
     pub v4_hooks: Option<Vec<String>>,
     /// Blocks, its own included, after which a receipt counts, 1 to 1000.
     pub required_depth: Option<u64>,
@@ -100,6 +131,9 @@ pub struct ChainKeys {
     pub max_head_age: Option<Span>,
     /// Most that is paid for gas, gwei per unit; a cancel may pay twice that.
     pub max_fee_gwei: Option<u64>,
+    /// Most of it that is offered to the block's producer at first, gwei per unit, 1 to 100000. Replacements pay an
+    /// eighth more each.
+    pub max_tip_gwei: Option<u64>,
 }
 
 /// A chain, complete.
@@ -139,6 +173,8 @@ pub struct ChainSpec {
     pub max_head_age: Span,
     /// Most that is paid, wei per unit of gas.
     pub max_fee_per_gas: u128,
+    /// Most of it that is offered to the block's producer at first, wei per unit of gas.
+    pub max_tip_per_gas: u128,
 }
 
 /// A chain that cannot be used.
@@ -238,12 +274,44 @@ impl ChainSpec {
             patience,
             max_head_age: problems.span("max_head_age", keys.max_head_age, (MINUTE, 1_000, 24 * HOUR)),
             max_fee_per_gas: patience.max_fee_per_gas,
+            max_tip_per_gas: problems.gwei(
+                "max_tip_gwei",
+                keys.max_tip_gwei,
+                (known.map_or(10, usual_tip), 1, 100_000),
+            ),
         };
+        problems.practice(spec.chain_id);
         if problems.found.is_empty() {
             Ok(spec)
         } else {
             Err(InvalidChain::Invalid(problems.found))
         }
+    }
+
+    /// Whether this is a chain of the table, by its name or by its id: real money.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        let known = |chain: &ChainInfo| chain.name == self.name || chain.chain_id == self.chain_id;
+        chains::CHAINS.iter().any(known)
+    }
+
+    /// The same chain once for each host among its nodes, with that node alone: two URLs of one host are one node.
+    #[must_use]
+    pub fn node_by_node(&self) -> Vec<Self> {
+        let mut hosts = Vec::new();
+        let mut alone = Vec::new();
+        for url in &self.rpc_urls {
+            let host = (url.host_str(), url.port_or_known_default());
+            if hosts.contains(&host) {
+                continue;
+            }
+            hosts.push(host);
+            alone.push(Self {
+                rpc_urls: vec![url.clone()],
+                ..self.clone()
+            });
+        }
+        alone
     }
 
     /// The same, and that there is somebody to ask.
@@ -289,6 +357,15 @@ fn usual_patience(chain: &ChainInfo) -> (u64, u64, u64) {
     }
 }
 
+/// Gwei that a block's producer is offered at most. An L2's sequencer is content with next to nothing.
+fn usual_tip(chain: &ChainInfo) -> u64 {
+    match chain.name {
+        "ethereum" => 5,
+        "polygon" => 300,
+        _ => 1,
+    }
+}
+
 /// Collects what is wrong, so that everything is told at once.
 struct Problems<'a> {
     chain: &'a str,
@@ -306,6 +383,18 @@ impl<'a> Problems<'a> {
             value: value.to_string(),
             allowed: allowed.to_string(),
         });
+    }
+
+    /// The name of the practice chain lifts the floors of live jobs: no chain with real money may bear it.
+    fn practice(&mut self, chain_id: u64) {
+        if self.chain == chains::PRACTICE && !chains::PRACTICE_IDS.contains(&chain_id) {
+            let ids = chains::PRACTICE_IDS.map(|id| id.to_string()).join(" or ");
+            self.add(
+                "chain_id",
+                chain_id,
+                format_args!("{ids} on the practice chain; give another chain another name"),
+            );
+        }
     }
 
     /// Milliseconds: the usual value, the least and the most.

@@ -1,13 +1,13 @@
-//! A key in memory, and what it signs: EIP-1559 transactions of one chain, nothing else.
+//! A key, and what it signs: EIP-1559 transactions of one chain, nothing else.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use alloy::{
     consensus::{SignableTransaction, Transaction, TxEip1559, TxEnvelope, transaction::SignerRecoverable},
     eips::{Decodable2718, Encodable2718},
-    signers::{SignerSync, local::PrivateKeySigner},
+    signers::{Signer as KeyHolder, local::PrivateKeySigner},
 };
-use alloy_primitives::{Address, Bytes, TxKind};
+use alloy_primitives::{Address, TxKind, keccak256};
 use async_trait::async_trait;
 
 use crate::{
@@ -15,17 +15,24 @@ use crate::{
     ports::{Call, SignError, SignedTransaction, Signer, UnsignedTransaction},
 };
 
-/// Signs for one wallet on one chain. The key is wiped from memory when this is dropped.
+/// Signs for one wallet on one chain, with a key in memory or in a key management service. A key in memory is wiped
+/// when the last clone is dropped.
 #[derive(Clone)]
 pub struct LocalSigner {
-    key: PrivateKeySigner,
+    key: Arc<dyn KeyHolder + Send + Sync>,
     chain_id: u64,
 }
 
 impl LocalSigner {
     /// The signer of `key` on the chain with this id.
     #[must_use]
-    pub const fn new(key: PrivateKeySigner, chain_id: u64) -> Self {
+    pub fn new(key: PrivateKeySigner, chain_id: u64) -> Self {
+        Self::with(Arc::new(key), chain_id)
+    }
+
+    /// The signer of a key that somebody else may hold.
+    #[must_use]
+    pub const fn with(key: Arc<dyn KeyHolder + Send + Sync>, chain_id: u64) -> Self {
         Self { key, chain_id }
     }
 
@@ -52,7 +59,8 @@ impl Signer for LocalSigner {
         self.key.address()
     }
 
-    /// Signatures are deterministic (RFC 6979), so the same transaction always has the same hash.
+    /// A key in memory signs deterministically (RFC 6979); a key management service may not: then the same transaction
+    /// has another hash each time it is signed, and only the one that is recorded is ever sent.
     async fn sign(&self, transaction: &UnsignedTransaction) -> Result<SignedTransaction, SignError> {
         let UnsignedTransaction { call, nonce, fees } = transaction;
         let unsigned = TxEip1559 {
@@ -68,7 +76,8 @@ impl Signer for LocalSigner {
         };
         let signature = self
             .key
-            .sign_hash_sync(&unsigned.signature_hash())
+            .sign_hash(&unsigned.signature_hash())
+            .await
             .map_err(|error| self.error(error))?;
         let envelope = TxEnvelope::from(unsigned.into_signed(signature));
         Ok(SignedTransaction {
@@ -77,9 +86,22 @@ impl Signer for LocalSigner {
         })
     }
 
-    fn call_of(&self, raw: &Bytes, purpose: Purpose) -> Result<Call, SignError> {
-        let envelope = TxEnvelope::decode_2718_exact(raw).map_err(|error| self.error(error))?;
+    fn call_of(&self, attempt: &SignedTransaction, nonce: u64, purpose: Purpose) -> Result<Call, SignError> {
+        let hash = keccak256(&attempt.raw);
+        if hash != attempt.hash {
+            return Err(self.error(format_args!(
+                "the stored bytes of {} have hash {hash}: somebody changed them",
+                attempt.hash
+            )));
+        }
+        let envelope = TxEnvelope::decode_2718_exact(&attempt.raw).map_err(|error| self.error(error))?;
         let sender = envelope.recover_signer().map_err(|error| self.error(error))?;
+        if envelope.nonce() != nonce {
+            return Err(self.error(format_args!(
+                "{hash} was signed for nonce {}, not for {nonce}: it is not signed again",
+                envelope.nonce()
+            )));
+        }
         let to = envelope
             .to()
             .filter(|_| sender == self.key.address() && envelope.chain_id() == Some(self.chain_id));
@@ -96,7 +118,7 @@ impl Signer for LocalSigner {
 
 #[cfg(test)]
 mod tests {
-    use alloy_primitives::{B256, U256};
+    use alloy_primitives::{B256, Bytes, U256};
 
     use super::*;
     use crate::ports::Fees;
@@ -122,10 +144,22 @@ mod tests {
         };
         let signed = signer.sign(&unsigned).await.expect("signed");
         assert_eq!(signed, signer.sign(&unsigned).await.expect("signed again"));
-        assert_eq!(signer.call_of(&signed.raw, Purpose::Swap).expect("ours"), call);
+        assert_eq!(signer.call_of(&signed, 3, Purpose::Swap).expect("ours"), call);
         for stranger in [LocalSigner::new(key(2), 8453), LocalSigner::new(key(1), 1)] {
-            assert!(stranger.call_of(&signed.raw, Purpose::Swap).is_err());
+            assert!(stranger.call_of(&signed, 3, Purpose::Swap).is_err());
         }
+        let elsewhere = signer
+            .call_of(&signed, 4, Purpose::Swap)
+            .expect_err("another nonce");
+        assert!(elsewhere.detail.contains("nonce 3"), "{elsewhere}");
+        let under_another_name = SignedTransaction {
+            hash: B256::repeat_byte(7),
+            ..signed
+        };
+        let changed = signer
+            .call_of(&under_another_name, 3, Purpose::Swap)
+            .expect_err("another hash");
+        assert!(changed.detail.contains("somebody changed them"), "{changed}");
         let shown = format!("{signer:?}");
         assert!(
             !shown.contains(&"01".repeat(8)) && shown.contains("address"),

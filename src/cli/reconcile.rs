@@ -1,9 +1,10 @@
 //! `reconcile`: the ledger against the chain.
 
 use clap::Args;
+use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::{CliError, Out, out::table, world::World};
+use super::{CliError, Out, adopt, out::table, world::World};
 use crate::{
     config::Settings,
     engine::reconcile::{BalanceRemedy, BalanceReport, Reconciliation, Remedy, SignerReport, UnknownNonce},
@@ -12,8 +13,29 @@ use crate::{
 #[derive(Debug, Args)]
 pub(super) struct ReconcileArgs {
     /// Do what is listed under "repair"; without it nothing is changed
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["adopt", "count_in"])]
     apply: bool,
+    /// Accept the past of a live wallet: transactions that this database does not know, because it was restored or replaced,
+    /// or because the wallet was used elsewhere
+    #[arg(long, value_name = "WALLET", conflicts_with = "count_in")]
+    adopt: Option<String>,
+    /// The chain of --adopt
+    #[arg(long, default_value = "base")]
+    chain: String,
+    /// Do not ask before --adopt
+    #[arg(long)]
+    yes: bool,
+    /// Count tokens that the wallet holds and this job does not track into its position, at --cost
+    #[arg(long, value_name = "JOB", requires = "cost")]
+    count_in: Option<i64>,
+    /// What the tokens of --count-in cost, all together
+    #[arg(
+        long,
+        value_name = "USD",
+        requires = "count_in",
+        allow_negative_numbers = true
+    )]
+    cost: Option<Decimal>,
 }
 
 #[derive(Debug, Serialize)]
@@ -69,7 +91,18 @@ struct BalanceView {
 }
 
 pub(super) async fn run(settings: &Settings, out: Out, args: &ReconcileArgs) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
+    let changes = args.apply || args.adopt.is_some() || args.count_in.is_some();
+    let world = if changes {
+        World::open(settings).await?
+    } else {
+        World::read(settings).await?
+    };
+    if let Some(wallet) = &args.adopt {
+        return adopt::wallet(&world, out, wallet, &args.chain, args.yes).await;
+    }
+    if let (Some(job), Some(cost)) = (args.count_in, args.cost) {
+        return adopt::tokens(&world, out, job, cost).await;
+    }
     let engine = world.engine().await?;
     let report = engine.reconcile().await?;
     let mut view = View::from(&report);

@@ -6,9 +6,12 @@ use alloy_primitives::Address;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{CliError, Out, out::table};
+use super::{CliError, Out, out::table, wallet_check};
 use crate::{
-    chain::keystore::{self, KeyError, KeySource, SecretText, WalletFile},
+    chain::{
+        keystore::{self, KeySource, SecretText, WalletFile},
+        kms::KmsKey,
+    },
     config::{PASSWORD_VARIABLE, Settings, UNSAFE_KEY_VARIABLE},
 };
 
@@ -23,6 +26,29 @@ pub(super) enum WalletCommand {
     Import(ImportArgs),
     /// The wallets there are
     List,
+    /// Open each key with its password, and say how well it is kept
+    ///
+    /// Fails if a key does not open, or if its keystore, the directory or the file of the password is open to others.
+    Check(CheckArgs),
+    /// Show the wallet of a key in AWS KMS or Google Cloud KMS, or check those in [wallet.kms]
+    ///
+    /// The key stays in the service. Add the line that this command prints to the settings of every worker.
+    Kms(KmsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Only this wallet [default: all]
+    pub(super) wallet: Option<Address>,
+    #[command(flatten)]
+    pub(super) password: PasswordArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct KmsArgs {
+    /// aws:KEY_ID_OR_ARN or gcp:projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N [default: all of
+    /// [wallet.kms]]
+    key: Option<KmsKey>,
 }
 
 #[derive(Debug, Args)]
@@ -30,6 +56,13 @@ pub(super) struct PasswordArgs {
     /// File whose first line is the password [default: wallet.password_file, else LGI_MM_WALLET_PASSWORD, else asked]
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+}
+
+impl PasswordArgs {
+    /// Whether the command line names a file.
+    pub(super) const fn is_given(&self) -> bool {
+        self.password_file.is_some()
+    }
 }
 
 #[derive(Debug, Args)]
@@ -56,7 +89,7 @@ impl From<&WalletFile> for Wallet {
     }
 }
 
-pub(super) fn run(settings: &Settings, out: Out, command: &WalletCommand) -> Result<(), CliError> {
+pub(super) async fn run(settings: &Settings, out: Out, command: &WalletCommand) -> Result<(), CliError> {
     let keys = settings.keys().map_err(crate::config::SettingsError::from)?;
     match command {
         WalletCommand::New(args) => {
@@ -83,7 +116,46 @@ pub(super) fn run(settings: &Settings, out: Out, command: &WalletCommand) -> Res
             said(out, &stored, "is in the keystore")
         }
         WalletCommand::List => list(&keys, out),
+        WalletCommand::Check(args) => wallet_check::run(keys, out, args).await,
+        WalletCommand::Kms(args) => kms(&keys, out, args).await,
     }
+}
+
+#[derive(Debug, Serialize)]
+struct KmsWallet {
+    address: String,
+    key: String,
+}
+
+async fn kms(keys: &KeySource, out: Out, args: &KmsArgs) -> Result<(), CliError> {
+    let mut found = Vec::new();
+    if let Some(key) = &args.key {
+        let address = key.address().await?.to_checksum(None);
+        let key = key.to_string();
+        found.push(KmsWallet { address, key });
+    } else {
+        for (wallet, key) in &keys.kms {
+            key.open(*wallet).await?;
+            found.push(KmsWallet {
+                address: wallet.to_checksum(None),
+                key: key.to_string(),
+            });
+        }
+    }
+    let asked = args.key.is_some();
+    out.show(&found, |found| match found.as_slice() {
+        [] => "[wallet.kms] is empty; name a key to see its wallet\n".to_owned(),
+        [wallet] if asked => format!(
+            "wallet {}; to use it:\n\n[wallet.kms]\n\"{}\" = \"{}\"\n",
+            wallet.address, wallet.address, wallet.key
+        ),
+        several => {
+            let rows = several
+                .iter()
+                .map(|wallet| vec![wallet.address.clone(), wallet.key.clone()]);
+            format!("{}\n", table(&["wallet", "key"], rows))
+        }
+    })
 }
 
 fn said(out: Out, stored: &WalletFile, what: &str) -> Result<(), CliError> {
@@ -93,7 +165,11 @@ fn said(out: Out, stored: &WalletFile, what: &str) -> Result<(), CliError> {
 }
 
 fn list(keys: &KeySource, out: Out) -> Result<(), CliError> {
-    let wallets: Vec<Wallet> = keys.list()?.iter().map(Wallet::from).collect();
+    let mut wallets: Vec<Wallet> = keys.list()?.iter().map(Wallet::from).collect();
+    wallets.extend(keys.kms.iter().map(|(address, key)| Wallet {
+        address: address.to_checksum(None),
+        keystore: key.to_string(),
+    }));
     out.show(&wallets, |wallets| {
         if wallets.is_empty() {
             return format!(
@@ -109,20 +185,14 @@ fn list(keys: &KeySource, out: Out) -> Result<(), CliError> {
 }
 
 /// From a file, the variable, or a terminal; asked twice where a slip would lock a key away for ever.
-fn password(
+pub(super) fn password(
     keys: &KeySource,
     args: &PasswordArgs,
     question: &str,
     twice: bool,
 ) -> Result<SecretText, CliError> {
     if let Some(path) = args.password_file.as_ref().or(keys.password_file.as_ref()) {
-        return keystore::first_line(path).map_err(|source| {
-            KeyError::Io {
-                path: path.clone(),
-                source,
-            }
-            .into()
-        });
+        return Ok(keystore::password_in(path)?);
     }
     if let Some(password) = &keys.password {
         return Ok(password.clone());

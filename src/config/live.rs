@@ -1,6 +1,7 @@
 //! What live trading needs from settings and environment: chains and keys.
 
 use std::{
+    collections::BTreeMap,
     env,
     path::{Path, PathBuf},
     sync::Arc,
@@ -13,6 +14,8 @@ use crate::{
     chain::{
         ChainSpec, InvalidChain,
         keystore::{KeySource, SecretText},
+        kms::{InvalidKmsKey, KmsKey},
+        policy::{MACHINE_POLICY, Place, PolicyBook},
     },
     domain::{chains::CHAINS, config::InvalidConfig},
 };
@@ -21,6 +24,20 @@ use crate::{
 pub const PASSWORD_VARIABLE: &str = "LGI_MM_WALLET_PASSWORD";
 /// Holds a raw key; for trying things out, never for money that matters.
 pub const UNSAFE_KEY_VARIABLE: &str = "LGI_MM_UNSAFE_PRIVATE_KEY";
+
+/// Names the policy file.
+pub const POLICY_VARIABLE: &str = "LGI_MM_POLICY";
+/// Names the directory that remembers what was signed.
+pub const POLICY_STATE_VARIABLE: &str = "LGI_MM_POLICY_STATE";
+
+/// Where the user's data lies.
+fn data_dir() -> PathBuf {
+    let data = env::var_os("XDG_DATA_HOME")
+        .filter(|dir| !dir.is_empty())
+        .map(PathBuf::from);
+    let home = env::var_os("HOME").unwrap_or_default();
+    data.unwrap_or_else(|| Path::new(&home).join(".local/share"))
+}
 
 impl Settings {
     /// The chain called `name`, complete.
@@ -57,7 +74,32 @@ impl Settings {
             password: secret(PASSWORD_VARIABLE)?,
             password_file: (!file.is_empty()).then(|| PathBuf::from(file)),
             unsafe_key: secret(UNSAFE_KEY_VARIABLE)?,
+            // What is not right was refused when the settings were read.
+            kms: kms_keys(&self.wallet.kms).filter_map(Result::ok).collect(),
         })
+    }
+
+    /// The policy of this machine's keys: `LGI_MM_POLICY`, else `/etc/lgi-mm/policy.toml` if it is there, else
+    /// `lgi-mm/policy.toml` in the user's configuration directory. What was signed is remembered in
+    /// `LGI_MM_POLICY_STATE`, else in the user's data directory.
+    ///
+    /// # Errors
+    /// [`LayerError::NotText`] for a variable that is no text.
+    pub fn policy(&self) -> Result<PolicyBook, LayerError> {
+        let place = match variable(POLICY_VARIABLE)? {
+            Some(path) => Place::Named(path.into()),
+            None => Place::Usual {
+                machine: MACHINE_POLICY.into(),
+                // Whoever has no home has the machine's: a place that depends on where a process stands is none.
+                user: super::user_config_dir()
+                    .map_or_else(|| MACHINE_POLICY.into(), |dir| dir.join("lgi-mm/policy.toml")),
+            },
+        };
+        let state = variable(POLICY_STATE_VARIABLE)?.map(PathBuf::from);
+        // Without a home there is none, and nothing is signed until the variable names one.
+        let usual = || Some(data_dir().join("lgi-mm/policy")).filter(|dir| dir.is_absolute());
+        let state = state.or_else(usual).unwrap_or_default();
+        Ok(PolicyBook::new(place, state))
     }
 
     fn keystore_dir(&self) -> PathBuf {
@@ -65,12 +107,7 @@ impl Settings {
         if !given.is_empty() {
             return PathBuf::from(given);
         }
-        let data = env::var_os("XDG_DATA_HOME")
-            .filter(|dir| !dir.is_empty())
-            .map(PathBuf::from);
-        let home = env::var_os("HOME").unwrap_or_default();
-        data.unwrap_or_else(|| Path::new(&home).join(".local/share"))
-            .join("lgi-mm/keystore")
+        data_dir().join("lgi-mm/keystore")
     }
 
     /// What is wrong with the chains and the wallet's address. A chain that is only named, or not complete, is
@@ -91,6 +128,7 @@ impl Settings {
                 Err(InvalidChain::NoRpc(_)) | Ok(_) => {}
             }
         }
+        wrong.extend(kms_keys(&self.wallet.kms).filter_map(Result::err));
         let address = &self.wallet.address;
         if !address.is_empty() && address.parse::<Address>().is_err() {
             wrong.push(InvalidConfig {
@@ -101,4 +139,27 @@ impl Settings {
         }
         wrong
     }
+}
+
+/// `[wallet.kms]`, entry by entry.
+fn kms_keys(
+    entries: &BTreeMap<String, String>,
+) -> impl Iterator<Item = Result<(Address, KmsKey), InvalidConfig>> + '_ {
+    entries.iter().map(|(wallet, key)| {
+        let wrong = |value: &str, allowed: String| InvalidConfig {
+            key: format!("wallet.kms.{wallet}"),
+            value: value.to_owned(),
+            allowed,
+        };
+        let address = wallet.parse().map_err(|_| {
+            wrong(
+                wallet,
+                "a wallet's address as the key: 0x and 40 hexadecimal digits".to_owned(),
+            )
+        })?;
+        let key = key
+            .parse()
+            .map_err(|error: InvalidKmsKey| wrong(key, error.to_string()))?;
+        Ok((address, key))
+    })
 }

@@ -6,10 +6,10 @@ use tracing::{error, info, warn};
 
 use super::{Engine, EngineError, Progress, settle::BLOCKED_INTERVALS};
 use crate::{
-    domain::job::Account,
+    domain::job::{Account, Realm},
     ports::{Market, NonceUse},
     store::{
-        foreign, gaps,
+        StoreError, adoption, foreign, gaps,
         jobs::Job,
         signers::{self, SignerState},
         trades::Trade,
@@ -71,14 +71,14 @@ impl Engine {
         account: &Account,
         market: &Market,
     ) -> Result<Option<SignerState>, EngineError> {
-        let known = signers::find(&self.pool, account).await?;
-        let Some(known) = known else {
-            return match market.chain.first_nonce(account.wallet).await? {
-                Some(first) => Ok(Some(signers::open(&self.pool, account, first).await?)),
-                None => Ok(None),
-            };
-        };
         let nonces = market.chain.nonces(account.wallet).await?;
+        let known = match signers::find(&self.pool, account).await? {
+            Some(known) => known,
+            None => self.unheard_of(account, nonces.latest).await?,
+        };
+        if known.next_nonce == 0 && nonces.pending > nonces.latest {
+            return Ok(None);
+        }
         if nonces.latest <= known.next_nonce {
             return self
                 .never_on_chain(account, market, known, nonces.latest)
@@ -98,6 +98,19 @@ impl Engine {
             halted: Some(reason),
             ..again
         }))
+    }
+
+    /// A signer that this database has no count of: whoever started its job wrote one, so the database was changed since,
+    /// or made by an older version. It begins at nothing, and is halted if the chain has counted further: the past of
+    /// a wallet is for its owner to accept. On paper the venue's records are a part of the database.
+    async fn unheard_of(&self, account: &Account, chain: u64) -> Result<SignerState, EngineError> {
+        let first = match account.realm {
+            Realm::Live => 0,
+            Realm::Paper => chain,
+        };
+        adoption::register(&self.pool, account, first).await?;
+        let known = signers::find(&self.pool, account).await?;
+        Ok(known.ok_or(StoreError::Database(sqlx::Error::RowNotFound))?)
     }
 
     /// Every nonce between the chain's count and ours belongs to a transaction on record. One that does not was never
@@ -146,6 +159,19 @@ impl Engine {
         chain: u64,
     ) -> Result<String, EngineError> {
         const ADVICE: &str = "Nothing is signed until `lgi-mm reconcile` has been run";
+        if ours == 0 {
+            // All of its past is unknown, and may be long.
+            let reason = format!(
+                "wallet {wallet} has made {chain} transactions, and this database knows none of them: it is older than the \
+                 chain (a restored or replaced database?), or the wallet was used elsewhere before. Nothing is signed until \
+                 its past is accepted: `lgi-mm reconcile` names it, `lgi-mm reconcile --adopt {wallet} --chain {name}` \
+                 accepts it",
+                wallet = account.wallet,
+                name = account.chain,
+            );
+            signers::halt(&self.pool, account, &reason).await?;
+            return Ok(reason);
+        }
         let older = format!(
             "the chain has used nonces up to {}, this database has only given out those below {ours}",
             chain.saturating_sub(1)
@@ -187,7 +213,7 @@ impl Engine {
     /// [`EngineError`] if either cannot be read.
     pub async fn check_signer(&self, account: &Account) -> Result<(), EngineError> {
         let market = self.markets.market(account).await?;
-        if signers::find(&self.pool, account).await?.is_none() {
+        if account.realm == Realm::Paper && signers::find(&self.pool, account).await?.is_none() {
             return Ok(());
         }
         if let Some(SignerState {

@@ -206,6 +206,8 @@ impl Engine {
                     continue;
                 }
             };
+            // Before it goes on: what it does not know may have bought what its jobs would buy again.
+            done.extend(self.pause_unexplained(&signer.row.account, actor).await?);
             for unknown in signer.unknown.iter().filter(|unknown| !unknown.ours) {
                 if let Some(used) = &unknown.used {
                     foreign::record(&self.pool, &signer.row.account, unknown.nonce, used, None, None).await?;
@@ -273,7 +275,9 @@ fn signer_remedy(row: &SignerRow, chain: &Result<u64, String>, unknown: &[Unknow
     }
     if chain.saturating_sub(row.next_nonce) > NONCES_MAX {
         return Remedy::Not(format!(
-            "more than {NONCES_MAX} nonces are unknown: use another wallet, or restore a newer backup"
+            "more than {NONCES_MAX} nonces are unknown: restore a newer backup, use another wallet, or accept them all with \
+             `reconcile --adopt {} --chain {}`",
+            row.account.wallet, row.account.chain
         ));
     }
     match unknown.iter().find(|unknown| !unknown.settled) {

@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use super::{
     StoreError,
     jobs::Job,
-    numeric::{amount, hash, price, unsigned, usd, word},
+    numeric::{amount, clean_text, hash, price, unsigned, usd, word},
     signers,
     ticks::{self, SlotSeen, Tick},
 };
@@ -316,7 +316,7 @@ pub async fn check_again(pool: &PgPool, id: i64, delay: Span, note: Option<&str>
          WHERE id = $1 AND status IN ('PENDING', 'SUBMITTED')",
         id,
         delay.std().as_secs_f64(),
-        note,
+        note.map(clean_text),
     )
     .execute(pool)
     .await?;

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 use super::{
     StoreError,
     jobs::{self, Job},
-    numeric::{amount, hash, lower, signed, unsigned, usd, word},
+    numeric::{amount, clean_text, hash, lower, signed, unsigned, usd, word},
     orders, outbox, signers,
     trades::Trade,
 };
@@ -186,6 +186,7 @@ pub async fn reverse(
     watched: &Watched,
     why: &str,
 ) -> Result<Reversed, StoreError> {
+    let why = clean_text(why);
     let mut tx = pool.begin().await?;
     let job = jobs::lock(&mut tx, watched.job).await?;
     let gone = sqlx::query!("DELETE FROM fill_watches WHERE fill_id = $1", watched.fill)
