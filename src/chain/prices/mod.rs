@@ -417,6 +417,7 @@ impl Appraiser for OnchainPrices {
             token,
             quote,
             pool,
+            decimals: None,
             source: SourceName::Onchain,
         };
         let one = async |request: PoolPriceRequest| {
@@ -429,8 +430,8 @@ impl Appraiser for OnchainPrices {
             (Err(_), Some(pool)) => one(request(Some(pool))).await?,
             (best, _) => best?,
         };
-        let decimals = self.decimals(&[request(None)]).await?;
-        let decimals = decimals.get(&token).copied();
+        let readings = self.read(&[Read::new(token, &Erc20::decimalsCall {})]).await?;
+        let decimals = self.digits(&[token], &readings).get(&token).copied();
         let price = Price::new(seen.price_usd).map_err(|error| error.to_string())?;
         Ok((
             price,
