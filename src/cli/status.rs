@@ -325,6 +325,20 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
             ),
         ));
     }
+    facts.extend(troubles(status));
+    if let Some(open) = &status.open_trade {
+        facts.push((
+            "open trade",
+            format!("{} {} {}", open.trade.trade, open.trade.reason, open.trade.status),
+        ));
+        facts.extend(open.attempts.iter().map(|attempt| ("", attempt.to_string())));
+    }
+    facts
+}
+
+/// What keeps the job from trading, or should be changed.
+fn troubles(status: &Status) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
     if let Some(found) = &status.unsellable {
         facts.push((
             "UNSELLABLE",
@@ -353,13 +367,6 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
                 status.failures_in_row
             ),
         ));
-    }
-    if let Some(open) = &status.open_trade {
-        facts.push((
-            "open trade",
-            format!("{} {} {}", open.trade.trade, open.trade.reason, open.trade.status),
-        ));
-        facts.extend(open.attempts.iter().map(|attempt| ("", attempt.to_string())));
     }
     facts
 }
