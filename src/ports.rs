@@ -440,8 +440,9 @@ pub trait Chain: Send + Sync {
         Ok(Around::Agreed)
     }
 
-    /// What nodes said against each other lately; nothing new is begun on this chain meanwhile.
-    fn disagreement(&self) -> Option<String> {
+    /// What nodes said against each other lately, or that too few of them answer; nothing new is begun on this chain
+    /// meanwhile.
+    async fn disagreement(&self) -> Option<String> {
         None
     }
 

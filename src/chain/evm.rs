@@ -206,7 +206,7 @@ impl Chain for EvmChain {
     }
 
     async fn agreed_head(&self) -> Result<Head, RpcError> {
-        Ok(self.heads().await?.agreed)
+        self.heads().await?.agreed
     }
 
     async fn nonces(&self, signer: Address) -> Result<Nonces, RpcError> {
@@ -358,7 +358,10 @@ impl Chain for EvmChain {
         })
     }
 
-    fn disagreement(&self) -> Option<String> {
+    async fn disagreement(&self) -> Option<String> {
+        if let Err(error) = self.agreed_head().await {
+            return Some(error.to_string());
+        }
         let last = self.disagreement.lock().unwrap_or_else(PoisonError::into_inner);
         let last = last.as_ref().filter(|(at, _)| at.elapsed() < DISAGREED_FOR);
         last.map(|(_, what)| what.clone())

@@ -310,9 +310,21 @@ impl Rpc {
             answers.push(answer);
             let answered = answers.iter().filter(|(_, answer)| answer.is_ok());
             let hosts: BTreeSet<&str> = answered.map(|(voice, _)| voice.host()).collect();
-            if until.is_none() && hosts.len() >= self.inner.quorum {
-                until = Some(Instant::now() + GRACE);
+            if hosts.len() < self.inner.quorum {
+                continue;
             }
+            // Another URL of a host that has answered adds no voice.
+            let asked: BTreeSet<usize> = answers.iter().map(|(voice, _)| voice.index()).collect();
+            let silent = self
+                .inner
+                .nodes
+                .iter()
+                .enumerate()
+                .filter(|(index, _)| !asked.contains(index));
+            if silent.into_iter().all(|(_, node)| hosts.contains(node.voice())) {
+                break;
+            }
+            until.get_or_insert_with(|| Instant::now() + GRACE);
         }
         answers
     }

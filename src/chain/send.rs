@@ -83,10 +83,10 @@ pub(super) async fn broadcast(door: &Rpc, raw: &Bytes) -> Result<Sent, SendError
     let ask = |voice: super::rpc::Voice| {
         let params = &params;
         async move {
-            let answer = voice
-                .batch(&[("eth_sendRawTransaction", params.clone())])
-                .await?
-                .pop();
+            // A task of its own: a slow node gets the bytes even when a fast one has answered and nobody waits any more.
+            let (request, asked) = (("eth_sendRawTransaction", params.clone()), voice.clone());
+            let sent = tokio::spawn(async move { asked.batch(&[request]).await }).await;
+            let answer = sent.map_err(|error| voice.error(error.to_string()))??.pop();
             Ok(match answer.unwrap_or(Ok(Value::Null)) {
                 Ok(_) => Ok(Sent::Accepted),
                 Err(CallError::Node {

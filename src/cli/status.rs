@@ -325,20 +325,7 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
             ),
         ));
     }
-    facts.extend(warnings(status));
-    if status.failures_in_row > 0 {
-        let (error, until) = (
-            status.last_error.clone().unwrap_or_default(),
-            when(status.backoff_until),
-        );
-        facts.push((
-            "failures",
-            format!(
-                "{} in a row, next try after {until}: {error}",
-                status.failures_in_row
-            ),
-        ));
-    }
+    facts.extend(troubles(status));
     if let Some(open) = &status.open_trade {
         facts.push((
             "open trade",
@@ -349,8 +336,8 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// What its owner should look at.
-fn warnings(status: &Status) -> Vec<(&'static str, String)> {
+/// What keeps the job from trading, or should be changed.
+fn troubles(status: &Status) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     if let Some(found) = &status.unsellable {
         facts.push((
@@ -367,6 +354,19 @@ fn warnings(status: &Status) -> Vec<(&'static str, String)> {
     }
     if let Some(warning) = &status.warning {
         facts.push(("WARNING", warning.clone()));
+    }
+    if status.failures_in_row > 0 {
+        let (error, until) = (
+            status.last_error.clone().unwrap_or_default(),
+            when(status.backoff_until),
+        );
+        facts.push((
+            "failures",
+            format!(
+                "{} in a row, next try after {until}: {error}",
+                status.failures_in_row
+            ),
+        ));
     }
     facts
 }

@@ -72,12 +72,19 @@ impl Engine {
                 account.wallet
             )));
         }
+        // What is taken over stays in the ledger: nodes must agree on it to the letter.
+        let agreed = market
+            .chain
+            .first_nonce(account.wallet)
+            .await
+            .map_err(unreadable)?;
+        let chain_nonce = agreed.unwrap_or(nonces.latest);
         let balances = market.chain.balances(account.wallet, &[Asset::Native]).await;
         let native = balances.map_err(unreadable)?.first().copied().unwrap_or_default();
         let known = signers::find(&self.pool, account).await?;
         Ok(Past {
             account: account.clone(),
-            chain_nonce: nonces.latest,
+            chain_nonce,
             ours: known.map(|known| known.next_nonce),
             native,
             unexplained: self.unexplained(account, &market).await?,

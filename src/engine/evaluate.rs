@@ -253,7 +253,7 @@ impl Engine {
         if let Some((reason, detail)) = halted(market, market.chain.head().await?, priced.tick.now) {
             return Ok(Err(Refusal::because(reason, detail)));
         }
-        if let Some(detail) = market.chain.disagreement() {
+        if let Some(detail) = market.chain.disagreement().await {
             return Ok(Err(Refusal::because(HoldReason::NodesDisagree, detail)));
         }
         let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;

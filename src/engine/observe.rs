@@ -18,21 +18,27 @@ pub(super) struct Observed {
     pub(super) doubt: Option<String>,
 }
 
+impl Observed {
+    /// Of a trade that has no transaction yet.
+    fn nothing() -> Self {
+        Self {
+            view: ChainView {
+                attempts: vec![],
+                block_time: None,
+                next_nonce: None,
+            },
+            receipts: HashMap::new(),
+            doubt: None,
+        }
+    }
+}
+
 /// Looks at everything the next step may depend on. The nonce is read *before* the hashes: if it is used by
 /// one of ours, the look-ups that follow see it.
 pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> Observed {
     let signed = trade.signed();
     if signed.is_empty() {
-        let view = ChainView {
-            attempts: vec![],
-            block_time: None,
-            next_nonce: None,
-        };
-        return Observed {
-            view,
-            receipts: HashMap::new(),
-            doubt: None,
-        };
+        return Observed::nothing();
     }
     let next_nonce = market
         .chain

@@ -37,6 +37,7 @@ async fn database(world: &World) -> String {
 async fn no_key_password_or_url_with_a_key_is_written_anywhere_however_much_is_logged() {
     // The second node does not answer, and its address holds a key, as those of providers do.
     let world = World::with(BlockTime::OnTransaction, |mut keys| {
+        keys.quorum = Some(1);
         keys.rpc_urls
             .insert(0, format!("http://127.0.0.1:9/{URL_KEY}?token={URL_KEY}"));
         keys

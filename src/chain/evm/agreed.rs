@@ -18,10 +18,10 @@ use crate::{
 /// A head that is further ahead of this machine's clock is not believed while another node has one.
 const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::seconds(30);
 /// The newest blocks of all nodes together.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Heads {
     /// What enough nodes have reached: depths are counted from it.
-    pub(super) agreed: Head,
+    pub(super) agreed: Result<Head, RpcError>,
     /// The newest that any node has, if its time is believable.
     pub(super) best: Head,
 }
@@ -43,19 +43,18 @@ impl EvmChain {
                 Ok(Head { number, time })
             })
             .await;
-        let agreed = self.reached("the newest block", &said, |head| (head.number, head.time))?;
-        let agreed = Head {
-            number: agreed.0,
-            time: agreed.1,
-        };
+        let agreed = self.reached("the newest block", &said, |head| (head.number, head.time));
+        let agreed = agreed.map(|(number, time)| Head { number, time });
         let latest_plausible = chrono::Utc::now() + CLOCK_SKEW_MAX;
         let heads = || said.iter().filter_map(|(_, head)| head.as_ref().ok());
-        // A block from the future is nobody's measure; the newest of the others is, if one node may be behind.
+        // A block from the future is nobody's measure; the newest of the others is, because a node may be behind.
         let best = heads()
             .filter(|head| head.time <= latest_plausible)
-            .max_by_key(|head| head.time)
-            .copied()
-            .unwrap_or(agreed);
+            .max_by_key(|head| head.time);
+        let best = match best {
+            Some(best) => *best,
+            None => agreed.clone()?,
+        };
         for (voice, head) in &said {
             if let Ok(head) = head {
                 voice.set_lag(best.number.saturating_sub(head.number));

@@ -28,6 +28,11 @@ impl Voice {
         self.inner.nodes.get(self.index)
     }
 
+    /// Its place among the nodes.
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
     /// Whose word it is.
     pub(in crate::chain) fn host(&self) -> &str {
         self.node().map_or("?", Node::voice)

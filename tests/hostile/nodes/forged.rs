@@ -288,3 +288,27 @@ async fn one_node_of_two_cannot_make_a_receipt_look_deep() {
     daemon.kill().await.expect("killed");
     assert_eq!(world.audit().await.swaps.len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_one_of_two_nodes_down_nothing_is_begun_and_the_hold_says_why() {
+    let (world, liars) = world_of(1, true).await;
+    liars[0].lie(|_, _, answer| *answer = Value::Null);
+    start(&world).await;
+    let mut daemon = world.daemon(None);
+    world
+        .until(
+            "the hold is named",
+            "SELECT EXISTS (SELECT FROM ticks WHERE reason = 'nodes_disagree')",
+        )
+        .await;
+    assert_eq!(
+        count(&world, "SELECT count(*) FROM trades").await,
+        0,
+        "{}",
+        world.story().await
+    );
+    liars[0].repent();
+    let _miner = Miner::start(&world);
+    world.until("the trade is booked", EXECUTED).await;
+    daemon.kill().await.expect("killed");
+}

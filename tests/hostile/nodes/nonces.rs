@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::{Miner, count, note, start, world_of};
+use crate::live::{WALLET, World};
+
+use super::{EXECUTED, Miner, count, note, start, world_of};
 
 /// What the review's node said.
 const FIVE_MILLION: &str = "0x4c4b40";
@@ -13,35 +15,29 @@ fn claims_five_million(method: &str, answer: &mut serde_json::Value) {
     }
 }
 
+async fn adopt(world: &World) -> (i32, String) {
+    let wallet = WALLET.to_string();
+    world
+        .run(&["reconcile", "--adopt", &wallet, "--chain", "local", "--yes"])
+        .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_first_nonce_that_nodes_do_not_agree_on_is_not_written_down() {
+async fn a_nonce_that_nodes_do_not_agree_on_is_neither_used_nor_adopted() {
     let (world, liars) = world_of(1, true).await;
     liars[0].lie(|method, _, answer| claims_five_million(method, answer));
+    let (code, said) = adopt(&world).await;
+    assert!(
+        code != 0 && said.contains("disagree about the first nonce"),
+        "{code}: {said}"
+    );
     start(&world).await;
     let mut daemon = world.daemon(None);
     let _miner = Miner::start(&world);
-    world
-        .until(
-            "the disagreement is named",
-            "SELECT EXISTS (SELECT FROM trades WHERE error LIKE '%disagree about the first nonce%')",
-        )
-        .await;
-    assert_eq!(
-        count(&world, "SELECT count(*) FROM signers").await,
-        0,
-        "{}",
-        note(&world).await
-    );
-    assert_eq!(count(&world, "SELECT count(*) FROM attempts").await, 0);
-    liars[0].repent();
-    // The plan may have expired meanwhile; the next one is made once the disagreement is a minute old.
-    world
-        .until(
-            "a trade is booked",
-            "SELECT EXISTS (SELECT FROM trades WHERE status = 'EXECUTED')",
-        )
-        .await;
+    world.until("a trade is booked", EXECUTED).await;
     daemon.kill().await.expect("killed");
+    let nonces = "SELECT count(*) FROM transactions WHERE nonce > 0";
+    assert_eq!(count(&world, nonces).await, 0, "{}", note(&world).await);
     assert_eq!(world.audit().await.swaps.len(), 1);
 }
 
@@ -49,6 +45,8 @@ async fn a_first_nonce_that_nodes_do_not_agree_on_is_not_written_down() {
 async fn a_nonce_that_one_node_invented_halts_the_signer_and_is_taken_back_on_evidence() {
     let (world, liars) = world_of(1, false).await;
     liars[0].lie(|method, _, answer| claims_five_million(method, answer));
+    let (code, said) = adopt(&world).await;
+    assert_eq!(code, 0, "{said}");
     start(&world).await;
     let soon = [
         ("LGI_MM__TRADING__TRADE_DEADLINE", "5s"),
@@ -98,7 +96,7 @@ async fn a_nonce_that_one_node_invented_halts_the_signer_and_is_taken_back_on_ev
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_running_worker_sees_that_nonces_are_missing_and_halts_by_itself() {
+async fn a_worker_that_starts_sees_that_nonces_are_missing_and_halts_by_itself() {
     let (world, liars) = world_of(1, false).await;
     // A wallet with a past, so that its true nonce is none that a fresh one has.
     world.foreign(0).await;
@@ -107,17 +105,11 @@ async fn a_running_worker_sees_that_nonces_are_missing_and_halts_by_itself() {
             answer["result"] = json!("0x1388");
         }
     });
+    let (code, said) = adopt(&world).await;
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(count(&world, "SELECT max(next_nonce) FROM signers").await, 5_000);
     start(&world).await;
-    let mut daemon = world.daemon(None);
-    let _miner = Miner::start(&world);
-    world
-        .until(
-            "the invented nonce is on record",
-            "SELECT EXISTS (SELECT FROM transactions WHERE nonce = 5000)",
-        )
-        .await;
     liars[0].repent();
-    daemon.kill().await.expect("killed");
     // Whoever starts compares the counts.
     let mut daemon = world.daemon(None);
     world

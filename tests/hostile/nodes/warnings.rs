@@ -26,9 +26,9 @@ async fn who_trusts_one_node_is_told_so_by_start_doctor_and_status() {
         ])
         .await;
     assert!(code == 0 && said.contains(ONE_NODE), "{code}: {said}");
-    let (_, doctor) = world.run(&["doctor"]).await;
+    let (_, doctor) = world.run(&["--json", "doctor"]).await;
     assert!(doctor.contains(ONE_NODE), "{doctor}");
-    let (_, status) = world.run(&["status", "CLAWDIA"]).await;
+    let (_, status) = world.run(&["--json", "status", "CLAWDIA"]).await;
     assert!(status.contains(ONE_NODE), "{status}");
 }
 
@@ -42,7 +42,7 @@ async fn doctor_shows_each_node_and_how_far_it_is() {
         }
     });
     start(&world).await;
-    let (_, doctor) = world.run(&["doctor"]).await;
+    let (_, doctor) = world.run(&["--json", "doctor"]).await;
     assert!(
         doctor.contains("2 nodes must agree") && !doctor.contains(ONE_NODE),
         "{doctor}"
@@ -79,7 +79,7 @@ async fn a_relay_that_accepts_and_swallows_is_named_by_doctor() {
             "SELECT coalesce(sum(sends), 0) >= 6 FROM attempts",
         )
         .await;
-    let (_, doctor) = world.run(&["doctor"]).await;
+    let (_, doctor) = world.run(&["--json", "doctor"]).await;
     assert!(
         doctor.contains("in no block") && doctor.contains("private_rpc_url"),
         "{doctor}"
