@@ -64,20 +64,19 @@ impl Engine {
     /// [`CommandError::Chain`] if the chain does not say, or transactions are pending; [`CommandError`].
     pub async fn past(&self, account: &Account) -> Result<Past, CommandError> {
         let market = self.markets.market(account).await.map_err(unreadable)?;
-        let nonces = market.chain.nonces(account.wallet).await.map_err(unreadable)?;
-        if nonces.pending > nonces.latest {
+        let first = market.chain.first_nonce(account.wallet).await;
+        let Some(chain_nonce) = first.map_err(unreadable)? else {
             return Err(CommandError::Chain(format!(
-                "{} transactions of wallet {} are pending; wait until they are mined",
-                nonces.pending.saturating_sub(nonces.latest),
+                "transactions of wallet {} are pending; wait until they are mined",
                 account.wallet
             )));
-        }
+        };
         let balances = market.chain.balances(account.wallet, &[Asset::Native]).await;
         let native = balances.map_err(unreadable)?.first().copied().unwrap_or_default();
         let known = signers::find(&self.pool, account).await?;
         Ok(Past {
             account: account.clone(),
-            chain_nonce: nonces.latest,
+            chain_nonce,
             ours: known.map(|known| known.next_nonce),
             native,
             unexplained: self.unexplained(account, &market).await?,

@@ -93,7 +93,7 @@ async fn load(pool: &PgPool, tick: Tick) -> Option<Hold> {
 
 async fn record(pool: &PgPool, hold: &Hold) -> bool {
     let fresh = ticks::record_holds(pool, std::slice::from_ref(hold)).await;
-    !fresh.expect("recorded").is_empty()
+    !fresh.expect("recorded").fresh.is_empty()
 }
 
 async fn claim(pool: &PgPool) -> Claimed {

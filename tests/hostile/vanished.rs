@@ -125,7 +125,7 @@ impl Far {
             tokio::process::Command::new(program)
         };
         command
-            .args(["daemon", "--until-stdin-closes"])
+            .arg("daemon")
             .env("DATABASE_URL", &self.url)
             .env("LGI_MM__METRICS__LISTEN", "off")
             .env("LGI_MM__LOG__FILTER", "error")
@@ -136,7 +136,7 @@ impl Far {
             .env("LGI_MM__WORKER__LEASE", "1500ms")
             .env("LGI_MM__SCHEDULER__SETTLE_LEASE", "2s")
             .env("LGI_MM__SCHEDULER__TICK_LEASE", "5s")
-            .stdin(Stdio::piped())
+            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .kill_on_drop(true);
         command.spawn().expect("our own program starts")
