@@ -32,6 +32,8 @@ pub struct PriceRequest<'a> {
     pub quote: Address,
     /// The pool that the job has pinned.
     pub pool: Option<Pool>,
+    /// Digits of the token as the job was started with them; `None`: not compared with the contract.
+    pub decimals: Option<u8>,
     /// Sources in order, and their parameters.
     pub config: &'a PriceConfig,
 }
@@ -42,6 +44,21 @@ pub trait Prices: Send + Sync {
     /// For each request, one answer per configured source, in the configured order. Each source is asked
     /// once for all requests that share it; one failing source or token harms no other.
     async fn answers(&self, requests: &[PriceRequest<'_>], now: Timestamp) -> Vec<Vec<Answer>>;
+
+    /// What single nodes of the request's chain say of its first source, each asked by itself: where that is the only
+    /// source, two of them must say the same before a first price is believed, or one is sold on.
+    async fn witnesses(&self, _request: &PriceRequest<'_>) -> Witnesses {
+        Witnesses::NotNeeded
+    }
+}
+
+/// Who else says what a token is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Witnesses {
+    /// No real money is at stake: the chain is none of the table, or nothing outside is asked.
+    NotNeeded,
+    /// One answer of each node; none if there are fewer than two nodes.
+    Said(Vec<Answer>),
 }
 
 /// One price that a chain's own pools know.
@@ -53,6 +70,8 @@ pub struct PoolPriceRequest {
     pub quote: Address,
     /// The pool to look at; none: the best.
     pub pool: Option<Pool>,
+    /// Digits that the token's contract must report; `None`: any.
+    pub decimals: Option<u8>,
     /// [`SourceName::Onchain`] for the price now, [`SourceName::Twap`] for the mean of ten minutes.
     pub source: SourceName,
 }
@@ -100,8 +119,49 @@ pub struct SwapRequest {
     pub amount_out_fair: Amount,
     /// The pool that the job has pinned.
     pub pool: Option<Pool>,
-    /// Whether a sell of what is bought must be shown to work before anything is bought.
+    /// Whether a sell of what is bought, and of all that is held already, must be shown to work before anything is
+    /// bought.
     pub prove_sell: bool,
+    /// What the swap is held to.
+    pub checks: Checks,
+}
+
+/// What a swap is held to besides the floor of its plan. The venue passes over pools that break it, and makes no
+/// calldata that does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checks {
+    /// Digits of `token_in` and `token_out` as the job knows them; `None`: not compared with the contracts.
+    pub decimals: Option<(u8, u8)>,
+    /// Basis points that a quote may be better than `amount_out_fair`; `None`: any.
+    pub better_max_bps: Option<u32>,
+    /// Basis points that a quote may be worse than `amount_out_fair`. A pool that gives less is passed over for
+    /// another; the floor of the plan is what refuses it. `None`: any.
+    pub worse_max_bps: Option<u32>,
+    /// Basis points that the swap may move a pool's price. A pool that it moves further is passed over for another;
+    /// the limits of the job are what refuses it. `None`: any.
+    pub impact_max_bps: Option<u32>,
+    /// Basis points that may arrive less than was simulated when the calldata was made, 0 to 10000.
+    pub slip_max_bps: u32,
+    /// What the job holds of `token_out` already, base units: a sale is proven for this and for what arrives.
+    pub held: Amount,
+    /// Basis points that a buy and a sell right after it may lose together; 0: twice the pool's fee and 300.
+    pub round_trip_loss_max_bps: u32,
+}
+
+impl Checks {
+    /// None at all: for whoever only wants to know what a pool gives, and for money that is not real.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            decimals: None,
+            better_max_bps: None,
+            worse_max_bps: None,
+            impact_max_bps: None,
+            slip_max_bps: 10_000,
+            held: Amount::ZERO,
+            round_trip_loss_max_bps: 0,
+        }
+    }
 }
 
 /// What a venue says a swap would do now.
@@ -155,9 +215,15 @@ pub enum QuoteError {
     /// The swap reverts on the chain's state of now.
     #[error("the swap reverts when simulated: {}", Foreign::new(.0))]
     Reverts(String),
-    /// The buy works and a sell after it reverts.
-    #[error("a sell after this buy reverts: {}", Foreign::new(.0))]
+    /// The buy works, and what is held after it cannot be sold, or only at a loss.
+    #[error("it could not be sold after this buy: {}", Foreign::new(.0))]
     Unsellable(String),
+    /// The venue gives more than the accepted price implies: one of the two is wrong.
+    #[error("{}", Foreign::new(.0))]
+    Disagrees(String),
+    /// A contract reports other digits than the job was started with.
+    #[error("{}", Foreign::new(.0))]
+    DecimalsChanged(String),
     /// The venue could not be asked.
     #[error(transparent)]
     Rpc(#[from] RpcError),
@@ -470,8 +536,19 @@ pub struct Market {
 pub struct NoMarket {
     /// The account.
     pub account: Account,
+    /// What kind of thing is missing.
+    pub missing: Missing,
     /// What is missing and what to do.
     pub detail: String,
+}
+
+/// Which part of a market cannot be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// Nobody can be asked about the chain, or the venue is not there.
+    Chain,
+    /// The wallet's key does not open.
+    Key,
 }
 
 /// Finds the market of an account.

@@ -62,6 +62,18 @@ const fn tip_min(chain_id: u64) -> u128 {
     }
 }
 
+/// A tip of so many times the base fee gets mined on any chain.
+const TIP_BASE_FEES: u128 = 10;
+/// A tip below this share of the chain's most is paid however low the base fee is.
+const TIP_SHARE: u128 = 10;
+
+/// The tip that a node asks for, as far as it can be believed: no more than ten times the base fee or a tenth of the
+/// chain's most, whichever is more, and never more than that most; wei per unit of gas.
+fn tip_within(asked: u128, base: u128, most: u128) -> u128 {
+    let usual = base.saturating_mul(TIP_BASE_FEES).max(most / TIP_SHARE);
+    asked.min(usual).min(most)
+}
+
 /// What the native coin is worth, wherever that is known from.
 #[async_trait]
 pub trait NativePrice: Send + Sync {
@@ -150,8 +162,8 @@ impl EvmChain {
         let base = block
             .base_fee_per_gas
             .ok_or_else(|| self.nonsense("eth_getBlockByNumber", "no base fee: EIP-1559 is needed"))?;
-        let tip = tip.to::<u128>().max(tip_min(self.spec.chain_id));
         let base = base.to::<u128>();
+        let tip = tip_within(tip.to(), base, self.spec.max_tip_per_gas).max(tip_min(self.spec.chain_id));
         let asked = base.saturating_add(tip);
         Ok(Fees {
             max_fee_per_gas: asked
@@ -371,6 +383,28 @@ fn balance_request(wallet: Address, asset: &Asset, block: Value) -> (&'static st
         Asset::Token(token) => {
             let data: Bytes = [&BALANCE_OF[..], wallet.into_word().as_slice()].concat().into();
             ("eth_call", json!([{ "to": token, "data": data }, block]))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tip_is_bound_by_the_base_fee_and_by_the_chain() {
+        let gwei = |tenths: u128| tenths * 100_000_000;
+        for (asked, base, most, paid) in [
+            // Usual: 1 gwei on Ethereum, a fraction on an L2.
+            (gwei(10), gwei(5), gwei(50), gwei(10)),
+            (1_000_000, 5_000_000, gwei(10), 1_000_000),
+            // A lie of 45 gwei on an L2: a tenth of a gwei, or ten base fees, and never more than one gwei.
+            (gwei(450), 5_000_000, gwei(10), gwei(1)),
+            (gwei(450), 50_000_000, gwei(10), gwei(5)),
+            (gwei(450), gwei(30), gwei(10), gwei(10)),
+            (u128::MAX, u128::MAX, gwei(10), gwei(10)),
+        ] {
+            assert_eq!(tip_within(asked, base, most), paid, "{asked} {base} {most}");
         }
     }
 }

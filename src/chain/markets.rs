@@ -2,12 +2,15 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex as StdMutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
 };
 
+use alloy_primitives::Address;
 use async_trait::async_trait;
 use sqlx::PgPool;
 use tokio::sync::{Mutex, OnceCell};
+use tracing::error;
 
 use super::{
     evm::EvmChain,
@@ -21,8 +24,12 @@ use super::{
 };
 use crate::{
     domain::job::{Account, Realm},
-    ports::{Chain, Market, Markets, NoMarket, Venue},
+    ports::{Chain, Market, Markets, Missing, NoMarket, PoolPrices, Venue},
 };
+
+/// How long a key that did not open is not tried again: a try costs a second of a processor, and every slot of every
+/// job of the wallet asks.
+const SHUT: Duration = Duration::from_secs(30);
 
 /// One chain that this process can trade on.
 #[derive(Clone)]
@@ -50,10 +57,12 @@ pub fn open_chains(specs: Vec<Arc<ChainSpec>>, ledger: &PgPool) -> Result<LiveCh
     let mut chains = LiveChains::new();
     for spec in specs {
         let (rpc, private) = (Rpc::new(&spec)?, Rpc::private(&spec)?);
-        let prices = Arc::new(OnchainPrices::new(rpc.clone(), spec.clone()));
+        let venue = UniswapVenue::new(rpc.clone(), spec.clone(), ledger.clone());
+        let prices = OnchainPrices::sharing(venue.search(), rpc.clone(), spec.clone());
+        let prices = Arc::new(prices);
         let live = LiveChain {
             chain: Arc::new(EvmChain::new(rpc.clone(), private, spec.clone(), prices.clone())),
-            venue: Arc::new(UniswapVenue::new(rpc.clone(), spec.clone(), ledger.clone())),
+            venue: Arc::new(venue),
             prices,
             spec,
             rpc,
@@ -61,6 +70,26 @@ pub fn open_chains(specs: Vec<Arc<ChainSpec>>, ledger: &PgPool) -> Result<LiveCh
         chains.insert(live.spec.name.clone(), live);
     }
     Ok(chains)
+}
+
+/// The single nodes of each chain with real money, as sources of prices: two of them must agree on what only one source
+/// says. A chain of one's own, such as the devnet, needs none.
+///
+/// # Errors
+/// [`reqwest::Error`] if the system's certificates cannot be used.
+pub fn price_witnesses(
+    chains: &LiveChains,
+) -> Result<BTreeMap<String, Vec<Arc<dyn PoolPrices>>>, reqwest::Error> {
+    let mut witnesses = BTreeMap::new();
+    for (name, live) in chains.iter().filter(|(_, live)| live.spec.is_known()) {
+        let mut nodes: Vec<Arc<dyn PoolPrices>> = Vec::new();
+        for spec in live.spec.node_by_node() {
+            let spec = Arc::new(spec);
+            nodes.push(Arc::new(OnchainPrices::new(Rpc::new(&spec)?, spec)));
+        }
+        witnesses.insert(name.clone(), nodes);
+    }
+    Ok(witnesses)
 }
 
 /// The markets of all live accounts.
@@ -72,17 +101,8 @@ pub struct LiveMarkets {
     typed: OnceLock<SecretText>,
     /// Opening a keystore takes a while on purpose; each is opened once.
     open: Mutex<HashMap<Account, Arc<OnceCell<Market>>>>,
-}
-
-/// What is missing for a live account.
-#[derive(Debug, thiserror::Error)]
-enum LiveError {
-    /// No node.
-    #[error(transparent)]
-    Chain(#[from] InvalidChain),
-    /// No key.
-    #[error(transparent)]
-    Key(#[from] KeyError),
+    /// Keys that did not open lately: when, and why.
+    shut: StdMutex<HashMap<Address, (Instant, String)>>,
 }
 
 impl LiveMarkets {
@@ -95,6 +115,7 @@ impl LiveMarkets {
             policy,
             typed: OnceLock::new(),
             open: Mutex::default(),
+            shut: StdMutex::default(),
         }
     }
 
@@ -132,22 +153,19 @@ impl LiveMarkets {
             .ok_or_else(|| InvalidChain::NoRpc(name.to_owned()))
     }
 
-    async fn open(&self, account: &Account) -> Result<Market, LiveError> {
-        let live = self.chain(&account.chain)?;
-        let mut keys = self.keys.clone();
-        if let Some(typed) = self.typed.get() {
-            keys.password = Some(typed.clone());
-        }
-        let wallet = account.wallet;
-        let signer = match keys.kms.get(&wallet) {
-            Some(kms) => LocalSigner::with(kms.open(wallet).await?, live.spec.chain_id),
-            None => {
-                // Key derivation would hold up every other task of its thread.
-                let key = tokio::task::spawn_blocking(move || keys.unlock(wallet)).await;
-                let key = key.unwrap_or(Err(KeyError::NoPassword(wallet)))?;
-                LocalSigner::new(key, live.spec.chain_id)
-            }
+    async fn open(&self, account: &Account) -> Result<Market, NoMarket> {
+        let missing = |missing, detail: String| NoMarket {
+            account: account.clone(),
+            missing,
+            detail,
         };
+        let live = self
+            .chain(&account.chain)
+            .map_err(|error| missing(Missing::Chain, error.to_string()))?;
+        let signer = self
+            .signer(account.wallet, live.spec.chain_id)
+            .await
+            .map_err(|detail| missing(Missing::Key, detail))?;
         Ok(Market {
             chain: live.chain.clone() as Arc<dyn Chain>,
             venue: live.venue.clone(),
@@ -160,6 +178,39 @@ impl LiveMarkets {
             )),
         })
     }
+
+    /// What signs for the wallet, or why nothing does.
+    async fn signer(&self, wallet: Address, chain_id: u64) -> Result<LocalSigner, String> {
+        if let Some(why) = self.known_shut(wallet) {
+            return Err(why);
+        }
+        let mut keys = self.keys.clone();
+        if let Some(typed) = self.typed.get() {
+            keys.password = Some(typed.clone());
+        }
+        let opened = match keys.kms.get(&wallet) {
+            Some(kms) => kms.open(wallet).await.map(|key| LocalSigner::with(key, chain_id)),
+            None => {
+                // Key derivation would hold up every other task of its thread.
+                let key = tokio::task::spawn_blocking(move || keys.unlock(wallet)).await;
+                let key = key.unwrap_or(Err(KeyError::Stopped(wallet)));
+                key.map(|key| LocalSigner::new(key, chain_id))
+            }
+        };
+        opened.map_err(|error| {
+            let why = error.to_string();
+            error!(%wallet, error = why, "the key cannot be used: jobs of this wallet hold, all others go on");
+            let mut shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
+            shut.insert(wallet, (Instant::now(), why.clone()));
+            why
+        })
+    }
+
+    fn known_shut(&self, wallet: Address) -> Option<String> {
+        let shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, why) = shut.get(&wallet)?;
+        (at.elapsed() < SHUT).then(|| why.clone())
+    }
 }
 
 #[async_trait]
@@ -167,11 +218,7 @@ impl Markets for LiveMarkets {
     async fn market(&self, account: &Account) -> Result<Market, NoMarket> {
         // The lock is not held while a key is derived: other wallets go on.
         let place = self.open.lock().await.entry(account.clone()).or_default().clone();
-        let market = place.get_or_try_init(|| self.open(account)).await;
-        market.cloned().map_err(|error| NoMarket {
-            account: account.clone(),
-            detail: error.to_string(),
-        })
+        place.get_or_try_init(|| self.open(account)).await.cloned()
     }
 }
 

@@ -27,7 +27,7 @@ mod wire;
 
 pub use evm::{EvmChain, NativePrice};
 pub use known::Contracts;
-pub use markets::{LiveChain, LiveChains, LiveMarkets, Realms, open_chains};
+pub use markets::{LiveChain, LiveChains, LiveMarkets, Realms, open_chains, price_witnesses};
 pub use prices::OnchainPrices;
 pub use rpc::{CallError, NodeState, Rpc};
 pub use settings::{ChainKeys, ChainSpec, InvalidChain, WalletKeys, one_node_warning};

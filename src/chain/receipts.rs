@@ -115,8 +115,9 @@ impl RawReceipt {
     }
 }
 
-/// Movements of the native coin that a call proves: what was sent along, and what the called router unwrapped,
-/// which by our calldata goes to the caller.
+/// Movements of the native coin that a call proves: what was sent along, and what the called router unwrapped last. Our
+/// calldata ends with one unwrapping to the caller. Another one before it is a stranger's, such as a token that calls the
+/// router while it is moved: it may go to anybody, and is not counted.
 pub(super) fn native_transfers(
     caller: Address,
     router: Address,
@@ -134,11 +135,11 @@ pub(super) fn native_transfers(
         });
     }
     let unwrapped = logs.iter().filter(|log| log.address == wrapped_native);
-    let unwrapped = unwrapped.filter_map(|log| match log.topics.as_slice() {
+    let mut unwrapped = unwrapped.filter_map(|log| match log.topics.as_slice() {
         [WITHDRAWAL, source] if Address::from_word(*source) == router => log.amount(),
         _ => None,
     });
-    moved.extend(unwrapped.map(|amount| Transfer {
+    moved.extend(unwrapped.next_back().map(|amount| Transfer {
         token: NATIVE,
         from: router,
         to: caller,
@@ -163,5 +164,31 @@ impl Log {
 
     fn amount(&self) -> Option<Amount> {
         (self.data.len() == 32).then(|| Amount::new(U256::from_be_slice(&self.data)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Finding 23: a token that is sold calls the router's unwrapping while it is moved.
+    #[test]
+    fn only_the_last_unwrapping_of_the_router_is_what_our_calldata_made() {
+        let [wallet, router, other, wrapped] = [1, 2, 3, 4].map(Address::repeat_byte);
+        let unwrapping = |of: Address, contract: Address, amount: u64| Log {
+            address: contract,
+            topics: vec![WITHDRAWAL, of.into_word()],
+            data: U256::from(amount).to_be_bytes_vec().into(),
+        };
+        let logs = [
+            unwrapping(router, wrapped, 900),
+            unwrapping(router, wrapped, 70),
+            unwrapping(other, wrapped, 5_000),
+            unwrapping(router, other, 6_000),
+        ];
+        let moved = native_transfers(wallet, router, U256::ZERO, &logs, wrapped);
+        let amounts: Vec<_> = moved.iter().map(|moved| (moved.to, moved.amount)).collect();
+        assert_eq!(amounts, [(wallet, Amount::new(U256::from(70)))]);
+        assert!(native_transfers(wallet, router, U256::ZERO, &logs[2..], wrapped).is_empty());
     }
 }

@@ -131,6 +131,9 @@ pub struct ChainKeys {
     pub max_head_age: Option<Span>,
     /// Most that is paid for gas, gwei per unit; a cancel may pay twice that.
     pub max_fee_gwei: Option<u64>,
+    /// Most of it that is offered to the block's producer at first, gwei per unit, 1 to 100000. Replacements pay an
+    /// eighth more each.
+    pub max_tip_gwei: Option<u64>,
 }
 
 /// A chain, complete.
@@ -170,6 +173,8 @@ pub struct ChainSpec {
     pub max_head_age: Span,
     /// Most that is paid, wei per unit of gas.
     pub max_fee_per_gas: u128,
+    /// Most of it that is offered to the block's producer at first, wei per unit of gas.
+    pub max_tip_per_gas: u128,
 }
 
 /// A chain that cannot be used.
@@ -269,6 +274,11 @@ impl ChainSpec {
             patience,
             max_head_age: problems.span("max_head_age", keys.max_head_age, (MINUTE, 1_000, 24 * HOUR)),
             max_fee_per_gas: patience.max_fee_per_gas,
+            max_tip_per_gas: problems.gwei(
+                "max_tip_gwei",
+                keys.max_tip_gwei,
+                (known.map_or(10, usual_tip), 1, 100_000),
+            ),
         };
         problems.practice(spec.chain_id);
         if problems.found.is_empty() {
@@ -276,6 +286,32 @@ impl ChainSpec {
         } else {
             Err(InvalidChain::Invalid(problems.found))
         }
+    }
+
+    /// Whether this is a chain of the table, by its name or by its id: real money.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        let known = |chain: &ChainInfo| chain.name == self.name || chain.chain_id == self.chain_id;
+        chains::CHAINS.iter().any(known)
+    }
+
+    /// The same chain once for each host among its nodes, with that node alone: two URLs of one host are one node.
+    #[must_use]
+    pub fn node_by_node(&self) -> Vec<Self> {
+        let mut hosts = Vec::new();
+        let mut alone = Vec::new();
+        for url in &self.rpc_urls {
+            let host = (url.host_str(), url.port_or_known_default());
+            if hosts.contains(&host) {
+                continue;
+            }
+            hosts.push(host);
+            alone.push(Self {
+                rpc_urls: vec![url.clone()],
+                ..self.clone()
+            });
+        }
+        alone
     }
 
     /// The same, and that there is somebody to ask.
@@ -318,6 +354,15 @@ fn usual_patience(chain: &ChainInfo) -> (u64, u64, u64) {
         "ethereum" => (6, 60, 300),
         "polygon" => (32, 30, 2_000),
         _ => (3, 15, 50),
+    }
+}
+
+/// Gwei that a block's producer is offered at most. An L2's sequencer is content with next to nothing.
+fn usual_tip(chain: &ChainInfo) -> u64 {
+    match chain.name {
+        "ethereum" => 5,
+        "polygon" => 300,
+        _ => 1,
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) enum ConfigCommand {
 pub(super) async fn run(settings: &Settings, out: Out, command: &ConfigCommand) -> Result<(), CliError> {
     match command {
         ConfigCommand::Show(target) => {
-            let world = World::open(settings).await?;
+            let world = World::read(settings).await?;
             let job = target::find(&world.pool, target).await?;
             out.show(&json(&job.config), render)
         }

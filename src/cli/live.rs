@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::{CliError, wallet, world::World};
 use crate::{
@@ -12,12 +12,16 @@ use crate::{
     store::jobs::{self, Filter},
 };
 
-/// Opens the keys of all live jobs and asks their chains who they are. Without live jobs nothing is needed.
+/// Asks the chains of all live jobs who they are, and opens the jobs' keys. Without live jobs nothing is needed.
+///
+/// A key that does not open is said and ends nothing: its jobs hold with `key_unavailable`, those of other wallets
+/// trade, and a service that is restarted after each error is not restarted for ever. So it is with a chain that these
+/// settings do not know: a row of the database must not stop every worker.
 ///
 /// # Errors
-/// What is missing: a live job never falls back to paper, and never waits silently for its key.
+/// A node of another chain serves a chain of these settings.
 pub(super) async fn ready(world: &World) -> Result<(), CliError> {
-    let jobs = jobs::list(&world.pool, &Filter::default()).await?;
+    let (jobs, _) = jobs::readable(&world.pool, &Filter::default()).await?;
     let live = |job: &&jobs::Job| job.account.realm == Realm::Live && job.status != JobStatus::Idle;
     let accounts: BTreeSet<(String, _)> = jobs
         .iter()
@@ -28,26 +32,32 @@ pub(super) async fn ready(world: &World) -> Result<(), CliError> {
         return Ok(());
     }
     for (chain, wallet) in accounts {
-        let live = world.live().chain(&chain)?;
-        right_chain(live).await?;
-        if let Some(warning) = one_node_warning(&live.spec) {
-            warn!(chain, warning, "add a URL of another provider");
+        match world.live().chain(&chain) {
+            Ok(live) => {
+                right_chain(live).await?;
+                if let Some(warning) = one_node_warning(&live.spec) {
+                    warn!(chain, warning, "add a URL of another provider");
+                }
+            }
+            Err(error) => {
+                error!(%wallet, chain, %error, "jobs of this chain hold in this process");
+                continue;
+            }
         }
-        match world.live().keys().check(wallet) {
-            Err(KeyError::NoPassword(_)) => {
-                let question = format!("Password of wallet {wallet}");
-                let typed = wallet::ask(&question)?.ok_or(KeyError::NoPassword(wallet))?;
+        if let Err(KeyError::NoPassword(_)) = world.live().keys().check(wallet) {
+            let question = format!("Password of wallet {wallet}");
+            if let Some(typed) = wallet::ask(&question)? {
                 world.live().take_password(typed);
             }
-            other => other?,
         }
         let account = Account {
             realm: Realm::Live,
             chain,
             wallet,
         };
-        let opened = world.live().market(&account).await;
-        opened.map_err(|error| CliError::Refused(error.to_string()))?;
+        if let Err(error) = world.live().market(&account).await {
+            error!(%wallet, chain = account.chain, error = error.detail, "jobs of this wallet hold until its key can be used");
+        }
     }
     Ok(())
 }

@@ -91,7 +91,12 @@ struct BalanceView {
 }
 
 pub(super) async fn run(settings: &Settings, out: Out, args: &ReconcileArgs) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
+    let changes = args.apply || args.adopt.is_some() || args.count_in.is_some();
+    let world = if changes {
+        World::open(settings).await?
+    } else {
+        World::read(settings).await?
+    };
     if let Some(wallet) = &args.adopt {
         return adopt::wallet(&world, out, wallet, &args.chain, args.yes).await;
     }

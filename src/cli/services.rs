@@ -10,7 +10,7 @@ use tracing::{error, info};
 
 use super::{CliError, Out, live, policy, world::World};
 use crate::{
-    config::{PASSWORD_VARIABLE, Settings, UNSAFE_KEY_VARIABLE},
+    config::Settings,
     engine::Engine,
     notify,
     ports::Chain,
@@ -48,39 +48,6 @@ pub(super) struct ChildArgs {
     until_stdin_closes: bool,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct DbArgs {
-    /// The command; `psql` alone is given the database to open
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
-    command: Vec<String>,
-}
-
-/// The private server lives as long as the command.
-pub(super) async fn db(settings: &Settings, args: &DbArgs) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
-    let Some((program, rest)) = args.command.split_first() else {
-        return Ok(());
-    };
-    let mut command = tokio::process::Command::new(program);
-    command
-        .args(rest)
-        .env("DATABASE_URL", &world.url)
-        .env_remove(PASSWORD_VARIABLE)
-        .env_remove(UNSAFE_KEY_VARIABLE);
-    if program == "psql" && rest.is_empty() {
-        command.arg(&world.url);
-    }
-    let status = command
-        .status()
-        .await
-        .map_err(|error| CliError::Usage(format!("{program} cannot be run: {error}; is it installed?")))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(CliError::Internal(format!("{program} ended with {status}")))
-    }
-}
-
 impl ChildArgs {
     /// As the flag says.
     pub(super) const fn new(until_stdin_closes: bool) -> Self {
@@ -101,7 +68,7 @@ impl ChildArgs {
 }
 
 pub(super) async fn migrate(settings: &Settings, out: Out) -> Result<(), CliError> {
-    let _world = World::open(settings).await?;
+    let _world = World::migrate(settings).await?;
     out.show(&json!({ "migrated": true }), |_| {
         "the database is up to date".to_owned()
     })

@@ -26,7 +26,7 @@ use crate::{
     },
     store::{
         jobs::Job,
-        signers,
+        sales, signers,
         views::{self, AttemptRow, Pulse, Run, TradeFilter},
     },
 };
@@ -54,6 +54,7 @@ struct Status {
     /// What the owner of a live job should change.
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<String>,
+    unsellable: Option<Unsellable>,
     liquidation: Option<Liquidation>,
     slots_claimed: u64,
     slots_recorded: u64,
@@ -64,6 +65,21 @@ struct Status {
     trades: Vec<TradeLine>,
     config_version: i32,
     config: JobConfig,
+}
+
+#[derive(Debug, Serialize)]
+struct Unsellable {
+    since: Timestamp,
+    detail: String,
+}
+
+impl From<sales::Unsellable> for Unsellable {
+    fn from(found: sales::Unsellable) -> Self {
+        Self {
+            since: found.since,
+            detail: found.detail,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -96,7 +112,7 @@ struct Decision {
 }
 
 pub(super) async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
+    let world = World::read(settings).await?;
     let job = target::find(&world.pool, args).await?;
     let status = collect(settings, &world, &job).await?;
     out.show(&status, render)
@@ -148,6 +164,7 @@ async fn collect(settings: &Settings, world: &World, job: &Job) -> Result<Status
         last_error: job.last_error.clone(),
         signer_halted: signer.and_then(|signer| signer.halted),
         warning: one_node(world, job),
+        unsellable: sales::find(pool, job.id).await?.map(Unsellable::from),
         liquidation: job.liquidation,
         slots_claimed: pulse.slots_claimed,
         slots_recorded: pulse.slots_recorded,
@@ -305,6 +322,16 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
             format!(
                 "{} of {} slices over {}",
                 plan.slices_done, plan.slices, plan.over
+            ),
+        ));
+    }
+    if let Some(found) = &status.unsellable {
+        facts.push((
+            "UNSELLABLE",
+            format!(
+                "since {}: {}; nothing more is bought",
+                moment(found.since),
+                found.detail
             ),
         ));
     }

@@ -6,10 +6,10 @@ use alloy_primitives::Address;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{CliError, Out, out::table};
+use super::{CliError, Out, out::table, wallet_check};
 use crate::{
     chain::{
-        keystore::{self, KeyError, KeySource, SecretText, WalletFile},
+        keystore::{self, KeySource, SecretText, WalletFile},
         kms::KmsKey,
     },
     config::{PASSWORD_VARIABLE, Settings, UNSAFE_KEY_VARIABLE},
@@ -26,10 +26,22 @@ pub(super) enum WalletCommand {
     Import(ImportArgs),
     /// The wallets there are
     List,
+    /// Open each key with its password, and say how well it is kept
+    ///
+    /// Fails if a key does not open, or if its keystore, the directory or the file of the password is open to others.
+    Check(CheckArgs),
     /// Show the wallet of a key in AWS KMS or Google Cloud KMS, or check those in [wallet.kms]
     ///
     /// The key stays in the service. Add the line that this command prints to the settings of every worker.
     Kms(KmsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Only this wallet [default: all]
+    pub(super) wallet: Option<Address>,
+    #[command(flatten)]
+    pub(super) password: PasswordArgs,
 }
 
 #[derive(Debug, Args)]
@@ -44,6 +56,13 @@ pub(super) struct PasswordArgs {
     /// File whose first line is the password [default: wallet.password_file, else LGI_MM_WALLET_PASSWORD, else asked]
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+}
+
+impl PasswordArgs {
+    /// Whether the command line names a file.
+    pub(super) const fn is_given(&self) -> bool {
+        self.password_file.is_some()
+    }
 }
 
 #[derive(Debug, Args)]
@@ -97,6 +116,7 @@ pub(super) async fn run(settings: &Settings, out: Out, command: &WalletCommand) 
             said(out, &stored, "is in the keystore")
         }
         WalletCommand::List => list(&keys, out),
+        WalletCommand::Check(args) => wallet_check::run(keys, out, args).await,
         WalletCommand::Kms(args) => kms(&keys, out, args).await,
     }
 }
@@ -165,20 +185,14 @@ fn list(keys: &KeySource, out: Out) -> Result<(), CliError> {
 }
 
 /// From a file, the variable, or a terminal; asked twice where a slip would lock a key away for ever.
-fn password(
+pub(super) fn password(
     keys: &KeySource,
     args: &PasswordArgs,
     question: &str,
     twice: bool,
 ) -> Result<SecretText, CliError> {
     if let Some(path) = args.password_file.as_ref().or(keys.password_file.as_ref()) {
-        return keystore::first_line(path).map_err(|source| {
-            KeyError::Io {
-                path: path.clone(),
-                source,
-            }
-            .into()
-        });
+        return Ok(keystore::password_in(path)?);
     }
     if let Some(password) = &keys.password {
         return Ok(password.clone());

@@ -32,7 +32,7 @@ use crate::{
 };
 
 pub use crate::domain::secret::Secret;
-pub use database::{DatabaseSettings, PasswordError};
+pub use database::{DatabaseSettings, Guard, PasswordError, guard, ssl_mode};
 pub use job::{JobLayers, build_job_config, known_job_keys};
 pub use layers::{Layer, LayerError};
 pub use live::{PASSWORD_VARIABLE, POLICY_STATE_VARIABLE, POLICY_VARIABLE, UNSAFE_KEY_VARIABLE};
@@ -244,6 +244,7 @@ impl Settings {
             settings.database.url = Secret(url);
         }
         settings.database.take_password()?;
+        settings.database.take_root_cert()?;
         if let Some(dir) = variable("LGI_MM_DATA_DIR")? {
             settings.database.data_dir = dir;
         }

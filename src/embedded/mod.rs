@@ -3,29 +3,35 @@
 //! Every process that uses the server holds the write end of one FIFO beside it. A small shell supervises the
 //! server and holds the read end: it stops the server when the last holder is gone, `kill -9` included. So
 //! whoever started the server may leave first, and nothing is ever left behind.
+//!
+//! Root starts the server as another user, and trusts that user with nothing: see [`owned`]. The program itself works in
+//! the database as a role that is no superuser.
 
 mod binaries;
+mod owned;
 mod place;
+mod roles;
 mod supervisor;
+mod users;
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Write},
-    os::unix::{fs::OpenOptionsExt, net::UnixStream},
+    fs::File,
+    io::{self, Read, Write},
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use nix::{
     errno::Errno,
-    fcntl::{Flock, FlockArg, OFlag},
+    fcntl::{Flock, FlockArg},
 };
-use sqlx::{Connection, PgConnection};
 
 use binaries::Binaries;
 use place::{LOCK, Place};
 
 pub use place::default_data_dir;
+pub use roles::ensure_database;
 
 /// How long a server that is still stopping, or slow to start, is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -77,6 +83,14 @@ pub enum EmbeddedError {
         /// Whom the server runs as.
         user: String,
     },
+    /// We have no name that the server could know us by.
+    #[error(
+        "user id {0} has no name on this machine (/etc/passwd), so the private server cannot know us; set DATABASE_URL to a server you run"
+    )]
+    NoName(u32),
+    /// A server of a version that asks for holders in another way.
+    #[error("{}: an earlier version of lgi-mm uses this server; stop it, then run this again", .0.display())]
+    Earlier(PathBuf),
     /// A program of PostgreSQL failed.
     #[error("{program} failed: {output}")]
     Program {
@@ -107,9 +121,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// Connection string for a database of this server.
+    /// Connection string for a database of this server as the program's own role, which owns what
+    /// [`ensure_database`] made and is no superuser.
+    #[must_use]
+    pub fn app_url(&self, database: &str) -> String {
+        self.url_as(roles::APP, database)
+    }
+
+    /// Connection string as the server's superuser, for administration and tests.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
+        self.url_as(roles::ADMIN, database)
+    }
+
+    fn url_as(&self, role: &str, database: &str) -> String {
         let host: String = self
             .place
             .socket_dir
@@ -120,7 +145,7 @@ impl Server {
                 byte => format!("%{byte:02X}"),
             })
             .collect();
-        format!("postgres://postgres@{host}:5432/{database}?sslmode=disable")
+        format!("postgres://{role}@{host}:5432/{database}?sslmode=disable")
     }
 
     /// The server's log.
@@ -169,13 +194,7 @@ pub fn start_or_join(options: &Options) -> Result<Server, EmbeddedError> {
 
 fn lock(place: &Place) -> Result<Flock<File>, EmbeddedError> {
     let path = place.file(LOCK);
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(&path);
-    let mut file = file.map_err(|source| EmbeddedError::Path {
+    let mut file = owned::lockable(&path).map_err(|source| EmbeddedError::Path {
         path: path.clone(),
         source,
     })?;
@@ -200,60 +219,54 @@ fn join(place: &Place) -> Result<Option<File>, EmbeddedError> {
         Err(error) if no_reader(&error) => return Ok(None),
         Err(source) => return Err(EmbeddedError::Path { path, source }),
     };
+    let at = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => EmbeddedError::Earlier(place.root().to_owned()),
+        _ => EmbeddedError::Path {
+            path: place.answers(),
+            source,
+        },
+    };
+    // We hold the lock, so that nobody else reads. What is in it is for others, who were killed before they read it.
+    let mut answers = owned::fifo(&place.answers(), true, false).map_err(at)?;
+    while heard(&mut answers).map_err(at)?.is_some() {}
     // A supervisor that has already seen the last holder leave will not answer any more, but close its end.
-    let token = format!("{}-{}", std::process::id(), place.nonce());
-    let answer = place.file(&format!("ack.{token}"));
-    if holder.write_all(format!("{token}\n").as_bytes()).is_err() {
+    let token = format!("{}-{}\n", std::process::id(), place.nonce());
+    if holder.write_all(token.as_bytes()).is_err() {
         return Ok(None);
     }
-    let begun = Instant::now();
-    while !answer.exists() {
-        match open_holder(&path) {
-            Err(error) if no_reader(&error) => return Ok(None),
-            _ if begun.elapsed() > PATIENCE => return Err(place.not_ready()),
-            _ => std::thread::sleep(Duration::from_millis(2)),
+    let (begun, mut said) = (Instant::now(), String::new());
+    while !said.contains(&token) {
+        match heard(&mut answers).map_err(at)? {
+            Some(more) => said.push_str(&more),
+            None => match open_holder(&path) {
+                Err(error) if no_reader(&error) => return Ok(None),
+                _ if begun.elapsed() > PATIENCE => return Err(place.not_ready()),
+                _ => std::thread::sleep(Duration::from_millis(2)),
+            },
         }
     }
-    // Only a trace is left behind if this fails.
-    let _ = std::fs::remove_file(answer);
     // A supervisor answers until it has noticed that its server was killed.
     Ok(UnixStream::connect(place.socket()).is_ok().then_some(holder))
 }
 
-fn open_holder(fifo: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .custom_flags(OFlag::O_NONBLOCK.bits())
-        .open(fifo)
+/// What a FIFO holds now, if anything.
+fn heard(fifo: &mut File) -> io::Result<Option<String>> {
+    let mut bytes = [0; 4096];
+    match fifo.read(&mut bytes) {
+        Ok(0) => Ok(None),
+        Ok(length) => {
+            let read = bytes.get(..length).unwrap_or_default();
+            Ok(Some(String::from_utf8_lossy(read).into_owned()))
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn open_holder(path: &Path) -> io::Result<File> {
+    owned::fifo(path, false, true)
 }
 
 fn no_reader(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ENXIO as i32)
-}
-
-/// Makes a database of the server, if it is not there.
-///
-/// # Errors
-/// [`EmbeddedError::Database`].
-pub async fn ensure_database(server: &Server, name: &str) -> Result<(), EmbeddedError> {
-    let mut connection = PgConnection::connect(&server.url("postgres")).await?;
-    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
-        .bind(name)
-        .fetch_one(&mut connection)
-        .await?;
-    if !exists {
-        let quoted = name.replace('"', "\"\"");
-        let create = sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE \"{quoted}\"")))
-            .execute(&mut connection);
-        match create.await {
-            // Another process was faster: duplicate_database, or its unique index.
-            Err(sqlx::Error::Database(error))
-                if matches!(error.code().as_deref(), Some("42P04" | "23505")) => {}
-            other => {
-                other?;
-            }
-        }
-    }
-    connection.close().await?;
-    Ok(())
 }

@@ -3,20 +3,26 @@
 use std::{
     env,
     fs::{self, File, Permissions},
-    io,
+    io::{self, Read, Seek, SeekFrom},
     os::unix::{
-        fs::{MetadataExt, PermissionsExt, chown},
+        fs::{MetadataExt, PermissionsExt},
         process::CommandExt,
     },
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output, Stdio},
     sync::atomic::{AtomicU64, Ordering},
 };
 
 use alloy_primitives::{hex, keccak256};
 use nix::unistd::{Uid, User};
 
-use super::{EmbeddedError, Options, binaries::Binaries};
+use super::{
+    EmbeddedError, Options,
+    binaries::Binaries,
+    owned,
+    roles::ADMIN,
+    users::{is_candidate, server_user},
+};
 
 /// What the server calls its socket.
 const SOCKET: &str = ".s.PGSQL.5432";
@@ -27,10 +33,22 @@ const SOCKET_PATH_MAX: usize = 103;
 /// A cluster that is being made; the maker's process id follows.
 const UNFINISHED: &str = "data.new.";
 
+/// The cluster's directory.
+const DATA: &str = "data";
+
 /// Held while somebody starts or joins.
 pub(super) const LOCK: &str = "lock";
 
+/// Variables that the server and its tools may see. Ours may hold passwords and keys, and the server outlives us.
+const VARIABLES: [&str; 5] = ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "TZ"];
+
+/// The end of the log that an error shows, in bytes.
+const TAIL: u64 = 16 * 1024;
+
 /// The files of one server.
+///
+/// The directory is ours alone; as root, the server's user may pass through it and owns two directories in it: the data
+/// and the socket's. Nothing below these two is ever opened by us, but the socket.
 #[derive(Debug)]
 pub(super) struct Place {
     root: PathBuf,
@@ -65,15 +83,14 @@ fn short_hash(path: &Path) -> String {
 }
 
 impl Place {
-    /// Makes the directories, for the server's user alone.
+    /// Makes the directories. Those of an earlier version, in which the server's user owned all, are taken back.
     pub(super) fn prepare(options: &Options) -> Result<Self, EmbeddedError> {
         let dir = match &options.data_dir {
             Some(dir) => dir.clone(),
             None if options.remove => env::temp_dir().join(format!("lgi-mm-{}", std::process::id())),
             None => default_data_dir()?,
         };
-        let user = server_user();
-        // Never the directory itself, which may be anybody's: only our own below it changes hands.
+        // Never the directory itself, which may be anybody's: only our own below it.
         // A directory that goes with the server is the server's own.
         let root = if options.remove {
             refuse_foreign(&dir)?;
@@ -85,23 +102,24 @@ impl Place {
             let path = path.to_owned();
             move |source| EmbeddedError::Path { path, source }
         };
-        if options.data_dir.is_none() && !options.remove && user.is_some() {
+        let parent = owned::parent(&root).map_err(at(&root))?;
+        let is_root = Uid::effective().is_root();
+        if options.data_dir.is_none() && !options.remove && is_root {
             // Root's umask may keep the server's user from crossing these two.
-            for parent in dir_and_parent(&root) {
-                let made = fs::create_dir_all(parent)
-                    .and_then(|()| fs::set_permissions(parent, Permissions::from_mode(0o711)));
-                made.map_err(at(parent))?;
+            for above in parent.ancestors().take(2) {
+                fs::set_permissions(above, Permissions::from_mode(0o711)).map_err(at(above))?;
             }
         }
-        let made = fs::create_dir_all(&root).and_then(|()| own(&root, user.as_ref()));
-        let root = made.and_then(|()| root.canonicalize()).map_err(at(&root))?;
-        let mut socket_dir = root.clone();
-        if root.join(SOCKET).as_os_str().len() > SOCKET_PATH_MAX {
-            // Not TMPDIR: every process has to find the same.
-            socket_dir = Path::new("/tmp").join(format!("lgi-mm-{}", short_hash(&root)));
-            let made = fs::create_dir_all(&socket_dir).and_then(|()| own(&socket_dir, user.as_ref()));
-            made.map_err(at(&socket_dir))?;
-        }
+        let root = parent.join(root.file_name().unwrap_or_default());
+        let earlier = (!options.remove && is_root)
+            .then(|| earlier_owner(&root))
+            .flatten();
+        // Others pass through and see no names.
+        let mode = if is_root { 0o711 } else { 0o700 };
+        owned::directory(&root, mode, earlier).map_err(at(&root))?;
+        let user = server_user(&root.join(DATA), !options.remove);
+        let socket_dir = socket_dir(&root).map_err(at(&root))?;
+        owned::given(&socket_dir, user.as_ref()).map_err(at(&socket_dir))?;
         Ok(Self {
             root,
             socket_dir,
@@ -117,8 +135,23 @@ impl Place {
         &self.root
     }
 
+    /// When we are root: whom the server runs as.
+    pub(super) const fn user(&self) -> Option<&User> {
+        self.user.as_ref()
+    }
+
     pub(super) fn data(&self) -> PathBuf {
-        self.file("data")
+        self.file(DATA)
+    }
+
+    /// Where the supervisor answers holders.
+    pub(super) fn answers(&self) -> PathBuf {
+        self.file("answers")
+    }
+
+    /// Closed by the supervisor's end.
+    pub(super) fn ended(&self) -> PathBuf {
+        self.file("ended")
     }
 
     pub(super) fn log(&self) -> PathBuf {
@@ -139,52 +172,58 @@ impl Place {
         NEXT.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Gives a file to the server's user.
-    pub(super) fn give(&self, path: &Path) -> io::Result<()> {
-        match &self.user {
-            Some(user) => chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw())),
-            None => Ok(()),
-        }
-    }
-
     /// A command that runs as the server's user, in the server's directory, out of the terminal's reach.
     pub(super) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new(program);
-        command
-            .current_dir(&self.root)
-            .env_remove("PGDATA")
-            .env("LC_ALL", "C")
-            .process_group(0);
-        // It outlives us, and what is ours may be a password or a key.
-        for (name, _) in std::env::vars_os() {
-            let bytes = name.as_encoded_bytes();
-            if bytes.starts_with(b"LGI_MM_") || bytes == b"ETH_RPC_URL" || bytes == b"DATABASE_URL" {
-                command.env_remove(name);
-            }
-        }
+        let mut command = self.command_of_ours(program);
         if let Some(user) = &self.user {
             command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
         }
         command
     }
 
+    /// The same as ourselves.
+    pub(super) fn command_of_ours(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(&self.root)
+            .env_clear()
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .process_group(0);
+        for name in VARIABLES {
+            if let Some(value) = env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command
+    }
+
+    /// What a program says that looks into the server's user's own directories, as that user.
+    fn ask(&self, program: &str, arguments: &[&str]) -> io::Result<Output> {
+        self.command(program).args(arguments).output()
+    }
+
     /// The major version that made the data, if there is any.
     pub(super) fn major_version(&self) -> Option<String> {
-        let text = fs::read_to_string(self.data().join("PG_VERSION")).ok()?;
-        Some(text.trim().to_owned())
+        let output = self.ask("head", &["-c", "16", "data/PG_VERSION"]).ok()?;
+        let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+        (output.status.success() && !text.is_empty()).then_some(text)
     }
 
     /// Makes the cluster if there is none. It gets its name only when it is whole.
     pub(super) fn initialise(&self, binaries: &Binaries, fast: bool) -> Result<(), EmbeddedError> {
-        if self.data().exists() {
-            return Ok(());
+        let at = |path: PathBuf| move |source| EmbeddedError::Path { path, source };
+        if fs::symlink_metadata(self.data()).is_ok() {
+            return owned::given(&self.data(), self.user.as_ref()).map_err(at(self.data()));
         }
         self.remove_unfinished();
         // A name of its own: the initdb of a starter that was killed may still be writing under the old one.
         let unfinished = self.file(&format!("{UNFINISHED}{}", std::process::id()));
+        owned::given(&unfinished, self.user.as_ref()).map_err(at(unfinished.clone()))?;
         let mut initdb = self.command(binaries.program("initdb"));
         initdb
-            .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-D"])
+            .args(["-U", ADMIN, "--auth-local=peer", "--auth-host=reject"])
+            .args(["-E", "UTF8", "--locale=C", "-D"])
             .arg(&unfinished);
         if fast {
             initdb.arg("--no-sync");
@@ -200,22 +239,26 @@ impl Place {
         }
         // The new name must outlast a power cut as surely as the rows that will be stored under it.
         let renamed = fs::rename(&unfinished, self.data()).and_then(|()| File::open(&self.root)?.sync_all());
-        renamed.map_err(|source| EmbeddedError::Path {
-            path: self.data(),
-            source,
-        })
+        renamed.map_err(at(self.data()))
     }
 
     /// What killed starters left. An initdb that still writes there fails; the next start removes the rest.
     fn remove_unfinished(&self) {
         let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
-        for entry in entries.filter(|entry| {
-            entry
-                .file_name()
-                .as_encoded_bytes()
-                .starts_with(UNFINISHED.as_bytes())
-        }) {
-            let _ = fs::remove_dir_all(entry.path());
+        for entry in entries {
+            let name = entry.file_name();
+            if let Some(name) = name.to_str().filter(|name| name.starts_with(UNFINISHED)) {
+                // What is in it as its owner, itself as the owner of the directory above.
+                let ours = entry
+                    .metadata()
+                    .is_ok_and(|found| found.uid() == Uid::effective().as_raw());
+                if ours {
+                    let _ = fs::remove_dir_all(entry.path());
+                } else {
+                    let _ = self.ask("rm", &["-rf", "--", name]);
+                    let _ = fs::remove_dir(entry.path());
+                }
+            }
         }
     }
 
@@ -236,13 +279,51 @@ impl Place {
 
     /// The server is not ready, with the end of its log.
     pub(super) fn not_ready(&self) -> EmbeddedError {
-        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        let log = self.log_tail();
         let lines: Vec<&str> = log.lines().rev().take(5).collect();
         EmbeddedError::NotReady {
             log: self.log(),
             tail: lines.into_iter().rev().collect::<Vec<_>>().join("\n"),
         }
     }
+
+    /// The end of the server's log.
+    pub(super) fn log_tail(&self) -> String {
+        let read = || {
+            let mut log = File::open(self.log())?;
+            let length = log.metadata()?.len();
+            log.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+            let mut bytes = Vec::new();
+            log.take(TAIL).read_to_end(&mut bytes)?;
+            Ok::<_, io::Error>(bytes)
+        };
+        String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+    }
+}
+
+/// Who owned the directory in an earlier version, which gave it to the server's user.
+fn earlier_owner(root: &Path) -> Option<u32> {
+    let found = fs::symlink_metadata(root).ok()?;
+    (found.uid() != 0 && is_candidate(found.uid())).then(|| found.uid())
+}
+
+/// Where the socket is: beside the data, or in a short place of ours if that path is too long for one.
+fn socket_dir(root: &Path) -> io::Result<PathBuf> {
+    let beside = root.join("socket");
+    if beside.join(SOCKET).as_os_str().len() <= SOCKET_PATH_MAX {
+        return Ok(beside);
+    }
+    // Not TMPDIR: every process has to find the same.
+    let run = Path::new("/run");
+    let (base, mode) = match Uid::effective().is_root() {
+        true if run.is_dir() => (run, 0o711),
+        true => (Path::new("/tmp"), 0o711),
+        false => (Path::new("/tmp"), 0o700),
+    };
+    let ours = base.join(format!("lgi-mm-{}", short_hash(root)));
+    let ours = owned::parent(&ours)?.join(ours.file_name().unwrap_or_default());
+    owned::directory(&ours, mode, None)?;
+    Ok(ours.join("s"))
 }
 
 /// What is removed in the end has to be ours from the start: the lock is its first file.
@@ -258,39 +339,4 @@ fn refuse_foreign(dir: &Path) -> Result<(), EmbeddedError> {
             "not empty, and it would be removed when the server stops",
         ),
     })
-}
-
-/// The data directory and its parent, outermost first.
-fn dir_and_parent(root: &Path) -> impl Iterator<Item = &Path> {
-    let outer = root.ancestors().nth(2);
-    outer.into_iter().chain(root.parent())
-}
-
-/// Makes a directory the server's user's alone.
-fn own(path: &Path, user: Option<&User>) -> io::Result<()> {
-    // A name in a directory that everybody may write to can be somebody else's, or lead elsewhere.
-    let found = fs::symlink_metadata(path)?;
-    let owners = [Some(Uid::effective()), user.map(|user| user.uid)];
-    if !found.is_dir() || !owners.contains(&Some(Uid::from_raw(found.uid()))) {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "is not a directory of our own",
-        ));
-    }
-    fs::set_permissions(path, Permissions::from_mode(0o700))?;
-    match user {
-        Some(user) if found.uid() != user.uid.as_raw() => {
-            chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn server_user() -> Option<User> {
-    if !Uid::effective().is_root() {
-        return None;
-    }
-    ["postgres", "nobody"]
-        .into_iter()
-        .find_map(|name| User::from_name(name).ok().flatten())
 }

@@ -1,52 +1,69 @@
 //! Starts the server under a small shell that outlives us and stops the server when the last holder is gone.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    os::unix::fs::OpenOptionsExt,
+    fs::File,
+    path::PathBuf,
     process::{Child, Stdio},
     time::{Duration, Instant},
 };
 
-use nix::{fcntl::OFlag, sys::stat::Mode, unistd::mkfifo};
+use super::{
+    EmbeddedError, Options, PATIENCE,
+    binaries::Binaries,
+    open_holder, owned,
+    place::Place,
+    roles::{access_file, names_file, write_access},
+};
 
-use super::{EmbeddedError, Options, PATIENCE, binaries::Binaries, open_holder, place::Place};
-
-/// `$0 "$@"` is the server. The FIFO is standard input, moved at once because background jobs lose theirs.
-/// Holders introduce themselves with a line, answered by a file: one that came too late gets no answer. The answer is
-/// written by a shell of its own: where it cannot be, as on a full disk, that one ends and not the watcher. End of file
-/// means that nobody holds the FIFO any more.
+/// `$0 "$@"` is the server, and all of this runs as the server's user. The FIFO of the holders is standard input, moved
+/// at once because background jobs lose theirs; the log is standard output. Holders introduce themselves with a line,
+/// which is sent back through the FIFO of the answers: one that came too late gets no answer. End of file means that
+/// nobody holds the server any more.
 const SUPERVISE: &str = r#"
 exec 3<&0 </dev/null
-"$0" "$@" 3<&- </dev/null >>server.log 2>&1 &
+exec 4<>answers || exit 1
+if [ -n "$REMOVE" ]; then exec 5>ended || exit 1; fi
+"$0" "$@" 3<&- 4>&- 5>&- </dev/null 2>&1 &
 server=$!
-(while read -r token <&3; do (: >"ack.$token") 2>/dev/null; done; kill -INT "$server") &
+(while read -r token <&3; do printf '%s\n' "$token" >&4; done 2>/dev/null; kill -INT "$server") 5>&- &
 watcher=$!
 exec 3<&-
 wait "$server"
 status=$?
 kill "$watcher" 2>/dev/null
-[ -n "$REMOVE" ] && cd / && rm -rf "$REMOVE" "$SOCKET_DIR"
+[ -n "$REMOVE" ] && rm -rf data "$SOCKET_DIR" 2>/dev/null
 exit "$status"
+"#;
+
+/// Runs as ourselves, when all is to be removed: what the server's user could not, since the directory is not theirs.
+/// By then that user has emptied the directories of their own, and what is not empty stays.
+const SWEEP: &str = r#"
+read -r _
+rm -f lock holders answers ended server.log pg_hba.conf pg_ident.conf
+[ -d data ] && rmdir data
+[ -d "$SOCKET_DIR" ] && rmdir "$SOCKET_DIR"
+case $SOCKET_DIR in "$PLACE"/*) ;; *) rmdir "${SOCKET_DIR%/*}" ;; esac
+cd / && rmdir "$PLACE"
 "#;
 
 /// Starts the server and waits until it takes connections. The answer is our hold on it.
 pub(super) fn start(place: &Place, binaries: &Binaries, options: &Options) -> Result<File, EmbeddedError> {
-    let fifo = place.fifo();
-    let at = |path: std::path::PathBuf| move |source| EmbeddedError::Path { path, source };
-    let _ = fs::remove_file(&fifo);
-    let _ = fs::remove_file(place.log());
-    let made = mkfifo(&fifo, Mode::S_IRUSR | Mode::S_IWUSR).map_err(std::io::Error::from);
-    made.and_then(|()| place.give(&fifo)).map_err(at(fifo.clone()))?;
+    let at = |path: PathBuf| move |source| EmbeddedError::Path { path, source };
+    write_access(place, options.fast)?;
+    let log = owned::fresh(&place.log(), 0o600).map_err(at(place.log()))?;
+    let errors = log.try_clone().map_err(at(place.log()))?;
+    // The shell opens it by name, and may.
+    let answers = owned::new_fifo(&place.answers(), place.user()).map_err(at(place.answers()))?;
     // Open for both at first: neither end's own open then waits for the other.
-    let both = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(OFlag::O_NONBLOCK.bits())
-        .open(&fifo);
-    let both = both.map_err(at(fifo.clone()))?;
-    let holder = open_holder(&fifo).map_err(at(fifo.clone()))?;
+    let both = owned::new_fifo(&place.fifo(), None).map_err(at(place.fifo()))?;
+    let holder = open_holder(&place.fifo()).map_err(at(place.fifo()))?;
     // The shell is given its end rather than the name: if we are killed now, it sees the end of file.
-    let reader = File::open(&fifo).map_err(at(fifo))?;
+    let reader = File::open(place.fifo()).map_err(at(place.fifo()))?;
+    let sweeper = if options.remove {
+        Some(sweeper(place)?)
+    } else {
+        None
+    };
     let mut shell = place.command("/bin/sh");
     shell
         .arg("-c")
@@ -54,38 +71,61 @@ pub(super) fn start(place: &Place, binaries: &Binaries, options: &Options) -> Re
         .arg(binaries.program("postgres"))
         .arg("-D")
         .arg(place.data());
-    shell.arg("-k").arg(&place.socket_dir).args([
-        "-c",
-        "listen_addresses=",
-        "-p",
-        "5432",
-        "-c",
-        "max_connections=300",
-    ]);
+    shell.arg("-k").arg(&place.socket_dir);
+    for (name, path) in [
+        ("hba_file", access_file(place)),
+        ("ident_file", names_file(place)),
+    ] {
+        shell.arg("-c").arg(format!("{name}={}", path.display()));
+    }
+    for setting in ["listen_addresses=", "port=5432", "max_connections=300"] {
+        shell.args(["-c", setting]);
+    }
     if options.remove {
-        shell.env("REMOVE", place.root());
-        shell.env("SOCKET_DIR", &place.socket_dir);
+        shell.env("REMOVE", "yes").env("SOCKET_DIR", &place.socket_dir);
     }
     if options.fast {
-        shell.args([
-            "-c",
-            "fsync=off",
-            "-c",
-            "synchronous_commit=off",
-            "-c",
-            "full_page_writes=off",
-        ]);
+        for setting in ["fsync=off", "synchronous_commit=off", "full_page_writes=off"] {
+            shell.args(["-c", setting]);
+        }
     }
-    shell
-        .stdin(Stdio::from(reader))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    shell.stdin(reader).stdout(log).stderr(errors);
     let mut child = shell.spawn().map_err(|error| place.spawn_failed("sh", &error))?;
     wait_ready(place, &mut child)?;
+    drop((both, answers));
     // If the server dies before us, its shell must not stay as a zombie for as long as we run.
-    std::thread::spawn(move || child.wait());
-    drop(both);
+    std::thread::spawn(move || {
+        let _ = child.wait();
+        if let Some((mut sweeper, ended)) = sweeper {
+            drop(ended);
+            let _ = sweeper.wait();
+        }
+    });
     Ok(holder)
+}
+
+/// Waits for the supervisor's end, which closes the FIFO. Our own end of it, which is answered too, keeps it open until
+/// the supervisor has opened it.
+fn sweeper(place: &Place) -> Result<(Child, File), EmbeddedError> {
+    let path = place.ended();
+    let at = |source| EmbeddedError::Path {
+        path: path.clone(),
+        source,
+    };
+    let ours = owned::new_fifo(&path, place.user()).map_err(at)?;
+    let reader = File::open(&path).map_err(at)?;
+    let sweeping = place
+        .command_of_ours("/bin/sh")
+        .arg("-c")
+        .arg(SWEEP)
+        .env("PLACE", place.root())
+        .env("SOCKET_DIR", &place.socket_dir)
+        .stdin(reader)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let child = sweeping.map_err(|error| place.spawn_failed("sh", &error))?;
+    Ok((child, ours))
 }
 
 /// Whether the log's end says that the server before is still stopping, or that its processes are: it was killed
@@ -99,8 +139,7 @@ pub(super) fn predecessor_lingers(tail: &str) -> bool {
 fn wait_ready(place: &Place, shell: &mut Child) -> Result<(), EmbeddedError> {
     let begun = Instant::now();
     loop {
-        let log = fs::read_to_string(place.log()).unwrap_or_default();
-        if log.contains("ready to accept connections") {
+        if place.log_tail().contains("ready to accept connections") {
             return Ok(());
         }
         let ended = shell.try_wait().ok().flatten().is_some();

@@ -12,6 +12,7 @@ use crate::{
         price::AcceptedPrice,
         samples::{History, Lookback},
     },
+    ports::PriceRequest,
     prices::series,
     store::{
         samples::{SampleHigh, Window},
@@ -104,6 +105,18 @@ pub(super) fn last_accepted(tick: &TickJob, source: Option<SourceName>) -> Optio
         source: source?,
         observed_at,
     })
+}
+
+/// What is asked of the sources for a tick.
+pub(super) fn price_request(tick: &TickJob) -> PriceRequest<'_> {
+    PriceRequest {
+        chain: &tick.job.account.chain,
+        token: tick.job.token.address,
+        quote: tick.job.quote.address,
+        pool: tick.job.config.venue.pool,
+        decimals: Some(tick.job.token.decimals),
+        config: &tick.job.config.price,
+    }
 }
 
 pub(super) fn window(priced: &Priced) -> Window {

@@ -4,16 +4,19 @@
 //! be repeated, by anybody, at any moment: what was recorded is found and carried on, never done again.
 
 pub mod adopt;
+mod believe;
 mod evaluate;
 mod facts;
 mod failures;
 mod finish;
 mod foreign;
+mod keys;
 pub(crate) mod market;
 mod observe;
 mod proof;
 pub mod reconcile;
 mod recover;
+mod sale;
 mod settle;
 mod submit;
 mod turn;
@@ -68,6 +71,7 @@ pub struct Engine {
     markets: Arc<dyn Markets>,
     settings: EngineSettings,
     memory: Arc<JobMemory>,
+    dry_sales: Arc<sale::DrySales>,
 }
 
 /// What became of one tick.
@@ -161,6 +165,7 @@ impl Engine {
             markets,
             settings,
             memory: Arc::default(),
+            dry_sales: Arc::default(),
         }
     }
 

@@ -24,7 +24,7 @@ use crate::{
         job::{Account, Realm},
         units::Amount,
     },
-    ports::{Asset, Market, Markets, NoMarket},
+    ports::{Asset, Market, Markets, Missing, NoMarket},
 };
 
 /// 2020-01-01: block 0 of every paper chain.
@@ -151,6 +151,7 @@ impl Markets for PaperMarkets {
     async fn market(&self, account: &Account) -> Result<Market, NoMarket> {
         let no_market = |detail: String| NoMarket {
             account: account.clone(),
+            missing: Missing::Chain,
             detail,
         };
         if account.realm != Realm::Paper {

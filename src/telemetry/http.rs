@@ -1,21 +1,21 @@
 //! What a process says of itself over HTTP.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
-use axum::{Router, http::StatusCode, routing::get};
+use axum::{Router, extract::State, http::StatusCode, routing::get};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{Census, CensusSettings, Nodes, ready};
+use super::{Census, CensusSettings, Nodes, door, ready::Readiness};
 
 /// What is served.
 #[derive(Clone)]
 pub struct Served {
     /// What this process counts itself.
     pub prometheus: PrometheusHandle,
-    /// The database, which readiness and the census ask.
+    /// The database, which the census asks; readiness asks it too, over a connection of its own.
     pub pool: PgPool,
     /// Nodes to ask for balances of live wallets.
     pub nodes: Nodes,
@@ -36,28 +36,25 @@ pub async fn serve(address: SocketAddr, served: Served, stop: CancellationToken)
         census: settings,
     } = served;
     let census = Census::default();
-    let (counted, asked) = (census.clone(), pool.clone());
-    let readiness = move || {
-        let pool = asked.clone();
-        async move {
-            match ready::check(&pool).await {
-                Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
-                Err(missing) => (StatusCode::SERVICE_UNAVAILABLE, format!("{missing}\n")),
-            }
-        }
-    };
+    let counted = census.clone();
     let metrics = move || std::future::ready(counted.page(&prometheus));
     let app = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| std::future::ready("alive\n")))
-        .route("/readyz", get(readiness));
+        .route("/readyz", get(readiness))
+        .with_state(Arc::new(Readiness::new(&pool)));
     let listener = tokio::net::TcpListener::bind(address).await?;
     info!(address = %listener.local_addr()?, "metrics served");
     let counting = stop.clone();
     let counting = tokio::spawn(async move { census.run(&pool, &nodes, settings, &counting).await });
-    let served = axum::serve(listener, app)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await;
+    door::serve(listener, app, stop).await;
     counting.abort();
-    served
+    Ok(())
+}
+
+async fn readiness(State(readiness): State<Arc<Readiness>>) -> (StatusCode, String) {
+    match readiness.check().await {
+        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
+        Err(missing) => (StatusCode::SERVICE_UNAVAILABLE, format!("{missing}\n")),
+    }
 }

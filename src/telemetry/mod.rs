@@ -2,6 +2,7 @@
 
 mod balances;
 mod census;
+mod door;
 mod http;
 mod logging;
 mod metrics;

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::PgPool;
+use sqlx::{PgPool, postgres::PgPoolOptions};
+
+/// How long an answer serves further requests: readiness costs the database little, however often it is asked for.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// A database that answers later than this does not answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -57,11 +60,48 @@ pub enum NotReady {
     Rpc(String),
 }
 
+/// Answers for `/readyz`, over a connection that trading does not use.
+pub(super) struct Readiness {
+    pool: PgPool,
+    /// The last answer. Locked while the database is asked, so that many requests are one question.
+    last: tokio::sync::Mutex<Option<(Instant, Result<(), String>)>>,
+}
+
+impl Readiness {
+    /// Asks the database of `pool`; nothing is opened yet.
+    pub(super) fn new(pool: &PgPool) -> Self {
+        let own = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(PATIENCE)
+            .connect_lazy_with((*pool.connect_options()).clone());
+        Self {
+            pool: own,
+            last: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// As [`check`]; an answer serves for a second.
+    ///
+    /// # Errors
+    /// What is missing, for people.
+    pub(super) async fn check(&self) -> Result<(), String> {
+        let mut last = self.last.lock().await;
+        if let Some((at, answer)) = &*last
+            && at.elapsed() < FRESH
+        {
+            return answer.clone();
+        }
+        let answer = check(&self.pool).await.map_err(|missing| missing.to_string());
+        *last = Some((Instant::now(), answer.clone()));
+        answer
+    }
+}
+
 /// The database answers, the queue is there, and each chain with live jobs answered lately, if this process asked it.
 ///
 /// # Errors
 /// [`NotReady`] names the first thing that failed.
-pub async fn check(pool: &PgPool) -> Result<(), NotReady> {
+async fn check(pool: &PgPool) -> Result<(), NotReady> {
     answered(sqlx::query("SELECT 1").execute(pool))
         .await?
         .map_err(|_| NotReady::Database)?;

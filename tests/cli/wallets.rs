@@ -51,7 +51,10 @@ fn a_wallet_is_taken_over_listed_and_never_shown() {
     assert!(imported.stdout.contains(WALLET), "{}", imported.stdout);
     let again = run(dir.path(), &["wallet", "import"], &secrets);
     assert_eq!(again.code, 4, "{}", again.stderr);
-    std::fs::write(dir.path().join("password"), PASSWORD).expect("a file");
+    let password = dir.path().join("password");
+    std::fs::write(&password, PASSWORD).expect("a file");
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(password, closed).expect("permissions");
     let made = run(dir.path(), &["wallet", "new", "--password-file", "password"], &[]);
     assert_eq!(made.code, 0, "{}", made.stderr);
     let listed = run(dir.path(), &["--json", "wallet", "list"], &[]);

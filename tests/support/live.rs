@@ -22,7 +22,7 @@ use lgi_mm::{
         pool::NATIVE,
         units::Amount,
     },
-    ports::SwapRequest,
+    ports::{Checks, SwapRequest},
     store::{
         jobs::{self, NewJob},
         orders::{self, Order},
@@ -377,6 +377,7 @@ impl World {
             amount_out_fair: Amount::ZERO,
             pool: None,
             prove_sell: false,
+            checks: Checks::none(),
         };
         let deadline = chrono::Utc::now() + TimeDelta::hours(1);
         let floor = Amount::new(U256::from(1));

@@ -74,8 +74,14 @@ async fn get(address: SocketAddr, path: &str) -> (StatusCode, String) {
     (StatusCode::GATEWAY_TIMEOUT, url)
 }
 
+/// An answer serves for a second.
+async fn readiness(address: SocketAddr) -> (StatusCode, String) {
+    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    get(address, "/readyz").await
+}
+
 async fn assert_not_ready(address: SocketAddr, why: &str) {
-    let (status, said) = get(address, "/readyz").await;
+    let (status, said) = readiness(address).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{said}");
     assert!(said.contains(why), "{why}: {said}");
 }
@@ -131,25 +137,47 @@ async fn metrics_health_and_readiness_are_served_until_told_to_stop() {
 
     assert_eq!(get(address, "/healthz").await.0, StatusCode::OK);
     let ready = (StatusCode::OK, "ready\n".to_owned());
-    assert_eq!(get(address, "/readyz").await, ready);
+    assert_eq!(readiness(address).await, ready);
 
     telemetry::note_rpc("base", false);
-    assert_eq!(get(address, "/readyz").await, ready, "no live job asks base");
+    assert_eq!(readiness(address).await, ready, "no live job asks base");
     live_job(&test.pool).await;
     assert_not_ready(address, "no node of base has answered").await;
     telemetry::note_rpc("base", true);
-    assert_eq!(get(address, "/readyz").await, ready);
+    assert_eq!(readiness(address).await, ready);
 
     sqlx::query("ALTER TABLE apalis.jobs RENAME TO jobs_away")
         .execute(&test.pool)
         .await
         .expect("renamed");
     assert_not_ready(address, "the queue's tables cannot be read").await;
-    test.pool.close().await;
+    // As after an outage: nobody gets in, and who was in is out.
+    let mut admin: sqlx::PgConnection =
+        sqlx::Connection::connect(&test.url.replacen(&name(&test.url), "postgres", 1))
+            .await
+            .expect("the server answers");
+    for statement in [
+        format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", name(&test.url)),
+        format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'",
+            name(&test.url)
+        ),
+    ] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+            .execute(&mut admin)
+            .await
+            .expect("done");
+    }
     assert_not_ready(address, "the database does not answer").await;
     assert_eq!(get(address, "/healthz").await.0, StatusCode::OK, "it still lives");
 
     stop.cancel();
     let ended = tokio::time::timeout(Duration::from_secs(10), served).await;
     ended.expect("it stops").expect("no panic").expect("no error");
+}
+
+/// The database's name.
+fn name(url: &str) -> String {
+    let (_, rest) = url.rsplit_once('/').expect("a database");
+    rest.split('?').next().expect("a name").to_owned()
 }

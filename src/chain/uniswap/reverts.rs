@@ -53,6 +53,9 @@ fn nested(data: &[u8], depth: u8) -> String {
         }
         RevertsErrors::InsufficientETH(_) => "InsufficientETH: less was unwrapped than asked for".to_owned(),
         RevertsErrors::InsufficientToken(_) => "InsufficientToken".to_owned(),
+        RevertsErrors::BalanceTooLow(_) => {
+            "BalanceTooLow: less arrived in the wallet than must; does the token take a fee?".to_owned()
+        }
         RevertsErrors::V3TooLittleReceived(_) => "V3TooLittleReceived".to_owned(),
         RevertsErrors::V2TooLittleReceived(_) => "V2TooLittleReceived".to_owned(),
         RevertsErrors::V2InvalidPath(_) => "V2InvalidPath".to_owned(),

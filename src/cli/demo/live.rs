@@ -23,7 +23,7 @@ use crate::{
         span::Span,
         units::{Amount, Price, Rounding, Usd},
     },
-    ports::{Asset, Chain, SwapRequest, Venue},
+    ports::{Asset, Chain, Checks, SwapRequest, Venue},
 };
 
 /// Opens the demo's keystore; its money is worth nothing.
@@ -55,7 +55,9 @@ impl Live {
             dir: dir.path().to_owned(),
             ..KeySource::default()
         };
-        let wallet = keys.create(&SecretText::new(PASSWORD.to_owned()))?.address;
+        let wallet = keys
+            .create_for_devnet(&SecretText::new(PASSWORD.to_owned()))?
+            .address;
         let coins = U256::from(100) * U256::from(10).pow(U256::from(18));
         devnet
             .node
@@ -196,6 +198,7 @@ async fn push(devnet: &Devnet, venue: &dyn Venue, token: Address, buying: bool) 
         amount_out_fair: Amount::ZERO,
         pool: None,
         prove_sell: false,
+        checks: Checks::none(),
     };
     let deadline = chrono::Utc::now() + TimeDelta::hours(1);
     let floor = Amount::new(U256::from(1));

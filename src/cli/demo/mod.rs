@@ -64,7 +64,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &DemoArgs) -> Resul
     } else {
         None
     };
-    let world = World::open(&settings).await?;
+    let world = World::migrate(&settings).await?;
     let (seller, extra, mover) = match &live {
         None => (jobs::create(&world.pool, &Stage::Paper).await?, vec![], None),
         Some(live) => {
@@ -103,7 +103,7 @@ async fn private(settings: &Settings) -> Result<(Settings, embedded::Server), Cl
         .map_err(|error| CliError::Internal(error.to_string()))??;
     embedded::ensure_database(&server, "lgi_mm").await?;
     let mut settings = settings.clone();
-    settings.database.url = Secret(server.url("lgi_mm"));
+    settings.database.url = Secret(server.app_url("lgi_mm"));
     Ok((settings, server))
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Check, Verdict};
 use crate::{
-    chain::{LiveChain, one_node_warning},
+    chain::{LiveChain, keystore::KeySource, one_node_warning},
     cli::{CliError, world::World},
     domain::{
         job::{Account, JobStatus, Realm},
@@ -17,7 +17,7 @@ use crate::{
         units::{Amount, Price, Rounding, Usd},
     },
     engine::SWALLOWED_SENDS,
-    ports::{Asset, Chain, SwapRequest},
+    ports::{Asset, Chain, Checks, SwapRequest},
     store::{
         gaps,
         jobs::{self, Filter, Job},
@@ -49,15 +49,7 @@ pub(super) async fn examine(world: &World) -> Result<Vec<Check>, CliError> {
         checks.push(contracts(live).await);
     }
     for ((chain, wallet), jobs) in wallets {
-        checks.push(match world.live().keys().unlock(wallet) {
-            Ok(_) => Check::ok("keystore", format!("{wallet} opens")),
-            Err(error) => Check::bad(
-                Verdict::Fail,
-                "keystore",
-                error,
-                "`lgi-mm wallet list` shows what is there",
-            ),
-        });
+        checks.push(key(world.live().keys(), wallet).await);
         match world.live().chain(&chain) {
             Ok(live) => checks.extend(wallet_checks(world, live, wallet, &jobs).await?),
             Err(error) => checks.push(Check::bad(
@@ -69,6 +61,39 @@ pub(super) async fn examine(world: &World) -> Result<Vec<Check>, CliError> {
         }
     }
     Ok(checks)
+}
+
+/// Opens the key, which takes about a second, and looks at how well it is kept.
+async fn key(keys: &KeySource, wallet: Address) -> Check {
+    let what = "keystore";
+    if let Some(key) = keys.kms.get(&wallet) {
+        return match key.open(wallet).await {
+            Ok(_) => Check::ok(what, format!("{wallet} is held by {key}")),
+            Err(error) => Check::bad(
+                Verdict::Fail,
+                what,
+                error,
+                "see [wallet.kms]; jobs of this wallet hold",
+            ),
+        };
+    }
+    let opened = keys.unlock(wallet).and_then(|_| keys.strength(wallet));
+    match opened {
+        Ok(Some((strength, true))) => Check::bad(
+            Verdict::Warn,
+            what,
+            format!("{wallet} opens, but guesses at its password are cheap ({strength})"),
+            "move the money to a wallet of `lgi-mm wallet new` (scrypt n=262144), or be sure of the password",
+        ),
+        Ok(Some((strength, false))) => Check::ok(what, format!("{wallet} opens ({strength})")),
+        Ok(None) => Check::ok(what, format!("{wallet} is given as a raw key")),
+        Err(error) => Check::bad(
+            Verdict::Fail,
+            what,
+            error,
+            "jobs of this wallet hold; `lgi-mm wallet check` shows every wallet",
+        ),
+    }
 }
 
 async fn nodes(live: &LiveChain) -> Vec<Check> {
@@ -307,6 +332,7 @@ async fn pool(live: &LiveChain, job: &Job) -> Check {
         amount_out_fair: Amount::ZERO,
         pool: job.config.venue.pool,
         prove_sell: false,
+        checks: Checks::none(),
     };
     let name = format!("{} / {}", job.token.symbol, job.quote.symbol);
     match live.venue.quote(&request).await {

@@ -1,5 +1,6 @@
 //! `doctor`: what is wrong with this installation, and how to mend it.
 
+mod database;
 mod live;
 mod notify;
 mod policy;
@@ -69,7 +70,7 @@ impl Check {
 }
 
 pub(super) async fn run(settings: &Settings, out: Out) -> Result<(), CliError> {
-    let checks = match World::open(settings).await {
+    let checks = match World::read(settings).await {
         Ok(world) => examine(settings, &world).await?,
         Err(error) => vec![Check::bad(Verdict::Fail, "database", &error, "see the message")],
     };
@@ -154,6 +155,7 @@ async fn examine(settings: &Settings, world: &World) -> Result<Vec<Check>, CliEr
         Check::bad(Verdict::Fail, "halted signer", format!("{address}: {reason}"), mend)
     }));
     checks.extend(policy::examine(world).await?);
+    checks.extend(database::examine(settings, world).await?);
     checks.extend(live::examine(world).await?);
     checks.extend(sources(world).await?);
     checks.extend(notify::examine(settings, world).await?);
@@ -216,6 +218,7 @@ async fn sources(world: &World) -> Result<Vec<Check>, CliError> {
             token: job.token.address,
             quote: job.quote.address,
             pool: job.config.venue.pool,
+            decimals: Some(job.token.decimals),
             config: &job.config.price,
         })
         .collect();

@@ -46,6 +46,7 @@ pub(super) async fn prepare(
     }
     let token = token(&live, args, address, &mut assumed).await?;
     let quote = quote(&live.spec, args, &mut assumed)?;
+    require_witness(&live.spec, &config)?;
     let account = Account {
         realm: Realm::Live,
         chain: args.chain.clone(),
@@ -121,6 +122,24 @@ async fn listed(world: &World, chain: &str, token: Address) -> Result<Result<Dec
                 .map_err(|error| error.to_string())
         },
     ))
+}
+
+/// With real money, one source on one node is not enough to begin with: whoever answers there decides the price.
+fn require_witness(spec: &ChainSpec, config: &JobConfig) -> Result<(), CliError> {
+    let price = &config.price;
+    let enough = price.sources.len() > 1 || price.single_source || spec.node_by_node().len() > 1;
+    if enough || !spec.is_known() {
+        return Ok(());
+    }
+    let sources: Vec<String> = price.sources.iter().map(ToString::to_string).collect();
+    Err(CliError::Refused(format!(
+        "price.sources is [{}] and chain {} has one node: nobody confirms the first price, nor that of a liquidation. Give \
+         chains.{}.rpc_urls a second URL of another provider, or add a source with --set \
+         'price.sources=[\"onchain\",\"dexscreener\"]', or say that one is enough with --set price.single_source=true",
+        sources.join(", "),
+        spec.name,
+        spec.name
+    )))
 }
 
 /// What a job pays with never changes.
@@ -241,6 +260,7 @@ async fn believe(
         token,
         quote,
         pool: config.venue.pool,
+        decimals: None,
         config: &config.price,
     };
     let now = store::now(&world.pool).await?;

@@ -126,9 +126,21 @@ fn limits(config: &LimitsConfig, found: &mut Findings) {
     found.range("limits.max_trades_per_hour", config.max_trades_per_hour, 0, 3_600);
     found.range("limits.max_slippage_bps", config.max_slippage_bps, 1, 5_000);
     found.range(
+        "limits.max_slip_from_quote_bps",
+        config.max_slip_from_quote_bps,
+        1,
+        5_000,
+    );
+    found.range(
         "limits.max_price_impact_bps",
         config.max_price_impact_bps,
         1,
+        5_000,
+    );
+    found.range(
+        "limits.max_round_trip_loss_bps",
+        config.max_round_trip_loss_bps,
+        0,
         5_000,
     );
     found.money("limits.max_gas_usd", config.max_gas_usd);

@@ -1,22 +1,32 @@
 //! Keys at rest: encrypted V3 keystores, as other Ethereum tools read and write them. A key is plain only in
 //! memory, and wiped when it is dropped.
 
+mod access;
+mod errors;
+mod v3;
+
 use std::{
     collections::BTreeMap,
     fmt,
-    fs::{self, Permissions},
-    io,
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    fs::{self, OpenOptions, Permissions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use alloy::signers::local::PrivateKeySigner;
-use alloy_primitives::Address;
-use rand_core::OsRng;
+use alloy_primitives::{Address, B256};
+use nix::fcntl::OFlag;
 use zeroize::Zeroizing;
 
 use super::kms::KmsKey;
-use crate::domain::foreign::Foreign;
+use access::Guard;
+use v3::{Document, Strength, Unopened};
+
+pub use errors::KeyError;
+
+/// No file of a password is larger, in bytes.
+const PASSWORD_BYTES_MAX: u64 = 4 * 1024;
 
 /// A password or a key as text: wiped when dropped, never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -66,135 +76,108 @@ pub struct WalletFile {
     pub path: PathBuf,
 }
 
-/// Why a key cannot be used. No variant holds a secret.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    /// The directory or a file in it.
-    #[error("keystore {path}: {source}; check the path and its permissions")]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// There is no key of this wallet.
-    #[error(
-        "no key of wallet {address} in {dir}; `lgi-mm wallet list` shows what is there, `lgi-mm wallet import` adds one"
-    )]
-    NotFound {
-        /// Whose.
-        address: Address,
-        /// Where it was looked for.
-        dir: PathBuf,
-    },
-    /// There is one already.
-    #[error("wallet {address} is in the keystore already: {path}")]
-    Exists {
-        /// Whose.
-        address: Address,
-        /// Where.
-        path: PathBuf,
-    },
-    /// Nobody gave a password.
-    #[error(
-        "no password for wallet {0}: set wallet.password_file, or LGI_MM_WALLET_PASSWORD, or start on a terminal to be asked"
-    )]
-    NoPassword(Address),
-    /// It does not open.
-    #[error("keystore {path} does not open: {detail}")]
-    Locked {
-        /// Which.
-        path: PathBuf,
-        /// Why, without secrets.
-        detail: String,
-    },
-    /// The text is no key.
-    #[error("this is no private key: 64 hexadecimal digits, with or without 0x, are")]
-    NoKey,
-    /// A password that protects nothing.
-    #[error("the password is empty or shorter than 8 characters")]
-    WeakPassword,
-    /// A key management service did not give its key.
-    #[error("key {key} of [wallet.kms]: {detail}")]
-    Kms {
-        /// Which.
-        key: String,
-        /// What the service said.
-        detail: Foreign,
-    },
-    /// The key management service holds another wallet's key under this name.
-    #[error("key {key} is the key of {found}, not of {address}: fix [wallet.kms]")]
-    OtherKms {
-        /// Which.
-        key: String,
-        /// Whose it should be.
-        address: Address,
-        /// Whose it is.
-        found: Address,
-    },
-    /// The file opened, but to another key.
-    #[error("keystore {path} holds the key of {found}, not of {address}")]
-    OtherKey {
-        /// Which.
-        path: PathBuf,
-        /// Whose it should be.
-        address: Address,
-        /// Whose it is.
-        found: Address,
-    },
-}
-
 impl KeySource {
     /// Every encrypted key, by address.
     ///
     /// # Errors
     /// [`KeyError::Io`]; a directory that is not there holds nothing.
     pub fn list(&self) -> Result<Vec<WalletFile>, KeyError> {
+        let claims = self.claims()?.into_iter();
+        let mut wallets: Vec<WalletFile> = claims
+            .filter_map(|(path, address)| address.map(|address| WalletFile { address, path }))
+            .collect();
+        wallets.sort_by_key(|wallet| wallet.address);
+        Ok(wallets)
+    }
+
+    /// The keystores of the directory, and whose they say they are.
+    fn claims(&self) -> Result<Vec<(PathBuf, Option<Address>)>, KeyError> {
         let io_error = |source| self.io(source);
         let entries = match fs::read_dir(&self.dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
             other => other.map_err(io_error)?,
         };
-        let mut wallets = Vec::new();
+        let mut claims = Vec::new();
         for entry in entries {
             let path = entry.map_err(io_error)?.path();
-            if let Some(address) = address_of(&path) {
-                wallets.push(WalletFile { address, path });
+            if let Some(address) = claim(&path) {
+                claims.push((path, address));
             }
         }
-        wallets.sort_by_key(|wallet| wallet.address);
-        Ok(wallets)
+        claims.sort();
+        Ok(claims)
     }
 
-    /// Makes a new key and stores it encrypted.
+    /// Keystores whose owner neither a field nor the file's name tells: they are never opened.
+    ///
+    /// # Errors
+    /// [`KeyError::Io`].
+    pub fn unnamed(&self) -> Result<Vec<PathBuf>, KeyError> {
+        let claims = self.claims()?.into_iter();
+        let unnamed = claims.filter_map(|(path, address)| address.is_none().then_some(path));
+        Ok(unnamed.collect())
+    }
+
+    /// Makes a new key and stores it encrypted: scrypt with n = 262144, as other tools do.
     ///
     /// # Errors
     /// [`KeyError`].
     pub fn create(&self, password: &SecretText) -> Result<WalletFile, KeyError> {
-        self.store(&PrivateKeySigner::random(), password)
+        self.store(&PrivateKeySigner::random(), password, Strength::Standard)
     }
 
-    /// Stores a key that exists, encrypted.
+    /// Makes a new key for a devnet: its encryption opens in no time, and protects nothing.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn create_for_devnet(&self, password: &SecretText) -> Result<WalletFile, KeyError> {
+        self.store(&PrivateKeySigner::random(), password, Strength::Devnet)
+    }
+
+    /// Stores a key that exists, encrypted as a new one is.
     ///
     /// # Errors
     /// [`KeyError`]; [`KeyError::Exists`] if it is stored already.
     pub fn import(&self, key: &SecretText, password: &SecretText) -> Result<WalletFile, KeyError> {
-        self.store(&parse(key)?, password)
+        self.store(&parse(key)?, password, Strength::Standard)
     }
 
-    /// Takes over another tool's keystore: it must open with `password`, which stays its password.
+    /// Takes over another tool's keystore bit for bit: it must open with `password`, which stays its password, as
+    /// strong or weak as it is.
     ///
     /// # Errors
     /// [`KeyError`].
     pub fn adopt(&self, keystore: &Path, password: &SecretText) -> Result<WalletFile, KeyError> {
-        self.store(&open(keystore, password)?, password)
+        let bytes = access::read(keystore, v3::BYTES_MAX, Guard::Any)?;
+        let document = parsed(keystore, &bytes)?;
+        let found = open(keystore, &document, password)?.address();
+        match document.address {
+            Some(address) if address != found => Err(KeyError::OtherKey {
+                path: keystore.to_owned(),
+                address,
+                found,
+            }),
+            _ => self.place(found, &bytes),
+        }
     }
 
-    fn store(&self, key: &PrivateKeySigner, password: &SecretText) -> Result<WalletFile, KeyError> {
+    fn store(
+        &self,
+        key: &PrivateKeySigner,
+        password: &SecretText,
+        strength: Strength,
+    ) -> Result<WalletFile, KeyError> {
         if password.expose().chars().count() < 8 {
             return Err(KeyError::WeakPassword);
         }
-        let address = key.address();
+        let secret = Zeroizing::new(key.to_bytes().0);
+        let sealed = v3::seal(&secret, key.address(), password.expose(), strength).map_err(KeyError::Seal)?;
+        self.place(key.address(), &sealed)
+    }
+
+    /// Puts a keystore into the directory, closed to others.
+    fn place(&self, address: Address, bytes: &[u8]) -> Result<WalletFile, KeyError> {
+        access::directory(&self.dir)?;
         if let Some(known) = self.list()?.into_iter().find(|wallet| wallet.address == address) {
             return Err(KeyError::Exists {
                 address,
@@ -208,28 +191,23 @@ impl KeySource {
             .map_err(|source| self.io(source))?;
         // Complete before it has its name: a crash leaves no half a key behind that looks like one.
         let name = format!("{address:#x}.json");
-        let draft = format!(".{name}.new");
-        let secret = Zeroizing::new(key.to_bytes().0);
-        PrivateKeySigner::encrypt_keystore(&self.dir, &mut OsRng, *secret, password.expose(), Some(&draft))
-            .map_err(|error| KeyError::Locked {
-            path: self.dir.join(&draft),
-            detail: error.to_string(),
-        })?;
-        let path = self.dir.join(name);
-        self.publish(&self.dir.join(draft), &path, address)
+        let (draft, path) = (self.dir.join(format!(".{name}.new")), self.dir.join(name));
+        self.publish(&draft, &path, bytes)
             .map_err(|source| self.io(source))?;
         Ok(WalletFile { address, path })
     }
 
-    /// Adds the address, as other tools do, and gives the file its name.
-    fn publish(&self, draft: &Path, path: &Path, address: Address) -> io::Result<()> {
-        let mut json: serde_json::Value = serde_json::from_slice(&fs::read(draft)?)?;
-        if let Some(fields) = json.as_object_mut() {
-            fields.insert("address".to_owned(), format!("{address:x}").into());
-        }
-        fs::write(draft, serde_json::to_vec(&json)?)?;
-        fs::set_permissions(draft, Permissions::from_mode(0o600))?;
-        fs::File::open(draft)?.sync_all()?;
+    fn publish(&self, draft: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .custom_flags(OFlag::O_NOFOLLOW.bits())
+            .open(draft)?;
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
         fs::rename(draft, path)?;
         fs::File::open(&self.dir)?.sync_all()
     }
@@ -242,8 +220,21 @@ impl KeySource {
         if self.raw(address)?.is_some() || self.kms.contains_key(&address) {
             return Ok(());
         }
-        self.file(address)?;
+        self.document(address)?;
         self.password(address).map(|_| ())
+    }
+
+    /// What a guess at the password of this wallet's keystore costs, and whether that is little. `None`: its key was
+    /// given raw.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn strength(&self, address: Address) -> Result<Option<(String, bool)>, KeyError> {
+        if self.raw(address)?.is_some() {
+            return Ok(None);
+        }
+        let (_, document) = self.document(address)?;
+        Ok(Some((document.strength(), document.is_weak())))
     }
 
     /// The wallet's key.
@@ -254,12 +245,12 @@ impl KeySource {
         if let Some(key) = self.raw(address)? {
             return Ok(key);
         }
-        let wallet = self.file(address)?;
+        let (path, document) = self.document(address)?;
         let password = self.password(address)?;
-        let key = open(&wallet.path, &password)?;
+        let key = open(&path, &document, &password)?;
         if key.address() != address {
             return Err(KeyError::OtherKey {
-                path: wallet.path,
+                path,
                 address,
                 found: key.address(),
             });
@@ -273,20 +264,22 @@ impl KeySource {
         Ok(key.filter(|key| key.address() == address))
     }
 
-    fn file(&self, address: Address) -> Result<WalletFile, KeyError> {
+    /// The wallet's keystore, if nobody else can reach it.
+    fn document(&self, address: Address) -> Result<(PathBuf, Document), KeyError> {
+        access::directory(&self.dir)?;
         let found = self.list()?.into_iter().find(|wallet| wallet.address == address);
-        found.ok_or_else(|| KeyError::NotFound {
+        let wallet = found.ok_or_else(|| KeyError::NotFound {
             address,
             dir: self.dir.clone(),
-        })
+        })?;
+        let bytes = access::read(&wallet.path, v3::BYTES_MAX, Guard::Closed)?;
+        let document = parsed(&wallet.path, &bytes)?;
+        Ok((wallet.path, document))
     }
 
     fn password(&self, address: Address) -> Result<SecretText, KeyError> {
         if let Some(path) = &self.password_file {
-            return first_line(path).map_err(|source| KeyError::Io {
-                path: path.clone(),
-                source,
-            });
+            return password_in(path);
         }
         self.password.clone().ok_or(KeyError::NoPassword(address))
     }
@@ -312,19 +305,39 @@ impl KeySource {
     }
 }
 
-fn open(path: &Path, password: &SecretText) -> Result<PrivateKeySigner, KeyError> {
-    PrivateKeySigner::decrypt_keystore(path, password.expose()).map_err(|error| KeyError::Locked {
+fn parsed(path: &Path, bytes: &[u8]) -> Result<Document, KeyError> {
+    Document::parse(bytes).map_err(|detail| KeyError::Malformed {
         path: path.to_owned(),
-        detail: error.to_string(),
+        detail,
     })
 }
 
-/// The first line of a file of secrets.
+fn open(path: &Path, document: &Document, password: &SecretText) -> Result<PrivateKeySigner, KeyError> {
+    let path = path.to_owned();
+    let secret = match document.open(password.expose()) {
+        Ok(secret) => secret,
+        Err(Unopened::WrongPassword) => return Err(KeyError::WrongPassword { path }),
+        Err(Unopened::Malformed(detail)) => return Err(KeyError::Malformed { path, detail }),
+    };
+    let mut word = B256::new(*secret);
+    let key = PrivateKeySigner::from_bytes(&word);
+    zeroize::Zeroize::zeroize(&mut word.0);
+    key.map_err(|_| KeyError::Malformed {
+        path,
+        detail: "what it holds is no private key".to_owned(),
+    })
+}
+
+/// The password in a file: its first line. The file must be closed to others.
 ///
 /// # Errors
-/// [`io::Error`].
-pub fn first_line(path: &Path) -> io::Result<SecretText> {
-    let text = Zeroizing::new(fs::read_to_string(path)?);
+/// [`KeyError`].
+pub fn password_in(path: &Path) -> Result<SecretText, KeyError> {
+    let bytes = access::read(path, PASSWORD_BYTES_MAX, Guard::Closed)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| KeyError::Io {
+        path: path.to_owned(),
+        source: io::Error::new(io::ErrorKind::InvalidData, "is not UTF-8 text"),
+    })?;
     Ok(SecretText::new(
         text.lines().next().unwrap_or_default().to_owned(),
     ))
@@ -334,18 +347,16 @@ fn parse(key: &SecretText) -> Result<PrivateKeySigner, KeyError> {
     key.expose().trim().parse().map_err(|_| KeyError::NoKey)
 }
 
-/// Whose key a file holds: by its field, or by its name where the field is left out. A draft is none.
-fn address_of(path: &Path) -> Option<Address> {
+/// Whether a file is a keystore, and whose it says it is: by its field, or by its name where the field is left out. A
+/// draft is none.
+fn claim(path: &Path) -> Option<Option<Address>> {
     let name = path.file_name()?.to_str()?;
     if name.starts_with('.') {
         return None;
     }
-    let json: serde_json::Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-    json.get("crypto").or_else(|| json.get("Crypto"))?;
-    let field = json.get("address").and_then(serde_json::Value::as_str);
-    field
-        .and_then(|text| text.parse().ok())
-        .or_else(|| name.split(['.', '-']).rev().find_map(|part| part.parse().ok()))
+    let bytes = access::read(path, v3::BYTES_MAX, Guard::Any).ok()?;
+    let field = v3::claim(&bytes)?;
+    Some(field.or_else(|| name.split(['.', '-']).rev().find_map(|part| part.parse().ok())))
 }
 
 #[cfg(test)]
@@ -392,7 +403,7 @@ mod tests {
             .expect_err("stays closed")
             .to_string();
         assert!(
-            error.contains("does not open") && !error.contains("horse"),
+            error.contains("wrong password") && !error.contains("horse"),
             "{error}"
         );
         let again = source.import(&SecretText::new(KEY.to_owned()), &password);
