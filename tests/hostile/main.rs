@@ -26,6 +26,6 @@ mod prices;
 mod realm;
 mod restored;
 mod slots;
-mod vanished;
 mod tokens;
+mod vanished;
 mod words;
