@@ -1,6 +1,6 @@
 //! One slice of ticks: loaded together, priced together, decided apart, recorded together.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use futures::{StreamExt, future::join_all, stream};
 use metrics::{counter, histogram};

@@ -418,6 +418,7 @@ impl Appraiser for OnchainPrices {
             quote,
             pool,
             source: SourceName::Onchain,
+            decimals: None,
         };
         let one = async |request: PoolPriceRequest| {
             let answer = self.pool_prices(&[request]).await.pop();
@@ -429,8 +430,8 @@ impl Appraiser for OnchainPrices {
             (Err(_), Some(pool)) => one(request(Some(pool))).await?,
             (best, _) => best?,
         };
-        let decimals = self.decimals(&[request(None)]).await?;
-        let decimals = decimals.get(&token).copied();
+        let told = self.read(&[Read::new(token, &Erc20::decimalsCall {})]).await?;
+        let decimals = self.digits(&[token], &told).get(&token).copied();
         let price = Price::new(seen.price_usd).map_err(|error| error.to_string())?;
         Ok((
             price,
