@@ -192,7 +192,7 @@ async fn job(pool: &PgPool) -> JobId {
         "schedule": { "cron": "* * * * * *" },
         "price": { "sources": ["generated"], "generated": { "seed": 1, "start_usd": 3, "swing_pct": 20, "period": "9s" } },
         "limits": { "max_trades_per_hour": 0, "max_daily_spend_usd": 0, "failure_backoff": "1s" },
-        "accumulate": { "dca_amount_usd": 5, "dca_interval": "2s", "max_accumulation_usd": 0 },
+        "accumulate": { "dca_amount_usd": 5, "dca_interval": "2s", "max_accumulation_usd": 2_000 },
     });
     let config: JobConfig = serde_json::from_value(config).expect("a configuration");
     let token = Address::repeat_byte(1);
