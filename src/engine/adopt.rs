@@ -64,21 +64,13 @@ impl Engine {
     /// [`CommandError::Chain`] if the chain does not say, or transactions are pending; [`CommandError`].
     pub async fn past(&self, account: &Account) -> Result<Past, CommandError> {
         let market = self.markets.market(account).await.map_err(unreadable)?;
-        let nonces = market.chain.nonces(account.wallet).await.map_err(unreadable)?;
-        if nonces.pending > nonces.latest {
+        let first = market.chain.first_nonce(account.wallet).await;
+        let Some(chain_nonce) = first.map_err(unreadable)? else {
             return Err(CommandError::Chain(format!(
-                "{} transactions of wallet {} are pending; wait until they are mined",
-                nonces.pending.saturating_sub(nonces.latest),
+                "transactions of wallet {} are pending; wait until they are mined",
                 account.wallet
             )));
-        }
-        // What is taken over stays in the ledger: nodes must agree on it to the letter.
-        let agreed = market
-            .chain
-            .first_nonce(account.wallet)
-            .await
-            .map_err(unreadable)?;
-        let chain_nonce = agreed.unwrap_or(nonces.latest);
+        };
         let balances = market.chain.balances(account.wallet, &[Asset::Native]).await;
         let native = balances.map_err(unreadable)?.first().copied().unwrap_or_default();
         let known = signers::find(&self.pool, account).await?;

@@ -125,7 +125,7 @@ impl Far {
             tokio::process::Command::new(program)
         };
         command
-            .args(["daemon", "--until-stdin-closes"])
+            .arg("daemon")
             .env("DATABASE_URL", &self.url)
             .env("LGI_MM__METRICS__LISTEN", "off")
             .env("LGI_MM__LOG__FILTER", "error")
@@ -136,7 +136,7 @@ impl Far {
             .env("LGI_MM__WORKER__LEASE", "1500ms")
             .env("LGI_MM__SCHEDULER__SETTLE_LEASE", "2s")
             .env("LGI_MM__SCHEDULER__TICK_LEASE", "5s")
-            .stdin(Stdio::piped())
+            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .kill_on_drop(true);
         command.spawn().expect("our own program starts")
@@ -192,7 +192,7 @@ async fn job(pool: &PgPool) -> JobId {
         "schedule": { "cron": "* * * * * *" },
         "price": { "sources": ["generated"], "generated": { "seed": 1, "start_usd": 3, "swing_pct": 20, "period": "9s" } },
         "limits": { "max_trades_per_hour": 0, "max_daily_spend_usd": 0, "failure_backoff": "1s" },
-        "accumulate": { "dca_amount_usd": 5, "dca_interval": "2s", "max_accumulation_usd": 0 },
+        "accumulate": { "dca_amount_usd": 5, "dca_interval": "2s", "max_accumulation_usd": 2_000 },
     });
     let config: JobConfig = serde_json::from_value(config).expect("a configuration");
     let token = Address::repeat_byte(1);
@@ -232,7 +232,8 @@ async fn stopped_at(pool: &PgPool, table: &'static str) -> Transaction<'static, 
     lock
 }
 
-async fn vanishes(number: u8, table: &'static str) {
+/// Stopped before it writes to `table`, when it has locked rows of `held`.
+async fn vanishes(number: u8, table: &'static str, held: &str) {
     let Some(far) = Far::new(number) else { return };
     let pool = far.pool().await;
     lgi_mm::store::migrate(&pool).await.expect("migrations");
@@ -245,7 +246,9 @@ async fn vanishes(number: u8, table: &'static str) {
     let from_there = format!("client_addr = '10.213.{number}.2'");
     let waits = format!(
         "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-                        WHERE a.{from_there} AND NOT l.granted AND l.relation = '{table}'::regclass)"
+                        WHERE a.{from_there} AND NOT l.granted AND l.relation = '{table}'::regclass
+                          AND EXISTS (SELECT FROM pg_locks h WHERE h.pid = l.pid AND h.granted
+                                      AND h.relation = '{held}'::regclass AND h.mode = 'RowExclusiveLock'))"
     );
     until(&pool, "it waits within its transaction", patience, &waits).await;
     assert!(ip(&format!(
@@ -272,15 +275,15 @@ async fn vanishes(number: u8, table: &'static str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_whose_host_vanishes_within_a_submission_loses_its_wallets_locks() {
-    vanishes(11, "transactions").await;
+    vanishes(11, "transactions", "signers").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scheduler_whose_host_vanishes_within_a_claim_loses_its_slots_locks() {
-    vanishes(12, "apalis.jobs").await;
+    vanishes(12, "apalis.jobs", "job_slots").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paper_venue_whose_host_vanishes_within_a_block_loses_its_wallets_locks() {
-    vanishes(13, "paper.transfers").await;
+    vanishes(13, "paper.transfers", "paper.transactions").await;
 }

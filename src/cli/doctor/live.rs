@@ -7,7 +7,7 @@ use chrono::Utc;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use super::{Check, Verdict};
+use super::{Check, Verdict, nonce};
 use crate::{
     chain::{LiveChain, keystore::KeySource, one_node_warning},
     cli::{CliError, world::World},
@@ -21,7 +21,6 @@ use crate::{
     store::{
         gaps,
         jobs::{self, Filter, Job},
-        signers,
     },
 };
 
@@ -211,7 +210,10 @@ async fn wallet_checks(
         chain: live.spec.name.clone(),
         wallet,
     };
-    let mut checks = vec![nonce(world, live, &account).await?, gas(live, wallet, jobs).await];
+    let mut checks = vec![
+        nonce::check(world, live, &account).await?,
+        gas(live, wallet, jobs).await,
+    ];
     checks.extend(swallowed(world, live, &account).await?);
     for job in jobs {
         checks.push(pool(live, job).await);
@@ -219,54 +221,6 @@ async fn wallet_checks(
         checks.push(allowances(live, job).await);
     }
     Ok(checks)
-}
-
-async fn nonce(world: &World, live: &LiveChain, account: &Account) -> Result<Check, CliError> {
-    let known = signers::find(&world.pool, account).await?;
-    let what = "nonce";
-    Ok(match (live.chain.nonces(account.wallet).await, known) {
-        (Err(error), _) => Check::bad(Verdict::Fail, what, error, "no node answers"),
-        (Ok(chain), Some(ours)) if chain.latest > ours.next_nonce => Check::bad(
-            Verdict::Fail,
-            what,
-            format!("chain {}, database {}", chain.latest, ours.next_nonce),
-            "the database is older than the chain, or somebody else uses the key: run `lgi-mm reconcile`",
-        ),
-        (Ok(chain), Some(_)) if gaps::unexplained(&world.pool, account, chain.latest).await? > 0 => {
-            Check::bad(
-                Verdict::Fail,
-                what,
-                format!(
-                    "chain {}, and the database has counted nonces beyond it that were never given out",
-                    chain.latest
-                ),
-                "nothing behind them can be mined: run `lgi-mm reconcile`",
-            )
-        }
-        (Ok(chain), Some(ours)) => Check::ok(
-            what,
-            format!("chain {}, database {}", chain.latest, ours.next_nonce),
-        ),
-        (Ok(chain), None) if chain.pending > chain.latest => Check::bad(
-            Verdict::Warn,
-            what,
-            format!(
-                "{} transactions are pending that are not ours",
-                chain.pending - chain.latest
-            ),
-            "the first trade waits until they are mined",
-        ),
-        (Ok(chain), None) if chain.latest > 0 => Check::bad(
-            Verdict::Fail,
-            what,
-            format!("chain {}, this database knows none of them", chain.latest),
-            format!(
-                "the database was restored or replaced, or the wallet was used elsewhere: `lgi-mm reconcile --adopt {} --chain {}`",
-                account.wallet, account.chain
-            ),
-        ),
-        (Ok(chain), None) => Check::ok(what, format!("chain {}, not used yet", chain.latest)),
-    })
 }
 
 /// A relay, or a node, that accepts bytes and tells nobody.

@@ -2,6 +2,7 @@
 
 mod database;
 mod live;
+mod nonce;
 mod notify;
 mod policy;
 

@@ -1,0 +1,58 @@
+//! A wallet's count on the chain against this database's.
+
+use super::{Check, Verdict};
+use crate::{
+    chain::LiveChain,
+    cli::{CliError, world::World},
+    domain::job::Account,
+    ports::Chain,
+    store::{gaps, signers},
+};
+
+pub(super) async fn check(world: &World, live: &LiveChain, account: &Account) -> Result<Check, CliError> {
+    let known = signers::find(&world.pool, account).await?;
+    let what = "nonce";
+    Ok(match (live.chain.nonces(account.wallet).await, known) {
+        (Err(error), _) => Check::bad(Verdict::Fail, what, error, "no node answers"),
+        (Ok(chain), Some(ours)) if chain.latest > ours.next_nonce => Check::bad(
+            Verdict::Fail,
+            what,
+            format!("chain {}, database {}", chain.latest, ours.next_nonce),
+            "the database is older than the chain, or somebody else uses the key: run `lgi-mm reconcile`",
+        ),
+        (Ok(chain), Some(_)) if gaps::unexplained(&world.pool, account, chain.latest).await? > 0 => {
+            Check::bad(
+                Verdict::Fail,
+                what,
+                format!(
+                    "chain {}, and the database has counted nonces beyond it that were never given out",
+                    chain.latest
+                ),
+                "nothing behind them can be mined: run `lgi-mm reconcile`",
+            )
+        }
+        (Ok(chain), Some(ours)) => Check::ok(
+            what,
+            format!("chain {}, database {}", chain.latest, ours.next_nonce),
+        ),
+        (Ok(chain), None) if chain.pending > chain.latest => Check::bad(
+            Verdict::Warn,
+            what,
+            format!(
+                "{} transactions are pending that are not ours",
+                chain.pending - chain.latest
+            ),
+            "the first trade waits until they are mined",
+        ),
+        (Ok(chain), None) if chain.latest > 0 => Check::bad(
+            Verdict::Fail,
+            what,
+            format!("chain {}, this database knows none of them", chain.latest),
+            format!(
+                "the database was restored or replaced, or the wallet was used elsewhere: `lgi-mm reconcile --adopt {} --chain {}`",
+                account.wallet, account.chain
+            ),
+        ),
+        (Ok(chain), None) => Check::ok(what, format!("chain {}, not used yet", chain.latest)),
+    })
+}
