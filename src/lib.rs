@@ -18,3 +18,4 @@ pub mod report;
 pub mod retention;
 pub mod store;
 pub mod telemetry;
+pub mod trust;

@@ -1,5 +1,7 @@
 //! What the engine needs from the world: prices, a venue that quotes, a chain that settles, a signer.
 //!
+//! Errors carry strangers' words: each displays them as [`Foreign`] does, whoever made them.
+//!
 //! The paper venue and a live chain implement the same traits; nothing above this file knows which it drives.
 
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use async_trait::async_trait;
 use crate::domain::{
     Timestamp,
     config::{PriceConfig, SourceName},
+    foreign::Foreign,
     job::Account,
     pool::{NATIVE, Pool},
     price::Answer,
@@ -29,6 +32,8 @@ pub struct PriceRequest<'a> {
     pub quote: Address,
     /// The pool that the job has pinned.
     pub pool: Option<Pool>,
+    /// Digits of the token as the job was started with them; `None`: not compared with the contract.
+    pub decimals: Option<u8>,
     /// Sources in order, and their parameters.
     pub config: &'a PriceConfig,
 }
@@ -39,6 +44,21 @@ pub trait Prices: Send + Sync {
     /// For each request, one answer per configured source, in the configured order. Each source is asked
     /// once for all requests that share it; one failing source or token harms no other.
     async fn answers(&self, requests: &[PriceRequest<'_>], now: Timestamp) -> Vec<Vec<Answer>>;
+
+    /// What single nodes of the request's chain say of its first source, each asked by itself: where that is the only
+    /// source, two of them must say the same before a first price is believed, or one is sold on.
+    async fn witnesses(&self, _request: &PriceRequest<'_>) -> Witnesses {
+        Witnesses::NotNeeded
+    }
+}
+
+/// Who else says what a token is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Witnesses {
+    /// No real money is at stake: the chain is none of the table, or nothing outside is asked.
+    NotNeeded,
+    /// One answer of each node; none if there are fewer than two nodes.
+    Said(Vec<Answer>),
 }
 
 /// One price that a chain's own pools know.
@@ -50,6 +70,8 @@ pub struct PoolPriceRequest {
     pub quote: Address,
     /// The pool to look at; none: the best.
     pub pool: Option<Pool>,
+    /// Digits that the token's contract must report; `None`: any.
+    pub decimals: Option<u8>,
     /// [`SourceName::Onchain`] for the price now, [`SourceName::Twap`] for the mean of ten minutes.
     pub source: SourceName,
 }
@@ -97,8 +119,49 @@ pub struct SwapRequest {
     pub amount_out_fair: Amount,
     /// The pool that the job has pinned.
     pub pool: Option<Pool>,
-    /// Whether a sell of what is bought must be shown to work before anything is bought.
+    /// Whether a sell of what is bought, and of all that is held already, must be shown to work before anything is
+    /// bought.
     pub prove_sell: bool,
+    /// What the swap is held to.
+    pub checks: Checks,
+}
+
+/// What a swap is held to besides the floor of its plan. The venue passes over pools that break it, and makes no
+/// calldata that does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checks {
+    /// Digits of `token_in` and `token_out` as the job knows them; `None`: not compared with the contracts.
+    pub decimals: Option<(u8, u8)>,
+    /// Basis points that a quote may be better than `amount_out_fair`; `None`: any.
+    pub better_max_bps: Option<u32>,
+    /// Basis points that a quote may be worse than `amount_out_fair`. A pool that gives less is passed over for
+    /// another; the floor of the plan is what refuses it. `None`: any.
+    pub worse_max_bps: Option<u32>,
+    /// Basis points that the swap may move a pool's price. A pool that it moves further is passed over for another;
+    /// the limits of the job are what refuses it. `None`: any.
+    pub impact_max_bps: Option<u32>,
+    /// Basis points that may arrive less than was simulated when the calldata was made, 0 to 10000.
+    pub slip_max_bps: u32,
+    /// What the job holds of `token_out` already, base units: a sale is proven for this and for what arrives.
+    pub held: Amount,
+    /// Basis points that a buy and a sell right after it may lose together; 0: twice the pool's fee and 300.
+    pub round_trip_loss_max_bps: u32,
+}
+
+impl Checks {
+    /// None at all: for whoever only wants to know what a pool gives, and for money that is not real.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            decimals: None,
+            better_max_bps: None,
+            worse_max_bps: None,
+            impact_max_bps: None,
+            slip_max_bps: 10_000,
+            held: Amount::ZERO,
+            round_trip_loss_max_bps: 0,
+        }
+    }
 }
 
 /// What a venue says a swap would do now.
@@ -147,14 +210,20 @@ impl Call {
 #[derive(Debug, thiserror::Error)]
 pub enum QuoteError {
     /// No pool trades this pair, or none can fill this amount.
-    #[error("no pool can fill this swap: {0}")]
+    #[error("no pool can fill this swap: {}", Foreign::new(.0))]
     NoLiquidity(String),
     /// The swap reverts on the chain's state of now.
-    #[error("the swap reverts when simulated: {0}")]
+    #[error("the swap reverts when simulated: {}", Foreign::new(.0))]
     Reverts(String),
-    /// The buy works and a sell after it reverts.
-    #[error("a sell after this buy reverts: {0}")]
+    /// The buy works, and what is held after it cannot be sold, or only at a loss.
+    #[error("it could not be sold after this buy: {}", Foreign::new(.0))]
     Unsellable(String),
+    /// The venue gives more than the accepted price implies: one of the two is wrong.
+    #[error("{}", Foreign::new(.0))]
+    Disagrees(String),
+    /// A contract reports other digits than the job was started with.
+    #[error("{}", Foreign::new(.0))]
+    DecimalsChanged(String),
     /// The venue could not be asked.
     #[error(transparent)]
     Rpc(#[from] RpcError),
@@ -177,7 +246,7 @@ pub trait Venue: Send + Sync {
 
 /// A request that got no usable answer. It proves nothing about what the node did.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{endpoint}: {detail}")]
+#[error("{endpoint}: {}", Foreign::new(detail))]
 pub struct RpcError {
     /// Who was asked, without credentials.
     pub endpoint: String,
@@ -275,6 +344,22 @@ pub enum Lookup {
     Mined(Receipt),
 }
 
+/// What a block did to a balance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Around {
+    /// Nobody needs to look: several nodes agree on receipts, or the chain is our own.
+    Agreed,
+    /// What there was before the block and after it, base units.
+    Seen {
+        /// At the end of the block before.
+        before: Amount,
+        /// At its own end.
+        after: Amount,
+    },
+    /// Nobody has the state of that block any more, or of the one before.
+    Unproven,
+}
+
 /// What a node said to stored bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
@@ -297,7 +382,7 @@ pub enum SendError {
     #[error("insufficient funds for gas and value")]
     InsufficientFunds,
     /// Refused for a reason that another try will not mend.
-    #[error("rejected: {0}")]
+    #[error("rejected: {}", Foreign::new(.0))]
     Rejected(String),
     /// No answer, or one nobody knows: the bytes may have been taken.
     #[error("ambiguous: {0}")]
@@ -310,8 +395,20 @@ pub trait Chain: Send + Sync {
     /// The newest block.
     async fn head(&self) -> Result<Head, RpcError>;
 
-    /// How many transactions `signer` has made.
+    /// The newest block that enough nodes have reached: depths are counted from it. It may be older than [`Self::head`].
+    async fn agreed_head(&self) -> Result<Head, RpcError> {
+        self.head().await
+    }
+
+    /// How many transactions `signer` has made, as far as enough nodes say so.
     async fn nonces(&self, signer: Address) -> Result<Nonces, RpcError>;
+
+    /// The nonce of a signer that was never used from here; `None`: transactions of it are pending. Nodes must agree on
+    /// it to the letter: a lie would stay in the ledger.
+    async fn first_nonce(&self, signer: Address) -> Result<Option<u64>, RpcError> {
+        let nonces = self.nonces(signer).await?;
+        Ok((nonces.pending == nonces.latest).then_some(nonces.latest))
+    }
 
     /// Balances of `wallet`, in the order asked.
     async fn balances(&self, wallet: Address, assets: &[Asset]) -> Result<Vec<Amount>, RpcError>;
@@ -331,6 +428,27 @@ pub trait Chain: Send + Sync {
 
     /// What is known of each hash, in the order asked.
     async fn lookup(&self, hashes: &[B256]) -> Vec<Result<Lookup, RpcError>>;
+
+    /// The same for bytes that we signed: an answer that does not fit them is the nonsense of its node, and an error.
+    async fn lookup_signed(&self, signed: &[SignedTransaction]) -> Vec<Result<Lookup, RpcError>> {
+        let hashes: Vec<B256> = signed.iter().map(|signed| signed.hash).collect();
+        self.lookup(&hashes).await
+    }
+
+    /// What `block` did to a balance of `wallet`, where a receipt is the word of a single node.
+    async fn balance_around(&self, _wallet: Address, _asset: Asset, _block: u64) -> Result<Around, RpcError> {
+        Ok(Around::Agreed)
+    }
+
+    /// What nodes said against each other lately; nothing new is begun on this chain meanwhile.
+    fn disagreement(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether one node decides what happened, because no other is asked.
+    fn decides_alone(&self) -> bool {
+        false
+    }
 
     /// Which transaction of `signer` used `nonce`; `None`: the block that holds it was not found.
     async fn nonce_use(&self, signer: Address, nonce: u64) -> Result<Option<NonceUse>, RpcError>;
@@ -384,11 +502,21 @@ pub trait Signer: Send + Sync {
     /// Signs. The same input may give other bytes each time: only recorded bytes are sent.
     async fn sign(&self, transaction: &UnsignedTransaction) -> Result<SignedTransaction, SignError>;
 
-    /// The call inside bytes that this signer signed, so that a replacement does exactly the same.
+    /// Whether this signer would sign a swap like this, as far as that can be told before there is calldata.
     ///
     /// # Errors
-    /// [`SignError`] if the bytes are none of its own.
-    fn call_of(&self, raw: &Bytes, purpose: Purpose) -> Result<Call, SignError>;
+    /// [`SignError`] says what forbids it.
+    async fn permits(&self, request: &SwapRequest) -> Result<(), SignError> {
+        let _ = request;
+        Ok(())
+    }
+
+    /// The call inside bytes that this signer signed for `nonce`, so that a replacement does exactly the same. What
+    /// is stored is not believed: the bytes must have the hash they are stored under, and do what the row says.
+    ///
+    /// # Errors
+    /// [`SignError`] if the bytes are none of its own, or of another nonce, hash or purpose.
+    fn call_of(&self, attempt: &SignedTransaction, nonce: u64, purpose: Purpose) -> Result<Call, SignError>;
 }
 
 /// All that a job's account trades through.

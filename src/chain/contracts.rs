@@ -119,6 +119,7 @@ sol! {
         error ExecutionFailed(uint256 commandIndex, bytes message);
         error InsufficientETH();
         error InsufficientToken();
+        error BalanceTooLow();
         error V3TooLittleReceived();
         error V2TooLittleReceived();
         error V2InvalidPath();

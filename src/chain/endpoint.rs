@@ -9,6 +9,7 @@ const SECRET_LENGTH_MIN: usize = 8;
 #[derive(Debug)]
 pub(super) struct Endpoint {
     name: String,
+    voice: String,
     secrets: Vec<String>,
 }
 
@@ -19,6 +20,7 @@ impl Endpoint {
             Some(port) => format!("{}://{host}:{port}", url.scheme()),
             None => format!("{}://{host}", url.scheme()),
         };
+        let voice = voice_of(url);
         let path = url.path_segments().into_iter().flatten().map(str::to_owned);
         let query = url.query_pairs().map(|(_, value)| value.into_owned());
         let login = [Some(url.username()), url.password()];
@@ -30,7 +32,12 @@ impl Endpoint {
             .collect();
         // A piece that holds another goes first.
         secrets.sort_by_key(|piece| std::cmp::Reverse(piece.len()));
-        Self { name, secrets }
+        Self { name, voice, secrets }
+    }
+
+    /// Whose word an answer is: the host, because two URLs of one host are one voice.
+    pub(super) fn voice(&self) -> &str {
+        &self.voice
     }
 
     /// Scheme, host and port.
@@ -49,9 +56,46 @@ impl Endpoint {
     }
 }
 
+/// The host of a URL. Nodes on this machine differ by their ports.
+fn voice_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or("?");
+    let is_local = host == "localhost" || host.starts_with("127.") || host == "[::1]";
+    match url.port_or_known_default() {
+        Some(port) if is_local => format!("{host}:{port}"),
+        _ => host.to_owned(),
+    }
+}
+
+/// How many different hosts there are among URLs: how many nodes can agree at most.
+pub(super) fn voices(urls: &[Url]) -> usize {
+    let hosts: std::collections::BTreeSet<String> = urls.iter().map(voice_of).collect();
+    hosts.len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn urls_of_one_host_are_one_voice_and_own_nodes_differ_by_port() {
+        let urls = |texts: &[&str]| {
+            let urls: Vec<Url> = texts.iter().map(|text| text.parse().expect("a URL")).collect();
+            voices(&urls)
+        };
+        assert_eq!(
+            urls(&["https://a.example/v2/one", "https://a.example:8443/two"]),
+            1
+        );
+        assert_eq!(urls(&["https://a.example", "https://b.example"]), 2);
+        assert_eq!(
+            urls(&[
+                "http://127.0.0.1:8545",
+                "http://127.0.0.1:8546/x",
+                "http://127.0.0.1:8546/y"
+            ]),
+            2
+        );
+    }
 
     #[test]
     fn nothing_of_a_url_but_its_host_is_shown() {

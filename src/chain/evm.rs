@@ -1,34 +1,51 @@
 //! A chain behind its nodes: the port `Chain` in JSON-RPC.
 
+mod agreed;
+
 use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
+    collections::HashMap,
+    sync::{Arc, Mutex as StdMutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use alloy_primitives::{Address, B256, Bytes, U64, U128, U256};
 use async_trait::async_trait;
+use metrics::counter;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use agreed::Heads;
+
 use super::{
+    foreign_use::used_by,
     fresh::Fresh,
-    receipts::{RawBlock, RawReceipt, RawTransaction},
+    lookup::{Contradiction, Expected, Scope, Wanted, look_up},
+    quorum::{Verdict, agree, names},
+    receipts::RawBlock,
     rpc::{CallError, Rpc},
-    send::classify,
+    send::broadcast,
     settings::ChainSpec,
 };
 use crate::{
     domain::{
+        foreign::Foreign,
         span::Span,
         trade::Patience,
         units::{Amount, Price},
     },
-    ports::{Asset, Chain, Fees, Head, Lookup, NonceUse, Nonces, RpcError, SendError, Sent, UsdPrice},
+    ports::{
+        Around, Asset, Chain, Fees, Head, Lookup, NonceUse, Nonces, RpcError, SendError, Sent,
+        SignedTransaction, UsdPrice,
+    },
+    telemetry::metric,
 };
 
 /// `balanceOf(address)`.
 const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];
+
+/// How long a contradiction between nodes keeps new trades of the chain back.
+const DISAGREED_FOR: Duration = Duration::from_secs(60);
 
 /// Nodes of Polygon take nothing that tips less.
 const TIP_MIN_POLYGON: u128 = 30_000_000_000;
@@ -43,6 +60,18 @@ const fn tip_min(chain_id: u64) -> u128 {
     } else {
         TIP_MIN
     }
+}
+
+/// A tip of so many times the base fee gets mined on any chain.
+const TIP_BASE_FEES: u128 = 10;
+/// A tip below this share of the chain's most is paid however low the base fee is.
+const TIP_SHARE: u128 = 10;
+
+/// The tip that a node asks for, as far as it can be believed: no more than ten times the base fee or a tenth of the
+/// chain's most, whichever is more, and never more than that most; wei per unit of gas.
+fn tip_within(asked: u128, base: u128, most: u128) -> u128 {
+    let usual = base.saturating_mul(TIP_BASE_FEES).max(most / TIP_SHARE);
+    asked.min(usual).min(most)
 }
 
 /// What the native coin is worth, wherever that is known from.
@@ -61,9 +90,11 @@ pub struct EvmChain {
     private: Option<Rpc>,
     spec: Arc<ChainSpec>,
     native: Arc<dyn NativePrice>,
-    head: Fresh<Head>,
+    heads: Fresh<Heads>,
     fees: Fresh<Fees>,
     nonces: Mutex<HashMap<Address, Arc<Fresh<Nonces>>>>,
+    /// The last contradiction between nodes, and when it was seen.
+    disagreement: StdMutex<Option<(Instant, String)>>,
 }
 
 impl EvmChain {
@@ -86,67 +117,33 @@ impl EvmChain {
     /// The chain of `spec`, asked through `rpc`; transactions go through `private` if there is one.
     #[must_use]
     pub fn new(rpc: Rpc, private: Option<Rpc>, spec: Arc<ChainSpec>, native: Arc<dyn NativePrice>) -> Self {
+        // A counter that first shows up at one does not show that it grew.
+        counter!(metric::RPC_DISAGREEMENTS, "chain" => spec.name.clone()).increment(0);
         Self {
             rpc,
             private,
             spec,
             native,
-            head: Fresh::default(),
+            heads: Fresh::default(),
             fees: Fresh::default(),
             nonces: Mutex::default(),
+            disagreement: StdMutex::default(),
         }
     }
 
     fn nonsense(&self, what: &str, error: impl ToString) -> RpcError {
         RpcError {
             endpoint: self.spec.name.clone(),
-            detail: format!("{what}: an answer that makes no sense: {}", error.to_string()),
+            detail: format!(
+                "{what}: an answer that makes no sense: {}",
+                Foreign::new(&error.to_string())
+            ),
         }
     }
 
     fn read<T: DeserializeOwned>(&self, what: &str, answer: Result<Value, CallError>) -> Result<T, RpcError> {
         let value = answer.map_err(CallError::into_rpc)?;
         serde_json::from_value(value).map_err(|error| self.nonsense(what, error))
-    }
-
-    async fn block(&self, tag: &str) -> Result<Option<RawBlock>, RpcError> {
-        let block = self
-            .rpc
-            .request("eth_getBlockByNumber", json!([tag, false]))
-            .await;
-        block.map_err(CallError::into_rpc)
-    }
-
-    async fn newest(&self) -> Result<RawBlock, RpcError> {
-        let block = self.block("latest").await?;
-        block.ok_or_else(|| self.nonsense("eth_getBlockByNumber", "there is no newest block"))
-    }
-
-    async fn ask_head(&self) -> Result<Head, RpcError> {
-        let block = self.newest().await?;
-        let time = block.time();
-        Ok(Head {
-            number: block.number.to(),
-            time: time
-                .ok_or_else(|| self.nonsense("eth_getBlockByNumber", "its timestamp is out of range"))?,
-        })
-    }
-
-    async fn ask_nonces(&self, signer: Address) -> Result<Nonces, RpcError> {
-        let count = |tag| ("eth_getTransactionCount", json!([signer, tag]));
-        let mut answers = self
-            .rpc
-            .batch(&[count("latest"), count("pending")])
-            .await?
-            .into_iter();
-        let mut next = || {
-            let answer = answers.next().unwrap_or(Ok(Value::Null));
-            self.read::<U64>("eth_getTransactionCount", answer)
-        };
-        Ok(Nonces {
-            latest: next()?.to(),
-            pending: next()?.to(),
-        })
     }
 
     /// Twice the base fee, so that several blocks of rising fees are outbid, as far as the chain's cap allows. A chain
@@ -165,8 +162,8 @@ impl EvmChain {
         let base = block
             .base_fee_per_gas
             .ok_or_else(|| self.nonsense("eth_getBlockByNumber", "no base fee: EIP-1559 is needed"))?;
-        let tip = tip.to::<u128>().max(tip_min(self.spec.chain_id));
         let base = base.to::<u128>();
+        let tip = tip_within(tip.to(), base, self.spec.max_tip_per_gas).max(tip_min(self.spec.chain_id));
         let asked = base.saturating_add(tip);
         Ok(Fees {
             max_fee_per_gas: asked
@@ -177,135 +174,39 @@ impl EvmChain {
         })
     }
 
-    async fn count_at(&self, signer: Address, block: u64) -> Result<u64, RpcError> {
-        let params = json!([signer, U64::from(block)]);
-        let count: U64 = self
-            .rpc
-            .request("eth_getTransactionCount", params)
-            .await
-            .map_err(CallError::into_rpc)?;
-        Ok(count.to())
-    }
-
-    /// The block that holds the transaction with this nonce: the first with a higher count.
-    async fn block_of(&self, signer: Address, nonce: u64) -> Result<Option<u64>, RpcError> {
-        let newest: u64 = self.newest().await?.number.to();
-        if self.count_at(signer, newest).await? <= nonce {
-            return Ok(None);
+    /// What enough nodes say of `wanted`; what they say against each other is counted and kept for a while.
+    async fn look_up(&self, wanted: &[Wanted]) -> Vec<Result<Lookup, RpcError>> {
+        if wanted.is_empty() {
+            return vec![];
         }
-        // Most are recent, and old state is not everywhere: step back by doubling strides first.
-        let (mut above, mut stride) = (newest, 1_u64);
-        let mut below = loop {
-            let candidate = above.saturating_sub(stride);
-            if candidate == 0 || self.count_at(signer, candidate).await? <= nonce {
-                break candidate;
-            }
-            above = candidate;
-            stride = stride.saturating_mul(2);
+        let scope = Scope {
+            chain: &self.spec.name,
+            wrapped_native: self.spec.wrapped_native,
+            required_depth: self.spec.patience.required_depth,
         };
-        while above.saturating_sub(below) > 1 {
-            let middle = below + (above - below) / 2;
-            if self.count_at(signer, middle).await? <= nonce {
-                below = middle;
-            } else {
-                above = middle;
-            }
+        let found = look_up(&self.rpc, &scope, wanted).await;
+        for contradiction in found.contradictions {
+            self.disagree(contradiction);
         }
-        Ok(Some(above))
+        found.answers
     }
 
-    /// Receipts and transactions of all hashes in one round trip, their blocks in a second.
-    async fn look_up(&self, hashes: &[B256]) -> Result<Vec<Result<Lookup, RpcError>>, RpcError> {
-        let mut requests = Vec::with_capacity(hashes.len() * 2);
-        for hash in hashes {
-            requests.push(("eth_getTransactionReceipt", json!([hash])));
-            requests.push(("eth_getTransactionByHash", json!([hash])));
-        }
-        let mut answers = self.rpc.batch(&requests).await?.into_iter();
-        let mut found = Vec::with_capacity(hashes.len());
-        let mut blocks: BTreeMap<u64, Option<RawBlock>> = BTreeMap::new();
-        for hash in hashes {
-            let mut next = || answers.next().unwrap_or(Ok(Value::Null));
-            let (receipt, transaction) = (next(), next());
-            let pair = self.pair(*hash, receipt, transaction);
-            if let Ok((Some(receipt), _)) = &pair {
-                blocks.insert(receipt.block_number.to(), None);
-            }
-            found.push(pair);
-        }
-        self.fill_in(&mut blocks).await?;
-        Ok(found
-            .into_iter()
-            .map(|pair| pair.and_then(|pair| self.judge(pair, &blocks)))
-            .collect())
-    }
-
-    fn pair(
-        &self,
-        hash: B256,
-        receipt: Result<Value, CallError>,
-        transaction: Result<Value, CallError>,
-    ) -> Result<(Option<RawReceipt>, Option<RawTransaction>), RpcError> {
-        let receipt: Option<RawReceipt> = self.read("eth_getTransactionReceipt", receipt)?;
-        let transaction: Option<RawTransaction> = self.read("eth_getTransactionByHash", transaction)?;
-        let told = [
-            receipt.as_ref().map(|receipt| receipt.transaction_hash),
-            transaction.as_ref().map(|transaction| transaction.hash),
-        ];
-        match told.into_iter().flatten().find(|told| *told != hash) {
-            Some(other) => Err(self.nonsense("look-up", format_args!("asked for {hash}, got {other}"))),
-            None => Ok((receipt, transaction)),
-        }
-    }
-
-    async fn fill_in(&self, blocks: &mut BTreeMap<u64, Option<RawBlock>>) -> Result<(), RpcError> {
-        let requests: Vec<_> = blocks
-            .keys()
-            .map(|number| ("eth_getBlockByNumber", json!([U64::from(*number), false])))
-            .collect();
-        let answers = self.rpc.batch(&requests).await?;
-        for (block, answer) in blocks.values_mut().zip(answers) {
-            *block = self.read("eth_getBlockByNumber", answer)?;
-        }
-        Ok(())
-    }
-
-    /// A receipt counts only if the block it names is the one at its height: nodes behind one door may disagree.
-    fn judge(
-        &self,
-        pair: (Option<RawReceipt>, Option<RawTransaction>),
-        blocks: &BTreeMap<u64, Option<RawBlock>>,
-    ) -> Result<Lookup, RpcError> {
-        let unsettled = |what: &str| RpcError {
-            endpoint: self.spec.name.clone(),
-            detail: what.to_owned(),
-        };
-        match pair {
-            (None, None) => Ok(Lookup::Absent),
-            (None, Some(transaction)) if transaction.block_number.is_none() => Ok(Lookup::Pooled),
-            (None, Some(_)) => Err(unsettled("mined, but the node has no receipt for it yet")),
-            (Some(_), None) => Err(unsettled(
-                "a receipt of a transaction that the node does not know",
-            )),
-            (Some(receipt), Some(transaction)) => {
-                let block = blocks.get(&receipt.block_number.to()).and_then(Option::as_ref);
-                let block = block.filter(|block| block.hash == receipt.block_hash);
-                let time = block.and_then(RawBlock::time);
-                let time =
-                    time.ok_or_else(|| unsettled("the receipt's block is not the one at its height"))?;
-                let read = receipt.read(&transaction, time, self.spec.wrapped_native);
-                let read =
-                    read.ok_or_else(|| self.nonsense("eth_getTransactionReceipt", "gas out of range"))?;
-                Ok(Lookup::Mined(read))
-            }
-        }
+    fn read_balance(&self, answer: Result<Value, CallError>) -> Result<Amount, RpcError> {
+        let bytes: Value = self.read("balance", answer)?;
+        let text = bytes.as_str().unwrap_or_default();
+        let units: U256 = text.parse().map_err(|error| self.nonsense("balance", error))?;
+        Ok(Amount::new(units))
     }
 }
 
 #[async_trait]
 impl Chain for EvmChain {
     async fn head(&self) -> Result<Head, RpcError> {
-        self.head.get(|| self.ask_head()).await
+        Ok(self.heads().await?.best)
+    }
+
+    async fn agreed_head(&self) -> Result<Head, RpcError> {
+        Ok(self.heads().await?.agreed)
     }
 
     async fn nonces(&self, signer: Address) -> Result<Nonces, RpcError> {
@@ -318,22 +219,15 @@ impl Chain for EvmChain {
     }
 
     async fn balances(&self, wallet: Address, assets: &[Asset]) -> Result<Vec<Amount>, RpcError> {
-        let request = |asset: &Asset| match asset {
-            Asset::Native => ("eth_getBalance", json!([wallet, "latest"])),
-            Asset::Token(token) => {
-                let data: Bytes = [&BALANCE_OF[..], wallet.into_word().as_slice()].concat().into();
-                ("eth_call", json!([{ "to": token, "data": data }, "latest"]))
-            }
-        };
-        let requests: Vec<_> = assets.iter().map(request).collect();
+        let requests: Vec<_> = assets
+            .iter()
+            .map(|asset| balance_request(wallet, asset, json!("latest")))
+            .collect();
         let answers = self.rpc.batch(&requests).await?;
-        let read = |answer| {
-            let bytes: Value = self.read("balance", answer)?;
-            let text = bytes.as_str().unwrap_or_default();
-            let units: U256 = text.parse().map_err(|error| self.nonsense("balance", error))?;
-            Ok(Amount::new(units))
-        };
-        answers.into_iter().map(read).collect()
+        answers
+            .into_iter()
+            .map(|answer| self.read_balance(answer))
+            .collect()
     }
 
     async fn usd_price(&self, asset: Asset) -> Result<UsdPrice, RpcError> {
@@ -350,60 +244,128 @@ impl Chain for EvmChain {
         }
     }
 
+    /// To every node at once: whoever keeps the bytes to itself keeps them from nobody.
     async fn send(&self, raw: &Bytes) -> Result<Sent, SendError> {
         let door = self.private.as_ref().unwrap_or(&self.rpc);
-        match door
-            .request::<Value>("eth_sendRawTransaction", json!([raw]))
-            .await
-        {
-            Ok(_) => Ok(Sent::Accepted),
-            Err(CallError::Node {
-                endpoint, message, ..
-            }) => classify(&endpoint, &message),
-            Err(CallError::Rpc(error)) => Err(SendError::Ambiguous(error)),
-        }
+        broadcast(door, raw).await
     }
 
     async fn lookup(&self, hashes: &[B256]) -> Vec<Result<Lookup, RpcError>> {
-        match self.look_up(hashes).await {
-            Ok(answers) => answers,
-            Err(error) => hashes.iter().map(|_| Err(error.clone())).collect(),
+        let wanted: Vec<Wanted> = hashes.iter().map(|hash| (*hash, None)).collect();
+        self.look_up(&wanted).await
+    }
+
+    async fn lookup_signed(&self, signed: &[SignedTransaction]) -> Vec<Result<Lookup, RpcError>> {
+        let expected: Vec<Result<Wanted, String>> = signed
+            .iter()
+            .map(|signed| Ok((signed.hash, Some(Expected::of(signed.hash, &signed.raw)?))))
+            .collect();
+        let wanted: Vec<Wanted> = expected.iter().flatten().copied().collect();
+        let mut answers = self.look_up(&wanted).await.into_iter();
+        let answer = |expected: Result<Wanted, String>| match expected {
+            Ok(_) => answers.next().unwrap_or_else(|| Err(self.too_few("the look-up"))),
+            Err(detail) => Err(RpcError {
+                endpoint: self.spec.name.clone(),
+                detail,
+            }),
+        };
+        expected.into_iter().map(answer).collect()
+    }
+
+    async fn first_nonce(&self, signer: Address) -> Result<Option<u64>, RpcError> {
+        let said = self.each_nonces(signer).await;
+        let counts = said
+            .iter()
+            .filter_map(|(voice, nonces)| Some((voice.host().to_owned(), *nonces.as_ref().ok()?)));
+        match agree(counts, self.rpc.quorum()) {
+            Verdict::Agreed { said, .. } => Ok((said.pending == said.latest).then_some(said.latest)),
+            Verdict::TooFew(_) => Err(self.too_few("the wallet's first nonce")),
+            Verdict::Split(camps) => {
+                let camps = camps
+                    .iter()
+                    .map(|(nonces, by)| format!("{} by {}", nonces.latest, names(by)));
+                let what = format!(
+                    "nodes disagree about the first nonce of {signer}: {}",
+                    camps.collect::<Vec<_>>().join(", ")
+                );
+                self.disagree(Contradiction {
+                    what: what.clone(),
+                    settled: false,
+                });
+                Err(RpcError {
+                    endpoint: self.spec.name.clone(),
+                    detail: what,
+                })
+            }
         }
     }
 
     async fn nonce_use(&self, signer: Address, nonce: u64) -> Result<Option<NonceUse>, RpcError> {
-        let Some(number) = self.block_of(signer, nonce).await? else {
-            return Ok(None);
-        };
-        let params = json!([U64::from(number), true]);
-        let block: Option<Value> = self
+        let said = self
             .rpc
-            .request("eth_getBlockByNumber", params)
-            .await
-            .map_err(CallError::into_rpc)?;
-        let Some(block) = block else { return Ok(None) };
-        let head: RawBlock = self.read("eth_getBlockByNumber", Ok(block.clone()))?;
-        let transactions = block.get("transactions").and_then(Value::as_array);
-        let used = transactions.into_iter().flatten().find_map(|transaction| {
-            // A chain's own kinds of transactions need not look like ours.
-            let transaction: RawTransaction = serde_json::from_value(transaction.clone()).ok()?;
-            let ours = transaction.from == signer && transaction.nonce == U64::from(nonce);
-            ours.then_some(transaction.hash)
-        });
-        Ok(used.map(|hash| NonceUse {
-            hash,
-            block_number: number,
-            block_hash: head.hash,
-        }))
+            .each(|voice| async move { used_by(&voice, signer, nonce).await })
+            .await;
+        let uses = said
+            .iter()
+            .filter_map(|(voice, used)| Some((voice.host().to_owned(), (*used.as_ref().ok()?)?)));
+        match agree(uses, self.rpc.quorum()) {
+            Verdict::Agreed { said, .. } => Ok(Some(said)),
+            Verdict::Split(_) => {
+                self.disagree(Contradiction {
+                    what: format!("nodes disagree about who used nonce {nonce} of {signer}"),
+                    settled: false,
+                });
+                Ok(None)
+            }
+            Verdict::TooFew(_) => match said.into_iter().find_map(|(_, used)| used.err()) {
+                Some(error) if self.rpc.quorum() == 1 => Err(error),
+                _ => Ok(None),
+            },
+        }
     }
 
     /// A chain that names no final block has none: its fills stay watched.
     async fn finalized(&self) -> Result<u64, RpcError> {
-        match self.block("finalized").await {
-            Ok(Some(block)) => Ok(block.number.to()),
-            Ok(None) => Ok(0),
-            Err(error) => Err(error),
+        let said = self
+            .rpc
+            .each(|voice| async move {
+                let block: Option<RawBlock> = voice
+                    .request("eth_getBlockByNumber", json!(["finalized", false]))
+                    .await?;
+                Ok(block.map_or(0, |block| block.number.to::<u64>()))
+            })
+            .await;
+        self.reached("the final block", &said, |number| *number)
+    }
+
+    /// Receipts that several nodes agree on need no other proof. The word of a single one is held against the balances
+    /// that the block left behind.
+    async fn balance_around(&self, wallet: Address, asset: Asset, block: u64) -> Result<Around, RpcError> {
+        if self.rpc.quorum() > 1 {
+            return Ok(Around::Agreed);
         }
+        let Some(before) = block.checked_sub(1) else {
+            return Ok(Around::Unproven);
+        };
+        let requests =
+            [before, block].map(|number| balance_request(wallet, &asset, json!(U64::from(number))));
+        let answers = self.rpc.batch(&requests).await?;
+        let mut read = answers.into_iter().map(|answer| self.read_balance(answer));
+        // A node that has dropped this state refuses; that proves nothing.
+        Ok(match (read.next(), read.next()) {
+            (Some(Ok(before)), Some(Ok(after))) => Around::Seen { before, after },
+            _ => Around::Unproven,
+        })
+    }
+
+    fn disagreement(&self) -> Option<String> {
+        let last = self.disagreement.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = last.as_ref().filter(|(at, _)| at.elapsed() < DISAGREED_FOR);
+        last.map(|(_, what)| what.clone())
+    }
+
+    fn decides_alone(&self) -> bool {
+        self.rpc.quorum() == 1
     }
 
     fn patience(&self) -> Patience {
@@ -412,5 +374,37 @@ impl Chain for EvmChain {
 
     fn max_head_age(&self) -> Span {
         self.spec.max_head_age
+    }
+}
+
+fn balance_request(wallet: Address, asset: &Asset, block: Value) -> (&'static str, Value) {
+    match asset {
+        Asset::Native => ("eth_getBalance", json!([wallet, block])),
+        Asset::Token(token) => {
+            let data: Bytes = [&BALANCE_OF[..], wallet.into_word().as_slice()].concat().into();
+            ("eth_call", json!([{ "to": token, "data": data }, block]))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tip_is_bound_by_the_base_fee_and_by_the_chain() {
+        let gwei = |tenths: u128| tenths * 100_000_000;
+        for (asked, base, most, paid) in [
+            // Usual: 1 gwei on Ethereum, a fraction on an L2.
+            (gwei(10), gwei(5), gwei(50), gwei(10)),
+            (1_000_000, 5_000_000, gwei(10), 1_000_000),
+            // A lie of 45 gwei on an L2: a tenth of a gwei, or ten base fees, and never more than one gwei.
+            (gwei(450), 5_000_000, gwei(10), gwei(1)),
+            (gwei(450), 50_000_000, gwei(10), gwei(5)),
+            (gwei(450), gwei(30), gwei(10), gwei(10)),
+            (u128::MAX, u128::MAX, gwei(10), gwei(10)),
+        ] {
+            assert_eq!(tip_within(asked, base, most), paid, "{asked} {base} {most}");
+        }
     }
 }

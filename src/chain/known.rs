@@ -84,7 +84,7 @@ impl Contracts {
     }
 
     /// What a chain of the table has; nothing but the contracts that are everywhere for another.
-    pub(super) fn of(chain: Option<&ChainInfo>) -> Self {
+    pub(in crate::chain) fn of(chain: Option<&ChainInfo>) -> Self {
         let everywhere = Self {
             multicall3: address!("0xcA11bde05977b3631167028862bE2a173976CA11"),
             permit2: address!("0x000000000022D473030F116dDEE9F6B43aC78BA3"),

@@ -15,6 +15,7 @@ use tracing::error;
 use super::{
     evm::EvmChain,
     keystore::{KeyError, KeySource, SecretText},
+    policy::{Appraiser, PolicyBook, PolicySigner},
     prices::OnchainPrices,
     rpc::Rpc,
     settings::{ChainSpec, InvalidChain},
@@ -23,7 +24,7 @@ use super::{
 };
 use crate::{
     domain::job::{Account, Realm},
-    ports::{Chain, Market, Markets, Missing, NoMarket, Venue},
+    ports::{Chain, Market, Markets, Missing, NoMarket, PoolPrices, Venue},
 };
 
 /// How long a key that did not open is not tried again: a try costs a second of a processor, and every slot of every
@@ -56,10 +57,12 @@ pub fn open_chains(specs: Vec<Arc<ChainSpec>>, ledger: &PgPool) -> Result<LiveCh
     let mut chains = LiveChains::new();
     for spec in specs {
         let (rpc, private) = (Rpc::new(&spec)?, Rpc::private(&spec)?);
-        let prices = Arc::new(OnchainPrices::new(rpc.clone(), spec.clone()));
+        let venue = UniswapVenue::new(rpc.clone(), spec.clone(), ledger.clone());
+        let prices = OnchainPrices::sharing(venue.search(), rpc.clone(), spec.clone());
+        let prices = Arc::new(prices);
         let live = LiveChain {
             chain: Arc::new(EvmChain::new(rpc.clone(), private, spec.clone(), prices.clone())),
-            venue: Arc::new(UniswapVenue::new(rpc.clone(), spec.clone(), ledger.clone())),
+            venue: Arc::new(venue),
             prices,
             spec,
             rpc,
@@ -69,10 +72,31 @@ pub fn open_chains(specs: Vec<Arc<ChainSpec>>, ledger: &PgPool) -> Result<LiveCh
     Ok(chains)
 }
 
+/// The single nodes of each chain with real money, as sources of prices: two of them must agree on what only one source
+/// says. A chain of one's own, such as the devnet, needs none.
+///
+/// # Errors
+/// [`reqwest::Error`] if the system's certificates cannot be used.
+pub fn price_witnesses(
+    chains: &LiveChains,
+) -> Result<BTreeMap<String, Vec<Arc<dyn PoolPrices>>>, reqwest::Error> {
+    let mut witnesses = BTreeMap::new();
+    for (name, live) in chains.iter().filter(|(_, live)| live.spec.is_known()) {
+        let mut nodes: Vec<Arc<dyn PoolPrices>> = Vec::new();
+        for spec in live.spec.node_by_node() {
+            let spec = Arc::new(spec);
+            nodes.push(Arc::new(OnchainPrices::new(Rpc::new(&spec)?, spec)));
+        }
+        witnesses.insert(name.clone(), nodes);
+    }
+    Ok(witnesses)
+}
+
 /// The markets of all live accounts.
 pub struct LiveMarkets {
     chains: LiveChains,
     keys: KeySource,
+    policy: Arc<PolicyBook>,
     /// A password that somebody typed.
     typed: OnceLock<SecretText>,
     /// Opening a keystore takes a while on purpose; each is opened once.
@@ -82,12 +106,13 @@ pub struct LiveMarkets {
 }
 
 impl LiveMarkets {
-    /// Markets on `chains` with the keys of `keys`; nothing is opened yet.
+    /// Markets on `chains` with the keys of `keys`, which sign what `policy` allows; nothing is opened yet.
     #[must_use]
-    pub fn new(chains: LiveChains, keys: KeySource) -> Self {
+    pub fn new(chains: LiveChains, keys: KeySource, policy: Arc<PolicyBook>) -> Self {
         Self {
             chains,
             keys,
+            policy,
             typed: OnceLock::new(),
             open: Mutex::default(),
             shut: StdMutex::default(),
@@ -98,6 +123,12 @@ impl LiveMarkets {
     #[must_use]
     pub const fn keys(&self) -> &KeySource {
         &self.keys
+    }
+
+    /// What bounds the keys.
+    #[must_use]
+    pub const fn policy(&self) -> &Arc<PolicyBook> {
+        &self.policy
     }
 
     /// Takes a password that was typed; the first one stays.
@@ -138,7 +169,13 @@ impl LiveMarkets {
         Ok(Market {
             chain: live.chain.clone() as Arc<dyn Chain>,
             venue: live.venue.clone(),
-            signer: Arc::new(signer),
+            // Whatever holds the key, nothing is signed past the policy.
+            signer: Arc::new(PolicySigner::new(
+                Arc::new(signer),
+                self.policy.clone(),
+                (live.spec.name.clone(), live.spec.chain_id),
+                live.prices.clone() as Arc<dyn Appraiser>,
+            )),
         })
     }
 

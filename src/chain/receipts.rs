@@ -1,6 +1,6 @@
 //! What a node says of a transaction, and what its logs prove.
 
-use alloy_primitives::{Address, B256, Bytes, U64, U128, U256, b256};
+use alloy_primitives::{Address, B256, Bytes, Keccak256, U64, U128, U256, b256};
 use serde::Deserialize;
 
 use crate::{
@@ -23,8 +23,8 @@ pub(super) struct RawReceipt {
     pub(super) block_hash: B256,
     gas_used: U128,
     effective_gas_price: U128,
-    from: Address,
-    to: Option<Address>,
+    pub(super) from: Address,
+    pub(super) to: Option<Address>,
     logs: Vec<Log>,
     /// What an OP-stack chain takes for data.
     l1_fee: Option<U256>,
@@ -44,8 +44,9 @@ pub(super) struct Log {
 pub(super) struct RawTransaction {
     pub(super) hash: B256,
     pub(super) from: Address,
+    pub(super) to: Option<Address>,
     pub(super) nonce: U64,
-    value: U256,
+    pub(super) value: U256,
     pub(super) block_number: Option<U64>,
 }
 
@@ -66,6 +67,22 @@ impl RawBlock {
 }
 
 impl RawReceipt {
+    /// One number for all logs in their order: address, topics and data of each.
+    pub(super) fn logs_digest(&self) -> B256 {
+        let mut hasher = Keccak256::new();
+        for log in &self.logs {
+            hasher.update(log.address);
+            // Lengths keep one log from looking like another that is cut elsewhere.
+            hasher.update(U64::from(log.topics.len()).to_be_bytes::<8>());
+            for topic in &log.topics {
+                hasher.update(topic);
+            }
+            hasher.update(U64::from(log.data.len()).to_be_bytes::<8>());
+            hasher.update(&log.data);
+        }
+        hasher.finalize()
+    }
+
     /// As the ledger sees it; `None` if a number leaves its range.
     pub(super) fn read(
         &self,
@@ -98,8 +115,9 @@ impl RawReceipt {
     }
 }
 
-/// Movements of the native coin that a call proves: what was sent along, and what the called router unwrapped,
-/// which by our calldata goes to the caller.
+/// Movements of the native coin that a call proves: what was sent along, and what the called router unwrapped last. Our
+/// calldata ends with one unwrapping to the caller. Another one before it is a stranger's, such as a token that calls the
+/// router while it is moved: it may go to anybody, and is not counted.
 pub(super) fn native_transfers(
     caller: Address,
     router: Address,
@@ -117,11 +135,11 @@ pub(super) fn native_transfers(
         });
     }
     let unwrapped = logs.iter().filter(|log| log.address == wrapped_native);
-    let unwrapped = unwrapped.filter_map(|log| match log.topics.as_slice() {
+    let mut unwrapped = unwrapped.filter_map(|log| match log.topics.as_slice() {
         [WITHDRAWAL, source] if Address::from_word(*source) == router => log.amount(),
         _ => None,
     });
-    moved.extend(unwrapped.map(|amount| Transfer {
+    moved.extend(unwrapped.next_back().map(|amount| Transfer {
         token: NATIVE,
         from: router,
         to: caller,
@@ -146,5 +164,31 @@ impl Log {
 
     fn amount(&self) -> Option<Amount> {
         (self.data.len() == 32).then(|| Amount::new(U256::from_be_slice(&self.data)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Finding 23: a token that is sold calls the router's unwrapping while it is moved.
+    #[test]
+    fn only_the_last_unwrapping_of_the_router_is_what_our_calldata_made() {
+        let [wallet, router, other, wrapped] = [1, 2, 3, 4].map(Address::repeat_byte);
+        let unwrapping = |of: Address, contract: Address, amount: u64| Log {
+            address: contract,
+            topics: vec![WITHDRAWAL, of.into_word()],
+            data: U256::from(amount).to_be_bytes_vec().into(),
+        };
+        let logs = [
+            unwrapping(router, wrapped, 900),
+            unwrapping(router, wrapped, 70),
+            unwrapping(other, wrapped, 5_000),
+            unwrapping(router, other, 6_000),
+        ];
+        let moved = native_transfers(wallet, router, U256::ZERO, &logs, wrapped);
+        let amounts: Vec<_> = moved.iter().map(|moved| (moved.to, moved.amount)).collect();
+        assert_eq!(amounts, [(wallet, Amount::new(U256::from(70)))]);
+        assert!(native_transfers(wallet, router, U256::ZERO, &logs[2..], wrapped).is_empty());
     }
 }

@@ -1,36 +1,38 @@
-//! Several nodes behind one door: failover, retries, timeouts and a pace, and nothing believed of a node that
-//! serves another chain.
+//! Several nodes behind one door: failover to the next one, questions to each of them, and nothing believed of a node
+//! that serves another chain.
+
+mod voice;
 
 use std::{
+    collections::BTreeSet,
+    future::Future,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use alloy::{
-    rpc::client::{ClientBuilder, RpcClient},
-    transports::{RpcError as TransportError, TransportErrorKind},
-};
 use alloy_primitives::{Address, Bytes, U64};
-use futures::future::join_all;
-use metrics::{counter, histogram};
+use futures::{StreamExt, future::join_all, stream::FuturesUnordered};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::{
-    sync::{Mutex, OnceCell},
-    time::sleep_until,
-};
+use tokio::time::{Instant, timeout_at};
 
-use super::{endpoint::Endpoint, settings::ChainSpec};
-use crate::{
-    ports::RpcError,
-    telemetry::{metric, note_rpc},
+pub(super) use voice::Voice;
+
+use super::{
+    node::{LAG_MAX, Node, worst},
+    settings::ChainSpec,
+    unfit::Fitness,
+    wire::{Answers, Request, Wire},
 };
+use crate::{domain::foreign::Foreign, ports::RpcError};
 
 /// First pause before all nodes are asked again; doubles with each round.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// Once enough nodes have answered, the others have so much longer to contradict them.
+const GRACE: Duration = Duration::from_millis(300);
 
 /// A request without a usable result.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -42,7 +44,7 @@ pub enum CallError {
         endpoint: String,
         /// JSON-RPC error code; 3 is a revert.
         code: i64,
-        /// Its words.
+        /// Its words, cleaned and capped.
         message: String,
         /// Revert data, if any.
         data: Option<Bytes>,
@@ -68,6 +70,27 @@ impl CallError {
     }
 }
 
+/// A node as `doctor` shows it.
+#[derive(Debug, Clone)]
+pub struct NodeState {
+    /// Its URL without credentials.
+    pub name: String,
+    /// The chain id it gives, or why it gives none.
+    pub chain_id: Result<u64, String>,
+    /// The newest block it named in the last minute.
+    pub head: Option<u64>,
+    /// Blocks behind the best node of the chain.
+    pub lag: u64,
+}
+
+impl NodeState {
+    /// Whether the node is so far behind that it is asked last.
+    #[must_use]
+    pub const fn is_lagging(&self) -> bool {
+        self.lag > LAG_MAX
+    }
+}
+
 /// The nodes of one chain. Cheap to clone.
 #[derive(Clone)]
 pub struct Rpc {
@@ -76,20 +99,11 @@ pub struct Rpc {
 
 struct Inner {
     chain: String,
-    chain_id: u64,
     nodes: Vec<Node>,
-    /// The node that answered last: asked first.
+    /// The node that is asked first.
     preferred: AtomicUsize,
     rounds: u32,
-}
-
-struct Node {
-    endpoint: Endpoint,
-    client: RpcClient,
-    verified: OnceCell<()>,
-    /// When the next request may start, and the least time between two.
-    next_free: Mutex<Instant>,
-    spacing: Duration,
+    quorum: usize,
 }
 
 impl Rpc {
@@ -122,21 +136,17 @@ impl Rpc {
         let spacing = Duration::from_secs(1)
             .checked_div(spec.rpc_requests_per_second)
             .unwrap_or_default();
-        let nodes = urls.iter().map(|url| Node {
-            endpoint: Endpoint::of(url),
-            client: ClientBuilder::default().http_with_client(client.clone(), url.clone()),
-            verified: OnceCell::new(),
-            next_free: Mutex::new(Instant::now()),
-            spacing,
+        let nodes = urls.iter().map(|url| {
+            let wire = Wire::new(client.clone(), url.clone());
+            Node::new(wire, &spec.name, spec.chain_id, spacing)
         });
-        let nodes = nodes.collect();
         Ok(Self {
             inner: Arc::new(Inner {
                 chain: spec.name.clone(),
-                chain_id: spec.chain_id,
-                nodes,
+                nodes: nodes.collect(),
                 preferred: AtomicUsize::new(0),
                 rounds: spec.rpc_rounds,
+                quorum: spec.quorum,
             }),
         })
     }
@@ -155,12 +165,15 @@ impl Rpc {
         serde_json::from_value(value).map_err(|error| {
             CallError::Rpc(RpcError {
                 endpoint: self.inner.chain.clone(),
-                detail: format!("{method}: an answer that makes no sense: {error}"),
+                detail: format!(
+                    "{method}: an answer that makes no sense: {}",
+                    Foreign::new(&error.to_string())
+                ),
             })
         })
     }
 
-    /// Several requests in one round trip, answered by one node in the order asked.
+    /// Several requests together, answered by one node in the order asked.
     ///
     /// # Errors
     /// [`RpcError`] if no node answers; an answer may still be a refusal of its own.
@@ -197,178 +210,146 @@ impl Rpc {
             .await
     }
 
-    async fn ask(
-        &self,
-        requests: &[(&'static str, Value)],
-    ) -> Result<Vec<Result<Value, CallError>>, RpcError> {
+    /// The nodes in the order in which they are asked `requests`: the preferred one first, then round; those that lack
+    /// a method, told nonsense, are behind or keep failing come last.
+    fn order(&self, requests: &[Request]) -> Vec<usize> {
+        let count = self.inner.nodes.len();
+        let first = self.inner.preferred.load(Ordering::Relaxed);
+        let mut order: Vec<usize> = (0..count).map(|step| first.wrapping_add(step) % count).collect();
+        order.sort_by_key(|index| self.inner.nodes.get(*index).map(|node| node.rank(requests)));
+        order
+    }
+
+    async fn ask(&self, requests: &[Request]) -> Result<Answers, RpcError> {
         let inner = &self.inner;
         let mut last = RpcError {
             endpoint: inner.chain.clone(),
             detail: "no RPC URL is configured".to_owned(),
         };
+        // What a node said that could not do all of it: better than nothing if no other can.
+        let mut partly = None;
         let mut pause = FIRST_PAUSE;
         for round in 0..inner.rounds {
             if round > 0 {
                 tokio::time::sleep(pause).await;
                 pause = pause.saturating_mul(2);
             }
-            let first = inner.preferred.load(Ordering::Relaxed);
-            for step in 0..inner.nodes.len() {
-                let index = first.wrapping_add(step) % inner.nodes.len();
+            let mut may_recover = false;
+            for index in self.order(requests) {
                 let Some(node) = inner.nodes.get(index) else {
                     continue;
                 };
-                match node.ask(inner, requests).await {
-                    Ok(answers) => {
-                        inner.preferred.store(index, Ordering::Relaxed);
+                let answers = match node.call(requests).await {
+                    Ok(answers) => answers,
+                    Err(failure) => {
+                        may_recover = true;
+                        last = node.error(failure.detail);
+                        continue;
+                    }
+                };
+                match worst(&answers) {
+                    (Fitness::Answer, _) => {
+                        // A node that is only asked because a better one lacks this method is not preferred for all.
+                        if !self.is_known_lack(requests) {
+                            inner.preferred.store(index, Ordering::Relaxed);
+                        }
                         return Ok(answers);
                     }
-                    Err(detail) => {
-                        last = RpcError {
-                            endpoint: node.endpoint.name().to_owned(),
-                            detail,
-                        };
+                    (Fitness::Overload, error) => {
+                        may_recover = true;
+                        last = node.error(error.map(CallError::to_string).unwrap_or_default());
+                    }
+                    (Fitness::Trouble, _) => {
+                        may_recover = true;
+                        partly.get_or_insert(answers);
+                    }
+                    (Fitness::Lacks, _) => {
+                        note_lacks(node, requests, &answers);
+                        partly.get_or_insert(answers);
                     }
                 }
             }
+            if !may_recover {
+                break;
+            }
         }
-        Err(last)
+        partly.ok_or(last)
     }
 
-    /// The nodes, by names without credentials, each with the chain id it gives.
-    pub async fn chain_ids(&self) -> Vec<(String, Result<u64, String>)> {
-        let asked = self.inner.nodes.iter().map(|node| async {
-            let id = node.chain_id(&self.inner).await;
-            (node.endpoint.name().to_owned(), id)
+    fn is_known_lack(&self, requests: &[Request]) -> bool {
+        let preferred = self.inner.preferred.load(Ordering::Relaxed);
+        let preferred = self.inner.nodes.get(preferred);
+        preferred.is_some_and(|node| node.rank(requests).0)
+    }
+
+    /// Asks every node for itself, all at once. Once enough of them have answered, the others have a moment more; who
+    /// keeps failing is not waited for.
+    pub(super) async fn each<T, F, Fut>(&self, ask: F) -> Vec<(Voice, Result<T, RpcError>)>
+    where
+        F: Fn(Voice) -> Fut,
+        Fut: Future<Output = Result<T, RpcError>>,
+    {
+        let voices = (0..self.inner.nodes.len()).map(|index| Voice {
+            inner: self.inner.clone(),
+            index,
         });
-        join_all(asked).await
+        let mut waiting: FuturesUnordered<_> = voices
+            .map(|voice| {
+                let asked = ask(voice.clone());
+                async move { (voice, asked.await) }
+            })
+            .collect();
+        let mut answers: Vec<(Voice, Result<T, RpcError>)> = Vec::new();
+        let mut until = None;
+        loop {
+            let next = match until {
+                None => waiting.next().await,
+                Some(until) => timeout_at(until, waiting.next()).await.ok().flatten(),
+            };
+            let Some(answer) = next else { break };
+            answers.push(answer);
+            let answered = answers.iter().filter(|(_, answer)| answer.is_ok());
+            let hosts: BTreeSet<&str> = answered.map(|(voice, _)| voice.host()).collect();
+            if until.is_none() && hosts.len() >= self.inner.quorum {
+                until = Some(Instant::now() + GRACE);
+            }
+        }
+        answers
+    }
+
+    /// How many nodes of different hosts must agree.
+    pub(super) fn quorum(&self) -> usize {
+        self.inner.quorum
+    }
+
+    /// Each node: its name without credentials, the chain id it gives and how far it is.
+    pub async fn states(&self) -> Vec<NodeState> {
+        let asked = self.inner.nodes.iter().map(|node| async {
+            NodeState {
+                name: node.name().to_owned(),
+                chain_id: node.chain_id().await,
+                head: node.head(),
+                lag: 0,
+            }
+        });
+        let mut states = join_all(asked).await;
+        let best = states
+            .iter()
+            .filter_map(|state| state.head)
+            .max()
+            .unwrap_or_default();
+        for state in &mut states {
+            state.lag = state.head.map_or(0, |head| best.saturating_sub(head));
+        }
+        states
     }
 }
 
-impl Node {
-    async fn ask(
-        &self,
-        inner: &Inner,
-        requests: &[(&'static str, Value)],
-    ) -> Result<Vec<Result<Value, CallError>>, String> {
-        self.verify(inner).await?;
-        let mut answers = self.send(inner, requests).await?;
-        for answer in &answers {
-            if let Err(CallError::Node { code, message, .. }) = answer
-                && is_overload(*code, message)
-            {
-                return Err(message.clone());
-            }
-        }
-        answers.truncate(requests.len());
-        Ok(answers)
-    }
-
-    /// A node of another chain is never asked anything else.
-    async fn verify(&self, inner: &Inner) -> Result<(), String> {
-        let check = || async {
-            let id = self.chain_id(inner).await?;
-            if id == inner.chain_id {
-                return Ok(());
-            }
-            Err(format!(
-                "this node serves chain id {id}, and {} has {}; mend chains.{}.rpc_urls",
-                inner.chain, inner.chain_id, inner.chain
-            ))
-        };
-        self.verified.get_or_try_init(check).await.copied()
-    }
-
-    async fn chain_id(&self, inner: &Inner) -> Result<u64, String> {
-        let answer = self.send(inner, &[("eth_chainId", json!([]))]).await?.pop();
-        let value = answer
-            .unwrap_or(Ok(Value::Null))
-            .map_err(|error| error.to_string())?;
-        let id: U64 = serde_json::from_value(value).map_err(|error| format!("eth_chainId: {error}"))?;
-        Ok(id.to())
-    }
-
-    async fn send(
-        &self,
-        inner: &Inner,
-        requests: &[(&'static str, Value)],
-    ) -> Result<Vec<Result<Value, CallError>>, String> {
-        self.pace().await;
-        let begun = Instant::now();
-        let result = self.exchange(requests).await;
-        let outcome = if result.is_ok() { "answered" } else { "failed" };
-        note_rpc(&inner.chain, result.is_ok());
-        counter!(metric::RPC_REQUESTS, "chain" => inner.chain.clone(), "outcome" => outcome).increment(1);
-        histogram!(metric::RPC_DURATION, "chain" => inner.chain.clone()).record(begun.elapsed());
-        result
-    }
-
-    async fn exchange(
-        &self,
-        requests: &[(&'static str, Value)],
-    ) -> Result<Vec<Result<Value, CallError>>, String> {
-        if let [(method, params)] = requests {
-            let answer = self.client.request::<_, Value>(*method, params).await;
-            return Ok(vec![self.read(answer)?]);
-        }
-        let mut batch = self.client.new_batch();
-        let mut waiting = Vec::with_capacity(requests.len());
-        for (method, params) in requests {
-            let waiter = batch.add_call::<_, Value>(*method, params);
-            waiting.push(waiter.map_err(|error| error.to_string())?);
-        }
-        batch
-            .send()
-            .await
-            .map_err(|error| self.endpoint.hide(&error.to_string()))?;
-        let mut answers = Vec::with_capacity(waiting.len());
-        for waiter in waiting {
-            answers.push(self.read(waiter.await)?);
-        }
-        Ok(answers)
-    }
-
-    /// An error that the node itself put into an answer is an answer; all else is none.
-    fn read(
-        &self,
-        answer: Result<Value, TransportError<TransportErrorKind>>,
-    ) -> Result<Result<Value, CallError>, String> {
-        match answer {
-            Ok(value) => Ok(Ok(value)),
-            Err(TransportError::ErrorResp(payload)) => Ok(Err(CallError::Node {
-                endpoint: self.endpoint.name().to_owned(),
-                code: payload.code,
-                message: self.endpoint.hide(&payload.message),
-                data: payload.as_revert_data(),
-            })),
-            Err(TransportError::NullResp) => Ok(Ok(Value::Null)),
-            Err(error) => Err(self.endpoint.hide(&error.to_string())),
+fn note_lacks(node: &Node, requests: &[Request], answers: &Answers) {
+    for ((method, _), answer) in requests.iter().zip(answers) {
+        let single = vec![answer.clone()];
+        if matches!(worst(&single), (Fitness::Lacks, _)) {
+            node.note_lacks(method);
         }
     }
-
-    async fn pace(&self) {
-        let start = {
-            let mut next = self.next_free.lock().await;
-            let start = (*next).max(Instant::now());
-            *next = start + self.spacing;
-            start
-        };
-        sleep_until(start.into()).await;
-    }
-}
-
-/// Whether another node, or the same one later, may well answer.
-fn is_overload(code: i64, message: &str) -> bool {
-    let message = message.to_ascii_lowercase();
-    code == -32005
-        || code == 429
-        || [
-            "rate limit",
-            "too many requests",
-            "capacity",
-            "timeout",
-            "timed out",
-        ]
-        .iter()
-        .any(|words| message.contains(words))
 }

@@ -1,28 +1,70 @@
 //! What a node's words about sent bytes mean. Nothing here frees a nonce.
 
+use alloy_primitives::Bytes;
+use serde_json::{Value, json};
+
+use super::rpc::{CallError, Rpc};
 use crate::ports::{RpcError, SendError, Sent};
 
 /// Words of several families of nodes, in lower case. The first that fits counts.
-const WORDS: [(&str, Meaning); 19] = [
+const WORDS: [(&str, Meaning); 56] = [
     ("unknown transaction", Meaning::Rejected),
     ("already known", Meaning::Known),
+    ("alreadyknown", Meaning::Known),
     ("already imported", Meaning::Known),
     ("known transaction", Meaning::Known),
+    ("existing txn with same hash", Meaning::Known),
     ("nonce too low", Meaning::NonceTooLow),
     ("nonce is too low", Meaning::NonceTooLow),
+    ("oldnonce", Meaning::NonceTooLow),
     ("replacement transaction underpriced", Meaning::Underpriced),
+    ("could not replace existing tx", Meaning::Underpriced),
+    ("replacementnotallowed", Meaning::Underpriced),
     ("transaction underpriced", Meaning::Underpriced),
     ("max fee per gas less than block base fee", Meaning::Underpriced),
+    ("fee cap less than base fee", Meaning::Underpriced),
+    ("fee cap less than block base fee", Meaning::Underpriced),
     ("fee too low", Meaning::Underpriced),
+    ("feetoolow", Meaning::Underpriced),
+    ("gas price below", Meaning::Underpriced),
+    ("gas price too low", Meaning::Underpriced),
+    ("priority fee below minimum", Meaning::Underpriced),
+    ("below chain minimum", Meaning::Underpriced),
     ("insufficient funds", Meaning::Funds),
+    ("insufficientfunds", Meaning::Funds),
+    ("insufficient balance for transfer", Meaning::Funds),
+    ("upfront cost exceeds account balance", Meaning::Funds),
+    ("overdraws from account", Meaning::Funds),
+    ("would cause overdraft", Meaning::Funds),
+    ("not enough funds for gas", Meaning::Funds),
     ("intrinsic gas too low", Meaning::Rejected),
     ("intrinsic gas too high", Meaning::Rejected),
+    ("intrinsicgas", Meaning::Rejected),
+    ("intrinsic gas exceeds gas limit", Meaning::Rejected),
+    ("insufficient gas for floor data", Meaning::Rejected),
     ("exceeds block gas limit", Meaning::Rejected),
+    ("exceeds block's gas limit", Meaning::Rejected),
+    ("exceeds max transaction gas limit", Meaning::Rejected),
+    ("transaction gas limit too high", Meaning::Rejected),
+    ("gas limit is too high", Meaning::Rejected),
+    ("gaslimitexceeded", Meaning::Rejected),
     ("invalid chain id", Meaning::Rejected),
     ("invalid sender", Meaning::Rejected),
     ("failed to decode", Meaning::Rejected),
     ("rlp:", Meaning::Rejected),
     ("exceeds the configured cap", Meaning::Rejected),
+    ("transaction fee cap exceeded", Meaning::Rejected),
+    ("transaction type not supported", Meaning::Rejected),
+    ("oversized data", Meaning::Rejected),
+    ("invalid transaction v, r, s values", Meaning::Rejected),
+    // Erigon says no more than this; it comes last, because others say more with it.
+    ("underpriced", Meaning::Underpriced),
+    ("tx type not supported", Meaning::Rejected),
+    ("chain id mismatch", Meaning::Rejected),
+    ("wrong chain id", Meaning::Rejected),
+    ("chainid mismatch", Meaning::Rejected),
+    ("incorrect chain id", Meaning::Rejected),
+    ("max initcode size exceeded", Meaning::Rejected),
 ];
 
 #[derive(Clone, Copy)]
@@ -32,6 +74,51 @@ enum Meaning {
     Underpriced,
     Funds,
     Rejected,
+}
+
+/// Hands bytes to all nodes behind `door`, and sums up what they say: one that takes them is enough. Otherwise one that
+/// did not answer may have taken them all the same, and only then counts what the others say.
+pub(super) async fn broadcast(door: &Rpc, raw: &Bytes) -> Result<Sent, SendError> {
+    let params = json!([raw]);
+    let ask = |voice: super::rpc::Voice| {
+        let params = &params;
+        async move {
+            let answer = voice
+                .batch(&[("eth_sendRawTransaction", params.clone())])
+                .await?
+                .pop();
+            Ok(match answer.unwrap_or(Ok(Value::Null)) {
+                Ok(_) => Ok(Sent::Accepted),
+                Err(CallError::Node {
+                    endpoint, message, ..
+                }) => classify(&endpoint, &message),
+                Err(CallError::Rpc(error)) => Err(SendError::Ambiguous(error)),
+            })
+        }
+    };
+    let said = door.each(ask).await.into_iter().map(|(_, answer)| match answer {
+        Ok(answer) => answer,
+        Err(error) => Err(SendError::Ambiguous(error)),
+    });
+    said.min_by_key(weight).unwrap_or_else(|| {
+        Err(SendError::Ambiguous(RpcError {
+            endpoint: "?".to_owned(),
+            detail: "no RPC URL is configured".to_owned(),
+        }))
+    })
+}
+
+/// Of several answers to the same bytes the lightest counts.
+const fn weight(answer: &Result<Sent, SendError>) -> u8 {
+    match answer {
+        Ok(Sent::Accepted) => 0,
+        Ok(Sent::AlreadyKnown) => 1,
+        Err(SendError::Ambiguous(_)) => 2,
+        Err(SendError::NonceTooLow) => 3,
+        Err(SendError::Underpriced) => 4,
+        Err(SendError::InsufficientFunds) => 5,
+        Err(SendError::Rejected(_)) => 6,
+    }
 }
 
 /// What the node's message means; words that nobody knows are ambiguous.
@@ -77,6 +164,24 @@ mod tests {
             ("invalid chain id for signer", "Err(Rejected("),
             ("Failed to decode transaction", "Err(Rejected("),
             ("unknown transaction type not supported", "Err(Rejected("),
+            ("AlreadyKnown", "Ok(AlreadyKnown)"),
+            (
+                "OldNonce, Current nonce: 5, nonce of rejected tx: 3",
+                "Err(NonceTooLow)",
+            ),
+            ("could not replace existing tx", "Err(Underpriced)"),
+            ("FeeTooLowToCompete", "Err(Underpriced)"),
+            ("underpriced", "Err(Underpriced)"),
+            (
+                "transaction gas price below minimum: gas tip cap 1",
+                "Err(Underpriced)",
+            ),
+            ("InsufficientFunds, Account balance: 1", "Err(InsufficientFunds)"),
+            ("Upfront cost exceeds account balance", "Err(InsufficientFunds)"),
+            (
+                "transaction gas limit too high (cap: 16777216, tx: 20000000)",
+                "Err(Rejected(",
+            ),
             ("internal error", "Err(Ambiguous("),
             ("", "Err(Ambiguous("),
         ] {

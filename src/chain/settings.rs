@@ -6,7 +6,10 @@ use alloy_primitives::Address;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use super::known::{CONTRACT_NAMES, Contracts, known_hooks};
+use super::{
+    endpoint::voices,
+    known::{CONTRACT_NAMES, Contracts, known_hooks},
+};
 use crate::domain::{
     chains::{self, ChainInfo},
     config::InvalidConfig,
@@ -29,6 +32,22 @@ pub struct WalletKeys {
     pub kms: BTreeMap<String, String>,
 }
 
+/// A list of texts, or one text with commas between them, as a variable has it.
+fn listed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a text, or a list of texts")]
+    enum Texts {
+        One(String),
+        Several(Vec<String>),
+    }
+
+    Ok(match Option::deserialize(deserializer)? {
+        Some(Texts::One(text)) => Some(text.split(',').map(|one| one.trim().to_owned()).collect()),
+        Some(Texts::Several(texts)) => Some(texts),
+        None => None,
+    })
+}
+
 /// A list of texts, or one text. A URL in the wrong place would be quoted by the error, and it may hold a key.
 fn one_or_several<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     struct Texts;
@@ -41,7 +60,18 @@ fn one_or_several<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<V
         }
 
         fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-            Ok(vec![text.to_owned()])
+            // A comma may stand inside a URL; one that a URL follows stands between two.
+            let mut urls: Vec<String> = Vec::new();
+            for part in text.split(',').map(str::trim) {
+                match urls.last_mut() {
+                    Some(url) if !part.starts_with("http") => {
+                        url.push(',');
+                        url.push_str(part);
+                    }
+                    _ => urls.push(part.to_owned()),
+                }
+            }
+            Ok(urls)
         }
 
         fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
@@ -63,6 +93,9 @@ pub struct ChainKeys {
     /// JSON-RPC URLs, the preferred one first; a single one may be given as it is.
     #[serde(deserialize_with = "one_or_several")]
     pub rpc_urls: Vec<String>,
+    /// How many nodes of different hosts must agree on what happened to our money, 1 to the number of hosts among `rpc_urls`;
+    /// 2 unless there is only one.
+    pub quorum: Option<usize>,
     /// Where transactions are sent instead, such as a private relay.
     pub private_rpc_url: String,
     /// Longest wait for one answer, 100ms to 1m.
@@ -84,6 +117,7 @@ pub struct ChainKeys {
     /// Contracts by name; see [`Contracts`].
     pub contracts: BTreeMap<String, Address>,
     /// Hooks of Uniswap V4 pools that are searched besides the plain ones: `HOOK/FEE/TICK_SPACING`.
+    #[serde(deserialize_with = "listed")]
     pub v4_hooks: Option<Vec<String>>,
     /// Blocks, its own included, after which a receipt counts, 1 to 1000.
     pub required_depth: Option<u64>,
@@ -97,6 +131,9 @@ pub struct ChainKeys {
     pub max_head_age: Option<Span>,
     /// Most that is paid for gas, gwei per unit; a cancel may pay twice that.
     pub max_fee_gwei: Option<u64>,
+    /// Most of it that is offered to the block's producer at first, gwei per unit, 1 to 100000. Replacements pay an
+    /// eighth more each.
+    pub max_tip_gwei: Option<u64>,
 }
 
 /// A chain, complete.
@@ -120,6 +157,8 @@ pub struct ChainSpec {
     pub v4_hooks: Vec<(Address, u32, i32)>,
     /// Nodes.
     pub rpc_urls: Vec<Url>,
+    /// How many nodes of different hosts must agree on what happened to our money.
+    pub quorum: usize,
     /// Where transactions are sent instead.
     pub private_rpc_url: Option<Url>,
     /// Longest wait for one answer.
@@ -134,6 +173,8 @@ pub struct ChainSpec {
     pub max_head_age: Span,
     /// Most that is paid, wei per unit of gas.
     pub max_fee_per_gas: u128,
+    /// Most of it that is offered to the block's producer at first, wei per unit of gas.
+    pub max_tip_per_gas: u128,
 }
 
 /// A chain that cannot be used.
@@ -193,6 +234,8 @@ impl ChainSpec {
             .iter()
             .filter_map(|url| problems.url("rpc_urls", url));
         let rpc_urls: Vec<Url> = rpc_urls.collect();
+        let hosts = voices(&rpc_urls).max(1);
+        let quorum = problems.number("quorum", keys.quorum, (hosts.min(2), 1, hosts));
         let private = &keys.private_rpc_url;
         let private_rpc_url = if private.is_empty() {
             None
@@ -219,6 +262,7 @@ impl ChainSpec {
             contracts,
             v4_hooks,
             rpc_urls,
+            quorum,
             private_rpc_url,
             rpc_timeout: problems.span("rpc_timeout", keys.rpc_timeout, (5_000, 100, MINUTE)),
             rpc_requests_per_second: problems.number(
@@ -230,12 +274,44 @@ impl ChainSpec {
             patience,
             max_head_age: problems.span("max_head_age", keys.max_head_age, (MINUTE, 1_000, 24 * HOUR)),
             max_fee_per_gas: patience.max_fee_per_gas,
+            max_tip_per_gas: problems.gwei(
+                "max_tip_gwei",
+                keys.max_tip_gwei,
+                (known.map_or(10, usual_tip), 1, 100_000),
+            ),
         };
+        problems.practice(spec.chain_id);
         if problems.found.is_empty() {
             Ok(spec)
         } else {
             Err(InvalidChain::Invalid(problems.found))
         }
+    }
+
+    /// Whether this is a chain of the table, by its name or by its id: real money.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        let known = |chain: &ChainInfo| chain.name == self.name || chain.chain_id == self.chain_id;
+        chains::CHAINS.iter().any(known)
+    }
+
+    /// The same chain once for each host among its nodes, with that node alone: two URLs of one host are one node.
+    #[must_use]
+    pub fn node_by_node(&self) -> Vec<Self> {
+        let mut hosts = Vec::new();
+        let mut alone = Vec::new();
+        for url in &self.rpc_urls {
+            let host = (url.host_str(), url.port_or_known_default());
+            if hosts.contains(&host) {
+                continue;
+            }
+            hosts.push(host);
+            alone.push(Self {
+                rpc_urls: vec![url.clone()],
+                ..self.clone()
+            });
+        }
+        alone
     }
 
     /// The same, and that there is somebody to ask.
@@ -250,6 +326,23 @@ impl ChainSpec {
     }
 }
 
+/// What an owner must know of a chain where one node decides; `None`: several must agree.
+#[must_use]
+pub fn one_node_warning(spec: &ChainSpec) -> Option<String> {
+    (spec.quorum == 1).then(|| {
+        format!(
+            "one node decides what happened to your money on {}: chains.{}.{}",
+            spec.name,
+            spec.name,
+            if voices(&spec.rpc_urls) > 1 {
+                "quorum is 1"
+            } else {
+                "rpc_urls names one host"
+            }
+        )
+    })
+}
+
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
 const WEI_PER_GWEI: u128 = 1_000_000_000;
@@ -261,6 +354,15 @@ fn usual_patience(chain: &ChainInfo) -> (u64, u64, u64) {
         "ethereum" => (6, 60, 300),
         "polygon" => (32, 30, 2_000),
         _ => (3, 15, 50),
+    }
+}
+
+/// Gwei that a block's producer is offered at most. An L2's sequencer is content with next to nothing.
+fn usual_tip(chain: &ChainInfo) -> u64 {
+    match chain.name {
+        "ethereum" => 5,
+        "polygon" => 300,
+        _ => 1,
     }
 }
 
@@ -281,6 +383,18 @@ impl<'a> Problems<'a> {
             value: value.to_string(),
             allowed: allowed.to_string(),
         });
+    }
+
+    /// The name of the practice chain lifts the floors of live jobs: no chain with real money may bear it.
+    fn practice(&mut self, chain_id: u64) {
+        if self.chain == chains::PRACTICE && !chains::PRACTICE_IDS.contains(&chain_id) {
+            let ids = chains::PRACTICE_IDS.map(|id| id.to_string()).join(" or ");
+            self.add(
+                "chain_id",
+                chain_id,
+                format_args!("{ids} on the practice chain; give another chain another name"),
+            );
+        }
     }
 
     /// Milliseconds: the usual value, the least and the most.

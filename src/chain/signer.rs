@@ -7,7 +7,7 @@ use alloy::{
     eips::{Decodable2718, Encodable2718},
     signers::{Signer as KeyHolder, local::PrivateKeySigner},
 };
-use alloy_primitives::{Address, Bytes, TxKind};
+use alloy_primitives::{Address, TxKind, keccak256};
 use async_trait::async_trait;
 
 use crate::{
@@ -86,9 +86,22 @@ impl Signer for LocalSigner {
         })
     }
 
-    fn call_of(&self, raw: &Bytes, purpose: Purpose) -> Result<Call, SignError> {
-        let envelope = TxEnvelope::decode_2718_exact(raw).map_err(|error| self.error(error))?;
+    fn call_of(&self, attempt: &SignedTransaction, nonce: u64, purpose: Purpose) -> Result<Call, SignError> {
+        let hash = keccak256(&attempt.raw);
+        if hash != attempt.hash {
+            return Err(self.error(format_args!(
+                "the stored bytes of {} have hash {hash}: somebody changed them",
+                attempt.hash
+            )));
+        }
+        let envelope = TxEnvelope::decode_2718_exact(&attempt.raw).map_err(|error| self.error(error))?;
         let sender = envelope.recover_signer().map_err(|error| self.error(error))?;
+        if envelope.nonce() != nonce {
+            return Err(self.error(format_args!(
+                "{hash} was signed for nonce {}, not for {nonce}: it is not signed again",
+                envelope.nonce()
+            )));
+        }
         let to = envelope
             .to()
             .filter(|_| sender == self.key.address() && envelope.chain_id() == Some(self.chain_id));
@@ -105,7 +118,7 @@ impl Signer for LocalSigner {
 
 #[cfg(test)]
 mod tests {
-    use alloy_primitives::{B256, U256};
+    use alloy_primitives::{B256, Bytes, U256};
 
     use super::*;
     use crate::ports::Fees;
@@ -131,10 +144,22 @@ mod tests {
         };
         let signed = signer.sign(&unsigned).await.expect("signed");
         assert_eq!(signed, signer.sign(&unsigned).await.expect("signed again"));
-        assert_eq!(signer.call_of(&signed.raw, Purpose::Swap).expect("ours"), call);
+        assert_eq!(signer.call_of(&signed, 3, Purpose::Swap).expect("ours"), call);
         for stranger in [LocalSigner::new(key(2), 8453), LocalSigner::new(key(1), 1)] {
-            assert!(stranger.call_of(&signed.raw, Purpose::Swap).is_err());
+            assert!(stranger.call_of(&signed, 3, Purpose::Swap).is_err());
         }
+        let elsewhere = signer
+            .call_of(&signed, 4, Purpose::Swap)
+            .expect_err("another nonce");
+        assert!(elsewhere.detail.contains("nonce 3"), "{elsewhere}");
+        let under_another_name = SignedTransaction {
+            hash: B256::repeat_byte(7),
+            ..signed
+        };
+        let changed = signer
+            .call_of(&under_another_name, 3, Purpose::Swap)
+            .expect_err("another hash");
+        assert!(changed.detail.contains("somebody changed them"), "{changed}");
         let shown = format!("{signer:?}");
         assert!(
             !shown.contains(&"01".repeat(8)) && shown.contains("address"),

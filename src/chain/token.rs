@@ -4,17 +4,23 @@ use alloy_primitives::{Address, Bytes, U256};
 use serde_json::{Value, json};
 
 use super::rpc::{CallError, Rpc};
-use crate::{domain::units::TOKEN_DECIMALS_MAX, ports::RpcError};
+use crate::{
+    domain::{foreign::Foreign, units::TOKEN_DECIMALS_MAX},
+    ports::RpcError,
+};
 
 /// `decimals()`.
 const DECIMALS: [u8; 4] = [0x31, 0x3c, 0xe5, 0x67];
 /// `symbol()`.
 const SYMBOL: [u8; 4] = [0x95, 0xd8, 0x9b, 0x41];
 
+/// Longest ticker that is read, characters.
+const TICKER_CHARS_MAX: usize = 64;
+
 /// A token contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenInfo {
-    /// Its ticker, if it has one that can be read; not yet checked for what a terminal would do with it.
+    /// Its ticker, clean, if it has one that can be read.
     pub symbol: Option<String>,
     /// Digits of one whole token.
     pub decimals: u8,
@@ -82,7 +88,7 @@ fn text(bytes: &[u8]) -> Option<String> {
         }
     };
     let text = std::str::from_utf8(raw).ok()?.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+    (!text.is_empty()).then(|| Foreign::within(text, TICKER_CHARS_MAX).into_string())
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::{
     config::{JobLayers, PASSWORD_VARIABLE, Settings, UNSAFE_KEY_VARIABLE, build_job_config},
     domain::{
         config::{JobConfig, KEYS},
-        job::JobMode,
+        job::{JobMode, Realm},
     },
     store::{jobs::Job, orders},
 };
@@ -43,6 +43,12 @@ pub(super) enum ConfigCommand {
         /// For a job of this mode
         #[arg(long, value_enum)]
         mode: ModeArg,
+        /// For a live job: with the floors that real money has
+        #[arg(long)]
+        live: bool,
+        /// The job's chain
+        #[arg(long, default_value = "base")]
+        chain: String,
     },
     /// List every key with its meaning and default
     Keys,
@@ -51,17 +57,26 @@ pub(super) enum ConfigCommand {
 pub(super) async fn run(settings: &Settings, out: Out, command: &ConfigCommand) -> Result<(), CliError> {
     match command {
         ConfigCommand::Show(target) => {
-            let world = World::open(settings).await?;
+            let world = World::read(settings).await?;
             let job = target::find(&world.pool, target).await?;
             out.show(&json(&job.config), render)
         }
         ConfigCommand::Edit { target, config, set } => {
             edit(settings, out, target, config.as_ref(), set).await
         }
-        ConfigCommand::Check { file, mode } => {
+        ConfigCommand::Check {
+            file,
+            mode,
+            live,
+            chain,
+        } => {
             let mode = JobMode::from(*mode);
             let layers = JobLayers::new(&settings.defaults, mode).file(Some(file))?;
-            let config = build_job_config(&JobConfig::for_mode(mode), mode, &layers)?;
+            let realm = if *live { Realm::Live } else { Realm::Paper };
+            let config = build_job_config(&JobConfig::beginning(mode, realm), mode, &layers)?;
+            config
+                .validate_for(mode, realm, chain)
+                .map_err(CliError::Config)?;
             out.show(
                 &json!({ "ok": true, "mode": mode, "config": json(&config) }),
                 |_| format!("{} is a valid configuration for mode {mode}", file.display()),
@@ -111,7 +126,7 @@ async fn edit(
             let scratch = in_editor(&job.config)?;
             let config = changed(&job, Some(&scratch), set).inspect_err(|_| {
                 out.remark(&format!(
-                    "what you wrote is in {}: mend it, then `config edit --config` it",
+                    "what you wrote is in {}: fix it, then `config edit --config` it",
                     scratch.display()
                 ));
             })?;
@@ -145,7 +160,11 @@ async fn edit(
 
 fn changed(job: &Job, file: Option<&Path>, set: &[String]) -> Result<JobConfig, CliError> {
     let layers = JobLayers::of_job().file(file)?.assignments(set)?;
-    Ok(build_job_config(&job.config, job.mode, &layers)?)
+    let config = build_job_config(&job.config, job.mode, &layers)?;
+    config
+        .validate_for(job.mode, job.account.realm, &job.account.chain)
+        .map_err(CliError::Config)?;
+    Ok(config)
 }
 
 /// Lets a person edit the configuration in `$EDITOR`.

@@ -1,7 +1,7 @@
 //! What can go wrong for a user, and the exit code that says so to a script.
 
 use crate::{
-    chain::{InvalidChain, keystore::KeyError},
+    chain::{InvalidChain, keystore::KeyError, policy::edit::EditError},
     config::{LayerError, SettingsError},
     domain::config::InvalidConfig,
     embedded::EmbeddedError,
@@ -73,6 +73,9 @@ pub enum CliError {
     /// A key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The policy file.
+    #[error(transparent)]
+    Policy(#[from] EditError),
     /// A chain that cannot be used.
     #[error(transparent)]
     Chain(#[from] InvalidChain),
@@ -137,7 +140,7 @@ impl CliError {
             Self::NotFound(_)
             | Self::Store(StoreError::NoSuchJob(_))
             | Self::Command(CommandError::Store(StoreError::NoSuchJob(_))) => Exit::NotFound,
-            Self::Refused(_) | Self::Key(_) => Exit::Refused,
+            Self::Refused(_) | Self::Key(_) | Self::Policy(_) => Exit::Refused,
             Self::Command(CommandError::Store(_))
             | Self::Engine(EngineError::Store(_))
             | Self::Paper(PaperError::Database(_) | PaperError::Corrupt { .. })

@@ -143,7 +143,7 @@ pub(super) fn render(lines: &[JobLine]) -> String {
 }
 
 pub(super) async fn run(settings: &Settings, out: Out) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
+    let world = World::read(settings).await?;
     let lines = lines(&world.pool).await?;
     out.show(&lines, |lines| render(lines))
 }

@@ -6,7 +6,7 @@ use tracing::{error, warn};
 
 use super::{CliError, wallet, world::World};
 use crate::{
-    chain::{LiveChain, keystore::KeyError},
+    chain::{LiveChain, keystore::KeyError, one_node_warning},
     domain::job::{Account, JobStatus, Realm},
     ports::Markets,
     store::jobs::{self, Filter},
@@ -33,7 +33,12 @@ pub(super) async fn ready(world: &World) -> Result<(), CliError> {
     }
     for (chain, wallet) in accounts {
         match world.live().chain(&chain) {
-            Ok(live) => right_chain(live).await?,
+            Ok(live) => {
+                right_chain(live).await?;
+                if let Some(warning) = one_node_warning(&live.spec) {
+                    warn!(chain, warning, "add a URL of another provider");
+                }
+            }
             Err(error) => {
                 error!(%wallet, chain, %error, "jobs of this chain hold in this process");
                 continue;
@@ -60,12 +65,13 @@ pub(super) async fn ready(world: &World) -> Result<(), CliError> {
 /// A node of another chain is an error; one that does not answer now may do so later.
 async fn right_chain(live: &LiveChain) -> Result<(), CliError> {
     let spec = &live.spec;
-    for (node, id) in live.rpc.chain_ids().await {
-        match id {
+    for state in live.rpc.states().await {
+        let node = state.name;
+        match state.chain_id {
             Ok(id) if id == spec.chain_id => {}
             Ok(id) => {
                 return Err(CliError::Refused(format!(
-                    "{node} serves chain id {id}, but {} has {}: mend chains.{}.rpc_urls",
+                    "{node} serves chain id {id}, but {} has {}: change chains.{}.rpc_urls",
                     spec.name, spec.chain_id, spec.name
                 )));
             }

@@ -1,8 +1,10 @@
 //! The command line: clap tree, one file a command family, pure rendering.
 
+mod adopt;
 pub mod audit;
 mod backtest;
 mod config;
+mod db;
 mod demo;
 mod devnet;
 mod doctor;
@@ -14,6 +16,7 @@ mod live;
 mod notify;
 mod out;
 mod paper;
+mod policy;
 mod prices;
 mod prune;
 mod reconcile;
@@ -52,12 +55,12 @@ Exit codes:
   3  no such job
   4  refused: the job's status does not allow it, or it exists already
   5  the database cannot be used
-  6  doctor or health found something that needs mending
+  6  doctor, health or policy check found something that needs fixing
   7  a price source, a venue or a receiver of messages cannot be used
 
 A token is an address, a job number as `list` shows it (#7 is only ever a number), or a ticker that only one job has.
 With --json, results are JSON on standard output and errors are {\"error\":{\"code\",\"message\"}} on standard error.
-Nothing asks for confirmation: `liquidate` and `remove` do at once what they say.";
+Only `policy allow` asks for confirmation: `liquidate` and `remove` do at once what they say.";
 
 /// lgi-mm
 #[derive(Debug, Parser)]
@@ -112,8 +115,8 @@ enum Command {
     Migrate,
     /// Take away old ticks, samples, events and tasks, as the settings say; services do it by themselves
     Prune(prune::PruneArgs),
-    /// Run a command with DATABASE_URL set to this installation's database, such as `lgi-mm db psql`
-    Db(services::DbArgs),
+    /// Run a program on this installation's database, such as `lgi-mm db psql`; it gets DATABASE_URL, PGHOST and so on
+    Db(db::DbArgs),
     /// Find what is wrong with this installation and say how to mend it
     Doctor,
     /// Ask a running service whether it is ready, for health checks
@@ -126,6 +129,9 @@ enum Command {
     /// Keys of live jobs, encrypted
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
+    /// What the keys of this machine may sign with real money, and the kill switch
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// The paper venue: wallet, money, faults to try out
     #[command(subcommand)]
     Paper(paper::PaperCommand),
@@ -234,12 +240,13 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         Command::Worker(args) => services::worker(settings, &args).await,
         Command::Migrate => services::migrate(&settings, out).await,
         Command::Prune(args) => prune::run(&settings, out, &args).await,
-        Command::Db(args) => services::db(&settings, &args).await,
+        Command::Db(args) => db::run(&settings, &args).await,
         Command::Doctor => doctor::run(&settings, out).await,
         Command::Health(args) => health::run(&settings, out, &args).await,
         Command::Notify(command) => notify::run(&settings, out, &command).await,
         Command::Reconcile(args) => reconcile::run(&settings, out, &args).await,
         Command::Wallet(command) => wallet::run(&settings, out, &command).await,
+        Command::Policy(command) => policy::run(&settings, out, &command).await,
         Command::Paper(command) => paper::run(&settings, out, &command).await,
         Command::Prices(args) => prices::run(out, &args),
         Command::Devnet(args) => devnet::run(out, &args).await,

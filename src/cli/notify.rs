@@ -44,7 +44,7 @@ struct Row {
 }
 
 async fn list(settings: &Settings, out: Out) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
+    let world = World::read(settings).await?;
     let mut standings = deliveries::standings(&world.pool).await?;
     let mut rows: Vec<Row> = settings
         .notify

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::CliError;
-use crate::domain::{Timestamp, units::Usd};
+use crate::domain::{Timestamp, foreign::printable, units::Usd};
 
 /// Where and how to print.
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +42,22 @@ impl Out {
         self.raw(&printed)
     }
 
-    /// Prints as it is. A reader that has gone away is no error.
+    /// Prints text, less what a terminal would obey: strangers' words are clean where they entered, and here again.
+    /// A reader that has gone away is no error.
     pub(super) fn raw(self, text: &str) -> Result<(), CliError> {
+        Self::write(&printable(text))
+    }
+
+    /// Empties the screen, if there is one.
+    pub(super) fn clear(self) -> Result<(), CliError> {
+        if self.is_terminal() {
+            Self::write("\x1b[H\x1b[J")
+        } else {
+            Ok(())
+        }
+    }
+
+    fn write(text: &str) -> Result<(), CliError> {
         let mut output = stdout().lock();
         match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(CliError::Io {
@@ -56,7 +70,7 @@ impl Out {
 
     /// A remark beside the result: never on standard output.
     pub(super) fn remark(self, text: &str) {
-        let _ = writeln!(stderr().lock(), "{text}");
+        let _ = writeln!(stderr().lock(), "{}", printable(text));
     }
 
     pub(super) fn error(self, error: &CliError) {

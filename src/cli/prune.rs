@@ -17,7 +17,11 @@ pub(super) struct PruneArgs {
 }
 
 pub(super) async fn run(settings: &Settings, out: Out, args: &PruneArgs) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
+    let world = if args.dry_run {
+        World::read(settings).await?
+    } else {
+        World::open(settings).await?
+    };
     let pass = retention::prune(&world.pool, &settings.retention, args.dry_run).await?;
     let Pass::Done(pruned) = pass else {
         return Err(CliError::Refused(

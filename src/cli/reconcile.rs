@@ -1,9 +1,10 @@
 //! `reconcile`: the ledger against the chain.
 
 use clap::Args;
+use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::{CliError, Out, out::table, world::World};
+use super::{CliError, Out, adopt, out::table, world::World};
 use crate::{
     config::Settings,
     engine::reconcile::{BalanceRemedy, BalanceReport, Reconciliation, Remedy, SignerReport, UnknownNonce},
@@ -12,8 +13,29 @@ use crate::{
 #[derive(Debug, Args)]
 pub(super) struct ReconcileArgs {
     /// Do what is listed under "repair"; without it nothing is changed
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["adopt", "count_in"])]
     apply: bool,
+    /// Accept the past of a live wallet: transactions that this database does not know, because it was restored or replaced,
+    /// or because the wallet was used elsewhere
+    #[arg(long, value_name = "WALLET", conflicts_with = "count_in")]
+    adopt: Option<String>,
+    /// The chain of --adopt
+    #[arg(long, default_value = "base")]
+    chain: String,
+    /// Do not ask before --adopt
+    #[arg(long)]
+    yes: bool,
+    /// Count tokens that the wallet holds and this job does not track into its position, at --cost
+    #[arg(long, value_name = "JOB", requires = "cost")]
+    count_in: Option<i64>,
+    /// What the tokens of --count-in cost, all together
+    #[arg(
+        long,
+        value_name = "USD",
+        requires = "count_in",
+        allow_negative_numbers = true
+    )]
+    cost: Option<Decimal>,
 }
 
 #[derive(Debug, Serialize)]
@@ -59,13 +81,28 @@ struct BalanceView {
     tracked: String,
     held: Option<String>,
     missing: Option<String>,
+    /// Held beyond what jobs track.
+    beyond: Option<String>,
+    /// A trade of it failed or was reversed: what is beyond may be its work.
+    suspicious: bool,
     chain_error: Option<String>,
     repair: Option<String>,
     blocked: Option<String>,
 }
 
 pub(super) async fn run(settings: &Settings, out: Out, args: &ReconcileArgs) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
+    let changes = args.apply || args.adopt.is_some() || args.count_in.is_some();
+    let world = if changes {
+        World::open(settings).await?
+    } else {
+        World::read(settings).await?
+    };
+    if let Some(wallet) = &args.adopt {
+        return adopt::wallet(&world, out, wallet, &args.chain, args.yes).await;
+    }
+    if let (Some(job), Some(cost)) = (args.count_in, args.cost) {
+        return adopt::tokens(&world, out, job, cost).await;
+    }
     let engine = world.engine().await?;
     let report = engine.reconcile().await?;
     let mut view = View::from(&report);
@@ -84,7 +121,10 @@ impl From<&Reconciliation> for View {
         let signers = report.signers.iter().map(SignerView::from).collect();
         let balances = report.balances.iter().map(BalanceView::from).collect();
         let agree = report.signers.iter().all(|s| s.remedy == Remedy::Nothing)
-            && report.balances.iter().all(|b| b.remedy == BalanceRemedy::Nothing);
+            && report
+                .balances
+                .iter()
+                .all(|b| b.remedy == BalanceRemedy::Nothing && !b.suspicious);
         Self {
             signers,
             balances,
@@ -101,6 +141,9 @@ impl From<&SignerReport> for SignerView {
             Remedy::Nothing => (None, None),
             Remedy::Advance(to) => (Some(format!("go on with nonce {to}")), None),
             Remedy::Release => (Some("let the signer go on".to_owned()), None),
+            Remedy::TakeBack { to, trades, .. } => {
+                (Some(taken_back(*to, report.row.next_nonce, trades)), None)
+            }
             Remedy::Not(why) => (None, Some(why.clone())),
         };
         Self {
@@ -153,6 +196,8 @@ impl From<&BalanceReport> for BalanceView {
             tracked: report.tracked.to_whole(report.decimals),
             held: held.map(|held| held.to_whole(report.decimals)),
             missing: missing.map(|missing| missing.to_whole(report.decimals)),
+            beyond: (!report.surplus.is_zero()).then(|| report.surplus.to_whole(report.decimals)),
+            suspicious: report.suspicious,
             chain_error: report.held.as_ref().err().cloned(),
             repair,
             blocked,
@@ -184,6 +229,7 @@ impl View {
     fn render(&self, applied: bool) -> String {
         let mut parts = vec![self.signer_table(), self.balance_table()];
         parts.extend(self.signers.iter().flat_map(SignerView::remarks));
+        parts.extend(self.balances.iter().filter_map(BalanceView::remark));
         parts.push(match (applied, self.agree, self.has_repairs()) {
             (_, true, _) => "ledger and chain agree".to_owned(),
             (true, ..) if self.done.is_empty() => "nothing could be repaired; see the last column".to_owned(),
@@ -246,6 +292,33 @@ impl View {
         ];
         table(&header, rows)
     }
+}
+
+impl BalanceView {
+    /// What the wallet holds beyond the ledger.
+    fn remark(&self) -> Option<String> {
+        let beyond = self.beyond.as_ref()?;
+        let (symbol, wallet) = (&self.symbol, &self.wallet);
+        let beyond = format!("{wallet} holds {beyond} {symbol} beyond what jobs track");
+        Some(if self.suspicious {
+            format!(
+                "WARNING: {beyond}, and a trade of {symbol} failed or was reversed: it may have bought after all. Compare \
+                 `lgi-mm trades` with the chain's explorer"
+            )
+        } else {
+            format!("{beyond}: no job sells them")
+        })
+    }
+}
+
+fn taken_back(to: u64, next: u64, trades: &[i64]) -> String {
+    let last = next.saturating_sub(1);
+    let mut repair = format!("take back nonces {to} to {last}, which were never on chain");
+    if !trades.is_empty() {
+        let trades: Vec<String> = trades.iter().map(ToString::to_string).collect();
+        repair.push_str(&format!("; ends trades {} as expired", trades.join(", ")));
+    }
+    repair
 }
 
 impl SignerView {

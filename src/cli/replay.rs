@@ -95,7 +95,7 @@ struct Replay {
 }
 
 pub(super) async fn run(settings: &Settings, out: Out, args: &ReplayArgs) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
+    let world = World::read(settings).await?;
     let job = target::find(&world.pool, &args.target).await?;
     let given = JobLayers::of_job()
         .file(args.config.as_deref())?

@@ -8,9 +8,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::{CliError, Out, live, world::World};
+use super::{CliError, Out, live, policy, world::World};
 use crate::{
-    config::{PASSWORD_VARIABLE, Settings, UNSAFE_KEY_VARIABLE},
+    config::Settings,
     engine::Engine,
     notify,
     ports::Chain,
@@ -48,39 +48,6 @@ pub(super) struct ChildArgs {
     until_stdin_closes: bool,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct DbArgs {
-    /// The command; `psql` alone is given the database to open
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
-    command: Vec<String>,
-}
-
-/// The private server lives as long as the command.
-pub(super) async fn db(settings: &Settings, args: &DbArgs) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
-    let Some((program, rest)) = args.command.split_first() else {
-        return Ok(());
-    };
-    let mut command = tokio::process::Command::new(program);
-    command
-        .args(rest)
-        .env("DATABASE_URL", &world.url)
-        .env_remove(PASSWORD_VARIABLE)
-        .env_remove(UNSAFE_KEY_VARIABLE);
-    if program == "psql" && rest.is_empty() {
-        command.arg(&world.url);
-    }
-    let status = command
-        .status()
-        .await
-        .map_err(|error| CliError::Usage(format!("{program} cannot be run: {error}; is it installed?")))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(CliError::Internal(format!("{program} ended with {status}")))
-    }
-}
-
 impl ChildArgs {
     /// As the flag says.
     pub(super) const fn new(until_stdin_closes: bool) -> Self {
@@ -101,7 +68,7 @@ impl ChildArgs {
 }
 
 pub(super) async fn migrate(settings: &Settings, out: Out) -> Result<(), CliError> {
-    let _world = World::open(settings).await?;
+    let _world = World::migrate(settings).await?;
     out.show(&json!({ "migrated": true }), |_| {
         "the database is up to date".to_owned()
     })
@@ -119,6 +86,7 @@ pub(super) async fn scheduler(settings: &Settings, out: Out, args: &SchedulerArg
             )
         });
     }
+    say_files(settings);
     let stop = stop_on_signal()?;
     args.child.watch(&stop);
     let metrics = serve_metrics(settings, &world, &stop);
@@ -133,10 +101,12 @@ pub(super) async fn worker(mut settings: Settings, args: &WorkerArgs) -> Result<
         settings.worker.concurrency = concurrency;
     }
     let world = World::open(&settings).await?;
+    say_files(&settings);
     let stop = stop_on_signal()?;
     args.child.watch(&stop);
     let metrics = serve_metrics(&settings, &world, &stop);
     live::ready(&world).await?;
+    policy::say(&world).await?;
     let engine = world.engine().await?;
     engine.recover().await?;
     work(&settings, &world, engine, &stop).await?;
@@ -145,9 +115,11 @@ pub(super) async fn worker(mut settings: Settings, args: &WorkerArgs) -> Result<
 
 pub(super) async fn daemon(settings: &Settings) -> Result<(), CliError> {
     let world = World::open(settings).await?;
+    say_files(settings);
     let stop = stop_on_signal()?;
     let metrics = serve_metrics(settings, &world, &stop);
     live::ready(&world).await?;
+    policy::say(&world).await?;
     let engine = world.engine().await?;
     engine.recover().await?;
     info!("daemon started");
@@ -164,6 +136,14 @@ pub(super) async fn daemon(settings: &Settings) -> Result<(), CliError> {
     worked?;
     info!("daemon stopped");
     ended(metrics).await
+}
+
+/// Which file this process obeys.
+fn say_files(settings: &Settings) {
+    match &settings.origin {
+        Some(path) => info!(file = %path.display(), "settings read"),
+        None => info!("no settings file: defaults and environment"),
+    }
 }
 
 /// Both queues side by side: a flood of ticks never keeps an open trade waiting.

@@ -13,19 +13,20 @@ use super::{
     world::World,
 };
 use crate::{
+    chain::one_node_warning,
     config::Settings,
     domain::{
         Timestamp,
         config::JobConfig,
         decision::HoldReason,
-        job::JobStatus,
+        job::{JobStatus, Realm},
         liquidate::Liquidation,
         trade::TradeStatus,
         units::{Price, Usd},
     },
     store::{
         jobs::Job,
-        signers,
+        sales, signers,
         views::{self, AttemptRow, Pulse, Run, TradeFilter},
     },
 };
@@ -50,6 +51,10 @@ struct Status {
     backoff_until: Option<Timestamp>,
     last_error: Option<String>,
     signer_halted: Option<String>,
+    /// What the owner of a live job should change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
+    unsellable: Option<Unsellable>,
     liquidation: Option<Liquidation>,
     slots_claimed: u64,
     slots_recorded: u64,
@@ -60,6 +65,21 @@ struct Status {
     trades: Vec<TradeLine>,
     config_version: i32,
     config: JobConfig,
+}
+
+#[derive(Debug, Serialize)]
+struct Unsellable {
+    since: Timestamp,
+    detail: String,
+}
+
+impl From<sales::Unsellable> for Unsellable {
+    fn from(found: sales::Unsellable) -> Self {
+        Self {
+            since: found.since,
+            detail: found.detail,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -92,7 +112,7 @@ struct Decision {
 }
 
 pub(super) async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
+    let world = World::read(settings).await?;
     let job = target::find(&world.pool, args).await?;
     let status = collect(settings, &world, &job).await?;
     out.show(&status, render)
@@ -143,6 +163,8 @@ async fn collect(settings: &Settings, world: &World, job: &Job) -> Result<Status
         backoff_until: job.last.backoff_until,
         last_error: job.last_error.clone(),
         signer_halted: signer.and_then(|signer| signer.halted),
+        warning: one_node(world, job),
+        unsellable: sales::find(pool, job.id).await?.map(Unsellable::from),
         liquidation: job.liquidation,
         slots_claimed: pulse.slots_claimed,
         slots_recorded: pulse.slots_recorded,
@@ -157,6 +179,15 @@ async fn collect(settings: &Settings, world: &World, job: &Job) -> Result<Status
         config_version: job.config_version,
         config: job.config.clone(),
     })
+}
+
+/// A live job whose chain is only seen through one node.
+fn one_node(world: &World, job: &Job) -> Option<String> {
+    if job.account.realm != Realm::Live {
+        return None;
+    }
+    let live = world.live().chain(&job.account.chain).ok()?;
+    one_node_warning(&live.spec)
 }
 
 /// Why the job is not buying now, in one sentence.
@@ -294,8 +325,21 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
             ),
         ));
     }
+    if let Some(found) = &status.unsellable {
+        facts.push((
+            "UNSELLABLE",
+            format!(
+                "since {}: {}; nothing more is bought",
+                moment(found.since),
+                found.detail
+            ),
+        ));
+    }
     if let Some(reason) = &status.signer_halted {
         facts.push(("SIGNER HALTED", reason.clone()));
+    }
+    if let Some(warning) = &status.warning {
+        facts.push(("WARNING", warning.clone()));
     }
     if status.failures_in_row > 0 {
         let (error, until) = (

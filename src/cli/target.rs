@@ -23,6 +23,11 @@ pub(super) fn address(text: &str) -> Result<Address, CliError> {
             "token {text} is not an address: write 0x and 40 hexadecimal digits"
         ))
     })?;
+    if lower.is_zero() {
+        return Err(CliError::Usage(format!(
+            "token {text} is the zero address, where no token is; give the token's own address"
+        )));
+    }
     let digits = text
         .strip_prefix("0x")
         .or_else(|| text.strip_prefix("0X"))

@@ -35,7 +35,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Res
     let engine = world.engine().await?;
     let tick = Tick {
         job: job.id,
-        slot: store::now(&world.pool).await?,
+        slot: store::slots::by_hand(&world.pool, job.id).await?,
     };
     let mut view = Ticked {
         job: job.id.0,

@@ -147,7 +147,7 @@ pub(super) fn render(lines: &[TradeLine]) -> String {
 }
 
 pub(super) async fn run(settings: &Settings, out: Out, args: &TradesArgs) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
+    let world = World::read(settings).await?;
     let job = job_of(&world, args.token.as_ref(), args.chain.as_ref()).await?;
     let rows = views::trades(
         &world.pool,
@@ -182,7 +182,7 @@ async fn job_of(
 }
 
 pub(super) async fn export(settings: &Settings, out: Out, args: &ExportArgs) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
+    let world = World::read(settings).await?;
     let job = job_of(&world, args.token.as_ref(), args.chain.as_ref()).await?;
     let rows = views::trades(
         &world.pool,

@@ -6,18 +6,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{Connection, PgConnection, PgPool, postgres::PgPoolOptions};
+use sqlx::{PgPool, postgres::PgPoolOptions};
 
 use super::CliError;
 use crate::{
-    chain::{LiveMarkets, Realms, open_chains},
-    config::Settings,
+    chain::{LiveMarkets, Realms, open_chains, price_witnesses},
+    config::{Guard, Settings, guard},
+    domain::job::Realm,
     embedded::{self, Options, Server},
     engine::Engine,
     paper::PaperMarkets,
     ports::PoolPrices,
     prices::PriceBook,
-    store,
+    store::{self, MigrateError, Schema, session::Sessions},
 };
 
 /// The database's name on the private server.
@@ -26,7 +27,7 @@ const DATABASE: &str = "lgi_mm";
 /// Longest wait for a connection; an outage that lasts longer is said.
 const ACQUIRE_PATIENCE: Duration = Duration::from_secs(3);
 
-/// A database that is up to date. The private server lives as long as this does.
+/// A database. The private server lives as long as this does.
 pub(super) struct World {
     pub(super) pool: PgPool,
     pub(super) url: String,
@@ -35,16 +36,89 @@ pub(super) struct World {
     live: Arc<LiveMarkets>,
 }
 
+/// What a command may do about a schema that is not up to date. A database that `DATABASE_URL` or the settings name is
+/// migrated by `migrate` alone: others may be using it. The private server's first use makes the tables, whoever comes
+/// first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// Nothing, and the schema must be up to date.
+    Read,
+    /// Migrate it on the private server; elsewhere it must be up to date.
+    Change,
+    /// Migrate it, wherever it is.
+    Migrate,
+    /// Nothing, and whatever is there will do.
+    AsItIs,
+}
+
 impl World {
-    /// Opens the database, starting the private server if there is no other, and migrates it.
+    /// Opens the database for a command that changes something, starting the private server if there is no other.
     pub(super) async fn open(settings: &Settings) -> Result<Self, CliError> {
+        Self::with(settings, Access::Change).await
+    }
+
+    /// Opens the database for a command that only reads, and must not change the schema under a running service.
+    pub(super) async fn read(settings: &Settings) -> Result<Self, CliError> {
+        Self::with(settings, Access::Read).await
+    }
+
+    /// Opens the database and migrates it.
+    pub(super) async fn migrate(settings: &Settings) -> Result<Self, CliError> {
+        Self::with(settings, Access::Migrate).await
+    }
+
+    /// Opens the database for another program.
+    pub(super) async fn as_it_is(settings: &Settings) -> Result<Self, CliError> {
+        Self::with(settings, Access::AsItIs).await
+    }
+
+    async fn with(settings: &Settings, access: Access) -> Result<Self, CliError> {
         let world = Self::connect(settings).await?;
-        store::migrate(&world.pool).await?;
+        world.bring_up_to_date(access).await?;
+        world.refuse_exposed(access).await?;
         Ok(world)
     }
 
+    async fn bring_up_to_date(&self, access: Access) -> Result<(), CliError> {
+        let private = self.server.is_some();
+        let there = match access {
+            Access::Migrate => Schema::Older(0),
+            Access::AsItIs if !private => return Ok(()),
+            _ => store::schema_of(&self.pool).await?,
+        };
+        let may = match there {
+            Schema::Current => return Ok(()),
+            Schema::Missing => private || access == Access::Migrate,
+            Schema::Older(_) => access == Access::Migrate || (private && access == Access::Change),
+        };
+        if may {
+            return Ok(store::migrate(&self.pool).await?);
+        }
+        match there {
+            Schema::Older(_) if access == Access::AsItIs => Ok(()),
+            Schema::Older(to_run) => Err(MigrateError::Older(to_run).into()),
+            _ => Err(MigrateError::Missing.into()),
+        }
+    }
+
+    /// A database with live jobs is not worked with over a connection that others can read or answer: its rows are what
+    /// the key's transactions are made of.
+    async fn refuse_exposed(&self, access: Access) -> Result<(), CliError> {
+        let Some(mode) = exposed(&self.url, &self.settings) else {
+            return Ok(());
+        };
+        if access != Access::Change {
+            return Ok(());
+        }
+        let (jobs, _) = store::jobs::readable(&self.pool, &store::jobs::Filter::default()).await?;
+        if jobs.iter().any(|job| job.account.realm == Realm::Live) {
+            return Err(refused(&self.url, mode, "the database has live jobs"));
+        }
+        Ok(())
+    }
+
     /// Opens the database as it is.
-    pub(super) async fn connect(settings: &Settings) -> Result<Self, CliError> {
+    async fn connect(settings: &Settings) -> Result<Self, CliError> {
         let given = &settings.database.url.0;
         let (url, server) = if given.is_empty() {
             let server = private_server(settings).await?;
@@ -53,10 +127,20 @@ impl World {
         } else {
             (given.clone(), None)
         };
+        // Before the password is on its way.
+        if let Some(mode) = exposed(&url, settings)
+            && !settings.live_chains().is_empty()
+        {
+            return Err(refused(&url, mode, "the settings have nodes to trade with"));
+        }
         let pool = connect(&url, settings).await?;
         let chains = open_chains(settings.live_chains(), &pool)
             .map_err(|error| CliError::Network(format!("the HTTP client cannot be made: {error}")))?;
-        let live = Arc::new(LiveMarkets::new(chains, settings.keys()?));
+        let live = Arc::new(LiveMarkets::new(
+            chains,
+            settings.keys()?,
+            Arc::new(settings.policy()?),
+        ));
         Ok(Self {
             pool,
             live,
@@ -71,6 +155,7 @@ impl World {
         let chains = chains.map(|(name, live)| (name.clone(), live.prices.clone() as Arc<dyn PoolPrices>));
         PriceBook::new(self.pool.clone(), self.settings.dexscreener.clone())
             .map(|book| book.with_chains(chains.collect()))
+            .and_then(|book| Ok(book.with_witnesses(price_witnesses(self.live.chains())?)))
             .map_err(|error| CliError::Network(format!("the HTTP client cannot be made: {error}")))
     }
 
@@ -100,6 +185,25 @@ impl World {
     }
 }
 
+/// The sslmode of a connection that others can read or answer, and that nobody has allowed.
+fn exposed(url: &str, settings: &Settings) -> Option<&'static str> {
+    match guard(url) {
+        Guard::Exposed(mode) if !settings.database.insecure => Some(mode),
+        _ => None,
+    }
+}
+
+fn refused(url: &str, mode: &str, why: &str) -> CliError {
+    CliError::Usage(format!(
+        "the connection to the database is not safe enough for live trading: DATABASE_URL is {}, sslmode = {mode}, and \
+         {why}. Whoever is on the way could read the password, or answer in the database's place and so decide what is \
+         traded. Allowed: a Unix socket, the loopback address, or sslmode=verify-full in the URL, with \
+         database.ssl_root_cert for a certificate authority of your own. If nobody else can reach that network, set \
+         database.insecure = true",
+        redacted(url)
+    ))
+}
+
 async fn private_server(settings: &Settings) -> Result<Server, CliError> {
     let dir = &settings.database.data_dir;
     let data_dir = (!dir.is_empty()).then(|| PathBuf::from(dir));
@@ -124,13 +228,11 @@ async fn connect(url: &str, settings: &Settings) -> Result<PgPool, CliError> {
             .max_connections(settings.database.pool_max)
             .acquire_timeout(ACQUIRE_PATIENCE.min(patience));
         // A pool only says that it timed out; one connection says why.
-        let answered = match tokio::time::timeout(longest, PgConnection::connect(url)).await {
-            Ok(Ok(connection)) => connection.close().await,
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(sqlx::Error::PoolTimedOut),
-        };
+        let answered = tokio::time::timeout(longest, Sessions::probe(url))
+            .await
+            .unwrap_or(Err(sqlx::Error::PoolTimedOut));
         let error = match answered {
-            Ok(()) => match options.connect(url).await {
+            Ok(sessions) => match sessions.pool(options).await {
                 Ok(pool) => return Ok(pool),
                 Err(error) => error,
             },
@@ -166,7 +268,14 @@ fn worth_waiting(error: &sqlx::Error) -> bool {
 }
 
 /// Parameters of a connection string that hold no secret.
-const HARMLESS: [&str; 5] = ["sslmode", "host", "port", "dbname", "application_name"];
+const HARMLESS: [&str; 6] = [
+    "sslmode",
+    "sslrootcert",
+    "host",
+    "port",
+    "dbname",
+    "application_name",
+];
 
 /// A connection string without its password, wherever it is and however the string is broken.
 pub(super) fn redacted(url: &str) -> String {

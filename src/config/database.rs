@@ -1,9 +1,10 @@
 //! Which database, and the password that opens it.
 
-use std::{fs, path::Path};
+use std::{fs, net::IpAddr, path::Path};
 
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use crate::domain::{secret::Secret, span::Span};
 
@@ -15,6 +16,10 @@ pub struct DatabaseSettings {
     pub url: Secret,
     /// File whose first line is the connection string's password; empty: what the string says.
     pub password_file: String,
+    /// File with the certificates that the server's may be signed by, PEM; empty: those of the usual authorities.
+    pub ssl_root_cert: String,
+    /// Whether live trading may go over a connection that is not proven to be to the right server.
+    pub insecure: bool,
     /// Where the private server's data lives; empty: the user's data directory. `LGI_MM_DATA_DIR` overrides it.
     pub data_dir: String,
     /// Most connections of this process, 4 to 1000.
@@ -28,6 +33,8 @@ impl Default for DatabaseSettings {
         Self {
             url: Secret::default(),
             password_file: String::new(),
+            ssl_root_cert: String::new(),
+            insecure: false,
             data_dir: String::new(),
             pool_max: 20,
             connect_timeout: Span::from_secs(30),
@@ -35,7 +42,7 @@ impl Default for DatabaseSettings {
     }
 }
 
-/// A password file that cannot be used.
+/// A file of `[database]` that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
     /// It cannot be read.
@@ -60,6 +67,66 @@ pub enum PasswordError {
          postgres://user@host:5432/name; give one, or leave password_file empty"
     )]
     NoUrl,
+    /// There is no server that the certificates could be for.
+    #[error(
+        "database.ssl_root_cert = \"{path}\" is set, but database.url (or DATABASE_URL) is not a URL such as \
+         postgres://user@host:5432/name?sslmode=verify-full; give one, or leave ssl_root_cert empty"
+    )]
+    NoServer {
+        /// The file.
+        path: String,
+    },
+}
+
+/// What protects a connection to the database on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// A Unix socket: it does not leave the machine.
+    Socket,
+    /// The loopback address: it does not leave the machine.
+    Loopback,
+    /// TLS, and the server's name is proven: `sslmode=verify-full`.
+    Verified,
+    /// Whoever is on the way can read it, or answer in the server's place. Holds the sslmode.
+    Exposed(&'static str),
+}
+
+/// How `url` would be connected to, with what the environment (`PGSSLMODE`, `PGHOST`) adds. A string that is no
+/// connection string counts as exposed; connecting says what is wrong with it.
+#[must_use]
+pub fn guard(url: &str) -> Guard {
+    let Ok(options) = url.parse::<PgConnectOptions>() else {
+        return Guard::Exposed("unknown");
+    };
+    let host = options.get_host();
+    if options.get_socket().is_some() || host.starts_with('/') {
+        return Guard::Socket;
+    }
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    if host == "localhost"
+        || address
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+    {
+        return Guard::Loopback;
+    }
+    match options.get_ssl_mode() {
+        PgSslMode::VerifyFull => Guard::Verified,
+        weaker => Guard::Exposed(ssl_mode(weaker)),
+    }
+}
+
+/// The mode as a connection string says it.
+#[must_use]
+pub const fn ssl_mode(mode: PgSslMode) -> &'static str {
+    match mode {
+        PgSslMode::Disable => "disable",
+        PgSslMode::Allow => "allow",
+        PgSslMode::Prefer => "prefer",
+        PgSslMode::Require => "require",
+        PgSslMode::VerifyCa => "verify-ca",
+        PgSslMode::VerifyFull => "verify-full",
+    }
 }
 
 impl DatabaseSettings {
@@ -82,6 +149,32 @@ impl DatabaseSettings {
         let mut url = Url::parse(&self.url.0).map_err(|_| PasswordError::NoUrl)?;
         url.set_password(Some(password))
             .map_err(|()| PasswordError::NoUrl)?;
+        self.url = Secret(url.into());
+        Ok(())
+    }
+
+    /// Puts `ssl_root_cert` into the connection string, in place of any that is there.
+    ///
+    /// # Errors
+    /// [`PasswordError::NoServer`].
+    pub(super) fn take_root_cert(&mut self) -> Result<(), PasswordError> {
+        const NAMES: [&str; 3] = ["sslrootcert", "ssl-root-cert", "ssl-ca"];
+        let path = self.ssl_root_cert.clone();
+        if path.is_empty() {
+            return Ok(());
+        }
+        let Ok(mut url) = Url::parse(&self.url.0) else {
+            return Err(PasswordError::NoServer { path });
+        };
+        let kept: Vec<(String, String)> = url
+            .query_pairs()
+            .filter(|(key, _)| !NAMES.contains(&key.as_ref()))
+            .map(|(key, value)| (key.into_owned(), value.into_owned()))
+            .collect();
+        url.query_pairs_mut()
+            .clear()
+            .extend_pairs(kept)
+            .append_pair(NAMES[0], &path);
         self.url = Secret(url.into());
         Ok(())
     }
@@ -118,6 +211,47 @@ mod tests {
         assert!(format!("{options:?}").contains("p@ss/w:rd%"), "{options:?}");
         let replaced = with("postgres://lgi_mm:old@db/lgi_mm", Some("new\r\n"));
         assert_eq!(replaced.as_deref(), Ok("postgres://lgi_mm:new@db/lgi_mm"));
+    }
+
+    #[test]
+    fn only_what_stays_on_the_machine_or_is_proven_to_reach_the_server_is_guarded() {
+        for (url, expected) in [
+            ("postgres://u@%2Frun%2Fpostgresql/x", Guard::Socket),
+            ("postgres:///x?host=/run/postgresql", Guard::Socket),
+            ("postgres://u@127.0.0.9:5432/x", Guard::Loopback),
+            ("postgres://u@[::1]/x?sslmode=disable", Guard::Loopback),
+            ("postgres://u@localhost/x", Guard::Loopback),
+            ("postgres://u@localhost/x?host=db", Guard::Exposed("prefer")),
+            ("postgres://u@localhost.evil/x", Guard::Exposed("prefer")),
+            ("postgres://u@db/x?sslmode=verify-full", Guard::Verified),
+            (
+                "postgres://u@db/x?sslmode=verify-full&sslmode=require",
+                Guard::Exposed("require"),
+            ),
+            ("postgres://u@db/x?sslmode=verify-ca", Guard::Exposed("verify-ca")),
+            (
+                "postgres://u@10.0.0.1/x?sslmode=disable",
+                Guard::Exposed("disable"),
+            ),
+            ("no url", Guard::Exposed("unknown")),
+        ] {
+            assert_eq!(guard(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn certificates_of_a_file_go_into_the_connection_string() {
+        let mut settings = DatabaseSettings {
+            url: Secret("postgres://u:p@db/x?sslmode=verify-full&ssl-ca=/old".to_owned()),
+            ssl_root_cert: "/run/a b.pem".to_owned(),
+            ..DatabaseSettings::default()
+        };
+        settings.take_root_cert().expect("a URL");
+        let expected = "postgres://u:p@db/x?sslmode=verify-full&sslrootcert=%2Frun%2Fa+b.pem";
+        assert_eq!(settings.url.0, expected);
+        settings.url = Secret::default();
+        let refused = settings.take_root_cert().map_err(|error| error.to_string());
+        assert!(refused.is_err_and(|said| said.contains("/run/a b.pem") && said.contains("verify-full")));
     }
 
     #[test]

@@ -2,14 +2,22 @@
 //!
 //! Numbers keep the digits that were typed: a TOML float never becomes a binary one.
 
-use std::{collections::BTreeMap, ffi::OsString, fmt, path::Path};
+use std::{collections::BTreeMap, ffi::OsString, fmt, io::Read, path::Path};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use toml_edit::{DocumentMut, Item, Value as TomlValue};
 
+use crate::domain::foreign::Foreign;
+
 const PREFIX: &str = "LGI_MM__";
 const ENVIRONMENT: &str = "environment";
+/// Most parts of a dotted key; no key of ours has more than four.
+const DEPTH_MAX: usize = 16;
+/// Longest file of settings, bytes.
+const FILE_MAX: u64 = 1024 * 1024;
+/// What is shown of a name that is too long.
+const SHOWN_MAX: usize = 60;
 
 /// Where values came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +59,20 @@ pub enum LayerError {
         /// What was given.
         text: String,
     },
+    /// A file that is larger than any settings are.
+    #[error("{path} is larger than {FILE_MAX} bytes; give a file of settings")]
+    TooLarge {
+        /// Which.
+        path: String,
+    },
+    /// A key of more parts than any key has.
+    #[error("{origin}: a key has at most {DEPTH_MAX} parts between its dots, this one has {parts}")]
+    TooDeep {
+        /// Who gave it.
+        origin: String,
+        /// How many parts it has.
+        parts: usize,
+    },
     /// A value of the wrong type, or a key that does not exist.
     #[error("{key}{}: {error}", origin.as_ref().map(|origin| format!(" (from {origin})")).unwrap_or_default())]
     Value {
@@ -70,10 +92,7 @@ impl Layer {
     /// [`LayerError::Unreadable`], [`LayerError::Syntax`].
     pub fn file(path: &Path) -> Result<Self, LayerError> {
         let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|source| LayerError::Unreadable {
-            path: shown.clone(),
-            source,
-        })?;
+        let text = read_capped(path, &shown)?;
         let document: DocumentMut =
             text.parse()
                 .map_err(|error: toml_edit::TomlError| LayerError::Syntax {
@@ -104,6 +123,7 @@ impl Layer {
                 name: name.clone().into_owned(),
             })?;
             let path: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
+            shallow(&path, || name.chars().take(SHOWN_MAX).collect())?;
             put(&mut layer.values, &path, scalar(&text));
         }
         Ok(layer)
@@ -125,6 +145,7 @@ impl Layer {
             if path.iter().any(String::is_empty) {
                 return Err(assignment());
             }
+            shallow(&path, || "--set".to_owned())?;
             put(&mut layer.values, &path, scalar(value.trim()));
         }
         Ok(layer)
@@ -136,6 +157,14 @@ impl Layer {
         let mut leaves = BTreeMap::new();
         collect(&self.values, "", &mut leaves);
         leaves
+    }
+
+    /// The same where a list may be written as words between commas: `onchain,dexscreener`. Which keys are lists is
+    /// told by `base`.
+    fn with_lists(&self, base: &Map<String, Value>) -> Self {
+        let mut layer = self.clone();
+        listed(&mut layer.values, base);
+        layer
     }
 
     /// Who set this key: for the environment, the variable.
@@ -158,6 +187,19 @@ impl Layer {
         }
         if let Some(table) = table {
             table.remove(rest);
+        }
+    }
+}
+
+fn listed(values: &mut Map<String, Value>, base: &Map<String, Value>) {
+    for (key, value) in values {
+        match (value, base.get(key)) {
+            (Value::Object(inner), Some(Value::Object(below))) => listed(inner, below),
+            (value @ Value::String(_), Some(Value::Array(_))) => {
+                let words = value.as_str().unwrap_or_default().split(',').map(str::trim);
+                *value = words.filter(|word| !word.is_empty()).map(Value::from).collect();
+            }
+            _ => {}
         }
     }
 }
@@ -204,6 +246,43 @@ fn scalar(text: &str) -> Value {
     }
 }
 
+/// A decimal number: no hexadecimal, octal or binary one.
+fn is_plain(number: &str) -> bool {
+    let digits = number.strip_prefix(['+', '-']).unwrap_or(number);
+    digits
+        .bytes()
+        .all(|digit| digit.is_ascii_digit() || digit == b'_')
+}
+
+fn shallow(path: &[String], origin: impl FnOnce() -> String) -> Result<(), LayerError> {
+    if path.len() <= DEPTH_MAX {
+        return Ok(());
+    }
+    Err(LayerError::TooDeep {
+        origin: origin(),
+        parts: path.len(),
+    })
+}
+
+/// A device or a pipe may never end, and settings are small.
+fn read_capped(path: &Path, shown: &str) -> Result<String, LayerError> {
+    let unreadable = |source| LayerError::Unreadable {
+        path: shown.to_owned(),
+        source,
+    };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut text = String::new();
+    file.take(FILE_MAX.saturating_add(1))
+        .read_to_string(&mut text)
+        .map_err(unreadable)?;
+    if u64::try_from(text.len()).unwrap_or(u64::MAX) > FILE_MAX {
+        return Err(LayerError::TooLarge {
+            path: shown.to_owned(),
+        });
+    }
+    Ok(text)
+}
+
 fn table<'a>(entries: impl Iterator<Item = (&'a str, &'a Item)>) -> Map<String, Value> {
     entries
         .filter_map(|(key, item)| Some((key.to_owned(), item_json(item)?)))
@@ -227,6 +306,10 @@ fn item_json(item: &Item) -> Option<Value> {
 fn json(value: &TomlValue) -> Value {
     match value {
         TomlValue::String(text) => Value::String(text.value().clone()),
+        // A number that is written in another way than money is stays text, which no amount takes.
+        TomlValue::Integer(number) if !is_plain(number.display_repr().trim()) => {
+            Value::String(number.display_repr().trim().to_owned())
+        }
         TomlValue::Integer(number) => Value::from(*number.value()),
         TomlValue::Boolean(flag) => Value::Bool(*flag.value()),
         // The digits as they were typed.
@@ -262,6 +345,8 @@ pub(super) fn typed<T: DeserializeOwned>(
     base: &Map<String, Value>,
     layers: &[Layer],
 ) -> Result<T, Vec<LayerError>> {
+    let layers: Vec<Layer> = layers.iter().map(|layer| layer.with_lists(base)).collect();
+    let layers = layers.as_slice();
     let mut merged = base.clone();
     for layer in layers {
         merge(&mut merged, &layer.values);
@@ -312,7 +397,8 @@ fn topmost(layers: &[Layer]) -> BTreeMap<String, (&Layer, Value)> {
 /// The value, or the key that is wrong and why.
 fn read<T: DeserializeOwned>(values: Map<String, Value>) -> Result<T, (String, String)> {
     serde_path_to_error::deserialize(Value::Object(values)).map_err(|error| {
-        let inner = error.inner().to_string();
+        // It quotes what was given, whatever its length.
+        let inner = Foreign::new(&error.inner().to_string()).into_string();
         let path = error.path().to_string();
         let key = match unknown_field(&inner) {
             Some(field) if path == "." => field.to_owned(),

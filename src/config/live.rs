@@ -15,6 +15,7 @@ use crate::{
         ChainSpec, InvalidChain,
         keystore::{KeySource, SecretText},
         kms::{InvalidKmsKey, KmsKey},
+        policy::{MACHINE_POLICY, Place, PolicyBook},
     },
     domain::{chains::CHAINS, config::InvalidConfig},
 };
@@ -23,6 +24,20 @@ use crate::{
 pub const PASSWORD_VARIABLE: &str = "LGI_MM_WALLET_PASSWORD";
 /// Holds a raw key; for trying things out, never for money that matters.
 pub const UNSAFE_KEY_VARIABLE: &str = "LGI_MM_UNSAFE_PRIVATE_KEY";
+
+/// Names the policy file.
+pub const POLICY_VARIABLE: &str = "LGI_MM_POLICY";
+/// Names the directory that remembers what was signed.
+pub const POLICY_STATE_VARIABLE: &str = "LGI_MM_POLICY_STATE";
+
+/// Where the user's data lies.
+fn data_dir() -> PathBuf {
+    let data = env::var_os("XDG_DATA_HOME")
+        .filter(|dir| !dir.is_empty())
+        .map(PathBuf::from);
+    let home = env::var_os("HOME").unwrap_or_default();
+    data.unwrap_or_else(|| Path::new(&home).join(".local/share"))
+}
 
 impl Settings {
     /// The chain called `name`, complete.
@@ -64,17 +79,35 @@ impl Settings {
         })
     }
 
+    /// The policy of this machine's keys: `LGI_MM_POLICY`, else `/etc/lgi-mm/policy.toml` if it is there, else
+    /// `lgi-mm/policy.toml` in the user's configuration directory. What was signed is remembered in
+    /// `LGI_MM_POLICY_STATE`, else in the user's data directory.
+    ///
+    /// # Errors
+    /// [`LayerError::NotText`] for a variable that is no text.
+    pub fn policy(&self) -> Result<PolicyBook, LayerError> {
+        let place = match variable(POLICY_VARIABLE)? {
+            Some(path) => Place::Named(path.into()),
+            None => Place::Usual {
+                machine: MACHINE_POLICY.into(),
+                // Whoever has no home has the machine's: a place that depends on where a process stands is none.
+                user: super::user_config_dir()
+                    .map_or_else(|| MACHINE_POLICY.into(), |dir| dir.join("lgi-mm/policy.toml")),
+            },
+        };
+        let state = variable(POLICY_STATE_VARIABLE)?.map(PathBuf::from);
+        // Without a home there is none, and nothing is signed until the variable names one.
+        let usual = || Some(data_dir().join("lgi-mm/policy")).filter(|dir| dir.is_absolute());
+        let state = state.or_else(usual).unwrap_or_default();
+        Ok(PolicyBook::new(place, state))
+    }
+
     fn keystore_dir(&self) -> PathBuf {
         let given = &self.wallet.keystore_dir;
         if !given.is_empty() {
             return PathBuf::from(given);
         }
-        let data = env::var_os("XDG_DATA_HOME")
-            .filter(|dir| !dir.is_empty())
-            .map(PathBuf::from);
-        let home = env::var_os("HOME").unwrap_or_default();
-        data.unwrap_or_else(|| Path::new(&home).join(".local/share"))
-            .join("lgi-mm/keystore")
+        data_dir().join("lgi-mm/keystore")
     }
 
     /// What is wrong with the chains and the wallet's address. A chain that is only named, or not complete, is

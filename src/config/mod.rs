@@ -28,13 +28,14 @@ use crate::{
     queue::{QueueConfig, scheduler::SchedulerSettings},
     retention::RetentionSettings,
     telemetry::{CensusSettings, LogFormat},
+    trust::{Chosen, NotTrusted, trusted},
 };
 
 pub use crate::domain::secret::Secret;
-pub use database::{DatabaseSettings, PasswordError};
+pub use database::{DatabaseSettings, Guard, PasswordError, guard, ssl_mode};
 pub use job::{JobLayers, build_job_config, known_job_keys};
 pub use layers::{Layer, LayerError};
-pub use live::{PASSWORD_VARIABLE, UNSAFE_KEY_VARIABLE};
+pub use live::{PASSWORD_VARIABLE, POLICY_STATE_VARIABLE, POLICY_VARIABLE, UNSAFE_KEY_VARIABLE};
 
 /// Everything that a process needs to know and a job does not.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -66,6 +67,9 @@ pub struct Settings {
     pub log: LogSettings,
     /// `[defaults]`: what new jobs begin with, in the form of a job configuration.
     pub defaults: serde_json::Map<String, Value>,
+    /// The file that was read, if there was one.
+    #[serde(skip)]
+    pub origin: Option<PathBuf>,
 }
 
 /// `[scheduler]`
@@ -202,6 +206,9 @@ pub enum SettingsError {
     /// A file or variable cannot be read.
     #[error(transparent)]
     Layer(#[from] LayerError),
+    /// A file that somebody else may write.
+    #[error(transparent)]
+    Trust(#[from] NotTrusted),
     /// Keys that do not exist, or values of the wrong type.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Keys(Vec<LayerError>),
@@ -221,16 +228,23 @@ impl Settings {
     /// [`SettingsError`] names the key, its source and what is allowed.
     pub fn load(file: Option<&Path>) -> Result<Self, SettingsError> {
         let mut layers = Vec::new();
-        if let Some(path) = file.map(Path::to_path_buf).or_else(usual_file) {
+        let named = file.map(|path| (path.to_path_buf(), Chosen::ByName));
+        let used = named.or_else(|| Some((usual_file()?, Chosen::Found)));
+        let mut origin = None;
+        if let Some((path, chosen)) = used {
+            let trusted = trusted(&path, chosen)?;
             layers.push(Layer::file(&path)?);
+            origin = Some(trusted);
         }
         layers.push(Layer::environment(env::vars_os())?);
         let mut settings: Self =
             layers::typed(&serde_json::Map::new(), &layers).map_err(SettingsError::Keys)?;
+        settings.origin = origin;
         if let Some(url) = variable("DATABASE_URL")? {
             settings.database.url = Secret(url);
         }
         settings.database.take_password()?;
+        settings.database.take_root_cert()?;
         if let Some(dir) = variable("LGI_MM_DATA_DIR")? {
             settings.database.data_dir = dir;
         }
@@ -386,12 +400,17 @@ impl Settings {
     }
 }
 
-/// Settings that nobody named.
-fn usual_file() -> Option<PathBuf> {
-    let user = env::var_os("XDG_CONFIG_HOME")
+/// Where the user's configuration lies.
+fn user_config_dir() -> Option<PathBuf> {
+    env::var_os("XDG_CONFIG_HOME")
         .filter(|dir| !dir.is_empty())
         .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".config")));
+        .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".config")))
+}
+
+/// Settings that nobody named.
+fn usual_file() -> Option<PathBuf> {
+    let user = user_config_dir();
     let places = [
         Some(PathBuf::from("lgi-mm.toml")),
         user.map(|dir| dir.join("lgi-mm/lgi-mm.toml")),

@@ -25,7 +25,7 @@ use deploy::deploy;
 pub use node::{CHAIN_ID, DEPLOYER, Node};
 
 /// The name under which settings know the local chain.
-pub const NAME: &str = "local";
+pub const NAME: &str = crate::domain::chains::PRACTICE;
 
 /// How blocks are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -119,7 +119,8 @@ fn buy(reason: Reason, money: Usd, config: &AccumulateConfig, facts: &Facts) -> 
     let value = position.token_value(facts.price, Rounding::Up)?;
     let room = config
         .max_accumulation_usd
-        .checked_sub(value.max(position.cost_basis))?;
+        .checked_sub(value.max(position.cost_basis))?
+        .checked_sub(facts.spent.unsettled_buys)?;
     let clipped_by = (room < money).then_some(HoldReason::MaxAccumulation);
     Ok(Verdict::of(
         Plan::buy(reason, money.min(room), facts)?,

@@ -5,6 +5,12 @@ use alloy_primitives::{Address, address};
 /// Decimals of USDC on every chain of the table.
 pub const USDC_DECIMALS: u8 = 6;
 
+/// The chain that `lgi-mm devnet` makes: its coins are worth nothing, so safeguards of live jobs have no floors there.
+pub const PRACTICE: &str = "local";
+
+/// The chain ids that [`PRACTICE`] may have, those of development nodes: no chain with real money answers to one.
+pub const PRACTICE_IDS: [u64; 2] = [31_337, 1_337];
+
 /// What is fixed about a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChainInfo {

@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
+    foreign::Foreign,
     job::JobMode,
     notice::{EventChoice, ReceiverChoice},
     pool::Pool,
@@ -17,11 +18,13 @@ use super::{
 
 mod defaults;
 mod keys;
+mod realm;
 mod validate;
 
 pub use keys::{ALTERNATIVES, KEYS, Key};
+pub use realm::LIVE_JITTER_MIN;
 
-/// The configuration of one job, complete and validated (see [`JobConfig::validate`]).
+/// The configuration of one job, complete and validated (see [`JobConfig::validate_for`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct JobConfig {
@@ -73,6 +76,9 @@ pub struct PriceConfig {
     /// time between them, see [`super::price::accept`].
     #[serde(deserialize_with = "exact_decimal")]
     pub max_price_move_pct: Decimal,
+    /// Live: whether the first price, and the price of a liquidation, may be one that only one source on one node
+    /// says. Without it such a job does not start, and holds.
+    pub single_source: bool,
     /// Parameters of the source `generated`.
     pub generated: GeneratedConfig,
     /// Parameters of the source `recorded`.
@@ -187,8 +193,14 @@ pub struct LimitsConfig {
     /// How far below what the accepted price implies a fill may end, the pool's fee included, 1 to 5000 bps:
     /// freezes the plan's floor.
     pub max_slippage_bps: u32,
+    /// How far below what was simulated a fill may end, 1 to 5000 bps: the calldata's own minimum, never below the
+    /// plan's floor.
+    pub max_slip_from_quote_bps: u32,
     /// How far the trade itself may move the price, 1 to 5000 bps.
     pub max_price_impact_bps: u32,
+    /// What a buy and a sell right after it may lose together, up to 5000 bps; 0 = twice the pool's fee and 300. A buy
+    /// is refused if all that is held after it could not be sold within that.
+    pub max_round_trip_loss_bps: u32,
     /// Most gas for one trade, USD, greater than 0.
     pub max_gas_usd: Usd,
     /// First pause after a failed trade; doubles with every further failure, up to 64 times; 1s to 24h.
@@ -283,7 +295,7 @@ pub struct LiquidityConfig {
 
 /// A value that a key does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key} = {value} is not allowed: {allowed}")]
+#[error("{key} = {} is not allowed: {allowed}", Foreign::new(value))]
 pub struct InvalidConfig {
     /// The dotted key, such as `accumulate.dca_amount_usd`.
     pub key: String,

@@ -156,6 +156,8 @@ pub struct Spent {
     pub buys_today: Usd,
     /// USD bought plus sold in the slot's UTC day.
     pub volume_today: Usd,
+    /// USD of buys that failed and whose failure is not final yet: counted as if they had bought.
+    pub unsettled_buys: Usd,
 }
 
 /// BUY or SELL, seen from the token.

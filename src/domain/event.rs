@@ -20,6 +20,9 @@ pub enum Event {
     /// A liquidation is complete; the job is idle.
     #[strum(serialize = "job.liquidated")]
     JobLiquidated,
+    /// What a job holds cannot be sold, or only at a loss that is not allowed.
+    #[strum(serialize = "job.unsellable")]
+    JobUnsellable,
     /// A signer signs nothing new until its owner has looked.
     #[strum(serialize = "signer.halted")]
     SignerHalted,

@@ -1,6 +1,6 @@
 //! Text that a stranger wrote: a revert reason, a node's error, a ticker, a receiver's reply.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// Most characters that are kept; longer text ends in `..`.
 pub const FOREIGN_CHARS_MAX: usize = 500;
@@ -17,9 +17,15 @@ impl Foreign {
     /// Cleans `text`: line breaks and tabs become spaces, other control, format and invisible characters become `\u{fffd}`.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        let mut kept = String::with_capacity(text.len().min(FOREIGN_CHARS_MAX));
+        Self::within(text, FOREIGN_CHARS_MAX)
+    }
+
+    /// The same, at most `chars_max` characters long.
+    #[must_use]
+    pub fn within(text: &str, chars_max: usize) -> Self {
+        let mut kept = String::with_capacity(text.len().min(chars_max));
         for (count, character) in text.chars().enumerate() {
-            if count == FOREIGN_CHARS_MAX {
+            if count == chars_max {
                 kept.push_str("..");
                 break;
             }
@@ -55,6 +61,20 @@ impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Text of several lines, safe to print: as [`Foreign::new`] cleans, but of any length, and with its line breaks and tabs.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let kept = |character| matches!(character, '\n' | '\t') || clean(character) == character;
+    if text.chars().all(kept) {
+        return Cow::Borrowed(text);
+    }
+    let cleaned = text.chars().map(|character| match character {
+        '\n' | '\t' => character,
+        other => clean(other),
+    });
+    Cow::Owned(cleaned.collect())
 }
 
 fn clean(character: char) -> char {
@@ -102,6 +122,16 @@ mod tests {
         );
         assert!(clean.as_str().starts_with("pwn\u{fffd}d "), "{clean}");
         assert!(clean.as_str().contains("next line"), "{clean}");
+    }
+
+    #[test]
+    fn what_is_printed_keeps_its_lines_and_loses_what_a_terminal_obeys() {
+        let table = "a\tb\n──\n币安 é\n";
+        assert!(matches!(printable(table), Cow::Borrowed(same) if same == table));
+        assert_eq!(
+            printable("a\u{1b}[2J\rb\n\u{9b}\u{202e}\0"),
+            "a\u{fffd}[2J b\n\u{fffd}\u{fffd}\u{fffd}"
+        );
     }
 
     #[test]

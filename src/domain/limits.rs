@@ -3,15 +3,13 @@
 use alloy_primitives::U256;
 
 use super::{
-    accumulate,
+    accumulate, bounds,
     config::{JobConfig, LimitsConfig},
     decision::{Decision, Facts, HoldReason, Plan, Reason, Side},
     liquidate::{self, Liquidation},
     liquidity,
     units::{Amount, MoneyError, Price, Rounding, Usd},
 };
-
-const BPS: u32 = 10_000;
 
 /// What the venue and the wallet say about a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +107,7 @@ pub fn clip(plan: Plan, config: &JobConfig, facts: &Facts) -> Result<Plan, HoldR
     let mut plan = gate.require_min_trade(within_balance(plan, facts)?, HoldReason::InsufficientBalance)?;
     if plan.side == Side::Buy {
         let value = facts.position.token_value(facts.price, Rounding::Up);
+        let value = value.and_then(|value| value.checked_add(spent.unsettled_buys));
         let value = value.map_err(arithmetic)?;
         plan = gate.within(plan, limits.max_position_usd, value, HoldReason::MaxPosition)?;
         plan = gate.within(
@@ -193,8 +192,9 @@ impl Gate<'_> {
 }
 
 /// Limits that need the quote. The floor is what the accepted price implies less `max_slippage_bps`,
-/// rounded up: a manipulated quote cannot lower it. The pool's fee counts as slippage. Liquidation is
-/// exempt from none of these; [`super::liquidate::split`] makes it smaller instead.
+/// rounded up: a manipulated quote cannot lower it. The pool's fee counts as slippage. A quote better than the price
+/// implies by more than `max_price_deviation_bps` is no luck: the price or the digits are wrong, and so is the floor
+/// made of them. Liquidation is exempt from none of these; [`super::liquidate::split`] makes it smaller instead.
 ///
 /// # Errors
 /// The [`HoldReason`] of the first limit that refuses.
@@ -215,7 +215,12 @@ pub fn approve(plan: Plan, config: &JobConfig, quoted: &Quoted) -> Result<Approv
     if quoted.price_impact_bps > limits.max_price_impact_bps {
         return Err(HoldReason::PriceImpact);
     }
-    let amount_out_min = floor(&plan, limits, quoted).map_err(arithmetic)?;
+    let fair = fair(&plan, quoted).map_err(arithmetic)?;
+    let most = bounds::ceiling(fair, config.price.max_price_deviation_bps).map_err(arithmetic)?;
+    if quoted.amount_out > most {
+        return Err(HoldReason::QuoteDisagrees);
+    }
+    let amount_out_min = bounds::floor(fair, limits.max_slippage_bps).map_err(arithmetic)?;
     if quoted.amount_out < amount_out_min {
         return Err(HoldReason::Slippage);
     }
@@ -226,16 +231,41 @@ pub fn approve(plan: Plan, config: &JobConfig, quoted: &Quoted) -> Result<Approv
     })
 }
 
-/// The least that must come out; never nothing, which would be no floor at all.
-fn floor(plan: &Plan, limits: &LimitsConfig, quoted: &Quoted) -> Result<Amount, MoneyError> {
-    let kept_bps = BPS
-        .checked_sub(limits.max_slippage_bps)
-        .ok_or(MoneyError::OutOfRange)?;
-    let fair = plan
-        .value
-        .to_amount(quoted.out_decimals, quoted.out_price, Rounding::Down)?;
-    let floor = fair.mul_div(U256::from(kept_bps), U256::from(BPS), Rounding::Up)?;
-    Ok(floor.max(Amount::new(U256::from(1))))
+/// What the plan is worth in what comes in, base units, rounded down.
+fn fair(plan: &Plan, quoted: &Quoted) -> Result<Amount, MoneyError> {
+    plan.value
+        .to_amount(quoted.out_decimals, quoted.out_price, Rounding::Down)
+}
+
+/// The numbers behind a refusal of [`approve`], for people; `None` where the reason says it all.
+#[must_use]
+pub fn figures(reason: HoldReason, plan: &Plan, config: &JobConfig, quoted: &Quoted) -> Option<String> {
+    let limits = &config.limits;
+    let whole = |amount: Amount| amount.to_whole(quoted.out_decimals);
+    let fair = fair(plan, quoted).ok()?;
+    let seen = whole(quoted.amount_out);
+    match reason {
+        HoldReason::Slippage => Some(format!(
+            "{seen} would arrive and {} is fair: {} bps less, limits.max_slippage_bps is {}",
+            whole(fair),
+            bounds::loss_bps(fair, quoted.amount_out),
+            limits.max_slippage_bps
+        )),
+        HoldReason::QuoteDisagrees => Some(format!(
+            "{seen} would arrive and only {} is fair; price.max_price_deviation_bps is {}: the price or the pool is wrong",
+            whole(fair),
+            config.price.max_price_deviation_bps
+        )),
+        HoldReason::PriceImpact => Some(format!(
+            "the trade moves the pool by {} bps, limits.max_price_impact_bps is {}",
+            quoted.price_impact_bps, limits.max_price_impact_bps
+        )),
+        HoldReason::GasTooExpensive => Some(format!(
+            "gas costs up to {} USD, limits.max_gas_usd is {}",
+            quoted.gas_usd, limits.max_gas_usd
+        )),
+        _ => None,
+    }
 }
 
 const fn arithmetic(_: MoneyError) -> HoldReason {

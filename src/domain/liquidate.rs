@@ -113,8 +113,9 @@ pub fn within_wallet(plan: Plan, on_chain: Amount, facts: &Facts) -> Result<Opti
     plan.resized(plan.amount_in.min(on_chain), facts)
 }
 
-/// Half of a liquidation that the market refused as too large, to be quoted again in its place. `None` if
-/// the refusal is no matter of size, or if half would not be worth its gas: then the refusal stands.
+/// Half of a liquidation that the market refused as too large, to be quoted again in its place. A revert may be a
+/// matter of size too: some tokens limit what one transfer moves. `None` if the refusal is no matter of size, or if half
+/// would not be worth its gas: then the refusal stands.
 ///
 /// # Errors
 /// [`MoneyError`] if a number leaves its range.
@@ -126,7 +127,10 @@ pub fn split(
 ) -> Result<Option<Plan>, MoneyError> {
     let matter_of_size = matches!(
         refused,
-        HoldReason::PriceImpact | HoldReason::Slippage | HoldReason::NoLiquidity
+        HoldReason::PriceImpact
+            | HoldReason::Slippage
+            | HoldReason::NoLiquidity
+            | HoldReason::SimulationFailed
     );
     if plan.reason != Reason::Liquidate || !matter_of_size {
         return Ok(None);

@@ -44,7 +44,8 @@ enum Names {
 impl From<Names> for Vec<String> {
     fn from(names: Names) -> Self {
         match names {
-            Names::One(name) => vec![name],
+            // `job.error,trade.failed`, as a flag or a variable has it.
+            Names::One(names) => names.split(',').map(|name| name.trim().to_owned()).collect(),
             Names::Many(names) => names,
         }
     }

@@ -7,6 +7,7 @@ use super::{
     Timestamp,
     config::{PriceConfig, SourceName},
     decision::HoldReason,
+    foreign::Foreign,
     units::Price,
 };
 
@@ -32,12 +33,14 @@ pub type Answer = Result<Observation, PriceMissing>;
 
 /// Why a source has no price.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{source_name}: {detail}")]
+#[error("{source_name}: {}", Foreign::new(detail))]
 pub struct PriceMissing {
     /// Who was asked.
     pub source_name: SourceName,
     /// What went wrong, for people.
     pub detail: String,
+    /// The named hold, if it is this source that is to be believed.
+    pub reason: HoldReason,
 }
 
 /// A price that passed every check.
@@ -86,7 +89,7 @@ pub fn accept(
     })?;
     let first = first
         .as_ref()
-        .map_err(|missing| refused(HoldReason::PriceMissing, missing))?;
+        .map_err(|missing| refused(missing.reason, missing))?;
     let price = usable(first, config, now)?;
     if let Some(last) = last.filter(|last| last.source == first.source) {
         check_move(price, first.observed_at, &last, config)?;
@@ -105,6 +108,59 @@ pub fn accept(
         source: first.source,
         observed_at: first.observed_at,
     })
+}
+
+/// Holds a price that only one source said against what single nodes say of it. `last`: the last accepted sample. It is
+/// needed for the first price of a live job, which nothing was before, and for every price that a liquidation sells on.
+///
+/// Two nodes must agree with the price, the one that said it included; one that disagrees is enough to refuse it. Where
+/// fewer can be asked, a sample of our own, not older than [`JUMP_MEMORY`], stands for one of them: that nodes are down
+/// must not keep anybody in a position.
+///
+/// # Errors
+/// [`RefusedPrice`]: `price_deviation` if a node says something else, `cross_check_missing` if too few say anything.
+pub fn confirm(
+    accepted: &AcceptedPrice,
+    said: &[Answer],
+    last: Option<AcceptedPrice>,
+    config: &PriceConfig,
+    now: Timestamp,
+) -> Result<(), RefusedPrice> {
+    if config.single_source {
+        return Ok(());
+    }
+    let first = Observation {
+        source: accepted.source,
+        price_usd: accepted.price.decimal(),
+        observed_at: accepted.observed_at,
+    };
+    let mut agree = 0_usize;
+    for answer in said {
+        match check_agreement(&first, accepted.price, answer, config, now) {
+            Ok(()) => agree += 1,
+            Err(refused) if refused.reason == HoldReason::PriceDeviation => return Err(refused),
+            Err(_) => {}
+        }
+    }
+    let remembered = is_recent(last, now);
+    if agree >= 2 || remembered {
+        return Ok(());
+    }
+    Err(refused(
+        HoldReason::CrossCheckMissing,
+        format_args!(
+            "{}: {} USD is what one source says, and {agree} of 2 nodes that were asked apart confirm it: give the chain a \
+             second URL of another provider (rpc_urls), add a source (price.sources), or say that one is enough \
+             (price.single_source = true)",
+            accepted.source, accepted.price
+        ),
+    ))
+}
+
+/// Whether the last sample is young enough to say anything of the present.
+#[must_use]
+pub fn is_recent(last: Option<AcceptedPrice>, now: Timestamp) -> bool {
+    last.is_some_and(|last| now.signed_duration_since(last.observed_at) <= JUMP_MEMORY)
 }
 
 /// A price above zero, neither old nor from the future.

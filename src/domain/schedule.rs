@@ -275,12 +275,22 @@ static PARSED: LazyLock<Mutex<HashMap<Arc<str>, Arc<Parsed>>>> = LazyLock::new(M
 
 /// Lines remembered at most.
 const PARSED_MAX: usize = 4_096;
+/// Longest cron line, bytes: each field of all values written out has less.
+const TEXT_MAX: usize = 1_024;
+/// What is shown of one that is too long, characters.
+const TEXT_SHOWN: usize = 40;
 
 impl FromStr for CronExpr {
     type Err = ParseCronError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
+        if text.len() > TEXT_MAX {
+            return Err(ParseCronError {
+                text: format!("{}..", text.chars().take(TEXT_SHOWN).collect::<String>()),
+                why: format!("a line has at most {TEXT_MAX} bytes, this one has {}", text.len()),
+            });
+        }
         let parsed = || PARSED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((text, parsed)) = parsed().get_key_value(text) {
             return Ok(Self {

@@ -38,6 +38,7 @@ impl Turnover {
             trades_last_hour: u32::try_from(self.last_hour.len()).unwrap_or(u32::MAX),
             buys_today: self.buys,
             volume_today: self.volume,
+            unsettled_buys: Usd::ZERO,
         }
     }
 

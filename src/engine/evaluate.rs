@@ -1,35 +1,29 @@
 //! One slice of ticks: loaded together, priced together, decided apart, recorded together.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use alloy_primitives::Address;
 use futures::{StreamExt, future::join_all, stream};
 use metrics::{counter, histogram};
 use tracing::{info, warn};
 
 use super::{
     Engine, EngineError, Outcome, Tick, TickResult,
-    facts::{
-        Priced, by_who_is_asked, decision, facts, gate, hold, hold_on, last_accepted, name, sold_out, window,
-    },
+    facts::{Priced, by_who_is_asked, decision, facts, gate, hold, hold_on, name, sold_out, window},
     market::{Purse, Quoting, halted, quoted, swap_request, too_dear},
 };
 use crate::{
     domain::{
-        chains,
-        decision::{Decision, Facts, HoldReason, Plan, Reason},
-        job::{Account, JobId},
+        decision::{Decision, Facts, HoldReason, Plan, Reason, Side},
+        job::JobId,
         limits::{self, ApprovedPlan},
         liquidate,
-        price::accept,
-        units::Price,
     },
     failpoint::reach,
-    ports::{Asset, Market, PriceRequest, QuoteError},
+    ports::{Asset, Market, QuoteError},
     store::{
-        fills,
+        StoreError, fills,
         samples::{self, Window},
-        signers,
+        signers, slots,
         ticks::{self, Hold, TickJob},
         trades::{self, Frozen, NewTrade},
     },
@@ -38,6 +32,9 @@ use crate::{
 
 /// A trade that was frozen and not carried on, since its worker died, is taken over after this many check intervals.
 const FIRST_CHECK_INTERVALS: u32 = 2;
+
+/// How often a liquidation that gets no quote is halved in one tick: each half is tried out.
+const HALVES_MAX: u32 = 6;
 
 /// Plans of one slice that talk to their venues at the same time.
 const QUOTES_AT_ONCE: usize = 16;
@@ -87,10 +84,7 @@ impl Engine {
                 Err(error) => {
                     // A round has one slot of each job.
                     let named = round.iter().find(|tick| tick.job == job);
-                    results.extend(named.map(|tick| TickResult {
-                        tick: *tick,
-                        outcome: Err(EngineError::Store(error)),
-                    }));
+                    results.extend(named.map(|tick| failed(*tick, error)));
                     continue;
                 }
             };
@@ -102,10 +96,13 @@ impl Engine {
                     tick: name(&tick),
                     outcome: Ok(Outcome::AlreadyRecorded { trade }),
                 });
-            } else if let Some(reason) = gate(&tick) {
-                holds.push(hold(&tick, reason, None));
+            } else if let Some((reason, detail)) = gate(&tick) {
+                holds.push(hold(&tick, reason, detail));
             } else if sold_out(&tick) {
-                holds.push(self.finish_liquidation(&tick).await?);
+                match self.finish_liquidation(&tick).await {
+                    Ok(done) => holds.push(done),
+                    Err(error) => results.push(failed(name(&tick), error)),
+                }
             } else {
                 live.push(tick);
             }
@@ -115,6 +112,14 @@ impl Engine {
             .into_iter()
             .map(|(live, holds)| self.evaluate_live(live, holds));
         results.extend(join_all(decided).await.into_iter().flatten());
+        let passed = results
+            .iter()
+            .filter(|result| matches!(result.outcome, Ok(Outcome::AlreadyRecorded { .. })))
+            .map(|result| result.tick.job);
+        let passed: Vec<JobId> = passed.collect();
+        if let Err(error) = slots::close_decided(&self.pool, &passed).await {
+            warn!(jobs = passed.len(), %error, "decided slots were not closed; the scheduler closes them");
+        }
         Ok(results)
     }
 
@@ -127,13 +132,20 @@ impl Engine {
             let live = self.with_markets(live, &mut holds).await;
             let priced = self.price(live, &mut holds).await;
             self.decide(priced, &mut holds, &mut results).await?;
-            ticks::record_holds(&self.pool, &holds).await?;
-            Ok::<_, EngineError>(())
+            Ok::<_, EngineError>(ticks::record_holds(&self.pool, &holds).await?.refused)
         };
-        if let Err(error) = recorded.await {
-            return fail_all(&ticks, &error);
-        }
-        results.extend(holds.into_iter().map(held));
+        let mut refused: HashMap<JobId, StoreError> = match recorded.await {
+            Ok(refused) => refused.into_iter().collect(),
+            Err(error) => return fail_all(&ticks, &error),
+        };
+        results.extend(
+            holds
+                .into_iter()
+                .map(|hold| match refused.remove(&hold.tick.job) {
+                    None => held(hold),
+                    Some(error) => failed(hold.tick, error),
+                }),
+        );
         results
     }
 
@@ -142,74 +154,6 @@ impl Engine {
         fills::write_off_dust(&self.pool, &tick.job).await?;
         let detail = "nothing is left to sell: the job is IDLE";
         Ok(hold(tick, HoldReason::Idle, Some(detail.to_owned())))
-    }
-
-    /// Asks every source once for the whole slice; refused prices become holds.
-    async fn price(&self, live: Vec<TickJob>, holds: &mut Vec<Hold>) -> Vec<Priced> {
-        let Some(now) = live.iter().map(|tick| tick.now).max() else {
-            return Vec::new();
-        };
-        let requests: Vec<PriceRequest<'_>> = live
-            .iter()
-            .map(|tick| PriceRequest {
-                chain: &tick.job.account.chain,
-                token: tick.job.token.address,
-                quote: tick.job.quote.address,
-                pool: tick.job.config.venue.pool,
-                config: &tick.job.config.price,
-            })
-            .collect();
-        let answers = self.prices.answers(&requests, now).await;
-        let quotes = self.quote_prices(&live).await;
-        let mut priced = Vec::with_capacity(live.len());
-        for (mut tick, answers) in live.into_iter().zip(answers) {
-            match quotes.get(&(tick.job.account.clone(), tick.job.quote.address)) {
-                Some(Ok(price)) => tick.job.position.quote_price = *price,
-                Some(Err(error)) => {
-                    let detail = format!("{}: {error}", tick.job.quote.symbol);
-                    holds.push(hold(&tick, HoldReason::PriceMissing, Some(detail)));
-                    continue;
-                }
-                // Worth a dollar.
-                None => {}
-            }
-            let config = &tick.job.config.price;
-            let last = last_accepted(&tick, config.sources.first().copied());
-            match accept(&answers, config, last, now) {
-                Ok(accepted) => priced.push(Priced {
-                    tick,
-                    accepted,
-                    sample_high: None,
-                }),
-                Err(refused) => holds.push(hold(&tick, refused.reason, Some(refused.detail))),
-            }
-        }
-        priced
-    }
-
-    /// What jobs pay with, where that is not simply a dollar: asked once for a slice, however many jobs share it, so
-    /// that a chain that does not answer costs one wait.
-    async fn quote_prices(
-        &self,
-        live: &[TickJob],
-    ) -> HashMap<(Account, Address), Result<Price, EngineError>> {
-        let quotes: HashSet<(Account, Address)> = live
-            .iter()
-            .map(|tick| (tick.job.account.clone(), tick.job.quote.address))
-            .filter(|(account, quote)| {
-                chains::find(&account.chain).map(|chain| chain.usdc).ok() != Some(*quote)
-            })
-            .collect();
-        let asked = quotes.into_iter().map(|(account, quote)| async move {
-            let price = self.quote_price(&account, quote).await;
-            ((account, quote), price)
-        });
-        join_all(asked).await.into_iter().collect()
-    }
-
-    async fn quote_price(&self, account: &Account, quote: Address) -> Result<Price, EngineError> {
-        let market = self.markets.market(account).await?;
-        Ok(market.chain.usd_price(Asset::of(quote)).await?.price)
     }
 
     async fn decide(
@@ -225,7 +169,10 @@ impl Engine {
             priced.sample_high = observed.sample_high;
             let facts = facts(&priced, &observed.history);
             match decision(&priced.tick, &facts) {
-                Decision::Hold(reason) => holds.push(hold_on(&priced, &facts, reason, None)),
+                Decision::Hold(reason) => {
+                    self.dry_sale(&priced).await;
+                    holds.push(hold_on(&priced, &facts, reason, None));
+                }
                 Decision::Trade(plan) => plans.push((priced, facts, plan)),
             }
         }
@@ -257,8 +204,16 @@ impl Engine {
         let market = self.markets.market(&job.account).await?;
         let approved = match self.approve(priced, facts, plan, &market).await? {
             Ok(approved) => approved,
-            Err(Refusal { reason, detail }) => return Ok(Acted::Held(reason, detail)),
+            Err(Refusal { reason, detail }) => {
+                if reason == HoldReason::Unsellable {
+                    self.note_sale(job, detail.as_deref()).await?;
+                }
+                return Ok(Acted::Held(reason, detail));
+            }
         };
+        if approved.plan().side == Side::Buy {
+            self.note_sale(job, None).await?;
+        }
         let new = NewTrade {
             job,
             slot: priced.tick.slot,
@@ -295,14 +250,13 @@ impl Engine {
         {
             return Ok(Err(Refusal::because(HoldReason::SignerHalted, reason)));
         }
-        if let Some(detail) = halted(market, market.chain.head().await?, priced.tick.now) {
-            return Ok(Err(Refusal::because(HoldReason::ChainHalted, detail)));
+        if let Some((reason, detail)) = halted(market, market.chain.head().await?, priced.tick.now) {
+            return Ok(Err(Refusal::because(reason, detail)));
         }
-        let mut connection = self
-            .pool
-            .acquire()
-            .await
-            .map_err(crate::store::StoreError::from)?;
+        if let Some(detail) = market.chain.disagreement() {
+            return Ok(Err(Refusal::because(HoldReason::NodesDisagree, detail)));
+        }
+        let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
         let reserved = signers::reserved(&mut connection, &job.account).await?;
         drop(connection);
         let fees = market.chain.fees().await?;
@@ -310,8 +264,13 @@ impl Engine {
             return Ok(Err(Refusal::because(HoldReason::GasTooExpensive, detail)));
         }
         let costs = (fees, market.chain.usd_price(Asset::Native).await?.price);
+        let mut refusals = 0_u32;
         loop {
             let request = swap_request(job, plan.side, plan.amount_in, plan.value, plan.price)?;
+            // Nothing is quoted, frozen or failed that would not be signed.
+            if let Err(refused) = market.signer.permits(&request).await {
+                return Ok(Err(Refusal::because(HoldReason::PolicyRefused, refused.detail)));
+            }
             let purse = Purse::open(market, &request, &reserved).await?;
             if plan.reason == Reason::Liquidate && purse.token_in < plan.amount_in {
                 // The wallet lost tokens that the ledger still counts: sell what is really there.
@@ -323,20 +282,18 @@ impl Engine {
             }
             let quote = match market.venue.quote(&request).await {
                 Ok(quote) => quote,
-                // Half of a liquidation may still find a buyer; without a quote, its gas is the most allowed.
-                Err(error @ QuoteError::NoLiquidity(_)) => {
-                    match liquidate::split(
-                        plan,
-                        HoldReason::NoLiquidity,
-                        job.config.limits.max_gas_usd,
-                        facts,
-                    )? {
-                        Some(half) => plan = half,
-                        None => return Ok(Err(Refusal::because(HoldReason::NoLiquidity, error.to_string()))),
+                // Half of a liquidation may still find a buyer, or pass a token's limit on the size of a transfer; without a
+                // quote, its gas is the most allowed.
+                Err(error) => {
+                    let refusal = Refusal::unquoted(&error);
+                    refusals += 1;
+                    let gas = job.config.limits.max_gas_usd;
+                    match liquidate::split(plan, refusal.reason, gas, facts)? {
+                        Some(half) if refusals < HALVES_MAX => plan = half,
+                        _ => return Ok(Err(refusal)),
                     }
                     continue;
                 }
-                Err(error) => return Ok(Err(Refusal::unquoted(&error))),
             };
             let quoted = quoted(Quoting::of(job), &plan, &quote, purse, costs)?;
             // Gas dearer than the job allows is a hold: it may fall again, and what is written down is gone.
@@ -352,7 +309,10 @@ impl Engine {
                 Ok(approved) => return Ok(Ok(approved)),
                 Err(reason) => match liquidate::split(plan, reason, quoted.gas_usd, facts)? {
                     Some(half) => plan = half,
-                    None => return Ok(Err(Refusal::plain(reason))),
+                    None => {
+                        let detail = limits::figures(reason, &plan, &job.config, &quoted);
+                        return Ok(Err(Refusal { reason, detail }));
+                    }
                 },
             }
         }
@@ -395,6 +355,8 @@ impl Refusal {
             QuoteError::NoLiquidity(_) => HoldReason::NoLiquidity,
             QuoteError::Reverts(_) => HoldReason::SimulationFailed,
             QuoteError::Unsellable(_) => HoldReason::Unsellable,
+            QuoteError::Disagrees(_) => HoldReason::QuoteDisagrees,
+            QuoteError::DecimalsChanged(_) => HoldReason::DecimalsChanged,
             QuoteError::Rpc(_) => HoldReason::QuoteMissing,
         };
         Self::because(reason, error.to_string())
@@ -419,13 +381,21 @@ fn held(hold: Hold) -> TickResult {
     }
 }
 
+/// One tick that could not be carried out, and no other with it.
+fn failed(tick: Tick, error: impl Into<EngineError>) -> TickResult {
+    TickResult {
+        tick,
+        outcome: Err(error.into()),
+    }
+}
+
 /// The slice could not even be loaded or recorded: every tick of it may be tried again.
 fn fail_all(round: &[Tick], error: &EngineError) -> Vec<TickResult> {
     warn!(ticks = round.len(), %error, "slice not evaluated");
     round
         .iter()
         .map(|tick| {
-            let error = crate::store::StoreError::SliceFailed(error.to_string());
+            let error = StoreError::SliceFailed(error.to_string());
             TickResult {
                 tick: *tick,
                 outcome: Err(error.into()),

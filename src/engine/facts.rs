@@ -12,6 +12,7 @@ use crate::{
         price::AcceptedPrice,
         samples::{History, Lookback},
     },
+    ports::PriceRequest,
     prices::series,
     store::{
         samples::{SampleHigh, Window},
@@ -38,8 +39,14 @@ impl Priced {
     }
 }
 
-/// What keeps a job from being looked at any further.
-pub(super) fn gate(tick: &TickJob) -> Option<HoldReason> {
+/// What keeps a job from being looked at any further, and what was seen.
+pub(super) fn gate(tick: &TickJob) -> Option<(HoldReason, Option<String>)> {
+    let reason = gate_reason(tick)?;
+    let detail = (reason == HoldReason::ConfigRefused).then(|| tick.job.refused.clone());
+    Some((reason, detail.flatten()))
+}
+
+fn gate_reason(tick: &TickJob) -> Option<HoldReason> {
     let lateness = tick.job.config.schedule.max_lateness;
     match tick.job.status {
         JobStatus::Idle => Some(HoldReason::Idle),
@@ -47,6 +54,9 @@ pub(super) fn gate(tick: &TickJob) -> Option<HoldReason> {
         JobStatus::Error => Some(HoldReason::Error),
         JobStatus::Running | JobStatus::Liquidating if tick.open_trade.is_some() => {
             Some(HoldReason::TradeOpen)
+        }
+        JobStatus::Running | JobStatus::Liquidating if tick.job.refused.is_some() => {
+            Some(HoldReason::ConfigRefused)
         }
         // A liquidation that was ordered is carried out, however late.
         JobStatus::Running if lateness.after(tick.slot) < tick.now => Some(HoldReason::TooLate),
@@ -95,6 +105,18 @@ pub(super) fn last_accepted(tick: &TickJob, source: Option<SourceName>) -> Optio
         source: source?,
         observed_at,
     })
+}
+
+/// What is asked of the sources for a tick.
+pub(super) fn price_request(tick: &TickJob) -> PriceRequest<'_> {
+    PriceRequest {
+        chain: &tick.job.account.chain,
+        token: tick.job.token.address,
+        quote: tick.job.quote.address,
+        pool: tick.job.config.venue.pool,
+        decimals: Some(tick.job.token.decimals),
+        config: &tick.job.config.price,
+    }
 }
 
 pub(super) fn window(priced: &Priced) -> Window {

@@ -86,7 +86,7 @@ impl Engine {
         market: &Market,
     ) -> Result<(), EngineError> {
         // A node that is behind the block proves nothing.
-        if market.chain.head().await?.number < watched.block_number {
+        if market.chain.agreed_head().await?.number < watched.block_number {
             return Ok(());
         }
         warn!(job = %job.id, trade = trade.id, "what a trade failed by is in no block any more");
@@ -102,7 +102,7 @@ impl Engine {
         let Some(used) = market.chain.nonce_use(job.account.wallet, nonce).await? else {
             return Ok(());
         };
-        let head = market.chain.head().await?;
+        let head = market.chain.agreed_head().await?;
         let settled = depth(head, used.block_number) >= market.chain.patience().required_depth;
         if !settled || foreign::is_ours(&self.pool, used.hash).await? {
             return Ok(());

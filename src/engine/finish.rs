@@ -59,7 +59,12 @@ impl Engine {
         };
         let (base_amount, quote_amount) = moved(job, trade.side, &receipt.transfers)?;
         if base_amount.is_zero() || quote_amount.is_zero() {
-            return Err(EngineError::NoTransfers(trade.id));
+            let why = "the receipt of the swap moves none of the expected tokens";
+            return self.stays_open(job, trade, why).await;
+        }
+        let moved = (base_amount, quote_amount);
+        if let Some(doubt) = self.doubt_fill((job, trade), market, receipt, moved).await? {
+            return Ok(doubt);
         }
         let block = receipt.block_number;
         let quote = Asset::of(job.quote.address);
@@ -99,12 +104,20 @@ impl Engine {
 
     pub(super) async fn fail(
         &self,
+        job: &Job,
         trade: &Trade,
         market: &Market,
         observed: &Observed,
         kind: FailureKind,
         hash: B256,
     ) -> Result<Progress, EngineError> {
+        if let Some(receipt) = observed.receipts.get(&hash)
+            && let Some(doubt) = self
+                .doubt_failure((job, trade), market, receipt.block_number)
+                .await?
+        {
+            return Ok(doubt);
+        }
         let gas = gas_of(&observed.receipts)?;
         let native_price = match observed.receipts.get(&hash) {
             Some(receipt) => worth(market, Asset::Native, receipt.block_number).await?.price,
@@ -112,7 +125,7 @@ impl Engine {
         };
         // Somebody else's is somewhere below the newest block.
         let block_number = match kind {
-            FailureKind::Foreign => market.chain.head().await?.number,
+            FailureKind::Foreign => market.chain.agreed_head().await?.number,
             _ => observed
                 .receipts
                 .values()

@@ -1,18 +1,23 @@
 //! Who used a nonce: laws 7 and 12. Nothing is concluded without the hash that used it, read from its block.
 
+use std::time::Duration;
+
 use tracing::{error, info, warn};
 
 use super::{Engine, EngineError, Progress, settle::BLOCKED_INTERVALS};
 use crate::{
-    domain::job::Account,
+    domain::job::{Account, Realm},
     ports::{Market, NonceUse},
     store::{
-        foreign,
+        StoreError, adoption, foreign, gaps,
         jobs::Job,
         signers::{self, SignerState},
         trades::Trade,
     },
 };
+
+/// How long after a first look that found a gap a second one is made: longer than an answer of the chain is kept.
+const SECOND_LOOK: Duration = Duration::from_millis(500);
 
 impl Engine {
     /// A nonce is used, and none of our hashes explains it. Somebody else's hash, deep enough in the chain, is
@@ -37,7 +42,7 @@ impl Engine {
         if foreign::is_ours(&self.pool, used.hash).await? {
             return self.look_later(trade.id, 1, None).await;
         }
-        let head = market.chain.head().await?.number;
+        let head = market.chain.agreed_head().await?.number;
         let depth = head.saturating_sub(used.block_number).saturating_add(1);
         if depth < market.chain.patience().required_depth {
             let note = format!("{}; waiting until that is final", foreign_use(nonce, &used));
@@ -67,15 +72,18 @@ impl Engine {
         market: &Market,
     ) -> Result<Option<SignerState>, EngineError> {
         let nonces = market.chain.nonces(account.wallet).await?;
-        let known = signers::find(&self.pool, account).await?;
-        let Some(known) = known else {
-            if nonces.pending != nonces.latest {
-                return Ok(None);
-            }
-            return Ok(Some(signers::open(&self.pool, account, nonces.latest).await?));
+        let known = match signers::find(&self.pool, account).await? {
+            Some(known) => known,
+            None => self.unheard_of(account, nonces.latest).await?,
         };
+        if known.next_nonce == 0 && nonces.pending > nonces.latest {
+            return Ok(None);
+        }
         if nonces.latest <= known.next_nonce {
-            return Ok(Some(known));
+            return self
+                .never_on_chain(account, market, known, nonces.latest)
+                .await
+                .map(Some);
         }
         // Ours may just have grown under us: only a counter that is still behind proves anything.
         let again = signers::find(&self.pool, account).await?.unwrap_or(known);
@@ -92,6 +100,54 @@ impl Engine {
         }))
     }
 
+    /// A signer that this database has no count of: whoever started its job wrote one, so the database was changed since,
+    /// or made by an older version. It begins at nothing, and is halted if the chain has counted further: the past of
+    /// a wallet is for its owner to accept. On paper the venue's records are a part of the database.
+    async fn unheard_of(&self, account: &Account, chain: u64) -> Result<SignerState, EngineError> {
+        let first = match account.realm {
+            Realm::Live => 0,
+            Realm::Paper => chain,
+        };
+        adoption::register(&self.pool, account, first).await?;
+        let known = signers::find(&self.pool, account).await?;
+        Ok(known.ok_or(StoreError::Database(sqlx::Error::RowNotFound))?)
+    }
+
+    /// Every nonce between the chain's count and ours belongs to a transaction on record. One that does not was never
+    /// given out: a node lied about the first nonce, and nothing behind the gap is ever mined.
+    async fn never_on_chain(
+        &self,
+        account: &Account,
+        market: &Market,
+        known: SignerState,
+        chain: u64,
+    ) -> Result<SignerState, EngineError> {
+        if known.halted.is_some() || chain >= known.next_nonce {
+            return Ok(known);
+        }
+        if gaps::unexplained(&self.pool, account, chain).await? == 0 {
+            return Ok(known);
+        }
+        // A node may have been behind for a moment; the chain is asked after the ledger, so that it is never the older one.
+        tokio::time::sleep(SECOND_LOOK).await;
+        let chain = market.chain.nonces(account.wallet).await?.latest;
+        let missing = gaps::unexplained(&self.pool, account, chain).await?;
+        if missing == 0 {
+            return Ok(known);
+        }
+        let reason = format!(
+            "the chain's next nonce is {chain}, ours is {}, and {missing} nonces between them were never given out: \
+             nothing behind them can be mined. Nothing is signed until `lgi-mm reconcile` has been run",
+            known.next_nonce
+        );
+        error!(wallet = %account.wallet, chain = account.chain, reason, "signer halted");
+        signers::halt(&self.pool, account, &reason).await?;
+        Ok(SignerState {
+            halted: Some(reason),
+            ..known
+        })
+    }
+
     /// Halts a signer whose count on the chain is ahead of ours, and says who used the first nonce that we have
     /// not given out. A transaction that this database does not know is somebody else's, or was ours before the
     /// database was set back: its hash and block are named, because only its owner can tell.
@@ -103,6 +159,19 @@ impl Engine {
         chain: u64,
     ) -> Result<String, EngineError> {
         const ADVICE: &str = "Nothing is signed until `lgi-mm reconcile` has been run";
+        if ours == 0 {
+            // All of its past is unknown, and may be long.
+            let reason = format!(
+                "wallet {wallet} has made {chain} transactions, and this database knows none of them: it is older than the \
+                 chain (a restored or replaced database?), or the wallet was used elsewhere before. Nothing is signed until \
+                 its past is accepted: `lgi-mm reconcile` names it, `lgi-mm reconcile --adopt {wallet} --chain {name}` \
+                 accepts it",
+                wallet = account.wallet,
+                name = account.chain,
+            );
+            signers::halt(&self.pool, account, &reason).await?;
+            return Ok(reason);
+        }
         let older = format!(
             "the chain has used nonces up to {}, this database has only given out those below {ours}",
             chain.saturating_sub(1)
@@ -144,7 +213,7 @@ impl Engine {
     /// [`EngineError`] if either cannot be read.
     pub async fn check_signer(&self, account: &Account) -> Result<(), EngineError> {
         let market = self.markets.market(account).await?;
-        if signers::find(&self.pool, account).await?.is_none() {
+        if account.realm == Realm::Paper && signers::find(&self.pool, account).await?.is_none() {
             return Ok(());
         }
         if let Some(SignerState {

@@ -6,12 +6,14 @@ use crate::{
     domain::{
         Timestamp,
         config::LimitsConfig,
-        decision::{Plan, Position, Side},
+        decision::{HoldReason, Plan, Position, Side},
         limits::Quoted,
         pool::NATIVE,
+        price::CLOCK_SKEW_MAX,
+        span::Span,
         units::{Amount, MoneyError, Price, Rounding, Usd},
     },
-    ports::{Asset, Fees, Head, Market, Quote, RpcError, SwapRequest},
+    ports::{Asset, Checks, Fees, Head, Market, Quote, RpcError, SwapRequest},
     store::jobs::Job,
 };
 
@@ -26,10 +28,19 @@ pub(super) fn swap_request(
     value: Usd,
     price: Price,
 ) -> Result<SwapRequest, MoneyError> {
-    let first_buy = side == Side::Buy && job.position.token_balance.is_zero();
     let (token_in, token_out) = match side {
         Side::Buy => (&job.quote, &job.token),
         Side::Sell => (&job.token, &job.quote),
+    };
+    let limits = &job.config.limits;
+    let checks = Checks {
+        decimals: Some((token_in.decimals, token_out.decimals)),
+        better_max_bps: Some(job.config.price.max_price_deviation_bps),
+        worse_max_bps: Some(limits.max_slippage_bps),
+        impact_max_bps: Some(limits.max_price_impact_bps),
+        slip_max_bps: limits.max_slip_from_quote_bps,
+        held: job.position.token_balance,
+        round_trip_loss_max_bps: limits.max_round_trip_loss_bps,
     };
     Ok(SwapRequest {
         wallet: job.account.wallet,
@@ -38,7 +49,8 @@ pub(super) fn swap_request(
         amount_in,
         amount_out_fair: fair_out(side, value, price, &job.position)?,
         pool: job.config.venue.pool,
-        prove_sell: first_buy,
+        prove_sell: side == Side::Buy,
+        checks,
     })
 }
 
@@ -181,14 +193,36 @@ pub(super) fn fee_within(money: Usd, units: u64, native: Price) -> Result<u128, 
     Ok(u128::try_from(each).unwrap_or(u128::MAX))
 }
 
-/// Why nothing should be sent to this chain now: it stands still, or its nodes are behind.
-pub(super) fn halted(market: &Market, head: Head, now: Timestamp) -> Option<String> {
+/// Why nothing should be sent to this chain now: it stands still, its nodes are behind, or its clock is ahead of ours.
+/// Deadlines are made of this clock.
+pub(super) fn halted(market: &Market, head: Head, now: Timestamp) -> Option<(HoldReason, String)> {
+    let ahead = head.time - now;
+    if ahead > CLOCK_SKEW_MAX {
+        return Some((
+            HoldReason::ChainClock,
+            format!(
+                "block {} is dated {}, which is {} s after the database's time; {} s are allowed: check the node and the \
+                 clock of the database",
+                head.number,
+                head.time,
+                ahead.num_seconds(),
+                CLOCK_SKEW_MAX.num_seconds()
+            ),
+        ));
+    }
     let longest = market.chain.max_head_age();
     (longest.after(head.time) < now).then(|| {
         let age = (now - head.time).num_seconds();
-        format!(
+        let detail = format!(
             "block {} is the newest and {age} s old, max_head_age is {longest}",
             head.number
-        )
+        );
+        (HoldReason::ChainHalted, detail)
     })
+}
+
+/// Until when calldata made now is good: so long after the earlier of the chain's time and the database's. Neither can
+/// make it longer.
+pub(super) fn deadline(longest: Span, head: Head, now: Timestamp) -> Timestamp {
+    longest.after(head.time.min(now))
 }

@@ -3,6 +3,8 @@
 //! The engine evaluates *slices* of (job, slot) and carries open trades on, one step at a time. Every call may
 //! be repeated, by anybody, at any moment: what was recorded is found and carried on, never done again.
 
+pub mod adopt;
+mod believe;
 mod evaluate;
 mod facts;
 mod failures;
@@ -11,8 +13,10 @@ mod foreign;
 mod keys;
 pub(crate) mod market;
 mod observe;
+mod proof;
 pub mod reconcile;
 mod recover;
+mod sale;
 mod settle;
 mod submit;
 mod turn;
@@ -29,7 +33,7 @@ use crate::{
 };
 
 pub use crate::store::ticks::Tick;
-pub use settle::Progress;
+pub use settle::{Progress, SWALLOWED_SENDS};
 
 /// What the engine was told about time and patience.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +71,7 @@ pub struct Engine {
     markets: Arc<dyn Markets>,
     settings: EngineSettings,
     memory: Arc<JobMemory>,
+    dry_sales: Arc<sale::DrySales>,
 }
 
 /// What became of one tick.
@@ -134,11 +139,6 @@ pub enum EngineError {
     /// A number left its range.
     #[error("trade arithmetic: {0}")]
     Money(#[from] crate::domain::units::MoneyError),
-    /// The receipt of a final swap shows no movement of the expected tokens.
-    #[error(
-        "the receipt of trade {0} moves none of the expected tokens; it stays open until somebody has looked"
-    )]
-    NoTransfers(i64),
 }
 
 impl From<BookError> for EngineError {
@@ -165,6 +165,7 @@ impl Engine {
             markets,
             settings,
             memory: Arc::default(),
+            dry_sales: Arc::default(),
         }
     }
 

@@ -14,18 +14,15 @@ use crate::{
 pub(super) struct Observed {
     pub(super) view: ChainView,
     pub(super) receipts: HashMap<B256, Receipt>,
+    /// Why something is not known yet, for people.
+    pub(super) doubt: Option<String>,
 }
 
 /// Looks at everything the next step may depend on. The nonce is read *before* the hashes: if it is used by
 /// one of ours, the look-ups that follow see it.
 pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> Observed {
-    let hashes: Vec<B256> = trade
-        .state
-        .transactions
-        .iter()
-        .flat_map(|t| t.attempts.iter().map(|attempt| attempt.hash))
-        .collect();
-    if hashes.is_empty() {
+    let signed = trade.signed();
+    if signed.is_empty() {
         let view = ChainView {
             attempts: vec![],
             block_time: None,
@@ -34,6 +31,7 @@ pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> Observ
         return Observed {
             view,
             receipts: HashMap::new(),
+            doubt: None,
         };
     }
     let next_nonce = market
@@ -44,15 +42,19 @@ pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> Observ
         .map(|nonces| nonces.latest);
     // The head before and after the look-ups: blocks that come, or are taken back, in between must not make a receipt look
     // deeper than it was when it was seen.
-    let before = market.chain.head().await.ok();
-    let answers = market.chain.lookup(&hashes).await;
-    let head = market.chain.head().await.ok();
+    let before = market.chain.agreed_head().await.ok();
+    let answers = market.chain.lookup_signed(&signed).await;
+    let head = market.chain.agreed_head().await.ok();
     let lowest = before
         .zip(head)
         .map(|(before, after)| before.number.min(after.number));
     let mut receipts = HashMap::new();
     let mut seen_by_hash = HashMap::new();
-    for (hash, answer) in hashes.iter().zip(answers) {
+    let mut doubt = None;
+    for (hash, answer) in signed.iter().map(|signed| &signed.hash).zip(answers) {
+        if let Err(error) = &answer {
+            doubt.get_or_insert_with(|| error.to_string());
+        }
         let seen = match (answer, lowest) {
             (Ok(Lookup::Absent), _) => Seen::Absent,
             (Ok(Lookup::Pooled), _) => Seen::Pooled,
@@ -87,5 +89,9 @@ pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> Observ
         block_time: head.map(|head| head.time),
         next_nonce,
     };
-    Observed { view, receipts }
+    Observed {
+        view,
+        receipts,
+        doubt,
+    }
 }

@@ -1,6 +1,10 @@
 //! The ledger against the chain: what differs, and what evidence allows to repair.
 
+mod gap;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use alloy_primitives::B256;
 
 use super::{Engine, EngineError};
 use crate::{
@@ -55,6 +59,15 @@ pub enum Remedy {
     Advance(u64),
     /// Let the signer go on; the counters agree.
     Release,
+    /// Set the counter back to the chain's: the nonces from there on were never on chain. What waits behind them ends.
+    TakeBack {
+        /// The chain's next nonce.
+        to: u64,
+        /// Open trades that end as expired.
+        trades: Vec<i64>,
+        /// Everything signed for the nonces that are taken back, as evidence.
+        hashes: Vec<B256>,
+    },
     /// Not now, because.
     Not(String),
 }
@@ -74,6 +87,10 @@ pub struct BalanceReport {
     pub tracked: Amount,
     /// What the wallet holds, base units; why it is not known.
     pub held: Result<Amount, String>,
+    /// What it holds beyond all that jobs track, base units; zero for what jobs pay with.
+    pub surplus: Amount,
+    /// Whether that may be the work of a trade that the ledger counts as failed or reversed.
+    pub suspicious: bool,
     /// What repairing would do.
     pub remedy: BalanceRemedy,
 }
@@ -131,7 +148,10 @@ impl Engine {
                 unknown.ours = foreign::is_ours(&self.pool, used.hash).await?;
             }
         }
-        let remedy = signer_remedy(&row, &chain_nonce, &unknown);
+        let remedy = match self.gap_remedy(&row, &chain_nonce).await? {
+            Some(remedy) => remedy,
+            None => signer_remedy(&row, &chain_nonce, &unknown),
+        };
         Ok(SignerReport {
             row,
             chain_nonce,
@@ -143,6 +163,10 @@ impl Engine {
     async fn compare_balances(&self) -> Result<Vec<BalanceReport>, EngineError> {
         let jobs = jobs::list(&self.pool, &Filter::default()).await?;
         let moving: HashSet<JobId> = repairs::jobs_in_motion(&self.pool).await?.into_iter().collect();
+        let failed: HashSet<JobId> = repairs::jobs_with_failures(&self.pool)
+            .await?
+            .into_iter()
+            .collect();
         let accounts: BTreeSet<&Account> = jobs.iter().map(|job| &job.account).collect();
         let mut reports = Vec::new();
         for account in accounts {
@@ -160,7 +184,7 @@ impl Engine {
                 let held = held
                     .as_ref()
                     .map(|held| held.get(index).copied().unwrap_or_default());
-                reports.push(tracked.report(account, held.map_err(Clone::clone), &moving));
+                reports.push(tracked.report(account, held.map_err(Clone::clone), &moving, &failed));
             }
         }
         Ok(reports)
@@ -173,11 +197,17 @@ impl Engine {
     pub async fn repair(&self, report: &Reconciliation, actor: &str) -> Result<Vec<String>, CommandError> {
         let mut done = Vec::new();
         for signer in &report.signers {
-            let to = match signer.remedy {
-                Remedy::Advance(to) => to,
+            let to = match &signer.remedy {
+                Remedy::Advance(to) => *to,
                 Remedy::Release => signer.row.next_nonce,
                 Remedy::Nothing | Remedy::Not(_) => continue,
+                Remedy::TakeBack { to, trades, hashes } => {
+                    done.push(self.take_back(&signer.row, *to, (trades, hashes), actor).await?);
+                    continue;
+                }
             };
+            // Before it goes on: what it does not know may have bought what its jobs would buy again.
+            done.extend(self.pause_unexplained(&signer.row.account, actor).await?);
             for unknown in signer.unknown.iter().filter(|unknown| !unknown.ours) {
                 if let Some(used) = &unknown.used {
                     foreign::record(&self.pool, &signer.row.account, unknown.nonce, used, None, None).await?;
@@ -211,7 +241,7 @@ async fn chain_side(
     row: &SignerRow,
 ) -> Result<(u64, Vec<UnknownNonce>), crate::ports::RpcError> {
     let latest = market.chain.nonces(row.account.wallet).await?.latest;
-    let head = market.chain.head().await?.number;
+    let head = market.chain.agreed_head().await?.number;
     let required = market.chain.patience().required_depth;
     let mut unknown = Vec::new();
     for nonce in (row.next_nonce..latest).take(usize::try_from(NONCES_MAX).unwrap_or(usize::MAX)) {
@@ -245,7 +275,9 @@ fn signer_remedy(row: &SignerRow, chain: &Result<u64, String>, unknown: &[Unknow
     }
     if chain.saturating_sub(row.next_nonce) > NONCES_MAX {
         return Remedy::Not(format!(
-            "more than {NONCES_MAX} nonces are unknown: use another wallet, or restore a newer backup"
+            "more than {NONCES_MAX} nonces are unknown: restore a newer backup, use another wallet, or accept them all with \
+             `reconcile --adopt {} --chain {}`",
+            row.account.wallet, row.account.chain
         ));
     }
     match unknown.iter().find(|unknown| !unknown.settled) {
@@ -303,7 +335,13 @@ impl Tracked {
         account: &Account,
         held: Result<Amount, String>,
         moving: &HashSet<JobId>,
+        failed: &HashSet<JobId>,
     ) -> BalanceReport {
+        let surplus = match &held {
+            Ok(held) if !self.is_quote => held.saturating_sub(self.amount),
+            _ => Amount::ZERO,
+        };
+        let suspicious = !surplus.is_zero() && self.jobs.iter().any(|job| failed.contains(job));
         let remedy = match (&held, self.jobs.as_slice()) {
             (Err(_), _) => BalanceRemedy::Not("the chain does not answer".to_owned()),
             (Ok(held), _) if *held >= self.amount => BalanceRemedy::Nothing,
@@ -323,6 +361,8 @@ impl Tracked {
             jobs: self.jobs,
             tracked: self.amount,
             held,
+            surplus,
+            suspicious,
             remedy,
         }
     }

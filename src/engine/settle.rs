@@ -25,6 +25,9 @@ const STEPS_MAX: usize = 24;
 /// A trade that waits for something outside is looked at again after this many check intervals.
 pub(super) const BLOCKED_INTERVALS: u32 = 2;
 
+/// Bytes that were accepted so often, each time after `resend_after`, and are in no block, go nowhere.
+pub const SWALLOWED_SENDS: i64 = 5;
+
 /// How far a trade is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
@@ -93,9 +96,9 @@ impl Engine {
                 Ok(Progress::Stepped)
             }
             Step::Fill { hash } => self.fill(&job, &trade, &market, &observed, hash).await,
-            Step::Fail { kind, hash } => self.fail(&trade, &market, &observed, kind, hash).await,
+            Step::Fail { kind, hash } => self.fail(&job, &trade, &market, &observed, kind, hash).await,
             Step::Investigate { transaction } => self.investigate(&job, &trade, &market, transaction).await,
-            Step::Wait => self.look_later(id, 1, None).await,
+            Step::Wait => self.look_later(id, 1, observed.doubt.as_deref()).await,
         }
     }
 
@@ -148,9 +151,12 @@ impl Engine {
             Err(error) => error.to_string(),
         };
         reach("sent");
-        signers::note_sent(&self.pool, newest.hash, &said).await?;
+        let sends = signers::note_sent(&self.pool, newest.hash, &said).await?;
         reach("noted");
         info!(job = %job.id, trade = trade.id, hash = %newest.hash, answer = said, "transaction sent");
+        if answer.is_ok() && sends >= SWALLOWED_SENDS {
+            warn!(job = %job.id, trade = trade.id, hash = %newest.hash, sends, "accepted again and again, and in no block: whoever takes it keeps it to itself");
+        }
         match answer {
             // The swap behind an approve goes out at once: nonces keep their order.
             Ok(_) if trade.transactions.len() > index.saturating_add(1) => Ok(Progress::Stepped),

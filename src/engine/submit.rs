@@ -5,7 +5,7 @@ use tracing::info;
 
 use super::{
     Engine, EngineError,
-    market::{fee_within, gas_cost, gas_reserve, halted, swap_request, too_dear},
+    market::{deadline, fee_within, gas_cost, gas_reserve, halted, swap_request, too_dear},
 };
 use crate::{
     domain::{
@@ -13,7 +13,7 @@ use crate::{
         units::{Amount, MoneyError, Rounding},
     },
     failpoint::reach,
-    ports::{Asset, Call, Fees, Market, SwapRequest, UnsignedTransaction},
+    ports::{Asset, Call, Fees, Market, SignedTransaction, SwapRequest, UnsignedTransaction},
     store::{
         jobs::Job,
         signers::{self, Reservation, Signed, Submission, Submitted},
@@ -24,6 +24,9 @@ use crate::{
 /// Gas is reserved for so many times the first fee: six replacements at an eighth more each double it. The rest
 /// up to the cap is rare, and a wallet that cannot pay it is a named hold, not a loss.
 pub(super) const REPLACEMENT_HEADROOM: U256 = U256::from_limbs([2, 0, 0, 0]);
+
+/// What a cancel uses, units of gas.
+const CANCEL_GAS: u64 = 21_000;
 
 /// What became of an allocation.
 pub(super) enum Allocation {
@@ -47,6 +50,12 @@ impl Engine {
         trade: &Trade,
         market: &Market,
     ) -> Result<Allocation, EngineError> {
+        // A plan's limits are its configuration's: a row that was changed after it was frozen is given up, not signed.
+        if let Some(refused) = &job.refused {
+            return Ok(Allocation::Blocked(format!(
+                "the job's configuration is refused: {refused}"
+            )));
+        }
         let Some(seen) = self.counter(&job.account, market).await? else {
             return Ok(Allocation::Stopped(
                 "transactions of this wallet that are not ours are pending".to_owned(),
@@ -62,10 +71,11 @@ impl Engine {
         }
         let request = self.request(job, trade)?;
         let head = market.chain.head().await?;
-        if let Some(why) = halted(market, head, crate::store::now(&self.pool).await?) {
+        let now = crate::store::now(&self.pool).await?;
+        if let Some((_, why)) = halted(market, head, now) {
             return Ok(Allocation::Stopped(why));
         }
-        let deadline = self.settings.trade_deadline.after(head.time);
+        let deadline = deadline(self.settings.trade_deadline, head, now);
         let calls = market
             .venue
             .calls(&request, trade.amount_out_min, deadline)
@@ -83,7 +93,12 @@ impl Engine {
                 "gas would cost {gas_usd} USD now, max_gas_usd is {allowed}"
             )));
         }
-        let transactions = sign_all(market, &calls, seen.next_nonce, fees).await?;
+        let transactions = match sign_all(market, &calls, seen.next_nonce, fees).await {
+            Ok(transactions) => transactions,
+            // The plan waits for its owner's word until it expires.
+            Err(EngineError::Sign(error)) => return Ok(Allocation::Blocked(error.to_string())),
+            Err(error) => return Err(error),
+        };
         reach("signed");
         let reservations = self.reservations(job, market, &request, gas).await?;
         let submission = Submission {
@@ -154,8 +169,12 @@ impl Engine {
         }
     }
 
-    /// How patient the chain is with this trade: what replaces a swap pays no more than the job allows for gas, with
-    /// the headroom that was reserved. A cancel is small, and what stands behind it waits: the chain's own cap holds.
+    /// How patient the chain is with this trade: what replaces a swap pays no more than the job allows for gas, with the
+    /// headroom that was reserved. A cancel is small, and what stands behind it waits: it may pay more for a unit of gas,
+    /// and in all no more than the swap might have.
+    ///
+    /// Without a price of the native coin, twice what was paid first is the most: that first fee was within what the job
+    /// allows, by the last price that was known.
     pub(super) async fn patience(
         &self,
         job: &Job,
@@ -163,20 +182,24 @@ impl Engine {
         market: &Market,
     ) -> Result<Patience, EngineError> {
         let chain = market.chain.patience();
-        let mut attempts = trade.state.transactions.iter().flat_map(|t| &t.attempts);
-        if trade.transactions.is_empty() || attempts.any(|attempt| attempt.purpose == Purpose::Cancel) {
+        if trade.transactions.is_empty() {
             return Ok(chain);
         }
-        let units = trade
-            .transactions
+        let rows = &trade.transactions;
+        let units = rows
             .iter()
             .fold(0_u64, |sum, row| sum.saturating_add(row.gas_limit));
-        // Without a price the chain's cap is the only one there is: a trade that waits must not wait for a feed.
-        let Ok(native) = market.chain.usd_price(Asset::Native).await else {
-            return Ok(chain);
+        let once = match market.chain.usd_price(Asset::Native).await {
+            Ok(native) => fee_within(job.config.limits.max_gas_usd, units, native.price)?,
+            Err(_) => {
+                let first = rows.iter().filter_map(|row| row.fees.first());
+                first.map(|fees| fees.max_fee_per_gas).max().unwrap_or_default()
+            }
         };
-        let once = fee_within(job.config.limits.max_gas_usd, units, native.price)?;
         let most = once.saturating_mul(u128::try_from(REPLACEMENT_HEADROOM).unwrap_or(1));
+        let mut attempts = trade.state.transactions.iter().flat_map(|t| &t.attempts);
+        let cancelling = attempts.any(|attempt| attempt.purpose == Purpose::Cancel);
+        let most = if cancelling { per_cancel(most, units) } else { most };
         Ok(Patience {
             max_fee_per_gas: chain.max_fee_per_gas.min(most),
             ..chain
@@ -205,8 +228,11 @@ impl Engine {
                 let Some(newest) = state.attempts.last() else {
                     return Ok(false);
                 };
-                let raw = signers::raw(&self.pool, newest.hash).await?;
-                market.signer.call_of(&raw, purpose)?
+                let attempt = SignedTransaction {
+                    hash: newest.hash,
+                    raw: signers::raw(&self.pool, newest.hash).await?,
+                };
+                market.signer.call_of(&attempt, state.nonce, purpose)?
             }
         };
         let cap = self.patience(job, trade, market).await?.fee_cap(purpose);
@@ -223,6 +249,12 @@ impl Engine {
         reach("bumped");
         Ok(recorded)
     }
+}
+
+/// What a unit of gas may cost in a cancel, for the cancel to cost no more than `units` at `most`; halved, since a cancel
+/// may pay twice what patience says.
+fn per_cancel(most: u128, units: u64) -> u128 {
+    most.saturating_mul(u128::from(units)) / u128::from(CANCEL_GAS) / 2
 }
 
 fn gas_of(calls: &[Call]) -> u64 {

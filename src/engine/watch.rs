@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     domain::trade::Seen,
-    ports::{Head, Lookup, Market, Nonces, Receipt},
+    ports::{Head, Lookup, Market, Nonces, Receipt, SignedTransaction},
     store::{
         foreign,
         jobs::{self, Job},
@@ -72,10 +72,13 @@ impl Engine {
         let sight = Sight {
             finalized: market.chain.finalized().await?,
             nonces: market.chain.nonces(job.account.wallet).await?,
-            head: market.chain.head().await?,
+            head: market.chain.agreed_head().await?,
         };
-        let hashes: Vec<_> = fills.iter().map(|(watched, _)| watched.hash).collect();
-        let answers = market.chain.lookup(&hashes).await;
+        let signed = fills.iter().map(|(watched, _)| SignedTransaction {
+            hash: watched.hash,
+            raw: watched.raw.clone(),
+        });
+        let answers = market.chain.lookup_signed(&signed.collect::<Vec<_>>()).await;
         let mut done = Vec::new();
         for ((watched, job), answer) in fills.iter().zip(answers) {
             match answer {

@@ -11,7 +11,7 @@ use super::{
     settings::{Opened, Receiver, ReceiverKind},
     text,
 };
-use crate::domain::{secret::Secret, span::Span};
+use crate::domain::{foreign::Foreign, secret::Secret, span::Span};
 
 /// No answer that is read is longer.
 const ANSWER_MAX: usize = 4 * 1024;
@@ -154,16 +154,11 @@ fn quote(kind: ReceiverKind, answer: &str) -> String {
         _ => "message",
     };
     let said = parsed.as_ref().and_then(|answer| answer.get(field)?.as_str());
-    let line: String = said
-        .unwrap_or(answer)
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(QUOTE_MAX)
-        .collect();
-    if line.trim().is_empty() {
+    let line = Foreign::within(said.unwrap_or(answer), QUOTE_MAX);
+    if line.as_str().trim().is_empty() {
         String::new()
     } else {
-        format!(": {}", line.trim())
+        format!(": {}", line.as_str().trim())
     }
 }
 

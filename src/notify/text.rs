@@ -93,6 +93,13 @@ impl Said {
                 format!("{token} is sold; its job is idle"),
                 vec![format!("cycle {}", of.text("cycle"))],
             ),
+            Ok(Event::JobUnsellable) => (
+                format!("{token} cannot be sold any more; nothing more of it is bought"),
+                vec![
+                    of.text("error"),
+                    format!("to look at it: lgi-mm status {}", of.job_id()),
+                ],
+            ),
             Ok(Event::SignerHalted) => (
                 format!("Wallet {} on {} is halted", of.text("wallet"), of.text("chain")),
                 vec![

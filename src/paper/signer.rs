@@ -1,6 +1,6 @@
 //! Signatures of invented money: the bytes themselves, bound to a chain and a sender.
 
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::Address;
 use async_trait::async_trait;
 
 use super::codec::Envelope;
@@ -41,11 +41,16 @@ impl Signer for PaperSigner {
             })
     }
 
-    fn call_of(&self, raw: &Bytes, purpose: Purpose) -> Result<Call, SignError> {
-        let own = Envelope::decode(raw).filter(|(envelope, _)| envelope.sender == self.address);
+    fn call_of(&self, attempt: &SignedTransaction, nonce: u64, purpose: Purpose) -> Result<Call, SignError> {
+        let own = Envelope::decode(&attempt.raw).filter(|(envelope, hash)| {
+            envelope.sender == self.address && envelope.nonce == nonce && *hash == attempt.hash
+        });
         let (envelope, _) = own.ok_or_else(|| SignError {
             address: self.address,
-            detail: "these bytes were signed by somebody else".to_owned(),
+            detail: format!(
+                "the stored bytes of {} are not what was signed for nonce {nonce}",
+                attempt.hash
+            ),
         })?;
         Ok(Call {
             purpose,

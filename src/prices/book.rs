@@ -20,10 +20,11 @@ use crate::{
     domain::{
         Timestamp,
         config::{PriceConfig, SourceName},
+        decision::HoldReason,
         pool::Pool,
         price::{Answer, PriceMissing},
     },
-    ports::{PoolPriceRequest, PoolPrices, PriceRequest, Prices},
+    ports::{PoolPriceRequest, PoolPrices, PriceRequest, Prices, Witnesses},
     telemetry::metric,
 };
 
@@ -64,6 +65,8 @@ pub struct PriceBook {
     recordings: Recordings,
     dexscreener: Dexscreener,
     chains: BTreeMap<String, Arc<dyn PoolPrices>>,
+    /// The nodes of chains with real money, each by itself.
+    witnesses: BTreeMap<String, Vec<Arc<dyn PoolPrices>>>,
 }
 
 impl PriceBook {
@@ -76,6 +79,7 @@ impl PriceBook {
             recordings: Recordings::default(),
             dexscreener: Dexscreener::new(pool, settings)?,
             chains: BTreeMap::new(),
+            witnesses: BTreeMap::new(),
         })
     }
 
@@ -83,6 +87,14 @@ impl PriceBook {
     #[must_use]
     pub fn with_chains(mut self, chains: BTreeMap<String, Arc<dyn PoolPrices>>) -> Self {
         self.chains = chains;
+        self
+    }
+
+    /// The same, with the single nodes of chains whose prices need more than one of them, by name. A chain that is not
+    /// named needs none.
+    #[must_use]
+    pub fn with_witnesses(mut self, witnesses: BTreeMap<String, Vec<Arc<dyn PoolPrices>>>) -> Self {
+        self.witnesses = witnesses;
         self
     }
 
@@ -116,6 +128,7 @@ pub(super) fn missing(source_name: SourceName, detail: impl ToString) -> PriceMi
     PriceMissing {
         source_name,
         detail: detail.to_string(),
+        reason: HoldReason::PriceMissing,
     }
 }
 
@@ -172,6 +185,7 @@ fn pool_request(source: SourceName, request: &PriceRequest<'_>) -> Option<PoolPr
         token: request.token,
         quote: request.quote,
         pool: request.pool,
+        decimals: request.decimals,
         source,
     })
 }
@@ -213,6 +227,24 @@ impl Prices for PriceBook {
                     .collect()
             })
             .collect()
+    }
+
+    async fn witnesses(&self, request: &PriceRequest<'_>) -> Witnesses {
+        let Some(nodes) = self.witnesses.get(request.chain) else {
+            return Witnesses::NotNeeded;
+        };
+        let wish = request
+            .config
+            .sources
+            .first()
+            .and_then(|source| pool_request(*source, request));
+        let (Some(wish), true) = (wish, nodes.len() > 1) else {
+            return Witnesses::Said(Vec::new());
+        };
+        let asked = nodes
+            .iter()
+            .map(|node| async move { node.pool_prices(&[wish]).await });
+        Witnesses::Said(join_all(asked).await.into_iter().flatten().collect())
     }
 }
 

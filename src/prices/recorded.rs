@@ -2,12 +2,16 @@
 
 use std::{
     collections::HashMap,
+    fs::{File, OpenOptions},
+    io::Read,
+    os::unix::fs::OpenOptionsExt,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
+use nix::fcntl::OFlag;
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 
 use super::book::missing;
@@ -16,6 +20,11 @@ use crate::domain::{
     config::{RecordedConfig, SourceName},
     price::{Answer, Observation},
 };
+
+/// Largest series, bytes: some two million rows.
+const FILE_MAX: u64 = 64 * 1024 * 1024;
+/// Series that are kept in memory at once.
+const FILES_MAX: usize = 64;
 
 type Rows = Arc<Vec<(Timestamp, Decimal)>>;
 
@@ -60,17 +69,50 @@ impl Recordings {
 
     fn rows(&self, file: &str) -> Result<Rows, String> {
         let version = version(Path::new(file));
-        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((before, rows)) = files.get(file)
+        let files = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((before, rows)) = files().get(file)
             && version.is_some()
             && *before == version
         {
             return rows.clone();
         }
+        // Read without the lock: one slow file must not keep others waiting.
         let rows = read(Path::new(file)).map(Arc::new);
+        let mut files = files();
+        if files.len() >= FILES_MAX {
+            files.clear();
+        }
         files.insert(file.to_owned(), (version, rows.clone()));
         rows
     }
+}
+
+/// Opens a series. The path comes out of the database, so whoever writes there would choose what a worker opens: only
+/// a regular file whose name says that it is a series is, and nothing of what stands in it is ever quoted.
+fn open(path: &Path) -> Result<File, String> {
+    if path
+        .extension()
+        .is_none_or(|extension| !extension.eq_ignore_ascii_case("csv"))
+    {
+        return Err("a series is a file whose name ends in .csv".to_owned());
+    }
+    // A pipe without a writer would block for ever.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)
+        .map_err(|error| error.to_string())?;
+    let metadata = file.metadata().map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("not a regular file".to_owned());
+    }
+    if metadata.len() > FILE_MAX {
+        return Err(format!(
+            "{} bytes, a series has at most {FILE_MAX}",
+            metadata.len()
+        ));
+    }
+    Ok(file)
 }
 
 fn version(file: &Path) -> Version {
@@ -93,12 +135,11 @@ fn scale(span: TimeDelta, factor: Decimal) -> Option<TimeDelta> {
 /// Reads and checks a series; the error names line, what is there and what should be.
 fn read(path: &Path) -> Result<Vec<(Timestamp, Decimal)>, String> {
     let at = |line: u64, what: String| format!("line {line}: {what}");
-    let reader = csv::ReaderBuilder::new()
+    let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .trim(csv::Trim::All)
-        .from_path(path);
-    let mut reader = reader.map_err(|error| error.to_string())?;
+        .from_reader(open(path)?.take(FILE_MAX));
     let mut rows: Vec<(Timestamp, Decimal)> = Vec::new();
     for (index, record) in reader.records().enumerate() {
         let record = record.map_err(|error| unreadable(&error))?;
@@ -112,12 +153,16 @@ fn read(path: &Path) -> Result<Vec<(Timestamp, Decimal)>, String> {
         if index == 0 && time.eq_ignore_ascii_case("time") {
             continue;
         }
-        let when = instant(time)
-            .ok_or_else(|| at(line, format!("'{time}' is no time: Unix seconds or RFC 3339")))?;
+        let when = instant(time).ok_or_else(|| {
+            at(
+                line,
+                "the first column is no time: Unix seconds or RFC 3339".to_owned(),
+            )
+        })?;
         let price = price
             .parse()
             .or_else(|_| Decimal::from_scientific(price))
-            .map_err(|_| at(line, format!("'{price}' is no price")))?;
+            .map_err(|_| at(line, "the second column is no price".to_owned()))?;
         if price <= Decimal::ZERO {
             return Err(at(line, format!("a price of {price}: prices are above zero")));
         }

@@ -150,6 +150,7 @@ async fn claim(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Resul
         .jobs
         .iter()
         .zip(&claims)
+        .filter(|(job, claim)| !job.is_decided(claim))
         .map(|(job, claim)| tick_task(job.job, claim.slot))
         .collect();
     let lost = if lost {

@@ -11,7 +11,7 @@ use sqlx::PgPool;
 
 use super::{
     StoreError,
-    numeric::{unsigned, word},
+    numeric::{clean_text, unsigned, word},
 };
 use crate::domain::{
     Timestamp,
@@ -327,7 +327,7 @@ pub async fn failed(pool: &PgPool, failure: &Failure<'_>, give_up_after: Span) -
         failure.attempt.outbox,
         failure.receiver,
         i32::try_from(failure.attempt.number).unwrap_or(i32::MAX),
-        failure.error,
+        clean_text(failure.error),
         failure.retry_after.as_secs_f64(),
         failure.quiet_for.as_secs_f64(),
         give_up_after.std().as_secs_f64(),

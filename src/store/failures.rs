@@ -6,7 +6,7 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoreError, jobs,
-    numeric::{hash, signed, unsigned},
+    numeric::{clean_text, hash, signed, unsigned},
     outbox, signers,
     trades::Trade,
     watches,
@@ -147,6 +147,7 @@ pub async fn missed(pool: &PgPool, job: JobId, trade: i64) -> Result<(), StoreEr
 /// # Errors
 /// [`StoreError`]; nothing is committed then.
 pub async fn reopen(pool: &PgPool, trade: &Trade, why: &str) -> Result<bool, StoreError> {
+    let why = clean_text(why);
     let mut tx = pool.begin().await?;
     let job = jobs::lock(&mut tx, trade.job).await?;
     let opened = sqlx::query!(

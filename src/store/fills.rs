@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 use super::{
     StoreError, failures,
     jobs::{self, Job},
-    numeric::signed,
+    numeric::{clean_text, signed},
     orders, outbox, signers,
     trades::Trade,
     turns::{self, Turn},
@@ -347,6 +347,10 @@ pub async fn commit_failure(
     failure: &Failure,
     pipeline_max: i64,
 ) -> Result<Ended, StoreError> {
+    let failure = &Failure {
+        error: clean_text(&failure.error),
+        ..failure.clone()
+    };
     let mut tx = pool.begin().await?;
     let job = jobs::lock(&mut tx, trade.job).await?;
     let moved = sqlx::query!(

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::domain::{
     Timestamp,
-    config::JobConfig,
+    config::{InvalidConfig, JobConfig},
     decision::{LastFills, Position},
     job::{Account, JobId, JobMode, JobStatus, Token, TransitionRefused},
     liquidate::Liquidation,
@@ -35,8 +35,11 @@ pub struct Job {
     pub status_before_stop: Option<JobStatus>,
     /// Which life this is, from 1; 0 = never started.
     pub cycle: i32,
-    /// Complete and validated.
+    /// As it is stored. It rules nothing while `refused` says what is wrong with it.
     pub config: JobConfig,
+    /// What this job's realm does not allow in its configuration, all of it; `None`: it may trade. A row may come from
+    /// another build, a restored backup or a stranger's hand, so it is validated whenever it is read.
+    pub refused: Option<String>,
     /// Grows with every edit.
     pub config_version: i32,
     /// Guards concurrent commands.
@@ -96,6 +99,9 @@ pub enum CommandError {
     /// The token is what another job of the wallet pays with, or the other way round.
     #[error("job {0} of the same wallet pays with this token: its balance would be traded away")]
     QuoteOfAnother(JobId),
+    /// What the chain says, or does not say, forbids it.
+    #[error("{0}")]
+    Chain(String),
     /// The ledger.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -176,13 +182,16 @@ impl TryFrom<JobRow> for Job {
             quote_price: Price::ONE,
             realized_pnl: usd("jobs.realized_pnl", row.realized_pnl)?,
         };
+        let account = Account {
+            realm: word("jobs.realm", &row.realm)?,
+            chain: row.chain,
+            wallet: address("jobs.wallet", &row.wallet)?,
+        };
+        let config: JobConfig = json("jobs.config", row.config)?;
+        let refused = config.validate_for(mode, account.realm, &account.chain).err();
         Ok(Self {
             id: JobId(row.id),
-            account: Account {
-                realm: word("jobs.realm", &row.realm)?,
-                chain: row.chain,
-                wallet: address("jobs.wallet", &row.wallet)?,
-            },
+            account,
             mode,
             status: word("jobs.status", &row.status)?,
             status_before_stop: row
@@ -190,7 +199,8 @@ impl TryFrom<JobRow> for Job {
                 .map(|text| word("jobs.status_before_stop", &text))
                 .transpose()?,
             cycle: row.cycle,
-            config: json("jobs.config", row.config)?,
+            config,
+            refused: refused.map(told),
             config_version: row.config_version,
             version: row.version,
             liquidation: row
@@ -217,6 +227,11 @@ impl TryFrom<JobRow> for Job {
             quote,
         })
     }
+}
+
+fn told(wrong: Vec<InvalidConfig>) -> String {
+    let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+    lines.join("; ")
 }
 
 /// Loads jobs by number, in the order of their numbers; unknown numbers are left out.

@@ -1,9 +1,11 @@
 //! SQL only: the ledger's rows, and the statements that guard them.
 
+pub mod adoption;
 pub mod deliveries;
 pub mod failures;
 pub mod fills;
 pub mod foreign;
+pub mod gaps;
 pub mod history;
 pub mod jobs;
 pub mod memory;
@@ -13,7 +15,10 @@ mod outbox;
 pub mod pools;
 pub mod repairs;
 pub mod retention;
+pub mod sales;
 pub mod samples;
+pub mod schema;
+pub mod session;
 pub mod signers;
 pub mod slots;
 pub mod ticks;
@@ -24,7 +29,7 @@ pub mod watches;
 
 use sqlx::PgPool;
 
-static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+pub use schema::{MigrateError, Schema, migrate, schema as schema_of};
 
 /// Channel on which a changed job or a new open trade wakes the schedulers.
 pub const WAKE_CHANNEL: &str = "lgi_mm_wake";
@@ -62,39 +67,6 @@ impl StoreError {
             Self::Database(sqlx::Error::Database(error)) => error.constraint(),
             _ => None,
         }
-    }
-}
-
-/// The schema could not be brought up to date.
-#[derive(Debug, thiserror::Error)]
-pub enum MigrateError {
-    /// The database was migrated by a later version of this program.
-    #[error(
-        "the database has migration {0}, which this version of lgi-mm does not know: it was made by a newer \
-         version; install that version, or point DATABASE_URL at another database"
-    )]
-    NewerDatabase(i64),
-    /// A migration failed; the database is as it was before that migration.
-    #[error("migrating the database failed: {0}")]
-    Migration(#[from] sqlx::migrate::MigrateError),
-    /// The queue's own tables could not be set up.
-    #[error("setting up the queue's tables failed: {0}")]
-    Queue(#[source] apalis_postgres::Error),
-}
-
-/// Brings the queue's schema and ours up to date. Safe to call from many processes at once.
-///
-/// # Errors
-/// [`MigrateError`]; a database of a newer version is left alone.
-pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
-    apalis_postgres::PostgresStorage::setup(pool)
-        .await
-        .map_err(MigrateError::Queue)?;
-    match MIGRATOR.run(pool).await {
-        Err(sqlx::migrate::MigrateError::VersionMissing(version)) => {
-            Err(MigrateError::NewerDatabase(version))
-        }
-        other => Ok(other?),
     }
 }
 

@@ -7,6 +7,7 @@ use alloy_primitives::{Address, B256, U256};
 use rust_decimal::Decimal;
 
 use super::StoreError;
+use crate::domain::foreign::Foreign;
 use crate::domain::units::{Amount, MoneyError, Price, Rounding, Usd};
 
 /// Digits of a price (28) and of a microsecond in seconds (6).
@@ -66,6 +67,14 @@ pub(super) fn json<T: serde::de::DeserializeOwned>(
 pub(super) fn price_micros(column: &'static str, text: &str) -> Result<U256, StoreError> {
     let digits = Amount::from_whole(text, PRICE_MICROS_DIGITS).map_err(|_| corrupt(column, text))?;
     Ok(digits.units())
+}
+
+/// Longest text that a column keeps, characters.
+const TEXT_CHARS_MAX: usize = 2_000;
+
+/// Text as a column takes it: what came from outside was cleaned where it entered; this is the second wall.
+pub(super) fn clean_text(said: &str) -> String {
+    Foreign::within(said, TEXT_CHARS_MAX).into_string()
 }
 
 /// Lower-case, as every address column is.

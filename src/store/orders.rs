@@ -5,12 +5,13 @@ use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
 use super::{
-    StoreError, WAKE_CHANNEL,
+    StoreError, WAKE_CHANNEL, adoption,
     jobs::{CommandError, Job, corrupt_config, event, lock},
 };
 use crate::domain::{
+    Timestamp,
     config::JobConfig,
-    job::{Command, JobId, JobStatus, Transition, transition},
+    job::{Command, JobId, JobStatus, Realm, Transition, transition},
     liquidate::{Liquidation, next_slice},
     span::Span,
     units::Amount,
@@ -70,11 +71,8 @@ pub async fn order(pool: &PgPool, id: JobId, order: Order, actor: &str) -> Resul
         Transition::Archived => archive(&mut tx, &job).await?,
         Transition::To(status) => {
             if let Order::Liquidate { over, slices } = order {
-                let now = sqlx::query_scalar!(r#"SELECT now() AS "now!""#)
-                    .fetch_one(&mut *tx)
-                    .await?;
                 let plan = Liquidation {
-                    ordered_at: now,
+                    ordered_at: clock(&mut tx).await?,
                     over,
                     slices,
                     slices_done: 0,
@@ -134,6 +132,11 @@ async fn archive(connection: &mut PgConnection, job: &Job) -> Result<(), Command
 /// A new life: counters of the cycle start from nothing, history stays.
 async fn begin_cycle(connection: &mut PgConnection, job: &Job, deposit: Amount) -> Result<(), CommandError> {
     nothing_open(connection, job).await?;
+    if job.account.realm == Realm::Live {
+        // A backup that was taken before the first trade knows that there was none: a chain that has counted further
+        // halts the signer. A wallet with a past of its own was adopted before, or halts as well.
+        adoption::register(&mut *connection, &job.account, 0).await?;
+    }
     sqlx::query!(
         "UPDATE jobs SET cycle = cycle + 1, started_at = now(), stopped_at = NULL, liquidation = NULL,
                 last_dca_buy_time = NULL, last_dip_buy_time = NULL, last_take_profit_time = NULL,
@@ -163,17 +166,14 @@ async fn begin_cycle(connection: &mut PgConnection, job: &Job, deposit: Amount) 
 /// A job that had sold all holds tokens again, because the chain took a sell back or let a buy happen after all. It was
 /// to hold none: they are sold, in one trade. An archived job is left to its owner: another may have its place.
 pub(super) async fn liquidate_again(connection: &mut PgConnection, job: &Job) -> Result<(), StoreError> {
-    let now = sqlx::query_scalar!(
-        r#"SELECT now() AS "now!" FROM jobs WHERE id = $1 AND archived_at IS NULL"#,
-        job.id.0
-    )
-    .fetch_optional(&mut *connection)
-    .await?;
-    let Some(ordered_at) = now else {
+    let archived = sqlx::query_scalar!("SELECT archived_at FROM jobs WHERE id = $1", job.id.0)
+        .fetch_one(&mut *connection)
+        .await?;
+    if archived.is_some() {
         return Ok(());
-    };
+    }
     let plan = Liquidation {
-        ordered_at,
+        ordered_at: clock(connection).await?,
         over: Span::ZERO,
         slices: 1,
         slices_done: 0,
@@ -238,22 +238,40 @@ pub(super) async fn set_status(
     plan_next_slot(connection, id).await
 }
 
-/// Computes a job's next slot from its status, schedule and liquidation, and wakes the schedulers.
+/// The time now, not that of the transaction's beginning, which may have waited for its locks.
+async fn clock(connection: &mut PgConnection) -> Result<Timestamp, StoreError> {
+    Ok(sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#)
+        .fetch_one(connection)
+        .await?)
+}
+
+/// Computes a job's next slot from its status, schedule and liquidation, and wakes the schedulers. The slot is later
+/// than every slot that was recorded or handed out: one at or before those would never be evaluated. So the time is read
+/// only when no tick can be recorded any more until this transaction ends.
 pub(super) async fn plan_next_slot(connection: &mut PgConnection, id: JobId) -> Result<(), StoreError> {
     let job = lock(connection, id).await?;
-    let clock = sqlx::query!(r#"SELECT now() AS "now!", jitter_salt::text AS "salt!" FROM installation"#)
-        .fetch_one(&mut *connection)
-        .await?;
-    let slot = match (job.status, &job.liquidation) {
-        (JobStatus::Running, _) => job
-            .config
-            .schedule
-            .cron
-            .next_after(job.config.schedule.timezone, clock.now),
+    let fence = sqlx::query_scalar!(
+        "SELECT greatest(last_slot, open_slot) FROM job_slots WHERE job_id = $1 FOR NO KEY UPDATE",
+        id.0
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    let clock =
+        sqlx::query!(r#"SELECT clock_timestamp() AS "now!", jitter_salt::text AS "salt!" FROM installation"#)
+            .fetch_one(&mut *connection)
+            .await?;
+    // Due by the clock, whatever the fence is: the clock may have been set back since.
+    let at = match (job.status, &job.liquidation) {
+        (JobStatus::Running, _) => {
+            let schedule = &job.config.schedule;
+            let after = fence.map_or(clock.now, |fence| fence.max(clock.now));
+            schedule.cron.next_after(schedule.timezone, after)
+        }
         (JobStatus::Liquidating, Some(plan)) => Some(next_slice(plan, clock.now)),
         _ => None,
     };
-    let due = slot.map(|slot| super::slots::due_at(clock.salt.as_bytes(), &job, slot));
+    let due = at.map(|at| super::slots::due_at(clock.salt.as_bytes(), &job, at));
+    let slot = at.map(|at| super::slots::past_fence(at, fence));
     sqlx::query!(
         "UPDATE job_slots SET next_slot = $2, due_at = $3 WHERE job_id = $1",
         id.0,

@@ -72,6 +72,20 @@ pub async fn jobs_in_motion(pool: &PgPool) -> Result<Vec<JobId>, StoreError> {
     Ok(ids.into_iter().map(JobId).collect())
 }
 
+/// Jobs of which a trade that was sent failed, or of which a fill was reversed: tokens beyond the ledger may be theirs.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn jobs_with_failures(pool: &PgPool) -> Result<Vec<JobId>, StoreError> {
+    let ids = sqlx::query_scalar!(
+        r#"SELECT job_id AS "job!" FROM trades WHERE status = 'FAILED' AND tx_hash IS NOT NULL
+           UNION SELECT job_id FROM fills WHERE kind = 'reversal'"#
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(ids.into_iter().map(JobId).collect())
+}
+
 /// Moves a counter up to the chain's and lets the signer go on, if the counter is still `from`, the halt is the
 /// one that was seen, and no trade of it is open.
 ///

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoreError, WAKE_CHANNEL,
-    numeric::{amount, lower, signed, unsigned, word},
+    numeric::{amount, clean_text, lower, signed, unsigned, word},
     turns,
 };
 use crate::{
@@ -35,27 +35,7 @@ pub struct SignerState {
     pub unfunded: Option<i64>,
 }
 
-/// The signer's counter, made from the chain's count if there is none yet.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn open(pool: &PgPool, account: &Account, chain_nonce: u64) -> Result<SignerState, StoreError> {
-    let (realm, wallet) = (account.realm.to_string(), lower(account.wallet));
-    sqlx::query!(
-        "INSERT INTO signers (realm, chain, address, next_nonce) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-        realm,
-        account.chain,
-        wallet as _,
-        signed("signers.next_nonce", chain_nonce)?,
-    )
-    .execute(pool)
-    .await?;
-    find(pool, account)
-        .await?
-        .ok_or(StoreError::Database(sqlx::Error::RowNotFound))
-}
-
-/// The signer's counter, if it was ever used.
+/// The signer's counter, if this database knows the signer.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -112,7 +92,7 @@ pub async fn halt<'e>(
         account.realm.to_string(),
         account.chain,
         lower(account.wallet) as _,
-        reason,
+        clean_text(reason),
         Event::SignerHalted.to_string(),
     )
     .execute(executor)
@@ -430,19 +410,21 @@ pub async fn record_attempt(
     Ok(true)
 }
 
-/// Notes that an attempt's bytes were handed to a node, and what it said.
+/// Notes that an attempt's bytes were handed to nodes, and what they said. The answer: how often bytes for its nonce had
+/// been handed over before.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn note_sent(pool: &PgPool, hash: B256, answer: &str) -> Result<(), StoreError> {
-    sqlx::query!(
-        "UPDATE attempts SET sent_at = clock_timestamp(), sends = sends + 1, last_answer = $2 WHERE hash = $1",
+pub async fn note_sent(pool: &PgPool, hash: B256, answer: &str) -> Result<i64, StoreError> {
+    let sends = sqlx::query_scalar!(
+        r#"UPDATE attempts a SET sent_at = clock_timestamp(), sends = sends + 1, last_answer = $2 WHERE hash = $1
+           RETURNING (SELECT sum(sends) FROM attempts b WHERE b.transaction_id = a.transaction_id) AS "sends!""#,
         hash.as_slice(),
-        answer,
+        clean_text(answer),
     )
-    .execute(pool)
+    .fetch_optional(pool)
     .await?;
-    Ok(())
+    Ok(sends.unwrap_or_default())
 }
 
 /// The stored bytes of an attempt.

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use chrono::TimeDelta;
 use chrono_tz::Tz;
 use sqlx::{PgConnection, PgPool};
 
 use super::{
-    StoreError,
+    StoreError, WAKE_CHANNEL,
     jobs::Job,
     numeric::{json, unsigned, word},
 };
@@ -33,6 +34,12 @@ pub(super) fn due_at(salt: &[u8], job: &Job, slot: Timestamp) -> Timestamp {
     }
 }
 
+/// The first instant from `at` on that is later than `fence`, the newest slot that was recorded or handed out. A slot at
+/// or before it would never be evaluated.
+pub(super) fn past_fence(at: Timestamp, fence: Option<Timestamp>) -> Timestamp {
+    fence.map_or(at, |fence| at.max(fence + TimeDelta::microseconds(1)))
+}
+
 /// A job whose slot has come, locked by the transaction that read it.
 #[derive(Debug, Clone)]
 pub struct DueJob {
@@ -40,25 +47,37 @@ pub struct DueJob {
     pub job: JobId,
     /// Its first slot that nobody claimed yet.
     pub slot: Timestamp,
+    /// Its newest recorded slot. Slots at or before it are decided, a manual tick may have passed them.
+    pub fence: Option<Timestamp>,
     status: JobStatus,
     schedule: ScheduleConfig,
     liquidation: Option<Liquidation>,
 }
 
 impl DueJob {
-    /// What to claim now: the latest slot whose jittered start has come runs, the ones before are missed.
+    /// What to claim now: the latest slot whose jittered start has come runs, the ones before are missed. If that slot
+    /// [is decided](Self::is_decided), nothing is handed out. A liquidation has no nominal slots: its slot moves
+    /// past the fence instead.
     #[must_use]
     pub fn claim(&self, now: Timestamp) -> Claim {
         if let (JobStatus::Liquidating, Some(plan)) = (self.status, &self.liquidation) {
             let next = next_slice(plan, now).max(LIQUIDATION_RETRY.after(now));
             return Claim {
-                slot: self.slot,
+                slot: past_fence(self.slot, self.fence),
                 missed: 0,
                 next: Some(next),
             };
         }
         let timezone: Tz = self.schedule.timezone;
-        self.schedule.cron.claim(timezone, self.slot, now.max(self.slot))
+        let claim = self.schedule.cron.claim(timezone, self.slot, now.max(self.slot));
+        let missed = if self.is_decided(&claim) { 0 } else { claim.missed };
+        Claim { missed, ..claim }
+    }
+
+    /// Whether a claim's slot was passed by a later one that is recorded already: its rules were looked at then.
+    #[must_use]
+    pub fn is_decided(&self, claim: &Claim) -> bool {
+        self.fence.is_some_and(|fence| claim.slot <= fence)
     }
 
     fn next_due(&self, salt: &[u8], next: Timestamp) -> Timestamp {
@@ -91,7 +110,7 @@ pub async fn lock_due(connection: &mut PgConnection, limit: i64) -> Result<Due, 
         .fetch_one(&mut *connection)
         .await?;
     let slots = sqlx::query!(
-        r#"SELECT job_id, next_slot AS "next_slot!" FROM job_slots
+        r#"SELECT job_id, next_slot AS "next_slot!", last_slot FROM job_slots
            WHERE due_at <= now() AND open_slot IS NULL
            ORDER BY due_at LIMIT $1
            FOR UPDATE SKIP LOCKED"#,
@@ -99,7 +118,10 @@ pub async fn lock_due(connection: &mut PgConnection, limit: i64) -> Result<Due, 
     )
     .fetch_all(&mut *connection)
     .await?;
-    let slots: HashMap<i64, Timestamp> = slots.into_iter().map(|row| (row.job_id, row.next_slot)).collect();
+    let slots: HashMap<i64, (Timestamp, Option<Timestamp>)> = slots
+        .into_iter()
+        .map(|row| (row.job_id, (row.next_slot, row.last_slot)))
+        .collect();
     let (jobs, unreadable) = due_jobs(connection, &slots).await?;
     put_off(connection, &unreadable).await?;
     Ok(Due {
@@ -114,7 +136,7 @@ pub async fn lock_due(connection: &mut PgConnection, limit: i64) -> Result<Due, 
 /// that an order changed just before it was locked goes with the job as that order left it.
 async fn due_jobs(
     connection: &mut PgConnection,
-    slots: &HashMap<i64, Timestamp>,
+    slots: &HashMap<i64, (Timestamp, Option<Timestamp>)>,
 ) -> Result<(Vec<DueJob>, Vec<(JobId, StoreError)>), StoreError> {
     let ids: Vec<i64> = slots.keys().copied().collect();
     let rows = sqlx::query!(
@@ -125,12 +147,15 @@ async fn due_jobs(
     .await?;
     let (mut jobs, mut unreadable) = (Vec::new(), Vec::new());
     for row in rows {
-        let Some(slot) = slots.get(&row.id) else { continue };
+        let Some((slot, fence)) = slots.get(&row.id) else {
+            continue;
+        };
         let job = JobId(row.id);
         let read = |status: &str, schedule, liquidation: Option<_>| -> Result<DueJob, StoreError> {
             Ok(DueJob {
                 job,
                 slot: *slot,
+                fence: *fence,
                 status: word("jobs.status", status)?,
                 schedule: json("jobs.config.schedule", schedule)?,
                 liquidation: liquidation
@@ -179,20 +204,21 @@ pub async fn record_claims(
     let (mut jobs, mut slots, mut nexts, mut dues, mut missed) = (vec![], vec![], vec![], vec![], vec![]);
     for (job, claim) in due.jobs.iter().zip(claims) {
         jobs.push(job.job.0);
-        slots.push(claim.slot);
+        slots.push((!job.is_decided(claim)).then_some(claim.slot));
         nexts.push(claim.next);
         dues.push(claim.next.map(|next| job.next_due(due.salt.as_bytes(), next)));
         missed.push(super::numeric::signed("job_slots.slots_missed", claim.missed)?);
     }
     sqlx::query!(
         "UPDATE job_slots s
-         SET open_slot = i.slot, open_since = now(), next_slot = i.next, due_at = i.due,
-             slots_claimed = slots_claimed + 1, slots_missed = slots_missed + i.missed
+         SET open_slot = i.slot, open_since = CASE WHEN i.slot IS NOT NULL THEN now() END, handed_at = NULL,
+             next_slot = i.next, due_at = i.due,
+             slots_claimed = slots_claimed + (i.slot IS NOT NULL)::int, slots_missed = slots_missed + i.missed
          FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::bigint[])
               AS i (job_id, slot, next, due, missed)
          WHERE s.job_id = i.job_id",
         &jobs,
-        &slots,
+        &slots as &[Option<Timestamp>],
         &nexts as &[Option<Timestamp>],
         &dues as &[Option<Timestamp>],
         &missed,
@@ -205,6 +231,8 @@ pub async fn record_claims(
 /// Slots that were handed to the queue longer than `lease` ago and never recorded: their tasks are gone, so
 /// they are handed out again. Evaluating one twice is harmless. Reads every slot: not for each pass.
 ///
+/// A slot at or before the newest recorded one is decided, however it came to be open: it is closed, not handed out.
+///
 /// While `queue` itself is behind, nothing is handed out again: what waits in it is not lost.
 ///
 /// # Errors
@@ -216,13 +244,19 @@ pub async fn renew_lost(
     limit: i64,
 ) -> Result<Vec<(JobId, Timestamp)>, StoreError> {
     let rows = sqlx::query!(
-        r#"UPDATE job_slots s SET open_since = now()
+        r#"WITH decided AS (
+               UPDATE job_slots s SET open_slot = NULL, open_since = NULL
+               FROM (SELECT job_id FROM job_slots WHERE open_slot <= last_slot
+                     ORDER BY job_id LIMIT $2 FOR UPDATE SKIP LOCKED) AS passed
+               WHERE s.job_id = passed.job_id)
+           UPDATE job_slots s SET handed_at = now()
            FROM (SELECT job_id FROM job_slots
-                 WHERE open_slot IS NOT NULL AND open_since < now() - make_interval(secs => $1)
+                 WHERE open_slot IS NOT NULL AND (last_slot IS NULL OR open_slot > last_slot)
+                   AND coalesce(handed_at, open_since) < now() - make_interval(secs => $1)
                    AND NOT EXISTS (SELECT FROM apalis.jobs q
                                    WHERE q.job_type = $3 AND q.status = 'Pending'
                                      AND q.run_at < now() - make_interval(secs => $1))
-                 ORDER BY open_since LIMIT $2 FOR UPDATE SKIP LOCKED) AS lost
+                 ORDER BY coalesce(handed_at, open_since) LIMIT $2 FOR UPDATE SKIP LOCKED) AS lost
            WHERE s.job_id = lost.job_id
            RETURNING s.job_id, s.open_slot AS "open_slot!""#,
         lease.std().as_secs_f64(),
@@ -235,6 +269,45 @@ pub async fn renew_lost(
         .into_iter()
         .map(|row| (JobId(row.job_id), row.open_slot))
         .collect())
+}
+
+/// Closes the open slots of these jobs that are decided: a later slot was recorded before them. Whoever finds a slot
+/// recorded already calls this, or its job would wait for it for ever.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn close_decided(pool: &PgPool, jobs: &[JobId]) -> Result<(), StoreError> {
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = jobs.iter().map(|job| job.0).collect();
+    sqlx::query!(
+        "WITH closed AS (
+             UPDATE job_slots s SET open_slot = NULL, open_since = NULL
+             FROM (SELECT job_id FROM job_slots WHERE job_id = ANY ($1) AND open_slot <= last_slot
+                   ORDER BY job_id FOR NO KEY UPDATE) AS passed
+             WHERE s.job_id = passed.job_id RETURNING s.job_id)
+         SELECT pg_notify($2, 'job') FROM closed",
+        &ids,
+        WAKE_CHANNEL,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// A slot for a tick by hand: now, and later than every slot that was recorded or handed out.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_hand(pool: &PgPool, job: JobId) -> Result<Timestamp, StoreError> {
+    let row = sqlx::query!(
+        r#"SELECT clock_timestamp() AS "now!", greatest(last_slot, open_slot) AS fence FROM job_slots WHERE job_id = $1"#,
+        job.0
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(past_fence(row.now, row.fence))
 }
 
 /// How long a scheduler may sleep: until the next slot or the next look at an open trade. Slots that are due while the

@@ -9,8 +9,9 @@ use super::{
     StoreError,
     jobs::{Job, JobRow},
     memory::{JobMemory, RowVersion},
-    numeric::{price, unsigned, usd_cut},
+    numeric::{clean_text, price, unsigned, usd_cut},
     samples::{KnownHigh, SampleHigh},
+    slots,
 };
 use crate::domain::{
     Timestamp,
@@ -70,6 +71,7 @@ struct TickRow {
     trades_last_hour: i64,
     buys_today: Decimal,
     volume_today: Decimal,
+    unsettled_buys: Decimal,
 }
 
 /// Loads a slice in one statement. Ticks of unknown jobs are left out. Jobs that `memory` knows as they are in
@@ -113,11 +115,14 @@ pub async fn load(
         .collect();
     rows.iter()
         .map(|row| {
-            let tick = TickRow::from_row(row)?;
-            let id = tick.job_id;
-            let read = row.try_get::<Option<i64>, _>("id")?.is_some();
-            let read = read.then(|| JobRow::from_row(row)).transpose()?;
-            Ok((JobId(id), tick_job(tick, read, memory, &mut known)))
+            let id: i64 = row.try_get("job_id")?;
+            // What one row holds is no reason to leave the others undecided.
+            let tick = TickRow::from_row(row).map_err(StoreError::from).and_then(|tick| {
+                let read = row.try_get::<Option<i64>, _>("id")?.is_some();
+                let read = read.then(|| JobRow::from_row(row)).transpose()?;
+                tick_job(tick, read, memory, &mut known)
+            });
+            Ok((JobId(id), tick))
         })
         .collect()
 }
@@ -187,6 +192,7 @@ impl TickJob {
                 trades_last_hour: unsigned("trades.count", row.trades_last_hour)?,
                 buys_today: usd_cut(row.buys_today),
                 volume_today: usd_cut(row.volume_today),
+                unsettled_buys: usd_cut(row.unsettled_buys),
             },
         })
     }
@@ -220,19 +226,80 @@ pub struct SlotSeen {
     pub sample_high: Option<(SampleHigh, i32)>,
 }
 
-/// Records holds, all in one statement. The answer names the jobs whose slot was new; a slot that was
-/// recorded before stays as it was. A slice names each job once.
+/// What became of holds that were to be recorded.
+#[derive(Debug, Default)]
+pub struct Recorded {
+    /// The jobs whose slot was new; a slot that was recorded before, or passed by a later one, stays as it was and is
+    /// open no longer.
+    pub fresh: Vec<JobId>,
+    /// The jobs whose slot cannot be recorded, whatever is left out of it: nothing is decided for them.
+    pub refused: Vec<(JobId, StoreError)>,
+}
+
+/// What stands in for a detail that the database does not take.
+const UNSTORABLE: &str = "(text that cannot be stored)";
+
+/// Records holds, all in one statement; a slice names each job once. If the database refuses what one of them says,
+/// each is recorded by itself, so that none stops its neighbours; the one that is refused then goes without its detail.
 ///
 /// # Errors
-/// [`StoreError`].
-pub async fn record_holds(pool: &PgPool, holds: &[Hold]) -> Result<Vec<JobId>, StoreError> {
+/// [`StoreError`] if the database cannot be asked.
+pub async fn record_holds(pool: &PgPool, holds: &[Hold]) -> Result<Recorded, StoreError> {
+    let mut recorded = Recorded::default();
+    match record(pool, holds).await {
+        Ok(fresh) => recorded.fresh = fresh,
+        Err(error) if is_about_a_row(&error) => {
+            for hold in holds {
+                match record_alone(pool, hold).await {
+                    Ok(fresh) => recorded.fresh.extend(fresh),
+                    Err(error) if is_about_a_row(&error) => recorded.refused.push((hold.tick.job, error)),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(recorded)
+}
+
+async fn record_alone(pool: &PgPool, hold: &Hold) -> Result<Vec<JobId>, StoreError> {
+    match record(pool, std::slice::from_ref(hold)).await {
+        Err(error) if is_about_a_row(&error) => {
+            let detail = Some(UNSTORABLE.to_owned());
+            record(
+                pool,
+                &[Hold {
+                    detail,
+                    ..hold.clone()
+                }],
+            )
+            .await
+        }
+        other => other,
+    }
+}
+
+/// The database answered, and what it refuses is in the data: a value it cannot hold (class 22) or a constraint (23).
+fn is_about_a_row(error: &StoreError) -> bool {
+    let StoreError::Database(sqlx::Error::Database(error)) = error else {
+        return false;
+    };
+    error
+        .code()
+        .is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+}
+
+async fn record(pool: &PgPool, holds: &[Hold]) -> Result<Vec<JobId>, StoreError> {
     if holds.is_empty() {
         return Ok(Vec::new());
     }
     let jobs: Vec<i64> = holds.iter().map(|hold| hold.tick.job.0).collect();
     let slots: Vec<Timestamp> = holds.iter().map(|hold| hold.tick.slot).collect();
     let reasons: Vec<String> = holds.iter().map(|hold| hold.reason.to_string()).collect();
-    let details: Vec<Option<String>> = holds.iter().map(|hold| hold.detail.clone()).collect();
+    let details: Vec<Option<String>> = holds
+        .iter()
+        .map(|hold| hold.detail.as_deref().map(clean_text))
+        .collect();
     let prices: Vec<Option<Decimal>> = holds
         .iter()
         .map(|hold| hold.price.map(|(p, _)| p.decimal()))
@@ -275,7 +342,13 @@ pub async fn record_holds(pool: &PgPool, holds: &[Hold]) -> Result<Vec<JobId>, S
     )
     .fetch_all(pool)
     .await?;
-    Ok(fresh.into_iter().map(JobId).collect())
+    let fresh: Vec<JobId> = fresh.into_iter().map(JobId).collect();
+    if fresh.len() < holds.len() {
+        let passed = holds.iter().map(|hold| hold.tick.job);
+        let passed: Vec<JobId> = passed.filter(|job| !fresh.contains(job)).collect();
+        slots::close_decided(pool, &passed).await?;
+    }
+    Ok(fresh)
 }
 
 /// Takes a slot for a trade, inside the transaction that freezes it. `false`: it was recorded before.

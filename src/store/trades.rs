@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use super::{
     StoreError,
     jobs::Job,
-    numeric::{amount, hash, price, unsigned, usd, word},
+    numeric::{amount, clean_text, hash, price, unsigned, usd, word},
     signers,
     ticks::{self, SlotSeen, Tick},
 };
@@ -20,7 +20,7 @@ use crate::{
         trade::{AttemptState, Purpose, TradeState, TradeStatus, TransactionState},
         units::{Amount, Price, Usd},
     },
-    ports::Fees,
+    ports::{Fees, SignedTransaction},
 };
 
 /// A plan to freeze: only an approved one can be.
@@ -192,6 +192,19 @@ pub struct TransactionRow {
     pub fees: Vec<Fees>,
     /// Gas limit of the newest attempt.
     pub gas_limit: u64,
+    /// What was signed, oldest first.
+    pub signed: Vec<SignedTransaction>,
+}
+
+impl Trade {
+    /// Everything that was ever signed for it, in the order of `state.transactions` and their attempts.
+    #[must_use]
+    pub fn signed(&self) -> Vec<SignedTransaction> {
+        self.transactions
+            .iter()
+            .flat_map(|row| row.signed.clone())
+            .collect()
+    }
 }
 
 /// Loads a trade.
@@ -237,7 +250,7 @@ async fn load_transactions(
     trade: i64,
 ) -> Result<(Vec<TransactionRow>, Vec<TransactionState>), StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT x.id, x.nonce, x.purpose AS transaction_purpose, x.deadline, a.purpose, a.hash, a.recorded_at,
+        r#"SELECT x.id, x.nonce, x.purpose AS transaction_purpose, x.deadline, a.purpose, a.hash, a.raw, a.recorded_at,
                   a.sent_at, a.max_fee_per_gas::text AS "max_fee!", a.max_priority_fee_per_gas::text AS "priority_fee!",
                   a.gas_limit,
                   (SELECT f.hash FROM foreign_transactions f
@@ -256,6 +269,7 @@ async fn load_transactions(
                 id: row.id,
                 fees: vec![],
                 gas_limit: 0,
+                signed: vec![],
             });
             states.push(TransactionState {
                 nonce: unsigned("transactions.nonce", row.nonce)?,
@@ -274,9 +288,14 @@ async fn load_transactions(
                 max_priority_fee_per_gas: word("attempts.max_priority_fee_per_gas", &row.priority_fee)?,
             };
             transaction.fees.push(fees);
+            let hash = hash("attempts.hash", &row.hash)?;
+            transaction.signed.push(SignedTransaction {
+                hash,
+                raw: row.raw.into(),
+            });
             transaction.gas_limit = unsigned("attempts.gas_limit", row.gas_limit)?;
             state.attempts.push(AttemptState {
-                hash: hash("attempts.hash", &row.hash)?,
+                hash,
                 purpose: word::<Purpose>("attempts.purpose", &row.purpose)?,
                 recorded_at: row.recorded_at,
                 sent_at: row.sent_at,
@@ -297,7 +316,7 @@ pub async fn check_again(pool: &PgPool, id: i64, delay: Span, note: Option<&str>
          WHERE id = $1 AND status IN ('PENDING', 'SUBMITTED')",
         id,
         delay.std().as_secs_f64(),
-        note,
+        note.map(clean_text),
     )
     .execute(pool)
     .await?;

@@ -10,7 +10,11 @@
 
 use sqlx::{PgConnection, PgPool};
 
-use super::{StoreError, numeric::lower, signers};
+use super::{
+    StoreError,
+    numeric::{clean_text, lower},
+    signers,
+};
 use crate::domain::{job::Account, span::Span};
 
 /// A pending trade and what it needs a place for.
@@ -104,7 +108,7 @@ pub async fn wait(pool: &PgPool, turn: &Turn<'_>, sleep: Span, note: &str) -> Re
         turn.trade,
         turn.pipeline_max,
         sleep.std().as_secs_f64(),
-        note,
+        clean_text(note),
     )
     .fetch_optional(&mut *tx)
     .await?;

@@ -1,13 +1,13 @@
 //! Fills that the chain may still take back, and what happens when it does.
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, Bytes};
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoreError,
     jobs::{self, Job},
-    numeric::{amount, hash, lower, signed, unsigned, usd, word},
+    numeric::{amount, clean_text, hash, lower, signed, unsigned, usd, word},
     orders, outbox, signers,
     trades::Trade,
 };
@@ -34,6 +34,8 @@ pub struct Watched {
     pub job: JobId,
     /// The swap.
     pub hash: B256,
+    /// Its bytes.
+    pub raw: Bytes,
     /// The nonce it used.
     pub nonce: u64,
     /// Block it was last seen in.
@@ -87,7 +89,7 @@ pub async fn load(pool: &PgPool, fills: &[i64]) -> Result<Vec<Watched>, StoreErr
     let rows = sqlx::query!(
         r#"SELECT w.fill_id, w.block_number, w.block_hash, w.misses, f.trade_id, f.job_id, f.tx_hash, f.side,
                   f.base_amount::text AS "base!", f.quote_amount::text AS "quote!", f.quote_usd::numeric AS "quote_usd!",
-                  f.cost_sold_usd::numeric AS "cost_sold!", f.realized_usd::numeric AS "realized!", x.nonce
+                  f.cost_sold_usd::numeric AS "cost_sold!", f.realized_usd::numeric AS "realized!", x.nonce, a.raw
            FROM fill_watches w JOIN fills f ON f.id = w.fill_id JOIN attempts a ON a.hash = f.tx_hash
            JOIN transactions x ON x.id = a.transaction_id
            WHERE w.fill_id = ANY($1) ORDER BY w.fill_id"#,
@@ -102,6 +104,7 @@ pub async fn load(pool: &PgPool, fills: &[i64]) -> Result<Vec<Watched>, StoreErr
                 trade: row.trade_id,
                 job: JobId(row.job_id),
                 hash: hash("fills.tx_hash", &row.tx_hash)?,
+                raw: row.raw.into(),
                 nonce: unsigned("transactions.nonce", row.nonce)?,
                 block_number: unsigned("fill_watches.block_number", row.block_number)?,
                 block_hash: hash("fill_watches.block_hash", &row.block_hash)?,
@@ -183,6 +186,7 @@ pub async fn reverse(
     watched: &Watched,
     why: &str,
 ) -> Result<Reversed, StoreError> {
+    let why = clean_text(why);
     let mut tx = pool.begin().await?;
     let job = jobs::lock(&mut tx, watched.job).await?;
     let gone = sqlx::query!("DELETE FROM fill_watches WHERE fill_id = $1", watched.fill)

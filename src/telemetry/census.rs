@@ -182,6 +182,7 @@ struct JobFacts {
     realized: f64,
     unrealized: Option<f64>,
     gas: f64,
+    unsellable: bool,
     budget_left: Option<f64>,
 }
 
@@ -290,6 +291,10 @@ impl JobFacts {
             (metric::JOB_SPENT, Some(self.spent)),
             (metric::JOB_RECEIVED, Some(self.received)),
             (metric::JOB_REALIZED_PNL, Some(self.realized)),
+            (
+                metric::JOB_UNSELLABLE,
+                Some(if self.unsellable { 1.0 } else { 0.0 }),
+            ),
             (metric::JOB_UNREALIZED_PNL, self.unrealized),
             (metric::JOB_GAS, Some(self.gas)),
             (metric::JOB_BUDGET_LEFT, self.budget_left),

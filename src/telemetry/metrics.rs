@@ -79,6 +79,10 @@ table! {
     PRICE_REQUESTS = "lgi_mm_price_requests_total" Counter "" ["source", "outcome"] Process "Prices asked of a source for a job, by outcome: answered, failed";
     RPC_REQUESTS = "lgi_mm_rpc_requests_total" Counter "" ["chain", "outcome"] Process "Round trips to nodes, by outcome: answered, failed";
     RPC_DURATION = "lgi_mm_rpc_duration_seconds" Histogram "seconds" ["chain"] Process "Time of one round trip to a node";
+    POLICY_REFUSALS = "lgi_mm_policy_refusals_total" Counter "" ["chain", "reason"] Process "Signatures and plans that the policy of this worker refused, by what refused them: no_policy, unreadable, stopped, wallet, contract, shape, recipient, token, allowance, trade, hour, day, gas, loss, price, deadline, journal";
+    NODE_REQUESTS = "lgi_mm_node_requests_total" Counter "" ["chain", "node", "outcome"] Process "Round trips to one node, by its host and by outcome: answered, failed, nonsense (an answer that cannot be true)";
+    NODE_HEAD_LAG = "lgi_mm_node_head_lag_blocks" Gauge "blocks" ["chain", "node"] Process "Blocks that a node is behind the best node of its chain";
+    RPC_DISAGREEMENTS = "lgi_mm_rpc_disagreements_total" Counter "" ["chain"] Process "Contradictions between nodes about a receipt, a block or a nonce";
     NOTIFICATIONS = "lgi_mm_notifications_total" Counter "" ["receiver", "outcome"] Process "Attempts to tell a receiver, by outcome: delivered, failed (tried again), given_up (too old, or nobody has the receiver any more)";
     PRUNED_ROWS = "lgi_mm_pruned_rows_total" Counter "" ["table"] Process "Rows that retention deleted";
     JOBS = "lgi_mm_jobs" Gauge "" ["status", "mode", "realm"] Fleet "Jobs that are not archived";
@@ -108,6 +112,7 @@ table! {
     JOB_SPENT = "lgi_mm_job_spent_usd" Gauge "usd" ["job_id"] Job "Paid for buys in this cycle";
     JOB_RECEIVED = "lgi_mm_job_received_usd" Gauge "usd" ["job_id"] Job "Got from sells in this cycle";
     JOB_REALIZED_PNL = "lgi_mm_job_realized_pnl_usd" Gauge "usd" ["job_id"] Job "Proceeds less cost of what was sold in this cycle";
+    JOB_UNSELLABLE = "lgi_mm_job_unsellable" Gauge "" ["job_id"] Job "1 if what a live job holds could not be sold when that was tried last, else 0";
     JOB_UNREALIZED_PNL = "lgi_mm_job_unrealized_pnl_usd" Gauge "usd" ["job_id"] Job "Value of the position less its cost; absent without a price";
     JOB_GAS = "lgi_mm_job_gas_usd" Gauge "usd" ["job_id"] Job "Paid for gas in this cycle";
     JOB_BUDGET_LEFT = "lgi_mm_job_budget_left_usd" Gauge "usd" ["job_id"] Job "What may still be bought: max_accumulation_usd less cost, or the quote balance of a liquidity job";
@@ -173,9 +178,9 @@ another takes over. A removed job's series vanish with the next census.
 
 ## How many series
 
-A job has at most 16 series: 14 with one value each, one hold reason and one status. `metrics.max_jobs` (1000 by default)
-bounds them: 1,000 jobs make 16,000 series, and 10,000 jobs make 16,000 as well unless the bound is raised to 10,000
-(160,000 series). Jobs in ERROR and jobs with an open trade come first, then the lowest numbers;
+A job has at most 17 series: 15 with one value each, one hold reason and one status. `metrics.max_jobs` (1000 by default)
+bounds them: 1,000 jobs make 17,000 series, and 10,000 jobs make 17,000 as well unless the bound is raised to 10,000
+(170,000 series). Jobs in ERROR and jobs with an open trade come first, then the lowest numbers;
 `lgi_mm_jobs_without_series` says how many are left out. Everything else does not grow with the number of jobs: holds have
 about 40 reasons, trades 2 sides x 7 reasons x 2 statuses, each histogram 14 buckets (times chains for RPC), and queues,
 signers, chains and tables are few. A census is a fixed number of SQL statements, however many jobs there are.

@@ -13,7 +13,7 @@ use alloy_primitives::{Address, U64, U256};
 use lgi_mm::{
     devnet::{DEPLOYER, Devnet},
     domain::{pool::NATIVE, units::Amount},
-    ports::{SwapRequest, Venue},
+    ports::{Checks, SwapRequest, Venue},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};
@@ -146,6 +146,7 @@ impl Unrest {
             amount_out_fair: Amount::ZERO,
             pool: None,
             prove_sell: false,
+            checks: Checks::none(),
         };
         let mut request = swap(NATIVE, token, Amount::new(coins));
         if random.random() {

@@ -8,6 +8,7 @@ mod help;
 mod life;
 #[path = "../support/paper_jobs.rs"]
 mod paper_jobs;
+mod policy;
 mod prices;
 mod replay;
 #[path = "../support/mod.rs"]

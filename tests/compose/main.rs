@@ -2,12 +2,12 @@
 //! it as a plain process, with its command, its environment and nothing else.
 #![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
 
+#[path = "../support/cluster.rs"]
+mod cluster;
 mod others;
 #[path = "../support/programs.rs"]
 mod programs;
 mod stack;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::{
     process::{Child, Command},
@@ -96,25 +96,52 @@ async fn every_service_of_ours_runs_with_what_the_compose_file_gives_it() {
     end(scheduler, stack.grace("scheduler"));
 }
 
+/// Each service has a database role of its own and sees no other's password; what each role may do is shown by the
+/// tests of `hostile`.
 #[tokio::test(flavor = "multi_thread")]
-async fn grafana_s_role_reads_the_ledger_and_changes_nothing() {
+async fn no_service_has_the_password_of_the_superuser_or_of_another_role() {
     let stack = Stack::new().await;
-    run(&mut stack.reader_script());
-    run(&mut stack.service("migrate", 0));
-    let reader = stack.reader().await;
-    let trades: i64 = sqlx::query_scalar("SELECT count(*) FROM trades")
-        .fetch_one(&reader)
-        .await
-        .expect("readable");
-    assert_eq!(trades, 0);
-    for change in [
-        "UPDATE jobs SET status = 'IDLE'",
-        "SET default_transaction_read_only = off; DELETE FROM jobs",
-        "CREATE TABLE mine (id bigint)",
+    let services = stack.config["services"].as_object().expect("services");
+    for (name, role) in [
+        ("migrate", "owner"),
+        ("scheduler", "scheduler"),
+        ("worker", "engine"),
+        ("cli", "cli"),
+        ("grafana", "reader"),
     ] {
-        let refused = sqlx::raw_sql(change).execute(&reader).await;
-        assert!(refused.is_err(), "{change}");
+        let granted = services[name]["secrets"].as_array().expect("secrets").iter();
+        let granted: Vec<&str> = granted.filter_map(|secret| secret["source"].as_str()).collect();
+        let roles = ["postgres", "owner", "scheduler", "engine", "cli", "reader"];
+        let roles = roles
+            .into_iter()
+            .filter(|one| granted.contains(&format!("{one}_password").as_str()));
+        assert_eq!(roles.collect::<Vec<_>>(), [role], "{name}: {granted:?}");
+        if name != "grafana" {
+            let url = services[name]["environment"]["DATABASE_URL"]
+                .as_str()
+                .expect("a URL");
+            assert!(
+                url.starts_with(&format!("postgres://lgi_mm_{role}@")),
+                "{name}: {url}"
+            );
+        }
     }
+    let user = services["postgres"]["environment"]["POSTGRES_USER"]
+        .as_str()
+        .expect("a user");
+    assert_eq!(user, "postgres", "the superuser is nobody's role");
+    let source = std::fs::read_to_string(
+        stack.on_this_machine("grafana", "/etc/grafana/provisioning/datasources/lgi-mm.yml"),
+    );
+    let source = source.expect("a data source");
+    assert!(
+        source.contains("user: lgi_mm_reader") && source.contains("/run/secrets/reader_password"),
+        "{source}"
+    );
+    assert_eq!(
+        stack.roles_script(),
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/postgres/roles.sh")
+    );
 }
 
 /// What every container promises, whoever adds one.

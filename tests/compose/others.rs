@@ -199,30 +199,39 @@ async fn postgres_of_the_compose_file_lets_our_services_in_with_the_password_in_
     let url = |user: &str, password: &str, database: &str| {
         format!("postgres://{user}:{password}@127.0.0.1:{port}/{database}")
     };
-    let file = stack.on_this_machine("migrate", "/run/secrets/postgres_password");
-    let password = std::fs::read_to_string(file).expect("a password");
-    let password = password.trim();
+    let password = |name: &str| {
+        let file = stack.on_this_machine("postgres", &format!("/run/secrets/{name}_password"));
+        std::fs::read_to_string(file)
+            .expect("a password")
+            .trim()
+            .to_owned()
+    };
+    let superuser = url("postgres", &password("postgres"), "postgres");
     until("the server answers", async || {
-        PgPool::connect(&url("lgi_mm", password, "postgres"))
-            .await
-            .is_ok()
+        PgPool::connect(&superuser).await.is_ok()
     })
     .await;
-    let admin = PgPool::connect(&url("lgi_mm", password, "postgres"))
-        .await
-        .expect("the server");
+    let admin = PgPool::connect(&superuser).await.expect("the server");
     sqlx::query("CREATE DATABASE lgi_mm")
         .execute(&admin)
         .await
         .expect("a database");
-    let refused = PgPool::connect(&url("lgi_mm", "wrong", "lgi_mm")).await;
+    let environment = &stack.config["services"]["postgres"]["environment"];
+    let mut roles = Command::new(stack.roles_script());
+    for key in ["POSTGRES_USER", "POSTGRES_DB"] {
+        roles.env(key, environment[key].as_str().expect("text"));
+    }
+    // As in the container, where the socket lets everybody in.
+    roles.env("PGHOST", dir.path()).env("PGPORT", port.to_string());
+    run(roles.env("ROLE_PASSWORDS", stack.cluster.secrets()));
+    let refused = PgPool::connect(&url("lgi_mm_owner", "wrong", "lgi_mm")).await;
     assert!(refused.is_err(), "a wrong password opens it");
     // The service's own environment, but for the name that only the stack's network resolves.
     run(stack.service("migrate", 0).env(
         "DATABASE_URL",
-        format!("postgres://lgi_mm@127.0.0.1:{port}/lgi_mm"),
+        format!("postgres://lgi_mm_owner@127.0.0.1:{port}/lgi_mm"),
     ));
-    let pool = PgPool::connect(&url("lgi_mm", password, "lgi_mm"))
+    let pool = PgPool::connect(&url("lgi_mm_cli", &password("cli"), "lgi_mm"))
         .await
         .expect("the database");
     let jobs: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs")

@@ -7,17 +7,18 @@ use std::{
 };
 
 use serde_json::Value;
-use sqlx::{PgPool, postgres::PgConnectOptions};
+use sqlx::PgPool;
 
-use crate::support;
+use crate::cluster::Cluster;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 pub struct Stack {
     pub config: Value,
-    /// The database that stands where the service `postgres` would.
+    /// The server that stands where the service `postgres` would, with its roles.
+    pub cluster: Cluster,
+    /// As the superuser, whom no service is.
     pub pool: PgPool,
-    url: String,
     ports: Vec<u16>,
     dir: tempfile::TempDir,
 }
@@ -32,12 +33,8 @@ impl Stack {
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
         let config = serde_json::from_slice(&ran.stdout).expect("JSON");
         let dir = tempfile::tempdir().expect("a directory");
-        let secrets = Command::new(format!("{ROOT}/scripts/secrets"))
-            .arg(dir.path().join("secrets"))
-            .stderr(Stdio::null())
-            .status();
-        assert!(secrets.expect("scripts/secrets").success());
-        let (pool, url) = empty_database().await;
+        let cluster = Cluster::start().await;
+        let pool = cluster.pool("postgres").await;
         let free = |_| std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let listeners: Vec<_> = (0..4).map(free).collect();
         let ports = listeners
@@ -46,8 +43,8 @@ impl Stack {
             .collect();
         Self {
             config,
+            cluster,
             pool,
-            url,
             ports,
             dir,
         }
@@ -95,8 +92,9 @@ impl Stack {
             let value = value.as_str().expect("text");
             let value = match key.as_str() {
                 "DATABASE_URL" => {
-                    assert_eq!(value, "postgres://lgi_mm@postgres:5432/lgi_mm");
-                    self.url.clone()
+                    assert!(value.contains("@postgres:5432/lgi_mm"), "{value}");
+                    let host = format!("@127.0.0.1:{}/", self.cluster.port());
+                    value.replace("@postgres:5432/", &host)
                 }
                 "LGI_MM__METRICS__LISTEN" => {
                     assert_eq!(value, "0.0.0.0:9464");
@@ -119,7 +117,7 @@ impl Stack {
                 granted.iter().any(|secret| secret["source"] == name),
                 "{service} may not read {name}"
             );
-            let made = self.dir.path().join("secrets").join(name);
+            let made = self.cluster.secrets().join(name);
             let file = self.config["secrets"][name]["file"].as_str().expect("a file");
             return if made.exists() { made } else { PathBuf::from(file) };
         }
@@ -142,7 +140,7 @@ impl Stack {
     }
 
     /// What the container of `postgres` runs when its database is made.
-    pub fn reader_script(&self) -> Command {
+    pub fn roles_script(&self) -> PathBuf {
         let volumes = self.config["services"]["postgres"]["volumes"].as_array();
         let script = volumes
             .into_iter()
@@ -153,42 +151,6 @@ impl Stack {
                     .is_some_and(|to| to.starts_with("/docker-entrypoint-initdb.d/"))
             })
             .expect("a script");
-        let mut command = Command::new(script["source"].as_str().expect("a path"));
-        let options: PgConnectOptions = self.url.parse().expect("an address");
-        command
-            .env(
-                "READER_PASSWORD_FILE",
-                self.dir.path().join("secrets/grafana_reader_password"),
-            )
-            .env("POSTGRES_USER", options.get_username())
-            .env("POSTGRES_DB", options.get_database().expect("a name"))
-            .env("PGHOST", options.get_socket().expect("a socket"))
-            .env("PGPORT", options.get_port().to_string())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
+        PathBuf::from(script["source"].as_str().expect("a path"))
     }
-
-    /// The database as Grafana sees it.
-    pub async fn reader(&self) -> PgPool {
-        let options: PgConnectOptions = self.url.parse().expect("an address");
-        let reader = PgPool::connect_with(options.username("grafana_reader")).await;
-        reader.expect("the role may log in")
-    }
-}
-
-/// A database with nothing in it, as the image makes it.
-async fn empty_database() -> (PgPool, String) {
-    let migrated = support::db().await;
-    let options: PgConnectOptions = migrated.url.parse().expect("an address");
-    let name = options.get_database().expect("a name");
-    let empty = format!("{name}_empty");
-    let create = format!("CREATE DATABASE {empty} TEMPLATE template0");
-    sqlx::query(sqlx::AssertSqlSafe(create))
-        .execute(&migrated.pool)
-        .await
-        .expect("a database");
-    let url = migrated.url.replace(&format!("/{name}"), &format!("/{empty}"));
-    let pool = PgPool::connect(&url).await.expect("the database");
-    (pool, url)
 }

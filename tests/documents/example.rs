@@ -12,10 +12,30 @@ fn file() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/lgi-mm.example.toml"))
 }
 
+/// The example with `[defaults]` as it is commented out: `#key = value`, without a blank behind the sign.
+fn uncommented() -> tempfile::NamedTempFile {
+    let text = std::fs::read_to_string(file()).expect("the example");
+    let lines = text.lines().map(|line| match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => rest,
+        _ => line,
+    });
+    let copy = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(copy.path(), lines.collect::<Vec<_>>().join("\n")).expect("a copy");
+    copy
+}
+
+/// A live job would begin with what stands there: the example says nothing about new jobs.
+#[test]
+fn the_example_chooses_nothing_for_new_jobs() {
+    let example = Settings::load(Some(file())).expect("the example is valid");
+    assert_eq!(example.defaults, serde_json::Map::new());
+}
+
 #[test]
 fn every_value_of_the_example_is_the_default() {
-    let mut example = Settings::load(Some(file())).expect("the example is valid");
+    let mut example = Settings::load(Some(uncommented().path())).expect("the example is valid");
     let defaults = std::mem::take(&mut example.defaults);
+    assert!(!defaults.is_empty(), "nothing was uncommented");
     // The environment of whoever runs this may have a database of its own.
     example.database.url = lgi_mm::config::Secret::default();
     example.database.data_dir = String::new();
@@ -41,7 +61,7 @@ fn the_example_names_every_key() {
         origin: "defaults".to_owned(),
         values: sections,
     };
-    let given = Layer::file(file()).expect("the example");
+    let given = Layer::file(uncommented().path()).expect("the example");
     for key in known.leaves().keys() {
         assert!(given.leaves().contains_key(key), "{key} is not in the example");
     }

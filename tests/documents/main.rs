@@ -1,5 +1,9 @@
 //! What is written down is what runs: example settings, layers of the code, exit codes, invariants.
-#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what cannot go on in a test fails it"
+)]
 
 mod architecture;
 mod example;
@@ -8,5 +12,6 @@ mod metrics;
 mod retention;
 mod runbook;
 mod schema;
+mod sets;
 #[path = "../support/mod.rs"]
 mod support;

@@ -358,7 +358,12 @@ async fn a_hold_that_waited_for_another_tick_does_not_extend_a_run_from_before_i
         recent_high: None,
         sample_high: None,
     };
-    let record = async |hold: Hold| ticks::record_holds(&world.pool, &[hold]).await.expect("recorded");
+    let record = async |hold: Hold| {
+        ticks::record_holds(&world.pool, &[hold])
+            .await
+            .expect("recorded")
+            .fresh
+    };
     record(hold(1, HoldReason::PriceMissing)).await;
     let mut first = world.pool.begin().await.expect("a transaction");
     sqlx::query(include_str!("../../src/store/sql/ticks_record_holds.sql"))
@@ -378,7 +383,7 @@ async fn a_hold_that_waited_for_another_tick_does_not_extend_a_run_from_before_i
         .expect("recorded");
     let second = tokio::spawn({
         let (pool, hold) = (world.pool.clone(), hold(3, HoldReason::PriceMissing));
-        async move { ticks::record_holds(&pool, &[hold]).await.expect("recorded") }
+        async move { ticks::record_holds(&pool, &[hold]).await.expect("recorded").fresh }
     });
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while sqlx::query_scalar::<_, i64>(waits)

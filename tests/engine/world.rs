@@ -61,6 +61,7 @@ impl Prices for Market {
             None => Err(PriceMissing {
                 source_name: source,
                 detail: "down".to_owned(),
+                reason: HoldReason::PriceMissing,
             }),
         };
         requests

@@ -4,13 +4,20 @@
     clippy::panic,
     reason = "what cannot go on in a test fails it"
 )]
+#[path = "../support/cluster.rs"]
+mod cluster;
 #[path = "../support/devnet.rs"]
 mod devnet;
 #[path = "../support/live.rs"]
 mod live;
+#[path = "../support/panels.rs"]
+mod panels;
+#[path = "../support/programs.rs"]
+mod programs;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod database;
 mod liar;
 mod machine;
 mod nodes;
@@ -19,4 +26,6 @@ mod prices;
 mod realm;
 mod restored;
 mod slots;
+mod tokens;
+mod vanished;
 mod words;

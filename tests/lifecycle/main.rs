@@ -282,6 +282,28 @@ fn past_its_deadline_a_swap_is_cancelled_on_its_own_nonce_however_often_it_was_r
     );
 }
 
+/// A node that holds its clock back cannot keep a swap from being cancelled: the database's clock says so half a minute
+/// later.
+#[test]
+fn a_frozen_clock_of_the_chain_delays_a_cancel_by_half_a_minute_at_most() {
+    let waiting = submitted(vec![swap(vec![
+        attempt(1, Purpose::Swap, true),
+        attempt(2, Purpose::Swap, true),
+    ])]);
+    for block_time in [Some(at(1)), None] {
+        let frozen = |now| {
+            let seen = lgi_mm::domain::trade::ChainView {
+                attempts: vec![vec![Seen::Pooled; 2]],
+                block_time,
+                next_nonce: Some(NONCE),
+            };
+            step(&waiting, &seen, now)
+        };
+        assert_eq!(frozen(90), Step::Wait);
+        assert_eq!(frozen(91), Step::Cancel { transaction: 0 });
+    }
+}
+
 /// An approve at [`NONCE`] (hash 1) and its swap behind it (hash 2, cancel 3).
 fn with_approve(swap_attempts: Vec<AttemptState>) -> TradeState {
     let approve = transaction(NONCE, Purpose::Approve, vec![attempt(1, Purpose::Approve, true)]);

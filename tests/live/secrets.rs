@@ -52,6 +52,8 @@ async fn no_key_password_or_url_with_a_key_is_written_anywhere_however_much_is_l
             .env("LGI_MM_SETTINGS", world.settings())
             .env("LGI_MM__WALLET__KEYSTORE_DIR", dir.path().join("keys"))
             .env("LGI_MM_WALLET_PASSWORD", PASSWORD)
+            .env("LGI_MM_POLICY", world.policy())
+            .env("LGI_MM_POLICY_STATE", world.policy_state())
             .env("LGI_MM__METRICS__LISTEN", "off")
             .env("LGI_MM__TRADING__CHECK_INTERVAL", "50ms")
             .env("RUST_LOG", "trace")

@@ -1,28 +1,53 @@
 //! Breadth first through everything that can happen.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Debug, hash::Hash};
 
-use crate::world::{Memory, Model, World};
+/// A transition, and whether it counts as a way on. A network that repeats a message, or somebody else who uses up
+/// the nonce, may happen to help; nobody can rely on them.
+pub struct Next<W> {
+    pub world: W,
+    pub helps: bool,
+}
+
+/// What can be explored.
+pub trait Explored: Copy + Eq + Hash + Debug {
+    /// What is explored, and how it may be broken.
+    type Rules;
+    /// What is worked out once.
+    type Memory: Default;
+    /// What is said of a world from which no end can be reached.
+    const STUCK: &'static str;
+
+    fn start(rules: &Self::Rules) -> Self;
+
+    fn is_over(&self) -> bool;
+
+    /// What must be true of every world. `None`: all is well.
+    fn wrong(&self, rules: &Self::Rules) -> Option<&'static str>;
+
+    /// Everything that can happen next.
+    fn nexts(&self, rules: &Self::Rules, memory: &mut Self::Memory) -> Vec<Next<Self>>;
+}
 
 /// What was found.
-pub struct Found {
+pub struct Found<W> {
     /// Worlds.
     pub states: usize,
     /// Ways from one to another.
     pub edges: usize,
     /// The first thing that must not be, and the shortest way to it.
-    pub wrong: Option<(&'static str, Vec<World>)>,
+    pub wrong: Option<(&'static str, Vec<W>)>,
 }
 
 /// Explores until something is wrong, or everything was seen.
-pub fn explore(model: &Model) -> Found {
-    let start = World::start(model);
+pub fn explore<W: Explored>(model: &W::Rules) -> Found<W> {
+    let start = W::start(model);
     let mut worlds = vec![start];
     let mut from: Vec<u32> = vec![0];
-    let mut number: HashMap<World, u32> = HashMap::from([(start, 0)]);
+    let mut number: HashMap<W, u32> = HashMap::from([(start, 0)]);
     // Backwards, and only ways that help: what is not reached from an end by these has no way to one.
     let mut back: Vec<(u32, u32)> = vec![];
-    let mut memory = Memory::default();
+    let mut memory = W::Memory::default();
     let mut edges = 0;
     let mut at = 0;
     while at < worlds.len() {
@@ -51,14 +76,14 @@ pub fn explore(model: &Model) -> Found {
     Found {
         states: worlds.len(),
         edges,
-        wrong: stuck.map(|here| ("a nonce may stay open for ever", way_to(here, &worlds, &from))),
+        wrong: stuck.map(|here| (W::STUCK, way_to(here, &worlds, &from))),
     }
 }
 
 /// A world from which no end can be reached.
-fn without_end(worlds: &[World], mut back: Vec<(u32, u32)>) -> Option<u32> {
+fn without_end<W: Explored>(worlds: &[W], mut back: Vec<(u32, u32)>) -> Option<u32> {
     back.sort_unstable();
-    let mut ends: Vec<bool> = worlds.iter().map(World::is_over).collect();
+    let mut ends: Vec<bool> = worlds.iter().map(W::is_over).collect();
     let mut todo: Vec<u32> = (0_u32..)
         .zip(&ends)
         .filter(|(_, over)| **over)
@@ -79,7 +104,7 @@ fn without_end(worlds: &[World], mut back: Vec<(u32, u32)>) -> Option<u32> {
         .map(|n| u32::try_from(n).expect("a small model"))
 }
 
-fn way_to(mut here: u32, worlds: &[World], from: &[u32]) -> Vec<World> {
+fn way_to<W: Copy>(mut here: u32, worlds: &[W], from: &[u32]) -> Vec<W> {
     let mut way = vec![worlds[here as usize]];
     while here != 0 {
         here = from[here as usize];

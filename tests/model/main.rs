@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "what was explored is said")]
 
 mod explore;
+mod schedule;
 mod world;
 
 use std::time::Instant;
@@ -12,8 +13,9 @@ use lgi_mm::domain::{
     trade::{ChainView, FailureKind, IllegalTrade, Patience, Purpose, Seen, Step, TradeState, next_step},
 };
 
-use explore::{Found, explore};
-use world::Model;
+use explore::{Explored, Found, explore};
+use schedule::{Rules, Slots};
+use world::{Model, World};
 
 type Answer = Result<Step, IllegalTrade>;
 
@@ -38,9 +40,20 @@ const APPROVE: Model = Model {
     ..SWAP
 };
 
-fn run(name: &str, model: &Model) -> Found {
+/// The rules of slots as they are.
+const SLOTS: Rules = Rules {
+    plans_past_fence: true,
+    steps_over: true,
+    closes: true,
+    renews: true,
+    fenced: true,
+    by_hand: 2,
+    orders: 2,
+};
+
+fn run<W: Explored>(name: &str, model: &W::Rules) -> Found<W> {
     let begun = Instant::now();
-    let found = explore(model);
+    let found = explore::<W>(model);
     println!(
         "{name}: {} states, {} transitions, {:.1?}",
         found.states,
@@ -50,8 +63,8 @@ fn run(name: &str, model: &Model) -> Found {
     found
 }
 
-fn holds(name: &str, model: &Model) {
-    let found = run(name, model);
+fn holds<W: Explored>(name: &str, model: &W::Rules) {
+    let found = run::<W>(name, model);
     if let Some((wrong, way)) = &found.wrong {
         for world in way {
             println!("{world:?}");
@@ -61,20 +74,20 @@ fn holds(name: &str, model: &Model) {
     assert!(found.states > 10_000, "only {} states", found.states);
 }
 
-fn breaks(name: &str, model: &Model, expected: &str) {
-    let found = run(name, model);
+fn breaks<W: Explored>(name: &str, model: &W::Rules, expected: &str) {
+    let found = run::<W>(name, model);
     let wrong = found.wrong.map(|(wrong, _)| wrong);
     assert_eq!(wrong, Some(expected), "{name}: the model does not see it");
 }
 
 #[test]
 fn two_workers_that_crash_anywhere_swap_at_most_once_and_always_come_to_an_end() {
-    holds("a swap", &SWAP);
+    holds::<World>("a swap", &SWAP);
 }
 
 #[test]
 fn an_approve_and_its_swap_end_together_whatever_happens_between_them() {
-    holds("an approve and its swap", &APPROVE);
+    holds::<World>("an approve and its swap", &APPROVE);
 }
 
 #[test]
@@ -84,7 +97,7 @@ fn workers_that_ignore_the_version_end_a_trade_with_an_open_nonce() {
         workers: 2,
         ..SWAP
     };
-    breaks("no version", &model, "a trade ended with an open nonce");
+    breaks::<World>("no version", &model, "a trade ended with an open nonce");
 }
 
 #[test]
@@ -111,7 +124,7 @@ fn workers_that_ignore_the_version_and_older_nonces_swap_twice() {
         table: forgetful,
         ..SWAP
     };
-    breaks("forgetful", &model, "two swaps of one trade are final");
+    breaks::<World>("forgetful", &model, "two swaps of one trade are final");
 }
 
 #[test]
@@ -120,7 +133,7 @@ fn a_depth_that_the_chain_still_takes_back_ends_a_trade_too_early() {
         required_depth: 1,
         ..SWAP
     };
-    breaks("too shallow", &model, "a trade ended with an open nonce");
+    breaks::<World>("too shallow", &model, "a trade ended with an open nonce");
 }
 
 #[test]
@@ -140,7 +153,7 @@ fn a_table_that_takes_absence_for_proof_is_caught() {
         table: gullible,
         ..SWAP
     };
-    breaks("absence", &model, "a trade ended with an open nonce");
+    breaks::<World>("absence", &model, "a trade ended with an open nonce");
 }
 
 #[test]
@@ -161,7 +174,7 @@ fn a_table_that_ends_a_trade_at_its_reverted_approve_is_caught() {
         table: hasty,
         ..APPROVE
     };
-    breaks("hasty", &model, "a trade ended with an open nonce");
+    breaks::<World>("hasty", &model, "a trade ended with an open nonce");
 }
 
 #[test]
@@ -183,7 +196,7 @@ fn a_table_that_never_sends_again_leaves_a_nonce_open_for_ever() {
         workers: 1,
         ..SWAP
     };
-    breaks("lazy", &model, "a nonce may stay open for ever");
+    breaks::<World>("lazy", &model, "a nonce may stay open for ever");
 }
 
 #[test]
@@ -193,5 +206,54 @@ fn without_looking_for_who_used_a_nonce_a_trade_stays_open_for_ever() {
         workers: 1,
         ..SWAP
     };
-    breaks("incurious", &model, "a nonce may stay open for ever");
+    breaks::<World>("incurious", &model, "a nonce may stay open for ever");
+}
+
+#[test]
+fn no_order_of_claims_orders_ticks_by_hand_and_recordings_leaves_a_job_without_a_next_step() {
+    holds::<Slots>("slots", &SLOTS);
+}
+
+#[test]
+fn slots_planned_by_the_time_their_order_began_stop_a_job_for_ever() {
+    let rules = Rules {
+        plans_past_fence: false,
+        steps_over: false,
+        closes: false,
+        by_hand: 0,
+        ..SLOTS
+    };
+    breaks::<Slots>("by the order's time", &rules, Slots::STUCK);
+}
+
+#[test]
+fn a_tick_by_hand_within_the_jitter_of_a_slot_stops_a_job_if_passed_slots_are_claimed() {
+    let rules = Rules {
+        steps_over: false,
+        closes: false,
+        by_hand: 2,
+        orders: 0,
+        ..SLOTS
+    };
+    breaks::<Slots>("passed slots", &rules, Slots::STUCK);
+}
+
+#[test]
+fn slots_whose_tasks_are_lost_stop_a_job_if_nobody_hands_them_out_again() {
+    let rules = Rules {
+        renews: false,
+        by_hand: 0,
+        orders: 0,
+        ..SLOTS
+    };
+    breaks::<Slots>("lost tasks", &rules, Slots::STUCK);
+}
+
+#[test]
+fn slots_that_are_recorded_without_a_fence_are_decided_twice() {
+    let rules = Rules {
+        fenced: false,
+        ..SLOTS
+    };
+    breaks::<Slots>("no fence", &rules, "a slot was decided twice");
 }

@@ -8,6 +8,7 @@ mod decisions;
 
 use std::collections::HashMap;
 
+use crate::explore::Explored;
 use chrono::{DateTime, Utc};
 use lgi_mm::domain::trade::{ChainView, IllegalTrade, Patience, Step, TradeState};
 
@@ -140,12 +141,7 @@ pub struct World {
     foreign: u8,
 }
 
-/// A transition, and whether it counts as a way on. A network that repeats a message, or somebody else who uses up
-/// the nonce, may happen to help; nobody can rely on them.
-pub struct Next {
-    pub world: World,
-    pub helps: bool,
-}
+type Next = crate::explore::Next<World>;
 
 /// Distinct decisions by what was read and what there is to see.
 #[derive(Default)]
@@ -154,8 +150,12 @@ pub struct Memory(HashMap<Sight, Vec<Act>>);
 /// What was read, and what there is to see: pool and blocks of each nonce, and whether the deadline has passed.
 type Sight = (Ledger, [(Option<u8>, Mined); NONCES], bool);
 
-impl World {
-    pub fn start(model: &Model) -> Self {
+impl Explored for World {
+    type Rules = Model;
+    type Memory = Memory;
+    const STUCK: &'static str = "a nonce may stay open for ever";
+
+    fn start(model: &Model) -> Self {
         let outside = Outside {
             flying: 0,
             pooled: None,
@@ -171,12 +171,11 @@ impl World {
         }
     }
 
-    pub const fn is_over(&self) -> bool {
+    fn is_over(&self) -> bool {
         self.ledger.status == EXECUTED || self.ledger.status == FAILED
     }
 
-    /// What must be true of every world. `None`: all is well.
-    pub fn wrong(&self, model: &Model) -> Option<&'static str> {
+    fn wrong(&self, model: &Model) -> Option<&'static str> {
         let bound = usize::from(self.ledger.bound);
         let swap = |nonce: usize| !model.approve || nonce % 2 == 1;
         let swapped = |nonce: &usize| {
@@ -202,16 +201,7 @@ impl World {
         }
     }
 
-    /// The signer's next nonce by the newest block.
-    fn next_nonce(&self) -> usize {
-        self.outside
-            .iter()
-            .take_while(|nonce| nonce.mined != Mined::Nobody)
-            .count()
-    }
-
-    /// Everything that can happen next.
-    pub fn nexts(&self, model: &Model, memory: &mut Memory) -> Vec<Next> {
+    fn nexts(&self, model: &Model, memory: &mut Memory) -> Vec<Next> {
         let mut nexts = vec![];
         if !self.is_over() {
             self.chain(&mut nexts);
@@ -220,6 +210,16 @@ impl World {
             }
         }
         nexts
+    }
+}
+
+impl World {
+    /// The signer's next nonce by the newest block.
+    fn next_nonce(&self) -> usize {
+        self.outside
+            .iter()
+            .take_while(|nonce| nonce.mined != Mined::Nobody)
+            .count()
     }
 
     fn with(&self, nexts: &mut Vec<Next>, change: impl FnOnce(&mut Self)) {

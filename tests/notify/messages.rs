@@ -41,6 +41,7 @@ fn payload(event: Event) -> Value {
         }
         Event::JobError => json!({ "failures_in_row": 5, "error": "reverted: out of gas" }),
         Event::JobLiquidated => json!({ "cycle": 3 }),
+        Event::JobUnsellable => json!({ "error": "a sale of all 500 that is held reverts: TF" }),
         Event::SignerHalted => json!({
             "realm": "live", "chain": "base", "wallet": wallet, "reason": "nonce 7 was used by 0xee in block 9",
         }),

@@ -13,8 +13,8 @@ use lgi_mm::{
     },
     paper::{PaperMarkets, PaperSettings, default_wallet},
     ports::{
-        Asset, Call, Fees, Lookup, Market, Markets, Receipt, SendError, Sent, SignedTransaction, SwapRequest,
-        UnsignedTransaction,
+        Asset, Call, Checks, Fees, Lookup, Market, Markets, Receipt, SendError, Sent, SignedTransaction,
+        SwapRequest, UnsignedTransaction,
     },
 };
 use sqlx::PgPool;
@@ -209,6 +209,7 @@ impl Order {
         SwapRequest {
             pool: None,
             prove_sell: false,
+            checks: Checks::none(),
             wallet,
             token_in: self.token_in,
             token_out: self.token_out,

@@ -16,7 +16,7 @@ fn commands(page: &str) -> String {
         .skip(1)
         .filter_map(|rest| rest.split("```").next())
         .collect();
-    assert_eq!(blocks.len(), 6, "the page has six steps");
+    assert_eq!(blocks.len(), 7, "the page has seven steps");
     blocks.concat()
 }
 

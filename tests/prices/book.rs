@@ -30,6 +30,7 @@ async fn answers_come_in_the_order_of_requests_and_sources() {
     let requests = [(&three, 1), (&one, 2), (&none, 3), (&three, 4)].map(|(config, number)| PriceRequest {
         quote: alloy_primitives::Address::repeat_byte(0xcc),
         pool: None,
+        decimals: None,
         chain: "base",
         token: token(number),
         config,
@@ -71,6 +72,7 @@ async fn a_failing_source_harms_no_other() {
     let request = PriceRequest {
         quote: alloy_primitives::Address::repeat_byte(0xcc),
         pool: None,
+        decimals: None,
         chain: "base",
         token: token(1),
         config: &config,
@@ -91,6 +93,7 @@ async fn without_database_or_network_generated_prices_go_on() {
     let request = PriceRequest {
         quote: alloy_primitives::Address::repeat_byte(0xcc),
         pool: None,
+        decimals: None,
         chain: "base",
         token: token(1),
         config: &config,

@@ -140,6 +140,7 @@ async fn sixty_five_tokens_are_three_requests() {
         .map(|number| PriceRequest {
             quote: Address::repeat_byte(0xcc),
             pool: None,
+            decimals: None,
             chain: "base",
             token: token(number % 65),
             config: &config,
@@ -169,6 +170,7 @@ async fn a_failing_batch_or_token_harms_no_other() {
         .map(|number| PriceRequest {
             quote: Address::repeat_byte(0xcc),
             pool: None,
+            decimals: None,
             chain: "base",
             token: token(number),
             config: &config,
@@ -183,6 +185,7 @@ async fn a_failing_batch_or_token_harms_no_other() {
     let requests = [LGI, token(9)].map(|token| PriceRequest {
         quote: Address::repeat_byte(0xcc),
         pool: None,
+        decimals: None,
         chain: "base",
         token,
         config: &config,
@@ -203,6 +206,7 @@ async fn every_chain_is_asked_by_its_name_there_and_an_unknown_one_not_at_all() 
     let requests = chains.map(|chain| PriceRequest {
         quote: Address::repeat_byte(0xcc),
         pool: None,
+        decimals: None,
         chain,
         token: LGI,
         config: &config,

@@ -60,6 +60,7 @@ async fn ask(book: &PriceBook, config: &PriceConfig, token: Address, now: DateTi
     let request = PriceRequest {
         quote: Address::repeat_byte(0xcc),
         pool: None,
+        decimals: None,
         chain: "base",
         token,
         config,

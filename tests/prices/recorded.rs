@@ -164,11 +164,14 @@ async fn a_bad_file_says_where_and_what() {
         ("time,price\n", "no rows"),
         (
             "0,1\nsoon,2\n",
-            "line 2: 'soon' is no time: Unix seconds or RFC 3339",
+            "line 2: the first column is no time: Unix seconds or RFC 3339",
         ),
-        ("time,price\n\n0,1\n5,dear\n", "line 4: 'dear' is no price"),
-        ("0,1\n5,\n", "line 2: '' is no price"),
-        ("0,1\n5,NaN\n", "line 2: 'NaN' is no price"),
+        (
+            "time,price\n\n0,1\n5,dear\n",
+            "line 4: the second column is no price",
+        ),
+        ("0,1\n5,\n", "line 2: the second column is no price"),
+        ("0,1\n5,NaN\n", "line 2: the second column is no price"),
         ("0,1\n5,-2\n", "line 2: a price of -2: prices are above zero"),
         ("0,1\n5,0.0\n", "line 2: a price of 0.0: prices are above zero"),
         (
@@ -184,10 +187,10 @@ async fn a_bad_file_says_where_and_what() {
             "0,1\n9,1,5\n",
             "line 2: 3 columns, where time and price should be",
         ),
-        ("0,1\ntime,price\n", "line 2: 'time' is no time"),
+        ("0,1\ntime,price\n", "line 2: the first column is no time"),
         (
             "0,1\n99999999999999999999,2\n",
-            "line 2: '99999999999999999999' is no time",
+            "line 2: the first column is no time",
         ),
     ] {
         let file = file(text);

@@ -77,7 +77,7 @@ async fn tick(pool: &PgPool, slots: i64, from: DateTime<Utc>, reason: impl Fn(i6
                 )),
             })
             .collect();
-        let recorded = record_holds(pool, &holds).await.expect("recorded");
+        let recorded = record_holds(pool, &holds).await.expect("recorded").fresh;
         assert_eq!(recorded.len(), holds.len());
     }
 }

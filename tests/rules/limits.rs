@@ -181,7 +181,7 @@ fn each_answer_of_venue_and_wallet_refuses_by_its_own_name() {
     type Change = fn(&mut Quoted);
     let facts = facts();
     let plan = buy("10", &facts);
-    let cases: [(&str, Change, Option<HoldReason>); 12] = [
+    let cases: [(&str, Change, Option<HoldReason>); 14] = [
         ("all well", |_| {}, None),
         (
             "nothing comes out",
@@ -216,7 +216,17 @@ fn each_answer_of_venue_and_wallet_refuses_by_its_own_name() {
             |q| q.amount_out = tokens("4.949999999999999999"),
             Some(HoldReason::Slippage),
         ),
-        ("more than fair", |q| q.amount_out = tokens("6"), None),
+        ("better than fair by 2 %", |q| q.amount_out = tokens("5.1"), None),
+        (
+            "better than can be",
+            |q| q.amount_out = tokens("5.101"),
+            Some(HoldReason::QuoteDisagrees),
+        ),
+        (
+            "twenty times what is fair",
+            |q| q.amount_out = tokens("100"),
+            Some(HoldReason::QuoteDisagrees),
+        ),
         (
             "too large and too little",
             |q| {
@@ -349,6 +359,10 @@ proptest! {
                 prop_assert!(quoted.amount_out >= approved.amount_out_min());
             }
             Err(HoldReason::Slippage) => prop_assert!(scaled(quoted.amount_out) < exact),
+            // 200 bps better than fair, and no plan passes that is better by a hair more than rounding.
+            Err(HoldReason::QuoteDisagrees) => {
+                prop_assert!(scaled(quoted.amount_out) > fair_quote.amount_out.units() * U256::from(10_200));
+            }
             Err(HoldReason::NoLiquidity) => prop_assert!(quoted.amount_out.is_zero()),
             Err(other) => prop_assert!(false, "{other} has no business here"),
         }

@@ -34,6 +34,7 @@ fn nothing(source_name: SourceName) -> Answer {
     Err(PriceMissing {
         source_name,
         detail: "no pair".to_owned(),
+        reason: HoldReason::PriceMissing,
     })
 }
 

@@ -223,6 +223,7 @@ pub(crate) fn any_facts() -> impl Strategy<Value = Facts> {
                     buys_today: spent.0,
                     volume_today: spent.1,
                     trades_last_hour: spent.2,
+                    unsettled_buys: Usd::ZERO,
                 },
             },
         )

@@ -10,7 +10,10 @@ use std::{
 use alloy_primitives::{Address, U256};
 use chrono::TimeDelta;
 use lgi_mm::{
-    chain::{ChainKeys, ChainSpec, LiveChain, open_chains},
+    chain::{
+        ChainKeys, ChainSpec, LiveChain, open_chains,
+        policy::{Entry, NamedContracts, Quote, edit},
+    },
     cli::audit::live::{LiveFindings, compare},
     devnet::{BlockTime, DEPLOYER, Devnet, NAME},
     domain::{
@@ -19,7 +22,7 @@ use lgi_mm::{
         pool::NATIVE,
         units::Amount,
     },
-    ports::SwapRequest,
+    ports::{Checks, SwapRequest},
     store::{
         jobs::{self, NewJob},
         orders::{self, Order},
@@ -42,7 +45,36 @@ pub struct World {
     pub live: LiveChain,
     pub account: Account,
     settings: PathBuf,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
+}
+
+/// What a policy must say for the wallet to trade `tokens` on this chain, generous in everything.
+pub fn entry(devnet: &Devnet, wallet: Address, tokens: Vec<Address>) -> Entry {
+    let keys = devnet.chain_keys();
+    let usd = |dollars: i64| lgi_mm::domain::units::Usd::new(dollars.into()).expect("dollars");
+    let contract = |name: &str| keys.contracts.get(name).copied();
+    Entry {
+        chain: NAME.to_owned(),
+        wallet,
+        chain_id: keys.chain_id,
+        tokens,
+        quotes: vec![Quote::Native, Quote::Wrapped, Quote::Usdc],
+        max_trade_usd: usd(1_000_000),
+        max_hour_usd: usd(10_000_000),
+        max_day_usd: usd(10_000_000),
+        max_gas_usd: usd(1_000_000),
+        max_loss_bps: 9_000,
+        max_deadline: "1h".parse().expect("a span"),
+        native_usd_min: lgi_mm::domain::units::Price::ONE,
+        stop: false,
+        contracts: NamedContracts {
+            permit2: contract("permit2"),
+            universal_router: contract("universal_router"),
+            swap_router: contract("swap_router"),
+            wrapped_native: keys.wrapped_native,
+            usdc: keys.usdc,
+        },
+    }
 }
 
 pub fn coins(whole: u64) -> U256 {
@@ -76,13 +108,47 @@ impl World {
             chain: NAME.to_owned(),
             wallet: WALLET,
         };
-        Self {
+        let world = Self {
             devnet,
             db,
             live,
             account,
             settings,
-            _dir: dir,
+            dir,
+        };
+        world.permit(&entry(&world.devnet, WALLET, vec![]));
+        world
+    }
+
+    /// Where the policy of this world's key lies.
+    pub fn policy(&self) -> PathBuf {
+        self.dir.path().join("policy.toml")
+    }
+
+    /// Where what was signed is remembered.
+    pub fn policy_state(&self) -> PathBuf {
+        self.dir.path().join("signed")
+    }
+
+    /// Makes this the policy's entry of its wallet.
+    pub fn permit(&self, entry: &Entry) {
+        let text = edit::with_entry(&self.policy(), entry).expect("a policy");
+        edit::write(&self.policy(), &text).expect("a file");
+    }
+
+    /// The policy's entry of the wallet, as it is now.
+    pub fn permitted(&self) -> Entry {
+        let text = std::fs::read_to_string(self.policy()).expect("a policy");
+        let policy = lgi_mm::chain::policy::Policy::read(&text).expect("a policy");
+        policy.entry(NAME, WALLET).expect("an entry").clone()
+    }
+
+    /// The policy allows this token as well.
+    pub fn permit_token(&self, token: Address) {
+        let mut entry = self.permitted();
+        if !entry.tokens.contains(&token) {
+            entry.tokens.push(token);
+            self.permit(&entry);
         }
     }
 
@@ -134,6 +200,7 @@ impl World {
             mode: JobMode::Accumulate,
             config,
         };
+        self.permit_token(token);
         let job = jobs::create(&self.db.pool, &new, "test").await.expect("a job");
         let order = Order::Start {
             deposit: Amount::ZERO,
@@ -158,6 +225,8 @@ impl World {
             .env("DATABASE_URL", &self.db.url)
             .env("LGI_MM_SETTINGS", &self.settings)
             .env("LGI_MM_UNSAFE_PRIVATE_KEY", KEY)
+            .env("LGI_MM_POLICY", self.policy())
+            .env("LGI_MM_POLICY_STATE", self.policy_state())
             .env("LGI_MM__METRICS__LISTEN", "off")
             .env("LGI_MM__LOG__FILTER", "warn")
             .env("LGI_MM__TRADING__CHECK_INTERVAL", "50ms")
@@ -203,6 +272,8 @@ impl World {
             .env("DATABASE_URL", &self.db.url)
             .env("LGI_MM_SETTINGS", &self.settings)
             .env("LGI_MM_UNSAFE_PRIVATE_KEY", KEY)
+            .env("LGI_MM_POLICY", self.policy())
+            .env("LGI_MM_POLICY_STATE", self.policy_state())
             .stdin(Stdio::null())
             .output()
             .await
@@ -306,6 +377,7 @@ impl World {
             amount_out_fair: Amount::ZERO,
             pool: None,
             prove_sell: false,
+            checks: Checks::none(),
         };
         let deadline = chrono::Utc::now() + TimeDelta::hours(1);
         let floor = Amount::new(U256::from(1));

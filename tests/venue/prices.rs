@@ -30,6 +30,7 @@ fn spot(token: Address, quote: Address, pool: Option<Pool>) -> PoolPriceRequest 
         token,
         quote,
         pool,
+        decimals: None,
         source: SourceName::Onchain,
     }
 }
@@ -317,6 +318,7 @@ async fn jobs_reach_both_sources_by_the_name_of_their_chain() {
         token: at.clanker,
         quote: NATIVE,
         pool,
+        decimals: None,
         config: &config,
     };
     let requests = [

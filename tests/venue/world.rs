@@ -12,7 +12,7 @@ use lgi_mm::{
         pool::{NATIVE, Pool},
         units::Amount,
     },
-    ports::{Call, QuoteError, SwapRequest, Venue},
+    ports::{Call, Checks, QuoteError, SwapRequest, Venue},
 };
 use serde_json::{Value, json};
 
@@ -81,6 +81,7 @@ impl World {
             amount_out_fair: Amount::ZERO,
             pool: None,
             prove_sell: false,
+            checks: Checks::none(),
         }
     }
 

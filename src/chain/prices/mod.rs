@@ -20,6 +20,7 @@ use super::{
     contracts::Erc20,
     evm::NativePrice,
     multicall::{Read, Reading, decode, read_all, read_all_at},
+    policy::Appraiser,
     rpc::Rpc,
     settings::ChainSpec,
     uniswap::{
@@ -30,6 +31,7 @@ use super::{
 use crate::{
     domain::{
         config::SourceName,
+        decision::HoldReason,
         pool::{NATIVE, Pool},
         price::{Answer, Observation, PriceMissing},
         units::{Price, Rounding, TOKEN_DECIMALS_MAX, Usd},
@@ -52,7 +54,6 @@ pub struct OnchainPrices {
     /// Pools that trade now, for spot prices; and those with a history, for means.
     spot: Search,
     history: Search,
-    decimals: Arc<Mutex<HashMap<Address, u8>>>,
     native: Arc<Mutex<Option<(Native, Instant)>>>,
 }
 
@@ -66,10 +67,14 @@ impl OnchainPrices {
     /// Prices on `spec`'s chain, asked through `rpc`.
     #[must_use]
     pub fn new(rpc: Rpc, spec: Arc<ChainSpec>) -> Self {
+        Self::sharing(Search::new(rpc.clone(), spec.clone()), rpc, spec)
+    }
+
+    /// The same, with what a venue knows of pools: those that fail its trials are no sources.
+    pub(crate) fn sharing(spot: Search, rpc: Rpc, spec: Arc<ChainSpec>) -> Self {
         Self {
-            spot: Search::new(rpc.clone(), spec.clone()),
+            spot,
             history: Search::new(rpc, spec),
-            decimals: Arc::default(),
             native: Arc::default(),
         }
     }
@@ -120,33 +125,29 @@ impl OnchainPrices {
         })
     }
 
-    /// Digits of tokens; those not seen before are read in one round trip.
-    async fn decimals(&self, requests: &[PoolPriceRequest]) -> Result<HashMap<Address, u8>, String> {
-        let mut known = self.decimals.lock().await.clone();
-        let wrapped = self.spec().wrapped_native;
-        known.extend([(NATIVE, NATIVE_DECIMALS), (wrapped, NATIVE_DECIMALS)]);
-        let mut unknown: Vec<Address> = requests
-            .iter()
-            .flat_map(|request| [request.token, request.quote])
-            .filter(|token| !known.contains_key(token))
-            .collect();
-        unknown.sort_unstable();
-        unknown.dedup();
-        let reads: Vec<Read> = unknown
-            .iter()
-            .map(|token| Read::new(*token, &Erc20::decimalsCall {}))
-            .collect();
-        let readings = self.read(&reads).await?;
-        for (token, reading) in unknown.iter().zip(&readings) {
+    /// The contracts whose digits a round of prices depends on. They are read with every price: a contract may change
+    /// its mind, and a node may have lied once.
+    fn contracts(&self, distinct: &[PoolPriceRequest]) -> Vec<Address> {
+        let fixed = [NATIVE, self.spec().wrapped_native];
+        let both = distinct.iter().flat_map(|request| [request.token, request.quote]);
+        let mut tokens: Vec<Address> = both.filter(|token| !fixed.contains(token)).collect();
+        tokens.sort_unstable();
+        tokens.dedup();
+        tokens
+    }
+
+    /// Digits by contract; the native coin's never change.
+    fn digits(&self, tokens: &[Address], readings: &[Reading]) -> HashMap<Address, u8> {
+        let mut known: HashMap<Address, u8> = [NATIVE, self.spec().wrapped_native]
+            .map(|coin| (coin, NATIVE_DECIMALS))
+            .into();
+        for (token, reading) in tokens.iter().zip(readings) {
             let decimals = decode::<Erc20::decimalsCall>(Some(reading));
             if let Some(decimals) = decimals.filter(|decimals| *decimals <= TOKEN_DECIMALS_MAX) {
                 known.insert(*token, decimals);
             }
         }
-        if !unknown.is_empty() {
-            self.decimals.lock().await.extend(&known);
-        }
-        Ok(known)
+        known
     }
 
     fn search(&self, source: SourceName) -> &Search {
@@ -184,6 +185,17 @@ impl OnchainPrices {
             let mut routes = routes.map_err(|error| error.to_string())?;
             if request.source == SourceName::Twap {
                 routes.retain(|route| matches!(route.pool, Pool::V3(_) | Pool::V3Hops(..)));
+            }
+            let mut open = Vec::with_capacity(routes.len());
+            for route in &routes {
+                let pair = (request.token, request.quote);
+                if !search.is_shunned(pair, route.pool).await {
+                    open.push(*route);
+                }
+            }
+            // Where all failed, all are asked: a price of a pool that cannot be traded in still explains a hold.
+            if !open.is_empty() {
+                routes = open;
             }
             let reads = routes
                 .into_iter()
@@ -255,10 +267,16 @@ impl OnchainPrices {
 
     async fn answers(&self, distinct: &[PoolPriceRequest]) -> Result<Vec<Answer>, String> {
         self.find(distinct).await?;
-        let decimals = self.decimals(distinct).await?;
         let wishes = self.wishes(distinct).await;
         let mut reads = feed::reads(self.spec()).to_vec();
         let head = reads.len();
+        let tokens = self.contracts(distinct);
+        reads.extend(
+            tokens
+                .iter()
+                .map(|token| Read::new(*token, &Erc20::decimalsCall {})),
+        );
+        let told = head..reads.len();
         let mut places = Vec::with_capacity(wishes.len());
         for wish in &wishes {
             let from = reads.len();
@@ -271,9 +289,14 @@ impl OnchainPrices {
         let native = feed::understand(self.spec(), readings.get(..head).unwrap_or_default())
             .ok_or("the chain does not tell its time")?;
         *self.native.lock().await = Some((native.clone(), Instant::now()));
+        let decimals = self.digits(&tokens, readings.get(told).unwrap_or_default());
         let mut answers = Vec::with_capacity(wishes.len());
         for (wish, place) in wishes.iter().zip(places) {
             let seen = readings.get(place).unwrap_or_default();
+            if let Some(changed) = changed(&wish.request, &decimals) {
+                answers.push(Err(changed));
+                continue;
+            }
             let price = self.price(wish, seen, &native, &decimals);
             if price.is_err() && wish.request.pool.is_none() {
                 let pair = (wish.request.token, wish.request.quote);
@@ -319,9 +342,25 @@ impl OnchainPrices {
     }
 }
 
+/// That a token's contract reports other digits than the job counts with: no price of it means anything.
+fn changed(request: &PoolPriceRequest, told: &HashMap<Address, u8>) -> Option<PriceMissing> {
+    let (known, told) = (request.decimals?, *told.get(&request.token)?);
+    (known != told).then(|| PriceMissing {
+        reason: HoldReason::DecimalsChanged,
+        ..missing(
+            request.source,
+            format_args!(
+                "the contract {} reports {told} decimals now, and the job counts with {known}",
+                request.token
+            ),
+        )
+    })
+}
+
 fn missing(source_name: SourceName, detail: impl ToString) -> PriceMissing {
     PriceMissing {
         source_name,
+        reason: HoldReason::PriceMissing,
         detail: detail.to_string(),
     }
 }
@@ -359,6 +398,44 @@ impl NativePrice for OnchainPrices {
 
     async fn native_usd_at(&self, block: u64) -> Result<UsdPrice, RpcError> {
         self.said(self.native_at(Some(block)).await)
+    }
+}
+
+#[async_trait]
+impl Appraiser for OnchainPrices {
+    async fn native_usd(&self) -> Result<Price, String> {
+        self.native().await?.price.map(|(price, _)| price)
+    }
+
+    async fn token_usd(
+        &self,
+        token: Address,
+        quote: Address,
+        pool: Option<Pool>,
+    ) -> Result<(Price, u8), String> {
+        let request = |pool| PoolPriceRequest {
+            token,
+            quote,
+            pool,
+            source: SourceName::Onchain,
+        };
+        let one = async |request: PoolPriceRequest| {
+            let answer = self.pool_prices(&[request]).await.pop();
+            answer
+                .ok_or_else(|| "not asked".to_owned())?
+                .map_err(|missing| missing.to_string())
+        };
+        let seen = match (one(request(None)).await, pool) {
+            (Err(_), Some(pool)) => one(request(Some(pool))).await?,
+            (best, _) => best?,
+        };
+        let decimals = self.decimals(&[request(None)]).await?;
+        let decimals = decimals.get(&token).copied();
+        let price = Price::new(seen.price_usd).map_err(|error| error.to_string())?;
+        Ok((
+            price,
+            decimals.ok_or_else(|| format!("{token} does not tell its decimals"))?,
+        ))
     }
 }
 

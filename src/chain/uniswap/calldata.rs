@@ -30,9 +30,11 @@ const ALL: U256 = U256::from_limbs([0, 0, 0, 1 << 63]);
 
 /// Universal Router's commands.
 mod command {
+    pub(super) const V3_SWAP_EXACT_IN: u8 = 0x00;
     pub(super) const PERMIT2_TRANSFER_FROM: u8 = 0x02;
     pub(super) const WRAP_ETH: u8 = 0x0b;
     pub(super) const UNWRAP_WETH: u8 = 0x0c;
+    pub(super) const BALANCE_CHECK_ERC20: u8 = 0x0e;
     pub(super) const V4_SWAP: u8 = 0x10;
 }
 
@@ -46,8 +48,12 @@ mod action {
 /// What calls are bound to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
-    /// Least output the router may accept, base units.
+    /// Least output the router may accept, base units. V3 and V4 measure it where it leaves the pool.
     pub(super) amount_out_min: U256,
+    /// Least that the wallet must have of a stranger's token in the end, base units, all that it had before included:
+    /// the pool's measure does not see what a token keeps of a transfer. The Universal Router compares it; nothing is
+    /// if `None`.
+    pub(super) wallet_min: Option<U256>,
     /// Block time in seconds.
     pub(super) deadline: u64,
     /// Whether an allowance is taken back before it is given anew, for tokens that insist on it.
@@ -73,14 +79,12 @@ pub(super) fn calls(
     } else {
         U256::ZERO
     };
-    let (to, data) = match route.pool {
-        Pool::V4(key) => (
+    let (to, data) = match router(spec, request, route) {
+        Router::Universal => (
             spec.contracts.universal_router,
-            universal(request, route, &key, bounds).ok_or_else(too_much)?,
+            universal(spec, request, route, bounds).ok_or_else(too_much)?,
         ),
-        Pool::V3(_) | Pool::V3Hops(..) | Pool::V2 => {
-            (spec.contracts.swap_router, router02(spec, request, route, bounds))
-        }
+        Router::Swap02 => (spec.contracts.swap_router, router02(spec, request, route, bounds)),
     };
     calls.push(Call {
         purpose: Purpose::Swap,
@@ -92,12 +96,34 @@ pub(super) fn calls(
     Ok(calls)
 }
 
-/// Who takes the input out of the wallet.
-pub(super) fn spender(spec: &ChainSpec, route: &Route) -> Address {
+/// Which contract a swap goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Router {
+    /// The Universal Router, which takes its input through Permit2.
+    Universal,
+    /// SwapRouter02, which takes its input itself.
+    Swap02,
+}
+
+/// V4 pools are the Universal Router's alone. A V3 pool pays a stranger's token through it as well, for the sake of its
+/// check of the wallet's balance. What SwapRouter02 does as well it does with one approve less: V2, which it measures at
+/// the receiver, and everything that pays out in a token of ours, whose transfers keep nothing.
+pub(super) fn router(spec: &ChainSpec, request: &SwapRequest, route: &Route) -> Router {
+    let contracts = &spec.contracts;
     match route.pool {
-        Pool::V4(_) => spec.contracts.permit2,
-        Pool::V3(_) | Pool::V3Hops(..) | Pool::V2 => spec.contracts.swap_router,
+        Pool::V4(_) => Router::Universal,
+        Pool::V3(_) | Pool::V3Hops(..)
+            if !contracts.universal_router.is_zero() && is_strange(spec, request.token_out) =>
+        {
+            Router::Universal
+        }
+        Pool::V3(_) | Pool::V3Hops(..) | Pool::V2 => Router::Swap02,
     }
+}
+
+/// Whether a token is none of those that jobs pay with.
+pub(super) fn is_strange(spec: &ChainSpec, token: Address) -> bool {
+    token != NATIVE && token != spec.wrapped_native && token != spec.usdc
 }
 
 fn approvals(spec: &ChainSpec, request: &SwapRequest, route: &Route, bounds: Bounds) -> Option<Vec<Call>> {
@@ -105,6 +131,7 @@ fn approvals(spec: &ChainSpec, request: &SwapRequest, route: &Route, bounds: Bou
     if token == NATIVE {
         return Some(vec![]);
     }
+    let through = router(spec, request, route);
     let approve = |to: Address, data: Vec<u8>| Call {
         purpose: Purpose::Approve,
         to,
@@ -113,7 +140,10 @@ fn approvals(spec: &ChainSpec, request: &SwapRequest, route: &Route, bounds: Bou
         gas_limit: 0,
     };
     let allow = |amount: U256| {
-        let spender = spender(spec, route);
+        let spender = match through {
+            Router::Universal => spec.contracts.permit2,
+            Router::Swap02 => spec.contracts.swap_router,
+        };
         approve(token, Erc20::approveCall { spender, amount }.abi_encode())
     };
     let mut calls = Vec::new();
@@ -121,7 +151,7 @@ fn approvals(spec: &ChainSpec, request: &SwapRequest, route: &Route, bounds: Bou
         calls.push(allow(U256::ZERO));
     }
     calls.push(allow(request.amount_in.units()));
-    if matches!(route.pool, Pool::V4(_)) {
+    if through == Router::Universal {
         let permit = Permit2::approveCall {
             token,
             spender: spec.contracts.universal_router,
@@ -170,13 +200,56 @@ fn router02(spec: &ChainSpec, request: &SwapRequest, route: &Route, bounds: Boun
     call.abi_encode().into()
 }
 
+/// One command with its input.
+type Step = (u8, Vec<u8>);
+
+fn universal(spec: &ChainSpec, request: &SwapRequest, route: &Route, bounds: Bounds) -> Option<Bytes> {
+    let mut steps = match route.pool {
+        Pool::V4(key) => v4_steps(request, route, &key, bounds)?,
+        Pool::V3(_) | Pool::V3Hops(..) | Pool::V2 => v3_steps(spec, request, route, bounds),
+    };
+    if let Some(least) = bounds.wallet_min.filter(|_| is_strange(spec, request.token_out)) {
+        let check = (request.wallet, request.token_out, least).abi_encode_params();
+        steps.push((command::BALANCE_CHECK_ERC20, check));
+    }
+    let call = UniversalRouter::executeCall {
+        commands: steps
+            .iter()
+            .map(|(command, _)| *command)
+            .collect::<Vec<_>>()
+            .into(),
+        inputs: steps.into_iter().map(|(_, input)| input.into()).collect(),
+        deadline: U256::from(bounds.deadline),
+    };
+    Some(call.abi_encode().into())
+}
+
+/// Wraps the native coin, swaps, and lets the pool pay the wallet.
+fn v3_steps(spec: &ChainSpec, request: &SwapRequest, route: &Route, bounds: Bounds) -> Vec<Step> {
+    let amount_in = request.amount_in.units();
+    let mut steps: Vec<Step> = Vec::new();
+    let wallet_pays = request.token_in != NATIVE;
+    if !wallet_pays {
+        steps.push((command::WRAP_ETH, (ROUTER, amount_in).abi_encode_params()));
+    }
+    let swap = (
+        SENDER,
+        amount_in,
+        bounds.amount_out_min,
+        route.path(spec),
+        wallet_pays,
+    );
+    steps.push((command::V3_SWAP_EXACT_IN, swap.abi_encode_params()));
+    steps
+}
+
 /// Wraps or unwraps what the pool does not hold in the wallet's form, swaps, and hands over. The native coin always
 /// leaves by an unwrapping, which logs what a plain payment would not.
-fn universal(request: &SwapRequest, route: &Route, key: &PoolKey, bounds: Bounds) -> Option<Bytes> {
+fn v4_steps(request: &SwapRequest, route: &Route, key: &PoolKey, bounds: Bounds) -> Option<Vec<Step>> {
     let amount_in = request.amount_in.units();
     let amount_out_min = bounds.amount_out_min;
     let (token_in, token_out) = (request.token_in, request.token_out);
-    let mut steps: Vec<(u8, Vec<u8>)> = Vec::new();
+    let mut steps: Vec<Step> = Vec::new();
     let wallet_pays = token_in == route.pays && token_in != NATIVE;
     if token_in == NATIVE && route.pays != NATIVE {
         steps.push((command::WRAP_ETH, (ROUTER, amount_in).abi_encode_params()));
@@ -212,14 +285,5 @@ fn universal(request: &SwapRequest, route: &Route, key: &PoolKey, bounds: Bounds
     } else if route.gives == NATIVE {
         steps.push((command::WRAP_ETH, (SENDER, ALL).abi_encode_params()));
     }
-    let call = UniversalRouter::executeCall {
-        commands: steps
-            .iter()
-            .map(|(command, _)| *command)
-            .collect::<Vec<_>>()
-            .into(),
-        inputs: steps.into_iter().map(|(_, input)| input.into()).collect(),
-        deadline: U256::from(bounds.deadline),
-    };
-    Some(call.abi_encode().into())
+    Some(steps)
 }

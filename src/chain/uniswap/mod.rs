@@ -2,8 +2,11 @@
 //! bound to a floor and a deadline.
 
 mod calldata;
+mod choice;
+mod purse;
 pub(crate) mod reverts;
 pub(crate) mod route;
+mod sale;
 pub(crate) mod search;
 mod simulate;
 mod trial;
@@ -17,47 +20,53 @@ use tracing::warn;
 
 use self::{
     calldata::Bounds,
+    choice::{Fit, fits, likely_first, too_good},
+    purse::Purse,
     route::{Route, token_and_quote},
     search::{FOUND_FOR, Offer, Search},
     trial::{Refusal, Trial, scaled_up},
 };
 use super::{
-    contracts::{Erc20, GasPriceOracle, Multicall3},
+    contracts::GasPriceOracle,
     multicall::{Read, decode, read_all},
     rpc::Rpc,
     settings::ChainSpec,
 };
 use crate::{
-    domain::{
-        Timestamp,
-        pool::{NATIVE, Pool},
-        span::Span,
-        units::Amount,
-    },
+    domain::{Timestamp, bounds, pool::Pool, span::Span, units::Amount},
     ports::{Call, Quote, QuoteError, RpcError, SwapRequest, Venue},
     store::pools,
 };
 
 /// Pools that are tried out, from the best on, before a pair counts as not tradable.
-const TRIES_MAX: usize = 3;
+const TRIES_MAX: usize = 8;
 /// Block time in seconds that is never reached: quotes are bound to no deadline. Permit2 keeps 48 bits.
 const NEVER: u64 = (1 << 48) - 1;
 /// Bytes of a transaction besides its calldata: numbers, addresses, signature; as an L2 counts them.
 const ENVELOPE: usize = 120;
+
+/// The calls of a swap through one route, as the venue makes them.
+#[cfg(test)]
+pub(crate) fn calls_for_tests(
+    spec: &ChainSpec,
+    request: &SwapRequest,
+    route: &Route,
+    amount_out_min: U256,
+    deadline: u64,
+) -> Option<Vec<Call>> {
+    let bounds = Bounds {
+        amount_out_min,
+        deadline,
+        clear_allowance: true,
+    };
+    calldata::calls(spec, request, route, bounds).ok()
+}
 
 /// Uniswap on one chain.
 #[derive(Clone)]
 pub struct UniswapVenue {
     search: Search,
     ledger: PgPool,
-}
-
-/// What a wallet has of a token, and has allowed the routers to take.
-#[derive(Debug, Clone, Copy)]
-struct Purse {
-    balance: U256,
-    allowed_router: U256,
-    allowed_permit2: U256,
 }
 
 impl UniswapVenue {
@@ -68,6 +77,11 @@ impl UniswapVenue {
             search: Search::new(rpc, spec),
             ledger,
         }
+    }
+
+    /// What is known of pools, to be shared with whoever reads their prices.
+    pub(crate) fn search(&self) -> Search {
+        self.search.clone()
     }
 
     fn spec(&self) -> &ChainSpec {
@@ -95,10 +109,11 @@ impl UniswapVenue {
         Some(pool)
     }
 
-    /// Remembers where the pair trades, for prices. One that is known stays as long as it gives anything: prices of one
-    /// pool follow each other better than prices of two.
-    async fn keep(&self, request: &SwapRequest, pool: Pool, offers: &[Offer]) {
-        let trades = |known: Pool| offers.iter().any(|offer| offer.route.pool == known);
+    /// Remembers where the pair trades, for prices. One that is known stays as long as it gives anything and did not just
+    /// fail: prices of one pool follow each other better than prices of two.
+    async fn keep(&self, request: &SwapRequest, pool: Pool, offers: &[Offer], broken: &[Pool]) {
+        let trades =
+            |known: Pool| !broken.contains(&known) && offers.iter().any(|offer| offer.route.pool == known);
         if request.pool.is_some() || self.known(request).await.is_some_and(trades) {
             return;
         }
@@ -159,66 +174,51 @@ impl UniswapVenue {
     }
 
     async fn ask(&self, request: &SwapRequest, routes: &[Route]) -> Result<(Vec<Offer>, Purse), QuoteError> {
-        let contracts = &self.spec().contracts;
-        let (token, account) = (request.token_in, request.wallet);
-        let besides = if token == NATIVE {
-            vec![Read::new(
-                contracts.multicall3,
-                &Multicall3::getEthBalanceCall { account },
-            )]
-        } else {
-            let allowance = |spender| {
-                Read::new(
-                    token,
-                    &Erc20::allowanceCall {
-                        owner: account,
-                        spender,
-                    },
-                )
-            };
-            vec![
-                Read::new(token, &Erc20::balanceOfCall { account }),
-                allowance(contracts.swap_router),
-                allowance(contracts.permit2),
-            ]
-        };
+        let besides = purse::reads(self.spec(), request);
         let asked = self
             .search
             .offers(routes, request.amount_in.units(), &besides)
             .await;
         let (offers, readings) = asked.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
-        // One word each, whichever function it was.
-        let word = |index: usize| decode::<Erc20::balanceOfCall>(readings.get(index)).unwrap_or_default();
-        let purse = Purse {
-            balance: word(0),
-            allowed_router: word(1),
-            allowed_permit2: word(2),
-        };
-        Ok((offers, purse))
+        let purse = Purse::understand(request, &readings)?;
+        Ok((likely_first(request, offers)?, purse))
     }
 
-    /// Goes through offers from the best on until one works; the one that does is remembered.
-    async fn first_that_works<T, F: Future<Output = Result<T, QuoteError>> + Send>(
+    /// Goes through offers from the likeliest on until one works and is `wanted`; the pool that does is remembered. One
+    /// that works and is not wanted is the answer if no other is: the limits then say what is wrong with it.
+    async fn first_that_works<T: Send, F: Future<Output = Result<T, QuoteError>> + Send>(
         &self,
         request: &SwapRequest,
         act: impl Fn(Offer, Purse) -> F + Send,
+        wanted: impl Fn(&T) -> bool + Send,
     ) -> Result<T, QuoteError> {
         let (offers, purse) = self.offers(request).await?;
-        let mut refusal = None;
+        let (mut first, mut broken, mut works) = (None, Vec::new(), false);
         for offer in offers.iter().take(TRIES_MAX).copied() {
             match act(offer, purse).await {
-                Ok(done) => {
-                    self.keep(request, offer.route.pool, &offers).await;
+                Ok(done) if wanted(&done) => {
+                    self.search.shun(self.pair(request), &broken).await;
+                    self.keep(request, offer.route.pool, &offers, &broken).await;
                     return Ok(done);
                 }
+                Ok(done) => {
+                    works = true;
+                    first = first.or(Some(Ok(done)));
+                }
                 Err(error @ QuoteError::Rpc(_)) => return Err(error),
-                Err(error) => refusal = refusal.or(Some(error)),
+                Err(error) => {
+                    broken.push(offer.route.pool);
+                    first = first.or(Some(Err(error)));
+                }
             }
         }
-        if request.pool.is_none() {
+        if works {
+            self.search.shun(self.pair(request), &broken).await;
+        }
+        if request.pool.is_none() && !matches!(first, Some(Ok(_))) {
             self.forget(request).await;
         }
-        Err(refusal.unwrap_or_else(|| QuoteError::NoLiquidity("no pool gives anything".to_owned())))
+        first.unwrap_or_else(|| Err(QuoteError::NoLiquidity("no pool gives anything".to_owned())))
     }
 
     async fn forget(&self, request: &SwapRequest) {
@@ -237,10 +237,12 @@ impl UniswapVenue {
     ) -> Result<Quote, QuoteError> {
         let bounds = Bounds {
             amount_out_min: U256::ZERO,
+            wallet_min: None,
             deadline: NEVER,
             clear_allowance: false,
         };
-        let trial = Trial::new(&self.search, request, offer, purse.allowed(offer));
+        let allowed = purse.allowed(self.spec(), request, &offer.route);
+        let trial = Trial::new(&self.search, request, offer, allowed);
         let tried = if purse.balance < request.amount_in.units() {
             // Whoever cannot pay is told what it would have been; the engine then says what is missing.
             Err(Refusal::Funds)
@@ -250,7 +252,7 @@ impl UniswapVenue {
         let (calls, amount_out) = match tried {
             Ok(tried) => {
                 if request.prove_sell {
-                    trial.prove_sell(&tried).await?;
+                    sale::prove(&trial, &tried, purse.held).await?;
                 }
                 (tried.calls, tried.arrived)
             }
@@ -271,6 +273,8 @@ impl UniswapVenue {
         })
     }
 
+    /// Calls bound to the plan's floor and to what their simulation brings less the slip that is allowed, whichever is
+    /// more, both where the pool measures and in the wallet.
     async fn calls_of(
         &self,
         request: &SwapRequest,
@@ -278,29 +282,48 @@ impl UniswapVenue {
         purse: Purse,
         (floor, deadline): (Amount, u64),
     ) -> Result<Vec<Call>, QuoteError> {
-        let trial = Trial::new(&self.search, request, offer, purse.allowed(offer));
-        let bounds = Bounds {
-            amount_out_min: floor.units(),
+        let allowed = purse.allowed(self.spec(), request, &offer.route);
+        let trial = Trial::new(&self.search, request, offer, allowed);
+        let bounds = |least: Amount, at_pool: Amount| Bounds {
+            amount_out_min: at_pool.units(),
+            wallet_min: Some(purse.held.saturating_add(least.units())),
             deadline,
             clear_allowance: false,
         };
-        let mut tried = trial.attempt(bounds).await?;
-        // V3 and V4 compare the floor with what leaves the pool; what the token keeps of it comes on top.
-        let measured_at_pool = offer.route.pool != Pool::V2;
-        if measured_at_pool && tried.arrived < offer.amount_out && !tried.arrived.is_zero() {
-            let bounds = Bounds {
-                amount_out_min: scaled_up(floor, offer.amount_out, tried.arrived).units(),
-                ..bounds
-            };
-            tried = trial.attempt(bounds).await?;
-        }
+        let slip = request.checks.slip_max_bps;
+        let least = |arrives: U256| {
+            let least = bounds::calldata_min(floor, Amount::new(arrives), slip);
+            least.map_err(|error| QuoteError::Reverts(format!("minimum of {arrives}: {error}")))
+        };
+        // Nearly always the wallet gets what the pool gives, and one trial is enough.
+        let guess = least(offer.amount_out)?;
+        let mut tried = match trial.attempt(bounds(guess, guess)).await {
+            Ok(tried) if tried.arrived == offer.amount_out => tried,
+            Err(error @ (Refusal::Funds | Refusal::Rpc(_))) => return Err(error.into()),
+            // The token keeps some, or the pool gives less by now: measure, and bind to what was measured.
+            _ => {
+                let measured = trial.attempt(bounds(floor, floor)).await?;
+                let least = least(measured.arrived)?;
+                // V3 and V4 compare with what leaves the pool; what the token keeps of it comes on top.
+                let keeps = measured.arrived < offer.amount_out && !measured.arrived.is_zero();
+                let at_pool = if offer.route.pool != Pool::V2 && keeps {
+                    scaled_up(least, offer.amount_out, measured.arrived)
+                } else {
+                    least
+                };
+                trial.attempt(bounds(least, at_pool)).await?
+            }
+        };
         if tried.arrived < floor.units() {
             return Err(QuoteError::Reverts(format!(
                 "{} would arrive, and at least {floor} must",
                 tried.arrived
             )));
         }
-        Ok(tried.calls)
+        if let Some(why) = too_good(request, Amount::new(tried.arrived)) {
+            return Err(QuoteError::Disagrees(why));
+        }
+        Ok(std::mem::take(&mut tried.calls))
     }
 
     /// What an OP-stack chain takes for the calls' data.
@@ -335,21 +358,12 @@ impl UniswapVenue {
     }
 }
 
-impl Purse {
-    /// What the one who takes the input may take already.
-    fn allowed(self, offer: &Offer) -> U256 {
-        match offer.route.pool {
-            Pool::V4(_) => self.allowed_permit2,
-            Pool::V3(_) | Pool::V3Hops(..) | Pool::V2 => self.allowed_router,
-        }
-    }
-}
-
 #[async_trait]
 impl Venue for UniswapVenue {
     async fn quote(&self, request: &SwapRequest) -> Result<Quote, QuoteError> {
         let quote = |offer, purse| async move { self.quote_of(request, &offer, purse).await };
-        self.first_that_works(request, quote).await
+        let fits = |quote: &Quote| fits(request, quote.amount_out, quote.price_impact_bps) == Ok(Fit::Fits);
+        self.first_that_works(request, quote, fits).await
     }
 
     async fn calls(
@@ -361,6 +375,6 @@ impl Venue for UniswapVenue {
         let seconds = u64::try_from(deadline.timestamp()).unwrap_or_default();
         let bounds = (amount_out_min, seconds);
         let calls = |offer, purse| async move { self.calls_of(request, &offer, purse, bounds).await };
-        self.first_that_works(request, calls).await
+        self.first_that_works(request, calls, |_| true).await
     }
 }

@@ -3,14 +3,26 @@
 use alloy::sol_types::SolInterface;
 use alloy_primitives::hex;
 
-use crate::chain::contracts::Reverts::RevertsErrors;
+use crate::{chain::contracts::Reverts::RevertsErrors, domain::foreign::Foreign};
 
 /// Errors inside errors inside errors are told no further.
 const DEPTH_MAX: u8 = 4;
 
-/// The reason inside revert data; raw hex if nobody knows it.
+/// Bytes that nobody can read are shown up to this many.
+const HEX_MAX: usize = 200;
+
+/// The reason inside revert data, clean; raw hex if nobody knows it.
 pub(crate) fn reason(data: &[u8]) -> String {
-    nested(data, DEPTH_MAX)
+    Foreign::new(&nested(data, DEPTH_MAX)).into_string()
+}
+
+fn raw(data: &[u8]) -> String {
+    match data.get(..HEX_MAX) {
+        Some(beginning) if data.len() > HEX_MAX => {
+            format!("0x{}.. ({} bytes)", hex::encode(beginning), data.len())
+        }
+        _ => format!("0x{}", hex::encode(data)),
+    }
 }
 
 fn nested(data: &[u8], depth: u8) -> String {
@@ -19,10 +31,10 @@ fn nested(data: &[u8], depth: u8) -> String {
     }
     let inner = |bytes: &[u8]| match depth.checked_sub(1) {
         Some(less) if !bytes.is_empty() => nested(bytes, less),
-        _ => format!("0x{}", hex::encode(bytes)),
+        _ => raw(bytes),
     };
     let Ok(error) = RevertsErrors::abi_decode(data) else {
-        return format!("0x{}", hex::encode(data));
+        return raw(data);
     };
     match error {
         RevertsErrors::Error(error) => known_words(&error.reason).to_owned(),
@@ -41,6 +53,9 @@ fn nested(data: &[u8], depth: u8) -> String {
         }
         RevertsErrors::InsufficientETH(_) => "InsufficientETH: less was unwrapped than asked for".to_owned(),
         RevertsErrors::InsufficientToken(_) => "InsufficientToken".to_owned(),
+        RevertsErrors::BalanceTooLow(_) => {
+            "BalanceTooLow: less arrived in the wallet than must; does the token take a fee?".to_owned()
+        }
         RevertsErrors::V3TooLittleReceived(_) => "V3TooLittleReceived".to_owned(),
         RevertsErrors::V2TooLittleReceived(_) => "V2TooLittleReceived".to_owned(),
         RevertsErrors::V2InvalidPath(_) => "V2InvalidPath".to_owned(),

@@ -13,7 +13,7 @@ use crate::{
         multicall::{Read, Reading, decode},
         settings::ChainSpec,
     },
-    domain::pool::{NATIVE, Pool, PoolKey},
+    domain::pool::{DYNAMIC_FEE, NATIVE, Pool, PoolKey},
 };
 
 /// Fee and tick spacing of V4 pools without a hook.
@@ -131,6 +131,19 @@ impl Route {
     /// Whether the swap goes from currency zero to currency one.
     pub(crate) fn zero_for_one(&self) -> bool {
         self.pays < self.gives
+    }
+
+    /// What the pool takes of a swap, basis points, rounded up. A V4 hook may name its fee with every swap; such a pool
+    /// counts as one that takes 1 %.
+    pub(crate) fn fee_bps(&self) -> u32 {
+        let bps = |hundredths: u32| hundredths.div_ceil(100);
+        match self.pool {
+            Pool::V4(key) if key.fee == DYNAMIC_FEE => 100,
+            Pool::V4(key) => bps(key.fee),
+            Pool::V3(fee) => bps(fee),
+            Pool::V3Hops(first, second) => bps(first).saturating_add(bps(second)),
+            Pool::V2 => 30,
+        }
     }
 
     /// Tokens and fees on the way, as V3 reads them; empty for other pools.

@@ -26,6 +26,9 @@ use crate::{
 /// A pool found longer ago is searched for again.
 pub(crate) const FOUND_FOR: Duration = Duration::from_secs(600);
 
+/// A pool that failed where another one worked is no source of prices for so long.
+const SHUNNED_FOR: Duration = Duration::from_secs(3_600);
+
 /// Impact is measured against the price that a thousandth gets.
 const PROBE_SHARE: U256 = U256::from_limbs([1_000, 0, 0, 0]);
 const BPS: u32 = 10_000;
@@ -47,6 +50,8 @@ pub(crate) struct Search {
     pub(crate) rpc: Rpc,
     pub(crate) spec: Arc<ChainSpec>,
     found: Arc<Mutex<Found>>,
+    /// Pools that quote and cannot be traded in, and when that was seen.
+    shunned: Arc<Mutex<HashMap<((Address, Address), Pool), Instant>>>,
     /// Whether SwapRouter02 computes pairs of the factory we know.
     v2_matches: Arc<OnceCell<bool>>,
 }
@@ -57,6 +62,7 @@ impl Search {
             rpc,
             spec,
             found: Arc::default(),
+            shunned: Arc::default(),
             v2_matches: Arc::default(),
         }
     }
@@ -84,6 +90,25 @@ impl Search {
     /// A find that does not trade any more.
     pub(crate) async fn forget(&self, pair: (Address, Address)) {
         self.found.lock().await.remove(&pair);
+    }
+
+    /// Takes pools that failed where another worked from the pair's sources of prices: the best quote of all is often
+    /// that of a pool that nobody can trade in.
+    pub(crate) async fn shun(&self, pair: (Address, Address), pools: &[Pool]) {
+        let mut shunned = self.shunned.lock().await;
+        shunned.retain(|_, at| at.elapsed() < SHUNNED_FOR);
+        shunned.extend(pools.iter().map(|pool| ((pair, *pool), Instant::now())));
+        drop(shunned);
+        if self.known(pair).await.is_some_and(|known| pools.contains(&known)) {
+            self.forget(pair).await;
+        }
+    }
+
+    /// Whether a pool failed lately where another worked.
+    pub(crate) async fn is_shunned(&self, pair: (Address, Address), pool: Pool) -> bool {
+        let shunned = self.shunned.lock().await;
+        let at = shunned.get(&(pair, pool));
+        at.is_some_and(|at| at.elapsed() < SHUNNED_FOR)
     }
 
     /// Every way from `token_in` to `token_out` there might be.

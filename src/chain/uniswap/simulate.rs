@@ -9,6 +9,7 @@ use crate::{
     chain::{
         receipts::{Log, native_transfers},
         rpc::{CallError, Rpc},
+        unfit::{Fitness, fitness},
     },
     domain::pool::NATIVE,
     ports::{Call, RpcError},
@@ -154,17 +155,9 @@ fn raw(wallet: Address, call: &Call) -> Value {
     json!({ "from": wallet, "to": call.to, "data": call.data, "input": call.data, "value": call.value })
 }
 
+/// Whether an error says that the node does not have the method at all.
 fn is_unknown_method(code: i64, message: &str) -> bool {
-    let message = message.to_ascii_lowercase();
-    code == -32601
-        || [
-            "method not found",
-            "does not exist",
-            "not supported",
-            "unsupported method",
-        ]
-        .iter()
-        .any(|words| message.contains(words))
+    fitness(code, message, false) == Fitness::Lacks
 }
 
 fn read(blocks: Vec<RawBlock>, calls: usize) -> Result<Simulation, Untried> {

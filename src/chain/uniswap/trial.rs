@@ -4,7 +4,6 @@ use alloy_primitives::U256;
 
 use super::{
     calldata::{self, Bounds},
-    route::Route,
     search::{Offer, Search},
     simulate::{Untried, simulate, with_margin},
 };
@@ -21,15 +20,26 @@ use crate::{
 const GAS_SWAP: u64 = 250_000;
 const GAS_APPROVE: u64 = 60_000;
 
-/// A sell right after the buy that gives less than one part in so many back counts as none: no honest pool takes
-/// half.
-const LOSS_SHARE_MAX: U256 = U256::from_limbs([2, 0, 0, 0]);
+/// No honest call of ours takes more gas: a token that burns it would take all that a block has.
+const GAS_MAX: u64 = 3_000_000;
+/// Arbitrum counts the data on the chain below as gas.
+const GAS_MAX_ARBITRUM: u64 = 15_000_000;
+const ARBITRUM: u64 = 42_161;
+
+/// The highest gas limit that is signed for one call.
+const fn gas_max(chain_id: u64) -> u64 {
+    if chain_id == ARBITRUM {
+        GAS_MAX_ARBITRUM
+    } else {
+        GAS_MAX
+    }
+}
 
 /// A swap that may be tried out.
 pub(super) struct Trial<'a> {
-    search: &'a Search,
-    request: &'a SwapRequest,
-    offer: &'a Offer,
+    pub(super) search: &'a Search,
+    pub(super) request: &'a SwapRequest,
+    pub(super) offer: &'a Offer,
     /// What the one who takes the input may take already.
     allowed: U256,
 }
@@ -119,8 +129,16 @@ impl<'a> Trial<'a> {
             let reason = reason.to_owned();
             return Err(Refusal::Reverts { index, reason });
         }
+        let most = gas_max(spec.chain_id);
         for (index, call) in calls.iter_mut().enumerate() {
             call.gas_limit = simulation.gas_limit(index);
+            if call.gas_limit > most {
+                let reason = format!(
+                    "it takes {} gas, and at most {most} is signed for one call",
+                    call.gas_limit
+                );
+                return Err(Refusal::Reverts { index, reason });
+            }
         }
         let last = calls.len().saturating_sub(1);
         let arrived = calls.last().and_then(|swap| {
@@ -147,53 +165,6 @@ impl<'a> Trial<'a> {
             });
         }
         Ok(calls)
-    }
-
-    /// Buys and sells what arrived, all on paper.
-    pub(super) async fn prove_sell(&self, bought: &Tried) -> Result<(), QuoteError> {
-        let spec = &self.search.spec;
-        let request = SwapRequest {
-            token_in: self.request.token_out,
-            token_out: self.request.token_in,
-            amount_in: Amount::new(bought.arrived),
-            ..*self.request
-        };
-        let unsellable = |why: String| QuoteError::Unsellable(why);
-        let route = Route::through(spec, self.offer.route.pool, request.token_in, request.token_out)
-            .ok_or_else(|| unsellable(format!("{} trades one way only", self.offer.route.pool)))?;
-        let bounds = Bounds {
-            amount_out_min: U256::ZERO,
-            deadline: super::NEVER,
-            clear_allowance: false,
-        };
-        let mut calls = bought.calls.clone();
-        let buys = calls.len();
-        calls.extend(calldata::calls(spec, &request, &route, bounds)?);
-        let simulation = simulate(&self.search.rpc, request.wallet, &calls)
-            .await
-            .map_err(Refusal::from)?;
-        match simulation.failure() {
-            Some((index, reason)) if index < buys => return Err(QuoteError::Reverts(reason.to_owned())),
-            Some((_, reason)) => return Err(unsellable(reason.to_owned())),
-            None => {}
-        }
-        let last = calls.len().saturating_sub(1);
-        let back = calls.last().and_then(|swap| {
-            simulation.arrived(
-                last,
-                (swap, request.wallet),
-                request.token_out,
-                spec.wrapped_native,
-            )
-        });
-        let least = self.request.amount_in.units() / LOSS_SHARE_MAX;
-        match back {
-            Some(back) if back < least => Err(unsellable(format!(
-                "it gives {back} back of {}",
-                self.request.amount_in
-            ))),
-            _ => Ok(()),
-        }
     }
 }
 

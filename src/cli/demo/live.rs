@@ -8,22 +8,28 @@ use chrono::TimeDelta;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::super::{CliError, audit::live as audit, devnet, world::World};
+use super::super::{CliError, audit::live as audit, devnet, policy::need, world::World};
 use crate::{
-    chain::keystore::{KeySource, SecretText},
-    config::{PASSWORD_VARIABLE, Settings},
+    chain::{
+        ChainSpec,
+        keystore::{KeySource, SecretText},
+        policy::{Entry, NamedContracts, Quote, edit},
+    },
+    config::{PASSWORD_VARIABLE, POLICY_STATE_VARIABLE, POLICY_VARIABLE, Settings},
     devnet::{DEPLOYER, Devnet, NAME},
     domain::{
         job::{Account, Realm},
         pool::NATIVE,
         span::Span,
-        units::{Amount, Price},
+        units::{Amount, Price, Rounding, Usd},
     },
-    ports::{Asset, Chain, SwapRequest, Venue},
+    ports::{Asset, Chain, Checks, SwapRequest, Venue},
 };
 
 /// Opens the demo's keystore; its money is worth nothing.
 const PASSWORD: &str = "a demo has no secrets";
+/// Worthless dollars, more than a demo trades.
+const MUCH: rust_decimal::Decimal = rust_decimal::Decimal::from_parts(1_000_000, 0, 0, false, 0);
 /// Time between two swaps that move a price.
 const MOVE_EVERY: Duration = Duration::from_secs(1);
 /// Swaps in one direction before it turns: about two per cent each.
@@ -88,10 +94,40 @@ impl Live {
             what: "the demo's settings".to_owned(),
             source,
         })?;
+        let (policy, state) = (
+            self.dir.path().join("policy.toml"),
+            self.dir.path().join("signed"),
+        );
+        edit::write(&policy, &edit::with_entry(&policy, &self.allowed()?)?)?;
         Ok(vec![
             (PASSWORD_VARIABLE.to_owned(), PASSWORD.to_owned()),
             ("LGI_MM_SETTINGS".to_owned(), path.display().to_string()),
+            (POLICY_VARIABLE.to_owned(), policy.display().to_string()),
+            (POLICY_STATE_VARIABLE.to_owned(), state.display().to_string()),
         ])
+    }
+
+    /// What the demo's key may do: trade its own tokens, with worthless money.
+    fn allowed(&self) -> Result<Entry, CliError> {
+        let much = Usd::rounded(MUCH, Rounding::Down);
+        let mut entry = Entry {
+            chain: NAME.to_owned(),
+            wallet: self.account.wallet,
+            chain_id: None,
+            tokens: self.tokens().into_values().collect(),
+            quotes: vec![Quote::Native],
+            max_trade_usd: much,
+            max_hour_usd: much,
+            max_day_usd: much,
+            max_gas_usd: much,
+            max_loss_bps: 5_000,
+            max_deadline: Span::from_secs(600),
+            native_usd_min: Price::ONE,
+            stop: false,
+            contracts: NamedContracts::default(),
+        };
+        need::name_contracts(&mut entry, &ChainSpec::resolve(NAME, &self.devnet.chain_keys())?);
+        Ok(entry)
     }
 
     /// The tokens of the jobs by ticker; the one that is sold is the design's own.
@@ -162,6 +198,7 @@ async fn push(devnet: &Devnet, venue: &dyn Venue, token: Address, buying: bool) 
         amount_out_fair: Amount::ZERO,
         pool: None,
         prove_sell: false,
+        checks: Checks::none(),
     };
     let deadline = chrono::Utc::now() + TimeDelta::hours(1);
     let floor = Amount::new(U256::from(1));

@@ -64,7 +64,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &DemoArgs) -> Resul
     } else {
         None
     };
-    let world = World::open(&settings).await?;
+    let world = World::migrate(&settings).await?;
     let (seller, extra, mover) = match &live {
         None => (jobs::create(&world.pool, &Stage::Paper).await?, vec![], None),
         Some(live) => {
@@ -138,9 +138,9 @@ async fn watch(
         let lines = list::lines(&world.pool).await?;
         let depth = views::queue_depth(&world.pool).await?;
         let left = lasts.saturating_sub(begun.elapsed()).as_secs();
-        let clear = if out.is_terminal() { "\x1b[H\x1b[J" } else { "" };
+        out.clear()?;
         out.raw(&format!(
-            "{clear}{}queue depth {depth} · {} processes, {} killed so far · {left} s left\n",
+            "{}queue depth {depth} · {} processes, {} killed so far · {left} s left\n",
             list::render(&lines),
             fleet.size(),
             fleet.kills(),

@@ -2,22 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::{Address, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use chrono::Utc;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::{Check, Verdict};
 use crate::{
-    chain::{LiveChain, keystore::KeySource},
+    chain::{LiveChain, keystore::KeySource, one_node_warning},
     cli::{CliError, world::World},
     domain::{
         job::{Account, JobStatus, Realm},
         pool::NATIVE,
         units::{Amount, Price, Rounding, Usd},
     },
-    ports::{Asset, Chain, SwapRequest},
+    engine::SWALLOWED_SENDS,
+    ports::{Asset, Chain, Checks, SwapRequest},
     store::{
+        gaps,
         jobs::{self, Filter, Job},
         signers,
     },
@@ -39,8 +41,11 @@ pub(super) async fn examine(world: &World) -> Result<Vec<Check>, CliError> {
     }
     let mut checks = Vec::new();
     for live in world.live().chains().values() {
+        // The heads first: how far each node is, is known from them.
+        let head = head(live).await;
         checks.extend(nodes(live).await);
-        checks.push(head(live).await);
+        checks.push(agreement(live));
+        checks.push(head);
         checks.push(contracts(live).await);
     }
     for ((chain, wallet), jobs) in wallets {
@@ -92,22 +97,52 @@ async fn key(keys: &KeySource, wallet: Address) -> Check {
 }
 
 async fn nodes(live: &LiveChain) -> Vec<Check> {
-    let mend = format!("see chains.{}.rpc_urls", live.spec.name);
-    let answers = live.rpc.chain_ids().await.into_iter();
-    answers
-        .map(|(node, id)| match id {
-            Ok(id) if id == live.spec.chain_id => {
-                Check::ok("RPC", format!("{node} serves {}", live.spec.name))
-            }
-            Ok(id) => Check::bad(
+    let advice = format!("see chains.{}.rpc_urls", live.spec.name);
+    let states = live.rpc.states().await.into_iter();
+    states
+        .map(|state| match &state.chain_id {
+            Ok(id) if *id != live.spec.chain_id => Check::bad(
                 Verdict::Fail,
                 "RPC",
-                format!("{node} serves chain id {id}"),
-                &mend,
+                format!("{} serves chain id {id}", state.name),
+                &advice,
             ),
-            Err(error) => Check::bad(Verdict::Fail, "RPC", format!("{node}: {error}"), &mend),
+            Ok(_) if state.is_lagging() => Check::bad(
+                Verdict::Warn,
+                "RPC",
+                format!("{} is {} blocks behind the best node", state.name, state.lag),
+                "it is asked last; nothing is settled while fewer nodes than chains.NAME.quorum keep up",
+            ),
+            Ok(_) => {
+                let head = state
+                    .head
+                    .map(|head| format!(", block {head}"))
+                    .unwrap_or_default();
+                Check::ok("RPC", format!("{} serves {}{head}", state.name, live.spec.name))
+            }
+            Err(error) => Check::bad(Verdict::Fail, "RPC", format!("{}: {error}", state.name), &advice),
         })
         .collect()
+}
+
+/// Whether one node alone decides what happened to our money.
+fn agreement(live: &LiveChain) -> Check {
+    let spec = &live.spec;
+    match one_node_warning(spec) {
+        Some(warning) => Check::bad(
+            Verdict::Warn,
+            "agreement",
+            warning,
+            format!("add a URL of another provider to chains.{}.rpc_urls", spec.name),
+        ),
+        None => Check::ok(
+            "agreement",
+            format!(
+                "{} nodes must agree on what happened on {}",
+                spec.quorum, spec.name
+            ),
+        ),
+    }
 }
 
 async fn head(live: &LiveChain) -> Check {
@@ -177,6 +212,7 @@ async fn wallet_checks(
         wallet,
     };
     let mut checks = vec![nonce(world, live, &account).await?, gas(live, wallet, jobs).await];
+    checks.extend(swallowed(world, live, &account).await?);
     for job in jobs {
         checks.push(pool(live, job).await);
         checks.push(holding(live, job).await);
@@ -196,6 +232,17 @@ async fn nonce(world: &World, live: &LiveChain, account: &Account) -> Result<Che
             format!("chain {}, database {}", chain.latest, ours.next_nonce),
             "the database is older than the chain, or somebody else uses the key: run `lgi-mm reconcile`",
         ),
+        (Ok(chain), Some(_)) if gaps::unexplained(&world.pool, account, chain.latest).await? > 0 => {
+            Check::bad(
+                Verdict::Fail,
+                what,
+                format!(
+                    "chain {}, and the database has counted nonces beyond it that were never given out",
+                    chain.latest
+                ),
+                "nothing behind them can be mined: run `lgi-mm reconcile`",
+            )
+        }
         (Ok(chain), Some(ours)) => Check::ok(
             what,
             format!("chain {}, database {}", chain.latest, ours.next_nonce),
@@ -209,8 +256,37 @@ async fn nonce(world: &World, live: &LiveChain, account: &Account) -> Result<Che
             ),
             "the first trade waits until they are mined",
         ),
+        (Ok(chain), None) if chain.latest > 0 => Check::bad(
+            Verdict::Fail,
+            what,
+            format!("chain {}, this database knows none of them", chain.latest),
+            format!(
+                "the database was restored or replaced, or the wallet was used elsewhere: `lgi-mm reconcile --adopt {} --chain {}`",
+                account.wallet, account.chain
+            ),
+        ),
         (Ok(chain), None) => Check::ok(what, format!("chain {}, not used yet", chain.latest)),
     })
+}
+
+/// A relay, or a node, that accepts bytes and tells nobody.
+async fn swallowed(world: &World, live: &LiveChain, account: &Account) -> Result<Vec<Check>, CliError> {
+    let found = gaps::swallowed(&world.pool, account, SWALLOWED_SENDS).await?;
+    let whom = if live.spec.private_rpc_url.is_some() {
+        "private_rpc_url"
+    } else {
+        "rpc_urls"
+    };
+    let check = |(trade, hash, sends): &(i64, B256, i64)| {
+        let seen =
+            format!("transaction {hash} of trade {trade} was accepted {sends} times and is in no block");
+        let advice = format!(
+            "whoever takes it keeps it to itself: change chains.{}.{whom}",
+            live.spec.name
+        );
+        Check::bad(Verdict::Warn, "broadcast", seen, advice)
+    };
+    Ok(found.iter().map(check).collect())
 }
 
 /// Gas for one trade of the dearest job, beside what is never touched.
@@ -256,6 +332,7 @@ async fn pool(live: &LiveChain, job: &Job) -> Check {
         amount_out_fair: Amount::ZERO,
         pool: job.config.venue.pool,
         prove_sell: false,
+        checks: Checks::none(),
     };
     let name = format!("{} / {}", job.token.symbol, job.quote.symbol);
     match live.venue.quote(&request).await {

@@ -1,7 +1,9 @@
 //! `doctor`: what is wrong with this installation, and how to mend it.
 
+mod database;
 mod live;
 mod notify;
+mod policy;
 
 use std::collections::BTreeSet;
 
@@ -68,7 +70,7 @@ impl Check {
 }
 
 pub(super) async fn run(settings: &Settings, out: Out) -> Result<(), CliError> {
-    let checks = match World::open(settings).await {
+    let checks = match World::read(settings).await {
         Ok(world) => examine(settings, &world).await?,
         Err(error) => vec![Check::bad(Verdict::Fail, "database", &error, "see the message")],
     };
@@ -107,6 +109,7 @@ async fn examine(settings: &Settings, world: &World) -> Result<Vec<Check>, CliEr
             format!("PostgreSQL {}, {place}", health.server_version),
         ),
         Check::ok("schema", "up to date"),
+        policy::settings_file(settings),
         clock(&health),
         workers(&health),
         Check::none(
@@ -151,6 +154,8 @@ async fn examine(settings: &Settings, world: &World) -> Result<Vec<Check>, CliEr
         let mend = "nothing is signed with this key until its nonce is explained; restore the newer database, or use another wallet";
         Check::bad(Verdict::Fail, "halted signer", format!("{address}: {reason}"), mend)
     }));
+    checks.extend(policy::examine(world).await?);
+    checks.extend(database::examine(settings, world).await?);
     checks.extend(live::examine(world).await?);
     checks.extend(sources(world).await?);
     checks.extend(notify::examine(settings, world).await?);
@@ -213,6 +218,7 @@ async fn sources(world: &World) -> Result<Vec<Check>, CliError> {
             token: job.token.address,
             quote: job.quote.address,
             pool: job.config.venue.pool,
+            decimals: Some(job.token.decimals),
             config: &job.config.price,
         })
         .collect();

@@ -3,33 +3,27 @@
 use alloy_primitives::Address;
 use rust_decimal::Decimal;
 
-use super::{Groundwork, StartArgs, is_ticker};
+use super::{Groundwork, LOOKUP_PATIENCE, StartArgs, is_ticker, past};
 use crate::{
-    chain::{ChainSpec, LiveChain, token_info},
-    cli::{CliError, wallet, world::World},
+    chain::{ChainSpec, LiveChain, one_node_warning, token_info},
+    cli::{CliError, policy, wallet, world::World},
     config::{JobLayers, Settings},
     domain::{
         chains::USDC_DECIMALS,
         config::{JobConfig, SourceName},
-        job::{Account, Realm, Token},
+        job::{Account, JobMode, Realm, Token},
         pool::NATIVE,
-        span::Span,
         units::Price,
     },
     ports::{Asset, Chain, PriceRequest, Prices},
-    store::{self, jobs::Job},
+    store::{
+        self,
+        jobs::{self, Job},
+    },
 };
 
 /// Every EVM chain's native coin has this many digits, and so has its wrapped form.
 const NATIVE_DECIMALS: u8 = 18;
-/// Slots are predictable to others; a live job's start within so long after them.
-const USUAL_JITTER: Span = Span::from_secs(10);
-
-/// Per cent. Where only the pool itself is asked, our own last sample is the independent source: whoever pushes the
-/// price further than this within a block gets no trade out of it.
-fn believable_move() -> Decimal {
-    Decimal::from(5)
-}
 
 pub(super) async fn prepare(
     settings: &Settings,
@@ -37,49 +31,115 @@ pub(super) async fn prepare(
     args: &StartArgs,
     address: Address,
     given: &JobLayers,
-    mut config: JobConfig,
+    (mode, mut config): (JobMode, JobConfig),
 ) -> Result<Groundwork, CliError> {
     settings.chain(&args.chain)?.with_rpc()?;
     let wallet = wallet::choose(settings, &settings.keys()?)?;
     let live = world.live().chain(&args.chain)?.clone();
     let mut assumed = vec![format!("wallet {wallet} (wallet.address)")];
+    safeguards(world, args, address, given, &mut config, &mut assumed).await?;
+    config
+        .validate_for(mode, Realm::Live, &args.chain)
+        .map_err(CliError::Config)?;
+    if let Some(warning) = one_node_warning(&live.spec) {
+        assumed.push(format!("WARNING: {warning}"));
+    }
     let token = token(&live, args, address, &mut assumed).await?;
     let quote = quote(&live.spec, args, &mut assumed)?;
-    if !given.sets("schedule.jitter") && USUAL_JITTER < config.schedule.max_lateness {
-        config.schedule.jitter = USUAL_JITTER;
-        assumed.push(format!(
-            "jitter {USUAL_JITTER}, so that nobody can foresee a trade (--set schedule.jitter=..)"
-        ));
-    }
-    if !given.sets("price.sources") {
-        config.price.sources = vec![SourceName::Onchain];
-        assumed.push(
-            "prices from the pool itself (--set price.sources=onchain,dexscreener checks them against another source)"
-                .to_owned(),
-        );
-    }
-    if !given.sets("price.max_price_move_pct") && config.price.sources == [SourceName::Onchain] {
-        config.price.max_price_move_pct = believable_move();
-        assumed.push(format!(
-            "a price that moves more than {} % from one sample to the next must last before it is believed: the pool \
-             alone says it (--set price.max_price_move_pct=..)",
-            config.price.max_price_move_pct
-        ));
-    }
+    require_witness(&live.spec, &config)?;
+    let account = Account {
+        realm: Realm::Live,
+        chain: args.chain.clone(),
+        wallet,
+    };
+    past::require_known(world, &live, &account).await?;
+    assumed.extend(past::unexplained(world, &live, &account, &token).await?);
     let quote_price = usd_price(&live, quote.address).await?;
     believe(world, &args.chain, address, quote.address, &config, &mut assumed).await?;
     Ok(Groundwork {
-        account: Account {
-            realm: Realm::Live,
-            chain: args.chain.clone(),
-            wallet,
-        },
+        account,
         token,
         quote,
         quote_price,
         config,
         assumed,
     })
+}
+
+/// Says what begins safe since nobody chose it, and adds a second source where there is one. What somebody chose has floors: see [`JobConfig::validate_for`].
+async fn safeguards(
+    world: &World,
+    args: &StartArgs,
+    token: Address,
+    given: &JobLayers,
+    config: &mut JobConfig,
+    assumed: &mut Vec<String>,
+) -> Result<(), CliError> {
+    if !given.sets("schedule.jitter") {
+        assumed.push(format!(
+            "jitter {0}, so that nobody can foresee a trade (--set schedule.jitter={0})",
+            config.schedule.jitter
+        ));
+    }
+    if !given.sets("price.sources") {
+        match listed(world, &args.chain, token).await? {
+            Ok(price) => {
+                config.price.sources = vec![SourceName::Onchain, SourceName::Dexscreener];
+                assumed.push(format!(
+                    "prices from the pool, checked against DexScreener, which says {price} USD: a trade needs both \
+                     (--set price.sources=..)"
+                ));
+            }
+            Err(why) => {
+                assumed.push(format!(
+                    "prices from the pool ALONE, since there is no second source: {why} (--set \
+                     price.sources=onchain,dexscreener asks for one; a V3 pool's own mean: --set \
+                     price.sources=onchain,twap)"
+                ));
+            }
+        }
+    }
+    if !given.sets("price.max_price_move_pct") {
+        assumed.push(format!(
+            "a price that moves more than {0} % from one sample to the next must last before it is believed (--set \
+             price.max_price_move_pct={0})",
+            config.price.max_price_move_pct
+        ));
+    }
+    Ok(())
+}
+
+/// USD per whole token as DexScreener has it, or why it has none.
+async fn listed(world: &World, chain: &str, token: Address) -> Result<Result<Decimal, String>, CliError> {
+    let book = world.prices()?;
+    let now = store::now(&world.pool).await?;
+    let asked = tokio::time::timeout(LOOKUP_PATIENCE, book.dexscreener().lookup(chain, token, now)).await;
+    Ok(asked.map_or_else(
+        |_| Err(format!("no answer within {} s", LOOKUP_PATIENCE.as_secs())),
+        |found| {
+            found
+                .map(|info| info.price_usd)
+                .map_err(|error| error.to_string())
+        },
+    ))
+}
+
+/// With real money, one source on one node is not enough to begin with: whoever answers there decides the price.
+fn require_witness(spec: &ChainSpec, config: &JobConfig) -> Result<(), CliError> {
+    let price = &config.price;
+    let enough = price.sources.len() > 1 || price.single_source || spec.node_by_node().len() > 1;
+    if enough || !spec.is_known() {
+        return Ok(());
+    }
+    let sources: Vec<String> = price.sources.iter().map(ToString::to_string).collect();
+    Err(CliError::Refused(format!(
+        "price.sources is [{}] and chain {} has one node: nobody confirms the first price, nor that of a liquidation. Give \
+         chains.{}.rpc_urls a second URL of another provider, or add a source with --set \
+         'price.sources=[\"onchain\",\"dexscreener\"]', or say that one is enough with --set price.single_source=true",
+        sources.join(", "),
+        spec.name,
+        spec.name
+    )))
 }
 
 /// What a job pays with never changes.
@@ -105,6 +165,22 @@ async fn usd_price(live: &LiveChain, quote: Address) -> Result<Price, CliError> 
     known
         .map(|known| known.price)
         .map_err(|error| CliError::Network(format!("the price of the quote token: {error}")))
+}
+
+/// What the policy of this machine lacks for the job; it is said where the job is started, for nothing is signed until
+/// the worker's own policy allows it.
+pub(super) async fn policy(world: &World, job: i64) -> Result<Option<String>, CliError> {
+    let found = jobs::by_ids(&world.pool, &[job]).await?;
+    let Some(job) = found.first() else { return Ok(None) };
+    let Some((lacks, command)) = policy::missing(world, job).await else {
+        return Ok(None);
+    };
+    let mut text = format!("  NOT ALLOWED YET: {}\n", lacks.join("; "));
+    text.push_str("  nothing is signed until it is allowed on the machine whose worker holds the key:\n");
+    if let Some(command) = command {
+        text.push_str(&format!("    {command}\n"));
+    }
+    Ok(Some(text))
 }
 
 /// Ticker and digits as the contract has them: a wrong number of digits would be a wrong amount of money.
@@ -184,6 +260,7 @@ async fn believe(
         token,
         quote,
         pool: config.venue.pool,
+        decimals: None,
         config: &config.price,
     };
     let now = store::now(&world.pool).await?;

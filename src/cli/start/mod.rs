@@ -2,8 +2,9 @@
 
 mod live;
 mod paper;
+mod past;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use alloy_primitives::Address;
 use clap::Args;
@@ -16,6 +17,7 @@ use crate::{
     domain::{
         chains,
         config::JobConfig,
+        foreign::Foreign,
         job::{Account, JobMode, JobStatus, Realm, Token, Transition},
         units::{Amount, Price, Rounding, TOKEN_DECIMALS_MAX, Usd},
     },
@@ -28,6 +30,8 @@ use crate::{
 
 /// Longest ticker that the ledger keeps, characters.
 const SYMBOL_LENGTH_MAX: usize = 32;
+/// Longest wait for what DexScreener knows of a token.
+const LOOKUP_PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Args)]
 pub(super) struct StartArgs {
@@ -73,6 +77,9 @@ struct Started {
     status: JobStatus,
     what: String,
     assumed: Vec<String>,
+    /// What must be allowed on the worker's machine before anything is signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<String>,
 }
 
 pub(super) async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Result<(), CliError> {
@@ -99,10 +106,13 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Resu
         .filter(|job| job.account.realm == realm)
         .collect();
     let known = this_wallets(settings, realm, known)?;
-    let started = match known {
+    let mut started = match known {
         Some(job) => again(&world, args, job).await?,
         None => create(settings, &world, args, token, realm).await?,
     };
+    if realm == Realm::Live {
+        started.policy = live::policy(&world, started.job).await?;
+    }
     out.show(&started, |view| {
         let mut text = format!(
             "job {} ({} on {}): {}\n",
@@ -110,6 +120,9 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Resu
         );
         for assumed in &view.assumed {
             text.push_str(&format!("  assumed: {assumed}\n"));
+        }
+        if let Some(policy) = &view.policy {
+            text.push_str(policy);
         }
         text.push_str("`lgi-mm daemon` runs all jobs; `lgi-mm status` shows one.\n");
         text
@@ -167,12 +180,10 @@ fn layers(below: JobLayers, args: &StartArgs, mode: JobMode) -> Result<JobLayers
 
 /// A ticker of printable characters only: one from outside must not write to a terminal or into a file's lines.
 fn is_ticker(text: &str) -> bool {
-    let hidden = |c: char| {
-        c.is_control()
-            || c.is_whitespace()
-            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    (1..=SYMBOL_LENGTH_MAX).contains(&text.chars().count()) && !text.chars().any(hidden)
+    (1..=SYMBOL_LENGTH_MAX).contains(&text.chars().count())
+        && !text.contains(char::is_whitespace)
+        && !text.contains(char::REPLACEMENT_CHARACTER)
+        && Foreign::new(text).as_str() == text
 }
 
 /// A job that is there: started from IDLE, resumed from PAUSED, left alone while it runs.
@@ -199,6 +210,13 @@ async fn again(world: &World, args: &StartArgs, job: Job) -> Result<Started, Cli
     }
     if let Some(quote) = &args.quote {
         live::require_quote(world, args, &job, quote)?;
+    }
+    if let Some(refused) = &job.refused {
+        return Err(CliError::Refused(format!(
+            "job {} cannot trade, its configuration is refused: {refused}; change it with `lgi-mm config edit {} \
+             --set key=value`",
+            job.id, job.id
+        )));
     }
     let given = layers(JobLayers::of_job(), args, job.mode)?;
     if !given.is_empty() && build_job_config(&job.config, job.mode, &given)? != job.config {
@@ -266,10 +284,10 @@ async fn create(
         ));
     };
     let given = layers(JobLayers::new(&settings.defaults, mode), args, mode)?;
-    let config = build_job_config(&JobConfig::for_mode(mode), mode, &given)?;
+    let config = build_job_config(&JobConfig::beginning(mode, realm), mode, &given)?;
     let mut ground = match realm {
         Realm::Paper => paper::prepare(world, args, address, &given, config).await?,
-        Realm::Live => live::prepare(settings, world, args, address, &given, config).await?,
+        Realm::Live => live::prepare(settings, world, args, address, &given, (mode, config)).await?,
     };
     if !given.sets("schedule.cron") {
         ground.assumed.push(format!(
@@ -287,7 +305,11 @@ async fn create(
             args.token, ground.quote.symbol
         )));
     }
-    ground.config.validate(mode).map_err(CliError::Config)?;
+    let (its_realm, chain) = (ground.account.realm, ground.account.chain.as_str());
+    ground
+        .config
+        .validate_for(mode, its_realm, chain)
+        .map_err(CliError::Config)?;
     let order = Order::Start {
         deposit: deposit(&ground.config, ground.quote.decimals, ground.quote_price)?,
     };
@@ -355,6 +377,7 @@ fn view(
         status,
         what,
         assumed,
+        policy: None,
     }
 }
 

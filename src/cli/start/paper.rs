@@ -1,10 +1,8 @@
 //! A new job on paper: everything has a default, and what was assumed is said.
 
-use std::time::Duration;
-
 use alloy_primitives::Address;
 
-use super::{Groundwork, StartArgs, is_ticker};
+use super::{Groundwork, LOOKUP_PATIENCE, StartArgs, is_ticker};
 use crate::{
     cli::{CliError, world::World},
     config::JobLayers,
@@ -20,8 +18,6 @@ use crate::{
 
 /// Digits of most tokens, assumed on paper unless told.
 const USUAL_DECIMALS: u8 = 18;
-/// Longest wait for a token's ticker and price.
-const LOOKUP_PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) async fn prepare(
     world: &World,

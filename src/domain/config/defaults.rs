@@ -46,6 +46,7 @@ impl Default for PriceConfig {
             max_price_age: Span::from_secs(2 * 60),
             max_price_deviation_bps: 200,
             max_price_move_pct: Decimal::from(50),
+            single_source: false,
             generated: GeneratedConfig::default(),
             recorded: None,
         }
@@ -71,7 +72,9 @@ impl Default for LimitsConfig {
             max_trades_per_hour: 60,
             max_daily_spend_usd: usd(500),
             max_slippage_bps: 100,
+            max_slip_from_quote_bps: 30,
             max_price_impact_bps: 100,
+            max_round_trip_loss_bps: 0,
             max_gas_usd: usd(2),
             failure_backoff: Span::from_secs(60),
             gas_reserve: Decimal::new(1, 3),

@@ -50,6 +50,10 @@ pub const KEYS: &[Key] = &[
         "Largest believable move between samples; 0 (off) to 10000 %",
     ),
     key(
+        "price.single_source",
+        "Live: true = one source on one node may say the first price and that of a liquidation",
+    ),
+    key(
         "price.generated.seed",
         "Chooses the generated series; the same seed gives the same prices",
     ),
@@ -99,8 +103,16 @@ pub const KEYS: &[Key] = &[
         "How far below the accepted price a fill may end, pool fee included; 1 to 5000 bps",
     ),
     key(
+        "limits.max_slip_from_quote_bps",
+        "How far below its simulation a fill may end: the calldata's minimum; 1 to 5000 bps",
+    ),
+    key(
         "limits.max_price_impact_bps",
         "How far a trade itself may move the price; 1 to 5000 bps",
+    ),
+    key(
+        "limits.max_round_trip_loss_bps",
+        "What a buy and a sell after it may lose; 0 (twice the pool's fee and 300) to 5000 bps",
     ),
     key("limits.max_gas_usd", "Most gas for one trade, USD, above 0"),
     key(
@@ -113,7 +125,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "notify.events",
-        "Events of the job that are told: [\"all\"], or some of trade.filled, trade.failed, trade.reversed, job.error, job.liquidated",
+        "Events of the job that are told: [\"all\"], or some of trade.filled, trade.failed, trade.reversed, job.error, job.liquidated, job.unsellable",
     ),
     key(
         "notify.receivers",

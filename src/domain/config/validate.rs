@@ -62,7 +62,7 @@ fn price(config: &PriceConfig, found: &mut Findings) {
         !distinct.is_empty() && distinct.len() == names.len(),
         "price.sources",
         format_args!("[{}]", names.join(", ")),
-        "at least one of generated, recorded, dexscreener, each once",
+        "at least one of generated, recorded, dexscreener, onchain and twap, each once",
     );
     found.span("price.max_price_age", config.max_price_age, 1, DAY);
     found.range(
@@ -126,9 +126,21 @@ fn limits(config: &LimitsConfig, found: &mut Findings) {
     found.range("limits.max_trades_per_hour", config.max_trades_per_hour, 0, 3_600);
     found.range("limits.max_slippage_bps", config.max_slippage_bps, 1, 5_000);
     found.range(
+        "limits.max_slip_from_quote_bps",
+        config.max_slip_from_quote_bps,
+        1,
+        5_000,
+    );
+    found.range(
         "limits.max_price_impact_bps",
         config.max_price_impact_bps,
         1,
+        5_000,
+    );
+    found.range(
+        "limits.max_round_trip_loss_bps",
+        config.max_round_trip_loss_bps,
+        0,
         5_000,
     );
     found.money("limits.max_gas_usd", config.max_gas_usd);
@@ -271,7 +283,7 @@ enum ZeroIs {
 }
 
 #[derive(Default)]
-struct Findings(Vec<InvalidConfig>);
+pub(super) struct Findings(pub(super) Vec<InvalidConfig>);
 
 impl Findings {
     fn refuse(&mut self, key: &str, value: impl Display, allowed: impl Display) {
@@ -282,7 +294,7 @@ impl Findings {
         });
     }
 
-    fn require(&mut self, holds: bool, key: &str, value: impl Display, allowed: impl Display) {
+    pub(super) fn require(&mut self, holds: bool, key: &str, value: impl Display, allowed: impl Display) {
         if !holds {
             self.refuse(key, value, allowed);
         }

@@ -10,7 +10,7 @@ use super::{
     ChainView, FailureKind, IllegalTrade, Patience, Purpose, Seen, Standing, Step, TradeState, TradeStatus,
     TransactionState,
 };
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, price::CLOCK_SKEW_MAX};
 
 /// The lifecycle.
 ///
@@ -244,7 +244,9 @@ fn push(
             Step::Investigate { transaction: index }
         };
     }
-    let late = view.block_time.is_some_and(|time| time > transaction.deadline);
+    // A node may hold its clock back; the database's says that the deadline is over as well, a little later.
+    let late = view.block_time.is_some_and(|time| time > transaction.deadline)
+        || now - transaction.deadline > CLOCK_SKEW_MAX;
     if (late || doomed) && newest.purpose != Purpose::Cancel {
         return Step::Cancel { transaction: index };
     }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::TokenInfo;
+use crate::domain::foreign::Foreign;
 
 /// Longest ticker that is believed, bytes.
 const SYMBOL_MAX: usize = 32;
@@ -61,7 +62,8 @@ impl Pair {
     fn symbol(&self) -> String {
         let given = self.base_token.symbol.as_deref().unwrap_or_default();
         let mut symbol = String::new();
-        for letter in given.trim().chars().filter(|letter| !letter.is_control()) {
+        let given = Foreign::within(given.trim(), SYMBOL_MAX);
+        for letter in given.as_str().chars() {
             if symbol.len() + letter.len_utf8() > SYMBOL_MAX {
                 break;
             }

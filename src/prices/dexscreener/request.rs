@@ -49,6 +49,8 @@ impl Requests {
         let agent = concat!("lgi-mm/", env!("CARGO_PKG_VERSION"));
         let http = reqwest::Client::builder()
             .timeout(settings.timeout.std())
+            // Another place is not whom we were told to ask.
+            .redirect(reqwest::redirect::Policy::none())
             .user_agent(agent)
             .build()?;
         Ok(Self {

@@ -14,6 +14,7 @@ SELECT j.id::text AS job_id, j.token_address::text AS token, j.token_symbol, j.c
        j.realized_pnl::float8 AS realized,
        (j.token_balance::numeric / power(10::numeric, j.token_decimals) * s.last_price - j.cost_basis::numeric)::float8 AS unrealized,
        j.gas_usd::float8 AS gas,
+       (u.unsellable_since IS NOT NULL AND j.token_balance::numeric > 0) AS unsellable,
        CASE WHEN j.mode = 'ACCUMULATE'
             THEN greatest((j.config #>> '{accumulate,max_accumulation_usd}')::numeric - j.cost_basis::numeric, 0)
             ELSE j.quote_balance::numeric / power(10::numeric, j.quote_decimals)
@@ -22,6 +23,7 @@ SELECT j.id::text AS job_id, j.token_address::text AS token, j.token_symbol, j.c
        END::float8 AS budget_left
 FROM jobs j
 LEFT JOIN job_slots s ON s.job_id = j.id
+LEFT JOIN sale_proofs u ON u.job_id = j.id
 LEFT JOIN trades o ON o.job_id = j.id AND o.status IN ('PENDING', 'SUBMITTED')
 WHERE j.archived_at IS NULL
 ORDER BY (j.status = 'ERROR') DESC, (o.id IS NOT NULL) DESC, j.id

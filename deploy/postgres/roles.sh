@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# The roles of lgi-mm, one for each kind of process, in the database $POSTGRES_DB: run by the image when the database is
+# made, or by hand on another server, as a superuser, before the first `lgi-mm migrate`:
+#   POSTGRES_USER=postgres POSTGRES_DB=lgi_mm PGHOST=.. ROLE_PASSWORDS=deploy/secrets deploy/postgres/roles.sh
+# Safe to run again. What each role may do with which table is granted by `lgi-mm migrate`.
+set -euo pipefail
+
+# Files called ROLE_password, without the front lgi_mm_. A role without a file cannot log in with a password.
+export ROLE_PASSWORDS=${ROLE_PASSWORDS:-/run/secrets}
+
+sql() {
+    psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname "$POSTGRES_DB"
+}
+
+sql <<'SQL'
+SELECT format('CREATE ROLE %I LOGIN', role)
+FROM unnest(ARRAY['lgi_mm_owner', 'lgi_mm_engine', 'lgi_mm_scheduler', 'lgi_mm_cli', 'lgi_mm_reader', 'lgi_mm_scaler']) role
+WHERE to_regrole(role) IS NULL
+\gexec
+
+-- The owner makes and changes tables, in `lgi-mm migrate` alone. No role is a superuser.
+ALTER DATABASE :"DBNAME" OWNER TO lgi_mm_owner;
+REVOKE ALL ON DATABASE :"DBNAME" FROM PUBLIC;
+GRANT CONNECT ON DATABASE :"DBNAME" TO lgi_mm_engine, lgi_mm_scheduler, lgi_mm_cli, lgi_mm_reader, lgi_mm_scaler;
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+SELECT format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', datname) FROM pg_database WHERE datname IN ('postgres', 'template1')
+\gexec
+
+-- Dashboards send SQL of their viewers' own, and the autoscaler is outside: both read, shortly and few at a time. A
+-- session may change these settings; what it may touch, it cannot.
+ALTER ROLE lgi_mm_reader CONNECTION LIMIT 10;
+ALTER ROLE lgi_mm_scaler CONNECTION LIMIT 5;
+SELECT format('ALTER ROLE %I SET %s', role, setting)
+FROM unnest(ARRAY['lgi_mm_reader', 'lgi_mm_scaler']) role,
+     unnest(ARRAY['default_transaction_read_only = on', 'statement_timeout = ''5s''', 'lock_timeout = ''1s''',
+                  'idle_in_transaction_session_timeout = ''10s''']) setting
+\gexec
+
+-- Everybody may call these by default. Advisory locks decide who prunes and who takes the census: only who trades may
+-- take them. Large objects are of no use to anybody here, and would be a place to fill the disk from.
+SELECT format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', oid::regprocedure)
+FROM pg_proc
+WHERE pronamespace = 'pg_catalog'::regnamespace
+  AND (proname ~ '^pg_(try_)?advisory_' OR proname IN ('pg_notify', 'pg_logical_emit_message', 'lo_creat', 'lo_create',
+       'lo_from_bytea', 'lo_put', 'lowrite'))
+\gexec
+SELECT format('GRANT EXECUTE ON FUNCTION %s TO lgi_mm_owner, lgi_mm_engine, lgi_mm_scheduler, lgi_mm_cli', oid::regprocedure)
+FROM pg_proc
+WHERE pronamespace = 'pg_catalog'::regnamespace AND (proname ~ '^pg_(try_)?advisory_' OR proname = 'pg_notify')
+\gexec
+SQL
+
+for role in owner engine scheduler cli reader scaler; do
+    export PASSWORD_FILE=$ROLE_PASSWORDS/${role}_password
+    if [ ! -s "$PASSWORD_FILE" ]; then continue; fi
+    # psql reads the file itself: what a program is started with is there for every user of the machine to see.
+    sql <<SQL
+\\set password \`head -n 1 "\$PASSWORD_FILE"\`
+ALTER ROLE lgi_mm_$role PASSWORD :'password';
+SQL
+done

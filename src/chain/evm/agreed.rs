@@ -1,0 +1,145 @@
+//! What enough nodes say together of heads and nonces, and what they say against each other.
+
+use std::{sync::PoisonError, time::Instant};
+
+use alloy_primitives::{Address, U64};
+use chrono::TimeDelta;
+use metrics::counter;
+use serde_json::{Value, json};
+use tracing::{debug, error};
+
+use super::EvmChain;
+use crate::{
+    chain::{lookup::Contradiction, quorum::reached, receipts::RawBlock, rpc::Voice},
+    ports::{Head, Nonces, RpcError},
+    telemetry::metric,
+};
+
+/// A head that is further ahead of this machine's clock is not believed while another node has one.
+const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::seconds(30);
+/// The newest blocks of all nodes together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heads {
+    /// What enough nodes have reached: depths are counted from it.
+    pub(super) agreed: Head,
+    /// The newest that any node has, if its time is believable.
+    pub(super) best: Head,
+}
+
+impl EvmChain {
+    /// The newest block of every node, and how far each is behind.
+    async fn ask_heads(&self) -> Result<Heads, RpcError> {
+        let said = self
+            .rpc
+            .each(|voice| async move {
+                let block: RawBlock = voice
+                    .request("eth_getBlockByNumber", json!(["latest", false]))
+                    .await?;
+                let number = block.number.to::<u64>();
+                voice.set_head(number);
+                let time = block
+                    .time()
+                    .ok_or_else(|| voice.nonsense("eth_getBlockByNumber", "its timestamp is out of range"))?;
+                Ok(Head { number, time })
+            })
+            .await;
+        let agreed = self.reached("the newest block", &said, |head| (head.number, head.time))?;
+        let agreed = Head {
+            number: agreed.0,
+            time: agreed.1,
+        };
+        let latest_plausible = chrono::Utc::now() + CLOCK_SKEW_MAX;
+        let heads = || said.iter().filter_map(|(_, head)| head.as_ref().ok());
+        // A block from the future is nobody's measure; the newest of the others is, if one node may be behind.
+        let best = heads()
+            .filter(|head| head.time <= latest_plausible)
+            .max_by_key(|head| head.time)
+            .copied()
+            .unwrap_or(agreed);
+        for (voice, head) in &said {
+            if let Ok(head) = head {
+                voice.set_lag(best.number.saturating_sub(head.number));
+            }
+        }
+        Ok(Heads { agreed, best })
+    }
+
+    pub(super) async fn heads(&self) -> Result<Heads, RpcError> {
+        self.heads.get(|| self.ask_heads()).await
+    }
+
+    pub(super) async fn each_nonces(&self, signer: Address) -> Vec<(Voice, Result<Nonces, RpcError>)> {
+        let count = |tag| ("eth_getTransactionCount", json!([signer, tag]));
+        let requests = [count("latest"), count("pending")];
+        let ask = |voice: Voice| {
+            let requests = &requests;
+            async move {
+                let mut answers = voice.batch(requests).await?.into_iter();
+                let mut next = || {
+                    let answer = answers.next().unwrap_or(Ok(Value::Null));
+                    voice.read::<U64>("eth_getTransactionCount", answer)
+                };
+                Ok(Nonces {
+                    latest: next()?.to(),
+                    pending: next()?.to(),
+                })
+            }
+        };
+        self.rpc.each(ask).await
+    }
+
+    pub(super) async fn ask_nonces(&self, signer: Address) -> Result<Nonces, RpcError> {
+        let said = self.each_nonces(signer).await;
+        Ok(Nonces {
+            latest: self.reached("the nonce", &said, |nonces| nonces.latest)?,
+            pending: self.reached("the nonce", &said, |nonces| nonces.pending)?,
+        })
+    }
+
+    /// Says and counts it. What is not settled keeps new trades of the chain back for a while.
+    pub(super) fn disagree(&self, contradiction: Contradiction) {
+        let Contradiction { what, settled } = contradiction;
+        let mut last = self.disagreement.lock().unwrap_or_else(PoisonError::into_inner);
+        let repeated = last.as_ref().is_some_and(|(_, before)| *before == what);
+        if repeated {
+            debug!(chain = self.spec.name, what, settled, "nodes still disagree");
+        } else {
+            error!(chain = self.spec.name, what, settled, "nodes disagree");
+        }
+        counter!(metric::RPC_DISAGREEMENTS, "chain" => self.spec.name.clone()).increment(1);
+        if settled {
+            return;
+        }
+        *last = Some((Instant::now(), what));
+    }
+
+    pub(super) fn too_few(&self, what: &str) -> RpcError {
+        RpcError {
+            endpoint: self.spec.name.clone(),
+            detail: format!("{what}: fewer than {} nodes answered", self.rpc.quorum()),
+        }
+    }
+
+    /// The first error, if nobody answered: it says more than that nobody did.
+    pub(super) fn reached<T, N: Ord + Copy>(
+        &self,
+        what: &str,
+        said: &[(Voice, Result<T, RpcError>)],
+        number: impl Fn(&T) -> N,
+    ) -> Result<N, RpcError> {
+        let numbers = said
+            .iter()
+            .filter_map(|(voice, said)| Some((voice.host().to_owned(), number(said.as_ref().ok()?))));
+        reached(numbers, self.rpc.quorum()).ok_or_else(|| {
+            let error = said.iter().find_map(|(_, said)| said.as_ref().err().cloned());
+            match error {
+                Some(error) if self.rpc.quorum() == 1 => error,
+                Some(error) => RpcError {
+                    detail: format!("{} ({error})", self.too_few(what).detail),
+                    ..self.too_few(what)
+                },
+                None => self.too_few(what),
+            }
+        })
+    }
+}

@@ -1,0 +1,235 @@
+//! One transaction against one entry of the policy.
+
+use alloy_primitives::{Address, U256, aliases::U160};
+
+use super::{
+    Reason, Refusal,
+    file::{Entry, Quote},
+    intent::{Allow, Intent, Swap, named},
+};
+use crate::domain::{
+    Timestamp,
+    units::{Amount, MoneyError, Price, Rounding, Usd},
+};
+
+const NATIVE_DECIMALS: u8 = 18;
+const ALL_BPS: u32 = 10_000;
+
+/// Which way a swap goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// A quote for a token: it spends.
+    Buy {
+        quote: Quote,
+        quote_decimals: u8,
+        token: Address,
+    },
+    /// A token for a quote: a way out, which no spending limit closes.
+    Sell {
+        quote: Quote,
+        quote_decimals: u8,
+        token: Address,
+    },
+}
+
+pub(super) fn arithmetic(error: MoneyError) -> Refusal {
+    Refusal::new(Reason::Price, format!("its value cannot be told: {error}"))
+}
+
+/// What gas may cost at most, rounded up.
+pub(super) fn gas(
+    entry: &Entry,
+    gas_limit: u64,
+    max_fee_per_gas: u128,
+    native: Price,
+) -> Result<(), Refusal> {
+    let wei = U256::from(gas_limit).saturating_mul(U256::from(max_fee_per_gas));
+    let usd = Amount::new(wei)
+        .value(NATIVE_DECIMALS, native, Rounding::Up)
+        .map_err(arithmetic)?;
+    if usd > entry.max_gas_usd {
+        let detail = format!("its gas may cost {usd} USD, max_gas_usd is {}", entry.max_gas_usd);
+        return Err(Refusal::new(Reason::Gas, detail));
+    }
+    Ok(())
+}
+
+/// The kill switch; cancels pass: they move nothing, and free the wallet of what is open.
+pub(super) fn running(entry: &Entry, intent: &Intent) -> Result<(), Refusal> {
+    if entry.stop && *intent != Intent::Cancel {
+        let detail = "the policy is stopped, only cancels are signed: `lgi-mm policy resume` lets it go on";
+        return Err(Refusal::new(Reason::Stopped, detail));
+    }
+    Ok(())
+}
+
+/// USD per whole quote.
+pub(super) const fn quote_price(quote: Quote, native: Price) -> Price {
+    match quote {
+        Quote::Native | Quote::Wrapped => native,
+        Quote::Usdc => Price::ONE,
+    }
+}
+
+/// Valid no longer than the entry allows.
+fn deadline(entry: &Entry, until: U256, now: Timestamp) -> Result<(), Refusal> {
+    let latest = entry.max_deadline.after(now).timestamp();
+    if until <= U256::from(u64::try_from(latest).unwrap_or_default()) {
+        return Ok(());
+    }
+    let detail = format!(
+        "it stays valid until {until} (Unix seconds), longer than max_deadline = {} from now ({}): is the clock of this \
+         machine or of the node wrong?",
+        entry.max_deadline,
+        now.timestamp()
+    );
+    Err(Refusal::new(Reason::Deadline, detail))
+}
+
+/// An allowance: of something that may be traded, to a router, with a bound.
+pub(super) fn allowance(entry: &Entry, allow: &Allow, native: Price, now: Timestamp) -> Result<(), Refusal> {
+    let at = entry.contracts();
+    let spender = allow.spender;
+    let token = named(allow.token, &at);
+    let (tradable, quote) = (entry.tokens.contains(&allow.token), entry.quote(allow.token));
+    if !tradable && quote.is_none() {
+        let detail = format!("it allows {spender} to take {token}, which this entry does not name");
+        return Err(Refusal::new(Reason::Token, detail));
+    }
+    if !allow.is_to_known_spender(&at) {
+        let detail = format!("it allows {spender} to take {token}; only the routers may be allowed anything");
+        return Err(Refusal::new(Reason::Allowance, detail));
+    }
+    if let Some(expires) = allow.expires {
+        deadline(entry, expires, now)?;
+    }
+    if allow.amount >= U256::from(U160::MAX) {
+        let detail = format!("it allows {spender} to take any amount of {token}; allowances are exact");
+        return Err(Refusal::new(Reason::Allowance, detail));
+    }
+    // What may be sold may be allowed in any amount: it only moves for a swap that is checked as well.
+    match quote {
+        Some((quote, decimals)) if !tradable => {
+            let usd = Amount::new(allow.amount)
+                .value(decimals, quote_price(quote, native), Rounding::Down)
+                .map_err(arithmetic)?;
+            trade(entry, usd)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// No larger than one buy may be.
+pub(super) fn trade(entry: &Entry, usd: Usd) -> Result<(), Refusal> {
+    if usd > entry.max_trade_usd {
+        let detail = format!("a buy of {usd} USD; max_trade_usd is {}", entry.max_trade_usd);
+        return Err(Refusal::new(Reason::Trade, detail));
+    }
+    Ok(())
+}
+
+/// Which way a swap of these goes, if the entry names both sides.
+pub(super) fn way(entry: &Entry, token_in: Address, token_out: Address) -> Result<Way, Refusal> {
+    let known = |token: &Address| entry.tokens.contains(token);
+    if let (Some((quote, quote_decimals)), true) = (entry.quote(token_in), known(&token_out)) {
+        return Ok(Way::Buy {
+            quote,
+            quote_decimals,
+            token: token_out,
+        });
+    }
+    if let (true, Some((quote, quote_decimals))) = (known(&token_in), entry.quote(token_out)) {
+        return Ok(Way::Sell {
+            quote,
+            quote_decimals,
+            token: token_in,
+        });
+    }
+    let at = entry.contracts();
+    let quotes: Vec<String> = entry.quotes.iter().map(ToString::to_string).collect();
+    let detail = format!(
+        "it swaps {} for {}; this entry allows {} tokens, against {}",
+        named(token_in, &at),
+        named(token_out, &at),
+        entry.tokens.len(),
+        if quotes.is_empty() {
+            "nothing".to_owned()
+        } else {
+            quotes.join(", ")
+        }
+    );
+    Err(Refusal::new(Reason::Token, detail))
+}
+
+/// What a buy of `amount` spends, USD rounded up; a sale spends nothing. The native coin counts at least
+/// `native_usd_min`.
+pub(super) fn spends(entry: &Entry, way: &Way, amount: U256, native: Price) -> Result<Usd, Refusal> {
+    let Way::Buy {
+        quote,
+        quote_decimals,
+        ..
+    } = way
+    else {
+        return Ok(Usd::ZERO);
+    };
+    let native = native.max(entry.native_usd_min);
+    Amount::new(amount)
+        .value(*quote_decimals, quote_price(*quote, native), Rounding::Up)
+        .map_err(arithmetic)
+}
+
+/// What a token is worth, as this worker read it itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Worth {
+    pub(super) price: Price,
+    pub(super) decimals: u8,
+}
+
+/// Enough arrives: the least that the calldata accepts, against what goes in.
+pub(super) fn loss(
+    entry: &Entry,
+    swap: &Swap,
+    way: &Way,
+    native: Price,
+    token: Worth,
+) -> Result<(), Refusal> {
+    let (quote, quote_decimals, buys) = match way {
+        Way::Buy {
+            quote,
+            quote_decimals,
+            ..
+        } => (*quote, *quote_decimals, true),
+        Way::Sell {
+            quote,
+            quote_decimals,
+            ..
+        } => (*quote, *quote_decimals, false),
+    };
+    let quote = (quote_decimals, quote_price(quote, native));
+    let token = (token.decimals, token.price);
+    let (paid, got) = if buys { (quote, token) } else { (token, quote) };
+    let value = |amount: U256, (decimals, price): (u8, Price), rounding| {
+        Amount::new(amount)
+            .value(decimals, price, rounding)
+            .map_err(arithmetic)
+    };
+    let (paid, got) = (
+        value(swap.amount_in, paid, Rounding::Up)?,
+        value(swap.amount_out_min, got, Rounding::Down)?,
+    );
+    let share = rust_decimal::Decimal::new(i64::from(ALL_BPS.saturating_sub(entry.max_loss_bps)), 4);
+    let least = paid.times(share, Rounding::Up).map_err(arithmetic)?;
+    if got < least {
+        let detail = format!(
+            "it may bring as little as {got} USD for {paid} USD; max_loss_bps = {} asks for {least} USD",
+            entry.max_loss_bps
+        );
+        return Err(Refusal::new(Reason::Loss, detail));
+    }
+    Ok(())
+}
+
+/// The deadline of a swap.
+pub(super) fn timely(entry: &Entry, swap: &Swap, now: Timestamp) -> Result<(), Refusal> {
+    deadline(entry, swap.deadline, now)
+}

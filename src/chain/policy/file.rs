@@ -1,0 +1,255 @@
+//! The policy file: what each key may do on each chain. It lies on the worker's machine, never in the database.
+
+use alloy_primitives::Address;
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString};
+
+use super::{Reason, Refusal, intent::Contracts};
+use crate::{
+    chain::known::Contracts as Known,
+    domain::{
+        chains::{self, ChainInfo, USDC_DECIMALS},
+        pool::NATIVE,
+        span::Span,
+        units::{Price, Usd},
+    },
+};
+
+/// What is lost at most, where the file says nothing: a tenth of what the swap is worth, basis points.
+const MAX_LOSS_BPS: u32 = 1_000;
+const ALL_BPS: u32 = 10_000;
+const MAX_DEADLINE: Span = Span::from_secs(600);
+/// Every EVM chain's native coin has this many digits.
+const NATIVE_DECIMALS: u8 = 18;
+
+/// What pays for tokens. Each can be valued without asking the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display, EnumString, Serialize, Deserialize)]
+#[strum(serialize_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
+pub enum Quote {
+    /// The chain's own coin.
+    Native,
+    /// The ERC-20 that wraps it.
+    Wrapped,
+    /// USDC, which counts as a dollar.
+    Usdc,
+}
+
+/// `[allow.contracts]`: needed where a chain or an address is not in the built-in table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NamedContracts {
+    /// Permit2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permit2: Option<Address>,
+    /// Universal Router 2.0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub universal_router: Option<Address>,
+    /// SwapRouter02.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub swap_router: Option<Address>,
+    /// The ERC-20 that wraps the native coin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wrapped_native: Option<Address>,
+    /// The token that counts as a dollar, 6 decimals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usdc: Option<Address>,
+}
+
+/// `[[allow]]`: one wallet on one chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// The chain's name, as jobs have it.
+    pub chain: String,
+    /// Whose key signs.
+    pub wallet: Address,
+    /// EIP-155 chain id; may be left out for a chain of the built-in table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain_id: Option<u64>,
+    /// What may be bought and sold.
+    pub tokens: Vec<Address>,
+    /// What may pay for it, and what sales may bring.
+    pub quotes: Vec<Quote>,
+    /// Most that one buy may spend, USD.
+    pub max_trade_usd: Usd,
+    /// Most that all buys of 60 minutes may spend, USD.
+    pub max_hour_usd: Usd,
+    /// Most that all buys of a UTC day may spend, USD.
+    pub max_day_usd: Usd,
+    /// Most gas of one transaction, its replacements included: gas limit times fee cap, USD.
+    pub max_gas_usd: Usd,
+    /// How far below an independently read price the least arrival may be, 0 to 10000 bps.
+    #[serde(default = "max_loss_bps")]
+    pub max_loss_bps: u32,
+    /// How long from now a transaction may stay valid.
+    #[serde(default = "max_deadline")]
+    pub max_deadline: Span,
+    /// The native coin is never valued below this, USD: a node that understates its price raises no limit.
+    pub native_usd_min: Price,
+    /// Kill switch of this wallet: only cancels are signed.
+    #[serde(default)]
+    pub stop: bool,
+    /// Addresses that are not in the built-in table.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub contracts: NamedContracts,
+}
+
+/// A whole policy file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Kill switch of all wallets: only cancels are signed.
+    #[serde(default)]
+    pub stop: bool,
+    /// What is allowed; everything else is not.
+    #[serde(default)]
+    pub allow: Vec<Entry>,
+}
+
+const fn max_loss_bps() -> u32 {
+    MAX_LOSS_BPS
+}
+
+const fn max_deadline() -> Span {
+    MAX_DEADLINE
+}
+
+fn is_default(contracts: &NamedContracts) -> bool {
+    *contracts == NamedContracts::default()
+}
+
+impl Policy {
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// What is wrong, every entry's problems together.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let policy: Self =
+            toml_edit::de::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        let mut wrong = Vec::new();
+        for (index, entry) in policy.allow.iter().enumerate() {
+            wrong.extend(entry.problems());
+            let same = |other: &Entry| other.chain == entry.chain && other.wallet == entry.wallet;
+            if policy.allow.iter().take(index).any(same) {
+                wrong.push(format!(
+                    "{} on {} has two entries; write one",
+                    entry.wallet, entry.chain
+                ));
+            }
+        }
+        if wrong.is_empty() {
+            Ok(policy)
+        } else {
+            Err(wrong.join("; "))
+        }
+    }
+
+    /// What this wallet may do on this chain.
+    #[must_use]
+    pub fn entry(&self, chain: &str, wallet: Address) -> Option<&Entry> {
+        self.allow
+            .iter()
+            .find(|entry| entry.chain == chain && entry.wallet == wallet)
+    }
+
+    /// The same, with the kill switch of all wallets in it.
+    pub(super) fn find(&self, chain: &str, wallet: Address) -> Result<Entry, Refusal> {
+        let entry = self.entry(chain, wallet).cloned().ok_or_else(|| {
+            let detail = format!("the policy has no entry for wallet {wallet} on {chain}");
+            Refusal::new(Reason::Wallet, detail)
+        })?;
+        Ok(Entry {
+            stop: entry.stop || self.stop,
+            ..entry
+        })
+    }
+}
+
+impl Entry {
+    fn built_in(&self) -> Option<&'static ChainInfo> {
+        chains::find(&self.chain).ok()
+    }
+
+    /// The chain that this key may sign for.
+    #[must_use]
+    pub fn chain_id(&self) -> Option<u64> {
+        self.chain_id.or(self.built_in().map(|chain| chain.chain_id))
+    }
+
+    /// What may be called: the built-in table's, and what the entry names. Zero: none.
+    #[must_use]
+    pub fn contracts(&self) -> Contracts {
+        let known = Known::of(self.built_in());
+        let named = &self.contracts;
+        let of_chain = |of: fn(&ChainInfo) -> Address| self.built_in().map(of).unwrap_or_default();
+        Contracts {
+            permit2: named.permit2.unwrap_or(known.permit2),
+            universal_router: named.universal_router.unwrap_or(known.universal_router),
+            swap_router: named.swap_router.unwrap_or(known.swap_router),
+            wrapped_native: named
+                .wrapped_native
+                .unwrap_or_else(|| of_chain(|chain| chain.wrapped_native)),
+            usdc: named.usdc.unwrap_or_else(|| of_chain(|chain| chain.usdc)),
+        }
+    }
+
+    /// The quote that an asset is, if this entry allows it; and its digits.
+    #[must_use]
+    pub fn quote(&self, asset: Address) -> Option<(Quote, u8)> {
+        let at = self.contracts();
+        let quote = if asset == NATIVE {
+            Quote::Native
+        } else if asset == at.wrapped_native {
+            Quote::Wrapped
+        } else if asset == at.usdc {
+            Quote::Usdc
+        } else {
+            return None;
+        };
+        let decimals = if quote == Quote::Usdc {
+            USDC_DECIMALS
+        } else {
+            NATIVE_DECIMALS
+        };
+        self.quotes.contains(&quote).then_some((quote, decimals))
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let here = format!("entry of {} on {}", self.wallet, self.chain);
+        let mut wrong = Vec::new();
+        let mut check = |holds: bool, what: &str| {
+            if !holds {
+                wrong.push(format!("{here}: {what}"));
+            }
+        };
+        for (key, value) in [
+            ("max_trade_usd", self.max_trade_usd),
+            ("max_hour_usd", self.max_hour_usd),
+            ("max_day_usd", self.max_day_usd),
+            ("max_gas_usd", self.max_gas_usd),
+        ] {
+            let what = format!("{key} = {value} is not allowed: a number above 0");
+            check(value.is_positive(), &what);
+        }
+        let what = format!(
+            "max_loss_bps = {} is not allowed: 0 to {ALL_BPS}",
+            self.max_loss_bps
+        );
+        check(self.max_loss_bps <= ALL_BPS, &what);
+        check(!self.wallet.is_zero(), "the zero address is no wallet");
+        check(
+            self.tokens.iter().all(|token| !token.is_zero()),
+            "the zero address is no token",
+        );
+        let at = self.contracts();
+        let needed = self.chain_id().is_some()
+            && !at.wrapped_native.is_zero()
+            && (!self.quotes.contains(&Quote::Usdc) || !at.usdc.is_zero());
+        check(
+            needed,
+            "this chain is not built in: give chain_id, and in contracts wrapped_native, usdc and the routers",
+        );
+        wrong
+    }
+}

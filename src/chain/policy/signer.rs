@@ -1,0 +1,278 @@
+//! A signer that asks the policy first, whatever key is behind it.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use alloy_primitives::{Address, U256, keccak256};
+use async_trait::async_trait;
+use metrics::counter;
+use tracing::warn;
+
+use super::{
+    PolicyBook, Reason, Refusal,
+    check::{self, Way, Worth},
+    file::Entry,
+    intent::{Intent, Swap},
+    journal::{self, Signed},
+};
+use crate::{
+    domain::{pool::Pool, trade::Purpose, units::Price},
+    ports::{Call, SignError, SignedTransaction, Signer, SwapRequest, UnsignedTransaction},
+    telemetry::metric,
+};
+
+/// A price of the native coin is remembered for so long where nobody tells it now.
+const REMEMBERED: Duration = Duration::from_secs(3_600);
+
+/// What things are worth, as this worker reads it itself.
+#[async_trait]
+pub(in crate::chain) trait Appraiser: Send + Sync {
+    /// USD per whole native coin.
+    async fn native_usd(&self) -> Result<Price, String>;
+
+    /// USD per whole token, and its digits. The best pool there is says so; `pool` only where none is found.
+    async fn token_usd(
+        &self,
+        token: Address,
+        quote: Address,
+        pool: Option<Pool>,
+    ) -> Result<(Price, u8), String>;
+}
+
+/// Signs what the policy allows.
+pub(in crate::chain) struct PolicySigner {
+    inner: Arc<dyn Signer>,
+    book: Arc<PolicyBook>,
+    chain: String,
+    chain_id: u64,
+    appraiser: Arc<dyn Appraiser>,
+    native: Mutex<Option<(Price, Instant)>>,
+}
+
+/// What a transaction would do, examined.
+struct Examined {
+    entry: Entry,
+    /// What must be written down first.
+    signed: Option<Signed>,
+}
+
+impl PolicySigner {
+    /// In front of `inner`, which signs for the chain with this name and id.
+    pub(in crate::chain) fn new(
+        inner: Arc<dyn Signer>,
+        book: Arc<PolicyBook>,
+        (chain, chain_id): (String, u64),
+        appraiser: Arc<dyn Appraiser>,
+    ) -> Self {
+        Self {
+            inner,
+            book,
+            chain,
+            chain_id,
+            appraiser,
+            native: Mutex::default(),
+        }
+    }
+
+    /// What this wallet may do, from the file as it is now.
+    fn entry(&self) -> Result<Entry, Refusal> {
+        let entry = self.book.policy()?.find(&self.chain, self.inner.address())?;
+        if entry.chain_id() != Some(self.chain_id) {
+            let detail = format!(
+                "the settings say that {} has chain id {}, the policy says {}",
+                self.chain,
+                self.chain_id,
+                entry.chain_id().unwrap_or_default()
+            );
+            return Err(Refusal::new(Reason::Wallet, detail));
+        }
+        Ok(entry)
+    }
+
+    /// The native coin's price: told now, else told lately. A cancel takes the policy's own least one rather than wait.
+    async fn native(&self, entry: &Entry, intent: Option<&Intent>) -> Result<Price, Refusal> {
+        let told = self.appraiser.native_usd().await;
+        let mut kept = self.native.lock().unwrap_or_else(PoisonError::into_inner);
+        match told {
+            Ok(price) => {
+                *kept = Some((price, Instant::now()));
+                Ok(price)
+            }
+            Err(error) => match *kept {
+                Some((price, at)) if at.elapsed() < REMEMBERED => Ok(price),
+                _ if intent == Some(&Intent::Cancel) => Ok(entry.native_usd_min),
+                _ => Err(Refusal::new(
+                    Reason::Price,
+                    format!("what the native coin is worth is not known: {error}"),
+                )),
+            },
+        }
+    }
+
+    async fn examine(&self, transaction: &UnsignedTransaction) -> Result<Examined, Refusal> {
+        let entry = self.entry()?;
+        let call = &transaction.call;
+        let intent = Intent::read(call, self.inner.address(), &entry.contracts())?;
+        if !intent.serves(call.purpose) {
+            let detail = format!("it is recorded as {}, and does something else", call.purpose);
+            return Err(Refusal::new(Reason::Shape, detail));
+        }
+        check::running(&entry, &intent)?;
+        let native = self.native(&entry, Some(&intent)).await?;
+        let cautious = native.max(entry.native_usd_min);
+        check::gas(&entry, call.gas_limit, transaction.fees.max_fee_per_gas, cautious)?;
+        let signed = match intent {
+            Intent::Cancel => None,
+            Intent::Allow(allow) => {
+                check::allowance(&entry, &allow, cautious, journal::now())?;
+                None
+            }
+            Intent::Swap(swap) => Some(self.swap(&entry, &swap, transaction, native).await?),
+        };
+        Ok(Examined { entry, signed })
+    }
+
+    async fn swap(
+        &self,
+        entry: &Entry,
+        swap: &Swap,
+        transaction: &UnsignedTransaction,
+        native: Price,
+    ) -> Result<Signed, Refusal> {
+        let now = journal::now();
+        let way = check::way(entry, swap.token_in, swap.token_out)?;
+        check::timely(entry, swap, now)?;
+        let usd = check::spends(entry, &way, swap.amount_in, native)?;
+        let signed = Signed {
+            at: now,
+            chain: self.chain.clone(),
+            wallet: self.inner.address(),
+            nonce: transaction.nonce,
+            usd,
+            call: digest(&transaction.call),
+        };
+        // Whatever happened to prices since, a replacement that only pays more was weighed when it was first signed.
+        if self
+            .on_disk(signed.clone(), |book, signed| book.journal().knows(&signed))
+            .await?
+        {
+            return Ok(signed);
+        }
+        check::trade(entry, usd)?;
+        let worth = self.worth(swap, &way).await?;
+        check::loss(entry, swap, &way, native, worth)?;
+        Ok(signed)
+    }
+
+    async fn worth(&self, swap: &Swap, way: &Way) -> Result<Worth, Refusal> {
+        let (token, quote) = match way {
+            Way::Buy { token, .. } => (*token, swap.token_in),
+            Way::Sell { token, .. } => (*token, swap.token_out),
+        };
+        let told = self.appraiser.token_usd(token, quote, swap.pool).await;
+        let (price, decimals) = told.map_err(|error| {
+            Refusal::new(
+                Reason::Price,
+                format!("what {token} is worth is not known: {error}"),
+            )
+        })?;
+        Ok(Worth { price, decimals })
+    }
+
+    /// Files wait for their disk: not on a thread that others need.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        signed: Signed,
+        act: impl FnOnce(&PolicyBook, Signed) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let book = self.book.clone();
+        let done = tokio::task::spawn_blocking(move || act(&book, signed)).await;
+        done.map_err(|error| Refusal::new(Reason::Journal, error.to_string()))?
+    }
+
+    fn refused(&self, refusal: &Refusal, when: &str) -> SignError {
+        let reason: &'static str = refusal.reason.into();
+        counter!(metric::POLICY_REFUSALS, "chain" => self.chain.clone(), "reason" => reason).increment(1);
+        warn!(chain = self.chain, wallet = %self.inner.address(), reason, detail = refusal.detail, when, "the policy refuses");
+        SignError {
+            address: self.inner.address(),
+            detail: refusal.to_string(),
+        }
+    }
+
+    async fn would_sign(&self, request: &SwapRequest) -> Result<(), Refusal> {
+        let entry = self.entry()?;
+        check::running(&entry, &Intent::Swap(Swap::planned(request)))?;
+        let way = check::way(&entry, request.token_in, request.token_out)?;
+        if matches!(way, Way::Sell { .. }) {
+            return Ok(());
+        }
+        let native = self.native(&entry, None).await?;
+        let usd = check::spends(&entry, &way, request.amount_in.units(), native)?;
+        check::trade(&entry, usd)?;
+        let asked = Signed {
+            at: journal::now(),
+            chain: self.chain.clone(),
+            wallet: self.inner.address(),
+            nonce: 0,
+            usd,
+            call: keccak256([]),
+        };
+        self.on_disk(asked, move |book, asked| {
+            let spent = book.spent(&asked.chain, asked.wallet, asked.at)?;
+            journal::fits(&entry, spent, asked.usd)
+        })
+        .await
+    }
+}
+
+impl Swap {
+    /// A swap that has no calldata yet.
+    const fn planned(request: &SwapRequest) -> Self {
+        Self {
+            token_in: request.token_in,
+            amount_in: request.amount_in.units(),
+            token_out: request.token_out,
+            amount_out_min: U256::ZERO,
+            deadline: U256::ZERO,
+            pool: request.pool,
+        }
+    }
+}
+
+/// Names what a call does, whatever it pays for gas.
+fn digest(call: &Call) -> alloy_primitives::B256 {
+    let value: [u8; 32] = call.value.to_be_bytes();
+    keccak256([call.to.as_slice(), &value, &call.data].concat())
+}
+
+#[async_trait]
+impl Signer for PolicySigner {
+    fn address(&self) -> Address {
+        self.inner.address()
+    }
+
+    async fn sign(&self, transaction: &UnsignedTransaction) -> Result<SignedTransaction, SignError> {
+        let examined = self.examine(transaction).await;
+        let Examined { entry, signed } = examined.map_err(|refusal| self.refused(&refusal, "signing"))?;
+        if let Some(signed) = signed {
+            // On the disk before the signature is anywhere.
+            let recorded = self
+                .on_disk(signed, move |book, signed| book.journal().record(&entry, signed))
+                .await;
+            recorded.map_err(|refusal| self.refused(&refusal, "signing"))?;
+        }
+        self.inner.sign(transaction).await
+    }
+
+    async fn permits(&self, request: &SwapRequest) -> Result<(), SignError> {
+        let allowed = self.would_sign(request).await;
+        allowed.map_err(|refusal| self.refused(&refusal, "planning"))
+    }
+
+    fn call_of(&self, attempt: &SignedTransaction, nonce: u64, purpose: Purpose) -> Result<Call, SignError> {
+        self.inner.call_of(attempt, nonce, purpose)
+    }
+}

@@ -1,0 +1,204 @@
+//! The commands of Universal Router 2.0 that we make, and no others.
+
+use alloy::sol_types::SolValue;
+use alloy_primitives::{Address, Bytes, U256};
+
+use super::{
+    Refusal,
+    flow::{Flow, Part, To},
+    intent::{Contracts, shape},
+};
+use crate::{
+    chain::contracts::{UniversalRouter, V4ExactInputSingle},
+    domain::pool::{NATIVE, Pool, PoolKey},
+};
+
+/// What the router calls all that it holds.
+const ALL: U256 = U256::from_limbs([0, 0, 0, 1 << 63]);
+/// What a V4 swap does in turn: swap an exact input in one pool, pay for it, take what it gives.
+const V4_ACTIONS: [u8; 3] = [0x06, 0x0b, 0x0e];
+/// Bytes of a V3 path: a token, and a fee before each further token.
+const ADDRESS_BYTES: usize = 20;
+const HOP_BYTES: usize = 23;
+
+/// Follows the money through all commands; and the one V4 pool, if there is just one swap.
+pub(super) fn follow(
+    mut flow: Flow,
+    execute: &UniversalRouter::executeCall,
+    at: &Contracts,
+) -> Result<(Flow, Option<Pool>), Refusal> {
+    if execute.commands.len() != execute.inputs.len() {
+        return Err(shape("it has not one input for each command"));
+    }
+    let mut pools = Vec::new();
+    for (command, input) in execute.commands.iter().zip(&execute.inputs) {
+        match command {
+            0x00 => v3(&mut flow, input)?,
+            0x02 => pull(&mut flow, input)?,
+            0x04 => sweep(&mut flow, input)?,
+            0x08 => v2(&mut flow, input)?,
+            0x0b => wrap(&mut flow, input, at)?,
+            0x0c => unwrap(&mut flow, input, at)?,
+            // Only looks.
+            0x0e => {
+                exact::<(Address, Address, U256)>(input)?;
+            }
+            0x10 => pools.push(v4(&mut flow, input)?),
+            other => {
+                return Err(shape(format!(
+                    "command 0x{other:02x} of the Universal Router is not one that we make"
+                )));
+            }
+        }
+    }
+    let alone = match pools.as_slice() {
+        [pool] => Some(*pool),
+        _ => None,
+    };
+    Ok((flow, alone))
+}
+
+/// One command's input, exactly as we would write it.
+fn exact<T>(input: &Bytes) -> Result<T, Refusal>
+where
+    T: SolValue + From<<T::SolType as alloy::sol_types::SolType>::RustType>,
+    for<'a> <T::SolType as alloy::sol_types::SolType>::Token<'a>: alloy::sol_types::abi::TokenSeq<'a>,
+{
+    let read = T::abi_decode_params(input).map_err(|error| shape(error.to_string()))?;
+    if read.abi_encode_params() != input.as_ref() {
+        return Err(shape("a command's input is not written the one usual way"));
+    }
+    Ok(read)
+}
+
+fn part(amount: U256) -> Part {
+    if amount == ALL {
+        Part::All
+    } else {
+        Part::Exactly(amount)
+    }
+}
+
+/// What a swap pays, out of the wallet or out of the router.
+fn pay(flow: &mut Flow, asset: Address, amount: U256, by_wallet: bool) -> Result<(), Refusal> {
+    if amount.is_zero() {
+        return Err(shape(
+            "a swap of zero would trade what was sent to the pool before",
+        ));
+    }
+    match (by_wallet, part(amount)) {
+        (true, Part::Exactly(amount)) if asset != NATIVE => flow.take(asset, amount),
+        (true, _) => Err(shape(
+            "it takes an amount out of the wallet that it does not name",
+        )),
+        (false, part) => flow.spend(asset, part).map(|_| ()),
+    }
+}
+
+fn v3(flow: &mut Flow, input: &Bytes) -> Result<(), Refusal> {
+    let (recipient, amount_in, least, path, by_wallet) = exact::<(Address, U256, U256, Bytes, bool)>(input)?;
+    let (pays, gives) = ends(&path)?;
+    let to = flow.recipient(recipient)?;
+    pay(flow, pays, amount_in, by_wallet)?;
+    flow.put(gives, least, false, to);
+    Ok(())
+}
+
+fn v2(flow: &mut Flow, input: &Bytes) -> Result<(), Refusal> {
+    let (recipient, amount_in, least, path, by_wallet) =
+        exact::<(Address, U256, U256, Vec<Address>, bool)>(input)?;
+    let (Some(pays), Some(gives), true) = (path.first(), path.last(), path.len() >= 2) else {
+        return Err(shape("a V2 path needs two tokens"));
+    };
+    let to = flow.recipient(recipient)?;
+    pay(flow, *pays, amount_in, by_wallet)?;
+    flow.put(*gives, least, false, to);
+    Ok(())
+}
+
+/// First and last token of a V3 path.
+pub(super) fn ends(path: &[u8]) -> Result<(Address, Address), Refusal> {
+    let hops = path.len().checked_sub(ADDRESS_BYTES);
+    let whole = hops.is_some_and(|hops| hops > 0 && hops % HOP_BYTES == 0);
+    let first = path.get(..ADDRESS_BYTES).map(Address::from_slice);
+    let last = hops.and_then(|from| path.get(from..)).map(Address::from_slice);
+    match (whole, first, last) {
+        (true, Some(first), Some(last)) => Ok((first, last)),
+        _ => Err(shape("a V3 path is not tokens with fees between them")),
+    }
+}
+
+fn pull(flow: &mut Flow, input: &Bytes) -> Result<(), Refusal> {
+    let (token, recipient, amount) = exact::<(Address, Address, U256)>(input)?;
+    // To the wallet it would be pointless, to anybody else theft.
+    if flow.recipient(recipient)? != To::Router {
+        return Err(shape(
+            "tokens are pulled from the wallet, but not into the router",
+        ));
+    }
+    flow.take(token, amount)?;
+    flow.put(token, amount, true, To::Router);
+    Ok(())
+}
+
+fn sweep(flow: &mut Flow, input: &Bytes) -> Result<(), Refusal> {
+    let (token, recipient, least) = exact::<(Address, Address, U256)>(input)?;
+    let to = flow.recipient(recipient)?;
+    flow.sweep(token, token, least, to)
+}
+
+fn wrap(flow: &mut Flow, input: &Bytes, at: &Contracts) -> Result<(), Refusal> {
+    let (recipient, amount) = exact::<(Address, U256)>(input)?;
+    let to = flow.recipient(recipient)?;
+    let (least, exactly) = flow.spend(NATIVE, part(amount))?;
+    flow.put(at.wrapped_native, least, exactly, to);
+    Ok(())
+}
+
+fn unwrap(flow: &mut Flow, input: &Bytes, at: &Contracts) -> Result<(), Refusal> {
+    let (recipient, least) = exact::<(Address, U256)>(input)?;
+    let to = flow.recipient(recipient)?;
+    flow.sweep(at.wrapped_native, NATIVE, least, to)
+}
+
+/// One swap of an exact input in one pool.
+fn v4(flow: &mut Flow, input: &Bytes) -> Result<Pool, Refusal> {
+    let (actions, parameters) = exact::<(Bytes, Vec<Bytes>)>(input)?;
+    let ([swap, settle, take], true) = (parameters.as_slice(), actions.as_ref() == V4_ACTIONS) else {
+        return Err(shape(
+            "a V4 swap is swap, settle and take, in this order, and nothing else",
+        ));
+    };
+    let swap = {
+        let read = V4ExactInputSingle::abi_decode(swap).map_err(|error| shape(error.to_string()))?;
+        if read.abi_encode() != swap.as_ref() {
+            return Err(shape("a V4 swap is not written the one usual way"));
+        }
+        read
+    };
+    let key = &swap.poolKey;
+    let (pays, gives) = if swap.zeroForOne {
+        (key.currency0, key.currency1)
+    } else {
+        (key.currency1, key.currency0)
+    };
+    let (settled, paid, by_wallet) = exact::<(Address, U256, bool)>(settle)?;
+    let (taken, recipient, amount) = exact::<(Address, Address, U256)>(take)?;
+    if settled != pays || paid != U256::from(swap.amountIn) {
+        return Err(shape("a V4 swap settles something else than it swaps"));
+    }
+    // Zero: all of it.
+    if taken != gives || !amount.is_zero() {
+        return Err(shape("a V4 swap does not take all that it gives"));
+    }
+    let to = flow.recipient(recipient)?;
+    pay(flow, pays, paid, by_wallet)?;
+    flow.put(gives, U256::from(swap.amountOutMinimum), false, to);
+    Ok(Pool::V4(PoolKey {
+        currency0: key.currency0,
+        currency1: key.currency1,
+        fee: key.fee.to(),
+        tick_spacing: key.tickSpacing.as_i32(),
+        hooks: key.hooks,
+    }))
+}

@@ -1,0 +1,70 @@
+//! Which of several offers is tried first, and which is passed over.
+
+use super::search::Offer;
+use crate::{
+    domain::{
+        bounds,
+        units::{Amount, MoneyError},
+    },
+    ports::{QuoteError, SwapRequest},
+};
+
+/// What a request's checks say of an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// It is within all of them.
+    Fits,
+    /// It gives too little, or moves its pool too far.
+    Poor,
+    /// It gives more than is believable.
+    TooGood,
+}
+
+/// Holds an offer against the checks of `request`.
+pub(super) fn fits(request: &SwapRequest, amount_out: Amount, impact_bps: u32) -> Result<Fit, MoneyError> {
+    let (checks, fair) = (&request.checks, request.amount_out_fair);
+    if let Some(better) = checks.better_max_bps
+        && amount_out > bounds::ceiling(fair, better)?
+    {
+        return Ok(Fit::TooGood);
+    }
+    let little = match checks.worse_max_bps {
+        Some(worse) => amount_out < bounds::floor(fair, worse)?,
+        None => false,
+    };
+    let far = checks.impact_max_bps.is_some_and(|most| impact_bps > most);
+    Ok(if little || far { Fit::Poor } else { Fit::Fits })
+}
+
+/// Offers that fit come first, the best of them before all: a pool with dust in it, or one that nobody can trade in any
+/// more, often quotes best of all. What is too good may still be what a token leaves after its tax; what is poor is tried
+/// last, so that its refusal has a name. The order is otherwise kept.
+pub(super) fn likely_first(request: &SwapRequest, offers: Vec<Offer>) -> Result<Vec<Offer>, QuoteError> {
+    let out_of_range = |error: MoneyError| QuoteError::NoLiquidity(error.to_string());
+    let mut ranked = Vec::with_capacity(offers.len());
+    for offer in offers {
+        let fit = fits(request, Amount::new(offer.amount_out), offer.price_impact_bps);
+        ranked.push((fit.map_err(out_of_range)?, offer));
+    }
+    ranked.sort_by_key(|(fit, _)| match fit {
+        Fit::Fits => 0,
+        Fit::TooGood => 1,
+        Fit::Poor => 2,
+    });
+    Ok(ranked.into_iter().map(|(_, offer)| offer).collect())
+}
+
+/// Why what arrives cannot be believed; `None` if it can.
+pub(super) fn too_good(request: &SwapRequest, arrives: Amount) -> Option<String> {
+    let better = request.checks.better_max_bps?;
+    let fair = request.amount_out_fair;
+    let most = bounds::ceiling(fair, better);
+    // What leaves the range is believed least.
+    let believable = most.is_ok_and(|most| arrives <= most);
+    (!believable).then(|| {
+        format!(
+            "{arrives} would arrive and only {fair} is fair, base units; price.max_price_deviation_bps is {better}: the \
+             price or the pool is wrong"
+        )
+    })
+}

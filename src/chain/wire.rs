@@ -1,0 +1,263 @@
+//! One HTTP exchange with one node: requests written by us, a body that is capped before it is read, and a node's words
+//! as [`Foreign`] from the first moment.
+
+use std::collections::HashMap;
+
+use alloy_primitives::Bytes;
+use reqwest::{
+    Client, Response, StatusCode, Url,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
+use serde_json::{Value, json};
+
+use super::{endpoint::Endpoint, rpc::CallError};
+use crate::domain::foreign::Foreign;
+
+/// Longest answer to one ordinary request, bytes.
+const ONE_BYTES_MAX: usize = 1 << 20;
+/// Longest answer to a batch, a simulation or a block with its transactions, bytes.
+const MANY_BYTES_MAX: usize = 16 << 20;
+/// Of a body that is no answer, so much is read and shown.
+const REFUSAL_BYTES_MAX: usize = 4_096;
+const SHOWN_CHARS: usize = 200;
+
+/// A request: method and parameters.
+pub(super) type Request = (&'static str, Value);
+/// What each request of an exchange was answered.
+pub(super) type Answers = Vec<Result<Value, CallError>>;
+
+/// An exchange that gave no answers.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    /// What happened, for people, without secrets.
+    pub(super) detail: String,
+    /// The connection broke, or none was made: whoever answers next may be another node.
+    pub(super) disconnected: bool,
+    /// Several requests were refused together: fewer may do.
+    pub(super) batch_refused: bool,
+}
+
+impl Failure {
+    pub(super) const fn of(detail: String) -> Self {
+        Self {
+            detail,
+            disconnected: false,
+            batch_refused: false,
+        }
+    }
+}
+
+/// A node's URL and the client to reach it.
+pub(super) struct Wire {
+    client: Client,
+    url: Url,
+    endpoint: Endpoint,
+}
+
+impl Wire {
+    pub(super) fn new(client: Client, url: Url) -> Self {
+        Self {
+            endpoint: Endpoint::of(&url),
+            client,
+            url,
+        }
+    }
+
+    pub(super) const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Sends `requests` in one round trip and returns an answer for each, in their order.
+    pub(super) async fn exchange(&self, requests: &[Request]) -> Result<Answers, Failure> {
+        let mut calls: Vec<Value> = requests
+            .iter()
+            .zip(1_u64..)
+            .map(|((method, params), id)| json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }))
+            .collect();
+        let body = match calls.pop() {
+            Some(only) if calls.is_empty() => only,
+            Some(last) => {
+                calls.push(last);
+                Value::Array(calls)
+            }
+            None => return Ok(vec![]),
+        };
+        let sent = self
+            .client
+            .post(self.url.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .body(body.to_string())
+            .send();
+        let response = sent.await.map_err(|error| self.broken(&error))?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(self.refusal(response, status, requests.len()).await);
+        }
+        let body = self.read(response, bytes_max(requests)).await?;
+        let Ok(answer) = serde_json::from_slice::<Value>(&body) else {
+            let said = self.excerpt(&body);
+            return Err(Failure::of(format!("the answer is not JSON: {said}")));
+        };
+        drop(body);
+        self.sort(answer, requests.len())
+    }
+
+    fn broken(&self, error: &reqwest::Error) -> Failure {
+        Failure {
+            disconnected: true,
+            ..Failure::of(self.words(&describe(error)))
+        }
+    }
+
+    async fn refusal(&self, mut response: Response, status: StatusCode, requests: usize) -> Failure {
+        let mut body = Vec::new();
+        while body.len() < REFUSAL_BYTES_MAX {
+            match response.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(chunk.get(..REFUSAL_BYTES_MAX).unwrap_or(&chunk)),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        let about_load_or_rights = matches!(
+            status,
+            StatusCode::TOO_MANY_REQUESTS
+                | StatusCode::PAYMENT_REQUIRED
+                | StatusCode::UNAUTHORIZED
+                | StatusCode::FORBIDDEN
+                | StatusCode::BAD_GATEWAY
+                | StatusCode::SERVICE_UNAVAILABLE
+                | StatusCode::GATEWAY_TIMEOUT
+        );
+        Failure {
+            batch_refused: requests > 1 && !about_load_or_rights,
+            ..Failure::of(format!("HTTP {}: {}", status.as_u16(), self.excerpt(&body)))
+        }
+    }
+
+    /// The whole body, if it is no longer than `most` bytes.
+    async fn read(&self, mut response: Response, most: usize) -> Result<Vec<u8>, Failure> {
+        let too_long = || Failure::of(format!("the answer is longer than {most} bytes"));
+        let told = response.headers().get(CONTENT_LENGTH);
+        let told = told.and_then(|told| told.to_str().ok()?.parse::<usize>().ok());
+        if told.is_some_and(|told| told > most) {
+            return Err(too_long());
+        }
+        let mut body = Vec::with_capacity(told.unwrap_or_default());
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
+            if body.len().saturating_add(chunk.len()) > most {
+                return Err(too_long());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    /// The answers in the order of the requests, whatever order they came in.
+    fn sort(&self, answer: Value, requests: usize) -> Result<Answers, Failure> {
+        let mut by_id: HashMap<u64, Value> = HashMap::new();
+        match answer {
+            Value::Array(answers) if requests > 1 => {
+                for answer in answers {
+                    if let Some(id) = answer.get("id").and_then(Value::as_u64) {
+                        by_id.insert(id, answer);
+                    }
+                }
+                if by_id.is_empty() {
+                    return Err(Failure {
+                        batch_refused: true,
+                        ..Failure::of("the batch was answered with nothing".to_owned())
+                    });
+                }
+            }
+            answer @ Value::Object(_) if requests == 1 => {
+                let id = answer.get("id").and_then(Value::as_u64);
+                let is_error = answer.get("error").is_some_and(|error| !error.is_null());
+                // An error may come without an id, when the node did not even read the request.
+                if id == Some(1) || is_error {
+                    by_id.insert(1, answer);
+                }
+            }
+            Value::Object(answer) => {
+                let said = answer
+                    .get("error")
+                    .map(|error| self.error(error).into_rpc().detail);
+                return Err(Failure {
+                    batch_refused: true,
+                    ..Failure::of(format!(
+                        "the batch was refused: {}",
+                        said.unwrap_or_else(|| "without a word".to_owned())
+                    ))
+                });
+            }
+            _ => return Err(Failure::of("the answer is JSON, but no JSON-RPC".to_owned())),
+        }
+        (1..)
+            .take(requests)
+            .map(|id| {
+                let mut answer = by_id
+                    .remove(&id)
+                    .ok_or_else(|| Failure::of(format!("request {id} of {requests} was not answered")))?;
+                match answer.get("error") {
+                    Some(error) if !error.is_null() => Ok(Err(self.error(error))),
+                    _ => Ok(Ok(answer.get_mut("result").map(Value::take).unwrap_or_default())),
+                }
+            })
+            .collect()
+    }
+
+    fn error(&self, error: &Value) -> CallError {
+        let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
+        CallError::Node {
+            endpoint: self.endpoint.name().to_owned(),
+            code: error.get("code").and_then(Value::as_i64).unwrap_or_default(),
+            message: self.words(message),
+            data: error.get("data").and_then(|data| revert_data(data, 3)),
+        }
+    }
+
+    /// A stranger's words, capped before anything else is done with them, without URLs and keys of ours.
+    fn words(&self, said: &str) -> String {
+        let start: String = said.chars().take(REFUSAL_BYTES_MAX).collect();
+        Foreign::new(&self.endpoint.hide(&start)).into_string()
+    }
+
+    fn excerpt(&self, body: &[u8]) -> String {
+        let start = body.get(..REFUSAL_BYTES_MAX).unwrap_or(body);
+        let words = self.words(&String::from_utf8_lossy(start));
+        if words.is_empty() {
+            return "an empty body".to_owned();
+        }
+        words.chars().take(SHOWN_CHARS).collect()
+    }
+}
+
+/// The error and what caused it: by itself it only says that a request failed.
+fn describe(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
+
+fn bytes_max(requests: &[Request]) -> usize {
+    match requests {
+        [("eth_simulateV1" | "eth_getBlockReceipts" | "eth_getBlockByNumber", _)] => MANY_BYTES_MAX,
+        [_] => ONE_BYTES_MAX,
+        _ => MANY_BYTES_MAX,
+    }
+}
+
+/// What a call reverted with; nodes put it at different depths.
+fn revert_data(data: &Value, depth: u8) -> Option<Bytes> {
+    match data {
+        Value::String(text) => text.strip_prefix("Reverted ").unwrap_or(text).parse().ok(),
+        Value::Object(inner) => {
+            let less = depth.checked_sub(1)?;
+            inner.values().find_map(|value| revert_data(value, less))
+        }
+        _ => None,
+    }
+}

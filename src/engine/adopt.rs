@@ -1,0 +1,196 @@
+//! A wallet with a past that this database does not know: a restored or lost database, or a wallet that was used
+//! elsewhere. Its owner looks at it and accepts it; nobody else does.
+
+use super::{Engine, EngineError};
+use crate::{
+    domain::{
+        job::{Account, JobId, JobStatus},
+        units::{Amount, Usd},
+    },
+    ports::{Asset, Market},
+    store::{
+        StoreError, adoption,
+        jobs::{self, CommandError, Filter, Job},
+        orders::{self, Order},
+        repairs, signers,
+    },
+};
+
+/// Tokens of a job that the wallet holds and the ledger does not explain.
+#[derive(Debug, Clone)]
+pub struct Unexplained {
+    /// The job that trades them.
+    pub job: Job,
+    /// What the wallet holds beyond what the job tracks, base units, above zero.
+    pub surplus: Amount,
+}
+
+impl Unexplained {
+    /// The surplus in whole tokens, with the ticker.
+    #[must_use]
+    pub fn whole(&self) -> String {
+        let token = &self.job.token;
+        format!("{} {}", self.surplus.to_whole(token.decimals), token.symbol)
+    }
+}
+
+/// What a wallet has done and holds, beside what this database knows.
+#[derive(Debug, Clone)]
+pub struct Past {
+    /// Whose.
+    pub account: Account,
+    /// Transactions that the chain has of it.
+    pub chain_nonce: u64,
+    /// The nonce this database would take next; `None`: it does not know the wallet.
+    pub ours: Option<u64>,
+    /// Native coins, base units.
+    pub native: Amount,
+    /// Tokens that no job explains.
+    pub unexplained: Vec<Unexplained>,
+}
+
+impl Past {
+    /// Whether the chain has transactions of the wallet that this database does not know.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.chain_nonce > self.ours.unwrap_or_default()
+    }
+}
+
+impl Engine {
+    /// Looks at a wallet's past. Transactions that are still pending are an error: what they do is not known yet.
+    ///
+    /// # Errors
+    /// [`CommandError::Chain`] if the chain does not say, or transactions are pending; [`CommandError`].
+    pub async fn past(&self, account: &Account) -> Result<Past, CommandError> {
+        let market = self.markets.market(account).await.map_err(unreadable)?;
+        let nonces = market.chain.nonces(account.wallet).await.map_err(unreadable)?;
+        if nonces.pending > nonces.latest {
+            return Err(CommandError::Chain(format!(
+                "{} transactions of wallet {} are pending; wait until they are mined",
+                nonces.pending.saturating_sub(nonces.latest),
+                account.wallet
+            )));
+        }
+        let balances = market.chain.balances(account.wallet, &[Asset::Native]).await;
+        let native = balances.map_err(unreadable)?.first().copied().unwrap_or_default();
+        let known = signers::find(&self.pool, account).await?;
+        Ok(Past {
+            account: account.clone(),
+            chain_nonce: nonces.latest,
+            ours: known.map(|known| known.next_nonce),
+            native,
+            unexplained: self.unexplained(account, &market).await?,
+        })
+    }
+
+    /// Takes a wallet's past over: its next nonce is the chain's. Jobs that run and whose tokens the ledger does not
+    /// explain are paused before. Says what was done, a line each.
+    ///
+    /// # Errors
+    /// [`CommandError`]; what was done before it stays done.
+    pub async fn adopt(&self, past: &Past, actor: &str) -> Result<Vec<String>, CommandError> {
+        let mut done = self.pause_unexplained(&past.account, actor).await?;
+        adoption::register(&self.pool, &past.account, past.chain_nonce).await?;
+        let rows = repairs::signers(&self.pool).await?;
+        let row = rows.into_iter().find(|row| row.account == past.account);
+        let wallet = past.account.wallet;
+        let moved = match row {
+            Some(row) if row.next_nonce < past.chain_nonce || row.halted.is_some() => {
+                let to = past.chain_nonce.max(row.next_nonce);
+                repairs::advance(&self.pool, &row, to).await?
+            }
+            Some(_) => true,
+            None => false,
+        };
+        done.push(if moved {
+            format!("wallet {wallet}: goes on with nonce {}", past.chain_nonce)
+        } else {
+            format!("wallet {wallet}: a trade of it is open, or it has changed meanwhile; run this again")
+        });
+        Ok(done)
+    }
+
+    /// Pauses the jobs of a wallet that run and whose tokens the ledger does not explain: a transaction that this
+    /// database does not know may have bought them, and the job would buy them again. Says so, a line each.
+    ///
+    /// # Errors
+    /// [`CommandError`].
+    pub(super) async fn pause_unexplained(
+        &self,
+        account: &Account,
+        actor: &str,
+    ) -> Result<Vec<String>, CommandError> {
+        let market = self.markets.market(account).await.map_err(unreadable)?;
+        let mut done = Vec::new();
+        for found in self.unexplained(account, &market).await? {
+            let job = found.job.id;
+            let paused = matches!(found.job.status, JobStatus::Running);
+            if paused {
+                orders::order(&self.pool, job, Order::Pause, actor).await?;
+            }
+            done.push(format!(
+                "job {job}: {}the wallet holds {} more than it tracks, which a transaction that this database does not \
+                 know may have bought. If they are this job's: `lgi-mm reconcile --count-in {job} --cost USD`; if they \
+                 are not, `lgi-mm resume {job}` goes on without them",
+                if paused { "PAUSED, because " } else { "" },
+                found.whole()
+            ));
+        }
+        Ok(done)
+    }
+
+    /// Counts the tokens that a job's wallet holds beyond the ledger into the job's position, at `cost` in USD.
+    ///
+    /// # Errors
+    /// [`CommandError`]; nothing changes then.
+    pub async fn count_in(&self, job: JobId, cost: Usd, actor: &str) -> Result<String, CommandError> {
+        let mut jobs = jobs::by_ids(&self.pool, &[job.0]).await?;
+        let found = jobs.pop().ok_or_else(|| StoreError::NoSuchJob(job.to_string()))?;
+        let market = self.markets.market(&found.account).await.map_err(unreadable)?;
+        let unexplained = self.unexplained(&found.account, &market).await?;
+        let Some(surplus) = unexplained.into_iter().find(|other| other.job.id == job) else {
+            return Err(CommandError::Chain(format!(
+                "the wallet holds no more {} than job {job} tracks: there is nothing to count in",
+                found.token.symbol
+            )));
+        };
+        let seen = surplus.job.position.token_balance;
+        let counted = adoption::count_in(&self.pool, job, seen, surplus.surplus, cost, actor).await?;
+        Ok(if counted {
+            format!(
+                "job {job}: {} counted in at a cost of {cost} USD",
+                surplus.whole()
+            )
+        } else {
+            format!("job {job}: a trade of it is open, or it has changed meanwhile; run this again")
+        })
+    }
+
+    async fn unexplained(
+        &self,
+        account: &Account,
+        market: &Market,
+    ) -> Result<Vec<Unexplained>, CommandError> {
+        let jobs = jobs::list(&self.pool, &Filter::default()).await?;
+        let jobs: Vec<Job> = jobs.into_iter().filter(|job| job.account == *account).collect();
+        let assets: Vec<Asset> = jobs.iter().map(|job| Asset::Token(job.token.address)).collect();
+        if assets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let held = market.chain.balances(account.wallet, &assets).await;
+        let held = held.map_err(unreadable)?;
+        let found = jobs.into_iter().zip(held).map(|(job, held)| Unexplained {
+            surplus: held.saturating_sub(job.position.token_balance),
+            job,
+        });
+        Ok(found.filter(|found| !found.surplus.is_zero()).collect())
+    }
+}
+
+fn unreadable(error: impl Into<EngineError>) -> CommandError {
+    CommandError::Chain(format!(
+        "the chain cannot be read: {}; nothing was changed",
+        error.into()
+    ))
+}

@@ -1,0 +1,108 @@
+//! Whether what live jobs hold can still be sold: found out with every buy, and by a dry sale once a day.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tracing::{error, warn};
+
+use super::{Engine, EngineError, facts::Priced, market::swap_request};
+use crate::{
+    domain::{
+        bounds,
+        decision::Side,
+        job::{JobId, Realm},
+        units::Rounding,
+    },
+    ports::QuoteError,
+    store::{jobs::Job, sales},
+};
+
+/// The ledger is asked so often whether a job's dry sale is due; it is once a day.
+const ASKED_AGAIN: Duration = Duration::from_secs(3_600);
+/// What a pool that is not known yet takes of a swap, basis points, where the job leaves its loss to the pool's fee.
+const FEE_ASSUMED_BPS: u32 = 100;
+
+/// When this process asked the ledger last, by job.
+#[derive(Debug, Default)]
+pub(super) struct DrySales(Mutex<HashMap<i64, Instant>>);
+
+impl DrySales {
+    /// Whether the ledger is to be asked.
+    fn may_be_due(&self, job: JobId) -> bool {
+        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = asked.get(&job.0).is_some_and(|at| at.elapsed() < ASKED_AGAIN);
+        if !fresh {
+            asked.insert(job.0, Instant::now());
+        }
+        !fresh
+    }
+}
+
+impl Engine {
+    /// Writes down what a buy's proof has shown: `refused` says why what is held could not be sold.
+    pub(super) async fn note_sale(&self, job: &Job, refused: Option<&str>) -> Result<(), EngineError> {
+        if job.account.realm != Realm::Live {
+            return Ok(());
+        }
+        match refused {
+            None => sales::proven(&self.pool, job.id).await?,
+            // Nothing is held: nothing was lost either.
+            Some(_) if job.position.token_balance.is_zero() => {}
+            Some(why) => {
+                if sales::failed(&self.pool, job.id, why).await? {
+                    error!(job = %job.id, token = job.token.symbol, why, "what this job holds cannot be sold");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sells, on paper, all that a live job holds, if nobody has for a day. What goes wrong harms no tick.
+    pub(super) async fn dry_sale(&self, priced: &Priced) {
+        let job = &priced.tick.job;
+        let holds = job.account.realm == Realm::Live && !job.position.token_balance.is_zero();
+        if !holds || !self.dry_sales.may_be_due(job.id) {
+            return;
+        }
+        if let Err(error) = self.try_dry_sale(priced).await {
+            warn!(job = %job.id, %error, "the dry sale of today could not be made");
+        }
+    }
+
+    async fn try_dry_sale(&self, priced: &Priced) -> Result<(), EngineError> {
+        let (job, price) = (&priced.tick.job, priced.accepted.price);
+        let market = self.markets.market(&job.account).await?;
+        if !sales::claim(&self.pool, job.id).await? {
+            return Ok(());
+        }
+        let all = job.position.token_balance;
+        let value = job.position.token_value(price, Rounding::Down)?;
+        let request = swap_request(job, Side::Sell, all, value, price)?;
+        let said = job.config.limits.max_round_trip_loss_bps;
+        let allowed = bounds::round_trip_allowed(said, FEE_ASSUMED_BPS);
+        match market.venue.quote(&request).await {
+            Ok(quote) => {
+                let lost = bounds::loss_bps(request.amount_out_fair, quote.amount_out);
+                if lost <= bounds::losses_together(allowed, quote.price_impact_bps) {
+                    return self.note_sale(job, None).await;
+                }
+                let impact = quote.price_impact_bps;
+                let why = format!(
+                    "a sale of all {all} that is held loses {lost} bps of its price, {allowed} are allowed \
+                     (limits.max_round_trip_loss_bps) and the pool's price explains {impact}"
+                );
+                self.note_sale(job, Some(&why)).await
+            }
+            Err(
+                error @ (QuoteError::Reverts(_) | QuoteError::NoLiquidity(_) | QuoteError::Unsellable(_)),
+            ) => self.note_sale(job, Some(&error.to_string())).await,
+            Err(error) => {
+                sales::look_again(&self.pool, job.id).await?;
+                Err(error.into())
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Which schema a database has, and bringing it up to date.
+//!
+//! Only who is asked to migrate does: a command that reads must not change a database under services of the version
+//! before, and the roles that services and readers have could not.
+
+use std::collections::HashMap;
+
+use sqlx::{PgPool, migrate::Migrator};
+
+static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
+
+/// Grants to the roles of deploy/postgres/roles.sql, as far as they exist.
+const GRANTS: &str = include_str!("sql/grants.sql");
+
+/// SQLSTATE of a table, or a schema, that is not there.
+const UNDEFINED: [&str; 2] = ["42P01", "3F000"];
+
+/// What a database has of our tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// No table of ours.
+    Missing,
+    /// This many migrations are to run, 1 or more.
+    Older(usize),
+    /// What this version of the program needs.
+    Current,
+}
+
+/// The schema could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The database was migrated by a later version of this program.
+    #[error(
+        "the database has migration {0}, which this version of lgi-mm does not know: it was made by a newer \
+         version; install that version, or point DATABASE_URL at another database"
+    )]
+    NewerDatabase(i64),
+    /// Nobody has migrated it, and who asks may not.
+    #[error(
+        "the database has no tables of lgi-mm; run `lgi-mm migrate` with a DATABASE_URL of the role that owns the \
+         database, or point DATABASE_URL at another database"
+    )]
+    Missing,
+    /// It is from before this version, and who asks may not change it.
+    #[error(
+        "the database is older than this version of lgi-mm: migrations to run: {0}; run `lgi-mm migrate`, with a \
+         DATABASE_URL of the role that owns the database. Until then use the version that made it"
+    )]
+    Older(usize),
+    /// A migration failed; the database is as it was before that migration.
+    #[error("migrating the database failed: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// The queue's own tables could not be set up.
+    #[error("setting up the queue's tables failed: {0}")]
+    Queue(#[source] apalis_postgres::Error),
+    /// Which migrations it has cannot be read.
+    #[error("reading which migrations the database has failed: {0}; may this role read _sqlx_migrations?")]
+    Unknown(#[source] sqlx::Error),
+    /// The roles of services could not be given what they need.
+    #[error(
+        "granting the roles of services what they need failed: {0}; run `lgi-mm migrate` as the role that owns the tables"
+    )]
+    Grants(#[source] sqlx::Error),
+}
+
+/// Brings the queue's schema and ours up to date, then grants the roles of services what they need. Safe to call from
+/// many processes at once.
+///
+/// # Errors
+/// [`MigrateError`]; a database of a newer version is left alone.
+pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
+    apalis_postgres::PostgresStorage::setup(pool)
+        .await
+        .map_err(MigrateError::Queue)?;
+    match MIGRATOR.run(pool).await {
+        Err(sqlx::migrate::MigrateError::VersionMissing(version)) => {
+            return Err(MigrateError::NewerDatabase(version));
+        }
+        other => other?,
+    }
+    sqlx::raw_sql(GRANTS)
+        .execute(pool)
+        .await
+        .map_err(MigrateError::Grants)?;
+    Ok(())
+}
+
+/// What the database has; changes nothing.
+///
+/// # Errors
+/// [`MigrateError`] if it is newer, or its migrations are not those of this program.
+pub async fn schema(pool: &PgPool) -> Result<Schema, MigrateError> {
+    let ours = "SELECT version, checksum, success FROM _sqlx_migrations";
+    let Some(ours) = applied(pool, ours).await? else {
+        return Ok(Schema::Missing);
+    };
+    let mut to_run = missing(&MIGRATOR, &ours)?;
+    let queue = "SELECT version, checksum, success FROM apalis._sqlx_migrations";
+    match applied(pool, queue).await {
+        Ok(applied) => {
+            let migrator = apalis_postgres::PostgresStorage::migrations();
+            to_run += missing(&migrator, &applied.unwrap_or_default())?;
+        }
+        // A role that only reads the ledger has nothing to do with the queue.
+        Err(MigrateError::Unknown(error)) if is_denied(&error) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(if to_run == 0 {
+        Schema::Current
+    } else {
+        Schema::Older(to_run)
+    })
+}
+
+type Applied = HashMap<i64, (Vec<u8>, bool)>;
+
+/// Version, checksum and success of each; none if there is no such table.
+async fn applied(pool: &PgPool, sql: &'static str) -> Result<Option<Applied>, MigrateError> {
+    // Not checked when we are compiled: these tables are sqlx's, in a database that may have none of them.
+    let rows = sqlx::query_as::<_, (i64, Vec<u8>, bool)>(sql)
+        .fetch_all(pool)
+        .await;
+    match rows {
+        Ok(rows) => Ok(Some(
+            rows.into_iter()
+                .map(|(version, sum, done)| (version, (sum, done)))
+                .collect(),
+        )),
+        Err(sqlx::Error::Database(error))
+            if error
+                .code()
+                .is_some_and(|code| UNDEFINED.contains(&code.as_ref())) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(MigrateError::Unknown(error)),
+    }
+}
+
+/// How many migrations of `migrator` are to run.
+fn missing(migrator: &Migrator, applied: &Applied) -> Result<usize, MigrateError> {
+    use sqlx::migrate::MigrateError::{Dirty, VersionMismatch};
+    let mut to_run = 0;
+    for known in migrator
+        .iter()
+        .filter(|one| !one.migration_type.is_down_migration())
+    {
+        match applied.get(&known.version) {
+            None => to_run += 1,
+            Some((_, false)) => return Err(Dirty(known.version).into()),
+            Some((sum, true)) if *sum != *known.checksum => return Err(VersionMismatch(known.version).into()),
+            Some(_) => {}
+        }
+    }
+    let unknown = applied
+        .keys()
+        .filter(|version| !migrator.version_exists(**version))
+        .max();
+    unknown.map_or(Ok(to_run), |version| Err(MigrateError::NewerDatabase(*version)))
+}
+
+fn is_denied(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(|error| error.code().as_deref() == Some("42501"))
+}

@@ -1,0 +1,136 @@
+//! The policy by command, as its owner sees it; no database and no node is needed.
+
+use std::path::Path;
+
+use crate::terminal::{Ran, TOKEN, program};
+
+const WALLET: &str = "0x9d8A62f656a8d1615C1294fd71e9CFb3E4855A4F";
+
+fn run(dir: &Path, args: &[&str]) -> Ran {
+    let output = program(args)
+        .env("LGI_MM_POLICY", dir.join("policy.toml"))
+        .env("LGI_MM_POLICY_STATE", dir.join("signed"))
+        .current_dir(dir)
+        .output();
+    let mut ran = Ran::of(&output.expect("our own program runs"));
+    for text in [&mut ran.stdout, &mut ran.stderr] {
+        *text = text.replace(&dir.display().to_string(), "[dir]");
+    }
+    ran
+}
+
+/// A whole entry for Base.
+fn allow<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let mut args = vec![
+        "policy",
+        "allow",
+        "--chain",
+        "base",
+        "--wallet",
+        WALLET,
+        "--token",
+        TOKEN,
+        "--quote",
+        "native",
+        "--max-trade-usd",
+        "27.5",
+        "--max-hour-usd",
+        "110",
+        "--max-day-usd",
+        "550",
+        "--max-gas-usd",
+        "4",
+        "--native-usd-min",
+        "800",
+    ];
+    args.extend(more);
+    args
+}
+
+#[test]
+fn a_policy_is_written_shown_stopped_and_goes_on() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let dir = dir.path();
+    let mut story = String::new();
+    let mut tell = |args: &[&str]| {
+        let ran = run(dir, args);
+        story.push_str(&format!("$ lgi-mm {}\n{}\n", args.join(" "), ran.story()));
+        ran
+    };
+    tell(&["policy", "show"]);
+    tell(&allow(&[]));
+    tell(&allow(&["--print"]));
+    assert!(!dir.join("policy.toml").exists(), "nothing was written yet");
+    tell(&allow(&["--yes"]));
+    tell(&["policy", "show"]);
+    tell(&["--json", "policy", "show"]);
+    tell(&["policy", "stop", "--chain", "base", "--wallet", WALLET]);
+    tell(&["policy", "stop"]);
+    tell(&["policy", "show"]);
+    tell(&["policy", "resume"]);
+    tell(&[
+        "--json", "policy", "resume", "--chain", "base", "--wallet", WALLET,
+    ]);
+    tell(&["policy", "stop", "--chain", "polygon", "--wallet", WALLET]);
+    let text = std::fs::read_to_string(dir.join("policy.toml")).expect("a policy");
+    story.push_str(&format!("--- the file\n{text}"));
+    insta::assert_snapshot!("policy", story);
+}
+
+#[test]
+fn what_is_wrong_with_a_policy_is_named_and_the_file_stays_as_it_is() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let dir = dir.path();
+    let file = dir.join("policy.toml");
+    for (text, names) in [
+        ("stopp = true\n", "stopp"),
+        ("[[allow]]\nchain = \"base\"\n", "missing field"),
+        ("allow = 7\n", "allow"),
+        ("stop = tru", "TOML"),
+    ] {
+        std::fs::write(&file, text).expect("a file");
+        for args in [&["policy", "show"][..], &["policy", "stop"], &allow(&["--yes"])] {
+            let ran = run(dir, args);
+            assert_eq!(ran.code, 4, "{args:?}: {}", ran.story());
+            assert!(
+                ran.stderr.contains(names) || ran.stderr.contains("line 1"),
+                "{args:?}: {}",
+                ran.stderr
+            );
+        }
+        assert_eq!(std::fs::read_to_string(&file).expect("a file"), text);
+    }
+    std::fs::remove_file(&file).expect("gone");
+    for (args, names) in [
+        (&["policy", "allow", "--chain", "base", "--yes"][..], "--wallet"),
+        (&["policy", "allow", "--yes"], "JOB"),
+        (&["policy", "stop", "--wallet", WALLET], "--chain"),
+        (&["policy", "allow", "--quote", "doge"], "doge"),
+    ] {
+        let ran = run(dir, args);
+        assert!(
+            ran.code == 2 && ran.stderr.contains(names),
+            "{args:?}: {}",
+            ran.story()
+        );
+    }
+    let none = allow(&["--max-day-usd", "0", "--yes"]);
+    let none: Vec<&str> = none.iter().copied().filter(|arg| *arg != "550").collect();
+    let at = none
+        .iter()
+        .position(|arg| *arg == "--max-day-usd")
+        .expect("the flag");
+    let none: Vec<&str> = none
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| *index != at)
+        .map(|(_, arg)| *arg)
+        .collect();
+    let ran = run(dir, &none);
+    assert!(
+        ran.code == 2 && ran.stderr.contains("--max-day-usd 0"),
+        "{}",
+        ran.story()
+    );
+    assert!(!file.exists());
+}
