@@ -6,6 +6,7 @@ mod port;
 mod server;
 
 use std::{
+    io::Write,
     os::unix::process::CommandExt,
     path::Path,
     process::{Command, Output},
@@ -17,7 +18,8 @@ use nix::unistd::{Uid, User};
 fn may_be_others() -> bool {
     let root = Uid::effective().is_root();
     if !root {
-        println!("not run: only root can be another user");
+        // Nothing waits for this to be read.
+        let _ = writeln!(std::io::stderr(), "not run: only root can be another user");
     }
     root
 }

@@ -152,10 +152,11 @@ async fn metrics_health_and_readiness_are_served_until_told_to_stop() {
         .expect("renamed");
     assert_not_ready(address, "the queue's tables cannot be read").await;
     // As after an outage: nobody gets in, and who was in is out.
-    let mut admin: sqlx::PgConnection =
-        sqlx::Connection::connect(&test.url.replacen(&name(&test.url), "postgres", 1))
-            .await
-            .expect("the server answers");
+    let mut admin: sqlx::PgConnection = <sqlx::PgConnection as sqlx::Connection>::connect(
+        &test.url.replacen(&name(&test.url), "postgres", 1),
+    )
+    .await
+    .expect("the server answers");
     for statement in [
         format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", name(&test.url)),
         format!(

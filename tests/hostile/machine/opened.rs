@@ -9,6 +9,7 @@ use lgi_mm::{
 };
 use serde_json::json;
 
+use super::{may_be_others, nobody, ran, shell};
 use crate::live::{WALLET, World};
 
 /// Whose key is not there at first.
@@ -135,4 +136,44 @@ async fn each_way_not_to_open_has_a_name_and_no_service_ends_of_it() {
         );
         daemon.kill().await.expect("it runs");
     }
+}
+
+/// What a process was given, and what it has in memory, is not for other processes of its user.
+#[test]
+fn another_process_of_the_same_user_cannot_read_passwords_or_keys() {
+    if !may_be_others() {
+        return;
+    }
+    let user = nobody();
+    let (uid, gid) = (user.uid.as_raw(), user.gid.as_raw());
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
+    // They may not be able to reach the place where this binary was built.
+    fs::copy(env!("CARGO_BIN_EXE_lgi-mm"), dir.path().join("lgi-mm")).expect("a copy");
+    // Nothing answers there, which is waited for.
+    let mut waiting = shell(uid, gid, dir.path(), "exec ./lgi-mm scheduler")
+        .env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none")
+        .env("LGI_MM_WALLET_PASSWORD", "correct horse")
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("a shell");
+    let place = format!("/proc/{}", waiting.id());
+    let begun = std::time::Instant::now();
+    loop {
+        let looked = ran(shell(
+            uid,
+            gid,
+            dir.path(),
+            &format!("cat {place}/environ; ls {place}/fd"),
+        ));
+        let seen = String::from_utf8_lossy(&looked.stdout).into_owned();
+        if !seen.contains("horse") && !looked.status.success() {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "{seen}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(waiting.try_wait().expect("a state").is_none(), "it runs");
+    waiting.kill().expect("it runs");
+    waiting.wait().expect("an end");
 }
