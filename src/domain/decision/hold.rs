@@ -154,6 +154,31 @@ impl HoldReason {
         }
     }
 
+    /// The limits of the job and of its wallet.
+    const fn explain_limit(self) -> &'static str {
+        match self {
+            Self::BelowMinTrade => "The trade would be smaller than min_trade_usd.",
+            Self::MaxPosition => "The position would be worth more than max_position_usd.",
+            Self::TradesPerHour => "max_trades_per_hour is reached; it frees up as the hour passes.",
+            Self::DailySpend => "max_daily_spend_usd is reached; buying goes on at midnight UTC.",
+            Self::DailyVolume => "max_daily_volume_usd is reached; trading goes on at midnight UTC.",
+            Self::Slippage => {
+                "The venue pays less than the price implies by more than max_slippage_bps, its fee included."
+            }
+            Self::PriceImpact => {
+                "The trade would move the price by more than max_price_impact_bps; trade smaller amounts."
+            }
+            Self::GasTooExpensive => "Gas for one trade costs more than max_gas_usd; wait, or raise it.",
+            Self::InsufficientBalance => {
+                "The wallet or the job's own quote cannot pay for the trade; fund it."
+            }
+            Self::InsufficientGas => {
+                "The wallet cannot pay for gas and keep gas_reserve; send it some of the native coin."
+            }
+            _ => "A limit of the job refuses this trade; see `config show`.",
+        }
+    }
+
     /// What it means and what to do about it, in one sentence for people.
     #[must_use]
     pub const fn explain(self) -> &'static str {
@@ -194,24 +219,16 @@ impl HoldReason {
                 "The sources differ by more than max_price_deviation_bps; trading waits until they agree."
             }
             Self::CrossCheckMissing => "A source that should cross-check the price gave none that is usable.",
-            Self::BelowMinTrade => "The trade would be smaller than min_trade_usd.",
-            Self::MaxPosition => "The position would be worth more than max_position_usd.",
-            Self::TradesPerHour => "max_trades_per_hour is reached; it frees up as the hour passes.",
-            Self::DailySpend => "max_daily_spend_usd is reached; buying goes on at midnight UTC.",
-            Self::DailyVolume => "max_daily_volume_usd is reached; trading goes on at midnight UTC.",
-            Self::Slippage => {
-                "The venue pays less than the price implies by more than max_slippage_bps, its fee included."
-            }
-            Self::PriceImpact => {
-                "The trade would move the price by more than max_price_impact_bps; trade smaller amounts."
-            }
-            Self::GasTooExpensive => "Gas for one trade costs more than max_gas_usd; wait, or raise it.",
-            Self::InsufficientBalance => {
-                "The wallet or the job's own quote cannot pay for the trade; fund it."
-            }
-            Self::InsufficientGas => {
-                "The wallet cannot pay for gas and keep gas_reserve; send it some of the native coin."
-            }
+            Self::BelowMinTrade
+            | Self::MaxPosition
+            | Self::TradesPerHour
+            | Self::DailySpend
+            | Self::DailyVolume
+            | Self::Slippage
+            | Self::PriceImpact
+            | Self::GasTooExpensive
+            | Self::InsufficientBalance
+            | Self::InsufficientGas => self.explain_limit(),
             Self::QuoteMissing => "The venue gave no quote; see whether it can be reached.",
             Self::NoLiquidity => "The venue's pool cannot fill this trade; check the token's liquidity.",
             Self::SimulationFailed

@@ -26,7 +26,7 @@ use crate::{
         trade::Purpose,
         units::{Amount, Price, Usd},
     },
-    ports::{Call, Checks, Fees, SignError, Signer, SwapRequest, UnsignedTransaction},
+    ports::{Call, Fees, SignError, Signer, SwapRequest, UnsignedTransaction},
 };
 
 const TOKEN: Address = Address::repeat_byte(0x70);
