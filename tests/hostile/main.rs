@@ -12,6 +12,8 @@ mod devnet;
 mod live;
 #[path = "../support/panels.rs"]
 mod panels;
+#[path = "../support/paper_jobs.rs"]
+mod paper_jobs;
 #[path = "../support/programs.rs"]
 mod programs;
 #[path = "../support/mod.rs"]
@@ -28,5 +30,6 @@ mod restored;
 mod roles;
 mod slots;
 mod tokens;
+#[expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
 mod vanished;
 mod words;

@@ -102,6 +102,26 @@ async fn note(world: &World, trade: i64) -> String {
     told.unwrap_or_default()
 }
 
+/// Waits until each plan's note names the part of the policy that refuses it.
+async fn refused_for(world: &World, plans: &[(i64, &str)]) {
+    let begun = std::time::Instant::now();
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() < plans.len() {
+        for (trade, part) in plans {
+            if note(world, *trade).await.contains(part) {
+                seen.insert(*trade);
+            }
+        }
+        let late = begun.elapsed() > Duration::from_secs(60);
+        assert!(
+            !late,
+            "only {seen:?} were refused as they should be\n{}",
+            world.story().await
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// Finding 1, `drain.sql`: ninety coins for one unit of the attacker's token, and its other forms.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_1_plans_written_into_the_database_are_not_signed() {
@@ -152,22 +172,7 @@ async fn finding_1_plans_written_into_the_database_are_not_signed() {
         balance(&world, WALLET, Asset::Token(usdc)).await,
     );
     let mut daemon = world.daemon(None);
-    let begun = std::time::Instant::now();
-    let mut seen = std::collections::BTreeSet::new();
-    while seen.len() < plans.len() {
-        for (trade, part) in &plans {
-            if note(&world, *trade).await.contains(part) {
-                seen.insert(*trade);
-            }
-        }
-        let late = begun.elapsed() > Duration::from_secs(60);
-        assert!(
-            !late,
-            "only {seen:?} were refused as they should be\n{}",
-            world.story().await
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    refused_for(&world, &plans).await;
     world
         .until(
             "all plans expire",

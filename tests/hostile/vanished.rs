@@ -27,9 +27,6 @@ use lgi_mm::{
 use serde_json::json;
 use sqlx::{PgPool, Postgres, Transaction, postgres::PgPoolOptions};
 
-#[path = "../support/paper_jobs.rs"]
-mod paper_jobs;
-
 /// Runs a private server as this user, as everybody's.
 const NOBODY: u32 = 65_534;
 
@@ -196,7 +193,7 @@ async fn job(pool: &PgPool) -> JobId {
     });
     let config: JobConfig = serde_json::from_value(config).expect("a configuration");
     let token = Address::repeat_byte(1);
-    let new = paper_jobs::paper_job(token, "FAR", JobMode::Accumulate, config);
+    let new = crate::paper_jobs::paper_job(token, "FAR", JobMode::Accumulate, config);
     let id = jobs::create(pool, &new, "test").await.expect("a job");
     let start = Order::Start {
         deposit: Amount::ZERO,
@@ -255,14 +252,12 @@ async fn vanishes(number: u8, table: &'static str, held: &str) {
         "-n {} link set lgi{number}b down",
         namespace(number)
     )));
-    let cut = Instant::now();
     gone.kill().await.expect("killed");
     lock.commit().await.expect("unlocked");
     let none = format!(
         "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE {from_there} AND xact_start IS NOT NULL)"
     );
     until(&pool, "its transactions end", SILENCE_MAX, &none).await;
-    println!("{table}: locks were free after {:?}", cut.elapsed());
     let before: i64 = sqlx::query_scalar("SELECT count(*) FROM trades WHERE status = 'EXECUTED'")
         .fetch_one(&pool)
         .await

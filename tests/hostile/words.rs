@@ -387,6 +387,12 @@ async fn what_is_typed_is_read_or_refused_and_never_ends_the_program() {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         refused(&world, &args, &named).await;
     }
+}
+
+/// Finding 27, and its kind: files of a job's settings, and the zero address.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_a_file_is_read_or_refused_and_never_ends_the_program() {
+    let world = World::new(BlockTime::OnTransaction).await;
     let zero = format!("{:#x}", Address::ZERO);
     refused(
         &world,

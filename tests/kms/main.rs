@@ -7,6 +7,7 @@
 )]
 #[path = "../support/devnet.rs"]
 mod devnet;
+#[expect(dead_code, reason = "a live world can do more than these tests ask of it")]
 #[path = "../support/live.rs"]
 mod live;
 mod moto;
@@ -27,6 +28,13 @@ use moto::Moto;
 use serde_json::json;
 
 const ALL_FINAL: &str = "SELECT count(*) > 0 AND bool_and(status IN ('EXECUTED', 'FAILED')) FROM trades";
+
+/// The settings say that a key management service holds the wallet's key.
+fn hold_in_kms(world: &World, wallet: Address, key: &str) {
+    let mut text = std::fs::read_to_string(world.settings()).expect("settings");
+    text.push_str(&format!("\n[wallet.kms]\n\"{wallet}\" = \"aws:{key}\"\n"));
+    std::fs::write(world.settings(), text).expect("settings");
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_in_kms_signs_otherwise_each_time_and_each_signature_is_the_wallets() {
@@ -61,7 +69,7 @@ async fn a_key_of_another_wallet_is_refused_by_name() {
     let moto = Moto::start().await;
     let key = moto.create_key().await;
     let world = World::new(BlockTime::OnTransaction).await;
-    world.add_settings(&format!("[wallet.kms]\n\"{}\" = \"aws:{key}\"\n", live::WALLET));
+    hold_in_kms(&world, live::WALLET, &key);
     let (exit, said) = moto.run(&["wallet", "kms"], Some(world.settings())).await;
     assert_ne!(exit, 0, "{said}");
     assert!(
@@ -92,8 +100,17 @@ async fn killed_anywhere_with_a_key_in_kms_it_buys_once() {
             BlockTime::OnTransaction
         };
         let mut world = World::new(block_time).await;
-        world.use_wallet(wallet).await;
-        world.add_settings(&format!("[wallet.kms]\n\"{wallet}\" = \"aws:{key}\"\n"));
+        world
+            .devnet
+            .node
+            .set_balance(wallet, live::coins(100))
+            .await
+            .expect("funded");
+        let mut entry = world.permitted();
+        entry.wallet = wallet;
+        world.account.wallet = wallet;
+        world.permit(&entry);
+        hold_in_kms(&world, wallet, &key);
         world.devnet.node.mine(1).await.expect("a block");
         let rules = json!({ "accumulate": { "dca_amount_usd": 10, "dca_interval": "1h", "dip_buy_threshold_pct": 0 } });
         let job = world

@@ -251,25 +251,6 @@ impl World {
         command.spawn().expect("our own program starts")
     }
 
-    /// Adds to this world's settings.
-    pub fn add_settings(&self, toml: &str) {
-        let mut text = std::fs::read_to_string(&self.settings).expect("settings");
-        text.push('\n');
-        text.push_str(toml);
-        std::fs::write(&self.settings, text).expect("settings");
-    }
-
-    /// Jobs that start from now on trade with another wallet, which gets a hundred native coins.
-    pub async fn use_wallet(&mut self, wallet: Address) {
-        self.devnet
-            .node
-            .set_balance(wallet, coins(100))
-            .await
-            .expect("funded");
-        self.account.wallet = wallet;
-        self.permit(&entry(&self.devnet, wallet, tokens(&self.devnet)));
-    }
-
     /// Where this world's settings are.
     pub fn settings(&self) -> &std::path::Path {
         &self.settings
