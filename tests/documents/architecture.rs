@@ -142,3 +142,24 @@ fn every_invariant_names_a_test_that_exists() {
         assert!(kept, "no test of this exists: {invariant}");
     }
 }
+
+#[test]
+fn every_test_that_the_security_page_names_exists() {
+    let text = fs::read_to_string(root().join("docs/security.md")).expect("docs/security.md");
+    let tests: String = rust_files(&root().join("tests"))
+        .iter()
+        .chain(&rust_files(&root().join("src")))
+        .map(|file| fs::read_to_string(file).expect("source"))
+        .collect();
+    // Keys and labels have fewer words than the claims that tests are named by.
+    let named: BTreeSet<&str> = text
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|name| name.matches('_').count() >= 4 && !name.contains('.'))
+        .collect();
+    assert!(named.len() >= 29, "only {} tests are named", named.len());
+    for name in named {
+        assert!(tests.contains(&format!("fn {name}(")), "no test is called {name}");
+    }
+}

@@ -1,5 +1,6 @@
 //! A key that never leaves AWS KMS, as moto emulates it: its signatures differ each time, and still each trade swaps
 //! once wherever the worker is killed.
+#![cfg(feature = "kms-aws")]
 #![expect(
     clippy::expect_used,
     clippy::panic,
