@@ -188,18 +188,23 @@ ensure_venv() {
 ensure_deploy_checkers() {
     local from=$root/scripts/checks into=$tools/checks stamp
     stamp=$(cat "$from/requirements.txt" "$from/package-lock.json" | cksum)
-    export PATH=$into/python/bin:$PATH
-    if [ "$(cat "$into/installed" 2>/dev/null)" = "$stamp" ]; then return 0; fi
+    if [ "$(cat "$into/installed" 2>/dev/null)" = "$stamp" ]; then
+        export PATH=$into/python/bin:$PATH
+        return 0
+    fi
     have npm || die "no npm: install Node.js"
     ensure_venv
     say "installing the checkers of deploy/ with pip and npm"
     rm -rf "$into"
+    # This shell may remember the python3 that has just gone.
+    hash -r
     mkdir -p "$into"
     python3 -m venv "$into/python"
     "$into/python/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement "$from/requirements.txt" >&2
     cp "$from/package.json" "$from/package-lock.json" "$from/.npmrc" "$from/keda.mjs" "$into/"
     (cd "$into" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >&2)
     printf '%s\n' "$stamp" >"$into/installed"
+    export PATH=$into/python/bin:$PATH
 }
 
 # The queues that ours is measured beside, below target/; says where through LGI_MM_PEERS, and which node runs them
