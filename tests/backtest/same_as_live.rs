@@ -346,7 +346,10 @@ fn told_by_backtest(outcome: &Outcome, mode: JobMode) -> Told {
 }
 
 fn write(rows: &[PricePoint]) -> tempfile::NamedTempFile {
-    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    let mut file = tempfile::Builder::new()
+        .suffix(".csv")
+        .tempfile()
+        .expect("a file");
     writeln!(file, "time,price").expect("a header");
     for row in rows {
         writeln!(file, "{},{}", row.at.timestamp(), row.price).expect("a row");

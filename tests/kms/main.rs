@@ -107,10 +107,7 @@ async fn killed_anywhere_with_a_key_in_kms_it_buys_once() {
             .set_balance(wallet, live::coins(100))
             .await
             .expect("funded");
-        let mut entry = world.permitted();
-        entry.wallet = wallet;
         world.account.wallet = wallet;
-        world.permit(&entry);
         hold_in_kms(&world, wallet, &key);
         world.devnet.node.mine(1).await.expect("a block");
         let rules = json!({ "accumulate": { "dca_amount_usd": 10, "dca_interval": "1h", "dip_buy_threshold_pct": 0 } });

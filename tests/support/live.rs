@@ -145,11 +145,15 @@ impl World {
         edit::write(&self.policy(), &text).expect("a file");
     }
 
-    /// The policy's entry of the wallet, as it is now.
+    /// The policy's entry of the wallet, as it is now; for another wallet, what the usual one begins with.
     pub fn permitted(&self) -> Entry {
         let text = std::fs::read_to_string(self.policy()).expect("a policy");
         let policy = lgi_mm::chain::policy::Policy::read(&text).expect("a policy");
-        policy.entry(NAME, self.account.wallet).expect("an entry").clone()
+        let wallet = self.account.wallet;
+        let entry = policy.entry(NAME, wallet).or_else(|| policy.entry(NAME, WALLET));
+        let mut entry = entry.expect("an entry").clone();
+        entry.wallet = wallet;
+        entry
     }
 
     /// The policy allows this token as well.
