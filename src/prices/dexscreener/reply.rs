@@ -62,7 +62,8 @@ impl Pair {
     fn symbol(&self) -> String {
         let given = self.base_token.symbol.as_deref().unwrap_or_default();
         let mut symbol = String::new();
-        let given = Foreign::within(given.trim(), SYMBOL_MAX);
+        let printed: String = given.chars().filter(|letter| !letter.is_control()).collect();
+        let given = Foreign::within(printed.trim(), SYMBOL_MAX);
         for letter in given.as_str().chars() {
             if symbol.len() + letter.len_utf8() > SYMBOL_MAX {
                 break;
