@@ -59,11 +59,11 @@ const SHARED: &[(Change, &str)] = &[
     ),
     (
         |c| c.price.sources.clear(),
-        "price.sources = [] is not allowed: at least one of generated, recorded, dexscreener, each once",
+        "price.sources = [] is not allowed: at least one of generated, recorded, dexscreener, onchain and twap, each once",
     ),
     (
         |c| c.price.sources.push(SourceName::Generated),
-        "price.sources = [generated, generated] is not allowed: at least one of generated, recorded, dexscreener, each once",
+        "price.sources = [generated, generated] is not allowed: at least one of generated, recorded, dexscreener, onchain and twap, each once",
     ),
     (
         |c| c.price.sources = vec![SourceName::Recorded],
