@@ -114,8 +114,12 @@ async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Option<T>) -> T {
     }
 }
 
-/// Exported only where there is a node, a failed trade, a receiver or something old enough to be pruned.
-const NOT_IN_THIS_RUN: [&str; 6] = [
+/// Exported only where there is a node, a policy that refuses, a failed trade, a receiver or something old enough to be pruned.
+const NOT_IN_THIS_RUN: [&str; 10] = [
+    "lgi_mm_node_head_lag_blocks",
+    "lgi_mm_node_requests_total",
+    "lgi_mm_policy_refusals_total",
+    "lgi_mm_rpc_disagreements_total",
     "lgi_mm_rpc_requests_total",
     "lgi_mm_rpc_duration_seconds",
     "lgi_mm_trade_failures_total",
