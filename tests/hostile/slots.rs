@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, fmt::Write as _, time::Duration};
 
 use alloy_primitives::Address;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{TimeDelta, Utc};
 use lgi_mm::{
     domain::{
         config::JobConfig,
