@@ -161,8 +161,8 @@ impl World {
         let mut entry = self.permitted();
         if !entry.tokens.contains(&token) {
             entry.tokens.push(token);
-            self.permit(&entry);
         }
+        self.permit(&entry);
     }
 
     /// Starts a job that trades `token` for the native coin, by these rules and limits.
