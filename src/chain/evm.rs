@@ -62,7 +62,7 @@ const fn tip_min(chain_id: u64) -> u128 {
     }
 }
 
-/// A tip of so many times the base fee gets mined on any chain.
+/// A tip of this multiple of the base fee is mined on any chain.
 const TIP_BASE_FEES: u128 = 10;
 /// A tip below this share of the chain's most is paid however low the base fee is.
 const TIP_SHARE: u128 = 10;

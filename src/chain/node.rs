@@ -29,7 +29,7 @@ const LACKS_FOR: Duration = Duration::from_secs(600);
 const HEAD_FOR: Duration = Duration::from_secs(60);
 /// A node that is more blocks behind the best one than this is asked last.
 pub(super) const LAG_MAX: u64 = 5;
-/// After so many failures in a row a node has a rest.
+/// After this number of failures in a row requests to a node back off.
 const FAILURES_MAX: u32 = 3;
 /// Shortest and longest rest.
 const REST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
@@ -116,7 +116,7 @@ impl Node {
         )
     }
 
-    /// Whether it has failed so often lately that waiting for it holds up everybody.
+    /// Whether it has failed too often lately to be waited for.
     pub(super) fn is_resting(&self) -> bool {
         self.health().is_resting(Instant::now())
     }

@@ -20,7 +20,7 @@ use crate::{
     store::{jobs::Job, sales},
 };
 
-/// The ledger is asked so often whether a job's dry sale is due; it is once a day.
+/// Interval between checks whether a dry sale of a job is due; it is due once a day.
 const ASKED_AGAIN: Duration = Duration::from_secs(3_600);
 /// What a pool that is not known yet takes of a swap, basis points, where the job leaves its loss to the pool's fee.
 const FEE_ASSUMED_BPS: u32 = 100;

@@ -25,7 +25,7 @@ const STEPS_MAX: usize = 24;
 /// A trade that waits for something outside is looked at again after this many check intervals.
 pub(super) const BLOCKED_INTERVALS: u32 = 2;
 
-/// Bytes that were accepted so often, each time after `resend_after`, and are in no block, go nowhere.
+/// Number of accepted sends, each `resend_after` apart, after which bytes in no block count as swallowed.
 pub const SWALLOWED_SENDS: i64 = 5;
 
 /// How far a trade is.

@@ -21,7 +21,7 @@ const NAME: &str = "signed.log";
 const LOCK: &str = "signed.lock";
 /// Lines older than this count nowhere any more.
 const KEPT: TimeDelta = TimeDelta::hours(49);
-/// A file longer than this, and twice as long as it was, is written anew without its old lines.
+/// A file longer than this, and twice as long as it was, is rewritten without its expired lines.
 const PRUNED_FROM: u64 = 1 << 20;
 const HOUR: TimeDelta = TimeDelta::hours(1);
 
@@ -57,7 +57,7 @@ struct Seen {
     inode: u64,
     /// Up to where, behind a whole line.
     end: u64,
-    /// It is written anew when it is longer than this.
+    /// Rewritten when it is longer than this.
     prune_from: u64,
     lines: u64,
     rows: HashMap<Key, Signed>,

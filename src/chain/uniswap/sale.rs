@@ -48,7 +48,7 @@ pub(super) async fn prove(trial: &Trial<'_>, bought: &Tried, in_wallet: U256) ->
         .map_err(|error| QuoteError::Unsellable(error.to_string()))?;
     let route = Route::through(spec, pool, request.token_out, request.token_in)
         .ok_or_else(|| QuoteError::Unsellable(format!("{pool} trades one way only")))?;
-    // What was paid for so many tokens, at the price of this buy; rounded up, against the trade.
+    // What these tokens cost at the price of this buy; rounded up, against the trade.
     let paid = whole
         .mul_div(request.amount_in.units(), bought.arrived, Rounding::Up)
         .map_err(|error| QuoteError::Unsellable(error.to_string()))?;
