@@ -5,6 +5,7 @@ ENV RUSTUP_TOOLCHAIN=1.95.0 SQLX_OFFLINE=true
 WORKDIR /build
 # Dependencies first, with an empty program around them: this layer is kept until Cargo.lock changes.
 COPY Cargo.toml Cargo.lock ./
+COPY crates crates
 RUN mkdir -p src benches/fleet \
     && echo 'fn main() {}' > src/main.rs \
     && cp src/main.rs benches/live.rs \
