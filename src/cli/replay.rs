@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     backtest::{
-        Detail, Outcome, Setup, again, assumptions,
+        Detail, RunResult, Setup, again, assumptions,
         result::{SeriesSummary, TradeLine},
         run as decide_again,
     },
@@ -220,7 +220,7 @@ fn did(job: &Job, ledger: &[TradeRow], price: Price) -> Result<Figures, MoneyErr
     })
 }
 
-fn figures(outcome: &Outcome, job: &Job) -> Figures {
+fn figures(outcome: &RunResult, job: &Job) -> Figures {
     let summary = &outcome.summary;
     Figures {
         buys: summary.buys,

@@ -11,7 +11,7 @@ use std::{
 use alloy_primitives::Address;
 use chrono::{DateTime, TimeDelta, Utc};
 use lgi_mm::{
-    backtest::{self, Detail, Outcome, PricePoint, Setup},
+    backtest::{self, Detail, PricePoint, RunResult, Setup},
     domain::{
         config::{JobConfig, SourceName},
         decision::{HoldReason, Position, Reason, Side},
@@ -300,7 +300,7 @@ async fn told_live(pool: &PgPool, id: JobId) -> Told {
     }
 }
 
-fn told_by_backtest(outcome: &Outcome, mode: JobMode) -> Told {
+fn told_by_backtest(outcome: &RunResult, mode: JobMode) -> Told {
     let summary = &outcome.summary;
     Told {
         trades: outcome
