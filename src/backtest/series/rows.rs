@@ -1,7 +1,8 @@
 //! Price series.
 
 use super::problems::SeriesError;
-use crate::backtest::{result::SeriesSummary, setup::PricePoint};
+use crate::backtest::result::SeriesSummary;
+use crate::backtest::setup::PricePoint;
 
 /// Rows in the order of time that can be gone through again.
 pub trait Series {
