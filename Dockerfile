@@ -5,15 +5,14 @@ ENV RUSTUP_TOOLCHAIN=1.95.0 SQLX_OFFLINE=true
 WORKDIR /build
 # Dependencies first, with an empty program around them: this layer is kept until Cargo.lock changes.
 COPY Cargo.toml Cargo.lock ./
-# Only tests use it, but the manifest names it.
-COPY crates/testkit/Cargo.toml crates/testkit/
-RUN mkdir -p src benches/fleet crates/testkit/src \
+COPY crates crates
+RUN mkdir -p src benches/fleet \
     && echo 'fn main() {}' > src/main.rs \
     && cp src/main.rs benches/live.rs \
     && cp src/main.rs benches/rules.rs \
     && cp src/main.rs benches/backtest.rs \
     && cp src/main.rs benches/fleet/main.rs \
-    && touch src/lib.rs crates/testkit/src/lib.rs \
+    && touch src/lib.rs \
     && cargo build --release --locked --features kms-aws,kms-gcp --bin lgi-mm \
     && rm -r src benches target/release/.fingerprint/lgi-mm-*
 COPY build.rs build.rs

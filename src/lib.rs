@@ -1,11 +1,13 @@
 //! lgi-mm: a crash-proof trading runner. See ARCHITECTURE.md for the map and the invariants.
 
+pub use lgi_mm_domain as domain;
+
+pub mod app;
 pub mod backtest;
 pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod devnet;
-pub mod domain;
 pub mod embedded;
 pub mod engine;
 pub mod failpoint;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes};
 use async_trait::async_trait;
 
 use crate::domain::{
@@ -14,11 +14,16 @@ use crate::domain::{
     config::{PriceConfig, SourceName},
     foreign::Foreign,
     job::Account,
-    pool::{NATIVE, Pool},
+    pool::Pool,
     price::Answer,
     span::Span,
     trade::{Patience, Purpose},
-    units::{Amount, Price},
+    units::Amount,
+};
+
+pub use crate::domain::onchain::{
+    Around, Asset, Call, Checks, Fees, Head, Lookup, NonceUse, Nonces, Quote, Receipt, Sent,
+    SignedTransaction, SwapRequest, Transfer, UnsignedTransaction, UsdPrice,
 };
 
 /// One job's wish for prices.
@@ -28,7 +33,7 @@ pub struct PriceRequest<'a> {
     pub chain: &'a str,
     /// The token to price.
     pub token: Address,
-    /// What the token is traded against; [`NATIVE`] for the coin itself.
+    /// What the token is traded against; [`crate::domain::pool::NATIVE`] for the coin itself.
     pub quote: Address,
     /// The pool that the job has pinned.
     pub pool: Option<Pool>,
@@ -64,7 +69,7 @@ pub enum Witnesses {
 /// One price that a chain's own pools know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PoolPriceRequest {
-    /// The token to price; [`NATIVE`] for the coin itself.
+    /// The token to price; [`crate::domain::pool::NATIVE`] for the coin itself.
     pub token: Address,
     /// What it is traded against.
     pub quote: Address,
@@ -81,129 +86,6 @@ pub struct PoolPriceRequest {
 pub trait PoolPrices: Send + Sync {
     /// One answer for each request, in their order; equal requests are read once.
     async fn pool_prices(&self, requests: &[PoolPriceRequest]) -> Vec<Answer>;
-}
-
-/// Something a wallet can hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Asset {
-    /// The chain's own coin, which pays for gas.
-    Native,
-    /// A token contract.
-    Token(Address),
-}
-
-impl Asset {
-    /// The asset behind an address, where zero stands for the native coin.
-    #[must_use]
-    pub fn of(address: Address) -> Self {
-        if address == NATIVE {
-            Self::Native
-        } else {
-            Self::Token(address)
-        }
-    }
-}
-
-/// A swap of an exact input. Zero stands for the native coin on either side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SwapRequest {
-    /// Who trades.
-    pub wallet: Address,
-    /// What goes out.
-    pub token_in: Address,
-    /// What comes in.
-    pub token_out: Address,
-    /// How much goes out, base units of `token_in`.
-    pub amount_in: Amount,
-    /// What the accepted prices say it is worth, base units of `token_out`, before any cost.
-    pub amount_out_fair: Amount,
-    /// The pool that the job has pinned.
-    pub pool: Option<Pool>,
-    /// Whether a sell of what is bought, and of all that is held already, must be shown to work before anything is
-    /// bought.
-    pub prove_sell: bool,
-    /// What the swap is held to.
-    pub checks: Checks,
-}
-
-/// What a swap is held to besides the floor of its plan. The venue passes over pools that break it, and makes no
-/// calldata that does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Checks {
-    /// Digits of `token_in` and `token_out` as the job knows them; `None`: not compared with the contracts.
-    pub decimals: Option<(u8, u8)>,
-    /// Basis points that a quote may be better than `amount_out_fair`; `None`: any.
-    pub better_max_bps: Option<u32>,
-    /// Basis points that a quote may be worse than `amount_out_fair`. A pool that gives less is passed over for
-    /// another; the floor of the plan is what refuses it. `None`: any.
-    pub worse_max_bps: Option<u32>,
-    /// Basis points that the swap may move a pool's price. A pool that it moves further is passed over for another;
-    /// the limits of the job are what refuses it. `None`: any.
-    pub impact_max_bps: Option<u32>,
-    /// Basis points that may arrive less than was simulated when the calldata was made, 0 to 10000.
-    pub slip_max_bps: u32,
-    /// What the job holds of `token_out` already, base units: a sale is proven for this and for what arrives.
-    pub held: Amount,
-    /// Basis points that a buy and a sell right after it may lose together; 0: twice the pool's fee and 300.
-    pub round_trip_loss_max_bps: u32,
-}
-
-impl Checks {
-    /// None at all: for whoever only wants to know what a pool gives, and for money that is not real.
-    #[must_use]
-    pub const fn none() -> Self {
-        Self {
-            decimals: None,
-            better_max_bps: None,
-            worse_max_bps: None,
-            impact_max_bps: None,
-            slip_max_bps: 10_000,
-            held: Amount::ZERO,
-            round_trip_loss_max_bps: 0,
-        }
-    }
-}
-
-/// What a venue says a swap would do now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quote {
-    /// Expected output, base units of `token_out`.
-    pub amount_out: Amount,
-    /// How far this swap moves the price, basis points.
-    pub price_impact_bps: u32,
-    /// Gas of all calls together, units.
-    pub gas_units: u64,
-    /// What an L2 asks for their data besides, wei.
-    pub data_fee: Amount,
-}
-
-/// One call to be signed. The approves of a swap come first, the swap last.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
-    /// What it is for.
-    pub purpose: Purpose,
-    /// Contract.
-    pub to: Address,
-    /// Calldata; deadline and minimum output are inside.
-    pub data: Bytes,
-    /// Native coin sent along, wei.
-    pub value: U256,
-    /// Gas limit, units.
-    pub gas_limit: u64,
-}
-
-impl Call {
-    /// The call that only uses up a nonce: nothing, sent to oneself.
-    #[must_use]
-    pub fn cancel(wallet: Address) -> Self {
-        Self {
-            purpose: Purpose::Cancel,
-            to: wallet,
-            data: Bytes::new(),
-            value: U256::ZERO,
-            gas_limit: 21_000,
-        }
-    }
 }
 
 /// Why there is no quote.
@@ -252,121 +134,6 @@ pub struct RpcError {
     pub endpoint: String,
     /// What happened, for people.
     pub detail: String,
-}
-
-/// The newest block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
-    /// Its number.
-    pub number: u64,
-    /// Its time: the clock of deadlines.
-    pub time: Timestamp,
-}
-
-/// A signer's transaction counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Nonces {
-    /// Mined.
-    pub latest: u64,
-    /// Mined and pooled.
-    pub pending: u64,
-}
-
-/// EIP-1559 fees, wei per unit of gas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fees {
-    /// Most that is paid in all.
-    pub max_fee_per_gas: u128,
-    /// Most that goes to the block's producer.
-    pub max_priority_fee_per_gas: u128,
-}
-
-/// USD per whole coin or token, and where that is known from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UsdPrice {
-    /// The price.
-    pub price: Price,
-    /// Its source: `par`, `chainlink`, `paper`.
-    pub source: &'static str,
-    /// Of when it is.
-    pub at: Timestamp,
-}
-
-/// Who used a nonce: positive evidence, read from the block itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NonceUse {
-    /// The transaction that used it.
-    pub hash: B256,
-    /// Block it is in.
-    pub block_number: u64,
-    /// Hash of that block.
-    pub block_hash: B256,
-}
-
-/// A movement of tokens or of the native coin (token zero) that a receipt proves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Transfer {
-    /// The contract that logged it.
-    pub token: Address,
-    /// Sender.
-    pub from: Address,
-    /// Receiver.
-    pub to: Address,
-    /// Base units.
-    pub amount: Amount,
-}
-
-/// What a mined transaction did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receipt {
-    /// Executed rather than reverted.
-    pub success: bool,
-    /// Block it is in.
-    pub block_number: u64,
-    /// Hash of that block.
-    pub block_hash: B256,
-    /// Time of that block.
-    pub block_time: Timestamp,
-    /// All it cost its sender in native coin, wei: gas and an L2's data fee.
-    pub gas_native: Amount,
-    /// Token movements, in log order.
-    pub transfers: Vec<Transfer>,
-}
-
-/// What a node knows of a hash.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lookup {
-    /// Nothing; which is no proof of anything.
-    Absent,
-    /// It waits in the pool.
-    Pooled,
-    /// It is in a block.
-    Mined(Receipt),
-}
-
-/// What a block did to a balance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Around {
-    /// Nobody needs to look: several nodes agree on receipts, or the chain is our own.
-    Agreed,
-    /// What there was before the block and after it, base units.
-    Seen {
-        /// At the end of the block before.
-        before: Amount,
-        /// At its own end.
-        after: Amount,
-    },
-    /// Nobody has the state of that block any more, or of the one before.
-    Unproven,
-}
-
-/// What a node said to stored bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
-    /// Taken into the pool.
-    Accepted,
-    /// It has them already.
-    AlreadyKnown,
 }
 
 /// Why bytes were not taken. No variant frees a nonce.
@@ -462,26 +229,6 @@ pub trait Chain: Send + Sync {
 
     /// A newest block older than this means that the chain has halted, or that the nodes are behind.
     fn max_head_age(&self) -> Span;
-}
-
-/// A call with everything a signature needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnsignedTransaction {
-    /// What to do.
-    pub call: Call,
-    /// The nonce it takes.
-    pub nonce: u64,
-    /// What it pays.
-    pub fees: Fees,
-}
-
-/// Bytes that may be sent for ever, and their hash.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedTransaction {
-    /// Transaction hash.
-    pub hash: B256,
-    /// What is sent.
-    pub raw: Bytes,
 }
 
 /// The key could not be used.

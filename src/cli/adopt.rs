@@ -5,7 +5,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::{CliError, Out, target, world::World};
+use super::{App, AppError, Out, target};
 use crate::{
     domain::{
         job::{Account, JobId, Realm},
@@ -63,23 +63,23 @@ impl Adopted {
 
 /// Shows a wallet's past and, if its owner says so, takes it over.
 pub(super) async fn wallet(
-    world: &World,
+    world: &App,
     out: Out,
     wallet: &str,
     chain: &str,
     yes: bool,
-) -> Result<(), CliError> {
+) -> Result<(), AppError> {
     let account = Account {
         realm: Realm::Live,
         chain: chain.to_owned(),
-        wallet: target::address(wallet)?,
+        wallet: crate::app::target::address(wallet)?,
     };
     world.live().chain(chain)?;
     let engine = world.engine().await?;
     let past = engine.past(&account).await?;
     let mut view = Adopted::of(&past);
     if past.ours.is_some() && !past.is_unknown() {
-        return Err(CliError::Refused(format!(
+        return Err(AppError::Refused(format!(
             "this database knows every transaction of wallet {}: there is nothing to adopt; `lgi-mm reconcile` shows what \
              else differs",
             account.wallet
@@ -88,18 +88,18 @@ pub(super) async fn wallet(
     if !yes {
         ask(out, &view)?;
     }
-    view.done = engine.adopt(&past, &target::actor()).await?;
+    view.done = engine.adopt(&past, target::actor().as_str()).await?;
     out.show(&view, Adopted::render)
 }
 
 /// Only its owner can say whether a past is the wallet's own or that of a lost database.
-fn ask(out: Out, view: &Adopted) -> Result<(), CliError> {
+fn ask(out: Out, view: &Adopted) -> Result<(), AppError> {
     let again = format!(
         "lgi-mm reconcile --adopt {} --chain {} --yes",
         view.wallet, view.chain
     );
     if out.is_json() || !std::io::stdin().is_terminal() {
-        return Err(CliError::Refused(format!(
+        return Err(AppError::Refused(format!(
             "{}\nNothing was changed. If the wallet was used elsewhere before, or you know what a lost database had bought: \
              `{again}`",
             view.render()
@@ -108,7 +108,7 @@ fn ask(out: Out, view: &Adopted) -> Result<(), CliError> {
     out.remark(&view.render());
     out.remark("From here on this database takes the chain's count as its own. Whatever a lost database had bought, it \
                 does not know. Go on? [y/N] ");
-    let io = |source| CliError::Io {
+    let io = |source| AppError::Io {
         what: "the terminal".to_owned(),
         source,
     };
@@ -118,18 +118,20 @@ fn ask(out: Out, view: &Adopted) -> Result<(), CliError> {
     if matches!(answer.trim(), "y" | "Y" | "yes") {
         return Ok(());
     }
-    Err(CliError::Refused("nothing was changed".to_owned()))
+    Err(AppError::Refused("nothing was changed".to_owned()))
 }
 
 /// Counts tokens that no job tracks into a job's position.
-pub(super) async fn tokens(world: &World, out: Out, job: i64, cost: Decimal) -> Result<(), CliError> {
+pub(super) async fn tokens(world: &App, out: Out, job: i64, cost: Decimal) -> Result<(), AppError> {
     if cost.is_sign_negative() {
-        return Err(CliError::Usage(format!(
+        return Err(AppError::Usage(format!(
             "--cost {cost}: 0 or more is allowed: what the tokens cost in USD, all together"
         )));
     }
     let cost = Usd::rounded(cost, Rounding::Up);
     let engine = world.engine().await?;
-    let done = engine.count_in(JobId(job), cost, &target::actor()).await?;
+    let done = engine
+        .count_in(JobId(job), cost, target::actor().as_str())
+        .await?;
     out.show(&serde_json::json!({ "done": [done] }), |_| done.clone())
 }

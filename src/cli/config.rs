@@ -11,7 +11,7 @@ use std::{
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{CliError, ModeArg, Out, out::table, target, target::TargetArgs, world::World};
+use super::{App, AppError, ModeArg, Out, out::table, target, target::TargetArgs};
 use crate::{
     config::{JobLayers, PASSWORD_VARIABLE, Settings, UNSAFE_KEY_VARIABLE, build_job_config},
     domain::{
@@ -54,11 +54,11 @@ pub(super) enum ConfigCommand {
     Keys,
 }
 
-pub(super) async fn run(settings: &Settings, out: Out, command: &ConfigCommand) -> Result<(), CliError> {
+pub(super) async fn run(settings: &Settings, out: Out, command: &ConfigCommand) -> Result<(), AppError> {
     match command {
         ConfigCommand::Show(target) => {
-            let world = World::read(settings).await?;
-            let job = target::find(&world.pool, target).await?;
+            let world = App::read(settings).await?;
+            let job = crate::app::target::find(&world.pool, &target.into()).await?;
             out.show(&json(&job.config), render)
         }
         ConfigCommand::Edit { target, config, set } => {
@@ -76,7 +76,7 @@ pub(super) async fn run(settings: &Settings, out: Out, command: &ConfigCommand) 
             let config = build_job_config(&JobConfig::beginning(mode, realm), mode, &layers)?;
             config
                 .validate_for(mode, realm, chain)
-                .map_err(CliError::Config)?;
+                .map_err(AppError::Config)?;
             out.show(
                 &json!({ "ok": true, "mode": mode, "config": json(&config) }),
                 |_| format!("{} is a valid configuration for mode {mode}", file.display()),
@@ -86,7 +86,7 @@ pub(super) async fn run(settings: &Settings, out: Out, command: &ConfigCommand) 
     }
 }
 
-fn keys(out: Out) -> Result<(), CliError> {
+fn keys(out: Out) -> Result<(), AppError> {
     let mut defaults = JobConfig::for_mode(JobMode::Accumulate);
     defaults.liquidity = JobConfig::for_mode(JobMode::Liquidity).liquidity;
     let defaults = json(&defaults);
@@ -118,9 +118,9 @@ async fn edit(
     target: &TargetArgs,
     file: Option<&PathBuf>,
     set: &[String],
-) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
-    let job = target::find(&world.pool, target).await?;
+) -> Result<(), AppError> {
+    let world = App::open(settings).await?;
+    let job = crate::app::target::find(&world.pool, &target.into()).await?;
     let config = match file {
         None if set.is_empty() => {
             let scratch = in_editor(&job.config)?;
@@ -141,8 +141,8 @@ async fn edit(
             "nothing changed".to_owned()
         });
     }
-    if !orders::configure(&world.pool, &job, &config, &target::actor()).await? {
-        return Err(CliError::Refused(
+    if !orders::configure(&world.pool, &job, &config, target::actor().as_str()).await? {
+        return Err(AppError::Refused(
             "somebody else edited this job meanwhile; look at it and edit again".to_owned(),
         ));
     }
@@ -158,24 +158,24 @@ async fn edit(
     )
 }
 
-fn changed(job: &Job, file: Option<&Path>, set: &[String]) -> Result<JobConfig, CliError> {
+fn changed(job: &Job, file: Option<&Path>, set: &[String]) -> Result<JobConfig, AppError> {
     let layers = JobLayers::of_job().file(file)?.assignments(set)?;
     let config = build_job_config(&job.config, job.mode, &layers)?;
     config
         .validate_for(job.mode, job.account.realm, &job.account.chain)
-        .map_err(CliError::Config)?;
+        .map_err(AppError::Config)?;
     Ok(config)
 }
 
 /// Lets a person edit the configuration in `$EDITOR`.
-fn in_editor(config: &JobConfig) -> Result<PathBuf, CliError> {
+fn in_editor(config: &JobConfig) -> Result<PathBuf, AppError> {
     if !stdin().is_terminal() {
-        return Err(CliError::Usage(
+        return Err(AppError::Usage(
             "nothing to change: give --set key=value or --config FILE".to_owned(),
         ));
     }
     let path = std::env::temp_dir().join(format!("lgi-mm-config-{}.toml", ulid::Ulid::generate()));
-    let io = |source| CliError::Io {
+    let io = |source| AppError::Io {
         what: path.display().to_string(),
         source,
     };
@@ -202,7 +202,7 @@ fn in_editor(config: &JobConfig) -> Result<PathBuf, CliError> {
     }
     // Nobody is told of this file: a leftover would only lie there.
     let _ = std::fs::remove_file(&path);
-    Err(CliError::Usage(match status {
+    Err(AppError::Usage(match status {
         Ok(status) => format!("{editor} ended with {status}; nothing changed"),
         Err(error) => format!("EDITOR={editor} cannot be run: {error}; set EDITOR, or give --set"),
     }))

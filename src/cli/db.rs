@@ -6,7 +6,7 @@ use clap::Args;
 use reqwest::Url;
 use sqlx::postgres::PgConnectOptions;
 
-use super::{CliError, world::World};
+use super::{App, AppError};
 use crate::config::{PASSWORD_VARIABLE, Settings, UNSAFE_KEY_VARIABLE, ssl_mode};
 
 #[derive(Debug, Args)]
@@ -20,8 +20,8 @@ pub(super) struct DbArgs {
 ///
 /// Where the database is, and its password, go into the environment: every user of the machine can read what a process
 /// was started with, and only its own user what is in its environment.
-pub(super) async fn run(settings: &Settings, args: &DbArgs) -> Result<(), CliError> {
-    let world = World::as_it_is(settings).await?;
+pub(super) async fn run(settings: &Settings, args: &DbArgs) -> Result<(), AppError> {
+    let world = App::as_it_is(settings).await?;
     let Some((program, rest)) = args.command.split_first() else {
         return Ok(());
     };
@@ -35,18 +35,18 @@ pub(super) async fn run(settings: &Settings, args: &DbArgs) -> Result<(), CliErr
     let status = command
         .status()
         .await
-        .map_err(|error| CliError::Usage(format!("{program} cannot be run: {error}; is it installed?")))?;
+        .map_err(|error| AppError::Usage(format!("{program} cannot be run: {error}; is it installed?")))?;
     if status.success() {
         Ok(())
     } else {
-        Err(CliError::Internal(format!("{program} ended with {status}")))
+        Err(AppError::Internal(format!("{program} ended with {status}")))
     }
 }
 
 /// What libpq, and so every program of PostgreSQL, takes from its environment instead of a connection string.
-fn libpq(url: &str) -> Result<Vec<(&'static str, String)>, CliError> {
+fn libpq(url: &str) -> Result<Vec<(&'static str, String)>, AppError> {
     let unusable = |error: &dyn std::fmt::Display| {
-        CliError::Usage(format!("DATABASE_URL is not a connection string: {error}"))
+        AppError::Usage(format!("DATABASE_URL is not a connection string: {error}"))
     };
     let options: PgConnectOptions = url.parse().map_err(|error| unusable(&error))?;
     let url = Url::parse(url).map_err(|error| unusable(&error))?;

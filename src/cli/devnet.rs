@@ -6,7 +6,7 @@ use alloy_primitives::Address;
 use clap::Args;
 use serde_json::json;
 
-use super::{CliError, Out};
+use super::{AppError, Out};
 use crate::{
     chain::ChainKeys,
     devnet::{BlockTime, Devnet, DevnetOptions, NAME},
@@ -38,13 +38,13 @@ pub(super) struct DevnetArgs {
     until_stdin_closes: bool,
 }
 
-pub(super) async fn run(out: Out, args: &DevnetArgs) -> Result<(), CliError> {
+pub(super) async fn run(out: Out, args: &DevnetArgs) -> Result<(), AppError> {
     let devnet = start(args.port, args.block_time, args.state.clone()).await?;
     for wallet in &args.fund {
         devnet.fund(*wallet).await.map_err(failed)?;
     }
     if let Some(path) = &args.settings_out {
-        fs::write(path, settings(&devnet.chain_keys())?).map_err(|source| CliError::Io {
+        fs::write(path, settings(&devnet.chain_keys())?).map_err(|source| AppError::Io {
             what: format!("writing {}", path.display()),
             source,
         })?;
@@ -84,9 +84,9 @@ pub(super) async fn start(
     port: u16,
     block_time: Option<Span>,
     state: Option<PathBuf>,
-) -> Result<Devnet, CliError> {
+) -> Result<Devnet, AppError> {
     if let Some(span) = block_time.filter(|span| *span < Span::from_secs(1)) {
-        return Err(CliError::Usage(format!(
+        return Err(AppError::Usage(format!(
             "--block-time {span}: 1s or more is allowed"
         )));
     }
@@ -100,13 +100,13 @@ pub(super) async fn start(
     Devnet::start(&options).await.map_err(failed)
 }
 
-fn failed(error: crate::devnet::DevnetError) -> CliError {
-    CliError::Network(format!("the local chain: {error}"))
+fn failed(error: crate::devnet::DevnetError) -> AppError {
+    AppError::Network(format!("the local chain: {error}"))
 }
 
 /// `[chains.local]` as a settings file has it.
-pub(super) fn settings(keys: &ChainKeys) -> Result<String, CliError> {
-    let written = |error: &dyn std::fmt::Display| CliError::Internal(format!("[chains.{NAME}]: {error}"));
+pub(super) fn settings(keys: &ChainKeys) -> Result<String, AppError> {
+    let written = |error: &dyn std::fmt::Display| AppError::Internal(format!("[chains.{NAME}]: {error}"));
     let mut value = serde_json::to_value(keys).map_err(|error| written(&error))?;
     if let Some(fields) = value.as_object_mut() {
         let unset = |value: &serde_json::Value| value.is_null() || value.as_str() == Some("");

@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 use serde_json::json;
 
-use super::{CliError, Out};
+use super::{AppError, Out};
 use crate::config::Settings;
 
 /// A service that answers later than this does not answer.
@@ -21,9 +21,9 @@ pub(super) struct HealthArgs {
     alive: bool,
 }
 
-pub(super) async fn run(settings: &Settings, out: Out, args: &HealthArgs) -> Result<(), CliError> {
+pub(super) async fn run(settings: &Settings, out: Out, args: &HealthArgs) -> Result<(), AppError> {
     let address = settings.metrics_address().ok_or_else(|| {
-        CliError::Usage(
+        AppError::Usage(
             "metrics.listen = \"off\": there is nothing to ask; give it an address such as 127.0.0.1:9464"
                 .to_owned(),
         )
@@ -33,9 +33,9 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &HealthArgs) -> Res
         .timeout(PATIENCE)
         .no_proxy()
         .build()
-        .map_err(|error| CliError::Internal(error.to_string()))?;
+        .map_err(|error| AppError::Internal(error.to_string()))?;
     let unreachable = |error: reqwest::Error| {
-        CliError::NotReady(format!(
+        AppError::NotReady(format!(
             "nothing answers at {url}: {}; is the service running, with the same metrics.listen?",
             error.without_url()
         ))
@@ -44,7 +44,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &HealthArgs) -> Res
     let good = answer.status().is_success();
     let said = answer.text().await.map_err(unreachable)?.trim().to_owned();
     if !good {
-        return Err(CliError::NotReady(format!("{url}: {said}")));
+        return Err(AppError::NotReady(format!("{url}: {said}")));
     }
     out.show(&json!({ "url": url, "said": said }), |_| said.clone())
 }

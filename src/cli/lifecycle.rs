@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{CliError, Out, target, target::TargetArgs, world::World};
+use super::{App, AppError, Out, target, target::TargetArgs};
 use crate::{
     config::Settings,
     domain::{job::Transition, liquidate::Liquidation, span::Span},
@@ -36,16 +36,16 @@ struct Changed {
     note: Option<String>,
 }
 
-pub(super) async fn pause(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), CliError> {
+pub(super) async fn pause(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
     let note = "new trades stop now; a trade that was sent is still settled";
     change(settings, out, args, Order::Pause, Some(note)).await
 }
 
-pub(super) async fn resume(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), CliError> {
+pub(super) async fn resume(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
     change(settings, out, args, Order::Resume, None).await
 }
 
-pub(super) async fn remove(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), CliError> {
+pub(super) async fn remove(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
     change(
         settings,
         out,
@@ -56,11 +56,11 @@ pub(super) async fn remove(settings: &Settings, out: Out, args: &TargetArgs) -> 
     .await
 }
 
-pub(super) async fn liquidate(settings: &Settings, out: Out, args: &LiquidateArgs) -> Result<(), CliError> {
+pub(super) async fn liquidate(settings: &Settings, out: Out, args: &LiquidateArgs) -> Result<(), AppError> {
     let slices = args.slices.unwrap_or(if args.over.is_zero() { 1 } else { 12 });
     // The order's own check, before anything is opened: a wrong number changes nothing.
     Liquidation::new(chrono::DateTime::UNIX_EPOCH, args.over, slices)
-        .map_err(|error| CliError::Usage(format!("liquidate: {error}")))?;
+        .map_err(|error| AppError::Usage(format!("liquidate: {error}")))?;
     let order = Order::Liquidate {
         over: args.over,
         slices,
@@ -81,10 +81,10 @@ async fn change(
     args: &TargetArgs,
     order: Order,
     note: Option<&str>,
-) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
-    let job = target::find(&world.pool, args).await?;
-    let made = orders::order(&world.pool, job.id, order, &target::actor()).await?;
+) -> Result<(), AppError> {
+    let world = App::open(settings).await?;
+    let job = crate::app::target::find(&world.pool, &args.into()).await?;
+    let made = orders::order(&world.pool, job.id, order, target::actor().as_str()).await?;
     let after = match made {
         Transition::To(status) => status.to_string(),
         Transition::Already => job.status.to_string(),
@@ -128,14 +128,14 @@ async fn change(
 }
 
 /// A liquidation that runs goes on by its own plan; asking for another one is not passed over.
-fn keeps_its_plan(job: &Job, order: Order) -> Result<(), CliError> {
+fn keeps_its_plan(job: &Job, order: Order) -> Result<(), AppError> {
     let (Order::Liquidate { over, slices }, Some(plan)) = (order, job.liquidation) else {
         return Ok(());
     };
     if (over, slices) == (plan.over, plan.slices) {
         return Ok(());
     }
-    Err(CliError::Refused(format!(
+    Err(AppError::Refused(format!(
         "job {id} is LIQUIDATING by another plan: {} of {} slices over {} are done; for a new plan `lgi-mm pause {id}` \
          it, then liquidate again",
         plan.slices_done,

@@ -4,9 +4,8 @@ use serde::Serialize;
 use sqlx::PgPool;
 
 use super::{
-    CliError, Out,
+    App, AppError, Out,
     out::{dollars, moment, short, table_without},
-    world::World,
 };
 use crate::{
     config::Settings,
@@ -123,7 +122,7 @@ const HEADER: [&str; 11] = [
 const SPARE: [&str; 6] = ["mode", "avg cost", "next", "spent", "price", "last decision"];
 
 /// All jobs that are not archived.
-pub(super) async fn lines(pool: &PgPool) -> Result<Vec<JobLine>, CliError> {
+pub(super) async fn lines(pool: &PgPool) -> Result<Vec<JobLine>, AppError> {
     let jobs = jobs::list(pool, &Filter::default()).await?;
     let ids: Vec<i64> = jobs.iter().map(|job| job.id.0).collect();
     let pulses = views::pulses(pool, &ids).await?;
@@ -142,8 +141,8 @@ pub(super) fn render(lines: &[JobLine]) -> String {
     format!("{}\nUSD, UTC\n", table_without(&HEADER, rows, &SPARE))
 }
 
-pub(super) async fn run(settings: &Settings, out: Out) -> Result<(), CliError> {
-    let world = World::read(settings).await?;
+pub(super) async fn run(settings: &Settings, out: Out) -> Result<(), AppError> {
+    let world = App::read(settings).await?;
     let lines = lines(&world.pool).await?;
     out.show(&lines, |lines| render(lines))
 }

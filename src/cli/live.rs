@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tracing::{error, warn};
 
-use super::{CliError, wallet, world::World};
+use super::{App, AppError, wallet};
 use crate::{
     chain::{LiveChain, keystore::KeyError, one_node_warning},
     domain::job::{Account, JobStatus, Realm},
@@ -20,7 +20,7 @@ use crate::{
 ///
 /// # Errors
 /// A node of another chain serves a chain of these settings.
-pub(super) async fn ready(world: &World) -> Result<(), CliError> {
+pub(super) async fn ready(world: &App) -> Result<(), AppError> {
     let (jobs, _) = jobs::readable(&world.pool, &Filter::default()).await?;
     let live = |job: &&jobs::Job| job.account.realm == Realm::Live && job.status != JobStatus::Idle;
     let accounts: BTreeSet<(String, _)> = jobs
@@ -63,14 +63,14 @@ pub(super) async fn ready(world: &World) -> Result<(), CliError> {
 }
 
 /// A node of another chain is an error; one that does not answer now may do so later.
-async fn right_chain(live: &LiveChain) -> Result<(), CliError> {
+async fn right_chain(live: &LiveChain) -> Result<(), AppError> {
     let spec = &live.spec;
     for state in live.rpc.states().await {
         let node = state.name;
         match state.chain_id {
             Ok(id) if id == spec.chain_id => {}
             Ok(id) => {
-                return Err(CliError::Refused(format!(
+                return Err(AppError::Refused(format!(
                     "{node} serves chain id {id}, but {} has {}: change chains.{}.rpc_urls",
                     spec.name, spec.chain_id, spec.name
                 )));

@@ -8,7 +8,7 @@ mod db;
 mod demo;
 mod devnet;
 mod doctor;
-mod error;
+mod exit;
 mod health;
 mod lifecycle;
 mod list;
@@ -29,7 +29,6 @@ mod tick;
 mod trades;
 mod wallet;
 mod wallet_check;
-mod world;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -38,7 +37,9 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::{config::Settings, domain::job::JobMode, telemetry};
 
-pub use error::{CliError, Exit};
+use crate::app::App;
+pub use crate::app::AppError;
+pub use exit::Exit;
 use out::Out;
 
 const LONG_ABOUT: &str = "\
@@ -175,7 +176,7 @@ pub async fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Err(error) if error.use_stderr() && arguments.iter().any(|argument| argument == "--json") => {
             let message = error.render().to_string();
             let message = message.strip_prefix("error: ").unwrap_or(&message).trim_end();
-            Out::new(true).error(&CliError::Usage(message.to_owned()));
+            Out::new(true).error(&AppError::Usage(message.to_owned()));
             return ExitCode::from(Exit::Usage.code());
         }
         Err(error) => {
@@ -193,18 +194,18 @@ pub async fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(()) => ExitCode::from(Exit::Done.code()),
         Err(error) => {
             out.error(&error);
-            ExitCode::from(error.exit().code())
+            ExitCode::from(Exit::of(&error).code())
         }
     }
 }
 
-async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
+async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
     if let Command::Completions { shell } = cli.command {
         return out.raw(&completions(shell));
     }
     // Any command may hold a key or a password, and a crash must not write them to disk.
     setrlimit(Resource::RLIMIT_CORE, 0, 0)
-        .map_err(|error| CliError::Internal(format!("no core dumps: {error}")))?;
+        .map_err(|error| AppError::Internal(format!("no core dumps: {error}")))?;
     hide_memory();
     raise_file_limit();
     let settings = Settings::load(cli.settings.as_deref())?;
@@ -216,7 +217,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), CliError> {
         settings.log.format,
         match (service, cli.json) {
             (true, _) => &settings.log.filter,
-            (false, false) => "error,lgi_mm::cli::world=warn",
+            (false, false) => "error,lgi_mm::app::context=warn",
             // Whoever reads JSON reads the one error.
             (false, true) => "error",
         },

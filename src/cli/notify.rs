@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{CliError, Out, out::table, world::World};
+use super::{App, AppError, Out, out::table};
 use crate::{
     config::Settings,
     notify::{Notice, Receiver, Sender},
@@ -24,7 +24,7 @@ pub(super) struct TestArgs {
     receiver: Option<String>,
 }
 
-pub(super) async fn run(settings: &Settings, out: Out, command: &NotifyCommand) -> Result<(), CliError> {
+pub(super) async fn run(settings: &Settings, out: Out, command: &NotifyCommand) -> Result<(), AppError> {
     match command {
         NotifyCommand::List => list(settings, out).await,
         NotifyCommand::Test(args) => test(settings, out, args).await,
@@ -43,8 +43,8 @@ struct Row {
     standing: Option<Standing>,
 }
 
-async fn list(settings: &Settings, out: Out) -> Result<(), CliError> {
-    let world = World::read(settings).await?;
+async fn list(settings: &Settings, out: Out) -> Result<(), AppError> {
+    let world = App::read(settings).await?;
     let mut standings = deliveries::standings(&world.pool).await?;
     let mut rows: Vec<Row> = settings
         .notify
@@ -111,23 +111,23 @@ struct Tested {
     error: Option<String>,
 }
 
-async fn test(settings: &Settings, out: Out, args: &TestArgs) -> Result<(), CliError> {
+async fn test(settings: &Settings, out: Out, args: &TestArgs) -> Result<(), AppError> {
     let mut receivers = settings.notify.receivers();
     if receivers.is_empty() {
-        return Err(CliError::Usage(NONE.to_owned()));
+        return Err(AppError::Usage(NONE.to_owned()));
     }
     if let Some(name) = &args.receiver {
         let names: Vec<String> = receivers.iter().map(|receiver| receiver.name.clone()).collect();
         receivers.retain(|receiver| receiver.name == *name);
         if receivers.is_empty() {
             let names = names.join(", ");
-            return Err(CliError::Usage(format!(
+            return Err(AppError::Usage(format!(
                 "there is no receiver '{name}'; there are: {names}"
             )));
         }
     }
     let sender = Sender::new(settings.notify.timeout)
-        .map_err(|error| CliError::Network(format!("the HTTP client cannot be made: {error}")))?;
+        .map_err(|error| AppError::Network(format!("the HTTP client cannot be made: {error}")))?;
     let tests = receivers.iter().map(|receiver| tell(&sender, receiver));
     let tested = futures::future::join_all(tests).await;
     let failed = tested.iter().filter(|tested| !tested.arrived).count();
@@ -141,7 +141,7 @@ async fn test(settings: &Settings, out: Out, args: &TestArgs) -> Result<(), CliE
     if failed == 0 {
         Ok(())
     } else {
-        Err(CliError::Network(format!(
+        Err(AppError::Network(format!(
             "{failed} of {} receivers did not take the message",
             tested.len()
         )))

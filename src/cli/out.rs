@@ -6,7 +6,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 use serde_json::json;
 
-use super::CliError;
+use super::AppError;
 use crate::domain::{Timestamp, foreign::printable, units::Usd};
 
 /// Where and how to print.
@@ -29,10 +29,10 @@ impl Out {
         self,
         view: &T,
         text: impl FnOnce(&T) -> String,
-    ) -> Result<(), CliError> {
+    ) -> Result<(), AppError> {
         if self.json {
             let printed =
-                serde_json::to_string_pretty(view).map_err(|error| CliError::Internal(error.to_string()))?;
+                serde_json::to_string_pretty(view).map_err(|error| AppError::Internal(error.to_string()))?;
             return self.raw(&format!("{printed}\n"));
         }
         let mut printed = text(view);
@@ -44,12 +44,12 @@ impl Out {
 
     /// Prints text, less what a terminal would obey: strangers' words are clean where they entered, and here again.
     /// A reader that has gone away is no error.
-    pub(super) fn raw(self, text: &str) -> Result<(), CliError> {
+    pub(super) fn raw(self, text: &str) -> Result<(), AppError> {
         Self::write(&printable(text))
     }
 
     /// Empties the screen, if there is one.
-    pub(super) fn clear(self) -> Result<(), CliError> {
+    pub(super) fn clear(self) -> Result<(), AppError> {
         if self.is_terminal() {
             Self::write("\x1b[H\x1b[J")
         } else {
@@ -57,10 +57,10 @@ impl Out {
         }
     }
 
-    fn write(text: &str) -> Result<(), CliError> {
+    fn write(text: &str) -> Result<(), AppError> {
         let mut output = stdout().lock();
         match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(CliError::Io {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(AppError::Io {
                 what: "standard output".to_owned(),
                 source: error,
             }),
@@ -73,10 +73,10 @@ impl Out {
         let _ = writeln!(stderr().lock(), "{}", printable(text));
     }
 
-    pub(super) fn error(self, error: &CliError) {
+    pub(super) fn error(self, error: &AppError) {
         let message = error.to_string();
         let printed = if self.json {
-            json!({ "error": { "code": error.exit().code(), "message": message } }).to_string()
+            json!({ "error": { "code": super::Exit::of(error).code(), "message": message } }).to_string()
         } else {
             format!("error: {message}")
         };

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use strum::VariantArray;
 
-use super::{CliError, Out, list::when, out::table, target, world::World};
+use super::{App, AppError, Out, list::when, out::table, target};
 use crate::{
     config::Settings,
     domain::{
@@ -68,8 +68,8 @@ pub(super) enum PaperCommand {
     },
 }
 
-pub(super) async fn run(settings: &Settings, out: Out, command: &PaperCommand) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
+pub(super) async fn run(settings: &Settings, out: Out, command: &PaperCommand) -> Result<(), AppError> {
+    let world = App::open(settings).await?;
     match command {
         PaperCommand::Wallet { chain } => wallet(&world, out, chain).await,
         PaperCommand::Fund { usdc, native, chain } => {
@@ -81,7 +81,7 @@ pub(super) async fn run(settings: &Settings, out: Out, command: &PaperCommand) -
             ] {
                 let Some(amount) = amount else { continue };
                 let units = Amount::from_whole(&amount.to_string(), decimals)
-                    .map_err(|error| CliError::Usage(format!("--{name} {amount}: {error}")))?;
+                    .map_err(|error| AppError::Usage(format!("--{name} {amount}: {error}")))?;
                 paper
                     .fund(known.name, default_wallet(), asset, Funding::Set(units))
                     .await?;
@@ -103,7 +103,7 @@ pub(super) async fn run(settings: &Settings, out: Out, command: &PaperCommand) -
                 faults.clear(Some(known.name)).await?;
             }
             if let Some(kind) = kind {
-                let token = token.as_deref().map(target::address).transpose()?;
+                let token = token.as_deref().map(crate::app::target::address).transpose()?;
                 let fault = Fault {
                     token,
                     count: *times,
@@ -162,11 +162,11 @@ fn fault_kind() -> impl TypedValueParser<Value = FaultKind> {
         .try_map(|text| text.parse::<FaultKind>())
 }
 
-fn chain_of(name: &str) -> Result<&'static chains::ChainInfo, CliError> {
-    chains::find(name).map_err(|error| CliError::Usage(format!("--chain: {error}")))
+fn chain_of(name: &str) -> Result<&'static chains::ChainInfo, AppError> {
+    chains::find(name).map_err(|error| AppError::Usage(format!("--chain: {error}")))
 }
 
-async fn wallet(world: &World, out: Out, chain: &str) -> Result<(), CliError> {
+async fn wallet(world: &App, out: Out, chain: &str) -> Result<(), AppError> {
     let known = chain_of(chain)?;
     // Asking for nothing opens the wallet if it was never used.
     let paper = world.paper().await?;

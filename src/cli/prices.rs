@@ -11,7 +11,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use rust_decimal::Decimal;
 
-use super::{CliError, Out};
+use super::{AppError, Out};
 use crate::{
     domain::{
         config::{GeneratedConfig, JobConfig},
@@ -52,7 +52,7 @@ pub(super) struct PricesArgs {
     out: Option<PathBuf>,
 }
 
-pub(super) fn run(out: Out, args: &PricesArgs) -> Result<(), CliError> {
+pub(super) fn run(out: Out, args: &PricesArgs) -> Result<(), AppError> {
     let config = series(args)?;
     let rows = rows(args)?;
     match &args.out {
@@ -74,7 +74,7 @@ pub(super) fn run(out: Out, args: &PricesArgs) -> Result<(), CliError> {
 }
 
 /// Checked as the keys `price.generated` of a job are.
-fn series(args: &PricesArgs) -> Result<GeneratedConfig, CliError> {
+fn series(args: &PricesArgs) -> Result<GeneratedConfig, AppError> {
     let generated = GeneratedConfig {
         seed: args.seed,
         start_usd: args.start_usd,
@@ -83,11 +83,11 @@ fn series(args: &PricesArgs) -> Result<GeneratedConfig, CliError> {
     };
     let mut config = JobConfig::for_mode(JobMode::Accumulate);
     config.price.generated = generated.clone();
-    config.validate(JobMode::Accumulate).map_err(CliError::Config)?;
+    config.validate(JobMode::Accumulate).map_err(AppError::Config)?;
     Ok(generated)
 }
 
-fn rows(args: &PricesArgs) -> Result<u64, CliError> {
+fn rows(args: &PricesArgs) -> Result<u64, AppError> {
     let rows = args
         .length
         .std()
@@ -95,19 +95,19 @@ fn rows(args: &PricesArgs) -> Result<u64, CliError> {
         .checked_div(args.every.std().as_millis());
     let last = args.from.checked_add_signed(args.length.delta());
     match rows.map(u64::try_from) {
-        None => Err(CliError::Usage(
+        None => Err(AppError::Usage(
             "--every 0s: it must be longer than nothing".to_owned(),
         )),
         Some(Ok(rows)) if rows < ROWS_MAX && last.is_some() => Ok(rows.saturating_add(1)),
-        Some(_) => Err(CliError::Usage(format!(
+        Some(_) => Err(AppError::Usage(format!(
             "--for {} --every {}: that is more than {ROWS_MAX} rows; take a longer --every",
             args.length, args.every
         ))),
     }
 }
 
-fn io(what: String, source: std::io::Error) -> CliError {
-    CliError::Io { what, source }
+fn io(what: String, source: std::io::Error) -> AppError {
+    AppError::Io { what, source }
 }
 
 fn write(args: &PricesArgs, config: &GeneratedConfig, rows: u64, to: impl Write) -> std::io::Result<()> {

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{CliError, Out, world::World};
+use super::{App, AppError, Out};
 use crate::{
     config::Settings,
     retention::{self, Pass, Pruned},
@@ -16,15 +16,15 @@ pub(super) struct PruneArgs {
     dry_run: bool,
 }
 
-pub(super) async fn run(settings: &Settings, out: Out, args: &PruneArgs) -> Result<(), CliError> {
+pub(super) async fn run(settings: &Settings, out: Out, args: &PruneArgs) -> Result<(), AppError> {
     let world = if args.dry_run {
-        World::read(settings).await?
+        App::read(settings).await?
     } else {
-        World::open(settings).await?
+        App::open(settings).await?
     };
     let pass = retention::prune(&world.pool, &settings.retention, args.dry_run).await?;
     let Pass::Done(pruned) = pass else {
-        return Err(CliError::Refused(
+        return Err(AppError::Refused(
             "another process is pruning; it takes away all that is old, so there is nothing left to do here"
                 .to_owned(),
         ));

@@ -4,7 +4,7 @@ use clap::Args;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::{CliError, Out, adopt, out::table, world::World};
+use super::{App, AppError, Out, adopt, out::table};
 use crate::{
     config::Settings,
     engine::reconcile::{BalanceRemedy, BalanceReport, Reconciliation, Remedy, SignerReport, UnknownNonce},
@@ -90,12 +90,12 @@ struct BalanceView {
     blocked: Option<String>,
 }
 
-pub(super) async fn run(settings: &Settings, out: Out, args: &ReconcileArgs) -> Result<(), CliError> {
+pub(super) async fn run(settings: &Settings, out: Out, args: &ReconcileArgs) -> Result<(), AppError> {
     let changes = args.apply || args.adopt.is_some() || args.count_in.is_some();
     let world = if changes {
-        World::open(settings).await?
+        App::open(settings).await?
     } else {
-        World::read(settings).await?
+        App::read(settings).await?
     };
     if let Some(wallet) = &args.adopt {
         return adopt::wallet(&world, out, wallet, &args.chain, args.yes).await;

@@ -6,10 +6,9 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    CliError, Out,
+    App, AppError, Out,
     out::{dollars, moment, short, table},
-    target::{self, TargetArgs},
-    world::World,
+    target::TargetArgs,
 };
 use crate::{
     backtest::{
@@ -94,9 +93,9 @@ struct Replay {
     assumptions: Vec<String>,
 }
 
-pub(super) async fn run(settings: &Settings, out: Out, args: &ReplayArgs) -> Result<(), CliError> {
-    let world = World::read(settings).await?;
-    let job = target::find(&world.pool, &args.target).await?;
+pub(super) async fn run(settings: &Settings, out: Out, args: &ReplayArgs) -> Result<(), AppError> {
+    let world = App::read(settings).await?;
+    let job = crate::app::target::find(&world.pool, &(&args.target).into()).await?;
     let given = JobLayers::of_job()
         .file(args.config.as_deref())?
         .assignments(&args.set)?;
@@ -120,7 +119,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &ReplayArgs) -> Res
         .last_price
         .or(other.summary.last_price)
         .ok_or_else(|| {
-            CliError::Refused(format!(
+            AppError::Refused(format!(
                 "job {} has no sample since its cycle started at {}; there is nothing to decide again yet",
                 job.id,
                 moment(started_at)
@@ -130,7 +129,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &ReplayArgs) -> Res
         job: job.id.0,
         symbol: job.token.symbol.clone(),
         cycle: job.cycle,
-        did: did(&job, &ledger, price).map_err(|error| CliError::Internal(error.to_string()))?,
+        did: did(&job, &ledger, price).map_err(|error| AppError::Internal(error.to_string()))?,
         unchanged: figures(&same, &job),
         changed: figures(&other, &job),
         trades_did: ledger.iter().filter_map(|row| executed(row, &job)).collect(),
@@ -142,21 +141,21 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &ReplayArgs) -> Res
     out.show(&replay, render)
 }
 
-fn setup(settings: &Settings, job: &Job) -> Result<(Timestamp, Setup), CliError> {
+fn setup(settings: &Settings, job: &Job) -> Result<(Timestamp, Setup), AppError> {
     let Some(started_at) = job.started_at.filter(|_| job.cycle > 0) else {
-        return Err(CliError::Refused(format!(
+        return Err(AppError::Refused(format!(
             "job {} never started: nothing was decided that could be decided again",
             job.id
         )));
     };
     let usdc = chains::find(&job.account.chain).map(|chain| chain.usdc).ok();
     if usdc != Some(job.quote.address) {
-        return Err(CliError::Refused(format!(
+        return Err(AppError::Refused(format!(
             "job {} trades against {}, whose own price is not among the samples; only jobs against USDC can be replayed",
             job.id, job.quote.symbol
         )));
     }
-    settings.paper.validate().map_err(CliError::Config)?;
+    settings.paper.validate().map_err(AppError::Config)?;
     let setup = Setup {
         token_decimals: job.token.decimals,
         quote_decimals: job.quote.decimals,
@@ -168,14 +167,14 @@ fn setup(settings: &Settings, job: &Job) -> Result<(Timestamp, Setup), CliError>
     Ok((started_at, setup))
 }
 
-async fn rows(world: &World, job: &Job) -> Result<crate::backtest::series::Rows, CliError> {
+async fn rows(world: &App, job: &Job) -> Result<crate::backtest::series::Rows, AppError> {
     let config = &job.config.price;
     let source = config.sources.first().copied();
     let name = source.map(|source| series(source, config, job.quote.address, job.config.venue.pool));
     let name = name.unwrap_or_default();
     let samples = history::samples(&world.pool, &job.account.chain, job.token.address, &name).await?;
     again::rows_of(name, &samples, &job.config.schedule).ok_or_else(|| {
-        CliError::Refused(format!(
+        AppError::Refused(format!(
             "job {} has no price samples yet: nothing can be decided again",
             job.id
         ))
@@ -183,7 +182,7 @@ async fn rows(world: &World, job: &Job) -> Result<crate::backtest::series::Rows,
 }
 
 /// This cycle's trades, oldest first.
-async fn ledger(world: &World, job: &Job) -> Result<Vec<TradeRow>, CliError> {
+async fn ledger(world: &App, job: &Job) -> Result<Vec<TradeRow>, AppError> {
     let filter = TradeFilter {
         job: Some(job.id),
         open: false,

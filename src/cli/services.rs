@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::{CliError, Out, live, policy, world::World};
+use super::{App, AppError, Out, live, policy};
 use crate::{
     config::Settings,
     engine::Engine,
@@ -67,15 +67,15 @@ impl ChildArgs {
     }
 }
 
-pub(super) async fn migrate(settings: &Settings, out: Out) -> Result<(), CliError> {
-    let _world = World::migrate(settings).await?;
+pub(super) async fn migrate(settings: &Settings, out: Out) -> Result<(), AppError> {
+    let _world = App::migrate(settings).await?;
     out.show(&json!({ "migrated": true }), |_| {
         "the database is up to date".to_owned()
     })
 }
 
-pub(super) async fn scheduler(settings: &Settings, out: Out, args: &SchedulerArgs) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
+pub(super) async fn scheduler(settings: &Settings, out: Out, args: &SchedulerArgs) -> Result<(), AppError> {
+    let world = App::open(settings).await?;
     if args.once {
         let claimed = scheduler::once(&world.pool, &settings.scheduler()).await?;
         let view = json!({ "ticks": claimed.ticks, "missed": claimed.missed, "settles": claimed.settles, "renewed": claimed.renewed });
@@ -96,11 +96,11 @@ pub(super) async fn scheduler(settings: &Settings, out: Out, args: &SchedulerArg
     ended(metrics).await
 }
 
-pub(super) async fn worker(mut settings: Settings, args: &WorkerArgs) -> Result<(), CliError> {
+pub(super) async fn worker(mut settings: Settings, args: &WorkerArgs) -> Result<(), AppError> {
     if let Some(concurrency) = args.concurrency {
         settings.worker.concurrency = concurrency;
     }
-    let world = World::open(&settings).await?;
+    let world = App::open(&settings).await?;
     say_files(&settings);
     let stop = stop_on_signal()?;
     args.child.watch(&stop);
@@ -113,8 +113,8 @@ pub(super) async fn worker(mut settings: Settings, args: &WorkerArgs) -> Result<
     ended(metrics).await
 }
 
-pub(super) async fn daemon(settings: &Settings) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
+pub(super) async fn daemon(settings: &Settings) -> Result<(), AppError> {
+    let world = App::open(settings).await?;
     say_files(settings);
     let stop = stop_on_signal()?;
     let metrics = serve_metrics(settings, &world, &stop);
@@ -149,10 +149,10 @@ fn say_files(settings: &Settings) {
 /// Both queues side by side: a flood of ticks never keeps an open trade waiting.
 async fn work(
     settings: &Settings,
-    world: &World,
+    world: &App,
     engine: Engine,
     stop: &CancellationToken,
-) -> Result<(), CliError> {
+) -> Result<(), AppError> {
     let (ticking, settling) = (engine.clone(), engine);
     let ticks = queue::run::<TickTask, _, _>(
         world.pool.clone(),
@@ -175,7 +175,7 @@ async fn work(
     let (ticks, settles) = tokio::join!(stopping(ticks, stop), stopping(settles, stop));
     ticks
         .and(settles)
-        .map_err(|error| CliError::Internal(format!("the worker ended: {error}")))
+        .map_err(|error| AppError::Internal(format!("the worker ended: {error}")))
 }
 
 /// If one half ends, so does the other.
@@ -186,8 +186,8 @@ async fn stopping<T>(part: impl Future<Output = T>, stop: &CancellationToken) ->
 }
 
 /// SIGTERM and Ctrl-C stop gently; a second one ends at once.
-pub(super) fn stop_on_signal() -> Result<CancellationToken, CliError> {
-    let io = |source| CliError::Io {
+pub(super) fn stop_on_signal() -> Result<CancellationToken, AppError> {
+    let io = |source| AppError::Io {
         what: "signal handler".to_owned(),
         source,
     };
@@ -213,7 +213,7 @@ pub(super) fn stop_on_signal() -> Result<CancellationToken, CliError> {
 
 /// What schedulers and daemons do beside their work, and nothing waits for: telling receivers, and taking away what
 /// is old.
-fn beside(settings: &Settings, world: &World, stop: &CancellationToken) -> tokio::task::JoinHandle<()> {
+fn beside(settings: &Settings, world: &App, stop: &CancellationToken) -> tokio::task::JoinHandle<()> {
     let telling = notify::run(world.pool.clone(), settings.notify.clone(), stop.clone());
     let pruning = retention::run(world.pool.clone(), settings.retention.clone(), stop.clone());
     tokio::spawn(async move {
@@ -223,7 +223,7 @@ fn beside(settings: &Settings, world: &World, stop: &CancellationToken) -> tokio
 
 type Metrics = Option<tokio::task::JoinHandle<std::io::Result<()>>>;
 
-fn serve_metrics(settings: &Settings, world: &World, stop: &CancellationToken) -> Metrics {
+fn serve_metrics(settings: &Settings, world: &App, stop: &CancellationToken) -> Metrics {
     let address = settings.metrics_address()?;
     let prometheus = telemetry::install_metrics()?;
     let (stop, served) = (
@@ -245,14 +245,14 @@ fn serve_metrics(settings: &Settings, world: &World, stop: &CancellationToken) -
     }))
 }
 
-fn nodes(world: &World) -> telemetry::Nodes {
+fn nodes(world: &App) -> telemetry::Nodes {
     let chains = world.live().chains().iter();
     chains
         .map(|(name, live)| (name.clone(), live.chain.clone() as Arc<dyn Chain>))
         .collect()
 }
 
-async fn ended(metrics: Metrics) -> Result<(), CliError> {
+async fn ended(metrics: Metrics) -> Result<(), AppError> {
     if let Some(serving) = metrics {
         let _ = serving.await;
     }

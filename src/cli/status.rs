@@ -5,12 +5,11 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::{
-    CliError, Out,
+    App, AppError, Out,
     list::{JobLine, when},
     out::{dollars, moment, short, table},
-    target::{self, TargetArgs},
+    target::TargetArgs,
     trades::TradeLine,
-    world::World,
 };
 use crate::{
     chain::one_node_warning,
@@ -111,17 +110,17 @@ struct Decision {
     count: u64,
 }
 
-pub(super) async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), CliError> {
-    let world = World::read(settings).await?;
-    let job = target::find(&world.pool, args).await?;
+pub(super) async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
+    let world = App::read(settings).await?;
+    let job = crate::app::target::find(&world.pool, &args.into()).await?;
     let status = collect(settings, &world, &job).await?;
     out.show(&status, render)
 }
 
-async fn collect(settings: &Settings, world: &World, job: &Job) -> Result<Status, CliError> {
+async fn collect(settings: &Settings, world: &App, job: &Job) -> Result<Status, AppError> {
     let pool = &world.pool;
     let pulse = views::pulses(pool, &[job.id.0]).await?.into_iter().next();
-    let pulse = pulse.ok_or_else(|| CliError::NotFound(format!("job {} has no schedule", job.id)))?;
+    let pulse = pulse.ok_or_else(|| AppError::NotFound(format!("job {} has no schedule", job.id)))?;
     let decisions: Vec<Decision> = views::runs(pool, job.id, SHOWN)
         .await?
         .into_iter()
@@ -182,7 +181,7 @@ async fn collect(settings: &Settings, world: &World, job: &Job) -> Result<Status
 }
 
 /// A live job whose chain is only seen through one node.
-fn one_node(world: &World, job: &Job) -> Option<String> {
+fn one_node(world: &App, job: &Job) -> Option<String> {
     if job.account.realm != Realm::Live {
         return None;
     }

@@ -4,11 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{
-    CliError, Out,
-    target::{self, TargetArgs},
-    world::World,
-};
+use super::{App, AppError, Out, target::TargetArgs};
 use crate::{
     config::Settings,
     domain::{Timestamp, decision::HoldReason},
@@ -29,9 +25,9 @@ struct Ticked {
     is_final: bool,
 }
 
-pub(super) async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
-    let job = target::find(&world.pool, args).await?;
+pub(super) async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
+    let world = App::open(settings).await?;
+    let job = crate::app::target::find(&world.pool, &args.into()).await?;
     let engine = world.engine().await?;
     let tick = Tick {
         job: job.id,
@@ -56,7 +52,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Res
                 view.trade = Some(trade);
             }
             Outcome::AlreadyRecorded { trade: None } => "decided before".clone_into(&mut view.decision),
-            Outcome::NoSuchJob => return Err(CliError::NotFound(format!("job {} is gone", job.id))),
+            Outcome::NoSuchJob => return Err(AppError::NotFound(format!("job {} is gone", job.id))),
         }
     }
     if let Some(trade) = view.trade {

@@ -6,10 +6,9 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    CliError, Out,
+    App, AppError, Out,
     out::{dollars, moment, short, table_without},
-    target::{self, TargetArgs},
-    world::World,
+    target::TargetArgs,
 };
 use crate::{
     config::Settings,
@@ -146,8 +145,8 @@ pub(super) fn render(lines: &[TradeLine]) -> String {
     )
 }
 
-pub(super) async fn run(settings: &Settings, out: Out, args: &TradesArgs) -> Result<(), CliError> {
-    let world = World::read(settings).await?;
+pub(super) async fn run(settings: &Settings, out: Out, args: &TradesArgs) -> Result<(), AppError> {
+    let world = App::read(settings).await?;
     let job = job_of(&world, args.token.as_ref(), args.chain.as_ref()).await?;
     let rows = views::trades(
         &world.pool,
@@ -169,20 +168,22 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &TradesArgs) -> Res
 }
 
 async fn job_of(
-    world: &World,
+    world: &App,
     token: Option<&String>,
     chain: Option<&String>,
-) -> Result<Option<JobId>, CliError> {
+) -> Result<Option<JobId>, AppError> {
     let Some(token) = token else { return Ok(None) };
     let target = TargetArgs {
         token: token.clone(),
         chain: chain.cloned(),
     };
-    Ok(Some(target::find(&world.pool, &target).await?.id))
+    Ok(Some(
+        crate::app::target::find(&world.pool, &(&target).into()).await?.id,
+    ))
 }
 
-pub(super) async fn export(settings: &Settings, out: Out, args: &ExportArgs) -> Result<(), CliError> {
-    let world = World::read(settings).await?;
+pub(super) async fn export(settings: &Settings, out: Out, args: &ExportArgs) -> Result<(), AppError> {
+    let world = App::read(settings).await?;
     let job = job_of(&world, args.token.as_ref(), args.chain.as_ref()).await?;
     let rows = views::trades(
         &world.pool,
@@ -202,12 +203,12 @@ pub(super) async fn export(settings: &Settings, out: Out, args: &ExportArgs) -> 
     if out.is_json() && args.out.is_none() {
         return out.show(&lines, |_| String::new());
     }
-    let csv = csv_of(&lines).map_err(|error| CliError::Internal(error.to_string()))?;
+    let csv = csv_of(&lines).map_err(|error| AppError::Internal(error.to_string()))?;
     match &args.out {
         None => out.raw(&csv),
         Some(path) => {
             std::fs::write(path, csv).map_err(|error| {
-                CliError::Usage(format!(
+                AppError::Usage(format!(
                     "--out {}: {error}; give a file that can be written",
                     path.display()
                 ))

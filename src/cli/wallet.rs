@@ -6,7 +6,7 @@ use alloy_primitives::Address;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{CliError, Out, out::table, wallet_check};
+use super::{AppError, Out, out::table, wallet_check};
 use crate::{
     chain::{
         keystore::{self, KeySource, SecretText, WalletFile},
@@ -89,7 +89,7 @@ impl From<&WalletFile> for Wallet {
     }
 }
 
-pub(super) async fn run(settings: &Settings, out: Out, command: &WalletCommand) -> Result<(), CliError> {
+pub(super) async fn run(settings: &Settings, out: Out, command: &WalletCommand) -> Result<(), AppError> {
     let keys = settings.keys().map_err(crate::config::SettingsError::from)?;
     match command {
         WalletCommand::New(args) => {
@@ -127,7 +127,7 @@ struct KmsWallet {
     key: String,
 }
 
-async fn kms(keys: &KeySource, out: Out, args: &KmsArgs) -> Result<(), CliError> {
+async fn kms(keys: &KeySource, out: Out, args: &KmsArgs) -> Result<(), AppError> {
     let mut found = Vec::new();
     if let Some(key) = &args.key {
         let address = key.address().await?.to_checksum(None);
@@ -158,13 +158,13 @@ async fn kms(keys: &KeySource, out: Out, args: &KmsArgs) -> Result<(), CliError>
     })
 }
 
-fn said(out: Out, stored: &WalletFile, what: &str) -> Result<(), CliError> {
+fn said(out: Out, stored: &WalletFile, what: &str) -> Result<(), AppError> {
     out.show(&Wallet::from(stored), |view| {
         format!("wallet {} {what}\n  keystore {}\n", view.address, view.keystore)
     })
 }
 
-fn list(keys: &KeySource, out: Out) -> Result<(), CliError> {
+fn list(keys: &KeySource, out: Out) -> Result<(), AppError> {
     let mut wallets: Vec<Wallet> = keys.list()?.iter().map(Wallet::from).collect();
     wallets.extend(keys.kms.iter().map(|(address, key)| Wallet {
         address: address.to_checksum(None),
@@ -190,7 +190,7 @@ pub(super) fn password(
     args: &PasswordArgs,
     question: &str,
     twice: bool,
-) -> Result<SecretText, CliError> {
+) -> Result<SecretText, AppError> {
     if let Some(path) = args.password_file.as_ref().or(keys.password_file.as_ref()) {
         return Ok(keystore::password_in(path)?);
     }
@@ -198,35 +198,35 @@ pub(super) fn password(
         return Ok(password.clone());
     }
     let first = ask(question)?.ok_or_else(|| {
-        CliError::Usage(format!(
+        AppError::Usage(format!(
             "no password: give --password-file FILE, set {PASSWORD_VARIABLE}, or run on a terminal to be asked"
         ))
     })?;
     if twice && ask("The same again")?.as_ref() != Some(&first) {
-        return Err(CliError::Usage(
+        return Err(AppError::Usage(
             "the two passwords differ; nothing was stored".to_owned(),
         ));
     }
     Ok(first)
 }
 
-fn raw_key(keys: &KeySource) -> Result<SecretText, CliError> {
+fn raw_key(keys: &KeySource) -> Result<SecretText, AppError> {
     if let Some(key) = &keys.unsafe_key {
         return Ok(key.clone());
     }
     ask("Private key (not shown)")?.ok_or_else(|| {
-        CliError::Usage(format!(
+        AppError::Usage(format!(
             "no key: give --keystore FILE, set {UNSAFE_KEY_VARIABLE}, or run on a terminal to be asked"
         ))
     })
 }
 
 /// Asks without showing what is typed; `None` without a terminal.
-pub(super) fn ask(question: &str) -> Result<Option<SecretText>, CliError> {
+pub(super) fn ask(question: &str) -> Result<Option<SecretText>, AppError> {
     if !std::io::stdin().is_terminal() {
         return Ok(None);
     }
-    let typed = rpassword::prompt_password(format!("{question}: ")).map_err(|source| CliError::Io {
+    let typed = rpassword::prompt_password(format!("{question}: ")).map_err(|source| AppError::Io {
         what: "reading from the terminal".to_owned(),
         source,
     })?;
@@ -234,13 +234,13 @@ pub(super) fn ask(question: &str) -> Result<Option<SecretText>, CliError> {
 }
 
 /// Which wallet a new live job trades with: the one that was chosen, or the only one.
-pub(super) fn choose(settings: &Settings, keys: &KeySource) -> Result<Address, CliError> {
+pub(super) fn choose(settings: &Settings, keys: &KeySource) -> Result<Address, AppError> {
     if let Ok(chosen) = settings.wallet.address.parse::<Address>() {
         keys.check(chosen)?;
         return Ok(chosen);
     }
     match keys.addresses()?.as_slice() {
-        [] => Err(CliError::Refused(format!(
+        [] => Err(AppError::Refused(format!(
             "--live needs a wallet and {} holds none: `lgi-mm wallet new` makes one, `lgi-mm wallet import` takes one over",
             keys.dir.display()
         ))),
@@ -248,7 +248,7 @@ pub(super) fn choose(settings: &Settings, keys: &KeySource) -> Result<Address, C
             keys.check(*only)?;
             Ok(*only)
         }
-        several => Err(CliError::Usage(format!(
+        several => Err(AppError::Usage(format!(
             "which wallet? set wallet.address to one of {}",
             several
                 .iter()

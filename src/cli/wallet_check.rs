@@ -4,7 +4,7 @@ use alloy_primitives::Address;
 use serde::Serialize;
 
 use super::{
-    CliError, Out,
+    AppError, Out,
     out::table,
     wallet::{CheckArgs, password},
 };
@@ -21,7 +21,7 @@ struct Checked {
 }
 
 /// One derivation a key: about a second each.
-pub(super) async fn run(mut keys: KeySource, out: Out, args: &CheckArgs) -> Result<(), CliError> {
+pub(super) async fn run(mut keys: KeySource, out: Out, args: &CheckArgs) -> Result<(), AppError> {
     let wallets = match args.wallet {
         Some(wallet) => vec![wallet],
         None => keys.addresses()?,
@@ -59,7 +59,7 @@ pub(super) async fn run(mut keys: KeySource, out: Out, args: &CheckArgs) -> Resu
     if failed == 0 {
         Ok(())
     } else {
-        Err(CliError::Problems(failed))
+        Err(AppError::Problems(failed))
     }
 }
 

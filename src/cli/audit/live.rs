@@ -6,7 +6,7 @@ use alloy_primitives::B256;
 use serde::Serialize;
 use sqlx::PgPool;
 
-use super::{CliError, Findings, fills_by_hash, slots_by_hash};
+use super::{AppError, Findings, fills_by_hash, slots_by_hash};
 use crate::{
     domain::{
         job::{Account, Realm},
@@ -50,13 +50,13 @@ pub struct LiveFindings {
 /// native coin and with nothing else that its jobs trade.
 ///
 /// # Errors
-/// [`CliError`] if either side cannot be read.
+/// [`AppError`] if either side cannot be read.
 pub async fn compare(
     pool: &PgPool,
     chain: &dyn Chain,
     account: &Account,
     before: Amount,
-) -> Result<LiveFindings, CliError> {
+) -> Result<LiveFindings, AppError> {
     let jobs: Vec<Job> = jobs::list(pool, &Filter::default())
         .await?
         .into_iter()
@@ -82,7 +82,7 @@ async fn swaps(
     chain: &dyn Chain,
     account: &Account,
     found: &mut LiveFindings,
-) -> Result<(), CliError> {
+) -> Result<(), AppError> {
     let slots = slots_by_hash(pool).await?;
     let mut fills = fills_by_hash(pool).await?;
     let mut traded = HashSet::new();
@@ -118,7 +118,7 @@ async fn nonces(
     chain: &dyn Chain,
     account: &Account,
     found: &mut LiveFindings,
-) -> Result<(), CliError> {
+) -> Result<(), AppError> {
     let ours = signers::find(pool, account)
         .await?
         .map(|signer| signer.next_nonce);
@@ -135,7 +135,7 @@ async fn balances(
     before: Amount,
     pool: &PgPool,
     found: &mut LiveFindings,
-) -> Result<(), CliError> {
+) -> Result<(), AppError> {
     for job in jobs {
         let held = balance(chain, account, Asset::of(job.token.address)).await?;
         found.judge(&job.token.symbol, job.position.token_balance, held);
@@ -170,7 +170,7 @@ impl LiveFindings {
 }
 
 /// What fills took out of the quote, and what they brought.
-async fn quote_flows(pool: &PgPool, jobs: &[Job]) -> Result<(Amount, Amount), CliError> {
+async fn quote_flows(pool: &PgPool, jobs: &[Job]) -> Result<(Amount, Amount), AppError> {
     let ids: Vec<i64> = jobs.iter().map(|job| job.id.0).collect();
     let row = sqlx::query!(
         r#"SELECT coalesce(sum(quote_amount * CASE kind WHEN 'fill' THEN 1 ELSE -1 END) FILTER (WHERE side = 'BUY'), 0)::text AS "spent!",
@@ -184,7 +184,7 @@ async fn quote_flows(pool: &PgPool, jobs: &[Job]) -> Result<(Amount, Amount), Cl
     Ok((read(&row.spent)?, read(&row.received)?))
 }
 
-async fn balance(chain: &dyn Chain, account: &Account, asset: Asset) -> Result<Amount, CliError> {
+async fn balance(chain: &dyn Chain, account: &Account, asset: Asset) -> Result<Amount, AppError> {
     let held = chain.balances(account.wallet, &[asset]).await.map_err(network)?;
     Ok(held.first().copied().unwrap_or_default())
 }
@@ -211,10 +211,10 @@ fn moved_both_ways(receipt: &Receipt, account: &Account) -> bool {
     receipt.success && receipt.transfers.iter().any(to) && receipt.transfers.iter().any(from)
 }
 
-fn network(error: RpcError) -> CliError {
-    CliError::Network(error.to_string())
+fn network(error: RpcError) -> AppError {
+    AppError::Network(error.to_string())
 }
 
-fn range(error: impl std::fmt::Display) -> CliError {
-    CliError::Internal(error.to_string())
+fn range(error: impl std::fmt::Display) -> AppError {
+    AppError::Internal(error.to_string())
 }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use alloy_primitives::B256;
 use sqlx::PgPool;
 
-use super::CliError;
+use super::AppError;
 use crate::{
     domain::{job::Realm, units::Amount},
     paper::audit::{self, PaperStatus},
@@ -30,8 +30,8 @@ pub struct Findings {
 /// Compares everything. No trade may be open while this runs.
 ///
 /// # Errors
-/// [`CliError`] if either side cannot be read.
-pub async fn compare(pool: &PgPool) -> Result<Findings, CliError> {
+/// [`AppError`] if either side cannot be read.
+pub async fn compare(pool: &PgPool) -> Result<Findings, AppError> {
     let totals = views::ledger_totals(pool).await?;
     let mut findings = Findings {
         duplicate_slots: totals.duplicate_slots,
@@ -78,7 +78,7 @@ pub async fn compare(pool: &PgPool) -> Result<Findings, CliError> {
 
 async fn slots_by_hash(
     pool: &PgPool,
-) -> Result<HashMap<B256, (i64, chrono::DateTime<chrono::Utc>)>, CliError> {
+) -> Result<HashMap<B256, (i64, chrono::DateTime<chrono::Utc>)>, AppError> {
     let rows = sqlx::query!(
         "SELECT a.hash, t.job_id, t.slot FROM attempts a JOIN transactions x ON x.id = a.transaction_id
          JOIN trades t ON t.id = x.trade_id"
@@ -92,7 +92,7 @@ async fn slots_by_hash(
 }
 
 /// What went in and came out, by our fills.
-async fn fills_by_hash(pool: &PgPool) -> Result<HashMap<B256, (Amount, Amount)>, CliError> {
+async fn fills_by_hash(pool: &PgPool) -> Result<HashMap<B256, (Amount, Amount)>, AppError> {
     let rows = sqlx::query!(
         r#"SELECT tx_hash, side, base_amount::text AS "base!", quote_amount::text AS "quote!" FROM fills f
            WHERE kind = 'fill' AND NOT EXISTS (SELECT 1 FROM fills r WHERE r.trade_id = f.trade_id AND r.kind = 'reversal'
@@ -102,7 +102,7 @@ async fn fills_by_hash(pool: &PgPool) -> Result<HashMap<B256, (Amount, Amount)>,
     .await?;
     let amount = |text: &str| {
         text.parse::<Amount>()
-            .map_err(|error| CliError::Internal(error.to_string()))
+            .map_err(|error| AppError::Internal(error.to_string()))
     };
     rows.into_iter()
         .map(|row| {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{CliError, ModeArg, Out};
+use super::{AppError, ModeArg, Out};
 use crate::{
     backtest::{
         Detail, Setup, backtest,
@@ -78,7 +78,7 @@ fn instant(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| "write a date or time such as 2026-01-31 or 2026-01-31T12:00:00Z".to_owned())
 }
 
-pub(super) fn run(settings: &Settings, out: Out, args: &BacktestArgs) -> Result<(), CliError> {
+pub(super) fn run(settings: &Settings, out: Out, args: &BacktestArgs) -> Result<(), AppError> {
     args.sweep.check_against(&args.set)?;
     let series = open(args)?;
     if args.sweep.is_asked_for() {
@@ -107,21 +107,21 @@ fn detail(out: Out, args: &BacktestArgs) -> Detail {
     }
 }
 
-fn unreadable(error: SeriesError) -> CliError {
-    CliError::Usage(error.to_string())
+fn unreadable(error: SeriesError) -> AppError {
+    AppError::Usage(error.to_string())
 }
 
 /// The files that were asked for beside the figures.
-fn write_files(out: Out, args: &BacktestArgs, result: &BacktestResult) -> Result<(), CliError> {
+fn write_files(out: Out, args: &BacktestArgs, result: &BacktestResult) -> Result<(), AppError> {
     if let Some(path) = &args.trades {
         write_trades(path, result)?;
         let count = result.trades.len();
         out.remark(&format!("{count} trades written to {}", path.display()));
     }
     if let Some(path) = &args.report {
-        let page = report::page(result).map_err(|error| CliError::Internal(error.to_string()))?;
+        let page = report::page(result).map_err(|error| AppError::Internal(error.to_string()))?;
         std::fs::write(path, page).map_err(|error| {
-            CliError::Usage(format!(
+            AppError::Usage(format!(
                 "--report {}: {error}; give a file that can be written",
                 path.display()
             ))
@@ -134,7 +134,7 @@ fn write_files(out: Out, args: &BacktestArgs, result: &BacktestResult) -> Result
     Ok(())
 }
 
-fn open(args: &BacktestArgs) -> Result<CsvSeries, CliError> {
+fn open(args: &BacktestArgs) -> Result<CsvSeries, AppError> {
     let options = ReadOptions {
         from: args.from,
         to: args.to,
@@ -144,19 +144,19 @@ fn open(args: &BacktestArgs) -> Result<CsvSeries, CliError> {
         },
         skip_bad: args.skip_bad,
     };
-    CsvSeries::open(&args.prices, options).map_err(|error| CliError::Usage(format!("--prices: {error}")))
+    CsvSeries::open(&args.prices, options).map_err(|error| AppError::Usage(format!("--prices: {error}")))
 }
 
 /// The configuration as `start` would build it, and this installation's paper venue.
 /// `more` are assignments that come last.
-fn setup(settings: &Settings, args: &BacktestArgs, more: &[String]) -> Result<Setup, CliError> {
+fn setup(settings: &Settings, args: &BacktestArgs, more: &[String]) -> Result<Setup, AppError> {
     let mode = mode(args)?;
     let layers = JobLayers::new(&settings.defaults, mode)
         .file(args.config.as_deref())?
         .assignments(&args.set)?
         .assignments(more)?;
     let config = build_job_config(&JobConfig::for_mode(mode), mode, &layers)?;
-    settings.paper.validate().map_err(CliError::Config)?;
+    settings.paper.validate().map_err(AppError::Config)?;
     Ok(Setup {
         token_decimals: args.decimals,
         sample_interval: settings.trading.sample_interval,
@@ -165,7 +165,7 @@ fn setup(settings: &Settings, args: &BacktestArgs, more: &[String]) -> Result<Se
 }
 
 /// The mode that was asked for, else the one whose section file or flags have.
-fn mode(args: &BacktestArgs) -> Result<JobMode, CliError> {
+fn mode(args: &BacktestArgs) -> Result<JobMode, AppError> {
     if let Some(mode) = args.mode {
         return Ok(mode.into());
     }
@@ -176,7 +176,7 @@ fn mode(args: &BacktestArgs) -> Result<JobMode, CliError> {
     match (sets("accumulate."), sets("liquidity.")) {
         (true, false) => Ok(JobMode::Accumulate),
         (false, true) => Ok(JobMode::Liquidity),
-        _ => Err(CliError::Usage(
+        _ => Err(AppError::Usage(
             "a backtest needs --mode accumulate or --mode liquidity, or a configuration of one of them"
                 .to_owned(),
         )),
@@ -223,7 +223,7 @@ impl CsvTrade {
     }
 }
 
-fn write_trades(path: &Path, result: &BacktestResult) -> Result<(), CliError> {
+fn write_trades(path: &Path, result: &BacktestResult) -> Result<(), AppError> {
     let write = || -> Result<(), csv::Error> {
         let mut writer = csv::Writer::from_path(path)?;
         for trade in &result.trades {
@@ -233,7 +233,7 @@ fn write_trades(path: &Path, result: &BacktestResult) -> Result<(), CliError> {
         Ok(())
     };
     write().map_err(|error| {
-        CliError::Usage(format!(
+        AppError::Usage(format!(
             "--trades {}: {error}; give a file that can be written",
             path.display()
         ))

@@ -16,7 +16,7 @@ use crate::{
         sweep::{self, Candidate, SortBy, Step},
     },
     cli::{
-        CliError, Out,
+        AppError, Out,
         out::{dollars, table},
     },
     domain::units::Usd,
@@ -67,13 +67,13 @@ impl SweepArgs {
     }
 
     /// A key that has one value and a range is a mistake.
-    pub(super) fn check_against(&self, set: &[String]) -> Result<(), CliError> {
+    pub(super) fn check_against(&self, set: &[String]) -> Result<(), AppError> {
         let both = |axis: &&Axis| {
             let key = |pair: &String| pair.split('=').next().unwrap_or_default().trim() == axis.key;
             set.iter().any(key)
         };
         match self.sweep.iter().find(both) {
-            Some(axis) => Err(CliError::Usage(format!(
+            Some(axis) => Err(AppError::Usage(format!(
                 "{0}: given by --set and by --sweep; leave one of them away",
                 axis.key
             ))),
@@ -165,10 +165,10 @@ pub(super) fn run(
     out: Out,
     args: &SweepArgs,
     series: &Rows,
-    setup: impl Fn(&[String]) -> Result<Setup, CliError>,
-) -> Result<Vec<String>, CliError> {
+    setup: impl Fn(&[String]) -> Result<Setup, AppError>,
+) -> Result<Vec<String>, AppError> {
     let rows = series.rows.as_slice();
-    let grid = Grid::new(args.sweep.clone()).map_err(|error| CliError::Usage(format!("--sweep: {error}")))?;
+    let grid = Grid::new(args.sweep.clone()).map_err(|error| AppError::Usage(format!("--sweep: {error}")))?;
     let places = grid.places();
     let setups = places
         .iter()
@@ -179,7 +179,7 @@ pub(super) fn run(
                 ..setup
             })
         })
-        .collect::<Result<Vec<Setup>, CliError>>()?;
+        .collect::<Result<Vec<Setup>, AppError>>()?;
     let folds = args.walk_forward.map(|count| folds(rows, count)).transpose()?;
     let parts = folds.as_ref().map_or(0, Vec::len);
     let by = SortBy::from(args.sort_by);
@@ -240,11 +240,11 @@ fn bar(length: usize) -> ProgressBar {
     ProgressBar::new(u64::try_from(length).unwrap_or(u64::MAX)).with_style(style)
 }
 
-fn folds(rows: &[PricePoint], count: u16) -> Result<Vec<&[PricePoint]>, CliError> {
+fn folds(rows: &[PricePoint], count: u16) -> Result<Vec<&[PricePoint]>, AppError> {
     let wanted = NonZeroUsize::new(count.into()).unwrap_or(NonZeroUsize::MIN);
     let folds = sweep::folds(rows, wanted);
     if folds.len() < wanted.get() {
-        return Err(CliError::Usage(format!(
+        return Err(AppError::Usage(format!(
             "--walk-forward {count}: the prices fill {} of {count} parts of equal time; take fewer parts",
             folds.len()
         )));
@@ -259,8 +259,8 @@ fn span(rows: &[PricePoint]) -> Option<Interval> {
     })
 }
 
-fn write_csv(path: &std::path::Path, swept: &Swept) -> Result<(), CliError> {
-    let failed = |error: csv::Error| CliError::Io {
+fn write_csv(path: &std::path::Path, swept: &Swept) -> Result<(), AppError> {
+    let failed = |error: csv::Error| AppError::Io {
         what: path.display().to_string(),
         source: error.into(),
     };

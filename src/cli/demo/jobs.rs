@@ -6,7 +6,7 @@ use alloy_primitives::Address;
 use serde_json::json;
 use sqlx::PgPool;
 
-use super::super::CliError;
+use super::super::AppError;
 use crate::{
     domain::{
         chains::{self, USDC_DECIMALS},
@@ -44,7 +44,7 @@ pub(super) enum Stage<'a> {
 }
 
 /// Makes and starts the jobs; the answer is the one that is to be sold half way.
-pub(super) async fn create(pool: &PgPool, stage: &Stage<'_>) -> Result<JobId, CliError> {
+pub(super) async fn create(pool: &PgPool, stage: &Stage<'_>) -> Result<JobId, AppError> {
     start(
         pool,
         stage,
@@ -90,13 +90,13 @@ fn dipper() -> serde_json::Value {
     })
 }
 
-fn accumulate(seed: u64, interval: &str, rules: serde_json::Value) -> Result<JobConfig, CliError> {
+fn accumulate(seed: u64, interval: &str, rules: serde_json::Value) -> Result<JobConfig, AppError> {
     let mut section = json!({ "dca_amount_usd": 10, "dca_interval": interval, "max_accumulation_usd": 500 });
     join(&mut section, rules);
     config(JobMode::Accumulate, json!({ "accumulate": section }), seed)
 }
 
-fn liquidity(seed: u64, rules: serde_json::Value) -> Result<JobConfig, CliError> {
+fn liquidity(seed: u64, rules: serde_json::Value) -> Result<JobConfig, AppError> {
     let mut section = json!({
         "budget_usd": 500, "spread_trade_usd": 20, "spread_cooldown": "2s", "ma_window": "6s",
         "max_daily_volume_usd": 0, "target_ratio_pct": 50,
@@ -112,7 +112,7 @@ fn join(section: &mut serde_json::Value, more: serde_json::Value) {
 }
 
 /// A slot each second, prices that swing 15 % within ten.
-fn config(mode: JobMode, mut rules: serde_json::Value, seed: u64) -> Result<JobConfig, CliError> {
+fn config(mode: JobMode, mut rules: serde_json::Value, seed: u64) -> Result<JobConfig, AppError> {
     join(
         &mut rules,
         json!({
@@ -125,8 +125,8 @@ fn config(mode: JobMode, mut rules: serde_json::Value, seed: u64) -> Result<JobC
         }),
     );
     let config: JobConfig =
-        serde_json::from_value(rules).map_err(|error| CliError::Internal(error.to_string()))?;
-    config.validate(mode).map_err(CliError::Config)?;
+        serde_json::from_value(rules).map_err(|error| AppError::Internal(error.to_string()))?;
+    config.validate(mode).map_err(AppError::Config)?;
     Ok(config)
 }
 
@@ -136,8 +136,8 @@ async fn start(
     number: u8,
     symbol: &str,
     mut config: JobConfig,
-) -> Result<JobId, CliError> {
-    let internal = |error: &dyn std::fmt::Display| CliError::Internal(error.to_string());
+) -> Result<JobId, AppError> {
+    let internal = |error: &dyn std::fmt::Display| AppError::Internal(error.to_string());
     let base = chains::find("base").map_err(|error| internal(&error))?;
     let (account, address, quote, quote_price) = match stage {
         Stage::Paper => {
@@ -194,7 +194,7 @@ fn token(address: Address, symbol: &str, decimals: u8) -> Token {
 }
 
 /// Sells a job in three slices.
-pub(super) async fn liquidate(pool: &PgPool, job: JobId) -> Result<(), CliError> {
+pub(super) async fn liquidate(pool: &PgPool, job: JobId) -> Result<(), AppError> {
     orders::order(
         pool,
         job,
@@ -209,7 +209,7 @@ pub(super) async fn liquidate(pool: &PgPool, job: JobId) -> Result<(), CliError>
 }
 
 /// No new trades.
-pub(super) async fn pause_all(pool: &PgPool) -> Result<(), CliError> {
+pub(super) async fn pause_all(pool: &PgPool) -> Result<(), AppError> {
     for job in jobs::list(pool, &Filter::default()).await? {
         if matches!(job.status, JobStatus::Running | JobStatus::Liquidating) {
             // A liquidation that has just ended has nothing left to pause.

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::super::{CliError, audit::live as audit, devnet, policy::need, world::World};
+use super::super::{App, AppError, audit::live as audit, devnet, policy::need};
 use crate::{
     chain::{
         ChainSpec,
@@ -45,8 +45,8 @@ pub(super) struct Live {
 
 impl Live {
     /// Starts the chain and makes and funds the wallet.
-    pub(super) async fn start() -> Result<Self, CliError> {
-        let dir = tempfile::tempdir().map_err(|source| CliError::Io {
+    pub(super) async fn start() -> Result<Self, AppError> {
+        let dir = tempfile::tempdir().map_err(|source| AppError::Io {
             what: "a temporary directory".to_owned(),
             source,
         })?;
@@ -63,7 +63,7 @@ impl Live {
             .node
             .set_balance(wallet, coins)
             .await
-            .map_err(|error| CliError::Network(error.to_string()))?;
+            .map_err(|error| AppError::Network(error.to_string()))?;
         Ok(Self {
             devnet: Arc::new(devnet),
             dir,
@@ -83,14 +83,14 @@ impl Live {
     }
 
     /// The same for other processes.
-    pub(super) fn variables(&self) -> Result<Vec<(String, String)>, CliError> {
+    pub(super) fn variables(&self) -> Result<Vec<(String, String)>, AppError> {
         let path = self.dir.path().join("settings.toml");
         let mut text = devnet::settings(&self.devnet.chain_keys())?;
         text.push_str(&format!(
             "\n[wallet]\nkeystore_dir = {}\n",
             json!(self.dir.path().display().to_string())
         ));
-        std::fs::write(&path, text).map_err(|source| CliError::Io {
+        std::fs::write(&path, text).map_err(|source| AppError::Io {
             what: "the demo's settings".to_owned(),
             source,
         })?;
@@ -108,7 +108,7 @@ impl Live {
     }
 
     /// What the demo's key may do: trade its own tokens, with worthless money.
-    fn allowed(&self) -> Result<Entry, CliError> {
+    fn allowed(&self) -> Result<Entry, AppError> {
         let much = Usd::rounded(MUCH, Rounding::Down);
         let mut entry = Entry {
             chain: NAME.to_owned(),
@@ -139,16 +139,16 @@ impl Live {
     }
 
     /// USD per native coin.
-    pub(super) async fn native(&self, world: &World) -> Result<Price, CliError> {
+    pub(super) async fn native(&self, world: &App) -> Result<Price, AppError> {
         let live = world.live().chain(NAME)?;
         let known = live.chain.usd_price(Asset::Native).await;
         known
             .map(|known| known.price)
-            .map_err(|error| CliError::Network(error.to_string()))
+            .map_err(|error| AppError::Network(error.to_string()))
     }
 
     /// Trades against the pools for as long as the answer lives.
-    pub(super) fn move_prices(&self, world: &World) -> Result<Mover, CliError> {
+    pub(super) fn move_prices(&self, world: &App) -> Result<Mover, AppError> {
         let venue = world.live().chain(NAME)?.venue.clone();
         let devnet = self.devnet.clone();
         let practice: Vec<Address> = self.devnet.deployment().practice.values().copied().collect();
@@ -166,7 +166,7 @@ impl Live {
     }
 
     /// The wallet's transactions on the chain against the ledger.
-    pub(super) async fn compare(&self, world: &World) -> Result<audit::LiveFindings, CliError> {
+    pub(super) async fn compare(&self, world: &App) -> Result<audit::LiveFindings, AppError> {
         let live = world.live().chain(NAME)?;
         audit::compare(&world.pool, live.chain.as_ref(), &self.account, self.before).await
     }
@@ -182,8 +182,8 @@ impl Drop for Mover {
 }
 
 /// One swap of a hundredth of the pool.
-async fn push(devnet: &Devnet, venue: &dyn Venue, token: Address, buying: bool) -> Result<(), CliError> {
-    let network = |error: &dyn std::fmt::Display| CliError::Network(error.to_string());
+async fn push(devnet: &Devnet, venue: &dyn Venue, token: Address, buying: bool) -> Result<(), AppError> {
+    let network = |error: &dyn std::fmt::Display| AppError::Network(error.to_string());
     let coin = U256::from(10).pow(U256::from(18));
     let (token_in, token_out, amount) = if buying {
         (NATIVE, token, coin)

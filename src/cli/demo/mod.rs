@@ -11,11 +11,10 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{
-    CliError, Out,
+    App, AppError, Out,
     audit::{self, live::LiveFindings},
     list,
     out::table,
-    world::World,
 };
 use crate::{
     config::{Secret, Settings},
@@ -49,9 +48,9 @@ pub(super) struct DemoArgs {
     live: bool,
 }
 
-pub(super) async fn run(settings: &Settings, out: Out, args: &DemoArgs) -> Result<(), CliError> {
+pub(super) async fn run(settings: &Settings, out: Out, args: &DemoArgs) -> Result<(), AppError> {
     if args.lasts < Span::from_secs(5) || args.lasts > Span::from_secs(24 * 3_600) {
-        return Err(CliError::Usage(format!(
+        return Err(AppError::Usage(format!(
             "--for {}: 5s to 24h are allowed",
             args.lasts
         )));
@@ -64,7 +63,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &DemoArgs) -> Resul
     } else {
         None
     };
-    let world = World::migrate(&settings).await?;
+    let world = App::migrate(&settings).await?;
     let (seller, extra, mover) = match &live {
         None => (jobs::create(&world.pool, &Stage::Paper).await?, vec![], None),
         Some(live) => {
@@ -91,7 +90,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &DemoArgs) -> Resul
 }
 
 /// A server of the demo's own, durable, removed at the end.
-async fn private(settings: &Settings) -> Result<(Settings, embedded::Server), CliError> {
+async fn private(settings: &Settings) -> Result<(Settings, embedded::Server), AppError> {
     let dir = std::env::temp_dir().join(format!("lgi-mm-demo-{}", std::process::id()));
     let options = Options {
         data_dir: Some(dir),
@@ -100,7 +99,7 @@ async fn private(settings: &Settings) -> Result<(Settings, embedded::Server), Cl
     };
     let server = tokio::task::spawn_blocking(move || embedded::start_or_join(&options))
         .await
-        .map_err(|error| CliError::Internal(error.to_string()))??;
+        .map_err(|error| AppError::Internal(error.to_string()))??;
     embedded::ensure_database(&server, "lgi_mm").await?;
     let mut settings = settings.clone();
     settings.database.url = Secret(server.app_url("lgi_mm"));
@@ -109,12 +108,12 @@ async fn private(settings: &Settings) -> Result<(Settings, embedded::Server), Cl
 
 /// Shows the jobs until the time is over or somebody presses Ctrl-C.
 async fn watch(
-    world: &World,
+    world: &App,
     out: Out,
     args: &DemoArgs,
     fleet: &mut Fleet,
     seller: crate::domain::job::JobId,
-) -> Result<(), CliError> {
+) -> Result<(), AppError> {
     let (begun, lasts) = (Instant::now(), args.lasts.std());
     let mut printed = begun;
     let mut sold = false;
@@ -151,7 +150,7 @@ async fn watch(
 }
 
 /// No new trades, and the open ones to their end: only then can both sides be compared.
-async fn settle_all(world: &World, out: Out, fleet: &mut Fleet) -> Result<(), CliError> {
+async fn settle_all(world: &App, out: Out, fleet: &mut Fleet) -> Result<(), AppError> {
     jobs::pause_all(&world.pool).await?;
     let begun = Instant::now();
     loop {
@@ -169,12 +168,12 @@ async fn settle_all(world: &World, out: Out, fleet: &mut Fleet) -> Result<(), Cl
 }
 
 async fn summarise(
-    world: &World,
+    world: &App,
     out: Out,
     fleet: &Fleet,
     crash: bool,
     chain: Option<LiveFindings>,
-) -> Result<(), CliError> {
+) -> Result<(), AppError> {
     let totals = views::ledger_totals(&world.pool).await?;
     let by_reason = views::executed_by_reason(&world.pool).await?;
     let found = match &chain {
@@ -215,7 +214,7 @@ async fn summarise(
     if found == audit::Findings::default() {
         Ok(())
     } else {
-        Err(CliError::Internal(
+        Err(AppError::Internal(
             "the venue's records and the ledger differ: please report this".to_owned(),
         ))
     }

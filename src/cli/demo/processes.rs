@@ -13,7 +13,7 @@ use nix::{
 use tokio::process::{Child, Command};
 use ulid::Ulid;
 
-use super::super::CliError;
+use super::super::AppError;
 
 /// Time between two kills.
 const KILL_EVERY: Duration = Duration::from_secs(3);
@@ -31,7 +31,7 @@ pub(super) struct Fleet {
 
 impl Fleet {
     /// One scheduler and two workers; two and three if they are to be killed.
-    pub(super) fn start(url: &str, crash: bool, extra: Vec<(String, String)>) -> Result<Self, CliError> {
+    pub(super) fn start(url: &str, crash: bool, extra: Vec<(String, String)>) -> Result<Self, AppError> {
         let kinds: &[&'static str] = if crash {
             &["scheduler", "scheduler", "worker", "worker", "worker"]
         } else {
@@ -54,8 +54,8 @@ impl Fleet {
         Ok(fleet)
     }
 
-    fn spawn(&self, kind: &str, watched: bool) -> Result<Child, CliError> {
-        let io = |source| CliError::Io {
+    fn spawn(&self, kind: &str, watched: bool) -> Result<Child, AppError> {
+        let io = |source| AppError::Io {
             what: format!("starting a {kind}"),
             source,
         };
@@ -102,7 +102,7 @@ impl Fleet {
     }
 
     /// Kills one process if it is time to, and starts those that are gone anew.
-    pub(super) async fn keep_up(&mut self, crash: bool) -> Result<(), CliError> {
+    pub(super) async fn keep_up(&mut self, crash: bool) -> Result<(), AppError> {
         if crash && self.last_kill.elapsed() >= KILL_EVERY {
             self.last_kill = Instant::now();
             // A fresh number is random enough to choose a victim.
@@ -150,8 +150,8 @@ impl Fleet {
 }
 
 /// An address nobody uses now.
-fn free_address() -> Result<SocketAddr, CliError> {
-    let io = |source| CliError::Io {
+fn free_address() -> Result<SocketAddr, AppError> {
+    let io = |source| AppError::Io {
         what: "a free port on 127.0.0.1".to_owned(),
         source,
     };

@@ -2,12 +2,12 @@
 
 use super::{Check, Verdict};
 use crate::{
-    cli::{CliError, world::World},
+    cli::{App, AppError},
     config::{Guard, Settings, guard},
     store::schema,
 };
 
-pub(super) async fn examine(settings: &Settings, world: &World) -> Result<Vec<Check>, CliError> {
+pub(super) async fn examine(settings: &Settings, world: &App) -> Result<Vec<Check>, AppError> {
     let mut checks = vec![connection(settings, &world.url)];
     // The private server is nobody else's.
     if world.server.is_none() {
@@ -40,7 +40,7 @@ fn connection(settings: &Settings, url: &str) -> Check {
     Check::bad(Verdict::Warn, what, seen, mend)
 }
 
-async fn role(world: &World) -> Result<Check, CliError> {
+async fn role(world: &App) -> Result<Check, AppError> {
     let (name, is_super) = schema::role(&world.pool).await?;
     Ok(if is_super {
         Check::bad(

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Check, Verdict, nonce};
 use crate::{
     chain::{LiveChain, keystore::KeySource, one_node_warning},
-    cli::{CliError, world::World},
+    cli::{App, AppError},
     domain::{
         job::{Account, JobStatus, Realm},
         pool::NATIVE,
@@ -29,7 +29,7 @@ const ALLOWANCE: [u8; 4] = [0xdd, 0x62, 0xed, 0x3e];
 /// What a quote is asked for, to see whether there is a pool.
 const PROBE_USD: Decimal = Decimal::ONE;
 
-pub(super) async fn examine(world: &World) -> Result<Vec<Check>, CliError> {
+pub(super) async fn examine(world: &App) -> Result<Vec<Check>, AppError> {
     let jobs = jobs::list(&world.pool, &Filter::default()).await?;
     let mut wallets: BTreeMap<(String, Address), Vec<Job>> = BTreeMap::new();
     for job in jobs {
@@ -200,11 +200,11 @@ async fn contracts(live: &LiveChain) -> Check {
 }
 
 async fn wallet_checks(
-    world: &World,
+    world: &App,
     live: &LiveChain,
     wallet: Address,
     jobs: &[Job],
-) -> Result<Vec<Check>, CliError> {
+) -> Result<Vec<Check>, AppError> {
     let account = Account {
         realm: Realm::Live,
         chain: live.spec.name.clone(),
@@ -224,7 +224,7 @@ async fn wallet_checks(
 }
 
 /// A relay, or a node, that accepts bytes and tells nobody.
-async fn swallowed(world: &World, live: &LiveChain, account: &Account) -> Result<Vec<Check>, CliError> {
+async fn swallowed(world: &App, live: &LiveChain, account: &Account) -> Result<Vec<Check>, AppError> {
     let found = gaps::swallowed(&world.pool, account, SWALLOWED_SENDS).await?;
     let whom = if live.spec.private_rpc_url.is_some() {
         "private_rpc_url"

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{CliError, Out, out::table, world::World};
+use super::{App, AppError, Out, out::table};
 use crate::{
     config::Settings,
     domain::{config::SourceName, job::JobStatus},
@@ -70,8 +70,8 @@ impl Check {
     }
 }
 
-pub(super) async fn run(settings: &Settings, out: Out) -> Result<(), CliError> {
-    let checks = match World::read(settings).await {
+pub(super) async fn run(settings: &Settings, out: Out) -> Result<(), AppError> {
+    let checks = match App::read(settings).await {
         Ok(world) => examine(settings, &world).await?,
         Err(error) => vec![Check::bad(Verdict::Fail, "database", &error, "see the message")],
     };
@@ -94,15 +94,15 @@ pub(super) async fn run(settings: &Settings, out: Out) -> Result<(), CliError> {
     if failed == 0 {
         Ok(())
     } else {
-        Err(CliError::Problems(failed))
+        Err(AppError::Problems(failed))
     }
 }
 
-async fn examine(settings: &Settings, world: &World) -> Result<Vec<Check>, CliError> {
+async fn examine(settings: &Settings, world: &App) -> Result<Vec<Check>, AppError> {
     let health = views::health(&world.pool, chrono::Utc::now()).await?;
     let place = match &world.server {
         Some(server) => format!("private server, log {}", server.log_path().display()),
-        None => super::world::redacted(&world.url),
+        None => crate::app::redacted(&world.url),
     };
     let mut checks = vec![
         Check::ok(
@@ -204,7 +204,7 @@ fn workers(health: &Health) -> Check {
 }
 
 /// Asks every source that a running job uses, once.
-async fn sources(world: &World) -> Result<Vec<Check>, CliError> {
+async fn sources(world: &App) -> Result<Vec<Check>, AppError> {
     let filter = Filter {
         status: Some(JobStatus::Running),
         ..Filter::default()

@@ -3,13 +3,13 @@
 use super::{Check, Verdict};
 use crate::{
     chain::LiveChain,
-    cli::{CliError, world::World},
+    cli::{App, AppError},
     domain::job::Account,
     ports::Chain,
     store::{gaps, signers},
 };
 
-pub(super) async fn check(world: &World, live: &LiveChain, account: &Account) -> Result<Check, CliError> {
+pub(super) async fn check(world: &App, live: &LiveChain, account: &Account) -> Result<Check, AppError> {
     let known = signers::find(&world.pool, account).await?;
     let what = "nonce";
     Ok(match (live.chain.nonces(account.wallet).await, known) {

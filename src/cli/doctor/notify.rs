@@ -2,14 +2,14 @@
 
 use super::{Check, Verdict};
 use crate::{
-    cli::{CliError, world::World},
+    cli::{App, AppError},
     config::Settings,
     store::deliveries,
 };
 
 const WHAT: &str = "receivers of messages";
 
-pub(super) async fn examine(settings: &Settings, world: &World) -> Result<Vec<Check>, CliError> {
+pub(super) async fn examine(settings: &Settings, world: &App) -> Result<Vec<Check>, AppError> {
     let receivers = settings.notify.receivers();
     let mut unknown = deliveries::named_by_jobs(&world.pool).await?;
     unknown.retain(|name| receivers.iter().all(|receiver| receiver.name != *name));

@@ -2,7 +2,7 @@
 
 use super::{Check, Verdict};
 use crate::{
-    cli::{policy::need, world::World},
+    cli::{App, policy::need},
     config::Settings,
     domain::job::{JobStatus, Realm},
     store::jobs::{self, Filter},
@@ -16,7 +16,7 @@ pub(super) fn settings_file(settings: &Settings) -> Check {
 }
 
 /// Nothing is said without live jobs: no policy is needed on paper.
-pub(super) async fn examine(world: &World) -> Result<Vec<Check>, crate::cli::CliError> {
+pub(super) async fn examine(world: &App) -> Result<Vec<Check>, crate::cli::AppError> {
     let (jobs, _) = jobs::readable(&world.pool, &Filter::default()).await?;
     let live = |job: &jobs::Job| job.account.realm == Realm::Live && job.status != JobStatus::Idle;
     let jobs: Vec<_> = jobs.into_iter().filter(live).collect();

@@ -13,7 +13,7 @@ use crate::{
         NativePrice, OnchainPrices, Rpc,
         policy::{Entry, NamedContracts, PolicyBook, Quote, Reason, edit},
     },
-    cli::{CliError, Out, world::World},
+    cli::{App, AppError, Out},
     config::Settings,
     domain::{
         span::Span,
@@ -72,11 +72,11 @@ pub(super) async fn run(
     out: Out,
     book: &PolicyBook,
     args: &AllowArgs,
-) -> Result<(), CliError> {
+) -> Result<(), AppError> {
     let before = match book.policy() {
         Ok(policy) => policy.allow.clone(),
         Err(refusal) if refusal.reason == Reason::NoPolicy => vec![],
-        Err(refusal) => return Err(CliError::Refused(refusal.detail)),
+        Err(refusal) => return Err(AppError::Refused(refusal.detail)),
     };
     let mut entry = match &args.job {
         Some(job) => of_job(settings, &before, job).await?,
@@ -98,7 +98,7 @@ pub(super) async fn run(
     if !args.yes {
         out.remark(&described(&entry));
         if !confirmed(&format!("Write this to {}?", path.display()))? {
-            return Err(CliError::Refused("nothing was written".to_owned()));
+            return Err(AppError::Refused("nothing was written".to_owned()));
         }
     }
     edit::write(&path, &text)?;
@@ -113,14 +113,14 @@ pub(super) async fn run(
 }
 
 /// Asks on a terminal; without one, `--yes` must say it.
-fn confirmed(question: &str) -> Result<bool, CliError> {
+fn confirmed(question: &str) -> Result<bool, AppError> {
     if !stdin().is_terminal() {
-        return Err(CliError::Usage(
+        return Err(AppError::Usage(
             "nothing was written: there is no terminal to ask on; look at it with --print, then give --yes"
                 .to_owned(),
         ));
     }
-    let io = |source| CliError::Io {
+    let io = |source| AppError::Io {
         what: "the terminal".to_owned(),
         source,
     };
@@ -137,15 +137,15 @@ fn known<'a>(before: &'a [Entry], chain: &str, wallet: Address) -> Option<&'a En
 }
 
 /// What the job in the database needs; whoever says yes sees it first.
-async fn of_job(settings: &Settings, before: &[Entry], job: &str) -> Result<Entry, CliError> {
-    let world = World::open(settings).await?;
+async fn of_job(settings: &Settings, before: &[Entry], job: &str) -> Result<Entry, AppError> {
+    let world = App::open(settings).await?;
     let jobs = live_jobs(&world, &[job.to_owned()]).await?;
     let job = jobs
         .first()
-        .ok_or_else(|| CliError::NotFound(format!("no job for {job}")))?;
+        .ok_or_else(|| AppError::NotFound(format!("no job for {job}")))?;
     let live = world.live().chain(&job.account.chain)?;
     let native = live.chain.usd_price(Asset::Native).await;
-    let native = native.map_err(|error| CliError::Network(format!("the native coin's price: {error}")))?;
+    let native = native.map_err(|error| AppError::Network(format!("the native coin's price: {error}")))?;
     let wanted = need::entry_for(job, &live.spec, native.price);
     Ok(need::beside(
         known(before, &job.account.chain, job.account.wallet),
@@ -153,9 +153,9 @@ async fn of_job(settings: &Settings, before: &[Entry], job: &str) -> Result<Entr
     ))
 }
 
-async fn of_flags(settings: &Settings, before: &[Entry], args: &AllowArgs) -> Result<Entry, CliError> {
+async fn of_flags(settings: &Settings, before: &[Entry], args: &AllowArgs) -> Result<Entry, AppError> {
     let (Some(chain), Some(wallet)) = (&args.chain, args.wallet) else {
-        return Err(CliError::Usage(
+        return Err(AppError::Usage(
             "give a JOB, or --chain and --wallet with --token, --quote and limits; `lgi-mm policy check` prints the whole \
              command"
                 .to_owned(),
@@ -169,7 +169,7 @@ async fn of_flags(settings: &Settings, before: &[Entry], args: &AllowArgs) -> Re
     }
     let needed = |flag: &str, value: Option<Decimal>| {
         let value = value.ok_or_else(|| {
-            CliError::Usage(format!("--{flag}: a new entry needs it; no limit has a default"))
+            AppError::Usage(format!("--{flag}: a new entry needs it; no limit has a default"))
         })?;
         usd(flag, value)
     };
@@ -195,32 +195,32 @@ async fn of_flags(settings: &Settings, before: &[Entry], args: &AllowArgs) -> Re
 }
 
 /// Asked of the chain's node; no database is needed.
-async fn native_now(settings: &Settings, chain: &str) -> Result<Price, CliError> {
+async fn native_now(settings: &Settings, chain: &str) -> Result<Price, AppError> {
     let spec = std::sync::Arc::new(settings.chain(chain)?.with_rpc()?);
-    let rpc = Rpc::new(&spec).map_err(|error| CliError::Network(error.to_string()))?;
+    let rpc = Rpc::new(&spec).map_err(|error| AppError::Network(error.to_string()))?;
     let told = OnchainPrices::new(rpc, spec).native_usd().await;
     told.map(|told| told.price).map_err(|error| {
-        CliError::Network(format!(
+        AppError::Network(format!(
             "the native coin's price: {error}; give --native-usd-min, about a third of it"
         ))
     })
 }
 
-fn usd(flag: &str, value: Decimal) -> Result<Usd, CliError> {
-    let wrong = || CliError::Usage(format!("--{flag} {value}: an amount of US dollars above 0"));
+fn usd(flag: &str, value: Decimal) -> Result<Usd, AppError> {
+    let wrong = || AppError::Usage(format!("--{flag} {value}: an amount of US dollars above 0"));
     Usd::new(value)
         .ok()
         .filter(|usd| usd.is_positive())
         .ok_or_else(wrong)
 }
 
-fn price(value: Decimal) -> Result<Price, CliError> {
-    Price::new(value).map_err(|_| CliError::Usage(format!("--native-usd-min {value}: a price above 0")))
+fn price(value: Decimal) -> Result<Price, AppError> {
+    Price::new(value).map_err(|_| AppError::Usage(format!("--native-usd-min {value}: a price above 0")))
 }
 
 impl AllowArgs {
     /// What is given stands as it is given.
-    fn override_limits(&self, entry: &mut Entry) -> Result<(), CliError> {
+    fn override_limits(&self, entry: &mut Entry) -> Result<(), AppError> {
         for (flag, given, place) in [
             ("max-trade-usd", self.max_trade_usd, &mut entry.max_trade_usd),
             ("max-hour-usd", self.max_hour_usd, &mut entry.max_hour_usd),

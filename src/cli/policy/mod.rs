@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use tracing::{info, warn};
 
-use super::{CliError, Out, out::dollars, target, world::World};
+use super::{App, AppError, Out, out::dollars, target};
 use crate::{
     chain::policy::{Entry, PolicyBook, edit},
     config::Settings,
@@ -85,7 +85,7 @@ struct Checked {
     command: Option<String>,
 }
 
-pub(super) async fn run(settings: &Settings, out: Out, command: &PolicyCommand) -> Result<(), CliError> {
+pub(super) async fn run(settings: &Settings, out: Out, command: &PolicyCommand) -> Result<(), AppError> {
     let book = settings.policy()?;
     match command {
         PolicyCommand::Show => show(&book, out),
@@ -96,10 +96,10 @@ pub(super) async fn run(settings: &Settings, out: Out, command: &PolicyCommand) 
     }
 }
 
-fn show(book: &PolicyBook, out: Out) -> Result<(), CliError> {
+fn show(book: &PolicyBook, out: Out) -> Result<(), AppError> {
     let policy = book
         .policy()
-        .map_err(|refusal| CliError::Refused(refusal.detail))?;
+        .map_err(|refusal| AppError::Refused(refusal.detail))?;
     let now = chrono::Utc::now();
     let keys = policy.allow.iter().map(|entry| {
         let spent = book.spent(&entry.chain, entry.wallet, now);
@@ -199,7 +199,7 @@ fn described(entry: &Entry) -> String {
 }
 
 /// Live jobs that a policy is for: those that are named, else all that are not idle.
-async fn live_jobs(world: &World, named: &[String]) -> Result<Vec<Job>, CliError> {
+async fn live_jobs(world: &App, named: &[String]) -> Result<Vec<Job>, AppError> {
     if named.is_empty() {
         let (jobs, _) = jobs::readable(&world.pool, &Filter::default()).await?;
         let live = |job: &Job| job.account.realm == Realm::Live && job.status != JobStatus::Idle;
@@ -211,9 +211,9 @@ async fn live_jobs(world: &World, named: &[String]) -> Result<Vec<Job>, CliError
             token: token.clone(),
             chain: None,
         };
-        let job = target::find(&world.pool, &args).await?;
+        let job = crate::app::target::find(&world.pool, &(&args).into()).await?;
         if job.account.realm == Realm::Paper {
-            return Err(CliError::Usage(format!(
+            return Err(AppError::Usage(format!(
                 "job {} is on paper, which no policy is for",
                 job.id
             )));
@@ -224,7 +224,7 @@ async fn live_jobs(world: &World, named: &[String]) -> Result<Vec<Job>, CliError
 }
 
 /// What the policy lacks for a job, and the command that allows it; none: it is allowed.
-pub(super) async fn missing(world: &World, job: &Job) -> Option<(Vec<String>, Option<String>)> {
+pub(super) async fn missing(world: &App, job: &Job) -> Option<(Vec<String>, Option<String>)> {
     let book = world.live().policy();
     let Ok(live) = world.live().chain(&job.account.chain) else {
         return Some((
@@ -258,7 +258,7 @@ pub(super) async fn missing(world: &World, job: &Job) -> Option<(Vec<String>, Op
 }
 
 /// What a worker says of its policy at its start: without live jobs, nothing.
-pub(super) async fn say(world: &World) -> Result<(), CliError> {
+pub(super) async fn say(world: &App) -> Result<(), AppError> {
     let jobs = live_jobs(world, &[]).await?;
     if jobs.is_empty() {
         return Ok(());
@@ -284,8 +284,8 @@ pub(super) async fn say(world: &World) -> Result<(), CliError> {
     Ok(())
 }
 
-async fn check(settings: &Settings, out: Out, args: &CheckArgs) -> Result<(), CliError> {
-    let world = World::open(settings).await?;
+async fn check(settings: &Settings, out: Out, args: &CheckArgs) -> Result<(), AppError> {
+    let world = App::open(settings).await?;
     let mut checked = Vec::new();
     for job in live_jobs(&world, &args.jobs).await? {
         let missing = missing(&world, &job).await;
@@ -310,7 +310,7 @@ async fn check(settings: &Settings, out: Out, args: &CheckArgs) -> Result<(), Cl
     if refused == 0 {
         Ok(())
     } else {
-        Err(CliError::Problems(refused))
+        Err(AppError::Problems(refused))
     }
 }
 
@@ -329,11 +329,11 @@ fn checked_line(job: &Checked) -> String {
     text
 }
 
-fn set_stop(book: &PolicyBook, out: Out, args: &KeyArgs, stop: bool) -> Result<(), CliError> {
+fn set_stop(book: &PolicyBook, out: Out, args: &KeyArgs, stop: bool) -> Result<(), AppError> {
     let path = book.path().to_owned();
     let of = args.chain.as_deref().zip(args.wallet);
     if !stop && !path.exists() {
-        return Err(CliError::Refused(format!(
+        return Err(AppError::Refused(format!(
             "there is no policy at {}",
             path.display()
         )));

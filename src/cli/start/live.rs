@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use super::{Groundwork, LOOKUP_PATIENCE, StartArgs, is_ticker, past};
 use crate::{
     chain::{ChainSpec, LiveChain, agreed_token_info, one_node_warning},
-    cli::{CliError, policy, wallet, world::World},
+    cli::{App, AppError, policy, wallet},
     config::{JobLayers, Settings},
     domain::{
         chains::USDC_DECIMALS,
@@ -27,12 +27,12 @@ const NATIVE_DECIMALS: u8 = 18;
 
 pub(super) async fn prepare(
     settings: &Settings,
-    world: &World,
+    world: &App,
     args: &StartArgs,
     address: Address,
     given: &JobLayers,
     (mode, mut config): (JobMode, JobConfig),
-) -> Result<Groundwork, CliError> {
+) -> Result<Groundwork, AppError> {
     settings.chain(&args.chain)?.with_rpc()?;
     let wallet = wallet::choose(settings, &settings.keys()?)?;
     let live = world.live().chain(&args.chain)?.clone();
@@ -40,7 +40,7 @@ pub(super) async fn prepare(
     safeguards(world, args, address, given, &mut config, &mut assumed).await?;
     config
         .validate_for(mode, Realm::Live, &args.chain)
-        .map_err(CliError::Config)?;
+        .map_err(AppError::Config)?;
     if let Some(warning) = one_node_warning(&live.spec) {
         assumed.push(format!("WARNING: {warning}"));
     }
@@ -68,13 +68,13 @@ pub(super) async fn prepare(
 
 /// Says what begins safe since nobody chose it, and adds a second source where there is one. What somebody chose has floors: see [`JobConfig::validate_for`].
 async fn safeguards(
-    world: &World,
+    world: &App,
     args: &StartArgs,
     token: Address,
     given: &JobLayers,
     config: &mut JobConfig,
     assumed: &mut Vec<String>,
-) -> Result<(), CliError> {
+) -> Result<(), AppError> {
     if !given.sets("schedule.jitter") {
         assumed.push(format!(
             "jitter {0}, so that nobody can foresee a trade (--set schedule.jitter={0})",
@@ -110,7 +110,7 @@ async fn safeguards(
 }
 
 /// USD per whole token as DexScreener has it, or why it has none.
-async fn listed(world: &World, chain: &str, token: Address) -> Result<Result<Decimal, String>, CliError> {
+async fn listed(world: &App, chain: &str, token: Address) -> Result<Result<Decimal, String>, AppError> {
     let book = world.prices()?;
     let now = store::now(&world.pool).await?;
     let asked = tokio::time::timeout(LOOKUP_PATIENCE, book.dexscreener().lookup(chain, token, now)).await;
@@ -125,14 +125,14 @@ async fn listed(world: &World, chain: &str, token: Address) -> Result<Result<Dec
 }
 
 /// With real money, one node is not enough to begin with: whoever answers there decides price and quote.
-fn require_witness(spec: &ChainSpec, config: &JobConfig) -> Result<(), CliError> {
+fn require_witness(spec: &ChainSpec, config: &JobConfig) -> Result<(), AppError> {
     let price = &config.price;
     let enough = !price.on_chain_only() || price.single_source || spec.node_by_node().len() > 1;
     if enough || !spec.is_known() {
         return Ok(());
     }
     let sources: Vec<String> = price.sources.iter().map(ToString::to_string).collect();
-    Err(CliError::Refused(format!(
+    Err(AppError::Refused(format!(
         "price.sources is [{}] and chain {} has one node: nobody confirms the first price, nor that of a liquidation. Give \
          chains.{}.rpc_urls a second URL of another provider, or add a source outside the chain with \
          --set price.sources=onchain,dexscreener, or say that one is enough with --set price.single_source=true",
@@ -143,33 +143,33 @@ fn require_witness(spec: &ChainSpec, config: &JobConfig) -> Result<(), CliError>
 }
 
 /// What a job pays with never changes.
-pub(super) fn require_quote(world: &World, args: &StartArgs, job: &Job, asked: &str) -> Result<(), CliError> {
+pub(super) fn require_quote(world: &App, args: &StartArgs, job: &Job, asked: &str) -> Result<(), AppError> {
     let live = world.live().chain(&job.account.chain)?;
     if quote(&live.spec, args, &mut Vec::new())?.address == job.quote.address {
         return Ok(());
     }
-    Err(CliError::Refused(format!(
+    Err(AppError::Refused(format!(
         "job {} pays with {}, which never changes; `remove` it first to pay with --quote {asked}, or start it without --quote",
         job.id, job.quote.symbol
     )))
 }
 
 /// USD per whole quote token of a job that is there already.
-pub(super) async fn quote_price(world: &World, job: &Job) -> Result<Price, CliError> {
+pub(super) async fn quote_price(world: &App, job: &Job) -> Result<Price, AppError> {
     let live = world.live().chain(&job.account.chain)?.clone();
     usd_price(&live, job.quote.address).await
 }
 
-async fn usd_price(live: &LiveChain, quote: Address) -> Result<Price, CliError> {
+async fn usd_price(live: &LiveChain, quote: Address) -> Result<Price, AppError> {
     let known = live.chain.usd_price(Asset::of(quote)).await;
     known
         .map(|known| known.price)
-        .map_err(|error| CliError::Network(format!("the price of the quote token: {error}")))
+        .map_err(|error| AppError::Network(format!("the price of the quote token: {error}")))
 }
 
 /// What the policy of this machine lacks for the job; it is said where the job is started, for nothing is signed until
 /// the worker's own policy allows it.
-pub(super) async fn policy(world: &World, job: i64) -> Result<Option<String>, CliError> {
+pub(super) async fn policy(world: &App, job: i64) -> Result<Option<String>, AppError> {
     let found = jobs::by_ids(&world.pool, &[job]).await?;
     let Some(Ok(job)) = found.first() else {
         return Ok(None);
@@ -191,12 +191,12 @@ async fn token(
     args: &StartArgs,
     address: Address,
     assumed: &mut Vec<String>,
-) -> Result<Token, CliError> {
+) -> Result<Token, AppError> {
     let info = agreed_token_info(&live.rpc, &live.spec, address)
         .await
-        .map_err(|error| CliError::Network(error.to_string()))?;
+        .map_err(|error| AppError::Network(error.to_string()))?;
     if let Some(given) = args.decimals.filter(|given| *given != info.decimals) {
-        return Err(CliError::Usage(format!(
+        return Err(AppError::Usage(format!(
             "--decimals {given}: the contract says {}; leave the flag out",
             info.decimals
         )));
@@ -208,7 +208,7 @@ async fn token(
             symbol
         }
         (None, None) => {
-            return Err(CliError::Usage(format!(
+            return Err(AppError::Usage(format!(
                 "token {address} has no ticker that can be shown; give one with --symbol"
             )));
         }
@@ -220,7 +220,7 @@ async fn token(
     })
 }
 
-fn quote(spec: &ChainSpec, args: &StartArgs, assumed: &mut Vec<String>) -> Result<Token, CliError> {
+fn quote(spec: &ChainSpec, args: &StartArgs, assumed: &mut Vec<String>) -> Result<Token, AppError> {
     let native = spec.native_symbol.as_str();
     let wrapped = format!("W{native}");
     let asked = args.quote.as_deref().unwrap_or_else(|| {
@@ -241,7 +241,7 @@ fn quote(spec: &ChainSpec, args: &StartArgs, assumed: &mut Vec<String>) -> Resul
     } else if asked.eq_ignore_ascii_case("USDC") {
         Ok(token(spec.usdc, "USDC", USDC_DECIMALS))
     } else {
-        Err(CliError::Usage(format!(
+        Err(AppError::Usage(format!(
             "--quote {asked}: {native}, {wrapped} or USDC are allowed on {}",
             spec.name
         )))
@@ -250,13 +250,13 @@ fn quote(spec: &ChainSpec, args: &StartArgs, assumed: &mut Vec<String>) -> Resul
 
 /// No live job starts on a price that cannot be had.
 async fn believe(
-    world: &World,
+    world: &App,
     chain: &str,
     token: Address,
     quote: Address,
     config: &JobConfig,
     assumed: &mut Vec<String>,
-) -> Result<(), CliError> {
+) -> Result<(), AppError> {
     let request = PriceRequest {
         chain,
         token,
@@ -268,7 +268,7 @@ async fn believe(
     let now = store::now(&world.pool).await?;
     let answers = world.prices()?.answers(&[request], now).await;
     for answer in answers.into_iter().flatten() {
-        let observed = answer.map_err(|missing| CliError::Network(missing.to_string()))?;
+        let observed = answer.map_err(|missing| AppError::Network(missing.to_string()))?;
         assumed.push(format!("{} says {} USD now", observed.source, observed.price_usd));
     }
     Ok(())

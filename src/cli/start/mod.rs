@@ -11,7 +11,7 @@ use clap::Args;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::{CliError, ModeArg, Out, target, world::World};
+use super::{App, AppError, ModeArg, Out, target};
 use crate::{
     config::{JobLayers, Settings, build_job_config},
     domain::{
@@ -82,19 +82,19 @@ struct Started {
     policy: Option<String>,
 }
 
-pub(super) async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Result<(), CliError> {
+pub(super) async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Result<(), AppError> {
     check_token_flags(args)?;
-    let token = target::address(&args.token)?;
+    let token = crate::app::target::address(&args.token)?;
     let realm = if args.live { Realm::Live } else { Realm::Paper };
     if realm == Realm::Paper {
-        chains::find(&args.chain).map_err(|error| CliError::Usage(format!("--chain: {error}")))?;
+        chains::find(&args.chain).map_err(|error| AppError::Usage(format!("--chain: {error}")))?;
         if let Some(quote) = &args.quote {
-            return Err(CliError::Usage(format!(
+            return Err(AppError::Usage(format!(
                 "--quote {quote}: the paper venue trades against USDC; --live goes with it"
             )));
         }
     }
-    let world = World::open(settings).await?;
+    let world = App::open(settings).await?;
     let filter = Filter {
         token: Some(token),
         chain: Some(args.chain.clone()),
@@ -131,7 +131,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Resu
 
 /// The job that this command means: on paper the only one; live that of the wallet that the settings name, or else the
 /// only one.
-fn this_wallets(settings: &Settings, realm: Realm, mut known: Vec<Job>) -> Result<Option<Job>, CliError> {
+fn this_wallets(settings: &Settings, realm: Realm, mut known: Vec<Job>) -> Result<Option<Job>, AppError> {
     let chosen = settings.wallet.address.parse::<Address>().ok();
     if let (Realm::Live, Some(wallet)) = (realm, chosen) {
         known.retain(|job| job.account.wallet == wallet);
@@ -141,7 +141,7 @@ fn this_wallets(settings: &Settings, realm: Realm, mut known: Vec<Job>) -> Resul
             .iter()
             .map(|job| format!("{} (wallet {})", job.id, job.account.wallet))
             .collect();
-        return Err(CliError::Refused(format!(
+        return Err(AppError::Refused(format!(
             "jobs {} trade this token; set wallet.address to the wallet that is meant",
             jobs.join(" and ")
         )));
@@ -150,25 +150,25 @@ fn this_wallets(settings: &Settings, realm: Realm, mut known: Vec<Job>) -> Resul
 }
 
 /// What the flags alone tell: before anything is opened.
-fn check_token_flags(args: &StartArgs) -> Result<(), CliError> {
+fn check_token_flags(args: &StartArgs) -> Result<(), AppError> {
     if let Some(decimals) = args.decimals.filter(|decimals| *decimals > TOKEN_DECIMALS_MAX) {
-        return Err(CliError::Usage(format!(
+        return Err(AppError::Usage(format!(
             "--decimals {decimals}: 0 to {TOKEN_DECIMALS_MAX} are allowed"
         )));
     }
     if let Some(symbol) = args.symbol.as_ref().filter(|symbol| !is_ticker(symbol)) {
-        return Err(CliError::Usage(format!(
+        return Err(AppError::Usage(format!(
             "--symbol {symbol:?}: 1 to {SYMBOL_LENGTH_MAX} printable characters without spaces are allowed"
         )));
     }
     Ok(())
 }
 
-fn layers(below: JobLayers, args: &StartArgs, mode: JobMode) -> Result<JobLayers, CliError> {
+fn layers(below: JobLayers, args: &StartArgs, mode: JobMode) -> Result<JobLayers, AppError> {
     let mut pairs = args.set.clone();
     if let Some(budget) = args.budget {
         if mode != JobMode::Liquidity {
-            return Err(CliError::Usage(format!(
+            return Err(AppError::Usage(format!(
                 "--budget {budget}: only a job of mode liquidity has a budget; what mode accumulate may spend is \
                  accumulate.max_accumulation_usd"
             )));
@@ -187,9 +187,9 @@ fn is_ticker(text: &str) -> bool {
 }
 
 /// What never changes is as it was asked for, and the job may trade at all.
-fn check_same(args: &StartArgs, job: &Job) -> Result<(), CliError> {
+fn check_same(args: &StartArgs, job: &Job) -> Result<(), AppError> {
     if args.mode.is_some_and(|mode| JobMode::from(mode) != job.mode) {
-        return Err(CliError::Refused(format!(
+        return Err(AppError::Refused(format!(
             "job {} of this token has mode {}, which never changes; `remove` it first, or start it without --mode",
             job.id, job.mode
         )));
@@ -202,14 +202,14 @@ fn check_same(args: &StartArgs, job: &Job) -> Result<(), CliError> {
             .as_ref()
             .is_some_and(|symbol| *symbol != job.token.symbol);
     if other_token {
-        return Err(CliError::Refused(format!(
+        return Err(AppError::Refused(format!(
             "job {} knows this token as {} with {} decimals, which never changes; `remove` it first, or start it \
              without --symbol and --decimals",
             job.id, job.token.symbol, job.token.decimals
         )));
     }
     if let Some(refused) = &job.refused {
-        return Err(CliError::Refused(format!(
+        return Err(AppError::Refused(format!(
             "job {} cannot trade, its configuration is refused: {refused}; change it with `lgi-mm config edit {} \
              --set key=value`",
             job.id, job.id
@@ -219,14 +219,14 @@ fn check_same(args: &StartArgs, job: &Job) -> Result<(), CliError> {
 }
 
 /// A job that is there: started from IDLE, resumed from PAUSED, left alone while it runs.
-async fn again(world: &World, args: &StartArgs, job: Job) -> Result<Started, CliError> {
+async fn again(world: &App, args: &StartArgs, job: Job) -> Result<Started, AppError> {
     check_same(args, &job)?;
     if let Some(quote) = &args.quote {
         live::require_quote(world, args, &job, quote)?;
     }
     let given = layers(JobLayers::of_job(), args, job.mode)?;
     if !given.is_empty() && build_job_config(&job.config, job.mode, &given)? != job.config {
-        return Err(CliError::Refused(format!(
+        return Err(AppError::Refused(format!(
             "job {} has another configuration; change it with `lgi-mm config edit {} --set key=value`",
             job.id, args.token
         )));
@@ -238,7 +238,7 @@ async fn again(world: &World, args: &StartArgs, job: Job) -> Result<Started, Cli
     let order = Order::Start {
         deposit: deposit(&job.config, job.quote.decimals, quote_price)?,
     };
-    let made = orders::order(&world.pool, job.id, order, &target::actor()).await?;
+    let made = orders::order(&world.pool, job.id, order, target::actor().as_str()).await?;
     let mut what = match (job.status, made) {
         (_, Transition::Already) => "is running already".to_owned(),
         (JobStatus::Idle, _) => format!("started, cycle {}", job.cycle.saturating_add(1)),
@@ -279,13 +279,13 @@ struct Groundwork {
 
 async fn create(
     settings: &Settings,
-    world: &World,
+    world: &App,
     args: &StartArgs,
     address: Address,
     realm: Realm,
-) -> Result<Started, CliError> {
+) -> Result<Started, AppError> {
     let Some(mode) = args.mode.map(JobMode::from) else {
-        return Err(CliError::Usage(
+        return Err(AppError::Usage(
             "a new job needs --mode accumulate or --mode liquidity".to_owned(),
         ));
     };
@@ -306,7 +306,7 @@ async fn create(
         recorded.starts_at.get_or_insert(now);
     }
     if ground.token.address == ground.quote.address {
-        return Err(CliError::Usage(format!(
+        return Err(AppError::Usage(format!(
             "token {} is {} itself, which this job would pay with",
             args.token, ground.quote.symbol
         )));
@@ -315,7 +315,7 @@ async fn create(
     ground
         .config
         .validate_for(mode, its_realm, chain)
-        .map_err(CliError::Config)?;
+        .map_err(AppError::Config)?;
     let order = Order::Start {
         deposit: deposit(&ground.config, ground.quote.decimals, ground.quote_price)?,
     };
@@ -326,8 +326,8 @@ async fn create(
         mode,
         config: ground.config,
     };
-    let id = jobs::create(&world.pool, &new, &target::actor()).await?;
-    orders::order(&world.pool, id, order, &target::actor()).await?;
+    let id = jobs::create(&world.pool, &new, target::actor().as_str()).await?;
+    orders::order(&world.pool, id, order, target::actor().as_str()).await?;
     let what = match realm {
         Realm::Paper => format!("started in mode {mode}, on paper"),
         Realm::Live => format!(
@@ -354,14 +354,14 @@ fn trades_for(account: &Account, token: &Token, quote: &Token) -> String {
 }
 
 /// What a liquidity job begins with, base units of the quote.
-fn deposit(config: &JobConfig, decimals: u8, price: Price) -> Result<Amount, CliError> {
+fn deposit(config: &JobConfig, decimals: u8, price: Price) -> Result<Amount, AppError> {
     let budget = config
         .liquidity
         .as_ref()
         .map_or(Usd::ZERO, |rules| rules.budget_usd);
     budget
         .to_amount(decimals, price, Rounding::Down)
-        .map_err(|error| CliError::Usage(format!("liquidity.budget_usd = {budget}: {error}")))
+        .map_err(|error| AppError::Usage(format!("liquidity.budget_usd = {budget}: {error}")))
 }
 
 fn view(

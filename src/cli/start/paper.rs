@@ -4,7 +4,7 @@ use alloy_primitives::Address;
 
 use super::{Groundwork, LOOKUP_PATIENCE, StartArgs, is_ticker};
 use crate::{
-    cli::{CliError, world::World},
+    cli::{App, AppError},
     config::JobLayers,
     domain::{
         chains::{self, USDC_DECIMALS},
@@ -20,13 +20,13 @@ use crate::{
 const USUAL_DECIMALS: u8 = 18;
 
 pub(super) async fn prepare(
-    world: &World,
+    world: &App,
     args: &StartArgs,
     address: Address,
     given: &JobLayers,
     mut config: JobConfig,
-) -> Result<Groundwork, CliError> {
-    let chain = chains::find(&args.chain).map_err(|error| CliError::Usage(format!("--chain: {error}")))?;
+) -> Result<Groundwork, AppError> {
+    let chain = chains::find(&args.chain).map_err(|error| AppError::Usage(format!("--chain: {error}")))?;
     let mut assumed = Vec::new();
     let decimals = args.decimals.unwrap_or_else(|| {
         assumed.push(format!("{USUAL_DECIMALS} decimals (--decimals)"));
@@ -58,14 +58,14 @@ pub(super) async fn prepare(
 /// The ticker and, unless one was chosen, the price source: real prices if they can be had, invented ones if
 /// not, and either is said.
 async fn choose_source(
-    world: &World,
+    world: &App,
     args: &StartArgs,
     token: Address,
     chain: &str,
     given: &JobLayers,
     config: &mut JobConfig,
     assumed: &mut Vec<String>,
-) -> Result<String, CliError> {
+) -> Result<String, AppError> {
     let chosen = given.sets("price.sources");
     if let (Some(symbol), true) = (&args.symbol, chosen) {
         return Ok(symbol.clone());

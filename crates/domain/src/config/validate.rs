@@ -8,7 +8,7 @@ use super::{
     AccumulateConfig, InvalidConfig, JobConfig, LimitsConfig, LiquidityConfig, PriceConfig, ScheduleConfig,
     SourceName,
 };
-use crate::domain::{
+use crate::{
     job::JobMode,
     span::Span,
     units::{Rounding, Usd},

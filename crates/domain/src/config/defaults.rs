@@ -7,7 +7,7 @@ use super::{
     AccumulateConfig, GeneratedConfig, JobConfig, LimitsConfig, LiquidityConfig, NotifyConfig, PriceConfig,
     ScheduleConfig, SourceName, VenueConfig,
 };
-use crate::domain::{
+use crate::{
     schedule::CronExpr,
     span::Span,
     units::{Rounding, Usd},

@@ -1,4 +1,4 @@
-//! What a command works with: the database, and an engine on it.
+//! What a request works with: the settings, the database, chains and keys, and an engine on them.
 
 use std::{
     path::PathBuf,
@@ -8,7 +8,7 @@ use std::{
 
 use sqlx::{PgPool, postgres::PgPoolOptions};
 
-use super::CliError;
+use super::error::AppError;
 use crate::{
     chain::{LiveMarkets, Realms, open_chains, price_witnesses},
     config::{Guard, Settings, guard},
@@ -27,10 +27,10 @@ const DATABASE: &str = "lgi_mm";
 const ACQUIRE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A database. The private server lives as long as this does.
-pub(super) struct World {
-    pub(super) pool: PgPool,
-    pub(super) url: String,
-    pub(super) server: Option<Server>,
+pub struct App {
+    pub(crate) pool: PgPool,
+    pub(crate) url: String,
+    pub(crate) server: Option<Server>,
     settings: Settings,
     live: Arc<LiveMarkets>,
 }
@@ -50,35 +50,35 @@ enum Access {
     AsItIs,
 }
 
-impl World {
+impl App {
     /// Opens the database for a command that changes something, starting the private server if there is no other.
-    pub(super) async fn open(settings: &Settings) -> Result<Self, CliError> {
+    pub async fn open(settings: &Settings) -> Result<Self, AppError> {
         Self::with(settings, Access::Change).await
     }
 
     /// Opens the database for a command that only reads, and must not change the schema under a running service.
-    pub(super) async fn read(settings: &Settings) -> Result<Self, CliError> {
+    pub async fn read(settings: &Settings) -> Result<Self, AppError> {
         Self::with(settings, Access::Read).await
     }
 
     /// Opens the database and migrates it.
-    pub(super) async fn migrate(settings: &Settings) -> Result<Self, CliError> {
+    pub async fn migrate(settings: &Settings) -> Result<Self, AppError> {
         Self::with(settings, Access::Migrate).await
     }
 
     /// Opens the database for another program.
-    pub(super) async fn as_it_is(settings: &Settings) -> Result<Self, CliError> {
+    pub async fn as_it_is(settings: &Settings) -> Result<Self, AppError> {
         Self::with(settings, Access::AsItIs).await
     }
 
-    async fn with(settings: &Settings, access: Access) -> Result<Self, CliError> {
+    async fn with(settings: &Settings, access: Access) -> Result<Self, AppError> {
         let world = Self::connect(settings).await?;
         world.bring_up_to_date(access).await?;
         world.refuse_exposed(access).await?;
         Ok(world)
     }
 
-    async fn bring_up_to_date(&self, access: Access) -> Result<(), CliError> {
+    async fn bring_up_to_date(&self, access: Access) -> Result<(), AppError> {
         let private = self.server.is_some();
         let there = match access {
             Access::Migrate => Schema::Older(0),
@@ -102,7 +102,7 @@ impl World {
 
     /// A database with live jobs is not worked with over a connection that others can read or answer: its rows are what
     /// the key's transactions are made of.
-    async fn refuse_exposed(&self, access: Access) -> Result<(), CliError> {
+    async fn refuse_exposed(&self, access: Access) -> Result<(), AppError> {
         let Some(mode) = exposed(&self.url, &self.settings) else {
             return Ok(());
         };
@@ -116,7 +116,7 @@ impl World {
     }
 
     /// Opens the database as it is.
-    async fn connect(settings: &Settings) -> Result<Self, CliError> {
+    async fn connect(settings: &Settings) -> Result<Self, AppError> {
         let given = &settings.database.url.0;
         let (url, server) = if given.is_empty() {
             let server = private_server(settings).await?;
@@ -133,7 +133,7 @@ impl World {
         }
         let pool = connect(&url, settings).await?;
         let chains = open_chains(settings.live_chains(), &pool)
-            .map_err(|error| CliError::Network(format!("the HTTP client cannot be made: {error}")))?;
+            .map_err(|error| AppError::Network(format!("the HTTP client cannot be made: {error}")))?;
         let live = Arc::new(LiveMarkets::new(
             chains,
             settings.keys()?,
@@ -148,27 +148,27 @@ impl World {
         })
     }
 
-    pub(super) fn prices(&self) -> Result<PriceBook, CliError> {
+    pub(crate) fn prices(&self) -> Result<PriceBook, AppError> {
         let chains = self.live.chains().iter();
         let chains = chains.map(|(name, live)| (name.clone(), live.prices.clone() as Arc<dyn PoolPrices>));
         PriceBook::new(self.pool.clone(), self.settings.dexscreener.clone())
             .map(|book| book.with_chains(chains.collect()))
             .and_then(|book| Ok(book.with_witnesses(price_witnesses(self.live.chains())?)))
-            .map_err(|error| CliError::Network(format!("the HTTP client cannot be made: {error}")))
+            .map_err(|error| AppError::Network(format!("the HTTP client cannot be made: {error}")))
     }
 
     /// The chains and keys of live jobs; nothing of them is needed until one is asked for.
-    pub(super) fn live(&self) -> &LiveMarkets {
+    pub(crate) fn live(&self) -> &LiveMarkets {
         &self.live
     }
 
     /// The paper venue is outside: it has connections of its own.
-    pub(super) async fn paper(&self) -> Result<PaperMarkets, CliError> {
+    pub(crate) async fn paper(&self) -> Result<PaperMarkets, AppError> {
         let pool = connect(&self.url, &self.settings).await?;
         Ok(PaperMarkets::new(pool, self.settings.paper.clone()))
     }
 
-    pub(super) async fn engine(&self) -> Result<Engine, CliError> {
+    pub(crate) async fn engine(&self) -> Result<Engine, AppError> {
         let prices = Arc::new(self.prices()?);
         let markets = Arc::new(Realms {
             paper: Arc::new(self.paper().await?),
@@ -191,8 +191,8 @@ fn exposed(url: &str, settings: &Settings) -> Option<&'static str> {
     }
 }
 
-fn refused(url: &str, mode: &str, why: &str) -> CliError {
-    CliError::Usage(format!(
+fn refused(url: &str, mode: &str, why: &str) -> AppError {
+    AppError::Usage(format!(
         "the connection to the database is not safe enough for live trading: DATABASE_URL is {}, sslmode = {mode}, and \
          {why}. Whoever is on the way could read the password, or answer in the database's place and so decide what is \
          traded. Allowed: a Unix socket, the loopback address, or sslmode=verify-full in the URL, with \
@@ -202,7 +202,7 @@ fn refused(url: &str, mode: &str, why: &str) -> CliError {
     ))
 }
 
-async fn private_server(settings: &Settings) -> Result<Server, CliError> {
+async fn private_server(settings: &Settings) -> Result<Server, AppError> {
     let dir = &settings.database.data_dir;
     let data_dir = (!dir.is_empty()).then(|| PathBuf::from(dir));
     let options = Options {
@@ -211,12 +211,12 @@ async fn private_server(settings: &Settings) -> Result<Server, CliError> {
     };
     tokio::task::spawn_blocking(move || embedded::start_or_join(&options))
         .await
-        .map_err(|error| CliError::Internal(error.to_string()))?
-        .map_err(CliError::from)
+        .map_err(|error| AppError::Internal(error.to_string()))?
+        .map_err(AppError::from)
 }
 
 /// Waits for a database that is just starting; a wrong name or password is said at once.
-async fn connect(url: &str, settings: &Settings) -> Result<PgPool, CliError> {
+async fn connect(url: &str, settings: &Settings) -> Result<PgPool, AppError> {
     let begun = Instant::now();
     let patience = settings.database.connect_timeout.std();
     let mut said = false;
@@ -243,7 +243,7 @@ async fn connect(url: &str, settings: &Settings) -> Result<PgPool, CliError> {
                 }
                 other => other.to_string(),
             };
-            return Err(CliError::Unreachable {
+            return Err(AppError::Unreachable {
                 url: redacted(url),
                 detail,
             });
@@ -276,7 +276,7 @@ const HARMLESS: [&str; 6] = [
 ];
 
 /// A connection string without its password, wherever it is and however the string is broken.
-pub(super) fn redacted(url: &str) -> String {
+pub fn redacted(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return "not a connection string".to_owned();
     };

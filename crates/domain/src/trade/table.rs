@@ -10,7 +10,7 @@ use super::{
     ChainView, FailureKind, IllegalTrade, Patience, Purpose, Seen, Standing, Step, TradeState, TradeStatus,
     TransactionState,
 };
-use crate::domain::{Timestamp, price::CLOCK_SKEW_MAX};
+use crate::{Timestamp, price::CLOCK_SKEW_MAX};
 
 /// The lifecycle.
 ///

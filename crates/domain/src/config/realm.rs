@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::{InvalidConfig, JobConfig, SourceName, validate::Findings};
-use crate::domain::{
+use crate::{
     chains,
     job::{JobMode, Realm},
     span::Span,

@@ -17,6 +17,7 @@ pub mod limits;
 pub mod liquidate;
 pub mod liquidity;
 pub mod notice;
+pub mod onchain;
 pub mod pool;
 pub mod price;
 pub mod samples;

@@ -1,11 +1,11 @@
 //! How rules take turns.
 
 use super::{Decision, HoldReason, Plan};
-use crate::domain::units::MoneyError;
+use crate::units::MoneyError;
 
 /// What one rule says.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::domain) enum Verdict {
+pub(crate) enum Verdict {
     /// Its condition is not met.
     Silent,
     /// Its condition is met, but it may not trade.
@@ -21,7 +21,7 @@ pub(in crate::domain) enum Verdict {
 
 impl Verdict {
     /// Fires, if the plan is anything at all.
-    pub(in crate::domain) fn of(plan: Option<Plan>, clipped_by: Option<HoldReason>) -> Self {
+    pub(crate) fn of(plan: Option<Plan>, clipped_by: Option<HoldReason>) -> Self {
         plan.map_or_else(
             || Self::Held(clipped_by.unwrap_or(HoldReason::BelowMinTrade)),
             |plan| Self::Fires { plan, clipped_by },
@@ -30,11 +30,11 @@ impl Verdict {
 }
 
 /// A rule, asked when its turn comes.
-pub(in crate::domain) type Rule<'a> = &'a dyn Fn() -> Result<Verdict, MoneyError>;
+pub(crate) type Rule<'a> = &'a dyn Fn() -> Result<Verdict, MoneyError>;
 
 /// Asks the rules in order. A rule that may not trade passes the turn on, so that it cannot keep the rules
 /// behind it from trading; the first such reason is what is told if none trades.
-pub(in crate::domain) fn first_to_fire(
+pub(crate) fn first_to_fire(
     rules: &[Rule<'_>],
     limit: impl Fn(Plan) -> Result<Plan, HoldReason>,
     all_silent: HoldReason,

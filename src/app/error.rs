@@ -1,4 +1,4 @@
-//! What can go wrong for a user, and the exit code that says so to a script.
+//! What can go wrong for a user, whichever face the request came through.
 
 use crate::{
     chain::{InvalidChain, keystore::KeyError, policy::edit::EditError},
@@ -11,47 +11,9 @@ use crate::{
     store::{MigrateError, StoreError, jobs::CommandError},
 };
 
-/// Exit codes. They are stable; `--help` lists them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::VariantArray)]
-pub enum Exit {
-    /// Done.
-    Done,
-    /// An error of the program itself.
-    Internal,
-    /// Bad input.
-    Usage,
-    /// No such job.
-    NotFound,
-    /// Refused.
-    Refused,
-    /// The database cannot be used.
-    Database,
-    /// `doctor` or `health` found something.
-    Problems,
-    /// A price source or venue cannot be used.
-    Network,
-}
-
-impl Exit {
-    /// The number.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        match self {
-            Self::Done => 0,
-            Self::Internal => 1,
-            Self::Usage => 2,
-            Self::NotFound => 3,
-            Self::Refused => 4,
-            Self::Database => 5,
-            Self::Problems => 6,
-            Self::Network => 7,
-        }
-    }
-}
-
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
-pub enum CliError {
+pub enum AppError {
     /// A flag, address or combination that cannot be used.
     #[error("{0}")]
     Usage(String),
@@ -126,43 +88,62 @@ pub enum CliError {
     Internal(String),
 }
 
-impl CliError {
-    /// What a script learns.
+/// Kinds of failure. A command line turns them into exit codes, an HTTP face into a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::VariantArray)]
+pub enum ErrorKind {
+    /// A flag, key, value, address or file that cannot be used.
+    BadInput,
+    /// No such job.
+    NotFound,
+    /// The state of the job, the wallet or the policy does not allow it.
+    Refused,
+    /// The database cannot be used.
+    Database,
+    /// A check found something that needs fixing.
+    Problems,
+    /// A price source, a venue or a receiver cannot be used.
+    Network,
+    /// An error of the program itself.
+    Internal,
+}
+
+impl AppError {
+    /// What kind of failure this is: each face has one answer for each kind.
     #[must_use]
-    pub const fn exit(&self) -> Exit {
+    pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Usage(_)
             | Self::Settings(_)
             | Self::Config(_)
             | Self::Chain(_)
-            | Self::Key(KeyError::NoKey | KeyError::WeakPassword) => Exit::Usage,
-            Self::Key(KeyError::Io { .. }) => Exit::Internal,
+            | Self::Key(KeyError::NoKey | KeyError::WeakPassword) => ErrorKind::BadInput,
+            Self::Key(KeyError::Io { .. }) => ErrorKind::Internal,
             Self::NotFound(_)
             | Self::Store(StoreError::NoSuchJob(_))
-            | Self::Command(CommandError::Store(StoreError::NoSuchJob(_))) => Exit::NotFound,
-            Self::Refused(_) | Self::Key(_) | Self::Policy(_) => Exit::Refused,
+            | Self::Command(CommandError::Store(StoreError::NoSuchJob(_))) => ErrorKind::NotFound,
+            Self::Refused(_) | Self::Key(_) | Self::Policy(_) => ErrorKind::Refused,
             Self::Command(CommandError::Store(_))
             | Self::Engine(EngineError::Store(_))
             | Self::Paper(PaperError::Database(_) | PaperError::Corrupt { .. })
             | Self::Embedded(_)
             | Self::Unreachable { .. }
             | Self::Migrate(_)
-            | Self::Store(_) => Exit::Database,
-            Self::Command(_) => Exit::Refused,
-            Self::Engine(_) | Self::Paper(_) | Self::Network(_) => Exit::Network,
-            Self::Problems(_) | Self::NotReady(_) => Exit::Problems,
-            Self::Io { .. } | Self::Internal(_) => Exit::Internal,
+            | Self::Store(_) => ErrorKind::Database,
+            Self::Command(_) => ErrorKind::Refused,
+            Self::Engine(_) | Self::Paper(_) | Self::Network(_) => ErrorKind::Network,
+            Self::Problems(_) | Self::NotReady(_) => ErrorKind::Problems,
+            Self::Io { .. } | Self::Internal(_) => ErrorKind::Internal,
         }
     }
 }
 
-impl From<LayerError> for CliError {
+impl From<LayerError> for AppError {
     fn from(error: LayerError) -> Self {
         Self::Settings(error.into())
     }
 }
 
-impl From<ClaimError> for CliError {
+impl From<ClaimError> for AppError {
     fn from(error: ClaimError) -> Self {
         match error {
             ClaimError::Store(error) => error.into(),
@@ -171,7 +152,7 @@ impl From<ClaimError> for CliError {
     }
 }
 
-impl From<sqlx::Error> for CliError {
+impl From<sqlx::Error> for AppError {
     fn from(error: sqlx::Error) -> Self {
         Self::Store(error.into())
     }

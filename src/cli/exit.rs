@@ -1,0 +1,55 @@
+//! Exit codes. They are stable; `--help` lists them.
+
+use crate::app::{AppError, ErrorKind};
+
+/// What a script learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::VariantArray)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// An error of the program itself.
+    Internal,
+    /// Bad input.
+    Usage,
+    /// No such job.
+    NotFound,
+    /// Refused.
+    Refused,
+    /// The database cannot be used.
+    Database,
+    /// `doctor` or `health` found something.
+    Problems,
+    /// A price source or venue cannot be used.
+    Network,
+}
+
+impl Exit {
+    /// The number.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Internal => 1,
+            Self::Usage => 2,
+            Self::NotFound => 3,
+            Self::Refused => 4,
+            Self::Database => 5,
+            Self::Problems => 6,
+            Self::Network => 7,
+        }
+    }
+
+    /// The code of a failure.
+    #[must_use]
+    pub const fn of(error: &AppError) -> Self {
+        match error.kind() {
+            ErrorKind::BadInput => Self::Usage,
+            ErrorKind::NotFound => Self::NotFound,
+            ErrorKind::Refused => Self::Refused,
+            ErrorKind::Database => Self::Database,
+            ErrorKind::Problems => Self::Problems,
+            ErrorKind::Network => Self::Network,
+            ErrorKind::Internal => Self::Internal,
+        }
+    }
+}
