@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{App, AppError, Out, target, target::TargetArgs};
 use crate::{
     config::Settings,
-    domain::{job::Transition, liquidate::Liquidation, span::Span},
+    domain::{ids::JobId, job::Transition, liquidate::Liquidation, span::Span},
     store::{
         self,
         jobs::Job,
@@ -28,7 +28,7 @@ pub(super) struct LiquidateArgs {
 
 #[derive(Debug, Serialize)]
 struct Changed {
-    job: i64,
+    job: JobId,
     symbol: String,
     before: String,
     after: String,
@@ -105,7 +105,7 @@ async fn change(
         note => note.map(str::to_owned),
     };
     let view = Changed {
-        job: job.id.0,
+        job: job.id,
         symbol: job.token.symbol,
         before: job.status.to_string(),
         after,

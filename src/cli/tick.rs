@@ -7,7 +7,11 @@ use serde::Serialize;
 use super::{App, AppError, Out, target::TargetArgs};
 use crate::{
     config::Settings,
-    domain::{Timestamp, decision::HoldReason},
+    domain::{
+        Timestamp,
+        decision::HoldReason,
+        ids::{JobId, TradeId},
+    },
     engine::{Outcome, Progress, Tick},
     store,
 };
@@ -17,11 +21,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Serialize)]
 struct Ticked {
-    job: i64,
+    job: JobId,
     slot: Timestamp,
     decision: String,
     explanation: Option<String>,
-    trade: Option<i64>,
+    trade: Option<TradeId>,
     is_final: bool,
 }
 
@@ -34,7 +38,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Res
         slot: store::slots::by_hand(&world.pool, job.id).await?,
     };
     let mut view = Ticked {
-        job: job.id.0,
+        job: job.id,
         slot: tick.slot,
         decision: String::new(),
         explanation: None,

@@ -12,6 +12,7 @@ use crate::{
     chain::{LiveChain, keystore::KeySource, one_node_warning},
     cli::{App, AppError},
     domain::{
+        ids::TradeId,
         job::{Account, JobStatus, Realm},
         pool::NATIVE,
         units::{Amount, Price, Rounding, Usd},
@@ -231,7 +232,7 @@ async fn swallowed(world: &App, live: &LiveChain, account: &Account) -> Result<V
     } else {
         "rpc_urls"
     };
-    let check = |(trade, hash, sends): &(i64, B256, i64)| {
+    let check = |(trade, hash, sends): &(TradeId, B256, i64)| {
         let seen =
             format!("transaction {hash} of trade {trade} was accepted {sends} times and is in no block");
         let advice = format!(

@@ -18,6 +18,7 @@ use crate::{
         chains,
         config::JobConfig,
         foreign::Foreign,
+        ids::JobId,
         job::{Account, JobMode, JobStatus, Realm, Token, Transition},
         units::{Amount, Price, Rounding, TOKEN_DECIMALS_MAX, Usd},
     },
@@ -69,7 +70,7 @@ pub(super) struct StartArgs {
 
 #[derive(Debug, Serialize)]
 struct Started {
-    job: i64,
+    job: JobId,
     token: String,
     symbol: String,
     chain: String,
@@ -256,7 +257,7 @@ async fn again(world: &App, args: &StartArgs, job: Job) -> Result<Started, AppEr
         _ => job.status,
     };
     Ok(view(
-        job.id.0,
+        job.id,
         &job.token,
         job.account.chain,
         job.mode,
@@ -336,7 +337,7 @@ async fn create(
         ),
     };
     Ok(view(
-        id.0,
+        id,
         &new.token,
         new.account.chain,
         mode,
@@ -365,7 +366,7 @@ fn deposit(config: &JobConfig, decimals: u8, price: Price) -> Result<Amount, App
 }
 
 fn view(
-    job: i64,
+    job: JobId,
     token: &Token,
     chain: String,
     mode: JobMode,
