@@ -356,10 +356,7 @@ fn trades_for(account: &Account, token: &Token, quote: &Token) -> String {
 
 /// What a liquidity job begins with, base units of the quote.
 fn deposit(config: &JobConfig, decimals: u8, price: Price) -> Result<Amount, AppError> {
-    let budget = config
-        .liquidity
-        .as_ref()
-        .map_or(Usd::ZERO, |rules| rules.budget_usd);
+    let budget = config.rules.budget().unwrap_or(Usd::ZERO);
     budget
         .to_amount(decimals, price, Rounding::Down)
         .map_err(|error| AppError::Usage(format!("liquidity.budget_usd = {budget}: {error}")))

@@ -69,7 +69,7 @@ fn setup(change: impl FnOnce(&mut JobConfig)) -> Setup {
     let mut config = JobConfig::for_mode(JobMode::Accumulate);
     config.schedule.cron = "0 12 * * *".parse().expect("a cron line");
     config.price.max_price_move_pct = Decimal::ZERO;
-    let rules = config.accumulate.as_mut().expect("accumulate");
+    let rules = config.rules.accumulate_mut().expect("accumulate");
     rules.dca_interval = Some("1d".parse().expect("a span"));
     rules.dip_buy_threshold_pct = Decimal::ZERO;
     change(&mut config);
@@ -95,7 +95,7 @@ fn equal_dca_spends_the_same_money_whenever_its_schedule_and_the_slots_are() {
     series.summary.last = series.rows[119].at;
     let mut setup = setup(|_| {});
     setup.config.schedule.cron = "0 10 * * *".parse().expect("cron");
-    let rules = setup.config.accumulate.as_mut().expect("accumulate");
+    let rules = setup.config.rules.accumulate_mut().expect("accumulate");
     rules.dca_interval = None;
     rules.dca_schedule = Some("0 9 * * *".parse().expect("cron"));
     rules.dca_amount_usd = usd("100");
@@ -148,7 +148,7 @@ fn three_equal_buys() {
 fn a_fall_is_measured_from_the_peak_before_it() {
     // 10 tokens for 10 USD, then: 20, 12, 16, 8 USD. Profit peaks at 10, and falls by 12 of the 20 there were.
     let once = setup(|config| {
-        config.accumulate.as_mut().expect("rules").max_accumulation_usd = usd("10");
+        config.rules.accumulate_mut().expect("rules").max_accumulation_usd = usd("10");
     });
     let told = run(&once, &["1", "2", "1.2", "1.6", "0.8", "1.1", "1.1"]);
     assert_eq!(told.summary.drawdown.usd, usd("12"));
@@ -165,7 +165,7 @@ fn a_fall_is_measured_from_the_peak_before_it() {
 #[test]
 fn the_yearly_rate_of_one_payment_is_its_growth() {
     let once = setup(|config| {
-        config.accumulate.as_mut().expect("rules").max_accumulation_usd = usd("10");
+        config.rules.accumulate_mut().expect("rules").max_accumulation_usd = usd("10");
     });
     let mut prices = vec!["1"; 366];
     prices.push("1.5");
@@ -196,7 +196,7 @@ fn fees_and_gas_are_told_apart_and_make_the_difference() {
 #[test]
 fn a_take_profit_pays_out_and_is_no_money_in() {
     let taking = setup(|config| {
-        let rules = config.accumulate.as_mut().expect("rules");
+        let rules = config.rules.accumulate_mut().expect("rules");
         rules.max_accumulation_usd = usd("10");
         rules.take_profit_pct = dec("50");
         rules.take_profit_sell_pct = dec("50");
@@ -223,7 +223,7 @@ fn charts_are_thinned_and_totals_are_not() {
     let prices: Vec<&str> = prices.iter().map(String::as_str).collect();
     let busy = setup(|config| {
         config.schedule.cron = "0 * * * *".parse().expect("a cron line");
-        let rules = config.accumulate.as_mut().expect("rules");
+        let rules = config.rules.accumulate_mut().expect("rules");
         rules.dip_buy_threshold_pct = dec("50");
         rules.max_accumulation_usd = usd("200");
     });

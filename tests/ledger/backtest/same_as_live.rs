@@ -125,10 +125,7 @@ fn config(mode: JobMode, file: &str, pairs: &[&str]) -> JobConfig {
 }
 
 async fn start(pool: &PgPool, number: u8, mode: JobMode, config: JobConfig) -> JobId {
-    let budget = config
-        .liquidity
-        .as_ref()
-        .map_or(Usd::ZERO, |rules| rules.budget_usd);
+    let budget = config.rules.budget().unwrap_or(Usd::ZERO);
     let new = paper_job(Address::repeat_byte(number), format!("T{number}"), mode, config);
     let id = jobs::create(pool, &new, "test").await.expect("create");
     let deposit = budget

@@ -45,7 +45,7 @@ fn setup(random: &mut StdRng) -> Setup {
     config.price.max_price_move_pct = dec(random, &["0", "0.5", "2", "50"]);
     config.limits.max_daily_spend_usd = usd(random, &["0", "60", "5000"]);
     config.limits.max_trades_per_hour = pick(random, &[0, 2, 60]);
-    if let Some(rules) = config.accumulate.as_mut() {
+    if let Some(rules) = config.rules.accumulate_mut() {
         if random.random_range(0..2) == 0 {
             rules.dca_interval = None;
             rules.dca_schedule = Some(
@@ -65,7 +65,7 @@ fn setup(random: &mut StdRng) -> Setup {
         rules.take_profit_sell_pct = dec(random, &["25", "100", "0.5"]);
         rules.take_profit_cooldown = pick(random, &["0s", "45m"]).parse().expect("a span");
     }
-    if let Some(rules) = config.liquidity.as_mut() {
+    if let Some(rules) = config.rules.liquidity_mut() {
         rules.spread_pct = dec(random, &["0.3", "1", "2.5"]);
         rules.support_dip_pct = dec(random, &["3", "10"]);
         rules.spread_cooldown = pick(random, &["0s", "3m", "1h"]).parse().expect("a span");

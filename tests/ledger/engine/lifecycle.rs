@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use lgi_mm::{
     domain::{
-        config::JobConfig,
+        config::{JobConfig, Rules},
         decision::HoldReason,
         job::{JobMode, JobStatus},
         span::Span,
@@ -37,7 +37,7 @@ async fn reason_of(world: &World, trade: i64) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn accumulate_buys_dips_and_takes_profit() {
     let mut config = accumulate();
-    let rules = config.accumulate.as_mut().expect("accumulate");
+    let rules = config.rules.accumulate_mut().expect("accumulate");
     rules.dca_interval = Some(Span::from_secs(3_600));
     rules.dip_buy_threshold_pct = Decimal::from(10);
     rules.take_profit_pct = Decimal::from(20);
@@ -68,8 +68,8 @@ async fn accumulate_buys_dips_and_takes_profit() {
 async fn nothing_is_bought_past_the_cap() {
     let mut config = accumulate();
     config
-        .accumulate
-        .as_mut()
+        .rules
+        .accumulate_mut()
         .expect("accumulate")
         .max_accumulation_usd = usd(25);
     let world = World::new(config).await;
@@ -292,11 +292,10 @@ async fn gas_that_is_dear_for_a_while_does_not_make_a_position_dust() {
 #[tokio::test(flavor = "multi_thread")]
 async fn liquidity_trades_the_spread_within_its_own_budget() {
     let mut config = JobConfig {
-        accumulate: None,
+        rules: Rules::for_mode(JobMode::Liquidity),
         ..accumulate()
     };
-    config.liquidity = JobConfig::for_mode(JobMode::Liquidity).liquidity;
-    let rules = config.liquidity.as_mut().expect("liquidity");
+    let rules = config.rules.liquidity_mut().expect("liquidity");
     rules.ma_window = Span::from_secs(2);
     rules.spread_cooldown = Span::ZERO;
     let world = World::new(config).await;
@@ -324,7 +323,7 @@ async fn an_edit_while_a_tick_runs_wins_over_the_tick() {
     let world = World::new(accumulate()).await;
     let job = world.job().await;
     let mut edited = job.config.clone();
-    edited.accumulate.as_mut().expect("accumulate").dca_amount_usd = usd(11);
+    edited.rules.accumulate_mut().expect("accumulate").dca_amount_usd = usd(11);
     assert!(
         orders::configure(&world.pool, &job, &edited, "test")
             .await

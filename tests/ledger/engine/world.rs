@@ -106,7 +106,7 @@ pub fn accumulate() -> JobConfig {
     config.price.sources = vec![SourceName::Generated];
     config.price.max_price_move_pct = Decimal::ZERO;
     config.limits.failure_backoff = "1s".parse().expect("span");
-    let rules = config.accumulate.as_mut().expect("accumulate");
+    let rules = config.rules.accumulate_mut().expect("accumulate");
     rules.dca_interval = Some("0s".parse().expect("span"));
     rules.dip_buy_threshold_pct = Decimal::ZERO;
     config
@@ -271,11 +271,7 @@ impl World {
 }
 
 pub async fn create(pool: &PgPool, token: Address, config: JobConfig) -> JobId {
-    let mode = if config.liquidity.is_some() {
-        JobMode::Liquidity
-    } else {
-        JobMode::Accumulate
-    };
+    let mode = config.mode();
     let new = paper_job(token, "TKN", mode, config);
     let job = jobs::create(pool, &new, "test").await.expect("create");
     let deposit: Amount = if mode == JobMode::Liquidity {

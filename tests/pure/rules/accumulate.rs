@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use lgi_mm::domain::{
     accumulate,
-    config::{AccumulateConfig, JobConfig, ScheduleConfig},
+    config::{AccumulateConfig, JobConfig, Rules, ScheduleConfig},
     decision::{Decision, Facts, HoldReason, Plan, Reason, Side},
     job::JobMode,
     limits,
@@ -187,7 +187,7 @@ fn a_rule_that_cannot_trade_does_not_keep_the_next_from_trading() {
     facts.position.token_balance = tokens("1");
     facts.position.cost_basis = usd("1");
     let mut config = accumulating();
-    config.accumulate = Some(take_profit);
+    config.rules = Rules::Accumulate(take_profit);
     assert_eq!(
         limits::decide(&config, &facts),
         Decision::Hold(HoldReason::BelowMinTrade)
@@ -359,7 +359,7 @@ proptest! {
         percents in proptest::collection::vec(30_i64..200, 1..120), cap in 10_i64..500, amount in 1_i64..100,
     ) {
         let mut config = accumulating();
-        config.accumulate = Some(AccumulateConfig {
+        config.rules = Rules::Accumulate(AccumulateConfig {
             max_accumulation_usd: usd(&cap.to_string()),
             dca_amount_usd: usd(&amount.min(cap).to_string()),
             dca_interval: Some(Span::from_secs(60)),
@@ -384,7 +384,7 @@ proptest! {
         days in -10_000_i64..10_000,
     ) {
         let config = JobConfig {
-            accumulate: Some(AccumulateConfig { take_profit_pct, ..rules() }),
+            rules: Rules::Accumulate(AccumulateConfig { take_profit_pct, ..rules() }),
             ..config
         };
         let decision = limits::decide(&config, &facts);

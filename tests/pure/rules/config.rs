@@ -1,21 +1,23 @@
 //! What a configuration may say.
 
 use lgi_mm::domain::{
-    config::{AccumulateConfig, JobConfig, LiquidityConfig, RecordedConfig, SourceName},
+    config::{AccumulateConfig, JobConfig, JobConfigFile, LiquidityConfig, RecordedConfig, SourceName},
     job::JobMode,
     schedule::CronExpr,
     span::Span,
     units::Usd,
 };
 
+use strum::VariantArray;
+
 use super::support::{dec, usd};
 
 fn accumulate(config: &mut JobConfig) -> &mut AccumulateConfig {
-    config.accumulate.as_mut().expect("mode accumulate")
+    config.rules.accumulate_mut().expect("mode accumulate")
 }
 
 fn liquidity(config: &mut JobConfig) -> &mut LiquidityConfig {
-    config.liquidity.as_mut().expect("mode liquidity")
+    config.rules.liquidity_mut().expect("mode liquidity")
 }
 
 fn span(text: &str) -> Span {
@@ -261,14 +263,6 @@ const ACCUMULATE: &[(Change, &str)] = &[
         |c| accumulate(c).take_profit_sell_pct = dec("100.01"),
         "accumulate.take_profit_sell_pct = 100.01 is not allowed: above 0, up to 100",
     ),
-    (
-        |c| c.accumulate = None,
-        "accumulate = missing is not allowed: present in mode ACCUMULATE",
-    ),
-    (
-        |c| c.liquidity = Some(LiquidityConfig::default()),
-        "liquidity = present is not allowed: absent in mode ACCUMULATE: a job has only the section of its own mode",
-    ),
 ];
 
 #[test]
@@ -348,14 +342,6 @@ const LIQUIDITY: &[(Change, &str)] = &[
         |c| liquidity(c).ma_window = span("31d"),
         "liquidity.ma_window = 31d is not allowed: 2s to 30d",
     ),
-    (
-        |c| c.liquidity = None,
-        "liquidity = missing is not allowed: present in mode LIQUIDITY",
-    ),
-    (
-        |c| c.accumulate = Some(AccumulateConfig::default()),
-        "accumulate = present is not allowed: absent in mode LIQUIDITY: a job has only the section of its own mode",
-    ),
 ];
 
 #[test]
@@ -403,4 +389,59 @@ fn everything_that_is_wrong_is_told_at_once() {
         accumulate(c).take_profit_sell_pct = dec("0");
     });
     assert_eq!(found.len(), 3, "{found:#?}");
+}
+
+#[test]
+fn a_job_has_the_table_of_its_own_mode_and_of_no_other() {
+    let missing = |mode: JobMode| {
+        format!(
+            "{} = missing is not allowed: present in mode {mode}",
+            mode.section()
+        )
+    };
+    let present = |other: JobMode, mode: JobMode| {
+        format!(
+            "{} = present is not allowed: absent in mode {mode}: a job has only the section of its own mode",
+            other.section()
+        )
+    };
+    let both = JobConfigFile {
+        accumulate: Some(AccumulateConfig::default()),
+        liquidity: Some(LiquidityConfig::default()),
+        ..JobConfigFile::default()
+    };
+    let said = |file: &JobConfigFile, mode| -> Vec<String> {
+        let found = file.clone().validated(mode).err().unwrap_or_default();
+        found.iter().map(ToString::to_string).collect()
+    };
+    for (mode, other) in [
+        (JobMode::Accumulate, JobMode::Liquidity),
+        (JobMode::Liquidity, JobMode::Accumulate),
+    ] {
+        assert_eq!(said(&JobConfigFile::default(), mode), [missing(mode)]);
+        assert_eq!(said(&both, mode), [present(other, mode)]);
+        let mut others: Vec<String> = said(&JobConfig::for_mode(other).into(), mode);
+        others.sort();
+        let mut expected = [missing(mode), present(other, mode)];
+        expected.sort();
+        assert_eq!(others, expected);
+        let own = JobConfigFile::from(JobConfig::for_mode(mode));
+        assert_eq!(own.validated(mode), Ok(JobConfig::for_mode(mode)));
+        let found = JobConfig::for_mode(other)
+            .validate(mode)
+            .err()
+            .unwrap_or_default();
+        assert_eq!(found.len(), 2, "{found:?}");
+    }
+}
+
+#[test]
+fn the_sources_that_an_error_names_are_those_that_there_are() {
+    let found = messages(JobMode::Accumulate, |c| c.price.sources.clear());
+    let [said] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    for source in SourceName::VARIANTS {
+        assert!(said.contains(source.to_string().as_str()), "{source}: {said}");
+    }
 }

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 
 use lgi_mm::domain::{
-    config::{ALTERNATIVES, AccumulateConfig, JobConfig, KEYS, LiquidityConfig, RecordedConfig},
+    config::{
+        ALTERNATIVES, AccumulateConfig, JobConfig, JobConfigFile, KEYS, LiquidityConfig, RecordedConfig,
+    },
     job::JobMode,
     notice::EventChoice,
     schedule::CronExpr,
     span::Span,
 };
 use serde_json::{Value, json};
+use strum::VariantArray;
 
 use super::support::{at, dec, usd};
 
@@ -34,7 +37,7 @@ fn leaves(prefix: &str, value: &Value, into: &mut BTreeSet<String>) {
 
 #[test]
 fn the_key_list_is_what_a_full_configuration_serialises_to() {
-    let mut full = JobConfig::for_mode(JobMode::Accumulate);
+    let mut full = JobConfigFile::from(JobConfig::for_mode(JobMode::Accumulate));
     full.liquidity = Some(LiquidityConfig::default());
     if let Some(rules) = &mut full.accumulate {
         rules.dca_schedule = Some(CronExpr::every_minute());
@@ -67,6 +70,26 @@ fn what_is_stored_reads_back_the_same() {
         let config = JobConfig::for_mode(mode);
         let stored = serde_json::to_value(&config).expect("serialises");
         assert_eq!(serde_json::from_value::<JobConfig>(stored).ok(), Some(config));
+    }
+}
+
+/// What files and databases hold is a table for each mode, whatever it is called in here.
+#[test]
+fn rules_are_written_as_the_table_of_their_mode_and_a_job_has_one() {
+    for mode in JobMode::VARIANTS {
+        let stored = serde_json::to_value(JobConfig::for_mode(*mode)).expect("serialises");
+        for other in JobMode::VARIANTS {
+            assert_eq!(stored.get(other.section()).is_some(), mode == other, "{mode}");
+        }
+        let read = serde_json::from_value::<JobConfig>(json!({ mode.section(): {} })).expect("reads");
+        assert_eq!(read, JobConfig::for_mode(*mode));
+    }
+    for (tables, found) in [
+        (json!({}), "here are 0"),
+        (json!({ "accumulate": {}, "liquidity": {} }), "here are 2"),
+    ] {
+        let refused = serde_json::from_value::<JobConfig>(tables).expect_err(found);
+        assert!(refused.to_string().contains(found), "{refused}");
     }
 }
 

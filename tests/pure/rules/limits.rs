@@ -308,7 +308,7 @@ proptest! {
         let sum = |used: Usd| used.checked_add(clipped.value).expect("in range");
         let within = |max: Usd, used: Usd| max == Usd::ZERO || sum(used) <= max;
         prop_assert!(limits.max_trades_per_hour == 0 || facts.spent.trades_last_hour < limits.max_trades_per_hour);
-        prop_assert!(within(config.liquidity.as_ref().expect("rules").max_daily_volume_usd, facts.spent.volume_today));
+        prop_assert!(within(config.rules.liquidity().expect("rules").max_daily_volume_usd, facts.spent.volume_today));
         if clipped.side == Side::Buy {
             let value = facts.position.token_value(facts.price, Rounding::Up).expect("in range");
             prop_assert!(within(limits.max_position_usd, value));

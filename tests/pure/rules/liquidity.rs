@@ -1,7 +1,7 @@
 //! Mode liquidity.
 
 use lgi_mm::domain::{
-    config::{JobConfig, LiquidityConfig},
+    config::{JobConfig, LiquidityConfig, Rules},
     decision::{Decision, Facts, HoldReason, Plan, Reason, Side},
     job::JobMode,
     limits, liquidity,
@@ -298,7 +298,7 @@ proptest! {
         percents in proptest::collection::vec(50_i64..200, 1..80), cap in 30_i64..300,
     ) {
         let mut config = providing();
-        config.liquidity = Some(LiquidityConfig {
+        config.rules = Rules::Liquidity(LiquidityConfig {
             max_daily_volume_usd: usd(&cap.to_string()), spread_cooldown: "0s".parse().expect("a span"), ..rules()
         });
         let mut facts = balanced();
@@ -317,7 +317,7 @@ proptest! {
 
     #[test]
     fn the_same_facts_give_the_same_decision(facts in any_facts(), config in any_limits(JobMode::Liquidity), rules in any_rules()) {
-        let config = JobConfig { liquidity: Some(rules), ..config };
+        let config = JobConfig { rules: Rules::Liquidity(rules), ..config };
         let mut elsewhere = facts.clone();
         // What the mode does not look at does not matter.
         elsewhere.recent_high = price("123456");

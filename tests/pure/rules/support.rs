@@ -244,7 +244,7 @@ pub(crate) fn any_limits(mode: JobMode) -> impl Strategy<Value = JobConfig> {
             config.limits.max_daily_spend_usd = spend;
             config.limits.max_trades_per_hour = trades;
             config.limits.min_trade_usd = usd(&min.to_string());
-            if let Some(rules) = &mut config.liquidity {
+            if let Some(rules) = config.rules.liquidity_mut() {
                 rules.max_daily_volume_usd = volume;
             }
             config

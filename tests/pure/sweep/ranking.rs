@@ -151,7 +151,7 @@ fn a_sweep_comes_to_the_same_on_one_core_and_on_many() {
         .map(|amount| {
             let mut config = JobConfig::for_mode(JobMode::Accumulate);
             config.schedule.cron = "0 * * * *".parse().expect("a cron line");
-            if let Some(rules) = config.accumulate.as_mut() {
+            if let Some(rules) = config.rules.accumulate_mut() {
                 rules.dca_amount_usd = Usd::new(Decimal::from(amount)).expect("USD");
             }
             Setup {
