@@ -14,11 +14,11 @@ use crate::{
     engine::Engine,
     notify,
     ports::Chain,
-    queue::{
-        self, handlers, scheduler,
+    retention,
+    runner::{
+        handlers, scheduler,
         tasks::{SETTLES, SettleTask, TICKS, TickTask},
     },
-    retention,
     telemetry::{self, Served},
 };
 
@@ -154,7 +154,7 @@ async fn work(
     stop: &CancellationToken,
 ) -> Result<(), AppError> {
     let (ticking, settling) = (engine.clone(), engine);
-    let ticks = queue::run::<TickTask, _, _>(
+    let ticks = apalis_pg_groups::run::<TickTask, _, _>(
         world.pool.clone(),
         settings.queue(TICKS),
         move |group| {
@@ -163,7 +163,7 @@ async fn work(
         },
         stop.cancelled(),
     );
-    let settles = queue::run::<SettleTask, _, _>(
+    let settles = apalis_pg_groups::run::<SettleTask, _, _>(
         world.pool.clone(),
         settings.queue(SETTLES),
         move |group| {

@@ -13,7 +13,7 @@ use lgi_mm::{
         units::Amount,
     },
     engine::Tick,
-    queue::scheduler::{self, Claimed, SchedulerSettings},
+    runner::scheduler::{self, Claimed, SchedulerSettings},
     store::{
         self, jobs,
         memory::JobMemory,

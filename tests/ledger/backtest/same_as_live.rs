@@ -9,6 +9,7 @@ use std::{
 };
 
 use alloy_primitives::Address;
+use apalis_pg_groups::QueueConfig;
 use chrono::{DateTime, TimeDelta, Utc};
 use lgi_mm::{
     backtest::{self, Detail, Outcome, PricePoint, Setup},
@@ -21,8 +22,8 @@ use lgi_mm::{
     engine::{Engine, EngineSettings},
     paper::{PaperMarkets, PaperSettings},
     prices::{DexscreenerSettings, PriceBook},
-    queue::{
-        self, QueueConfig, handlers,
+    runner::{
+        handlers,
         scheduler::{self, SchedulerSettings},
         tasks::{SETTLES, SettleTask, TICKS, TickTask},
     },
@@ -161,7 +162,7 @@ impl Daemon {
             ..QueueConfig::new(name)
         };
         let (ticking, settling) = (engine.clone(), engine);
-        let ticks = queue::run::<TickTask, _, _>(
+        let ticks = apalis_pg_groups::run::<TickTask, _, _>(
             pool.clone(),
             queue(TICKS),
             move |group| {
@@ -170,7 +171,7 @@ impl Daemon {
             },
             stop.clone().cancelled_owned(),
         );
-        let settles = queue::run::<SettleTask, _, _>(
+        let settles = apalis_pg_groups::run::<SettleTask, _, _>(
             pool.clone(),
             queue(SETTLES),
             move |group| {

@@ -11,7 +11,7 @@ use lgi_mm::{
     domain::span::Span,
     engine::{Engine, EngineSettings, Outcome, Progress, Tick},
     paper::FaultKind,
-    queue::scheduler::{self, SchedulerSettings},
+    runner::scheduler::{self, SchedulerSettings},
     store::{
         self, jobs, signers, slots,
         turns::{self, Turn, Waiting},

@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use apalis_pg_groups::{Completion, Group, NewTask, QueueConfig, push, run};
 use chrono::{TimeDelta, Utc};
-use lgi_mm::queue::{Group, NewTask, Outcome, QueueConfig, push, run};
 use tokio_util::sync::CancellationToken;
 
 use crate::queue::support::{
@@ -169,7 +169,7 @@ async fn queues_of_different_payloads_share_a_pool() {
         pool.clone(),
         quick("words"),
         move |group: Group<String>| {
-            let outcomes = group.members.iter().map(|_| Outcome::Done).collect();
+            let outcomes = group.members.iter().map(|_| Completion::Done).collect();
             let said = group.members.into_iter().map(|member| member.payload);
             heard.lock().expect("whole").extend(said);
             std::future::ready(outcomes)

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use lgi_mm::queue::{Group, NewTask, Outcome, QueueConfig};
+use apalis_pg_groups::{Completion, Group, NewTask, QueueConfig};
 use tokio::sync::Semaphore;
 
 use crate::queue::support::{
@@ -106,9 +106,9 @@ async fn each_member_has_its_own_ending_and_a_retry_waits_for_its_pause() {
             .members
             .iter()
             .map(|member| match (member.payload.n, member.attempt) {
-                (1, 1) => Outcome::RetryAfter(Duration::from_millis(600), "not yet".to_owned()),
-                (2, _) => Outcome::Kill("no such\0 job".to_owned()),
-                _ => Outcome::Done,
+                (1, 1) => Completion::RetryAfter(Duration::from_millis(600), "not yet".to_owned()),
+                (2, _) => Completion::Kill("no such\0 job".to_owned()),
+                _ => Completion::Done,
             });
         std::future::ready(outcomes.collect())
     });
@@ -142,7 +142,7 @@ async fn retries_end_with_the_last_attempt() {
     let noted = journal.clone();
     let worker = Worker::start(&pool, quick("tick"), move |group: Group<Job>| {
         noted.note(&group);
-        std::future::ready(vec![Outcome::RetryAfter(
+        std::future::ready(vec![Completion::RetryAfter(
             Duration::ZERO,
             "never works".to_owned(),
         )])

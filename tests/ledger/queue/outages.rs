@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lgi_mm::queue::{Group, NewTask, QueueConfig};
+use apalis_pg_groups::{Group, NewTask, QueueConfig};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lgi_mm::queue::{Group, NewTask, Outcome, QueueConfig, push, run};
+use apalis_pg_groups::{Completion, Group, NewTask, QueueConfig, push, run};
 use serde::{Deserialize, Serialize};
 use sqlx::{
     PgPool,
@@ -163,8 +163,8 @@ impl Journal {
     }
 }
 
-pub(crate) fn done(group: &Group<Job>) -> Vec<Outcome> {
-    group.members.iter().map(|_| Outcome::Done).collect()
+pub(crate) fn done(group: &Group<Job>) -> Vec<Completion> {
+    group.members.iter().map(|_| Completion::Done).collect()
 }
 
 pub(crate) struct Worker {
@@ -176,7 +176,7 @@ impl Worker {
     pub(crate) fn start<H, F>(pool: &PgPool, config: QueueConfig, handler: H) -> Self
     where
         H: Fn(Group<Job>) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = Vec<Outcome>> + Send + 'static,
+        F: Future<Output = Vec<Completion>> + Send + 'static,
     {
         let stop = CancellationToken::new();
         let worker = run(pool.clone(), config, handler, stop.clone().cancelled_owned());

@@ -9,7 +9,7 @@ use lgi_mm::{
         job::{JobId, JobMode},
         units::Amount,
     },
-    queue::scheduler::{self, SchedulerSettings},
+    runner::scheduler::{self, SchedulerSettings},
     store::{
         jobs,
         orders::{self, Order},

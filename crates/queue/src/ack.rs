@@ -1,4 +1,4 @@
-//! Writing down how tasks ended, each fenced by the worker and the attempt it was claimed with.
+//! Writes acknowledgements. Each is fenced by the worker and the attempt of its claim.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,40 +6,19 @@ use serde_json::json;
 use sqlx::PgPool;
 use tokio::sync::mpsc;
 
-use super::{
-    CHANNEL,
-    backend::Core,
+use crate::{
+    channel::announce,
+    core::Core,
+    disposition::{Ack, Disposition},
     outage::{Outage, QueryError, answered},
 };
-
-/// The end of one claim.
-#[derive(Debug)]
-pub(super) struct Ack {
-    pub(super) row: String,
-    pub(super) attempt: u32,
-    pub(super) verdict: Verdict,
-}
-
-#[derive(Debug)]
-pub(super) enum Verdict {
-    Done,
-    Retry {
-        after: Duration,
-        reason: String,
-        /// From now on this task is a group of its own.
-        alone: bool,
-    },
-    Kill(String),
-    /// Never started: back as it was, the attempt with it.
-    Untouched,
-}
 
 /// Statements take about this many rows.
 const ROWS: usize = 1_000;
 /// A longer reason is cut.
 const REASON_CHARS: usize = 2_000;
 
-/// Writes acknowledgements until the core is flushed, trying each for as long as it takes.
+/// Writes acknowledgements until `core.flush` is cancelled; a failed write is retried until it succeeds.
 pub(super) async fn run(core: Arc<Core>, mut acks: mpsc::UnboundedReceiver<Vec<Ack>>) {
     let mut outage = Outage::of("acknowledge tasks", &core.config.name, Duration::from_secs(2));
     let mut sets = Vec::new();
@@ -60,7 +39,10 @@ pub(super) async fn run(core: Arc<Core>, mut acks: mpsc::UnboundedReceiver<Vec<A
             outage.passed();
             core.forget(part.iter().map(|ack| ack.row.as_str()));
         }
-        if batch.iter().any(|ack| !matches!(ack.verdict, Verdict::Done)) {
+        if batch
+            .iter()
+            .any(|ack| !matches!(ack.disposition, Disposition::Done))
+        {
             core.wake.notify_one();
         }
     }
@@ -70,7 +52,7 @@ async fn write(core: &Core, acks: &[Ack]) -> Result<(), QueryError> {
     let keep_done = core.config.keep_done;
     let (gone, kept): (Vec<&Ack>, Vec<&Ack>) = acks
         .iter()
-        .partition(|ack| matches!(ack.verdict, Verdict::Done) && !keep_done);
+        .partition(|ack| matches!(ack.disposition, Disposition::Done) && !keep_done);
     let mut written = 0;
     if !gone.is_empty() {
         written += answered(delete(&core.pool, &core.worker, &gone)).await?;
@@ -78,12 +60,15 @@ async fn write(core: &Core, acks: &[Ack]) -> Result<(), QueryError> {
     if !kept.is_empty() {
         written += answered(update(&core.pool, &core.worker, &kept)).await?;
     }
-    if kept.iter().any(|ack| matches!(ack.verdict, Verdict::Untouched)) {
+    if kept
+        .iter()
+        .any(|ack| matches!(ack.disposition, Disposition::Release))
+    {
         answered(announce(&core.pool, &core.config.name)).await?;
     }
     let sent = u64::try_from(acks.len()).unwrap_or(u64::MAX);
     if written < sent {
-        // Also after an answer got lost: then they are written, and this is the second try.
+        // Also when the first write succeeded and its answer was lost: this is the second try.
         let refused = sent - written;
         tracing::debug!(queue = %core.config.name, refused, "acknowledgements of rows no longer held");
     }
@@ -105,7 +90,7 @@ async fn delete(pool: &PgPool, worker: &str, acks: &[&Ack]) -> Result<u64, sqlx:
 }
 
 async fn update(pool: &PgPool, worker: &str, acks: &[&Ack]) -> Result<u64, sqlx::Error> {
-    let ends: Vec<End> = acks.iter().map(|ack| End::of(&ack.verdict)).collect();
+    let ends: Vec<End> = acks.iter().map(|ack| End::of(&ack.disposition)).collect();
     let done = sqlx::query(
         "UPDATE apalis.jobs j
          SET status = a.status,
@@ -135,7 +120,7 @@ async fn update(pool: &PgPool, worker: &str, acks: &[&Ack]) -> Result<u64, sqlx:
     Ok(done.rows_affected())
 }
 
-/// A verdict as columns.
+/// A disposition as columns.
 struct End {
     status: &'static str,
     refund: i32,
@@ -145,7 +130,7 @@ struct End {
 }
 
 impl End {
-    fn of(verdict: &Verdict) -> Self {
+    fn of(disposition: &Disposition) -> Self {
         let pending = Self {
             status: "Pending",
             refund: 0,
@@ -153,24 +138,24 @@ impl End {
             result: None,
             alone: false,
         };
-        match verdict {
-            Verdict::Done => Self {
+        match disposition {
+            Disposition::Done => Self {
                 status: "Done",
                 result: Some(json!({ "Ok": null })),
                 ..pending
             },
-            Verdict::Retry { after, reason, alone } => Self {
+            Disposition::Retry { after, reason, alone } => Self {
                 pause_ms: Some(i64::try_from(after.as_millis()).unwrap_or(i64::MAX)),
                 result: Some(failure(reason)),
                 alone: *alone,
                 ..pending
             },
-            Verdict::Kill(reason) => Self {
+            Disposition::Kill(reason) => Self {
                 status: "Killed",
                 result: Some(failure(reason)),
                 ..pending
             },
-            Verdict::Untouched => Self { refund: 1, ..pending },
+            Disposition::Release => Self { refund: 1, ..pending },
         }
     }
 }
@@ -188,14 +173,4 @@ fn failure(reason: &str) -> serde_json::Value {
 /// Attempts come from an `integer` column, so they fit.
 fn int(attempt: u32) -> i32 {
     i32::try_from(attempt).unwrap_or(i32::MAX)
-}
-
-/// Wakes every worker of `queue`: a row that was handed back is due, which no trigger announces.
-pub(super) async fn announce(pool: &PgPool, queue: &str) -> Result<(), sqlx::Error> {
-    sqlx::query("SELECT pg_notify($1, json_build_object('job_type', $2::text)::text)")
-        .bind(CHANNEL)
-        .bind(queue)
-        .execute(pool)
-        .await?;
-    Ok(())
 }

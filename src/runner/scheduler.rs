@@ -5,15 +5,13 @@
 
 use std::time::{Duration, Instant};
 
+use apalis_pg_groups::{NewTask, PushError, push};
 use metrics::counter;
 use sqlx::{PgPool, postgres::PgListener};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::{
-    push::{NewTask, PushError, push},
-    tasks::{SETTLES, SettleTask, TICKS, TickTask},
-};
+use super::tasks::{SETTLES, SettleTask, TICKS, TickTask};
 use crate::{
     domain::{
         Timestamp,

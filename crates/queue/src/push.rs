@@ -1,11 +1,11 @@
-//! Putting tasks into the queue, inside the caller's transaction.
+//! Pushes tasks inside the caller's transaction.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 use ulid::{Generator, Ulid};
 
-use super::CHANNEL;
-use crate::domain::Timestamp;
+use crate::channel::CHANNEL;
 
 /// One task to push.
 #[derive(Debug, Clone)]
@@ -15,15 +15,15 @@ pub struct NewTask<T> {
     /// At most one row of a queue has this key, until that row is deleted.
     pub idempotency_key: Option<String>,
     /// When it becomes due, to the microsecond; `None` is the time of the transaction.
-    pub run_at: Option<Timestamp>,
-    /// How often it may be tried, 1 to 1000.
+    pub run_at: Option<DateTime<Utc>>,
+    /// Number of attempts, 1 to 1000.
     pub max_attempts: u16,
 }
 
 impl<T> NewTask<T> {
     const ATTEMPTS: u16 = 10;
 
-    /// A task due at once, to be tried ten times.
+    /// A task that is due now, with ten attempts.
     pub const fn now(payload: T) -> Self {
         Self {
             payload,
@@ -42,7 +42,7 @@ impl<T> NewTask<T> {
 
     /// The same task, due at `instant`.
     #[must_use]
-    pub const fn at(mut self, instant: Timestamp) -> Self {
+    pub const fn at(mut self, instant: DateTime<Utc>) -> Self {
         self.run_at = Some(instant);
         self
     }
@@ -54,7 +54,7 @@ pub enum PushError {
     /// A payload has no JSON form.
     #[error("a task's payload cannot be written as JSON")]
     Payload(#[from] serde_json::Error),
-    /// A task could never be tried.
+    /// The number of attempts is out of range.
     #[error("a task has {0} attempts, and needs 1 to 1000")]
     Attempts(u16),
     /// The database refused; the transaction is aborted.
@@ -76,8 +76,8 @@ pub async fn push<T: Serialize>(
         return Ok(0);
     }
     let columns = Columns::of(tasks)?;
-    // Rows due now are announced by apalis' trigger, those due later are announced here: a worker that
-    // hears of them sets its alarm.
+    // Rows due now are announced by apalis' trigger, those due later are announced here, so that workers
+    // shorten their sleep.
     let (new,): (i64,) = sqlx::query_as(
         "WITH pushed AS (
              INSERT INTO apalis.jobs
@@ -111,7 +111,7 @@ struct Columns {
     ids: Vec<String>,
     payloads: Vec<Vec<u8>>,
     max_attempts: Vec<i32>,
-    run_at: Vec<Option<Timestamp>>,
+    run_at: Vec<Option<DateTime<Utc>>>,
     keys: Vec<Option<String>>,
 }
 

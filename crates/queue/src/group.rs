@@ -1,4 +1,4 @@
-//! What a handler is given, and what it answers.
+//! The input and output of a handler.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub struct Member<T> {
 
 /// How one member ended. A handler returns one for each member, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Completion {
     /// The task is finished.
     Done,
     /// The task is to run again after this pause, or is killed if this was its last attempt.

@@ -1,4 +1,4 @@
-//! The lease: saying that a worker lives, and handing over the tasks of those that do not.
+//! The lease: heartbeats of this worker, and takeover of the tasks of dead ones.
 
 use std::sync::Arc;
 
@@ -7,21 +7,21 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 
-use super::{
-    ack::announce,
-    backend::Core,
+use crate::{
+    channel::announce,
+    core::Core,
     outage::{Outage, QueryError, answered},
 };
 
 /// Marks our rows among those of other apalis backends on the same tables.
 const STORAGE: &str = "GroupBackend";
 
-/// Rows of removed workers are looked for at every so many beats.
+/// Rows locked by deleted workers are searched for at every this many heartbeats.
 const REMOVED_EVERY: u64 = 10;
 
-/// Renews the lease until all is acknowledged. A renewal that has begun is finished: cut off, it might still be written
-/// after the worker has left. Tells `first_beat` when the worker is registered.
-pub(super) async fn run(core: Arc<Core>, first_beat: Arc<Notify>) {
+/// Renews the lease until all is acknowledged. A renewal that has begun is not aborted: it might still be written after
+/// the worker's row is deleted. Notifies `first_beat` once the worker is registered.
+pub(crate) async fn run(core: Arc<Core>, first_beat: Arc<Notify>) {
     let mut outage = Outage::of("renew the lease", &core.config.name, core.config.heartbeat);
     let mut ticks = tokio::time::interval(core.config.heartbeat);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -32,7 +32,7 @@ pub(super) async fn run(core: Arc<Core>, first_beat: Arc<Notify>) {
             () = core.settled.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        // One tick is the limit: the next connection may do better than one that does not answer.
+        // `answered` gives up a connection that is silent; the next one may work.
         while let Err(error) = renew(&core).await {
             tokio::select! {
                 () = core.settled.cancelled() => return,
@@ -46,7 +46,7 @@ pub(super) async fn run(core: Arc<Core>, first_beat: Arc<Notify>) {
             first_beat.notify_one();
         }
         if let Err(error) = hand_over(&core, beat.is_multiple_of(REMOVED_EVERY)).await {
-            tracing::debug!(queue = %core.config.name, %error, "cannot look for lost workers at this beat");
+            tracing::debug!(queue = %core.config.name, %error, "cannot look for dead workers at this heartbeat");
         }
     }
 }
@@ -78,8 +78,8 @@ async fn renew(core: &Core) -> Result<(), QueryError> {
     Ok(())
 }
 
-/// A statement that puts back the rows that `$lost` names; $1 is the queue, $2 the lease. A task that was there when its process died may be what killed it, so each
-/// is alone from now on.
+/// A statement that requeues the rows that `$lost` selects; $1 is the queue, $2 the lease. A task that ran when its
+/// process died may have killed it, so each runs alone from now on.
 macro_rules! put_back {
     ($lost:literal) => {
         concat!(
@@ -92,7 +92,7 @@ macro_rules! put_back {
              UPDATE apalis.jobs j
              SET status = CASE WHEN j.attempts >= j.max_attempts THEN 'Killed' ELSE 'Pending' END,
                  done_at = CASE WHEN j.attempts >= j.max_attempts THEN now() END,
-                 last_result = '{\"Err\": \"its worker stopped without a word\"}',
+                 last_result = '{\"Err\": \"its worker stopped sending heartbeats\"}',
                  metadata = coalesce(j.metadata, ''::hstore) || 'alone=>1'::hstore,
                  lock_by = NULL,
                  lock_at = NULL
@@ -102,21 +102,21 @@ macro_rules! put_back {
     };
 }
 
-/// Rows of workers without a sign of life.
+/// Rows of workers whose lease expired.
 const OF_SILENT: &str = put_back!(
     "FROM apalis.workers w JOIN apalis.jobs j ON j.lock_by = w.id
      WHERE w.worker_type = $1 AND w.last_seen < now() - make_interval(secs => $2)"
 );
 
-/// Rows of workers that were given up and removed at the very moment they claimed. Reads all that is held.
-/// The lease says nothing here; it stands in the statement so that both take the same values.
+/// Rows of workers that were deleted at the very moment they claimed. Reads all locked rows. The lease has no effect
+/// here; it is in the statement so that both statements take the same parameters.
 const OF_REMOVED: &str = put_back!(
     "FROM apalis.jobs j
      WHERE j.lock_by IS NOT NULL AND make_interval(secs => $2) > '0'
        AND NOT EXISTS (SELECT FROM apalis.workers w WHERE w.id = j.lock_by)"
 );
 
-/// Puts the tasks of lost workers back.
+/// Requeues the tasks of dead workers and deletes their rows.
 async fn hand_over(core: &Core, removed_too: bool) -> Result<(), QueryError> {
     let lease = core.config.lease.as_secs_f64();
     let mut lost = 0;
@@ -130,7 +130,7 @@ async fn hand_over(core: &Core, removed_too: bool) -> Result<(), QueryError> {
         }
     }
     if lost > 0 {
-        tracing::warn!(queue = %core.config.name, lost, "handed over tasks of a worker that stopped without a word");
+        tracing::warn!(queue = %core.config.name, lost, "handed over tasks of a worker that stopped sending heartbeats");
         answered(announce(&core.lifeline, &core.config.name)).await?;
     }
     answered(
@@ -149,8 +149,8 @@ async fn hand_over(core: &Core, removed_too: bool) -> Result<(), QueryError> {
     Ok(())
 }
 
-/// Puts back what a shutdown cut off, attempt included, and removes the worker; tries until told to stop.
-pub(super) async fn leave(core: &Core) {
+/// Releases the tasks of aborted handlers (the attempt does not count) and deletes the worker; retries until cancelled.
+pub(crate) async fn leave(core: &Core) {
     let mut outage = Outage::of("leave the queue", &core.config.name, core.config.heartbeat);
     while let Err(error) = try_leave(core).await {
         tokio::time::sleep(outage.failed(&error)).await;
@@ -170,7 +170,7 @@ async fn try_leave(core: &Core) -> Result<(), QueryError> {
     .await?
     .rows_affected();
     if put_back > 0 {
-        tracing::info!(queue = %core.config.name, put_back, "put back tasks that the shutdown cut off");
+        tracing::info!(queue = %core.config.name, put_back, "released tasks that the shutdown interrupted");
         answered(announce(&core.lifeline, &core.config.name)).await?;
     }
     answered(

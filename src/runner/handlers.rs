@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
+use apalis_pg_groups::{Completion, Group};
 use futures::{StreamExt, stream};
 use tracing::{Instrument, info_span, warn};
 
-use super::{
-    group::{Group, Outcome as TaskOutcome},
-    tasks::{SettleTask, TickTask},
-};
+use super::tasks::{SettleTask, TickTask};
 use crate::{
     domain::ids::{JobId, TradeId},
     engine::{Engine, Outcome, Tick, TickResult},
@@ -18,7 +16,7 @@ use crate::{
 const DRIVES_AT_ONCE: usize = 16;
 
 /// Evaluates the slots of a group together, then carries their new trades on.
-pub async fn ticks(engine: &Engine, group: Group<TickTask>) -> Vec<TaskOutcome> {
+pub async fn ticks(engine: &Engine, group: Group<TickTask>) -> Vec<Completion> {
     let slice: Vec<Tick> = group
         .members
         .iter()
@@ -30,20 +28,20 @@ pub async fn ticks(engine: &Engine, group: Group<TickTask>) -> Vec<TaskOutcome> 
     let results = engine.evaluate(&slice).await;
     let fresh: Vec<(JobId, TradeId)> = results.iter().filter_map(trade_of).collect();
     drive_all(engine, fresh).await;
-    slice.iter().map(|tick| outcome_of(*tick, &results)).collect()
+    slice.iter().map(|tick| completion_of(*tick, &results)).collect()
 }
 
 /// A slot is acknowledged once it is recorded. Its trade is a row of its own by then: the schedulers see to it
 /// however the first drive ends.
-fn outcome_of(tick: Tick, results: &[TickResult]) -> TaskOutcome {
+fn completion_of(tick: Tick, results: &[TickResult]) -> Completion {
     match results
         .iter()
         .find(|result| result.tick == tick)
         .map(|result| &result.outcome)
     {
-        Some(Ok(_)) => TaskOutcome::Done,
-        Some(Err(error)) => TaskOutcome::RetryAfter(Duration::from_secs(1), error.to_string()),
-        None => TaskOutcome::RetryAfter(
+        Some(Ok(_)) => Completion::Done,
+        Some(Err(error)) => Completion::RetryAfter(Duration::from_secs(1), error.to_string()),
+        None => Completion::RetryAfter(
             Duration::from_secs(1),
             "the slice gave no answer for this tick".to_owned(),
         ),
@@ -61,7 +59,7 @@ fn trade_of(result: &TickResult) -> Option<(JobId, TradeId)> {
 
 /// Carries open trades on and looks at fills and failures that are not final. Whatever is not final yet keeps its next check
 /// in its row.
-pub async fn settles(engine: &Engine, group: Group<SettleTask>) -> Vec<TaskOutcome> {
+pub async fn settles(engine: &Engine, group: Group<SettleTask>) -> Vec<Completion> {
     let (mut trades, mut watched, mut failures) = (vec![], vec![], vec![]);
     for member in &group.members {
         match &member.payload {
@@ -81,7 +79,7 @@ pub async fn settles(engine: &Engine, group: Group<SettleTask>) -> Vec<TaskOutco
         warn!(%error, "failures not looked at; they are again");
     }
     drive_each(engine, trades).await;
-    group.members.iter().map(|_| TaskOutcome::Done).collect()
+    group.members.iter().map(|_| Completion::Done).collect()
 }
 
 async fn drive_all(engine: &Engine, trades: Vec<(JobId, TradeId)>) {

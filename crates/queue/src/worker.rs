@@ -1,4 +1,4 @@
-//! Running the workers of one queue.
+//! Runs the workers of one queue.
 
 use std::{convert::Infallible, future::Future, io, sync::Arc};
 
@@ -11,10 +11,10 @@ use sqlx::PgPool;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use ulid::Ulid;
 
-use super::{
+use crate::{
     backend::GroupBackend,
     config::{QueueConfig, QueueConfigError},
-    group::{Group, Outcome},
+    group::{Completion, Group},
 };
 
 /// Why a worker did not run.
@@ -30,14 +30,14 @@ pub enum RunError {
 
 /// Runs `handler` on the groups of one queue until `shutdown` is ready.
 ///
-/// Then nothing more is claimed, groups that were claimed and not started go back untouched, running
-/// handlers are waited for up to `config.grace` and cut off after it (their tasks go back too), the last
-/// acknowledgements are written and the worker's row is removed.
+/// Then nothing more is claimed, groups that were claimed and not started are released, running handlers have up to
+/// `config.grace` to end and are aborted after it (their tasks are released too), the last acknowledgements are
+/// written and the worker's row is deleted.
 ///
 /// `pool` serves fetching and acknowledging; the lease and the listener have two connections of their own.
 ///
 /// # Errors
-/// [`RunError::Config`] before anything has happened. Database errors are waited out.
+/// [`RunError::Config`] before anything has started. Database errors are retried and never returned.
 pub async fn run<T, H, F>(
     pool: PgPool,
     config: QueueConfig,
@@ -47,7 +47,7 @@ pub async fn run<T, H, F>(
 where
     T: DeserializeOwned + Send + Sync + 'static,
     H: Fn(Group<T>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Vec<Outcome>> + Send + 'static,
+    F: Future<Output = Vec<Completion>> + Send + 'static,
 {
     config.check()?;
     let config = Arc::new(config);
@@ -56,7 +56,7 @@ where
     let worker = {
         let (config, stopping, lives) = (Arc::clone(&config), stopping.clone(), lives.clone());
         move |_restarts: usize| {
-            // Never a name that was used: tasks locked by it could not be told from ours.
+            // A name is never reused: tasks locked under it could not be told from ours.
             let name = Ulid::generate().to_string();
             let backend = GroupBackend::<T>::new(
                 pool.clone(),

@@ -1,4 +1,4 @@
-//! The layer between the worker and the handler: whatever a handler does, each member gets its verdict.
+//! The layer between worker and handler: whatever a handler does, each member is acknowledged.
 
 use std::{
     any::Any,
@@ -12,20 +12,20 @@ use futures::{FutureExt, future::BoxFuture};
 use tokio_util::task::AbortOnDropHandle;
 use tower::{Layer, Service};
 
-use super::{
-    ack::{Ack, Verdict},
-    backend::{Core, Slot},
-    group::{Group, Outcome},
+use crate::{
+    core::{Core, Permit},
+    disposition::{Ack, Disposition},
+    group::{Completion, Group},
 };
 
 /// Wraps a handler of groups in a [`GuardedService`].
 #[derive(Debug, Clone)]
-pub(super) struct GuardLayer {
+pub(crate) struct GuardLayer {
     core: Arc<Core>,
 }
 
 impl GuardLayer {
-    pub(super) fn new(core: Arc<Core>) -> Self {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
         Self { core }
     }
 }
@@ -41,14 +41,14 @@ impl<S> Layer<S> for GuardLayer {
     }
 }
 
-/// Runs a handler as a task of its own, within the timeout, and acknowledges what came of it.
+/// Runs a handler as a separate tokio task within the timeout, and acknowledges each member.
 #[derive(Debug, Clone)]
-pub(super) struct GuardedService<S> {
+pub(crate) struct GuardedService<S> {
     inner: S,
     core: Arc<Core>,
 }
 
-/// How a group ended without outcomes.
+/// How a group ended without completions.
 #[derive(Debug, thiserror::Error)]
 enum GroupFailure {
     #[error("the handler panicked: {0}")]
@@ -57,36 +57,36 @@ enum GroupFailure {
     Timeout(Duration),
     #[error("the handler failed: {0}")]
     Error(BoxDynError),
-    #[error("the handler returned {given} outcomes for {members} tasks")]
+    #[error("the handler returned {given} completions for {members} tasks")]
     Miscount { given: usize, members: usize },
 }
 
-/// What an acknowledgement needs to know of a member.
-struct Receipt {
+/// Identifies the claim that an acknowledgement ends.
+struct AckToken {
     row: String,
     attempt: u32,
     max_attempts: u32,
 }
 
-impl Receipt {
-    fn acknowledge(self, verdict: Verdict) -> Ack {
-        let verdict = match verdict {
-            Verdict::Retry { reason, .. } if self.attempt >= self.max_attempts => {
-                Verdict::Kill(format!("{reason} (attempt {}, the last)", self.attempt))
+impl AckToken {
+    fn acknowledge(self, disposition: Disposition) -> Ack {
+        let disposition = match disposition {
+            Disposition::Retry { reason, .. } if self.attempt >= self.max_attempts => {
+                Disposition::Kill(format!("{reason} (attempt {}, the last)", self.attempt))
             }
-            verdict => verdict,
+            disposition => disposition,
         };
         Ack {
             row: self.row,
             attempt: self.attempt,
-            verdict,
+            disposition,
         }
     }
 }
 
 impl<S, T> Service<Task<Group<T>>> for GuardedService<S>
 where
-    S: Service<Task<Group<T>>, Response = Vec<Outcome>>,
+    S: Service<Task<Group<T>>, Response = Vec<Completion>>,
     S::Future: Send + 'static,
     S::Error: Into<BoxDynError> + Send + 'static,
 {
@@ -100,23 +100,23 @@ where
 
     fn call(&mut self, task: Task<Group<T>>) -> Self::Future {
         let core = Arc::clone(&self.core);
-        let receipts: Vec<Receipt> = task
+        let tokens: Vec<AckToken> = task
             .args
             .members
             .iter()
-            .map(|member| Receipt {
+            .map(|member| AckToken {
                 row: member.row.clone(),
                 attempt: member.attempt,
                 max_attempts: member.max_attempts,
             })
             .collect();
-        let slot = task.ctx().data().get::<Slot>().cloned();
+        let permit = task.ctx().data().get::<Permit>().cloned();
         // Spawned, so that groups run on all cores and a panic ends nothing else.
         let run = core.handlers.spawn(self.inner.call(task));
         async move {
-            let ended = ended(run, core.config.timeout, receipts.len()).await;
-            core.acknowledge(verdicts(&core, receipts, ended));
-            drop(slot);
+            let ended = ended(run, core.config.timeout, tokens.len()).await;
+            core.acknowledge(acks_of(&core, tokens, ended));
+            drop(permit);
             Ok(())
         }
         .boxed()
@@ -124,20 +124,20 @@ where
 }
 
 async fn ended<E: Into<BoxDynError>>(
-    run: tokio::task::JoinHandle<Result<Vec<Outcome>, E>>,
+    run: tokio::task::JoinHandle<Result<Vec<Completion>, E>>,
     limit: Duration,
     members: usize,
-) -> Result<Vec<Outcome>, GroupFailure> {
+) -> Result<Vec<Completion>, GroupFailure> {
     let mut run = AbortOnDropHandle::new(run);
     let joined = match tokio::time::timeout(limit, &mut run).await {
         Ok(joined) => joined,
         Err(_) => {
             run.abort();
-            // Until it has really stopped, a retry would run beside it.
+            // Until it has really stopped, a retry would run concurrently with it.
             run.await
         }
     };
-    let outcomes = match joined {
+    let completions = match joined {
         Ok(returned) => returned.map_err(|error| GroupFailure::Error(error.into()))?,
         Err(error) => {
             return Err(match error.try_into_panic() {
@@ -146,26 +146,26 @@ async fn ended<E: Into<BoxDynError>>(
             });
         }
     };
-    if outcomes.len() == members {
-        Ok(outcomes)
+    if completions.len() == members {
+        Ok(completions)
     } else {
         Err(GroupFailure::Miscount {
-            given: outcomes.len(),
+            given: completions.len(),
             members,
         })
     }
 }
 
-fn verdicts(core: &Core, receipts: Vec<Receipt>, ended: Result<Vec<Outcome>, GroupFailure>) -> Vec<Ack> {
+fn acks_of(core: &Core, tokens: Vec<AckToken>, ended: Result<Vec<Completion>, GroupFailure>) -> Vec<Ack> {
     match ended {
-        Ok(outcomes) => receipts
+        Ok(completions) => tokens
             .into_iter()
-            .zip(outcomes)
-            .map(|(receipt, outcome)| {
-                receipt.acknowledge(match outcome {
-                    Outcome::Done => Verdict::Done,
-                    Outcome::Kill(reason) => Verdict::Kill(reason),
-                    Outcome::RetryAfter(after, reason) => Verdict::Retry {
+            .zip(completions)
+            .map(|(token, completion)| {
+                token.acknowledge(match completion {
+                    Completion::Done => Disposition::Done,
+                    Completion::Kill(reason) => Disposition::Kill(reason),
+                    Completion::RetryAfter(after, reason) => Disposition::Retry {
                         after,
                         reason,
                         alone: false,
@@ -174,17 +174,17 @@ fn verdicts(core: &Core, receipts: Vec<Receipt>, ended: Result<Vec<Outcome>, Gro
             })
             .collect(),
         Err(failure) => {
-            let members = receipts.len();
+            let members = tokens.len();
             tracing::error!(queue = %core.config.name, members, %failure, "a group failed as a whole");
-            let retry = |receipt: Receipt| {
-                let verdict = Verdict::Retry {
-                    after: core.config.backoff(&receipt.row, receipt.attempt),
+            let retry = |token: AckToken| {
+                let disposition = Disposition::Retry {
+                    after: core.config.backoff(&token.row, token.attempt),
                     reason: failure.to_string(),
                     alone: true,
                 };
-                receipt.acknowledge(verdict)
+                token.acknowledge(disposition)
             };
-            receipts.into_iter().map(retry).collect()
+            tokens.into_iter().map(retry).collect()
         }
     }
 }

@@ -1,12 +1,12 @@
-//! Going on through database errors: a pause that grows, and one line in the log at each end.
+//! Database outages: exponential backoff, one log line at the start and one at the end.
 
 use std::{fmt, future::Future, time::Duration};
 
 use tokio::time::Instant;
 
-/// What a statement failed with.
+/// Why a statement failed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum QueryError {
+pub(crate) enum QueryError {
     #[error(transparent)]
     Database(#[from] sqlx::Error),
     #[error("no answer within {0:?}")]
@@ -15,11 +15,11 @@ pub(super) enum QueryError {
     Lost,
 }
 
-/// The longest wait for one statement. A connection whose other end is gone does not say so by itself.
+/// The longest wait for one statement: a dead connection may not report an error by itself.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Gives a statement up that is not answered.
-pub(super) async fn answered<V>(
+/// Limits the wait for a statement.
+pub(crate) async fn answered<V>(
     statement: impl Future<Output = Result<V, sqlx::Error>>,
 ) -> Result<V, QueryError> {
     match tokio::time::timeout(ANSWER, statement).await {
@@ -28,8 +28,8 @@ pub(super) async fn answered<V>(
     }
 }
 
-/// One kind of work with the database, and since when it fails.
-pub(super) struct Outage {
+/// Tracks failures of one kind of database work.
+pub(crate) struct Outage {
     work: &'static str,
     queue: String,
     began: Option<Instant>,
@@ -41,7 +41,7 @@ impl Outage {
     const SHORTEST: Duration = Duration::from_millis(50);
 
     /// `work` completes "cannot ..".
-    pub(super) fn of(work: &'static str, queue: &str, longest: Duration) -> Self {
+    pub(crate) fn of(work: &'static str, queue: &str, longest: Duration) -> Self {
         Self {
             work,
             queue: queue.to_owned(),
@@ -52,15 +52,15 @@ impl Outage {
     }
 
     /// Whether the last try failed.
-    pub(super) fn lasts(&self) -> bool {
+    pub(crate) fn lasts(&self) -> bool {
         self.began.is_some()
     }
 
     /// Notes a failure and returns how long to wait before the next try.
-    pub(super) fn failed(&mut self, error: &impl fmt::Display) -> Duration {
+    pub(crate) fn failed(&mut self, error: &impl fmt::Display) -> Duration {
         if self.began.is_none() {
             self.began = Some(Instant::now());
-            tracing::warn!(queue = %self.queue, %error, "cannot {}; trying until it works", self.work);
+            tracing::warn!(queue = %self.queue, %error, "cannot {}; retrying", self.work);
         }
         let pause = self.pause.min(self.longest);
         self.pause = self.pause.saturating_mul(2).min(self.longest);
@@ -68,7 +68,7 @@ impl Outage {
     }
 
     /// Notes a success.
-    pub(super) fn passed(&mut self) {
+    pub(crate) fn passed(&mut self) {
         if let Some(began) = self.began.take() {
             let seconds = began.elapsed().as_secs();
             tracing::info!(queue = %self.queue, "can {} again after {seconds} s", self.work);

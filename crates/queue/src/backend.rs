@@ -1,12 +1,12 @@
-//! apalis' backend over the tables of apalis-postgres. One value serves one worker name.
+//! A backend for apalis over the tables of apalis-postgres. One value serves one worker name.
 //!
-//! Fetching, acknowledging, renewing the lease and listening are tasks of their own, so that none waits
-//! for the worker's loop or for each other.
+//! Fetching, acknowledging, renewing the lease and listening run as separate tokio tasks, so that none blocks
+//! another or the worker's loop.
 
 use std::{
-    collections::HashSet,
+    convert::Infallible,
     future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
 
@@ -17,9 +17,9 @@ use apalis_core::{
 };
 use futures::{FutureExt, future::BoxFuture};
 use serde::de::DeserializeOwned;
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::PgPool;
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{Notify, mpsc},
     task::JoinError,
 };
 use tokio_util::{
@@ -28,89 +28,24 @@ use tokio_util::{
 };
 use ulid::Ulid;
 
-use super::{
-    ack::{self, Ack, Verdict},
+use crate::{
+    ack,
     config::QueueConfig,
+    core::{Core, Permit},
+    disposition::Ack,
     fetch::{self, Ready},
     group::Group,
     guard::GuardLayer,
     heartbeat, listen,
 };
 
-/// What the tasks of one worker share.
-#[derive(Debug)]
-pub(super) struct Core {
-    pub(super) pool: PgPool,
-    /// Connections for the lease and the listener alone: no handler can exhaust them.
-    pub(super) lifeline: PgPool,
-    pub(super) config: Arc<QueueConfig>,
-    pub(super) worker: String,
-    /// Something may be due.
-    pub(super) wake: Notify,
-    /// Places for groups in flight.
-    pub(super) slots: Arc<Semaphore>,
-    /// Handlers that run.
-    pub(super) handlers: TaskTracker,
-    /// Nothing more is fetched.
-    pub(super) stopping: CancellationToken,
-    /// No handler is started any more, and those that run are finished or cut off.
-    pub(super) finished: CancellationToken,
-    /// No acknowledgement follows.
-    pub(super) flush: CancellationToken,
-    /// Everything is acknowledged: the lease need not be renewed any more.
-    pub(super) settled: CancellationToken,
-    /// Nothing of this worker is left in the database, or the time to tidy up is over.
-    pub(super) gone: CancellationToken,
-    acks: mpsc::UnboundedSender<Vec<Ack>>,
-    held: Mutex<HashSet<String>>,
-}
-
-impl Core {
-    pub(super) fn acknowledge(&self, acks: Vec<Ack>) {
-        // The receiver outlives every handler; what comes after it is handed over by the lease.
-        if self.acks.send(acks).is_err() {
-            tracing::debug!(queue = %self.config.name, "an acknowledgement came after the worker had gone");
-        }
-    }
-
-    pub(super) fn hand_back<T>(&self, group: &Group<T>) {
-        let untouched = group.members.iter().map(|member| Ack {
-            row: member.row.clone(),
-            attempt: member.attempt,
-            verdict: Verdict::Untouched,
-        });
-        self.acknowledge(untouched.collect());
-    }
-
-    pub(super) fn hold(&self, rows: impl Iterator<Item = String>) {
-        self.locked_held().extend(rows);
-    }
-
-    pub(super) fn forget<'a>(&self, rows: impl Iterator<Item = &'a str>) {
-        let mut held = self.locked_held();
-        for row in rows {
-            held.remove(row);
-        }
-    }
-
-    /// Rows claimed and not yet acknowledged.
-    pub(super) fn held(&self) -> Vec<String> {
-        self.locked_held().iter().cloned().collect()
-    }
-
-    fn locked_held(&self) -> MutexGuard<'_, HashSet<String>> {
-        // A set of names is whole after any panic.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Yields [`Group`]s as tasks of apalis and acknowledges their members.
 #[derive(Debug)]
-pub(super) struct GroupBackend<T> {
+pub(crate) struct GroupBackend<T> {
     core: Arc<Core>,
     lives: TaskTracker,
     ready: Arc<Mutex<mpsc::UnboundedReceiver<Ready<T>>>>,
-    /// What the worker's tasks need to begin; taken at the first poll.
+    /// Taken at the first poll, which starts the worker's tasks.
     begin: Option<Begin<T>>,
     closing: Option<Closing>,
 }
@@ -129,18 +64,10 @@ impl std::fmt::Debug for Closing {
     }
 }
 
-/// Never: database errors are waited out.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Never {}
-
-/// The place in flight of a group, given back when its handler has ended.
-#[derive(Clone)]
-pub(super) struct Slot(#[expect(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
-
 impl<T> GroupBackend<T> {
-    /// A backend for the worker `worker`, a name that was never used before. `stopping` ends fetching at
-    /// once; `lives` is done when the worker has left the database.
-    pub(super) fn new(
+    /// A backend for the worker `worker`, a name that was never used before. Cancelling `stopping` ends
+    /// fetching at once; `lives` is empty when the worker's row is deleted.
+    pub(crate) fn new(
         pool: PgPool,
         config: Arc<QueueConfig>,
         worker: String,
@@ -149,26 +76,7 @@ impl<T> GroupBackend<T> {
     ) -> Self {
         let (ready_sender, ready) = mpsc::unbounded_channel();
         let (acks, acks_receiver) = mpsc::unbounded_channel();
-        let lifeline = PgPoolOptions::new()
-            .max_connections(2)
-            .acquire_timeout(config.lease)
-            .connect_lazy_with(pool.connect_options().as_ref().clone());
-        let core = Core {
-            pool,
-            lifeline,
-            slots: Arc::new(Semaphore::new(config.concurrency)),
-            config,
-            worker,
-            wake: Notify::new(),
-            handlers: TaskTracker::new(),
-            stopping,
-            finished: CancellationToken::new(),
-            flush: CancellationToken::new(),
-            settled: CancellationToken::new(),
-            gone: CancellationToken::new(),
-            acks,
-            held: Mutex::default(),
-        };
+        let core = Core::new(pool, config, worker, stopping, acks);
         Self {
             core: Arc::new(core),
             lives,
@@ -184,9 +92,9 @@ impl<T> GroupBackend<T> {
 
 impl<T: DeserializeOwned + Send + 'static> Backend for GroupBackend<T> {
     type Task = Task<Group<T>>;
-    type Error = Never;
+    type Error = Infallible;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Never>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
         if let Some(begin) = self.begin.take() {
             let life = live(Arc::clone(&self.core), Arc::clone(&self.ready), begin);
             self.lives.spawn(life);
@@ -198,20 +106,20 @@ impl<T: DeserializeOwned + Send + 'static> Backend for GroupBackend<T> {
         &mut self,
         cx: &mut Context<'_>,
         _: &WorkerContext,
-    ) -> Poll<Option<Result<Self::Task, Never>>> {
+    ) -> Poll<Option<Result<Self::Task, Infallible>>> {
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        // A closed channel is a shutdown, which the worker learns from its monitor.
-        let Poll::Ready(Some(Ready { group, slot })) = ready.poll_recv(cx) else {
+        // A closed channel means a shutdown; the monitor tells the worker.
+        let Poll::Ready(Some(Ready { group, permit })) = ready.poll_recv(cx) else {
             return Poll::Pending;
         };
         let task = TaskBuilder::new(group)
             .task_id(TaskId::from_ulid(Ulid::generate()))
-            .data(Slot(Arc::new(slot)))
+            .data(Permit::new(permit))
             .build();
         Poll::Ready(Some(Ok(task)))
     }
 
-    fn poll_close(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Never>> {
+    fn poll_close(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
         self.core.finished.cancel();
         if self.begin.is_some() {
             return Poll::Ready(Ok(()));
@@ -246,7 +154,7 @@ impl<T> Drop for GroupBackend<T> {
     }
 }
 
-/// A worker's life, from its registration to the removal of its row.
+/// Runs one worker from registration to the deletion of its row.
 async fn live<T: DeserializeOwned + Send + 'static>(
     core: Arc<Core>,
     ready: Arc<Mutex<mpsc::UnboundedReceiver<Ready<T>>>>,
@@ -276,7 +184,7 @@ async fn live<T: DeserializeOwned + Send + 'static>(
     core.finished.cancelled().await;
     core.handlers.close();
     let ended = async {
-        // A handler that was cut off runs up to its next await, and keeps its tasks until there.
+        // An aborted handler runs up to its next await and holds its tasks until then.
         core.handlers.wait().await;
         core.flush.cancel();
         joined("acknowledger", acker).await;
@@ -287,7 +195,7 @@ async fn live<T: DeserializeOwned + Send + 'static>(
     if tokio::time::timeout(core.config.flush, ended).await.is_err() {
         tracing::warn!(
             queue = %core.config.name,
-            "a handler or the database held the shutdown up: tasks are handed over when the lease is up"
+            "a handler or the database delayed the shutdown: tasks are handed over when the lease expires"
         );
     }
     core.gone.cancel();
@@ -295,7 +203,7 @@ async fn live<T: DeserializeOwned + Send + 'static>(
         .await
         .is_err()
     {
-        tracing::debug!(queue = %core.config.name, "left connections to a silent database open");
+        tracing::debug!(queue = %core.config.name, "connections to an unresponsive database were left open");
     }
 }
 
@@ -307,7 +215,7 @@ fn hand_back_unstarted<T>(core: &Core, ready: &Mutex<mpsc::UnboundedReceiver<Rea
     }
 }
 
-/// Waits for a task of this worker; a panic in one is a defect, and is said.
+/// Waits for a task of this worker. A panic in one is a bug, and is logged.
 async fn joined(name: &str, task: impl Future<Output = Result<(), JoinError>>) {
     if let Err(error) = task.await
         && error.is_panic()

@@ -9,17 +9,17 @@ use tokio::{
     time::Instant,
 };
 
-use super::{
-    ack::{Ack, Verdict},
-    backend::Core,
+use crate::{
+    core::Core,
+    disposition::{Ack, Disposition},
     group::{Group, Member},
     outage::{Outage, QueryError, answered},
 };
 
-/// A group with the place in flight that it takes.
-pub(super) struct Ready<T> {
-    pub(super) group: Group<T>,
-    pub(super) slot: OwnedSemaphorePermit,
+/// A group with its permit to run.
+pub(crate) struct Ready<T> {
+    pub(crate) group: Group<T>,
+    pub(crate) permit: OwnedSemaphorePermit,
 }
 
 #[derive(FromRow)]
@@ -32,25 +32,25 @@ struct Row {
 }
 
 /// Claims rows until the core stops. Claims only what can start at once: rows wait in the table, where
-/// every worker can take them, and not in a worker's memory.
-pub(super) async fn run<T: DeserializeOwned>(core: Arc<Core>, ready: mpsc::UnboundedSender<Ready<T>>) {
+/// every worker can claim them, not in a worker's memory.
+pub(crate) async fn run<T: DeserializeOwned>(core: Arc<Core>, ready: mpsc::UnboundedSender<Ready<T>>) {
     let mut outage = Outage::of("fetch tasks", &core.config.name, Duration::from_secs(2));
     let mut swept = Instant::now();
-    while let Some(slots) = free_slots(&core).await {
+    while let Some(permits) = free_permits(&core).await {
         let claimed = async {
-            // A claim whose answer was lost leaves rows that this worker holds without knowing.
+            // A claim whose answer was lost leaves rows locked by this worker that it does not know of.
             if outage.lasts() || swept.elapsed() >= core.config.lease {
-                give_back_strays(&core).await?;
+                release_strays(&core).await?;
                 swept = Instant::now();
             }
-            claim(&core, slots.len()).await
+            claim(&core, permits.len()).await
         };
         let pause = match claimed.await {
             Ok(rows) => {
                 outage.passed();
-                let full = rows.len() >= slots.len().saturating_mul(core.config.batch);
+                let full = rows.len() >= permits.len().saturating_mul(core.config.batch);
                 let more = full || rows.iter().any(|row| row.alone);
-                deliver(&core, &ready, rows, slots);
+                deliver(&core, &ready, rows, permits);
                 if more {
                     Duration::ZERO
                 } else {
@@ -58,7 +58,7 @@ pub(super) async fn run<T: DeserializeOwned>(core: Arc<Core>, ready: mpsc::Unbou
                 }
             }
             Err(error) => {
-                drop(slots);
+                drop(permits);
                 outage.failed(&error)
             }
         };
@@ -72,18 +72,18 @@ pub(super) async fn run<T: DeserializeOwned>(core: Arc<Core>, ready: mpsc::Unbou
     }
 }
 
-/// All free places in flight, once there is one; `None` when the core stops.
-async fn free_slots(core: &Core) -> Option<Vec<OwnedSemaphorePermit>> {
+/// All free permits, once there is one; `None` when the core stops.
+async fn free_permits(core: &Core) -> Option<Vec<OwnedSemaphorePermit>> {
     let acquired = tokio::select! {
         biased;
         () = core.stopping.cancelled() => return None,
-        acquired = Arc::clone(&core.slots).acquire_owned() => acquired,
+        acquired = Arc::clone(&core.permits).acquire_owned() => acquired,
     };
-    let mut slots = vec![acquired.ok()?];
-    slots.extend(std::iter::from_fn(|| {
-        Arc::clone(&core.slots).try_acquire_owned().ok()
+    let mut permits = vec![acquired.ok()?];
+    permits.extend(std::iter::from_fn(|| {
+        Arc::clone(&core.permits).try_acquire_owned().ok()
     }));
-    Some(slots)
+    Some(permits)
 }
 
 /// Takes due rows in order while they fit into `groups` groups; a row marked `alone` fills a group.
@@ -96,7 +96,7 @@ async fn claim(core: &Core, groups: usize) -> Result<Vec<Row>, QueryError> {
                  SELECT ctid AS place_of_row, id, run_at, coalesce(exist(metadata, 'alone'), false) AS alone
                  FROM apalis.jobs
                  WHERE job_type = $1 AND status = 'Pending' AND run_at <= now()
-                   -- A worker that was given up has no row until its next sign of life: what it took would be
+                   -- A worker that was declared dead has no row until its next heartbeat: what it claimed would be
                    -- handed over at once.
                    AND EXISTS (SELECT FROM apalis.workers WHERE id = $4)
                  ORDER BY run_at, id
@@ -147,12 +147,12 @@ async fn until_due(core: &Core) -> Duration {
     };
     match u64::try_from(millis) {
         Ok(millis) if millis > 0 => core.config.poll.min(Duration::from_millis(millis)),
-        // Due and not claimed: another worker is just claiming it, or it came this moment.
+        // Due and not claimed: another worker is claiming it, or it was inserted just now.
         _ => Duration::from_millis(10),
     }
 }
 
-async fn give_back_strays(core: &Core) -> Result<(), QueryError> {
+async fn release_strays(core: &Core) -> Result<(), QueryError> {
     let strays = answered(
         sqlx::query(
             "UPDATE apalis.jobs
@@ -166,7 +166,7 @@ async fn give_back_strays(core: &Core) -> Result<(), QueryError> {
     .await?
     .rows_affected();
     if strays > 0 {
-        tracing::info!(queue = %core.config.name, strays, "gave back tasks of a claim whose answer was lost");
+        tracing::info!(queue = %core.config.name, strays, "released tasks of a claim whose answer was lost");
     }
     Ok(())
 }
@@ -175,7 +175,7 @@ fn deliver<T: DeserializeOwned>(
     core: &Core,
     ready: &mpsc::UnboundedSender<Ready<T>>,
     rows: Vec<Row>,
-    slots: Vec<OwnedSemaphorePermit>,
+    permits: Vec<OwnedSemaphorePermit>,
 ) {
     core.hold(rows.iter().map(|row| row.id.clone()));
     let mut unreadable = Vec::new();
@@ -196,9 +196,9 @@ fn deliver<T: DeserializeOwned>(
     if !unreadable.is_empty() {
         core.acknowledge(unreadable);
     }
-    for (members, slot) in groups.into_iter().zip(slots) {
+    for (members, permit) in groups.into_iter().zip(permits) {
         let group = Group { members };
-        if let Err(mpsc::error::SendError(unsent)) = ready.send(Ready { group, slot }) {
+        if let Err(mpsc::error::SendError(unsent)) = ready.send(Ready { group, permit }) {
             core.hand_back(&unsent.group);
         }
     }
@@ -218,7 +218,7 @@ fn member<T: DeserializeOwned>(row: Row) -> Result<Member<T>, Ack> {
             Err(Ack {
                 row: row.id,
                 attempt,
-                verdict: Verdict::Kill(format!("the payload cannot be read: {error}")),
+                disposition: Disposition::Kill(format!("the payload cannot be read: {error}")),
             })
         }
     }

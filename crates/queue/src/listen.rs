@@ -1,17 +1,17 @@
-//! Wake-ups: hearing at once that something was pushed.
+//! Wake-ups: LISTEN for pushed tasks.
 
 use std::{sync::Arc, time::Duration};
 
 use serde::Deserialize;
 use sqlx::{Executor, postgres::PgListener};
 
-use super::{
-    CHANNEL,
-    backend::Core,
+use crate::{
+    channel::CHANNEL,
+    core::Core,
     outage::{Outage, QueryError, answered},
 };
 
-/// A connection that is silent for this long is asked whether it is still there.
+/// A connection that is silent for this long is checked with a statement.
 const SILENCE: Duration = Duration::from_secs(30);
 
 #[derive(Deserialize)]
@@ -20,14 +20,14 @@ struct Announcement<'a> {
     job_type: std::borrow::Cow<'a, str>,
 }
 
-/// Listens for ever. Losing the connection costs speed only: the fetcher looks by itself once a poll.
-pub(super) async fn run(core: Arc<Core>) {
+/// Listens until aborted. A lost connection costs latency only: the fetcher polls as well.
+pub(crate) async fn run(core: Arc<Core>) {
     let mut outage = Outage::of("listen for tasks", &core.config.name, Duration::from_secs(2));
     loop {
         let error = match connect(&core).await {
             Ok(listener) => {
                 outage.passed();
-                // What was announced while nobody listened is looked for now.
+                // Announcements may have been missed.
                 core.wake.notify_one();
                 listen(&core, listener).await
             }
@@ -53,7 +53,7 @@ async fn listen(core: &Core, mut listener: PgListener) -> QueryError {
         match tokio::time::timeout(SILENCE, listener.try_recv()).await {
             Ok(Ok(Some(notification))) => {
                 let announcement = serde_json::from_str::<Announcement<'_>>(notification.payload());
-                // One that cannot be read is from elsewhere: looking once in vain does no harm.
+                // An unreadable one is not ours; one superfluous look is harmless.
                 if announcement.map_or(true, |said| said.job_type == core.config.name) {
                     core.wake.notify_one();
                 }

@@ -1,4 +1,4 @@
-//! What a worker of one queue does, and how fast.
+//! Settings of the workers of one queue.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ pub struct QueueConfig {
     pub concurrency: usize,
     /// The most tasks of one group, at least 1.
     pub batch: usize,
-    /// How long a worker sleeps without any notification before it looks by itself.
+    /// Longest sleep between two polls, should a notification get lost.
     pub poll: Duration,
-    /// How often a worker renews its lease.
+    /// Time between two heartbeats: each renews the lease.
     pub heartbeat: Duration,
-    /// How long a silent worker keeps its tasks; at least three heartbeats.
+    /// How long a worker keeps its tasks without a heartbeat; at least three heartbeats.
     pub lease: Duration,
     /// How long one group may run.
     pub timeout: Duration,
@@ -34,14 +34,14 @@ pub struct QueueConfig {
 /// Settings that cannot work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueueConfigError {
-    /// A count that must be positive is 0, or is beyond all reason.
+    /// A count that must be positive is 0 or above 10000.
     #[error("queue '{queue}': {field} is {value}, and must be 1 to 10000")]
     Count {
         /// The queue's name.
         queue: String,
         /// The setting's name.
         field: &'static str,
-        /// What was given.
+        /// The refused value.
         value: usize,
     },
     /// A duration that must be positive is 0.
@@ -52,14 +52,14 @@ pub enum QueueConfigError {
         /// The setting's name.
         field: &'static str,
     },
-    /// A lease that one late heartbeat would lose.
+    /// A lease that one late heartbeat would let expire.
     #[error("queue '{queue}': lease is {lease:?}, and must be at least three heartbeats of {heartbeat:?}")]
     ShortLease {
         /// The queue's name.
         queue: String,
-        /// What was given.
+        /// The refused lease.
         lease: Duration,
-        /// What was given.
+        /// The heartbeat it was compared with.
         heartbeat: Duration,
     },
 }
@@ -127,8 +127,8 @@ impl QueueConfig {
     }
 
     /// The pause before attempt `attempt` + 1 of a task whose group failed as a whole: doubled each time,
-    /// shortened by up to half by the row's id, so that a group does not come back as one.
-    pub(super) fn backoff(&self, row: &str, attempt: u32) -> Duration {
+    /// shortened by up to half depending on the row's id, so that the members do not all retry at once.
+    pub(crate) fn backoff(&self, row: &str, attempt: u32) -> Duration {
         let doubled = 2_u32.saturating_pow(attempt.saturating_sub(1));
         let longest = self.retry_first.saturating_mul(doubled).min(self.retry_max);
         let spread = row.bytes().fold(0_u32, |sum, byte| {
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_work_and_senseless_settings_are_named() {
+    fn the_defaults_work_and_settings_that_cannot_work_are_named() {
         let good = QueueConfig::new("tick");
         assert_eq!(good.check(), Ok(()));
         type Spoil = fn(&mut QueueConfig);
