@@ -1,17 +1,16 @@
-//! `doctor`: what is wrong with this installation, and how to mend it.
-
-mod database;
-mod live;
-mod nonce;
-mod notify;
-mod policy;
+//! All checks of an installation, in the order in which they are shown.
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-
-use super::{App, AppError, Out, out::table};
+use super::{
+    check::{Check, CheckStatus},
+    database, live, policy, receivers,
+};
 use crate::{
+    app::{
+        context::{App, redacted},
+        error::AppError,
+    },
     config::Settings,
     domain::{config::SourceName, job::JobStatus},
     ports::{PriceRequest, Prices},
@@ -22,87 +21,30 @@ use crate::{
     },
 };
 
-/// A difference of clocks that slots and price ages would notice.
+/// A larger clock difference affects slots and price ages.
 const SKEW_MAX_SECS: f64 = 5.0;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-enum Verdict {
-    Ok,
-    Warn,
-    Fail,
-}
-
-#[derive(Debug, Serialize)]
-struct Check {
-    verdict: Verdict,
-    what: &'static str,
-    seen: String,
-    mend: Option<String>,
-}
-
-impl Check {
-    fn ok(what: &'static str, seen: impl ToString) -> Self {
-        Self {
-            verdict: Verdict::Ok,
-            what,
-            seen: seen.to_string(),
-            mend: None,
-        }
-    }
-
-    fn bad(verdict: Verdict, what: &'static str, seen: impl ToString, mend: impl ToString) -> Self {
-        Self {
-            verdict,
-            what,
-            seen: seen.to_string(),
-            mend: Some(mend.to_string()),
-        }
-    }
-
-    /// OK if `count` is zero.
-    fn none(what: &'static str, count: i64, verdict: Verdict, mend: &str) -> Self {
-        if count == 0 {
-            Self::ok(what, "none")
-        } else {
-            Self::bad(verdict, what, count, mend)
-        }
+/// Checks this installation: database, services, keys, policy, nodes, price sources and receivers. It changes nothing.
+///
+/// # Errors
+/// [`AppError`] if the database fails on the way; a database that cannot be opened is a failed check.
+pub async fn doctor(settings: &Settings) -> Result<Vec<Check>, AppError> {
+    match App::read(settings).await {
+        Ok(app) => examine(settings, &app).await,
+        Err(error) => Ok(vec![Check::bad(
+            CheckStatus::Fail,
+            "database",
+            &error,
+            "see the message",
+        )]),
     }
 }
 
-pub(super) async fn run(settings: &Settings, out: Out) -> Result<(), AppError> {
-    let checks = match App::read(settings).await {
-        Ok(world) => examine(settings, &world).await?,
-        Err(error) => vec![Check::bad(Verdict::Fail, "database", &error, "see the message")],
-    };
-    let failed = checks
-        .iter()
-        .filter(|check| check.verdict == Verdict::Fail)
-        .count();
-    out.show(&checks, |checks| {
-        let rows = checks.iter().map(|check| {
-            let verdict = format!("{:?}", check.verdict).to_uppercase();
-            vec![
-                verdict,
-                check.what.to_owned(),
-                check.seen.clone(),
-                check.mend.clone().unwrap_or_default(),
-            ]
-        });
-        table(&["", "check", "seen", "how to mend it"], rows)
-    })?;
-    if failed == 0 {
-        Ok(())
-    } else {
-        Err(AppError::Problems(failed))
-    }
-}
-
-async fn examine(settings: &Settings, world: &App) -> Result<Vec<Check>, AppError> {
-    let health = views::health(&world.pool, chrono::Utc::now()).await?;
-    let place = match &world.server {
+async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError> {
+    let health = views::health(&app.pool, chrono::Utc::now()).await?;
+    let place = match &app.server {
         Some(server) => format!("private server, log {}", server.log_path().display()),
-        None => crate::app::redacted(&world.url),
+        None => redacted(&app.url),
     };
     let mut checks = vec![
         Check::ok(
@@ -116,31 +58,31 @@ async fn examine(settings: &Settings, world: &App) -> Result<Vec<Check>, AppErro
         Check::none(
             "slots due and not claimed for 2 min",
             health.slots_unclaimed,
-            Verdict::Fail,
+            CheckStatus::Fail,
             "no scheduler runs: start `lgi-mm daemon` or `lgi-mm scheduler`",
         ),
         Check::none(
             "slots handed out and not decided for 2 min",
             health.slots_stuck,
-            Verdict::Fail,
+            CheckStatus::Fail,
             "no worker runs or all are overloaded: start `lgi-mm worker`, or more of them",
         ),
         Check::none(
             "open trades nobody looked at for 2 min",
             health.trades_overdue,
-            Verdict::Fail,
+            CheckStatus::Fail,
             "start `lgi-mm daemon`; open trades are carried on from where they are",
         ),
         Check::none(
             "trades open for 10 min",
             health.trades_old,
-            Verdict::Warn,
+            CheckStatus::Warn,
             "see `lgi-mm status TOKEN`: it shows what the venue answers",
         ),
         Check::none(
             "tasks given up",
             health.tasks_killed,
-            Verdict::Warn,
+            CheckStatus::Warn,
             "see last_result in apalis.jobs; their slots are handed out again by themselves",
         ),
     ];
@@ -148,18 +90,18 @@ async fn examine(settings: &Settings, world: &App) -> Result<Vec<Check>, AppErro
     checks.push(if in_error.is_empty() {
         Check::ok("jobs in ERROR", "none")
     } else {
-        let mend = "see `lgi-mm status JOB`, mend the cause, then `lgi-mm resume JOB`";
-        Check::bad(Verdict::Fail, "jobs in ERROR", in_error.join(", "), mend)
+        let fix = "see `lgi-mm status JOB`, fix the cause, then `lgi-mm resume JOB`";
+        Check::bad(CheckStatus::Fail, "jobs in ERROR", in_error.join(", "), fix)
     });
     checks.extend(health.halted.iter().map(|(address, reason)| {
-        let mend = "nothing is signed with this key until its nonce is explained; restore the newer database, or use another wallet";
-        Check::bad(Verdict::Fail, "halted signer", format!("{address}: {reason}"), mend)
+        let fix = "nothing is signed with this key until its nonce is explained; restore the newer database, or use another wallet";
+        Check::bad(CheckStatus::Fail, "halted signer", format!("{address}: {reason}"), fix)
     }));
-    checks.extend(policy::examine(world).await?);
-    checks.extend(database::examine(settings, world).await?);
-    checks.extend(live::examine(world).await?);
-    checks.extend(sources(world).await?);
-    checks.extend(notify::examine(settings, world).await?);
+    checks.extend(policy::examine(app).await?);
+    checks.extend(database::examine(settings, app).await?);
+    checks.extend(live::examine(app).await?);
+    checks.extend(sources(app).await?);
+    checks.extend(receivers::examine(settings, app).await?);
     checks.push(metrics_address(settings));
     Ok(checks)
 }
@@ -167,7 +109,7 @@ async fn examine(settings: &Settings, world: &App) -> Result<Vec<Check>, AppErro
 fn metrics_address(settings: &Settings) -> Check {
     match settings.metrics_address() {
         Some(address) if !address.ip().is_loopback() => Check::bad(
-            Verdict::Warn,
+            CheckStatus::Warn,
             "metrics address",
             address,
             "metrics have no password: listen on 127.0.0.1, or put something in front",
@@ -182,12 +124,12 @@ fn clock(health: &Health) -> Check {
     if skew.abs() <= SKEW_MAX_SECS {
         return Check::ok("clock", format!("{skew:.1} s from the database's"));
     }
-    let mend = "set the time of this machine or of the database's (NTP); slots follow the database's clock";
+    let fix = "set the time of this machine or of the database's (NTP); slots follow the database's clock";
     Check::bad(
-        Verdict::Warn,
+        CheckStatus::Warn,
         "clock",
         format!("{skew:.1} s from the database's"),
-        mend,
+        fix,
     )
 }
 
@@ -196,7 +138,7 @@ fn workers(health: &Health) -> Check {
         return Check::ok("workers", format!("{} queues served", health.workers_alive));
     }
     Check::bad(
-        Verdict::Warn,
+        CheckStatus::Warn,
         "workers",
         "none",
         "jobs trade while `lgi-mm daemon` runs",
@@ -204,14 +146,14 @@ fn workers(health: &Health) -> Check {
 }
 
 /// Asks every source that a running job uses, once.
-async fn sources(world: &App) -> Result<Vec<Check>, AppError> {
+async fn sources(app: &App) -> Result<Vec<Check>, AppError> {
     let filter = Filter {
         status: Some(JobStatus::Running),
         ..Filter::default()
     };
-    let jobs = jobs::list(&world.pool, &filter).await?;
-    let book = world.prices()?;
-    let now = store::now(&world.pool).await?;
+    let jobs = jobs::list(&app.pool, &filter).await?;
+    let book = app.prices()?;
+    let now = store::now(&app.pool).await?;
     let requests: Vec<PriceRequest<'_>> = jobs
         .iter()
         .map(|job| PriceRequest {
@@ -243,10 +185,10 @@ async fn sources(world: &App) -> Result<Vec<Check>, AppError> {
             },
         )]);
     }
-    let mend =
+    let fix =
         "the job holds until the source answers; another: `lgi-mm config edit JOB --set price.sources=..`";
     Ok(problems
         .into_iter()
-        .map(|problem| Check::bad(Verdict::Fail, "price source", problem, mend))
+        .map(|problem| Check::bad(CheckStatus::Fail, "price source", problem, fix))
         .collect())
 }

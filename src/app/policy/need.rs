@@ -15,7 +15,7 @@ use crate::{
     store::jobs::Job,
 };
 
-/// A price moves between plan and signature, so that much more is allowed than a job's own limits, a tenth.
+/// The price may move between plan and signature: a tenth more than the job's own limits.
 const MARGIN: Decimal = Decimal::from_parts(11, 0, 0, false, 1);
 /// Replacements of a transaction may cost twice what the job allows for the first.
 const REPLACEMENTS: Decimal = Decimal::TWO;
@@ -23,7 +23,7 @@ const REPLACEMENTS: Decimal = Decimal::TWO;
 const LOSS_BPS: u32 = 1_000;
 const LOSS_BEYOND_BPS: u32 = 500;
 const ALL_BPS: u32 = 10_000;
-/// The native coin's price may fall to so much of itself before the policy's least one values too high.
+/// Divides the native coin's price: the policy's lowest valuation is a third of it.
 const PRICE_FALL: Decimal = Decimal::from_parts(3, 0, 0, false, 0);
 
 /// What a job may do by its own configuration, USD.
@@ -85,7 +85,7 @@ fn own(job: &Job) -> Own {
 }
 
 /// The quote of a job as a policy writes it.
-pub(super) fn quote_of(quote: Address, spec: &ChainSpec) -> Option<Quote> {
+pub(in crate::app) fn quote_of(quote: Address, spec: &ChainSpec) -> Option<Quote> {
     if quote == NATIVE {
         Some(Quote::Native)
     } else if quote == spec.wrapped_native {
@@ -98,7 +98,7 @@ pub(super) fn quote_of(quote: Address, spec: &ChainSpec) -> Option<Quote> {
 }
 
 /// The entry that this job alone needs, with a margin for prices that move. `native`: USD per native coin now.
-pub(in crate::cli) fn entry_for(job: &Job, spec: &ChainSpec, native: Price) -> Entry {
+pub(in crate::app) fn entry_for(job: &Job, spec: &ChainSpec, native: Price) -> Entry {
     let own = own(job);
     let margin = |value: Usd| cents(value.decimal().saturating_mul(MARGIN));
     let limits = &job.config.limits;
@@ -123,7 +123,7 @@ pub(in crate::cli) fn entry_for(job: &Job, spec: &ChainSpec, native: Price) -> E
 }
 
 /// A third of the price, to three digits.
-pub(super) fn least_native(native: Price) -> Price {
+pub(in crate::app) fn least_native(native: Price) -> Price {
     let third = native
         .decimal()
         .checked_div(PRICE_FALL)
@@ -132,8 +132,8 @@ pub(super) fn least_native(native: Price) -> Price {
     Price::new(short.unwrap_or(third)).unwrap_or(native)
 }
 
-/// Names what this machine's settings have and the built-in table has not; the reader of the entry sees it.
-pub(in crate::cli) fn name_contracts(entry: &mut Entry, spec: &ChainSpec) {
+/// Writes into the entry which contracts of the settings differ from the built-in table, so that a reader sees them.
+pub fn name_contracts(entry: &mut Entry, spec: &ChainSpec) {
     if entry.chain_id() != Some(spec.chain_id) {
         entry.chain_id = Some(spec.chain_id);
     }
@@ -158,8 +158,8 @@ const fn contracts_of(spec: &ChainSpec) -> PolicyContracts {
     }
 }
 
-/// `wanted` beside what is allowed already: nothing is taken away, and a further token's spending is added.
-pub(in crate::cli) fn beside(before: Option<&Entry>, wanted: Entry) -> Entry {
+/// What is allowed already plus `wanted`: nothing is reduced, and the spending of a new token is added.
+pub(in crate::app) fn merged(before: Option<&Entry>, wanted: Entry) -> Entry {
     let Some(before) = before else { return wanted };
     let new = wanted.tokens.iter().any(|token| !before.tokens.contains(token));
     let spend = |before: Usd, wanted: Usd| {
@@ -180,7 +180,7 @@ pub(in crate::cli) fn beside(before: Option<&Entry>, wanted: Entry) -> Entry {
     entry
 }
 
-pub(super) fn extend<T: PartialEq + Copy>(list: &mut Vec<T>, more: &[T]) {
+pub(in crate::app) fn extend<T: PartialEq + Copy>(list: &mut Vec<T>, more: &[T]) {
     for one in more {
         if !list.contains(one) {
             list.push(*one);
@@ -189,7 +189,7 @@ pub(super) fn extend<T: PartialEq + Copy>(list: &mut Vec<T>, more: &[T]) {
 }
 
 /// What the policy lacks for this job to trade; empty: nothing.
-pub(in crate::cli) fn lacks(policy: &Policy, job: &Job, spec: &ChainSpec) -> Vec<String> {
+pub(in crate::app) fn lacks(policy: &Policy, job: &Job, spec: &ChainSpec) -> Vec<String> {
     let account = &job.account;
     let Some(entry) = policy.entry(&account.chain, account.wallet) else {
         return vec![format!(
@@ -260,7 +260,7 @@ pub(in crate::cli) fn lacks(policy: &Policy, job: &Job, spec: &ChainSpec) -> Vec
 }
 
 /// The command that writes `entry`, word for word.
-pub(in crate::cli) fn command(entry: &Entry) -> String {
+pub(in crate::app) fn command(entry: &Entry) -> String {
     let mut words = vec![
         "lgi-mm policy allow".to_owned(),
         format!("--chain {}", entry.chain),

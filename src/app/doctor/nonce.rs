@@ -1,42 +1,40 @@
 //! A wallet's count on the chain against this database's.
 
-use super::{Check, Verdict};
+use super::check::{Check, CheckStatus};
 use crate::{
+    app::{context::App, error::AppError},
     chain::LiveChain,
-    cli::{App, AppError},
     domain::job::Account,
     ports::Chain,
     store::{gaps, signers},
 };
 
-pub(super) async fn check(world: &App, live: &LiveChain, account: &Account) -> Result<Check, AppError> {
-    let known = signers::find(&world.pool, account).await?;
+pub(super) async fn check(app: &App, live: &LiveChain, account: &Account) -> Result<Check, AppError> {
+    let known = signers::find(&app.pool, account).await?;
     let what = "nonce";
     Ok(match (live.chain.nonces(account.wallet).await, known) {
-        (Err(error), _) => Check::bad(Verdict::Fail, what, error, "no node answers"),
+        (Err(error), _) => Check::bad(CheckStatus::Fail, what, error, "no node answers"),
         (Ok(chain), Some(ours)) if chain.latest > ours.next_nonce => Check::bad(
-            Verdict::Fail,
+            CheckStatus::Fail,
             what,
             format!("chain {}, database {}", chain.latest, ours.next_nonce),
-            "the database is older than the chain, or somebody else uses the key: run `lgi-mm reconcile`",
+            "the database is older than the chain, or the key is also used elsewhere: run `lgi-mm reconcile`",
         ),
-        (Ok(chain), Some(_)) if gaps::unexplained(&world.pool, account, chain.latest).await? > 0 => {
-            Check::bad(
-                Verdict::Fail,
-                what,
-                format!(
-                    "chain {}, and the database has counted nonces beyond it that were never given out",
-                    chain.latest
-                ),
-                "nothing behind them can be mined: run `lgi-mm reconcile`",
-            )
-        }
+        (Ok(chain), Some(_)) if gaps::unexplained(&app.pool, account, chain.latest).await? > 0 => Check::bad(
+            CheckStatus::Fail,
+            what,
+            format!(
+                "chain {}, and the database has counted nonces beyond it that were never given out",
+                chain.latest
+            ),
+            "nothing behind them can be mined: run `lgi-mm reconcile`",
+        ),
         (Ok(chain), Some(ours)) => Check::ok(
             what,
             format!("chain {}, database {}", chain.latest, ours.next_nonce),
         ),
         (Ok(chain), None) if chain.pending > chain.latest => Check::bad(
-            Verdict::Warn,
+            CheckStatus::Warn,
             what,
             format!(
                 "{} transactions are pending that are not ours",
@@ -45,7 +43,7 @@ pub(super) async fn check(world: &App, live: &LiveChain, account: &Account) -> R
             "the first trade waits until they are mined",
         ),
         (Ok(chain), None) if chain.latest > 0 => Check::bad(
-            Verdict::Fail,
+            CheckStatus::Fail,
             what,
             format!("chain {}, this database knows none of them", chain.latest),
             format!(

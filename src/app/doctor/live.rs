@@ -1,4 +1,4 @@
-//! What `doctor` asks chains and keystores: only of chains that have a node, and of wallets that live jobs use.
+//! Nodes and keys: of chains that have a node, and of wallets that live jobs use.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,13 @@ use chrono::Utc;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use super::{Check, Verdict, nonce};
+use super::{
+    check::{Check, CheckStatus},
+    nonce,
+};
 use crate::{
+    app::{context::App, error::AppError},
     chain::{LiveChain, keystore::KeySource, one_node_warning},
-    cli::{App, AppError},
     domain::{
         job::{Account, JobStatus, Realm},
         pool::NATIVE,
@@ -29,8 +32,8 @@ const ALLOWANCE: [u8; 4] = [0xdd, 0x62, 0xed, 0x3e];
 /// What a quote is asked for, to see whether there is a pool.
 const PROBE_USD: Decimal = Decimal::ONE;
 
-pub(super) async fn examine(world: &App) -> Result<Vec<Check>, AppError> {
-    let jobs = jobs::list(&world.pool, &Filter::default()).await?;
+pub(super) async fn examine(app: &App) -> Result<Vec<Check>, AppError> {
+    let jobs = jobs::list(&app.pool, &Filter::default()).await?;
     let mut wallets: BTreeMap<(String, Address), Vec<Job>> = BTreeMap::new();
     for job in jobs {
         if job.account.realm == Realm::Live && job.status != JobStatus::Idle {
@@ -39,7 +42,7 @@ pub(super) async fn examine(world: &App) -> Result<Vec<Check>, AppError> {
         }
     }
     let mut checks = Vec::new();
-    for live in world.live().chains().values() {
+    for live in app.live().chains().values() {
         // The heads first: how far each node is, is known from them.
         let head = head(live).await;
         checks.extend(nodes(live).await);
@@ -48,11 +51,11 @@ pub(super) async fn examine(world: &App) -> Result<Vec<Check>, AppError> {
         checks.push(contracts(live).await);
     }
     for ((chain, wallet), jobs) in wallets {
-        checks.push(key(world.live().keys(), wallet).await);
-        match world.live().chain(&chain) {
-            Ok(live) => checks.extend(wallet_checks(world, live, wallet, &jobs).await?),
+        checks.push(key(app.live().keys(), wallet).await);
+        match app.live().chain(&chain) {
+            Ok(live) => checks.extend(wallet_checks(app, live, wallet, &jobs).await?),
             Err(error) => checks.push(Check::bad(
-                Verdict::Fail,
+                CheckStatus::Fail,
                 "chain",
                 error,
                 "live jobs wait until it has one",
@@ -69,7 +72,7 @@ async fn key(keys: &KeySource, wallet: Address) -> Check {
         return match key.open(wallet).await {
             Ok(_) => Check::ok(what, format!("{wallet} is held by {key}")),
             Err(error) => Check::bad(
-                Verdict::Fail,
+                CheckStatus::Fail,
                 what,
                 error,
                 "see [wallet.kms]; jobs of this wallet hold",
@@ -79,7 +82,7 @@ async fn key(keys: &KeySource, wallet: Address) -> Check {
     let opened = keys.unlock(wallet).and_then(|_| keys.strength(wallet));
     match opened {
         Ok(Some((strength, true))) => Check::bad(
-            Verdict::Warn,
+            CheckStatus::Warn,
             what,
             format!("{wallet} opens, but guesses at its password are cheap ({strength})"),
             "move the money to a wallet of `lgi-mm wallet new` (scrypt n=262144), or be sure of the password",
@@ -87,7 +90,7 @@ async fn key(keys: &KeySource, wallet: Address) -> Check {
         Ok(Some((strength, false))) => Check::ok(what, format!("{wallet} opens ({strength})")),
         Ok(None) => Check::ok(what, format!("{wallet} is given as a raw key")),
         Err(error) => Check::bad(
-            Verdict::Fail,
+            CheckStatus::Fail,
             what,
             error,
             "jobs of this wallet hold; `lgi-mm wallet check` shows every wallet",
@@ -101,13 +104,13 @@ async fn nodes(live: &LiveChain) -> Vec<Check> {
     states
         .map(|state| match &state.chain_id {
             Ok(id) if *id != live.spec.chain_id => Check::bad(
-                Verdict::Fail,
+                CheckStatus::Fail,
                 "RPC",
                 format!("{} serves chain id {id}", state.name),
                 &advice,
             ),
             Ok(_) if state.is_lagging() => Check::bad(
-                Verdict::Warn,
+                CheckStatus::Warn,
                 "RPC",
                 format!("{} is {} blocks behind the best node", state.name, state.lag),
                 "it is asked last; nothing is settled while fewer nodes than chains.NAME.quorum keep up",
@@ -119,17 +122,22 @@ async fn nodes(live: &LiveChain) -> Vec<Check> {
                     .unwrap_or_default();
                 Check::ok("RPC", format!("{} serves {}{head}", state.name, live.spec.name))
             }
-            Err(error) => Check::bad(Verdict::Fail, "RPC", format!("{}: {error}", state.name), &advice),
+            Err(error) => Check::bad(
+                CheckStatus::Fail,
+                "RPC",
+                format!("{}: {error}", state.name),
+                &advice,
+            ),
         })
         .collect()
 }
 
-/// Whether one node alone decides what happened to our money.
+/// Whether one node alone decides the outcome of trades.
 fn agreement(live: &LiveChain) -> Check {
     let spec = &live.spec;
     match one_node_warning(spec) {
         Some(warning) => Check::bad(
-            Verdict::Warn,
+            CheckStatus::Warn,
             "agreement",
             warning,
             format!("add a URL of another provider to chains.{}.rpc_urls", spec.name),
@@ -153,12 +161,12 @@ async fn head(live: &LiveChain) -> Check {
             if longest.after(head.time) >= Utc::now() {
                 Check::ok("newest block", seen)
             } else {
-                let mend = "the chain has halted, the node is behind, or this machine's clock is wrong: nothing is traded until then";
-                Check::bad(Verdict::Fail, "newest block", seen, mend)
+                let fix = "the chain has halted, the node is behind, or this machine's clock is wrong: nothing is traded until then";
+                Check::bad(CheckStatus::Fail, "newest block", seen, fix)
             }
         }
         Err(error) => Check::bad(
-            Verdict::Fail,
+            CheckStatus::Fail,
             "newest block",
             error,
             "no node answers; nothing is traded until one does",
@@ -180,7 +188,7 @@ async fn contracts(live: &LiveChain) -> Check {
     let what = "contracts";
     let answers = match live.rpc.batch(&requests).await {
         Ok(answers) => answers,
-        Err(error) => return Check::bad(Verdict::Fail, what, error, "no node answers"),
+        Err(error) => return Check::bad(CheckStatus::Fail, what, error, "no node answers"),
     };
     let has_code = |answer: &Value| answer.as_str().is_some_and(|code| code.len() > 2);
     let empty: Vec<String> = used
@@ -192,15 +200,15 @@ async fn contracts(live: &LiveChain) -> Check {
     if empty.is_empty() {
         return Check::ok(what, format!("{} on {} have code", used.len(), live.spec.name));
     }
-    let mend = format!(
-        "nothing is deployed there: mend [chains.{}.contracts]",
+    let fix = format!(
+        "nothing is deployed there: fix [chains.{}.contracts]",
         live.spec.name
     );
-    Check::bad(Verdict::Fail, what, empty.join(", "), mend)
+    Check::bad(CheckStatus::Fail, what, empty.join(", "), fix)
 }
 
 async fn wallet_checks(
-    world: &App,
+    app: &App,
     live: &LiveChain,
     wallet: Address,
     jobs: &[Job],
@@ -211,10 +219,10 @@ async fn wallet_checks(
         wallet,
     };
     let mut checks = vec![
-        nonce::check(world, live, &account).await?,
+        nonce::check(app, live, &account).await?,
         gas(live, wallet, jobs).await,
     ];
-    checks.extend(swallowed(world, live, &account).await?);
+    checks.extend(swallowed(app, live, &account).await?);
     for job in jobs {
         checks.push(pool(live, job).await);
         checks.push(holding(live, job).await);
@@ -223,9 +231,9 @@ async fn wallet_checks(
     Ok(checks)
 }
 
-/// A relay, or a node, that accepts bytes and tells nobody.
-async fn swallowed(world: &App, live: &LiveChain, account: &Account) -> Result<Vec<Check>, AppError> {
-    let found = gaps::swallowed(&world.pool, account, SWALLOWED_SENDS).await?;
+/// Transactions that a node or relay accepts again and again, and that are never mined.
+async fn swallowed(app: &App, live: &LiveChain, account: &Account) -> Result<Vec<Check>, AppError> {
+    let found = gaps::swallowed(&app.pool, account, SWALLOWED_SENDS).await?;
     let whom = if live.spec.private_rpc_url.is_some() {
         "private_rpc_url"
     } else {
@@ -235,21 +243,21 @@ async fn swallowed(world: &App, live: &LiveChain, account: &Account) -> Result<V
         let seen =
             format!("transaction {hash} of trade {trade} was accepted {sends} times and is in no block");
         let advice = format!(
-            "whoever takes it keeps it to itself: change chains.{}.{whom}",
+            "the node or relay that accepts it does not pass it on: change chains.{}.{whom}",
             live.spec.name
         );
-        Check::bad(Verdict::Warn, "broadcast", seen, advice)
+        Check::bad(CheckStatus::Warn, "broadcast", seen, advice)
     };
     Ok(found.iter().map(check).collect())
 }
 
-/// Gas for one trade of the dearest job, beside what is never touched.
+/// Gas for one trade of the most expensive job, plus the reserve.
 async fn gas(live: &LiveChain, wallet: Address, jobs: &[Job]) -> Check {
     let what = "native balance";
     let balance = live.chain.balances(wallet, &[Asset::Native]).await;
     let balance = match balance {
         Ok(balances) => balances.first().copied().unwrap_or_default(),
-        Err(error) => return Check::bad(Verdict::Fail, what, error, "no node answers"),
+        Err(error) => return Check::bad(CheckStatus::Fail, what, error, "no node answers"),
     };
     let symbol = &live.spec.native_symbol;
     let seen = format!("{} {symbol} in {wallet}", balance.to_whole(18));
@@ -258,7 +266,7 @@ async fn gas(live: &LiveChain, wallet: Address, jobs: &[Job]) -> Check {
         reserve.map(|coins| Usd::rounded(coins, Rounding::Up).to_amount(18, Price::ONE, Rounding::Up));
     match needed {
         Some(Ok(needed)) if balance <= needed => Check::bad(
-            Verdict::Fail,
+            CheckStatus::Fail,
             what,
             seen,
             format!(
@@ -276,7 +284,14 @@ async fn pool(live: &LiveChain, job: &Job) -> Check {
         Ok(known) => {
             Usd::rounded(PROBE_USD, Rounding::Up).to_amount(job.quote.decimals, known.price, Rounding::Up)
         }
-        Err(error) => return Check::bad(Verdict::Fail, what, error, "no price of what the job pays with"),
+        Err(error) => {
+            return Check::bad(
+                CheckStatus::Fail,
+                what,
+                error,
+                "no price of what the job pays with",
+            );
+        }
     };
     let request = SwapRequest {
         wallet: job.account.wallet,
@@ -292,8 +307,8 @@ async fn pool(live: &LiveChain, job: &Job) -> Check {
     match live.venue.quote(&request).await {
         Ok(_) => Check::ok(what, format!("{name} quotes")),
         Err(error) => {
-            let mend = "the job holds: pin a pool with `config edit --set venue.pool=..`, or start it with another --quote";
-            Check::bad(Verdict::Fail, what, format!("{name}: {error}"), mend)
+            let fix = "the job holds: pin a pool with `config edit --set venue.pool=..`, or start it with another --quote";
+            Check::bad(CheckStatus::Fail, what, format!("{name}: {error}"), fix)
         }
     }
 }
@@ -317,7 +332,7 @@ async fn holding(live: &LiveChain, job: &Job) -> Check {
             ),
         ),
         Ok(balances) => Check::bad(
-            Verdict::Fail,
+            CheckStatus::Fail,
             what,
             format!(
                 "job {} tracks {} {}, the wallet holds {}",
@@ -330,9 +345,9 @@ async fn holding(live: &LiveChain, job: &Job) -> Check {
                     .unwrap_or_default()
                     .to_whole(job.token.decimals)
             ),
-            "somebody moved them: run `lgi-mm reconcile`",
+            "another program moved them: run `lgi-mm reconcile`",
         ),
-        Err(error) => Check::bad(Verdict::Fail, what, error, "no node answers"),
+        Err(error) => Check::bad(CheckStatus::Fail, what, error, "no node answers"),
     }
 }
 
@@ -364,7 +379,7 @@ async fn allowances(live: &LiveChain, job: &Job) -> Check {
     let what = "allowances";
     let answers = match live.rpc.batch(&requests).await {
         Ok(answers) => answers,
-        Err(error) => return Check::bad(Verdict::Fail, what, error, "no node answers"),
+        Err(error) => return Check::bad(CheckStatus::Fail, what, error, "no node answers"),
     };
     let is_left = |answer: &Value| {
         let units: Option<U256> = answer.as_str().and_then(|text| text.parse().ok());
@@ -379,6 +394,6 @@ async fn allowances(live: &LiveChain, job: &Job) -> Check {
     if left.is_empty() {
         return Check::ok(what, format!("none left over by job {}", job.id));
     }
-    let mend = "the next trade replaces it by its own exact one; while a trade is open this is expected";
-    Check::bad(Verdict::Warn, what, left.join(", "), mend)
+    let fix = "the next trade replaces it by its own exact one; while a trade is open this is expected";
+    Check::bad(CheckStatus::Warn, what, left.join(", "), fix)
 }

@@ -1,33 +1,33 @@
-//! What keeps messages from their receivers. Nobody outside is asked: `lgi-mm notify test` does that.
+//! What keeps messages from their receivers, from our own records: `lgi-mm notify test` is the one that sends.
 
-use super::{Check, Verdict};
+use super::check::{Check, CheckStatus};
 use crate::{
-    cli::{App, AppError},
+    app::{context::App, error::AppError},
     config::Settings,
     store::deliveries,
 };
 
 const WHAT: &str = "receivers of messages";
 
-pub(super) async fn examine(settings: &Settings, world: &App) -> Result<Vec<Check>, AppError> {
+pub(super) async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError> {
     let receivers = settings.notify.receivers();
-    let mut unknown = deliveries::named_by_jobs(&world.pool).await?;
+    let mut unknown = deliveries::named_by_jobs(&app.pool).await?;
     unknown.retain(|name| receivers.iter().all(|receiver| receiver.name != *name));
     let mut bad = Vec::new();
     if !unknown.is_empty() {
         let seen = format!("jobs name {}", unknown.join(", "));
-        let mend =
+        let fix =
             "not in these settings: add it there, or `lgi-mm config edit JOB --set notify.receivers=..`";
-        bad.push(Check::bad(Verdict::Warn, "unknown receivers", seen, mend));
+        bad.push(Check::bad(CheckStatus::Warn, "unknown receivers", seen, fix));
     }
     if receivers.is_empty() && bad.is_empty() {
         return Ok(vec![Check::ok(WHAT, "none in the settings")]);
     }
-    let standings = deliveries::standings(&world.pool).await?;
+    let standings = deliveries::standings(&app.pool).await?;
     for receiver in &receivers {
         if let Err(error) = receiver.check().await {
-            let mend = "messages wait until it can be read; then try `lgi-mm notify test`";
-            bad.push(Check::bad(Verdict::Fail, "receiver", error, mend));
+            let fix = "messages wait until it can be read; then try `lgi-mm notify test`";
+            bad.push(Check::bad(CheckStatus::Fail, "receiver", error, fix));
         }
     }
     bad.extend(
@@ -41,8 +41,8 @@ pub(super) async fn examine(settings: &Settings, world: &App) -> Result<Vec<Chec
                     standing.waiting,
                     standing.last_error.as_deref().unwrap_or_default()
                 );
-                let mend = "what waits is sent when it works again; try `lgi-mm notify test`";
-                Check::bad(Verdict::Warn, "receiver fails", seen, mend)
+                let fix = "what waits is sent when it works again; try `lgi-mm notify test`";
+                Check::bad(CheckStatus::Warn, "receiver fails", seen, fix)
             }),
     );
     if bad.is_empty() {

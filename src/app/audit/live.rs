@@ -1,20 +1,22 @@
-//! A wallet's own transactions on the chain against our ledger: what really happened, once each, and nothing else.
+//! Compares a wallet's transactions on the chain with our ledger: each swap happened exactly once, and nothing else did.
 
 use std::collections::{BTreeMap, HashSet};
 
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use serde::Serialize;
 use sqlx::PgPool;
 
-use super::{AppError, Findings, fills_by_hash, slots_by_hash};
+use super::findings::Findings;
 use crate::{
+    app::error::AppError,
     domain::{
-        job::{Account, Realm},
+        job::{Account, JobId, Realm},
         pool::NATIVE,
         units::Amount,
     },
     ports::{Asset, Chain, Lookup, Receipt, RpcError},
     store::{
+        evidence::{self, Moved},
         jobs::{self, Filter, Job},
         signers, views,
     },
@@ -76,15 +78,15 @@ pub async fn compare(
     Ok(found)
 }
 
-/// Every hash that was ever signed: at most one swap a slot was mined, and its fill says what its logs say.
+/// Looks up every signed hash: at most one swap per slot was mined, and its fill equals its logs.
 async fn swaps(
     pool: &PgPool,
     chain: &dyn Chain,
     account: &Account,
     found: &mut LiveFindings,
 ) -> Result<(), AppError> {
-    let slots = slots_by_hash(pool).await?;
-    let mut fills = fills_by_hash(pool).await?;
+    let slots = evidence::slots_by_hash(pool).await?;
+    let mut fills = evidence::fills_by_hash(pool).await?;
     let mut traded = HashSet::new();
     let hashes: Vec<B256> = slots.keys().copied().collect();
     for (hash, answer) in hashes.iter().zip(chain.lookup(&hashes).await) {
@@ -100,10 +102,11 @@ async fn swaps(
         if let Some(slot) = slots.get(hash) {
             found.findings.duplicate_slots += u64::from(!traded.insert(*slot));
         }
-        // What was filled went out of one token and into another by exactly these amounts.
-        let same = fills.remove(hash).is_some_and(|(out, into)| {
+        // The logs show exactly the amounts of the fill.
+        let same = fills.remove(hash).is_some_and(|fill| {
             let net = net(&receipt, account);
-            net.values().any(|(_, gone)| *gone == out) && net.values().any(|(come, _)| *come == into)
+            let paid = net.values().any(|moved| moved.paid == fill.paid);
+            paid && net.values().any(|moved| moved.received == fill.received)
         });
         found.findings.position_mismatches += u64::from(!same);
     }
@@ -112,7 +115,7 @@ async fn swaps(
     Ok(())
 }
 
-/// No nonce is open, and none was used by anything that we do not know.
+/// No nonce is open, and every used one is ours.
 async fn nonces(
     pool: &PgPool,
     chain: &dyn Chain,
@@ -147,11 +150,12 @@ async fn balances(
     if quotes.keys().any(|quote| *quote != NATIVE) {
         return Ok(());
     }
-    let (spent, received) = quote_flows(pool, jobs).await?;
+    let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
+    let flows = evidence::quote_flows(pool, &ids).await?;
     let expected = before
-        .checked_add(received)
+        .checked_add(flows.received)
         .map_err(range)?
-        .saturating_sub(spent)
+        .saturating_sub(flows.paid)
         .saturating_sub(found.gas);
     let held = balance(chain, account, Asset::Native).await?;
     found.judge("native coin", expected, held);
@@ -169,36 +173,21 @@ impl LiveFindings {
     }
 }
 
-/// What fills took out of the quote, and what they brought.
-async fn quote_flows(pool: &PgPool, jobs: &[Job]) -> Result<(Amount, Amount), AppError> {
-    let ids: Vec<i64> = jobs.iter().map(|job| job.id.0).collect();
-    let row = sqlx::query!(
-        r#"SELECT coalesce(sum(quote_amount * CASE kind WHEN 'fill' THEN 1 ELSE -1 END) FILTER (WHERE side = 'BUY'), 0)::text AS "spent!",
-                  coalesce(sum(quote_amount * CASE kind WHEN 'fill' THEN 1 ELSE -1 END) FILTER (WHERE side = 'SELL'), 0)::text AS "received!"
-           FROM fills WHERE job_id = ANY($1)"#,
-        &ids
-    )
-    .fetch_one(pool)
-    .await?;
-    let read = |text: &str| text.parse::<Amount>().map_err(range);
-    Ok((read(&row.spent)?, read(&row.received)?))
-}
-
 async fn balance(chain: &dyn Chain, account: &Account, asset: Asset) -> Result<Amount, AppError> {
     let held = chain.balances(account.wallet, &[asset]).await.map_err(network)?;
     Ok(held.first().copied().unwrap_or_default())
 }
 
-/// What came in and what went out, by token.
-fn net(receipt: &Receipt, account: &Account) -> BTreeMap<alloy_primitives::Address, (Amount, Amount)> {
-    let mut sums: BTreeMap<_, (Amount, Amount)> = BTreeMap::new();
+/// What the wallet paid and received, by token.
+fn net(receipt: &Receipt, account: &Account) -> BTreeMap<Address, Moved> {
+    let mut sums: BTreeMap<Address, Moved> = BTreeMap::new();
     for transfer in &receipt.transfers {
         let sum = sums.entry(transfer.token).or_default();
         if transfer.to == account.wallet {
-            sum.0 = sum.0.checked_add(transfer.amount).unwrap_or(sum.0);
+            sum.received = sum.received.checked_add(transfer.amount).unwrap_or(sum.received);
         }
         if transfer.from == account.wallet {
-            sum.1 = sum.1.checked_add(transfer.amount).unwrap_or(sum.1);
+            sum.paid = sum.paid.checked_add(transfer.amount).unwrap_or(sum.paid);
         }
     }
     sums

@@ -1,8 +1,8 @@
-//! What `doctor` says of settings and policy: which files are obeyed, and what each key may do.
+//! Settings and policy: which files are in force, and what each key may sign.
 
-use super::{Check, Verdict};
+use super::check::{Check, CheckStatus};
 use crate::{
-    cli::{App, policy::need},
+    app::{context::App, error::AppError, policy::need},
     config::Settings,
     domain::job::{JobStatus, Realm},
     store::jobs::{self, Filter},
@@ -15,20 +15,20 @@ pub(super) fn settings_file(settings: &Settings) -> Check {
     }
 }
 
-/// Nothing is said without live jobs: no policy is needed on paper.
-pub(super) async fn examine(world: &App) -> Result<Vec<Check>, crate::cli::AppError> {
-    let (jobs, _) = jobs::readable(&world.pool, &Filter::default()).await?;
+/// Empty without live jobs: paper needs no policy.
+pub(super) async fn examine(app: &App) -> Result<Vec<Check>, AppError> {
+    let (jobs, _) = jobs::readable(&app.pool, &Filter::default()).await?;
     let live = |job: &jobs::Job| job.account.realm == Realm::Live && job.status != JobStatus::Idle;
     let jobs: Vec<_> = jobs.into_iter().filter(live).collect();
     if jobs.is_empty() {
         return Ok(vec![]);
     }
-    let book = world.live().policy();
+    let book = app.live().policy();
     let policy = match book.policy() {
         Ok(policy) => policy,
         Err(refusal) => {
             let fix = "nothing is signed with real money: `lgi-mm policy check` prints what allows each job";
-            return Ok(vec![Check::bad(Verdict::Fail, "policy", refusal.detail, fix)]);
+            return Ok(vec![Check::bad(CheckStatus::Fail, "policy", refusal.detail, fix)]);
         }
     };
     let mut checks = vec![Check::ok("policy", book.path().display())];
@@ -49,7 +49,7 @@ pub(super) async fn examine(world: &App) -> Result<Vec<Check>, crate::cli::AppEr
                 ),
             ),
             Err(refusal) => Check::bad(
-                Verdict::Fail,
+                CheckStatus::Fail,
                 "policy of a key",
                 format!("{name}: {}", refusal.detail),
                 "nothing is bought until what was signed can be counted",
@@ -57,13 +57,13 @@ pub(super) async fn examine(world: &App) -> Result<Vec<Check>, crate::cli::AppEr
         });
     }
     for job in &jobs {
-        let Ok(live) = world.live().chain(&job.account.chain) else {
+        let Ok(live) = app.live().chain(&job.account.chain) else {
             continue;
         };
         let lacks = need::lacks(&policy, job, &live.spec);
         if !lacks.is_empty() {
             checks.push(Check::bad(
-                Verdict::Fail,
+                CheckStatus::Fail,
                 "policy of a job",
                 format!("job {}: the policy lacks {}", job.id, lacks.join("; ")),
                 format!(

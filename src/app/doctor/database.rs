@@ -1,17 +1,17 @@
-//! What `doctor` sees of the way to the database, and of the role that it is used with.
+//! How safe the connection to the database is, and which role it uses.
 
-use super::{Check, Verdict};
+use super::check::{Check, CheckStatus};
 use crate::{
-    cli::{App, AppError},
+    app::{context::App, error::AppError},
     config::{Guard, Settings, guard},
     store::schema,
 };
 
-pub(super) async fn examine(settings: &Settings, world: &App) -> Result<Vec<Check>, AppError> {
-    let mut checks = vec![connection(settings, &world.url)];
+pub(super) async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError> {
+    let mut checks = vec![connection(settings, &app.url)];
     // The private server is nobody else's.
-    if world.server.is_none() {
-        checks.push(role(world).await?);
+    if app.server.is_none() {
+        checks.push(role(app).await?);
     }
     Ok(checks)
 }
@@ -25,7 +25,7 @@ fn connection(settings: &Settings, url: &str) -> Check {
         Guard::Verified => return Check::ok(what, "TLS, verify-full"),
         Guard::Exposed(mode) => mode,
     };
-    let (seen, mend) = if settings.database.insecure {
+    let (seen, fix) = if settings.database.insecure {
         (
             format!("sslmode = {mode}, allowed by database.insecure = true"),
             "right only where nobody else can reach the network between; otherwise sslmode=verify-full in DATABASE_URL, \
@@ -37,14 +37,14 @@ fn connection(settings: &Settings, url: &str) -> Check {
             "set sslmode=verify-full in DATABASE_URL; live trading is refused without it",
         )
     };
-    Check::bad(Verdict::Warn, what, seen, mend)
+    Check::bad(CheckStatus::Warn, what, seen, fix)
 }
 
-async fn role(world: &App) -> Result<Check, AppError> {
-    let (name, is_super) = schema::role(&world.pool).await?;
+async fn role(app: &App) -> Result<Check, AppError> {
+    let (name, is_super) = schema::role(&app.pool).await?;
     Ok(if is_super {
         Check::bad(
-            Verdict::Warn,
+            CheckStatus::Warn,
             "database role",
             format!("{name}, a superuser"),
             "whoever has its password has the server; give each kind of process a role of its own: docs/scale-out.md",
