@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{
     App, AppError, Out,
     audit::{self, live::LiveFindings},
-    list,
+    job::list,
     out::table,
 };
 use crate::{

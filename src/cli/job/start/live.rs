@@ -5,8 +5,9 @@ use rust_decimal::Decimal;
 
 use super::{Groundwork, LOOKUP_PATIENCE, StartArgs, is_ticker, past};
 use crate::{
+    app::{App, AppError},
     chain::{ChainSpec, LiveChain, agreed_token_info, one_node_warning},
-    cli::{App, AppError, policy, wallet},
+    cli::{policy, wallet},
     config::{JobLayers, Settings},
     domain::{
         chains::USDC_DECIMALS,
