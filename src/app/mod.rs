@@ -11,7 +11,7 @@ mod error;
 pub mod policy;
 pub mod target;
 pub mod wallets;
-pub mod wire;
+pub(crate) mod whole;
 
 pub use self::{
     actor::Actor,

@@ -35,7 +35,7 @@ pub struct JobPolicy {
     /// Its chain.
     pub chain: String,
     /// Its wallet.
-    #[serde(serialize_with = "crate::app::wire::checksum")]
+    #[serde(serialize_with = "crate::app::whole::checksum")]
     pub wallet: Address,
     /// Whether its trades would be signed.
     pub allowed: bool,

@@ -24,7 +24,7 @@ pub struct CheckRequest {
 #[derive(Debug, Serialize)]
 pub struct CheckedWallet {
     /// The wallet.
-    #[serde(serialize_with = "crate::app::wire::checksum")]
+    #[serde(serialize_with = "crate::app::whole::checksum")]
     pub address: Address,
     /// Whether the key can be used.
     pub opens: bool,

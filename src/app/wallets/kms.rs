@@ -9,7 +9,7 @@ use crate::{app::error::AppError, chain::kms::KmsKey, config::Settings};
 #[derive(Debug, Serialize)]
 pub struct KmsWallet {
     /// The wallet.
-    #[serde(serialize_with = "crate::app::wire::checksum")]
+    #[serde(serialize_with = "crate::app::whole::checksum")]
     pub address: Address,
     /// The key.
     pub key: String,

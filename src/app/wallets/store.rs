@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, Serialize)]
 pub struct Wallet {
     /// The wallet.
-    #[serde(serialize_with = "crate::app::wire::checksum")]
+    #[serde(serialize_with = "crate::app::whole::checksum")]
     pub address: Address,
     /// A keystore file, or a key of a service.
     pub keystore: String,

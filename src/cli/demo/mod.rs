@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{App, AppError, Out, list, out::table};
+use super::{App, AppError, Out, job::list, out::table};
 use crate::{
     app::audit::{Findings, live::LiveFindings, paper},
     config::{Secret, Settings},

@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use crate::{
+    app::AppError,
     backtest::{
         PricePoint, Setup,
         grid::{Axis, Grid},
@@ -15,10 +16,7 @@ use crate::{
         series::Rows,
         sweep::{self, Candidate, SortBy, Step},
     },
-    cli::{
-        AppError, Out,
-        out::{dollars, table},
-    },
+    cli::out::{Out, dollars, table},
     domain::units::Usd,
 };
 

@@ -1,8 +1,8 @@
 //! A new live job's wallet: its past must be known to this database.
 
 use crate::{
+    app::{App, AppError},
     chain::LiveChain,
-    cli::{App, AppError},
     domain::job::{Account, Token},
     ports::{Asset, Chain},
     store::{

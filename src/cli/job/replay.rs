@@ -5,16 +5,16 @@ use std::{collections::BTreeMap, path::PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::{
-    App, AppError, Out,
-    out::{dollars, moment, short, table},
-    target::TargetArgs,
-};
 use crate::{
+    app::{App, AppError},
     backtest::{
         Detail, Outcome, Setup, again, assumptions,
         result::{SeriesSummary, TradeLine},
         run as decide_again,
+    },
+    cli::{
+        out::{Out, dollars, moment, short, table},
+        target::TargetArgs,
     },
     config::{JobLayers, Settings, build_job_config},
     domain::{
@@ -38,7 +38,7 @@ use crate::{
 const SHOWN_MAX: usize = 20;
 
 #[derive(Debug, Args)]
-pub(super) struct ReplayArgs {
+pub struct ReplayArgs {
     #[command(flatten)]
     target: TargetArgs,
     /// Change these keys of the job's configuration
@@ -93,7 +93,7 @@ struct Replay {
     assumptions: Vec<String>,
 }
 
-pub(super) async fn run(settings: &Settings, out: Out, args: &ReplayArgs) -> Result<(), AppError> {
+pub async fn run(settings: &Settings, out: Out, args: &ReplayArgs) -> Result<(), AppError> {
     let world = App::read(settings).await?;
     let job = crate::app::target::find(&world.pool, &(&args.target).into()).await?;
     let given = JobLayers::of_job()

@@ -4,7 +4,7 @@ use alloy_primitives::Address;
 
 use super::{Groundwork, LOOKUP_PATIENCE, StartArgs, is_ticker};
 use crate::{
-    cli::{App, AppError},
+    app::{App, AppError},
     config::JobLayers,
     domain::{
         chains::{self, USDC_DECIMALS},

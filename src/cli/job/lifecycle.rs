@@ -3,8 +3,9 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{App, AppError, Out, target, target::TargetArgs};
 use crate::{
+    app::{App, AppError},
+    cli::{out::Out, target, target::TargetArgs},
     config::Settings,
     domain::{job::Transition, liquidate::Liquidation, span::Span},
     store::{
@@ -15,7 +16,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub(super) struct LiquidateArgs {
+pub struct LiquidateArgs {
     #[command(flatten)]
     target: TargetArgs,
     /// Spread the selling over this long, such as 6h
@@ -36,16 +37,16 @@ struct Changed {
     note: Option<String>,
 }
 
-pub(super) async fn pause(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
+pub async fn pause(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
     let note = "new trades stop now; a trade that was sent is still settled";
     change(settings, out, args, Order::Pause, Some(note)).await
 }
 
-pub(super) async fn resume(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
+pub async fn resume(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
     change(settings, out, args, Order::Resume, None).await
 }
 
-pub(super) async fn remove(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
+pub async fn remove(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
     change(
         settings,
         out,
@@ -56,7 +57,7 @@ pub(super) async fn remove(settings: &Settings, out: Out, args: &TargetArgs) -> 
     .await
 }
 
-pub(super) async fn liquidate(settings: &Settings, out: Out, args: &LiquidateArgs) -> Result<(), AppError> {
+pub async fn liquidate(settings: &Settings, out: Out, args: &LiquidateArgs) -> Result<(), AppError> {
     let slices = args.slices.unwrap_or(if args.over.is_zero() { 1 } else { 12 });
     // The order's own check, before anything is opened: a wrong number changes nothing.
     Liquidation::new(chrono::DateTime::UNIX_EPOCH, args.over, slices)

@@ -3,11 +3,9 @@
 use serde::Serialize;
 use sqlx::PgPool;
 
-use super::{
-    App, AppError, Out,
-    out::{dollars, moment, short, table_without},
-};
 use crate::{
+    app::{App, AppError},
+    cli::out::{Out, dollars, short, table_without},
     config::Settings,
     domain::{
         Timestamp,
@@ -23,9 +21,9 @@ use crate::{
 
 /// One job in one line.
 #[derive(Debug, Serialize)]
-pub(super) struct JobLine {
-    pub(super) job: i64,
-    pub(super) symbol: String,
+pub struct JobLine {
+    pub job: i64,
+    pub symbol: String,
     token: String,
     chain: String,
     realm: String,
@@ -36,8 +34,8 @@ pub(super) struct JobLine {
     position_units: Amount,
     spent_usd: Usd,
     average_cost_usd: Option<Price>,
-    pub(super) realized_usd: Usd,
-    pub(super) unrealized_usd: Option<Usd>,
+    pub realized_usd: Usd,
+    pub unrealized_usd: Option<Usd>,
     gas_usd: Usd,
     last_decision: Option<String>,
     last_detail: Option<String>,
@@ -45,7 +43,7 @@ pub(super) struct JobLine {
 }
 
 impl JobLine {
-    pub(super) fn new(job: &Job, pulse: &Pulse) -> Self {
+    pub fn new(job: &Job, pulse: &Pulse) -> Self {
         let price = pulse.last_price.map(|(price, _)| price);
         Self {
             job: job.id.0,
@@ -78,7 +76,7 @@ impl JobLine {
         }
     }
 
-    pub(super) const fn gas(&self) -> Usd {
+    pub const fn gas(&self) -> Usd {
         self.gas_usd
     }
 
@@ -122,7 +120,7 @@ const HEADER: [&str; 11] = [
 const SPARE: [&str; 6] = ["mode", "avg cost", "next", "spent", "price", "last decision"];
 
 /// All jobs that are not archived.
-pub(super) async fn lines(pool: &PgPool) -> Result<Vec<JobLine>, AppError> {
+pub async fn lines(pool: &PgPool) -> Result<Vec<JobLine>, AppError> {
     let jobs = jobs::list(pool, &Filter::default()).await?;
     let ids: Vec<i64> = jobs.iter().map(|job| job.id.0).collect();
     let pulses = views::pulses(pool, &ids).await?;
@@ -133,7 +131,7 @@ pub(super) async fn lines(pool: &PgPool) -> Result<Vec<JobLine>, AppError> {
         .collect())
 }
 
-pub(super) fn render(lines: &[JobLine]) -> String {
+pub fn render(lines: &[JobLine]) -> String {
     if lines.is_empty() {
         return "no jobs; `lgi-mm start TOKEN --mode accumulate` makes one\n".to_owned();
     }
@@ -141,13 +139,8 @@ pub(super) fn render(lines: &[JobLine]) -> String {
     format!("{}\nUSD, UTC\n", table_without(&HEADER, rows, &SPARE))
 }
 
-pub(super) async fn run(settings: &Settings, out: Out) -> Result<(), AppError> {
+pub async fn run(settings: &Settings, out: Out) -> Result<(), AppError> {
     let world = App::read(settings).await?;
     let lines = lines(&world.pool).await?;
     out.show(&lines, |lines| render(lines))
-}
-
-/// A slot or nothing, for people.
-pub(super) fn when(time: Option<Timestamp>) -> String {
-    time.map_or_else(|| "-".to_owned(), moment)
 }

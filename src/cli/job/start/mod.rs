@@ -11,8 +11,9 @@ use clap::Args;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::{App, AppError, ModeArg, Out, target};
 use crate::{
+    app::{App, AppError},
+    cli::{mode::ModeArg, out::Out, target},
     config::{JobLayers, Settings, build_job_config},
     domain::{
         chains,
@@ -34,7 +35,7 @@ const SYMBOL_LENGTH_MAX: usize = 32;
 const LOOKUP_PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Args)]
-pub(super) struct StartArgs {
+pub struct StartArgs {
     /// Token address
     token: String,
     /// What the job is for
@@ -82,7 +83,7 @@ struct Started {
     policy: Option<String>,
 }
 
-pub(super) async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Result<(), AppError> {
+pub async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Result<(), AppError> {
     check_token_flags(args)?;
     let token = crate::app::target::address(&args.token)?;
     let realm = if args.live { Realm::Live } else { Realm::Paper };

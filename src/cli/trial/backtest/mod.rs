@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{AppError, ModeArg, Out};
 use crate::{
+    app::AppError,
     backtest::{
         Detail, Setup, backtest,
         result::{BacktestResult, SetupSummary, TradeLine},
         series::{CandleTime, CsvSeries, ReadOptions, SeriesError, parse_instant},
     },
+    cli::{mode::ModeArg, out::Out},
     config::{JobLayers, Settings, build_job_config},
     domain::{
         Timestamp,
@@ -26,7 +27,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub(super) struct BacktestArgs {
+pub struct BacktestArgs {
     /// CSV of time and price, or of candles: the columns are found by their names, time in seconds, milliseconds or
     /// ISO 8601
     #[arg(long, value_name = "FILE")]
@@ -78,7 +79,7 @@ fn instant(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| "write a date or time such as 2026-01-31 or 2026-01-31T12:00:00Z".to_owned())
 }
 
-pub(super) fn run(settings: &Settings, out: Out, args: &BacktestArgs) -> Result<(), AppError> {
+pub fn run(settings: &Settings, out: Out, args: &BacktestArgs) -> Result<(), AppError> {
     args.sweep.check_against(&args.set)?;
     let series = open(args)?;
     if args.sweep.is_asked_for() {

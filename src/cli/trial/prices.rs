@@ -11,8 +11,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use rust_decimal::Decimal;
 
-use super::{AppError, Out};
 use crate::{
+    app::AppError,
+    cli::out::Out,
     domain::{
         config::{GeneratedConfig, JobConfig},
         job::JobMode,
@@ -25,7 +26,7 @@ use crate::{
 const ROWS_MAX: u64 = 20_000_000;
 
 #[derive(Debug, Args)]
-pub(super) struct PricesArgs {
+pub struct PricesArgs {
     /// How long the series is, such as 180d
     #[arg(long = "for", value_name = "SPAN", default_value = "180d")]
     length: Span,
@@ -52,7 +53,7 @@ pub(super) struct PricesArgs {
     out: Option<PathBuf>,
 }
 
-pub(super) fn run(out: Out, args: &PricesArgs) -> Result<(), AppError> {
+pub fn run(out: Out, args: &PricesArgs) -> Result<(), AppError> {
     let config = series(args)?;
     let rows = rows(args)?;
     match &args.out {

@@ -11,8 +11,13 @@ use std::{
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{App, AppError, ModeArg, Out, out::table, target, target::TargetArgs};
 use crate::{
+    app::{App, AppError},
+    cli::{
+        mode::ModeArg,
+        out::{Out, table},
+        target::{self, TargetArgs},
+    },
     config::{JobLayers, PASSWORD_VARIABLE, Settings, UNSAFE_KEY_VARIABLE, build_job_config},
     domain::{
         config::{JobConfig, KEYS},
@@ -22,7 +27,7 @@ use crate::{
 };
 
 #[derive(Debug, Subcommand)]
-pub(super) enum ConfigCommand {
+pub enum ConfigCommand {
     /// Print a job's configuration as TOML
     Show(TargetArgs),
     /// Change a job's configuration; the next slot sees it
@@ -54,7 +59,7 @@ pub(super) enum ConfigCommand {
     Keys,
 }
 
-pub(super) async fn run(settings: &Settings, out: Out, command: &ConfigCommand) -> Result<(), AppError> {
+pub async fn run(settings: &Settings, out: Out, command: &ConfigCommand) -> Result<(), AppError> {
     match command {
         ConfigCommand::Show(target) => {
             let world = App::read(settings).await?;
@@ -214,7 +219,7 @@ fn json(config: &JobConfig) -> Value {
 }
 
 /// A configuration as TOML that reads back.
-pub(super) fn render(config: &Value) -> String {
+pub fn render(config: &Value) -> String {
     let mut text = String::new();
     section(config, "", &mut text);
     text

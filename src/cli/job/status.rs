@@ -4,15 +4,14 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::{
-    App, AppError, Out,
-    list::{JobLine, when},
-    out::{dollars, moment, short, table},
-    target::TargetArgs,
-    trades::TradeLine,
-};
+use super::{list::JobLine, trades::TradeLine};
 use crate::{
+    app::{App, AppError},
     chain::one_node_warning,
+    cli::{
+        out::{Out, dollars, moment, short, table, when},
+        target::TargetArgs,
+    },
     config::Settings,
     domain::{
         Timestamp,
@@ -110,7 +109,7 @@ struct Decision {
     count: u64,
 }
 
-pub(super) async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
+pub async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
     let world = App::read(settings).await?;
     let job = crate::app::target::find(&world.pool, &args.into()).await?;
     let status = collect(settings, &world, &job).await?;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{App, AppError, Out, target::TargetArgs};
 use crate::{
+    app::{App, AppError},
+    cli::{out::Out, target::TargetArgs},
     config::Settings,
     domain::{Timestamp, decision::HoldReason},
     engine::{Outcome, Progress, Tick},
@@ -25,7 +26,7 @@ struct Ticked {
     is_final: bool,
 }
 
-pub(super) async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
+pub async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
     let world = App::open(settings).await?;
     let job = crate::app::target::find(&world.pool, &args.into()).await?;
     let engine = world.engine().await?;

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::{
-    App, AppError, Out,
-    out::{dollars, moment, short, table_without},
-    target::TargetArgs,
-};
 use crate::{
+    app::{App, AppError},
+    cli::{
+        out::{Out, dollars, moment, short, table_without},
+        target::TargetArgs,
+    },
     config::Settings,
     domain::{
         Timestamp,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub(super) struct TradesArgs {
+pub struct TradesArgs {
     /// Only of this job: token address, job number or ticker
     token: Option<String>,
     /// Only jobs on this chain
@@ -35,7 +35,7 @@ pub(super) struct TradesArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct ExportArgs {
+pub struct ExportArgs {
     /// Only of this job: token address, job number or ticker
     token: Option<String>,
     /// Only jobs on this chain
@@ -48,16 +48,16 @@ pub(super) struct ExportArgs {
 
 /// A trade in one line. Amounts are in whole tokens, exact.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct TradeLine {
-    pub(super) trade: i64,
+pub struct TradeLine {
+    pub trade: i64,
     job: i64,
     symbol: String,
     chain: String,
     cycle: i32,
     slot: Timestamp,
     side: Side,
-    pub(super) reason: Reason,
-    pub(super) status: TradeStatus,
+    pub reason: Reason,
+    pub status: TradeStatus,
     base_amount: String,
     quote_amount: String,
     price_usd: Price,
@@ -67,7 +67,7 @@ pub(super) struct TradeLine {
     realized_pnl_usd: Option<Usd>,
     tx_hash: Option<String>,
     /// The transaction's page in the chain's explorer; live trades only.
-    pub(super) link: Option<String>,
+    pub link: Option<String>,
     failure_kind: Option<String>,
     error: Option<String>,
     created_at: Timestamp,
@@ -75,7 +75,7 @@ pub(super) struct TradeLine {
 }
 
 impl TradeLine {
-    pub(super) fn of(row: &TradeRow, settings: &Settings) -> Self {
+    pub fn of(row: &TradeRow, settings: &Settings) -> Self {
         let explorer = settings.chain(&row.chain).ok().map(|chain| chain.explorer_tx);
         let explorer = explorer.filter(|page| row.realm == Realm::Live && !page.is_empty());
         Self {
@@ -105,7 +105,7 @@ impl TradeLine {
     }
 }
 
-pub(super) fn render(lines: &[TradeLine]) -> String {
+pub fn render(lines: &[TradeLine]) -> String {
     let rows = lines.iter().map(|line| {
         let outcome = match (&line.failure_kind, &line.tx_hash) {
             (Some(kind), _) => kind.clone(),
@@ -145,7 +145,7 @@ pub(super) fn render(lines: &[TradeLine]) -> String {
     )
 }
 
-pub(super) async fn run(settings: &Settings, out: Out, args: &TradesArgs) -> Result<(), AppError> {
+pub async fn run(settings: &Settings, out: Out, args: &TradesArgs) -> Result<(), AppError> {
     let world = App::read(settings).await?;
     let job = job_of(&world, args.token.as_ref(), args.chain.as_ref()).await?;
     let rows = views::trades(
@@ -182,7 +182,7 @@ async fn job_of(
     ))
 }
 
-pub(super) async fn export(settings: &Settings, out: Out, args: &ExportArgs) -> Result<(), AppError> {
+pub async fn export(settings: &Settings, out: Out, args: &ExportArgs) -> Result<(), AppError> {
     let world = App::read(settings).await?;
     let job = job_of(&world, args.token.as_ref(), args.chain.as_ref()).await?;
     let rows = views::trades(
