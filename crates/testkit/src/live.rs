@@ -10,11 +10,11 @@ use std::{
 use alloy_primitives::{Address, U256};
 use chrono::TimeDelta;
 use lgi_mm::{
+    app::audit::live::{LiveFindings, compare},
     chain::{
         ChainKeys, ChainSpec, LiveChain, open_chains,
         policy::{Entry, NamedContracts, Quote, edit},
     },
-    cli::audit::live::{LiveFindings, compare},
     devnet::{BlockTime, DEPLOYER, Devnet, NAME},
     domain::{
         config::JobConfig,

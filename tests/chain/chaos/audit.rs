@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use alloy_primitives::{Address, B256, U64};
 use lgi_mm::{
-    cli::audit::live::compare,
+    app::audit::live::compare,
     domain::units::Amount,
     ports::{Asset, Chain},
 };

@@ -9,7 +9,7 @@ use std::{
 
 use alloy_primitives::Address;
 use lgi_mm::{
-    cli::audit,
+    app::audit::{Findings, paper},
     domain::{config::JobConfig, job::JobMode, units::Amount},
     paper::{Fault, FaultKind, PaperMarkets, PaperSettings},
     store::{
@@ -128,12 +128,8 @@ async fn drain(pool: &PgPool) {
 }
 
 async fn assert_the_venue_agrees(pool: &PgPool) {
-    let found = audit::compare(pool).await.expect("both ledgers");
-    assert_eq!(
-        found,
-        audit::Findings::default(),
-        "the venue's records and ours differ"
-    );
+    let found = paper::compare(pool).await.expect("both ledgers");
+    assert_eq!(found, Findings::default(), "the venue's records and ours differ");
 }
 
 async fn assert_nothing_lost_or_doubled(pool: &PgPool) {
