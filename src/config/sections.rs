@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::span::Span, engine::EngineSettings, queue::scheduler::SchedulerSettings, telemetry::LogFormat,
+    domain::span::Span, engine::EngineSettings, runner::scheduler::SchedulerSettings, telemetry::LogFormat,
 };
 
 /// `[scheduler]`

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
+use apalis_pg_groups::QueueConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -15,8 +16,8 @@ use crate::{
     notify::NotifySettings,
     paper::PaperSettings,
     prices::DexscreenerSettings,
-    queue::{QueueConfig, scheduler::SchedulerSettings},
     retention::RetentionSettings,
+    runner::scheduler::SchedulerSettings,
     telemetry::CensusSettings,
 };
 
