@@ -5,6 +5,8 @@ use std::fmt::Write;
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use strum::VariantArray;
 
+use crate::domain::decision::Reason;
+
 /// What a metric is to Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
 #[strum(serialize_all = "lowercase")]
@@ -137,7 +139,7 @@ pub(super) fn describe(wanted: impl Fn(Origin) -> bool) {
 /// The page `docs/metrics.md`.
 #[must_use]
 pub fn page() -> String {
-    let mut page = String::from(INTRODUCTION);
+    let mut page = INTRODUCTION.replace("{reasons}", &Reason::VARIANTS.len().to_string());
     for origin in Origin::VARIANTS {
         let heading = match origin {
             Origin::Process => "Of each process",
@@ -182,6 +184,6 @@ A job has at most 17 series: 15 with one value each, one hold reason and one sta
 bounds them: 1,000 jobs make 17,000 series, and 10,000 jobs make 17,000 as well unless the bound is raised to 10,000
 (170,000 series). Jobs in ERROR and jobs with an open trade come first, then the lowest numbers;
 `lgi_mm_jobs_without_series` says how many are left out. Everything else does not grow with the number of jobs: holds have
-about 40 reasons, trades 2 sides x 7 reasons x 2 statuses, each histogram 14 buckets (times chains for RPC), and queues,
+about 40 reasons, trades 2 sides x {reasons} reasons x 2 statuses, each histogram 14 buckets (times chains for RPC), and queues,
 signers, chains and tables are few. A census is a fixed number of SQL statements, however many jobs there are.
 ";

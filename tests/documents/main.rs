@@ -8,6 +8,7 @@ mod image;
 mod metrics;
 mod practice;
 mod retention;
+mod rules;
 mod runbook;
 mod schema;
 mod sets;

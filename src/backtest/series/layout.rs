@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_that_nobody_can_tell_are_refused_with_what_is_there() {
+    fn columns_that_cannot_be_identified_are_refused_with_what_is_there() {
         for (line, said) in [
             ("when,how much\n", "when, how much"),
             ("1767225600,1,2\n", "3 columns and no header"),

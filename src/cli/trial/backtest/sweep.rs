@@ -14,7 +14,7 @@ use crate::{
         grid::{Axis, Grid},
         result::{Interval, Summary},
         series::Rows,
-        sweep::{self, Candidate, SortBy, Step},
+        sweep::{self, Candidate, SortBy, WalkForwardStep},
     },
     cli::out::{Out, dollars, table},
     domain::units::Usd,
@@ -127,7 +127,7 @@ struct StepLine {
 }
 
 impl StepLine {
-    fn new(step: &Step) -> Self {
+    fn new(step: &WalkForwardStep) -> Self {
         Self {
             out_of_sample: Line::new(&step.chosen.values, &step.out_of_sample),
             chosen: Line::of(&step.chosen),
