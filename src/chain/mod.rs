@@ -1,6 +1,7 @@
 //! Live chains: nodes, contracts and keys behind the engine's ports.
 
 mod contracts;
+mod dex;
 mod endpoint;
 mod evm;
 mod foreign_use;
@@ -22,9 +23,9 @@ mod settings;
 mod signer;
 mod token;
 mod unfit;
-mod uniswap;
 mod wire;
 
+pub use dex::BestOf;
 pub use evm::{EvmChain, NativePrice};
 pub use known::Contracts;
 pub use markets::{LiveChain, LiveChains, LiveMarkets, Realms, open_chains, price_witnesses};
@@ -33,4 +34,3 @@ pub use rpc::{CallError, NodeState, Rpc};
 pub use settings::{ChainKeys, ChainSpec, InvalidChain, WalletKeys, one_node_warning};
 pub use signer::LocalSigner;
 pub use token::{TokenError, TokenInfo, agreed_token_info, token_info};
-pub use uniswap::UniswapVenue;
