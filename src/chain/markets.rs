@@ -16,7 +16,7 @@ use super::{
     dex::BestOf,
     evm::EvmChain,
     keystore::{KeyError, KeySource, SecretText},
-    policy::{Appraiser, PolicyBook, PolicySigner},
+    policy::{PolicyBook, PolicySigner, appraiser::Appraiser},
     prices::OnchainPrices,
     rpc::Rpc,
     settings::{ChainSpec, InvalidChain},

@@ -17,13 +17,11 @@ use crate::{
     domain::{
         chains::{self, USDC_DECIMALS},
         span::Span,
-        units::Amount,
+        units::{Amount, NATIVE_DECIMALS},
     },
     paper::{ActiveFault, Fault, FaultKind, Funding, audit, default_wallet},
     ports::Asset,
 };
-
-const NATIVE_DECIMALS: u8 = 18;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PaperCommand {

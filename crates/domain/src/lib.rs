@@ -9,6 +9,7 @@ pub mod accumulate;
 pub mod bounds;
 pub mod chains;
 pub mod config;
+pub mod contracts;
 pub mod decision;
 pub mod event;
 pub mod foreign;

@@ -16,8 +16,9 @@ use super::{
 };
 use crate::{
     chain::{
+        error::CallError,
         multicall::{Read, Reading, read_all},
-        rpc::{CallError, Rpc},
+        rpc::Rpc,
         settings::ChainSpec,
     },
     domain::{

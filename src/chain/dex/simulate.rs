@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::reverts::reason;
 use crate::{
     chain::{
+        error::CallError,
         receipts::{Log, native_transfers},
-        rpc::{CallError, Rpc},
+        rpc::Rpc,
         unfit::{Fitness, fitness},
     },
     domain::pool::NATIVE,

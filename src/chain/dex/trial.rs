@@ -24,21 +24,6 @@ pub(super) const NEVER: u64 = (1 << 48) - 1;
 const GAS_SWAP: u64 = 250_000;
 const GAS_APPROVE: u64 = 60_000;
 
-/// No honest call of ours takes more gas: a token that burns it would take all that a block has.
-const GAS_MAX: u64 = 3_000_000;
-/// Arbitrum counts the data on the chain below as gas.
-const GAS_MAX_ARBITRUM: u64 = 15_000_000;
-const ARBITRUM: u64 = 42_161;
-
-/// The highest gas limit that is signed for one call.
-const fn gas_max(chain_id: u64) -> u64 {
-    if chain_id == ARBITRUM {
-        GAS_MAX_ARBITRUM
-    } else {
-        GAS_MAX
-    }
-}
-
 /// A swap to simulate.
 pub(super) struct Trial<'a> {
     pub(super) search: &'a Search,
@@ -129,7 +114,7 @@ impl<'a> Trial<'a> {
             let reason = reason.to_owned();
             return Err(Refusal::Reverts { index, reason });
         }
-        let most = gas_max(spec.chain_id);
+        let most = spec.gas_limit_max;
         for (index, call) in calls.iter_mut().enumerate() {
             call.gas_limit = simulation.gas_limit(index);
             if call.gas_limit > most {

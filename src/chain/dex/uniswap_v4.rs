@@ -21,12 +21,26 @@ use crate::{
         multicall::{Read, Reading, decode},
         settings::ChainSpec,
     },
-    domain::pool::{DYNAMIC_FEE, NATIVE, Pool, PoolKey},
+    domain::pool::{DYNAMIC_FEE, HookShape, NATIVE, Pool, PoolKey},
     ports::SwapRequest,
 };
 
-/// Fee and tick spacing of pools without a hook.
-const PLAIN: [(u32, i32); 4] = [(100, 1), (500, 10), (3_000, 60), (10_000, 200)];
+/// The usual pools without a hook.
+const PLAIN: [HookShape; 4] = [
+    plain(100, 1),
+    plain(500, 10),
+    plain(3_000, 60),
+    plain(10_000, 200),
+];
+
+const fn plain(fee: u32, tick_spacing: i32) -> HookShape {
+    HookShape {
+        hook: Address::ZERO,
+        fee,
+        tick_spacing,
+    }
+}
+
 /// The slot of the manager's mapping of pools.
 const POOLS_SLOT: U256 = U256::from_limbs([6, 0, 0, 0]);
 /// A hook may set its fee with every swap; such a pool counts as one that takes 1 %.
@@ -54,21 +68,20 @@ impl Dex for UniswapV4 {
         if spec.contracts.v4_quoter.is_zero() || spec.contracts.universal_router.is_zero() {
             return vec![];
         }
-        let plain = PLAIN.map(|(fee, tick_spacing)| (Address::ZERO, fee, tick_spacing));
-        let shapes: Vec<_> = plain.into_iter().chain(spec.v4_hooks.iter().copied()).collect();
+        let shapes: Vec<HookShape> = PLAIN.into_iter().chain(spec.v4_hooks.iter().copied()).collect();
         let mut pools = Vec::new();
         for first in forms(spec, token_in) {
             for second in forms(spec, token_out) {
                 if first == second {
                     continue;
                 }
-                pools.extend(shapes.iter().map(|(hooks, fee, tick_spacing)| {
+                pools.extend(shapes.iter().map(|shape| {
                     Pool::V4(PoolKey {
                         currency0: first.min(second),
                         currency1: first.max(second),
-                        fee: *fee,
-                        tick_spacing: *tick_spacing,
-                        hooks: *hooks,
+                        fee: shape.fee,
+                        tick_spacing: shape.tick_spacing,
+                        hooks: shape.hook,
                     })
                 }));
             }

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use rust_decimal::Decimal;
 use tokio::sync::Mutex;
 
-use self::feed::Native;
+use self::feed::{FeedPrice, Native};
 use super::{
     contracts::Erc20,
     dex::{
@@ -22,9 +22,9 @@ use super::{
         price::{Digits, PoolPrice},
         search::Search,
     },
-    evm::NativePrice,
     multicall::{Read, Reading, decode, read_all, read_all_at},
-    policy::Appraiser,
+    native_price::NativePrice,
+    policy::appraiser::Appraiser,
     rpc::Rpc,
     settings::ChainSpec,
 };
@@ -133,16 +133,17 @@ impl OnchainPrices {
     }
 
     fn said(&self, native: Result<Native, String>) -> Result<UsdPrice, RpcError> {
-        let (price, at) = native
-            .and_then(|native| native.price)
-            .map_err(|detail| RpcError {
-                endpoint: self.spec().name.clone(),
-                detail,
-            })?;
+        let FeedPrice { usd, updated_at } =
+            native
+                .and_then(|native| native.price)
+                .map_err(|detail| RpcError {
+                    endpoint: self.spec().name.clone(),
+                    detail,
+                })?;
         Ok(UsdPrice {
-            price,
+            price: usd,
             source: "chainlink",
-            at,
+            at: updated_at,
         })
     }
 
@@ -190,7 +191,7 @@ impl OnchainPrices {
     /// The best pools of pairs that nobody has looked for lately, all in as few round trips as they need.
     async fn find(&self, requests: &[PoolPriceRequest]) -> Result<(), String> {
         let native = self.native().await.ok().and_then(|native| native.price.ok());
-        let native = native.map(|(price, _)| price);
+        let native = native.map(|price| price.usd);
         let mut asked = Vec::new();
         for request in requests {
             let Some(probe) = self.probe(request.quote, native) else {
@@ -345,7 +346,7 @@ impl OnchainPrices {
                     price_usd,
                     observed_at: native.block_time,
                 }),
-                Err(detail) => Err(missing(wish.request.source, detail)),
+                Err(detail) => Err(PriceMissing::new(wish.request.source, detail)),
             });
         }
         Ok(answers)
@@ -368,7 +369,7 @@ impl OnchainPrices {
         let quote_usd = if wish.request.quote == self.spec().usdc {
             Decimal::ONE
         } else {
-            native.price.clone()?.0.decimal()
+            native.price.clone()?.usd.decimal()
         };
         let digits = Digits {
             token: digits(wish.request.token)?,
@@ -384,7 +385,7 @@ fn changed(request: &PoolPriceRequest, told: &HashMap<Address, u8>) -> Option<Pr
     let (known, told) = (request.decimals?, *told.get(&request.token)?);
     (known != told).then(|| PriceMissing {
         reason: HoldReason::DecimalsChanged,
-        ..missing(
+        ..PriceMissing::new(
             request.source,
             format_args!(
                 "the contract {} reports {told} decimals now, and the job counts with {known}",
@@ -392,14 +393,6 @@ fn changed(request: &PoolPriceRequest, told: &HashMap<Address, u8>) -> Option<Pr
             ),
         )
     })
-}
-
-fn missing(source_name: SourceName, detail: impl ToString) -> PriceMissing {
-    PriceMissing {
-        source_name,
-        reason: HoldReason::PriceMissing,
-        detail: detail.to_string(),
-    }
 }
 
 #[async_trait]
@@ -419,9 +412,9 @@ impl PoolPrices for OnchainPrices {
                 let answer = place.get(request).and_then(|index| answers.get(*index));
                 answer
                     .cloned()
-                    .unwrap_or_else(|| Err(missing(request.source, "not asked")))
+                    .unwrap_or_else(|| Err(PriceMissing::new(request.source, "not asked")))
             }
-            Err(detail) => Err(missing(request.source, detail)),
+            Err(detail) => Err(PriceMissing::new(request.source, detail)),
         };
         requests.iter().map(answer).collect()
     }
@@ -441,7 +434,7 @@ impl NativePrice for OnchainPrices {
 #[async_trait]
 impl Appraiser for OnchainPrices {
     async fn native_usd(&self) -> Result<Price, String> {
-        self.native().await?.price.map(|(price, _)| price)
+        self.native().await?.price.map(|price| price.usd)
     }
 
     async fn token_usd(

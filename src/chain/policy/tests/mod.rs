@@ -10,9 +10,9 @@ use async_trait::async_trait;
 use proptest::prelude::*;
 
 use super::{
+    appraiser::Appraiser,
     file::{Entry, NamedContracts, Quote},
-    intent::Intent,
-    signer::Appraiser,
+    model::Intent,
     *,
 };
 use crate::{

@@ -14,7 +14,7 @@ use crate::{
         ids::JobId,
         job::{Account, JobMode, Realm, Token},
         pool::NATIVE,
-        units::Price,
+        units::{NATIVE_DECIMALS, Price},
     },
     ports::{Asset, Chain, PriceRequest, Prices},
     store::{
@@ -22,9 +22,6 @@ use crate::{
         jobs::{self, Job},
     },
 };
-
-/// Every EVM chain's native coin has this many digits, and so has its wrapped form.
-const NATIVE_DECIMALS: u8 = 18;
 
 pub(super) async fn prepare(
     settings: &Settings,
