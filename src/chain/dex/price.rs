@@ -8,10 +8,8 @@ use super::{
     math::Ratio,
     reverts::reason,
 };
-use crate::chain::{
-    multicall::{Read, Reading},
-    settings::ChainSpec,
-};
+use crate::chain::multicall::{Read, Reading};
+use crate::chain::settings::ChainSpec;
 
 /// Digits of the three assets that a price depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
