@@ -7,7 +7,7 @@ use super::{App, AppError, Out, out::table};
 use crate::{
     config::Settings,
     notify::{Notice, Receiver, Sender},
-    store::deliveries::{self, Standing},
+    store::deliveries::{self, DeliveryStatus},
 };
 
 #[derive(Debug, Subcommand)]
@@ -40,32 +40,32 @@ struct Row {
     kind: Option<String>,
     events: Vec<String>,
     #[serde(flatten)]
-    standing: Option<Standing>,
+    status: Option<DeliveryStatus>,
 }
 
 async fn list(settings: &Settings, out: Out) -> Result<(), AppError> {
     let world = App::read(settings).await?;
-    let mut standings = deliveries::standings(&world.pool).await?;
+    let mut statuses = deliveries::statuses(&world.pool).await?;
     let mut rows: Vec<Row> = settings
         .notify
         .receivers()
         .into_iter()
         .map(|receiver| Row {
-            standing: standings
+            status: statuses
                 .iter()
-                .position(|standing| standing.name == receiver.name)
-                .map(|place| standings.remove(place)),
+                .position(|status| status.name == receiver.name)
+                .map(|place| statuses.remove(place)),
             kind: Some(receiver.kind.to_string()),
             events: receiver.events.into(),
             name: receiver.name,
         })
         .collect();
     // Receivers of other processes, and messages whose receiver is gone.
-    rows.extend(standings.into_iter().map(|standing| Row {
-        name: standing.name.clone(),
+    rows.extend(statuses.into_iter().map(|status| Row {
+        name: status.name.clone(),
         kind: None,
         events: Vec::new(),
-        standing: Some(standing),
+        status: Some(status),
     }));
     out.show(&rows, |rows| {
         if rows.is_empty() {
@@ -85,17 +85,17 @@ fn cells(row: &Row) -> Vec<String> {
         .clone()
         .unwrap_or_else(|| "not in these settings".to_owned());
     let mut cells = vec![row.name.clone(), kind, row.events.join(", ")];
-    let Some(standing) = &row.standing else {
+    let Some(status) = &row.status else {
         let untold = "no daemon or scheduler has had it yet".to_owned();
         cells.extend([String::new(), String::new(), String::new(), untold]);
         return cells;
     };
-    let error = standing.last_error.as_deref().unwrap_or_default();
+    let error = status.last_error.as_deref().unwrap_or_default();
     cells.extend([
-        standing.waiting.to_string(),
-        standing.delivered_today.to_string(),
-        standing.given_up_today.to_string(),
-        match standing.failures {
+        status.waiting.to_string(),
+        status.delivered_today.to_string(),
+        status.given_up_today.to_string(),
+        match status.failures {
             0 if row.kind.is_none() => "-".to_owned(),
             0 => "well".to_owned(),
             failures => format!("{failures} failures in a row: {error}"),

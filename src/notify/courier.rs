@@ -8,13 +8,18 @@ use tokio::{sync::Notify, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::{Failed, Notice, Receiver, Sender, settings::NotifySettings};
+use super::{
+    notice::Notice,
+    receiver::Receiver,
+    send::{Failed, Sender},
+    settings::NotifySettings,
+};
 use crate::{
     domain::{notice::EventChoice, span::Span},
     failpoint,
     store::{
         StoreError,
-        deliveries::{self, Attempt, Claimed, EVENT_CHANNEL, Failure, Noted, Registration},
+        deliveries::{self, Claimed, DeliveryTry, EVENT_CHANNEL, Failure, Recorded, Registration},
     },
     telemetry::{Outage, metric},
 };
@@ -192,11 +197,11 @@ impl Courier {
         let Some(claimed) = timely(claim).await? else {
             return Ok(false);
         };
-        let attempt = claimed.attempt;
+        let delivery = claimed.delivery;
         let outcome = match self.send(receiver, claimed).await {
             Ok(()) => {
                 failpoint::reach(failpoint::NOTIFIED);
-                let note = deliveries::delivered(&self.pool, attempt, &receiver.name, receiver.min_interval);
+                let note = deliveries::delivered(&self.pool, delivery, &receiver.name, receiver.min_interval);
                 let since = timely(note).await?;
                 if let Some(after) = since.filter(|_| *said) {
                     let after = after.num_seconds();
@@ -206,8 +211,8 @@ impl Courier {
                 "delivered"
             }
             Err(failed) => {
-                Self::say(receiver, &failed, attempt.number, said);
-                self.note(receiver, &failed, attempt).await?
+                Self::say(receiver, &failed, delivery.number, said);
+                self.note(receiver, &failed, delivery).await?
             }
         };
         counter!(metric::NOTIFICATIONS, "receiver" => receiver.name.clone(), "outcome" => outcome)
@@ -233,9 +238,9 @@ impl Courier {
         &self,
         receiver: &Receiver,
         failed: &Failed,
-        attempt: Attempt,
+        delivery: DeliveryTry,
     ) -> Result<&'static str, StoreError> {
-        let backoff = backoff(attempt.number);
+        let backoff = backoff(delivery.number);
         // Who wants to be asked again at once is asked again soon.
         let wish = failed.quiet_for.map(|wish| wish.max(RETRY_FIRST));
         let down = if failed.receiver_is_down {
@@ -244,7 +249,7 @@ impl Courier {
             Duration::ZERO
         };
         let failure = Failure {
-            attempt,
+            delivery,
             receiver: &receiver.name,
             error: &failed.error,
             retry_after: wish.unwrap_or(backoff),
@@ -252,8 +257,8 @@ impl Courier {
         };
         let noted = timely(deliveries::failed(&self.pool, &failure, self.give_up_after)).await?;
         Ok(match noted {
-            Noted::GivenUp => "given_up",
-            Noted::Again | Noted::Raced => "failed",
+            Recorded::GivenUp => "given_up",
+            Recorded::Retry | Recorded::Raced => "failed",
         })
     }
 

@@ -9,6 +9,7 @@ mod choices;
 #[path = "../support/clawd.rs"]
 mod clawd;
 mod inbox;
+mod kinds;
 mod leases;
 mod messages;
 mod outages;

@@ -23,7 +23,7 @@ pub(super) async fn examine(settings: &Settings, world: &App) -> Result<Vec<Chec
     if receivers.is_empty() && bad.is_empty() {
         return Ok(vec![Check::ok(WHAT, "none in the settings")]);
     }
-    let standings = deliveries::standings(&world.pool).await?;
+    let statuses = deliveries::statuses(&world.pool).await?;
     for receiver in &receivers {
         if let Err(error) = receiver.check().await {
             let mend = "messages wait until it can be read; then try `lgi-mm notify test`";
@@ -31,15 +31,15 @@ pub(super) async fn examine(settings: &Settings, world: &App) -> Result<Vec<Chec
         }
     }
     bad.extend(
-        standings
+        statuses
             .iter()
-            .filter(|standing| standing.failures > 0)
-            .map(|standing| {
+            .filter(|status| status.failures > 0)
+            .map(|status| {
                 let seen = format!(
                     "{}: {} messages wait; {}",
-                    standing.name,
-                    standing.waiting,
-                    standing.last_error.as_deref().unwrap_or_default()
+                    status.name,
+                    status.waiting,
+                    status.last_error.as_deref().unwrap_or_default()
                 );
                 let mend = "what waits is sent when it works again; try `lgi-mm notify test`";
                 Check::bad(Verdict::Warn, "receiver fails", seen, mend)
