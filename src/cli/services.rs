@@ -8,8 +8,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::{App, AppError, Out, live, policy};
+use super::{App, AppError, Out, live};
 use crate::{
+    app::policy,
     config::Settings,
     engine::Engine,
     notify,
@@ -106,7 +107,7 @@ pub(super) async fn worker(mut settings: Settings, args: &WorkerArgs) -> Result<
     args.child.watch(&stop);
     let metrics = serve_metrics(&settings, &world, &stop);
     live::ready(&world).await?;
-    policy::say(&world).await?;
+    policy::announce(&world).await?;
     let engine = world.engine().await?;
     engine.recover().await?;
     work(&settings, &world, engine, &stop).await?;
@@ -119,7 +120,7 @@ pub(super) async fn daemon(settings: &Settings) -> Result<(), AppError> {
     let stop = stop_on_signal()?;
     let metrics = serve_metrics(settings, &world, &stop);
     live::ready(&world).await?;
-    policy::say(&world).await?;
+    policy::announce(&world).await?;
     let engine = world.engine().await?;
     engine.recover().await?;
     info!("daemon started");

@@ -8,7 +8,7 @@ use tracing::{Instrument, info_span, warn};
 
 use super::tasks::{SettleTask, TickTask};
 use crate::{
-    domain::job::JobId,
+    domain::ids::{JobId, TradeId},
     engine::{Engine, Outcome, Tick, TickResult},
 };
 
@@ -26,7 +26,7 @@ pub async fn ticks(engine: &Engine, group: Group<TickTask>) -> Vec<Completion> {
         })
         .collect();
     let results = engine.evaluate(&slice).await;
-    let fresh: Vec<(JobId, i64)> = results.iter().filter_map(trade_of).collect();
+    let fresh: Vec<(JobId, TradeId)> = results.iter().filter_map(trade_of).collect();
     drive_all(engine, fresh).await;
     slice.iter().map(|tick| completion_of(*tick, &results)).collect()
 }
@@ -48,7 +48,7 @@ fn completion_of(tick: Tick, results: &[TickResult]) -> Completion {
     }
 }
 
-fn trade_of(result: &TickResult) -> Option<(JobId, i64)> {
+fn trade_of(result: &TickResult) -> Option<(JobId, TradeId)> {
     match &result.outcome {
         Ok(Outcome::Traded { trade } | Outcome::AlreadyRecorded { trade: Some(trade) }) => {
             Some((result.tick.job, *trade))
@@ -82,7 +82,7 @@ pub async fn settles(engine: &Engine, group: Group<SettleTask>) -> Vec<Completio
     group.members.iter().map(|_| Completion::Done).collect()
 }
 
-async fn drive_all(engine: &Engine, trades: Vec<(JobId, i64)>) {
+async fn drive_all(engine: &Engine, trades: Vec<(JobId, TradeId)>) {
     drive_each(
         engine,
         trades
@@ -93,14 +93,14 @@ async fn drive_all(engine: &Engine, trades: Vec<(JobId, i64)>) {
     .await;
 }
 
-async fn drive_each(engine: &Engine, trades: Vec<(Option<JobId>, i64)>) {
+async fn drive_each(engine: &Engine, trades: Vec<(Option<JobId>, TradeId)>) {
     stream::iter(trades)
         .for_each_concurrent(DRIVES_AT_ONCE, |(job, trade)| {
             // A settle task knows its trade only; the engine says whose it is once it is loaded.
-            let span = info_span!("trade", trade, job = job.map(|job| job.0));
+            let span = info_span!("trade", trade = trade.0, job = job.map(|job| job.0));
             async move {
                 if let Err(error) = engine.drive(trade).await {
-                    warn!(trade, %error, "trade not carried on; it is tried again");
+                    warn!(trade = trade.0, %error, "trade not carried on; it is tried again");
                 }
             }
             .instrument(span)

@@ -13,7 +13,11 @@ use tracing::{debug, error, info, warn};
 
 use super::tasks::{SETTLES, SettleTask, TICKS, TickTask};
 use crate::{
-    domain::{Timestamp, job::JobId, span::Span},
+    domain::{
+        Timestamp,
+        ids::{FillId, JobId, TradeId},
+        span::Span,
+    },
     store::{StoreError, WAKE_CHANNEL, failures, slots, trades, watches},
     telemetry::{Outage, metric},
 };
@@ -192,18 +196,18 @@ fn tick_task(job: JobId, slot: Timestamp) -> NewTask<TickTask> {
     NewTask::now(TickTask { job, slot })
 }
 
-fn settle_task(trade: i64, until: Timestamp) -> NewTask<SettleTask> {
+fn settle_task(trade: TradeId, until: Timestamp) -> NewTask<SettleTask> {
     NewTask::now(SettleTask::Trade { trade }).once(format!("{trade}:{}", until.timestamp_micros()))
 }
 
 /// Looking twice is harmless, so these need no key.
-fn watch_task(fills: &[i64]) -> NewTask<SettleTask> {
+fn watch_task(fills: &[FillId]) -> NewTask<SettleTask> {
     NewTask::now(SettleTask::Watch {
         fills: fills.to_vec(),
     })
 }
 
-fn watch_failures_task(trades: &[i64]) -> NewTask<SettleTask> {
+fn watch_failures_task(trades: &[TradeId]) -> NewTask<SettleTask> {
     NewTask::now(SettleTask::WatchFailures {
         failures: trades.to_vec(),
     })

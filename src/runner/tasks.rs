@@ -3,7 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Timestamp, job::JobId};
+use crate::domain::{
+    Timestamp,
+    ids::{FillId, JobId, TradeId},
+};
 
 /// Queue of tick tasks.
 pub const TICKS: &str = "lgi-mm:ticks";
@@ -27,16 +30,16 @@ pub enum SettleTask {
     /// An open trade.
     Trade {
         /// Its number.
-        trade: i64,
+        trade: TradeId,
     },
     /// Fills that the chain may still take back, many at once: on most chains nothing has changed.
     Watch {
         /// Their numbers.
-        fills: Vec<i64>,
+        fills: Vec<FillId>,
     },
     /// Failures that the chain may still take back.
     WatchFailures {
         /// Their trades' numbers.
-        failures: Vec<i64>,
+        failures: Vec<TradeId>,
     },
 }

@@ -27,7 +27,7 @@ pub enum ReceiverKind {
 }
 
 impl ReceiverKind {
-    pub(in crate::notify) const fn service(self) -> &'static dyn Service {
+    pub(crate) const fn service(self) -> &'static dyn Service {
         match self {
             Self::Telegram => &Telegram,
             Self::Discord => &Discord,

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// One kind of receiver.
-pub(in crate::notify) trait Service: Sync {
+pub(crate) trait Service: Sync {
     /// Its keys in the settings, besides those that all kinds have.
     fn settings(&self) -> &'static [Setting];
 
@@ -69,10 +69,10 @@ pub struct Check {
 
 /// The values of one receiver's keys.
 #[derive(Debug, Clone, Default)]
-pub(in crate::notify) struct Given {
+pub(crate) struct Given {
     /// The receiver's name.
-    pub(in crate::notify) receiver: String,
-    pub(in crate::notify) values: BTreeMap<&'static str, Secret>,
+    pub(crate) receiver: String,
+    pub(crate) values: BTreeMap<&'static str, Secret>,
 }
 
 impl Given {
@@ -82,18 +82,18 @@ impl Given {
     }
 
     /// The dotted key, for errors.
-    pub(in crate::notify) fn dotted(&self, key: &str) -> String {
+    pub(crate) fn dotted(&self, key: &str) -> String {
         format!("notify.receivers.{}.{key}", self.receiver)
     }
 }
 
 /// Where a message goes. Lives only while one is sent.
-pub(in crate::notify) struct Target {
-    pub(in crate::notify) url: Url,
+pub(crate) struct Target {
+    pub(crate) url: Url,
     /// Signs requests, if the kind wants that.
-    pub(in crate::notify) key: Option<Key>,
+    pub(crate) key: Option<Key>,
     /// What no message or error of ours may show.
-    pub(in crate::notify) hidden: Vec<Secret>,
+    pub(crate) hidden: Vec<Secret>,
 }
 
 /// A receiver that cannot be used. No variant holds a secret.
