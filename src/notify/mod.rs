@@ -11,6 +11,7 @@
 //! A kind of receiver is one file in `receivers`, listed in `receivers::kind`.
 
 mod courier;
+mod delivery;
 mod message;
 mod notice;
 mod receiver;

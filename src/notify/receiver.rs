@@ -139,7 +139,7 @@ impl ReceiverSettings {
             }),
             Form::Required(_) | Form::Optional(_) => None,
         });
-        let usual = || self.kind.service().min_interval(&given);
+        let usual = || self.kind.messenger().min_interval(&given);
         Receiver {
             name: name.to_owned(),
             kind: self.kind,
@@ -190,7 +190,7 @@ impl Receiver {
     /// The request body for a message.
     #[must_use]
     pub fn body(&self, notice: &Notice) -> Value {
-        self.kind.service().body(&self.given, notice)
+        self.kind.messenger().body(&self.given, notice)
     }
 
     pub(super) async fn target(&self) -> Result<Target, ReceiverError> {
@@ -199,7 +199,7 @@ impl Receiver {
             let secret = file.read(given.dotted(file.key)).await?;
             given.values.insert(file.key, secret);
         }
-        self.kind.service().target(&given)
+        self.kind.messenger().target(&given)
     }
 }
 

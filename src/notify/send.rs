@@ -92,7 +92,7 @@ impl Sender {
         Err(Failed {
             error: format!(
                 "HTTP {status}{}",
-                quote(receiver.kind.service().error_field(), &answer)
+                quote(receiver.kind.messenger().error_field(), &answer)
             ),
             receiver_is_down: !concerns_the_message(status),
             quiet_for: header

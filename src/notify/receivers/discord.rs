@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::service::{Given, ReceiverError, Service, Setting, Target, URL, posted_to_url};
+use super::messenger::{Given, Messenger, ReceiverError, Setting, Target, URL, posted_to_url};
 use crate::{
     domain::span::Span,
     notify::{
@@ -18,7 +18,7 @@ const SUPPRESS_EMBEDS: u32 = 1 << 2;
 
 pub(super) struct Discord;
 
-impl Service for Discord {
+impl Messenger for Discord {
     fn settings(&self) -> &'static [Setting] {
         &[URL]
     }

@@ -5,7 +5,7 @@ use strum::{Display, IntoStaticStr, VariantArray};
 
 use super::{
     discord::Discord,
-    service::{Service, Setting},
+    messenger::{Messenger, Setting},
     slack::Slack,
     telegram::Telegram,
     webhook::Webhook,
@@ -27,7 +27,7 @@ pub enum ReceiverKind {
 }
 
 impl ReceiverKind {
-    pub(crate) const fn service(self) -> &'static dyn Service {
+    pub(crate) const fn messenger(self) -> &'static dyn Messenger {
         match self {
             Self::Telegram => &Telegram,
             Self::Discord => &Discord,
@@ -39,6 +39,6 @@ impl ReceiverKind {
     /// The keys that `[notify.receivers.NAME]` has for this kind, besides `kind`, `events` and `min_interval`.
     #[must_use]
     pub fn settings(self) -> &'static [Setting] {
-        self.service().settings()
+        self.messenger().settings()
     }
 }

@@ -2,11 +2,11 @@
 
 mod discord;
 mod kind;
-mod service;
+mod messenger;
 mod slack;
 mod telegram;
 mod webhook;
 
 pub use kind::ReceiverKind;
-pub use service::{Check, Form, ReceiverError, Setting};
-pub(super) use service::{Given, Target};
+pub use messenger::{Check, Form, ReceiverError, Setting};
+pub(super) use messenger::{Given, Target};

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::service::{Given, ReceiverError, Service, Setting, Target, URL, posted_to_url};
+use super::messenger::{Given, Messenger, ReceiverError, Setting, Target, URL, posted_to_url};
 use crate::{
     domain::span::Span,
     notify::{
@@ -13,7 +13,7 @@ use crate::{
 
 pub(super) struct Slack;
 
-impl Service for Slack {
+impl Messenger for Slack {
     fn settings(&self) -> &'static [Setting] {
         &[URL]
     }

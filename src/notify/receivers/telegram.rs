@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::service::{Check, Form, Given, ReceiverError, Service, Setting, Target, http_url};
+use super::messenger::{Check, Form, Given, Messenger, ReceiverError, Setting, Target, http_url};
 use crate::{
     domain::{secret::Secret, span::Span},
     notify::{
@@ -19,7 +19,7 @@ const API_URL: &str = "api_url";
 
 pub(super) struct Telegram;
 
-impl Service for Telegram {
+impl Messenger for Telegram {
     fn settings(&self) -> &'static [Setting] {
         &[
             Setting {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::service::{Form, Given, ReceiverError, Service, Setting, Target, URL, posted_to_url};
+use super::messenger::{Form, Given, Messenger, ReceiverError, Setting, Target, URL, posted_to_url};
 use crate::{
     domain::{secret::Secret, span::Span},
     notify::{message::Message, notice::Notice, sign::Key},
@@ -12,7 +12,7 @@ const SECRET: &str = "secret";
 
 pub(super) struct Webhook;
 
-impl Service for Webhook {
+impl Messenger for Webhook {
     fn settings(&self) -> &'static [Setting] {
         &[
             URL,

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// One kind of receiver.
-pub(crate) trait Service: Sync {
+pub(crate) trait Messenger: Sync {
     /// Its keys in the settings, besides those that all kinds have.
     fn settings(&self) -> &'static [Setting];
 
