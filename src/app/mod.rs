@@ -6,7 +6,9 @@
 mod actor;
 mod context;
 mod error;
+pub(crate) mod jobs;
 pub mod target;
+pub(crate) mod whole;
 
 pub use self::{
     actor::Actor,

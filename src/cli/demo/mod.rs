@@ -134,7 +134,7 @@ async fn watch(
         if out.is_json() || !(out.is_terminal() || due) {
             continue;
         }
-        let lines = list::lines(&world.pool).await?;
+        let lines = crate::app::jobs::list::list(&world).await?;
         let depth = views::queue_depth(&world.pool).await?;
         let left = lasts.saturating_sub(begun.elapsed()).as_secs();
         out.clear()?;
@@ -206,7 +206,7 @@ async fn summarise(
         view.insert("swaps".to_owned(), json!(chain.swaps));
         view.insert("balances".to_owned(), json!(chain.balances));
     }
-    let lines = list::lines(&world.pool).await?;
+    let lines = crate::app::jobs::list::list(&world).await?;
     out.show(&view, |_| {
         let summary = text(&lines, &by_reason, &totals, found, fleet.kills());
         chain.as_ref().map(chain_text).unwrap_or_default() + &summary
@@ -243,7 +243,7 @@ fn chain_text(chain: &LiveFindings) -> String {
 }
 
 fn text(
-    lines: &[list::JobLine],
+    lines: &[crate::app::jobs::list::JobLine],
     by_reason: &[(Reason, u64)],
     totals: &LedgerTotals,
     found: audit::Findings,
