@@ -4,6 +4,7 @@
 //! knows no SQL, no store and no rule. Each function that writes takes an [`Actor`] and leaves a row in the audit trail.
 
 mod actor;
+pub(crate) mod adopt;
 mod context;
 mod error;
 pub(crate) mod jobs;

@@ -24,17 +24,21 @@ impl JobLayers {
     /// Begins with the settings' `[defaults]`, less the section of the other mode.
     #[must_use]
     pub fn new(defaults: &serde_json::Map<String, Value>, mode: JobMode) -> Self {
+        Self::of_job().over_defaults(defaults, mode)
+    }
+
+    /// What was given, over the settings' `[defaults]`, less the section of the other mode.
+    #[must_use]
+    pub fn over_defaults(mut self, defaults: &serde_json::Map<String, Value>, mode: JobMode) -> Self {
         let mut values = defaults.clone();
         values.remove(match mode {
             JobMode::Accumulate => "liquidity",
             JobMode::Liquidity => "accumulate",
         });
-        Self {
-            layers: vec![Layer {
-                origin: "[defaults]".to_owned(),
-                values,
-            }],
+        if let Some(lowest) = self.layers.first_mut() {
+            lowest.values = values;
         }
+        self
     }
 
     /// Only what is given: for a job that is there, which keeps what it began with.

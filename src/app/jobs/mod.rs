@@ -1,7 +1,9 @@
 //! Requests on jobs.
 
+pub mod config;
 pub mod lifecycle;
 pub mod list;
+pub mod replay;
 pub mod status;
 pub mod tick;
 pub mod trades;
