@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     domain::{
-        job::{Account, JobId, Realm},
+        ids::JobId,
+        job::{Account, Realm},
         units::{Rounding, Usd},
     },
     engine::adopt::Past,

@@ -5,10 +5,14 @@
 
 mod actor;
 pub(crate) mod adopt;
+pub mod audit;
 mod context;
+pub mod doctor;
 mod error;
 pub(crate) mod jobs;
+pub mod policy;
 pub mod target;
+pub mod wallets;
 pub(crate) mod whole;
 
 pub use self::{

@@ -11,7 +11,7 @@ use crate::{
         adopt::{self, WalletPast},
         target::address,
     },
-    domain::job::JobId,
+    domain::ids::JobId,
 };
 
 fn render(past: &WalletPast) -> String {

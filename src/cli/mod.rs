@@ -1,7 +1,6 @@
 //! The command line: clap tree, one file a command family, pure rendering.
 
 mod adopt;
-pub mod audit;
 mod db;
 mod demo;
 mod devnet;
@@ -21,7 +20,6 @@ mod services;
 mod target;
 mod trial;
 mod wallet;
-mod wallet_check;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -107,15 +105,15 @@ enum Command {
     Worker(services::WorkerArgs),
     /// Bring the database up to date
     Migrate,
-    /// Take away old ticks, samples, events and tasks, as the settings say; services do it by themselves
+    /// Delete expired rows now (services do this automatically)
     Prune(prune::PruneArgs),
     /// Run a program on this installation's database, such as `lgi-mm db psql`; it gets DATABASE_URL, PGHOST and so on
     Db(db::DbArgs),
-    /// Find what is wrong with this installation and say how to mend it
+    /// Check this installation and suggest fixes
     Doctor,
     /// Ask a running service whether it is ready, for health checks
     Health(health::HealthArgs),
-    /// Who is told of trades and failures, and whether messages arrive
+    /// List notification receivers and send a test message
     #[command(subcommand)]
     Notify(notify::NotifyCommand),
     /// Compare positions and nonces with the chain, and repair what evidence allows

@@ -2,13 +2,15 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use strum::VariantArray;
 
 use crate::{
     app::{Actor, App, AppError, Target, target},
     config::{JobLayers, Settings, build_job_config},
     domain::{
         config::{JobConfig, KEYS},
-        job::{JobId, JobMode, Realm},
+        ids::JobId,
+        job::{JobMode, Realm},
     },
     store::{jobs::Job, orders},
 };
@@ -126,13 +128,13 @@ pub struct KeyLine {
 
 /// Every key, of both modes.
 pub fn keys() -> Vec<KeyLine> {
-    let mut defaults = JobConfig::for_mode(JobMode::Accumulate);
-    defaults.liquidity = JobConfig::for_mode(JobMode::Liquidity).liquidity;
     // A configuration is plain data: it always serialises.
-    let defaults = serde_json::to_value(&defaults).unwrap_or_default();
+    let config = |mode: &JobMode| serde_json::to_value(JobConfig::for_mode(*mode)).unwrap_or_default();
+    let defaults: Vec<Value> = JobMode::VARIANTS.iter().map(config).collect();
     let default = |key: &str| {
-        let found = defaults.pointer(&format!("/{}", key.replace('.', "/")));
-        found.cloned().unwrap_or_default()
+        let pointer = format!("/{}", key.replace('.', "/"));
+        let value = defaults.iter().find_map(|config| config.pointer(&pointer));
+        value.cloned().unwrap_or_default()
     };
     KEYS.iter()
         .map(|key| KeyLine {

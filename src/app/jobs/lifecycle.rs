@@ -8,7 +8,8 @@ use serde::{Serialize, Serializer};
 use crate::{
     app::{Actor, App, AppError, Target, target, whole::shown},
     domain::{
-        job::{JobId, JobStatus, Transition},
+        ids::JobId,
+        job::{JobStatus, Transition},
         liquidate::Liquidation,
         span::Span,
     },

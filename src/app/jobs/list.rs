@@ -13,7 +13,8 @@ use crate::{
     domain::{
         Timestamp,
         accounting::{average_cost, unrealized},
-        job::{JobId, JobMode, JobStatus, Realm},
+        ids::JobId,
+        job::{JobMode, JobStatus, Realm},
         units::{Amount, Price, Usd},
     },
     store::{
@@ -106,7 +107,7 @@ impl JobLine {
 /// All jobs that were not removed, in the order of their numbers.
 pub async fn list(app: &App) -> Result<Vec<JobLine>, AppError> {
     let jobs = jobs::list(&app.pool, &Filter::default()).await?;
-    let ids: Vec<i64> = jobs.iter().map(|job| job.id.0).collect();
+    let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
     let pulses = views::pulses(&app.pool, &ids).await?;
     let lines = jobs.iter().zip(&pulses);
     Ok(lines.map(|(job, pulse)| JobLine::new(job, pulse)).collect())

@@ -113,7 +113,7 @@ pub struct DecisionRun {
 pub async fn status(app: &App, target: &Target) -> Result<Status, AppError> {
     let pool = &app.pool;
     let job = target::find(pool, target).await?;
-    let pulse = views::pulses(pool, &[job.id.0]).await?.into_iter().next();
+    let pulse = views::pulses(pool, &[job.id]).await?.into_iter().next();
     let pulse = pulse.ok_or_else(|| AppError::NotFound(format!("job {} has no schedule", job.id)))?;
     let filter = TradeFilter {
         job: Some(job.id),

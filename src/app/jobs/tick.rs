@@ -9,7 +9,11 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     app::{Actor, App, AppError, Target, target, whole::shown},
-    domain::{Timestamp, decision::HoldReason, job::JobId},
+    domain::{
+        Timestamp,
+        decision::HoldReason,
+        ids::{JobId, TradeId},
+    },
     engine::{Engine, Outcome, Progress, Tick},
     store::slots,
 };
@@ -26,7 +30,7 @@ pub struct Ticked {
     pub decision: Ticking,
     /// Why it held.
     pub explanation: Option<String>,
-    pub trade: Option<i64>,
+    pub trade: Option<TradeId>,
     /// False: its trade is still open.
     pub is_final: bool,
 }
@@ -89,7 +93,7 @@ pub async fn tick(app: &App, target: &Target, actor: &Actor) -> Result<Ticked, A
 }
 
 /// Whether the trade became final in time.
-async fn settle(engine: &Engine, trade: i64) -> Result<bool, AppError> {
+async fn settle(engine: &Engine, trade: TradeId) -> Result<bool, AppError> {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
         if engine.drive(trade).await? == Progress::Final {

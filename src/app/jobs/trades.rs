@@ -8,7 +8,8 @@ use crate::{
     domain::{
         Timestamp,
         decision::{Reason, Side},
-        job::{JobId, Realm},
+        ids::{JobId, TradeId},
+        job::Realm,
         trade::TradeStatus,
         units::{Price, Usd},
     },
@@ -18,7 +19,7 @@ use crate::{
 /// A trade in one line. Amounts are in whole tokens, exact.
 #[derive(Debug, Clone, Serialize)]
 pub struct TradeLine {
-    pub trade: i64,
+    pub trade: TradeId,
     pub job: JobId,
     pub symbol: String,
     pub chain: String,

@@ -5,13 +5,13 @@ use rust_decimal::Decimal;
 
 use super::{Groundwork, LOOKUP_PATIENCE, StartArgs, is_ticker, past};
 use crate::{
-    app::{App, AppError},
+    app::{App, AppError, policy, wallets},
     chain::{ChainSpec, LiveChain, agreed_token_info, one_node_warning},
-    cli::{policy, wallet},
     config::{JobLayers, Settings},
     domain::{
         chains::USDC_DECIMALS,
         config::{JobConfig, SourceName},
+        ids::JobId,
         job::{Account, JobMode, Realm, Token},
         pool::NATIVE,
         units::Price,
@@ -35,7 +35,7 @@ pub(super) async fn prepare(
     (mode, mut config): (JobMode, JobConfig),
 ) -> Result<Groundwork, AppError> {
     settings.chain(&args.chain)?.with_rpc()?;
-    let wallet = wallet::choose(settings, &settings.keys()?)?;
+    let wallet = wallets::choose(settings)?;
     let live = world.live().chain(&args.chain)?.clone();
     let mut assumed = vec![format!("wallet {wallet} (wallet.address)")];
     safeguards(world, args, address, given, &mut config, &mut assumed).await?;
@@ -170,17 +170,17 @@ async fn usd_price(live: &LiveChain, quote: Address) -> Result<Price, AppError> 
 
 /// What the policy of this machine lacks for the job; it is said where the job is started, for nothing is signed until
 /// the worker's own policy allows it.
-pub(super) async fn policy(world: &App, job: i64) -> Result<Option<String>, AppError> {
+pub(super) async fn policy(world: &App, job: JobId) -> Result<Option<String>, AppError> {
     let found = jobs::by_ids(&world.pool, &[job]).await?;
     let Some(Ok(job)) = found.first() else {
         return Ok(None);
     };
-    let Some((lacks, command)) = policy::missing(world, job).await else {
+    let Some(missing) = policy::missing(world, job).await else {
         return Ok(None);
     };
-    let mut text = format!("  NOT ALLOWED YET: {}\n", lacks.join("; "));
+    let mut text = format!("  NOT ALLOWED YET: {}\n", missing.lacks.join("; "));
     text.push_str("  nothing is signed until it is allowed on the machine whose worker holds the key:\n");
-    if let Some(command) = command {
+    if let Some(command) = missing.command {
         text.push_str(&format!("    {command}\n"));
     }
     Ok(Some(text))
