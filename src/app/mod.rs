@@ -11,6 +11,7 @@ pub mod doctor;
 mod error;
 pub(crate) mod jobs;
 pub mod policy;
+pub(crate) mod preflight;
 pub mod target;
 pub mod wallets;
 pub(crate) mod whole;

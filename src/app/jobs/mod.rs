@@ -4,6 +4,7 @@ pub mod config;
 pub mod lifecycle;
 pub mod list;
 pub mod replay;
+pub mod start;
 pub mod status;
 pub mod tick;
 pub mod trades;
