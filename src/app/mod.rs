@@ -6,12 +6,14 @@
 mod actor;
 pub(crate) mod adopt;
 pub mod audit;
+pub(crate) mod backtest;
 mod context;
 pub mod doctor;
 mod error;
 pub(crate) mod jobs;
 pub mod policy;
 pub(crate) mod preflight;
+pub(crate) mod prices;
 pub mod target;
 pub mod wallets;
 pub(crate) mod whole;
