@@ -6,10 +6,19 @@
 mod actor;
 pub mod audit;
 mod context;
+pub mod database;
+pub mod demo;
+pub mod devnet;
 pub mod doctor;
 mod error;
+pub mod health;
+pub mod paper;
 pub mod policy;
+pub mod prune;
+pub mod receivers;
+pub mod services;
 pub mod target;
+mod trail;
 pub mod wallets;
 pub(crate) mod whole;
 
