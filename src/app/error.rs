@@ -7,7 +7,7 @@ use crate::{
     embedded::EmbeddedError,
     engine::EngineError,
     paper::PaperError,
-    queue::scheduler::ClaimError,
+    runner::scheduler::ClaimError,
     store::{MigrateError, StoreError, jobs::CommandError},
 };
 

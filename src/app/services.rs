@@ -21,11 +21,11 @@ use crate::{
     engine::Engine,
     notify,
     ports::Chain,
-    queue::{
-        self, handlers, scheduler,
+    retention,
+    runner::{
+        handlers, scheduler,
         tasks::{SETTLES, SettleTask, TICKS, TickTask},
     },
-    retention,
     telemetry::{self, Served},
 };
 
@@ -150,7 +150,7 @@ impl<'a> Service<'a> {
 /// Both queues side by side: a flood of ticks never keeps an open trade waiting.
 async fn work(app: &App, engine: Engine, stop: &CancellationToken) -> Result<(), AppError> {
     let (ticking, settling) = (engine.clone(), engine);
-    let ticks = queue::run::<TickTask, _, _>(
+    let ticks = apalis_pg_groups::run::<TickTask, _, _>(
         app.pool.clone(),
         app.settings.queue(TICKS),
         move |group| {
@@ -159,7 +159,7 @@ async fn work(app: &App, engine: Engine, stop: &CancellationToken) -> Result<(),
         },
         stop.cancelled(),
     );
-    let settles = queue::run::<SettleTask, _, _>(
+    let settles = apalis_pg_groups::run::<SettleTask, _, _>(
         app.pool.clone(),
         app.settings.queue(SETTLES),
         move |group| {

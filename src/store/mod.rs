@@ -31,6 +31,8 @@ pub mod watches;
 
 use sqlx::PgPool;
 
+use crate::domain::ids::TradeId;
+
 pub use schema::{MigrateError, Schema, migrate, schema as schema_of};
 
 /// Channel on which a changed job or a new open trade wakes the schedulers.
@@ -58,7 +60,7 @@ pub enum StoreError {
     NoSuchJob(String),
     /// No such trade.
     #[error("no such trade: {0}")]
-    NoSuchTrade(i64),
+    NoSuchTrade(TradeId),
 }
 
 impl StoreError {

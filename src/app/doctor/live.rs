@@ -15,6 +15,7 @@ use crate::{
     app::{context::App, error::AppError},
     chain::{LiveChain, keystore::KeySource, one_node_warning},
     domain::{
+        ids::TradeId,
         job::{Account, JobStatus, Realm},
         pool::NATIVE,
         units::{Amount, Price, Rounding, Usd},
@@ -239,7 +240,7 @@ async fn swallowed(app: &App, live: &LiveChain, account: &Account) -> Result<Vec
     } else {
         "rpc_urls"
     };
-    let check = |(trade, hash, sends): &(i64, B256, i64)| {
+    let check = |(trade, hash, sends): &(TradeId, B256, i64)| {
         let seen =
             format!("transaction {hash} of trade {trade} was accepted {sends} times and is in no block");
         let advice = format!(

@@ -9,6 +9,7 @@ use crate::{
         policy::{Entry, NamedContracts, Policy, PolicyContracts, Quote},
     },
     domain::{
+        config::Rules,
         pool::NATIVE,
         units::{Price, Rounding, Usd},
     },
@@ -46,8 +47,8 @@ fn cents(decimal: Decimal) -> Usd {
 /// The largest buy, and what an hour and a day may cost by the job's own limits.
 fn own(job: &Job) -> Own {
     let limits = &job.config.limits;
-    let (trade, all) = match (&job.config.accumulate, &job.config.liquidity) {
-        (Some(rules), _) => {
+    let (trade, all) = match &job.config.rules {
+        Rules::Accumulate(rules) => {
             let dip = !rules.dip_buy_threshold_pct.is_zero();
             let times = if dip {
                 rules.dip_buy_multiplier.max(Decimal::ONE)
@@ -58,7 +59,7 @@ fn own(job: &Job) -> Own {
             let all = rules.max_accumulation_usd.decimal();
             (if all.is_zero() { once } else { once.min(all) }, all)
         }
-        (None, Some(rules)) => {
+        Rules::Liquidity(rules) => {
             let once = rules
                 .spread_trade_usd
                 .decimal()
@@ -68,7 +69,6 @@ fn own(job: &Job) -> Own {
             let volume = rules.max_daily_volume_usd.decimal();
             (once, if volume.is_zero() { once } else { volume })
         }
-        (None, None) => (Decimal::ONE, Decimal::ONE),
     };
     let daily = limits.max_daily_spend_usd.decimal();
     let day = if daily.is_zero() { all } else { daily };

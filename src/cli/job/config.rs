@@ -10,6 +10,7 @@ use std::{
 
 use clap::Subcommand;
 use serde_json::{Value, json};
+use strum::VariantArray;
 
 use crate::{
     app::{App, AppError},
@@ -92,14 +93,12 @@ pub async fn run(settings: &Settings, out: Out, command: &ConfigCommand) -> Resu
 }
 
 fn keys(out: Out) -> Result<(), AppError> {
-    let mut defaults = JobConfig::for_mode(JobMode::Accumulate);
-    defaults.liquidity = JobConfig::for_mode(JobMode::Liquidity).liquidity;
-    let defaults = json(&defaults);
+    let modes = JobMode::VARIANTS.iter();
+    let defaults: Vec<Value> = modes.map(|mode| json(&JobConfig::for_mode(*mode))).collect();
     let default = |key: &str| {
-        defaults
-            .pointer(&format!("/{}", key.replace('.', "/")))
-            .cloned()
-            .unwrap_or_default()
+        let pointer = format!("/{}", key.replace('.', "/"));
+        let value = defaults.iter().find_map(|config| config.pointer(&pointer));
+        value.cloned().unwrap_or_default()
     };
     let rows: Vec<Value> = KEYS
         .iter()

@@ -7,7 +7,7 @@ use crate::{
     app::{App, AppError},
     cli::{out::Out, target, target::TargetArgs},
     config::Settings,
-    domain::{job::Transition, liquidate::Liquidation, span::Span},
+    domain::{ids::JobId, job::Transition, liquidate::Liquidation, span::Span},
     store::{
         self,
         jobs::Job,
@@ -29,7 +29,7 @@ pub struct LiquidateArgs {
 
 #[derive(Debug, Serialize)]
 struct Changed {
-    job: i64,
+    job: JobId,
     symbol: String,
     before: String,
     after: String,
@@ -106,7 +106,7 @@ async fn change(
         note => note.map(str::to_owned),
     };
     let view = Changed {
-        job: job.id.0,
+        job: job.id,
         symbol: job.token.symbol,
         before: job.status.to_string(),
         after,

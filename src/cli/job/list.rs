@@ -10,6 +10,7 @@ use crate::{
     domain::{
         Timestamp,
         accounting::{average_cost, unrealized},
+        ids::JobId,
         job::{JobMode, JobStatus},
         units::{Amount, Price, Usd},
     },
@@ -22,7 +23,7 @@ use crate::{
 /// One job in one line.
 #[derive(Debug, Serialize)]
 pub struct JobLine {
-    pub job: i64,
+    pub job: JobId,
     pub symbol: String,
     token: String,
     chain: String,
@@ -46,7 +47,7 @@ impl JobLine {
     pub fn new(job: &Job, pulse: &Pulse) -> Self {
         let price = pulse.last_price.map(|(price, _)| price);
         Self {
-            job: job.id.0,
+            job: job.id,
             symbol: job.token.symbol.clone(),
             token: job.token.address.to_checksum(None),
             chain: job.account.chain.clone(),
@@ -122,7 +123,7 @@ const SPARE: [&str; 6] = ["mode", "avg cost", "next", "spent", "price", "last de
 /// All jobs that are not archived.
 pub async fn lines(pool: &PgPool) -> Result<Vec<JobLine>, AppError> {
     let jobs = jobs::list(pool, &Filter::default()).await?;
-    let ids: Vec<i64> = jobs.iter().map(|job| job.id.0).collect();
+    let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
     let pulses = views::pulses(pool, &ids).await?;
     Ok(jobs
         .iter()

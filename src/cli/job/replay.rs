@@ -22,6 +22,7 @@ use crate::{
         accounting::{average_cost, unrealized},
         chains,
         decision::{Reason, Side},
+        ids::JobId,
         job::Realm,
         trade::TradeStatus,
         units::{MoneyError, Price, Rounding, Usd},
@@ -77,7 +78,7 @@ struct Line {
 
 #[derive(Debug, Serialize)]
 struct Replay {
-    job: i64,
+    job: JobId,
     symbol: String,
     cycle: i32,
     samples: SeriesSummary,
@@ -126,7 +127,7 @@ pub async fn run(settings: &Settings, out: Out, args: &ReplayArgs) -> Result<(),
             ))
         })?;
     let replay = Replay {
-        job: job.id.0,
+        job: job.id,
         symbol: job.token.symbol.clone(),
         cycle: job.cycle,
         did: did(&job, &ledger, price).map_err(|error| AppError::Internal(error.to_string()))?,

@@ -118,7 +118,7 @@ pub async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(),
 
 async fn collect(settings: &Settings, world: &App, job: &Job) -> Result<Status, AppError> {
     let pool = &world.pool;
-    let pulse = views::pulses(pool, &[job.id.0]).await?.into_iter().next();
+    let pulse = views::pulses(pool, &[job.id]).await?.into_iter().next();
     let pulse = pulse.ok_or_else(|| AppError::NotFound(format!("job {} has no schedule", job.id)))?;
     let decisions: Vec<Decision> = views::runs(pool, job.id, SHOWN)
         .await?

@@ -8,7 +8,11 @@ use crate::{
     app::{App, AppError},
     cli::{out::Out, target::TargetArgs},
     config::Settings,
-    domain::{Timestamp, decision::HoldReason},
+    domain::{
+        Timestamp,
+        decision::HoldReason,
+        ids::{JobId, TradeId},
+    },
     engine::{Outcome, Progress, Tick},
     store,
 };
@@ -18,11 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Serialize)]
 struct Ticked {
-    job: i64,
+    job: JobId,
     slot: Timestamp,
     decision: String,
     explanation: Option<String>,
-    trade: Option<i64>,
+    trade: Option<TradeId>,
     is_final: bool,
 }
 
@@ -35,7 +39,7 @@ pub async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(),
         slot: store::slots::by_hand(&world.pool, job.id).await?,
     };
     let mut view = Ticked {
-        job: job.id.0,
+        job: job.id,
         slot: tick.slot,
         decision: String::new(),
         explanation: None,

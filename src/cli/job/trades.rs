@@ -15,6 +15,7 @@ use crate::{
     domain::{
         Timestamp,
         decision::{Reason, Side},
+        ids::TradeId,
         job::{JobId, Realm},
         trade::TradeStatus,
         units::{Price, Usd},
@@ -49,8 +50,8 @@ pub struct ExportArgs {
 /// A trade in one line. Amounts are in whole tokens, exact.
 #[derive(Debug, Clone, Serialize)]
 pub struct TradeLine {
-    pub trade: i64,
-    job: i64,
+    pub trade: TradeId,
+    job: JobId,
     symbol: String,
     chain: String,
     cycle: i32,
@@ -81,7 +82,7 @@ impl TradeLine {
         Self {
             link: explorer.zip(row.tx_hash.as_ref()).map(|(page, hash)| page + hash),
             trade: row.id,
-            job: row.job.0,
+            job: row.job,
             symbol: row.symbol.clone(),
             chain: row.chain.clone(),
             cycle: row.cycle,

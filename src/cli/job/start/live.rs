@@ -11,6 +11,7 @@ use crate::{
     domain::{
         chains::USDC_DECIMALS,
         config::{JobConfig, SourceName},
+        ids::JobId,
         job::{Account, JobMode, Realm, Token},
         pool::NATIVE,
         units::Price,
@@ -169,7 +170,7 @@ async fn usd_price(live: &LiveChain, quote: Address) -> Result<Price, AppError> 
 
 /// What the policy of this machine lacks for the job; it is said where the job is started, for nothing is signed until
 /// the worker's own policy allows it.
-pub(super) async fn policy(world: &App, job: i64) -> Result<Option<String>, AppError> {
+pub(super) async fn policy(world: &App, job: JobId) -> Result<Option<String>, AppError> {
     let found = jobs::by_ids(&world.pool, &[job]).await?;
     let Some(Ok(job)) = found.first() else {
         return Ok(None);

@@ -19,6 +19,7 @@ use crate::{
         chains,
         config::JobConfig,
         foreign::Foreign,
+        ids::JobId,
         job::{Account, JobMode, JobStatus, Realm, Token, Transition},
         units::{Amount, Price, Rounding, TOKEN_DECIMALS_MAX, Usd},
     },
@@ -70,7 +71,7 @@ pub struct StartArgs {
 
 #[derive(Debug, Serialize)]
 struct Started {
-    job: i64,
+    job: JobId,
     token: String,
     symbol: String,
     chain: String,
@@ -257,7 +258,7 @@ async fn again(world: &App, args: &StartArgs, job: Job) -> Result<Started, AppEr
         _ => job.status,
     };
     Ok(view(
-        job.id.0,
+        job.id,
         &job.token,
         job.account.chain,
         job.mode,
@@ -337,7 +338,7 @@ async fn create(
         ),
     };
     Ok(view(
-        id.0,
+        id,
         &new.token,
         new.account.chain,
         mode,
@@ -356,17 +357,14 @@ fn trades_for(account: &Account, token: &Token, quote: &Token) -> String {
 
 /// What a liquidity job begins with, base units of the quote.
 fn deposit(config: &JobConfig, decimals: u8, price: Price) -> Result<Amount, AppError> {
-    let budget = config
-        .liquidity
-        .as_ref()
-        .map_or(Usd::ZERO, |rules| rules.budget_usd);
+    let budget = config.rules.budget().unwrap_or(Usd::ZERO);
     budget
         .to_amount(decimals, price, Rounding::Down)
         .map_err(|error| AppError::Usage(format!("liquidity.budget_usd = {budget}: {error}")))
 }
 
 fn view(
-    job: i64,
+    job: JobId,
     token: &Token,
     chain: String,
     mode: JobMode,

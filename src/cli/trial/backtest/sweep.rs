@@ -140,7 +140,7 @@ impl StepLine {
 
 #[derive(Debug, Serialize)]
 struct WalkForward {
-    /// What each part spans; every part starts anew, with no position and no samples.
+    /// What each part spans; each part starts with no position and no samples.
     folds: Vec<Interval>,
     steps: Vec<StepLine>,
 }
@@ -380,7 +380,7 @@ fn walked(walk: &WalkForward, names: &[&str], by: SortBy) -> String {
         SortBy::Profit => "profit in USD",
     };
     format!(
-        "\n\nwalk forward, {unit}: the best of each part, and how it did on the next; every part starts anew\n{}",
+        "\n\nwalk forward, {unit}: the best of each part, and how it did on the next; each part starts without a position\n{}",
         table(&header, rows)
     )
 }
