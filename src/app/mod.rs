@@ -4,6 +4,7 @@
 //! knows no SQL, no store and no rule. Each function that writes takes an [`Actor`] and leaves a row in the audit trail.
 
 mod actor;
+pub(crate) mod adopt;
 pub mod audit;
 mod context;
 pub mod database;
@@ -12,8 +13,10 @@ pub mod devnet;
 pub mod doctor;
 mod error;
 pub mod health;
+pub(crate) mod jobs;
 pub mod paper;
 pub mod policy;
+pub(crate) mod preflight;
 pub mod prune;
 pub mod receivers;
 pub mod services;

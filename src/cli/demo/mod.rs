@@ -15,6 +15,7 @@ use crate::{
         App, AppError,
         audit::{Findings, live::LiveFindings},
         demo::{self, LiveDemo, Summary},
+        jobs,
     },
     cli::{
         devnet::contracts,
@@ -106,7 +107,7 @@ async fn watch(
         if out.is_json() || !(out.is_terminal() || due) {
             continue;
         }
-        let lines = list::lines(&app.pool).await?;
+        let lines = jobs::list::list(app).await?;
         let depth = demo::queue_depth(app).await?;
         let left = lasts.saturating_sub(begun.elapsed()).as_secs();
         out.clear()?;
@@ -162,7 +163,7 @@ async fn summarise(
         view.insert("swaps".to_owned(), json!(chain.swaps));
         view.insert("balances".to_owned(), json!(chain.balances));
     }
-    let lines = list::lines(&app.pool).await?;
+    let lines = jobs::list::list(app).await?;
     out.show(&view, |_| {
         let chain = summary.chain.as_ref().map(chain_text).unwrap_or_default();
         chain + &text(&lines, summary, fleet.kills())
@@ -209,7 +210,7 @@ fn chain_text(chain: &LiveFindings) -> String {
     )
 }
 
-fn text(lines: &[list::JobLine], summary: &Summary, kills: usize) -> String {
+fn text(lines: &[jobs::list::JobLine], summary: &Summary, kills: usize) -> String {
     let trades = table(
         &["reason", "trades"],
         summary
