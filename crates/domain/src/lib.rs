@@ -6,6 +6,7 @@
 
 pub mod accounting;
 pub mod accumulate;
+pub mod backoff;
 pub mod bounds;
 pub mod chains;
 pub mod config;

@@ -1,16 +1,21 @@
-//! The live demo's world: a local chain with the real contracts, a fresh wallet, and somebody who trades against
-//! it, so that prices move.
+//! The live demo: a local chain with the real contracts, a fresh wallet, and a trader that moves prices.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use alloy_primitives::{Address, U256};
 use chrono::TimeDelta;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::super::devnet;
+use super::jobs::Stage;
 use crate::{
-    app::{App, AppError, audit::live as audit, policy},
+    app::{
+        audit::live as audit,
+        context::App,
+        devnet::{self, DevnetRequest},
+        error::AppError,
+        policy,
+    },
     chain::{
         ChainSpec,
         keystore::{KeySource, SecretText},
@@ -37,21 +42,29 @@ const MOVE_EVERY: Duration = Duration::from_secs(1);
 const MOVES: u64 = 6;
 
 /// Everything that must stay alive while the demo runs.
-pub(super) struct Live {
+pub struct LiveDemo {
     devnet: Arc<Devnet>,
     dir: TempDir,
-    pub(super) account: Account,
+    account: Account,
     before: Amount,
 }
 
-impl Live {
+impl LiveDemo {
     /// Starts the chain and makes and funds the wallet.
-    pub(super) async fn start() -> Result<Self, AppError> {
+    ///
+    /// # Errors
+    /// [`AppError`] if the chain does not start.
+    pub async fn start(contracts: PathBuf) -> Result<Self, AppError> {
         let dir = tempfile::tempdir().map_err(|source| AppError::Io {
             what: "a temporary directory".to_owned(),
             source,
         })?;
-        let devnet = devnet::start(0, Some(Span::from_secs(1)), None).await?;
+        let request = DevnetRequest {
+            contracts,
+            block_time: Some(Span::from_secs(1)),
+            ..DevnetRequest::default()
+        };
+        let devnet = devnet::start(&request).await?.devnet;
         let keys = KeySource {
             dir: dir.path().to_owned(),
             ..KeySource::default()
@@ -77,16 +90,16 @@ impl Live {
         })
     }
 
-    /// The settings of this process.
-    pub(super) fn settle_into(&self, settings: &mut Settings) {
+    /// Adds the chain and the wallet to the settings of this process.
+    pub fn add_to(&self, settings: &mut Settings) {
         settings.chains.insert(NAME.to_owned(), self.devnet.chain_keys());
         settings.wallet.keystore_dir = self.dir.path().display().to_string();
     }
 
-    /// The same for other processes.
+    /// Environment variables that give other processes the chain, the wallet and a policy.
     pub(super) fn variables(&self) -> Result<Vec<(String, String)>, AppError> {
         let path = self.dir.path().join("settings.toml");
-        let mut text = devnet::settings(&self.devnet.chain_keys())?;
+        let mut text = devnet::settings_text(&self.devnet.chain_keys())?;
         text.push_str(&format!(
             "\n[wallet]\nkeystore_dir = {}\n",
             json!(self.dir.path().display().to_string())
@@ -132,25 +145,37 @@ impl Live {
     }
 
     /// The tokens of the jobs by ticker; the one that is sold is the design's own.
-    pub(super) fn tokens(&self) -> BTreeMap<String, Address> {
+    fn tokens(&self) -> BTreeMap<String, Address> {
         let deployed = self.devnet.deployment();
         let mut tokens = deployed.practice.clone();
         tokens.insert("SELLER".to_owned(), deployed.clanker);
         tokens
     }
 
+    /// Where the demo's jobs trade.
+    pub(super) async fn stage(&self, app: &App) -> Result<Stage, AppError> {
+        Ok(Stage::Live {
+            account: self.account.clone(),
+            tokens: self.tokens(),
+            native: self.native(app).await?,
+        })
+    }
+
     /// USD per native coin.
-    pub(super) async fn native(&self, world: &App) -> Result<Price, AppError> {
-        let live = world.live().chain(NAME)?;
+    async fn native(&self, app: &App) -> Result<Price, AppError> {
+        let live = app.live().chain(NAME)?;
         let known = live.chain.usd_price(Asset::Native).await;
         known
             .map(|known| known.price)
             .map_err(|error| AppError::Network(error.to_string()))
     }
 
-    /// Trades against the pools for as long as the answer lives.
-    pub(super) fn move_prices(&self, world: &App) -> Result<Mover, AppError> {
-        let venue = world.live().chain(NAME)?.venue.clone();
+    /// Trades against the pools for as long as the returned value lives.
+    ///
+    /// # Errors
+    /// [`AppError`] if the settings lack the chain.
+    pub fn move_prices(&self, app: &App) -> Result<Mover, AppError> {
+        let venue = app.live().chain(NAME)?.venue.clone();
         let devnet = self.devnet.clone();
         let practice: Vec<Address> = self.devnet.deployment().practice.values().copied().collect();
         let task = tokio::spawn(async move {
@@ -167,14 +192,14 @@ impl Live {
     }
 
     /// The wallet's transactions on the chain against the ledger.
-    pub(super) async fn compare(&self, world: &App) -> Result<audit::LiveFindings, AppError> {
-        let live = world.live().chain(NAME)?;
-        audit::compare(&world.pool, live.chain.as_ref(), &self.account, self.before).await
+    pub(super) async fn compare(&self, app: &App) -> Result<audit::LiveFindings, AppError> {
+        let live = app.live().chain(NAME)?;
+        audit::compare(&app.pool, live.chain.as_ref(), &self.account, self.before).await
     }
 }
 
 /// Moves prices until it is dropped.
-pub(super) struct Mover(tokio::task::JoinHandle<()>);
+pub struct Mover(tokio::task::JoinHandle<()>);
 
 impl Drop for Mover {
     fn drop(&mut self) {

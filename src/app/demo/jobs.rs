@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::Address;
 use serde_json::json;
-use sqlx::PgPool;
 
-use super::super::AppError;
 use crate::{
+    app::{actor::Actor, context::App, error::AppError},
     domain::{
         chains::{self, USDC_DECIMALS},
         config::{JobConfig, SourceName},
@@ -23,13 +22,11 @@ use crate::{
     },
 };
 
-const ACTOR: &str = "demo";
-
 /// On live jobs prices move by real swaps between blocks: the floor leaves them room.
 const LIVE_SLIPPAGE_BPS: u32 = 500;
 
 /// Where the jobs trade.
-pub(super) enum Stage<'a> {
+pub(super) enum Stage {
     /// On paper, each with invented prices of its own.
     Paper,
     /// On a chain, against the native coin.
@@ -37,50 +34,27 @@ pub(super) enum Stage<'a> {
         /// Whose money.
         account: Account,
         /// The tokens by ticker.
-        tokens: &'a BTreeMap<String, Address>,
+        tokens: BTreeMap<String, Address>,
         /// USD per native coin.
         native: Price,
     },
 }
 
-/// Makes and starts the jobs; the answer is the one that is to be sold half way.
-pub(super) async fn create(pool: &PgPool, stage: &Stage<'_>) -> Result<JobId, AppError> {
-    start(
-        pool,
-        stage,
-        1,
-        "STEADY",
-        accumulate(1, "4s", json!({ "dip_buy_threshold_pct": 0 }))?,
-    )
-    .await?;
-    start(pool, stage, 2, "DIPPER", accumulate(2, "15s", dipper())?).await?;
-    start(
-        pool,
-        stage,
-        3,
-        "SPREAD",
-        liquidity(3, json!({ "rebalance_threshold_pct": 30, "spread_pct": 2 }))?,
-    )
-    .await?;
-    start(
-        pool,
-        stage,
+/// Makes and starts the jobs; returns the one that is to be sold half way.
+pub(super) async fn create(app: &App, stage: &Stage, actor: &Actor) -> Result<JobId, AppError> {
+    let steady = accumulate(1, "4s", json!({ "dip_buy_threshold_pct": 0 }))?;
+    start(app, stage, 1, "STEADY", steady, actor).await?;
+    let dipper = accumulate(2, "15s", dipper())?;
+    start(app, stage, 2, "DIPPER", dipper, actor).await?;
+    let spread = liquidity(3, json!({ "rebalance_threshold_pct": 30, "spread_pct": 2 }))?;
+    start(app, stage, 3, "SPREAD", spread, actor).await?;
+    let balance = liquidity(
         4,
-        "BALANCE",
-        liquidity(
-            4,
-            json!({ "rebalance_threshold_pct": 3, "spread_pct": 50, "support_dip_pct": 60 }),
-        )?,
-    )
-    .await?;
-    start(
-        pool,
-        stage,
-        5,
-        "SELLER",
-        accumulate(5, "3s", json!({ "dip_buy_threshold_pct": 0 }))?,
-    )
-    .await
+        json!({ "rebalance_threshold_pct": 3, "spread_pct": 50, "support_dip_pct": 60 }),
+    )?;
+    start(app, stage, 4, "BALANCE", balance, actor).await?;
+    let seller = accumulate(5, "3s", json!({ "dip_buy_threshold_pct": 0 }))?;
+    start(app, stage, 5, "SELLER", seller, actor).await
 }
 
 fn dipper() -> serde_json::Value {
@@ -131,11 +105,12 @@ fn config(mode: JobMode, mut rules: serde_json::Value, seed: u64) -> Result<JobC
 }
 
 async fn start(
-    pool: &PgPool,
-    stage: &Stage<'_>,
+    app: &App,
+    stage: &Stage,
     number: u8,
     symbol: &str,
     mut config: JobConfig,
+    actor: &Actor,
 ) -> Result<JobId, AppError> {
     let internal = |error: &dyn std::fmt::Display| AppError::Internal(error.to_string());
     let base = chains::find("base").map_err(|error| internal(&error))?;
@@ -173,8 +148,8 @@ async fn start(
         mode: config.mode(),
         config,
     };
-    let id = jobs::create(pool, &new, ACTOR).await?;
-    orders::order(pool, id, Order::Start { deposit }, ACTOR).await?;
+    let id = jobs::create(&app.pool, &new, actor.as_str()).await?;
+    orders::order(&app.pool, id, Order::Start { deposit }, actor.as_str()).await?;
     Ok(id)
 }
 
@@ -187,26 +162,27 @@ fn token(address: Address, symbol: &str, decimals: u8) -> Token {
 }
 
 /// Sells a job in three slices.
-pub(super) async fn liquidate(pool: &PgPool, job: JobId) -> Result<(), AppError> {
-    orders::order(
-        pool,
-        job,
-        Order::Liquidate {
-            over: Span::from_secs(4),
-            slices: 3,
-        },
-        ACTOR,
-    )
-    .await?;
+///
+/// # Errors
+/// [`AppError`] if the job cannot be sold.
+pub async fn sell(app: &App, job: JobId, actor: &Actor) -> Result<(), AppError> {
+    let order = Order::Liquidate {
+        over: Span::from_secs(4),
+        slices: 3,
+    };
+    orders::order(&app.pool, job, order, actor.as_str()).await?;
     Ok(())
 }
 
-/// No new trades.
-pub(super) async fn pause_all(pool: &PgPool) -> Result<(), AppError> {
-    for job in jobs::list(pool, &Filter::default()).await? {
+/// Pauses every job: no new trades.
+///
+/// # Errors
+/// [`AppError`] if the database fails.
+pub async fn pause_all(app: &App, actor: &Actor) -> Result<(), AppError> {
+    for job in jobs::list(&app.pool, &Filter::default()).await? {
         if matches!(job.status, JobStatus::Running | JobStatus::Liquidating) {
             // A liquidation that has just ended has nothing left to pause.
-            match orders::order(pool, job.id, Order::Pause, ACTOR).await {
+            match orders::order(&app.pool, job.id, Order::Pause, actor.as_str()).await {
                 Ok(_) | Err(jobs::CommandError::Refused(_)) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -1,78 +1,70 @@
-//! A new live job: what is not known is asked of the chain, and what is missing is an error.
+//! A new live job: what is not given is read from the chain, and what is missing is an error.
 
 use alloy_primitives::Address;
 use rust_decimal::Decimal;
 
-use super::{Groundwork, LOOKUP_PATIENCE, StartArgs, is_ticker, past};
+use super::{
+    past,
+    request::{Groundwork, LOOKUP_PATIENCE, Plan, StartRequest, is_ticker},
+};
 use crate::{
-    app::{App, AppError, policy, wallets},
+    app::{App, AppError, wallets},
     chain::{ChainSpec, LiveChain, agreed_token_info, one_node_warning},
-    config::{JobLayers, Settings},
     domain::{
         chains::USDC_DECIMALS,
         config::{JobConfig, SourceName},
-        ids::JobId,
-        job::{Account, JobMode, Realm, Token},
+        job::{Account, Realm, Token},
         pool::NATIVE,
         units::{NATIVE_DECIMALS, Price},
     },
     ports::{Asset, Chain, PriceRequest, Prices},
-    store::{
-        self,
-        jobs::{self, Job},
-    },
+    store::{self, jobs::Job},
 };
 
-pub(super) async fn prepare(
-    settings: &Settings,
-    world: &App,
-    args: &StartArgs,
-    address: Address,
-    given: &JobLayers,
-    (mode, mut config): (JobMode, JobConfig),
-) -> Result<Groundwork, AppError> {
-    settings.chain(&args.chain)?.with_rpc()?;
-    let wallet = wallets::choose(settings)?;
-    let live = world.live().chain(&args.chain)?.clone();
-    let mut assumed = vec![format!("wallet {wallet} (wallet.address)")];
-    safeguards(world, args, address, given, &mut config, &mut assumed).await?;
-    config
-        .validate_for(mode, Realm::Live, &args.chain)
+pub(super) async fn prepare(app: &App, plan: &mut Plan<'_>) -> Result<Groundwork, AppError> {
+    let request = plan.request;
+    app.settings.chain(&request.chain)?.with_rpc()?;
+    let wallet = wallets::choose(&app.settings)?;
+    let live = app.live().chain(&request.chain)?.clone();
+    plan.assumed.push(format!("wallet {wallet} (wallet.address)"));
+    safeguards(app, plan).await?;
+    plan.config
+        .validate_for(plan.mode, Realm::Live, &request.chain)
         .map_err(AppError::Config)?;
     if let Some(warning) = one_node_warning(&live.spec) {
-        assumed.push(format!("WARNING: {warning}"));
+        plan.assumed.push(format!("WARNING: {warning}"));
     }
-    let token = token(&live, args, address, &mut assumed).await?;
-    let quote = quote(&live.spec, args, &mut assumed)?;
-    require_witness(&live.spec, &config)?;
+    let token = token(&live, request, &mut plan.assumed).await?;
+    let quote = quote(&live.spec, request, &mut plan.assumed)?;
+    require_witness(&live.spec, &plan.config)?;
     let account = Account {
         realm: Realm::Live,
-        chain: args.chain.clone(),
+        chain: request.chain.clone(),
         wallet,
     };
-    past::require_known(world, &live, &account).await?;
-    assumed.extend(past::unexplained(world, &live, &account, &token).await?);
+    past::require_known(app, &live, &account).await?;
+    plan.assumed
+        .extend(past::unexplained(app, &live, &account, &token).await?);
     let quote_price = usd_price(&live, quote.address).await?;
-    believe(world, &args.chain, address, quote.address, &config, &mut assumed).await?;
+    require_price(app, plan, quote.address).await?;
     Ok(Groundwork {
         account,
         token,
         quote,
         quote_price,
-        config,
-        assumed,
     })
 }
 
-/// Says what begins safe since nobody chose it, and adds a second source where there is one. What somebody chose has floors: see [`JobConfig::validate_for`].
-async fn safeguards(
-    world: &App,
-    args: &StartArgs,
-    token: Address,
-    given: &JobLayers,
-    config: &mut JobConfig,
-    assumed: &mut Vec<String>,
-) -> Result<(), AppError> {
+/// Reports the safe defaults of a live job, and adds a second price source where there is one. What was given has floors:
+/// see [`JobConfig::validate_for`].
+async fn safeguards(app: &App, plan: &mut Plan<'_>) -> Result<(), AppError> {
+    let Plan {
+        request,
+        given,
+        config,
+        assumed,
+        ..
+    } = plan;
     if !given.sets("schedule.jitter") {
         assumed.push(format!(
             "jitter {0}, so that nobody can foresee a trade (--set schedule.jitter={0})",
@@ -80,7 +72,7 @@ async fn safeguards(
         ));
     }
     if !given.sets("price.sources") {
-        match listed(world, &args.chain, token).await? {
+        match listed(app, &request.chain, request.token).await? {
             Ok(price) => {
                 config.price.sources = vec![SourceName::Onchain, SourceName::Dexscreener];
                 assumed.push(format!(
@@ -108,9 +100,9 @@ async fn safeguards(
 }
 
 /// USD per whole token as DexScreener has it, or why it has none.
-async fn listed(world: &App, chain: &str, token: Address) -> Result<Result<Decimal, String>, AppError> {
-    let book = world.prices()?;
-    let now = store::now(&world.pool).await?;
+async fn listed(app: &App, chain: &str, token: Address) -> Result<Result<Decimal, String>, AppError> {
+    let book = app.prices()?;
+    let now = store::now(&app.pool).await?;
     let asked = tokio::time::timeout(LOOKUP_PATIENCE, book.dexscreener().lookup(chain, token, now)).await;
     Ok(asked.map_or_else(
         |_| Err(format!("no answer within {} s", LOOKUP_PATIENCE.as_secs())),
@@ -122,7 +114,7 @@ async fn listed(world: &App, chain: &str, token: Address) -> Result<Result<Decim
     ))
 }
 
-/// With real money, one node is not enough to begin with: whoever answers there decides price and quote.
+/// With real money, one node is not enough to begin with: it alone would decide price and quote.
 fn require_witness(spec: &ChainSpec, config: &JobConfig) -> Result<(), AppError> {
     let price = &config.price;
     let enough = !price.on_chain_only() || price.single_source || spec.node_by_node().len() > 1;
@@ -141,9 +133,14 @@ fn require_witness(spec: &ChainSpec, config: &JobConfig) -> Result<(), AppError>
 }
 
 /// What a job pays with never changes.
-pub(super) fn require_quote(world: &App, args: &StartArgs, job: &Job, asked: &str) -> Result<(), AppError> {
-    let live = world.live().chain(&job.account.chain)?;
-    if quote(&live.spec, args, &mut Vec::new())?.address == job.quote.address {
+pub(super) fn require_quote(
+    app: &App,
+    request: &StartRequest,
+    job: &Job,
+    asked: &str,
+) -> Result<(), AppError> {
+    let live = app.live().chain(&job.account.chain)?;
+    if quote(&live.spec, request, &mut Vec::new())?.address == job.quote.address {
         return Ok(());
     }
     Err(AppError::Refused(format!(
@@ -153,8 +150,8 @@ pub(super) fn require_quote(world: &App, args: &StartArgs, job: &Job, asked: &st
 }
 
 /// USD per whole quote token of a job that is there already.
-pub(super) async fn quote_price(world: &App, job: &Job) -> Result<Price, AppError> {
-    let live = world.live().chain(&job.account.chain)?.clone();
+pub(super) async fn quote_price(app: &App, job: &Job) -> Result<Price, AppError> {
+    let live = app.live().chain(&job.account.chain)?.clone();
     usd_price(&live, job.quote.address).await
 }
 
@@ -165,41 +162,23 @@ async fn usd_price(live: &LiveChain, quote: Address) -> Result<Price, AppError> 
         .map_err(|error| AppError::Network(format!("the price of the quote token: {error}")))
 }
 
-/// What the policy of this machine lacks for the job; it is said where the job is started, for nothing is signed until
-/// the worker's own policy allows it.
-pub(super) async fn policy(world: &App, job: JobId) -> Result<Option<String>, AppError> {
-    let found = jobs::by_ids(&world.pool, &[job]).await?;
-    let Some(Ok(job)) = found.first() else {
-        return Ok(None);
-    };
-    let Some(missing) = policy::missing(world, job).await else {
-        return Ok(None);
-    };
-    let mut text = format!("  NOT ALLOWED YET: {}\n", missing.lacks.join("; "));
-    text.push_str("  nothing is signed until it is allowed on the machine whose worker holds the key:\n");
-    if let Some(command) = missing.command {
-        text.push_str(&format!("    {command}\n"));
-    }
-    Ok(Some(text))
-}
-
 /// Ticker and digits as the contract has them: a wrong number of digits would be a wrong amount of money.
 async fn token(
     live: &LiveChain,
-    args: &StartArgs,
-    address: Address,
+    request: &StartRequest,
     assumed: &mut Vec<String>,
 ) -> Result<Token, AppError> {
+    let address = request.token;
     let info = agreed_token_info(&live.rpc, &live.spec, address)
         .await
         .map_err(|error| AppError::Network(error.to_string()))?;
-    if let Some(given) = args.decimals.filter(|given| *given != info.decimals) {
+    if let Some(given) = request.decimals.filter(|given| *given != info.decimals) {
         return Err(AppError::Usage(format!(
             "--decimals {given}: the contract says {}; leave the flag out",
             info.decimals
         )));
     }
-    let symbol = match (&args.symbol, info.symbol.filter(|symbol| is_ticker(symbol))) {
+    let symbol = match (&request.symbol, info.symbol.filter(|symbol| is_ticker(symbol))) {
         (Some(symbol), _) => symbol.clone(),
         (None, Some(symbol)) => {
             assumed.push(format!("ticker {symbol} from the contract (--symbol)"));
@@ -218,10 +197,10 @@ async fn token(
     })
 }
 
-fn quote(spec: &ChainSpec, args: &StartArgs, assumed: &mut Vec<String>) -> Result<Token, AppError> {
+fn quote(spec: &ChainSpec, request: &StartRequest, assumed: &mut Vec<String>) -> Result<Token, AppError> {
     let native = spec.native_symbol.as_str();
     let wrapped = format!("W{native}");
-    let asked = args.quote.as_deref().unwrap_or_else(|| {
+    let asked = request.quote.as_deref().unwrap_or_else(|| {
         assumed.push(format!(
             "pays with {native} (--quote {native}, {wrapped} or USDC)"
         ));
@@ -246,28 +225,22 @@ fn quote(spec: &ChainSpec, args: &StartArgs, assumed: &mut Vec<String>) -> Resul
     }
 }
 
-/// No live job starts on a price that cannot be had.
-async fn believe(
-    world: &App,
-    chain: &str,
-    token: Address,
-    quote: Address,
-    config: &JobConfig,
-    assumed: &mut Vec<String>,
-) -> Result<(), AppError> {
+/// A live job without a price now does not start.
+async fn require_price(app: &App, plan: &mut Plan<'_>, quote: Address) -> Result<(), AppError> {
     let request = PriceRequest {
-        chain,
-        token,
+        chain: &plan.request.chain,
+        token: plan.request.token,
         quote,
-        pool: config.venue.pool,
+        pool: plan.config.venue.pool,
         decimals: None,
-        config: &config.price,
+        config: &plan.config.price,
     };
-    let now = store::now(&world.pool).await?;
-    let answers = world.prices()?.answers(&[request], now).await;
+    let now = store::now(&app.pool).await?;
+    let answers = app.prices()?.answers(&[request], now).await;
     for answer in answers.into_iter().flatten() {
         let observed = answer.map_err(|missing| AppError::Network(missing.to_string()))?;
-        assumed.push(format!("{} says {} USD now", observed.source, observed.price_usd));
+        plan.assumed
+            .push(format!("{} says {} USD now", observed.source, observed.price_usd));
     }
     Ok(())
 }

@@ -13,15 +13,15 @@ use crate::{
 
 /// Refuses a wallet that has made transactions this database does not know: it may be the database that is new or old,
 /// and what it does not know may have bought what a new job would buy again.
-pub(super) async fn require_known(world: &App, live: &LiveChain, account: &Account) -> Result<(), AppError> {
+pub(super) async fn require_known(app: &App, live: &LiveChain, account: &Account) -> Result<(), AppError> {
     let (wallet, chain) = (account.wallet, &account.chain);
     let nonces = live.chain.nonces(wallet).await;
     let nonces =
         nonces.map_err(|error| AppError::Network(format!("the nonce of wallet {wallet}: {error}")))?;
-    match signers::find(&world.pool, account).await? {
+    match signers::find(&app.pool, account).await? {
         Some(known) if nonces.latest > known.next_nonce => Err(AppError::Refused(format!(
             "the chain has {} transactions of wallet {wallet}, this database knows {}: it is older than the chain (a restored \
-             backup?), or somebody else uses the key; run `lgi-mm reconcile`",
+             backup?), or the key is used elsewhere; run `lgi-mm reconcile`",
             nonces.latest, known.next_nonce
         ))),
         None if nonces.pending > nonces.latest => Err(AppError::Refused(format!(
@@ -40,7 +40,7 @@ pub(super) async fn require_known(world: &App, live: &LiveChain, account: &Accou
 
 /// Says that the wallet holds tokens which no job has bought; `None`: it holds none.
 pub(super) async fn unexplained(
-    world: &App,
+    app: &App,
     live: &LiveChain,
     account: &Account,
     token: &Token,
@@ -57,7 +57,7 @@ pub(super) async fn unexplained(
         chain: Some(account.chain.clone()),
         status: None,
     };
-    let jobs = jobs::list(&world.pool, &filter).await?;
+    let jobs = jobs::list(&app.pool, &filter).await?;
     let mut surplus = held;
     for job in jobs.iter().filter(|job| job.account == *account) {
         surplus = surplus.saturating_sub(job.position.token_balance);
