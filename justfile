@@ -16,17 +16,17 @@ test *args:
 # Crash test: kill processes at random moments, for longer than in the test suite
 [group('check')]
 crash seconds="600":
-    LGI_MM_CRASH_SECONDS={{ seconds }} scripts/test --test crash -- --nocapture
+    LGI_MM_CRASH_SECONDS={{ seconds }} scripts/test --test processes crash:: -- --nocapture
 
 # Chaos test: this number of live trades through lying nodes and a chain with reorgs
 [group('check')]
 chaos trades="2000":
-    LGI_MM_CHAOS={{ trades }} scripts/test --test chaos -- --nocapture
+    LGI_MM_CHAOS={{ trades }} scripts/test --test chain chaos:: -- --nocapture
 
 # The same with outcomes that count before they are final: a signer may halt permanently, and says why
 [group('check')]
 chaos-shallow trades="100":
-    LGI_MM_CHAOS={{ trades }} scripts/test --test chaos below_the_depth -- --nocapture --ignored
+    LGI_MM_CHAOS={{ trades }} scripts/test --test chain below_the_depth -- --nocapture --ignored
 
 # Measure settled swaps per second of one signer, and requests per swap
 [group('check')]
@@ -46,7 +46,7 @@ bench-backtest *rows:
 # Measure how tables grow with this number of ticks; the figures of docs/retention.md
 [group('check')]
 growth ticks="1000000":
-    LGI_MM_GROWTH={{ ticks }} scripts/test --test retention growth -- --nocapture --ignored
+    LGI_MM_GROWTH={{ ticks }} scripts/test --test processes growth -- --nocapture --ignored
 
 # Run everything that a change must pass
 [group('check')]
@@ -57,7 +57,7 @@ ci:
 [group('check')]
 lint:
     cargo fmt
-    SQLX_OFFLINE=true cargo clippy --all-targets -- -D warnings
+    SQLX_OFFLINE=true cargo clippy --workspace --all-targets -- -D warnings
 
 # After a change of SQL: regenerate .sqlx
 [group('change')]

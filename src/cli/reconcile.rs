@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{App, AppError, Out, adopt, out::table};
 use crate::{
     config::Settings,
+    domain::ids::{JobId, TradeId},
     engine::reconcile::{BalanceRemedy, BalanceReport, Reconciliation, Remedy, SignerReport, UnknownNonce},
 };
 
@@ -57,7 +58,7 @@ struct SignerView {
     chain_nonce: Option<u64>,
     chain_error: Option<String>,
     halted: Option<String>,
-    open_trades: Vec<i64>,
+    open_trades: Vec<TradeId>,
     unknown_nonces: Vec<NonceView>,
     repair: Option<String>,
     blocked: Option<String>,
@@ -77,7 +78,7 @@ struct BalanceView {
     chain: String,
     wallet: String,
     symbol: String,
-    jobs: Vec<i64>,
+    jobs: Vec<JobId>,
     tracked: String,
     held: Option<String>,
     missing: Option<String>,
@@ -192,7 +193,7 @@ impl From<&BalanceReport> for BalanceView {
             chain: report.account.chain.clone(),
             wallet: report.account.wallet.to_string(),
             symbol: report.symbol.clone(),
-            jobs: report.jobs.iter().map(|job| job.0).collect(),
+            jobs: report.jobs.clone(),
             tracked: report.tracked.to_whole(report.decimals),
             held: held.map(|held| held.to_whole(report.decimals)),
             missing: missing.map(|missing| missing.to_whole(report.decimals)),
@@ -311,7 +312,7 @@ impl BalanceView {
     }
 }
 
-fn taken_back(to: u64, next: u64, trades: &[i64]) -> String {
+fn taken_back(to: u64, next: u64, trades: &[TradeId]) -> String {
     let last = next.saturating_sub(1);
     let mut repair = format!("take back nonces {to} to {last}, which were never on chain");
     if !trades.is_empty() {

@@ -144,7 +144,7 @@ impl Engine {
     /// # Errors
     /// [`CommandError`]; nothing changes then.
     pub async fn count_in(&self, job: JobId, cost: Usd, actor: &str) -> Result<String, CommandError> {
-        let mut jobs = jobs::by_ids(&self.pool, &[job.0]).await?;
+        let mut jobs = jobs::by_ids(&self.pool, &[job]).await?;
         let read = jobs.pop().ok_or_else(|| StoreError::NoSuchJob(job.to_string()))?;
         let found = read.map_err(|(_, error)| error)?;
         let market = self.markets.market(&found.account).await.map_err(unreadable)?;

@@ -226,7 +226,7 @@ impl Engine {
             Frozen::New(trade) => {
                 reach("frozen");
                 let plan = approved.plan();
-                info!(job = %job.id, trade, side = %plan.side, reason = %plan.reason, value_usd = %plan.value, price_usd = %plan.price, slot = %priced.tick.slot, "trade planned");
+                info!(job = %job.id, trade = trade.0, side = %plan.side, reason = %plan.reason, value_usd = %plan.value, price_usd = %plan.price, slot = %priced.tick.slot, "trade planned");
                 Ok(Acted::Done(Outcome::Traded { trade }))
             }
             Frozen::Already(trade) => Ok(Acted::Done(Outcome::AlreadyRecorded { trade })),

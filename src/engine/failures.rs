@@ -13,7 +13,10 @@ use super::{
     watch::{MISSES_MAX, depth},
 };
 use crate::{
-    domain::trade::{Standing, TradeStatus, standing},
+    domain::{
+        ids::TradeId,
+        trade::{Standing, TradeStatus, standing},
+    },
     ports::Market,
     store::{
         failures::{self, Watched},
@@ -28,10 +31,10 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Store`] if the ledger cannot be read. Every failure is looked at again at its next time.
-    pub async fn watch_failures(&self, trades: &[i64]) -> Result<(), EngineError> {
+    pub async fn watch_failures(&self, trades: &[TradeId]) -> Result<(), EngineError> {
         for watched in failures::load(&self.pool, trades).await? {
             if let Err(error) = self.watch_failure(&watched).await {
-                warn!(trade = watched.trade, %error, "failure not looked at; it is again");
+                warn!(trade = watched.trade.0, %error, "failure not looked at; it is again");
             }
         }
         Ok(())
@@ -89,7 +92,7 @@ impl Engine {
         if market.chain.agreed_head().await?.number < watched.block_number {
             return Ok(());
         }
-        warn!(job = %job.id, trade = trade.id, "what a trade failed by is in no block any more");
+        warn!(job = %job.id, trade = trade.id.0, "what a trade failed by is in no block any more");
         failures::missed(&self.pool, job.id, trade.id).await?;
         if watched.misses.saturating_add(1) < MISSES_MAX {
             return Ok(());
@@ -113,7 +116,7 @@ impl Engine {
     async fn reopen(&self, job: &Job, trade: &Trade, why: &str) -> Result<(), EngineError> {
         let why = format!("what it failed by was taken back: {why}");
         if failures::reopen(&self.pool, trade, &why).await? {
-            warn!(job = %job.id, trade = trade.id, why, "failed trade is open again");
+            warn!(job = %job.id, trade = trade.id.0, why, "failed trade is open again");
         }
         Ok(())
     }

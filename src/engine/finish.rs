@@ -40,7 +40,7 @@ impl Engine {
         let places = self.settings.pipeline_max;
         if fills::commit_failure(&self.pool, trade, &failure, places).await? == Ended::Committed {
             count(trade, TradeStatus::Failed);
-            info!(job = %job.id, trade = trade.id, status = %job.status, "plan given up: the job was stopped");
+            info!(job = %job.id, trade = trade.id.0, status = %job.status, "plan given up: the job was stopped");
             return Ok(Progress::Final);
         }
         Ok(Progress::Stepped)
@@ -93,7 +93,7 @@ impl Engine {
             reach("filled");
             count(trade, TradeStatus::Executed);
             info!(
-                job = %job.id, trade = trade.id, side = %trade.side, reason = %trade.reason, %hash,
+                job = %job.id, trade = trade.id.0, side = %trade.side, reason = %trade.reason, %hash,
                 base = base_amount.to_whole(job.token.decimals), quote = quote_amount.to_whole(job.quote.decimals),
                 "trade executed"
             );
@@ -160,7 +160,7 @@ impl Engine {
             reach("failed");
             count(trade, TradeStatus::Failed);
             counter!(metric::TRADE_FAILURES, "reason" => <&'static str>::from(failure.kind)).increment(1);
-            warn!(job = %trade.job, trade = trade.id, kind = %failure.kind, error = failure.error, "trade failed");
+            warn!(job = %trade.job, trade = trade.id.0, kind = %failure.kind, error = failure.error, "trade failed");
             return Ok(Progress::Final);
         }
         Ok(Progress::Stepped)

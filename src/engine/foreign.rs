@@ -52,7 +52,7 @@ impl Engine {
             "{}: somebody else uses this key. Nothing is signed until `lgi-mm reconcile` has been run",
             foreign_use(nonce, &used)
         );
-        error!(job = %job.id, trade = trade.id, wallet = %job.account.wallet, reason, "signer halted");
+        error!(job = %job.id, trade = trade.id.0, wallet = %job.account.wallet, reason, "signer halted");
         foreign::record(
             &self.pool,
             &job.account,

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use sqlx::PgPool;
 
 use crate::{
-    domain::{decision::HoldReason, span::Span},
+    domain::{decision::HoldReason, ids::TradeId, span::Span},
     ports::{Markets, Prices},
     store::{StoreError, fills::BookError, memory::JobMemory},
 };
@@ -96,12 +96,12 @@ pub enum Outcome {
     /// A plan was frozen as this trade.
     Traded {
         /// Its number.
-        trade: i64,
+        trade: TradeId,
     },
     /// The slot was decided before; its trade, if it has one, was carried on.
     AlreadyRecorded {
         /// Its number.
-        trade: Option<i64>,
+        trade: Option<TradeId>,
     },
     /// There is no such job.
     NoSuchJob,
@@ -132,7 +132,7 @@ pub enum EngineError {
     #[error("trade {trade}: {source}")]
     Illegal {
         /// The trade.
-        trade: i64,
+        trade: TradeId,
         /// How.
         source: crate::domain::trade::IllegalTrade,
     },

@@ -101,7 +101,7 @@ impl Engine {
             "{why}: nothing is booked; the trade stays open. Compare chains.{}.rpc_urls",
             job.account.chain
         );
-        error!(job = %job.id, trade = trade.id, why, "a receipt says what cannot be");
+        error!(job = %job.id, trade = trade.id.0, why, "a receipt says what cannot be");
         counter!(metric::RPC_DISAGREEMENTS, "chain" => job.account.chain.clone()).increment(1);
         self.look_later(trade.id, DOUBT_INTERVALS, Some(&note)).await
     }

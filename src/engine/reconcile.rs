@@ -9,6 +9,7 @@ use alloy_primitives::B256;
 use super::{Engine, EngineError};
 use crate::{
     domain::{
+        ids::TradeId,
         job::{Account, JobId},
         units::Amount,
     },
@@ -64,7 +65,7 @@ pub enum Remedy {
         /// The chain's next nonce.
         to: u64,
         /// Open trades that end as expired.
-        trades: Vec<i64>,
+        trades: Vec<TradeId>,
         /// Everything signed for the nonces that are taken back, as evidence.
         hashes: Vec<B256>,
     },

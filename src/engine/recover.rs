@@ -73,7 +73,7 @@ fn say_job(found: &Job, few: bool) {
 }
 
 fn say_trade(found: &OpenTrade, few: bool) {
-    let (job, trade) = (found.job, found.id);
+    let (job, trade) = (found.job, found.id.0);
     if few {
         info!(%job, trade, "found open trade, carrying it on");
     } else {

@@ -27,15 +27,15 @@ const FEE_ASSUMED_BPS: u32 = 100;
 
 /// When this process asked the ledger last, by job.
 #[derive(Debug, Default)]
-pub(super) struct DrySales(Mutex<HashMap<i64, Instant>>);
+pub(super) struct DrySales(Mutex<HashMap<JobId, Instant>>);
 
 impl DrySales {
     /// Whether the ledger is to be asked.
     fn may_be_due(&self, job: JobId) -> bool {
         let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = asked.get(&job.0).is_some_and(|at| at.elapsed() < ASKED_AGAIN);
+        let fresh = asked.get(&job).is_some_and(|at| at.elapsed() < ASKED_AGAIN);
         if !fresh {
-            asked.insert(job.0, Instant::now());
+            asked.insert(job, Instant::now());
         }
         !fresh
     }

@@ -5,6 +5,7 @@ use tracing::{debug, info, warn};
 use super::{Engine, EngineError, observe::observe};
 use crate::{
     domain::{
+        ids::TradeId,
         job::JobId,
         span::Span,
         trade::{Patience, Purpose, Step, next_step},
@@ -44,7 +45,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError`]; the trade's next check is then already planned.
-    pub async fn drive(&self, trade: i64) -> Result<Progress, EngineError> {
+    pub async fn drive(&self, trade: TradeId) -> Result<Progress, EngineError> {
         for _ in 0..STEPS_MAX {
             match self.settle(trade).await {
                 Ok(Progress::Stepped) => {}
@@ -64,7 +65,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError`]; nothing is half done, and the step may be tried again.
-    pub async fn settle(&self, id: i64) -> Result<Progress, EngineError> {
+    pub async fn settle(&self, id: TradeId) -> Result<Progress, EngineError> {
         let trade = trades::load(&self.pool, id).await?;
         tracing::Span::current().record("job", trade.job.0);
         let job = self.job_of(trade.job).await?;
@@ -79,7 +80,7 @@ impl Engine {
         if matches!(step, Step::Replace { .. }) {
             step = next(&self.patience(&job, &trade, &market).await?)?;
         }
-        debug!(job = %job.id, trade = id, ?step, "step");
+        debug!(job = %job.id, trade = id.0, ?step, "step");
         match step {
             Step::Done => Ok(Progress::Final),
             Step::Allocate => self.allocate_step(&job, &trade, &market).await,
@@ -103,7 +104,7 @@ impl Engine {
     }
 
     pub(super) async fn job_of(&self, id: JobId) -> Result<Job, EngineError> {
-        let found = jobs::by_ids(&self.pool, &[id.0]).await?;
+        let found = jobs::by_ids(&self.pool, &[id]).await?;
         let found = found.into_iter().next();
         let read = found.ok_or_else(|| StoreError::NoSuchJob(id.to_string()))?;
         Ok(read.map_err(|(_, error)| error)?)
@@ -112,7 +113,7 @@ impl Engine {
     /// Looks again after so many check intervals.
     pub(super) async fn look_later(
         &self,
-        trade: i64,
+        trade: TradeId,
         intervals: u32,
         note: Option<&str>,
     ) -> Result<Progress, EngineError> {
@@ -152,9 +153,9 @@ impl Engine {
         reach("sent");
         let sends = signers::note_sent(&self.pool, newest.hash, &said).await?;
         reach("noted");
-        info!(job = %job.id, trade = trade.id, hash = %newest.hash, answer = said, "transaction sent");
+        info!(job = %job.id, trade = trade.id.0, hash = %newest.hash, answer = said, "transaction sent");
         if answer.is_ok() && sends >= SWALLOWED_SENDS {
-            warn!(job = %job.id, trade = trade.id, hash = %newest.hash, sends, "accepted again and again, and in no block: whoever takes it keeps it to itself");
+            warn!(job = %job.id, trade = trade.id.0, hash = %newest.hash, sends, "accepted again and again, and in no block: whoever takes it keeps it to itself");
         }
         match answer {
             // The swap behind an approve goes out at once: nonces keep their order.
@@ -174,7 +175,7 @@ impl Engine {
             Err(SendError::Ambiguous(_)) => self.look_later(trade.id, 1, Some(&said)).await,
             // The note keeps this signer from taking on anything new; see `SignerState::unfunded`.
             Err(SendError::InsufficientFunds | SendError::Rejected(_)) => {
-                warn!(job = %job.id, trade = trade.id, answer = said, "the node refuses the transaction");
+                warn!(job = %job.id, trade = trade.id.0, answer = said, "the node refuses the transaction");
                 self.look_later(trade.id, BLOCKED_INTERVALS, Some(&said)).await
             }
         }

@@ -132,7 +132,7 @@ impl Engine {
         let submitted = signers::submit(&self.pool, &submission).await?;
         if matches!(submitted, Submitted::Recorded) {
             reach("recorded");
-            info!(job = %job.id, trade = trade.id, nonce = seen.next_nonce, "transaction recorded");
+            info!(job = %job.id, trade = trade.id.0, nonce = seen.next_nonce, "transaction recorded");
         }
         Ok(submitted.into())
     }
@@ -251,7 +251,7 @@ impl Engine {
         let Some(signed) = sign_all(market, &[call], state.nonce, fees).await?.pop() else {
             return Ok(false);
         };
-        info!(job = %job.id, trade = trade.id, nonce = state.nonce, %purpose, hash = %signed.signed.hash, "replacement recorded");
+        info!(job = %job.id, trade = trade.id.0, nonce = state.nonce, %purpose, hash = %signed.signed.hash, "replacement recorded");
         let recorded = signers::record_attempt(&self.pool, trade.id, trade.version, row.id, &signed).await?;
         reach("bumped");
         Ok(recorded)

@@ -71,7 +71,7 @@ impl Engine {
         match turns::wait(&self.pool, turn, sleep, &note).await? {
             Waiting::First => Ok(Progress::Stepped),
             Waiting::Asleep => {
-                info!(job = %job.id, trade = turn.trade, "trade waits for its turn");
+                info!(job = %job.id, trade = turn.trade.0, "trade waits for its turn");
                 Ok(Progress::Waiting)
             }
             Waiting::Taken => Ok(Progress::Waiting),
@@ -79,7 +79,7 @@ impl Engine {
     }
 
     async fn wait_for_nonce(&self, turn: &Turn<'_>, job: &Job, why: &str) -> Result<Progress, EngineError> {
-        info!(job = %job.id, trade = turn.trade, why, "trade waits for its nonce");
+        info!(job = %job.id, trade = turn.trade.0, why, "trade waits for its nonce");
         self.look_later(turn.trade, BLOCKED_INTERVALS, Some(why)).await
     }
 }

@@ -15,7 +15,10 @@ use super::{
     observe::{Observed, observe},
 };
 use crate::{
-    domain::trade::Seen,
+    domain::{
+        ids::{FillId, JobId},
+        trade::Seen,
+    },
     ports::{Head, Lookup, Market, Nonces, Receipt, SignedTransaction},
     store::{
         foreign,
@@ -42,9 +45,9 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Store`] if the ledger cannot be read. Every fill is looked at again at its next time.
-    pub async fn watch(&self, fills: &[i64]) -> Result<(), EngineError> {
+    pub async fn watch(&self, fills: &[FillId]) -> Result<(), EngineError> {
         let watched = watches::load(&self.pool, fills).await?;
-        let mut ids: Vec<i64> = watched.iter().map(|watched| watched.job.0).collect();
+        let mut ids: Vec<JobId> = watched.iter().map(|watched| watched.job).collect();
         ids.dedup();
         let mut jobs = HashMap::new();
         for read in jobs::by_ids(&self.pool, &ids).await? {
@@ -130,7 +133,7 @@ impl Engine {
             return Ok(true);
         }
         if moved_block {
-            info!(job = %job.id, trade = watched.trade, hash = %watched.hash, block = receipt.block_number, "fill moved to another block");
+            info!(job = %job.id, trade = watched.trade.0, hash = %watched.hash, block = receipt.block_number, "fill moved to another block");
         }
         if moved_block || watched.misses > 0 {
             watches::seen(&self.pool, watched.fill, receipt).await?;
@@ -146,7 +149,7 @@ impl Engine {
         market: &Market,
         sight: &Sight,
     ) -> Result<(), EngineError> {
-        warn!(job = %job.id, trade = watched.trade, hash = %watched.hash, "a fill's transaction is in no block any more");
+        warn!(job = %job.id, trade = watched.trade.0, hash = %watched.hash, "a fill's transaction is in no block any more");
         if sight.nonces.latest > watched.nonce {
             return self.used_by_another(watched, job, market, sight).await;
         }
@@ -177,7 +180,7 @@ impl Engine {
             };
             let raw = signers::raw(&self.pool, hash).await?;
             let answer = market.chain.send(&raw).await;
-            info!(trade = trade.id, %hash, ?answer, "sent again");
+            info!(trade = trade.id.0, %hash, ?answer, "sent again");
         }
         Ok(())
     }
@@ -216,7 +219,7 @@ impl Engine {
              `lgi-mm reconcile` has been run",
             watched.trade
         );
-        error!(job = %job.id, trade = watched.trade, wallet = %job.account.wallet, reason = halt, "signer halted");
+        error!(job = %job.id, trade = watched.trade.0, wallet = %job.account.wallet, reason = halt, "signer halted");
         foreign::record(
             &self.pool,
             &job.account,
@@ -242,11 +245,11 @@ impl Engine {
         let why = format!("the fill by {} was taken back: {why}", watched.hash);
         match watches::reverse(&self.pool, &trade, watched, &why).await? {
             Reversed::Committed => {
-                warn!(job = %job.id, trade = trade.id, why, "fill reversed; the trade is open again");
+                warn!(job = %job.id, trade = trade.id.0, why, "fill reversed; the trade is open again");
             }
             Reversed::Raced => {}
             Reversed::Impossible(source) if !settled && watched.misses.saturating_add(1) < HALTING_MISSES => {
-                info!(job = %job.id, trade = trade.id, why, %source, "cannot be undone yet");
+                info!(job = %job.id, trade = trade.id.0, why, %source, "cannot be undone yet");
             }
             Reversed::Impossible(source) => {
                 let reason = format!(
@@ -254,7 +257,7 @@ impl Engine {
                      Compare with `lgi-mm reconcile`",
                     trade.id
                 );
-                error!(job = %job.id, trade = trade.id, wallet = %job.account.wallet, reason, "signer halted");
+                error!(job = %job.id, trade = trade.id.0, wallet = %job.account.wallet, reason, "signer halted");
                 signers::halt(&self.pool, &job.account, &reason).await?;
                 if settled {
                     watches::finish(&self.pool, &[watched.fill]).await?;

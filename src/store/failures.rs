@@ -6,18 +6,18 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoreError, jobs,
-    numeric::{clean_text, hash, signed, unsigned},
+    numeric::{clean_text, hash, numbers, signed, unsigned},
     outbox, signers,
     trades::Trade,
     watches,
 };
-use crate::domain::{event::Event, job::JobId, span::Span};
+use crate::domain::{event::Event, ids::TradeId, job::JobId, span::Span};
 
 /// A failure that is not final yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Watched {
     /// The trade.
-    pub trade: i64,
+    pub trade: TradeId,
     /// The highest block that the failure was read from.
     pub block_number: u64,
     /// How often in a row it was missed.
@@ -27,12 +27,12 @@ pub struct Watched {
 /// From now on this failure is watched.
 pub(super) async fn watch(
     connection: &mut PgConnection,
-    trade: i64,
+    trade: TradeId,
     block_number: u64,
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO failure_watches (trade_id, block_number) VALUES ($1, $2)",
-        trade,
+        trade.0,
         signed("failure_watches.block_number", block_number)?,
     )
     .execute(connection)
@@ -45,8 +45,12 @@ pub(super) async fn watch(
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn claim(connection: &mut PgConnection, lease: Span, limit: i64) -> Result<Vec<i64>, StoreError> {
-    Ok(sqlx::query_scalar!(
+pub async fn claim(
+    connection: &mut PgConnection,
+    lease: Span,
+    limit: i64,
+) -> Result<Vec<TradeId>, StoreError> {
+    let trades = sqlx::query_scalar!(
         "UPDATE failure_watches w SET watch_at = now() + greatest(make_interval(secs => $1), (now() - created_at) / 16)
          FROM (SELECT trade_id FROM failure_watches WHERE watch_at <= now()
                ORDER BY watch_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS due
@@ -55,36 +59,36 @@ pub async fn claim(connection: &mut PgConnection, lease: Span, limit: i64) -> Re
         limit,
     )
     .fetch_all(connection)
-    .await?)
+    .await?;
+    Ok(trades.into_iter().map(TradeId).collect())
 }
 
 /// Numbers of all trades whose failure is still watched.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn all(pool: &PgPool) -> Result<Vec<i64>, StoreError> {
-    Ok(
-        sqlx::query_scalar!("SELECT trade_id FROM failure_watches ORDER BY trade_id")
-            .fetch_all(pool)
-            .await?,
-    )
+pub async fn all(pool: &PgPool) -> Result<Vec<TradeId>, StoreError> {
+    let trades = sqlx::query_scalar!("SELECT trade_id FROM failure_watches ORDER BY trade_id")
+        .fetch_all(pool)
+        .await?;
+    Ok(trades.into_iter().map(TradeId).collect())
 }
 
 /// What is known of failures that are still watched.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn load(pool: &PgPool, trades: &[i64]) -> Result<Vec<Watched>, StoreError> {
+pub async fn load(pool: &PgPool, trades: &[TradeId]) -> Result<Vec<Watched>, StoreError> {
     let rows = sqlx::query!(
         "SELECT trade_id, block_number, misses FROM failure_watches WHERE trade_id = ANY($1) ORDER BY trade_id",
-        trades
+        &numbers(trades)
     )
     .fetch_all(pool)
     .await?;
     rows.into_iter()
         .map(|row| {
             Ok(Watched {
-                trade: row.trade_id,
+                trade: TradeId(row.trade_id),
                 block_number: unsigned("failure_watches.block_number", row.block_number)?,
                 misses: unsigned("failure_watches.misses", row.misses.into())?,
             })
@@ -96,8 +100,8 @@ pub async fn load(pool: &PgPool, trades: &[i64]) -> Result<Vec<Watched>, StoreEr
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn finish(pool: &PgPool, trade: i64) -> Result<(), StoreError> {
-    sqlx::query!("DELETE FROM failure_watches WHERE trade_id = $1", trade)
+pub async fn finish(pool: &PgPool, trade: TradeId) -> Result<(), StoreError> {
+    sqlx::query!("DELETE FROM failure_watches WHERE trade_id = $1", trade.0)
         .execute(pool)
         .await?;
     Ok(())
@@ -107,10 +111,13 @@ pub async fn finish(pool: &PgPool, trade: i64) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn seen(pool: &PgPool, trade: i64) -> Result<(), StoreError> {
-    sqlx::query!("UPDATE failure_watches SET misses = 0 WHERE trade_id = $1", trade)
-        .execute(pool)
-        .await?;
+pub async fn seen(pool: &PgPool, trade: TradeId) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE failure_watches SET misses = 0 WHERE trade_id = $1",
+        trade.0
+    )
+    .execute(pool)
+    .await?;
     Ok(())
 }
 
@@ -119,7 +126,7 @@ pub async fn seen(pool: &PgPool, trade: i64) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn missed(pool: &PgPool, job: JobId, trade: i64) -> Result<(), StoreError> {
+pub async fn missed(pool: &PgPool, job: JobId, trade: TradeId) -> Result<(), StoreError> {
     let mut tx = pool.begin().await?;
     // Jobs are locked first, as everywhere.
     jobs::lock(&mut tx, job).await?;
@@ -131,7 +138,7 @@ pub async fn missed(pool: &PgPool, job: JobId, trade: i64) -> Result<(), StoreEr
              WHERE w.trade_id = $1 AND t.id = w.trade_id RETURNING t.job_id)
          UPDATE jobs j SET backoff_until = greatest(backoff_until, now() + interval '1 minute'), version = version + 1
          FROM missed WHERE j.id = missed.job_id",
-        trade
+        trade.0
     )
     .execute(&mut *tx)
     .await?;
@@ -157,8 +164,8 @@ pub async fn reopen(pool: &PgPool, trade: &Trade, why: &str) -> Result<bool, Sto
          FROM failed WHERE t.id = failed.id AND t.status = 'FAILED' AND t.version = $2
             AND EXISTS (SELECT 1 FROM failure_watches w WHERE w.trade_id = t.id)
          RETURNING t.cycle, failed.tx_hash AS proof, failed.gas_usd::numeric AS gas_usd",
-        trade.id,
-        trade.version,
+        trade.id.0,
+        trade.version.0,
         why,
     )
     .fetch_optional(&mut *tx)
@@ -166,7 +173,7 @@ pub async fn reopen(pool: &PgPool, trade: &Trade, why: &str) -> Result<bool, Sto
     let Some(opened) = opened else {
         return Ok(false);
     };
-    sqlx::query!("DELETE FROM failure_watches WHERE trade_id = $1", trade.id)
+    sqlx::query!("DELETE FROM failure_watches WHERE trade_id = $1", trade.id.0)
         .execute(&mut *tx)
         .await?;
     // A job that stopped itself stays in ERROR: that is for somebody to look at.
@@ -197,7 +204,11 @@ pub async fn reopen(pool: &PgPool, trade: &Trade, why: &str) -> Result<bool, Sto
 }
 
 /// Nobody's failure: nothing was sent.
-async fn give_up_plans(connection: &mut PgConnection, job: JobId, reopened: i64) -> Result<(), StoreError> {
+async fn give_up_plans(
+    connection: &mut PgConnection,
+    job: JobId,
+    reopened: TradeId,
+) -> Result<(), StoreError> {
     let error = format!("trade {reopened} of the job is open again; of this one nothing was sent");
     let given_up = sqlx::query!(
         "WITH given_up AS (
@@ -213,7 +224,14 @@ async fn give_up_plans(connection: &mut PgConnection, job: JobId, reopened: i64)
     .await?;
     for plan in given_up {
         let payload = json!({ "trade": plan.id, "side": plan.side, "reason": plan.reason, "kind": "expired", "error": error });
-        outbox::write(connection, job, Some(plan.id), Event::TradeFailed, payload).await?;
+        outbox::write(
+            connection,
+            job,
+            Some(TradeId(plan.id)),
+            Event::TradeFailed,
+            payload,
+        )
+        .await?;
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ use crate::domain::{
     accounting::{Booked, Fill, book, write_down},
     decision::Reason,
     event::Event,
+    ids::TradeId,
     job::{Command, FAILURES_IN_A_ROW_MAX, JobId, JobStatus, Transition, transition},
     span::Span,
     trade::FailureKind,
@@ -62,7 +63,7 @@ pub enum BookError {
     #[error("the fill of trade {trade} cannot be booked: {source}")]
     Money {
         /// The trade.
-        trade: i64,
+        trade: TradeId,
         /// What is wrong.
         source: crate::domain::units::MoneyError,
     },
@@ -105,8 +106,8 @@ pub async fn commit_fill(
                 quote_amount = $5::text::numeric, price_usd = $6, gas_usd = $7::numeric, executed_at = $8,
                 next_check_at = NULL, error = NULL, version = version + 1
          WHERE id = $1 AND status = 'SUBMITTED' AND version = $2",
-        trade.id,
-        trade.version,
+        trade.id.0,
+        trade.version.0,
         settled.hash.as_slice(),
         fill.base_amount.to_string(),
         fill.quote_amount.to_string(),
@@ -157,7 +158,7 @@ async fn insert_fill(
                      (SELECT count(*) + 1 FROM fills WHERE trade_id = $1 AND kind = 'reversal'))
              RETURNING id, block_number, block_hash)
          INSERT INTO fill_watches (fill_id, block_number, block_hash) SELECT * FROM filled",
-        trade.id,
+        trade.id.0,
         job.id.0,
         job.cycle,
         trade.side.to_string(),
@@ -357,8 +358,8 @@ pub async fn commit_failure(
         "UPDATE trades SET status = 'FAILED', failure_kind = $3, error = $4, tx_hash = $5, gas_usd = $6::numeric,
                 executed_at = now(), next_check_at = NULL, version = version + 1
          WHERE id = $1 AND status IN ('PENDING', 'SUBMITTED') AND version = $2",
-        trade.id,
-        trade.version,
+        trade.id.0,
+        trade.version.0,
         failure.kind.to_string(),
         failure.error,
         failure.hash.as_ref().map(|hash| hash.as_slice()),
@@ -458,7 +459,7 @@ async fn release(
         };
         turns::give_up(connection, &turn).await?;
     } else {
-        sqlx::query!("DELETE FROM reservations WHERE trade_id = $1", trade.id)
+        sqlx::query!("DELETE FROM reservations WHERE trade_id = $1", trade.id.0)
             .execute(&mut *connection)
             .await?;
         signers::balances_moved(connection, account).await?;

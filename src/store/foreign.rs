@@ -8,7 +8,10 @@ use super::{
     numeric::{lower, signed, unsigned},
     signers,
 };
-use crate::{domain::job::Account, ports::NonceUse};
+use crate::{
+    domain::{ids::TradeId, job::Account},
+    ports::NonceUse,
+};
 
 /// Records who used a nonce. With a `halt` the signer signs nothing new from the same moment on, until somebody
 /// has looked.
@@ -20,7 +23,7 @@ pub async fn record(
     account: &Account,
     nonce: u64,
     used: &NonceUse,
-    trade: Option<i64>,
+    trade: Option<TradeId>,
     halt: Option<&str>,
 ) -> Result<(), StoreError> {
     let mut tx = pool.begin().await?;
@@ -37,7 +40,7 @@ pub async fn record(
         used.hash.as_slice(),
         signed("foreign_transactions.block_number", used.block_number)?,
         used.block_hash.as_slice(),
-        trade,
+        trade.map(|trade| trade.0),
     )
     .execute(&mut *tx)
     .await?;

@@ -11,7 +11,10 @@ use super::{
     repairs::SignerRow,
     signers,
 };
-use crate::{domain::job::Account, ports::SignedTransaction};
+use crate::{
+    domain::{ids::TradeId, job::Account},
+    ports::SignedTransaction,
+};
 
 /// How many nonces from `chain`, the chain's next one, up to the signer's counter belong to no transaction on record, of
 /// ours or of somebody else.
@@ -45,7 +48,7 @@ pub struct Stranded {
     /// Its nonce.
     pub nonce: u64,
     /// Its trade.
-    pub trade: i64,
+    pub trade: TradeId,
     /// Whether its calldata is refused by now.
     pub past_deadline: bool,
     /// Everything that was signed for it.
@@ -79,7 +82,7 @@ pub async fn stranded(pool: &PgPool, account: &Account, chain: u64) -> Result<Ve
             Some(last) if last.nonce == nonce => last.signed.push(signed),
             _ => stranded.push(Stranded {
                 nonce,
-                trade: row.trade_id,
+                trade: TradeId(row.trade_id),
                 past_deadline: row.past_deadline,
                 signed: vec![signed],
             }),
@@ -97,7 +100,7 @@ pub async fn swallowed(
     pool: &PgPool,
     account: &Account,
     times: i64,
-) -> Result<Vec<(i64, B256, i64)>, StoreError> {
+) -> Result<Vec<(TradeId, B256, i64)>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT t.id, (array_agg(a.hash ORDER BY a.id DESC))[1] AS "hash!", sum(a.sends) AS "sends!"
            FROM trades t JOIN transactions x ON x.trade_id = t.id JOIN attempts a ON a.transaction_id = x.id
@@ -112,7 +115,7 @@ pub async fn swallowed(
     .fetch_all(pool)
     .await?;
     rows.into_iter()
-        .map(|row| Ok((row.id, hash("attempts.hash", &row.hash)?, row.sends)))
+        .map(|row| Ok((TradeId(row.id), hash("attempts.hash", &row.hash)?, row.sends)))
         .collect()
 }
 

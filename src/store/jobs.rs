@@ -6,12 +6,13 @@ use tracing::error;
 
 use super::{
     StoreError,
-    numeric::{address, amount, json, lower, price, unsigned, usd, word},
+    numeric::{address, amount, json, lower, numbers, price, unsigned, usd, word},
 };
 use crate::domain::{
     Timestamp,
     config::JobConfig,
     decision::{LastFills, Position},
+    ids::{TradeId, Version},
     job::{Account, JobId, JobMode, JobStatus, Realm, Token, TransitionRefused},
     liquidate::Liquidation,
     units::{Price, Usd},
@@ -44,7 +45,7 @@ pub struct Job {
     /// Grows with every edit.
     pub config_version: i32,
     /// Guards concurrent commands.
-    pub version: i64,
+    pub version: Version,
     /// The order to sell, if there is one.
     pub liquidation: Option<Liquidation>,
     /// What it holds.
@@ -93,7 +94,7 @@ pub enum CommandError {
     Exists,
     /// The job still has a trade that is not final.
     #[error("trade {0} of this job is not final yet; wait for it, or see `status`")]
-    TradeOpen(i64),
+    TradeOpen(TradeId),
     /// The job still holds tokens that it was to have sold.
     #[error("this job still holds {0}, which a reorganisation gave back; `liquidate` sells them")]
     StillHolds(String),
@@ -203,7 +204,7 @@ impl TryFrom<JobRow> for Job {
             config,
             refused,
             config_version: row.config_version,
-            version: row.version,
+            version: Version(row.version),
             liquidation: row
                 .liquidation
                 .map(|value| json("jobs.liquidation", value))
@@ -253,8 +254,8 @@ fn read(row: JobRow) -> Read {
 ///
 /// # Errors
 /// [`StoreError`] if the database cannot be asked.
-pub async fn by_ids(pool: &PgPool, ids: &[i64]) -> Result<Vec<Read>, StoreError> {
-    let rows = sqlx::query_file_as!(JobRow, "src/store/sql/jobs_by_ids.sql", ids)
+pub async fn by_ids(pool: &PgPool, ids: &[JobId]) -> Result<Vec<Read>, StoreError> {
+    let rows = sqlx::query_file_as!(JobRow, "src/store/sql/jobs_by_ids.sql", &numbers(ids))
         .fetch_all(pool)
         .await;
     match rows {
@@ -269,15 +270,15 @@ const fn is_about_a_row(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
 }
 
-async fn one_by_one(pool: &PgPool, ids: &[i64]) -> Result<Vec<Read>, StoreError> {
+async fn one_by_one(pool: &PgPool, ids: &[JobId]) -> Result<Vec<Read>, StoreError> {
     let mut jobs = Vec::with_capacity(ids.len());
     for id in ids {
-        let row = sqlx::query_file_as!(JobRow, "src/store/sql/jobs_by_ids.sql", &[*id])
+        let row = sqlx::query_file_as!(JobRow, "src/store/sql/jobs_by_ids.sql", &[id.0])
             .fetch_optional(pool)
             .await;
         match row {
             Ok(row) => jobs.extend(row.map(read)),
-            Err(error) if is_about_a_row(&error) => jobs.push(Err((JobId(*id), error.into()))),
+            Err(error) if is_about_a_row(&error) => jobs.push(Err((*id, error.into()))),
             Err(error) => return Err(error.into()),
         }
     }
@@ -359,6 +360,7 @@ async fn matching(pool: &PgPool, filter: &Filter) -> Result<Vec<Read>, StoreErro
             )
             .fetch_all(pool)
             .await?;
+            let ids: Vec<JobId> = ids.into_iter().map(JobId).collect();
             one_by_one(pool, &ids).await
         }
         Err(error) => Err(error.into()),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::jobs::Job;
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, ids::JobId};
 
 /// Jobs remembered at most, some kilobytes each. Beyond them any other is forgotten.
 const JOBS_MAX: usize = 20_000;
@@ -31,19 +31,19 @@ pub(super) struct Known {
 /// What one process remembers.
 #[derive(Debug, Default)]
 pub struct JobMemory {
-    jobs: Mutex<HashMap<i64, Known>>,
+    jobs: Mutex<HashMap<JobId, Known>>,
 }
 
 impl JobMemory {
     /// What is known of these jobs, in their order.
-    pub(super) fn recall(&self, ids: &[i64]) -> Vec<Option<Known>> {
+    pub(super) fn recall(&self, ids: &[JobId]) -> Vec<Option<Known>> {
         let jobs = self.jobs();
         ids.iter().map(|id| jobs.get(id).cloned()).collect()
     }
 
     pub(super) fn keep(&self, version: RowVersion, job: Arc<Job>) {
         let mut jobs = self.jobs();
-        let id = job.id.0;
+        let id = job.id;
         if jobs.len() >= JOBS_MAX && !jobs.contains_key(&id) {
             let any = jobs.keys().next().copied();
             any.and_then(|any| jobs.remove(&any));
@@ -51,7 +51,7 @@ impl JobMemory {
         jobs.insert(id, Known { version, job });
     }
 
-    fn jobs(&self) -> MutexGuard<'_, HashMap<i64, Known>> {
+    fn jobs(&self) -> MutexGuard<'_, HashMap<JobId, Known>> {
         // Each entry is whole after any panic.
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,6 +2,7 @@
 
 pub mod adoption;
 pub mod deliveries;
+pub mod evidence;
 pub mod failures;
 pub mod fills;
 pub mod foreign;
@@ -28,6 +29,8 @@ pub mod views;
 pub mod watches;
 
 use sqlx::PgPool;
+
+use crate::domain::ids::TradeId;
 
 pub use schema::{MigrateError, Schema, migrate, schema as schema_of};
 
@@ -56,7 +59,7 @@ pub enum StoreError {
     NoSuchJob(String),
     /// No such trade.
     #[error("no such trade: {0}")]
-    NoSuchTrade(i64),
+    NoSuchTrade(TradeId),
 }
 
 impl StoreError {

@@ -77,6 +77,11 @@ pub(super) fn clean_text(said: &str) -> String {
     Foreign::within(said, TEXT_CHARS_MAX).into_string()
 }
 
+/// Row numbers as an array parameter takes them.
+pub(super) fn numbers<T: Copy + Into<i64>>(ids: &[T]) -> Vec<i64> {
+    ids.iter().map(|id| (*id).into()).collect()
+}
+
 /// Lower-case, as every address column is.
 pub(super) fn lower(address: Address) -> String {
     format!("{address:#x}")

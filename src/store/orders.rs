@@ -11,6 +11,7 @@ use super::{
 use crate::domain::{
     Timestamp,
     config::JobConfig,
+    ids::TradeId,
     job::{Command, JobId, JobStatus, Realm, Transition, transition},
     liquidate::{Liquidation, next_slice},
     span::Span,
@@ -109,7 +110,7 @@ async fn nothing_open(connection: &mut PgConnection, job: &Job) -> Result<(), Co
     .fetch_optional(&mut *connection)
     .await?;
     if let Some(trade) = open {
-        return Err(CommandError::TradeOpen(trade));
+        return Err(CommandError::TradeOpen(TradeId(trade)));
     }
     if !job.position.token_balance.is_zero() {
         let whole = job.position.token_balance.to_whole(job.token.decimals);

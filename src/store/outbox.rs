@@ -3,20 +3,20 @@
 use sqlx::PgConnection;
 
 use super::StoreError;
-use crate::domain::{event::Event, job::JobId};
+use crate::domain::{event::Event, ids::TradeId, job::JobId};
 
 /// Leaves an event of a job, and of one of its trades if it is about one, in the outbox.
 pub(super) async fn write(
     connection: &mut PgConnection,
     job: JobId,
-    trade: Option<i64>,
+    trade: Option<TradeId>,
     event: Event,
     payload: serde_json::Value,
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO outbox (job_id, trade_id, event, payload) VALUES ($1, $2, $3, $4)",
         job.0,
-        trade,
+        trade.map(|trade| trade.0),
         event.to_string(),
         payload,
     )

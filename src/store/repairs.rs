@@ -10,6 +10,7 @@ use super::{
 };
 use crate::domain::{
     accounting,
+    ids::TradeId,
     job::{Account, JobId},
     units::Amount,
 };
@@ -24,7 +25,7 @@ pub struct SignerRow {
     /// Why it must not be used.
     pub halted: Option<String>,
     /// Trades with a nonce of it that are not final.
-    pub open_trades: Vec<i64>,
+    pub open_trades: Vec<TradeId>,
 }
 
 /// All signers, by account.
@@ -51,7 +52,7 @@ pub async fn signers(pool: &PgPool) -> Result<Vec<SignerRow>, StoreError> {
                 },
                 next_nonce: unsigned("signers.next_nonce", row.next_nonce)?,
                 halted: row.halted_reason,
-                open_trades: row.open,
+                open_trades: row.open.into_iter().map(TradeId).collect(),
             })
         })
         .collect()

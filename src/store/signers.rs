@@ -15,6 +15,7 @@ use crate::{
         Timestamp,
         decision::Reason,
         event::Event,
+        ids::{TradeId, TransactionId, Version},
         job::{Account, JobId, JobStatus},
         trade::Purpose,
         units::Amount,
@@ -32,7 +33,7 @@ pub struct SignerState {
     /// Why the signer must not be used.
     pub halted: Option<String>,
     /// An open trade whose newest bytes a node refused because the wallet cannot pay for them.
-    pub unfunded: Option<i64>,
+    pub unfunded: Option<TradeId>,
 }
 
 /// The signer's counter, if this database knows the signer.
@@ -65,7 +66,7 @@ pub async fn find(pool: &PgPool, account: &Account) -> Result<Option<SignerState
             next_nonce: unsigned("signers.next_nonce", row.next_nonce)?,
             settlements: row.settlements,
             halted: row.halted_reason,
-            unfunded: row.unfunded,
+            unfunded: row.unfunded.map(TradeId),
         })
     })
     .transpose()
@@ -195,9 +196,9 @@ pub struct Submission<'a> {
     /// The rule it was planned for.
     pub reason: Reason,
     /// The trade, still PENDING at this version.
-    pub trade: i64,
+    pub trade: TradeId,
     /// Version the trade was read at.
-    pub version: i64,
+    pub version: Version,
     /// The signer.
     pub account: &'a Account,
     /// The counter as it was when the transactions were signed and the balances read.
@@ -253,8 +254,8 @@ pub async fn submit(pool: &PgPool, submission: &Submission<'_>) -> Result<Submit
         "WITH turn AS (DELETE FROM turns WHERE trade_id = $1)
          UPDATE trades SET status = 'SUBMITTED', submitted_at = now(), version = version + 1, next_check_at = now()
          WHERE id = $1 AND status = 'PENDING' AND version = $2",
-        submission.trade,
-        submission.version,
+        submission.trade.0,
+        submission.version.0,
     )
     .execute(&mut *tx)
     .await?;
@@ -321,7 +322,7 @@ async fn insert_transaction(
     let id = sqlx::query_scalar!(
         "INSERT INTO transactions (trade_id, realm, chain, signer, nonce, purpose, deadline)
          VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
-        submission.trade,
+        submission.trade.0,
         submission.account.realm.to_string(),
         submission.account.chain,
         lower(submission.account.wallet) as _,
@@ -331,18 +332,18 @@ async fn insert_transaction(
     )
     .fetch_one(&mut *connection)
     .await?;
-    insert_attempt(connection, id, transaction).await
+    insert_attempt(connection, TransactionId(id), transaction).await
 }
 
 async fn insert_attempt(
     connection: &mut PgConnection,
-    transaction: i64,
+    transaction: TransactionId,
     attempt: &Signed,
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO attempts (transaction_id, purpose, hash, raw, max_fee_per_gas, max_priority_fee_per_gas, gas_limit)
          VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::numeric, $7)",
-        transaction,
+        transaction.0,
         attempt.purpose.to_string(),
         attempt.signed.hash.as_slice(),
         attempt.signed.raw.as_ref(),
@@ -368,7 +369,7 @@ async fn reserve(connection: &mut PgConnection, submission: &Submission<'_>) -> 
         sqlx::query!(
             "INSERT INTO reservations (trade_id, realm, chain, wallet, asset, amount)
              VALUES ($1, $2, $3, $4, $5, $6::text::numeric)",
-            submission.trade,
+            submission.trade.0,
             submission.account.realm.to_string(),
             submission.account.chain,
             lower(submission.account.wallet) as _,
@@ -388,17 +389,17 @@ async fn reserve(connection: &mut PgConnection, submission: &Submission<'_>) -> 
 /// [`StoreError`].
 pub async fn record_attempt(
     pool: &PgPool,
-    trade: i64,
-    version: i64,
-    transaction: i64,
+    trade: TradeId,
+    version: Version,
+    transaction: TransactionId,
     attempt: &Signed,
 ) -> Result<bool, StoreError> {
     let mut tx = pool.begin().await?;
     let moved = sqlx::query!(
         "UPDATE trades SET version = version + 1, next_check_at = now()
          WHERE id = $1 AND status = 'SUBMITTED' AND version = $2",
-        trade,
-        version,
+        trade.0,
+        version.0,
     )
     .execute(&mut *tx)
     .await?;

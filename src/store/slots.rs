@@ -118,9 +118,9 @@ pub async fn lock_due(connection: &mut PgConnection, limit: i64) -> Result<Due, 
     )
     .fetch_all(&mut *connection)
     .await?;
-    let slots: HashMap<i64, (Timestamp, Option<Timestamp>)> = slots
+    let slots: HashMap<JobId, (Timestamp, Option<Timestamp>)> = slots
         .into_iter()
-        .map(|row| (row.job_id, (row.next_slot, row.last_slot)))
+        .map(|row| (JobId(row.job_id), (row.next_slot, row.last_slot)))
         .collect();
     let (jobs, unreadable) = due_jobs(connection, &slots).await?;
     put_off(connection, &unreadable).await?;
@@ -136,9 +136,9 @@ pub async fn lock_due(connection: &mut PgConnection, limit: i64) -> Result<Due, 
 /// that an order changed just before it was locked goes with the job as that order left it.
 async fn due_jobs(
     connection: &mut PgConnection,
-    slots: &HashMap<i64, (Timestamp, Option<Timestamp>)>,
+    slots: &HashMap<JobId, (Timestamp, Option<Timestamp>)>,
 ) -> Result<(Vec<DueJob>, Vec<(JobId, StoreError)>), StoreError> {
-    let ids: Vec<i64> = slots.keys().copied().collect();
+    let ids: Vec<i64> = slots.keys().map(|job| job.0).collect();
     // A row without a schedule must not fail the statement, and with it every other job's claim.
     let rows = sqlx::query!(
         r#"SELECT id, status, coalesce(config -> 'schedule', 'null') AS "schedule!", liquidation FROM jobs WHERE id = ANY ($1)"#,
@@ -148,10 +148,10 @@ async fn due_jobs(
     .await?;
     let (mut jobs, mut unreadable) = (Vec::new(), Vec::new());
     for row in rows {
-        let Some((slot, fence)) = slots.get(&row.id) else {
+        let job = JobId(row.id);
+        let Some((slot, fence)) = slots.get(&job) else {
             continue;
         };
-        let job = JobId(row.id);
         let read = |status: &str, schedule, liquidation: Option<_>| -> Result<DueJob, StoreError> {
             Ok(DueJob {
                 job,

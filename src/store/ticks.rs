@@ -9,13 +9,14 @@ use super::{
     StoreError,
     jobs::{Job, JobRow},
     memory::{JobMemory, RowVersion},
-    numeric::{clean_text, price, unsigned, usd_cut},
+    numeric::{clean_text, numbers, price, unsigned, usd_cut},
     samples::{KnownHigh, SampleHigh},
     slots,
 };
 use crate::domain::{
     Timestamp,
     decision::{HoldReason, Spent},
+    ids::TradeId,
     job::JobId,
     units::Price,
 };
@@ -41,9 +42,9 @@ pub struct TickJob {
     /// The slot was recorded before: there is nothing left to decide.
     pub recorded: bool,
     /// The trade of this very slot, if it was frozen before.
-    pub trade_of_slot: Option<i64>,
+    pub trade_of_slot: Option<TradeId>,
     /// A trade of this job that is not final.
-    pub open_trade: Option<i64>,
+    pub open_trade: Option<TradeId>,
     /// The price the tick before accepted.
     pub last_price: Option<(Price, Timestamp)>,
     /// The highest sample that the tick before saw, under the same configuration.
@@ -85,7 +86,7 @@ pub async fn load(
     memory: &JobMemory,
     ticks: &[Tick],
 ) -> Result<Vec<(JobId, Result<TickJob, StoreError>)>, StoreError> {
-    let ids: Vec<i64> = ticks.iter().map(|tick| tick.job.0).collect();
+    let ids: Vec<JobId> = ticks.iter().map(|tick| tick.job).collect();
     let slots: Vec<Timestamp> = ticks.iter().map(|tick| tick.slot).collect();
     let known = memory.recall(&ids);
     let version = |index: usize| {
@@ -102,27 +103,27 @@ pub async fn load(
         })
         .unzip();
     let rows = sqlx::query(include_str!("sql/ticks_load.sql"))
-        .bind(ids)
+        .bind(numbers(&ids))
         .bind(slots)
         .bind(known_by)
         .bind(known_at)
         .fetch_all(pool)
         .await?;
-    let mut known: HashMap<i64, Arc<Job>> = known
+    let mut known: HashMap<JobId, Arc<Job>> = known
         .into_iter()
         .flatten()
-        .map(|known| (known.job.id.0, known.job))
+        .map(|known| (known.job.id, known.job))
         .collect();
     rows.iter()
         .map(|row| {
-            let id: i64 = row.try_get("job_id")?;
+            let id = JobId(row.try_get("job_id")?);
             // What one row holds is no reason to leave the others undecided.
             let tick = TickRow::from_row(row).map_err(StoreError::from).and_then(|tick| {
                 let read = row.try_get::<Option<i64>, _>("id")?.is_some();
                 let read = read.then(|| JobRow::from_row(row)).transpose()?;
                 tick_job(tick, read, memory, &mut known)
             });
-            Ok((JobId(id), tick))
+            Ok((id, tick))
         })
         .collect()
 }
@@ -132,7 +133,7 @@ fn tick_job(
     tick: TickRow,
     read: Option<JobRow>,
     memory: &JobMemory,
-    known: &mut HashMap<i64, Arc<Job>>,
+    known: &mut HashMap<JobId, Arc<Job>>,
 ) -> Result<TickJob, StoreError> {
     if let Some(row) = read {
         let job = Arc::new(Job::try_from(row)?);
@@ -141,12 +142,14 @@ fn tick_job(
             at: tick.row_at,
         };
         memory.keep(version, Arc::clone(&job));
-        known.insert(tick.job_id, job);
+        known.insert(JobId(tick.job_id), job);
     }
-    let job = known.get(&tick.job_id).ok_or_else(|| StoreError::Corrupt {
-        column: "jobs.id",
-        value: tick.job_id.to_string(),
-    })?;
+    let job = known
+        .get(&JobId(tick.job_id))
+        .ok_or_else(|| StoreError::Corrupt {
+            column: "jobs.id",
+            value: tick.job_id.to_string(),
+        })?;
     let job = Job::clone(job);
     TickJob::of(tick, job)
 }
@@ -184,8 +187,8 @@ impl TickJob {
             now: row.now,
             job,
             recorded: row.recorded,
-            trade_of_slot: row.trade_of_slot,
-            open_trade: row.open_trade,
+            trade_of_slot: row.trade_of_slot.map(TradeId),
+            open_trade: row.open_trade.map(TradeId),
             last_price: last_price.zip(row.last_price_at),
             known_high,
             spent: Spent {

@@ -14,6 +14,7 @@ use crate::{
     domain::{
         Timestamp,
         decision::{Plan, Reason, Side},
+        ids::{TradeId, TransactionId, Version},
         job::JobId,
         limits::ApprovedPlan,
         span::Span,
@@ -44,9 +45,9 @@ pub struct NewTrade<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frozen {
     /// The plan is now this trade.
-    New(i64),
+    New(TradeId),
     /// The slot was decided before, with this trade if there was one.
-    Already(Option<i64>),
+    Already(Option<TradeId>),
     /// The job was stopped or edited since it was read: nothing was frozen.
     JobChanged,
     /// The job has an open trade.
@@ -67,7 +68,7 @@ pub async fn freeze(pool: &PgPool, new: &NewTrade<'_>) -> Result<Frozen, StoreEr
     let unchanged = sqlx::query_scalar!(
         "SELECT id FROM jobs WHERE id = $1 AND version = $2 AND archived_at IS NULL FOR SHARE",
         new.job.id.0,
-        new.job.version,
+        new.job.version.0,
     )
     .fetch_optional(&mut *tx)
     .await?;
@@ -89,7 +90,7 @@ pub async fn freeze(pool: &PgPool, new: &NewTrade<'_>) -> Result<Frozen, StoreEr
         new.job.id.0,
         plan.reason.to_string(),
         plan.price.decimal(),
-        id,
+        id.0,
         new.slot,
     )
     .execute(&mut *tx)
@@ -103,7 +104,7 @@ async fn insert(
     connection: &mut sqlx::PgConnection,
     new: &NewTrade<'_>,
     plan: &Plan,
-) -> Result<i64, StoreError> {
+) -> Result<TradeId, StoreError> {
     let (amount_in, amount_out) = (
         plan.amount_in.to_string(),
         new.approved.amount_out_expected().to_string(),
@@ -112,7 +113,7 @@ async fn insert(
         Side::Buy => (&amount_out, &amount_in),
         Side::Sell => (&amount_in, &amount_out),
     };
-    Ok(sqlx::query_scalar!(
+    let id = sqlx::query_scalar!(
         "INSERT INTO trades (job_id, slot, cycle, side, reason, amount_in, amount_out_expected, amount_out_min,
                              value_usd, config_version, expires_at, base_amount, quote_amount, price_usd, next_check_at)
          VALUES ($1, $2, $3, $4, $5, $6::text::numeric, $7::text::numeric, $8::text::numeric, $9::numeric, $10, $11,
@@ -135,28 +136,30 @@ async fn insert(
         new.first_check.std().as_secs_f64(),
     )
     .fetch_one(connection)
-    .await?)
+    .await?;
+    Ok(TradeId(id))
 }
 
 /// The trade of a slot.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn by_slot(pool: &PgPool, tick: Tick) -> Result<Option<i64>, StoreError> {
-    Ok(sqlx::query_scalar!(
+pub async fn by_slot(pool: &PgPool, tick: Tick) -> Result<Option<TradeId>, StoreError> {
+    let id = sqlx::query_scalar!(
         "SELECT id FROM trades WHERE job_id = $1 AND slot = $2",
         tick.job.0,
         tick.slot
     )
     .fetch_optional(pool)
-    .await?)
+    .await?;
+    Ok(id.map(TradeId))
 }
 
 /// A trade with everything its next step needs.
 #[derive(Debug, Clone)]
 pub struct Trade {
     /// Its number.
-    pub id: i64,
+    pub id: TradeId,
     /// Its job.
     pub job: JobId,
     /// Its slot.
@@ -174,7 +177,7 @@ pub struct Trade {
     /// The price it was planned at.
     pub price: Price,
     /// Guards every change.
-    pub version: i64,
+    pub version: Version,
     /// The database's time when it was read.
     pub read_at: Timestamp,
     /// What the lifecycle sees.
@@ -187,7 +190,7 @@ pub struct Trade {
 #[derive(Debug, Clone)]
 pub struct TransactionRow {
     /// Row number.
-    pub id: i64,
+    pub id: TransactionId,
     /// Fees of each attempt, oldest first.
     pub fees: Vec<Fees>,
     /// Gas limit of the newest attempt.
@@ -211,13 +214,13 @@ impl Trade {
 ///
 /// # Errors
 /// [`StoreError::NoSuchTrade`], [`StoreError`].
-pub async fn load(pool: &PgPool, id: i64) -> Result<Trade, StoreError> {
+pub async fn load(pool: &PgPool, id: TradeId) -> Result<Trade, StoreError> {
     let row = sqlx::query!(
         r#"SELECT job_id, slot, side, reason, status, amount_in::text AS "amount_in!",
                   amount_out_min::text AS "amount_out_min!", value_usd::numeric AS "value_usd!: Decimal",
                   price_usd, version, expires_at, clock_timestamp() AS "read_at!"
            FROM trades WHERE id = $1"#,
-        id
+        id.0
     )
     .fetch_optional(pool)
     .await?
@@ -234,7 +237,7 @@ pub async fn load(pool: &PgPool, id: i64) -> Result<Trade, StoreError> {
         amount_out_min: amount("trades.amount_out_min", &row.amount_out_min)?,
         value: usd("trades.value_usd", row.value_usd)?,
         price: price("trades.price_usd", row.price_usd)?,
-        version: row.version,
+        version: Version(row.version),
         read_at: row.read_at,
         state: TradeState {
             status,
@@ -247,7 +250,7 @@ pub async fn load(pool: &PgPool, id: i64) -> Result<Trade, StoreError> {
 
 async fn load_transactions(
     pool: &PgPool,
-    trade: i64,
+    trade: TradeId,
 ) -> Result<(Vec<TransactionRow>, Vec<TransactionState>), StoreError> {
     let rows = sqlx::query!(
         r#"SELECT x.id, x.nonce, x.purpose AS transaction_purpose, x.deadline, a.purpose, a.hash, a.raw, a.recorded_at,
@@ -258,15 +261,15 @@ async fn load_transactions(
                    ORDER BY f.seen_at DESC LIMIT 1) AS foreign_hash
            FROM transactions x JOIN attempts a ON a.transaction_id = x.id
            WHERE x.trade_id = $1 ORDER BY x.nonce, a.id"#,
-        trade
+        trade.0
     )
     .fetch_all(pool)
     .await?;
     let (mut transactions, mut states): (Vec<TransactionRow>, Vec<TransactionState>) = (vec![], vec![]);
     for row in rows {
-        if transactions.last().is_none_or(|last| last.id != row.id) {
+        if transactions.last().is_none_or(|last| last.id.0 != row.id) {
             transactions.push(TransactionRow {
-                id: row.id,
+                id: TransactionId(row.id),
                 fees: vec![],
                 gas_limit: 0,
                 signed: vec![],
@@ -310,11 +313,16 @@ async fn load_transactions(
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn check_again(pool: &PgPool, id: i64, delay: Span, note: Option<&str>) -> Result<(), StoreError> {
+pub async fn check_again(
+    pool: &PgPool,
+    id: TradeId,
+    delay: Span,
+    note: Option<&str>,
+) -> Result<(), StoreError> {
     sqlx::query!(
         "UPDATE trades SET next_check_at = clock_timestamp() + make_interval(secs => $2), error = coalesce($3, error)
          WHERE id = $1 AND status IN ('PENDING', 'SUBMITTED')",
-        id,
+        id.0,
         delay.std().as_secs_f64(),
         note.map(clean_text),
     )
@@ -331,7 +339,7 @@ pub async fn claim_checks(
     connection: &mut sqlx::PgConnection,
     lease: Span,
     limit: i64,
-) -> Result<Vec<(i64, Timestamp)>, StoreError> {
+) -> Result<Vec<(TradeId, Timestamp)>, StoreError> {
     let rows = sqlx::query!(
         r#"UPDATE trades t SET next_check_at = now() + make_interval(secs => $1)
            FROM (SELECT id FROM trades WHERE status IN ('PENDING', 'SUBMITTED') AND next_check_at <= now()
@@ -342,14 +350,17 @@ pub async fn claim_checks(
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.next_check_at)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| (TradeId(row.id), row.next_check_at))
+        .collect())
 }
 
 /// A trade that is neither executed nor failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenTrade {
     /// Its number.
-    pub id: i64,
+    pub id: TradeId,
     /// Its job.
     pub job: JobId,
 }
@@ -364,7 +375,7 @@ pub async fn open(pool: &PgPool) -> Result<Vec<OpenTrade>, StoreError> {
             .fetch_all(pool)
             .await?;
     let open = rows.into_iter().map(|row| OpenTrade {
-        id: row.id,
+        id: TradeId(row.id),
         job: JobId(row.job_id),
     });
     Ok(open.collect())

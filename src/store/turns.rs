@@ -15,13 +15,13 @@ use super::{
     numeric::{clean_text, lower},
     signers,
 };
-use crate::domain::{job::Account, span::Span};
+use crate::domain::{ids::TradeId, job::Account, span::Span};
 
 /// A pending trade and what it needs a place for.
 #[derive(Debug, Clone, Copy)]
 pub struct Turn<'a> {
     /// The trade.
-    pub trade: i64,
+    pub trade: TradeId,
     /// Its wallet.
     pub account: &'a Account,
     /// Most transactions of the wallet that may be open at once.
@@ -49,7 +49,7 @@ pub async fn standing(pool: &PgPool, turn: &Turn<'_>) -> Result<Standing, StoreE
         turn.account.realm.to_string(),
         turn.account.chain,
         lower(turn.account.wallet) as _,
-        turn.trade,
+        turn.trade.0,
         turn.pipeline_max,
     )
     .fetch_one(pool)
@@ -105,7 +105,7 @@ pub async fn wait(pool: &PgPool, turn: &Turn<'_>, sleep: Span, note: &str) -> Re
         turn.account.realm.to_string(),
         turn.account.chain,
         lower(turn.account.wallet) as _,
-        turn.trade,
+        turn.trade.0,
         turn.pipeline_max,
         sleep.std().as_secs_f64(),
         clean_text(note),
@@ -158,10 +158,10 @@ pub(super) async fn call(
 ///
 /// # Errors
 /// [`StoreError`].
-pub(super) async fn sleeps(connection: &mut PgConnection, trade: i64) -> Result<bool, StoreError> {
+pub(super) async fn sleeps(connection: &mut PgConnection, trade: TradeId) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM turns WHERE trade_id = $1 AND called_at IS NULL) AS "sleeps!""#,
-        trade
+        trade.0
     )
     .fetch_one(connection)
     .await?)
@@ -184,7 +184,7 @@ pub async fn leave(pool: &PgPool, turn: &Turn<'_>) -> Result<(), StoreError> {
 /// [`StoreError`].
 pub(super) async fn give_up(connection: &mut PgConnection, turn: &Turn<'_>) -> Result<(), StoreError> {
     signers::lock(connection, turn.account).await?;
-    let left = sqlx::query!("DELETE FROM turns WHERE trade_id = $1", turn.trade)
+    let left = sqlx::query!("DELETE FROM turns WHERE trade_id = $1", turn.trade.0)
         .execute(&mut *connection)
         .await?;
     if left.rows_affected() == 1 {

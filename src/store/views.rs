@@ -5,11 +5,12 @@ use sqlx::PgPool;
 
 use super::{
     StoreError,
-    numeric::{amount, hash, price, unsigned, usd, usd_cut, word},
+    numeric::{amount, hash, numbers, price, unsigned, usd, usd_cut, word},
 };
 use crate::domain::{
     Timestamp,
     decision::{Reason, Side},
+    ids::TradeId,
     job::{JobId, Realm},
     trade::TradeStatus,
     units::{Amount, Price, Usd},
@@ -42,7 +43,7 @@ pub struct Pulse {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn pulses(pool: &PgPool, jobs: &[i64]) -> Result<Vec<Pulse>, StoreError> {
+pub async fn pulses(pool: &PgPool, jobs: &[JobId]) -> Result<Vec<Pulse>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT s.job_id, s.next_slot, s.open_since, s.last_price, s.last_price_at, s.recent_high, s.slots_claimed,
                   s.slots_missed, s.slots_recorded, t.outcome AS "outcome?", t.reason AS "reason?", t.detail
@@ -50,7 +51,7 @@ pub async fn pulses(pool: &PgPool, jobs: &[i64]) -> Result<Vec<Pulse>, StoreErro
            LEFT JOIN LATERAL (SELECT outcome, reason, detail FROM ticks WHERE job_id = s.job_id
                               ORDER BY first_slot DESC LIMIT 1) t ON true
            WHERE s.job_id = ANY ($1) ORDER BY s.job_id"#,
-        jobs
+        &numbers(jobs)
     )
     .fetch_all(pool)
     .await?;
@@ -135,7 +136,7 @@ pub async fn runs(pool: &PgPool, job: JobId, limit: i64) -> Result<Vec<Run>, Sto
 #[derive(Debug, Clone)]
 pub struct TradeRow {
     /// Its number.
-    pub id: i64,
+    pub id: TradeId,
     /// Its job.
     pub job: JobId,
     /// The job's ticker.
@@ -218,7 +219,7 @@ pub async fn trades(pool: &PgPool, filter: &TradeFilter) -> Result<Vec<TradeRow>
     rows.into_iter()
         .map(|row| {
             Ok(TradeRow {
-                id: row.id,
+                id: TradeId(row.id),
                 job: JobId(row.job_id),
                 symbol: row.token_symbol,
                 realm: word("jobs.realm", &row.realm)?,
@@ -274,11 +275,11 @@ pub struct AttemptRow {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn attempts(pool: &PgPool, trade: i64) -> Result<Vec<AttemptRow>, StoreError> {
+pub async fn attempts(pool: &PgPool, trade: TradeId) -> Result<Vec<AttemptRow>, StoreError> {
     let rows = sqlx::query!(
         "SELECT x.nonce, a.purpose, a.hash, a.sends, a.last_answer, a.recorded_at
          FROM transactions x JOIN attempts a ON a.transaction_id = x.id WHERE x.trade_id = $1 ORDER BY a.id",
-        trade
+        trade.0
     )
     .fetch_all(pool)
     .await?;
@@ -330,7 +331,7 @@ pub struct Health {
     /// Jobs due for more than two minutes that nobody claimed.
     pub slots_unclaimed: i64,
     /// Jobs in ERROR.
-    pub jobs_in_error: Vec<i64>,
+    pub jobs_in_error: Vec<JobId>,
     /// Halted signers: address and reason.
     pub halted: Vec<(String, String)>,
 }
@@ -370,7 +371,7 @@ pub async fn health(pool: &PgPool, local_now: Timestamp) -> Result<Health, Store
         trades_old: row.old,
         tasks_killed: row.killed,
         slots_unclaimed: row.unclaimed,
-        jobs_in_error: row.error,
+        jobs_in_error: row.error.into_iter().map(JobId).collect(),
         halted: halted.into_iter().map(|row| (row.address, row.reason)).collect(),
     })
 }

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 use super::{
     StoreError,
     jobs::{self, Job},
-    numeric::{amount, clean_text, hash, lower, signed, unsigned, usd, word},
+    numeric::{amount, clean_text, hash, lower, numbers, signed, unsigned, usd, word},
     orders, outbox, signers,
     trades::Trade,
 };
@@ -16,6 +16,7 @@ use crate::{
         accounting::{Fill, unbook},
         decision::{Position, Reason, Side},
         event::Event,
+        ids::{FillId, TradeId},
         job::{JobId, JobStatus},
         span::Span,
         units::{MoneyError, Usd},
@@ -27,9 +28,9 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Watched {
     /// The fill.
-    pub fill: i64,
+    pub fill: FillId,
     /// Its trade.
-    pub trade: i64,
+    pub trade: TradeId,
     /// Its job.
     pub job: JobId,
     /// The swap.
@@ -56,8 +57,12 @@ pub struct Watched {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn claim(connection: &mut PgConnection, lease: Span, limit: i64) -> Result<Vec<i64>, StoreError> {
-    Ok(sqlx::query_scalar!(
+pub async fn claim(
+    connection: &mut PgConnection,
+    lease: Span,
+    limit: i64,
+) -> Result<Vec<FillId>, StoreError> {
+    let fills = sqlx::query_scalar!(
         "UPDATE fill_watches w SET watch_at = now() + make_interval(secs => $1)
          FROM (SELECT fill_id FROM fill_watches WHERE watch_at <= now()
                ORDER BY watch_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS due
@@ -66,26 +71,26 @@ pub async fn claim(connection: &mut PgConnection, lease: Span, limit: i64) -> Re
         limit,
     )
     .fetch_all(connection)
-    .await?)
+    .await?;
+    Ok(fills.into_iter().map(FillId).collect())
 }
 
 /// Numbers of all fills that are still watched.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn all(pool: &PgPool) -> Result<Vec<i64>, StoreError> {
-    Ok(
-        sqlx::query_scalar!("SELECT fill_id FROM fill_watches ORDER BY fill_id")
-            .fetch_all(pool)
-            .await?,
-    )
+pub async fn all(pool: &PgPool) -> Result<Vec<FillId>, StoreError> {
+    let fills = sqlx::query_scalar!("SELECT fill_id FROM fill_watches ORDER BY fill_id")
+        .fetch_all(pool)
+        .await?;
+    Ok(fills.into_iter().map(FillId).collect())
 }
 
 /// What is known of fills that are still watched.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn load(pool: &PgPool, fills: &[i64]) -> Result<Vec<Watched>, StoreError> {
+pub async fn load(pool: &PgPool, fills: &[FillId]) -> Result<Vec<Watched>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT w.fill_id, w.block_number, w.block_hash, w.misses, f.trade_id, f.job_id, f.tx_hash, f.side,
                   f.base_amount::text AS "base!", f.quote_amount::text AS "quote!", f.quote_usd::numeric AS "quote_usd!",
@@ -93,15 +98,15 @@ pub async fn load(pool: &PgPool, fills: &[i64]) -> Result<Vec<Watched>, StoreErr
            FROM fill_watches w JOIN fills f ON f.id = w.fill_id JOIN attempts a ON a.hash = f.tx_hash
            JOIN transactions x ON x.id = a.transaction_id
            WHERE w.fill_id = ANY($1) ORDER BY w.fill_id"#,
-        fills
+        &numbers(fills)
     )
     .fetch_all(pool)
     .await?;
     rows.into_iter()
         .map(|row| {
             Ok(Watched {
-                fill: row.fill_id,
-                trade: row.trade_id,
+                fill: FillId(row.fill_id),
+                trade: TradeId(row.trade_id),
                 job: JobId(row.job_id),
                 hash: hash("fills.tx_hash", &row.tx_hash)?,
                 raw: row.raw.into(),
@@ -126,10 +131,13 @@ pub async fn load(pool: &PgPool, fills: &[i64]) -> Result<Vec<Watched>, StoreErr
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn finish(pool: &PgPool, fills: &[i64]) -> Result<(), StoreError> {
-    sqlx::query!("DELETE FROM fill_watches WHERE fill_id = ANY($1)", fills)
-        .execute(pool)
-        .await?;
+pub async fn finish(pool: &PgPool, fills: &[FillId]) -> Result<(), StoreError> {
+    sqlx::query!(
+        "DELETE FROM fill_watches WHERE fill_id = ANY($1)",
+        &numbers(fills)
+    )
+    .execute(pool)
+    .await?;
     Ok(())
 }
 
@@ -137,10 +145,10 @@ pub async fn finish(pool: &PgPool, fills: &[i64]) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn seen(pool: &PgPool, fill: i64, receipt: &Receipt) -> Result<(), StoreError> {
+pub async fn seen(pool: &PgPool, fill: FillId, receipt: &Receipt) -> Result<(), StoreError> {
     sqlx::query!(
         "UPDATE fill_watches SET block_number = $2, block_hash = $3, misses = 0 WHERE fill_id = $1",
-        fill,
+        fill.0,
         signed("fill_watches.block_number", receipt.block_number)?,
         receipt.block_hash.as_slice(),
     )
@@ -154,10 +162,10 @@ pub async fn seen(pool: &PgPool, fill: i64, receipt: &Receipt) -> Result<(), Sto
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn missed(pool: &PgPool, fill: i64) -> Result<(), StoreError> {
+pub async fn missed(pool: &PgPool, fill: FillId) -> Result<(), StoreError> {
     sqlx::query!(
         "UPDATE fill_watches SET misses = misses + 1 WHERE fill_id = $1",
-        fill
+        fill.0
     )
     .execute(pool)
     .await?;
@@ -189,7 +197,7 @@ pub async fn reverse(
     let why = clean_text(why);
     let mut tx = pool.begin().await?;
     let job = jobs::lock(&mut tx, watched.job).await?;
-    let gone = sqlx::query!("DELETE FROM fill_watches WHERE fill_id = $1", watched.fill)
+    let gone = sqlx::query!("DELETE FROM fill_watches WHERE fill_id = $1", watched.fill.0)
         .execute(&mut *tx)
         .await?;
     if gone.rows_affected() != 1 {
@@ -205,8 +213,8 @@ pub async fn reverse(
         "UPDATE trades SET status = 'SUBMITTED', reopened = true, tx_hash = NULL, executed_at = NULL,
                 next_check_at = now(), error = $3, version = version + 1
          WHERE id = $1 AND status = 'EXECUTED' AND version = $2",
-        trade.id,
-        trade.version,
+        trade.id.0,
+        trade.version.0,
         why,
     )
     .execute(&mut *tx)
@@ -227,7 +235,11 @@ pub async fn reverse(
 }
 
 /// The same numbers once more, as a reversal. `false`: the fill is of another cycle than the job is in.
-async fn insert_reversal(connection: &mut PgConnection, fill: i64, cycle: i32) -> Result<bool, StoreError> {
+async fn insert_reversal(
+    connection: &mut PgConnection,
+    fill: FillId,
+    cycle: i32,
+) -> Result<bool, StoreError> {
     let inserted = sqlx::query!(
         "INSERT INTO fills (trade_id, job_id, cycle, kind, round, side, base_amount, quote_amount, quote_usd,
                             quote_price_usd, quote_price_source, quote_price_at, cost_sold_usd, realized_usd,
@@ -236,7 +248,7 @@ async fn insert_reversal(connection: &mut PgConnection, fill: i64, cycle: i32) -
                 quote_price_usd, quote_price_source, quote_price_at, cost_sold_usd, realized_usd,
                 gas_native, gas_usd, tx_hash, block_number, block_hash, filled_at
          FROM fills WHERE id = $1 AND kind = 'fill' AND cycle = $2",
-        fill,
+        fill.0,
         cycle,
     )
     .execute(connection)
@@ -279,7 +291,7 @@ async fn give_back(
         undone.quote_balance.to_string(),
         undone.realized_pnl.decimal(),
         spent.decimal(),
-        watched.fill,
+        watched.fill.0,
         trade.reason.to_string(),
         job.cycle,
     )
@@ -323,7 +335,7 @@ pub(super) async fn reserve_again(
     sqlx::query!(
         "INSERT INTO reservations (trade_id, realm, chain, wallet, asset, amount)
          VALUES ($1, $2, $3, $4, $5, $6::text::numeric) ON CONFLICT DO NOTHING",
-        trade.id,
+        trade.id.0,
         job.account.realm.to_string(),
         job.account.chain,
         lower(job.account.wallet) as _,

@@ -4,16 +4,7 @@ use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantArray};
 
-/// The number of a job in the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct JobId(pub i64);
-
-impl std::fmt::Display for JobId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
+pub use crate::ids::JobId;
 
 /// Whether a job's money is real.
 #[derive(
@@ -39,6 +30,17 @@ pub enum JobMode {
     Accumulate,
     /// Keep an inventory balanced around a moving average.
     Liquidity,
+}
+
+impl JobMode {
+    /// The name of the mode's table in a configuration, such as `accumulate`.
+    #[must_use]
+    pub const fn section(self) -> &'static str {
+        match self {
+            Self::Accumulate => "accumulate",
+            Self::Liquidity => "liquidity",
+        }
+    }
 }
 
 /// Where a job is in its life.

@@ -12,6 +12,7 @@ pub mod config;
 pub mod decision;
 pub mod event;
 pub mod foreign;
+pub mod ids;
 pub mod job;
 pub mod limits;
 pub mod liquidate;

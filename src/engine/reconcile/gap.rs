@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Remedy;
 use crate::{
-    domain::trade::TradeStatus,
+    domain::{ids::TradeId, trade::TradeStatus},
     engine::{Engine, EngineError},
     ports::Lookup,
     store::{
@@ -35,7 +35,7 @@ impl Engine {
         if let Some(why) = self.not_yet(row, chain, &stranded).await? {
             return Ok(Some(Remedy::Not(why)));
         }
-        let mut open: Vec<i64> = stranded.iter().map(|stranded| stranded.trade).collect();
+        let mut open: Vec<TradeId> = stranded.iter().map(|stranded| stranded.trade).collect();
         open.retain(|trade| row.open_trades.contains(trade));
         open.dedup();
         Ok(Some(Remedy::TakeBack {
@@ -51,7 +51,7 @@ impl Engine {
         chain: u64,
         stranded: &[Stranded],
     ) -> Result<Option<String>, EngineError> {
-        let carried_on = |trade: &&i64| !stranded.iter().any(|stranded| stranded.trade == **trade);
+        let carried_on = |trade: &&TradeId| !stranded.iter().any(|stranded| stranded.trade == **trade);
         if let Some(open) = row.open_trades.iter().find(carried_on) {
             return Ok(Some(format!(
                 "trade {open} is open: it is carried on; run this again when it is final"
@@ -98,7 +98,7 @@ impl Engine {
         &self,
         row: &SignerRow,
         to: u64,
-        (open, hashes): (&[i64], &[B256]),
+        (open, hashes): (&[TradeId], &[B256]),
         actor: &str,
     ) -> Result<String, CommandError> {
         let wallet = row.account.wallet;

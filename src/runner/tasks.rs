@@ -1,0 +1,45 @@
+//! What a queue entry says: ids only. Everything else is read from the ledger when the task runs, because a
+//! task may come twice, late, or after a crash.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{
+    Timestamp,
+    ids::{FillId, JobId, TradeId},
+};
+
+/// Queue of tick tasks.
+pub const TICKS: &str = "lgi-mm:ticks";
+
+/// Queue of settle tasks.
+pub const SETTLES: &str = "lgi-mm:settles";
+
+/// Evaluate one slot of one job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TickTask {
+    /// The job.
+    pub job: JobId,
+    /// The nominal instant.
+    pub slot: Timestamp,
+}
+
+/// Carry on what is not final yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SettleTask {
+    /// An open trade.
+    Trade {
+        /// Its number.
+        trade: TradeId,
+    },
+    /// Fills that the chain may still take back, many at once: on most chains nothing has changed.
+    Watch {
+        /// Their numbers.
+        fills: Vec<FillId>,
+    },
+    /// Failures that the chain may still take back.
+    WatchFailures {
+        /// Their trades' numbers.
+        failures: Vec<TradeId>,
+    },
+}
