@@ -19,7 +19,7 @@ pub struct Figure {
     pub range: Option<(f64, f64)>,
 }
 
-/// What was aimed at, with what was measured beside it.
+/// A goal and its measured value.
 #[derive(Debug, Clone, Serialize)]
 pub struct Goal {
     /// In words.
