@@ -55,7 +55,7 @@ fn cells(row: &ReceiverView) -> Vec<String> {
         .clone()
         .unwrap_or_else(|| "not in these settings".to_owned());
     let mut cells = vec![row.name.clone(), kind, row.events.join(", ")];
-    let Some(standing) = &row.standing else {
+    let Some(status) = &row.status else {
         let unknown = "no daemon or scheduler has had it yet".to_owned();
         cells.extend([String::new(), String::new(), String::new(), unknown]);
         return cells;
