@@ -19,6 +19,7 @@ pub mod policy;
 pub(crate) mod preflight;
 pub mod prune;
 pub mod receivers;
+pub(crate) mod reconcile;
 pub mod services;
 pub mod target;
 mod trail;
