@@ -16,13 +16,12 @@ use crate::{
     domain::{
         ids::JobId,
         job::{Account, Realm},
-        units::{Rounding, Usd},
+        units::{NATIVE_DECIMALS, Rounding, Usd},
     },
     engine::adopt::Past,
 };
 
 /// Digits of every chain's native coin.
-const NATIVE_DECIMALS: u8 = 18;
 
 /// What a wallet has done and holds, next to what this database knows.
 #[derive(Debug, Serialize)]

@@ -6,6 +6,7 @@
 mod actor;
 pub(crate) mod adopt;
 pub mod audit;
+pub(crate) mod backtest;
 mod context;
 pub mod database;
 pub mod demo;
@@ -17,6 +18,7 @@ pub(crate) mod jobs;
 pub mod paper;
 pub mod policy;
 pub(crate) mod preflight;
+pub(crate) mod prices;
 pub mod prune;
 pub mod receivers;
 pub(crate) mod reconcile;

@@ -368,7 +368,7 @@ impl Any {
     }
 
     async fn read(&self) -> jobs::Job {
-        let mut jobs = jobs::by_ids(&self.pool, &[self.job.0]).await.expect("jobs");
+        let mut jobs = jobs::by_ids(&self.pool, &[self.job]).await.expect("jobs");
         jobs.pop().expect("the job").expect("a readable job")
     }
 

@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 
 use super::{
     super::rate_limit::RateLimit,
-    DexscreenerSettings,
     reply::{Pair, decode},
+    settings::DexscreenerSettings,
 };
 
 /// Tries of one request.

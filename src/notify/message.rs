@@ -1,68 +1,25 @@
-//! What a message says, in the form that each kind of receiver wants. Pure: the same event makes the same message.
+//! The text of a message. Pure: the same event makes the same text.
 //!
-//! Symbols and errors come from strangers. Whatever they hold, they are text: no markup, no link that looks like
-//! another, and nobody is mentioned.
+//! Symbols and errors come from outside. Whatever they hold is shown as plain text: no markup, no links, no mentions.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Notice, TEST, settings::ReceiverKind};
+use super::notice::{Notice, TEST};
 use crate::domain::{event::Event, units::Amount};
 
-/// Longest piece of somebody else's text.
+/// Longest piece of foreign text, in characters.
 const PIECE_MAX: usize = 280;
-/// Longest message: what Discord takes.
-const TEXT_MAX: usize = 2_000;
 /// Digits of an amount after the zeros that begin its fraction.
 const DIGITS: usize = 6;
-/// Discord: no preview of whatever looks like a link.
-const SUPPRESS_EMBEDS: u32 = 1 << 2;
-
-/// The body of the request that tells a receiver.
-#[must_use]
-pub fn body(kind: ReceiverKind, chat_id: &str, notice: &Notice) -> Value {
-    let said = Said::of(notice);
-    match kind {
-        ReceiverKind::Telegram => json!({
-            "chat_id": chat_id,
-            "text": said.text(|title| format!("<b>{}</b>", html(title)), html),
-            "parse_mode": "HTML",
-            "link_preview_options": { "is_disabled": true },
-        }),
-        ReceiverKind::Discord => json!({
-            "content": clip(&said.text(|title| format!("**{}**", markdown(title)), markdown), TEXT_MAX),
-            "allowed_mentions": { "parse": [] },
-            "flags": SUPPRESS_EMBEDS,
-        }),
-        ReceiverKind::Slack => json!({
-            "text": said.text(html, html),
-            "mrkdwn": false,
-            "link_names": false,
-            "unfurl_links": false,
-            "unfurl_media": false,
-        }),
-        ReceiverKind::Webhook => json!({
-            "id": notice.id,
-            "type": notice.event,
-            "version": notice.version,
-            "timestamp": notice.happened_at,
-            "job": notice.job.as_ref().map(|job| json!({
-                "id": job.id, "realm": job.realm, "chain": job.chain, "token": job.token, "symbol": job.symbol,
-                "decimals": job.decimals, "quote_symbol": job.quote_symbol, "quote_decimals": job.quote_decimals,
-            })),
-            "text": said.text(str::to_owned, str::to_owned),
-            "data": notice.payload,
-        }),
-    }
-}
-
 /// A title and lines below it.
-struct Said {
+pub(super) struct Message {
     title: String,
     lines: Vec<String>,
 }
 
-impl Said {
-    fn of(notice: &Notice) -> Self {
+impl Message {
+    /// The message of an event.
+    pub(super) fn of(notice: &Notice) -> Self {
         let of = Pieces { notice };
         let token = of.symbol();
         let (title, mut lines) = match notice.event.parse() {
@@ -76,7 +33,7 @@ impl Said {
                 vec![format!("{}: {}", of.text("reason"), of.text("error"))],
             ),
             Ok(Event::TradeReversed) => (
-                format!("The chain took the end of a trade of {token} back; it is open again"),
+                format!("A trade of {token} was reorged out; it is open again"),
                 vec![of.text("error"), format!("transaction {}", of.text("tx_hash"))],
             ),
             Ok(Event::JobError) => (
@@ -86,7 +43,7 @@ impl Said {
                 ),
                 vec![
                     format!("the last one: {}", of.text("error")),
-                    format!("when the cause is mended: lgi-mm resume {}", of.job_id()),
+                    format!("after fixing the cause: lgi-mm resume {}", of.job_id()),
                 ],
             ),
             Ok(Event::JobLiquidated) => (
@@ -94,24 +51,24 @@ impl Said {
                 vec![format!("cycle {}", of.text("cycle"))],
             ),
             Ok(Event::JobUnsellable) => (
-                format!("{token} cannot be sold any more; nothing more of it is bought"),
+                format!("{token} cannot be sold any more; buying is stopped"),
                 vec![
                     of.text("error"),
-                    format!("to look at it: lgi-mm status {}", of.job_id()),
+                    format!("details: lgi-mm status {}", of.job_id()),
                 ],
             ),
             Ok(Event::SignerHalted) => (
                 format!("Wallet {} on {} is halted", of.text("wallet"), of.text("chain")),
                 vec![
                     of.text("reason"),
-                    format!("{} wallet; to look at it: lgi-mm reconcile", of.text("realm")),
+                    format!("{} wallet; details: lgi-mm reconcile", of.text("realm")),
                 ],
             ),
             Err(_) if notice.event == TEST => (
                 "lgi-mm can reach you".to_owned(),
                 vec!["This is a test; nothing happened.".to_owned()],
             ),
-            // Of a newer version of this program.
+            // An event of a newer version of this program.
             Err(_) => (piece(&notice.event), vec![piece(&notice.payload.to_string())]),
         };
         if let Some(job) = &notice.job {
@@ -120,7 +77,8 @@ impl Said {
         Self { title, lines }
     }
 
-    fn text(&self, title: impl Fn(&str) -> String, line: impl Fn(&str) -> String) -> String {
+    /// The whole text, with its title and its lines escaped by the given functions.
+    pub(super) fn text(&self, title: impl Fn(&str) -> String, line: impl Fn(&str) -> String) -> String {
         let lines = self.lines.iter().map(|text| line(text));
         std::iter::once(title(&self.title))
             .chain(lines)
@@ -129,7 +87,7 @@ impl Said {
     }
 }
 
-/// Pieces of a payload. What is not there is a question mark: a message is better than none.
+/// Pieces of a payload. A missing one is shown as a question mark.
 struct Pieces<'a> {
     notice: &'a Notice,
 }
@@ -194,24 +152,25 @@ fn unknown() -> String {
     "?".to_owned()
 }
 
-/// Somebody else's text: one line, not too long, without mentions and without links.
+/// Foreign text as one line of limited length, without mentions and links.
 fn piece(text: &str) -> String {
     let line: String = text
         .chars()
         .map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c })
         .collect();
-    // An invisible character keeps names and addresses from being more than text.
+    // A zero-width space breaks mentions and links.
     clip(line.trim(), PIECE_MAX)
         .replace('@', "@\u{200b}")
         .replace("://", ":\u{200b}//")
 }
 
-/// Characters that turn text around or hide in it.
+/// Characters that are invisible or change the direction of text.
 const fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-fn clip(text: &str, most: usize) -> String {
+/// Shortens a text to `most` characters.
+pub(super) fn clip(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }
@@ -219,7 +178,7 @@ fn clip(text: &str, most: usize) -> String {
     format!("{kept} …")
 }
 
-/// Cuts digits that nobody reads, never all of them.
+/// Shortens the fraction to its significant digits; never to zero.
 fn short(number: &str) -> String {
     let Some((whole, fraction)) = number.split_once('.') else {
         return number.to_owned();
@@ -238,28 +197,11 @@ fn short(number: &str) -> String {
     }
 }
 
-/// For Telegram's HTML; Slack wants the same three characters escaped.
-fn html(text: &str) -> String {
+/// Escapes the three special characters of HTML.
+pub(super) fn html(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
-}
-
-/// For Discord: a backslash before everything that could be markup.
-fn markdown(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_ascii_punctuation()
-            && !matches!(
-                c,
-                '.' | ',' | ';' | '?' | '!' | '%' | '/' | '\'' | '"' | '$' | '='
-            )
-        {
-            escaped.push('\\');
-        }
-        escaped.push(c);
-    }
-    escaped
 }
 
 #[cfg(test)]
@@ -267,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_keep_what_is_read_and_never_become_zero() {
+    fn numbers_keep_their_significant_digits() {
         for (number, shown) in [
             ("12", "12"),
             ("12.3456789", "12.345678"),
@@ -280,13 +222,13 @@ mod tests {
     }
 
     #[test]
-    fn other_people_s_text_is_one_harmless_line() {
-        let said = piece("a\nb @everyone <!channel> https://evil.example\u{202e}x");
+    fn foreign_text_is_one_harmless_line() {
+        let line = piece("a\nb @everyone <!channel> https://evil.example\u{202e}x");
         assert!(
-            !said.contains("@everyone") && !said.contains("://") && !said.contains('\n'),
-            "{said}"
+            !line.contains("@everyone") && !line.contains("://") && !line.contains('\n'),
+            "{line}"
         );
-        assert!(!said.contains('\u{202e}'), "{said}");
+        assert!(!line.contains('\u{202e}'), "{line}");
         assert_eq!(piece(&"x".repeat(1_000)).chars().count(), PIECE_MAX);
     }
 }

@@ -1,9 +1,10 @@
-//! One swap through one pool, tried out.
+//! One swap through one pool, simulated.
 
 use alloy_primitives::U256;
 
 use super::{
-    calldata::{self, Bounds},
+    api::Bounds,
+    calls,
     search::{Offer, Search},
     simulate::{Untried, simulate, with_margin},
 };
@@ -16,38 +17,26 @@ use crate::{
     ports::{Call, QuoteError, RpcError, SwapRequest},
 };
 
-/// What a swap and an approve use where nothing could be tried out.
+/// Unix seconds that are never reached: quotes have no deadline. Permit2 keeps 48 bits.
+pub(super) const NEVER: u64 = (1 << 48) - 1;
+
+/// Gas of a swap and of an approval where nothing could be simulated.
 const GAS_SWAP: u64 = 250_000;
 const GAS_APPROVE: u64 = 60_000;
 
-/// No honest call of ours takes more gas: a token that burns it would take all that a block has.
-const GAS_MAX: u64 = 3_000_000;
-/// Arbitrum counts the data on the chain below as gas.
-const GAS_MAX_ARBITRUM: u64 = 15_000_000;
-const ARBITRUM: u64 = 42_161;
-
-/// The highest gas limit that is signed for one call.
-const fn gas_max(chain_id: u64) -> u64 {
-    if chain_id == ARBITRUM {
-        GAS_MAX_ARBITRUM
-    } else {
-        GAS_MAX
-    }
-}
-
-/// A swap that may be tried out.
+/// A swap to simulate.
 pub(super) struct Trial<'a> {
     pub(super) search: &'a Search,
     pub(super) request: &'a SwapRequest,
     pub(super) offer: &'a Offer,
-    /// What the one who takes the input may take already.
+    /// What the spender may take already.
     allowed: U256,
 }
 
 /// Calls that work, with their gas limits.
 pub(super) struct Tried {
     pub(super) calls: Vec<Call>,
-    /// What arrives; the quoter's word where the node tells no logs.
+    /// What arrives; what the quoter said where the node returns no logs.
     pub(super) arrived: U256,
 }
 
@@ -57,15 +46,10 @@ pub(super) enum Refusal {
     /// The wallet cannot pay for it.
     Funds,
     /// A call reverts.
-    Reverts {
-        /// Which.
-        index: usize,
-        /// Why.
-        reason: String,
-    },
+    Reverts { index: usize, reason: String },
     /// There are no such calls.
     Calls(QuoteError),
-    /// Nobody could try it out.
+    /// No node could simulate it.
     Rpc(RpcError),
 }
 
@@ -104,15 +88,16 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// The calls within `bounds`, tried out. An allowance that the token does not let be changed is cleared first.
+    /// The calls within `bounds`, tried out. If the token refuses to change an allowance, it is reset to
+    /// zero first.
     pub(super) async fn attempt(&self, bounds: Bounds) -> Result<Tried, Refusal> {
         match self.once(bounds).await {
             Err(Refusal::Reverts { index: 0, .. })
-                if self.request.token_in != NATIVE && !self.allowed.is_zero() && !bounds.clear_allowance =>
+                if self.request.token_in != NATIVE && !self.allowed.is_zero() && !bounds.reset_allowance =>
             {
-                let clear_allowance = true;
+                let reset_allowance = true;
                 self.once(Bounds {
-                    clear_allowance,
+                    reset_allowance,
                     ..bounds
                 })
                 .await
@@ -123,13 +108,13 @@ impl<'a> Trial<'a> {
 
     async fn once(&self, bounds: Bounds) -> Result<Tried, Refusal> {
         let (spec, request) = (&self.search.spec, self.request);
-        let mut calls = calldata::calls(spec, request, &self.offer.route, bounds).map_err(Refusal::Calls)?;
+        let mut calls = calls::calls(spec, request, &self.offer.route, bounds).map_err(Refusal::Calls)?;
         let simulation = simulate(&self.search.rpc, request.wallet, &calls).await?;
         if let Some((index, reason)) = simulation.failure() {
             let reason = reason.to_owned();
             return Err(Refusal::Reverts { index, reason });
         }
-        let most = gas_max(spec.chain_id);
+        let most = spec.gas_limit_max;
         for (index, call) in calls.iter_mut().enumerate() {
             call.gas_limit = simulation.gas_limit(index);
             if call.gas_limit > most {
@@ -140,15 +125,9 @@ impl<'a> Trial<'a> {
                 return Err(Refusal::Reverts { index, reason });
             }
         }
-        let last = calls.len().saturating_sub(1);
-        let arrived = calls.last().and_then(|swap| {
-            simulation.arrived(
-                last,
-                (swap, request.wallet),
-                request.token_out,
-                spec.wrapped_native,
-            )
-        });
+        let arrived = calls
+            .last()
+            .and_then(|swap| simulation.arrived(swap, request, spec.wrapped_native));
         Ok(Tried {
             calls,
             arrived: arrived.unwrap_or(self.offer.amount_out),
@@ -157,7 +136,7 @@ impl<'a> Trial<'a> {
 
     /// The calls, with gas limits that are usually enough.
     pub(super) fn untried(&self, bounds: Bounds) -> Result<Vec<Call>, QuoteError> {
-        let mut calls = calldata::calls(&self.search.spec, self.request, &self.offer.route, bounds)?;
+        let mut calls = calls::calls(&self.search.spec, self.request, &self.offer.route, bounds)?;
         for call in &mut calls {
             call.gas_limit = with_margin(match call.purpose {
                 Purpose::Approve => GAS_APPROVE,

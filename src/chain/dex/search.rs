@@ -9,17 +9,21 @@ use std::{
 use alloy_primitives::{Address, U256};
 use tokio::sync::{Mutex, OnceCell};
 
-use super::route::Route;
+use super::{
+    api::{Dex, Route},
+    assets::Pair,
+    list::{DEXES, route},
+};
 use crate::{
     chain::{
-        contracts::SwapRouter,
-        multicall::{Read, Reading, decode, read_all},
-        rpc::{CallError, Rpc},
+        error::CallError,
+        multicall::{Read, Reading, read_all},
+        rpc::Rpc,
         settings::ChainSpec,
     },
     domain::{
         pool::Pool,
-        units::{Amount, Rounding},
+        units::{Amount, BPS, Rounding},
     },
 };
 
@@ -31,10 +35,9 @@ const SHUNNED_FOR: Duration = Duration::from_secs(3_600);
 
 /// Impact is measured against the price that a thousandth gets.
 const PROBE_SHARE: U256 = U256::from_limbs([1_000, 0, 0, 0]);
-const BPS: u32 = 10_000;
 
 /// A route and what it would give.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Offer {
     pub(crate) route: Route,
     pub(crate) amount_out: U256,
@@ -42,10 +45,10 @@ pub(crate) struct Offer {
 }
 
 /// Pools by token and quote, and when they were found.
-type Found = HashMap<(Address, Address), (Pool, Instant)>;
+type Found = HashMap<Pair, (Pool, Instant)>;
 
 /// Pools of a token and a quote that failed, and when.
-type Shunned = HashMap<((Address, Address), Pool), Instant>;
+type Shunned = HashMap<(Pair, Pool), Instant>;
 
 /// Asks pools, and remembers the best in process.
 #[derive(Clone)]
@@ -55,23 +58,32 @@ pub(crate) struct Search {
     found: Arc<Mutex<Found>>,
     /// Pools that quote and cannot be traded in, and when that was seen.
     shunned: Arc<Mutex<Shunned>>,
-    /// Whether SwapRouter02 computes pairs of the factory we know.
-    v2_matches: Arc<OnceCell<bool>>,
+    members: Arc<[Member]>,
+}
+
+/// A DEX, and whether its precondition holds once that was read.
+struct Member {
+    dex: &'static dyn Dex,
+    usable: OnceCell<bool>,
 }
 
 impl Search {
     pub(crate) fn new(rpc: Rpc, spec: Arc<ChainSpec>) -> Self {
+        let members = DEXES.iter().map(|dex| Member {
+            dex: *dex,
+            usable: OnceCell::new(),
+        });
         Self {
             rpc,
             spec,
             found: Arc::default(),
             shunned: Arc::default(),
-            v2_matches: Arc::default(),
+            members: members.collect(),
         }
     }
 
     /// The pool that was found for a pair of token and quote lately.
-    pub(crate) async fn known(&self, pair: (Address, Address)) -> Option<Pool> {
+    pub(crate) async fn known(&self, pair: Pair) -> Option<Pool> {
         let found = self.found.lock().await;
         found
             .get(&pair)
@@ -80,7 +92,7 @@ impl Search {
     }
 
     /// Keeps what was found for a pair; does not make an older find younger.
-    pub(crate) async fn keep(&self, pair: (Address, Address), pool: Pool) {
+    pub(crate) async fn keep(&self, pair: Pair, pool: Pool) {
         let mut found = self.found.lock().await;
         match found.get(&pair) {
             Some((known, at)) if *known == pool && at.elapsed() < FOUND_FOR => {}
@@ -91,13 +103,13 @@ impl Search {
     }
 
     /// A find that does not trade any more.
-    pub(crate) async fn forget(&self, pair: (Address, Address)) {
+    pub(crate) async fn forget(&self, pair: Pair) {
         self.found.lock().await.remove(&pair);
     }
 
     /// Takes pools that failed where another worked from the pair's sources of prices: the best quote of all is often
     /// that of a pool that nobody can trade in.
-    pub(crate) async fn shun(&self, pair: (Address, Address), pools: &[Pool]) {
+    pub(crate) async fn shun(&self, pair: Pair, pools: &[Pool]) {
         let mut shunned = self.shunned.lock().await;
         shunned.retain(|_, at| at.elapsed() < SHUNNED_FOR);
         shunned.extend(pools.iter().map(|pool| ((pair, *pool), Instant::now())));
@@ -108,10 +120,15 @@ impl Search {
     }
 
     /// Whether a pool failed lately where another worked.
-    pub(crate) async fn is_shunned(&self, pair: (Address, Address), pool: Pool) -> bool {
+    pub(crate) async fn is_shunned(&self, pair: Pair, pool: Pool) -> bool {
         let shunned = self.shunned.lock().await;
         let at = shunned.get(&(pair, pool));
         at.is_some_and(|at| at.elapsed() < SHUNNED_FOR)
+    }
+
+    /// `pool` as a way from `token_in` to `token_out`; `None` if it does not trade them.
+    pub(crate) fn route(&self, pool: Pool, token_in: Address, token_out: Address) -> Option<Route> {
+        route(&self.spec, pool, token_in, token_out)
     }
 
     /// Every way from `token_in` to `token_out` there might be.
@@ -120,23 +137,38 @@ impl Search {
         token_in: Address,
         token_out: Address,
     ) -> Result<Vec<Route>, CallError> {
-        let mut routes = Route::candidates(&self.spec, token_in, token_out);
-        if routes.iter().any(|route| route.pool == Pool::V2) && !self.v2_matches().await? {
-            routes.retain(|route| route.pool != Pool::V2);
+        let mut routes = Vec::new();
+        for member in self.members.iter() {
+            let pools = member.dex.candidates(&self.spec, token_in, token_out);
+            if pools.is_empty() || !self.is_usable(member).await? {
+                continue;
+            }
+            let through = |pool| Route::through(member.dex, &self.spec, pool, token_in, token_out);
+            routes.extend(pools.into_iter().filter_map(through));
         }
         Ok(routes)
     }
 
-    /// The router has the V2 factory built in; another one's pairs it would never find.
-    async fn v2_matches(&self) -> Result<bool, CallError> {
+    /// Whether a DEX's precondition holds; asked once.
+    async fn is_usable(&self, member: &Member) -> Result<bool, CallError> {
         let ask = || async {
-            let contracts = &self.spec.contracts;
-            let read = Read::new(contracts.swap_router, &SwapRouter::factoryV2Call {});
-            let readings = read_all(&self.rpc, contracts.multicall3, &[read]).await?;
-            let factory = decode::<SwapRouter::factoryV2Call>(readings.first());
-            Ok(factory == Some(contracts.v2_factory))
+            let Some(read) = member.dex.precondition(&self.spec) else {
+                return Ok(true);
+            };
+            let readings = read_all(&self.rpc, self.spec.contracts.multicall3, &[read]).await?;
+            Ok(member.dex.holds(&self.spec, readings.first()))
         };
-        self.v2_matches.get_or_try_init(ask).await.copied()
+        member.usable.get_or_try_init(ask).await.copied()
+    }
+
+    /// How many pools of each DEX are among `routes`, in words.
+    pub(crate) fn asked(&self, routes: &[Route]) -> String {
+        let of = |member: &Member| {
+            let pools = routes.iter().map(|route| route.pool);
+            let own: Vec<Pool> = pools.filter(|pool| member.dex.has(pool)).collect();
+            member.dex.asked(&self.spec, &own)
+        };
+        self.members.iter().map(of).collect::<Vec<_>>().join(", ")
     }
 
     /// What each route gives for `amount`, the best first; routes that give nothing are left out. `besides` is read
@@ -148,34 +180,41 @@ impl Search {
         besides: &[Read],
     ) -> Result<(Vec<Offer>, Vec<Reading>), CallError> {
         let probe = amount.div_ceil(PROBE_SHARE);
-        let asked: Vec<(Route, Read, Read)> = routes
+        let asked: Vec<Asked> = routes
             .iter()
             .filter_map(|route| {
-                Some((
-                    *route,
-                    route.ask(&self.spec, amount)?,
-                    route.ask(&self.spec, probe)?,
-                ))
+                Some(Asked {
+                    route: *route,
+                    whole: route.dex.ask(&self.spec, route, amount)?,
+                    probe: route.dex.ask(&self.spec, route, probe)?,
+                })
             })
             .collect();
         let mut reads = besides.to_vec();
         reads.extend(
             asked
                 .iter()
-                .flat_map(|(_, whole, probe)| [whole.clone(), probe.clone()]),
+                .flat_map(|asked| [asked.whole.clone(), asked.probe.clone()]),
         );
         let mut readings = read_all(&self.rpc, self.spec.contracts.multicall3, &reads).await?;
         let answers = readings.split_off(besides.len());
         let mut offers: Vec<Offer> = asked
             .iter()
             .zip(answers.chunks(2))
-            .filter_map(|((route, ..), pair)| {
-                let amount_out = route.answer(amount, pair.first())?;
-                let probe_out = route.answer(probe, pair.get(1)).unwrap_or_default();
+            .filter_map(|(Asked { route, .. }, pair)| {
+                let given = |amount, reading| route.dex.answer(route, amount, reading);
+                let whole = Given {
+                    amount,
+                    out: given(amount, pair.first())?,
+                };
+                let probe = Given {
+                    amount: probe,
+                    out: given(probe, pair.get(1)).unwrap_or_default(),
+                };
                 Some(Offer {
                     route: *route,
-                    amount_out,
-                    price_impact_bps: impact_bps((amount, amount_out), (probe, probe_out)),
+                    amount_out: whole.out,
+                    price_impact_bps: impact_bps(whole, probe),
                 })
             })
             .collect();
@@ -184,12 +223,26 @@ impl Search {
     }
 }
 
+/// A route with its two questions.
+struct Asked {
+    route: Route,
+    whole: Read,
+    probe: Read,
+}
+
+/// What an amount would give, base units.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    amount: U256,
+    out: U256,
+}
+
 /// By how much a unit of `whole` gets less than one of `probe`, rounded up. A probe that gives nothing proves nothing:
 /// the whole price may be gone.
-fn impact_bps((amount, amount_out): (U256, U256), (probe, probe_out): (U256, U256)) -> u32 {
-    let fair = Amount::new(amount).mul_div(probe_out, probe, Rounding::Up);
+fn impact_bps(whole: Given, probe: Given) -> u32 {
+    let fair = Amount::new(whole.amount).mul_div(probe.out, probe.amount, Rounding::Up);
     let kept =
-        fair.and_then(|fair| Amount::new(amount_out).mul_div(U256::from(BPS), fair.units(), Rounding::Down));
+        fair.and_then(|fair| Amount::new(whole.out).mul_div(U256::from(BPS), fair.units(), Rounding::Down));
     let kept = kept.map_or(0, |kept| u32::try_from(kept.units()).unwrap_or(u32::MAX));
     BPS.saturating_sub(kept)
 }
@@ -208,7 +261,10 @@ mod tests {
             ((1_000, 1_001), (1, 1), 0),
             ((1_000, 500), (1, 0), 10_000),
         ] {
-            let wide = |(a, b): (u64, u64)| (U256::from(a), U256::from(b));
+            let wide = |(amount, out): (u64, u64)| Given {
+                amount: U256::from(amount),
+                out: U256::from(out),
+            };
             assert_eq!(impact_bps(wide(whole), wide(probe)), bps, "{whole:?} {probe:?}");
         }
     }

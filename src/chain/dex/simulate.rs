@@ -1,4 +1,4 @@
-//! Calls tried out on the newest block, one after the other, before anybody signs them.
+//! Calls simulated on the newest block, one after the other, before they are signed.
 
 use alloy_primitives::{Address, Bytes, U64, U256};
 use serde::Deserialize;
@@ -7,22 +7,23 @@ use serde_json::{Value, json};
 use super::reverts::reason;
 use crate::{
     chain::{
+        error::CallError,
         receipts::{Log, native_transfers},
-        rpc::{CallError, Rpc},
+        rpc::Rpc,
         unfit::{Fitness, fitness},
     },
     domain::pool::NATIVE,
-    ports::{Call, RpcError},
+    ports::{Call, RpcError, SwapRequest},
 };
 
 /// What a limit adds to a third more than was used: the first swap of a second writes a V3 pool's oracle, and a
 /// simulation may not have been the first.
 const GAS_MARGIN: u64 = 60_000;
 
-/// A block as `eth_simulateV1` tells it.
+/// A block of `eth_simulateV1`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct RawBlock {
+struct SimulatedBlock {
     gas_limit: U64,
     calls: Vec<RawCall>,
 }
@@ -45,56 +46,57 @@ struct RawError {
     data: Option<Bytes>,
 }
 
-/// How calls went.
+/// The results of simulated calls.
 #[derive(Debug)]
 pub(super) struct Simulation {
-    pub(super) outcomes: Vec<Outcome>,
+    pub(super) calls: Vec<Simulated>,
     gas_limit_block: u64,
 }
 
-/// How one call went.
+/// The result of one call.
 #[derive(Debug)]
-pub(super) struct Outcome {
+pub(super) struct Simulated {
     /// Why it reverts, if it does.
     pub(super) reverts: Option<String>,
     gas_used: u64,
-    /// `None`: the node does not tell.
+    /// `None`: the node returns none.
     logs: Option<Vec<Log>>,
 }
 
-/// Why nothing was tried out.
+/// Why nothing was simulated.
 #[derive(Debug)]
 pub(super) enum Untried {
     /// The wallet cannot pay for it.
     Funds,
-    /// Nobody could do it.
+    /// No node could do it.
     Rpc(RpcError),
 }
 
 impl Simulation {
     /// The first call that reverts, and why.
     pub(super) fn failure(&self) -> Option<(usize, &str)> {
-        let mut outcomes = self.outcomes.iter().enumerate();
-        outcomes.find_map(|(index, outcome)| Some((index, outcome.reverts.as_deref()?)))
+        let mut calls = self.calls.iter().enumerate();
+        calls.find_map(|(index, call)| Some((index, call.reverts.as_deref()?)))
     }
 
     /// The limit a call gets: a third more than it used and some, and never more than a block holds.
     pub(super) fn gas_limit(&self, index: usize) -> u64 {
-        let used = self.outcomes.get(index).map_or(0, |outcome| outcome.gas_used);
+        let used = self.calls.get(index).map_or(0, |call| call.gas_used);
         with_margin(used).min(self.gas_limit_block)
     }
 
-    /// What `call` brought to its sender, as its receipt would prove it; `None` if the node does not tell.
+    /// What `swap`, the last call, brought the wallet of `request`, as its receipt would prove it; `None` if the node
+    /// returns no logs.
     pub(super) fn arrived(
         &self,
-        index: usize,
-        (call, wallet): (&Call, Address),
-        token: Address,
+        swap: &Call,
+        request: &SwapRequest,
         wrapped_native: Address,
     ) -> Option<U256> {
-        let logs = self.outcomes.get(index)?.logs.as_ref()?;
+        let (wallet, token) = (request.wallet, request.token_out);
+        let logs = self.calls.last()?.logs.as_ref()?;
         let moved = if token == NATIVE {
-            native_transfers(wallet, call.to, U256::ZERO, logs, wrapped_native)
+            native_transfers(wallet, swap.to, U256::ZERO, logs, wrapped_native)
         } else {
             let transfers = logs.iter().filter_map(Log::transfer);
             transfers.filter(|moved| moved.token == token).collect()
@@ -115,15 +117,14 @@ pub(super) fn with_margin(gas_used: u64) -> u64 {
     tenths.div_ceil(10).saturating_add(GAS_MARGIN)
 }
 
-/// Tries `calls` of `wallet` out in one request. A node that cannot do that for several calls can still do it for
-/// one.
+/// Simulates `calls` of `wallet` in one request. A node that cannot simulate several calls may still estimate one.
 pub(super) async fn simulate(rpc: &Rpc, wallet: Address, calls: &[Call]) -> Result<Simulation, Untried> {
     let params = json!([
         { "blockStateCalls": [{ "calls": calls.iter().map(|call| raw(wallet, call)).collect::<Vec<_>>() }],
           "validation": false },
         "latest"
     ]);
-    let error = match rpc.request::<Vec<RawBlock>>("eth_simulateV1", params).await {
+    let error = match rpc.request::<Vec<SimulatedBlock>>("eth_simulateV1", params).await {
         Ok(blocks) => return read(blocks, calls.len()),
         Err(error) => error,
     };
@@ -160,7 +161,7 @@ fn is_unknown_method(code: i64, message: &str) -> bool {
     fitness(code, message, false) == Fitness::Lacks
 }
 
-fn read(blocks: Vec<RawBlock>, calls: usize) -> Result<Simulation, Untried> {
+fn read(blocks: Vec<SimulatedBlock>, calls: usize) -> Result<Simulation, Untried> {
     let block = blocks
         .into_iter()
         .next()
@@ -171,13 +172,13 @@ fn read(blocks: Vec<RawBlock>, calls: usize) -> Result<Simulation, Untried> {
             detail: "an answer for other calls than were asked".to_owned(),
         })
     })?;
-    let outcomes = block.calls.into_iter().map(|call| Outcome {
+    let calls = block.calls.into_iter().map(|call| Simulated {
         reverts: (call.status != U64::from(1)).then(|| call.why()),
         gas_used: call.gas_used.to(),
         logs: Some(call.logs),
     });
     Ok(Simulation {
-        outcomes: outcomes.collect(),
+        calls: calls.collect(),
         gas_limit_block: block.gas_limit.to(),
     })
 }
@@ -209,7 +210,7 @@ async fn one_call(rpc: &Rpc, wallet: Address, call: &Call) -> Result<Simulation,
         Err(error) => return Err(Untried::Rpc(error.into_rpc())),
     };
     Ok(Simulation {
-        outcomes: vec![Outcome {
+        calls: vec![Simulated {
             reverts,
             gas_used,
             logs: None,

@@ -5,21 +5,19 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{CallError, FIRST_PAUSE, Inner};
-use crate::{
-    chain::{
-        node::{Node, worst},
-        unfit::Fitness,
-        wire::{Answers, Request},
-    },
-    domain::foreign::Foreign,
-    ports::RpcError,
+use super::{
+    error::CallError,
+    node::{Node, worst},
+    nodes::{FIRST_PAUSE, Nodes},
+    unfit::Fitness,
+    wire::{Answers, Request},
 };
+use crate::{domain::foreign::Foreign, ports::RpcError};
 
 /// One of the nodes, asked for itself.
 #[derive(Clone)]
-pub(in crate::chain) struct Voice {
-    pub(super) inner: Arc<Inner>,
+pub(super) struct Voice {
+    pub(super) inner: Arc<Nodes>,
     pub(super) index: usize,
 }
 
@@ -34,26 +32,26 @@ impl Voice {
     }
 
     /// Whose word it is.
-    pub(in crate::chain) fn host(&self) -> &str {
+    pub(super) fn host(&self) -> &str {
         self.node().map_or("?", Node::voice)
     }
 
     /// Notes the newest block that it named.
-    pub(in crate::chain) fn set_head(&self, number: u64) {
+    pub(super) fn set_head(&self, number: u64) {
         if let Some(node) = self.node() {
             node.set_head(number);
         }
     }
 
     /// Notes how many blocks it is behind the best.
-    pub(in crate::chain) fn set_lag(&self, lag: u64) {
+    pub(super) fn set_lag(&self, lag: u64) {
         if let Some(node) = self.node() {
             node.set_lag(lag);
         }
     }
 
     /// An answer of it that cannot be true, as an error that names it. It is asked last for a while.
-    pub(in crate::chain) fn nonsense(&self, what: &str, why: impl ToString) -> RpcError {
+    pub(super) fn nonsense(&self, what: &str, why: impl ToString) -> RpcError {
         if let Some(node) = self.node() {
             node.distrust();
         }
@@ -62,7 +60,7 @@ impl Voice {
     }
 
     /// An error of the port that names it.
-    pub(in crate::chain) fn error(&self, detail: String) -> RpcError {
+    pub(super) fn error(&self, detail: String) -> RpcError {
         RpcError {
             endpoint: self.node().map_or("?", Node::name).to_owned(),
             detail,
@@ -70,7 +68,7 @@ impl Voice {
     }
 
     /// Asks this node alone. The only node of a chain is asked as often as `rpc_rounds` says.
-    pub(in crate::chain) async fn batch(&self, requests: &[Request]) -> Result<Answers, RpcError> {
+    pub(super) async fn batch(&self, requests: &[Request]) -> Result<Answers, RpcError> {
         if requests.is_empty() {
             return Ok(vec![]);
         }
@@ -106,7 +104,7 @@ impl Voice {
     }
 
     /// Asks this node alone for one thing.
-    pub(in crate::chain) async fn request<T: DeserializeOwned>(
+    pub(super) async fn request<T: DeserializeOwned>(
         &self,
         method: &'static str,
         params: Value,
@@ -116,7 +114,7 @@ impl Voice {
     }
 
     /// Reads one answer of it.
-    pub(in crate::chain) fn read<T: DeserializeOwned>(
+    pub(super) fn read<T: DeserializeOwned>(
         &self,
         what: &str,
         answer: Result<Value, CallError>,

@@ -10,11 +10,10 @@
 use alloy_primitives::U256;
 
 use super::{
-    NEVER,
-    calldata::{self, Bounds},
-    route::Route,
+    api::{Bounds, Route},
+    calls,
     simulate::simulate,
-    trial::{Refusal, Trial, Tried},
+    trial::{NEVER, Refusal, Trial, Tried},
 };
 use crate::{
     domain::{
@@ -39,20 +38,22 @@ enum Sale {
 /// [`QuoteError::Unsellable`] names the loss or the revert, and what of it is allowed.
 pub(super) async fn prove(trial: &Trial<'_>, bought: &Tried, in_wallet: U256) -> Result<(), QuoteError> {
     let (spec, request) = (&trial.search.spec, trial.request);
-    let pool = trial.offer.route.pool;
+    let bought_in = trial.offer.route;
+    let pool = bought_in.pool;
     let arrives = Amount::new(bought.arrived);
     // What the ledger counts and the wallet lost is not there to be sold.
     let held = request.checks.held.min(Amount::new(in_wallet));
     let whole = held
         .checked_add(arrives)
         .map_err(|error| QuoteError::Unsellable(error.to_string()))?;
-    let route = Route::through(spec, pool, request.token_out, request.token_in)
+    let route = Route::through(bought_in.dex, spec, pool, request.token_out, request.token_in)
         .ok_or_else(|| QuoteError::Unsellable(format!("{pool} trades one way only")))?;
     // What these tokens cost at the price of this buy; rounded up, against the trade.
     let paid = whole
         .mul_div(request.amount_in.units(), bought.arrived, Rounding::Up)
         .map_err(|error| QuoteError::Unsellable(error.to_string()))?;
-    let allowed = bounds::round_trip_allowed(request.checks.round_trip_loss_max_bps, route.fee_bps());
+    let allowed =
+        bounds::round_trip_allowed(request.checks.round_trip_loss_max_bps, route.dex.fee_bps(&pool));
     let back = match sell(trial, bought, &route, whole).await? {
         Sale::Back(back) => back,
         Sale::Reverts(why) => {
@@ -117,7 +118,7 @@ async fn once(
     bought: &Tried,
     route: &Route,
     amount: Amount,
-    clear_allowance: bool,
+    reset_allowance: bool,
 ) -> Result<Sale, QuoteError> {
     let (spec, buy) = (&trial.search.spec, trial.request);
     let request = SwapRequest {
@@ -130,11 +131,11 @@ async fn once(
         amount_out_min: U256::ZERO,
         wallet_min: None,
         deadline: NEVER,
-        clear_allowance,
+        reset_allowance,
     };
     let mut calls = bought.calls.clone();
     let buys = calls.len();
-    calls.extend(calldata::calls(spec, &request, route, bounds)?);
+    calls.extend(calls::calls(spec, &request, route, bounds)?);
     let simulation = simulate(&trial.search.rpc, request.wallet, &calls)
         .await
         .map_err(Refusal::from)?;
@@ -143,15 +144,9 @@ async fn once(
         Some((_, reason)) => return Ok(Sale::Reverts(reason.to_owned())),
         None => {}
     }
-    let last = calls.len().saturating_sub(1);
-    let back = calls.last().and_then(|swap| {
-        simulation.arrived(
-            last,
-            (swap, request.wallet),
-            request.token_out,
-            spec.wrapped_native,
-        )
-    });
+    let back = calls
+        .last()
+        .and_then(|swap| simulation.arrived(swap, &request, spec.wrapped_native));
     // A node that shows no logs shows no proof.
     Ok(Sale::Back(Amount::new(back.unwrap_or_default())))
 }

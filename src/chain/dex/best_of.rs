@@ -1,38 +1,29 @@
-//! Swaps on Uniswap V4, V3 and V2: the best pool found by asking all, quotes that were tried out, calldata that is
-//! bound to a floor and a deadline.
-
-mod calldata;
-mod choice;
-mod purse;
-pub(crate) mod reverts;
-pub(crate) mod route;
-mod sale;
-pub(crate) mod search;
-mod simulate;
-mod trial;
+//! The venue: all DEXes asked together, the best offer that can really be traded, calldata bound to a minimum and a
+//! deadline.
 
 use std::sync::Arc;
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::U256;
 use async_trait::async_trait;
 use sqlx::PgPool;
 use tracing::warn;
 
-use self::{
-    calldata::Bounds,
-    choice::{Fit, fits, likely_first, too_good},
-    purse::Purse,
-    route::{Route, token_and_quote},
-    search::{FOUND_FOR, Offer, Search},
-    trial::{Refusal, Trial, scaled_up},
-};
 use super::{
-    contracts::GasPriceOracle,
-    multicall::{Read, decode, read_all},
-    rpc::Rpc,
-    settings::ChainSpec,
+    api::{Bounds, Route},
+    assets::{Pair, pair_of},
+    choice::{Fit, fits, likely_first, too_good},
+    holdings::{self, Holdings},
+    sale,
+    search::{FOUND_FOR, Offer, Search},
+    trial::{NEVER, Refusal, Trial, scaled_up},
 };
 use crate::{
+    chain::{
+        contracts::GasPriceOracle,
+        multicall::{Read, decode, read_all},
+        rpc::Rpc,
+        settings::ChainSpec,
+    },
     domain::{Timestamp, bounds, pool::Pool, span::Span, units::Amount},
     ports::{Call, Quote, QuoteError, RpcError, SwapRequest, Venue},
     store::pools,
@@ -40,37 +31,26 @@ use crate::{
 
 /// Pools that are tried out, from the best on, before a pair counts as not tradable.
 const TRIES_MAX: usize = 8;
-/// Block time in seconds that is never reached: quotes are bound to no deadline. Permit2 keeps 48 bits.
-const NEVER: u64 = (1 << 48) - 1;
 /// Bytes of a transaction besides its calldata: numbers, addresses, signature; as an L2 counts them.
 const ENVELOPE: usize = 120;
 
-/// The calls of a swap through one route, as the venue makes them.
-#[cfg(test)]
-pub(crate) fn calls_for_tests(
-    spec: &ChainSpec,
-    request: &SwapRequest,
-    route: &Route,
-    amount_out_min: U256,
-    deadline: u64,
-) -> Option<Vec<Call>> {
-    let bounds = Bounds {
-        amount_out_min,
-        wallet_min: Some(amount_out_min),
-        deadline,
-        clear_allowance: true,
-    };
-    calldata::calls(spec, request, route, bounds).ok()
-}
-
-/// Uniswap on one chain.
+/// The best offer of every DEX on one chain.
 #[derive(Clone)]
-pub struct UniswapVenue {
+pub struct BestOf {
     search: Search,
     ledger: PgPool,
 }
 
-impl UniswapVenue {
+/// What the calls of a plan must keep to.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    /// Least that may arrive, base units.
+    floor: Amount,
+    /// Unix seconds, block time.
+    deadline: u64,
+}
+
+impl BestOf {
     /// The venue of `spec`'s chain, asked through `rpc`; `ledger` remembers pools.
     #[must_use]
     pub fn new(rpc: Rpc, spec: Arc<ChainSpec>, ledger: PgPool) -> Self {
@@ -80,7 +60,7 @@ impl UniswapVenue {
         }
     }
 
-    /// What is known of pools, to be shared with whoever reads their prices.
+    /// What is known of pools, to be shared with the reader of their prices.
     pub(crate) fn search(&self) -> Search {
         self.search.clone()
     }
@@ -89,8 +69,8 @@ impl UniswapVenue {
         &self.search.spec
     }
 
-    fn pair(&self, request: &SwapRequest) -> (Address, Address) {
-        token_and_quote(self.spec(), request.token_in, request.token_out)
+    fn pair(&self, request: &SwapRequest) -> Pair {
+        pair_of(self.spec(), request.token_in, request.token_out)
     }
 
     /// The pool that was found lately by this process or by another.
@@ -100,7 +80,7 @@ impl UniswapVenue {
             return Some(pool);
         }
         let age_max = Span::from_secs(FOUND_FOR.as_secs());
-        let stored = pools::find(&self.ledger, &self.spec().name, pair, age_max).await;
+        let stored = pools::find(&self.ledger, &self.spec().name, (pair.token, pair.quote), age_max).await;
         // Without the memory everything still works, a search later.
         let pool = stored.unwrap_or_else(|error| {
             warn!(%error, "the pool found before cannot be read");
@@ -120,69 +100,68 @@ impl UniswapVenue {
         }
         let pair = self.pair(request);
         self.search.keep(pair, pool).await;
-        if let Err(error) = pools::remember(&self.ledger, &self.spec().name, pair, pool).await {
+        if let Err(error) =
+            pools::remember(&self.ledger, &self.spec().name, (pair.token, pair.quote), pool).await
+        {
             warn!(%error, "the pool found cannot be remembered");
         }
     }
 
     /// What pools give, the best first: of the pinned pool, else of all. Which is best depends on size and direction, so
     /// that no answer of before counts here; all of them cost one round trip.
-    async fn offers(&self, request: &SwapRequest) -> Result<(Vec<Offer>, Purse), QuoteError> {
+    async fn offers(&self, request: &SwapRequest) -> Result<(Vec<Offer>, Holdings), QuoteError> {
         let (token_in, token_out) = (request.token_in, request.token_out);
         if request.amount_in.is_zero() {
             return Err(QuoteError::NoLiquidity("nothing goes in".to_owned()));
         }
-        let through = |pool| Route::through(self.spec(), pool, token_in, token_out);
         if let Some(pinned) = request.pool {
-            let route = through(pinned).ok_or_else(|| {
+            let route = self.search.route(pinned, token_in, token_out).ok_or_else(|| {
                 QuoteError::NoLiquidity(format!(
                     "the pinned pool {pinned} does not trade {token_in} for {token_out}"
                 ))
             })?;
-            let (offers, purse) = self.ask(request, &[route]).await?;
+            let (offers, holdings) = self.ask(request, &[route]).await?;
             return match offers.is_empty() {
                 true => Err(QuoteError::NoLiquidity(format!(
                     "the pinned pool {pinned} gives nothing for {}",
                     request.amount_in
                 ))),
-                false => Ok((offers, purse)),
+                false => Ok((offers, holdings)),
             };
         }
         let candidates = self.search.candidates(token_in, token_out).await;
         let candidates = candidates.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
-        let (offers, purse) = self.ask(request, &candidates).await?;
+        let (offers, holdings) = self.ask(request, &candidates).await?;
         if offers.is_empty() {
             return Err(QuoteError::NoLiquidity(self.searched(request, &candidates)));
         }
-        Ok((offers, purse))
+        Ok((offers, holdings))
     }
 
     fn searched(&self, request: &SwapRequest, candidates: &[Route]) -> String {
-        let count = |is: fn(&Pool) -> bool| candidates.iter().filter(|route| is(&route.pool)).count();
         format!(
-            "no pool gives anything for {} of {} in {}; asked on {}: {} of V4 (hooks: {}), {} of V3, {} of V3 in two \
-             hops, {} of V2",
+            "no pool gives anything for {} of {} in {}; asked on {}: {}",
             request.amount_in,
             request.token_in,
             request.token_out,
             self.spec().name,
-            count(|pool| matches!(pool, Pool::V4(_))),
-            self.spec().v4_hooks.len(),
-            count(|pool| matches!(pool, Pool::V3(_))),
-            count(|pool| matches!(pool, Pool::V3Hops(..))),
-            count(|pool| matches!(pool, Pool::V2)),
+            self.search.asked(candidates),
         )
     }
 
-    async fn ask(&self, request: &SwapRequest, routes: &[Route]) -> Result<(Vec<Offer>, Purse), QuoteError> {
-        let besides = purse::reads(self.spec(), request);
+    async fn ask(
+        &self,
+        request: &SwapRequest,
+        routes: &[Route],
+    ) -> Result<(Vec<Offer>, Holdings), QuoteError> {
+        let wallet = holdings::reads(self.spec(), request, routes);
         let asked = self
             .search
-            .offers(routes, request.amount_in.units(), &besides)
+            .offers(routes, request.amount_in.units(), &wallet.reads)
             .await;
         let (offers, readings) = asked.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
-        let purse = Purse::understand(request, &readings)?;
-        Ok((likely_first(request, offers)?, purse))
+        let holdings = wallet.understand(request, &readings)?;
+        Ok((likely_first(request, offers)?, holdings))
     }
 
     /// Goes through offers from the likeliest on until one works and is `wanted`; the pool that does is remembered. One
@@ -190,13 +169,14 @@ impl UniswapVenue {
     async fn first_that_works<T: Send, F: Future<Output = Result<T, QuoteError>> + Send>(
         &self,
         request: &SwapRequest,
-        act: impl Fn(Offer, Purse) -> F + Send,
+        act: impl Fn(Offer, Arc<Holdings>) -> F + Send,
         wanted: impl Fn(&T) -> bool + Send,
     ) -> Result<T, QuoteError> {
-        let (offers, purse) = self.offers(request).await?;
+        let (offers, holdings) = self.offers(request).await?;
+        let holdings = Arc::new(holdings);
         let (mut first, mut broken, mut works) = (None, Vec::new(), false);
         for offer in offers.iter().take(TRIES_MAX).copied() {
-            match act(offer, purse).await {
+            match act(offer, holdings.clone()).await {
                 Ok(done) if wanted(&done) => {
                     self.search.shun(self.pair(request), &broken).await;
                     self.keep(request, offer.route.pool, &offers, &broken).await;
@@ -225,7 +205,7 @@ impl UniswapVenue {
     async fn forget(&self, request: &SwapRequest) {
         let pair = self.pair(request);
         self.search.forget(pair).await;
-        if let Err(error) = pools::forget(&self.ledger, &self.spec().name, pair).await {
+        if let Err(error) = pools::forget(&self.ledger, &self.spec().name, (pair.token, pair.quote)).await {
             warn!(%error, "a pool that does not trade any more cannot be forgotten");
         }
     }
@@ -234,18 +214,18 @@ impl UniswapVenue {
         &self,
         request: &SwapRequest,
         offer: &Offer,
-        purse: Purse,
+        holdings: &Holdings,
     ) -> Result<Quote, QuoteError> {
         let bounds = Bounds {
             amount_out_min: U256::ZERO,
             wallet_min: None,
             deadline: NEVER,
-            clear_allowance: false,
+            reset_allowance: false,
         };
-        let allowed = purse.allowed(self.spec(), request, &offer.route);
+        let allowed = holdings.allowed(self.spec(), request, &offer.route);
         let trial = Trial::new(&self.search, request, offer, allowed);
-        let tried = if purse.balance < request.amount_in.units() {
-            // Whoever cannot pay is told what it would have been; the engine then says what is missing.
+        let tried = if holdings.balance < request.amount_in.units() {
+            // The wallet gets a quote anyway; the engine then names what is missing.
             Err(Refusal::Funds)
         } else {
             trial.attempt(bounds).await
@@ -253,7 +233,7 @@ impl UniswapVenue {
         let (calls, amount_out) = match tried {
             Ok(tried) => {
                 if request.prove_sell {
-                    sale::prove(&trial, &tried, purse.held).await?;
+                    sale::prove(&trial, &tried, holdings.held).await?;
                 }
                 (tried.calls, tried.arrived)
             }
@@ -280,16 +260,17 @@ impl UniswapVenue {
         &self,
         request: &SwapRequest,
         offer: &Offer,
-        purse: Purse,
-        (floor, deadline): (Amount, u64),
+        holdings: &Holdings,
+        terms: Terms,
     ) -> Result<Vec<Call>, QuoteError> {
-        let allowed = purse.allowed(self.spec(), request, &offer.route);
+        let allowed = holdings.allowed(self.spec(), request, &offer.route);
         let trial = Trial::new(&self.search, request, offer, allowed);
+        let Terms { floor, deadline } = terms;
         let bounds = |least: Amount, at_pool: Amount| Bounds {
             amount_out_min: at_pool.units(),
-            wallet_min: Some(purse.held.saturating_add(least.units())),
+            wallet_min: Some(holdings.held.saturating_add(least.units())),
             deadline,
-            clear_allowance: false,
+            reset_allowance: false,
         };
         let slip = request.checks.slip_max_bps;
         let least = |arrives: U256| {
@@ -301,13 +282,13 @@ impl UniswapVenue {
         let mut tried = match trial.attempt(bounds(guess, guess)).await {
             Ok(tried) if tried.arrived == offer.amount_out => tried,
             Err(error @ (Refusal::Funds | Refusal::Rpc(_))) => return Err(error.into()),
-            // The token keeps some, or the pool gives less by now: measure, and bind to what was measured.
+            // The token keeps a share, or the pool gives less by now: measure, and bind to what was measured.
             _ => {
                 let measured = trial.attempt(bounds(floor, floor)).await?;
                 let least = least(measured.arrived)?;
-                // V3 and V4 compare with what leaves the pool; what the token keeps of it comes on top.
+                // Where the minimum is compared with what leaves the pool, what the token keeps of it comes on top.
                 let keeps = measured.arrived < offer.amount_out && !measured.arrived.is_zero();
-                let at_pool = if offer.route.pool != Pool::V2 && keeps {
+                let at_pool = if !offer.route.dex.measures_receiver() && keeps {
                     scaled_up(least, offer.amount_out, measured.arrived)
                 } else {
                     least
@@ -360,9 +341,10 @@ impl UniswapVenue {
 }
 
 #[async_trait]
-impl Venue for UniswapVenue {
+impl Venue for BestOf {
     async fn quote(&self, request: &SwapRequest) -> Result<Quote, QuoteError> {
-        let quote = |offer, purse| async move { self.quote_of(request, &offer, purse).await };
+        let quote =
+            |offer, holdings: Arc<Holdings>| async move { self.quote_of(request, &offer, &holdings).await };
         let fits = |quote: &Quote| fits(request, quote.amount_out, quote.price_impact_bps) == Ok(Fit::Fits);
         self.first_that_works(request, quote, fits).await
     }
@@ -374,8 +356,13 @@ impl Venue for UniswapVenue {
         deadline: Timestamp,
     ) -> Result<Vec<Call>, QuoteError> {
         let seconds = u64::try_from(deadline.timestamp()).unwrap_or_default();
-        let bounds = (amount_out_min, seconds);
-        let calls = |offer, purse| async move { self.calls_of(request, &offer, purse, bounds).await };
+        let terms = Terms {
+            floor: amount_out_min,
+            deadline: seconds,
+        };
+        let calls = |offer, holdings: Arc<Holdings>| async move {
+            self.calls_of(request, &offer, &holdings, terms).await
+        };
         self.first_that_works(request, calls, |_| true).await
     }
 }
