@@ -12,3 +12,4 @@ mod rules;
 mod runbook;
 mod schema;
 mod sets;
+mod words;

@@ -296,7 +296,7 @@ async fn told_live(pool: &PgPool, id: JobId) -> Told {
             ticks: ticks.try_into().expect("a count"),
         })
         .collect();
-    let job = jobs::by_ids(pool, &[id.0]).await.expect("jobs").remove(0);
+    let job = jobs::by_ids(pool, &[id]).await.expect("jobs").remove(0);
     let job = job.expect("a readable job");
     let gas: Decimal = sqlx::query_scalar("SELECT gas_usd::numeric FROM jobs WHERE id = $1")
         .bind(id.0)
