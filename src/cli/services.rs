@@ -2,17 +2,20 @@
 
 use std::{future::Future, sync::Arc};
 
+use apalis_pg_groups::QueueConfig;
 use clap::Args;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
+use ulid::Ulid;
 
 use super::{App, AppError, Out, live};
 use crate::{
     app::policy,
     config::Settings,
     engine::Engine,
+    monitor::{self, Served},
     notify,
     ports::Chain,
     retention,
@@ -20,7 +23,7 @@ use crate::{
         handlers, scheduler,
         tasks::{SETTLES, SettleTask, TICKS, TickTask},
     },
-    telemetry::{self, Served},
+    telemetry,
 };
 
 #[derive(Debug, Args)]
@@ -155,9 +158,14 @@ async fn work(
     stop: &CancellationToken,
 ) -> Result<(), AppError> {
     let (ticking, settling) = (engine.clone(), engine);
+    let process = Ulid::generate().to_string();
+    let queue = |name| QueueConfig {
+        process: process.clone(),
+        ..settings.queue(name)
+    };
     let ticks = apalis_pg_groups::run::<TickTask, _, _>(
         world.pool.clone(),
-        settings.queue(TICKS),
+        queue(TICKS),
         move |group| {
             let engine = ticking.clone();
             async move { handlers::ticks(&engine, group).await }
@@ -166,7 +174,7 @@ async fn work(
     );
     let settles = apalis_pg_groups::run::<SettleTask, _, _>(
         world.pool.clone(),
-        settings.queue(SETTLES),
+        queue(SETTLES),
         move |group| {
             let engine = settling.clone();
             async move { handlers::settles(&engine, group).await }
@@ -237,7 +245,7 @@ fn serve_metrics(settings: &Settings, world: &App, stop: &CancellationToken) -> 
         },
     );
     Some(tokio::spawn(async move {
-        let served = telemetry::serve(address, served, stop).await;
+        let served = monitor::serve(address, served, stop).await;
         if let Err(error) = &served {
             // Trading does not depend on being watched.
             error!(%address, %error, "metrics are not served; set metrics.listen to a free address, or to off");
@@ -246,7 +254,7 @@ fn serve_metrics(settings: &Settings, world: &App, stop: &CancellationToken) -> 
     }))
 }
 
-fn nodes(world: &App) -> telemetry::Nodes {
+fn nodes(world: &App) -> monitor::Nodes {
     let chains = world.live().chains().iter();
     chains
         .map(|(name, live)| (name.clone(), live.chain.clone() as Arc<dyn Chain>))

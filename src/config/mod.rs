@@ -23,12 +23,13 @@ use crate::{
     chain::{ChainKeys, WalletKeys},
     domain::{chains::CHAINS, config::InvalidConfig, span::Span},
     engine::EngineSettings,
+    monitor::CensusSettings,
     notify::NotifySettings,
     paper::PaperSettings,
     prices::DexscreenerSettings,
     retention::RetentionSettings,
     runner::scheduler::SchedulerSettings,
-    telemetry::{CensusSettings, LogFormat},
+    telemetry::LogFormat,
     trust::{Chosen, NotTrusted, trusted},
 };
 
