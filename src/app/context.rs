@@ -31,7 +31,7 @@ pub struct App {
     pub(crate) pool: PgPool,
     pub(crate) url: String,
     pub(crate) server: Option<Server>,
-    settings: Settings,
+    pub(super) settings: Settings,
     live: Arc<LiveMarkets>,
 }
 

@@ -17,6 +17,7 @@ mod policy;
 mod prune;
 mod reconcile;
 mod services;
+mod stop;
 mod target;
 mod trial;
 mod wallet;

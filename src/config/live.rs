@@ -17,7 +17,7 @@ use crate::{
         kms::{InvalidKmsKey, KmsKey},
         policy::{MACHINE_POLICY, Place, PolicyBook},
     },
-    domain::{chains::CHAINS, config::InvalidConfig},
+    domain::{chains, config::InvalidConfig},
 };
 
 /// Holds the keystore's password.
@@ -122,7 +122,7 @@ impl Settings {
                     value: name.clone(),
                     allowed: format!(
                         "{}, or a chain of your own with chain_id, wrapped_native and usdc",
-                        CHAINS.map(|chain| chain.name).join(", ")
+                        chains::names()
                     ),
                 }),
                 Err(InvalidChain::NoRpc(_)) | Ok(_) => {}

@@ -11,7 +11,7 @@ use futures::future::join_all;
 use sqlx::PgConnection;
 
 use crate::{
-    domain::onchain::Asset,
+    domain::{onchain::Asset, units::NATIVE_DECIMALS},
     ports::Chain,
     store::{
         StoreError,
@@ -24,9 +24,6 @@ const EVERY: Duration = Duration::from_secs(60);
 
 /// Longest wait for a node. A slower one is asked again a minute later.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Digits of the native coin of every EVM chain.
-pub(super) const NATIVE_DECIMALS: u8 = 18;
 
 /// Chains with a node to ask, by name.
 pub type Nodes = BTreeMap<String, Arc<dyn Chain>>;

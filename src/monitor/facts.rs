@@ -4,9 +4,12 @@ use ::metrics::{Label, gauge};
 use rust_decimal::prelude::ToPrimitive;
 use sqlx::PgConnection;
 
-use super::balances::{Balances, NATIVE_DECIMALS};
+use super::balances::Balances;
 use crate::{
-    domain::config::{JobConfig, Rules},
+    domain::{
+        config::{JobConfig, Rules},
+        units::NATIVE_DECIMALS,
+    },
     runner::tasks::QUEUES,
     store::{
         StoreError,

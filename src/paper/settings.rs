@@ -10,15 +10,11 @@ use crate::domain::{
     config::InvalidConfig,
     span::Span,
     trade::Patience,
-    units::{Amount, Price, exact_decimal},
+    units::{Amount, BPS, NATIVE_DECIMALS, Price, exact_decimal},
 };
 
-/// Decimals of every chain's native coin.
-const NATIVE_DECIMALS: u8 = 18;
 /// Decimals of wei in a gwei.
 const GWEI_DECIMALS: u8 = 9;
-/// A whole, in basis points.
-pub(super) const BPS: u32 = 10_000;
 /// What any transaction costs at least, units of gas.
 pub(super) const GAS_INTRINSIC: u64 = 21_000;
 /// Gas of a whole block: no transaction may ask for more.

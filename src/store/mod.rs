@@ -25,6 +25,7 @@ pub mod signers;
 pub mod slots;
 pub mod ticks;
 pub mod trades;
+pub mod trail;
 pub mod turns;
 pub mod views;
 pub mod watches;

@@ -29,8 +29,8 @@ pub async fn lock(connection: &mut PgConnection) -> Result<bool, StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub async fn unlock(connection: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::query!("SELECT pg_advisory_unlock($1)", LOCK)
-        .execute(connection)
+    sqlx::query_scalar!("SELECT pg_advisory_unlock($1)", LOCK)
+        .fetch_one(connection)
         .await?;
     Ok(())
 }

@@ -10,6 +10,7 @@ pub mod backoff;
 pub mod bounds;
 pub mod chains;
 pub mod config;
+pub mod contracts;
 pub mod decision;
 pub mod event;
 pub mod foreign;
