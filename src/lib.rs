@@ -18,6 +18,7 @@ pub mod prices;
 pub mod report;
 pub mod retention;
 pub mod runner;
+pub mod service;
 pub mod store;
 pub mod telemetry;
 pub mod trust;

@@ -5,22 +5,21 @@ use std::fmt;
 use alloy_primitives::Address;
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use super::{
     Actor, App, AppError,
+    trail::{self, Action},
     whole::{Whole, checksum, shown},
 };
 use crate::{
     domain::{
         ids::JobId,
         job::{Account, Realm},
-        units::{Rounding, Usd},
+        units::{NATIVE_DECIMALS, Rounding, Usd},
     },
     engine::adopt::Past,
 };
-
-/// Digits of every chain's native coin.
-const NATIVE_DECIMALS: u8 = 18;
 
 /// What a wallet has done and holds, next to what this database knows.
 #[derive(Debug, Serialize)]
@@ -94,6 +93,9 @@ pub async fn adopt(app: &App, seen: &WalletPast, actor: &Actor) -> Result<Wallet
             seen.wallet, past.chain_nonce, seen.chain_nonce
         )));
     }
+    let detail = json!({ "chain_nonce": past.chain_nonce, "our_nonce": past.ours });
+    let subject = format!("wallet {} on {}", seen.wallet, seen.chain);
+    trail::record(app, actor, Action::WalletAdopt, &subject, detail).await?;
     let done = app.engine().await?.adopt(&past, actor.as_str()).await?;
     Ok(WalletPast::new(&past, done))
 }

@@ -19,16 +19,13 @@ use crate::{
         Timestamp,
         chains::{self, ChainInfo, USDC_DECIMALS},
         span::Span,
-        units::Amount,
+        units::{Amount, NATIVE_DECIMALS},
     },
     paper::{ActiveFault, Fault, Funding, audit, default_wallet},
     ports::Asset,
 };
 
 pub use crate::paper::FaultKind;
-
-/// Every EVM chain's native coin has this many digits.
-const NATIVE_DECIMALS: u8 = 18;
 
 /// What the paper wallet is to hold, whole coins; what is none stays.
 #[derive(Debug, Clone, Copy, Default)]

@@ -11,7 +11,7 @@ use crate::{
     store::deliveries,
 };
 
-pub use crate::store::deliveries::Standing;
+pub use crate::store::deliveries::DeliveryStatus;
 
 /// Said where there are none.
 pub const NONE: &str =
@@ -28,7 +28,7 @@ pub struct ReceiverView {
     pub events: Vec<String>,
     /// Its messages; none: no process has had it yet.
     #[serde(flatten)]
-    pub standing: Option<Standing>,
+    pub status: Option<DeliveryStatus>,
 }
 
 /// A receiver that was sent a test message.
@@ -47,28 +47,28 @@ pub struct Tested {
 /// # Errors
 /// [`AppError`] if the database cannot be read.
 pub async fn list(app: &App) -> Result<Vec<ReceiverView>, AppError> {
-    let mut standings = deliveries::standings(&app.pool).await?;
+    let mut statuses = deliveries::statuses(&app.pool).await?;
     let mut rows: Vec<ReceiverView> = app
         .settings
         .notify
         .receivers()
         .into_iter()
         .map(|receiver| ReceiverView {
-            standing: standings
+            status: statuses
                 .iter()
-                .position(|standing| standing.name == receiver.name)
-                .map(|place| standings.remove(place)),
+                .position(|status| status.name == receiver.name)
+                .map(|place| statuses.remove(place)),
             kind: Some(receiver.kind.to_string()),
             events: receiver.events.into(),
             name: receiver.name,
         })
         .collect();
     // Receivers of other processes, and messages whose receiver was removed.
-    rows.extend(standings.into_iter().map(|standing| ReceiverView {
-        name: standing.name.clone(),
+    rows.extend(statuses.into_iter().map(|status| ReceiverView {
+        name: status.name.clone(),
         kind: None,
         events: Vec::new(),
-        standing: Some(standing),
+        status: Some(status),
     }));
     Ok(rows)
 }

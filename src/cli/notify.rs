@@ -55,17 +55,17 @@ fn cells(row: &ReceiverView) -> Vec<String> {
         .clone()
         .unwrap_or_else(|| "not in these settings".to_owned());
     let mut cells = vec![row.name.clone(), kind, row.events.join(", ")];
-    let Some(standing) = &row.standing else {
+    let Some(status) = &row.status else {
         let unknown = "no daemon or scheduler has had it yet".to_owned();
         cells.extend([String::new(), String::new(), String::new(), unknown]);
         return cells;
     };
-    let error = standing.last_error.as_deref().unwrap_or_default();
+    let error = status.last_error.as_deref().unwrap_or_default();
     cells.extend([
-        standing.waiting.to_string(),
-        standing.delivered_today.to_string(),
-        standing.given_up_today.to_string(),
-        match standing.failures {
+        status.waiting.to_string(),
+        status.delivered_today.to_string(),
+        status.given_up_today.to_string(),
+        match status.failures {
             0 if row.kind.is_none() => "-".to_owned(),
             0 => "well".to_owned(),
             failures => format!("{failures} failures in a row: {error}"),

@@ -7,7 +7,7 @@ mod rate_limit;
 mod recorded;
 
 pub use book::{PriceBook, series};
-pub use dexscreener::{Dexscreener, DexscreenerSettings, TokenInfo};
+pub use dexscreener::{Dexscreener, DexscreenerSettings, TokenListing};
 
 /// The generated series' price at an instant: USD per whole token.
 #[must_use]

@@ -14,11 +14,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use nix::fcntl::OFlag;
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 
-use super::book::missing;
 use crate::domain::{
     Timestamp,
     config::{RecordedConfig, SourceName},
-    price::{Answer, Observation},
+    price::{Answer, Observation, PriceMissing},
 };
 
 /// Largest series, bytes: some two million rows.
@@ -41,7 +40,7 @@ impl Recordings {
     /// The last row at or before `now`, by the series' own clock.
     pub(super) fn observe(&self, config: &RecordedConfig, now: Timestamp) -> Answer {
         self.row(config, now)
-            .map_err(|detail| missing(SourceName::Recorded, format!("{}: {detail}", config.file)))
+            .map_err(|detail| PriceMissing::new(SourceName::Recorded, format!("{}: {detail}", config.file)))
     }
 
     fn row(&self, config: &RecordedConfig, now: Timestamp) -> Result<Observation, String> {

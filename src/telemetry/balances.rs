@@ -10,16 +10,16 @@ use alloy_primitives::Address;
 use futures::future::join_all;
 use sqlx::PgConnection;
 
-use crate::ports::{Asset, Chain};
+use crate::{
+    domain::units::NATIVE_DECIMALS,
+    ports::{Asset, Chain},
+};
 
 /// Time between two questions to nodes: an operator needs minutes to send coins.
 const EVERY: Duration = Duration::from_secs(60);
 
 /// Nodes that are slower do not hold a census up; they are asked again a minute later.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Digits of the native coin of every EVM chain.
-const NATIVE_DECIMALS: u8 = 18;
 
 /// Chains with a node to ask, by name.
 pub type Nodes = BTreeMap<String, Arc<dyn Chain>>;

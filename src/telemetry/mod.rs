@@ -14,7 +14,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 pub use balances::Nodes;
 pub use census::{Census, CensusSettings};
 pub use http::{Served, serve};
-pub use logging::{LogFormat, Outage, init_logging};
+pub use logging::{LogFormat, init_logging};
 pub use metrics::{Kind, METRICS, Metric, Origin, metric, page};
 pub use ready::note_rpc;
 

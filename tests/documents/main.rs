@@ -11,3 +11,4 @@ mod retention;
 mod runbook;
 mod schema;
 mod sets;
+mod words;

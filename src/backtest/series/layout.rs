@@ -8,8 +8,8 @@ use std::{
 
 use csv::ByteRecord;
 
-use super::{SeriesError, text};
-use crate::backtest::PricePoint;
+use super::{problems::SeriesError, text};
+use crate::backtest::setup::PricePoint;
 
 const TIME_NAMES: [&str; 12] = [
     "time",

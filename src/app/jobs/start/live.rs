@@ -15,14 +15,11 @@ use crate::{
         config::{JobConfig, SourceName},
         job::{Account, Realm, Token},
         pool::NATIVE,
-        units::Price,
+        units::{NATIVE_DECIMALS, Price},
     },
     ports::{Asset, Chain, PriceRequest, Prices},
     store::{self, jobs::Job},
 };
-
-/// Every EVM chain's native coin has this many digits, and so has its wrapped form.
-const NATIVE_DECIMALS: u8 = 18;
 
 pub(super) async fn prepare(app: &App, plan: &mut Plan<'_>) -> Result<Groundwork, AppError> {
     let request = plan.request;

@@ -12,7 +12,7 @@ use crate::{
         units::Price,
     },
     paper::default_wallet,
-    prices::TokenInfo,
+    prices::TokenListing,
     store,
 };
 
@@ -100,7 +100,7 @@ async fn choose_source(app: &App, plan: &mut Plan<'_>, chain: &str) -> Result<St
 }
 
 /// What DexScreener knows of a token, or why there is nothing.
-async fn look_up(app: &App, chain: &str, token: Address) -> Result<Result<TokenInfo, String>, AppError> {
+async fn look_up(app: &App, chain: &str, token: Address) -> Result<Result<TokenListing, String>, AppError> {
     let book = app.prices()?;
     let now = store::now(&app.pool).await?;
     let asked = tokio::time::timeout(LOOKUP_PATIENCE, book.dexscreener().lookup(chain, token, now)).await;
