@@ -1,8 +1,6 @@
 //! Price series: a CSV file, read as often as it is needed and not held in memory unless it is swept, or rows in memory.
 
 mod check;
-mod layout;
-mod text;
 
 use std::{
     fmt,
@@ -11,10 +9,12 @@ use std::{
 };
 
 use super::{PricePoint, result::SeriesSummary};
-use crate::domain::{Timestamp, span::Span};
+use crate::{
+    domain::{Timestamp, span::Span},
+    prices::csv::{Layout, LayoutProblem, instant},
+};
 
 use check::Checks;
-use layout::Layout;
 
 /// Problems that are named with their lines; the others are counted.
 pub const NAMED_MAX: usize = 20;
@@ -139,10 +139,10 @@ pub enum SeriesError {
         /// Which file.
         path: String,
         /// What is there.
-        what: String,
+        what: LayoutProblem,
     },
     /// Rows that cannot be used.
-    #[error("{path}: {} rows cannot be used; mend them, or leave them out with --skip-bad{problems}", problems.count)]
+    #[error("{path}: {} rows cannot be used; fix them, or leave them out with --skip-bad{problems}", problems.count)]
     BadRows {
         /// Which file.
         path: String,
@@ -176,7 +176,7 @@ impl CsvSeries {
     /// # Errors
     /// [`SeriesError`]; bad rows and disorder are errors unless they may be skipped.
     pub fn open(path: &Path, options: ReadOptions) -> Result<Self, SeriesError> {
-        let layout = Layout::detect(path)?;
+        let layout = layout(path)?;
         let options = ReadOptions {
             candle_time: if layout.closes {
                 CandleTime::Close
@@ -250,7 +250,17 @@ impl Series for CsvSeries {
 /// Reads a date or time as a file may have it, see [`ReadOptions`]: ISO 8601 or Unix time.
 #[must_use]
 pub fn parse_instant(text: &str) -> Option<Timestamp> {
-    text::instant(text.trim().as_bytes())
+    instant(text.trim().as_bytes())
+}
+
+fn layout(path: &Path) -> Result<Layout, SeriesError> {
+    let shown = || path.display().to_string();
+    let detected = File::open(path).and_then(Layout::detect);
+    let detected = detected.map_err(|source| SeriesError::Unreadable {
+        path: shown(),
+        source,
+    })?;
+    detected.map_err(|what| SeriesError::Columns { path: shown(), what })
 }
 
 fn within(at: Timestamp, options: &ReadOptions) -> bool {
@@ -279,7 +289,11 @@ fn each_line(
             continue;
         }
         let line = record.position().map_or(0, csv::Position::line);
-        take(line, layout.row(&record));
+        let row = layout.row(&record).map(|row| PricePoint {
+            at: row.at,
+            price: row.price,
+        });
+        take(line, row.map_err(|problem| problem.to_string()));
     }
     Ok(())
 }
