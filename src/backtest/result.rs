@@ -35,6 +35,19 @@ pub struct BacktestResult {
     pub holds: Vec<HoldRun>,
 }
 
+/// One run, without comparisons. The fields are those of [`BacktestResult`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunResult {
+    /// Figures.
+    pub summary: Summary,
+    /// Trades, if they were asked for.
+    pub trades: Vec<TradeLine>,
+    /// Points for charts, if they were asked for.
+    pub points: Vec<Point>,
+    /// Runs of equal holds, if they were asked for.
+    pub holds: Vec<HoldRun>,
+}
+
 /// What ran.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetupSummary {

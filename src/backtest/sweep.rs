@@ -13,10 +13,10 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    Detail, PricePoint, Setup,
     grid::{Grid, Place},
     result::Summary,
-    run,
+    runner::run,
+    setup::{Detail, PricePoint, Setup},
 };
 use crate::domain::units::Usd;
 

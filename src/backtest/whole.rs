@@ -1,9 +1,10 @@
 //! A whole backtest: the run, the same money spent otherwise, and what was assumed.
 
 use super::{
-    Detail, Runner, Setup,
     result::{BacktestResult, Comparison, Plan, SetupSummary, Summary},
+    runner::Runner,
     series::{Series, SeriesError},
+    setup::{Detail, Setup},
 };
 use crate::domain::{
     Timestamp,

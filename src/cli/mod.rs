@@ -29,7 +29,6 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::{config::Settings, telemetry};
 
-use crate::app::App;
 pub use crate::app::AppError;
 pub use exit::Exit;
 use out::Out;

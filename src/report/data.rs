@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde::Serialize;
 
-use super::{ReportError, html};
+use super::{error::ReportError, html};
 use crate::{
     backtest::{
         Detail,

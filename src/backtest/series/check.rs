@@ -5,11 +5,14 @@ use std::{
     collections::{BinaryHeap, HashMap},
 };
 
-use super::{CandleTime, NAMED_MAX, Problem, Problems, ReadOptions, within};
+use super::{
+    options::{CandleTime, ReadOptions, within},
+    problems::{NAMED_MAX, Problem, Problems},
+};
 use crate::{
     backtest::{
-        PricePoint,
         result::{Interval, SeriesSummary},
+        setup::PricePoint,
     },
     domain::{Timestamp, span::Span},
 };

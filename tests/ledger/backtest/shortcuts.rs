@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use lgi_mm::{
     backtest::{
-        Detail, Outcome, PricePoint, Runner, Setup,
+        Detail, PricePoint, RunResult, Runner, Setup,
         result::{Drawdown, Point},
     },
     domain::{
@@ -106,7 +106,7 @@ fn rows(random: &mut StdRng) -> Vec<PricePoint> {
         .collect()
 }
 
-fn outcome(mut runner: Runner, rows: &[PricePoint]) -> Outcome {
+fn outcome(mut runner: Runner, rows: &[PricePoint]) -> RunResult {
     rows.iter().for_each(|row| runner.feed(*row));
     runner.finish()
 }
