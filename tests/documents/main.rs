@@ -9,5 +9,6 @@ mod retention;
 mod runbook;
 mod schema;
 mod sets;
+mod structure;
 #[path = "../support/mod.rs"]
 mod support;
