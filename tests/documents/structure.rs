@@ -19,6 +19,15 @@ type Module = Vec<String>;
 
 /// The rooms of the main crate from the ground up. A room uses rooms above it in this list only.
 const FLOORS: [&[&str]; 8] = [
+    &["ports", "failpoint", "trust", "telemetry"],
+    &["service"],
+    &["store"],
+    &["embedded", "paper", "chain", "devnet", "prices", "backtest", "report", "notify", "retention", "monitor"],
+    &["engine"],
+    &["runner"],
+    &["config"],
+    &["app"],
+]; 8] = [
     &["ports", "failpoint", "trust"],
     &["telemetry"],
     &["store"],
