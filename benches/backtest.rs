@@ -16,7 +16,7 @@ use std::{num::NonZeroUsize, path::Path, thread::available_parallelism, time::In
 use chrono::DateTime;
 use lgi_mm::{
     backtest::{
-        Detail, Outcome, PricePoint, Runner, Setup, run,
+        Detail, PricePoint, RunResult, Runner, Setup, run,
         series::{CsvSeries, ReadOptions},
         sweep::run_all,
     },
@@ -118,7 +118,7 @@ fn processor() -> f64 {
 }
 
 /// Feeds a run from a buffer that is filled while the clock is stopped.
-fn timed(setup: &Setup, samples: usize) -> (Took, Outcome) {
+fn timed(setup: &Setup, samples: usize) -> (Took, RunResult) {
     let mut walk = Walk::new();
     let mut runner = Runner::new(setup, Detail::SUMMARY);
     let mut buffer: Vec<PricePoint> = Vec::with_capacity(CHUNK);
@@ -236,7 +236,7 @@ fn main() {
         .unwrap_or(10);
     let samples = millions * 1_000_000;
     for (name, setup) in [("accumulate", accumulate()), ("liquidity", liquidity())] {
-        let runs: Vec<(Took, Outcome)> = (0..RUNS).map(|_| timed(&setup, samples)).collect();
+        let runs: Vec<(Took, RunResult)> = (0..RUNS).map(|_| timed(&setup, samples)).collect();
         let (wall, processor) = (
             median(runs.iter().map(|(took, _)| took.wall).collect()),
             median(runs.iter().map(|(took, _)| took.processor).collect()),

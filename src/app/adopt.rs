@@ -5,9 +5,11 @@ use std::fmt;
 use alloy_primitives::Address;
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use super::{
     Actor, App, AppError,
+    trail::{self, Action},
     whole::{Whole, checksum, shown},
 };
 use crate::{
@@ -91,6 +93,9 @@ pub async fn adopt(app: &App, seen: &WalletPast, actor: &Actor) -> Result<Wallet
             seen.wallet, past.chain_nonce, seen.chain_nonce
         )));
     }
+    let detail = json!({ "chain_nonce": past.chain_nonce, "our_nonce": past.ours });
+    let subject = format!("wallet {} on {}", seen.wallet, seen.chain);
+    trail::record(app, actor, Action::WalletAdopt, &subject, detail).await?;
     let done = app.engine().await?.adopt(&past, actor.as_str()).await?;
     Ok(WalletPast::new(&past, done))
 }

@@ -21,6 +21,7 @@ pub(crate) mod preflight;
 pub(crate) mod prices;
 pub mod prune;
 pub mod receivers;
+pub(crate) mod reconcile;
 pub mod services;
 pub mod target;
 mod trail;

@@ -17,6 +17,7 @@ pub(super) enum Action {
     PaperFaultsClear,
     PolicyAllow,
     ReconcileApply,
+    WalletAdopt,
 }
 
 /// Adds a row for a write that was made.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use strum::VariantArray;
 
 use super::{
-    SettingsError,
+    error::SettingsError,
     layers::{Layer, LayerError, typed},
 };
 use crate::domain::{

@@ -14,7 +14,7 @@ use crate::domain::{
     decision::{LastFills, Position},
     ids::{TradeId, Version},
     job::{Account, JobId, JobMode, JobStatus, Realm, Token, TransitionRefused},
-    liquidate::Liquidation,
+    liquidate::{InvalidLiquidation, Liquidation},
     units::{Price, Usd},
 };
 
@@ -101,6 +101,9 @@ pub enum CommandError {
     /// The token is what another job of the wallet pays with, or the other way round.
     #[error("job {0} of the same wallet pays with this token: its balance would be traded away")]
     QuoteOfAnother(JobId),
+    /// The liquidation is out of range.
+    #[error(transparent)]
+    Liquidation(#[from] InvalidLiquidation),
     /// What the chain says, or does not say, forbids it.
     #[error("{0}")]
     Chain(String),

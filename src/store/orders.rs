@@ -72,12 +72,7 @@ pub async fn order(pool: &PgPool, id: JobId, order: Order, actor: &str) -> Resul
         Transition::Archived => archive(&mut tx, &job).await?,
         Transition::To(status) => {
             if let Order::Liquidate { over, slices } = order {
-                let plan = Liquidation {
-                    ordered_at: clock(&mut tx).await?,
-                    over,
-                    slices,
-                    slices_done: 0,
-                };
+                let plan = Liquidation::new(clock(&mut tx).await?, over, slices)?;
                 set_liquidation(&mut tx, id, Some(&plan)).await?;
             }
             if let (JobStatus::Idle, Order::Start { deposit }) = (job.status, order) {
@@ -173,12 +168,7 @@ pub(super) async fn liquidate_again(connection: &mut PgConnection, job: &Job) ->
     if archived.is_some() {
         return Ok(());
     }
-    let plan = Liquidation {
-        ordered_at: clock(connection).await?,
-        over: Span::ZERO,
-        slices: 1,
-        slices_done: 0,
-    };
+    let plan = Liquidation::at_once(clock(connection).await?);
     set_liquidation(connection, job.id, Some(&plan)).await?;
     set_status(connection, job.id, job.status, JobStatus::Liquidating).await?;
     let before = json!({ "status": job.status });

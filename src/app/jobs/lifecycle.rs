@@ -177,15 +177,15 @@ fn keeps_its_plan(job: &Job, order: Order) -> Result<(), AppError> {
     let (Order::Liquidate { over, slices }, Some(plan)) = (order, job.liquidation) else {
         return Ok(());
     };
-    if (over, slices) == (plan.over, plan.slices) {
+    if (over, slices) == (plan.over(), plan.slices()) {
         return Ok(());
     }
     Err(AppError::Refused(format!(
         "job {id} is LIQUIDATING by another plan: {} of {} slices over {} are done; for a new plan `lgi-mm pause {id}` \
          it, then liquidate again",
-        plan.slices_done,
-        plan.slices,
-        plan.over,
+        plan.slices_done(),
+        plan.slices(),
+        plan.over(),
         id = job.id,
     )))
 }

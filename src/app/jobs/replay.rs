@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{
     app::{App, AppError, Target, target, whole::Whole},
     backtest::{
-        self, Detail, Outcome, Setup, again, assumptions,
+        self, Detail, RunResult, Setup, again, assumptions,
         result::{SeriesSummary, TradeLine},
         series::Rows,
     },
@@ -204,7 +204,7 @@ fn did(job: &Job, ledger: &[TradeRow], price: Price) -> Result<Figures, MoneyErr
     })
 }
 
-fn figures(outcome: &Outcome, job: &Job) -> Figures {
+fn figures(outcome: &RunResult, job: &Job) -> Figures {
     let summary = &outcome.summary;
     Figures {
         buys: summary.buys,

@@ -86,7 +86,9 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
             "liquidation",
             format!(
                 "{} of {} slices over {}",
-                plan.slices_done, plan.slices, plan.over
+                plan.slices_done(),
+                plan.slices(),
+                plan.over()
             ),
         ));
     }
