@@ -216,7 +216,7 @@ async fn a_liquidation_in_slices_is_paused_and_resumed_without_starting_over() {
     world.order(Order::Pause).await;
     world.order(Order::Resume).await;
     assert_eq!(world.job().await.status, JobStatus::Liquidating);
-    assert_eq!(world.job().await.liquidation.expect("plan").slices_done, 1);
+    assert_eq!(world.job().await.liquidation.expect("plan").slices_done(), 1);
     assert_eq!(world.hold().await, HoldReason::SliceNotDue);
     world.pass(TimeDelta::seconds(11));
     world.trade().await;
