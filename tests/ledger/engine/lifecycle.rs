@@ -9,12 +9,16 @@ use lgi_mm::{
         decision::HoldReason,
         ids::TradeId,
         job::{JobMode, JobStatus},
+        liquidate::InvalidLiquidation,
         span::Span,
         units::{Amount, Usd},
     },
     engine::{Engine, Outcome, Progress},
     paper::{PaperMarkets, PaperSettings},
-    store::orders::{self, Order},
+    store::{
+        jobs::CommandError,
+        orders::{self, Order},
+    },
 };
 use rust_decimal::Decimal;
 
@@ -198,6 +202,26 @@ async fn liquidation_sells_all_and_returns_to_idle_and_a_new_start_is_a_new_cycl
         (JobStatus::Running, 2, Usd::ZERO)
     );
     world.trade().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_liquidation_out_of_range_is_refused_whoever_orders_it() {
+    let world = World::new(accumulate()).await;
+    world.trade().await;
+    let job = world.job().await;
+    let order = Order::Liquidate {
+        over: Span::from_secs(20),
+        slices: 0,
+    };
+    let refused = orders::order(&world.pool, job.id, order, "test").await;
+    assert!(
+        matches!(
+            refused,
+            Err(CommandError::Liquidation(InvalidLiquidation::Slices(0)))
+        ),
+        "{refused:?}"
+    );
+    assert_eq!(world.job().await.status, JobStatus::Running);
 }
 
 #[tokio::test(flavor = "multi_thread")]
