@@ -16,17 +16,17 @@ test *args:
 # Kill processes at random moments for longer than the tests do
 [group('check')]
 crash seconds="600":
-    LGI_MM_CRASH_SECONDS={{ seconds }} scripts/test --test crash -- --nocapture
+    LGI_MM_CRASH_SECONDS={{ seconds }} scripts/test --test processes crash:: -- --nocapture
 
 # So many live trades through nodes that lie and a chain that takes blocks back
 [group('check')]
 chaos trades="2000":
-    LGI_MM_CHAOS={{ trades }} scripts/test --test chaos -- --nocapture
+    LGI_MM_CHAOS={{ trades }} scripts/test --test chain chaos:: -- --nocapture
 
 # The same where outcomes count before they are final: a signer may halt for good, and says why
 [group('check')]
 chaos-shallow trades="100":
-    LGI_MM_CHAOS={{ trades }} scripts/test --test chaos below_the_depth -- --nocapture --ignored
+    LGI_MM_CHAOS={{ trades }} scripts/test --test chain below_the_depth -- --nocapture --ignored
 
 # Settled swaps a second from one signer, and what a swap costs in requests
 [group('check')]
@@ -46,7 +46,7 @@ bench-backtest *rows:
 # How tables grow with so many ticks; the figures of docs/retention.md
 [group('check')]
 growth ticks="1000000":
-    LGI_MM_GROWTH={{ ticks }} scripts/test --test retention growth -- --nocapture --ignored
+    LGI_MM_GROWTH={{ ticks }} scripts/test --test processes growth -- --nocapture --ignored
 
 # Everything a change must pass
 [group('check')]
@@ -57,7 +57,7 @@ ci:
 [group('check')]
 lint:
     cargo fmt
-    SQLX_OFFLINE=true cargo clippy --all-targets -- -D warnings
+    SQLX_OFFLINE=true cargo clippy --workspace --all-targets -- -D warnings
 
 # After a change of SQL: write .sqlx anew
 [group('change')]

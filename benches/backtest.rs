@@ -79,7 +79,7 @@ fn usd(dollars: i64) -> Usd {
 fn accumulate() -> Setup {
     let mut config = JobConfig::for_mode(JobMode::Accumulate);
     config.limits.max_daily_spend_usd = usd(5_000);
-    let rules = config.accumulate.as_mut().expect("accumulate");
+    let rules = config.rules.accumulate_mut().expect("accumulate");
     rules.max_accumulation_usd = usd(1_000_000);
     rules.dip_buy_threshold_pct = Decimal::from(6);
     rules.take_profit_pct = Decimal::from(10);
@@ -161,7 +161,7 @@ fn scaling(samples: usize) {
     let setups: Vec<Setup> = (1..=SETUPS)
         .map(|number| {
             let mut setup = accumulate();
-            if let Some(rules) = setup.config.accumulate.as_mut() {
+            if let Some(rules) = setup.config.rules.accumulate_mut() {
                 rules.dip_buy_threshold_pct = Decimal::from(number);
             }
             setup

@@ -6,20 +6,12 @@
     clippy::print_stdout,
     reason = "a benchmark says what it measured, and stops when it cannot"
 )]
-#![expect(dead_code, reason = "the tests' world can do more than is measured")]
-
-#[path = "../tests/support/devnet.rs"]
-mod devnet;
-#[path = "../tests/support/live.rs"]
-mod live;
-#[path = "../tests/support/mod.rs"]
-mod support;
 
 use std::time::{Duration, Instant};
 
 use lgi_mm::devnet::BlockTime;
-use live::World;
 use serde_json::json;
+use testkit::live::World;
 
 /// Jobs of the one wallet, each on a token of its own: each has at most one trade open.
 const JOBS: usize = 40;

@@ -66,7 +66,7 @@ fn decisions(criterion: &mut Criterion) {
         ("liquidity", JobMode::Liquidity),
     ] {
         let mut config = JobConfig::for_mode(mode);
-        if let Some(rules) = &mut config.accumulate {
+        if let Some(rules) = config.rules.accumulate_mut() {
             rules.take_profit_pct = Decimal::from(30);
         }
         let facts = facts(mode);

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::server::{Postgres, Stat, peak_mib};
 use alloy_primitives::Address;
 use lgi_mm::{
     domain::{config::JobConfig, job::JobMode, units::Amount},
@@ -16,10 +17,8 @@ use lgi_mm::{
 };
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
+use testkit::paper_job;
 use tokio::process::{Child, Command};
-
-use crate::paper_jobs::paper_job;
-use crate::server::{Postgres, Stat, peak_mib};
 
 /// What the jobs of a fleet do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -83,9 +83,9 @@ async fn claim(pool: &PgPool) -> f64 {
     let due = "UPDATE job_slots SET next_slot = now(), due_at = now(), open_slot = NULL, open_since = NULL
                WHERE job_id IN (SELECT id FROM jobs ORDER BY id LIMIT $1)";
     sqlx::query(due).bind(DUE).execute(pool).await.expect("due jobs");
-    let settings = lgi_mm::queue::scheduler::SchedulerSettings::default();
+    let settings = lgi_mm::runner::scheduler::SchedulerSettings::default();
     let begun = Instant::now();
-    let claimed = lgi_mm::queue::scheduler::once(pool, &settings)
+    let claimed = lgi_mm::runner::scheduler::once(pool, &settings)
         .await
         .expect("a claim");
     let took = begun.elapsed().as_secs_f64();

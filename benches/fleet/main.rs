@@ -12,8 +12,6 @@ mod fleet;
 mod growth;
 mod lag;
 mod limit;
-#[path = "../../tests/support/paper_jobs.rs"]
-mod paper_jobs;
 mod peers;
 mod proxy;
 mod report;

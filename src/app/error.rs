@@ -7,7 +7,7 @@ use crate::{
     embedded::EmbeddedError,
     engine::EngineError,
     paper::PaperError,
-    queue::scheduler::ClaimError,
+    runner::scheduler::ClaimError,
     store::{MigrateError, StoreError, jobs::CommandError},
 };
 
@@ -70,7 +70,7 @@ pub enum AppError {
     #[error("{0}")]
     Network(String),
     /// `doctor` found something.
-    #[error("{0} of the checks failed; each says how to mend it")]
+    #[error("{0} checks failed; see the \"fix\" column")]
     Problems(usize),
     /// `health` found something.
     #[error("{0}")]

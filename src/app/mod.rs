@@ -4,9 +4,14 @@
 //! knows no SQL, no store and no rule. Each function that writes takes an [`Actor`] and leaves a row in the audit trail.
 
 mod actor;
+pub mod audit;
 mod context;
+pub mod doctor;
 mod error;
+pub mod policy;
 pub mod target;
+pub mod wallets;
+pub(crate) mod whole;
 
 pub use self::{
     actor::Actor,

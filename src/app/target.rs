@@ -15,6 +15,17 @@ pub struct Target {
     pub chain: Option<String>,
 }
 
+impl Target {
+    /// A job on whatever chain it is.
+    #[must_use]
+    pub fn anywhere(token: &str) -> Self {
+        Self {
+            token: token.to_owned(),
+            chain: None,
+        }
+    }
+}
+
 /// Reads an address. Mixed case carries a checksum (EIP-55), and a wrong one is a typing error.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use rust_decimal::{Decimal, prelude::ToPrimitive};
 
 use crate::domain::{
     Timestamp,
-    config::{AccumulateConfig, JobConfig, LiquidityConfig},
+    config::{AccumulateConfig, JobConfig, LiquidityConfig, Rules},
     decision::{HoldReason, LastFills, Position},
     price::JUMP_MEMORY,
     samples::{High, Samples, Sum},
@@ -119,13 +119,12 @@ impl Quiet {
         last: &LastFills,
         position: &Position,
     ) -> Self {
-        let quiet = match (&config.accumulate, &config.liquidity) {
+        let quiet = match &config.rules {
             _ if last.backoff_until.is_some() => None,
-            (Some(rules), _) => {
+            Rules::Accumulate(rules) => {
                 Accumulating::of(rules, config, started_at, last, position).map(Self::Accumulate)
             }
-            (None, Some(rules)) => Balancing::of(rules, last, position).map(Self::Liquidity),
-            (None, None) => None,
+            Rules::Liquidity(rules) => Balancing::of(rules, last, position).map(Self::Liquidity),
         };
         quiet.unwrap_or(Self::Never)
     }

@@ -15,7 +15,7 @@ use crate::{
         decision::{Decision, Facts, HoldReason, LastFills, Plan, Position, Side},
         limits::{self, ApprovedPlan},
         price::{AcceptedPrice, Observation, accept},
-        samples::{Lookback, Samples},
+        samples::{HistoryQuery, Samples},
         span::Span,
         turnover::Turnover,
         units::{Amount, MoneyError, Price, Rounding, Usd},
@@ -175,7 +175,8 @@ impl Job {
         // The series is the one source, whatever the job would ask.
         let mut config = setup.config.clone();
         config.price.sources = vec![SourceName::Recorded];
-        let average_over = Lookback::of(&config, &LastFills::default(), Timestamp::UNIX_EPOCH).average_over;
+        let average_over =
+            HistoryQuery::of(&config, &LastFills::default(), Timestamp::UNIX_EPOCH).average_over;
         let (wallet, deposit) = Wallet::opened(setup);
         let swap_gas = setup.costs.swap_gas();
         Self {
@@ -185,7 +186,7 @@ impl Job {
                 token_balance: Amount::ZERO,
                 token_decimals: setup.token_decimals,
                 cost_basis: Usd::ZERO,
-                owns_quote: config.liquidity.is_some(),
+                owns_quote: config.rules.budget().is_some(),
                 quote_balance: deposit,
                 quote_decimals: setup.quote_decimals,
                 quote_price: Price::ONE,
@@ -218,7 +219,7 @@ impl Job {
 
     /// A price from before the job started.
     fn look_at(&mut self, row: PricePoint) {
-        let lookback = Lookback::of(&self.config, &self.last, row.at);
+        let lookback = HistoryQuery::of(&self.config, &self.last, row.at);
         self.samples.observe(row.price, row.at, lookback.high_since);
     }
 
@@ -286,7 +287,7 @@ impl Job {
     }
 
     fn facts(&mut self, slot: Timestamp, accepted: AcceptedPrice) -> Facts {
-        let lookback = Lookback::of(&self.config, &self.last, accepted.observed_at);
+        let lookback = HistoryQuery::of(&self.config, &self.last, accepted.observed_at);
         let history = self
             .samples
             .observe(accepted.price, accepted.observed_at, lookback.high_since);
@@ -385,11 +386,7 @@ pub(super) struct Filled {
 impl Wallet {
     /// The wallet, and what of it a job of mode liquidity begins with.
     fn opened(setup: &Setup) -> (Self, Amount) {
-        let budget = setup
-            .config
-            .liquidity
-            .as_ref()
-            .map_or(Usd::ZERO, |rules| rules.budget_usd);
+        let budget = setup.config.rules.budget().unwrap_or(Usd::ZERO);
         let deposit = budget.to_amount(setup.quote_decimals, Price::ONE, Rounding::Down);
         let wallet = Self {
             token: Amount::ZERO,

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::domain::{
     Timestamp,
-    config::{AccumulateConfig, LimitsConfig},
+    config::{AccumulateConfig, LimitsConfig, Rules},
     job::JobMode,
     span::Span,
     units::{Rounding, Usd},
@@ -99,12 +99,12 @@ struct Regular {
 impl Regular {
     /// As the job's own DCA; a job without one: daily, but at least ten times.
     fn of(setup: &Setup, from: Timestamp, to: Timestamp) -> Self {
-        match &setup.config.accumulate {
-            Some(rules) => Self {
+        match &setup.config.rules {
+            Rules::Accumulate(rules) => Self {
                 interval: rules.dca_interval,
                 schedule: rules.dca_schedule.clone(),
             },
-            None => {
+            Rules::Liquidity(_) => {
                 let tenth = u64::try_from((to - from).num_milliseconds() / 10).unwrap_or(0);
                 Self {
                     interval: Some(DAY.min(Span::from_millis(tenth.max(1)))),
@@ -149,8 +149,7 @@ fn plain(setup: &Setup, regular: &Regular, money: Usd, parts: u32) -> Setup {
     let mut plain = setup.clone();
     plain.mode = JobMode::Accumulate;
     plain.costs.wallet_usd = Decimal::from(ENOUGH_USD);
-    plain.config.liquidity = None;
-    plain.config.accumulate = Some(AccumulateConfig {
+    plain.config.rules = Rules::Accumulate(AccumulateConfig {
         dca_amount_usd: part,
         dca_interval: regular.interval,
         dca_schedule: regular.schedule.clone(),

@@ -5,8 +5,9 @@ use std::io::{BufRead, IsTerminal, Write};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::{App, AppError, Out, target};
+use super::{out::Out, target};
 use crate::{
+    app::{App, AppError},
     domain::{
         job::{Account, JobId, Realm},
         units::{Rounding, Usd},

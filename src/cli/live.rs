@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use tracing::{error, warn};
 
-use super::{App, AppError, wallet};
+use super::wallet;
 use crate::{
+    app::{App, AppError},
     chain::{LiveChain, keystore::KeyError, one_node_warning},
     domain::job::{Account, JobStatus, Realm},
     ports::Markets,

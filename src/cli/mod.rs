@@ -1,41 +1,32 @@
 //! The command line: clap tree, one file a command family, pure rendering.
 
 mod adopt;
-pub mod audit;
-mod backtest;
-mod config;
 mod db;
 mod demo;
 mod devnet;
 mod doctor;
 mod exit;
 mod health;
-mod lifecycle;
-mod list;
+mod job;
 mod live;
+mod mode;
 mod notify;
 mod out;
 mod paper;
 mod policy;
-mod prices;
 mod prune;
 mod reconcile;
-mod replay;
 mod services;
-mod start;
-mod status;
 mod target;
-mod tick;
-mod trades;
+mod trial;
 mod wallet;
-mod wallet_check;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::{config::Settings, domain::job::JobMode, telemetry};
+use crate::{config::Settings, telemetry};
 
 use crate::app::App;
 pub use crate::app::AppError;
@@ -80,13 +71,13 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start a job for a token, or go on after a pause
-    Start(start::StartArgs),
+    Start(job::start::StartArgs),
     /// Stop trading, keep the position
     Pause(target::TargetArgs),
     /// Go on after a pause or an error
     Resume(target::TargetArgs),
     /// Sell everything a job bought and return it to idle
-    Liquidate(lifecycle::LiquidateArgs),
+    Liquidate(job::lifecycle::LiquidateArgs),
     /// Everything about one job
     Status(target::TargetArgs),
     /// All jobs
@@ -94,16 +85,16 @@ enum Command {
     /// Take an idle job off the list; its history stays
     Remove(target::TargetArgs),
     /// Trades, newest first
-    Trades(trades::TradesArgs),
+    Trades(job::trades::TradesArgs),
     /// Trades as CSV with cost basis and realised profit
-    Export(trades::ExportArgs),
+    Export(job::trades::ExportArgs),
     /// Show, edit or check a job's configuration
     #[command(subcommand)]
-    Config(config::ConfigCommand),
+    Config(job::config::ConfigCommand),
     /// Run a configuration over a file of past prices
-    Backtest(backtest::BacktestArgs),
+    Backtest(trial::backtest::BacktestArgs),
     /// Decide a job's past again with a changed configuration, beside what it did
-    Replay(replay::ReplayArgs),
+    Replay(job::replay::ReplayArgs),
     /// Evaluate a job once, now
     Tick(target::TargetArgs),
     /// Scheduler, worker and metrics in one process
@@ -114,15 +105,15 @@ enum Command {
     Worker(services::WorkerArgs),
     /// Bring the database up to date
     Migrate,
-    /// Take away old ticks, samples, events and tasks, as the settings say; services do it by themselves
+    /// Delete expired rows now (services do this automatically)
     Prune(prune::PruneArgs),
     /// Run a program on this installation's database, such as `lgi-mm db psql`; it gets DATABASE_URL, PGHOST and so on
     Db(db::DbArgs),
-    /// Find what is wrong with this installation and say how to mend it
+    /// Check this installation and suggest fixes
     Doctor,
     /// Ask a running service whether it is ready, for health checks
     Health(health::HealthArgs),
-    /// Who is told of trades and failures, and whether messages arrive
+    /// List notification receivers and send a test message
     #[command(subcommand)]
     Notify(notify::NotifyCommand),
     /// Compare positions and nonces with the chain, and repair what evidence allows
@@ -137,7 +128,7 @@ enum Command {
     #[command(subcommand)]
     Paper(paper::PaperCommand),
     /// An invented price series as CSV, to try things on
-    Prices(prices::PricesArgs),
+    Prices(trial::prices::PricesArgs),
     /// A local chain with the real contracts, to practise live trading
     Devnet(devnet::DevnetArgs),
     /// Jobs of both modes trading on paper for a minute
@@ -147,24 +138,6 @@ enum Command {
         /// For which shell
         shell: clap_complete::Shell,
     },
-}
-
-/// `--mode`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ModeArg {
-    /// DCA, dip-buy, take-profit
-    Accumulate,
-    /// Keep the inventory balanced
-    Liquidity,
-}
-
-impl From<ModeArg> for JobMode {
-    fn from(mode: ModeArg) -> Self {
-        match mode {
-            ModeArg::Accumulate => Self::Accumulate,
-            ModeArg::Liquidity => Self::Liquidity,
-        }
-    }
 }
 
 /// Parses, runs, and says what went wrong.
@@ -223,19 +196,19 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         },
     );
     match cli.command {
-        Command::Start(args) => start::run(&settings, out, &args).await,
-        Command::Pause(args) => lifecycle::pause(&settings, out, &args).await,
-        Command::Resume(args) => lifecycle::resume(&settings, out, &args).await,
-        Command::Liquidate(args) => lifecycle::liquidate(&settings, out, &args).await,
-        Command::Remove(args) => lifecycle::remove(&settings, out, &args).await,
-        Command::Status(args) => status::run(&settings, out, &args).await,
-        Command::List => list::run(&settings, out).await,
-        Command::Trades(args) => trades::run(&settings, out, &args).await,
-        Command::Export(args) => trades::export(&settings, out, &args).await,
-        Command::Config(command) => config::run(&settings, out, &command).await,
-        Command::Backtest(args) => backtest::run(&settings, out, &args),
-        Command::Replay(args) => replay::run(&settings, out, &args).await,
-        Command::Tick(args) => tick::run(&settings, out, &args).await,
+        Command::Start(args) => job::start::run(&settings, out, &args).await,
+        Command::Pause(args) => job::lifecycle::pause(&settings, out, &args).await,
+        Command::Resume(args) => job::lifecycle::resume(&settings, out, &args).await,
+        Command::Liquidate(args) => job::lifecycle::liquidate(&settings, out, &args).await,
+        Command::Remove(args) => job::lifecycle::remove(&settings, out, &args).await,
+        Command::Status(args) => job::status::run(&settings, out, &args).await,
+        Command::List => job::list::run(&settings, out).await,
+        Command::Trades(args) => job::trades::run(&settings, out, &args).await,
+        Command::Export(args) => job::trades::export(&settings, out, &args).await,
+        Command::Config(command) => job::config::run(&settings, out, &command).await,
+        Command::Backtest(args) => trial::backtest::run(&settings, out, &args),
+        Command::Replay(args) => job::replay::run(&settings, out, &args).await,
+        Command::Tick(args) => job::tick::run(&settings, out, &args).await,
         Command::Daemon => services::daemon(&settings).await,
         Command::Scheduler(args) => services::scheduler(&settings, out, &args).await,
         Command::Worker(args) => services::worker(settings, &args).await,
@@ -249,7 +222,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Wallet(command) => wallet::run(&settings, out, &command).await,
         Command::Policy(command) => policy::run(&settings, out, &command).await,
         Command::Paper(command) => paper::run(&settings, out, &command).await,
-        Command::Prices(args) => prices::run(out, &args),
+        Command::Prices(args) => trial::prices::run(out, &args),
         Command::Devnet(args) => devnet::run(out, &args).await,
         Command::Demo(args) => demo::run(&settings, out, &args).await,
         Command::Completions { .. } => Ok(()),

@@ -6,8 +6,11 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 use serde_json::json;
 
-use super::AppError;
-use crate::domain::{Timestamp, foreign::printable, units::Usd};
+use super::exit::Exit;
+use crate::{
+    app::AppError,
+    domain::{Timestamp, foreign::printable, units::Usd},
+};
 
 /// Where and how to print.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +79,7 @@ impl Out {
     pub(super) fn error(self, error: &AppError) {
         let message = error.to_string();
         let printed = if self.json {
-            json!({ "error": { "code": super::Exit::of(error).code(), "message": message } }).to_string()
+            json!({ "error": { "code": Exit::of(error).code(), "message": message } }).to_string()
         } else {
             format!("error: {message}")
         };
@@ -186,6 +189,11 @@ pub(super) fn short(text: &str, digits: usize) -> String {
 /// To the second, UTC.
 pub(super) fn moment(time: Timestamp) -> String {
     time.format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// A moment, or a dash where there is none.
+pub(super) fn when(time: Option<Timestamp>) -> String {
+    time.map_or_else(|| "-".to_owned(), moment)
 }
 
 #[cfg(test)]

@@ -8,7 +8,10 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use strum::VariantArray;
 
-use super::{App, AppError, Out, list::when, out::table, target};
+use super::{
+    App, AppError, Out,
+    out::{table, when},
+};
 use crate::{
     config::Settings,
     domain::{

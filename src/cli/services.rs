@@ -8,17 +8,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::{App, AppError, Out, live, policy};
+use super::{App, AppError, Out, live};
 use crate::{
+    app::policy,
     config::Settings,
     engine::Engine,
     notify,
     ports::Chain,
-    queue::{
-        self, handlers, scheduler,
+    retention,
+    runner::{
+        handlers, scheduler,
         tasks::{SETTLES, SettleTask, TICKS, TickTask},
     },
-    retention,
     telemetry::{self, Served},
 };
 
@@ -106,7 +107,7 @@ pub(super) async fn worker(mut settings: Settings, args: &WorkerArgs) -> Result<
     args.child.watch(&stop);
     let metrics = serve_metrics(&settings, &world, &stop);
     live::ready(&world).await?;
-    policy::say(&world).await?;
+    policy::announce(&world).await?;
     let engine = world.engine().await?;
     engine.recover().await?;
     work(&settings, &world, engine, &stop).await?;
@@ -119,7 +120,7 @@ pub(super) async fn daemon(settings: &Settings) -> Result<(), AppError> {
     let stop = stop_on_signal()?;
     let metrics = serve_metrics(settings, &world, &stop);
     live::ready(&world).await?;
-    policy::say(&world).await?;
+    policy::announce(&world).await?;
     let engine = world.engine().await?;
     engine.recover().await?;
     info!("daemon started");
@@ -154,7 +155,7 @@ async fn work(
     stop: &CancellationToken,
 ) -> Result<(), AppError> {
     let (ticking, settling) = (engine.clone(), engine);
-    let ticks = queue::run::<TickTask, _, _>(
+    let ticks = apalis_pg_groups::run::<TickTask, _, _>(
         world.pool.clone(),
         settings.queue(TICKS),
         move |group| {
@@ -163,7 +164,7 @@ async fn work(
         },
         stop.cancelled(),
     );
-    let settles = queue::run::<SettleTask, _, _>(
+    let settles = apalis_pg_groups::run::<SettleTask, _, _>(
         world.pool.clone(),
         settings.queue(SETTLES),
         move |group| {

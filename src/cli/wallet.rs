@@ -1,16 +1,21 @@
 //! `wallet`: encrypted keys. No key or password ever comes through an argument or goes to the output.
 
-use std::{io::IsTerminal, path::PathBuf};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
 
 use alloy_primitives::Address;
 use clap::{Args, Subcommand};
-use serde::Serialize;
 
-use super::{AppError, Out, out::table, wallet_check};
+use super::{
+    out::{Out, table},
+    target::actor,
+};
 use crate::{
-    chain::{
-        keystore::{self, KeySource, SecretText, WalletFile},
-        kms::KmsKey,
+    app::{
+        AppError,
+        wallets::{self, CheckRequest, CheckedWallet, KeyOrigin, KmsKey, SecretText, Wallet},
     },
     config::{PASSWORD_VARIABLE, Settings, UNSAFE_KEY_VARIABLE},
 };
@@ -39,9 +44,9 @@ pub(super) enum WalletCommand {
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     /// Only this wallet [default: all]
-    pub(super) wallet: Option<Address>,
+    wallet: Option<Address>,
     #[command(flatten)]
-    pub(super) password: PasswordArgs,
+    password: PasswordArgs,
 }
 
 #[derive(Debug, Args)]
@@ -58,13 +63,6 @@ pub(super) struct PasswordArgs {
     password_file: Option<PathBuf>,
 }
 
-impl PasswordArgs {
-    /// Whether the command line names a file.
-    pub(super) const fn is_given(&self) -> bool {
-        self.password_file.is_some()
-    }
-}
-
 #[derive(Debug, Args)]
 pub(super) struct ImportArgs {
     /// A V3 keystore of another tool, opened with the same password
@@ -74,128 +72,139 @@ pub(super) struct ImportArgs {
     password: PasswordArgs,
 }
 
-#[derive(Debug, Serialize)]
-struct Wallet {
-    address: String,
-    keystore: String,
-}
-
-impl From<&WalletFile> for Wallet {
-    fn from(file: &WalletFile) -> Self {
-        Self {
-            address: file.address.to_checksum(None),
-            keystore: file.path.display().to_string(),
-        }
-    }
-}
-
 pub(super) async fn run(settings: &Settings, out: Out, command: &WalletCommand) -> Result<(), AppError> {
-    let keys = settings.keys().map_err(crate::config::SettingsError::from)?;
     match command {
-        WalletCommand::New(args) => {
-            let password = password(&keys, args, "Password for the new wallet", true)?;
-            let stored = keys.create(&password)?;
-            said(
-                out,
-                &stored,
-                "is new: keep a copy of its keystore and of its password, nobody else has them",
-            )
-        }
-        WalletCommand::Import(args) => {
-            let stored = match &args.keystore {
-                Some(path) => {
-                    let password = password(&keys, &args.password, "Password of the keystore", false)?;
-                    keys.adopt(path, &password)?
-                }
-                None => {
-                    let key = raw_key(&keys)?;
-                    let password = password(&keys, &args.password, "Password for the keystore", true)?;
-                    keys.import(&key, &password)?
-                }
-            };
-            said(out, &stored, "is in the keystore")
-        }
-        WalletCommand::List => list(&keys, out),
-        WalletCommand::Check(args) => wallet_check::run(keys, out, args).await,
-        WalletCommand::Kms(args) => kms(&keys, out, args).await,
+        WalletCommand::New(args) => new(settings, out, args),
+        WalletCommand::Import(args) => import(settings, out, args),
+        WalletCommand::List => list(settings, out),
+        WalletCommand::Check(args) => check(settings, out, args).await,
+        WalletCommand::Kms(args) => kms(settings, out, args).await,
     }
 }
 
-#[derive(Debug, Serialize)]
-struct KmsWallet {
-    address: String,
-    key: String,
+fn new(settings: &Settings, out: Out, args: &PasswordArgs) -> Result<(), AppError> {
+    let password = password(settings, args, "Password for the new wallet", true)?;
+    let stored = wallets::create(settings, &password, &actor())?;
+    show_stored(
+        out,
+        &stored,
+        "is new: keep a copy of its keystore and of its password, nobody else has them",
+    )
 }
 
-async fn kms(keys: &KeySource, out: Out, args: &KmsArgs) -> Result<(), AppError> {
-    let mut found = Vec::new();
-    if let Some(key) = &args.key {
-        let address = key.address().await?.to_checksum(None);
-        let key = key.to_string();
-        found.push(KmsWallet { address, key });
+fn import(settings: &Settings, out: Out, args: &ImportArgs) -> Result<(), AppError> {
+    let stored = if let Some(path) = &args.keystore {
+        let password = password(settings, &args.password, "Password of the keystore", false)?;
+        wallets::import(settings, &KeyOrigin::Keystore(path), &password, &actor())?
     } else {
-        for (wallet, key) in &keys.kms {
-            key.open(*wallet).await?;
-            found.push(KmsWallet {
-                address: wallet.to_checksum(None),
-                key: key.to_string(),
-            });
+        let key = raw_key(settings)?;
+        let password = password(settings, &args.password, "Password for the keystore", true)?;
+        wallets::import(settings, &KeyOrigin::Key(&key), &password, &actor())?
+    };
+    show_stored(out, &stored, "is in the keystore")
+}
+
+fn show_stored(out: Out, stored: &Wallet, what: &str) -> Result<(), AppError> {
+    out.show(stored, |stored| {
+        let address = stored.address.to_checksum(None);
+        format!("wallet {address} {what}\n  keystore {}\n", stored.keystore)
+    })
+}
+
+fn list(settings: &Settings, out: Out) -> Result<(), AppError> {
+    let list = wallets::list(settings)?;
+    out.show(&list.wallets, |wallets| {
+        if wallets.is_empty() {
+            return format!(
+                "no wallets in {}; `lgi-mm wallet new` makes one\n",
+                list.dir.display()
+            );
         }
+        let rows = wallets
+            .iter()
+            .map(|wallet| vec![wallet.address.to_checksum(None), wallet.keystore.clone()]);
+        format!("{}\n", table(&["wallet", "keystore"], rows))
+    })
+}
+
+async fn check(settings: &Settings, out: Out, args: &CheckArgs) -> Result<(), AppError> {
+    let given = args.password.password_file.is_some();
+    let password = if given || wallets::needs_password(settings, args.wallet)? {
+        Some(password(
+            settings,
+            &args.password,
+            "Password of the keystores",
+            false,
+        )?)
+    } else {
+        None
+    };
+    let request = CheckRequest {
+        wallet: args.wallet,
+        password,
+    };
+    let report = wallets::check(settings, request).await?;
+    out.show(&report, |report| {
+        let rows = report.wallets.iter().map(checked_row);
+        let mut text = format!("{}\n", table(&["wallet", "", "kept by", "problem"], rows));
+        for path in &report.unnamed {
+            let path = path.display();
+            text.push_str(&format!(
+                "{path} does not say whose key it is and is never used: `lgi-mm wallet import --keystore {path}`\n"
+            ));
+        }
+        text
+    })?;
+    match report.failed() {
+        0 => Ok(()),
+        failed => Err(AppError::Problems(failed)),
     }
+}
+
+fn checked_row(wallet: &CheckedWallet) -> Vec<String> {
+    let kept = wallet.kept.clone().unwrap_or_default();
+    vec![
+        wallet.address.to_checksum(None),
+        if wallet.opens { "opens" } else { "FAILS" }.to_owned(),
+        match wallet.weak {
+            true => format!("{kept}: WEAK, guesses at the password are cheap"),
+            false => kept,
+        },
+        wallet.problem.clone().unwrap_or_default(),
+    ]
+}
+
+async fn kms(settings: &Settings, out: Out, args: &KmsArgs) -> Result<(), AppError> {
+    let found = wallets::kms(settings, args.key.as_ref()).await?;
     let asked = args.key.is_some();
     out.show(&found, |found| match found.as_slice() {
         [] => "[wallet.kms] is empty; name a key to see its wallet\n".to_owned(),
-        [wallet] if asked => format!(
-            "wallet {}; to use it:\n\n[wallet.kms]\n\"{}\" = \"{}\"\n",
-            wallet.address, wallet.address, wallet.key
-        ),
+        [wallet] if asked => {
+            let address = wallet.address.to_checksum(None);
+            format!(
+                "wallet {address}; to use it:\n\n[wallet.kms]\n\"{address}\" = \"{}\"\n",
+                wallet.key
+            )
+        }
         several => {
             let rows = several
                 .iter()
-                .map(|wallet| vec![wallet.address.clone(), wallet.key.clone()]);
+                .map(|wallet| vec![wallet.address.to_checksum(None), wallet.key.clone()]);
             format!("{}\n", table(&["wallet", "key"], rows))
         }
     })
 }
 
-fn said(out: Out, stored: &WalletFile, what: &str) -> Result<(), AppError> {
-    out.show(&Wallet::from(stored), |view| {
-        format!("wallet {} {what}\n  keystore {}\n", view.address, view.keystore)
-    })
-}
-
-fn list(keys: &KeySource, out: Out) -> Result<(), AppError> {
-    let mut wallets: Vec<Wallet> = keys.list()?.iter().map(Wallet::from).collect();
-    wallets.extend(keys.kms.iter().map(|(address, key)| Wallet {
-        address: address.to_checksum(None),
-        keystore: key.to_string(),
-    }));
-    out.show(&wallets, |wallets| {
-        if wallets.is_empty() {
-            return format!(
-                "no wallets in {}; `lgi-mm wallet new` makes one\n",
-                keys.dir.display()
-            );
-        }
-        let rows = wallets
-            .iter()
-            .map(|wallet| vec![wallet.address.clone(), wallet.keystore.clone()]);
-        format!("{}\n", table(&["wallet", "keystore"], rows))
-    })
-}
-
-/// From a file, the variable, or a terminal; asked twice where a slip would lock a key away for ever.
-pub(super) fn password(
-    keys: &KeySource,
+/// From a file, the variable, or a terminal; asked twice where a typing error would lock a key away.
+fn password(
+    settings: &Settings,
     args: &PasswordArgs,
     question: &str,
     twice: bool,
 ) -> Result<SecretText, AppError> {
-    if let Some(path) = args.password_file.as_ref().or(keys.password_file.as_ref()) {
-        return Ok(keystore::password_in(path)?);
-    }
-    if let Some(password) = &keys.password {
-        return Ok(password.clone());
+    let file = args.password_file.as_deref().map(Path::new);
+    if let Some(known) = wallets::known_password(settings, file)? {
+        return Ok(known);
     }
     let first = ask(question)?.ok_or_else(|| {
         AppError::Usage(format!(
@@ -210,9 +219,9 @@ pub(super) fn password(
     Ok(first)
 }
 
-fn raw_key(keys: &KeySource) -> Result<SecretText, AppError> {
-    if let Some(key) = &keys.unsafe_key {
-        return Ok(key.clone());
+fn raw_key(settings: &Settings) -> Result<SecretText, AppError> {
+    if let Some(key) = wallets::known_key(settings)? {
+        return Ok(key);
     }
     ask("Private key (not shown)")?.ok_or_else(|| {
         AppError::Usage(format!(
@@ -231,30 +240,4 @@ pub(super) fn ask(question: &str) -> Result<Option<SecretText>, AppError> {
         source,
     })?;
     Ok(Some(SecretText::new(typed)))
-}
-
-/// Which wallet a new live job trades with: the one that was chosen, or the only one.
-pub(super) fn choose(settings: &Settings, keys: &KeySource) -> Result<Address, AppError> {
-    if let Ok(chosen) = settings.wallet.address.parse::<Address>() {
-        keys.check(chosen)?;
-        return Ok(chosen);
-    }
-    match keys.addresses()?.as_slice() {
-        [] => Err(AppError::Refused(format!(
-            "--live needs a wallet and {} holds none: `lgi-mm wallet new` makes one, `lgi-mm wallet import` takes one over",
-            keys.dir.display()
-        ))),
-        [only] => {
-            keys.check(*only)?;
-            Ok(*only)
-        }
-        several => Err(AppError::Usage(format!(
-            "which wallet? set wallet.address to one of {}",
-            several
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(", ")
-        ))),
-    }
 }

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use serde_json::Value;
+use strum::VariantArray;
 
 use super::{
     SettingsError,
     layers::{Layer, LayerError, typed},
 };
 use crate::domain::{
-    config::{ALTERNATIVES, JobConfig, KEYS},
+    config::{ALTERNATIVES, JobConfig, JobConfigFile, KEYS},
     job::JobMode,
 };
 
@@ -21,14 +22,13 @@ pub struct JobLayers {
 }
 
 impl JobLayers {
-    /// Begins with the settings' `[defaults]`, less the section of the other mode.
+    /// Begins with the settings' `[defaults]`, without the tables of other modes.
     #[must_use]
     pub fn new(defaults: &serde_json::Map<String, Value>, mode: JobMode) -> Self {
         let mut values = defaults.clone();
-        values.remove(match mode {
-            JobMode::Accumulate => "liquidity",
-            JobMode::Liquidity => "accumulate",
-        });
+        for other in JobMode::VARIANTS.iter().filter(|other| **other != mode) {
+            values.remove(other.section());
+        }
         Self {
             layers: vec![Layer {
                 origin: "[defaults]".to_owned(),
@@ -124,17 +124,15 @@ pub fn build_job_config(
         }
         known.push(layer);
     }
-    let config: Result<JobConfig, _> = typed(&lower.values, &known);
-    let config = match config {
-        Ok(config) if unknown.is_empty() => config,
-        Ok(_) => return Err(SettingsError::Keys(unknown)),
+    let file: Result<JobConfigFile, _> = typed(&lower.values, &known);
+    match file {
+        Ok(file) if unknown.is_empty() => file.validated(mode).map_err(SettingsError::Invalid),
+        Ok(_) => Err(SettingsError::Keys(unknown)),
         Err(wrong) => {
             unknown.extend(wrong);
-            return Err(SettingsError::Keys(unknown));
+            Err(SettingsError::Keys(unknown))
         }
-    };
-    config.validate(mode).map_err(SettingsError::Invalid)?;
-    Ok(config)
+    }
 }
 
 fn as_map(config: &JobConfig) -> serde_json::Map<String, Value> {

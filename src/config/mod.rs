@@ -15,6 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use apalis_pg_groups::QueueConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -25,8 +26,8 @@ use crate::{
     notify::NotifySettings,
     paper::PaperSettings,
     prices::DexscreenerSettings,
-    queue::{QueueConfig, scheduler::SchedulerSettings},
     retention::RetentionSettings,
+    runner::scheduler::SchedulerSettings,
     telemetry::{CensusSettings, LogFormat},
     trust::{Chosen, NotTrusted, trusted},
 };

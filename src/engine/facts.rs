@@ -10,7 +10,7 @@ use crate::{
         job::{JobStatus, Realm},
         limits,
         price::AcceptedPrice,
-        samples::{History, Lookback},
+        samples::{History, HistoryQuery},
     },
     ports::PriceRequest,
     prices::series,
@@ -121,7 +121,7 @@ pub(super) fn price_request(tick: &TickJob) -> PriceRequest<'_> {
 
 pub(super) fn window(priced: &Priced) -> Window {
     let (job, now) = (&priced.tick.job, priced.accepted.observed_at);
-    let lookback = Lookback::of(&job.config, &job.last, now);
+    let lookback = HistoryQuery::of(&job.config, &job.last, now);
     Window {
         chain: job.account.chain.clone(),
         token: job.token.address,

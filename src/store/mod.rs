@@ -2,6 +2,7 @@
 
 pub mod adoption;
 pub mod deliveries;
+pub mod evidence;
 pub mod failures;
 pub mod fills;
 pub mod foreign;

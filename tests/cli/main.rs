@@ -6,13 +6,9 @@ mod bad_input;
 mod bad_settings;
 mod help;
 mod life;
-#[path = "../support/paper_jobs.rs"]
-mod paper_jobs;
 mod policy;
 mod prices;
 mod replay;
-#[path = "../support/mod.rs"]
-mod support;
 mod sweep;
 mod terminal;
 mod views;

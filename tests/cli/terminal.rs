@@ -4,8 +4,6 @@ use std::process::{Command, Output};
 
 use sqlx::PgPool;
 
-use crate::support;
-
 /// The token of every example.
 pub const TOKEN: &str = "0xbbd9aDe16525acb4B336b6dAd3b9762901522B07";
 
@@ -65,7 +63,7 @@ pub fn program(args: &[&str]) -> Command {
 
 impl Terminal {
     pub async fn new() -> Self {
-        let db = support::db().await;
+        let db = testkit::db().await;
         Self {
             pool: db.pool,
             url: db.url,

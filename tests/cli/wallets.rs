@@ -8,11 +8,9 @@ use lgi_mm::{
     },
     store::jobs,
 };
+use testkit::paper_job;
 
-use crate::{
-    paper_jobs::paper_job,
-    terminal::{Ran, TOKEN, Terminal, program, settled},
-};
+use crate::terminal::{Ran, TOKEN, Terminal, program, settled};
 
 /// A key that everybody knows, and whose it is.
 const KEY: &str = "4646464646464646464646464646464646464646464646464646464646464646";

@@ -21,7 +21,7 @@ const STOREYS: [&str; 17] = [
     "engine",
     "backtest",
     "report",
-    "queue",
+    "runner",
     "notify",
     "retention",
     "config",
@@ -167,5 +167,18 @@ fn every_test_that_the_security_page_names_exists() {
     assert!(named.len() >= 29, "only {} tests are named", named.len());
     for name in named {
         assert!(tests.contains(&format!("fn {name}(")), "no test is called {name}");
+    }
+}
+
+#[test]
+fn the_queue_crate_uses_nothing_of_ours() {
+    let manifest = fs::read_to_string(root().join("crates/queue/Cargo.toml")).expect("a manifest");
+    assert!(
+        !manifest.contains("path ="),
+        "the queue is to be of use without the rest"
+    );
+    for file in rust_files(&root().join("crates/queue/src")) {
+        let text = fs::read_to_string(&file).expect("source");
+        assert!(!text.contains("lgi"), "{} names this program", file.display());
     }
 }

@@ -1,13 +1,13 @@
-//! What is written down is what runs: example settings, layers of the code, exit codes, invariants.
+//! What is written down is what runs: example settings, layers of the code, exit codes, invariants, and the pages that
+//! a reader follows word for word.
 #![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
 
 mod architecture;
 mod example;
 mod image;
 mod metrics;
+mod practice;
 mod retention;
 mod runbook;
 mod schema;
 mod sets;
-#[path = "../support/mod.rs"]
-mod support;

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::support;
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_of_retention_has_every_table_and_no_other() {
-    let db = support::db().await;
+    let db = testkit::db().await;
     let sql = "SELECT CASE table_schema WHEN 'public' THEN '' ELSE table_schema || '.' END || table_name
                FROM information_schema.tables
                WHERE table_schema IN ('public', 'apalis', 'paper') AND table_type = 'BASE TABLE'

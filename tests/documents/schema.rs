@@ -2,8 +2,6 @@
 
 use sqlx::PgPool;
 
-use crate::support;
-
 const JOB: &str = "INSERT INTO jobs (realm, chain, wallet, token_address, token_symbol, token_decimals, quote_address, quote_symbol,
         quote_decimals, mode, config) VALUES ('paper', 'base', '0x' || repeat('1', 40), '0x' || repeat('2', 40), 'T', 18,
         '0x' || repeat('3', 40), 'Q', 6, 'ACCUMULATE', '{}')";
@@ -114,7 +112,7 @@ const LAWS: &[(&str, &str, &str)] = &[
 ];
 
 async fn filled() -> PgPool {
-    let db = support::db().await;
+    let db = testkit::db().await;
     for sql in [JOB, TRADE, SIGNER, TRANSACTION, ATTEMPT, TICK] {
         sqlx::query(sql).execute(&db.pool).await.expect(sql);
     }
@@ -200,7 +198,7 @@ async fn only_a_failure_that_is_still_watched_opens_a_trade_again() {
 
 #[tokio::test]
 async fn every_timestamp_has_a_zone() {
-    let pool = support::db().await.pool;
+    let pool = testkit::db().await.pool;
     let without: Vec<String> = sqlx::query_scalar(
         "SELECT table_schema || '.' || table_name || '.' || column_name FROM information_schema.columns
          WHERE table_schema IN ('public', 'paper') AND data_type = 'timestamp without time zone'",
@@ -213,7 +211,7 @@ async fn every_timestamp_has_a_zone() {
 
 #[tokio::test]
 async fn migrations_go_down_and_up_again() {
-    let pool = support::db().await.pool;
+    let pool = testkit::db().await.pool;
     let migrator = sqlx::migrate!("./migrations");
     migrator.undo(&pool, 0).await.expect("down");
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM information_schema.tables WHERE table_schema IN ('public', 'paper') AND table_name <> '_sqlx_migrations'")

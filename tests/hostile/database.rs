@@ -6,8 +6,7 @@ use std::{
 };
 
 use sqlx::PgPool;
-
-use crate::{cluster::Cluster, support};
+use testkit::cluster::Cluster;
 
 const TOKEN: &str = "0xbbd9aDe16525acb4B336b6dAd3b9762901522B07";
 
@@ -212,7 +211,7 @@ async fn a_database_with_live_jobs_is_not_worked_with_over_a_connection_that_oth
 /// One row that somebody wrote, or broke, keeps no other job from its slots.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_without_a_schedule_keeps_no_other_job_from_its_slots() {
-    let (db, dir) = (support::db().await, tempfile::tempdir().expect("a directory"));
+    let (db, dir) = (testkit::db().await, tempfile::tempdir().expect("a directory"));
     for token in [TOKEN, "0x940181a94a35a4569e4529a3cdfb74e38fd98631"] {
         let start = START.map(|word| if word == TOKEN { token } else { word });
         let (done, text) = said(&mut program(&db.url, dir.path(), &start));
@@ -324,7 +323,7 @@ async fn the_private_server_s_first_use_makes_the_tables_and_a_reader_changes_th
 /// A database that `migrate` never saw roles in is as it always was.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_roles_nothing_is_granted_to_anybody() {
-    let db = support::db().await;
+    let db = testkit::db().await;
     let granted =
         "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relacl IS NOT NULL";
     let granted: i64 = sqlx::query_scalar(granted)

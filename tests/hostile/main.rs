@@ -4,20 +4,6 @@
     clippy::panic,
     reason = "what cannot go on in a test fails it"
 )]
-#[path = "../support/cluster.rs"]
-mod cluster;
-#[path = "../support/devnet.rs"]
-mod devnet;
-#[path = "../support/live.rs"]
-mod live;
-#[path = "../support/panels.rs"]
-mod panels;
-#[path = "../support/paper_jobs.rs"]
-mod paper_jobs;
-#[path = "../support/programs.rs"]
-mod programs;
-#[path = "../support/mod.rs"]
-mod support;
 
 mod database;
 mod liar;

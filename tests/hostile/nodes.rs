@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex};
 use alloy_primitives::Address;
 use lgi_mm::{chain::ChainKeys, devnet::BlockTime};
 use serde_json::{Value, json};
+use testkit::live::World;
 
-use crate::{liar::Liar, live::World};
+use crate::liar::Liar;
 
 /// Every trade is booked as executed, and there is one.
 const EXECUTED: &str = "SELECT count(*) > 0 AND bool_and(status = 'EXECUTED') FROM trades";

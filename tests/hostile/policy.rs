@@ -15,8 +15,7 @@ use lgi_mm::{
     ports::{Asset, Call, Chain, Fees, Signer, UnsignedTransaction},
 };
 use serde_json::json;
-
-use crate::live::{KEY, WALLET, World, coins};
+use testkit::live::{KEY, WALLET, World, coins};
 
 /// A DCA buy of so much every second.
 fn every_second(usd: u32) -> serde_json::Value {

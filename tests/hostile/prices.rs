@@ -18,10 +18,10 @@ use lgi_mm::{
     prices::{DexscreenerSettings, PriceBook},
 };
 use serde_json::{Value, json};
+use testkit::live::{WALLET, World, coins};
 
 use crate::{
     liar::Liar,
-    live::{WALLET, World, coins},
     tokens::{Trick, play},
 };
 
@@ -63,7 +63,7 @@ async fn held(world: &World, reason: &str) -> String {
             return detail.unwrap_or_default();
         }
         assert!(
-            begun.elapsed() < crate::live::PATIENCE,
+            begun.elapsed() < testkit::live::PATIENCE,
             "never held by {reason}\n{}",
             world.story().await
         );
@@ -705,7 +705,7 @@ async fn finding_3_a_live_job_with_one_source_on_one_node_does_not_start_unless_
             .args(["--set", "price.sources=[\"onchain\"]", "--set", more])
             .env("DATABASE_URL", &world.db.url)
             .env("LGI_MM_SETTINGS", &settings)
-            .env("LGI_MM_UNSAFE_PRIVATE_KEY", crate::live::KEY)
+            .env("LGI_MM_UNSAFE_PRIVATE_KEY", testkit::live::KEY)
             .stdin(std::process::Stdio::null());
         async move { command.output().await.expect("our own program runs") }
     };

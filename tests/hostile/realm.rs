@@ -10,9 +10,8 @@ use lgi_mm::{
     domain::{job::JobStatus, span::Span},
 };
 use serde_json::json;
+use testkit::live::{KEY, World};
 use tokio::process::Command;
-
-use crate::live::{KEY, World};
 
 /// The settings that were shipped before: every default written out, invented prices among them.
 const OLD_DEFAULTS: &str = "

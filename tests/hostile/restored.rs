@@ -5,10 +5,9 @@ use std::time::Duration;
 use lgi_mm::{devnet::BlockTime, domain::job::JobId, ports::Chain};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection, PgPool};
-
-use crate::{
+use testkit::{
+    TestDb,
     live::{WALLET, World},
-    support::{self, TestDb},
 };
 
 const HALTED: &str = "SELECT EXISTS (SELECT FROM signers WHERE halted_reason IS NOT NULL)";
@@ -178,7 +177,7 @@ async fn a_new_database_buys_nothing_with_a_wallet_that_has_a_past_until_it_is_a
     start(&world, buy_once()).await;
     live_until(&world, "a trade", ONE_BUY).await;
     let before = nonce(&world).await;
-    world.db = support::db().await;
+    world.db = testkit::db().await;
     let token = world.devnet.deployment().clanker.to_string();
     let start_live = [
         "start",
@@ -233,7 +232,7 @@ async fn start_names_tokens_that_no_job_has_bought() {
     let mut world = World::new(BlockTime::OnTransaction).await;
     start(&world, buy_once()).await;
     live_until(&world, "a trade", ONE_BUY).await;
-    world.db = support::db().await;
+    world.db = testkit::db().await;
     let wallet = WALLET.to_string();
     let (code, said) = world
         .run(&["reconcile", "--adopt", &wallet, "--chain", "local", "--yes"])

@@ -1,13 +1,14 @@
 //! Finding 20: what each role of the database can do, and what it is refused.
 
 use std::{
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     time::{Duration, Instant},
 };
 
 use sqlx::PgPool;
+use testkit::cluster::Cluster;
 
-use crate::{cluster::Cluster, database::START};
+use crate::database::START;
 
 /// Killed with the test.
 struct Running(Child);
@@ -37,36 +38,6 @@ fn denied(sql: &str, answer: Result<(), sqlx::Error>) {
 async fn allowed(pool: &PgPool, sql: &'static str) {
     let answer = sqlx::raw_sql(sql).execute(pool).await;
     assert!(answer.is_ok(), "{sql}: {answer:?}");
-}
-
-impl Cluster {
-    /// Our program, as `role`.
-    pub fn program(&self, role: &str, args: &[&str]) -> Command {
-        let home = self.secrets();
-        let home = home.parent().expect("a directory");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lgi-mm"));
-        command
-            .args(args)
-            .env_clear()
-            .env("PATH", std::env::var("PATH").expect("PATH"))
-            .env("HOME", home)
-            .env("DATABASE_URL", self.url(role, "lgi_mm"))
-            .env("LGI_MM__METRICS__LISTEN", "off")
-            .env("LGI_MM__PAPER__BLOCK_TIME", "50ms")
-            .current_dir(home);
-        command
-    }
-
-    /// Its standard output, if it succeeds.
-    pub fn run(&self, role: &str, args: &[&str]) -> Result<String, String> {
-        let output = self.program(role, args).output().expect("our own program");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        if output.status.success() {
-            Ok(text(&output.stdout))
-        } else {
-            Err(text(&output.stderr))
-        }
-    }
 }
 
 /// Finding 20: services with a role each, none of them a superuser, trade end to end.
@@ -110,7 +81,7 @@ fn processes(cluster: &Cluster) -> [Running; 2] {
     [("scheduler", "scheduler"), ("engine", "worker")].map(|(role, service)| {
         let mut command = cluster.program(role, &[service]);
         // Metrics are served, so that the census and readiness are asked for.
-        let listen = crate::programs::free_address().to_string();
+        let listen = testkit::programs::free_address().to_string();
         command.envs(fast).env("LGI_MM__METRICS__LISTEN", listen);
         command.stdout(Stdio::null()).stderr(log(service));
         Running(command.spawn().expect("our own program"))
@@ -234,7 +205,7 @@ async fn dashboards(cluster: &Cluster) {
     ] {
         allowed(&reader, sql).await;
     }
-    for query in crate::panels::sql_of_every_panel() {
+    for query in testkit::panels::sql_of_every_panel() {
         let answer = sqlx::raw_sql(sqlx::AssertSqlSafe(query.clone()))
             .execute(&reader)
             .await;

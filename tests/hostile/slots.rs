@@ -13,7 +13,7 @@ use lgi_mm::{
         units::Amount,
     },
     engine::Tick,
-    queue::scheduler::{self, Claimed, SchedulerSettings},
+    runner::scheduler::{self, Claimed, SchedulerSettings},
     store::{
         self, jobs,
         memory::JobMemory,
@@ -27,8 +27,6 @@ use serde_json::Value;
 use sqlx::{PgPool, Postgres, Transaction};
 use tokio::task::JoinHandle;
 
-use crate::support;
-
 const LIQUIDATE: Order = Order::Liquidate {
     over: Span::ZERO,
     slices: 1,
@@ -40,7 +38,7 @@ async fn job(pool: &PgPool, number: u8, jitter: Span) -> JobId {
     config.schedule.cron = "* * * * * *".parse().expect("a cron line");
     config.schedule.jitter = jitter;
     let token = Address::repeat_byte(number);
-    let new = crate::paper_jobs::paper_job(token, format!("T{number}"), JobMode::Accumulate, config);
+    let new = testkit::paper_job(token, format!("T{number}"), JobMode::Accumulate, config);
     let id = jobs::create(pool, &new, "test").await.expect("a job");
     let start = Order::Start {
         deposit: Amount::ZERO,
@@ -171,7 +169,7 @@ async fn ordered_behind_a_lock(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_liquidation_whose_order_waits_while_a_later_slot_is_recorded_is_still_decided() {
-    let pool = support::db().await.pool;
+    let pool = testkit::db().await.pool;
     for (number, order) in [(1, LIQUIDATE), (2, Order::Pause)] {
         let job = job(&pool, number, Span::ZERO).await;
         let (lock, ordered) = ordered_behind_a_lock(&pool, job, order).await;
@@ -190,7 +188,7 @@ async fn a_liquidation_whose_order_waits_while_a_later_slot_is_recorded_is_still
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tick_by_hand_within_the_jitter_of_a_slot_decides_that_slot_too() {
-    let pool = support::db().await.pool;
+    let pool = testkit::db().await.pool;
     let job = job(&pool, 1, Span::from_secs(30)).await;
     for round in 0..3 {
         let due = "UPDATE job_slots SET next_slot = date_trunc('second', clock_timestamp()) - interval '1 s',
@@ -211,7 +209,7 @@ async fn a_tick_by_hand_within_the_jitter_of_a_slot_decides_that_slot_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tick_by_hand_is_later_than_every_slot_that_was_handed_out() {
-    let pool = support::db().await.pool;
+    let pool = testkit::db().await.pool;
     let job = job(&pool, 1, Span::ZERO).await;
     // The clock was set back since.
     let ahead =
@@ -237,7 +235,7 @@ async fn a_tick_by_hand_is_later_than_every_slot_that_was_handed_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn databases_in_which_a_job_stands_still_heal_by_themselves() {
-    let pool = support::db().await.pool;
+    let pool = testkit::db().await.pool;
     let job = job(&pool, 1, Span::ZERO).await;
     // As the last version left them.
     let stuck = "UPDATE job_slots SET last_slot = now(), open_slot = now() - interval '1 s',
@@ -264,7 +262,7 @@ async fn databases_in_which_a_job_stands_still_heal_by_themselves() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slot_that_is_handed_out_again_and_again_is_seen_by_doctor() {
-    let pool = support::db().await.pool;
+    let pool = testkit::db().await.pool;
     let job = job(&pool, 1, Span::ZERO).await;
     pass_time(&pool, job, TimeDelta::seconds(2)).await;
     assert_eq!(claim(&pool).await.ticks, 1);
@@ -397,7 +395,7 @@ async fn end((lock, ordered): (Transaction<'static, Postgres>, JoinHandle<()>)) 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_order_of_slots_commands_claims_and_recordings_leaves_a_job_without_a_next_step() {
-    let pool = support::db().await.pool;
+    let pool = testkit::db().await.pool;
     for seed in 0..120_u8 {
         let mut any = Any {
             job: job(&pool, seed, Span::from_millis(u64::from(seed % 3) * 700)).await,

@@ -193,7 +193,7 @@ async fn job(pool: &PgPool) -> JobId {
     });
     let config: JobConfig = serde_json::from_value(config).expect("a configuration");
     let token = Address::repeat_byte(1);
-    let new = crate::paper_jobs::paper_job(token, "FAR", JobMode::Accumulate, config);
+    let new = testkit::paper_job(token, "FAR", JobMode::Accumulate, config);
     let id = jobs::create(pool, &new, "test").await.expect("a job");
     let start = Order::Start {
         deposit: Amount::ZERO,

@@ -11,12 +11,10 @@ use lgi_mm::{
     store::ticks::{Hold, Tick, record_holds},
 };
 use serde_json::json;
+use testkit::live::{KEY, World};
 use tokio::process::Command;
 
-use crate::{
-    liar::Liar,
-    live::{KEY, World},
-};
+use crate::liar::Liar;
 
 /// Ends a statement, names a window, clears a screen, and reads backwards.
 const HOSTILE: &str =

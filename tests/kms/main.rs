@@ -6,14 +6,7 @@
     clippy::panic,
     reason = "what cannot go on in a test fails it"
 )]
-#[path = "../support/devnet.rs"]
-mod devnet;
-#[expect(dead_code, reason = "a live world can do more than these tests ask of it")]
-#[path = "../support/live.rs"]
-mod live;
 mod moto;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::sync::Arc;
 
@@ -24,9 +17,9 @@ use lgi_mm::{
     domain::trade::Purpose,
     ports::{Call, Fees, Signer, UnsignedTransaction},
 };
-use live::World;
 use moto::Moto;
 use serde_json::json;
+use testkit::live::World;
 
 const ALL_FINAL: &str = "SELECT count(*) > 0 AND bool_and(status IN ('EXECUTED', 'FAILED')) FROM trades";
 
@@ -70,7 +63,7 @@ async fn a_key_of_another_wallet_is_refused_by_name() {
     let moto = Moto::start().await;
     let key = moto.create_key().await;
     let world = World::new(BlockTime::OnTransaction).await;
-    hold_in_kms(&world, live::WALLET, &key);
+    hold_in_kms(&world, testkit::live::WALLET, &key);
     let (exit, said) = moto.run(&["wallet", "kms"], Some(world.settings())).await;
     assert_ne!(exit, 0, "{said}");
     assert!(
@@ -104,7 +97,7 @@ async fn killed_anywhere_with_a_key_in_kms_it_buys_once() {
         world
             .devnet
             .node
-            .set_balance(wallet, live::coins(100))
+            .set_balance(wallet, testkit::live::coins(100))
             .await
             .expect("funded");
         world.account.wallet = wallet;

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::{
     config::{AccumulateConfig, ScheduleConfig},
-    decision::{Decision, Facts, HoldReason, Plan, Reason, Verdict, first_to_fire},
+    decision::{Decision, Facts, HoldReason, Plan, Reason, RuleOutcome, first_to_fire},
     units::{MoneyError, Price, Rounding, Usd},
 };
 
@@ -41,40 +41,43 @@ pub fn decide_within(
 
 /// Sells a share when the position gained enough over its average cost. Tokens that cost nothing (or so
 /// little that it rounds to nothing) have no average to gain over, and are left to `liquidate`.
-fn take_profit(config: &AccumulateConfig, facts: &Facts) -> Result<Verdict, MoneyError> {
+fn take_profit(config: &AccumulateConfig, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
     let position = &facts.position;
     let off = config.take_profit_pct.is_zero();
     if off || position.token_balance.is_zero() || !position.cost_basis.is_positive() {
-        return Ok(Verdict::Silent);
+        return Ok(RuleOutcome::Silent);
     }
     let goal_pct = plus_hundred(config.take_profit_pct)?;
     if let Some((at, price)) = facts.last.take_profit {
         let cooled = config.take_profit_cooldown.passed(at, facts.now);
         if !cooled || facts.price.compare_to_percent_of(goal_pct, price)? == Ordering::Less {
-            return Ok(Verdict::Silent);
+            return Ok(RuleOutcome::Silent);
         }
     }
     let value = position.token_value(facts.price, Rounding::Down)?;
     let goal = position.cost_basis.decimal().checked_mul(goal_pct);
     let gained = value.decimal().checked_mul(Decimal::ONE_HUNDRED);
     match (gained, goal) {
-        (Some(gained), Some(goal)) if gained < goal => Ok(Verdict::Silent),
+        (Some(gained), Some(goal)) if gained < goal => Ok(RuleOutcome::Silent),
         (Some(_), Some(_)) => {
             let amount = position.token_balance.percent(config.take_profit_sell_pct)?;
-            Ok(Verdict::of(Plan::sell(Reason::TakeProfit, amount, facts)?, None))
+            Ok(RuleOutcome::of(
+                Plan::sell(Reason::TakeProfit, amount, facts)?,
+                None,
+            ))
         }
         _ => Err(MoneyError::OutOfRange),
     }
 }
 
 /// Buys more after a fall that two samples in a row have seen.
-fn dip_buy(config: &AccumulateConfig, facts: &Facts) -> Result<Verdict, MoneyError> {
+fn dip_buy(config: &AccumulateConfig, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
     let cooling = facts
         .last
         .dip
         .is_some_and(|at| !config.dip_cooldown.passed(at, facts.now));
     if config.dip_buy_threshold_pct.is_zero() || cooling {
-        return Ok(Verdict::Silent);
+        return Ok(RuleOutcome::Silent);
     }
     let floor_pct = Decimal::ONE_HUNDRED
         .checked_sub(config.dip_buy_threshold_pct)
@@ -83,11 +86,11 @@ fn dip_buy(config: &AccumulateConfig, facts: &Facts) -> Result<Verdict, MoneyErr
         Ok(price.compare_to_percent_of(floor_pct, facts.recent_high)? != Ordering::Greater)
     };
     if !is_dip(facts.price)? {
-        return Ok(Verdict::Silent);
+        return Ok(RuleOutcome::Silent);
     }
     let confirmed = facts.previous_price.map_or(Ok(false), is_dip)?;
     if !confirmed {
-        return Ok(Verdict::Held(HoldReason::DipUnconfirmed));
+        return Ok(RuleOutcome::Held(HoldReason::DipUnconfirmed));
     }
     let money = config
         .dca_amount_usd
@@ -96,7 +99,11 @@ fn dip_buy(config: &AccumulateConfig, facts: &Facts) -> Result<Verdict, MoneyErr
 }
 
 /// The regular buy.
-fn dca(config: &AccumulateConfig, schedule: &ScheduleConfig, facts: &Facts) -> Result<Verdict, MoneyError> {
+fn dca(
+    config: &AccumulateConfig,
+    schedule: &ScheduleConfig,
+    facts: &Facts,
+) -> Result<RuleOutcome, MoneyError> {
     let due = match (&config.dca_schedule, config.dca_interval) {
         (Some(cron), _) => {
             let since = facts.last.dca.unwrap_or(facts.started_at);
@@ -109,12 +116,17 @@ fn dca(config: &AccumulateConfig, schedule: &ScheduleConfig, facts: &Facts) -> R
     if due {
         buy(Reason::Dca, config.dca_amount_usd, config, facts)
     } else {
-        Ok(Verdict::Silent)
+        Ok(RuleOutcome::Silent)
     }
 }
 
 /// A buy clipped to what `max_accumulation_usd` leaves, by cost and by value.
-fn buy(reason: Reason, money: Usd, config: &AccumulateConfig, facts: &Facts) -> Result<Verdict, MoneyError> {
+fn buy(
+    reason: Reason,
+    money: Usd,
+    config: &AccumulateConfig,
+    facts: &Facts,
+) -> Result<RuleOutcome, MoneyError> {
     let position = &facts.position;
     let value = position.token_value(facts.price, Rounding::Up)?;
     let room = config
@@ -122,7 +134,7 @@ fn buy(reason: Reason, money: Usd, config: &AccumulateConfig, facts: &Facts) -> 
         .checked_sub(value.max(position.cost_basis))?
         .checked_sub(facts.spent.unsettled_buys)?;
     let clipped_by = (room < money).then_some(HoldReason::MaxAccumulation);
-    Ok(Verdict::of(
+    Ok(RuleOutcome::of(
         Plan::buy(reason, money.min(room), facts)?,
         clipped_by,
     ))

@@ -32,6 +32,17 @@ pub enum JobMode {
     Liquidity,
 }
 
+impl JobMode {
+    /// The name of the mode's table in a configuration, such as `accumulate`.
+    #[must_use]
+    pub const fn section(self) -> &'static str {
+        match self {
+            Self::Accumulate => "accumulate",
+            Self::Liquidity => "liquidity",
+        }
+    }
+}
+
 /// Where a job is in its life.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, VariantArray, Serialize, Deserialize,

@@ -4,7 +4,7 @@ use alloy_primitives::U256;
 
 use super::{
     accumulate, bounds,
-    config::{JobConfig, LimitsConfig},
+    config::{JobConfig, LimitsConfig, Rules},
     decision::{Decision, Facts, HoldReason, Plan, Reason, Side},
     liquidate::{self, Liquidation},
     liquidity,
@@ -63,10 +63,9 @@ impl ApprovedPlan {
 #[must_use]
 pub fn decide(config: &JobConfig, facts: &Facts) -> Decision {
     let limit = |plan| clip(plan, config, facts);
-    match (&config.accumulate, &config.liquidity) {
-        (Some(rules), _) => accumulate::decide_within(rules, &config.schedule, facts, limit),
-        (None, Some(rules)) => liquidity::decide_within(rules, facts, limit),
-        (None, None) => Decision::Hold(HoldReason::NotDue),
+    match &config.rules {
+        Rules::Accumulate(rules) => accumulate::decide_within(rules, &config.schedule, facts, limit),
+        Rules::Liquidity(rules) => liquidity::decide_within(rules, facts, limit),
     }
 }
 
@@ -117,13 +116,8 @@ pub fn clip(plan: Plan, config: &JobConfig, facts: &Facts) -> Result<Plan, HoldR
             HoldReason::DailySpend,
         )?;
     }
-    match &config.liquidity {
-        Some(rules) => gate.within(
-            plan,
-            rules.max_daily_volume_usd,
-            spent.volume_today,
-            HoldReason::DailyVolume,
-        ),
+    match config.rules.max_daily_volume() {
+        Some(most) => gate.within(plan, most, spent.volume_today, HoldReason::DailyVolume),
         None => Ok(plan),
     }
 }

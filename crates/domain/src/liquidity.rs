@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::{
     config::LiquidityConfig,
-    decision::{Decision, Facts, HoldReason, Plan, Reason, Side, Verdict, first_to_fire},
+    decision::{Decision, Facts, HoldReason, Plan, Reason, RuleOutcome, Side, first_to_fire},
     units::{MoneyError, Price, Rounding, Usd},
 };
 
@@ -42,7 +42,7 @@ pub fn decide_within(
 }
 
 /// Buys below the mean, sells above it; price decides which of the two can fire.
-fn spread(config: &LiquidityConfig, mean: Price, facts: &Facts) -> Result<Verdict, MoneyError> {
+fn spread(config: &LiquidityConfig, mean: Price, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
     let below = |distance_pct: Decimal| {
         let percent = difference(Decimal::ONE_HUNDRED, distance_pct)?;
         facts.price.compare_to_percent_of(percent, mean)
@@ -53,14 +53,14 @@ fn spread(config: &LiquidityConfig, mean: Price, facts: &Facts) -> Result<Verdic
     } else if facts.price.compare_to_percent_of(above_pct, mean)? == Ordering::Greater {
         Side::Sell
     } else {
-        return Ok(Verdict::Silent);
+        return Ok(RuleOutcome::Silent);
     };
     let cooling = facts
         .last
         .spread
         .is_some_and(|at| !config.spread_cooldown.passed(at, facts.now));
     if cooling {
-        return Ok(Verdict::Held(HoldReason::SpreadCooldown));
+        return Ok(RuleOutcome::Held(HoldReason::SpreadCooldown));
     }
     if side == Side::Sell {
         return spread_sell(config, facts);
@@ -80,16 +80,16 @@ fn spread(config: &LiquidityConfig, mean: Price, facts: &Facts) -> Result<Verdic
 
 /// A buy clipped to the upper edge of the band. No edge lies above 100 per cent, so the quote that the job
 /// owns always pays for it.
-fn spread_buy(config: &LiquidityConfig, money: Usd, facts: &Facts) -> Result<Verdict, MoneyError> {
+fn spread_buy(config: &LiquidityConfig, money: Usd, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
     let edge_pct = sum(config.target_ratio_pct, config.rebalance_threshold_pct)?;
     let room = below_ratio(edge_pct, facts)?;
     let clipped_by = (room < money).then_some(HoldReason::RebalanceBand);
     let plan = Plan::buy(Reason::SpreadBuy, room.min(money), facts)?;
-    Ok(Verdict::of(plan, clipped_by))
+    Ok(RuleOutcome::of(plan, clipped_by))
 }
 
 /// A sell clipped to the lower edge of the band.
-fn spread_sell(config: &LiquidityConfig, facts: &Facts) -> Result<Verdict, MoneyError> {
+fn spread_sell(config: &LiquidityConfig, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
     let edge_pct = difference(config.target_ratio_pct, config.rebalance_threshold_pct)?;
     let room = above_ratio(edge_pct, facts)?;
     let clipped_by = (room < config.spread_trade_usd).then_some(HoldReason::RebalanceBand);
@@ -102,7 +102,7 @@ fn spread_sell(config: &LiquidityConfig, facts: &Facts) -> Result<Verdict, Money
 }
 
 /// Brings an inventory that left its band back to target: rounding and fees fall short of it, never past.
-fn rebalance(config: &LiquidityConfig, facts: &Facts) -> Result<Verdict, MoneyError> {
+fn rebalance(config: &LiquidityConfig, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
     let target = config.target_ratio_pct;
     let token = facts.position.token_value(facts.price, Rounding::Down)?;
     let total = token.checked_add(facts.position.quote_value(Rounding::Down)?)?;
@@ -111,9 +111,9 @@ fn rebalance(config: &LiquidityConfig, facts: &Facts) -> Result<Verdict, MoneyEr
         sell(Reason::Rebalance, above_ratio(target, facts)?, None, facts)
     } else if token_times_100 < product(total, difference(target, config.rebalance_threshold_pct)?)? {
         let plan = Plan::buy(Reason::Rebalance, below_ratio(target, facts)?, facts)?;
-        Ok(Verdict::of(plan, None))
+        Ok(RuleOutcome::of(plan, None))
     } else {
-        Ok(Verdict::Silent)
+        Ok(RuleOutcome::Silent)
     }
 }
 
@@ -142,14 +142,14 @@ fn sell(
     money: Usd,
     clipped_by: Option<HoldReason>,
     facts: &Facts,
-) -> Result<Verdict, MoneyError> {
+) -> Result<RuleOutcome, MoneyError> {
     let position = &facts.position;
     if !money.is_positive() {
-        return Ok(Verdict::of(None, clipped_by));
+        return Ok(RuleOutcome::of(None, clipped_by));
     }
     let amount = money.to_amount(position.token_decimals, facts.price, Rounding::Down)?;
     let plan = Plan::sell(reason, amount.min(position.token_balance), facts)?;
-    Ok(Verdict::of(plan, clipped_by))
+    Ok(RuleOutcome::of(plan, clipped_by))
 }
 
 fn product(value: Usd, factor: Decimal) -> Result<Decimal, MoneyError> {

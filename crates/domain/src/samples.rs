@@ -28,29 +28,25 @@ pub struct History {
     pub average: Option<MovingAverage>,
 }
 
-/// How far back a job looks.
+/// What a tick asks of the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lookback {
+pub struct HistoryQuery {
     /// The recent high is looked for from here on.
     pub high_since: Timestamp,
     /// Length of the moving average's window; zero = not wanted.
     pub average_over: Span,
 }
 
-impl Lookback {
-    /// What a job with these rules looks at when its price is of `observed_at`: the high since the last dip fill,
+impl HistoryQuery {
+    /// The query of a job with these rules when its price is of `observed_at`: the high since the last dip fill,
     /// at most one window back.
     #[must_use]
     pub fn of(config: &JobConfig, last: &LastFills, observed_at: Timestamp) -> Self {
-        let (window, average_over) = match (&config.accumulate, &config.liquidity) {
-            (Some(rules), _) => (rules.dip_window, Span::ZERO),
-            (None, Some(rules)) => (rules.ma_window, rules.ma_window),
-            (None, None) => (Span::ZERO, Span::ZERO),
-        };
-        let since = window.before(observed_at);
+        let look_back = config.rules.look_back();
+        let since = look_back.high.before(observed_at);
         Self {
             high_since: last.dip.map_or(since, |dip| since.max(dip)),
-            average_over,
+            average_over: look_back.average,
         }
     }
 }

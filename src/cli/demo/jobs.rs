@@ -162,10 +162,7 @@ async fn start(
             (account.clone(), address, token(NATIVE, "ETH", 18), *native)
         }
     };
-    let budget = config
-        .liquidity
-        .as_ref()
-        .map_or(Usd::ZERO, |rules| rules.budget_usd);
+    let budget = config.rules.budget().unwrap_or(Usd::ZERO);
     let deposit: Amount = budget
         .to_amount(quote.decimals, quote_price, Rounding::Down)
         .map_err(|error| internal(&error))?;
@@ -173,11 +170,7 @@ async fn start(
         account,
         token: token(address, symbol, 18),
         quote,
-        mode: if config.liquidity.is_some() {
-            JobMode::Liquidity
-        } else {
-            JobMode::Accumulate
-        },
+        mode: config.mode(),
         config,
     };
     let id = jobs::create(pool, &new, ACTOR).await?;

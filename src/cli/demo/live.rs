@@ -8,8 +8,9 @@ use chrono::TimeDelta;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::super::{App, AppError, audit::live as audit, devnet, policy::need};
+use super::super::devnet;
 use crate::{
+    app::{App, AppError, audit::live as audit, policy},
     chain::{
         ChainSpec,
         keystore::{KeySource, SecretText},
@@ -126,7 +127,7 @@ impl Live {
             stop: false,
             contracts: NamedContracts::default(),
         };
-        need::name_contracts(&mut entry, &ChainSpec::resolve(NAME, &self.devnet.chain_keys())?);
+        policy::name_contracts(&mut entry, &ChainSpec::resolve(NAME, &self.devnet.chain_keys())?);
         Ok(entry)
     }
 

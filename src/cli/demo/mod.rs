@@ -10,13 +10,9 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{
-    App, AppError, Out,
-    audit::{self, live::LiveFindings},
-    list,
-    out::table,
-};
+use super::{App, AppError, Out, job::list, out::table};
 use crate::{
+    app::audit::{Findings, live::LiveFindings, paper},
     config::{Secret, Settings},
     domain::{decision::Reason, span::Span},
     embedded::{self, Options},
@@ -178,7 +174,7 @@ async fn summarise(
     let by_reason = views::executed_by_reason(&world.pool).await?;
     let found = match &chain {
         Some(chain) => chain.findings,
-        None => audit::compare(&world.pool).await?,
+        None => paper::compare(&world.pool).await?,
     };
     let count = |reason: Reason| {
         by_reason
@@ -211,7 +207,7 @@ async fn summarise(
         let summary = text(&lines, &by_reason, &totals, found, fleet.kills());
         chain.as_ref().map(chain_text).unwrap_or_default() + &summary
     })?;
-    if found == audit::Findings::default() {
+    if found == Findings::default() {
         Ok(())
     } else {
         Err(AppError::Internal(
@@ -246,7 +242,7 @@ fn text(
     lines: &[list::JobLine],
     by_reason: &[(Reason, u64)],
     totals: &LedgerTotals,
-    found: audit::Findings,
+    found: Findings,
     kills: usize,
 ) -> String {
     let trades = table(

@@ -10,7 +10,7 @@ use lgi_mm::{
 use serde_json::json;
 
 use super::{may_be_others, nobody, ran, shell};
-use crate::live::{WALLET, World};
+use testkit::live::{WALLET, World};
 
 /// Whose key is not there at first.
 const BROKEN: Address = address!("0x00000000000000000000000000000000000b0b0b");

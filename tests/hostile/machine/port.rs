@@ -16,8 +16,6 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::support;
-
 async fn served(pool: sqlx::PgPool, stop: &CancellationToken) -> SocketAddr {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = free.local_addr().expect("its address");
@@ -71,7 +69,7 @@ async fn trickle(mut stream: TcpStream) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_and_slow_clients_keep_nobody_out_and_are_gone_soon() {
-    let test = support::db().await;
+    let test = testkit::db().await;
     let stop = CancellationToken::new();
     let address = served(test.pool.clone(), &stop).await;
     let mut silent = Vec::new();
@@ -112,7 +110,7 @@ async fn silent_and_slow_clients_keep_nobody_out_and_are_gone_soon() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_is_good_for_one_request() {
-    let test = support::db().await;
+    let test = testkit::db().await;
     let stop = CancellationToken::new();
     let address = served(test.pool.clone(), &stop).await;
     let mut stream = TcpStream::connect(address).await.expect("a connection");
@@ -130,7 +128,7 @@ async fn a_connection_is_good_for_one_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readiness_takes_no_connection_of_trading_and_one_at_most() {
-    let test = support::db().await;
+    let test = testkit::db().await;
     let stop = CancellationToken::new();
     let address = served(test.pool.clone(), &stop).await;
     let mut all = Vec::new();
@@ -153,7 +151,7 @@ async fn readiness_takes_no_connection_of_trading_and_one_at_most() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_may_open_as_many_files_as_the_system_allows() {
-    let test = support::db().await;
+    let test = testkit::db().await;
     let script = "ulimit -S -n 128; exec \"$0\" scheduler --until-stdin-closes";
     let mut scheduler = tokio::process::Command::new("/bin/sh")
         .args(["-c", script, env!("CARGO_BIN_EXE_lgi-mm")])

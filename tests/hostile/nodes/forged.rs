@@ -12,7 +12,7 @@ use alloy_primitives::{B256, U256};
 use serde_json::{Value, json};
 
 use super::{EXECUTED, Miner, count, forge_reverts, free_address, metric, note, routers, start, world_of};
-use crate::live::World;
+use testkit::live::World;
 
 const DISAGREEMENTS: &str = "lgi_mm_rpc_disagreements_total";
 

@@ -1,8 +1,7 @@
 //! Lies about how many transactions a wallet has made.
 
 use serde_json::json;
-
-use crate::live::{WALLET, World};
+use testkit::live::{WALLET, World};
 
 use super::{EXECUTED, Miner, count, note, start, world_of};
 

@@ -1,32 +1,17 @@
-//! The defaults, chosen so that a paper job runs with nothing else said.
+//! The defaults, chosen so that a paper job runs with no further configuration.
 
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
 use super::{
-    AccumulateConfig, GeneratedConfig, JobConfig, LimitsConfig, LiquidityConfig, NotifyConfig, PriceConfig,
-    ScheduleConfig, SourceName, VenueConfig,
+    rules::{AccumulateConfig, LiquidityConfig},
+    sections::{GeneratedConfig, LimitsConfig, PriceConfig, ScheduleConfig, SourceName},
 };
 use crate::{
     schedule::CronExpr,
     span::Span,
     units::{Rounding, Usd},
 };
-
-impl Default for JobConfig {
-    /// Without a mode's section: see [`JobConfig::for_mode`].
-    fn default() -> Self {
-        Self {
-            venue: VenueConfig::default(),
-            schedule: ScheduleConfig::default(),
-            price: PriceConfig::default(),
-            limits: LimitsConfig::default(),
-            notify: NotifyConfig::default(),
-            accumulate: None,
-            liquidity: None,
-        }
-    }
-}
 
 impl Default for ScheduleConfig {
     fn default() -> Self {

@@ -2,7 +2,11 @@
 
 use rust_decimal::Decimal;
 
-use super::{InvalidConfig, JobConfig, SourceName, validate::Findings};
+use super::{
+    invalid::{InvalidConfig, Validator},
+    job::JobConfig,
+    sections::SourceName,
+};
 use crate::{
     chains,
     job::{JobMode, Realm},
@@ -47,9 +51,9 @@ impl JobConfig {
     /// # Errors
     /// All that is wrong, not only the first.
     pub fn validate_for(&self, mode: JobMode, realm: Realm, chain: &str) -> Result<(), Vec<InvalidConfig>> {
-        let mut found = Findings::default();
+        let mut found = Validator::default();
         if let Err(wrong) = self.validate(mode) {
-            found.0.extend(wrong);
+            found.extend(wrong);
         }
         if realm == Realm::Live {
             real_prices(self, &mut found);
@@ -57,7 +61,7 @@ impl JobConfig {
                 floors(self, chain, &mut found);
             }
         }
-        if found.0.is_empty() { Ok(()) } else { Err(found.0) }
+        found.or_errors(())
     }
 }
 
@@ -72,7 +76,7 @@ impl SourceName {
     }
 }
 
-fn real_prices(config: &JobConfig, found: &mut Findings) {
+fn real_prices(config: &JobConfig, found: &mut Validator) {
     let names: Vec<String> = config.price.sources.iter().map(ToString::to_string).collect();
     found.require(
         config.price.sources.iter().all(|source| source.is_real()),
@@ -83,7 +87,7 @@ fn real_prices(config: &JobConfig, found: &mut Findings) {
     );
 }
 
-fn floors(config: &JobConfig, chain: &str, found: &mut Findings) {
+fn floors(config: &JobConfig, chain: &str, found: &mut Validator) {
     let whose = format!("for a live job on {chain}, where money is real");
     let jitter = config.schedule.jitter;
     found.require(
@@ -168,7 +172,7 @@ mod tests {
                 vec![source, SourceName::Onchain],
             ] {
                 let mut config = live(|config| config.price.sources = sources);
-                config.price.recorded = Some(super::super::RecordedConfig {
+                config.price.recorded = Some(super::super::sections::RecordedConfig {
                     file: "prices.csv".to_owned(),
                     speed: Decimal::ONE,
                     starts_at: None,

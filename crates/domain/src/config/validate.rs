@@ -1,48 +1,47 @@
-//! What a configuration may say.
-
-use std::fmt::Display;
+//! The ranges of a configuration.
 
 use rust_decimal::Decimal;
+use strum::VariantArray;
 
 use super::{
-    AccumulateConfig, InvalidConfig, JobConfig, LimitsConfig, LiquidityConfig, PriceConfig, ScheduleConfig,
-    SourceName,
+    invalid::{InvalidConfig, Validator},
+    job::JobConfig,
+    rules::{AccumulateConfig, LiquidityConfig, Rules},
+    sections::{LimitsConfig, PriceConfig, ScheduleConfig, SourceName},
 };
 use crate::{
     job::JobMode,
-    span::Span,
     units::{Rounding, Usd},
 };
 
-/// No amount of USD in a configuration is larger: more is a slip of the finger.
+/// No amount of USD in a configuration is larger: more is a typing error.
 const USD_MAX: i64 = 1_000_000_000;
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 impl JobConfig {
-    /// Checks every range, every contradiction between limits, and that the section of `mode`, and no
-    /// other mode's, is present.
+    /// Checks every range, every contradiction between limits, and that the rules are those of `mode`.
     ///
     /// # Errors
     /// All that is wrong, not only the first.
     pub fn validate(&self, mode: JobMode) -> Result<(), Vec<InvalidConfig>> {
-        let mut found = Findings::default();
-        found.section("accumulate", self.accumulate.is_some(), mode, JobMode::Accumulate);
-        found.section("liquidity", self.liquidity.is_some(), mode, JobMode::Liquidity);
+        let mut found = Validator::default();
+        for each in JobMode::VARIANTS {
+            found.section(*each, *each == self.mode(), mode);
+        }
         schedule(&self.schedule, &mut found);
         price(&self.price, &mut found);
         limits(&self.limits, &mut found);
-        match (mode, &self.accumulate, &self.liquidity) {
-            (JobMode::Accumulate, Some(rules), _) => accumulate(rules, &self.limits, &mut found),
-            (JobMode::Liquidity, _, Some(rules)) => liquidity(rules, &self.limits, &mut found),
-            _ => {}
+        match &self.rules {
+            Rules::Accumulate(rules) => accumulate(rules, &self.limits, &mut found),
+            Rules::Liquidity(rules) => liquidity(rules, &self.limits, &mut found),
         }
-        if found.0.is_empty() { Ok(()) } else { Err(found.0) }
+        found.or_errors(())
     }
 }
 
-fn schedule(config: &ScheduleConfig, found: &mut Findings) {
+fn schedule(config: &ScheduleConfig, found: &mut Validator) {
     found.span("schedule.jitter", config.jitter, 0, HOUR);
     found.span("schedule.max_lateness", config.max_lateness, 1, DAY);
     found.require(
@@ -53,7 +52,7 @@ fn schedule(config: &ScheduleConfig, found: &mut Findings) {
     );
 }
 
-fn price(config: &PriceConfig, found: &mut Findings) {
+fn price(config: &PriceConfig, found: &mut Validator) {
     let mut distinct = config.sources.clone();
     distinct.sort_unstable();
     distinct.dedup();
@@ -62,7 +61,7 @@ fn price(config: &PriceConfig, found: &mut Findings) {
         !distinct.is_empty() && distinct.len() == names.len(),
         "price.sources",
         format_args!("[{}]", names.join(", ")),
-        "at least one of generated, recorded, dexscreener, onchain and twap, each once",
+        format_args!("at least one of {}, each once", SourceName::list()),
     );
     found.span("price.max_price_age", config.max_price_age, 1, DAY);
     found.range(
@@ -78,7 +77,7 @@ fn price(config: &PriceConfig, found: &mut Findings) {
         10_000.into(),
     );
     let generated = &config.generated;
-    found.above("price.generated.start_usd", generated.start_usd, USD_MAX.into());
+    found.above_zero("price.generated.start_usd", generated.start_usd, USD_MAX.into());
     found.range(
         "price.generated.swing_pct",
         generated.swing_pct,
@@ -108,7 +107,7 @@ fn price(config: &PriceConfig, found: &mut Findings) {
     }
 }
 
-fn limits(config: &LimitsConfig, found: &mut Findings) {
+fn limits(config: &LimitsConfig, found: &mut Validator) {
     found.money("limits.min_trade_usd", config.min_trade_usd);
     for (key, limit) in [
         ("limits.max_position_usd", config.max_position_usd),
@@ -153,7 +152,7 @@ fn limits(config: &LimitsConfig, found: &mut Findings) {
     );
 }
 
-fn accumulate(config: &AccumulateConfig, limits: &LimitsConfig, found: &mut Findings) {
+fn accumulate(config: &AccumulateConfig, limits: &LimitsConfig, found: &mut Validator) {
     let amount = ("accumulate.dca_amount_usd", config.dca_amount_usd);
     found.money(amount.0, amount.1);
     found.money("accumulate.max_accumulation_usd", config.max_accumulation_usd);
@@ -186,7 +185,7 @@ fn accumulate(config: &AccumulateConfig, limits: &LimitsConfig, found: &mut Find
         0.into(),
         100_000.into(),
     );
-    found.above(
+    found.above_zero(
         "accumulate.take_profit_sell_pct",
         config.take_profit_sell_pct,
         100.into(),
@@ -199,7 +198,7 @@ fn accumulate(config: &AccumulateConfig, limits: &LimitsConfig, found: &mut Find
     );
 }
 
-fn dip(config: &AccumulateConfig, limits: &LimitsConfig, found: &mut Findings) {
+fn dip(config: &AccumulateConfig, limits: &LimitsConfig, found: &mut Validator) {
     let multiplier = config.dip_buy_multiplier;
     found.range(
         "accumulate.dip_buy_threshold_pct",
@@ -228,7 +227,7 @@ fn dip(config: &AccumulateConfig, limits: &LimitsConfig, found: &mut Findings) {
     );
 }
 
-fn liquidity(config: &LiquidityConfig, limits: &LimitsConfig, found: &mut Findings) {
+fn liquidity(config: &LiquidityConfig, limits: &LimitsConfig, found: &mut Validator) {
     let trade = ("liquidity.spread_trade_usd", config.spread_trade_usd);
     found.money("liquidity.budget_usd", config.budget_usd);
     found.money(trade.0, trade.1);
@@ -248,7 +247,7 @@ fn liquidity(config: &LiquidityConfig, limits: &LimitsConfig, found: &mut Findin
         config.max_daily_volume_usd,
         ZeroIs::NoLimit,
     );
-    found.above("liquidity.spread_pct", config.spread_pct, 50.into());
+    found.above_zero("liquidity.spread_pct", config.spread_pct, 50.into());
     found.span("liquidity.spread_cooldown", config.spread_cooldown, 0, 365 * DAY);
     found.range(
         "liquidity.support_buy_multiplier",
@@ -264,7 +263,7 @@ fn liquidity(config: &LiquidityConfig, limits: &LimitsConfig, found: &mut Findin
     );
     let (target, threshold) = (config.target_ratio_pct, config.rebalance_threshold_pct);
     found.range("liquidity.target_ratio_pct", target, 1.into(), 99.into());
-    found.above("liquidity.rebalance_threshold_pct", threshold, 50.into());
+    found.above_zero("liquidity.rebalance_threshold_pct", threshold, 50.into());
     let upper = target.checked_add(threshold);
     found.require(
         threshold <= target && upper.is_some_and(|upper| upper <= Decimal::ONE_HUNDRED),
@@ -282,40 +281,9 @@ enum ZeroIs {
     Zero,
 }
 
-#[derive(Default)]
-pub(super) struct Findings(pub(super) Vec<InvalidConfig>);
-
-impl Findings {
-    fn refuse(&mut self, key: &str, value: impl Display, allowed: impl Display) {
-        self.0.push(InvalidConfig {
-            key: key.to_owned(),
-            value: value.to_string(),
-            allowed: allowed.to_string(),
-        });
-    }
-
-    pub(super) fn require(&mut self, holds: bool, key: &str, value: impl Display, allowed: impl Display) {
-        if !holds {
-            self.refuse(key, value, allowed);
-        }
-    }
-
-    fn range<T: PartialOrd + Display>(&mut self, key: &str, value: T, min: T, max: T) {
-        let holds = min <= value && value <= max;
-        self.require(holds, key, value, format_args!("{min} to {max}"));
-    }
-
-    fn above(&mut self, key: &str, value: Decimal, max: Decimal) {
-        let holds = value > Decimal::ZERO && value <= max;
-        self.require(holds, key, value, format_args!("above 0, up to {max}"));
-    }
-
-    fn span(&mut self, key: &str, value: Span, min_secs: u64, max_secs: u64) {
-        self.range(key, value, Span::from_secs(min_secs), Span::from_secs(max_secs));
-    }
-
+impl Validator {
     fn money(&mut self, key: &str, value: Usd) {
-        self.above(key, value.decimal(), USD_MAX.into());
+        self.above_zero(key, value.decimal(), USD_MAX.into());
     }
 
     fn money_or_off(&mut self, key: &str, value: Usd) {
@@ -350,12 +318,13 @@ impl Findings {
         }
     }
 
-    fn section(&mut self, name: &str, present: bool, mode: JobMode, its_mode: JobMode) {
-        if present && mode != its_mode {
+    /// A job has the table of its own mode and of no other. `table` is the mode of a table, `present` whether it is there.
+    pub(super) fn section(&mut self, table: JobMode, present: bool, mode: JobMode) {
+        if present && mode != table {
             let allowed = format_args!("absent in mode {mode}: a job has only the section of its own mode");
-            self.refuse(name, "present", allowed);
-        } else if !present && mode == its_mode {
-            self.refuse(name, "missing", format_args!("present in mode {mode}"));
+            self.refuse(table.section(), "present", allowed);
+        } else if !present && mode == table {
+            self.refuse(table.section(), "missing", format_args!("present in mode {mode}"));
         }
     }
 }

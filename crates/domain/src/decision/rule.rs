@@ -1,25 +1,28 @@
 //! How rules take turns.
 
-use super::{Decision, HoldReason, Plan};
+use super::{
+    hold::HoldReason,
+    plan::{Decision, Plan},
+};
 use crate::units::MoneyError;
 
-/// What one rule says.
+/// The answer of one rule.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Verdict {
+pub(crate) enum RuleOutcome {
     /// Its condition is not met.
     Silent,
     /// Its condition is met, but it may not trade.
     Held(HoldReason),
     /// It wants to trade.
     Fires {
-        /// What it wants.
+        /// Its trade.
         plan: Plan,
         /// What made the plan smaller than the rule would like; named if too little is left of it.
         clipped_by: Option<HoldReason>,
     },
 }
 
-impl Verdict {
+impl RuleOutcome {
     /// Fires, if the plan is anything at all.
     pub(crate) fn of(plan: Option<Plan>, clipped_by: Option<HoldReason>) -> Self {
         plan.map_or_else(
@@ -30,10 +33,10 @@ impl Verdict {
 }
 
 /// A rule, asked when its turn comes.
-pub(crate) type Rule<'a> = &'a dyn Fn() -> Result<Verdict, MoneyError>;
+pub(crate) type Rule<'a> = &'a dyn Fn() -> Result<RuleOutcome, MoneyError>;
 
 /// Asks the rules in order. A rule that may not trade passes the turn on, so that it cannot keep the rules
-/// behind it from trading; the first such reason is what is told if none trades.
+/// behind it from trading; if none trades, the first such reason is the answer.
 pub(crate) fn first_to_fire(
     rules: &[Rule<'_>],
     limit: impl Fn(Plan) -> Result<Plan, HoldReason>,
@@ -43,9 +46,9 @@ pub(crate) fn first_to_fire(
     for rule in rules {
         let held = match rule() {
             Err(_) => return Decision::Hold(HoldReason::Arithmetic),
-            Ok(Verdict::Silent) => continue,
-            Ok(Verdict::Held(reason)) => reason,
-            Ok(Verdict::Fires { plan, clipped_by }) => match limit(plan) {
+            Ok(RuleOutcome::Silent) => continue,
+            Ok(RuleOutcome::Held(reason)) => reason,
+            Ok(RuleOutcome::Fires { plan, clipped_by }) => match limit(plan) {
                 Ok(plan) => return Decision::Trade(plan),
                 Err(HoldReason::BelowMinTrade) => clipped_by.unwrap_or(HoldReason::BelowMinTrade),
                 Err(reason) => reason,

@@ -7,8 +7,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    MoneyError, ParseUnitError, Price, Rounding, Usd,
-    wide::{divide, mantissa_of, narrow, pow10, token_digits, usd_units, wide},
+    rounding::{MoneyError, ParseUnitError, Rounding},
+    wide::{divide, narrow, pow10, wide},
 };
 
 /// A token quantity in base units (wei for an 18-decimals token). Range: 0 to 2^256 - 1.
@@ -83,16 +83,6 @@ impl Amount {
             .checked_mul(U512::from(100))
             .ok_or(MoneyError::OutOfRange)?;
         self.mul_div(U256::from(mantissa), narrow(denominator)?, Rounding::Down)
-    }
-
-    /// What this amount is worth at `price` per whole token, with [`USD_SCALE`](super::USD_SCALE) digits.
-    ///
-    /// # Errors
-    /// [`MoneyError::OutOfRange`] beyond about 7.9 * 10^16 USD, or for more than [`TOKEN_DECIMALS_MAX`] decimals.
-    pub fn value(self, decimals: u8, price: Price, rounding: Rounding) -> Result<Usd, MoneyError> {
-        let price = price.decimal();
-        let digits = price.scale().saturating_add(token_digits(decimals)?);
-        Usd::from_scaled(usd_units(self.0, mantissa_of(price)?, digits, rounding)?)
     }
 
     /// This amount as a decimal text of whole tokens, exact, without trailing zeros.

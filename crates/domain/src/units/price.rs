@@ -1,4 +1,4 @@
-//! Prices.
+//! Prices, and conversions at a price.
 
 use std::{cmp::Ordering, fmt};
 
@@ -7,8 +7,11 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
-    Amount, MoneyError, Rounding, Usd,
-    wide::{divide, mantissa_of, normalized, pow10, token_digits, wide},
+    amount::Amount,
+    rounding::{MoneyError, Rounding},
+    text::exact_decimal,
+    usd::Usd,
+    wide::{divide, mantissa_of, narrow, normalized, pow10, token_digits, usd_units, wide},
 };
 
 /// Most digits after the point that a price keeps.
@@ -109,7 +112,7 @@ impl Price {
             .filter(|units| *units < SHORT_UNITS_MAX)
     }
 
-    /// The price of so many units of 10^-28 USD; digits that do not fit are cut.
+    /// The price of `units` of 10^-28 USD; digits that do not fit are cut.
     ///
     /// # Errors
     /// [`MoneyError::Negative`] for none, [`MoneyError::OutOfRange`] past the range of a [`Decimal`].
@@ -162,6 +165,35 @@ impl Price {
     }
 }
 
+impl Amount {
+    /// What this amount is worth at `price` per whole token, with [`USD_SCALE`](super::USD_SCALE) digits.
+    ///
+    /// # Errors
+    /// [`MoneyError::OutOfRange`] beyond about 7.9 * 10^16 USD, or for more than [`TOKEN_DECIMALS_MAX`](super::TOKEN_DECIMALS_MAX) decimals.
+    pub fn value(self, decimals: u8, price: Price, rounding: Rounding) -> Result<Usd, MoneyError> {
+        let price = price.decimal();
+        let digits = price.scale().saturating_add(token_digits(decimals)?);
+        Usd::from_scaled(usd_units(self.units(), mantissa_of(price)?, digits, rounding)?)
+    }
+}
+
+impl Usd {
+    /// How many base units this much money buys at `price` per whole token.
+    ///
+    /// # Errors
+    /// [`MoneyError::Negative`] for a negative value, [`MoneyError::OutOfRange`] past 2^256 - 1.
+    pub fn to_amount(self, decimals: u8, price: Price, rounding: Rounding) -> Result<Amount, MoneyError> {
+        let price = price.decimal();
+        let numerator = U512::from(mantissa_of(self.decimal())?)
+            .checked_mul(pow10(price.scale().saturating_add(token_digits(decimals)?))?)
+            .ok_or(MoneyError::OutOfRange)?;
+        let denominator = U512::from(mantissa_of(price)?)
+            .checked_mul(pow10(self.decimal().scale())?)
+            .ok_or(MoneyError::OutOfRange)?;
+        narrow(divide(numerator, denominator, rounding)?).map(Amount::new)
+    }
+}
+
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -170,7 +202,7 @@ impl fmt::Display for Price {
 
 impl<'de> Deserialize<'de> for Price {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = super::exact_decimal(deserializer)?;
+        let value = exact_decimal(deserializer)?;
         Self::new(value)
             .map_err(|_| serde::de::Error::custom(format_args!("{value} is not a price: it must be above 0")))
     }

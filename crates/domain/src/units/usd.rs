@@ -7,8 +7,10 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
-    Amount, MoneyError, Price, Rounding, USD_SCALE,
-    wide::{divide, mantissa_of, narrow, normalized, pow10, token_digits, usd_units, wide},
+    amount::Amount,
+    rounding::{MoneyError, Rounding, USD_SCALE},
+    text::exact_decimal,
+    wide::{divide, mantissa_of, normalized, pow10, usd_units, wide},
 };
 
 /// An amount of US dollars with at most [`USD_SCALE`] digits after the point. May be negative (a loss).
@@ -106,21 +108,6 @@ impl Usd {
         Self::from_scaled(u128::try_from(share).map_err(|_| MoneyError::OutOfRange)?)
     }
 
-    /// How many base units this much money buys at `price` per whole token.
-    ///
-    /// # Errors
-    /// [`MoneyError::Negative`] for a negative value, [`MoneyError::OutOfRange`] past 2^256 - 1.
-    pub fn to_amount(self, decimals: u8, price: Price, rounding: Rounding) -> Result<Amount, MoneyError> {
-        let price = price.decimal();
-        let numerator = U512::from(mantissa_of(self.0)?)
-            .checked_mul(pow10(price.scale().saturating_add(token_digits(decimals)?))?)
-            .ok_or(MoneyError::OutOfRange)?;
-        let denominator = U512::from(mantissa_of(price)?)
-            .checked_mul(pow10(self.0.scale())?)
-            .ok_or(MoneyError::OutOfRange)?;
-        narrow(divide(numerator, denominator, rounding)?).map(Amount::new)
-    }
-
     /// Whether this is more than nothing.
     #[must_use]
     pub fn is_positive(self) -> bool {
@@ -134,7 +121,7 @@ impl Usd {
         u128::try_from(scaled).map_err(|_| MoneyError::OutOfRange)
     }
 
-    /// So many units of the last digit that USD keeps.
+    /// `scaled` units of the last digit that USD keeps.
     pub(super) fn from_scaled(scaled: u128) -> Result<Self, MoneyError> {
         let mantissa = i128::try_from(scaled).map_err(|_| MoneyError::OutOfRange)?;
         Decimal::try_from_i128_with_scale(mantissa, USD_SCALE)
@@ -151,7 +138,7 @@ impl fmt::Display for Usd {
 
 impl<'de> Deserialize<'de> for Usd {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = super::exact_decimal(deserializer)?;
+        let value = exact_decimal(deserializer)?;
         Self::new(value).map_err(|_| {
             serde::de::Error::custom(format_args!(
                 "{value} has more than {USD_SCALE} digits after the point"

@@ -3,7 +3,7 @@
 use alloy_primitives::{U256, U512};
 use rust_decimal::Decimal;
 
-use super::{MoneyError, Rounding, TOKEN_DECIMALS_MAX, USD_SCALE};
+use super::rounding::{MoneyError, Rounding, TOKEN_DECIMALS_MAX, USD_SCALE};
 
 /// The largest power of ten that fits 128 bits.
 const POW10_NATIVE_MAX: u32 = 38;
@@ -116,11 +116,11 @@ pub(super) fn divide(numerator: U512, denominator: U512, rounding: Rounding) -> 
     }
 }
 
-#[cfg(test)]
 #[expect(
     clippy::arithmetic_side_effects,
     reason = "a test that overflows fails, as it should"
 )]
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 

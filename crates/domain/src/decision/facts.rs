@@ -1,0 +1,97 @@
+//! The inputs of the rules.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::last_fills::LastFills;
+use crate::{
+    Timestamp,
+    units::{Amount, MoneyError, Price, Rounding, Usd},
+};
+
+/// Everything a rule may look at, besides the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The slot's instant. All "now" of the rules.
+    pub now: Timestamp,
+    /// When this cycle started.
+    pub started_at: Timestamp,
+    /// The accepted price of this tick.
+    pub price: Price,
+    /// The accepted price of the tick before, if it came after the last dip fill.
+    pub previous_price: Option<Price>,
+    /// Highest accepted sample since max(now - `dip_window`, last dip fill), this tick's price included.
+    pub recent_high: Price,
+    /// Time-weighted mean over `ma_window`; `None` without any sample.
+    pub moving_average: Option<MovingAverage>,
+    /// What the job holds.
+    pub position: Position,
+    /// When each rule last filled.
+    pub last: LastFills,
+    /// What was traded lately, open trades included.
+    pub spent: Spent,
+}
+
+/// A time-weighted mean and how much of its window it covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MovingAverage {
+    /// The mean.
+    pub price: Price,
+    /// Share of the window that samples cover, 0 to 100 per cent.
+    pub coverage_pct: Decimal,
+}
+
+/// What a job holds in this cycle, by its own ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Tokens held, base units.
+    pub token_balance: Amount,
+    /// Digits of one whole token.
+    pub token_decimals: u8,
+    /// What the tokens held cost; falls by the sold share.
+    pub cost_basis: Usd,
+    /// Whether the job keeps a quote ledger of its own (mode liquidity): fills then move `quote_balance`.
+    /// Mode accumulate pays from, and sells into, the wallet.
+    #[serde(default)]
+    pub owns_quote: bool,
+    /// Quote the job owns, base units of the quote token; stays zero without `owns_quote`.
+    pub quote_balance: Amount,
+    /// Digits of one whole quote token.
+    pub quote_decimals: u8,
+    /// USD per whole quote token.
+    pub quote_price: Price,
+    /// Gains and losses of what was sold in this cycle.
+    pub realized_pnl: Usd,
+}
+
+impl Position {
+    /// What the tokens held are worth at `price`.
+    ///
+    /// # Errors
+    /// [`MoneyError`] if a number leaves its range.
+    pub fn token_value(&self, price: Price, rounding: Rounding) -> Result<Usd, MoneyError> {
+        self.token_balance.value(self.token_decimals, price, rounding)
+    }
+
+    /// What the quote owned is worth.
+    ///
+    /// # Errors
+    /// [`MoneyError`] if a number leaves its range.
+    pub fn quote_value(&self, rounding: Rounding) -> Result<Usd, MoneyError> {
+        self.quote_balance
+            .value(self.quote_decimals, self.quote_price, rounding)
+    }
+}
+
+/// What a job traded lately, open trades counted with their planned amounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spent {
+    /// Trades frozen in the 60 minutes before the slot.
+    pub trades_last_hour: u32,
+    /// USD spent on buys in the slot's UTC day.
+    pub buys_today: Usd,
+    /// USD bought plus sold in the slot's UTC day.
+    pub volume_today: Usd,
+    /// USD of buys that failed and whose failure is not final yet: counted as if they had bought.
+    pub unsettled_buys: Usd,
+}

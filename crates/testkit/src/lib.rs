@@ -1,0 +1,16 @@
+//! What tests and benches share. Nothing here decides a verdict; a helper that fails, fails the test that called it.
+
+pub mod clawd;
+pub mod cluster;
+mod contracts;
+mod database;
+pub mod devnet;
+pub mod live;
+pub mod panels;
+mod paper;
+pub mod programs;
+
+pub use contracts::contracts;
+pub use database::{TestDb, db};
+pub use paper::paper_job;
+pub use programs::{lgi_mm, root};

@@ -1,0 +1,55 @@
+//! How safe the connection to the database is, and which role it uses.
+
+use super::check::{Check, CheckStatus};
+use crate::{
+    app::{context::App, error::AppError},
+    config::{Guard, Settings, guard},
+    store::schema,
+};
+
+pub(super) async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError> {
+    let mut checks = vec![connection(settings, &app.url)];
+    // The private server is nobody else's.
+    if app.server.is_none() {
+        checks.push(role(app).await?);
+    }
+    Ok(checks)
+}
+
+/// A process with nodes to trade with was refused before it came here, unless `database.insecure` allows it.
+fn connection(settings: &Settings, url: &str) -> Check {
+    let what = "database connection";
+    let mode = match guard(url) {
+        Guard::Socket => return Check::ok(what, "Unix socket"),
+        Guard::Loopback => return Check::ok(what, "this machine's loopback"),
+        Guard::Verified => return Check::ok(what, "TLS, verify-full"),
+        Guard::Exposed(mode) => mode,
+    };
+    let (seen, fix) = if settings.database.insecure {
+        (
+            format!("sslmode = {mode}, allowed by database.insecure = true"),
+            "right only where nobody else can reach the network between; otherwise sslmode=verify-full in DATABASE_URL, \
+             and database.insecure = false",
+        )
+    } else {
+        (
+            format!("sslmode = {mode}: others on the way can read and change it"),
+            "set sslmode=verify-full in DATABASE_URL; live trading is refused without it",
+        )
+    };
+    Check::bad(CheckStatus::Warn, what, seen, fix)
+}
+
+async fn role(app: &App) -> Result<Check, AppError> {
+    let (name, is_super) = schema::role(&app.pool).await?;
+    Ok(if is_super {
+        Check::bad(
+            CheckStatus::Warn,
+            "database role",
+            format!("{name}, a superuser"),
+            "whoever has its password has the server; give each kind of process a role of its own: docs/scale-out.md",
+        )
+    } else {
+        Check::ok("database role", name)
+    })
+}

@@ -1,0 +1,194 @@
+//! All checks of an installation, in the order in which they are shown.
+
+use std::collections::BTreeSet;
+
+use super::{
+    check::{Check, CheckStatus},
+    database, live, policy, receivers,
+};
+use crate::{
+    app::{
+        context::{App, redacted},
+        error::AppError,
+    },
+    config::Settings,
+    domain::{config::SourceName, job::JobStatus},
+    ports::{PriceRequest, Prices},
+    store::{
+        self,
+        jobs::{self, Filter},
+        views::{self, Health},
+    },
+};
+
+/// A larger clock difference affects slots and price ages.
+const SKEW_MAX_SECS: f64 = 5.0;
+
+/// Checks this installation: database, services, keys, policy, nodes, price sources and receivers. It changes nothing.
+///
+/// # Errors
+/// [`AppError`] if the database fails on the way; a database that cannot be opened is a failed check.
+pub async fn doctor(settings: &Settings) -> Result<Vec<Check>, AppError> {
+    match App::read(settings).await {
+        Ok(app) => examine(settings, &app).await,
+        Err(error) => Ok(vec![Check::bad(
+            CheckStatus::Fail,
+            "database",
+            &error,
+            "see the message",
+        )]),
+    }
+}
+
+async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError> {
+    let health = views::health(&app.pool, chrono::Utc::now()).await?;
+    let place = match &app.server {
+        Some(server) => format!("private server, log {}", server.log_path().display()),
+        None => redacted(&app.url),
+    };
+    let mut checks = vec![
+        Check::ok(
+            "database",
+            format!("PostgreSQL {}, {place}", health.server_version),
+        ),
+        Check::ok("schema", "up to date"),
+        policy::settings_file(settings),
+        clock(&health),
+        workers(&health),
+        Check::none(
+            "slots due and not claimed for 2 min",
+            health.slots_unclaimed,
+            CheckStatus::Fail,
+            "no scheduler runs: start `lgi-mm daemon` or `lgi-mm scheduler`",
+        ),
+        Check::none(
+            "slots handed out and not decided for 2 min",
+            health.slots_stuck,
+            CheckStatus::Fail,
+            "no worker runs or all are overloaded: start `lgi-mm worker`, or more of them",
+        ),
+        Check::none(
+            "open trades nobody looked at for 2 min",
+            health.trades_overdue,
+            CheckStatus::Fail,
+            "start `lgi-mm daemon`; open trades are carried on from where they are",
+        ),
+        Check::none(
+            "trades open for 10 min",
+            health.trades_old,
+            CheckStatus::Warn,
+            "see `lgi-mm status TOKEN`: it shows what the venue answers",
+        ),
+        Check::none(
+            "tasks given up",
+            health.tasks_killed,
+            CheckStatus::Warn,
+            "see last_result in apalis.jobs; their slots are handed out again by themselves",
+        ),
+    ];
+    let in_error: Vec<String> = health.jobs_in_error.iter().map(ToString::to_string).collect();
+    checks.push(if in_error.is_empty() {
+        Check::ok("jobs in ERROR", "none")
+    } else {
+        let fix = "see `lgi-mm status JOB`, fix the cause, then `lgi-mm resume JOB`";
+        Check::bad(CheckStatus::Fail, "jobs in ERROR", in_error.join(", "), fix)
+    });
+    checks.extend(health.halted.iter().map(|(address, reason)| {
+        let fix = "nothing is signed with this key until its nonce is explained; restore the newer database, or use another wallet";
+        Check::bad(CheckStatus::Fail, "halted signer", format!("{address}: {reason}"), fix)
+    }));
+    checks.extend(policy::examine(app).await?);
+    checks.extend(database::examine(settings, app).await?);
+    checks.extend(live::examine(app).await?);
+    checks.extend(sources(app).await?);
+    checks.extend(receivers::examine(settings, app).await?);
+    checks.push(metrics_address(settings));
+    Ok(checks)
+}
+
+fn metrics_address(settings: &Settings) -> Check {
+    match settings.metrics_address() {
+        Some(address) if !address.ip().is_loopback() => Check::bad(
+            CheckStatus::Warn,
+            "metrics address",
+            address,
+            "metrics have no password: listen on 127.0.0.1, or put something in front",
+        ),
+        Some(address) => Check::ok("metrics address", address),
+        None => Check::ok("metrics address", "off"),
+    }
+}
+
+fn clock(health: &Health) -> Check {
+    let skew = health.clock_skew_secs;
+    if skew.abs() <= SKEW_MAX_SECS {
+        return Check::ok("clock", format!("{skew:.1} s from the database's"));
+    }
+    let fix = "set the time of this machine or of the database's (NTP); slots follow the database's clock";
+    Check::bad(
+        CheckStatus::Warn,
+        "clock",
+        format!("{skew:.1} s from the database's"),
+        fix,
+    )
+}
+
+fn workers(health: &Health) -> Check {
+    if health.workers_alive > 0 {
+        return Check::ok("workers", format!("{} queues served", health.workers_alive));
+    }
+    Check::bad(
+        CheckStatus::Warn,
+        "workers",
+        "none",
+        "jobs trade while `lgi-mm daemon` runs",
+    )
+}
+
+/// Asks every source that a running job uses, once.
+async fn sources(app: &App) -> Result<Vec<Check>, AppError> {
+    let filter = Filter {
+        status: Some(JobStatus::Running),
+        ..Filter::default()
+    };
+    let jobs = jobs::list(&app.pool, &filter).await?;
+    let book = app.prices()?;
+    let now = store::now(&app.pool).await?;
+    let requests: Vec<PriceRequest<'_>> = jobs
+        .iter()
+        .map(|job| PriceRequest {
+            chain: &job.account.chain,
+            token: job.token.address,
+            quote: job.quote.address,
+            pool: job.config.venue.pool,
+            decimals: Some(job.token.decimals),
+            config: &job.config.price,
+        })
+        .collect();
+    let answers = book.answers(&requests, now).await;
+    let mut problems = BTreeSet::new();
+    let mut asked: BTreeSet<SourceName> = BTreeSet::new();
+    for (job, answers) in jobs.iter().zip(answers) {
+        asked.extend(&job.config.price.sources);
+        for missing in answers.into_iter().filter_map(Result::err) {
+            problems.insert(format!("job {}: {missing}", job.id));
+        }
+    }
+    if problems.is_empty() {
+        let names: Vec<String> = asked.iter().map(ToString::to_string).collect();
+        return Ok(vec![Check::ok(
+            "price sources",
+            if names.is_empty() {
+                "none in use".to_owned()
+            } else {
+                names.join(", ")
+            },
+        )]);
+    }
+    let fix =
+        "the job holds until the source answers; another: `lgi-mm config edit JOB --set price.sources=..`";
+    Ok(problems
+        .into_iter()
+        .map(|problem| Check::bad(CheckStatus::Fail, "price source", problem, fix))
+        .collect())
+}

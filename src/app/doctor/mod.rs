@@ -1,0 +1,12 @@
+//! Checks of an installation, each with what fixes it.
+
+mod check;
+mod database;
+mod examine;
+mod live;
+mod nonce;
+mod policy;
+mod receivers;
+
+pub use check::{Check, CheckStatus};
+pub use examine::doctor;

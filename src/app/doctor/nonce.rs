@@ -1,0 +1,56 @@
+//! A wallet's count on the chain against this database's.
+
+use super::check::{Check, CheckStatus};
+use crate::{
+    app::{context::App, error::AppError},
+    chain::LiveChain,
+    domain::job::Account,
+    ports::Chain,
+    store::{gaps, signers},
+};
+
+pub(super) async fn check(app: &App, live: &LiveChain, account: &Account) -> Result<Check, AppError> {
+    let known = signers::find(&app.pool, account).await?;
+    let what = "nonce";
+    Ok(match (live.chain.nonces(account.wallet).await, known) {
+        (Err(error), _) => Check::bad(CheckStatus::Fail, what, error, "no node answers"),
+        (Ok(chain), Some(ours)) if chain.latest > ours.next_nonce => Check::bad(
+            CheckStatus::Fail,
+            what,
+            format!("chain {}, database {}", chain.latest, ours.next_nonce),
+            "the database is older than the chain, or the key is also used elsewhere: run `lgi-mm reconcile`",
+        ),
+        (Ok(chain), Some(_)) if gaps::unexplained(&app.pool, account, chain.latest).await? > 0 => Check::bad(
+            CheckStatus::Fail,
+            what,
+            format!(
+                "chain {}, and the database has counted nonces beyond it that were never given out",
+                chain.latest
+            ),
+            "nothing behind them can be mined: run `lgi-mm reconcile`",
+        ),
+        (Ok(chain), Some(ours)) => Check::ok(
+            what,
+            format!("chain {}, database {}", chain.latest, ours.next_nonce),
+        ),
+        (Ok(chain), None) if chain.pending > chain.latest => Check::bad(
+            CheckStatus::Warn,
+            what,
+            format!(
+                "{} transactions are pending that are not ours",
+                chain.pending - chain.latest
+            ),
+            "the first trade waits until they are mined",
+        ),
+        (Ok(chain), None) if chain.latest > 0 => Check::bad(
+            CheckStatus::Fail,
+            what,
+            format!("chain {}, this database knows none of them", chain.latest),
+            format!(
+                "the database was restored or replaced, or the wallet was used elsewhere: `lgi-mm reconcile --adopt {} --chain {}`",
+                account.wallet, account.chain
+            ),
+        ),
+        (Ok(chain), None) => Check::ok(what, format!("chain {}, not used yet", chain.latest)),
+    })
+}

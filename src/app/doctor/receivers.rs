@@ -1,0 +1,53 @@
+//! What keeps messages from their receivers, from our own records: `lgi-mm notify test` is the one that sends.
+
+use super::check::{Check, CheckStatus};
+use crate::{
+    app::{context::App, error::AppError},
+    config::Settings,
+    store::deliveries,
+};
+
+const WHAT: &str = "receivers of messages";
+
+pub(super) async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError> {
+    let receivers = settings.notify.receivers();
+    let mut unknown = deliveries::named_by_jobs(&app.pool).await?;
+    unknown.retain(|name| receivers.iter().all(|receiver| receiver.name != *name));
+    let mut bad = Vec::new();
+    if !unknown.is_empty() {
+        let seen = format!("jobs name {}", unknown.join(", "));
+        let fix =
+            "not in these settings: add it there, or `lgi-mm config edit JOB --set notify.receivers=..`";
+        bad.push(Check::bad(CheckStatus::Warn, "unknown receivers", seen, fix));
+    }
+    if receivers.is_empty() && bad.is_empty() {
+        return Ok(vec![Check::ok(WHAT, "none in the settings")]);
+    }
+    let standings = deliveries::standings(&app.pool).await?;
+    for receiver in &receivers {
+        if let Err(error) = receiver.check().await {
+            let fix = "messages wait until it can be read; then try `lgi-mm notify test`";
+            bad.push(Check::bad(CheckStatus::Fail, "receiver", error, fix));
+        }
+    }
+    bad.extend(
+        standings
+            .iter()
+            .filter(|standing| standing.failures > 0)
+            .map(|standing| {
+                let seen = format!(
+                    "{}: {} messages wait; {}",
+                    standing.name,
+                    standing.waiting,
+                    standing.last_error.as_deref().unwrap_or_default()
+                );
+                let fix = "what waits is sent when it works again; try `lgi-mm notify test`";
+                Check::bad(CheckStatus::Warn, "receiver fails", seen, fix)
+            }),
+    );
+    if bad.is_empty() {
+        let names: Vec<String> = receivers.into_iter().map(|receiver| receiver.name).collect();
+        bad.push(Check::ok(WHAT, names.join(", ")));
+    }
+    Ok(bad)
+}

@@ -1,0 +1,262 @@
+//! A new entry of the policy: proposed first, so that its owner can read it, then written.
+
+use std::path::PathBuf;
+
+use alloy_primitives::Address;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use tracing::info;
+
+use super::{job::live_jobs, need};
+use crate::{
+    app::{actor::Actor, context::App, error::AppError, target::Target},
+    chain::{
+        NativePrice, OnchainPrices, Rpc,
+        policy::{Entry, NamedContracts, Quote, Reason, edit},
+    },
+    config::Settings,
+    domain::{
+        span::Span,
+        units::{Price, Usd},
+    },
+    ports::{Asset, Chain},
+};
+
+/// Usual `max_loss_bps` of a new entry.
+const LOSS_BPS: u32 = 1_000;
+/// Usual `max_deadline` of a new entry.
+const DEADLINE: Span = Span::from_secs(600);
+
+/// What is to be allowed.
+#[derive(Debug)]
+pub enum Subject {
+    /// What a job of the database needs.
+    Job(Target),
+    /// A key, its tokens and what pays for them; no database is asked.
+    Key {
+        /// The chain.
+        chain: String,
+        /// Whose key signs.
+        wallet: Address,
+        /// Tokens, in addition to those that are allowed already.
+        tokens: Vec<Address>,
+        /// What may pay for them.
+        quotes: Vec<Quote>,
+    },
+}
+
+/// Limits as given: what is none stays as it is, or is worked out.
+#[derive(Debug, Default)]
+pub struct Limits {
+    /// Most that one buy may spend, USD.
+    pub max_trade_usd: Option<Decimal>,
+    /// Most that all buys of 60 minutes may spend, USD.
+    pub max_hour_usd: Option<Decimal>,
+    /// Most that all buys of a UTC day may spend, USD.
+    pub max_day_usd: Option<Decimal>,
+    /// Most gas of one transaction, replacements included, USD.
+    pub max_gas_usd: Option<Decimal>,
+    /// How far below its worth the minimum output of a swap may be, 0 to 10000 bps.
+    pub max_loss_bps: Option<u32>,
+    /// Longest validity of a transaction.
+    pub max_deadline: Option<Span>,
+    /// Lowest valuation of the native coin, USD.
+    pub native_usd_min: Option<Decimal>,
+}
+
+/// A request for an entry.
+#[derive(Debug)]
+pub struct AllowRequest {
+    /// What is to be allowed.
+    pub subject: Subject,
+    /// Up to where.
+    pub limits: Limits,
+}
+
+/// An entry that is not written yet.
+#[derive(Debug)]
+pub struct Proposal {
+    /// The policy file.
+    pub file: PathBuf,
+    /// The entry.
+    pub entry: Entry,
+    /// The whole file as it would be.
+    pub text: String,
+}
+
+/// An entry that was written.
+#[derive(Debug, Serialize)]
+pub struct Allowed {
+    /// The entry.
+    pub entry: Entry,
+    /// The policy file.
+    pub file: PathBuf,
+}
+
+/// Works out the entry. Nothing is written. `app` is needed only for [`Subject::Job`].
+///
+/// # Errors
+/// [`AppError`] for a limit that is missing or no amount, a policy that cannot be trusted, no such job, or a node that
+/// does not answer.
+pub async fn propose(
+    settings: &Settings,
+    app: Option<&App>,
+    request: &AllowRequest,
+) -> Result<Proposal, AppError> {
+    let book = settings.policy()?;
+    let before = match book.policy() {
+        Ok(policy) => policy.allow.clone(),
+        Err(refusal) if refusal.reason == Reason::NoPolicy => vec![],
+        Err(refusal) => return Err(AppError::Refused(refusal.detail)),
+    };
+    let limits = &request.limits;
+    let mut entry = match (&request.subject, app) {
+        (Subject::Job(job), Some(app)) => of_job(app, &before, job).await?,
+        (Subject::Job(_), None) => {
+            return Err(AppError::Internal("a job's entry needs the database".to_owned()));
+        }
+        (
+            Subject::Key {
+                chain,
+                wallet,
+                tokens,
+                quotes,
+            },
+            _,
+        ) => match known(&before, chain, *wallet) {
+            Some(entry) => {
+                let mut entry = entry.clone();
+                need::extend(&mut entry.tokens, tokens);
+                need::extend(&mut entry.quotes, quotes);
+                entry
+            }
+            None => Entry {
+                tokens: tokens.clone(),
+                quotes: quotes.clone(),
+                ..new_entry(settings, chain, *wallet, limits).await?
+            },
+        },
+    };
+    limits.override_in(&mut entry)?;
+    if limits.max_deadline.is_none() {
+        // What this machine's own settings make must be signable.
+        let needed = Span::from_secs(settings.trading.trade_deadline.std().as_secs().saturating_mul(2));
+        entry.max_deadline = entry.max_deadline.max(needed);
+    }
+    let spec = settings.chain(&entry.chain)?;
+    need::name_contracts(&mut entry, &spec);
+    let file = book.path().to_owned();
+    let text = edit::with_entry(&file, &entry)?;
+    Ok(Proposal { file, entry, text })
+}
+
+/// Writes a proposed entry. Running workers obey from their next signature on.
+///
+/// # Errors
+/// [`AppError`] if the file cannot be written.
+pub fn write(proposal: Proposal, actor: &Actor) -> Result<Allowed, AppError> {
+    let Proposal { file, entry, text } = proposal;
+    edit::write(&file, &text)?;
+    info!(actor = actor.as_str(), file = %file.display(), wallet = %entry.wallet, chain = entry.chain, "policy entry written");
+    Ok(Allowed { entry, file })
+}
+
+fn known<'a>(before: &'a [Entry], chain: &str, wallet: Address) -> Option<&'a Entry> {
+    before
+        .iter()
+        .find(|entry| entry.chain == chain && entry.wallet == wallet)
+}
+
+async fn of_job(app: &App, before: &[Entry], job: &Target) -> Result<Entry, AppError> {
+    let jobs = live_jobs(app, std::slice::from_ref(job)).await?;
+    let job = jobs
+        .first()
+        .ok_or_else(|| AppError::NotFound(format!("no job for {}", job.token)))?;
+    let live = app.live().chain(&job.account.chain)?;
+    let native = live.chain.usd_price(Asset::Native).await;
+    let native = native.map_err(|error| AppError::Network(format!("the native coin's price: {error}")))?;
+    let wanted = need::entry_for(job, &live.spec, native.price);
+    Ok(need::merged(
+        known(before, &job.account.chain, job.account.wallet),
+        wanted,
+    ))
+}
+
+/// An entry with the given limits and no tokens.
+async fn new_entry(
+    settings: &Settings,
+    chain: &str,
+    wallet: Address,
+    limits: &Limits,
+) -> Result<Entry, AppError> {
+    let needed = |flag: &str, value: Option<Decimal>| {
+        let value = value.ok_or_else(|| {
+            AppError::Usage(format!("--{flag}: a new entry needs it; no limit has a default"))
+        })?;
+        usd(flag, value)
+    };
+    Ok(Entry {
+        chain: chain.to_owned(),
+        wallet,
+        chain_id: None,
+        tokens: vec![],
+        quotes: vec![],
+        max_trade_usd: needed("max-trade-usd", limits.max_trade_usd)?,
+        max_hour_usd: needed("max-hour-usd", limits.max_hour_usd)?,
+        max_day_usd: needed("max-day-usd", limits.max_day_usd)?,
+        max_gas_usd: needed("max-gas-usd", limits.max_gas_usd)?,
+        max_loss_bps: limits.max_loss_bps.unwrap_or(LOSS_BPS),
+        max_deadline: limits.max_deadline.unwrap_or(DEADLINE),
+        native_usd_min: match limits.native_usd_min {
+            Some(least) => price(least)?,
+            None => need::least_native(native_now(settings, chain).await?),
+        },
+        stop: false,
+        contracts: NamedContracts::default(),
+    })
+}
+
+/// Asks the chain's node; no database is needed.
+async fn native_now(settings: &Settings, chain: &str) -> Result<Price, AppError> {
+    let spec = std::sync::Arc::new(settings.chain(chain)?.with_rpc()?);
+    let rpc = Rpc::new(&spec).map_err(|error| AppError::Network(error.to_string()))?;
+    let answer = OnchainPrices::new(rpc, spec).native_usd().await;
+    answer.map(|known| known.price).map_err(|error| {
+        AppError::Network(format!(
+            "the native coin's price: {error}; give --native-usd-min, about a third of it"
+        ))
+    })
+}
+
+fn usd(flag: &str, value: Decimal) -> Result<Usd, AppError> {
+    let wrong = || AppError::Usage(format!("--{flag} {value}: an amount of US dollars above 0"));
+    Usd::new(value)
+        .ok()
+        .filter(|usd| usd.is_positive())
+        .ok_or_else(wrong)
+}
+
+fn price(value: Decimal) -> Result<Price, AppError> {
+    Price::new(value).map_err(|_| AppError::Usage(format!("--native-usd-min {value}: a price above 0")))
+}
+
+impl Limits {
+    fn override_in(&self, entry: &mut Entry) -> Result<(), AppError> {
+        for (flag, given, place) in [
+            ("max-trade-usd", self.max_trade_usd, &mut entry.max_trade_usd),
+            ("max-hour-usd", self.max_hour_usd, &mut entry.max_hour_usd),
+            ("max-day-usd", self.max_day_usd, &mut entry.max_day_usd),
+            ("max-gas-usd", self.max_gas_usd, &mut entry.max_gas_usd),
+        ] {
+            if let Some(given) = given {
+                *place = usd(flag, given)?;
+            }
+        }
+        entry.max_loss_bps = self.max_loss_bps.unwrap_or(entry.max_loss_bps);
+        entry.max_deadline = self.max_deadline.unwrap_or(entry.max_deadline);
+        if let Some(least) = self.native_usd_min {
+            entry.native_usd_min = price(least)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,154 @@
+//! Whether the policy allows what live jobs would do.
+
+use alloy_primitives::Address;
+use serde::Serialize;
+use tracing::{info, warn};
+
+use super::need;
+use crate::{
+    app::{
+        context::App,
+        error::AppError,
+        target::{self, Target},
+    },
+    domain::job::{JobStatus, Realm},
+    ports::{Asset, Chain},
+    store::jobs::{self, Filter, Job},
+};
+
+/// What the policy lacks for a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// A line each.
+    pub lacks: Vec<String>,
+    /// The command that allows it; none if it cannot be worked out.
+    pub command: Option<String>,
+}
+
+/// A job against the policy.
+#[derive(Debug, Serialize)]
+pub struct JobPolicy {
+    /// Its number.
+    pub job: i64,
+    /// Its token.
+    pub symbol: String,
+    /// Its chain.
+    pub chain: String,
+    /// Its wallet.
+    #[serde(serialize_with = "crate::app::whole::checksum")]
+    pub wallet: Address,
+    /// Whether its trades would be signed.
+    pub allowed: bool,
+    /// What the policy lacks.
+    pub lacks: Vec<String>,
+    /// What allows it.
+    pub command: Option<String>,
+}
+
+/// Checks the named jobs, or all live jobs that are not idle.
+///
+/// # Errors
+/// [`AppError`] for a target that is no live job, or a database that cannot be read.
+pub async fn check(app: &App, named: &[Target]) -> Result<Vec<JobPolicy>, AppError> {
+    let mut checked = Vec::new();
+    for job in live_jobs(app, named).await? {
+        let missing = missing(app, &job).await;
+        let allowed = missing.is_none();
+        let (lacks, command) = missing.map_or((vec![], None), |missing| (missing.lacks, missing.command));
+        checked.push(JobPolicy {
+            job: job.id.0,
+            symbol: job.token.symbol,
+            chain: job.account.chain,
+            wallet: job.account.wallet,
+            allowed,
+            lacks,
+            command,
+        });
+    }
+    Ok(checked)
+}
+
+/// The named jobs, or all live jobs that are not idle.
+pub(super) async fn live_jobs(app: &App, named: &[Target]) -> Result<Vec<Job>, AppError> {
+    if named.is_empty() {
+        let (jobs, _) = jobs::readable(&app.pool, &Filter::default()).await?;
+        let live = |job: &Job| job.account.realm == Realm::Live && job.status != JobStatus::Idle;
+        return Ok(jobs.into_iter().filter(live).collect());
+    }
+    let mut found = Vec::new();
+    for target in named {
+        let job = target::find(&app.pool, target).await?;
+        if job.account.realm == Realm::Paper {
+            return Err(AppError::Usage(format!(
+                "job {} is on paper, which no policy is for",
+                job.id
+            )));
+        }
+        found.push(job);
+    }
+    Ok(found)
+}
+
+/// What the policy lacks for a job; none: it is allowed.
+pub async fn missing(app: &App, job: &Job) -> Option<Missing> {
+    let book = app.live().policy();
+    let Ok(live) = app.live().chain(&job.account.chain) else {
+        return Some(Missing {
+            lacks: vec![format!("no node of {} in the settings", job.account.chain)],
+            command: None,
+        });
+    };
+    let (lacks, before) = match book.policy() {
+        Ok(policy) => {
+            let before = policy.entry(&job.account.chain, job.account.wallet).cloned();
+            (need::lacks(&policy, job, &live.spec), before)
+        }
+        Err(refusal) => (vec![refusal.detail], None),
+    };
+    if lacks.is_empty() {
+        return None;
+    }
+    // The price only completes the command.
+    let native = live.chain.usd_price(Asset::Native).await;
+    let command = native.ok().map(|native| {
+        let wanted = need::entry_for(job, &live.spec, native.price);
+        let mut entry = need::merged(before.as_ref(), wanted);
+        // The command adds to what is allowed already.
+        entry.tokens = vec![job.token.address];
+        entry.quotes = need::quote_of(job.quote.address, &live.spec)
+            .into_iter()
+            .collect();
+        need::command(&entry)
+    });
+    Some(Missing { lacks, command })
+}
+
+/// Logs which policy a worker obeys at its start, and which live jobs it does not allow.
+///
+/// # Errors
+/// [`AppError`] if the database cannot be read.
+pub async fn announce(app: &App) -> Result<(), AppError> {
+    let jobs = live_jobs(app, &[]).await?;
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let book = app.live().policy();
+    let policy = match book.policy() {
+        Ok(policy) => policy,
+        Err(refusal) => {
+            warn!(detail = refusal.detail, "nothing is signed with real money");
+            return Ok(());
+        }
+    };
+    info!(file = %book.path().display(), state = %book.journal().dir().display(), "policy read");
+    for job in jobs {
+        let Ok(live) = app.live().chain(&job.account.chain) else {
+            continue;
+        };
+        let lacks = need::lacks(&policy, &job, &live.spec).join("; ");
+        if !lacks.is_empty() {
+            warn!(job = %job.id, lacks, "the policy does not allow what this job would do; see `lgi-mm policy check`");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,282 @@
+//! What a job needs of a policy, and what a policy lacks for it.
+
+use alloy_primitives::Address;
+use rust_decimal::{Decimal, RoundingStrategy};
+
+use crate::{
+    chain::{
+        ChainSpec,
+        policy::{Entry, NamedContracts, Policy, PolicyContracts, Quote},
+    },
+    domain::{
+        config::Rules,
+        pool::NATIVE,
+        units::{Price, Rounding, Usd},
+    },
+    store::jobs::Job,
+};
+
+/// The price may move between plan and signature: a tenth more than the job's own limits.
+const MARGIN: Decimal = Decimal::from_parts(11, 0, 0, false, 1);
+/// Replacements of a transaction may cost twice what the job allows for the first.
+const REPLACEMENTS: Decimal = Decimal::TWO;
+/// Per ten thousand: usual, and beyond a job's own slippage.
+const LOSS_BPS: u32 = 1_000;
+const LOSS_BEYOND_BPS: u32 = 500;
+const ALL_BPS: u32 = 10_000;
+/// Divides the native coin's price: the policy's lowest valuation is a third of it.
+const PRICE_FALL: Decimal = Decimal::from_parts(3, 0, 0, false, 0);
+
+/// What a job may do by its own configuration, USD.
+#[derive(Debug, Clone, Copy)]
+struct Own {
+    trade: Usd,
+    hour: Usd,
+    day: Usd,
+}
+
+fn usd(decimal: Decimal) -> Usd {
+    Usd::rounded(decimal, Rounding::Up)
+}
+
+/// To the cent, rounded up.
+fn cents(decimal: Decimal) -> Usd {
+    usd(decimal.round_dp_with_strategy(2, RoundingStrategy::AwayFromZero))
+}
+
+/// The largest buy, and what an hour and a day may cost by the job's own limits.
+fn own(job: &Job) -> Own {
+    let limits = &job.config.limits;
+    let (trade, all) = match &job.config.rules {
+        Rules::Accumulate(rules) => {
+            let dip = !rules.dip_buy_threshold_pct.is_zero();
+            let times = if dip {
+                rules.dip_buy_multiplier.max(Decimal::ONE)
+            } else {
+                Decimal::ONE
+            };
+            let once = rules.dca_amount_usd.decimal().saturating_mul(times);
+            let all = rules.max_accumulation_usd.decimal();
+            (if all.is_zero() { once } else { once.min(all) }, all)
+        }
+        Rules::Liquidity(rules) => {
+            let once = rules
+                .spread_trade_usd
+                .decimal()
+                .saturating_mul(rules.support_buy_multiplier);
+            // A rebalance may need as much as there is.
+            let once = once.max(rules.budget_usd.decimal());
+            let volume = rules.max_daily_volume_usd.decimal();
+            (once, if volume.is_zero() { once } else { volume })
+        }
+    };
+    let daily = limits.max_daily_spend_usd.decimal();
+    let day = if daily.is_zero() { all } else { daily };
+    let day = day.max(trade);
+    let hour = match limits.max_trades_per_hour {
+        0 => day,
+        trades => trade.saturating_mul(Decimal::from(trades)).min(day),
+    };
+    Own {
+        trade: usd(trade),
+        hour: usd(hour),
+        day: usd(day),
+    }
+}
+
+/// The quote of a job as a policy writes it.
+pub(in crate::app) fn quote_of(quote: Address, spec: &ChainSpec) -> Option<Quote> {
+    if quote == NATIVE {
+        Some(Quote::Native)
+    } else if quote == spec.wrapped_native {
+        Some(Quote::Wrapped)
+    } else if quote == spec.usdc {
+        Some(Quote::Usdc)
+    } else {
+        None
+    }
+}
+
+/// The entry that this job alone needs, with a margin for prices that move. `native`: USD per native coin now.
+pub(in crate::app) fn entry_for(job: &Job, spec: &ChainSpec, native: Price) -> Entry {
+    let own = own(job);
+    let margin = |value: Usd| cents(value.decimal().saturating_mul(MARGIN));
+    let limits = &job.config.limits;
+    Entry {
+        chain: job.account.chain.clone(),
+        wallet: job.account.wallet,
+        chain_id: None,
+        tokens: vec![job.token.address],
+        quotes: quote_of(job.quote.address, spec).into_iter().collect(),
+        max_trade_usd: margin(own.trade),
+        max_hour_usd: margin(own.hour),
+        max_day_usd: margin(own.day),
+        max_gas_usd: cents(limits.max_gas_usd.decimal().saturating_mul(REPLACEMENTS)),
+        max_loss_bps: LOSS_BPS
+            .max(limits.max_slippage_bps.saturating_add(LOSS_BEYOND_BPS))
+            .min(ALL_BPS),
+        max_deadline: crate::domain::span::Span::from_secs(600),
+        native_usd_min: least_native(native),
+        stop: false,
+        contracts: NamedContracts::default(),
+    }
+}
+
+/// A third of the price, to three digits.
+pub(in crate::app) fn least_native(native: Price) -> Price {
+    let third = native
+        .decimal()
+        .checked_div(PRICE_FALL)
+        .unwrap_or(native.decimal());
+    let short = third.round_sf_with_strategy(3, RoundingStrategy::ToZero);
+    Price::new(short.unwrap_or(third)).unwrap_or(native)
+}
+
+/// Writes into the entry which contracts of the settings differ from the built-in table, so that a reader sees them.
+pub fn name_contracts(entry: &mut Entry, spec: &ChainSpec) {
+    if entry.chain_id() != Some(spec.chain_id) {
+        entry.chain_id = Some(spec.chain_id);
+    }
+    let (table, used) = (entry.contracts(), contracts_of(spec));
+    let differs = |table: Address, used: Address| (table != used && !used.is_zero()).then_some(used);
+    let named = &mut entry.contracts;
+    named.permit2 = differs(table.permit2, used.permit2).or(named.permit2);
+    named.universal_router =
+        differs(table.universal_router, used.universal_router).or(named.universal_router);
+    named.swap_router = differs(table.swap_router, used.swap_router).or(named.swap_router);
+    named.wrapped_native = differs(table.wrapped_native, used.wrapped_native).or(named.wrapped_native);
+    named.usdc = differs(table.usdc, used.usdc).or(named.usdc);
+}
+
+const fn contracts_of(spec: &ChainSpec) -> PolicyContracts {
+    PolicyContracts {
+        permit2: spec.contracts.permit2,
+        universal_router: spec.contracts.universal_router,
+        swap_router: spec.contracts.swap_router,
+        wrapped_native: spec.wrapped_native,
+        usdc: spec.usdc,
+    }
+}
+
+/// What is allowed already plus `wanted`: nothing is reduced, and the spending of a new token is added.
+pub(in crate::app) fn merged(before: Option<&Entry>, wanted: Entry) -> Entry {
+    let Some(before) = before else { return wanted };
+    let new = wanted.tokens.iter().any(|token| !before.tokens.contains(token));
+    let spend = |before: Usd, wanted: Usd| {
+        if new {
+            usd(before.decimal().saturating_add(wanted.decimal()))
+        } else {
+            before.max(wanted)
+        }
+    };
+    let mut entry = before.clone();
+    entry.max_hour_usd = spend(before.max_hour_usd, wanted.max_hour_usd);
+    entry.max_day_usd = spend(before.max_day_usd, wanted.max_day_usd);
+    entry.max_trade_usd = before.max_trade_usd.max(wanted.max_trade_usd);
+    entry.max_gas_usd = before.max_gas_usd.max(wanted.max_gas_usd);
+    entry.max_loss_bps = before.max_loss_bps.max(wanted.max_loss_bps);
+    extend(&mut entry.tokens, &wanted.tokens);
+    extend(&mut entry.quotes, &wanted.quotes);
+    entry
+}
+
+pub(in crate::app) fn extend<T: PartialEq + Copy>(list: &mut Vec<T>, more: &[T]) {
+    for one in more {
+        if !list.contains(one) {
+            list.push(*one);
+        }
+    }
+}
+
+/// What the policy lacks for this job to trade; empty: nothing.
+pub(in crate::app) fn lacks(policy: &Policy, job: &Job, spec: &ChainSpec) -> Vec<String> {
+    let account = &job.account;
+    let Some(entry) = policy.entry(&account.chain, account.wallet) else {
+        return vec![format!(
+            "no entry for wallet {} on {}",
+            account.wallet, account.chain
+        )];
+    };
+    let own = own(job);
+    let mut lacks = Vec::new();
+    let mut need = |holds: bool, what: String| {
+        if !holds {
+            lacks.push(what);
+        }
+    };
+    need(!policy.stop, "the policy is stopped".to_owned());
+    need(!entry.stop, "the wallet is stopped".to_owned());
+    let token = job.token.address;
+    need(
+        entry.tokens.contains(&token),
+        format!("token {} {token}", job.token.symbol),
+    );
+    need(
+        entry.quote(job.quote.address).is_some(),
+        format!("paying with {}", job.quote.symbol),
+    );
+    need(
+        entry.max_trade_usd >= own.trade,
+        format!(
+            "max_trade_usd = {}: its largest buy is {}",
+            entry.max_trade_usd, own.trade
+        ),
+    );
+    let gas = job.config.limits.max_gas_usd;
+    need(
+        entry.max_gas_usd >= gas,
+        format!("max_gas_usd = {}: it may pay {gas}", entry.max_gas_usd),
+    );
+    let slippage = job.config.limits.max_slippage_bps;
+    need(
+        entry.max_loss_bps >= slippage,
+        format!(
+            "max_loss_bps = {}: its max_slippage_bps is {slippage}",
+            entry.max_loss_bps
+        ),
+    );
+    need(
+        entry.chain_id() == Some(spec.chain_id),
+        format!("chain id {} of the settings", spec.chain_id),
+    );
+    let (allowed, used) = (entry.contracts(), contracts_of(spec));
+    for (name, allowed, used) in [
+        ("permit2", allowed.permit2, used.permit2),
+        (
+            "universal_router",
+            allowed.universal_router,
+            used.universal_router,
+        ),
+        ("swap_router", allowed.swap_router, used.swap_router),
+        ("wrapped_native", allowed.wrapped_native, used.wrapped_native),
+        ("usdc", allowed.usdc, used.usdc),
+    ] {
+        need(
+            allowed == used || used.is_zero(),
+            format!("contract {name} {used} of the settings"),
+        );
+    }
+    lacks
+}
+
+/// The command that writes `entry`, word for word.
+pub(in crate::app) fn command(entry: &Entry) -> String {
+    let mut words = vec![
+        "lgi-mm policy allow".to_owned(),
+        format!("--chain {}", entry.chain),
+        format!("--wallet {}", entry.wallet),
+    ];
+    words.extend(entry.tokens.iter().map(|token| format!("--token {token}")));
+    words.extend(entry.quotes.iter().map(|quote| format!("--quote {quote}")));
+    for (flag, value) in [
+        ("max-trade-usd", entry.max_trade_usd.to_string()),
+        ("max-hour-usd", entry.max_hour_usd.to_string()),
+        ("max-day-usd", entry.max_day_usd.to_string()),
+        ("max-gas-usd", entry.max_gas_usd.to_string()),
+        ("max-loss-bps", entry.max_loss_bps.to_string()),
+        ("native-usd-min", entry.native_usd_min.to_string()),
+    ] {
+        words.push(format!("--{flag} {value}"));
+    }
+    words.join(" ")
+}

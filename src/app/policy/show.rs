@@ -1,0 +1,66 @@
+//! The policy in force, and how much of its limits is used.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::{
+    app::error::AppError,
+    chain::policy::{Entry, PolicyBook},
+    config::Settings,
+    domain::units::Usd,
+};
+
+/// The policy of this machine.
+#[derive(Debug, Serialize)]
+pub struct PolicyView {
+    /// The file.
+    pub file: PathBuf,
+    /// The directory that counts what was signed.
+    pub state: PathBuf,
+    /// Whether nothing but cancels is signed.
+    pub stop: bool,
+    /// Every key that may sign something.
+    pub keys: Vec<KeyView>,
+}
+
+/// What one key may sign.
+#[derive(Debug, Serialize)]
+pub struct KeyView {
+    /// As the file has it.
+    #[serde(flatten)]
+    pub entry: Entry,
+    /// Signed in the last 60 minutes, USD; none: what was signed cannot be read.
+    pub hour_used_usd: Option<Usd>,
+    /// Signed on this UTC day, USD.
+    pub day_used_usd: Option<Usd>,
+    /// Why what was signed cannot be read.
+    pub problem: Option<String>,
+}
+
+/// Reads the policy and what was signed under it.
+///
+/// # Errors
+/// [`AppError::Refused`] if there is no policy, or one that cannot be trusted.
+pub fn show(settings: &Settings) -> Result<PolicyView, AppError> {
+    let book: PolicyBook = settings.policy()?;
+    let policy = book
+        .policy()
+        .map_err(|refusal| AppError::Refused(refusal.detail))?;
+    let now = chrono::Utc::now();
+    let keys = policy.allow.iter().map(|entry| {
+        let spent = book.spent(&entry.chain, entry.wallet, now);
+        KeyView {
+            entry: entry.clone(),
+            hour_used_usd: spent.as_ref().ok().map(|spent| spent.hour),
+            day_used_usd: spent.as_ref().ok().map(|spent| spent.day),
+            problem: spent.err().map(|refusal| refusal.detail),
+        }
+    });
+    Ok(PolicyView {
+        file: book.path().to_owned(),
+        state: book.journal().dir().to_owned(),
+        stop: policy.stop,
+        keys: keys.collect(),
+    })
+}

@@ -1,0 +1,15 @@
+//! Keys of live jobs. Nothing here opens a database, so what is stored is logged with its actor and has no audit row.
+
+mod check;
+mod choose;
+mod kms;
+mod password;
+mod store;
+
+pub use check::{CheckRequest, CheckedWallet, WalletReport, check, needs_password};
+pub use choose::choose;
+pub use kms::{KmsWallet, kms};
+pub use password::{known_key, known_password};
+pub use store::{KeyOrigin, Wallet, WalletList, create, import, list};
+
+pub use crate::chain::{keystore::SecretText, kms::KmsKey};

@@ -1,0 +1,38 @@
+//! `doctor`: what is wrong with this installation, and what fixes it.
+
+use super::out::{Out, table};
+use crate::{
+    app::{
+        AppError,
+        doctor::{CheckStatus, doctor},
+    },
+    config::Settings,
+};
+
+pub(super) async fn run(settings: &Settings, out: Out) -> Result<(), AppError> {
+    let checks = doctor(settings).await?;
+    out.show(&checks, |checks| {
+        let rows = checks.iter().map(|check| {
+            vec![
+                label(check.status).to_owned(),
+                check.what.to_owned(),
+                check.seen.clone(),
+                check.fix.clone().unwrap_or_default(),
+            ]
+        });
+        table(&["", "check", "seen", "fix"], rows)
+    })?;
+    let failed = checks.iter().filter(|check| check.status == CheckStatus::Fail);
+    match failed.count() {
+        0 => Ok(()),
+        failed => Err(AppError::Problems(failed)),
+    }
+}
+
+const fn label(status: CheckStatus) -> &'static str {
+    match status {
+        CheckStatus::Ok => "OK",
+        CheckStatus::Warn => "WARN",
+        CheckStatus::Fail => "FAIL",
+    }
+}

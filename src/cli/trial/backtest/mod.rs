@@ -1,0 +1,242 @@
+//! `backtest`: a job's rules over a file of prices. No database, no network.
+
+mod sweep;
+mod table;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use crate::{
+    app::AppError,
+    backtest::{
+        Detail, Setup, backtest,
+        result::{BacktestResult, SetupSummary, TradeLine},
+        series::{CandleTime, CsvSeries, ReadOptions, SeriesError, parse_instant},
+    },
+    cli::{mode::ModeArg, out::Out},
+    config::{JobLayers, Settings, build_job_config},
+    domain::{
+        Timestamp,
+        config::JobConfig,
+        decision::{Reason, Side},
+        job::JobMode,
+        units::{Price, TOKEN_DECIMALS_MAX, Usd},
+    },
+    report,
+};
+
+#[derive(Debug, Args)]
+pub struct BacktestArgs {
+    /// CSV of time and price, or of candles: the columns are found by their names, time in seconds, milliseconds or
+    /// ISO 8601
+    #[arg(long, value_name = "FILE")]
+    prices: PathBuf,
+    /// Job configuration
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set one key of the configuration, such as accumulate.dca_amount_usd=25
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// What the job is for [default: the mode whose keys are given]
+    #[arg(long, value_enum)]
+    mode: Option<ModeArg>,
+    /// Leave out what is before this date or time
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    from: Option<Timestamp>,
+    /// Leave out what is after this date or time
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    to: Option<Timestamp>,
+    /// Which instant of a candle its time is
+    #[arg(long, value_enum, default_value_t = CandleTimeArg::Open)]
+    candle_time: CandleTimeArg,
+    /// Leave out rows that cannot be used, instead of refusing the file
+    #[arg(long)]
+    skip_bad: bool,
+    /// Digits of one whole token
+    #[arg(long, default_value_t = 18, value_parser = clap::value_parser!(u8).range(0..=i64::from(TOKEN_DECIMALS_MAX)))]
+    decimals: u8,
+    /// Write every trade to this CSV file
+    #[arg(long, value_name = "FILE")]
+    trades: Option<PathBuf>,
+    /// Write a page to look at, with charts, to this HTML file; with --sweep: of the best configuration
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    sweep: sweep::SweepArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CandleTimeArg {
+    /// Its beginning, as exchanges write it
+    Open,
+    /// Its end
+    Close,
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    parse_instant(text)
+        .ok_or_else(|| "write a date or time such as 2026-01-31 or 2026-01-31T12:00:00Z".to_owned())
+}
+
+pub fn run(settings: &Settings, out: Out, args: &BacktestArgs) -> Result<(), AppError> {
+    args.sweep.check_against(&args.set)?;
+    let series = open(args)?;
+    if args.sweep.is_asked_for() {
+        let rows = series.load().map_err(unreadable)?;
+        let make = |more: &[String]| setup(settings, args, more);
+        let best = sweep::run(out, &args.sweep, &rows, make)?;
+        if args.report.is_some() || args.trades.is_some() {
+            let result = backtest(&make(&best)?, detail(out, args), &rows).map_err(unreadable)?;
+            write_files(out, args, &result)?;
+        }
+        return Ok(());
+    }
+    let result = backtest(&setup(settings, args, &[])?, detail(out, args), &series).map_err(unreadable)?;
+    write_files(out, args, &result)?;
+    out.show(&result, table::render)
+}
+
+/// What somebody will look at. The points of a chart cost more than all that is decided.
+fn detail(out: Out, args: &BacktestArgs) -> Detail {
+    if out.is_json() || args.report.is_some() {
+        return Detail::REPORT;
+    }
+    Detail {
+        trades: args.trades.is_some(),
+        ..Detail::SUMMARY
+    }
+}
+
+fn unreadable(error: SeriesError) -> AppError {
+    AppError::Usage(error.to_string())
+}
+
+/// The files that were asked for beside the figures.
+fn write_files(out: Out, args: &BacktestArgs, result: &BacktestResult) -> Result<(), AppError> {
+    if let Some(path) = &args.trades {
+        write_trades(path, result)?;
+        let count = result.trades.len();
+        out.remark(&format!("{count} trades written to {}", path.display()));
+    }
+    if let Some(path) = &args.report {
+        let page = report::page(result).map_err(|error| AppError::Internal(error.to_string()))?;
+        std::fs::write(path, page).map_err(|error| {
+            AppError::Usage(format!(
+                "--report {}: {error}; give a file that can be written",
+                path.display()
+            ))
+        })?;
+        out.remark(&format!(
+            "report written to {}: open it in a browser",
+            path.display()
+        ));
+    }
+    Ok(())
+}
+
+fn open(args: &BacktestArgs) -> Result<CsvSeries, AppError> {
+    let options = ReadOptions {
+        from: args.from,
+        to: args.to,
+        candle_time: match args.candle_time {
+            CandleTimeArg::Open => CandleTime::Open,
+            CandleTimeArg::Close => CandleTime::Close,
+        },
+        skip_bad: args.skip_bad,
+    };
+    CsvSeries::open(&args.prices, options).map_err(|error| AppError::Usage(format!("--prices: {error}")))
+}
+
+/// The configuration as `start` would build it, and this installation's paper venue.
+/// `more` are assignments that come last.
+fn setup(settings: &Settings, args: &BacktestArgs, more: &[String]) -> Result<Setup, AppError> {
+    let mode = mode(args)?;
+    let layers = JobLayers::new(&settings.defaults, mode)
+        .file(args.config.as_deref())?
+        .assignments(&args.set)?
+        .assignments(more)?;
+    let config = build_job_config(&JobConfig::for_mode(mode), mode, &layers)?;
+    settings.paper.validate().map_err(AppError::Config)?;
+    Ok(Setup {
+        token_decimals: args.decimals,
+        sample_interval: settings.trading.sample_interval,
+        ..Setup::new(mode, config, settings.paper.clone())
+    })
+}
+
+/// The mode that was asked for, else the one whose section file or flags have.
+fn mode(args: &BacktestArgs) -> Result<JobMode, AppError> {
+    if let Some(mode) = args.mode {
+        return Ok(mode.into());
+    }
+    let given = JobLayers::of_job()
+        .file(args.config.as_deref())?
+        .assignments(&args.set)?;
+    let sets = |section: &str| given.sets(section) || args.sweep.has(section);
+    match (sets("accumulate."), sets("liquidity.")) {
+        (true, false) => Ok(JobMode::Accumulate),
+        (false, true) => Ok(JobMode::Liquidity),
+        _ => Err(AppError::Usage(
+            "a backtest needs --mode accumulate or --mode liquidity, or a configuration of one of them"
+                .to_owned(),
+        )),
+    }
+}
+
+/// A trade as the CSV has it. Amounts are in whole tokens, exact.
+#[derive(serde::Serialize)]
+struct CsvTrade {
+    time: Timestamp,
+    side: Side,
+    reason: Reason,
+    price_usd: Price,
+    fill_price_usd: Price,
+    base_amount: String,
+    quote_amount: String,
+    quote_usd: Usd,
+    fee_usd: Usd,
+    gas_usd: Usd,
+    realized_pnl_usd: Usd,
+    position: String,
+    cost_basis_usd: Usd,
+    average_cost_usd: Option<Price>,
+}
+
+impl CsvTrade {
+    fn of(trade: &TradeLine, setup: &SetupSummary) -> Self {
+        Self {
+            time: trade.at,
+            side: trade.side,
+            reason: trade.reason,
+            price_usd: trade.price,
+            fill_price_usd: trade.fill_price,
+            base_amount: trade.base_amount.to_whole(setup.token_decimals),
+            quote_amount: trade.quote_amount.to_whole(setup.quote_decimals),
+            quote_usd: trade.quote_usd,
+            fee_usd: trade.fee_usd,
+            gas_usd: trade.gas_usd,
+            realized_pnl_usd: trade.realized_usd,
+            position: trade.token_balance.to_whole(setup.token_decimals),
+            cost_basis_usd: trade.cost_basis,
+            average_cost_usd: trade.average_cost,
+        }
+    }
+}
+
+fn write_trades(path: &Path, result: &BacktestResult) -> Result<(), AppError> {
+    let write = || -> Result<(), csv::Error> {
+        let mut writer = csv::Writer::from_path(path)?;
+        for trade in &result.trades {
+            writer.serialize(CsvTrade::of(trade, &result.setup))?;
+        }
+        writer.flush()?;
+        Ok(())
+    };
+    write().map_err(|error| {
+        AppError::Usage(format!(
+            "--trades {}: {error}; give a file that can be written",
+            path.display()
+        ))
+    })
+}

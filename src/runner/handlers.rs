@@ -1,0 +1,109 @@
+//! What a worker does with a group of tasks.
+
+use std::time::Duration;
+
+use apalis_pg_groups::{Completion, Group};
+use futures::{StreamExt, stream};
+use tracing::{Instrument, info_span, warn};
+
+use super::tasks::{SettleTask, TickTask};
+use crate::{
+    domain::ids::{JobId, TradeId},
+    engine::{Engine, Outcome, Tick, TickResult},
+};
+
+/// Trades that one group carries on at the same time.
+const DRIVES_AT_ONCE: usize = 16;
+
+/// Evaluates the slots of a group together, then carries their new trades on.
+pub async fn ticks(engine: &Engine, group: Group<TickTask>) -> Vec<Completion> {
+    let slice: Vec<Tick> = group
+        .members
+        .iter()
+        .map(|member| Tick {
+            job: member.payload.job,
+            slot: member.payload.slot,
+        })
+        .collect();
+    let results = engine.evaluate(&slice).await;
+    let fresh: Vec<(JobId, TradeId)> = results.iter().filter_map(trade_of).collect();
+    drive_all(engine, fresh).await;
+    slice.iter().map(|tick| completion_of(*tick, &results)).collect()
+}
+
+/// A slot is acknowledged once it is recorded. Its trade is a row of its own by then: the schedulers see to it
+/// however the first drive ends.
+fn completion_of(tick: Tick, results: &[TickResult]) -> Completion {
+    match results
+        .iter()
+        .find(|result| result.tick == tick)
+        .map(|result| &result.outcome)
+    {
+        Some(Ok(_)) => Completion::Done,
+        Some(Err(error)) => Completion::RetryAfter(Duration::from_secs(1), error.to_string()),
+        None => Completion::RetryAfter(
+            Duration::from_secs(1),
+            "the slice gave no answer for this tick".to_owned(),
+        ),
+    }
+}
+
+fn trade_of(result: &TickResult) -> Option<(JobId, TradeId)> {
+    match &result.outcome {
+        Ok(Outcome::Traded { trade } | Outcome::AlreadyRecorded { trade: Some(trade) }) => {
+            Some((result.tick.job, *trade))
+        }
+        _ => None,
+    }
+}
+
+/// Carries open trades on and looks at fills and failures that are not final. Whatever is not final yet keeps its next check
+/// in its row.
+pub async fn settles(engine: &Engine, group: Group<SettleTask>) -> Vec<Completion> {
+    let (mut trades, mut watched, mut failures) = (vec![], vec![], vec![]);
+    for member in &group.members {
+        match &member.payload {
+            SettleTask::Trade { trade } => trades.push((None, *trade)),
+            SettleTask::Watch { fills } => watched.extend_from_slice(fills),
+            SettleTask::WatchFailures { failures: more } => failures.extend_from_slice(more),
+        }
+    }
+    if !watched.is_empty()
+        && let Err(error) = engine.watch(&watched).await
+    {
+        warn!(%error, "fills not looked at; they are again");
+    }
+    if !failures.is_empty()
+        && let Err(error) = engine.watch_failures(&failures).await
+    {
+        warn!(%error, "failures not looked at; they are again");
+    }
+    drive_each(engine, trades).await;
+    group.members.iter().map(|_| Completion::Done).collect()
+}
+
+async fn drive_all(engine: &Engine, trades: Vec<(JobId, TradeId)>) {
+    drive_each(
+        engine,
+        trades
+            .into_iter()
+            .map(|(job, trade)| (Some(job), trade))
+            .collect(),
+    )
+    .await;
+}
+
+async fn drive_each(engine: &Engine, trades: Vec<(Option<JobId>, TradeId)>) {
+    stream::iter(trades)
+        .for_each_concurrent(DRIVES_AT_ONCE, |(job, trade)| {
+            // A settle task knows its trade only; the engine says whose it is once it is loaded.
+            let span = info_span!("trade", trade = trade.0, job = job.map(|job| job.0));
+            async move {
+                if let Err(error) = engine.drive(trade).await {
+                    warn!(trade = trade.0, %error, "trade not carried on; it is tried again");
+                }
+            }
+            .instrument(span)
+        })
+        .await;
+}

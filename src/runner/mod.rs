@@ -1,0 +1,5 @@
+//! Runs the engine from the task queue: the scheduler pushes tasks, the handlers execute them in groups.
+
+pub mod handlers;
+pub mod scheduler;
+pub mod tasks;

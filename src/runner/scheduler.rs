@@ -1,0 +1,282 @@
+//! The scheduler: claims due slots and open trades, and pushes their tasks in the same transaction.
+//!
+//! Any number of schedulers may run; `SKIP LOCKED` shares the work and no leader is needed. Between two claims
+//! it sleeps until the next due time, and is woken earlier when a job changes or a trade opens.
+
+use std::time::{Duration, Instant};
+
+use apalis_pg_groups::{NewTask, PushError, push};
+use metrics::counter;
+use sqlx::{PgPool, postgres::PgListener};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use super::tasks::{SETTLES, SettleTask, TICKS, TickTask};
+use crate::{
+    domain::{
+        Timestamp,
+        ids::{FillId, JobId, TradeId},
+        span::Span,
+    },
+    store::{StoreError, WAKE_CHANNEL, failures, slots, trades, watches},
+    telemetry::{Outage, metric},
+};
+
+/// Most fills of one watch task: what one round trip to a node can be asked.
+const WATCH_CHUNK: usize = 200;
+
+/// Most failures of one task: each takes a few round trips of its own.
+const FAILURES_CHUNK: usize = 20;
+
+/// Lost tasks are looked for this often within a lease: every slot is read for it.
+const LOOKS_A_LEASE: u32 = 4;
+
+/// A slot that is due while the one before is still open is looked at again after this long at least.
+const OPEN_PAUSE: Duration = Duration::from_millis(100);
+
+/// Passes that only step over such slots take no more than this part of the time.
+const PASSES_SHARE: u32 = 10;
+
+/// How a scheduler works.
+#[derive(Debug, Clone, Copy)]
+pub struct SchedulerSettings {
+    /// Most slots claimed in one transaction.
+    pub batch: i64,
+    /// A slot whose task was never recorded is handed out again after this long.
+    pub tick_lease: Span,
+    /// An open trade whose settle task was never done is handed out again after this long; a fill or failure
+    /// that is not final is looked at this often.
+    pub settle_lease: Span,
+    /// Longest sleep while a trade is open.
+    pub check_interval: Span,
+    /// Longest sleep, should a wake-up get lost.
+    pub max_sleep: Span,
+}
+
+impl Default for SchedulerSettings {
+    fn default() -> Self {
+        Self {
+            batch: 1_000,
+            tick_lease: Span::from_secs(60),
+            settle_lease: Span::from_secs(10),
+            check_interval: Span::from_secs(1),
+            max_sleep: Span::from_secs(15),
+        }
+    }
+}
+
+/// What one pass claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Claimed {
+    /// Slots handed to the queue.
+    pub ticks: u64,
+    /// Slots that will never run, because later ones were due already.
+    pub missed: u64,
+    /// Open trades handed to the queue.
+    pub settles: u64,
+    /// Fills and failures that are not final yet, handed to the queue.
+    pub watches: u64,
+    /// Slots handed out again, because their task was lost.
+    pub renewed: u64,
+}
+
+/// A claim that could not be made. Nothing of its batch was claimed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// The ledger.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The queue.
+    #[error("{0}: {source}", source = std::error::Error::source(.0).map(ToString::to_string).unwrap_or_default())]
+    Push(#[from] PushError),
+}
+
+impl From<sqlx::Error> for ClaimError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Claimed {
+    const fn is_nothing(&self) -> bool {
+        self.ticks == 0 && self.settles == 0 && self.watches == 0 && self.renewed == 0
+    }
+}
+
+/// Claims everything that is due now, batch by batch, lost tasks included.
+///
+/// # Errors
+/// [`ClaimError`]; every batch that committed stays claimed, with its tasks.
+pub async fn once(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed, ClaimError> {
+    pass(pool, settings, true).await
+}
+
+async fn pass(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Result<Claimed, ClaimError> {
+    let mut total = Claimed::default();
+    loop {
+        let batch = claim(pool, settings, lost).await?;
+        total.ticks += batch.ticks;
+        total.missed += batch.missed;
+        total.settles += batch.settles;
+        total.watches += batch.watches;
+        total.renewed += batch.renewed;
+        let largest = batch
+            .ticks
+            .max(batch.settles)
+            .max(batch.watches)
+            .max(batch.renewed);
+        let full = i64::try_from(largest).is_ok_and(|claimed| claimed >= settings.batch);
+        if !full {
+            return Ok(total);
+        }
+    }
+}
+
+/// One transaction: lock what is due, plan what comes next, push the tasks.
+async fn claim(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Result<Claimed, ClaimError> {
+    let mut tx = pool.begin().await?;
+    let due = slots::lock_due(&mut tx, settings.batch).await?;
+    for (job, error) in &due.unreadable {
+        error!(%job, %error, "a job that this build cannot read is left alone: is another, newer build running?");
+    }
+    let claims: Vec<_> = due.jobs.iter().map(|job| job.claim(due.now)).collect();
+    let missed = claims.iter().map(|claim| claim.missed).sum();
+    if missed > 0 {
+        info!(
+            missed,
+            "slots were missed while nobody claimed them; the latest of each job runs"
+        );
+    }
+    slots::record_claims(&mut tx, &due, &claims).await?;
+    let fresh: Vec<NewTask<TickTask>> = due
+        .jobs
+        .iter()
+        .zip(&claims)
+        .filter(|(job, claim)| !job.is_decided(claim))
+        .map(|(job, claim)| tick_task(job.job, claim.slot))
+        .collect();
+    let lost = if lost {
+        slots::renew_lost(&mut tx, TICKS, settings.tick_lease, settings.batch).await?
+    } else {
+        Vec::new()
+    };
+    if !lost.is_empty() {
+        warn!(
+            slots = lost.len(),
+            "tasks of claimed slots were lost; handed out again"
+        );
+    }
+    let again: Vec<NewTask<TickTask>> = lost.iter().map(|(job, slot)| tick_task(*job, *slot)).collect();
+    let checks = trades::claim_checks(&mut tx, settings.settle_lease, settings.batch).await?;
+    let watched = watches::claim(&mut tx, settings.settle_lease, settings.batch).await?;
+    let failed = failures::claim(&mut tx, settings.settle_lease, settings.batch).await?;
+    let settles: Vec<NewTask<SettleTask>> = checks
+        .iter()
+        .map(|(trade, until)| settle_task(*trade, *until))
+        .chain(watched.chunks(WATCH_CHUNK).map(watch_task))
+        .chain(failed.chunks(FAILURES_CHUNK).map(watch_failures_task))
+        .collect();
+    push(&mut tx, TICKS, &fresh).await?;
+    push(&mut tx, TICKS, &again).await?;
+    push(&mut tx, SETTLES, &settles).await?;
+    tx.commit().await?;
+    counter!(metric::SLOTS_CLAIMED).increment(fresh.len() as u64);
+    counter!(metric::SLOTS_MISSED).increment(missed);
+    Ok(Claimed {
+        ticks: fresh.len() as u64,
+        missed,
+        settles: checks.len() as u64,
+        watches: watched.len().saturating_add(failed.len()) as u64,
+        renewed: again.len() as u64,
+    })
+}
+
+/// Without a key: the claim itself hands a slot out once, and what records a slot records it once.
+fn tick_task(job: JobId, slot: Timestamp) -> NewTask<TickTask> {
+    NewTask::now(TickTask { job, slot })
+}
+
+fn settle_task(trade: TradeId, until: Timestamp) -> NewTask<SettleTask> {
+    NewTask::now(SettleTask::Trade { trade }).once(format!("{trade}:{}", until.timestamp_micros()))
+}
+
+/// Looking twice is harmless, so these need no key.
+fn watch_task(fills: &[FillId]) -> NewTask<SettleTask> {
+    NewTask::now(SettleTask::Watch {
+        fills: fills.to_vec(),
+    })
+}
+
+fn watch_failures_task(trades: &[TradeId]) -> NewTask<SettleTask> {
+    NewTask::now(SettleTask::WatchFailures {
+        failures: trades.to_vec(),
+    })
+}
+
+/// Claims for ever, until told to stop. An outage of the database is said once, survived, and its end is said.
+pub async fn run(pool: PgPool, settings: SchedulerSettings, stop: CancellationToken) {
+    let mut outage = Outage::new("scheduler: database");
+    let mut listener = None;
+    let mut looked = None::<Instant>;
+    while !stop.is_cancelled() {
+        let begun = Instant::now();
+        let every = settings.tick_lease.std() / LOOKS_A_LEASE;
+        let lost = looked.is_none_or(|looked| looked.elapsed() >= every);
+        let pause = match pass(&pool, &settings, lost).await {
+            Ok(claimed) => {
+                outage.recovered();
+                if lost {
+                    looked = Some(begun);
+                }
+                if !claimed.is_nothing() {
+                    debug!(?claimed, "claimed");
+                }
+                next_pause(&pool, &settings, while_open(begun.elapsed())).await
+            }
+            Err(error) => {
+                outage.failed(&error);
+                listener = None;
+                Duration::from_millis(500)
+            }
+        };
+        if listener.is_none() {
+            listener = listen(&pool).await;
+        }
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = tokio::time::sleep(pause) => {}
+            alive = woken(&mut listener) => if !alive { listener = None },
+        }
+    }
+}
+
+/// How long slots wait that are due and whose last one is still open. Where workers are gone or behind there may be many,
+/// and stepping over them must not take a core; a slot that becomes due meanwhile is claimed in time all the same.
+fn while_open(took: Duration) -> Span {
+    let pause = (took * PASSES_SHARE).clamp(OPEN_PAUSE, Duration::from_secs(1));
+    Span::from_millis(u64::try_from(pause.as_millis()).unwrap_or(1_000))
+}
+
+async fn next_pause(pool: &PgPool, settings: &SchedulerSettings, while_open: Span) -> Duration {
+    let longest = settings.max_sleep.std();
+    match slots::next_wake(pool, while_open, settings.check_interval).await {
+        Ok(Some(until)) => until.std().min(longest),
+        Ok(None) => longest,
+        Err(_) => Duration::from_millis(500),
+    }
+}
+
+async fn listen(pool: &PgPool) -> Option<PgListener> {
+    let mut listener = PgListener::connect_with(pool).await.ok()?;
+    listener.listen(WAKE_CHANNEL).await.ok()?;
+    Some(listener)
+}
+
+/// Resolves when somebody wakes us; `false` if the listening connection is gone.
+async fn woken(listener: &mut Option<PgListener>) -> bool {
+    match listener {
+        // `try_recv` answers `None` when the connection was lost: wake-ups may have been, too.
+        Some(listener) => matches!(listener.try_recv().await, Ok(Some(_))),
+        None => std::future::pending().await,
+    }
+}

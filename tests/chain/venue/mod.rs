@@ -1,0 +1,12 @@
+//! The Uniswap venue and on-chain prices, on a chain of one's own with the real contracts.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may say what it expects and stop"
+)]
+
+mod odd;
+mod prices;
+mod refusals;
+mod swaps;
+mod world;

@@ -1,0 +1,9 @@
+//! Backtests: the same answer as live, the same memory as the ledger, and files as they come.
+#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+
+mod clock;
+mod figures;
+mod memory;
+mod same_as_live;
+mod shortcuts;
+mod walk;

@@ -1,0 +1,433 @@
+//! The real scheduler, queue and workers on the paper venue over a recorded series, and a backtest of it: the same
+//! decisions and the same trades, to the last unit.
+
+use std::{
+    collections::BTreeSet,
+    io::Write,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use alloy_primitives::Address;
+use apalis_pg_groups::QueueConfig;
+use chrono::{DateTime, TimeDelta, Utc};
+use lgi_mm::{
+    backtest::{self, Detail, Outcome, PricePoint, Setup},
+    domain::{
+        config::{JobConfig, SourceName},
+        decision::{HoldReason, Position, Reason, Side},
+        job::{JobId, JobMode},
+        units::{Amount, Price, Rounding, Usd},
+    },
+    engine::{Engine, EngineSettings},
+    paper::{PaperMarkets, PaperSettings},
+    prices::{DexscreenerSettings, PriceBook},
+    runner::{
+        handlers,
+        scheduler::{self, SchedulerSettings},
+        tasks::{SETTLES, SettleTask, TICKS, TickTask},
+    },
+    store::{
+        jobs,
+        orders::{self, Order},
+    },
+};
+use rust_decimal::Decimal;
+use sqlx::PgPool;
+use testkit::paper_job;
+use tokio_util::sync::CancellationToken;
+
+use crate::backtest::{clock::Clock, walk};
+
+/// What was decided in one slot that traded.
+#[derive(Debug, PartialEq, Eq)]
+struct Traded {
+    slot: DateTime<Utc>,
+    side: Side,
+    reason: Reason,
+    base_amount: Amount,
+    quote_amount: Amount,
+    quote_usd: Usd,
+    price: Price,
+    realized: Usd,
+    gas: Usd,
+}
+
+/// Slots in a row that held.
+#[derive(Debug, PartialEq, Eq)]
+struct Held {
+    reason: HoldReason,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    ticks: u64,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    trades: Vec<Traded>,
+    holds: Vec<Held>,
+    position: Position,
+    gas: Usd,
+}
+
+fn accumulate(file: &str) -> JobConfig {
+    config(
+        JobMode::Accumulate,
+        file,
+        &[
+            "accumulate.dca_schedule=*/20 * * * *",
+            "accumulate.dca_amount_usd=7.77",
+            "accumulate.max_accumulation_usd=150",
+            "accumulate.dip_buy_threshold_pct=6",
+            "accumulate.dip_window=1h",
+            "accumulate.dip_cooldown=25m",
+            "accumulate.take_profit_pct=4",
+            "accumulate.take_profit_sell_pct=33.3",
+            "accumulate.take_profit_cooldown=40m",
+            "limits.max_daily_spend_usd=120",
+            "limits.max_trades_per_hour=4",
+            "schedule.timezone=Europe/Berlin",
+        ],
+    )
+}
+
+fn liquidity(file: &str) -> JobConfig {
+    config(
+        JobMode::Liquidity,
+        file,
+        &[
+            "liquidity.budget_usd=400",
+            "liquidity.spread_pct=1.1",
+            "liquidity.spread_trade_usd=11.5",
+            "liquidity.spread_cooldown=4m",
+            "liquidity.support_dip_pct=5",
+            "liquidity.ma_window=45m",
+            "liquidity.rebalance_threshold_pct=7",
+            "liquidity.max_daily_volume_usd=900",
+            "limits.max_daily_spend_usd=600",
+        ],
+    )
+}
+
+fn config(mode: JobMode, file: &str, pairs: &[&str]) -> JobConfig {
+    let pairs: Vec<String> = pairs.iter().map(|pair| (*pair).to_owned()).collect();
+    let layers = lgi_mm::config::JobLayers::of_job()
+        .assignments(&pairs)
+        .expect("assignments");
+    let mut config =
+        lgi_mm::config::build_job_config(&JobConfig::for_mode(mode), mode, &layers).expect("keys");
+    config.price.sources = vec![SourceName::Recorded];
+    config.price.recorded = Some(lgi_mm::domain::config::RecordedConfig {
+        file: file.to_owned(),
+        speed: Decimal::ONE,
+        starts_at: Some(walk::start()),
+    });
+    config
+}
+
+async fn start(pool: &PgPool, number: u8, mode: JobMode, config: JobConfig) -> JobId {
+    let budget = config.rules.budget().unwrap_or(Usd::ZERO);
+    let new = paper_job(Address::repeat_byte(number), format!("T{number}"), mode, config);
+    let id = jobs::create(pool, &new, "test").await.expect("create");
+    let deposit = budget
+        .to_amount(6, Price::ONE, Rounding::Down)
+        .expect("a deposit");
+    orders::order(pool, id, Order::Start { deposit }, "test")
+        .await
+        .expect("start");
+    id
+}
+
+/// Scheduler and workers, as `daemon` runs them.
+struct Daemon {
+    stop: CancellationToken,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Daemon {
+    fn start(pool: &PgPool) -> Self {
+        let prices = PriceBook::new(pool.clone(), DexscreenerSettings::default()).expect("prices");
+        let markets = PaperMarkets::new(pool.clone(), PaperSettings::default());
+        let engine = Engine::new(
+            pool.clone(),
+            Arc::new(prices),
+            Arc::new(markets),
+            EngineSettings::default(),
+        );
+        let stop = CancellationToken::new();
+        // No heartbeat shows while the clock stands: the lease must outlast its jumps.
+        let queue = |name: &str| QueueConfig {
+            lease: Duration::from_secs(24 * 3_600),
+            poll: Duration::from_millis(50),
+            ..QueueConfig::new(name)
+        };
+        let (ticking, settling) = (engine.clone(), engine);
+        let ticks = apalis_pg_groups::run::<TickTask, _, _>(
+            pool.clone(),
+            queue(TICKS),
+            move |group| {
+                let engine = ticking.clone();
+                async move { handlers::ticks(&engine, group).await }
+            },
+            stop.clone().cancelled_owned(),
+        );
+        let settles = apalis_pg_groups::run::<SettleTask, _, _>(
+            pool.clone(),
+            queue(SETTLES),
+            move |group| {
+                let engine = settling.clone();
+                async move { handlers::settles(&engine, group).await }
+            },
+            stop.clone().cancelled_owned(),
+        );
+        let scheduling = scheduler::run(pool.clone(), SchedulerSettings::default(), stop.clone());
+        Self {
+            stop,
+            tasks: vec![
+                tokio::spawn(scheduling),
+                tokio::spawn(async { ticks.await.expect("ticks") }),
+                tokio::spawn(async { settles.await.expect("settles") }),
+            ],
+        }
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        for task in self.tasks {
+            task.await.expect("an orderly end");
+        }
+    }
+}
+
+/// Lets each slot come, and waits until all jobs have recorded it and none has an open trade.
+async fn live(clock: &Clock, jobs: &[JobId], slots: &[DateTime<Utc>]) {
+    for slot in slots {
+        clock.set(*slot).await;
+        let mut now = *slot;
+        let began = Instant::now();
+        loop {
+            let (recorded, open): (i64, i64) = sqlx::query_as(
+                "SELECT (SELECT count(*) FROM job_slots WHERE last_slot = $1 AND open_slot IS NULL),
+                        (SELECT count(*) FROM trades WHERE status IN ('PENDING', 'SUBMITTED'))",
+            )
+            .bind(slot)
+            .fetch_one(&clock.pool)
+            .await
+            .expect("progress");
+            let all = recorded == i64::try_from(jobs.len()).expect("few jobs");
+            if all && open == 0 {
+                break;
+            }
+            assert!(
+                began.elapsed() < Duration::from_secs(60),
+                "slot {slot}: {recorded} recorded, {open} open"
+            );
+            // Only once the slot is decided does time go on: blocks are mined, and the trade is looked at again.
+            if all && now < *slot + TimeDelta::seconds(50) {
+                now += TimeDelta::milliseconds(500);
+                clock.set(now).await;
+            }
+            tokio::time::sleep(Duration::from_millis(4)).await;
+        }
+    }
+}
+
+/// Slot, side, reason, amounts of base and quote, and USD: quote, price, profit, gas.
+type FillRow = (
+    DateTime<Utc>,
+    String,
+    String,
+    String,
+    String,
+    Decimal,
+    Decimal,
+    Decimal,
+    Decimal,
+);
+
+async fn told_live(pool: &PgPool, id: JobId) -> Told {
+    let rows: Vec<FillRow> = sqlx::query_as(
+        "SELECT t.slot, t.side, t.reason, f.base_amount::text, f.quote_amount::text, f.quote_usd::numeric,
+                    t.price_usd, f.realized_usd::numeric, f.gas_usd::numeric
+             FROM trades t JOIN fills f ON f.trade_id = t.id WHERE t.job_id = $1 ORDER BY t.slot",
+    )
+    .bind(id.0)
+    .fetch_all(pool)
+    .await
+    .expect("trades");
+    let trades = rows
+        .into_iter()
+        .map(|row| Traded {
+            slot: row.0,
+            side: row.1.parse().expect("a side"),
+            reason: row.2.parse().expect("a reason"),
+            base_amount: row.3.parse().expect("an amount"),
+            quote_amount: row.4.parse().expect("an amount"),
+            quote_usd: Usd::new(row.5).expect("USD"),
+            price: Price::new(row.6).expect("a price"),
+            realized: Usd::new(row.7).expect("USD"),
+            gas: Usd::new(row.8).expect("USD"),
+        })
+        .collect();
+    let rows: Vec<(String, DateTime<Utc>, DateTime<Utc>, i64)> = sqlx::query_as(
+        "SELECT reason, first_slot, last_slot, count::bigint FROM ticks
+         WHERE job_id = $1 AND outcome = 'hold' ORDER BY first_slot",
+    )
+    .bind(id.0)
+    .fetch_all(pool)
+    .await
+    .expect("holds");
+    let holds = rows
+        .into_iter()
+        .map(|(reason, from, to, ticks)| Held {
+            reason: reason.parse().expect("a reason"),
+            from,
+            to,
+            ticks: ticks.try_into().expect("a count"),
+        })
+        .collect();
+    let job = jobs::by_ids(pool, &[id.0]).await.expect("jobs").remove(0);
+    let job = job.expect("a readable job");
+    let gas: Decimal = sqlx::query_scalar("SELECT gas_usd::numeric FROM jobs WHERE id = $1")
+        .bind(id.0)
+        .fetch_one(pool)
+        .await
+        .expect("gas");
+    Told {
+        trades,
+        holds,
+        position: job.position,
+        gas: Usd::new(gas).expect("USD"),
+    }
+}
+
+fn told_by_backtest(outcome: &Outcome, mode: JobMode) -> Told {
+    let summary = &outcome.summary;
+    Told {
+        trades: outcome
+            .trades
+            .iter()
+            .map(|trade| Traded {
+                slot: trade.at,
+                side: trade.side,
+                reason: trade.reason,
+                base_amount: trade.base_amount,
+                quote_amount: trade.quote_amount,
+                quote_usd: trade.quote_usd,
+                price: trade.fill_price,
+                realized: trade.realized_usd,
+                gas: trade.gas_usd,
+            })
+            .collect(),
+        holds: outcome
+            .holds
+            .iter()
+            .map(|run| Held {
+                reason: run.reason,
+                from: run.from,
+                to: run.to,
+                ticks: run.ticks,
+            })
+            .collect(),
+        position: Position {
+            token_balance: summary.token_balance,
+            token_decimals: 18,
+            cost_basis: summary.cost_basis_usd,
+            owns_quote: mode == JobMode::Liquidity,
+            quote_balance: summary.quote_balance,
+            quote_decimals: 6,
+            quote_price: Price::ONE,
+            realized_pnl: summary.realized_usd,
+        },
+        gas: summary.gas_usd,
+    }
+}
+
+fn write(rows: &[PricePoint]) -> tempfile::NamedTempFile {
+    let mut file = tempfile::Builder::new()
+        .suffix(".csv")
+        .tempfile()
+        .expect("a file");
+    writeln!(file, "time,price").expect("a header");
+    for row in rows {
+        writeln!(file, "{},{}", row.at.timestamp(), row.price).expect("a row");
+    }
+    file.flush().expect("a series");
+    file
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backtest_decides_and_trades_as_the_real_workers_do() {
+    const MINUTES: i64 = 450;
+    let rows = walk::minutes(3, MINUTES);
+    let file = write(&rows);
+    let path = file.path().to_str().expect("a path");
+    let clock = Clock::at(walk::start()).await;
+    let wanted = [
+        (JobMode::Accumulate, accumulate(path)),
+        (JobMode::Liquidity, liquidity(path)),
+    ];
+    let mut ids = Vec::new();
+    for (number, (mode, config)) in (1..).zip(&wanted) {
+        ids.push(start(&clock.pool, number, *mode, config.clone()).await);
+    }
+    let daemon = Daemon::start(&clock.pool);
+    let slots: Vec<_> = (1..MINUTES)
+        .map(|minute| walk::start() + TimeDelta::minutes(minute))
+        .collect();
+    live(&clock, &ids, &slots).await;
+    daemon.stop().await;
+
+    let detail = Detail {
+        trades: true,
+        points_max: 0,
+        hold_runs_max: usize::MAX,
+    };
+    let (mut reasons, mut held) = (BTreeSet::new(), BTreeSet::new());
+    for (id, (mode, config)) in ids.into_iter().zip(wanted) {
+        let setup = Setup::new(mode, config, PaperSettings::default());
+        let outcome = backtest::run(&setup, detail, rows.iter().copied());
+        let (live, tested) = (told_live(&clock.pool, id).await, told_by_backtest(&outcome, mode));
+        // The first difference says most.
+        for (live, tested) in live.holds.iter().zip(&tested.holds) {
+            assert_eq!(live, tested, "{mode}");
+        }
+        for (live, tested) in live.trades.iter().zip(&tested.trades) {
+            assert_eq!(live, tested, "{mode}");
+        }
+        assert_eq!(live, tested, "{mode}");
+        assert_eq!(
+            outcome.summary.ticks,
+            u64::try_from(slots.len()).expect("few"),
+            "{mode}"
+        );
+        reasons.extend(outcome.trades.iter().map(|trade| trade.reason));
+        held.extend(outcome.holds.iter().map(|run| run.reason));
+    }
+    // Every rule has spoken, and so have the doors before and behind them.
+    for reason in [
+        Reason::Dca,
+        Reason::DipBuy,
+        Reason::TakeProfit,
+        Reason::SpreadBuy,
+        Reason::SpreadSell,
+        Reason::Rebalance,
+    ] {
+        assert!(reasons.contains(&reason), "{reason} never traded: {reasons:?}");
+    }
+    for reason in [
+        HoldReason::NotDue,
+        HoldReason::InBalance,
+        HoldReason::PriceStale,
+        HoldReason::PriceJump,
+        HoldReason::MovingAverageCoverage,
+        HoldReason::SpreadCooldown,
+        HoldReason::DipUnconfirmed,
+        HoldReason::MaxAccumulation,
+        HoldReason::RebalanceBand,
+        HoldReason::TradesPerHour,
+        HoldReason::DailyVolume,
+    ] {
+        assert!(held.contains(&reason), "{reason} never held: {held:?}");
+    }
+}

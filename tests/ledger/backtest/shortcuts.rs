@@ -1,0 +1,165 @@
+//! What a backtest leaves out because nothing can fire is nothing.
+
+use chrono::TimeDelta;
+use lgi_mm::{
+    backtest::{
+        Detail, Outcome, PricePoint, Runner, Setup,
+        result::{Drawdown, Point},
+    },
+    domain::{
+        config::JobConfig,
+        job::JobMode,
+        units::{Price, Rounding, Usd},
+    },
+    paper::PaperSettings,
+};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use rust_decimal::Decimal;
+
+use crate::backtest::walk;
+
+fn pick<T: Copy>(random: &mut StdRng, of: &[T]) -> T {
+    of[random.random_range(0..of.len())]
+}
+
+fn usd(random: &mut StdRng, of: &[&str]) -> Usd {
+    Usd::rounded(pick(random, of).parse().expect("USD"), Rounding::Down)
+}
+
+fn dec(random: &mut StdRng, of: &[&str]) -> Decimal {
+    pick(random, of).parse().expect("a decimal")
+}
+
+fn setup(random: &mut StdRng) -> Setup {
+    let mode = pick(random, &[JobMode::Accumulate, JobMode::Liquidity]);
+    let mut config = JobConfig::for_mode(mode);
+    config.schedule.cron = pick(
+        random,
+        &["* * * * *", "*/5 * * * *", "*/30 * * * * *", "7 1-22 * * *"],
+    )
+    .parse()
+    .expect("a cron line");
+    config.schedule.timezone = pick(random, &["UTC", "Europe/Berlin", "Asia/Kathmandu"])
+        .parse()
+        .expect("a zone");
+    config.price.max_price_move_pct = dec(random, &["0", "0.5", "2", "50"]);
+    config.limits.max_daily_spend_usd = usd(random, &["0", "60", "5000"]);
+    config.limits.max_trades_per_hour = pick(random, &[0, 2, 60]);
+    if let Some(rules) = config.rules.accumulate_mut() {
+        if random.random_range(0..2) == 0 {
+            rules.dca_interval = None;
+            rules.dca_schedule = Some(
+                pick(random, &["*/20 * * * *", "0 9 * * *"])
+                    .parse()
+                    .expect("a cron line"),
+            );
+        } else {
+            rules.dca_interval = Some(pick(random, &["0s", "90s", "17m", "4h"]).parse().expect("a span"));
+        }
+        rules.dca_amount_usd = usd(random, &["10", "7.77"]);
+        rules.max_accumulation_usd = usd(random, &["30", "77.7", "500", "100000"]);
+        rules.dip_buy_threshold_pct = dec(random, &["0", "1.5", "4", "10"]);
+        rules.dip_window = pick(random, &["10m", "2h", "1d"]).parse().expect("a span");
+        rules.dip_cooldown = pick(random, &["0s", "30m"]).parse().expect("a span");
+        rules.take_profit_pct = dec(random, &["0", "1", "2.345678", "9"]);
+        rules.take_profit_sell_pct = dec(random, &["25", "100", "0.5"]);
+        rules.take_profit_cooldown = pick(random, &["0s", "45m"]).parse().expect("a span");
+    }
+    if let Some(rules) = config.rules.liquidity_mut() {
+        rules.spread_pct = dec(random, &["0.3", "1", "2.5"]);
+        rules.support_dip_pct = dec(random, &["3", "10"]);
+        rules.spread_cooldown = pick(random, &["0s", "3m", "1h"]).parse().expect("a span");
+        rules.ma_window = pick(random, &["10m", "45m", "4h"]).parse().expect("a span");
+        rules.target_ratio_pct = dec(random, &["50", "20", "97", "4"]);
+        rules.rebalance_threshold_pct = dec(random, &["1", "5", "10"]);
+        rules.budget_usd = usd(random, &["500", "33.3"]);
+    }
+    let mut setup = Setup::new(mode, config, PaperSettings::default());
+    setup.token_decimals = pick(random, &[0, 6, 18, 24]);
+    setup.sample_interval = pick(random, &["10s", "1m", "7m"]).parse().expect("a span");
+    setup.stands_for = pick(random, &["0s", "10m"]).parse().expect("a span");
+    setup
+}
+
+/// Walks of many magnitudes, step sizes and digits, with holes.
+fn rows(random: &mut StdRng) -> Vec<PricePoint> {
+    let scale = pick(random, &[2, 6, 8, 12, 16, 18, 20]);
+    let step = pick(random, &[300_i64, 1_500, 6_000]);
+    let begin = pick(random, &[1_234_567_i64, 98_765_432_100, 5_000_000_000_000]);
+    let (mut price, mut at) = (begin, walk::start());
+    (0..2_500)
+        .map(|_| {
+            let jump = if random.random_range(0..400) == 0 { 30 } else { 1 };
+            price += price / 1_000 * random.random_range(-step..=step) * jump / 1_000;
+            price += (begin - price) / 300;
+            price = price.max(1_000);
+            at += match random.random_range(0..300) {
+                0 => TimeDelta::minutes(random.random_range(2..2_000)),
+                1..20 => TimeDelta::seconds(random.random_range(1..200)),
+                _ => TimeDelta::minutes(1),
+            };
+            PricePoint {
+                at,
+                price: Price::new(Decimal::new(price, scale)).expect("above zero"),
+            }
+        })
+        .collect()
+}
+
+fn outcome(mut runner: Runner, rows: &[PricePoint]) -> Outcome {
+    rows.iter().for_each(|row| runner.feed(*row));
+    runner.finish()
+}
+
+/// The deepest fall, from every tick.
+fn drawdown(points: &[Point]) -> Drawdown {
+    let (mut peak, mut deepest) = (Usd::ZERO, Drawdown::default());
+    for point in points {
+        peak = peak.max(point.profit_usd);
+        let fall = peak.checked_sub(point.profit_usd).expect("USD");
+        let grown = point.money_in_usd.checked_add(peak).expect("USD").decimal();
+        let pct = if grown.is_zero() {
+            Decimal::ZERO
+        } else {
+            (fall.decimal() * Decimal::ONE_HUNDRED / grown)
+                .round_dp(4)
+                .normalize()
+        };
+        deepest.usd = deepest.usd.max(fall);
+        if pct > deepest.pct {
+            (deepest.pct, deepest.at) = (pct, Some(point.at));
+        }
+    }
+    deepest
+}
+
+#[test]
+fn shortcuts_change_nothing() {
+    let all = Detail {
+        trades: true,
+        points_max: usize::MAX,
+        hold_runs_max: usize::MAX,
+    };
+    let (mut traded, mut reasons) = (0, std::collections::BTreeSet::new());
+    for seed in 0..90 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let (setup, rows) = (setup(&mut random), rows(&mut random));
+        let full = outcome(Runner::in_full(&setup, all), &rows);
+        let short = outcome(Runner::new(&setup, all), &rows);
+        for (full, short) in full.holds.iter().zip(&short.holds) {
+            assert_eq!(full, short, "seed {seed}: {setup:?}");
+        }
+        assert_eq!(full, short, "seed {seed}: {setup:?}");
+        let summary = outcome(Runner::new(&setup, Detail::SUMMARY), &rows).summary;
+        assert_eq!(full.summary, summary, "seed {seed}: {setup:?}");
+        assert_eq!(
+            full.summary.drawdown,
+            drawdown(&full.points),
+            "seed {seed}: {setup:?}"
+        );
+        traded += usize::from(full.summary.buys + full.summary.sells > 3);
+        reasons.extend(full.summary.holds.iter().map(|total| total.reason));
+    }
+    assert!(traded > 30, "only {traded} runs traded");
+    assert!(reasons.len() > 10, "only {reasons:?} were seen");
+}

@@ -1,0 +1,20 @@
+//! The engine on a real database and the paper venue: what is decided once happens once.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what cannot go on in a test fails it"
+)]
+
+mod events;
+mod exactly_once;
+mod faults;
+mod fees;
+mod laws;
+mod lifecycle;
+mod memory;
+mod reorgs;
+mod sources;
+mod taken_back;
+mod turns;
+mod unsteady;
+mod world;

@@ -1,0 +1,191 @@
+//! Law 8: blocks that are taken back, before a trade is final and after.
+
+use alloy_primitives::B256;
+use lgi_mm::{
+    domain::{decision::HoldReason, trade::TradeStatus, units::Amount},
+    engine::{Engine, Progress},
+    paper::{PaperSettings, default_wallet},
+    store::{orders::Order, trades, watches},
+};
+
+use crate::engine::{
+    laws::{HALTED, chain, submitted, text, unsteady},
+    unsteady::Fate,
+    world::{World, accumulate, engine_settings, paper_settings},
+};
+
+async fn watch(world: &World, engine: &Engine) -> usize {
+    let fills = watches::all(&world.pool).await.expect("watched");
+    engine.watch(&fills).await.expect("looked at");
+    watches::all(&world.pool).await.expect("watched").len()
+}
+
+/// The hash of the only attempt there is.
+async fn only_hash(world: &World) -> B256 {
+    let hash: Vec<u8> = sqlx::query_scalar("SELECT hash FROM attempts")
+        .fetch_one(&world.pool)
+        .await
+        .expect("one attempt");
+    B256::from_slice(&hash)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_that_is_taken_back_before_its_depth_sends_the_same_bytes_again() {
+    let settings = PaperSettings {
+        required_depth: 20,
+        resend_after: "50ms".parse().expect("span"),
+        replace_after: "1m".parse().expect("span"),
+        ..paper_settings()
+    };
+    let world = World::with(accumulate(), settings).await;
+    let (engine, node) = unsteady(&world, engine_settings());
+    let trade = submitted(&world).await;
+    engine.drive(trade).await.expect("sent");
+    let hash = only_hash(&world).await;
+    for _ in 0..100 {
+        if chain(&world)
+            .await
+            .nonces(default_wallet())
+            .await
+            .expect("nonces")
+            .latest
+            == 1
+        {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    node.set(hash, Some(Fate::TakenBack { nonce: 0 }));
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    engine.drive(trade).await.expect("sent again");
+    assert_eq!(node.resent(), 1);
+    world.finish(trade).await;
+    assert_eq!(world.count("SELECT count(*) FROM attempts").await, 1);
+    assert_eq!(world.count("SELECT count(*) FROM fills").await, 1);
+    world.assert_ledger_equals_venue().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fills_are_watched_until_they_are_final_and_paper_fills_are_at_once() {
+    let world = World::new(accumulate()).await;
+    let (engine, node) = unsteady(&world, engine_settings());
+    world.trade().await;
+    node.finalize(Some(0));
+    assert_eq!(watch(&world, &engine).await, 1, "not final yet");
+    node.set(only_hash(&world).await, Some(Fate::Moved));
+    assert_eq!(
+        watch(&world, &engine).await,
+        1,
+        "in another block with the same effects"
+    );
+    let moved = world
+        .count("SELECT count(*) FROM fills f JOIN fill_watches w ON w.fill_id = f.id AND w.block_hash <> f.block_hash")
+        .await;
+    assert_eq!(moved, 1, "history is not edited, the watch is");
+    assert_eq!(watch(&world, &world.engine).await, 0, "final");
+    assert_eq!(world.count("SELECT count(*) FROM fills").await, 1);
+    world.assert_ledger_equals_venue().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fill_that_the_chain_took_back_is_reversed_and_its_trade_is_driven_on_with_the_same_bytes() {
+    // What a node has forgotten is replaced after a while; here the bytes are to come through as they are.
+    let settings = PaperSettings {
+        replace_after: "1m".parse().expect("span"),
+        ..paper_settings()
+    };
+    let world = World::with(accumulate(), settings).await;
+    let (engine, node) = unsteady(&world, engine_settings());
+    let trade = world.trade().await;
+    let bought = world.job().await;
+    let hash = only_hash(&world).await;
+    node.finalize(Some(0));
+    node.set(hash, Some(Fate::Buried { nonce: 0 }));
+    assert_eq!(watch(&world, &engine).await, 1, "once is no proof");
+    assert_eq!(world.job().await.position, bought.position);
+    assert_eq!(watch(&world, &engine).await, 0);
+    assert!(node.resent() >= 1, "first of all it is sent again");
+    let undone = world.job().await;
+    assert_eq!(undone.position.token_balance, Amount::ZERO);
+    assert_eq!(
+        undone.last.dca, None,
+        "the rule may fire again if the trade fails"
+    );
+    let state = trades::load(&world.pool, trade).await.expect("trade").state;
+    assert_eq!(state.status, TradeStatus::Submitted);
+    assert_eq!(world.count("SELECT count(*) FROM reservations").await, 1);
+    assert_eq!(
+        lgi_mm::store::views::ledger_totals(&world.pool)
+            .await
+            .expect("totals")
+            .unbalanced_jobs,
+        0
+    );
+    assert_eq!(world.hold().await, HoldReason::TradeOpen);
+    // The chain takes the bytes after all.
+    node.set(hash, Some(Fate::TakenBack { nonce: 0 }));
+    for _ in 0..400 {
+        if matches!(engine.drive(trade).await, Ok(Progress::Final)) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let rounds: Vec<(String, i32)> = sqlx::query_as("SELECT kind, round FROM fills ORDER BY id")
+        .fetch_all(&world.pool)
+        .await
+        .expect("fills");
+    assert_eq!(
+        rounds,
+        [
+            ("fill".to_owned(), 1),
+            ("reversal".to_owned(), 1),
+            ("fill".to_owned(), 2)
+        ]
+    );
+    assert_eq!(world.count("SELECT count(*) FROM attempts").await, 1);
+    let again = world.job().await;
+    assert_eq!(again.position, bought.position);
+    assert_eq!(
+        (again.gas_usd, again.total_accumulated),
+        (bought.gas_usd, bought.total_accumulated)
+    );
+    assert_eq!(watch(&world, &world.engine).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fill_that_cannot_be_undone_halts_the_signer_and_says_so() {
+    let world = World::new(accumulate()).await;
+    let (engine, node) = unsteady(&world, engine_settings());
+    world.trade().await;
+    let hash = only_hash(&world).await;
+    world
+        .order(Order::Liquidate {
+            over: "0s".parse().expect("span"),
+            slices: 1,
+        })
+        .await;
+    world.trade().await;
+    assert_eq!(world.job().await.position.token_balance, Amount::ZERO);
+    node.finalize(Some(0));
+    node.set(hash, Some(Fate::Buried { nonce: 0 }));
+    let bought: Vec<i64> = sqlx::query_scalar("SELECT id FROM fills WHERE side = 'BUY'")
+        .fetch_all(&world.pool)
+        .await
+        .expect("fill");
+    for look in 1..=10 {
+        assert_eq!(
+            text(&world, HALTED).await,
+            None,
+            "look {look}: it may only wait for its block"
+        );
+        engine.watch(&bought).await.expect("looked at");
+    }
+    let reason = text(&world, HALTED).await.expect("halted");
+    assert!(reason.contains("cannot be undone"), "{reason}");
+    assert_eq!(
+        world
+            .count("SELECT count(*) FROM fills WHERE kind = 'reversal'")
+            .await,
+        0
+    );
+}

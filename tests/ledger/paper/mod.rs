@@ -1,0 +1,13 @@
+//! The paper venue on a real Postgres: it must be as strict, as forgetful and as unforgiving as a chain.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what cannot go on in a test fails it"
+)]
+
+mod fault;
+mod fixture;
+mod money;
+mod pool;
+mod race;
+mod revert;

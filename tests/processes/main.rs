@@ -1,0 +1,6 @@
+//! Our program as processes that share a database: side by side, killed, stopped, and cut off from it.
+
+mod crash;
+mod notify;
+mod retention;
+mod services;

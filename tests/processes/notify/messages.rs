@@ -1,0 +1,165 @@
+//! What every kind of receiver is sent of every event.
+
+use alloy_primitives::hex;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use hmac::{Hmac, KeyInit, Mac};
+use lgi_mm::{
+    domain::{
+        event::Event,
+        job::{JobId, Realm},
+    },
+    notify::{Notice, ReceiverKind, body},
+    store::deliveries::ToldJob,
+};
+use serde_json::{Value, json};
+use strum::VariantArray;
+
+use crate::notify::{
+    inbox::Inbox,
+    world::{Courier, SECRET, World, settings, webhook},
+};
+
+const KINDS: [ReceiverKind; 4] = [
+    ReceiverKind::Telegram,
+    ReceiverKind::Discord,
+    ReceiverKind::Slack,
+    ReceiverKind::Webhook,
+];
+
+fn payload(event: Event) -> Value {
+    let (wallet, hash) = (format!("0x{}", "1".repeat(40)), format!("0x{}", "a".repeat(64)));
+    match event {
+        Event::TradeFilled => json!({
+            "trade": 7, "side": "BUY", "reason": "DCA", "base_amount": "12500000000000000000",
+            "quote_amount": "25000000", "price_usd": "2.0000000001", "tx_hash": hash,
+        }),
+        Event::TradeFailed => json!({
+            "trade": 8, "side": "SELL", "reason": "TAKE_PROFIT", "kind": "reverted", "error": "out of gas",
+        }),
+        Event::TradeReversed => {
+            json!({ "trade": 7, "tx_hash": hash, "error": "block 12 is another one now" })
+        }
+        Event::JobError => json!({ "failures_in_row": 5, "error": "reverted: out of gas" }),
+        Event::JobLiquidated => json!({ "cycle": 3 }),
+        Event::JobUnsellable => json!({ "error": "a sale of all 500 that is held reverts: TF" }),
+        Event::SignerHalted => json!({
+            "realm": "live", "chain": "base", "wallet": wallet, "reason": "nonce 7 was used by 0xee in block 9",
+        }),
+    }
+}
+
+fn notice(event: &str, symbol: &str, payload: Value) -> Notice {
+    let job = (event != Event::SignerHalted.to_string()).then(|| ToldJob {
+        id: JobId(1),
+        realm: Realm::Paper,
+        chain: "base".to_owned(),
+        token: format!("0x{}", "2".repeat(40)),
+        symbol: symbol.to_owned(),
+        decimals: 18,
+        quote_symbol: "USDC".to_owned(),
+        quote_decimals: 6,
+    });
+    Notice {
+        id: "42-ops".to_owned(),
+        event: event.to_owned(),
+        version: 1,
+        happened_at: "2026-01-02T03:04:05Z".parse().expect("a time"),
+        job,
+        payload,
+    }
+}
+
+#[test]
+fn every_event_has_a_message_for_every_kind_of_receiver() {
+    for kind in KINDS {
+        let mut said = serde_json::Map::new();
+        for event in Event::VARIANTS {
+            let notice = notice(&event.to_string(), "CLAWD", payload(*event));
+            said.insert(event.to_string(), body(kind, "-100", &notice));
+        }
+        let test = Notice {
+            job: None,
+            ..notice("test", "", json!({}))
+        };
+        said.insert("test".to_owned(), body(kind, "-100", &test));
+        insta::assert_json_snapshot!(format!("messages_{kind}"), said);
+    }
+}
+
+#[test]
+fn what_strangers_write_is_neither_markup_nor_a_mention_nor_a_link() {
+    let evil = "<b>@everyone</b> **_`[x](https://evil.example)`_** <!channel> <@1>\n\u{202e}&amp;";
+    let failed = json!({ "side": "BUY", "reason": "DCA", "kind": "reverted", "error": evil });
+    for kind in KINDS {
+        let sent = body(kind, "1", &notice("trade.failed", evil, failed.clone()));
+        insta::assert_json_snapshot!(format!("strangers_{kind}"), sent);
+        let text = sent
+            .get("text")
+            .or_else(|| sent.get("content"))
+            .and_then(Value::as_str);
+        let text = text.expect("a text");
+        for forbidden in ["@everyone", "@1", "://", "\u{202e}"] {
+            assert!(!text.contains(forbidden), "{forbidden} in {text}");
+        }
+    }
+    let long = json!({ "side": "BUY", "reason": "*".repeat(5_000), "kind": "*".repeat(5_000), "error": "*".repeat(5_000) });
+    let sent = body(
+        ReceiverKind::Discord,
+        "",
+        &notice("trade.failed", &"_".repeat(500), long),
+    );
+    let length = sent["content"].as_str().expect("a text").chars().count();
+    assert!(length <= 2_000, "Discord takes 2000 characters, not {length}");
+}
+
+#[test]
+fn an_event_of_a_newer_version_or_with_fields_missing_is_told_all_the_same() {
+    for kind in KINDS {
+        let newer = body(
+            kind,
+            "1",
+            &notice("moon.reached", "CLAWD", json!({ "height": 1 })),
+        );
+        assert!(
+            newer.to_string().contains("moon.reached") || kind == ReceiverKind::Discord,
+            "{newer}"
+        );
+        let empty = body(kind, "1", &notice("trade.filled", "CLAWD", json!({})));
+        assert!(empty.to_string().contains("Bought ? CLAWD"), "{empty}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_is_signed_over_id_time_and_body() {
+    let (world, inbox) = (World::new().await, Inbox::start().await);
+    let settings = settings(json!({ "hook": webhook(&inbox) }));
+    let courier = Courier::start(world.pool(), &settings);
+    world.until_registered(1).await;
+    let job = world.job(Value::Null).await;
+    let event = world.filled(job).await;
+
+    let received = inbox.until(1).await.remove(0);
+    assert_eq!(received.path, "/hook");
+    assert_eq!(received.id(), format!("{event}-hook"));
+    let (id, time) = (received.id(), received.header("webhook-timestamp"));
+    let age = chrono::Utc::now().timestamp() - time.parse::<i64>().expect("Unix seconds");
+    assert!((0..60).contains(&age), "{age} s old");
+    let key = STANDARD
+        .decode(SECRET.trim_start_matches("whsec_"))
+        .expect("base64");
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(&key).expect("a key");
+    mac.update(format!("{id}.{time}.").as_bytes());
+    mac.update(&received.raw);
+    let expected = mac.finalize().into_bytes();
+    let signature = received.header("webhook-signature");
+    let given = STANDARD
+        .decode(signature.strip_prefix("v1,").expect("version 1"))
+        .expect("base64");
+    assert_eq!(hex::encode(given), hex::encode(expected));
+    let body = received.json();
+    assert_eq!(body["id"], json!(id));
+    assert_eq!(body["type"], "trade.filled");
+    assert_eq!(body["data"]["base_amount"], "12500000000000000000");
+    assert_eq!(body["job"]["symbol"], "CLAWD");
+    courier.end().await;
+}

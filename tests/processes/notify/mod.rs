@@ -1,0 +1,15 @@
+//! Messages reach real HTTP servers: at least once, with one id, in spite of crashes and of each other.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what cannot go on in a test fails it"
+)]
+
+mod choices;
+mod inbox;
+mod leases;
+mod messages;
+mod outages;
+mod processes;
+mod secrets;
+mod world;

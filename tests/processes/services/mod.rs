@@ -1,0 +1,8 @@
+//! Schedulers, workers and daemons as processes: side by side, stopped, and with a database that goes away.
+#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+
+mod census;
+mod health;
+mod logs;
+mod processes;
+mod schedulers;

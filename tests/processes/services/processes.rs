@@ -1,0 +1,128 @@
+//! Real daemons: what they do when told to stop, when the database goes away, and when nothing is there yet.
+
+use std::{
+    fs::File,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use lgi_mm::embedded::{Options, ensure_database, start_or_join};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use sqlx::PgPool;
+
+use crate::services::schedulers::job;
+
+fn daemon(url: &str, log: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_lgi-mm"))
+        .arg("daemon")
+        .env("DATABASE_URL", url)
+        .env("LGI_MM__METRICS__LISTEN", "off")
+        .env("LGI_MM__WORKER__HEARTBEAT", "200ms")
+        .env("LGI_MM__WORKER__LEASE", "1s")
+        .env("RUST_LOG", "warn,lgi_mm=info,lgi_mm::engine=warn")
+        .current_dir(log.parent().expect("a directory"))
+        .stdout(Stdio::null())
+        .stderr(File::create(log).expect("a log"))
+        .spawn()
+        .expect("our own program")
+}
+
+fn signal(pid: u32, signal: Signal) {
+    kill(Pid::from_raw(i32::try_from(pid).expect("a pid")), signal).expect("a signal");
+}
+
+async fn recorded(pool: &PgPool) -> i64 {
+    let sql = "SELECT coalesce(sum(slots_recorded), 0)::bigint FROM job_slots";
+    sqlx::query_scalar(sql).fetch_one(pool).await.unwrap_or_default()
+}
+
+async fn until_recorded(pool: &PgPool, at_least: i64) {
+    let begun = Instant::now();
+    while recorded(pool).await < at_least {
+        assert!(
+            begun.elapsed() < Duration::from_secs(40),
+            "{} of {at_least} slots",
+            recorded(pool).await
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_lets_work_end_and_leaves_nothing_locked() {
+    let (db, dir) = (testkit::db().await, tempfile::tempdir().expect("a directory"));
+    for number in 1..=5 {
+        job(&db.pool, number, "* * * * * *").await;
+    }
+    let mut process = daemon(&db.url, &dir.path().join("log"));
+    until_recorded(&db.pool, 10).await;
+    signal(process.id(), Signal::SIGTERM);
+    let begun = Instant::now();
+    let status = process.wait().expect("an end");
+    assert!(
+        status.success() && begun.elapsed() < Duration::from_secs(20),
+        "{status}"
+    );
+    let locked: i64 = sqlx::query_scalar("SELECT count(*) FROM apalis.jobs WHERE lock_by IS NOT NULL")
+        .fetch_one(&db.pool)
+        .await
+        .expect("locked");
+    let workers: i64 = sqlx::query_scalar("SELECT count(*) FROM apalis.workers")
+        .fetch_one(&db.pool)
+        .await
+        .expect("workers");
+    assert_eq!((locked, workers), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_goes_away_and_comes_back_is_survived_and_said_once() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("permissions");
+    let options = Options {
+        data_dir: Some(dir.path().join("data")),
+        fast: true,
+        remove: false,
+    };
+    let open = {
+        let options = options.clone();
+        move || start_or_join(&options).expect("a server")
+    };
+    let server = tokio::task::spawn_blocking(open.clone()).await.expect("a server");
+    ensure_database(&server, "outage").await.expect("a database");
+    let url = server.url("outage");
+    let pool = PgPool::connect(&url).await.expect("the database");
+    lgi_mm::store::migrate(&pool).await.expect("migrations");
+    job(&pool, 1, "* * * * * *").await;
+    let log = dir.path().join("log");
+    let mut process = daemon(&url, &log);
+    until_recorded(&pool, 3).await;
+    let text =
+        std::fs::read_to_string(dir.path().join("data/postgres/data/postmaster.pid")).expect("a pid file");
+    signal(
+        text.lines().next().expect("a pid").trim().parse().expect("a pid"),
+        Signal::SIGKILL,
+    );
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let _again = tokio::task::spawn_blocking(open).await.expect("the server again");
+    let pool = PgPool::connect(&url).await.expect("the database again");
+    let before = recorded(&pool).await;
+    until_recorded(&pool, before + 3).await;
+    assert!(
+        process.try_wait().expect("a process").is_none(),
+        "the daemon survives"
+    );
+    signal(process.id(), Signal::SIGTERM);
+    process.wait().expect("an end");
+    let text = std::fs::read_to_string(&log).expect("a log");
+    let said = |what: &str| {
+        text.lines()
+            .filter(|line| line.contains(what) && line.contains("scheduler"))
+            .count()
+    };
+    assert_eq!((said("not available"), said("available again")), (1, 1), "{text}");
+}

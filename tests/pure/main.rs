@@ -1,0 +1,7 @@
+//! The core without a world: rules, limits, schedules, the life of a trade, the protocol's model. No database, no process.
+
+mod lifecycle;
+mod model;
+mod rules;
+mod schedule;
+mod sweep;

@@ -1,0 +1,98 @@
+//! What is concluded about a failure that the chain may still take back.
+
+use alloy_primitives::B256;
+use lgi_mm::domain::{
+    span::Span,
+    trade::{
+        AttemptState, ChainView, Patience, Purpose, Seen, Standing, TradeState, TradeStatus,
+        TransactionState, standing,
+    },
+};
+
+use crate::rules::support::at;
+
+const REVERTED: Seen = Seen::Mined {
+    success: false,
+    depth: 3,
+};
+const SUCCEEDED: Seen = Seen::Mined {
+    success: true,
+    depth: 1,
+};
+
+/// Nonce 5: a swap, and the cancel that replaced it.
+fn trade(foreign: Option<B256>) -> TradeState {
+    let attempt = |purpose, byte| AttemptState {
+        hash: B256::repeat_byte(byte),
+        purpose,
+        recorded_at: at(0),
+        sent_at: Some(at(0)),
+        max_fee_per_gas: 1,
+    };
+    TradeState {
+        status: TradeStatus::Failed,
+        expires_at: at(60),
+        transactions: vec![TransactionState {
+            nonce: 5,
+            purpose: Purpose::Swap,
+            deadline: at(60),
+            attempts: vec![attempt(Purpose::Swap, 1), attempt(Purpose::Cancel, 2)],
+            foreign,
+        }],
+    }
+}
+
+fn seen(trade: &TradeState, swap: Seen, cancel: Seen, next_nonce: Option<u64>) -> Standing {
+    let patience = Patience {
+        required_depth: 3,
+        resend_after: Span::from_secs(1),
+        replace_after: Span::from_secs(1),
+        attempts_max: 3,
+        max_fee_per_gas: 100,
+    };
+    let view = ChainView {
+        attempts: vec![vec![swap, cancel]],
+        block_time: Some(at(90)),
+        next_nonce,
+    };
+    standing(trade, &view, &patience).expect("a trade that can be")
+}
+
+#[test]
+fn a_failure_stands_until_there_is_evidence_against_it() {
+    let cancelled = Seen::Mined {
+        success: true,
+        depth: 3,
+    };
+    let ours = trade(None);
+    for (swap, cancel, next, expected) in [
+        (REVERTED, Seen::Absent, Some(6), Standing::Stands),
+        (Seen::Absent, cancelled, Some(6), Standing::Stands),
+        // A swap that has succeeded is what failed no trade, however new its block is.
+        (SUCCEEDED, Seen::Absent, Some(6), Standing::Swapped),
+        // A cancel that is not deep enough; two nodes that contradict each other.
+        (Seen::Absent, SUCCEEDED, Some(6), Standing::Unclear),
+        (SUCCEEDED, cancelled, Some(6), Standing::Unclear),
+        (Seen::Absent, Seen::Pooled, Some(5), Standing::Free),
+        (Seen::Absent, Seen::Absent, Some(6), Standing::Used { nonce: 5 }),
+        // Nobody could be asked about all of it.
+        (Seen::Absent, Seen::Unknown, Some(5), Standing::Unclear),
+        (Seen::Absent, Seen::Absent, None, Standing::Unclear),
+    ] {
+        assert_eq!(
+            seen(&ours, swap, cancel, next),
+            expected,
+            "{swap:?} {cancel:?} {next:?}"
+        );
+    }
+    let foreign = trade(Some(B256::repeat_byte(9)));
+    let nothing = |next| seen(&foreign, Seen::Absent, Seen::Absent, next);
+    assert_eq!(nothing(Some(6)), Standing::Stands, "still somebody else's");
+    assert_eq!(nothing(Some(5)), Standing::Free);
+    assert_eq!(nothing(None), Standing::Unclear);
+    assert_eq!(
+        seen(&foreign, SUCCEEDED, Seen::Absent, Some(6)),
+        Standing::Swapped,
+        "ours in place of it"
+    );
+}

@@ -1,0 +1,181 @@
+//! Which is best, and what is said against it.
+
+use std::{
+    num::NonZeroUsize,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use chrono::{DateTime, TimeDelta};
+use lgi_mm::{
+    backtest::{
+        Detail, PricePoint, Setup,
+        grid::Grid,
+        result::Summary,
+        run,
+        sweep::{self, Candidate, SortBy},
+    },
+    domain::{
+        config::JobConfig,
+        job::JobMode,
+        span::Span,
+        units::{Price, Usd},
+    },
+    paper::PaperSettings,
+};
+use rust_decimal::Decimal;
+
+fn grid(texts: &[&str]) -> Grid {
+    Grid::new(texts.iter().map(|text| text.parse().expect("a range")).collect()).expect("a grid")
+}
+
+fn summary(rate: Option<f64>, profit: i64, buys: u64) -> Summary {
+    Summary {
+        money_weighted_pct: rate,
+        profit_usd: Usd::new(Decimal::from(profit)).expect("USD"),
+        buys,
+        ..Summary::default()
+    }
+}
+
+fn ranked(grid: &Grid, profits: &[i64], buys: u64) -> Vec<Candidate> {
+    let summaries = profits
+        .iter()
+        .map(|profit| summary(None, *profit, buys))
+        .collect();
+    sweep::ranked(grid, summaries, SortBy::Profit)
+}
+
+#[test]
+fn the_highest_rate_is_first_and_none_is_last() {
+    let grid = grid(&["a.b=1..4:1"]);
+    let all = vec![
+        summary(Some(-3.0), 9, 50),
+        summary(None, 99, 50),
+        summary(Some(12.5), 1, 50),
+        summary(Some(f64::NEG_INFINITY), 2, 50),
+    ];
+    let order = |by| -> Vec<String> {
+        sweep::ranked(&grid, all.clone(), by)
+            .into_iter()
+            .flat_map(|candidate| candidate.values)
+            .collect()
+    };
+    assert_eq!(order(SortBy::MoneyWeighted), ["3", "1", "4", "2"]);
+    assert_eq!(order(SortBy::Profit), ["2", "1", "4", "3"]);
+}
+
+#[test]
+fn a_best_in_the_middle_of_many_trades_is_not_doubted() {
+    let grid = grid(&["a.b=1..3:1", "c.d=1..3:1"]);
+    let ranked = ranked(&grid, &[1, 2, 3, 4, 9, 5, 3, 2, 1], 40);
+    assert_eq!(
+        sweep::doubts(&grid, &ranked, SortBy::Profit),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn a_best_on_the_edge_is_doubted() {
+    let grid = grid(&["a.b=1..3:1", "c.d=5m..15m:5m"]);
+    let ranked = ranked(&grid, &[1, 2, 3, 4, 5, 6, 3, 8, 9], 40);
+    let doubts = sweep::doubts(&grid, &ranked, SortBy::Profit);
+    assert_eq!(doubts.len(), 2, "{doubts:?}");
+    assert!(doubts[0].starts_with("a.b = 3 is the last value"), "{doubts:?}");
+    assert!(doubts[1].starts_with("c.d = 15m is the last value"), "{doubts:?}");
+}
+
+#[test]
+fn a_key_that_changes_nothing_few_trades_and_a_loss_are_told() {
+    let grid = grid(&["a.b=1..3:1", "c.d=7..7:1"]);
+    let ranked = ranked(&grid, &[-2, -2, -2], 3);
+    let doubts = sweep::doubts(&grid, &ranked, SortBy::Profit);
+    assert_eq!(doubts.len(), 3, "{doubts:?}");
+    assert!(doubts[0].starts_with("a.b makes no difference"), "{doubts:?}");
+    assert!(doubts[1].contains("rests on 3 trades"), "{doubts:?}");
+    assert!(doubts[2].contains("does not gain"), "{doubts:?}");
+}
+
+fn rows(seconds: impl IntoIterator<Item = i64>) -> Vec<PricePoint> {
+    seconds
+        .into_iter()
+        .map(|second| PricePoint {
+            at: DateTime::UNIX_EPOCH + TimeDelta::seconds(second),
+            price: Price::ONE,
+        })
+        .collect()
+}
+
+#[test]
+fn folds_are_equal_in_time_and_hold_every_row_once() {
+    let rows = rows((0..=100).chain([400, 500]));
+    let count = |folds| {
+        let folds = sweep::folds(&rows, NonZeroUsize::new(folds).expect("some"));
+        assert_eq!(folds.concat(), rows);
+        folds.iter().map(|fold| fold.len()).collect::<Vec<_>>()
+    };
+    assert_eq!(count(1), [103]);
+    assert_eq!(count(2), [101, 2]);
+    assert_eq!(count(5), [100, 1, 2], "two fifths have no row");
+    assert_eq!(sweep::folds(&[], NonZeroUsize::MIN), Vec::<&[PricePoint]>::new());
+}
+
+#[test]
+fn a_walk_forward_tries_the_best_of_each_fold_on_the_next() {
+    let grid = grid(&["a.b=1..3:1"]);
+    let folds = [[5, 1, 0], [2, 9, 4], [7, 8, 6]].map(|profits| ranked(&grid, &profits, 20));
+    let steps = sweep::walk_forward(&folds);
+    assert_eq!(steps.len(), 2);
+    let told: Vec<(&str, i64, usize, &str)> = steps
+        .iter()
+        .map(|step| {
+            let got = i64::try_from(step.out_of_sample.profit_usd.decimal().mantissa()).expect("small");
+            (
+                step.chosen.values[0].as_str(),
+                got,
+                step.rank,
+                step.hindsight.values[0].as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(told, [("1", 2, 3, "2"), ("2", 8, 1, "2")]);
+    assert!(steps.iter().all(|step| step.of == 3));
+}
+
+#[test]
+fn a_sweep_comes_to_the_same_on_one_core_and_on_many() {
+    let mut rows = rows((0..400).map(|hour| hour * 3_600));
+    for (row, cents) in rows.iter_mut().zip((0..).map(|i: i64| 100 + (i * 37) % 60)) {
+        row.price = Price::new(Decimal::new(cents, 2)).expect("a price");
+    }
+    let setups: Vec<Setup> = (1..=12)
+        .map(|amount| {
+            let mut config = JobConfig::for_mode(JobMode::Accumulate);
+            config.schedule.cron = "0 * * * *".parse().expect("a cron line");
+            if let Some(rules) = config.rules.accumulate_mut() {
+                rules.dca_amount_usd = Usd::new(Decimal::from(amount)).expect("USD");
+            }
+            Setup {
+                stands_for: Span::from_secs(3_600),
+                ..Setup::new(JobMode::Accumulate, config, PaperSettings::default())
+            }
+        })
+        .collect();
+    let counted = AtomicUsize::new(0);
+    let mut all = [1, 2, 7, 64].map(|threads| {
+        let threads = NonZeroUsize::new(threads).expect("some");
+        sweep::run_all(&setups, &rows, threads, &|| {
+            counted.fetch_add(1, Ordering::Relaxed);
+        })
+    });
+    assert_eq!(counted.into_inner(), 4 * 12);
+    for (summary, setup) in all[0].iter().zip(&setups) {
+        assert_eq!(
+            *summary,
+            run(setup, Detail::SUMMARY, rows.iter().copied()).summary
+        );
+        assert!(summary.buys > 10, "{summary:?}");
+    }
+    let first = std::mem::take(&mut all[0]);
+    assert_ne!(first.first(), first.last(), "the setups differ");
+    assert!(all[1..].iter().all(|other| *other == first));
+}
