@@ -10,7 +10,7 @@ use rust_decimal::{Decimal, prelude::ToPrimitive};
 use crate::domain::{
     Timestamp,
     config::{AccumulateConfig, JobConfig, LiquidityConfig, Rules},
-    decision::{HoldReason, LastFills, Position},
+    decision::{HoldReason, LastFills, Position, PricedFill},
     price::JUMP_MEMORY,
     samples::{High, Samples, Sum},
     span::Span,
@@ -218,7 +218,7 @@ fn profit(rules: &AccumulateConfig, last: &LastFills, position: &Position) -> Op
     let goal = position.cost_basis.percent(goal_pct, Rounding::Down).ok()?;
     let mut from = Price::of(goal, position.token_balance, position.token_decimals).ok()?;
     let mut cools = i64::MIN;
-    if let Some((at, price)) = last.take_profit {
+    if let Some(PricedFill { at, price }) = last.take_profit {
         cools = rules.take_profit_cooldown.after(at).timestamp_micros();
         let again = Usd::rounded(price.decimal(), Rounding::Down).percent(goal_pct, Rounding::Down);
         if let Some(again) = again.ok().and_then(|again| Price::new(again.decimal()).ok()) {

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::{
     config::{AccumulateConfig, ScheduleConfig},
-    decision::{Decision, Facts, HoldReason, Plan, Reason, RuleOutcome, first_to_fire},
+    decision::{Decision, Facts, HoldReason, Plan, PricedFill, Reason, RuleOutcome, first_to_fire},
     units::{MoneyError, Price, Rounding, Usd},
 };
 
@@ -48,7 +48,7 @@ fn take_profit(config: &AccumulateConfig, facts: &Facts) -> Result<RuleOutcome, 
         return Ok(RuleOutcome::Silent);
     }
     let goal_pct = plus_hundred(config.take_profit_pct)?;
-    if let Some((at, price)) = facts.last.take_profit {
+    if let Some(PricedFill { at, price }) = facts.last.take_profit {
         let cooled = config.take_profit_cooldown.passed(at, facts.now);
         if !cooled || facts.price.compare_to_percent_of(goal_pct, price)? == Ordering::Less {
             return Ok(RuleOutcome::Silent);

@@ -71,6 +71,8 @@ pub struct TradeLine {
     pub link: Option<String>,
     failure_kind: Option<String>,
     error: Option<String>,
+    /// What it waits for while it is open.
+    note: Option<String>,
     created_at: Timestamp,
     executed_at: Option<Timestamp>,
 }
@@ -100,6 +102,7 @@ impl TradeLine {
             tx_hash: row.tx_hash.clone(),
             failure_kind: row.failure.clone(),
             error: row.error.clone(),
+            note: row.note.clone(),
             created_at: row.created_at,
             executed_at: row.executed_at,
         }
@@ -111,7 +114,7 @@ pub fn render(lines: &[TradeLine]) -> String {
         let outcome = match (&line.failure_kind, &line.tx_hash) {
             (Some(kind), _) => kind.clone(),
             (None, Some(hash)) => hash.chars().take(12).collect(),
-            (None, None) => line.error.clone().unwrap_or_default(),
+            (None, None) => line.note.clone().unwrap_or_default(),
         };
         vec![
             line.trade.to_string(),
@@ -235,6 +238,7 @@ fn csv_of(lines: &[TradeLine]) -> Result<String, csv::Error> {
         writer.serialize(TradeLine {
             symbol: inert(&line.symbol),
             error: line.error.as_deref().map(inert),
+            note: line.note.as_deref().map(inert),
             ..line.clone()
         })?;
     }
