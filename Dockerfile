@@ -1,9 +1,9 @@
-# The one image of every service: scheduler, worker and the one-shot migrate differ by their command only.
+# One image for every service: scheduler, worker and the one-shot migrate differ only in their command.
 FROM rust:1.95.0-bookworm AS build
-# The image's own compiler is the pinned one; nothing is to be fetched for it.
+# The image's compiler is the pinned version; rustup must not download another one.
 ENV RUSTUP_TOOLCHAIN=1.95.0 SQLX_OFFLINE=true
 WORKDIR /build
-# Dependencies first, with an empty program around them: this layer is kept until Cargo.lock changes.
+# Build dependencies first, with an empty program: this layer is cached until Cargo.lock changes.
 COPY Cargo.toml Cargo.lock ./
 COPY crates crates
 RUN mkdir -p src benches/fleet \
@@ -24,7 +24,7 @@ RUN cargo build --release --locked --features kms-aws,kms-gcp --bin lgi-mm \
     && strip --strip-debug target/release/lgi-mm
 
 FROM debian:12.11-slim
-# Nodes and price sources are asked through TLS.
+# CA certificates for TLS to nodes and price sources.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
@@ -34,7 +34,7 @@ RUN apt-get update \
 COPY --from=build /build/target/release/lgi-mm /usr/local/bin/lgi-mm
 USER 10001:10001
 WORKDIR /tmp
-# Scraped from the other containers; the compose file binds it to no port of the machine.
+# Prometheus scrapes this from its container; the compose file does not publish the port.
 ENV LGI_MM__METRICS__LISTEN=0.0.0.0:9464 \
     LGI_MM__LOG__FORMAT=json
 EXPOSE 9464

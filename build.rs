@@ -1,5 +1,5 @@
-//! Takes the charting library of the report (Apache ECharts) out of the crate that ships it, so that neither npm nor a
-//! download of our own is needed. Cargo tells a build script nothing of where its dependencies lie, so we look.
+//! Extracts the charting library of the report (Apache ECharts) from the crate that contains it, so that neither npm nor
+//! a separate download is needed. Cargo does not pass the paths of dependencies to a build script, so we search.
 
 use std::{
     env,
@@ -11,10 +11,10 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-/// The crate that ships it; pinned in Cargo.toml to the same version.
+/// The crate that contains it; pinned in Cargo.toml to the same version.
 const CRATE: &str = "charming-0.6.0";
 const FILE: &str = "src/asset/echarts-5.5.1.min.js";
-/// Of the file. It becomes part of every report, so it is this one or none, wherever it was found.
+/// Hash of the file. The file becomes part of every report, so the build fails on any other content.
 const SHA256: &str = "e84270bd0cd5bdf60fefc26d00c2a391cb2e81f4d26a7a9ee16185a54773a3cf";
 
 fn main() {
@@ -34,7 +34,7 @@ fn main() {
     }
 }
 
-/// Where cargo unpacks what it took from a registry.
+/// Looks where cargo unpacks crates of a registry.
 fn in_registry() -> Option<PathBuf> {
     let home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
@@ -46,7 +46,7 @@ fn in_registry() -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Where cargo says it is: vendored sources lie elsewhere.
+/// Asks `cargo metadata`, because vendored sources are elsewhere.
 fn by_metadata() -> Option<PathBuf> {
     let output = Command::new(env::var_os("CARGO")?)
         .args(["metadata", "--format-version=1", "--locked", "--offline"])
@@ -71,7 +71,7 @@ fn install(path: &Path) -> Result<(), String> {
     }
     if found != SHA256 {
         return Err(format!(
-            "its SHA-256 is {found}, and should be {SHA256}: somebody has changed it; remove {CRATE} below \
+            "its SHA-256 is {found}, but should be {SHA256}: the file was changed; remove {CRATE} below \
              CARGO_HOME/registry and run `cargo fetch --locked`"
         ));
     }

@@ -1,13 +1,14 @@
-//! How many samples a second a backtest decides, and how a sweep grows with threads: `cargo bench --bench backtest [-- MILLIONS]`.
+//! Samples per second that a backtest decides, and how a sweep scales with threads:
+//! `cargo bench --bench backtest [-- MILLIONS]`.
 //!
-//! Prices are made in the process, a sample a minute, and every sample is a slot: nothing is kept, read or written, and
-//! making the prices is not timed. Each mode runs five times in one thread; what is printed is the median. Memory is
-//! the process's peak. A sweep runs one grid with one thread, two, and so on up to the cores, in turns.
+//! Prices are generated in the process, a sample a minute, and every sample is a slot: nothing is stored, read or
+//! written, and generating the prices is not timed. Each mode runs five times in one thread; the median is printed.
+//! Memory is the process's peak. A sweep runs one grid with one thread, two, and so on up to the cores, in turns.
 //!
 //! `-- --prices FILE [--set KEY=VALUE]..` times one run of mode accumulate over a file held in memory, and prints it as
-//! JSON: what `scripts/bench-backtest` sets beside other programs.
+//! JSON, for the comparison in `scripts/bench-backtest`.
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
-#![expect(clippy::expect_used, reason = "what cannot go on in a benchmark fails it")]
+#![expect(clippy::expect_used, reason = "a failure ends the benchmark")]
 #![expect(clippy::cast_precision_loss, reason = "rates are for people")]
 
 use std::{num::NonZeroUsize, path::Path, thread::available_parallelism, time::Instant};
@@ -15,7 +16,7 @@ use std::{num::NonZeroUsize, path::Path, thread::available_parallelism, time::In
 use chrono::DateTime;
 use lgi_mm::{
     backtest::{
-        Detail, Outcome, PricePoint, Runner, Setup, run,
+        Detail, PricePoint, RunResult, Runner, Setup, run,
         series::{CsvSeries, ReadOptions},
         sweep::run_all,
     },
@@ -32,10 +33,10 @@ use rust_decimal::Decimal;
 
 const RUNS: usize = 5;
 
-/// Samples that are made at once.
+/// Samples generated at once.
 const CHUNK: usize = 50_000;
 
-/// A walk of twelfths of a per cent that is drawn back to where it began, with eight digits.
+/// A random walk in steps of a twelfth of a per cent that reverts to its start, with eight digits.
 struct Walk {
     state: u64,
     price: i64,
@@ -101,7 +102,7 @@ fn liquidity() -> Setup {
     )
 }
 
-/// Wall-clock and processor seconds; on a machine that is shared they differ.
+/// Wall-clock and CPU seconds; on a shared machine they differ.
 #[derive(Debug, Clone, Copy)]
 struct Took {
     wall: f64,
@@ -116,8 +117,8 @@ fn processor() -> f64 {
         .sum()
 }
 
-/// Feeds a run from a buffer that is filled while no clock runs.
-fn timed(setup: &Setup, samples: usize) -> (Took, Outcome) {
+/// Feeds a run from a buffer that is filled while the clock is stopped.
+fn timed(setup: &Setup, samples: usize) -> (Took, RunResult) {
     let mut walk = Walk::new();
     let mut runner = Runner::new(setup, Detail::SUMMARY);
     let mut buffer: Vec<PricePoint> = Vec::with_capacity(CHUNK);
@@ -152,10 +153,11 @@ fn peak_kib() -> String {
     )
 }
 
-/// Configurations of the sweep that is timed: enough for each thread to have several.
+/// Configurations of the timed sweep: several for each thread.
 const SETUPS: usize = 32;
 
-/// The same sweep with ever more threads. The counts take turns, so that a slower moment of the machine meets each.
+/// The same sweep with an increasing number of threads. The counts alternate, so that a slow moment of the machine
+/// affects all of them.
 fn scaling(samples: usize) {
     let rows: Vec<PricePoint> = Walk::new().take(samples).collect();
     let setups: Vec<Setup> = (1..=SETUPS)
@@ -190,7 +192,7 @@ fn scaling(samples: usize) {
     }
 }
 
-/// One run over a file in memory; how long the run alone took.
+/// One run over a file in memory; returns the duration of the run alone.
 fn over_file(path: &str, sets: &[String]) {
     let rows = CsvSeries::open(Path::new(path), ReadOptions::default())
         .and_then(|series| series.load())
@@ -215,7 +217,7 @@ fn over_file(path: &str, sets: &[String]) {
     println!("{{\"seconds\":{},\"buys\":{buys}}}", median(seconds));
 }
 
-/// What follows each `name` on the command line.
+/// The arguments that follow each `name` on the command line.
 fn values(name: &str) -> Vec<String> {
     let arguments: Vec<String> = std::env::args().collect();
     arguments
@@ -234,7 +236,7 @@ fn main() {
         .unwrap_or(10);
     let samples = millions * 1_000_000;
     for (name, setup) in [("accumulate", accumulate()), ("liquidity", liquidity())] {
-        let runs: Vec<(Took, Outcome)> = (0..RUNS).map(|_| timed(&setup, samples)).collect();
+        let runs: Vec<(Took, RunResult)> = (0..RUNS).map(|_| timed(&setup, samples)).collect();
         let (wall, processor) = (
             median(runs.iter().map(|(took, _)| took.wall).collect()),
             median(runs.iter().map(|(took, _)| took.processor).collect()),

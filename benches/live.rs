@@ -1,4 +1,4 @@
-//! How fast one signer settles swaps on a local chain with a block a second, and what a swap costs in requests.
+//! Swaps per second that one signer settles on a local chain with a block time of one second, and requests per swap.
 //! `just bench-live`; the figures are in docs/live-figures.md.
 #![expect(
     clippy::expect_used,
@@ -13,9 +13,9 @@ use lgi_mm::devnet::BlockTime;
 use serde_json::json;
 use testkit::live::World;
 
-/// Jobs of the one wallet, each on a token of its own: each has at most one trade open.
+/// Jobs of the one wallet, each with its own token: each has at most one open trade.
 const JOBS: usize = 40;
-/// How long is measured, after a first while.
+/// Duration of the measurement, after a warm-up.
 const MEASURED: Duration = Duration::from_secs(45);
 const METRICS: &str = "127.0.0.1:19464";
 
@@ -58,7 +58,7 @@ async fn round_trips() -> u64 {
 
 #[tokio::main]
 async fn main() {
-    // As patient as on a real L2: a block a second is not stuck.
+    // Patience of a real L2: a transaction is not stuck after one block.
     let world = World::with(BlockTime::OnTransaction, |mut keys| {
         (keys.resend_after, keys.replace_after) = (None, None);
         keys

@@ -213,7 +213,7 @@ def side_by_side(rows, runs):
     for run in runs:
         try:
             found.append(run())
-        except Exception as error:  # What is not there or does not run is said, not hidden.
+        except Exception as error:  # Report programs that are missing or fail, do not hide them.
             print(f"left out: {type(error).__name__}: {error}")
     ours = found[0]
 

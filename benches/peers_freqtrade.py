@@ -1,7 +1,7 @@
-"""freqtrade as it is, but for one thing: it is told the one market of the comparison instead of asking an exchange.
+"""Unmodified freqtrade with one exception: it gets the one market of the comparison instead of querying an exchange.
 
-Even a backtest asks the exchange for its markets before it starts, and there is none to ask. What follows is its own.
-Prints how long the backtest alone took, without starting, reading the candles and writing the result.
+Even a backtest queries the exchange for its markets before it starts, and none is reachable here. Everything else is
+freqtrade's own. Prints how long the backtest alone took, without startup, reading the candles and writing the result.
 """
 
 import time

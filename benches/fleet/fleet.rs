@@ -1,5 +1,5 @@
-//! Jobs in bulk, the processes that serve them, and rounds: all jobs due at once, until each tick is recorded and
-//! acknowledged.
+//! Bulk creation of jobs, the processes that run them, and rounds: all jobs due at once, until each tick is recorded
+//! and acknowledged.
 
 use std::{
     process::Stdio,
@@ -23,7 +23,7 @@ use tokio::process::{Child, Command};
 /// What the jobs of a fleet do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
-    /// Their rules look, and hold.
+    /// Their rules are evaluated and hold.
     Hold,
     /// Every tick buys on the paper venue.
     Trade,
@@ -44,7 +44,7 @@ impl Work {
     }
 }
 
-/// Makes a database of `count` running jobs, each with a token of its own. `wallets`: how many wallets they share.
+/// Creates a database of `count` running jobs, each with its own token. `wallets`: number of wallets they share.
 pub async fn create(pool: &PgPool, count: i64, work: Work, cron: &str, wallets: i64) {
     store::migrate(pool).await.expect("migrations");
     let config: JobConfig = serde_json::from_value(work.config(cron)).expect("a configuration");
@@ -59,18 +59,18 @@ pub async fn create(pool: &PgPool, count: i64, work: Work, cron: &str, wallets: 
     orders::order(pool, model, start, "bench").await.expect("a start");
     clone_jobs(pool, model.0, count - 1, wallets).await;
     for statement in [
-        // The first DCA buy is due at once, and would be a trade.
+        // The first DCA buy is due immediately and would be a trade.
         "UPDATE jobs SET last_dca_buy_time = now()",
-        // Only rounds make jobs due, or their own cron.
+        // Jobs become due only by a round or by their own cron.
         "UPDATE job_slots SET next_slot = now() + interval '1 year', due_at = now() + interval '1 year'",
-        // Not the empty ones: the server would plan for them to stay so.
+        // Not the empty tables: the server would plan queries for empty tables.
         "VACUUM ANALYZE jobs, job_slots",
     ] {
         sqlx::query(statement).execute(pool).await.expect("a statement");
     }
 }
 
-/// Copies of a job that was made and started by the program's own code.
+/// Copies a job that the program's own code created and started.
 async fn clone_jobs(pool: &PgPool, model: i64, copies: i64, wallets: i64) {
     let jobs = "INSERT INTO jobs (realm, chain, wallet, token_address, token_symbol, token_decimals, quote_address,
                     quote_symbol, quote_decimals, mode, status, cycle, config, config_version, version, started_at)
@@ -90,13 +90,13 @@ async fn clone_jobs(pool: &PgPool, model: i64, copies: i64, wallets: i64) {
     sqlx::query(slots).bind(model).execute(pool).await.expect("slots");
 }
 
-/// Running schedulers and workers, killed with this value.
+/// Running schedulers and workers, killed when this value is dropped.
 pub struct Processes {
     schedulers: Vec<Child>,
     workers: Vec<Child>,
 }
 
-/// What processes used.
+/// Resources used by processes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Used {
     /// CPU seconds of scheduler and workers.
@@ -106,7 +106,7 @@ pub struct Used {
 }
 
 impl Processes {
-    /// Starts one scheduler and so many workers, with their default settings.
+    /// Starts one scheduler and this number of workers, with default settings.
     pub fn start(url: &str, workers: usize) -> Self {
         Self {
             schedulers: vec![spawn("scheduler", url)],
@@ -136,7 +136,7 @@ impl Processes {
         (peak(&self.schedulers), peak(&self.workers))
     }
 
-    /// Stops them as a service manager would.
+    /// Stops them like a service manager.
     pub async fn stop(mut self) {
         for child in self.schedulers.iter_mut().chain(&mut self.workers) {
             drop(child.stdin.take());
@@ -152,7 +152,7 @@ fn process(child: &Child) -> i32 {
     child.id().and_then(|id| i32::try_from(id).ok()).expect("it runs")
 }
 
-/// Logs go where a container's go when nobody reads them: each decision's line is written.
+/// Logs are discarded, but every line is written.
 fn spawn(kind: &str, url: &str) -> Child {
     Command::new(env!("CARGO_BIN_EXE_lgi-mm"))
         .args([kind, "--until-stdin-closes"])
@@ -169,7 +169,7 @@ fn spawn(kind: &str, url: &str) -> Child {
         .expect("our own program starts")
 }
 
-/// Makes the oldest `jobs` due now and waits until each tick is recorded and acknowledged; how long that took.
+/// Makes the oldest `jobs` due now and waits until each tick is recorded and acknowledged; returns the duration.
 pub async fn round(pool: &PgPool, jobs: i64) -> Duration {
     let due = "UPDATE job_slots SET next_slot = t.now, due_at = t.now FROM (SELECT now()) t
                WHERE job_id IN (SELECT id FROM jobs ORDER BY id LIMIT $1) RETURNING next_slot";
@@ -187,11 +187,11 @@ pub async fn round(pool: &PgPool, jobs: i64) -> Duration {
     let begun = Instant::now();
     tx.commit().await.expect("committed");
     let slot = slots.first().copied().expect("jobs");
-    // Cheap questions, so that asking costs little.
+    // Cheap queries, so that polling costs little.
     let busy = "SELECT EXISTS (SELECT 1 FROM apalis.jobs)
                     OR EXISTS (SELECT 1 FROM job_slots WHERE open_slot IS NOT NULL)
                     OR EXISTS (SELECT 1 FROM job_slots WHERE open_slot IS NULL AND due_at <= $1)";
-    // As seldom as is fair: a question costs what some hundred ticks cost, and is late by half a pause.
+    // Poll rarely: a query costs as much as about a hundred ticks, and adds half an interval to the time.
     let pause = Duration::from_micros(u64::try_from(jobs).expect("a count") * 4);
     loop {
         tokio::time::sleep(pause).await;
@@ -215,7 +215,7 @@ pub async fn round(pool: &PgPool, jobs: i64) -> Duration {
     took
 }
 
-/// A count from the database.
+/// Runs a query that returns a count.
 pub async fn count(pool: &PgPool, sql: &str) -> i64 {
     sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
         .fetch_one(pool)

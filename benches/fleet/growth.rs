@@ -1,5 +1,5 @@
-//! Growth: the same ticks where much has happened: 100,000 jobs, 10 million runs of holds, a million trades, and a day of
-//! price samples, one a minute, for every job that is due.
+//! Growth: the same ticks with a long history: 100,000 jobs, 10 million runs of holds, a million trades, and a day of
+//! price samples, one a minute, for every due job.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::{
     ticks::{YEARLY, as_f64},
 };
 
-/// Jobs that are due in a round; the others wait.
+/// Due jobs in a round; the others wait.
 const DUE: i64 = 10_000;
 
 /// First with an empty history, then with a long one.
@@ -49,7 +49,7 @@ async fn measure(postgres: &Postgres, plan: &Plan, report: &mut Report, pool: &P
     }
     processes.stop().await;
     report.median("growth", format!("hold ticks: {what}"), rates, "/s");
-    // The scheduler alone, to see what one due job costs to claim.
+    // Only the scheduler, to measure the cost of claiming one due job.
     let mut claims = Vec::new();
     for _ in 0..plan.rounds(DUE) {
         claims.push(claim(pool).await);
@@ -62,7 +62,7 @@ async fn measure(postgres: &Postgres, plan: &Plan, report: &mut Report, pool: &P
     );
 }
 
-/// One round in which every job has to read its whole window of samples.
+/// One round in which every job reads its whole window of samples.
 async fn unknown_highs(postgres: &Postgres, report: &mut Report, pool: &PgPool) {
     let forget = "UPDATE job_slots SET sample_high = NULL, sample_high_at = NULL, sample_high_since = NULL, sample_high_config = NULL";
     let processes = Processes::start(&postgres.url("fleet"), 1);
@@ -78,7 +78,7 @@ async fn unknown_highs(postgres: &Postgres, report: &mut Report, pool: &PgPool) 
     );
 }
 
-/// Microseconds a due job for claiming and queueing, batch by batch as a scheduler does.
+/// Microseconds per due job for claiming and queueing, in batches like a scheduler.
 async fn claim(pool: &PgPool) -> f64 {
     let due = "UPDATE job_slots SET next_slot = now(), due_at = now(), open_slot = NULL, open_since = NULL
                WHERE job_id IN (SELECT id FROM jobs ORDER BY id LIMIT $1)";
@@ -100,7 +100,7 @@ async fn claim(pool: &PgPool) -> f64 {
     took * 1_000_000.0 / as_f64(DUE)
 }
 
-/// Written past the constraints' triggers, or it would take an hour.
+/// Bypasses the constraints' triggers, or it would take an hour.
 async fn history(pool: &PgPool, plan: &Plan) {
     let mut connection = pool.acquire().await.expect("a connection");
     let ticks = "INSERT INTO ticks (job_id, outcome, reason, detail, price_usd, first_slot, last_slot, count)
@@ -132,7 +132,7 @@ async fn history(pool: &PgPool, plan: &Plan) {
         .execute(&mut *connection)
         .await
         .expect("triggers");
-    // Prices below what is generated now, so that the highest is a new one.
+    // Lower than the current generated prices, so that the highest sample is a new one.
     let samples = "INSERT INTO price_samples (chain, token, series, bucket, price, observed_at)
                    SELECT s.chain, s.token, s.series, t.at, 1.5 + (n % 97) * 0.001, t.at
                    FROM (SELECT DISTINCT chain, token, series FROM price_samples) s, generate_series(1, $1) n,
@@ -143,7 +143,7 @@ async fn history(pool: &PgPool, plan: &Plan) {
         .execute(&mut *connection)
         .await
         .expect("samples");
-    // What the past recorded is counted where each slot is.
+    // Set the counters that the past slots would have recorded.
     let counted = "UPDATE job_slots SET slots_recorded = slots_recorded + $1";
     let slots = plan.many_ticks / plan.many_jobs * 10;
     sqlx::query(counted)

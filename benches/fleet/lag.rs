@@ -1,5 +1,5 @@
-//! Lateness: how long after its slot a tick is recorded. Seen by the database, not by our own metrics: a trigger of the
-//! bench notes when each slot was recorded. That is later than the tick's start, by the tick itself.
+//! Lateness: the time from a slot to its recorded tick. Measured by the database, not by our own metrics: a trigger of
+//! the benchmark records when each slot was recorded. That is later than the tick's start by the duration of the tick.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ const NOTE: [&str; 3] = [
      FOR EACH STATEMENT EXECUTE FUNCTION note()",
 ];
 
-/// Spread over the minute, then all in the same second.
+/// Slots spread over the minute, then all in the same second.
 pub async fn run(postgres: &Postgres, plan: &Plan, report: &mut Report) {
     let pool = postgres.database("fleet").await;
     fleet::create(&pool, JOBS, Work::Hold, YEARLY, 1).await;
@@ -69,7 +69,7 @@ pub async fn run(postgres: &Postgres, plan: &Plan, report: &mut Report) {
     postgres.drop("fleet").await;
 }
 
-/// One tick a minute each, as many at every second.
+/// One tick a minute each, the same number in every second.
 async fn spread(pool: &PgPool) {
     let cron =
         "UPDATE jobs SET config = jsonb_set(config, '{schedule,cron}', to_jsonb(id % 60 || ' * * * * *')),
@@ -81,7 +81,7 @@ async fn spread(pool: &PgPool) {
     sqlx::query(slots).execute(pool).await.expect("slots");
 }
 
-/// A burst is over when its last tick is acknowledged.
+/// A burst ends when its last tick is acknowledged.
 async fn same_second(pool: &PgPool, plan: &Plan, report: &mut Report) {
     sqlx::query("UPDATE jobs SET config = jsonb_set(config, '{schedule,cron}', to_jsonb($1::text)), config_version = config_version + 1")
         .bind(YEARLY)

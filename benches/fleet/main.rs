@@ -1,4 +1,4 @@
-//! How fast a fleet of jobs is served, beside other queues and beside the limit, on one durable PostgreSQL server.
+//! Throughput of a fleet of jobs, compared with other queues and with the limit, on one durable PostgreSQL server.
 //! `scripts/bench` (or `just bench`) runs all of it; `--quick` runs everything once and short; names of sections
 //! (ticks, trades, limit, peers, lateness, growth, trips) run only those. The figures are in docs/performance.md.
 #![expect(
@@ -26,18 +26,18 @@ use report::{Goal, Report};
 use server::Postgres;
 use ticks::{YEARLY, as_f64};
 
-/// How long and how often.
+/// Durations and repetitions.
 pub struct Plan {
     quick: bool,
     /// Runs of each setting of a peer.
     pub peer_rounds: u32,
-    /// Peers get this many times fewer tasks.
+    /// The number of tasks of peers is divided by this.
     pub divide: i64,
-    /// Trading begins to be counted after this.
+    /// Warm-up before trades are counted.
     pub warm_up: Duration,
-    /// How long trades are counted.
+    /// Duration of counting trades.
     pub trading: Duration,
-    /// How long lateness is watched.
+    /// Duration of measuring lateness.
     pub lag: Duration,
     /// Jobs of the large fleet.
     pub many_jobs: i64,
@@ -45,7 +45,7 @@ pub struct Plan {
     pub many_ticks: i64,
     /// Trades in its history.
     pub many_trades: i64,
-    /// Price samples of each job that is due, one a minute.
+    /// Price samples of each due job, one a minute.
     pub samples_each: i64,
 }
 
@@ -80,7 +80,7 @@ impl Plan {
         }
     }
 
-    /// Rounds of so many jobs.
+    /// Number of rounds for this number of jobs.
     pub fn rounds(&self, jobs: i64) -> u32 {
         match (self.quick, jobs > 1_000) {
             (true, _) => 3,
@@ -174,7 +174,7 @@ async fn trips(postgres: &Postgres, plan: &Plan, report: &mut Report) {
     postgres.drop("fleet").await;
 }
 
-/// Where the server's time goes: its own account of every statement. By hand only, since counting costs.
+/// Where the server's time goes, by pg_stat_statements. Not part of a full run, because collecting it costs time.
 async fn statements(postgres: &Postgres, plan: &Plan) {
     let jobs = 10_000;
     let pool = postgres.database("fleet").await;
@@ -267,7 +267,7 @@ fn setting(postgres: &Postgres) -> Vec<(String, String)> {
     .into()
 }
 
-/// The goals, each with what was measured beside it.
+/// The goals, each with its measured value.
 fn goals(report: &Report) -> Vec<Goal> {
     let mut goals = rates(report);
     goals.extend(promptness(report));

@@ -1,5 +1,5 @@
 //! Other queues on the same server, with tasks that do nothing: graphile-worker and pg-boss as npm packages, and
-//! apalis-postgres as it comes.
+//! the stock apalis-postgres backend.
 
 use std::{
     env,
@@ -19,7 +19,7 @@ use tokio::{process::Command, sync::Notify};
 
 use crate::{Plan, report::Report, server::Postgres, ticks::as_f64};
 
-/// (name, script, tasks, arguments). Tasks so many that each takes some seconds.
+/// (name, script, tasks, arguments). Enough tasks that each run takes some seconds.
 const PEERS: [(&str, &str, i64, [&str; 2]); 8] = [
     (
         "graphile-worker: default (1 job at a time)",

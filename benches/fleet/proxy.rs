@@ -14,7 +14,7 @@ use tokio::{
     net::{UnixListener, UnixStream},
 };
 
-/// Counts until it is dropped.
+/// Counts round trips until it is dropped.
 pub struct Proxy {
     dir: PathBuf,
     trips: Arc<AtomicU64>,
@@ -22,7 +22,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// A socket in a directory of its own, in front of the server's.
+    /// Opens a socket in its own directory, in front of the server's.
     pub fn start(server: &Path) -> Self {
         let dir = std::env::temp_dir().join(format!("lgi-mm-proxy-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);

@@ -7,28 +7,28 @@ use serde::Serialize;
 /// One measured figure.
 #[derive(Debug, Clone, Serialize)]
 pub struct Figure {
-    /// Which part of the bench.
+    /// Part of the benchmark, such as `ticks`.
     pub section: &'static str,
-    /// What was measured.
+    /// Name of the figure.
     pub name: String,
-    /// How much.
+    /// Measured value, in `unit`.
     pub value: f64,
-    /// Of what.
+    /// Unit of the value.
     pub unit: &'static str,
     /// Its lowest and highest value over the rounds, if there were several.
     pub range: Option<(f64, f64)>,
 }
 
-/// What was aimed at, with what was measured beside it.
+/// A goal and its measured value.
 #[derive(Debug, Clone, Serialize)]
 pub struct Goal {
-    /// In words.
+    /// Description of the goal.
     pub goal: &'static str,
     /// What was measured; `None` if that part did not run.
     pub measured: Option<f64>,
-    /// How it is to be compared: `>=` or `<=`.
+    /// Comparison: `>=` or `<=`.
     pub comparison: &'static str,
-    /// With what.
+    /// Value that the measured one is compared with.
     pub bound: f64,
 }
 
@@ -42,19 +42,19 @@ impl Goal {
     }
 }
 
-/// All of it.
+/// All figures of a run.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
     /// Machine and versions.
     pub setting: Vec<(String, String)>,
     /// In the order they were measured.
     pub figures: Vec<Figure>,
-    /// Judged at the end.
+    /// Goals, evaluated at the end.
     pub goals: Vec<Goal>,
 }
 
 impl Report {
-    /// Notes a figure and prints it, so that a long run shows where it is.
+    /// Records a figure and prints it, so that a long run shows its progress.
     pub fn figure(&mut self, section: &'static str, name: impl Into<String>, value: f64, unit: &'static str) {
         self.push(Figure {
             section,
@@ -65,7 +65,7 @@ impl Report {
         });
     }
 
-    /// Notes the median of several values, with the lowest and the highest.
+    /// Records the median of several values, with the lowest and the highest.
     pub fn median(
         &mut self,
         section: &'static str,
@@ -107,7 +107,7 @@ impl Report {
         found.map(|figure| figure.value)
     }
 
-    /// The highest figure of a section whose name begins so.
+    /// The highest figure of a section whose name has this prefix.
     pub fn best(&self, section: &str, begins: &str) -> Option<f64> {
         let figures = self.figures.iter();
         let values = figures
@@ -116,7 +116,7 @@ impl Report {
         values.reduce(f64::max)
     }
 
-    /// The table.
+    /// The report as a table.
     pub fn table(&self) -> String {
         let mut text = String::new();
         for (name, value) in &self.setting {
@@ -148,7 +148,7 @@ impl Report {
         text
     }
 
-    /// The same for programs.
+    /// The report as JSON.
     pub fn write(&self, path: &Path) {
         let json = serde_json::to_string_pretty(self).expect("figures are JSON");
         if let Some(dir) = path.parent() {

@@ -1,11 +1,11 @@
-//! A durable PostgreSQL server of the bench's own, with what a fresh install has: fsync is on, nothing is tuned.
+//! A separate durable PostgreSQL server with the default settings of a fresh install: fsync is on, nothing is tuned.
 
 use std::{fs, path::PathBuf};
 
 use lgi_mm::embedded::{Options, Server, start_or_join};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, postgres::PgPoolOptions};
 
-/// The server, gone with this value.
+/// The server, stopped when this value is dropped.
 pub struct Postgres {
     server: Server,
     /// Its first process.
@@ -23,7 +23,7 @@ impl Postgres {
         let options = Options {
             data_dir: Some(data_dir),
             fast: false,
-            // What is started twice must outlast its first start; its directory stays in /var/tmp.
+            // The directory must outlive the first start; it stays in /var/tmp.
             remove: !counting,
         };
         if counting {
@@ -35,7 +35,7 @@ impl Postgres {
             sqlx::query(preload).execute(&mut admin).await.expect("a setting");
             admin.close().await.expect("an orderly end");
             drop(first);
-            // It stops by itself, now that nobody holds it.
+            // It stops by itself, because no process uses it any more.
             tokio::time::sleep(std::time::Duration::from_secs(3)).await;
         }
         let server = start_or_join(&options).expect("a private server");
@@ -91,7 +91,7 @@ impl Postgres {
             .expect("a pool")
     }
 
-    /// Removes a database with all who use it, and lets what was written reach the disk.
+    /// Drops a database with its connections, and runs a checkpoint.
     pub async fn drop(&self, name: &str) {
         self.admin(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
             .await;
@@ -111,11 +111,11 @@ impl Postgres {
     }
 }
 
-/// What `/proc` says of a process.
+/// Process statistics from `/proc`.
 #[derive(Debug, Clone, Copy)]
 pub struct Stat {
     parent: i32,
-    /// CPU seconds of its own.
+    /// CPU seconds of the process itself.
     pub own: f64,
     /// CPU seconds of children that have ended.
     reaped: f64,
@@ -125,7 +125,7 @@ impl Stat {
     /// `None` if there is no such process.
     pub fn of(process: i32) -> Option<Self> {
         let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-        // The name in brackets may hold anything.
+        // The name in brackets may contain any character.
         let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
         let ticks = |index: usize| Some(fields.get(index)?.parse::<f64>().ok()? / 100.0);
         Some(Self {
@@ -136,7 +136,7 @@ impl Stat {
     }
 }
 
-/// The most memory that a process had resident, MiB.
+/// Peak resident memory of a process, MiB.
 pub fn peak_mib(process: i32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let kib = status

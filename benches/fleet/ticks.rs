@@ -1,4 +1,4 @@
-//! Ticks a second, end to end: due, claimed, queued, fetched, decided, recorded, acknowledged.
+//! Ticks per second, end to end: due, claimed, queued, fetched, decided, recorded, acknowledged.
 
 use sqlx::PgPool;
 
@@ -9,7 +9,7 @@ use crate::{
     server::Postgres,
 };
 
-/// Every size and number of workers that is asked for.
+/// Every requested number of jobs and workers.
 pub async fn run(postgres: &Postgres, plan: &Plan, report: &mut Report) {
     for jobs in [1_000, 10_000] {
         let pool = postgres.database("fleet").await;
@@ -29,7 +29,7 @@ pub async fn trading(postgres: &Postgres, plan: &Plan, report: &mut Report) {
     }
 }
 
-/// A cron that leaves the jobs alone.
+/// A cron line that never makes the jobs due during the benchmark.
 pub const YEARLY: &str = "0 0 0 1 1 *";
 
 /// "10000 jobs, 1 worker"
@@ -95,7 +95,7 @@ pub async fn holds(
 /// Trades that are final.
 pub const SETTLED: &str = "SELECT count(*) FROM trades WHERE status = 'EXECUTED'";
 
-/// The first slots of jobs whose own cron goes on from there.
+/// The first slots of jobs; their own cron continues from there.
 pub async fn all_due(pool: &PgPool) {
     sqlx::query("UPDATE job_slots SET next_slot = now(), due_at = now()")
         .execute(pool)
@@ -103,7 +103,7 @@ pub async fn all_due(pool: &PgPool) {
         .expect("due jobs");
 }
 
-/// Every tick buys on the paper venue: trades that are final, a second.
+/// Every tick buys on the paper venue: final trades per second.
 async fn trades(postgres: &Postgres, plan: &Plan, report: &mut Report, (jobs, wallets): (i64, i64)) {
     let pool = postgres.database("fleet").await;
     fleet::create(&pool, jobs, Work::Trade, "* * * * * *", wallets).await;
@@ -129,7 +129,7 @@ async fn trades(postgres: &Postgres, plan: &Plan, report: &mut Report, (jobs, wa
     postgres.drop("fleet").await;
 }
 
-/// Counts of a bench are far below 2^31.
+/// Counts of a benchmark are far below 2^31.
 pub fn as_f64(count: i64) -> f64 {
     f64::from(i32::try_from(count).expect("a small number"))
 }

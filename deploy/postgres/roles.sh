@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The roles of lgi-mm, one for each kind of process, in the database $POSTGRES_DB: run by the image when the database is
-# made, or by hand on another server, as a superuser, before the first `lgi-mm migrate`:
+# Creates the roles of lgi-mm, one for each kind of process, in the database $POSTGRES_DB. The image runs it when it
+# creates the database; on another server, run it yourself as a superuser before the first `lgi-mm migrate`:
 #   POSTGRES_USER=postgres POSTGRES_DB=lgi_mm PGHOST=.. ROLE_PASSWORDS=deploy/secrets deploy/postgres/roles.sh
-# Safe to run again. What each role may do with which table is granted by `lgi-mm migrate`.
+# Safe to run again. `lgi-mm migrate` grants each role its rights on tables.
 set -euo pipefail
 
-# Files called ROLE_password, without the front lgi_mm_. A role without a file cannot log in with a password.
+# Directory of files called ROLE_password, without the prefix lgi_mm_. A role without a file gets no password.
 export ROLE_PASSWORDS=${ROLE_PASSWORDS:-/run/secrets}
 
 sql() {
@@ -18,7 +18,7 @@ FROM unnest(ARRAY['lgi_mm_owner', 'lgi_mm_engine', 'lgi_mm_scheduler', 'lgi_mm_c
 WHERE to_regrole(role) IS NULL
 \gexec
 
--- The owner makes and changes tables, in `lgi-mm migrate` alone. No role is a superuser.
+-- The owner creates and changes tables, in `lgi-mm migrate` only. No role is a superuser.
 ALTER DATABASE :"DBNAME" OWNER TO lgi_mm_owner;
 REVOKE ALL ON DATABASE :"DBNAME" FROM PUBLIC;
 GRANT CONNECT ON DATABASE :"DBNAME" TO lgi_mm_engine, lgi_mm_scheduler, lgi_mm_cli, lgi_mm_reader, lgi_mm_scaler;
@@ -26,8 +26,8 @@ REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 SELECT format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', datname) FROM pg_database WHERE datname IN ('postgres', 'template1')
 \gexec
 
--- Dashboards send SQL of their viewers' own, and the autoscaler is outside: both read, shortly and few at a time. A
--- session may change these settings; what it may touch, it cannot.
+-- Dashboards can run SQL written by their viewers, and the autoscaler is external: both only read, with short timeouts
+-- and few connections. A session can change these settings, but not its privileges.
 ALTER ROLE lgi_mm_reader CONNECTION LIMIT 10;
 ALTER ROLE lgi_mm_scaler CONNECTION LIMIT 5;
 SELECT format('ALTER ROLE %I SET %s', role, setting)
@@ -36,8 +36,8 @@ FROM unnest(ARRAY['lgi_mm_reader', 'lgi_mm_scaler']) role,
                   'idle_in_transaction_session_timeout = ''10s''']) setting
 \gexec
 
--- Everybody may call these by default. Advisory locks decide who prunes and who takes the census: only who trades may
--- take them. Large objects are of no use to anybody here, and would be a place to fill the disk from.
+-- By default every role may call these functions. Advisory locks elect the process that prunes and the one that takes the
+-- census, so only roles of our own processes may take them. Large objects are unused and could be used to fill the disk.
 SELECT format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', oid::regprocedure)
 FROM pg_proc
 WHERE pronamespace = 'pg_catalog'::regnamespace
@@ -53,7 +53,7 @@ SQL
 for role in owner engine scheduler cli reader scaler; do
     export PASSWORD_FILE=$ROLE_PASSWORDS/${role}_password
     if [ ! -s "$PASSWORD_FILE" ]; then continue; fi
-    # psql reads the file itself: what a program is started with is there for every user of the machine to see.
+    # psql reads the file itself, because every user of the machine can see the arguments of a process.
     sql <<SQL
 \\set password \`head -n 1 "\$PASSWORD_FILE"\`
 ALTER ROLE lgi_mm_$role PASSWORD :'password';

@@ -1,4 +1,4 @@
-// KEDA's resources against KEDA's own schemas: node keda.mjs FILE..
+// Validates KEDA resources against KEDA's own schemas: node keda.mjs FILE..
 import { readFileSync } from "node:fs";
 import * as keda from "@kubernetes-models/keda/keda.sh/v1alpha1";
 import { parseAllDocuments } from "yaml";
@@ -9,7 +9,7 @@ for (const file of process.argv.slice(2)) {
         const resource = document.toJS();
         const Kind = (keda.default ?? keda)[resource.kind] ?? keda[resource.kind];
         if (resource.apiVersion !== "keda.sh/v1alpha1" || !Kind) {
-            console.error(`${file}: ${resource.apiVersion} ${resource.kind} is no resource of KEDA`);
+            console.error(`${file}: ${resource.apiVersion} ${resource.kind} is not a KEDA resource`);
             wrong += 1;
             continue;
         }

@@ -1,6 +1,6 @@
-"""AWS KMS as moto emulates it, on a free port of loopback, which is printed first; ends with its standard input.
+"""Serves AWS KMS, emulated by moto, on a free loopback port, which it prints first; stops at the end of standard input.
 
-moto 5.2 signs the hash of what it is given even if the caller says that it is a digest already (MessageType=DIGEST).
+moto 5.2 hashes its input even if the caller says that it is already a digest (MessageType=DIGEST).
 AWS signs the digest itself, and so does this server for 32 bytes, which is all that the tests send.
 """
 

@@ -1,4 +1,4 @@
-// No-op tasks a second of graphile-worker: graphile.mjs SOCKET_DIR DATABASE TASKS CONCURRENCY LOCAL_QUEUE
+// Measures no-op tasks per second of graphile-worker: graphile.mjs SOCKET_DIR DATABASE TASKS CONCURRENCY LOCAL_QUEUE
 // LOCAL_QUEUE 0 is the library's default. Tasks are added before the clock starts; it stops with the last handler,
 // and with the last acknowledgement. Prints one line of JSON.
 import pg from 'pg';

@@ -1,5 +1,5 @@
-// No-op tasks a second of pg-boss: pg-boss.mjs SOCKET_DIR DATABASE TASKS BATCH LOOPS
-// LOOPS loops of fetch and complete, as fast as they go: its own work() sleeps half a second or more between two
+// Measures no-op tasks per second of pg-boss: pg-boss.mjs SOCKET_DIR DATABASE TASKS BATCH LOOPS
+// LOOPS loops of fetch and complete, without pauses: its own work() sleeps half a second or more between two
 // fetches. Tasks are added before the clock starts. Prints one line of JSON.
 import { PgBoss } from 'pg-boss';
 

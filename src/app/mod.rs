@@ -4,12 +4,27 @@
 //! knows no SQL, no store and no rule. Each function that writes takes an [`Actor`] and leaves a row in the audit trail.
 
 mod actor;
+pub(crate) mod adopt;
 pub mod audit;
+pub(crate) mod backtest;
 mod context;
+pub mod database;
+pub mod demo;
+pub mod devnet;
 pub mod doctor;
 mod error;
+pub mod health;
+pub(crate) mod jobs;
+pub mod paper;
 pub mod policy;
+pub(crate) mod preflight;
+pub(crate) mod prices;
+pub mod prune;
+pub mod receivers;
+pub(crate) mod reconcile;
+pub mod services;
 pub mod target;
+mod trail;
 pub mod wallets;
 pub(crate) mod whole;
 

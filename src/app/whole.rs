@@ -33,11 +33,14 @@ impl Serialize for Whole {
 }
 
 /// Writes an address with its checksum (EIP-55).
-pub(super) fn checksum<S: Serializer>(address: &Address, serializer: S) -> Result<S::Ok, S::Error> {
+pub(in crate::app) fn checksum<S: Serializer>(address: &Address, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&address.to_checksum(None))
 }
 
 /// Writes what the value shows.
-pub(super) fn shown<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+pub(in crate::app) fn shown<T: fmt::Display, S: Serializer>(
+    value: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }

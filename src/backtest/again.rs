@@ -1,6 +1,6 @@
 //! The samples of a job, decided again.
 
-use super::{PricePoint, result::SeriesSummary, series::Rows};
+use super::{result::SeriesSummary, series::Rows, setup::PricePoint};
 use crate::domain::{Timestamp, config::ScheduleConfig, span::Span, units::Price};
 
 /// A sample this soon after a slot, and its jitter, was taken for it: a tick starts a little after its slot.

@@ -5,14 +5,14 @@
 
 use rust_decimal::Decimal;
 
-use super::{result::Drawdown, tally::Money};
+use super::{money::Money, result::Drawdown};
 use crate::domain::{
     Timestamp,
     decision::Position,
     units::{Price, Rounding, Usd},
 };
 
-/// Percentages are kept to so many digits.
+/// Digits after the point of percentages.
 const PCT_DIGITS: u32 = 4;
 
 #[derive(Debug, Default)]

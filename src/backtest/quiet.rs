@@ -1,4 +1,4 @@
-//! Ticks in which nothing can fire, told by a few comparisons of whole numbers.
+//! Ticks in which nothing can fire, recognised by a few comparisons of whole numbers.
 //!
 //! Most ticks of most jobs hold because no rule is near its threshold. After each trade the thresholds are worked out
 //! once, on the safe side: within them the rules of the domain are known to hold, and why. Everything else, such as a
@@ -8,9 +8,10 @@
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 
 use crate::domain::{
-    Timestamp,
+    Timestamp, accumulate,
     config::{AccumulateConfig, JobConfig, LiquidityConfig, Rules},
-    decision::{HoldReason, LastFills, Position, PricedFill},
+    decision::{HoldReason, LastFills, Position},
+    liquidity::{self, COVERAGE_PCT_MIN},
     price::JUMP_MEMORY,
     samples::{High, Samples, Sum},
     span::Span,
@@ -103,6 +104,8 @@ pub(super) struct Accumulating {
 #[derive(Debug)]
 pub(super) struct Balancing {
     window: i64,
+    /// A mean needs samples over this share of the window. Numerator and denominator.
+    coverage: (u128, u128),
     /// Spread in per cent, as a whole number over `scale`.
     spread: u128,
     hundred: u128,
@@ -153,30 +156,34 @@ impl Accumulating {
         last: &LastFills,
         position: &Position,
     ) -> Option<Self> {
-        let floor_pct = Decimal::ONE_HUNDRED.checked_sub(rules.dip_buy_threshold_pct)?;
-        let dip = if rules.dip_buy_threshold_pct.is_zero() {
-            None
-        } else {
-            Some(share(floor_pct)?)
+        // Every key by name: a new one does not compile before it is decided what it means here.
+        let AccumulateConfig {
+            dca_amount_usd: _,
+            dca_interval: _,
+            dca_schedule: _,
+            max_accumulation_usd,
+            dip_buy_threshold_pct: _,
+            dip_buy_multiplier: _,
+            dip_window,
+            dip_cooldown: _,
+            take_profit_pct: _,
+            take_profit_sell_pct: _,
+            take_profit_cooldown: _,
+        } = rules;
+        let dip = match accumulate::dip_floor_pct(rules).ok()? {
+            Some(floor_pct) => Some(share(floor_pct)?),
+            None => None,
         };
         let (profit_cools, profit_from) = profit(rules, last, position)?;
-        let dca_from = match (&rules.dca_schedule, rules.dca_interval) {
-            (Some(cron), _) => cron
-                .next_after(config.schedule.timezone, last.dca.unwrap_or(started_at))
-                .map_or(i64::MAX, |at| at.timestamp_micros()),
-            (None, Some(interval)) => last
-                .dca
-                .map_or(i64::MIN, |at| interval.after(at).timestamp_micros()),
-            (None, None) => i64::MAX,
-        };
-        let room = rules.max_accumulation_usd.checked_sub(position.cost_basis).ok()?;
+        let dca_from = accumulate::dca_due(rules, &config.schedule, last, started_at);
+        let room = max_accumulation_usd.checked_sub(position.cost_basis).ok()?;
         Some(Self {
-            window: micros(rules.dip_window),
+            window: micros(*dip_window),
             last_dip: last.dip.map_or(i64::MIN, |at| at.timestamp_micros()),
             dip,
             profit_cools,
             profit_from,
-            dca_from,
+            dca_from: dca_from.map_or(i64::MAX, |at| at.timestamp_micros()),
             full: !room.is_positive(),
             countable: countable(position)?,
         })
@@ -209,17 +216,15 @@ impl Accumulating {
 
 /// Until when the take-profit cools down, and from which price on it may fire then.
 fn profit(rules: &AccumulateConfig, last: &LastFills, position: &Position) -> Option<(i64, u128)> {
-    let off = rules.take_profit_pct.is_zero();
-    if off || position.token_balance.is_zero() || !position.cost_basis.is_positive() {
+    let Some(goal_pct) = accumulate::profit_goal_pct(rules, position).ok()? else {
         return Some((i64::MIN, u128::MAX));
-    }
-    let goal_pct = rules.take_profit_pct.checked_add(Decimal::ONE_HUNDRED)?;
+    };
     // Rounded down everywhere: below this, the value is below the goal.
     let goal = position.cost_basis.percent(goal_pct, Rounding::Down).ok()?;
     let mut from = Price::of(goal, position.token_balance, position.token_decimals).ok()?;
     let mut cools = i64::MIN;
-    if let Some(PricedFill { at, price }) = last.take_profit {
-        cools = rules.take_profit_cooldown.after(at).timestamp_micros();
+    if let Some((again_from, price)) = accumulate::profit_again(rules, last) {
+        cools = again_from.timestamp_micros();
         let again = Usd::rounded(price.decimal(), Rounding::Down).percent(goal_pct, Rounding::Down);
         if let Some(again) = again.ok().and_then(|again| Price::new(again.decimal()).ok()) {
             from = from.max(again);
@@ -241,14 +246,27 @@ fn countable(position: &Position) -> Option<u128> {
 
 impl Balancing {
     fn of(rules: &LiquidityConfig, last: &LastFills, position: &Position) -> Option<Self> {
-        let (spread, hundred) = share(rules.spread_pct)?;
+        // Every key by name: a new one does not compile before it is decided what it means here.
+        let LiquidityConfig {
+            budget_usd: _,
+            spread_pct,
+            spread_trade_usd: _,
+            spread_cooldown: _,
+            support_buy_multiplier: _,
+            support_dip_pct: _,
+            target_ratio_pct: _,
+            rebalance_threshold_pct: _,
+            ma_window,
+            max_daily_volume_usd: _,
+        } = rules;
+        let (spread, hundred) = share(*spread_pct)?;
+        let cools = liquidity::spread_again(rules, last);
         Some(Self {
-            window: micros(rules.ma_window),
+            window: micros(*ma_window),
+            coverage: share(COVERAGE_PCT_MIN)?,
             spread,
             hundred,
-            cools: last
-                .spread
-                .map_or(i64::MIN, |at| rules.spread_cooldown.after(at).timestamp_micros()),
+            cools: cools.map_or(i64::MIN, |from| from.timestamp_micros()),
             band: band(rules, position),
         })
     }
@@ -259,7 +277,8 @@ impl Balancing {
         samples.high_since(glance.at.saturating_sub(self.window));
         let held = u128::try_from(held).ok().filter(|held| *held > 0)?;
         let window = u128::from(self.window.unsigned_abs());
-        if held * 100 < window * 80 {
+        let (least, whole) = self.coverage;
+        if held * whole < window * least {
             return Some(HoldReason::MovingAverageCoverage);
         }
         let Sum::Short(weighted) = weighted else {
@@ -291,7 +310,7 @@ impl Balancing {
 
 /// Prices between which the token's share of the inventory is surely within the band.
 fn band(rules: &LiquidityConfig, position: &Position) -> Option<(u128, u128)> {
-    let (target, threshold) = (rules.target_ratio_pct, rules.rebalance_threshold_pct);
+    let edges = liquidity::band(rules).ok()?;
     let quote = position.quote_value(Rounding::Down).ok()?;
     if quote < Usd::rounded(Decimal::ONE, Rounding::Down) || position.token_balance.is_zero() {
         return None;
@@ -306,10 +325,8 @@ fn band(rules: &LiquidityConfig, position: &Position) -> Option<(u128, u128)> {
         let price = Price::of(worth, position.token_balance, position.token_decimals).ok()?;
         units_below(price).filter(|units| *units >= MEAN_UNITS_MIN)
     };
-    let lowest_pct = target.checked_sub(threshold)?;
-    let highest_pct = target.checked_add(threshold)?;
-    let low = if lowest_pct > Decimal::ZERO {
-        let worth = worth(lowest_pct, Decimal::new(1_000_001, 6))?;
+    let low = if edges.lowest_pct > Decimal::ZERO {
+        let worth = worth(edges.lowest_pct, Decimal::new(1_000_001, 6))?;
         // Below a cent the twelfth digit begins to count.
         if worth < Usd::rounded(Decimal::new(1, 2), Rounding::Down) {
             return None;
@@ -318,15 +335,15 @@ fn band(rules: &LiquidityConfig, position: &Position) -> Option<(u128, u128)> {
     } else {
         0
     };
-    let high = if highest_pct < Decimal::ONE_HUNDRED {
-        at(worth(highest_pct, Decimal::new(999_999, 6))?)?
+    let high = if edges.highest_pct < Decimal::ONE_HUNDRED {
+        at(worth(edges.highest_pct, Decimal::new(999_999, 6))?)?
     } else {
         UNITS_MAX
     };
     Some((low, high.min(countable(position)?)))
 }
 
-/// A percentage as whole numbers: so much of so much.
+/// A percentage as whole numbers: numerator and denominator.
 fn share(percent: Decimal) -> Option<(u128, u128)> {
     let percent = percent.normalize();
     // At most a few digits, so that products stay in range.

@@ -35,6 +35,19 @@ pub struct BacktestResult {
     pub holds: Vec<HoldRun>,
 }
 
+/// One run, without comparisons. The fields are those of [`BacktestResult`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunResult {
+    /// Figures.
+    pub summary: Summary,
+    /// Trades, if they were asked for.
+    pub trades: Vec<TradeLine>,
+    /// Points for charts, if they were asked for.
+    pub points: Vec<Point>,
+    /// Runs of equal holds, if they were asked for.
+    pub holds: Vec<HoldRun>,
+}
+
 /// What ran.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetupSummary {
@@ -184,7 +197,7 @@ pub struct HoldTotal {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// How.
-    pub plan: Plan,
+    pub plan: Benchmark,
     /// Its own result.
     pub summary: Summary,
 }
@@ -192,7 +205,7 @@ pub struct Comparison {
 /// What the money is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Plan {
+pub enum Benchmark {
     /// All of it at the first slot.
     #[strum(to_string = "lump sum")]
     LumpSum,

@@ -2,7 +2,6 @@
 
 use rust_decimal::prelude::ToPrimitive;
 
-use super::tally::Flow;
 use crate::domain::{Timestamp, units::Usd};
 
 /// Payments are kept one by one up to this many; then neighbours are added up at their common centre of time.
@@ -10,13 +9,20 @@ const PAYMENTS_MAX: usize = 4_096;
 
 const YEAR_SECS: f64 = 365.25 * 86_400.0;
 
-/// Growth rates are looked for in steps of this size, continuously compounded, as far as so many steps: from a loss
+/// Growth rates are looked for in steps of this size, continuously compounded, up to this many steps: from a loss
 /// of all but a millionth to a growth of a millionfold.
 const STEP: f64 = 0.25;
 const STEPS_MAX: u32 = 56;
 
 /// Less than four weeks say nothing about a year.
 const SHORTEST_YEARS: f64 = 28.0 * 86_400.0 / YEAR_SECS;
+
+/// Which way money goes, seen from the job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    In,
+    Out,
+}
 
 /// Payments in and out, in the order of time.
 #[derive(Debug, Default)]

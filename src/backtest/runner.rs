@@ -1,16 +1,17 @@
 //! One job, fed with rows in the order of time.
 
 use super::{
-    Detail, PricePoint, Setup,
+    money::Fee,
     quiet::{Belief, Glance, Quiet},
-    result::{HoldRun, Point, Summary, TradeLine},
+    result::RunResult,
+    setup::{Detail, PricePoint, Setup},
     slots::{Slots, instant},
-    tally::{Fee, Tally},
+    tally::{FilledTrade, Tally},
 };
 use crate::{
     domain::{
         Timestamp,
-        accounting::{Booked, Fill, book},
+        accounting::{Fill, book},
         config::{JobConfig, SourceName},
         decision::{Decision, Facts, HoldReason, LastFills, Plan, Position, Side},
         limits::{self, ApprovedPlan},
@@ -25,17 +26,14 @@ use crate::{
     ports::{Quote, QuoteError},
 };
 
-/// What a run came to. The fields are those of [`super::result::BacktestResult`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
-    /// Figures.
-    pub summary: Summary,
-    /// Trades, if they were asked for.
-    pub trades: Vec<TradeLine>,
-    /// Points for charts, if they were asked for.
-    pub points: Vec<Point>,
-    /// Runs of equal holds, if they were asked for.
-    pub holds: Vec<HoldRun>,
+/// Runs `setup` over `rows`, in the order of time.
+#[must_use]
+pub fn run(setup: &Setup, detail: Detail, rows: impl IntoIterator<Item = PricePoint>) -> RunResult {
+    let mut runner = Runner::new(setup, detail);
+    for row in rows {
+        runner.feed(row);
+    }
+    runner.finish()
 }
 
 /// The last row, and its instant and price as whole numbers.
@@ -73,7 +71,7 @@ impl Runner {
     pub fn new(setup: &Setup, detail: Detail) -> Self {
         let job = Job::new(setup);
         Self {
-            tally: Tally::new(setup, job.position, detail),
+            tally: Tally::new(job.position, detail),
             slots: Slots::new(&setup.config),
             starts_at: setup.starts_at,
             started: false,
@@ -107,7 +105,7 @@ impl Runner {
 
     /// The end of the series: decides the slots up to its last row.
     #[must_use]
-    pub fn finish(mut self) -> Outcome {
+    pub fn finish(mut self) -> RunResult {
         if let (Some(last), true) = (self.current, self.started) {
             while let Some(slot) = self.slots.next_until(last.micros) {
                 self.job.tick(slot, &last, &mut self.tally);
@@ -162,13 +160,13 @@ struct Wallet {
 }
 
 /// Why a tick does not trade: a rule or a limit, or a number out of range.
+struct Held(HoldReason);
+
 impl From<MoneyError> for Held {
     fn from(_: MoneyError) -> Self {
         Self(HoldReason::Arithmetic)
     }
 }
-
-struct Held(HoldReason);
 
 impl Job {
     fn new(setup: &Setup) -> Self {
@@ -235,7 +233,7 @@ impl Job {
 
     /// Why a tick holds, where that takes no closer look.
     fn plain_hold(&mut self, slot: i64, current: &Current) -> Option<HoldReason> {
-        // Without a last price, or with one that is no short number, a jump cannot be told.
+        // Without a last price, or with one that is no short number, a jump cannot be recognised.
         if self.last_price.is_some() != self.last_units.is_some() {
             return None;
         }
@@ -354,7 +352,7 @@ impl Job {
     }
 
     /// The venue pays what it quoted, and the ledger books it.
-    fn settle(&mut self, slot: Timestamp, approved: &ApprovedPlan) -> Result<Filled, Held> {
+    fn settle(&mut self, slot: Timestamp, approved: &ApprovedPlan) -> Result<FilledTrade, Held> {
         let plan = approved.plan();
         let (paid, received) = (plan.amount_in, approved.amount_out_expected());
         let (base, quote) = match plan.side {
@@ -370,17 +368,8 @@ impl Job {
         self.last = self.last.filled(plan.reason, slot, plan.price);
         self.quiet = self.quiet_now();
         let price = fill.price(self.position.token_decimals, plan.price);
-        Ok(Filled { fill, booked, price })
+        Ok(FilledTrade { fill, booked, price })
     }
-}
-
-/// A trade that the venue has executed.
-#[derive(Debug)]
-pub(super) struct Filled {
-    pub(super) fill: Fill,
-    pub(super) booked: Booked,
-    /// USD per token that it comes to.
-    pub(super) price: Price,
 }
 
 impl Wallet {

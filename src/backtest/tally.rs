@@ -3,17 +3,17 @@
 use strum::VariantArray;
 
 use super::{
-    Detail, Setup,
     drawdown::Valley,
     keep::Runs,
-    result::{HoldTotal, Interval, Point, ReasonTotal, Summary, TradeLine},
-    returns::Flows,
-    runner::{Filled, Outcome},
+    money::{Fee, Money},
+    result::{HoldTotal, Interval, Point, ReasonTotal, RunResult, Summary, TradeLine},
+    returns::{Flow, Flows},
+    setup::Detail,
     thin::Thinned,
 };
 use crate::domain::{
     Timestamp,
-    accounting::{average_cost, unrealized},
+    accounting::{Booked, Fill, average_cost, unrealized},
     decision::{HoldReason, Plan, Position, Reason, Side},
     units::{MoneyError, Price, Rounding, Usd},
 };
@@ -21,39 +21,13 @@ use rust_decimal::Decimal;
 
 const REASONS: usize = HoldReason::VARIANTS.len();
 
-/// What a trade cost beside its price, USD.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Fee {
-    /// Pool fee and slippage.
-    pub(super) pool: Usd,
-    pub(super) gas: Usd,
-}
-
-/// Money in and out until now.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Money {
-    /// Put in from outside, gas apart.
-    pub(super) put_in: Usd,
-    /// Paid out by sells, where the job does not keep it.
-    pub(super) paid_out: Usd,
-    pub(super) gas: Usd,
-}
-
-impl Money {
-    /// What tokens and owned quote are worth.
-    pub(super) fn value(position: &Position, price: Price) -> Result<Usd, MoneyError> {
-        position
-            .token_value(price, Rounding::Down)?
-            .checked_add(position.quote_value(Rounding::Down)?)
-    }
-
-    /// What has been gained, gas included.
-    pub(super) fn profit(&self, value: Usd) -> Result<Usd, MoneyError> {
-        value
-            .checked_add(self.paid_out)?
-            .checked_sub(self.put_in)?
-            .checked_sub(self.gas)
-    }
+/// A trade that the venue has executed.
+#[derive(Debug)]
+pub(super) struct FilledTrade {
+    pub(super) fill: Fill,
+    pub(super) booked: Booked,
+    /// USD per token that it comes to.
+    pub(super) price: Price,
 }
 
 #[derive(Debug)]
@@ -76,7 +50,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(_: &Setup, position: Position, detail: Detail) -> Self {
+    pub(super) fn new(position: Position, detail: Detail) -> Self {
         let budget = position.quote_value(Rounding::Down).unwrap_or(Usd::ZERO);
         Self {
             summary: Summary::default(),
@@ -139,7 +113,7 @@ impl Tally {
         self.summary.last_price = Some(price);
     }
 
-    pub(super) fn traded(&mut self, slot: Timestamp, plan: &Plan, filled: &Filled, fee: Fee) {
+    pub(super) fn traded(&mut self, slot: Timestamp, plan: &Plan, filled: &FilledTrade, fee: Fee) {
         self.ticked(slot.timestamp_micros());
         self.runs.interrupt();
         let position = &filled.booked.position;
@@ -153,7 +127,13 @@ impl Tally {
         self.seen(slot, plan.price, position);
     }
 
-    fn count(&mut self, slot: Timestamp, plan: &Plan, filled: &Filled, fee: Fee) -> Result<(), MoneyError> {
+    fn count(
+        &mut self,
+        slot: Timestamp,
+        plan: &Plan,
+        filled: &FilledTrade,
+        fee: Fee,
+    ) -> Result<(), MoneyError> {
         let usd = filled.fill.quote_usd;
         let summary = &mut self.summary;
         summary.fees_usd = summary.fees_usd.checked_add(fee.pool)?;
@@ -240,7 +220,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn finish(mut self, position: &Position) -> Outcome {
+    pub(super) fn finish(mut self, position: &Position) -> RunResult {
         let instant = |micros| Timestamp::from_timestamp_micros(micros);
         self.summary.from = self.slots.and_then(|(first, _)| instant(first));
         self.summary.to = self.slots.and_then(|(_, last)| instant(last));
@@ -249,7 +229,7 @@ impl Tally {
         }
         // Numbers out of range would have held every tick before this.
         self.close(position).unwrap_or_default();
-        Outcome {
+        RunResult {
             summary: self.summary,
             trades: self.trades.unwrap_or_default(),
             points: self.points.map(|points| points.points()).unwrap_or_default(),
@@ -299,15 +279,8 @@ impl Tally {
     }
 }
 
-/// Which way money goes, seen from the job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flow {
-    In,
-    Out,
-}
-
-fn line(at: Timestamp, plan: &Plan, filled: &Filled, fee: Fee) -> TradeLine {
-    let Filled { fill, booked, price } = filled;
+fn line(at: Timestamp, plan: &Plan, filled: &FilledTrade, fee: Fee) -> TradeLine {
+    let FilledTrade { fill, booked, price } = filled;
     TradeLine {
         at,
         side: plan.side,

@@ -1,31 +1,24 @@
 //! A chain behind its nodes: the port `Chain` in JSON-RPC.
 
 mod agreed;
+mod state;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex as StdMutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{sync::PoisonError, time::Duration};
 
 use alloy_primitives::{Address, B256, Bytes, U64, U128, U256};
 use async_trait::async_trait;
-use metrics::counter;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
-use agreed::Heads;
+pub use state::EvmChain;
 
 use super::{
+    error::CallError,
     foreign_use::used_by,
-    fresh::Fresh,
     lookup::{Contradiction, Expected, Scope, Wanted, look_up},
     quorum::{Verdict, agree, names},
     receipts::RawBlock,
-    rpc::{CallError, Rpc},
     send::broadcast,
-    settings::ChainSpec,
 };
 use crate::{
     domain::{
@@ -38,7 +31,6 @@ use crate::{
         Around, Asset, Chain, Fees, Head, Lookup, NonceUse, Nonces, RpcError, SendError, Sent,
         SignedTransaction, UsdPrice,
     },
-    telemetry::metric,
 };
 
 /// `balanceOf(address)`.
@@ -46,21 +38,6 @@ const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];
 
 /// How long a contradiction between nodes keeps new trades of the chain back.
 const DISAGREED_FOR: Duration = Duration::from_secs(60);
-
-/// Nodes of Polygon take nothing that tips less.
-const TIP_MIN_POLYGON: u128 = 30_000_000_000;
-const POLYGON: u64 = 137;
-/// A tip of nothing is never mined on some chains.
-const TIP_MIN: u128 = 1_000;
-
-/// The least that a block's producer must be offered, wei per unit of gas.
-const fn tip_min(chain_id: u64) -> u128 {
-    if chain_id == POLYGON {
-        TIP_MIN_POLYGON
-    } else {
-        TIP_MIN
-    }
-}
 
 /// A tip of this multiple of the base fee is mined on any chain.
 const TIP_BASE_FEES: u128 = 10;
@@ -72,29 +49,6 @@ const TIP_SHARE: u128 = 10;
 fn tip_within(asked: u128, base: u128, most: u128) -> u128 {
     let usual = base.saturating_mul(TIP_BASE_FEES).max(most / TIP_SHARE);
     asked.min(usual).min(most)
-}
-
-/// What the native coin is worth, wherever that is known from.
-#[async_trait]
-pub trait NativePrice: Send + Sync {
-    /// USD per whole native coin.
-    async fn native_usd(&self) -> Result<UsdPrice, RpcError>;
-
-    /// The same as it was known in `block`.
-    async fn native_usd_at(&self, block: u64) -> Result<UsdPrice, RpcError>;
-}
-
-/// One chain.
-pub struct EvmChain {
-    rpc: Rpc,
-    private: Option<Rpc>,
-    spec: Arc<ChainSpec>,
-    native: Arc<dyn NativePrice>,
-    heads: Fresh<Heads>,
-    fees: Fresh<Fees>,
-    nonces: Mutex<HashMap<Address, Arc<Fresh<Nonces>>>>,
-    /// The last contradiction between nodes, and when it was seen.
-    disagreement: StdMutex<Option<(Instant, String)>>,
 }
 
 impl EvmChain {
@@ -111,23 +65,6 @@ impl EvmChain {
                 detail: format!("{token} is neither USDC nor the native coin: its price is not known"),
             }),
             Asset::Native | Asset::Token(_) => Ok(None),
-        }
-    }
-
-    /// The chain of `spec`, asked through `rpc`; transactions go through `private` if there is one.
-    #[must_use]
-    pub fn new(rpc: Rpc, private: Option<Rpc>, spec: Arc<ChainSpec>, native: Arc<dyn NativePrice>) -> Self {
-        // A counter that first shows up at one does not show that it grew.
-        counter!(metric::RPC_DISAGREEMENTS, "chain" => spec.name.clone()).increment(0);
-        Self {
-            rpc,
-            private,
-            spec,
-            native,
-            heads: Fresh::default(),
-            fees: Fresh::default(),
-            nonces: Mutex::default(),
-            disagreement: StdMutex::default(),
         }
     }
 
@@ -163,7 +100,7 @@ impl EvmChain {
             .base_fee_per_gas
             .ok_or_else(|| self.nonsense("eth_getBlockByNumber", "no base fee: EIP-1559 is needed"))?;
         let base = base.to::<u128>();
-        let tip = tip_within(tip.to(), base, self.spec.max_tip_per_gas).max(tip_min(self.spec.chain_id));
+        let tip = tip_within(tip.to(), base, self.spec.max_tip_per_gas).max(self.spec.min_tip_per_gas);
         let asked = base.saturating_add(tip);
         Ok(Fees {
             max_fee_per_gas: asked

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     receipts::{RawBlock, RawTransaction},
-    rpc::Voice,
+    voice::Voice,
 };
 use crate::ports::{NonceUse, RpcError};
 

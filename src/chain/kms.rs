@@ -9,7 +9,7 @@ use alloy::signers::Signer;
 use alloy_primitives::Address;
 use futures::future::{BoxFuture, FutureExt};
 
-use super::keystore::KeyError;
+use super::keystore::errors::KeyError;
 use crate::domain::foreign::Foreign;
 
 /// Where a key is held.

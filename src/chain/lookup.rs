@@ -12,7 +12,8 @@ use serde_json::json;
 use super::{
     quorum::{Verdict, agree, names, reached},
     receipts::{RawBlock, RawReceipt, RawTransaction},
-    rpc::{Rpc, Voice},
+    rpc::Rpc,
+    voice::Voice,
 };
 use crate::{
     domain::units::Amount,

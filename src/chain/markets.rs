@@ -13,14 +13,14 @@ use tokio::sync::{Mutex, OnceCell};
 use tracing::error;
 
 use super::{
+    dex::BestOf,
     evm::EvmChain,
     keystore::{KeyError, KeySource, SecretText},
-    policy::{Appraiser, PolicyBook, PolicySigner},
+    policy::{PolicyBook, PolicySigner, appraiser::Appraiser},
     prices::OnchainPrices,
     rpc::Rpc,
     settings::{ChainSpec, InvalidChain},
     signer::LocalSigner,
-    uniswap::UniswapVenue,
 };
 use crate::{
     domain::job::{Account, Realm},
@@ -57,7 +57,7 @@ pub fn open_chains(specs: Vec<Arc<ChainSpec>>, ledger: &PgPool) -> Result<LiveCh
     let mut chains = LiveChains::new();
     for spec in specs {
         let (rpc, private) = (Rpc::new(&spec)?, Rpc::private(&spec)?);
-        let venue = UniswapVenue::new(rpc.clone(), spec.clone(), ledger.clone());
+        let venue = BestOf::new(rpc.clone(), spec.clone(), ledger.clone());
         let prices = OnchainPrices::sharing(venue.search(), rpc.clone(), spec.clone());
         let prices = Arc::new(prices);
         let live = LiveChain {

@@ -1,17 +1,20 @@
 //! Live chains: nodes, contracts and keys behind the engine's ports.
 
 mod contracts;
+mod dex;
 mod endpoint;
+mod error;
 mod evm;
 mod foreign_use;
 mod fresh;
 pub mod keystore;
 pub mod kms;
-mod known;
 mod lookup;
 mod markets;
 mod multicall;
+mod native_price;
 mod node;
+mod nodes;
 pub mod policy;
 mod prices;
 mod quorum;
@@ -22,15 +25,16 @@ mod settings;
 mod signer;
 mod token;
 mod unfit;
-mod uniswap;
+mod voice;
 mod wire;
 
-pub use evm::{EvmChain, NativePrice};
-pub use known::Contracts;
+pub use dex::BestOf;
+pub use error::CallError;
+pub use evm::EvmChain;
 pub use markets::{LiveChain, LiveChains, LiveMarkets, Realms, open_chains, price_witnesses};
+pub use native_price::NativePrice;
 pub use prices::OnchainPrices;
-pub use rpc::{CallError, NodeState, Rpc};
+pub use rpc::{NodeState, Rpc};
 pub use settings::{ChainKeys, ChainSpec, InvalidChain, WalletKeys, one_node_warning};
 pub use signer::LocalSigner;
 pub use token::{TokenError, TokenInfo, agreed_token_info, token_info};
-pub use uniswap::UniswapVenue;

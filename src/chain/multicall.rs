@@ -4,10 +4,7 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, Bytes};
 use futures::future::try_join_all;
 
-use super::{
-    contracts::Multicall3,
-    rpc::{CallError, Rpc},
-};
+use super::{contracts::Multicall3, error::CallError, rpc::Rpc};
 use crate::ports::RpcError;
 
 /// Most reads of one round trip; what a public node's gas and time limits carry easily.

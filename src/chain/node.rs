@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::{sync::Mutex, time::sleep_until};
 
 use super::{
-    rpc::CallError,
+    error::CallError,
     unfit::{Fitness, fitness},
     wire::{Answers, Failure, Request, Wire},
 };

@@ -1,8 +1,6 @@
 //! Several nodes behind one door: failover to the next one, questions to each of them, and nothing believed of a node
 //! that serves another chain.
 
-mod voice;
-
 use std::{
     collections::BTreeSet,
     future::Future,
@@ -19,56 +17,19 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
-pub(super) use voice::Voice;
-
 use super::{
+    error::CallError,
     node::{LAG_MAX, Node, worst},
+    nodes::{FIRST_PAUSE, Nodes},
     settings::ChainSpec,
     unfit::Fitness,
+    voice::Voice,
     wire::{Answers, Request, Wire},
 };
 use crate::{domain::foreign::Foreign, ports::RpcError};
 
-/// First pause before all nodes are asked again; doubles with each round.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Once enough nodes have answered, the others have so much longer to contradict them.
 const GRACE: Duration = Duration::from_millis(300);
-
-/// A request without a usable result.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum CallError {
-    /// A node answered that it will not, or that the call reverts.
-    #[error("{endpoint}: {message}")]
-    Node {
-        /// Who answered, without credentials.
-        endpoint: String,
-        /// JSON-RPC error code; 3 is a revert.
-        code: i64,
-        /// Its words, cleaned and capped.
-        message: String,
-        /// Revert data, if any.
-        data: Option<Bytes>,
-    },
-    /// Nobody gave a usable answer.
-    #[error(transparent)]
-    Rpc(#[from] RpcError),
-}
-
-impl CallError {
-    /// As an error of the port, where what the node said makes no difference.
-    #[must_use]
-    pub fn into_rpc(self) -> RpcError {
-        match self {
-            Self::Node {
-                endpoint, message, ..
-            } => RpcError {
-                endpoint,
-                detail: message,
-            },
-            Self::Rpc(error) => error,
-        }
-    }
-}
 
 /// A node as `doctor` shows it.
 #[derive(Debug, Clone)]
@@ -94,16 +55,7 @@ impl NodeState {
 /// The nodes of one chain. Cheap to clone.
 #[derive(Clone)]
 pub struct Rpc {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    chain: String,
-    nodes: Vec<Node>,
-    /// The node that is asked first.
-    preferred: AtomicUsize,
-    rounds: u32,
-    quorum: usize,
+    inner: Arc<Nodes>,
 }
 
 impl Rpc {
@@ -141,7 +93,7 @@ impl Rpc {
             Node::new(wire, &spec.name, spec.chain_id, spacing)
         });
         Ok(Self {
-            inner: Arc::new(Inner {
+            inner: Arc::new(Nodes {
                 chain: spec.name.clone(),
                 nodes: nodes.collect(),
                 preferred: AtomicUsize::new(0),

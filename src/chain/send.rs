@@ -3,7 +3,7 @@
 use alloy_primitives::Bytes;
 use serde_json::{Value, json};
 
-use super::rpc::{CallError, Rpc};
+use super::{error::CallError, rpc::Rpc};
 use crate::ports::{RpcError, SendError, Sent};
 
 /// Words of several families of nodes, in lower case. The first that fits counts.
@@ -80,7 +80,7 @@ enum Meaning {
 /// did not answer may have taken them all the same, and only then counts what the others say.
 pub(super) async fn broadcast(door: &Rpc, raw: &Bytes) -> Result<Sent, SendError> {
     let params = json!([raw]);
-    let ask = |voice: super::rpc::Voice| {
+    let ask = |voice: super::voice::Voice| {
         let params = &params;
         async move {
             // A task of its own: a slow node gets the bytes even when a fast one has answered and nobody waits any more.

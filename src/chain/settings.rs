@@ -1,4 +1,4 @@
-//! What a chain is: the table of `domain::chains` and of the contracts we know, under what the settings say.
+//! The settings of a chain: the row of `domain::chains`, overridden by `[chains.NAME]`.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -6,13 +6,12 @@ use alloy_primitives::Address;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    endpoint::voices,
-    known::{CONTRACT_NAMES, Contracts, known_hooks},
-};
+use super::endpoint::voices;
 use crate::domain::{
-    chains::{self, ChainInfo},
+    chains::{self, ChainInfo, Usual},
     config::InvalidConfig,
+    contracts::{Contracts, EVERYWHERE},
+    pool::HookShape,
     span::Span,
     trade::Patience,
 };
@@ -153,8 +152,8 @@ pub struct ChainSpec {
     pub explorer_tx: String,
     /// What is called.
     pub contracts: Contracts,
-    /// Hook, fee and tick spacing of V4 pools to look for besides the plain ones.
-    pub v4_hooks: Vec<(Address, u32, i32)>,
+    /// V4 pools to look for in addition to those without a hook.
+    pub v4_hooks: Vec<HookShape>,
     /// Nodes.
     pub rpc_urls: Vec<Url>,
     /// How many nodes of different hosts must agree on what happened to our money.
@@ -175,6 +174,12 @@ pub struct ChainSpec {
     pub max_fee_per_gas: u128,
     /// Most of it that is offered to the block's producer at first, wei per unit of gas.
     pub max_tip_per_gas: u128,
+    /// Least that is offered to the block's producer, wei per unit of gas.
+    pub min_tip_per_gas: u128,
+    /// Highest gas limit that is signed for one call.
+    pub gas_limit_max: u64,
+    /// Age at which the native coin's price feed counts as broken.
+    pub feed_age_max: Span,
 }
 
 /// A chain that cannot be used.
@@ -224,10 +229,11 @@ impl ChainSpec {
         let unknown = || InvalidChain::Unknown(name.to_owned());
         let fixed = |own: Option<Address>, of: fn(&ChainInfo) -> Address| own.or(known.map(of));
         let mut problems = Problems::new(name);
-        let contracts = problems.contracts(Contracts::of(known), &keys.contracts);
+        let built_in = known.map_or(EVERYWHERE, |chain| chain.contracts);
+        let contracts = problems.contracts(built_in, &keys.contracts);
         let v4_hooks = match &keys.v4_hooks {
             Some(lines) => problems.hooks(lines),
-            None => known_hooks(name),
+            None => known.map_or_else(Vec::new, |chain| chain.v4_hooks.to_vec()),
         };
         let rpc_urls = keys
             .rpc_urls
@@ -242,13 +248,17 @@ impl ChainSpec {
         } else {
             problems.url("private_rpc_url", private)
         };
-        let patience = problems.patience(keys, known.map_or((3, 30, 500), usual_patience));
+        let usual = known.map_or(Usual::UNKNOWN, |chain| chain.usual);
+        let patience = problems.patience(keys, &usual);
+        let chain_id = keys
+            .chain_id
+            .or(known.map(|chain| chain.chain_id))
+            .ok_or_else(unknown)?;
+        // What the chain itself demands, whatever it is called here.
+        let demands = chains::with_id(chain_id).map_or(Usual::UNKNOWN, |chain| chain.usual);
         let spec = Self {
             name: name.to_owned(),
-            chain_id: keys
-                .chain_id
-                .or(known.map(|chain| chain.chain_id))
-                .ok_or_else(unknown)?,
+            chain_id,
             wrapped_native: fixed(keys.wrapped_native, |chain| chain.wrapped_native).ok_or_else(unknown)?,
             usdc: fixed(keys.usdc, |chain| chain.usdc).ok_or_else(unknown)?,
             native_symbol: keys
@@ -277,8 +287,11 @@ impl ChainSpec {
             max_tip_per_gas: problems.gwei(
                 "max_tip_gwei",
                 keys.max_tip_gwei,
-                (known.map_or(10, usual_tip), 1, 100_000),
+                (usual.max_tip_gwei, 1, 100_000),
             ),
+            min_tip_per_gas: demands.min_tip_wei,
+            gas_limit_max: demands.gas_limit_max,
+            feed_age_max: demands.feed_age_max,
         };
         problems.practice(spec.chain_id);
         if problems.found.is_empty() {
@@ -347,25 +360,6 @@ const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
 const WEI_PER_GWEI: u128 = 1_000_000_000;
 
-/// Depth that counts, seconds until a replacement, gwei at most. An L2's own sequencer hardly ever takes a block
-/// back; Polygon does, often and deep.
-fn usual_patience(chain: &ChainInfo) -> (u64, u64, u64) {
-    match chain.name {
-        "ethereum" => (6, 60, 300),
-        "polygon" => (32, 30, 2_000),
-        _ => (3, 15, 50),
-    }
-}
-
-/// Gwei that a block's producer is offered at most. An L2's sequencer is content with next to nothing.
-fn usual_tip(chain: &ChainInfo) -> u64 {
-    match chain.name {
-        "ethereum" => 5,
-        "polygon" => 300,
-        _ => 1,
-    }
-}
-
 /// Collects what is wrong, so that everything is told at once.
 struct Problems<'a> {
     chain: &'a str,
@@ -424,19 +418,24 @@ impl<'a> Problems<'a> {
         value
     }
 
-    /// The usual depth, seconds until a replacement and gwei at most, under what `keys` say.
-    fn patience(&mut self, keys: &ChainKeys, (depth, replace_after, max_fee): (u64, u64, u64)) -> Patience {
+    /// What `keys` say, else what is usual.
+    fn patience(&mut self, keys: &ChainKeys, usual: &Usual) -> Patience {
+        let replace_after = u64::try_from(usual.replace_after.std().as_millis()).unwrap_or(u64::MAX);
         Patience {
-            required_depth: self.number("required_depth", keys.required_depth, (depth, 1, 1_000)),
-            resend_after: self.span("resend_after", keys.resend_after, (4_000, 100, 10 * MINUTE)),
-            replace_after: self.span(
-                "replace_after",
-                keys.replace_after,
-                (replace_after * 1_000, 1_000, HOUR),
+            required_depth: self.number(
+                "required_depth",
+                keys.required_depth,
+                (usual.required_depth, 1, 1_000),
             ),
+            resend_after: self.span("resend_after", keys.resend_after, (4_000, 100, 10 * MINUTE)),
+            replace_after: self.span("replace_after", keys.replace_after, (replace_after, 1_000, HOUR)),
             attempts_max: usize::try_from(self.number("attempts_max", keys.attempts_max, (10, 1, 100)))
                 .unwrap_or(usize::MAX),
-            max_fee_per_gas: self.gwei("max_fee_gwei", keys.max_fee_gwei, (max_fee, 1, 1_000_000)),
+            max_fee_per_gas: self.gwei(
+                "max_fee_gwei",
+                keys.max_fee_gwei,
+                (usual.max_fee_gwei, 1, 1_000_000),
+            ),
         }
     }
 
@@ -458,18 +457,22 @@ impl<'a> Problems<'a> {
 
     fn contracts(&mut self, mut known: Contracts, given: &BTreeMap<String, Address>) -> Contracts {
         for (name, address) in given {
-            match known.slot(name) {
+            match known.by_name(name) {
                 Some(slot) => *slot = *address,
-                None => self.add(&format!("contracts.{name}"), address, CONTRACT_NAMES.join(", ")),
+                None => self.add(&format!("contracts.{name}"), address, Contracts::NAMES.join(", ")),
             }
         }
         known
     }
 
-    fn hooks(&mut self, lines: &[String]) -> Vec<(Address, u32, i32)> {
+    fn hooks(&mut self, lines: &[String]) -> Vec<HookShape> {
         let read = |line: &String| {
             let [hook, fee, spacing] = <[&str; 3]>::try_from(line.split('/').collect::<Vec<_>>()).ok()?;
-            Some((hook.parse().ok()?, fee.parse().ok()?, spacing.parse().ok()?))
+            Some(HookShape {
+                hook: hook.parse().ok()?,
+                fee: fee.parse().ok()?,
+                tick_spacing: spacing.parse().ok()?,
+            })
         };
         let mut hooks = Vec::new();
         for line in lines {

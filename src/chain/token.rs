@@ -3,10 +3,7 @@
 use alloy_primitives::{Address, Bytes, U256};
 use serde_json::{Value, json};
 
-use super::{
-    rpc::{CallError, Rpc},
-    settings::ChainSpec,
-};
+use super::{error::CallError, rpc::Rpc, settings::ChainSpec};
 use crate::{
     domain::{foreign::Foreign, units::TOKEN_DECIMALS_MAX},
     ports::RpcError,

@@ -10,7 +10,7 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 
-use super::{endpoint::Endpoint, rpc::CallError};
+use super::{endpoint::Endpoint, error::CallError};
 use crate::domain::foreign::Foreign;
 
 /// Longest answer to one ordinary request, bytes.

@@ -1,18 +1,15 @@
-//! `health`: what a service of this machine says of itself, for health checks that have no other client.
-
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    time::Duration,
-};
+//! `health`: asks a running service, for health checks.
 
 use clap::Args;
-use serde_json::json;
 
-use super::{AppError, Out};
-use crate::config::Settings;
-
-/// A service that answers later than this does not answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+use super::out::Out;
+use crate::{
+    app::{
+        AppError,
+        health::{self, Probe},
+    },
+    config::Settings,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct HealthArgs {
@@ -22,56 +19,7 @@ pub(super) struct HealthArgs {
 }
 
 pub(super) async fn run(settings: &Settings, out: Out, args: &HealthArgs) -> Result<(), AppError> {
-    let address = settings.metrics_address().ok_or_else(|| {
-        AppError::Usage(
-            "metrics.listen = \"off\": there is nothing to ask; give it an address such as 127.0.0.1:9464"
-                .to_owned(),
-        )
-    })?;
-    let url = url(address, if args.alive { "healthz" } else { "readyz" });
-    let client = reqwest::Client::builder()
-        .timeout(PATIENCE)
-        .no_proxy()
-        .build()
-        .map_err(|error| AppError::Internal(error.to_string()))?;
-    let unreachable = |error: reqwest::Error| {
-        AppError::NotReady(format!(
-            "nothing answers at {url}: {}; is the service running, with the same metrics.listen?",
-            error.without_url()
-        ))
-    };
-    let answer = client.get(&url).send().await.map_err(unreachable)?;
-    let good = answer.status().is_success();
-    let said = answer.text().await.map_err(unreachable)?.trim().to_owned();
-    if !good {
-        return Err(AppError::NotReady(format!("{url}: {said}")));
-    }
-    out.show(&json!({ "url": url, "said": said }), |_| said.clone())
-}
-
-/// A service that listens everywhere is asked through loopback.
-fn url(mut address: SocketAddr, page: &str) -> String {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address.ip() {
-            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    format!("http://{address}/{page}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_service_that_listens_everywhere_is_asked_through_loopback() {
-        for (listen, asked) in [
-            ("0.0.0.0:9464", "http://127.0.0.1:9464/readyz"),
-            ("[::]:1", "http://[::1]:1/readyz"),
-            ("10.0.0.7:80", "http://10.0.0.7:80/readyz"),
-        ] {
-            assert_eq!(url(listen.parse().expect("an address"), "readyz"), asked);
-        }
-    }
+    let probe = if args.alive { Probe::Alive } else { Probe::Ready };
+    let answer = health::ask(settings, probe).await?;
+    out.show(&answer, |answer| answer.said.clone())
 }

@@ -1,13 +1,17 @@
-//! `notify`: who is told, what waits, and a message to see whether it arrives.
+//! `notify`: the receivers, what waits for them, and a test message.
 
 use clap::{Args, Subcommand};
-use serde::Serialize;
 
-use super::{App, AppError, Out, out::table};
+use super::{
+    out::{Out, table},
+    target::actor,
+};
 use crate::{
+    app::{
+        App, AppError,
+        receivers::{self, NONE, ReceiverView, Tested},
+    },
     config::Settings,
-    notify::{Notice, Receiver, Sender},
-    store::deliveries::{self, Standing},
 };
 
 #[derive(Debug, Subcommand)]
@@ -31,42 +35,8 @@ pub(super) async fn run(settings: &Settings, out: Out, command: &NotifyCommand) 
     }
 }
 
-const NONE: &str =
-    "no receivers: add a section [notify.receivers.NAME] to the settings, as lgi-mm.example.toml shows";
-
-#[derive(Serialize)]
-struct Row {
-    name: String,
-    kind: Option<String>,
-    events: Vec<String>,
-    #[serde(flatten)]
-    standing: Option<Standing>,
-}
-
 async fn list(settings: &Settings, out: Out) -> Result<(), AppError> {
-    let world = App::read(settings).await?;
-    let mut standings = deliveries::standings(&world.pool).await?;
-    let mut rows: Vec<Row> = settings
-        .notify
-        .receivers()
-        .into_iter()
-        .map(|receiver| Row {
-            standing: standings
-                .iter()
-                .position(|standing| standing.name == receiver.name)
-                .map(|place| standings.remove(place)),
-            kind: Some(receiver.kind.to_string()),
-            events: receiver.events.into(),
-            name: receiver.name,
-        })
-        .collect();
-    // Receivers of other processes, and messages whose receiver is gone.
-    rows.extend(standings.into_iter().map(|standing| Row {
-        name: standing.name.clone(),
-        kind: None,
-        events: Vec::new(),
-        standing: Some(standing),
-    }));
+    let rows = receivers::list(&App::read(settings).await?).await?;
     out.show(&rows, |rows| {
         if rows.is_empty() {
             return NONE.to_owned();
@@ -79,23 +49,23 @@ async fn list(settings: &Settings, out: Out) -> Result<(), AppError> {
     })
 }
 
-fn cells(row: &Row) -> Vec<String> {
+fn cells(row: &ReceiverView) -> Vec<String> {
     let kind = row
         .kind
         .clone()
         .unwrap_or_else(|| "not in these settings".to_owned());
     let mut cells = vec![row.name.clone(), kind, row.events.join(", ")];
-    let Some(standing) = &row.standing else {
-        let untold = "no daemon or scheduler has had it yet".to_owned();
-        cells.extend([String::new(), String::new(), String::new(), untold]);
+    let Some(status) = &row.status else {
+        let unknown = "no daemon or scheduler has had it yet".to_owned();
+        cells.extend([String::new(), String::new(), String::new(), unknown]);
         return cells;
     };
-    let error = standing.last_error.as_deref().unwrap_or_default();
+    let error = status.last_error.as_deref().unwrap_or_default();
     cells.extend([
-        standing.waiting.to_string(),
-        standing.delivered_today.to_string(),
-        standing.given_up_today.to_string(),
-        match standing.failures {
+        status.waiting.to_string(),
+        status.delivered_today.to_string(),
+        status.given_up_today.to_string(),
+        match status.failures {
             0 if row.kind.is_none() => "-".to_owned(),
             0 => "well".to_owned(),
             failures => format!("{failures} failures in a row: {error}"),
@@ -104,60 +74,23 @@ fn cells(row: &Row) -> Vec<String> {
     cells
 }
 
-#[derive(Serialize)]
-struct Tested {
-    receiver: String,
-    arrived: bool,
-    error: Option<String>,
-}
-
 async fn test(settings: &Settings, out: Out, args: &TestArgs) -> Result<(), AppError> {
-    let mut receivers = settings.notify.receivers();
-    if receivers.is_empty() {
-        return Err(AppError::Usage(NONE.to_owned()));
-    }
-    if let Some(name) = &args.receiver {
-        let names: Vec<String> = receivers.iter().map(|receiver| receiver.name.clone()).collect();
-        receivers.retain(|receiver| receiver.name == *name);
-        if receivers.is_empty() {
-            let names = names.join(", ");
-            return Err(AppError::Usage(format!(
-                "there is no receiver '{name}'; there are: {names}"
-            )));
-        }
-    }
-    let sender = Sender::new(settings.notify.timeout)
-        .map_err(|error| AppError::Network(format!("the HTTP client cannot be made: {error}")))?;
-    let tests = receivers.iter().map(|receiver| tell(&sender, receiver));
-    let tested = futures::future::join_all(tests).await;
-    let failed = tested.iter().filter(|tested| !tested.arrived).count();
+    let tested = receivers::test(settings, args.receiver.as_deref(), &actor()).await?;
     out.show(&tested, |tested| {
-        let lines = tested.iter().map(|one| match &one.error {
-            None => format!("{}: it took the message", one.receiver),
-            Some(error) => format!("{}: {error}", one.receiver),
-        });
-        lines.collect::<Vec<_>>().join("\n")
+        tested.iter().map(tested_line).collect::<Vec<_>>().join("\n")
     })?;
-    if failed == 0 {
-        Ok(())
-    } else {
-        Err(AppError::Network(format!(
+    match tested.iter().filter(|one| !one.arrived).count() {
+        0 => Ok(()),
+        failed => Err(AppError::Network(format!(
             "{failed} of {} receivers did not take the message",
             tested.len()
-        )))
+        ))),
     }
 }
 
-async fn tell(sender: &Sender, receiver: &Receiver) -> Tested {
-    let notice = Notice::test(&receiver.name, chrono::Utc::now());
-    let error = sender
-        .send(receiver, &notice)
-        .await
-        .err()
-        .map(|failed| failed.error);
-    Tested {
-        receiver: receiver.name.clone(),
-        arrived: error.is_none(),
-        error,
+fn tested_line(one: &Tested) -> String {
+    match &one.error {
+        None => format!("{}: it took the message", one.receiver),
+        Some(error) => format!("{}: {error}", one.receiver),
     }
 }

@@ -1,43 +1,44 @@
-//! `prune`: takes away what is old, now.
+//! `prune`: deletes expired rows now.
 
 use clap::Args;
-use serde_json::json;
 
-use super::{App, AppError, Out};
+use super::{out::Out, target::actor};
 use crate::{
+    app::{
+        App, AppError,
+        prune::{self, PruneView},
+    },
     config::Settings,
-    retention::{self, Pass, Pruned},
 };
 
 #[derive(Debug, Args)]
 pub(super) struct PruneArgs {
-    /// Only count what would go
+    /// Only count what would be deleted
     #[arg(long)]
     dry_run: bool,
 }
 
 pub(super) async fn run(settings: &Settings, out: Out, args: &PruneArgs) -> Result<(), AppError> {
-    let world = if args.dry_run {
-        App::read(settings).await?
+    let view = if args.dry_run {
+        prune::count(&App::read(settings).await?).await?
     } else {
-        App::open(settings).await?
+        prune::prune(&App::open(settings).await?, &actor()).await?
     };
-    let pass = retention::prune(&world.pool, &settings.retention, args.dry_run).await?;
-    let Pass::Done(pruned) = pass else {
-        return Err(AppError::Refused(
-            "another process is pruning; it takes away all that is old, so there is nothing left to do here"
-                .to_owned(),
-        ));
-    };
-    let view = json!({ "dry_run": args.dry_run, "rows": pruned });
-    out.show(&view, |_| {
-        let Pruned {
-            ticks,
-            samples,
-            events,
-            tasks,
-        } = pruned;
-        let went = if args.dry_run { "would go" } else { "are gone" };
-        format!("{ticks} runs of ticks, {samples} price samples, {events} events and {tasks} given-up tasks {went}")
-    })
+    out.show(&view, text)
+}
+
+fn text(view: &PruneView) -> String {
+    let rows = view.rows;
+    format!(
+        "{} runs of ticks, {} price samples, {} events and {} given-up tasks {}",
+        rows.ticks,
+        rows.samples,
+        rows.events,
+        rows.tasks,
+        if view.dry_run {
+            "would be deleted"
+        } else {
+            "deleted"
+        }
+    )
 }

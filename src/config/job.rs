@@ -6,7 +6,7 @@ use serde_json::Value;
 use strum::VariantArray;
 
 use super::{
-    SettingsError,
+    error::SettingsError,
     layers::{Layer, LayerError, typed},
 };
 use crate::domain::{
@@ -22,19 +22,23 @@ pub struct JobLayers {
 }
 
 impl JobLayers {
-    /// Begins with the settings' `[defaults]`, without the tables of other modes.
+    /// The settings' `[defaults]` alone: see [`JobLayers::over_defaults`].
     #[must_use]
     pub fn new(defaults: &serde_json::Map<String, Value>, mode: JobMode) -> Self {
+        Self::of_job().over_defaults(defaults, mode)
+    }
+
+    /// What was given, over the settings' `[defaults]` without the tables of other modes.
+    #[must_use]
+    pub fn over_defaults(mut self, defaults: &serde_json::Map<String, Value>, mode: JobMode) -> Self {
         let mut values = defaults.clone();
         for other in JobMode::VARIANTS.iter().filter(|other| **other != mode) {
             values.remove(other.section());
         }
-        Self {
-            layers: vec![Layer {
-                origin: "[defaults]".to_owned(),
-                values,
-            }],
+        if let Some(lowest) = self.layers.first_mut() {
+            lowest.values = values;
         }
+        self
     }
 
     /// Only what is given: for a job that is there, which keeps what it began with.

@@ -1,15 +1,14 @@
 //! What live trading needs from settings and environment: chains and keys.
 
-use std::{
-    collections::BTreeMap,
-    env,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use alloy_primitives::Address;
 
-use super::{LayerError, Settings, variable};
+use super::{
+    environment::{data_dir, user_config_dir, variable},
+    layers::LayerError,
+    settings::Settings,
+};
 use crate::{
     chain::{
         ChainSpec, InvalidChain,
@@ -17,7 +16,7 @@ use crate::{
         kms::{InvalidKmsKey, KmsKey},
         policy::{MACHINE_POLICY, Place, PolicyBook},
     },
-    domain::{chains::CHAINS, config::InvalidConfig},
+    domain::{chains, config::InvalidConfig},
 };
 
 /// Holds the keystore's password.
@@ -29,15 +28,6 @@ pub const UNSAFE_KEY_VARIABLE: &str = "LGI_MM_UNSAFE_PRIVATE_KEY";
 pub const POLICY_VARIABLE: &str = "LGI_MM_POLICY";
 /// Names the directory that remembers what was signed.
 pub const POLICY_STATE_VARIABLE: &str = "LGI_MM_POLICY_STATE";
-
-/// Where the user's data lies.
-fn data_dir() -> PathBuf {
-    let data = env::var_os("XDG_DATA_HOME")
-        .filter(|dir| !dir.is_empty())
-        .map(PathBuf::from);
-    let home = env::var_os("HOME").unwrap_or_default();
-    data.unwrap_or_else(|| Path::new(&home).join(".local/share"))
-}
 
 impl Settings {
     /// The chain called `name`, complete.
@@ -90,8 +80,8 @@ impl Settings {
             Some(path) => Place::Named(path.into()),
             None => Place::Usual {
                 machine: MACHINE_POLICY.into(),
-                // Whoever has no home has the machine's: a place that depends on where a process stands is none.
-                user: super::user_config_dir()
+                // Without a home it is the machine's: a path relative to the working directory would be unsafe.
+                user: user_config_dir()
                     .map_or_else(|| MACHINE_POLICY.into(), |dir| dir.join("lgi-mm/policy.toml")),
             },
         };
@@ -111,7 +101,7 @@ impl Settings {
     }
 
     /// What is wrong with the chains and the wallet's address. A chain that is only named, or not complete, is
-    /// told when somebody trades on it.
+    /// reported when a job trades on it.
     pub(super) fn chain_problems(&self) -> Vec<InvalidConfig> {
         let mut wrong = Vec::new();
         for name in self.chains.keys() {
@@ -122,7 +112,7 @@ impl Settings {
                     value: name.clone(),
                     allowed: format!(
                         "{}, or a chain of your own with chain_id, wrapped_native and usdc",
-                        CHAINS.map(|chain| chain.name).join(", ")
+                        chains::names()
                     ),
                 }),
                 Err(InvalidChain::NoRpc(_)) | Ok(_) => {}

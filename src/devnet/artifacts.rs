@@ -8,7 +8,7 @@ use std::{
 use alloy_primitives::{Bytes, hex};
 use serde_json::Value;
 
-use super::DevnetError;
+use super::error::DevnetError;
 
 /// Where `node_modules` of `scripts/contracts` is.
 #[derive(Debug, Clone)]

@@ -9,9 +9,10 @@ use alloy::{
 use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256, uint};
 
 use super::{
-    Deployment, DevnetError,
     artifacts::Artifacts,
     code,
+    deployment::Deployment,
+    error::DevnetError,
     node::{DEPLOYER, Node},
     pools::{self, Stake, approve_all, grow_history, v2_pair, v3_pool, v4_pool},
 };

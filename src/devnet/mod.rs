@@ -4,7 +4,10 @@
 mod artifacts;
 mod code;
 mod deploy;
+mod deployment;
+mod error;
 mod node;
+mod options;
 mod pools;
 
 use std::{
@@ -16,119 +19,16 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    chain::ChainKeys,
-    domain::{pool::Pool, span::Span},
-};
+use crate::{chain::ChainKeys, domain::span::Span};
 use deploy::deploy;
 
+pub use deployment::Deployment;
+pub use error::DevnetError;
 pub use node::{CHAIN_ID, DEPLOYER, Node};
+pub use options::{BlockTime, DevnetOptions};
 
 /// The name under which settings know the local chain.
 pub const NAME: &str = crate::domain::chains::PRACTICE;
-
-/// How blocks are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum BlockTime {
-    /// One for each transaction, at once.
-    #[default]
-    OnTransaction,
-    /// One each so often, 1s or more.
-    Every(Span),
-    /// Only when asked.
-    OnDemand,
-}
-
-/// How a local chain is started.
-#[derive(Debug, Clone, Default)]
-pub struct DevnetOptions {
-    /// Directory with `node_modules` of `scripts/contracts`.
-    pub contracts: PathBuf,
-    /// A state to begin with; made there if it is missing. None: deployed anew.
-    pub state: Option<PathBuf>,
-    /// Port; 0 for any.
-    pub port: u16,
-    /// How blocks are made once everything is deployed.
-    pub block_time: BlockTime,
-}
-
-/// Where everything is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Deployment {
-    /// Contracts by their names in `[chains.local.contracts]`.
-    pub contracts: std::collections::BTreeMap<String, Address>,
-    /// WETH9.
-    pub weth: Address,
-    /// A dollar of 6 digits.
-    pub usdc: Address,
-    /// A token with a V3 and a V2 pool against WETH, and a V4 pool against the native coin.
-    pub token: Address,
-    /// The token of the design, at its own address, in a V4 pool of its own shape: WETH, dynamic fee, a fee hook.
-    pub clanker: Address,
-    /// Its pool.
-    pub clanker_pool: Pool,
-    /// The hook that sets that pool's fee.
-    pub hook: Address,
-    /// Takes 1 % of every transfer; a V2 pool against WETH.
-    pub taxed: Address,
-    /// Can be bought and, once shut, not sold; a V3 pool against WETH.
-    pub trap: Address,
-    /// Tokens at about two dollars, by ticker: V4 against the native coin (STEADY, BALANCE), V3 (DIPPER) and V2
-    /// (SPREAD) against WETH.
-    pub practice: std::collections::BTreeMap<String, Address>,
-    /// V3 pool of WETH and USDC, with a history.
-    pub weth_usdc: Address,
-}
-
-/// A local chain that could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum DevnetError {
-    /// A file of the npm packages.
-    #[error(
-        "{path}: {detail}; install the contracts with `npm ci` in scripts/contracts, or set LGI_MM_CONTRACTS"
-    )]
-    Artifact {
-        /// Which.
-        path: PathBuf,
-        /// What is wrong.
-        detail: String,
-    },
-    /// anvil itself.
-    #[error("{program} cannot be run: {source}; it comes with `npm ci` in scripts/contracts")]
-    NoAnvil {
-        /// What was tried.
-        program: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It runs and does not listen.
-    #[error(
-        "anvil does not listen: the port is taken, or anvil is missing; it comes with `npm ci` in scripts/contracts"
-    )]
-    NotListening,
-    /// It refused a request.
-    #[error("{method}: {detail}")]
-    Rpc {
-        /// Which.
-        method: &'static str,
-        /// Its words.
-        detail: String,
-    },
-    /// A step of the deployment reverted.
-    #[error("transaction {hash} of the deployment reverted")]
-    Reverted {
-        /// Which.
-        hash: B256,
-    },
-    /// A state file that cannot be used.
-    #[error("{path}: {source}")]
-    State {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
 
 /// A running local chain. It ends when this is dropped.
 pub struct Devnet {

@@ -16,7 +16,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::{BlockTime, DevnetError};
+use super::{error::DevnetError, options::BlockTime};
 
 /// The chain id of every local chain.
 pub const CHAIN_ID: u64 = 31_337;

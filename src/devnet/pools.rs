@@ -8,7 +8,7 @@ use alloy_primitives::{
 };
 
 use super::{
-    DevnetError,
+    error::DevnetError,
     node::{DEPLOYER, Node},
 };
 use crate::domain::pool::PoolKey;

@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use super::EmbeddedError;
+use super::error::EmbeddedError;
 
 /// Directories that hold one subdirectory a version.
 const VERSIONED: [&str; 5] = [

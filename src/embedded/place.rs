@@ -17,8 +17,9 @@ use alloy_primitives::{hex, keccak256};
 use nix::unistd::{Uid, User};
 
 use super::{
-    EmbeddedError, Options,
     binaries::Binaries,
+    error::EmbeddedError,
+    options::Options,
     owned,
     roles::ADMIN,
     users::{is_candidate, server_user},
@@ -55,6 +56,11 @@ pub(super) struct Place {
     pub(super) socket_dir: PathBuf,
     /// When we are root: whom the server runs as, since it refuses root.
     user: Option<User>,
+}
+
+/// Opens the write end of the FIFO of holders: the server lives while any process has it open.
+pub(super) fn open_holder(fifo: &Path) -> io::Result<File> {
+    owned::fifo(fifo, false, true)
 }
 
 /// Where the data lives unless somebody says otherwise: a root user's home cannot be crossed by the server's

@@ -8,11 +8,12 @@ use std::{
 };
 
 use super::{
-    EmbeddedError, Options, PATIENCE,
+    access::{access_file, names_file, write_access},
     binaries::Binaries,
-    open_holder, owned,
-    place::Place,
-    roles::{access_file, names_file, write_access},
+    error::{EmbeddedError, PATIENCE},
+    options::Options,
+    owned,
+    place::{Place, open_holder},
 };
 
 /// `$0 "$@"` is the server, and all of this runs as the server's user. The FIFO of the holders is standard input, moved

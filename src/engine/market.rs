@@ -11,14 +11,11 @@ use crate::{
         pool::NATIVE,
         price::CLOCK_SKEW_MAX,
         span::Span,
-        units::{Amount, MoneyError, Price, Rounding, Usd},
+        units::{Amount, MoneyError, NATIVE_DECIMALS, Price, Rounding, Usd},
     },
     ports::{Asset, Checks, Fees, Head, Market, Quote, RpcError, SwapRequest},
     store::jobs::Job,
 };
-
-/// Every EVM chain's native coin has this many digits.
-const NATIVE_DECIMALS: u8 = 18;
 
 /// The swap that a plan asks for. `value` and `price` are the plan's: the same plan always asks the same.
 pub(super) fn swap_request(

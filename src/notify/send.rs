@@ -1,4 +1,4 @@
-//! One request to one receiver, and what its answer means.
+//! Sends one request to one receiver and interprets the answer.
 
 use std::time::Duration;
 
@@ -6,30 +6,26 @@ use chrono::{DateTime, Utc};
 use reqwest::{Response, StatusCode, header::RETRY_AFTER, redirect};
 use serde_json::Value;
 
-use super::{
-    Notice,
-    settings::{Opened, Receiver, ReceiverKind},
-    text,
-};
+use super::{notice::Notice, receiver::Receiver, receivers::Target};
 use crate::domain::{foreign::Foreign, secret::Secret, span::Span};
 
-/// No answer that is read is longer.
+/// Longest part of an answer that is read, bytes.
 const ANSWER_MAX: usize = 4 * 1024;
-/// What is quoted of it.
+/// Longest part of an answer that is quoted, characters.
 const QUOTE_MAX: usize = 200;
-/// Longest time that a receiver may wish to be left alone.
+/// Longest retry-after that is obeyed.
 const QUIET_MAX: Duration = Duration::from_secs(3_600);
-/// A secret that is shorter than this might be any word.
+/// Shorter secrets are not hidden: they could be any word.
 const HIDDEN_MIN: usize = 6;
 
-/// Why a message did not arrive, as far as is known.
+/// A failed delivery. The message may have arrived all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failed {
-    /// For people, without a secret.
+    /// For people, without secrets.
     pub error: String,
-    /// Other messages would fare no better now.
+    /// Other messages to this receiver would fail as well.
     pub receiver_is_down: bool,
-    /// How long the receiver wishes to be left alone.
+    /// The retry-after that the receiver asked for.
     pub quiet_for: Option<Duration>,
 }
 
@@ -40,7 +36,7 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// One whose requests take no longer than `timeout`.
+    /// A sender whose requests take no longer than `timeout`.
     ///
     /// # Errors
     /// [`reqwest::Error`] if there is no TLS.
@@ -48,7 +44,7 @@ impl Sender {
         let http = reqwest::Client::builder()
             .timeout(timeout.std())
             .user_agent(concat!("lgi-mm/", env!("CARGO_PKG_VERSION")))
-            // A key in a URL goes to nobody else.
+            // A key in a URL must not reach another server.
             .redirect(redirect::Policy::none())
             .referer(false)
             .build()?;
@@ -60,21 +56,21 @@ impl Sender {
     /// # Errors
     /// [`Failed`]; the message may have arrived all the same.
     pub async fn send(&self, receiver: &Receiver, notice: &Notice) -> Result<(), Failed> {
-        let opened = receiver.open().await.map_err(|error| Failed {
+        let target = receiver.target().await.map_err(|error| Failed {
             error: error.to_string(),
             receiver_is_down: true,
             quiet_for: None,
         })?;
-        self.post(receiver, notice, &opened).await
+        self.post(receiver, notice, &target).await
     }
 
-    async fn post(&self, receiver: &Receiver, notice: &Notice, opened: &Opened) -> Result<(), Failed> {
-        let body = text::body(receiver.kind, receiver.chat_id(), notice).to_string();
+    async fn post(&self, receiver: &Receiver, notice: &Notice, target: &Target) -> Result<(), Failed> {
+        let body = receiver.body(notice).to_string();
         let mut request = self
             .http
-            .post(opened.url.clone())
+            .post(target.url.clone())
             .header("content-type", "application/json");
-        if let Some(key) = &opened.key {
+        if let Some(key) = &target.key {
             let now = Utc::now().timestamp();
             request = request
                 .header("webhook-id", &notice.id)
@@ -82,7 +78,7 @@ impl Sender {
                 .header("webhook-signature", key.sign(&notice.id, now, body.as_bytes()));
         }
         let response = request.body(body).send().await.map_err(|error| Failed {
-            error: hide(&causes(&error.without_url()), &opened.hidden),
+            error: hide(&causes(&error.without_url()), &target.hidden),
             receiver_is_down: true,
             quiet_for: None,
         })?;
@@ -91,12 +87,17 @@ impl Sender {
             return Ok(());
         }
         let header = retry_after(&response);
-        // Before anything is cut: half a secret would not be found.
-        let answer = hide(&answer(response).await, &opened.hidden);
+        // Before anything is cut: a cut secret would not be found.
+        let answer = hide(&answer(response).await, &target.hidden);
         Err(Failed {
-            error: format!("HTTP {status}{}", quote(receiver.kind, &answer)),
+            error: format!(
+                "HTTP {status}{}",
+                quote(receiver.kind.messenger().error_field(), &answer)
+            ),
             receiver_is_down: !concerns_the_message(status),
-            quiet_for: header.or_else(|| wish(&answer)).map(|wish| wish.min(QUIET_MAX)),
+            quiet_for: header
+                .or_else(|| body_retry_after(&answer))
+                .map(|pause| pause.min(QUIET_MAX)),
         })
     }
 }
@@ -113,7 +114,7 @@ fn concerns_the_message(status: StatusCode) -> bool {
     )
 }
 
-/// What the server asks us to wait: seconds, or an HTTP date.
+/// The header Retry-After: seconds or an HTTP date.
 fn retry_after(response: &Response) -> Option<Duration> {
     let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
     match text.parse::<f64>() {
@@ -125,8 +126,8 @@ fn retry_after(response: &Response) -> Option<Duration> {
     }
 }
 
-/// The same, where Telegram and Discord say it in the body.
-fn wish(answer: &str) -> Option<Duration> {
+/// The same from the body, where Telegram and Discord put it.
+fn body_retry_after(answer: &str) -> Option<Duration> {
     let answer: Value = serde_json::from_str(answer).ok()?;
     let seconds = answer
         .pointer("/parameters/retry_after")
@@ -134,7 +135,7 @@ fn wish(answer: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds.as_f64()?).ok()
 }
 
-/// The beginning of an answer. Whatever goes wrong with it, the status has been said.
+/// The beginning of an answer. Read errors are ignored: the status is known.
 async fn answer(mut response: Response) -> String {
     let mut bytes = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
@@ -147,12 +148,8 @@ async fn answer(mut response: Response) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn quote(kind: ReceiverKind, answer: &str) -> String {
+fn quote(field: &str, answer: &str) -> String {
     let parsed: Option<Value> = serde_json::from_str(answer).ok();
-    let field = match kind {
-        ReceiverKind::Telegram => "description",
-        _ => "message",
-    };
     let said = parsed.as_ref().and_then(|answer| answer.get(field)?.as_str());
     let line = Foreign::within(said.unwrap_or(answer), QUOTE_MAX);
     if line.as_str().trim().is_empty() {
@@ -162,7 +159,7 @@ fn quote(kind: ReceiverKind, answer: &str) -> String {
     }
 }
 
-/// An answer may repeat what it was sent.
+/// Masks secrets: an answer may repeat what it was sent.
 fn hide(said: &str, hidden: &[Secret]) -> String {
     hidden
         .iter()
@@ -170,7 +167,7 @@ fn hide(said: &str, hidden: &[Secret]) -> String {
         .fold(said.to_owned(), |said, secret| said.replace(&secret.0, "***"))
 }
 
-/// The error and what caused it: "error sending request" alone helps nobody.
+/// The error with its causes.
 fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -186,14 +183,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wish_to_be_left_alone_is_read_where_each_service_says_it() {
+    fn retry_after_is_read_where_each_service_puts_it() {
         for (answer, secs) in [
             (r#"{"ok":false,"parameters":{"retry_after":7}}"#, Some(7.0)),
             (r#"{"message":"slow down","retry_after":0.5}"#, Some(0.5)),
             ("slow down", None),
             (r#"{"retry_after":-1}"#, None),
         ] {
-            assert_eq!(wish(answer).map(|wish| wish.as_secs_f64()), secs, "{answer}");
+            assert_eq!(
+                body_retry_after(answer).map(|wish| wish.as_secs_f64()),
+                secs,
+                "{answer}"
+            );
         }
     }
 

@@ -2,9 +2,9 @@
 
 use alloy_primitives::U256;
 
-use super::settings::{BPS, PaperSettings};
+use super::settings::PaperSettings;
 use crate::{
-    domain::units::{Amount, MoneyError, Rounding},
+    domain::units::{Amount, BPS, MoneyError, Rounding},
     ports::{Fees, Quote, QuoteError},
 };
 

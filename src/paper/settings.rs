@@ -1,24 +1,18 @@
 //! `[paper]` in `lgi-mm.toml`.
 
-use std::fmt::Display;
-
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     chains::USDC_DECIMALS,
-    config::InvalidConfig,
+    config::{InvalidConfig, Validator},
     span::Span,
     trade::Patience,
-    units::{Amount, Price, exact_decimal},
+    units::{Amount, BPS, NATIVE_DECIMALS, Price, exact_decimal},
 };
 
-/// Decimals of every chain's native coin.
-const NATIVE_DECIMALS: u8 = 18;
 /// Decimals of wei in a gwei.
 const GWEI_DECIMALS: u8 = 9;
-/// A whole, in basis points.
-pub(super) const BPS: u32 = 10_000;
 /// What any transaction costs at least, units of gas.
 pub(super) const GAS_INTRINSIC: u64 = 21_000;
 /// Gas of a whole block: no transaction may ask for more.
@@ -95,24 +89,36 @@ impl PaperSettings {
     /// # Errors
     /// All that is wrong, not only the first.
     pub fn validate(&self) -> Result<(), Vec<InvalidConfig>> {
-        let mut found = Findings(Vec::new());
+        let mut found = Validator::below("paper");
         let millis = |millis| Span::from_millis(millis);
         let (instant, hour, day) = (millis(1), Span::from_secs(3_600), Span::from_secs(86_400));
-        found.decimal("wallet_usd", self.wallet_usd, COINS_MAX, USDC_DECIMALS);
-        found.decimal("native", self.native, COINS_MAX, NATIVE_DECIMALS);
+        decimal(
+            &mut found,
+            "wallet_usd",
+            self.wallet_usd,
+            COINS_MAX,
+            USDC_DECIMALS,
+        );
+        decimal(&mut found, "native", self.native, COINS_MAX, NATIVE_DECIMALS);
         found.range("fee_bps", self.fee_bps, 0, BPS);
         found.range("slippage_bps", self.slippage_bps, 0, BPS);
         found.range("impact_bps", self.impact_bps, 0, BPS);
         found.range("gas_units", self.gas_units, GAS_INTRINSIC, BLOCK_GAS_LIMIT);
-        found.decimal("base_fee_gwei", self.base_fee_gwei, GWEI_MAX, GWEI_DECIMALS);
-        found.decimal("tip_gwei", self.tip_gwei, GWEI_MAX, GWEI_DECIMALS);
+        decimal(
+            &mut found,
+            "base_fee_gwei",
+            self.base_fee_gwei,
+            GWEI_MAX,
+            GWEI_DECIMALS,
+        );
+        decimal(&mut found, "tip_gwei", self.tip_gwei, GWEI_MAX, GWEI_DECIMALS);
         found.range("block_time", self.block_time, instant, hour);
         found.range("mine_after", self.mine_after, Span::ZERO, hour);
         found.range("required_depth", self.required_depth, 1, 1_000);
         found.range("resend_after", self.resend_after, instant, hour);
         found.range("replace_after", self.replace_after, instant, day);
         found.range("attempts_max", self.attempts_max, 1, 100);
-        if found.0.is_empty() { Ok(()) } else { Err(found.0) }
+        found.or_errors(())
     }
 
     /// How patient a paper chain is.
@@ -148,30 +154,11 @@ impl PaperSettings {
     }
 }
 
-struct Findings(Vec<InvalidConfig>);
-
-impl Findings {
-    fn require(&mut self, holds: bool, key: &str, value: impl Display, allowed: impl Display) {
-        if !holds {
-            self.0.push(InvalidConfig {
-                key: format!("paper.{key}"),
-                value: value.to_string(),
-                allowed: allowed.to_string(),
-            });
-        }
-    }
-
-    fn range<T: PartialOrd + Display>(&mut self, key: &str, value: T, min: T, max: T) {
-        let holds = min <= value && value <= max;
-        self.require(holds, key, value, format_args!("{min} to {max}"));
-    }
-
-    fn decimal(&mut self, key: &str, value: Decimal, max: u64, digits: u8) {
-        let in_range = value >= Decimal::ZERO && value <= max.into();
-        let holds = in_range && value.normalize().scale() <= u32::from(digits);
-        let allowed = format_args!("0 to {max}, with at most {digits} digits after the point");
-        self.require(holds, key, value, allowed);
-    }
+fn decimal(found: &mut Validator, key: &str, value: Decimal, max: u64, digits: u8) {
+    let in_range = value >= Decimal::ZERO && value <= max.into();
+    let holds = in_range && value.normalize().scale() <= u32::from(digits);
+    let allowed = format_args!("0 to {max}, with at most {digits} digits after the point");
+    found.require(holds, key, value, allowed);
 }
 
 fn scaled(whole: Decimal, decimals: u8) -> Amount {

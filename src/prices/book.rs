@@ -20,7 +20,6 @@ use crate::{
     domain::{
         Timestamp,
         config::{PriceConfig, SourceName},
-        decision::HoldReason,
         pool::Pool,
         price::{Answer, PriceMissing},
     },
@@ -110,9 +109,11 @@ impl PriceBook {
                 Ok(generated::observe(&request.config.generated, request.token, now))
             }
             (SourceName::Recorded, Some(recorded)) => self.recordings.observe(recorded, now),
-            (SourceName::Recorded, None) => Err(missing(source, "no [price.recorded] is configured")),
-            (SourceName::Dexscreener, _) => Err(missing(source, "no answer for this token")),
-            (SourceName::Onchain | SourceName::Twap, _) => Err(missing(
+            (SourceName::Recorded, None) => {
+                Err(PriceMissing::new(source, "no [price.recorded] is configured"))
+            }
+            (SourceName::Dexscreener, _) => Err(PriceMissing::new(source, "no answer for this token")),
+            (SourceName::Onchain | SourceName::Twap, _) => Err(PriceMissing::new(
                 source,
                 format_args!(
                     "no node of {chain} is configured: set chains.{chain}.rpc_urls",
@@ -120,15 +121,6 @@ impl PriceBook {
                 ),
             )),
         }
-    }
-}
-
-/// A source without a price, and why.
-pub(super) fn missing(source_name: SourceName, detail: impl ToString) -> PriceMissing {
-    PriceMissing {
-        source_name,
-        detail: detail.to_string(),
-        reason: HoldReason::PriceMissing,
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod reply;
 mod request;
+mod settings;
 
 use std::{
     collections::HashMap,
@@ -17,20 +18,16 @@ use futures::{
     FutureExt,
     future::{BoxFuture, Shared, join_all},
 };
-use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
 use self::{
     reply::{Pair, deepest},
     request::Requests,
 };
-use super::book::missing;
 use crate::domain::{
     Timestamp, chains,
     config::SourceName,
     price::{Answer, Observation, PriceMissing},
-    span::Span,
 };
 
 /// Most tokens in one request.
@@ -38,36 +35,7 @@ const TOKENS_MAX: usize = 30;
 /// Concurrent slices share an answer that is younger than this.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// `[dexscreener]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DexscreenerSettings {
-    /// Where the API is.
-    pub base_url: String,
-    /// Longest wait for one answer; all tries of a request together may take twice that.
-    pub timeout: Span,
-    /// Requests a minute of all processes together.
-    pub requests_per_minute: u32,
-}
-
-impl Default for DexscreenerSettings {
-    fn default() -> Self {
-        Self {
-            base_url: "https://api.dexscreener.com".to_owned(),
-            timeout: Span::from_secs(5),
-            requests_per_minute: 300,
-        }
-    }
-}
-
-/// What the API knows of a token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenInfo {
-    /// Its ticker, up to 32 bytes without control characters; empty if it has none.
-    pub symbol: String,
-    /// USD per whole token in its deepest pool.
-    pub price_usd: Decimal,
-}
+pub use self::{reply::TokenListing, settings::DexscreenerSettings};
 
 /// What one request brought, for all who wait for it.
 type Reply = Shared<BoxFuture<'static, Arc<Result<Vec<Pair>, String>>>>;
@@ -107,12 +75,12 @@ impl Dexscreener {
         chain: &str,
         token: Address,
         now: Timestamp,
-    ) -> Result<TokenInfo, PriceMissing> {
+    ) -> Result<TokenListing, PriceMissing> {
         self.find(chain, &[token], now)
             .await
             .remove(&token)
             .map_or_else(|| Err("not asked".to_owned()), |(_, info)| info)
-            .map_err(|why| missing(SourceName::Dexscreener, why))
+            .map_err(|why| PriceMissing::new(SourceName::Dexscreener, why))
     }
 
     /// One answer a token.
@@ -122,13 +90,13 @@ impl Dexscreener {
         tokens: &[Address],
         now: Timestamp,
     ) -> HashMap<Address, Answer> {
-        let answer = |(observed_at, info): (Timestamp, Result<TokenInfo, String>)| match info {
+        let answer = |(observed_at, info): (Timestamp, Result<TokenListing, String>)| match info {
             Ok(info) => Ok(Observation {
                 source: SourceName::Dexscreener,
                 price_usd: info.price_usd,
                 observed_at,
             }),
-            Err(why) => Err(missing(SourceName::Dexscreener, why)),
+            Err(why) => Err(PriceMissing::new(SourceName::Dexscreener, why)),
         };
         self.find(chain, tokens, now)
             .await
@@ -142,7 +110,7 @@ impl Dexscreener {
         chain: &str,
         tokens: &[Address],
         now: Timestamp,
-    ) -> HashMap<Address, (Timestamp, Result<TokenInfo, String>)> {
+    ) -> HashMap<Address, (Timestamp, Result<TokenListing, String>)> {
         let chain_id = match chain_id(chain) {
             Ok(chain_id) => chain_id,
             Err(why) => {
@@ -201,13 +169,6 @@ impl Dexscreener {
 
 /// The API's own name of a chain.
 fn chain_id(chain: &str) -> Result<&'static str, String> {
-    match chains::find(chain).map_err(|error| error.to_string())?.name {
-        "base" => Ok("base"),
-        "ethereum" => Ok("ethereum"),
-        "arbitrum" => Ok("arbitrum"),
-        "optimism" => Ok("optimism"),
-        "polygon" => Ok("polygon"),
-        "unichain" => Ok("unichain"),
-        other => Err(format!("DexScreener's name of the chain {other} is not known")),
-    }
+    let chain = chains::find(chain).map_err(|error| error.to_string())?;
+    Ok(chain.dexscreener)
 }

@@ -1,13 +1,14 @@
 //! Price sources. They answer raw; what is believed is decided by `domain::price`.
 
 mod book;
+pub mod csv;
 mod dexscreener;
 mod generated;
 mod rate_limit;
 mod recorded;
 
 pub use book::{PriceBook, series};
-pub use dexscreener::{Dexscreener, DexscreenerSettings, TokenInfo};
+pub use dexscreener::{Dexscreener, DexscreenerSettings, TokenListing};
 
 /// The generated series' price at an instant: USD per whole token.
 #[must_use]

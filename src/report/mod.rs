@@ -1,6 +1,7 @@
 //! A backtest as one HTML file that needs nothing else: no network, no other file. Pure: a result in, a text out.
 
 mod data;
+mod error;
 mod figures;
 mod html;
 mod settings;
@@ -14,6 +15,7 @@ use crate::{
 };
 
 pub use data::{POINTS_MAX, TRADES_MAX};
+pub use error::ReportError;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
@@ -22,14 +24,6 @@ const CHARTS: &str = include_str!("charts.js");
 
 /// Apache ECharts, as build.rs found it in the crate that ships it.
 const LIBRARY: &str = include_str!(concat!(env!("OUT_DIR"), "/echarts.min.js"));
-
-/// A result that cannot be shown.
-#[derive(Debug, thiserror::Error)]
-pub enum ReportError {
-    /// A number that JSON does not know.
-    #[error("the charts' data cannot be written as JSON: {0}; `--json` may still show the result")]
-    Json(#[from] serde_json::Error),
-}
 
 /// The whole page.
 ///

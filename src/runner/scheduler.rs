@@ -1,13 +1,13 @@
 //! The scheduler: claims due slots and open trades, and pushes their tasks in the same transaction.
 //!
-//! Any number of schedulers may run; `SKIP LOCKED` shares the work and no leader is needed. Between two claims
-//! it sleeps until the next due time, and is woken earlier when a job changes or a trade opens.
+//! Any number of schedulers may run; `SKIP LOCKED` shares the work and no leader is needed. Between two passes it sleeps
+//! until the next due time; a job that changes or a trade that opens wakes it earlier.
 
 use std::time::{Duration, Instant};
 
 use apalis_pg_groups::{NewTask, PushError, push};
 use metrics::counter;
-use sqlx::{PgPool, postgres::PgListener};
+use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
@@ -18,8 +18,9 @@ use crate::{
         ids::{FillId, JobId, TradeId},
         span::Span,
     },
+    service::{Loop, Service, Wakeups},
     store::{StoreError, WAKE_CHANNEL, failures, slots, trades, watches},
-    telemetry::{Outage, metric},
+    telemetry::metric,
 };
 
 /// Most fills of one watch task: what one round trip to a node can be asked.
@@ -213,70 +214,61 @@ fn watch_failures_task(trades: &[TradeId]) -> NewTask<SettleTask> {
     })
 }
 
-/// Claims for ever, until told to stop. An outage of the database is said once, survived, and its end is said.
+/// Claims what is due until `stop`. A pass that has begun is finished.
 pub async fn run(pool: PgPool, settings: SchedulerSettings, stop: CancellationToken) {
-    let mut outage = Outage::new("scheduler: database");
-    let mut listener = None;
-    let mut looked = None::<Instant>;
-    while !stop.is_cancelled() {
+    let wakeups = Wakeups::Channel {
+        pool: pool.clone(),
+        channel: WAKE_CHANNEL,
+    };
+    let mut scheduler = Scheduler {
+        pool,
+        settings,
+        looked: None,
+    };
+    Loop::new("scheduler: database")
+        .woken_by(wakeups)
+        .run(&mut scheduler, &stop)
+        .await;
+}
+
+struct Scheduler {
+    pool: PgPool,
+    settings: SchedulerSettings,
+    /// When lost tasks were last looked for.
+    looked: Option<Instant>,
+}
+
+impl Service for Scheduler {
+    type Error = ClaimError;
+
+    async fn pass(&mut self) -> Result<Duration, ClaimError> {
         let begun = Instant::now();
-        let every = settings.tick_lease.std() / LOOKS_A_LEASE;
-        let lost = looked.is_none_or(|looked| looked.elapsed() >= every);
-        let pause = match pass(&pool, &settings, lost).await {
-            Ok(claimed) => {
-                outage.recovered();
-                if lost {
-                    looked = Some(begun);
-                }
-                if !claimed.is_nothing() {
-                    debug!(?claimed, "claimed");
-                }
-                next_pause(&pool, &settings, while_open(begun.elapsed())).await
-            }
-            Err(error) => {
-                outage.failed(&error);
-                listener = None;
-                Duration::from_millis(500)
-            }
-        };
-        if listener.is_none() {
-            listener = listen(&pool).await;
+        let every = self.settings.tick_lease.std() / LOOKS_A_LEASE;
+        let lost = self.looked.is_none_or(|looked| looked.elapsed() >= every);
+        let claimed = pass(&self.pool, &self.settings, lost).await?;
+        if lost {
+            self.looked = Some(begun);
         }
-        tokio::select! {
-            () = stop.cancelled() => break,
-            () = tokio::time::sleep(pause) => {}
-            alive = woken(&mut listener) => if !alive { listener = None },
+        if !claimed.is_nothing() {
+            debug!(?claimed, "claimed");
         }
+        next_pause(&self.pool, &self.settings, while_open(begun.elapsed())).await
     }
 }
 
-/// How long slots wait that are due and whose last one is still open. Where workers are gone or behind there may be many,
-/// and stepping over them must not take a core; a slot that becomes due meanwhile is claimed in time all the same.
+/// How long to ignore due slots whose last one is still open. Where workers are gone or behind there may be many, and
+/// skipping them must not use a whole core. A slot that becomes due meanwhile is claimed in time all the same.
 fn while_open(took: Duration) -> Span {
     let pause = (took * PASSES_SHARE).clamp(OPEN_PAUSE, Duration::from_secs(1));
     Span::from_millis(u64::try_from(pause.as_millis()).unwrap_or(1_000))
 }
 
-async fn next_pause(pool: &PgPool, settings: &SchedulerSettings, while_open: Span) -> Duration {
+async fn next_pause(
+    pool: &PgPool,
+    settings: &SchedulerSettings,
+    while_open: Span,
+) -> Result<Duration, ClaimError> {
     let longest = settings.max_sleep.std();
-    match slots::next_wake(pool, while_open, settings.check_interval).await {
-        Ok(Some(until)) => until.std().min(longest),
-        Ok(None) => longest,
-        Err(_) => Duration::from_millis(500),
-    }
-}
-
-async fn listen(pool: &PgPool) -> Option<PgListener> {
-    let mut listener = PgListener::connect_with(pool).await.ok()?;
-    listener.listen(WAKE_CHANNEL).await.ok()?;
-    Some(listener)
-}
-
-/// Resolves when somebody wakes us; `false` if the listening connection is gone.
-async fn woken(listener: &mut Option<PgListener>) -> bool {
-    match listener {
-        // `try_recv` answers `None` when the connection was lost: wake-ups may have been, too.
-        Some(listener) => matches!(listener.try_recv().await, Ok(Some(_))),
-        None => std::future::pending().await,
-    }
+    let next = slots::next_wake(pool, while_open, settings.check_interval).await?;
+    Ok(next.map_or(longest, |until| until.std().min(longest)))
 }

@@ -1,7 +1,7 @@
-//! Messages to receivers: who is told of an event, how far that is, and whose turn it is.
+//! Deliveries of events to receivers: fan-out, leases, retries and status.
 //!
-//! A message is claimed by a lease, never by a transaction that stays open: whoever sends it holds nothing in the
-//! database. One process sends to a receiver at a time, so that its rate limit and its order are nobody's guess.
+//! A message is claimed by a lease, never by a transaction that stays open. One process at a time sends to a receiver, which
+//! keeps its rate limit and its order.
 
 use std::time::Duration;
 
@@ -21,39 +21,39 @@ use crate::domain::{
     span::Span,
 };
 
-/// Channel on which a new event wakes whoever delivers.
+/// Channel on which a new event wakes the couriers.
 pub const EVENT_CHANNEL: &str = "lgi_mm_outbox";
 
-/// A receiver that no process has had in its settings for this long is gone.
+/// A receiver that no process has had in its settings for this long is removed.
 pub const GONE_AFTER: Span = Span::from_secs(10 * 60);
 
-/// A receiver of this process.
+/// A receiver in the settings of this process.
 #[derive(Debug, Clone)]
 pub struct Registration {
     /// Its name.
     pub name: String,
-    /// `telegram`, `discord`, `slack` or `webhook`.
+    /// The name of a `ReceiverKind`.
     pub kind: String,
     /// Names of events, or `all`.
     pub events: Vec<String>,
 }
 
-/// One attempt to send a message.
+/// One try to send a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Attempt {
+pub struct DeliveryTry {
     /// The event in the outbox: with the receiver's name the message's id.
     pub outbox: i64,
-    /// Which attempt of this message it is, from 1.
+    /// Which try of this message it is, from 1.
     pub number: u32,
-    /// Until when the receiver is this process'. It names the lease, so that only who holds it gives it back.
+    /// The end of this process' lease on the receiver. It identifies the lease, so that only its holder releases it.
     pub lease: Timestamp,
 }
 
-/// A message that is this process' to send, until its lease ends.
+/// A message that this process sends, until its lease expires.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claimed {
-    /// This attempt to send it.
-    pub attempt: Attempt,
+    /// This try.
+    pub delivery: DeliveryTry,
     /// What happened.
     pub event: String,
     /// Version of the payload's form.
@@ -63,12 +63,12 @@ pub struct Claimed {
     /// When.
     pub happened_at: Timestamp,
     /// The job, if it is about one.
-    pub job: Option<ToldJob>,
+    pub job: Option<JobSummary>,
 }
 
-/// What a message says of a job.
+/// The job as a message shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToldJob {
+pub struct JobSummary {
     /// Its number.
     pub id: JobId,
     /// Paper or live.
@@ -87,54 +87,54 @@ pub struct ToldJob {
     pub quote_decimals: u8,
 }
 
-/// An attempt that did not succeed.
+/// A failed try.
 #[derive(Debug, Clone, Copy)]
 pub struct Failure<'a> {
-    /// Which attempt.
-    pub attempt: Attempt,
+    /// The try.
+    pub delivery: DeliveryTry,
     /// The receiver.
     pub receiver: &'a str,
-    /// Why, without a secret.
+    /// The error, without secrets.
     pub error: &'a str,
-    /// This message is tried again after this long.
+    /// The message is retried after this long.
     pub retry_after: Duration,
     /// Nothing is sent to the receiver for this long.
     pub quiet_for: Duration,
 }
 
-/// What became of an attempt that failed.
+/// The effect of a failed try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Noted {
-    /// It is tried again.
-    Again,
-    /// It was too old for that.
+pub enum Recorded {
+    /// It is retried.
+    Retry,
+    /// It was too old for a retry.
     GivenUp,
-    /// Another process had taken it over, or delivered it.
+    /// Another process has taken it over or delivered it.
     Raced,
 }
 
-/// How a receiver stands.
+/// The state of one receiver.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Standing {
+pub struct DeliveryStatus {
     /// Its name.
     pub name: String,
-    /// Messages it has not taken.
+    /// Undelivered messages.
     pub waiting: i64,
     /// When the oldest of them happened.
     pub oldest: Option<Timestamp>,
-    /// Messages it took in the last 24 hours.
+    /// Messages delivered in the last 24 hours.
     pub delivered_today: i64,
     /// Messages that were given up in the last 24 hours.
     pub given_up_today: i64,
     /// Failures in a row.
     pub failures: i32,
-    /// Since when.
+    /// Start of these failures.
     pub failing_since: Option<Timestamp>,
-    /// The last of them.
+    /// The error of the last failure.
     pub last_error: Option<String>,
 }
 
-/// Says that this process has these receivers.
+/// Registers the receivers of this process.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -153,8 +153,8 @@ pub async fn register(pool: &PgPool, receivers: &[Registration]) -> Result<(), S
     Ok(())
 }
 
-/// Hands up to `limit` new events to those who want to be told of them, and says how many events that were. A job
-/// chooses events and receivers, a receiver chooses events; a halted signer is told to everybody.
+/// Fans up to `limit` new events out to their receivers and returns how many events that were. A job chooses events and
+/// receivers, a receiver chooses events; a halted signer goes to every receiver.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -186,7 +186,7 @@ pub async fn fan_out(pool: &PgPool, limit: i64) -> Result<u64, StoreError> {
     unsigned("outbox.count", fanned)
 }
 
-/// Claims the oldest due message of a receiver for `lease`, if it is the receiver's turn.
+/// Claims the oldest due message of a receiver for `lease`, unless the receiver is leased or its rate limit forbids it.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -206,7 +206,7 @@ pub async fn claim(
     .await?;
     let Some(row) = row else { return Ok(None) };
     let job = match (row.job_id, row.realm, row.chain, row.token) {
-        (Some(id), Some(realm), Some(chain), Some(token)) => Some(ToldJob {
+        (Some(id), Some(realm), Some(chain), Some(token)) => Some(JobSummary {
             id: JobId(id),
             realm: word("jobs.realm", &realm)?,
             chain,
@@ -222,7 +222,7 @@ pub async fn claim(
         _ => None,
     };
     Ok(Some(Claimed {
-        attempt: Attempt {
+        delivery: DeliveryTry {
             outbox: row.outbox_id,
             number: unsigned("deliveries.attempts", row.attempts.into())?,
             lease: row.busy_until,
@@ -235,7 +235,7 @@ pub async fn claim(
     }))
 }
 
-/// How long until it is the receiver's turn, or until its next message is due; `None` if none waits.
+/// Time until the receiver may get a message, or until its next one is due; `None` if none waits.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -263,15 +263,15 @@ pub async fn next_due(
     Ok(secs.map(|secs| Duration::try_from_secs_f64(secs.max(0.0)).unwrap_or_default()))
 }
 
-/// Notes that a receiver took a message, whoever sent it, and that its next one may follow after `pause`, or later if
-/// the receiver wished so meanwhile. It stays busy if another process has it by now: only the lease of this attempt is
-/// given back. The answer is since when the receiver had been failing, if it had.
+/// Records a delivered message; the next one may follow after `pause`, or later if the receiver asked for that meanwhile.
+/// Releases only the lease of this try: another process may hold the receiver by now. Returns for how long the receiver had
+/// been failing, if it had.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn delivered(
     pool: &PgPool,
-    attempt: Attempt,
+    delivery: DeliveryTry,
     receiver: &str,
     pause: Span,
 ) -> Result<Option<TimeDelta>, StoreError> {
@@ -288,10 +288,10 @@ pub async fn delivered(
                next_send_at = greatest(r.next_send_at, clock_timestamp() + make_interval(secs => $3))
            FROM before WHERE r.name = before.name
            RETURNING before.failing_since"#,
-        attempt.outbox,
+        delivery.outbox,
         receiver,
         pause.std().as_secs_f64(),
-        attempt.lease,
+        delivery.lease,
     )
     .fetch_optional(pool)
     .await?
@@ -299,12 +299,16 @@ pub async fn delivered(
     Ok(failing_since.map(|since| chrono::Utc::now() - since))
 }
 
-/// Notes a failed attempt: with its message, if that is still this attempt's, and with its receiver, if that or its lease
-/// is. Another process' lease is left alone.
+/// Records a failed try at its message, if no later try has claimed it, and at its receiver, if the message or the lease is
+/// still of this try. Another process' lease is not touched.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn failed(pool: &PgPool, failure: &Failure<'_>, give_up_after: Span) -> Result<Noted, StoreError> {
+pub async fn failed(
+    pool: &PgPool,
+    failure: &Failure<'_>,
+    give_up_after: Span,
+) -> Result<Recorded, StoreError> {
     let status = sqlx::query_scalar!(
         r#"WITH noted AS (
                UPDATE deliveries
@@ -324,26 +328,26 @@ pub async fn failed(pool: &PgPool, failure: &Failure<'_>, give_up_after: Span) -
                WHERE name = $2 AND (busy_until = $8 OR EXISTS (SELECT FROM noted))
            )
            SELECT status FROM noted"#,
-        failure.attempt.outbox,
+        failure.delivery.outbox,
         failure.receiver,
-        i32::try_from(failure.attempt.number).unwrap_or(i32::MAX),
+        i32::try_from(failure.delivery.number).unwrap_or(i32::MAX),
         clean_text(failure.error),
         failure.retry_after.as_secs_f64(),
         failure.quiet_for.as_secs_f64(),
         give_up_after.std().as_secs_f64(),
-        failure.attempt.lease,
+        failure.delivery.lease,
     )
     .fetch_optional(pool)
     .await?;
     Ok(match status.as_deref() {
-        Some("given_up") => Noted::GivenUp,
-        Some(_) => Noted::Again,
-        None => Noted::Raced,
+        Some("given_up") => Recorded::GivenUp,
+        Some(_) => Recorded::Retry,
+        None => Recorded::Raced,
     })
 }
 
-/// Gives up what is older than `give_up_after` or whose receiver is gone, and forgets receivers that are gone. The
-/// answer names the receivers with what was given up.
+/// Gives up messages that are older than `give_up_after` or whose receiver is removed, and removes receivers that no process
+/// has any more. Returns the number of given-up messages by receiver.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -378,7 +382,7 @@ pub async fn sweep(pool: &PgPool, give_up_after: Span) -> Result<Vec<(String, u6
         .collect()
 }
 
-/// Receivers that jobs name, less the word for all.
+/// Receivers that jobs name, without the word for all.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -393,13 +397,13 @@ pub async fn named_by_jobs(pool: &PgPool) -> Result<Vec<String>, StoreError> {
     .await?)
 }
 
-/// How every receiver stands that a process has, or that still waits for a message.
+/// The state of every receiver that a process has or that has undelivered messages.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn standings(pool: &PgPool) -> Result<Vec<Standing>, StoreError> {
+pub async fn statuses(pool: &PgPool) -> Result<Vec<DeliveryStatus>, StoreError> {
     let rows = sqlx::query_as!(
-        Standing,
+        DeliveryStatus,
         r#"SELECT name AS "name!", coalesce(d.waiting, 0) AS "waiting!", d.oldest,
                   coalesce(d.delivered, 0) AS "delivered_today!", coalesce(d.given_up, 0) AS "given_up_today!",
                   coalesce(r.failures, 0) AS "failures!", r.failing_since, r.last_error

@@ -220,9 +220,8 @@ async fn advance_liquidation(
     job: &Job,
     booked: &Booked,
 ) -> Result<(), StoreError> {
-    if let Some(mut plan) = job.liquidation {
-        plan.slices_done = plan.slices_done.saturating_add(1);
-        orders::set_liquidation(connection, job.id, Some(&plan)).await?;
+    if let Some(plan) = job.liquidation {
+        orders::set_liquidation(connection, job.id, Some(&plan.after_fill())).await?;
     }
     if booked.position.token_balance.is_zero() && job.status == JobStatus::Liquidating {
         return finish_liquidation(connection, job).await;

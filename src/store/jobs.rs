@@ -89,9 +89,6 @@ pub enum CommandError {
     /// The status does not allow it.
     #[error(transparent)]
     Refused(#[from] TransitionRefused),
-    /// A liquidation that makes no sense.
-    #[error(transparent)]
-    Liquidation(#[from] InvalidLiquidation),
     /// The position already has a job.
     #[error("this token already has a job in this account")]
     Exists,
@@ -104,6 +101,9 @@ pub enum CommandError {
     /// The token is what another job of the wallet pays with, or the other way round.
     #[error("job {0} of the same wallet pays with this token: its balance would be traded away")]
     QuoteOfAnother(JobId),
+    /// The liquidation is out of range.
+    #[error(transparent)]
+    Liquidation(#[from] InvalidLiquidation),
     /// What the chain says, or does not say, forbids it.
     #[error("{0}")]
     Chain(String),

@@ -1,6 +1,7 @@
 //! SQL only: the ledger's rows, and the statements that guard them.
 
 pub mod adoption;
+pub mod census;
 pub mod deliveries;
 pub mod evidence;
 pub mod failures;
@@ -24,6 +25,7 @@ pub mod signers;
 pub mod slots;
 pub mod ticks;
 pub mod trades;
+pub mod trail;
 pub mod turns;
 pub mod views;
 pub mod watches;

@@ -172,12 +172,7 @@ pub(super) async fn liquidate_again(connection: &mut PgConnection, job: &Job) ->
     if archived.is_some() {
         return Ok(());
     }
-    let plan = Liquidation {
-        ordered_at: clock(connection).await?,
-        over: Span::ZERO,
-        slices: 1,
-        slices_done: 0,
-    };
+    let plan = Liquidation::at_once(clock(connection).await?);
     set_liquidation(connection, job.id, Some(&plan)).await?;
     set_status(connection, job.id, job.status, JobStatus::Liquidating).await?;
     let before = json!({ "status": job.status });

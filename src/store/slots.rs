@@ -8,7 +8,7 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoreError, WAKE_CHANNEL,
-    jobs::Job,
+    jobs::{Job, event},
     numeric::{json, unsigned, word},
 };
 use crate::domain::{
@@ -297,18 +297,31 @@ pub async fn close_decided(pool: &PgPool, jobs: &[JobId]) -> Result<(), StoreErr
     Ok(())
 }
 
-/// A slot for a tick by hand: now, and later than every slot that was recorded or handed out.
+/// A slot for a tick by hand: now, and later than every slot that was recorded or handed out. The job's history names
+/// who asked for it.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn by_hand(pool: &PgPool, job: JobId) -> Result<Timestamp, StoreError> {
+pub async fn by_hand(pool: &PgPool, job: JobId, actor: &str) -> Result<Timestamp, StoreError> {
+    let mut tx = pool.begin().await?;
     let row = sqlx::query!(
         r#"SELECT clock_timestamp() AS "now!", greatest(last_slot, open_slot) AS fence FROM job_slots WHERE job_id = $1"#,
         job.0
     )
-    .fetch_one(pool)
+    .fetch_one(&mut *tx)
     .await?;
-    Ok(past_fence(row.now, row.fence))
+    let slot = past_fence(row.now, row.fence);
+    event(
+        &mut tx,
+        job,
+        actor,
+        "tick",
+        None,
+        Some(serde_json::json!({ "slot": slot })),
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(slot)
 }
 
 /// How long a scheduler may sleep: until the next slot or the next look at an open trade. Slots that are due while the

@@ -331,11 +331,10 @@ async fn sell_again(
     if job.status == JobStatus::Idle && !undone.token_balance.is_zero() {
         return orders::liquidate_again(connection, job).await;
     }
-    let (Reason::Liquidate, Some(mut plan)) = (trade.reason, job.liquidation) else {
+    let (Reason::Liquidate, Some(plan)) = (trade.reason, job.liquidation) else {
         return Ok(());
     };
-    plan.slices_done = plan.slices_done.saturating_sub(1);
-    orders::set_liquidation(connection, job.id, Some(&plan)).await?;
+    orders::set_liquidation(connection, job.id, Some(&plan.after_reversal())).await?;
     orders::plan_next_slot(connection, job.id).await
 }
 

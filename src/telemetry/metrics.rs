@@ -5,6 +5,8 @@ use std::fmt::Write;
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use strum::VariantArray;
 
+use crate::domain::decision::Reason;
+
 /// What a metric is to Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
 #[strum(serialize_all = "lowercase")]
@@ -72,54 +74,54 @@ table! {
     TICK_LAG = "lgi_mm_tick_lag_seconds" Histogram "seconds" [] Process "Time from a slot to its evaluation";
     TICK_DURATION = "lgi_mm_tick_duration_seconds" Histogram "seconds" [] Process "Time to evaluate one group of ticks";
     TRADES = "lgi_mm_trades_total" Counter "" ["side", "reason", "status"] Process "Trades that ended, by side, reason and status: EXECUTED, FAILED";
-    TRADE_FAILURES = "lgi_mm_trade_failures_total" Counter "" ["reason"] Process "Trades that failed, by what failed them: reverted, cancelled, expired, foreign";
+    TRADE_FAILURES = "lgi_mm_trade_failures_total" Counter "" ["reason"] Process "Trades that failed, by reason: reverted, cancelled, expired, foreign";
     TRADE_DURATION = "lgi_mm_trade_duration_seconds" Histogram "seconds" [] Process "Time from a slot to the end of its trade, executed or failed";
-    SLOTS_CLAIMED = "lgi_mm_slots_claimed_total" Counter "" [] Process "Slots handed to the queue";
-    SLOTS_MISSED = "lgi_mm_slots_missed_total" Counter "" [] Process "Slots that never ran because a later one was due";
-    PRICE_REQUESTS = "lgi_mm_price_requests_total" Counter "" ["source", "outcome"] Process "Prices asked of a source for a job, by outcome: answered, failed";
-    RPC_REQUESTS = "lgi_mm_rpc_requests_total" Counter "" ["chain", "outcome"] Process "Round trips to nodes, by outcome: answered, failed";
-    RPC_DURATION = "lgi_mm_rpc_duration_seconds" Histogram "seconds" ["chain"] Process "Time of one round trip to a node";
-    POLICY_REFUSALS = "lgi_mm_policy_refusals_total" Counter "" ["chain", "reason"] Process "Signatures and plans that the policy of this worker refused, by what refused them: no_policy, unreadable, stopped, wallet, contract, shape, recipient, token, allowance, trade, hour, day, gas, loss, price, deadline, journal";
-    NODE_REQUESTS = "lgi_mm_node_requests_total" Counter "" ["chain", "node", "outcome"] Process "Round trips to one node, by its host and by outcome: answered, failed, nonsense (an answer that cannot be true)";
-    NODE_HEAD_LAG = "lgi_mm_node_head_lag_blocks" Gauge "blocks" ["chain", "node"] Process "Blocks that a node is behind the best node of its chain";
+    SLOTS_CLAIMED = "lgi_mm_slots_claimed_total" Counter "" [] Process "Slots claimed and pushed to the queue";
+    SLOTS_MISSED = "lgi_mm_slots_missed_total" Counter "" [] Process "Slots that never ran because a later one was already due";
+    PRICE_REQUESTS = "lgi_mm_price_requests_total" Counter "" ["source", "outcome"] Process "Price requests to a source, one per job, by outcome: answered, failed";
+    RPC_REQUESTS = "lgi_mm_rpc_requests_total" Counter "" ["chain", "outcome"] Process "Requests to nodes, by outcome: answered, failed";
+    RPC_DURATION = "lgi_mm_rpc_duration_seconds" Histogram "seconds" ["chain"] Process "Duration of one request to a node";
+    POLICY_REFUSALS = "lgi_mm_policy_refusals_total" Counter "" ["chain", "reason"] Process "Signatures and plans that this worker's policy refused, by reason: no_policy, unreadable, stopped, wallet, contract, shape, recipient, token, allowance, trade, hour, day, gas, loss, price, deadline, journal";
+    NODE_REQUESTS = "lgi_mm_node_requests_total" Counter "" ["chain", "node", "outcome"] Process "Requests to one node, by host and outcome: answered, failed, nonsense (an impossible answer)";
+    NODE_HEAD_LAG = "lgi_mm_node_head_lag_blocks" Gauge "blocks" ["chain", "node"] Process "Number of blocks that a node is behind the best node of its chain";
     RPC_DISAGREEMENTS = "lgi_mm_rpc_disagreements_total" Counter "" ["chain"] Process "Contradictions between nodes about a receipt, a block or a nonce";
-    NOTIFICATIONS = "lgi_mm_notifications_total" Counter "" ["receiver", "outcome"] Process "Attempts to tell a receiver, by outcome: delivered, failed (tried again), given_up (too old, or nobody has the receiver any more)";
+    NOTIFICATIONS = "lgi_mm_notifications_total" Counter "" ["receiver", "outcome"] Process "Delivery attempts to a receiver, by outcome: delivered, failed (will be retried), given_up (too old, or the receiver was removed)";
     PRUNED_ROWS = "lgi_mm_pruned_rows_total" Counter "" ["table"] Process "Rows that retention deleted";
     JOBS = "lgi_mm_jobs" Gauge "" ["status", "mode", "realm"] Fleet "Jobs that are not archived";
-    JOBS_WITHOUT_SERIES = "lgi_mm_jobs_without_series" Gauge "" [] Fleet "Jobs past metrics.max_jobs: they have no series of their own";
+    JOBS_WITHOUT_SERIES = "lgi_mm_jobs_without_series" Gauge "" [] Fleet "Jobs beyond metrics.max_jobs, which have no series of their own";
     OPEN_TRADES = "lgi_mm_open_trades" Gauge "" [] Fleet "Trades that are neither executed nor failed";
     OPEN_TRADE_AGE = "lgi_mm_open_trade_age_seconds" Gauge "seconds" [] Fleet "Age of the oldest open trade; 0 without one";
     QUEUE_TASKS = "lgi_mm_queue_tasks" Gauge "" ["queue", "status"] Fleet "Tasks in the queue, by status: pending, running, done, failed, killed";
     QUEUE_OLDEST_AGE = "lgi_mm_queue_oldest_age_seconds" Gauge "seconds" ["queue"] Fleet "How long the oldest due task has been waiting; 0 without one";
     WORKERS = "lgi_mm_workers" Gauge "" [] Fleet "Worker processes with a heartbeat in the last 15 seconds";
     SCHEDULE_LAG = "lgi_mm_schedule_lag_seconds" Gauge "seconds" [] Fleet "How long the most overdue slot has been waiting for a scheduler; 0 without one";
-    SIGNER_HALTED = "lgi_mm_signer_halted" Gauge "" ["realm", "chain", "wallet"] Fleet "1 if this wallet may not trade until reconcile has been run";
-    SIGNER_NONCE_GAP = "lgi_mm_signer_nonce_gap" Gauge "" ["realm", "chain", "wallet"] Fleet "Nonces handed out whose transaction is not settled";
+    SIGNER_HALTED = "lgi_mm_signer_halted" Gauge "" ["realm", "chain", "wallet"] Fleet "1 if this wallet may not trade until you run reconcile, else 0";
+    SIGNER_NONCE_GAP = "lgi_mm_signer_nonce_gap" Gauge "" ["realm", "chain", "wallet"] Fleet "Allocated nonces whose transaction is not settled";
     SIGNER_OPEN_TRANSACTIONS = "lgi_mm_signer_open_transactions" Gauge "" ["realm", "chain", "wallet"] Fleet "Transactions of open trades";
-    SIGNER_NATIVE_BALANCE = "lgi_mm_signer_native_balance" Gauge "coins" ["realm", "chain", "wallet"] Fleet "Whole native coins; of a live wallet, as a node said in the last minute";
-    OUTBOX_PENDING = "lgi_mm_outbox_pending" Gauge "" [] Fleet "Messages that a receiver has not taken yet; 0 without receivers";
-    OUTBOX_OLDEST_AGE = "lgi_mm_outbox_oldest_age_seconds" Gauge "seconds" [] Fleet "Age of the oldest of them; 0 without one";
-    TABLE_BYTES = "lgi_mm_table_bytes" Gauge "bytes" ["table"] Fleet "Size of a table with its indexes";
-    JOB_INFO = "lgi_mm_job_info" Gauge "" ["job_id", "token", "symbol", "chain", "mode"] Job "What a job is about; always 1";
-    JOB_STATUS = "lgi_mm_job_status" Gauge "" ["job_id", "status"] Job "1 for the status that a job has: IDLE, RUNNING, PAUSED, LIQUIDATING, ERROR";
-    JOB_HOLD = "lgi_mm_job_hold" Gauge "" ["job_id", "reason"] Job "1 for the reason why the last tick did not trade; absent if it did";
+    SIGNER_NATIVE_BALANCE = "lgi_mm_signer_native_balance" Gauge "coins" ["realm", "chain", "wallet"] Fleet "Native coin balance in whole coins; of a live wallet, as read from a node within the last minute";
+    OUTBOX_PENDING = "lgi_mm_outbox_pending" Gauge "" [] Fleet "Messages that are not delivered yet; 0 without receivers";
+    OUTBOX_OLDEST_AGE = "lgi_mm_outbox_oldest_age_seconds" Gauge "seconds" [] Fleet "Age of the oldest undelivered message; 0 without one";
+    TABLE_BYTES = "lgi_mm_table_bytes" Gauge "bytes" ["table"] Fleet "Size of a table including its indexes";
+    JOB_INFO = "lgi_mm_job_info" Gauge "" ["job_id", "token", "symbol", "chain", "mode"] Job "Labels that describe a job; always 1";
+    JOB_STATUS = "lgi_mm_job_status" Gauge "" ["job_id", "status"] Job "1 for the current status of a job: IDLE, RUNNING, PAUSED, LIQUIDATING, ERROR";
+    JOB_HOLD = "lgi_mm_job_hold" Gauge "" ["job_id", "reason"] Job "1 for the reason why the last tick did not trade; absent if it traded";
     JOB_PRICE = "lgi_mm_job_price_usd" Gauge "usd" ["job_id"] Job "Last accepted price of one whole token";
-    JOB_PRICE_TIME = "lgi_mm_job_price_timestamp_seconds" Gauge "seconds" ["job_id"] Job "When that price was observed";
-    JOB_LAST_TICK = "lgi_mm_job_last_tick_timestamp_seconds" Gauge "seconds" ["job_id"] Job "The newest slot that was decided";
+    JOB_PRICE_TIME = "lgi_mm_job_price_timestamp_seconds" Gauge "seconds" ["job_id"] Job "When the last accepted price was observed";
+    JOB_LAST_TICK = "lgi_mm_job_last_tick_timestamp_seconds" Gauge "seconds" ["job_id"] Job "The newest decided slot";
     JOB_POSITION = "lgi_mm_job_position_tokens" Gauge "tokens" ["job_id"] Job "Whole tokens held";
     JOB_COST = "lgi_mm_job_cost_usd" Gauge "usd" ["job_id"] Job "Cost basis of the position";
     JOB_AVERAGE_COST = "lgi_mm_job_average_cost_usd" Gauge "usd" ["job_id"] Job "Cost basis of one whole token; absent without a position";
     JOB_SPENT = "lgi_mm_job_spent_usd" Gauge "usd" ["job_id"] Job "Paid for buys in this cycle";
-    JOB_RECEIVED = "lgi_mm_job_received_usd" Gauge "usd" ["job_id"] Job "Got from sells in this cycle";
-    JOB_REALIZED_PNL = "lgi_mm_job_realized_pnl_usd" Gauge "usd" ["job_id"] Job "Proceeds less cost of what was sold in this cycle";
-    JOB_UNSELLABLE = "lgi_mm_job_unsellable" Gauge "" ["job_id"] Job "1 if what a live job holds could not be sold when that was tried last, else 0";
-    JOB_UNREALIZED_PNL = "lgi_mm_job_unrealized_pnl_usd" Gauge "usd" ["job_id"] Job "Value of the position less its cost; absent without a price";
+    JOB_RECEIVED = "lgi_mm_job_received_usd" Gauge "usd" ["job_id"] Job "Received from sells in this cycle";
+    JOB_REALIZED_PNL = "lgi_mm_job_realized_pnl_usd" Gauge "usd" ["job_id"] Job "Proceeds less cost basis of the tokens sold in this cycle";
+    JOB_UNSELLABLE = "lgi_mm_job_unsellable" Gauge "" ["job_id"] Job "1 if the last simulated sale of a live job's position failed, else 0";
+    JOB_UNREALIZED_PNL = "lgi_mm_job_unrealized_pnl_usd" Gauge "usd" ["job_id"] Job "Value of the position less its cost basis; absent without a price";
     JOB_GAS = "lgi_mm_job_gas_usd" Gauge "usd" ["job_id"] Job "Paid for gas in this cycle";
-    JOB_BUDGET_LEFT = "lgi_mm_job_budget_left_usd" Gauge "usd" ["job_id"] Job "What may still be bought: max_accumulation_usd less cost, or the quote balance of a liquidity job";
+    JOB_BUDGET_LEFT = "lgi_mm_job_budget_left_usd" Gauge "usd" ["job_id"] Job "Amount that may still be bought: max_accumulation_usd less cost, or the quote balance of a liquidity job";
 }
 
 /// Tells the recorder in use what every metric of this origin means.
-pub(super) fn describe(wanted: impl Fn(Origin) -> bool) {
+pub fn describe(wanted: impl Fn(Origin) -> bool) {
     for metric in METRICS.iter().filter(|metric| wanted(metric.origin)) {
         let unit = match metric.unit {
             "seconds" => Unit::Seconds,
@@ -137,12 +139,12 @@ pub(super) fn describe(wanted: impl Fn(Origin) -> bool) {
 /// The page `docs/metrics.md`.
 #[must_use]
 pub fn page() -> String {
-    let mut page = String::from(INTRODUCTION);
+    let mut page = INTRODUCTION.replace("{reasons}", &Reason::VARIANTS.len().to_string());
     for origin in Origin::VARIANTS {
         let heading = match origin {
-            Origin::Process => "Of each process",
-            Origin::Fleet => "Of the fleet (one process)",
-            Origin::Job => "Of each job (one process)",
+            Origin::Process => "Per process",
+            Origin::Fleet => "Fleet (exported by one process)",
+            Origin::Job => "Per job (exported by one process)",
         };
         // Writing to a string cannot fail.
         let _ = write!(
@@ -168,20 +170,20 @@ pub fn page() -> String {
 const INTRODUCTION: &str = "\
 # Metrics
 
-This page is written from the table in `src/telemetry/metrics.rs`; a test compares them:
-`UPDATE_DOCS=1 cargo test --test documents metrics` writes it anew.
+This page is generated from the table in `src/telemetry/metrics.rs`, and a test compares them. To regenerate it, run
+`UPDATE_DOCS=1 cargo test --test documents metrics`.
 
-Scheduler, worker and daemon serve `/metrics` at `metrics.listen`. What a process counts itself, it exports itself.
-What is true of the whole installation comes from the database, through one process at a time: whoever holds an
-advisory lock takes the census every `metrics.census_every` and says so with `lgi_mm_census_leader`; when it is gone,
-another takes over. A removed job's series vanish with the next census.
+Scheduler, worker and daemon serve `/metrics` at `metrics.listen`. Each process exports the counters of its own work.
+Gauges of the whole installation come from the database, through one process at a time: the holder of an advisory lock
+takes the census every `metrics.census_every` and sets `lgi_mm_census_leader` to 1; when it dies, another process takes
+over. The series of a removed job disappear with the next census.
 
-## How many series
+## Number of series
 
 A job has at most 17 series: 15 with one value each, one hold reason and one status. `metrics.max_jobs` (1000 by default)
-bounds them: 1,000 jobs make 17,000 series, and 10,000 jobs make 17,000 as well unless the bound is raised to 10,000
-(170,000 series). Jobs in ERROR and jobs with an open trade come first, then the lowest numbers;
-`lgi_mm_jobs_without_series` says how many are left out. Everything else does not grow with the number of jobs: holds have
-about 40 reasons, trades 2 sides x 7 reasons x 2 statuses, each histogram 14 buckets (times chains for RPC), and queues,
-signers, chains and tables are few. A census is a fixed number of SQL statements, however many jobs there are.
+bounds them: 1,000 jobs make 17,000 series, and so do 10,000 jobs unless you raise the bound to 10,000 (170,000 series).
+Jobs in ERROR and jobs with an open trade come first, then the lowest job ids; `lgi_mm_jobs_without_series` counts the
+rest. All other series are independent of the number of jobs: holds have about 40 reasons, trades 2 sides x {reasons} reasons
+x 2 statuses, each histogram 14 buckets (times chains for RPC), and queues, signers, chains and tables are few. A census
+takes a fixed number of SQL statements, whatever the number of jobs.
 ";

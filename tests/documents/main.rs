@@ -8,6 +8,8 @@ mod image;
 mod metrics;
 mod practice;
 mod retention;
+mod rules;
 mod runbook;
 mod schema;
 mod sets;
+mod words;

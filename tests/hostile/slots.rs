@@ -193,7 +193,7 @@ async fn a_tick_by_hand_within_the_jitter_of_a_slot_decides_that_slot_too() {
     for round in 0..3 {
         let due = "UPDATE job_slots SET next_slot = date_trunc('second', clock_timestamp()) - interval '1 s',
                           due_at = clock_timestamp() WHERE job_id = $1";
-        let slot = slots::by_hand(&pool, job).await.expect("a slot");
+        let slot = slots::by_hand(&pool, job, "test").await.expect("a slot");
         assert!(evaluate(&pool, Tick { job, slot }).await, "round {round}");
         execute(&pool, due, job).await;
         let claimed = claim(&pool).await;
@@ -216,7 +216,7 @@ async fn a_tick_by_hand_is_later_than_every_slot_that_was_handed_out() {
         "UPDATE job_slots SET last_slot = now() + interval '1 hour', open_slot = now() + interval '2 hours',
                         open_since = now() WHERE job_id = $1";
     execute(&pool, ahead, job).await;
-    let slot = slots::by_hand(&pool, job).await.expect("a slot");
+    let slot = slots::by_hand(&pool, job, "test").await.expect("a slot");
     assert!(evaluate(&pool, Tick { job, slot }).await);
     let open: bool = sqlx::query_scalar("SELECT open_slot IS NOT NULL FROM job_slots")
         .fetch_one(&pool)
@@ -303,7 +303,9 @@ impl Any {
                 record(&self.pool, &hold).await;
             }
             6 => {
-                let slot = slots::by_hand(&self.pool, self.job).await.expect("a slot");
+                let slot = slots::by_hand(&self.pool, self.job, "test")
+                    .await
+                    .expect("a slot");
                 let tick = Tick { job: self.job, slot };
                 self.deciding.extend(load(&self.pool, tick).await);
             }
@@ -366,7 +368,7 @@ impl Any {
     }
 
     async fn read(&self) -> jobs::Job {
-        let mut jobs = jobs::by_ids(&self.pool, &[self.job.0]).await.expect("jobs");
+        let mut jobs = jobs::by_ids(&self.pool, &[self.job]).await.expect("jobs");
         jobs.pop().expect("the job").expect("a readable job")
     }
 

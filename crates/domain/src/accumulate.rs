@@ -5,8 +5,9 @@ use std::cmp::Ordering;
 use rust_decimal::Decimal;
 
 use super::{
+    Timestamp,
     config::{AccumulateConfig, ScheduleConfig},
-    decision::{Decision, Facts, HoldReason, Plan, PricedFill, Reason, RuleOutcome, first_to_fire},
+    decision::{Decision, Facts, HoldReason, LastFills, Plan, Position, Reason, RuleOutcome, first_to_fire},
     units::{MoneyError, Price, Rounding, Usd},
 };
 
@@ -43,14 +44,12 @@ pub fn decide_within(
 /// little that it rounds to nothing) have no average to gain over, and are left to `liquidate`.
 fn take_profit(config: &AccumulateConfig, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
     let position = &facts.position;
-    let off = config.take_profit_pct.is_zero();
-    if off || position.token_balance.is_zero() || !position.cost_basis.is_positive() {
+    let Some(goal_pct) = profit_goal_pct(config, position)? else {
         return Ok(RuleOutcome::Silent);
-    }
-    let goal_pct = plus_hundred(config.take_profit_pct)?;
-    if let Some(PricedFill { at, price }) = facts.last.take_profit {
-        let cooled = config.take_profit_cooldown.passed(at, facts.now);
-        if !cooled || facts.price.compare_to_percent_of(goal_pct, price)? == Ordering::Less {
+    };
+    if let Some((from, price)) = profit_again(config, &facts.last) {
+        let cooling = facts.now < from;
+        if cooling || facts.price.compare_to_percent_of(goal_pct, price)? == Ordering::Less {
             return Ok(RuleOutcome::Silent);
         }
     }
@@ -76,12 +75,9 @@ fn dip_buy(config: &AccumulateConfig, facts: &Facts) -> Result<RuleOutcome, Mone
         .last
         .dip
         .is_some_and(|at| !config.dip_cooldown.passed(at, facts.now));
-    if config.dip_buy_threshold_pct.is_zero() || cooling {
+    let Some(floor_pct) = dip_floor_pct(config)?.filter(|_| !cooling) else {
         return Ok(RuleOutcome::Silent);
-    }
-    let floor_pct = Decimal::ONE_HUNDRED
-        .checked_sub(config.dip_buy_threshold_pct)
-        .ok_or(MoneyError::OutOfRange)?;
+    };
     let is_dip = |price: Price| -> Result<bool, MoneyError> {
         Ok(price.compare_to_percent_of(floor_pct, facts.recent_high)? != Ordering::Greater)
     };
@@ -104,16 +100,8 @@ fn dca(
     schedule: &ScheduleConfig,
     facts: &Facts,
 ) -> Result<RuleOutcome, MoneyError> {
-    let due = match (&config.dca_schedule, config.dca_interval) {
-        (Some(cron), _) => {
-            let since = facts.last.dca.unwrap_or(facts.started_at);
-            cron.next_after(schedule.timezone, since)
-                .is_some_and(|instant| instant <= facts.now)
-        }
-        (None, Some(interval)) => facts.last.dca.is_none_or(|at| interval.passed(at, facts.now)),
-        (None, None) => false,
-    };
-    if due {
+    let due = dca_due(config, schedule, &facts.last, facts.started_at);
+    if due.is_some_and(|due| due <= facts.now) {
         buy(Reason::Dca, config.dca_amount_usd, config, facts)
     } else {
         Ok(RuleOutcome::Silent)
@@ -140,8 +128,52 @@ fn buy(
     ))
 }
 
-fn plus_hundred(percent: Decimal) -> Result<Decimal, MoneyError> {
-    percent
-        .checked_add(Decimal::ONE_HUNDRED)
-        .ok_or(MoneyError::OutOfRange)
+/// The earliest instant at which the regular buy is due; `None`: never.
+#[must_use]
+pub fn dca_due(
+    config: &AccumulateConfig,
+    schedule: &ScheduleConfig,
+    last: &LastFills,
+    started_at: Timestamp,
+) -> Option<Timestamp> {
+    match (&config.dca_schedule, config.dca_interval) {
+        (Some(cron), _) => cron.next_after(schedule.timezone, last.dca.unwrap_or(started_at)),
+        (None, Some(interval)) => Some(last.dca.map_or(Timestamp::MIN_UTC, |at| interval.after(at))),
+        (None, None) => None,
+    }
+}
+
+/// A dip is at most this many per cent of the recent high; `None`: the rule is off.
+///
+/// # Errors
+/// [`MoneyError::OutOfRange`].
+pub fn dip_floor_pct(config: &AccumulateConfig) -> Result<Option<Decimal>, MoneyError> {
+    if config.dip_buy_threshold_pct.is_zero() {
+        return Ok(None);
+    }
+    let floor = Decimal::ONE_HUNDRED.checked_sub(config.dip_buy_threshold_pct);
+    floor.ok_or(MoneyError::OutOfRange).map(Some)
+}
+
+/// A take-profit needs a value of this many per cent of the cost; `None`: with this position it cannot fire.
+///
+/// # Errors
+/// [`MoneyError::OutOfRange`].
+pub fn profit_goal_pct(
+    config: &AccumulateConfig,
+    position: &Position,
+) -> Result<Option<Decimal>, MoneyError> {
+    let off = config.take_profit_pct.is_zero();
+    if off || position.token_balance.is_zero() || !position.cost_basis.is_positive() {
+        return Ok(None);
+    }
+    let goal = config.take_profit_pct.checked_add(Decimal::ONE_HUNDRED);
+    goal.ok_or(MoneyError::OutOfRange).map(Some)
+}
+
+/// After a take-profit: when the next may fire, and the price of the last, over which it must gain as much again.
+#[must_use]
+pub fn profit_again(config: &AccumulateConfig, last: &LastFills) -> Option<(Timestamp, Price)> {
+    last.take_profit
+        .map(|last| (config.take_profit_cooldown.after(last.at), last.price))
 }

@@ -2,10 +2,7 @@
 
 use alloy_primitives::U256;
 
-use super::units::{Amount, MoneyError, Rounding};
-
-/// A whole in basis points.
-const BPS: u32 = 10_000;
+use super::units::{Amount, BPS, MoneyError, Rounding};
 
 /// What a round trip may lose besides the pool's fee, basis points, where the job says nothing.
 const ROUND_TRIP_SLACK_BPS: u32 = 300;

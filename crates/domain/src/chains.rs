@@ -2,6 +2,12 @@
 
 use alloy_primitives::{Address, address};
 
+use crate::{
+    contracts::{Contracts, EVERYWHERE},
+    pool::{DYNAMIC_FEE, HookShape},
+    span::Span,
+};
+
 /// Decimals of USDC on every chain of the table.
 pub const USDC_DECIMALS: u8 = 6;
 
@@ -26,10 +32,61 @@ pub struct ChainInfo {
     pub native_symbol: &'static str,
     /// A transaction's page in the chain's explorer, less the hash.
     pub explorer_tx: &'static str,
+    /// DexScreener's name of the chain.
+    pub dexscreener: &'static str,
+    /// What is usual there.
+    pub usual: Usual,
+    /// Uniswap V4 pools with a hook that many tokens share.
+    pub v4_hooks: &'static [HookShape],
+    /// What is deployed there, from Uniswap's and Chainlink's own pages.
+    pub contracts: Contracts,
 }
 
-/// Every chain, the default first.
-pub const CHAINS: [ChainInfo; 6] = [
+/// What is usual on a chain. Settings may say otherwise for most of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usual {
+    /// Confirmations, the transaction's own block included, after which a receipt counts.
+    pub required_depth: u64,
+    /// How long a transaction waits before it is replaced by one that pays more.
+    pub replace_after: Span,
+    /// Highest fee, gwei per unit of gas.
+    pub max_fee_gwei: u64,
+    /// Highest tip that is offered at first, gwei per unit of gas.
+    pub max_tip_gwei: u64,
+    /// Lowest tip that nodes accept and miners take, wei per unit of gas.
+    pub min_tip_wei: u128,
+    /// Highest gas limit of one call of ours. An honest one stays below; a token that burns gas takes a whole block.
+    pub gas_limit_max: u64,
+    /// Age at which the native coin's price feed counts as broken.
+    pub feed_age_max: Span,
+}
+
+impl Usual {
+    /// For a chain that is not in the table.
+    pub const UNKNOWN: Self = Self {
+        required_depth: 3,
+        replace_after: Span::from_secs(30),
+        max_fee_gwei: 500,
+        max_tip_gwei: 10,
+        // A tip of zero is never mined on some chains.
+        min_tip_wei: 1_000,
+        gas_limit_max: 3_000_000,
+        // Feeds are updated at least once an hour, and on large moves.
+        feed_age_max: Span::from_secs(90 * 60),
+    };
+}
+
+/// An L2's own sequencer hardly ever reorgs, and takes nearly no tip.
+const L2: Usual = Usual {
+    required_depth: 3,
+    replace_after: Span::from_secs(15),
+    max_fee_gwei: 50,
+    max_tip_gwei: 1,
+    ..Usual::UNKNOWN
+};
+
+/// Every chain, the default first. A new chain is a row here, and nothing else.
+pub const CHAINS: &[ChainInfo] = &[
     ChainInfo {
         name: "base",
         chain_id: 8_453,
@@ -37,6 +94,28 @@ pub const CHAINS: [ChainInfo; 6] = [
         usdc: address!("0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"),
         native_symbol: "ETH",
         explorer_tx: "https://basescan.org/tx/",
+        dexscreener: "base",
+        usual: L2,
+        v4_hooks: &[HookShape {
+            // Clanker's hook of static fees.
+            hook: address!("0xb429d62f8f3bFFb98CdB9569533eA23bF0Ba28CC"),
+            fee: DYNAMIC_FEE,
+            tick_spacing: 200,
+        }],
+        contracts: Contracts {
+            universal_router: address!("0x6fF5693b99212Da76ad316178A184AB56D299b43"),
+            v4_pool_manager: address!("0x498581fF718922c3f8e6A244956aF099B2652b2b"),
+            v4_state_view: address!("0xA3c0c9b65baD0b08107Aa264b0f3dB444b867A71"),
+            v4_quoter: address!("0x0d5e0F971ED27FBfF6c2837bf31316121532048D"),
+            v3_factory: address!("0x33128a8fC17869897dcE68Ed026d694621f6FDfD"),
+            v3_quoter: address!("0x3d4e44Eb1374240CE5F1B871ab261CD16335B76a"),
+            swap_router: address!("0x2626664c2603336E57B271c5C0b26F421741e481"),
+            v2_factory: address!("0x8909Dc15e40173Ff4699343b6eB8132c65e18eC6"),
+            native_usd_feed: address!("0x71041dddad3595F9CEd3DcCFBe3D1F4b0a16Bb70"),
+            sequencer_feed: address!("0xBCF85224fc0756B9Fa45aA7892530B47e10b6433"),
+            gas_price_oracle: address!("0x420000000000000000000000000000000000000F"),
+            ..EVERYWHERE
+        },
     },
     ChainInfo {
         name: "ethereum",
@@ -45,6 +124,27 @@ pub const CHAINS: [ChainInfo; 6] = [
         usdc: address!("0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"),
         native_symbol: "ETH",
         explorer_tx: "https://etherscan.io/tx/",
+        dexscreener: "ethereum",
+        usual: Usual {
+            required_depth: 6,
+            replace_after: Span::from_secs(60),
+            max_fee_gwei: 300,
+            max_tip_gwei: 5,
+            ..Usual::UNKNOWN
+        },
+        v4_hooks: &[],
+        contracts: Contracts {
+            universal_router: address!("0x66a9893cC07D91D95644AEDD05D03f95e1dBA8Af"),
+            v4_pool_manager: address!("0x000000000004444c5dc75cB358380D2e3dE08A90"),
+            v4_state_view: address!("0x7fFE42C4a5DEeA5b0feC41C94C136Cf115597227"),
+            v4_quoter: address!("0x52F0E24D1c21C8A0cB1e5a5dD6198556BD9E1203"),
+            v3_factory: address!("0x1F98431c8aD98523631AE4a59f267346ea31F984"),
+            v3_quoter: address!("0x61fFE014bA17989E743c5F6cB21bF9697530B21e"),
+            swap_router: address!("0x68b3465833fb72A70ecDF485E0e4C7bD8665Fc45"),
+            v2_factory: address!("0x5C69bEe701ef814a2B6a3EDD4B1652CB9cc5aA6f"),
+            native_usd_feed: address!("0x5f4eC3Df9cbd43714FE2740f5E3616155c5b8419"),
+            ..EVERYWHERE
+        },
     },
     ChainInfo {
         name: "arbitrum",
@@ -53,6 +153,28 @@ pub const CHAINS: [ChainInfo; 6] = [
         usdc: address!("0xaf88d065e77c8cC2239327C5EDb3A432268e5831"),
         native_symbol: "ETH",
         explorer_tx: "https://arbiscan.io/tx/",
+        dexscreener: "arbitrum",
+        usual: Usual {
+            // Arbitrum counts the data on the chain below as gas.
+            gas_limit_max: 15_000_000,
+            // The feed's heartbeat is a day; small moves still update it within minutes.
+            feed_age_max: Span::from_secs(25 * 60 * 60),
+            ..L2
+        },
+        v4_hooks: &[],
+        contracts: Contracts {
+            universal_router: address!("0xA51afAFe0263b40EdaEf0Df8781eA9aa03E381a3"),
+            v4_pool_manager: address!("0x360E68faCcca8cA495c1B759Fd9EEe466db9FB32"),
+            v4_state_view: address!("0x76Fd297e2D437cd7f76d50F01AfE6160f86e9990"),
+            v4_quoter: address!("0x3972C00f7ed4885e145823eb7C655375d275A1C5"),
+            v3_factory: address!("0x1F98431c8aD98523631AE4a59f267346ea31F984"),
+            v3_quoter: address!("0x61fFE014bA17989E743c5F6cB21bF9697530B21e"),
+            swap_router: address!("0x68b3465833fb72A70ecDF485E0e4C7bD8665Fc45"),
+            v2_factory: address!("0xf1D7CC64Fb4452F05c498126312eBE29f30Fbcf9"),
+            native_usd_feed: address!("0x639Fe6ab55C921f74e7fac1ee960C0B6293ba612"),
+            sequencer_feed: address!("0xFdB631F5EE196F0ed6FAa767959853A9F217697D"),
+            ..EVERYWHERE
+        },
     },
     ChainInfo {
         name: "optimism",
@@ -61,6 +183,23 @@ pub const CHAINS: [ChainInfo; 6] = [
         usdc: address!("0x0b2C639c533813f4Aa9D7837CAf62653d097Ff85"),
         native_symbol: "ETH",
         explorer_tx: "https://optimistic.etherscan.io/tx/",
+        dexscreener: "optimism",
+        usual: L2,
+        v4_hooks: &[],
+        contracts: Contracts {
+            universal_router: address!("0x851116D9223fabED8E56C0E6b8Ad0c31d98B3507"),
+            v4_pool_manager: address!("0x9a13F98Cb987694C9F086b1F5eB990EeA8264Ec3"),
+            v4_state_view: address!("0xc18a3169788F4F75A170290584ECA6395C75Ecdb"),
+            v4_quoter: address!("0x1f3131A13296FB91C90870043742C3CDBFF1A8d7"),
+            v3_factory: address!("0x1F98431c8aD98523631AE4a59f267346ea31F984"),
+            v3_quoter: address!("0x61fFE014bA17989E743c5F6cB21bF9697530B21e"),
+            swap_router: address!("0x68b3465833fb72A70ecDF485E0e4C7bD8665Fc45"),
+            v2_factory: address!("0x0c3c1c532F1e39EdF36BE9Fe0bE1410313E074Bf"),
+            native_usd_feed: address!("0x13e3Ee699D1909E989722E753853AE30b17e08c5"),
+            gas_price_oracle: address!("0x420000000000000000000000000000000000000F"),
+            sequencer_feed: address!("0x371EAD81c9102C9BF4874A9075FFFf170F2Ee389"),
+            ..EVERYWHERE
+        },
     },
     ChainInfo {
         name: "polygon",
@@ -69,6 +208,31 @@ pub const CHAINS: [ChainInfo; 6] = [
         usdc: address!("0x3c499c542cEF5E3811e1192ce70d8cC03d5c3359"),
         native_symbol: "POL",
         explorer_tx: "https://polygonscan.com/tx/",
+        dexscreener: "polygon",
+        usual: Usual {
+            // Polygon reorgs often and deep.
+            required_depth: 32,
+            replace_after: Span::from_secs(30),
+            max_fee_gwei: 2_000,
+            max_tip_gwei: 300,
+            // Its nodes take nothing that tips less.
+            min_tip_wei: 30_000_000_000,
+            ..Usual::UNKNOWN
+        },
+        v4_hooks: &[],
+        contracts: Contracts {
+            universal_router: address!("0x1095692A6237d83C6a72F3F5eFEdb9A670C49223"),
+            v4_pool_manager: address!("0x67366782805870060151383F4BbFF9daB53e5cD6"),
+            v4_state_view: address!("0x5eA1bD7974c8A611cBAB0bDCAFcB1D9CC9b3BA5a"),
+            v4_quoter: address!("0xb3d5c3Dfc3a7aEbFF71895A7191796BFFc2c81b9"),
+            v3_factory: address!("0x1F98431c8aD98523631AE4a59f267346ea31F984"),
+            v3_quoter: address!("0x61fFE014bA17989E743c5F6cB21bF9697530B21e"),
+            swap_router: address!("0x68b3465833fb72A70ecDF485E0e4C7bD8665Fc45"),
+            v2_factory: address!("0x9e5A52f57b3038F1B8EeE45F28b3C1967e22799C"),
+            // POL in USD: Chainlink's feed of MATIC, renamed.
+            native_usd_feed: address!("0xAB594600376Ec9fD91F8e885dADF0CE036862dE0"),
+            ..EVERYWHERE
+        },
     },
     ChainInfo {
         name: "unichain",
@@ -77,6 +241,21 @@ pub const CHAINS: [ChainInfo; 6] = [
         usdc: address!("0x078D782b760474a361dDA0AF3839290b0EF57AD6"),
         native_symbol: "ETH",
         explorer_tx: "https://uniscan.xyz/tx/",
+        dexscreener: "unichain",
+        usual: L2,
+        v4_hooks: &[],
+        contracts: Contracts {
+            universal_router: address!("0xEf740bf23aCaE26f6492B10de645D6B98dC8Eaf3"),
+            v4_pool_manager: address!("0x1F98400000000000000000000000000000000004"),
+            v4_state_view: address!("0x86e8631A016F9068C3f085fAF484Ee3F5fDee8f2"),
+            v4_quoter: address!("0x333E3C607B141b18fF6de9f258db6e77fE7491E0"),
+            v3_factory: address!("0x1F98400000000000000000000000000000000003"),
+            v3_quoter: address!("0x385A5cf5F83e99f7BB2852b6A19C3538b9FA7658"),
+            swap_router: address!("0x73855d06DE49d0fe4A9c42636Ba96c62da12FF9C"),
+            v2_factory: address!("0x1F98400000000000000000000000000000000002"),
+            gas_price_oracle: address!("0x420000000000000000000000000000000000000F"),
+            ..EVERYWHERE
+        },
     },
 ];
 
@@ -101,8 +280,20 @@ pub fn find(name: &str) -> Result<&'static ChainInfo, UnknownChain> {
         })
 }
 
-fn names() -> String {
-    CHAINS.map(|chain| chain.name).join(", ")
+/// The chain with this EIP-155 id, whatever the settings call it.
+#[must_use]
+pub fn with_id(chain_id: u64) -> Option<&'static ChainInfo> {
+    CHAINS.iter().find(|chain| chain.chain_id == chain_id)
+}
+
+/// Every name, the default first, with commas between.
+#[must_use]
+pub fn names() -> String {
+    CHAINS
+        .iter()
+        .map(|chain| chain.name)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]
@@ -112,29 +303,74 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_ids_are_unique_and_every_name_is_found() {
+    fn names_and_ids_are_unique_and_every_chain_is_found_by_both() {
         let names: HashSet<_> = CHAINS.iter().map(|chain| chain.name).collect();
         let ids: HashSet<_> = CHAINS.iter().map(|chain| chain.chain_id).collect();
-        assert_eq!((names.len(), ids.len()), (CHAINS.len(), CHAINS.len()));
-        for chain in &CHAINS {
+        let slugs: HashSet<_> = CHAINS.iter().map(|chain| chain.dexscreener).collect();
+        assert_eq!(
+            (names.len(), ids.len(), slugs.len()),
+            (CHAINS.len(), CHAINS.len(), CHAINS.len())
+        );
+        for chain in CHAINS {
             assert_eq!(find(chain.name), Ok(chain));
+            assert_eq!(with_id(chain.chain_id), Some(chain));
+            assert!(!PRACTICE_IDS.contains(&chain.chain_id), "{}", chain.name);
+            assert_ne!(chain.name, PRACTICE);
         }
     }
 
     #[test]
-    fn no_chain_takes_its_dollar_for_its_coin() {
-        for chain in &CHAINS {
-            assert_ne!(chain.usdc, chain.wrapped_native, "{}", chain.name);
+    fn every_row_is_complete() {
+        // An L1 has no sequencer; only OP-stack chains have an oracle of data fees; feeds that nobody runs there.
+        const ABSENT: [(&str, &str); 7] = [
+            ("ethereum", "sequencer_feed"),
+            ("ethereum", "gas_price_oracle"),
+            ("arbitrum", "gas_price_oracle"),
+            ("polygon", "sequencer_feed"),
+            ("polygon", "gas_price_oracle"),
+            ("unichain", "native_usd_feed"),
+            ("unichain", "sequencer_feed"),
+        ];
+        for chain in CHAINS {
+            let name = chain.name;
+            assert_eq!(name, name.to_lowercase());
+            assert!(!chain.native_symbol.is_empty(), "{name}");
+            assert!(!chain.dexscreener.is_empty(), "{name}");
+            let page = chain.explorer_tx;
+            assert!(page.starts_with("https://") && page.ends_with("/tx/"), "{name}");
+            assert_ne!(chain.usdc, chain.wrapped_native, "{name}");
+            for address in [chain.usdc, chain.wrapped_native] {
+                assert!(!address.is_zero(), "{name}");
+            }
+            let usual = chain.usual;
+            assert!((1..=1_000).contains(&usual.required_depth), "{name}");
+            assert!(usual.replace_after >= Span::from_secs(1), "{name}");
+            assert!((1..=usual.max_fee_gwei).contains(&usual.max_tip_gwei), "{name}");
+            let most = u128::from(usual.max_tip_gwei) * 1_000_000_000;
+            assert!((1..=most).contains(&usual.min_tip_wei), "{name}");
+            assert!(usual.gas_limit_max >= Usual::UNKNOWN.gas_limit_max, "{name}");
+            assert!(usual.feed_age_max >= Usual::UNKNOWN.feed_age_max, "{name}");
+            for (contract, address) in chain.contracts.named() {
+                let absent = ABSENT.contains(&(name, contract));
+                assert_eq!(address.is_zero(), absent, "{name}: {contract}");
+            }
         }
     }
 
     #[test]
     fn every_address_is_spelt_with_its_checksum() {
-        let source = include_str!("chains.rs");
-        for chain in &CHAINS {
-            for address in [chain.usdc, chain.wrapped_native] {
+        let source = [include_str!("chains.rs"), include_str!("contracts.rs")].concat();
+        for chain in CHAINS {
+            let contracts = chain.contracts.named().into_iter().map(|(_, address)| address);
+            let hooks = chain.v4_hooks.iter().map(|shape| shape.hook);
+            let tokens = [chain.usdc, chain.wrapped_native];
+            for address in contracts.chain(hooks).chain(tokens) {
                 let spelt = format!("address!(\"{address}\")");
-                assert!(source.contains(&spelt), "{}: {spelt}", chain.name);
+                assert!(
+                    address.is_zero() || source.contains(&spelt),
+                    "{}: {spelt}",
+                    chain.name
+                );
             }
         }
     }

@@ -6,9 +6,11 @@
 
 pub mod accounting;
 pub mod accumulate;
+pub mod backoff;
 pub mod bounds;
 pub mod chains;
 pub mod config;
+pub mod contracts;
 pub mod decision;
 pub mod event;
 pub mod foreign;

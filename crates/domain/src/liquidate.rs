@@ -17,13 +17,13 @@ pub const SLICES_MAX: u32 = 10_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Liquidation {
     /// When it was ordered: the first slice is due then.
-    pub ordered_at: Timestamp,
+    ordered_at: Timestamp,
     /// Time from the first slice to the last; zero = at once.
-    pub over: Span,
-    /// How many sells, at least 1.
-    pub slices: u32,
-    /// How many have filled.
-    pub slices_done: u32,
+    over: Span,
+    /// Number of sells, at least 1.
+    slices: u32,
+    /// Number of sells that have filled.
+    slices_done: u32,
 }
 
 /// An order to liquidate that makes no sense.
@@ -61,6 +61,53 @@ impl Liquidation {
             slices,
             slices_done: 0,
         })
+    }
+
+    /// A liquidation in one sell, ordered now.
+    #[must_use]
+    pub const fn at_once(ordered_at: Timestamp) -> Self {
+        Self {
+            ordered_at,
+            over: Span::ZERO,
+            slices: 1,
+            slices_done: 0,
+        }
+    }
+
+    /// Time from the first slice to the last; zero = at once.
+    #[must_use]
+    pub const fn over(&self) -> Span {
+        self.over
+    }
+
+    /// Number of sells, at least 1.
+    #[must_use]
+    pub const fn slices(&self) -> u32 {
+        self.slices
+    }
+
+    /// Number of sells that have filled.
+    #[must_use]
+    pub const fn slices_done(&self) -> u32 {
+        self.slices_done
+    }
+
+    /// The same after one more slice filled.
+    #[must_use]
+    pub const fn after_fill(self) -> Self {
+        Self {
+            slices_done: self.slices_done.saturating_add(1),
+            ..self
+        }
+    }
+
+    /// The same after a slice was reversed: it is due again.
+    #[must_use]
+    pub const fn after_reversal(self) -> Self {
+        Self {
+            slices_done: self.slices_done.saturating_sub(1),
+            ..self
+        }
     }
 
     /// When the next slice is due. Once all have filled, what a smaller trade left over is due at once.

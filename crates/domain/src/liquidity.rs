@@ -5,8 +5,9 @@ use std::cmp::Ordering;
 use rust_decimal::Decimal;
 
 use super::{
+    Timestamp,
     config::LiquidityConfig,
-    decision::{Decision, Facts, HoldReason, Plan, Reason, RuleOutcome, Side, first_to_fire},
+    decision::{Decision, Facts, HoldReason, LastFills, Plan, Reason, RuleOutcome, Side, first_to_fire},
     units::{MoneyError, Price, Rounding, Usd},
 };
 
@@ -41,6 +42,32 @@ pub fn decide_within(
     )
 }
 
+/// The token's share of the inventory within which nothing rebalances, in per cent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Band {
+    /// Below this it buys.
+    pub lowest_pct: Decimal,
+    /// Above this it sells.
+    pub highest_pct: Decimal,
+}
+
+/// The band around the target.
+///
+/// # Errors
+/// [`MoneyError::OutOfRange`].
+pub fn band(config: &LiquidityConfig) -> Result<Band, MoneyError> {
+    Ok(Band {
+        lowest_pct: difference(config.target_ratio_pct, config.rebalance_threshold_pct)?,
+        highest_pct: sum(config.target_ratio_pct, config.rebalance_threshold_pct)?,
+    })
+}
+
+/// When a spread trade may fire again after the last.
+#[must_use]
+pub fn spread_again(config: &LiquidityConfig, last: &LastFills) -> Option<Timestamp> {
+    last.spread.map(|at| config.spread_cooldown.after(at))
+}
+
 /// Buys below the mean, sells above it; price decides which of the two can fire.
 fn spread(config: &LiquidityConfig, mean: Price, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
     let below = |distance_pct: Decimal| {
@@ -55,11 +82,7 @@ fn spread(config: &LiquidityConfig, mean: Price, facts: &Facts) -> Result<RuleOu
     } else {
         return Ok(RuleOutcome::Silent);
     };
-    let cooling = facts
-        .last
-        .spread
-        .is_some_and(|at| !config.spread_cooldown.passed(at, facts.now));
-    if cooling {
+    if spread_again(config, &facts.last).is_some_and(|from| facts.now < from) {
         return Ok(RuleOutcome::Held(HoldReason::SpreadCooldown));
     }
     if side == Side::Sell {
@@ -81,8 +104,7 @@ fn spread(config: &LiquidityConfig, mean: Price, facts: &Facts) -> Result<RuleOu
 /// A buy clipped to the upper edge of the band. No edge lies above 100 per cent, so the quote that the job
 /// owns always pays for it.
 fn spread_buy(config: &LiquidityConfig, money: Usd, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
-    let edge_pct = sum(config.target_ratio_pct, config.rebalance_threshold_pct)?;
-    let room = below_ratio(edge_pct, facts)?;
+    let room = below_ratio(band(config)?.highest_pct, facts)?;
     let clipped_by = (room < money).then_some(HoldReason::RebalanceBand);
     let plan = Plan::buy(Reason::SpreadBuy, room.min(money), facts)?;
     Ok(RuleOutcome::of(plan, clipped_by))
@@ -90,8 +112,7 @@ fn spread_buy(config: &LiquidityConfig, money: Usd, facts: &Facts) -> Result<Rul
 
 /// A sell clipped to the lower edge of the band.
 fn spread_sell(config: &LiquidityConfig, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
-    let edge_pct = difference(config.target_ratio_pct, config.rebalance_threshold_pct)?;
-    let room = above_ratio(edge_pct, facts)?;
+    let room = above_ratio(band(config)?.lowest_pct, facts)?;
     let clipped_by = (room < config.spread_trade_usd).then_some(HoldReason::RebalanceBand);
     sell(
         Reason::SpreadSell,
@@ -104,12 +125,13 @@ fn spread_sell(config: &LiquidityConfig, facts: &Facts) -> Result<RuleOutcome, M
 /// Brings an inventory that left its band back to target: rounding and fees fall short of it, never past.
 fn rebalance(config: &LiquidityConfig, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
     let target = config.target_ratio_pct;
+    let band = band(config)?;
     let token = facts.position.token_value(facts.price, Rounding::Down)?;
     let total = token.checked_add(facts.position.quote_value(Rounding::Down)?)?;
     let token_times_100 = product(token, Decimal::ONE_HUNDRED)?;
-    if token_times_100 > product(total, sum(target, config.rebalance_threshold_pct)?)? {
+    if token_times_100 > product(total, band.highest_pct)? {
         sell(Reason::Rebalance, above_ratio(target, facts)?, None, facts)
-    } else if token_times_100 < product(total, difference(target, config.rebalance_threshold_pct)?)? {
+    } else if token_times_100 < product(total, band.lowest_pct)? {
         let plan = Plan::buy(Reason::Rebalance, below_ratio(target, facts)?, facts)?;
         Ok(RuleOutcome::of(plan, None))
     } else {

@@ -29,6 +29,17 @@ pub struct PoolKey {
     pub hooks: Address,
 }
 
+/// The shape of Uniswap V4 pools with a hook, whatever their tokens are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HookShape {
+    /// The hook contract; zero for none.
+    pub hook: Address,
+    /// Hundredths of a basis point, or [`DYNAMIC_FEE`].
+    pub fee: u32,
+    /// Distance of usable ticks.
+    pub tick_spacing: i32,
+}
+
 /// A way from one token to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Pool {

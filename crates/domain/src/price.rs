@@ -43,6 +43,18 @@ pub struct PriceMissing {
     pub reason: HoldReason,
 }
 
+impl PriceMissing {
+    /// A source without a price, and why, in words for people.
+    #[must_use]
+    pub fn new(source_name: SourceName, detail: impl ToString) -> Self {
+        Self {
+            source_name,
+            detail: detail.to_string(),
+            reason: HoldReason::PriceMissing,
+        }
+    }
+}
+
 /// A price that passed every check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AcceptedPrice {

@@ -11,6 +11,8 @@ mod wide;
 
 pub use amount::Amount;
 pub use price::Price;
-pub use rounding::{MoneyError, ParseUnitError, Rounding, TOKEN_DECIMALS_MAX, USD_SCALE};
+pub use rounding::{
+    BPS, MoneyError, NATIVE_DECIMALS, ParseUnitError, Rounding, TOKEN_DECIMALS_MAX, USD_SCALE,
+};
 pub use text::exact_decimal;
 pub use usd::Usd;

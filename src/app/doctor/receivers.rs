@@ -23,7 +23,7 @@ pub(super) async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>
     if receivers.is_empty() && bad.is_empty() {
         return Ok(vec![Check::ok(WHAT, "none in the settings")]);
     }
-    let standings = deliveries::standings(&app.pool).await?;
+    let statuses = deliveries::statuses(&app.pool).await?;
     for receiver in &receivers {
         if let Err(error) = receiver.check().await {
             let fix = "messages wait until it can be read; then try `lgi-mm notify test`";
@@ -31,15 +31,15 @@ pub(super) async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>
         }
     }
     bad.extend(
-        standings
+        statuses
             .iter()
-            .filter(|standing| standing.failures > 0)
-            .map(|standing| {
+            .filter(|status| status.failures > 0)
+            .map(|status| {
                 let seen = format!(
                     "{}: {} messages wait; {}",
-                    standing.name,
-                    standing.waiting,
-                    standing.last_error.as_deref().unwrap_or_default()
+                    status.name,
+                    status.waiting,
+                    status.last_error.as_deref().unwrap_or_default()
                 );
                 let fix = "what waits is sent when it works again; try `lgi-mm notify test`";
                 Check::bad(CheckStatus::Warn, "receiver fails", seen, fix)

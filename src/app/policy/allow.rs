@@ -5,11 +5,18 @@ use std::path::PathBuf;
 use alloy_primitives::Address;
 use rust_decimal::Decimal;
 use serde::Serialize;
+use serde_json::json;
 use tracing::info;
 
 use super::{job::live_jobs, need};
 use crate::{
-    app::{actor::Actor, context::App, error::AppError, target::Target},
+    app::{
+        actor::Actor,
+        context::App,
+        error::AppError,
+        target::Target,
+        trail::{self, Action},
+    },
     chain::{
         NativePrice, OnchainPrices, Rpc,
         policy::{Entry, NamedContracts, Quote, Reason, edit},
@@ -152,10 +159,17 @@ pub async fn propose(
 
 /// Writes a proposed entry. Running workers obey from their next signature on.
 ///
+/// `app`: where the audit row goes, if the command has a database open.
+///
 /// # Errors
 /// [`AppError`] if the file cannot be written.
-pub fn write(proposal: Proposal, actor: &Actor) -> Result<Allowed, AppError> {
+pub async fn write(app: Option<&App>, proposal: Proposal, actor: &Actor) -> Result<Allowed, AppError> {
     let Proposal { file, entry, text } = proposal;
+    if let Some(app) = app {
+        let detail = json!({ "file": file.display().to_string(), "entry": entry });
+        let subject = format!("wallet {} on {}", entry.wallet, entry.chain);
+        trail::record(app, actor, Action::PolicyAllow, &subject, detail).await?;
+    }
     edit::write(&file, &text)?;
     info!(actor = actor.as_str(), file = %file.display(), wallet = %entry.wallet, chain = entry.chain, "policy entry written");
     Ok(Allowed { entry, file })

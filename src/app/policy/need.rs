@@ -11,7 +11,7 @@ use crate::{
     domain::{
         config::Rules,
         pool::NATIVE,
-        units::{Price, Rounding, Usd},
+        units::{BPS, Price, Rounding, Usd},
     },
     store::jobs::Job,
 };
@@ -23,7 +23,6 @@ const REPLACEMENTS: Decimal = Decimal::TWO;
 /// Per ten thousand: usual, and beyond a job's own slippage.
 const LOSS_BPS: u32 = 1_000;
 const LOSS_BEYOND_BPS: u32 = 500;
-const ALL_BPS: u32 = 10_000;
 /// Divides the native coin's price: the policy's lowest valuation is a third of it.
 const PRICE_FALL: Decimal = Decimal::from_parts(3, 0, 0, false, 0);
 
@@ -114,7 +113,7 @@ pub(in crate::app) fn entry_for(job: &Job, spec: &ChainSpec, native: Price) -> E
         max_gas_usd: cents(limits.max_gas_usd.decimal().saturating_mul(REPLACEMENTS)),
         max_loss_bps: LOSS_BPS
             .max(limits.max_slippage_bps.saturating_add(LOSS_BEYOND_BPS))
-            .min(ALL_BPS),
+            .min(BPS),
         max_deadline: crate::domain::span::Span::from_secs(600),
         native_usd_min: least_native(native),
         stop: false,

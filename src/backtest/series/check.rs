@@ -5,11 +5,14 @@ use std::{
     collections::{BinaryHeap, HashMap},
 };
 
-use super::{CandleTime, NAMED_MAX, Problem, Problems, ReadOptions, within};
+use super::{
+    options::{CandleTime, ReadOptions, within},
+    problems::{NAMED_MAX, Problem, Problems},
+};
 use crate::{
     backtest::{
-        PricePoint,
         result::{Interval, SeriesSummary},
+        setup::PricePoint,
     },
     domain::{Timestamp, span::Span},
 };
@@ -17,7 +20,7 @@ use crate::{
 /// Different distances that are counted; a series with more has no spacing worth the name.
 const SPACINGS_MAX: usize = 1_024;
 
-/// Rows further apart than so many times the usual, in per cent, have a gap between them.
+/// Rows further apart than this share of the usual distance, in per cent, have a gap between them.
 const GAP_PCT: u64 = 150;
 
 #[derive(Default)]

@@ -8,23 +8,15 @@ use metrics::counter;
 use serde_json::{Value, json};
 use tracing::{debug, error};
 
-use super::EvmChain;
+use super::state::{EvmChain, Heads};
 use crate::{
-    chain::{lookup::Contradiction, quorum::reached, receipts::RawBlock, rpc::Voice},
+    chain::{lookup::Contradiction, quorum::reached, receipts::RawBlock, voice::Voice},
     ports::{Head, Nonces, RpcError},
     telemetry::metric,
 };
 
 /// A head that is further ahead of this machine's clock is not believed while another node has one.
 const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::seconds(30);
-/// The newest blocks of all nodes together.
-#[derive(Debug, Clone)]
-pub(super) struct Heads {
-    /// What enough nodes have reached: depths are counted from it.
-    pub(super) agreed: Result<Head, RpcError>,
-    /// The newest that any node has, if its time is believable.
-    pub(super) best: Head,
-}
 
 impl EvmChain {
     /// The newest block of every node, and how far each is behind.

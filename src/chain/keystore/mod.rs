@@ -2,7 +2,7 @@
 //! memory, and wiped when it is dropped.
 
 mod access;
-mod errors;
+pub(super) mod errors;
 mod v3;
 
 use std::{

@@ -3,17 +3,14 @@
 use alloy_primitives::{Address, U256, aliases::U160};
 
 use super::{
-    Reason, Refusal,
     file::{Entry, Quote},
-    intent::{Allow, Intent, Swap, named},
+    model::{Allow, Intent, Swap, named},
+    refusal::{Reason, Refusal},
 };
 use crate::domain::{
     Timestamp,
-    units::{Amount, MoneyError, Price, Rounding, Usd},
+    units::{Amount, BPS, MoneyError, NATIVE_DECIMALS, Price, Rounding, Usd},
 };
-
-const NATIVE_DECIMALS: u8 = 18;
-const ALL_BPS: u32 = 10_000;
 
 /// Which way a swap goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,7 +214,7 @@ pub(super) fn loss(
         value(swap.amount_in, paid, Rounding::Up)?,
         value(swap.amount_out_min, got, Rounding::Down)?,
     );
-    let share = rust_decimal::Decimal::new(i64::from(ALL_BPS.saturating_sub(entry.max_loss_bps)), 4);
+    let share = rust_decimal::Decimal::new(i64::from(BPS.saturating_sub(entry.max_loss_bps)), 4);
     let least = paid.times(share, Rounding::Up).map_err(arithmetic)?;
     if got < least {
         let detail = format!(

@@ -4,23 +4,21 @@ use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString};
 
-use super::{Reason, Refusal, intent::Contracts};
-use crate::{
-    chain::known::Contracts as Known,
-    domain::{
-        chains::{self, ChainInfo, USDC_DECIMALS},
-        pool::NATIVE,
-        span::Span,
-        units::{Price, Usd},
-    },
+use super::{
+    model::PolicyContracts,
+    refusal::{Reason, Refusal},
+};
+use crate::domain::{
+    chains::{self, ChainInfo, USDC_DECIMALS},
+    contracts::EVERYWHERE,
+    pool::NATIVE,
+    span::Span,
+    units::{BPS, NATIVE_DECIMALS, Price, Usd},
 };
 
 /// What is lost at most, where the file says nothing: a tenth of what the swap is worth, basis points.
 const MAX_LOSS_BPS: u32 = 1_000;
-const ALL_BPS: u32 = 10_000;
 const MAX_DEADLINE: Span = Span::from_secs(600);
-/// Every EVM chain's native coin has this many digits.
-const NATIVE_DECIMALS: u8 = 18;
 
 /// What pays for tokens. Each can be valued without asking the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display, EnumString, Serialize, Deserialize)]
@@ -179,11 +177,11 @@ impl Entry {
 
     /// What may be called: the built-in table's, and what the entry names. Zero: none.
     #[must_use]
-    pub fn contracts(&self) -> Contracts {
-        let known = Known::of(self.built_in());
+    pub fn contracts(&self) -> PolicyContracts {
+        let known = self.built_in().map_or(EVERYWHERE, |chain| chain.contracts);
         let named = &self.contracts;
         let of_chain = |of: fn(&ChainInfo) -> Address| self.built_in().map(of).unwrap_or_default();
-        Contracts {
+        PolicyContracts {
             permit2: named.permit2.unwrap_or(known.permit2),
             universal_router: named.universal_router.unwrap_or(known.universal_router),
             swap_router: named.swap_router.unwrap_or(known.swap_router),
@@ -232,11 +230,8 @@ impl Entry {
             let what = format!("{key} = {value} is not allowed: a number above 0");
             check(value.is_positive(), &what);
         }
-        let what = format!(
-            "max_loss_bps = {} is not allowed: 0 to {ALL_BPS}",
-            self.max_loss_bps
-        );
-        check(self.max_loss_bps <= ALL_BPS, &what);
+        let what = format!("max_loss_bps = {} is not allowed: 0 to {BPS}", self.max_loss_bps);
+        check(self.max_loss_bps <= BPS, &what);
         check(!self.wallet.is_zero(), "the zero address is no wallet");
         check(
             self.tokens.iter().all(|token| !token.is_zero()),

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use alloy_primitives::{Address, U256, address};
 
 use super::{
-    Reason, Refusal,
-    intent::{Swap, shape},
+    model::{Swap, shape},
+    refusal::{Reason, Refusal},
 };
 use crate::domain::pool::{NATIVE, Pool};
 

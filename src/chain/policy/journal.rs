@@ -14,7 +14,10 @@ use alloy_primitives::{Address, B256, keccak256};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Reason, Refusal, file::Entry};
+use super::{
+    file::Entry,
+    refusal::{Reason, Refusal},
+};
 use crate::domain::{Timestamp, units::Usd};
 
 const NAME: &str = "signed.log";

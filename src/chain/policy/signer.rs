@@ -11,14 +11,16 @@ use metrics::counter;
 use tracing::warn;
 
 use super::{
-    PolicyBook, Reason, Refusal,
+    appraiser::Appraiser,
+    book::PolicyBook,
     check::{self, Way, Worth},
     file::Entry,
-    intent::{Intent, Swap},
     journal::{self, Signed},
+    model::{Intent, Swap},
+    refusal::{Reason, Refusal},
 };
 use crate::{
-    domain::{pool::Pool, trade::Purpose, units::Price},
+    domain::{trade::Purpose, units::Price},
     ports::{Call, SignError, SignedTransaction, Signer, SwapRequest, UnsignedTransaction},
     telemetry::metric,
 };
@@ -26,23 +28,8 @@ use crate::{
 /// A price of the native coin is remembered for so long where nobody tells it now.
 const REMEMBERED: Duration = Duration::from_secs(3_600);
 
-/// What things are worth, as this worker reads it itself.
-#[async_trait]
-pub(in crate::chain) trait Appraiser: Send + Sync {
-    /// USD per whole native coin.
-    async fn native_usd(&self) -> Result<Price, String>;
-
-    /// USD per whole token, and its digits. The best pool there is says so; `pool` only where none is found.
-    async fn token_usd(
-        &self,
-        token: Address,
-        quote: Address,
-        pool: Option<Pool>,
-    ) -> Result<(Price, u8), String>;
-}
-
 /// Signs what the policy allows.
-pub(in crate::chain) struct PolicySigner {
+pub(crate) struct PolicySigner {
     inner: Arc<dyn Signer>,
     book: Arc<PolicyBook>,
     chain: String,
@@ -60,7 +47,7 @@ struct Examined {
 
 impl PolicySigner {
     /// In front of `inner`, which signs for the chain with this name and id.
-    pub(in crate::chain) fn new(
+    pub(crate) fn new(
         inner: Arc<dyn Signer>,
         book: Arc<PolicyBook>,
         (chain, chain_id): (String, u64),

@@ -4,9 +4,9 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, U256};
 
 use super::{
-    Refusal,
     flow::{Flow, Part},
-    intent::{Contracts, exact, shape},
+    model::{PolicyContracts, exact, shape},
+    refusal::Refusal,
     universal::ends,
 };
 use crate::{chain::contracts::SwapRouter, domain::pool::NATIVE};
@@ -15,7 +15,7 @@ use crate::{chain::contracts::SwapRouter, domain::pool::NATIVE};
 pub(super) fn follow(
     mut flow: Flow,
     multicall: &SwapRouter::multicallCall,
-    at: &Contracts,
+    at: &PolicyContracts,
 ) -> Result<Flow, Refusal> {
     for (index, step) in multicall.data.iter().enumerate() {
         let selector = step.get(..4).unwrap_or_default();
@@ -51,7 +51,7 @@ pub(super) fn follow(
 }
 
 /// The router pays with the native coin that came along if the swap takes its wrapped form, else out of the wallet.
-fn pay(flow: &mut Flow, asset: Address, amount: U256, at: &Contracts) -> Result<(), Refusal> {
+fn pay(flow: &mut Flow, asset: Address, amount: U256, at: &PolicyContracts) -> Result<(), Refusal> {
     if amount.is_zero() {
         return Err(shape("a swap of zero would trade what the router holds"));
     }

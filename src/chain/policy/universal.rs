@@ -4,9 +4,9 @@ use alloy::sol_types::SolValue;
 use alloy_primitives::{Address, Bytes, U256};
 
 use super::{
-    Refusal,
     flow::{Flow, Part, To},
-    intent::{Contracts, shape},
+    model::{PolicyContracts, shape},
+    refusal::Refusal,
 };
 use crate::{
     chain::contracts::{UniversalRouter, V4ExactInputSingle},
@@ -25,7 +25,7 @@ const HOP_BYTES: usize = 23;
 pub(super) fn follow(
     mut flow: Flow,
     execute: &UniversalRouter::executeCall,
-    at: &Contracts,
+    at: &PolicyContracts,
 ) -> Result<(Flow, Option<Pool>), Refusal> {
     if execute.commands.len() != execute.inputs.len() {
         return Err(shape("it has not one input for each command"));
@@ -147,7 +147,7 @@ fn sweep(flow: &mut Flow, input: &Bytes) -> Result<(), Refusal> {
     flow.sweep(token, token, least, to)
 }
 
-fn wrap(flow: &mut Flow, input: &Bytes, at: &Contracts) -> Result<(), Refusal> {
+fn wrap(flow: &mut Flow, input: &Bytes, at: &PolicyContracts) -> Result<(), Refusal> {
     let (recipient, amount) = exact::<(Address, U256)>(input)?;
     let to = flow.recipient(recipient)?;
     let (least, exactly) = flow.spend(NATIVE, part(amount))?;
@@ -155,7 +155,7 @@ fn wrap(flow: &mut Flow, input: &Bytes, at: &Contracts) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn unwrap(flow: &mut Flow, input: &Bytes, at: &Contracts) -> Result<(), Refusal> {
+fn unwrap(flow: &mut Flow, input: &Bytes, at: &PolicyContracts) -> Result<(), Refusal> {
     let (recipient, least) = exact::<(Address, U256)>(input)?;
     let to = flow.recipient(recipient)?;
     flow.sweep(at.wrapped_native, NATIVE, least, to)

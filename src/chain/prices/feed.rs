@@ -14,11 +14,6 @@ use crate::{
 
 /// Digits of every Chainlink feed in USD.
 const FEED_DECIMALS: u32 = 8;
-/// Feeds are updated at least once an hour, or on large moves; one that is much later is broken.
-const AGE_MAX_SECONDS: u64 = 90 * 60;
-/// Arbitrum's heartbeat is a day; small moves still update it within minutes.
-const AGE_MAX_SECONDS_ARBITRUM: u64 = 25 * 60 * 60;
-const ARBITRUM: u64 = 42_161;
 /// After a sequencer comes back, prices need this long to catch up.
 const GRACE_SECONDS: u64 = 60 * 60;
 
@@ -37,8 +32,15 @@ pub(super) fn reads(spec: &ChainSpec) -> [Read; 3] {
 pub(super) struct Native {
     /// Time of the newest block.
     pub(super) block_time: Timestamp,
-    /// USD per coin and when it was updated.
-    pub(super) price: Result<(Price, Timestamp), String>,
+    pub(super) price: Result<FeedPrice, String>,
+}
+
+/// What a price feed says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FeedPrice {
+    /// USD per whole coin.
+    pub(super) usd: Price,
+    pub(super) updated_at: Timestamp,
 }
 
 /// Understands what [`reads`] gave; `None` if not even the time was told.
@@ -55,7 +57,7 @@ fn instant(seconds: u64) -> Option<Timestamp> {
     Timestamp::from_timestamp(i64::try_from(seconds).ok()?, 0)
 }
 
-fn price(spec: &ChainSpec, now: u64, readings: &[Reading]) -> Result<(Price, Timestamp), String> {
+fn price(spec: &ChainSpec, now: u64, readings: &[Reading]) -> Result<FeedPrice, String> {
     if spec.contracts.native_usd_feed.is_zero() {
         return Err(format!(
             "no price feed is known for {} on {}: set chains.{}.contracts.native_usd_feed, or quote in USDC",
@@ -71,11 +73,7 @@ fn price(spec: &ChainSpec, now: u64, readings: &[Reading]) -> Result<(Price, Tim
     let round = round.ok_or_else(|| format!("the price feed of {} does not answer", spec.native_symbol))?;
     let updated = u64::try_from(round.updatedAt).unwrap_or_default();
     let age = now.saturating_sub(updated);
-    let age_max = if spec.chain_id == ARBITRUM {
-        AGE_MAX_SECONDS_ARBITRUM
-    } else {
-        AGE_MAX_SECONDS
-    };
+    let age_max = spec.feed_age_max.std().as_secs();
     if age > age_max {
         return Err(format!(
             "the price feed of {} is {age} s old, at most {age_max} s are allowed",
@@ -88,10 +86,10 @@ fn price(spec: &ChainSpec, now: u64, readings: &[Reading]) -> Result<(Price, Tim
         .and_then(|answer| Price::new(answer).ok());
     let price =
         price.ok_or_else(|| format!("the price feed of {} says {}", spec.native_symbol, round.answer))?;
-    Ok((
-        price,
-        instant(updated).ok_or("the price feed's time makes no sense")?,
-    ))
+    Ok(FeedPrice {
+        usd: price,
+        updated_at: instant(updated).ok_or("the price feed's time makes no sense")?,
+    })
 }
 
 fn check_sequencer(answer: I256, started_at: U256, now: u64) -> Result<(), String> {

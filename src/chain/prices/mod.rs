@@ -1,8 +1,6 @@
 //! Prices read from pools, with no other source between: one round trip for everything that is due together.
 
 mod feed;
-mod math;
-mod state;
 
 use std::{
     collections::HashMap,
@@ -15,18 +13,20 @@ use async_trait::async_trait;
 use rust_decimal::Decimal;
 use tokio::sync::Mutex;
 
-use self::{feed::Native, state::Sight};
+use self::feed::{FeedPrice, Native};
 use super::{
     contracts::Erc20,
-    evm::NativePrice,
-    multicall::{Read, Reading, decode, read_all, read_all_at},
-    policy::Appraiser,
-    rpc::Rpc,
-    settings::ChainSpec,
-    uniswap::{
-        route::{Route, erc20},
+    dex::{
+        api::{Route, When},
+        assets::{Pair, erc20},
+        price::{Digits, PoolPrice},
         search::Search,
     },
+    multicall::{Read, Reading, decode, read_all, read_all_at},
+    native_price::NativePrice,
+    policy::appraiser::Appraiser,
+    rpc::Rpc,
+    settings::ChainSpec,
 };
 use crate::{
     domain::{
@@ -34,14 +34,13 @@ use crate::{
         decision::HoldReason,
         pool::{NATIVE, Pool},
         price::{Answer, Observation, PriceMissing},
-        units::{Price, Rounding, TOKEN_DECIMALS_MAX, Usd},
+        units::{NATIVE_DECIMALS, Price, Rounding, TOKEN_DECIMALS_MAX, Usd},
     },
     ports::{PoolPriceRequest, PoolPrices, RpcError, UsdPrice},
 };
 
 /// How long the native coin's price is taken from memory.
 const NATIVE_FOR: Duration = Duration::from_secs(5);
-const NATIVE_DECIMALS: u8 = 18;
 /// The best pool is the one that gives most for this much: a hundred dollars. For less, pools with nearly nothing in them
 /// would do.
 const PROBE_USDC: U256 = U256::from_limbs([100_000_000, 0, 0, 0]);
@@ -60,7 +59,29 @@ pub struct OnchainPrices {
 /// A distinct wish, with what is known about it.
 struct Wish {
     request: PoolPriceRequest,
-    sight: Result<Sight, String>,
+    pools: Result<PoolPrice, String>,
+}
+
+/// What one pool was asked while looking for the best.
+struct Asked<'a> {
+    request: &'a PoolPriceRequest,
+    probe: U256,
+    route: Route,
+    read: Read,
+}
+
+/// What a pool gives for the probe.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    amount: U256,
+    pool: Pool,
+}
+
+const fn pair(request: &PoolPriceRequest) -> Pair {
+    Pair {
+        token: request.token,
+        quote: request.quote,
+    }
 }
 
 impl OnchainPrices {
@@ -112,16 +133,17 @@ impl OnchainPrices {
     }
 
     fn said(&self, native: Result<Native, String>) -> Result<UsdPrice, RpcError> {
-        let (price, at) = native
-            .and_then(|native| native.price)
-            .map_err(|detail| RpcError {
-                endpoint: self.spec().name.clone(),
-                detail,
-            })?;
+        let FeedPrice { usd, updated_at } =
+            native
+                .and_then(|native| native.price)
+                .map_err(|detail| RpcError {
+                    endpoint: self.spec().name.clone(),
+                    detail,
+                })?;
         Ok(UsdPrice {
-            price,
+            price: usd,
             source: "chainlink",
-            at,
+            at: updated_at,
         })
     }
 
@@ -163,15 +185,13 @@ impl OnchainPrices {
         if request.pool.is_some() {
             return request.pool;
         }
-        self.search(request.source)
-            .known((request.token, request.quote))
-            .await
+        self.search(request.source).known(pair(request)).await
     }
 
     /// The best pools of pairs that nobody has looked for lately, all in as few round trips as they need.
     async fn find(&self, requests: &[PoolPriceRequest]) -> Result<(), String> {
         let native = self.native().await.ok().and_then(|native| native.price.ok());
-        let native = native.map(|(price, _)| price);
+        let native = native.map(|price| price.usd);
         let mut asked = Vec::new();
         for request in requests {
             let Some(probe) = self.probe(request.quote, native) else {
@@ -184,12 +204,11 @@ impl OnchainPrices {
             let routes = search.candidates(request.quote, request.token).await;
             let mut routes = routes.map_err(|error| error.to_string())?;
             if request.source == SourceName::Twap {
-                routes.retain(|route| matches!(route.pool, Pool::V3(_) | Pool::V3Hops(..)));
+                routes.retain(|route| route.dex.has_history());
             }
             let mut open = Vec::with_capacity(routes.len());
             for route in &routes {
-                let pair = (request.token, request.quote);
-                if !search.is_shunned(pair, route.pool).await {
+                if !search.is_shunned(pair(request), route.pool).await {
                     open.push(*route);
                 }
             }
@@ -197,27 +216,40 @@ impl OnchainPrices {
             if !open.is_empty() {
                 routes = open;
             }
-            let reads = routes
-                .into_iter()
-                .filter_map(|route| Some((route, route.ask(self.spec(), probe)?)));
-            asked.extend(reads.map(|(route, read)| (request, probe, route, read)));
+            asked.extend(routes.into_iter().filter_map(|route| {
+                let read = route.dex.ask(self.spec(), &route, probe)?;
+                Some(Asked {
+                    request,
+                    probe,
+                    route,
+                    read,
+                })
+            }));
         }
-        let reads: Vec<Read> = asked.iter().map(|(.., read)| read.clone()).collect();
+        let reads: Vec<Read> = asked.iter().map(|asked| asked.read.clone()).collect();
         let readings = self.read(&reads).await?;
-        let mut best: HashMap<(SourceName, Address, Address), (U256, Pool)> = HashMap::new();
-        for ((request, probe, route, _), reading) in asked.iter().zip(&readings) {
-            let Some(given) = route.answer(*probe, Some(reading)) else {
+        let mut best: HashMap<(SourceName, Pair), Given> = HashMap::new();
+        for (asked, reading) in asked.iter().zip(&readings) {
+            let Asked {
+                request,
+                probe,
+                route,
+                ..
+            } = asked;
+            let Some(amount) = route.dex.answer(route, *probe, Some(reading)) else {
                 continue;
             };
-            let place = best
-                .entry((request.source, request.token, request.quote))
-                .or_insert((given, route.pool));
-            if given > place.0 {
-                *place = (given, route.pool);
+            let given = Given {
+                amount,
+                pool: route.pool,
+            };
+            let place = best.entry((request.source, pair(request))).or_insert(given);
+            if given.amount > place.amount {
+                *place = given;
             }
         }
-        for ((source, token, quote), (_, pool)) in best {
-            self.search(source).keep((token, quote), pool).await;
+        for ((source, pair), Given { pool, .. }) in best {
+            self.search(source).keep(pair, pool).await;
         }
         Ok(())
     }
@@ -235,8 +267,8 @@ impl OnchainPrices {
     async fn wishes(&self, distinct: &[PoolPriceRequest]) -> Vec<Wish> {
         let mut wishes = Vec::with_capacity(distinct.len());
         for request in distinct {
-            let sight = match self.pool(request).await {
-                Some(pool) => self.sight(request, pool),
+            let pools = match self.pool(request).await {
+                Some(pool) => self.pools(request, pool),
                 None => Err(format!(
                     "no pool of {} and {} is found on {}",
                     request.token,
@@ -246,13 +278,13 @@ impl OnchainPrices {
             };
             wishes.push(Wish {
                 request: *request,
-                sight,
+                pools,
             });
         }
         wishes
     }
 
-    fn sight(&self, request: &PoolPriceRequest, pool: Pool) -> Result<Sight, String> {
+    fn pools(&self, request: &PoolPriceRequest, pool: Pool) -> Result<PoolPrice, String> {
         let spec = self.spec();
         if self.probe(request.quote, None).is_none() {
             return Err(format!(
@@ -260,9 +292,16 @@ impl OnchainPrices {
                 request.quote
             ));
         }
-        let route = Route::through(spec, pool, request.token, request.quote)
+        let route = self
+            .spot
+            .route(pool, request.token, request.quote)
             .ok_or_else(|| format!("{pool} does not trade {} for {}", request.token, request.quote))?;
-        Sight::new(spec, route, request.source == SourceName::Twap)
+        let when = if request.source == SourceName::Twap {
+            When::Mean
+        } else {
+            When::Now
+        };
+        PoolPrice::new(spec, &route, when)
     }
 
     async fn answers(&self, distinct: &[PoolPriceRequest]) -> Result<Vec<Answer>, String> {
@@ -280,8 +319,8 @@ impl OnchainPrices {
         let mut places = Vec::with_capacity(wishes.len());
         for wish in &wishes {
             let from = reads.len();
-            if let Ok(sight) = &wish.sight {
-                reads.extend(sight.reads().iter().cloned());
+            if let Ok(pools) = &wish.pools {
+                reads.extend(pools.reads());
             }
             places.push(from..reads.len());
         }
@@ -299,8 +338,7 @@ impl OnchainPrices {
             }
             let price = self.price(wish, seen, &native, &decimals);
             if price.is_err() && wish.request.pool.is_none() {
-                let pair = (wish.request.token, wish.request.quote);
-                self.search(wish.request.source).forget(pair).await;
+                self.search(wish.request.source).forget(pair(&wish.request)).await;
             }
             answers.push(match price {
                 Ok(price_usd) => Ok(Observation {
@@ -308,7 +346,7 @@ impl OnchainPrices {
                     price_usd,
                     observed_at: native.block_time,
                 }),
-                Err(detail) => Err(missing(wish.request.source, detail)),
+                Err(detail) => Err(PriceMissing::new(wish.request.source, detail)),
             });
         }
         Ok(answers)
@@ -321,7 +359,7 @@ impl OnchainPrices {
         native: &Native,
         decimals: &HashMap<Address, u8>,
     ) -> Result<Decimal, String> {
-        let sight = wish.sight.as_ref().map_err(Clone::clone)?;
+        let pools = wish.pools.as_ref().map_err(Clone::clone)?;
         let digits = |token: Address| {
             decimals
                 .get(&token)
@@ -331,14 +369,14 @@ impl OnchainPrices {
         let quote_usd = if wish.request.quote == self.spec().usdc {
             Decimal::ONE
         } else {
-            native.price.clone()?.0.decimal()
+            native.price.clone()?.usd.decimal()
         };
-        let token = digits(wish.request.token)?;
-        sight.usd(
-            seen,
-            (token, NATIVE_DECIMALS, digits(wish.request.quote)?),
-            quote_usd,
-        )
+        let digits = Digits {
+            token: digits(wish.request.token)?,
+            native: NATIVE_DECIMALS,
+            quote: digits(wish.request.quote)?,
+        };
+        pools.usd(seen, digits, quote_usd)
     }
 }
 
@@ -347,7 +385,7 @@ fn changed(request: &PoolPriceRequest, told: &HashMap<Address, u8>) -> Option<Pr
     let (known, told) = (request.decimals?, *told.get(&request.token)?);
     (known != told).then(|| PriceMissing {
         reason: HoldReason::DecimalsChanged,
-        ..missing(
+        ..PriceMissing::new(
             request.source,
             format_args!(
                 "the contract {} reports {told} decimals now, and the job counts with {known}",
@@ -355,14 +393,6 @@ fn changed(request: &PoolPriceRequest, told: &HashMap<Address, u8>) -> Option<Pr
             ),
         )
     })
-}
-
-fn missing(source_name: SourceName, detail: impl ToString) -> PriceMissing {
-    PriceMissing {
-        source_name,
-        reason: HoldReason::PriceMissing,
-        detail: detail.to_string(),
-    }
 }
 
 #[async_trait]
@@ -382,9 +412,9 @@ impl PoolPrices for OnchainPrices {
                 let answer = place.get(request).and_then(|index| answers.get(*index));
                 answer
                     .cloned()
-                    .unwrap_or_else(|| Err(missing(request.source, "not asked")))
+                    .unwrap_or_else(|| Err(PriceMissing::new(request.source, "not asked")))
             }
-            Err(detail) => Err(missing(request.source, detail)),
+            Err(detail) => Err(PriceMissing::new(request.source, detail)),
         };
         requests.iter().map(answer).collect()
     }
@@ -404,7 +434,7 @@ impl NativePrice for OnchainPrices {
 #[async_trait]
 impl Appraiser for OnchainPrices {
     async fn native_usd(&self) -> Result<Price, String> {
-        self.native().await?.price.map(|(price, _)| price)
+        self.native().await?.price.map(|price| price.usd)
     }
 
     async fn token_usd(

@@ -1,8 +1,6 @@
 //! `demo`: jobs of both modes trade on paper for a while, through the real scheduler, queue and workers, each a
 //! process of its own; with `--crash` they are killed while they work.
 
-mod jobs;
-mod live;
 mod processes;
 
 use std::time::{Duration, Instant};
@@ -10,21 +8,28 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{App, AppError, Out, job::list, out::table};
-use crate::{
-    app::audit::{Findings, live::LiveFindings, paper},
-    config::{Secret, Settings},
-    domain::{decision::Reason, span::Span},
-    embedded::{self, Options},
-    store::views::{self, LedgerTotals},
-};
-use jobs::Stage;
-use live::Live;
 use processes::Fleet;
 
-/// Time between two looks at the jobs.
+use crate::{
+    app::{
+        App, AppError,
+        audit::{Findings, live::LiveFindings},
+        demo::{self, LiveDemo, Summary},
+        jobs,
+    },
+    cli::{
+        devnet::contracts,
+        job::list,
+        out::{Out, table},
+        target::actor,
+    },
+    config::Settings,
+    domain::{decision::Reason, job::JobId, span::Span},
+};
+
+/// Time between two reads of the jobs.
 const REFRESH: Duration = Duration::from_millis(500);
-/// Without a terminal the table is printed this often.
+/// Time between two tables where there is no terminal.
 const PRINT_EVERY: Duration = Duration::from_secs(15);
 /// Hashes that the summary shows; `--json` has all.
 const SWAPS_SHOWN: usize = 5;
@@ -51,64 +56,36 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &DemoArgs) -> Resul
             args.lasts
         )));
     }
-    let (mut settings, _server) = private(settings).await?;
+    let server = demo::server(settings).await?;
+    let mut settings = server.settings.clone();
     let live = if args.live {
-        let live = Live::start().await?;
-        live.settle_into(&mut settings);
+        let live = LiveDemo::start(contracts()).await?;
+        live.add_to(&mut settings);
         Some(live)
     } else {
         None
     };
-    let world = App::migrate(&settings).await?;
-    let (seller, extra, mover) = match &live {
-        None => (jobs::create(&world.pool, &Stage::Paper).await?, vec![], None),
-        Some(live) => {
-            let stage = Stage::Live {
-                account: live.account.clone(),
-                tokens: &live.tokens(),
-                native: live.native(&world).await?,
-            };
-            let seller = jobs::create(&world.pool, &stage).await?;
-            (seller, live.variables()?, Some(live.move_prices(&world)?))
-        }
-    };
-    let mut fleet = Fleet::start(&world.url, args.crash, extra)?;
+    let live = live.as_ref();
+    let app = App::migrate(&settings).await?;
+    let seller = demo::create_jobs(&app, live, &actor()).await?;
+    let mover = live.map(|live| live.move_prices(&app)).transpose()?;
+    let mut fleet = Fleet::start(demo::environment(&app, live)?, args.crash)?;
     out.remark(&format!("metrics: http://{}/metrics", fleet.metrics_address()));
-    watch(&world, out, args, &mut fleet, seller).await?;
-    settle_all(&world, out, &mut fleet).await?;
+    watch(&app, out, args, &mut fleet, seller).await?;
+    settle_all(&app, out, &mut fleet).await?;
     fleet.stop().await;
     drop(mover);
-    let chain = match &live {
-        Some(live) => Some(live.compare(&world).await?),
-        None => None,
-    };
-    summarise(&world, out, &fleet, args.crash, chain).await
+    let summary = demo::summary(&app, live).await?;
+    summarise(&app, out, &fleet, args.crash, &summary).await
 }
 
-/// A server of the demo's own, durable, removed at the end.
-async fn private(settings: &Settings) -> Result<(Settings, embedded::Server), AppError> {
-    let dir = std::env::temp_dir().join(format!("lgi-mm-demo-{}", std::process::id()));
-    let options = Options {
-        data_dir: Some(dir),
-        fast: false,
-        remove: true,
-    };
-    let server = tokio::task::spawn_blocking(move || embedded::start_or_join(&options))
-        .await
-        .map_err(|error| AppError::Internal(error.to_string()))??;
-    embedded::ensure_database(&server, "lgi_mm").await?;
-    let mut settings = settings.clone();
-    settings.database.url = Secret(server.app_url("lgi_mm"));
-    Ok((settings, server))
-}
-
-/// Shows the jobs until the time is over or somebody presses Ctrl-C.
+/// Shows the jobs until the time is over or Ctrl-C is pressed.
 async fn watch(
-    world: &App,
+    app: &App,
     out: Out,
     args: &DemoArgs,
     fleet: &mut Fleet,
-    seller: crate::domain::job::JobId,
+    seller: JobId,
 ) -> Result<(), AppError> {
     let (begun, lasts) = (Instant::now(), args.lasts.std());
     let mut printed = begun;
@@ -123,15 +100,15 @@ async fn watch(
         }
         fleet.keep_up(args.crash).await?;
         if !sold && begun.elapsed() > lasts / 2 {
-            jobs::liquidate(&world.pool, seller).await?;
+            demo::sell(app, seller, &actor()).await?;
             sold = true;
         }
         let due = printed.elapsed() >= PRINT_EVERY;
         if out.is_json() || !(out.is_terminal() || due) {
             continue;
         }
-        let lines = list::lines(&world.pool).await?;
-        let depth = views::queue_depth(&world.pool).await?;
+        let lines = jobs::list::list(app).await?;
+        let depth = demo::queue_depth(app).await?;
         let left = lasts.saturating_sub(begun.elapsed()).as_secs();
         out.clear()?;
         out.raw(&format!(
@@ -146,16 +123,16 @@ async fn watch(
 }
 
 /// No new trades, and the open ones to their end: only then can both sides be compared.
-async fn settle_all(world: &App, out: Out, fleet: &mut Fleet) -> Result<(), AppError> {
-    jobs::pause_all(&world.pool).await?;
+async fn settle_all(app: &App, out: Out, fleet: &mut Fleet) -> Result<(), AppError> {
+    demo::pause_all(app, &actor()).await?;
     let begun = Instant::now();
     loop {
-        let open = crate::store::trades::open(&world.pool).await?;
-        if open.is_empty() {
+        let open = demo::open_trades(app).await?;
+        if open == 0 {
             return Ok(());
         }
         if begun.elapsed() > LAST_TRADES {
-            out.remark(&format!("trades still open: {open:?}"));
+            out.remark(&format!("{open} trades are still open"));
             return Ok(());
         }
         fleet.keep_up(false).await?;
@@ -164,56 +141,51 @@ async fn settle_all(world: &App, out: Out, fleet: &mut Fleet) -> Result<(), AppE
 }
 
 async fn summarise(
-    world: &App,
+    app: &App,
     out: Out,
     fleet: &Fleet,
     crash: bool,
-    chain: Option<LiveFindings>,
+    summary: &Summary,
 ) -> Result<(), AppError> {
-    let totals = views::ledger_totals(&world.pool).await?;
-    let by_reason = views::executed_by_reason(&world.pool).await?;
-    let found = match &chain {
-        Some(chain) => chain.findings,
-        None => paper::compare(&world.pool).await?,
-    };
-    let count = |reason: Reason| {
-        by_reason
-            .iter()
-            .find(|(of, _)| *of == reason)
-            .map_or(0, |(_, count)| *count)
-    };
-    let trades: serde_json::Map<String, Value> = <Reason as strum::VariantArray>::VARIANTS
-        .iter()
-        .map(|reason| (reason.to_string(), json!(count(*reason))))
-        .collect();
     let mut view = json!({
-        "ticks": totals.slots_recorded,
-        "missed_slots": totals.slots_missed,
-        "trades": trades,
-        "duplicate_slots": found.duplicate_slots,
-        "position_mismatches": found.position_mismatches,
+        "ticks": summary.totals.slots_recorded,
+        "missed_slots": summary.totals.slots_missed,
+        "trades": trades_by_reason(summary),
+        "duplicate_slots": summary.findings.duplicate_slots,
+        "position_mismatches": summary.findings.position_mismatches,
     });
     if crash && let Some(view) = view.as_object_mut() {
         view.insert("kills".to_owned(), json!(fleet.kills()));
     }
-    if let (Some(chain), Some(view)) = (&chain, view.as_object_mut()) {
+    if let (Some(chain), Some(view)) = (&summary.chain, view.as_object_mut()) {
         view.insert("transactions".to_owned(), json!(chain.mined));
         view.insert("gas_wei".to_owned(), json!(chain.gas));
         view.insert("swaps".to_owned(), json!(chain.swaps));
         view.insert("balances".to_owned(), json!(chain.balances));
     }
-    let lines = list::lines(&world.pool).await?;
+    let lines = jobs::list::list(app).await?;
     out.show(&view, |_| {
-        let summary = text(&lines, &by_reason, &totals, found, fleet.kills());
-        chain.as_ref().map(chain_text).unwrap_or_default() + &summary
+        let chain = summary.chain.as_ref().map(chain_text).unwrap_or_default();
+        chain + &text(&lines, summary, fleet.kills())
     })?;
-    if found == Findings::default() {
+    if summary.findings == Findings::default() {
         Ok(())
     } else {
         Err(AppError::Internal(
             "the venue's records and the ledger differ: please report this".to_owned(),
         ))
     }
+}
+
+/// Every rule, those without a trade too.
+fn trades_by_reason(summary: &Summary) -> serde_json::Map<String, Value> {
+    <Reason as strum::VariantArray>::VARIANTS
+        .iter()
+        .map(|reason| {
+            let count = summary.by_reason.iter().find(|count| count.reason == *reason);
+            (reason.to_string(), json!(count.map_or(0, |count| count.trades)))
+        })
+        .collect()
 }
 
 /// Hashes, gas, and both sides of every balance.
@@ -238,18 +210,13 @@ fn chain_text(chain: &LiveFindings) -> String {
     )
 }
 
-fn text(
-    lines: &[list::JobLine],
-    by_reason: &[(Reason, u64)],
-    totals: &LedgerTotals,
-    found: Findings,
-    kills: usize,
-) -> String {
+fn text(lines: &[jobs::list::JobLine], summary: &Summary, kills: usize) -> String {
     let trades = table(
         &["reason", "trades"],
-        by_reason
+        summary
+            .by_reason
             .iter()
-            .map(|(reason, count)| vec![reason.to_string(), count.to_string()]),
+            .map(|count| vec![count.reason.to_string(), count.trades.to_string()]),
     );
     let killed = if kills == 0 {
         String::new()
@@ -262,9 +229,9 @@ fn text(
          what to type next:\n  lgi-mm start 0xbbd9aDe16525acb4B336b6dAd3b9762901522B07 --mode accumulate\n  lgi-mm daemon\n  \
          lgi-mm status 1\n",
         list::render(lines),
-        totals.slots_recorded,
-        totals.slots_missed,
-        found.duplicate_slots,
-        found.position_mismatches,
+        summary.totals.slots_recorded,
+        summary.totals.slots_missed,
+        summary.findings.duplicate_slots,
+        summary.findings.position_mismatches,
     )
 }

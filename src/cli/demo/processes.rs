@@ -13,16 +13,15 @@ use nix::{
 use tokio::process::{Child, Command};
 use ulid::Ulid;
 
-use super::super::AppError;
+use crate::app::AppError;
 
 /// Time between two kills.
 const KILL_EVERY: Duration = Duration::from_secs(3);
 
 /// Schedulers and workers.
 pub(super) struct Fleet {
-    url: String,
-    /// What live processes are told besides.
-    extra: Vec<(String, String)>,
+    /// Where the database and, for live trading, the chain are.
+    environment: Vec<(String, String)>,
     metrics: SocketAddr,
     children: Vec<(&'static str, Child)>,
     kills: usize,
@@ -31,22 +30,21 @@ pub(super) struct Fleet {
 
 impl Fleet {
     /// One scheduler and two workers; two and three if they are to be killed.
-    pub(super) fn start(url: &str, crash: bool, extra: Vec<(String, String)>) -> Result<Self, AppError> {
+    pub(super) fn start(environment: Vec<(String, String)>, crash: bool) -> Result<Self, AppError> {
         let kinds: &[&'static str] = if crash {
             &["scheduler", "scheduler", "worker", "worker", "worker"]
         } else {
             &["scheduler", "worker", "worker"]
         };
         let mut fleet = Self {
-            url: url.to_owned(),
-            extra,
+            environment,
             metrics: free_address()?,
             children: vec![],
             kills: 0,
             last_kill: Instant::now(),
         };
         for (index, kind) in kinds.iter().enumerate() {
-            // One of them is enough to look at.
+            // One of them serves metrics.
             let watched = index + 1 == kinds.len();
             let child = fleet.spawn(kind, watched)?;
             fleet.children.push((kind, child));
@@ -68,7 +66,6 @@ impl Fleet {
         let mut command = Command::new(program);
         command
             .args([kind, "--until-stdin-closes"])
-            .env("DATABASE_URL", &self.url)
             .env("LGI_MM__METRICS__LISTEN", listen)
             .env("LGI_MM__LOG__FILTER", "off")
             .env("LGI_MM__PAPER__BLOCK_TIME", "250ms")
@@ -77,9 +74,9 @@ impl Fleet {
             .env("LGI_MM__WORKER__HEARTBEAT", "300ms")
             .env("LGI_MM__WORKER__LEASE", "1500ms")
             .env("LGI_MM__SCHEDULER__SETTLE_LEASE", "2s")
-            // Nobody is told of invented trades.
+            // No notifications of invented trades.
             .env("LGI_MM__NOTIFY__DELIVER", "false")
-            .envs(self.extra.iter().cloned())
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -101,7 +98,7 @@ impl Fleet {
         self.children.len()
     }
 
-    /// Kills one process if it is time to, and starts those that are gone anew.
+    /// Kills one process if it is time to, and restarts those that ended.
     pub(super) async fn keep_up(&mut self, crash: bool) -> Result<(), AppError> {
         if crash && self.last_kill.elapsed() >= KILL_EVERY {
             self.last_kill = Instant::now();

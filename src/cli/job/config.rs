@@ -9,22 +9,21 @@ use std::{
 };
 
 use clap::Subcommand;
-use serde_json::{Value, json};
-use strum::VariantArray;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
-    app::{App, AppError},
+    app::{
+        App, AppError,
+        jobs::config::{self, CheckRequest, EditRequest, Edited},
+    },
     cli::{
         mode::ModeArg,
         out::{Out, table},
-        target::{self, TargetArgs},
+        target::{TargetArgs, actor},
     },
-    config::{JobLayers, PASSWORD_VARIABLE, Settings, UNSAFE_KEY_VARIABLE, build_job_config},
-    domain::{
-        config::{JobConfig, KEYS},
-        job::{JobMode, Realm},
-    },
-    store::{jobs::Job, orders},
+    config::{JobLayers, PASSWORD_VARIABLE, Settings, UNSAFE_KEY_VARIABLE},
+    domain::{config::JobConfig, job::Realm},
 };
 
 #[derive(Debug, Subcommand)]
@@ -63,12 +62,22 @@ pub enum ConfigCommand {
 pub async fn run(settings: &Settings, out: Out, command: &ConfigCommand) -> Result<(), AppError> {
     match command {
         ConfigCommand::Show(target) => {
-            let world = App::read(settings).await?;
-            let job = crate::app::target::find(&world.pool, &target.into()).await?;
-            out.show(&json(&job.config), render)
+            let app = App::read(settings).await?;
+            let stored = config::show(&app, &target.into()).await?;
+            out.show(&json(&stored.config), render)
         }
         ConfigCommand::Edit { target, config, set } => {
-            edit(settings, out, target, config.as_ref(), set).await
+            let app = App::open(settings).await?;
+            let edited = edit(&app, out, target, config.as_deref(), set).await?;
+            out.show(&edited, |edited| match edited.config_version {
+                Some(version) => {
+                    format!(
+                        "job {}: configuration version {version}; the next slot sees it",
+                        edited.job
+                    )
+                }
+                None => "nothing changed".to_owned(),
+            })
         }
         ConfigCommand::Check {
             file,
@@ -76,99 +85,74 @@ pub async fn run(settings: &Settings, out: Out, command: &ConfigCommand) -> Resu
             live,
             chain,
         } => {
-            let mode = JobMode::from(*mode);
-            let layers = JobLayers::new(&settings.defaults, mode).file(Some(file))?;
-            let realm = if *live { Realm::Live } else { Realm::Paper };
-            let config = build_job_config(&JobConfig::beginning(mode, realm), mode, &layers)?;
-            config
-                .validate_for(mode, realm, chain)
-                .map_err(AppError::Config)?;
-            out.show(
-                &json!({ "ok": true, "mode": mode, "config": json(&config) }),
-                |_| format!("{} is a valid configuration for mode {mode}", file.display()),
-            )
+            let request = CheckRequest {
+                given: JobLayers::of_job().file(Some(file))?,
+                mode: (*mode).into(),
+                realm: if *live { Realm::Live } else { Realm::Paper },
+                chain: chain.clone(),
+            };
+            let checked = config::check(settings, request)?;
+            out.show(&json(&checked), |_| {
+                format!(
+                    "{} is a valid configuration for mode {}",
+                    file.display(),
+                    checked.mode
+                )
+            })
         }
-        ConfigCommand::Keys => keys(out),
+        ConfigCommand::Keys => out.show(&config::keys(), |keys| {
+            let cells = keys
+                .iter()
+                .map(|key| vec![key.key.to_owned(), toml(&key.default), key.about.to_owned()]);
+            table(&["key", "default", "meaning"], cells)
+        }),
     }
-}
-
-fn keys(out: Out) -> Result<(), AppError> {
-    let modes = JobMode::VARIANTS.iter();
-    let defaults: Vec<Value> = modes.map(|mode| json(&JobConfig::for_mode(*mode))).collect();
-    let default = |key: &str| {
-        let pointer = format!("/{}", key.replace('.', "/"));
-        let value = defaults.iter().find_map(|config| config.pointer(&pointer));
-        value.cloned().unwrap_or_default()
-    };
-    let rows: Vec<Value> = KEYS
-        .iter()
-        .map(|key| json!({ "key": key.name, "default": default(key.name), "about": key.about }))
-        .collect();
-    out.show(&rows, |_| {
-        let cells = KEYS.iter().map(|key| {
-            vec![
-                key.name.to_owned(),
-                toml(&default(key.name)),
-                key.about.to_owned(),
-            ]
-        });
-        table(&["key", "default", "meaning"], cells)
-    })
 }
 
 async fn edit(
-    settings: &Settings,
+    app: &App,
     out: Out,
     target: &TargetArgs,
-    file: Option<&PathBuf>,
+    file: Option<&Path>,
     set: &[String],
-) -> Result<(), AppError> {
-    let world = App::open(settings).await?;
-    let job = crate::app::target::find(&world.pool, &target.into()).await?;
-    let config = match file {
-        None if set.is_empty() => {
-            let scratch = in_editor(&job.config)?;
-            let config = changed(&job, Some(&scratch), set).inspect_err(|_| {
-                out.remark(&format!(
-                    "what you wrote is in {}: fix it, then `config edit --config` it",
-                    scratch.display()
-                ));
-            })?;
-            // Its text is in the database from here on; a leftover does no harm.
-            let _ = std::fs::remove_file(scratch);
-            config
-        }
-        file => changed(&job, file.map(PathBuf::as_path), set)?,
+) -> Result<Edited, AppError> {
+    if file.is_some() || !set.is_empty() {
+        let given = JobLayers::of_job().file(file)?.assignments(set)?;
+        return submit(app, target, given, None).await;
+    }
+    let stored = config::show(app, &target.into()).await?;
+    let scratch = in_editor(&stored.config)?;
+    let edited = match JobLayers::of_job().file(Some(&scratch)) {
+        Ok(given) => submit(app, target, given, Some(stored.version)).await,
+        Err(error) => Err(error.into()),
     };
-    if config == job.config {
-        return out.show(&json!({ "job": job.id, "changed": false }), |_| {
-            "nothing changed".to_owned()
-        });
+    match edited {
+        // Its text is in the database from here on; a leftover does no harm.
+        Ok(_) => {
+            let _ = std::fs::remove_file(scratch);
+        }
+        Err(_) => {
+            let saved = scratch.display();
+            out.remark(&format!(
+                "your edit is saved in {saved}; correct it, then run `config edit --config {saved}`"
+            ));
+        }
     }
-    if !orders::configure(&world.pool, &job, &config, target::actor().as_str()).await? {
-        return Err(AppError::Refused(
-            "somebody else edited this job meanwhile; look at it and edit again".to_owned(),
-        ));
-    }
-    let version = job.config_version.saturating_add(1);
-    out.show(
-        &json!({ "job": job.id, "changed": true, "config_version": version }),
-        |_| {
-            format!(
-                "job {}: configuration version {version}; the next slot sees it",
-                job.id
-            )
-        },
-    )
+    edited
 }
 
-fn changed(job: &Job, file: Option<&Path>, set: &[String]) -> Result<JobConfig, AppError> {
-    let layers = JobLayers::of_job().file(file)?.assignments(set)?;
-    let config = build_job_config(&job.config, job.mode, &layers)?;
-    config
-        .validate_for(job.mode, job.account.realm, &job.account.chain)
-        .map_err(AppError::Config)?;
-    Ok(config)
+async fn submit(
+    app: &App,
+    target: &TargetArgs,
+    given: JobLayers,
+    version: Option<i32>,
+) -> Result<Edited, AppError> {
+    let request = EditRequest {
+        target: target.into(),
+        given,
+        version,
+    };
+    config::edit(app, &request, &actor()).await
 }
 
 /// Lets a person edit the configuration in `$EDITOR`.
@@ -183,7 +167,7 @@ fn in_editor(config: &JobConfig) -> Result<PathBuf, AppError> {
         what: path.display().to_string(),
         source,
     };
-    // New and ours alone: nobody else may put a file of theirs in its way.
+    // New, and readable by this user only: another user cannot put a file in its place.
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -204,7 +188,7 @@ fn in_editor(config: &JobConfig) -> Result<PathBuf, AppError> {
     if status.as_ref().is_ok_and(ExitStatus::success) {
         return Ok(path);
     }
-    // Nobody is told of this file: a leftover would only lie there.
+    // Its name is shown nowhere: a leftover would only lie there.
     let _ = std::fs::remove_file(&path);
     Err(AppError::Usage(match status {
         Ok(status) => format!("{editor} ended with {status}; nothing changed"),
@@ -212,9 +196,10 @@ fn in_editor(config: &JobConfig) -> Result<PathBuf, AppError> {
     }))
 }
 
-fn json(config: &JobConfig) -> Value {
+/// With its keys in the order of their names.
+fn json(value: &impl Serialize) -> Value {
     // A configuration is plain data: it always serialises.
-    serde_json::to_value(config).unwrap_or_default()
+    serde_json::to_value(value).unwrap_or_default()
 }
 
 /// A configuration as TOML that reads back.

@@ -6,7 +6,7 @@ use alloy_primitives::Address;
 use clap::Args;
 use rust_decimal::Decimal;
 
-use super::described;
+use super::entry::described;
 use crate::{
     app::{
         App, AppError, Target,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct AllowArgs {
+pub struct AllowArgs {
     /// Job whose trades are allowed: token address, number or ticker
     job: Option<String>,
     /// Chain
@@ -77,7 +77,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &AllowArgs) -> Resu
             return Err(AppError::Refused("nothing was written".to_owned()));
         }
     }
-    let allowed = policy::write(proposal, &actor())?;
+    let allowed = policy::write(app.as_ref(), proposal, &actor()).await?;
     out.show(&allowed, |allowed| {
         format!(
             "{}written to {}; running workers follow it from their next signature on\n",

@@ -1,18 +1,18 @@
 //! `policy`: what the keys of this machine may sign with real money.
 
 mod allow;
+mod entry;
 
 use alloy_primitives::Address;
 use clap::{Args, Subcommand};
 
-use super::{
-    out::{Out, dollars},
-    target::actor,
-};
+use entry::described;
+
+use super::{out::Out, target::actor};
 use crate::{
     app::{
         App, AppError, Target,
-        policy::{self, JobPolicy, PolicyEntry, PolicyKey, PolicyView, Stopped},
+        policy::{self, JobPolicy, PolicyKey, PolicyView, Stopped},
     },
     config::Settings,
 };
@@ -83,58 +83,6 @@ fn shown(view: &PolicyView) -> String {
                 "  used: unknown, so nothing is bought: {}\n",
                 key.problem.as_deref().unwrap_or_default()
             )),
-        }
-    }
-    text
-}
-
-/// An entry for people.
-fn described(entry: &PolicyEntry) -> String {
-    let mut text = format!("wallet {} on {}", entry.wallet, entry.chain);
-    if entry.stop {
-        text.push_str(": STOPPED, only cancels are signed");
-    }
-    let list = |items: Vec<String>| {
-        if items.is_empty() {
-            "nothing".to_owned()
-        } else {
-            items.join(", ")
-        }
-    };
-    let tokens = list(entry.tokens.iter().map(ToString::to_string).collect());
-    let quotes = list(entry.quotes.iter().map(ToString::to_string).collect());
-    text.push_str(&format!(
-        "\n  may trade {tokens}\n  against {quotes}\n  \
-         a buy spends at most {} USD, an hour {} USD, a day {} USD; a sale is not limited in size\n  \
-         gas of a transaction at most {} USD; what arrives at least {} % of its worth; valid for {} at most\n  \
-         the native coin counts at least {} USD\n",
-        dollars(entry.max_trade_usd),
-        dollars(entry.max_hour_usd),
-        dollars(entry.max_day_usd),
-        dollars(entry.max_gas_usd),
-        rust_decimal::Decimal::new(10_000_i64.saturating_sub(entry.max_loss_bps.into()), 2).normalize(),
-        entry.max_deadline,
-        entry.native_usd_min,
-    ));
-    let at = entry.contracts();
-    let named = [
-        ("permit2", entry.contracts.permit2, at.permit2),
-        (
-            "universal router",
-            entry.contracts.universal_router,
-            at.universal_router,
-        ),
-        ("swap router", entry.contracts.swap_router, at.swap_router),
-        (
-            "wrapped native",
-            entry.contracts.wrapped_native,
-            at.wrapped_native,
-        ),
-        ("usdc", entry.contracts.usdc, at.usdc),
-    ];
-    for (name, given, address) in named {
-        if given.is_some() {
-            text.push_str(&format!("  {name} {address}, as this entry says\n"));
         }
     }
     text

@@ -5,11 +5,19 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::TokenInfo;
 use crate::domain::foreign::Foreign;
 
 /// Longest ticker that is believed, bytes.
 const SYMBOL_MAX: usize = 32;
+
+/// What the API knows of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenListing {
+    /// Its ticker, up to 32 bytes without control characters; empty if it has none.
+    pub symbol: String,
+    /// USD per whole token in its deepest pool.
+    pub price_usd: Decimal,
+}
 
 /// One pool.
 #[derive(Debug, Deserialize)]
@@ -39,14 +47,14 @@ pub(super) fn decode(body: &[u8]) -> Result<Vec<Pair>, serde_json::Error> {
 
 /// The price of `token` in the pool with the most money in it. A pair that quotes in `token` prices the other
 /// one, so it does not count.
-pub(super) fn deepest(pairs: &[Pair], chain: &str, token: Address) -> Result<TokenInfo, String> {
+pub(super) fn deepest(pairs: &[Pair], chain: &str, token: Address) -> Result<TokenListing, String> {
     let address = format!("{token:#x}");
     pairs
         .iter()
         .filter(|pair| pair.chain_id == chain && pair.base_token.address.eq_ignore_ascii_case(&address))
         .filter_map(|pair| Some((pair.depth_usd(), pair, decimal(&pair.price_usd)?)))
         .max_by_key(|(depth_usd, ..)| *depth_usd)
-        .map(|(_, pair, price_usd)| TokenInfo {
+        .map(|(_, pair, price_usd)| TokenListing {
             symbol: pair.symbol(),
             price_usd,
         })

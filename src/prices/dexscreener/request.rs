@@ -12,10 +12,10 @@ use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
 use super::{
-    super::rate_limit::RateLimit,
-    DexscreenerSettings,
     reply::{Pair, decode},
+    settings::DexscreenerSettings,
 };
+use crate::prices::rate_limit::RateLimit;
 
 /// Tries of one request.
 const TRIES_MAX: u32 = 3;

@@ -3,17 +3,17 @@
 DO $$
 DECLARE
     -- History, and what others decide: no service deletes from these, whatever its triggers say.
-    kept constant text[] := ARRAY['_sqlx_migrations', 'adjustments', 'attempts', 'deliveries', 'fills', 'installation',
-        'job_events', 'job_slots', 'jobs', 'outbox', 'price_samples', 'receivers', 'signers', 'ticks', 'ticks_pruned',
-        'trades', 'transactions'];
+    kept constant text[] := ARRAY['_sqlx_migrations', 'adjustments', 'attempts', 'audit', 'deliveries', 'fills',
+        'installation', 'job_events', 'job_slots', 'jobs', 'outbox', 'price_samples', 'receivers', 'signers', 'ticks',
+        'ticks_pruned', 'trades', 'transactions'];
     -- What a job is and how it trades is for its owner to say, through the command line.
     decided constant text[] := ARRAY['id', 'realm', 'chain', 'wallet', 'token_address', 'token_symbol',
         'token_decimals', 'quote_address', 'quote_symbol', 'quote_decimals', 'mode', 'config', 'config_version',
         'created_at'];
     -- Signed bytes that are perhaps not sent yet; the instants at which slots will be claimed, and what tells them.
     hidden constant text[] := ARRAY['attempts.raw', 'installation.jitter_salt', 'job_slots.due_at'];
-    readable constant text[] := ARRAY['_sqlx_migrations', 'adjustments', 'attempts', 'fills', 'job_events', 'job_slots',
-        'jobs', 'price_samples', 'reservations', 'signers', 'ticks', 'trades', 'transactions'];
+    readable constant text[] := ARRAY['_sqlx_migrations', 'adjustments', 'attempts', 'audit', 'fills', 'job_events',
+        'job_slots', 'jobs', 'price_samples', 'reservations', 'signers', 'ticks', 'trades', 'transactions'];
     one name;
     it record;
 BEGIN
@@ -36,8 +36,8 @@ BEGIN
         GRANT SELECT ON ALL TABLES IN SCHEMA public TO lgi_mm_engine;
         FOR it IN SELECT relname, relname = ANY (kept) AS keep FROM pg_class
                 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
-                  -- A nonce is taken back by hand, on evidence: through the command line.
-                  AND relname <> ALL (ARRAY['_sqlx_migrations', 'installation', 'jobs', 'nonce_repairs']) LOOP
+                  -- Nonces are reset by hand, on evidence, through the command line, whose writes the audit is of.
+                  AND relname <> ALL (ARRAY['_sqlx_migrations', 'audit', 'installation', 'jobs', 'nonce_repairs']) LOOP
             EXECUTE format('GRANT INSERT, UPDATE %s ON public.%I TO lgi_mm_engine',
                 CASE WHEN it.keep THEN '' ELSE ', DELETE' END, it.relname);
         END LOOP;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alloy_primitives::{Address, Bytes, U256, hex};
 use axum::{Router, extract::State, routing::post};
 use lgi_mm::{
-    chain::{ChainSpec, Rpc, UniswapVenue},
+    chain::{BestOf, ChainSpec, Rpc},
     devnet::NAME,
     domain::{pool::NATIVE, trade::Purpose, units::Amount},
     ports::{Call, QuoteError, SwapRequest, Venue},
@@ -202,7 +202,7 @@ async fn a_node_that_cannot_simulate_still_serves_single_calls_and_says_what_it_
     keys.rpc_urls = vec![old_node(&world).await];
     let spec = Arc::new(ChainSpec::resolve(NAME, &keys).expect("a chain"));
     let rpc = Rpc::new(&spec).expect("nodes");
-    let venue = UniswapVenue::new(rpc, spec, world.db.pool.clone());
+    let venue = BestOf::new(rpc, spec, world.db.pool.clone());
     let buy = world.swap(NATIVE, at.token, coins(1));
     let quote = venue.quote(&buy).await.expect("a quote");
     assert_eq!(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use chrono::{TimeDelta, Utc};
 use lgi_mm::{
-    chain::{ChainKeys, ChainSpec, Rpc, UniswapVenue},
+    chain::{BestOf, ChainKeys, ChainSpec, Rpc},
     devnet::{BlockTime, Deployment, Devnet, NAME},
     domain::{
         Timestamp,
@@ -23,7 +23,7 @@ pub const WALLET: Address = Address::repeat_byte(0x77);
 pub struct World {
     pub devnet: Devnet,
     pub spec: Arc<ChainSpec>,
-    pub venue: UniswapVenue,
+    pub venue: BestOf,
     pub db: TestDb,
 }
 
@@ -48,7 +48,7 @@ impl World {
         let spec = Arc::new(ChainSpec::resolve(NAME, &keys).expect("a chain"));
         let db = testkit::db().await;
         let rpc = Rpc::new(&spec).expect("nodes");
-        let venue = UniswapVenue::new(rpc, spec.clone(), db.pool.clone());
+        let venue = BestOf::new(rpc, spec.clone(), db.pool.clone());
         devnet.fund(WALLET).await.expect("money");
         let _: Value = devnet
             .node

@@ -12,11 +12,12 @@ use alloy_primitives::Address;
 use apalis_pg_groups::QueueConfig;
 use chrono::{DateTime, TimeDelta, Utc};
 use lgi_mm::{
-    backtest::{self, Detail, Outcome, PricePoint, Setup},
+    backtest::{self, Detail, PricePoint, RunResult, Setup},
     domain::{
         config::{JobConfig, SourceName},
         decision::{HoldReason, Position, Reason, Side},
         job::{JobId, JobMode},
+        span::Span,
         units::{Amount, Price, Rounding, Usd},
     },
     engine::{Engine, EngineSettings},
@@ -138,6 +139,15 @@ async fn start(pool: &PgPool, number: u8, mode: JobMode, config: JobConfig) -> J
     id
 }
 
+/// The venue of both. Time passes while workers think; no transaction may be replaced by one with a higher fee only
+/// because they are slow.
+fn costs() -> PaperSettings {
+    PaperSettings {
+        replace_after: Span::from_secs(86_400),
+        ..PaperSettings::default()
+    }
+}
+
 /// Scheduler and workers, as `daemon` runs them.
 struct Daemon {
     stop: CancellationToken,
@@ -147,7 +157,7 @@ struct Daemon {
 impl Daemon {
     fn start(pool: &PgPool) -> Self {
         let prices = PriceBook::new(pool.clone(), DexscreenerSettings::default()).expect("prices");
-        let markets = PaperMarkets::new(pool.clone(), PaperSettings::default());
+        let markets = PaperMarkets::new(pool.clone(), costs());
         let engine = Engine::new(
             pool.clone(),
             Arc::new(prices),
@@ -219,7 +229,7 @@ async fn live(clock: &Clock, jobs: &[JobId], slots: &[DateTime<Utc>]) {
                 break;
             }
             assert!(
-                began.elapsed() < Duration::from_secs(60),
+                began.elapsed() < Duration::from_secs(600),
                 "slot {slot}: {recorded} recorded, {open} open"
             );
             // Only once the slot is decided does time go on: blocks are mined, and the trade is looked at again.
@@ -286,7 +296,7 @@ async fn told_live(pool: &PgPool, id: JobId) -> Told {
             ticks: ticks.try_into().expect("a count"),
         })
         .collect();
-    let job = jobs::by_ids(pool, &[id.0]).await.expect("jobs").remove(0);
+    let job = jobs::by_ids(pool, &[id]).await.expect("jobs").remove(0);
     let job = job.expect("a readable job");
     let gas: Decimal = sqlx::query_scalar("SELECT gas_usd::numeric FROM jobs WHERE id = $1")
         .bind(id.0)
@@ -301,7 +311,7 @@ async fn told_live(pool: &PgPool, id: JobId) -> Told {
     }
 }
 
-fn told_by_backtest(outcome: &Outcome, mode: JobMode) -> Told {
+fn told_by_backtest(outcome: &RunResult, mode: JobMode) -> Told {
     let summary = &outcome.summary;
     Told {
         trades: outcome
@@ -385,7 +395,7 @@ async fn a_backtest_decides_and_trades_as_the_real_workers_do() {
     };
     let (mut reasons, mut held) = (BTreeSet::new(), BTreeSet::new());
     for (id, (mode, config)) in ids.into_iter().zip(wanted) {
-        let setup = Setup::new(mode, config, PaperSettings::default());
+        let setup = Setup::new(mode, config, costs());
         let outcome = backtest::run(&setup, detail, rows.iter().copied());
         let (live, tested) = (told_live(&clock.pool, id).await, told_by_backtest(&outcome, mode));
         // The first difference says most.

@@ -48,9 +48,9 @@ async fn a_buy_and_a_liquidation_are_announced_once_each_with_money_as_text() {
     assert_eq!(
         named,
         [
-            ("trade.filled", job, Some(bought)),
+            ("trade.filled", job, Some(bought.0)),
             ("job.liquidated", job, None),
-            ("trade.filled", job, Some(sold)),
+            ("trade.filled", job, Some(sold.0)),
         ]
     );
     for field in ["base_amount", "quote_amount", "price_usd", "tx_hash"] {

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use lgi_mm::{
     domain::{
         decision::HoldReason,
+        ids::TradeId,
         job::JobStatus,
         trade::{FailureKind, TradeStatus},
         units::Amount,
@@ -15,14 +16,14 @@ use lgi_mm::{
 
 use crate::engine::world::{World, accumulate, paper_settings};
 
-async fn failure(world: &World, trade: i64) -> (TradeStatus, Option<String>) {
+async fn failure(world: &World, trade: TradeId) -> (TradeStatus, Option<String>) {
     let status = trades::load(&world.pool, trade)
         .await
         .expect("trade")
         .state
         .status;
     let kind = sqlx::query_scalar("SELECT failure_kind FROM trades WHERE id = $1")
-        .bind(trade)
+        .bind(trade.0)
         .fetch_one(&world.pool)
         .await
         .expect("kind");

@@ -2,7 +2,7 @@
 
 use alloy_primitives::U256;
 use lgi_mm::{
-    domain::{decision::HoldReason, trade::TradeStatus},
+    domain::{decision::HoldReason, ids::TradeId, trade::TradeStatus},
     engine::{Engine, Outcome, Progress},
     ports::{Asset, Fees, Markets},
     store::trades,
@@ -30,7 +30,7 @@ async fn world() -> (World, Engine, Node) {
     (world, engine, node)
 }
 
-async fn planned(world: &World, engine: &Engine) -> i64 {
+async fn planned(world: &World, engine: &Engine) -> TradeId {
     let outcome = engine.evaluate(&[world.next_tick()]).await.remove(0).outcome;
     match outcome.expect("a tick") {
         Outcome::Traded { trade } => trade,
@@ -38,13 +38,13 @@ async fn planned(world: &World, engine: &Engine) -> i64 {
     }
 }
 
-async fn nothing_is_signed(world: &World, engine: &Engine, trade: i64, why: &str) {
+async fn nothing_is_signed(world: &World, engine: &Engine, trade: TradeId, why: &str) {
     assert_eq!(engine.drive(trade).await.expect("waits"), Progress::Waiting);
     let loaded = trades::load(&world.pool, trade).await.expect("the trade");
     assert_eq!(loaded.state.status, TradeStatus::Pending);
     assert!(loaded.state.transactions.is_empty());
     let note: Option<String> = sqlx::query_scalar("SELECT error FROM trades WHERE id = $1")
-        .bind(trade)
+        .bind(trade.0)
         .fetch_one(&world.pool)
         .await
         .expect("a note");

@@ -6,6 +6,7 @@ use alloy_primitives::B256;
 use chrono::TimeDelta;
 use lgi_mm::{
     domain::{
+        ids::TradeId,
         job::{Account, Realm},
         trade::TradeStatus,
         units::Amount,
@@ -63,7 +64,7 @@ pub async fn text(world: &World, sql: &'static str) -> Option<String> {
 pub const HALTED: &str = "SELECT halted_reason FROM signers";
 
 /// A trade that has its nonce and sent nothing yet.
-pub async fn submitted(world: &World) -> i64 {
+pub async fn submitted(world: &World) -> TradeId {
     let Outcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
         panic!("no trade")
     };

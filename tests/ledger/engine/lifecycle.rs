@@ -7,6 +7,7 @@ use lgi_mm::{
     domain::{
         config::{JobConfig, Rules},
         decision::HoldReason,
+        ids::TradeId,
         job::{JobMode, JobStatus},
         span::Span,
         units::{Amount, Usd},
@@ -26,9 +27,9 @@ fn usd(value: i64) -> Usd {
     Usd::new(Decimal::from(value)).expect("usd")
 }
 
-async fn reason_of(world: &World, trade: i64) -> String {
+async fn reason_of(world: &World, trade: TradeId) -> String {
     sqlx::query_scalar("SELECT reason FROM trades WHERE id = $1")
-        .bind(trade)
+        .bind(trade.0)
         .fetch_one(&world.pool)
         .await
         .expect("reason")
@@ -105,7 +106,7 @@ async fn stopped_before_it_is_signed(order: Order) -> World {
     world.finish(trade).await;
     world.finish(trade).await;
     let kind: String = sqlx::query_scalar("SELECT failure_kind FROM trades WHERE id = $1")
-        .bind(trade)
+        .bind(trade.0)
         .fetch_one(&world.pool)
         .await
         .expect("failed");

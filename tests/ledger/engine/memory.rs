@@ -22,7 +22,7 @@ async fn loaded(world: &World, memory: &JobMemory) -> Job {
 }
 
 async fn there(world: &World) -> Job {
-    let mut jobs = jobs::by_ids(&world.pool, &[world.job.0]).await.expect("a job");
+    let mut jobs = jobs::by_ids(&world.pool, &[world.job]).await.expect("a job");
     jobs.remove(0).expect("a readable job")
 }
 

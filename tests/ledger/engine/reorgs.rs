@@ -2,7 +2,7 @@
 
 use alloy_primitives::B256;
 use lgi_mm::{
-    domain::{decision::HoldReason, trade::TradeStatus, units::Amount},
+    domain::{decision::HoldReason, ids::FillId, trade::TradeStatus, units::Amount},
     engine::{Engine, Progress},
     paper::{PaperSettings, default_wallet},
     store::{orders::Order, trades, watches},
@@ -178,6 +178,7 @@ async fn a_fill_that_cannot_be_undone_halts_the_signer_and_says_so() {
             None,
             "look {look}: it may only wait for its block"
         );
+        let bought: Vec<FillId> = bought.iter().copied().map(FillId).collect();
         engine.watch(&bought).await.expect("looked at");
     }
     let reason = text(&world, HALTED).await.expect("halted");

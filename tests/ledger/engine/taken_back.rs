@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use lgi_mm::{
     domain::{
         decision::HoldReason,
+        ids::{FillId, TradeId},
         job::{JobStatus, Transition},
         trade::{FailureKind, TradeStatus},
         units::Usd,
@@ -39,12 +40,12 @@ async fn patient() -> (World, Engine, Node) {
     (world, engine, node)
 }
 
-async fn hash_of(world: &World, trade: i64) -> B256 {
+async fn hash_of(world: &World, trade: TradeId) -> B256 {
     let state = trades::load(&world.pool, trade).await.expect("trade").state;
     state.transactions[0].attempts[0].hash
 }
 
-async fn status(world: &World, trade: i64) -> TradeStatus {
+async fn status(world: &World, trade: TradeId) -> TradeStatus {
     trades::load(&world.pool, trade)
         .await
         .expect("trade")
@@ -52,7 +53,7 @@ async fn status(world: &World, trade: i64) -> TradeStatus {
         .status
 }
 
-async fn drive(engine: &Engine, trade: i64) {
+async fn drive(engine: &Engine, trade: TradeId) {
     for _ in 0..400 {
         if matches!(engine.drive(trade).await, Ok(Progress::Final)) {
             return;
@@ -63,7 +64,7 @@ async fn drive(engine: &Engine, trade: i64) {
 }
 
 /// A buy that reverted, as this node saw it; on the chain that wins it has succeeded.
-async fn reverted(world: &World, engine: &Engine, node: &Node) -> (i64, B256) {
+async fn reverted(world: &World, engine: &Engine, node: &Node) -> (TradeId, B256) {
     let trade = submitted(world).await;
     let hash = hash_of(world, trade).await;
     node.set(hash, Some(Fate::Reverted));
@@ -196,21 +197,22 @@ async fn what_comes_to_a_job_that_was_done_is_sold() {
 }
 
 /// The fill of this trade is taken back for good.
-async fn bury(world: &World, engine: &Engine, node: &Node, trade: i64, nonce: u64) {
+async fn bury(world: &World, engine: &Engine, node: &Node, trade: TradeId, nonce: u64) {
     node.set(hash_of(world, trade).await, Some(Fate::Buried { nonce }));
     let fill: Vec<i64> = sqlx::query_scalar("SELECT id FROM fills WHERE trade_id = $1")
-        .bind(trade)
+        .bind(trade.0)
         .fetch_all(&world.pool)
         .await
         .expect("fill");
     for _ in 0..2 {
+        let fill: Vec<FillId> = fill.iter().copied().map(FillId).collect();
         engine.watch(&fill).await.expect("looked at");
     }
     assert_eq!(status(world, trade).await, TradeStatus::Submitted);
 }
 
 /// As if it had been cancelled in place of its swap, whose tokens are in the wallet again.
-async fn cancelled(world: &World, trade: i64) {
+async fn cancelled(world: &World, trade: TradeId) {
     let failure = Failure {
         kind: FailureKind::Cancelled,
         error: "cancelled".to_owned(),

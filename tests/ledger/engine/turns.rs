@@ -7,6 +7,7 @@ use std::{
 };
 
 use alloy_primitives::Address;
+use lgi_mm::domain::ids::TradeId;
 use lgi_mm::{
     domain::span::Span,
     engine::{Engine, EngineSettings, Outcome, Progress, Tick},
@@ -42,7 +43,7 @@ fn worker(world: &World, pipeline_max: i64) -> Engine {
 }
 
 /// One trade of each of so many jobs, which share a wallet; in the order they were planned.
-async fn plan(world: &World, engine: &Engine, count: u8) -> Vec<i64> {
+async fn plan(world: &World, engine: &Engine, count: u8) -> Vec<TradeId> {
     let mut planned = Vec::new();
     for n in 1..=count {
         let job = create(&world.pool, Address::repeat_byte(n), accumulate()).await;
@@ -55,8 +56,9 @@ async fn plan(world: &World, engine: &Engine, count: u8) -> Vec<i64> {
     planned
 }
 
-async fn numbers(pool: &PgPool, sql: &'static str) -> Vec<i64> {
-    sqlx::query_scalar(sql).fetch_all(pool).await.expect(sql)
+async fn numbers(pool: &PgPool, sql: &'static str) -> Vec<TradeId> {
+    let ids: Vec<i64> = sqlx::query_scalar(sql).fetch_all(pool).await.expect(sql);
+    ids.into_iter().map(TradeId).collect()
 }
 
 const ASLEEP: &str = "SELECT t.id FROM trades t JOIN turns w ON w.trade_id = t.id
@@ -95,7 +97,7 @@ async fn trades_that_wait_for_their_wallet_go_in_the_order_they_were_planned() {
     };
     engine.drive(late).await.expect("a step");
     run_out(&world, &engine).await;
-    let expected: Vec<i64> = planned.iter().copied().chain([late]).collect();
+    let expected: Vec<TradeId> = planned.iter().copied().chain([late]).collect();
     assert_eq!(numbers(&world.pool, BY_NONCE).await, expected);
     assert_eq!(world.count("SELECT count(*) FROM fills").await, 9);
     assert_eq!(world.count("SELECT count(*) FROM turns").await, 0);
@@ -130,7 +132,7 @@ async fn a_trade_that_waits_for_its_wallet_costs_few_statements() {
     let planned = plan(&world, &engine, WAITING + 1).await;
     let (first, waiting) = planned.split_first().expect("trades");
     engine.drive(*first).await.expect("a step");
-    let statements = async |trades: &[i64]| {
+    let statements = async |trades: &[TradeId]| {
         let before = STATEMENTS.get();
         for trade in trades {
             engine.drive(*trade).await.expect("a step");
@@ -197,14 +199,14 @@ async fn a_call_that_was_lost_delays_those_who_wait_by_a_bounded_time() {
     }
     // As if the first had been called, and nobody had heard it.
     sqlx::query("UPDATE turns SET called_at = now() WHERE trade_id = $1")
-        .bind(planned[1])
+        .bind(planned[1].0)
         .execute(&world.pool)
         .await
         .expect("a call");
     world.finish(planned[0]).await;
     assert_eq!(
         numbers(&world.pool, DUE).await,
-        Vec::<i64>::new(),
+        Vec::<TradeId>::new(),
         "nobody is awake"
     );
     run_out(&world, &engine).await;
@@ -218,7 +220,7 @@ async fn nobody_goes_to_sleep_beside_a_place_that_has_just_become_free() {
     let engine = worker(&world, 1);
     let planned = plan(&world, &engine, 2).await;
     engine.drive(planned[0]).await.expect("a step");
-    let account = jobs::by_ids(&world.pool, &[world.job.0])
+    let account = jobs::by_ids(&world.pool, &[world.job])
         .await
         .expect("jobs")
         .remove(0)
@@ -294,7 +296,7 @@ async fn a_trade_that_cannot_have_its_nonce_gives_its_turn_up() {
                      WHERE id = (SELECT job_id FROM trades WHERE id = $1)";
     let allow = async |usd: &str| {
         sqlx::query(set_limit)
-            .bind(planned[1])
+            .bind(planned[1].0)
             .bind(usd)
             .execute(&world.pool)
             .await
@@ -376,7 +378,7 @@ async fn a_plan_that_expires_in_its_turn_lets_the_next_one_go() {
     }
     world.finish(planned[0]).await;
     sqlx::query("UPDATE trades SET expires_at = now() WHERE id = $1")
-        .bind(planned[1])
+        .bind(planned[1].0)
         .execute(&world.pool)
         .await
         .expect("it expires");
@@ -404,7 +406,7 @@ async fn a_plan_that_expires_in_its_sleep_counts_as_no_failure() {
     }
     assert_eq!(numbers(&world.pool, ASLEEP).await, [planned[1]]);
     sqlx::query("UPDATE trades SET expires_at = now() WHERE id = $1")
-        .bind(planned[1])
+        .bind(planned[1].0)
         .execute(&world.pool)
         .await
         .expect("it expires");

@@ -9,6 +9,7 @@ use lgi_mm::{
     domain::{
         config::{JobConfig, SourceName},
         decision::HoldReason,
+        ids::TradeId,
         job::{JobId, JobMode},
         price::{Answer, Observation, PriceMissing},
         units::Amount,
@@ -175,7 +176,7 @@ impl World {
     }
 
     /// One tick that must trade, carried to its end.
-    pub async fn trade(&self) -> i64 {
+    pub async fn trade(&self) -> TradeId {
         match self.evaluate(self.next_tick()).await {
             Outcome::Traded { trade } => {
                 self.finish(trade).await;
@@ -194,7 +195,7 @@ impl World {
     }
 
     /// Drives a trade until it is final.
-    pub async fn finish(&self, trade: i64) {
+    pub async fn finish(&self, trade: TradeId) {
         for _ in 0..400 {
             if self
                 .engine
@@ -213,7 +214,7 @@ impl World {
     }
 
     pub async fn job(&self) -> Job {
-        jobs::by_ids(&self.pool, &[self.job.0])
+        jobs::by_ids(&self.pool, &[self.job])
             .await
             .expect("jobs")
             .remove(0)

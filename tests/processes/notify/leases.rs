@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lgi_mm::{
     domain::span::Span,
-    store::deliveries::{self, Claimed, Failure, Noted, Registration},
+    store::deliveries::{self, Claimed, Failure, Recorded, Registration},
 };
 use serde_json::Value;
 
@@ -42,14 +42,14 @@ async fn claim(world: &World, lease: Span) -> Option<Claimed> {
 }
 
 async fn delivered(world: &World, claimed: &Claimed) {
-    deliveries::delivered(world.pool(), claimed.attempt, "ops", NONE)
+    deliveries::delivered(world.pool(), claimed.delivery, "ops", NONE)
         .await
         .expect("noted");
 }
 
-async fn failed(world: &World, claimed: &Claimed, quiet_for: Duration) -> Noted {
+async fn failed(world: &World, claimed: &Claimed, quiet_for: Duration) -> Recorded {
     let failure = Failure {
-        attempt: claimed.attempt,
+        delivery: claimed.delivery,
         receiver: "ops",
         error: "503",
         retry_after: Duration::ZERO,
@@ -71,14 +71,14 @@ async fn taken_over(world: &World) -> (Claimed, Claimed) {
 async fn a_message_that_arrives_late_frees_nobody_else_s_receiver() {
     let (world, events) = with_messages(2).await;
     let (slow, quick) = taken_over(&world).await;
-    assert_eq!((slow.attempt.outbox, slow.attempt.number), (events[0], 1));
-    assert_eq!((quick.attempt.outbox, quick.attempt.number), (events[0], 2));
+    assert_eq!((slow.delivery.outbox, slow.delivery.number), (events[0], 1));
+    assert_eq!((quick.delivery.outbox, quick.delivery.number), (events[0], 2));
     delivered(&world, &slow).await;
     assert_eq!(world.count("delivered").await, 1, "it arrived, whoever sent it");
     assert_eq!(claim(&world, HOUR).await, None, "the other one is sending");
     delivered(&world, &quick).await;
     let next = claim(&world, HOUR).await.expect("it is the receiver's turn");
-    assert_eq!(next.attempt.outbox, events[1]);
+    assert_eq!(next.delivery.outbox, events[1]);
 }
 
 /// The message that was late became too old meanwhile: whoever came next has another, and its number of attempts says
@@ -96,16 +96,16 @@ async fn nor_does_one_that_arrives_or_fails_when_it_has_become_too_old() {
         .await
         .expect("older");
         let quick = claim(&world, HOUR).await.expect("the next message");
-        assert_eq!((quick.attempt.outbox, quick.attempt.number), (events[1], 1));
+        assert_eq!((quick.delivery.outbox, quick.delivery.number), (events[1], 1));
         if arrives {
             delivered(&world, &slow).await;
         } else {
-            assert_eq!(failed(&world, &slow, Duration::ZERO).await, Noted::GivenUp);
+            assert_eq!(failed(&world, &slow, Duration::ZERO).await, Recorded::GivenUp);
         }
         assert_eq!(claim(&world, HOUR).await, None, "the other one is sending");
         delivered(&world, &quick).await;
         let next = claim(&world, HOUR).await.expect("it is the receiver's turn");
-        assert_eq!(next.attempt.outbox, events[2]);
+        assert_eq!(next.delivery.outbox, events[2]);
     }
 }
 
@@ -113,11 +113,11 @@ async fn nor_does_one_that_arrives_or_fails_when_it_has_become_too_old() {
 async fn a_failure_that_comes_late_frees_nobody_else_s_receiver() {
     let (world, events) = with_messages(2).await;
     let (slow, quick) = taken_over(&world).await;
-    assert_eq!(failed(&world, &slow, Duration::ZERO).await, Noted::Raced);
+    assert_eq!(failed(&world, &slow, Duration::ZERO).await, Recorded::Raced);
     assert_eq!(claim(&world, HOUR).await, None, "the other one is sending");
-    assert_eq!(failed(&world, &quick, Duration::ZERO).await, Noted::Again);
+    assert_eq!(failed(&world, &quick, Duration::ZERO).await, Recorded::Retry);
     let again = claim(&world, HOUR).await.expect("it is the receiver's turn");
-    assert_eq!((again.attempt.outbox, again.attempt.number), (events[0], 3));
+    assert_eq!((again.delivery.outbox, again.delivery.number), (events[0], 3));
 }
 
 /// The receiver answers the second copy with a wish to be left alone, after the first has arrived.
@@ -127,7 +127,7 @@ async fn a_receiver_s_wish_counts_though_its_message_has_arrived_by_another() {
     let (slow, quick) = taken_over(&world).await;
     delivered(&world, &slow).await;
     let wish = Duration::from_secs(2 * 3_600);
-    assert_eq!(failed(&world, &quick, wish).await, Noted::Raced);
+    assert_eq!(failed(&world, &quick, wish).await, Recorded::Raced);
     let due = deliveries::next_due(world.pool(), "ops", HOUR)
         .await
         .expect("an answer");

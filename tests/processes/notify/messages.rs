@@ -8,23 +8,17 @@ use lgi_mm::{
         event::Event,
         job::{JobId, Realm},
     },
-    notify::{Notice, ReceiverKind, body},
-    store::deliveries::ToldJob,
+    notify::{Notice, ReceiverKind},
+    store::deliveries::JobSummary,
 };
 use serde_json::{Value, json};
 use strum::VariantArray;
 
 use crate::notify::{
     inbox::Inbox,
+    kinds::receiver,
     world::{Courier, SECRET, World, settings, webhook},
 };
-
-const KINDS: [ReceiverKind; 4] = [
-    ReceiverKind::Telegram,
-    ReceiverKind::Discord,
-    ReceiverKind::Slack,
-    ReceiverKind::Webhook,
-];
 
 fn payload(event: Event) -> Value {
     let (wallet, hash) = (format!("0x{}", "1".repeat(40)), format!("0x{}", "a".repeat(64)));
@@ -48,8 +42,8 @@ fn payload(event: Event) -> Value {
     }
 }
 
-fn notice(event: &str, symbol: &str, payload: Value) -> Notice {
-    let job = (event != Event::SignerHalted.to_string()).then(|| ToldJob {
+pub(crate) fn notice(event: &str, symbol: &str, payload: Value) -> Notice {
+    let job = (event != Event::SignerHalted.to_string()).then(|| JobSummary {
         id: JobId(1),
         realm: Realm::Paper,
         chain: "base".to_owned(),
@@ -69,29 +63,31 @@ fn notice(event: &str, symbol: &str, payload: Value) -> Notice {
     }
 }
 
-#[test]
-fn every_event_has_a_message_for_every_kind_of_receiver() {
-    for kind in KINDS {
+#[tokio::test]
+async fn every_event_has_a_message_for_every_kind_of_receiver() {
+    for kind in ReceiverKind::VARIANTS {
+        let receiver = receiver(*kind).await;
         let mut said = serde_json::Map::new();
         for event in Event::VARIANTS {
             let notice = notice(&event.to_string(), "CLAWD", payload(*event));
-            said.insert(event.to_string(), body(kind, "-100", &notice));
+            said.insert(event.to_string(), receiver.body(&notice));
         }
         let test = Notice {
             job: None,
             ..notice("test", "", json!({}))
         };
-        said.insert("test".to_owned(), body(kind, "-100", &test));
+        said.insert("test".to_owned(), receiver.body(&test));
         insta::assert_json_snapshot!(format!("messages_{kind}"), said);
     }
 }
 
-#[test]
-fn what_strangers_write_is_neither_markup_nor_a_mention_nor_a_link() {
+#[tokio::test]
+async fn what_strangers_write_is_neither_markup_nor_a_mention_nor_a_link() {
     let evil = "<b>@everyone</b> **_`[x](https://evil.example)`_** <!channel> <@1>\n\u{202e}&amp;";
     let failed = json!({ "side": "BUY", "reason": "DCA", "kind": "reverted", "error": evil });
-    for kind in KINDS {
-        let sent = body(kind, "1", &notice("trade.failed", evil, failed.clone()));
+    for kind in ReceiverKind::VARIANTS {
+        let receiver = receiver(*kind).await;
+        let sent = receiver.body(&notice("trade.failed", evil, failed.clone()));
         insta::assert_json_snapshot!(format!("strangers_{kind}"), sent);
         let text = sent
             .get("text")
@@ -103,28 +99,22 @@ fn what_strangers_write_is_neither_markup_nor_a_mention_nor_a_link() {
         }
     }
     let long = json!({ "side": "BUY", "reason": "*".repeat(5_000), "kind": "*".repeat(5_000), "error": "*".repeat(5_000) });
-    let sent = body(
-        ReceiverKind::Discord,
-        "",
-        &notice("trade.failed", &"_".repeat(500), long),
-    );
+    let discord = receiver(ReceiverKind::Discord).await;
+    let sent = discord.body(&notice("trade.failed", &"_".repeat(500), long));
     let length = sent["content"].as_str().expect("a text").chars().count();
     assert!(length <= 2_000, "Discord takes 2000 characters, not {length}");
 }
 
-#[test]
-fn an_event_of_a_newer_version_or_with_fields_missing_is_told_all_the_same() {
-    for kind in KINDS {
-        let newer = body(
-            kind,
-            "1",
-            &notice("moon.reached", "CLAWD", json!({ "height": 1 })),
-        );
+#[tokio::test]
+async fn an_event_of_a_newer_version_or_with_fields_missing_is_told_all_the_same() {
+    for kind in ReceiverKind::VARIANTS {
+        let receiver = receiver(*kind).await;
+        let newer = receiver.body(&notice("moon.reached", "CLAWD", json!({ "height": 1 })));
         assert!(
-            newer.to_string().contains("moon.reached") || kind == ReceiverKind::Discord,
+            newer.to_string().contains("moon.reached") || *kind == ReceiverKind::Discord,
             "{newer}"
         );
-        let empty = body(kind, "1", &notice("trade.filled", "CLAWD", json!({})));
+        let empty = receiver.body(&notice("trade.filled", "CLAWD", json!({})));
         assert!(empty.to_string().contains("Bought ? CLAWD"), "{empty}");
     }
 }

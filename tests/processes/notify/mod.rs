@@ -7,6 +7,7 @@
 
 mod choices;
 mod inbox;
+mod kinds;
 mod leases;
 mod messages;
 mod outages;

@@ -213,7 +213,7 @@ async fn metrics_and_log_say_once_that_a_receiver_is_down_and_once_that_it_is_ba
     let log = std::fs::read_to_string(dir.path().join("log")).expect("a log");
     let said = |what: &str| log.lines().filter(|line| line.contains(what)).count();
     assert_eq!(
-        (said("does not take messages"), said("takes messages again")),
+        (said("receiver is down"), said("receiver is up again")),
         (1, 1),
         "{log}"
     );

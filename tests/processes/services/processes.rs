@@ -124,5 +124,9 @@ async fn a_database_that_goes_away_and_comes_back_is_survived_and_said_once() {
             .filter(|line| line.contains(what) && line.contains("scheduler"))
             .count()
     };
-    assert_eq!((said("not available"), said("available again")), (1, 1), "{text}");
+    assert_eq!(
+        (said("unavailable; retrying"), said("available again")),
+        (1, 1),
+        "{text}"
+    );
 }

@@ -39,9 +39,9 @@ fn at_once_sells_all_in_one_trade() {
 
 #[test]
 fn slices_are_spread_evenly_and_the_last_is_due_at_the_end() {
-    let mut liquidation = order("6h", 4);
     for (done, due) in [(0, 0), (1, 2), (2, 4), (3, 6), (4, 6), (9, 6)] {
-        liquidation.slices_done = done;
+        let liquidation = (0..done).fold(order("6h", 4), |order, _| order.after_fill());
+        assert_eq!(liquidation.after_fill().after_reversal(), liquidation);
         assert_eq!(next_slice(&liquidation, at(-1)), at(hours(due)), "{done} done");
         let mut facts = holding(tokens("100"));
         facts.now = at(hours(due) - 1);
@@ -171,12 +171,12 @@ proptest! {
             prop_assert!(due <= at(late.max(i64::try_from(over_secs).expect("small"))));
             facts.now = due;
             let plan = trade(decide(&liquidation, &facts));
-            let left = u128::from(slices - liquidation.slices_done);
+            let left = u128::from(slices - liquidation.slices_done());
             let before = facts.position.token_balance;
             prop_assert_eq!(plan.amount_in, before.mul_div(units(1).units(), units(left).units(), Rounding::Up).expect("in range"));
             sold = sold.checked_add(plan.amount_in).expect("in range");
             apply(&plan, &mut facts);
-            liquidation.slices_done += 1;
+            liquidation = liquidation.after_fill();
             trades += 1;
         }
         prop_assert_eq!(sold, units(held));

@@ -7,6 +7,12 @@ pub const USD_SCALE: u32 = 12;
 /// Tokens with more decimals than this do not exist in practice and would overflow 512-bit products.
 pub const TOKEN_DECIMALS_MAX: u8 = 36;
 
+/// Digits of the native coin of every EVM chain.
+pub const NATIVE_DECIMALS: u8 = 18;
+
+/// A whole in basis points.
+pub const BPS: u32 = 10_000;
+
 /// Which way a division that does not come out even is rounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rounding {

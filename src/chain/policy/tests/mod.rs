@@ -10,16 +10,16 @@ use async_trait::async_trait;
 use proptest::prelude::*;
 
 use super::{
+    appraiser::Appraiser,
     file::{Entry, NamedContracts, Quote},
-    intent::Intent,
-    signer::Appraiser,
+    model::Intent,
     *,
 };
 use crate::{
     chain::{
         ChainSpec, LocalSigner,
         contracts::{Erc20, Permit2, SwapRouter, UniversalRouter},
-        uniswap::{calls_for_tests, route::Route},
+        dex::{calls::calls_for_tests, list::route},
     },
     domain::{
         pool::{NATIVE, Pool, PoolKey},
@@ -160,7 +160,7 @@ fn made(wallet: Address, pool: Pool, quote: Address, buys: bool, deadline: u64) 
     } else {
         (TOKEN, quote, token_amount, quote_amount)
     };
-    let route = Route::through(&spec, pool, token_in, token_out)?;
+    let route = route(&spec, pool, token_in, token_out)?;
     let request = SwapRequest {
         wallet,
         token_in,

@@ -8,19 +8,20 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use crate::{
-    app::AppError,
+    app::{
+        AppError,
+        backtest::{self, BacktestRequest},
+    },
     backtest::{
-        Detail, Setup, backtest,
+        Detail,
         result::{BacktestResult, SetupSummary, TradeLine},
-        series::{CandleTime, CsvSeries, ReadOptions, SeriesError, parse_instant},
+        series::{CandleTime, ReadOptions, parse_instant},
     },
     cli::{mode::ModeArg, out::Out},
-    config::{JobLayers, Settings, build_job_config},
+    config::{JobLayers, Settings},
     domain::{
         Timestamp,
-        config::JobConfig,
         decision::{Reason, Side},
-        job::JobMode,
         units::{Price, TOKEN_DECIMALS_MAX, Usd},
     },
     report,
@@ -81,23 +82,43 @@ fn instant(text: &str) -> Result<Timestamp, String> {
 
 pub fn run(settings: &Settings, out: Out, args: &BacktestArgs) -> Result<(), AppError> {
     args.sweep.check_against(&args.set)?;
-    let series = open(args)?;
+    let request = args.request()?;
     if args.sweep.is_asked_for() {
-        let rows = series.load().map_err(unreadable)?;
-        let make = |more: &[String]| setup(settings, args, more);
-        let best = sweep::run(out, &args.sweep, &rows, make)?;
-        if args.report.is_some() || args.trades.is_some() {
-            let result = backtest(&make(&best)?, detail(out, args), &rows).map_err(unreadable)?;
-            write_files(out, args, &result)?;
-        }
-        return Ok(());
+        let files = args.report.is_some() || args.trades.is_some();
+        let best = files.then(|| detail(out, args));
+        return match sweep::run(settings, out, &request, &args.sweep, best)? {
+            Some(result) => write_files(out, args, &result),
+            None => Ok(()),
+        };
     }
-    let result = backtest(&setup(settings, args, &[])?, detail(out, args), &series).map_err(unreadable)?;
+    let result = backtest::run(settings, &request, detail(out, args))?;
     write_files(out, args, &result)?;
     out.show(&result, table::render)
 }
 
-/// What somebody will look at. The points of a chart cost more than all that is decided.
+impl BacktestArgs {
+    fn request(&self) -> Result<BacktestRequest, AppError> {
+        Ok(BacktestRequest {
+            prices: self.prices.clone(),
+            read: ReadOptions {
+                from: self.from,
+                to: self.to,
+                candle_time: match self.candle_time {
+                    CandleTimeArg::Open => CandleTime::Open,
+                    CandleTimeArg::Close => CandleTime::Close,
+                },
+                skip_bad: self.skip_bad,
+            },
+            given: JobLayers::of_job()
+                .file(self.config.as_deref())?
+                .assignments(&self.set)?,
+            mode: self.mode.map(Into::into),
+            decimals: self.decimals,
+        })
+    }
+}
+
+/// Only what is shown or written: the points of a chart cost more than all decisions.
 fn detail(out: Out, args: &BacktestArgs) -> Detail {
     if out.is_json() || args.report.is_some() {
         return Detail::REPORT;
@@ -108,11 +129,7 @@ fn detail(out: Out, args: &BacktestArgs) -> Detail {
     }
 }
 
-fn unreadable(error: SeriesError) -> AppError {
-    AppError::Usage(error.to_string())
-}
-
-/// The files that were asked for beside the figures.
+/// Writes the files that were asked for.
 fn write_files(out: Out, args: &BacktestArgs, result: &BacktestResult) -> Result<(), AppError> {
     if let Some(path) = &args.trades {
         write_trades(path, result)?;
@@ -133,55 +150,6 @@ fn write_files(out: Out, args: &BacktestArgs, result: &BacktestResult) -> Result
         ));
     }
     Ok(())
-}
-
-fn open(args: &BacktestArgs) -> Result<CsvSeries, AppError> {
-    let options = ReadOptions {
-        from: args.from,
-        to: args.to,
-        candle_time: match args.candle_time {
-            CandleTimeArg::Open => CandleTime::Open,
-            CandleTimeArg::Close => CandleTime::Close,
-        },
-        skip_bad: args.skip_bad,
-    };
-    CsvSeries::open(&args.prices, options).map_err(|error| AppError::Usage(format!("--prices: {error}")))
-}
-
-/// The configuration as `start` would build it, and this installation's paper venue.
-/// `more` are assignments that come last.
-fn setup(settings: &Settings, args: &BacktestArgs, more: &[String]) -> Result<Setup, AppError> {
-    let mode = mode(args)?;
-    let layers = JobLayers::new(&settings.defaults, mode)
-        .file(args.config.as_deref())?
-        .assignments(&args.set)?
-        .assignments(more)?;
-    let config = build_job_config(&JobConfig::for_mode(mode), mode, &layers)?;
-    settings.paper.validate().map_err(AppError::Config)?;
-    Ok(Setup {
-        token_decimals: args.decimals,
-        sample_interval: settings.trading.sample_interval,
-        ..Setup::new(mode, config, settings.paper.clone())
-    })
-}
-
-/// The mode that was asked for, else the one whose section file or flags have.
-fn mode(args: &BacktestArgs) -> Result<JobMode, AppError> {
-    if let Some(mode) = args.mode {
-        return Ok(mode.into());
-    }
-    let given = JobLayers::of_job()
-        .file(args.config.as_deref())?
-        .assignments(&args.set)?;
-    let sets = |section: &str| given.sets(section) || args.sweep.has(section);
-    match (sets("accumulate."), sets("liquidity.")) {
-        (true, false) => Ok(JobMode::Accumulate),
-        (false, true) => Ok(JobMode::Liquidity),
-        _ => Err(AppError::Usage(
-            "a backtest needs --mode accumulate or --mode liquidity, or a configuration of one of them"
-                .to_owned(),
-        )),
-    }
 }
 
 /// A trade as the CSV has it. Amounts are in whole tokens, exact.

@@ -1,23 +1,19 @@
 //! `backtest --sweep`: many configurations over one series, and whether the best holds out of sample.
 
-use std::{num::NonZeroUsize, path::PathBuf, thread};
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use rust_decimal::Decimal;
-use serde::Serialize;
 
 use crate::{
-    app::AppError,
-    backtest::{
-        PricePoint, Setup,
-        grid::{Axis, Grid},
-        result::{Interval, Summary},
-        series::Rows,
-        sweep::{self, Candidate, SortBy, Step},
+    app::{
+        AppError,
+        backtest::{self, BacktestRequest, SweepLine, SweepRequest, Swept, WalkForward},
     },
+    backtest::{Detail, grid::Axis, result::BacktestResult, sweep::SortBy},
     cli::out::{Out, dollars, table},
-    domain::units::Usd,
+    config::Settings,
 };
 
 #[derive(Debug, Args)]
@@ -29,11 +25,11 @@ pub(super) struct SweepArgs {
     /// With --sweep: what is best
     #[arg(long, value_enum, default_value_t = SortArg::MoneyWeighted, requires = "sweep")]
     sort_by: SortArg,
-    /// With --sweep: show so many of the best
+    /// With --sweep: number of results to show
     #[arg(long, default_value_t = 10, requires = "sweep", value_parser = clap::value_parser!(u16).range(1..))]
     top: u16,
-    /// With --sweep: split the past into so many parts, and try the best of each on the next
-    #[arg(long, value_name = "PARTS", requires = "sweep", value_parser = clap::value_parser!(u16).range(2..=100))]
+    /// With --sweep: walk-forward: split history into N parts; test each part's best on the next
+    #[arg(long, value_name = "N", requires = "sweep", value_parser = clap::value_parser!(u16).range(2..=100))]
     walk_forward: Option<u16>,
     /// With --sweep: write every configuration's figures to this file
     #[arg(long, value_name = "FILE", requires = "sweep")]
@@ -78,186 +74,44 @@ impl SweepArgs {
             None => Ok(()),
         }
     }
-
-    /// Whether a key of this section is swept.
-    pub(super) fn has(&self, section: &str) -> bool {
-        self.sweep.iter().any(|axis| axis.key.starts_with(section))
-    }
 }
 
-/// A result in short.
-#[derive(Debug, Serialize)]
-struct Line {
-    values: Vec<String>,
-    money_weighted_pct: Option<f64>,
-    return_pct: Option<Decimal>,
-    profit_usd: Usd,
-    drawdown_pct: Decimal,
-    money_in_usd: Usd,
-    buys: u64,
-    sells: u64,
-}
-
-impl Line {
-    fn new(values: &[String], summary: &Summary) -> Self {
-        Self {
-            values: values.to_vec(),
-            money_weighted_pct: summary.money_weighted_pct,
-            return_pct: summary.return_pct,
-            profit_usd: summary.profit_usd,
-            drawdown_pct: summary.drawdown.pct,
-            money_in_usd: summary.money_in_usd,
-            buys: summary.buys,
-            sells: summary.sells,
-        }
-    }
-
-    fn of(candidate: &Candidate) -> Self {
-        Self::new(&candidate.values, &candidate.summary)
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct StepLine {
-    chosen: Line,
-    out_of_sample: Line,
-    rank: usize,
-    of: usize,
-    hindsight: Line,
-}
-
-impl StepLine {
-    fn new(step: &Step) -> Self {
-        Self {
-            out_of_sample: Line::new(&step.chosen.values, &step.out_of_sample),
-            chosen: Line::of(&step.chosen),
-            rank: step.rank,
-            of: step.of,
-            hindsight: Line::of(&step.hindsight),
-        }
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct WalkForward {
-    /// What each part spans; each part starts with no position and no samples.
-    folds: Vec<Interval>,
-    steps: Vec<StepLine>,
-}
-
-#[derive(Debug, Serialize)]
-struct Swept {
-    keys: Vec<String>,
-    sort_by: SortBy,
-    /// Best first.
-    configurations: Vec<Line>,
-    warnings: Vec<String>,
-    walk_forward: Option<WalkForward>,
-    #[serde(skip)]
-    top: usize,
-}
-
-/// Sweeps, shows, and answers with the best configuration as `--set` takes it. `setup` makes a setup of the
-/// assignments given to it.
+/// Sweeps, shows, and returns the run of the best configuration, if `best` asks for it.
 pub(super) fn run(
+    settings: &Settings,
     out: Out,
+    request: &BacktestRequest,
     args: &SweepArgs,
-    series: &Rows,
-    setup: impl Fn(&[String]) -> Result<Setup, AppError>,
-) -> Result<Vec<String>, AppError> {
-    let rows = series.rows.as_slice();
-    let grid = Grid::new(args.sweep.clone()).map_err(|error| AppError::Usage(format!("--sweep: {error}")))?;
-    let places = grid.places();
-    let setups = places
-        .iter()
-        .map(|place| {
-            let setup = setup(&grid.assignments(place))?;
-            Ok(Setup {
-                stands_for: setup.stands_for.max(series.summary.spacing),
-                ..setup
-            })
-        })
-        .collect::<Result<Vec<Setup>, AppError>>()?;
-    let folds = args.walk_forward.map(|count| folds(rows, count)).transpose()?;
-    let parts = folds.as_ref().map_or(0, Vec::len);
-    let by = SortBy::from(args.sort_by);
-    let tries = Tries {
-        setups,
-        grid,
-        by,
-        threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-        bar: bar(places.len().saturating_mul(parts.saturating_add(1))),
+    best: Option<Detail>,
+) -> Result<Option<BacktestResult>, AppError> {
+    let sweep = SweepRequest {
+        axes: args.sweep.clone(),
+        sort_by: args.sort_by.into(),
+        walk_forward: args.walk_forward,
+        best,
     };
-    let ranked = tries.over(rows);
-    let walk_forward = folds.map(|folds| {
-        let each: Vec<Vec<Candidate>> = folds.iter().map(|fold| tries.over(fold)).collect();
-        WalkForward {
-            folds: folds.iter().filter_map(|fold| span(fold)).collect(),
-            steps: sweep::walk_forward(&each).iter().map(StepLine::new).collect(),
-        }
+    let bar = bar();
+    let swept = backtest::sweep(settings, request, sweep, &|total| {
+        bar.set_length(u64::try_from(total).unwrap_or(u64::MAX));
+        bar.inc(1);
     });
-    tries.bar.finish_and_clear();
-    let swept = Swept {
-        keys: tries.grid.axes().iter().map(|axis| axis.key.clone()).collect(),
-        sort_by: by,
-        configurations: ranked.iter().map(Line::of).collect(),
-        warnings: sweep::doubts(&tries.grid, &ranked, by),
-        walk_forward,
-        top: args.top.into(),
-    };
+    bar.finish_and_clear();
+    let swept = swept?;
     if let Some(path) = &args.csv {
         write_csv(path, &swept)?;
     }
-    out.show(&swept, text)?;
-    Ok(ranked
-        .first()
-        .map(|best| tries.grid.assignments(&best.place))
-        .unwrap_or_default())
-}
-
-/// Every configuration, ready to run.
-struct Tries {
-    setups: Vec<Setup>,
-    grid: Grid,
-    by: SortBy,
-    threads: NonZeroUsize,
-    bar: ProgressBar,
-}
-
-impl Tries {
-    fn over(&self, rows: &[PricePoint]) -> Vec<Candidate> {
-        let summaries = sweep::run_all(&self.setups, rows, self.threads, &|| self.bar.inc(1));
-        sweep::ranked(&self.grid, summaries, self.by)
-    }
+    out.show(&swept, |swept| text(swept, args.top.into()))?;
+    Ok(swept.best)
 }
 
 /// On standard error, and only where that is a terminal.
-fn bar(length: usize) -> ProgressBar {
+fn bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {pos} of {len} backtests, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(u64::try_from(length).unwrap_or(u64::MAX)).with_style(style)
+    ProgressBar::new(0).with_style(style)
 }
 
-fn folds(rows: &[PricePoint], count: u16) -> Result<Vec<&[PricePoint]>, AppError> {
-    let wanted = NonZeroUsize::new(count.into()).unwrap_or(NonZeroUsize::MIN);
-    let folds = sweep::folds(rows, wanted);
-    if folds.len() < wanted.get() {
-        return Err(AppError::Usage(format!(
-            "--walk-forward {count}: the prices fill {} of {count} parts of equal time; take fewer parts",
-            folds.len()
-        )));
-    }
-    Ok(folds)
-}
-
-fn span(rows: &[PricePoint]) -> Option<Interval> {
-    Some(Interval {
-        from: rows.first()?.at,
-        to: rows.last()?.at,
-    })
-}
-
-fn write_csv(path: &std::path::Path, swept: &Swept) -> Result<(), AppError> {
+fn write_csv(path: &Path, swept: &Swept) -> Result<(), AppError> {
     let failed = |error: csv::Error| AppError::Io {
         what: path.display().to_string(),
         source: error.into(),
@@ -315,7 +169,7 @@ fn percent(value: Option<Decimal>) -> String {
 }
 
 /// The figure that candidates are compared by.
-fn figure(by: SortBy, line: &Line) -> String {
+fn figure(by: SortBy, line: &SweepLine) -> String {
     match by {
         SortBy::MoneyWeighted if line.money_weighted_pct.is_none() => percent(line.return_pct),
         SortBy::MoneyWeighted => rate(line.money_weighted_pct),
@@ -323,11 +177,11 @@ fn figure(by: SortBy, line: &Line) -> String {
     }
 }
 
-fn text(swept: &Swept) -> String {
+fn text(swept: &Swept, top: usize) -> String {
     let names = short_names(&swept.keys);
     let mut header = names.clone();
     header.extend(["a year", "return", "profit", "drawdown", "money in", "trades"]);
-    let best = swept.configurations.iter().take(swept.top).map(|line| {
+    let best = swept.configurations.iter().take(top).map(|line| {
         let mut cells = line.values.clone();
         cells.extend([
             rate(line.money_weighted_pct),
@@ -340,7 +194,7 @@ fn text(swept: &Swept) -> String {
         cells
     });
     let mut text = table(&header, best);
-    let hidden = swept.configurations.len().saturating_sub(swept.top);
+    let hidden = swept.configurations.len().saturating_sub(top);
     if hidden > 0 {
         text.push_str(&format!(
             "\n{hidden} more: --top N shows more, --csv FILE and --json have all"

@@ -1,0 +1,72 @@
+//! The contracts of a chain that this program calls.
+
+use alloy_primitives::{Address, address};
+
+/// Declares the contracts once: the fields, and their names in the settings.
+macro_rules! contracts {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// The contracts that are called. Zero: not on this chain, and what needs it is not used.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        pub struct Contracts {
+            $($(#[$doc])* pub $name: Address,)*
+        }
+
+        impl Contracts {
+            /// Nothing at all.
+            pub const NONE: Self = Self { $($name: Address::ZERO),* };
+
+            /// The names that `[chains.NAME.contracts]` may use.
+            pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+
+            /// The contract of that name in the settings.
+            pub fn by_name(&mut self, name: &str) -> Option<&mut Address> {
+                match name {
+                    $(stringify!($name) => Some(&mut self.$name),)*
+                    _ => None,
+                }
+            }
+
+            /// Every contract with its name in the settings.
+            #[must_use]
+            pub fn named(&self) -> Vec<(&'static str, Address)> {
+                vec![$((stringify!($name), self.$name)),*]
+            }
+        }
+    };
+}
+
+contracts! {
+    /// Multicall3.
+    multicall3,
+    /// Permit2.
+    permit2,
+    /// Universal Router 2.0.
+    universal_router,
+    /// Uniswap V4.
+    v4_pool_manager,
+    /// Uniswap V4: reads pool states.
+    v4_state_view,
+    /// Uniswap V4.
+    v4_quoter,
+    /// Uniswap V3.
+    v3_factory,
+    /// Uniswap V3.
+    v3_quoter,
+    /// SwapRouter02, for V3 and V2.
+    swap_router,
+    /// Uniswap V2.
+    v2_factory,
+    /// Chainlink, native coin in USD, 8 decimals.
+    native_usd_feed,
+    /// Chainlink: whether an L2's sequencer is up.
+    sequencer_feed,
+    /// An OP-stack chain's oracle of data fees.
+    gas_price_oracle,
+}
+
+/// The same on every chain.
+pub const EVERYWHERE: Contracts = Contracts {
+    multicall3: address!("0xcA11bde05977b3631167028862bE2a173976CA11"),
+    permit2: address!("0x000000000022D473030F116dDEE9F6B43aC78BA3"),
+    ..Contracts::NONE
+};

@@ -1,0 +1,138 @@
+//! A wallet with a past that this database does not know, and tokens that no job tracks.
+
+use std::fmt;
+
+use alloy_primitives::Address;
+use rust_decimal::Decimal;
+use serde::{Serialize, Serializer};
+use serde_json::json;
+
+use super::{
+    Actor, App, AppError,
+    trail::{self, Action},
+    whole::{Whole, checksum, shown},
+};
+use crate::{
+    domain::{
+        ids::JobId,
+        job::{Account, Realm},
+        units::{NATIVE_DECIMALS, Rounding, Usd},
+    },
+    engine::adopt::Past,
+};
+
+/// What a wallet has done and holds, next to what this database knows.
+#[derive(Debug, Serialize)]
+pub struct WalletPast {
+    #[serde(serialize_with = "checksum")]
+    pub wallet: Address,
+    pub chain: String,
+    /// Transactions that the chain has of the wallet.
+    pub chain_nonce: u64,
+    /// The nonce this database would have taken next; none: it did not know the wallet.
+    pub our_nonce: Option<u64>,
+    /// Native coins.
+    pub native: Whole,
+    /// Tokens that the wallet holds and no job tracks.
+    pub unexplained: Vec<Unexplained>,
+    /// What was done, a line each.
+    pub done: Vec<String>,
+}
+
+/// Written `job 7: 12.5 CLAWD`.
+#[derive(Debug)]
+pub struct Unexplained {
+    pub job: JobId,
+    pub surplus: Whole,
+    pub symbol: String,
+}
+
+impl fmt::Display for Unexplained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "job {}: {} {}", self.job, self.surplus, self.symbol)
+    }
+}
+
+impl Serialize for Unexplained {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        shown(self, serializer)
+    }
+}
+
+impl WalletPast {
+    fn new(past: &Past, done: Vec<String>) -> Self {
+        let unexplained = past.unexplained.iter().map(|found| Unexplained {
+            job: found.job.id,
+            surplus: Whole::new(found.surplus, found.job.token.decimals),
+            symbol: found.job.token.symbol.clone(),
+        });
+        Self {
+            wallet: past.account.wallet,
+            chain: past.account.chain.clone(),
+            chain_nonce: past.chain_nonce,
+            our_nonce: past.ours,
+            native: Whole::new(past.native, NATIVE_DECIMALS),
+            unexplained: unexplained.collect(),
+            done,
+        }
+    }
+}
+
+/// Looks at a wallet's past; nothing is changed. Refused if this database knows all of it.
+pub async fn past(app: &App, wallet: Address, chain: &str) -> Result<WalletPast, AppError> {
+    Ok(WalletPast::new(&read(app, wallet, chain).await?, vec![]))
+}
+
+/// Takes a wallet's past over, as its owner saw it: refused if the chain has counted further since. Jobs whose tokens the
+/// ledger does not explain are paused before.
+pub async fn adopt(app: &App, seen: &WalletPast, actor: &Actor) -> Result<WalletPast, AppError> {
+    let past = read(app, seen.wallet, &seen.chain).await?;
+    if past.chain_nonce != seen.chain_nonce {
+        return Err(AppError::Refused(format!(
+            "wallet {} has made {} transactions by now, and {} were shown; look again",
+            seen.wallet, past.chain_nonce, seen.chain_nonce
+        )));
+    }
+    let detail = json!({ "chain_nonce": past.chain_nonce, "our_nonce": past.ours });
+    let subject = format!("wallet {} on {}", seen.wallet, seen.chain);
+    trail::record(app, actor, Action::WalletAdopt, &subject, detail).await?;
+    let done = app.engine().await?.adopt(&past, actor.as_str()).await?;
+    Ok(WalletPast::new(&past, done))
+}
+
+async fn read(app: &App, wallet: Address, chain: &str) -> Result<Past, AppError> {
+    app.live().chain(chain)?;
+    let account = Account {
+        realm: Realm::Live,
+        chain: chain.to_owned(),
+        wallet,
+    };
+    let past = app.engine().await?.past(&account).await?;
+    if past.ours.is_some() && !past.is_unknown() {
+        return Err(AppError::Refused(format!(
+            "this database knows every transaction of wallet {wallet}: there is nothing to adopt; `lgi-mm reconcile` shows \
+             what else differs"
+        )));
+    }
+    Ok(past)
+}
+
+/// What was done.
+#[derive(Debug, Serialize)]
+pub struct CountedIn {
+    pub done: [String; 1],
+}
+
+/// Counts tokens that no job tracks into a job's position. `cost`: USD, all together, 0 or more.
+pub async fn count_in(app: &App, job: JobId, cost: Decimal, actor: &Actor) -> Result<CountedIn, AppError> {
+    if cost.is_sign_negative() {
+        return Err(AppError::Usage(format!(
+            "--cost {cost}: 0 or more is allowed: what the tokens cost in USD, all together"
+        )));
+    }
+    let cost = Usd::rounded(cost, Rounding::Up);
+    let engine = app.engine().await?;
+    Ok(CountedIn {
+        done: [engine.count_in(job, cost, actor.as_str()).await?],
+    })
+}

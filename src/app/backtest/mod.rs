@@ -1,0 +1,27 @@
+//! A job's rules over a file of prices. No database, no network.
+
+mod request;
+mod sweep;
+
+use crate::{
+    app::AppError,
+    backtest::{Detail, backtest, result::BacktestResult},
+    config::Settings,
+};
+
+pub use self::{
+    request::BacktestRequest,
+    sweep::{SweepLine, SweepRequest, Swept, WalkForward, sweep},
+};
+
+/// Runs one configuration. `detail`: what is kept for files and charts.
+pub fn run(
+    settings: &Settings,
+    request: &BacktestRequest,
+    detail: Detail,
+) -> Result<BacktestResult, AppError> {
+    let series = request.open()?;
+    let mode = request.mode(&[])?;
+    let setup = request.setup(settings, mode, &[])?;
+    backtest(&setup, detail, &series).map_err(request::unreadable)
+}

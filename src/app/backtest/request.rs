@@ -1,0 +1,72 @@
+//! What to run a backtest on.
+
+use std::path::PathBuf;
+
+use crate::{
+    app::AppError,
+    backtest::{
+        Setup,
+        grid::Axis,
+        series::{CsvSeries, ReadOptions, SeriesError},
+    },
+    config::{JobLayers, Settings, build_job_config},
+    domain::{config::JobConfig, job::JobMode},
+};
+
+#[derive(Debug)]
+pub struct BacktestRequest {
+    /// CSV of times and prices, or of candles.
+    pub prices: PathBuf,
+    pub read: ReadOptions,
+    /// The keys that were given, without the settings' defaults.
+    pub given: JobLayers,
+    /// None: the mode whose keys are given.
+    pub mode: Option<JobMode>,
+    /// Digits of one whole token.
+    pub decimals: u8,
+}
+
+impl BacktestRequest {
+    pub(super) fn open(&self) -> Result<CsvSeries, AppError> {
+        CsvSeries::open(&self.prices, self.read)
+            .map_err(|error| AppError::Usage(format!("--prices: {error}")))
+    }
+
+    /// The mode that was asked for, else the one whose keys are given or swept.
+    pub(super) fn mode(&self, axes: &[Axis]) -> Result<JobMode, AppError> {
+        if let Some(mode) = self.mode {
+            return Ok(mode);
+        }
+        let sets =
+            |section: &str| self.given.sets(section) || axes.iter().any(|axis| axis.key.starts_with(section));
+        match (sets("accumulate."), sets("liquidity.")) {
+            (true, false) => Ok(JobMode::Accumulate),
+            (false, true) => Ok(JobMode::Liquidity),
+            _ => Err(AppError::Usage(
+                "a backtest needs --mode accumulate or --mode liquidity, or a configuration of one of them"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    /// The configuration as a start would build it, and this installation's paper venue. `more`: assignments on top.
+    pub(super) fn setup(
+        &self,
+        settings: &Settings,
+        mode: JobMode,
+        more: &[String],
+    ) -> Result<Setup, AppError> {
+        let layers = self.given.clone().over_defaults(&settings.defaults, mode);
+        let config = build_job_config(&JobConfig::for_mode(mode), mode, &layers.assignments(more)?)?;
+        settings.paper.validate().map_err(AppError::Config)?;
+        Ok(Setup {
+            token_decimals: self.decimals,
+            sample_interval: settings.trading.sample_interval,
+            ..Setup::new(mode, config, settings.paper.clone())
+        })
+    }
+}
+
+pub(super) fn unreadable(error: SeriesError) -> AppError {
+    AppError::Usage(error.to_string())
+}

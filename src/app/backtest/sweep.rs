@@ -1,0 +1,213 @@
+//! Many configurations over one series, and whether the best holds out of sample.
+
+use std::{num::NonZeroUsize, thread};
+
+use rust_decimal::Decimal;
+use serde::Serialize;
+
+use super::request::{BacktestRequest, unreadable};
+use crate::{
+    app::AppError,
+    backtest::{
+        Detail, PricePoint, Setup, backtest,
+        grid::{Axis, Grid, Place},
+        result::{BacktestResult, Interval, Summary},
+        series::Rows,
+        sweep::{self, Candidate, SortBy, WalkForwardStep},
+    },
+    config::Settings,
+    domain::units::Usd,
+};
+
+#[derive(Debug)]
+pub struct SweepRequest {
+    /// Ranges of values, crossed with each other.
+    pub axes: Vec<Axis>,
+    pub sort_by: SortBy,
+    /// Parts to split history into, from 2; none: no walk-forward test.
+    pub walk_forward: Option<u16>,
+    /// What to keep of the best configuration's run; none: it is not run again.
+    pub best: Option<Detail>,
+}
+
+/// One configuration and its figures.
+#[derive(Debug, Serialize)]
+pub struct SweepLine {
+    /// In the order of the keys.
+    pub values: Vec<String>,
+    pub money_weighted_pct: Option<f64>,
+    pub return_pct: Option<Decimal>,
+    pub profit_usd: Usd,
+    pub drawdown_pct: Decimal,
+    pub money_in_usd: Usd,
+    pub buys: u64,
+    pub sells: u64,
+}
+
+impl SweepLine {
+    fn new(values: &[String], summary: &Summary) -> Self {
+        Self {
+            values: values.to_vec(),
+            money_weighted_pct: summary.money_weighted_pct,
+            return_pct: summary.return_pct,
+            profit_usd: summary.profit_usd,
+            drawdown_pct: summary.drawdown.pct,
+            money_in_usd: summary.money_in_usd,
+            buys: summary.buys,
+            sells: summary.sells,
+        }
+    }
+
+    fn of(candidate: &Candidate) -> Self {
+        Self::new(&candidate.values, &candidate.summary)
+    }
+}
+
+/// The best of one part, tested on the next.
+#[derive(Debug, Serialize)]
+pub struct SweepStep {
+    pub chosen: SweepLine,
+    pub out_of_sample: SweepLine,
+    /// Where the chosen one stands among all on the next part, from 1.
+    pub rank: usize,
+    pub of: usize,
+    /// The best of the next part.
+    pub hindsight: SweepLine,
+}
+
+impl SweepStep {
+    fn new(step: &WalkForwardStep) -> Self {
+        Self {
+            out_of_sample: SweepLine::new(&step.chosen.values, &step.out_of_sample),
+            chosen: SweepLine::of(&step.chosen),
+            rank: step.rank,
+            of: step.of,
+            hindsight: SweepLine::of(&step.hindsight),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub struct WalkForward {
+    /// What each part spans; each part starts with no position and no samples.
+    pub folds: Vec<Interval>,
+    pub steps: Vec<SweepStep>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Swept {
+    pub keys: Vec<String>,
+    pub sort_by: SortBy,
+    /// Best first.
+    pub configurations: Vec<SweepLine>,
+    pub warnings: Vec<String>,
+    pub walk_forward: Option<WalkForward>,
+    /// The run of the best configuration, if it was asked for.
+    #[serde(skip)]
+    pub best: Option<BacktestResult>,
+}
+
+/// Runs every configuration of the grid. `progress` is called after each run with the number of all, from any thread.
+pub fn sweep(
+    settings: &Settings,
+    request: &BacktestRequest,
+    sweep: SweepRequest,
+    progress: &(dyn Fn(usize) + Sync),
+) -> Result<Swept, AppError> {
+    let SweepRequest {
+        axes,
+        sort_by,
+        walk_forward,
+        best,
+    } = sweep;
+    let series = request.open()?.load().map_err(unreadable)?;
+    let rows = series.rows.as_slice();
+    let mode = request.mode(&axes)?;
+    let grid = Grid::new(axes).map_err(|error| AppError::Usage(format!("--sweep: {error}")))?;
+    let make = |more: &[String]| request.setup(settings, mode, more);
+    let setups = setups(&grid, &series, make)?;
+    let folds = walk_forward.map(|count| folds(rows, count)).transpose()?;
+    let parts = folds.as_ref().map_or(0, Vec::len);
+    let total = setups.len().saturating_mul(parts.saturating_add(1));
+    let tries = Tries {
+        setups,
+        grid,
+        by: sort_by,
+        threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        done: &|| progress(total),
+    };
+    let ranked = tries.over(rows);
+    let walk_forward = folds.map(|folds| {
+        let each: Vec<Vec<Candidate>> = folds.iter().map(|fold| tries.over(fold)).collect();
+        WalkForward {
+            folds: folds.iter().filter_map(|fold| span(fold)).collect(),
+            steps: sweep::walk_forward(&each).iter().map(SweepStep::new).collect(),
+        }
+    });
+    let assignments = ranked.first().map(|best| tries.grid.assignments(&best.place));
+    let best = match best {
+        Some(detail) => {
+            let setup = make(&assignments.unwrap_or_default())?;
+            Some(backtest(&setup, detail, &series).map_err(unreadable)?)
+        }
+        None => None,
+    };
+    Ok(Swept {
+        keys: tries.grid.axes().iter().map(|axis| axis.key.clone()).collect(),
+        sort_by,
+        configurations: ranked.iter().map(SweepLine::of).collect(),
+        warnings: sweep::doubts(&tries.grid, &ranked, sort_by),
+        walk_forward,
+        best,
+    })
+}
+
+fn setups(
+    grid: &Grid,
+    series: &Rows,
+    make: impl Fn(&[String]) -> Result<Setup, AppError>,
+) -> Result<Vec<Setup>, AppError> {
+    let one = |place: &Place| {
+        let setup = make(&grid.assignments(place))?;
+        Ok(Setup {
+            stands_for: setup.stands_for.max(series.summary.spacing),
+            ..setup
+        })
+    };
+    grid.places().iter().map(one).collect()
+}
+
+/// Every configuration, ready to run.
+struct Tries<'a> {
+    setups: Vec<Setup>,
+    grid: Grid,
+    by: SortBy,
+    threads: NonZeroUsize,
+    done: &'a (dyn Fn() + Sync),
+}
+
+impl Tries<'_> {
+    fn over(&self, rows: &[PricePoint]) -> Vec<Candidate> {
+        let summaries = sweep::run_all(&self.setups, rows, self.threads, self.done);
+        sweep::ranked(&self.grid, summaries, self.by)
+    }
+}
+
+fn folds(rows: &[PricePoint], count: u16) -> Result<Vec<&[PricePoint]>, AppError> {
+    let wanted = NonZeroUsize::new(count.into()).unwrap_or(NonZeroUsize::MIN);
+    let folds = sweep::folds(rows, wanted);
+    if folds.len() < wanted.get() {
+        return Err(AppError::Usage(format!(
+            "--walk-forward {count}: the prices fill {} of {count} parts of equal time; take fewer parts",
+            folds.len()
+        )));
+    }
+    Ok(folds)
+}
+
+fn span(rows: &[PricePoint]) -> Option<Interval> {
+    Some(Interval {
+        from: rows.first()?.at,
+        to: rows.last()?.at,
+    })
+}

@@ -1,0 +1,95 @@
+//! What a service of this machine reports about itself, for health checks that have no other client.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use serde::Serialize;
+
+use super::error::AppError;
+use crate::config::Settings;
+
+/// A service that answers later than this counts as down.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// Whether the process lives.
+    Alive,
+    /// Whether it can do its work.
+    Ready,
+}
+
+/// A good answer.
+#[derive(Debug, Serialize)]
+pub struct Healthy {
+    /// What the service said.
+    pub said: String,
+    /// Who was asked.
+    pub url: String,
+}
+
+/// Asks the service at `metrics.listen`.
+///
+/// # Errors
+/// [`AppError::NotReady`] for another answer or none, [`AppError::Usage`] without an address.
+pub async fn ask(settings: &Settings, probe: Probe) -> Result<Healthy, AppError> {
+    let address = settings.metrics_address().ok_or_else(|| {
+        AppError::Usage(
+            "metrics.listen = \"off\": there is nothing to ask; give it an address such as 127.0.0.1:9464"
+                .to_owned(),
+        )
+    })?;
+    let page = match probe {
+        Probe::Alive => "healthz",
+        Probe::Ready => "readyz",
+    };
+    let url = url(address, page);
+    let client = reqwest::Client::builder()
+        .timeout(PATIENCE)
+        .no_proxy()
+        .build()
+        .map_err(|error| AppError::Internal(error.to_string()))?;
+    let unreachable = |error: reqwest::Error| {
+        AppError::NotReady(format!(
+            "nothing answers at {url}: {}; is the service running, with the same metrics.listen?",
+            error.without_url()
+        ))
+    };
+    let answer = client.get(&url).send().await.map_err(unreachable)?;
+    let good = answer.status().is_success();
+    let said = answer.text().await.map_err(unreachable)?.trim().to_owned();
+    if !good {
+        return Err(AppError::NotReady(format!("{url}: {said}")));
+    }
+    Ok(Healthy { said, url })
+}
+
+/// A service that listens everywhere is asked through loopback.
+fn url(mut address: SocketAddr, page: &str) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    format!("http://{address}/{page}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_that_listens_everywhere_is_asked_through_loopback() {
+        for (listen, asked) in [
+            ("0.0.0.0:9464", "http://127.0.0.1:9464/readyz"),
+            ("[::]:1", "http://[::1]:1/readyz"),
+            ("10.0.0.7:80", "http://10.0.0.7:80/readyz"),
+        ] {
+            assert_eq!(url(listen.parse().expect("an address"), "readyz"), asked);
+        }
+    }
+}

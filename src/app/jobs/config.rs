@@ -1,0 +1,146 @@
+//! A job's configuration.
+
+use serde::Serialize;
+use serde_json::Value;
+use strum::VariantArray;
+
+use crate::{
+    app::{Actor, App, AppError, Target, target},
+    config::{JobLayers, Settings, build_job_config},
+    domain::{
+        config::{JobConfig, KEYS},
+        ids::JobId,
+        job::{JobMode, Realm},
+    },
+    store::{jobs::Job, orders},
+};
+
+/// The configuration of a job, and which version it is.
+#[derive(Debug)]
+pub struct Stored {
+    pub config: JobConfig,
+    /// Grows by one with every edit.
+    pub version: i32,
+}
+
+pub async fn show(app: &App, target: &Target) -> Result<Stored, AppError> {
+    let job = target::find(&app.pool, target).await?;
+    Ok(Stored {
+        config: job.config,
+        version: job.config_version,
+    })
+}
+
+#[derive(Debug)]
+pub struct EditRequest {
+    pub target: Target,
+    /// The keys to change.
+    pub given: JobLayers,
+    /// The version that was looked at: if it is no longer the job's, the edit is refused. None: whatever is there.
+    pub version: Option<i32>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Edited {
+    pub changed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config_version: Option<i32>,
+    pub job: JobId,
+}
+
+/// Changes a job's configuration; the next slot sees it.
+pub async fn edit(app: &App, request: &EditRequest, actor: &Actor) -> Result<Edited, AppError> {
+    let job = target::find(&app.pool, &request.target).await?;
+    let config = changed(&job, &request.given)?;
+    if config == job.config {
+        return Ok(Edited {
+            changed: false,
+            config_version: None,
+            job: job.id,
+        });
+    }
+    let looked_at = request.version.unwrap_or(job.config_version);
+    if looked_at != job.config_version || !orders::configure(&app.pool, &job, &config, actor.as_str()).await?
+    {
+        return Err(AppError::Refused(
+            "this job was edited by someone else in the meantime; look at it and edit again".to_owned(),
+        ));
+    }
+    Ok(Edited {
+        changed: true,
+        config_version: Some(job.config_version.saturating_add(1)),
+        job: job.id,
+    })
+}
+
+fn changed(job: &Job, given: &JobLayers) -> Result<JobConfig, AppError> {
+    let config = build_job_config(&job.config, job.mode, given)?;
+    config
+        .validate_for(job.mode, job.account.realm, &job.account.chain)
+        .map_err(AppError::Config)?;
+    Ok(config)
+}
+
+/// A configuration to check without a job.
+#[derive(Debug)]
+pub struct CheckRequest {
+    pub given: JobLayers,
+    pub mode: JobMode,
+    /// Real money has floors of its own.
+    pub realm: Realm,
+    pub chain: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Checked {
+    pub config: JobConfig,
+    pub mode: JobMode,
+    pub ok: bool,
+}
+
+/// Checks a configuration as the start of a job would, over the settings' defaults.
+pub fn check(settings: &Settings, request: CheckRequest) -> Result<Checked, AppError> {
+    let CheckRequest {
+        given,
+        mode,
+        realm,
+        chain,
+    } = request;
+    let layers = given.over_defaults(&settings.defaults, mode);
+    let config = build_job_config(&JobConfig::beginning(mode, realm), mode, &layers)?;
+    config
+        .validate_for(mode, realm, &chain)
+        .map_err(AppError::Config)?;
+    Ok(Checked {
+        config,
+        mode,
+        ok: true,
+    })
+}
+
+/// A key that a configuration may have.
+#[derive(Debug, Serialize)]
+pub struct KeyLine {
+    pub about: &'static str,
+    pub default: Value,
+    pub key: &'static str,
+}
+
+/// Every key, of both modes.
+pub fn keys() -> Vec<KeyLine> {
+    // A configuration is plain data: it always serialises.
+    let config = |mode: &JobMode| serde_json::to_value(JobConfig::for_mode(*mode)).unwrap_or_default();
+    let defaults: Vec<Value> = JobMode::VARIANTS.iter().map(config).collect();
+    let default = |key: &str| {
+        let pointer = format!("/{}", key.replace('.', "/"));
+        let value = defaults.iter().find_map(|config| config.pointer(&pointer));
+        value.cloned().unwrap_or_default()
+    };
+    KEYS.iter()
+        .map(|key| KeyLine {
+            about: key.about,
+            default: default(key.name),
+            key: key.name,
+        })
+        .collect()
+}

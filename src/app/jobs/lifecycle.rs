@@ -1,0 +1,191 @@
+//! Pause, resume, liquidate and remove.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer};
+
+use crate::{
+    app::{Actor, App, AppError, Target, target, whole::shown},
+    domain::{
+        ids::JobId,
+        job::{JobStatus, Transition},
+        liquidate::Liquidation,
+        span::Span,
+    },
+    store::{
+        jobs::Job,
+        orders::{self, Order},
+        views,
+    },
+};
+
+/// A job before and after a command.
+#[derive(Debug, Serialize)]
+pub struct Changed {
+    pub job: JobId,
+    pub symbol: String,
+    pub before: JobStatus,
+    pub after: After,
+    /// False: the job was so already.
+    pub changed: bool,
+    pub note: Option<Note>,
+}
+
+/// Written as the status, or `removed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    Status(JobStatus),
+    Removed,
+}
+
+impl fmt::Display for After {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => status.fmt(f),
+            Self::Removed => f.write_str("removed"),
+        }
+    }
+}
+
+impl Serialize for After {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        shown(self, serializer)
+    }
+}
+
+/// What the command leaves to come; written as a sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Note {
+    Paused,
+    Liquidates,
+    HistoryStays,
+    NoWorker,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Paused => "new trades stop now; a trade that was sent is still settled",
+            Self::Liquidates => "sells what this job bought, then is IDLE",
+            Self::HistoryStays => "its history stays in the database",
+            Self::NoWorker => "no worker is running: start one with `lgi-mm daemon`",
+        })
+    }
+}
+
+impl Serialize for Note {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        shown(self, serializer)
+    }
+}
+
+/// Stops new trades and keeps the position.
+pub async fn pause(app: &App, target: &Target, actor: &Actor) -> Result<Changed, AppError> {
+    change(app, target, Order::Pause, actor).await
+}
+
+/// Continues after a pause or an error.
+pub async fn resume(app: &App, target: &Target, actor: &Actor) -> Result<Changed, AppError> {
+    change(app, target, Order::Resume, actor).await
+}
+
+/// Takes an idle job off the list.
+pub async fn remove(app: &App, target: &Target, actor: &Actor) -> Result<Changed, AppError> {
+    change(app, target, Order::Remove, actor).await
+}
+
+/// How to sell; checked.
+#[derive(Debug, Clone, Copy)]
+pub struct LiquidateRequest {
+    over: Span,
+    slices: u32,
+}
+
+impl LiquidateRequest {
+    /// Sells spread over `over`; without a number of sells one, or 12 if they are spread.
+    ///
+    /// # Errors
+    /// [`AppError::Usage`] if the number or the span is out of range.
+    pub fn new(over: Span, slices: Option<u32>) -> Result<Self, AppError> {
+        let slices = slices.unwrap_or(if over.is_zero() { 1 } else { 12 });
+        Liquidation::new(DateTime::UNIX_EPOCH, over, slices)
+            .map_err(|error| AppError::Usage(format!("liquidate: {error}")))?;
+        Ok(Self { over, slices })
+    }
+}
+
+/// Sells everything a job bought.
+pub async fn liquidate(
+    app: &App,
+    target: &Target,
+    request: LiquidateRequest,
+    actor: &Actor,
+) -> Result<Changed, AppError> {
+    let LiquidateRequest { over, slices } = request;
+    change(app, target, Order::Liquidate { over, slices }, actor).await
+}
+
+async fn change(app: &App, target: &Target, order: Order, actor: &Actor) -> Result<Changed, AppError> {
+    let job = target::find(&app.pool, target).await?;
+    let made = orders::order(&app.pool, job.id, order, actor.as_str()).await?;
+    let after = match made {
+        Transition::To(status) => After::Status(status),
+        Transition::Already => After::Status(job.status),
+        Transition::Archived => After::Removed,
+    };
+    let changed = made != Transition::Already;
+    if !changed {
+        keeps_its_plan(&job, order)?;
+    }
+    let health = views::health(&app.pool, Utc::now()).await?;
+    let note = if health.workers_alive == 0 && needs_worker(order) {
+        Some(Note::NoWorker)
+    } else if changed {
+        note(order)
+    } else {
+        None
+    };
+    Ok(Changed {
+        job: job.id,
+        symbol: job.token.symbol,
+        before: job.status,
+        after,
+        changed,
+        note,
+    })
+}
+
+const fn needs_worker(order: Order) -> bool {
+    match order {
+        Order::Liquidate { .. } | Order::Resume => true,
+        Order::Start { .. } | Order::Pause | Order::Remove => false,
+    }
+}
+
+const fn note(order: Order) -> Option<Note> {
+    match order {
+        Order::Pause => Some(Note::Paused),
+        Order::Liquidate { .. } => Some(Note::Liquidates),
+        Order::Remove => Some(Note::HistoryStays),
+        Order::Start { .. } | Order::Resume => None,
+    }
+}
+
+/// A running liquidation keeps its plan: asking for another plan is refused, not ignored.
+fn keeps_its_plan(job: &Job, order: Order) -> Result<(), AppError> {
+    let (Order::Liquidate { over, slices }, Some(plan)) = (order, job.liquidation) else {
+        return Ok(());
+    };
+    if (over, slices) == (plan.over(), plan.slices()) {
+        return Ok(());
+    }
+    Err(AppError::Refused(format!(
+        "job {id} is LIQUIDATING by another plan: {} of {} slices over {} are done; for a new plan `lgi-mm pause {id}` \
+         it, then liquidate again",
+        plan.slices_done(),
+        plan.slices(),
+        plan.over(),
+        id = job.id,
+    )))
+}

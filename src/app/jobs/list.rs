@@ -1,0 +1,114 @@
+//! All jobs, a line each.
+
+use std::fmt;
+
+use alloy_primitives::Address;
+use serde::Serialize;
+
+use crate::{
+    app::{
+        App, AppError,
+        whole::{Whole, checksum, shown},
+    },
+    domain::{
+        Timestamp,
+        accounting::{average_cost, unrealized},
+        ids::JobId,
+        job::{JobMode, JobStatus, Realm},
+        units::{Amount, Price, Usd},
+    },
+    store::{
+        jobs::{self, Filter, Job},
+        views::{self, Pulse},
+    },
+};
+
+/// One job in one line.
+#[derive(Debug, Serialize)]
+pub struct JobLine {
+    pub job: JobId,
+    pub symbol: String,
+    #[serde(serialize_with = "checksum")]
+    pub token: Address,
+    pub chain: String,
+    pub realm: Realm,
+    pub mode: JobMode,
+    pub status: JobStatus,
+    /// Last accepted price; none before the first slot.
+    pub price_usd: Option<Price>,
+    pub position: Whole,
+    /// The position in base units.
+    pub position_units: Amount,
+    /// Spent on buys in this cycle.
+    pub spent_usd: Usd,
+    /// USD per whole token; none without a position.
+    pub average_cost_usd: Option<Price>,
+    pub realized_usd: Usd,
+    /// At the last accepted price.
+    pub unrealized_usd: Option<Usd>,
+    pub gas_usd: Usd,
+    pub last_decision: Option<LastDecision>,
+    /// What the last decision saw.
+    pub last_detail: Option<String>,
+    pub next_slot: Option<Timestamp>,
+}
+
+/// What the last slot decided; written `TAKE_PROFIT` for a trade, `hold: in_range` for a hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastDecision {
+    pub traded: bool,
+    /// The trade's or the hold's reason.
+    pub reason: String,
+}
+
+impl fmt::Display for LastDecision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hold = if self.traded { "" } else { "hold: " };
+        write!(f, "{hold}{}", self.reason)
+    }
+}
+
+impl Serialize for LastDecision {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        shown(self, serializer)
+    }
+}
+
+impl JobLine {
+    pub(super) fn new(job: &Job, pulse: &Pulse) -> Self {
+        let price = pulse.last_price.map(|(price, _)| price);
+        let last = pulse.last_decision.as_ref();
+        Self {
+            job: job.id,
+            symbol: job.token.symbol.clone(),
+            token: job.token.address,
+            chain: job.account.chain.clone(),
+            realm: job.account.realm,
+            mode: job.mode,
+            status: job.status,
+            price_usd: price,
+            position: Whole::new(job.position.token_balance, job.token.decimals),
+            position_units: job.position.token_balance,
+            spent_usd: job.total_accumulated,
+            average_cost_usd: average_cost(&job.position),
+            realized_usd: job.position.realized_pnl,
+            unrealized_usd: price.and_then(|price| unrealized(&job.position, price).ok()),
+            gas_usd: job.gas_usd,
+            last_decision: last.map(|(outcome, reason, _)| LastDecision {
+                traded: outcome == "trade",
+                reason: reason.clone(),
+            }),
+            last_detail: last.and_then(|(_, _, detail)| detail.clone()),
+            next_slot: pulse.next_slot,
+        }
+    }
+}
+
+/// All jobs that were not removed, in the order of their numbers.
+pub async fn list(app: &App) -> Result<Vec<JobLine>, AppError> {
+    let jobs = jobs::list(&app.pool, &Filter::default()).await?;
+    let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
+    let pulses = views::pulses(&app.pool, &ids).await?;
+    let lines = jobs.iter().zip(&pulses);
+    Ok(lines.map(|(job, pulse)| JobLine::new(job, pulse)).collect())
+}

@@ -1,0 +1,10 @@
+//! Requests on jobs.
+
+pub mod config;
+pub mod lifecycle;
+pub mod list;
+pub mod replay;
+pub mod start;
+pub mod status;
+pub mod tick;
+pub mod trades;

@@ -1,0 +1,257 @@
+//! What a job would have done with another configuration, next to what it did.
+
+use serde::Serialize;
+
+use crate::{
+    app::{App, AppError, Target, target, whole::Whole},
+    backtest::{
+        self, Detail, RunResult, Setup, again, assumptions,
+        result::{SeriesSummary, TradeLine},
+        series::Rows,
+    },
+    config::{JobLayers, Settings, build_job_config},
+    domain::{
+        Timestamp,
+        accounting::{average_cost, unrealized},
+        chains,
+        decision::{Reason, Side},
+        ids::JobId,
+        job::Realm,
+        trade::TradeStatus,
+        units::{MoneyError, Price, Rounding, Usd},
+    },
+    prices::series,
+    store::{
+        history,
+        jobs::Job,
+        views::{self, TradeFilter, TradeRow},
+    },
+};
+
+#[derive(Debug)]
+pub struct ReplayRequest {
+    pub target: Target,
+    /// The keys to change.
+    pub given: JobLayers,
+}
+
+/// The result of one way to decide.
+#[derive(Debug, Serialize)]
+pub struct Figures {
+    pub buys: u64,
+    pub sells: u64,
+    pub spent_usd: Usd,
+    pub proceeds_usd: Usd,
+    pub token_balance: Whole,
+    pub quote_balance: Whole,
+    pub value_usd: Usd,
+    pub average_cost: Option<Price>,
+    pub realized_usd: Usd,
+    pub unrealized_usd: Usd,
+    pub gas_usd: Usd,
+}
+
+/// A trade, as far as both ways to decide know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReplayedTrade {
+    pub slot: Timestamp,
+    pub side: Side,
+    pub reason: Reason,
+    pub base_amount: Whole,
+    pub quote_usd: Usd,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Replay {
+    pub job: JobId,
+    pub symbol: String,
+    pub cycle: i32,
+    pub samples: SeriesSummary,
+    /// From the ledger.
+    pub did: Figures,
+    /// The same samples and the configuration that the job has.
+    pub unchanged: Figures,
+    /// The same samples and the changed configuration.
+    pub changed: Figures,
+    pub trades_did: Vec<ReplayedTrade>,
+    pub trades_unchanged: Vec<ReplayedTrade>,
+    pub trades_changed: Vec<ReplayedTrade>,
+    pub assumptions: Vec<String>,
+}
+
+/// Runs the rules over the samples of the job's cycle, with its configuration and with the changed one.
+pub async fn replay(app: &App, request: &ReplayRequest) -> Result<Replay, AppError> {
+    let job = target::find(&app.pool, &request.target).await?;
+    let config = build_job_config(&job.config, job.mode, &request.given)?;
+    let unchanged = setup(&app.settings, &job)?;
+    let changed = Setup {
+        config,
+        ..unchanged.clone()
+    };
+    let rows = rows(app, &job).await?;
+    let detail = Detail {
+        trades: true,
+        ..Detail::SUMMARY
+    };
+    let run = |setup: &Setup| backtest::run(setup, detail, rows.rows.iter().copied());
+    let (same, other) = (run(&unchanged), run(&changed));
+    let ledger = ledger(app, &job).await?;
+    let price = same.summary.last_price.or(other.summary.last_price);
+    let price = price.ok_or_else(|| no_samples(&job))?;
+    Ok(Replay {
+        did: did(&job, &ledger, price).map_err(|error| AppError::Internal(error.to_string()))?,
+        unchanged: figures(&same, &job),
+        changed: figures(&other, &job),
+        trades_did: ledger.iter().filter_map(|row| executed(row, &job)).collect(),
+        trades_unchanged: same.trades.iter().map(|trade| decided(trade, &job)).collect(),
+        trades_changed: other.trades.iter().map(|trade| decided(trade, &job)).collect(),
+        assumptions: assumed(&changed, &job),
+        samples: rows.summary,
+        job: job.id,
+        symbol: job.token.symbol,
+        cycle: job.cycle,
+    })
+}
+
+fn no_samples(job: &Job) -> AppError {
+    let since = job.started_at.map_or_else(String::new, |started| {
+        format!(
+            " since its cycle started at {}",
+            started.format("%Y-%m-%d %H:%M:%S")
+        )
+    });
+    AppError::Refused(format!(
+        "job {} has no sample{since}; there is nothing to decide again yet",
+        job.id
+    ))
+}
+
+fn setup(settings: &Settings, job: &Job) -> Result<Setup, AppError> {
+    let Some(started_at) = job.started_at.filter(|_| job.cycle > 0) else {
+        return Err(AppError::Refused(format!(
+            "job {} never started: nothing was decided that could be decided again",
+            job.id
+        )));
+    };
+    let usdc = chains::find(&job.account.chain).map(|chain| chain.usdc).ok();
+    if usdc != Some(job.quote.address) {
+        return Err(AppError::Refused(format!(
+            "job {} trades against {}, whose own price is not among the samples; only jobs against USDC can be replayed",
+            job.id, job.quote.symbol
+        )));
+    }
+    settings.paper.validate().map_err(AppError::Config)?;
+    Ok(Setup {
+        token_decimals: job.token.decimals,
+        quote_decimals: job.quote.decimals,
+        sample_interval: settings.trading.sample_interval,
+        starts_at: Some(started_at),
+        stands_for: settings.trading.sample_interval,
+        ..Setup::new(job.mode, job.config.clone(), settings.paper.clone())
+    })
+}
+
+async fn rows(app: &App, job: &Job) -> Result<Rows, AppError> {
+    let config = &job.config.price;
+    let source = config.sources.first().copied();
+    let name = source.map(|source| series(source, config, job.quote.address, job.config.venue.pool));
+    let name = name.unwrap_or_default();
+    let samples = history::samples(&app.pool, &job.account.chain, job.token.address, &name).await?;
+    again::rows_of(name, &samples, &job.config.schedule).ok_or_else(|| {
+        AppError::Refused(format!(
+            "job {} has no price samples yet: nothing can be decided again",
+            job.id
+        ))
+    })
+}
+
+/// This cycle's trades, oldest first.
+async fn ledger(app: &App, job: &Job) -> Result<Vec<TradeRow>, AppError> {
+    let filter = TradeFilter {
+        job: Some(job.id),
+        open: false,
+        limit: None,
+    };
+    let mut rows = views::trades(&app.pool, &filter).await?;
+    rows.retain(|row| row.cycle == job.cycle && row.status == TradeStatus::Executed);
+    rows.reverse();
+    Ok(rows)
+}
+
+fn did(job: &Job, ledger: &[TradeRow], price: Price) -> Result<Figures, MoneyError> {
+    let sum = |side: Side| {
+        let of_side = ledger.iter().filter(|row| row.side == side);
+        of_side
+            .filter_map(|row| row.quote_usd)
+            .try_fold(Usd::ZERO, Usd::checked_add)
+    };
+    let count = |side: Side| ledger.iter().filter(|row| row.side == side).count() as u64;
+    let position = &job.position;
+    Ok(Figures {
+        buys: count(Side::Buy),
+        sells: count(Side::Sell),
+        spent_usd: sum(Side::Buy)?,
+        proceeds_usd: sum(Side::Sell)?,
+        token_balance: Whole::new(position.token_balance, job.token.decimals),
+        quote_balance: Whole::new(position.quote_balance, job.quote.decimals),
+        value_usd: position
+            .token_value(price, Rounding::Down)?
+            .checked_add(position.quote_value(Rounding::Down)?)?,
+        average_cost: average_cost(position),
+        realized_usd: position.realized_pnl,
+        unrealized_usd: unrealized(position, price)?,
+        gas_usd: job.gas_usd,
+    })
+}
+
+fn figures(outcome: &RunResult, job: &Job) -> Figures {
+    let summary = &outcome.summary;
+    Figures {
+        buys: summary.buys,
+        sells: summary.sells,
+        spent_usd: summary.spent_usd,
+        proceeds_usd: summary.proceeds_usd,
+        token_balance: Whole::new(summary.token_balance, job.token.decimals),
+        quote_balance: Whole::new(summary.quote_balance, job.quote.decimals),
+        value_usd: summary.value_usd,
+        average_cost: summary.average_cost,
+        realized_usd: summary.realized_usd,
+        unrealized_usd: summary.unrealized_usd,
+        gas_usd: summary.gas_usd,
+    }
+}
+
+fn executed(row: &TradeRow, job: &Job) -> Option<ReplayedTrade> {
+    Some(ReplayedTrade {
+        slot: row.slot,
+        side: row.side,
+        reason: row.reason,
+        base_amount: Whole::new(row.base_amount, job.token.decimals),
+        quote_usd: row.quote_usd?,
+    })
+}
+
+fn decided(trade: &TradeLine, job: &Job) -> ReplayedTrade {
+    ReplayedTrade {
+        slot: trade.at,
+        side: trade.side,
+        reason: trade.reason,
+        base_amount: Whole::new(trade.base_amount, job.token.decimals),
+        quote_usd: trade.quote_usd,
+    }
+}
+
+fn assumed(setup: &Setup, job: &Job) -> Vec<String> {
+    let mut said = vec![
+        "Only the samples that the ledger has kept are decided on, each as the price of the slot it was taken for; edits, \
+         pauses, manual ticks and failures of the job are not repeated."
+            .to_owned(),
+    ];
+    if job.account.realm == Realm::Live {
+        said.push(
+            "The job is live; what is decided again trades at the costs of the paper venue.".to_owned(),
+        );
+    }
+    said.extend(assumptions(setup, false, setup.stands_for).into_iter().skip(1));
+    said
+}

@@ -1,0 +1,246 @@
+//! A new live job: what is not given is read from the chain, and what is missing is an error.
+
+use alloy_primitives::Address;
+use rust_decimal::Decimal;
+
+use super::{
+    past,
+    request::{Groundwork, LOOKUP_PATIENCE, Plan, StartRequest, is_ticker},
+};
+use crate::{
+    app::{App, AppError, wallets},
+    chain::{ChainSpec, LiveChain, agreed_token_info, one_node_warning},
+    domain::{
+        chains::USDC_DECIMALS,
+        config::{JobConfig, SourceName},
+        job::{Account, Realm, Token},
+        pool::NATIVE,
+        units::{NATIVE_DECIMALS, Price},
+    },
+    ports::{Asset, Chain, PriceRequest, Prices},
+    store::{self, jobs::Job},
+};
+
+pub(super) async fn prepare(app: &App, plan: &mut Plan<'_>) -> Result<Groundwork, AppError> {
+    let request = plan.request;
+    app.settings.chain(&request.chain)?.with_rpc()?;
+    let wallet = wallets::choose(&app.settings)?;
+    let live = app.live().chain(&request.chain)?.clone();
+    plan.assumed.push(format!("wallet {wallet} (wallet.address)"));
+    safeguards(app, plan).await?;
+    plan.config
+        .validate_for(plan.mode, Realm::Live, &request.chain)
+        .map_err(AppError::Config)?;
+    if let Some(warning) = one_node_warning(&live.spec) {
+        plan.assumed.push(format!("WARNING: {warning}"));
+    }
+    let token = token(&live, request, &mut plan.assumed).await?;
+    let quote = quote(&live.spec, request, &mut plan.assumed)?;
+    require_witness(&live.spec, &plan.config)?;
+    let account = Account {
+        realm: Realm::Live,
+        chain: request.chain.clone(),
+        wallet,
+    };
+    past::require_known(app, &live, &account).await?;
+    plan.assumed
+        .extend(past::unexplained(app, &live, &account, &token).await?);
+    let quote_price = usd_price(&live, quote.address).await?;
+    require_price(app, plan, quote.address).await?;
+    Ok(Groundwork {
+        account,
+        token,
+        quote,
+        quote_price,
+    })
+}
+
+/// Reports the safe defaults of a live job, and adds a second price source where there is one. What was given has floors:
+/// see [`JobConfig::validate_for`].
+async fn safeguards(app: &App, plan: &mut Plan<'_>) -> Result<(), AppError> {
+    let Plan {
+        request,
+        given,
+        config,
+        assumed,
+        ..
+    } = plan;
+    if !given.sets("schedule.jitter") {
+        assumed.push(format!(
+            "jitter {0}, so that trades cannot be predicted (--set schedule.jitter={0})",
+            config.schedule.jitter
+        ));
+    }
+    if !given.sets("price.sources") {
+        match listed(app, &request.chain, request.token).await? {
+            Ok(price) => {
+                config.price.sources = vec![SourceName::Onchain, SourceName::Dexscreener];
+                assumed.push(format!(
+                    "prices from the pool, checked against DexScreener, which says {price} USD: a trade needs both \
+                     (--set price.sources=..)"
+                ));
+            }
+            Err(why) => {
+                assumed.push(format!(
+                    "prices from the pool ALONE, since there is no second source: {why} (--set \
+                     price.sources=onchain,dexscreener asks for one; a V3 pool's own mean: --set \
+                     price.sources=onchain,twap)"
+                ));
+            }
+        }
+    }
+    if !given.sets("price.max_price_move_pct") {
+        assumed.push(format!(
+            "a price that moves more than {0} % from one sample to the next must last before it is believed (--set \
+             price.max_price_move_pct={0})",
+            config.price.max_price_move_pct
+        ));
+    }
+    Ok(())
+}
+
+/// USD per whole token as DexScreener has it, or why it has none.
+async fn listed(app: &App, chain: &str, token: Address) -> Result<Result<Decimal, String>, AppError> {
+    let book = app.prices()?;
+    let now = store::now(&app.pool).await?;
+    let asked = tokio::time::timeout(LOOKUP_PATIENCE, book.dexscreener().lookup(chain, token, now)).await;
+    Ok(asked.map_or_else(
+        |_| Err(format!("no answer within {} s", LOOKUP_PATIENCE.as_secs())),
+        |found| {
+            found
+                .map(|info| info.price_usd)
+                .map_err(|error| error.to_string())
+        },
+    ))
+}
+
+/// With real money, one node is not enough to begin with: it alone would decide price and quote.
+fn require_witness(spec: &ChainSpec, config: &JobConfig) -> Result<(), AppError> {
+    let price = &config.price;
+    let enough = !price.on_chain_only() || price.single_source || spec.node_by_node().len() > 1;
+    if enough || !spec.is_known() {
+        return Ok(());
+    }
+    let sources: Vec<String> = price.sources.iter().map(ToString::to_string).collect();
+    Err(AppError::Refused(format!(
+        "price.sources is [{}] and chain {} has one node: nothing confirms the first price, nor that of a liquidation. Give \
+         chains.{}.rpc_urls a second URL of another provider, or add a source outside the chain with \
+         --set price.sources=onchain,dexscreener, or say that one is enough with --set price.single_source=true",
+        sources.join(", "),
+        spec.name,
+        spec.name
+    )))
+}
+
+/// What a job pays with never changes.
+pub(super) fn require_quote(
+    app: &App,
+    request: &StartRequest,
+    job: &Job,
+    asked: &str,
+) -> Result<(), AppError> {
+    let live = app.live().chain(&job.account.chain)?;
+    if quote(&live.spec, request, &mut Vec::new())?.address == job.quote.address {
+        return Ok(());
+    }
+    Err(AppError::Refused(format!(
+        "job {} pays with {}, which never changes; `remove` it first to pay with --quote {asked}, or start it without --quote",
+        job.id, job.quote.symbol
+    )))
+}
+
+/// USD per whole quote token of a job that is there already.
+pub(super) async fn quote_price(app: &App, job: &Job) -> Result<Price, AppError> {
+    let live = app.live().chain(&job.account.chain)?.clone();
+    usd_price(&live, job.quote.address).await
+}
+
+async fn usd_price(live: &LiveChain, quote: Address) -> Result<Price, AppError> {
+    let known = live.chain.usd_price(Asset::of(quote)).await;
+    known
+        .map(|known| known.price)
+        .map_err(|error| AppError::Network(format!("the price of the quote token: {error}")))
+}
+
+/// Ticker and digits as the contract has them: a wrong number of digits would be a wrong amount of money.
+async fn token(
+    live: &LiveChain,
+    request: &StartRequest,
+    assumed: &mut Vec<String>,
+) -> Result<Token, AppError> {
+    let address = request.token;
+    let info = agreed_token_info(&live.rpc, &live.spec, address)
+        .await
+        .map_err(|error| AppError::Network(error.to_string()))?;
+    if let Some(given) = request.decimals.filter(|given| *given != info.decimals) {
+        return Err(AppError::Usage(format!(
+            "--decimals {given}: the contract says {}; leave the flag out",
+            info.decimals
+        )));
+    }
+    let symbol = match (&request.symbol, info.symbol.filter(|symbol| is_ticker(symbol))) {
+        (Some(symbol), _) => symbol.clone(),
+        (None, Some(symbol)) => {
+            assumed.push(format!("ticker {symbol} from the contract (--symbol)"));
+            symbol
+        }
+        (None, None) => {
+            return Err(AppError::Usage(format!(
+                "token {address} has no ticker that can be shown; give one with --symbol"
+            )));
+        }
+    };
+    Ok(Token {
+        address,
+        symbol,
+        decimals: info.decimals,
+    })
+}
+
+fn quote(spec: &ChainSpec, request: &StartRequest, assumed: &mut Vec<String>) -> Result<Token, AppError> {
+    let native = spec.native_symbol.as_str();
+    let wrapped = format!("W{native}");
+    let asked = request.quote.as_deref().unwrap_or_else(|| {
+        assumed.push(format!(
+            "pays with {native} (--quote {native}, {wrapped} or USDC)"
+        ));
+        native
+    });
+    let token = |address, symbol: &str, decimals| Token {
+        address,
+        symbol: symbol.to_owned(),
+        decimals,
+    };
+    if asked.eq_ignore_ascii_case(native) {
+        Ok(token(NATIVE, native, NATIVE_DECIMALS))
+    } else if asked.eq_ignore_ascii_case(&wrapped) {
+        Ok(token(spec.wrapped_native, &wrapped, NATIVE_DECIMALS))
+    } else if asked.eq_ignore_ascii_case("USDC") {
+        Ok(token(spec.usdc, "USDC", USDC_DECIMALS))
+    } else {
+        Err(AppError::Usage(format!(
+            "--quote {asked}: {native}, {wrapped} or USDC are allowed on {}",
+            spec.name
+        )))
+    }
+}
+
+/// A live job without a price now does not start.
+async fn require_price(app: &App, plan: &mut Plan<'_>, quote: Address) -> Result<(), AppError> {
+    let request = PriceRequest {
+        chain: &plan.request.chain,
+        token: plan.request.token,
+        quote,
+        pool: plan.config.venue.pool,
+        decimals: None,
+        config: &plan.config.price,
+    };
+    let now = store::now(&app.pool).await?;
+    let answers = app.prices()?.answers(&[request], now).await;
+    for answer in answers.into_iter().flatten() {
+        let observed = answer.map_err(|missing| AppError::Network(missing.to_string()))?;
+        plan.assumed
+            .push(format!("{} says {} USD now", observed.source, observed.price_usd));
+    }
+    Ok(())
+}

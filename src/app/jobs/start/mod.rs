@@ -1,0 +1,244 @@
+//! A new job, a new cycle of an idle one, or a paused one resumed.
+
+mod live;
+mod paper;
+mod past;
+mod request;
+mod started;
+
+use alloy_primitives::Address;
+
+use self::request::{Groundwork, Plan};
+use crate::{
+    app::{Actor, App, AppError, policy},
+    config::build_job_config,
+    domain::{
+        config::JobConfig,
+        ids::JobId,
+        job::{JobStatus, Realm, Token, Transition},
+        units::{Amount, Price, Rounding, Usd},
+    },
+    store::{
+        self,
+        jobs::{self, Filter, Job, NewJob},
+        orders::{self, Order},
+    },
+};
+
+pub use self::{
+    request::StartRequest,
+    started::{NotAllowed, Pair, Started, Step, What},
+};
+
+/// Starts the job of a token: a new one, a new cycle of an idle one, or a paused one again. A running one is left alone.
+pub async fn start(app: &App, request: &StartRequest, actor: &Actor) -> Result<Started, AppError> {
+    request.check()?;
+    let filter = Filter {
+        token: Some(request.token),
+        chain: Some(request.chain.clone()),
+        status: None,
+    };
+    let mut known = jobs::list(&app.pool, &filter).await?;
+    known.retain(|job| job.account.realm == request.realm);
+    let mut started = match this_wallets(app, request.realm, known)? {
+        Some(job) => again(app, request, job, actor).await?,
+        None => create(app, request, actor).await?,
+    };
+    if request.realm == Realm::Live {
+        started.policy = not_allowed(app, started.job).await?;
+    }
+    Ok(started)
+}
+
+/// The job that is meant: on paper the only one; live that of the wallet that the settings name, or else the only one.
+fn this_wallets(app: &App, realm: Realm, mut known: Vec<Job>) -> Result<Option<Job>, AppError> {
+    let chosen = app.settings.wallet.address.parse::<Address>().ok();
+    if let (Realm::Live, Some(wallet)) = (realm, chosen) {
+        known.retain(|job| job.account.wallet == wallet);
+    }
+    if known.len() > 1 {
+        let jobs: Vec<String> = known
+            .iter()
+            .map(|job| format!("{} (wallet {})", job.id, job.account.wallet))
+            .collect();
+        return Err(AppError::Refused(format!(
+            "jobs {} trade this token; set wallet.address to the wallet that is meant",
+            jobs.join(" and ")
+        )));
+    }
+    Ok(known.pop())
+}
+
+/// What the policy of this machine lacks for the job: nothing is signed until the worker's own policy allows it.
+async fn not_allowed(app: &App, job: JobId) -> Result<Option<NotAllowed>, AppError> {
+    let found = jobs::by_ids(&app.pool, &[job]).await?;
+    let Some(Ok(job)) = found.first() else {
+        return Ok(None);
+    };
+    Ok(policy::missing(app, job).await.map(NotAllowed))
+}
+
+/// Refuses a change of what never changes, and a job that may not trade.
+fn check_same(request: &StartRequest, job: &Job) -> Result<(), AppError> {
+    if request.mode.is_some_and(|mode| mode != job.mode) {
+        return Err(AppError::Refused(format!(
+            "job {} of this token has mode {}, which never changes; `remove` it first, or start it without --mode",
+            job.id, job.mode
+        )));
+    }
+    let token = &job.token;
+    let other_decimals = request.decimals.is_some_and(|given| given != token.decimals);
+    let other_symbol = request
+        .symbol
+        .as_ref()
+        .is_some_and(|given| *given != token.symbol);
+    if other_decimals || other_symbol {
+        return Err(AppError::Refused(format!(
+            "job {} knows this token as {} with {} decimals, which never changes; `remove` it first, or start it \
+             without --symbol and --decimals",
+            job.id, token.symbol, token.decimals
+        )));
+    }
+    if let Some(refused) = &job.refused {
+        return Err(AppError::Refused(format!(
+            "job {} cannot trade, its configuration is refused: {refused}; change it with `lgi-mm config edit {} \
+             --set key=value`",
+            job.id, job.id
+        )));
+    }
+    Ok(())
+}
+
+/// A job that is there: started from IDLE, resumed from PAUSED, left alone while it runs.
+async fn again(app: &App, request: &StartRequest, job: Job, actor: &Actor) -> Result<Started, AppError> {
+    check_same(request, &job)?;
+    if let Some(quote) = &request.quote {
+        live::require_quote(app, request, &job, quote)?;
+    }
+    let given = request.with_budget(request.given.clone(), job.mode)?;
+    if !given.is_empty() && build_job_config(&job.config, job.mode, &given)? != job.config {
+        return Err(AppError::Refused(format!(
+            "job {} has another configuration; change it with `lgi-mm config edit {} --set key=value`",
+            job.id, job.id
+        )));
+    }
+    let quote_price = match job.account.realm {
+        Realm::Paper => Price::ONE,
+        Realm::Live => live::quote_price(app, &job).await?,
+    };
+    let order = Order::Start {
+        deposit: deposit(&job.config, job.quote.decimals, quote_price)?,
+    };
+    let made = orders::order(&app.pool, job.id, order, actor.as_str()).await?;
+    let status = match made {
+        Transition::To(status) => status,
+        Transition::Already | Transition::Archived => job.status,
+    };
+    let step = match (job.status, made) {
+        (_, Transition::Already) => Step::AlreadyRunning,
+        (JobStatus::Idle, _) => Step::Cycle(job.cycle.saturating_add(1)),
+        (from, _) => Step::Resumed { from, to: status },
+    };
+    let live = job.account.realm == Realm::Live;
+    Ok(Started {
+        job: job.id,
+        token: job.token.address,
+        what: What {
+            step,
+            live: live.then(|| Pair::new(&job.account, &job.token, &job.quote)),
+        },
+        symbol: job.token.symbol,
+        chain: job.account.chain,
+        mode: job.mode,
+        status,
+        assumed: vec![],
+        policy: None,
+    })
+}
+
+async fn create(app: &App, request: &StartRequest, actor: &Actor) -> Result<Started, AppError> {
+    let Some(mode) = request.mode else {
+        return Err(AppError::Usage(
+            "a new job needs --mode accumulate or --mode liquidity".to_owned(),
+        ));
+    };
+    let given = request.given.clone().over_defaults(&app.settings.defaults, mode);
+    let given = request.with_budget(given, mode)?;
+    let mut plan = Plan {
+        config: build_job_config(&JobConfig::beginning(mode, request.realm), mode, &given)?,
+        request,
+        given,
+        mode,
+        assumed: vec![],
+    };
+    let ground = match request.realm {
+        Realm::Paper => paper::prepare(app, &mut plan).await?,
+        Realm::Live => live::prepare(app, &mut plan).await?,
+    };
+    finish(app, &mut plan, &ground.quote).await?;
+    let Groundwork {
+        account,
+        token,
+        quote,
+        quote_price,
+    } = ground;
+    let order = Order::Start {
+        deposit: deposit(&plan.config, quote.decimals, quote_price)?,
+    };
+    let new = NewJob {
+        account,
+        token,
+        quote,
+        mode,
+        config: plan.config,
+    };
+    let job = jobs::create(&app.pool, &new, actor.as_str()).await?;
+    orders::order(&app.pool, job, order, actor.as_str()).await?;
+    let live = request.realm == Realm::Live;
+    Ok(Started {
+        job,
+        token: new.token.address,
+        what: What {
+            step: Step::Created(mode),
+            live: live.then(|| Pair::new(&new.account, &new.token, &new.quote)),
+        },
+        symbol: new.token.symbol,
+        chain: new.account.chain,
+        mode,
+        status: JobStatus::Running,
+        assumed: plan.assumed,
+        policy: None,
+    })
+}
+
+/// What jobs of both realms have in common: their schedule, when recorded prices begin, and the last checks.
+async fn finish(app: &App, plan: &mut Plan<'_>, quote: &Token) -> Result<(), AppError> {
+    if !plan.given.sets("schedule.cron") {
+        plan.assumed.push(format!(
+            "evaluated by cron '{}' UTC (--set schedule.cron=..)",
+            plan.config.schedule.cron
+        ));
+    }
+    if let Some(recorded) = plan.config.price.recorded.as_mut() {
+        let now = store::now(&app.pool).await?;
+        recorded.starts_at.get_or_insert(now);
+    }
+    let request = plan.request;
+    if request.token == quote.address {
+        return Err(AppError::Usage(format!(
+            "token {} is {} itself, which this job would pay with",
+            request.token, quote.symbol
+        )));
+    }
+    plan.config
+        .validate_for(plan.mode, request.realm, &request.chain)
+        .map_err(AppError::Config)
+}
+
+/// What a liquidity job begins with, base units of the quote.
+fn deposit(config: &JobConfig, decimals: u8, price: Price) -> Result<Amount, AppError> {
+    let budget = config.rules.budget().unwrap_or(Usd::ZERO);
+    budget
+        .to_amount(decimals, price, Rounding::Down)
+        .map_err(|error| AppError::Usage(format!("liquidity.budget_usd = {budget}: {error}")))
+}

@@ -1,0 +1,118 @@
+//! A new job on paper: everything has a default, and what was assumed is reported.
+
+use alloy_primitives::Address;
+
+use super::request::{Groundwork, LOOKUP_PATIENCE, Plan, is_ticker};
+use crate::{
+    app::{App, AppError},
+    domain::{
+        chains::{self, USDC_DECIMALS},
+        config::SourceName,
+        job::{Account, Realm, Token},
+        units::Price,
+    },
+    paper::default_wallet,
+    prices::TokenListing,
+    store,
+};
+
+/// Digits of most tokens, assumed on paper unless given.
+const USUAL_DECIMALS: u8 = 18;
+
+pub(super) async fn prepare(app: &App, plan: &mut Plan<'_>) -> Result<Groundwork, AppError> {
+    let request = plan.request;
+    let chain = chains::find(&request.chain).map_err(|error| AppError::Usage(format!("--chain: {error}")))?;
+    let decimals = request.decimals.unwrap_or_else(|| {
+        plan.assumed
+            .push(format!("{USUAL_DECIMALS} decimals (--decimals)"));
+        USUAL_DECIMALS
+    });
+    let symbol = choose_source(app, plan, chain.name).await?;
+    Ok(Groundwork {
+        account: Account {
+            realm: Realm::Paper,
+            chain: chain.name.to_owned(),
+            wallet: default_wallet(),
+        },
+        token: Token {
+            address: request.token,
+            symbol,
+            decimals,
+        },
+        quote: Token {
+            address: chain.usdc,
+            symbol: "USDC".to_owned(),
+            decimals: USDC_DECIMALS,
+        },
+        quote_price: Price::ONE,
+    })
+}
+
+/// The ticker and, unless one was given, the price source: real prices if there are any, generated ones if not.
+async fn choose_source(app: &App, plan: &mut Plan<'_>, chain: &str) -> Result<String, AppError> {
+    let request = plan.request;
+    let chosen = plan.given.sets("price.sources");
+    if let (Some(symbol), true) = (&request.symbol, chosen) {
+        return Ok(symbol.clone());
+    }
+    let offline = chosen && !plan.config.price.sources.contains(&SourceName::Dexscreener);
+    let found = if offline {
+        Err("not asked".to_owned())
+    } else {
+        look_up(app, chain, request.token).await?
+    };
+    let symbol = match (&request.symbol, &found) {
+        (Some(symbol), _) => symbol.clone(),
+        (None, Ok(info)) if is_ticker(&info.symbol) => {
+            plan.assumed
+                .push(format!("ticker {} from DexScreener (--symbol)", info.symbol));
+            info.symbol.clone()
+        }
+        (None, _) => {
+            let symbol = after_address(request.token);
+            plan.assumed
+                .push(format!("ticker {symbol} after its address (--symbol)"));
+            symbol
+        }
+    };
+    if chosen {
+        return Ok(symbol);
+    }
+    let (source, assumed) = match found {
+        Ok(info) => (
+            SourceName::Dexscreener,
+            format!(
+                "prices from DexScreener, now {} USD (--set price.sources=..)",
+                info.price_usd
+            ),
+        ),
+        Err(why) => (
+            SourceName::Generated,
+            format!(
+                "INVENTED prices, because {why}; real ones: --set price.sources=dexscreener, your own: \
+                 --set price.sources=recorded --set price.recorded.file=FILE"
+            ),
+        ),
+    };
+    plan.config.price.sources = vec![source];
+    plan.assumed.push(assumed);
+    Ok(symbol)
+}
+
+/// What DexScreener knows of a token, or why there is nothing.
+async fn look_up(app: &App, chain: &str, token: Address) -> Result<Result<TokenListing, String>, AppError> {
+    let book = app.prices()?;
+    let now = store::now(&app.pool).await?;
+    let asked = tokio::time::timeout(LOOKUP_PATIENCE, book.dexscreener().lookup(chain, token, now)).await;
+    Ok(asked.map_or_else(
+        |_| Err(format!("no answer within {} s", LOOKUP_PATIENCE.as_secs())),
+        |found| found.map_err(|error| error.to_string()),
+    ))
+}
+
+/// Six digits of a token's address, as its ticker.
+fn after_address(token: Address) -> String {
+    let text = format!("{token:#x}");
+    let digits = text.chars().skip(2).take(6);
+    digits.collect::<String>().to_uppercase()
+}

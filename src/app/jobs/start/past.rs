@@ -1,0 +1,73 @@
+//! A new live job's wallet: its past must be known to this database.
+
+use crate::{
+    app::{App, AppError},
+    chain::LiveChain,
+    domain::job::{Account, Token},
+    ports::{Asset, Chain},
+    store::{
+        jobs::{self, Filter},
+        signers,
+    },
+};
+
+/// Refuses a wallet that has made transactions this database does not know: it may be the database that is new or old,
+/// and what it does not know may have bought what a new job would buy again.
+pub(super) async fn require_known(app: &App, live: &LiveChain, account: &Account) -> Result<(), AppError> {
+    let (wallet, chain) = (account.wallet, &account.chain);
+    let nonces = live.chain.nonces(wallet).await;
+    let nonces =
+        nonces.map_err(|error| AppError::Network(format!("the nonce of wallet {wallet}: {error}")))?;
+    match signers::find(&app.pool, account).await? {
+        Some(known) if nonces.latest > known.next_nonce => Err(AppError::Refused(format!(
+            "the chain has {} transactions of wallet {wallet}, this database knows {}: it is older than the chain (a restored \
+             backup?), or the key is used elsewhere; run `lgi-mm reconcile`",
+            nonces.latest, known.next_nonce
+        ))),
+        None if nonces.pending > nonces.latest => Err(AppError::Refused(format!(
+            "{} transactions of wallet {wallet} are pending; wait until they are mined, and start again",
+            nonces.pending.saturating_sub(nonces.latest)
+        ))),
+        None if nonces.latest > 0 => Err(AppError::Refused(format!(
+            "wallet {wallet} has made {} transactions on {chain}, and this database knows none of them. If another database \
+             traded with it, restore that one: this one does not know what was bought. If the wallet was used elsewhere, \
+             accept its past: `lgi-mm reconcile --adopt {wallet} --chain {chain}`",
+            nonces.latest
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Says that the wallet holds tokens which no job has bought; `None`: it holds none.
+pub(super) async fn unexplained(
+    app: &App,
+    live: &LiveChain,
+    account: &Account,
+    token: &Token,
+) -> Result<Option<String>, AppError> {
+    let held = live
+        .chain
+        .balances(account.wallet, &[Asset::Token(token.address)])
+        .await;
+    let held =
+        held.map_err(|error| AppError::Network(format!("the balance of {}: {error}", token.symbol)))?;
+    let held = held.first().copied().unwrap_or_default();
+    let filter = Filter {
+        token: Some(token.address),
+        chain: Some(account.chain.clone()),
+        status: None,
+    };
+    let jobs = jobs::list(&app.pool, &filter).await?;
+    let mut surplus = held;
+    for job in jobs.iter().filter(|job| job.account == *account) {
+        surplus = surplus.saturating_sub(job.position.token_balance);
+    }
+    Ok((!surplus.is_zero()).then(|| {
+        format!(
+            "the {} {} that the wallet holds were bought by no job of this database: they are neither counted nor sold \
+             (`lgi-mm reconcile --count-in JOB --cost USD` counts them in)",
+            surplus.to_whole(token.decimals),
+            token.symbol
+        )
+    }))
+}

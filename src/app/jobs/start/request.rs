@@ -1,0 +1,137 @@
+//! What a start asks for, and what it found out.
+
+use std::time::Duration;
+
+use alloy_primitives::Address;
+use rust_decimal::Decimal;
+
+use crate::{
+    app::AppError,
+    config::JobLayers,
+    domain::{
+        chains,
+        config::JobConfig,
+        foreign::Foreign,
+        job::{Account, JobMode, Realm, Token},
+        units::{Price, TOKEN_DECIMALS_MAX},
+    },
+};
+
+/// Longest ticker that the ledger keeps, characters.
+const SYMBOL_LENGTH_MAX: usize = 32;
+/// Longest wait for what DexScreener knows of a token.
+pub(super) const LOOKUP_PATIENCE: Duration = Duration::from_secs(3);
+
+#[derive(Debug)]
+pub struct StartRequest {
+    pub token: Address,
+    pub realm: Realm,
+    pub chain: String,
+    /// A new job needs one; that of a job that is there never changes.
+    pub mode: Option<JobMode>,
+    /// The keys that were given, without the settings' defaults.
+    pub given: JobLayers,
+    /// Mode liquidity: money to begin with, USD.
+    pub budget: Option<Decimal>,
+    /// The token's ticker; none: looked up.
+    pub symbol: Option<String>,
+    /// Digits of one whole token; none: looked up, or 18 on paper.
+    pub decimals: Option<u8>,
+    /// Live: ticker of the native coin, its wrapped form or USDC; none: the native coin.
+    pub quote: Option<String>,
+}
+
+impl StartRequest {
+    /// Checks what needs no database: a face calls it before it opens one.
+    ///
+    /// # Errors
+    /// [`AppError::Usage`].
+    pub fn check(&self) -> Result<(), AppError> {
+        if let Some(decimals) = self.decimals.filter(|decimals| *decimals > TOKEN_DECIMALS_MAX) {
+            return Err(AppError::Usage(format!(
+                "--decimals {decimals}: 0 to {TOKEN_DECIMALS_MAX} are allowed"
+            )));
+        }
+        if let Some(symbol) = self.symbol.as_ref().filter(|symbol| !is_ticker(symbol)) {
+            return Err(AppError::Usage(format!(
+                "--symbol {symbol:?}: 1 to {SYMBOL_LENGTH_MAX} printable characters without spaces are allowed"
+            )));
+        }
+        if self.realm == Realm::Live {
+            return Ok(());
+        }
+        chains::find(&self.chain).map_err(|error| AppError::Usage(format!("--chain: {error}")))?;
+        match &self.quote {
+            Some(quote) => Err(AppError::Usage(format!(
+                "--quote {quote}: the paper venue trades against USDC; --live goes with it"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// `below` and, if one was given, the budget.
+    pub(super) fn with_budget(&self, below: JobLayers, mode: JobMode) -> Result<JobLayers, AppError> {
+        let Some(budget) = self.budget else {
+            return Ok(below);
+        };
+        if mode != JobMode::Liquidity {
+            return Err(AppError::Usage(format!(
+                "--budget {budget}: only a job of mode liquidity has a budget; what mode accumulate may spend is \
+                 accumulate.max_accumulation_usd"
+            )));
+        }
+        Ok(below.assignments(&[format!("liquidity.budget_usd={budget}")])?)
+    }
+}
+
+/// A new job, before its world is asked.
+pub(super) struct Plan<'a> {
+    pub(super) request: &'a StartRequest,
+    /// With the settings' defaults below.
+    pub(super) given: JobLayers,
+    pub(super) mode: JobMode,
+    pub(super) config: JobConfig,
+    /// What was not given and was assumed, a line each.
+    pub(super) assumed: Vec<String>,
+}
+
+/// A new job, all found out.
+pub(super) struct Groundwork {
+    pub(super) account: Account,
+    pub(super) token: Token,
+    pub(super) quote: Token,
+    /// USD per whole quote token, now.
+    pub(super) quote_price: Price,
+}
+
+/// A ticker of printable characters only: one from outside must not write to a terminal or into a file's lines.
+pub(super) fn is_ticker(text: &str) -> bool {
+    (1..=SYMBOL_LENGTH_MAX).contains(&text.chars().count())
+        && !text.contains(char::is_whitespace)
+        && !text.contains(char::REPLACEMENT_CHARACTER)
+        && Foreign::new(text).as_str() == text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_ticker;
+
+    #[test]
+    fn a_ticker_cannot_write_to_a_terminal() {
+        let long = "x".repeat(33);
+        for (text, allowed) in [
+            ("CLAWD", true),
+            ("$WIF", true),
+            ("币安人生", true),
+            ("", false),
+            ("A B", false),
+            ("A\nB", false),
+            ("\u{1b}[31mRED", false),
+            ("\u{202e}CDSU", false),
+            ("U\u{200b}SDC", false),
+            (long.as_str(), false),
+        ] {
+            assert_eq!(is_ticker(text), allowed, "{text:?}");
+        }
+    }
+}

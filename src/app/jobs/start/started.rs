@@ -1,0 +1,121 @@
+//! The view of a start.
+
+use std::fmt;
+
+use alloy_primitives::Address;
+use serde::{Serialize, Serializer};
+
+use crate::{
+    app::{
+        policy::Missing,
+        whole::{checksum, shown},
+    },
+    domain::{
+        ids::JobId,
+        job::{Account, JobMode, JobStatus, Token},
+    },
+};
+
+#[derive(Debug, Serialize)]
+pub struct Started {
+    pub job: JobId,
+    #[serde(serialize_with = "checksum")]
+    pub token: Address,
+    pub symbol: String,
+    pub chain: String,
+    pub mode: JobMode,
+    pub status: JobStatus,
+    pub what: What,
+    /// What was not given and was assumed, a line each.
+    pub assumed: Vec<String>,
+    /// What must be allowed on the worker's machine before anything is signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<NotAllowed>,
+}
+
+/// What the start did; written as a sentence.
+#[derive(Debug)]
+pub struct What {
+    pub step: Step,
+    /// A live job's wallet and pair.
+    pub live: Option<Pair>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Created(JobMode),
+    /// A new cycle of an idle job.
+    Cycle(i32),
+    Resumed {
+        from: JobStatus,
+        to: JobStatus,
+    },
+    AlreadyRunning,
+}
+
+#[derive(Debug)]
+pub struct Pair {
+    pub wallet: Address,
+    pub token: String,
+    pub quote: String,
+}
+
+impl Pair {
+    pub(super) fn new(account: &Account, token: &Token, quote: &Token) -> Self {
+        Self {
+            wallet: account.wallet,
+            token: token.symbol.clone(),
+            quote: quote.symbol.clone(),
+        }
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.step {
+            Step::Created(mode) => write!(f, "started in mode {mode}")?,
+            Step::Cycle(cycle) => write!(f, "started, cycle {cycle}")?,
+            Step::Resumed { from, to } => write!(f, "{from} -> {to}")?,
+            Step::AlreadyRunning => f.write_str("is running already")?,
+        }
+        let created = matches!(self.step, Step::Created(_));
+        match &self.live {
+            Some(Pair { wallet, token, quote }) => {
+                let mark = if created { ", " } else { "; " };
+                write!(f, "{mark}LIVE: wallet {wallet} trades {token} for {quote}")
+            }
+            None if created => f.write_str(", on paper"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Serialize for What {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        shown(self, serializer)
+    }
+}
+
+/// What the policy of this machine lacks for the job; written as indented lines.
+#[derive(Debug)]
+pub struct NotAllowed(pub Missing);
+
+impl fmt::Display for NotAllowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Missing { lacks, command } = &self.0;
+        writeln!(f, "  NOT ALLOWED YET: {}", lacks.join("; "))?;
+        writeln!(
+            f,
+            "  nothing is signed until it is allowed on the machine whose worker holds the key:"
+        )?;
+        command
+            .iter()
+            .try_for_each(|command| writeln!(f, "    {command}"))
+    }
+}
+
+impl Serialize for NotAllowed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        shown(self, serializer)
+    }
+}

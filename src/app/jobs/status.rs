@@ -1,0 +1,235 @@
+//! Everything about one job.
+
+use alloy_primitives::Address;
+use serde::Serialize;
+
+use super::{list::JobLine, trades::TradeLine};
+use crate::{
+    app::{
+        App, AppError, Target, target,
+        whole::{Whole, checksum},
+    },
+    chain::one_node_warning,
+    domain::{
+        Timestamp,
+        config::JobConfig,
+        decision::HoldReason,
+        job::{JobStatus, Realm},
+        liquidate::Liquidation,
+        trade::TradeStatus,
+        units::{Price, Usd},
+    },
+    store::{
+        jobs::Job,
+        sales, signers,
+        views::{self, AttemptRow, Pulse, Run, TradeFilter, TradeRow},
+    },
+};
+
+/// Number of decisions and trades that a status shows.
+const SHOWN: i64 = 8;
+
+#[derive(Debug, Serialize)]
+pub struct Status {
+    #[serde(flatten)]
+    pub line: JobLine,
+    #[serde(serialize_with = "checksum")]
+    pub wallet: Address,
+    /// Ticker of what the job pays with.
+    pub quote: String,
+    pub cycle: i32,
+    pub cost_basis_usd: Usd,
+    /// What a job of mode liquidity owns of the quote.
+    pub quote_balance: Whole,
+    pub recent_high_usd: Option<Price>,
+    pub created_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub stopped_at: Option<Timestamp>,
+    pub failures_in_row: u32,
+    pub backoff_until: Option<Timestamp>,
+    pub last_error: Option<String>,
+    pub signer_halted: Option<String>,
+    /// What the owner of a live job should change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+    pub unsellable: Option<Unsellable>,
+    pub liquidation: Option<Liquidation>,
+    pub slots_claimed: u64,
+    pub slots_recorded: u64,
+    pub slots_missed: u64,
+    /// Why the job is not buying now, in one sentence.
+    pub why: String,
+    pub open_trade: Option<OpenTrade>,
+    /// Newest first, equal ones in a row as one.
+    pub decisions: Vec<DecisionRun>,
+    /// Newest first.
+    pub trades: Vec<TradeLine>,
+    pub config_version: i32,
+    pub config: JobConfig,
+}
+
+/// The token cannot be sold on any venue now.
+#[derive(Debug, Serialize)]
+pub struct Unsellable {
+    pub since: Timestamp,
+    pub detail: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct OpenTrade {
+    #[serde(flatten)]
+    pub trade: TradeLine,
+    /// Oldest first.
+    pub attempts: Vec<Attempt>,
+}
+
+/// A signed transaction of an open trade.
+#[derive(Debug, Serialize)]
+pub struct Attempt {
+    pub nonce: u64,
+    pub purpose: String,
+    pub hash: String,
+    /// Number of times it was sent.
+    pub sends: i32,
+    /// What the node answered last; none: not sent yet.
+    pub last_answer: Option<String>,
+    pub recorded_at: Timestamp,
+}
+
+/// Equal decisions in a row.
+#[derive(Debug, Serialize)]
+pub struct DecisionRun {
+    pub outcome: String,
+    pub reason: String,
+    pub explanation: Option<&'static str>,
+    pub detail: Option<String>,
+    pub price_usd: Option<Price>,
+    pub first_slot: Timestamp,
+    pub last_slot: Timestamp,
+    pub count: u64,
+}
+
+/// Everything about one job.
+pub async fn status(app: &App, target: &Target) -> Result<Status, AppError> {
+    let pool = &app.pool;
+    let job = target::find(pool, target).await?;
+    let pulse = views::pulses(pool, &[job.id]).await?.into_iter().next();
+    let pulse = pulse.ok_or_else(|| AppError::NotFound(format!("job {} has no schedule", job.id)))?;
+    let filter = TradeFilter {
+        job: Some(job.id),
+        open: false,
+        limit: Some(SHOWN),
+    };
+    let trades = views::trades(pool, &filter).await?;
+    let runs = views::runs(pool, job.id, SHOWN).await?;
+    let signer = signers::find(pool, &job.account).await?;
+    let unsellable = sales::find(pool, job.id).await?.map(|found| Unsellable {
+        since: found.since,
+        detail: found.detail,
+    });
+    Ok(Status {
+        line: JobLine::new(&job, &pulse),
+        wallet: job.account.wallet,
+        cycle: job.cycle,
+        cost_basis_usd: job.position.cost_basis,
+        quote_balance: Whole::new(job.position.quote_balance, job.quote.decimals),
+        recent_high_usd: pulse.recent_high,
+        created_at: job.created_at,
+        started_at: job.started_at,
+        stopped_at: job.stopped_at,
+        failures_in_row: job.failures_in_row,
+        backoff_until: job.last.backoff_until,
+        signer_halted: signer.and_then(|signer| signer.halted),
+        warning: one_node(app, &job),
+        unsellable,
+        liquidation: job.liquidation,
+        slots_claimed: pulse.slots_claimed,
+        slots_recorded: pulse.slots_recorded,
+        slots_missed: pulse.slots_missed,
+        why: why(&job, &pulse),
+        open_trade: open_trade(app, &trades).await?,
+        decisions: runs.into_iter().map(DecisionRun::from).collect(),
+        trades: trades
+            .iter()
+            .map(|trade| TradeLine::new(trade, &app.settings))
+            .collect(),
+        config_version: job.config_version,
+        quote: job.quote.symbol,
+        last_error: job.last_error,
+        config: job.config,
+    })
+}
+
+async fn open_trade(app: &App, trades: &[TradeRow]) -> Result<Option<OpenTrade>, AppError> {
+    let is_open = |trade: &&TradeRow| matches!(trade.status, TradeStatus::Pending | TradeStatus::Submitted);
+    let Some(open) = trades.iter().find(is_open) else {
+        return Ok(None);
+    };
+    let attempts = views::attempts(&app.pool, open.id).await?;
+    Ok(Some(OpenTrade {
+        trade: TradeLine::new(open, &app.settings),
+        attempts: attempts.into_iter().map(Attempt::from).collect(),
+    }))
+}
+
+/// A live job whose chain is only seen through one node.
+fn one_node(app: &App, job: &Job) -> Option<String> {
+    if job.account.realm != Realm::Live {
+        return None;
+    }
+    let live = app.live().chain(&job.account.chain).ok()?;
+    one_node_warning(&live.spec)
+}
+
+fn why(job: &Job, pulse: &Pulse) -> String {
+    let by_status = match job.status {
+        JobStatus::Idle => Some(HoldReason::Idle),
+        JobStatus::Paused => Some(HoldReason::Paused),
+        JobStatus::Error => Some(HoldReason::Error),
+        JobStatus::Running | JobStatus::Liquidating => None,
+    };
+    if let Some(reason) = by_status {
+        return reason.explain().to_owned();
+    }
+    match &pulse.last_decision {
+        None => "No slot has been evaluated yet; `lgi-mm daemon` evaluates them.".to_owned(),
+        Some((outcome, reason, _)) if outcome == "trade" => format!("It traded at its last slot: {reason}."),
+        Some((_, reason, detail)) => {
+            let explained: &str = match reason.parse::<HoldReason>() {
+                Ok(known) => known.explain(),
+                Err(_) => reason,
+            };
+            let detail = detail.as_ref();
+            let detail = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
+            format!("{explained}{detail}")
+        }
+    }
+}
+
+impl From<Run> for DecisionRun {
+    fn from(run: Run) -> Self {
+        Self {
+            explanation: run.reason.parse::<HoldReason>().ok().map(HoldReason::explain),
+            outcome: run.outcome,
+            reason: run.reason,
+            detail: run.detail,
+            price_usd: run.price,
+            first_slot: run.first_slot,
+            last_slot: run.last_slot,
+            count: run.count,
+        }
+    }
+}
+
+impl From<AttemptRow> for Attempt {
+    fn from(row: AttemptRow) -> Self {
+        Self {
+            nonce: row.nonce,
+            purpose: row.purpose,
+            hash: row.hash,
+            sends: row.sends,
+            last_answer: row.last_answer,
+            recorded_at: row.recorded_at,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! One slot of a job, now, in this process.
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use serde::{Serialize, Serializer};
+
+use crate::{
+    app::{Actor, App, AppError, Target, target, whole::shown},
+    domain::{
+        Timestamp,
+        decision::HoldReason,
+        ids::{JobId, TradeId},
+    },
+    engine::{Engine, Outcome, Progress, Tick},
+    store::slots,
+};
+
+/// Longest wait for a trade to be final; after that a daemon settles it.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Time between two steps of the trade.
+const STEP_INTERVAL: Duration = Duration::from_millis(200);
+
+#[derive(Debug, Serialize)]
+pub struct Ticked {
+    pub job: JobId,
+    pub slot: Timestamp,
+    pub decision: Ticking,
+    /// Why it held.
+    pub explanation: Option<String>,
+    pub trade: Option<TradeId>,
+    /// False: its trade is still open.
+    pub is_final: bool,
+}
+
+/// What the slot decided; written `hold: in_range`, `trade` or `decided before`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ticking {
+    Held(HoldReason),
+    Traded,
+    DecidedBefore,
+}
+
+impl fmt::Display for Ticking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Held(reason) => write!(f, "hold: {reason}"),
+            Self::Traded => f.write_str("trade"),
+            Self::DecidedBefore => f.write_str("decided before"),
+        }
+    }
+}
+
+impl Serialize for Ticking {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        shown(self, serializer)
+    }
+}
+
+/// Evaluates a job once, now, and waits a while for its trade.
+pub async fn tick(app: &App, target: &Target, actor: &Actor) -> Result<Ticked, AppError> {
+    let job = target::find(&app.pool, target).await?;
+    let engine = app.engine().await?;
+    let slot = slots::by_hand(&app.pool, job.id, actor.as_str()).await?;
+    let tick = Tick { job: job.id, slot };
+    let gone = || AppError::NotFound(format!("job {} was removed", job.id));
+    let result = engine.evaluate(&[tick]).await.pop().ok_or_else(gone)?;
+    let (decision, explanation, trade) = match result.outcome? {
+        Outcome::Held { reason, detail } => {
+            let why = detail.unwrap_or_else(|| HoldReason::explain(reason).to_owned());
+            (Ticking::Held(reason), Some(why), None)
+        }
+        Outcome::Traded { trade } | Outcome::AlreadyRecorded { trade: Some(trade) } => {
+            (Ticking::Traded, None, Some(trade))
+        }
+        Outcome::AlreadyRecorded { trade: None } => (Ticking::DecidedBefore, None, None),
+        Outcome::NoSuchJob => return Err(gone()),
+    };
+    let is_final = match trade {
+        Some(trade) => settle(&engine, trade).await?,
+        None => true,
+    };
+    Ok(Ticked {
+        job: job.id,
+        slot,
+        decision,
+        explanation,
+        trade,
+        is_final,
+    })
+}
+
+/// Whether the trade became final in time.
+async fn settle(engine: &Engine, trade: TradeId) -> Result<bool, AppError> {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        if engine.drive(trade).await? == Progress::Final {
+            return Ok(true);
+        }
+        tokio::time::sleep(STEP_INTERVAL).await;
+    }
+    Ok(false)
+}

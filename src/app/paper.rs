@@ -1,0 +1,263 @@
+//! The paper venue: its money, and faults to try alerts and crashes with.
+
+use std::time::Duration;
+
+use alloy_primitives::Address;
+use rust_decimal::Decimal;
+use serde::{Serialize, Serializer};
+use serde_json::json;
+
+use super::{
+    actor::Actor,
+    context::App,
+    error::AppError,
+    trail::{self, Action},
+    whole::Whole,
+};
+use crate::{
+    domain::{
+        Timestamp,
+        chains::{self, ChainInfo, USDC_DECIMALS},
+        span::Span,
+        units::{Amount, NATIVE_DECIMALS},
+    },
+    paper::{ActiveFault, Fault, Funding, audit, default_wallet},
+    ports::Asset,
+};
+
+pub use crate::paper::FaultKind;
+
+/// What the paper wallet is to hold, whole coins; what is none stays.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FundRequest {
+    /// USDC.
+    pub usdc: Option<Decimal>,
+    /// The native coin.
+    pub native: Option<Decimal>,
+}
+
+/// A fault to order.
+#[derive(Debug, Clone)]
+pub struct FaultRequest {
+    /// What goes wrong.
+    pub kind: FaultKind,
+    /// Number of times; none: until cleared.
+    pub times: Option<u32>,
+    /// For how long from now; none: until cleared.
+    pub lasts: Option<Span>,
+    /// How late answers come, for [`FaultKind::Late`].
+    pub delay: Span,
+    /// Only for this token's address; none: for all.
+    pub token: Option<String>,
+}
+
+/// One asset of the paper wallet, by the venue's own records.
+#[derive(Debug, Serialize)]
+pub struct PaperBalance {
+    /// Ticker, or the token's address.
+    pub asset: String,
+    /// What it holds.
+    pub balance: Units,
+    /// What swaps brought.
+    pub received: Units,
+    /// What swaps and gas took.
+    pub spent: Units,
+}
+
+/// The paper wallet on a chain.
+#[derive(Debug)]
+pub struct PaperWallet {
+    /// Its address.
+    pub wallet: Address,
+    /// The chain's name.
+    pub chain: &'static str,
+    /// Every asset it ever touched.
+    pub balances: Vec<PaperBalance>,
+}
+
+/// An amount, whole where the digits are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Units {
+    /// Digits are known.
+    Whole(Whole),
+    /// Digits are not known: base units.
+    Base(Amount),
+}
+
+impl std::fmt::Display for Units {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Whole(whole) => whole.fmt(f),
+            Self::Base(amount) => write!(f, "{amount} units"),
+        }
+    }
+}
+
+impl Serialize for Units {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+/// A fault that can still strike.
+#[derive(Debug, Serialize)]
+pub struct FaultView {
+    /// Its chain.
+    pub chain: String,
+    /// How late it makes an answer, milliseconds.
+    #[serde(rename = "delay_ms", serialize_with = "milliseconds")]
+    pub delay: Duration,
+    /// Its number.
+    pub id: i64,
+    /// What goes wrong.
+    #[serde(serialize_with = "crate::app::whole::shown")]
+    pub kind: FaultKind,
+    /// How many times it still strikes; none: until cleared.
+    pub remaining: Option<u64>,
+    /// Only for this token.
+    #[serde(serialize_with = "checksum_or_null")]
+    pub token: Option<Address>,
+    /// When it ends.
+    pub until: Option<Timestamp>,
+}
+
+impl From<ActiveFault> for FaultView {
+    fn from(fault: ActiveFault) -> Self {
+        Self {
+            chain: fault.chain,
+            delay: fault.delay,
+            id: fault.id,
+            kind: fault.kind,
+            remaining: fault.remaining,
+            token: fault.token,
+            until: fault.until,
+        }
+    }
+}
+
+fn milliseconds<S: Serializer>(delay: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn checksum_or_null<S: Serializer>(address: &Option<Address>, to: S) -> Result<S::Ok, S::Error> {
+    match address {
+        Some(address) => super::whole::checksum(address, to),
+        None => to.serialize_none(),
+    }
+}
+
+/// What the paper wallet holds. A wallet that was never used is opened with the settings' money.
+///
+/// # Errors
+/// [`AppError`] for an unknown chain, or a database that fails.
+pub async fn wallet(app: &App, chain: &str) -> Result<PaperWallet, AppError> {
+    let known = known_chain(chain)?;
+    // Adding nothing opens the wallet.
+    let nothing = Funding::Add(Amount::ZERO);
+    let paper = app.paper().await?;
+    paper
+        .fund(known.name, default_wallet(), Asset::Native, nothing)
+        .await?;
+    let held = audit::net_balances(&app.pool, Some(known.name), default_wallet()).await?;
+    let balances = held.iter().map(|net| {
+        let (asset, decimals) = match net.asset {
+            Asset::Native => (known.native_symbol.to_owned(), Some(NATIVE_DECIMALS)),
+            Asset::Token(token) if token == known.usdc => ("USDC".to_owned(), Some(USDC_DECIMALS)),
+            Asset::Token(token) => (token.to_checksum(None), None),
+        };
+        let units = |amount: Amount| {
+            decimals.map_or(Units::Base(amount), |decimals| {
+                Units::Whole(Whole::new(amount, decimals))
+            })
+        };
+        PaperBalance {
+            asset,
+            balance: units(net.balance),
+            received: units(net.received),
+            spent: units(net.spent),
+        }
+    });
+    Ok(PaperWallet {
+        wallet: default_wallet(),
+        chain: known.name,
+        balances: balances.collect(),
+    })
+}
+
+/// Sets what the paper wallet holds.
+///
+/// # Errors
+/// [`AppError`] for an unknown chain, an amount with too many digits, or a database that fails.
+pub async fn fund(
+    app: &App,
+    chain: &str,
+    request: &FundRequest,
+    actor: &Actor,
+) -> Result<PaperWallet, AppError> {
+    let known = known_chain(chain)?;
+    let paper = app.paper().await?;
+    for (name, amount, asset, decimals) in [
+        ("usdc", request.usdc, Asset::Token(known.usdc), USDC_DECIMALS),
+        ("native", request.native, Asset::Native, NATIVE_DECIMALS),
+    ] {
+        let Some(amount) = amount else { continue };
+        let units = Amount::from_whole(&amount.to_string(), decimals)
+            .map_err(|error| AppError::Usage(format!("--{name} {amount}: {error}")))?;
+        paper
+            .fund(known.name, default_wallet(), asset, Funding::Set(units))
+            .await?;
+        let detail = json!({ "asset": name, "balance": amount });
+        trail::record(app, actor, Action::PaperFund, known.name, detail).await?;
+    }
+    wallet(app, chain).await
+}
+
+/// The faults of every chain that can still strike.
+///
+/// # Errors
+/// [`AppError`] if the database fails.
+pub async fn faults(app: &App) -> Result<Vec<FaultView>, AppError> {
+    let active = app.paper().await?.faults().list().await?;
+    Ok(active.into_iter().map(FaultView::from).collect())
+}
+
+/// Makes the venue misbehave on a chain.
+///
+/// # Errors
+/// [`AppError`] for an unknown chain, a token that is no address, or a database that fails.
+pub async fn add_fault(
+    app: &App,
+    chain: &str,
+    request: &FaultRequest,
+    actor: &Actor,
+) -> Result<(), AppError> {
+    let known = known_chain(chain)?;
+    let token = request.token.as_deref();
+    let fault = Fault {
+        token: token.map(super::target::address).transpose()?,
+        count: request.times,
+        lasts: request.lasts,
+        delay: request.delay,
+        ..Fault::new(request.kind, known.name)
+    };
+    app.paper().await?.faults().add(&fault).await?;
+    let detail = json!({
+        "kind": request.kind.to_string(), "times": request.times, "lasts": request.lasts, "delay": request.delay,
+        "token": request.token,
+    });
+    trail::record(app, actor, Action::PaperFault, known.name, detail).await
+}
+
+/// Removes all faults of a chain.
+///
+/// # Errors
+/// [`AppError`] for an unknown chain, or a database that fails.
+pub async fn clear_faults(app: &App, chain: &str, actor: &Actor) -> Result<(), AppError> {
+    let known = known_chain(chain)?;
+    app.paper().await?.faults().clear(Some(known.name)).await?;
+    trail::record(app, actor, Action::PaperFaultsClear, known.name, json!({})).await
+}
+
+fn known_chain(name: &str) -> Result<&'static ChainInfo, AppError> {
+    chains::find(name).map_err(|error| AppError::Usage(format!("--chain: {error}")))
+}

@@ -1,0 +1,86 @@
+//! A generated price series, to try things on.
+
+use alloy_primitives::Address;
+use rust_decimal::Decimal;
+
+use super::AppError;
+use crate::{
+    domain::{
+        Timestamp,
+        config::{GeneratedConfig, JobConfig},
+        job::JobMode,
+        span::Span,
+    },
+    prices,
+};
+
+/// Most rows of one series.
+const ROWS_MAX: u64 = 20_000_000;
+
+#[derive(Debug)]
+pub struct SeriesRequest {
+    /// Checked as the keys `price.generated` of a job are.
+    pub generated: GeneratedConfig,
+    /// Instant of the first row.
+    pub from: Timestamp,
+    pub length: Span,
+    /// Time from one row to the next.
+    pub every: Span,
+}
+
+/// A series that can be generated: the same request gives the same prices always.
+#[derive(Debug)]
+pub struct GeneratedSeries {
+    request: SeriesRequest,
+    rows: u64,
+}
+
+impl GeneratedSeries {
+    /// # Errors
+    /// [`AppError::Config`], [`AppError::Usage`] for a value out of range or a series that is too long.
+    pub fn new(request: SeriesRequest) -> Result<Self, AppError> {
+        let mut config = JobConfig::for_mode(JobMode::Accumulate);
+        config.price.generated = request.generated.clone();
+        config.validate(JobMode::Accumulate).map_err(AppError::Config)?;
+        Ok(Self {
+            rows: rows(&request)?,
+            request,
+        })
+    }
+
+    /// Number of rows.
+    pub const fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// USD per whole token at each instant.
+    pub fn iter(&self) -> impl Iterator<Item = (Timestamp, Decimal)> {
+        let SeriesRequest {
+            generated,
+            from,
+            every,
+            ..
+        } = &self.request;
+        let mut next = *from;
+        (0..self.rows).map(move |_| {
+            let at = next;
+            next += every.delta();
+            (at, prices::generated(generated, Address::ZERO, at))
+        })
+    }
+}
+
+fn rows(request: &SeriesRequest) -> Result<u64, AppError> {
+    let SeriesRequest {
+        from, length, every, ..
+    } = request;
+    let rows = length.std().as_millis().checked_div(every.std().as_millis());
+    let last = from.checked_add_signed(length.delta());
+    match rows.map(u64::try_from) {
+        None => Err(AppError::Usage("--every 0s: it must be longer than 0".to_owned())),
+        Some(Ok(rows)) if rows < ROWS_MAX && last.is_some() => Ok(rows.saturating_add(1)),
+        Some(_) => Err(AppError::Usage(format!(
+            "--for {length} --every {every}: that is more than {ROWS_MAX} rows; take a longer --every"
+        ))),
+    }
+}

@@ -1,0 +1,122 @@
+//! Notification receivers: how they do, and a test message. A test opens no database: it is logged with its actor and has
+//! no audit row.
+
+use serde::Serialize;
+use tracing::info;
+
+use super::{actor::Actor, context::App, error::AppError};
+use crate::{
+    config::Settings,
+    notify::{Notice, Receiver, Sender},
+    store::deliveries,
+};
+
+pub use crate::store::deliveries::DeliveryStatus;
+
+/// Said where there are none.
+pub const NONE: &str =
+    "no receivers: add a section [notify.receivers.NAME] to the settings, as lgi-mm.example.toml shows";
+
+/// A receiver of these settings or of another process.
+#[derive(Debug, Serialize)]
+pub struct ReceiverView {
+    /// Its name.
+    pub name: String,
+    /// Its kind; none: it is not in these settings.
+    pub kind: Option<String>,
+    /// Events that it gets.
+    pub events: Vec<String>,
+    /// Its messages; none: no process has had it yet.
+    #[serde(flatten)]
+    pub status: Option<DeliveryStatus>,
+}
+
+/// A receiver that was sent a test message.
+#[derive(Debug, Serialize)]
+pub struct Tested {
+    /// Its name.
+    pub receiver: String,
+    /// Whether it accepted the message.
+    pub arrived: bool,
+    /// Why not.
+    pub error: Option<String>,
+}
+
+/// All receivers, those of these settings first.
+///
+/// # Errors
+/// [`AppError`] if the database cannot be read.
+pub async fn list(app: &App) -> Result<Vec<ReceiverView>, AppError> {
+    let mut statuses = deliveries::statuses(&app.pool).await?;
+    let mut rows: Vec<ReceiverView> = app
+        .settings
+        .notify
+        .receivers()
+        .into_iter()
+        .map(|receiver| ReceiverView {
+            status: statuses
+                .iter()
+                .position(|status| status.name == receiver.name)
+                .map(|place| statuses.remove(place)),
+            kind: Some(receiver.kind.to_string()),
+            events: receiver.events.into(),
+            name: receiver.name,
+        })
+        .collect();
+    // Receivers of other processes, and messages whose receiver was removed.
+    rows.extend(statuses.into_iter().map(|status| ReceiverView {
+        name: status.name.clone(),
+        kind: None,
+        events: Vec::new(),
+        status: Some(status),
+    }));
+    Ok(rows)
+}
+
+/// Sends a test message to the receiver called `name`, or to all.
+///
+/// # Errors
+/// [`AppError::Usage`] if there is no such receiver. One that rejects the message is part of the answer.
+pub async fn test(settings: &Settings, name: Option<&str>, actor: &Actor) -> Result<Vec<Tested>, AppError> {
+    let mut receivers = settings.notify.receivers();
+    if receivers.is_empty() {
+        return Err(AppError::Usage(NONE.to_owned()));
+    }
+    if let Some(name) = name {
+        let names: Vec<String> = receivers.iter().map(|receiver| receiver.name.clone()).collect();
+        receivers.retain(|receiver| receiver.name == *name);
+        if receivers.is_empty() {
+            let names = names.join(", ");
+            return Err(AppError::Usage(format!(
+                "there is no receiver '{name}'; there are: {names}"
+            )));
+        }
+    }
+    let sender = Sender::new(settings.notify.timeout)
+        .map_err(|error| AppError::Network(format!("the HTTP client cannot be made: {error}")))?;
+    let tests = receivers.iter().map(|receiver| send(&sender, receiver));
+    let tested = futures::future::join_all(tests).await;
+    for one in &tested {
+        info!(
+            actor = actor.as_str(),
+            receiver = one.receiver,
+            arrived = one.arrived,
+            "test message sent"
+        );
+    }
+    Ok(tested)
+}
+
+async fn send(sender: &Sender, receiver: &Receiver) -> Tested {
+    let notice = Notice::test(&receiver.name, chrono::Utc::now());
+    let error = sender
+        .send(receiver, &notice)
+        .await
+        .err()
+        .map(|failed| failed.error);
+    Tested {
+        receiver: receiver.name.clone(),
+        arrived: error.is_none(),
+        error,
+    }
+}

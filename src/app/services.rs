@@ -1,0 +1,234 @@
+//! Long-running services: scheduler, worker and daemon.
+//!
+//! A face opens the [`App`], begins a [`Service`], asks for what the service lacks (passwords), and runs it.
+
+use std::{future::Future, sync::Arc};
+
+use apalis_pg_groups::QueueConfig;
+use serde::Serialize;
+use serde_json::json;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+use ulid::Ulid;
+
+use super::{
+    actor::Actor,
+    context::App,
+    error::AppError,
+    policy,
+    trail::{self, Action},
+};
+use crate::{
+    engine::Engine,
+    monitor::{self, Served},
+    notify,
+    ports::Chain,
+    retention,
+    runner::{
+        handlers, scheduler,
+        tasks::{SETTLES, SettleTask, TICKS, TickTask},
+    },
+    telemetry,
+};
+
+/// What one pass of the scheduler handed out.
+#[derive(Debug, Serialize)]
+pub struct Claimed {
+    /// Slots that never run, since later ones were due already.
+    pub missed: u64,
+    /// Slots handed out again, since their task was lost.
+    pub renewed: u64,
+    /// Open trades handed out.
+    pub settles: u64,
+    /// Slots handed out.
+    pub ticks: u64,
+}
+
+/// A service whose metrics are served already.
+pub struct Service<'a> {
+    app: &'a App,
+    stop: CancellationToken,
+    metrics: Metrics,
+}
+
+type Metrics = Option<JoinHandle<std::io::Result<()>>>;
+
+/// Notes that the database is up to date. [`App::migrate`] has migrated it.
+///
+/// # Errors
+/// [`AppError::Store`].
+pub async fn migrated(app: &App, actor: &Actor) -> Result<(), AppError> {
+    let version = env!("CARGO_PKG_VERSION");
+    let detail = json!({ "version": version });
+    trail::record(app, actor, Action::Migrate, "database", detail).await
+}
+
+/// Hands out what is due now, once.
+///
+/// # Errors
+/// [`AppError`] if the database fails.
+pub async fn schedule_once(app: &App) -> Result<Claimed, AppError> {
+    let claimed = scheduler::once(&app.pool, &app.settings.scheduler()).await?;
+    Ok(Claimed {
+        missed: claimed.missed,
+        renewed: claimed.renewed,
+        settles: claimed.settles,
+        ticks: claimed.ticks,
+    })
+}
+
+impl<'a> Service<'a> {
+    /// Logs which settings are in force and serves metrics until `stop`.
+    #[must_use]
+    pub fn begin(app: &'a App, stop: CancellationToken) -> Self {
+        match &app.settings.origin {
+            Some(path) => info!(file = %path.display(), "settings read"),
+            None => info!("no settings file: defaults and environment"),
+        }
+        let metrics = serve_metrics(app, &stop);
+        Self { app, stop, metrics }
+    }
+
+    /// Hands out slots and open trades, delivers messages and deletes expired rows, until stopped.
+    ///
+    /// # Errors
+    /// None today: outages are logged and survived.
+    pub async fn scheduler(self) -> Result<(), AppError> {
+        let background = background(self.app, &self.stop);
+        scheduler::run(
+            self.app.pool.clone(),
+            self.app.settings.scheduler(),
+            self.stop.clone(),
+        )
+        .await;
+        let _ = background.await;
+        ended(self.metrics).await;
+        Ok(())
+    }
+
+    /// Evaluates slots and carries on open trades, until stopped.
+    ///
+    /// # Errors
+    /// [`AppError`] if a queue ends before it is stopped.
+    pub async fn worker(self) -> Result<(), AppError> {
+        let engine = self.ready().await?;
+        work(self.app, engine, &self.stop).await?;
+        ended(self.metrics).await;
+        Ok(())
+    }
+
+    /// Scheduler and worker in one process, until stopped.
+    ///
+    /// # Errors
+    /// [`AppError`] if a queue ends before it is stopped.
+    pub async fn daemon(self) -> Result<(), AppError> {
+        let engine = self.ready().await?;
+        info!("daemon started");
+        let scheduling = tokio::spawn(scheduler::run(
+            self.app.pool.clone(),
+            self.app.settings.scheduler(),
+            self.stop.clone(),
+        ));
+        let background = background(self.app, &self.stop);
+        let worked = work(self.app, engine, &self.stop).await;
+        self.stop.cancel();
+        let _ = scheduling.await;
+        let _ = background.await;
+        worked?;
+        info!("daemon stopped");
+        ended(self.metrics).await;
+        Ok(())
+    }
+
+    /// An engine that has recovered what an earlier process left.
+    async fn ready(&self) -> Result<Engine, AppError> {
+        policy::announce(self.app).await?;
+        let engine = self.app.engine().await?;
+        engine.recover().await?;
+        Ok(engine)
+    }
+}
+
+/// Both queues side by side: a flood of ticks never keeps an open trade waiting.
+async fn work(app: &App, engine: Engine, stop: &CancellationToken) -> Result<(), AppError> {
+    let (ticking, settling) = (engine.clone(), engine);
+    let process = Ulid::generate().to_string();
+    let queue = |name| QueueConfig {
+        process: process.clone(),
+        ..app.settings.queue(name)
+    };
+    let ticks = apalis_pg_groups::run::<TickTask, _, _>(
+        app.pool.clone(),
+        queue(TICKS),
+        move |group| {
+            let engine = ticking.clone();
+            async move { handlers::ticks(&engine, group).await }
+        },
+        stop.cancelled(),
+    );
+    let settles = apalis_pg_groups::run::<SettleTask, _, _>(
+        app.pool.clone(),
+        queue(SETTLES),
+        move |group| {
+            let engine = settling.clone();
+            async move { handlers::settles(&engine, group).await }
+        },
+        stop.cancelled(),
+    );
+    let (ticks, settles) = tokio::join!(stopping(ticks, stop), stopping(settles, stop));
+    ticks
+        .and(settles)
+        .map_err(|error| AppError::Internal(format!("the worker ended: {error}")))
+}
+
+/// Stops the other queue when this one ends.
+async fn stopping<T>(part: impl Future<Output = T>, stop: &CancellationToken) -> T {
+    let ended = part.await;
+    stop.cancel();
+    ended
+}
+
+/// What schedulers and daemons do in the background: deliver messages and delete expired rows. Trading never waits for it.
+fn background(app: &App, stop: &CancellationToken) -> JoinHandle<()> {
+    let delivering = notify::run(app.pool.clone(), app.settings.notify.clone(), stop.clone());
+    let pruning = retention::run(app.pool.clone(), app.settings.retention.clone(), stop.clone());
+    tokio::spawn(async move {
+        let _ = tokio::join!(tokio::spawn(delivering), tokio::spawn(pruning));
+    })
+}
+
+fn serve_metrics(app: &App, stop: &CancellationToken) -> Metrics {
+    let address = app.settings.metrics_address()?;
+    let prometheus = telemetry::install_metrics()?;
+    let (stop, served) = (
+        stop.clone(),
+        Served {
+            prometheus,
+            pool: app.pool.clone(),
+            nodes: nodes(app),
+            census: app.settings.census(),
+        },
+    );
+    Some(tokio::spawn(async move {
+        let served = monitor::serve(address, served, stop).await;
+        if let Err(error) = &served {
+            // Trading does not depend on being watched.
+            error!(%address, %error, "metrics are not served; set metrics.listen to a free address, or to off");
+        }
+        served
+    }))
+}
+
+fn nodes(app: &App) -> monitor::Nodes {
+    let chains = app.live().chains().iter();
+    chains
+        .map(|(name, live)| (name.clone(), live.chain.clone() as Arc<dyn Chain>))
+        .collect()
+}
+
+async fn ended(metrics: Metrics) {
+    if let Some(serving) = metrics {
+        let _ = serving.await;
+    }
+}

@@ -1,0 +1,93 @@
+//! What is wrong with a series.
+
+use std::fmt;
+
+use crate::prices::csv::LayoutProblem;
+
+/// Problems that are named with their lines; the others are counted.
+pub const NAMED_MAX: usize = 20;
+
+/// A row that cannot be used, or that is worth a remark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Line in the file, from 1.
+    pub line: u64,
+    /// What is there and what should be.
+    pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.what)
+    }
+}
+
+/// Problems of one kind: how many, and the first ones by line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Problems {
+    /// How many there are.
+    pub count: u64,
+    /// At most [`NAMED_MAX`] of them.
+    pub named: Vec<Problem>,
+}
+
+impl Problems {
+    pub(super) fn add(&mut self, line: u64, what: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.named.len() < NAMED_MAX {
+            self.named.push(Problem { line, what: what() });
+        }
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for problem in &self.named {
+            write!(f, "\n  {problem}")?;
+        }
+        let named = u64::try_from(self.named.len()).unwrap_or(u64::MAX);
+        match self.count.saturating_sub(named) {
+            0 => Ok(()),
+            more => write!(f, "\n  and {more} more"),
+        }
+    }
+}
+
+/// A series that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SeriesError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {source}; check the path and its permissions")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The columns of time and price cannot be identified.
+    #[error(
+        "{path}: {what}; write a header with a column named time, timestamp, date or unix and one named price or close"
+    )]
+    Columns {
+        /// Which file.
+        path: String,
+        /// What is there.
+        what: LayoutProblem,
+    },
+    /// Rows that cannot be used.
+    #[error("{path}: {} rows cannot be used; fix them, or leave them out with --skip-bad{problems}", problems.count)]
+    BadRows {
+        /// Which file.
+        path: String,
+        /// Which rows.
+        problems: Problems,
+    },
+    /// No rows.
+    #[error("{path}: no rows{}", if *narrowed { " between --from and --to" } else { "" })]
+    Empty {
+        /// Which file.
+        path: String,
+        /// Whether rows outside were left out.
+        narrowed: bool,
+    },
+}

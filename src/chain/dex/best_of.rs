@@ -1,0 +1,368 @@
+//! The venue: all DEXes asked together, the best offer that can really be traded, calldata bound to a minimum and a
+//! deadline.
+
+use std::sync::Arc;
+
+use alloy_primitives::U256;
+use async_trait::async_trait;
+use sqlx::PgPool;
+use tracing::warn;
+
+use super::{
+    api::{Bounds, Route},
+    assets::{Pair, pair_of},
+    choice::{Fit, fits, likely_first, too_good},
+    holdings::{self, Holdings},
+    sale,
+    search::{FOUND_FOR, Offer, Search},
+    trial::{NEVER, Refusal, Trial, scaled_up},
+};
+use crate::{
+    chain::{
+        contracts::GasPriceOracle,
+        multicall::{Read, decode, read_all},
+        rpc::Rpc,
+        settings::ChainSpec,
+    },
+    domain::{Timestamp, bounds, pool::Pool, span::Span, units::Amount},
+    ports::{Call, Quote, QuoteError, RpcError, SwapRequest, Venue},
+    store::pools,
+};
+
+/// Pools that are tried out, from the best on, before a pair counts as not tradable.
+const TRIES_MAX: usize = 8;
+/// Bytes of a transaction besides its calldata: numbers, addresses, signature; as an L2 counts them.
+const ENVELOPE: usize = 120;
+
+/// The best offer of every DEX on one chain.
+#[derive(Clone)]
+pub struct BestOf {
+    search: Search,
+    ledger: PgPool,
+}
+
+/// What the calls of a plan must keep to.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    /// Least that may arrive, base units.
+    floor: Amount,
+    /// Unix seconds, block time.
+    deadline: u64,
+}
+
+impl BestOf {
+    /// The venue of `spec`'s chain, asked through `rpc`; `ledger` remembers pools.
+    #[must_use]
+    pub fn new(rpc: Rpc, spec: Arc<ChainSpec>, ledger: PgPool) -> Self {
+        Self {
+            search: Search::new(rpc, spec),
+            ledger,
+        }
+    }
+
+    /// What is known of pools, to be shared with the reader of their prices.
+    pub(crate) fn search(&self) -> Search {
+        self.search.clone()
+    }
+
+    fn spec(&self) -> &ChainSpec {
+        &self.search.spec
+    }
+
+    fn pair(&self, request: &SwapRequest) -> Pair {
+        pair_of(self.spec(), request.token_in, request.token_out)
+    }
+
+    /// The pool that was found lately by this process or by another.
+    async fn known(&self, request: &SwapRequest) -> Option<Pool> {
+        let pair = self.pair(request);
+        if let Some(pool) = self.search.known(pair).await {
+            return Some(pool);
+        }
+        let age_max = Span::from_secs(FOUND_FOR.as_secs());
+        let stored = pools::find(&self.ledger, &self.spec().name, (pair.token, pair.quote), age_max).await;
+        // Without the memory everything still works, a search later.
+        let pool = stored.unwrap_or_else(|error| {
+            warn!(%error, "the pool found before cannot be read");
+            None
+        })?;
+        self.search.keep(pair, pool).await;
+        Some(pool)
+    }
+
+    /// Remembers where the pair trades, for prices. One that is known stays as long as it gives anything and did not just
+    /// fail: prices of one pool follow each other better than prices of two.
+    async fn keep(&self, request: &SwapRequest, pool: Pool, offers: &[Offer], broken: &[Pool]) {
+        let trades =
+            |known: Pool| !broken.contains(&known) && offers.iter().any(|offer| offer.route.pool == known);
+        if request.pool.is_some() || self.known(request).await.is_some_and(trades) {
+            return;
+        }
+        let pair = self.pair(request);
+        self.search.keep(pair, pool).await;
+        if let Err(error) =
+            pools::remember(&self.ledger, &self.spec().name, (pair.token, pair.quote), pool).await
+        {
+            warn!(%error, "the pool found cannot be remembered");
+        }
+    }
+
+    /// What pools give, the best first: of the pinned pool, else of all. Which is best depends on size and direction, so
+    /// that no answer of before counts here; all of them cost one round trip.
+    async fn offers(&self, request: &SwapRequest) -> Result<(Vec<Offer>, Holdings), QuoteError> {
+        let (token_in, token_out) = (request.token_in, request.token_out);
+        if request.amount_in.is_zero() {
+            return Err(QuoteError::NoLiquidity("nothing goes in".to_owned()));
+        }
+        if let Some(pinned) = request.pool {
+            let route = self.search.route(pinned, token_in, token_out).ok_or_else(|| {
+                QuoteError::NoLiquidity(format!(
+                    "the pinned pool {pinned} does not trade {token_in} for {token_out}"
+                ))
+            })?;
+            let (offers, holdings) = self.ask(request, &[route]).await?;
+            return match offers.is_empty() {
+                true => Err(QuoteError::NoLiquidity(format!(
+                    "the pinned pool {pinned} gives nothing for {}",
+                    request.amount_in
+                ))),
+                false => Ok((offers, holdings)),
+            };
+        }
+        let candidates = self.search.candidates(token_in, token_out).await;
+        let candidates = candidates.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
+        let (offers, holdings) = self.ask(request, &candidates).await?;
+        if offers.is_empty() {
+            return Err(QuoteError::NoLiquidity(self.searched(request, &candidates)));
+        }
+        Ok((offers, holdings))
+    }
+
+    fn searched(&self, request: &SwapRequest, candidates: &[Route]) -> String {
+        format!(
+            "no pool gives anything for {} of {} in {}; asked on {}: {}",
+            request.amount_in,
+            request.token_in,
+            request.token_out,
+            self.spec().name,
+            self.search.asked(candidates),
+        )
+    }
+
+    async fn ask(
+        &self,
+        request: &SwapRequest,
+        routes: &[Route],
+    ) -> Result<(Vec<Offer>, Holdings), QuoteError> {
+        let wallet = holdings::reads(self.spec(), request, routes);
+        let asked = self
+            .search
+            .offers(routes, request.amount_in.units(), &wallet.reads)
+            .await;
+        let (offers, readings) = asked.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
+        let holdings = wallet.understand(request, &readings)?;
+        Ok((likely_first(request, offers)?, holdings))
+    }
+
+    /// Goes through offers from the likeliest on until one works and is `wanted`; the pool that does is remembered. One
+    /// that works and is not wanted is the answer if no other is: the limits then say what is wrong with it.
+    async fn first_that_works<T: Send, F: Future<Output = Result<T, QuoteError>> + Send>(
+        &self,
+        request: &SwapRequest,
+        act: impl Fn(Offer, Arc<Holdings>) -> F + Send,
+        wanted: impl Fn(&T) -> bool + Send,
+    ) -> Result<T, QuoteError> {
+        let (offers, holdings) = self.offers(request).await?;
+        let holdings = Arc::new(holdings);
+        let (mut first, mut broken, mut works) = (None, Vec::new(), false);
+        for offer in offers.iter().take(TRIES_MAX).copied() {
+            match act(offer, holdings.clone()).await {
+                Ok(done) if wanted(&done) => {
+                    self.search.shun(self.pair(request), &broken).await;
+                    self.keep(request, offer.route.pool, &offers, &broken).await;
+                    return Ok(done);
+                }
+                Ok(done) => {
+                    works = true;
+                    first = first.or(Some(Ok(done)));
+                }
+                Err(error @ QuoteError::Rpc(_)) => return Err(error),
+                Err(error) => {
+                    broken.push(offer.route.pool);
+                    first = first.or(Some(Err(error)));
+                }
+            }
+        }
+        if works {
+            self.search.shun(self.pair(request), &broken).await;
+        }
+        if request.pool.is_none() && !matches!(first, Some(Ok(_))) {
+            self.forget(request).await;
+        }
+        first.unwrap_or_else(|| Err(QuoteError::NoLiquidity("no pool gives anything".to_owned())))
+    }
+
+    async fn forget(&self, request: &SwapRequest) {
+        let pair = self.pair(request);
+        self.search.forget(pair).await;
+        if let Err(error) = pools::forget(&self.ledger, &self.spec().name, (pair.token, pair.quote)).await {
+            warn!(%error, "a pool that does not trade any more cannot be forgotten");
+        }
+    }
+
+    async fn quote_of(
+        &self,
+        request: &SwapRequest,
+        offer: &Offer,
+        holdings: &Holdings,
+    ) -> Result<Quote, QuoteError> {
+        let bounds = Bounds {
+            amount_out_min: U256::ZERO,
+            wallet_min: None,
+            deadline: NEVER,
+            reset_allowance: false,
+        };
+        let allowed = holdings.allowed(self.spec(), request, &offer.route);
+        let trial = Trial::new(&self.search, request, offer, allowed);
+        let tried = if holdings.balance < request.amount_in.units() {
+            // The wallet gets a quote anyway; the engine then names what is missing.
+            Err(Refusal::Funds)
+        } else {
+            trial.attempt(bounds).await
+        };
+        let (calls, amount_out) = match tried {
+            Ok(tried) => {
+                if request.prove_sell {
+                    sale::prove(&trial, &tried, holdings.held).await?;
+                }
+                (tried.calls, tried.arrived)
+            }
+            Err(Refusal::Funds) => (trial.untried(bounds)?, offer.amount_out),
+            Err(refusal) => return Err(refusal.into()),
+        };
+        if amount_out.is_zero() {
+            return Err(QuoteError::Reverts("nothing arrives".to_owned()));
+        }
+        let gas_units = calls
+            .iter()
+            .fold(0_u64, |sum, call| sum.saturating_add(call.gas_limit));
+        Ok(Quote {
+            amount_out: Amount::new(amount_out),
+            price_impact_bps: offer.price_impact_bps,
+            gas_units,
+            data_fee: self.data_fee(&calls).await?,
+        })
+    }
+
+    /// Calls bound to the plan's floor and to what their simulation brings less the slip that is allowed, whichever is
+    /// more, both where the pool measures and in the wallet.
+    async fn calls_of(
+        &self,
+        request: &SwapRequest,
+        offer: &Offer,
+        holdings: &Holdings,
+        terms: Terms,
+    ) -> Result<Vec<Call>, QuoteError> {
+        let allowed = holdings.allowed(self.spec(), request, &offer.route);
+        let trial = Trial::new(&self.search, request, offer, allowed);
+        let Terms { floor, deadline } = terms;
+        let bounds = |least: Amount, at_pool: Amount| Bounds {
+            amount_out_min: at_pool.units(),
+            wallet_min: Some(holdings.held.saturating_add(least.units())),
+            deadline,
+            reset_allowance: false,
+        };
+        let slip = request.checks.slip_max_bps;
+        let least = |arrives: U256| {
+            let least = bounds::calldata_min(floor, Amount::new(arrives), slip);
+            least.map_err(|error| QuoteError::Reverts(format!("minimum of {arrives}: {error}")))
+        };
+        // Nearly always the wallet gets what the pool gives, and one trial is enough.
+        let guess = least(offer.amount_out)?;
+        let mut tried = match trial.attempt(bounds(guess, guess)).await {
+            Ok(tried) if tried.arrived == offer.amount_out => tried,
+            Err(error @ (Refusal::Funds | Refusal::Rpc(_))) => return Err(error.into()),
+            // The token keeps a share, or the pool gives less by now: measure, and bind to what was measured.
+            _ => {
+                let measured = trial.attempt(bounds(floor, floor)).await?;
+                let least = least(measured.arrived)?;
+                // Where the minimum is compared with what leaves the pool, what the token keeps of it comes on top.
+                let keeps = measured.arrived < offer.amount_out && !measured.arrived.is_zero();
+                let at_pool = if !offer.route.dex.measures_receiver() && keeps {
+                    scaled_up(least, offer.amount_out, measured.arrived)
+                } else {
+                    least
+                };
+                trial.attempt(bounds(least, at_pool)).await?
+            }
+        };
+        if tried.arrived < floor.units() {
+            return Err(QuoteError::Reverts(format!(
+                "{} would arrive, and at least {floor} must",
+                tried.arrived
+            )));
+        }
+        if let Some(why) = too_good(request, Amount::new(tried.arrived)) {
+            return Err(QuoteError::Disagrees(why));
+        }
+        Ok(std::mem::take(&mut tried.calls))
+    }
+
+    /// What an OP-stack chain takes for the calls' data.
+    async fn data_fee(&self, calls: &[Call]) -> Result<Amount, QuoteError> {
+        let contracts = &self.spec().contracts;
+        if contracts.gas_price_oracle.is_zero() {
+            return Ok(Amount::ZERO);
+        }
+        let reads: Vec<Read> = calls
+            .iter()
+            .map(|call| {
+                let mut data = vec![u8::MAX; ENVELOPE];
+                data.extend_from_slice(&call.data);
+                Read::new(
+                    contracts.gas_price_oracle,
+                    &GasPriceOracle::getL1FeeCall { data: data.into() },
+                )
+            })
+            .collect();
+        let readings = read_all(&self.search.rpc, contracts.multicall3, &reads).await;
+        let readings = readings.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
+        let mut fees = readings
+            .iter()
+            .map(|reading| decode::<GasPriceOracle::getL1FeeCall>(Some(reading)));
+        let sum = fees.try_fold(U256::ZERO, |sum, fee| sum.checked_add(fee?));
+        sum.map(Amount::new).ok_or_else(|| {
+            QuoteError::Rpc(RpcError {
+                endpoint: self.spec().name.clone(),
+                detail: "the oracle of data fees does not answer; see contracts.gas_price_oracle".to_owned(),
+            })
+        })
+    }
+}
+
+#[async_trait]
+impl Venue for BestOf {
+    async fn quote(&self, request: &SwapRequest) -> Result<Quote, QuoteError> {
+        let quote =
+            |offer, holdings: Arc<Holdings>| async move { self.quote_of(request, &offer, &holdings).await };
+        let fits = |quote: &Quote| fits(request, quote.amount_out, quote.price_impact_bps) == Ok(Fit::Fits);
+        self.first_that_works(request, quote, fits).await
+    }
+
+    async fn calls(
+        &self,
+        request: &SwapRequest,
+        amount_out_min: Amount,
+        deadline: Timestamp,
+    ) -> Result<Vec<Call>, QuoteError> {
+        let seconds = u64::try_from(deadline.timestamp()).unwrap_or_default();
+        let terms = Terms {
+            floor: amount_out_min,
+            deadline: seconds,
+        };
+        let calls = |offer, holdings: Arc<Holdings>| async move {
+            self.calls_of(request, &offer, &holdings, terms).await
+        };
+        self.first_that_works(request, calls, |_| true).await
+    }
+}

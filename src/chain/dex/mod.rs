@@ -1,0 +1,24 @@
+//! Swaps and pool prices on decentralised exchanges. `api` says what a DEX must be able to do, each DEX is one file,
+//! `list` names them all, and [`BestOf`] is the venue that asks them together.
+
+pub(super) mod api;
+pub(super) mod assets;
+mod best_of;
+pub(super) mod calls;
+mod choice;
+mod holdings;
+pub(super) mod list;
+mod math;
+pub(super) mod price;
+pub(super) mod reverts;
+mod sale;
+pub(super) mod search;
+mod simulate;
+mod swap_router;
+mod trial;
+mod uniswap_v2;
+mod uniswap_v3;
+mod uniswap_v4;
+mod universal_router;
+
+pub use best_of::BestOf;

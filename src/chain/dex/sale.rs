@@ -1,0 +1,152 @@
+//! The proof that what a buy leaves in the wallet can be sold again.
+//!
+//! The buy and the sale are simulated one after the other, in one request, on the newest block. What must be sellable is
+//! the *whole* position after the buy: what the job holds already and what arrives. The sale goes back through the pool
+//! that was bought in, and may lose so much of what was paid for the same number of tokens: the pool's fee twice and
+//! some slack, or what the job says. A position that is large for its pool moves the price when it is sold at once; what
+//! the pool's own price explains of the loss is no fault of the token and counts apart. What the pool does not explain,
+//! such as a tax, and a sale that reverts, refuse the buy: a token that only lets small amounts go is no exception.
+
+use alloy_primitives::U256;
+
+use super::{
+    api::{Bounds, Route},
+    calls,
+    simulate::simulate,
+    trial::{NEVER, Refusal, Trial, Tried},
+};
+use crate::{
+    domain::{
+        bounds,
+        units::{Amount, Rounding},
+    },
+    ports::{QuoteError, SwapRequest},
+};
+
+/// How a sale ended.
+enum Sale {
+    /// So many base units of what was paid come back.
+    Back(Amount),
+    /// It reverts, because.
+    Reverts(String),
+}
+
+/// Shows that all that is held after `bought` can be sold within what a round trip may lose. `in_wallet`: what the
+/// wallet has of the token before the buy.
+///
+/// # Errors
+/// [`QuoteError::Unsellable`] names the loss or the revert, and what of it is allowed.
+pub(super) async fn prove(trial: &Trial<'_>, bought: &Tried, in_wallet: U256) -> Result<(), QuoteError> {
+    let (spec, request) = (&trial.search.spec, trial.request);
+    let bought_in = trial.offer.route;
+    let pool = bought_in.pool;
+    let arrives = Amount::new(bought.arrived);
+    // What the ledger counts and the wallet lost is not there to be sold.
+    let held = request.checks.held.min(Amount::new(in_wallet));
+    let whole = held
+        .checked_add(arrives)
+        .map_err(|error| QuoteError::Unsellable(error.to_string()))?;
+    let route = Route::through(bought_in.dex, spec, pool, request.token_out, request.token_in)
+        .ok_or_else(|| QuoteError::Unsellable(format!("{pool} trades one way only")))?;
+    // What these tokens cost at the price of this buy; rounded up, against the trade.
+    let paid = whole
+        .mul_div(request.amount_in.units(), bought.arrived, Rounding::Up)
+        .map_err(|error| QuoteError::Unsellable(error.to_string()))?;
+    let allowed =
+        bounds::round_trip_allowed(request.checks.round_trip_loss_max_bps, route.dex.fee_bps(&pool));
+    let back = match sell(trial, bought, &route, whole).await? {
+        Sale::Back(back) => back,
+        Sale::Reverts(why) => {
+            return Err(QuoteError::Unsellable(format!(
+                "a sale of all {whole} that would be held reverts: {why}{}",
+                part(trial, bought, &route, whole, arrives).await?
+            )));
+        }
+    };
+    let lost = bounds::loss_bps(paid, back);
+    if lost <= allowed {
+        return Ok(());
+    }
+    let impact = impact(trial, &route, whole).await?;
+    if lost <= bounds::losses_together(allowed, impact) {
+        return Ok(());
+    }
+    Err(QuoteError::Unsellable(format!(
+        "a sale of all {whole} that would be held loses {lost} bps, {allowed} are allowed \
+         (limits.max_round_trip_loss_bps) and the pool's price explains {impact}"
+    )))
+}
+
+/// What the pool itself says that a sale of `whole` moves its price, basis points.
+async fn impact(trial: &Trial<'_>, route: &Route, whole: Amount) -> Result<u32, QuoteError> {
+    let asked = trial.search.offers(&[*route], whole.units(), &[]).await;
+    let (offers, _) = asked.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
+    Ok(offers.first().map_or(0, |offer| offer.price_impact_bps))
+}
+
+/// Whether what arrives could be sold alone, for the message.
+async fn part(
+    trial: &Trial<'_>,
+    bought: &Tried,
+    route: &Route,
+    whole: Amount,
+    arrives: Amount,
+) -> Result<String, QuoteError> {
+    if whole == arrives {
+        return Ok(String::new());
+    }
+    Ok(match sell(trial, bought, route, arrives).await? {
+        Sale::Back(_) => {
+            format!("; {arrives} alone can be sold: the token limits how much, or the pool does")
+        }
+        Sale::Reverts(_) => String::new(),
+    })
+}
+
+/// The buy and a sale of `amount` after it, on paper.
+async fn sell(trial: &Trial<'_>, bought: &Tried, route: &Route, amount: Amount) -> Result<Sale, QuoteError> {
+    let first = once(trial, bought, route, amount, false).await?;
+    match first {
+        // An allowance that was left over, and that the token does not let be changed.
+        Sale::Reverts(_) => once(trial, bought, route, amount, true).await,
+        back @ Sale::Back(_) => Ok(back),
+    }
+}
+
+async fn once(
+    trial: &Trial<'_>,
+    bought: &Tried,
+    route: &Route,
+    amount: Amount,
+    reset_allowance: bool,
+) -> Result<Sale, QuoteError> {
+    let (spec, buy) = (&trial.search.spec, trial.request);
+    let request = SwapRequest {
+        token_in: buy.token_out,
+        token_out: buy.token_in,
+        amount_in: amount,
+        ..*buy
+    };
+    let bounds = Bounds {
+        amount_out_min: U256::ZERO,
+        wallet_min: None,
+        deadline: NEVER,
+        reset_allowance,
+    };
+    let mut calls = bought.calls.clone();
+    let buys = calls.len();
+    calls.extend(calls::calls(spec, &request, route, bounds)?);
+    let simulation = simulate(&trial.search.rpc, request.wallet, &calls)
+        .await
+        .map_err(Refusal::from)?;
+    match simulation.failure() {
+        Some((index, reason)) if index < buys => return Err(QuoteError::Reverts(reason.to_owned())),
+        Some((_, reason)) => return Ok(Sale::Reverts(reason.to_owned())),
+        None => {}
+    }
+    let back = calls
+        .last()
+        .and_then(|swap| simulation.arrived(swap, &request, spec.wrapped_native));
+    // A node that shows no logs shows no proof.
+    Ok(Sale::Back(Amount::new(back.unwrap_or_default())))
+}

@@ -1,0 +1,271 @@
+//! The best pool of a pair: every candidate is asked in one round trip, and the answer is kept for a while.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use alloy_primitives::{Address, U256};
+use tokio::sync::{Mutex, OnceCell};
+
+use super::{
+    api::{Dex, Route},
+    assets::Pair,
+    list::{DEXES, route},
+};
+use crate::{
+    chain::{
+        error::CallError,
+        multicall::{Read, Reading, read_all},
+        rpc::Rpc,
+        settings::ChainSpec,
+    },
+    domain::{
+        pool::Pool,
+        units::{Amount, BPS, Rounding},
+    },
+};
+
+/// A pool found longer ago is searched for again.
+pub(crate) const FOUND_FOR: Duration = Duration::from_secs(600);
+
+/// A pool that failed where another one worked is no source of prices for so long.
+const SHUNNED_FOR: Duration = Duration::from_secs(3_600);
+
+/// Impact is measured against the price that a thousandth gets.
+const PROBE_SHARE: U256 = U256::from_limbs([1_000, 0, 0, 0]);
+
+/// A route and what it would give.
+#[derive(Clone, Copy)]
+pub(crate) struct Offer {
+    pub(crate) route: Route,
+    pub(crate) amount_out: U256,
+    pub(crate) price_impact_bps: u32,
+}
+
+/// Pools by token and quote, and when they were found.
+type Found = HashMap<Pair, (Pool, Instant)>;
+
+/// Pools of a token and a quote that failed, and when.
+type Shunned = HashMap<(Pair, Pool), Instant>;
+
+/// Asks pools, and remembers the best in process.
+#[derive(Clone)]
+pub(crate) struct Search {
+    pub(crate) rpc: Rpc,
+    pub(crate) spec: Arc<ChainSpec>,
+    found: Arc<Mutex<Found>>,
+    /// Pools that quote and cannot be traded in, and when that was seen.
+    shunned: Arc<Mutex<Shunned>>,
+    members: Arc<[Member]>,
+}
+
+/// A DEX, and whether its precondition holds once that was read.
+struct Member {
+    dex: &'static dyn Dex,
+    usable: OnceCell<bool>,
+}
+
+impl Search {
+    pub(crate) fn new(rpc: Rpc, spec: Arc<ChainSpec>) -> Self {
+        let members = DEXES.iter().map(|dex| Member {
+            dex: *dex,
+            usable: OnceCell::new(),
+        });
+        Self {
+            rpc,
+            spec,
+            found: Arc::default(),
+            shunned: Arc::default(),
+            members: members.collect(),
+        }
+    }
+
+    /// The pool that was found for a pair of token and quote lately.
+    pub(crate) async fn known(&self, pair: Pair) -> Option<Pool> {
+        let found = self.found.lock().await;
+        found
+            .get(&pair)
+            .filter(|(_, at)| at.elapsed() < FOUND_FOR)
+            .map(|(pool, _)| *pool)
+    }
+
+    /// Keeps what was found for a pair; does not make an older find younger.
+    pub(crate) async fn keep(&self, pair: Pair, pool: Pool) {
+        let mut found = self.found.lock().await;
+        match found.get(&pair) {
+            Some((known, at)) if *known == pool && at.elapsed() < FOUND_FOR => {}
+            _ => {
+                found.insert(pair, (pool, Instant::now()));
+            }
+        }
+    }
+
+    /// A find that does not trade any more.
+    pub(crate) async fn forget(&self, pair: Pair) {
+        self.found.lock().await.remove(&pair);
+    }
+
+    /// Takes pools that failed where another worked from the pair's sources of prices: the best quote of all is often
+    /// that of a pool that nobody can trade in.
+    pub(crate) async fn shun(&self, pair: Pair, pools: &[Pool]) {
+        let mut shunned = self.shunned.lock().await;
+        shunned.retain(|_, at| at.elapsed() < SHUNNED_FOR);
+        shunned.extend(pools.iter().map(|pool| ((pair, *pool), Instant::now())));
+        drop(shunned);
+        if self.known(pair).await.is_some_and(|known| pools.contains(&known)) {
+            self.forget(pair).await;
+        }
+    }
+
+    /// Whether a pool failed lately where another worked.
+    pub(crate) async fn is_shunned(&self, pair: Pair, pool: Pool) -> bool {
+        let shunned = self.shunned.lock().await;
+        let at = shunned.get(&(pair, pool));
+        at.is_some_and(|at| at.elapsed() < SHUNNED_FOR)
+    }
+
+    /// `pool` as a way from `token_in` to `token_out`; `None` if it does not trade them.
+    pub(crate) fn route(&self, pool: Pool, token_in: Address, token_out: Address) -> Option<Route> {
+        route(&self.spec, pool, token_in, token_out)
+    }
+
+    /// Every way from `token_in` to `token_out` there might be.
+    pub(crate) async fn candidates(
+        &self,
+        token_in: Address,
+        token_out: Address,
+    ) -> Result<Vec<Route>, CallError> {
+        let mut routes = Vec::new();
+        for member in self.members.iter() {
+            let pools = member.dex.candidates(&self.spec, token_in, token_out);
+            if pools.is_empty() || !self.is_usable(member).await? {
+                continue;
+            }
+            let through = |pool| Route::through(member.dex, &self.spec, pool, token_in, token_out);
+            routes.extend(pools.into_iter().filter_map(through));
+        }
+        Ok(routes)
+    }
+
+    /// Whether a DEX's precondition holds; asked once.
+    async fn is_usable(&self, member: &Member) -> Result<bool, CallError> {
+        let ask = || async {
+            let Some(read) = member.dex.precondition(&self.spec) else {
+                return Ok(true);
+            };
+            let readings = read_all(&self.rpc, self.spec.contracts.multicall3, &[read]).await?;
+            Ok(member.dex.holds(&self.spec, readings.first()))
+        };
+        member.usable.get_or_try_init(ask).await.copied()
+    }
+
+    /// How many pools of each DEX are among `routes`, in words.
+    pub(crate) fn asked(&self, routes: &[Route]) -> String {
+        let of = |member: &Member| {
+            let pools = routes.iter().map(|route| route.pool);
+            let own: Vec<Pool> = pools.filter(|pool| member.dex.has(pool)).collect();
+            member.dex.asked(&self.spec, &own)
+        };
+        self.members.iter().map(of).collect::<Vec<_>>().join(", ")
+    }
+
+    /// What each route gives for `amount`, the best first; routes that give nothing are left out. `besides` is read
+    /// in the same round trip.
+    pub(crate) async fn offers(
+        &self,
+        routes: &[Route],
+        amount: U256,
+        besides: &[Read],
+    ) -> Result<(Vec<Offer>, Vec<Reading>), CallError> {
+        let probe = amount.div_ceil(PROBE_SHARE);
+        let asked: Vec<Asked> = routes
+            .iter()
+            .filter_map(|route| {
+                Some(Asked {
+                    route: *route,
+                    whole: route.dex.ask(&self.spec, route, amount)?,
+                    probe: route.dex.ask(&self.spec, route, probe)?,
+                })
+            })
+            .collect();
+        let mut reads = besides.to_vec();
+        reads.extend(
+            asked
+                .iter()
+                .flat_map(|asked| [asked.whole.clone(), asked.probe.clone()]),
+        );
+        let mut readings = read_all(&self.rpc, self.spec.contracts.multicall3, &reads).await?;
+        let answers = readings.split_off(besides.len());
+        let mut offers: Vec<Offer> = asked
+            .iter()
+            .zip(answers.chunks(2))
+            .filter_map(|(Asked { route, .. }, pair)| {
+                let given = |amount, reading| route.dex.answer(route, amount, reading);
+                let whole = Given {
+                    amount,
+                    out: given(amount, pair.first())?,
+                };
+                let probe = Given {
+                    amount: probe,
+                    out: given(probe, pair.get(1)).unwrap_or_default(),
+                };
+                Some(Offer {
+                    route: *route,
+                    amount_out: whole.out,
+                    price_impact_bps: impact_bps(whole, probe),
+                })
+            })
+            .collect();
+        offers.sort_by_key(|offer| std::cmp::Reverse(offer.amount_out));
+        Ok((offers, readings))
+    }
+}
+
+/// A route with its two questions.
+struct Asked {
+    route: Route,
+    whole: Read,
+    probe: Read,
+}
+
+/// What an amount would give, base units.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    amount: U256,
+    out: U256,
+}
+
+/// By how much a unit of `whole` gets less than one of `probe`, rounded up. A probe that gives nothing proves nothing:
+/// the whole price may be gone.
+fn impact_bps(whole: Given, probe: Given) -> u32 {
+    let fair = Amount::new(whole.amount).mul_div(probe.out, probe.amount, Rounding::Up);
+    let kept =
+        fair.and_then(|fair| Amount::new(whole.out).mul_div(U256::from(BPS), fair.units(), Rounding::Down));
+    let kept = kept.map_or(0, |kept| u32::try_from(kept.units()).unwrap_or(u32::MAX));
+    BPS.saturating_sub(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impact_is_rounded_up_and_never_more_than_all() {
+        for (whole, probe, bps) in [
+            ((1_000, 1_000), (1, 1), 0),
+            ((1_000, 999), (1, 1), 10),
+            ((1_000_000, 999_999), (1_000, 1_000), 1),
+            ((1_000, 1), (1, 1), 9_990),
+            ((1_000, 1_001), (1, 1), 0),
+            ((1_000, 500), (1, 0), 10_000),
+        ] {
+            let wide = |(amount, out): (u64, u64)| Given {
+                amount: U256::from(amount),
+                out: U256::from(out),
+            };
+            assert_eq!(impact_bps(wide(whole), wide(probe)), bps, "{whole:?} {probe:?}");
+        }
+    }
+}

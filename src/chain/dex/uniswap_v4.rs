@@ -1,0 +1,250 @@
+//! Uniswap V4: pools inside one manager, named by both currencies, fee, tick spacing and hook. Swapped through the
+//! Universal Router.
+
+use alloy::sol_types::SolValue;
+use alloy_primitives::{
+    Address, B256, Bytes, U256,
+    aliases::{I24, U24},
+    keccak256,
+};
+
+use super::{
+    api::{Bounds, Dex, Leg, Route, Router, Sides, When},
+    assets::forms,
+    math::Ratio,
+    price::{of_root, unanswered},
+    universal_router::{self, Step, To},
+};
+use crate::{
+    chain::{
+        contracts::{V4ExactInputSingle, V4PoolKey, V4PoolManager, V4Quoter, V4StateView},
+        multicall::{Read, Reading, decode},
+        settings::ChainSpec,
+    },
+    domain::pool::{DYNAMIC_FEE, HookShape, NATIVE, Pool, PoolKey},
+    ports::SwapRequest,
+};
+
+/// The usual pools without a hook.
+const PLAIN: [HookShape; 4] = [
+    plain(100, 1),
+    plain(500, 10),
+    plain(3_000, 60),
+    plain(10_000, 200),
+];
+
+const fn plain(fee: u32, tick_spacing: i32) -> HookShape {
+    HookShape {
+        hook: Address::ZERO,
+        fee,
+        tick_spacing,
+    }
+}
+
+/// The slot of the manager's mapping of pools.
+const POOLS_SLOT: U256 = U256::from_limbs([6, 0, 0, 0]);
+/// A hook may set its fee with every swap; such a pool counts as one that takes 1 %.
+const DYNAMIC_FEE_BPS: u32 = 100;
+
+/// The actions of a V4 swap, in their order.
+mod action {
+    pub(super) const SWAP_EXACT_IN_SINGLE: u8 = 0x06;
+    pub(super) const SETTLE: u8 = 0x0b;
+    pub(super) const TAKE: u8 = 0x0e;
+}
+
+pub(super) struct UniswapV4;
+
+impl Dex for UniswapV4 {
+    fn name(&self) -> &'static str {
+        "V4"
+    }
+
+    fn has(&self, pool: &Pool) -> bool {
+        key(pool).is_some()
+    }
+
+    fn candidates(&self, spec: &ChainSpec, token_in: Address, token_out: Address) -> Vec<Pool> {
+        if spec.contracts.v4_quoter.is_zero() || spec.contracts.universal_router.is_zero() {
+            return vec![];
+        }
+        let shapes: Vec<HookShape> = PLAIN.into_iter().chain(spec.v4_hooks.iter().copied()).collect();
+        let mut pools = Vec::new();
+        for first in forms(spec, token_in) {
+            for second in forms(spec, token_out) {
+                if first == second {
+                    continue;
+                }
+                pools.extend(shapes.iter().map(|shape| {
+                    Pool::V4(PoolKey {
+                        currency0: first.min(second),
+                        currency1: first.max(second),
+                        fee: shape.fee,
+                        tick_spacing: shape.tick_spacing,
+                        hooks: shape.hook,
+                    })
+                }));
+            }
+        }
+        pools
+    }
+
+    fn sides(&self, spec: &ChainSpec, pool: Pool, token_in: Address, token_out: Address) -> Option<Sides> {
+        let key = key(&pool)?;
+        let holds = |asset, currency| forms(spec, asset).contains(&currency);
+        if holds(token_in, key.currency0) && holds(token_out, key.currency1) {
+            Some(Sides {
+                pays: key.currency0,
+                gives: key.currency1,
+            })
+        } else if holds(token_in, key.currency1) && holds(token_out, key.currency0) {
+            Some(Sides {
+                pays: key.currency1,
+                gives: key.currency0,
+            })
+        } else {
+            None
+        }
+    }
+
+    fn fee_bps(&self, pool: &Pool) -> u32 {
+        match key(pool).map_or(0, |key| key.fee) {
+            DYNAMIC_FEE => DYNAMIC_FEE_BPS,
+            hundredths => hundredths.div_ceil(100),
+        }
+    }
+
+    fn ask(&self, spec: &ChainSpec, route: &Route, amount: U256) -> Option<Read> {
+        let params = V4Quoter::QuoteExactSingleParams {
+            poolKey: contract_key(key(&route.pool)?)?,
+            zeroForOne: route.zero_for_one(),
+            exactAmount: u128::try_from(amount).ok()?,
+            hookData: Bytes::new(),
+        };
+        let call = V4Quoter::quoteExactInputSingleCall { params };
+        Some(Read::new(spec.contracts.v4_quoter, &call))
+    }
+
+    fn answer(&self, _: &Route, _: U256, reading: Option<&Reading>) -> Option<U256> {
+        let out = decode::<V4Quoter::quoteExactInputSingleCall>(reading)?.amountOut;
+        (!out.is_zero()).then_some(out)
+    }
+
+    fn router(&self, spec: &ChainSpec, _: &SwapRequest, _: &Route) -> Router {
+        universal_router::router(spec)
+    }
+
+    fn swap(&self, spec: &ChainSpec, request: &SwapRequest, route: &Route, bounds: &Bounds) -> Option<Bytes> {
+        let steps = steps(request, route, bounds)?;
+        Some(universal_router::execute(spec, request, bounds, steps))
+    }
+
+    fn price(&self, spec: &ChainSpec, route: &Route, when: When) -> Result<Vec<Leg>, String> {
+        if when == When::Mean {
+            return Err("V4 pools keep no history; use the source onchain".to_owned());
+        }
+        let id = key(&route.pool).and_then(id).ok_or("no such V4 pool")?;
+        let contracts = &spec.contracts;
+        let (read, ratio): (_, fn(&Reading, bool) -> _) = if contracts.v4_state_view.is_zero() {
+            let slot = keccak256((id, POOLS_SLOT).abi_encode());
+            let call = V4PoolManager::extsloadCall { slot };
+            (Read::new(contracts.v4_pool_manager, &call), ratio_of_word)
+        } else {
+            let call = V4StateView::getSlot0Call { poolId: id };
+            (Read::new(contracts.v4_state_view, &call), ratio_of_view)
+        };
+        Ok(vec![Leg {
+            read,
+            token_is_zero: route.zero_for_one(),
+            ratio,
+        }])
+    }
+
+    fn asked(&self, spec: &ChainSpec, pools: &[Pool]) -> String {
+        format!("{} of V4 (hooks: {})", pools.len(), spec.v4_hooks.len())
+    }
+}
+
+const fn key(pool: &Pool) -> Option<&PoolKey> {
+    match pool {
+        Pool::V4(key) => Some(key),
+        Pool::V3(_) | Pool::V3Hops(..) | Pool::V2 => None,
+    }
+}
+
+/// The key as contracts take it; `None` for numbers that do not fit.
+fn contract_key(key: &PoolKey) -> Option<V4PoolKey> {
+    Some(V4PoolKey {
+        currency0: key.currency0,
+        currency1: key.currency1,
+        fee: U24::try_from(key.fee).ok()?,
+        tickSpacing: I24::try_from(key.tick_spacing).ok()?,
+        hooks: key.hooks,
+    })
+}
+
+fn id(key: &PoolKey) -> Option<B256> {
+    contract_key(key).map(|key| keccak256(key.abi_encode()))
+}
+
+/// Wraps or unwraps what the pool does not hold in the wallet's form, swaps, and pays out. The native coin is always paid
+/// out by an unwrapping: that logs an event, which a plain payment does not.
+fn steps(request: &SwapRequest, route: &Route, bounds: &Bounds) -> Option<Vec<Step>> {
+    let amount_in = request.amount_in.units();
+    let (token_in, token_out) = (request.token_in, request.token_out);
+    let mut steps: Vec<Step> = Vec::new();
+    let wallet_pays = token_in == route.pays && token_in != NATIVE;
+    if token_in == NATIVE && route.pays != NATIVE {
+        steps.push(universal_router::wrap(amount_in));
+    } else if token_in != NATIVE && route.pays == NATIVE {
+        steps.push(universal_router::pull(token_in, amount_in));
+        steps.push(universal_router::unwrap(To::Router, amount_in));
+    }
+    steps.push(swap_step(request, route, bounds, wallet_pays)?);
+    if token_out == NATIVE {
+        if route.gives == NATIVE {
+            steps.push(universal_router::wrap_all(To::Router));
+        }
+        steps.push(universal_router::unwrap(To::Sender, bounds.amount_out_min));
+    } else if route.gives == NATIVE {
+        steps.push(universal_router::wrap_all(To::Sender));
+    }
+    Some(steps)
+}
+
+fn swap_step(request: &SwapRequest, route: &Route, bounds: &Bounds, wallet_pays: bool) -> Option<Step> {
+    let amount_in = request.amount_in.units();
+    let direct = request.token_out == route.gives && request.token_out != NATIVE;
+    let receiver = if direct { To::Sender } else { To::Router };
+    let swap = V4ExactInputSingle {
+        poolKey: contract_key(key(&route.pool)?)?,
+        zeroForOne: route.zero_for_one(),
+        amountIn: u128::try_from(amount_in).ok()?,
+        amountOutMinimum: u128::try_from(bounds.amount_out_min).ok()?,
+        hookData: Bytes::new(),
+    };
+    let actions = [action::SWAP_EXACT_IN_SINGLE, action::SETTLE, action::TAKE];
+    let parameters: Vec<Bytes> = vec![
+        swap.abi_encode().into(),
+        (route.pays, amount_in, wallet_pays).abi_encode_params().into(),
+        // An amount of zero takes all of it.
+        (route.gives, receiver.address(), U256::ZERO)
+            .abi_encode_params()
+            .into(),
+    ];
+    Some(universal_router::v4_swap(&actions, parameters))
+}
+
+fn ratio_of_view(reading: &Reading, token_is_zero: bool) -> Result<Ratio, String> {
+    let state = decode::<V4StateView::getSlot0Call>(Some(reading)).ok_or_else(|| unanswered(reading))?;
+    of_root(U256::from(state.sqrtPriceX96), token_is_zero)
+}
+
+/// The square-root price is the lowest 160 bits of the pool's first word.
+fn ratio_of_word(reading: &Reading, token_is_zero: bool) -> Result<Ratio, String> {
+    let word = decode::<V4PoolManager::extsloadCall>(Some(reading)).ok_or_else(|| unanswered(reading))?;
+    of_root(
+        U256::from_be_slice(word.get(12..).unwrap_or_default()),
+        token_is_zero,
+    )
+}

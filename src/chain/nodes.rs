@@ -1,0 +1,19 @@
+//! The nodes of one chain, shared by all who ask them.
+
+use std::{sync::atomic::AtomicUsize, time::Duration};
+
+use super::node::Node;
+
+/// First pause before all nodes are asked again; doubles with each round.
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+pub(super) struct Nodes {
+    pub(super) chain: String,
+    pub(super) nodes: Vec<Node>,
+    /// The node that is asked first.
+    pub(super) preferred: AtomicUsize,
+    /// How often all nodes are tried before a request fails.
+    pub(super) rounds: u32,
+    /// How many nodes of different hosts must agree.
+    pub(super) quorum: usize,
+}

@@ -1,0 +1,91 @@
+//! `start`: a new job, a new cycle, or a paused one resumed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use rust_decimal::Decimal;
+
+use crate::{
+    app::{
+        App, AppError,
+        jobs::start::{self, StartRequest, Started},
+        target::address,
+    },
+    cli::{mode::ModeArg, out::Out, target::actor},
+    config::{JobLayers, Settings},
+    domain::job::Realm,
+};
+
+#[derive(Debug, Args)]
+pub struct StartArgs {
+    /// Token address
+    token: String,
+    /// What the job is for
+    #[arg(long, value_enum)]
+    mode: Option<ModeArg>,
+    /// Job configuration
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set one key of the configuration, such as accumulate.dca_amount_usd=25
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Chain
+    #[arg(long, default_value = "base")]
+    chain: String,
+    /// The token's ticker [default: looked up]
+    #[arg(long)]
+    symbol: Option<String>,
+    /// Digits of one whole token [default: 18]
+    #[arg(long)]
+    decimals: Option<u8>,
+    /// Mode liquidity: money to begin with, USD; the same as --set liquidity.budget_usd=..
+    #[arg(long, value_name = "USD", allow_negative_numbers = true)]
+    budget: Option<Decimal>,
+    /// Trade with real money: needs a wallet and a node, see docs/going-live.md
+    #[arg(long)]
+    live: bool,
+    /// With --live: what to pay with and be paid in: the native coin, its wrapped form or USDC, by ticker
+    /// [default: the native coin]
+    #[arg(long, value_name = "TICKER")]
+    quote: Option<String>,
+}
+
+impl StartArgs {
+    fn request(&self) -> Result<StartRequest, AppError> {
+        Ok(StartRequest {
+            token: address(&self.token)?,
+            realm: if self.live { Realm::Live } else { Realm::Paper },
+            chain: self.chain.clone(),
+            mode: self.mode.map(Into::into),
+            given: JobLayers::of_job()
+                .file(self.config.as_deref())?
+                .assignments(&self.set)?,
+            budget: self.budget,
+            symbol: self.symbol.clone(),
+            decimals: self.decimals,
+            quote: self.quote.clone(),
+        })
+    }
+}
+
+pub async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Result<(), AppError> {
+    let request = args.request()?;
+    request.check()?;
+    let app = App::open(settings).await?;
+    out.show(&start::start(&app, &request, &actor()).await?, render)
+}
+
+fn render(view: &Started) -> String {
+    let mut text = format!(
+        "job {} ({} on {}): {}\n",
+        view.job, view.symbol, view.chain, view.what
+    );
+    for assumed in &view.assumed {
+        text.push_str(&format!("  assumed: {assumed}\n"));
+    }
+    if let Some(policy) = &view.policy {
+        text.push_str(&policy.to_string());
+    }
+    text.push_str("`lgi-mm daemon` runs all jobs; `lgi-mm status` shows one.\n");
+    text
+}

@@ -1,0 +1,54 @@
+//! An entry of the policy as text.
+
+use crate::{app::policy::PolicyEntry, cli::out::dollars};
+
+pub(super) fn described(entry: &PolicyEntry) -> String {
+    let mut text = format!("wallet {} on {}", entry.wallet, entry.chain);
+    if entry.stop {
+        text.push_str(": STOPPED, only cancels are signed");
+    }
+    let list = |items: Vec<String>| {
+        if items.is_empty() {
+            "nothing".to_owned()
+        } else {
+            items.join(", ")
+        }
+    };
+    let tokens = list(entry.tokens.iter().map(ToString::to_string).collect());
+    let quotes = list(entry.quotes.iter().map(ToString::to_string).collect());
+    text.push_str(&format!(
+        "\n  may trade {tokens}\n  against {quotes}\n  \
+         a buy spends at most {} USD, an hour {} USD, a day {} USD; a sale is not limited in size\n  \
+         gas of a transaction at most {} USD; what arrives at least {} % of its worth; valid for {} at most\n  \
+         the native coin counts at least {} USD\n",
+        dollars(entry.max_trade_usd),
+        dollars(entry.max_hour_usd),
+        dollars(entry.max_day_usd),
+        dollars(entry.max_gas_usd),
+        rust_decimal::Decimal::new(10_000_i64.saturating_sub(entry.max_loss_bps.into()), 2).normalize(),
+        entry.max_deadline,
+        entry.native_usd_min,
+    ));
+    let at = entry.contracts();
+    let named = [
+        ("permit2", entry.contracts.permit2, at.permit2),
+        (
+            "universal router",
+            entry.contracts.universal_router,
+            at.universal_router,
+        ),
+        ("swap router", entry.contracts.swap_router, at.swap_router),
+        (
+            "wrapped native",
+            entry.contracts.wrapped_native,
+            at.wrapped_native,
+        ),
+        ("usdc", entry.contracts.usdc, at.usdc),
+    ];
+    for (name, given, address) in named {
+        if given.is_some() {
+            text.push_str(&format!("  {name} {address}, as this entry says\n"));
+        }
+    }
+    text
+}

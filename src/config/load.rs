@@ -1,0 +1,69 @@
+//! Reads the settings from their file and the environment.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    check,
+    environment::{user_config_dir, variable},
+    error::SettingsError,
+    layers::{self, Layer},
+    settings::Settings,
+};
+use crate::{
+    domain::{chains::CHAINS, secret::Secret},
+    trust::{Chosen, trusted},
+};
+
+impl Settings {
+    /// Reads the settings: `file` if it is given, else `lgi-mm.toml` here, else
+    /// `lgi-mm/lgi-mm.toml` in the user's configuration directory; then the environment.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names the key, its source and what is allowed.
+    pub fn load(file: Option<&Path>) -> Result<Self, SettingsError> {
+        let mut layers = Vec::new();
+        let named = file.map(|path| (path.to_path_buf(), Chosen::ByName));
+        let used = named.or_else(|| Some((usual_file()?, Chosen::Found)));
+        let mut origin = None;
+        if let Some((path, chosen)) = used {
+            let trusted = trusted(&path, chosen)?;
+            layers.push(Layer::file(&path)?);
+            origin = Some(trusted);
+        }
+        layers.push(Layer::environment(env::vars_os())?);
+        let mut settings: Self =
+            layers::typed(&serde_json::Map::new(), &layers).map_err(SettingsError::Keys)?;
+        settings.origin = origin;
+        if let Some(url) = variable("DATABASE_URL")? {
+            settings.database.url = Secret(url);
+        }
+        settings.database.take_password()?;
+        settings.database.take_root_cert()?;
+        if let Some(dir) = variable("LGI_MM_DATA_DIR")? {
+            settings.database.data_dir = dir;
+        }
+        if let Some(url) = variable("ETH_RPC_URL")? {
+            let default_chain = settings.chains.entry(CHAINS[0].name.to_owned()).or_default();
+            default_chain.rpc_urls = vec![url];
+        }
+        let wrong = check::problems(&settings);
+        if wrong.is_empty() {
+            Ok(settings)
+        } else {
+            Err(SettingsError::Invalid(wrong))
+        }
+    }
+}
+
+/// The file of settings where none is named.
+fn usual_file() -> Option<PathBuf> {
+    let user = user_config_dir();
+    let places = [
+        Some(PathBuf::from("lgi-mm.toml")),
+        user.map(|dir| dir.join("lgi-mm/lgi-mm.toml")),
+    ];
+    places.into_iter().flatten().find(|path| path.is_file())
+}

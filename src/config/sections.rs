@@ -1,0 +1,135 @@
+//! Sections of the settings as a file writes them. [`super::Settings`] turns some into what a part of the program takes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    domain::span::Span, engine::EngineSettings, runner::scheduler::SchedulerSettings, telemetry::LogFormat,
+};
+
+/// `[scheduler]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SchedulerFile {
+    /// Most slots claimed in one transaction, 1 to 10000.
+    pub batch: u32,
+    /// A slot whose task was lost is handed out again after this long, 5s to 1h.
+    pub tick_lease: Span,
+    /// An open trade whose task was lost is handed out again after this long, 1s to 1h.
+    pub settle_lease: Span,
+}
+
+/// `[worker]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkerFile {
+    /// Groups of tasks in flight, 1 to 256.
+    pub concurrency: u32,
+    /// Most tasks in a group, 1 to 1000.
+    pub batch: u32,
+    /// Time between heartbeats, 100ms to 1m.
+    pub heartbeat: Span,
+    /// A worker without a heartbeat for this long has lost its tasks; at least three heartbeats, up to 1h.
+    pub lease: Span,
+    /// A group that takes longer is given up and its tasks are tried again one by one, 1s to 1h.
+    pub timeout: Span,
+    /// How long running groups may take to end after SIGTERM, 0s to 1h.
+    pub grace: Span,
+}
+
+/// `[trading]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TradingFile {
+    /// One price sample is kept per interval, 100ms to 1h.
+    pub sample_interval: Span,
+    /// A frozen plan that got no nonce by then is given up, 1s to 1h.
+    pub plan_lifetime: Span,
+    /// The chain refuses a transaction this long after it was made, 5s to 1h.
+    pub trade_deadline: Span,
+    /// Interval between two looks at an open trade, 10ms to 10m.
+    pub check_interval: Span,
+    /// Most transactions of one wallet that are open at once, 1 to 1000.
+    pub pipeline_max: u32,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsSettings {
+    /// Address of `/metrics`, `/healthz` and `/readyz`; `off` for none.
+    pub listen: String,
+    /// Time between two counts of jobs, queues and wallets, 1s to 1h.
+    pub census_every: Span,
+    /// Most jobs that get series of their own, 0 to 10000.
+    pub max_jobs: u32,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSettings {
+    /// `human` or `json`.
+    pub format: LogFormat,
+    /// What is logged by services, in the syntax of `RUST_LOG`, which overrides it.
+    pub filter: String,
+}
+
+impl Default for SchedulerFile {
+    fn default() -> Self {
+        let SchedulerSettings {
+            tick_lease,
+            settle_lease,
+            ..
+        } = SchedulerSettings::default();
+        Self {
+            batch: 1_000,
+            tick_lease,
+            settle_lease,
+        }
+    }
+}
+
+impl Default for WorkerFile {
+    fn default() -> Self {
+        Self {
+            concurrency: 4,
+            batch: 100,
+            heartbeat: Span::from_secs(1),
+            lease: Span::from_secs(5),
+            timeout: Span::from_secs(60),
+            grace: Span::from_secs(20),
+        }
+    }
+}
+
+impl Default for TradingFile {
+    fn default() -> Self {
+        let engine = EngineSettings::default();
+        Self {
+            sample_interval: engine.sample_interval,
+            plan_lifetime: engine.plan_lifetime,
+            trade_deadline: engine.trade_deadline,
+            check_interval: engine.check_interval,
+            pipeline_max: 16,
+        }
+    }
+}
+
+impl Default for MetricsSettings {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:9464".to_owned(),
+            census_every: Span::from_secs(5),
+            max_jobs: 1_000,
+        }
+    }
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Human,
+            filter: "info".to_owned(),
+        }
+    }
+}

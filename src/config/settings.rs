@@ -1,0 +1,113 @@
+//! All settings of a process.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use apalis_pg_groups::QueueConfig;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    database::DatabaseSettings,
+    sections::{LogSettings, MetricsSettings, SchedulerFile, TradingFile, WorkerFile},
+};
+use crate::{
+    chain::{ChainKeys, WalletKeys},
+    engine::EngineSettings,
+    monitor::CensusSettings,
+    notify::NotifySettings,
+    paper::PaperSettings,
+    prices::DexscreenerSettings,
+    retention::RetentionSettings,
+    runner::scheduler::SchedulerSettings,
+};
+
+/// Everything that a process needs to know and a job does not.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// `[database]`
+    pub database: DatabaseSettings,
+    /// `[scheduler]`
+    pub scheduler: SchedulerFile,
+    /// `[worker]`
+    pub worker: WorkerFile,
+    /// `[trading]`
+    pub trading: TradingFile,
+    /// `[paper]`
+    pub paper: PaperSettings,
+    /// `[dexscreener]`
+    pub dexscreener: DexscreenerSettings,
+    /// `[wallet]`
+    pub wallet: WalletKeys,
+    /// `[chains.NAME]`: nodes of a chain, and what differs from the built-in table.
+    pub chains: BTreeMap<String, ChainKeys>,
+    /// `[metrics]`
+    pub metrics: MetricsSettings,
+    /// `[notify]`
+    pub notify: NotifySettings,
+    /// `[retention]`
+    pub retention: RetentionSettings,
+    /// `[log]`
+    pub log: LogSettings,
+    /// `[defaults]`: what new jobs begin with, in the form of a job configuration.
+    pub defaults: serde_json::Map<String, Value>,
+    /// The file that was read, if there was one.
+    #[serde(skip)]
+    pub origin: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Where metrics are served, if anywhere.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.listen.parse().ok()
+    }
+
+    /// Settings of the census.
+    #[must_use]
+    pub fn census(&self) -> CensusSettings {
+        CensusSettings {
+            every: self.metrics.census_every.std(),
+            max_jobs: self.metrics.max_jobs,
+        }
+    }
+
+    /// Settings of the engine.
+    #[must_use]
+    pub fn engine(&self) -> EngineSettings {
+        EngineSettings {
+            sample_interval: self.trading.sample_interval,
+            plan_lifetime: self.trading.plan_lifetime,
+            trade_deadline: self.trading.trade_deadline,
+            check_interval: self.trading.check_interval,
+            pipeline_max: self.trading.pipeline_max.into(),
+        }
+    }
+
+    /// Settings of a scheduler.
+    #[must_use]
+    pub fn scheduler(&self) -> SchedulerSettings {
+        SchedulerSettings {
+            batch: self.scheduler.batch.into(),
+            tick_lease: self.scheduler.tick_lease,
+            settle_lease: self.scheduler.settle_lease,
+            check_interval: self.trading.check_interval,
+            ..SchedulerSettings::default()
+        }
+    }
+
+    /// Settings of the workers of `queue`.
+    #[must_use]
+    pub fn queue(&self, queue: &str) -> QueueConfig {
+        let size = |value: u32| usize::try_from(value).unwrap_or(usize::MAX);
+        QueueConfig {
+            concurrency: size(self.worker.concurrency),
+            batch: size(self.worker.batch),
+            heartbeat: self.worker.heartbeat.std(),
+            lease: self.worker.lease.std(),
+            timeout: self.worker.timeout.std(),
+            grace: self.worker.grace.std(),
+            ..QueueConfig::new(queue)
+        }
+    }
+}

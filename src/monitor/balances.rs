@@ -1,0 +1,69 @@
+//! Native balances of live wallets, which only nodes know.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use alloy_primitives::Address;
+use futures::future::join_all;
+use sqlx::PgConnection;
+
+use crate::{
+    domain::{onchain::Asset, units::NATIVE_DECIMALS},
+    ports::Chain,
+    store::{
+        StoreError,
+        census::{self, LiveWallet},
+    },
+};
+
+/// Time between two questions to nodes: an operator needs minutes to send coins.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Longest wait for a node. A slower one is asked again a minute later.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Chains with a node to ask, by name.
+pub type Nodes = BTreeMap<String, Arc<dyn Chain>>;
+
+/// The last answers.
+#[derive(Default)]
+pub(super) struct Balances {
+    asked: Option<Instant>,
+    coins: HashMap<LiveWallet, f64>,
+}
+
+impl Balances {
+    /// Asks again if the last answers are old. A wallet whose node does not answer has no balance.
+    pub(super) async fn refresh(
+        &mut self,
+        connection: &mut PgConnection,
+        nodes: &Nodes,
+    ) -> Result<(), StoreError> {
+        if self.asked.is_some_and(|asked| asked.elapsed() < EVERY) {
+            return Ok(());
+        }
+        let wallets = census::live_wallets(connection).await?;
+        let asking = wallets.into_iter().map(|wallet| async move {
+            let address: Address = wallet.wallet.parse().ok()?;
+            let asked = nodes.get(&wallet.chain)?.balances(address, &[Asset::Native]);
+            let balances = tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?;
+            let coins = balances.first()?.to_whole(NATIVE_DECIMALS).parse().ok()?;
+            Some((wallet, coins))
+        });
+        self.coins = join_all(asking).await.into_iter().flatten().collect();
+        self.asked = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Whole coins of a live wallet.
+    pub(super) fn of(&self, chain: &str, wallet: &str) -> Option<f64> {
+        let wallet = LiveWallet {
+            chain: chain.to_owned(),
+            wallet: wallet.to_owned(),
+        };
+        self.coins.get(&wallet).copied()
+    }
+}

@@ -1,0 +1,234 @@
+//! The text of a message. Pure: the same event makes the same text.
+//!
+//! Symbols and errors come from outside. Whatever they hold is shown as plain text: no markup, no links, no mentions.
+
+use serde_json::Value;
+
+use super::notice::{Notice, TEST};
+use crate::domain::{event::Event, units::Amount};
+
+/// Longest piece of foreign text, in characters.
+const PIECE_MAX: usize = 280;
+/// Digits of an amount after the zeros that begin its fraction.
+const DIGITS: usize = 6;
+/// A title and lines below it.
+pub(super) struct Message {
+    title: String,
+    lines: Vec<String>,
+}
+
+impl Message {
+    /// The message of an event.
+    pub(super) fn of(notice: &Notice) -> Self {
+        let of = Pieces { notice };
+        let token = of.symbol();
+        let (title, mut lines) = match notice.event.parse() {
+            Ok(Event::TradeFilled) => of.filled(),
+            Ok(Event::TradeFailed) => (
+                format!(
+                    "{} of {token} failed: {}",
+                    of.deed("Buy", "Sell"),
+                    of.text("kind")
+                ),
+                vec![format!("{}: {}", of.text("reason"), of.text("error"))],
+            ),
+            Ok(Event::TradeReversed) => (
+                format!("A trade of {token} was reorged out; it is open again"),
+                vec![of.text("error"), format!("transaction {}", of.text("tx_hash"))],
+            ),
+            Ok(Event::JobError) => (
+                format!(
+                    "{token} stopped after {} failures in a row",
+                    of.text("failures_in_row")
+                ),
+                vec![
+                    format!("the last one: {}", of.text("error")),
+                    format!("after fixing the cause: lgi-mm resume {}", of.job_id()),
+                ],
+            ),
+            Ok(Event::JobLiquidated) => (
+                format!("{token} is sold; its job is idle"),
+                vec![format!("cycle {}", of.text("cycle"))],
+            ),
+            Ok(Event::JobUnsellable) => (
+                format!("{token} cannot be sold any more; buying is stopped"),
+                vec![
+                    of.text("error"),
+                    format!("details: lgi-mm status {}", of.job_id()),
+                ],
+            ),
+            Ok(Event::SignerHalted) => (
+                format!("Wallet {} on {} is halted", of.text("wallet"), of.text("chain")),
+                vec![
+                    of.text("reason"),
+                    format!("{} wallet; details: lgi-mm reconcile", of.text("realm")),
+                ],
+            ),
+            Err(_) if notice.event == TEST => (
+                "lgi-mm can reach you".to_owned(),
+                vec!["This is a test; nothing happened.".to_owned()],
+            ),
+            // An event of a newer version of this program.
+            Err(_) => (piece(&notice.event), vec![piece(&notice.payload.to_string())]),
+        };
+        if let Some(job) = &notice.job {
+            lines.push(format!("job {} on {}, {}", job.id, job.chain, job.realm));
+        }
+        Self { title, lines }
+    }
+
+    /// The whole text, with its title and its lines escaped by the given functions.
+    pub(super) fn text(&self, title: impl Fn(&str) -> String, line: impl Fn(&str) -> String) -> String {
+        let lines = self.lines.iter().map(|text| line(text));
+        std::iter::once(title(&self.title))
+            .chain(lines)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
+
+/// Pieces of a payload. A missing one is shown as a question mark.
+struct Pieces<'a> {
+    notice: &'a Notice,
+}
+
+impl Pieces<'_> {
+    fn filled(&self) -> (String, Vec<String>) {
+        let job = self.notice.job.as_ref();
+        let (decimals, quote_decimals) = job.map_or((0, 0), |job| (job.decimals, job.quote_decimals));
+        let quote = job.map_or_else(unknown, |job| piece(&job.quote_symbol));
+        let title = format!(
+            "{} {} {} for {} {quote}",
+            self.deed("Bought", "Sold"),
+            self.amount("base_amount", decimals),
+            self.symbol(),
+            self.amount("quote_amount", quote_decimals),
+        );
+        let price = format!(
+            "{}, {} USD each",
+            self.text("reason"),
+            short(&self.text("price_usd"))
+        );
+        (
+            title,
+            vec![price, format!("transaction {}", self.text("tx_hash"))],
+        )
+    }
+
+    fn deed(&self, buy: &'static str, sell: &'static str) -> &'static str {
+        if self.notice.payload.get("side").and_then(Value::as_str) == Some("SELL") {
+            sell
+        } else {
+            buy
+        }
+    }
+
+    fn text(&self, field: &str) -> String {
+        match self.notice.payload.get(field) {
+            Some(Value::String(text)) => piece(text),
+            Some(Value::Null) | None => unknown(),
+            Some(other) => piece(&other.to_string()),
+        }
+    }
+
+    /// Whole tokens, for people.
+    fn amount(&self, field: &str, decimals: u8) -> String {
+        let amount: Result<Amount, _> = self.text(field).parse();
+        amount.map_or_else(|_| unknown(), |amount| short(&amount.to_whole(decimals)))
+    }
+
+    fn symbol(&self) -> String {
+        let job = self.notice.job.as_ref();
+        job.map_or_else(unknown, |job| piece(&job.symbol))
+    }
+
+    fn job_id(&self) -> String {
+        let job = self.notice.job.as_ref();
+        job.map_or_else(unknown, |job| job.id.to_string())
+    }
+}
+
+fn unknown() -> String {
+    "?".to_owned()
+}
+
+/// Foreign text as one line of limited length, without mentions and links.
+fn piece(text: &str) -> String {
+    let line: String = text
+        .chars()
+        .map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c })
+        .collect();
+    // A zero-width space breaks mentions and links.
+    clip(line.trim(), PIECE_MAX)
+        .replace('@', "@\u{200b}")
+        .replace("://", ":\u{200b}//")
+}
+
+/// Characters that are invisible or change the direction of text.
+const fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Shortens a text to `most` characters.
+pub(super) fn clip(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(most.saturating_sub(2)).collect();
+    format!("{kept} …")
+}
+
+/// Shortens the fraction to its significant digits; never to zero.
+fn short(number: &str) -> String {
+    let Some((whole, fraction)) = number.split_once('.') else {
+        return number.to_owned();
+    };
+    let zeros = if whole == "0" {
+        fraction.chars().take_while(|digit| *digit == '0').count()
+    } else {
+        0
+    };
+    let cut: String = fraction.chars().take(zeros + DIGITS).collect();
+    let cut = cut.trim_end_matches('0');
+    if cut.is_empty() {
+        whole.to_owned()
+    } else {
+        format!("{whole}.{cut}")
+    }
+}
+
+/// Escapes the three special characters of HTML.
+pub(super) fn html(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_their_significant_digits() {
+        for (number, shown) in [
+            ("12", "12"),
+            ("12.3456789", "12.345678"),
+            ("12.50", "12.5"),
+            ("3.0000001", "3"),
+            ("0.0000000123456789", "0.0000000123456"),
+        ] {
+            assert_eq!(short(number), shown);
+        }
+    }
+
+    #[test]
+    fn foreign_text_is_one_harmless_line() {
+        let line = piece("a\nb @everyone <!channel> https://evil.example\u{202e}x");
+        assert!(
+            !line.contains("@everyone") && !line.contains("://") && !line.contains('\n'),
+            "{line}"
+        );
+        assert!(!line.contains('\u{202e}'), "{line}");
+        assert_eq!(piece(&"x".repeat(1_000)).chars().count(), PIECE_MAX);
+    }
+}

@@ -1,0 +1,222 @@
+//! One receiver: its settings, its secrets and its messages.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    notice::Notice,
+    receivers::{Check, Form, Given, ReceiverError, ReceiverKind, Setting, Target},
+};
+use crate::domain::{notice::EventChoice, secret::Secret, span::Span};
+
+/// `[notify.receivers.NAME]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiverSettings {
+    /// Decides which other keys there are: [`ReceiverKind::settings`].
+    pub kind: ReceiverKind,
+    /// Events that it gets; it gets halted signers in any case.
+    #[serde(default)]
+    pub events: EventChoice,
+    /// Shortest time between two messages, 0s to 1h; the default is the service's limit.
+    #[serde(default)]
+    pub min_interval: Option<Span>,
+    /// The keys of its kind; [`ReceiverSettings::problems`] refuses others.
+    #[serde(flatten)]
+    own: BTreeMap<String, OwnValue>,
+}
+
+/// A value that may be secret, so debug output does not show it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct OwnValue(Value);
+
+impl fmt::Debug for OwnValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnValue(..)")
+    }
+}
+
+impl OwnValue {
+    /// `None` if it is neither a text nor a number.
+    fn text(&self) -> Option<String> {
+        match &self.0 {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0 == Value::String(String::new())
+    }
+}
+
+const HIDDEN: &str = "(not shown)";
+
+impl ReceiverSettings {
+    /// Tells `refuse` the key, the value and what is allowed, for each wrong value.
+    pub(super) fn problems(&self, refuse: &mut impl FnMut(&str, &str, &str)) {
+        if let Some(interval) = self.min_interval.filter(|span| *span > Span::from_secs(3_600)) {
+            refuse("min_interval", &interval.to_string(), "0s to 1h");
+        }
+        let mut known = Vec::new();
+        for Setting { key, form } in self.kind.settings() {
+            known.push((*key).to_owned());
+            match form {
+                Form::Secret { .. } => {
+                    known.push(file_of(key));
+                    self.secret_problem(key, refuse);
+                }
+                Form::Required(check) => self.text_problem(key, check, true, refuse),
+                Form::Optional(check) => self.text_problem(key, check, false, refuse),
+            }
+        }
+        for (key, value) in &self.own {
+            if !known.contains(key) && !value.is_empty() {
+                let allowed = format!("absent for kind {}, which has {}", self.kind, known.join(", "));
+                refuse(key, HIDDEN, &allowed);
+            }
+        }
+    }
+
+    fn secret_problem(&self, key: &str, refuse: &mut impl FnMut(&str, &str, &str)) {
+        let file = file_of(key);
+        for key in [key, &file] {
+            if self.own.get(key).is_some_and(|value| !value.0.is_string()) {
+                return refuse(key, HIDDEN, "text in quotes");
+            }
+        }
+        match (self.given(key).is_empty(), self.given(&file).is_empty()) {
+            (true, true) => {
+                let kind = self.kind;
+                let allowed = format!("present for kind {kind}: set {file} (a file's first line), or {key}");
+                refuse(key, "missing", &allowed);
+            }
+            (false, false) => refuse(key, HIDDEN, &format!("one of {key} and {file}, not both")),
+            (true, false) | (false, true) => {}
+        }
+    }
+
+    fn text_problem(
+        &self,
+        key: &str,
+        check: &Check,
+        required: bool,
+        refuse: &mut impl FnMut(&str, &str, &str),
+    ) {
+        let value = self.own.get(key);
+        let text = value.map_or(Some(String::new()), OwnValue::text);
+        let fits = text
+            .as_deref()
+            .is_some_and(|text| (check.fits)(text) || (text.is_empty() && !required));
+        if !fits {
+            let shown = text.filter(|_| check.shown);
+            refuse(key, shown.as_deref().unwrap_or(HIDDEN), check.allowed);
+        }
+    }
+
+    /// The text of a key; empty if it was not given.
+    fn given(&self, key: &str) -> String {
+        self.own.get(key).and_then(OwnValue::text).unwrap_or_default()
+    }
+
+    pub(super) fn receiver(&self, name: &str) -> Receiver {
+        let settings = self.kind.settings();
+        let values = settings
+            .iter()
+            .map(|setting| (setting.key, Secret(self.given(setting.key))));
+        let given = Given {
+            receiver: name.to_owned(),
+            values: values.collect(),
+        };
+        let files = settings.iter().filter_map(|Setting { key, form }| match form {
+            Form::Secret { what } => Some(SecretFile {
+                key,
+                what,
+                path: self.given(&file_of(key)),
+            }),
+            Form::Required(_) | Form::Optional(_) => None,
+        });
+        let usual = || self.kind.messenger().min_interval(&given);
+        Receiver {
+            name: name.to_owned(),
+            kind: self.kind,
+            events: self.events.clone(),
+            min_interval: self.min_interval.unwrap_or_else(usual),
+            files: files.filter(|file| !file.path.is_empty()).collect(),
+            given,
+        }
+    }
+}
+
+fn file_of(key: &str) -> String {
+    format!("{key}_file")
+}
+
+/// A receiver that messages can be sent to. Files with secrets are read at each use, so that a replaced file takes effect
+/// at once, and the secrets are dropped after it.
+#[derive(Debug, Clone)]
+pub struct Receiver {
+    /// Its name in the settings.
+    pub name: String,
+    /// Its kind.
+    pub kind: ReceiverKind,
+    /// Events that it gets.
+    pub events: EventChoice,
+    /// Shortest time between two messages.
+    pub min_interval: Span,
+    given: Given,
+    files: Vec<SecretFile>,
+}
+
+#[derive(Debug, Clone)]
+struct SecretFile {
+    key: &'static str,
+    what: &'static str,
+    path: String,
+}
+
+impl Receiver {
+    /// Whether its secrets can be read and used. Sends nothing.
+    ///
+    /// # Errors
+    /// [`ReceiverError`] names the key and what to do.
+    pub async fn check(&self) -> Result<(), ReceiverError> {
+        self.target().await.map(|_| ())
+    }
+
+    /// The request body for a message.
+    #[must_use]
+    pub fn body(&self, notice: &Notice) -> Value {
+        self.kind.messenger().body(&self.given, notice)
+    }
+
+    pub(super) async fn target(&self) -> Result<Target, ReceiverError> {
+        let mut given = self.given.clone();
+        for file in &self.files {
+            let secret = file.read(given.dotted(file.key)).await?;
+            given.values.insert(file.key, secret);
+        }
+        self.kind.messenger().target(&given)
+    }
+}
+
+impl SecretFile {
+    async fn read(&self, key: String) -> Result<Secret, ReceiverError> {
+        let path = self.path.clone();
+        let text = match tokio::fs::read_to_string(PathBuf::from(&path)).await {
+            Ok(text) => text,
+            Err(source) => return Err(ReceiverError::Unreadable { key, path, source }),
+        };
+        match text.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
+            Some(line) => Ok(Secret(line.to_owned())),
+            None => Err(ReceiverError::Empty {
+                key,
+                path,
+                what: self.what,
+            }),
+        }
+    }
+}

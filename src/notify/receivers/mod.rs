@@ -1,0 +1,12 @@
+//! The kinds of receivers, one file each.
+
+mod discord;
+mod kind;
+mod messenger;
+mod slack;
+mod telegram;
+mod webhook;
+
+pub use kind::ReceiverKind;
+pub use messenger::{Check, Form, ReceiverError, Setting};
+pub(super) use messenger::{Given, Target};
