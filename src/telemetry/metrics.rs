@@ -119,7 +119,7 @@ table! {
 }
 
 /// Tells the recorder in use what every metric of this origin means.
-pub(super) fn describe(wanted: impl Fn(Origin) -> bool) {
+pub fn describe(wanted: impl Fn(Origin) -> bool) {
     for metric in METRICS.iter().filter(|metric| wanted(metric.origin)) {
         let unit = match metric.unit {
             "seconds" => Unit::Seconds,
