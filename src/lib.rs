@@ -11,6 +11,7 @@ pub mod devnet;
 pub mod embedded;
 pub mod engine;
 pub mod failpoint;
+pub mod monitor;
 pub mod notify;
 pub mod paper;
 pub mod ports;

@@ -4,11 +4,13 @@
 
 use std::{future::Future, sync::Arc};
 
+use apalis_pg_groups::QueueConfig;
 use serde::Serialize;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
+use ulid::Ulid;
 
 use super::{
     actor::Actor,
@@ -19,6 +21,7 @@ use super::{
 };
 use crate::{
     engine::Engine,
+    monitor::{self, Served},
     notify,
     ports::Chain,
     retention,
@@ -26,7 +29,7 @@ use crate::{
         handlers, scheduler,
         tasks::{SETTLES, SettleTask, TICKS, TickTask},
     },
-    telemetry::{self, Served},
+    telemetry,
 };
 
 /// What one pass of the scheduler handed out.
@@ -150,9 +153,14 @@ impl<'a> Service<'a> {
 /// Both queues side by side: a flood of ticks never keeps an open trade waiting.
 async fn work(app: &App, engine: Engine, stop: &CancellationToken) -> Result<(), AppError> {
     let (ticking, settling) = (engine.clone(), engine);
+    let process = Ulid::generate().to_string();
+    let queue = |name| QueueConfig {
+        process: process.clone(),
+        ..app.settings.queue(name)
+    };
     let ticks = apalis_pg_groups::run::<TickTask, _, _>(
         app.pool.clone(),
-        app.settings.queue(TICKS),
+        queue(TICKS),
         move |group| {
             let engine = ticking.clone();
             async move { handlers::ticks(&engine, group).await }
@@ -161,7 +169,7 @@ async fn work(app: &App, engine: Engine, stop: &CancellationToken) -> Result<(),
     );
     let settles = apalis_pg_groups::run::<SettleTask, _, _>(
         app.pool.clone(),
-        app.settings.queue(SETTLES),
+        queue(SETTLES),
         move |group| {
             let engine = settling.clone();
             async move { handlers::settles(&engine, group).await }
@@ -203,7 +211,7 @@ fn serve_metrics(app: &App, stop: &CancellationToken) -> Metrics {
         },
     );
     Some(tokio::spawn(async move {
-        let served = telemetry::serve(address, served, stop).await;
+        let served = monitor::serve(address, served, stop).await;
         if let Err(error) = &served {
             // Trading does not depend on being watched.
             error!(%address, %error, "metrics are not served; set metrics.listen to a free address, or to off");
@@ -212,7 +220,7 @@ fn serve_metrics(app: &App, stop: &CancellationToken) -> Metrics {
     }))
 }
 
-fn nodes(app: &App) -> telemetry::Nodes {
+fn nodes(app: &App) -> monitor::Nodes {
     let chains = app.live().chains().iter();
     chains
         .map(|(name, live)| (name.clone(), live.chain.clone() as Arc<dyn Chain>))

@@ -13,12 +13,12 @@ use super::{
 use crate::{
     chain::{ChainKeys, WalletKeys},
     engine::EngineSettings,
+    monitor::CensusSettings,
     notify::NotifySettings,
     paper::PaperSettings,
     prices::DexscreenerSettings,
     retention::RetentionSettings,
     runner::scheduler::SchedulerSettings,
-    telemetry::CensusSettings,
 };
 
 /// Everything that a process needs to know and a job does not.

@@ -124,11 +124,11 @@ impl Delivery {
         let outcome = match self.send(claimed).await {
             Ok(()) => {
                 failpoint::reach(failpoint::NOTIFIED);
-                self.delivered(delivery).await?
+                self.record_success(delivery).await?
             }
             Err(failed) => {
                 self.log(&failed, delivery.number);
-                self.failed(&failed, delivery).await?
+                self.record_failure(&failed, delivery).await?
             }
         };
         let receiver = self.receiver.name.clone();
@@ -142,7 +142,7 @@ impl Delivery {
         self.sending.sender.send(&self.receiver, &notice).await
     }
 
-    async fn delivered(&mut self, delivery: DeliveryTry) -> Result<TryOutcome, StoreError> {
+    async fn record_success(&mut self, delivery: DeliveryTry) -> Result<TryOutcome, StoreError> {
         let Receiver {
             name, min_interval, ..
         } = &self.receiver;
@@ -178,7 +178,7 @@ impl Delivery {
         }
     }
 
-    async fn failed(&self, failed: &Failed, delivery: DeliveryTry) -> Result<TryOutcome, StoreError> {
+    async fn record_failure(&self, failed: &Failed, delivery: DeliveryTry) -> Result<TryOutcome, StoreError> {
         let backoff = RETRY.after(delivery.number);
         // A receiver that asks for no pause gets a short one.
         let wish = failed.quiet_for.map(|wish| wish.max(RETRY_FIRST));

@@ -67,7 +67,7 @@ pub(super) fn unsigned(column: &'static str, value: i64) -> Result<u64, PaperErr
 }
 
 /// A number that a bigint column holds.
-pub(super) fn signed(column: &'static str, value: u64) -> Result<i64, PaperError> {
+pub(super) fn to_i64(column: &'static str, value: u64) -> Result<i64, PaperError> {
     i64::try_from(value).map_err(|_| corrupt(column, value))
 }
 

@@ -14,6 +14,9 @@ pub const TICKS: &str = "lgi-mm:ticks";
 /// Queue of settle tasks.
 pub const SETTLES: &str = "lgi-mm:settles";
 
+/// All queues.
+pub const QUEUES: [&str; 2] = [TICKS, SETTLES];
+
 /// Evaluate one slot of one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TickTask {

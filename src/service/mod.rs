@@ -4,5 +4,6 @@ mod outage;
 mod repeat;
 mod wakeups;
 
+pub use outage::Outage;
 pub use repeat::{Loop, Service};
 pub use wakeups::Wakeups;

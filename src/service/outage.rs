@@ -6,18 +6,20 @@ use tracing::{info, warn};
 
 /// Logs the start and the end of an outage, once each.
 #[derive(Debug)]
-pub(super) struct Outage {
+pub struct Outage {
     what: &'static str,
     since: Option<Instant>,
 }
 
 impl Outage {
-    pub(super) const fn new(what: &'static str) -> Self {
+    /// No outage yet.
+    #[must_use]
+    pub const fn new(what: &'static str) -> Self {
         Self { what, since: None }
     }
 
     /// Notes a failure. Only the first in a row is logged.
-    pub(super) fn failed(&mut self, error: &dyn Display) {
+    pub fn failed(&mut self, error: &dyn Display) {
         if self.since.is_none() {
             warn!(what = self.what, %error, "unavailable; retrying");
             self.since = Some(Instant::now());
@@ -25,7 +27,7 @@ impl Outage {
     }
 
     /// Notes a success. Only the first after a failure is logged.
-    pub(super) fn recovered(&mut self) {
+    pub fn recovered(&mut self) {
         if let Some(since) = self.since.take() {
             info!(what = self.what, after = ?since.elapsed(), "available again");
         }

@@ -29,9 +29,8 @@ pub async fn lock(connection: &mut PgConnection) -> Result<bool, StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub async fn unlock(connection: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::query("SELECT pg_advisory_unlock($1)")
-        .bind(LOCK)
-        .execute(connection)
+    sqlx::query_scalar!("SELECT pg_advisory_unlock($1)", LOCK)
+        .fetch_one(connection)
         .await?;
     Ok(())
 }
@@ -251,21 +250,25 @@ pub async fn tasks(
     limit: i64,
     dry: bool,
 ) -> Result<u64, StoreError> {
-    // The table belongs to another crate's migrations, so the compiler does not check these.
     if dry {
-        let sql = "SELECT count(*) FROM apalis.jobs
-                   WHERE status IN ('Killed', 'Done') AND run_at < $1 AND job_type LIKE 'lgi-mm:%'";
-        let count: i64 = sqlx::query_scalar(sql).bind(before).fetch_one(connection).await?;
+        let count = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM apalis.jobs
+               WHERE status IN ('Killed', 'Done') AND run_at < $1 AND job_type LIKE 'lgi-mm:%'"#,
+            before
+        )
+        .fetch_one(connection)
+        .await?;
         return unsigned("apalis.jobs.count", count);
     }
-    let sql = "DELETE FROM apalis.jobs WHERE id = ANY (ARRAY(
-                   SELECT id FROM apalis.jobs
-                   WHERE status IN ('Killed', 'Done') AND run_at < $1 AND job_type LIKE 'lgi-mm:%'
-                   ORDER BY run_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
-    let gone = sqlx::query(sql)
-        .bind(before)
-        .bind(limit)
-        .execute(connection)
-        .await?;
+    let gone = sqlx::query!(
+        "DELETE FROM apalis.jobs WHERE id = ANY (ARRAY(
+             SELECT id FROM apalis.jobs
+             WHERE status IN ('Killed', 'Done') AND run_at < $1 AND job_type LIKE 'lgi-mm:%'
+             ORDER BY run_at LIMIT $2 FOR UPDATE SKIP LOCKED))",
+        before,
+        limit,
+    )
+    .execute(connection)
+    .await?;
     Ok(gone.rows_affected())
 }

@@ -320,6 +320,8 @@ pub struct Health {
     pub clock_skew_secs: f64,
     /// Workers with a heartbeat in the last 15 s.
     pub workers_alive: i64,
+    /// Queues that they serve.
+    pub queues_served: i64,
     /// Slots handed out more than two minutes ago and not recorded.
     pub slots_stuck: i64,
     /// Open trades whose next check is more than two minutes overdue.
@@ -346,6 +348,8 @@ pub async fn health(pool: &PgPool, local_now: Timestamp) -> Result<Health, Store
                   extract(epoch FROM clock_timestamp() - $1)::float8 AS "clock_skew!",
                   (SELECT count(DISTINCT split_part(id, '-', 1)) FROM apalis.workers
                    WHERE worker_type LIKE 'lgi-mm:%' AND last_seen > now() - interval '15 s') AS "workers!",
+                  (SELECT count(DISTINCT worker_type) FROM apalis.workers
+                   WHERE worker_type LIKE 'lgi-mm:%' AND last_seen > now() - interval '15 s') AS "queues!",
                   (SELECT count(*) FROM job_slots WHERE open_since < now() - interval '2 min') AS "stuck!",
                   (SELECT count(*) FROM trades WHERE next_check_at < now() - interval '2 min') AS "overdue!",
                   (SELECT count(*) FROM trades WHERE status IN ('PENDING', 'SUBMITTED')
@@ -366,6 +370,7 @@ pub async fn health(pool: &PgPool, local_now: Timestamp) -> Result<Health, Store
         server_version: row.server_version,
         clock_skew_secs: row.clock_skew,
         workers_alive: row.workers,
+        queues_served: row.queues,
         slots_stuck: row.stuck,
         trades_overdue: row.overdue,
         trades_old: row.old,

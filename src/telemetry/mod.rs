@@ -1,22 +1,15 @@
-//! What an operator sees: log lines, metrics, health and readiness.
+//! Log lines and metrics.
 
-mod balances;
-mod census;
-mod door;
-mod http;
 mod logging;
 mod metrics;
-mod ready;
+mod nodes;
 
 use ::metrics::gauge;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-pub use balances::Nodes;
-pub use census::{Census, CensusSettings};
-pub use http::{Served, serve};
 pub use logging::{LogFormat, init_logging};
-pub use metrics::{Kind, METRICS, Metric, Origin, metric, page};
-pub use ready::note_rpc;
+pub use metrics::{Kind, METRICS, Metric, Origin, describe, metric, page};
+pub use nodes::{is_down, note_rpc};
 
 /// Upper bounds of histogram buckets.
 const SECONDS: [f64; 13] = [

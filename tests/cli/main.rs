@@ -4,6 +4,7 @@
 mod backtest;
 mod bad_input;
 mod bad_settings;
+mod editor;
 mod help;
 mod life;
 mod policy;

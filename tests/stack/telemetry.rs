@@ -10,7 +10,9 @@ use std::{
 
 use lgi_mm::{
     config::Settings,
-    telemetry::{self, Outage, Served, metric},
+    monitor::{self, Served},
+    service::Outage,
+    telemetry::{self, metric},
 };
 use reqwest::StatusCode;
 use tokio_util::sync::CancellationToken;
@@ -107,12 +109,12 @@ async fn metrics_health_and_readiness_are_served_until_told_to_stop() {
     let address = free.local_addr().expect("its address");
     drop(free);
     let stop = CancellationToken::new();
-    let served = tokio::spawn(telemetry::serve(
+    let served = tokio::spawn(monitor::serve(
         address,
         Served {
             prometheus,
             pool: test.pool.clone(),
-            nodes: telemetry::Nodes::new(),
+            nodes: monitor::Nodes::new(),
             census: Settings::default().census(),
         },
         stop.clone(),

@@ -62,7 +62,7 @@ pub enum JobStatus {
     Error,
 }
 
-/// What somebody, or the engine itself, asks of a job.
+/// What a user, or the engine itself, asks of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Command {

@@ -7,6 +7,10 @@ use std::time::Duration;
 pub struct QueueConfig {
     /// The queue (apalis calls it the job type): one payload type each.
     pub name: String,
+    /// Names the process: worker names begin with it and a `-`, so that
+    /// `count(DISTINCT split_part(id, '-', 1))` over `apalis.workers` counts processes. Empty: no such prefix. Without `-`,
+    /// and different in each process.
+    pub process: String,
     /// Groups in flight at a time, at least 1.
     pub concurrency: usize,
     /// The most tasks of one group, at least 1.
@@ -72,6 +76,7 @@ impl QueueConfig {
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
+            process: String::new(),
             concurrency: 4,
             batch: 100,
             poll: Duration::from_secs(1),

@@ -57,7 +57,7 @@ where
         let (config, stopping, lives) = (Arc::clone(&config), stopping.clone(), lives.clone());
         move |_restarts: usize| {
             // A name is never reused: tasks locked under it could not be told from ours.
-            let name = Ulid::generate().to_string();
+            let name = worker_name(&config.process);
             let backend = GroupBackend::<T>::new(
                 pool.clone(),
                 Arc::clone(&config),
@@ -93,4 +93,13 @@ where
     lives.close();
     lives.wait().await;
     Ok(ended?)
+}
+
+fn worker_name(process: &str) -> String {
+    let own = Ulid::generate();
+    if process.is_empty() {
+        own.to_string()
+    } else {
+        format!("{process}-{own}")
+    }
 }

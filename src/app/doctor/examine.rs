@@ -135,7 +135,11 @@ fn clock(health: &Health) -> Check {
 
 fn workers(health: &Health) -> Check {
     if health.workers_alive > 0 {
-        return Check::ok("workers", format!("{} queues served", health.workers_alive));
+        let seen = format!(
+            "{} processes, {} queues served",
+            health.workers_alive, health.queues_served
+        );
+        return Check::ok("workers", seen);
     }
     Check::bad(
         CheckStatus::Warn,

@@ -7,7 +7,8 @@ use std::{
 
 use lgi_mm::{
     config::Settings,
-    telemetry::{self, Served},
+    monitor::{self, Served},
+    telemetry,
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::{
@@ -23,10 +24,10 @@ async fn served(pool: sqlx::PgPool, stop: &CancellationToken) -> SocketAddr {
     let served = Served {
         prometheus: PrometheusBuilder::new().build_recorder().handle(),
         pool,
-        nodes: telemetry::Nodes::new(),
+        nodes: monitor::Nodes::new(),
         census: Settings::default().census(),
     };
-    tokio::spawn(telemetry::serve(address, served, stop.clone()));
+    tokio::spawn(monitor::serve(address, served, stop.clone()));
     while TcpStream::connect(address).await.is_err() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

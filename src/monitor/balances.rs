@@ -11,24 +11,28 @@ use futures::future::join_all;
 use sqlx::PgConnection;
 
 use crate::{
-    domain::units::NATIVE_DECIMALS,
-    ports::{Asset, Chain},
+    domain::{onchain::Asset, units::NATIVE_DECIMALS},
+    ports::Chain,
+    store::{
+        StoreError,
+        census::{self, LiveWallet},
+    },
 };
 
 /// Time between two questions to nodes: an operator needs minutes to send coins.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Nodes that are slower do not hold a census up; they are asked again a minute later.
+/// Longest wait for a node. A slower one is asked again a minute later.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Chains with a node to ask, by name.
 pub type Nodes = BTreeMap<String, Arc<dyn Chain>>;
 
-/// What was answered last.
+/// The last answers.
 #[derive(Default)]
 pub(super) struct Balances {
     asked: Option<Instant>,
-    coins: HashMap<(String, String), f64>,
+    coins: HashMap<LiveWallet, f64>,
 }
 
 impl Balances {
@@ -37,18 +41,17 @@ impl Balances {
         &mut self,
         connection: &mut PgConnection,
         nodes: &Nodes,
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<(), StoreError> {
         if self.asked.is_some_and(|asked| asked.elapsed() < EVERY) {
             return Ok(());
         }
-        let live = "SELECT chain, address::text FROM signers WHERE realm = 'live'";
-        let wallets: Vec<(String, String)> = sqlx::query_as(live).fetch_all(connection).await?;
-        let asking = wallets.into_iter().map(|(chain, wallet)| async move {
-            let address: Address = wallet.parse().ok()?;
-            let asked = nodes.get(&chain)?.balances(address, &[Asset::Native]);
+        let wallets = census::live_wallets(connection).await?;
+        let asking = wallets.into_iter().map(|wallet| async move {
+            let address: Address = wallet.wallet.parse().ok()?;
+            let asked = nodes.get(&wallet.chain)?.balances(address, &[Asset::Native]);
             let balances = tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?;
             let coins = balances.first()?.to_whole(NATIVE_DECIMALS).parse().ok()?;
-            Some(((chain, wallet), coins))
+            Some((wallet, coins))
         });
         self.coins = join_all(asking).await.into_iter().flatten().collect();
         self.asked = Some(Instant::now());
@@ -57,6 +60,10 @@ impl Balances {
 
     /// Whole coins of a live wallet.
     pub(super) fn of(&self, chain: &str, wallet: &str) -> Option<f64> {
-        self.coins.get(&(chain.to_owned(), wallet.to_owned())).copied()
+        let wallet = LiveWallet {
+            chain: chain.to_owned(),
+            wallet: wallet.to_owned(),
+        };
+        self.coins.get(&wallet).copied()
     }
 }

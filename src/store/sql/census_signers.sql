@@ -1,7 +1,7 @@
-SELECT s.realm, s.chain, s.address::text AS wallet, s.halted_at IS NOT NULL AS halted,
-       coalesce(o.transactions, 0) AS open_transactions,
-       coalesce(s.next_nonce - o.lowest_nonce, 0) AS nonce_gap,
-       (b.amount / power(10::numeric, 18))::float8 AS native_balance
+SELECT s.realm AS "realm!", s.chain AS "chain!", s.address::text AS "wallet!", s.halted_at IS NOT NULL AS "halted!",
+       coalesce(o.transactions, 0) AS "open_transactions!",
+       coalesce(s.next_nonce - o.lowest_nonce, 0) AS "nonce_gap!",
+       (b.amount / power(10::numeric, $1::int))::float8 AS native_balance
 FROM signers s
 LEFT JOIN (
     SELECT x.realm, x.chain, x.signer, count(*) AS transactions, min(x.nonce) AS lowest_nonce

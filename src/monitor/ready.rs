@@ -1,52 +1,21 @@
 //! Readiness: whether this process could do its work now.
 
-use std::{
-    collections::BTreeMap,
-    sync::{LazyLock, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use sqlx::{PgPool, postgres::PgPoolOptions};
 
-/// How long an answer serves further requests: readiness costs the database little, however often it is asked for.
+use crate::{
+    store::{StoreError, census},
+    telemetry::is_down,
+};
+
+/// How long an answer is reused, so that frequent requests cost the database little.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// A database that answers later than this does not answer.
+/// A database that answers later counts as down.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long an answer of a node says something about it.
-const RECENT: Duration = Duration::from_secs(60);
-
-/// When each chain's nodes last answered this process, and when they last did not.
-static NODES: LazyLock<Mutex<BTreeMap<String, Node>>> = LazyLock::new(Mutex::default);
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Node {
-    answered: Option<Instant>,
-    failed: Option<Instant>,
-}
-
-/// Notes how a round trip to a node of `chain` ended.
-pub fn note_rpc(chain: &str, answered: bool) {
-    let mut nodes = NODES.lock().unwrap_or_else(PoisonError::into_inner);
-    let node = nodes.entry(chain.to_owned()).or_default();
-    let last = if answered {
-        &mut node.answered
-    } else {
-        &mut node.failed
-    };
-    *last = Some(Instant::now());
-}
-
-impl Node {
-    /// Only failures lately: a chain that nobody asked is not known to be down.
-    fn is_down(self) -> bool {
-        let recent = |at: Option<Instant>| at.is_some_and(|at| at.elapsed() < RECENT);
-        recent(self.failed) && !recent(self.answered)
-    }
-}
-
-/// What keeps a process from its work.
+/// Why this process is not ready.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
     /// No answer in time.
@@ -54,7 +23,7 @@ pub enum NotReady {
     Database,
     /// Migrations have not been run.
     #[error("the queue's tables cannot be read: {0}")]
-    Queue(sqlx::Error),
+    Queue(StoreError),
     /// Live jobs cannot trade.
     #[error("no node of {0} has answered for a minute")]
     Rpc(String),
@@ -97,7 +66,7 @@ impl Readiness {
     }
 }
 
-/// The database answers, the queue is there, and each chain with live jobs answered lately, if this process asked it.
+/// The database answers, the queue's tables exist, and no chain with live jobs is known to be down.
 ///
 /// # Errors
 /// [`NotReady`] names the first thing that failed.
@@ -105,20 +74,13 @@ async fn check(pool: &PgPool) -> Result<(), NotReady> {
     answered(sqlx::query("SELECT 1").execute(pool))
         .await?
         .map_err(|_| NotReady::Database)?;
-    let queue = "SELECT 1 FROM apalis.jobs LEFT JOIN apalis.workers ON false LIMIT 1";
-    answered(sqlx::query(queue).execute(pool))
+    answered(census::queue_readable(pool))
         .await?
         .map_err(NotReady::Queue)?;
-    let live =
-        "SELECT DISTINCT chain FROM jobs WHERE realm = 'live' AND archived_at IS NULL AND status <> 'IDLE'";
-    let chains: Vec<String> = answered(sqlx::query_scalar(live).fetch_all(pool))
+    let chains = answered(census::live_chains(pool))
         .await?
         .map_err(NotReady::Queue)?;
-    let nodes = NODES.lock().unwrap_or_else(PoisonError::into_inner);
-    match chains
-        .into_iter()
-        .find(|chain| nodes.get(chain).is_some_and(|node| node.is_down()))
-    {
+    match chains.into_iter().find(|chain| is_down(chain)) {
         Some(chain) => Err(NotReady::Rpc(chain)),
         None => Ok(()),
     }

@@ -1,15 +1,14 @@
 //! Which columns of a file are time and price.
 
-use std::{
-    fs::File,
-    io::{BufRead, BufReader, Read},
-    path::Path,
-};
+use std::io::{self, BufRead, BufReader, Read};
 
 use csv::ByteRecord;
 
-use super::{problems::SeriesError, text};
-use crate::backtest::setup::PricePoint;
+use super::{
+    problem::{LayoutProblem, RowProblem},
+    text,
+};
+use crate::domain::{Timestamp, units::Price};
 
 const TIME_NAMES: [&str; 12] = [
     "time",
@@ -42,40 +41,47 @@ const OPEN_NAMES: [&str; 3] = ["open", "o", "open_price"];
 /// A longer first line is no CSV of prices.
 const LINE_MAX: u64 = 64 * 1_024;
 
-/// Where to find what in a row.
+/// A row of a file: the price from this instant on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Layout {
-    pub(super) header: bool,
+pub struct PriceRow {
+    /// As the file has it: of a candle, its beginning or its end.
+    pub at: Timestamp,
+    /// USD per whole token.
+    pub price: Price,
+}
+
+/// Where to find time and price in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// The first line is a header.
+    pub header: bool,
     /// Rows are candles.
-    pub(super) candles: bool,
+    pub candles: bool,
     /// The time is a candle's end, by its column's name.
-    pub(super) closes: bool,
+    pub closes: bool,
     delimiter: u8,
     time: usize,
     price: usize,
 }
 
 impl Layout {
-    pub(super) fn detect(path: &Path) -> Result<Self, SeriesError> {
-        let unreadable = |source| SeriesError::Unreadable {
-            path: path.display().to_string(),
-            source,
-        };
+    /// The layout of a file, from its first line.
+    ///
+    /// # Errors
+    /// [`io::Error`] if it cannot be read; inside, why its columns cannot be told.
+    pub fn detect(file: impl Read) -> io::Result<Result<Self, LayoutProblem>> {
         let mut first = Vec::new();
-        let mut reader = BufReader::new(File::open(path).map_err(unreadable)?.take(LINE_MAX));
+        let mut reader = BufReader::new(file.take(LINE_MAX));
         while first.iter().all(u8::is_ascii_whitespace) {
             first.clear();
-            if reader.read_until(b'\n', &mut first).map_err(unreadable)? == 0 {
+            if reader.read_until(b'\n', &mut first)? == 0 {
                 break;
             }
         }
-        Self::of(&first).map_err(|what| SeriesError::Columns {
-            path: path.display().to_string(),
-            what,
-        })
+        Ok(Self::of(&first))
     }
 
-    fn of(first: &[u8]) -> Result<Self, String> {
+    fn of(first: &[u8]) -> Result<Self, LayoutProblem> {
         let count = |delimiter: u8| first.iter().filter(|byte| **byte == delimiter).count();
         let delimiter = [b',', b';', b'\t']
             .into_iter()
@@ -90,9 +96,9 @@ impl Layout {
         let mut record = ByteRecord::new();
         let read = reader
             .read_byte_record(&mut record)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| LayoutProblem::Malformed(error.to_string()))?;
         if !read {
-            return Err("the file is empty".to_owned());
+            return Err(LayoutProblem::Empty);
         }
         let layout = |header, candles, closes, time, price| Self {
             header,
@@ -107,7 +113,7 @@ impl Layout {
                 2 => Ok(layout(false, false, false, 0, 1)),
                 // Time, open, high, low, close, and whatever follows.
                 5.. => Ok(layout(false, true, false, 0, 4)),
-                columns => Err(format!("{columns} columns and no header")),
+                columns => Err(LayoutProblem::NoHeader(columns)),
             };
         }
         let names: Vec<String> = record.iter().map(plain).collect();
@@ -130,11 +136,12 @@ impl Layout {
                 let candles = close || find(&OPEN_NAMES).is_some();
                 Ok(layout(true, candles, closes, time, price))
             }
-            _ => Err(format!("the first line has the columns {}", names.join(", "))),
+            _ => Err(LayoutProblem::Names(names.join(", "))),
         }
     }
 
-    pub(super) fn reader<R: Read>(&self, source: R) -> csv::Reader<R> {
+    /// Reads the rows of `source`, its header included.
+    pub fn reader<R: Read>(&self, source: R) -> csv::Reader<R> {
         csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
@@ -143,24 +150,23 @@ impl Layout {
             .from_reader(source)
     }
 
-    pub(super) fn row(&self, record: &ByteRecord) -> Result<PricePoint, String> {
+    /// Time and price of a record.
+    ///
+    /// # Errors
+    /// [`RowProblem`] if it has none.
+    pub fn row(&self, record: &ByteRecord) -> Result<PriceRow, RowProblem> {
         let field = |index: usize| {
-            let columns = record.len();
-            record.get(index).map(<[u8]>::trim_ascii).ok_or_else(|| {
-                format!(
-                    "{columns} columns, where {} are needed",
-                    self.time.max(self.price) + 1
-                )
-            })
+            record
+                .get(index)
+                .map(<[u8]>::trim_ascii)
+                .ok_or_else(|| RowProblem::Columns {
+                    found: record.len(),
+                    needed: self.time.max(self.price) + 1,
+                })
         };
         let (time, price) = (field(self.time)?, field(self.price)?);
-        let at = text::instant(time).ok_or_else(|| {
-            format!(
-                "'{}' is no time: Unix seconds or milliseconds, or such as 2026-01-31T12:00:00Z",
-                text::shown(time)
-            )
-        })?;
-        Ok(PricePoint {
+        let at = text::instant(time).ok_or_else(|| RowProblem::Time(text::shown(time)))?;
+        Ok(PriceRow {
             at,
             price: text::price(price)?,
         })
@@ -210,14 +216,15 @@ mod tests {
     }
 
     #[test]
-    fn columns_that_nobody_can_tell_are_refused_with_what_is_there() {
+    fn columns_that_cannot_be_identified_are_refused_with_what_is_there() {
         for (line, said) in [
             ("when,how much\n", "when, how much"),
             ("1767225600,1,2\n", "3 columns and no header"),
             ("", "empty"),
         ] {
             let error = Layout::of(line.as_bytes()).expect_err(line);
-            assert!(error.contains(said), "{error}");
+            assert!(error.to_string().contains(said), "{error}");
+            assert!(!error.unquoted().contains("how much"), "{error}");
         }
     }
 }

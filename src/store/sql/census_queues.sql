@@ -1,6 +1,7 @@
--- Queues and states that are empty are said too: a series that comes and goes cannot be alerted on.
-SELECT q.name, s.name, coalesce(t.tasks, 0), coalesce(t.oldest, 0)::float8
-FROM (VALUES ('ticks'), ('settles')) q (name)
+-- Empty queues and states have a row as well: a series that comes and goes cannot be alerted on.
+SELECT q.name AS "queue!", s.name AS "status!", coalesce(t.tasks, 0) AS "tasks!",
+       coalesce(t.oldest, 0)::float8 AS "oldest_age!"
+FROM unnest($1::text[]) q (name)
 CROSS JOIN (VALUES ('pending'), ('running'), ('done'), ('failed'), ('killed')) s (name)
 LEFT JOIN (
     SELECT split_part(job_type, ':', 2) AS queue,

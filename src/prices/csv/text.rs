@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 
+use super::problem::RowProblem;
 use crate::domain::{Timestamp, units::Price};
 
 /// Seconds reach this far (the year 5138), milliseconds a thousand times further, and so on.
@@ -13,7 +14,8 @@ const SHOWN_MAX: usize = 40;
 
 /// Unix seconds, milliseconds, microseconds or nanoseconds by their size, seconds with a fraction, RFC 3339, or a
 /// date with or without a time, which then is UTC.
-pub(super) fn instant(field: &[u8]) -> Option<Timestamp> {
+#[must_use]
+pub fn instant(field: &[u8]) -> Option<Timestamp> {
     if let Some(number) = whole(field) {
         return of_number(number);
     }
@@ -88,16 +90,16 @@ fn plain(text: &str) -> Option<Timestamp> {
 }
 
 /// A decimal above zero, plain or in scientific notation.
-pub(super) fn price(field: &[u8]) -> Result<Price, String> {
-    let text = std::str::from_utf8(field).map_err(|_| "not UTF-8 text".to_owned())?;
+pub(super) fn price(field: &[u8]) -> Result<Price, RowProblem> {
+    let text = std::str::from_utf8(field).map_err(|_| RowProblem::NotText)?;
     if text.is_empty() {
-        return Err("no price".to_owned());
+        return Err(RowProblem::NoPrice);
     }
     let value: Decimal = text
         .parse()
         .or_else(|_| Decimal::from_scientific(text))
-        .map_err(|_| format!("'{}' is no price: a number such as 0.0123", shown(field)))?;
-    Price::new(value).map_err(|_| format!("a price of {value}: prices are above zero"))
+        .map_err(|_| RowProblem::Price(shown(field)))?;
+    Price::new(value).map_err(|_| RowProblem::NotPositive(value))
 }
 
 /// The beginning of a field, fit for a terminal.

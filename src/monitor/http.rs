@@ -1,4 +1,4 @@
-//! What a process says of itself over HTTP.
+//! The HTTP endpoints of a process.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -8,7 +8,12 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{Census, CensusSettings, Nodes, door, ready::Readiness};
+use super::{
+    balances::Nodes,
+    census::{Census, CensusSettings},
+    door,
+    ready::Readiness,
+};
 
 /// What is served.
 #[derive(Clone)]
@@ -23,8 +28,8 @@ pub struct Served {
     pub census: CensusSettings,
 }
 
-/// Serves `/metrics`, `/healthz` (this process lives) and `/readyz` (it can do its work) until `stop`, and takes the
-/// census if no other process does.
+/// Serves `/metrics`, `/healthz` (this process lives) and `/readyz` (it can work) until `stop`, and takes the census if no
+/// other process does.
 ///
 /// # Errors
 /// [`std::io::Error`] if the address is taken.
@@ -46,7 +51,7 @@ pub async fn serve(address: SocketAddr, served: Served, stop: CancellationToken)
     let listener = tokio::net::TcpListener::bind(address).await?;
     info!(address = %listener.local_addr()?, "metrics served");
     let counting = stop.clone();
-    let counting = tokio::spawn(async move { census.run(&pool, &nodes, settings, &counting).await });
+    let counting = tokio::spawn(async move { census.run(pool, nodes, settings, &counting).await });
     door::serve(listener, app, stop).await;
     counting.abort();
     Ok(())
