@@ -21,10 +21,10 @@ use lgi_mm::{
         trades,
     },
 };
+use testkit::unsteady::{Fate, Node};
 
 use crate::engine::{
     laws::{submitted, text, unsteady},
-    unsteady::{Fate, Node},
     world::{TOKEN, World, accumulate, engine_settings, paper_settings},
 };
 
