@@ -54,8 +54,8 @@ pub struct Batch {
     pub last_job: Option<i64>,
 }
 
-/// Runs of holds that ended before `before`, of a few jobs after `after_job`, up to `limit` of each. The newest row of a
-/// job and the run that its newest slot belongs to stay, however old; so does every trade's tick.
+/// Runs of holds that ended before `before`, of a few jobs after `after_job`, up to `limit` of each. The newest row of
+/// a job and the run that its newest slot belongs to stay, however old; so does every trade's tick.
 ///
 /// # Errors
 /// [`StoreError`].
