@@ -124,7 +124,7 @@ async fn count(world: &World, sql: &'static str) -> i64 {
 }
 
 async fn note(world: &World) -> String {
-    let sql = "SELECT coalesce(string_agg(error, '; '), '') FROM trades";
+    let sql = "SELECT coalesce(string_agg(coalesce(note, error), '; '), '') FROM trades";
     sqlx::query_scalar(sql)
         .fetch_one(&world.db.pool)
         .await

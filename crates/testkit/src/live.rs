@@ -327,7 +327,7 @@ impl World {
 
     /// Every trade with its attempts, for a failure's message.
     pub async fn story(&self) -> String {
-        let sql = "SELECT concat_ws(' ', t.id, t.side, t.reason, t.status, t.failure_kind, t.error, x.nonce, a.purpose,
+        let sql = "SELECT concat_ws(' ', t.id, t.side, t.reason, t.status, t.failure_kind, t.error, t.note, x.nonce, a.purpose,
                           encode(a.hash, 'hex'), a.sends, a.last_answer)
                    FROM trades t LEFT JOIN transactions x ON x.trade_id = t.id LEFT JOIN attempts a ON a.transaction_id = x.id
                    ORDER BY t.id, x.nonce, a.id";

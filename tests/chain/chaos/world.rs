@@ -236,7 +236,7 @@ impl World {
 
     /// Every trade that is open, or every one, with its attempts.
     pub async fn story(&self, open_only: bool) -> String {
-        let sql = "SELECT concat_ws(' ', t.id, t.job_id, t.side, t.reason, t.status, t.failure_kind, t.error, x.nonce, x.purpose, a.purpose,
+        let sql = "SELECT concat_ws(' ', t.id, t.job_id, t.side, t.reason, t.status, t.failure_kind, t.error, t.note, x.nonce, x.purpose, a.purpose,
                           encode(a.hash, 'hex'), a.max_fee_per_gas, a.sends, a.last_answer)
                    FROM trades t LEFT JOIN transactions x ON x.trade_id = t.id LEFT JOIN attempts a ON a.transaction_id = x.id
                    WHERE NOT $1 OR t.status IN ('PENDING', 'SUBMITTED') ORDER BY t.id, x.nonce, a.id";
@@ -267,7 +267,7 @@ impl World {
             .request("eth_getTransactionCount", params)
             .await
             .expect("a count");
-        let sql = "SELECT concat_ws(' ', t.id, t.side, t.reason, t.status, t.failure_kind, t.error, x.purpose, a.purpose, encode(a.hash, 'hex'),
+        let sql = "SELECT concat_ws(' ', t.id, t.side, t.reason, t.status, t.failure_kind, t.error, t.note, x.purpose, a.purpose, encode(a.hash, 'hex'),
                           a.max_fee_per_gas, a.sends, a.last_answer)
                    FROM transactions x JOIN trades t ON t.id = x.trade_id JOIN attempts a ON a.transaction_id = x.id
                    WHERE x.nonce = $1 ORDER BY a.id";
