@@ -15,7 +15,7 @@ use super::{
     reply::{Pair, decode},
     settings::DexscreenerSettings,
 };
-use crate::prices::rate_limit::RateLimit;
+use crate::store::rate_limits::RateLimit;
 
 /// Tries of one request.
 const TRIES_MAX: u32 = 3;
