@@ -50,7 +50,7 @@ fn a_file_gets_every_row_and_its_name_is_told() {
 #[test]
 fn a_series_that_cannot_be_is_refused() {
     for (args, named) in [
-        (["--every", "0s"], vec!["--every 0s", "longer than nothing"]),
+        (["--every", "0s"], vec!["--every 0s", "longer than 0"]),
         (
             ["--every", "1ms"],
             vec!["more than 20000000 rows", "longer --every"],
