@@ -36,8 +36,7 @@ pub struct App {
 }
 
 /// What a command may do about a schema that is not up to date. A database that `DATABASE_URL` or the settings name is
-/// migrated by `migrate` alone: others may be using it. The private server's first use makes the tables, whoever comes
-/// first.
+/// migrated by `migrate` alone: others may be using it. The first use of the private server creates the tables.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {
     /// Nothing, and the schema must be up to date.
@@ -183,7 +182,7 @@ impl App {
     }
 }
 
-/// The sslmode of a connection that others can read or answer, and that nobody has allowed.
+/// The sslmode of a connection that others can read or answer, unless the settings allow it.
 fn exposed(url: &str, settings: &Settings) -> Option<&'static str> {
     match guard(url) {
         Guard::Exposed(mode) if !settings.database.insecure => Some(mode),
@@ -194,9 +193,9 @@ fn exposed(url: &str, settings: &Settings) -> Option<&'static str> {
 fn refused(url: &str, mode: &str, why: &str) -> AppError {
     AppError::Usage(format!(
         "the connection to the database is not safe enough for live trading: DATABASE_URL is {}, sslmode = {mode}, and \
-         {why}. Whoever is on the way could read the password, or answer in the database's place and so decide what is \
+         {why}. An attacker on the way could read the password, or answer in place of the database and so decide what is \
          traded. Allowed: a Unix socket, the loopback address, or sslmode=verify-full in the URL, with \
-         database.ssl_root_cert for a certificate authority of your own. If nobody else can reach that network, set \
+         database.ssl_root_cert for a certificate authority of your own. If no one else can reach that network, set \
          database.insecure = true",
         redacted(url)
     ))

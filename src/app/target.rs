@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use super::error::AppError;
 use crate::store::jobs::{self, Filter, Job};
 
-/// The job that somebody means, in their words.
+/// The job that a user means, as they wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// Token address, job number (`7` or `#7`) or ticker.

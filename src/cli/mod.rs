@@ -70,11 +70,11 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start a job for a token, or go on after a pause
+    /// Start a job for a token, or resume it after a pause
     Start(job::start::StartArgs),
     /// Stop trading, keep the position
     Pause(target::TargetArgs),
-    /// Go on after a pause or an error
+    /// Resume after a pause or an error
     Resume(target::TargetArgs),
     /// Sell everything a job bought and return it to idle
     Liquidate(job::lifecycle::LiquidateArgs),
@@ -93,7 +93,7 @@ enum Command {
     Config(job::config::ConfigCommand),
     /// Run a configuration over a file of past prices
     Backtest(trial::backtest::BacktestArgs),
-    /// Decide a job's past again with a changed configuration, beside what it did
+    /// Re-run a job's history with another configuration and compare
     Replay(job::replay::ReplayArgs),
     /// Evaluate a job once, now
     Tick(target::TargetArgs),
@@ -101,7 +101,7 @@ enum Command {
     Daemon,
     /// Hand due slots to the queue
     Scheduler(services::SchedulerArgs),
-    /// Evaluate slots and carry trades on
+    /// Evaluate slots and settle trades
     Worker(services::WorkerArgs),
     /// Bring the database up to date
     Migrate,
@@ -127,7 +127,7 @@ enum Command {
     /// The paper venue: wallet, money, faults to try out
     #[command(subcommand)]
     Paper(paper::PaperCommand),
-    /// An invented price series as CSV, to try things on
+    /// A generated price series as CSV, to try things on
     Prices(trial::prices::PricesArgs),
     /// A local chain with the real contracts, to practise live trading
     Devnet(devnet::DevnetArgs),
@@ -145,7 +145,7 @@ pub async fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.collect();
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        // Nothing was parsed, so whether JSON was asked for is looked up by hand.
+        // Parsing failed, so look for --json by hand.
         Err(error) if error.use_stderr() && arguments.iter().any(|argument| argument == "--json") => {
             let message = error.render().to_string();
             let message = message.strip_prefix("error: ").unwrap_or(&message).trim_end();
@@ -191,7 +191,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         match (service, cli.json) {
             (true, _) => &settings.log.filter,
             (false, false) => "error,lgi_mm::app::context=warn",
-            // Whoever reads JSON reads the one error.
+            // With JSON the one error is all there is.
             (false, true) => "error",
         },
     );

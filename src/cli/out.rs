@@ -71,7 +71,7 @@ impl Out {
         }
     }
 
-    /// A remark beside the result: never on standard output.
+    /// A remark next to the result: never on standard output.
     pub(super) fn remark(self, text: &str) {
         let _ = writeln!(stderr().lock(), "{}", printable(text));
     }

@@ -188,3 +188,16 @@ async fn an_exported_ticker_is_no_formula() {
     assert!(csv.contains(",'=1+1,") && !csv.contains(",=1+1,"), "{csv}");
     assert!(terminal.ok(&["export", "--json"]).contains("\"=1+1\""));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tick_by_hand_is_in_the_history_of_its_job() {
+    let terminal = Terminal::new().await;
+    terminal.start(&[]);
+    terminal.ok(&["tick", TOKEN]);
+    let actors: Vec<String> =
+        sqlx::query_scalar("SELECT actor FROM job_events WHERE action = 'tick' AND after ? 'slot'")
+            .fetch_all(&terminal.pool)
+            .await
+            .expect("the history");
+    assert_eq!(actors, ["cli:tester"]);
+}

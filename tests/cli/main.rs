@@ -5,6 +5,7 @@ mod audit;
 mod backtest;
 mod bad_input;
 mod bad_settings;
+mod editor;
 mod help;
 mod life;
 mod policy;

@@ -50,9 +50,15 @@ impl Ran {
 }
 
 pub fn program(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lgi-mm"));
+    let mut command = alone(env!("CARGO_BIN_EXE_lgi-mm"));
+    command.args(args);
     command
-        .args(args)
+}
+
+/// A program with nothing of this machine's environment but the path.
+fn alone(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command
         .env_clear()
         .env("PATH", std::env::var("PATH").expect("PATH"))
         .env("USER", "tester")
@@ -88,6 +94,20 @@ impl Terminal {
             .current_dir(self.dir.path())
             .output();
         Ran::of(&output.expect("our own program runs"))
+    }
+
+    /// With a terminal of its own, which `script` makes, and with this editor.
+    pub fn run_with_editor(&self, args: &[&str], editor: &str) -> Ran {
+        let line = [&[env!("CARGO_BIN_EXE_lgi-mm")], args].concat().join(" ");
+        let output = alone("script")
+            .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+            .env("DATABASE_URL", &self.url)
+            .env("EDITOR", editor)
+            .env("TMPDIR", self.dir.path())
+            .current_dir(self.dir.path())
+            .stdin(std::process::Stdio::null())
+            .output();
+        Ran::of(&output.expect("script runs"))
     }
 
     pub fn path(&self, name: &str) -> std::path::PathBuf {

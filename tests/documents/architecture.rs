@@ -264,3 +264,17 @@ fn what_an_app_holds_is_private_to_the_application() {
         assert!(private, "{field}");
     }
 }
+
+#[test]
+fn comments_are_wrapped() {
+    let mut wide = Vec::new();
+    for file in sources() {
+        let text = fs::read_to_string(&file).expect("source");
+        for (index, line) in text.lines().enumerate() {
+            if line.trim_start().starts_with("//") && line.chars().count() > 120 {
+                wide.push(format!("{}:{}", file.display(), index + 1));
+            }
+        }
+    }
+    assert_eq!(wide, Vec::<String>::new(), "comments of more than 120 columns");
+}

@@ -67,7 +67,7 @@ async fn safeguards(app: &App, plan: &mut Plan<'_>) -> Result<(), AppError> {
     } = plan;
     if !given.sets("schedule.jitter") {
         assumed.push(format!(
-            "jitter {0}, so that nobody can foresee a trade (--set schedule.jitter={0})",
+            "jitter {0}, so that trades cannot be predicted (--set schedule.jitter={0})",
             config.schedule.jitter
         ));
     }
@@ -123,7 +123,7 @@ fn require_witness(spec: &ChainSpec, config: &JobConfig) -> Result<(), AppError>
     }
     let sources: Vec<String> = price.sources.iter().map(ToString::to_string).collect();
     Err(AppError::Refused(format!(
-        "price.sources is [{}] and chain {} has one node: nobody confirms the first price, nor that of a liquidation. Give \
+        "price.sources is [{}] and chain {} has one node: nothing confirms the first price, nor that of a liquidation. Give \
          chains.{}.rpc_urls a second URL of another provider, or add a source outside the chain with \
          --set price.sources=onchain,dexscreener, or say that one is enough with --set price.single_source=true",
         sources.join(", "),

@@ -91,7 +91,7 @@ pub(super) struct Plan<'a> {
     pub(super) given: JobLayers,
     pub(super) mode: JobMode,
     pub(super) config: JobConfig,
-    /// What nobody gave and was assumed, a line each.
+    /// What was not given and was assumed, a line each.
     pub(super) assumed: Vec<String>,
 }
 

@@ -26,7 +26,7 @@ pub struct Started {
     pub mode: JobMode,
     pub status: JobStatus,
     pub what: What,
-    /// What nobody gave and was assumed, a line each.
+    /// What was not given and was assumed, a line each.
     pub assumed: Vec<String>,
     /// What must be allowed on the worker's machine before anything is signed.
     #[serde(skip_serializing_if = "Option::is_none")]
