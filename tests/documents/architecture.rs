@@ -196,23 +196,43 @@ const FACE_MAY_NAME: [(&str, &str); 7] = [
     ("report", "an HTML report is a rendering"),
 ];
 
-/// Names of modules of this program that a file mentions.
+/// Names of modules of this program that a file mentions: what follows `crate::`, alone or in braces.
 fn modules_named(text: &str) -> BTreeSet<String> {
-    let name = |rest: &str| -> String {
-        rest.chars()
-            .take_while(|letter| letter.is_ascii_lowercase() || *letter == '_')
-            .collect()
-    };
-    let direct = text.split("crate::").skip(1).map(name);
-    let groups = text
-        .split("use crate::{")
+    text.split("crate::")
         .skip(1)
-        .filter_map(|rest| rest.split("\n};").next());
-    let grouped = groups
-        .flat_map(str::lines)
-        .filter_map(|line| line.strip_prefix("    "))
-        .map(name);
-    direct.chain(grouped).filter(|name| !name.is_empty()).collect()
+        .flat_map(|rest| match rest.strip_prefix('{') {
+            Some(group) => first_level(group),
+            None => vec![leading_name(rest)],
+        })
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+fn leading_name(text: &str) -> String {
+    text.trim_start()
+        .chars()
+        .take_while(|letter| letter.is_ascii_lowercase() || *letter == '_')
+        .collect()
+}
+
+/// Names of a group of imports at its first level; `group` begins after its brace.
+fn first_level(group: &str) -> Vec<String> {
+    let (mut depth, mut items) = (0_usize, vec![String::new()]);
+    for letter in group.chars() {
+        match letter {
+            '}' if depth == 0 => break,
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => items.push(String::new()),
+            _ => {}
+        }
+        if let Some(item) = items.last_mut()
+            && (letter != ',' || depth > 0)
+        {
+            item.push(letter);
+        }
+    }
+    items.iter().map(|item| leading_name(item)).collect()
 }
 
 #[test]
