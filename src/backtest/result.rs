@@ -197,7 +197,7 @@ pub struct HoldTotal {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// How.
-    pub plan: Plan,
+    pub plan: Benchmark,
     /// Its own result.
     pub summary: Summary,
 }
@@ -205,7 +205,7 @@ pub struct Comparison {
 /// What the money is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Plan {
+pub enum Benchmark {
     /// All of it at the first slot.
     #[strum(to_string = "lump sum")]
     LumpSum,

@@ -233,7 +233,7 @@ impl Job {
 
     /// Why a tick holds, where that takes no closer look.
     fn plain_hold(&mut self, slot: i64, current: &Current) -> Option<HoldReason> {
-        // Without a last price, or with one that is no short number, a jump cannot be told.
+        // Without a last price, or with one that is no short number, a jump cannot be recognised.
         if self.last_price.is_some() != self.last_units.is_some() {
             return None;
         }

@@ -20,14 +20,14 @@ use super::{
 };
 use crate::domain::units::Usd;
 
-/// A best configuration that traded less often is told to rest on few trades.
+/// A best configuration that traded less often is flagged as based on few trades.
 pub const FEW_TRADES: u64 = 10;
 
 /// What is best.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SortBy {
-    /// The highest money-weighted return; where no yearly rate can be told, as of less than four weeks, the highest return of
+    /// The highest money-weighted return; where there is no yearly rate, as for less than four weeks, the highest return of
     /// the money in.
     #[default]
     MoneyWeighted,
@@ -203,7 +203,7 @@ pub fn folds(rows: &[PricePoint], count: NonZeroUsize) -> Vec<&[PricePoint]> {
 
 /// One step of a walk forward: chosen on one fold, tried on the next.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Step {
+pub struct WalkForwardStep {
     /// The best on the fold it was chosen on.
     pub chosen: Candidate,
     /// The same configuration on the fold after it.
@@ -218,14 +218,14 @@ pub struct Step {
 
 /// From the candidates of each fold, best first, to what choosing on each would have brought on the next.
 #[must_use]
-pub fn walk_forward(folds: &[Vec<Candidate>]) -> Vec<Step> {
+pub fn walk_forward(folds: &[Vec<Candidate>]) -> Vec<WalkForwardStep> {
     folds
         .windows(2)
         .filter_map(|pair| {
             let [chosen_on, tried_on] = pair else { return None };
             let chosen = chosen_on.first()?.clone();
             let index = tried_on.iter().position(|other| other.place == chosen.place)?;
-            Some(Step {
+            Some(WalkForwardStep {
                 out_of_sample: tried_on.get(index)?.summary.clone(),
                 chosen,
                 rank: index.saturating_add(1),

@@ -2,7 +2,7 @@
 
 use super::result::Point;
 
-/// How a series is thinned, for whoever looks at it.
+/// How a series is thinned, stated for the reader.
 pub const RULE: &str = "Long series are thinned for drawing: neighbouring ticks share a bucket, and of each bucket the \
 first, the last, the lowest and the highest price, the lowest profit and the deepest drawdown are drawn. Figures and \
 tables count every tick.";
@@ -68,7 +68,7 @@ impl Bucket {
     }
 }
 
-/// A series that never keeps more than so many points.
+/// A series that keeps a bounded number of points.
 #[derive(Debug, Clone)]
 pub struct Thinned {
     buckets_max: usize,

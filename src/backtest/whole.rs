@@ -1,7 +1,7 @@
 //! A whole backtest: the run, the same money spent otherwise, and what was assumed.
 
 use super::{
-    result::{BacktestResult, Comparison, Plan, SetupSummary, Summary},
+    result::{BacktestResult, Benchmark, Comparison, SetupSummary, Summary},
     runner::Runner,
     series::{Series, SeriesError},
     setup::{Detail, Setup},
@@ -23,7 +23,7 @@ const ONCE: Span = Span::from_secs(100 * 365 * 86_400);
 
 const DAY: Span = Span::from_secs(86_400);
 
-/// Runs `setup` over `series`, and the same money as a lump sum and as equal DCA beside it.
+/// Runs `setup` over `series`, and the same money as a lump sum and as equal DCA for comparison.
 ///
 /// # Errors
 /// [`SeriesError`] if the series cannot be read.
@@ -82,7 +82,7 @@ pub fn compare(
         lump.feed(row);
         equal.feed(row);
     })?;
-    Ok([(Plan::LumpSum, lump), (Plan::EqualDca, equal)]
+    Ok([(Benchmark::LumpSum, lump), (Benchmark::EqualDca, equal)]
         .into_iter()
         .map(|(plan, runner)| Comparison {
             plan,

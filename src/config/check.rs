@@ -96,7 +96,7 @@ fn contradictions(settings: &Settings, found: &mut Validator) {
         "retention.events",
         kept,
         format_args!(
-            "0s (kept for ever), or at least notify.give_up_after = {sent}; lengthen the one or shorten the other"
+            "0s (kept indefinitely), or at least notify.give_up_after = {sent}; lengthen the one or shorten the other"
         ),
     );
 }

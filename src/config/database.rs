@@ -87,7 +87,7 @@ pub enum Guard {
     Loopback,
     /// TLS, and the server's name is proven: `sslmode=verify-full`.
     Verified,
-    /// Whoever is on the way can read it, or answer in the server's place. Holds the sslmode.
+    /// An attacker on the network path can read it, or answer in the server's place. Holds the sslmode.
     Exposed(&'static str),
 }
 

@@ -34,15 +34,15 @@ pub enum LayerError {
     /// The file cannot be read.
     #[error("cannot read {path}: {source}; check the path and its permissions")]
     Unreadable {
-        /// Which.
+        /// The file.
         path: String,
-        /// Why.
+        /// Why not.
         source: std::io::Error,
     },
     /// The file is no TOML.
     #[error("{path} is not valid TOML: {error}")]
     Syntax {
-        /// Which.
+        /// The file.
         path: String,
         /// Where and why.
         error: String,
@@ -62,7 +62,7 @@ pub enum LayerError {
     /// A file that is larger than any settings are.
     #[error("{path} is larger than {FILE_MAX} bytes; give a file of settings")]
     TooLarge {
-        /// Which.
+        /// The file.
         path: String,
     },
     /// A key of more parts than any key has.
@@ -159,8 +159,8 @@ impl Layer {
         leaves
     }
 
-    /// The same where a list may be written as words between commas: `onchain,dexscreener`. Which keys are lists is
-    /// told by `base`.
+    /// The same where a list may be written as words between commas: `onchain,dexscreener`. `base` says
+    /// which keys are lists.
     fn with_lists(&self, base: &Map<String, Value>) -> Self {
         let mut layer = self.clone();
         listed(&mut layer.values, base);

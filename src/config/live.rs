@@ -80,7 +80,7 @@ impl Settings {
             Some(path) => Place::Named(path.into()),
             None => Place::Usual {
                 machine: MACHINE_POLICY.into(),
-                // Whoever has no home has the machine's: a place that depends on where a process stands is none.
+                // Without a home it is the machine's: a path relative to the working directory would be unsafe.
                 user: user_config_dir()
                     .map_or_else(|| MACHINE_POLICY.into(), |dir| dir.join("lgi-mm/policy.toml")),
             },

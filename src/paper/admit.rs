@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::{
     codec::{Envelope, Swap, pool_address},
-    error::{PaperError, read, signed, text},
+    error::{PaperError, read, text, to_i64},
     faults::{Armed, FaultKind},
     mine::{self, LockedWallet, balances},
     settings::{BLOCK_GAS_LIMIT, GAS_INTRINSIC, PaperSettings},
@@ -153,7 +153,7 @@ impl Admissible {
                FROM paper.transactions WHERE chain = $1 AND sender = $2 AND nonce = $3 AND status = 'pooled'"#,
             chain,
             text(*sender),
-            signed("transactions.nonce", *nonce)?
+            to_i64("transactions.nonce", *nonce)?
         )
         .fetch_optional(conn)
         .await?
@@ -198,13 +198,13 @@ impl Admissible {
             self.hash.as_slice(),
             chain,
             text(*sender),
-            signed("transactions.nonce", *nonce)?,
+            to_i64("transactions.nonce", *nonce)?,
             raw,
             fees.max_fee_per_gas.to_string(),
             fees.max_priority_fee_per_gas.to_string(),
             self.gas_price.to_string(),
-            signed("transactions.gas_limit", *gas_limit)?,
-            signed("transactions.gas_needed", self.gas_needed)?,
+            to_i64("transactions.gas_limit", *gas_limit)?,
+            to_i64("transactions.gas_needed", self.gas_needed)?,
             if self.swap.is_some() { "swap" } else { "cancel" },
             self.swap.map(|swap| text(swap.token_in)),
             self.swap.map(|swap| text(swap.token_out)),

@@ -118,7 +118,7 @@ impl PaperChain {
                WHERE chain = $1 AND sender = $2 AND nonce = $3 AND block_number IS NOT NULL"#,
             self.name,
             text(signer),
-            super::error::signed("transactions.nonce", nonce)?
+            super::error::to_i64("transactions.nonce", nonce)?
         )
         .fetch_optional(&mut *conn)
         .await?;

@@ -67,7 +67,7 @@ pub(super) fn unsigned(column: &'static str, value: i64) -> Result<u64, PaperErr
 }
 
 /// A number that a bigint column holds.
-pub(super) fn signed(column: &'static str, value: u64) -> Result<i64, PaperError> {
+pub(super) fn to_i64(column: &'static str, value: u64) -> Result<i64, PaperError> {
     i64::try_from(value).map_err(|_| corrupt(column, value))
 }
 
@@ -93,16 +93,9 @@ pub(super) fn texts(addresses: &[Address]) -> Vec<String> {
 
 /// As the column `asset` has it.
 pub(super) fn asset_text(asset: Asset) -> String {
-    match asset {
-        Asset::Native => "native".into(),
-        Asset::Token(token) => text(token),
-    }
+    asset.to_string()
 }
 
 pub(super) fn asset(column: &'static str, text: &str) -> Result<Asset, PaperError> {
-    if text == "native" {
-        Ok(Asset::Native)
-    } else {
-        read(column, text).map(Asset::Token)
-    }
+    read(column, text)
 }

@@ -10,7 +10,7 @@ use tokio::sync::RwLock;
 
 use super::{
     chain::PaperChain,
-    error::{PaperError, signed, text},
+    error::{PaperError, text, to_i64},
     faults::Faults,
     mine::{self, balances, write_balances},
     settings::PaperSettings,
@@ -110,7 +110,7 @@ impl PaperMarkets {
             "INSERT INTO paper.chains (name, genesis, block_millis) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",
             chain.name,
             DateTime::from_timestamp(GENESIS_UNIX_SECS, 0).unwrap_or(Timestamp::UNIX_EPOCH),
-            signed("chains.block_millis", millis)?
+            to_i64("chains.block_millis", millis)?
         )
         .execute(&mut *transaction)
         .await?;

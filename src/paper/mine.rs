@@ -9,7 +9,7 @@ use sqlx::{Connection, PgConnection};
 use super::{
     clock::BlockClock,
     codec::Swap,
-    error::{PaperError, asset, asset_text, hash, read, signed, text, texts, unsigned},
+    error::{PaperError, asset, asset_text, hash, read, text, texts, to_i64, unsigned},
     execute::{Due, Purse, Revert},
     faults::{Armed, FaultKind},
 };
@@ -175,7 +175,7 @@ impl LockedWallet<'_> {
                WHERE chain = $1 AND sender = $2 AND status = 'pooled' AND nonce >= $3 ORDER BY nonce LIMIT $4"#,
             self.chain,
             text(self.address),
-            signed("wallets.nonce", self.nonce)?,
+            to_i64("wallets.nonce", self.nonce)?,
             BATCH
         )
         .fetch_all(conn)
@@ -248,7 +248,7 @@ impl LockedWallet<'_> {
             "UPDATE paper.wallets SET nonce = $3, next_block_at = $4 WHERE chain = $1 AND address = $2",
             self.chain,
             text(self.address),
-            signed("wallets.nonce", self.nonce)?,
+            to_i64("wallets.nonce", self.nonce)?,
             self.next_block_at
         )
         .execute(conn)
@@ -261,7 +261,7 @@ impl LockedWallet<'_> {
         let times: Vec<_> = mined.iter().map(|mined| mined.block_time).collect();
         let numbers = times
             .iter()
-            .map(|time| signed("transactions.block_number", self.clock.number_at(*time)))
+            .map(|time| to_i64("transactions.block_number", self.clock.number_at(*time)))
             .collect::<Result<Vec<_>, _>>()?;
         let gas: Vec<_> = mined
             .iter()

@@ -1,6 +1,7 @@
 //! Price sources. They answer raw; what is believed is decided by `domain::price`.
 
 mod book;
+pub mod csv;
 mod dexscreener;
 mod generated;
 mod rate_limit;

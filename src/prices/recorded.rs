@@ -1,6 +1,7 @@
-//! A recorded series: a CSV file of `time,price`, at real or accelerated time.
+//! A recorded series: a CSV file as backtests read it, at real or accelerated time.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     fs::{File, OpenOptions},
     io::Read,
@@ -10,10 +11,11 @@ use std::{
     time::SystemTime,
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use nix::fcntl::OFlag;
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 
+use super::csv::Layout;
 use crate::domain::{
     Timestamp,
     config::{RecordedConfig, SourceName},
@@ -25,7 +27,14 @@ const FILE_MAX: u64 = 64 * 1024 * 1024;
 /// Series that are kept in memory at once.
 const FILES_MAX: usize = 64;
 
-type Rows = Arc<Vec<(Timestamp, Decimal)>>;
+/// The price from an instant on.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    at: Timestamp,
+    price_usd: Decimal,
+}
+
+type Rows = Arc<Vec<Row>>;
 
 /// What tells a changed file: its time of change and its length.
 type Version = Option<(SystemTime, u64)>;
@@ -45,7 +54,9 @@ impl Recordings {
 
     fn row(&self, config: &RecordedConfig, now: Timestamp) -> Result<Observation, String> {
         let rows = self.rows(&config.file)?;
-        let (Some((first, _)), Some((last, _))) = (rows.first().copied(), rows.last().copied()) else {
+        let (Some(Row { at: first, .. }), Some(Row { at: last, .. })) =
+            (rows.first().copied(), rows.last().copied())
+        else {
             return Err("no rows".to_owned());
         };
         let starts_at = config.starts_at.unwrap_or(first);
@@ -56,12 +67,12 @@ impl Recordings {
         let then = scale(now - starts_at, config.speed).and_then(|passed| first.checked_add_signed(passed));
         let ended = || format!("the series ended with its row of {last}");
         let then = then.filter(|then| *then <= last).ok_or_else(ended)?;
-        let index = rows.partition_point(|(time, _)| *time <= then).saturating_sub(1);
-        let (time, price_usd) = rows.get(index).copied().ok_or_else(ended)?;
+        let index = rows.partition_point(|row| row.at <= then).saturating_sub(1);
+        let Row { at, price_usd } = rows.get(index).copied().ok_or_else(ended)?;
         Ok(Observation {
             source: SourceName::Recorded,
             price_usd,
-            observed_at: real_time(time - first, config.speed, starts_at)
+            observed_at: real_time(at - first, config.speed, starts_at)
                 .map_or(now, |observed_at| observed_at.min(now)),
         })
     }
@@ -131,67 +142,67 @@ fn scale(span: TimeDelta, factor: Decimal) -> Option<TimeDelta> {
     micros.trunc().to_i64().map(TimeDelta::microseconds)
 }
 
-/// Reads and checks a series; the error names line, what is there and what should be.
-fn read(path: &Path) -> Result<Vec<(Timestamp, Decimal)>, String> {
-    let at = |line: u64, what: String| format!("line {line}: {what}");
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(open(path)?.take(FILE_MAX));
-    let mut rows: Vec<(Timestamp, Decimal)> = Vec::new();
-    for (index, record) in reader.records().enumerate() {
-        let record = record.map_err(|error| unreadable(&error))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let (Some(time), Some(price), None) = (record.get(0), record.get(1), record.get(2)) else {
-            return Err(at(
-                line,
-                format!("{} columns, where time and price should be", record.len()),
-            ));
-        };
-        if index == 0 && time.eq_ignore_ascii_case("time") {
+/// Reads a whole series. Nothing that stands in the file is quoted but numbers.
+fn read(path: &Path) -> Result<Vec<Row>, String> {
+    let detected = Layout::detect(open(path)?).map_err(|error| error.to_string())?;
+    let layout = detected.map_err(|problem| problem.unquoted())?;
+    let mut reader = layout.reader(open(path)?.take(FILE_MAX));
+    let mut record = ::csv::ByteRecord::new();
+    let mut header = layout.header;
+    let mut rows: Vec<Row> = Vec::new();
+    while reader
+        .read_byte_record(&mut record)
+        .map_err(|error| error.to_string())?
+    {
+        if std::mem::take(&mut header) {
             continue;
         }
-        let when = instant(time).ok_or_else(|| {
-            at(
-                line,
-                "the first column is no time: Unix seconds or RFC 3339".to_owned(),
-            )
-        })?;
-        let price = price
-            .parse()
-            .or_else(|_| Decimal::from_scientific(price))
-            .map_err(|_| at(line, "the second column is no price".to_owned()))?;
-        if price <= Decimal::ZERO {
-            return Err(at(line, format!("a price of {price}: prices are above zero")));
+        let at = |detail: String| {
+            let line = record.position().map_or(0, ::csv::Position::line);
+            format!("line {line}: {detail}")
+        };
+        let row = layout.row(&record).map_err(|problem| at(problem.unquoted()))?;
+        match rows.last() {
+            Some(last) if row.at < last.at => {
+                return Err(at(format!(
+                    "{} is before the row before it: out of order",
+                    row.at
+                )));
+            }
+            // As in a backtest, the first row of an instant counts.
+            Some(last) if row.at == last.at => continue,
+            _ => rows.push(Row {
+                at: row.at,
+                price_usd: row.price.decimal(),
+            }),
         }
-        if rows.last().is_some_and(|(before, _)| *before >= when) {
-            return Err(at(line, format!("{when} is not after the row before it")));
-        }
-        rows.push((when, price));
     }
     if rows.is_empty() {
-        Err("no rows".to_owned())
-    } else {
-        Ok(rows)
+        return Err("no rows".to_owned());
     }
+    if layout.candles && !layout.closes {
+        shift_to_ends(&mut rows)?;
+    }
+    Ok(rows)
 }
 
-fn unreadable(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::Utf8 { pos: Some(at), .. } => format!("line {}: not UTF-8 text", at.line()),
-        _ => error.to_string(),
-    }
-}
-
-fn instant(text: &str) -> Option<Timestamp> {
-    match text.parse::<Decimal>() {
-        Ok(seconds) => {
-            let micros = seconds.checked_mul(Decimal::from(1_000_000))?.trunc().to_i64()?;
-            DateTime::from_timestamp_micros(micros)
+/// A candle's close is known at its end, and its time is its beginning: one usual distance later.
+fn shift_to_ends(rows: &mut [Row]) -> Result<(), String> {
+    let mut distances: HashMap<TimeDelta, usize> = HashMap::new();
+    for pair in rows.windows(2) {
+        if let [earlier, later] = pair {
+            *distances.entry(later.at - earlier.at).or_default() += 1;
         }
-        Err(_) => DateTime::parse_from_rfc3339(text)
-            .ok()
-            .map(|time| time.with_timezone(&Utc)),
     }
+    let usual = distances
+        .into_iter()
+        .max_by_key(|(distance, count)| (*count, Reverse(*distance)));
+    let usual = usual.map_or(TimeDelta::zero(), |(distance, _)| distance);
+    for row in rows {
+        row.at = row
+            .at
+            .checked_add_signed(usual)
+            .ok_or("a candle ends after the last instant that a clock can say")?;
+    }
+    Ok(())
 }

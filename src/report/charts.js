@@ -20,7 +20,7 @@
   // ---- the series, each once: how it is drawn, and what it reads at an instant
   const column = (name, factor = 1) => points.t.map((t, i) => [t * 1000, points[name][i] == null ? null : factor * points[name][i]]);
   const line = (name, tint, values, more = {}) => ({ kind: "line", name, tint, values, read: usd, ...more });
-  // The library rounds axes to ten digits after the point: prices of many noughts are drawn larger, and named as they are.
+  // The library rounds axes to ten digits after the point: very small prices are drawn larger, and named as they are.
   const top = points.price.reduce((most, value) => Math.max(most, value), 0);
   const lift = top > 0 && top < 0.001 ? 10 ** -Math.floor(Math.log10(top)) : 1;
   const total = points.value.map((value, i) => value + points.out[i]);
@@ -275,7 +275,7 @@
     for (const chart of charts) if (chart !== source) chart.view.dispatchAction({ type: "dataZoom", start, end });
     zooming = false;
     redraw();
-    // Counting the holds again made new series; their legend goes on with them.
+    // Counting the holds again made new series; their legend is rebuilt with them.
     legend(charts[3]);
     leave();
     tellRange();
@@ -286,7 +286,7 @@
     byId("reset").disabled = zoom[0] <= 0 && zoom[1] >= 100;
   }
 
-  // ---- the list of trades, so many at a time
+  // ---- the list of trades, one page at a time
   const PAGE = 25;
   let page = 0;
   function fillTrades() {

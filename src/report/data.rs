@@ -27,7 +27,7 @@ pub const TRADES_MAX: usize = 20_000;
 /// Significant digits of what is drawn: finer than any screen.
 const DRAWN_DIGITS: u32 = 7;
 
-/// A chart shows at least so many points when zoomed in.
+/// Fewest points that a chart shows when zoomed in.
 const POINTS_SHOWN_MIN: i64 = 12;
 
 #[derive(Serialize)]

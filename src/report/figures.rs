@@ -7,7 +7,7 @@ use super::html::{
     tone,
 };
 use crate::{
-    backtest::result::{BacktestResult, Comparison, Plan, Summary},
+    backtest::result::{BacktestResult, Benchmark, Comparison, Summary},
     domain::job::JobMode,
 };
 
@@ -27,10 +27,10 @@ pub(super) fn period(result: &BacktestResult) -> String {
     }
 }
 
-fn plan_name(plan: Plan) -> &'static str {
+fn plan_name(plan: Benchmark) -> &'static str {
     match plan {
-        Plan::LumpSum => "Lump sum",
-        Plan::EqualDca => "Equal DCA",
+        Benchmark::LumpSum => "Lump sum",
+        Benchmark::EqualDca => "Equal DCA",
     }
 }
 
@@ -54,8 +54,8 @@ pub(super) fn verdict(result: &BacktestResult) -> String {
         .iter()
         .filter_map(|other| {
             let way = match other.plan {
-                Plan::LumpSum => "as a lump sum on the first day",
-                Plan::EqualDca => "in equal parts",
+                Benchmark::LumpSum => "as a lump sum on the first day",
+                Benchmark::EqualDca => "in equal parts",
             };
             Some(format!("{way} {}", percent(other.summary.return_pct?)))
         })

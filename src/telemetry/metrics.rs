@@ -5,6 +5,8 @@ use std::fmt::Write;
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use strum::VariantArray;
 
+use crate::domain::decision::Reason;
+
 /// What a metric is to Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
 #[strum(serialize_all = "lowercase")]
@@ -137,7 +139,7 @@ pub fn describe(wanted: impl Fn(Origin) -> bool) {
 /// The page `docs/metrics.md`.
 #[must_use]
 pub fn page() -> String {
-    let mut page = String::from(INTRODUCTION);
+    let mut page = INTRODUCTION.replace("{reasons}", &Reason::VARIANTS.len().to_string());
     for origin in Origin::VARIANTS {
         let heading = match origin {
             Origin::Process => "Per process",
@@ -181,7 +183,7 @@ over. The series of a removed job disappear with the next census.
 A job has at most 17 series: 15 with one value each, one hold reason and one status. `metrics.max_jobs` (1000 by default)
 bounds them: 1,000 jobs make 17,000 series, and so do 10,000 jobs unless you raise the bound to 10,000 (170,000 series).
 Jobs in ERROR and jobs with an open trade come first, then the lowest job ids; `lgi_mm_jobs_without_series` counts the
-rest. All other series are independent of the number of jobs: holds have about 40 reasons, trades 2 sides x 7 reasons
+rest. All other series are independent of the number of jobs: holds have about 40 reasons, trades 2 sides x {reasons} reasons
 x 2 statuses, each histogram 14 buckets (times chains for RPC), and queues, signers, chains and tables are few. A census
 takes a fixed number of SQL statements, whatever the number of jobs.
 ";

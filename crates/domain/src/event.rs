@@ -1,4 +1,4 @@
-//! What is worth telling somebody who is not looking.
+//! Events that receivers may be notified about.
 
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 

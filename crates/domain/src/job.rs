@@ -62,7 +62,7 @@ pub enum JobStatus {
     Error,
 }
 
-/// What somebody, or the engine itself, asks of a job.
+/// What a user, or the engine itself, asks of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Command {
@@ -82,8 +82,9 @@ pub enum Command {
     Fail,
 }
 
-/// The status a job moves to, or that it need not move.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The status a job moves to, or that it need not move. Its JSON is part of the audit trail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Transition {
     /// The job becomes this.
     To(JobStatus),

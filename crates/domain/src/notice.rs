@@ -1,4 +1,4 @@
-//! Who wants to be told what.
+//! Which events are sent to which receivers.
 
 use serde::{Deserialize, Serialize};
 use strum::VariantArray;
@@ -8,7 +8,7 @@ use super::event::Event;
 /// Stands for everything in a list.
 pub const ALL: &str = "all";
 
-/// Which events somebody is told of. Written as a list of names: `["all"]` is all, `[]` is none.
+/// The events that are sent. Written as a list of names: `["all"]` is all, `[]` is none.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Names", into = "Vec<String>")]
 pub enum EventChoice {
@@ -19,7 +19,7 @@ pub enum EventChoice {
     Only(Vec<Event>),
 }
 
-/// Which receivers are told. Written as a list of names: `["all"]` is all, `[]` is none.
+/// The receivers that are notified. Written as a list of names: `["all"]` is all, `[]` is none.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Names", into = "Vec<String>")]
 pub enum ReceiverChoice {
@@ -66,7 +66,7 @@ pub enum InvalidChoice {
         /// What was given.
         name: String,
     },
-    /// `all` beside others.
+    /// `all` together with other names.
     #[error("'{all}' stands alone; leave out the other names, or leave out '{all}'", all = ALL)]
     AllAndMore,
 }

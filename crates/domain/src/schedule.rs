@@ -251,7 +251,7 @@ fn gap_end(timezone: Tz, wall: NaiveDateTime) -> Option<Timestamp> {
 }
 
 /// How much later than its slot a tick starts: fixed for (`salt`, job, slot), uniform in [0, `max`), whole
-/// milliseconds. Without the salt nobody can foresee it.
+/// milliseconds. Without the salt it is unpredictable.
 #[must_use]
 pub fn jitter(salt: &[u8], job: JobId, slot: Timestamp, max: Span) -> Span {
     let millis = u64::try_from(max.std().as_millis()).unwrap_or(u64::MAX);

@@ -86,7 +86,7 @@ impl Span {
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Days at most: a "month" of 30.44 days is a fine unit for nobody.
+        // Days at most: no reader expects a "month" of 30.44 days.
         let secs = self.0.as_secs();
         let parts = [
             (secs / 86_400, "d"),

@@ -13,7 +13,7 @@ use crate::{
         grid::{Axis, Grid, Place},
         result::{BacktestResult, Interval, Summary},
         series::Rows,
-        sweep::{self, Candidate, SortBy, Step},
+        sweep::{self, Candidate, SortBy, WalkForwardStep},
     },
     config::Settings,
     domain::units::Usd,
@@ -76,7 +76,7 @@ pub struct SweepStep {
 }
 
 impl SweepStep {
-    fn new(step: &Step) -> Self {
+    fn new(step: &WalkForwardStep) -> Self {
         Self {
             out_of_sample: SweepLine::new(&step.chosen.values, &step.out_of_sample),
             chosen: SweepLine::of(&step.chosen),

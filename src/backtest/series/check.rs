@@ -20,7 +20,7 @@ use crate::{
 /// Different distances that are counted; a series with more has no spacing worth the name.
 const SPACINGS_MAX: usize = 1_024;
 
-/// Rows further apart than so many times the usual, in per cent, have a gap between them.
+/// Rows further apart than this share of the usual distance, in per cent, have a gap between them.
 const GAP_PCT: u64 = 150;
 
 #[derive(Default)]

@@ -7,15 +7,14 @@ use std::{
 
 use super::{
     check::Checks,
-    layout::Layout,
     options::{CandleTime, ReadOptions, within},
     problems::SeriesError,
     rows::{Rows, Series},
-    text,
 };
 use crate::{
     backtest::{result::SeriesSummary, setup::PricePoint},
     domain::{Timestamp, span::Span},
+    prices::csv::{Layout, instant},
 };
 
 /// A CSV file that was checked.
@@ -35,7 +34,7 @@ impl CsvSeries {
     /// # Errors
     /// [`SeriesError`]; bad rows and disorder are errors unless they may be skipped.
     pub fn open(path: &Path, options: ReadOptions) -> Result<Self, SeriesError> {
-        let layout = Layout::detect(path)?;
+        let layout = layout(path)?;
         let options = ReadOptions {
             candle_time: if layout.closes {
                 CandleTime::Close
@@ -109,7 +108,17 @@ impl Series for CsvSeries {
 /// Reads a date or time as a file may have it, see [`ReadOptions`]: ISO 8601 or Unix time.
 #[must_use]
 pub fn parse_instant(text: &str) -> Option<Timestamp> {
-    text::instant(text.trim().as_bytes())
+    instant(text.trim().as_bytes())
+}
+
+fn layout(path: &Path) -> Result<Layout, SeriesError> {
+    let shown = || path.display().to_string();
+    let detected = File::open(path).and_then(Layout::detect);
+    let detected = detected.map_err(|source| SeriesError::Unreadable {
+        path: shown(),
+        source,
+    })?;
+    detected.map_err(|what| SeriesError::Columns { path: shown(), what })
 }
 
 /// Hands every row of the file to `take` with its line, or what is wrong with it.
@@ -134,7 +143,11 @@ fn each_line(
             continue;
         }
         let line = record.position().map_or(0, csv::Position::line);
-        take(line, layout.row(&record));
+        let row = layout.row(&record).map(|row| PricePoint {
+            at: row.at,
+            price: row.price,
+        });
+        take(line, row.map_err(|problem| problem.to_string()));
     }
     Ok(())
 }

@@ -2,11 +2,9 @@
 
 mod check;
 mod csv;
-mod layout;
 mod options;
 mod problems;
 mod rows;
-mod text;
 
 pub use self::csv::{CsvSeries, parse_instant};
 pub use options::{CandleTime, ReadOptions};

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::prices::csv::LayoutProblem;
+
 /// Problems that are named with their lines; the others are counted.
 pub const NAMED_MAX: usize = 20;
 
@@ -70,7 +72,7 @@ pub enum SeriesError {
         /// Which file.
         path: String,
         /// What is there.
-        what: String,
+        what: LayoutProblem,
     },
     /// Rows that cannot be used.
     #[error("{path}: {} rows cannot be used; fix them, or leave them out with --skip-bad{problems}", problems.count)]

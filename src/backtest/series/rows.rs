@@ -4,7 +4,7 @@ use super::problems::SeriesError;
 use crate::backtest::result::SeriesSummary;
 use crate::backtest::setup::PricePoint;
 
-/// Rows in the order of time that can be gone through again.
+/// Rows in the order of time that can be read repeatedly.
 pub trait Series {
     /// What it is.
     fn summary(&self) -> &SeriesSummary;

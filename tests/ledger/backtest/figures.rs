@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use lgi_mm::{
     backtest::{
         Detail, PricePoint, Setup, backtest,
-        result::{BacktestResult, Plan, SeriesSummary},
+        result::{BacktestResult, Benchmark, SeriesSummary},
         series::Rows,
     },
     domain::{
@@ -131,7 +131,7 @@ fn three_equal_buys() {
     let [lump, equal] = told.comparisons.as_slice() else {
         panic!("two comparisons")
     };
-    assert_eq!((lump.plan, equal.plan), (Plan::LumpSum, Plan::EqualDca));
+    assert_eq!((lump.plan, equal.plan), (Benchmark::LumpSum, Benchmark::EqualDca));
     assert_eq!(
         (
             lump.summary.buys,

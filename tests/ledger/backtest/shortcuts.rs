@@ -7,8 +7,9 @@ use lgi_mm::{
         result::{Drawdown, Point},
     },
     domain::{
-        config::JobConfig,
+        config::{AccumulateConfig, JobConfig, LiquidityConfig, Rules},
         job::JobMode,
+        span::Span,
         units::{Price, Rounding, Usd},
     },
     paper::PaperSettings,
@@ -45,40 +46,56 @@ fn setup(random: &mut StdRng) -> Setup {
     config.price.max_price_move_pct = dec(random, &["0", "0.5", "2", "50"]);
     config.limits.max_daily_spend_usd = usd(random, &["0", "60", "5000"]);
     config.limits.max_trades_per_hour = pick(random, &[0, 2, 60]);
-    if let Some(rules) = config.rules.accumulate_mut() {
-        if random.random_range(0..2) == 0 {
-            rules.dca_interval = None;
-            rules.dca_schedule = Some(
-                pick(random, &["*/20 * * * *", "0 9 * * *"])
-                    .parse()
-                    .expect("a cron line"),
-            );
-        } else {
-            rules.dca_interval = Some(pick(random, &["0s", "90s", "17m", "4h"]).parse().expect("a span"));
-        }
-        rules.dca_amount_usd = usd(random, &["10", "7.77"]);
-        rules.max_accumulation_usd = usd(random, &["30", "77.7", "500", "100000"]);
-        rules.dip_buy_threshold_pct = dec(random, &["0", "1.5", "4", "10"]);
-        rules.dip_window = pick(random, &["10m", "2h", "1d"]).parse().expect("a span");
-        rules.dip_cooldown = pick(random, &["0s", "30m"]).parse().expect("a span");
-        rules.take_profit_pct = dec(random, &["0", "1", "2.345678", "9"]);
-        rules.take_profit_sell_pct = dec(random, &["25", "100", "0.5"]);
-        rules.take_profit_cooldown = pick(random, &["0s", "45m"]).parse().expect("a span");
-    }
-    if let Some(rules) = config.rules.liquidity_mut() {
-        rules.spread_pct = dec(random, &["0.3", "1", "2.5"]);
-        rules.support_dip_pct = dec(random, &["3", "10"]);
-        rules.spread_cooldown = pick(random, &["0s", "3m", "1h"]).parse().expect("a span");
-        rules.ma_window = pick(random, &["10m", "45m", "4h"]).parse().expect("a span");
-        rules.target_ratio_pct = dec(random, &["50", "20", "97", "4"]);
-        rules.rebalance_threshold_pct = dec(random, &["1", "5", "10"]);
-        rules.budget_usd = usd(random, &["500", "33.3"]);
-    }
+    config.rules = match mode {
+        JobMode::Accumulate => Rules::Accumulate(accumulate(random)),
+        JobMode::Liquidity => Rules::Liquidity(liquidity(random)),
+    };
     let mut setup = Setup::new(mode, config, PaperSettings::default());
     setup.token_decimals = pick(random, &[0, 6, 18, 24]);
     setup.sample_interval = pick(random, &["10s", "1m", "7m"]).parse().expect("a span");
     setup.stands_for = pick(random, &["0s", "10m"]).parse().expect("a span");
     setup
+}
+
+fn span(random: &mut StdRng, of: &[&str]) -> Span {
+    pick(random, of).parse().expect("a span")
+}
+
+/// Every key by name: a new one does not compile before it is varied here.
+fn accumulate(random: &mut StdRng) -> AccumulateConfig {
+    let by_interval = random.random_range(0..2) == 0;
+    AccumulateConfig {
+        dca_interval: by_interval.then(|| span(random, &["0s", "90s", "17m", "4h"])),
+        dca_schedule: (!by_interval).then(|| {
+            let line = pick(random, &["*/20 * * * *", "0 9 * * *"]);
+            line.parse().expect("a cron line")
+        }),
+        dca_amount_usd: usd(random, &["10", "7.77"]),
+        max_accumulation_usd: usd(random, &["30", "77.7", "500", "100000"]),
+        dip_buy_threshold_pct: dec(random, &["0", "1.5", "4", "10"]),
+        dip_buy_multiplier: dec(random, &["0.5", "2", "3.3"]),
+        dip_window: span(random, &["10m", "2h", "1d"]),
+        dip_cooldown: span(random, &["0s", "30m"]),
+        take_profit_pct: dec(random, &["0", "1", "2.345678", "9"]),
+        take_profit_sell_pct: dec(random, &["25", "100", "0.5"]),
+        take_profit_cooldown: span(random, &["0s", "45m"]),
+    }
+}
+
+/// Every key by name: a new one does not compile before it is varied here.
+fn liquidity(random: &mut StdRng) -> LiquidityConfig {
+    LiquidityConfig {
+        spread_pct: dec(random, &["0.3", "1", "2.5"]),
+        spread_trade_usd: usd(random, &["25", "5"]),
+        support_buy_multiplier: dec(random, &["1", "2", "4.5"]),
+        support_dip_pct: dec(random, &["3", "10"]),
+        spread_cooldown: span(random, &["0s", "3m", "1h"]),
+        ma_window: span(random, &["10m", "45m", "4h"]),
+        target_ratio_pct: dec(random, &["50", "20", "97", "4"]),
+        rebalance_threshold_pct: dec(random, &["1", "5", "10"]),
+        budget_usd: usd(random, &["500", "33.3"]),
+        max_daily_volume_usd: usd(random, &["0", "1000"]),
+    }
 }
 
 /// Walks of many magnitudes, step sizes and digits, with holes.

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use lgi_mm::{
+    backtest::series::{CsvSeries, ReadOptions, Series},
     domain::{
         config::{PriceConfig, RecordedConfig, SourceName},
         price::{Answer, Observation},
@@ -164,34 +165,28 @@ async fn a_bad_file_says_where_and_what() {
         ("time,price\n", "no rows"),
         (
             "0,1\nsoon,2\n",
-            "line 2: the first column is no time: Unix seconds or RFC 3339",
+            "line 2: no time: Unix seconds or milliseconds, or such as 2026-01-31T12:00:00Z",
         ),
         (
             "time,price\n\n0,1\n5,dear\n",
-            "line 4: the second column is no price",
+            "line 4: no price: a number such as 0.0123",
         ),
-        ("0,1\n5,\n", "line 2: the second column is no price"),
-        ("0,1\n5,NaN\n", "line 2: the second column is no price"),
+        ("0,1\n5,\n", "line 2: no price"),
+        ("0,1\n5,NaN\n", "line 2: no price: a number such as 0.0123"),
         ("0,1\n5,-2\n", "line 2: a price of -2: prices are above zero"),
         ("0,1\n5,0.0\n", "line 2: a price of 0.0: prices are above zero"),
         (
             "0,1\n9,1\n5,1\n",
-            "line 3: 1970-01-01 00:00:05 UTC is not after the row before it",
+            "line 3: 1970-01-01 00:00:05 UTC is before the row before it: out of order",
         ),
+        ("0,1\n9\n", "line 2: 1 columns, where 2 are needed"),
+        ("0,1,5\n", "line 1: 3 columns and no header"),
         (
-            "0,1\n9,1\n9,2\n",
-            "line 3: 1970-01-01 00:00:09 UTC is not after the row before it",
+            "when,how much\n0,1\n",
+            "the first line is neither a row of time and price nor a header",
         ),
-        ("0,1\n9\n", "line 2: 1 columns, where time and price should be"),
-        (
-            "0,1\n9,1,5\n",
-            "line 2: 3 columns, where time and price should be",
-        ),
-        ("0,1\ntime,price\n", "line 2: the first column is no time"),
-        (
-            "0,1\n99999999999999999999,2\n",
-            "line 2: the first column is no time",
-        ),
+        ("0,1\ntime,price\n", "line 2: no time"),
+        ("0,1\n99999999999999999999,2\n", "line 2: no time"),
     ] {
         let file = file(text);
         let error = seen(&book, &config(&file.path, "1", None), at(STARTED)).await;
@@ -232,6 +227,50 @@ async fn what_spreadsheets_write_is_read() {
         let file = file(text);
         let answer = seen(&book, &config(&file.path, "1", None), at("1970-01-01T00:00:05Z")).await;
         assert_eq!(answer, row("2", at("1970-01-01T00:00:05Z")), "{text:?}");
+    }
+}
+
+/// Files of every notation and layout, each with the same two prices: what a backtest takes, the source takes.
+#[tokio::test]
+async fn what_a_backtest_reads_is_read_alike() {
+    let book = local_book();
+    let noon = at("2026-01-31T12:00:00Z");
+    let texts = [
+        "1769860800,1\n1769860860,2\n",
+        "1769860800000,1\n1769860860000,2\n",
+        "1769860800000000,1\n1769860860000000,2\n",
+        "1769860800000000000,1\n1769860860000000000,2\n",
+        "1769860800.0,1\n1769860860.0,2\n",
+        "2026-01-31T12:00:00Z,1\n2026-01-31T12:01:00Z,2\n",
+        "2026-01-31 12:00:00,1\n2026-01-31 12:01:00,2\n",
+        "2026-01-31T12:00:00,1\n2026-01-31T12:01:00,2\n",
+        "2026-01-31 12:00,1\n2026-01-31 12:01,2\n",
+        "2026-01-31T13:00:00+01:00,1\n2026-01-31T13:01:00+01:00,2\n",
+        "2026-01-31 13:00:00+01:00,1\n2026-01-31 13:01:00+01:00,2\n",
+        "2026-01-31 12:00:00 UTC,1\n2026-01-31 12:01:00 UTC,2\n",
+        "price;snapped_at\n1;2026-01-31 12:00\n2;2026-01-31 12:01\n",
+        "Date (UTC)\tPrice (USD)\n2026-01-31 12:00\t1\n2026-01-31 12:01\t2\n",
+        "time,price\n1769860800,1\n1769860800,9\n1769860860,2\n",
+        // Candles: a close is known at the end of its minute, whether the time is the beginning or the end.
+        "2026-01-31 11:59,8,9,7,1,0\n2026-01-31 12:00,1,2,1,2,0\n",
+        "open_time,open,close\n2026-01-31 11:59,8,1\n2026-01-31 12:00,1,2\n",
+        "close_time,open,close\n2026-01-31 12:00,8,1\n2026-01-31 12:01,1,2\n",
+    ];
+    for text in texts {
+        let file = file(text);
+        let mut rows = Vec::new();
+        let series = CsvSeries::open(&file.path, ReadOptions::default()).expect(text);
+        series
+            .each(&mut |row| rows.push((row.at, row.price.decimal())))
+            .expect(text);
+        let minute = TimeDelta::minutes(1);
+        let expected = [(noon, Decimal::ONE), (noon + minute, Decimal::TWO)];
+        assert_eq!(rows, expected, "{text}");
+        let config = config(&file.path, "1", None);
+        for (at, price_usd) in rows {
+            let seen = seen(&book, &config, at).await.expect(text);
+            assert_eq!((seen.observed_at, seen.price_usd), (at, price_usd), "{text}");
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a configuration may say.
 
 use lgi_mm::domain::{
-    config::{AccumulateConfig, JobConfig, JobConfigFile, LiquidityConfig, RecordedConfig, SourceName},
+    config::{AccumulateConfig, JobConfig, JobConfigFile, KEYS, LiquidityConfig, RecordedConfig, SourceName},
     job::JobMode,
     schedule::CronExpr,
     span::Span,
@@ -389,6 +389,29 @@ fn everything_that_is_wrong_is_told_at_once() {
         accumulate(c).take_profit_sell_pct = dec("0");
     });
     assert_eq!(found.len(), 3, "{found:#?}");
+}
+
+/// A new key of a rule needs a range, and a refusal of a value outside of it.
+#[test]
+fn every_key_of_a_rule_has_a_value_that_is_refused() {
+    // These are refused as they are read, or as one of two that exclude each other.
+    let by_type = ["accumulate.dca_schedule"];
+    let refused: Vec<&str> = ACCUMULATE
+        .iter()
+        .chain(LIQUIDITY)
+        .map(|(_, said)| *said)
+        .collect();
+    for mode in JobMode::VARIANTS {
+        let prefix = format!("{}.", mode.section());
+        for key in KEYS.iter().filter(|key| key.name.starts_with(&prefix)) {
+            let begins = format!("{} = ", key.name);
+            assert!(
+                by_type.contains(&key.name) || refused.iter().any(|said| said.starts_with(&begins)),
+                "{} is never refused",
+                key.name
+            );
+        }
+    }
 }
 
 #[test]

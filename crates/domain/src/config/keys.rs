@@ -125,11 +125,11 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "notify.events",
-        "Events of the job that are told: [\"all\"], or some of trade.filled, trade.failed, trade.reversed, job.error, job.liquidated, job.unsellable",
+        "Events to notify about: [\"all\"], or some of trade.filled, trade.failed, trade.reversed, job.error, job.liquidated, job.unsellable",
     ),
     key(
         "notify.receivers",
-        "Receivers that are told: [\"all\"], or names of the settings' [notify.receivers]",
+        "Receivers to notify: [\"all\"], or names of the settings' [notify.receivers]",
     ),
     key("accumulate.dca_amount_usd", "Money for one DCA buy, USD, above 0"),
     key(

@@ -13,12 +13,12 @@ use crate::{
     span::Span,
 };
 
-/// Least jitter of a live job: slots stand in a table, and whoever knows the second of a trade can wait for it.
+/// Least jitter of a live job: slots are predictable, and an attacker who knows the second of a trade can wait for it.
 pub const LIVE_JITTER_MIN: Span = Span::from_secs(5);
 /// The jitter that a live job begins with.
 const LIVE_JITTER_USUAL: Span = Span::from_secs(10);
 /// Per cent, what a live job begins with. Where only the pool itself is asked, our own last sample is the independent
-/// source: whoever pushes the price further than this within a block gets no trade out of it.
+/// source: pushing the price further than this within a block causes no trade.
 const LIVE_MOVE_USUAL: i64 = 5;
 /// Most jitter of any job.
 const JITTER_MAX: Span = Span::from_secs(3_600);

@@ -52,7 +52,7 @@ pub struct PriceConfig {
 }
 
 impl PriceConfig {
-    /// Whether all that is asked for prices is a chain's own nodes: whoever answers there says them all, and the quotes
+    /// Whether a chain's own nodes are the only source of prices: a lying node then controls all of them, and the quotes
     /// too.
     #[must_use]
     pub fn on_chain_only(&self) -> bool {

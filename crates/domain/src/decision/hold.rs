@@ -43,7 +43,7 @@ pub enum HoldReason {
     Paused,
     /// The job is idle.
     Idle,
-    /// Somebody stopped or edited the job while this tick was evaluated.
+    /// The job was stopped or edited while this tick was evaluated.
     JobChanged,
     /// The job stopped after failures.
     Error,
@@ -51,7 +51,7 @@ pub enum HoldReason {
     TooLate,
     /// An earlier trade of this job is still open.
     TradeOpen,
-    /// No price could be had.
+    /// No price is available.
     PriceMissing,
     /// The price is older than `max_price_age`.
     PriceStale,
@@ -160,8 +160,8 @@ impl HoldReason {
             Self::BelowMinTrade => "The trade would be smaller than min_trade_usd.",
             Self::MaxPosition => "The position would be worth more than max_position_usd.",
             Self::TradesPerHour => "max_trades_per_hour is reached; it frees up as the hour passes.",
-            Self::DailySpend => "max_daily_spend_usd is reached; buying goes on at midnight UTC.",
-            Self::DailyVolume => "max_daily_volume_usd is reached; trading goes on at midnight UTC.",
+            Self::DailySpend => "max_daily_spend_usd is reached; buying resumes at midnight UTC.",
+            Self::DailyVolume => "max_daily_volume_usd is reached; trading resumes at midnight UTC.",
             Self::Slippage => {
                 "The venue pays less than the price implies by more than max_slippage_bps, its fee included."
             }
@@ -202,7 +202,7 @@ impl HoldReason {
             Self::Paused => "The job is paused; `resume` lets it trade.",
             Self::Idle => "The job is idle; `start` begins a cycle.",
             Self::JobChanged => "The job was changed while it was looked at; the next slot sees the change.",
-            Self::Error => "The job stopped after failures in a row; mend the cause, then `resume`.",
+            Self::Error => "The job stopped after consecutive failures; fix the cause, then `resume`.",
             Self::TooLate => {
                 "The tick ran later than max_lateness after its slot; see whether the workers keep up."
             }
@@ -266,6 +266,11 @@ mod tests {
         assert_eq!(labels.len(), HoldReason::VARIANTS.len());
         assert_eq!(texts.len(), HoldReason::VARIANTS.len());
         assert!(texts.iter().all(|text| text.ends_with('.')));
+        let least = format!("less than {} %", crate::liquidity::COVERAGE_PCT_MIN);
+        assert!(
+            HoldReason::MovingAverageCoverage.explain().contains(&least),
+            "{least}"
+        );
     }
 
     #[test]

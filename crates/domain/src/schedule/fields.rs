@@ -52,7 +52,7 @@ impl Fields {
                 None if field == "*" => 1,
                 None => return None,
             };
-            // Steps that do not divide a minute or an hour begin anew with each.
+            // Steps that do not divide a minute or an hour start over with each.
             (step > 0 && 60_i64.checked_rem(step)? == 0).then_some(step)
         };
         let place = |field: &str| field.parse::<i64>().ok().filter(|place| (0..60).contains(place));

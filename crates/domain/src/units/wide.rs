@@ -71,7 +71,7 @@ pub(super) fn normalized(value: Decimal) -> Decimal {
     if mantissa == 0 {
         return Decimal::ZERO;
     }
-    // A multiple of ten is even: half of the values that end in no zero are told by their last bit.
+    // A multiple of ten is even: half of the values that end in no zero show it by their last bit.
     if scale == 0 || mantissa & 1 == 1 {
         return value;
     }
