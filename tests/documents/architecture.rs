@@ -198,3 +198,83 @@ fn comments_are_wrapped() {
     }
     assert_eq!(wide, Vec::<String>::new(), "comments of more than 120 columns");
 }
+
+/// What a face may name of this program, and why: everything else is asked of `app`.
+const FACE_MAY_NAME: [(&str, &str); 7] = [
+    ("app", "requests and views"),
+    ("cli", "itself"),
+    ("config", "settings are read before anything is asked"),
+    ("domain", "values of requests and views"),
+    ("telemetry", "logging begins before anything is asked"),
+    ("backtest", "a report's rows are rendered where they are shown"),
+    ("report", "an HTML report is a rendering"),
+];
+
+/// Names of modules of this program that a file mentions.
+fn modules_named(text: &str) -> BTreeSet<String> {
+    let name = |rest: &str| -> String {
+        rest.chars()
+            .take_while(|letter| letter.is_ascii_lowercase() || *letter == '_')
+            .collect()
+    };
+    let direct = text.split("crate::").skip(1).map(name);
+    let groups = text
+        .split("use crate::{")
+        .skip(1)
+        .filter_map(|rest| rest.split("\n};").next());
+    let grouped = groups
+        .flat_map(str::lines)
+        .filter_map(|line| line.strip_prefix("    "))
+        .map(name);
+    direct.chain(grouped).filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn faces_only_parse_ask_the_application_and_render() {
+    for file in rust_files(&root().join("src/cli")) {
+        let text = fs::read_to_string(&file).expect("source");
+        for named in modules_named(&text) {
+            assert!(
+                FACE_MAY_NAME.iter().any(|(name, _)| *name == named),
+                "{} names {named}: ask a function of app instead",
+                file.display()
+            );
+        }
+        for word in ["sqlx", "PgPool", "store::", "engine::", "chain::"] {
+            assert!(!text.contains(word), "{} has {word}", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_application_neither_prints_nor_prompts() {
+    for file in rust_files(&root().join("src/app")) {
+        let text = fs::read_to_string(&file).expect("source");
+        for word in [
+            "println!",
+            "print!",
+            "stdin",
+            "stdout",
+            "stderr",
+            "env::var",
+            "IsTerminal",
+            "rpassword",
+            "clap",
+            "comfy_table",
+            "crate::cli",
+        ] {
+            assert!(!text.contains(word), "{} has {word}", file.display());
+        }
+    }
+}
+
+#[test]
+fn what_an_app_holds_is_private_to_the_application() {
+    let text = fs::read_to_string(root().join("src/app/context.rs")).expect("source");
+    let fields = text.split("pub struct App {").nth(1).expect("the struct");
+    let fields = fields.split("\n}").next().expect("its end");
+    for field in fields.lines().filter(|line| line.contains(": ")) {
+        let private = field.starts_with("    pub(super) ") || !field.contains("pub");
+        assert!(private, "{field}");
+    }
+}
