@@ -21,10 +21,10 @@ pub(super) struct RateLimit {
 /// Why a request may not be made.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RateLimited {
-    /// The turn would come too late for whoever asks.
+    /// The turn would come too late for the caller.
     #[error("the rate limit shared by all workers is used up")]
     UsedUp,
-    /// Nobody knows how many requests were made.
+    /// The number of requests made is unknown.
     #[error("the shared rate limit cannot be read: {0}")]
     Database(#[from] sqlx::Error),
 }

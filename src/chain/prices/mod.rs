@@ -24,7 +24,7 @@ use super::{
     },
     multicall::{Read, Reading, decode, read_all, read_all_at},
     native_price::NativePrice,
-    policy::appraiser::Appraiser,
+    policy::appraiser::{Appraiser, Worth},
     rpc::Rpc,
     settings::ChainSpec,
 };
@@ -188,7 +188,7 @@ impl OnchainPrices {
         self.search(request.source).known(pair(request)).await
     }
 
-    /// The best pools of pairs that nobody has looked for lately, all in as few round trips as they need.
+    /// Searches the best pools of pairs that were not searched lately, in as few round trips as they need.
     async fn find(&self, requests: &[PoolPriceRequest]) -> Result<(), String> {
         let native = self.native().await.ok().and_then(|native| native.price.ok());
         let native = native.map(|price| price.usd);
@@ -437,12 +437,7 @@ impl Appraiser for OnchainPrices {
         self.native().await?.price.map(|price| price.usd)
     }
 
-    async fn token_usd(
-        &self,
-        token: Address,
-        quote: Address,
-        pool: Option<Pool>,
-    ) -> Result<(Price, u8), String> {
+    async fn token_usd(&self, token: Address, quote: Address, pool: Option<Pool>) -> Result<Worth, String> {
         let request = |pool| PoolPriceRequest {
             token,
             quote,
@@ -464,10 +459,10 @@ impl Appraiser for OnchainPrices {
         let readings = self.read(&[Read::new(token, &Erc20::decimalsCall {})]).await?;
         let decimals = self.digits(&asked, &readings).get(&token).copied();
         let price = Price::new(seen.price_usd).map_err(|error| error.to_string())?;
-        Ok((
+        Ok(Worth {
             price,
-            decimals.ok_or_else(|| format!("{token} does not tell its decimals"))?,
-        ))
+            decimals: decimals.ok_or_else(|| format!("{token} does not tell its decimals"))?,
+        })
     }
 }
 
