@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use chrono::Utc;
 use futures::future::join_all;
 use lgi_mm::{
-    chain::{ChainKeys, ChainSpec, LiveChain, LocalSigner, open_chains},
+    chain::{ChainFile, ChainSpec, LiveChain, LocalSigner, open_chains},
     devnet::{BlockTime, CHAIN_ID, Devnet, NAME},
     domain::{
         config::JobConfig,
@@ -114,14 +114,14 @@ impl World {
 
     fn chain(&self, urls: Vec<String>) -> LiveChain {
         let span = |text: &str| Some(text.parse::<Span>().expect("a span"));
-        let keys = ChainKeys {
+        let keys = ChainFile {
             rpc_urls: urls,
             rpc_timeout: span("400ms"),
             rpc_rounds: Some(2),
             required_depth: Some(self.required_depth),
             resend_after: span("300ms"),
             replace_after: span("1s"),
-            ..self.devnet.chain_keys()
+            ..self.devnet.chain_file()
         };
         let spec = ChainSpec::resolve(NAME, &keys).expect("a chain");
         let mut chains = open_chains(vec![Arc::new(spec)], &self.db.pool).expect("chains");
