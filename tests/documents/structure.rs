@@ -19,8 +19,8 @@ type Module = Vec<String>;
 
 /// The rooms of the main crate from the ground up. A room uses rooms above it in this list only.
 const FLOORS: [&[&str]; 8] = [
-    &["ports", "failpoint", "trust"],
-    &["telemetry"],
+    &["ports", "failpoint", "trust", "telemetry"],
+    &["service"],
     &["store"],
     &[
         "embedded",
@@ -32,6 +32,7 @@ const FLOORS: [&[&str]; 8] = [
         "report",
         "notify",
         "retention",
+        "monitor",
     ],
     &["engine"],
     &["runner"],
