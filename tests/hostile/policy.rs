@@ -368,7 +368,7 @@ async fn the_kill_switch_stops_a_running_worker_and_lets_it_go_on() {
         AND NOT EXISTS (SELECT FROM trades WHERE status IN ('PENDING', 'SUBMITTED'))";
     world.until("it is stopped", stopped).await;
     let stood_at = made(&world).await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    world.ticks(3).await;
     assert_eq!(made(&world).await, stood_at, "{}", world.story().await);
     let (code, said) = world.run(&["policy", "resume"]).await;
     assert_eq!(code, 0, "{said}");

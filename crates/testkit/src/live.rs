@@ -325,6 +325,47 @@ impl World {
         }
     }
 
+    /// Waits until this many more ticks were decided: what a running job would do, it would have done.
+    pub async fn ticks(&self, more: i64) {
+        let sql = "SELECT coalesce(sum(count), 0)::bigint FROM ticks";
+        let before: i64 = self.read(sql).await;
+        let begun = Instant::now();
+        while self.read::<i64>(sql).await < before + more {
+            self.assert_patient(begun, "more ticks").await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until an open trade was looked at this many more times.
+    pub async fn looks(&self, more: u32) {
+        let sql = "SELECT max(next_check_at) FROM trades WHERE status IN ('PENDING', 'SUBMITTED')";
+        let (begun, mut seen) = (Instant::now(), 0);
+        let mut last: Option<chrono::DateTime<chrono::Utc>> = self.read(sql).await;
+        while seen < more {
+            self.assert_patient(begun, "more looks at the open trade").await;
+            let next = self.read(sql).await;
+            seen += u32::from(next != last);
+            last = next;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn read<T>(&self, sql: &'static str) -> T
+    where
+        T: for<'row> sqlx::Decode<'row, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
+    {
+        let answer = sqlx::query_scalar(sql).fetch_one(&self.db.pool).await;
+        answer.expect(sql)
+    }
+
+    async fn assert_patient(&self, begun: Instant, what: &str) {
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "never: {what}\n{}",
+            self.story().await
+        );
+    }
+
     /// Every trade with its attempts, for a failure's message.
     pub async fn story(&self) -> String {
         let sql = "SELECT concat_ws(' ', t.id, t.side, t.reason, t.status, t.failure_kind, t.error, t.note, x.nonce, a.purpose,
