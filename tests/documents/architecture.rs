@@ -66,166 +66,19 @@ fn storey(path: &Path) -> Option<usize> {
 
 /// Whether `use crate::{..}` names this module at its first level.
 fn in_use_groups(text: &str, name: &str) -> bool {
-    let groups = text
-        .split("use crate::{")
-        .skip(1)
-        .filter_map(|rest| rest.split("\n};").next());
-    groups
-        .flat_map(str::lines)
-        .any(|line| line.starts_with(&format!("    {name}::")))
-}
-
-#[test]
-fn dependencies_point_one_way() {
-    for file in rust_files(&root().join("src")) {
-        let Some(here) = storey(&file) else { continue };
-        let text = fs::read_to_string(&file).expect("source");
-        for (there, name) in STOREYS.iter().enumerate() {
-            let uses = text.contains(&format!("crate::{name}::")) || in_use_groups(&text, name);
-            assert!(
-                !uses || there <= here,
-                "{} uses {name}, which stands above it",
-                file.display()
-            );
+    // A group on one line, or one name a line.
+    let group = |rest: &str| -> Vec<String> {
+        let names = rest.split(';').next().unwrap_or_default();
+        match names.strip_prefix('\n') {
+            Some(lines) => lines
+                .lines()
+                .filter_map(|line| line.strip_prefix("    "))
+                .map(name)
+                .collect(),
+            None => names.split(", ").map(name).collect(),
         }
-        assert!(
-            !text.contains("crate::cli"),
-            "{} uses the command line",
-            file.display()
-        );
-    }
-}
-
-#[test]
-fn the_core_touches_no_world() {
-    for file in rust_files(&root().join("crates/domain/src")) {
-        // Refusing or reading a float that a file holds is not computing with one.
-        let text = fs::read_to_string(&file)
-            .expect("source")
-            .replace("visit_f64", "");
-        let text = if file.ends_with("units/text.rs") {
-            text.replace("f64", "")
-        } else {
-            text
-        };
-        for word in [
-            "async ", "sqlx", "tokio", "Utc::now", "rand::", "f64", "f32", "std::fs", "std::env",
-        ] {
-            assert!(!text.contains(word), "{} has {word}", file.display());
-        }
-    }
-}
-
-#[test]
-fn no_source_file_has_more_than_400_lines_of_code() {
-    for file in sources() {
-        let text = fs::read_to_string(&file).expect("source");
-        let own = text.split("#[cfg(test)]").next().unwrap_or_default();
-        let code = own
-            .lines()
-            .filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with("//"))
-            .count();
-        assert!(code <= 400, "{} has {code} lines of code", file.display());
-    }
-}
-
-#[test]
-fn every_invariant_names_a_test_that_exists() {
-    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
-    let tests: String = rust_files(&root().join("tests"))
-        .iter()
-        .chain(&sources())
-        .map(|file| fs::read_to_string(file).expect("source"))
-        .collect();
-    let invariants: Vec<&str> = text.lines().filter(|line| line.starts_with("- **")).collect();
-    assert!(invariants.len() >= 12, "only {} invariants", invariants.len());
-    for invariant in invariants {
-        let named: BTreeSet<&str> = invariant
-            .split('`')
-            .skip(1)
-            .step_by(2)
-            .filter(|name| name.contains('_'))
-            .collect();
-        let kept = named.iter().any(|name| tests.contains(&format!("fn {name}(")));
-        assert!(kept, "no test of this exists: {invariant}");
-    }
-}
-
-#[test]
-fn every_test_that_the_security_page_names_exists() {
-    let text = fs::read_to_string(root().join("docs/security.md")).expect("docs/security.md");
-    let tests: String = rust_files(&root().join("tests"))
-        .iter()
-        .chain(&sources())
-        .map(|file| fs::read_to_string(file).expect("source"))
-        .collect();
-    // Keys and labels have fewer words than the claims that tests are named by.
-    let named: BTreeSet<&str> = text
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .filter(|name| name.matches('_').count() >= 4 && !name.contains('.'))
-        .collect();
-    assert!(named.len() >= 29, "only {} tests are named", named.len());
-    for name in named {
-        assert!(tests.contains(&format!("fn {name}(")), "no test is called {name}");
-    }
-}
-
-#[test]
-fn the_queue_crate_uses_nothing_of_ours() {
-    let manifest = fs::read_to_string(root().join("crates/queue/Cargo.toml")).expect("a manifest");
-    assert!(
-        !manifest.contains("path ="),
-        "the queue is to be of use without the rest"
-    );
-    for file in rust_files(&root().join("crates/queue/src")) {
-        let text = fs::read_to_string(&file).expect("source");
-        assert!(!text.contains("lgi"), "{} names this program", file.display());
-    }
-}
-
-#[test]
-fn comments_are_wrapped() {
-    let mut wide = Vec::new();
-    for file in sources() {
-        let text = fs::read_to_string(&file).expect("source");
-        for (index, line) in text.lines().enumerate() {
-            if line.trim_start().starts_with("//") && line.chars().count() > 120 {
-                wide.push(format!("{}:{}", file.display(), index + 1));
-            }
-        }
-    }
-    assert_eq!(wide, Vec::<String>::new(), "comments of more than 120 columns");
-}
-
-/// What a face may name of this program, and why: everything else is asked of `app`.
-const FACE_MAY_NAME: [(&str, &str); 7] = [
-    ("app", "requests and views"),
-    ("cli", "itself"),
-    ("config", "settings are read before anything is asked"),
-    ("domain", "values of requests and views"),
-    ("telemetry", "logging begins before anything is asked"),
-    ("backtest", "a report's rows are rendered where they are shown"),
-    ("report", "an HTML report is a rendering"),
-];
-
-/// Names of modules of this program that a file mentions.
-fn modules_named(text: &str) -> BTreeSet<String> {
-    let name = |rest: &str| -> String {
-        rest.chars()
-            .take_while(|letter| letter.is_ascii_lowercase() || *letter == '_')
-            .collect()
     };
-    let direct = text.split("crate::").skip(1).map(name);
-    let groups = text
-        .split("use crate::{")
-        .skip(1)
-        .filter_map(|rest| rest.split("\n};").next());
-    let grouped = groups
-        .flat_map(str::lines)
-        .filter_map(|line| line.strip_prefix("    "))
-        .map(name);
+    let grouped = text.split("use crate::{").skip(1).flat_map(group);
     direct.chain(grouped).filter(|name| !name.is_empty()).collect()
 }
 
