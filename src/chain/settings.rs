@@ -19,7 +19,7 @@ use crate::domain::{
 /// `[wallet]`: the key that live jobs trade with.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct WalletKeys {
+pub struct WalletFile {
     /// Directory of encrypted V3 keystores; empty: `lgi-mm/keystore` in the user's data directory.
     pub keystore_dir: String,
     /// Which wallet new live jobs use; empty: the only one there is.
@@ -88,7 +88,7 @@ fn one_or_several<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<V
 /// `[chains.NAME]`: what differs from the built-in table. Every key may be left out for a chain of the table.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ChainKeys {
+pub struct ChainFile {
     /// JSON-RPC URLs, the preferred one first; a single one may be given as it is.
     #[serde(deserialize_with = "one_or_several")]
     pub rpc_urls: Vec<String>,
@@ -202,10 +202,10 @@ pub enum InvalidChain {
     Invalid(Vec<InvalidConfig>),
 }
 
-impl fmt::Debug for ChainKeys {
+impl fmt::Debug for ChainFile {
     /// URLs may hold keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChainKeys").finish_non_exhaustive()
+        f.debug_struct("ChainFile").finish_non_exhaustive()
     }
 }
 
@@ -224,7 +224,7 @@ impl ChainSpec {
     ///
     /// # Errors
     /// [`InvalidChain`] names the chain, the key and what is allowed.
-    pub fn resolve(name: &str, keys: &ChainKeys) -> Result<Self, InvalidChain> {
+    pub fn resolve(name: &str, keys: &ChainFile) -> Result<Self, InvalidChain> {
         let known = chains::find(name).ok();
         let unknown = || InvalidChain::Unknown(name.to_owned());
         let fixed = |own: Option<Address>, of: fn(&ChainInfo) -> Address| own.or(known.map(of));
@@ -419,7 +419,7 @@ impl<'a> Problems<'a> {
     }
 
     /// What `keys` say, else what is usual.
-    fn patience(&mut self, keys: &ChainKeys, usual: &Usual) -> Patience {
+    fn patience(&mut self, keys: &ChainFile, usual: &Usual) -> Patience {
         let replace_after = u64::try_from(usual.replace_after.std().as_millis()).unwrap_or(u64::MAX);
         Patience {
             required_depth: self.number(

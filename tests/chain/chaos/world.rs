@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use chrono::Utc;
 use futures::future::join_all;
 use lgi_mm::{
-    chain::{ChainKeys, ChainSpec, LiveChain, LocalSigner, open_chains},
+    chain::{ChainFile, ChainSpec, LiveChain, LocalSigner, open_chains},
     devnet::{BlockTime, CHAIN_ID, Devnet, NAME},
     domain::{
         config::JobConfig,
@@ -114,7 +114,7 @@ impl World {
 
     fn chain(&self, urls: Vec<String>) -> LiveChain {
         let span = |text: &str| Some(text.parse::<Span>().expect("a span"));
-        let keys = ChainKeys {
+        let keys = ChainFile {
             rpc_urls: urls,
             rpc_timeout: span("400ms"),
             rpc_rounds: Some(2),
