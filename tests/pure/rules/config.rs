@@ -252,6 +252,10 @@ const ACCUMULATE: &[(Change, &str)] = &[
         "accumulate.dip_cooldown = 366d is not allowed: 0s to 365d",
     ),
     (
+        |c| accumulate(c).take_profit_cooldown = span("366d"),
+        "accumulate.take_profit_cooldown = 366d is not allowed: 0s to 365d",
+    ),
+    (
         |c| accumulate(c).take_profit_pct = dec("-0.1"),
         "accumulate.take_profit_pct = -0.1 is not allowed: 0 to 100000",
     ),
