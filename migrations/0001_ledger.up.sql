@@ -33,15 +33,13 @@ CREATE TABLE jobs (
     cycle                 integer     NOT NULL DEFAULT 0 CHECK (cycle >= 0),
     config                jsonb       NOT NULL,
     config_version        integer     NOT NULL DEFAULT 1 CHECK (config_version >= 1),
+    -- How far back the rules of config look, seconds, written with config: younger price samples are kept.
+    look_back_secs        bigint      NOT NULL DEFAULT 0 CHECK (look_back_secs >= 0),
     -- Grows with every change of the lifecycle or configuration: guards concurrent commands.
     version               bigint      NOT NULL DEFAULT 1,
     liquidation           jsonb,
-    last_dca_buy_time     timestamptz,
-    last_dip_buy_time     timestamptz,
-    last_take_profit_time timestamptz,
-    last_take_profit_price numeric    CHECK (last_take_profit_price > 0),
-    last_spread_time      timestamptz,
-    last_rebalance_time   timestamptz,
+    -- When each rule last filled in this cycle, by slot: LastFills in the program writes it, forward and back.
+    last_fills            jsonb       NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(last_fills) = 'object'),
     total_accumulated     usd         NOT NULL DEFAULT 0 CHECK (total_accumulated >= 0),
     token_balance         token_amount NOT NULL DEFAULT 0,
     cost_basis            usd         NOT NULL DEFAULT 0 CHECK (cost_basis >= 0),
@@ -72,20 +70,39 @@ CREATE TABLE job_slots (
     due_at          timestamptz,
     -- The slot that was handed to the queue and is not recorded yet: no second task until it is.
     open_slot       timestamptz,
+    -- When it was handed out first, and last if more than once: a slot that is stuck differs from a lost task.
     open_since      timestamptz,
+    handed_at       timestamptz,
     -- The newest recorded slot. A slot at or before it is never evaluated again.
     last_slot       timestamptz,
     last_price      numeric CHECK (last_price > 0),
     last_price_at   timestamptz,
     recent_high     numeric CHECK (recent_high > 0),
+    -- The run of equal holds that the newest slot belongs to, kept in the row that fences slots: a statement that waited
+    -- for this row sees it as it is now, while the run itself may be newer than its snapshot.
+    run_reason      text,
+    run_first_slot  timestamptz,
+    -- The highest sample of the job's window as its last tick saw it: while that sample is inside the window, only newer
+    -- samples are read. Valid only for the configuration it was found under.
+    sample_high        numeric CHECK (sample_high > 0),
+    sample_high_at     timestamptz,
+    sample_high_since  timestamptz,
+    sample_high_config integer,
     slots_claimed   bigint NOT NULL DEFAULT 0,
     slots_missed    bigint NOT NULL DEFAULT 0,
     slots_recorded  bigint NOT NULL DEFAULT 0,
     CONSTRAINT job_slots_due_with_slot CHECK ((next_slot IS NULL) = (due_at IS NULL)),
-    CONSTRAINT job_slots_open_with_time CHECK ((open_slot IS NULL) = (open_since IS NULL))
-) WITH (fillfactor = 70);
-CREATE INDEX job_slots_due ON job_slots (due_at) WHERE open_slot IS NULL AND due_at IS NOT NULL;
-CREATE INDEX job_slots_open ON job_slots (open_since) WHERE open_slot IS NOT NULL;
+    CONSTRAINT job_slots_open_with_time CHECK ((open_slot IS NULL) = (open_since IS NULL)),
+    CONSTRAINT job_slots_run_with_start CHECK ((run_reason IS NULL) = (run_first_slot IS NULL)),
+    CONSTRAINT job_slots_sample_high_whole CHECK (num_nulls(sample_high, sample_high_at, sample_high_since, sample_high_config) IN (0, 4))
+) WITH (
+    fillfactor = 50,
+    autovacuum_vacuum_scale_factor = 0.1,
+    autovacuum_vacuum_threshold = 5000,
+    autovacuum_vacuum_cost_delay = 0
+);
+-- Only a claim moves due_at: every other update of the row touches no index and is heap-only.
+CREATE INDEX job_slots_due ON job_slots (due_at) WHERE due_at IS NOT NULL;
 
 -- A trade is a plan frozen once: at most one a slot, at most one open a job.
 CREATE TABLE trades (
@@ -103,6 +120,7 @@ CREATE TABLE trades (
     amount_out_expected token_amount NOT NULL,
     amount_out_min      token_amount NOT NULL CHECK (amount_out_min > 0),
     value_usd           usd          NOT NULL CHECK (value_usd >= 0),
+    plan_price_usd      numeric      NOT NULL CHECK (plan_price_usd > 0),
     config_version      integer      NOT NULL,
     expires_at          timestamptz  NOT NULL,
     -- As planned while open, as filled once executed.
@@ -112,18 +130,25 @@ CREATE TABLE trades (
     gas_usd             usd          NOT NULL DEFAULT 0 CHECK (gas_usd >= 0),
     tx_hash             bytea        CHECK (length(tx_hash) = 32),
     failure_kind        text         CHECK (failure_kind IN ('reverted', 'cancelled', 'expired', 'foreign')),
+    -- Why it failed.
     error               text,
+    -- What it waits for while it is open.
+    note                text,
     next_check_at       timestamptz,
+    -- It was final, and a reorg opened it again: it is not the one trade that a job may have open.
+    reopened            boolean      NOT NULL DEFAULT false,
     version             bigint       NOT NULL DEFAULT 1,
     created_at          timestamptz  NOT NULL DEFAULT now(),
     submitted_at        timestamptz,
     executed_at         timestamptz,
     CONSTRAINT trades_once_per_slot UNIQUE (job_id, slot),
     CONSTRAINT trades_failure_has_kind CHECK ((status = 'FAILED') = (failure_kind IS NOT NULL)),
+    CONSTRAINT trades_error_of_a_failure CHECK (error IS NULL OR status = 'FAILED'),
+    CONSTRAINT trades_note_while_open CHECK (note IS NULL OR status IN ('PENDING', 'SUBMITTED')),
     CONSTRAINT trades_executed_has_proof CHECK (status <> 'EXECUTED' OR (tx_hash IS NOT NULL AND executed_at IS NOT NULL)),
     CONSTRAINT trades_open_is_checked CHECK ((status IN ('PENDING', 'SUBMITTED')) = (next_check_at IS NOT NULL))
 );
-CREATE UNIQUE INDEX trades_one_open_per_job ON trades (job_id) WHERE status IN ('PENDING', 'SUBMITTED');
+CREATE UNIQUE INDEX trades_one_open_per_job ON trades (job_id) WHERE status IN ('PENDING', 'SUBMITTED') AND NOT reopened;
 CREATE INDEX trades_to_check ON trades (next_check_at) WHERE status IN ('PENDING', 'SUBMITTED');
 CREATE INDEX trades_by_job ON trades (job_id, created_at);
 
@@ -188,8 +213,13 @@ CREATE TABLE attempts (
     recorded_at              timestamptz NOT NULL DEFAULT now(),
     sent_at                  timestamptz,
     sends                    integer     NOT NULL DEFAULT 0,
+    -- What the node said last: its kind, which the program acts on, and its words, for people.
+    answer_kind              text        CHECK (answer_kind IN
+                             ('accepted', 'already_known', 'nonce_too_low', 'underpriced', 'insufficient_funds', 'ambiguous',
+                              'rejected')),
     last_answer              text,
-    CONSTRAINT attempts_hash_once UNIQUE (hash)
+    CONSTRAINT attempts_hash_once UNIQUE (hash),
+    CONSTRAINT attempts_answer_has_kind CHECK ((answer_kind IS NULL) = (last_answer IS NULL))
 );
 CREATE INDEX attempts_by_transaction ON attempts (transaction_id);
 
@@ -229,10 +259,105 @@ CREATE TABLE fills (
     block_hash         bytea        NOT NULL CHECK (length(block_hash) = 32),
     filled_at          timestamptz  NOT NULL,
     created_at         timestamptz  NOT NULL DEFAULT now(),
-    CONSTRAINT fills_once_per_trade UNIQUE (trade_id, kind),
-    CONSTRAINT fills_once_per_transaction UNIQUE (tx_hash, kind)
+    -- A trade whose fill was reversed is filled again: its fills are numbered, and a reversal has its fill's number.
+    round              integer      NOT NULL DEFAULT 1 CHECK (round > 0),
+    CONSTRAINT fills_once_per_trade UNIQUE (trade_id, kind, round),
+    CONSTRAINT fills_once_per_transaction UNIQUE (tx_hash, kind, round)
 );
 CREATE INDEX fills_by_job ON fills (job_id, cycle);
+
+-- Fills that a reorg may still reverse: where each was last seen, and how many looks in a row missed it. The row goes
+-- when the fill is final, or reversed.
+CREATE TABLE fill_watches (
+    fill_id      bigint      PRIMARY KEY REFERENCES fills,
+    watch_at     timestamptz NOT NULL DEFAULT now(),
+    block_number bigint      NOT NULL,
+    block_hash   bytea       NOT NULL CHECK (length(block_hash) = 32),
+    misses       integer     NOT NULL DEFAULT 0 CHECK (misses >= 0)
+) WITH (fillfactor = 80);
+CREATE INDEX fill_watches_due ON fill_watches (watch_at);
+
+-- Failures that a reorg may still reverse: the row goes when the blocks that prove them are final, or when the trade is
+-- open again.
+CREATE TABLE failure_watches (
+    trade_id     bigint      PRIMARY KEY REFERENCES trades,
+    watch_at     timestamptz NOT NULL DEFAULT now(),
+    -- The highest block that the failure was read from.
+    block_number bigint      NOT NULL,
+    misses       integer     NOT NULL DEFAULT 0 CHECK (misses >= 0),
+    created_at   timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 80);
+CREATE INDEX failure_watches_due ON failure_watches (watch_at);
+
+-- Evidence that a key is used elsewhere: the transaction that used a nonce of ours, read from its block.
+CREATE TABLE foreign_transactions (
+    realm        text        NOT NULL,
+    chain        text        NOT NULL,
+    signer       evm_address NOT NULL,
+    nonce        bigint      NOT NULL CHECK (nonce >= 0),
+    hash         bytea       NOT NULL CHECK (length(hash) = 32),
+    block_number bigint      NOT NULL,
+    block_hash   bytea       NOT NULL CHECK (length(block_hash) = 32),
+    trade_id     bigint      REFERENCES trades,
+    seen_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (realm, chain, signer, nonce, hash),
+    FOREIGN KEY (realm, chain, signer) REFERENCES signers (realm, chain, address)
+);
+
+-- A nonce that was never on chain may be given out again, on evidence that is kept: a node that lied about a wallet's
+-- first nonce must not block the wallet.
+CREATE TABLE nonce_repairs (
+    id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    realm      text        NOT NULL,
+    chain      text        NOT NULL,
+    signer     evm_address NOT NULL,
+    -- The counter before and after.
+    from_nonce bigint      NOT NULL,
+    to_nonce   bigint      NOT NULL CHECK (to_nonce >= 0),
+    -- What was seen on the chain, and of which of our hashes.
+    evidence   jsonb       NOT NULL,
+    actor      text        NOT NULL,
+    repaired_at timestamptz NOT NULL DEFAULT now(),
+    -- The counter may go back only in the transaction that wrote this row.
+    repaired_by xid8       NOT NULL DEFAULT pg_current_xact_id(),
+    CONSTRAINT nonce_repairs_go_back CHECK (to_nonce < from_nonce),
+    FOREIGN KEY (realm, chain, signer) REFERENCES signers (realm, chain, address)
+);
+
+-- Trades that wait for a place among the open transactions of their wallet. A freed place calls the first of them. The
+-- row goes when its trade has its nonce, or ends.
+CREATE TABLE turns (
+    trade_id  bigint      PRIMARY KEY REFERENCES trades,
+    realm     text        NOT NULL,
+    chain     text        NOT NULL,
+    wallet    evm_address NOT NULL,
+    -- Called, and to be checked at once. NULL: asleep until it is called, or until its next regular check.
+    called_at timestamptz
+) WITH (fillfactor = 80);
+CREATE INDEX turns_by_wallet ON turns (realm, chain, wallet, trade_id);
+
+-- Number of open transactions of a wallet. Found by what open trades reserve: a wallet's history, and all that other
+-- wallets have open, may be long. PL/pgSQL keeps its plans, SQL functions are planned at each call;
+-- and a plan made while the tables were small must not scan them once they are large.
+CREATE FUNCTION open_transactions(of_realm text, on_chain text, of_wallet text) RETURNS bigint
+LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
+BEGIN
+    RETURN (SELECT count(*)
+        FROM (SELECT DISTINCT trade_id FROM reservations WHERE (realm, chain, wallet) = (of_realm, on_chain, of_wallet)) r
+        JOIN trades t ON t.id = r.trade_id AND t.status = 'SUBMITTED'
+        JOIN transactions x ON x.trade_id = t.id);
+END $$;
+
+-- Whose turn it is: of the trades that wait, the one planned first. A row that was left behind, or a plan that has
+-- expired, stops nobody.
+CREATE FUNCTION first_turn(of_realm text, on_chain text, of_wallet text) RETURNS bigint
+LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
+BEGIN
+    RETURN (SELECT w.trade_id
+        FROM turns w JOIN trades t ON t.id = w.trade_id AND t.status = 'PENDING' AND t.expires_at > now()
+        WHERE (w.realm, w.chain, w.wallet) = (of_realm, on_chain, of_wallet)
+        ORDER BY w.trade_id LIMIT 1);
+END $$;
 
 -- Everything that changes a position without a trade.
 CREATE TABLE adjustments (
@@ -260,6 +385,20 @@ CREATE TABLE job_events (
 );
 CREATE INDEX job_events_by_job ON job_events (job_id, at);
 
+-- Writes that belong to no job: paper money and faults, policy entries, nonce repairs, pruning, migrations. Writes to a
+-- job are in job_events.
+CREATE TABLE audit (
+    id      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at      timestamptz NOT NULL DEFAULT now(),
+    -- The face and the person: cli:alice.
+    actor   text        NOT NULL CHECK (actor <> ''),
+    action  text        NOT NULL CHECK (action <> ''),
+    -- What was written to, such as a wallet or a chain.
+    subject text        NOT NULL,
+    detail  jsonb       NOT NULL
+);
+CREATE INDEX audit_by_time ON audit (at);
+
 -- One accepted price a series and bucket; the first one seen stays.
 CREATE TABLE price_samples (
     chain    text        NOT NULL,
@@ -272,17 +411,51 @@ CREATE TABLE price_samples (
     PRIMARY KEY (chain, token, series, bucket)
 );
 
--- Written with the fill, delivered at least once by whoever sends notifications.
-CREATE TABLE outbox (
-    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    job_id       bigint      NOT NULL REFERENCES jobs,
-    trade_id     bigint      REFERENCES trades,
-    event        text        NOT NULL,
-    payload      jsonb       NOT NULL,
-    created_at   timestamptz NOT NULL DEFAULT now(),
-    delivered_at timestamptz
+-- What retention has deleted: the slots of pruned runs still count, and pruning continues where it stopped.
+CREATE TABLE ticks_pruned (
+    job_id bigint      PRIMARY KEY REFERENCES jobs,
+    runs   bigint      NOT NULL CHECK (runs >= 0),
+    slots  bigint      NOT NULL CHECK (slots >= runs),
+    -- No run of holds before this is left.
+    up_to  timestamptz NOT NULL
 );
-CREATE INDEX outbox_undelivered ON outbox (id) WHERE delivered_at IS NULL;
+
+-- Whether what a live job holds can be sold: proven with every buy, and by a dry sale at most once a day.
+CREATE TABLE sale_proofs (
+    job_id           bigint      PRIMARY KEY REFERENCES jobs,
+    looked_at        timestamptz NOT NULL,
+    -- Null: the last look found that it can be sold.
+    unsellable_since timestamptz,
+    detail           text        CHECK (char_length(detail) <= 2000),
+    CHECK ((unsellable_since IS NULL) = (detail IS NULL))
+) WITH (fillfactor = 80);
+
+-- The best pool found for a pair, so that a process that starts need not search again.
+CREATE TABLE pools (
+    chain      text        NOT NULL,
+    token      evm_address NOT NULL,
+    quote      evm_address NOT NULL,
+    pool       text        NOT NULL,
+    found_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (chain, token, quote)
+);
+
+-- Events, written in the transaction that causes them.
+CREATE TABLE outbox (
+    id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- A halted signer belongs to a wallet, not to one job.
+    job_id          bigint      REFERENCES jobs,
+    trade_id        bigint      REFERENCES trades,
+    event           text        NOT NULL,
+    payload         jsonb       NOT NULL,
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    -- When it was handed to its receivers.
+    fanned_out_at   timestamptz,
+    -- Grows when a field of a payload changes its meaning or goes away.
+    payload_version smallint    NOT NULL DEFAULT 1,
+    CONSTRAINT outbox_job_or_signer CHECK (job_id IS NOT NULL OR event = 'signer.halted')
+);
+CREATE INDEX outbox_to_fan_out ON outbox (id) WHERE fanned_out_at IS NULL;
 
 -- A job is its position: realm, chain, wallet and token, and its mode, never change.
 CREATE FUNCTION jobs_identity_is_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -305,6 +478,8 @@ CREATE TRIGGER fills_append_only BEFORE UPDATE OR DELETE ON fills FOR EACH ROW E
 CREATE TRIGGER adjustments_append_only BEFORE UPDATE OR DELETE ON adjustments FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
 CREATE TRIGGER job_events_append_only BEFORE UPDATE OR DELETE ON job_events FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
 CREATE TRIGGER transactions_append_only BEFORE UPDATE OR DELETE ON transactions FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
+CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
+CREATE TRIGGER nonce_repairs_append_only BEFORE UPDATE OR DELETE ON nonce_repairs FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
 CREATE TRIGGER trades_never_deleted BEFORE DELETE ON trades FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
 CREATE TRIGGER attempts_never_deleted BEFORE DELETE ON attempts FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
 
@@ -321,23 +496,47 @@ CREATE TRIGGER attempts_bytes_are_fixed BEFORE UPDATE ON attempts FOR EACH ROW E
 -- A frozen plan stays frozen, and a final trade stays final.
 CREATE FUNCTION trades_plan_is_frozen() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF (NEW.job_id, NEW.slot, NEW.cycle, NEW.side, NEW.reason, NEW.amount_in, NEW.amount_out_min, NEW.value_usd, NEW.config_version)
-       IS DISTINCT FROM (OLD.job_id, OLD.slot, OLD.cycle, OLD.side, OLD.reason, OLD.amount_in, OLD.amount_out_min, OLD.value_usd, OLD.config_version) THEN
+    IF (NEW.job_id, NEW.slot, NEW.cycle, NEW.side, NEW.reason, NEW.amount_in, NEW.amount_out_min, NEW.value_usd, NEW.plan_price_usd,
+        NEW.config_version)
+       IS DISTINCT FROM (OLD.job_id, OLD.slot, OLD.cycle, OLD.side, OLD.reason, OLD.amount_in, OLD.amount_out_min, OLD.value_usd,
+        OLD.plan_price_usd, OLD.config_version) THEN
         RAISE EXCEPTION 'a trade''s plan is frozen' USING ERRCODE = 'check_violation';
     END IF;
-    IF OLD.status IN ('EXECUTED', 'FAILED') AND NEW.status <> OLD.status THEN
+    IF OLD.status IN ('EXECUTED', 'FAILED') AND NEW.status <> OLD.status
+       -- Only a fill whose reversal is on record may be undone.
+       AND NOT (OLD.status = 'EXECUTED' AND NEW.status = 'SUBMITTED' AND NEW.reopened AND NOT EXISTS (
+           SELECT 1 FROM fills f WHERE f.trade_id = OLD.id AND f.kind = 'fill' AND NOT EXISTS (
+               SELECT 1 FROM fills r WHERE r.trade_id = f.trade_id AND r.kind = 'reversal' AND r.round = f.round)))
+       -- And a failure only while it is not known to be final.
+       AND NOT (OLD.status = 'FAILED' AND NEW.status = 'SUBMITTED' AND NEW.reopened AND EXISTS (
+           SELECT 1 FROM failure_watches w WHERE w.trade_id = OLD.id))
+    THEN
         RAISE EXCEPTION 'a final trade stays final' USING ERRCODE = 'check_violation';
     END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER trades_plan_is_frozen BEFORE UPDATE ON trades FOR EACH ROW EXECUTE FUNCTION trades_plan_is_frozen();
 
--- Nonces only go up.
+-- A nonce only grows, except for a repair that is on record.
 CREATE FUNCTION signers_nonce_only_grows() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.next_nonce < OLD.next_nonce THEN
+    IF NEW.next_nonce < OLD.next_nonce
+       AND NOT EXISTS (
+           SELECT 1 FROM nonce_repairs r
+           WHERE (r.realm, r.chain, r.signer) = (OLD.realm, OLD.chain, OLD.address)
+             AND (r.from_nonce, r.to_nonce) = (OLD.next_nonce, NEW.next_nonce)
+             AND r.repaired_by = pg_current_xact_id())
+    THEN
         RAISE EXCEPTION 'a signer''s nonce never goes back' USING ERRCODE = 'check_violation';
     END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER signers_nonce_only_grows BEFORE UPDATE ON signers FOR EACH ROW EXECUTE FUNCTION signers_nonce_only_grows();
+
+-- Couriers are woken by an event at once.
+CREATE FUNCTION outbox_announces() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('lgi_mm_outbox', '');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER outbox_announces AFTER INSERT ON outbox FOR EACH STATEMENT EXECUTE FUNCTION outbox_announces();

@@ -22,7 +22,7 @@ use crate::domain::{
 };
 
 pub use crate::domain::onchain::{
-    Around, Asset, Call, Checks, Fees, Head, Lookup, NonceUse, Nonces, Quote, Receipt, Sent,
+    AnswerKind, Around, Asset, Call, Checks, Fees, Head, Lookup, NonceUse, Nonces, Quote, Receipt, Sent,
     SignedTransaction, SwapRequest, Transfer, UnsignedTransaction, UsdPrice,
 };
 
@@ -154,6 +154,20 @@ pub enum SendError {
     /// No answer, or one nobody knows: the bytes may have been taken.
     #[error("ambiguous: {0}")]
     Ambiguous(#[source] RpcError),
+}
+
+impl SendError {
+    /// What the program acts on, without the node's words.
+    #[must_use]
+    pub const fn kind(&self) -> AnswerKind {
+        match self {
+            Self::NonceTooLow => AnswerKind::NonceTooLow,
+            Self::Underpriced => AnswerKind::Underpriced,
+            Self::InsufficientFunds => AnswerKind::InsufficientFunds,
+            Self::Rejected(_) => AnswerKind::Rejected,
+            Self::Ambiguous(_) => AnswerKind::Ambiguous,
+        }
+    }
 }
 
 /// Where transactions settle.

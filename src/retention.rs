@@ -238,21 +238,16 @@ impl Pruning {
 }
 
 /// How far back the rules of some job look, by chain and token, and a fifth and an hour more: a sample stands for up to
-/// a fifth of a window, and a slot may be late. A window that cannot be read counts as the longest there is.
+/// a fifth of a window, and a slot may be late.
 fn needed(windows: Vec<Window>) -> HashMap<(String, String), Span> {
-    let mut needed: HashMap<(String, String), Span> = HashMap::new();
-    for window in windows {
-        let longest = [window.dip, window.average]
-            .into_iter()
-            .flatten()
-            .map(|text| text.parse().unwrap_or_else(|_| Span::from_secs(u64::MAX)))
-            .max();
-        let secs = longest.unwrap_or_default().std().as_secs();
-        let span = Span::from_secs(secs.saturating_add(secs / 5).saturating_add(3_600));
-        let entry = needed.entry((window.chain, window.token)).or_default();
-        *entry = span.max(*entry);
-    }
-    needed
+    windows
+        .into_iter()
+        .map(|window| {
+            let secs = u64::try_from(window.look_back_secs).unwrap_or_default();
+            let kept = secs.saturating_add(secs / 5).saturating_add(3_600);
+            ((window.chain, window.token), Span::from_secs(kept))
+        })
+        .collect()
 }
 
 /// Prunes at every interval, unless another process does, until `stop`.
@@ -298,23 +293,19 @@ mod tests {
 
     #[test]
     fn samples_stay_for_the_longest_window_of_a_token_s_jobs_and_more() {
-        let window = |dip: Option<&str>, average: Option<&str>| Window {
-            chain: "base".to_owned(),
-            token: "0x1".to_owned(),
-            dip: dip.map(str::to_owned),
-            average: average.map(str::to_owned),
-        };
-        let longest =
-            |windows: Vec<Window>| needed(windows).into_values().next().expect("a token").to_string();
-        assert_eq!(
-            longest(vec![window(Some("10d"), None), window(None, Some("5d"))]),
-            "12d 1h"
-        );
-        assert_eq!(longest(vec![window(None, None)]), "1h");
-        assert!(
-            needed(vec![window(Some("?"), None)])
+        let kept = |look_back_secs| {
+            let window = Window {
+                chain: "base".to_owned(),
+                token: "0x1".to_owned(),
+                look_back_secs,
+            };
+            needed(vec![window])
                 .into_values()
-                .all(|span| span > Span::from_secs(1 << 30))
-        );
+                .next()
+                .expect("a token")
+                .to_string()
+        };
+        assert_eq!(kept(10 * 86_400), "12d 1h");
+        assert_eq!(kept(0), "1h");
     }
 }

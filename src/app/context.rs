@@ -28,9 +28,9 @@ const ACQUIRE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A database. The private server lives as long as this does.
 pub struct App {
-    pub(crate) pool: PgPool,
-    pub(crate) url: String,
-    pub(crate) server: Option<Server>,
+    pub(super) pool: PgPool,
+    pub(super) url: String,
+    pub(super) server: Option<Server>,
     pub(super) settings: Settings,
     live: Arc<LiveMarkets>,
 }
@@ -147,7 +147,7 @@ impl App {
         })
     }
 
-    pub(crate) fn prices(&self) -> Result<PriceBook, AppError> {
+    pub(super) fn prices(&self) -> Result<PriceBook, AppError> {
         let chains = self.live.chains().iter();
         let chains = chains.map(|(name, live)| (name.clone(), live.prices.clone() as Arc<dyn PoolPrices>));
         PriceBook::new(self.pool.clone(), self.settings.dexscreener.clone())
@@ -157,17 +157,17 @@ impl App {
     }
 
     /// The chains and keys of live jobs; nothing of them is needed until one is asked for.
-    pub(crate) fn live(&self) -> &LiveMarkets {
+    pub(super) fn live(&self) -> &LiveMarkets {
         &self.live
     }
 
     /// The paper venue is outside: it has connections of its own.
-    pub(crate) async fn paper(&self) -> Result<PaperMarkets, AppError> {
+    pub(super) async fn paper(&self) -> Result<PaperMarkets, AppError> {
         let pool = connect(&self.url, &self.settings).await?;
         Ok(PaperMarkets::new(pool, self.settings.paper.clone()))
     }
 
-    pub(crate) async fn engine(&self) -> Result<Engine, AppError> {
+    pub(super) async fn engine(&self) -> Result<Engine, AppError> {
         let prices = Arc::new(self.prices()?);
         let markets = Arc::new(Realms {
             paper: Arc::new(self.paper().await?),

@@ -203,8 +203,8 @@ impl Engine {
         let job = &priced.tick.job;
         let market = self.markets.market(&job.account).await?;
         let approved = match self.approve(priced, facts, plan, &market).await? {
-            Ok(approved) => approved,
-            Err(Refusal { reason, detail }) => {
+            Approval::Approved(approved) => approved,
+            Approval::Refused(Refusal { reason, detail }) => {
                 if reason == HoldReason::Unsellable {
                     self.note_sale(job, detail.as_deref()).await?;
                 }
@@ -242,26 +242,35 @@ impl Engine {
         facts: &Facts,
         mut plan: Plan,
         market: &Market,
-    ) -> Result<Result<ApprovedPlan, Refusal>, EngineError> {
+    ) -> Result<Approval, EngineError> {
         let job = &priced.tick.job;
         if let Some(reason) = signers::find(&self.pool, &job.account)
             .await?
             .and_then(|signer| signer.halted)
         {
-            return Ok(Err(Refusal::because(HoldReason::SignerHalted, reason)));
+            return Ok(Approval::Refused(Refusal::because(
+                HoldReason::SignerHalted,
+                reason,
+            )));
         }
         if let Some((reason, detail)) = halted(market, market.chain.head().await?, priced.tick.now) {
-            return Ok(Err(Refusal::because(reason, detail)));
+            return Ok(Approval::Refused(Refusal::because(reason, detail)));
         }
         if let Some(detail) = market.chain.disagreement().await {
-            return Ok(Err(Refusal::because(HoldReason::NodesDisagree, detail)));
+            return Ok(Approval::Refused(Refusal::because(
+                HoldReason::NodesDisagree,
+                detail,
+            )));
         }
         let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
         let reserved = signers::reserved(&mut connection, &job.account).await?;
         drop(connection);
         let fees = market.chain.fees().await?;
         if let Some(detail) = too_dear(market, fees) {
-            return Ok(Err(Refusal::because(HoldReason::GasTooExpensive, detail)));
+            return Ok(Approval::Refused(Refusal::because(
+                HoldReason::GasTooExpensive,
+                detail,
+            )));
         }
         let costs = (fees, market.chain.usd_price(Asset::Native).await?.price);
         let mut refusals = 0_u32;
@@ -269,14 +278,17 @@ impl Engine {
             let request = swap_request(job, plan.side, plan.amount_in, plan.value, plan.price)?;
             // Nothing is quoted, frozen or failed that would not be signed.
             if let Err(refused) = market.signer.permits(&request).await {
-                return Ok(Err(Refusal::because(HoldReason::PolicyRefused, refused.detail)));
+                return Ok(Approval::Refused(Refusal::because(
+                    HoldReason::PolicyRefused,
+                    refused.detail,
+                )));
             }
             let purse = Purse::open(market, &request, &reserved).await?;
             if plan.reason == Reason::Liquidate && purse.token_in < plan.amount_in {
                 // The wallet lost tokens that the ledger still counts: sell what is really there.
                 match liquidate::within_wallet(plan, purse.token_in, facts)? {
                     Some(smaller) => plan = smaller,
-                    None => return Ok(Err(Refusal::plain(HoldReason::InsufficientBalance))),
+                    None => return Ok(Approval::Refused(Refusal::plain(HoldReason::InsufficientBalance))),
                 }
                 continue;
             }
@@ -290,7 +302,7 @@ impl Engine {
                     let gas = job.config.limits.max_gas_usd;
                     match liquidate::split(plan, refusal.reason, gas, facts)? {
                         Some(half) if refusals < HALVES_MAX => plan = half,
-                        _ => return Ok(Err(refusal)),
+                        _ => return Ok(Approval::Refused(refusal)),
                     }
                     continue;
                 }
@@ -303,15 +315,18 @@ impl Engine {
                 && fills::write_off_dust(&self.pool, job).await?
             {
                 let detail = "what was left is worth less than its gas: written down, the job is IDLE";
-                return Ok(Err(Refusal::because(HoldReason::Idle, detail.to_owned())));
+                return Ok(Approval::Refused(Refusal::because(
+                    HoldReason::Idle,
+                    detail.to_owned(),
+                )));
             }
             match limits::approve(plan, &job.config, &quoted) {
-                Ok(approved) => return Ok(Ok(approved)),
+                Ok(approved) => return Ok(Approval::Approved(approved)),
                 Err(reason) => match liquidate::split(plan, reason, quoted.gas_usd, facts)? {
                     Some(half) => plan = half,
                     None => {
                         let detail = limits::figures(reason, &plan, &job.config, &quoted);
-                        return Ok(Err(Refusal { reason, detail }));
+                        return Ok(Approval::Refused(Refusal { reason, detail }));
                     }
                 },
             }
@@ -331,6 +346,12 @@ fn count(result: &TickResult) {
         Err(_) => "failed",
     };
     counter!(metric::TICKS, "outcome" => outcome).increment(1);
+}
+
+/// What the limits say of a plan.
+enum Approval {
+    Approved(ApprovedPlan),
+    Refused(Refusal),
 }
 
 /// What acting on a plan came to.

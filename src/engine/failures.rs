@@ -6,12 +6,7 @@
 
 use tracing::warn;
 
-use super::{
-    Engine, EngineError,
-    foreign::foreign_use,
-    observe::observe,
-    watch::{MISSES_MAX, depth},
-};
+use super::{Engine, EngineError, foreign::foreign_use, observe::observe, watch::MISSES_MAX};
 use crate::{
     domain::{
         ids::TradeId,
@@ -106,7 +101,7 @@ impl Engine {
             return Ok(());
         };
         let head = market.chain.agreed_head().await?;
-        let settled = depth(head, used.block_number) >= market.chain.patience().required_depth;
+        let settled = head.depth(used.block_number) >= market.chain.patience().required_depth;
         if !settled || foreign::is_ours(&self.pool, used.hash).await? {
             return Ok(());
         }

@@ -42,8 +42,7 @@ impl Engine {
         if foreign::is_ours(&self.pool, used.hash).await? {
             return self.look_later(trade.id, 1, None).await;
         }
-        let head = market.chain.agreed_head().await?.number;
-        let depth = head.saturating_sub(used.block_number).saturating_add(1);
+        let depth = market.chain.agreed_head().await?.depth(used.block_number);
         if depth < market.chain.patience().required_depth {
             let note = format!("{}; waiting until that is final", foreign_use(nonce, &used));
             return self.look_later(trade.id, 1, Some(&note)).await;

@@ -152,7 +152,7 @@ pub(crate) fn quoted(
     // The same headroom as the reservation has: a plan that passes here can be reserved.
     let mut needed = gas
         .mul_div(
-            super::submit::REPLACEMENT_HEADROOM,
+            alloy_primitives::U256::from(super::submit::REPLACEMENT_HEADROOM),
             alloy_primitives::U256::from(1),
             Rounding::Up,
         )?

@@ -36,7 +36,7 @@ impl Observed {
 /// Looks at everything the next step may depend on. The nonce is read *before* the hashes: if it is used by
 /// one of ours, the look-ups that follow see it.
 pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> Observed {
-    let signed = trade.signed();
+    let signed = &trade.signed;
     if signed.is_empty() {
         return Observed::nothing();
     }
@@ -49,11 +49,15 @@ pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> Observ
     // The head before and after the look-ups: blocks that come, or are taken back, in between must not make a receipt look
     // deeper than it was when it was seen.
     let before = market.chain.agreed_head().await.ok();
-    let answers = market.chain.lookup_signed(&signed).await;
+    let answers = market.chain.lookup_signed(signed).await;
     let head = market.chain.agreed_head().await.ok();
-    let lowest = before
-        .zip(head)
-        .map(|(before, after)| before.number.min(after.number));
+    let lowest = before.zip(head).map(|(before, after)| {
+        if before.number < after.number {
+            before
+        } else {
+            after
+        }
+    });
     let mut receipts = HashMap::new();
     let mut seen_by_hash = HashMap::new();
     let mut doubt = None;
@@ -65,7 +69,7 @@ pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> Observ
             (Ok(Lookup::Absent), _) => Seen::Absent,
             (Ok(Lookup::Pooled), _) => Seen::Pooled,
             (Ok(Lookup::Mined(receipt)), Some(head)) => {
-                let depth = (head.saturating_add(1)).saturating_sub(receipt.block_number);
+                let depth = head.depth(receipt.block_number);
                 let seen = Seen::Mined {
                     success: receipt.success,
                     depth,

@@ -242,13 +242,12 @@ async fn chain_side(
     row: &SignerRow,
 ) -> Result<(u64, Vec<UnknownNonce>), crate::ports::RpcError> {
     let latest = market.chain.nonces(row.account.wallet).await?.latest;
-    let head = market.chain.agreed_head().await?.number;
+    let head = market.chain.agreed_head().await?;
     let required = market.chain.patience().required_depth;
     let mut unknown = Vec::new();
     for nonce in (row.next_nonce..latest).take(usize::try_from(NONCES_MAX).unwrap_or(usize::MAX)) {
         let used = market.chain.nonce_use(row.account.wallet, nonce).await?;
-        let settled =
-            used.is_some_and(|used| head.saturating_sub(used.block_number).saturating_add(1) >= required);
+        let settled = used.is_some_and(|used| head.depth(used.block_number) >= required);
         unknown.push(UnknownNonce {
             nonce,
             used,

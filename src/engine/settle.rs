@@ -11,7 +11,7 @@ use crate::{
         trade::{Patience, Purpose, Step, next_step},
     },
     failpoint::reach,
-    ports::{Market, SendError, Sent},
+    ports::{AnswerKind, Market, SendError, Sent},
     store::{
         StoreError,
         jobs::{self, Job},
@@ -145,13 +145,13 @@ impl Engine {
         };
         let raw = signers::raw(&self.pool, newest.hash).await?;
         let answer = market.chain.send(&raw).await;
-        let said = match &answer {
-            Ok(Sent::Accepted) => "accepted".to_owned(),
-            Ok(Sent::AlreadyKnown) => "already known".to_owned(),
-            Err(error) => error.to_string(),
+        let (kind, said) = match &answer {
+            Ok(Sent::Accepted) => (AnswerKind::Accepted, "accepted".to_owned()),
+            Ok(Sent::AlreadyKnown) => (AnswerKind::AlreadyKnown, "already known".to_owned()),
+            Err(error) => (error.kind(), error.to_string()),
         };
         reach("sent");
-        let sends = signers::note_sent(&self.pool, newest.hash, &said).await?;
+        let sends = signers::note_sent(&self.pool, newest.hash, kind, &said).await?;
         reach("noted");
         info!(job = %job.id, trade = trade.id.0, hash = %newest.hash, answer = said, "transaction sent");
         if answer.is_ok() && sends >= SWALLOWED_SENDS {
@@ -159,7 +159,7 @@ impl Engine {
         }
         match answer {
             // The swap behind an approve goes out at once: nonces keep their order.
-            Ok(_) if trade.transactions.len() > index.saturating_add(1) => Ok(Progress::Stepped),
+            Ok(_) if trade.state.transactions.len() > index.saturating_add(1) => Ok(Progress::Stepped),
             Ok(_) | Err(SendError::NonceTooLow) => self.look_later(trade.id, 1, None).await,
             Err(SendError::Underpriced) => {
                 let purpose = newest_purpose(trade, index);

@@ -23,7 +23,7 @@ use crate::{
 
 /// Gas is reserved for so many times the first fee: six replacements at an eighth more each double it. The rest
 /// up to the cap is rare, and a wallet that cannot pay it is a named hold, not a loss.
-pub(super) const REPLACEMENT_HEADROOM: U256 = U256::from_limbs([2, 0, 0, 0]);
+pub(super) const REPLACEMENT_HEADROOM: u128 = 2;
 
 /// What a cancel uses, units of gas.
 const CANCEL_GAS: u64 = 21_000;
@@ -156,7 +156,7 @@ impl Engine {
         let balance = |index: usize| balances.get(index).copied().unwrap_or_default();
         let mut native = Reservation {
             asset: Asset::Native,
-            amount: gas.mul_div(REPLACEMENT_HEADROOM, U256::from(1), Rounding::Up)?,
+            amount: gas.mul_div(U256::from(REPLACEMENT_HEADROOM), U256::from(1), Rounding::Up)?,
             spendable: balance(1).saturating_sub(gas_reserve(&job.config.limits)?),
         };
         match Asset::of(request.token_in) {
@@ -189,22 +189,25 @@ impl Engine {
         market: &Market,
     ) -> Result<Patience, EngineError> {
         let chain = market.chain.patience();
-        if trade.transactions.is_empty() {
+        let transactions = &trade.state.transactions;
+        if transactions.is_empty() {
             return Ok(chain);
         }
-        let rows = &trade.transactions;
-        let units = rows
-            .iter()
-            .fold(0_u64, |sum, row| sum.saturating_add(row.gas_limit));
+        let units = transactions.iter().fold(0_u64, |sum, transaction| {
+            sum.saturating_add(transaction.gas_limit)
+        });
         let once = match market.chain.usd_price(Asset::Native).await {
             Ok(native) => fee_within(job.config.limits.max_gas_usd, units, native.price)?,
             Err(_) => {
-                let first = rows.iter().filter_map(|row| row.fees.first());
-                first.map(|fees| fees.max_fee_per_gas).max().unwrap_or_default()
+                let first = transactions.iter().filter_map(|t| t.attempts.first());
+                first
+                    .map(|attempt| attempt.fees.max_fee_per_gas)
+                    .max()
+                    .unwrap_or_default()
             }
         };
-        let most = once.saturating_mul(u128::try_from(REPLACEMENT_HEADROOM).unwrap_or(1));
-        let mut attempts = trade.state.transactions.iter().flat_map(|t| &t.attempts);
+        let most = once.saturating_mul(REPLACEMENT_HEADROOM);
+        let mut attempts = transactions.iter().flat_map(|t| &t.attempts);
         let cancelling = attempts.any(|attempt| attempt.purpose == Purpose::Cancel);
         let most = if cancelling { per_cancel(most, units) } else { most };
         Ok(Patience {
@@ -224,8 +227,7 @@ impl Engine {
         index: usize,
         purpose: Purpose,
     ) -> Result<bool, EngineError> {
-        let (Some(state), Some(row)) = (trade.state.transactions.get(index), trade.transactions.get(index))
-        else {
+        let Some(state) = trade.state.transactions.get(index) else {
             return Ok(false);
         };
         let call = match purpose {
@@ -245,14 +247,16 @@ impl Engine {
         let cap = self.patience(job, trade, market).await?.fee_cap(purpose);
         let first_cancel =
             purpose == Purpose::Cancel && state.attempts.iter().all(|attempt| attempt.purpose != purpose);
-        let Some(fees) = bumped(&row.fees, market.chain.fees().await?, cap, first_cancel) else {
+        let before: Vec<Fees> = state.attempts.iter().map(|attempt| attempt.fees).collect();
+        let Some(fees) = bumped(&before, market.chain.fees().await?, cap, first_cancel) else {
             return Ok(false);
         };
         let Some(signed) = sign_all(market, &[call], state.nonce, fees).await?.pop() else {
             return Ok(false);
         };
         info!(job = %job.id, trade = trade.id.0, nonce = state.nonce, %purpose, hash = %signed.signed.hash, "replacement recorded");
-        let recorded = signers::record_attempt(&self.pool, trade.id, trade.version, row.id, &signed).await?;
+        let recorded =
+            signers::record_attempt(&self.pool, trade.id, trade.version, state.id, &signed).await?;
         reach("bumped");
         Ok(recorded)
     }

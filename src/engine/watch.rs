@@ -122,7 +122,7 @@ impl Engine {
             let same =
                 receipt.success && effects == (watched.booked.base_amount, watched.booked.quote_amount);
             if !same {
-                if depth(sight.head, receipt.block_number) >= market.chain.patience().required_depth {
+                if sight.head.depth(receipt.block_number) >= market.chain.patience().required_depth {
                     let why = format!("block {} holds it with other effects", receipt.block_number);
                     self.reverse(watched, job, &why, true).await?;
                 }
@@ -210,7 +210,7 @@ impl Engine {
         let Some(used) = market.chain.nonce_use(job.account.wallet, watched.nonce).await? else {
             return Ok(());
         };
-        if foreign::is_ours(&self.pool, used.hash).await? || depth(sight.head, used.block_number) < required {
+        if foreign::is_ours(&self.pool, used.hash).await? || sight.head.depth(used.block_number) < required {
             return Ok(());
         }
         let why = foreign_use(watched.nonce, &used);
@@ -266,9 +266,4 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-/// Blocks on top of this one, its own included.
-pub(super) const fn depth(head: Head, block: u64) -> u64 {
-    head.number.saturating_sub(block).saturating_add(1)
 }

@@ -1,7 +1,8 @@
 //! The census: metrics of the whole installation, taken from the database by one process at a time.
 //!
-//! Workers are stateless, so none of them knows how many jobs there are. The process that holds an advisory lock queries
-//! the database and exports the answer besides its own metrics. The lock ends with its connection, and so with its process.
+//! Workers are stateless, so none of them knows how many jobs there are. The process that holds an advisory lock
+//! queries the database and exports the answer besides its own metrics. The lock ends with its connection, and so with
+//! its process.
 
 use std::{
     sync::{Arc, PoisonError, RwLock},

@@ -28,8 +28,8 @@ pub struct Served {
     pub census: CensusSettings,
 }
 
-/// Serves `/metrics`, `/healthz` (this process lives) and `/readyz` (it can work) until `stop`, and takes the census if no
-/// other process does.
+/// Serves `/metrics`, `/healthz` (this process lives) and `/readyz` (it can work) until `stop`, and takes the census if
+/// no other process does.
 ///
 /// # Errors
 /// [`std::io::Error`] if the address is taken.

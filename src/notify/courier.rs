@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::{
-    delivery::{Delivery, Sending},
+    delivery::{Delivery, Sending, TryOutcome},
     receiver::Receiver,
     send::Sender,
     settings::NotifySettings,
@@ -35,8 +35,8 @@ const RETRY: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_s
 /// Most events that one statement fans out.
 const BATCH: i64 = 500;
 
-/// Delivers until `stop`. Without receivers, or with `notify.deliver = false`, it only gives up the messages of receivers
-/// that no process has any more.
+/// Delivers until `stop`. Without receivers, or with `notify.deliver = false`, it only gives up the messages of
+/// receivers that no process has any more.
 pub async fn run(pool: PgPool, settings: NotifySettings, stop: CancellationToken) {
     let sender = match Sender::new(settings.timeout) {
         Ok(sender) => sender,
@@ -128,7 +128,8 @@ impl FanOut {
                 receiver,
                 count, "gave up messages: too old, or no process has this receiver any more"
             );
-            counter!(metric::NOTIFICATIONS, "receiver" => receiver, "outcome" => "given_up").increment(count);
+            let outcome: &'static str = TryOutcome::GivenUp.into();
+            counter!(metric::NOTIFICATIONS, "receiver" => receiver, "outcome" => outcome).increment(count);
         }
         Ok(())
     }

@@ -60,7 +60,7 @@ pub(super) struct Delivery {
 /// How a try ended, as the metric labels it.
 #[derive(Debug, Clone, Copy, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
-enum TryOutcome {
+pub(super) enum TryOutcome {
     Delivered,
     Failed,
     GivenUp,

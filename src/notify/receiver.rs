@@ -155,8 +155,8 @@ fn file_of(key: &str) -> String {
     format!("{key}_file")
 }
 
-/// A receiver that messages can be sent to. Files with secrets are read at each use, so that a replaced file takes effect
-/// at once, and the secrets are dropped after it.
+/// A receiver that messages can be sent to. Files with secrets are read at each use, so that a replaced file takes
+/// effect at once, and the secrets are dropped after it.
 #[derive(Debug, Clone)]
 pub struct Receiver {
     /// Its name in the settings.

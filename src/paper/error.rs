@@ -93,16 +93,9 @@ pub(super) fn texts(addresses: &[Address]) -> Vec<String> {
 
 /// As the column `asset` has it.
 pub(super) fn asset_text(asset: Asset) -> String {
-    match asset {
-        Asset::Native => "native".into(),
-        Asset::Token(token) => text(token),
-    }
+    asset.to_string()
 }
 
 pub(super) fn asset(column: &'static str, text: &str) -> Result<Asset, PaperError> {
-    if text == "native" {
-        Ok(Asset::Native)
-    } else {
-        read(column, text).map(Asset::Token)
-    }
+    read(column, text)
 }

@@ -57,8 +57,8 @@ fn trade_of(result: &TickResult) -> Option<(JobId, TradeId)> {
     }
 }
 
-/// Carries open trades on and looks at fills and failures that are not final. Whatever is not final yet keeps its next check
-/// in its row.
+/// Carries open trades on and looks at fills and failures that are not final. Whatever is not final yet keeps its next
+/// check in its row.
 pub async fn settles(engine: &Engine, group: Group<SettleTask>) -> Vec<Completion> {
     let (mut trades, mut watched, mut failures) = (vec![], vec![], vec![]);
     for member in &group.members {

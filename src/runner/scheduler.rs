@@ -1,7 +1,7 @@
 //! The scheduler: claims due slots and open trades, and pushes their tasks in the same transaction.
 //!
-//! Any number of schedulers may run; `SKIP LOCKED` shares the work and no leader is needed. Between two passes it sleeps
-//! until the next due time; a job that changes or a trade that opens wakes it earlier.
+//! Any number of schedulers may run; `SKIP LOCKED` shares the work and no leader is needed. Between two passes it
+//! sleeps until the next due time; a job that changes or a trade that opens wakes it earlier.
 
 use std::time::{Duration, Instant};
 

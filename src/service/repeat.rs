@@ -22,8 +22,8 @@ pub trait Service: Send {
     fn failed(&mut self) {}
 }
 
-/// Runs a [`Service`] until it is stopped. An outage is logged once at its start and once at its end; the loop continues
-/// with exponential backoff.
+/// Runs a [`Service`] until it is stopped. An outage is logged once at its start and once at its end; the loop
+/// continues with exponential backoff.
 #[derive(Debug)]
 pub struct Loop {
     name: &'static str,

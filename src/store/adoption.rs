@@ -5,9 +5,10 @@ use sqlx::PgPool;
 use super::{
     StoreError,
     jobs::{self, CommandError},
-    numeric::{lower, signed},
+    numeric::{lower, to_i64, to_json},
 };
 use crate::domain::{
+    decision::LastFills,
     job::{Account, JobId},
     units::{Amount, Usd},
 };
@@ -27,7 +28,7 @@ pub async fn register<'e>(
         realm,
         account.chain,
         wallet as _,
-        signed("signers.next_nonce", next_nonce)?,
+        to_i64("signers.next_nonce", next_nonce)?,
     )
     .execute(executor)
     .await?;
@@ -58,23 +59,30 @@ pub async fn count_in(
     if open || locked.position.token_balance != seen || tokens.is_zero() {
         return Ok(false);
     }
-    sqlx::query!(
+    let adopted_at = sqlx::query_scalar!(
         "INSERT INTO adjustments (job_id, cycle, kind, token_delta, cost_delta, note)
-         VALUES ($1, $2, 'adopt', $3::text::numeric, $4::numeric, 'tokens that the wallet holds and no job tracked')",
+         VALUES ($1, $2, 'adopt', $3::text::numeric, $4::numeric, 'tokens that the wallet holds and no job tracked')
+         RETURNING created_at",
         job.0,
         locked.cycle,
         tokens.to_string(),
         cost.decimal(),
     )
-    .execute(&mut *tx)
+    .fetch_one(&mut *tx)
     .await?;
+    // As a regular buy would: the next one is an interval away.
+    let last = LastFills {
+        dca: locked.last.dca.max(Some(adopted_at)),
+        ..locked.last
+    };
     sqlx::query!(
         "UPDATE jobs SET token_balance = token_balance + $2::text::numeric, cost_basis = cost_basis + $3::numeric,
-                last_dca_buy_time = clock_timestamp(), version = version + 1
+                last_fills = $4, version = version + 1
          WHERE id = $1",
         job.0,
         tokens.to_string(),
         cost.decimal(),
+        to_json("jobs.last_fills", &last)?,
     )
     .execute(&mut *tx)
     .await?;

@@ -1,7 +1,7 @@
 //! Deliveries of events to receivers: fan-out, leases, retries and status.
 //!
-//! A message is claimed by a lease, never by a transaction that stays open. One process at a time sends to a receiver, which
-//! keeps its rate limit and its order.
+//! A message is claimed by a lease, never by a transaction that stays open. One process at a time sends to a receiver,
+//! which keeps its rate limit and its order.
 
 use std::time::Duration;
 
@@ -263,9 +263,9 @@ pub async fn next_due(
     Ok(secs.map(|secs| Duration::try_from_secs_f64(secs.max(0.0)).unwrap_or_default()))
 }
 
-/// Records a delivered message; the next one may follow after `pause`, or later if the receiver asked for that meanwhile.
-/// Releases only the lease of this try: another process may hold the receiver by now. Returns for how long the receiver had
-/// been failing, if it had.
+/// Records a delivered message; the next one may follow after `pause`, or later if the receiver asked for that
+/// meanwhile. Releases only the lease of this try: another process may hold the receiver by now. Returns for how long
+/// the receiver had been failing, if it had.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -299,8 +299,8 @@ pub async fn delivered(
     Ok(failing_since.map(|since| chrono::Utc::now() - since))
 }
 
-/// Records a failed try at its message, if no later try has claimed it, and at its receiver, if the message or the lease is
-/// still of this try. Another process' lease is not touched.
+/// Records a failed try at its message, if no later try has claimed it, and at its receiver, if the message or the
+/// lease is still of this try. Another process' lease is not touched.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -346,8 +346,8 @@ pub async fn failed(
     })
 }
 
-/// Gives up messages that are older than `give_up_after` or whose receiver is removed, and removes receivers that no process
-/// has any more. Returns the number of given-up messages by receiver.
+/// Gives up messages that are older than `give_up_after` or whose receiver is removed, and removes receivers that no
+/// process has any more. Returns the number of given-up messages by receiver.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -6,7 +6,7 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoreError, jobs,
-    numeric::{clean_text, hash, numbers, signed, unsigned},
+    numeric::{clean_text, hash, numbers, to_i64, unsigned},
     outbox, signers,
     trades::Trade,
     watches,
@@ -33,7 +33,7 @@ pub(super) async fn watch(
     sqlx::query!(
         "INSERT INTO failure_watches (trade_id, block_number) VALUES ($1, $2)",
         trade.0,
-        signed("failure_watches.block_number", block_number)?,
+        to_i64("failure_watches.block_number", block_number)?,
     )
     .execute(connection)
     .await?;
@@ -160,7 +160,7 @@ pub async fn reopen(pool: &PgPool, trade: &Trade, why: &str) -> Result<bool, Sto
     let opened = sqlx::query!(
         "WITH failed AS (SELECT id, tx_hash, gas_usd FROM trades WHERE id = $1)
          UPDATE trades t SET status = 'SUBMITTED', reopened = true, failure_kind = NULL, tx_hash = NULL, gas_usd = 0,
-                executed_at = NULL, next_check_at = now(), error = $3, version = version + 1
+                executed_at = NULL, next_check_at = now(), error = NULL, note = $3, version = version + 1
          FROM failed WHERE t.id = failed.id AND t.status = 'FAILED' AND t.version = $2
             AND EXISTS (SELECT 1 FROM failure_watches w WHERE w.trade_id = t.id)
          RETURNING t.cycle, failed.tx_hash AS proof, failed.gas_usd::numeric AS gas_usd",
@@ -212,7 +212,7 @@ async fn give_up_plans(
     let error = format!("trade {reopened} of the job is open again; of this one nothing was sent");
     let given_up = sqlx::query!(
         "WITH given_up AS (
-             UPDATE trades SET status = 'FAILED', failure_kind = 'expired', error = $2, executed_at = now(),
+             UPDATE trades SET status = 'FAILED', failure_kind = 'expired', error = $2, note = NULL, executed_at = now(),
                     next_check_at = NULL, version = version + 1
              WHERE job_id = $1 AND status = 'PENDING' RETURNING id, side, reason
          ), turns AS (DELETE FROM turns WHERE trade_id IN (SELECT id FROM given_up))

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 use super::{
     StoreError, failures,
     jobs::{self, Job},
-    numeric::{clean_text, signed},
+    numeric::{clean_text, to_i64, to_json},
     orders, outbox, signers,
     trades::Trade,
     turns::{self, Turn},
@@ -104,7 +104,7 @@ pub async fn commit_fill(
     let moved = sqlx::query!(
         "UPDATE trades SET status = 'EXECUTED', tx_hash = $3, base_amount = $4::text::numeric,
                 quote_amount = $5::text::numeric, price_usd = $6, gas_usd = $7::numeric, executed_at = $8,
-                next_check_at = NULL, error = NULL, version = version + 1
+                next_check_at = NULL, note = NULL, version = version + 1
          WHERE id = $1 AND status = 'SUBMITTED' AND version = $2",
         trade.id.0,
         trade.version.0,
@@ -173,7 +173,7 @@ async fn insert_fill(
         settled.gas_native.to_string(),
         settled.gas_usd.decimal(),
         settled.hash.as_slice(),
-        signed("fills.block_number", settled.block_number)?,
+        to_i64("fills.block_number", settled.block_number)?,
         settled.block_hash.as_slice(),
         settled.block_time,
     )
@@ -196,8 +196,7 @@ async fn update_position(
             token_balance = $2::text::numeric, cost_basis = $3::numeric, quote_balance = $4::text::numeric,
             realized_pnl = $5::numeric, gas_usd = gas_usd + $6::numeric,
             total_accumulated = total_accumulated + CASE WHEN $7 = 'BUY' THEN $8::numeric ELSE 0 END,
-            last_dca_buy_time = $9, last_dip_buy_time = $10, last_take_profit_time = $11,
-            last_take_profit_price = $12, last_spread_time = $13, last_rebalance_time = $14,
+            last_fills = $9,
             failures_in_row = 0, backoff_until = NULL, last_error = NULL, version = version + 1
          WHERE id = $1",
         job.id.0,
@@ -208,12 +207,7 @@ async fn update_position(
         settled.gas_usd.decimal(),
         trade.side.to_string(),
         settled.fill.quote_usd.decimal(),
-        last.dca,
-        last.dip,
-        last.take_profit.map(|(at, _)| at),
-        last.take_profit.map(|(_, price)| price.decimal()),
-        last.spread,
-        last.rebalance,
+        to_json("jobs.last_fills", &last)?,
     )
     .execute(connection)
     .await?;
@@ -355,7 +349,7 @@ pub async fn commit_failure(
     let job = jobs::lock(&mut tx, trade.job).await?;
     let moved = sqlx::query!(
         "UPDATE trades SET status = 'FAILED', failure_kind = $3, error = $4, tx_hash = $5, gas_usd = $6::numeric,
-                executed_at = now(), next_check_at = NULL, version = version + 1
+                executed_at = now(), next_check_at = NULL, note = NULL, version = version + 1
          WHERE id = $1 AND status IN ('PENDING', 'SUBMITTED') AND version = $2",
         trade.id.0,
         trade.version.0,

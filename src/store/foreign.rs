@@ -5,13 +5,10 @@ use sqlx::PgPool;
 
 use super::{
     StoreError,
-    numeric::{lower, signed, unsigned},
+    numeric::{lower, to_i64, unsigned},
     signers,
 };
-use crate::{
-    domain::{ids::TradeId, job::Account},
-    ports::NonceUse,
-};
+use crate::domain::{ids::TradeId, job::Account, onchain::NonceUse};
 
 /// Records who used a nonce. With a `halt` the signer signs nothing new from the same moment on, until somebody
 /// has looked.
@@ -36,9 +33,9 @@ pub async fn record(
         account.realm.to_string(),
         account.chain,
         lower(account.wallet) as _,
-        signed("foreign_transactions.nonce", nonce)?,
+        to_i64("foreign_transactions.nonce", nonce)?,
         used.hash.as_slice(),
-        signed("foreign_transactions.block_number", used.block_number)?,
+        to_i64("foreign_transactions.block_number", used.block_number)?,
         used.block_hash.as_slice(),
         trade.map(|trade| trade.0),
     )
@@ -65,7 +62,7 @@ pub async fn known_nonces(pool: &PgPool, account: &Account, first: u64) -> Resul
         account.realm.to_string(),
         account.chain,
         lower(account.wallet) as _,
-        signed("transactions.nonce", first)?,
+        to_i64("transactions.nonce", first)?,
     )
     .fetch_all(pool)
     .await?;

@@ -7,14 +7,11 @@ use sqlx::PgPool;
 
 use super::{
     StoreError,
-    numeric::{hash, lower, signed, unsigned},
+    numeric::{hash, lower, to_i64, unsigned},
     repairs::SignerRow,
     signers,
 };
-use crate::{
-    domain::{ids::TradeId, job::Account},
-    ports::SignedTransaction,
-};
+use crate::domain::{ids::TradeId, job::Account, onchain::SignedTransaction};
 
 /// How many nonces from `chain`, the chain's next one, up to the signer's counter belong to no transaction on record, of
 /// ours or of somebody else.
@@ -35,7 +32,7 @@ pub async fn unexplained(pool: &PgPool, account: &Account, chain: u64) -> Result
         account.realm.to_string(),
         account.chain,
         lower(account.wallet) as _,
-        signed("signers.next_nonce", chain)?,
+        to_i64("signers.next_nonce", chain)?,
     )
     .fetch_optional(pool)
     .await?;
@@ -67,7 +64,7 @@ pub async fn stranded(pool: &PgPool, account: &Account, chain: u64) -> Result<Ve
         account.realm.to_string(),
         account.chain,
         lower(account.wallet) as _,
-        signed("transactions.nonce", chain)?,
+        to_i64("transactions.nonce", chain)?,
     )
     .fetch_all(pool)
     .await?;
@@ -105,7 +102,7 @@ pub async fn swallowed(
         r#"SELECT t.id, (array_agg(a.hash ORDER BY a.id DESC))[1] AS "hash!", sum(a.sends) AS "sends!"
            FROM trades t JOIN transactions x ON x.trade_id = t.id JOIN attempts a ON a.transaction_id = x.id
            WHERE t.status = 'SUBMITTED' AND x.realm = $1 AND x.chain = $2 AND x.signer = $3
-             AND a.last_answer IN ('accepted', 'already known')
+             AND a.answer_kind IN ('accepted', 'already_known')
            GROUP BY t.id, x.id HAVING sum(a.sends) >= $4 ORDER BY x.id"#,
         account.realm.to_string(),
         account.chain,
@@ -139,8 +136,8 @@ pub async fn take_back(
         realm,
         seen.account.chain,
         wallet as _,
-        signed("signers.next_nonce", seen.next_nonce)?,
-        signed("signers.next_nonce", to)?,
+        to_i64("signers.next_nonce", seen.next_nonce)?,
+        to_i64("signers.next_nonce", to)?,
         evidence,
         actor,
     )
@@ -154,8 +151,8 @@ pub async fn take_back(
         realm,
         seen.account.chain,
         wallet as _,
-        signed("signers.next_nonce", seen.next_nonce)?,
-        signed("signers.next_nonce", to)?,
+        to_i64("signers.next_nonce", seen.next_nonce)?,
+        to_i64("signers.next_nonce", to)?,
         seen.halted,
     )
     .execute(&mut *tx)

@@ -6,7 +6,7 @@ use tracing::error;
 
 use super::{
     StoreError,
-    numeric::{address, amount, json, lower, numbers, price, unsigned, usd, word},
+    numeric::{address, amount, json, lower, numbers, to_i64, to_json, unsigned, usd, word},
 };
 use crate::domain::{
     Timestamp,
@@ -138,12 +138,7 @@ pub(super) struct JobRow {
     pub(super) config_version: i32,
     pub(super) version: i64,
     pub(super) liquidation: Option<serde_json::Value>,
-    pub(super) last_dca_buy_time: Option<Timestamp>,
-    pub(super) last_dip_buy_time: Option<Timestamp>,
-    pub(super) last_take_profit_time: Option<Timestamp>,
-    pub(super) last_take_profit_price: Option<rust_decimal::Decimal>,
-    pub(super) last_spread_time: Option<Timestamp>,
-    pub(super) last_rebalance_time: Option<Timestamp>,
+    pub(super) last_fills: serde_json::Value,
     pub(super) total_accumulated: rust_decimal::Decimal,
     pub(super) token_balance: String,
     pub(super) cost_basis: rust_decimal::Decimal,
@@ -172,10 +167,6 @@ impl TryFrom<JobRow> for Job {
             symbol: row.quote_symbol,
             decimals: unsigned("jobs.quote_decimals", row.quote_decimals.into())?,
         };
-        let take_profit_price = row
-            .last_take_profit_price
-            .map(|value| price("jobs.last_take_profit_price", value))
-            .transpose()?;
         let mode = word("jobs.mode", &row.mode)?;
         let position = Position {
             token_balance: amount("jobs.token_balance", &row.token_balance)?,
@@ -214,12 +205,8 @@ impl TryFrom<JobRow> for Job {
                 .transpose()?,
             position,
             last: LastFills {
-                dca: row.last_dca_buy_time,
-                dip: row.last_dip_buy_time,
-                take_profit: row.last_take_profit_time.zip(take_profit_price),
-                spread: row.last_spread_time,
-                rebalance: row.last_rebalance_time,
                 backoff_until: row.backoff_until,
+                ..json("jobs.last_fills", row.last_fills)?
             },
             total_accumulated: usd("jobs.total_accumulated", row.total_accumulated)?,
             gas_usd: usd("jobs.gas_usd", row.gas_usd)?,
@@ -398,11 +385,11 @@ pub async fn create(pool: &PgPool, new: &NewJob, actor: &str) -> Result<JobId, C
     if let Some(id) = rival {
         return Err(CommandError::QuoteOfAnother(JobId(id)));
     }
-    let config = serde_json::to_value(&new.config).map_err(|error| corrupt_config(&error))?;
+    let config = to_json("jobs.config", &new.config)?;
     let inserted = sqlx::query_scalar!(
         "INSERT INTO jobs (realm, chain, wallet, token_address, token_symbol, token_decimals, quote_address,
-                           quote_symbol, quote_decimals, mode, config)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id",
+                           quote_symbol, quote_decimals, mode, config, look_back_secs)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id",
         realm,
         new.account.chain,
         wallet as _,
@@ -414,6 +401,7 @@ pub async fn create(pool: &PgPool, new: &NewJob, actor: &str) -> Result<JobId, C
         i16::from(new.quote.decimals),
         new.mode.to_string(),
         config,
+        look_back_secs(&new.config)?,
     )
     .fetch_one(&mut *tx)
     .await;
@@ -431,11 +419,10 @@ pub async fn create(pool: &PgPool, new: &NewJob, actor: &str) -> Result<JobId, C
     Ok(id)
 }
 
-pub(super) fn corrupt_config(error: &serde_json::Error) -> StoreError {
-    StoreError::Corrupt {
-        column: "jobs.config",
-        value: error.to_string(),
-    }
+/// How far back the rules of this configuration look, whole seconds rounded up: retention keeps younger samples.
+pub(super) fn look_back_secs(config: &JobConfig) -> Result<i64, StoreError> {
+    let millis = config.look_back().std().as_millis();
+    to_i64("jobs.look_back_secs", millis.div_ceil(1_000))
 }
 
 /// Writes a line of a job's history.

@@ -45,7 +45,7 @@ pub(super) fn unsigned<T: TryFrom<i64>>(column: &'static str, value: i64) -> Res
     T::try_from(value).map_err(|_| corrupt(column, value))
 }
 
-pub(super) fn signed<T: TryInto<i64> + Copy + ToString>(
+pub(super) fn to_i64<T: TryInto<i64> + Copy + ToString>(
     column: &'static str,
     value: T,
 ) -> Result<i64, StoreError> {
@@ -61,6 +61,13 @@ pub(super) fn json<T: serde::de::DeserializeOwned>(
     value: serde_json::Value,
 ) -> Result<T, StoreError> {
     serde_json::from_value(value).map_err(|error| corrupt(column, error))
+}
+
+pub(super) fn to_json<T: serde::Serialize>(
+    column: &'static str,
+    value: &T,
+) -> Result<serde_json::Value, StoreError> {
+    serde_json::to_value(value).map_err(|error| corrupt(column, error))
 }
 
 /// A sum of prices times seconds, exact, in units of 10^-28 USD times a microsecond.

@@ -1,12 +1,14 @@
 //! What is asked of jobs: their lifecycle and their configuration, each change in one transaction with its
 //! line in the job's history.
 
+use serde::Serialize;
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoreError, WAKE_CHANNEL, adoption,
-    jobs::{CommandError, Job, corrupt_config, event, lock},
+    jobs::{CommandError, Job, event, lock, look_back_secs},
+    numeric::to_json,
 };
 use crate::domain::{
     Timestamp,
@@ -19,7 +21,10 @@ use crate::domain::{
 };
 
 /// What somebody asks of a job, with what it needs.
-#[derive(Debug, Clone, Copy)]
+///
+/// Its JSON is part of the audit trail: names of variants and fields are never changed.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
 pub enum Order {
     /// Begin a cycle or go on; mode liquidity begins with this much quote, base units.
     Start {
@@ -82,7 +87,7 @@ pub async fn order(pool: &PgPool, id: JobId, order: Order, actor: &str) -> Resul
         }
     }
     let before = json!({ "status": job.status });
-    let after = json!({ "transition": format!("{made:?}"), "order": format!("{order:?}") });
+    let after = json!({ "transition": made, "order": order });
     event(
         &mut tx,
         id,
@@ -135,8 +140,7 @@ async fn begin_cycle(connection: &mut PgConnection, job: &Job, deposit: Amount) 
     }
     sqlx::query!(
         "UPDATE jobs SET cycle = cycle + 1, started_at = now(), stopped_at = NULL, liquidation = NULL,
-                last_dca_buy_time = NULL, last_dip_buy_time = NULL, last_take_profit_time = NULL,
-                last_take_profit_price = NULL, last_spread_time = NULL, last_rebalance_time = NULL,
+                last_fills = '{}',
                 total_accumulated = 0, token_balance = 0, cost_basis = 0, realized_pnl = 0, gas_usd = 0,
                 quote_balance = $2::text::numeric, failures_in_row = 0, backoff_until = NULL, last_error = NULL
          WHERE id = $1",
@@ -189,10 +193,7 @@ pub(super) async fn set_liquidation(
     id: JobId,
     plan: Option<&Liquidation>,
 ) -> Result<(), StoreError> {
-    let plan = plan
-        .map(serde_json::to_value)
-        .transpose()
-        .map_err(|error| corrupt_config(&error))?;
+    let plan = plan.map(|plan| to_json("jobs.liquidation", plan)).transpose()?;
     sqlx::query!("UPDATE jobs SET liquidation = $2 WHERE id = $1", id.0, plan)
         .execute(connection)
         .await?;
@@ -288,14 +289,15 @@ pub async fn configure(
     actor: &str,
 ) -> Result<bool, StoreError> {
     let mut tx = pool.begin().await?;
-    let after = serde_json::to_value(config).map_err(|error| corrupt_config(&error))?;
-    let before = serde_json::to_value(&job.config).map_err(|error| corrupt_config(&error))?;
+    let after = to_json("jobs.config", config)?;
+    let before = to_json("jobs.config", &job.config)?;
     let changed = sqlx::query!(
-        "UPDATE jobs SET config = $3, config_version = config_version + 1, version = version + 1
+        "UPDATE jobs SET config = $3, look_back_secs = $4, config_version = config_version + 1, version = version + 1
          WHERE id = $1 AND config_version = $2",
         job.id.0,
         job.config_version,
         after,
+        look_back_secs(config)?,
     )
     .execute(&mut *tx)
     .await?

@@ -5,7 +5,7 @@ use sqlx::PgPool;
 use super::{
     StoreError,
     jobs::{self, CommandError},
-    numeric::{address, lower, signed, unsigned, word},
+    numeric::{address, lower, to_i64, unsigned, word},
     signers,
 };
 use crate::domain::{
@@ -102,8 +102,8 @@ pub async fn advance(pool: &PgPool, seen: &SignerRow, to: u64) -> Result<bool, S
         seen.account.realm.to_string(),
         seen.account.chain,
         lower(seen.account.wallet) as _,
-        signed("signers.next_nonce", seen.next_nonce)?,
-        signed("signers.next_nonce", to)?,
+        to_i64("signers.next_nonce", seen.next_nonce)?,
+        to_i64("signers.next_nonce", to)?,
         seen.halted,
     )
     .execute(&mut *tx)

@@ -54,8 +54,8 @@ pub struct Batch {
     pub last_job: Option<i64>,
 }
 
-/// Runs of holds that ended before `before`, of a few jobs after `after_job`, up to `limit` of each. The newest row of a
-/// job and the run that its newest slot belongs to stay, however old; so does every trade's tick.
+/// Runs of holds that ended before `before`, of a few jobs after `after_job`, up to `limit` of each. The newest row of
+/// a job and the run that its newest slot belongs to stay, however old; so does every trade's tick.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -117,29 +117,26 @@ pub async fn next_series(
     .await?)
 }
 
-/// What the jobs of a token look back over.
+/// How far back the rules of a token's jobs look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
     /// Chain name.
     pub chain: String,
     /// The token's address.
     pub token: String,
-    /// Such as `24h`; a dip's high is looked for so far back.
-    pub dip: Option<String>,
-    /// Such as `4h`; the moving average's window.
-    pub average: Option<String>,
+    /// The longest of them, seconds.
+    pub look_back_secs: i64,
 }
 
-/// The windows of all jobs that are not archived.
+/// The look-back of all jobs that are not archived, by chain and token.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn windows(connection: &mut PgConnection) -> Result<Vec<Window>, StoreError> {
     Ok(sqlx::query_as!(
         Window,
-        r#"SELECT DISTINCT chain, token_address::text AS "token!", config #>> '{accumulate,dip_window}' AS dip,
-                  config #>> '{liquidity,ma_window}' AS average
-           FROM jobs WHERE archived_at IS NULL"#
+        r#"SELECT chain, token_address::text AS "token!", max(look_back_secs) AS "look_back_secs!"
+           FROM jobs WHERE archived_at IS NULL GROUP BY 1, 2"#
     )
     .fetch_all(connection)
     .await?)

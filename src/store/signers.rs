@@ -7,20 +7,18 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoreError, WAKE_CHANNEL,
-    numeric::{amount, clean_text, lower, signed, unsigned, word},
+    numeric::{amount, clean_text, lower, to_i64, unsigned, word},
     turns,
 };
-use crate::{
-    domain::{
-        Timestamp,
-        decision::Reason,
-        event::Event,
-        ids::{TradeId, TransactionId, Version},
-        job::{Account, JobId, JobStatus},
-        trade::Purpose,
-        units::Amount,
-    },
-    ports::{Asset, Fees, SendError, SignedTransaction},
+use crate::domain::{
+    Timestamp,
+    decision::Reason,
+    event::Event,
+    ids::{TradeId, TransactionId, Version},
+    job::{Account, JobId, JobStatus},
+    onchain::{AnswerKind, Asset, Fees, SignedTransaction},
+    trade::Purpose,
+    units::Amount,
 };
 
 /// A signer's counter.
@@ -48,16 +46,16 @@ pub async fn find(pool: &PgPool, account: &Account) -> Result<Option<SignerState
                   (SELECT t.id FROM reservations r
                    JOIN trades t ON t.id = r.trade_id
                    JOIN transactions x ON x.trade_id = t.id
-                   CROSS JOIN LATERAL (SELECT last_answer FROM attempts a WHERE a.transaction_id = x.id
+                   CROSS JOIN LATERAL (SELECT answer_kind FROM attempts a WHERE a.transaction_id = x.id
                                        ORDER BY a.id DESC LIMIT 1) AS newest
                    WHERE (r.realm, r.chain, r.wallet) = (s.realm, s.chain, s.address)
-                     AND t.status = 'SUBMITTED' AND newest.last_answer = $4
+                     AND t.status = 'SUBMITTED' AND newest.answer_kind = $4
                    LIMIT 1) AS unfunded
            FROM signers s WHERE realm = $1 AND chain = $2 AND address = $3"#,
         account.realm.to_string(),
         account.chain,
         lower(account.wallet) as _,
-        SendError::InsufficientFunds.to_string(),
+        AnswerKind::InsufficientFunds.to_string(),
     )
     .fetch_optional(pool)
     .await?;
@@ -101,22 +99,6 @@ pub async fn halt<'e>(
     Ok(())
 }
 
-/// Locks the signer's row, if there is one: no nonce is given out and no place given back until the transaction ends.
-///
-/// # Errors
-/// [`StoreError`].
-pub(super) async fn lock(connection: &mut PgConnection, account: &Account) -> Result<(), StoreError> {
-    sqlx::query!(
-        "SELECT FROM signers WHERE realm = $1 AND chain = $2 AND address = $3 FOR NO KEY UPDATE",
-        account.realm.to_string(),
-        account.chain,
-        lower(account.wallet) as _,
-    )
-    .fetch_optional(connection)
-    .await?;
-    Ok(())
-}
-
 /// Makes every balance of this signer that was read before this stale.
 ///
 /// # Errors
@@ -155,10 +137,7 @@ pub async fn reserved(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let asset = match row.asset.as_str() {
-                "native" => Asset::Native,
-                text => Asset::Token(super::numeric::address("reservations.asset", text)?),
-            };
+            let asset = word("reservations.asset", &row.asset)?;
             Ok((asset, amount("reservations.amount", &row.amount)?))
         })
         .collect()
@@ -262,7 +241,7 @@ pub async fn submit(pool: &PgPool, submission: &Submission<'_>) -> Result<Submit
     if moved.rows_affected() != 1 {
         return Ok(Submitted::Raced);
     }
-    let mut nonce = signed("transactions.nonce", submission.seen.next_nonce)?;
+    let mut nonce = to_i64("transactions.nonce", submission.seen.next_nonce)?;
     for transaction in submission.transactions {
         insert_transaction(&mut tx, submission, transaction, nonce).await?;
         nonce = nonce.saturating_add(1);
@@ -293,9 +272,9 @@ async fn take_nonces(connection: &mut PgConnection, submission: &Submission<'_>)
         submission.account.realm.to_string(),
         submission.account.chain,
         lower(submission.account.wallet) as _,
-        signed("signers.next_nonce", submission.seen.next_nonce)?,
+        to_i64("signers.next_nonce", submission.seen.next_nonce)?,
         submission.seen.settlements,
-        signed("signers.next_nonce", submission.transactions.len())?,
+        to_i64("signers.next_nonce", submission.transactions.len())?,
     )
     .execute(connection)
     .await?;
@@ -349,7 +328,7 @@ async fn insert_attempt(
         attempt.signed.raw.as_ref(),
         attempt.fees.max_fee_per_gas.to_string(),
         attempt.fees.max_priority_fee_per_gas.to_string(),
-        signed("attempts.gas_limit", attempt.gas_limit)?,
+        to_i64("attempts.gas_limit", attempt.gas_limit)?,
     )
     .execute(connection)
     .await?;
@@ -362,10 +341,6 @@ async fn reserve(connection: &mut PgConnection, submission: &Submission<'_>) -> 
         .iter()
         .filter(|wish| !wish.amount.is_zero())
     {
-        let asset = match wish.asset {
-            Asset::Native => "native".to_owned(),
-            Asset::Token(token) => lower(token),
-        };
         sqlx::query!(
             "INSERT INTO reservations (trade_id, realm, chain, wallet, asset, amount)
              VALUES ($1, $2, $3, $4, $5, $6::text::numeric)",
@@ -373,7 +348,7 @@ async fn reserve(connection: &mut PgConnection, submission: &Submission<'_>) -> 
             submission.account.realm.to_string(),
             submission.account.chain,
             lower(submission.account.wallet) as _,
-            asset,
+            wish.asset.to_string(),
             wish.amount.to_string(),
         )
         .execute(&mut *connection)
@@ -411,17 +386,19 @@ pub async fn record_attempt(
     Ok(true)
 }
 
-/// Notes that an attempt's bytes were handed to nodes, and what they said. The answer: how often bytes for its nonce had
-/// been handed over before.
+/// Notes that an attempt's bytes were sent, and what the node said. The answer: how many times bytes for its nonce were
+/// sent, this time included.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn note_sent(pool: &PgPool, hash: B256, answer: &str) -> Result<i64, StoreError> {
+pub async fn note_sent(pool: &PgPool, hash: B256, kind: AnswerKind, answer: &str) -> Result<i64, StoreError> {
     let sends = sqlx::query_scalar!(
-        r#"UPDATE attempts a SET sent_at = clock_timestamp(), sends = sends + 1, last_answer = $2 WHERE hash = $1
+        r#"UPDATE attempts a SET sent_at = clock_timestamp(), sends = sends + 1, last_answer = $2, answer_kind = $3
+           WHERE hash = $1
            RETURNING (SELECT sum(sends) FROM attempts b WHERE b.transaction_id = a.transaction_id) AS "sends!""#,
         hash.as_slice(),
         clean_text(answer),
+        kind.to_string(),
     )
     .fetch_optional(pool)
     .await?;

@@ -10,18 +10,16 @@ use super::{
     signers,
     ticks::{self, SlotSeen, Tick},
 };
-use crate::{
-    domain::{
-        Timestamp,
-        decision::{Plan, Reason, Side},
-        ids::{TradeId, TransactionId, Version},
-        job::JobId,
-        limits::ApprovedPlan,
-        span::Span,
-        trade::{AttemptState, Purpose, TradeState, TradeStatus, TransactionState},
-        units::{Amount, Price, Usd},
-    },
-    ports::{Fees, SignedTransaction},
+use crate::domain::{
+    Timestamp,
+    decision::{Plan, Reason, Side},
+    ids::{TradeId, TransactionId, Version},
+    job::JobId,
+    limits::ApprovedPlan,
+    onchain::{Fees, SignedTransaction},
+    span::Span,
+    trade::{AttemptState, TradeState, TradeStatus, TransactionState},
+    units::{Amount, Price, Usd},
 };
 
 /// A plan to freeze: only an approved one can be.
@@ -115,9 +113,10 @@ async fn insert(
     };
     let id = sqlx::query_scalar!(
         "INSERT INTO trades (job_id, slot, cycle, side, reason, amount_in, amount_out_expected, amount_out_min,
-                             value_usd, config_version, expires_at, base_amount, quote_amount, price_usd, next_check_at)
+                             value_usd, config_version, expires_at, base_amount, quote_amount, price_usd, next_check_at,
+                             plan_price_usd)
          VALUES ($1, $2, $3, $4, $5, $6::text::numeric, $7::text::numeric, $8::text::numeric, $9::numeric, $10, $11,
-                 $12::text::numeric, $13::text::numeric, $14, least(now() + make_interval(secs => $15), $11))
+                 $12::text::numeric, $13::text::numeric, $14, least(now() + make_interval(secs => $15), $11), $14)
          RETURNING id",
         new.job.id.0,
         new.slot,
@@ -174,40 +173,16 @@ pub struct Trade {
     pub amount_out_min: Amount,
     /// Frozen: its value when it was planned.
     pub value: Usd,
-    /// The price it was planned at.
+    /// Frozen: the price it was planned at.
     pub price: Price,
     /// Guards every change.
     pub version: Version,
     /// The database's time when it was read.
     pub read_at: Timestamp,
-    /// What the lifecycle sees.
+    /// Its status, and its transactions with everything that was signed for them.
     pub state: TradeState,
-    /// The rows behind `state.transactions`, in the same order.
-    pub transactions: Vec<TransactionRow>,
-}
-
-/// What the lifecycle does not need, but the engine does.
-#[derive(Debug, Clone)]
-pub struct TransactionRow {
-    /// Row number.
-    pub id: TransactionId,
-    /// Fees of each attempt, oldest first.
-    pub fees: Vec<Fees>,
-    /// Gas limit of the newest attempt.
-    pub gas_limit: u64,
-    /// What was signed, oldest first.
+    /// The bytes of every attempt, in the order of `state.transactions` and their attempts.
     pub signed: Vec<SignedTransaction>,
-}
-
-impl Trade {
-    /// Everything that was ever signed for it, in the order of `state.transactions` and their attempts.
-    #[must_use]
-    pub fn signed(&self) -> Vec<SignedTransaction> {
-        self.transactions
-            .iter()
-            .flat_map(|row| row.signed.clone())
-            .collect()
-    }
 }
 
 /// Loads a trade.
@@ -218,14 +193,14 @@ pub async fn load(pool: &PgPool, id: TradeId) -> Result<Trade, StoreError> {
     let row = sqlx::query!(
         r#"SELECT job_id, slot, side, reason, status, amount_in::text AS "amount_in!",
                   amount_out_min::text AS "amount_out_min!", value_usd::numeric AS "value_usd!: Decimal",
-                  price_usd, version, expires_at, clock_timestamp() AS "read_at!"
+                  plan_price_usd, version, expires_at, clock_timestamp() AS "read_at!"
            FROM trades WHERE id = $1"#,
         id.0
     )
     .fetch_optional(pool)
     .await?
     .ok_or(StoreError::NoSuchTrade(id))?;
-    let (transactions, states) = load_transactions(pool, id).await?;
+    let (transactions, signed) = load_transactions(pool, id).await?;
     let status: TradeStatus = word("trades.status", &row.status)?;
     Ok(Trade {
         id,
@@ -236,22 +211,22 @@ pub async fn load(pool: &PgPool, id: TradeId) -> Result<Trade, StoreError> {
         amount_in: amount("trades.amount_in", &row.amount_in)?,
         amount_out_min: amount("trades.amount_out_min", &row.amount_out_min)?,
         value: usd("trades.value_usd", row.value_usd)?,
-        price: price("trades.price_usd", row.price_usd)?,
+        price: price("trades.plan_price_usd", row.plan_price_usd)?,
         version: Version(row.version),
         read_at: row.read_at,
         state: TradeState {
             status,
             expires_at: row.expires_at,
-            transactions: states,
+            transactions,
         },
-        transactions,
+        signed,
     })
 }
 
 async fn load_transactions(
     pool: &PgPool,
     trade: TradeId,
-) -> Result<(Vec<TransactionRow>, Vec<TransactionState>), StoreError> {
+) -> Result<(Vec<TransactionState>, Vec<SignedTransaction>), StoreError> {
     let rows = sqlx::query!(
         r#"SELECT x.id, x.nonce, x.purpose AS transaction_purpose, x.deadline, a.purpose, a.hash, a.raw, a.recorded_at,
                   a.sent_at, a.max_fee_per_gas::text AS "max_fee!", a.max_priority_fee_per_gas::text AS "priority_fee!",
@@ -265,19 +240,16 @@ async fn load_transactions(
     )
     .fetch_all(pool)
     .await?;
-    let (mut transactions, mut states): (Vec<TransactionRow>, Vec<TransactionState>) = (vec![], vec![]);
+    let (mut transactions, mut signed): (Vec<TransactionState>, Vec<SignedTransaction>) = (vec![], vec![]);
     for row in rows {
-        if transactions.last().is_none_or(|last| last.id.0 != row.id) {
-            transactions.push(TransactionRow {
-                id: TransactionId(row.id),
-                fees: vec![],
-                gas_limit: 0,
-                signed: vec![],
-            });
-            states.push(TransactionState {
+        let id = TransactionId(row.id);
+        if transactions.last().is_none_or(|last| last.id != id) {
+            transactions.push(TransactionState {
+                id,
                 nonce: unsigned("transactions.nonce", row.nonce)?,
                 purpose: word("transactions.purpose", &row.transaction_purpose)?,
                 deadline: row.deadline,
+                gas_limit: 0,
                 attempts: vec![],
                 foreign: row
                     .foreign_hash
@@ -285,28 +257,27 @@ async fn load_transactions(
                     .transpose()?,
             });
         }
-        if let (Some(transaction), Some(state)) = (transactions.last_mut(), states.last_mut()) {
-            let fees = Fees {
+        let Some(transaction) = transactions.last_mut() else {
+            continue;
+        };
+        let attempt = AttemptState {
+            hash: hash("attempts.hash", &row.hash)?,
+            purpose: word("attempts.purpose", &row.purpose)?,
+            recorded_at: row.recorded_at,
+            sent_at: row.sent_at,
+            fees: Fees {
                 max_fee_per_gas: word("attempts.max_fee_per_gas", &row.max_fee)?,
                 max_priority_fee_per_gas: word("attempts.max_priority_fee_per_gas", &row.priority_fee)?,
-            };
-            transaction.fees.push(fees);
-            let hash = hash("attempts.hash", &row.hash)?;
-            transaction.signed.push(SignedTransaction {
-                hash,
-                raw: row.raw.into(),
-            });
-            transaction.gas_limit = unsigned("attempts.gas_limit", row.gas_limit)?;
-            state.attempts.push(AttemptState {
-                hash,
-                purpose: word::<Purpose>("attempts.purpose", &row.purpose)?,
-                recorded_at: row.recorded_at,
-                sent_at: row.sent_at,
-                max_fee_per_gas: fees.max_fee_per_gas,
-            });
-        }
+            },
+        };
+        transaction.gas_limit = unsigned("attempts.gas_limit", row.gas_limit)?;
+        transaction.attempts.push(attempt);
+        signed.push(SignedTransaction {
+            hash: attempt.hash,
+            raw: row.raw.into(),
+        });
     }
-    Ok((transactions, states))
+    Ok((transactions, signed))
 }
 
 /// Looks at an open trade again after `delay`.
@@ -320,7 +291,7 @@ pub async fn check_again(
     note: Option<&str>,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "UPDATE trades SET next_check_at = clock_timestamp() + make_interval(secs => $2), error = coalesce($3, error)
+        "UPDATE trades SET next_check_at = clock_timestamp() + make_interval(secs => $2), note = coalesce($3, note)
          WHERE id = $1 AND status IN ('PENDING', 'SUBMITTED')",
         id.0,
         delay.std().as_secs_f64(),

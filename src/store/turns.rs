@@ -13,7 +13,6 @@ use sqlx::{PgConnection, PgPool};
 use super::{
     StoreError,
     numeric::{clean_text, lower},
-    signers,
 };
 use crate::domain::{ids::TradeId, job::Account, span::Span};
 
@@ -100,7 +99,7 @@ pub async fn wait(pool: &PgPool, turn: &Turn<'_>, sleep: Span, note: &str) -> Re
          UPDATE trades t
          SET next_check_at = CASE WHEN first THEN next_check_at
                                   ELSE least(clock_timestamp() + make_interval(secs => $6), t.expires_at) END,
-             error = CASE WHEN first THEN error ELSE $7 END
+             note = CASE WHEN first THEN note ELSE $7 END
          FROM turn WHERE t.id = turn.trade_id RETURNING first AS "first!""#,
         turn.account.realm.to_string(),
         turn.account.chain,
@@ -167,6 +166,19 @@ pub(super) async fn sleeps(connection: &mut PgConnection, trade: TradeId) -> Res
     .await?)
 }
 
+/// Locks the signer's row, if there is one: no nonce is given out and no place given back until the transaction ends.
+async fn lock(connection: &mut PgConnection, account: &Account) -> Result<(), StoreError> {
+    sqlx::query!(
+        "SELECT FROM signers WHERE realm = $1 AND chain = $2 AND address = $3 FOR NO KEY UPDATE",
+        account.realm.to_string(),
+        account.chain,
+        lower(account.wallet) as _,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(())
+}
+
 /// Gives a trade's turn up, and calls the next.
 ///
 /// # Errors
@@ -183,7 +195,7 @@ pub async fn leave(pool: &PgPool, turn: &Turn<'_>) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub(super) async fn give_up(connection: &mut PgConnection, turn: &Turn<'_>) -> Result<(), StoreError> {
-    signers::lock(connection, turn.account).await?;
+    lock(connection, turn.account).await?;
     let left = sqlx::query!("DELETE FROM turns WHERE trade_id = $1", turn.trade.0)
         .execute(&mut *connection)
         .await?;

@@ -173,10 +173,12 @@ pub struct TradeRow {
     pub realized: Option<Usd>,
     /// Hash of the transaction that settled it, `0x..`.
     pub tx_hash: Option<String>,
-    /// Why it failed: kind and text.
+    /// Why it failed: the kind.
     pub failure: Option<String>,
-    /// The last thing that went wrong.
+    /// Why it failed, for people.
     pub error: Option<String>,
+    /// What it waits for while it is open.
+    pub note: Option<String>,
     /// When it was frozen.
     pub created_at: Timestamp,
     /// When it was final.
@@ -202,7 +204,7 @@ pub async fn trades(pool: &PgPool, filter: &TradeFilter) -> Result<Vec<TradeRow>
     let rows = sqlx::query!(
         r#"SELECT t.id, t.job_id, j.token_symbol, j.chain, j.realm, j.token_decimals, j.quote_decimals, t.slot, t.cycle, t.side,
                   t.reason, t.status, t.base_amount::text AS "base_amount!", t.quote_amount::text AS "quote_amount!",
-                  t.price_usd, t.gas_usd::numeric AS "gas_usd!: Decimal", t.tx_hash, t.failure_kind, t.error, t.created_at,
+                  t.price_usd, t.gas_usd::numeric AS "gas_usd!: Decimal", t.tx_hash, t.failure_kind, t.error, t.note, t.created_at,
                   t.executed_at, f.quote_usd::numeric AS "quote_usd?: Decimal", f.cost_sold_usd::numeric AS "cost_sold?: Decimal",
                   f.realized_usd::numeric AS "realized?: Decimal"
            FROM trades t JOIN jobs j ON j.id = t.job_id LEFT JOIN fills f ON f.trade_id = t.id AND f.kind = 'fill' AND t.status = 'EXECUTED'
@@ -247,6 +249,7 @@ pub async fn trades(pool: &PgPool, filter: &TradeFilter) -> Result<Vec<TradeRow>
                     .map(|h| h.to_string()),
                 failure: row.failure_kind,
                 error: row.error,
+                note: row.note,
                 created_at: row.created_at,
                 executed_at: row.executed_at,
             })

@@ -7,21 +7,19 @@ use sqlx::{PgConnection, PgPool};
 use super::{
     StoreError,
     jobs::{self, Job},
-    numeric::{amount, clean_text, hash, lower, numbers, signed, unsigned, usd, word},
+    numeric::{amount, clean_text, hash, lower, numbers, price, to_i64, to_json, unsigned, usd, word},
     orders, outbox, signers,
     trades::Trade,
 };
-use crate::{
-    domain::{
-        accounting::{Fill, unbook},
-        decision::{Position, Reason, Side},
-        event::Event,
-        ids::{FillId, TradeId},
-        job::{JobId, JobStatus},
-        span::Span,
-        units::{MoneyError, Usd},
-    },
-    ports::{Asset, Receipt},
+use crate::domain::{
+    accounting::{Fill, unbook},
+    decision::{Position, Reason, RuleFill, Side},
+    event::Event,
+    ids::{FillId, TradeId},
+    job::{JobId, JobStatus},
+    onchain::{Asset, Receipt},
+    span::Span,
+    units::{MoneyError, Price, Usd},
 };
 
 /// A fill that is not final yet.
@@ -149,7 +147,7 @@ pub async fn seen(pool: &PgPool, fill: FillId, receipt: &Receipt) -> Result<(), 
     sqlx::query!(
         "UPDATE fill_watches SET block_number = $2, block_hash = $3, misses = 0 WHERE fill_id = $1",
         fill.0,
-        signed("fill_watches.block_number", receipt.block_number)?,
+        to_i64("fill_watches.block_number", receipt.block_number)?,
         receipt.block_hash.as_slice(),
     )
     .execute(pool)
@@ -211,7 +209,7 @@ pub async fn reverse(
     };
     let reopened = sqlx::query!(
         "UPDATE trades SET status = 'SUBMITTED', reopened = true, tx_hash = NULL, executed_at = NULL,
-                next_check_at = now(), error = $3, version = version + 1
+                next_check_at = now(), note = $3, version = version + 1
          WHERE id = $1 AND status = 'EXECUTED' AND version = $2",
         trade.id.0,
         trade.version.0,
@@ -222,7 +220,7 @@ pub async fn reverse(
     if reopened.rows_affected() != 1 {
         return Ok(Reversed::Raced);
     }
-    give_back(&mut tx, trade, &job, watched, &undone).await?;
+    give_back(&mut tx, &job, watched, &undone).await?;
     sell_again(&mut tx, trade, &job, &undone).await?;
     reserve_again(&mut tx, trade, &job).await?;
     signers::balances_moved(&mut tx, &job.account).await?;
@@ -256,11 +254,9 @@ async fn insert_reversal(
     Ok(inserted.rows_affected() == 1)
 }
 
-/// The job as if the trade had not been filled. The rules' clocks go back to the last fill that still stands; both
-/// sides of a spread share one clock, and all reasons differ in their first six letters.
+/// The job as if the trade had not been filled. The clocks of the rules are what the fills that still stand make of them.
 async fn give_back(
     connection: &mut PgConnection,
-    trade: &Trade,
     job: &Job,
     watched: &Watched,
     undone: &Position,
@@ -269,22 +265,14 @@ async fn give_back(
         Side::Buy => watched.booked.quote_usd,
         Side::Sell => Usd::ZERO,
     };
+    let last = job.last.reversed(&standing_fills(connection, job).await?);
     sqlx::query!(
-        "UPDATE jobs j SET
+        "UPDATE jobs SET
             token_balance = $2::text::numeric, cost_basis = $3::numeric, quote_balance = $4::text::numeric,
             realized_pnl = $5::numeric, total_accumulated = greatest(total_accumulated - $6::numeric, 0),
             gas_usd = greatest(gas_usd - (SELECT gas_usd FROM fills WHERE id = $7), 0),
-            last_dca_buy_time = CASE WHEN $8 = 'DCA' THEN last.slot ELSE last_dca_buy_time END,
-            last_dip_buy_time = CASE WHEN $8 = 'DIP_BUY' THEN last.slot ELSE last_dip_buy_time END,
-            last_take_profit_time = CASE WHEN $8 = 'TAKE_PROFIT' THEN last.slot ELSE last_take_profit_time END,
-            last_take_profit_price = CASE WHEN $8 = 'TAKE_PROFIT' THEN last.price ELSE last_take_profit_price END,
-            last_spread_time = CASE WHEN $8 IN ('SPREAD_BUY', 'SPREAD_SELL') THEN last.slot ELSE last_spread_time END,
-            last_rebalance_time = CASE WHEN $8 = 'REBALANCE' THEN last.slot ELSE last_rebalance_time END,
-            version = version + 1
-         FROM (SELECT max(slot) AS slot, (array_agg(price_usd ORDER BY slot DESC))[1] AS price FROM trades
-               WHERE job_id = $1 AND cycle = $9 AND status = 'EXECUTED'
-                 AND left(reason, 6) = left($8, 6)) AS last
-         WHERE j.id = $1",
+            last_fills = $8, version = version + 1
+         WHERE id = $1",
         job.id.0,
         undone.token_balance.to_string(),
         undone.cost_basis.decimal(),
@@ -292,12 +280,45 @@ async fn give_back(
         undone.realized_pnl.decimal(),
         spent.decimal(),
         watched.fill.0,
-        trade.reason.to_string(),
-        job.cycle,
+        to_json("jobs.last_fills", &last)?,
     )
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// The last fill of each rule in this cycle that still stands. Tokens that were adopted count as a regular buy.
+async fn standing_fills(connection: &mut PgConnection, job: &Job) -> Result<Vec<RuleFill>, StoreError> {
+    let rows = sqlx::query!(
+        "SELECT DISTINCT ON (reason) reason, slot, plan_price_usd FROM trades
+         WHERE job_id = $1 AND cycle = $2 AND status = 'EXECUTED' ORDER BY reason, slot DESC",
+        job.id.0,
+        job.cycle,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let adopted = sqlx::query_scalar!(
+        "SELECT max(created_at) FROM adjustments WHERE job_id = $1 AND cycle = $2 AND kind = 'adopt'",
+        job.id.0,
+        job.cycle,
+    )
+    .fetch_one(connection)
+    .await?;
+    let adopted = adopted.map(|slot| {
+        Ok(RuleFill {
+            reason: Reason::Dca,
+            slot,
+            price: Price::ONE,
+        })
+    });
+    let fills = rows.into_iter().map(|row| {
+        Ok(RuleFill {
+            reason: word("trades.reason", &row.reason)?,
+            slot: row.slot,
+            price: price("trades.plan_price_usd", row.plan_price_usd)?,
+        })
+    });
+    fills.chain(adopted).collect()
 }
 
 /// A slice that was not sold is sold once more; a job that was done is not.
@@ -327,10 +348,6 @@ pub(super) async fn reserve_again(
         Side::Buy => job.quote.address,
         Side::Sell => job.token.address,
     };
-    let asset = match Asset::of(token) {
-        Asset::Native => "native".to_owned(),
-        Asset::Token(token) => lower(token),
-    };
     sqlx::query!(
         "INSERT INTO reservations (trade_id, realm, chain, wallet, asset, amount)
          VALUES ($1, $2, $3, $4, $5, $6::text::numeric) ON CONFLICT DO NOTHING",
@@ -338,7 +355,7 @@ pub(super) async fn reserve_again(
         job.account.realm.to_string(),
         job.account.chain,
         lower(job.account.wallet) as _,
-        asset,
+        Asset::of(token).to_string(),
         trade.amount_in.to_string(),
     )
     .execute(connection)

@@ -184,3 +184,17 @@ fn the_queue_crate_uses_nothing_of_ours() {
         assert!(!text.contains("lgi"), "{} names this program", file.display());
     }
 }
+
+#[test]
+fn comments_are_wrapped() {
+    let mut wide = Vec::new();
+    for file in sources() {
+        let text = fs::read_to_string(&file).expect("source");
+        for (index, line) in text.lines().enumerate() {
+            if line.trim_start().starts_with("//") && line.chars().count() > 120 {
+                wide.push(format!("{}:{}", file.display(), index + 1));
+            }
+        }
+    }
+    assert_eq!(wide, Vec::<String>::new(), "comments of more than 120 columns");
+}

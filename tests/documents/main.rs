@@ -12,4 +12,5 @@ mod rules;
 mod runbook;
 mod schema;
 mod sets;
+mod structure;
 mod words;

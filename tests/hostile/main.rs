@@ -6,7 +6,6 @@
 )]
 
 mod database;
-mod liar;
 mod machine;
 mod nodes;
 mod policy;

@@ -13,7 +13,7 @@ use lgi_mm::{chain::ChainKeys, devnet::BlockTime};
 use serde_json::{Value, json};
 use testkit::live::World;
 
-use crate::liar::Liar;
+use testkit::liar::Liar;
 
 /// Every trade is booked as executed, and there is one.
 const EXECUTED: &str = "SELECT count(*) > 0 AND bool_and(status = 'EXECUTED') FROM trades";

@@ -20,10 +20,8 @@ use lgi_mm::{
 use serde_json::{Value, json};
 use testkit::live::{WALLET, World, coins};
 
-use crate::{
-    liar::Liar,
-    tokens::{Trick, play},
-};
+use crate::tokens::{Trick, play};
+use testkit::liar::Liar;
 
 /// A world whose only node is a liar, honest until told otherwise.
 async fn lied_to(block_time: BlockTime) -> (World, Arc<Liar>) {

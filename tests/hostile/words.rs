@@ -14,7 +14,7 @@ use serde_json::json;
 use testkit::live::{KEY, World};
 use tokio::process::Command;
 
-use crate::liar::Liar;
+use testkit::liar::Liar;
 
 /// Ends a statement, names a window, clears a screen, and reads backwards.
 const HOSTILE: &str =

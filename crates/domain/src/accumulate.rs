@@ -175,5 +175,5 @@ pub fn profit_goal_pct(
 #[must_use]
 pub fn profit_again(config: &AccumulateConfig, last: &LastFills) -> Option<(Timestamp, Price)> {
     last.take_profit
-        .map(|(at, price)| (config.take_profit_cooldown.after(at), price))
+        .map(|last| (config.take_profit_cooldown.after(last.at), last.price))
 }

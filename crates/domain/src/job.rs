@@ -82,8 +82,9 @@ pub enum Command {
     Fail,
 }
 
-/// The status a job moves to, or that it need not move.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The status a job moves to, or that it need not move. Its JSON is part of the audit trail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Transition {
     /// The job becomes this.
     To(JobStatus),

@@ -2,11 +2,12 @@
 //! of the same things.
 
 use alloy_primitives::{Address, B256, Bytes, U256};
+use strum::{Display, EnumString, VariantArray};
 
 use super::{
     Timestamp,
     pool::{NATIVE, Pool},
-    trade::Purpose,
+    trade::purpose::Purpose,
     units::{Amount, Price},
 };
 
@@ -27,6 +28,27 @@ impl Asset {
             Self::Native
         } else {
             Self::Token(address)
+        }
+    }
+}
+
+/// As databases and tables write it: `native`, or the token's address in lower case.
+impl std::fmt::Display for Asset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Native => f.pad("native"),
+            Self::Token(token) => f.pad(&format!("{token:#x}")),
+        }
+    }
+}
+
+impl std::str::FromStr for Asset {
+    type Err = alloy_primitives::hex::FromHexError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "native" => Ok(Self::Native),
+            token => token.parse().map(Self::Token),
         }
     }
 }
@@ -142,6 +164,15 @@ pub struct Head {
     pub time: Timestamp,
 }
 
+impl Head {
+    /// Blocks on top of `block`, its own included: 1 is the newest block. 0: the block is ahead of this head, so nothing
+    /// is built on it as far as this node knows.
+    #[must_use]
+    pub const fn depth(&self, block: u64) -> u64 {
+        self.number.saturating_add(1).saturating_sub(block)
+    }
+}
+
 /// A signer's transaction counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Nonces {
@@ -248,6 +279,35 @@ pub enum Sent {
     AlreadyKnown,
 }
 
+/// What a node said to stored bytes, as far as the program acts on it. Stored with every attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum AnswerKind {
+    /// Taken into the pool.
+    Accepted,
+    /// It has them already.
+    AlreadyKnown,
+    /// The nonce is used.
+    NonceTooLow,
+    /// A pooled transaction on this nonce pays more.
+    Underpriced,
+    /// The wallet cannot pay gas and value.
+    InsufficientFunds,
+    /// No answer, or an unknown one: the bytes may have been taken.
+    Ambiguous,
+    /// Refused for a reason that a retry will not fix.
+    Rejected,
+}
+
+impl From<Sent> for AnswerKind {
+    fn from(sent: Sent) -> Self {
+        match sent {
+            Sent::Accepted => Self::Accepted,
+            Sent::AlreadyKnown => Self::AlreadyKnown,
+        }
+    }
+}
+
 /// A call with everything a signature needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnsignedTransaction {
@@ -266,4 +326,30 @@ pub struct SignedTransaction {
     pub hash: B256,
     /// What is sent.
     pub raw: Bytes,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_ahead_of_the_head_has_no_depth() {
+        let head = Head {
+            number: 10,
+            time: Timestamp::UNIX_EPOCH,
+        };
+        assert_eq!([11, 10, 9, 0].map(|block| head.depth(block)), [0, 1, 2, 11]);
+    }
+
+    #[test]
+    fn an_asset_is_written_and_read_back() {
+        for asset in [Asset::Native, Asset::Token(Address::repeat_byte(0xAB))] {
+            assert_eq!(asset.to_string().parse(), Ok(asset));
+        }
+        assert_eq!(
+            Asset::Token(Address::repeat_byte(0xAB)).to_string(),
+            format!("0x{}", "ab".repeat(20))
+        );
+        assert!("gold".parse::<Asset>().is_err());
+    }
 }

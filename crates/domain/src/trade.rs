@@ -2,14 +2,16 @@
 //!
 //! The whole lifecycle is [`next_step`]; it sends nothing and stores nothing.
 
+pub mod purpose;
 mod table;
 
 use alloy_primitives::B256;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
-use super::{Timestamp, span::Span};
+use super::{Timestamp, ids::TransactionId, onchain::Fees, span::Span};
 
+pub use purpose::Purpose;
 pub use table::{next_step, standing};
 
 /// Where a trade is in its life.
@@ -68,32 +70,6 @@ pub enum FailureKind {
     Foreign,
 }
 
-/// What a transaction is for.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Hash,
-    Display,
-    EnumString,
-    IntoStaticStr,
-    VariantArray,
-    Serialize,
-    Deserialize,
-)]
-#[strum(serialize_all = "lowercase")]
-#[serde(rename_all = "lowercase")]
-pub enum Purpose {
-    /// Allows the venue to take exactly what the swap needs.
-    Approve,
-    /// The trade itself.
-    Swap,
-    /// Takes the nonce and moves nothing.
-    Cancel,
-}
-
 /// One signed replacement of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttemptState {
@@ -105,19 +81,23 @@ pub struct AttemptState {
     pub recorded_at: Timestamp,
     /// When its bytes were last handed to a node; `None`: not that we know.
     pub sent_at: Option<Timestamp>,
-    /// Most that it pays, wei per unit of gas.
-    pub max_fee_per_gas: u128,
+    /// What it pays.
+    pub fees: Fees,
 }
 
 /// One (chain, signer, nonce) of a trade.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransactionState {
+    /// Its row.
+    pub id: TransactionId,
     /// Its nonce.
     pub nonce: u64,
     /// What it was made for.
     pub purpose: Purpose,
     /// Block time after which its calldata is refused.
     pub deadline: Timestamp,
+    /// Gas limit of the newest attempt, units.
+    pub gas_limit: u64,
     /// All that was ever signed for it, oldest first, never empty.
     pub attempts: Vec<AttemptState>,
     /// The transaction of somebody else that used this nonce, read from a block of the required depth.
@@ -199,7 +179,7 @@ impl Patience {
             .iter()
             .filter(|a| a.purpose == purpose)
             .count();
-        let highest = transaction.attempts.iter().map(|a| a.max_fee_per_gas).max();
+        let highest = transaction.attempts.iter().map(|a| a.fees.max_fee_per_gas).max();
         of_kind < self.attempts_max && raised(highest.unwrap_or_default()) <= self.fee_cap(purpose)
     }
 }

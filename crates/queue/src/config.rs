@@ -8,8 +8,8 @@ pub struct QueueConfig {
     /// The queue (apalis calls it the job type): one payload type each.
     pub name: String,
     /// Names the process: worker names begin with it and a `-`, so that
-    /// `count(DISTINCT split_part(id, '-', 1))` over `apalis.workers` counts processes. Empty: no such prefix. Without `-`,
-    /// and different in each process.
+    /// `count(DISTINCT split_part(id, '-', 1))` over `apalis.workers` counts processes. Empty: no such prefix. Without
+    /// `-`, and different in each process.
     pub process: String,
     /// Groups in flight at a time, at least 1.
     pub concurrency: usize,

@@ -5,12 +5,16 @@ pub mod cluster;
 mod contracts;
 mod database;
 pub mod devnet;
+pub mod liar;
 pub mod live;
 pub mod panels;
 mod paper;
+mod process;
 pub mod programs;
+pub mod unsteady;
 
 pub use contracts::contracts;
 pub use database::{TestDb, db};
 pub use paper::paper_job;
+pub use process::quick_daemon;
 pub use programs::{lgi_mm, root};

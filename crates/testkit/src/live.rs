@@ -31,7 +31,7 @@ use lgi_mm::{
 use serde_json::json;
 use tokio::process::{Child, Command};
 
-use crate::{TestDb, devnet};
+use crate::{TestDb, devnet, quick_daemon};
 
 /// A key that everybody knows, and whose it is.
 pub const KEY: &str = "4646464646464646464646464646464646464646464646464646464646464646";
@@ -232,26 +232,13 @@ impl World {
 
     /// Our program, on this world, with more in its environment.
     pub fn daemon_with(&self, more: &[(&str, &str)]) -> Child {
-        let mut command = Command::new(crate::lgi_mm());
+        let mut command = quick_daemon(&self.db.url);
         command
-            .arg("daemon")
-            .env("DATABASE_URL", &self.db.url)
             .env("LGI_MM_SETTINGS", &self.settings)
             .env("LGI_MM_UNSAFE_PRIVATE_KEY", KEY)
             .env("LGI_MM_POLICY", self.policy())
             .env("LGI_MM_POLICY_STATE", self.policy_state())
-            .env("LGI_MM__METRICS__LISTEN", "off")
-            .env("LGI_MM__LOG__FILTER", "warn")
-            .env("LGI_MM__TRADING__CHECK_INTERVAL", "50ms")
-            .env("LGI_MM__TRADING__SAMPLE_INTERVAL", "250ms")
-            .env("LGI_MM__WORKER__HEARTBEAT", "100ms")
-            .env("LGI_MM__WORKER__LEASE", "500ms")
-            .env("LGI_MM__SCHEDULER__SETTLE_LEASE", "1s")
-            .env("LGI_MM__SCHEDULER__TICK_LEASE", "5s")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .envs(more.iter().copied())
-            .kill_on_drop(true);
+            .envs(more.iter().copied());
         command.spawn().expect("our own program starts")
     }
 

@@ -136,7 +136,7 @@ fn clock(health: &Health) -> Check {
 fn workers(health: &Health) -> Check {
     if health.workers_alive > 0 {
         let seen = format!(
-            "{} processes, {} queues served",
+            "processes: {}, queues served: {}",
             health.workers_alive, health.queues_served
         );
         return Check::ok("workers", seen);

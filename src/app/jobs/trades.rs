@@ -40,6 +40,8 @@ pub struct TradeLine {
     pub link: Option<String>,
     pub failure_kind: Option<String>,
     pub error: Option<String>,
+    /// What it waits for while it is open.
+    pub note: Option<String>,
     pub created_at: Timestamp,
     pub executed_at: Option<Timestamp>,
 }
@@ -69,6 +71,7 @@ impl TradeLine {
             tx_hash: row.tx_hash.clone(),
             failure_kind: row.failure.clone(),
             error: row.error.clone(),
+            note: row.note.clone(),
             created_at: row.created_at,
             executed_at: row.executed_at,
         }

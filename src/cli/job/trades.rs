@@ -43,7 +43,7 @@ pub fn render(lines: &[TradeLine]) -> String {
         let outcome = match (&line.failure_kind, &line.tx_hash) {
             (Some(kind), _) => kind.clone(),
             (None, Some(hash)) => hash.chars().take(12).collect(),
-            (None, None) => line.error.clone().unwrap_or_default(),
+            (None, None) => line.note.clone().unwrap_or_default(),
         };
         vec![
             line.trade.to_string(),
@@ -134,6 +134,7 @@ fn csv_of(lines: &[TradeLine]) -> Result<String, csv::Error> {
         writer.serialize(TradeLine {
             symbol: inert(&line.symbol),
             error: line.error.as_deref().map(inert),
+            note: line.note.as_deref().map(inert),
             ..line.clone()
         })?;
     }

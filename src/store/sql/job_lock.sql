@@ -17,12 +17,7 @@ SELECT
     config_version AS "config_version!",
     version AS "version!",
     liquidation,
-    last_dca_buy_time,
-    last_dip_buy_time,
-    last_take_profit_time,
-    last_take_profit_price,
-    last_spread_time,
-    last_rebalance_time,
+    last_fills AS "last_fills!",
     total_accumulated::numeric AS "total_accumulated!",
     token_balance::text AS "token_balance!",
     cost_basis::numeric AS "cost_basis!",
@@ -37,5 +32,5 @@ SELECT
     stopped_at
 FROM jobs
 WHERE id = $1
--- Not the strongest lock: rows that refer to the job may be written meanwhile, in an order of their own.
+-- FOR NO KEY UPDATE, so that child rows can be inserted concurrently.
 FOR NO KEY UPDATE

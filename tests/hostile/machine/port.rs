@@ -8,7 +8,6 @@ use std::{
 use lgi_mm::{
     config::Settings,
     monitor::{self, Served},
-    telemetry,
 };
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::{

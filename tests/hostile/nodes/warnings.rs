@@ -4,7 +4,7 @@ use lgi_mm::devnet::BlockTime;
 use serde_json::json;
 
 use super::{start, world_of};
-use crate::liar::Liar;
+use testkit::liar::Liar;
 use testkit::live::World;
 
 const ONE_NODE: &str = "one node decides what happened to your money";

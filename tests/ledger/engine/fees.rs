@@ -8,10 +8,10 @@ use lgi_mm::{
     store::trades,
 };
 use rust_decimal::Decimal;
+use testkit::unsteady::Node;
 
 use crate::engine::{
     laws::{account, unsteady},
-    unsteady::Node,
     world::{World, accumulate, engine_settings},
 };
 

@@ -19,11 +19,9 @@ use lgi_mm::{
     ports::{Asset, Call, Chain, Markets, Signer, UnsignedTransaction},
     store::{foreign, trades},
 };
+use testkit::unsteady::{Node, UnsteadyMarkets};
 
-use crate::engine::{
-    unsteady::{Node, UnsteadyMarkets},
-    world::{TOKEN, World, accumulate, create, engine_settings, paper_settings},
-};
+use crate::engine::world::{TOKEN, World, accumulate, create, engine_settings, paper_settings};
 
 pub fn account() -> Account {
     Account {

@@ -9,12 +9,16 @@ use lgi_mm::{
         decision::HoldReason,
         ids::TradeId,
         job::{JobMode, JobStatus},
+        liquidate::InvalidLiquidation,
         span::Span,
         units::{Amount, Usd},
     },
     engine::{Engine, Outcome, Progress},
     paper::{PaperMarkets, PaperSettings},
-    store::orders::{self, Order},
+    store::{
+        jobs::CommandError,
+        orders::{self, Order},
+    },
 };
 use rust_decimal::Decimal;
 
@@ -201,6 +205,26 @@ async fn liquidation_sells_all_and_returns_to_idle_and_a_new_start_is_a_new_cycl
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_liquidation_out_of_range_is_refused_whoever_orders_it() {
+    let world = World::new(accumulate()).await;
+    world.trade().await;
+    let job = world.job().await;
+    let order = Order::Liquidate {
+        over: Span::from_secs(20),
+        slices: 0,
+    };
+    let refused = orders::order(&world.pool, job.id, order, "test").await;
+    assert!(
+        matches!(
+            refused,
+            Err(CommandError::Liquidation(InvalidLiquidation::Slices(0)))
+        ),
+        "{refused:?}"
+    );
+    assert_eq!(world.job().await.status, JobStatus::Running);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_liquidation_in_slices_is_paused_and_resumed_without_starting_over() {
     let world = World::new(accumulate()).await;
     for _ in 0..3 {
@@ -216,7 +240,7 @@ async fn a_liquidation_in_slices_is_paused_and_resumed_without_starting_over() {
     world.order(Order::Pause).await;
     world.order(Order::Resume).await;
     assert_eq!(world.job().await.status, JobStatus::Liquidating);
-    assert_eq!(world.job().await.liquidation.expect("plan").slices_done, 1);
+    assert_eq!(world.job().await.liquidation.expect("plan").slices_done(), 1);
     assert_eq!(world.hold().await, HoldReason::SliceNotDue);
     world.pass(TimeDelta::seconds(11));
     world.trade().await;

@@ -16,5 +16,4 @@ mod reorgs;
 mod sources;
 mod taken_back;
 mod turns;
-mod unsteady;
 mod world;

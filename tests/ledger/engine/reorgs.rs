@@ -7,10 +7,10 @@ use lgi_mm::{
     paper::{PaperSettings, default_wallet},
     store::{orders::Order, trades, watches},
 };
+use testkit::unsteady::Fate;
 
 use crate::engine::{
     laws::{HALTED, chain, submitted, text, unsteady},
-    unsteady::Fate,
     world::{World, accumulate, engine_settings, paper_settings},
 };
 

@@ -21,10 +21,10 @@ use lgi_mm::{
         trades,
     },
 };
+use testkit::unsteady::{Fate, Node};
 
 use crate::engine::{
     laws::{submitted, text, unsteady},
-    unsteady::{Fate, Node},
     world::{TOKEN, World, accumulate, engine_settings, paper_settings},
 };
 
@@ -293,7 +293,7 @@ async fn a_slice_that_is_taken_back_is_due_again() {
     liquidate(&world, 3).await;
     world.trade().await;
     let slice = world.trade().await;
-    let done = async || world.job().await.liquidation.expect("a plan").slices_done;
+    let done = async || world.job().await.liquidation.expect("a plan").slices_done();
     assert_eq!(done().await, 2);
     bury(&world, &engine, &node, slice, 2).await;
     assert_eq!(done().await, 1);

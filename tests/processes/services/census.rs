@@ -260,3 +260,42 @@ async fn past_the_bound_jobs_in_error_keep_their_series_and_the_others_are_count
     assert!(!page.contains(&format!("job_id=\"{quiet}\"")), "{page}");
     assert!(page.contains("\nlgi_mm_jobs_without_series 1\n"), "{page}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_process_that_serves_two_queues_is_one_worker() {
+    let (db, dir) = (testkit::db().await, tempfile::tempdir().expect("a directory"));
+    let scheduler = Service::start("scheduler", &db.url, dir.path());
+    for processes in 1..=2 {
+        let _workers: Vec<Service> = (0..processes)
+            .map(|_| Service::start("worker", &db.url, dir.path()))
+            .collect();
+        let registered = "SELECT count(*) FROM apalis.workers";
+        until("two queues for each process", async || {
+            let rows: i64 = sqlx::query_scalar(registered)
+                .fetch_one(&db.pool)
+                .await
+                .expect("a number");
+            (rows == 2 * processes).then_some(())
+        })
+        .await;
+        let expected = format!("lgi_mm_workers {processes}");
+        until(&expected, async || {
+            let page = scheduler.scrape().await;
+            page.lines().any(|line| line == expected).then_some(())
+        })
+        .await;
+        let doctor = Command::new(env!("CARGO_BIN_EXE_lgi-mm"))
+            .args(["doctor", "--json"])
+            .env("DATABASE_URL", &db.url)
+            .current_dir(dir.path())
+            .output()
+            .expect("our own program");
+        let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+        let expected = format!("processes: {processes}, queues served: 2");
+        assert!(said.contains(&expected), "{said}");
+        sqlx::query("DELETE FROM apalis.workers")
+            .execute(&db.pool)
+            .await
+            .expect("the killed workers are removed");
+    }
+}

@@ -52,7 +52,7 @@ fn slices_are_spread_evenly_and_the_last_is_due_at_the_end() {
         facts.now = at(hours(due));
         trade(decide(&liquidation, &facts));
     }
-    assert_eq!(next_slice(&liquidation, at(hours(9))), at(hours(9)));
+    assert_eq!(next_slice(&order("6h", 4), at(hours(9))), at(hours(9)));
 }
 
 #[test]

@@ -162,7 +162,7 @@ fn the_runbook_dashboard_is_the_runbook() {
     }
     assert!(
         read() == runbook,
-        "UPDATE_DOCS=1 cargo test --features failpoints --test stack runbook writes it"
+        "UPDATE_DOCS=1 cargo test --test stack runbook writes it"
     );
 }
 

@@ -7,20 +7,51 @@ use crate::{Timestamp, units::Price};
 
 /// When the rules last filled in this cycle: the *slot* of each rule's last trade that filled, not the
 /// later instant of its receipt, so that an interval of four hours does not drift past its slot.
+///
+/// Stored as one JSON object. A build that does not know one of its fields must not trade by the others: it cannot read
+/// the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LastFills {
     /// Last DCA buy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dca: Option<Timestamp>,
     /// Last dip buy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dip: Option<Timestamp>,
     /// Last take-profit and its price.
-    pub take_profit: Option<(Timestamp, Price)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub take_profit: Option<PricedFill>,
     /// Last spread trade, either side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spread: Option<Timestamp>,
     /// Last rebalance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalance: Option<Timestamp>,
-    /// Until when no rule may fire, because trades failed.
+    /// Until when no rule may fire, because trades failed. Not a clock of a rule: failures move it, and it is stored apart.
+    #[serde(skip)]
     pub backoff_until: Option<Timestamp>,
+}
+
+/// A fill of which the price matters as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PricedFill {
+    /// The slot.
+    pub at: Timestamp,
+    /// The price it was planned at.
+    pub price: Price,
+}
+
+/// A fill as the clocks of the rules see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RuleFill {
+    /// The rule.
+    pub reason: Reason,
+    /// The slot it was planned in.
+    pub slot: Timestamp,
+    /// The price it was planned at.
+    pub price: Price,
 }
 
 impl LastFills {
@@ -44,13 +75,26 @@ impl LastFills {
         match reason {
             Reason::Dca => last.dca = later(last.dca),
             Reason::DipBuy => last.dip = later(last.dip),
-            Reason::TakeProfit if last.take_profit.is_some_and(|(at, _)| at > slot) => {}
-            Reason::TakeProfit => last.take_profit = Some((slot, price)),
+            Reason::TakeProfit if last.take_profit.is_some_and(|last| last.at > slot) => {}
+            Reason::TakeProfit => last.take_profit = Some(PricedFill { at: slot, price }),
             Reason::SpreadBuy | Reason::SpreadSell => last.spread = later(last.spread),
             Reason::Rebalance => last.rebalance = later(last.rebalance),
             Reason::Liquidate => {}
         }
         last
+    }
+
+    /// After a fill was reversed: what the fills that still stand in this cycle make of the clocks, in any order. Of each
+    /// rule its last fill is enough.
+    #[must_use]
+    pub fn reversed(self, standing: &[RuleFill]) -> Self {
+        let clocks = standing.iter().fold(Self::default(), |last, fill| {
+            last.filled(fill.reason, fill.slot, fill.price)
+        });
+        Self {
+            backoff_until: self.backoff_until,
+            ..clocks
+        }
     }
 
     /// The accepted price of the tick before, unless it is from before the last dip fill: [`Facts::previous_price`].
@@ -86,5 +130,82 @@ mod tests {
                 .filled(*reason, early, price(1));
             assert_eq!(mixed, in_order, "{reason}");
         }
+    }
+    fn fill(reason: Reason, minute: i64, dollars: i64) -> RuleFill {
+        RuleFill {
+            reason,
+            slot: DateTime::UNIX_EPOCH + TimeDelta::minutes(minute),
+            price: Price::new(Decimal::from(dollars)).expect("a price"),
+        }
+    }
+
+    fn after(fills: &[RuleFill]) -> LastFills {
+        fills.iter().fold(LastFills::default(), |last, fill| {
+            last.filled(fill.reason, fill.slot, fill.price)
+        })
+    }
+
+    proptest::proptest! {
+        /// Whatever filled before and after it, and whichever of them is reversed.
+        #[test]
+        fn a_reversal_leaves_the_clocks_as_if_the_fill_had_never_been(
+            kinds in proptest::collection::vec(0..Reason::VARIANTS.len(), 1..12),
+            which in 0_usize..12,
+        ) {
+            let fills: Vec<RuleFill> = kinds
+                .iter()
+                .zip(1..)
+                .map(|(kind, minute)| fill(Reason::VARIANTS[*kind], minute, minute))
+                .collect();
+            let reversed = which % fills.len();
+            let mut standing = fills.clone();
+            standing.remove(reversed);
+            proptest::prop_assert_eq!(after(&fills).reversed(&standing), after(&standing));
+            // Of each rule its last fill is enough, in any order.
+            let last_of = |reason: &Reason| standing.iter().rfind(|fill| fill.reason == *reason).copied();
+            let last: Vec<RuleFill> = Reason::VARIANTS.iter().rev().filter_map(last_of).collect();
+            proptest::prop_assert_eq!(after(&fills).reversed(&last), after(&standing));
+        }
+
+        #[test]
+        fn applying_a_fill_and_reversing_it_is_nothing(
+            kinds in proptest::collection::vec(0..Reason::VARIANTS.len(), 0..12),
+            newest in 0..Reason::VARIANTS.len(),
+        ) {
+            let fills: Vec<RuleFill> = kinds
+                .iter()
+                .zip(1..)
+                .map(|(kind, minute)| fill(Reason::VARIANTS[*kind], minute, minute))
+                .collect();
+            let before = after(&fills);
+            let applied = before.filled(Reason::VARIANTS[newest], fill(Reason::Dca, 99, 1).slot, Price::ONE);
+            proptest::prop_assert_eq!(applied.reversed(&fills), before);
+        }
+    }
+
+    #[test]
+    fn a_reversal_keeps_the_pause_after_failures() {
+        let until = Some(DateTime::UNIX_EPOCH);
+        let last = LastFills {
+            backoff_until: until,
+            ..after(&[fill(Reason::Dca, 1, 1)])
+        };
+        assert_eq!(last.reversed(&[]).backoff_until, until);
+    }
+
+    #[test]
+    fn what_is_stored_is_one_object_that_keeps_its_form() {
+        let last = after(&[fill(Reason::SpreadSell, 1, 2), fill(Reason::TakeProfit, 2, 3)]);
+        let text = serde_json::to_string(&last).expect("json");
+        assert_eq!(
+            text,
+            r#"{"take_profit":{"at":"1970-01-01T00:02:00Z","price":"3"},"spread":"1970-01-01T00:01:00Z"}"#
+        );
+        assert_eq!(serde_json::from_str::<LastFills>(&text).expect("the same"), last);
+        assert_eq!(
+            serde_json::from_str::<LastFills>("{}").expect("none"),
+            LastFills::default()
+        );
+        assert!(serde_json::from_str::<LastFills>(r#"{"trailing_stop":"1970-01-01T00:02:00Z"}"#).is_err());
     }
 }

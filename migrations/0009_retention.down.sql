@@ -1,2 +1,0 @@
-DROP INDEX apalis.lgi_jobs_ended;
-DROP TABLE ticks_pruned;

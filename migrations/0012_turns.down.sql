@@ -1,2 +1,0 @@
-DROP FUNCTION first_turn, open_transactions;
-DROP TABLE turns;

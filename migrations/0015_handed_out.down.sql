@@ -1,1 +1,0 @@
-ALTER TABLE job_slots DROP COLUMN handed_at;
