@@ -22,15 +22,6 @@ const FLOORS: [&[&str]; 8] = [
     &["ports", "failpoint", "trust", "telemetry"],
     &["service"],
     &["store"],
-    &["embedded", "paper", "chain", "devnet", "prices", "backtest", "report", "notify", "retention", "monitor"],
-    &["engine"],
-    &["runner"],
-    &["config"],
-    &["app"],
-]; 8] = [
-    &["ports", "failpoint", "trust"],
-    &["telemetry"],
-    &["store"],
     &[
         "embedded",
         "paper",
@@ -41,6 +32,7 @@ const FLOORS: [&[&str]; 8] = [
         "report",
         "notify",
         "retention",
+        "monitor",
     ],
     &["engine"],
     &["runner"],
