@@ -94,7 +94,7 @@ async fn replacements_cost_at_most_twice_max_gas_usd_and_no_node_can_ask_for_mor
     }
     let market = world.paper.market(&account()).await.expect("market");
     let loaded = trades::load(&world.pool, trade).await.expect("the trade");
-    let (row, state) = (&loaded.transactions[0], &loaded.state.transactions[0]);
+    let state = &loaded.state.transactions[0];
     assert!(
         (2..=market.chain.patience().attempts_max).contains(&state.attempts.len()),
         "{} attempts",
@@ -106,13 +106,13 @@ async fn replacements_cost_at_most_twice_max_gas_usd_and_no_node_can_ask_for_mor
         .await
         .expect("a price")
         .price;
-    let highest = row
-        .fees
+    let highest = state
+        .attempts
         .iter()
-        .map(|fees| fees.max_fee_per_gas)
+        .map(|attempt| attempt.fees.max_fee_per_gas)
         .max()
         .expect("fees");
-    let wei = U256::from(highest) * U256::from(row.gas_limit);
+    let wei = U256::from(highest) * U256::from(state.gas_limit);
     let coins = Decimal::from(u128::try_from(wei).expect("small")) / Decimal::from(10_u64.pow(18));
     let cost = coins * price.decimal();
     let allowed = world.job().await.config.limits.max_gas_usd.decimal() * Decimal::TWO;
