@@ -63,8 +63,8 @@ async fn plant(world: &World, wanted: &Wanted) -> i64 {
         .expect("its slots");
     sqlx::query_scalar(
         "INSERT INTO trades (job_id, slot, cycle, side, reason, amount_in, amount_out_expected, amount_out_min, value_usd,
-             config_version, expires_at, base_amount, quote_amount, price_usd, next_check_at)
-         VALUES ($1, now(), 1, 'BUY', 'DCA', $2::numeric, 1, 1, 1, 1, now() + interval '20 seconds', 1, $2::numeric, 0.000000000001, now())
+             config_version, expires_at, base_amount, quote_amount, price_usd, plan_price_usd, next_check_at)
+         VALUES ($1, now(), 1, 'BUY', 'DCA', $2::numeric, 1, 1, 1, 1, now() + interval '20 seconds', 1, $2::numeric, 0.000000000001, 0.000000000001, now())
          RETURNING id",
     )
     .bind(job)
@@ -93,7 +93,7 @@ async fn count(world: &World, sql: &'static str) -> i64 {
 
 /// Why the plan was not signed, as its row says.
 async fn note(world: &World, trade: i64) -> String {
-    let told: Option<String> = sqlx::query_scalar("SELECT error FROM trades WHERE id = $1")
+    let told: Option<String> = sqlx::query_scalar("SELECT note FROM trades WHERE id = $1")
         .bind(trade)
         .fetch_one(&world.db.pool)
         .await
@@ -225,7 +225,7 @@ async fn finding_1_the_policys_day_is_counted_where_no_row_resets_it() {
         "DELETE FROM transactions",
         "DELETE FROM trades",
         "UPDATE jobs SET config = jsonb_set(config, '{limits,max_daily_spend_usd}', '0'), token_balance = 0, cost_basis = 0,
-             total_accumulated = 0, last_dca_buy_time = NULL",
+             total_accumulated = 0, last_fills = '{}'",
         "SET session_replication_role = origin",
     ] {
         sqlx::query(sql).execute(&mut *forgetful).await.expect(sql);
@@ -368,7 +368,7 @@ async fn the_kill_switch_stops_a_running_worker_and_lets_it_go_on() {
         AND NOT EXISTS (SELECT FROM trades WHERE status IN ('PENDING', 'SUBMITTED'))";
     world.until("it is stopped", stopped).await;
     let stood_at = made(&world).await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    world.ticks(3).await;
     assert_eq!(made(&world).await, stood_at, "{}", world.story().await);
     let (code, said) = world.run(&["policy", "resume"]).await;
     assert_eq!(code, 0, "{said}");

@@ -203,7 +203,7 @@ async fn finding_3b_a_contract_that_changes_its_digits_is_traded_no_more() {
     play(&world.devnet, token, Trick::Decimals(6)).await;
     held(&world, "decimals_changed").await;
     let before = trades(&world).await;
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    world.ticks(3).await;
     assert_eq!(trades(&world).await, before);
     play(&world.devnet, token, Trick::Honest).await;
     let more = "SELECT count(*) FILTER (WHERE status = 'EXECUTED') > 2 FROM trades";
@@ -382,7 +382,7 @@ async fn finding_9_without_a_price_replacements_cost_no_more_than_twice_the_firs
             "SELECT count(*) >= 6 FROM attempts",
         )
         .await;
-    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    world.looks(30).await;
     let (least, most): (String, String) =
         sqlx::query_as("SELECT min(max_fee_per_gas)::text, max(max_fee_per_gas)::text FROM attempts")
             .fetch_one(&world.db.pool)
@@ -404,7 +404,7 @@ async fn finding_10_a_token_that_shuts_after_the_first_buy_is_bought_no_more() {
     world.devnet.shut_trap(true).await.expect("shut");
     held(&world, "unsellable").await;
     let before = trades(&world).await;
-    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    world.ticks(3).await;
     assert_eq!(trades(&world).await, before, "{}", world.story().await);
     world.until("it is told once", TOLD).await;
     let (_, status) = world.run(&["status", "TRAP"]).await;
@@ -649,7 +649,7 @@ async fn finding_3_the_first_price_and_that_of_a_liquidation_need_a_second_node(
 }
 
 async fn book(world: &World, urls: Vec<String>) -> PriceBook {
-    let mut keys = world.devnet.chain_keys();
+    let mut keys = world.devnet.chain_file();
     keys.rpc_urls = urls;
     let spec = Arc::new(ChainSpec::resolve("base", &keys).expect("a chain"));
     let chains = open_chains(vec![spec], &world.db.pool).expect("chains");

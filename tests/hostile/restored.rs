@@ -76,7 +76,7 @@ async fn buys_nothing_again(world: &World, job: JobId) {
     let before = nonce(world).await;
     let mut daemon = world.daemon(None);
     world.until("the signer is halted", HALTED).await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    world.ticks(3).await;
     assert_eq!(nonce(world).await, before, "{}", world.story().await);
     let (code, doctor) = world.run(&["doctor"]).await;
     assert!(code == 6 && doctor.contains("reconcile"), "{doctor}");
@@ -131,7 +131,7 @@ async fn a_backup_from_before_the_first_trade_buys_nothing_again() {
     counts_in(&world, job, "10").await;
     let before = nonce(&world).await;
     let mut daemon = world.daemon(None);
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    world.ticks(3).await;
     daemon.kill().await.expect("killed");
     assert_eq!(nonce(&world).await, before, "the buy of this hour was made");
 }
@@ -204,7 +204,7 @@ async fn a_new_database_buys_nothing_with_a_wallet_that_has_a_past_until_it_is_a
         .expect("forgotten");
     let mut daemon = world.daemon(None);
     world.until("the signer is halted", HALTED).await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    world.ticks(3).await;
     assert_eq!(nonce(&world).await, before, "{}", world.story().await);
     let wallet = WALLET.to_string();
     let adopt = ["reconcile", "--adopt", &wallet, "--chain", "local"];

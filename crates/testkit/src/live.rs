@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use lgi_mm::{
     app::audit::live::{LiveFindings, compare},
     chain::{
-        ChainKeys, ChainSpec, LiveChain, open_chains,
+        ChainFile, ChainSpec, LiveChain, open_chains,
         policy::{Entry, NamedContracts, Quote, edit},
     },
     devnet::{BlockTime, DEPLOYER, Devnet, NAME},
@@ -59,7 +59,7 @@ fn tokens(devnet: &Devnet) -> Vec<Address> {
 
 /// What a policy must say for the wallet to trade `tokens` on this chain, generous in everything.
 pub fn entry(devnet: &Devnet, wallet: Address, tokens: Vec<Address>) -> Entry {
-    let keys = devnet.chain_keys();
+    let keys = devnet.chain_file();
     let usd = |dollars: i64| lgi_mm::domain::units::Usd::new(dollars.into()).expect("dollars");
     let contract = |name: &str| keys.contracts.get(name).copied();
     Entry {
@@ -97,13 +97,13 @@ impl World {
     }
 
     /// With `[chains.local]` changed by `change`.
-    pub async fn with(block_time: BlockTime, change: impl FnOnce(ChainKeys) -> ChainKeys) -> Self {
+    pub async fn with(block_time: BlockTime, change: impl FnOnce(ChainFile) -> ChainFile) -> Self {
         let (devnet, db) = tokio::join!(devnet::devnet(block_time), crate::db());
         devnet.node.set_balance(WALLET, coins(100)).await.expect("funded");
-        let keys = change(ChainKeys {
+        let keys = change(ChainFile {
             resend_after: Some("500ms".parse().expect("a span")),
             replace_after: Some("1s".parse().expect("a span")),
-            ..devnet.chain_keys()
+            ..devnet.chain_file()
         });
         let dir = tempfile::tempdir().expect("a directory");
         let settings = dir.path().join("lgi-mm.toml");
@@ -325,9 +325,50 @@ impl World {
         }
     }
 
+    /// Waits until this many more ticks were decided: what a running job would do, it would have done.
+    pub async fn ticks(&self, more: i64) {
+        let sql = "SELECT coalesce(sum(count), 0)::bigint FROM ticks";
+        let before: i64 = self.read(sql).await;
+        let begun = Instant::now();
+        while self.read::<i64>(sql).await < before + more {
+            self.assert_patient(begun, "more ticks").await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until an open trade was looked at this many more times.
+    pub async fn looks(&self, more: u32) {
+        let sql = "SELECT max(next_check_at) FROM trades WHERE status IN ('PENDING', 'SUBMITTED')";
+        let (begun, mut seen) = (Instant::now(), 0);
+        let mut last: Option<chrono::DateTime<chrono::Utc>> = self.read(sql).await;
+        while seen < more {
+            self.assert_patient(begun, "more looks at the open trade").await;
+            let next = self.read(sql).await;
+            seen += u32::from(next != last);
+            last = next;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn read<T>(&self, sql: &'static str) -> T
+    where
+        T: for<'row> sqlx::Decode<'row, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
+    {
+        let answer = sqlx::query_scalar(sql).fetch_one(&self.db.pool).await;
+        answer.expect(sql)
+    }
+
+    async fn assert_patient(&self, begun: Instant, what: &str) {
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "never: {what}\n{}",
+            self.story().await
+        );
+    }
+
     /// Every trade with its attempts, for a failure's message.
     pub async fn story(&self) -> String {
-        let sql = "SELECT concat_ws(' ', t.id, t.side, t.reason, t.status, t.failure_kind, t.error, x.nonce, a.purpose,
+        let sql = "SELECT concat_ws(' ', t.id, t.side, t.reason, t.status, t.failure_kind, t.error, t.note, x.nonce, a.purpose,
                           encode(a.hash, 'hex'), a.sends, a.last_answer)
                    FROM trades t LEFT JOIN transactions x ON x.trade_id = t.id LEFT JOIN attempts a ON a.transaction_id = x.id
                    ORDER BY t.id, x.nonce, a.id";
@@ -408,7 +449,7 @@ impl World {
 }
 
 /// TOML has no nulls.
-fn without_nulls(keys: &ChainKeys) -> serde_json::Value {
+fn without_nulls(keys: &ChainFile) -> serde_json::Value {
     let mut value = serde_json::to_value(keys).expect("JSON");
     value
         .as_object_mut()

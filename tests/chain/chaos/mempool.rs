@@ -21,6 +21,7 @@ pub struct Attempt {
     pub raw: Bytes,
     pub from: Address,
     pub nonce: u64,
+    to: Option<Address>,
     value: U256,
     max_fee: u128,
     tip: u128,
@@ -34,6 +35,7 @@ impl Attempt {
             raw: raw.clone(),
             from: envelope.recover_signer().ok()?,
             nonce: envelope.nonce(),
+            to: envelope.to(),
             value: envelope.value(),
             max_fee: envelope.max_fee_per_gas(),
             tip: envelope.max_priority_fee_per_gas().unwrap_or_default(),
@@ -147,7 +149,7 @@ impl Mempool {
         let waiting = self.waiting.lock().expect("pool");
         let attempt = waiting.get(&hash)?;
         Some(json!({
-            "hash": hash, "from": attempt.from, "nonce": U64::from(attempt.nonce), "value": attempt.value,
+            "hash": hash, "from": attempt.from, "to": attempt.to, "nonce": U64::from(attempt.nonce), "value": attempt.value,
             "blockNumber": null, "blockHash": null,
         }))
     }

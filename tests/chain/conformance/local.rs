@@ -6,9 +6,9 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, U64, U256};
 use lgi_mm::{
-    chain::{ChainKeys, ChainSpec, LiveChain, LocalSigner, open_chains},
+    chain::{ChainFile, ChainSpec, LiveChain, LocalSigner, open_chains},
     devnet::{BlockTime, CHAIN_ID, NAME},
     domain::{
         job::{Account, JobId},
@@ -31,7 +31,7 @@ use crate::conformance::rig::{Money, Rig, Terms};
 
 pub struct Local {
     world: World,
-    keys: ChainKeys,
+    keys: ChainFile,
     terms: Terms,
     liar: Liar,
     lost: Arc<AtomicUsize>,
@@ -62,9 +62,16 @@ impl Local {
     }
 
     /// Asks anvil itself.
-    async fn ask(&self, method: &'static str, params: Value) -> Value {
+    async fn read<T>(&self, method: &'static str, params: Value) -> T
+    where
+        T: serde::de::DeserializeOwned + std::fmt::Debug + Send + Sync + Unpin + 'static,
+    {
         let answer = self.world.devnet.node.request(method, params).await;
         answer.expect(method)
+    }
+
+    async fn ask(&self, method: &'static str, params: Value) -> Value {
+        self.read(method, params).await
     }
 
     /// While only the first attempt of the newest nonce is there, it gets no block.
@@ -102,7 +109,7 @@ impl Rig for Local {
         let world = World::with(BlockTime::OnDemand, |honest| {
             let node = honest.rpc_urls[0].parse().expect("an address");
             let proxy = Liar::start(node);
-            let changed = ChainKeys {
+            let changed = ChainFile {
                 rpc_urls: vec![proxy.url()],
                 required_depth: Some(terms.required_depth),
                 resend_after: Some(Span::from_millis(200)),
@@ -217,19 +224,20 @@ impl Rig for Local {
     }
 
     async fn take_back(&self, hash: B256, _: u64) {
-        let chain = &self.world.live.chain;
-        let head = chain.head().await.expect("a head");
-        let Ok(Lookup::Mined(receipt)) = chain.lookup(&[hash]).await.remove(0) else {
-            panic!("{hash} is in no block")
+        let answer = self.world.live.chain.lookup(&[hash]).await.remove(0);
+        let Ok(Lookup::Mined(receipt)) = answer else {
+            panic!("{hash} is in no block: {answer:?}")
         };
-        let depth = head.number + 1 - receipt.block_number;
+        // Of anvil itself: a client may remember an older head.
+        let newest: U64 = self.read("eth_blockNumber", json!([])).await;
+        let depth = newest.to::<u64>() + 1 - receipt.block_number;
         self.world.devnet.node.reorg(depth).await.expect("a reorg");
         // The chain that wins is longer.
         self.world.devnet.node.mine(1).await.expect("a block");
     }
 
     async fn foreign(&self, nonce: u64) -> B256 {
-        let before: U256 = self.balance().await;
+        let before: U256 = self.read("eth_getBalance", json!([WALLET, "latest"])).await;
         let unsigned = UnsignedTransaction {
             call: Call::cancel(WALLET),
             nonce,
@@ -265,13 +273,5 @@ impl Rig for Local {
 
     async fn audit(&self) -> Vec<B256> {
         self.world.audit().await.swaps
-    }
-}
-
-impl Local {
-    async fn balance(&self) -> U256 {
-        let params = json!([WALLET, "latest"]);
-        let held = self.world.devnet.node.request("eth_getBalance", params).await;
-        held.expect("a balance")
     }
 }

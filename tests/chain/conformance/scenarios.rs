@@ -62,7 +62,7 @@ pub async fn a_swap_that_reverts_fails_its_trade_and_moves_nothing_but_gas<R: Ri
 
 pub async fn a_stuck_swap_is_replaced_on_its_own_nonce_and_fills_once<R: Rig>() {
     let rig = R::new(Terms {
-        replace_after: Span::from_millis(300),
+        replace_after: Span::from_secs(1),
         ..Terms::default()
     })
     .await;

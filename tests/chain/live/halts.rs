@@ -119,7 +119,7 @@ async fn a_restored_older_database_signs_nothing_until_it_is_reconciled() {
     };
     let mut daemon = world.daemon(None);
     world.until("the signer is halted", HALTED).await;
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    world.ticks(3).await;
     assert_eq!(world.live.chain.nonces(WALLET).await.expect("nonces"), before);
     let (code, doctor) = world.run(&["doctor"]).await;
     assert!(code == 6 && doctor.contains("reconcile"), "{doctor}");

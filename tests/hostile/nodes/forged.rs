@@ -55,7 +55,7 @@ async fn one_node_of_two_that_forges_a_revert_settles_nothing_and_is_named_count
     let mut daemon = world.daemon_with(&[("LGI_MM__METRICS__LISTEN", &address)]);
     let miner = Miner::start(&world);
     open_and_noted(&world, "contradict").await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    world.looks(10).await;
     open_and_noted(&world, "contradict").await;
     let named = note(&world).await;
     let host = evil.url().replace("http://", "");
@@ -90,7 +90,7 @@ async fn a_single_node_that_forges_a_revert_is_caught_by_the_balance() {
     let mut daemon = world.daemon(None);
     let _miner = Miner::start(&world);
     open_and_noted(&world, "balance was").await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    world.looks(10).await;
     open_and_noted(&world, "balance was").await;
     liars[0].repent();
     world.until("the trade is booked", EXECUTED).await;
@@ -171,7 +171,7 @@ async fn a_node_that_is_behind_contradicts_nobody() {
             "SELECT EXISTS (SELECT FROM attempts WHERE sent_at IS NOT NULL)",
         )
         .await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    world.looks(10).await;
     assert_eq!(
         count(&world, "SELECT count(*) FROM trades WHERE status = 'EXECUTED'").await,
         0
@@ -235,7 +235,7 @@ async fn when_all_nodes_lie_a_failure_counts_as_spent_until_it_is_final_and_reco
             "SELECT EXISTS (SELECT FROM trades WHERE status = 'FAILED')",
         )
         .await;
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    world.ticks(4).await;
     assert_eq!(
         count(&world, "SELECT count(*) FROM trades").await,
         1,
@@ -275,7 +275,7 @@ async fn one_node_of_two_cannot_make_a_receipt_look_deep() {
             "SELECT EXISTS (SELECT FROM attempts WHERE sent_at IS NOT NULL)",
         )
         .await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    world.looks(10).await;
     // It is in the newest block, and two are needed.
     assert_eq!(
         count(&world, "SELECT count(*) FROM fills").await,
