@@ -176,7 +176,8 @@ pub trait Chain: Send + Sync {
     /// The newest block.
     async fn head(&self) -> Result<Head, RpcError>;
 
-    /// The newest block that enough nodes have reached: depths are counted from it. It may be older than [`Self::head`].
+    /// The newest block that enough nodes have reached: depths are counted from it. It may be older than
+    /// [`Self::head`].
     async fn agreed_head(&self) -> Result<Head, RpcError> {
         self.head().await
     }

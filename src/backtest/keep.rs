@@ -52,8 +52,8 @@ impl Runs {
         });
     }
 
-    /// Of neighbours, those with one reason become one, until there is room for as many again. No tick is lost: a run then
-    /// says how many ticks held for its reason between two instants, not that no other reason came between.
+    /// Of neighbours, those with one reason become one, until there is room for as many again. No tick is lost: a run
+    /// then says how many ticks held for its reason between two instants, not that no other reason came between.
     fn merge(&mut self) {
         let mut neighbours = NEIGHBOURS;
         while self.kept.len() > self.max / 2 && neighbours <= self.max.saturating_mul(2) {

@@ -27,8 +27,8 @@ pub const FEW_TRADES: u64 = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SortBy {
-    /// The highest money-weighted return; where there is no yearly rate, as for less than four weeks, the highest return of
-    /// the money in.
+    /// The highest money-weighted return; where there is no yearly rate, as for less than four weeks, the highest
+    /// return of the money in.
     #[default]
     MoneyWeighted,
     /// The highest profit in USD.

@@ -120,7 +120,8 @@ impl Regular {
         let schedule = &setup.config.schedule;
         let just_before = Span::from_millis(1);
         let mut count = 0_u32;
-        // The first part of an interval is bought at once, that of a schedule at the first slot from its first instant on.
+        // The first part of an interval is bought at once, that of a schedule at the first slot from its first instant
+        // on.
         let mut due = match (&self.schedule, self.interval) {
             (Some(cron), _) => cron.next_after(schedule.timezone, start),
             (None, _) => Some(from),

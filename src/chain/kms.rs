@@ -115,8 +115,8 @@ impl KmsKey {
     /// Connects, and proves that the key is `wallet`'s.
     ///
     /// # Errors
-    /// [`KeyError::Kms`] if the service refuses or cannot be reached, or this build lacks it; [`KeyError::OtherKms`] if the
-    /// key is another wallet's.
+    /// [`KeyError::Kms`] if the service refuses or cannot be reached, or this build lacks it; [`KeyError::OtherKms`] if
+    /// the key is another wallet's.
     pub async fn open(&self, wallet: Address) -> Result<Arc<dyn Signer + Send + Sync>, KeyError> {
         let signer = self.connect().await.map_err(|detail| KeyError::Kms {
             key: self.to_string(),

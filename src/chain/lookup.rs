@@ -53,8 +53,8 @@ impl Expected {
 /// A hash, and what is known of it beforehand.
 pub(super) type Wanted = (B256, Option<Expected>);
 
-/// What one node says of one hash. Receipts are compared without their gas, which some nodes tell with a part of an L2's
-/// fee missing.
+/// What one node says of one hash. Receipts are compared without their gas, which some nodes tell with a part of an
+/// L2's fee missing.
 #[derive(Debug, Clone)]
 enum Told {
     Absent,
@@ -337,7 +337,8 @@ fn camps_of(mined: &[(String, Told)]) -> Vec<(Fact, u64)> {
     facts.collect()
 }
 
-/// Honest nodes may hold different young blocks for a moment. They never differ about one block, and not about old ones.
+/// Honest nodes may hold different young blocks for a moment. They never differ about one block, and not about old
+/// ones.
 fn is_contradiction(facts: &[(Fact, u64)], required_depth: u64) -> bool {
     let same_block = facts.iter().any(|(fact, _)| {
         facts

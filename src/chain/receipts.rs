@@ -116,8 +116,8 @@ impl RawReceipt {
 }
 
 /// Movements of the native coin that a call proves: what was sent along, and what the called router unwrapped last. Our
-/// calldata ends with one unwrapping to the caller. Another one before it is a stranger's, such as a token that calls the
-/// router while it is moved: it may go to anybody, and is not counted.
+/// calldata ends with one unwrapping to the caller. Another one before it is a stranger's, such as a token that calls
+/// the router while it is moved: it may go to anybody, and is not counted.
 pub(super) fn native_transfers(
     caller: Address,
     router: Address,

@@ -83,7 +83,8 @@ pub(super) async fn broadcast(door: &Rpc, raw: &Bytes) -> Result<Sent, SendError
     let ask = |voice: super::voice::Voice| {
         let params = &params;
         async move {
-            // A task of its own: a slow node gets the bytes even when a fast one has answered and no caller waits any more.
+            // A task of its own: a slow node gets the bytes even when a fast one has answered and no caller waits any
+            // more.
             let (request, asked) = (("eth_sendRawTransaction", params.clone()), voice.clone());
             let sent = tokio::spawn(async move { asked.batch(&[request]).await }).await;
             let answer = sent.map_err(|error| voice.error(error.to_string()))??.pop();

@@ -92,8 +92,8 @@ pub struct ChainFile {
     /// JSON-RPC URLs, the preferred one first; a single one may be given as it is.
     #[serde(deserialize_with = "one_or_several")]
     pub rpc_urls: Vec<String>,
-    /// How many nodes of different hosts must agree on what happened to our money, 1 to the number of hosts among `rpc_urls`;
-    /// 2 unless there is only one.
+    /// How many nodes of different hosts must agree on what happened to our money, 1 to the number of hosts among
+    /// `rpc_urls`; 2 unless there is only one.
     pub quorum: Option<usize>,
     /// Where transactions are sent instead, such as a private relay.
     pub private_rpc_url: String,

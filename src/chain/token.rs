@@ -57,8 +57,8 @@ pub enum TokenError {
     Rpc(#[from] RpcError),
 }
 
-/// The same as [`token_info`], and that no single node of the chain reports other digits: an amount is counted with them
-/// for the life of a job. A node that does not answer is no objection.
+/// The same as [`token_info`], and that no single node of the chain reports other digits: an amount is counted with
+/// them for the life of a job. A node that does not answer is no objection.
 ///
 /// # Errors
 /// [`TokenError`].

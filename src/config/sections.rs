@@ -1,4 +1,5 @@
-//! Sections of the settings as a file writes them. [`super::Settings`] turns some into what a part of the program takes.
+//! Sections of the settings as a file writes them. [`super::Settings`] turns some into what a part of the program
+//! takes.
 
 use serde::{Deserialize, Serialize};
 

@@ -18,7 +18,7 @@ use crate::{
     paper::PaperSettings,
     prices::DexscreenerSettings,
     retention::RetentionSettings,
-    runner::scheduler::SchedulerSettings,
+    runner::{scheduler::SchedulerSettings, tasks::QUEUES},
 };
 
 /// Everything that a process needs to know and a job does not.
@@ -69,6 +69,7 @@ impl Settings {
         CensusSettings {
             every: self.metrics.census_every.std(),
             max_jobs: self.metrics.max_jobs,
+            queues: &QUEUES,
         }
     }
 

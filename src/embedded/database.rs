@@ -9,7 +9,8 @@ use super::{
     server::Server,
 };
 
-/// Hands what the superuser made in an earlier version to the program's role. Members of extensions stay whose they are.
+/// Hands what the superuser made in an earlier version to the program's role. Members of extensions stay whose they
+/// are.
 const HAND_OVER: &str = r"
 DO $$
 DECLARE

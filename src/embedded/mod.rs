@@ -4,8 +4,8 @@
 //! server and holds the read end: it stops the server when the last holder has ended, `kill -9` included. So
 //! the process that started the server may end first, and no server is ever left running.
 //!
-//! Root starts the server as another user, and trusts that user with nothing: see [`owned`]. The program itself works in
-//! the database as a role that is no superuser.
+//! Root starts the server as another user, and trusts that user with nothing: see [`owned`]. The program itself works
+//! in the database as a role that is no superuser.
 
 mod access;
 mod binaries;

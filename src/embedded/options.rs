@@ -5,7 +5,8 @@ use std::path::PathBuf;
 /// How to run the server.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Where the data lives; if not given, [`default_data_dir`](super::default_data_dir), or a temporary directory if it is to be removed.
+    /// Where the data lives; if not given, [`default_data_dir`](super::default_data_dir), or a temporary directory if
+    /// it is to be removed.
     pub data_dir: Option<PathBuf>,
     /// For tests: fsync off. What was committed may be lost with the machine.
     pub fast: bool,

@@ -2,8 +2,8 @@
 //! followed.
 //!
 //! As root we run the server as another user, and that user must not become root through us. So root works
-//! only in directories that root alone may write; what the server's user writes is below `data` and `socket`, which root
-//! never opens.
+//! only in directories that root alone may write; what the server's user writes is below `data` and `socket`, which
+//! root never opens.
 
 use std::{
     fs::{self, File, OpenOptions, Permissions},

@@ -294,8 +294,8 @@ impl Engine {
             }
             let quote = match market.venue.quote(&request).await {
                 Ok(quote) => quote,
-                // Half of a liquidation may still find a buyer, or pass a token's limit on the size of a transfer; without a
-                // quote, its gas is the most allowed.
+                // Half of a liquidation may still find a buyer, or pass a token's limit on the size of a transfer;
+                // without a quote, its gas is the most allowed.
                 Err(error) => {
                     let refusal = Refusal::unquoted(&error);
                     refusals += u32::from(refusal.reason == HoldReason::SimulationFailed);

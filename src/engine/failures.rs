@@ -1,8 +1,8 @@
 //! Failures are watched until the chain cannot take them back, as fills are: law 8.
 //!
-//! A trade that failed is opened again on positive evidence only: its swap is in a block after all, and has succeeded; or
-//! one of its nonces is free on a node that has passed the block, twice; or somebody else's transaction used it. Open, it
-//! is what it was before it failed, and its receipts decide.
+//! A trade that failed is opened again on positive evidence only: its swap is in a block after all, and has succeeded;
+//! or one of its nonces is free on a node that has passed the block, twice; or somebody else's transaction used it.
+//! Open, it is what it was before it failed, and its receipts decide.
 
 use tracing::warn;
 

@@ -99,9 +99,9 @@ impl Engine {
         }))
     }
 
-    /// A signer that this database has no count of: whoever started its job wrote one, so the database was changed since,
-    /// or made by an older version. It begins at nothing, and is halted if the chain has counted further: the past of
-    /// a wallet is for its owner to accept. On paper the venue's records are a part of the database.
+    /// A signer that this database has no count of: whoever started its job wrote one, so the database was changed
+    /// since, or made by an older version. It begins at nothing, and is halted if the chain has counted further: the
+    /// past of a wallet is for its owner to accept. On paper the venue's records are a part of the database.
     async fn unheard_of(&self, account: &Account, chain: u64) -> Result<SignerState, EngineError> {
         let first = match account.realm {
             Realm::Live => 0,
@@ -127,7 +127,8 @@ impl Engine {
         if gaps::unexplained(&self.pool, account, chain).await? == 0 {
             return Ok(known);
         }
-        // A node may have been behind for a moment; the chain is asked after the ledger, so that it is never the older one.
+        // A node may have been behind for a moment; the chain is asked after the ledger, so that it is never the older
+        // one.
         tokio::time::sleep(SECOND_LOOK).await;
         let chain = market.chain.nonces(account.wallet).await?.latest;
         let missing = gaps::unexplained(&self.pool, account, chain).await?;

@@ -46,8 +46,8 @@ pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> Observ
         .await
         .ok()
         .map(|nonces| nonces.latest);
-    // The head before and after the look-ups: blocks that come, or are taken back, in between must not make a receipt look
-    // deeper than it was when it was seen.
+    // The head before and after the look-ups: blocks that come, or are taken back, in between must not make a receipt
+    // look deeper than it was when it was seen.
     let before = market.chain.agreed_head().await.ok();
     let answers = market.chain.lookup_signed(signed).await;
     let head = market.chain.agreed_head().await.ok();

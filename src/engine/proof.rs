@@ -117,8 +117,8 @@ async fn is_final(market: &Market, block: u64) -> Result<bool, EngineError> {
     Ok(depth >= BURIED_DEPTH.max(required.saturating_mul(2)))
 }
 
-/// The calldata spends at most `amount_in` and reverts below `amount_out_min`: a receipt that says otherwise is a lie, of
-/// a node or of the token.
+/// The calldata spends at most `amount_in` and reverts below `amount_out_min`: a receipt that says otherwise is a lie,
+/// of a node or of the token.
 fn outside_calldata(trade: &Trade, base: Amount, quote: Amount) -> Option<String> {
     let (spent, arrived) = match trade.side {
         Side::Buy => (quote, base),

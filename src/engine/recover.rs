@@ -17,8 +17,9 @@ use crate::{
 const FEW: usize = 20;
 
 impl Engine {
-    /// Says how many jobs were running and how many trades are open, and which if they are few, and compares the signers'
-    /// counts with the chain. Nothing is restarted here: slots and open trades are rows, and the schedulers find them.
+    /// Says how many jobs were running and how many trades are open, and which if they are few, and compares the
+    /// signers' counts with the chain. Nothing is restarted here: slots and open trades are rows, and the schedulers
+    /// find them.
     ///
     /// # Errors
     /// [`EngineError::Store`].

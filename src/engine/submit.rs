@@ -176,12 +176,12 @@ impl Engine {
         }
     }
 
-    /// How patient the chain is with this trade: what replaces a swap pays no more than the job allows for gas, with the
-    /// headroom that was reserved. A cancel is small, and what stands behind it waits: it may pay more for a unit of gas,
-    /// and in all no more than the swap might have.
+    /// How patient the chain is with this trade: what replaces a swap pays no more than the job allows for gas, with
+    /// the headroom that was reserved. A cancel is small, and what stands behind it waits: it may pay more for a unit
+    /// of gas, and in all no more than the swap might have.
     ///
-    /// Without a price of the native coin, twice what was paid first is the most: that first fee was within what the job
-    /// allows, by the last price that was known.
+    /// Without a price of the native coin, twice what was paid first is the most: that first fee was within what the
+    /// job allows, by the last price that was known.
     pub(super) async fn patience(
         &self,
         job: &Job,
@@ -262,8 +262,8 @@ impl Engine {
     }
 }
 
-/// What a unit of gas may cost in a cancel, for the cancel to cost no more than `units` at `most`; halved, since a cancel
-/// may pay twice what patience says.
+/// What a unit of gas may cost in a cancel, for the cancel to cost no more than `units` at `most`; halved, since a
+/// cancel may pay twice what patience says.
 fn per_cancel(most: u128, units: u64) -> u128 {
     most.saturating_mul(u128::from(units)) / u128::from(CANCEL_GAS) / 2
 }

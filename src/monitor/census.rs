@@ -18,6 +18,7 @@ use tracing::info;
 use super::{
     balances::{Balances, Nodes},
     facts::Facts,
+    settings::CensusSettings,
 };
 use crate::{
     domain::backoff::Backoff,
@@ -30,15 +31,6 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(30);
 /// First pause after a failure; doubles up to the interval.
 const RETRY_FIRST: Duration = Duration::from_millis(500);
-
-/// How the census is taken.
-#[derive(Debug, Clone, Copy)]
-pub struct CensusSettings {
-    /// Time between two.
-    pub every: Duration,
-    /// Most jobs that get series of their own.
-    pub max_jobs: u32,
-}
 
 /// The last census in Prometheus' text format; empty in processes that do not take it.
 #[derive(Debug, Clone, Default)]
@@ -108,7 +100,7 @@ impl Service for Taker<'_> {
         }
         if self.leads {
             self.balances.refresh(connection, &self.nodes).await?;
-            let facts = Facts::load(connection, self.settings.max_jobs, &self.balances).await?;
+            let facts = Facts::load(connection, self.settings, &self.balances).await?;
             self.census.publish(text(&facts));
         }
         Ok(self.settings.every)

@@ -4,13 +4,12 @@ use ::metrics::{Label, gauge};
 use rust_decimal::prelude::ToPrimitive;
 use sqlx::PgConnection;
 
-use super::balances::Balances;
+use super::{balances::Balances, settings::CensusSettings};
 use crate::{
     domain::{
         config::{JobConfig, Rules},
         units::NATIVE_DECIMALS,
     },
-    runner::tasks::QUEUES,
     store::{
         StoreError,
         census::{self, Fleet, JobCount, JobFacts, QueueCount, SignerFacts, TableSize},
@@ -31,10 +30,14 @@ pub(super) struct Facts {
 impl Facts {
     pub(super) async fn load(
         connection: &mut PgConnection,
-        max_jobs: u32,
+        settings: CensusSettings,
         balances: &Balances,
     ) -> Result<Self, StoreError> {
-        let queues = QUEUES.map(|queue| label_of(queue).to_owned());
+        let queues = settings
+            .queues
+            .iter()
+            .map(|queue| label_of(queue).to_owned())
+            .collect::<Vec<_>>();
         let mut signers = census::signers(connection, NATIVE_DECIMALS).await?;
         for signer in signers.iter_mut().filter(|signer| signer.realm == "live") {
             signer.native_balance = balances.of(&signer.chain, &signer.wallet);
@@ -45,7 +48,7 @@ impl Facts {
             queues: census::queues(connection, &queues).await?,
             signers,
             tables: census::tables(connection).await?,
-            jobs: census::jobs(connection, max_jobs).await?,
+            jobs: census::jobs(connection, settings.max_jobs).await?,
         })
     }
 

@@ -8,12 +8,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{
-    balances::Nodes,
-    census::{Census, CensusSettings},
-    door,
-    ready::Readiness,
-};
+use super::{balances::Nodes, census::Census, door, ready::Readiness, settings::CensusSettings};
 
 /// What is served.
 #[derive(Clone)]

@@ -6,7 +6,9 @@ mod door;
 mod facts;
 mod http;
 mod ready;
+mod settings;
 
 pub use balances::Nodes;
-pub use census::{Census, CensusSettings};
+pub use census::Census;
 pub use http::{Served, serve};
+pub use settings::CensusSettings;

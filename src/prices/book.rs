@@ -29,8 +29,8 @@ use crate::{
 
 /// Names the series that samples of a source belong to: two jobs with the same name share their samples, so
 /// everything that changes a price is part of the name, and how a number is written is not. `quote` and the pinned
-/// `pool` are what a chain's own prices depend on: another quote is another pool, and a thin one must not make the highs
-/// and means of jobs that trade in a deep one.
+/// `pool` are what a chain's own prices depend on: another quote is another pool, and a thin one must not make the
+/// highs and means of jobs that trade in a deep one.
 #[must_use]
 pub fn series(name: SourceName, config: &PriceConfig, quote: Address, pool: Option<Pool>) -> String {
     match (name, &config.recorded) {

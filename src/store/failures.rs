@@ -121,8 +121,9 @@ pub async fn seen(pool: &PgPool, trade: TradeId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A failure was missed: by a node that has passed its block, and for which a nonce of the trade is free. Its job's rules
-/// wait for the next look, which comes soon: what they would do again may just be happening. Plans made before this are void.
+/// A failure was missed: by a node that has passed its block, and for which a nonce of the trade is free. Its job's
+/// rules wait for the next look, which comes soon: what they would do again may just be happening. Plans made before
+/// this are void.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -331,8 +331,8 @@ impl Failure {
 }
 
 /// Commits a failure: the trade, the job's count of failures and its pause, reservations and outbox. One that used a
-/// nonce is watched until it is final. A plan of which nothing was sent counts as no failure of the job if the job wanted
-/// it no more, or if it slept and waited for its turn: a wallet that is busy must not put its jobs into ERROR.
+/// nonce is watched until it is final. A plan of which nothing was sent counts as no failure of the job if the job
+/// wanted it no more, or if it slept and waited for its turn: a wallet that is busy must not put its jobs into ERROR.
 ///
 /// `pipeline_max`: most transactions of the wallet that may be open at once.
 ///
@@ -432,8 +432,8 @@ async fn stop_failing(
     Ok(())
 }
 
-/// Gives back what the trade had reserved and its place among the wallet's open transactions, which is the next one's, and
-/// makes every balance read before this stale. A trade that never had a nonce moved no balance.
+/// Gives back what the trade had reserved and its place among the wallet's open transactions, which is the next one's,
+/// and makes every balance read before this stale. A trade that never had a nonce moved no balance.
 async fn release(
     connection: &mut PgConnection,
     trade: &Trade,

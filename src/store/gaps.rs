@@ -1,5 +1,5 @@
-//! What never reaches the chain: bytes that are accepted and told to nobody, nonces that were counted and never given out,
-//! and how a counter goes back before them.
+//! What never reaches the chain: bytes that are accepted and told to nobody, nonces that were counted and never given
+//! out, and how a counter goes back before them.
 
 use alloy_primitives::B256;
 use serde_json::Value;
@@ -13,8 +13,8 @@ use super::{
 };
 use crate::domain::{ids::TradeId, job::Account, onchain::SignedTransaction};
 
-/// How many nonces from `chain`, the chain's next one, up to the signer's counter belong to no transaction on record, of
-/// ours or of somebody else.
+/// How many nonces from `chain`, the chain's next one, up to the signer's counter belong to no transaction on record,
+/// of ours or of somebody else.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -88,8 +88,8 @@ pub async fn stranded(pool: &PgPool, account: &Account, chain: u64) -> Result<Ve
     Ok(stranded)
 }
 
-/// Transactions of open trades whose bytes were accepted this often or more, all attempts together, and are not settled:
-/// trade, hash of the newest attempt, times.
+/// Transactions of open trades whose bytes were accepted this often or more, all attempts together, and are not
+/// settled: trade, hash of the newest attempt, times.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -116,8 +116,8 @@ pub async fn swallowed(
         .collect()
 }
 
-/// Sets a counter back to `to`, the chain's next nonce, and lets the signer go on, if the counter and the halt are still
-/// what was seen and no trade of it is open. The evidence stays for ever.
+/// Sets a counter back to `to`, the chain's next nonce, and lets the signer go on, if the counter and the halt are
+/// still what was seen and no trade of it is open. The evidence stays for ever.
 ///
 /// # Errors
 /// [`StoreError`]; the answer is `false` if something has changed, and nothing is done then.

@@ -238,8 +238,8 @@ async fn clock(connection: &mut PgConnection) -> Result<Timestamp, StoreError> {
 }
 
 /// Computes a job's next slot from its status, schedule and liquidation, and wakes the schedulers. The slot is later
-/// than every slot that was recorded or handed out: one at or before those would never be evaluated. So the time is read
-/// only when no tick can be recorded any more until this transaction ends.
+/// than every slot that was recorded or handed out: one at or before those would never be evaluated. So the time is
+/// read only when no tick can be recorded any more until this transaction ends.
 pub(super) async fn plan_next_slot(connection: &mut PgConnection, id: JobId) -> Result<(), StoreError> {
     let job = lock(connection, id).await?;
     let fence = sqlx::query_scalar!(

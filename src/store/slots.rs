@@ -34,8 +34,8 @@ pub(super) fn due_at(salt: &[u8], job: &Job, slot: Timestamp) -> Timestamp {
     }
 }
 
-/// The first instant from `at` on that is later than `fence`, the newest slot that was recorded or handed out. A slot at
-/// or before it would never be evaluated.
+/// The first instant from `at` on that is later than `fence`, the newest slot that was recorded or handed out. A slot
+/// at or before it would never be evaluated.
 pub(super) fn past_fence(at: Timestamp, fence: Option<Timestamp>) -> Timestamp {
     fence.map_or(at, |fence| at.max(fence + TimeDelta::microseconds(1)))
 }
@@ -132,8 +132,8 @@ pub async fn lock_due(connection: &mut PgConnection, limit: i64) -> Result<Due, 
     })
 }
 
-/// The jobs of slots that are locked already. Read only now: an order changes job and slot in one transaction, so a slot
-/// that an order changed just before it was locked goes with the job as that order left it.
+/// The jobs of slots that are locked already. Read only now: an order changes job and slot in one transaction, so a
+/// slot that an order changed just before it was locked goes with the job as that order left it.
 async fn due_jobs(
     connection: &mut PgConnection,
     slots: &HashMap<JobId, (Timestamp, Option<Timestamp>)>,
@@ -325,8 +325,8 @@ pub async fn by_hand(pool: &PgPool, job: JobId, actor: &str) -> Result<Timestamp
 }
 
 /// How long a scheduler may sleep: until the next slot or the next look at an open trade. Slots that are due while the
-/// one before is open wait for `while_open`: nobody tells us when it ends. Whoever carries a trade on tells nobody either
-/// when it is to be looked at, so that as long as one is open nobody sleeps for longer than `check_interval`.
+/// one before is open wait for `while_open`: nobody tells us when it ends. Whoever carries a trade on tells nobody
+/// either when it is to be looked at, so that as long as one is open nobody sleeps for longer than `check_interval`.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -1,9 +1,9 @@
 //! Turns: trades that wait for a place among the open transactions of their wallet, in the order they were planned.
 //!
-//! A trade that finds no place goes to sleep here. Whoever gives a place back, or takes one and leaves others, calls the
-//! first that waits, in the transaction that does it: a crash leaves both or neither. Only one of a wallet is called at a
-//! time, since all that go at once race for one counter. Where the first one's nonce cannot be had for a reason of the
-//! whole wallet, the first one alone looks again, and the others sleep on.
+//! A trade that finds no place goes to sleep here. Whoever gives a place back, or takes one and leaves others, calls
+//! the first that waits, in the transaction that does it: a crash leaves both or neither. Only one of a wallet is
+//! called at a time, since all that go at once race for one counter. Where the first one's nonce cannot be had for a
+//! reason of the whole wallet, the first one alone looks again, and the others sleep on.
 //!
 //! Places are counted under the lock of the signer's row, which every giving and taking holds: nobody goes to sleep
 //! beside a place that has just become free.
@@ -72,9 +72,9 @@ pub enum Waiting {
 /// [`StoreError`].
 pub async fn wait(pool: &PgPool, turn: &Turn<'_>, sleep: Span, note: &str) -> Result<Waiting, StoreError> {
     let mut tx = pool.begin().await?;
-    // A statement of its own: what the next one sees must be what was given and taken before the lock was had. Many may go
-    // to sleep at once, one after the other, so nobody waits for the disk; a server that loses a sleeper only lets its trade
-    // look again.
+    // A statement of its own: what the next one sees must be what was given and taken before the lock was had. Many may
+    // go to sleep at once, one after the other, so nobody waits for the disk; a server that loses a sleeper only lets
+    // its trade look again.
     sqlx::query!(
         "SELECT set_config('synchronous_commit', 'off', true) FROM signers
          WHERE realm = $1 AND chain = $2 AND address = $3 FOR NO KEY UPDATE",
@@ -119,8 +119,8 @@ pub async fn wait(pool: &PgPool, turn: &Turn<'_>, sleep: Span, note: &str) -> Re
     })
 }
 
-/// Calls the first that waits, if there is a place for it and it was not called before. The caller holds the lock of the
-/// signer's row, and its transaction is the one that changed what is open or who waits.
+/// Calls the first that waits, if there is a place for it and it was not called before. The caller holds the lock of
+/// the signer's row, and its transaction is the one that changed what is open or who waits.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -254,7 +254,8 @@ async fn insert_reversal(
     Ok(inserted.rows_affected() == 1)
 }
 
-/// The job as if the trade had not been filled. The clocks of the rules are what the fills that still stand make of them.
+/// The job as if the trade had not been filled. The clocks of the rules are what the fills that still stand make of
+/// them.
 async fn give_back(
     connection: &mut PgConnection,
     job: &Job,

@@ -26,7 +26,8 @@ pub const FOREIGN_CHARS_MAX: usize = 500;
 pub struct Foreign(String);
 
 impl Foreign {
-    /// Cleans `text`: line breaks and tabs become spaces, other control, format and invisible characters become `\u{fffd}`.
+    /// Cleans `text`: line breaks and tabs become spaces, other control, format and invisible characters become
+    /// `\u{fffd}`.
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self::within(text, FOREIGN_CHARS_MAX)
@@ -75,7 +76,8 @@ impl fmt::Display for Foreign {
     }
 }
 
-/// Text of several lines, safe to print: as [`Foreign::new`] cleans, but of any length, and with its line breaks and tabs.
+/// Text of several lines, safe to print: as [`Foreign::new`] cleans, but of any length, and with its line breaks and
+/// tabs.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     let kept = |character| matches!(character, '\n' | '\t') || clean(character) == character;

@@ -161,8 +161,8 @@ pub fn within_wallet(plan: Plan, on_chain: Amount, facts: &Facts) -> Result<Opti
 }
 
 /// Half of a liquidation that the market refused as too large, to be quoted again in its place. A revert may be a
-/// matter of size too: some tokens limit what one transfer moves. `None` if the refusal is no matter of size, or if half
-/// would not be worth its gas: then the refusal stands.
+/// matter of size too: some tokens limit what one transfer moves. `None` if the refusal is no matter of size, or if
+/// half would not be worth its gas: then the refusal stands.
 ///
 /// # Errors
 /// [`MoneyError`] if a number leaves its range.

@@ -165,8 +165,8 @@ pub struct Head {
 }
 
 impl Head {
-    /// Blocks on top of `block`, its own included: 1 is the newest block. 0: the block is ahead of this head, so nothing
-    /// is built on it as far as this node knows.
+    /// Blocks on top of `block`, its own included: 1 is the newest block. 0: the block is ahead of this head, so
+    /// nothing is built on it as far as this node knows.
     #[must_use]
     pub const fn depth(&self, block: u64) -> u64 {
         self.number.saturating_add(1).saturating_sub(block)

@@ -1,4 +1,5 @@
-//! Price series: a CSV file, read as often as it is needed and not held in memory unless it is swept, or rows in memory.
+//! Price series: a CSV file, read as often as it is needed and not held in memory unless it is swept, or rows in
+//! memory.
 
 mod check;
 mod csv;

@@ -1,6 +1,6 @@
-//! What a DEX must be able to do: name its candidate pools for a pair, ask each what a swap gives, read the answer, make
-//! the swap's calldata, and read spot or average prices from its pools. All of it is pure: what must be read from the
-//! chain is returned as [`Read`]s, so that all DEXes share one round trip.
+//! What a DEX must be able to do: name its candidate pools for a pair, ask each what a swap gives, read the answer,
+//! make the swap's calldata, and read spot or average prices from its pools. All of it is pure: what must be read from
+//! the chain is returned as [`Read`]s, so that all DEXes share one round trip.
 
 use alloy_primitives::{Address, Bytes, U256};
 

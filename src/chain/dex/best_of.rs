@@ -90,8 +90,8 @@ impl BestOf {
         Some(pool)
     }
 
-    /// Remembers where the pair trades, for prices. One that is known stays as long as it gives anything and did not just
-    /// fail: prices of one pool follow each other better than prices of two.
+    /// Remembers where the pair trades, for prices. One that is known stays as long as it gives anything and did not
+    /// just fail: prices of one pool follow each other better than prices of two.
     async fn keep(&self, request: &SwapRequest, pool: Pool, offers: &[Offer], broken: &[Pool]) {
         let trades =
             |known: Pool| !broken.contains(&known) && offers.iter().any(|offer| offer.route.pool == known);
@@ -107,8 +107,8 @@ impl BestOf {
         }
     }
 
-    /// What pools give, the best first: of the pinned pool, else of all. Which is best depends on size and direction, so
-    /// that no answer of before counts here; all of them cost one round trip.
+    /// What pools give, the best first: of the pinned pool, else of all. Which is best depends on size and direction,
+    /// so that no answer of before counts here; all of them cost one round trip.
     async fn offers(&self, request: &SwapRequest) -> Result<(Vec<Offer>, Holdings), QuoteError> {
         let (token_in, token_out) = (request.token_in, request.token_out);
         if request.amount_in.is_zero() {

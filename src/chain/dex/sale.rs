@@ -1,11 +1,12 @@
 //! The proof that what a buy leaves in the wallet can be sold again.
 //!
-//! The buy and the sale are simulated one after the other, in one request, on the newest block. What must be sellable is
-//! the *whole* position after the buy: what the job holds already and what arrives. The sale goes back through the pool
-//! that was bought in, and may lose so much of what was paid for the same number of tokens: the pool's fee twice and
-//! some slack, or what the job says. A position that is large for its pool moves the price when it is sold at once; what
-//! the pool's own price explains of the loss is no fault of the token and counts apart. What the pool does not explain,
-//! such as a tax, and a sale that reverts, refuse the buy: a token that only lets small amounts go is no exception.
+//! The buy and the sale are simulated one after the other, in one request, on the newest block. What must be sellable
+//! is the *whole* position after the buy: what the job holds already and what arrives. The sale goes back through the
+//! pool that was bought in, and may lose so much of what was paid for the same number of tokens: the pool's fee twice
+//! and some slack, or what the job says. A position that is large for its pool moves the price when it is sold at once;
+//! what the pool's own price explains of the loss is no fault of the token and counts apart. What the pool does not
+//! explain, such as a tax, and a sale that reverts, refuse the buy: a token that only lets small amounts go is no
+//! exception.
 
 use alloy_primitives::U256;
 

@@ -81,8 +81,8 @@ impl Dex for UniswapV3 {
         (!out.is_zero()).then_some(out)
     }
 
-    /// A foreign token is bought through the Universal Router, which can check the wallet's balance afterwards. Everything
-    /// else goes through SwapRouter02, which needs one approval less.
+    /// A foreign token is bought through the Universal Router, which can check the wallet's balance afterwards.
+    /// Everything else goes through SwapRouter02, which needs one approval less.
     fn router(&self, spec: &ChainSpec, request: &SwapRequest, _: &Route) -> Router {
         if through_universal(spec, request) {
             universal_router::router(spec)

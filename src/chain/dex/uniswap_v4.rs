@@ -187,8 +187,8 @@ fn id(key: &PoolKey) -> Option<B256> {
     contract_key(key).map(|key| keccak256(key.abi_encode()))
 }
 
-/// Wraps or unwraps what the pool does not hold in the wallet's form, swaps, and pays out. The native coin is always paid
-/// out by an unwrapping: that logs an event, which a plain payment does not.
+/// Wraps or unwraps what the pool does not hold in the wallet's form, swaps, and pays out. The native coin is always
+/// paid out by an unwrapping: that logs an event, which a plain payment does not.
 fn steps(request: &SwapRequest, route: &Route, bounds: &Bounds) -> Option<Vec<Step>> {
     let amount_in = request.amount_in.units();
     let (token_in, token_out) = (request.token_in, request.token_out);

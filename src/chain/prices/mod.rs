@@ -40,8 +40,8 @@ use crate::{
 
 /// How long the native coin's price is taken from memory.
 const NATIVE_FOR: Duration = Duration::from_secs(5);
-/// The best pool is the one that gives most for this much: a hundred dollars. For less, pools with nearly nothing in them
-/// would do.
+/// The best pool is the one that gives most for this much: a hundred dollars. For less, pools with nearly nothing in
+/// them would do.
 const PROBE_USDC: U256 = U256::from_limbs([100_000_000, 0, 0, 0]);
 /// The same in native coins where their price is not known.
 const PROBE_NATIVE: U256 = U256::from_limbs([30_000_000_000_000_000, 0, 0, 0]);

@@ -52,8 +52,8 @@ pub struct PriceConfig {
 }
 
 impl PriceConfig {
-    /// Whether a chain's own nodes are the only source of prices: a lying node then controls all of them, and the quotes
-    /// too.
+    /// Whether a chain's own nodes are the only source of prices: a lying node then controls all of them, and the
+    /// quotes too.
     #[must_use]
     pub fn on_chain_only(&self) -> bool {
         let on_chain = |source: &SourceName| matches!(source, SourceName::Onchain | SourceName::Twap);

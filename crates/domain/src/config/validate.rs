@@ -318,7 +318,8 @@ impl Validator {
         }
     }
 
-    /// A job has the table of its own mode and of no other. `table` is the mode of a table, `present` whether it is there.
+    /// A job has the table of its own mode and of no other. `table` is the mode of a table, `present` whether it is
+    /// there.
     pub(super) fn section(&mut self, table: JobMode, present: bool, mode: JobMode) {
         if present && mode != table {
             let allowed = format_args!("absent in mode {mode}: a job has only the section of its own mode");

@@ -28,7 +28,8 @@ pub struct LastFills {
     /// Last rebalance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalance: Option<Timestamp>,
-    /// Until when no rule may fire, because trades failed. Not a clock of a rule: failures move it, and it is stored apart.
+    /// Until when no rule may fire, because trades failed. Not a clock of a rule: failures move it, and it is stored
+    /// apart.
     #[serde(skip)]
     pub backoff_until: Option<Timestamp>,
 }
@@ -84,8 +85,8 @@ impl LastFills {
         last
     }
 
-    /// After a fill was reversed: what the fills that still stand in this cycle make of the clocks, in any order. Of each
-    /// rule its last fill is enough.
+    /// After a fill was reversed: what the fills that still stand in this cycle make of the clocks, in any order. Of
+    /// each rule its last fill is enough.
     #[must_use]
     pub fn reversed(self, standing: &[RuleFill]) -> Self {
         let clocks = standing.iter().fold(Self::default(), |last, fill| {

@@ -40,7 +40,8 @@ impl Fields {
         !self.hour.starts_with('*') && !self.minute.starts_with('*')
     }
 
-    /// If the line fires at equal distances all day and every day: the distance, and the first second of a day, seconds.
+    /// If the line fires at equal distances all day and every day: the distance, and the first second of a day,
+    /// seconds.
     pub(super) fn every(&self) -> Option<(i64, i64)> {
         let whole_days = [&self.hour, &self.day, &self.month, &self.weekday];
         if whole_days.iter().any(|field| *field != "*") {

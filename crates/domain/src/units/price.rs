@@ -169,7 +169,8 @@ impl Amount {
     /// What this amount is worth at `price` per whole token, with [`USD_SCALE`](super::USD_SCALE) digits.
     ///
     /// # Errors
-    /// [`MoneyError::OutOfRange`] beyond about 7.9 * 10^16 USD, or for more than [`TOKEN_DECIMALS_MAX`](super::TOKEN_DECIMALS_MAX) decimals.
+    /// [`MoneyError::OutOfRange`] beyond about 7.9 * 10^16 USD, or for more than
+    /// [`TOKEN_DECIMALS_MAX`](super::TOKEN_DECIMALS_MAX) decimals.
     pub fn value(self, decimals: u8, price: Price, rounding: Rounding) -> Result<Usd, MoneyError> {
         let price = price.decimal();
         let digits = price.scale().saturating_add(token_digits(decimals)?);

@@ -233,7 +233,8 @@ async fn no_word_of_any_calldata_can_be_changed_in_a_strangers_favour() {
                 let intent = Intent::read(&other, key.wallet, &entry(key.wallet).contracts());
                 if key.refused(&other).await.is_none() {
                     signed += 1;
-                    // What is left: a higher minimum, an unlike pool for the same pair, a shorter way of saying nothing.
+                    // What is left: a higher minimum, an unlike pool for the same pair, a shorter way of saying
+                    // nothing.
                     let Ok(intent) = intent else {
                         panic!("signed and not understood: {other:?}")
                     };
