@@ -1,8 +1,8 @@
-//! Taking away what is old, so that tables stay within bounds that `docs/retention.md` states.
+//! Deletes expired rows, so that tables stay within the bounds that `docs/retention.md` states.
 //!
-//! Trades, fills, nonces, attempts and the audit are kept for ever. What goes, goes in batches of few rows with pauses
-//! between them, each its own short transaction over rows found by an index: ticks never wait for it. One process at a
-//! time prunes, whoever holds an advisory lock; schedulers and daemons try.
+//! Trades, fills, nonces, attempts and the audit trail are never deleted. Everything else is deleted in small batches
+//! with pauses between them, each a short transaction over rows found by an index, so that ticks never wait. One
+//! process at a time prunes: the scheduler or daemon that holds an advisory lock.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -26,16 +26,16 @@ use crate::{
 const BATCH: i64 = 500;
 /// Most runs of one job in one statement; it looks at fifty jobs.
 const RUNS_OF_A_JOB: i64 = 20;
-/// Pause after a statement that took something away.
+/// Pause after a statement that deleted rows.
 const PAUSE: Duration = Duration::from_millis(20);
-/// A statement that takes longer is given up, with what it did.
+/// A statement that takes longer is rolled back.
 const PATIENCE: &str = "10s";
 /// Time from the start of a process to its first pass.
 const FIRST: Duration = Duration::from_secs(5);
 /// First pause after a failed pass; doubles up to `retention.every`.
 const RETRY_FIRST: Duration = Duration::from_secs(60);
 
-/// `[retention]`: how long things stay; 0s = for ever.
+/// `[retention]`: how long rows stay; 0s = indefinitely.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetentionSettings {
@@ -45,9 +45,9 @@ pub struct RetentionSettings {
     pub ticks: Span,
     /// Price samples; longer where a job's rules look further back.
     pub samples: Span,
-    /// Events with their deliveries; what a receiver still waits for stays. Not shorter than `notify.give_up_after`.
+    /// Events with their deliveries; undelivered ones stay. Not shorter than `notify.give_up_after`.
     pub events: Span,
-    /// Tasks that were given up.
+    /// Killed tasks.
     pub tasks: Span,
 }
 
@@ -65,7 +65,7 @@ impl Default for RetentionSettings {
 }
 
 impl RetentionSettings {
-    /// What is not allowed.
+    /// Wrong values.
     #[must_use]
     pub fn problems(&self) -> Vec<InvalidConfig> {
         let hour = Span::from_secs(3_600);
@@ -95,7 +95,7 @@ impl RetentionSettings {
     }
 }
 
-/// Rows that went, or would go.
+/// Rows that were deleted, or would be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Pruned {
     /// Runs of ticks that did not trade.
@@ -104,25 +104,25 @@ pub struct Pruned {
     pub samples: u64,
     /// Events.
     pub events: u64,
-    /// Tasks that were given up.
+    /// Killed tasks.
     pub tasks: u64,
 }
 
 /// How a pass ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pass {
-    /// All that was old is gone.
+    /// All expired rows are deleted.
     Done(Pruned),
-    /// Another process is at it.
+    /// Another process holds the pruning lock.
     Busy,
 }
 
-/// Takes away what is old now. `dry`: only counts.
+/// Deletes expired rows now. `dry`: only counts them.
 ///
 /// # Errors
-/// [`StoreError`]; what went before that is gone.
+/// [`StoreError`]; rows deleted before it stay deleted.
 pub async fn prune(pool: &PgPool, settings: &RetentionSettings, dry: bool) -> Result<Pass, StoreError> {
-    // A connection of its own: the lock belongs to it, and trading never waits for it.
+    // Not of the pool: the lock belongs to the connection, and trading never waits for it.
     let mut connection = PgConnection::connect_with(&pool.connect_options()).await?;
     let patience = format!("SET statement_timeout = '{PATIENCE}'; SET lock_timeout = '1s'");
     if !dry {
@@ -147,9 +147,20 @@ pub async fn prune(pool: &PgPool, settings: &RetentionSettings, dry: bool) -> Re
     if !dry {
         rows::unlock(&mut pass.connection).await?;
     }
-    // Closing it gives the lock back as well, a moment later; so does an error above.
+    // Closing it releases the lock as well, a moment later; so does an error above.
     let _ = pass.connection.close().await;
     Ok(Pass::Done(pruned))
+}
+
+/// A table that rows are deleted from, as the metric labels it.
+#[derive(Debug, Clone, Copy, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+enum Table {
+    Ticks,
+    PriceSamples,
+    Outbox,
+    #[strum(serialize = "apalis.jobs")]
+    QueueTasks,
 }
 
 struct Pruning {
@@ -159,9 +170,10 @@ struct Pruning {
 }
 
 impl Pruning {
-    /// Counts what went and lets others work.
-    async fn went(&self, table: &'static str, rows: u64) {
+    /// Counts deleted rows, then pauses for others.
+    async fn deleted(&self, table: Table, rows: u64) {
         if rows > 0 && !self.dry {
+            let table: &'static str = table.into();
             counter!(metric::PRUNED_ROWS, "table" => table).increment(rows);
             tokio::time::sleep(PAUSE).await;
         }
@@ -176,11 +188,11 @@ impl Pruning {
         loop {
             let batch = rows::ticks(&mut self.connection, before, job, RUNS_OF_A_JOB, self.dry).await?;
             total += batch.rows;
-            self.went("ticks", batch.rows).await;
+            self.deleted(Table::Ticks, batch.rows).await;
             let Some(last) = batch.last_job else {
                 return Ok(total);
             };
-            // The same jobs again until they have nothing old left.
+            // The same jobs again until none of their rows is expired.
             if batch.rows == 0 || self.dry {
                 job = last;
             }
@@ -200,7 +212,7 @@ impl Pruning {
             loop {
                 let count = rows::samples(&mut self.connection, &series, before, BATCH, self.dry).await?;
                 total += count;
-                self.went("price_samples", count).await;
+                self.deleted(Table::PriceSamples, count).await;
                 if count == 0 || self.dry {
                     break;
                 }
@@ -215,7 +227,7 @@ impl Pruning {
         while !kept.is_zero() {
             let count = rows::events(&mut self.connection, kept.before(self.now), BATCH, self.dry).await?;
             total += count;
-            self.went("outbox", count).await;
+            self.deleted(Table::Outbox, count).await;
             if count == 0 || self.dry {
                 break;
             }
@@ -228,7 +240,7 @@ impl Pruning {
         while !kept.is_zero() {
             let count = rows::tasks(&mut self.connection, kept.before(self.now), BATCH, self.dry).await?;
             total += count;
-            self.went("apalis.jobs", count).await;
+            self.deleted(Table::QueueTasks, count).await;
             if count == 0 || self.dry {
                 break;
             }

@@ -60,7 +60,7 @@ pub async fn create(pool: &PgPool, count: i64, work: Work, cron: &str, wallets: 
     clone_jobs(pool, model.0, count - 1, wallets).await;
     for statement in [
         // The first DCA buy is due immediately and would be a trade.
-        "UPDATE jobs SET last_dca_buy_time = now()",
+        "UPDATE jobs SET last_fills = jsonb_build_object('dca', now())",
         // Jobs become due only by a round or by their own cron.
         "UPDATE job_slots SET next_slot = now() + interval '1 year', due_at = now() + interval '1 year'",
         // Not the empty tables: the server would plan queries for empty tables.

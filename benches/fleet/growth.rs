@@ -109,9 +109,9 @@ async fn history(pool: &PgPool, plan: &Plan) {
                         timestamptz '2020-01-01' + n * interval '10 minutes' + interval '9 minutes', 10
                  FROM generate_series(1, $1) n, jobs j";
     let trades = "INSERT INTO trades (job_id, slot, cycle, side, reason, status, amount_in, amount_out_expected, amount_out_min,
-                         value_usd, config_version, expires_at, base_amount, quote_amount, price_usd, tx_hash, executed_at)
+                         value_usd, config_version, expires_at, base_amount, quote_amount, price_usd, plan_price_usd, tx_hash, executed_at)
                   SELECT j.id, timestamptz '2020-01-01' + n * interval '1 hour', 1, 'BUY', 'DCA', 'EXECUTED', 5000000, 25, 24,
-                         5, 1, '2020-01-01', 25, 5000000, 2, decode(md5(n || '-' || j.id) || md5('x' || n || j.id), 'hex'),
+                         5, 1, '2020-01-01', 25, 5000000, 2, 2, decode(md5(n || '-' || j.id) || md5('x' || n || j.id), 'hex'),
                          timestamptz '2020-01-01' + n * interval '1 hour'
                   FROM generate_series(1, $1) n, jobs j";
     sqlx::query("SET session_replication_role = replica")

@@ -83,8 +83,8 @@ pub async fn past(app: &App, wallet: Address, chain: &str) -> Result<WalletPast,
     Ok(WalletPast::new(&read(app, wallet, chain).await?, vec![]))
 }
 
-/// Takes a wallet's past over, as its owner saw it: refused if the chain has counted further since. Jobs whose tokens the
-/// ledger does not explain are paused before.
+/// Takes a wallet's past over, as its owner saw it: refused if the chain has counted further since. Jobs whose tokens
+/// the ledger does not explain are paused before.
 pub async fn adopt(app: &App, seen: &WalletPast, actor: &Actor) -> Result<WalletPast, AppError> {
     let past = read(app, seen.wallet, &seen.chain).await?;
     if past.chain_nonce != seen.chain_nonce {

@@ -71,10 +71,10 @@ impl App {
     }
 
     async fn with(settings: &Settings, access: Access) -> Result<Self, AppError> {
-        let world = Self::connect(settings).await?;
-        world.bring_up_to_date(access).await?;
-        world.refuse_exposed(access).await?;
-        Ok(world)
+        let app = Self::connect(settings).await?;
+        app.bring_up_to_date(access).await?;
+        app.refuse_exposed(access).await?;
+        Ok(app)
     }
 
     async fn bring_up_to_date(&self, access: Access) -> Result<(), AppError> {

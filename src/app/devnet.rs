@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::error::AppError;
 use crate::{
-    chain::ChainKeys,
+    chain::ChainFile,
     devnet::{BlockTime, Devnet, DevnetError, DevnetOptions, NAME},
     domain::span::Span,
 };
@@ -90,7 +90,7 @@ pub async fn start(request: &DevnetRequest) -> Result<LocalChain, AppError> {
         devnet.fund(*wallet).await.map_err(failed)?;
     }
     if let Some(path) = &request.settings_out {
-        write_settings(path, &devnet.chain_keys())?;
+        write_settings(path, &devnet.chain_file())?;
     }
     Ok(LocalChain { devnet })
 }
@@ -119,7 +119,7 @@ fn failed(error: DevnetError) -> AppError {
     AppError::Network(format!("the local chain: {error}"))
 }
 
-fn write_settings(path: &Path, keys: &ChainKeys) -> Result<(), AppError> {
+fn write_settings(path: &Path, keys: &ChainFile) -> Result<(), AppError> {
     fs::write(path, settings_text(keys)?).map_err(|source| AppError::Io {
         what: format!("writing {}", path.display()),
         source,
@@ -127,7 +127,7 @@ fn write_settings(path: &Path, keys: &ChainKeys) -> Result<(), AppError> {
 }
 
 /// `[chains.local]` as a settings file has it.
-pub(super) fn settings_text(keys: &ChainKeys) -> Result<String, AppError> {
+pub(super) fn settings_text(keys: &ChainFile) -> Result<String, AppError> {
     let written = |error: &dyn std::fmt::Display| AppError::Internal(format!("[chains.{NAME}]: {error}"));
     let mut value = serde_json::to_value(keys).map_err(|error| written(&error))?;
     if let Some(fields) = value.as_object_mut() {

@@ -1,7 +1,8 @@
 //! The application: every request that a face can make, as typed request -> typed view.
 //!
 //! A face (the command line, an HTTP API, a chat) parses a request, calls one function here and renders its view. It
-//! knows no SQL, no store and no rule. Each function that writes takes an [`Actor`] and leaves a row in the audit trail.
+//! knows no SQL, no store and no rule. Each function that writes takes an [`Actor`] and leaves an audit row: in
+//! `job_events` for a job, else in `audit`. A write to a file (keystore, policy) while no database is open is logged.
 
 mod actor;
 pub(crate) mod adopt;

@@ -195,21 +195,37 @@ pub async fn fund(
     actor: &Actor,
 ) -> Result<PaperWallet, AppError> {
     let known = known_chain(chain)?;
+    // Both are checked before one is written.
+    let usdc = request.usdc.map(|whole| Money::new("usdc", whole, USDC_DECIMALS));
+    let native = request
+        .native
+        .map(|whole| Money::new("native", whole, NATIVE_DECIMALS));
+    let (usdc, native) = (usdc.transpose()?, native.transpose()?);
     let paper = app.paper().await?;
-    for (name, amount, asset, decimals) in [
-        ("usdc", request.usdc, Asset::Token(known.usdc), USDC_DECIMALS),
-        ("native", request.native, Asset::Native, NATIVE_DECIMALS),
-    ] {
-        let Some(amount) = amount else { continue };
-        let units = Amount::from_whole(&amount.to_string(), decimals)
-            .map_err(|error| AppError::Usage(format!("--{name} {amount}: {error}")))?;
+    for (asset, money) in [(Asset::Token(known.usdc), usdc), (Asset::Native, native)] {
+        let Some(money) = money else { continue };
         paper
-            .fund(known.name, default_wallet(), asset, Funding::Set(units))
+            .fund(known.name, default_wallet(), asset, Funding::Set(money.units))
             .await?;
-        let detail = json!({ "asset": name, "balance": amount });
+        let detail = json!({ "asset": money.name, "balance": money.whole });
         trail::record(app, actor, Action::PaperFund, known.name, detail).await?;
     }
     wallet(app, chain).await
+}
+
+/// An amount that was asked for.
+struct Money {
+    name: &'static str,
+    whole: Decimal,
+    units: Amount,
+}
+
+impl Money {
+    fn new(name: &'static str, whole: Decimal, decimals: u8) -> Result<Self, AppError> {
+        let units = Amount::from_whole(&whole.to_string(), decimals)
+            .map_err(|error| AppError::Usage(format!("--{name} {whole}: {error}")))?;
+        Ok(Self { name, whole, units })
+    }
 }
 
 /// The faults of every chain that can still strike.

@@ -20,9 +20,9 @@ use crate::{
 /// Asks the chains of all live jobs for their id, and opens the jobs' keys. Without live jobs nothing is needed. `ask`
 /// asks the user for the password of a wallet; none: there is no user to ask.
 ///
-/// A key that does not open is logged and stops nothing: its jobs hold with `key_unavailable` and those of other wallets
-/// trade, so that a supervisor does not restart the service in a loop. The same holds for a chain that these settings do
-/// not know: a row of the database must not stop every worker.
+/// A key that does not open is logged and stops nothing: its jobs hold with `key_unavailable` and those of other
+/// wallets trade, so that a supervisor does not restart the service in a loop. The same holds for a chain that these
+/// settings do not know: a row of the database must not stop every worker.
 ///
 /// # Errors
 /// A node of another chain serves a chain of these settings; what `ask` returns.

@@ -189,7 +189,8 @@ async fn stopping<T>(part: impl Future<Output = T>, stop: &CancellationToken) ->
     ended
 }
 
-/// What schedulers and daemons do in the background: deliver messages and delete expired rows. Trading never waits for it.
+/// What schedulers and daemons do in the background: deliver messages and delete expired rows. Trading never waits
+/// for it.
 fn background(app: &App, stop: &CancellationToken) -> JoinHandle<()> {
     let delivering = notify::run(app.pool.clone(), app.settings.notify.clone(), stop.clone());
     let pruning = retention::run(app.pool.clone(), app.settings.retention.clone(), stop.clone());

@@ -59,7 +59,7 @@ pub fn address(text: &str) -> Result<Address, AppError> {
 ///
 /// # Errors
 /// [`AppError::NotFound`] if there is none, [`AppError::Usage`] if there are several or the text cannot be read.
-pub async fn find(pool: &PgPool, target: &Target) -> Result<Job, AppError> {
+pub(super) async fn find(pool: &PgPool, target: &Target) -> Result<Job, AppError> {
     let text = target.token.as_str();
     if text.trim().is_empty() {
         return Err(AppError::Usage(

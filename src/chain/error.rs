@@ -19,7 +19,7 @@ pub enum CallError {
         /// Revert data, if any.
         data: Option<Bytes>,
     },
-    /// Nobody gave a usable answer.
+    /// No node gave a usable answer.
     #[error(transparent)]
     Rpc(#[from] RpcError),
 }

@@ -84,7 +84,7 @@ impl EvmChain {
     }
 
     /// Twice the base fee, so that several blocks of rising fees are outbid, as far as the chain's cap allows. A chain
-    /// that asks for more than the cap is told as it is: whoever signs must not.
+    /// that asks for more than the cap is returned unchanged; the caller must refuse to sign.
     async fn ask_fees(&self) -> Result<Fees, RpcError> {
         let requests = [
             ("eth_getBlockByNumber", json!(["latest", false])),
@@ -181,7 +181,7 @@ impl Chain for EvmChain {
         }
     }
 
-    /// To every node at once: whoever keeps the bytes to itself keeps them from nobody.
+    /// To every node at once: a node that withholds the bytes does not stop them.
     async fn send(&self, raw: &Bytes) -> Result<Sent, SendError> {
         let door = self.private.as_ref().unwrap_or(&self.rpc);
         broadcast(door, raw).await

@@ -11,6 +11,8 @@ use futures::future::{BoxFuture, FutureExt};
 
 use super::keystore::errors::KeyError;
 use crate::domain::foreign::Foreign;
+#[cfg(any(feature = "kms-aws", feature = "kms-gcp"))]
+use crate::domain::foreign::causes;
 
 /// Where a key is held.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +51,7 @@ impl FromStr for KmsKey {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let invalid = || InvalidKmsKey(Foreign::new(text).into_string());
-        // An alias can be pointed at another key by whoever may edit aliases.
+        // An alias can be pointed at another key by a user who may edit aliases.
         if let Some(id) = text.strip_prefix("aws:") {
             let is_id = !id.is_empty() && !id.contains("alias/") && id.chars().all(|c| c.is_ascii_graphic());
             return is_id.then(|| Self::Aws(id.to_owned())).ok_or_else(invalid);
@@ -150,19 +152,6 @@ impl KmsKey {
             Self::Gcp(key) => gcp(key).boxed(),
         }
     }
-}
-
-/// An error with all its causes: the SDKs' own texts name only the outermost.
-#[cfg(any(feature = "kms-aws", feature = "kms-gcp"))]
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(feature = "kms-aws")]

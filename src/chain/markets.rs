@@ -97,7 +97,7 @@ pub struct LiveMarkets {
     chains: LiveChains,
     keys: KeySource,
     policy: Arc<PolicyBook>,
-    /// A password that somebody typed.
+    /// A password that was typed.
     typed: OnceLock<SecretText>,
     /// Opening a keystore takes a while on purpose; each is opened once.
     open: Mutex<HashMap<Account, Arc<OnceCell<Market>>>>,
@@ -146,7 +146,7 @@ impl LiveMarkets {
     /// The chain called `name`.
     ///
     /// # Errors
-    /// [`InvalidChain::NoRpc`] if nobody can be asked.
+    /// [`InvalidChain::NoRpc`] if no node is configured.
     pub fn chain(&self, name: &str) -> Result<&LiveChain, InvalidChain> {
         self.chains
             .get(name)
@@ -173,7 +173,8 @@ impl LiveMarkets {
             signer: Arc::new(PolicySigner::new(
                 Arc::new(signer),
                 self.policy.clone(),
-                (live.spec.name.clone(), live.spec.chain_id),
+                live.spec.name.clone(),
+                live.spec.chain_id,
                 live.prices.clone() as Arc<dyn Appraiser>,
             )),
         })
@@ -199,7 +200,7 @@ impl LiveMarkets {
         };
         opened.map_err(|error| {
             let why = error.to_string();
-            error!(%wallet, error = why, "the key cannot be used: jobs of this wallet hold, all others go on");
+            error!(%wallet, error = why, "the key cannot be used: jobs of this wallet hold, all others continue");
             let mut shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
             shut.insert(wallet, (Instant::now(), why.clone()));
             why
@@ -216,7 +217,7 @@ impl LiveMarkets {
 #[async_trait]
 impl Markets for LiveMarkets {
     async fn market(&self, account: &Account) -> Result<Market, NoMarket> {
-        // The lock is not held while a key is derived: other wallets go on.
+        // The lock is not held while a key is derived: other wallets continue.
         let place = self.open.lock().await.entry(account.clone()).or_default().clone();
         place.get_or_try_init(|| self.open(account)).await.cloned()
     }

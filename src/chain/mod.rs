@@ -35,6 +35,6 @@ pub use markets::{LiveChain, LiveChains, LiveMarkets, Realms, open_chains, price
 pub use native_price::NativePrice;
 pub use prices::OnchainPrices;
 pub use rpc::{NodeState, Rpc};
-pub use settings::{ChainKeys, ChainSpec, InvalidChain, WalletKeys, one_node_warning};
+pub use settings::{ChainFile, ChainSpec, InvalidChain, WalletSettings, one_node_warning};
 pub use signer::LocalSigner;
 pub use token::{TokenError, TokenInfo, agreed_token_info, token_info};

@@ -10,7 +10,7 @@ use crate::ports::RpcError;
 /// Most reads of one round trip; what a public node's gas and time limits carry easily.
 pub const READS_MAX: usize = 200;
 
-/// The few reads that every round of prices needs besides one a job do not cost a round trip of their own.
+/// A round of prices needs one read a job and a few more; these few do not cost a round trip of their own.
 const COMPANIONS_MAX: usize = 8;
 
 /// One read.

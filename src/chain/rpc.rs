@@ -81,7 +81,7 @@ impl Rpc {
     fn over(spec: &ChainSpec, urls: &[reqwest::Url]) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .timeout(spec.rpc_timeout.std())
-            // A redirect would hand our bytes and, in its Referer, the URL with its key to somebody else.
+            // A redirect would hand our bytes and, in its Referer, the URL with its key to another host.
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .build()?;
@@ -106,7 +106,7 @@ impl Rpc {
     /// One request: the first usable answer of any node.
     ///
     /// # Errors
-    /// [`CallError::Node`] if a node refuses it for what it is; [`CallError::Rpc`] if nobody answers.
+    /// [`CallError::Node`] if a node refuses it for what it is; [`CallError::Rpc`] if no node answers.
     pub async fn request<T: DeserializeOwned>(
         &self,
         method: &'static str,
@@ -163,7 +163,7 @@ impl Rpc {
     }
 
     /// The nodes in the order in which they are asked `requests`: the preferred one first, then round; those that lack
-    /// a method, told nonsense, are behind or keep failing come last.
+    /// a method, answered nonsense, are behind or keep failing come last.
     fn order(&self, requests: &[Request]) -> Vec<usize> {
         let count = self.inner.nodes.len();
         let first = self.inner.preferred.load(Ordering::Relaxed);

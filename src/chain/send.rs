@@ -83,7 +83,7 @@ pub(super) async fn broadcast(door: &Rpc, raw: &Bytes) -> Result<Sent, SendError
     let ask = |voice: super::voice::Voice| {
         let params = &params;
         async move {
-            // A task of its own: a slow node gets the bytes even when a fast one has answered and nobody waits any more.
+            // A task of its own: a slow node gets the bytes even when a fast one has answered and no caller waits any more.
             let (request, asked) = (("eth_sendRawTransaction", params.clone()), voice.clone());
             let sent = tokio::spawn(async move { asked.batch(&[request]).await }).await;
             let answer = sent.map_err(|error| voice.error(error.to_string()))??.pop();
@@ -121,7 +121,7 @@ const fn weight(answer: &Result<Sent, SendError>) -> u8 {
     }
 }
 
-/// What the node's message means; words that nobody knows are ambiguous.
+/// What the node's message means; unknown words are ambiguous.
 pub(super) fn classify(endpoint: &str, message: &str) -> Result<Sent, SendError> {
     let lower = message.to_ascii_lowercase();
     let meaning = WORDS.iter().find(|(words, _)| lower.contains(words));

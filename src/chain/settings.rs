@@ -19,7 +19,7 @@ use crate::domain::{
 /// `[wallet]`: the key that live jobs trade with.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct WalletKeys {
+pub struct WalletSettings {
     /// Directory of encrypted V3 keystores; empty: `lgi-mm/keystore` in the user's data directory.
     pub keystore_dir: String,
     /// Which wallet new live jobs use; empty: the only one there is.
@@ -88,7 +88,7 @@ fn one_or_several<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<V
 /// `[chains.NAME]`: what differs from the built-in table. Every key may be left out for a chain of the table.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ChainKeys {
+pub struct ChainFile {
     /// JSON-RPC URLs, the preferred one first; a single one may be given as it is.
     #[serde(deserialize_with = "one_or_several")]
     pub rpc_urls: Vec<String>,
@@ -115,7 +115,7 @@ pub struct ChainKeys {
     pub explorer_tx: Option<String>,
     /// Contracts by name; see [`Contracts`].
     pub contracts: BTreeMap<String, Address>,
-    /// Hooks of Uniswap V4 pools that are searched besides the plain ones: `HOOK/FEE/TICK_SPACING`.
+    /// Hooks of Uniswap V4 pools that are searched in addition to those without a hook: `HOOK/FEE/TICK_SPACING`.
     #[serde(deserialize_with = "listed")]
     pub v4_hooks: Option<Vec<String>>,
     /// Blocks, its own included, after which a receipt counts, 1 to 1000.
@@ -202,10 +202,10 @@ pub enum InvalidChain {
     Invalid(Vec<InvalidConfig>),
 }
 
-impl fmt::Debug for ChainKeys {
+impl fmt::Debug for ChainFile {
     /// URLs may hold keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChainKeys").finish_non_exhaustive()
+        f.debug_struct("ChainFile").finish_non_exhaustive()
     }
 }
 
@@ -224,7 +224,7 @@ impl ChainSpec {
     ///
     /// # Errors
     /// [`InvalidChain`] names the chain, the key and what is allowed.
-    pub fn resolve(name: &str, keys: &ChainKeys) -> Result<Self, InvalidChain> {
+    pub fn resolve(name: &str, keys: &ChainFile) -> Result<Self, InvalidChain> {
         let known = chains::find(name).ok();
         let unknown = || InvalidChain::Unknown(name.to_owned());
         let fixed = |own: Option<Address>, of: fn(&ChainInfo) -> Address| own.or(known.map(of));
@@ -327,7 +327,7 @@ impl ChainSpec {
         alone
     }
 
-    /// The same, and that there is somebody to ask.
+    /// The same, if it has a node.
     ///
     /// # Errors
     /// [`InvalidChain::NoRpc`].
@@ -360,7 +360,7 @@ const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
 const WEI_PER_GWEI: u128 = 1_000_000_000;
 
-/// Collects what is wrong, so that everything is told at once.
+/// Collects what is wrong, so that everything is reported at once.
 struct Problems<'a> {
     chain: &'a str,
     found: Vec<InvalidConfig>,
@@ -419,7 +419,7 @@ impl<'a> Problems<'a> {
     }
 
     /// What `keys` say, else what is usual.
-    fn patience(&mut self, keys: &ChainKeys, usual: &Usual) -> Patience {
+    fn patience(&mut self, keys: &ChainFile, usual: &Usual) -> Patience {
         let replace_after = u64::try_from(usual.replace_after.std().as_millis()).unwrap_or(u64::MAX);
         Patience {
             required_depth: self.number(

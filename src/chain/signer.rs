@@ -30,7 +30,7 @@ impl LocalSigner {
         Self::with(Arc::new(key), chain_id)
     }
 
-    /// The signer of a key that somebody else may hold.
+    /// The signer of a key that another service may hold.
     #[must_use]
     pub const fn with(key: Arc<dyn KeyHolder + Send + Sync>, chain_id: u64) -> Self {
         Self { key, chain_id }

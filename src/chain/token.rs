@@ -52,7 +52,7 @@ pub enum TokenError {
         /// What another one says.
         other: u8,
     },
-    /// Nobody answered.
+    /// No node answered.
     #[error(transparent)]
     Rpc(#[from] RpcError),
 }

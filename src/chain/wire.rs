@@ -11,7 +11,7 @@ use reqwest::{
 use serde_json::{Value, json};
 
 use super::{endpoint::Endpoint, error::CallError};
-use crate::domain::foreign::Foreign;
+use crate::domain::foreign::{Foreign, causes};
 
 /// Longest answer to one ordinary request, bytes.
 const ONE_BYTES_MAX: usize = 1 << 20;
@@ -105,7 +105,7 @@ impl Wire {
     fn broken(&self, error: &reqwest::Error) -> Failure {
         Failure {
             disconnected: true,
-            ..Failure::of(self.words(&describe(error)))
+            ..Failure::of(self.words(&causes(error)))
         }
     }
 
@@ -228,18 +228,6 @@ impl Wire {
         }
         words.chars().take(SHOWN_CHARS).collect()
     }
-}
-
-/// The error and what caused it: by itself it only says that a request failed.
-fn describe(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }
 
 fn bytes_max(requests: &[Request]) -> usize {

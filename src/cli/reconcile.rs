@@ -21,8 +21,8 @@ pub(super) struct ReconcileArgs {
     /// Make the repairs that are listed; without it nothing is changed
     #[arg(long, conflicts_with_all = ["adopt", "count_in"])]
     apply: bool,
-    /// Accept the past of a live wallet: transactions that this database does not know, because it was restored or replaced,
-    /// or because the wallet was used elsewhere
+    /// Accept the past of a live wallet: transactions that this database does not know, because it was restored or
+    /// replaced, or because the wallet was used elsewhere
     #[arg(long, value_name = "WALLET", conflicts_with = "count_in")]
     adopt: Option<String>,
     /// The chain of --adopt

@@ -11,7 +11,7 @@ use super::{
     sections::{LogSettings, MetricsSettings, SchedulerFile, TradingFile, WorkerFile},
 };
 use crate::{
-    chain::{ChainKeys, WalletKeys},
+    chain::{ChainFile, WalletSettings},
     engine::EngineSettings,
     monitor::CensusSettings,
     notify::NotifySettings,
@@ -38,9 +38,9 @@ pub struct Settings {
     /// `[dexscreener]`
     pub dexscreener: DexscreenerSettings,
     /// `[wallet]`
-    pub wallet: WalletKeys,
+    pub wallet: WalletSettings,
     /// `[chains.NAME]`: nodes of a chain, and what differs from the built-in table.
-    pub chains: BTreeMap<String, ChainKeys>,
+    pub chains: BTreeMap<String, ChainFile>,
     /// `[metrics]`
     pub metrics: MetricsSettings,
     /// `[notify]`

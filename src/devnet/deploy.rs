@@ -241,7 +241,7 @@ impl Builder<'_> {
             ("v2_factory", v2_factory),
             ("native_usd_feed", NATIVE_FEED),
             ("sequencer_feed", SEQUENCER_FEED),
-            // Needed to fill pools; not one of the settings' names, and taken out before anybody sees it.
+            // Needed to fill pools; not one of the settings' names, and removed before it is returned.
             (POSITIONS, positions),
             (LIQUIDITY, liquidity),
         ];

@@ -19,7 +19,7 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
-use crate::{chain::ChainKeys, domain::span::Span};
+use crate::{chain::ChainFile, domain::span::Span};
 use deploy::deploy;
 
 pub use deployment::Deployment;
@@ -85,7 +85,7 @@ impl Devnet {
 
     /// What `[chains.local]` must say.
     #[must_use]
-    pub fn chain_keys(&self) -> ChainKeys {
+    pub fn chain_file(&self) -> ChainFile {
         let Deployment {
             contracts,
             weth,
@@ -93,7 +93,7 @@ impl Devnet {
             hook,
             ..
         } = &self.deployment;
-        ChainKeys {
+        ChainFile {
             rpc_urls: vec![self.node.url().to_string()],
             chain_id: Some(CHAIN_ID),
             wrapped_native: Some(*weth),
@@ -108,7 +108,7 @@ impl Devnet {
             resend_after: Some(Span::from_millis(1_000)),
             replace_after: Some(Span::from_millis(3_000)),
             max_head_age: Some(Span::from_secs(3_600)),
-            ..ChainKeys::default()
+            ..ChainFile::default()
         }
     }
 
@@ -123,7 +123,7 @@ impl Devnet {
             .await
     }
 
-    /// Makes more of a token that lets anybody do so: USDC and the tokens without a trick.
+    /// Mints a token that lets every caller do so: USDC and the tokens without a trick.
     ///
     /// # Errors
     /// [`DevnetError`].

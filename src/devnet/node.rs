@@ -203,7 +203,7 @@ impl Node {
         self.order("anvil_setBalance", json!([address, wei])).await
     }
 
-    /// Mines so many blocks at once.
+    /// Mines this number of blocks at once.
     ///
     /// # Errors
     /// [`DevnetError::Rpc`].
@@ -219,7 +219,7 @@ impl Node {
         self.order("anvil_dropTransaction", json!([hash])).await
     }
 
-    /// Takes the newest blocks back; their transactions are gone, and not pooled again.
+    /// Reorgs the newest blocks away; their transactions are lost, and not pooled again.
     ///
     /// # Errors
     /// [`DevnetError::Rpc`].
@@ -261,7 +261,7 @@ fn program(contracts: &Path) -> PathBuf {
     }
 }
 
-/// Reads until anvil says where it listens, and goes on reading so that it never blocks on a full pipe.
+/// Reads until anvil says where it listens, and keeps reading so that it never blocks on a full pipe.
 async fn address(child: &mut Child) -> Option<String> {
     let mut lines = BufReader::new(child.stdout.take()?).lines();
     while let Ok(Some(line)) = lines.next_line().await {

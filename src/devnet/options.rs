@@ -10,7 +10,7 @@ pub enum BlockTime {
     /// One for each transaction, at once.
     #[default]
     OnTransaction,
-    /// One each so often, 1s or more.
+    /// One per interval, 1s or more.
     Every(Span),
     /// Only when asked.
     OnDemand,
@@ -21,7 +21,7 @@ pub enum BlockTime {
 pub struct DevnetOptions {
     /// Directory with `node_modules` of `scripts/contracts`.
     pub contracts: PathBuf,
-    /// A state to begin with; made there if it is missing. None: deployed anew.
+    /// A state to begin with; made there if it is missing. None: deployed again.
     pub state: Option<PathBuf>,
     /// Port; 0 for any.
     pub port: u16,

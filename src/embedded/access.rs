@@ -15,7 +15,7 @@ use super::{
 /// The name of the map in `pg_ident.conf`.
 const MAP: &str = "lgi_mm";
 
-/// Writes who may connect, beside the data: the server's user can read it and not change it. `open` lets us be any
+/// Writes who may connect, next to the data: the server's user can read it and not change it. `open` lets us be any
 /// role, for tests that make their own.
 ///
 /// # Errors

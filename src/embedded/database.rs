@@ -73,7 +73,7 @@ pub async fn ensure_database(server: &Server, name: &str) -> Result<(), Embedded
             let mut inside = PgConnection::connect(&server.url(name)).await?;
             sqlx::query(HAND_OVER).execute(&mut inside).await?;
             inside.close().await?;
-            // Last: whoever was interrupted before it begins again.
+            // Last: a process that was interrupted before it begins again.
             let owner = format!("ALTER DATABASE \"{quoted}\" OWNER TO {APP}");
             sqlx::query(AssertSqlSafe(owner)).execute(&mut admin).await?;
         }

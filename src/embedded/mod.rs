@@ -1,8 +1,8 @@
 //! A private PostgreSQL server from binaries found on the machine, for when there is no `DATABASE_URL`.
 //!
-//! Every process that uses the server holds the write end of one FIFO beside it. A small shell supervises the
-//! server and holds the read end: it stops the server when the last holder is gone, `kill -9` included. So
-//! whoever started the server may leave first, and nothing is ever left behind.
+//! Every process that uses the server holds the write end of one FIFO next to it. A small shell supervises the
+//! server and holds the read end: it stops the server when the last holder has ended, `kill -9` included. So
+//! the process that started the server may end first, and no server is ever left running.
 //!
 //! Root starts the server as another user, and trusts that user with nothing: see [`owned`]. The program itself works in
 //! the database as a role that is no superuser.

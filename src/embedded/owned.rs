@@ -1,7 +1,7 @@
-//! Files and directories that nobody but us may change, made and opened so that a link planted in their place is never
+//! Files and directories that only we may change, made and opened so that a link planted in their place is never
 //! followed.
 //!
-//! As root we run the server as another user, and whoever is that user must not become root through us. So root works
+//! As root we run the server as another user, and that user must not become root through us. So root works
 //! only in directories that root alone may write; what the server's user writes is below `data` and `socket`, which root
 //! never opens.
 
@@ -31,10 +31,10 @@ fn us() -> u32 {
 /// together with what they put into it.
 ///
 /// # Errors
-/// It is a link, no directory, or somebody else's.
+/// It is a link, no directory, or another user's.
 pub(super) fn directory(path: &Path, mode: u32, from: Option<u32>) -> io::Result<()> {
     let opened = made(path)?;
-    // Nobody else of us comes in before it is ours and empty of links.
+    // No other process of ours enters before it is ours and empty of links.
     opened.lock()?;
     let owner = opened.metadata()?.uid();
     if owner != us() {
@@ -97,10 +97,10 @@ fn made(path: &Path) -> io::Result<File> {
     })
 }
 
-/// The directory that `path` will be made in, without links. As root: nobody else may change the way to it.
+/// The directory that `path` will be made in, without links. As root: no other user may change the way to it.
 ///
 /// # Errors
-/// Somebody else may, or it cannot be made.
+/// Another user may, or it cannot be made.
 pub(super) fn parent(path: &Path) -> io::Result<PathBuf> {
     let absolute = std::path::absolute(path)?;
     if absolute.components().any(|part| part == Component::ParentDir) {
@@ -166,7 +166,7 @@ fn gone(path: &Path) -> io::Result<()> {
 /// A file of ours to lock.
 ///
 /// # Errors
-/// It is a link or somebody else's.
+/// It is a link or another user's.
 pub(super) fn lockable(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .create(true)

@@ -37,7 +37,7 @@ const UNFINISHED: &str = "data.new.";
 /// The cluster's directory.
 const DATA: &str = "data";
 
-/// Held while somebody starts or joins.
+/// Held while a process starts or joins.
 pub(super) const LOCK: &str = "lock";
 
 /// Variables that the server and its tools may see. Ours may hold passwords and keys, and the server outlives us.
@@ -63,7 +63,7 @@ pub(super) fn open_holder(fifo: &Path) -> io::Result<File> {
     owned::fifo(fifo, false, true)
 }
 
-/// Where the data lives unless somebody says otherwise: a root user's home cannot be crossed by the server's
+/// Where the data lives unless the settings say otherwise: a root user's home cannot be crossed by the server's
 /// user, so root's data lives in `/var/lib`.
 ///
 /// # Errors
@@ -89,14 +89,14 @@ fn short_hash(path: &Path) -> String {
 }
 
 impl Place {
-    /// Makes the directories. Those of an earlier version, in which the server's user owned all, are taken back.
+    /// Makes the directories. Those of an earlier version, in which the server's user owned all, become ours again.
     pub(super) fn prepare(options: &Options) -> Result<Self, EmbeddedError> {
         let dir = match &options.data_dir {
             Some(dir) => dir.clone(),
             None if options.remove => env::temp_dir().join(format!("lgi-mm-{}", std::process::id())),
             None => default_data_dir()?,
         };
-        // Never the directory itself, which may be anybody's: only our own below it.
+        // Never the directory itself, which others may use: only our own below it.
         // A directory that goes with the server is the server's own.
         let root = if options.remove {
             refuse_foreign(&dir)?;

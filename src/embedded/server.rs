@@ -26,7 +26,7 @@ use super::{
 #[derive(Debug)]
 pub struct Server {
     place: Place,
-    /// The write end of the FIFO: the server lives while anybody holds one.
+    /// The write end of the FIFO: the server lives while any process holds one.
     _holder: File,
 }
 
@@ -71,7 +71,7 @@ impl Server {
 /// [`EmbeddedError`], which says what to do.
 pub fn start_or_join(options: &Options) -> Result<Server, EmbeddedError> {
     let place = Place::prepare(options)?;
-    // One at a time: whoever waits here finds the server ready, or gone.
+    // One at a time: a process that waited here finds the server ready, or ended.
     let lock = lock(&place)?;
     let begun = Instant::now();
     loop {
@@ -136,7 +136,8 @@ fn join(place: &Place) -> Result<Option<File>, EmbeddedError> {
             source,
         },
     };
-    // We hold the lock, so that nobody else reads. What is in it is for others, who were killed before they read it.
+    // We hold the lock, so that no other process reads. What is in it was for processes that were killed before they
+    // read it.
     let mut answers = owned::fifo(&place.answers(), true, false).map_err(at)?;
     while heard(&mut answers).map_err(at)?.is_some() {}
     // A supervisor that has already seen the last holder leave will not answer any more, but close its end.

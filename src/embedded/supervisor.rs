@@ -1,4 +1,4 @@
-//! Starts the server under a small shell that outlives us and stops the server when the last holder is gone.
+//! Starts the server under a small shell that outlives us and stops the server when the last holder has ended.
 
 use std::{
     fs::File,
@@ -19,7 +19,7 @@ use super::{
 /// `$0 "$@"` is the server, and all of this runs as the server's user. The FIFO of the holders is standard input, moved
 /// at once because background jobs lose theirs; the log is standard output. Holders introduce themselves with a line,
 /// which is sent back through the FIFO of the answers: one that came too late gets no answer. End of file means that
-/// nobody holds the server any more.
+/// no process holds the server any more.
 const SUPERVISE: &str = r#"
 exec 3<&0 </dev/null
 exec 4<>answers || exit 1

@@ -7,7 +7,11 @@ use reqwest::{Response, StatusCode, header::RETRY_AFTER, redirect};
 use serde_json::Value;
 
 use super::{notice::Notice, receiver::Receiver, receivers::Target};
-use crate::domain::{foreign::Foreign, secret::Secret, span::Span};
+use crate::domain::{
+    foreign::{Foreign, causes},
+    secret::Secret,
+    span::Span,
+};
 
 /// Longest part of an answer that is read, bytes.
 const ANSWER_MAX: usize = 4 * 1024;
@@ -165,17 +169,6 @@ fn hide(said: &str, hidden: &[Secret]) -> String {
         .iter()
         .filter(|secret| secret.0.len() >= HIDDEN_MIN)
         .fold(said.to_owned(), |said, secret| said.replace(&secret.0, "***"))
-}
-
-/// The error with its causes.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, PgPool};
 use strum::{Display, EnumString};
 
 use super::{
-    error::{PaperError, asset, hash, read, text, unsigned},
+    error::{PaperError, hash, read, text, unsigned},
     mine::catch_up,
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     ports::Asset,
 };
 
-/// What became of a transaction.
+/// The result of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString)]
 #[strum(serialize_all = "lowercase")]
 pub enum PaperStatus {
@@ -38,7 +38,7 @@ pub struct PaperSwap {
     pub chain: String,
     /// Nonce of the wallet.
     pub nonce: u64,
-    /// What became of it.
+    /// Its result.
     pub status: PaperStatus,
     /// What went out.
     pub token_in: Address,
@@ -147,7 +147,7 @@ pub async fn net_balances(
     .map(|row| {
         Ok(NetBalance {
             chain: row.chain,
-            asset: asset("balances.asset", &row.asset)?,
+            asset: read("balances.asset", &row.asset)?,
             balance: read("balances.amount", &row.amount)?,
             received: read("transfers.amount", &row.received)?,
             spent: read("transfers.amount", &row.spent)?,

@@ -243,7 +243,7 @@ impl Chain for PaperChain {
             .map_err(PaperError::into_rpc)
     }
 
-    /// Nothing is ever taken back here.
+    /// There are no reorgs here.
     async fn finalized(&self) -> Result<u64, RpcError> {
         Ok(self.head().await?.number)
     }
@@ -252,7 +252,7 @@ impl Chain for PaperChain {
         self.settings.patience()
     }
 
-    /// Blocks are made when somebody looks.
+    /// Blocks are made when they are asked for.
     fn max_head_age(&self) -> Span {
         Span::from_secs(24 * 3_600)
     }

@@ -1,4 +1,4 @@
-//! Blocks as a function of time: they are made whether or not anybody looks.
+//! Blocks as a function of time: they exist whether or not they are asked for.
 
 use alloy_primitives::{B256, keccak256};
 use chrono::TimeDelta;

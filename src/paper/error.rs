@@ -6,7 +6,7 @@ use alloy_primitives::{Address, B256};
 
 use crate::{
     domain::{chains::UnknownChain, units::MoneyError},
-    ports::{Asset, QuoteError, RpcError, SendError},
+    ports::{QuoteError, RpcError, SendError},
 };
 
 /// The paper ledger did not answer, or not sensibly.
@@ -89,13 +89,4 @@ pub(super) fn text(address: Address) -> String {
 
 pub(super) fn texts(addresses: &[Address]) -> Vec<String> {
     addresses.iter().copied().map(text).collect()
-}
-
-/// As the column `asset` has it.
-pub(super) fn asset_text(asset: Asset) -> String {
-    asset.to_string()
-}
-
-pub(super) fn asset(column: &'static str, text: &str) -> Result<Asset, PaperError> {
-    read(column, text)
 }

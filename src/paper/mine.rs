@@ -1,5 +1,5 @@
-//! Mining. Nothing runs between calls: whoever looks first makes the blocks that are due, as they would
-//! have been made by then, so that nobody can tell.
+//! Mining. Nothing runs between calls: the first caller makes the blocks that are due, exactly as they
+//! would have been made by then.
 
 use std::{collections::HashMap, str::FromStr};
 
@@ -9,7 +9,7 @@ use sqlx::{Connection, PgConnection};
 use super::{
     clock::BlockClock,
     codec::Swap,
-    error::{PaperError, asset, asset_text, hash, read, text, texts, to_i64, unsigned},
+    error::{PaperError, hash, read, text, texts, to_i64, unsigned},
     execute::{Due, Purse, Revert},
     faults::{Armed, FaultKind},
 };
@@ -34,7 +34,7 @@ pub(super) struct LockedWallet<'a> {
     next_block_at: Timestamp,
 }
 
-/// Locks a sender; `None` if nobody ever opened that wallet.
+/// Locks a sender; `None` if that wallet was never opened.
 pub(super) async fn lock<'a>(
     conn: &mut PgConnection,
     chain: &'a str,
@@ -328,7 +328,7 @@ pub(super) async fn balances(
     address: Address,
     assets: &[Asset],
 ) -> Result<HashMap<Asset, Amount>, PaperError> {
-    let names: Vec<_> = assets.iter().copied().map(asset_text).collect();
+    let names: Vec<_> = assets.iter().copied().map(|asset| asset.to_string()).collect();
     sqlx::query!(
         r#"SELECT asset, amount::text AS "amount!" FROM paper.balances
            WHERE chain = $1 AND address = $2 AND asset = ANY($3)"#,
@@ -341,7 +341,7 @@ pub(super) async fn balances(
     .into_iter()
     .map(|row| {
         Ok((
-            asset("balances.asset", &row.asset)?,
+            read("balances.asset", &row.asset)?,
             read("balances.amount", &row.amount)?,
         ))
     })
@@ -356,7 +356,7 @@ pub(super) async fn write_balances(
     balances: impl Iterator<Item = (Asset, Amount)>,
 ) -> Result<(), PaperError> {
     let (assets, amounts): (Vec<_>, Vec<_>) = balances
-        .map(|(asset, amount)| (asset_text(asset), amount.to_string()))
+        .map(|(asset, amount)| (asset.to_string(), amount.to_string()))
         .unzip();
     sqlx::query!(
         "INSERT INTO paper.balances (chain, address, asset, amount)

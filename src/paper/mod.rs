@@ -3,7 +3,7 @@
 //! It lives in the Postgres schema `paper`, and is only ever touched through its own short transactions, never
 //! together with the trading ledger: a crash between "sent" and "recorded" is as real here as on a chain.
 //!
-//! Nothing runs in the background. Blocks are a function of time, and whoever looks at a sender first mines
+//! Nothing runs in the background. Blocks are a function of time, and the first caller that looks at a sender mines
 //! what has become due, into the blocks it would have been in.
 
 mod admit;

@@ -7,7 +7,7 @@ use super::codec::Envelope;
 use crate::domain::trade::Purpose;
 use crate::ports::{Call, SignError, SignedTransaction, Signer, UnsignedTransaction};
 
-/// Signs for a paper wallet. There is no key: whoever can reach the paper ledger can spend its money.
+/// Signs for a paper wallet. There is no key: every process that can write the paper ledger can spend its money.
 #[derive(Debug, Clone)]
 pub struct PaperSigner {
     chain: String,

@@ -157,7 +157,7 @@ impl Dexscreener {
             .collect()
     }
 
-    /// Runs by itself: whoever started it may give up without failing the others that wait.
+    /// A task of its own: its first caller may give up without failing the others that wait.
     fn request(&self, chain_id: &'static str, batch: Vec<Address>) -> Reply {
         let requests = Arc::clone(&self.requests);
         tokio::spawn(async move { requests.pairs(chain_id, &batch).await })

@@ -4,7 +4,6 @@ mod book;
 pub mod csv;
 mod dexscreener;
 mod generated;
-mod rate_limit;
 mod recorded;
 
 pub use book::{PriceBook, series};

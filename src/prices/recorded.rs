@@ -36,7 +36,7 @@ struct Row {
 
 type Rows = Arc<Vec<Row>>;
 
-/// What tells a changed file: its time of change and its length.
+/// Identifies a version of a file: its time of change and its length.
 type Version = Option<(SystemTime, u64)>;
 
 type ReadFile = (Version, Result<Rows, String>);
@@ -97,7 +97,7 @@ impl Recordings {
     }
 }
 
-/// Opens a series. The path comes out of the database, so whoever writes there would choose what a worker opens: only
+/// Opens a series. The path comes out of the database, so a user who writes there would choose what a worker opens: only
 /// a regular file whose name says that it is a series is, and nothing of what stands in it is ever quoted.
 fn open(path: &Path) -> Result<File, String> {
     if path
@@ -106,7 +106,7 @@ fn open(path: &Path) -> Result<File, String> {
     {
         return Err("a series is a file whose name ends in .csv".to_owned());
     }
-    // A pipe without a writer would block for ever.
+    // A pipe without a writer would block indefinitely.
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(OFlag::O_NONBLOCK.bits())

@@ -1,4 +1,4 @@
-//! What a worker does with a group of tasks.
+//! Executes groups of tasks.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::{
     engine::{Engine, Outcome, Tick, TickResult},
 };
 
-/// Trades that one group carries on at the same time.
+/// Trades that one group continues concurrently.
 const DRIVES_AT_ONCE: usize = 16;
 
-/// Evaluates the slots of a group together, then carries their new trades on.
+/// Evaluates the slots of a group together, then continues their new trades.
 pub async fn ticks(engine: &Engine, group: Group<TickTask>) -> Vec<Completion> {
     let slice: Vec<Tick> = group
         .members
@@ -31,8 +31,8 @@ pub async fn ticks(engine: &Engine, group: Group<TickTask>) -> Vec<Completion> {
     slice.iter().map(|tick| completion_of(*tick, &results)).collect()
 }
 
-/// A slot is acknowledged once it is recorded. Its trade is a row of its own by then: the schedulers see to it
-/// however the first drive ends.
+/// A slot is acknowledged once it is recorded. By then its trade is a row that the schedulers follow, however the first
+/// drive ends.
 fn completion_of(tick: Tick, results: &[TickResult]) -> Completion {
     match results
         .iter()
@@ -43,7 +43,7 @@ fn completion_of(tick: Tick, results: &[TickResult]) -> Completion {
         Some(Err(error)) => Completion::RetryAfter(Duration::from_secs(1), error.to_string()),
         None => Completion::RetryAfter(
             Duration::from_secs(1),
-            "the slice gave no answer for this tick".to_owned(),
+            "the slice has no result for this tick".to_owned(),
         ),
     }
 }
@@ -71,12 +71,12 @@ pub async fn settles(engine: &Engine, group: Group<SettleTask>) -> Vec<Completio
     if !watched.is_empty()
         && let Err(error) = engine.watch(&watched).await
     {
-        warn!(%error, "fills not looked at; they are again");
+        warn!(%error, "fills not checked; will retry");
     }
     if !failures.is_empty()
         && let Err(error) = engine.watch_failures(&failures).await
     {
-        warn!(%error, "failures not looked at; they are again");
+        warn!(%error, "failures not checked; will retry");
     }
     drive_each(engine, trades).await;
     group.members.iter().map(|_| Completion::Done).collect()
@@ -96,11 +96,11 @@ async fn drive_all(engine: &Engine, trades: Vec<(JobId, TradeId)>) {
 async fn drive_each(engine: &Engine, trades: Vec<(Option<JobId>, TradeId)>) {
     stream::iter(trades)
         .for_each_concurrent(DRIVES_AT_ONCE, |(job, trade)| {
-            // A settle task knows its trade only; the engine says whose it is once it is loaded.
+            // A settle task knows its trade only; the engine adds the job once it is loaded.
             let span = info_span!("trade", trade = trade.0, job = job.map(|job| job.0));
             async move {
                 if let Err(error) = engine.drive(trade).await {
-                    warn!(trade = trade.0, %error, "trade not carried on; it is tried again");
+                    warn!(trade = trade.0, %error, "trade not continued; will retry");
                 }
             }
             .instrument(span)

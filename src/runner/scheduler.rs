@@ -23,30 +23,30 @@ use crate::{
     telemetry::metric,
 };
 
-/// Most fills of one watch task: what one round trip to a node can be asked.
+/// Most fills of one watch task: one round trip to a node.
 const WATCH_CHUNK: usize = 200;
 
 /// Most failures of one task: each takes a few round trips of its own.
 const FAILURES_CHUNK: usize = 20;
 
-/// Lost tasks are looked for this often within a lease: every slot is read for it.
+/// Searches for lost tasks within one lease: each reads every slot.
 const LOOKS_A_LEASE: u32 = 4;
 
-/// A slot that is due while the one before is still open is looked at again after this long at least.
+/// Shortest time before a due slot whose previous one is still open is examined again.
 const OPEN_PAUSE: Duration = Duration::from_millis(100);
 
-/// Passes that only step over such slots take no more than this part of the time.
+/// Passes that only skip such slots use no more than this part of the time.
 const PASSES_SHARE: u32 = 10;
 
-/// How a scheduler works.
+/// Settings of a scheduler.
 #[derive(Debug, Clone, Copy)]
 pub struct SchedulerSettings {
     /// Most slots claimed in one transaction.
     pub batch: i64,
-    /// A slot whose task was never recorded is handed out again after this long.
+    /// A slot whose task was never recorded is pushed again after this long.
     pub tick_lease: Span,
-    /// An open trade whose settle task was never done is handed out again after this long; a fill or failure
-    /// that is not final is looked at this often.
+    /// An open trade whose settle task was never done is pushed again after this long; also the time between two checks
+    /// of a fill or failure that is not final.
     pub settle_lease: Span,
     /// Longest sleep while a trade is open.
     pub check_interval: Span,
@@ -66,18 +66,18 @@ impl Default for SchedulerSettings {
     }
 }
 
-/// What one pass claimed.
+/// The claims of one pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Claimed {
-    /// Slots handed to the queue.
+    /// Slots pushed to the queue.
     pub ticks: u64,
     /// Slots that will never run, because later ones were due already.
     pub missed: u64,
-    /// Open trades handed to the queue.
+    /// Open trades pushed to the queue.
     pub settles: u64,
-    /// Fills and failures that are not final yet, handed to the queue.
+    /// Fills and failures that are not final yet, pushed to the queue.
     pub watches: u64,
-    /// Slots handed out again, because their task was lost.
+    /// Slots pushed again because their task was lost.
     pub renewed: u64,
 }
 
@@ -138,14 +138,14 @@ async fn claim(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Resul
     let mut tx = pool.begin().await?;
     let due = slots::lock_due(&mut tx, settings.batch).await?;
     for (job, error) in &due.unreadable {
-        error!(%job, %error, "a job that this build cannot read is left alone: is another, newer build running?");
+        error!(%job, %error, "skipping a job that this build cannot read: is a newer build running as well?");
     }
     let claims: Vec<_> = due.jobs.iter().map(|job| job.claim(due.now)).collect();
     let missed = claims.iter().map(|claim| claim.missed).sum();
     if missed > 0 {
         info!(
             missed,
-            "slots were missed while nobody claimed them; the latest of each job runs"
+            "slots were missed while no scheduler ran; the latest of each job runs"
         );
     }
     slots::record_claims(&mut tx, &due, &claims).await?;
@@ -164,7 +164,7 @@ async fn claim(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Resul
     if !lost.is_empty() {
         warn!(
             slots = lost.len(),
-            "tasks of claimed slots were lost; handed out again"
+            "tasks of claimed slots were lost; pushed again"
         );
     }
     let again: Vec<NewTask<TickTask>> = lost.iter().map(|(job, slot)| tick_task(*job, *slot)).collect();
@@ -192,7 +192,7 @@ async fn claim(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Resul
     })
 }
 
-/// Without a key: the claim itself hands a slot out once, and what records a slot records it once.
+/// Without a key: the claim itself pushes a slot once, and a slot is recorded once.
 fn tick_task(job: JobId, slot: Timestamp) -> NewTask<TickTask> {
     NewTask::now(TickTask { job, slot })
 }
@@ -201,7 +201,7 @@ fn settle_task(trade: TradeId, until: Timestamp) -> NewTask<SettleTask> {
     NewTask::now(SettleTask::Trade { trade }).once(format!("{trade}:{}", until.timestamp_micros()))
 }
 
-/// Looking twice is harmless, so these need no key.
+/// Without a key: checking twice is harmless.
 fn watch_task(fills: &[FillId]) -> NewTask<SettleTask> {
     NewTask::now(SettleTask::Watch {
         fills: fills.to_vec(),

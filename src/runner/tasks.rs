@@ -1,5 +1,5 @@
-//! What a queue entry says: ids only. Everything else is read from the ledger when the task runs, because a
-//! task may come twice, late, or after a crash.
+//! Tasks of the queue. They carry ids only: everything else is read from the ledger when a task runs, because a task
+//! may come twice, late, or after a crash.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,7 @@ pub struct TickTask {
     pub slot: Timestamp,
 }
 
-/// Carry on what is not final yet.
+/// Continue what is not final yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum SettleTask {
@@ -35,12 +35,12 @@ pub enum SettleTask {
         /// Its number.
         trade: TradeId,
     },
-    /// Fills that the chain may still take back, many at once: on most chains nothing has changed.
+    /// Fills that may still be reorged out, many at once: on most chains nothing has changed.
     Watch {
         /// Their numbers.
         fills: Vec<FillId>,
     },
-    /// Failures that the chain may still take back.
+    /// Failures that may still be reorged out.
     WatchFailures {
         /// Their trades' numbers.
         failures: Vec<TradeId>,

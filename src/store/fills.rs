@@ -15,14 +15,17 @@ use super::{
 use crate::domain::{
     Timestamp,
     accounting::{Booked, Fill, book, write_down},
+    backoff::Backoff,
     decision::Reason,
     event::Event,
     ids::TradeId,
     job::{Command, FAILURES_IN_A_ROW_MAX, JobId, JobStatus, Transition, transition},
-    span::Span,
     trade::FailureKind,
     units::{Amount, Price, Usd},
 };
+
+/// The longest pause after failures in a row, as a multiple of the first.
+const FAILURE_BACKOFF_MAX: u32 = 64;
 
 /// What the receipt of a final swap says.
 #[derive(Debug, Clone)]
@@ -384,14 +387,15 @@ async fn count_failure(
     failure: &Failure,
 ) -> Result<(), StoreError> {
     let failures = job.failures_in_row.saturating_add(1);
-    let pause = backoff(job.config.limits.failure_backoff, failures);
+    let first = job.config.limits.failure_backoff.std();
+    let pause = Backoff::new(first, first.saturating_mul(FAILURE_BACKOFF_MAX)).after(failures);
     sqlx::query!(
         "UPDATE jobs SET failures_in_row = $2, backoff_until = now() + make_interval(secs => $3), last_error = $4,
                 gas_usd = gas_usd + $5::numeric, version = version + 1
          WHERE id = $1",
         job.id.0,
         i32::try_from(failures).unwrap_or(i32::MAX),
-        pause.std().as_secs_f64(),
+        pause.as_secs_f64(),
         failure.error,
         failure.gas_usd.decimal(),
     )
@@ -401,13 +405,6 @@ async fn count_failure(
         stop_failing(connection, job, failures, &failure.error).await?;
     }
     Ok(())
-}
-
-/// Doubles with every failure in a row, up to 64 times the first pause.
-fn backoff(first: Span, failures: u32) -> Span {
-    let doublings = failures.saturating_sub(1).min(6);
-    let millis = u64::try_from(first.std().as_millis()).unwrap_or(u64::MAX);
-    Span::from_millis(millis.saturating_mul(1 << doublings))
 }
 
 async fn stop_failing(

@@ -15,6 +15,7 @@ mod numeric;
 pub mod orders;
 mod outbox;
 pub mod pools;
+pub mod rate_limits;
 pub mod repairs;
 pub mod retention;
 pub mod sales;

@@ -1,18 +1,18 @@
-//! Taking away what is old. Each statement is one short transaction over few rows, found by an index; what somebody
-//! else works on is passed over and taken the next time.
+//! Deletes expired rows. Each statement is one short transaction over few rows, found by an index; rows that another
+//! transaction has locked are skipped until the next pass.
 //!
-//! Which rows go is asked for as an array: a planner may run a subquery of `IN` once for each row outside, and then its
-//! limit is none.
+//! Rows are selected as an array: a planner may run a subquery of `IN` once for each outer row, and then its limit has
+//! no effect.
 
 use sqlx::PgConnection;
 
 use super::{StoreError, deliveries::GONE_AFTER, numeric::unsigned};
 use crate::domain::Timestamp;
 
-/// The advisory lock of whoever prunes: "lgi-mm" in ASCII, and a number.
+/// The advisory lock of the process that prunes: "lgi-mm" in ASCII, and a number.
 const LOCK: i64 = 0x6c67_692d_6d6d_0002;
 
-/// Becomes the one that prunes, for as long as this connection lives. `false`: another is.
+/// Takes the pruning lock for as long as this connection lives. `false`: another process holds it.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -24,7 +24,7 @@ pub async fn lock(connection: &mut PgConnection) -> Result<bool, StoreError> {
     )
 }
 
-/// Lets the next one prune at once: the server ends a session only after its client has gone.
+/// Releases the lock at once: the server ends a session only some time after its client.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -45,10 +45,10 @@ pub async fn now(connection: &mut PgConnection) -> Result<Timestamp, StoreError>
         .await?)
 }
 
-/// What one statement did.
+/// The result of one statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Batch {
-    /// Rows that went, or would go.
+    /// Rows that were deleted, or would be.
     pub rows: u64,
     /// The last job it looked at; `None`: there are no more.
     pub last_job: Option<i64>,
@@ -166,7 +166,7 @@ pub async fn samples(
         .await?;
         return unsigned("price_samples.count", count);
     }
-    // A sample is written once and never changed: there is nobody to wait for.
+    // A sample is written once and never changed, so no other transaction locks it.
     let gone = sqlx::query!(
         "DELETE FROM price_samples
          WHERE chain = $1 AND token = $2 AND series = $3 AND bucket <= (
@@ -184,11 +184,11 @@ pub async fn samples(
     Ok(gone.rows_affected())
 }
 
-/// Events from before `before` that nobody waits for, with their deliveries, oldest first.
+/// Events from before `before` that no receiver waits for, with their deliveries, oldest first.
 ///
-/// A receiver waits for what was handed to it and has not ended, and for what was not handed out at all, as long as a
-/// process has it: by the rule of [`GONE_AFTER`], as in delivery, so that one whose processes have gone keeps nothing.
-/// What was handed out less than a minute ago stays: this statement may have begun before that and not see who waits.
+/// A receiver waits for its undelivered messages and for events not fanned out yet, as long as a process has it: by the
+/// rule of [`GONE_AFTER`], as in delivery, so that a removed receiver keeps nothing. Events fanned out less than a
+/// minute ago stay: this statement may have begun before that and not see their messages.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -215,7 +215,7 @@ pub async fn events(
         .await?;
         return unsigned("outbox.count", count);
     }
-    // Ids are given out in the order of time, nearly: only the front is looked at.
+    // Ids follow the time closely, so only the front is read.
     let deleted = sqlx::query!(
         "DELETE FROM outbox WHERE id = ANY (ARRAY(
              SELECT o.id FROM outbox o
@@ -237,7 +237,7 @@ pub async fn events(
     Ok(deleted.rows_affected())
 }
 
-/// Tasks of ours that ended and stayed, from before `before`: those that were given up.
+/// Killed and kept tasks of our queues from before `before`.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -12,6 +12,8 @@ static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 /// Grants to the roles of deploy/postgres/roles.sql, as far as they exist.
 const GRANTS: &str = include_str!("sql/grants.sql");
 
+const OURS: &str = "SELECT version, checksum, success FROM _sqlx_migrations";
+
 /// SQLSTATE of a table, or a schema, that is not there.
 const UNDEFINED: [&str; 2] = ["42P01", "3F000"];
 
@@ -35,6 +37,12 @@ pub enum MigrateError {
          version; install that version, or point DATABASE_URL at another database"
     )]
     NewerDatabase(i64),
+    /// Its first migrations are those of a build from before the first release.
+    #[error(
+        "the database was made by a build of lgi-mm from before its first release, and cannot be migrated: create a new \
+         database (built-in: move its directory away; else DROP DATABASE and CREATE DATABASE), then run `lgi-mm migrate`"
+    )]
+    Unreleased,
     /// Nobody has migrated it, and who asks may not.
     #[error(
         "the database has no tables of lgi-mm; run `lgi-mm migrate` with a DATABASE_URL of the role that owns the \
@@ -72,6 +80,9 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
     apalis_postgres::PostgresStorage::setup(pool)
         .await
         .map_err(MigrateError::Queue)?;
+    if let Some(applied) = applied(pool, OURS).await? {
+        to_run(&applied)?;
+    }
     match MIGRATOR.run(pool).await {
         Err(sqlx::migrate::MigrateError::VersionMissing(version)) => {
             return Err(MigrateError::NewerDatabase(version));
@@ -90,11 +101,10 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
 /// # Errors
 /// [`MigrateError`] if it is newer, or its migrations are not those of this program.
 pub async fn schema(pool: &PgPool) -> Result<Schema, MigrateError> {
-    let ours = "SELECT version, checksum, success FROM _sqlx_migrations";
-    let Some(ours) = applied(pool, ours).await? else {
+    let Some(ours) = applied(pool, OURS).await? else {
         return Ok(Schema::Missing);
     };
-    let mut to_run = missing(&MIGRATOR, &ours)?;
+    let mut to_run = to_run(&ours)?;
     let queue = "SELECT version, checksum, success FROM apalis._sqlx_migrations";
     match applied(pool, queue).await {
         Ok(applied) => {
@@ -134,6 +144,16 @@ async fn applied(pool: &PgPool, sql: &'static str) -> Result<Option<Applied>, Mi
             Ok(None)
         }
         Err(error) => Err(MigrateError::Unknown(error)),
+    }
+}
+
+/// How many of our migrations are to run.
+fn to_run(applied: &Applied) -> Result<usize, MigrateError> {
+    match missing(&MIGRATOR, applied) {
+        Err(MigrateError::Migration(sqlx::migrate::MigrateError::VersionMismatch(_))) => {
+            Err(MigrateError::Unreleased)
+        }
+        other => other,
     }
 }
 

@@ -10,7 +10,7 @@ use lgi_mm::{
 #[tokio::test]
 async fn the_local_chain_is_one_that_settings_can_describe() {
     let devnet = testkit::devnet::devnet(BlockTime::OnTransaction).await;
-    let spec = ChainSpec::resolve(NAME, &devnet.chain_keys()).expect("a chain");
+    let spec = ChainSpec::resolve(NAME, &devnet.chain_file()).expect("a chain");
     let rpc = Rpc::new(&spec).expect("nodes");
     let nodes = rpc.states().await;
     assert!(nodes.iter().all(|node| node.chain_id == Ok(CHAIN_ID)));

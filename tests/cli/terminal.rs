@@ -132,7 +132,7 @@ impl Terminal {
     /// How much there is in the ledger: bad input must not change it.
     pub async fn rows(&self) -> i64 {
         let sql = "SELECT (SELECT count(*) FROM jobs) + (SELECT count(*) FROM job_events) + (SELECT count(*) FROM trades)
-                        + (SELECT coalesce(sum(version), 0)::bigint FROM jobs)";
+                        + (SELECT count(*) FROM audit) + (SELECT coalesce(sum(version), 0)::bigint FROM jobs)";
         sqlx::query_scalar(sql).fetch_one(&self.pool).await.expect("rows")
     }
 }

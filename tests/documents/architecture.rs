@@ -185,6 +185,106 @@ fn the_queue_crate_uses_nothing_of_ours() {
     }
 }
 
+/// What a face may name of this program, and why: everything else is asked of `app`.
+const FACE_MAY_NAME: [(&str, &str); 7] = [
+    ("app", "requests and views"),
+    ("cli", "itself"),
+    ("config", "settings are read before anything is asked"),
+    ("domain", "values of requests and views"),
+    ("telemetry", "logging begins before anything is asked"),
+    ("backtest", "a report's rows are rendered where they are shown"),
+    ("report", "an HTML report is a rendering"),
+];
+
+/// Names of modules of this program that a file mentions: what follows `crate::`, alone or in braces.
+fn modules_named(text: &str) -> BTreeSet<String> {
+    text.split("crate::")
+        .skip(1)
+        .flat_map(|rest| match rest.strip_prefix('{') {
+            Some(group) => first_level(group),
+            None => vec![leading_name(rest)],
+        })
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+fn leading_name(text: &str) -> String {
+    text.trim_start()
+        .chars()
+        .take_while(|letter| letter.is_ascii_lowercase() || *letter == '_')
+        .collect()
+}
+
+/// Names of a group of imports at its first level; `group` begins after its brace.
+fn first_level(group: &str) -> Vec<String> {
+    let (mut depth, mut items) = (0_usize, vec![String::new()]);
+    for letter in group.chars() {
+        match letter {
+            '}' if depth == 0 => break,
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => items.push(String::new()),
+            _ => {}
+        }
+        if let Some(item) = items.last_mut()
+            && (letter != ',' || depth > 0)
+        {
+            item.push(letter);
+        }
+    }
+    items.iter().map(|item| leading_name(item)).collect()
+}
+
+#[test]
+fn faces_only_parse_ask_the_application_and_render() {
+    for file in rust_files(&root().join("src/cli")) {
+        let text = fs::read_to_string(&file).expect("source");
+        for named in modules_named(&text) {
+            assert!(
+                FACE_MAY_NAME.iter().any(|(name, _)| *name == named),
+                "{} names {named}: ask a function of app instead",
+                file.display()
+            );
+        }
+        for word in ["sqlx", "PgPool", "store::", "engine::", "chain::"] {
+            assert!(!text.contains(word), "{} has {word}", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_application_neither_prints_nor_prompts() {
+    for file in rust_files(&root().join("src/app")) {
+        let text = fs::read_to_string(&file).expect("source");
+        for word in [
+            "println!",
+            "print!",
+            "stdin",
+            "stdout",
+            "stderr",
+            "env::var",
+            "IsTerminal",
+            "rpassword",
+            "clap",
+            "comfy_table",
+            "crate::cli",
+        ] {
+            assert!(!text.contains(word), "{} has {word}", file.display());
+        }
+    }
+}
+
+#[test]
+fn what_an_app_holds_is_private_to_the_application() {
+    let text = fs::read_to_string(root().join("src/app/context.rs")).expect("source");
+    let fields = text.split("pub struct App {").nth(1).expect("the struct");
+    let fields = fields.split("\n}").next().expect("its end");
+    for field in fields.lines().filter(|line| line.contains(": ")) {
+        let private = field.starts_with("    pub(super) ") || !field.contains("pub");
+        assert!(private, "{field}");
+    }
+}
+
 #[test]
 fn comments_are_wrapped() {
     let mut wide = Vec::new();

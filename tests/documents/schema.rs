@@ -6,8 +6,8 @@ const JOB: &str = "INSERT INTO jobs (realm, chain, wallet, token_address, token_
         quote_decimals, mode, config) VALUES ('paper', 'base', '0x' || repeat('1', 40), '0x' || repeat('2', 40), 'T', 18,
         '0x' || repeat('3', 40), 'Q', 6, 'ACCUMULATE', '{}')";
 const TRADE: &str = "INSERT INTO trades (job_id, slot, cycle, side, reason, status, amount_in, amount_out_expected, amount_out_min, value_usd,
-        config_version, expires_at, base_amount, quote_amount, price_usd, next_check_at)
-    VALUES (1, '2026-01-01', 1, 'BUY', 'DCA', 'PENDING', 1, 1, 1, 1, 1, now(), 1, 1, 1, now())";
+        config_version, expires_at, base_amount, quote_amount, price_usd, plan_price_usd, next_check_at)
+    VALUES (1, '2026-01-01', 1, 'BUY', 'DCA', 'PENDING', 1, 1, 1, 1, 1, now(), 1, 1, 1, 1, now())";
 const SIGNER: &str = "INSERT INTO signers (realm, chain, address, next_nonce) VALUES ('paper', 'base', '0x' || repeat('1', 40), 1)";
 const TRANSACTION: &str =
     "INSERT INTO transactions (trade_id, realm, chain, signer, nonce, purpose, deadline)
@@ -103,6 +103,36 @@ const LAWS: &[(&str, &str, &str)] = &[
         "only an idle job is archived",
         "UPDATE jobs SET archived_at = now(), status = 'RUNNING'",
         "jobs_archived_only_idle",
+    ),
+    (
+        "a plan's price is frozen",
+        "UPDATE trades SET plan_price_usd = 2",
+        "frozen",
+    ),
+    (
+        "an error is why a trade failed",
+        "UPDATE trades SET error = 'no'",
+        "trades_error_of_a_failure",
+    ),
+    (
+        "only an open trade waits",
+        "UPDATE trades SET status = 'FAILED', failure_kind = 'expired', next_check_at = NULL, note = 'later'",
+        "trades_note_while_open",
+    ),
+    (
+        "an answer is one that the program knows",
+        "UPDATE attempts SET last_answer = 'ok', answer_kind = 'ok'",
+        "attempts_answer_kind_check",
+    ),
+    (
+        "an answer has a kind",
+        "UPDATE attempts SET last_answer = 'ok'",
+        "attempts_answer_has_kind",
+    ),
+    (
+        "clocks of rules are one object",
+        "UPDATE jobs SET last_fills = '[]'",
+        "jobs_last_fills_check",
     ),
     (
         "a halt has a reason",
@@ -207,6 +237,26 @@ async fn every_timestamp_has_a_zone() {
     .await
     .expect("columns");
     assert!(without.is_empty(), "{without:?}");
+}
+
+/// Nothing was released before the migrations were squashed: such a database is refused, and left as it is.
+#[tokio::test]
+async fn a_database_of_an_unreleased_build_is_refused_with_advice() {
+    use lgi_mm::store::MigrateError;
+    let pool = testkit::db().await.pool;
+    sqlx::query("UPDATE _sqlx_migrations SET checksum = 'other' WHERE version = 1")
+        .execute(&pool)
+        .await
+        .expect("an old one");
+    sqlx::query("INSERT INTO _sqlx_migrations SELECT 17, description, installed_on, success, checksum, execution_time FROM _sqlx_migrations WHERE version = 1")
+        .execute(&pool)
+        .await
+        .expect("an old one");
+    let refused = lgi_mm::store::migrate(&pool).await.expect_err("refused");
+    assert!(matches!(refused, MigrateError::Unreleased), "{refused}");
+    assert!(refused.to_string().contains("create a new database"), "{refused}");
+    let refused = lgi_mm::store::schema_of(&pool).await.expect_err("refused");
+    assert!(matches!(refused, MigrateError::Unreleased), "{refused}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ mod warnings;
 use std::sync::{Arc, Mutex};
 
 use alloy_primitives::Address;
-use lgi_mm::{chain::ChainKeys, devnet::BlockTime};
+use lgi_mm::{chain::ChainFile, devnet::BlockTime};
 use serde_json::{Value, json};
 use testkit::live::World;
 
@@ -21,7 +21,7 @@ const EXECUTED: &str = "SELECT count(*) > 0 AND bool_and(status = 'EXECUTED') FR
 /// A world whose program asks `liars` nodes, each of which may lie, and then the honest node itself if `honest`.
 async fn world_of(liars: usize, honest: bool) -> (World, Vec<Liar>) {
     let made: Arc<Mutex<Vec<Liar>>> = Arc::default();
-    let change = |mut keys: ChainKeys| {
+    let change = |mut keys: ChainFile| {
         let node = keys.rpc_urls.first().expect("the node").clone();
         let mut made = made.lock().expect("the liars");
         for _ in 0..liars {
@@ -124,7 +124,7 @@ async fn count(world: &World, sql: &'static str) -> i64 {
 }
 
 async fn note(world: &World) -> String {
-    let sql = "SELECT coalesce(string_agg(error, '; '), '') FROM trades";
+    let sql = "SELECT coalesce(string_agg(coalesce(note, error), '; '), '') FROM trades";
     sqlx::query_scalar(sql)
         .fetch_one(&world.db.pool)
         .await

@@ -170,7 +170,7 @@ fn command(world: &World, settings: &std::path::Path, more: &[(String, String)],
 
 /// What the file of `lgi-mm devnet` says, as variables.
 fn chain_by_environment(world: &World) -> Vec<(String, String)> {
-    let keys = serde_json::to_value(world.devnet.chain_keys()).expect("keys");
+    let keys = serde_json::to_value(world.devnet.chain_file()).expect("keys");
     let mut variables = Vec::new();
     flatten("LGI_MM__CHAINS__LOCAL", &keys, &mut variables);
     variables

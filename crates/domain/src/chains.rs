@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn every_row_is_complete() {
-        // An L1 has no sequencer; only OP-stack chains have an oracle of data fees; feeds that nobody runs there.
+        // An L1 has no sequencer; only OP-stack chains have an oracle of data fees; Unichain has no feeds.
         const ABSENT: [(&str, &str); 7] = [
             ("ethereum", "sequencer_feed"),
             ("ethereum", "gas_price_oracle"),

@@ -2,6 +2,18 @@
 
 use std::{borrow::Cow, fmt};
 
+/// An error with all its causes: alone it often says only that a request failed.
+#[must_use]
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
 /// Most characters that are kept; longer text ends in `..`.
 pub const FOREIGN_CHARS_MAX: usize = 500;
 

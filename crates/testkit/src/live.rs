@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use lgi_mm::{
     app::audit::live::{LiveFindings, compare},
     chain::{
-        ChainKeys, ChainSpec, LiveChain, open_chains,
+        ChainFile, ChainSpec, LiveChain, open_chains,
         policy::{Entry, NamedContracts, Quote, edit},
     },
     devnet::{BlockTime, DEPLOYER, Devnet, NAME},
@@ -59,7 +59,7 @@ fn tokens(devnet: &Devnet) -> Vec<Address> {
 
 /// What a policy must say for the wallet to trade `tokens` on this chain, generous in everything.
 pub fn entry(devnet: &Devnet, wallet: Address, tokens: Vec<Address>) -> Entry {
-    let keys = devnet.chain_keys();
+    let keys = devnet.chain_file();
     let usd = |dollars: i64| lgi_mm::domain::units::Usd::new(dollars.into()).expect("dollars");
     let contract = |name: &str| keys.contracts.get(name).copied();
     Entry {
@@ -97,13 +97,13 @@ impl World {
     }
 
     /// With `[chains.local]` changed by `change`.
-    pub async fn with(block_time: BlockTime, change: impl FnOnce(ChainKeys) -> ChainKeys) -> Self {
+    pub async fn with(block_time: BlockTime, change: impl FnOnce(ChainFile) -> ChainFile) -> Self {
         let (devnet, db) = tokio::join!(devnet::devnet(block_time), crate::db());
         devnet.node.set_balance(WALLET, coins(100)).await.expect("funded");
-        let keys = change(ChainKeys {
+        let keys = change(ChainFile {
             resend_after: Some("500ms".parse().expect("a span")),
             replace_after: Some("1s".parse().expect("a span")),
-            ..devnet.chain_keys()
+            ..devnet.chain_file()
         });
         let dir = tempfile::tempdir().expect("a directory");
         let settings = dir.path().join("lgi-mm.toml");
@@ -368,7 +368,7 @@ impl World {
 
     /// Every trade with its attempts, for a failure's message.
     pub async fn story(&self) -> String {
-        let sql = "SELECT concat_ws(' ', t.id, t.side, t.reason, t.status, t.failure_kind, t.error, x.nonce, a.purpose,
+        let sql = "SELECT concat_ws(' ', t.id, t.side, t.reason, t.status, t.failure_kind, t.error, t.note, x.nonce, a.purpose,
                           encode(a.hash, 'hex'), a.sends, a.last_answer)
                    FROM trades t LEFT JOIN transactions x ON x.trade_id = t.id LEFT JOIN attempts a ON a.transaction_id = x.id
                    ORDER BY t.id, x.nonce, a.id";
@@ -449,7 +449,7 @@ impl World {
 }
 
 /// TOML has no nulls.
-fn without_nulls(keys: &ChainKeys) -> serde_json::Value {
+fn without_nulls(keys: &ChainFile) -> serde_json::Value {
     let mut value = serde_json::to_value(keys).expect("JSON");
     value
         .as_object_mut()

@@ -1,4 +1,5 @@
-//! Compares a wallet's transactions on the chain with our ledger: each swap happened exactly once, and nothing else did.
+//! Compares a wallet's transactions on the chain with our ledger: each swap happened exactly once, and nothing else
+//! did.
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -92,14 +92,14 @@ impl LiveDemo {
 
     /// Adds the chain and the wallet to the settings of this process.
     pub fn add_to(&self, settings: &mut Settings) {
-        settings.chains.insert(NAME.to_owned(), self.devnet.chain_keys());
+        settings.chains.insert(NAME.to_owned(), self.devnet.chain_file());
         settings.wallet.keystore_dir = self.dir.path().display().to_string();
     }
 
     /// Environment variables that give other processes the chain, the wallet and a policy.
     pub(super) fn variables(&self) -> Result<Vec<(String, String)>, AppError> {
         let path = self.dir.path().join("settings.toml");
-        let mut text = devnet::settings_text(&self.devnet.chain_keys())?;
+        let mut text = devnet::settings_text(&self.devnet.chain_file())?;
         text.push_str(&format!(
             "\n[wallet]\nkeystore_dir = {}\n",
             json!(self.dir.path().display().to_string())
@@ -140,7 +140,7 @@ impl LiveDemo {
             stop: false,
             contracts: NamedContracts::default(),
         };
-        policy::name_contracts(&mut entry, &ChainSpec::resolve(NAME, &self.devnet.chain_keys())?);
+        policy::name_contracts(&mut entry, &ChainSpec::resolve(NAME, &self.devnet.chain_file())?);
         Ok(entry)
     }
 

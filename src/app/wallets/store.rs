@@ -8,7 +8,7 @@ use tracing::info;
 
 use crate::{
     app::{actor::Actor, error::AppError},
-    chain::keystore::{SecretText, WalletFile},
+    chain::keystore::{KeystoreFile, SecretText},
     config::Settings,
 };
 
@@ -40,8 +40,8 @@ pub enum KeyOrigin<'a> {
     Key(&'a SecretText),
 }
 
-impl From<&WalletFile> for Wallet {
-    fn from(file: &WalletFile) -> Self {
+impl From<&KeystoreFile> for Wallet {
+    fn from(file: &KeystoreFile) -> Self {
         Self {
             address: file.address,
             keystore: file.path.display().to_string(),

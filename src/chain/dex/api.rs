@@ -42,7 +42,7 @@ pub(crate) trait Dex: Send + Sync {
     /// The pool's fee in basis points, rounded up.
     fn fee_bps(&self, pool: &Pool) -> u32;
 
-    /// The read that tells what `amount` base units would give; `None` if the contracts cannot take such a number.
+    /// The read that returns what `amount` base units would give; `None` if the contracts cannot take such a number.
     fn ask(&self, spec: &ChainSpec, route: &Route, amount: U256) -> Option<Read>;
 
     /// What the answer to [`Dex::ask`] says, base units; `None` if the pool does not exist or gives nothing.

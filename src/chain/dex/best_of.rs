@@ -31,7 +31,7 @@ use crate::{
 
 /// Pools that are tried out, from the best on, before a pair counts as not tradable.
 const TRIES_MAX: usize = 8;
-/// Bytes of a transaction besides its calldata: numbers, addresses, signature; as an L2 counts them.
+/// Bytes of a transaction in addition to its calldata: numbers, addresses, signature; as an L2 counts them.
 const ENVELOPE: usize = 120;
 
 /// The best offer of every DEX on one chain.

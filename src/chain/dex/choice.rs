@@ -36,7 +36,7 @@ pub(super) fn fits(request: &SwapRequest, amount_out: Amount, impact_bps: u32) -
     Ok(if little || far { Fit::Poor } else { Fit::Fits })
 }
 
-/// Offers that fit come first, the best of them before all: a pool with dust in it, or one that nobody can trade in any
+/// Offers that fit come first, the best of them before all: a pool with dust in it, or one that cannot be traded in any
 /// more, often quotes best of all. What is too good may still be what a token leaves after its tax; what is poor is tried
 /// last, so that its refusal has a name. The order is otherwise kept.
 pub(super) fn likely_first(request: &SwapRequest, offers: Vec<Offer>) -> Result<Vec<Offer>, QuoteError> {

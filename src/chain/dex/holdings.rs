@@ -112,12 +112,15 @@ fn same_digits(token: Address, known: u8, reading: Option<&Reading>) -> Result<(
     if token == NATIVE {
         return Ok(());
     }
-    let told = decode::<Erc20::decimalsCall>(reading);
-    if told == Some(known) {
+    let reported = decode::<Erc20::decimalsCall>(reading);
+    if reported == Some(known) {
         return Ok(());
     }
-    let told = told.map_or_else(|| "no decimals".to_owned(), |told| format!("{told} decimals"));
+    let reported = reported.map_or_else(
+        || "no decimals".to_owned(),
+        |reported| format!("{reported} decimals"),
+    );
     Err(QuoteError::DecimalsChanged(format!(
-        "the contract {token} reports {told} now, and the job counts with {known}"
+        "the contract {token} reports {reported} now, and the job counts with {known}"
     )))
 }

@@ -78,7 +78,7 @@ pub(super) fn unanswered(reading: &Reading) -> String {
     }
 }
 
-/// The ratio of a square-root price; zero means that nobody ever initialised the pool.
+/// The ratio of a square-root price; zero means that the pool was never initialised.
 pub(super) fn of_root(sqrt_price_x96: U256, token_is_zero: bool) -> Result<Ratio, String> {
     Ratio::of_sqrt_price(sqrt_price_x96, token_is_zero).ok_or_else(|| "the pool was never opened".to_owned())
 }

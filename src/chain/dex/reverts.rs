@@ -5,13 +5,13 @@ use alloy_primitives::hex;
 
 use crate::{chain::contracts::Reverts::RevertsErrors, domain::foreign::Foreign};
 
-/// Errors inside errors inside errors are told no further.
+/// Maximum depth of nested revert data that is decoded.
 const DEPTH_MAX: u8 = 4;
 
-/// Bytes that nobody can read are shown up to this many.
+/// Bytes of unknown revert data that are shown.
 const HEX_MAX: usize = 200;
 
-/// The reason inside revert data, clean; raw hex if nobody knows it.
+/// The reason inside revert data, clean; raw hex if it is unknown.
 pub(crate) fn reason(data: &[u8]) -> String {
     Foreign::new(&nested(data, DEPTH_MAX)).into_string()
 }

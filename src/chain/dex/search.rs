@@ -30,7 +30,7 @@ use crate::{
 /// A pool found longer ago is searched for again.
 pub(crate) const FOUND_FOR: Duration = Duration::from_secs(600);
 
-/// A pool that failed where another one worked is no source of prices for so long.
+/// How long a pool that failed where another one worked is no source of prices.
 const SHUNNED_FOR: Duration = Duration::from_secs(3_600);
 
 /// Impact is measured against the price that a thousandth gets.
@@ -108,7 +108,7 @@ impl Search {
     }
 
     /// Takes pools that failed where another worked from the pair's sources of prices: the best quote of all is often
-    /// that of a pool that nobody can trade in.
+    /// that of a pool that cannot be traded in.
     pub(crate) async fn shun(&self, pair: Pair, pools: &[Pool]) {
         let mut shunned = self.shunned.lock().await;
         shunned.retain(|_, at| at.elapsed() < SHUNNED_FOR);
@@ -171,13 +171,13 @@ impl Search {
         self.members.iter().map(of).collect::<Vec<_>>().join(", ")
     }
 
-    /// What each route gives for `amount`, the best first; routes that give nothing are left out. `besides` is read
+    /// What each route gives for `amount`, the best first; routes that give nothing are left out. `extra` is read
     /// in the same round trip.
     pub(crate) async fn offers(
         &self,
         routes: &[Route],
         amount: U256,
-        besides: &[Read],
+        extra: &[Read],
     ) -> Result<(Vec<Offer>, Vec<Reading>), CallError> {
         let probe = amount.div_ceil(PROBE_SHARE);
         let asked: Vec<Asked> = routes
@@ -190,14 +190,14 @@ impl Search {
                 })
             })
             .collect();
-        let mut reads = besides.to_vec();
+        let mut reads = extra.to_vec();
         reads.extend(
             asked
                 .iter()
                 .flat_map(|asked| [asked.whole.clone(), asked.probe.clone()]),
         );
         let mut readings = read_all(&self.rpc, self.spec.contracts.multicall3, &reads).await?;
-        let answers = readings.split_off(besides.len());
+        let answers = readings.split_off(extra.len());
         let mut offers: Vec<Offer> = asked
             .iter()
             .zip(answers.chunks(2))

@@ -39,7 +39,7 @@ impl EvmChain {
         let agreed = agreed.map(|(number, time)| Head { number, time });
         let latest_plausible = chrono::Utc::now() + CLOCK_SKEW_MAX;
         let heads = || said.iter().filter_map(|(_, head)| head.as_ref().ok());
-        // A block from the future is nobody's measure; the newest of the others is, because a node may be behind.
+        // A block from the future is ignored; the newest of the others counts, because a node may be behind.
         let best = heads()
             .filter(|head| head.time <= latest_plausible)
             .max_by_key(|head| head.time);
@@ -111,7 +111,7 @@ impl EvmChain {
         }
     }
 
-    /// The first error, if nobody answered: it says more than that nobody did.
+    /// The first error, if no node answered: it says more than that none did.
     pub(super) fn reached<T, N: Ord + Copy>(
         &self,
         what: &str,

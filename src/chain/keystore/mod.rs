@@ -69,7 +69,7 @@ pub struct KeySource {
 
 /// An encrypted key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WalletFile {
+pub struct KeystoreFile {
     /// Whose.
     pub address: Address,
     /// Where.
@@ -81,10 +81,10 @@ impl KeySource {
     ///
     /// # Errors
     /// [`KeyError::Io`]; a directory that is not there holds nothing.
-    pub fn list(&self) -> Result<Vec<WalletFile>, KeyError> {
+    pub fn list(&self) -> Result<Vec<KeystoreFile>, KeyError> {
         let claims = self.claims()?.into_iter();
-        let mut wallets: Vec<WalletFile> = claims
-            .filter_map(|(path, address)| address.map(|address| WalletFile { address, path }))
+        let mut wallets: Vec<KeystoreFile> = claims
+            .filter_map(|(path, address)| address.map(|address| KeystoreFile { address, path }))
             .collect();
         wallets.sort_by_key(|wallet| wallet.address);
         Ok(wallets)
@@ -122,7 +122,7 @@ impl KeySource {
     ///
     /// # Errors
     /// [`KeyError`].
-    pub fn create(&self, password: &SecretText) -> Result<WalletFile, KeyError> {
+    pub fn create(&self, password: &SecretText) -> Result<KeystoreFile, KeyError> {
         self.store(&PrivateKeySigner::random(), password, Strength::Standard)
     }
 
@@ -130,7 +130,7 @@ impl KeySource {
     ///
     /// # Errors
     /// [`KeyError`].
-    pub fn create_for_devnet(&self, password: &SecretText) -> Result<WalletFile, KeyError> {
+    pub fn create_for_devnet(&self, password: &SecretText) -> Result<KeystoreFile, KeyError> {
         self.store(&PrivateKeySigner::random(), password, Strength::Devnet)
     }
 
@@ -138,7 +138,7 @@ impl KeySource {
     ///
     /// # Errors
     /// [`KeyError`]; [`KeyError::Exists`] if it is stored already.
-    pub fn import(&self, key: &SecretText, password: &SecretText) -> Result<WalletFile, KeyError> {
+    pub fn import(&self, key: &SecretText, password: &SecretText) -> Result<KeystoreFile, KeyError> {
         self.store(&parse(key)?, password, Strength::Standard)
     }
 
@@ -147,7 +147,7 @@ impl KeySource {
     ///
     /// # Errors
     /// [`KeyError`].
-    pub fn adopt(&self, keystore: &Path, password: &SecretText) -> Result<WalletFile, KeyError> {
+    pub fn adopt(&self, keystore: &Path, password: &SecretText) -> Result<KeystoreFile, KeyError> {
         let bytes = access::read(keystore, v3::BYTES_MAX, Guard::Any)?;
         let document = parsed(keystore, &bytes)?;
         let found = open(keystore, &document, password)?.address();
@@ -166,7 +166,7 @@ impl KeySource {
         key: &PrivateKeySigner,
         password: &SecretText,
         strength: Strength,
-    ) -> Result<WalletFile, KeyError> {
+    ) -> Result<KeystoreFile, KeyError> {
         if password.expose().chars().count() < 8 {
             return Err(KeyError::WeakPassword);
         }
@@ -176,7 +176,7 @@ impl KeySource {
     }
 
     /// Puts a keystore into the directory, closed to others.
-    fn place(&self, address: Address, bytes: &[u8]) -> Result<WalletFile, KeyError> {
+    fn place(&self, address: Address, bytes: &[u8]) -> Result<KeystoreFile, KeyError> {
         access::directory(&self.dir)?;
         if let Some(known) = self.list()?.into_iter().find(|wallet| wallet.address == address) {
             return Err(KeyError::Exists {
@@ -194,7 +194,7 @@ impl KeySource {
         let (draft, path) = (self.dir.join(format!(".{name}.new")), self.dir.join(name));
         self.publish(&draft, &path, bytes)
             .map_err(|source| self.io(source))?;
-        Ok(WalletFile { address, path })
+        Ok(KeystoreFile { address, path })
     }
 
     fn publish(&self, draft: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use alloy_primitives::{Address, U256, aliases::U160};
 
 use super::{
+    appraiser::Worth,
     file::{Entry, Quote},
     model::{Allow, Intent, Swap, named},
     refusal::{Reason, Refusal},
@@ -175,13 +176,6 @@ pub(super) fn spends(entry: &Entry, way: &Way, amount: U256, native: Price) -> R
         .map_err(arithmetic)
 }
 
-/// What a token is worth, as this worker read it itself.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Worth {
-    pub(super) price: Price,
-    pub(super) decimals: u8,
-}
-
 /// Enough arrives: the least that the calldata accepts, against what goes in.
 pub(super) fn loss(
     entry: &Entry,
@@ -202,12 +196,14 @@ pub(super) fn loss(
             ..
         } => (*quote, *quote_decimals, false),
     };
-    let quote = (quote_decimals, quote_price(quote, native));
-    let token = (token.decimals, token.price);
+    let quote = Worth {
+        price: quote_price(quote, native),
+        decimals: quote_decimals,
+    };
     let (paid, got) = if buys { (quote, token) } else { (token, quote) };
-    let value = |amount: U256, (decimals, price): (u8, Price), rounding| {
+    let value = |amount: U256, worth: Worth, rounding| {
         Amount::new(amount)
-            .value(decimals, price, rounding)
+            .value(worth.decimals, worth.price, rounding)
             .map_err(arithmetic)
     };
     let (paid, got) = (

@@ -65,7 +65,7 @@ impl Flow {
         flow
     }
 
-    /// Who an address stands for; anybody but the wallet and the router is refused.
+    /// Who an address stands for; every address but the wallet and the router is refused.
     pub(super) fn recipient(&self, address: Address) -> Result<To, Refusal> {
         if address == SENDER || address == self.wallet {
             Ok(To::Wallet)

@@ -121,7 +121,7 @@ impl Journal {
         Ok(before(&seen, signed).is_some_and(|row| row.call == signed.call))
     }
 
-    /// Writes a signature down, if `entry` still allows what it spends. Whoever gets an error must not sign.
+    /// Writes a signature down, if `entry` still allows what it spends. After an error the caller must not sign.
     ///
     /// # Errors
     /// [`Refusal`].

@@ -1,6 +1,6 @@
 //! What bounds the key: a file of the worker's owner, checked on the decoded transaction before it is signed.
 //!
-//! Whoever may write the database can make this program ask for any signature. It gets those that the policy
+//! A user who may write the database can make this program ask for any signature. It gets those that the policy
 //! allows, up to the policy's own limits, counted in a file of the worker's own.
 
 pub(super) mod appraiser;

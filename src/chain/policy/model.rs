@@ -27,7 +27,7 @@ pub(super) struct Allow {
     pub(super) token: Address,
     pub(super) spender: Address,
     pub(super) amount: U256,
-    /// Unix seconds; none: until it is used or taken back.
+    /// Unix seconds; none: until it is used or reset.
     pub(super) expires: Option<U256>,
 }
 

@@ -2,13 +2,13 @@
 
 use strum::{Display, IntoStaticStr};
 
-/// Which part of the policy refuses; the label of a metric.
+/// The part of the policy that refuses; the label of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Display, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Reason {
     /// There is no policy file.
     NoPolicy,
-    /// It cannot be read, or somebody else may write it.
+    /// It cannot be read, or another user may write it.
     Unreadable,
     /// The kill switch is on.
     Stopped,
@@ -18,11 +18,11 @@ pub enum Reason {
     Contract,
     /// A known function with arguments that we never make, or another purpose than the row says.
     Shape,
-    /// Somebody else would be paid.
+    /// Another address would be paid.
     Recipient,
     /// A token or quote that is not allowed.
     Token,
-    /// An allowance to somebody who needs none, or without a bound.
+    /// An allowance to an address that needs none, or an unlimited one.
     Allowance,
     /// One buy is too large.
     Trade,
@@ -34,7 +34,7 @@ pub enum Reason {
     Gas,
     /// Too little would arrive.
     Loss,
-    /// What money is worth cannot be told.
+    /// The value cannot be computed: a price is missing or out of range.
     Price,
     /// It would stay valid for too long.
     Deadline,
@@ -46,7 +46,7 @@ pub enum Reason {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail} (policy: {reason})")]
 pub struct Refusal {
-    /// Which part.
+    /// The part that refuses.
     pub reason: Reason,
     /// What was seen and what is allowed.
     pub detail: String,

@@ -11,9 +11,9 @@ use metrics::counter;
 use tracing::warn;
 
 use super::{
-    appraiser::Appraiser,
+    appraiser::{Appraiser, Worth},
     book::PolicyBook,
-    check::{self, Way, Worth},
+    check::{self, Way},
     file::Entry,
     journal::{self, Signed},
     model::{Intent, Swap},
@@ -25,7 +25,7 @@ use crate::{
     telemetry::metric,
 };
 
-/// A price of the native coin is remembered for so long where nobody tells it now.
+/// How long the last price of the native coin is used when none can be read.
 const REMEMBERED: Duration = Duration::from_secs(3_600);
 
 /// Signs what the policy allows.
@@ -50,7 +50,8 @@ impl PolicySigner {
     pub(crate) fn new(
         inner: Arc<dyn Signer>,
         book: Arc<PolicyBook>,
-        (chain, chain_id): (String, u64),
+        chain: String,
+        chain_id: u64,
         appraiser: Arc<dyn Appraiser>,
     ) -> Self {
         Self {
@@ -78,7 +79,7 @@ impl PolicySigner {
         Ok(entry)
     }
 
-    /// The native coin's price: told now, else told lately. A cancel takes the policy's own least one rather than wait.
+    /// The native coin's price, or the last one that was read. A cancel uses the policy's own minimum rather than wait.
     async fn native(&self, entry: &Entry, intent: Option<&Intent>) -> Result<Price, Refusal> {
         let told = self.appraiser.native_usd().await;
         let mut kept = self.native.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,13 +160,12 @@ impl PolicySigner {
             Way::Sell { token, .. } => (*token, swap.token_out),
         };
         let told = self.appraiser.token_usd(token, quote, swap.pool).await;
-        let (price, decimals) = told.map_err(|error| {
+        told.map_err(|error| {
             Refusal::new(
                 Reason::Price,
                 format!("what {token} is worth is not known: {error}"),
             )
-        })?;
-        Ok(Worth { price, decimals })
+        })
     }
 
     /// Files wait for their disk: not on a thread that others need.

@@ -43,7 +43,7 @@ pub(super) struct FeedPrice {
     pub(super) updated_at: Timestamp,
 }
 
-/// Understands what [`reads`] gave; `None` if not even the time was told.
+/// Understands what [`reads`] gave; `None` if not even the time was read.
 pub(super) fn understand(spec: &ChainSpec, readings: &[Reading]) -> Option<Native> {
     let now = decode::<Multicall3::getCurrentBlockTimestampCall>(readings.first())?;
     let now = u64::try_from(now).ok()?;

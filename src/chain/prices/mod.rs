@@ -1,5 +1,6 @@
 //! Prices read from pools, with no other source between: one round trip for everything that is due together.
 
+mod appraise;
 mod feed;
 
 use std::{
@@ -13,7 +14,7 @@ use async_trait::async_trait;
 use rust_decimal::Decimal;
 use tokio::sync::Mutex;
 
-use self::feed::{FeedPrice, Native};
+use self::feed::Native;
 use super::{
     contracts::Erc20,
     dex::{
@@ -23,8 +24,6 @@ use super::{
         search::Search,
     },
     multicall::{Read, Reading, decode, read_all, read_all_at},
-    native_price::NativePrice,
-    policy::appraiser::Appraiser,
     rpc::Rpc,
     settings::ChainSpec,
 };
@@ -36,7 +35,7 @@ use crate::{
         price::{Answer, Observation, PriceMissing},
         units::{NATIVE_DECIMALS, Price, Rounding, TOKEN_DECIMALS_MAX, Usd},
     },
-    ports::{PoolPriceRequest, PoolPrices, RpcError, UsdPrice},
+    ports::{PoolPriceRequest, PoolPrices},
 };
 
 /// How long the native coin's price is taken from memory.
@@ -132,21 +131,6 @@ impl OnchainPrices {
         Ok(feed::understand(self.spec(), &readings).ok_or("the chain does not tell its time")?)
     }
 
-    fn said(&self, native: Result<Native, String>) -> Result<UsdPrice, RpcError> {
-        let FeedPrice { usd, updated_at } =
-            native
-                .and_then(|native| native.price)
-                .map_err(|detail| RpcError {
-                    endpoint: self.spec().name.clone(),
-                    detail,
-                })?;
-        Ok(UsdPrice {
-            price: usd,
-            source: "chainlink",
-            at: updated_at,
-        })
-    }
-
     /// The contracts whose digits a round of prices depends on. They are read with every price: a contract may change
     /// its mind, and a node may have lied once.
     fn contracts(&self, distinct: &[PoolPriceRequest]) -> Vec<Address> {
@@ -188,7 +172,7 @@ impl OnchainPrices {
         self.search(request.source).known(pair(request)).await
     }
 
-    /// The best pools of pairs that nobody has looked for lately, all in as few round trips as they need.
+    /// Searches the best pools of pairs that were not searched lately, in as few round trips as they need.
     async fn find(&self, requests: &[PoolPriceRequest]) -> Result<(), String> {
         let native = self.native().await.ok().and_then(|native| native.price.ok());
         let native = native.map(|price| price.usd);
@@ -417,57 +401,6 @@ impl PoolPrices for OnchainPrices {
             Err(detail) => Err(PriceMissing::new(request.source, detail)),
         };
         requests.iter().map(answer).collect()
-    }
-}
-
-#[async_trait]
-impl NativePrice for OnchainPrices {
-    async fn native_usd(&self) -> Result<UsdPrice, RpcError> {
-        self.said(self.native().await)
-    }
-
-    async fn native_usd_at(&self, block: u64) -> Result<UsdPrice, RpcError> {
-        self.said(self.native_at(Some(block)).await)
-    }
-}
-
-#[async_trait]
-impl Appraiser for OnchainPrices {
-    async fn native_usd(&self) -> Result<Price, String> {
-        self.native().await?.price.map(|price| price.usd)
-    }
-
-    async fn token_usd(
-        &self,
-        token: Address,
-        quote: Address,
-        pool: Option<Pool>,
-    ) -> Result<(Price, u8), String> {
-        let request = |pool| PoolPriceRequest {
-            token,
-            quote,
-            pool,
-            decimals: None,
-            source: SourceName::Onchain,
-        };
-        let one = async |request: PoolPriceRequest| {
-            let answer = self.pool_prices(&[request]).await.pop();
-            answer
-                .ok_or_else(|| "not asked".to_owned())?
-                .map_err(|missing| missing.to_string())
-        };
-        let seen = match (one(request(None)).await, pool) {
-            (Err(_), Some(pool)) => one(request(Some(pool))).await?,
-            (best, _) => best?,
-        };
-        let asked = [token];
-        let readings = self.read(&[Read::new(token, &Erc20::decimalsCall {})]).await?;
-        let decimals = self.digits(&asked, &readings).get(&token).copied();
-        let price = Price::new(seen.price_usd).map_err(|error| error.to_string())?;
-        Ok((
-            price,
-            decimals.ok_or_else(|| format!("{token} does not tell its decimals"))?,
-        ))
     }
 }
 

@@ -25,8 +25,8 @@ pub(super) enum PolicyCommand {
     Check(CheckArgs),
     /// Allow a job's trades: show the entry, ask, then write it
     ///
-    /// Run it on the machine whose worker holds the key. With a JOB, what it needs is worked out from its configuration;
-    /// without one, flags say everything, and the database is not asked.
+    /// Run it on the machine whose worker holds the key. With a JOB, what it needs is worked out from its
+    /// configuration; without one, flags say everything, and the database is not asked.
     Allow(Box<allow::AllowArgs>),
     /// Kill switch: sign nothing but cancels from now on, without a restart
     Stop(KeyArgs),

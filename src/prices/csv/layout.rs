@@ -68,7 +68,7 @@ impl Layout {
     /// The layout of a file, from its first line.
     ///
     /// # Errors
-    /// [`io::Error`] if it cannot be read; inside, why its columns cannot be told.
+    /// [`io::Error`] if it cannot be read; inside, why its columns are unknown.
     pub fn detect(file: impl Read) -> io::Result<Result<Self, LayoutProblem>> {
         let mut first = Vec::new();
         let mut reader = BufReader::new(file.take(LINE_MAX));

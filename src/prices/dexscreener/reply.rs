@@ -66,7 +66,7 @@ impl Pair {
         self.liquidity.get("usd").and_then(decimal).unwrap_or_default()
     }
 
-    /// Anybody may deploy a token: its ticker is not allowed to write on our terminal what it likes.
+    /// Tickers are chosen by strangers: control characters must not reach a terminal.
     fn symbol(&self) -> String {
         let given = self.base_token.symbol.as_deref().unwrap_or_default();
         let mut symbol = String::new();

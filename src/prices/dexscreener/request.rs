@@ -15,7 +15,7 @@ use super::{
     reply::{Pair, decode},
     settings::DexscreenerSettings,
 };
-use crate::prices::rate_limit::RateLimit;
+use crate::{domain::foreign::causes, store::rate_limits::RateLimit};
 
 /// Tries of one request.
 const TRIES_MAX: u32 = 3;
@@ -25,7 +25,7 @@ const BODY_MAX: usize = 8 * 1024 * 1024;
 const CONCURRENT_MAX: usize = 4;
 /// First pause before another try; doubles, and each is shortened by up to half at random.
 const PAUSE_FIRST: Duration = Duration::from_millis(250);
-/// How long nobody asks after a 429 that does not say it.
+/// Pause after a 429 without a Retry-After.
 const HOLD_OFF: Duration = Duration::from_secs(1);
 
 /// Sends requests within the limits.
@@ -49,7 +49,7 @@ impl Requests {
         let agent = concat!("lgi-mm/", env!("CARGO_PKG_VERSION"));
         let http = reqwest::Client::builder()
             .timeout(settings.timeout.std())
-            // Another place is not whom we were told to ask.
+            // A redirect would lead to a host that was not configured.
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(agent)
             .build()?;
@@ -74,7 +74,7 @@ impl Requests {
             })
     }
 
-    /// The longest that anybody waits for a price, whatever goes wrong: a late tick is worth less.
+    /// Longest wait for a price, all tries together: a late tick is worth less.
     fn patience(&self) -> Duration {
         self.settings.timeout.std().saturating_mul(2)
     }
@@ -159,15 +159,4 @@ fn jittered(pause: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish() % 1_000;
     let part = u32::try_from(random).unwrap_or_default();
     pause / 2 + pause / 2_000 * part
-}
-
-/// The error and what caused it: "error sending request" alone helps nobody.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }

@@ -6,7 +6,7 @@ use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::{Address, B256, U256};
 use async_trait::async_trait;
 use lgi_mm::{
-    chain::{ChainKeys, ChainSpec, EvmChain, LocalSigner, NativePrice, Rpc},
+    chain::{ChainFile, ChainSpec, EvmChain, LocalSigner, NativePrice, Rpc},
     devnet::{BlockTime, CHAIN_ID, Devnet, NAME},
     ports::{
         Call, Chain, Fees, Lookup, RpcError, SendError, Sent, SignedTransaction, Signer, UnsignedTransaction,
@@ -61,11 +61,11 @@ impl World {
             .expect("funded");
         devnet.node.mine(5).await.expect("blocks");
         let proxy = Proxy::start(devnet.node.url().clone(), 1, PATIENCE);
-        let keys = ChainKeys {
+        let keys = ChainFile {
             rpc_urls: vec![proxy.url("a")],
             rpc_timeout: Some("500ms".parse().expect("a span")),
             rpc_rounds: Some(1),
-            ..devnet.chain_keys()
+            ..devnet.chain_file()
         };
         let spec = Arc::new(ChainSpec::resolve(NAME, &keys).expect("a chain"));
         let rpc = Rpc::new(&spec).expect("nodes");

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use chrono::Utc;
 use futures::future::join_all;
 use lgi_mm::{
-    chain::{ChainKeys, ChainSpec, LiveChain, LocalSigner, open_chains},
+    chain::{ChainFile, ChainSpec, LiveChain, LocalSigner, open_chains},
     devnet::{BlockTime, CHAIN_ID, Devnet, NAME},
     domain::{
         config::JobConfig,
@@ -114,14 +114,14 @@ impl World {
 
     fn chain(&self, urls: Vec<String>) -> LiveChain {
         let span = |text: &str| Some(text.parse::<Span>().expect("a span"));
-        let keys = ChainKeys {
+        let keys = ChainFile {
             rpc_urls: urls,
             rpc_timeout: span("400ms"),
             rpc_rounds: Some(2),
             required_depth: Some(self.required_depth),
             resend_after: span("300ms"),
             replace_after: span("1s"),
-            ..self.devnet.chain_keys()
+            ..self.devnet.chain_file()
         };
         let spec = ChainSpec::resolve(NAME, &keys).expect("a chain");
         let mut chains = open_chains(vec![Arc::new(spec)], &self.db.pool).expect("chains");
@@ -236,7 +236,7 @@ impl World {
 
     /// Every trade that is open, or every one, with its attempts.
     pub async fn story(&self, open_only: bool) -> String {
-        let sql = "SELECT concat_ws(' ', t.id, t.job_id, t.side, t.reason, t.status, t.failure_kind, t.error, x.nonce, x.purpose, a.purpose,
+        let sql = "SELECT concat_ws(' ', t.id, t.job_id, t.side, t.reason, t.status, t.failure_kind, t.error, t.note, x.nonce, x.purpose, a.purpose,
                           encode(a.hash, 'hex'), a.max_fee_per_gas, a.sends, a.last_answer)
                    FROM trades t LEFT JOIN transactions x ON x.trade_id = t.id LEFT JOIN attempts a ON a.transaction_id = x.id
                    WHERE NOT $1 OR t.status IN ('PENDING', 'SUBMITTED') ORDER BY t.id, x.nonce, a.id";
@@ -267,7 +267,7 @@ impl World {
             .request("eth_getTransactionCount", params)
             .await
             .expect("a count");
-        let sql = "SELECT concat_ws(' ', t.id, t.side, t.reason, t.status, t.failure_kind, t.error, x.purpose, a.purpose, encode(a.hash, 'hex'),
+        let sql = "SELECT concat_ws(' ', t.id, t.side, t.reason, t.status, t.failure_kind, t.error, t.note, x.purpose, a.purpose, encode(a.hash, 'hex'),
                           a.max_fee_per_gas, a.sends, a.last_answer)
                    FROM transactions x JOIN trades t ON t.id = x.trade_id JOIN attempts a ON a.transaction_id = x.id
                    WHERE x.nonce = $1 ORDER BY a.id";

@@ -8,7 +8,7 @@ use std::sync::{
 
 use alloy_primitives::{Address, B256, U64, U256};
 use lgi_mm::{
-    chain::{ChainKeys, ChainSpec, LiveChain, LocalSigner, open_chains},
+    chain::{ChainFile, ChainSpec, LiveChain, LocalSigner, open_chains},
     devnet::{BlockTime, CHAIN_ID, NAME},
     domain::{
         job::{Account, JobId},
@@ -31,7 +31,7 @@ use crate::conformance::rig::{Money, Rig, Terms};
 
 pub struct Local {
     world: World,
-    keys: ChainKeys,
+    keys: ChainFile,
     terms: Terms,
     liar: Liar,
     lost: Arc<AtomicUsize>,
@@ -109,7 +109,7 @@ impl Rig for Local {
         let world = World::with(BlockTime::OnDemand, |honest| {
             let node = honest.rpc_urls[0].parse().expect("an address");
             let proxy = Liar::start(node);
-            let changed = ChainKeys {
+            let changed = ChainFile {
                 rpc_urls: vec![proxy.url()],
                 required_depth: Some(terms.required_depth),
                 resend_after: Some(Span::from_millis(200)),

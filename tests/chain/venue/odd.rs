@@ -198,7 +198,7 @@ async fn old_node(world: &World) -> String {
 async fn a_node_that_cannot_simulate_still_serves_single_calls_and_says_what_it_lacks_for_others() {
     let world = World::new().await;
     let at = world.at().clone();
-    let mut keys = world.devnet.chain_keys();
+    let mut keys = world.devnet.chain_file();
     keys.rpc_urls = vec![old_node(&world).await];
     let spec = Arc::new(ChainSpec::resolve(NAME, &keys).expect("a chain"));
     let rpc = Rpc::new(&spec).expect("nodes");

@@ -8,7 +8,7 @@ use std::sync::{
 use alloy_primitives::{Address, U256};
 use axum::{Router, body::Bytes, extract::State, routing::post};
 use lgi_mm::{
-    chain::{ChainKeys, ChainSpec, NativePrice, OnchainPrices, Rpc},
+    chain::{ChainFile, ChainSpec, NativePrice, OnchainPrices, Rpc},
     domain::{
         config::{PriceConfig, SourceName},
         pool::{NATIVE, Pool},
@@ -93,7 +93,7 @@ async fn every_pool_tells_the_price_it_was_opened_with() {
 #[tokio::test]
 async fn without_a_state_view_the_pool_manager_itself_is_read() {
     let with_view = World::new().await;
-    let without = World::with(|keys: &mut ChainKeys| {
+    let without = World::with(|keys: &mut ChainFile| {
         keys.contracts.insert("v4_state_view".to_owned(), Address::ZERO);
     })
     .await;
@@ -265,7 +265,7 @@ async fn prices_of_200_pools_cost_one_round_trip_and_of_250_two() {
     let world = World::new().await;
     let at = world.at().clone();
     let (url, count) = counting(&world).await;
-    let mut keys = world.devnet.chain_keys();
+    let mut keys = world.devnet.chain_file();
     keys.rpc_urls = vec![url];
     let spec = Arc::new(ChainSpec::resolve("local", &keys).expect("a chain"));
     let prices = OnchainPrices::new(Rpc::new(&spec).expect("nodes"), spec);

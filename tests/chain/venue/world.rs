@@ -5,7 +5,7 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use chrono::{TimeDelta, Utc};
 use lgi_mm::{
-    chain::{BestOf, ChainKeys, ChainSpec, Rpc},
+    chain::{BestOf, ChainFile, ChainSpec, Rpc},
     devnet::{BlockTime, Deployment, Devnet, NAME},
     domain::{
         Timestamp,
@@ -41,9 +41,9 @@ impl World {
     }
 
     /// With other settings than usual.
-    pub async fn with(change: impl FnOnce(&mut ChainKeys)) -> Self {
+    pub async fn with(change: impl FnOnce(&mut ChainFile)) -> Self {
         let devnet = devnet::devnet(BlockTime::OnTransaction).await;
-        let mut keys = devnet.chain_keys();
+        let mut keys = devnet.chain_file();
         change(&mut keys);
         let spec = Arc::new(ChainSpec::resolve(NAME, &keys).expect("a chain"));
         let db = testkit::db().await;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use lgi_mm::chain::{ChainKeys, ChainSpec, Rpc};
+use lgi_mm::chain::{ChainFile, ChainSpec, Rpc};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -32,7 +32,7 @@ async fn server(head: String, body: Vec<u8>, endless: bool) -> String {
 }
 
 pub fn rpc(urls: Vec<String>) -> Rpc {
-    let keys = ChainKeys {
+    let keys = ChainFile {
         rpc_urls: urls,
         chain_id: Some(31_337),
         rpc_rounds: Some(1),
@@ -40,7 +40,7 @@ pub fn rpc(urls: Vec<String>) -> Rpc {
         rpc_timeout: Some("10s".parse().expect("a span")),
         wrapped_native: Some(alloy_primitives::Address::repeat_byte(1)),
         usdc: Some(alloy_primitives::Address::repeat_byte(2)),
-        ..ChainKeys::default()
+        ..ChainFile::default()
     };
     Rpc::new(&ChainSpec::resolve("local", &keys).expect("a chain")).expect("nodes")
 }

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::post};
-use lgi_mm::chain::{CallError, ChainKeys, ChainSpec};
+use lgi_mm::chain::{CallError, ChainFile, ChainSpec};
 use serde_json::{Value, json};
 
 use super::bodies::rpc;
@@ -187,10 +187,10 @@ async fn batches_are_read_in_any_order_and_made_smaller_for_a_node_that_refuses_
 #[test]
 fn a_quorum_is_between_one_and_the_number_of_hosts() {
     let of = |urls: &[&str], quorum| {
-        let keys = ChainKeys {
+        let keys = ChainFile {
             rpc_urls: urls.iter().map(|url| (*url).to_owned()).collect(),
             quorum,
-            ..ChainKeys::default()
+            ..ChainFile::default()
         };
         ChainSpec::resolve("base", &keys).map(|spec| spec.quorum)
     };

@@ -56,8 +56,8 @@ pub async fn plant(world: &World, wanted: &Wanted) -> i64 {
         .expect("its slots");
     sqlx::query_scalar(
         "INSERT INTO trades (job_id, slot, cycle, side, reason, amount_in, amount_out_expected, amount_out_min, value_usd,
-             config_version, expires_at, base_amount, quote_amount, price_usd, next_check_at)
-         VALUES ($1, now(), 1, 'BUY', 'DCA', $2::numeric, 1, 1, 1, 1, now() + interval '20 seconds', 1, $2::numeric, 0.000000000001, now())
+             config_version, expires_at, base_amount, quote_amount, price_usd, plan_price_usd, next_check_at)
+         VALUES ($1, now(), 1, 'BUY', 'DCA', $2::numeric, 1, 1, 1, 1, now() + interval '20 seconds', 1, $2::numeric, 0.000000000001, 0.000000000001, now())
          RETURNING id",
     )
     .bind(job)
@@ -86,7 +86,7 @@ pub async fn count(world: &World, sql: &'static str) -> i64 {
 
 /// Why the plan was not signed, as its row says.
 pub async fn note(world: &World, trade: i64) -> String {
-    let told: Option<String> = sqlx::query_scalar("SELECT error FROM trades WHERE id = $1")
+    let told: Option<String> = sqlx::query_scalar("SELECT note FROM trades WHERE id = $1")
         .bind(trade)
         .fetch_one(&world.db.pool)
         .await

@@ -117,7 +117,7 @@ async fn finding_1_the_policys_day_is_counted_where_no_row_resets_it() {
         "DELETE FROM transactions",
         "DELETE FROM trades",
         "UPDATE jobs SET config = jsonb_set(config, '{limits,max_daily_spend_usd}', '0'), token_balance = 0, cost_basis = 0,
-             total_accumulated = 0, last_dca_buy_time = NULL",
+             total_accumulated = 0, last_fills = '{}'",
         "SET session_replication_role = origin",
     ] {
         sqlx::query(sql).execute(&mut *forgetful).await.expect(sql);
@@ -154,7 +154,7 @@ async fn finding_1_a_row_cannot_choose_another_key() {
     world
         .until(
             "it is refused",
-            "SELECT EXISTS (SELECT FROM trades WHERE error LIKE '%(policy: wallet)%')",
+            "SELECT EXISTS (SELECT FROM trades WHERE concat(note, error) LIKE '%(policy: wallet)%')",
         )
         .await;
     assert!(note(&world, trade).await.contains("no entry for wallet"));
@@ -220,7 +220,7 @@ async fn finding_4_what_the_key_signed_once_is_not_signed_again() {
     world
         .until(
             "the row is not believed",
-            "SELECT EXISTS (SELECT FROM trades WHERE error LIKE '%bytes on record%' OR error LIKE '%somebody changed them%')",
+            "SELECT EXISTS (SELECT FROM trades WHERE concat(note, error) LIKE '%bytes on record%' OR concat(note, error) LIKE '%somebody changed them%')",
         )
         .await;
     // Longer than until a replacement.

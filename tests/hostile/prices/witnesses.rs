@@ -72,7 +72,7 @@ async fn finding_3_the_first_price_and_that_of_a_liquidation_need_a_second_node(
 }
 
 async fn book(world: &World, urls: Vec<String>) -> PriceBook {
-    let mut keys = world.devnet.chain_keys();
+    let mut keys = world.devnet.chain_file();
     keys.rpc_urls = urls;
     let spec = Arc::new(ChainSpec::resolve("base", &keys).expect("a chain"));
     let chains = open_chains(vec![spec], &world.db.pool).expect("chains");

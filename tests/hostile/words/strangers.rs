@@ -94,7 +94,11 @@ async fn what_is_stored_already_is_printed_without_what_a_terminal_obeys() {
     world.die_at("frozen").await;
     let stored = HOSTILE.replace('\0', "");
     for sql in [
-        "UPDATE trades SET error = $1",
+        "UPDATE trades SET note = $1",
+        "INSERT INTO trades (job_id, slot, cycle, side, reason, status, amount_in, amount_out_expected, amount_out_min, value_usd,
+             config_version, expires_at, base_amount, quote_amount, price_usd, plan_price_usd, failure_kind, error)
+         SELECT job_id, slot - interval '1 minute', cycle, side, reason, 'FAILED', amount_in, amount_out_expected, amount_out_min,
+             value_usd, config_version, expires_at, base_amount, quote_amount, price_usd, plan_price_usd, 'expired', $1 FROM trades",
         "UPDATE jobs SET last_error = $1, failures_in_row = 2",
         "INSERT INTO ticks (job_id, outcome, reason, detail, first_slot, last_slot) SELECT id, 'hold', 'unsellable', $1, now(), now() FROM jobs",
         "INSERT INTO signers (realm, chain, address, next_nonce, halted_at, halted_reason) SELECT realm, chain, wallet, 0, now(), $1 FROM jobs

@@ -95,8 +95,8 @@ async fn insert(pool: &PgPool, job: JobId, slot: DateTime<Utc>, side: Side, valu
     sqlx::query(
         "INSERT INTO trades (job_id, slot, cycle, side, reason, status, amount_in, amount_out_expected,
                              amount_out_min, value_usd, config_version, expires_at, base_amount, quote_amount,
-                             price_usd, tx_hash, executed_at)
-         VALUES ($1, $2, 1, $3, 'DCA', 'EXECUTED', 1, 1, 1, $4, 1, $2, 1, 1, 1, decode(repeat('00', 32), 'hex'),
+                             price_usd, plan_price_usd, tx_hash, executed_at)
+         VALUES ($1, $2, 1, $3, 'DCA', 'EXECUTED', 1, 1, 1, $4, 1, $2, 1, 1, 1, 1, decode(repeat('00', 32), 'hex'),
                  $2)",
     )
     .bind(job.0)

@@ -43,7 +43,7 @@ async fn nothing_is_signed(world: &World, engine: &Engine, trade: TradeId, why: 
     let loaded = trades::load(&world.pool, trade).await.expect("the trade");
     assert_eq!(loaded.state.status, TradeStatus::Pending);
     assert!(loaded.state.transactions.is_empty());
-    let note: Option<String> = sqlx::query_scalar("SELECT error FROM trades WHERE id = $1")
+    let note: Option<String> = sqlx::query_scalar("SELECT note FROM trades WHERE id = $1")
         .bind(trade.0)
         .fetch_one(&world.pool)
         .await

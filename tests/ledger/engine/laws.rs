@@ -232,7 +232,7 @@ async fn a_wallet_that_cannot_pay_its_gas_takes_on_nothing_new_until_it_can() {
     world.engine.drive(first).await.expect("refused");
     fund("1000000000000000000").await;
     world.engine.drive(second).await.expect("it waits");
-    let note = text(&world, "SELECT error FROM trades WHERE status = 'PENDING'")
+    let note = text(&world, "SELECT note FROM trades WHERE status = 'PENDING'")
         .await
         .expect("a note");
     assert!(note.contains("cannot pay"), "{note}");

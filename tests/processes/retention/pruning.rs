@@ -16,16 +16,16 @@ use testkit::{TestDb, clawd};
 /// Two jobs: one looks 20 days back for a high, one has a mean of four hours.
 const JOBS: &str = r#"
 INSERT INTO jobs (realm, chain, wallet, token_address, token_symbol, token_decimals, quote_address, quote_symbol,
-                  quote_decimals, mode, status, config)
+                  quote_decimals, mode, status, config, look_back_secs)
 SELECT 'paper', 'base', '0x' || repeat('1', 40), '0x' || repeat(token, 40), 'T', 18, '0x' || repeat('f', 40), 'USDC', 6, mode,
-       'RUNNING', config::jsonb
-FROM (VALUES ('a', 'ACCUMULATE', '{"accumulate": {"dip_window": "20d"}}'),
-             ('b', 'LIQUIDITY', '{"liquidity": {"ma_window": "4h"}}')) j (token, mode, config)"#;
+       'RUNNING', config::jsonb, days * 86400
+FROM (VALUES ('a', 'ACCUMULATE', '{"accumulate": {"dip_window": "20d"}}', 20),
+             ('b', 'LIQUIDITY', '{"liquidity": {"ma_window": "4h"}}', 1.0 / 6)) j (token, mode, config, days)"#;
 
 const TRADE: &str = "
 INSERT INTO trades (job_id, slot, cycle, side, reason, status, amount_in, amount_out_expected, amount_out_min, value_usd,
-    config_version, expires_at, base_amount, quote_amount, price_usd, failure_kind)
-SELECT 1, now() - interval '50 days', 1, 'BUY', 'DCA', 'FAILED', 1, 1, 1, 1, 1, now(), 1, 1, 1, 'expired'";
+    config_version, expires_at, base_amount, quote_amount, price_usd, plan_price_usd, failure_kind)
+SELECT 1, now() - interval '50 days', 1, 'BUY', 'DCA', 'FAILED', 1, 1, 1, 1, 1, now(), 1, 1, 1, 1, 'expired'";
 
 /// job, outcome, reason, days since its first and its last slot, slots.
 const TICKS: &str = "

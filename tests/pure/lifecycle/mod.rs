@@ -221,14 +221,18 @@ fn a_stuck_transaction_is_replaced_until_its_attempts_are_used_up() {
 
 #[test]
 fn a_replacement_stays_below_the_cap_and_a_cancel_below_twice_the_cap() {
+    let fee = |max_fee_per_gas| lgi_mm::domain::onchain::Fees {
+        max_fee_per_gas,
+        max_priority_fee_per_gas: 1,
+    };
     let next = |purpose, max_fee_per_gas, cap| {
         let attempts = vec![
             AttemptState {
-                max_fee_per_gas: 1,
+                fees: fee(1),
                 ..attempt(1, Purpose::Swap, true)
             },
             AttemptState {
-                max_fee_per_gas,
+                fees: fee(max_fee_per_gas),
                 ..attempt(2, purpose, true)
             },
         ];

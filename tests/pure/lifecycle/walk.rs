@@ -4,6 +4,8 @@
 use alloy_primitives::B256;
 use chrono::{DateTime, TimeDelta, Utc};
 use lgi_mm::domain::{
+    ids::TransactionId,
+    onchain::Fees,
     span::Span,
     trade::{
         AttemptState, ChainView, Patience, Purpose, Seen, Step, TradeState, TradeStatus, TransactionState,
@@ -36,12 +38,17 @@ pub fn attempt(hash: u8, purpose: Purpose, sent: bool) -> AttemptState {
         purpose,
         recorded_at: at(0),
         sent_at: sent.then(|| at(0)),
-        max_fee_per_gas: 100 + u128::from(hash),
+        fees: Fees {
+            max_fee_per_gas: 100 + u128::from(hash),
+            max_priority_fee_per_gas: 1,
+        },
     }
 }
 
 pub fn transaction(nonce: u64, purpose: Purpose, attempts: Vec<AttemptState>) -> TransactionState {
     TransactionState {
+        id: TransactionId(i64::try_from(nonce).expect("small")),
+        gas_limit: 1,
         nonce,
         purpose,
         deadline: at(DEADLINE),

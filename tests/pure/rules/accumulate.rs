@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use lgi_mm::domain::{
     accumulate,
     config::{AccumulateConfig, JobConfig, Rules, ScheduleConfig},
-    decision::{Decision, Facts, HoldReason, Plan, Reason, Side},
+    decision::{Decision, Facts, HoldReason, Plan, PricedFill, Reason, Side},
     job::JobMode,
     limits,
     schedule::CronExpr,
@@ -229,8 +229,10 @@ fn take_profit_arms_again_only_above_the_last_one_and_after_its_cooldown() {
         let mut facts = facts.clone();
         facts.price = price(now_price);
         facts.recent_high = facts.price;
-        facts.last.take_profit =
-            secs_ago.map(|secs| (facts.now - TimeDelta::seconds(secs), price(last_price)));
+        facts.last.take_profit = secs_ago.map(|secs| PricedFill {
+            at: facts.now - TimeDelta::seconds(secs),
+            price: price(last_price),
+        });
         let found =
             matches!(decide(&config, &facts), Decision::Trade(plan) if plan.reason == Reason::TakeProfit);
         assert_eq!(found, fires, "{name}");
@@ -395,7 +397,7 @@ proptest! {
         later.started_at += shift;
         later.last.dca = later.last.dca.map(|at| at + shift);
         later.last.dip = later.last.dip.map(|at| at + shift);
-        later.last.take_profit = later.last.take_profit.map(|(at, price)| (at + shift, price));
+        later.last.take_profit = later.last.take_profit.map(|last| PricedFill { at: last.at + shift, ..last });
         prop_assert_eq!(limits::decide(&config, &later), decision);
     }
 

@@ -2,6 +2,8 @@
 
 use alloy_primitives::B256;
 use lgi_mm::domain::{
+    ids::TransactionId,
+    onchain::Fees,
     span::Span,
     trade::{
         AttemptState, ChainView, Patience, Purpose, Seen, Standing, TradeState, TradeStatus,
@@ -27,12 +29,17 @@ fn trade(foreign: Option<B256>) -> TradeState {
         purpose,
         recorded_at: at(0),
         sent_at: Some(at(0)),
-        max_fee_per_gas: 1,
+        fees: Fees {
+            max_fee_per_gas: 1,
+            max_priority_fee_per_gas: 1,
+        },
     };
     TradeState {
         status: TradeStatus::Failed,
         expires_at: at(60),
         transactions: vec![TransactionState {
+            id: TransactionId(1),
+            gas_limit: 1,
             nonce: 5,
             purpose: Purpose::Swap,
             deadline: at(60),

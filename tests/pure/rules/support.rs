@@ -6,7 +6,7 @@ use lgi_mm::domain::{
     Timestamp,
     accounting::{Booked, Fill, book},
     config::JobConfig,
-    decision::{Facts, LastFills, MovingAverage, Plan, Position, Reason, Side, Spent},
+    decision::{Facts, LastFills, MovingAverage, Plan, Position, PricedFill, Reason, Side, Spent},
     job::JobMode,
     units::{Amount, Price, Rounding, Usd},
 };
@@ -131,7 +131,12 @@ pub(crate) fn apply(plan: &Plan, facts: &mut Facts) -> Booked {
     match plan.reason {
         Reason::Dca => facts.last.dca = Some(facts.now),
         Reason::DipBuy => facts.last.dip = Some(facts.now),
-        Reason::TakeProfit => facts.last.take_profit = Some((facts.now, facts.price)),
+        Reason::TakeProfit => {
+            facts.last.take_profit = Some(PricedFill {
+                at: facts.now,
+                price: facts.price,
+            })
+        }
         Reason::SpreadBuy | Reason::SpreadSell => facts.last.spread = Some(facts.now),
         Reason::Rebalance => facts.last.rebalance = Some(facts.now),
         Reason::Liquidate => {}
@@ -214,7 +219,10 @@ pub(crate) fn any_facts() -> impl Strategy<Value = Facts> {
                 last: LastFills {
                     dca: last.0,
                     dip: last.1,
-                    take_profit: last.2.map(|at| (at, scaled(price, last.4))),
+                    take_profit: last.2.map(|at| PricedFill {
+                        at,
+                        price: scaled(price, last.4),
+                    }),
                     spread: last.3,
                     rebalance: None,
                     backoff_until: None,

@@ -55,8 +55,8 @@ pub(super) async fn prepare(app: &App, plan: &mut Plan<'_>) -> Result<Groundwork
     })
 }
 
-/// Reports the safe defaults of a live job, and adds a second price source where there is one. What was given has floors:
-/// see [`JobConfig::validate_for`].
+/// Reports the safe defaults of a live job, and adds a second price source where there is one. What was given has
+/// floors: see [`JobConfig::validate_for`].
 async fn safeguards(app: &App, plan: &mut Plan<'_>) -> Result<(), AppError> {
     let Plan {
         request,

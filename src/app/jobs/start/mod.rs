@@ -30,7 +30,8 @@ pub use self::{
     started::{NotAllowed, Pair, Started, Step, What},
 };
 
-/// Starts the job of a token: a new one, a new cycle of an idle one, or a paused one again. A running one is left alone.
+/// Starts the job of a token: a new one, a new cycle of an idle one, or a paused one again. A running one is left
+/// alone.
 pub async fn start(app: &App, request: &StartRequest, actor: &Actor) -> Result<Started, AppError> {
     request.check()?;
     let filter = Filter {

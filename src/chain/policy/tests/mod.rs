@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use proptest::prelude::*;
 
 use super::{
-    appraiser::Appraiser,
+    appraiser::{Appraiser, Worth},
     file::{Entry, NamedContracts, Quote},
     model::Intent,
     *,
@@ -69,8 +69,11 @@ impl Appraiser for Fixed {
         Price::new(2_000.into()).map_err(|error| error.to_string())
     }
 
-    async fn token_usd(&self, _: Address, _: Address, _: Option<Pool>) -> Result<(Price, u8), String> {
-        Ok((Price::ONE, 18))
+    async fn token_usd(&self, _: Address, _: Address, _: Option<Pool>) -> Result<Worth, String> {
+        Ok(Worth {
+            price: Price::ONE,
+            decimals: 18,
+        })
     }
 }
 
@@ -92,7 +95,7 @@ impl Key {
         change(&mut entry);
         edit::write(&file, &edit::with_entry(&file, &entry).expect("a policy")).expect("a file");
         let book = Arc::new(PolicyBook::new(Place::Named(file), dir.path().join("state")));
-        let signer = PolicySigner::new(Arc::new(inner), book, ("base".to_owned(), 8_453), Arc::new(Fixed));
+        let signer = PolicySigner::new(Arc::new(inner), book, "base".to_owned(), 8_453, Arc::new(Fixed));
         Self {
             signer,
             wallet,

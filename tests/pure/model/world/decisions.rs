@@ -3,6 +3,8 @@
 use alloy_primitives::B256;
 use chrono::{DateTime, TimeDelta, Utc};
 use lgi_mm::domain::{
+    ids::TransactionId,
+    onchain::Fees,
     span::Span,
     trade::{
         AttemptState, ChainView, Patience, Purpose, Seen, Step, TradeState, TradeStatus, TransactionState,
@@ -107,9 +109,14 @@ fn trade_state(ledger: &Ledger, model: &Model) -> TradeState {
                 },
                 recorded_at: at(0),
                 sent_at: (recorded.sent & (1 << attempt) != 0).then(|| at(0)),
-                max_fee_per_gas: 100 + u128::from(attempt),
+                fees: Fees {
+                    max_fee_per_gas: 100 + u128::from(attempt),
+                    max_priority_fee_per_gas: 1,
+                },
             });
             TransactionState {
+                id: TransactionId(nonce.into()),
+                gas_limit: 1,
                 nonce: nonce.into(),
                 purpose,
                 deadline: at(60),

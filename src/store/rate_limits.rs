@@ -4,34 +4,36 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 
-/// Part of a minute's requests that may be made at once; the rest is spread over the minute, so that no window
-/// of 60 seconds ever holds more than the whole.
+/// Part of a minute's requests that may be made at once. The rest is spread over the minute, so that no window of 60
+/// seconds ever exceeds the limit.
 const BURST_DIVISOR: f64 = 5.0;
-/// Longest time that one refusal of the API keeps us quiet, whatever it asks for.
+/// Longest retry-after of the API that is obeyed.
 const HOLD_OFF_MAX: Duration = Duration::from_secs(300);
 
-/// So many requests a minute of all processes together.
-pub(super) struct RateLimit {
+/// A number of requests per minute that all processes share.
+#[derive(Debug)]
+pub struct RateLimit {
     pool: PgPool,
     name: &'static str,
     burst: f64,
     per_second: f64,
 }
 
-/// Why a request may not be made.
+/// A request that may not be made now.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RateLimited {
-    /// The turn would come too late for whoever asks.
+pub enum RateLimited {
+    /// The next free request would come too late for the caller.
     #[error("the rate limit shared by all workers is used up")]
     UsedUp,
-    /// Nobody knows how many requests were made.
+    /// The number of requests made is unknown.
     #[error("the shared rate limit cannot be read: {0}")]
     Database(#[from] sqlx::Error),
 }
 
 impl RateLimit {
     /// `a_minute` requests in any 60 seconds, at least 1.
-    pub(super) fn new(pool: PgPool, name: &'static str, a_minute: u32) -> Self {
+    #[must_use]
+    pub fn new(pool: PgPool, name: &'static str, a_minute: u32) -> Self {
         let limit = f64::from(a_minute.max(1));
         let burst = (limit / BURST_DIVISOR).max(1.0);
         let spread = (limit - burst).max(0.5);
@@ -45,7 +47,10 @@ impl RateLimit {
 
     /// Takes a turn, now or up to `patience` ahead, and waits for it. A turn ahead is a debt of the bucket:
     /// one statement a request however many wait, and first come, first served.
-    pub(super) async fn turn(&self, patience: Duration) -> Result<(), RateLimited> {
+    ///
+    /// # Errors
+    /// [`RateLimited`].
+    pub async fn turn(&self, patience: Duration) -> Result<(), RateLimited> {
         let left = sqlx::query_scalar!(
             r#"INSERT INTO rate_limits AS bucket (name, tokens, updated_at)
                VALUES ($1, $2::float8 - 1, clock_timestamp())
@@ -70,8 +75,11 @@ impl RateLimit {
         Ok(())
     }
 
-    /// Keeps every process from asking for `span`: the API has said that it is enough.
-    pub(super) async fn hold_off(&self, span: Duration) -> Result<(), RateLimited> {
+    /// Stops the requests of all processes for `span`, as the API asked.
+    ///
+    /// # Errors
+    /// [`RateLimited::Database`].
+    pub async fn hold_off(&self, span: Duration) -> Result<(), RateLimited> {
         sqlx::query!(
             "UPDATE rate_limits SET
                  tokens = least(1 - $2::float8 * $3::float8, tokens + $2
