@@ -191,7 +191,7 @@ async fn a_row_cannot_make_a_worker_read_files_out() {
     assert_eq!(code, 0, "{said}");
     for (file, told) in [
         (secret, "ends in .csv"),
-        (disguised, "the first column is no time"),
+        (disguised, "neither a row of time and price nor a header"),
         (pipe, "not a regular file"),
         ("/dev/zero".into(), "ends in .csv"),
         (dir.path().to_owned(), "ends in .csv"),
