@@ -5,6 +5,7 @@
 mod architecture;
 mod example;
 mod extending;
+mod house;
 mod image;
 mod metrics;
 mod practice;
