@@ -1,7 +1,7 @@
 //! A wallet with a past that this database does not know: a restored or lost database, or a wallet that was used
 //! elsewhere. Its owner looks at it and accepts it; nobody else does.
 
-use super::{Engine, EngineError};
+use super::{core::Engine, error::EngineError};
 use crate::{
     domain::{
         job::{Account, JobId, JobStatus},

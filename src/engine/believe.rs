@@ -6,7 +6,8 @@ use alloy_primitives::Address;
 use futures::future::join_all;
 
 use super::{
-    Engine, EngineError,
+    core::Engine,
+    error::EngineError,
     facts::{Priced, hold, last_accepted, price_request},
 };
 use crate::{

@@ -2,18 +2,17 @@
 
 use std::collections::HashMap;
 
-use super::Tick;
+use super::tick::Tick;
 use crate::{
     domain::{
         config::SourceName,
         decision::{Decision, Facts, HoldReason},
         job::{JobStatus, Realm},
         limits,
-        price::AcceptedPrice,
+        price::{AcceptedPrice, series},
         samples::{History, HistoryQuery},
     },
     ports::PriceRequest,
-    prices::series,
     store::{
         samples::{SampleHigh, Window},
         ticks::{Hold, SlotSeen, TickJob},

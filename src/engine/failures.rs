@@ -6,7 +6,7 @@
 
 use tracing::warn;
 
-use super::{Engine, EngineError, foreign::foreign_use, observe::observe, watch::MISSES_MAX};
+use super::{core::Engine, error::EngineError, foreign::foreign_use, observe::observe, watch::MISSES_MAX};
 use crate::{
     domain::{
         ids::TradeId,

@@ -6,10 +6,11 @@ use alloy_primitives::B256;
 use metrics::{counter, histogram};
 use tracing::{debug, info, warn};
 
-use super::{Engine, EngineError, Progress, market::gas_paid, observe::Observed};
+use super::{core::Engine, error::EngineError, observe::Observed, progress::Progress};
 use crate::{
     domain::{
         accounting::Fill,
+        costs::gas_paid,
         decision::Side,
         trade::{FailureKind, TradeStatus},
         units::{Amount, MoneyError},

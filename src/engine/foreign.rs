@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::{Engine, EngineError, Progress, settle::BLOCKED_INTERVALS};
+use super::{
+    core::Engine,
+    error::EngineError,
+    progress::{BLOCKED_INTERVALS, Progress},
+};
 use crate::{
     domain::job::{Account, Realm},
     ports::{Market, NonceUse},

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Engine, facts::hold};
+use super::{core::Engine, facts::hold};
 use crate::{
     domain::{
         decision::HoldReason,

@@ -3,7 +3,7 @@
 use metrics::counter;
 use tracing::error;
 
-use super::{Engine, EngineError, Progress};
+use super::{core::Engine, error::EngineError, progress::Progress};
 use crate::{
     domain::{decision::Side, units::Amount},
     ports::{Around, Asset, Market, Receipt},

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use alloy_primitives::B256;
 
-use super::{Engine, EngineError};
+use super::{core::Engine, error::EngineError};
 use crate::{
     domain::{
         ids::TradeId,

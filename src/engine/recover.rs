@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use tracing::{debug, error, info, warn};
 
-use super::{Engine, EngineError};
+use super::{core::Engine, error::EngineError};
 use crate::{
     domain::job::JobStatus,
     store::{

@@ -1,45 +1,16 @@
 //! Whether what live jobs hold can still be sold: found out with every buy, and by a dry sale once a day.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
-
 use tracing::{error, warn};
 
-use super::{Engine, EngineError, facts::Priced, market::swap_request};
+use super::{checks::swap_request, core::Engine, error::EngineError, facts::Priced};
 use crate::{
-    domain::{
-        bounds,
-        decision::Side,
-        job::{JobId, Realm},
-        units::Rounding,
-    },
+    domain::{bounds, decision::Side, job::Realm, units::Rounding},
     ports::QuoteError,
     store::{jobs::Job, sales},
 };
 
-/// Interval between checks whether a dry sale of a job is due; it is due once a day.
-const ASKED_AGAIN: Duration = Duration::from_secs(3_600);
 /// What a pool that is not known yet takes of a swap, basis points, where the job leaves its loss to the pool's fee.
 const FEE_ASSUMED_BPS: u32 = 100;
-
-/// When this process asked the ledger last, by job.
-#[derive(Debug, Default)]
-pub(super) struct DrySales(Mutex<HashMap<JobId, Instant>>);
-
-impl DrySales {
-    /// Whether the ledger is to be asked.
-    fn may_be_due(&self, job: JobId) -> bool {
-        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = asked.get(&job).is_some_and(|at| at.elapsed() < ASKED_AGAIN);
-        if !fresh {
-            asked.insert(job, Instant::now());
-        }
-        !fresh
-    }
-}
 
 impl Engine {
     /// Writes down what a buy's proof has shown: `refused` says why what is held could not be sold.

@@ -2,7 +2,12 @@
 
 use tracing::{debug, info, warn};
 
-use super::{Engine, EngineError, observe::observe};
+use super::{
+    core::Engine,
+    error::EngineError,
+    observe::observe,
+    progress::{BLOCKED_INTERVALS, Progress, SWALLOWED_SENDS},
+};
 use crate::{
     domain::{
         ids::TradeId,
@@ -22,23 +27,6 @@ use crate::{
 
 /// Steps that one call to [`Engine::drive`] takes before it lets others have a turn.
 const STEPS_MAX: usize = 24;
-
-/// A trade that waits for something outside is looked at again after this many check intervals.
-pub(super) const BLOCKED_INTERVALS: u32 = 2;
-
-/// Number of accepted sends, each `resend_after` apart, after which bytes in no block count as swallowed.
-pub const SWALLOWED_SENDS: i64 = 5;
-
-/// How far a trade is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// Something was done; there may be more to do at once.
-    Stepped,
-    /// Nothing can be done before the next check.
-    Waiting,
-    /// The trade is final.
-    Final,
-}
 
 impl Engine {
     /// Takes steps until the trade is final or must wait. When it waits, its next check is written down first.

@@ -4,11 +4,13 @@ use alloy_primitives::U256;
 use tracing::info;
 
 use super::{
-    Engine, EngineError,
-    market::{deadline, fee_within, gas_cost, gas_reserve, halted, swap_request, too_dear},
+    checks::{deadline, halted, swap_request, too_expensive},
+    core::Engine,
+    error::EngineError,
 };
 use crate::{
     domain::{
+        costs::{REPLACEMENT_HEADROOM, fee_within, gas_cost, gas_reserve},
         trade::{Patience, Purpose, raised},
         units::{Amount, MoneyError, Rounding},
     },
@@ -20,10 +22,6 @@ use crate::{
         trades::Trade,
     },
 };
-
-/// Gas is reserved for so many times the first fee: six replacements at an eighth more each double it. The rest
-/// up to the cap is rare, and a wallet that cannot pay it is a named hold, not a loss.
-pub(super) const REPLACEMENT_HEADROOM: u128 = 2;
 
 /// What a cancel uses, units of gas.
 const CANCEL_GAS: u64 = 21_000;
@@ -99,7 +97,7 @@ impl Engine {
             .calls(&request, trade.amount_out_min, deadline)
             .await?;
         let fees = market.chain.fees().await?;
-        if let Some(why) = too_dear(market, fees) {
+        if let Some(why) = too_expensive(market, fees) {
             return Ok(Allocation::Stopped(why));
         }
         // The plan was approved a while ago: gas may have risen since.

@@ -2,7 +2,12 @@
 
 use tracing::info;
 
-use super::{Engine, EngineError, Progress, settle::BLOCKED_INTERVALS, submit::Allocation};
+use super::{
+    core::Engine,
+    error::EngineError,
+    progress::{BLOCKED_INTERVALS, Progress},
+    submit::Allocation,
+};
 use crate::{
     ports::{Market, QuoteError},
     store::{

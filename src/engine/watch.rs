@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use tracing::{error, info, warn};
 
 use super::{
-    Engine, EngineError,
+    core::Engine,
+    error::EngineError,
     finish::moved,
     foreign::foreign_use,
     observe::{Observed, observe},

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::Remedy;
 use crate::{
     domain::{ids::TradeId, trade::TradeStatus},
-    engine::{Engine, EngineError},
+    engine::{core::Engine, error::EngineError},
     ports::Lookup,
     store::{
         fills::{self, Failure},

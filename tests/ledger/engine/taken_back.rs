@@ -10,7 +10,7 @@ use lgi_mm::{
         trade::{FailureKind, TradeStatus},
         units::Usd,
     },
-    engine::{Engine, Outcome, Progress},
+    engine::{Engine, Progress, TickOutcome},
     paper::{FaultKind, Funding, PaperSettings, default_wallet},
     ports::Asset,
     store::{
@@ -101,7 +101,7 @@ async fn a_swap_that_failed_and_was_mined_again_successfully_is_filled_once() {
     assert_eq!(status(&world, trade).await, TradeStatus::Failed);
     // The failure's pause is over, and the rule is due again: planned, and nothing signed.
     world.pass(TimeDelta::seconds(10));
-    let Outcome::Traded { trade: second } = world.evaluate(world.next_tick()).await else {
+    let TickOutcome::Traded { trade: second } = world.evaluate(world.next_tick()).await else {
         panic!("no trade")
     };
     node.set(hash, None);
@@ -167,7 +167,7 @@ async fn a_failure_whose_nonce_is_free_again_opens_its_trade_and_nothing_is_boug
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_never_had_a_nonce_needs_no_watching() {
     let (world, engine, _) = patient().await;
-    let Outcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
+    let TickOutcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
         panic!("no trade")
     };
     world.order(Order::Pause).await;
