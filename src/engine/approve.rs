@@ -17,7 +17,7 @@ use crate::{
         units::Amount,
     },
     ports::{Asset, Market, Quote, QuoteError},
-    store::{StoreError, fills, jobs::Job, signers},
+    store::{StoreError, endings, jobs::Job, signers},
 };
 
 /// Maximum number of times that a reverting liquidation is halved in one tick: each half is simulated in several pools.
@@ -61,14 +61,14 @@ impl Refusal {
 }
 
 /// The next step with a plan.
-enum Attempt {
+enum Trial {
     /// Decided.
     Decided(Approval),
     /// A smaller liquidation is tried.
     Smaller(Plan),
 }
 
-impl From<Refusal> for Attempt {
+impl From<Refusal> for Trial {
     fn from(refusal: Refusal) -> Self {
         Self::Decided(Approval::Refused(refusal))
     }
@@ -119,8 +119,8 @@ impl Engine {
         let mut reverts = 0_u32;
         loop {
             match self.try_plan(&terms, plan, &mut reverts).await? {
-                Attempt::Decided(approval) => return Ok(approval),
-                Attempt::Smaller(smaller) => plan = smaller,
+                Trial::Decided(approval) => return Ok(approval),
+                Trial::Smaller(smaller) => plan = smaller,
             }
         }
     }
@@ -138,12 +138,7 @@ impl Engine {
         Ok(disagreement.map(|detail| Refusal::because(HoldReason::NodesDisagree, detail)))
     }
 
-    async fn try_plan(
-        &self,
-        terms: &Terms<'_>,
-        plan: Plan,
-        reverts: &mut u32,
-    ) -> Result<Attempt, EngineError> {
+    async fn try_plan(&self, terms: &Terms<'_>, plan: Plan, reverts: &mut u32) -> Result<Trial, EngineError> {
         let Terms {
             job, facts, market, ..
         } = *terms;
@@ -156,7 +151,7 @@ impl Engine {
         if plan.reason == Reason::Liquidate && purse.token_in < plan.amount_in {
             // The wallet lost tokens that the ledger still counts: sell what it holds.
             return Ok(match liquidate::within_wallet(plan, purse.token_in, facts)? {
-                Some(smaller) => Attempt::Smaller(smaller),
+                Some(smaller) => Trial::Smaller(smaller),
                 None => Refusal::plain(HoldReason::InsufficientBalance).into(),
             });
         }
@@ -169,7 +164,7 @@ impl Engine {
                 *reverts += u32::from(refusal.reason == HoldReason::SimulationFailed);
                 let gas = job.config.limits.max_gas_usd;
                 Ok(match liquidate::split(plan, refusal.reason, gas, facts)? {
-                    Some(half) if *reverts < HALVES_MAX => Attempt::Smaller(half),
+                    Some(half) if *reverts < HALVES_MAX => Trial::Smaller(half),
                     _ => refusal.into(),
                 })
             }
@@ -183,24 +178,24 @@ impl Engine {
         plan: Plan,
         quote: &Quote,
         purse: Purse,
-    ) -> Result<Attempt, EngineError> {
+    ) -> Result<Trial, EngineError> {
         let Terms { job, facts, .. } = *terms;
         let quoted: Quoted = quoted(quoting(job), &plan, quote, purse, terms.gas_price)?;
         // Gas above the job's limit is a hold, since it may fall again; a write-down is final.
         let allowed_gas = quoted.gas_usd.min(job.config.limits.max_gas_usd);
         if plan.reason == Reason::Liquidate
             && liquidate::is_dust(&facts.position, facts.price, allowed_gas)?
-            && fills::write_off_dust(&self.pool, job).await?
+            && endings::write_off_dust(&self.pool, job).await?
         {
             let detail = "what was left is worth less than its gas: written down, the job is IDLE";
             return Ok(Refusal::because(HoldReason::Idle, detail.to_owned()).into());
         }
         let reason = match limits::approve(plan, &job.config, &quoted) {
-            Ok(approved) => return Ok(Attempt::Decided(Approval::Approved(approved))),
+            Ok(approved) => return Ok(Trial::Decided(Approval::Approved(approved))),
             Err(reason) => reason,
         };
         Ok(match liquidate::split(plan, reason, quoted.gas_usd, facts)? {
-            Some(half) => Attempt::Smaller(half),
+            Some(half) => Trial::Smaller(half),
             None => {
                 let detail = limits::figures(reason, &plan, &job.config, &quoted);
                 Refusal { reason, detail }.into()

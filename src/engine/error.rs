@@ -3,7 +3,7 @@
 use crate::{
     domain::{ids::TradeId, trade::IllegalTrade, units::MoneyError},
     ports::{NoMarket, QuoteError, RpcError, SignError},
-    store::{StoreError, fills::BookError},
+    store::{StoreError, endings::BookError},
 };
 
 /// A step that failed. It left nothing half done and may be retried.

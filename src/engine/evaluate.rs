@@ -20,8 +20,8 @@ use crate::{
     },
     failpoint::reach,
     store::{
-        StoreError, fills,
-        samples::{self, Window},
+        StoreError, endings,
+        samples::{self, SampleWindow},
         slots,
         ticks::{self, Hold, TickJob},
         trades::{self, Frozen, NewTrade},
@@ -147,7 +147,7 @@ impl Engine {
 
     /// A liquidation that finds nothing to sell is over.
     async fn finish_liquidation(&self, tick: &TickJob) -> Result<Hold, EngineError> {
-        fills::write_off_dust(&self.pool, &tick.job).await?;
+        endings::write_off_dust(&self.pool, &tick.job).await?;
         let detail = "nothing is left to sell: the job is IDLE";
         Ok(hold(tick, HoldReason::Idle, Some(detail.to_owned())))
     }
@@ -158,7 +158,7 @@ impl Engine {
         holds: &mut Vec<Hold>,
         results: &mut Vec<TickResult>,
     ) -> Result<(), EngineError> {
-        let windows: Vec<Window> = priced.iter().map(window).collect();
+        let windows: Vec<SampleWindow> = priced.iter().map(window).collect();
         let histories = samples::observe(&self.pool, &windows, self.settings.sample_interval).await?;
         let mut plans = Vec::new();
         for (mut priced, observed) in priced.into_iter().zip(histories) {

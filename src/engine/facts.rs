@@ -14,7 +14,7 @@ use crate::{
     },
     ports::PriceRequest,
     store::{
-        samples::{SampleHigh, Window},
+        samples::{SampleHigh, SampleWindow},
         ticks::{Hold, SlotSeen, TickJob},
     },
 };
@@ -118,10 +118,10 @@ pub(super) fn price_request(tick: &TickJob) -> PriceRequest<'_> {
     }
 }
 
-pub(super) fn window(priced: &Priced) -> Window {
+pub(super) fn window(priced: &Priced) -> SampleWindow {
     let (job, now) = (&priced.tick.job, priced.accepted.observed_at);
     let lookback = HistoryQuery::of(&job.config, &job.last, now);
-    Window {
+    SampleWindow {
         chain: job.account.chain.clone(),
         token: job.token.address,
         series: series_of(&priced.tick),

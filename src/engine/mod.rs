@@ -12,7 +12,6 @@ mod dry_sales;
 mod error;
 mod evaluate;
 mod facts;
-mod failures;
 mod finish;
 mod foreign;
 mod keys;
@@ -27,7 +26,8 @@ mod settle;
 mod submit;
 mod tick;
 mod turn;
-mod watch;
+mod watch_failures;
+mod watch_fills;
 
 pub use self::core::Engine;
 pub use error::EngineError;

@@ -11,14 +11,14 @@ use crate::{
 };
 
 /// What was seen of the chain, and the receipts that go with it.
-pub(super) struct Observed {
+pub(super) struct ObservedTrade {
     pub(super) view: ChainView,
     pub(super) receipts: HashMap<B256, Receipt>,
     /// Why something is not known yet, for people.
     pub(super) doubt: Option<String>,
 }
 
-impl Observed {
+impl ObservedTrade {
     /// Of a trade that has no transaction yet.
     fn nothing() -> Self {
         Self {
@@ -35,10 +35,10 @@ impl Observed {
 
 /// Looks at everything the next step may depend on. The nonce is read *before* the hashes: if it is used by
 /// one of ours, the look-ups that follow see it.
-pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> Observed {
+pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> ObservedTrade {
     let signed = &trade.signed;
     if signed.is_empty() {
-        return Observed::nothing();
+        return ObservedTrade::nothing();
     }
     let next_nonce = market
         .chain
@@ -99,7 +99,7 @@ pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> Observ
         block_time: head.map(|head| head.time),
         next_nonce,
     };
-    Observed {
+    ObservedTrade {
         view,
         receipts,
         doubt,

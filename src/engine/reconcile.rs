@@ -15,10 +15,9 @@ use crate::{
     },
     ports::{Asset, Market, NonceUse},
     store::{
-        failures, foreign,
+        failure_watches, fill_watches, foreign,
         jobs::{self, CommandError, Filter, Job},
         repairs::{self, SignerRow},
-        watches,
     },
 };
 
@@ -123,8 +122,9 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Store`]; a chain that does not answer is part of the report.
     pub async fn reconcile(&self) -> Result<Reconciliation, EngineError> {
-        self.watch(&watches::all(&self.pool).await?).await?;
-        self.watch_failures(&failures::all(&self.pool).await?).await?;
+        self.watch(&fill_watches::all(&self.pool).await?).await?;
+        self.watch_failures(&failure_watches::all(&self.pool).await?)
+            .await?;
         let mut signers = Vec::new();
         for row in repairs::signers(&self.pool).await? {
             signers.push(self.compare_signer(row).await?);

@@ -9,7 +9,7 @@ use crate::{
     domain::job::JobStatus,
     store::{
         jobs::{self, Filter, Job},
-        trades::{self, OpenTrade},
+        trades::{self, OpenTradeRow},
     },
 };
 
@@ -73,7 +73,7 @@ fn say_job(found: &Job, few: bool) {
     }
 }
 
-fn say_trade(found: &OpenTrade, few: bool) {
+fn say_trade(found: &OpenTradeRow, few: bool) {
     let (job, trade) = (found.job, found.id.0);
     if few {
         info!(%job, trade, "found open trade, carrying it on");

@@ -37,8 +37,8 @@ impl Engine {
             pipeline_max: self.settings.pipeline_max,
         };
         // Before anything that costs: most of those who ask must wait.
-        let standing = turns::standing(&self.pool, &turn).await?;
-        if !standing.may_go {
+        let state = turns::state(&self.pool, &turn).await?;
+        if !state.may_go {
             return self.wait_for_turn(&turn, job).await;
         }
         match self.allocate(job, trade, market).await {
@@ -50,7 +50,7 @@ impl Engine {
                 asleep => Ok(asleep),
             },
             Ok(Allocation::Blocked(why)) => {
-                if standing.waits {
+                if state.waits {
                     turns::leave(&self.pool, &turn).await?;
                 }
                 self.wait_for_nonce(&turn, job, &why).await
@@ -58,7 +58,7 @@ impl Engine {
             Err(error) => {
                 let of_this_trade =
                     matches!(&error, EngineError::Quote(quote) if !matches!(quote, QuoteError::Rpc(_)));
-                if of_this_trade && standing.waits {
+                if of_this_trade && state.waits {
                     turns::leave(&self.pool, &turn).await?;
                 }
                 Err(error)

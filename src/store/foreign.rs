@@ -5,7 +5,7 @@ use sqlx::PgPool;
 
 use super::{
     StoreError,
-    numeric::{lower, to_i64, unsigned},
+    columns::{lower, to_i64, unsigned},
     signers,
 };
 use crate::domain::{ids::TradeId, job::Account, onchain::NonceUse};

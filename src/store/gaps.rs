@@ -7,7 +7,7 @@ use sqlx::PgPool;
 
 use super::{
     StoreError,
-    numeric::{hash, lower, to_i64, unsigned},
+    columns::{hash, lower, to_i64, unsigned},
     repairs::SignerRow,
     signers,
 };

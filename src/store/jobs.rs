@@ -6,7 +6,7 @@ use tracing::error;
 
 use super::{
     StoreError,
-    numeric::{address, amount, json, lower, numbers, to_i64, to_json, unsigned, usd, word},
+    columns::{address, amount, json, lower, numbers, to_i64, to_json, unsigned, usd, word},
 };
 use crate::domain::{
     Timestamp,

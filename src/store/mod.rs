@@ -2,16 +2,17 @@
 
 pub mod adoption;
 pub mod census;
+mod columns;
 pub mod deliveries;
+pub mod endings;
 pub mod evidence;
-pub mod failures;
-pub mod fills;
+pub mod failure_watches;
+pub mod fill_watches;
 pub mod foreign;
 pub mod gaps;
 pub mod history;
 pub mod jobs;
 pub mod memory;
-mod numeric;
 pub mod orders;
 mod outbox;
 pub mod pools;
@@ -29,7 +30,6 @@ pub mod trades;
 pub mod trail;
 pub mod turns;
 pub mod views;
-pub mod watches;
 
 use sqlx::PgPool;
 

@@ -7,8 +7,8 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoreError, WAKE_CHANNEL, adoption,
+    columns::to_json,
     jobs::{CommandError, Job, event, lock, look_back_secs},
-    numeric::to_json,
 };
 use crate::domain::{
     Timestamp,

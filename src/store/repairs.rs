@@ -4,8 +4,8 @@ use sqlx::PgPool;
 
 use super::{
     StoreError,
+    columns::{address, lower, to_i64, unsigned, word},
     jobs::{self, CommandError},
-    numeric::{address, lower, to_i64, unsigned, word},
     signers,
 };
 use crate::domain::{

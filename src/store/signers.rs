@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoreError, WAKE_CHANNEL,
-    numeric::{amount, clean_text, lower, to_i64, unsigned, word},
+    columns::{amount, clean_text, lower, to_i64, unsigned, word},
     turns,
 };
 use crate::domain::{

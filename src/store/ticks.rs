@@ -7,9 +7,9 @@ use sqlx::{FromRow, PgConnection, PgPool, Row};
 
 use super::{
     StoreError,
+    columns::{clean_text, numbers, price, unsigned, usd_cut},
     jobs::{Job, JobRow},
     memory::{JobMemory, RowVersion},
-    numeric::{clean_text, numbers, price, unsigned, usd_cut},
     samples::{KnownHigh, SampleHigh},
     slots,
 };

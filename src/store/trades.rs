@@ -5,8 +5,8 @@ use sqlx::PgPool;
 
 use super::{
     StoreError,
+    columns::{amount, clean_text, hash, price, unsigned, usd, word},
     jobs::Job,
-    numeric::{amount, clean_text, hash, price, unsigned, usd, word},
     signers,
     ticks::{self, SlotSeen, Tick},
 };
@@ -329,7 +329,7 @@ pub async fn claim_checks(
 
 /// A trade that is neither executed nor failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OpenTrade {
+pub struct OpenTradeRow {
     /// Its number.
     pub id: TradeId,
     /// Its job.
@@ -340,12 +340,12 @@ pub struct OpenTrade {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn open(pool: &PgPool) -> Result<Vec<OpenTrade>, StoreError> {
+pub async fn open(pool: &PgPool) -> Result<Vec<OpenTradeRow>, StoreError> {
     let rows =
         sqlx::query!("SELECT id, job_id FROM trades WHERE status IN ('PENDING', 'SUBMITTED') ORDER BY id")
             .fetch_all(pool)
             .await?;
-    let open = rows.into_iter().map(|row| OpenTrade {
+    let open = rows.into_iter().map(|row| OpenTradeRow {
         id: TradeId(row.id),
         job: JobId(row.job_id),
     });

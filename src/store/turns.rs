@@ -12,7 +12,7 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoreError,
-    numeric::{clean_text, lower},
+    columns::{clean_text, lower},
 };
 use crate::domain::{ids::TradeId, job::Account, span::Span};
 
@@ -29,7 +29,7 @@ pub struct Turn<'a> {
 
 /// How a trade stands among those that want a nonce of its wallet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct TurnState {
     /// There is a place, and nobody who waits was planned earlier.
     pub may_go: bool,
     /// It waits already.
@@ -40,9 +40,9 @@ pub struct Standing {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn standing(pool: &PgPool, turn: &Turn<'_>) -> Result<Standing, StoreError> {
+pub async fn state(pool: &PgPool, turn: &Turn<'_>) -> Result<TurnState, StoreError> {
     Ok(sqlx::query_as!(
-        Standing,
+        TurnState,
         r#"SELECT coalesce(first_turn($1, $2, $3) >= $4, true) AND open_transactions($1, $2, $3) < $5 AS "may_go!",
                   EXISTS (SELECT FROM turns WHERE trade_id = $4) AS "waits!""#,
         turn.account.realm.to_string(),

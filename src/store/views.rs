@@ -5,7 +5,7 @@ use sqlx::PgPool;
 
 use super::{
     StoreError,
-    numeric::{amount, hash, numbers, price, unsigned, usd, usd_cut, word},
+    columns::{amount, hash, numbers, price, unsigned, usd, usd_cut, word},
 };
 use crate::domain::{
     Timestamp,

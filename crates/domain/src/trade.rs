@@ -11,7 +11,7 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use super::{Timestamp, ids::TransactionId, onchain::Fees, span::Span};
 
 pub use super::purpose::Purpose;
-pub use table::{next_step, standing};
+pub use table::{check_failure, next_step};
 
 /// Where a trade is in its life.
 #[derive(
@@ -236,7 +236,7 @@ pub enum Step {
 
 /// What has become of what a trade failed by, as long as the chain may still take it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum FailureCheck {
     /// Every nonce is still used by what moves nothing.
     Stands,
     /// The swap is in a block after all, and has succeeded.

@@ -9,7 +9,7 @@ use crate::{
     engine::{core::Engine, error::EngineError},
     ports::Lookup,
     store::{
-        fills::{self, Failure},
+        endings::{self, TradeFailure},
         gaps::{self, Stranded},
         jobs::CommandError,
         repairs::SignerRow,
@@ -108,10 +108,10 @@ impl Engine {
             if trade.state.status != TradeStatus::Submitted {
                 return Ok(changed);
             }
-            let failure = Failure::unsent(format!(
+            let failure = TradeFailure::unsent(format!(
                 "its nonce was never on chain and was taken back: the chain's next one is {to}"
             ));
-            fills::commit_failure(&self.pool, &trade, &failure, self.settings.pipeline_max).await?;
+            endings::commit_failure(&self.pool, &trade, &failure, self.settings.pipeline_max).await?;
         }
         let evidence = json!({ "chain_nonce": to, "in_no_block": hashes, "trades": open });
         Ok(if gaps::take_back(&self.pool, row, to, &evidence, actor).await? {

@@ -15,7 +15,7 @@ use lgi_mm::{
     },
     engine::{Engine, Progress, Tick, TickOutcome},
     ports::{Asset, Chain},
-    store::{self, watches},
+    store::{self, fill_watches},
 };
 use sqlx::PgPool;
 use tokio::process::Child;
@@ -229,7 +229,7 @@ pub async fn settle_all<R: Rig>(rig: &R) {
 
 /// Looks once at every fill that is not final.
 pub async fn watch<R: Rig>(rig: &R) {
-    let fills = watches::all(rig.pool()).await.expect("watched");
+    let fills = fill_watches::all(rig.pool()).await.expect("watched");
     rig.engine().watch(&fills).await.expect("looked at");
 }
 

@@ -7,8 +7,8 @@
 use alloy_primitives::B256;
 
 use super::{
-    ChainView, FailureKind, IllegalTrade, Patience, Purpose, Seen, Standing, Step, TradeState, TradeStatus,
-    TransactionState,
+    ChainView, FailureCheck, FailureKind, IllegalTrade, Patience, Purpose, Seen, Step, TradeState,
+    TradeStatus, TransactionState,
 };
 use crate::{Timestamp, price::CLOCK_SKEW_MAX};
 
@@ -39,7 +39,11 @@ pub fn next_step(
 ///
 /// # Errors
 /// [`IllegalTrade`] if the ledger contradicts itself.
-pub fn standing(trade: &TradeState, view: &ChainView, patience: &Patience) -> Result<Standing, IllegalTrade> {
+pub fn check_failure(
+    trade: &TradeState,
+    view: &ChainView,
+    patience: &Patience,
+) -> Result<FailureCheck, IllegalTrade> {
     check(trade, view)?;
     let fates = fates(trade, view, patience);
     let seen = || trade.transactions.iter().zip(&view.attempts);
@@ -52,10 +56,10 @@ pub fn standing(trade: &TradeState, view: &ChainView, patience: &Patience) -> Re
             })
     });
     if swapped {
-        return Ok(Standing::Swapped);
+        return Ok(FailureCheck::Swapped);
     }
     if conclude(&fates).is_some() {
-        return Ok(Standing::Stands);
+        return Ok(FailureCheck::Stands);
     }
     let open = seen().zip(&fates).filter(|(_, fate)| matches!(fate, Fate::Open));
     for ((transaction, seen), _) in open {
@@ -63,15 +67,15 @@ pub fn standing(trade: &TradeState, view: &ChainView, patience: &Patience) -> Re
             Some(next) if !seen.contains(&Seen::Unknown) => {
                 let nonce = transaction.nonce;
                 return Ok(if next > nonce {
-                    Standing::Used { nonce }
+                    FailureCheck::Used { nonce }
                 } else {
-                    Standing::Free
+                    FailureCheck::Free
                 });
             }
             _ => {}
         }
     }
-    Ok(Standing::Unclear)
+    Ok(FailureCheck::Unclear)
 }
 
 fn fates(trade: &TradeState, view: &ChainView, patience: &Patience) -> Vec<Fate> {

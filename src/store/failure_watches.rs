@@ -5,17 +5,16 @@ use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
 use super::{
-    StoreError, jobs,
-    numeric::{clean_text, hash, numbers, to_i64, unsigned},
-    outbox, signers,
+    StoreError,
+    columns::{clean_text, hash, numbers, to_i64, unsigned},
+    fill_watches, jobs, outbox, signers,
     trades::Trade,
-    watches,
 };
 use crate::domain::{event::Event, ids::TradeId, job::JobId, span::Span};
 
 /// A failure that is not final yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Watched {
+pub struct WatchedFailure {
     /// The trade.
     pub trade: TradeId,
     /// The highest block that the failure was read from.
@@ -78,7 +77,7 @@ pub async fn all(pool: &PgPool) -> Result<Vec<TradeId>, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn load(pool: &PgPool, trades: &[TradeId]) -> Result<Vec<Watched>, StoreError> {
+pub async fn load(pool: &PgPool, trades: &[TradeId]) -> Result<Vec<WatchedFailure>, StoreError> {
     let rows = sqlx::query!(
         "SELECT trade_id, block_number, misses FROM failure_watches WHERE trade_id = ANY($1) ORDER BY trade_id",
         &numbers(trades)
@@ -87,7 +86,7 @@ pub async fn load(pool: &PgPool, trades: &[TradeId]) -> Result<Vec<Watched>, Sto
     .await?;
     rows.into_iter()
         .map(|row| {
-            Ok(Watched {
+            Ok(WatchedFailure {
                 trade: TradeId(row.trade_id),
                 block_number: unsigned("failure_watches.block_number", row.block_number)?,
                 misses: unsigned("failure_watches.misses", row.misses.into())?,
@@ -190,7 +189,7 @@ pub async fn reopen(pool: &PgPool, trade: &Trade, why: &str) -> Result<bool, Sto
     .execute(&mut *tx)
     .await?;
     give_up_plans(&mut tx, job.id, trade.id).await?;
-    watches::reserve_again(&mut tx, trade, &job).await?;
+    fill_watches::reserve_again(&mut tx, trade, &job).await?;
     signers::balances_moved(&mut tx, &job.account).await?;
     signers::wake(&mut tx).await?;
     let proof: Option<B256> = opened

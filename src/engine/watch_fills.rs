@@ -13,7 +13,7 @@ use super::{
     error::EngineError,
     finish::moved,
     foreign::foreign_use,
-    observe::{Observed, observe},
+    observe::{ObservedTrade, observe},
 };
 use crate::{
     domain::{
@@ -22,10 +22,10 @@ use crate::{
     },
     ports::{Head, Lookup, Market, Nonces, Receipt, SignedTransaction},
     store::{
+        fill_watches::{self, Reversed, WatchedFill},
         foreign,
         jobs::{self, Job},
         signers, trades,
-        watches::{self, Reversed, Watched},
     },
 };
 
@@ -35,7 +35,7 @@ pub(super) const MISSES_MAX: u32 = 2;
 const HALTING_MISSES: u32 = 10;
 
 /// What all fills of one account are held against.
-struct Sight {
+struct AccountView {
     head: Head,
     finalized: u64,
     nonces: Nonces,
@@ -47,7 +47,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Store`] if the ledger cannot be read. Every fill is looked at again at its next time.
     pub async fn watch(&self, fills: &[FillId]) -> Result<(), EngineError> {
-        let watched = watches::load(&self.pool, fills).await?;
+        let watched = fill_watches::load(&self.pool, fills).await?;
         let mut ids: Vec<JobId> = watched.iter().map(|watched| watched.job).collect();
         ids.dedup();
         let mut jobs = HashMap::new();
@@ -59,7 +59,7 @@ impl Engine {
                 Err((job, error)) => warn!(%job, %error, "fills of this job not looked at; they are again"),
             }
         }
-        let mut accounts: HashMap<_, Vec<(Watched, &Job)>> = HashMap::new();
+        let mut accounts: HashMap<_, Vec<(WatchedFill, &Job)>> = HashMap::new();
         // The newest first: what was bought can be given back once what sold it is undone.
         for watched in watched.into_iter().rev() {
             if let Some(job) = jobs.get(&watched.job) {
@@ -74,13 +74,13 @@ impl Engine {
         Ok(())
     }
 
-    async fn watch_account(&self, fills: &[(Watched, &Job)]) -> Result<(), EngineError> {
+    async fn watch_account(&self, fills: &[(WatchedFill, &Job)]) -> Result<(), EngineError> {
         let Some((_, job)) = fills.first() else {
             return Ok(());
         };
         let market = self.markets.market(&job.account).await?;
         // The nonce before the hashes, as before a step: what used it is seen by the look-ups that follow.
-        let sight = Sight {
+        let sight = AccountView {
             finalized: market.chain.finalized().await?,
             nonces: market.chain.nonces(job.account.wallet).await?,
             head: market.chain.agreed_head().await?,
@@ -103,7 +103,7 @@ impl Engine {
             }
         }
         if !done.is_empty() {
-            watches::finish(&self.pool, &done).await?;
+            fill_watches::finish(&self.pool, &done).await?;
         }
         Ok(())
     }
@@ -111,10 +111,10 @@ impl Engine {
     /// Whether the fill is final now.
     async fn still_there(
         &self,
-        watched: &Watched,
+        watched: &WatchedFill,
         job: &Job,
         market: &Market,
-        sight: &Sight,
+        sight: &AccountView,
         receipt: &Receipt,
     ) -> Result<bool, EngineError> {
         let moved_block = receipt.block_hash != watched.block_hash;
@@ -137,7 +137,7 @@ impl Engine {
             info!(job = %job.id, trade = watched.trade.0, hash = %watched.hash, block = receipt.block_number, "fill moved to another block");
         }
         if moved_block || watched.misses > 0 {
-            watches::seen(&self.pool, watched.fill, receipt).await?;
+            fill_watches::seen(&self.pool, watched.fill, receipt).await?;
         }
         Ok(false)
     }
@@ -145,10 +145,10 @@ impl Engine {
     /// The node does not have it in a block any more.
     async fn vanished(
         &self,
-        watched: &Watched,
+        watched: &WatchedFill,
         job: &Job,
         market: &Market,
-        sight: &Sight,
+        sight: &AccountView,
     ) -> Result<(), EngineError> {
         warn!(job = %job.id, trade = watched.trade.0, hash = %watched.hash, "a fill's transaction is in no block any more");
         if sight.nonces.latest > watched.nonce {
@@ -159,7 +159,7 @@ impl Engine {
         if sight.head.number < watched.block_number {
             return Ok(());
         }
-        watches::missed(&self.pool, watched.fill).await?;
+        fill_watches::missed(&self.pool, watched.fill).await?;
         // If it still cannot be undone in the end, it is only sent again from then on.
         if (MISSES_MAX..=HALTING_MISSES).contains(&watched.misses.saturating_add(1)) {
             let why = "a reorganisation took its block back";
@@ -169,7 +169,12 @@ impl Engine {
     }
 
     /// Hands over the same bytes: of the approves before the swap too, which were in the same blocks.
-    async fn send_again(&self, watched: &Watched, market: &Market, sight: &Sight) -> Result<(), EngineError> {
+    async fn send_again(
+        &self,
+        watched: &WatchedFill,
+        market: &Market,
+        sight: &AccountView,
+    ) -> Result<(), EngineError> {
         let trade = trades::load(&self.pool, watched.trade).await?;
         let free = |nonce: u64| (sight.nonces.latest..=watched.nonce).contains(&nonce);
         for transaction in trade.state.transactions.iter().filter(|t| free(t.nonce)) {
@@ -188,13 +193,13 @@ impl Engine {
 
     async fn used_by_another(
         &self,
-        watched: &Watched,
+        watched: &WatchedFill,
         job: &Job,
         market: &Market,
-        sight: &Sight,
+        sight: &AccountView,
     ) -> Result<(), EngineError> {
         let trade = trades::load(&self.pool, watched.trade).await?;
-        let Observed { view, .. } = observe(&trade, job, market).await;
+        let ObservedTrade { view, .. } = observe(&trade, job, market).await;
         let required = market.chain.patience().required_depth;
         let attempts = trade.state.transactions.iter().zip(&view.attempts);
         for (transaction, seen) in attempts.filter(|(transaction, _)| transaction.nonce == watched.nonce) {
@@ -237,14 +242,14 @@ impl Engine {
     /// there is nothing left to watch.
     async fn reverse(
         &self,
-        watched: &Watched,
+        watched: &WatchedFill,
         job: &Job,
         why: &str,
         settled: bool,
     ) -> Result<(), EngineError> {
         let trade = trades::load(&self.pool, watched.trade).await?;
         let why = format!("the fill by {} was taken back: {why}", watched.hash);
-        match watches::reverse(&self.pool, &trade, watched, &why).await? {
+        match fill_watches::reverse(&self.pool, &trade, watched, &why).await? {
             Reversed::Committed => {
                 warn!(job = %job.id, trade = trade.id.0, why, "fill reversed; the trade is open again");
             }
@@ -261,7 +266,7 @@ impl Engine {
                 error!(job = %job.id, trade = trade.id.0, wallet = %job.account.wallet, reason, "signer halted");
                 signers::halt(&self.pool, &job.account, &reason).await?;
                 if settled {
-                    watches::finish(&self.pool, &[watched.fill]).await?;
+                    fill_watches::finish(&self.pool, &[watched.fill]).await?;
                 }
             }
         }
