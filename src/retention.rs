@@ -79,7 +79,7 @@ impl RetentionSettings {
         let short = kept
             .into_iter()
             .filter(|(_, span)| !span.is_zero() && *span < hour)
-            .map(|(key, span)| (key, span, "0s (kept for ever), or 1h and longer"));
+            .map(|(key, span)| (key, span, "0s (kept indefinitely), or 1h and longer"));
         let every = [("retention.every", self.every, "1m to 7d")];
         let every = every
             .into_iter()

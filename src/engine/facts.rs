@@ -1,4 +1,4 @@
-//! What the rules are told, put together from the ledger, the price and the samples.
+//! The facts that rules decide on, built from the ledger, the price and the samples.
 
 use std::collections::HashMap;
 

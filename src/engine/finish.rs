@@ -124,7 +124,7 @@ impl Engine {
             Some(receipt) => worth(market, Asset::Native, receipt.block_number).await?.price,
             None => market.chain.usd_price(Asset::Native).await?.price,
         };
-        // Somebody else's is somewhere below the newest block.
+        // A foreign transaction is somewhere below the newest block.
         let block_number = match kind {
             FailureKind::Foreign => market.chain.agreed_head().await?.number,
             _ => observed

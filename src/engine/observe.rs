@@ -1,4 +1,4 @@
-//! What is seen of the chain before a step.
+//! Reads the chain before a step.
 
 use std::collections::HashMap;
 
@@ -10,16 +10,16 @@ use crate::{
     store::{jobs::Job, trades::Trade},
 };
 
-/// What was seen of the chain, and the receipts that go with it.
+/// The chain as a trade sees it, with the receipts of its transactions.
 pub(super) struct ObservedTrade {
     pub(super) view: ChainView,
     pub(super) receipts: HashMap<B256, Receipt>,
-    /// Why something is not known yet, for people.
+    /// Why something is still unknown, for people.
     pub(super) doubt: Option<String>,
 }
 
 impl ObservedTrade {
-    /// Of a trade that has no transaction yet.
+    /// For a trade without transactions.
     fn nothing() -> Self {
         Self {
             view: ChainView {
@@ -33,7 +33,7 @@ impl ObservedTrade {
     }
 }
 
-/// Looks at everything the next step may depend on. The nonce is read *before* the hashes: if it is used by
+/// Reads everything the next step may depend on. The nonce is read *before* the hashes: if it is used by
 /// one of ours, the look-ups that follow see it.
 pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> ObservedTrade {
     let signed = &trade.signed;
@@ -46,8 +46,8 @@ pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> Observ
         .await
         .ok()
         .map(|nonces| nonces.latest);
-    // The head before and after the look-ups: blocks that come, or are taken back, in between must not make a receipt
-    // look deeper than it was when it was seen.
+    // The head before and after the look-ups: new or reorged blocks in between must not give a receipt more
+    // confirmations than it had when it was seen.
     let before = market.chain.agreed_head().await.ok();
     let answers = market.chain.lookup_signed(signed).await;
     let head = market.chain.agreed_head().await.ok();

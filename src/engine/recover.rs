@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Of more jobs or open trades than this, each is said at debug level only.
+/// Above this number of jobs or open trades, each is logged at debug level only.
 const FEW: usize = 20;
 
 impl Engine {

@@ -19,7 +19,7 @@ pub struct TickResult {
 pub enum TickOutcome {
     /// It held.
     Held {
-        /// Why.
+        /// The reason it held.
         reason: HoldReason,
         /// Figures or messages that explain the reason.
         detail: Option<String>,

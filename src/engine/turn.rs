@@ -66,7 +66,7 @@ impl Engine {
         }
     }
 
-    /// Goes to sleep, or is the first of those who wait and goes on at once.
+    /// Goes to sleep, or continues at once if it is first in line.
     async fn wait_for_turn(&self, turn: &Turn<'_>, job: &Job) -> Result<Progress, EngineError> {
         let note = format!(
             "waits for its turn: a wallet has at most {} open transactions (trading.pipeline_max)",

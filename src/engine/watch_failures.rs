@@ -1,7 +1,7 @@
 //! Failures are watched until the chain cannot take them back, as fills are: law 8.
 //!
 //! A trade that failed is opened again on positive evidence only: its swap is in a block after all, and has succeeded;
-//! or one of its nonces is free on a node that has passed the block, twice; or somebody else's transaction used it.
+//! or one of its nonces is free on a node that has passed the block, twice; or a foreign transaction used it.
 //! Open, it is what it was before it failed, and its receipts decide.
 
 use tracing::warn;
@@ -98,7 +98,7 @@ impl Engine {
         self.reopen(job, trade, "a reorganisation freed its nonce").await
     }
 
-    /// Once the trade is open, whoever used the nonce is recorded and the signer halts, as always.
+    /// Once the trade is open, the foreign transaction is recorded and the signer halts, as always.
     async fn taken(&self, job: &Job, trade: &Trade, market: &Market, nonce: u64) -> Result<(), EngineError> {
         let Some(used) = market.chain.nonce_use(job.account.wallet, nonce).await? else {
             return Ok(());
@@ -112,7 +112,7 @@ impl Engine {
     }
 
     async fn reopen(&self, job: &Job, trade: &Trade, why: &str) -> Result<(), EngineError> {
-        let why = format!("what it failed by was taken back: {why}");
+        let why = format!("its failure was reorged out: {why}");
         if failure_watches::reopen(&self.pool, trade, &why).await? {
             warn!(job = %job.id, trade = trade.id.0, why, "failed trade is open again");
         }

@@ -29,12 +29,12 @@ use crate::{
     },
 };
 
-/// A fill that so many looks in a row have missed, with its nonce free, is gone.
+/// A fill that this many consecutive checks have missed, with its nonce free, was reorged out.
 pub(super) const MISSES_MAX: u32 = 2;
-/// After so many it is also nothing that only waits for its next block, or for a later fill to be undone first.
+/// After this many misses it is not just waiting for its next block, or for the reversal of a later fill.
 const HALTING_MISSES: u32 = 10;
 
-/// What all fills of one account are held against.
+/// The chain state that all fills of one account are compared with.
 struct AccountView {
     head: Head,
     finalized: u64,
@@ -221,7 +221,7 @@ impl Engine {
         }
         let why = foreign_use(watched.nonce, &used);
         let halt = format!(
-            "{why}, in place of the fill of trade {}: somebody else uses this key. Nothing is signed until \
+            "{why}, in place of the fill of trade {}: this key is used elsewhere. Nothing is signed until \
              `lgi-mm reconcile` has been run",
             watched.trade
         );
@@ -248,7 +248,7 @@ impl Engine {
         settled: bool,
     ) -> Result<(), EngineError> {
         let trade = trades::load(&self.pool, watched.trade).await?;
-        let why = format!("the fill by {} was taken back: {why}", watched.hash);
+        let why = format!("the fill by {} was reorged out: {why}", watched.hash);
         match fill_watches::reverse(&self.pool, &trade, watched, &why).await? {
             Reversed::Committed => {
                 warn!(job = %job.id, trade = trade.id.0, why, "fill reversed; the trade is open again");

@@ -54,13 +54,13 @@ pub struct DeliveryTry {
 pub struct ClaimedDelivery {
     /// This try.
     pub delivery: DeliveryTry,
-    /// What happened.
+    /// The event.
     pub event: String,
     /// Version of the payload's form.
     pub payload_version: u16,
     /// Its details.
     pub payload: Value,
-    /// When.
+    /// The time of the event.
     pub happened_at: Timestamp,
     /// The job, if it is about one.
     pub job: Option<JobSummary>,
@@ -69,7 +69,7 @@ pub struct ClaimedDelivery {
 /// The job as a message shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobSummary {
-    /// Its number.
+    /// Job id.
     pub id: JobId,
     /// Paper or live.
     pub realm: Realm,

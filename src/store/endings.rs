@@ -33,13 +33,13 @@ const FAILURE_BACKOFF_MAX: u32 = 64;
 pub struct Settlement {
     /// The swap that was mined.
     pub hash: B256,
-    /// Where.
+    /// Block of the transaction.
     pub block_number: u64,
     /// In which block.
     pub block_hash: B256,
-    /// When.
+    /// Time of that block.
     pub block_time: Timestamp,
-    /// What moved.
+    /// The amounts.
     pub fill: Fill,
     /// USD per whole quote token, where from, and of when.
     pub quote_price: (Price, &'static str, Timestamp),
@@ -56,7 +56,7 @@ pub struct Settlement {
 pub enum Ended {
     /// It is in the ledger now.
     Committed,
-    /// Somebody else had committed it, or moved the trade: nothing was done.
+    /// Another worker had committed it, or moved the trade: nothing was done.
     Raced,
 }
 
@@ -305,7 +305,7 @@ async fn record_dust(connection: &mut PgConnection, job: &Job) -> Result<(), Boo
 /// A trade that ended without a fill.
 #[derive(Debug, Clone)]
 pub struct TradeFailure {
-    /// Why.
+    /// Kind of failure.
     pub kind: FailureKind,
     /// What was seen, for people.
     pub error: String,

@@ -1,4 +1,4 @@
-//! Failures that the chain may still take back, and what happens when it does.
+//! Failures that a reorg may still undo, and how they are reopened.
 
 use alloy_primitives::B256;
 use serde_json::json;
@@ -40,7 +40,7 @@ pub(super) async fn watch(
 }
 
 /// Trades whose failure is due to be looked at, claimed for `lease`: then they are looked at again. The older they are,
-/// the longer it takes: a look is several round trips, and a chain that names no final block keeps them for ever.
+/// the longer it takes: a look is several round trips, and a chain without final blocks keeps them indefinitely.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -146,10 +146,9 @@ pub async fn missed(pool: &PgPool, job: JobId, trade: TradeId) -> Result<(), Sto
     Ok(())
 }
 
-/// Opens a failed trade again whose failure the chain took back, in one transaction: its reservation, and the job as if
-/// it had not failed. Its nonces and attempts are as they were, and its receipts decide as always. A plan of the job
-/// that nothing was signed for was made because of the failure, and is given up. `false`: somebody else was faster, and
-/// nothing was done.
+/// Reopens a failed trade whose failure was reorged out, in one transaction: its reservation, and the job as if it had
+/// not failed. Its nonces and attempts stay, and its receipts decide as always. An unsigned plan of the job was made
+/// because of the failure, and expires. `false`: another worker was faster, and nothing was done.
 ///
 /// # Errors
 /// [`StoreError`]; nothing is committed then.
@@ -176,7 +175,7 @@ pub async fn reopen(pool: &PgPool, trade: &Trade, why: &str) -> Result<bool, Sto
     sqlx::query!("DELETE FROM failure_watches WHERE trade_id = $1", trade.id.0)
         .execute(&mut *tx)
         .await?;
-    // A job that stopped itself stays in ERROR: that is for somebody to look at.
+    // A job that stopped itself stays in ERROR until its owner resumes it.
     sqlx::query!(
         "UPDATE jobs SET failures_in_row = greatest(failures_in_row - 1, 0), backoff_until = NULL,
                 gas_usd = CASE WHEN cycle = $2 THEN greatest(gas_usd - $3::numeric, 0) ELSE gas_usd END,

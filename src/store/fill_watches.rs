@@ -1,4 +1,4 @@
-//! Fills that the chain may still take back, and what happens when it does.
+//! Fills that a reorg may still undo, and how they are reversed.
 
 use alloy_primitives::{B256, Bytes};
 use serde_json::json;
@@ -175,13 +175,13 @@ pub async fn missed(pool: &PgPool, fill: FillId) -> Result<(), StoreError> {
 pub enum Reversed {
     /// The fill is undone and its trade is open again.
     Committed,
-    /// Somebody else was faster: nothing was done.
+    /// Another worker was faster: nothing was done.
     Raced,
     /// What was bought is not there any more, or what it earned is spent: nothing was done.
     Impossible(MoneyError),
 }
 
-/// Undoes a fill that the chain took back, in one transaction: a reversal row, position, cost basis and profit,
+/// Reverses a fill that was reorged out, in one transaction: a reversal row, position, cost basis and profit,
 /// the reservation, and the trade goes back to SUBMITTED.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use super::{
 use crate::domain::{ids::TradeId, job::Account, onchain::SignedTransaction};
 
 /// How many nonces from `chain`, the chain's next one, up to the signer's counter belong to no transaction on record,
-/// of ours or of somebody else.
+/// of ours or a foreign one.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -116,8 +116,8 @@ pub async fn swallowed(
         .collect()
 }
 
-/// Sets a counter back to `to`, the chain's next nonce, and lets the signer go on, if the counter and the halt are
-/// still what was seen and no trade of it is open. The evidence stays for ever.
+/// Resets a counter to `to`, the chain's next nonce, and releases the signer, if the counter and the halt are still
+/// what was seen and no trade of it is open. The evidence is kept permanently.
 ///
 /// # Errors
 /// [`StoreError`]; the answer is `false` if something has changed, and nothing is done then.

@@ -21,7 +21,7 @@ use crate::domain::{
 /// A job as the ledger has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// Its number.
+    /// Job id.
     pub id: JobId,
     /// Where it trades.
     pub account: Account,
@@ -298,8 +298,8 @@ pub struct Filter {
     pub status: Option<JobStatus>,
 }
 
-/// All jobs that are not archived and match, oldest first. One that this build cannot read is said in the log, and
-/// hides no other.
+/// All jobs that are not archived and match, oldest first. One that this build cannot read is logged, and hides
+/// no other.
 ///
 /// # Errors
 /// [`StoreError`] if the database cannot be asked.

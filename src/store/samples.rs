@@ -90,7 +90,7 @@ impl SampleWindow {
 /// What a look back found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowHistory {
-    /// What the rules are told.
+    /// What the rules decide on.
     pub history: History,
     /// What the next look back may start from.
     pub sample_high: Option<SampleHigh>,

@@ -26,7 +26,7 @@ const LIQUIDATION_RETRY: Span = Span::from_secs(5);
 /// A slot whose job cannot be read is looked at again after this long.
 pub const UNREADABLE_PAUSE: Span = Span::from_secs(60);
 
-/// When a slot is claimed: jitter applies to the schedule, not to a liquidation somebody waits for.
+/// When a slot is claimed: jitter applies to the schedule, not to a liquidation that its owner waits for.
 pub(super) fn due_at(salt: &[u8], job: &Job, slot: Timestamp) -> Timestamp {
     match job.status {
         JobStatus::Liquidating => slot,
@@ -272,8 +272,8 @@ pub async fn renew_lost(
         .collect())
 }
 
-/// Closes the open slots of these jobs that are decided: a later slot was recorded before them. Whoever finds a slot
-/// recorded already calls this, or its job would wait for it for ever.
+/// Closes the open slots of these jobs that are decided: a later slot was recorded before them. A caller that
+/// finds a slot recorded already must call this, or its job would wait for the slot indefinitely.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -325,8 +325,8 @@ pub async fn by_hand(pool: &PgPool, job: JobId, actor: &str) -> Result<Timestamp
 }
 
 /// How long a scheduler may sleep: until the next slot or the next look at an open trade. Slots that are due while the
-/// one before is open wait for `while_open`: nobody tells us when it ends. Whoever carries a trade on tells nobody
-/// either when it is to be looked at, so that as long as one is open nobody sleeps for longer than `check_interval`.
+/// one before is open wait for `while_open`: no notification says when it ends. The next check of a trade is
+/// not announced either, so no scheduler sleeps longer than `check_interval` while a trade is open.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -49,7 +49,7 @@ pub struct TickJob {
     pub last_price: Option<(Price, Timestamp)>,
     /// The highest sample that the tick before saw, under the same configuration.
     pub known_high: Option<KnownHigh>,
-    /// What was traded lately.
+    /// What was traded recently.
     pub spent: Spent,
 }
 
@@ -204,7 +204,7 @@ impl TickJob {
 /// A hold to record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
-    /// Which slot.
+    /// The slot.
     pub tick: Tick,
     /// Its name.
     pub reason: HoldReason,
@@ -229,7 +229,7 @@ pub struct SlotSeen {
     pub sample_high: Option<(SampleHigh, i32)>,
 }
 
-/// What became of holds that were to be recorded.
+/// The result of recording holds.
 #[derive(Debug, Default)]
 pub struct Recorded {
     /// The jobs whose slot was new; a slot that was recorded before, or passed by a later one, stays as it was and is

@@ -1,12 +1,12 @@
 //! Turns: trades that wait for a place among the open transactions of their wallet, in the order they were planned.
 //!
-//! A trade that finds no place goes to sleep here. Whoever gives a place back, or takes one and leaves others, calls
-//! the first that waits, in the transaction that does it: a crash leaves both or neither. Only one of a wallet is
+//! A trade that finds no place goes to sleep here. A worker that gives a place back, or takes one and leaves others,
+//! calls the first that waits, in the transaction that does it: a crash leaves both or neither. Only one of a wallet is
 //! called at a time, since all that go at once race for one counter. Where the first one's nonce cannot be had for a
 //! reason of the whole wallet, the first one alone looks again, and the others sleep on.
 //!
 //! Places are counted under the lock of the signer's row, which every giving and taking holds: nobody goes to sleep
-//! beside a place that has just become free.
+//! next to a place that has just become free.
 
 use sqlx::{PgConnection, PgPool};
 
@@ -36,7 +36,7 @@ pub struct TurnState {
     pub waits: bool,
 }
 
-/// Whether the trade may go on now. Takes no lock: whoever gives nonces out counts again.
+/// Whether the trade may continue now. Takes no lock: the places are counted again when nonces are assigned.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -55,14 +55,14 @@ pub async fn state(pool: &PgPool, turn: &Turn<'_>) -> Result<TurnState, StoreErr
     .await?)
 }
 
-/// What became of a trade that wanted to wait.
+/// The result of putting a trade to sleep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waiting {
     /// It is its turn, and there is a place: it goes first, until it gives its turn up.
     First,
     /// It sleeps until it is called, and looks by itself after a while, or when its plan expires.
     Asleep,
-    /// Somebody else is at this trade in this instant.
+    /// The trade is locked by another worker.
     Taken,
 }
 
@@ -129,7 +129,7 @@ pub(super) async fn call(
     account: &Account,
     pipeline_max: i64,
 ) -> Result<(), StoreError> {
-    // Whoever holds the trade's own row is driving it: it looks for itself, and waiting for it could be for ever.
+    // The worker that holds the trade's row is settling it and looks for itself; waiting for it could deadlock.
     sqlx::query!(
         "WITH free AS MATERIALIZED (
              SELECT t.id FROM trades t

@@ -135,7 +135,7 @@ pub async fn runs(pool: &PgPool, job: JobId, limit: i64) -> Result<Vec<Run>, Sto
 /// A trade as people see it.
 #[derive(Debug, Clone)]
 pub struct TradeRow {
-    /// Its number.
+    /// Trade id.
     pub id: TradeId,
     /// Its job.
     pub job: JobId,
@@ -185,14 +185,14 @@ pub struct TradeRow {
     pub executed_at: Option<Timestamp>,
 }
 
-/// Which trades.
+/// A selection of trades.
 #[derive(Debug, Clone, Default)]
 pub struct TradeFilter {
     /// Of this job only.
     pub job: Option<JobId>,
     /// Open ones only.
     pub open: bool,
-    /// At most so many, the newest; none = all.
+    /// Maximum number, newest first; none = all.
     pub limit: Option<i64>,
 }
 

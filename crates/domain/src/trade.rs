@@ -1,4 +1,4 @@
-//! A trade's life as one table: what is known, what was seen, what to do next.
+//! The life cycle of a trade as one table: what is known, what was seen, what to do next.
 //!
 //! The whole lifecycle is [`next_step`]; it sends nothing and stores nothing.
 
@@ -65,7 +65,7 @@ pub enum FailureKind {
     Cancelled,
     /// No nonce was ever bound before the plan expired.
     Expired,
-    /// Somebody else used the nonce; the proof is recorded.
+    /// A foreign transaction used the nonce; the proof is recorded.
     Foreign,
 }
 
@@ -99,7 +99,7 @@ pub struct TransactionState {
     pub gas_limit: u64,
     /// All that was ever signed for it, oldest first, never empty.
     pub attempts: Vec<AttemptState>,
-    /// The transaction of somebody else that used this nonce, read from a block of the required depth.
+    /// The foreign transaction that used this nonce, read from a block of the required depth.
     pub foreign: Option<B256>,
 }
 
@@ -114,10 +114,10 @@ pub struct TradeState {
     pub transactions: Vec<TransactionState>,
 }
 
-/// What was seen of one attempt. A null answer, an error and absence are three things; none is proof.
+/// The state of one attempt as a node reports it. A null answer, an error and absence are three things; none is proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
-    /// Nobody could be asked, or the answer made no sense.
+    /// No node answered, or the answer made no sense.
     Unknown,
     /// The node knows no such transaction.
     Absent,
@@ -132,7 +132,7 @@ pub enum Seen {
     },
 }
 
-/// What was seen of the chain.
+/// The chain as the trade sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainView {
     /// For every attempt of every transaction, in the same order.
@@ -143,24 +143,24 @@ pub struct ChainView {
     pub next_nonce: Option<u64>,
 }
 
-/// How patient a chain is.
+/// Time limits and fee caps of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// Depth at which an outcome counts.
+    /// Confirmations at which an outcome counts.
     pub required_depth: u64,
     /// Bytes are sent again after this long without an answer.
     pub resend_after: Span,
     /// An unmined attempt is replaced after this long.
     pub replace_after: Span,
-    /// Most attempts of one kind that a transaction gets before only sending them again is left: so many of
-    /// what it was made for, and as many cancels. The first cancel is always possible.
+    /// Maximum number of attempts of one kind for a transaction: this many for its own purpose, and this many cancels.
+    /// After that only resending is left. The first cancel is always possible.
     pub attempts_max: usize,
-    /// Most that a replacement pays, wei per unit of gas; a cancel may pay twice that.
+    /// Fee cap of a replacement, wei per unit of gas; a cancel may pay twice that.
     pub max_fee_per_gas: u128,
 }
 
 impl Patience {
-    /// Most that a replacement for `purpose` pays, wei per unit of gas. A cancel is small and frees the nonces
+    /// Fee cap of a replacement for `purpose`, wei per unit of gas. A cancel is small and frees the nonces
     /// behind it, so it may pay twice what the others do.
     #[must_use]
     pub const fn fee_cap(&self, purpose: Purpose) -> u128 {
@@ -183,7 +183,7 @@ impl Patience {
     }
 }
 
-/// The least fee that replaces one of `fee`: an eighth more, rounded up. Nodes ask for a tenth.
+/// The lowest fee that replaces one of `fee`: an eighth more, rounded up. Nodes require a tenth more.
 #[must_use]
 pub fn raised(fee: u128) -> u128 {
     fee.saturating_add(fee.div_ceil(8).max(1))
@@ -194,9 +194,9 @@ pub fn raised(fee: u128) -> u128 {
 pub enum Step {
     /// Quote, sign, take the nonces, reserve and record; nothing is sent yet.
     Allocate,
-    /// Give up a trade that never had a nonce.
+    /// Expire a trade that never had a nonce.
     Expire,
-    /// Hand the newest attempt's stored bytes of this transaction to the node.
+    /// Send the stored bytes of this transaction's newest attempt to the node.
     Broadcast {
         /// Index into `transactions`.
         transaction: usize,
@@ -218,12 +218,12 @@ pub enum Step {
     },
     /// Commit a failure.
     Fail {
-        /// Why: what became of the first nonce that did not do what it was for.
+        /// Why: the outcome of the first nonce that did not serve its purpose.
         kind: FailureKind,
-        /// The hash that used that nonce, ours or somebody else's.
+        /// The hash that used that nonce, ours or a foreign one.
         hash: B256,
     },
-    /// The nonce is used and none of our hashes explains it: look for the one that does, act on nothing.
+    /// The nonce is used and none of our hashes explains it: find the one that does; change nothing.
     Investigate {
         /// Index into `transactions`.
         transaction: usize,
@@ -234,7 +234,7 @@ pub enum Step {
     Done,
 }
 
-/// What has become of what a trade failed by, as long as the chain may still take it back.
+/// Whether the failure of a trade still holds, as long as a reorg may undo it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureCheck {
     /// Every nonce is still used by what moves nothing.
@@ -245,14 +245,14 @@ pub enum FailureCheck {
     Free,
     /// A nonce is used, and by none of the hashes made for it.
     Used {
-        /// Which.
+        /// The nonce.
         nonce: u64,
     },
     /// In blocks that are not deep enough, or not all could be asked: look again.
     Unclear,
 }
 
-/// What the ledger says cannot be.
+/// A contradiction in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IllegalTrade {
     /// A submitted trade has at least one transaction, each with at least one attempt.

@@ -1,8 +1,8 @@
 //! The table itself.
 //!
 //! A trade ends only when *every* nonce bound to it is used for good: by one of our transactions, in a block of
-//! the required depth, or by somebody else's, read from such a block. Until then each open nonce is pushed on by
-//! itself, in nonce order.
+//! the required depth, or by a foreign one, read from such a block. Until then each open nonce is pushed on its own,
+//! in nonce order.
 
 use alloy_primitives::B256;
 
@@ -34,8 +34,8 @@ pub fn next_step(
     Ok(conclude(&fates).unwrap_or_else(|| carry_on(trade, view, &fates, patience, now)))
 }
 
-/// Whether what a trade failed by is still so. Absence is proof of nothing here either: the answer says what was seen,
-/// and how often it must be seen is for the caller.
+/// Whether the failure of a trade still holds. Absence is no proof here either: the answer says what was seen, and the
+/// caller decides how often it must be seen.
 ///
 /// # Errors
 /// [`IllegalTrade`] if the ledger contradicts itself.
@@ -107,7 +107,7 @@ fn check(trade: &TradeState, view: &ChainView) -> Result<(), IllegalTrade> {
     }
 }
 
-/// What became of one nonce.
+/// The outcome of one nonce.
 #[derive(Clone, Copy)]
 enum Fate {
     /// One of ours is in a block of the required depth.
@@ -116,16 +116,16 @@ enum Fate {
         success: bool,
         hash: B256,
     },
-    /// Somebody else's is.
+    /// A foreign transaction is.
     Foreign(B256),
-    /// In a block that may still be taken back, or what was seen does not fit together: look again.
+    /// In a block that may still be reorged out, or the observations contradict each other: look again.
     Unsettled,
     /// No receipt explains it.
     Open,
 }
 
 impl Fate {
-    /// Whether what comes after this nonce can no longer work.
+    /// Whether the transactions after this nonce can only fail.
     const fn dooms(self) -> bool {
         match self {
             Self::Final { purpose, success, .. } => matches!(purpose, Purpose::Cancel) || !success,
@@ -200,7 +200,7 @@ fn conclude(fates: &[Fate]) -> Option<Step> {
     fill.or_else(|| failure.map(|(kind, hash)| Step::Fail { kind, hash }))
 }
 
-/// The first thing that can be done for an open nonce. Looking for somebody else's transaction comes last: it
+/// The first thing that can be done for an open nonce. The search for a foreign transaction comes last: it
 /// may find nothing for long, and must not keep the other nonces waiting.
 fn carry_on(
     trade: &TradeState,
