@@ -1,5 +1,5 @@
 //! A wallet with a past that this database does not know: a restored or lost database, or a wallet that was used
-//! elsewhere. Its owner looks at it and accepts it; nobody else does.
+//! elsewhere. Only its owner can check and accept it.
 
 use super::{core::Engine, error::EngineError};
 use crate::{

@@ -10,7 +10,7 @@ use super::{
     approve::{Approval, Refusal},
     core::Engine,
     error::EngineError,
-    facts::{Priced, by_who_is_asked, decision, facts, gate, hold, hold_on, name, sold_out, window},
+    facts::{Priced, by_source, decision, facts, gate, hold, hold_on, name, sold_out, window},
     tick::{Tick, TickOutcome, TickResult},
 };
 use crate::{
@@ -29,7 +29,7 @@ use crate::{
     telemetry::metric,
 };
 
-/// A trade that was frozen and not carried on, since its worker died, is taken over after this many check intervals.
+/// A frozen trade whose worker died is taken over after this many check intervals.
 const FIRST_CHECK_INTERVALS: u32 = 2;
 
 /// Plans of one slice that talk to their venues at the same time.
@@ -103,7 +103,7 @@ impl Engine {
                 live.push(tick);
             }
         }
-        let groups = by_who_is_asked(live, holds);
+        let groups = by_source(live, holds);
         let decided = groups
             .into_iter()
             .map(|(live, holds)| self.evaluate_live(live, holds));
@@ -145,7 +145,7 @@ impl Engine {
         results
     }
 
-    /// A liquidation that finds nothing to sell is over.
+    /// Ends a liquidation that has nothing left to sell.
     async fn finish_liquidation(&self, tick: &TickJob) -> Result<Hold, EngineError> {
         endings::write_off_dust(&self.pool, &tick.job).await?;
         let detail = "nothing is left to sell: the job is IDLE";
@@ -246,7 +246,7 @@ fn count(result: &TickResult) {
     counter!(metric::TICKS, "outcome" => outcome).increment(1);
 }
 
-/// What acting on a plan came to.
+/// The result of acting on a plan.
 enum Acted {
     Held(HoldReason, Option<String>),
     Done(TickOutcome),

@@ -38,7 +38,7 @@ impl Priced {
     }
 }
 
-/// What keeps a job from being looked at any further, and what was seen.
+/// Why a job is not evaluated further, with details.
 pub(super) fn gate(tick: &TickJob) -> Option<(HoldReason, Option<String>)> {
     let reason = gate_reason(tick)?;
     let detail = (reason == HoldReason::ConfigRefused).then(|| tick.job.refused.clone());
@@ -63,9 +63,9 @@ fn gate_reason(tick: &TickJob) -> Option<HoldReason> {
     }
 }
 
-/// Ticks apart by whom they have to wait for: a source that is slow delays those that ask it, and no others. What is
-/// `held` already goes with those that ask nobody outside.
-pub(super) fn by_who_is_asked(live: Vec<TickJob>, held: Vec<Hold>) -> Vec<(Vec<TickJob>, Vec<Hold>)> {
+/// Groups ticks by the source they wait for, so that a slow source delays only its own ticks. The `held` ones join the
+/// group without outside sources.
+pub(super) fn by_source(live: Vec<TickJob>, held: Vec<Hold>) -> Vec<(Vec<TickJob>, Vec<Hold>)> {
     let mut local = Vec::new();
     let mut waiting: HashMap<(bool, Option<String>), Vec<TickJob>> = HashMap::new();
     for tick in live {
@@ -106,7 +106,7 @@ pub(super) fn last_accepted(tick: &TickJob, source: Option<SourceName>) -> Optio
     })
 }
 
-/// What is asked of the sources for a tick.
+/// The price request of a tick.
 pub(super) fn price_request(tick: &TickJob) -> PriceRequest<'_> {
     PriceRequest {
         chain: &tick.job.account.chain,

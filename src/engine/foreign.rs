@@ -131,8 +131,8 @@ impl Engine {
         if gaps::unexplained(&self.pool, account, chain).await? == 0 {
             return Ok(known);
         }
-        // A node may have been behind for a moment; the chain is asked after the ledger, so that it is never the older
-        // one.
+        // A node may lag behind for a moment; the chain is read after the ledger, so that the chain is never the older
+        // of the two.
         tokio::time::sleep(SECOND_LOOK).await;
         let chain = market.chain.nonces(account.wallet).await?.latest;
         let missing = gaps::unexplained(&self.pool, account, chain).await?;

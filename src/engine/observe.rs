@@ -1,6 +1,6 @@
 //! Reads the chain before a step.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use alloy_primitives::B256;
 
@@ -23,7 +23,7 @@ impl ObservedTrade {
     fn nothing() -> Self {
         Self {
             view: ChainView {
-                attempts: vec![],
+                seen: BTreeMap::new(),
                 block_time: None,
                 next_nonce: None,
             },
@@ -59,43 +59,27 @@ pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> Observ
         }
     });
     let mut receipts = HashMap::new();
-    let mut seen_by_hash = HashMap::new();
+    let mut seen = BTreeMap::new();
     let mut doubt = None;
     for (hash, answer) in signed.iter().map(|signed| &signed.hash).zip(answers) {
         if let Err(error) = &answer {
             doubt.get_or_insert_with(|| error.to_string());
         }
-        let seen = match (answer, lowest) {
+        let answered = match (answer, lowest) {
             (Ok(Lookup::Absent), _) => Seen::Absent,
             (Ok(Lookup::Pooled), _) => Seen::Pooled,
             (Ok(Lookup::Mined(receipt)), Some(head)) => {
                 let depth = head.depth(receipt.block_number);
-                let seen = Seen::Mined {
-                    success: receipt.success,
-                    depth,
-                };
+                let success = receipt.success;
                 receipts.insert(*hash, receipt);
-                seen
+                Seen::Mined { success, depth }
             }
             (Ok(Lookup::Mined(_)), None) | (Err(_), _) => Seen::Unknown,
         };
-        seen_by_hash.insert(*hash, seen);
+        seen.insert(*hash, answered);
     }
-    let attempts = trade
-        .state
-        .transactions
-        .iter()
-        .map(|transaction| {
-            let seen = |hash| seen_by_hash.get(&hash).copied().unwrap_or(Seen::Unknown);
-            transaction
-                .attempts
-                .iter()
-                .map(|attempt| seen(attempt.hash))
-                .collect()
-        })
-        .collect();
     let view = ChainView {
-        attempts,
+        seen,
         block_time: head.map(|head| head.time),
         next_nonce,
     };

@@ -1,4 +1,4 @@
-//! Whether what live jobs hold can still be sold: found out with every buy, and by a dry sale once a day.
+//! Whether the tokens of live jobs can still be sold: checked with every buy, and by a dry sale once a day.
 
 use tracing::{error, warn};
 
@@ -9,18 +9,18 @@ use crate::{
     store::{jobs::Job, sales},
 };
 
-/// What a pool that is not known yet takes of a swap, basis points, where the job leaves its loss to the pool's fee.
+/// Assumed fee of a pool that is not known yet, basis points, where the job derives its allowed loss from the fee.
 const FEE_ASSUMED_BPS: u32 = 100;
 
 impl Engine {
-    /// Writes down what a buy's proof has shown: `refused` says why what is held could not be sold.
+    /// Records whether a buy proved that the tokens can be sold; `refused` says why they cannot.
     pub(super) async fn note_sale(&self, job: &Job, refused: Option<&str>) -> Result<(), EngineError> {
         if job.account.realm != Realm::Live {
             return Ok(());
         }
         match refused {
             None => sales::proven(&self.pool, job.id).await?,
-            // Nothing is held: nothing was lost either.
+            // Nothing is held, so nothing is lost.
             Some(_) if job.position.token_balance.is_zero() => {}
             Some(why) => {
                 if sales::failed(&self.pool, job.id, why).await? {
@@ -31,7 +31,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Sells, on paper, all that a live job holds, if nobody has for a day. What goes wrong harms no tick.
+    /// Simulates a sale of all that a live job holds, once a day. An error harms no tick.
     pub(super) async fn dry_sale(&self, priced: &Priced) {
         let job = &priced.tick.job;
         let holds = job.account.realm == Realm::Live && !job.position.token_balance.is_zero();

@@ -17,11 +17,11 @@ use crate::{
     },
 };
 
-/// A trade that waits for its turn looks by itself after this many check intervals, should nobody call it.
+/// A trade that waits for its turn checks again after this many check intervals, in case it is not called.
 const TURN_INTERVALS: u32 = 30;
 
 impl Engine {
-    /// Takes nonces for a pending trade, if it is its turn.
+    /// Assigns nonces to a pending trade, if it is its turn.
     pub(super) async fn allocate_step(
         &self,
         job: &Job,

@@ -201,16 +201,17 @@ impl Engine {
         let trade = trades::load(&self.pool, watched.trade).await?;
         let ObservedTrade { view, .. } = observe(&trade, job, market).await;
         let required = market.chain.patience().required_depth;
-        let attempts = trade.state.transactions.iter().zip(&view.attempts);
-        for (transaction, seen) in attempts.filter(|(transaction, _)| transaction.nonce == watched.nonce) {
-            for (attempt, seen) in transaction.attempts.iter().zip(seen) {
-                if let Seen::Mined { depth, .. } = seen {
-                    if *depth >= required && attempt.hash != watched.hash {
-                        let why = format!("{}, another attempt of ours, used its nonce", attempt.hash);
-                        self.reverse(watched, job, &why, true).await?;
-                    }
-                    return Ok(());
+        let transactions = trade.state.transactions.iter();
+        let attempts = transactions
+            .filter(|transaction| transaction.nonce == watched.nonce)
+            .flat_map(|transaction| &transaction.attempts);
+        for attempt in attempts {
+            if let Seen::Mined { depth, .. } = view.of(attempt) {
+                if depth >= required && attempt.hash != watched.hash {
+                    let why = format!("{}, another attempt of ours, used its nonce", attempt.hash);
+                    self.reverse(watched, job, &why, true).await?;
                 }
+                return Ok(());
             }
         }
         let Some(used) = market.chain.nonce_use(job.account.wallet, watched.nonce).await? else {

@@ -1,5 +1,5 @@
-//! What never reaches the chain: bytes that are accepted and told to nobody, nonces that were counted and never given
-//! out, and how a counter goes back before them.
+//! What never reaches the chain: bytes that a node accepts and does not forward, nonces that were counted and never
+//! assigned, and the reset of a counter before them.
 
 use alloy_primitives::B256;
 use serde_json::Value;

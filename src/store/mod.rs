@@ -40,10 +40,10 @@ pub use schema::{MigrateError, Schema, migrate, schema as schema_of};
 /// Channel on which a changed job or a new open trade wakes the schedulers.
 pub const WAKE_CHANNEL: &str = "lgi_mm_wake";
 
-/// The ledger could not answer, or holds what it must not.
+/// The ledger did not answer, or holds an impossible value.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database could not be asked.
+    /// The database did not answer.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
     /// A column holds what no constraint should have let in.

@@ -1,4 +1,4 @@
-//! What is asked of jobs: their lifecycle and their configuration, each change in one transaction with its
+//! Orders to jobs: their lifecycle and their configuration, each change in one transaction with its
 //! line in the job's history.
 
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! Whether what a live job holds can be sold, as far as anybody has looked.
+//! Whether the tokens of live jobs can be sold, by the last check.
 
 use serde_json::json;
 use sqlx::PgPool;
@@ -31,7 +31,7 @@ pub async fn claim(pool: &PgPool, job: JobId) -> Result<bool, StoreError> {
     Ok(claimed.is_some())
 }
 
-/// Gives a claim back, since nobody could be asked: the next one may be had in an hour.
+/// Returns a claim, because no node answered: the next one is due in an hour.
 ///
 /// # Errors
 /// [`StoreError`].

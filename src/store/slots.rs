@@ -20,10 +20,10 @@ use crate::domain::{
     span::Span,
 };
 
-/// A liquidation that sold less than it wanted looks again after this long.
+/// A liquidation that sold only a part continues after this long.
 const LIQUIDATION_RETRY: Span = Span::from_secs(5);
 
-/// A slot whose job cannot be read is looked at again after this long.
+/// A slot whose job cannot be read is retried after this long.
 pub const UNREADABLE_PAUSE: Span = Span::from_secs(60);
 
 /// When a slot is claimed: jitter applies to the schedule, not to a liquidation that its owner waits for.
@@ -45,7 +45,7 @@ pub(super) fn past_fence(at: Timestamp, fence: Option<Timestamp>) -> Timestamp {
 pub struct DueJob {
     /// The job.
     pub job: JobId,
-    /// Its first slot that nobody claimed yet.
+    /// Its first unclaimed slot.
     pub slot: Timestamp,
     /// Its newest recorded slot. Slots at or before it are decided, a manual tick may have passed them.
     pub fence: Option<Timestamp>,
@@ -229,8 +229,8 @@ pub async fn record_claims(
     Ok(())
 }
 
-/// Slots that were handed to the queue longer than `lease` ago and never recorded: their tasks are gone, so
-/// they are handed out again. Evaluating one twice is harmless. Reads every slot: not for each pass.
+/// Slots that were pushed to the queue longer than `lease` ago and never recorded: their tasks are lost, so they
+/// are pushed again. Evaluating one twice is harmless. Reads every slot: not for each pass.
 ///
 /// A slot at or before the newest recorded one is decided, however it came to be open: it is closed, not handed out.
 ///

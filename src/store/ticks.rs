@@ -242,11 +242,11 @@ pub struct Recorded {
 /// What stands in for a detail that the database does not take.
 const UNSTORABLE: &str = "(text that cannot be stored)";
 
-/// Records holds, all in one statement; a slice names each job once. If the database refuses what one of them says,
-/// each is recorded by itself, so that none stops its neighbours; the one that is refused then goes without its detail.
+/// Records holds, all in one statement; a slice names each job once. If the database refuses one of them,
+/// each is recorded on its own, so that none blocks the others; the refused one is recorded without its detail.
 ///
 /// # Errors
-/// [`StoreError`] if the database cannot be asked.
+/// [`StoreError`] if the database does not answer.
 pub async fn record_holds(pool: &PgPool, holds: &[Hold]) -> Result<Recorded, StoreError> {
     let mut recorded = Recorded::default();
     match record(pool, holds).await {

@@ -5,8 +5,8 @@
 //! called at a time, since all that go at once race for one counter. Where the first one's nonce cannot be had for a
 //! reason of the whole wallet, the first one alone looks again, and the others sleep on.
 //!
-//! Places are counted under the lock of the signer's row, which every giving and taking holds: nobody goes to sleep
-//! next to a place that has just become free.
+//! Places are counted under the lock of the signer's row, which every change of places holds: no trade goes to sleep
+//! while a place has just become free.
 
 use sqlx::{PgConnection, PgPool};
 
@@ -27,10 +27,10 @@ pub struct Turn<'a> {
     pub pipeline_max: i64,
 }
 
-/// How a trade stands among those that want a nonce of its wallet.
+/// A trade's place among those that wait for a nonce of its wallet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TurnState {
-    /// There is a place, and nobody who waits was planned earlier.
+    /// There is a place, and no waiting trade was planned earlier.
     pub may_go: bool,
     /// It waits already.
     pub waits: bool,
@@ -60,21 +60,21 @@ pub async fn state(pool: &PgPool, turn: &Turn<'_>) -> Result<TurnState, StoreErr
 pub enum Waiting {
     /// It is its turn, and there is a place: it goes first, until it gives its turn up.
     First,
-    /// It sleeps until it is called, and looks by itself after a while, or when its plan expires.
+    /// It sleeps until it is called, and checks again after a while, or when its plan expires.
     Asleep,
     /// The trade is locked by another worker.
     Taken,
 }
 
-/// Lets a trade wait for its turn, unless it has come already. `sleep`: when it looks by itself at the latest.
+/// Lets a trade wait for its turn, unless it has come already. `sleep`: the longest time until it checks again.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn wait(pool: &PgPool, turn: &Turn<'_>, sleep: Span, note: &str) -> Result<Waiting, StoreError> {
     let mut tx = pool.begin().await?;
     // A statement of its own: what the next one sees must be what was given and taken before the lock was had. Many may
-    // go to sleep at once, one after the other, so nobody waits for the disk; a server that loses a sleeper only lets
-    // its trade look again.
+    // go to sleep at once, one after the other, so no commit waits for the disk; a server that loses a sleeper only
+    // makes its trade check again.
     sqlx::query!(
         "SELECT set_config('synchronous_commit', 'off', true) FROM signers
          WHERE realm = $1 AND chain = $2 AND address = $3 FOR NO KEY UPDATE",

@@ -268,7 +268,7 @@ pub struct AttemptRow {
     pub hash: String,
     /// How often its bytes were sent.
     pub sends: i32,
-    /// What the node said last.
+    /// The last answer of the node.
     pub last_answer: Option<String>,
     /// When it was recorded.
     pub recorded_at: Timestamp,
@@ -333,7 +333,7 @@ pub struct Health {
     pub trades_old: i64,
     /// Tasks that were given up.
     pub tasks_killed: i64,
-    /// Jobs due for more than two minutes that nobody claimed.
+    /// Unclaimed jobs that are due for more than two minutes.
     pub slots_unclaimed: i64,
     /// Jobs in ERROR.
     pub jobs_in_error: Vec<JobId>,

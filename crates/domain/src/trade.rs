@@ -4,6 +4,8 @@
 
 mod table;
 
+use std::collections::BTreeMap;
+
 use alloy_primitives::B256;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
@@ -135,12 +137,27 @@ pub enum Seen {
 /// The chain as the trade sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainView {
-    /// For every attempt of every transaction, in the same order.
-    pub attempts: Vec<Vec<Seen>>,
+    /// What was seen of each attempt, by its hash. An attempt that is not here is [`Seen::Unknown`].
+    pub seen: BTreeMap<B256, Seen>,
     /// Time of the newest block; `None` if it could not be read.
     pub block_time: Option<Timestamp>,
     /// The signer's next nonce by the newest block; `None` if it could not be read.
     pub next_nonce: Option<u64>,
+}
+
+impl ChainView {
+    /// What was seen of `attempt`.
+    #[must_use]
+    pub fn of(&self, attempt: &AttemptState) -> Seen {
+        self.seen.get(&attempt.hash).copied().unwrap_or(Seen::Unknown)
+    }
+
+    /// Whether nodes answered for every attempt of `transaction`.
+    #[must_use]
+    pub fn answered(&self, transaction: &TransactionState) -> bool {
+        let mut attempts = transaction.attempts.iter();
+        attempts.all(|attempt| self.of(attempt) != Seen::Unknown)
+    }
 }
 
 /// Time limits and fee caps of a chain.
@@ -264,7 +281,4 @@ pub enum IllegalTrade {
     /// The last of a trade's transactions is its swap, and the only one.
     #[error("the last transaction of the trade is not its one swap")]
     NoSwap,
-    /// The view does not describe this trade's attempts.
-    #[error("the chain view describes other attempts than the trade has")]
-    ViewMismatch,
 }

@@ -58,7 +58,12 @@ fn seen(trade: &TradeState, swap: Seen, cancel: Seen, next_nonce: Option<u64>) -
         max_fee_per_gas: 100,
     };
     let view = ChainView {
-        attempts: vec![vec![swap, cancel]],
+        seen: trade.transactions[0]
+            .attempts
+            .iter()
+            .map(|attempt| attempt.hash)
+            .zip([swap, cancel])
+            .collect(),
         block_time: Some(at(90)),
         next_nonce,
     };

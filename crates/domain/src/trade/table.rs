@@ -29,7 +29,7 @@ pub fn next_step(
         TradeStatus::Pending => return Ok(Step::Allocate),
         TradeStatus::Submitted => {}
     }
-    check(trade, view)?;
+    check(trade)?;
     let fates = fates(trade, view, patience);
     Ok(conclude(&fates).unwrap_or_else(|| carry_on(trade, view, &fates, patience, now)))
 }
@@ -44,15 +44,16 @@ pub fn check_failure(
     view: &ChainView,
     patience: &Patience,
 ) -> Result<FailureCheck, IllegalTrade> {
-    check(trade, view)?;
+    check(trade)?;
     let fates = fates(trade, view, patience);
-    let seen = || trade.transactions.iter().zip(&view.attempts);
     // One nonce cannot be used by two: a second receipt means that a node is wrong.
-    let swapped = seen().any(|(transaction, seen)| {
-        let mined = seen.iter().filter(|seen| matches!(seen, Seen::Mined { .. }));
+    let swapped = trade.transactions.iter().any(|transaction| {
+        let attempts = transaction.attempts.iter();
+        let mined = attempts.filter(|attempt| matches!(view.of(attempt), Seen::Mined { .. }));
         mined.count() == 1
-            && transaction.attempts.iter().zip(seen).any(|(attempt, seen)| {
-                attempt.purpose == Purpose::Swap && matches!(seen, Seen::Mined { success: true, .. })
+            && transaction.attempts.iter().any(|attempt| {
+                attempt.purpose == Purpose::Swap
+                    && matches!(view.of(attempt), Seen::Mined { success: true, .. })
             })
     });
     if swapped {
@@ -61,10 +62,10 @@ pub fn check_failure(
     if conclude(&fates).is_some() {
         return Ok(FailureCheck::Stands);
     }
-    let open = seen().zip(&fates).filter(|(_, fate)| matches!(fate, Fate::Open));
-    for ((transaction, seen), _) in open {
+    let transactions = trade.transactions.iter().zip(&fates);
+    for (transaction, _) in transactions.filter(|(_, fate)| matches!(fate, Fate::Open)) {
         match view.next_nonce {
-            Some(next) if !seen.contains(&Seen::Unknown) => {
+            Some(next) if view.answered(transaction) => {
                 let nonce = transaction.nonce;
                 return Ok(if next > nonce {
                     FailureCheck::Used { nonce }
@@ -79,13 +80,13 @@ pub fn check_failure(
 }
 
 fn fates(trade: &TradeState, view: &ChainView, patience: &Patience) -> Vec<Fate> {
-    let transactions = trade.transactions.iter().zip(&view.attempts);
+    let transactions = trade.transactions.iter();
     transactions
-        .map(|(transaction, seen)| fate(transaction, seen, view, patience))
+        .map(|transaction| fate(transaction, view, patience))
         .collect()
 }
 
-fn check(trade: &TradeState, view: &ChainView) -> Result<(), IllegalTrade> {
+fn check(trade: &TradeState) -> Result<(), IllegalTrade> {
     if trade.transactions.is_empty() || trade.transactions.iter().any(|t| t.attempts.is_empty()) {
         return Err(IllegalTrade::NothingRecorded(trade.status));
     }
@@ -94,17 +95,7 @@ fn check(trade: &TradeState, view: &ChainView) -> Result<(), IllegalTrade> {
     if swaps != 1 || !trade.transactions.last().is_some_and(is_swap) {
         return Err(IllegalTrade::NoSwap);
     }
-    let described = trade.transactions.len() == view.attempts.len()
-        && trade
-            .transactions
-            .iter()
-            .zip(&view.attempts)
-            .all(|(t, seen)| t.attempts.len() == seen.len());
-    if described {
-        Ok(())
-    } else {
-        Err(IllegalTrade::ViewMismatch)
-    }
+    Ok(())
 }
 
 /// The outcome of one nonce.
@@ -135,12 +126,11 @@ impl Fate {
     }
 }
 
-fn fate(transaction: &TransactionState, seen: &[Seen], view: &ChainView, patience: &Patience) -> Fate {
+fn fate(transaction: &TransactionState, view: &ChainView, patience: &Patience) -> Fate {
     let mut mined = transaction
         .attempts
         .iter()
-        .zip(seen)
-        .filter_map(|(attempt, seen)| match *seen {
+        .filter_map(|attempt| match view.of(attempt) {
             Seen::Mined { success, depth } => Some((attempt, success, depth)),
             Seen::Unknown | Seen::Absent | Seen::Pooled => None,
         });
@@ -211,10 +201,10 @@ fn carry_on(
 ) -> Step {
     let mut doomed = false;
     let mut suspect = Step::Wait;
-    let transactions = trade.transactions.iter().zip(&view.attempts).zip(fates);
-    for (index, ((transaction, seen), fate)) in transactions.enumerate() {
+    let transactions = trade.transactions.iter().zip(fates);
+    for (index, (transaction, fate)) in transactions.enumerate() {
         if matches!(fate, Fate::Open) {
-            match push(index, transaction, seen, view, patience, now, doomed) {
+            match push(index, transaction, view, patience, now, doomed) {
                 Step::Wait => {}
                 step @ Step::Investigate { .. } if suspect == Step::Wait => suspect = step,
                 Step::Investigate { .. } => {}
@@ -230,7 +220,6 @@ fn carry_on(
 fn push(
     index: usize,
     transaction: &TransactionState,
-    seen: &[Seen],
     view: &ChainView,
     patience: &Patience,
     now: Timestamp,
@@ -239,13 +228,13 @@ fn push(
     let Some(newest) = transaction.attempts.last() else {
         return Step::Wait;
     };
-    let newest_seen = seen.last().copied().unwrap_or(Seen::Unknown);
+    let newest_seen = view.of(newest);
     if view.next_nonce.is_some_and(|next| next > transaction.nonce) {
         // Only an answer about *every* hash makes a used nonce suspicious.
-        return if seen.contains(&Seen::Unknown) {
-            Step::Wait
-        } else {
+        return if view.answered(transaction) {
             Step::Investigate { transaction: index }
+        } else {
+            Step::Wait
         };
     }
     // A node may hold its clock back; the database's says that the deadline is over as well, a little later.
