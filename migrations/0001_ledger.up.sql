@@ -184,7 +184,7 @@ CREATE TABLE signers (
     CONSTRAINT signers_halt_has_reason CHECK ((halted_at IS NULL) = (halted_reason IS NULL))
 );
 
--- One (chain, signer, nonce) for ever, never bound to another trade.
+-- One (chain, signer, nonce), permanently: never bound to another trade.
 CREATE TABLE transactions (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     trade_id   bigint      NOT NULL REFERENCES trades,
@@ -483,7 +483,7 @@ CREATE TRIGGER nonce_repairs_append_only BEFORE UPDATE OR DELETE ON nonce_repair
 CREATE TRIGGER trades_never_deleted BEFORE DELETE ON trades FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
 CREATE TRIGGER attempts_never_deleted BEFORE DELETE ON attempts FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
 
--- An attempt's bytes are what was signed; only what became of them may be noted.
+-- An attempt's bytes are what was signed; only their outcome may be noted.
 CREATE FUNCTION attempts_bytes_are_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF (NEW.transaction_id, NEW.purpose, NEW.hash, NEW.raw) IS DISTINCT FROM (OLD.transaction_id, OLD.purpose, OLD.hash, OLD.raw) THEN

@@ -3,14 +3,14 @@
 
 CREATE SCHEMA paper;
 
--- Block number n of a chain is made at genesis + n * block_millis, whoever looks.
+-- Block number n of a chain is made at genesis + n * block_millis, for every reader.
 CREATE TABLE paper.chains (
     name         text PRIMARY KEY CHECK (name ~ '^[a-z0-9-]{1,32}$'),
     genesis      timestamptz NOT NULL,
     block_millis bigint      NOT NULL CHECK (block_millis BETWEEN 1 AND 3600000)
 );
 
--- One row a sender; whoever changes its money or its transactions holds the row's lock.
+-- One row a sender; a change of its money or its transactions holds the row's lock.
 CREATE TABLE paper.wallets (
     chain         text        NOT NULL REFERENCES paper.chains,
     address       text        NOT NULL CHECK (address ~ '^0x[0-9a-f]{40}$'),
@@ -79,7 +79,7 @@ CREATE TABLE paper.transfers (
     PRIMARY KEY (tx_hash, log_index)
 );
 
--- Misbehaviour that somebody ordered, to try alerts and crashes.
+-- Injected faults, to try alerts and crashes.
 CREATE TABLE paper.faults (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind         text        NOT NULL CHECK (kind IN ('fail', 'revert', 'late', 'lost', 'stuck', 'drop', 'down')),

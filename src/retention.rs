@@ -17,7 +17,7 @@ use crate::{
     service::{Loop, Service},
     store::{
         StoreError,
-        retention::{self as rows, Series, Window},
+        retention::{self as rows, LookBack, Series},
     },
     telemetry::metric,
 };
@@ -79,7 +79,7 @@ impl RetentionSettings {
         let short = kept
             .into_iter()
             .filter(|(_, span)| !span.is_zero() && *span < hour)
-            .map(|(key, span)| (key, span, "0s (kept for ever), or 1h and longer"));
+            .map(|(key, span)| (key, span, "0s (kept indefinitely), or 1h and longer"));
         let every = [("retention.every", self.every, "1m to 7d")];
         let every = every
             .into_iter()
@@ -251,7 +251,7 @@ impl Pruning {
 
 /// How far back the rules of some job look, by chain and token, and a fifth and an hour more: a sample stands for up to
 /// a fifth of a window, and a slot may be late.
-fn needed(windows: Vec<Window>) -> HashMap<(String, String), Span> {
+fn needed(windows: Vec<LookBack>) -> HashMap<(String, String), Span> {
     windows
         .into_iter()
         .map(|window| {
@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn samples_stay_for_the_longest_window_of_a_token_s_jobs_and_more() {
         let kept = |look_back_secs| {
-            let window = Window {
+            let window = LookBack {
                 chain: "base".to_owned(),
                 token: "0x1".to_owned(),
                 look_back_secs,

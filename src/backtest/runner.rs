@@ -13,6 +13,7 @@ use crate::{
         Timestamp,
         accounting::{Fill, book},
         config::{JobConfig, SourceName},
+        costs::{GasPrice, Purse, Quoting, fair_out, gas_paid, quoted},
         decision::{Decision, Facts, HoldReason, LastFills, Plan, Position, Side},
         limits::{self, ApprovedPlan},
         price::{AcceptedPrice, Observation, accept},
@@ -21,7 +22,6 @@ use crate::{
         turnover::Turnover,
         units::{Amount, MoneyError, Price, Rounding, Usd},
     },
-    engine::market::{Purse, Quoting, fair_out, gas_paid, quoted},
     paper::PaperSettings,
     ports::{Quote, QuoteError},
 };
@@ -346,7 +346,10 @@ impl Job {
             },
             native: self.wallet.native,
         };
-        let gas = (self.costs.fees(), self.costs.native_price_usd);
+        let gas = GasPrice {
+            fees: self.costs.fees(),
+            native: self.costs.native_price_usd,
+        };
         let quoted = quoted(job, &plan, &quote, purse, gas)?;
         limits::approve(plan, &self.config, &quoted).map_err(Held)
     }

@@ -1,7 +1,7 @@
 //! A wallet with a past that this database does not know: a restored or lost database, or a wallet that was used
-//! elsewhere. Its owner looks at it and accepts it; nobody else does.
+//! elsewhere. Only its owner can check and accept it.
 
-use super::{Engine, EngineError};
+use super::{core::Engine, error::EngineError};
 use crate::{
     domain::{
         job::{Account, JobId, JobStatus},
@@ -34,10 +34,10 @@ impl Unexplained {
     }
 }
 
-/// What a wallet has done and holds, beside what this database knows.
+/// The history and balances of a wallet, next to what this database knows.
 #[derive(Debug, Clone)]
 pub struct Past {
-    /// Whose.
+    /// The account.
     pub account: Account,
     /// Transactions that the chain has of it.
     pub chain_nonce: u64,
@@ -103,7 +103,7 @@ impl Engine {
             None => false,
         };
         done.push(if moved {
-            format!("wallet {wallet}: goes on with nonce {}", past.chain_nonce)
+            format!("wallet {wallet}: continues with nonce {}", past.chain_nonce)
         } else {
             format!("wallet {wallet}: a trade of it is open, or it has changed meanwhile; run this again")
         });
@@ -131,7 +131,7 @@ impl Engine {
             done.push(format!(
                 "job {job}: {}the wallet holds {} more than it tracks, which a transaction that this database does not \
                  know may have bought. If they are this job's: `lgi-mm reconcile --count-in {job} --cost USD`; if they \
-                 are not, `lgi-mm resume {job}` goes on without them",
+                 are not, `lgi-mm resume {job}` continues without them",
                 if paused { "PAUSED, because " } else { "" },
                 found.whole()
             ));

@@ -1,4 +1,4 @@
-//! What a slice's tokens are worth, and whether that may be believed.
+//! Prices of a slice's tokens, and whether they are accepted.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,7 +6,8 @@ use alloy_primitives::Address;
 use futures::future::join_all;
 
 use super::{
-    Engine, EngineError,
+    core::Engine,
+    error::EngineError,
     facts::{Priced, hold, last_accepted, price_request},
 };
 use crate::{
@@ -60,7 +61,7 @@ impl Engine {
         priced
     }
 
-    /// A price that one source alone said, held against single nodes where that is needed.
+    /// Confirms the price of a single source with single nodes, where that is needed.
     async fn confirmed(
         &self,
         tick: &TickJob,
@@ -81,8 +82,8 @@ impl Engine {
         }
     }
 
-    /// What jobs pay with, where that is not simply a dollar: asked once for a slice, however many jobs share it, so
-    /// that a chain that does not answer costs one wait.
+    /// USD prices of the quote tokens that are not USDC: one request for a slice, however many jobs share the token,
+    /// so that a chain that does not answer costs one wait.
     async fn quote_prices(
         &self,
         live: &[TickJob],

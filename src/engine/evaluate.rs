@@ -7,34 +7,30 @@ use metrics::{counter, histogram};
 use tracing::{info, warn};
 
 use super::{
-    Engine, EngineError, Outcome, Tick, TickResult,
-    facts::{Priced, by_who_is_asked, decision, facts, gate, hold, hold_on, name, sold_out, window},
-    market::{Purse, Quoting, halted, quoted, swap_request, too_dear},
+    approve::{Approval, Refusal},
+    core::Engine,
+    error::EngineError,
+    facts::{Priced, by_source, decision, facts, gate, hold, hold_on, name, sold_out, window},
+    tick::{Tick, TickOutcome, TickResult},
 };
 use crate::{
     domain::{
-        decision::{Decision, Facts, HoldReason, Plan, Reason, Side},
+        decision::{Decision, Facts, HoldReason, Plan, Side},
         job::JobId,
-        limits::{self, ApprovedPlan},
-        liquidate,
     },
     failpoint::reach,
-    ports::{Asset, Market, QuoteError},
     store::{
-        StoreError, fills,
-        samples::{self, Window},
-        signers, slots,
+        StoreError, endings,
+        samples::{self, SampleWindow},
+        slots,
         ticks::{self, Hold, TickJob},
         trades::{self, Frozen, NewTrade},
     },
     telemetry::metric,
 };
 
-/// A trade that was frozen and not carried on, since its worker died, is taken over after this many check intervals.
+/// A frozen trade whose worker died is taken over after this many check intervals.
 const FIRST_CHECK_INTERVALS: u32 = 2;
-
-/// How often a liquidation that reverts is halved in one tick: each half is tried out in several pools.
-const HALVES_MAX: u32 = 6;
 
 /// Plans of one slice that talk to their venues at the same time.
 const QUOTES_AT_ONCE: usize = 16;
@@ -74,7 +70,7 @@ impl Engine {
             .filter(|tick| !known.contains(&tick.job))
             .map(|tick| TickResult {
                 tick: *tick,
-                outcome: Ok(Outcome::NoSuchJob),
+                outcome: Ok(TickOutcome::NoSuchJob),
             })
             .collect();
         let (mut holds, mut live) = (Vec::new(), Vec::new());
@@ -94,7 +90,7 @@ impl Engine {
                 let trade = tick.trade_of_slot;
                 results.push(TickResult {
                     tick: name(&tick),
-                    outcome: Ok(Outcome::AlreadyRecorded { trade }),
+                    outcome: Ok(TickOutcome::AlreadyRecorded { trade }),
                 });
             } else if let Some((reason, detail)) = gate(&tick) {
                 holds.push(hold(&tick, reason, detail));
@@ -107,14 +103,14 @@ impl Engine {
                 live.push(tick);
             }
         }
-        let groups = by_who_is_asked(live, holds);
+        let groups = by_source(live, holds);
         let decided = groups
             .into_iter()
             .map(|(live, holds)| self.evaluate_live(live, holds));
         results.extend(join_all(decided).await.into_iter().flatten());
         let passed = results
             .iter()
-            .filter(|result| matches!(result.outcome, Ok(Outcome::AlreadyRecorded { .. })))
+            .filter(|result| matches!(result.outcome, Ok(TickOutcome::AlreadyRecorded { .. })))
             .map(|result| result.tick.job);
         let passed: Vec<JobId> = passed.collect();
         if let Err(error) = slots::close_decided(&self.pool, &passed).await {
@@ -149,9 +145,9 @@ impl Engine {
         results
     }
 
-    /// A liquidation that finds nothing to sell is over.
+    /// Ends a liquidation that has nothing left to sell.
     async fn finish_liquidation(&self, tick: &TickJob) -> Result<Hold, EngineError> {
-        fills::write_off_dust(&self.pool, &tick.job).await?;
+        endings::write_off_dust(&self.pool, &tick.job).await?;
         let detail = "nothing is left to sell: the job is IDLE";
         Ok(hold(tick, HoldReason::Idle, Some(detail.to_owned())))
     }
@@ -162,7 +158,7 @@ impl Engine {
         holds: &mut Vec<Hold>,
         results: &mut Vec<TickResult>,
     ) -> Result<(), EngineError> {
-        let windows: Vec<Window> = priced.iter().map(window).collect();
+        let windows: Vec<SampleWindow> = priced.iter().map(window).collect();
         let histories = samples::observe(&self.pool, &windows, self.settings.sample_interval).await?;
         let mut plans = Vec::new();
         for (mut priced, observed) in priced.into_iter().zip(histories) {
@@ -227,168 +223,33 @@ impl Engine {
                 reach("frozen");
                 let plan = approved.plan();
                 info!(job = %job.id, trade = trade.0, side = %plan.side, reason = %plan.reason, value_usd = %plan.value, price_usd = %plan.price, slot = %priced.tick.slot, "trade planned");
-                Ok(Acted::Done(Outcome::Traded { trade }))
+                Ok(Acted::Done(TickOutcome::Traded { trade }))
             }
-            Frozen::Already(trade) => Ok(Acted::Done(Outcome::AlreadyRecorded { trade })),
+            Frozen::Already(trade) => Ok(Acted::Done(TickOutcome::AlreadyRecorded { trade })),
             Frozen::TradeOpen => Ok(Acted::Held(HoldReason::TradeOpen, None)),
             Frozen::JobChanged => Ok(Acted::Held(HoldReason::JobChanged, None)),
-        }
-    }
-
-    /// Quote and limits; a liquidation that is too large for the market is halved until it fits or is dust.
-    async fn approve(
-        &self,
-        priced: &Priced,
-        facts: &Facts,
-        mut plan: Plan,
-        market: &Market,
-    ) -> Result<Approval, EngineError> {
-        let job = &priced.tick.job;
-        if let Some(reason) = signers::find(&self.pool, &job.account)
-            .await?
-            .and_then(|signer| signer.halted)
-        {
-            return Ok(Approval::Refused(Refusal::because(
-                HoldReason::SignerHalted,
-                reason,
-            )));
-        }
-        if let Some((reason, detail)) = halted(market, market.chain.head().await?, priced.tick.now) {
-            return Ok(Approval::Refused(Refusal::because(reason, detail)));
-        }
-        if let Some(detail) = market.chain.disagreement().await {
-            return Ok(Approval::Refused(Refusal::because(
-                HoldReason::NodesDisagree,
-                detail,
-            )));
-        }
-        let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
-        let reserved = signers::reserved(&mut connection, &job.account).await?;
-        drop(connection);
-        let fees = market.chain.fees().await?;
-        if let Some(detail) = too_dear(market, fees) {
-            return Ok(Approval::Refused(Refusal::because(
-                HoldReason::GasTooExpensive,
-                detail,
-            )));
-        }
-        let costs = (fees, market.chain.usd_price(Asset::Native).await?.price);
-        let mut refusals = 0_u32;
-        loop {
-            let request = swap_request(job, plan.side, plan.amount_in, plan.value, plan.price)?;
-            // Nothing is quoted, frozen or failed that would not be signed.
-            if let Err(refused) = market.signer.permits(&request).await {
-                return Ok(Approval::Refused(Refusal::because(
-                    HoldReason::PolicyRefused,
-                    refused.detail,
-                )));
-            }
-            let purse = Purse::open(market, &request, &reserved).await?;
-            if plan.reason == Reason::Liquidate && purse.token_in < plan.amount_in {
-                // The wallet lost tokens that the ledger still counts: sell what is really there.
-                match liquidate::within_wallet(plan, purse.token_in, facts)? {
-                    Some(smaller) => plan = smaller,
-                    None => return Ok(Approval::Refused(Refusal::plain(HoldReason::InsufficientBalance))),
-                }
-                continue;
-            }
-            let quote = match market.venue.quote(&request).await {
-                Ok(quote) => quote,
-                // Half of a liquidation may still find a buyer, or pass a token's limit on the size of a transfer;
-                // without a quote, its gas is the most allowed.
-                Err(error) => {
-                    let refusal = Refusal::unquoted(&error);
-                    refusals += u32::from(refusal.reason == HoldReason::SimulationFailed);
-                    let gas = job.config.limits.max_gas_usd;
-                    match liquidate::split(plan, refusal.reason, gas, facts)? {
-                        Some(half) if refusals < HALVES_MAX => plan = half,
-                        _ => return Ok(Approval::Refused(refusal)),
-                    }
-                    continue;
-                }
-            };
-            let quoted = quoted(Quoting::of(job), &plan, &quote, purse, costs)?;
-            // Gas dearer than the job allows is a hold: it may fall again, and what is written down is gone.
-            let allowed_gas = quoted.gas_usd.min(job.config.limits.max_gas_usd);
-            if plan.reason == Reason::Liquidate
-                && liquidate::is_dust(&facts.position, facts.price, allowed_gas)?
-                && fills::write_off_dust(&self.pool, job).await?
-            {
-                let detail = "what was left is worth less than its gas: written down, the job is IDLE";
-                return Ok(Approval::Refused(Refusal::because(
-                    HoldReason::Idle,
-                    detail.to_owned(),
-                )));
-            }
-            match limits::approve(plan, &job.config, &quoted) {
-                Ok(approved) => return Ok(Approval::Approved(approved)),
-                Err(reason) => match liquidate::split(plan, reason, quoted.gas_usd, facts)? {
-                    Some(half) => plan = half,
-                    None => {
-                        let detail = limits::figures(reason, &plan, &job.config, &quoted);
-                        return Ok(Approval::Refused(Refusal { reason, detail }));
-                    }
-                },
-            }
         }
     }
 }
 
 fn count(result: &TickResult) {
     let outcome = match &result.outcome {
-        Ok(Outcome::Held { reason, .. }) => {
+        Ok(TickOutcome::Held { reason, .. }) => {
             counter!(metric::HOLDS, "reason" => <&'static str>::from(*reason)).increment(1);
             "held"
         }
-        Ok(Outcome::Traded { .. }) => "traded",
-        Ok(Outcome::AlreadyRecorded { .. }) => "repeated",
-        Ok(Outcome::NoSuchJob) => "unknown",
+        Ok(TickOutcome::Traded { .. }) => "traded",
+        Ok(TickOutcome::AlreadyRecorded { .. }) => "repeated",
+        Ok(TickOutcome::NoSuchJob) => "unknown",
         Err(_) => "failed",
     };
     counter!(metric::TICKS, "outcome" => outcome).increment(1);
 }
 
-/// What the limits say of a plan.
-enum Approval {
-    Approved(ApprovedPlan),
-    Refused(Refusal),
-}
-
-/// What acting on a plan came to.
+/// The result of acting on a plan.
 enum Acted {
     Held(HoldReason, Option<String>),
-    Done(Outcome),
-}
-
-/// A plan that a limit refused.
-struct Refusal {
-    reason: HoldReason,
-    detail: Option<String>,
-}
-
-impl Refusal {
-    const fn plain(reason: HoldReason) -> Self {
-        Self { reason, detail: None }
-    }
-
-    fn unquoted(error: &QuoteError) -> Self {
-        let reason = match error {
-            QuoteError::NoLiquidity(_) => HoldReason::NoLiquidity,
-            QuoteError::Reverts(_) => HoldReason::SimulationFailed,
-            QuoteError::Unsellable(_) => HoldReason::Unsellable,
-            QuoteError::Disagrees(_) => HoldReason::QuoteDisagrees,
-            QuoteError::DecimalsChanged(_) => HoldReason::DecimalsChanged,
-            QuoteError::Rpc(_) => HoldReason::QuoteMissing,
-        };
-        Self::because(reason, error.to_string())
-    }
-
-    const fn because(reason: HoldReason, detail: String) -> Self {
-        Self {
-            reason,
-            detail: Some(detail),
-        }
-    }
+    Done(TickOutcome),
 }
 
 fn held(hold: Hold) -> TickResult {
@@ -398,7 +259,7 @@ fn held(hold: Hold) -> TickResult {
     info!(job = %tick.job, slot = %tick.slot, reason = %reason, detail, "held");
     TickResult {
         tick,
-        outcome: Ok(Outcome::Held { reason, detail }),
+        outcome: Ok(TickOutcome::Held { reason, detail }),
     }
 }
 

@@ -1,21 +1,20 @@
-//! What the rules are told, put together from the ledger, the price and the samples.
+//! The facts that rules decide on, built from the ledger, the price and the samples.
 
 use std::collections::HashMap;
 
-use super::Tick;
+use super::tick::Tick;
 use crate::{
     domain::{
         config::SourceName,
         decision::{Decision, Facts, HoldReason},
         job::{JobStatus, Realm},
         limits,
-        price::AcceptedPrice,
+        price::{AcceptedPrice, series},
         samples::{History, HistoryQuery},
     },
     ports::PriceRequest,
-    prices::series,
     store::{
-        samples::{SampleHigh, Window},
+        samples::{SampleHigh, SampleWindow},
         ticks::{Hold, SlotSeen, TickJob},
     },
 };
@@ -39,7 +38,7 @@ impl Priced {
     }
 }
 
-/// What keeps a job from being looked at any further, and what was seen.
+/// Why a job is not evaluated further, with details.
 pub(super) fn gate(tick: &TickJob) -> Option<(HoldReason, Option<String>)> {
     let reason = gate_reason(tick)?;
     let detail = (reason == HoldReason::ConfigRefused).then(|| tick.job.refused.clone());
@@ -64,9 +63,9 @@ fn gate_reason(tick: &TickJob) -> Option<HoldReason> {
     }
 }
 
-/// Ticks apart by whom they have to wait for: a source that is slow delays those that ask it, and no others. What is
-/// `held` already goes with those that ask nobody outside.
-pub(super) fn by_who_is_asked(live: Vec<TickJob>, held: Vec<Hold>) -> Vec<(Vec<TickJob>, Vec<Hold>)> {
+/// Groups ticks by the source they wait for, so that a slow source delays only its own ticks. The `held` ones join the
+/// group without outside sources.
+pub(super) fn by_source(live: Vec<TickJob>, held: Vec<Hold>) -> Vec<(Vec<TickJob>, Vec<Hold>)> {
     let mut local = Vec::new();
     let mut waiting: HashMap<(bool, Option<String>), Vec<TickJob>> = HashMap::new();
     for tick in live {
@@ -107,7 +106,7 @@ pub(super) fn last_accepted(tick: &TickJob, source: Option<SourceName>) -> Optio
     })
 }
 
-/// What is asked of the sources for a tick.
+/// The price request of a tick.
 pub(super) fn price_request(tick: &TickJob) -> PriceRequest<'_> {
     PriceRequest {
         chain: &tick.job.account.chain,
@@ -119,10 +118,10 @@ pub(super) fn price_request(tick: &TickJob) -> PriceRequest<'_> {
     }
 }
 
-pub(super) fn window(priced: &Priced) -> Window {
+pub(super) fn window(priced: &Priced) -> SampleWindow {
     let (job, now) = (&priced.tick.job, priced.accepted.observed_at);
     let lookback = HistoryQuery::of(&job.config, &job.last, now);
-    Window {
+    SampleWindow {
         chain: job.account.chain.clone(),
         token: job.token.address,
         series: series_of(&priced.tick),

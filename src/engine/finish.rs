@@ -6,10 +6,11 @@ use alloy_primitives::B256;
 use metrics::{counter, histogram};
 use tracing::{debug, info, warn};
 
-use super::{Engine, EngineError, Progress, market::gas_paid, observe::Observed};
+use super::{core::Engine, error::EngineError, observe::ObservedTrade, progress::Progress};
 use crate::{
     domain::{
         accounting::Fill,
+        costs::gas_paid,
         decision::Side,
         trade::{FailureKind, TradeStatus},
         units::{Amount, MoneyError},
@@ -17,7 +18,7 @@ use crate::{
     failpoint::reach,
     ports::{Asset, Market, Receipt, Transfer, UsdPrice},
     store::{
-        fills::{self, Ended, Failure, Settlement},
+        endings::{self, Ended, Settlement, TradeFailure},
         jobs::Job,
         trades::Trade,
     },
@@ -27,18 +28,18 @@ use crate::{
 impl Engine {
     pub(super) async fn expire(&self, trade: &Trade) -> Result<Progress, EngineError> {
         let error = "no nonce was bound before the plan expired; nothing was sent";
-        let failure = Failure::unsent(error.to_owned());
+        let failure = TradeFailure::unsent(error.to_owned());
         self.commit_failure(trade, &failure).await
     }
 
     /// A plan of a job that was stopped, or is to be sold, before a nonce was bound. Nobody's failure.
     pub(super) async fn give_up(&self, job: &Job, trade: &Trade) -> Result<Progress, EngineError> {
-        let failure = Failure::unsent(format!(
+        let failure = TradeFailure::unsent(format!(
             "the job became {} before a nonce was bound; nothing was sent",
             job.status
         ));
         let places = self.settings.pipeline_max;
-        if fills::commit_failure(&self.pool, trade, &failure, places).await? == Ended::Committed {
+        if endings::commit_failure(&self.pool, trade, &failure, places).await? == Ended::Committed {
             count(trade, TradeStatus::Failed);
             info!(job = %job.id, trade = trade.id.0, status = %job.status, "plan given up: the job was stopped");
             return Ok(Progress::Final);
@@ -51,7 +52,7 @@ impl Engine {
         job: &Job,
         trade: &Trade,
         market: &Market,
-        observed: &Observed,
+        observed: &ObservedTrade,
         hash: B256,
     ) -> Result<Progress, EngineError> {
         let Some(receipt) = observed.receipts.get(&hash) else {
@@ -89,7 +90,7 @@ impl Engine {
         };
         reach("filling");
         let places = self.settings.pipeline_max;
-        if fills::commit_fill(&self.pool, trade, &settlement, places).await? == Ended::Committed {
+        if endings::commit_fill(&self.pool, trade, &settlement, places).await? == Ended::Committed {
             reach("filled");
             count(trade, TradeStatus::Executed);
             info!(
@@ -107,7 +108,7 @@ impl Engine {
         job: &Job,
         trade: &Trade,
         market: &Market,
-        observed: &Observed,
+        observed: &ObservedTrade,
         kind: FailureKind,
         hash: B256,
     ) -> Result<Progress, EngineError> {
@@ -123,7 +124,7 @@ impl Engine {
             Some(receipt) => worth(market, Asset::Native, receipt.block_number).await?.price,
             None => market.chain.usd_price(Asset::Native).await?.price,
         };
-        // Somebody else's is somewhere below the newest block.
+        // A foreign transaction is somewhere below the newest block.
         let block_number = match kind {
             FailureKind::Foreign => market.chain.agreed_head().await?.number,
             _ => observed
@@ -133,7 +134,7 @@ impl Engine {
                 .max()
                 .unwrap_or_default(),
         };
-        let failure = Failure {
+        let failure = TradeFailure {
             kind,
             error: match kind {
                 FailureKind::Cancelled => {
@@ -153,10 +154,10 @@ impl Engine {
         self.commit_failure(trade, &failure).await
     }
 
-    async fn commit_failure(&self, trade: &Trade, failure: &Failure) -> Result<Progress, EngineError> {
+    async fn commit_failure(&self, trade: &Trade, failure: &TradeFailure) -> Result<Progress, EngineError> {
         reach("failing");
         let places = self.settings.pipeline_max;
-        if fills::commit_failure(&self.pool, trade, failure, places).await? == Ended::Committed {
+        if endings::commit_failure(&self.pool, trade, failure, places).await? == Ended::Committed {
             reach("failed");
             count(trade, TradeStatus::Failed);
             counter!(metric::TRADE_FAILURES, "reason" => <&'static str>::from(failure.kind)).increment(1);

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::{Engine, EngineError, Progress, settle::BLOCKED_INTERVALS};
+use super::{
+    core::Engine,
+    error::EngineError,
+    progress::{BLOCKED_INTERVALS, Progress},
+};
 use crate::{
     domain::job::{Account, Realm},
     ports::{Market, NonceUse},
@@ -20,8 +24,8 @@ use crate::{
 const SECOND_LOOK: Duration = Duration::from_millis(500);
 
 impl Engine {
-    /// A nonce is used, and none of our hashes explains it. Somebody else's hash, deep enough in the chain, is
-    /// recorded and halts the signer; anything less changes nothing.
+    /// A nonce is used, and none of our hashes explains it. A foreign hash with enough confirmations is recorded and
+    /// halts the signer; anything less changes nothing.
     pub(super) async fn investigate(
         &self,
         job: &Job,
@@ -48,7 +52,7 @@ impl Engine {
             return self.look_later(trade.id, 1, Some(&note)).await;
         }
         let reason = format!(
-            "{}: somebody else uses this key. Nothing is signed until `lgi-mm reconcile` has been run",
+            "{}: this key is used elsewhere. Nothing is signed until `lgi-mm reconcile` has been run",
             foreign_use(nonce, &used)
         );
         error!(job = %job.id, trade = trade.id.0, wallet = %job.account.wallet, reason, "signer halted");
@@ -99,8 +103,8 @@ impl Engine {
         }))
     }
 
-    /// A signer that this database has no count of: whoever started its job wrote one, so the database was changed
-    /// since, or made by an older version. It begins at nothing, and is halted if the chain has counted further: the
+    /// A signer without a counter in this database: `start` writes one, so the database was changed since, or made by
+    /// an older version. The counter begins at zero, and the signer is halted if the chain's is higher: the
     /// past of a wallet is for its owner to accept. On paper the venue's records are a part of the database.
     async fn unheard_of(&self, account: &Account, chain: u64) -> Result<SignerState, EngineError> {
         let first = match account.realm {
@@ -127,8 +131,8 @@ impl Engine {
         if gaps::unexplained(&self.pool, account, chain).await? == 0 {
             return Ok(known);
         }
-        // A node may have been behind for a moment; the chain is asked after the ledger, so that it is never the older
-        // one.
+        // A node may lag behind for a moment; the chain is read after the ledger, so that the chain is never the older
+        // of the two.
         tokio::time::sleep(SECOND_LOOK).await;
         let chain = market.chain.nonces(account.wallet).await?.latest;
         let missing = gaps::unexplained(&self.pool, account, chain).await?;
@@ -149,8 +153,8 @@ impl Engine {
     }
 
     /// Halts a signer whose count on the chain is ahead of ours, and says who used the first nonce that we have
-    /// not given out. A transaction that this database does not know is somebody else's, or was ours before the
-    /// database was set back: its hash and block are named, because only its owner can tell.
+    /// not given out. A transaction that this database does not know is foreign, or was ours before the
+    /// database was restored: its hash and block are named, because only its owner can tell.
     async fn behind(
         &self,
         account: &Account,
@@ -185,7 +189,7 @@ impl Engine {
         };
         let Some(used) = used else {
             let reason = format!(
-                "{older}: it is older than the chain (a restored backup?), or somebody else uses this key. {ADVICE}"
+                "{older}: it is older than the chain (a restored backup?), or this key is used elsewhere. {ADVICE}"
             );
             signers::halt(&self.pool, account, &reason).await?;
             return Ok(reason);
@@ -199,7 +203,7 @@ impl Engine {
             return Ok(reason);
         }
         let reason = format!(
-            "{}, and this database does not know it: somebody else uses this key, or the database is older than \
+            "{}, and this database does not know it: this key is used elsewhere, or the database is older than \
              the chain (a restored backup?). {ADVICE}",
             foreign_use(ours, &used)
         );

@@ -1,9 +1,9 @@
-//! Live jobs that this process cannot trade for, since their key does not open or their chain has no node, hold; nobody
-//! else does.
+//! Live jobs that this process cannot trade for, because their key does not open or their chain has no node, hold; all
+//! other jobs continue.
 
 use std::collections::HashMap;
 
-use super::{Engine, facts::hold};
+use super::{core::Engine, facts::hold};
 use crate::{
     domain::{
         decision::HoldReason,
@@ -25,7 +25,7 @@ impl Engine {
                     Err(error) if error.missing == Missing::Key => {
                         Some((HoldReason::KeyUnavailable, error.detail))
                     }
-                    // Another worker may know the chain; the venue cannot be asked by this one.
+                    // Another worker may know the chain; this one cannot reach the venue.
                     Err(error) if account.realm == Realm::Live => {
                         Some((HoldReason::QuoteMissing, error.detail))
                     }

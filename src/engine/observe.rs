@@ -1,6 +1,6 @@
-//! What is seen of the chain before a step.
+//! Reads the chain before a step.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use alloy_primitives::B256;
 
@@ -10,20 +10,20 @@ use crate::{
     store::{jobs::Job, trades::Trade},
 };
 
-/// What was seen of the chain, and the receipts that go with it.
-pub(super) struct Observed {
+/// The chain as a trade sees it, with the receipts of its transactions.
+pub(super) struct ObservedTrade {
     pub(super) view: ChainView,
     pub(super) receipts: HashMap<B256, Receipt>,
-    /// Why something is not known yet, for people.
+    /// Why something is still unknown, for people.
     pub(super) doubt: Option<String>,
 }
 
-impl Observed {
-    /// Of a trade that has no transaction yet.
+impl ObservedTrade {
+    /// For a trade without transactions.
     fn nothing() -> Self {
         Self {
             view: ChainView {
-                attempts: vec![],
+                seen: BTreeMap::new(),
                 block_time: None,
                 next_nonce: None,
             },
@@ -33,12 +33,12 @@ impl Observed {
     }
 }
 
-/// Looks at everything the next step may depend on. The nonce is read *before* the hashes: if it is used by
+/// Reads everything the next step may depend on. The nonce is read *before* the hashes: if it is used by
 /// one of ours, the look-ups that follow see it.
-pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> Observed {
+pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> ObservedTrade {
     let signed = &trade.signed;
     if signed.is_empty() {
-        return Observed::nothing();
+        return ObservedTrade::nothing();
     }
     let next_nonce = market
         .chain
@@ -46,8 +46,8 @@ pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> Observ
         .await
         .ok()
         .map(|nonces| nonces.latest);
-    // The head before and after the look-ups: blocks that come, or are taken back, in between must not make a receipt
-    // look deeper than it was when it was seen.
+    // The head before and after the look-ups: new or reorged blocks in between must not give a receipt more
+    // confirmations than it had when it was seen.
     let before = market.chain.agreed_head().await.ok();
     let answers = market.chain.lookup_signed(signed).await;
     let head = market.chain.agreed_head().await.ok();
@@ -59,47 +59,31 @@ pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> Observ
         }
     });
     let mut receipts = HashMap::new();
-    let mut seen_by_hash = HashMap::new();
+    let mut seen = BTreeMap::new();
     let mut doubt = None;
     for (hash, answer) in signed.iter().map(|signed| &signed.hash).zip(answers) {
         if let Err(error) = &answer {
             doubt.get_or_insert_with(|| error.to_string());
         }
-        let seen = match (answer, lowest) {
+        let answered = match (answer, lowest) {
             (Ok(Lookup::Absent), _) => Seen::Absent,
             (Ok(Lookup::Pooled), _) => Seen::Pooled,
             (Ok(Lookup::Mined(receipt)), Some(head)) => {
                 let depth = head.depth(receipt.block_number);
-                let seen = Seen::Mined {
-                    success: receipt.success,
-                    depth,
-                };
+                let success = receipt.success;
                 receipts.insert(*hash, receipt);
-                seen
+                Seen::Mined { success, depth }
             }
             (Ok(Lookup::Mined(_)), None) | (Err(_), _) => Seen::Unknown,
         };
-        seen_by_hash.insert(*hash, seen);
+        seen.insert(*hash, answered);
     }
-    let attempts = trade
-        .state
-        .transactions
-        .iter()
-        .map(|transaction| {
-            let seen = |hash| seen_by_hash.get(&hash).copied().unwrap_or(Seen::Unknown);
-            transaction
-                .attempts
-                .iter()
-                .map(|attempt| seen(attempt.hash))
-                .collect()
-        })
-        .collect();
     let view = ChainView {
-        attempts,
+        seen,
         block_time: head.map(|head| head.time),
         next_nonce,
     };
-    Observed {
+    ObservedTrade {
         view,
         receipts,
         doubt,

@@ -1,9 +1,9 @@
-//! What a receipt may say of our money: no more than the calldata allows, and no other than what its block left behind.
+//! Whether a receipt may be booked: it must agree with the calldata and with the balances before and after its block.
 
 use metrics::counter;
 use tracing::error;
 
-use super::{Engine, EngineError, Progress};
+use super::{core::Engine, error::EngineError, progress::Progress};
 use crate::{
     domain::{decision::Side, units::Amount},
     ports::{Around, Asset, Market, Receipt},
@@ -11,26 +11,26 @@ use crate::{
     telemetry::metric,
 };
 
-/// A trade whose receipt cannot be believed is looked at again after this many check intervals.
+/// A trade with a doubtful receipt is checked again after this many check intervals.
 const DOUBT_INTERVALS: u32 = 5;
-/// Without any other proof, and without a final block, an outcome of a single node counts this deep.
+/// Confirmations after which the outcome of a single node counts without other proof and without a final block.
 const BURIED_DEPTH: u64 = 64;
-/// What logs tell and what a balance shows may differ by this part, because of tokens that round.
+/// Logs and balances may differ by one part in this many, since some tokens round.
 const TOLERANCE_PARTS: u64 = 100;
 
-/// What a receipt of a single node is worth.
+/// How far a receipt of a single node is proven.
 #[derive(Debug, PartialEq, Eq)]
 enum Worth {
-    /// It agrees with what the block left behind.
+    /// It agrees with the balances around the block.
     Proven,
-    /// Nothing shows whether it is so; it counts once its block is final.
+    /// No evidence for or against it; it counts once its block is final.
     Unproven(String),
-    /// It cannot be so.
+    /// It contradicts the calldata or the balances.
     Impossible(String),
 }
 
 impl Engine {
-    /// Looks whether a fill may be booked. `Some`: it may not, for now; the trade stays open with a note.
+    /// Checks whether a fill may be booked. `Some`: not yet; the trade stays open with a note.
     pub(super) async fn doubt_fill(
         &self,
         (job, trade): (&Job, &Trade),
@@ -90,7 +90,7 @@ impl Engine {
         }
     }
 
-    /// Says that nodes tell what cannot be, and looks again: they may repent, or be replaced.
+    /// Logs an impossible receipt and checks again later: the node may recover, or be replaced.
     pub(super) async fn stays_open(
         &self,
         job: &Job,
@@ -117,8 +117,8 @@ async fn is_final(market: &Market, block: u64) -> Result<bool, EngineError> {
     Ok(depth >= BURIED_DEPTH.max(required.saturating_mul(2)))
 }
 
-/// The calldata spends at most `amount_in` and reverts below `amount_out_min`: a receipt that says otherwise is a lie,
-/// of a node or of the token.
+/// The calldata spends at most `amount_in` and reverts below `amount_out_min`: a receipt that says otherwise is wrong,
+/// by the node or the token.
 fn outside_calldata(trade: &Trade, base: Amount, quote: Amount) -> Option<String> {
     let (spent, arrived) = match trade.side {
         Side::Buy => (quote, base),
@@ -138,7 +138,8 @@ fn outside_calldata(trade: &Trade, base: Amount, quote: Amount) -> Option<String
     })
 }
 
-/// Strangers can only add to a balance: a buy must have brought all that is claimed, a sell cannot have taken more.
+/// Third parties can only add to a balance: a buy must have brought all that is claimed, and a sell cannot have taken
+/// more.
 fn worth_of_fill(side: Side, base: Amount, around: Around) -> Worth {
     let (before, after) = match around {
         Around::Agreed => return Worth::Proven,
@@ -161,7 +162,7 @@ fn worth_of_fill(side: Side, base: Amount, around: Around) -> Worth {
     }
 }
 
-/// What reverted moved nothing of the token.
+/// A reverted transaction moved nothing of the token.
 fn worth_of_failure(trade: &Trade, around: Around) -> Worth {
     let (before, after) = match around {
         Around::Agreed => return Worth::Proven,
@@ -206,7 +207,7 @@ mod tests {
     fn a_fill_of_one_node_must_show_in_the_balance_and_strangers_cannot_hide_it() {
         let bought = |around| worth_of_fill(Side::Buy, amount(1_000), around);
         assert_eq!(bought(seen(0, 1_000)), Worth::Proven);
-        assert_eq!(bought(seen(5, 9_000)), Worth::Proven, "somebody sent more");
+        assert_eq!(bought(seen(5, 9_000)), Worth::Proven, "a third party sent more");
         assert_eq!(bought(seen(0, 995)), Worth::Proven, "a token that rounds");
         assert!(matches!(bought(seen(5, 5)), Worth::Impossible(_)));
         assert!(matches!(bought(seen(0, 500)), Worth::Impossible(_)));
@@ -216,7 +217,7 @@ mod tests {
         assert_eq!(
             sold(seen(1_000, 300)),
             Worth::Proven,
-            "somebody sent some meanwhile"
+            "a third party sent some meanwhile"
         );
         assert!(matches!(sold(seen(5_000, 0)), Worth::Impossible(_)));
         assert!(matches!(sold(seen(1_000, 1_000)), Worth::Unproven(_)));

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use alloy_primitives::B256;
 
-use super::{Engine, EngineError};
+use super::{core::Engine, error::EngineError};
 use crate::{
     domain::{
         ids::TradeId,
@@ -15,10 +15,9 @@ use crate::{
     },
     ports::{Asset, Market, NonceUse},
     store::{
-        failures, foreign,
+        failure_watches, fill_watches, foreign,
         jobs::{self, CommandError, Filter, Job},
         repairs::{self, SignerRow},
-        watches,
     },
 };
 
@@ -56,9 +55,9 @@ pub struct UnknownNonce {
 pub enum Remedy {
     /// Both sides agree.
     Nothing,
-    /// Move the counter up to this nonce and let the signer go on.
+    /// Move the counter up to this nonce and release the signer.
     Advance(u64),
-    /// Let the signer go on; the counters agree.
+    /// Release the signer; the counters agree.
     Release,
     /// Set the counter back to the chain's: the nonces from there on were never on chain. What waits behind them ends.
     TakeBack {
@@ -66,7 +65,7 @@ pub enum Remedy {
         to: u64,
         /// Open trades that end as expired.
         trades: Vec<TradeId>,
-        /// Everything signed for the nonces that are taken back, as evidence.
+        /// Everything signed for the nonces that are reset, as evidence.
         hashes: Vec<B256>,
     },
     /// Not now, because.
@@ -76,7 +75,7 @@ pub enum Remedy {
 /// What all jobs of a wallet track of one token, and what the wallet holds.
 #[derive(Debug, Clone)]
 pub struct BalanceReport {
-    /// Where.
+    /// The account.
     pub account: Account,
     /// Ticker.
     pub symbol: String,
@@ -118,13 +117,14 @@ pub struct Reconciliation {
 
 impl Engine {
     /// Compares the ledger with the chain. Changes nothing, except that fills and failures which are final by now,
-    /// or were taken back, are noted as such.
+    /// or were reorged out, are recorded as such.
     ///
     /// # Errors
     /// [`EngineError::Store`]; a chain that does not answer is part of the report.
     pub async fn reconcile(&self) -> Result<Reconciliation, EngineError> {
-        self.watch(&watches::all(&self.pool).await?).await?;
-        self.watch_failures(&failures::all(&self.pool).await?).await?;
+        self.watch(&fill_watches::all(&self.pool).await?).await?;
+        self.watch_failures(&failure_watches::all(&self.pool).await?)
+            .await?;
         let mut signers = Vec::new();
         for row in repairs::signers(&self.pool).await? {
             signers.push(self.compare_signer(row).await?);
@@ -207,7 +207,7 @@ impl Engine {
                     continue;
                 }
             };
-            // Before it goes on: what it does not know may have bought what its jobs would buy again.
+            // Before the release: an unknown transaction may have bought what its jobs would buy again.
             done.extend(self.pause_unexplained(&signer.row.account, actor).await?);
             for unknown in signer.unknown.iter().filter(|unknown| !unknown.ours) {
                 if let Some(used) = &unknown.used {
@@ -216,7 +216,7 @@ impl Engine {
             }
             let wallet = signer.row.account.wallet;
             done.push(if repairs::advance(&self.pool, &signer.row, to).await? {
-                format!("signer {wallet}: goes on with nonce {to}")
+                format!("signer {wallet}: continues with nonce {to}")
             } else {
                 format!("signer {wallet}: it has changed meanwhile; run reconcile again")
             });

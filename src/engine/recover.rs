@@ -4,16 +4,16 @@ use std::collections::HashSet;
 
 use tracing::{debug, error, info, warn};
 
-use super::{Engine, EngineError};
+use super::{core::Engine, error::EngineError};
 use crate::{
     domain::job::JobStatus,
     store::{
         jobs::{self, Filter, Job},
-        trades::{self, OpenTrade},
+        trades::{self, OpenTradeRow},
     },
 };
 
-/// Of more jobs or open trades than this, each is said at debug level only.
+/// Above this number of jobs or open trades, each is logged at debug level only.
 const FEW: usize = 20;
 
 impl Engine {
@@ -73,7 +73,7 @@ fn say_job(found: &Job, few: bool) {
     }
 }
 
-fn say_trade(found: &OpenTrade, few: bool) {
+fn say_trade(found: &OpenTradeRow, few: bool) {
     let (job, trade) = (found.job, found.id.0);
     if few {
         info!(%job, trade, "found open trade, carrying it on");

@@ -1,55 +1,26 @@
-//! Whether what live jobs hold can still be sold: found out with every buy, and by a dry sale once a day.
-
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+//! Whether the tokens of live jobs can still be sold: checked with every buy, and by a dry sale once a day.
 
 use tracing::{error, warn};
 
-use super::{Engine, EngineError, facts::Priced, market::swap_request};
+use super::{checks::swap_request, core::Engine, error::EngineError, facts::Priced};
 use crate::{
-    domain::{
-        bounds,
-        decision::Side,
-        job::{JobId, Realm},
-        units::Rounding,
-    },
+    domain::{bounds, decision::Side, job::Realm, units::Rounding},
     ports::QuoteError,
     store::{jobs::Job, sales},
 };
 
-/// Interval between checks whether a dry sale of a job is due; it is due once a day.
-const ASKED_AGAIN: Duration = Duration::from_secs(3_600);
-/// What a pool that is not known yet takes of a swap, basis points, where the job leaves its loss to the pool's fee.
+/// Assumed fee of a pool that is not known yet, basis points, where the job derives its allowed loss from the fee.
 const FEE_ASSUMED_BPS: u32 = 100;
 
-/// When this process asked the ledger last, by job.
-#[derive(Debug, Default)]
-pub(super) struct DrySales(Mutex<HashMap<JobId, Instant>>);
-
-impl DrySales {
-    /// Whether the ledger is to be asked.
-    fn may_be_due(&self, job: JobId) -> bool {
-        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = asked.get(&job).is_some_and(|at| at.elapsed() < ASKED_AGAIN);
-        if !fresh {
-            asked.insert(job, Instant::now());
-        }
-        !fresh
-    }
-}
-
 impl Engine {
-    /// Writes down what a buy's proof has shown: `refused` says why what is held could not be sold.
+    /// Records whether a buy proved that the tokens can be sold; `refused` says why they cannot.
     pub(super) async fn note_sale(&self, job: &Job, refused: Option<&str>) -> Result<(), EngineError> {
         if job.account.realm != Realm::Live {
             return Ok(());
         }
         match refused {
             None => sales::proven(&self.pool, job.id).await?,
-            // Nothing is held: nothing was lost either.
+            // Nothing is held, so nothing is lost.
             Some(_) if job.position.token_balance.is_zero() => {}
             Some(why) => {
                 if sales::failed(&self.pool, job.id, why).await? {
@@ -60,7 +31,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Sells, on paper, all that a live job holds, if nobody has for a day. What goes wrong harms no tick.
+    /// Simulates a sale of all that a live job holds, once a day. An error harms no tick.
     pub(super) async fn dry_sale(&self, priced: &Priced) {
         let job = &priced.tick.job;
         let holds = job.account.realm == Realm::Live && !job.position.token_balance.is_zero();

@@ -1,8 +1,13 @@
-//! Carries an open trade on, one step a call. Every step is safe to do twice, anywhere.
+//! Settles an open trade, one step a call. Every step may be repeated by any process.
 
 use tracing::{debug, info, warn};
 
-use super::{Engine, EngineError, observe::observe};
+use super::{
+    core::Engine,
+    error::EngineError,
+    observe::observe,
+    progress::{BLOCKED_INTERVALS, Progress, SWALLOWED_SENDS},
+};
 use crate::{
     domain::{
         ids::TradeId,
@@ -20,28 +25,11 @@ use crate::{
     },
 };
 
-/// Steps that one call to [`Engine::drive`] takes before it lets others have a turn.
+/// Maximum steps of one call to [`Engine::drive`], so that other trades get their turn.
 const STEPS_MAX: usize = 24;
 
-/// A trade that waits for something outside is looked at again after this many check intervals.
-pub(super) const BLOCKED_INTERVALS: u32 = 2;
-
-/// Number of accepted sends, each `resend_after` apart, after which bytes in no block count as swallowed.
-pub const SWALLOWED_SENDS: i64 = 5;
-
-/// How far a trade is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// Something was done; there may be more to do at once.
-    Stepped,
-    /// Nothing can be done before the next check.
-    Waiting,
-    /// The trade is final.
-    Final,
-}
-
 impl Engine {
-    /// Takes steps until the trade is final or must wait. When it waits, its next check is written down first.
+    /// Takes steps until the trade is final or must wait. Its next check is stored before it waits.
     ///
     /// # Errors
     /// [`EngineError`]; the trade's next check is then already planned.
@@ -75,7 +63,7 @@ impl Engine {
             next_step(&trade.state, &observed.view, patience, trade.read_at)
                 .map_err(|source| EngineError::Illegal { trade: id, source })
         };
-        // What the job allows for gas only limits replacements, and asking for it costs.
+        // The job's gas limit only applies to replacements, and reading it takes a request.
         let mut step = next(&market.chain.patience())?;
         if matches!(step, Step::Replace { .. }) {
             step = next(&self.patience(&job, &trade, &market).await?)?;
@@ -110,7 +98,7 @@ impl Engine {
         Ok(read.map_err(|(_, error)| error)?)
     }
 
-    /// Looks again after so many check intervals.
+    /// Plans the next check after `intervals` check intervals.
     pub(super) async fn look_later(
         &self,
         trade: TradeId,
@@ -121,13 +109,13 @@ impl Engine {
         Ok(Progress::Waiting)
     }
 
-    /// So many check intervals.
+    /// The length of `count` check intervals.
     pub(super) fn intervals(&self, count: u32) -> Span {
         let millis = u64::try_from(self.settings.check_interval.std().as_millis()).unwrap_or(u64::MAX);
         Span::from_millis(millis.saturating_mul(count.into()))
     }
 
-    /// Hands the newest attempt's stored bytes to the node. Whatever it answers frees nothing and fails nothing.
+    /// Sends the newest attempt's stored bytes to the node. No answer frees a nonce or fails a trade.
     async fn broadcast(
         &self,
         job: &Job,
@@ -155,7 +143,7 @@ impl Engine {
         reach("noted");
         info!(job = %job.id, trade = trade.id.0, hash = %newest.hash, answer = said, "transaction sent");
         if answer.is_ok() && sends >= SWALLOWED_SENDS {
-            warn!(job = %job.id, trade = trade.id.0, hash = %newest.hash, sends, "accepted again and again, and in no block: whoever takes it keeps it to itself");
+            warn!(job = %job.id, trade = trade.id.0, hash = %newest.hash, sends, "accepted repeatedly, but in no block: the node does not forward it");
         }
         match answer {
             // The swap behind an approve goes out at once: nonces keep their order.
@@ -165,7 +153,7 @@ impl Engine {
                 let purpose = newest_purpose(trade, index);
                 let patience = self.patience(job, trade, market).await?;
                 let open = trade.state.transactions.get(index);
-                // A node that says so for ever must not drive the fees up for ever.
+                // A node that always says so must not drive the fees up without end.
                 let allowed = open.is_some_and(|open| patience.allows(open, purpose));
                 if allowed && self.replace(job, trade, market, index, purpose).await? {
                     return Ok(Progress::Stepped);
@@ -173,7 +161,7 @@ impl Engine {
                 self.look_later(trade.id, 1, Some(&said)).await
             }
             Err(SendError::Ambiguous(_)) => self.look_later(trade.id, 1, Some(&said)).await,
-            // The note keeps this signer from taking on anything new; see `SignerState::unfunded`.
+            // The note keeps this signer from taking new trades; see `SignerState::unfunded`.
             Err(SendError::InsufficientFunds | SendError::Rejected(_)) => {
                 warn!(job = %job.id, trade = trade.id.0, answer = said, "the node refuses the transaction");
                 self.look_later(trade.id, BLOCKED_INTERVALS, Some(&said)).await
@@ -182,7 +170,7 @@ impl Engine {
     }
 }
 
-/// What the newest attempt of a transaction is for: a replacement does the same.
+/// The purpose of a transaction's newest attempt: a replacement keeps it.
 fn newest_purpose(trade: &Trade, index: usize) -> Purpose {
     let transaction = trade.state.transactions.get(index);
     transaction

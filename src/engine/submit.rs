@@ -1,14 +1,16 @@
-//! A frozen plan gets its nonces: sign outside, then record everything in one transaction.
+//! Assigns nonces to a frozen plan: sign outside, then record everything in one transaction.
 
 use alloy_primitives::U256;
 use tracing::info;
 
 use super::{
-    Engine, EngineError,
-    market::{deadline, fee_within, gas_cost, gas_reserve, halted, swap_request, too_dear},
+    checks::{deadline, halted, swap_request, too_expensive},
+    core::Engine,
+    error::EngineError,
 };
 use crate::{
     domain::{
+        costs::{REPLACEMENT_HEADROOM, fee_within, gas_cost, gas_reserve},
         trade::{Patience, Purpose, raised},
         units::{Amount, MoneyError, Rounding},
     },
@@ -21,24 +23,20 @@ use crate::{
     },
 };
 
-/// Gas is reserved for so many times the first fee: six replacements at an eighth more each double it. The rest
-/// up to the cap is rare, and a wallet that cannot pay it is a named hold, not a loss.
-pub(super) const REPLACEMENT_HEADROOM: u128 = 2;
-
-/// What a cancel uses, units of gas.
+/// Gas that a cancel uses, units.
 const CANCEL_GAS: u64 = 21_000;
 
-/// What became of an allocation.
+/// The result of an allocation.
 pub(super) enum Allocation {
     /// The trade has its nonces.
     Recorded,
-    /// Somebody was faster with the counter, or took the last place.
+    /// Another worker moved the counter or took the last place first.
     Raced,
     /// The job was stopped meanwhile.
     Unwanted,
-    /// This trade cannot have its nonce now, because; another of the wallet perhaps can.
+    /// This trade cannot get its nonce now, for this reason; another trade of the wallet may.
     Blocked(String),
-    /// No trade of this wallet can have a nonce now, because.
+    /// No trade of this wallet can get a nonce now, for this reason.
     Stopped(String),
 }
 
@@ -50,7 +48,7 @@ impl From<Submitted> for Allocation {
             Submitted::Raced | Submitted::PipelineFull => Self::Raced,
             Submitted::Unfunded(Asset::Native) => Self::Blocked("not enough native coin for gas".to_owned()),
             Submitted::Unfunded(Asset::Token(token)) => Self::Blocked(format!(
-                "not enough of {token} beside what other open trades have reserved"
+                "not enough of {token} on top of what other open trades have reserved"
             )),
         }
     }
@@ -99,7 +97,7 @@ impl Engine {
             .calls(&request, trade.amount_out_min, deadline)
             .await?;
         let fees = market.chain.fees().await?;
-        if let Some(why) = too_dear(market, fees) {
+        if let Some(why) = too_expensive(market, fees) {
             return Ok(Allocation::Stopped(why));
         }
         // The plan was approved a while ago: gas may have risen since.
@@ -176,12 +174,12 @@ impl Engine {
         }
     }
 
-    /// How patient the chain is with this trade: what replaces a swap pays no more than the job allows for gas, with
-    /// the headroom that was reserved. A cancel is small, and what stands behind it waits: it may pay more for a unit
-    /// of gas, and in all no more than the swap might have.
+    /// Time limits and fee cap for this trade: a replacement of a swap pays no more than the job allows for gas, times
+    /// the reserved headroom. A cancel is small and frees the nonces behind it, so it may pay more per unit of gas, but
+    /// in total no more than the swap might have.
     ///
-    /// Without a price of the native coin, twice what was paid first is the most: that first fee was within what the
-    /// job allows, by the last price that was known.
+    /// Without a price of the native coin the cap is twice the first fee: that fee was within the job's limit at the
+    /// last known price.
     pub(super) async fn patience(
         &self,
         job: &Job,
@@ -217,7 +215,7 @@ impl Engine {
     }
 
     /// Signs one more attempt for an open transaction, paying at least an eighth more than all before it, and
-    /// records it. Nothing is sent here. `false`: somebody else moved the trade first, or the cap on fees does not
+    /// records it. Nothing is sent here. `false`: another worker moved the trade first, or the fee cap does not
     /// allow it; the first cancel is always allowed.
     pub(super) async fn replace(
         &self,
@@ -268,7 +266,7 @@ fn per_cancel(most: u128, units: u64) -> u128 {
     most.saturating_mul(u128::from(units)) / u128::from(CANCEL_GAS) / 2
 }
 
-/// Why a signer takes no nonce now.
+/// Why a signer assigns no nonce now.
 fn stopped(seen: &SignerState) -> Option<String> {
     if let Some(reason) = &seen.halted {
         return Some(format!("the signer is halted: {reason}"));

@@ -2,7 +2,12 @@
 
 use tracing::info;
 
-use super::{Engine, EngineError, Progress, settle::BLOCKED_INTERVALS, submit::Allocation};
+use super::{
+    core::Engine,
+    error::EngineError,
+    progress::{BLOCKED_INTERVALS, Progress},
+    submit::Allocation,
+};
 use crate::{
     ports::{Market, QuoteError},
     store::{
@@ -12,11 +17,11 @@ use crate::{
     },
 };
 
-/// A trade that waits for its turn looks by itself after this many check intervals, should nobody call it.
+/// A trade that waits for its turn checks again after this many check intervals, in case it is not called.
 const TURN_INTERVALS: u32 = 30;
 
 impl Engine {
-    /// Takes nonces for a pending trade, if it is its turn.
+    /// Assigns nonces to a pending trade, if it is its turn.
     pub(super) async fn allocate_step(
         &self,
         job: &Job,
@@ -32,8 +37,8 @@ impl Engine {
             pipeline_max: self.settings.pipeline_max,
         };
         // Before anything that costs: most of those who ask must wait.
-        let standing = turns::standing(&self.pool, &turn).await?;
-        if !standing.may_go {
+        let state = turns::state(&self.pool, &turn).await?;
+        if !state.may_go {
             return self.wait_for_turn(&turn, job).await;
         }
         match self.allocate(job, trade, market).await {
@@ -45,7 +50,7 @@ impl Engine {
                 asleep => Ok(asleep),
             },
             Ok(Allocation::Blocked(why)) => {
-                if standing.waits {
+                if state.waits {
                     turns::leave(&self.pool, &turn).await?;
                 }
                 self.wait_for_nonce(&turn, job, &why).await
@@ -53,7 +58,7 @@ impl Engine {
             Err(error) => {
                 let of_this_trade =
                     matches!(&error, EngineError::Quote(quote) if !matches!(quote, QuoteError::Rpc(_)));
-                if of_this_trade && standing.waits {
+                if of_this_trade && state.waits {
                     turns::leave(&self.pool, &turn).await?;
                 }
                 Err(error)
@@ -61,7 +66,7 @@ impl Engine {
         }
     }
 
-    /// Goes to sleep, or is the first of those who wait and goes on at once.
+    /// Goes to sleep, or continues at once if it is first in line.
     async fn wait_for_turn(&self, turn: &Turn<'_>, job: &Job) -> Result<Progress, EngineError> {
         let note = format!(
             "waits for its turn: a wallet has at most {} open transactions (trading.pipeline_max)",

@@ -17,7 +17,7 @@ use tracing::info;
 
 use super::{
     balances::{Balances, Nodes},
-    facts::Facts,
+    facts::CensusFacts,
     settings::CensusSettings,
 };
 use crate::{
@@ -100,7 +100,7 @@ impl Service for Taker<'_> {
         }
         if self.leads {
             self.balances.refresh(connection, &self.nodes).await?;
-            let facts = Facts::load(connection, self.settings, &self.balances).await?;
+            let facts = CensusFacts::load(connection, self.settings, &self.balances).await?;
             self.census.publish(text(&facts));
         }
         Ok(self.settings.every)
@@ -116,7 +116,7 @@ impl Service for Taker<'_> {
 }
 
 /// A new recorder for each census, so that deleted jobs leave no series behind.
-fn text(facts: &Facts) -> String {
+fn text(facts: &CensusFacts) -> String {
     let recorder = PrometheusBuilder::new().build_recorder();
     with_local_recorder(&recorder, || {
         describe(|origin| origin != Origin::Process);

@@ -1,4 +1,4 @@
-//! The port of `/metrics`: anybody who can reach it may connect, so what a client can hold is bounded.
+//! The port of `/metrics`: any client that reaches it may connect, so the resources of a client are bounded.
 //!
 //! One request a connection, a few seconds for it, a few connections in all. When all places are taken, a newcomer gets
 //! the place of the client that has kept us waiting longest for its request: silence never keeps others out.

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Everything that a census says.
-pub(super) struct Facts {
+pub(super) struct CensusFacts {
     fleet: Fleet,
     counts: Vec<JobCount>,
     queues: Vec<QueueCount>,
@@ -27,7 +27,7 @@ pub(super) struct Facts {
     jobs: Vec<JobFacts>,
 }
 
-impl Facts {
+impl CensusFacts {
     pub(super) async fn load(
         connection: &mut PgConnection,
         settings: CensusSettings,

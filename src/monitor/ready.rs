@@ -32,7 +32,7 @@ pub enum NotReady {
 /// Answers for `/readyz`, over a connection that trading does not use.
 pub(super) struct Readiness {
     pool: PgPool,
-    /// The last answer. Locked while the database is asked, so that many requests are one question.
+    /// The last answer. Locked during the query, so that concurrent requests share one.
     last: tokio::sync::Mutex<Option<(Instant, Result<(), String>)>>,
 }
 

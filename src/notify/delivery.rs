@@ -20,7 +20,7 @@ use crate::{
     service::{Loop, Service, Wakeups},
     store::{
         StoreError,
-        deliveries::{self, Claimed, DeliveryTry, Failure, Recorded},
+        deliveries::{self, ClaimedDelivery, DeliveryFailure, DeliveryTry, Recorded},
     },
     telemetry::metric,
 };
@@ -137,7 +137,7 @@ impl Delivery {
         Ok(true)
     }
 
-    async fn send(&self, claimed: Claimed) -> Result<(), Failed> {
+    async fn send(&self, claimed: ClaimedDelivery) -> Result<(), Failed> {
         let notice = Notice::of(&self.receiver.name, claimed);
         self.sending.sender.send(&self.receiver, &notice).await
     }
@@ -187,7 +187,7 @@ impl Delivery {
         } else {
             Duration::ZERO
         };
-        let failure = Failure {
+        let failure = DeliveryFailure {
             delivery,
             receiver: &self.receiver.name,
             error: &failed.error,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::Timestamp,
-    store::deliveries::{Claimed, JobSummary},
+    store::deliveries::{ClaimedDelivery, JobSummary},
 };
 
 /// The event of `lgi-mm notify test`.
@@ -30,7 +30,7 @@ pub struct Notice {
 impl Notice {
     /// The message about a claimed event for `receiver`.
     #[must_use]
-    pub fn of(receiver: &str, claimed: Claimed) -> Self {
+    pub fn of(receiver: &str, claimed: ClaimedDelivery) -> Self {
         Self {
             id: format!("{}-{receiver}", claimed.delivery.outbox),
             event: claimed.event,

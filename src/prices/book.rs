@@ -19,45 +19,12 @@ use super::{
 use crate::{
     domain::{
         Timestamp,
-        config::{PriceConfig, SourceName},
-        pool::Pool,
+        config::SourceName,
         price::{Answer, PriceMissing},
     },
     ports::{PoolPriceRequest, PoolPrices, PriceRequest, Prices, Witnesses},
     telemetry::metric,
 };
-
-/// Names the series that samples of a source belong to: two jobs with the same name share their samples, so
-/// everything that changes a price is part of the name, and how a number is written is not. `quote` and the pinned
-/// `pool` are what a chain's own prices depend on: another quote is another pool, and a thin one must not make the
-/// highs and means of jobs that trade in a deep one.
-#[must_use]
-pub fn series(name: SourceName, config: &PriceConfig, quote: Address, pool: Option<Pool>) -> String {
-    match (name, &config.recorded) {
-        (SourceName::Generated, _) => {
-            let generated = &config.generated;
-            format!(
-                "generated:seed={},start={},swing={},period={}",
-                generated.seed,
-                generated.start_usd.normalize(),
-                generated.swing_pct.normalize(),
-                generated.period
-            )
-        }
-        (SourceName::Recorded, Some(recorded)) => {
-            let (file, speed) = (&recorded.file, recorded.speed.normalize());
-            recorded.starts_at.map_or_else(
-                || format!("recorded:{file}@{speed}"),
-                |starts_at| format!("recorded:{file}@{speed},from={}", starts_at.to_rfc3339()),
-            )
-        }
-        (SourceName::Onchain | SourceName::Twap, _) => {
-            let pool = pool.map_or_else(|| "best".to_owned(), |pool| pool.to_string());
-            format!("{name}:{quote:#x}:{pool}")
-        }
-        (SourceName::Recorded | SourceName::Dexscreener, _) => name.to_string(),
-    }
-}
 
 /// Every source this process knows.
 pub struct PriceBook {

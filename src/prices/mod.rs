@@ -6,7 +6,7 @@ mod dexscreener;
 mod generated;
 mod recorded;
 
-pub use book::{PriceBook, series};
+pub use book::PriceBook;
 pub use dexscreener::{Dexscreener, DexscreenerSettings, TokenListing};
 
 /// The generated series' price at an instant: USD per whole token.

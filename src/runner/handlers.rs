@@ -9,7 +9,7 @@ use tracing::{Instrument, info_span, warn};
 use super::tasks::{SettleTask, TickTask};
 use crate::{
     domain::ids::{JobId, TradeId},
-    engine::{Engine, Outcome, Tick, TickResult},
+    engine::{Engine, Tick, TickOutcome, TickResult},
 };
 
 /// Trades that one group continues concurrently.
@@ -50,7 +50,7 @@ fn completion_of(tick: Tick, results: &[TickResult]) -> Completion {
 
 fn trade_of(result: &TickResult) -> Option<(JobId, TradeId)> {
     match &result.outcome {
-        Ok(Outcome::Traded { trade } | Outcome::AlreadyRecorded { trade: Some(trade) }) => {
+        Ok(TickOutcome::Traded { trade } | TickOutcome::AlreadyRecorded { trade: Some(trade) }) => {
             Some((result.tick.job, *trade))
         }
         _ => None,

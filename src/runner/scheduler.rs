@@ -19,7 +19,7 @@ use crate::{
         span::Span,
     },
     service::{Loop, Service, Wakeups},
-    store::{StoreError, WAKE_CHANNEL, failures, slots, trades, watches},
+    store::{StoreError, WAKE_CHANNEL, failure_watches, fill_watches, slots, trades},
     telemetry::metric,
 };
 
@@ -68,7 +68,7 @@ impl Default for SchedulerSettings {
 
 /// The claims of one pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Claimed {
+pub struct ClaimCounts {
     /// Slots pushed to the queue.
     pub ticks: u64,
     /// Slots that will never run, because later ones were due already.
@@ -98,7 +98,7 @@ impl From<sqlx::Error> for ClaimError {
     }
 }
 
-impl Claimed {
+impl ClaimCounts {
     const fn is_nothing(&self) -> bool {
         self.ticks == 0 && self.settles == 0 && self.watches == 0 && self.renewed == 0
     }
@@ -108,12 +108,12 @@ impl Claimed {
 ///
 /// # Errors
 /// [`ClaimError`]; every batch that committed stays claimed, with its tasks.
-pub async fn once(pool: &PgPool, settings: &SchedulerSettings) -> Result<Claimed, ClaimError> {
+pub async fn once(pool: &PgPool, settings: &SchedulerSettings) -> Result<ClaimCounts, ClaimError> {
     pass(pool, settings, true).await
 }
 
-async fn pass(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Result<Claimed, ClaimError> {
-    let mut total = Claimed::default();
+async fn pass(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Result<ClaimCounts, ClaimError> {
+    let mut total = ClaimCounts::default();
     loop {
         let batch = claim(pool, settings, lost).await?;
         total.ticks += batch.ticks;
@@ -134,7 +134,7 @@ async fn pass(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Result
 }
 
 /// One transaction: lock what is due, plan what comes next, push the tasks.
-async fn claim(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Result<Claimed, ClaimError> {
+async fn claim(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Result<ClaimCounts, ClaimError> {
     let mut tx = pool.begin().await?;
     let due = slots::lock_due(&mut tx, settings.batch).await?;
     for (job, error) in &due.unreadable {
@@ -169,8 +169,8 @@ async fn claim(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Resul
     }
     let again: Vec<NewTask<TickTask>> = lost.iter().map(|(job, slot)| tick_task(*job, *slot)).collect();
     let checks = trades::claim_checks(&mut tx, settings.settle_lease, settings.batch).await?;
-    let watched = watches::claim(&mut tx, settings.settle_lease, settings.batch).await?;
-    let failed = failures::claim(&mut tx, settings.settle_lease, settings.batch).await?;
+    let watched = fill_watches::claim(&mut tx, settings.settle_lease, settings.batch).await?;
+    let failed = failure_watches::claim(&mut tx, settings.settle_lease, settings.batch).await?;
     let settles: Vec<NewTask<SettleTask>> = checks
         .iter()
         .map(|(trade, until)| settle_task(*trade, *until))
@@ -183,7 +183,7 @@ async fn claim(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Resul
     tx.commit().await?;
     counter!(metric::SLOTS_CLAIMED).increment(fresh.len() as u64);
     counter!(metric::SLOTS_MISSED).increment(missed);
-    Ok(Claimed {
+    Ok(ClaimCounts {
         ticks: fresh.len() as u64,
         missed,
         settles: checks.len() as u64,

@@ -32,7 +32,7 @@ pub struct TickTask {
 pub enum SettleTask {
     /// An open trade.
     Trade {
-        /// Its number.
+        /// Trade id.
         trade: TradeId,
     },
     /// Fills that may still be reorged out, many at once: on most chains nothing has changed.

@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(ran(service, [Ok(HOUR), Ok(HOUR)]).await.passes.len(), 2);
     }
 
-    /// A pass that ends only when it is told to.
+    /// A pass that ends only on command.
     struct Hanging {
         release: Arc<Notify>,
         passes: usize,

@@ -4,8 +4,8 @@ use sqlx::PgPool;
 
 use super::{
     StoreError,
+    columns::{lower, to_i64, to_json},
     jobs::{self, CommandError},
-    numeric::{lower, to_i64, to_json},
 };
 use crate::domain::{
     decision::LastFills,

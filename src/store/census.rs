@@ -84,7 +84,7 @@ pub struct TableSize {
 /// One job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobFacts {
-    /// Its number.
+    /// Job id.
     pub id: String,
     /// The token's address.
     pub token: String,

@@ -11,7 +11,7 @@ use sqlx::PgPool;
 
 use super::{
     StoreError,
-    numeric::{clean_text, unsigned, word},
+    columns::{clean_text, unsigned, word},
 };
 use crate::domain::{
     Timestamp,
@@ -51,16 +51,16 @@ pub struct DeliveryTry {
 
 /// A message that this process sends, until its lease expires.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Claimed {
+pub struct ClaimedDelivery {
     /// This try.
     pub delivery: DeliveryTry,
-    /// What happened.
+    /// The event.
     pub event: String,
     /// Version of the payload's form.
     pub payload_version: u16,
     /// Its details.
     pub payload: Value,
-    /// When.
+    /// The time of the event.
     pub happened_at: Timestamp,
     /// The job, if it is about one.
     pub job: Option<JobSummary>,
@@ -69,7 +69,7 @@ pub struct Claimed {
 /// The job as a message shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobSummary {
-    /// Its number.
+    /// Job id.
     pub id: JobId,
     /// Paper or live.
     pub realm: Realm,
@@ -89,7 +89,7 @@ pub struct JobSummary {
 
 /// A failed try.
 #[derive(Debug, Clone, Copy)]
-pub struct Failure<'a> {
+pub struct DeliveryFailure<'a> {
     /// The try.
     pub delivery: DeliveryTry,
     /// The receiver.
@@ -195,7 +195,7 @@ pub async fn claim(
     receiver: &str,
     lease: Span,
     give_up_after: Span,
-) -> Result<Option<Claimed>, StoreError> {
+) -> Result<Option<ClaimedDelivery>, StoreError> {
     let row = sqlx::query_file!(
         "src/store/sql/deliveries_claim.sql",
         receiver,
@@ -221,7 +221,7 @@ pub async fn claim(
         }),
         _ => None,
     };
-    Ok(Some(Claimed {
+    Ok(Some(ClaimedDelivery {
         delivery: DeliveryTry {
             outbox: row.outbox_id,
             number: unsigned("deliveries.attempts", row.attempts.into())?,
@@ -306,7 +306,7 @@ pub async fn delivered(
 /// [`StoreError`].
 pub async fn failed(
     pool: &PgPool,
-    failure: &Failure<'_>,
+    failure: &DeliveryFailure<'_>,
     give_up_after: Span,
 ) -> Result<Recorded, StoreError> {
     let status = sqlx::query_scalar!(

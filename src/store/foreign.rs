@@ -1,17 +1,17 @@
-//! Positive evidence that somebody else used a nonce of a signer of ours.
+//! Evidence that a foreign transaction used a nonce of one of our signers.
 
 use alloy_primitives::B256;
 use sqlx::PgPool;
 
 use super::{
     StoreError,
-    numeric::{lower, to_i64, unsigned},
+    columns::{lower, to_i64, unsigned},
     signers,
 };
 use crate::domain::{ids::TradeId, job::Account, onchain::NonceUse};
 
-/// Records who used a nonce. With a `halt` the signer signs nothing new from the same moment on, until somebody
-/// has looked.
+/// Records which transaction used a nonce. With a `halt` the signer signs nothing new from then on, until
+/// `reconcile` releases it.
 ///
 /// # Errors
 /// [`StoreError`]; the signer must be known.
@@ -48,7 +48,7 @@ pub async fn record(
     Ok(())
 }
 
-/// The nonces from `first` on that this database knows of, bound to a trade or proven to be somebody else's.
+/// The nonces from `first` on that this database knows of, bound to a trade or proven to be foreign.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -1,5 +1,5 @@
-//! What never reaches the chain: bytes that are accepted and told to nobody, nonces that were counted and never given
-//! out, and how a counter goes back before them.
+//! What never reaches the chain: bytes that a node accepts and does not forward, nonces that were counted and never
+//! assigned, and the reset of a counter before them.
 
 use alloy_primitives::B256;
 use serde_json::Value;
@@ -7,14 +7,14 @@ use sqlx::PgPool;
 
 use super::{
     StoreError,
-    numeric::{hash, lower, to_i64, unsigned},
+    columns::{hash, lower, to_i64, unsigned},
     repairs::SignerRow,
     signers,
 };
 use crate::domain::{ids::TradeId, job::Account, onchain::SignedTransaction};
 
 /// How many nonces from `chain`, the chain's next one, up to the signer's counter belong to no transaction on record,
-/// of ours or of somebody else.
+/// of ours or a foreign one.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -116,8 +116,8 @@ pub async fn swallowed(
         .collect()
 }
 
-/// Sets a counter back to `to`, the chain's next nonce, and lets the signer go on, if the counter and the halt are
-/// still what was seen and no trade of it is open. The evidence stays for ever.
+/// Resets a counter to `to`, the chain's next nonce, and releases the signer, if the counter and the halt are still
+/// what was seen and no trade of it is open. The evidence is kept permanently.
 ///
 /// # Errors
 /// [`StoreError`]; the answer is `false` if something has changed, and nothing is done then.

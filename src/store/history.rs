@@ -6,7 +6,7 @@ use sqlx::PgPool;
 
 use super::{
     StoreError,
-    numeric::{lower, price},
+    columns::{lower, price},
 };
 use crate::domain::{Timestamp, units::Price};
 

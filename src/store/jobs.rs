@@ -6,7 +6,7 @@ use tracing::error;
 
 use super::{
     StoreError,
-    numeric::{address, amount, json, lower, numbers, to_i64, to_json, unsigned, usd, word},
+    columns::{address, amount, json, lower, numbers, to_i64, to_json, unsigned, usd, word},
 };
 use crate::domain::{
     Timestamp,
@@ -21,7 +21,7 @@ use crate::domain::{
 /// A job as the ledger has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// Its number.
+    /// Job id.
     pub id: JobId,
     /// Where it trades.
     pub account: Account,
@@ -37,7 +37,7 @@ pub struct Job {
     pub status_before_stop: Option<JobStatus>,
     /// Which life this is, from 1; 0 = never started.
     pub cycle: i32,
-    /// As it is stored. It rules nothing while `refused` says what is wrong with it.
+    /// As it is stored. It has no effect while `refused` is set.
     pub config: JobConfig,
     /// What this job's realm does not allow in its configuration, all of it; `None`: it may trade. A row may come from
     /// another build, a restored backup or a stranger's hand, so a live one is validated whenever it is read.
@@ -58,7 +58,7 @@ pub struct Job {
     pub gas_usd: Usd,
     /// Failed trades since the last fill.
     pub failures_in_row: u32,
-    /// What the last failure said.
+    /// Message of the last failure.
     pub last_error: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
@@ -243,7 +243,7 @@ fn read(row: JobRow) -> Read {
 /// other.
 ///
 /// # Errors
-/// [`StoreError`] if the database cannot be asked.
+/// [`StoreError`] if the database does not answer.
 pub async fn by_ids(pool: &PgPool, ids: &[JobId]) -> Result<Vec<Read>, StoreError> {
     let rows = sqlx::query_file_as!(JobRow, "src/store/sql/jobs_by_ids.sql", &numbers(ids))
         .fetch_all(pool)
@@ -298,11 +298,11 @@ pub struct Filter {
     pub status: Option<JobStatus>,
 }
 
-/// All jobs that are not archived and match, oldest first. One that this build cannot read is said in the log, and
-/// hides no other.
+/// All jobs that are not archived and match, oldest first. One that this build cannot read is logged, and hides
+/// no other.
 ///
 /// # Errors
-/// [`StoreError`] if the database cannot be asked.
+/// [`StoreError`] if the database does not answer.
 pub async fn list(pool: &PgPool, filter: &Filter) -> Result<Vec<Job>, StoreError> {
     let (jobs, unreadable) = readable(pool, filter).await?;
     for (job, error) in unreadable {

@@ -1,7 +1,7 @@
 //! Jobs as they were read last, so that a row that has not changed is neither sent nor parsed again.
 //!
-//! The database is asked every time; it leaves out what the caller has in just this version. Losing all of this
-//! changes nothing but the time a tick takes.
+//! Every read still goes to the database; it omits rows that the caller has in the same version. Losing this memory
+//! only makes a tick slower.
 
 use std::{
     collections::HashMap,

@@ -2,16 +2,17 @@
 
 pub mod adoption;
 pub mod census;
+mod columns;
 pub mod deliveries;
+pub mod endings;
 pub mod evidence;
-pub mod failures;
-pub mod fills;
+pub mod failure_watches;
+pub mod fill_watches;
 pub mod foreign;
 pub mod gaps;
 pub mod history;
 pub mod jobs;
 pub mod memory;
-mod numeric;
 pub mod orders;
 mod outbox;
 pub mod pools;
@@ -29,7 +30,6 @@ pub mod trades;
 pub mod trail;
 pub mod turns;
 pub mod views;
-pub mod watches;
 
 use sqlx::PgPool;
 
@@ -40,10 +40,10 @@ pub use schema::{MigrateError, Schema, migrate, schema as schema_of};
 /// Channel on which a changed job or a new open trade wakes the schedulers.
 pub const WAKE_CHANNEL: &str = "lgi_mm_wake";
 
-/// The ledger could not answer, or holds what it must not.
+/// The ledger did not answer, or holds an impossible value.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database could not be asked.
+    /// The database did not answer.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
     /// A column holds what no constraint should have let in.

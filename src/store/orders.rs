@@ -1,4 +1,4 @@
-//! What is asked of jobs: their lifecycle and their configuration, each change in one transaction with its
+//! Orders to jobs: their lifecycle and their configuration, each change in one transaction with its
 //! line in the job's history.
 
 use serde::Serialize;
@@ -7,8 +7,8 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoreError, WAKE_CHANNEL, adoption,
+    columns::to_json,
     jobs::{CommandError, Job, event, lock, look_back_secs},
-    numeric::to_json,
 };
 use crate::domain::{
     Timestamp,
@@ -20,20 +20,20 @@ use crate::domain::{
     units::Amount,
 };
 
-/// What somebody asks of a job, with what it needs.
+/// An order to a job, with its parameters.
 ///
 /// Its JSON is part of the audit trail: names of variants and fields are never changed.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Order {
-    /// Begin a cycle or go on; mode liquidity begins with this much quote, base units.
+    /// Begin a cycle, or continue it; mode liquidity begins with this much quote, base units.
     Start {
         /// Deposited when a new cycle begins.
         deposit: Amount,
     },
     /// Stop trading.
     Pause,
-    /// Go on.
+    /// Continue.
     Resume,
     /// Sell all, over this long, in this many slices.
     Liquidate {
@@ -200,7 +200,7 @@ pub(super) async fn set_liquidation(
     Ok(())
 }
 
-/// Moves a job to `status`, remembers where it came from, and plans its next slot anew.
+/// Moves a job to `status`, remembers where it came from, and plans its next slot again.
 pub(super) async fn set_status(
     connection: &mut PgConnection,
     id: JobId,
@@ -281,7 +281,7 @@ pub(super) async fn plan_next_slot(connection: &mut PgConnection, id: JobId) -> 
 /// Replaces a job's configuration, from the version that was edited.
 ///
 /// # Errors
-/// [`StoreError`]; the answer is `false` if somebody else edited it meanwhile, and nothing changes then.
+/// [`StoreError`]; `false`: it was edited meanwhile, and nothing changed.
 pub async fn configure(
     pool: &PgPool,
     job: &Job,

@@ -3,7 +3,7 @@
 use alloy_primitives::Address;
 use sqlx::PgPool;
 
-use super::{StoreError, numeric::lower};
+use super::{StoreError, columns::lower};
 use crate::domain::{pool::Pool, span::Span};
 
 /// The pool that was found for a pair not longer than `age_max` ago.

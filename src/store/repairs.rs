@@ -4,8 +4,8 @@ use sqlx::PgPool;
 
 use super::{
     StoreError,
+    columns::{address, lower, to_i64, unsigned, word},
     jobs::{self, CommandError},
-    numeric::{address, lower, to_i64, unsigned, word},
     signers,
 };
 use crate::domain::{
@@ -18,7 +18,7 @@ use crate::domain::{
 /// A signer as the ledger knows it.
 #[derive(Debug, Clone)]
 pub struct SignerRow {
-    /// Whose.
+    /// The account.
     pub account: Account,
     /// The nonce the next transaction takes.
     pub next_nonce: u64,
@@ -58,7 +58,7 @@ pub async fn signers(pool: &PgPool) -> Result<Vec<SignerRow>, StoreError> {
         .collect()
 }
 
-/// Jobs that have an open trade, or a fill that the chain may still take back: their balance is in motion.
+/// Jobs that have an open trade, or a fill that a reorg may still undo: their balance may still change.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -87,7 +87,7 @@ pub async fn jobs_with_failures(pool: &PgPool) -> Result<Vec<JobId>, StoreError>
     Ok(ids.into_iter().map(JobId).collect())
 }
 
-/// Moves a counter up to the chain's and lets the signer go on, if the counter is still `from`, the halt is the
+/// Moves a counter up to the chain's and releases the signer, if the counter is still `from`, the halt is the
 /// one that was seen, and no trade of it is open.
 ///
 /// # Errors

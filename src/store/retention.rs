@@ -6,7 +6,7 @@
 
 use sqlx::PgConnection;
 
-use super::{StoreError, deliveries::GONE_AFTER, numeric::unsigned};
+use super::{StoreError, columns::unsigned, deliveries::GONE_AFTER};
 use crate::domain::Timestamp;
 
 /// The advisory lock of the process that prunes: "lgi-mm" in ASCII, and a number.
@@ -119,7 +119,7 @@ pub async fn next_series(
 
 /// How far back the rules of a token's jobs look.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Window {
+pub struct LookBack {
     /// Chain name.
     pub chain: String,
     /// The token's address.
@@ -132,9 +132,9 @@ pub struct Window {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn windows(connection: &mut PgConnection) -> Result<Vec<Window>, StoreError> {
+pub async fn windows(connection: &mut PgConnection) -> Result<Vec<LookBack>, StoreError> {
     Ok(sqlx::query_as!(
-        Window,
+        LookBack,
         r#"SELECT chain, token_address::text AS "token!", max(look_back_secs) AS "look_back_secs!"
            FROM jobs WHERE archived_at IS NULL GROUP BY 1, 2"#
     )

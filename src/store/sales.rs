@@ -1,4 +1,4 @@
-//! Whether what a live job holds can be sold, as far as anybody has looked.
+//! Whether the tokens of live jobs can be sold, by the last check.
 
 use serde_json::json;
 use sqlx::PgPool;
@@ -15,7 +15,7 @@ pub struct Unsellable {
     pub detail: String,
 }
 
-/// Takes the dry sale of today, if it is due: whoever gets `true` makes it, and nobody else for a day.
+/// Claims the dry sale of today, if it is due: the caller that gets `true` makes it, and no other for a day.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -31,7 +31,7 @@ pub async fn claim(pool: &PgPool, job: JobId) -> Result<bool, StoreError> {
     Ok(claimed.is_some())
 }
 
-/// Gives a claim back, since nobody could be asked: the next one may be had in an hour.
+/// Returns a claim, because no node answered: the next one is due in an hour.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -60,7 +60,7 @@ pub async fn proven(pool: &PgPool, job: JobId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Writes down that what the job holds cannot be sold, and tells whoever wants to know when that is new. `true`: it is.
+/// Writes down that what the job holds cannot be sold, and announces it when that is new. `true`: it is.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -5,7 +5,7 @@ use sqlx::PgPool;
 
 use super::{
     StoreError,
-    numeric::{lower, price, price_micros, unsigned},
+    columns::{lower, price, price_micros, unsigned},
 };
 use crate::domain::{
     Timestamp,
@@ -17,7 +17,7 @@ use crate::domain::{
 
 /// A sample to keep, and the windows to look at.
 #[derive(Debug, Clone)]
-pub struct Window {
+pub struct SampleWindow {
     /// Chain name.
     pub chain: String,
     /// The token.
@@ -58,7 +58,7 @@ pub struct KnownHigh {
     pub until: Timestamp,
 }
 
-impl Window {
+impl SampleWindow {
     /// What is known and still the highest of all up to where it was looked: it is inside the window, which begins no
     /// earlier than the one it was found in.
     fn known_inside(&self) -> Option<KnownHigh> {
@@ -89,8 +89,8 @@ impl Window {
 
 /// What a look back found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Observed {
-    /// What the rules are told.
+pub struct WindowHistory {
+    /// What the rules decide on.
     pub history: History,
     /// What the next look back may start from.
     pub sample_high: Option<SampleHigh>,
@@ -102,7 +102,11 @@ pub struct Observed {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn observe(pool: &PgPool, windows: &[Window], interval: Span) -> Result<Vec<Observed>, StoreError> {
+pub async fn observe(
+    pool: &PgPool,
+    windows: &[SampleWindow],
+    interval: Span,
+) -> Result<Vec<WindowHistory>, StoreError> {
     if windows.is_empty() {
         return Ok(Vec::new());
     }
@@ -149,7 +153,7 @@ pub async fn observe(pool: &PgPool, windows: &[Window], interval: Span) -> Resul
                 high: sample_high.map_or(window.price, |high| high.price.max(window.price)),
                 average,
             };
-            Ok(Observed { history, sample_high })
+            Ok(WindowHistory { history, sample_high })
         })
         .collect()
 }
@@ -166,7 +170,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(windows: &[Window], interval: Span) -> Self {
+    fn of(windows: &[SampleWindow], interval: Span) -> Self {
         let mut columns = Self::default();
         for window in windows {
             columns.chain.push(window.chain.clone());

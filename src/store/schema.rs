@@ -1,7 +1,7 @@
 //! Which schema a database has, and bringing it up to date.
 //!
-//! Only who is asked to migrate does: a command that reads must not change a database under services of the version
-//! before, and the roles that services and readers have could not.
+//! Only an explicit `migrate` changes the schema: a command that reads must not change a database under services of the
+//! previous version, and the roles of services and readers could not.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! What each of our sessions asks of the server: if the host of a client vanishes, nobody closes its connection, and a
-//! transaction it had begun would keep its locks for over ten minutes. These settings end it within [`SILENCE_MAX`].
+//! Session settings: if the host of a client vanishes, its connection stays open, and a transaction it had begun would
+//! keep its locks for over ten minutes. These settings end it within [`SILENCE_MAX`].
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const SETTINGS: [(&str, &str); 6] = [
     ("tcp_keepalives_idle", "10"),
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "2"),
-    // A backend that sends an answer nobody acknowledges.
+    // A backend that sends an answer to a client that does not acknowledge it.
     ("tcp_user_timeout", "20000"),
     // A backend that works, or waits for a lock: it looks whether its client is still there.
     ("client_connection_check_interval", "5s"),

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoreError, WAKE_CHANNEL,
-    numeric::{amount, clean_text, lower, to_i64, unsigned, word},
+    columns::{amount, clean_text, lower, to_i64, unsigned, word},
     turns,
 };
 use crate::domain::{
@@ -70,7 +70,7 @@ pub async fn find(pool: &PgPool, account: &Account) -> Result<Option<SignerState
     .transpose()
 }
 
-/// Stops a signer: it signs nothing until somebody has looked. The first reason stays, and is the one
+/// Halts a signer: it signs nothing until `reconcile` releases it. The first reason stays, and is the one
 /// that is announced, by the same statement.
 ///
 /// # Errors
@@ -159,7 +159,7 @@ pub struct Signed {
 /// What an asset's holder may spend at most, and what this trade takes of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Reservation {
-    /// What.
+    /// The asset.
     pub asset: Asset,
     /// How much this trade may take.
     pub amount: Amount,
@@ -192,14 +192,14 @@ pub struct Submission<'a> {
     pub pipeline_max: i64,
 }
 
-/// What became of a submission.
+/// The result of a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Submitted {
-    /// Recorded: from here on the nonces are this trade's for ever.
+    /// Recorded: the nonces belong to this trade permanently.
     Recorded,
     /// The job was stopped, or is being sold: it wants this trade no more.
     Unwanted,
-    /// Somebody else moved the counter, the balances or the trade: read everything again.
+    /// The counter, the balances or the trade changed meanwhile: read everything again.
     Raced,
     /// Other open trades have reserved what this one wants.
     Unfunded(Asset),
@@ -357,8 +357,8 @@ async fn reserve(connection: &mut PgConnection, submission: &Submission<'_>) -> 
     Ok(())
 }
 
-/// Records one more attempt of a transaction whose trade is still SUBMITTED at `version`. `false`: somebody
-/// else moved the trade first, and nothing was recorded.
+/// Records one more attempt of a transaction whose trade is still SUBMITTED at `version`. `false`: another
+/// worker moved the trade first, and nothing was recorded.
 ///
 /// # Errors
 /// [`StoreError`].

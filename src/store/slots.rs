@@ -8,8 +8,8 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoreError, WAKE_CHANNEL,
+    columns::{json, unsigned, word},
     jobs::{Job, event},
-    numeric::{json, unsigned, word},
 };
 use crate::domain::{
     Timestamp,
@@ -20,13 +20,13 @@ use crate::domain::{
     span::Span,
 };
 
-/// A liquidation that sold less than it wanted looks again after this long.
+/// A liquidation that sold only a part continues after this long.
 const LIQUIDATION_RETRY: Span = Span::from_secs(5);
 
-/// A slot whose job cannot be read is looked at again after this long.
+/// A slot whose job cannot be read is retried after this long.
 pub const UNREADABLE_PAUSE: Span = Span::from_secs(60);
 
-/// When a slot is claimed: jitter applies to the schedule, not to a liquidation somebody waits for.
+/// When a slot is claimed: jitter applies to the schedule, not to a liquidation that its owner waits for.
 pub(super) fn due_at(salt: &[u8], job: &Job, slot: Timestamp) -> Timestamp {
     match job.status {
         JobStatus::Liquidating => slot,
@@ -45,7 +45,7 @@ pub(super) fn past_fence(at: Timestamp, fence: Option<Timestamp>) -> Timestamp {
 pub struct DueJob {
     /// The job.
     pub job: JobId,
-    /// Its first slot that nobody claimed yet.
+    /// Its first unclaimed slot.
     pub slot: Timestamp,
     /// Its newest recorded slot. Slots at or before it are decided, a manual tick may have passed them.
     pub fence: Option<Timestamp>,
@@ -208,7 +208,7 @@ pub async fn record_claims(
         slots.push((!job.is_decided(claim)).then_some(claim.slot));
         nexts.push(claim.next);
         dues.push(claim.next.map(|next| job.next_due(due.salt.as_bytes(), next)));
-        missed.push(super::numeric::to_i64("job_slots.slots_missed", claim.missed)?);
+        missed.push(super::columns::to_i64("job_slots.slots_missed", claim.missed)?);
     }
     sqlx::query!(
         "UPDATE job_slots s
@@ -229,8 +229,8 @@ pub async fn record_claims(
     Ok(())
 }
 
-/// Slots that were handed to the queue longer than `lease` ago and never recorded: their tasks are gone, so
-/// they are handed out again. Evaluating one twice is harmless. Reads every slot: not for each pass.
+/// Slots that were pushed to the queue longer than `lease` ago and never recorded: their tasks are lost, so they
+/// are pushed again. Evaluating one twice is harmless. Reads every slot: not for each pass.
 ///
 /// A slot at or before the newest recorded one is decided, however it came to be open: it is closed, not handed out.
 ///
@@ -272,8 +272,8 @@ pub async fn renew_lost(
         .collect())
 }
 
-/// Closes the open slots of these jobs that are decided: a later slot was recorded before them. Whoever finds a slot
-/// recorded already calls this, or its job would wait for it for ever.
+/// Closes the open slots of these jobs that are decided: a later slot was recorded before them. A caller that
+/// finds a slot recorded already must call this, or its job would wait for the slot indefinitely.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -325,8 +325,8 @@ pub async fn by_hand(pool: &PgPool, job: JobId, actor: &str) -> Result<Timestamp
 }
 
 /// How long a scheduler may sleep: until the next slot or the next look at an open trade. Slots that are due while the
-/// one before is open wait for `while_open`: nobody tells us when it ends. Whoever carries a trade on tells nobody
-/// either when it is to be looked at, so that as long as one is open nobody sleeps for longer than `check_interval`.
+/// one before is open wait for `while_open`: no notification says when it ends. The next check of a trade is
+/// not announced either, so no scheduler sleeps longer than `check_interval` while a trade is open.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -7,9 +7,9 @@ use sqlx::{FromRow, PgConnection, PgPool, Row};
 
 use super::{
     StoreError,
+    columns::{clean_text, numbers, price, unsigned, usd_cut},
     jobs::{Job, JobRow},
     memory::{JobMemory, RowVersion},
-    numeric::{clean_text, numbers, price, unsigned, usd_cut},
     samples::{KnownHigh, SampleHigh},
     slots,
 };
@@ -49,7 +49,7 @@ pub struct TickJob {
     pub last_price: Option<(Price, Timestamp)>,
     /// The highest sample that the tick before saw, under the same configuration.
     pub known_high: Option<KnownHigh>,
-    /// What was traded lately.
+    /// What was traded recently.
     pub spent: Spent,
 }
 
@@ -204,7 +204,7 @@ impl TickJob {
 /// A hold to record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
-    /// Which slot.
+    /// The slot.
     pub tick: Tick,
     /// Its name.
     pub reason: HoldReason,
@@ -229,7 +229,7 @@ pub struct SlotSeen {
     pub sample_high: Option<(SampleHigh, i32)>,
 }
 
-/// What became of holds that were to be recorded.
+/// The result of recording holds.
 #[derive(Debug, Default)]
 pub struct Recorded {
     /// The jobs whose slot was new; a slot that was recorded before, or passed by a later one, stays as it was and is
@@ -242,11 +242,11 @@ pub struct Recorded {
 /// What stands in for a detail that the database does not take.
 const UNSTORABLE: &str = "(text that cannot be stored)";
 
-/// Records holds, all in one statement; a slice names each job once. If the database refuses what one of them says,
-/// each is recorded by itself, so that none stops its neighbours; the one that is refused then goes without its detail.
+/// Records holds, all in one statement; a slice names each job once. If the database refuses one of them,
+/// each is recorded on its own, so that none blocks the others; the refused one is recorded without its detail.
 ///
 /// # Errors
-/// [`StoreError`] if the database cannot be asked.
+/// [`StoreError`] if the database does not answer.
 pub async fn record_holds(pool: &PgPool, holds: &[Hold]) -> Result<Recorded, StoreError> {
     let mut recorded = Recorded::default();
     match record(pool, holds).await {

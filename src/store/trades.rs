@@ -5,8 +5,8 @@ use sqlx::PgPool;
 
 use super::{
     StoreError,
+    columns::{amount, clean_text, hash, price, unsigned, usd, word},
     jobs::Job,
-    numeric::{amount, clean_text, hash, price, unsigned, usd, word},
     signers,
     ticks::{self, SlotSeen, Tick},
 };
@@ -35,7 +35,7 @@ pub struct NewTrade<'a> {
     pub seen: SlotSeen,
     /// If no nonce is bound by then, the plan is given up.
     pub expires_at: Timestamp,
-    /// Whoever froze it carries it on at once. If that does not happen, others do after this long.
+    /// The worker that froze it settles it at once. If it does not, another takes over after this long.
     pub first_check: Span,
 }
 
@@ -157,7 +157,7 @@ pub async fn by_slot(pool: &PgPool, tick: Tick) -> Result<Option<TradeId>, Store
 /// A trade with everything its next step needs.
 #[derive(Debug, Clone)]
 pub struct Trade {
-    /// Its number.
+    /// Trade id.
     pub id: TradeId,
     /// Its job.
     pub job: JobId,
@@ -302,7 +302,7 @@ pub async fn check_again(
     Ok(())
 }
 
-/// Open trades whose time has come, claimed for `lease`: whoever settles them sets the next time.
+/// Open trades whose time has come, claimed for `lease`: the worker that settles them sets the next time.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -329,8 +329,8 @@ pub async fn claim_checks(
 
 /// A trade that is neither executed nor failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OpenTrade {
-    /// Its number.
+pub struct OpenTradeRow {
+    /// Trade id.
     pub id: TradeId,
     /// Its job.
     pub job: JobId,
@@ -340,12 +340,12 @@ pub struct OpenTrade {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn open(pool: &PgPool) -> Result<Vec<OpenTrade>, StoreError> {
+pub async fn open(pool: &PgPool) -> Result<Vec<OpenTradeRow>, StoreError> {
     let rows =
         sqlx::query!("SELECT id, job_id FROM trades WHERE status IN ('PENDING', 'SUBMITTED') ORDER BY id")
             .fetch_all(pool)
             .await?;
-    let open = rows.into_iter().map(|row| OpenTrade {
+    let open = rows.into_iter().map(|row| OpenTradeRow {
         id: TradeId(row.id),
         job: JobId(row.job_id),
     });

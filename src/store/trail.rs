@@ -4,7 +4,7 @@ use sqlx::PgPool;
 
 use super::StoreError;
 
-/// A write and who asked for it.
+/// A write and its author.
 #[derive(Debug, Clone, Copy)]
 pub struct TrailEntry<'a> {
     /// The face and the person: `cli:alice`.

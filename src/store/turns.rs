@@ -1,18 +1,18 @@
 //! Turns: trades that wait for a place among the open transactions of their wallet, in the order they were planned.
 //!
-//! A trade that finds no place goes to sleep here. Whoever gives a place back, or takes one and leaves others, calls
-//! the first that waits, in the transaction that does it: a crash leaves both or neither. Only one of a wallet is
+//! A trade that finds no place goes to sleep here. A worker that gives a place back, or takes one and leaves others,
+//! calls the first that waits, in the transaction that does it: a crash leaves both or neither. Only one of a wallet is
 //! called at a time, since all that go at once race for one counter. Where the first one's nonce cannot be had for a
 //! reason of the whole wallet, the first one alone looks again, and the others sleep on.
 //!
-//! Places are counted under the lock of the signer's row, which every giving and taking holds: nobody goes to sleep
-//! beside a place that has just become free.
+//! Places are counted under the lock of the signer's row, which every change of places holds: no trade goes to sleep
+//! while a place has just become free.
 
 use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoreError,
-    numeric::{clean_text, lower},
+    columns::{clean_text, lower},
 };
 use crate::domain::{ids::TradeId, job::Account, span::Span};
 
@@ -27,22 +27,22 @@ pub struct Turn<'a> {
     pub pipeline_max: i64,
 }
 
-/// How a trade stands among those that want a nonce of its wallet.
+/// A trade's place among those that wait for a nonce of its wallet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
-    /// There is a place, and nobody who waits was planned earlier.
+pub struct TurnState {
+    /// There is a place, and no waiting trade was planned earlier.
     pub may_go: bool,
     /// It waits already.
     pub waits: bool,
 }
 
-/// Whether the trade may go on now. Takes no lock: whoever gives nonces out counts again.
+/// Whether the trade may continue now. Takes no lock: the places are counted again when nonces are assigned.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn standing(pool: &PgPool, turn: &Turn<'_>) -> Result<Standing, StoreError> {
+pub async fn state(pool: &PgPool, turn: &Turn<'_>) -> Result<TurnState, StoreError> {
     Ok(sqlx::query_as!(
-        Standing,
+        TurnState,
         r#"SELECT coalesce(first_turn($1, $2, $3) >= $4, true) AND open_transactions($1, $2, $3) < $5 AS "may_go!",
                   EXISTS (SELECT FROM turns WHERE trade_id = $4) AS "waits!""#,
         turn.account.realm.to_string(),
@@ -55,26 +55,26 @@ pub async fn standing(pool: &PgPool, turn: &Turn<'_>) -> Result<Standing, StoreE
     .await?)
 }
 
-/// What became of a trade that wanted to wait.
+/// The result of putting a trade to sleep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waiting {
     /// It is its turn, and there is a place: it goes first, until it gives its turn up.
     First,
-    /// It sleeps until it is called, and looks by itself after a while, or when its plan expires.
+    /// It sleeps until it is called, and checks again after a while, or when its plan expires.
     Asleep,
-    /// Somebody else is at this trade in this instant.
+    /// The trade is locked by another worker.
     Taken,
 }
 
-/// Lets a trade wait for its turn, unless it has come already. `sleep`: when it looks by itself at the latest.
+/// Lets a trade wait for its turn, unless it has come already. `sleep`: the longest time until it checks again.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn wait(pool: &PgPool, turn: &Turn<'_>, sleep: Span, note: &str) -> Result<Waiting, StoreError> {
     let mut tx = pool.begin().await?;
     // A statement of its own: what the next one sees must be what was given and taken before the lock was had. Many may
-    // go to sleep at once, one after the other, so nobody waits for the disk; a server that loses a sleeper only lets
-    // its trade look again.
+    // go to sleep at once, one after the other, so no commit waits for the disk; a server that loses a sleeper only
+    // makes its trade check again.
     sqlx::query!(
         "SELECT set_config('synchronous_commit', 'off', true) FROM signers
          WHERE realm = $1 AND chain = $2 AND address = $3 FOR NO KEY UPDATE",
@@ -129,7 +129,7 @@ pub(super) async fn call(
     account: &Account,
     pipeline_max: i64,
 ) -> Result<(), StoreError> {
-    // Whoever holds the trade's own row is driving it: it looks for itself, and waiting for it could be for ever.
+    // The worker that holds the trade's row is settling it and looks for itself; waiting for it could deadlock.
     sqlx::query!(
         "WITH free AS MATERIALIZED (
              SELECT t.id FROM trades t

@@ -5,7 +5,7 @@ use sqlx::PgPool;
 
 use super::{
     StoreError,
-    numeric::{amount, hash, numbers, price, unsigned, usd, usd_cut, word},
+    columns::{amount, hash, numbers, price, unsigned, usd, usd_cut, word},
 };
 use crate::domain::{
     Timestamp,
@@ -135,7 +135,7 @@ pub async fn runs(pool: &PgPool, job: JobId, limit: i64) -> Result<Vec<Run>, Sto
 /// A trade as people see it.
 #[derive(Debug, Clone)]
 pub struct TradeRow {
-    /// Its number.
+    /// Trade id.
     pub id: TradeId,
     /// Its job.
     pub job: JobId,
@@ -185,14 +185,14 @@ pub struct TradeRow {
     pub executed_at: Option<Timestamp>,
 }
 
-/// Which trades.
+/// A selection of trades.
 #[derive(Debug, Clone, Default)]
 pub struct TradeFilter {
     /// Of this job only.
     pub job: Option<JobId>,
     /// Open ones only.
     pub open: bool,
-    /// At most so many, the newest; none = all.
+    /// Maximum number, newest first; none = all.
     pub limit: Option<i64>,
 }
 
@@ -268,7 +268,7 @@ pub struct AttemptRow {
     pub hash: String,
     /// How often its bytes were sent.
     pub sends: i32,
-    /// What the node said last.
+    /// The last answer of the node.
     pub last_answer: Option<String>,
     /// When it was recorded.
     pub recorded_at: Timestamp,
@@ -333,7 +333,7 @@ pub struct Health {
     pub trades_old: i64,
     /// Tasks that were given up.
     pub tasks_killed: i64,
-    /// Jobs due for more than two minutes that nobody claimed.
+    /// Unclaimed jobs that are due for more than two minutes.
     pub slots_unclaimed: i64,
     /// Jobs in ERROR.
     pub jobs_in_error: Vec<JobId>,

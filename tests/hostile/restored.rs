@@ -219,7 +219,7 @@ async fn a_new_database_buys_nothing_with_a_wallet_that_has_a_past_until_it_is_a
     assert_eq!(status(&world, job).await, "PAUSED");
     let (code, again) = world.run(&[&adopt[..], &["--yes"]].concat()).await;
     assert!(code == 4 && again.contains("nothing to adopt"), "{again}");
-    // The tokens are the owner's own: the job goes on without them.
+    // The tokens are the owner's own: the job continues without them.
     let (code, said) = world.run(&["resume", "CLAWDIA"]).await;
     assert_eq!(code, 0, "{said}");
     world.until("it buys", ONE_BUY).await;

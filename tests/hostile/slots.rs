@@ -13,7 +13,7 @@ use lgi_mm::{
         units::Amount,
     },
     engine::Tick,
-    runner::scheduler::{self, Claimed, SchedulerSettings},
+    runner::scheduler::{self, ClaimCounts, SchedulerSettings},
     store::{
         self, jobs,
         memory::JobMemory,
@@ -91,7 +91,7 @@ async fn record(pool: &PgPool, hold: &Hold) -> bool {
     !fresh.expect("recorded").fresh.is_empty()
 }
 
-async fn claim(pool: &PgPool) -> Claimed {
+async fn claim(pool: &PgPool) -> ClaimCounts {
     let settings = SchedulerSettings {
         tick_lease: Span::from_secs(1),
         ..SchedulerSettings::default()

@@ -115,7 +115,7 @@ fn book_sell(position: Position, fill: &Fill) -> Result<Booked, MoneyError> {
     })
 }
 
-/// Undoes a fill that the chain took back, whatever was booked since: a buy gives its tokens and its cost back, a
+/// Reverses a fill that was reorged out, whatever was booked since: a buy gives its tokens and its cost back, a
 /// sell takes its tokens, their cost and its profit back.
 ///
 /// # Errors

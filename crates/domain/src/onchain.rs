@@ -7,7 +7,7 @@ use strum::{Display, EnumString, VariantArray};
 use super::{
     Timestamp,
     pool::{NATIVE, Pool},
-    trade::purpose::Purpose,
+    purpose::Purpose,
     units::{Amount, Price},
 };
 
@@ -56,7 +56,7 @@ impl std::str::FromStr for Asset {
 /// A swap of an exact input. Zero stands for the native coin on either side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SwapRequest {
-    /// Who trades.
+    /// The wallet that trades.
     pub wallet: Address,
     /// What goes out.
     pub token_in: Address,
@@ -98,7 +98,7 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// None at all: for whoever only wants to know what a pool gives, and for money that is not real.
+    /// No checks: to quote a pool only, and for paper money.
     #[must_use]
     pub const fn none() -> Self {
         Self {
@@ -158,7 +158,7 @@ impl Call {
 /// The newest block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
-    /// Its number.
+    /// Block number.
     pub number: u64,
     /// Its time: the clock of deadlines.
     pub time: Timestamp,
@@ -319,7 +319,7 @@ pub struct UnsignedTransaction {
     pub fees: Fees,
 }
 
-/// Bytes that may be sent for ever, and their hash.
+/// Signed bytes that stay valid to send, and their hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedTransaction {
     /// Transaction hash.

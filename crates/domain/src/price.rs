@@ -1,5 +1,6 @@
 //! Which prices are believed.
 
+use alloy_primitives::Address;
 use chrono::TimeDelta;
 use rust_decimal::Decimal;
 
@@ -8,6 +9,7 @@ use super::{
     config::{PriceConfig, SourceName},
     decision::HoldReason,
     foreign::Foreign,
+    pool::Pool,
     units::Price,
 };
 
@@ -16,6 +18,37 @@ pub const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::seconds(30);
 
 /// A last sample older than this says nothing about the present.
 pub const JUMP_MEMORY: TimeDelta = TimeDelta::hours(24);
+
+/// Names the series of samples that a source writes. Jobs with the same name share their samples, so the name holds
+/// everything that changes a price, in one notation for each number. An on-chain price also depends on `quote` and the
+/// pinned `pool`: a thin pool must not set the highs and means of jobs that trade in a deep one.
+#[must_use]
+pub fn series(name: SourceName, config: &PriceConfig, quote: Address, pool: Option<Pool>) -> String {
+    match (name, &config.recorded) {
+        (SourceName::Generated, _) => {
+            let generated = &config.generated;
+            format!(
+                "generated:seed={},start={},swing={},period={}",
+                generated.seed,
+                generated.start_usd.normalize(),
+                generated.swing_pct.normalize(),
+                generated.period
+            )
+        }
+        (SourceName::Recorded, Some(recorded)) => {
+            let (file, speed) = (&recorded.file, recorded.speed.normalize());
+            recorded.starts_at.map_or_else(
+                || format!("recorded:{file}@{speed}"),
+                |starts_at| format!("recorded:{file}@{speed},from={}", starts_at.to_rfc3339()),
+            )
+        }
+        (SourceName::Onchain | SourceName::Twap, _) => {
+            let pool = pool.map_or_else(|| "best".to_owned(), |pool| pool.to_string());
+            format!("{name}:{quote:#x}:{pool}")
+        }
+        (SourceName::Recorded | SourceName::Dexscreener, _) => name.to_string(),
+    }
+}
 
 /// What a source said, before anybody believed it.
 #[derive(Debug, Clone, PartialEq, Eq)]

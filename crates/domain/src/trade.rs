@@ -1,9 +1,10 @@
-//! A trade's life as one table: what is known, what was seen, what to do next.
+//! The life cycle of a trade as one table: what is known, what was seen, what to do next.
 //!
 //! The whole lifecycle is [`next_step`]; it sends nothing and stores nothing.
 
-pub mod purpose;
 mod table;
+
+use std::collections::BTreeMap;
 
 use alloy_primitives::B256;
 use serde::{Deserialize, Serialize};
@@ -11,8 +12,8 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::{Timestamp, ids::TransactionId, onchain::Fees, span::Span};
 
-pub use purpose::Purpose;
-pub use table::{next_step, standing};
+pub use super::purpose::Purpose;
+pub use table::{check_failure, next_step};
 
 /// Where a trade is in its life.
 #[derive(
@@ -66,7 +67,7 @@ pub enum FailureKind {
     Cancelled,
     /// No nonce was ever bound before the plan expired.
     Expired,
-    /// Somebody else used the nonce; the proof is recorded.
+    /// A foreign transaction used the nonce; the proof is recorded.
     Foreign,
 }
 
@@ -100,7 +101,7 @@ pub struct TransactionState {
     pub gas_limit: u64,
     /// All that was ever signed for it, oldest first, never empty.
     pub attempts: Vec<AttemptState>,
-    /// The transaction of somebody else that used this nonce, read from a block of the required depth.
+    /// The foreign transaction that used this nonce, read from a block of the required depth.
     pub foreign: Option<B256>,
 }
 
@@ -115,10 +116,10 @@ pub struct TradeState {
     pub transactions: Vec<TransactionState>,
 }
 
-/// What was seen of one attempt. A null answer, an error and absence are three things; none is proof.
+/// The state of one attempt as a node reports it. A null answer, an error and absence are three things; none is proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
-    /// Nobody could be asked, or the answer made no sense.
+    /// No node answered, or the answer made no sense.
     Unknown,
     /// The node knows no such transaction.
     Absent,
@@ -133,35 +134,50 @@ pub enum Seen {
     },
 }
 
-/// What was seen of the chain.
+/// The chain as the trade sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainView {
-    /// For every attempt of every transaction, in the same order.
-    pub attempts: Vec<Vec<Seen>>,
+    /// What was seen of each attempt, by its hash. An attempt that is not here is [`Seen::Unknown`].
+    pub seen: BTreeMap<B256, Seen>,
     /// Time of the newest block; `None` if it could not be read.
     pub block_time: Option<Timestamp>,
     /// The signer's next nonce by the newest block; `None` if it could not be read.
     pub next_nonce: Option<u64>,
 }
 
-/// How patient a chain is.
+impl ChainView {
+    /// What was seen of `attempt`.
+    #[must_use]
+    pub fn of(&self, attempt: &AttemptState) -> Seen {
+        self.seen.get(&attempt.hash).copied().unwrap_or(Seen::Unknown)
+    }
+
+    /// Whether nodes answered for every attempt of `transaction`.
+    #[must_use]
+    pub fn answered(&self, transaction: &TransactionState) -> bool {
+        let mut attempts = transaction.attempts.iter();
+        attempts.all(|attempt| self.of(attempt) != Seen::Unknown)
+    }
+}
+
+/// Time limits and fee caps of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// Depth at which an outcome counts.
+    /// Confirmations at which an outcome counts.
     pub required_depth: u64,
     /// Bytes are sent again after this long without an answer.
     pub resend_after: Span,
     /// An unmined attempt is replaced after this long.
     pub replace_after: Span,
-    /// Most attempts of one kind that a transaction gets before only sending them again is left: so many of
-    /// what it was made for, and as many cancels. The first cancel is always possible.
+    /// Maximum number of attempts of one kind for a transaction: this many for its own purpose, and this many cancels.
+    /// After that only resending is left. The first cancel is always possible.
     pub attempts_max: usize,
-    /// Most that a replacement pays, wei per unit of gas; a cancel may pay twice that.
+    /// Fee cap of a replacement, wei per unit of gas; a cancel may pay twice that.
     pub max_fee_per_gas: u128,
 }
 
 impl Patience {
-    /// Most that a replacement for `purpose` pays, wei per unit of gas. A cancel is small and frees the nonces
+    /// Fee cap of a replacement for `purpose`, wei per unit of gas. A cancel is small and frees the nonces
     /// behind it, so it may pay twice what the others do.
     #[must_use]
     pub const fn fee_cap(&self, purpose: Purpose) -> u128 {
@@ -184,7 +200,7 @@ impl Patience {
     }
 }
 
-/// The least fee that replaces one of `fee`: an eighth more, rounded up. Nodes ask for a tenth.
+/// The lowest fee that replaces one of `fee`: an eighth more, rounded up. Nodes require a tenth more.
 #[must_use]
 pub fn raised(fee: u128) -> u128 {
     fee.saturating_add(fee.div_ceil(8).max(1))
@@ -195,9 +211,9 @@ pub fn raised(fee: u128) -> u128 {
 pub enum Step {
     /// Quote, sign, take the nonces, reserve and record; nothing is sent yet.
     Allocate,
-    /// Give up a trade that never had a nonce.
+    /// Expire a trade that never had a nonce.
     Expire,
-    /// Hand the newest attempt's stored bytes of this transaction to the node.
+    /// Send the stored bytes of this transaction's newest attempt to the node.
     Broadcast {
         /// Index into `transactions`.
         transaction: usize,
@@ -219,12 +235,12 @@ pub enum Step {
     },
     /// Commit a failure.
     Fail {
-        /// Why: what became of the first nonce that did not do what it was for.
+        /// Why: the outcome of the first nonce that did not serve its purpose.
         kind: FailureKind,
-        /// The hash that used that nonce, ours or somebody else's.
+        /// The hash that used that nonce, ours or a foreign one.
         hash: B256,
     },
-    /// The nonce is used and none of our hashes explains it: look for the one that does, act on nothing.
+    /// The nonce is used and none of our hashes explains it: find the one that does; change nothing.
     Investigate {
         /// Index into `transactions`.
         transaction: usize,
@@ -235,9 +251,9 @@ pub enum Step {
     Done,
 }
 
-/// What has become of what a trade failed by, as long as the chain may still take it back.
+/// Whether the failure of a trade still holds, as long as a reorg may undo it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum FailureCheck {
     /// Every nonce is still used by what moves nothing.
     Stands,
     /// The swap is in a block after all, and has succeeded.
@@ -246,14 +262,14 @@ pub enum Standing {
     Free,
     /// A nonce is used, and by none of the hashes made for it.
     Used {
-        /// Which.
+        /// The nonce.
         nonce: u64,
     },
     /// In blocks that are not deep enough, or not all could be asked: look again.
     Unclear,
 }
 
-/// What the ledger says cannot be.
+/// A contradiction in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IllegalTrade {
     /// A submitted trade has at least one transaction, each with at least one attempt.
@@ -265,7 +281,4 @@ pub enum IllegalTrade {
     /// The last of a trade's transactions is its swap, and the only one.
     #[error("the last transaction of the trade is not its one swap")]
     NoSwap,
-    /// The view does not describe this trade's attempts.
-    #[error("the chain view describes other attempts than the trade has")]
-    ViewMismatch,
 }

@@ -56,7 +56,7 @@ where
     let worker = {
         let (config, stopping, lives) = (Arc::clone(&config), stopping.clone(), lives.clone());
         move |_restarts: usize| {
-            // A name is never reused: tasks locked under it could not be told from ours.
+            // A name is never reused: tasks locked under it could not be distinguished from ours.
             let name = worker_name(&config.process);
             let backend = GroupBackend::<T>::new(
                 pool.clone(),

@@ -17,10 +17,10 @@ use crate::{
         decision::{Reason, Side},
         ids::JobId,
         job::Realm,
+        price::series,
         trade::TradeStatus,
         units::{MoneyError, Price, Rounding, Usd},
     },
-    prices::series,
     store::{
         history,
         jobs::Job,

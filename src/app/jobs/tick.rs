@@ -14,7 +14,7 @@ use crate::{
         decision::HoldReason,
         ids::{JobId, TradeId},
     },
-    engine::{Engine, Outcome, Progress, Tick},
+    engine::{Engine, Progress, Tick, TickOutcome},
     store::slots,
 };
 
@@ -68,15 +68,15 @@ pub async fn tick(app: &App, target: &Target, actor: &Actor) -> Result<Ticked, A
     let gone = || AppError::NotFound(format!("job {} was removed", job.id));
     let result = engine.evaluate(&[tick]).await.pop().ok_or_else(gone)?;
     let (decision, explanation, trade) = match result.outcome? {
-        Outcome::Held { reason, detail } => {
+        TickOutcome::Held { reason, detail } => {
             let why = detail.unwrap_or_else(|| HoldReason::explain(reason).to_owned());
             (Ticking::Held(reason), Some(why), None)
         }
-        Outcome::Traded { trade } | Outcome::AlreadyRecorded { trade: Some(trade) } => {
+        TickOutcome::Traded { trade } | TickOutcome::AlreadyRecorded { trade: Some(trade) } => {
             (Ticking::Traded, None, Some(trade))
         }
-        Outcome::AlreadyRecorded { trade: None } => (Ticking::DecidedBefore, None, None),
-        Outcome::NoSuchJob => return Err(gone()),
+        TickOutcome::AlreadyRecorded { trade: None } => (Ticking::DecidedBefore, None, None),
+        TickOutcome::NoSuchJob => return Err(gone()),
     };
     let is_final = match trade {
         Some(trade) => settle(&engine, trade).await?,

@@ -1,4 +1,4 @@
-//! A counter that is ahead of the chain by nonces that were never given out.
+//! A counter that is ahead of the chain by nonces that were never assigned.
 
 use alloy_primitives::B256;
 use serde_json::json;
@@ -6,10 +6,10 @@ use serde_json::json;
 use super::Remedy;
 use crate::{
     domain::{ids::TradeId, trade::TradeStatus},
-    engine::{Engine, EngineError},
+    engine::{core::Engine, error::EngineError},
     ports::Lookup,
     store::{
-        fills::{self, Failure},
+        endings::{self, TradeFailure},
         gaps::{self, Stranded},
         jobs::CommandError,
         repairs::SignerRow,
@@ -21,7 +21,7 @@ use crate::{
 const GAP_MIN: u64 = 1_000;
 
 impl Engine {
-    /// What can be done about nonces that were counted and never given out; `None`: there are none.
+    /// The remedy for nonces that were counted and never assigned; `None`: there are none.
     pub(super) async fn gap_remedy(
         &self,
         row: &SignerRow,
@@ -79,7 +79,7 @@ impl Engine {
             .collect();
         for (signed, answer) in signed.iter().zip(market.chain.lookup_signed(&signed).await) {
             match answer {
-                // A node may keep it waiting in its pool: behind such a gap it waits for ever.
+                // A node may keep it in its pool: behind such a gap it is never mined.
                 Ok(Lookup::Absent | Lookup::Pooled) => {}
                 Ok(Lookup::Mined(receipt)) => {
                     return Ok(Some(format!(
@@ -93,7 +93,7 @@ impl Engine {
         Ok(None)
     }
 
-    /// Ends what waits behind the gap, and sets the counter back; says what was done.
+    /// Fails the trades behind the gap and resets the counter; returns what was done.
     pub(super) async fn take_back(
         &self,
         row: &SignerRow,
@@ -108,14 +108,14 @@ impl Engine {
             if trade.state.status != TradeStatus::Submitted {
                 return Ok(changed);
             }
-            let failure = Failure::unsent(format!(
-                "its nonce was never on chain and was taken back: the chain's next one is {to}"
+            let failure = TradeFailure::unsent(format!(
+                "its nonce was never on chain and was reset: the chain's next one is {to}"
             ));
-            fills::commit_failure(&self.pool, &trade, &failure, self.settings.pipeline_max).await?;
+            endings::commit_failure(&self.pool, &trade, &failure, self.settings.pipeline_max).await?;
         }
         let evidence = json!({ "chain_nonce": to, "in_no_block": hashes, "trades": open });
         Ok(if gaps::take_back(&self.pool, row, to, &evidence, actor).await? {
-            format!("signer {wallet}: nonces {to} and up were never on chain and are taken back")
+            format!("signer {wallet}: nonces {to} and up were never on chain and are reset")
         } else {
             changed
         })

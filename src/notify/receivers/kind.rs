@@ -1,4 +1,4 @@
-//! The list of kinds. A new one is a file beside this one, a variant here and its line below.
+//! The list of kinds. A new one is a file next to this one, a variant here and its line below.
 
 use serde::{Deserialize, Serialize};
 use strum::{Display, IntoStaticStr, VariantArray};

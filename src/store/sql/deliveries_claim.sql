@@ -1,4 +1,4 @@
--- The oldest due message of one receiver, if nobody is sending to it and its rate limit allows one. Both rows are
+-- The oldest due message of one receiver, if no process is sending to it and its rate limit allows one. Both rows are
 -- leased, not locked: a process that dies loses them when the lease ends.
 WITH turn AS (
     SELECT name FROM receivers

@@ -51,7 +51,7 @@ BEGIN
         GRANT SELECT ON apalis._sqlx_migrations TO lgi_mm_engine;
     END IF;
 
-    -- Schedulers: claim slots, hand out tasks, tell receivers, take away what is old. They make no trade and see no
+    -- Schedulers: claim slots, hand out tasks, notify receivers, delete expired rows. They make no trade and see no
     -- signed bytes.
     IF to_regrole('lgi_mm_scheduler') IS NOT NULL THEN
         GRANT USAGE ON SCHEMA public, paper, apalis TO lgi_mm_scheduler;

@@ -1,4 +1,4 @@
--- Each job goes on where pruning stopped, so that trades, whose ticks stay, are not looked at again and again.
+-- Pruning of each job continues where it stopped, so that trades, whose ticks stay, are not read again each time.
 WITH chunk AS (
     SELECT id FROM jobs WHERE id > $2 ORDER BY id LIMIT 50
 ), doomed AS (

@@ -1,4 +1,4 @@
--- Records holds. The row in job_slots is the fence: whoever moves last_slot first records the slot, a second
+-- Records holds. The row in job_slots is the fence: the run that moves last_slot first records the slot, a second
 -- run of the same tick finds it moved and records nothing. Equal holds in a row extend one row of ticks; which one
 -- is taken from the fence, since a run that another tick began while this one waited is not visible here.
 WITH input AS (

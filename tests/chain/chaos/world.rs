@@ -21,10 +21,10 @@ use lgi_mm::{
     ports::{Market, Markets, NoMarket, PoolPrices},
     prices::{DexscreenerSettings, PriceBook},
     store::{
-        failures,
+        failure_watches, fill_watches,
         jobs::{self, Filter, NewJob},
         orders::{self, Order},
-        trades, watches,
+        trades,
     },
 };
 use rand::{Rng, rngs::StdRng};
@@ -223,8 +223,10 @@ impl World {
         let due = trades::claim_checks(&mut connection, lease, 16)
             .await
             .expect("trades");
-        let fills = watches::claim(&mut connection, lease, 100).await.expect("fills");
-        let failed = failures::claim(&mut connection, lease, 100)
+        let fills = fill_watches::claim(&mut connection, lease, 100)
+            .await
+            .expect("fills");
+        let failed = failure_watches::claim(&mut connection, lease, 100)
             .await
             .expect("failures");
         drop(connection);

@@ -13,9 +13,9 @@ use lgi_mm::{
         span::Span,
         units::Amount,
     },
-    engine::{Engine, Outcome, Progress, Tick},
+    engine::{Engine, Progress, Tick, TickOutcome},
     ports::{Asset, Chain},
-    store::{self, watches},
+    store::{self, fill_watches},
 };
 use sqlx::PgPool;
 use tokio::process::Child;
@@ -185,7 +185,7 @@ pub async fn until<R: Rig, T>(rig: &R, what: &str, mut step: impl AsyncFnMut() -
 }
 
 /// One tick of the job.
-pub async fn tick<R: Rig>(rig: &R, job: JobId) -> Outcome {
+pub async fn tick<R: Rig>(rig: &R, job: JobId) -> TickOutcome {
     let slot = store::now(rig.pool()).await.expect("now");
     let mut results = rig.engine().evaluate(&[Tick { job, slot }]).await;
     results.remove(0).outcome.expect("a tick that works")
@@ -194,8 +194,8 @@ pub async fn tick<R: Rig>(rig: &R, job: JobId) -> Outcome {
 /// A trade that is frozen, once the job may trade.
 pub async fn planned<R: Rig>(rig: &R, job: JobId) -> TradeId {
     until(rig, "a tick that trades", async || match tick(rig, job).await {
-        Outcome::Traded { trade } => Some(trade),
-        Outcome::Held { .. } | Outcome::AlreadyRecorded { .. } | Outcome::NoSuchJob => None,
+        TickOutcome::Traded { trade } => Some(trade),
+        TickOutcome::Held { .. } | TickOutcome::AlreadyRecorded { .. } | TickOutcome::NoSuchJob => None,
     })
     .await
 }
@@ -229,7 +229,7 @@ pub async fn settle_all<R: Rig>(rig: &R) {
 
 /// Looks once at every fill that is not final.
 pub async fn watch<R: Rig>(rig: &R) {
-    let fills = watches::all(rig.pool()).await.expect("watched");
+    let fills = fill_watches::all(rig.pool()).await.expect("watched");
     rig.engine().watch(&fills).await.expect("looked at");
 }
 

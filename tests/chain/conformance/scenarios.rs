@@ -2,7 +2,7 @@
 
 use lgi_mm::{
     domain::{decision::HoldReason, span::Span, units::Amount},
-    engine::{Outcome, Progress, reconcile::Remedy},
+    engine::{Progress, TickOutcome, reconcile::Remedy},
     store::orders::{self, Order},
 };
 
@@ -156,7 +156,7 @@ pub async fn a_reorg_after_the_fill_reverses_it_and_the_same_bytes_fill_again<R:
     assert_eq!(position(&rig, job).await, NOTHING);
     let open = booked(&rig, trade).await;
     assert_eq!((open.status.as_str(), open.reservations), ("SUBMITTED", 1));
-    let Outcome::Held { reason, .. } = tick(&rig, job).await else {
+    let TickOutcome::Held { reason, .. } = tick(&rig, job).await else {
         panic!("it trades beside its open trade")
     };
     assert_eq!(reason, HoldReason::TradeOpen);
@@ -207,7 +207,7 @@ pub async fn a_wallet_without_the_quote_holds_and_buys_when_it_has_it<R: Rig>() 
     let rig = R::new(Terms::default()).await;
     let job = rig.job().await;
     let held = take_away(&rig, Money::Quote).await;
-    let Outcome::Held { reason, .. } = tick(&rig, job).await else {
+    let TickOutcome::Held { reason, .. } = tick(&rig, job).await else {
         panic!("it buys without money")
     };
     let names = [HoldReason::InsufficientBalance, HoldReason::InsufficientGas];

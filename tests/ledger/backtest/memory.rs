@@ -15,7 +15,7 @@ use lgi_mm::{
     store::{
         jobs,
         memory::JobMemory,
-        samples::{self, KnownHigh, Window},
+        samples::{self, KnownHigh, SampleWindow},
         ticks::{self, Tick},
     },
 };
@@ -58,7 +58,7 @@ async fn samples_in_memory_answer_as_the_ledger_does() {
                 high_since = at;
             }
             let price = price(&mut random);
-            let asked = Window {
+            let asked = SampleWindow {
                 chain: "base".to_owned(),
                 token: Address::repeat_byte(7),
                 series: format!("seed {seed}"),
@@ -70,7 +70,7 @@ async fn samples_in_memory_answer_as_the_ledger_does() {
                 late: Span::ZERO,
             };
             // What an earlier look found saves reading, and changes nothing.
-            let shorter = Window {
+            let shorter = SampleWindow {
                 known,
                 ..asked.clone()
             };

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use lgi_mm::{
     domain::{event::Event, job::JobStatus, span::Span, trade::TradeStatus},
-    engine::Outcome,
+    engine::TickOutcome,
     paper::FaultKind,
     store::{orders::Order, signers, trades},
 };
@@ -103,7 +103,7 @@ async fn a_signer_that_halts_is_announced_once_with_its_first_reason() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_happens_without_its_event() {
     let world = World::new(accumulate()).await;
-    let Outcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
+    let TickOutcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
         panic!("no trade")
     };
     refuse_events(&world).await;

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use lgi_mm::{
     domain::{Timestamp, decision::HoldReason, price::Answer, trade::TradeStatus},
-    engine::{Engine, Outcome, Progress, Tick},
+    engine::{Engine, Progress, Tick, TickOutcome},
     paper::FaultKind,
     ports::{PriceRequest, Prices},
     store::{
@@ -60,12 +60,12 @@ fn slow_engine(world: &World) -> (Engine, oneshot::Receiver<()>, oneshot::Sender
 }
 
 /// Another slot of the same job trades to its end while a tick waits for its price; what the late tick decides then.
-async fn decided_late(world: &World) -> Outcome {
+async fn decided_late(world: &World) -> TickOutcome {
     let (earlier, later) = (world.next_tick(), world.next_tick());
     let (engine, has_come, let_go) = slow_engine(world);
     let late = tokio::spawn(async move { engine.evaluate(&[later]).await.remove(0).outcome });
     has_come.await.expect("it asks for a price");
-    let Outcome::Traded { trade } = world.evaluate(earlier).await else {
+    let TickOutcome::Traded { trade } = world.evaluate(earlier).await else {
         panic!("no trade")
     };
     world.finish(trade).await;
@@ -80,7 +80,7 @@ async fn a_tick_that_read_the_job_before_another_slot_filled_trades_nothing() {
     assert!(
         matches!(
             late,
-            Outcome::Held {
+            TickOutcome::Held {
                 reason: HoldReason::JobChanged,
                 ..
             }
@@ -100,7 +100,7 @@ async fn a_tick_that_read_the_job_before_another_slot_failed_trades_nothing() {
     assert!(
         matches!(
             late,
-            Outcome::Held {
+            TickOutcome::Held {
                 reason: HoldReason::JobChanged,
                 ..
             }
@@ -115,19 +115,19 @@ async fn a_tick_that_read_the_job_before_another_slot_failed_trades_nothing() {
 async fn a_tick_that_is_delivered_again_trades_once() {
     let world = World::new(accumulate()).await;
     let tick = world.next_tick();
-    let Outcome::Traded { trade } = world.evaluate(tick).await else {
+    let TickOutcome::Traded { trade } = world.evaluate(tick).await else {
         panic!("no trade")
     };
     for _ in 0..3 {
         assert_eq!(
             world.evaluate(tick).await,
-            Outcome::AlreadyRecorded { trade: Some(trade) }
+            TickOutcome::AlreadyRecorded { trade: Some(trade) }
         );
     }
     world.finish(trade).await;
     assert_eq!(
         world.evaluate(tick).await,
-        Outcome::AlreadyRecorded { trade: Some(trade) }
+        TickOutcome::AlreadyRecorded { trade: Some(trade) }
     );
     assert_eq!(world.count("SELECT count(*) FROM trades").await, 1);
     world.assert_ledger_equals_venue().await;
@@ -145,11 +145,11 @@ async fn workers_that_race_for_one_tick_freeze_one_trade() {
         let mut fresh = 0;
         for result in results.into_iter().flatten() {
             match result.outcome.expect("a tick that works") {
-                Outcome::Traded { trade } => {
+                TickOutcome::Traded { trade } => {
                     fresh += 1;
                     trades.insert(trade);
                 }
-                Outcome::AlreadyRecorded { trade: Some(trade) } => {
+                TickOutcome::AlreadyRecorded { trade: Some(trade) } => {
                     trades.insert(trade);
                 }
                 other => panic!("{other:?}"),
@@ -169,7 +169,7 @@ async fn workers_that_race_for_one_tick_freeze_one_trade() {
 async fn workers_that_race_for_one_trade_settle_it_once() {
     let world = World::new(accumulate()).await;
     for _ in 0..5 {
-        let Outcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
+        let TickOutcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
             panic!("no trade")
         };
         let engines: Vec<_> = (0..6).map(|_| world.another_engine()).collect();
@@ -190,7 +190,7 @@ async fn workers_that_race_for_one_trade_settle_it_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_step_of_a_trade_may_be_done_twice() {
     let world = World::new(accumulate()).await;
-    let Outcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
+    let TickOutcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
         panic!("no trade")
     };
     let mut steps = 0;
@@ -223,7 +223,7 @@ async fn jobs_that_share_a_wallet_take_nonces_without_gap_or_double() {
     let results = world.engine.evaluate(&slice).await;
     let mut frozen = vec![];
     for result in results {
-        let Ok(Outcome::Traded { trade }) = result.outcome else {
+        let Ok(TickOutcome::Traded { trade }) = result.outcome else {
             panic!("{result:?}")
         };
         frozen.push(trade);
@@ -259,7 +259,7 @@ async fn a_job_that_cannot_be_read_fails_its_own_tick_alone() {
     assert_eq!(results.len(), 2);
     for result in results {
         match result.outcome {
-            Ok(Outcome::Traded { .. }) => assert_eq!(result.tick.job, world.job),
+            Ok(TickOutcome::Traded { .. }) => assert_eq!(result.tick.job, world.job),
             other => {
                 assert_eq!(result.tick.job, newer);
                 let error = other.expect_err("not read").to_string();
@@ -298,22 +298,22 @@ async fn one_jobs_trouble_harms_no_neighbour_in_the_slice() {
             .expect("a result")
             .outcome
     };
-    assert!(matches!(outcome(ids[0]), Ok(Outcome::Traded { .. })));
+    assert!(matches!(outcome(ids[0]), Ok(TickOutcome::Traded { .. })));
     assert!(matches!(
         outcome(ids[1]),
-        Ok(Outcome::Held {
+        Ok(TickOutcome::Held {
             reason: lgi_mm::domain::decision::HoldReason::GasTooExpensive,
             ..
         })
     ));
     assert!(matches!(
         outcome(ids[2]),
-        Ok(Outcome::Held {
+        Ok(TickOutcome::Held {
             reason: lgi_mm::domain::decision::HoldReason::PriceMissing,
             ..
         })
     ));
-    assert!(matches!(outcome(ids[3]), Ok(Outcome::NoSuchJob)));
+    assert!(matches!(outcome(ids[3]), Ok(TickOutcome::NoSuchJob)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -416,7 +416,7 @@ async fn a_trade_that_was_frozen_before_a_crash_is_carried_on_after_it() {
     let world = World::new(accumulate()).await;
     // Stop after each number of steps, as a killed worker would, and let another engine go on.
     for steps in 0..6 {
-        let Outcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
+        let TickOutcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
             panic!("no trade")
         };
         for _ in 0..steps {

@@ -9,7 +9,7 @@ use lgi_mm::{
         trade::{FailureKind, TradeStatus},
         units::Amount,
     },
-    engine::Outcome,
+    engine::TickOutcome,
     paper::FaultKind,
     store::{orders::Order, trades},
 };
@@ -122,7 +122,7 @@ async fn a_wallet_that_runs_out_of_money_is_a_named_hold_and_no_trade() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_venue_that_is_down_leaves_the_trade_open_and_it_ends_when_it_is_back() {
     let world = World::new(accumulate()).await;
-    let Outcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
+    let TickOutcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
         panic!("no trade")
     };
     world.fault(FaultKind::Down, 6).await;
@@ -149,7 +149,7 @@ async fn a_database_older_than_the_chain_halts_the_signer_before_it_trades() {
         .execute(&world.pool)
         .await
         .expect("older");
-    let Outcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
+    let TickOutcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
         panic!("no trade")
     };
     let _ = world.engine.drive(trade).await;

@@ -3,7 +3,7 @@
 use alloy_primitives::U256;
 use lgi_mm::{
     domain::{decision::HoldReason, ids::TradeId, trade::TradeStatus},
-    engine::{Engine, Outcome, Progress},
+    engine::{Engine, Progress, TickOutcome},
     ports::{Asset, Fees, Markets},
     store::trades,
 };
@@ -33,7 +33,7 @@ async fn world() -> (World, Engine, Node) {
 async fn planned(world: &World, engine: &Engine) -> TradeId {
     let outcome = engine.evaluate(&[world.next_tick()]).await.remove(0).outcome;
     match outcome.expect("a tick") {
-        Outcome::Traded { trade } => trade,
+        TickOutcome::Traded { trade } => trade,
         other => panic!("no trade: {other:?}"),
     }
 }
@@ -57,7 +57,7 @@ async fn a_chain_that_asks_more_than_its_cap_is_a_named_hold_and_nothing_is_sign
     node.cap(100 * GWEI);
     node.charge(asking(101));
     let outcome = engine.evaluate(&[world.next_tick()]).await.remove(0).outcome;
-    let Ok(Outcome::Held { reason, detail }) = outcome else {
+    let Ok(TickOutcome::Held { reason, detail }) = outcome else {
         panic!("no hold: {outcome:?}")
     };
     assert_eq!(reason, HoldReason::GasTooExpensive);

@@ -12,7 +12,7 @@ use lgi_mm::{
         units::Amount,
     },
     engine::{
-        Engine, EngineSettings, Outcome, Progress,
+        Engine, EngineSettings, Progress, TickOutcome,
         reconcile::{BalanceRemedy, Remedy},
     },
     paper::{FaultKind, Funding, PaperSettings, PaperSigner, default_wallet},
@@ -63,7 +63,7 @@ pub const HALTED: &str = "SELECT halted_reason FROM signers";
 
 /// A trade that has its nonce and sent nothing yet.
 pub async fn submitted(world: &World) -> TradeId {
-    let Outcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
+    let TickOutcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
         panic!("no trade")
     };
     for _ in 0..10 {
@@ -131,7 +131,7 @@ async fn a_halted_signer_signs_nothing_until_reconcile_has_identified_every_nonc
         .await
         .expect("halted before anything is signed");
     assert!(reason.contains(&foreign[0].to_string()), "{reason}");
-    if let Outcome::Traded { trade } = world.evaluate(world.next_tick()).await {
+    if let TickOutcome::Traded { trade } = world.evaluate(world.next_tick()).await {
         world.engine.drive(trade).await.expect("it waits");
     }
     assert_eq!(world.count("SELECT count(*) FROM transactions").await, 1);
@@ -225,7 +225,7 @@ async fn a_wallet_that_cannot_pay_its_gas_takes_on_nothing_new_until_it_can() {
     };
     let slot = world.next_tick().slot;
     let tick = lgi_mm::engine::Tick { job: other, slot };
-    let Outcome::Traded { trade: second } = world.evaluate(tick).await else {
+    let TickOutcome::Traded { trade: second } = world.evaluate(tick).await else {
         panic!("no trade")
     };
     fund("0").await;
@@ -258,7 +258,7 @@ async fn past_its_deadline_a_stuck_swap_is_cancelled_and_a_stuck_cancel_is_repla
         },
     );
     world.fault(FaultKind::Stuck, 2).await;
-    let Outcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
+    let TickOutcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
         panic!("no trade")
     };
     for _ in 0..400 {

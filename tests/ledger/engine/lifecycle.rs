@@ -13,7 +13,7 @@ use lgi_mm::{
         span::Span,
         units::{Amount, Usd},
     },
-    engine::{Engine, Outcome, Progress},
+    engine::{Engine, Progress, TickOutcome},
     paper::{PaperMarkets, PaperSettings},
     store::{
         jobs::CommandError,
@@ -103,7 +103,7 @@ async fn pausing_stops_new_trades_at_once_and_settles_what_was_sent() {
 async fn stopped_before_it_is_signed(order: Order) -> World {
     let world = World::new(accumulate()).await;
     world.trade().await;
-    let Outcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
+    let TickOutcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
         panic!("no trade")
     };
     world.order(order).await;
@@ -149,7 +149,7 @@ async fn a_job_that_is_being_sold_buys_nothing_that_was_planned_before() {
 async fn a_pause_that_comes_while_a_plan_is_signed_still_stops_it() {
     let world = World::new(accumulate()).await;
     let (engine, node) = unsteady(&world, engine_settings());
-    let Outcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
+    let TickOutcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
         panic!("no trade")
     };
     let (has_come, let_go) = node.hold();
@@ -304,7 +304,7 @@ async fn gas_that_is_dear_for_a_while_does_not_make_a_position_dust() {
         engine_settings(),
     );
     let held = engine.evaluate(&[world.next_tick()]).await.remove(0).outcome;
-    let Ok(Outcome::Held { reason, .. }) = held else {
+    let Ok(TickOutcome::Held { reason, .. }) = held else {
         panic!("{held:?}")
     };
     assert_eq!(reason, HoldReason::GasTooExpensive);
@@ -328,7 +328,7 @@ async fn liquidity_trades_the_spread_within_its_own_budget() {
     let mut reasons = std::collections::BTreeSet::new();
     for round in 0..60 {
         world.market.set(if round % 20 < 10 { "2" } else { "1.9" });
-        if let Outcome::Traded { trade } = world.evaluate(world.next_tick()).await {
+        if let TickOutcome::Traded { trade } = world.evaluate(world.next_tick()).await {
             world.finish(trade).await;
             reasons.insert(reason_of(&world, trade).await);
         }

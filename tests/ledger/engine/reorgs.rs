@@ -5,7 +5,7 @@ use lgi_mm::{
     domain::{decision::HoldReason, ids::FillId, trade::TradeStatus, units::Amount},
     engine::{Engine, Progress},
     paper::{PaperSettings, default_wallet},
-    store::{orders::Order, trades, watches},
+    store::{fill_watches, orders::Order, trades},
 };
 use testkit::unsteady::Fate;
 
@@ -15,9 +15,9 @@ use crate::engine::{
 };
 
 async fn watch(world: &World, engine: &Engine) -> usize {
-    let fills = watches::all(&world.pool).await.expect("watched");
+    let fills = fill_watches::all(&world.pool).await.expect("watched");
     engine.watch(&fills).await.expect("looked at");
-    watches::all(&world.pool).await.expect("watched").len()
+    fill_watches::all(&world.pool).await.expect("watched").len()
 }
 
 /// The hash of the only attempt there is.

@@ -10,12 +10,12 @@ use lgi_mm::{
         trade::{FailureKind, TradeStatus},
         units::Usd,
     },
-    engine::{Engine, Outcome, Progress},
+    engine::{Engine, Progress, TickOutcome},
     paper::{FaultKind, Funding, PaperSettings, default_wallet},
     ports::Asset,
     store::{
-        failures,
-        fills::{self, Ended, Failure},
+        endings::{self, Ended, TradeFailure},
+        failure_watches,
         jobs::CommandError,
         orders::{self, Order},
         trades,
@@ -75,9 +75,9 @@ async fn reverted(world: &World, engine: &Engine, node: &Node) -> (TradeId, B256
 
 /// How many are still watched after a look at all of them.
 async fn look(world: &World, engine: &Engine) -> usize {
-    let watched = failures::all(&world.pool).await.expect("watched");
+    let watched = failure_watches::all(&world.pool).await.expect("watched");
     engine.watch_failures(&watched).await.expect("looked at");
-    failures::all(&world.pool).await.expect("watched").len()
+    failure_watches::all(&world.pool).await.expect("watched").len()
 }
 
 async fn start(world: &World) -> Result<Transition, CommandError> {
@@ -101,7 +101,7 @@ async fn a_swap_that_failed_and_was_mined_again_successfully_is_filled_once() {
     assert_eq!(status(&world, trade).await, TradeStatus::Failed);
     // The failure's pause is over, and the rule is due again: planned, and nothing signed.
     world.pass(TimeDelta::seconds(10));
-    let Outcome::Traded { trade: second } = world.evaluate(world.next_tick()).await else {
+    let TickOutcome::Traded { trade: second } = world.evaluate(world.next_tick()).await else {
         panic!("no trade")
     };
     node.set(hash, None);
@@ -167,7 +167,7 @@ async fn a_failure_whose_nonce_is_free_again_opens_its_trade_and_nothing_is_boug
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_never_had_a_nonce_needs_no_watching() {
     let (world, engine, _) = patient().await;
-    let Outcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
+    let TickOutcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
         panic!("no trade")
     };
     world.order(Order::Pause).await;
@@ -213,7 +213,7 @@ async fn bury(world: &World, engine: &Engine, node: &Node, trade: TradeId, nonce
 
 /// As if it had been cancelled in place of its swap, whose tokens are in the wallet again.
 async fn cancelled(world: &World, trade: TradeId) {
-    let failure = Failure {
+    let failure = TradeFailure {
         kind: FailureKind::Cancelled,
         error: "cancelled".to_owned(),
         hash: Some(B256::repeat_byte(7)),
@@ -221,7 +221,7 @@ async fn cancelled(world: &World, trade: TradeId) {
         gas_usd: Usd::ZERO,
     };
     let trade = trades::load(&world.pool, trade).await.expect("trade");
-    let ended = fills::commit_failure(&world.pool, &trade, &failure, 4).await;
+    let ended = endings::commit_failure(&world.pool, &trade, &failure, 4).await;
     assert_eq!(ended.expect("committed"), Ended::Committed);
     let held = world.job().await.position.token_balance;
     world

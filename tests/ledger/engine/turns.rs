@@ -10,7 +10,7 @@ use alloy_primitives::Address;
 use lgi_mm::domain::ids::TradeId;
 use lgi_mm::{
     domain::span::Span,
-    engine::{Engine, EngineSettings, Outcome, Progress, Tick},
+    engine::{Engine, EngineSettings, Progress, Tick, TickOutcome},
     paper::FaultKind,
     runner::scheduler::{self, SchedulerSettings},
     store::{
@@ -49,7 +49,7 @@ async fn plan(world: &World, engine: &Engine, count: u8) -> Vec<TradeId> {
         let job = create(&world.pool, Address::repeat_byte(n), accumulate()).await;
         let slot = store::now(&world.pool).await.expect("now");
         match engine.evaluate(&[Tick { job, slot }]).await.remove(0).outcome {
-            Ok(Outcome::Traded { trade }) => planned.push(trade),
+            Ok(TickOutcome::Traded { trade }) => planned.push(trade),
             other => panic!("no trade: {other:?}"),
         }
     }
@@ -92,7 +92,7 @@ async fn trades_that_wait_for_their_wallet_go_in_the_order_they_were_planned() {
     assert_eq!(numbers(&world.pool, ASLEEP).await, planned[2..]);
     // One that is planned now finds others before it.
     let late = world.evaluate(world.next_tick()).await;
-    let Outcome::Traded { trade: late } = late else {
+    let TickOutcome::Traded { trade: late } = late else {
         panic!("{late:?}")
     };
     engine.drive(late).await.expect("a step");

@@ -14,7 +14,7 @@ use lgi_mm::{
         price::{Answer, Observation, PriceMissing},
         units::Amount,
     },
-    engine::{Engine, EngineSettings, Outcome, Progress, Tick},
+    engine::{Engine, EngineSettings, Progress, Tick, TickOutcome},
     paper::{
         Fault, FaultKind, PaperMarkets, PaperSettings,
         audit::{self, PaperStatus},
@@ -169,7 +169,7 @@ impl World {
         self.clock.lock().expect("clock").ahead += time;
     }
 
-    pub async fn evaluate(&self, tick: Tick) -> Outcome {
+    pub async fn evaluate(&self, tick: Tick) -> TickOutcome {
         let mut results = self.engine.evaluate(&[tick]).await;
         assert_eq!(results.len(), 1);
         results.remove(0).outcome.expect("a tick that works")
@@ -178,7 +178,7 @@ impl World {
     /// One tick that must trade, carried to its end.
     pub async fn trade(&self) -> TradeId {
         match self.evaluate(self.next_tick()).await {
-            Outcome::Traded { trade } => {
+            TickOutcome::Traded { trade } => {
                 self.finish(trade).await;
                 trade
             }
@@ -189,7 +189,7 @@ impl World {
     /// One tick that must hold.
     pub async fn hold(&self) -> HoldReason {
         match self.evaluate(self.next_tick()).await {
-            Outcome::Held { reason, .. } => reason,
+            TickOutcome::Held { reason, .. } => reason,
             other => panic!("expected a hold, got {other:?}"),
         }
     }

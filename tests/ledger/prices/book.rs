@@ -3,9 +3,9 @@ use lgi_mm::{
     domain::{
         config::{GeneratedConfig, PriceConfig, RecordedConfig, SourceName},
         pool::NATIVE,
+        price::series,
     },
     ports::{PriceRequest, Prices},
-    prices::series,
 };
 use rust_decimal::Decimal;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lgi_mm::{
     domain::span::Span,
-    store::deliveries::{self, Claimed, Failure, Recorded, Registration},
+    store::deliveries::{self, ClaimedDelivery, DeliveryFailure, Recorded, Registration},
 };
 use serde_json::Value;
 
@@ -35,20 +35,20 @@ async fn with_messages(messages: u64) -> (World, Vec<i64>) {
     (world, events)
 }
 
-async fn claim(world: &World, lease: Span) -> Option<Claimed> {
+async fn claim(world: &World, lease: Span) -> Option<ClaimedDelivery> {
     deliveries::claim(world.pool(), "ops", lease, HOUR)
         .await
         .expect("an answer")
 }
 
-async fn delivered(world: &World, claimed: &Claimed) {
+async fn delivered(world: &World, claimed: &ClaimedDelivery) {
     deliveries::delivered(world.pool(), claimed.delivery, "ops", NONE)
         .await
         .expect("noted");
 }
 
-async fn failed(world: &World, claimed: &Claimed, quiet_for: Duration) -> Recorded {
-    let failure = Failure {
+async fn failed(world: &World, claimed: &ClaimedDelivery, quiet_for: Duration) -> Recorded {
+    let failure = DeliveryFailure {
         delivery: claimed.delivery,
         receiver: "ops",
         error: "503",
@@ -61,7 +61,7 @@ async fn failed(world: &World, claimed: &Claimed, quiet_for: Duration) -> Record
 }
 
 /// A sender whose lease has ended, and the one that has the receiver now.
-async fn taken_over(world: &World) -> (Claimed, Claimed) {
+async fn taken_over(world: &World) -> (ClaimedDelivery, ClaimedDelivery) {
     let slow = claim(world, NONE).await.expect("a message");
     let quick = claim(world, HOUR).await.expect("its lease has ended");
     (slow, quick)

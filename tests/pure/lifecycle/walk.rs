@@ -69,16 +69,39 @@ pub fn submitted(transactions: Vec<TransactionState>) -> TradeState {
     }
 }
 
-pub fn view(attempts: Vec<Vec<Seen>>, next_nonce: Option<u64>, block: i64) -> ChainView {
-    ChainView {
+/// What nodes answer, for each attempt of each transaction in their order.
+#[derive(Debug, Clone)]
+pub struct View {
+    pub attempts: Vec<Vec<Seen>>,
+    pub block_time: Option<DateTime<Utc>>,
+    pub next_nonce: Option<u64>,
+}
+
+impl View {
+    /// The same by hash, as the table takes it.
+    pub fn of(&self, trade: &TradeState) -> ChainView {
+        let transactions = trade.transactions.iter().zip(&self.attempts);
+        ChainView {
+            seen: transactions
+                .flat_map(|(transaction, seen)| transaction.attempts.iter().zip(seen))
+                .map(|(attempt, seen)| (attempt.hash, *seen))
+                .collect(),
+            block_time: self.block_time,
+            next_nonce: self.next_nonce,
+        }
+    }
+}
+
+pub fn view(attempts: Vec<Vec<Seen>>, next_nonce: Option<u64>, block: i64) -> View {
+    View {
         attempts,
         block_time: Some(at(block)),
         next_nonce,
     }
 }
 
-pub fn step(trade: &TradeState, view: &ChainView, now: i64) -> Step {
-    next_step(trade, view, &patience(), at(now)).expect("a legal trade")
+pub fn step(trade: &TradeState, view: &View, now: i64) -> Step {
+    next_step(trade, &view.of(trade), &patience(), at(now)).expect("a legal trade")
 }
 
 pub fn deep(success: bool) -> Seen {
@@ -142,7 +165,7 @@ fn nonces(nonce: u64, purpose: Purpose, most: (u8, u8)) -> Vec<TransactionState>
 }
 
 /// Walks every pair and says how many there were.
-pub fn every_pair(mut check: impl FnMut(&TradeState, &ChainView, i64)) -> usize {
+pub fn every_pair(mut check: impl FnMut(&TradeState, &View, i64)) -> usize {
     let mut pairs = 0;
     let mut look =
         |trade: &TradeState, attempts: Vec<Vec<Seen>>, next_nonce, times: &[(Option<i64>, i64)]| {
@@ -200,7 +223,7 @@ pub enum Proof {
     Open,
 }
 
-pub fn proof(transaction: &TransactionState, seen: &[Seen], view: &ChainView) -> Proof {
+pub fn proof(transaction: &TransactionState, seen: &[Seen], view: &View) -> Proof {
     let mined: Vec<_> = seen
         .iter()
         .enumerate()
@@ -218,7 +241,7 @@ pub fn proof(transaction: &TransactionState, seen: &[Seen], view: &ChainView) ->
     }
 }
 
-pub fn proofs(trade: &TradeState, view: &ChainView) -> Vec<Proof> {
+pub fn proofs(trade: &TradeState, view: &View) -> Vec<Proof> {
     let nonces = trade.transactions.iter().zip(&view.attempts);
     nonces
         .map(|(transaction, seen)| proof(transaction, seen, view))

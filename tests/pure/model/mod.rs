@@ -10,7 +10,10 @@ use std::time::Instant;
 
 use lgi_mm::domain::{
     Timestamp,
-    trade::{ChainView, FailureKind, IllegalTrade, Patience, Purpose, Seen, Step, TradeState, next_step},
+    trade::{
+        AttemptState, ChainView, FailureKind, IllegalTrade, Patience, Purpose, Seen, Step, TradeState,
+        next_step,
+    },
 };
 
 use explore::{Explored, Found, explore};
@@ -105,10 +108,8 @@ fn workers_that_ignore_the_version_and_older_nonces_swap_twice() {
     fn forgetful(trade: &TradeState, view: &ChainView, patience: &Patience, now: Timestamp) -> Answer {
         let before = trade.transactions.len().saturating_sub(1);
         let mut trade = trade.clone();
-        let mut view = view.clone();
         trade.transactions.drain(..before);
-        view.attempts.drain(..before.min(view.attempts.len()));
-        Ok(match next_step(&trade, &view, patience, now)? {
+        Ok(match next_step(&trade, view, patience, now)? {
             Step::Broadcast { .. } => Step::Broadcast { transaction: before },
             // Nothing but the one mistake: it neither signs again nor ends.
             Step::Replace { .. }
@@ -140,7 +141,11 @@ fn a_depth_that_the_chain_still_takes_back_ends_a_trade_too_early() {
 fn a_table_that_takes_absence_for_proof_is_caught() {
     fn gullible(trade: &TradeState, view: &ChainView, patience: &Patience, now: Timestamp) -> Answer {
         let step = next_step(trade, view, patience, now)?;
-        let nothing = view.attempts.iter().flatten().all(|seen| *seen == Seen::Absent);
+        let mut attempts = trade
+            .transactions
+            .iter()
+            .flat_map(|transaction| &transaction.attempts);
+        let nothing = attempts.all(|attempt| view.of(attempt) == Seen::Absent);
         Ok(match (step, trade.transactions.first()) {
             (Step::Cancel { .. }, Some(first)) if nothing => Step::Fail {
                 kind: FailureKind::Cancelled,
@@ -159,9 +164,9 @@ fn a_table_that_takes_absence_for_proof_is_caught() {
 #[test]
 fn a_table_that_ends_a_trade_at_its_reverted_approve_is_caught() {
     fn hasty(trade: &TradeState, view: &ChainView, patience: &Patience, now: Timestamp) -> Answer {
-        let reverted = |seen: &Seen| matches!(seen, Seen::Mined { success: false, depth } if *depth >= patience.required_depth);
-        match (trade.transactions.first(), view.attempts.first()) {
-            (Some(first), Some(seen)) if first.purpose == Purpose::Approve && seen.iter().any(reverted) => {
+        let reverted = |attempt: &AttemptState| matches!(view.of(attempt), Seen::Mined { success: false, depth } if depth >= patience.required_depth);
+        match trade.transactions.first() {
+            Some(first) if first.purpose == Purpose::Approve && first.attempts.iter().any(reverted) => {
                 Ok(Step::Fail {
                     kind: FailureKind::Reverted,
                     hash: first.attempts[0].hash,

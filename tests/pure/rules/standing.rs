@@ -6,8 +6,8 @@ use lgi_mm::domain::{
     onchain::Fees,
     span::Span,
     trade::{
-        AttemptState, ChainView, Patience, Purpose, Seen, Standing, TradeState, TradeStatus,
-        TransactionState, standing,
+        AttemptState, ChainView, FailureCheck, Patience, Purpose, Seen, TradeState, TradeStatus,
+        TransactionState, check_failure,
     },
 };
 
@@ -49,7 +49,7 @@ fn trade(foreign: Option<B256>) -> TradeState {
     }
 }
 
-fn seen(trade: &TradeState, swap: Seen, cancel: Seen, next_nonce: Option<u64>) -> Standing {
+fn seen(trade: &TradeState, swap: Seen, cancel: Seen, next_nonce: Option<u64>) -> FailureCheck {
     let patience = Patience {
         required_depth: 3,
         resend_after: Span::from_secs(1),
@@ -58,11 +58,16 @@ fn seen(trade: &TradeState, swap: Seen, cancel: Seen, next_nonce: Option<u64>) -
         max_fee_per_gas: 100,
     };
     let view = ChainView {
-        attempts: vec![vec![swap, cancel]],
+        seen: trade.transactions[0]
+            .attempts
+            .iter()
+            .map(|attempt| attempt.hash)
+            .zip([swap, cancel])
+            .collect(),
         block_time: Some(at(90)),
         next_nonce,
     };
-    standing(trade, &view, &patience).expect("a trade that can be")
+    check_failure(trade, &view, &patience).expect("a trade that can be")
 }
 
 #[test]
@@ -73,18 +78,23 @@ fn a_failure_stands_until_there_is_evidence_against_it() {
     };
     let ours = trade(None);
     for (swap, cancel, next, expected) in [
-        (REVERTED, Seen::Absent, Some(6), Standing::Stands),
-        (Seen::Absent, cancelled, Some(6), Standing::Stands),
+        (REVERTED, Seen::Absent, Some(6), FailureCheck::Stands),
+        (Seen::Absent, cancelled, Some(6), FailureCheck::Stands),
         // A swap that has succeeded is what failed no trade, however new its block is.
-        (SUCCEEDED, Seen::Absent, Some(6), Standing::Swapped),
+        (SUCCEEDED, Seen::Absent, Some(6), FailureCheck::Swapped),
         // A cancel that is not deep enough; two nodes that contradict each other.
-        (Seen::Absent, SUCCEEDED, Some(6), Standing::Unclear),
-        (SUCCEEDED, cancelled, Some(6), Standing::Unclear),
-        (Seen::Absent, Seen::Pooled, Some(5), Standing::Free),
-        (Seen::Absent, Seen::Absent, Some(6), Standing::Used { nonce: 5 }),
+        (Seen::Absent, SUCCEEDED, Some(6), FailureCheck::Unclear),
+        (SUCCEEDED, cancelled, Some(6), FailureCheck::Unclear),
+        (Seen::Absent, Seen::Pooled, Some(5), FailureCheck::Free),
+        (
+            Seen::Absent,
+            Seen::Absent,
+            Some(6),
+            FailureCheck::Used { nonce: 5 },
+        ),
         // Nobody could be asked about all of it.
-        (Seen::Absent, Seen::Unknown, Some(5), Standing::Unclear),
-        (Seen::Absent, Seen::Absent, None, Standing::Unclear),
+        (Seen::Absent, Seen::Unknown, Some(5), FailureCheck::Unclear),
+        (Seen::Absent, Seen::Absent, None, FailureCheck::Unclear),
     ] {
         assert_eq!(
             seen(&ours, swap, cancel, next),
@@ -94,12 +104,12 @@ fn a_failure_stands_until_there_is_evidence_against_it() {
     }
     let foreign = trade(Some(B256::repeat_byte(9)));
     let nothing = |next| seen(&foreign, Seen::Absent, Seen::Absent, next);
-    assert_eq!(nothing(Some(6)), Standing::Stands, "still somebody else's");
-    assert_eq!(nothing(Some(5)), Standing::Free);
-    assert_eq!(nothing(None), Standing::Unclear);
+    assert_eq!(nothing(Some(6)), FailureCheck::Stands, "still somebody else's");
+    assert_eq!(nothing(Some(5)), FailureCheck::Free);
+    assert_eq!(nothing(None), FailureCheck::Unclear);
     assert_eq!(
         seen(&foreign, SUCCEEDED, Seen::Absent, Some(6)),
-        Standing::Swapped,
+        FailureCheck::Swapped,
         "ours in place of it"
     );
 }

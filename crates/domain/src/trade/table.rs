@@ -1,14 +1,14 @@
 //! The table itself.
 //!
 //! A trade ends only when *every* nonce bound to it is used for good: by one of our transactions, in a block of
-//! the required depth, or by somebody else's, read from such a block. Until then each open nonce is pushed on by
-//! itself, in nonce order.
+//! the required depth, or by a foreign one, read from such a block. Until then each open nonce is pushed on its own,
+//! in nonce order.
 
 use alloy_primitives::B256;
 
 use super::{
-    ChainView, FailureKind, IllegalTrade, Patience, Purpose, Seen, Standing, Step, TradeState, TradeStatus,
-    TransactionState,
+    ChainView, FailureCheck, FailureKind, IllegalTrade, Patience, Purpose, Seen, Step, TradeState,
+    TradeStatus, TransactionState,
 };
 use crate::{Timestamp, price::CLOCK_SKEW_MAX};
 
@@ -29,59 +29,64 @@ pub fn next_step(
         TradeStatus::Pending => return Ok(Step::Allocate),
         TradeStatus::Submitted => {}
     }
-    check(trade, view)?;
+    check(trade)?;
     let fates = fates(trade, view, patience);
     Ok(conclude(&fates).unwrap_or_else(|| carry_on(trade, view, &fates, patience, now)))
 }
 
-/// Whether what a trade failed by is still so. Absence is proof of nothing here either: the answer says what was seen,
-/// and how often it must be seen is for the caller.
+/// Whether the failure of a trade still holds. Absence is no proof here either: the answer says what was seen, and the
+/// caller decides how often it must be seen.
 ///
 /// # Errors
 /// [`IllegalTrade`] if the ledger contradicts itself.
-pub fn standing(trade: &TradeState, view: &ChainView, patience: &Patience) -> Result<Standing, IllegalTrade> {
-    check(trade, view)?;
+pub fn check_failure(
+    trade: &TradeState,
+    view: &ChainView,
+    patience: &Patience,
+) -> Result<FailureCheck, IllegalTrade> {
+    check(trade)?;
     let fates = fates(trade, view, patience);
-    let seen = || trade.transactions.iter().zip(&view.attempts);
     // One nonce cannot be used by two: a second receipt means that a node is wrong.
-    let swapped = seen().any(|(transaction, seen)| {
-        let mined = seen.iter().filter(|seen| matches!(seen, Seen::Mined { .. }));
+    let swapped = trade.transactions.iter().any(|transaction| {
+        let attempts = transaction.attempts.iter();
+        let mined = attempts.filter(|attempt| matches!(view.of(attempt), Seen::Mined { .. }));
         mined.count() == 1
-            && transaction.attempts.iter().zip(seen).any(|(attempt, seen)| {
-                attempt.purpose == Purpose::Swap && matches!(seen, Seen::Mined { success: true, .. })
+            && transaction.attempts.iter().any(|attempt| {
+                attempt.purpose == Purpose::Swap
+                    && matches!(view.of(attempt), Seen::Mined { success: true, .. })
             })
     });
     if swapped {
-        return Ok(Standing::Swapped);
+        return Ok(FailureCheck::Swapped);
     }
     if conclude(&fates).is_some() {
-        return Ok(Standing::Stands);
+        return Ok(FailureCheck::Stands);
     }
-    let open = seen().zip(&fates).filter(|(_, fate)| matches!(fate, Fate::Open));
-    for ((transaction, seen), _) in open {
+    let transactions = trade.transactions.iter().zip(&fates);
+    for (transaction, _) in transactions.filter(|(_, fate)| matches!(fate, Fate::Open)) {
         match view.next_nonce {
-            Some(next) if !seen.contains(&Seen::Unknown) => {
+            Some(next) if view.answered(transaction) => {
                 let nonce = transaction.nonce;
                 return Ok(if next > nonce {
-                    Standing::Used { nonce }
+                    FailureCheck::Used { nonce }
                 } else {
-                    Standing::Free
+                    FailureCheck::Free
                 });
             }
             _ => {}
         }
     }
-    Ok(Standing::Unclear)
+    Ok(FailureCheck::Unclear)
 }
 
 fn fates(trade: &TradeState, view: &ChainView, patience: &Patience) -> Vec<Fate> {
-    let transactions = trade.transactions.iter().zip(&view.attempts);
+    let transactions = trade.transactions.iter();
     transactions
-        .map(|(transaction, seen)| fate(transaction, seen, view, patience))
+        .map(|transaction| fate(transaction, view, patience))
         .collect()
 }
 
-fn check(trade: &TradeState, view: &ChainView) -> Result<(), IllegalTrade> {
+fn check(trade: &TradeState) -> Result<(), IllegalTrade> {
     if trade.transactions.is_empty() || trade.transactions.iter().any(|t| t.attempts.is_empty()) {
         return Err(IllegalTrade::NothingRecorded(trade.status));
     }
@@ -90,20 +95,10 @@ fn check(trade: &TradeState, view: &ChainView) -> Result<(), IllegalTrade> {
     if swaps != 1 || !trade.transactions.last().is_some_and(is_swap) {
         return Err(IllegalTrade::NoSwap);
     }
-    let described = trade.transactions.len() == view.attempts.len()
-        && trade
-            .transactions
-            .iter()
-            .zip(&view.attempts)
-            .all(|(t, seen)| t.attempts.len() == seen.len());
-    if described {
-        Ok(())
-    } else {
-        Err(IllegalTrade::ViewMismatch)
-    }
+    Ok(())
 }
 
-/// What became of one nonce.
+/// The outcome of one nonce.
 #[derive(Clone, Copy)]
 enum Fate {
     /// One of ours is in a block of the required depth.
@@ -112,16 +107,16 @@ enum Fate {
         success: bool,
         hash: B256,
     },
-    /// Somebody else's is.
+    /// A foreign transaction is.
     Foreign(B256),
-    /// In a block that may still be taken back, or what was seen does not fit together: look again.
+    /// In a block that may still be reorged out, or the observations contradict each other: look again.
     Unsettled,
     /// No receipt explains it.
     Open,
 }
 
 impl Fate {
-    /// Whether what comes after this nonce can no longer work.
+    /// Whether the transactions after this nonce can only fail.
     const fn dooms(self) -> bool {
         match self {
             Self::Final { purpose, success, .. } => matches!(purpose, Purpose::Cancel) || !success,
@@ -131,12 +126,11 @@ impl Fate {
     }
 }
 
-fn fate(transaction: &TransactionState, seen: &[Seen], view: &ChainView, patience: &Patience) -> Fate {
+fn fate(transaction: &TransactionState, view: &ChainView, patience: &Patience) -> Fate {
     let mut mined = transaction
         .attempts
         .iter()
-        .zip(seen)
-        .filter_map(|(attempt, seen)| match *seen {
+        .filter_map(|attempt| match view.of(attempt) {
             Seen::Mined { success, depth } => Some((attempt, success, depth)),
             Seen::Unknown | Seen::Absent | Seen::Pooled => None,
         });
@@ -196,7 +190,7 @@ fn conclude(fates: &[Fate]) -> Option<Step> {
     fill.or_else(|| failure.map(|(kind, hash)| Step::Fail { kind, hash }))
 }
 
-/// The first thing that can be done for an open nonce. Looking for somebody else's transaction comes last: it
+/// The first thing that can be done for an open nonce. The search for a foreign transaction comes last: it
 /// may find nothing for long, and must not keep the other nonces waiting.
 fn carry_on(
     trade: &TradeState,
@@ -207,10 +201,10 @@ fn carry_on(
 ) -> Step {
     let mut doomed = false;
     let mut suspect = Step::Wait;
-    let transactions = trade.transactions.iter().zip(&view.attempts).zip(fates);
-    for (index, ((transaction, seen), fate)) in transactions.enumerate() {
+    let transactions = trade.transactions.iter().zip(fates);
+    for (index, (transaction, fate)) in transactions.enumerate() {
         if matches!(fate, Fate::Open) {
-            match push(index, transaction, seen, view, patience, now, doomed) {
+            match push(index, transaction, view, patience, now, doomed) {
                 Step::Wait => {}
                 step @ Step::Investigate { .. } if suspect == Step::Wait => suspect = step,
                 Step::Investigate { .. } => {}
@@ -226,7 +220,6 @@ fn carry_on(
 fn push(
     index: usize,
     transaction: &TransactionState,
-    seen: &[Seen],
     view: &ChainView,
     patience: &Patience,
     now: Timestamp,
@@ -235,13 +228,13 @@ fn push(
     let Some(newest) = transaction.attempts.last() else {
         return Step::Wait;
     };
-    let newest_seen = seen.last().copied().unwrap_or(Seen::Unknown);
+    let newest_seen = view.of(newest);
     if view.next_nonce.is_some_and(|next| next > transaction.nonce) {
         // Only an answer about *every* hash makes a used nonce suspicious.
-        return if seen.contains(&Seen::Unknown) {
-            Step::Wait
-        } else {
+        return if view.answered(transaction) {
             Step::Investigate { transaction: index }
+        } else {
+            Step::Wait
         };
     }
     // A node may hold its clock back; the database's says that the deadline is over as well, a little later.

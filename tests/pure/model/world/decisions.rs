@@ -1,5 +1,7 @@
 //! What a worker may decide: the real table, asked with everything that it may have read and nodes may answer.
 
+use std::collections::BTreeMap;
+
 use alloy_primitives::B256;
 use chrono::{DateTime, TimeDelta, Utc};
 use lgi_mm::domain::{
@@ -47,7 +49,7 @@ fn decide(ledger: &Ledger, world: &World, model: &Model) -> Vec<Act> {
             for block_time in [None, Some(at(if world.late { 61 } else { 1 }))] {
                 for now in [1, 2, 31] {
                     let view = ChainView {
-                        attempts: attempts.clone(),
+                        seen: by_hash(&trade, &attempts),
                         block_time,
                         next_nonce,
                     };
@@ -63,6 +65,14 @@ fn decide(ledger: &Ledger, world: &World, model: &Model) -> Vec<Act> {
         }
     }
     acts
+}
+
+fn by_hash(trade: &TradeState, seen: &[Vec<Seen>]) -> BTreeMap<B256, Seen> {
+    let transactions = trade.transactions.iter().zip(seen);
+    transactions
+        .flat_map(|(transaction, seen)| transaction.attempts.iter().zip(seen))
+        .map(|(attempt, seen)| (attempt.hash, *seen))
+        .collect()
 }
 
 fn act_of(step: Step, ledger: &Ledger) -> Option<Act> {

@@ -5,9 +5,10 @@ use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
 use super::{
-    StoreError, failures,
+    StoreError,
+    columns::{clean_text, to_i64, to_json},
+    failure_watches,
     jobs::{self, Job},
-    numeric::{clean_text, to_i64, to_json},
     orders, outbox, signers,
     trades::Trade,
     turns::{self, Turn},
@@ -32,13 +33,13 @@ const FAILURE_BACKOFF_MAX: u32 = 64;
 pub struct Settlement {
     /// The swap that was mined.
     pub hash: B256,
-    /// Where.
+    /// Block of the transaction.
     pub block_number: u64,
     /// In which block.
     pub block_hash: B256,
-    /// When.
+    /// Time of that block.
     pub block_time: Timestamp,
-    /// What moved.
+    /// The amounts.
     pub fill: Fill,
     /// USD per whole quote token, where from, and of when.
     pub quote_price: (Price, &'static str, Timestamp),
@@ -55,7 +56,7 @@ pub struct Settlement {
 pub enum Ended {
     /// It is in the ledger now.
     Committed,
-    /// Somebody else had committed it, or moved the trade: nothing was done.
+    /// Another worker had committed it, or moved the trade: nothing was done.
     Raced,
 }
 
@@ -303,8 +304,8 @@ async fn record_dust(connection: &mut PgConnection, job: &Job) -> Result<(), Boo
 
 /// A trade that ended without a fill.
 #[derive(Debug, Clone)]
-pub struct Failure {
-    /// Why.
+pub struct TradeFailure {
+    /// Kind of failure.
     pub kind: FailureKind,
     /// What was seen, for people.
     pub error: String,
@@ -316,7 +317,7 @@ pub struct Failure {
     pub gas_usd: Usd,
 }
 
-impl Failure {
+impl TradeFailure {
     /// Of a plan that never had a nonce: nothing was sent, and it cost nothing.
     #[must_use]
     pub const fn unsent(error: String) -> Self {
@@ -341,10 +342,10 @@ impl Failure {
 pub async fn commit_failure(
     pool: &PgPool,
     trade: &Trade,
-    failure: &Failure,
+    failure: &TradeFailure,
     pipeline_max: i64,
 ) -> Result<Ended, StoreError> {
-    let failure = &Failure {
+    let failure = &TradeFailure {
         error: clean_text(&failure.error),
         ..failure.clone()
     };
@@ -372,7 +373,7 @@ pub async fn commit_failure(
         count_failure(&mut tx, &job, failure).await?;
     }
     if failure.hash.is_some() {
-        failures::watch(&mut tx, trade.id, failure.block_number).await?;
+        failure_watches::watch(&mut tx, trade.id, failure.block_number).await?;
     }
     release(&mut tx, trade, &job, pipeline_max).await?;
     let payload = json!({ "trade": trade.id, "side": trade.side, "reason": trade.reason, "kind": failure.kind, "error": failure.error });
@@ -384,7 +385,7 @@ pub async fn commit_failure(
 async fn count_failure(
     connection: &mut PgConnection,
     job: &Job,
-    failure: &Failure,
+    failure: &TradeFailure,
 ) -> Result<(), StoreError> {
     let failures = job.failures_in_row.saturating_add(1);
     let first = job.config.limits.failure_backoff.std();

@@ -9,10 +9,11 @@ use std::collections::HashMap;
 use tracing::{error, info, warn};
 
 use super::{
-    Engine, EngineError,
+    core::Engine,
+    error::EngineError,
     finish::moved,
     foreign::foreign_use,
-    observe::{Observed, observe},
+    observe::{ObservedTrade, observe},
 };
 use crate::{
     domain::{
@@ -21,20 +22,20 @@ use crate::{
     },
     ports::{Head, Lookup, Market, Nonces, Receipt, SignedTransaction},
     store::{
+        fill_watches::{self, Reversed, WatchedFill},
         foreign,
         jobs::{self, Job},
         signers, trades,
-        watches::{self, Reversed, Watched},
     },
 };
 
-/// A fill that so many looks in a row have missed, with its nonce free, is gone.
+/// A fill that this many consecutive checks have missed, with its nonce free, was reorged out.
 pub(super) const MISSES_MAX: u32 = 2;
-/// After so many it is also nothing that only waits for its next block, or for a later fill to be undone first.
+/// After this many misses it is not just waiting for its next block, or for the reversal of a later fill.
 const HALTING_MISSES: u32 = 10;
 
-/// What all fills of one account are held against.
-struct Sight {
+/// The chain state that all fills of one account are compared with.
+struct AccountView {
     head: Head,
     finalized: u64,
     nonces: Nonces,
@@ -46,7 +47,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Store`] if the ledger cannot be read. Every fill is looked at again at its next time.
     pub async fn watch(&self, fills: &[FillId]) -> Result<(), EngineError> {
-        let watched = watches::load(&self.pool, fills).await?;
+        let watched = fill_watches::load(&self.pool, fills).await?;
         let mut ids: Vec<JobId> = watched.iter().map(|watched| watched.job).collect();
         ids.dedup();
         let mut jobs = HashMap::new();
@@ -58,7 +59,7 @@ impl Engine {
                 Err((job, error)) => warn!(%job, %error, "fills of this job not looked at; they are again"),
             }
         }
-        let mut accounts: HashMap<_, Vec<(Watched, &Job)>> = HashMap::new();
+        let mut accounts: HashMap<_, Vec<(WatchedFill, &Job)>> = HashMap::new();
         // The newest first: what was bought can be given back once what sold it is undone.
         for watched in watched.into_iter().rev() {
             if let Some(job) = jobs.get(&watched.job) {
@@ -73,13 +74,13 @@ impl Engine {
         Ok(())
     }
 
-    async fn watch_account(&self, fills: &[(Watched, &Job)]) -> Result<(), EngineError> {
+    async fn watch_account(&self, fills: &[(WatchedFill, &Job)]) -> Result<(), EngineError> {
         let Some((_, job)) = fills.first() else {
             return Ok(());
         };
         let market = self.markets.market(&job.account).await?;
         // The nonce before the hashes, as before a step: what used it is seen by the look-ups that follow.
-        let sight = Sight {
+        let sight = AccountView {
             finalized: market.chain.finalized().await?,
             nonces: market.chain.nonces(job.account.wallet).await?,
             head: market.chain.agreed_head().await?,
@@ -102,7 +103,7 @@ impl Engine {
             }
         }
         if !done.is_empty() {
-            watches::finish(&self.pool, &done).await?;
+            fill_watches::finish(&self.pool, &done).await?;
         }
         Ok(())
     }
@@ -110,10 +111,10 @@ impl Engine {
     /// Whether the fill is final now.
     async fn still_there(
         &self,
-        watched: &Watched,
+        watched: &WatchedFill,
         job: &Job,
         market: &Market,
-        sight: &Sight,
+        sight: &AccountView,
         receipt: &Receipt,
     ) -> Result<bool, EngineError> {
         let moved_block = receipt.block_hash != watched.block_hash;
@@ -136,7 +137,7 @@ impl Engine {
             info!(job = %job.id, trade = watched.trade.0, hash = %watched.hash, block = receipt.block_number, "fill moved to another block");
         }
         if moved_block || watched.misses > 0 {
-            watches::seen(&self.pool, watched.fill, receipt).await?;
+            fill_watches::seen(&self.pool, watched.fill, receipt).await?;
         }
         Ok(false)
     }
@@ -144,10 +145,10 @@ impl Engine {
     /// The node does not have it in a block any more.
     async fn vanished(
         &self,
-        watched: &Watched,
+        watched: &WatchedFill,
         job: &Job,
         market: &Market,
-        sight: &Sight,
+        sight: &AccountView,
     ) -> Result<(), EngineError> {
         warn!(job = %job.id, trade = watched.trade.0, hash = %watched.hash, "a fill's transaction is in no block any more");
         if sight.nonces.latest > watched.nonce {
@@ -158,7 +159,7 @@ impl Engine {
         if sight.head.number < watched.block_number {
             return Ok(());
         }
-        watches::missed(&self.pool, watched.fill).await?;
+        fill_watches::missed(&self.pool, watched.fill).await?;
         // If it still cannot be undone in the end, it is only sent again from then on.
         if (MISSES_MAX..=HALTING_MISSES).contains(&watched.misses.saturating_add(1)) {
             let why = "a reorganisation took its block back";
@@ -168,7 +169,12 @@ impl Engine {
     }
 
     /// Hands over the same bytes: of the approves before the swap too, which were in the same blocks.
-    async fn send_again(&self, watched: &Watched, market: &Market, sight: &Sight) -> Result<(), EngineError> {
+    async fn send_again(
+        &self,
+        watched: &WatchedFill,
+        market: &Market,
+        sight: &AccountView,
+    ) -> Result<(), EngineError> {
         let trade = trades::load(&self.pool, watched.trade).await?;
         let free = |nonce: u64| (sight.nonces.latest..=watched.nonce).contains(&nonce);
         for transaction in trade.state.transactions.iter().filter(|t| free(t.nonce)) {
@@ -187,24 +193,25 @@ impl Engine {
 
     async fn used_by_another(
         &self,
-        watched: &Watched,
+        watched: &WatchedFill,
         job: &Job,
         market: &Market,
-        sight: &Sight,
+        sight: &AccountView,
     ) -> Result<(), EngineError> {
         let trade = trades::load(&self.pool, watched.trade).await?;
-        let Observed { view, .. } = observe(&trade, job, market).await;
+        let ObservedTrade { view, .. } = observe(&trade, job, market).await;
         let required = market.chain.patience().required_depth;
-        let attempts = trade.state.transactions.iter().zip(&view.attempts);
-        for (transaction, seen) in attempts.filter(|(transaction, _)| transaction.nonce == watched.nonce) {
-            for (attempt, seen) in transaction.attempts.iter().zip(seen) {
-                if let Seen::Mined { depth, .. } = seen {
-                    if *depth >= required && attempt.hash != watched.hash {
-                        let why = format!("{}, another attempt of ours, used its nonce", attempt.hash);
-                        self.reverse(watched, job, &why, true).await?;
-                    }
-                    return Ok(());
+        let transactions = trade.state.transactions.iter();
+        let attempts = transactions
+            .filter(|transaction| transaction.nonce == watched.nonce)
+            .flat_map(|transaction| &transaction.attempts);
+        for attempt in attempts {
+            if let Seen::Mined { depth, .. } = view.of(attempt) {
+                if depth >= required && attempt.hash != watched.hash {
+                    let why = format!("{}, another attempt of ours, used its nonce", attempt.hash);
+                    self.reverse(watched, job, &why, true).await?;
                 }
+                return Ok(());
             }
         }
         let Some(used) = market.chain.nonce_use(job.account.wallet, watched.nonce).await? else {
@@ -215,7 +222,7 @@ impl Engine {
         }
         let why = foreign_use(watched.nonce, &used);
         let halt = format!(
-            "{why}, in place of the fill of trade {}: somebody else uses this key. Nothing is signed until \
+            "{why}, in place of the fill of trade {}: this key is used elsewhere. Nothing is signed until \
              `lgi-mm reconcile` has been run",
             watched.trade
         );
@@ -236,14 +243,14 @@ impl Engine {
     /// there is nothing left to watch.
     async fn reverse(
         &self,
-        watched: &Watched,
+        watched: &WatchedFill,
         job: &Job,
         why: &str,
         settled: bool,
     ) -> Result<(), EngineError> {
         let trade = trades::load(&self.pool, watched.trade).await?;
-        let why = format!("the fill by {} was taken back: {why}", watched.hash);
-        match watches::reverse(&self.pool, &trade, watched, &why).await? {
+        let why = format!("the fill by {} was reorged out: {why}", watched.hash);
+        match fill_watches::reverse(&self.pool, &trade, watched, &why).await? {
             Reversed::Committed => {
                 warn!(job = %job.id, trade = trade.id.0, why, "fill reversed; the trade is open again");
             }
@@ -260,7 +267,7 @@ impl Engine {
                 error!(job = %job.id, trade = trade.id.0, wallet = %job.account.wallet, reason, "signer halted");
                 signers::halt(&self.pool, &job.account, &reason).await?;
                 if settled {
-                    watches::finish(&self.pool, &[watched.fill]).await?;
+                    fill_watches::finish(&self.pool, &[watched.fill]).await?;
                 }
             }
         }

@@ -1,20 +1,22 @@
 //! Failures are watched until the chain cannot take them back, as fills are: law 8.
 //!
 //! A trade that failed is opened again on positive evidence only: its swap is in a block after all, and has succeeded;
-//! or one of its nonces is free on a node that has passed the block, twice; or somebody else's transaction used it.
+//! or one of its nonces is free on a node that has passed the block, twice; or a foreign transaction used it.
 //! Open, it is what it was before it failed, and its receipts decide.
 
 use tracing::warn;
 
-use super::{Engine, EngineError, foreign::foreign_use, observe::observe, watch::MISSES_MAX};
+use super::{
+    core::Engine, error::EngineError, foreign::foreign_use, observe::observe, watch_fills::MISSES_MAX,
+};
 use crate::{
     domain::{
         ids::TradeId,
-        trade::{Standing, TradeStatus, standing},
+        trade::{FailureCheck, TradeStatus, check_failure},
     },
     ports::Market,
     store::{
-        failures::{self, Watched},
+        failure_watches::{self, WatchedFailure},
         foreign,
         jobs::Job,
         trades::{self, Trade},
@@ -27,7 +29,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Store`] if the ledger cannot be read. Every failure is looked at again at its next time.
     pub async fn watch_failures(&self, trades: &[TradeId]) -> Result<(), EngineError> {
-        for watched in failures::load(&self.pool, trades).await? {
+        for watched in failure_watches::load(&self.pool, trades).await? {
             if let Err(error) = self.watch_failure(&watched).await {
                 warn!(trade = watched.trade.0, %error, "failure not looked at; it is again");
             }
@@ -35,7 +37,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn watch_failure(&self, watched: &Watched) -> Result<(), EngineError> {
+    async fn watch_failure(&self, watched: &WatchedFailure) -> Result<(), EngineError> {
         let trade = trades::load(&self.pool, watched.trade).await?;
         if trade.state.status != TradeStatus::Failed {
             return Ok(());
@@ -46,23 +48,24 @@ impl Engine {
         let finalized = market.chain.finalized().await?;
         let observed = observe(&trade, &job, &market).await;
         let patience = market.chain.patience();
-        let standing =
-            standing(&trade.state, &observed.view, &patience).map_err(|source| EngineError::Illegal {
+        let found = check_failure(&trade.state, &observed.view, &patience).map_err(|source| {
+            EngineError::Illegal {
                 trade: trade.id,
                 source,
-            })?;
-        match standing {
-            Standing::Stands => {
+            }
+        })?;
+        match found {
+            FailureCheck::Stands => {
                 let blocks = observed.receipts.values().map(|receipt| receipt.block_number);
                 let highest = blocks.max().unwrap_or_default().max(watched.block_number);
                 if finalized >= highest {
-                    failures::finish(&self.pool, trade.id).await?;
+                    failure_watches::finish(&self.pool, trade.id).await?;
                 } else if watched.misses > 0 {
-                    failures::seen(&self.pool, trade.id).await?;
+                    failure_watches::seen(&self.pool, trade.id).await?;
                 }
                 Ok(())
             }
-            Standing::Swapped => {
+            FailureCheck::Swapped => {
                 self.reopen(
                     &job,
                     &trade,
@@ -70,15 +73,15 @@ impl Engine {
                 )
                 .await
             }
-            Standing::Free => self.freed(watched, &job, &trade, &market).await,
-            Standing::Used { nonce } => self.taken(&job, &trade, &market, nonce).await,
-            Standing::Unclear => Ok(()),
+            FailureCheck::Free => self.freed(watched, &job, &trade, &market).await,
+            FailureCheck::Used { nonce } => self.taken(&job, &trade, &market, nonce).await,
+            FailureCheck::Unclear => Ok(()),
         }
     }
 
     async fn freed(
         &self,
-        watched: &Watched,
+        watched: &WatchedFailure,
         job: &Job,
         trade: &Trade,
         market: &Market,
@@ -88,14 +91,14 @@ impl Engine {
             return Ok(());
         }
         warn!(job = %job.id, trade = trade.id.0, "what a trade failed by is in no block any more");
-        failures::missed(&self.pool, job.id, trade.id).await?;
+        failure_watches::missed(&self.pool, job.id, trade.id).await?;
         if watched.misses.saturating_add(1) < MISSES_MAX {
             return Ok(());
         }
         self.reopen(job, trade, "a reorganisation freed its nonce").await
     }
 
-    /// Once the trade is open, whoever used the nonce is recorded and the signer halts, as always.
+    /// Once the trade is open, the foreign transaction is recorded and the signer halts, as always.
     async fn taken(&self, job: &Job, trade: &Trade, market: &Market, nonce: u64) -> Result<(), EngineError> {
         let Some(used) = market.chain.nonce_use(job.account.wallet, nonce).await? else {
             return Ok(());
@@ -109,8 +112,8 @@ impl Engine {
     }
 
     async fn reopen(&self, job: &Job, trade: &Trade, why: &str) -> Result<(), EngineError> {
-        let why = format!("what it failed by was taken back: {why}");
-        if failures::reopen(&self.pool, trade, &why).await? {
+        let why = format!("its failure was reorged out: {why}");
+        if failure_watches::reopen(&self.pool, trade, &why).await? {
             warn!(job = %job.id, trade = trade.id.0, why, "failed trade is open again");
         }
         Ok(())

@@ -1,21 +1,20 @@
-//! Failures that the chain may still take back, and what happens when it does.
+//! Failures that a reorg may still undo, and how they are reopened.
 
 use alloy_primitives::B256;
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
 use super::{
-    StoreError, jobs,
-    numeric::{clean_text, hash, numbers, to_i64, unsigned},
-    outbox, signers,
+    StoreError,
+    columns::{clean_text, hash, numbers, to_i64, unsigned},
+    fill_watches, jobs, outbox, signers,
     trades::Trade,
-    watches,
 };
 use crate::domain::{event::Event, ids::TradeId, job::JobId, span::Span};
 
 /// A failure that is not final yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Watched {
+pub struct WatchedFailure {
     /// The trade.
     pub trade: TradeId,
     /// The highest block that the failure was read from.
@@ -41,7 +40,7 @@ pub(super) async fn watch(
 }
 
 /// Trades whose failure is due to be looked at, claimed for `lease`: then they are looked at again. The older they are,
-/// the longer it takes: a look is several round trips, and a chain that names no final block keeps them for ever.
+/// the longer it takes: a look is several round trips, and a chain without final blocks keeps them indefinitely.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -78,7 +77,7 @@ pub async fn all(pool: &PgPool) -> Result<Vec<TradeId>, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn load(pool: &PgPool, trades: &[TradeId]) -> Result<Vec<Watched>, StoreError> {
+pub async fn load(pool: &PgPool, trades: &[TradeId]) -> Result<Vec<WatchedFailure>, StoreError> {
     let rows = sqlx::query!(
         "SELECT trade_id, block_number, misses FROM failure_watches WHERE trade_id = ANY($1) ORDER BY trade_id",
         &numbers(trades)
@@ -87,7 +86,7 @@ pub async fn load(pool: &PgPool, trades: &[TradeId]) -> Result<Vec<Watched>, Sto
     .await?;
     rows.into_iter()
         .map(|row| {
-            Ok(Watched {
+            Ok(WatchedFailure {
                 trade: TradeId(row.trade_id),
                 block_number: unsigned("failure_watches.block_number", row.block_number)?,
                 misses: unsigned("failure_watches.misses", row.misses.into())?,
@@ -147,10 +146,9 @@ pub async fn missed(pool: &PgPool, job: JobId, trade: TradeId) -> Result<(), Sto
     Ok(())
 }
 
-/// Opens a failed trade again whose failure the chain took back, in one transaction: its reservation, and the job as if
-/// it had not failed. Its nonces and attempts are as they were, and its receipts decide as always. A plan of the job
-/// that nothing was signed for was made because of the failure, and is given up. `false`: somebody else was faster, and
-/// nothing was done.
+/// Reopens a failed trade whose failure was reorged out, in one transaction: its reservation, and the job as if it had
+/// not failed. Its nonces and attempts stay, and its receipts decide as always. An unsigned plan of the job was made
+/// because of the failure, and expires. `false`: another worker was faster, and nothing was done.
 ///
 /// # Errors
 /// [`StoreError`]; nothing is committed then.
@@ -177,7 +175,7 @@ pub async fn reopen(pool: &PgPool, trade: &Trade, why: &str) -> Result<bool, Sto
     sqlx::query!("DELETE FROM failure_watches WHERE trade_id = $1", trade.id.0)
         .execute(&mut *tx)
         .await?;
-    // A job that stopped itself stays in ERROR: that is for somebody to look at.
+    // A job that stopped itself stays in ERROR until its owner resumes it.
     sqlx::query!(
         "UPDATE jobs SET failures_in_row = greatest(failures_in_row - 1, 0), backoff_until = NULL,
                 gas_usd = CASE WHEN cycle = $2 THEN greatest(gas_usd - $3::numeric, 0) ELSE gas_usd END,
@@ -190,7 +188,7 @@ pub async fn reopen(pool: &PgPool, trade: &Trade, why: &str) -> Result<bool, Sto
     .execute(&mut *tx)
     .await?;
     give_up_plans(&mut tx, job.id, trade.id).await?;
-    watches::reserve_again(&mut tx, trade, &job).await?;
+    fill_watches::reserve_again(&mut tx, trade, &job).await?;
     signers::balances_moved(&mut tx, &job.account).await?;
     signers::wake(&mut tx).await?;
     let proof: Option<B256> = opened

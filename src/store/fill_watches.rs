@@ -1,4 +1,4 @@
-//! Fills that the chain may still take back, and what happens when it does.
+//! Fills that a reorg may still undo, and how they are reversed.
 
 use alloy_primitives::{B256, Bytes};
 use serde_json::json;
@@ -6,8 +6,8 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoreError,
+    columns::{amount, clean_text, hash, lower, numbers, price, to_i64, to_json, unsigned, usd, word},
     jobs::{self, Job},
-    numeric::{amount, clean_text, hash, lower, numbers, price, to_i64, to_json, unsigned, usd, word},
     orders, outbox, signers,
     trades::Trade,
 };
@@ -24,7 +24,7 @@ use crate::domain::{
 
 /// A fill that is not final yet.
 #[derive(Debug, Clone)]
-pub struct Watched {
+pub struct WatchedFill {
     /// The fill.
     pub fill: FillId,
     /// Its trade.
@@ -88,7 +88,7 @@ pub async fn all(pool: &PgPool) -> Result<Vec<FillId>, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn load(pool: &PgPool, fills: &[FillId]) -> Result<Vec<Watched>, StoreError> {
+pub async fn load(pool: &PgPool, fills: &[FillId]) -> Result<Vec<WatchedFill>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT w.fill_id, w.block_number, w.block_hash, w.misses, f.trade_id, f.job_id, f.tx_hash, f.side,
                   f.base_amount::text AS "base!", f.quote_amount::text AS "quote!", f.quote_usd::numeric AS "quote_usd!",
@@ -102,7 +102,7 @@ pub async fn load(pool: &PgPool, fills: &[FillId]) -> Result<Vec<Watched>, Store
     .await?;
     rows.into_iter()
         .map(|row| {
-            Ok(Watched {
+            Ok(WatchedFill {
                 fill: FillId(row.fill_id),
                 trade: TradeId(row.trade_id),
                 job: JobId(row.job_id),
@@ -175,13 +175,13 @@ pub async fn missed(pool: &PgPool, fill: FillId) -> Result<(), StoreError> {
 pub enum Reversed {
     /// The fill is undone and its trade is open again.
     Committed,
-    /// Somebody else was faster: nothing was done.
+    /// Another worker was faster: nothing was done.
     Raced,
     /// What was bought is not there any more, or what it earned is spent: nothing was done.
     Impossible(MoneyError),
 }
 
-/// Undoes a fill that the chain took back, in one transaction: a reversal row, position, cost basis and profit,
+/// Reverses a fill that was reorged out, in one transaction: a reversal row, position, cost basis and profit,
 /// the reservation, and the trade goes back to SUBMITTED.
 ///
 /// # Errors
@@ -189,7 +189,7 @@ pub enum Reversed {
 pub async fn reverse(
     pool: &PgPool,
     trade: &Trade,
-    watched: &Watched,
+    watched: &WatchedFill,
     why: &str,
 ) -> Result<Reversed, StoreError> {
     let why = clean_text(why);
@@ -259,7 +259,7 @@ async fn insert_reversal(
 async fn give_back(
     connection: &mut PgConnection,
     job: &Job,
-    watched: &Watched,
+    watched: &WatchedFill,
     undone: &Position,
 ) -> Result<(), StoreError> {
     let spent = match watched.booked.side {

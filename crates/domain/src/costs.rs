@@ -1,0 +1,133 @@
+//! What a trade costs: gas, what is kept for it, and what a plan is worth before any cost.
+
+use alloy_primitives::U256;
+
+use super::{
+    config::LimitsConfig,
+    decision::{Plan, Position, Side},
+    limits::Quoted,
+    onchain::{Fees, Quote},
+    units::{Amount, MoneyError, NATIVE_DECIMALS, Price, Rounding, Usd},
+};
+
+/// Gas is reserved for this multiple of the first fee: six replacements at an eighth more each double it. Fees between
+/// that and the cap are rare; a wallet that cannot pay them holds with a named reason and loses nothing.
+pub const REPLACEMENT_HEADROOM: u128 = 2;
+
+/// Decimals and USD price of a whole token of the incoming side.
+fn unit_out(side: Side, price: Price, position: &Position) -> (u8, Price) {
+    match side {
+        Side::Buy => (position.token_decimals, price),
+        Side::Sell => (position.quote_decimals, position.quote_price),
+    }
+}
+
+/// What a plan of this value is worth in the incoming token, base units, before any cost.
+///
+/// # Errors
+/// [`MoneyError`] when a number leaves its range.
+pub fn fair_out(side: Side, value: Usd, price: Price, position: &Position) -> Result<Amount, MoneyError> {
+    let (decimals, price) = unit_out(side, price, position);
+    value.to_amount(decimals, price, Rounding::Down)
+}
+
+/// The most that `units` of gas can cost, in wei and in USD, rounded up.
+///
+/// # Errors
+/// [`MoneyError`] when a number leaves its range.
+pub fn gas_cost(units: u64, fees: Fees, native: Price) -> Result<(Amount, Usd), MoneyError> {
+    let wei = U256::from(units)
+        .checked_mul(U256::from(fees.max_fee_per_gas))
+        .ok_or(MoneyError::OutOfRange)?;
+    let wei = Amount::new(wei);
+    Ok((wei, wei.value(NATIVE_DECIMALS, native, Rounding::Up)?))
+}
+
+/// USD value of gas that was paid, rounded up.
+///
+/// # Errors
+/// [`MoneyError`] when a number leaves its range.
+pub fn gas_paid(wei: Amount, native: Price) -> Result<Usd, MoneyError> {
+    wei.value(NATIVE_DECIMALS, native, Rounding::Up)
+}
+
+/// Native coin that is never spent, wei.
+///
+/// # Errors
+/// [`MoneyError`] when a number leaves its range.
+pub fn gas_reserve(limits: &LimitsConfig) -> Result<Amount, MoneyError> {
+    let reserve = Usd::rounded(limits.gas_reserve, Rounding::Up);
+    reserve.to_amount(NATIVE_DECIMALS, Price::ONE, Rounding::Up)
+}
+
+/// What a wallet can spend: its balances less the reservations of open trades.
+#[derive(Debug, Clone, Copy)]
+pub struct Purse {
+    /// The token that goes out, base units.
+    pub token_in: Amount,
+    /// Native coin, wei.
+    pub native: Amount,
+}
+
+/// What gas costs now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GasPrice {
+    /// Fees of a transaction, wei per unit of gas.
+    pub fees: Fees,
+    /// USD per whole native coin.
+    pub native: Price,
+}
+
+/// The job a plan is quoted for.
+#[derive(Debug, Clone, Copy)]
+pub struct Quoting<'a> {
+    /// The job's position.
+    pub position: &'a Position,
+    /// The job's limits.
+    pub limits: &'a LimitsConfig,
+    /// Whether the job buys with the native coin, which also pays for gas.
+    pub pays_in_native: bool,
+}
+
+/// Gathers the figures that the limits check.
+///
+/// # Errors
+/// [`MoneyError`] when a number leaves its range.
+pub fn quoted(
+    job: Quoting<'_>,
+    plan: &Plan,
+    quote: &Quote,
+    purse: Purse,
+    gas_price: GasPrice,
+) -> Result<Quoted, MoneyError> {
+    let (gas, gas_usd) = gas_cost(quote.gas_units, gas_price.fees, gas_price.native)?;
+    let gas_usd = gas_usd.checked_add(gas_paid(quote.data_fee, gas_price.native)?)?;
+    // The same headroom as the reservation: a plan that passes here can be reserved.
+    let mut needed = gas
+        .mul_div(U256::from(REPLACEMENT_HEADROOM), U256::from(1), Rounding::Up)?
+        .checked_add(quote.data_fee)?
+        .checked_add(gas_reserve(job.limits)?)?;
+    if plan.side == Side::Buy && job.pays_in_native {
+        needed = needed.checked_add(plan.amount_in)?;
+    }
+    let (out_decimals, out_price) = unit_out(plan.side, plan.price, job.position);
+    Ok(Quoted {
+        amount_out: quote.amount_out,
+        out_decimals,
+        out_price,
+        price_impact_bps: quote.price_impact_bps,
+        gas_usd,
+        available_in: purse.token_in,
+        gas_affordable: purse.native >= needed,
+    })
+}
+
+/// The most that a unit of gas may cost, wei, for `units` to cost no more than `money`; rounded down.
+///
+/// # Errors
+/// [`MoneyError`] when a number leaves its range.
+pub fn fee_within(money: Usd, units: u64, native: Price) -> Result<u128, MoneyError> {
+    let wei = money.to_amount(NATIVE_DECIMALS, native, Rounding::Down)?.units();
+    let each = wei / U256::from(units.max(1));
+    Ok(u128::try_from(each).unwrap_or(u128::MAX))
+}

@@ -1,0 +1,49 @@
+//! The engine: its ports, its settings and its connection to the ledger.
+
+use std::sync::Arc;
+
+use sqlx::PgPool;
+
+use super::{dry_sales::DrySales, settings::EngineSettings};
+use crate::{
+    ports::{Markets, Prices},
+    store::memory::JobMemory,
+};
+
+/// Evaluates ticks and settles trades. Its state is in the database; the memory of jobs only saves reading rows that
+/// have not changed.
+#[derive(Clone)]
+pub struct Engine {
+    pub(super) pool: PgPool,
+    pub(super) prices: Arc<dyn Prices>,
+    pub(super) markets: Arc<dyn Markets>,
+    pub(super) settings: EngineSettings,
+    pub(super) memory: Arc<JobMemory>,
+    pub(super) dry_sales: Arc<DrySales>,
+}
+
+impl Engine {
+    /// An engine over this ledger, these prices and these markets.
+    #[must_use]
+    pub fn new(
+        pool: PgPool,
+        prices: Arc<dyn Prices>,
+        markets: Arc<dyn Markets>,
+        settings: EngineSettings,
+    ) -> Self {
+        Self {
+            pool,
+            prices,
+            markets,
+            settings,
+            memory: Arc::default(),
+            dry_sales: Arc::default(),
+        }
+    }
+
+    /// The connection pool of the ledger.
+    #[must_use]
+    pub const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+}
