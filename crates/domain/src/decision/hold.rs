@@ -118,69 +118,9 @@ pub enum HoldReason {
 }
 
 impl HoldReason {
-    /// The reasons that only a chain has.
-    const fn explain_chain(self) -> &'static str {
-        match self {
-            Self::SimulationFailed => {
-                "The trade reverted when it was simulated, so it was not sent; the detail says why."
-            }
-            Self::Unsellable => {
-                "A sell of this token reverts after a buy: it may be a trap, and nothing was bought."
-            }
-            Self::ChainHalted => {
-                "The chain's newest block is too old: it has halted or the nodes are behind; see `doctor`."
-            }
-            Self::SignerHalted => "The signer is halted; run `doctor` to see why.",
-            Self::QuoteDisagrees => {
-                "The quote is better than the accepted price by more than max_price_deviation_bps: one of them is wrong."
-            }
-            Self::ChainClock => {
-                "The newest block's time differs from the database's clock by more than 30 s; check nodes and clocks."
-            }
-            Self::DecimalsChanged => {
-                "The token contract reports other decimals than the job was started with; nothing is traded."
-            }
-            Self::NodesDisagree => {
-                "The chain's nodes contradict each other or too few answer; see `doctor` and replace the bad node."
-            }
-            Self::PolicyRefused => {
-                "The worker's policy file does not allow this transaction; see `lgi-mm policy check`."
-            }
-            Self::ConfigRefused => {
-                "The job's configuration is not allowed for its realm; fix it with `config edit`."
-            }
-            Self::KeyUnavailable => "This worker cannot open the wallet's key; see `doctor`.",
-            _ => "The chain or its signer cannot be used; see `doctor`.",
-        }
-    }
-
-    /// The limits of the job and of its wallet.
-    const fn explain_limit(self) -> &'static str {
-        match self {
-            Self::BelowMinTrade => "The trade would be smaller than min_trade_usd.",
-            Self::MaxPosition => "The position would be worth more than max_position_usd.",
-            Self::TradesPerHour => "max_trades_per_hour is reached; it frees up as the hour passes.",
-            Self::DailySpend => "max_daily_spend_usd is reached; buying resumes at midnight UTC.",
-            Self::DailyVolume => "max_daily_volume_usd is reached; trading resumes at midnight UTC.",
-            Self::Slippage => {
-                "The venue pays less than the price implies by more than max_slippage_bps, its fee included."
-            }
-            Self::PriceImpact => {
-                "The trade would move the price by more than max_price_impact_bps; trade smaller amounts."
-            }
-            Self::GasTooExpensive => "Gas for one trade costs more than max_gas_usd; wait, or raise it.",
-            Self::InsufficientBalance => {
-                "The wallet or the job's own quote cannot pay for the trade; fund it."
-            }
-            Self::InsufficientGas => {
-                "The wallet cannot pay for gas and keep gas_reserve; send it some of the native coin."
-            }
-            _ => "A limit of the job refuses this trade; see `config show`.",
-        }
-    }
-
-    /// What it means and what to do about it, in one sentence for people.
+    /// Meaning and remedy in one sentence.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "a table: one sentence for each reason")]
     pub const fn explain(self) -> &'static str {
         match self {
             Self::NotDue => {
@@ -219,29 +159,55 @@ impl HoldReason {
                 "The sources differ by more than max_price_deviation_bps; trading waits until they agree."
             }
             Self::CrossCheckMissing => "A source that should cross-check the price gave none that is usable.",
-            Self::BelowMinTrade
-            | Self::MaxPosition
-            | Self::TradesPerHour
-            | Self::DailySpend
-            | Self::DailyVolume
-            | Self::Slippage
-            | Self::PriceImpact
-            | Self::GasTooExpensive
-            | Self::InsufficientBalance
-            | Self::InsufficientGas => self.explain_limit(),
+            Self::BelowMinTrade => "The trade would be smaller than min_trade_usd.",
+            Self::MaxPosition => "The position would be worth more than max_position_usd.",
+            Self::TradesPerHour => "max_trades_per_hour is reached; it frees up as the hour passes.",
+            Self::DailySpend => "max_daily_spend_usd is reached; buying resumes at midnight UTC.",
+            Self::DailyVolume => "max_daily_volume_usd is reached; trading resumes at midnight UTC.",
+            Self::Slippage => {
+                "The venue pays less than the price implies by more than max_slippage_bps, its fee included."
+            }
+            Self::PriceImpact => {
+                "The trade would move the price by more than max_price_impact_bps; trade smaller amounts."
+            }
+            Self::GasTooExpensive => "Gas for one trade costs more than max_gas_usd; wait, or raise it.",
+            Self::InsufficientBalance => {
+                "The wallet or the job's own quote cannot pay for the trade; fund it."
+            }
+            Self::InsufficientGas => {
+                "The wallet cannot pay for gas and keep gas_reserve; send it some of the native coin."
+            }
             Self::QuoteMissing => "The venue gave no quote; see whether it can be reached.",
             Self::NoLiquidity => "The venue's pool cannot fill this trade; check the token's liquidity.",
-            Self::SimulationFailed
-            | Self::Unsellable
-            | Self::ChainHalted
-            | Self::SignerHalted
-            | Self::QuoteDisagrees
-            | Self::ChainClock
-            | Self::DecimalsChanged
-            | Self::NodesDisagree
-            | Self::PolicyRefused
-            | Self::ConfigRefused
-            | Self::KeyUnavailable => self.explain_chain(),
+            Self::SimulationFailed => {
+                "The trade reverted when it was simulated, so it was not sent; the detail says why."
+            }
+            Self::Unsellable => {
+                "A sell of this token reverts after a buy: it may be a trap, and nothing was bought."
+            }
+            Self::ChainHalted => {
+                "The chain's newest block is too old: it has halted or the nodes are behind; see `doctor`."
+            }
+            Self::SignerHalted => "The signer is halted; run `doctor` to see why.",
+            Self::QuoteDisagrees => {
+                "The quote is better than the accepted price by more than max_price_deviation_bps: one of them is wrong."
+            }
+            Self::ChainClock => {
+                "The newest block's time differs from the database's clock by more than 30 s; check nodes and clocks."
+            }
+            Self::DecimalsChanged => {
+                "The token contract reports other decimals than the job was started with; nothing is traded."
+            }
+            Self::NodesDisagree => {
+                "The chain's nodes contradict each other or too few answer; see `doctor` and replace the bad node."
+            }
+            Self::PolicyRefused => {
+                "The worker's policy file does not allow this transaction; see `lgi-mm policy check`."
+            }
+            Self::ConfigRefused => {
+                "The job's configuration is not allowed for its realm; fix it with `config edit`."
+            }
+            Self::KeyUnavailable => "This worker cannot open the wallet's key; see `doctor`.",
             Self::SliceNotDue => {
                 "The next slice of the liquidation is not due yet, or nothing is left to sell."
             }
