@@ -51,14 +51,14 @@ fn ask(out: Out, view: &WalletPast) -> Result<(), AppError> {
     );
     if out.is_json() || !std::io::stdin().is_terminal() {
         return Err(AppError::Refused(format!(
-            "{}\nNothing was changed. If the wallet was used elsewhere before, or you know what a lost database had bought: \
+            "{}\nNothing was changed. If the wallet was used elsewhere before, or you know what a lost database had bought, run: \
              `{again}`",
             render(view)
         )));
     }
     out.remark(&render(view));
-    out.remark("From here on this database takes the chain's count as its own. Whatever a lost database had bought, it \
-                does not know. Go on? [y/N] ");
+    out.remark("From now on this database uses the chain's nonce as its own. It does not know what a lost database had \
+                bought. Continue? [y/N] ");
     let io = |source| AppError::Io {
         what: "the terminal".to_owned(),
         source,

@@ -13,7 +13,7 @@ use super::{
 /// Most slices of one liquidation.
 pub const SLICES_MAX: u32 = 10_000;
 
-/// A liquidation as it was ordered. Kept over pauses.
+/// An ordered liquidation. It survives pauses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Liquidation {
     /// When it was ordered: the first slice is due then.
@@ -26,16 +26,16 @@ pub struct Liquidation {
     slices_done: u32,
 }
 
-/// An order to liquidate that makes no sense.
+/// An invalid order to liquidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLiquidation {
     /// No slices, or too many.
     #[error("slices = {0} is not allowed: 1 to {SLICES_MAX}")]
     Slices(u32),
-    /// A length of time with nothing to spread over it.
+    /// A duration with only one slice.
     #[error("over = {0} with one slice is not allowed: give 2 slices or more, or leave over out")]
     OverWithoutSlices(Span),
-    /// A length of time past what a liquidation may take.
+    /// A duration that is too long.
     #[error("over = {0} is not allowed: at most 365d")]
     OverTooLong(Span),
 }
@@ -122,8 +122,8 @@ impl Liquidation {
     }
 }
 
-/// What a liquidating job does with these facts: sells remaining / slices left, the last slice all. A slice
-/// missed is sold late, one a tick. With nothing to sell it holds; the job is then done.
+/// Decision of a liquidating job: sells remaining / slices left, in the last slice everything. A missed slice
+/// is sold late, one per tick. With nothing to sell it holds; the job is then done.
 #[must_use]
 pub fn decide(liquidation: &Liquidation, facts: &Facts) -> Decision {
     if facts.last.in_backoff(facts.now) {
@@ -133,7 +133,7 @@ pub fn decide(liquidation: &Liquidation, facts: &Facts) -> Decision {
         return Decision::Hold(HoldReason::SliceNotDue);
     }
     let left = liquidation.slices.saturating_sub(liquidation.slices_done).max(1);
-    // Rounded up: the first slices take the odd units, and no slice is nothing.
+    // Rounded up: the first slices take the remainder, and no slice is zero.
     let amount = facts
         .position
         .token_balance

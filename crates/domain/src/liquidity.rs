@@ -11,16 +11,16 @@ use super::{
     units::{MoneyError, Price, Rounding, Usd},
 };
 
-/// A mean over fewer samples than this share of its window, in per cent, is no mean.
+/// Minimum coverage of the mean's window by samples, per cent.
 pub const COVERAGE_PCT_MIN: Decimal = Decimal::from_parts(80, 0, 0, false, 0);
 
-/// What mode liquidity does with these facts, limits apart.
+/// Decision of mode liquidity, without limits.
 #[must_use]
 pub fn decide(config: &LiquidityConfig, facts: &Facts) -> Decision {
     decide_within(config, facts, Ok)
 }
 
-/// What mode liquidity does with these facts if `limit` has the last word on every plan. A rule whose plan
+/// Decision of mode liquidity if `limit` checks every plan. A rule whose plan
 /// is refused passes on to the next.
 #[must_use]
 pub fn decide_within(
@@ -122,7 +122,7 @@ fn spread_sell(config: &LiquidityConfig, facts: &Facts) -> Result<RuleOutcome, M
     )
 }
 
-/// Brings an inventory that left its band back to target: rounding and fees fall short of it, never past.
+/// Brings an inventory outside its band back to target; rounding and fees undershoot, never overshoot.
 fn rebalance(config: &LiquidityConfig, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
     let target = config.target_ratio_pct;
     let band = band(config)?;

@@ -101,7 +101,7 @@ impl CronExpr {
         }
     }
 
-    /// How far each slot between 1971 and 2090 is from the next, if that never changes.
+    /// Interval between slots from 1971 to 2090, if it is constant.
     #[must_use]
     pub fn step(&self, timezone: Tz) -> Option<Span> {
         let (step, _) = self.parsed.every.filter(|_| timezone == Tz::UTC)?;
@@ -277,7 +277,7 @@ static PARSED: LazyLock<Mutex<HashMap<Arc<str>, Arc<Parsed>>>> = LazyLock::new(M
 const PARSED_MAX: usize = 4_096;
 /// Longest cron line, bytes: each field of all values written out has less.
 const TEXT_MAX: usize = 1_024;
-/// What is shown of one that is too long, characters.
+/// Shown characters of a line that is too long.
 const TEXT_SHOWN: usize = 40;
 
 impl FromStr for CronExpr {
@@ -331,7 +331,7 @@ impl CronExpr {
         // Any start will do: a line that fires at all fires within the leap-year cycle that follows.
         match expr.next_naive(DateTime::UNIX_EPOCH.naive_utc()) {
             Some(_) => Ok(expr),
-            None => Err(error("no such date ever comes".to_owned())),
+            None => Err(error("it matches no date".to_owned())),
         }
     }
 }

@@ -10,8 +10,8 @@ use crate::{
     units::{Usd, exact_decimal},
 };
 
-/// The rules that a job trades by. A mode is a variant here and in [`JobMode`]; the compiler then leads to all that a
-/// mode needs.
+/// The rules that a job trades by. A mode is a variant here and in [`JobMode`]; the compiler then points to everything
+/// a mode needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rules {
     /// `[accumulate]`
@@ -71,7 +71,7 @@ impl Rules {
         }
     }
 
-    /// Money that a job sets apart when it starts, if it keeps a quote balance of its own. Without one it buys from,
+    /// Money that a job reserves when it starts, if it keeps a quote balance of its own. Without one it buys from,
     /// and sells into, the wallet.
     #[must_use]
     pub const fn budget(&self) -> Option<Usd> {
@@ -81,7 +81,7 @@ impl Rules {
         }
     }
 
-    /// Most money bought plus sold in one UTC day; `None`: no limit.
+    /// Maximum bought plus sold in one UTC day; `None`: no limit.
     #[must_use]
     pub fn max_daily_volume(&self) -> Option<Usd> {
         match self {

@@ -27,7 +27,7 @@ pub enum HoldReason {
     NotDue,
     /// The position has reached `max_accumulation_usd`, by cost or by value.
     MaxAccumulation,
-    /// A dip, seen once: it must be confirmed by the next sample.
+    /// A dip seen once; the next sample must confirm it.
     DipUnconfirmed,
     /// Liquidity: the price is near its mean and the inventory near its target.
     InBalance,
@@ -87,7 +87,7 @@ pub enum HoldReason {
     QuoteMissing,
     /// The venue's pool cannot fill this trade.
     NoLiquidity,
-    /// The trade was tried on the chain's own state before it was signed, and reverted there.
+    /// The trade reverted when it was simulated on the chain's state before signing.
     SimulationFailed,
     /// The token can be bought, but a sell of it reverts.
     Unsellable,
@@ -129,7 +129,7 @@ impl HoldReason {
             Self::MaxAccumulation => {
                 "The position has reached max_accumulation_usd by cost or by value; raise it to buy more."
             }
-            Self::DipUnconfirmed => "A dip was seen once; it buys if the next sample confirms it.",
+            Self::DipUnconfirmed => "A dip was seen once; the job buys if the next sample confirms it.",
             Self::InBalance => "The price is near its mean and the inventory near its target.",
             Self::SpreadCooldown => "A spread trade waits for its spread_cooldown.",
             Self::RebalanceBand => {
@@ -141,19 +141,19 @@ impl HoldReason {
             Self::Backoff => "A trade failed; the job waits before it tries again, see its last trades.",
             Self::Paused => "The job is paused; `resume` lets it trade.",
             Self::Idle => "The job is idle; `start` begins a cycle.",
-            Self::JobChanged => "The job was changed while it was looked at; the next slot sees the change.",
+            Self::JobChanged => "The job was changed while it was evaluated; the next slot uses the change.",
             Self::Error => "The job stopped after consecutive failures; fix the cause, then `resume`.",
             Self::TooLate => {
-                "The tick ran later than max_lateness after its slot; see whether the workers keep up."
+                "The tick ran later than max_lateness after its slot; check whether the workers keep up."
             }
-            Self::TradeOpen => "An earlier trade of this job is not final yet; it is being followed up.",
-            Self::PriceMissing => "The price source gave no price; see whether it can be reached.",
+            Self::TradeOpen => "An earlier trade of this job is not final yet; it is being settled.",
+            Self::PriceMissing => "The price source gave no price; check whether it can be reached.",
             Self::PriceStale => {
                 "The price is older than max_price_age, or from the future; check source and clock."
             }
             Self::PriceInvalid => "The source's price is not above zero; check the source for this token.",
             Self::PriceJump => {
-                "The price moved further than max_price_move_pct allows; it is believed if it lasts."
+                "The price moved further than max_price_move_pct allows; it is accepted if it lasts."
             }
             Self::PriceDeviation => {
                 "The sources differ by more than max_price_deviation_bps; trading waits until they agree."
@@ -177,7 +177,7 @@ impl HoldReason {
             Self::InsufficientGas => {
                 "The wallet cannot pay for gas and keep gas_reserve; send it some of the native coin."
             }
-            Self::QuoteMissing => "The venue gave no quote; see whether it can be reached.",
+            Self::QuoteMissing => "The venue gave no quote; check whether it can be reached.",
             Self::NoLiquidity => "The venue's pool cannot fill this trade; check the token's liquidity.",
             Self::SimulationFailed => {
                 "The trade reverted when it was simulated, so it was not sent; the detail says why."
