@@ -1,11 +1,8 @@
 //! Receipts that never were.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use alloy_primitives::{B256, U256};
@@ -21,12 +18,12 @@ const TRANSFER: &str = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a
 
 async fn open_and_noted(world: &World, words: &'static str) {
     let sql = match words {
-        "contradict" => "SELECT EXISTS (SELECT FROM trades WHERE error LIKE '%contradict%')",
-        "balance was" => "SELECT EXISTS (SELECT FROM trades WHERE error LIKE '%balance was%')",
+        "contradict" => "SELECT EXISTS (SELECT FROM trades WHERE concat(note, error) LIKE '%contradict%')",
+        "balance was" => "SELECT EXISTS (SELECT FROM trades WHERE concat(note, error) LIKE '%balance was%')",
         "bytes that were signed" => {
-            "SELECT EXISTS (SELECT FROM trades WHERE error LIKE '%bytes that were signed%')"
+            "SELECT EXISTS (SELECT FROM trades WHERE concat(note, error) LIKE '%bytes that were signed%')"
         }
-        "calldata" => "SELECT EXISTS (SELECT FROM trades WHERE error LIKE '%calldata%')",
+        "calldata" => "SELECT EXISTS (SELECT FROM trades WHERE concat(note, error) LIKE '%calldata%')",
         other => panic!("no question for {other}"),
     };
     world.until(words, sql).await;
