@@ -29,11 +29,19 @@ fn named() -> Vec<String> {
 fn every_file_that_the_extending_page_names_exists() {
     let files: Vec<String> = named()
         .into_iter()
-        .filter(|name| !name.contains(' ') && [".rs", ".md", ".sql", ".toml", ".js"].iter().any(|end| name.ends_with(end)))
+        .filter(|name| {
+            !name.contains(' ')
+                && [".rs", ".md", ".sql", ".toml", ".js"]
+                    .iter()
+                    .any(|end| name.ends_with(end))
+        })
         .collect();
     assert!(files.len() > 20, "only {} files are named", files.len());
     for file in files {
-        assert!(root().join(&file).is_file(), "docs/extending.md names {file}, which does not exist");
+        assert!(
+            root().join(&file).is_file(),
+            "docs/extending.md names {file}, which does not exist"
+        );
     }
 }
 
@@ -43,7 +51,10 @@ fn every_test_that_the_extending_page_names_exists() {
     for dir in ["src", "tests", "crates"] {
         rust_files(&root().join(dir), &mut files);
     }
-    let sources: String = files.iter().map(|file| fs::read_to_string(file).expect("source")).collect();
+    let sources: String = files
+        .iter()
+        .map(|file| fs::read_to_string(file).expect("source"))
+        .collect();
     // A name of four words or more is a test's claim.
     let tests: Vec<String> = named()
         .into_iter()
@@ -51,6 +62,9 @@ fn every_test_that_the_extending_page_names_exists() {
         .collect();
     assert!(tests.len() > 8, "only {} tests are named", tests.len());
     for test in tests {
-        assert!(sources.contains(&format!("fn {test}(")), "no test is called {test}");
+        assert!(
+            sources.contains(&format!("fn {test}(")),
+            "no test is called {test}"
+        );
     }
 }

@@ -36,7 +36,7 @@ pub struct PricesArgs {
     /// Mean price of the series, USD
     #[arg(long, value_name = "USD", default_value = "1")]
     start_usd: Decimal,
-    /// Amplitude of swings, per cent of --start, 0 to 90
+    /// Amplitude of swings, per cent of --start-usd, 0 to 90
     #[arg(long, value_name = "PCT", default_value = "40")]
     swing_pct: Decimal,
     /// Approximate period of a large swing

@@ -1,4 +1,4 @@
-//! What is concluded about a failure that the chain may still take back.
+//! Conclusions about a failure that may still be reorged out.
 
 use alloy_primitives::B256;
 use lgi_mm::domain::{
@@ -82,7 +82,7 @@ fn a_failure_stands_until_there_is_evidence_against_it() {
         (SUCCEEDED, cancelled, Some(6), Standing::Unclear),
         (Seen::Absent, Seen::Pooled, Some(5), Standing::Free),
         (Seen::Absent, Seen::Absent, Some(6), Standing::Used { nonce: 5 }),
-        // Nobody could be asked about all of it.
+        // No node could answer for all of it.
         (Seen::Absent, Seen::Unknown, Some(5), Standing::Unclear),
         (Seen::Absent, Seen::Absent, None, Standing::Unclear),
     ] {
@@ -94,7 +94,7 @@ fn a_failure_stands_until_there_is_evidence_against_it() {
     }
     let foreign = trade(Some(B256::repeat_byte(9)));
     let nothing = |next| seen(&foreign, Seen::Absent, Seen::Absent, next);
-    assert_eq!(nothing(Some(6)), Standing::Stands, "still somebody else's");
+    assert_eq!(nothing(Some(6)), Standing::Stands, "still foreign");
     assert_eq!(nothing(Some(5)), Standing::Free);
     assert_eq!(nothing(None), Standing::Unclear);
     assert_eq!(
