@@ -161,7 +161,7 @@ impl App {
         &self.live
     }
 
-    /// The paper venue is outside: it has connections of its own.
+    /// The paper venue is external: it uses separate connections.
     pub(super) async fn paper(&self) -> Result<PaperMarkets, AppError> {
         let pool = connect(&self.url, &self.settings).await?;
         Ok(PaperMarkets::new(pool, self.settings.paper.clone()))

@@ -92,7 +92,7 @@ impl Liquidation {
         self.slices_done
     }
 
-    /// The same after one more slice filled.
+    /// The liquidation after one more filled slice.
     #[must_use]
     pub const fn after_fill(self) -> Self {
         Self {
@@ -101,7 +101,7 @@ impl Liquidation {
         }
     }
 
-    /// The same after a slice was reversed: it is due again.
+    /// The liquidation after a slice was reversed: it is due again.
     #[must_use]
     pub const fn after_reversal(self) -> Self {
         Self {
@@ -151,8 +151,8 @@ pub fn next_slice(liquidation: &Liquidation, after: Timestamp) -> Timestamp {
     liquidation.due().max(after)
 }
 
-/// The plan clipped to what the wallet really holds, if it lost tokens that the ledger still counts; `None`
-/// if nothing is there.
+/// The plan clipped to the wallet's balance, if it lost tokens that the ledger still counts; `None`
+/// if it holds none.
 ///
 /// # Errors
 /// [`MoneyError`] if a number leaves its range.
@@ -161,7 +161,7 @@ pub fn within_wallet(plan: Plan, on_chain: Amount, facts: &Facts) -> Result<Opti
 }
 
 /// Half of a liquidation that the market refused as too large, to be quoted again in its place. A revert may be a
-/// matter of size too: some tokens limit what one transfer moves. `None` if the refusal is no matter of size, or if
+/// matter of size too: some tokens limit the amount of a transfer. `None` if the refusal is unrelated to size, or if
 /// half would not be worth its gas: then the refusal stands.
 ///
 /// # Errors

@@ -42,7 +42,7 @@ pub fn decide_within(
     )
 }
 
-/// The token's share of the inventory within which nothing rebalances, in per cent.
+/// The band of the token's share of the inventory without rebalancing, per cent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Band {
     /// Below this it buys.
@@ -68,7 +68,7 @@ pub fn spread_again(config: &LiquidityConfig, last: &LastFills) -> Option<Timest
     last.spread.map(|at| config.spread_cooldown.after(at))
 }
 
-/// Buys below the mean, sells above it; price decides which of the two can fire.
+/// Buys below the mean, sells above it; the price determines which of the two can fire.
 fn spread(config: &LiquidityConfig, mean: Price, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
     let below = |distance_pct: Decimal| {
         let percent = difference(Decimal::ONE_HUNDRED, distance_pct)?;

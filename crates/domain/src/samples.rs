@@ -84,7 +84,7 @@ pub struct Samples {
     highs: VecDeque<(i64, High)>,
     /// Samples that ended, oldest first, each with the time it stood.
     ended: VecDeque<Stood>,
-    /// The newest sample: it stands still.
+    /// The newest sample, still open.
     standing: Option<(i64, Price)>,
     /// Prices of all of `ended`, each times its microseconds.
     weighted: Sum,
@@ -101,7 +101,7 @@ pub struct High {
 }
 
 impl High {
-    /// Both notations of a price.
+    /// Both forms of a price.
     #[must_use]
     pub fn of(price: Price) -> Self {
         Self {
@@ -132,7 +132,7 @@ impl Stood {
     }
 }
 
-/// A sum of prices times microseconds, exact either way.
+/// A sum of prices times microseconds, exact in both forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sum {
     /// In the units of [`Price::short_units`], while all prices have few enough digits.
@@ -257,7 +257,7 @@ impl Samples {
         if let Some((from, price)) = self.standing.replace((at, new.price)) {
             let until = at.min(from.saturating_add(self.longest_micros));
             let stood = Stood { from, until, price };
-            // A price times a window fits either notation with room for all of them.
+            // A price times a window fits both forms, for every window.
             if let Some(sum) = self.weighted.plus(price, stood.micros()) {
                 self.weighted = sum;
                 self.held_micros = self.held_micros.saturating_add(stood.micros());

@@ -27,7 +27,7 @@ const LIVE_SLIPPAGE_BPS: u32 = 500;
 
 /// Where the jobs trade.
 pub(super) enum Stage {
-    /// On paper, each with invented prices of its own.
+    /// On paper, each with its own generated prices.
     Paper,
     /// On a chain, against the native coin.
     Live {

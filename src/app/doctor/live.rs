@@ -66,7 +66,7 @@ pub(super) async fn examine(app: &App) -> Result<Vec<Check>, AppError> {
     Ok(checks)
 }
 
-/// Opens the key, which takes about a second, and looks at how well it is kept.
+/// Opens the key, which takes about a second, and rates the protection of its keystore.
 async fn key(keys: &KeySource, wallet: Address) -> Check {
     let what = "keystore";
     if let Some(key) = keys.kms.get(&wallet) {

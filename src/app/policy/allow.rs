@@ -63,7 +63,7 @@ pub struct Limits {
     pub max_day_usd: Option<Decimal>,
     /// Maximum gas of one transaction, replacements included, USD.
     pub max_gas_usd: Option<Decimal>,
-    /// How far below its worth the minimum output of a swap may be, 0 to 10000 bps.
+    /// How far the minimum output of a swap may be below fair value, 0 to 10000 bps.
     pub max_loss_bps: Option<u32>,
     /// Longest validity of a transaction.
     pub max_deadline: Option<Span>,

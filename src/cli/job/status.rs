@@ -130,7 +130,7 @@ fn troubles(status: &Status) -> Vec<(&'static str, String)> {
         facts.push((
             "failures",
             format!(
-                "{} in a row, next try after {until}: {error}",
+                "{} consecutive, next try after {until}: {error}",
                 status.failures_in_row
             ),
         ));

@@ -17,14 +17,14 @@ use crate::{
 pub const LIVE_JITTER_MIN: Span = Span::from_secs(5);
 /// Default jitter of a live job.
 const LIVE_JITTER_USUAL: Span = Span::from_secs(10);
-/// Per cent, what a live job begins with. Where only the pool itself is asked, our own last sample is the independent
+/// Default of a live job, per cent. If the pool is the only source, our own last sample is the independent
 /// source: pushing the price further than this within a block causes no trade.
 const LIVE_MOVE_USUAL: i64 = 5;
 /// Most jitter of any job.
 const JITTER_MAX: Span = Span::from_secs(3_600);
 /// A price's age allows one more `max_price_move_pct` each time it has passed: a short one would be no limit.
 const LIVE_PRICE_AGE: (Span, Span) = (Span::from_secs(30), Span::from_secs(15 * 60));
-/// Most believable move from one sample to the next, per cent, where one source alone says it.
+/// Maximum accepted move from one sample to the next, per cent, with a single source.
 const LIVE_MOVE_ONE_SOURCE: i64 = 10;
 /// The same where sources check each other.
 const LIVE_MOVE_SEVERAL: i64 = 50;

@@ -20,7 +20,7 @@ pub enum Rules {
     Liquidity(LiquidityConfig),
 }
 
-/// The windows of past prices that rules look at.
+/// The windows of past prices that rules use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LookBack {
     /// How far back the recent high is looked for.
@@ -56,7 +56,7 @@ impl Rules {
         }
     }
 
-    /// The windows of past prices that these rules look at: samples that fall out of all of them may be deleted.
+    /// The windows of past prices that these rules use: samples outside all of them may be deleted.
     #[must_use]
     pub const fn look_back(&self) -> LookBack {
         match self {
@@ -160,7 +160,7 @@ pub struct AccumulateConfig {
     pub take_profit_cooldown: Span,
 }
 
-/// Either key alone says how DCA is timed, so the default interval stands only where neither is written.
+/// Each of the two keys sets the timing of DCA, so the default interval applies only if neither is written.
 impl<'de> Deserialize<'de> for AccumulateConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut config = Self::deserialize(deserializer)?;
@@ -181,7 +181,7 @@ impl Serialize for AccumulateConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LiquidityConfig {
-    /// Money the job begins with, USD; its quote balance starts here and then lives from its own sells.
+    /// Initial money, USD; the quote balance starts here and afterwards changes only by the job's trades.
     pub budget_usd: Usd,
     /// Distance from the moving average that trades, per cent; above 0, up to 50.
     #[serde(deserialize_with = "exact_decimal")]
