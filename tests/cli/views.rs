@@ -103,7 +103,7 @@ async fn views_of_a_reconciliation() {
     terminal.ok(&["tick", TOKEN]);
     terminal.ok(&["pause", TOKEN]);
     for sql in [
-        "UPDATE signers SET halted_at = now(), halted_reason = 'transaction 0xee in block 7 used nonce 0: another program uses this key'",
+        "UPDATE signers SET halted_at = now(), halted_reason = 'transaction 0xee in block 7 used nonce 0: this key is used elsewhere'",
         "UPDATE paper.balances SET amount = div(amount, 4) WHERE asset <> 'native' AND asset = (SELECT token_address FROM jobs)",
     ] {
         sqlx::query(sql).execute(&terminal.pool).await.expect(sql);
