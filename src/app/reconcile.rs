@@ -283,7 +283,7 @@ impl fmt::Display for SignerRepair {
 
 impl fmt::Display for WriteDown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "write job {} down to the wallet's balance", self.0)
+        write!(f, "write job {} down to what the wallet holds", self.0)
     }
 }
 

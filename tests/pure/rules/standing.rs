@@ -94,7 +94,7 @@ fn a_failure_stands_until_there_is_evidence_against_it() {
     }
     let foreign = trade(Some(B256::repeat_byte(9)));
     let nothing = |next| seen(&foreign, Seen::Absent, Seen::Absent, next);
-    assert_eq!(nothing(Some(6)), Standing::Stands, "still foreign");
+    assert_eq!(nothing(Some(6)), Standing::Stands, "still somebody else's");
     assert_eq!(nothing(Some(5)), Standing::Free);
     assert_eq!(nothing(None), Standing::Unclear);
     assert_eq!(
