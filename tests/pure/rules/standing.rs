@@ -82,7 +82,7 @@ fn a_failure_stands_until_there_is_evidence_against_it() {
         (SUCCEEDED, cancelled, Some(6), Standing::Unclear),
         (Seen::Absent, Seen::Pooled, Some(5), Standing::Free),
         (Seen::Absent, Seen::Absent, Some(6), Standing::Used { nonce: 5 }),
-        // No node could answer for all of it.
+        // Nobody could be asked about all of it.
         (Seen::Absent, Seen::Unknown, Some(5), Standing::Unclear),
         (Seen::Absent, Seen::Absent, None, Standing::Unclear),
     ] {
