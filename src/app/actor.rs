@@ -5,7 +5,7 @@
 pub struct Actor(String);
 
 impl Actor {
-    /// Somebody at a face of the program, such as `cli` or `api`.
+    /// `name` at a face of the program, such as `cli` or `api`.
     #[must_use]
     pub fn new(face: &str, name: &str) -> Self {
         Self(format!("{face}:{name}"))

@@ -1,4 +1,4 @@
-//! A wallet with a past that this database does not know, and tokens that no job tracks.
+//! Takes over a wallet whose history this database does not know, and tokens that no job tracks.
 
 use std::fmt;
 
@@ -27,9 +27,9 @@ pub struct WalletPast {
     #[serde(serialize_with = "checksum")]
     pub wallet: Address,
     pub chain: String,
-    /// Transactions that the chain has of the wallet.
+    /// Number of the wallet's mined transactions.
     pub chain_nonce: u64,
-    /// The nonce this database would have taken next; none: it did not know the wallet.
+    /// This database's next nonce; `None`: it did not know the wallet.
     pub our_nonce: Option<u64>,
     /// Native coins.
     pub native: Whole,
@@ -78,18 +78,18 @@ impl WalletPast {
     }
 }
 
-/// Looks at a wallet's past; nothing is changed. Refused if this database knows all of it.
+/// Reads a wallet's history without changing anything. Refused if this database knows all of it.
 pub async fn past(app: &App, wallet: Address, chain: &str) -> Result<WalletPast, AppError> {
     Ok(WalletPast::new(&read(app, wallet, chain).await?, vec![]))
 }
 
-/// Takes a wallet's past over, as its owner saw it: refused if the chain has counted further since. Jobs whose tokens
-/// the ledger does not explain are paused before.
+/// Takes over the history that the owner has seen; refused if the wallet has made transactions since. Jobs whose tokens
+/// the ledger does not explain are paused first.
 pub async fn adopt(app: &App, seen: &WalletPast, actor: &Actor) -> Result<WalletPast, AppError> {
     let past = read(app, seen.wallet, &seen.chain).await?;
     if past.chain_nonce != seen.chain_nonce {
         return Err(AppError::Refused(format!(
-            "wallet {} has made {} transactions by now, and {} were shown; look again",
+            "wallet {} has made {} transactions by now, but {} were shown; check again",
             seen.wallet, past.chain_nonce, seen.chain_nonce
         )));
     }
@@ -123,11 +123,11 @@ pub struct CountedIn {
     pub done: [String; 1],
 }
 
-/// Counts tokens that no job tracks into a job's position. `cost`: USD, all together, 0 or more.
+/// Adds tokens that no job tracks to a job's position. `cost`: total in USD, 0 or more.
 pub async fn count_in(app: &App, job: JobId, cost: Decimal, actor: &Actor) -> Result<CountedIn, AppError> {
     if cost.is_sign_negative() {
         return Err(AppError::Usage(format!(
-            "--cost {cost}: 0 or more is allowed: what the tokens cost in USD, all together"
+            "--cost {cost}: the total cost of the tokens in USD must be 0 or more"
         )));
     }
     let cost = Usd::rounded(cost, Rounding::Up);

@@ -1,4 +1,4 @@
-//! What a request works with: the settings, the database, chains and keys, and an engine on them.
+//! Resources of a request: settings, database, chains, keys, and an engine that uses them.
 
 use std::{
     path::PathBuf,
@@ -23,7 +23,7 @@ use crate::{
 /// The database's name on the private server.
 const DATABASE: &str = "lgi_mm";
 
-/// Longest wait for a connection; an outage that lasts longer is said.
+/// Longest wait for a connection; a longer outage is an error.
 const ACQUIRE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A database. The private server lives as long as this does.
@@ -39,13 +39,13 @@ pub struct App {
 /// migrated by `migrate` alone: others may be using it. The first use of the private server creates the tables.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {
-    /// Nothing, and the schema must be up to date.
+    /// Do not migrate; the schema must be up to date.
     Read,
     /// Migrate it on the private server; elsewhere it must be up to date.
     Change,
     /// Migrate it, wherever it is.
     Migrate,
-    /// Nothing, and whatever is there will do.
+    /// Neither migrate nor check it.
     AsItIs,
 }
 
@@ -99,8 +99,8 @@ impl App {
         }
     }
 
-    /// A database with live jobs is not worked with over a connection that others can read or answer: its rows are what
-    /// the key's transactions are made of.
+    /// Refuses a database with live jobs over a connection that others can read or answer: its rows determine which
+    /// transactions the key signs.
     async fn refuse_exposed(&self, access: Access) -> Result<(), AppError> {
         let Some(mode) = exposed(&self.url, &self.settings) else {
             return Ok(());
@@ -114,7 +114,7 @@ impl App {
         Ok(())
     }
 
-    /// Opens the database as it is.
+    /// Opens the database without migrating it.
     async fn connect(settings: &Settings) -> Result<Self, AppError> {
         let given = &settings.database.url.0;
         let (url, server) = if given.is_empty() {
@@ -124,7 +124,7 @@ impl App {
         } else {
             (given.clone(), None)
         };
-        // Before the password is on its way.
+        // Before the password is sent.
         if let Some(mode) = exposed(&url, settings)
             && !settings.live_chains().is_empty()
         {
@@ -156,12 +156,12 @@ impl App {
             .map_err(|error| AppError::Network(format!("the HTTP client cannot be made: {error}")))
     }
 
-    /// The chains and keys of live jobs; nothing of them is needed until one is asked for.
+    /// The chains and keys of live jobs. They are opened on first use.
     pub(super) fn live(&self) -> &LiveMarkets {
         &self.live
     }
 
-    /// The paper venue is outside: it has connections of its own.
+    /// The paper venue is external: it uses separate connections.
     pub(super) async fn paper(&self) -> Result<PaperMarkets, AppError> {
         let pool = connect(&self.url, &self.settings).await?;
         Ok(PaperMarkets::new(pool, self.settings.paper.clone()))
@@ -182,7 +182,7 @@ impl App {
     }
 }
 
-/// The sslmode of a connection that others can read or answer, unless the settings allow it.
+/// The sslmode of an insecure connection (others can read it or answer), unless the settings allow it.
 fn exposed(url: &str, settings: &Settings) -> Option<&'static str> {
     match guard(url) {
         Guard::Exposed(mode) if !settings.database.insecure => Some(mode),
@@ -214,7 +214,7 @@ async fn private_server(settings: &Settings) -> Result<Server, AppError> {
         .map_err(AppError::from)
 }
 
-/// Waits for a database that is just starting; a wrong name or password is said at once.
+/// Waits for a database that is starting; a wrong name or password fails at once.
 async fn connect(url: &str, settings: &Settings) -> Result<PgPool, AppError> {
     let begun = Instant::now();
     let patience = settings.database.connect_timeout.std();
@@ -224,7 +224,7 @@ async fn connect(url: &str, settings: &Settings) -> Result<PgPool, AppError> {
         let options = PgPoolOptions::new()
             .max_connections(settings.database.pool_max)
             .acquire_timeout(ACQUIRE_PATIENCE.min(patience));
-        // A pool only says that it timed out; one connection says why.
+        // A pool only reports a timeout; a single connection reports the cause.
         let answered = tokio::time::timeout(longest, Sessions::probe(url))
             .await
             .unwrap_or(Err(sqlx::Error::PoolTimedOut));
@@ -264,7 +264,7 @@ fn worth_waiting(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Parameters of a connection string that hold no secret.
+/// Connection string parameters that hold no secret.
 const HARMLESS: [&str; 6] = [
     "sslmode",
     "sslrootcert",
@@ -274,7 +274,7 @@ const HARMLESS: [&str; 6] = [
     "application_name",
 ];
 
-/// A connection string without its password, wherever it is and however the string is broken.
+/// A connection string without its password, even if the string is malformed.
 pub fn redacted(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return "not a connection string".to_owned();
@@ -290,7 +290,7 @@ pub fn redacted(url: &str) -> String {
         }
         None => {
             let (authority, path) = front.find('/').map_or((front, ""), |slash| front.split_at(slash));
-            // Without an @, what stands after the colon is a port, or a password whose @ was forgotten.
+            // Without an @, the part after the colon is a port, or a password whose @ was forgotten.
             match authority.rsplit_once(':') {
                 Some((host, port)) if port.parse::<u16>().is_err() => format!("{host}:***{path}"),
                 _ => front.to_owned(),

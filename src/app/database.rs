@@ -1,4 +1,4 @@
-//! The database for another program, such as psql.
+//! Gives another program, such as psql, access to the database.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use sqlx::postgres::PgConnectOptions;
 use super::{context::App, error::AppError};
 use crate::config::ssl_mode;
 
-/// Environment variables that lead a program to the database, password included. The private server lives as long as
+/// Environment variables that connect a program to the database, password included. The private server lives as long as
 /// `app`.
 ///
 /// # Errors
@@ -65,7 +65,7 @@ fn libpq(url: &str) -> Result<Vec<(&'static str, String)>, AppError> {
     Ok(variables)
 }
 
-/// A part of a URL without its percent signs; what is no pair of hexadecimal digits stays.
+/// Percent-decodes a part of a URL; an invalid escape stays as it is.
 fn decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut plain = Vec::with_capacity(bytes.len());

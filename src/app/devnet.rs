@@ -16,7 +16,7 @@ use crate::{
     domain::span::Span,
 };
 
-/// How to start it.
+/// Options of a local chain.
 #[derive(Debug, Default)]
 pub struct DevnetRequest {
     /// Directory with the contracts.
@@ -25,7 +25,7 @@ pub struct DevnetRequest {
     pub port: u16,
     /// Block time, 1s or more; none: a block for each transaction.
     pub block_time: Option<Span>,
-    /// A state to begin with; the file is made if it is missing.
+    /// State file to start from; created if missing.
     pub state: Option<PathBuf>,
     /// Wallets that get 100 native coins and 100000 USDC.
     pub fund: Vec<Address>,
@@ -33,12 +33,12 @@ pub struct DevnetRequest {
     pub settings_out: Option<PathBuf>,
 }
 
-/// A local chain that runs as long as this lives.
+/// A running local chain; it stops when this is dropped.
 pub struct LocalChain {
     pub(super) devnet: Devnet,
 }
 
-/// Where things are.
+/// Addresses on the local chain.
 #[derive(Debug, Serialize)]
 pub struct DevnetView {
     /// The chain's name in settings.
@@ -96,7 +96,7 @@ pub async fn start(request: &DevnetRequest) -> Result<LocalChain, AppError> {
 }
 
 impl LocalChain {
-    /// Where things are.
+    /// Addresses on the local chain.
     #[must_use]
     pub fn view(&self) -> DevnetView {
         let deployed = self.devnet.deployment();

@@ -1,4 +1,4 @@
-//! What can go wrong for a user, whichever face the request came through.
+//! Errors that a user sees, through any face.
 
 use crate::{
     chain::{InvalidChain, keystore::KeyError, policy::edit::EditError},
@@ -11,13 +11,13 @@ use crate::{
     store::{MigrateError, StoreError, jobs::CommandError},
 };
 
-/// What went wrong.
+/// An error of a request.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// A flag, address or combination that cannot be used.
     #[error("{0}")]
     Usage(String),
-    /// Settings or a configuration.
+    /// Settings or a configuration that cannot be used.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// A configuration's values.
@@ -26,7 +26,7 @@ pub enum AppError {
     /// No such job.
     #[error("{0}")]
     NotFound(String),
-    /// Not now.
+    /// The current state does not allow it.
     #[error("{0}")]
     Refused(String),
     /// A command that was refused.
@@ -49,9 +49,9 @@ pub enum AppError {
         "cannot use the database: {detail}\nDATABASE_URL is {url}; check host, port, user, password and database name, or unset it to use the private server"
     )]
     Unreachable {
-        /// Without a password.
+        /// Connection string, without the password.
         url: String,
-        /// What happened.
+        /// The cause.
         detail: String,
     },
     /// The schema.
@@ -78,17 +78,17 @@ pub enum AppError {
     /// A file or the terminal.
     #[error("{what}: {source}")]
     Io {
-        /// What was tried.
+        /// The operation that failed.
         what: String,
-        /// What happened.
+        /// The cause.
         source: std::io::Error,
     },
-    /// A part of the program ended that should not have.
+    /// A part of the program ended unexpectedly.
     #[error("{0}")]
     Internal(String),
 }
 
-/// Kinds of failure. A command line turns them into exit codes, an HTTP face into a status.
+/// Kinds of error. The command line maps them to exit codes, an HTTP face to status codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::VariantArray)]
 pub enum ErrorKind {
     /// A flag, key, value, address or file that cannot be used.
@@ -108,7 +108,7 @@ pub enum ErrorKind {
 }
 
 impl AppError {
-    /// What kind of failure this is: each face has one answer for each kind.
+    /// The kind of this error.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {

@@ -1,4 +1,4 @@
-//! What a service of this machine reports about itself, for health checks that have no other client.
+//! Queries a service of this machine, for health checks without an HTTP client of their own.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -13,7 +13,7 @@ use crate::config::Settings;
 /// A service that answers later than this counts as down.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What to ask.
+/// Which check to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probe {
     /// Whether the process lives.
@@ -22,23 +22,23 @@ pub enum Probe {
     Ready,
 }
 
-/// A good answer.
+/// A positive answer.
 #[derive(Debug, Serialize)]
 pub struct Healthy {
-    /// What the service said.
+    /// The service's answer.
     pub said: String,
-    /// Who was asked.
+    /// The address that was queried.
     pub url: String,
 }
 
-/// Asks the service at `metrics.listen`.
+/// Queries the service at `metrics.listen`.
 ///
 /// # Errors
 /// [`AppError::NotReady`] for another answer or none, [`AppError::Usage`] without an address.
 pub async fn ask(settings: &Settings, probe: Probe) -> Result<Healthy, AppError> {
     let address = settings.metrics_address().ok_or_else(|| {
         AppError::Usage(
-            "metrics.listen = \"off\": there is nothing to ask; give it an address such as 127.0.0.1:9464"
+            "metrics.listen = \"off\": there is nothing to query; set an address such as 127.0.0.1:9464"
                 .to_owned(),
         )
     })?;
@@ -67,7 +67,7 @@ pub async fn ask(settings: &Settings, probe: Probe) -> Result<Healthy, AppError>
     Ok(Healthy { said, url })
 }
 
-/// A service that listens everywhere is asked through loopback.
+/// A service that listens on every address is queried through loopback.
 fn url(mut address: SocketAddr, page: &str) -> String {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {

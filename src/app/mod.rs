@@ -1,4 +1,4 @@
-//! The application: every request that a face can make, as typed request -> typed view.
+//! The application: every request that a face can make, from typed request to typed view.
 //!
 //! A face (the command line, an HTTP API, a chat) parses a request, calls one function here and renders its view. It
 //! knows no SQL, no store and no rule. Each function that writes takes an [`Actor`] and leaves an audit row: in

@@ -1,4 +1,4 @@
-//! The paper venue: its money, and faults to try alerts and crashes with.
+//! The paper venue: its money, and faults for testing alerts and crashes.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use crate::{
 
 pub use crate::paper::FaultKind;
 
-/// What the paper wallet is to hold, whole coins; what is none stays.
+/// New balances of the paper wallet, whole coins; `None` keeps a balance.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FundRequest {
     /// USDC.
@@ -36,16 +36,16 @@ pub struct FundRequest {
     pub native: Option<Decimal>,
 }
 
-/// A fault to order.
+/// A fault to inject.
 #[derive(Debug, Clone)]
 pub struct FaultRequest {
     /// What goes wrong.
     pub kind: FaultKind,
-    /// Number of times; none: until cleared.
+    /// How often it strikes; `None`: until cleared.
     pub times: Option<u32>,
-    /// For how long from now; none: until cleared.
+    /// Duration from now; `None`: until cleared.
     pub lasts: Option<Span>,
-    /// How late answers come, for [`FaultKind::Late`].
+    /// Delay of answers, for [`FaultKind::Late`].
     pub delay: Span,
     /// Only for this token's address; none: for all.
     pub token: Option<String>,
@@ -58,9 +58,9 @@ pub struct PaperBalance {
     pub asset: String,
     /// What it holds.
     pub balance: Units,
-    /// What swaps brought.
+    /// Received in swaps.
     pub received: Units,
-    /// What swaps and gas took.
+    /// Spent on swaps and gas.
     pub spent: Units,
 }
 
@@ -71,16 +71,16 @@ pub struct PaperWallet {
     pub wallet: Address,
     /// The chain's name.
     pub chain: &'static str,
-    /// Every asset it ever touched.
+    /// Every asset it has ever held.
     pub balances: Vec<PaperBalance>,
 }
 
-/// An amount, whole where the digits are known.
+/// An amount, in whole coins if the decimals are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Units {
-    /// Digits are known.
+    /// Decimals are known.
     Whole(Whole),
-    /// Digits are not known: base units.
+    /// Decimals are not known: base units.
     Base(Amount),
 }
 
@@ -104,15 +104,15 @@ impl Serialize for Units {
 pub struct FaultView {
     /// Its chain.
     pub chain: String,
-    /// How late it makes an answer, milliseconds.
+    /// Delay of answers, milliseconds.
     #[serde(rename = "delay_ms", serialize_with = "milliseconds")]
     pub delay: Duration,
-    /// Its number.
+    /// The fault's number.
     pub id: i64,
     /// What goes wrong.
     #[serde(serialize_with = "crate::app::whole::shown")]
     pub kind: FaultKind,
-    /// How many times it still strikes; none: until cleared.
+    /// Remaining strikes; `None`: until cleared.
     pub remaining: Option<u64>,
     /// Only for this token.
     #[serde(serialize_with = "checksum_or_null")]
@@ -146,13 +146,13 @@ fn checksum_or_null<S: Serializer>(address: &Option<Address>, to: S) -> Result<S
     }
 }
 
-/// What the paper wallet holds. A wallet that was never used is opened with the settings' money.
+/// Balances of the paper wallet. A wallet that was never used is created with the settings' money.
 ///
 /// # Errors
 /// [`AppError`] for an unknown chain, or a database that fails.
 pub async fn wallet(app: &App, chain: &str) -> Result<PaperWallet, AppError> {
     let known = known_chain(chain)?;
-    // Adding nothing opens the wallet.
+    // Adding zero creates the wallet.
     let nothing = Funding::Add(Amount::ZERO);
     let paper = app.paper().await?;
     paper
@@ -184,7 +184,7 @@ pub async fn wallet(app: &App, chain: &str) -> Result<PaperWallet, AppError> {
     })
 }
 
-/// Sets what the paper wallet holds.
+/// Sets balances of the paper wallet.
 ///
 /// # Errors
 /// [`AppError`] for an unknown chain, an amount with too many digits, or a database that fails.
@@ -213,7 +213,7 @@ pub async fn fund(
     wallet(app, chain).await
 }
 
-/// An amount that was asked for.
+/// A requested amount.
 struct Money {
     name: &'static str,
     whole: Decimal,

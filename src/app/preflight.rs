@@ -1,4 +1,4 @@
-//! What must be in place before a process trades with real money.
+//! Checks before a process trades with real money.
 
 use std::collections::BTreeSet;
 
@@ -17,8 +17,8 @@ use crate::{
     store::jobs::{self, Filter, Job},
 };
 
-/// Asks the chains of all live jobs for their id, and opens the jobs' keys. Without live jobs nothing is needed. `ask`
-/// asks the user for the password of a wallet; none: there is no user to ask.
+/// Checks the chain id of all live jobs' nodes, and opens the jobs' keys. Without live jobs there is nothing to do.
+/// `ask` prompts the user for the password of a wallet; it returns `None` without a user.
 ///
 /// A key that does not open is logged and stops nothing: its jobs hold with `key_unavailable` and those of other
 /// wallets trade, so that a supervisor does not restart the service in a loop. The same holds for a chain that these
@@ -70,7 +70,7 @@ async fn accounts(app: &App) -> Result<BTreeSet<(String, Address)>, AppError> {
         .collect())
 }
 
-/// A node of another chain is an error; one that does not answer now may do so later.
+/// A node of another chain is an error; one that does not answer may recover later.
 async fn right_chain(live: &LiveChain) -> Result<(), AppError> {
     let spec = &live.spec;
     for state in live.rpc.states().await {

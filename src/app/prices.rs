@@ -1,4 +1,4 @@
-//! A generated price series, to try things on.
+//! A generated price series, for experiments.
 
 use alloy_primitives::Address;
 use rust_decimal::Decimal;
@@ -19,16 +19,16 @@ const ROWS_MAX: u64 = 20_000_000;
 
 #[derive(Debug)]
 pub struct SeriesRequest {
-    /// Checked as the keys `price.generated` of a job are.
+    /// Validated like a job's `price.generated` keys.
     pub generated: GeneratedConfig,
     /// Instant of the first row.
     pub from: Timestamp,
     pub length: Span,
-    /// Time from one row to the next.
+    /// Interval between rows.
     pub every: Span,
 }
 
-/// A series that can be generated: the same request gives the same prices always.
+/// A series that can be generated: equal requests always give equal prices.
 #[derive(Debug)]
 pub struct GeneratedSeries {
     request: SeriesRequest,
@@ -77,10 +77,10 @@ fn rows(request: &SeriesRequest) -> Result<u64, AppError> {
     let rows = length.std().as_millis().checked_div(every.std().as_millis());
     let last = from.checked_add_signed(length.delta());
     match rows.map(u64::try_from) {
-        None => Err(AppError::Usage("--every 0s: it must be longer than 0".to_owned())),
+        None => Err(AppError::Usage("--every 0s: must be longer than 0".to_owned())),
         Some(Ok(rows)) if rows < ROWS_MAX && last.is_some() => Ok(rows.saturating_add(1)),
         Some(_) => Err(AppError::Usage(format!(
-            "--for {length} --every {every}: that is more than {ROWS_MAX} rows; take a longer --every"
+            "--for {length} --every {every}: more than {ROWS_MAX} rows; use a longer --every"
         ))),
     }
 }

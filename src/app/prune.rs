@@ -18,7 +18,7 @@ pub use crate::retention::Pruned;
 pub struct PruneView {
     /// Whether rows were only counted.
     pub dry_run: bool,
-    /// How many of each kind.
+    /// Number of rows of each kind.
     pub rows: Pruned,
 }
 

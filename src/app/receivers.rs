@@ -13,7 +13,7 @@ use crate::{
 
 pub use crate::store::deliveries::DeliveryStatus;
 
-/// Said where there are none.
+/// Message if there are none.
 pub const NONE: &str =
     "no receivers: add a section [notify.receivers.NAME] to the settings, as lgi-mm.example.toml shows";
 
@@ -24,9 +24,9 @@ pub struct ReceiverView {
     pub name: String,
     /// Its kind; none: it is not in these settings.
     pub kind: Option<String>,
-    /// Events that it gets.
+    /// Events it receives.
     pub events: Vec<String>,
-    /// Its messages; none: no process has had it yet.
+    /// Its messages; `None`: no process has used it yet.
     #[serde(flatten)]
     pub status: Option<DeliveryStatus>,
 }
@@ -38,11 +38,11 @@ pub struct Tested {
     pub receiver: String,
     /// Whether it accepted the message.
     pub arrived: bool,
-    /// Why not.
+    /// Why the receiver rejected it.
     pub error: Option<String>,
 }
 
-/// All receivers, those of these settings first.
+/// All receivers, those in these settings first.
 ///
 /// # Errors
 /// [`AppError`] if the database cannot be read.
@@ -88,7 +88,7 @@ pub async fn test(settings: &Settings, name: Option<&str>, actor: &Actor) -> Res
         if receivers.is_empty() {
             let names = names.join(", ");
             return Err(AppError::Usage(format!(
-                "there is no receiver '{name}'; there are: {names}"
+                "there is no receiver '{name}'; known receivers: {names}"
             )));
         }
     }

@@ -1,4 +1,4 @@
-//! The ledger against the chain: what differs, and what evidence allows to repair.
+//! Compares the ledger with the chain: differences, and repairs that the evidence allows.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ use crate::{
     engine::reconcile::{BalanceRemedy, BalanceReport, Reconciliation, Remedy, SignerReport, UnknownNonce},
 };
 
-/// What was compared.
+/// Result of the comparison.
 #[derive(Debug, Serialize)]
 pub struct Comparison {
     /// Signers, by account.
@@ -30,7 +30,7 @@ pub struct Comparison {
     pub balances: Vec<BalanceView>,
     /// Whether ledger and chain agree.
     pub agree: bool,
-    /// What was repaired, a line each.
+    /// Repairs that were made, one line each.
     pub done: Vec<String>,
     #[serde(skip)]
     report: Reconciliation,
@@ -47,25 +47,25 @@ pub struct SignerView {
     /// The wallet.
     #[serde(serialize_with = "checksum")]
     pub wallet: Address,
-    /// The nonce that the ledger gives out next.
+    /// The ledger's next nonce.
     pub next_nonce: u64,
     /// The chain's next nonce; none: see `chain_error`.
     pub chain_nonce: Option<u64>,
-    /// Why the chain's is not known.
+    /// Why the chain's nonce is unknown.
     pub chain_error: Option<String>,
-    /// Why nothing is signed.
+    /// Why the signer is halted.
     pub halted: Option<String>,
     /// Trades that are not final.
     pub open_trades: Vec<TradeId>,
-    /// Nonces that the chain has used and the ledger never gave out.
+    /// Nonces used on the chain that the ledger never assigned.
     pub unknown_nonces: Vec<NonceView>,
-    /// What a repair does.
+    /// The possible repair.
     pub repair: Option<SignerRepair>,
     /// Why nothing can be repaired now.
     pub blocked: Option<String>,
 }
 
-/// A nonce that the ledger never gave out.
+/// A nonce that the ledger never assigned.
 #[derive(Debug, Serialize)]
 pub struct NonceView {
     /// The nonce.
@@ -93,48 +93,48 @@ pub struct BalanceView {
     pub symbol: String,
     /// Jobs that track it.
     pub jobs: Vec<JobId>,
-    /// What they track together.
+    /// Sum of what they track.
     pub tracked: Whole,
     /// What the wallet holds; none: see `chain_error`.
     pub held: Option<Whole>,
-    /// What it lacks.
+    /// Shortfall of the wallet.
     pub missing: Option<Whole>,
-    /// What it holds beyond what jobs track.
+    /// Surplus over what jobs track.
     pub beyond: Option<Whole>,
-    /// A trade of it failed or was reversed: what is beyond may have been bought by it.
+    /// A trade of the token failed or was reversed: the surplus may come from it.
     pub suspicious: bool,
-    /// Why the chain's balance is not known.
+    /// Why the chain's balance is unknown.
     pub chain_error: Option<String>,
-    /// What a repair does.
+    /// The possible repair.
     pub repair: Option<WriteDown>,
     /// Why nothing can be repaired now.
     pub blocked: Option<String>,
 }
 
-/// What a repair does to a signer; written as a sentence.
+/// A repair of a signer; displayed as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignerRepair {
-    /// Move the counter up to this nonce.
+    /// Advance the counter to this nonce.
     Advance(u64),
     /// Only lift the halt.
     Release,
     /// Set the counter back to `from`; nonces up to `to` were never on chain.
     ResetNonces {
-        /// First nonce that is given out again.
+        /// First nonce to assign again.
         from: u64,
-        /// Last one.
+        /// Last such nonce.
         to: u64,
-        /// Open trades that end as expired.
+        /// Open trades that will expire.
         trades: Vec<TradeId>,
     },
 }
 
-/// A repair that writes a job's position down to what the wallet holds; written as a sentence.
+/// A repair that writes a job's position down to the wallet's balance; displayed as a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WriteDown(pub JobId);
 
 /// Compares the ledger with the chain. It changes nothing, except that fills and failures that became final or were
-/// reorged out since are noted as such.
+/// reorged out since are recorded as such.
 ///
 /// # Errors
 /// [`AppError`] if the database fails. A chain that does not answer is part of the comparison.
@@ -142,10 +142,10 @@ pub async fn compare(app: &App) -> Result<Comparison, AppError> {
     Ok(Comparison::from(app.engine().await?.reconcile().await?))
 }
 
-/// Repairs what the comparison lists, as far as it is still so. The audit row is written first.
+/// Makes the listed repairs, unless the state has changed since. The audit row is written first.
 ///
 /// # Errors
-/// [`AppError`] if the database fails; what was repaired before stays repaired.
+/// [`AppError`] if the database fails; earlier repairs are kept.
 pub async fn repair(app: &App, seen: Comparison, actor: &Actor) -> Result<Comparison, AppError> {
     let repairs = seen.repairs();
     if !repairs.is_empty() {
@@ -158,7 +158,7 @@ pub async fn repair(app: &App, seen: Comparison, actor: &Actor) -> Result<Compar
 }
 
 impl Comparison {
-    /// What [`repair`] would do, a line each.
+    /// What [`repair`] would do, one line each.
     #[must_use]
     pub fn repairs(&self) -> Vec<String> {
         let signers = self.signers.iter().filter_map(|signer| {
@@ -275,7 +275,7 @@ impl fmt::Display for SignerRepair {
                     return Ok(());
                 }
                 let trades: Vec<String> = trades.iter().map(ToString::to_string).collect();
-                write!(f, "; ends trades {} as expired", trades.join(", "))
+                write!(f, "; expires trades {}", trades.join(", "))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Long-running services: scheduler, worker and daemon.
 //!
-//! A face opens the [`App`], begins a [`Service`], asks for what the service lacks (passwords), and runs it.
+//! A face opens the [`App`], creates a [`Service`], prompts for missing passwords, and runs it.
 
 use std::{future::Future, sync::Arc};
 
@@ -32,20 +32,20 @@ use crate::{
     telemetry,
 };
 
-/// What one pass of the scheduler handed out.
+/// Result of one pass of the scheduler.
 #[derive(Debug, Serialize)]
 pub struct Claimed {
-    /// Slots that never run, since later ones were due already.
+    /// Slots skipped because later ones were already due.
     pub missed: u64,
-    /// Slots handed out again, since their task was lost.
+    /// Slots dispatched again because their task was lost.
     pub renewed: u64,
-    /// Open trades handed out.
+    /// Open trades dispatched.
     pub settles: u64,
-    /// Slots handed out.
+    /// Slots dispatched.
     pub ticks: u64,
 }
 
-/// A service whose metrics are served already.
+/// A service that already serves metrics.
 pub struct Service<'a> {
     app: &'a App,
     stop: CancellationToken,
@@ -54,7 +54,7 @@ pub struct Service<'a> {
 
 type Metrics = Option<JoinHandle<std::io::Result<()>>>;
 
-/// Notes that the database is up to date. [`App::migrate`] has migrated it.
+/// Records in the audit trail that [`App::migrate`] has migrated the database.
 ///
 /// # Errors
 /// [`AppError::Store`].
@@ -64,7 +64,7 @@ pub async fn migrated(app: &App, actor: &Actor) -> Result<(), AppError> {
     trail::record(app, actor, Action::Migrate, "database", detail).await
 }
 
-/// Hands out what is due now, once.
+/// Dispatches everything that is due now, once.
 ///
 /// # Errors
 /// [`AppError`] if the database fails.
@@ -79,7 +79,7 @@ pub async fn schedule_once(app: &App) -> Result<Claimed, AppError> {
 }
 
 impl<'a> Service<'a> {
-    /// Logs which settings are in force and serves metrics until `stop`.
+    /// Logs the settings in force and serves metrics until `stop`.
     #[must_use]
     pub fn begin(app: &'a App, stop: CancellationToken) -> Self {
         match &app.settings.origin {
@@ -90,10 +90,10 @@ impl<'a> Service<'a> {
         Self { app, stop, metrics }
     }
 
-    /// Hands out slots and open trades, delivers messages and deletes expired rows, until stopped.
+    /// Dispatches slots and open trades, delivers messages and deletes expired rows, until stopped.
     ///
     /// # Errors
-    /// None today: outages are logged and survived.
+    /// None at present: the service logs outages and continues.
     pub async fn scheduler(self) -> Result<(), AppError> {
         let background = background(self.app, &self.stop);
         scheduler::run(
@@ -107,7 +107,7 @@ impl<'a> Service<'a> {
         Ok(())
     }
 
-    /// Evaluates slots and carries on open trades, until stopped.
+    /// Evaluates slots and settles open trades, until stopped.
     ///
     /// # Errors
     /// [`AppError`] if a queue ends before it is stopped.

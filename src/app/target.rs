@@ -77,7 +77,7 @@ pub(super) async fn find(pool: &PgPool, target: &Target) -> Result<Job, AppError
         status: None,
     };
     let all = jobs::list(pool, &filter).await?;
-    // A ticker may be a number too: #7 says which is meant.
+    // A ticker may be a number too: #7 always means the job number.
     let only_number = text.strip_prefix('#');
     let number: Option<i64> = only_number.unwrap_or(text).parse().ok();
     let mut found: Vec<Job> = all

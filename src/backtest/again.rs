@@ -1,19 +1,19 @@
-//! The samples of a job, decided again.
+//! Replays the samples of a job.
 
 use super::{result::SeriesSummary, series::Rows, setup::PricePoint};
 use crate::domain::{Timestamp, config::ScheduleConfig, span::Span, units::Price};
 
-/// A sample this soon after a slot, and its jitter, was taken for it: a tick starts a little after its slot.
+/// A sample this soon after a slot and its jitter belongs to that slot: a tick starts shortly after its slot.
 const TICK_START_MAX: Span = Span::from_secs(15);
 
-/// The samples of a job as a series: one that was taken for a slot counts as that slot's price, or every decision would
-/// see the price of the slot before. `None` without samples.
+/// The samples of a job as a series. A sample taken for a slot counts as that slot's price; otherwise every decision
+/// would see the price of the previous slot. `None` without samples.
 #[must_use]
 pub fn rows_of(name: String, samples: &[(Timestamp, Price)], schedule: &ScheduleConfig) -> Option<Rows> {
     let mut rows: Vec<PricePoint> = Vec::with_capacity(samples.len());
     for (at, price) in samples {
         let earliest = schedule.jitter.before(TICK_START_MAX.before(*at));
-        // The latest slot in that time: an earlier one would have decided on a price from after it.
+        // The latest slot in that time: an earlier one would use a price from its future.
         let next = |after| schedule.cron.next_after(schedule.timezone, after);
         let mut slot = next(Span::from_millis(1).before(earliest)).filter(|slot| slot <= at);
         while let Some(later) = slot.and_then(next).filter(|slot| slot <= at) {

@@ -1,7 +1,7 @@
-//! The deepest fall of the profit from an earlier peak.
+//! The largest fall of the profit from an earlier peak.
 //!
-//! Between two trades the profit rises and falls with the price. So there are two prices between which it is neither
-//! at a new peak nor further below one than ever: only outside of them is it worked out.
+//! Between two trades the profit is monotonic in the price. So there are two prices between which it is neither
+//! a new peak nor a new deepest drawdown; it is computed only outside of them.
 
 use rust_decimal::Decimal;
 
@@ -17,20 +17,21 @@ const PCT_DIGITS: u32 = 4;
 
 #[derive(Debug, Default)]
 pub(super) struct Valley {
-    /// The highest profit so far; nothing gained yet is a height, too.
+    /// The highest profit so far, at least 0.
     peak: Usd,
     deepest: Drawdown,
-    /// At these prices and between them nothing new is seen, in [`Price::short_units`]; until the next trade.
+    /// From the lower to the upper of these prices nothing new can occur until the next trade; in
+    /// [`Price::short_units`].
     nothing_new: Option<(u128, u128)>,
 }
 
 impl Valley {
-    /// The position has changed: what was known about prices says nothing any more.
+    /// The position has changed: the known price range is invalid.
     pub(super) const fn forget_prices(&mut self) {
         self.nothing_new = None;
     }
 
-    /// Whether the profit at a price is surely neither a new peak nor further below one than ever.
+    /// Whether the profit at a price is certainly neither a new peak nor a new deepest drawdown.
     pub(super) fn is_nothing_new(&self, units: u128) -> bool {
         self.nothing_new
             .is_some_and(|(low, high)| low <= units && units <= high)
@@ -59,7 +60,7 @@ impl Valley {
         self.nothing_new = self.between(price, profit, position, money);
     }
 
-    /// Prices around `price` between which nothing new is seen, on the safe side of every rounding.
+    /// The price range around `price` in which nothing new can occur, on the safe side of every rounding.
     fn between(&self, price: Price, profit: Usd, position: &Position, money: &Money) -> Option<(u128, u128)> {
         let own = price.short_units()?;
         if position.token_balance.is_zero() {
@@ -67,7 +68,7 @@ impl Valley {
             return Some((0, u128::MAX));
         }
         let token = position.token_value(price, Rounding::Down).ok()?;
-        // The price at which the profit is so much higher than now, cut.
+        // The price at which the profit is higher by this much, truncated.
         let at = |more: Usd| -> Option<u128> {
             let worth = token.checked_add(more).ok()?;
             if !worth.is_positive() {
@@ -83,7 +84,7 @@ impl Valley {
                 .saturating_sub(1)
                 .max(own)
         };
-        // Half a digit of the deepest percentage, and one more for its own rounding, stay on the safe side.
+        // A margin of half a digit of the deepest percentage, and one more for its own rounding.
         let grown = money.put_in.checked_add(self.peak).ok()?;
         let safe_pct = self
             .deepest
@@ -99,7 +100,7 @@ impl Valley {
         Some((low.min(own), high))
     }
 
-    /// How far below the peak a profit is, in per cent of what the money had grown to there; 0 at a peak.
+    /// How far below the peak a profit is, in per cent of the equity at the peak; 0 at a peak.
     pub(super) fn depth_pct(&self, profit: Usd, money: &Money) -> Decimal {
         let fall = self.peak.decimal() - profit.decimal();
         let grown = money.put_in.decimal() + self.peak.decimal();

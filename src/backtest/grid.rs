@@ -1,4 +1,4 @@
-//! Which configurations a sweep tries: `KEY=A..B:STEP`, several of them crossed. Steps are exact.
+//! The configurations of a sweep: ranges `KEY=A..B:STEP`, crossed with each other. Steps are exact.
 
 use std::{fmt, str::FromStr};
 
@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use crate::domain::span::Span;
 
-/// Most configurations of one sweep.
+/// Maximum number of configurations of one sweep.
 pub const CONFIGURATIONS_MAX: usize = 10_000;
 
 /// One key and the values it takes, in order.
@@ -14,7 +14,7 @@ pub const CONFIGURATIONS_MAX: usize = 10_000;
 pub struct Axis {
     /// The dotted key.
     pub key: String,
-    /// Its values, as `--set` takes them.
+    /// Its values, in the form of `--set`.
     pub values: Vec<String>,
 }
 
@@ -27,7 +27,7 @@ pub struct Grid {
 /// One configuration of a grid: the index of its value on each axis.
 pub type Place = Vec<usize>;
 
-/// A sweep that cannot be made.
+/// An invalid sweep.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GridError {
     /// Not of the form `KEY=A..B:STEP`.
@@ -43,24 +43,24 @@ pub enum GridError {
         /// The part that cannot be read.
         value: String,
     },
-    /// It would never end, or never begin.
+    /// An endless or empty range.
     #[error("STEP must be above 0 and FROM not above TO")]
     Direction,
-    /// One key twice.
+    /// A key that is given twice.
     #[error("{key} is given twice; a key has one range")]
     Twice {
         /// The key.
         key: String,
     },
     /// Too many configurations.
-    #[error("{sizes} make more than {CONFIGURATIONS_MAX} configurations; take larger steps or fewer keys")]
+    #[error("{sizes} make more than {CONFIGURATIONS_MAX} configurations; use larger steps or fewer keys")]
     TooMany {
-        /// How many values each key has.
+        /// Number of values of each key.
         sizes: String,
     },
 }
 
-/// What a range counts in.
+/// Unit of a range.
 #[derive(Clone, Copy)]
 enum Unit {
     Number,
@@ -202,7 +202,7 @@ impl Grid {
             .collect()
     }
 
-    /// One configuration as `--set` takes it.
+    /// One configuration, in the form of `--set`.
     #[must_use]
     pub fn assignments(&self, place: &[usize]) -> Vec<String> {
         self.axes

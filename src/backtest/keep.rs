@@ -3,7 +3,7 @@
 use super::result::HoldRun;
 use crate::domain::{Timestamp, decision::HoldReason};
 
-/// Runs that are merged with each other at first.
+/// Number of neighbouring runs that are merged first.
 const NEIGHBOURS: usize = 16;
 
 /// Runs of equal holds.
@@ -11,7 +11,7 @@ const NEIGHBOURS: usize = 16;
 pub(super) struct Runs {
     max: usize,
     kept: Vec<HoldRun>,
-    /// The last one is over: a trade came.
+    /// A trade has ended the last run.
     over: bool,
 }
 
@@ -52,8 +52,8 @@ impl Runs {
         });
     }
 
-    /// Of neighbours, those with one reason become one, until there is room for as many again. No tick is lost: a run
-    /// then says how many ticks held for its reason between two instants, not that no other reason came between.
+    /// Merges neighbouring runs with the same reason until half of the room is free. No tick is lost: a run
+    /// then counts the ticks with its reason between two instants; other reasons may occur in between.
     fn merge(&mut self) {
         let mut neighbours = NEIGHBOURS;
         while self.kept.len() > self.max / 2 && neighbours <= self.max.saturating_mul(2) {
@@ -67,7 +67,7 @@ impl Runs {
     }
 }
 
-/// One run for each reason, in the order of their first ticks.
+/// One run for each reason, ordered by first tick.
 fn by_reason(runs: &[HoldRun]) -> Vec<HoldRun> {
     let mut merged: Vec<HoldRun> = Vec::new();
     for run in runs {

@@ -1,8 +1,8 @@
-//! A job's rules over a past: the very functions that a worker calls, fed from a series instead of a market.
+//! Runs a job's rules over past prices: the same functions that a worker calls, with a series instead of a market.
 //!
 //! Everything here is a pure function of its arguments. Nothing is decided here: rules, limits, schedule, samples
-//! and accounting are the domain's, quotes and gas are the paper venue's. How a series' gaps in knowledge are treated
-//! is stated in [`result::SetupSummary::assumptions`].
+//! and accounting are the domain's, quotes and gas are the paper venue's. Assumptions about what a series does not
+//! contain are listed in [`result::SetupSummary::assumptions`].
 
 pub mod again;
 mod drawdown;

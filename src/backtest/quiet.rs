@@ -1,9 +1,9 @@
-//! Ticks in which nothing can fire, recognised by a few comparisons of whole numbers.
+//! Recognises ticks in which no rule can fire, with a few integer comparisons.
 //!
-//! Most ticks of most jobs hold because no rule is near its threshold. After each trade the thresholds are worked out
-//! once, on the safe side: within them the rules of the domain are known to hold, and why. Everything else, such as a
-//! price next to a threshold, is left to the rules themselves, so that a run with this and a run without it come to
-//! the same, tick by tick (`shortcuts_change_nothing`).
+//! Most ticks of most jobs hold because no rule is near its threshold. After each trade the thresholds are computed
+//! once, on the safe side: within them the domain's rules are known to hold, with a known reason. Everything else, such
+//! as a price near a threshold, is left to the rules, so that a run with this shortcut and a run without it agree in
+//! every tick (`shortcuts_change_nothing`).
 
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 
@@ -18,7 +18,7 @@ use crate::domain::{
     units::{Price, Rounding, Usd},
 };
 
-/// Thresholds are drawn in by a millionth, which is more than all roundings of the rules together.
+/// Thresholds are tightened by a millionth, which is more than all roundings of the rules together.
 const MARGIN_BITS: u32 = 20;
 
 /// A mean of fewer units than this may be rounded by more than the margin.
@@ -27,7 +27,7 @@ const MEAN_UNITS_MIN: u128 = 1_000_000_000;
 /// Prices with more units than this could leave the range of the comparisons.
 const UNITS_MAX: u128 = 1 << 84;
 
-/// A whole, in millionths.
+/// One, in millionths.
 const MILLION: u128 = 1_000_000;
 
 /// A tick as whole numbers: instants in microseconds since 1970, the price in [`Price::short_units`].
@@ -38,19 +38,19 @@ pub(super) struct Glance {
     pub(super) units: u128,
 }
 
-/// Which prices are believed without a closer look.
+/// Bounds within which a price is accepted without further checks.
 #[derive(Debug)]
 pub(super) struct Belief {
-    /// A row of this age at most is fresh.
+    /// Maximum age of a fresh row.
     age_micros: i64,
-    /// A move of this much at most from the last price is no jump, in millionths; `None`: none is.
+    /// Maximum move from the last price that is no jump, in millionths; `None`: jumps are not checked.
     move_ppm: Option<u128>,
 }
 
 impl Belief {
     pub(super) fn new(config: &JobConfig, stands_for: Span) -> Self {
         let most = config.price.max_price_move_pct;
-        // A hundredth less than what is allowed is surely allowed.
+        // A hundredth below the limit is certainly allowed.
         let ppm = most
             .checked_mul(Decimal::from(9_900))
             .and_then(|ppm| ppm.to_u128());
@@ -60,7 +60,7 @@ impl Belief {
         }
     }
 
-    /// Whether the row is surely believed after the last accepted price.
+    /// Whether the row is certainly accepted after the last accepted price.
     pub(super) fn holds(&self, glance: Glance, last: Option<(u128, i64)>) -> bool {
         if glance.units == 0 || glance.units >= UNITS_MAX || glance.slot - glance.at > self.age_micros {
             return false;
@@ -76,12 +76,12 @@ impl Belief {
     }
 }
 
-/// What keeps a job quiet until its next trade.
+/// Conditions under which a job holds until its next trade.
 #[derive(Debug)]
 pub(super) enum Quiet {
     Accumulate(Accumulating),
     Liquidity(Balancing),
-    /// Every tick is looked at in full.
+    /// Every tick is evaluated in full.
     Never,
 }
 
@@ -89,14 +89,14 @@ pub(super) enum Quiet {
 pub(super) struct Accumulating {
     window: i64,
     last_dip: i64,
-    /// A dip is at most this share of the high; none if the rule is off. Numerator and denominator.
+    /// A dip is at most this share of the high; `None` if the rule is off. Numerator and denominator.
     dip: Option<(u128, u128)>,
-    /// Until then the take-profit cools down, whatever the price.
+    /// End of the take-profit cooldown, at any price.
     profit_cools: i64,
-    /// Below this price no profit is taken.
+    /// Below this price take-profit does not fire.
     profit_from: u128,
     dca_from: i64,
-    /// Nothing may be bought at any price: the position has cost all it may.
+    /// The position has reached its maximum cost: nothing is bought at any price.
     full: bool,
     countable: u128,
 }
@@ -109,9 +109,9 @@ pub(super) struct Balancing {
     /// Spread in per cent, as a whole number over `scale`.
     spread: u128,
     hundred: u128,
-    /// Until then a spread trade cools down.
+    /// End of the spread cooldown.
     cools: i64,
-    /// Between these prices the inventory is surely within its band.
+    /// Between these prices the inventory is certainly within its band.
     band: Option<(u128, u128)>,
 }
 
@@ -132,7 +132,7 @@ impl Quiet {
         quiet.unwrap_or(Self::Never)
     }
 
-    /// Why this tick holds, if that is plain; the samples are then as after the tick.
+    /// Why this tick holds, if it certainly does; the samples are then updated as by the full evaluation.
     pub(super) fn holds(&self, glance: Glance, price: Price, samples: &mut Samples) -> Option<HoldReason> {
         let reason = match self {
             Self::Accumulate(quiet) => quiet.holds(glance, samples),
@@ -156,7 +156,7 @@ impl Accumulating {
         last: &LastFills,
         position: &Position,
     ) -> Option<Self> {
-        // Every key by name: a new one does not compile before it is decided what it means here.
+        // Every key by name, so that a new key does not compile until it is handled here.
         let AccumulateConfig {
             dca_amount_usd: _,
             dca_interval: _,
@@ -200,7 +200,7 @@ impl Accumulating {
         let since = glance.at.saturating_sub(self.window).max(self.last_dip);
         let high = samples.high_since(since);
         if let Some((share, whole)) = self.dip {
-            // The price itself is a high, and then no dip: the share is below the whole.
+            // If the price itself is the high, it is no dip: the share is below one.
             let high = high.map_or(Some(glance.units), |high| high.units)?;
             if high >= UNITS_MAX || glance.units * whole <= high * share {
                 return None;
@@ -214,7 +214,7 @@ impl Accumulating {
     }
 }
 
-/// Until when the take-profit cools down, and from which price on it may fire then.
+/// End of the take-profit cooldown, and the price from which it may then fire.
 fn profit(rules: &AccumulateConfig, last: &LastFills, position: &Position) -> Option<(i64, u128)> {
     let Some(goal_pct) = accumulate::profit_goal_pct(rules, position).ok()? else {
         return Some((i64::MIN, u128::MAX));
@@ -234,7 +234,7 @@ fn profit(rules: &AccumulateConfig, last: &LastFills, position: &Position) -> Op
     Some((cools, from.saturating_sub(from >> MARGIN_BITS)))
 }
 
-/// Up to this price what is held can be counted: worth a million times a billion USD at most.
+/// Up to this price the holding's value is in range: at most a million times a billion USD.
 fn countable(position: &Position) -> Option<u128> {
     if position.token_balance.is_zero() {
         return Some(UNITS_MAX);
@@ -246,7 +246,7 @@ fn countable(position: &Position) -> Option<u128> {
 
 impl Balancing {
     fn of(rules: &LiquidityConfig, last: &LastFills, position: &Position) -> Option<Self> {
-        // Every key by name: a new one does not compile before it is decided what it means here.
+        // Every key by name, so that a new key does not compile until it is handled here.
         let LiquidityConfig {
             budget_usd: _,
             spread_pct,
@@ -273,7 +273,7 @@ impl Balancing {
 
     fn holds(&self, glance: Glance, samples: &mut Samples) -> Option<HoldReason> {
         let (weighted, held) = samples.weighted_until(glance.at)?;
-        // The high is not asked for, and must be forgotten all the same.
+        // The high is not used, but expired samples must still be dropped.
         samples.high_since(glance.at.saturating_sub(self.window));
         let held = u128::try_from(held).ok().filter(|held| *held > 0)?;
         let window = u128::from(self.window.unsigned_abs());
@@ -308,14 +308,14 @@ impl Balancing {
     }
 }
 
-/// Prices between which the token's share of the inventory is surely within the band.
+/// Prices between which the token's share of the inventory is certainly within the band.
 fn band(rules: &LiquidityConfig, position: &Position) -> Option<(u128, u128)> {
     let edges = liquidity::band(rules).ok()?;
     let quote = position.quote_value(Rounding::Down).ok()?;
     if quote < Usd::rounded(Decimal::ONE, Rounding::Down) || position.token_balance.is_zero() {
         return None;
     }
-    // The token's worth at which it has `percent` per cent: quote * percent / (100 - percent).
+    // The token value at which its share is `percent` per cent: quote * percent / (100 - percent).
     let worth = |percent: Decimal, margin: Decimal| -> Option<Usd> {
         let rest = Decimal::ONE_HUNDRED.checked_sub(percent)?;
         let worth = quote.decimal().checked_mul(percent)?.checked_div(rest)?;
@@ -327,7 +327,7 @@ fn band(rules: &LiquidityConfig, position: &Position) -> Option<(u128, u128)> {
     };
     let low = if edges.lowest_pct > Decimal::ZERO {
         let worth = worth(edges.lowest_pct, Decimal::new(1_000_001, 6))?;
-        // Below a cent the twelfth digit begins to count.
+        // Below a cent the twelfth digit becomes significant.
         if worth < Usd::rounded(Decimal::new(1, 2), Rounding::Down) {
             return None;
         }
@@ -343,16 +343,16 @@ fn band(rules: &LiquidityConfig, position: &Position) -> Option<(u128, u128)> {
     Some((low, high.min(countable(position)?)))
 }
 
-/// A percentage as whole numbers: numerator and denominator.
+/// A percentage as integers: numerator and denominator.
 fn share(percent: Decimal) -> Option<(u128, u128)> {
     let percent = percent.normalize();
-    // At most a few digits, so that products stay in range.
+    // Only a few digits, so that products stay in range.
     let whole = 100_u128.checked_mul(10_u128.checked_pow(percent.scale())?)?;
     (percent.scale() <= 6).then_some(())?;
     Some((u128::try_from(percent.mantissa()).ok()?, whole))
 }
 
-/// A price in short units, digits past them cut.
+/// A price in short units, further digits truncated.
 fn units_below(price: Price) -> Option<u128> {
     u128::try_from(price.units() / alloy_primitives::U256::from(Price::SHORT_UNITS)).ok()
 }

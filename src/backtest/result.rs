@@ -1,4 +1,4 @@
-//! What a backtest says: plain data, read by the table, the JSON, the CSV and the report.
+//! Result of a backtest: plain data, read by the table, the JSON, the CSV and the report.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,64 +15,64 @@ use crate::{
 };
 use rust_decimal::Decimal;
 
-/// One backtest, whole.
+/// Result of a backtest, with benchmarks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BacktestResult {
-    /// What ran.
+    /// The inputs.
     pub setup: SetupSummary,
-    /// What it ran over.
+    /// The series.
     pub series: SeriesSummary,
-    /// What came out.
+    /// The results.
     pub summary: Summary,
-    /// The same money, without the rules: a lump sum on the first day, plain equal DCA.
+    /// The same money without the rules: a lump sum on the first day, and equal DCA.
     pub comparisons: Vec<Comparison>,
     /// Every trade, oldest first.
     pub trades: Vec<TradeLine>,
-    /// For charts: ticks, oldest first, at most what was asked for, thinned as [`super::thin::RULE`] says.
+    /// For charts: ticks, oldest first, at most the requested number, thinned as described by [`super::thin::RULE`].
     pub points: Vec<Point>,
-    /// For charts: runs of equal holds, oldest first. Where there are more than asked for, neighbours with one reason
+    /// For charts: runs of equal holds, oldest first. If there are more than requested, neighbours with the same reason
     /// are merged across others between them; no tick is lost.
     pub holds: Vec<HoldRun>,
 }
 
-/// One run, without comparisons. The fields are those of [`BacktestResult`].
+/// Result of one run, without benchmarks. The fields are those of [`BacktestResult`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunResult {
     /// Figures.
     pub summary: Summary,
-    /// Trades, if they were asked for.
+    /// Trades, if requested.
     pub trades: Vec<TradeLine>,
-    /// Points for charts, if they were asked for.
+    /// Points for charts, if requested.
     pub points: Vec<Point>,
-    /// Runs of equal holds, if they were asked for.
+    /// Runs of equal holds, if requested.
     pub holds: Vec<HoldRun>,
 }
 
-/// What ran.
+/// Inputs of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetupSummary {
-    /// What the job is for.
+    /// The job's mode.
     pub mode: JobMode,
-    /// The whole configuration, as a job would keep it.
+    /// The whole configuration, as stored with a job.
     pub config: JobConfig,
     /// Fee, slippage, impact, gas and wallet of the paper venue.
     pub costs: PaperSettings,
-    /// Digits of one whole token.
+    /// Decimals of the token.
     pub token_decimals: u8,
-    /// Digits of one whole quote token (USDC).
+    /// Decimals of the quote token (USDC).
     pub quote_decimals: u8,
     /// One price sample is kept per interval.
     pub sample_interval: Span,
-    /// How what a series leaves open was treated, a sentence each.
+    /// Assumptions about what the series does not contain, one sentence each.
     pub assumptions: Vec<String>,
 }
 
-/// What it ran over.
+/// The series.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeriesSummary {
     /// The file's name, or the job whose samples these are.
     pub name: String,
-    /// Rows that were used.
+    /// Number of rows used.
     pub rows: u64,
     /// Instant of the first row used.
     pub first: Timestamp,
@@ -80,22 +80,22 @@ pub struct SeriesSummary {
     pub last: Timestamp,
     /// The most common time from one row to the next.
     pub spacing: Span,
-    /// Rows are candles (open, high, low, close); their close counts, at the candle's end.
+    /// Rows are candles (open, high, low, close); the close is used, at the candle's end.
     pub candles: bool,
-    /// Places where rows are missing.
+    /// Number of gaps.
     pub gaps: u64,
-    /// The longest of them.
+    /// The longest gaps.
     pub longest_gap: Option<Interval>,
-    /// Rows of an instant that had one already; the first one counts.
+    /// Rows with the same instant as an earlier one; the first row counts.
     pub duplicates: u64,
-    /// Rows that were left out because they were asked to be (bad or out of order).
+    /// Rows skipped on request (bad or out of order).
     pub skipped: u64,
-    /// Gaps, duplicates and rows left out, each kind with the lines of its first ones.
+    /// Gaps, duplicates and skipped rows, each kind with its first lines.
     #[serde(default)]
     pub warnings: Vec<String>,
 }
 
-/// A length of time with its place.
+/// A period of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interval {
     /// Its first instant.
@@ -104,16 +104,16 @@ pub struct Interval {
     pub to: Timestamp,
 }
 
-/// What came out.
+/// The results.
 #[derive(Debug, Clone, PartialEq, Serialize, Default, Deserialize)]
 pub struct Summary {
     /// The first slot, if there was any.
     pub from: Option<Timestamp>,
     /// The last slot.
     pub to: Option<Timestamp>,
-    /// Slots that were decided.
+    /// Number of evaluated slots.
     pub ticks: u64,
-    /// The price that was accepted last.
+    /// The last accepted price.
     pub last_price: Option<Price>,
     /// Buys.
     pub buys: u64,
@@ -123,51 +123,51 @@ pub struct Summary {
     pub by_reason: Vec<ReasonTotal>,
     /// Ticks without a trade by reason, most first.
     pub holds: Vec<HoldTotal>,
-    /// Paid for all buys, USD, gas apart.
+    /// Paid for all buys, USD, without gas.
     pub spent_usd: Usd,
-    /// Received for all sells, USD, gas apart.
+    /// Received for all sells, USD, without gas.
     pub proceeds_usd: Usd,
-    /// What was put in from outside: all buys of mode accumulate, the budget of mode liquidity. Gas apart.
+    /// Money paid in from outside, without gas: all buys of mode accumulate, the budget of mode liquidity.
     pub money_in_usd: Usd,
     /// Tokens held, base units.
     pub token_balance: Amount,
-    /// Quote that the job owns (mode liquidity), base units.
+    /// Quote balance of the job (mode liquidity), base units.
     pub quote_balance: Amount,
-    /// What tokens and owned quote are worth at the last price, USD.
+    /// Value of tokens and owned quote at the last price, USD.
     pub value_usd: Usd,
-    /// What the tokens held cost, USD.
+    /// Cost basis of the tokens held, USD.
     pub cost_basis_usd: Usd,
-    /// What one token held cost on average.
+    /// Average cost of one token held.
     pub average_cost: Option<Price>,
-    /// Gains and losses of what was sold, USD.
+    /// Realised gains and losses, USD.
     pub realized_usd: Usd,
-    /// What selling all at the last price would gain or lose, USD, before fees.
+    /// Unrealised gain or loss at the last price, USD, before fees.
     pub unrealized_usd: Usd,
-    /// Pool fee and slippage of all trades, USD at the prices decided on. They are in the fills already.
+    /// Pool fee and slippage of all trades, USD at the decision prices. The fills already include them.
     pub fees_usd: Usd,
     /// Gas of all trades, USD.
     pub gas_usd: Usd,
-    /// Realised and unrealised, less gas, USD.
+    /// Realised plus unrealised profit, minus gas, USD.
     pub profit_usd: Usd,
-    /// `profit_usd` in per cent of `money_in_usd`; none without money in.
+    /// `profit_usd` in per cent of `money_in_usd`; `None` without money in.
     pub return_pct: Option<Decimal>,
-    /// Money-weighted return: the yearly rate at which all payments in are worth all payments out and what is
-    /// held, per cent a year. None if there is no such rate. A statistic, so a float.
+    /// Money-weighted return: the yearly rate at which all payments in equal all payments out plus the value
+    /// held, per cent per year. `None` if there is no such rate. A statistic, hence a float.
     pub money_weighted_pct: Option<f64>,
-    /// The deepest fall of the profit from an earlier peak.
+    /// The largest fall of the profit from an earlier peak.
     pub drawdown: Drawdown,
-    /// The longest time without a trade, the ends included.
+    /// The longest time without a trade, including the start and the end of the run.
     pub longest_wait: Option<Interval>,
 }
 
-/// The deepest fall of the profit (gas included) from an earlier peak. Ends of ticks count, as accepted.
+/// The largest fall of the profit (gas included) from an earlier peak, measured at the end of each tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Drawdown {
-    /// The deepest fall in USD.
+    /// The largest fall in USD.
     pub usd: Usd,
-    /// The deepest fall in per cent of what the money put in until then had grown to at the peak.
+    /// The largest fall in per cent of the equity at the peak.
     pub pct: Decimal,
-    /// When that percentage was seen.
+    /// Instant of the largest percentage.
     pub at: Option<Timestamp>,
 }
 
@@ -178,38 +178,38 @@ pub struct ReasonTotal {
     pub reason: Reason,
     /// Direction.
     pub side: Side,
-    /// How many.
+    /// Their number.
     pub trades: u64,
-    /// USD paid or received, gas apart.
+    /// USD paid or received, without gas.
     pub usd: Usd,
 }
 
-/// Ticks that did not trade, for one reason.
+/// Ticks that held, for one reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldTotal {
     /// The reason.
     pub reason: HoldReason,
-    /// How many.
+    /// Their number.
     pub ticks: u64,
 }
 
-/// The same money spent otherwise, through the same cost model.
+/// A benchmark: the same money spent by another plan, with the same cost model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// How.
+    /// The plan.
     pub plan: Benchmark,
     /// Its own result.
     pub summary: Summary,
 }
 
-/// What the money is compared with.
+/// Plan of a benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Benchmark {
     /// All of it at the first slot.
     #[strum(to_string = "lump sum")]
     LumpSum,
-    /// Equal parts at equal distances.
+    /// Equal parts at equal intervals.
     #[strum(to_string = "equal DCA")]
     EqualDca,
 }
@@ -223,9 +223,9 @@ pub struct TradeLine {
     pub side: Side,
     /// The rule.
     pub reason: Reason,
-    /// The accepted price it was decided on.
+    /// The accepted price at the decision.
     pub price: Price,
-    /// USD per token that the fill comes to, fee and slippage included.
+    /// USD per token of the fill, fee and slippage included.
     pub fill_price: Price,
     /// Tokens in (buy) or out (sell), base units.
     pub base_amount: Amount,
@@ -237,11 +237,11 @@ pub struct TradeLine {
     pub fee_usd: Usd,
     /// Gas, USD.
     pub gas_usd: Usd,
-    /// Profit of what was sold, USD; zero for a buy.
+    /// Realised profit, USD; zero for a buy.
     pub realized_usd: Usd,
     /// Tokens held afterwards, base units.
     pub token_balance: Amount,
-    /// What they cost, USD.
+    /// Their cost basis, USD.
     pub cost_basis: Usd,
     /// Average cost afterwards.
     pub average_cost: Option<Price>,
@@ -254,21 +254,21 @@ pub struct Point {
     pub at: Timestamp,
     /// The accepted price.
     pub price: Price,
-    /// What tokens and owned quote are worth, USD.
+    /// Value of tokens and owned quote, USD.
     pub value_usd: Usd,
-    /// What was put in from outside until then, USD, gas apart.
+    /// Money paid in from outside until then, USD, without gas.
     pub money_in_usd: Usd,
-    /// What sells paid out until then (mode accumulate; mode liquidity keeps it), USD.
+    /// Money paid out by sells until then, USD (mode accumulate; mode liquidity keeps it).
     pub paid_out_usd: Usd,
     /// Average cost of the tokens held.
     pub average_cost: Option<Price>,
     /// Profit until then, gas included, USD.
     pub profit_usd: Usd,
-    /// How far below its earlier peak the profit is, as [`Drawdown::pct`]; 0 at a peak.
+    /// Drawdown from the earlier peak, as [`Drawdown::pct`]; 0 at a peak.
     pub drawdown_pct: Decimal,
 }
 
-/// Ticks in a row that held for one reason.
+/// Consecutive ticks that held for one reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldRun {
     /// The reason.
@@ -277,6 +277,6 @@ pub struct HoldRun {
     pub from: Timestamp,
     /// The last slot.
     pub to: Timestamp,
-    /// How many.
+    /// Their number.
     pub ticks: u64,
 }

@@ -1,23 +1,23 @@
-//! The money-weighted return. A statistic, not money: the one place with floats.
+//! The money-weighted return. A statistic, not money: the only place with floats.
 
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::domain::{Timestamp, units::Usd};
 
-/// Payments are kept one by one up to this many; then neighbours are added up at their common centre of time.
+/// Maximum number of separate payments; beyond it, neighbours are merged at their weighted mean time.
 const PAYMENTS_MAX: usize = 4_096;
 
 const YEAR_SECS: f64 = 365.25 * 86_400.0;
 
-/// Growth rates are looked for in steps of this size, continuously compounded, up to this many steps: from a loss
-/// of all but a millionth to a growth of a millionfold.
+/// Growth rates are searched in steps of this size, continuously compounded, up to this number of steps: from a loss
+/// of all but a millionth to a millionfold gain.
 const STEP: f64 = 0.25;
 const STEPS_MAX: u32 = 56;
 
-/// Less than four weeks say nothing about a year.
+/// Minimum length for a yearly rate: four weeks.
 const SHORTEST_YEARS: f64 = 28.0 * 86_400.0 / YEAR_SECS;
 
-/// Which way money goes, seen from the job.
+/// Direction of a payment, seen from the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flow {
     In,
@@ -61,8 +61,8 @@ impl Flows {
         }
     }
 
-    /// The yearly rate, per cent, at which all that went in has become what came out and `value`. None if it is not
-    /// one: less than four weeks, nothing in, or no rate between a loss of all and a millionfold a year.
+    /// The yearly rate, per cent, at which all payments in equal all payments out plus `value`. `None` if there is no
+    /// single one: less than four weeks, no money in, or no rate between a total loss and a millionfold gain per year.
     pub(super) fn yearly_pct(&self, end: Timestamp, value: Usd) -> Option<f64> {
         let end = years(self.start?, end);
         if end < SHORTEST_YEARS {
@@ -79,7 +79,7 @@ impl Flows {
         if self.payments.is_empty() {
             return None;
         }
-        // Payments in both directions may have several such rates: the one nearest to nothing is meant.
+        // Payments in both directions may have several such rates: take the one nearest to zero.
         let nothing = surplus(0.0);
         let turns = |growth: f64| (surplus(growth) < 0.0) != (nothing < 0.0);
         let steps = (1..=STEPS_MAX).map(|step| f64::from(step) * STEP);
@@ -105,7 +105,7 @@ fn years(from: Timestamp, to: Timestamp) -> f64 {
     (to - from).as_seconds_f64() / YEAR_SECS
 }
 
-/// Two payments as one, at the centre of the time between them.
+/// Merges two payments at their weighted mean time.
 fn together(pair: &[Payment]) -> Payment {
     let usd: f64 = pair.iter().map(|payment| payment.usd).sum();
     let weight: f64 = pair.iter().map(|payment| payment.usd.abs()).sum();

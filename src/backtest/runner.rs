@@ -1,4 +1,4 @@
-//! One job, fed with rows in the order of time.
+//! Runs one job over rows in chronological order.
 
 use super::{
     money::Fee,
@@ -26,7 +26,7 @@ use crate::{
     ports::{Quote, QuoteError},
 };
 
-/// Runs `setup` over `rows`, in the order of time.
+/// Runs `setup` over `rows`, in chronological order.
 #[must_use]
 pub fn run(setup: &Setup, detail: Detail, rows: impl IntoIterator<Item = PricePoint>) -> RunResult {
     let mut runner = Runner::new(setup, detail);
@@ -36,7 +36,7 @@ pub fn run(setup: &Setup, detail: Detail, rows: impl IntoIterator<Item = PricePo
     runner.finish()
 }
 
-/// The last row, and its instant and price as whole numbers.
+/// The last row, with its instant and price as integers.
 #[derive(Debug, Clone, Copy)]
 struct Current {
     row: PricePoint,
@@ -54,7 +54,7 @@ impl Current {
     }
 }
 
-/// One job over a series. Its memory does not grow with the series, apart from trades that are kept.
+/// A run of one job over a series. Its memory does not grow with the series, apart from kept trades.
 #[derive(Debug)]
 pub struct Runner {
     job: Job,
@@ -66,7 +66,7 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// A job that has seen nothing yet.
+    /// A run before its first row.
     #[must_use]
     pub fn new(setup: &Setup, detail: Detail) -> Self {
         let job = Job::new(setup);
@@ -80,7 +80,7 @@ impl Runner {
         }
     }
 
-    /// The same job without shortcuts: every tick goes through the rules in full. It comes to the same, slower.
+    /// The same run without shortcuts: every tick is evaluated in full. Same result, slower.
     #[must_use]
     pub fn in_full(setup: &Setup, detail: Detail) -> Self {
         let mut runner = Self::new(setup, detail);
@@ -88,7 +88,7 @@ impl Runner {
         runner
     }
 
-    /// The next row, later than all before it: decides every slot from the row before up to this one.
+    /// Takes the next row, later than all before it: evaluates every slot from the previous row up to this one.
     pub fn feed(&mut self, row: PricePoint) {
         let new = Current::of(row);
         let before = self.current.replace(new);
@@ -103,7 +103,7 @@ impl Runner {
         }
     }
 
-    /// The end of the series: decides the slots up to its last row.
+    /// Ends the series: evaluates the slots up to its last row.
     #[must_use]
     pub fn finish(mut self) -> RunResult {
         if let (Some(last), true) = (self.current, self.started) {
@@ -129,7 +129,7 @@ impl Runner {
     }
 }
 
-/// What the ledger and the paper venue would know of the job.
+/// The job's state in the ledger and at the paper venue.
 #[derive(Debug)]
 struct Job {
     config: JobConfig,
@@ -146,12 +146,12 @@ struct Job {
     swap_gas: (Amount, Usd),
     belief: Belief,
     quiet: Quiet,
-    /// The last accepted price as whole numbers, if it can be one.
+    /// The last accepted price as an integer, if it has few enough digits.
     last_units: Option<(u128, i64)>,
     in_full: bool,
 }
 
-/// The paper wallet, base units. It holds this job's money alone.
+/// The paper wallet, base units. It holds only this job's money.
 #[derive(Debug)]
 struct Wallet {
     token: Amount,
@@ -170,7 +170,7 @@ impl From<MoneyError> for Held {
 
 impl Job {
     fn new(setup: &Setup) -> Self {
-        // The series is the one source, whatever the job would ask.
+        // The series is the only source, whatever the job's configuration names.
         let mut config = setup.config.clone();
         config.price.sources = vec![SourceName::Recorded];
         let average_over =
@@ -231,9 +231,9 @@ impl Job {
         self.tick_in_full(instant(slot), current.row, tally);
     }
 
-    /// Why a tick holds, where that takes no closer look.
+    /// Why a tick holds, if that is known without a full evaluation.
     fn plain_hold(&mut self, slot: i64, current: &Current) -> Option<HoldReason> {
-        // Without a last price, or with one that is no short number, a jump cannot be recognised.
+        // Without a last price in short form, a jump cannot be recognised.
         if self.last_price.is_some() != self.last_units.is_some() {
             return None;
         }
@@ -263,7 +263,7 @@ impl Job {
         self.last_units = units.map(|units| (units, accepted.observed_at.timestamp_micros()));
     }
 
-    /// A row speaks for its price as long as a worker believes it, or until the next row is due.
+    /// A row's price is valid for `price.max_price_age`, or until the next row is due if that is later.
     fn accept(&self, slot: Timestamp, row: PricePoint) -> Result<AcceptedPrice, HoldReason> {
         let config = &self.config.price;
         let checked_at = if slot <= self.stands_for.after(row.at) {
@@ -326,7 +326,7 @@ impl Job {
         Ok(())
     }
 
-    /// Quote and limits, as the engine has them.
+    /// Quote and limits, as in the engine.
     fn approve(&self, plan: Plan, fair: Amount) -> Result<ApprovedPlan, Held> {
         let quote: Quote = self.costs.quote(fair).map_err(|error| {
             Held(match error {
@@ -354,7 +354,7 @@ impl Job {
         limits::approve(plan, &self.config, &quoted).map_err(Held)
     }
 
-    /// The venue pays what it quoted, and the ledger books it.
+    /// The venue fills at its quote, and the ledger books the fill.
     fn settle(&mut self, slot: Timestamp, approved: &ApprovedPlan) -> Result<FilledTrade, Held> {
         let plan = approved.plan();
         let (paid, received) = (plan.amount_in, approved.amount_out_expected());
@@ -376,7 +376,7 @@ impl Job {
 }
 
 impl Wallet {
-    /// The wallet, and what of it a job of mode liquidity begins with.
+    /// The wallet, and the initial quote balance of a job of mode liquidity.
     fn opened(setup: &Setup) -> (Self, Amount) {
         let budget = setup.config.rules.budget().unwrap_or(Usd::ZERO);
         let deposit = budget.to_amount(setup.quote_decimals, Price::ONE, Rounding::Down);

@@ -1,42 +1,42 @@
-//! What to run: one row of a series, a setup, and how much is kept of a run.
+//! Inputs of a run: rows, setup, and level of detail.
 
 use crate::{
     domain::{Timestamp, chains::USDC_DECIMALS, config::JobConfig, job::JobMode, span::Span, units::Price},
     paper::PaperSettings,
 };
 
-/// One row of a series: what the price was from this instant on.
+/// One row of a series: the price from this instant on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PricePoint {
-    /// Since when.
+    /// Start of this price.
     pub at: Timestamp,
     /// USD per whole token.
     pub price: Price,
 }
 
-/// What to run.
+/// Setup of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setup {
-    /// What the job is for.
+    /// The job's mode.
     pub mode: JobMode,
-    /// Its configuration, validated. Its price sources are not asked: the series is the one source.
+    /// Its validated configuration. Its price sources are not used: the series is the only source.
     pub config: JobConfig,
     /// Fee, slippage, impact, gas and wallet.
     pub costs: PaperSettings,
-    /// Digits of one whole token.
+    /// Decimals of the token.
     pub token_decimals: u8,
-    /// Digits of one whole quote token.
+    /// Decimals of the quote token.
     pub quote_decimals: u8,
     /// One price sample is kept per interval.
     pub sample_interval: Span,
-    /// When the job starts; `None`: with the first row. Rows before it are samples to look back on, and no more.
+    /// When the job starts; `None`: at the first row. Earlier rows are only samples to look back on.
     pub starts_at: Option<Timestamp>,
-    /// How long a row speaks for the price, if that is longer than `price.max_price_age`: the series' spacing.
+    /// How long a row's price stays valid, if longer than `price.max_price_age`: the series' spacing.
     pub stands_for: Span,
 }
 
 impl Setup {
-    /// A token of 18 digits against USDC, from the first row on.
+    /// A token of 18 decimals against USDC, from the first row on.
     #[must_use]
     pub fn new(mode: JobMode, config: JobConfig, costs: PaperSettings) -> Self {
         Self {
@@ -52,25 +52,25 @@ impl Setup {
     }
 }
 
-/// How much is kept besides the summary. Memory is bounded by this and the number of trades.
+/// What to keep in addition to the summary. Memory is bounded by this and the number of trades.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Detail {
     /// Keep every trade.
     pub trades: bool,
-    /// Most points for charts; 0: none.
+    /// Maximum points for charts; 0: none.
     pub points_max: usize,
-    /// Most runs of equal holds for charts; 0: none.
+    /// Maximum runs of equal holds for charts; 0: none.
     pub hold_runs_max: usize,
 }
 
 impl Detail {
-    /// The summary alone: for sweeps.
+    /// Only the summary, for sweeps.
     pub const SUMMARY: Self = Self {
         trades: false,
         points_max: 0,
         hold_runs_max: 0,
     };
-    /// All that a report shows.
+    /// Everything that a report shows.
     pub const REPORT: Self = Self {
         trades: true,
         points_max: 12_000,

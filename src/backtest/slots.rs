@@ -1,21 +1,21 @@
-//! When a job is looked at.
+//! The slots of a backtest.
 
 use chrono_tz::Tz;
 
 use crate::domain::{Timestamp, config::JobConfig, schedule::CronExpr};
 
-/// The slots of a job, one after the other, in microseconds since 1970.
+/// Iterates over the slots of a job, in microseconds since 1970.
 #[derive(Debug)]
 pub(super) struct Slots {
     cron: CronExpr,
     timezone: Tz,
-    /// From each slot to the next, if that never changes.
+    /// Interval between slots, if it is constant.
     step: Option<i64>,
     next: Option<i64>,
 }
 
 impl Slots {
-    /// The end of 2089: what comes later is searched for.
+    /// The end of 2089: later slots are searched.
     const STEPS_UNTIL: i64 = 3_786_000_000_000_000;
 
     pub(super) fn new(config: &JobConfig) -> Self {
@@ -46,7 +46,7 @@ impl Slots {
     }
 }
 
-/// Microseconds since 1970 as an instant. Ours come from instants.
+/// Converts microseconds since 1970, which came from an instant, back to one.
 pub(super) fn instant(micros: i64) -> Timestamp {
     Timestamp::from_timestamp_micros(micros).unwrap_or(Timestamp::UNIX_EPOCH)
 }

@@ -1,4 +1,4 @@
-//! Many configurations over one series, on all cores; which is best, and how far that may be believed.
+//! Runs many configurations over one series, on all cores, ranks them and judges how robust the best is.
 
 use std::{
     cmp::Ordering,
@@ -23,7 +23,7 @@ use crate::domain::units::Usd;
 /// A best configuration that traded less often is flagged as based on few trades.
 pub const FEW_TRADES: u64 = 10;
 
-/// What is best.
+/// Ranking criterion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SortBy {
@@ -36,7 +36,7 @@ pub enum SortBy {
 }
 
 impl SortBy {
-    /// Better first. What has no return is worse than all that have one.
+    /// Best first. A run without a return ranks below all others.
     #[must_use]
     pub fn compare(self, a: &Summary, b: &Summary) -> Ordering {
         match self {
@@ -51,15 +51,15 @@ impl SortBy {
     }
 }
 
-/// One configuration and what it came to.
+/// One configuration and its result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Candidate {
-    /// Where it stands in the grid.
+    /// Its position in the grid.
     #[serde(skip)]
     pub place: Place,
     /// Its swept values, in the order of the keys.
     pub values: Vec<String>,
-    /// What it came to.
+    /// Its summary.
     pub summary: Summary,
 }
 
@@ -71,7 +71,7 @@ impl Candidate {
     }
 }
 
-/// Runs every setup over the same rows, `threads` at a time; the answers keep the setups' order. `done` is called
+/// Runs every setup over the same rows, `threads` at a time; results keep the order of the setups. `done` is called
 /// after each, from any thread.
 #[must_use]
 pub fn run_all(
@@ -104,7 +104,7 @@ pub fn run_all(
     found.into_iter().map(|(_, summary)| summary).collect()
 }
 
-/// The candidates of a grid, best first; equals keep the grid's order.
+/// The candidates of a grid, best first; equal ones keep the grid's order.
 #[must_use]
 pub fn ranked(grid: &Grid, summaries: Vec<Summary>, by: SortBy) -> Vec<Candidate> {
     let mut candidates: Vec<Candidate> = grid
@@ -121,7 +121,7 @@ pub fn ranked(grid: &Grid, summaries: Vec<Summary>, by: SortBy) -> Vec<Candidate
     candidates
 }
 
-/// Why the best may be worth less than it looks, a sentence each.
+/// Reasons to doubt the best, one sentence each.
 #[must_use]
 pub fn doubts(grid: &Grid, ranked: &[Candidate], by: SortBy) -> Vec<String> {
     let Some(best) = ranked.first() else {
@@ -139,7 +139,7 @@ pub fn doubts(grid: &Grid, ranked: &[Candidate], by: SortBy) -> Vec<String> {
         }
         if indifferent(number, best, ranked, by) {
             doubts.push(format!(
-                "{} makes no difference to the best: with each of its values it comes to the same",
+                "{} makes no difference to the best: all of its values give the same result",
                 axis.key
             ));
         } else if *index == 0 || *index == last {
@@ -152,18 +152,18 @@ pub fn doubts(grid: &Grid, ranked: &[Candidate], by: SortBy) -> Vec<String> {
     }
     if best.trades() < FEW_TRADES {
         doubts.push(format!(
-            "the best rests on {} trade{}: too few to tell a rule from luck; take a longer series",
+            "the best is based on {} trade{}: too few to tell skill from luck; use a longer series",
             best.trades(),
             if best.trades() == 1 { "" } else { "s" },
         ));
     }
     if best.summary.profit_usd <= Usd::ZERO {
-        doubts.push("even the best does not gain".to_owned());
+        doubts.push("even the best makes no profit".to_owned());
     }
     doubts
 }
 
-/// Whether this axis changes nothing, the others being as the best has them.
+/// Whether this axis changes nothing when the other axes are fixed at the best.
 fn indifferent(axis: usize, best: &Candidate, ranked: &[Candidate], by: SortBy) -> bool {
     let only_there = |other: &&Candidate| {
         let mut pairs = best.place.iter().zip(&other.place).enumerate();
@@ -175,7 +175,7 @@ fn indifferent(axis: usize, best: &Candidate, ranked: &[Candidate], by: SortBy) 
         .all(|other| by.compare(&best.summary, &other.summary) == Ordering::Equal)
 }
 
-/// Splits rows into `count` parts of equal time, oldest first. Parts without any row are left out.
+/// Splits rows into `count` parts of equal time, oldest first. Parts without rows are skipped.
 #[must_use]
 pub fn folds(rows: &[PricePoint], count: NonZeroUsize) -> Vec<&[PricePoint]> {
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
@@ -201,22 +201,22 @@ pub fn folds(rows: &[PricePoint], count: NonZeroUsize) -> Vec<&[PricePoint]> {
     folds
 }
 
-/// One step of a walk forward: chosen on one fold, tried on the next.
+/// One step of a walk-forward test: chosen on one fold, tested on the next.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WalkForwardStep {
-    /// The best on the fold it was chosen on.
+    /// The best on the training fold.
     pub chosen: Candidate,
-    /// The same configuration on the fold after it.
+    /// The same configuration on the next fold.
     pub out_of_sample: Summary,
-    /// Its place among all configurations there; 1 is the best.
+    /// Its rank among all configurations there; 1 is the best.
     pub rank: usize,
-    /// How many there were.
+    /// Number of ranked configurations.
     pub of: usize,
     /// The best on that fold, known only afterwards.
     pub hindsight: Candidate,
 }
 
-/// From the candidates of each fold, best first, to what choosing on each would have brought on the next.
+/// Walk-forward steps from the candidates of each fold, best first.
 #[must_use]
 pub fn walk_forward(folds: &[Vec<Candidate>]) -> Vec<WalkForwardStep> {
     folds

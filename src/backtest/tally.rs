@@ -1,4 +1,4 @@
-//! What is counted while a job runs: trades, holds, drawdown, waits, and what charts show.
+//! Statistics of a run: trades, holds, drawdown, waits, and chart data.
 
 use strum::VariantArray;
 
@@ -21,12 +21,12 @@ use rust_decimal::Decimal;
 
 const REASONS: usize = HoldReason::VARIANTS.len();
 
-/// A trade that the venue has executed.
+/// An executed trade.
 #[derive(Debug)]
 pub(super) struct FilledTrade {
     pub(super) fill: Fill,
     pub(super) booked: Booked,
-    /// USD per token that it comes to.
+    /// Effective USD per token.
     pub(super) price: Price,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct FilledTrade {
 pub(super) struct Tally {
     summary: Summary,
     holds: [u64; REASONS],
-    /// The first slot and the last, microseconds since 1970.
+    /// The first and the last slot, microseconds since 1970.
     slots: Option<(i64, i64)>,
     money: Money,
     owns_quote: bool,
@@ -45,7 +45,7 @@ pub(super) struct Tally {
     trades: Option<Vec<TradeLine>>,
     points: Option<Thinned>,
     runs: Runs,
-    /// When the job started or last traded.
+    /// Instant of the start or the last trade.
     waiting_since: Option<Timestamp>,
 }
 
@@ -76,7 +76,7 @@ impl Tally {
         self.flows.add(at, self.money.put_in, Flow::In);
     }
 
-    /// A tick that did not trade; `price` if it was believed.
+    /// Counts a tick that held; `price` if it was accepted.
     pub(super) fn held(
         &mut self,
         slot: Timestamp,
@@ -94,7 +94,7 @@ impl Tally {
         }
     }
 
-    /// The same for a slot in microseconds since 1970 and a believed price, also as a whole number.
+    /// The same for a slot in microseconds since 1970 and an accepted price, also as an integer.
     pub(super) fn held_plainly(
         &mut self,
         slot: i64,
@@ -117,7 +117,7 @@ impl Tally {
         self.ticked(slot.timestamp_micros());
         self.runs.interrupt();
         let position = &filled.booked.position;
-        // Sums of money that was really there: they stay far below what the type holds.
+        // Sums of money that existed: far below the type's range.
         self.count(slot, plan, filled, fee).unwrap_or_default();
         self.waited(slot);
         if let Some(trades) = self.trades.as_mut() {
@@ -227,7 +227,7 @@ impl Tally {
         if let Some(last) = self.summary.to {
             self.waited(last);
         }
-        // Numbers out of range would have held every tick before this.
+        // With numbers out of range every earlier tick would have held.
         self.close(position).unwrap_or_default();
         RunResult {
             summary: self.summary,

@@ -1,16 +1,16 @@
-//! Thins a series for drawing while it streams by: memory is bounded whatever its length, and extremes stay.
+//! Thins a stream of points for drawing: memory is bounded for any length, and extremes are kept.
 
 use super::result::Point;
 
-/// How a series is thinned, stated for the reader.
+/// How a series is thinned, for the reader of a report.
 pub const RULE: &str = "Long series are thinned for drawing: neighbouring ticks share a bucket, and of each bucket the \
 first, the last, the lowest and the highest price, the lowest profit and the deepest drawdown are drawn. Figures and \
 tables count every tick.";
 
-/// Points that one bucket keeps at most: first, last, lowest and highest price, lowest profit, deepest drawdown.
+/// Maximum points of one bucket: first, last, lowest and highest price, lowest profit, deepest drawdown.
 const KEPT_PER_BUCKET: usize = 6;
 
-/// Ticks next to each other.
+/// Neighbouring ticks.
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     ticks: usize,
@@ -35,7 +35,7 @@ impl Bucket {
         }
     }
 
-    /// Takes over what comes right after.
+    /// Merges the bucket right after this one.
     fn join(&mut self, later: &Self) {
         self.ticks = self.ticks.saturating_add(later.ticks);
         self.last = later.last;
@@ -68,28 +68,28 @@ impl Bucket {
     }
 }
 
-/// A series that keeps a bounded number of points.
+/// A series with a bounded number of points.
 #[derive(Debug, Clone)]
 pub struct Thinned {
     buckets_max: usize,
-    /// Ticks of a full bucket.
+    /// Number of ticks in a full bucket.
     width: usize,
     buckets: Vec<Bucket>,
 }
 
 impl Thinned {
-    /// Keeps at most `points_max` points, and no fewer than the few that two buckets need.
+    /// Keeps at most `points_max` points, but at least enough for two buckets.
     #[must_use]
     pub fn new(points_max: usize) -> Self {
         Self {
-            // An even number, so that halving joins each with its neighbour.
+            // An even number, so that halving pairs all buckets.
             buckets_max: (points_max / KEPT_PER_BUCKET / 2).max(1).saturating_mul(2),
             width: 1,
             buckets: Vec::new(),
         }
     }
 
-    /// Adds the next tick. Ticks come in the order of their slots.
+    /// Adds the next tick; ticks arrive in slot order.
     pub fn push(&mut self, point: Point) {
         match self.buckets.last_mut() {
             Some(last) if last.ticks < self.width => last.join(&Bucket::of(point)),
@@ -117,7 +117,7 @@ impl Thinned {
             .collect();
     }
 
-    /// The points to draw, oldest first, no instant twice.
+    /// The points to draw, oldest first, without duplicate instants.
     #[must_use]
     pub fn points(&self) -> Vec<Point> {
         self.buckets.iter().flat_map(Bucket::points).collect()

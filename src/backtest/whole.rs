@@ -1,4 +1,4 @@
-//! A whole backtest: the run, the same money spent otherwise, and what was assumed.
+//! A whole backtest: the run, its benchmarks and assumptions.
 
 use super::{
     result::{BacktestResult, Benchmark, Comparison, SetupSummary, Summary},
@@ -15,15 +15,15 @@ use crate::domain::{
 };
 use rust_decimal::Decimal;
 
-/// More than any run spends, far below what the type holds.
+/// More than any run spends, far below the type's range.
 const ENOUGH_USD: i64 = 1_000_000_000_000;
 
-/// A plan that buys once does so for longer than any series.
+/// Interval longer than any series, for a plan that buys once.
 const ONCE: Span = Span::from_secs(100 * 365 * 86_400);
 
 const DAY: Span = Span::from_secs(86_400);
 
-/// Runs `setup` over `series`, and the same money as a lump sum and as equal DCA for comparison.
+/// Runs `setup` over `series`, with the same money as a lump sum and as equal DCA for comparison.
 ///
 /// # Errors
 /// [`SeriesError`] if the series cannot be read.
@@ -53,7 +53,7 @@ pub fn backtest(setup: &Setup, detail: Detail, series: &impl Series) -> Result<B
     })
 }
 
-/// The money of `summary` as a lump sum and as equal DCA: the very same machine with other rules.
+/// The money of `summary` as a lump sum and as equal DCA, by the same runner with other rules.
 ///
 /// # Errors
 /// [`SeriesError`] if the series cannot be read.
@@ -98,7 +98,7 @@ struct Regular {
 }
 
 impl Regular {
-    /// As the job's own DCA; a job without one: daily, but at least ten times.
+    /// Like the job's own DCA; without one daily, but at least ten times.
     fn of(setup: &Setup, from: Timestamp, to: Timestamp) -> Self {
         match &setup.config.rules {
             Rules::Accumulate(rules) => Self {
@@ -115,12 +115,12 @@ impl Regular {
         }
     }
 
-    /// How many slots buy between the first and the last of a job that starts at `start`.
+    /// Number of buying slots from the first to the last of a job that starts at `start`.
     fn parts(&self, setup: &Setup, start: Timestamp, from: Timestamp, to: Timestamp) -> u32 {
         let schedule = &setup.config.schedule;
         let just_before = Span::from_millis(1);
         let mut count = 0_u32;
-        // The first part of an interval is bought at once, that of a schedule at the first slot from its first instant
+        // With an interval, the first part is bought at once; with a schedule, at the first slot from its first instant
         // on.
         let mut due = match (&self.schedule, self.interval) {
             (Some(cron), _) => cron.next_after(schedule.timezone, start),
@@ -135,7 +135,7 @@ impl Regular {
             count = count.saturating_add(1);
             due = match (&self.schedule, self.interval) {
                 (Some(cron), _) => cron.next_after(schedule.timezone, slot),
-                // An interval of nothing is due at the very next slot.
+                // A zero interval is due at the next slot.
                 (None, Some(interval)) => Some(interval.max(Span::from_millis(2)).after(slot)),
                 (None, None) => None,
             };
@@ -144,7 +144,7 @@ impl Regular {
     }
 }
 
-/// A job that does nothing but buy `parts` equal parts of `money`.
+/// A job that only buys `parts` equal parts of `money`.
 fn plain(setup: &Setup, regular: &Regular, money: Usd, parts: u32) -> Setup {
     let part = money.decimal().checked_div(parts.into());
     let part = part.map_or(money, |part| Usd::rounded(part, Rounding::Down));
@@ -174,7 +174,7 @@ fn usd(dollars: i64) -> Usd {
     Usd::rounded(Decimal::from(dollars), Rounding::Down)
 }
 
-/// What a series leaves open, and how it was treated, a sentence each; the first is about the series itself.
+/// Assumptions about what a series does not contain, one sentence each; the first is about the series itself.
 #[must_use]
 pub fn assumptions(setup: &Setup, candles: bool, spacing: Span) -> Vec<String> {
     let (config, costs) = (&setup.config, &setup.costs);
@@ -184,21 +184,21 @@ pub fn assumptions(setup: &Setup, candles: bool, spacing: Span) -> Vec<String> {
              the next one ends; highs and lows neither trigger nor fill anything."
                 .to_owned()
         } else {
-            "A row is the price from its time on, until the next row.".to_owned()
+            "A row is the price from its time until the next row.".to_owned()
         },
         format!(
-            "A trade fills within its slot, at the price it was decided on less {} bps pool fee and {} bps slippage; \
+            "A trade fills within its slot, at the decision price less {} bps pool fee and {} bps slippage; \
              each swap pays gas. Nothing fails on paper, so no pause after failures occurs.",
             costs.fee_bps, costs.slippage_bps
         ),
         format!(
-            "The wallet begins with {} USDC and {} native coin, and belongs to this job alone; USDC is one dollar.",
+            "The wallet starts with {} USDC and {} native coin, and only this job uses it; USDC is one dollar.",
             costs.wallet_usd, costs.native
         ),
     ];
     if spacing > config.price.max_price_age {
         said.push(format!(
-            "Rows are {spacing} apart, which is longer than price.max_price_age = {}: each stands until the next is due.",
+            "Rows are {spacing} apart, which is longer than price.max_price_age = {}: each is valid until the next is due.",
             config.price.max_price_age
         ));
     }

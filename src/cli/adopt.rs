@@ -1,4 +1,4 @@
-//! `reconcile --adopt` and `reconcile --count-in`: a wallet whose past this database does not know.
+//! `reconcile --adopt` and `reconcile --count-in`: a wallet whose history this database does not know.
 
 use std::io::{BufRead, IsTerminal, Write};
 
@@ -19,7 +19,7 @@ fn render(past: &WalletPast) -> String {
         .our_nonce
         .map_or_else(|| "does not know it".to_owned(), |ours| format!("knows {ours}"));
     let mut lines = vec![format!(
-        "LIVE wallet {} on {}: the chain has {} transactions of it, this database {ours}; it holds {} native coins",
+        "LIVE wallet {} on {}: it has {} transactions on the chain, this database {ours}; it holds {} native coins",
         past.wallet, past.chain, past.chain_nonce, past.native
     )];
     let tokens = past.unexplained.iter();
@@ -28,7 +28,7 @@ fn render(past: &WalletPast) -> String {
     lines.join("\n")
 }
 
-/// Shows a wallet's past and, if its owner says so, takes it over.
+/// Shows a wallet's history and, if the owner confirms, takes it over.
 pub(super) async fn wallet(
     app: &App,
     out: Out,
@@ -43,7 +43,7 @@ pub(super) async fn wallet(
     out.show(&adopt::adopt(app, &past, &actor()).await?, render)
 }
 
-/// Only its owner can say whether a past is the wallet's own or that of a lost database.
+/// Only the owner knows whether the history is the wallet's own or that of a lost database.
 fn ask(out: Out, view: &WalletPast) -> Result<(), AppError> {
     let again = format!(
         "lgi-mm reconcile --adopt {} --chain {} --yes",
@@ -51,14 +51,14 @@ fn ask(out: Out, view: &WalletPast) -> Result<(), AppError> {
     );
     if out.is_json() || !std::io::stdin().is_terminal() {
         return Err(AppError::Refused(format!(
-            "{}\nNothing was changed. If the wallet was used elsewhere before, or you know what a lost database had bought: \
+            "{}\nNothing was changed. If the wallet was used elsewhere before, or you know what a lost database had bought, run: \
              `{again}`",
             render(view)
         )));
     }
     out.remark(&render(view));
-    out.remark("From here on this database takes the chain's count as its own. Whatever a lost database had bought, it \
-                does not know. Go on? [y/N] ");
+    out.remark("From now on this database uses the chain's nonce as its own. It does not know what a lost database had \
+                bought. Continue? [y/N] ");
     let io = |source| AppError::Io {
         what: "the terminal".to_owned(),
         source,
@@ -72,7 +72,7 @@ fn ask(out: Out, view: &WalletPast) -> Result<(), AppError> {
     Err(AppError::Refused("nothing was changed".to_owned()))
 }
 
-/// Counts tokens that no job tracks into a job's position.
+/// Adds tokens that no job tracks to a job's position.
 pub(super) async fn tokens(app: &App, out: Out, job: i64, cost: Decimal) -> Result<(), AppError> {
     let view = adopt::count_in(app, JobId(job), cost, &actor()).await?;
     out.show(&view, |view| view.done.concat())

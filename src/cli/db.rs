@@ -1,4 +1,4 @@
-//! `db`: another program on the database, psql above all.
+//! `db`: runs another program, usually psql, on the database.
 
 use clap::Args;
 
@@ -9,7 +9,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct DbArgs {
-    /// The command, such as `psql` or `pg_dump`; its environment names the database
+    /// The command, such as `psql` or `pg_dump`; its environment points to the database
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<String>,
 }

@@ -37,7 +37,7 @@ pub(super) struct DevnetArgs {
     /// Write settings with [chains.local] to this file
     #[arg(long, value_name = "FILE")]
     settings_out: Option<PathBuf>,
-    /// Stop when standard input closes: the parent process is gone
+    /// Stop when standard input closes, because the parent process has exited
     #[arg(long, hide = true)]
     until_stdin_closes: bool,
 }

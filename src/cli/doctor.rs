@@ -1,4 +1,4 @@
-//! `doctor`: what is wrong with this installation, and what fixes it.
+//! `doctor`: checks this installation and suggests fixes.
 
 use super::out::{Out, table};
 use crate::{

@@ -2,10 +2,10 @@
 
 use crate::app::{AppError, ErrorKind};
 
-/// What a script learns.
+/// The process's exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::VariantArray)]
 pub enum Exit {
-    /// Done.
+    /// Success.
     Done,
     /// An error of the program itself.
     Internal,
@@ -39,7 +39,7 @@ impl Exit {
         }
     }
 
-    /// The code of a failure.
+    /// The exit code of an error.
     #[must_use]
     pub const fn of(error: &AppError) -> Self {
         match error.kind() {

@@ -1,4 +1,4 @@
-//! `health`: asks a running service, for health checks.
+//! `health`: queries a running service, for health checks.
 
 use clap::Args;
 
@@ -13,7 +13,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct HealthArgs {
-    /// Ask only whether the process lives, not whether it can do its work
+    /// Check only that the process is alive, not that it is ready
     #[arg(long)]
     alive: bool,
 }

@@ -1,4 +1,4 @@
-//! Asks for passwords of live jobs where there is a terminal.
+//! Prompts for the passwords of live jobs, if there is a terminal.
 
 use super::wallet;
 use crate::app::{App, AppError, preflight};

@@ -1,4 +1,4 @@
-//! The command line: clap tree, one file a command family, pure rendering.
+//! The command line: the clap tree, one file for each command family, pure rendering.
 
 mod adopt;
 mod db;
@@ -48,11 +48,11 @@ Exit codes:
   4  refused: the job's status does not allow it, or it exists already
   5  the database cannot be used
   6  doctor, health or policy check found something that needs fixing
-  7  a price source, a venue or a receiver of messages cannot be used
+  7  a price source, a venue or a notification receiver cannot be used
 
 A token is an address, a job number as `list` shows it (#7 is only ever a number), or a ticker that only one job has.
 With --json, results are JSON on standard output and errors are {\"error\":{\"code\",\"message\"}} on standard error.
-Only `policy allow` asks for confirmation: `liquidate` and `remove` do at once what they say.";
+`policy allow` and `reconcile --adopt` ask for confirmation; `liquidate` and `remove` act at once.";
 
 /// lgi-mm
 #[derive(Debug, Parser)]
@@ -70,40 +70,40 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start a job for a token, or resume it after a pause
+    /// Start a job for a token, or resume a paused one
     Start(job::start::StartArgs),
-    /// Stop trading, keep the position
+    /// Stop trading and keep the position
     Pause(target::TargetArgs),
     /// Resume after a pause or an error
     Resume(target::TargetArgs),
-    /// Sell everything a job bought and return it to idle
+    /// Sell everything a job bought, then make it idle
     Liquidate(job::lifecycle::LiquidateArgs),
-    /// Everything about one job
+    /// Show everything about one job
     Status(target::TargetArgs),
-    /// All jobs
+    /// List all jobs
     List,
-    /// Take an idle job off the list; its history stays
+    /// Remove an idle job from the list; its history is kept
     Remove(target::TargetArgs),
-    /// Trades, newest first
+    /// Show trades, newest first
     Trades(job::trades::TradesArgs),
-    /// Trades as CSV with cost basis and realised profit
+    /// Export trades as CSV, with cost basis and realised profit
     Export(job::trades::ExportArgs),
     /// Show, edit or check a job's configuration
     #[command(subcommand)]
     Config(job::config::ConfigCommand),
-    /// Run a configuration over a file of past prices
+    /// Run a configuration over a file of historical prices
     Backtest(trial::backtest::BacktestArgs),
     /// Re-run a job's history with another configuration and compare
     Replay(job::replay::ReplayArgs),
-    /// Evaluate a job once, now
+    /// Evaluate one slot of a job now
     Tick(target::TargetArgs),
-    /// Scheduler, worker and metrics in one process
+    /// Run scheduler, worker and metrics in one process
     Daemon,
-    /// Hand due slots to the queue
+    /// Run the scheduler: dispatch due slots to the queue
     Scheduler(services::SchedulerArgs),
-    /// Evaluate slots and settle trades
+    /// Run a worker: evaluate slots and settle trades
     Worker(services::WorkerArgs),
-    /// Bring the database up to date
+    /// Migrate the database to this version
     Migrate,
     /// Delete expired rows now (services do this automatically)
     Prune(prune::PruneArgs),
@@ -111,41 +111,41 @@ enum Command {
     Db(db::DbArgs),
     /// Check this installation and suggest fixes
     Doctor,
-    /// Ask a running service whether it is ready, for health checks
+    /// Check whether a running service is ready, for health checks
     Health(health::HealthArgs),
     /// List notification receivers and send a test message
     #[command(subcommand)]
     Notify(notify::NotifyCommand),
-    /// Compare positions and nonces with the chain, and repair what evidence allows
+    /// Compare positions and nonces with the chain, and repair differences if the evidence allows it
     Reconcile(reconcile::ReconcileArgs),
-    /// Keys of live jobs, encrypted
+    /// Manage the encrypted keys of live jobs
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
-    /// What the keys of this machine may sign with real money, and the kill switch
+    /// Manage what the keys of this machine may sign, and the kill switch
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
-    /// The paper venue: wallet, money, faults to try out
+    /// Manage the paper venue: wallet, money and injected faults
     #[command(subcommand)]
     Paper(paper::PaperCommand),
-    /// A generated price series as CSV, to try things on
+    /// Generate a price series as CSV, for experiments
     Prices(trial::prices::PricesArgs),
-    /// A local chain with the real contracts, to practise live trading
+    /// Run a local chain with the real contracts, to practise live trading
     Devnet(devnet::DevnetArgs),
-    /// Jobs of both modes trading on paper for a minute
+    /// Run a demo: jobs of both modes trade on paper for a minute
     Demo(demo::DemoArgs),
     /// Print shell completions
     Completions {
-        /// For which shell
+        /// Shell
         shell: clap_complete::Shell,
     },
 }
 
-/// Parses, runs, and says what went wrong.
+/// Parses and runs the command, and prints its error.
 pub async fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.collect();
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        // Parsing failed, so look for --json by hand.
+        // Parsing failed, so look for --json in the raw arguments.
         Err(error) if error.use_stderr() && arguments.iter().any(|argument| argument == "--json") => {
             let message = error.render().to_string();
             let message = message.strip_prefix("error: ").unwrap_or(&message).trim_end();
@@ -191,7 +191,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         match (service, cli.json) {
             (true, _) => &settings.log.filter,
             (false, false) => "error,lgi_mm::app::context=warn",
-            // With JSON the one error is all there is.
+            // With JSON, standard error holds only the one error.
             (false, true) => "error",
         },
     );
@@ -229,17 +229,17 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
     }
 }
 
-/// Other processes of our user must not read keys from our memory, or passwords from the environment we were given.
+/// Other processes of our user must not read keys from our memory, or passwords from our environment.
 fn hide_memory() {
-    // Where there is no such call, the system protects us as it protects other programs.
+    // Without such a call, the system's usual protection applies.
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_dumpable(false);
 }
 
-/// As many open files as the system allows: nodes, the database and clients of the metrics port share them.
+/// Raises the limit of open files to the maximum: nodes, the database and clients of the metrics port share it.
 fn raise_file_limit() {
     if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        // Where the hard limit cannot be used whole, as on macOS, the one we have must do.
+        // If the hard limit cannot be set, as on macOS, keep the current one.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
     }
 }

@@ -1,4 +1,4 @@
-//! `notify`: the receivers, what waits for them, and a test message.
+//! `notify`: the receivers, their waiting messages, and a test message.
 
 use clap::{Args, Subcommand};
 
@@ -16,7 +16,7 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum NotifyCommand {
-    /// Receivers, what waits for them, and which of them fail
+    /// List receivers with their waiting and failed messages
     List,
     /// Send a test message to a receiver, or to all
     Test(TestArgs),
@@ -24,7 +24,7 @@ pub(super) enum NotifyCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct TestArgs {
-    /// Its name in the settings
+    /// Name of the receiver in the settings [default: all]
     receiver: Option<String>,
 }
 
@@ -42,10 +42,10 @@ async fn list(settings: &Settings, out: Out) -> Result<(), AppError> {
             return NONE.to_owned();
         }
         let header = [
-            "receiver", "kind", "events", "waiting", "taken", "given up", "now",
+            "receiver", "kind", "events", "waiting", "accepted", "given up", "now",
         ];
         let table = table(&header, rows.iter().map(cells));
-        format!("{table}\ntaken and given up: in the last 24 hours")
+        format!("{table}\naccepted and given up: in the last 24 hours")
     })
 }
 
@@ -56,7 +56,7 @@ fn cells(row: &ReceiverView) -> Vec<String> {
         .unwrap_or_else(|| "not in these settings".to_owned());
     let mut cells = vec![row.name.clone(), kind, row.events.join(", ")];
     let Some(status) = &row.status else {
-        let unknown = "no daemon or scheduler has had it yet".to_owned();
+        let unknown = "not used by a daemon or scheduler yet".to_owned();
         cells.extend([String::new(), String::new(), String::new(), unknown]);
         return cells;
     };
@@ -68,7 +68,7 @@ fn cells(row: &ReceiverView) -> Vec<String> {
         match status.failures {
             0 if row.kind.is_none() => "-".to_owned(),
             0 => "well".to_owned(),
-            failures => format!("{failures} failures in a row: {error}"),
+            failures => format!("{failures} consecutive failures: {error}"),
         },
     ]);
     cells
@@ -82,7 +82,7 @@ async fn test(settings: &Settings, out: Out, args: &TestArgs) -> Result<(), AppE
     match tested.iter().filter(|one| !one.arrived).count() {
         0 => Ok(()),
         failed => Err(AppError::Network(format!(
-            "{failed} of {} receivers did not take the message",
+            "{failed} of {} receivers did not accept the message",
             tested.len()
         ))),
     }
@@ -90,7 +90,7 @@ async fn test(settings: &Settings, out: Out, args: &TestArgs) -> Result<(), AppE
 
 fn tested_line(one: &Tested) -> String {
     match &one.error {
-        None => format!("{}: it took the message", one.receiver),
+        None => format!("{}: accepted the message", one.receiver),
         Some(error) => format!("{}: {error}", one.receiver),
     }
 }

@@ -1,4 +1,4 @@
-//! Printing: text or JSON to standard output, errors to standard error.
+//! Prints text or JSON to standard output, errors to standard error.
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 
@@ -12,7 +12,7 @@ use crate::{
     domain::{Timestamp, foreign::printable, units::Usd},
 };
 
-/// Where and how to print.
+/// The output format.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Out {
     json: bool,
@@ -27,7 +27,7 @@ impl Out {
         self.json
     }
 
-    /// Prints a view: as JSON, or as the text that `text` makes of it.
+    /// Prints a view, as JSON or as text rendered by `text`.
     pub(super) fn show<T: Serialize>(
         self,
         view: &T,
@@ -45,13 +45,13 @@ impl Out {
         self.raw(&printed)
     }
 
-    /// Prints text, less what a terminal would obey: strangers' words are clean where they entered, and here again.
-    /// A reader that has gone away is no error.
+    /// Prints text without terminal control characters: foreign text is cleaned at its entry, and here again.
+    /// A closed pipe is no error.
     pub(super) fn raw(self, text: &str) -> Result<(), AppError> {
         Self::write(&printable(text))
     }
 
-    /// Empties the screen, if there is one.
+    /// Clears the screen, if there is a terminal.
     pub(super) fn clear(self) -> Result<(), AppError> {
         if self.is_terminal() {
             Self::write("\x1b[H\x1b[J")
@@ -71,7 +71,7 @@ impl Out {
         }
     }
 
-    /// A remark next to the result: never on standard output.
+    /// Prints a remark to standard error, never to standard output.
     pub(super) fn remark(self, text: &str) {
         let _ = writeln!(stderr().lock(), "{}", printable(text));
     }
@@ -91,10 +91,10 @@ impl Out {
     }
 }
 
-/// Columns where there is no terminal.
+/// Width without a terminal, columns.
 const WIDTH_ELSEWHERE: usize = 120;
 
-/// A table that fits the terminal, or 120 columns where there is none.
+/// A table that fits the terminal, or 120 columns without one.
 pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table
@@ -108,7 +108,7 @@ pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     table.to_string()
 }
 
-/// As [`table`], but rather without the columns of `spare`, first to last, than with broken words.
+/// Like [`table`], but omits columns of `spare`, in order, before it would break words.
 pub(super) fn table_without(header: &[&str], rows: Vec<Vec<String>>, spare: &[&str]) -> String {
     let terminal = Table::new().width().map_or(WIDTH_ELSEWHERE, usize::from);
     let (kept, hidden) = columns_that_fit(header, &rows, spare, terminal);
@@ -142,7 +142,7 @@ fn columns_that_fit<'a>(
         let widest = cells
             .chain(header.get(column).copied())
             .map(|cell| cell.chars().count());
-        // Two blanks at the left and one at the right, as the preset has them.
+        // The preset adds two blanks at the left and one at the right.
         widest.max().unwrap_or_default().saturating_add(3)
     };
     let mut kept: Vec<usize> = (0..header.len()).collect();
@@ -157,7 +157,7 @@ fn columns_that_fit<'a>(
     (kept, hidden)
 }
 
-/// Cents, and more digits only where cents would show nothing. For people: JSON has all digits.
+/// USD in cents, with more digits only for smaller amounts. For display; JSON has all digits.
 pub(super) fn dollars(value: Usd) -> String {
     let decimal = value.decimal();
     let cents = decimal.round_dp(2);
@@ -168,7 +168,7 @@ pub(super) fn dollars(value: Usd) -> String {
     }
 }
 
-/// At most so many digits after the point, cut, for people.
+/// At most `digits` digits after the point, truncated. For display.
 pub(super) fn short(text: &str, digits: usize) -> String {
     match text.split_once('.') {
         Some((whole, fraction)) if fraction.len() > digits => {
@@ -191,7 +191,7 @@ pub(super) fn moment(time: Timestamp) -> String {
     time.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// A moment, or a dash where there is none.
+/// An instant, or a dash for `None`.
 pub(super) fn when(time: Option<Timestamp>) -> String {
     time.map_or_else(|| "-".to_owned(), moment)
 }

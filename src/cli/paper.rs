@@ -1,4 +1,4 @@
-//! `paper wallet|fund|fault`: the paper venue from outside, for trying things out.
+//! `paper wallet|fund|fault`: controls the paper venue, for experiments.
 
 use clap::{
     Subcommand,
@@ -22,42 +22,42 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PaperCommand {
-    /// What the paper wallet holds, by the venue's own records
+    /// Show the balances of the paper wallet, by the venue's own records
     Wallet {
-        /// Chain
+        /// Chain of the paper venue
         #[arg(long, default_value = "base")]
         chain: String,
     },
-    /// Set what the paper wallet holds
+    /// Set balances of the paper wallet
     Fund {
-        /// USDC, whole coins
+        /// New balance of USDC, whole coins
         #[arg(long)]
         usdc: Option<Decimal>,
-        /// Native coin for gas, whole coins
+        /// New balance of the native coin, for gas, whole coins
         #[arg(long)]
         native: Option<Decimal>,
-        /// Chain
+        /// Chain of the paper venue
         #[arg(long, default_value = "base")]
         chain: String,
     },
-    /// Make the venue misbehave, to try alerts and crashes; without KIND: list the faults
+    /// Inject a fault into the venue, to test alerts and crashes; without KIND: list the faults
     Fault {
-        /// What goes wrong
+        /// Kind of fault
         #[arg(value_parser = fault_kind())]
         kind: Option<FaultKind>,
         /// Number of times [default: until cleared]
         #[arg(long)]
         times: Option<u32>,
-        /// How long, from now
+        /// Duration, from now [default: until cleared]
         #[arg(long = "for", value_name = "DURATION")]
         lasts: Option<Span>,
-        /// How late answers come, for kind late
+        /// Delay of answers, for kind late
         #[arg(long, default_value = "2s")]
         delay: Span,
-        /// Only for this token
+        /// Only for this token's address [default: all]
         #[arg(long)]
         token: Option<String>,
-        /// Chain
+        /// Chain of the paper venue
         #[arg(long, default_value = "base")]
         chain: String,
         /// Remove all faults of the chain

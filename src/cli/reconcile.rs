@@ -1,4 +1,4 @@
-//! `reconcile`: the ledger against the chain.
+//! `reconcile`: compares the ledger with the chain.
 
 use clap::Args;
 use rust_decimal::Decimal;
@@ -18,23 +18,23 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct ReconcileArgs {
-    /// Make the repairs that are listed; without it nothing is changed
+    /// Make the listed repairs [default: only list them]
     #[arg(long, conflicts_with_all = ["adopt", "count_in"])]
     apply: bool,
-    /// Accept the past of a live wallet: transactions that this database does not know, because it was restored or
+    /// Accept the history of a live wallet: transactions that this database does not know, because it was restored or
     /// replaced, or because the wallet was used elsewhere
     #[arg(long, value_name = "WALLET", conflicts_with = "count_in")]
     adopt: Option<String>,
-    /// The chain of --adopt
+    /// Chain of --adopt
     #[arg(long, default_value = "base")]
     chain: String,
-    /// Do not ask for confirmation before --adopt
+    /// Adopt without asking for confirmation
     #[arg(long)]
     yes: bool,
-    /// Count tokens that the wallet holds and this job does not track into its position, at --cost
+    /// Add tokens that the wallet holds and no job tracks to this job's position, at --cost
     #[arg(long, value_name = "JOB", requires = "cost")]
     count_in: Option<i64>,
-    /// What the tokens of --count-in cost, all together
+    /// Total cost of the tokens of --count-in, USD
     #[arg(
         long,
         value_name = "USD",
@@ -137,7 +137,7 @@ fn balance_table(balances: &[BalanceView]) -> String {
     table(&header, rows)
 }
 
-/// What the wallet holds beyond the ledger.
+/// Surplus of the wallet over the ledger.
 fn balance_remark(balance: &BalanceView) -> Option<String> {
     let beyond = balance.beyond?;
     let (symbol, wallet) = (&balance.symbol, balance.wallet);

@@ -19,7 +19,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct SchedulerArgs {
-    /// Claim what is due now and end
+    /// Dispatch what is due now, then exit
     #[arg(long)]
     once: bool,
     #[command(flatten)]
@@ -28,7 +28,7 @@ pub(super) struct SchedulerArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct WorkerArgs {
-    /// Groups of tasks in flight [default: worker.concurrency of the settings, 4]
+    /// Concurrent groups of tasks, 1 to 256 [default: worker.concurrency of the settings, 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     concurrency: Option<u32>,
     #[command(flatten)]
@@ -49,7 +49,7 @@ pub(super) async fn scheduler(settings: &Settings, out: Out, args: &SchedulerArg
         let claimed = services::schedule_once(&app).await?;
         return out.show(&claimed, |claimed| {
             format!(
-                "{} slots and {} open trades handed out, {} slots missed",
+                "{} slots and {} open trades dispatched, {} slots missed",
                 claimed.ticks, claimed.settles, claimed.missed
             )
         });

@@ -1,4 +1,4 @@
-//! When a service of this terminal or of another program is to stop.
+//! Signals that stop a service.
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
@@ -7,10 +7,10 @@ use tracing::info;
 
 use crate::app::AppError;
 
-/// For services that another program starts.
+/// Options of services that another program starts.
 #[derive(Debug, Args)]
 pub(super) struct ChildArgs {
-    /// Stop when standard input closes: the parent process is gone
+    /// Stop when standard input closes, because the parent process has exited
     #[arg(long, hide = true)]
     until_stdin_closes: bool,
 }
@@ -23,9 +23,9 @@ impl ChildArgs {
     pub(super) fn watch(&self, stop: &CancellationToken) {
         if self.until_stdin_closes {
             let stop = stop.clone();
-            // A thread of its own: a runtime would wait for the reading to end before it stops.
+            // A thread of its own: the runtime would wait for the read to end before it stops.
             std::thread::spawn(move || {
-                // However the reading ends, the parent is gone.
+                // However the read ends, the parent has exited.
                 let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
                 stop.cancel();
             });
@@ -52,7 +52,7 @@ pub(super) fn stop_on_signal() -> Result<CancellationToken, AppError> {
             if !first {
                 std::process::exit(130);
             }
-            info!("stopping: running work may end, nothing new begins");
+            info!("stopping: running tasks may finish, no new ones start");
             stopped.cancel();
         }
     });

@@ -8,7 +8,7 @@ use crate::app::{Actor, Target};
 pub(super) struct TargetArgs {
     /// Token address, job number or ticker
     pub(super) token: String,
-    /// Only jobs on this chain
+    /// Chain of the job, if several match
     #[arg(long)]
     pub(super) chain: Option<String>,
 }

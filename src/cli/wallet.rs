@@ -1,4 +1,4 @@
-//! `wallet`: encrypted keys. No key or password ever comes through an argument or goes to the output.
+//! `wallet`: encrypted keys. A key or password is never an argument and is never printed.
 
 use std::{
     io::IsTerminal,
@@ -22,22 +22,22 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum WalletCommand {
-    /// Make a new key and store it encrypted
+    /// Create a new key and store it encrypted
     New(PasswordArgs),
-    /// Store a key that exists, encrypted
+    /// Store an existing key, encrypted
     ///
-    /// The key is read from another V3 keystore (--keystore), from the variable LGI_MM_UNSAFE_PRIVATE_KEY, or
-    /// asked for on a terminal; never from an argument.
+    /// The key is read from another V3 keystore (--keystore), from the variable LGI_MM_UNSAFE_PRIVATE_KEY, or from a
+    /// prompt on the terminal; never from an argument.
     Import(ImportArgs),
-    /// The wallets there are
+    /// List wallets
     List,
-    /// Open each key with its password, and say how well it is kept
+    /// Open each key with its password and report how well it is protected
     ///
-    /// Fails if a key does not open, or if its keystore, the directory or the file of the password is open to others.
+    /// Fails if a key does not open, or if other users can access its keystore, the directory or the password file.
     Check(CheckArgs),
     /// Show the wallet of a key in AWS KMS or Google Cloud KMS, or check those in [wallet.kms]
     ///
-    /// The key stays in the service. Add the line that this command prints to the settings of every worker.
+    /// The key stays in the service. Add the printed lines to the settings of every worker.
     Kms(KmsArgs),
 }
 
@@ -58,7 +58,8 @@ pub(super) struct KmsArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct PasswordArgs {
-    /// File whose first line is the password [default: wallet.password_file, else LGI_MM_WALLET_PASSWORD, else asked]
+    /// File whose first line is the password [default: wallet.password_file, else LGI_MM_WALLET_PASSWORD, else a
+    /// prompt]
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 }
@@ -88,7 +89,7 @@ fn new(settings: &Settings, out: Out, args: &PasswordArgs) -> Result<(), AppErro
     show_stored(
         out,
         &stored,
-        "is new: keep a copy of its keystore and of its password, nobody else has them",
+        "created: back up its keystore and its password, there is no other copy",
     )
 }
 
@@ -101,7 +102,7 @@ fn import(settings: &Settings, out: Out, args: &ImportArgs) -> Result<(), AppErr
         let password = password(settings, &args.password, "Password for the keystore", true)?;
         wallets::import(settings, &KeyOrigin::Key(&key), &password, &actor())?
     };
-    show_stored(out, &stored, "is in the keystore")
+    show_stored(out, &stored, "imported")
 }
 
 fn show_stored(out: Out, stored: &Wallet, what: &str) -> Result<(), AppError> {
@@ -116,7 +117,7 @@ fn list(settings: &Settings, out: Out) -> Result<(), AppError> {
     out.show(&list.wallets, |wallets| {
         if wallets.is_empty() {
             return format!(
-                "no wallets in {}; `lgi-mm wallet new` makes one\n",
+                "no wallets in {}; create one with `lgi-mm wallet new`\n",
                 list.dir.display()
             );
         }
@@ -146,11 +147,11 @@ async fn check(settings: &Settings, out: Out, args: &CheckArgs) -> Result<(), Ap
     let report = wallets::check(settings, request).await?;
     out.show(&report, |report| {
         let rows = report.wallets.iter().map(checked_row);
-        let mut text = format!("{}\n", table(&["wallet", "", "kept by", "problem"], rows));
+        let mut text = format!("{}\n", table(&["wallet", "", "protection", "problem"], rows));
         for path in &report.unnamed {
             let path = path.display();
             text.push_str(&format!(
-                "{path} does not say whose key it is and is never used: `lgi-mm wallet import --keystore {path}`\n"
+                "{path} names no address and is never used; import it: `lgi-mm wallet import --keystore {path}`\n"
             ));
         }
         text
@@ -167,7 +168,7 @@ fn checked_row(wallet: &CheckedWallet) -> Vec<String> {
         wallet.address.to_checksum(None),
         if wallet.opens { "opens" } else { "FAILS" }.to_owned(),
         match wallet.weak {
-            true => format!("{kept}: WEAK, guesses at the password are cheap"),
+            true => format!("{kept}: WEAK, the password is cheap to brute-force"),
             false => kept,
         },
         wallet.problem.clone().unwrap_or_default(),
@@ -195,7 +196,7 @@ async fn kms(settings: &Settings, out: Out, args: &KmsArgs) -> Result<(), AppErr
     })
 }
 
-/// From a file, the variable, or a terminal; asked twice where a typing error would lock a key away.
+/// From a file, the variable, or a terminal; prompts twice where a typing error would lock a key away.
 fn password(
     settings: &Settings,
     args: &PasswordArgs,
@@ -208,10 +209,10 @@ fn password(
     }
     let first = ask(question)?.ok_or_else(|| {
         AppError::Usage(format!(
-            "no password: give --password-file FILE, set {PASSWORD_VARIABLE}, or run on a terminal to be asked"
+            "no password: give --password-file FILE, set {PASSWORD_VARIABLE}, or run on a terminal for a prompt"
         ))
     })?;
-    if twice && ask("The same again")?.as_ref() != Some(&first) {
+    if twice && ask("Repeat the password")?.as_ref() != Some(&first) {
         return Err(AppError::Usage(
             "the two passwords differ; nothing was stored".to_owned(),
         ));
@@ -225,12 +226,12 @@ fn raw_key(settings: &Settings) -> Result<SecretText, AppError> {
     }
     ask("Private key (not shown)")?.ok_or_else(|| {
         AppError::Usage(format!(
-            "no key: give --keystore FILE, set {UNSAFE_KEY_VARIABLE}, or run on a terminal to be asked"
+            "no key: give --keystore FILE, set {UNSAFE_KEY_VARIABLE}, or run on a terminal for a prompt"
         ))
     })
 }
 
-/// Asks without showing what is typed; `None` without a terminal.
+/// Prompts without echo; `None` without a terminal.
 pub(super) fn ask(question: &str) -> Result<Option<SecretText>, AppError> {
     if !std::io::stdin().is_terminal() {
         return Ok(None);

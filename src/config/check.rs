@@ -1,4 +1,4 @@
-//! Ranges of the settings, and values that contradict each other.
+//! Checks the settings: ranges, and values that contradict each other.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ const SECOND: Span = Span::from_secs(1);
 const MINUTE: Span = Span::from_secs(60);
 const HOUR: Span = Span::from_secs(60 * 60);
 
-/// All that is wrong, not only the first.
+/// Every error, not only the first.
 pub(super) fn problems(settings: &Settings) -> Vec<InvalidConfig> {
     let mut found = Validator::default();
     found.extend(settings.paper.validate().err().unwrap_or_default());
@@ -80,7 +80,7 @@ fn spans(settings: &Settings, found: &mut Validator) {
     );
 }
 
-/// Values that are allowed, but not together.
+/// Values that are valid alone but not together.
 fn contradictions(settings: &Settings, found: &mut Validator) {
     let heartbeat = settings.worker.heartbeat;
     found.require(
@@ -89,14 +89,14 @@ fn contradictions(settings: &Settings, found: &mut Validator) {
         settings.worker.lease,
         format_args!("at least three times worker.heartbeat ({heartbeat})"),
     );
-    // An event must not be deleted while it may still be sent.
+    // An event must not be deleted while it can still be sent.
     let (kept, sent) = (settings.retention.events, settings.notify.give_up_after);
     found.require(
         kept.is_zero() || kept >= sent,
         "retention.events",
         kept,
         format_args!(
-            "0s (kept indefinitely), or at least notify.give_up_after = {sent}; lengthen the one or shorten the other"
+            "0s (keep indefinitely), or at least notify.give_up_after = {sent}; lengthen one or shorten the other"
         ),
     );
 }

@@ -1,4 +1,4 @@
-//! Which database, and the password that opens it.
+//! Database settings: connection, password and transport security.
 
 use std::{fs, net::IpAddr, path::Path};
 
@@ -14,15 +14,15 @@ use crate::domain::{secret::Secret, span::Span};
 pub struct DatabaseSettings {
     /// Connection string; empty: the private server. `DATABASE_URL` overrides it.
     pub url: Secret,
-    /// File whose first line is the connection string's password; empty: what the string says.
+    /// File whose first line is the password; empty: the password in the connection string.
     pub password_file: String,
-    /// File with the certificates that the server's may be signed by, PEM; empty: those of the usual authorities.
+    /// PEM file of root certificates for the server; empty: the public certificate authorities.
     pub ssl_root_cert: String,
-    /// Whether live trading may go over a connection that is not proven to be to the right server.
+    /// Whether live trading may use a connection that does not verify the server.
     pub insecure: bool,
-    /// Where the private server's data lives; empty: the user's data directory. `LGI_MM_DATA_DIR` overrides it.
+    /// Directory of the private server's data; empty: the user's data directory. `LGI_MM_DATA_DIR` overrides it.
     pub data_dir: String,
-    /// Most connections of this process, 4 to 1000.
+    /// Maximum number of connections of this process, 4 to 1000.
     pub pool_max: u32,
     /// Longest wait for the database at start, 1s to 1h.
     pub connect_timeout: Span,
@@ -52,7 +52,7 @@ pub enum PasswordError {
     Unreadable {
         /// The file.
         path: String,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
     /// Its first line is empty.
@@ -61,13 +61,13 @@ pub enum PasswordError {
         /// The file.
         path: String,
     },
-    /// There is no server that the password could be for.
+    /// A password without a server it is for.
     #[error(
         "database.password_file is set, but database.url (or DATABASE_URL) is not a URL such as \
          postgres://user@host:5432/name; give one, or leave password_file empty"
     )]
     NoUrl,
-    /// There is no server that the certificates could be for.
+    /// Certificates without a server they are for.
     #[error(
         "database.ssl_root_cert = \"{path}\" is set, but database.url (or DATABASE_URL) is not a URL such as \
          postgres://user@host:5432/name?sslmode=verify-full; give one, or leave ssl_root_cert empty"
@@ -78,21 +78,21 @@ pub enum PasswordError {
     },
 }
 
-/// What protects a connection to the database on its way.
+/// Transport security of a connection to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guard {
-    /// A Unix socket: it does not leave the machine.
+    /// A Unix socket: the connection does not leave the machine.
     Socket,
-    /// The loopback address: it does not leave the machine.
+    /// The loopback address: the connection does not leave the machine.
     Loopback,
-    /// TLS, and the server's name is proven: `sslmode=verify-full`.
+    /// TLS with a verified server name: `sslmode=verify-full`.
     Verified,
     /// An attacker on the network path can read it, or answer in the server's place. Holds the sslmode.
     Exposed(&'static str),
 }
 
-/// How `url` would be connected to, with what the environment (`PGSSLMODE`, `PGHOST`) adds. A string that is no
-/// connection string counts as exposed; connecting says what is wrong with it.
+/// Transport security of `url`, with `PGSSLMODE` and `PGHOST` of the environment applied. A string that is no
+/// connection string counts as exposed; connecting then reports what is wrong.
 #[must_use]
 pub fn guard(url: &str) -> Guard {
     let Ok(options) = url.parse::<PgConnectOptions>() else {
@@ -116,7 +116,7 @@ pub fn guard(url: &str) -> Guard {
     }
 }
 
-/// The mode as a connection string says it.
+/// The sslmode of the connection string.
 #[must_use]
 pub const fn ssl_mode(mode: PgSslMode) -> &'static str {
     match mode {
@@ -130,7 +130,7 @@ pub const fn ssl_mode(mode: PgSslMode) -> &'static str {
 }
 
 impl DatabaseSettings {
-    /// Puts the password of `password_file` into the connection string, in place of any that is there.
+    /// Puts the password of `password_file` into the connection string, replacing any existing one.
     ///
     /// # Errors
     /// [`PasswordError`].
@@ -153,7 +153,7 @@ impl DatabaseSettings {
         Ok(())
     }
 
-    /// Puts `ssl_root_cert` into the connection string, in place of any that is there.
+    /// Puts `ssl_root_cert` into the connection string, replacing any existing one.
     ///
     /// # Errors
     /// [`PasswordError::NoServer`].

@@ -24,8 +24,8 @@ pub(super) fn data_dir() -> PathBuf {
     data.unwrap_or_else(|| Path::new(&home).join(".local/share"))
 }
 
-/// A variable of the environment. One that is not text is an error: ignoring it could mean another database. An empty
-/// one is not set: compose files and units leave such variables, and they must not override a file.
+/// An environment variable. One that is not UTF-8 is an error: ignoring it could select another database. An empty
+/// one counts as unset: compose files and units leave such variables, and they must not override a file.
 pub(super) fn variable(name: &str) -> Result<Option<String>, LayerError> {
     let text = env::var_os(name).map(std::ffi::OsString::into_string).transpose();
     let text = text.map_err(|_| LayerError::NotText {

@@ -9,7 +9,7 @@ pub enum SettingsError {
     /// A file or variable cannot be read.
     #[error(transparent)]
     Layer(#[from] LayerError),
-    /// A file that other users may write.
+    /// A file that other users can write to.
     #[error(transparent)]
     Trust(#[from] NotTrusted),
     /// Keys that do not exist, or values of the wrong type.

@@ -14,7 +14,7 @@ use crate::domain::{
     job::JobMode,
 };
 
-/// What a person gave for one job.
+/// Configuration given for one job.
 #[derive(Debug, Clone, Default)]
 pub struct JobLayers {
     /// Lowest first.
@@ -28,7 +28,7 @@ impl JobLayers {
         Self::of_job().over_defaults(defaults, mode)
     }
 
-    /// What was given, over the settings' `[defaults]` without the tables of other modes.
+    /// The given keys, over the settings' `[defaults]` without the tables of other modes.
     #[must_use]
     pub fn over_defaults(mut self, defaults: &serde_json::Map<String, Value>, mode: JobMode) -> Self {
         let mut values = defaults.clone();
@@ -41,7 +41,7 @@ impl JobLayers {
         self
     }
 
-    /// Only what is given: for a job that is there, which keeps what it began with.
+    /// Only the given keys: for an existing job, which keeps its own configuration.
     #[must_use]
     pub fn of_job() -> Self {
         Self {
@@ -72,7 +72,7 @@ impl JobLayers {
         Ok(self)
     }
 
-    /// Whether any layer sets this key or a key below it.
+    /// Whether a layer sets this key or a key below it.
     #[must_use]
     pub fn sets(&self, key: &str) -> bool {
         self.layers
@@ -80,14 +80,14 @@ impl JobLayers {
             .any(|layer| layer.leaves().keys().any(|leaf| leaf.starts_with(key)))
     }
 
-    /// Whether nothing but the defaults was given.
+    /// Whether only defaults were given.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.layers.iter().skip(1).all(|layer| layer.values.is_empty())
     }
 }
 
-/// Every key a job may have.
+/// Every key of a job's configuration.
 #[must_use]
 pub fn known_job_keys() -> Vec<&'static str> {
     KEYS.iter().map(|key| key.name).collect()
@@ -96,7 +96,7 @@ pub fn known_job_keys() -> Vec<&'static str> {
 /// Puts the layers over `base` and checks the result.
 ///
 /// # Errors
-/// [`SettingsError`] with the key, who set it, and what is allowed.
+/// [`SettingsError`] with the key, its origin and the allowed values.
 pub fn build_job_config(
     base: &JobConfig,
     mode: JobMode,
@@ -166,7 +166,7 @@ fn check_known(key: &str, layer: &Layer) -> Result<(), LayerError> {
     })
 }
 
-/// Edits between two keys, so that a typing error finds its key.
+/// Edit distance between two keys, to suggest the key after a typing error.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

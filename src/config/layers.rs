@@ -1,6 +1,6 @@
 //! Layers of keys and values, each with its origin, and how they become one typed value.
 //!
-//! Numbers keep the digits that were typed: a TOML float never becomes a binary one.
+//! Numbers keep the typed digits: a TOML float never becomes a binary float.
 
 use std::{collections::BTreeMap, ffi::OsString, fmt, io::Read, path::Path};
 
@@ -12,19 +12,19 @@ use crate::domain::foreign::Foreign;
 
 const PREFIX: &str = "LGI_MM__";
 const ENVIRONMENT: &str = "environment";
-/// Most parts of a dotted key; no key of ours has more than four.
+/// Maximum parts of a dotted key; the longest existing key has four.
 const DEPTH_MAX: usize = 16;
-/// Longest file of settings, bytes.
+/// Maximum size of a settings file, bytes.
 const FILE_MAX: u64 = 1024 * 1024;
-/// What is shown of a name that is too long.
+/// Shown characters of a name that is too long.
 const SHOWN_MAX: usize = 60;
 
-/// Where values came from.
+/// Origin of the values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
     /// Such as `job.toml`, `--set` or `LGI_MM__WORKER__BATCH`.
     pub origin: String,
-    /// A tree of tables.
+    /// The values, as a tree of tables.
     pub values: Map<String, Value>,
 }
 
@@ -36,7 +36,7 @@ pub enum LayerError {
     Unreadable {
         /// The file.
         path: String,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
     /// The file is no TOML.
@@ -44,7 +44,7 @@ pub enum LayerError {
     Syntax {
         /// The file.
         path: String,
-        /// Where and why.
+        /// Position and cause.
         error: String,
     },
     /// A variable that is not UTF-8.
@@ -56,21 +56,21 @@ pub enum LayerError {
     /// A `--set` without a key or a value.
     #[error("--set {text}: write key=value, such as --set accumulate.dca_amount_usd=25")]
     Assignment {
-        /// What was given.
+        /// The given text.
         text: String,
     },
-    /// A file that is larger than any settings are.
-    #[error("{path} is larger than {FILE_MAX} bytes; give a file of settings")]
+    /// A file that is too large for settings.
+    #[error("{path} is larger than {FILE_MAX} bytes; give a settings file")]
     TooLarge {
         /// The file.
         path: String,
     },
-    /// A key of more parts than any key has.
+    /// A key with too many parts.
     #[error("{origin}: a key has at most {DEPTH_MAX} parts between its dots, this one has {parts}")]
     TooDeep {
-        /// Who gave it.
+        /// Origin of the key.
         origin: String,
-        /// How many parts it has.
+        /// Number of its parts.
         parts: usize,
     },
     /// A value of the wrong type, or a key that does not exist.
@@ -78,9 +78,9 @@ pub enum LayerError {
     Value {
         /// The dotted key.
         key: String,
-        /// Who set it.
+        /// Origin of the value.
         origin: Option<String>,
-        /// What is wrong and what is allowed.
+        /// What is wrong, and the allowed values.
         error: String,
     },
 }
@@ -105,7 +105,7 @@ impl Layer {
         })
     }
 
-    /// Takes every `LGI_MM__SECTION__KEY` of the environment.
+    /// Reads every `LGI_MM__SECTION__KEY` of the environment.
     ///
     /// # Errors
     /// [`LayerError::NotText`] for such a variable that is not UTF-8; others may hold any bytes.
@@ -129,7 +129,7 @@ impl Layer {
         Ok(layer)
     }
 
-    /// Takes `key=value` pairs.
+    /// Reads `key=value` pairs.
     ///
     /// # Errors
     /// [`LayerError::Assignment`].
@@ -159,7 +159,7 @@ impl Layer {
         leaves
     }
 
-    /// The same where a list may be written as words between commas: `onchain,dexscreener`. `base` says
+    /// The same layer, where a list may be written as words between commas: `onchain,dexscreener`. `base` tells
     /// which keys are lists.
     fn with_lists(&self, base: &Map<String, Value>) -> Self {
         let mut layer = self.clone();
@@ -167,7 +167,7 @@ impl Layer {
         layer
     }
 
-    /// Who set this key: for the environment, the variable.
+    /// Origin of this key: for the environment, the variable.
     pub(super) fn origin_of(&self, key: &str) -> String {
         if self.origin == ENVIRONMENT {
             format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"))
@@ -176,7 +176,7 @@ impl Layer {
         }
     }
 
-    /// Takes a dotted key away.
+    /// Removes a dotted key.
     pub fn remove(&mut self, key: &str) {
         let (section, rest) = key.rsplit_once('.').unwrap_or(("", key));
         let mut table = Some(&mut self.values);
@@ -238,7 +238,7 @@ fn put(table: &mut Map<String, Value>, path: &[String], value: Value) {
     table.insert(last.clone(), value);
 }
 
-/// What a person means by a bare text: a TOML value if it is one, else the text itself (`4h`, `0 9 * * *`).
+/// Parses bare text: a TOML value if it is one, else the text itself (`4h`, `0 9 * * *`).
 fn scalar(text: &str) -> Value {
     match text.parse::<TomlValue>() {
         Ok(value) => json(&value),
@@ -246,7 +246,7 @@ fn scalar(text: &str) -> Value {
     }
 }
 
-/// A decimal number: no hexadecimal, octal or binary one.
+/// A decimal number; not hexadecimal, octal or binary.
 fn is_plain(number: &str) -> bool {
     let digits = number.strip_prefix(['+', '-']).unwrap_or(number);
     digits
@@ -264,7 +264,7 @@ fn shallow(path: &[String], origin: impl FnOnce() -> String) -> Result<(), Layer
     })
 }
 
-/// A device or a pipe may never end, and settings are small.
+/// Reads at most [`FILE_MAX`] bytes: a device or a pipe may never end.
 fn read_capped(path: &Path, shown: &str) -> Result<String, LayerError> {
     let unreadable = |source| LayerError::Unreadable {
         path: shown.to_owned(),
@@ -306,13 +306,13 @@ fn item_json(item: &Item) -> Option<Value> {
 fn json(value: &TomlValue) -> Value {
     match value {
         TomlValue::String(text) => Value::String(text.value().clone()),
-        // A number that is written in another way than money is stays text, which no amount takes.
+        // A number in another notation than money stays text, which amounts refuse.
         TomlValue::Integer(number) if !is_plain(number.display_repr().trim()) => {
             Value::String(number.display_repr().trim().to_owned())
         }
         TomlValue::Integer(number) => Value::from(*number.value()),
         TomlValue::Boolean(flag) => Value::Bool(*flag.value()),
-        // The digits as they were typed.
+        // The typed digits.
         TomlValue::Float(number) => Value::String(number.display_repr().replace('_', "").trim().to_owned()),
         TomlValue::Datetime(time) => Value::String(time.value().to_string()),
         TomlValue::Array(items) => Value::Array(items.iter().map(json).collect()),
@@ -355,8 +355,8 @@ pub(super) fn typed<T: DeserializeOwned>(
         Ok(value) => return Ok(value),
         Err(wrong) => wrong,
     };
-    // Reading stops at the first wrong key, so each key is then tried on its own. A lone key may lack its
-    // neighbours; only what is said about the key itself counts.
+    // Deserializing stops at the first wrong key, so each key is then tried alone. A key alone may lack its
+    // neighbours; only errors about the key itself count.
     let mut wrong = BTreeMap::new();
     for (key, (layer, value)) in topmost(layers) {
         let mut alone = base.clone();
@@ -381,7 +381,7 @@ pub(super) fn typed<T: DeserializeOwned>(
         .collect())
 }
 
-/// Every key with the value that counts, and who set it.
+/// Every key with its effective value and origin.
 fn topmost(layers: &[Layer]) -> BTreeMap<String, (&Layer, Value)> {
     let leaves = |layer: &Layer| layer.leaves();
     layers
@@ -394,10 +394,10 @@ fn topmost(layers: &[Layer]) -> BTreeMap<String, (&Layer, Value)> {
         .collect()
 }
 
-/// The value, or the key that is wrong and why.
+/// The value, or the wrong key and the cause.
 fn read<T: DeserializeOwned>(values: Map<String, Value>) -> Result<T, (String, String)> {
     serde_path_to_error::deserialize(Value::Object(values)).map_err(|error| {
-        // It quotes what was given, whatever its length.
+        // The message quotes the given value, whatever its length.
         let inner = Foreign::new(&error.inner().to_string()).into_string();
         let path = error.path().to_string();
         let key = match unknown_field(&inner) {
@@ -406,7 +406,7 @@ fn read<T: DeserializeOwned>(values: Map<String, Value>) -> Result<T, (String, S
             _ => path,
         };
         let why = if inner.contains(", expected struct ") {
-            // What was given instead may hold a password.
+            // The given value may hold a password.
             format!("this is a section: write its keys, such as [{key}] in a file")
         } else {
             inner
@@ -415,7 +415,7 @@ fn read<T: DeserializeOwned>(values: Map<String, Value>) -> Result<T, (String, S
     })
 }
 
-/// Where a file is wrong and why, without the line itself: it may hold a password.
+/// Position and cause of a syntax error, without the line itself: it may hold a password.
 fn place_and_reason(text: &str, error: &toml_edit::TomlError) -> String {
     let reason = error.message().trim_end();
     let Some(span) = error.span() else {

@@ -1,4 +1,4 @@
-//! What live trading needs from settings and environment: chains and keys.
+//! Chains and keys for live trading, from settings and environment.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -19,18 +19,18 @@ use crate::{
     domain::{chains, config::InvalidConfig},
 };
 
-/// Holds the keystore's password.
+/// Variable with the keystore's password.
 pub const PASSWORD_VARIABLE: &str = "LGI_MM_WALLET_PASSWORD";
-/// Holds a raw key; for trying things out, never for money that matters.
+/// Variable with a raw key; for experiments only, never for real money.
 pub const UNSAFE_KEY_VARIABLE: &str = "LGI_MM_UNSAFE_PRIVATE_KEY";
 
-/// Names the policy file.
+/// Variable with the path of the policy file.
 pub const POLICY_VARIABLE: &str = "LGI_MM_POLICY";
-/// Names the directory that remembers what was signed.
+/// Variable with the directory of the signing journal.
 pub const POLICY_STATE_VARIABLE: &str = "LGI_MM_POLICY_STATE";
 
 impl Settings {
-    /// The chain called `name`, complete.
+    /// The checked settings of chain `name`.
     ///
     /// # Errors
     /// [`InvalidChain`].
@@ -38,7 +38,7 @@ impl Settings {
         ChainSpec::resolve(name, self.chains.get(name).unwrap_or(&Default::default()))
     }
 
-    /// Every chain that has a node to ask.
+    /// Every chain with a node.
     #[must_use]
     pub fn live_chains(&self) -> Vec<Arc<ChainSpec>> {
         let specs = self.chains.keys().filter_map(|name| self.chain(name).ok());
@@ -48,10 +48,10 @@ impl Settings {
             .collect()
     }
 
-    /// Where keys are, and what opens them.
+    /// Locations of keys, and the secrets that open them.
     ///
     /// # Errors
-    /// [`LayerError::NotText`] for a variable that is no text.
+    /// [`LayerError::NotText`] for a variable that is not UTF-8.
     pub fn keys(&self) -> Result<KeySource, LayerError> {
         let secret = |name| {
             Ok(variable(name)?
@@ -64,29 +64,30 @@ impl Settings {
             password: secret(PASSWORD_VARIABLE)?,
             password_file: (!file.is_empty()).then(|| PathBuf::from(file)),
             unsafe_key: secret(UNSAFE_KEY_VARIABLE)?,
-            // What is not right was refused when the settings were read.
+            // Invalid entries were refused when the settings were read.
             kms: kms_keys(&self.wallet.kms).filter_map(Result::ok).collect(),
         })
     }
 
     /// The policy of this machine's keys: `LGI_MM_POLICY`, else `/etc/lgi-mm/policy.toml` if it is there, else
-    /// `lgi-mm/policy.toml` in the user's configuration directory. What was signed is remembered in
+    /// `lgi-mm/policy.toml` in the user's configuration directory. The signing journal is in
     /// `LGI_MM_POLICY_STATE`, else in the user's data directory.
     ///
     /// # Errors
-    /// [`LayerError::NotText`] for a variable that is no text.
+    /// [`LayerError::NotText`] for a variable that is not UTF-8.
     pub fn policy(&self) -> Result<PolicyBook, LayerError> {
         let place = match variable(POLICY_VARIABLE)? {
             Some(path) => Place::Named(path.into()),
             None => Place::Usual {
                 machine: MACHINE_POLICY.into(),
-                // Without a home it is the machine's: a path relative to the working directory would be unsafe.
+                // Without a home directory use the machine's file: a path relative to the working directory would be
+                // unsafe.
                 user: user_config_dir()
                     .map_or_else(|| MACHINE_POLICY.into(), |dir| dir.join("lgi-mm/policy.toml")),
             },
         };
         let state = variable(POLICY_STATE_VARIABLE)?.map(PathBuf::from);
-        // Without a home there is none, and nothing is signed until the variable names one.
+        // Without a home directory there is no journal, and nothing is signed until the variable names one.
         let usual = || Some(data_dir().join("lgi-mm/policy")).filter(|dir| dir.is_absolute());
         let state = state.or_else(usual).unwrap_or_default();
         Ok(PolicyBook::new(place, state))
@@ -100,7 +101,7 @@ impl Settings {
         data_dir().join("lgi-mm/keystore")
     }
 
-    /// What is wrong with the chains and the wallet's address. A chain that is only named, or not complete, is
+    /// Errors in the chains and the wallet's address. A chain that is only named, or not complete, is
     /// reported when a job trades on it.
     pub(super) fn chain_problems(&self) -> Vec<InvalidConfig> {
         let mut wrong = Vec::new();
@@ -111,7 +112,7 @@ impl Settings {
                     key: format!("chains.{name}"),
                     value: name.clone(),
                     allowed: format!(
-                        "{}, or a chain of your own with chain_id, wrapped_native and usdc",
+                        "{}, or a custom chain with chain_id, wrapped_native and usdc",
                         chains::names()
                     ),
                 }),

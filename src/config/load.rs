@@ -18,11 +18,11 @@ use crate::{
 };
 
 impl Settings {
-    /// Reads the settings: `file` if it is given, else `lgi-mm.toml` here, else
+    /// Reads the settings: `file` if given, else `lgi-mm.toml` in the working directory, else
     /// `lgi-mm/lgi-mm.toml` in the user's configuration directory; then the environment.
     ///
     /// # Errors
-    /// [`SettingsError`] names the key, its source and what is allowed.
+    /// [`SettingsError`] names the key, its origin and the allowed values.
     pub fn load(file: Option<&Path>) -> Result<Self, SettingsError> {
         let mut layers = Vec::new();
         let named = file.map(|path| (path.to_path_buf(), Chosen::ByName));
@@ -58,7 +58,7 @@ impl Settings {
     }
 }
 
-/// The file of settings where none is named.
+/// The default settings file.
 fn usual_file() -> Option<PathBuf> {
     let user = user_config_dir();
     let places = [

@@ -1,7 +1,7 @@
 //! The only reader of files and environment: settings of this process, and configurations of jobs.
 //!
 //! Settings: flag > environment (`LGI_MM__SECTION__KEY`, `DATABASE_URL`) > `lgi-mm.toml` > default. Unknown keys
-//! are errors that name the key and where it came from.
+//! are errors that name the key and its origin.
 
 mod check;
 mod database;

@@ -1,5 +1,5 @@
-//! Sections of the settings as a file writes them. [`super::Settings`] turns some into what a part of the program
-//! takes.
+//! Sections of the settings as written in a file. [`super::Settings`] converts some of them into the settings of a part
+//! of the program.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,11 +11,11 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SchedulerFile {
-    /// Most slots claimed in one transaction, 1 to 10000.
+    /// Maximum slots claimed in one transaction, 1 to 10000.
     pub batch: u32,
-    /// A slot whose task was lost is handed out again after this long, 5s to 1h.
+    /// A slot whose task was lost is dispatched again after this long, 5s to 1h.
     pub tick_lease: Span,
-    /// An open trade whose task was lost is handed out again after this long, 1s to 1h.
+    /// An open trade whose task was lost is dispatched again after this long, 1s to 1h.
     pub settle_lease: Span,
 }
 
@@ -23,17 +23,17 @@ pub struct SchedulerFile {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkerFile {
-    /// Groups of tasks in flight, 1 to 256.
+    /// Concurrent groups of tasks, 1 to 256.
     pub concurrency: u32,
-    /// Most tasks in a group, 1 to 1000.
+    /// Maximum tasks in a group, 1 to 1000.
     pub batch: u32,
-    /// Time between heartbeats, 100ms to 1m.
+    /// Heartbeat interval, 100ms to 1m.
     pub heartbeat: Span,
     /// A worker without a heartbeat for this long has lost its tasks; at least three heartbeats, up to 1h.
     pub lease: Span,
-    /// A group that takes longer is given up and its tasks are tried again one by one, 1s to 1h.
+    /// A group that takes longer is aborted and its tasks are retried one by one, 1s to 1h.
     pub timeout: Span,
-    /// How long running groups may take to end after SIGTERM, 0s to 1h.
+    /// Grace period of running groups after SIGTERM, 0s to 1h.
     pub grace: Span,
 }
 
@@ -43,13 +43,13 @@ pub struct WorkerFile {
 pub struct TradingFile {
     /// One price sample is kept per interval, 100ms to 1h.
     pub sample_interval: Span,
-    /// A frozen plan that got no nonce by then is given up, 1s to 1h.
+    /// A frozen plan without a nonce expires after this long, 1s to 1h.
     pub plan_lifetime: Span,
     /// The chain refuses a transaction this long after it was made, 5s to 1h.
     pub trade_deadline: Span,
-    /// Interval between two looks at an open trade, 10ms to 10m.
+    /// Interval between two checks of an open trade, 10ms to 10m.
     pub check_interval: Span,
-    /// Most transactions of one wallet that are open at once, 1 to 1000.
+    /// Maximum open transactions of one wallet, 1 to 1000.
     pub pipeline_max: u32,
 }
 
@@ -59,9 +59,9 @@ pub struct TradingFile {
 pub struct MetricsSettings {
     /// Address of `/metrics`, `/healthz` and `/readyz`; `off` for none.
     pub listen: String,
-    /// Time between two counts of jobs, queues and wallets, 1s to 1h.
+    /// Interval between two counts of jobs, queues and wallets, 1s to 1h.
     pub census_every: Span,
-    /// Most jobs that get series of their own, 0 to 10000.
+    /// Maximum number of jobs with series of their own, 0 to 10000.
     pub max_jobs: u32,
 }
 
@@ -71,7 +71,7 @@ pub struct MetricsSettings {
 pub struct LogSettings {
     /// `human` or `json`.
     pub format: LogFormat,
-    /// What is logged by services, in the syntax of `RUST_LOG`, which overrides it.
+    /// Log filter of services, in the syntax of `RUST_LOG`, which overrides it.
     pub filter: String,
 }
 

@@ -21,7 +21,7 @@ use crate::{
     runner::{scheduler::SchedulerSettings, tasks::QUEUES},
 };
 
-/// Everything that a process needs to know and a job does not.
+/// The settings of a process; a job has a configuration of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
@@ -39,7 +39,7 @@ pub struct Settings {
     pub dexscreener: DexscreenerSettings,
     /// `[wallet]`
     pub wallet: WalletSettings,
-    /// `[chains.NAME]`: nodes of a chain, and what differs from the built-in table.
+    /// `[chains.NAME]`: nodes of a chain, and differences from the built-in table.
     pub chains: BTreeMap<String, ChainFile>,
     /// `[metrics]`
     pub metrics: MetricsSettings,
@@ -49,15 +49,15 @@ pub struct Settings {
     pub retention: RetentionSettings,
     /// `[log]`
     pub log: LogSettings,
-    /// `[defaults]`: what new jobs begin with, in the form of a job configuration.
+    /// `[defaults]`: defaults of new jobs, in the form of a job configuration.
     pub defaults: serde_json::Map<String, Value>,
-    /// The file that was read, if there was one.
+    /// The file that was read, if any.
     #[serde(skip)]
     pub origin: Option<PathBuf>,
 }
 
 impl Settings {
-    /// Where metrics are served, if anywhere.
+    /// Address of the metrics; `None`: off.
     #[must_use]
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics.listen.parse().ok()

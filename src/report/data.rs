@@ -1,4 +1,4 @@
-//! What the charts draw, as JSON. Numbers for drawing are rounded floats; what is read as text stays exact.
+//! Data of the charts, as JSON. Numbers for drawing are rounded floats; numbers shown as text stay exact.
 
 use std::collections::BTreeMap;
 
@@ -18,24 +18,24 @@ use crate::{
     },
 };
 
-/// Points that are drawn at most.
+/// Maximum number of drawn points.
 pub const POINTS_MAX: usize = Detail::REPORT.points_max;
 
-/// Trades that are drawn and listed at most.
+/// Maximum number of drawn and listed trades.
 pub const TRADES_MAX: usize = 20_000;
 
-/// Significant digits of what is drawn: finer than any screen.
+/// Significant digits of drawn numbers: finer than any screen.
 const DRAWN_DIGITS: u32 = 7;
 
-/// Fewest points that a chart shows when zoomed in.
+/// Minimum number of points of a chart when zoomed in.
 const POINTS_SHOWN_MIN: i64 = 12;
 
 #[derive(Serialize)]
 struct Data {
-    /// Seconds since 1970, as all times here.
+    /// Seconds since 1970, like all times here.
     from: i64,
     to: i64,
-    /// The shortest range that zooming shows, seconds.
+    /// The shortest zoom range, seconds.
     span_min: i64,
     points: Points,
     reasons: Vec<Reason>,
@@ -73,7 +73,7 @@ struct Holds {
     /// The most frequent first.
     reasons: Vec<HoldReason>,
     explain: Vec<&'static str>,
-    /// Flat: reason, first slot, last slot, ticks.
+    /// Flattened: reason, first slot, last slot, ticks.
     runs: Vec<i64>,
 }
 
@@ -104,7 +104,7 @@ pub(super) fn json(result: &BacktestResult) -> Result<String, ReportError> {
         .replace('&', "\\u0026"))
 }
 
-/// Of rules that traded too often to draw all: how often, and every which one is drawn.
+/// For rules with too many trades to draw all: the number of trades, and the interval of drawn ones.
 pub(super) fn too_many(trades: &[TradeLine]) -> BTreeMap<Reason, (usize, usize)> {
     if trades.len() <= TRADES_MAX {
         return BTreeMap::new();
@@ -114,7 +114,7 @@ pub(super) fn too_many(trades: &[TradeLine]) -> BTreeMap<Reason, (usize, usize)>
         let count = counts.entry(trade.reason).or_default();
         *count = count.saturating_add(1);
     }
-    // Each rule has an equal part of the room, so that a frequent one takes none from a rare one.
+    // Each rule gets an equal share of the limit, so that a frequent rule does not displace a rare one.
     let room = TRADES_MAX.checked_div(counts.len()).unwrap_or(TRADES_MAX);
     counts
         .into_iter()
@@ -151,7 +151,7 @@ fn shortest_span(from: i64, to: i64, points: usize) -> i64 {
     apart.unwrap_or_default().saturating_mul(POINTS_SHOWN_MIN).max(1)
 }
 
-/// A number for drawing, nothing that is counted with.
+/// A number for drawing, never for calculations.
 fn drawing(value: Decimal) -> f64 {
     value
         .round_sf(DRAWN_DIGITS)
@@ -182,7 +182,7 @@ fn columns(points: &[Point]) -> Points {
     columns
 }
 
-/// The rules that traded, in the rules' order.
+/// The rules that traded, in the order of the rules.
 fn reasons(trades: &[TradeLine]) -> Vec<Reason> {
     let mut reasons: Vec<Reason> = trades.iter().map(|trade| trade.reason).collect();
     reasons.sort_unstable();

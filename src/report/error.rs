@@ -1,9 +1,9 @@
-//! A result that cannot be shown.
+//! Error of a report.
 
-/// A result that cannot be shown.
+/// A result that cannot be rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// A number that JSON cannot hold.
+    /// The data cannot be serialized.
     #[error("the charts' data cannot be written as JSON: {0}; `--json` may still show the result")]
     Json(#[from] serde_json::Error),
 }

@@ -1,4 +1,4 @@
-//! What came out, in words and tables.
+//! The results, as sentences and tables.
 
 use rust_decimal::Decimal;
 
@@ -11,7 +11,7 @@ use crate::{
     domain::job::JobMode,
 };
 
-/// A result that rests on fewer trades says little.
+/// A result with fewer trades than this is flagged.
 const FEW_TRADES: u64 = 10;
 
 pub(super) fn period(result: &BacktestResult) -> String {
@@ -34,7 +34,7 @@ fn plan_name(plan: Benchmark) -> &'static str {
     }
 }
 
-/// One or two sentences that say it all.
+/// A summary in one or two sentences.
 pub(super) fn verdict(result: &BacktestResult) -> String {
     let own = &result.summary;
     let Some(return_pct) = own.return_pct else {
@@ -135,7 +135,7 @@ pub(super) fn cards(result: &BacktestResult) -> String {
     cards.concat()
 }
 
-/// What makes the result worth less than it looks.
+/// Reasons to trust the result less.
 pub(super) fn warnings(result: &BacktestResult) -> String {
     let own = &result.summary;
     let mut warnings = Vec::new();
@@ -143,9 +143,11 @@ pub(super) fn warnings(result: &BacktestResult) -> String {
     if trades < FEW_TRADES {
         warnings.push(match trades {
             0 => "Nothing was traded.".to_owned(),
-            1 => "It rests on one trade: too few to tell a rule from luck. Try a longer series.".to_owned(),
+            1 => "It is based on one trade: too few to tell skill from luck. Try a longer series.".to_owned(),
             _ => {
-                format!("It rests on {trades} trades: too few to tell a rule from luck. Try a longer series.")
+                format!(
+                    "It is based on {trades} trades: too few to tell skill from luck. Try a longer series."
+                )
             }
         });
     }
@@ -157,10 +159,10 @@ pub(super) fn warnings(result: &BacktestResult) -> String {
     }
 }
 
-/// One figure, and how to read it from a result.
+/// A figure's name, and the function that reads it from a result.
 type Figure<'a> = (&'a str, &'a dyn Fn(&Summary) -> String);
 
-/// All figures, side by side with the same money spent otherwise.
+/// All figures, next to those of the benchmarks.
 pub(super) fn compared(result: &BacktestResult) -> String {
     let decimals = result.setup.token_decimals;
     let figures: [Figure<'_>; 16] = [

@@ -1,4 +1,4 @@
-//! Text for people, and text that is safe in HTML.
+//! Formats numbers and text for display, escaped for HTML.
 
 use rust_decimal::Decimal;
 
@@ -8,10 +8,10 @@ use crate::domain::{
     units::{Price, Usd},
 };
 
-/// Digits of a price or an amount that people get to see.
+/// Displayed significant digits of a price or an amount.
 const DIGITS: u32 = 6;
 
-/// Safe as text and inside a quoted attribute.
+/// Escapes text for HTML content and quoted attributes.
 pub(super) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -27,7 +27,7 @@ pub(super) fn escape(text: &str) -> String {
     safe
 }
 
-/// Fills `{{name}}` places in one pass, so that what is filled in is never looked at again.
+/// Fills `{{name}}` placeholders in one pass, so that inserted text is never expanded again.
 pub(super) fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
     let mut pieces = template.split("{{");
     let mut page = pieces.next().unwrap_or_default().to_owned();
@@ -39,7 +39,7 @@ pub(super) fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
     page
 }
 
-/// A number with its thousands set apart: `-12,345.60`.
+/// A number with thousands separators: `-12,345.60`.
 fn grouped(plain: &str) -> String {
     let (sign, digits) = plain
         .strip_prefix('-')
@@ -59,7 +59,7 @@ fn grouped(plain: &str) -> String {
     shown
 }
 
-/// USD to the cent, half a cent to even; more digits where cents would show nothing.
+/// USD to the cent, half a cent to even; more digits for smaller amounts.
 pub(super) fn dollars(value: Usd) -> String {
     let exact = value.decimal();
     let cents = exact.round_dp(2);
@@ -86,7 +86,7 @@ pub(super) fn price(value: Option<Price>) -> String {
     value.map_or_else(|| "-".to_owned(), |price| digits(price.decimal()))
 }
 
-/// Whole tokens to six significant digits; what no decimal can hold stays as it is.
+/// Whole tokens to six significant digits; text beyond the range of a decimal stays as it is.
 pub(super) fn tokens(whole: &str) -> String {
     whole.parse::<Decimal>().map_or_else(|_| grouped(whole), digits)
 }
@@ -136,7 +136,7 @@ pub(super) fn ordinal(number: usize) -> String {
     format!("{number}{ending}")
 }
 
-/// Whether a number is good or bad news, as a class.
+/// CSS class of a gain or a loss.
 pub(super) fn tone(value: Decimal) -> &'static str {
     if value > Decimal::ZERO {
         "gain"

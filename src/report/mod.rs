@@ -1,4 +1,4 @@
-//! A backtest as one HTML file that needs nothing else: no network, no other file. Pure: a result in, a text out.
+//! Renders a backtest as one self-contained HTML file: no network, no other file. Pure: a result in, text out.
 
 mod data;
 mod error;
@@ -22,7 +22,7 @@ const STYLE: &str = include_str!("style.css");
 const THEME: &str = include_str!("theme.js");
 const CHARTS: &str = include_str!("charts.js");
 
-/// Apache ECharts, as build.rs found it in the crate that ships it.
+/// Apache ECharts, located by build.rs in the crate that ships it.
 const LIBRARY: &str = include_str!(concat!(env!("OUT_DIR"), "/echarts.min.js"));
 
 /// The whole page.
@@ -34,7 +34,7 @@ pub fn page(result: &BacktestResult) -> Result<String, ReportError> {
     let name = html::escape(&result.series.name);
     let mode = match result.setup.mode {
         JobMode::Accumulate => "Accumulating",
-        JobMode::Liquidity => "Keeping liquidity",
+        JobMode::Liquidity => "Liquidity",
     };
     Ok(html::fill(PAGE, |place| match place {
         "policy" => policy(),
@@ -59,7 +59,7 @@ pub fn page(result: &BacktestResult) -> Result<String, ReportError> {
     }))
 }
 
-/// Nothing from elsewhere, and of scripts only the three that are ours, by their hashes.
+/// Content security policy: no external resources, and only our three scripts, by hash.
 fn policy() -> String {
     let hashes: Vec<String> = [THEME, LIBRARY, CHARTS]
         .iter()
@@ -75,7 +75,7 @@ fn policy() -> String {
 fn notes(result: &BacktestResult) -> Vec<String> {
     let series = &result.series;
     let mut notes = vec![format!(
-        "Prices: {}, {} {} from {} to {} UTC, most often {} apart.",
+        "Prices: {}, {} {} from {} to {} UTC, usually {} apart.",
         series.name,
         series.rows,
         if series.candles { "candles" } else { "rows" },
@@ -87,7 +87,7 @@ fn notes(result: &BacktestResult) -> Vec<String> {
     notes.push(thin::RULE.to_owned());
     notes.extend(data::too_many(&result.trades).iter().map(|(reason, (count, every))| {
         format!(
-            "Of {count} {reason} trades every {} is drawn and listed here; `--trades FILE.csv` has all of them.",
+            "Of {count} {reason} trades, every {} is drawn and listed here; `--trades FILE.csv` has all of them.",
             html::ordinal(*every),
         )
     }));

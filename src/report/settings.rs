@@ -1,4 +1,4 @@
-//! The configuration that ran, key by key, with what differs from the defaults.
+//! The configuration of the run, key by key, with differences from the defaults.
 
 use std::collections::BTreeMap;
 
@@ -12,26 +12,26 @@ use crate::{
     paper::PaperSettings,
 };
 
-/// What of the paper venue makes a difference to a backtest.
+/// Settings of the paper venue that affect a backtest.
 const COSTS: &[(&str, &str)] = &[
     ("fee_bps", "The pool's fee, basis points of each trade"),
     (
         "slippage_bps",
-        "How much worse than the quote a trade fills, basis points",
+        "How far below the quote a trade fills, basis points",
     ),
     ("impact_bps", "How far a trade moves the price, basis points"),
     ("gas_units", "Gas that one trade uses"),
     ("base_fee_gwei", "Base fee of a block"),
-    ("tip_gwei", "Tip on top of it"),
-    ("native_price_usd", "USD of the coin that gas is paid in"),
-    ("wallet_usd", "USD that the wallet begins with"),
-    ("native", "Coins for gas that it begins with"),
+    ("tip_gwei", "Tip in addition to the base fee"),
+    ("native_price_usd", "USD per native coin, for gas"),
+    ("wallet_usd", "Initial USD of the wallet"),
+    ("native", "Initial native coins of the wallet, for gas"),
 ];
 
 /// The job's keys, then the venue's.
 pub(super) fn tables(setup: &SetupSummary) -> String {
     let (ran, default) = (leaves(&setup.config), leaves(&JobConfig::for_mode(setup.mode)));
-    // The series takes the place of every source of prices.
+    // The series replaces every price source.
     let idle = |key: &str| key.starts_with("price.generated.") || key.starts_with("price.recorded.");
     let rows: Vec<(String, Vec<String>)> = KEYS
         .iter()

@@ -168,11 +168,12 @@ impl TryFrom<JobRow> for Job {
             decimals: unsigned("jobs.quote_decimals", row.quote_decimals.into())?,
         };
         let mode = word("jobs.mode", &row.mode)?;
+        let config: JobConfig = json("jobs.config", row.config)?;
         let position = Position {
             token_balance: amount("jobs.token_balance", &row.token_balance)?,
             token_decimals: token.decimals,
             cost_basis: usd("jobs.cost_basis", row.cost_basis)?,
-            owns_quote: mode == JobMode::Liquidity,
+            owns_quote: config.rules.budget().is_some(),
             quote_balance: amount("jobs.quote_balance", &row.quote_balance)?,
             quote_decimals: quote.decimals,
             quote_price: Price::ONE,
@@ -183,7 +184,6 @@ impl TryFrom<JobRow> for Job {
             chain: row.chain,
             wallet: address("jobs.wallet", &row.wallet)?,
         };
-        let config: JobConfig = json("jobs.config", row.config)?;
         let refused = refusal(&config, mode, &account);
         Ok(Self {
             id: JobId(row.id),

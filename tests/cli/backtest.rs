@@ -222,7 +222,7 @@ fn what_cannot_be_run_says_what_to_do() {
                 "--trades",
                 "no/where.csv",
             ],
-            "give a file that can be written",
+            "give a writable file",
         ),
     ] {
         let files = [

@@ -1,4 +1,4 @@
-//! Bad input: a clear error that names field, value and remedy, its exit code, and nothing half done.
+//! Bad input: a clear error that names field, value and fix, its exit code, and no partial effect.
 
 use crate::terminal::{TOKEN, Terminal};
 

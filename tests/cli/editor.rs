@@ -45,7 +45,7 @@ async fn an_edit_of_an_old_version_is_refused_and_its_draft_is_kept() {
     editor(&terminal, &other, "55");
     let ran = terminal.run_with_editor(&["config", "edit", TOKEN], "sh editor.sh");
     assert_eq!(ran.code, 4, "{}", ran.stdout);
-    assert!(ran.stdout.contains("edited by someone else"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("edited in the meantime"), "{}", ran.stdout);
     amount_is(&terminal, "44");
     let draft = drafts(&terminal).pop().expect("a draft");
     assert!(

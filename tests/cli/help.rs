@@ -83,7 +83,7 @@ fn the_help_lists_every_command_that_has_a_snapshot_and_no_other() {
         .skip_while(|line| *line != "Commands:")
         .skip(1)
         .take_while(|line| !line.is_empty())
-        // A description that goes on in the next line is further in.
+        // A description that continues on the next line is indented further.
         .filter(|line| !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
         .filter(|name| name != "help")

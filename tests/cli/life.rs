@@ -11,7 +11,7 @@ fn said(terminal: &Terminal, args: &[&str], expected: &str) {
 async fn start_pause_resume_liquidate_remove() {
     let terminal = Terminal::new().await;
     terminal.start(&[]);
-    said(&terminal, &["start", TOKEN], "is running already");
+    said(&terminal, &["start", TOKEN], "is already running");
     said(&terminal, &["pause", TOKEN], "RUNNING -> PAUSED");
     said(&terminal, &["pause", TOKEN], "PAUSED already");
     said(
@@ -139,7 +139,7 @@ async fn later_defaults_do_not_make_a_job_another_one() {
         "--decimals",
         "18",
     ];
-    said(&terminal, &same, "is running already");
+    said(&terminal, &same, "is already running");
 }
 
 #[tokio::test(flavor = "multi_thread")]

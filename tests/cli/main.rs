@@ -1,5 +1,5 @@
 //! The command as a user meets it: help, views and errors as snapshots, bad input as tables.
-#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+#![expect(clippy::expect_used, reason = "an error in a test's set-up fails the test")]
 
 mod audit;
 mod backtest;

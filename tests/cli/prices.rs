@@ -1,4 +1,4 @@
-//! `prices`: an invented series, the same for ever.
+//! `prices`: a generated series that never changes.
 
 use crate::terminal::{Ran, program};
 
@@ -37,7 +37,7 @@ fn a_file_gets_every_row_and_its_name_is_told() {
         "1h",
     ]);
     assert!(
-        ran.code == 0 && ran.stderr.contains("2161 invented prices are in"),
+        ran.code == 0 && ran.stderr.contains("2161 generated prices written to"),
         "{}",
         ran.stderr
     );

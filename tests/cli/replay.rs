@@ -1,4 +1,4 @@
-//! `replay`: a job's past decided again.
+//! `replay`: re-runs a job's history with another configuration.
 
 use crate::terminal::{TOKEN, Terminal};
 
@@ -49,7 +49,7 @@ async fn what_it_would_have_done_stands_beside_what_it_did() {
     let text = terminal.ok(&["replay", "1", "--set", "accumulate.dca_interval=1h"]);
     for said in [
         "what it did",
-        "decided again",
+        "replayed",
         "with the changes",
         "DCA",
         "ledger has kept",

@@ -212,7 +212,7 @@ fn flags_that_do_not_go_together_are_refused() {
     refused(
         &desk,
         &["--report", "/nowhere/report.html"],
-        &["--report /nowhere/report.html", "can be written"],
+        &["--report /nowhere/report.html", "give a writable file"],
     );
     refused(
         &desk,

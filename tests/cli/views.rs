@@ -2,7 +2,7 @@
 
 use crate::terminal::{TOKEN, Terminal, settled};
 
-/// Views of a job that has bought once, from a wallet nobody else uses.
+/// Views of a job that has bought once, from a wallet of its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn views_of_a_job_that_has_bought_once() {
     let terminal = Terminal::new().await;
@@ -93,7 +93,7 @@ async fn views_of_receivers() {
     insta::assert_json_snapshot!("doctor_receivers", receivers);
 }
 
-/// The wallet's key was used elsewhere and its tokens were moved: what is said, and what is done.
+/// The wallet's key was used elsewhere and its tokens were moved: the messages and the repairs.
 #[tokio::test(flavor = "multi_thread")]
 async fn views_of_a_reconciliation() {
     let terminal = Terminal::new().await;

@@ -1,4 +1,4 @@
-//! Wallets: made, taken over, listed; and what is said when something is missing.
+//! Wallets: created, imported, listed; and the errors when something is missing.
 
 use lgi_mm::{
     domain::{
@@ -195,7 +195,7 @@ async fn start_of_a_live_job_means_the_wallet_and_the_quote_that_were_given() {
         "{}",
         quote.stderr
     );
-    // The same quote is no reason to refuse it: now the node is asked.
+    // The same quote is no reason to refuse it: now the node is queried.
     let same = terminal.run(&[&start[..], &["--quote", "eth"]].concat());
     assert_eq!(same.code, 7, "{}", same.stderr);
     // Another wallet's job is another job, and a new one needs a mode.

@@ -262,7 +262,7 @@ async fn the_old_example_is_refused_by_name_at_start_and_edit() {
     let token = world.devnet.deployment().token.to_string();
     let (code, said) = run_with(&world, &settings, &chain, &start(&token, &[])).await;
     assert_eq!(code, 2, "{said}");
-    for named in ["price.sources = [generated]", "onchain, dexscreener", "invented"] {
+    for named in ["price.sources = [generated]", "onchain, dexscreener", "not real"] {
         assert!(said.contains(named), "{named}: {said}");
     }
     let jobs: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs")

@@ -1,4 +1,4 @@
-//! The core without a world: rules, limits, schedules, the life of a trade, the protocol's model. No database, no process.
+//! The pure core: rules, limits, schedules, the life of a trade, the protocol's model. No database, no process.
 
 mod lifecycle;
 mod model;

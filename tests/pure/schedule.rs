@@ -2,7 +2,7 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    reason = "what cannot go on in a test fails it"
+    reason = "an error in a test's set-up fails the test"
 )]
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Timelike, Utc};

@@ -11,13 +11,13 @@ use super::{
     units::{MoneyError, Price, Rounding, Usd},
 };
 
-/// What mode accumulate does with these facts, limits apart.
+/// Decision of mode accumulate, without limits.
 #[must_use]
 pub fn decide(config: &AccumulateConfig, schedule: &ScheduleConfig, facts: &Facts) -> Decision {
     decide_within(config, schedule, facts, Ok)
 }
 
-/// What mode accumulate does with these facts if `limit` has the last word on every plan. A rule whose plan
+/// Decision of mode accumulate if `limit` checks every plan. A rule whose plan
 /// is refused passes on to the next: a take-profit too small to trade does not stop the DCA.
 #[must_use]
 pub fn decide_within(
@@ -69,7 +69,7 @@ fn take_profit(config: &AccumulateConfig, facts: &Facts) -> Result<RuleOutcome, 
     }
 }
 
-/// Buys more after a fall that two samples in a row have seen.
+/// Buys more after a fall that two consecutive samples confirm.
 fn dip_buy(config: &AccumulateConfig, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
     let cooling = facts
         .last

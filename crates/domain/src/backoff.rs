@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Pauses that double with each failure in a row, up to a longest one.
+/// Pauses that double with each consecutive failure, up to a maximum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     first: Duration,
@@ -16,7 +16,7 @@ impl Backoff {
         Self { first, longest }
     }
 
-    /// The pause after this many failures in a row.
+    /// The pause after this number of consecutive failures.
     #[must_use]
     pub fn after(self, failures: u32) -> Duration {
         let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));

@@ -1,13 +1,13 @@
-//! What a quote and its calldata are held to: pure, the same for every venue. Each rounding is against the trade.
+//! Bounds of a quote and its calldata: pure, the same for every venue. Every rounding is against the trade.
 
 use alloy_primitives::U256;
 
 use super::units::{Amount, BPS, MoneyError, Rounding};
 
-/// What a round trip may lose besides the pool's fee, basis points, where the job says nothing.
+/// Default maximum loss of a round trip in addition to the pool's fees, basis points.
 const ROUND_TRIP_SLACK_BPS: u32 = 300;
 
-/// The most that a venue may quote where `fair` is fair, base units, rounded up: `better_bps` more. `fair` was rounded
+/// The maximum quote for a fair value of `fair`, base units, rounded up: `better_bps` more. `fair` was rounded
 /// down, so a unit more is as fair.
 ///
 /// # Errors
@@ -18,7 +18,7 @@ pub fn ceiling(fair: Amount, better_bps: u32) -> Result<Amount, MoneyError> {
     fair.mul_div(U256::from(share), U256::from(BPS), Rounding::Up)
 }
 
-/// The least that may arrive where `fair` is fair, base units, rounded up: `worse_bps` less, and never nothing.
+/// The minimum output for a fair value of `fair`, base units, rounded up: `worse_bps` less, and never zero.
 ///
 /// # Errors
 /// [`MoneyError`] if a number leaves its range, or if `worse_bps` is more than all.
@@ -39,7 +39,7 @@ pub fn calldata_min(plan_floor: Amount, arrives: Amount, slip_bps: u32) -> Resul
     Ok(near.max(plan_floor))
 }
 
-/// What a round trip may lose, basis points: what the job says, or, if it says 0, twice the pool's fee and 300.
+/// Maximum loss of a round trip, basis points: the job's own limit, or, if that is 0, twice the pool's fee plus 300.
 #[must_use]
 pub fn round_trip_allowed(said_bps: u32, pool_fee_bps: u32) -> u32 {
     if said_bps > 0 {
@@ -49,7 +49,7 @@ pub fn round_trip_allowed(said_bps: u32, pool_fee_bps: u32) -> u32 {
     fees.saturating_add(ROUND_TRIP_SLACK_BPS).min(BPS)
 }
 
-/// What was lost of `paid` when `back` came back, basis points, rounded up; all of it if nothing was paid.
+/// Loss when `back` is returned for `paid`, basis points, rounded up; total if nothing was paid.
 #[must_use]
 pub fn loss_bps(paid: Amount, back: Amount) -> u32 {
     let kept = back.mul_div(U256::from(BPS), paid.units(), Rounding::Down);
@@ -57,7 +57,7 @@ pub fn loss_bps(paid: Amount, back: Amount) -> u32 {
     BPS.saturating_sub(kept)
 }
 
-/// What two losses in a row come to, basis points, rounded down: the second takes its share of what the first left.
+/// Combined loss of two consecutive losses, basis points, rounded down: the second applies to the rest of the first.
 #[must_use]
 pub fn losses_together(one_bps: u32, other_bps: u32) -> u32 {
     let kept = |bps: u32| u64::from(BPS.saturating_sub(bps));

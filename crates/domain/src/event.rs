@@ -11,19 +11,19 @@ pub enum Event {
     /// A trade is final and nothing moved.
     #[strum(serialize = "trade.failed")]
     TradeFailed,
-    /// The chain took a fill, or what a trade failed by, back; the trade is open again.
+    /// A fill, or the transaction that failed a trade, was reorged out; the trade is open again.
     #[strum(serialize = "trade.reversed")]
     TradeReversed,
-    /// Too many failures in a row: the job stands still until it is resumed.
+    /// Too many consecutive failures: the job stops until it is resumed.
     #[strum(serialize = "job.error")]
     JobError,
     /// A liquidation is complete; the job is idle.
     #[strum(serialize = "job.liquidated")]
     JobLiquidated,
-    /// What a job holds cannot be sold, or only at a loss that is not allowed.
+    /// The job's tokens cannot be sold, or only at a loss that is not allowed.
     #[strum(serialize = "job.unsellable")]
     JobUnsellable,
-    /// A signer signs nothing new until its owner has looked.
+    /// A signer is halted: it signs nothing new until the owner has resolved it.
     #[strum(serialize = "signer.halted")]
     SignerHalted,
 }

@@ -49,7 +49,7 @@ id!(
     TransactionId
 );
 id!(
-    /// How often a row was changed. Every change names the version it was decided on, and is refused if the row has
+    /// Number of changes of a row. Every change names the version it is based on, and is refused if the row has
     /// changed since.
     Version
 );

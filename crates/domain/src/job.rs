@@ -19,7 +19,7 @@ pub enum Realm {
     Live,
 }
 
-/// What a job is for. Fixed for a job's life.
+/// How a job trades. Fixed for a job's life.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, VariantArray, Serialize, Deserialize,
 )]
@@ -43,7 +43,7 @@ impl JobMode {
     }
 }
 
-/// Where a job is in its life.
+/// Status of a job.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, VariantArray, Serialize, Deserialize,
 )]
@@ -58,19 +58,19 @@ pub enum JobStatus {
     Paused,
     /// Sells all it holds to return to idle.
     Liquidating,
-    /// Stopped by too many failures in a row.
+    /// Stopped by too many consecutive failures.
     Error,
 }
 
-/// What a user, or the engine itself, asks of a job.
+/// A command to a job, from a user or the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Command {
-    /// Begin a cycle, or go on after a pause.
+    /// Begin a cycle, or resume after a pause.
     Start,
     /// Stop trading, keep the position.
     Pause,
-    /// Go on after a pause or an error.
+    /// Resume after a pause or an error.
     Resume,
     /// Sell everything this job bought.
     Liquidate,
@@ -78,17 +78,17 @@ pub enum Command {
     Remove,
     /// The engine: nothing is left to sell.
     FinishLiquidation,
-    /// The engine: too many failures in a row.
+    /// The engine: too many consecutive failures.
     Fail,
 }
 
-/// The status a job moves to, or that it need not move. Its JSON is part of the audit trail.
+/// Effect of a command on a job's status. Its JSON is part of the audit trail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Transition {
-    /// The job becomes this.
+    /// The job gets this status.
     To(JobStatus),
-    /// The job already is what was asked.
+    /// The job already has the requested status.
     Already,
     /// The job leaves the list for good; its history stays.
     Archived,
@@ -98,15 +98,15 @@ pub enum Transition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a job that is {status} cannot {command}; allowed now: {}", allowed(*status, *before_stop))]
 pub struct TransitionRefused {
-    /// What was asked.
+    /// The command.
     pub command: Command,
-    /// What the job is.
+    /// The job's status.
     pub status: JobStatus,
-    /// What the job was before it was paused or failed.
+    /// The job's status before it was paused or failed.
     pub before_stop: Option<JobStatus>,
 }
 
-/// Failures in a row after which a job stops itself.
+/// Consecutive failures after which a job stops itself.
 pub const FAILURES_IN_A_ROW_MAX: u32 = 5;
 
 /// The lifecycle as one table. `before_stop` is the status a PAUSED or ERROR job came from, and where
@@ -128,8 +128,8 @@ pub fn transition(
         (Command::Start | Command::Resume, Running)
         | (Command::Pause, Paused)
         | (Command::Liquidate, Liquidating)
-        // A job that is not trading need not be stopped. And were a paused one to become ERROR, what it was
-        // before the pause would be forgotten: a liquidation could resume into buying.
+        // A job that is not trading need not be stopped. And if a paused one became ERROR, its status
+        // before the pause would be lost: a liquidation could resume into buying.
         | (Command::Fail, Error | Paused | Idle) => Ok(Already),
         (Command::Pause, Running | Liquidating) => Ok(To(Paused)),
         (Command::Liquidate, Running | Paused) => Ok(To(Liquidating)),

@@ -13,7 +13,7 @@ use super::{
 /// Most slices of one liquidation.
 pub const SLICES_MAX: u32 = 10_000;
 
-/// A liquidation as it was ordered. Kept over pauses.
+/// An ordered liquidation. It survives pauses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Liquidation {
     /// When it was ordered: the first slice is due then.
@@ -26,16 +26,16 @@ pub struct Liquidation {
     slices_done: u32,
 }
 
-/// An order to liquidate that makes no sense.
+/// An invalid order to liquidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLiquidation {
     /// No slices, or too many.
     #[error("slices = {0} is not allowed: 1 to {SLICES_MAX}")]
     Slices(u32),
-    /// A length of time with nothing to spread over it.
+    /// A duration with only one slice.
     #[error("over = {0} with one slice is not allowed: give 2 slices or more, or leave over out")]
     OverWithoutSlices(Span),
-    /// A length of time past what a liquidation may take.
+    /// A duration that is too long.
     #[error("over = {0} is not allowed: at most 365d")]
     OverTooLong(Span),
 }
@@ -92,7 +92,7 @@ impl Liquidation {
         self.slices_done
     }
 
-    /// The same after one more slice filled.
+    /// The liquidation after one more filled slice.
     #[must_use]
     pub const fn after_fill(self) -> Self {
         Self {
@@ -101,7 +101,7 @@ impl Liquidation {
         }
     }
 
-    /// The same after a slice was reversed: it is due again.
+    /// The liquidation after a slice was reversed: it is due again.
     #[must_use]
     pub const fn after_reversal(self) -> Self {
         Self {
@@ -122,8 +122,8 @@ impl Liquidation {
     }
 }
 
-/// What a liquidating job does with these facts: sells remaining / slices left, the last slice all. A slice
-/// missed is sold late, one a tick. With nothing to sell it holds; the job is then done.
+/// Decision of a liquidating job: sells remaining / slices left, in the last slice everything. A missed slice
+/// is sold late, one per tick. With nothing to sell it holds; the job is then done.
 #[must_use]
 pub fn decide(liquidation: &Liquidation, facts: &Facts) -> Decision {
     if facts.last.in_backoff(facts.now) {
@@ -133,7 +133,7 @@ pub fn decide(liquidation: &Liquidation, facts: &Facts) -> Decision {
         return Decision::Hold(HoldReason::SliceNotDue);
     }
     let left = liquidation.slices.saturating_sub(liquidation.slices_done).max(1);
-    // Rounded up: the first slices take the odd units, and no slice is nothing.
+    // Rounded up: the first slices take the remainder, and no slice is zero.
     let amount = facts
         .position
         .token_balance
@@ -151,8 +151,8 @@ pub fn next_slice(liquidation: &Liquidation, after: Timestamp) -> Timestamp {
     liquidation.due().max(after)
 }
 
-/// The plan clipped to what the wallet really holds, if it lost tokens that the ledger still counts; `None`
-/// if nothing is there.
+/// The plan clipped to the wallet's balance, if it lost tokens that the ledger still counts; `None`
+/// if it holds none.
 ///
 /// # Errors
 /// [`MoneyError`] if a number leaves its range.
@@ -161,7 +161,7 @@ pub fn within_wallet(plan: Plan, on_chain: Amount, facts: &Facts) -> Result<Opti
 }
 
 /// Half of a liquidation that the market refused as too large, to be quoted again in its place. A revert may be a
-/// matter of size too: some tokens limit what one transfer moves. `None` if the refusal is no matter of size, or if
+/// matter of size too: some tokens limit the amount of a transfer. `None` if the refusal is unrelated to size, or if
 /// half would not be worth its gas: then the refusal stands.
 ///
 /// # Errors

@@ -11,16 +11,16 @@ use super::{
     units::{MoneyError, Price, Rounding, Usd},
 };
 
-/// A mean over fewer samples than this share of its window, in per cent, is no mean.
+/// Minimum coverage of the mean's window by samples, per cent.
 pub const COVERAGE_PCT_MIN: Decimal = Decimal::from_parts(80, 0, 0, false, 0);
 
-/// What mode liquidity does with these facts, limits apart.
+/// Decision of mode liquidity, without limits.
 #[must_use]
 pub fn decide(config: &LiquidityConfig, facts: &Facts) -> Decision {
     decide_within(config, facts, Ok)
 }
 
-/// What mode liquidity does with these facts if `limit` has the last word on every plan. A rule whose plan
+/// Decision of mode liquidity if `limit` checks every plan. A rule whose plan
 /// is refused passes on to the next.
 #[must_use]
 pub fn decide_within(
@@ -42,7 +42,7 @@ pub fn decide_within(
     )
 }
 
-/// The token's share of the inventory within which nothing rebalances, in per cent.
+/// The band of the token's share of the inventory without rebalancing, per cent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Band {
     /// Below this it buys.
@@ -68,7 +68,7 @@ pub fn spread_again(config: &LiquidityConfig, last: &LastFills) -> Option<Timest
     last.spread.map(|at| config.spread_cooldown.after(at))
 }
 
-/// Buys below the mean, sells above it; price decides which of the two can fire.
+/// Buys below the mean, sells above it; the price determines which of the two can fire.
 fn spread(config: &LiquidityConfig, mean: Price, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
     let below = |distance_pct: Decimal| {
         let percent = difference(Decimal::ONE_HUNDRED, distance_pct)?;
@@ -122,7 +122,7 @@ fn spread_sell(config: &LiquidityConfig, facts: &Facts) -> Result<RuleOutcome, M
     )
 }
 
-/// Brings an inventory that left its band back to target: rounding and fees fall short of it, never past.
+/// Brings an inventory outside its band back to target; rounding and fees undershoot, never overshoot.
 fn rebalance(config: &LiquidityConfig, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
     let target = config.target_ratio_pct;
     let band = band(config)?;

@@ -5,17 +5,17 @@ use strum::VariantArray;
 
 use super::event::Event;
 
-/// Stands for everything in a list.
+/// The name that selects everything.
 pub const ALL: &str = "all";
 
 /// The events that are sent. Written as a list of names: `["all"]` is all, `[]` is none.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Names", into = "Vec<String>")]
 pub enum EventChoice {
-    /// Each.
+    /// Every event.
     #[default]
     All,
-    /// These.
+    /// Only these events.
     Only(Vec<Event>),
 }
 
@@ -23,10 +23,10 @@ pub enum EventChoice {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Names", into = "Vec<String>")]
 pub enum ReceiverChoice {
-    /// Each.
+    /// Every receiver.
     #[default]
     All,
-    /// These, whether any process has them or not.
+    /// Only these receivers, whether or not any process has them.
     Only(Vec<String>),
 }
 
@@ -51,7 +51,7 @@ impl From<Names> for Vec<String> {
     }
 }
 
-/// A list that says nothing useful.
+/// An invalid list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidChoice {
     /// No such event.

@@ -1,6 +1,6 @@
-//! What is remembered of past prices: one sample an interval, the highest of a window, a time-weighted mean.
+//! Samples of past prices: one per interval, the highest of a window, a time-weighted mean.
 //!
-//! The ledger keeps samples in a table and asks it; [`Samples`] keeps what can still matter and gives the same
+//! The ledger queries samples in a table; [`Samples`] keeps the relevant ones in memory and gives the same
 //! answers (`samples_in_memory_answer_as_the_ledger_does`).
 
 use std::collections::VecDeque;
@@ -19,7 +19,7 @@ use super::{
 /// No sample stands for more than this share of a window, so that a mean of full coverage rests on several.
 pub const LONGEST_SHARE: i32 = 5;
 
-/// What the samples of a window say, the given price included.
+/// Summary of the samples of a window, the given price included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct History {
     /// Highest accepted price.
@@ -28,7 +28,7 @@ pub struct History {
     pub average: Option<MovingAverage>,
 }
 
-/// What a tick asks of the samples.
+/// A tick's query of the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HistoryQuery {
     /// The recent high is looked for from here on.
@@ -84,7 +84,7 @@ pub struct Samples {
     highs: VecDeque<(i64, High)>,
     /// Samples that ended, oldest first, each with the time it stood.
     ended: VecDeque<Stood>,
-    /// The newest sample: it stands still.
+    /// The newest sample, still open.
     standing: Option<(i64, Price)>,
     /// Prices of all of `ended`, each times its microseconds.
     weighted: Sum,
@@ -101,7 +101,7 @@ pub struct High {
 }
 
 impl High {
-    /// Both notations of a price.
+    /// Both forms of a price.
     #[must_use]
     pub fn of(price: Price) -> Self {
         Self {
@@ -132,7 +132,7 @@ impl Stood {
     }
 }
 
-/// A sum of prices times microseconds, exact either way.
+/// A sum of prices times microseconds, exact in both forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sum {
     /// In the units of [`Price::short_units`], while all prices have few enough digits.
@@ -184,7 +184,7 @@ impl Samples {
         }
     }
 
-    /// Looks back from an accepted price, then keeps it if it is the first of its interval.
+    /// Summarises the samples before an accepted price, then keeps the price if it is the first of its interval.
     pub fn observe(&mut self, price: Price, observed_at: Timestamp, high_since: Timestamp) -> History {
         let at = observed_at.timestamp_micros();
         let high = self.high_since(high_since.timestamp_micros());
@@ -196,7 +196,7 @@ impl Samples {
         history
     }
 
-    /// The highest sample since an instant, microseconds since 1970. None before it is ever asked for again.
+    /// The highest sample since an instant, microseconds since 1970. Later queries never start earlier.
     pub fn high_since(&mut self, since: i64) -> Option<High> {
         while self.highs.front().is_some_and(|(at, _)| *at < since) {
             self.highs.pop_front();
@@ -257,7 +257,7 @@ impl Samples {
         if let Some((from, price)) = self.standing.replace((at, new.price)) {
             let until = at.min(from.saturating_add(self.longest_micros));
             let stood = Stood { from, until, price };
-            // A price times a window fits either notation with room for all of them.
+            // A price times a window fits both forms, for every window.
             if let Some(sum) = self.weighted.plus(price, stood.micros()) {
                 self.weighted = sum;
                 self.held_micros = self.held_micros.saturating_add(stood.micros());

@@ -46,7 +46,7 @@ struct Parsed {
     every: Option<(i64, i64)>,
 }
 
-/// A text that is no cron line.
+/// Text that is not a cron line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "'{text}' is not a cron line: {why}; write 5 fields (minute hour day month weekday) or 6 (seconds first), \
@@ -101,7 +101,7 @@ impl CronExpr {
         }
     }
 
-    /// How far each slot between 1971 and 2090 is from the next, if that never changes.
+    /// Interval between slots from 1971 to 2090, if it is constant.
     #[must_use]
     pub fn step(&self, timezone: Tz) -> Option<Span> {
         let (step, _) = self.parsed.every.filter(|_| timezone == Tz::UTC)?;
@@ -250,7 +250,7 @@ fn gap_end(timezone: Tz, wall: NaiveDateTime) -> Option<Timestamp> {
     change_between(timezone, day.before(middle), day.after(middle))
 }
 
-/// How much later than its slot a tick starts: fixed for (`salt`, job, slot), uniform in [0, `max`), whole
+/// Delay of a tick after its slot: fixed for (`salt`, job, slot), uniform in [0, `max`), whole
 /// milliseconds. Without the salt it is unpredictable.
 #[must_use]
 pub fn jitter(salt: &[u8], job: JobId, slot: Timestamp, max: Span) -> Span {
@@ -269,15 +269,15 @@ pub fn jitter(salt: &[u8], job: JobId, slot: Timestamp, max: Span) -> Span {
     Span::from_millis(word.checked_rem(millis).unwrap_or(0))
 }
 
-/// Lines that were parsed before. Many jobs share a few lines, which are read at every claim; parsing one takes as long
+/// Cache of parsed lines. Many jobs share a few lines, which are read at every claim; parsing one takes as long
 /// as all else that a claim computes.
 static PARSED: LazyLock<Mutex<HashMap<Arc<str>, Arc<Parsed>>>> = LazyLock::new(Mutex::default);
 
-/// Lines remembered at most.
+/// Maximum number of cached lines.
 const PARSED_MAX: usize = 4_096;
 /// Longest cron line, bytes: each field of all values written out has less.
 const TEXT_MAX: usize = 1_024;
-/// What is shown of one that is too long, characters.
+/// Shown characters of a line that is too long.
 const TEXT_SHOWN: usize = 40;
 
 impl FromStr for CronExpr {
@@ -328,10 +328,10 @@ impl CronExpr {
             text: text.into(),
             parsed: Arc::new(parsed),
         };
-        // Any start will do: a line that fires at all fires within the leap-year cycle that follows.
+        // Any start works: a line that ever fires does so within the following leap-year cycle.
         match expr.next_naive(DateTime::UNIX_EPOCH.naive_utc()) {
             Some(_) => Ok(expr),
-            None => Err(error("no such date ever comes".to_owned())),
+            None => Err(error("it matches no date".to_owned())),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A length of time as people write it: `90s`, `4h`, `1d 12h`.
+//! A duration in human form: `90s`, `4h`, `1d 12h`.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -18,7 +18,7 @@ pub struct Span(Duration);
 pub struct ParseSpanError(String);
 
 impl Span {
-    /// No time at all.
+    /// Zero.
     pub const ZERO: Self = Self(Duration::ZERO);
     const MAX: Duration = Duration::from_secs(100 * 366 * 24 * 3_600);
 
@@ -42,20 +42,20 @@ impl Span {
         }
     }
 
-    /// As the standard library counts time.
+    /// Converts to the standard library's type.
     #[must_use]
     pub const fn std(self) -> Duration {
         self.0
     }
 
-    /// As chrono counts time.
+    /// Converts to chrono's type.
     #[must_use]
     pub fn delta(self) -> TimeDelta {
         // A span is at most 100 years, which chrono holds; the fallback cannot be reached.
         TimeDelta::from_std(self.0).unwrap_or(TimeDelta::MAX)
     }
 
-    /// Whether this is no time at all.
+    /// Whether this is zero.
     #[must_use]
     pub const fn is_zero(self) -> bool {
         self.0.is_zero()

@@ -1,6 +1,6 @@
-//! What a job traded lately, without asking the ledger.
+//! A job's recent turnover, without a query to the ledger.
 //!
-//! The ledger adds its trades up itself; [`Turnover`] remembers what can still count and gives the same answers
+//! The ledger sums its trades in SQL; [`Turnover`] keeps the trades that still count and gives the same results
 //! (`turnover_in_memory_answers_as_the_ledger_does`).
 
 use std::collections::VecDeque;
@@ -23,7 +23,7 @@ pub struct Turnover {
 }
 
 impl Turnover {
-    /// What counts for a tick of `slot`: trades in the 60 minutes before it, and money of its UTC day.
+    /// Turnover for a tick of `slot`: trades in the 60 minutes before it, and money of its UTC day.
     #[must_use]
     pub fn spent(&mut self, slot: Timestamp) -> Spent {
         if self.last_hour.is_empty() && self.volume == Usd::ZERO {
@@ -56,7 +56,7 @@ impl Turnover {
         Ok(())
     }
 
-    /// When the sums that [`Self::spent`] answers change next without a trade: never before this instant.
+    /// Without a trade the sums of [`Self::spent`] do not change before this instant.
     #[must_use]
     pub fn stands_until(&self) -> Timestamp {
         let hour = self

@@ -1,6 +1,6 @@
 //! Money and quantities. Token amounts are integers in base units; USD and prices are exact decimals.
 //!
-//! There is no float here, every operation is checked, and every rounding says its direction.
+//! There is no float here, every operation is checked, and every rounding names its direction.
 
 mod amount;
 mod price;

@@ -1,4 +1,4 @@
-//! What a comparison of the ledger with a venue found.
+//! Result of comparing the ledger with a venue.
 
 /// Differences between the ledger and a venue's own records. All zeros: nothing was lost and nothing was doubled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,5 +1,5 @@
-//! Compares a wallet's transactions on the chain with our ledger: each swap happened exactly once, and nothing else
-//! did.
+//! Compares a wallet's transactions on the chain with our ledger: each swap must have happened exactly once, and
+//! nothing else.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -28,16 +28,16 @@ use crate::{
 pub struct Balance {
     /// Ticker.
     pub asset: String,
-    /// What the ledger says.
+    /// Balance by the ledger.
     pub ledger: String,
-    /// What the chain says.
+    /// Balance on the chain.
     pub chain: String,
 }
 
-/// Everything that was compared.
+/// Result of the comparison.
 #[derive(Debug, Clone, Default)]
 pub struct LiveFindings {
-    /// As on paper.
+    /// Differences, as on paper.
     pub findings: Findings,
     /// Transactions of the wallet that were mined.
     pub mined: u64,
@@ -111,12 +111,12 @@ async fn swaps(
         });
         found.findings.position_mismatches += u64::from(!same);
     }
-    // A fill without a swap: we remember a trade that never happened.
+    // A fill without a swap: the ledger has a trade that never happened.
     found.findings.position_mismatches += fills.len() as u64;
     Ok(())
 }
 
-/// No nonce is open, and every used one is ours.
+/// No nonce is open, and every used nonce is ours.
 async fn nonces(
     pool: &PgPool,
     chain: &dyn Chain,

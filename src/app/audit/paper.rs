@@ -1,4 +1,4 @@
-//! Compares the paper venue's own records with our ledger: each swap happened exactly once, and nothing else did.
+//! Compares the paper venue's own records with our ledger: each swap must have happened exactly once, and nothing else.
 
 use std::collections::HashSet;
 
@@ -61,7 +61,7 @@ pub async fn compare(pool: &PgPool) -> Result<Findings, AppError> {
             findings.position_mismatches += u64::from(venue != job.position.token_balance);
         }
     }
-    // A fill without a swap: we remember a trade that never happened.
+    // A fill without a swap: the ledger has a trade that never happened.
     findings.position_mismatches += fills.len() as u64;
     Ok(findings)
 }

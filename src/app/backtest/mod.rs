@@ -1,4 +1,4 @@
-//! A job's rules over a file of prices. No database, no network.
+//! Runs a job's rules over a file of prices. No database, no network.
 
 mod request;
 mod sweep;
@@ -14,7 +14,7 @@ pub use self::{
     sweep::{SweepLine, SweepRequest, Swept, WalkForward, sweep},
 };
 
-/// Runs one configuration. `detail`: what is kept for files and charts.
+/// Runs one configuration. `detail`: what to keep for files and charts.
 pub fn run(
     settings: &Settings,
     request: &BacktestRequest,

@@ -1,4 +1,4 @@
-//! What to run a backtest on.
+//! Inputs of a backtest.
 
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ impl BacktestRequest {
             .map_err(|error| AppError::Usage(format!("--prices: {error}")))
     }
 
-    /// The mode that was asked for, else the one whose keys are given or swept.
+    /// The requested mode, else the one whose keys are given or swept.
     pub(super) fn mode(&self, axes: &[Axis]) -> Result<JobMode, AppError> {
         if let Some(mode) = self.mode {
             return Ok(mode);

@@ -102,12 +102,12 @@ pub struct Swept {
     pub configurations: Vec<SweepLine>,
     pub warnings: Vec<String>,
     pub walk_forward: Option<WalkForward>,
-    /// The run of the best configuration, if it was asked for.
+    /// The run of the best configuration, if requested.
     #[serde(skip)]
     pub best: Option<BacktestResult>,
 }
 
-/// Runs every configuration of the grid. `progress` is called after each run with the number of all, from any thread.
+/// Runs every configuration of the grid. `progress` is called after each run, from any thread, with the total number.
 pub fn sweep(
     settings: &Settings,
     request: &BacktestRequest,

@@ -1,4 +1,4 @@
-//! Five jobs whose prices move fast enough to see every rule act within a minute.
+//! Five jobs whose prices move fast enough for every rule to fire within a minute.
 
 use std::collections::BTreeMap;
 
@@ -27,11 +27,11 @@ const LIVE_SLIPPAGE_BPS: u32 = 500;
 
 /// Where the jobs trade.
 pub(super) enum Stage {
-    /// On paper, each with invented prices of its own.
+    /// On paper, each with its own generated prices.
     Paper,
     /// On a chain, against the native coin.
     Live {
-        /// Whose money.
+        /// The account that pays.
         account: Account,
         /// The tokens by ticker.
         tokens: BTreeMap<String, Address>,
@@ -40,7 +40,7 @@ pub(super) enum Stage {
     },
 }
 
-/// Makes and starts the jobs; returns the one that is to be sold half way.
+/// Creates and starts the jobs; returns the one to liquidate half way through.
 pub(super) async fn create(app: &App, stage: &Stage, actor: &Actor) -> Result<JobId, AppError> {
     let steady = accumulate(1, "4s", json!({ "dip_buy_threshold_pct": 0 }))?;
     start(app, stage, 1, "STEADY", steady, actor).await?;

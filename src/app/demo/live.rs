@@ -32,7 +32,7 @@ use crate::{
     ports::{Asset, Chain, Checks, SwapRequest, Venue},
 };
 
-/// Opens the demo's keystore; its money is worth nothing.
+/// Password of the demo's keystore, which holds no real money.
 const PASSWORD: &str = "a demo has no secrets";
 /// Worthless dollars, more than a demo trades.
 const MUCH: rust_decimal::Decimal = rust_decimal::Decimal::from_parts(1_000_000, 0, 0, false, 0);
@@ -41,7 +41,7 @@ const MOVE_EVERY: Duration = Duration::from_secs(1);
 /// Swaps in one direction before it turns: about two per cent each.
 const MOVES: u64 = 6;
 
-/// Everything that must stay alive while the demo runs.
+/// Resources that must stay alive while the demo runs.
 pub struct LiveDemo {
     devnet: Arc<Devnet>,
     dir: TempDir,
@@ -50,7 +50,7 @@ pub struct LiveDemo {
 }
 
 impl LiveDemo {
-    /// Starts the chain and makes and funds the wallet.
+    /// Starts the chain, then creates and funds the wallet.
     ///
     /// # Errors
     /// [`AppError`] if the chain does not start.
@@ -121,7 +121,7 @@ impl LiveDemo {
         ])
     }
 
-    /// What the demo's key may do: trade its own tokens, with worthless money.
+    /// Policy of the demo's key: trade its own tokens, with worthless money.
     fn allowed(&self) -> Result<Entry, AppError> {
         let much = Usd::rounded(MUCH, Rounding::Down);
         let mut entry = Entry {
@@ -182,7 +182,7 @@ impl LiveDemo {
             for round in 0_u64.. {
                 let buying = (round / MOVES) % 2 == 1;
                 for token in &practice {
-                    // A swap that does not go through moves nothing, and the next one comes in a second.
+                    // A failed swap moves no price; the next one follows in a second.
                     let _ = push(&devnet, venue.as_ref(), *token, buying).await;
                 }
                 tokio::time::sleep(MOVE_EVERY).await;
@@ -191,7 +191,7 @@ impl LiveDemo {
         Ok(Mover(task))
     }
 
-    /// The wallet's transactions on the chain against the ledger.
+    /// Compares the wallet's transactions on the chain with the ledger.
     pub(super) async fn compare(&self, app: &App) -> Result<audit::LiveFindings, AppError> {
         let live = app.live().chain(NAME)?;
         audit::compare(&app.pool, live.chain.as_ref(), &self.account, self.before).await

@@ -1,4 +1,4 @@
-//! Where the demo runs, and what came of it.
+//! The demo's database and chain, and its result.
 
 use crate::{
     app::{
@@ -23,14 +23,14 @@ use super::{
 
 const DATABASE: &str = "lgi_mm";
 
-/// A database server that is removed with this.
+/// A database server that is removed when this is dropped.
 pub struct DemoServer {
     /// The given settings, with this server's database.
     pub settings: Settings,
     _server: Server,
 }
 
-/// How many trades a rule made.
+/// Number of trades of one rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReasonCount {
     /// The rule.
@@ -39,7 +39,7 @@ pub struct ReasonCount {
     pub trades: u64,
 }
 
-/// What the jobs did, compared with the venue's records.
+/// Activity of the jobs, compared with the venue's records.
 #[derive(Debug)]
 pub struct Summary {
     /// Slots and trades of the ledger.
@@ -75,7 +75,7 @@ pub async fn server(settings: &Settings) -> Result<DemoServer, AppError> {
     })
 }
 
-/// Makes and starts the jobs; returns the one that is to be sold half way.
+/// Creates and starts the jobs; returns the one to liquidate half way through.
 ///
 /// # Errors
 /// [`AppError`] if the database or the chain fails.
@@ -87,7 +87,7 @@ pub async fn create_jobs(app: &App, live: Option<&LiveDemo>, actor: &Actor) -> R
     jobs::create(app, &stage, actor).await
 }
 
-/// Environment variables that lead the demo's processes to its database and chain.
+/// Environment variables that connect the demo's processes to its database and chain.
 ///
 /// # Errors
 /// [`AppError`] if the live demo's files cannot be written.
@@ -99,7 +99,7 @@ pub fn environment(app: &App, live: Option<&LiveDemo>) -> Result<Vec<(String, St
     Ok(variables)
 }
 
-/// Tasks that wait in the queue.
+/// Number of tasks in the queue.
 ///
 /// # Errors
 /// [`AppError::Store`].
@@ -107,7 +107,7 @@ pub async fn queue_depth(app: &App) -> Result<u64, AppError> {
     Ok(views::queue_depth(&app.pool).await?)
 }
 
-/// How many trades are not final.
+/// Number of trades that are not final.
 ///
 /// # Errors
 /// [`AppError::Store`].

@@ -8,24 +8,22 @@ use serde::Serialize;
 pub enum CheckStatus {
     /// Nothing to do.
     Ok,
-    /// Trading continues, but somebody should look at it.
+    /// Trading continues, but the operator should look at it.
     Warn,
     /// Something does not work until it is fixed.
     Fail,
 }
 
-/// What was checked, what was found and what fixes it.
+/// One check: subject, finding and fix.
 #[derive(Debug, Clone, Serialize)]
 pub struct Check {
     /// How bad it is.
-    #[serde(rename = "verdict")]
     pub status: CheckStatus,
     /// What was checked.
     pub what: &'static str,
     /// What was found.
     pub seen: String,
-    /// What to do about it; none if all is well.
-    #[serde(rename = "mend")]
+    /// How to fix it; `None` if all is well.
     pub fix: Option<String>,
 }
 

@@ -9,7 +9,7 @@ use crate::{
 
 pub(super) async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError> {
     let mut checks = vec![connection(settings, &app.url)];
-    // The private server is nobody else's.
+    // The private server has no other users.
     if app.server.is_none() {
         checks.push(role(app).await?);
     }
@@ -28,12 +28,12 @@ fn connection(settings: &Settings, url: &str) -> Check {
     let (seen, fix) = if settings.database.insecure {
         (
             format!("sslmode = {mode}, allowed by database.insecure = true"),
-            "right only where nobody else can reach the network between; otherwise sslmode=verify-full in DATABASE_URL, \
+            "safe only if the network in between is private; otherwise set sslmode=verify-full in DATABASE_URL, \
              and database.insecure = false",
         )
     } else {
         (
-            format!("sslmode = {mode}: others on the way can read and change it"),
+            format!("sslmode = {mode}: an attacker on the network path can read and change it"),
             "set sslmode=verify-full in DATABASE_URL; live trading is refused without it",
         )
     };
@@ -47,7 +47,7 @@ async fn role(app: &App) -> Result<Check, AppError> {
             CheckStatus::Warn,
             "database role",
             format!("{name}, a superuser"),
-            "whoever has its password has the server; give each kind of process a role of its own: docs/scale-out.md",
+            "its password gives full control of the server; give each kind of process a role of its own: docs/scale-out.md",
         )
     } else {
         Check::ok("database role", name)

@@ -27,7 +27,7 @@ const SKEW_MAX_SECS: f64 = 5.0;
 /// Checks this installation: database, services, keys, policy, nodes, price sources and receivers. It changes nothing.
 ///
 /// # Errors
-/// [`AppError`] if the database fails on the way; a database that cannot be opened is a failed check.
+/// [`AppError`] if the database fails during the checks; a database that cannot be opened is a failed check.
 pub async fn doctor(settings: &Settings) -> Result<Vec<Check>, AppError> {
     match App::read(settings).await {
         Ok(app) => examine(settings, &app).await,
@@ -35,7 +35,7 @@ pub async fn doctor(settings: &Settings) -> Result<Vec<Check>, AppError> {
             CheckStatus::Fail,
             "database",
             &error,
-            "see the message",
+            "see the error message",
         )]),
     }
 }
@@ -59,31 +59,31 @@ async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError>
             "slots due and not claimed for 2 min",
             health.slots_unclaimed,
             CheckStatus::Fail,
-            "no scheduler runs: start `lgi-mm daemon` or `lgi-mm scheduler`",
+            "no scheduler is running: start `lgi-mm daemon` or `lgi-mm scheduler`",
         ),
         Check::none(
-            "slots handed out and not decided for 2 min",
+            "slots dispatched and not decided for 2 min",
             health.slots_stuck,
             CheckStatus::Fail,
-            "no worker runs or all are overloaded: start `lgi-mm worker`, or more of them",
+            "no worker is running, or all are overloaded: start (more) `lgi-mm worker` processes",
         ),
         Check::none(
-            "open trades nobody looked at for 2 min",
+            "open trades not checked for 2 min",
             health.trades_overdue,
             CheckStatus::Fail,
-            "start `lgi-mm daemon`; open trades are carried on from where they are",
+            "start `lgi-mm daemon`; it resumes open trades where they stopped",
         ),
         Check::none(
             "trades open for 10 min",
             health.trades_old,
             CheckStatus::Warn,
-            "see `lgi-mm status TOKEN`: it shows what the venue answers",
+            "see `lgi-mm status TOKEN`: it shows the venue's answers",
         ),
         Check::none(
             "tasks given up",
             health.tasks_killed,
             CheckStatus::Warn,
-            "see last_result in apalis.jobs; their slots are handed out again by themselves",
+            "see last_result in apalis.jobs; their slots are dispatched again automatically",
         ),
     ];
     let in_error: Vec<String> = health.jobs_in_error.iter().map(ToString::to_string).collect();
@@ -112,7 +112,7 @@ fn metrics_address(settings: &Settings) -> Check {
             CheckStatus::Warn,
             "metrics address",
             address,
-            "metrics have no password: listen on 127.0.0.1, or put something in front",
+            "metrics have no password: listen on 127.0.0.1, or put an authenticating proxy in front",
         ),
         Some(address) => Check::ok("metrics address", address),
         None => Check::ok("metrics address", "off"),
@@ -149,7 +149,7 @@ fn workers(health: &Health) -> Check {
     )
 }
 
-/// Asks every source that a running job uses, once.
+/// Queries every source that a running job uses, once.
 async fn sources(app: &App) -> Result<Vec<Check>, AppError> {
     let filter = Filter {
         status: Some(JobStatus::Running),
@@ -189,8 +189,7 @@ async fn sources(app: &App) -> Result<Vec<Check>, AppError> {
             },
         )]);
     }
-    let fix =
-        "the job holds until the source answers; another: `lgi-mm config edit JOB --set price.sources=..`";
+    let fix = "the job holds until the source answers; to change it: `lgi-mm config edit JOB --set price.sources=..`";
     Ok(problems
         .into_iter()
         .map(|problem| Check::bad(CheckStatus::Fail, "price source", problem, fix))

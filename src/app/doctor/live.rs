@@ -1,4 +1,4 @@
-//! Nodes and keys: of chains that have a node, and of wallets that live jobs use.
+//! Checks nodes of configured chains and keys of wallets that live jobs use.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ use crate::{
 
 /// `allowance(address,address)`.
 const ALLOWANCE: [u8; 4] = [0xdd, 0x62, 0xed, 0x3e];
-/// What a quote is asked for, to see whether there is a pool.
+/// Size of the test quote that shows whether there is a pool.
 const PROBE_USD: Decimal = Decimal::ONE;
 
 pub(super) async fn examine(app: &App) -> Result<Vec<Check>, AppError> {
@@ -44,7 +44,7 @@ pub(super) async fn examine(app: &App) -> Result<Vec<Check>, AppError> {
     }
     let mut checks = Vec::new();
     for live in app.live().chains().values() {
-        // The heads first: how far each node is, is known from them.
+        // The heads first: each node's lag is computed from them.
         let head = head(live).await;
         checks.extend(nodes(live).await);
         checks.push(agreement(live));
@@ -66,7 +66,7 @@ pub(super) async fn examine(app: &App) -> Result<Vec<Check>, AppError> {
     Ok(checks)
 }
 
-/// Opens the key, which takes about a second, and looks at how well it is kept.
+/// Opens the key, which takes about a second, and rates the protection of its keystore.
 async fn key(keys: &KeySource, wallet: Address) -> Check {
     let what = "keystore";
     if let Some(key) = keys.kms.get(&wallet) {
@@ -85,8 +85,8 @@ async fn key(keys: &KeySource, wallet: Address) -> Check {
         Ok(Some((strength, true))) => Check::bad(
             CheckStatus::Warn,
             what,
-            format!("{wallet} opens, but guesses at its password are cheap ({strength})"),
-            "move the money to a wallet of `lgi-mm wallet new` (scrypt n=262144), or be sure of the password",
+            format!("{wallet} opens, but its password is cheap to brute-force ({strength})"),
+            "move the money to a wallet of `lgi-mm wallet new` (scrypt n=262144), or use a strong password",
         ),
         Ok(Some((strength, false))) => Check::ok(what, format!("{wallet} opens ({strength})")),
         Ok(None) => Check::ok(what, format!("{wallet} is given as a raw key")),
@@ -114,7 +114,7 @@ async fn nodes(live: &LiveChain) -> Vec<Check> {
                 CheckStatus::Warn,
                 "RPC",
                 format!("{} is {} blocks behind the best node", state.name, state.lag),
-                "it is asked last; nothing is settled while fewer nodes than chains.NAME.quorum keep up",
+                "it is queried last; nothing is settled while fewer nodes than chains.NAME.quorum keep up",
             ),
             Ok(_) => {
                 let head = state
@@ -162,7 +162,7 @@ async fn head(live: &LiveChain) -> Check {
             if longest.after(head.time) >= Utc::now() {
                 Check::ok("newest block", seen)
             } else {
-                let fix = "the chain has halted, the node is behind, or this machine's clock is wrong: nothing is traded until then";
+                let fix = "the chain has halted, the node is behind, or this machine's clock is wrong: nothing is traded until fixed";
                 Check::bad(CheckStatus::Fail, "newest block", seen, fix)
             }
         }
@@ -175,7 +175,7 @@ async fn head(live: &LiveChain) -> Check {
     }
 }
 
-/// An address without code would swallow money.
+/// Money sent to an address without code is lost.
 async fn contracts(live: &LiveChain) -> Check {
     let known = live.spec.contracts.named();
     let used: Vec<_> = known
@@ -232,7 +232,7 @@ async fn wallet_checks(
     Ok(checks)
 }
 
-/// Transactions that a node or relay accepts again and again, and that are never mined.
+/// Transactions that a node or relay keeps accepting but that are never mined.
 async fn swallowed(app: &App, live: &LiveChain, account: &Account) -> Result<Vec<Check>, AppError> {
     let found = gaps::swallowed(&app.pool, account, SWALLOWED_SENDS).await?;
     let whom = if live.spec.private_rpc_url.is_some() {
@@ -290,7 +290,7 @@ async fn pool(live: &LiveChain, job: &Job) -> Check {
                 CheckStatus::Fail,
                 what,
                 error,
-                "no price of what the job pays with",
+                "no price for the job's quote token",
             );
         }
     };
@@ -314,7 +314,7 @@ async fn pool(live: &LiveChain, job: &Job) -> Check {
     }
 }
 
-/// The wallet must hold at least what the job says it bought.
+/// The wallet must hold at least what the job's ledger says.
 async fn holding(live: &LiveChain, job: &Job) -> Check {
     let what = "position";
     let tracked = job.position.token_balance;
@@ -352,7 +352,7 @@ async fn holding(live: &LiveChain, job: &Job) -> Check {
     }
 }
 
-/// Allowances are exact and used up by their trade; one that is left over belongs to a trade that never swapped.
+/// Allowances are exact and used up by their trade; a leftover one belongs to a trade that never swapped.
 async fn allowances(live: &LiveChain, job: &Job) -> Check {
     let contracts = &live.spec.contracts;
     let mut asked = Vec::new();
@@ -395,6 +395,6 @@ async fn allowances(live: &LiveChain, job: &Job) -> Check {
     if left.is_empty() {
         return Check::ok(what, format!("none left over by job {}", job.id));
     }
-    let fix = "the next trade replaces it by its own exact one; while a trade is open this is expected";
+    let fix = "the next trade replaces it with its own exact one; expected while a trade is open";
     Check::bad(CheckStatus::Warn, what, left.join(", "), fix)
 }

@@ -1,4 +1,4 @@
-//! Checks of an installation, each with what fixes it.
+//! Checks of an installation, each with its fix.
 
 mod check;
 mod database;

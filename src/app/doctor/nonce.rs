@@ -1,4 +1,4 @@
-//! A wallet's count on the chain against this database's.
+//! Compares a wallet's nonce on the chain with this database's.
 
 use super::check::{Check, CheckStatus};
 use crate::{
@@ -24,7 +24,7 @@ pub(super) async fn check(app: &App, live: &LiveChain, account: &Account) -> Res
             CheckStatus::Fail,
             what,
             format!(
-                "chain {}, and the database has counted nonces beyond it that were never given out",
+                "chain {}, and the database counts nonces beyond it that were never used",
                 chain.latest
             ),
             "nothing behind them can be mined: run `lgi-mm reconcile`",

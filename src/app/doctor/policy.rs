@@ -1,4 +1,4 @@
-//! Settings and policy: which files are in force, and what each key may sign.
+//! Checks settings and policy: which files are in force, and what each key may sign.
 
 use super::check::{Check, CheckStatus};
 use crate::{

@@ -1,4 +1,4 @@
-//! What keeps messages from their receivers, from our own records: `lgi-mm notify test` is the one that sends.
+//! Checks delivery of notifications by our own records, without sending; `lgi-mm notify test` sends one.
 
 use super::check::{Check, CheckStatus};
 use crate::{
@@ -15,9 +15,9 @@ pub(super) async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>
     unknown.retain(|name| receivers.iter().all(|receiver| receiver.name != *name));
     let mut bad = Vec::new();
     if !unknown.is_empty() {
-        let seen = format!("jobs name {}", unknown.join(", "));
+        let seen = format!("jobs refer to {}", unknown.join(", "));
         let fix =
-            "not in these settings: add it there, or `lgi-mm config edit JOB --set notify.receivers=..`";
+            "not in these settings: add them, or run `lgi-mm config edit JOB --set notify.receivers=..`";
         bad.push(Check::bad(CheckStatus::Warn, "unknown receivers", seen, fix));
     }
     if receivers.is_empty() && bad.is_empty() {
@@ -26,7 +26,7 @@ pub(super) async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>
     let statuses = deliveries::statuses(&app.pool).await?;
     for receiver in &receivers {
         if let Err(error) = receiver.check().await {
-            let fix = "messages wait until it can be read; then try `lgi-mm notify test`";
+            let fix = "messages wait until it can be read; then run `lgi-mm notify test`";
             bad.push(Check::bad(CheckStatus::Fail, "receiver", error, fix));
         }
     }
@@ -41,7 +41,7 @@ pub(super) async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>
                     status.waiting,
                     status.last_error.as_deref().unwrap_or_default()
                 );
-                let fix = "what waits is sent when it works again; try `lgi-mm notify test`";
+                let fix = "waiting messages are sent once it works again; try `lgi-mm notify test`";
                 Check::bad(CheckStatus::Warn, "receiver fails", seen, fix)
             }),
     );

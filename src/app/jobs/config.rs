@@ -15,7 +15,7 @@ use crate::{
     store::{jobs::Job, orders},
 };
 
-/// The configuration of a job, and which version it is.
+/// A job's configuration and its version.
 #[derive(Debug)]
 pub struct Stored {
     pub config: JobConfig,
@@ -36,7 +36,7 @@ pub struct EditRequest {
     pub target: Target,
     /// The keys to change.
     pub given: JobLayers,
-    /// The version that was looked at: if it is no longer the job's, the edit is refused. None: whatever is there.
+    /// The version that the edit is based on; if the job has another one, the edit is refused. `None`: any version.
     pub version: Option<i32>,
 }
 
@@ -63,7 +63,7 @@ pub async fn edit(app: &App, request: &EditRequest, actor: &Actor) -> Result<Edi
     if looked_at != job.config_version || !orders::configure(&app.pool, &job, &config, actor.as_str()).await?
     {
         return Err(AppError::Refused(
-            "this job was edited by someone else in the meantime; look at it and edit again".to_owned(),
+            "this job was edited in the meantime; review it and edit again".to_owned(),
         ));
     }
     Ok(Edited {
@@ -86,7 +86,7 @@ fn changed(job: &Job, given: &JobLayers) -> Result<JobConfig, AppError> {
 pub struct CheckRequest {
     pub given: JobLayers,
     pub mode: JobMode,
-    /// Real money has floors of its own.
+    /// Checked with the floors for real money.
     pub realm: Realm,
     pub chain: String,
 }

@@ -27,12 +27,12 @@ pub struct Changed {
     pub symbol: String,
     pub before: JobStatus,
     pub after: After,
-    /// False: the job was so already.
+    /// False: the job already had this status.
     pub changed: bool,
     pub note: Option<Note>,
 }
 
-/// Written as the status, or `removed`.
+/// Displayed as the status, or `removed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum After {
     Status(JobStatus),
@@ -54,7 +54,7 @@ impl Serialize for After {
     }
 }
 
-/// What the command leaves to come; written as a sentence.
+/// What happens next; displayed as a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Note {
     Paused,
@@ -66,8 +66,8 @@ pub enum Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Paused => "new trades stop now; a trade that was sent is still settled",
-            Self::Liquidates => "sells what this job bought, then is IDLE",
+            Self::Paused => "no new trades from now on; a trade that was sent is still settled",
+            Self::Liquidates => "sells what this job bought, then becomes IDLE",
             Self::HistoryStays => "its history stays in the database",
             Self::NoWorker => "no worker is running: start one with `lgi-mm daemon`",
         })
@@ -90,12 +90,12 @@ pub async fn resume(app: &App, target: &Target, actor: &Actor) -> Result<Changed
     change(app, target, Order::Resume, actor).await
 }
 
-/// Takes an idle job off the list.
+/// Removes an idle job from the list.
 pub async fn remove(app: &App, target: &Target, actor: &Actor) -> Result<Changed, AppError> {
     change(app, target, Order::Remove, actor).await
 }
 
-/// How to sell; checked.
+/// How to sell; validated.
 #[derive(Debug, Clone, Copy)]
 pub struct LiquidateRequest {
     over: Span,
@@ -172,7 +172,7 @@ const fn note(order: Order) -> Option<Note> {
     }
 }
 
-/// A running liquidation keeps its plan: asking for another plan is refused, not ignored.
+/// A running liquidation keeps its plan: another plan is refused, not ignored.
 fn keeps_its_plan(job: &Job, order: Order) -> Result<(), AppError> {
     let (Order::Liquidate { over, slices }, Some(plan)) = (order, job.liquidation) else {
         return Ok(());
@@ -181,7 +181,7 @@ fn keeps_its_plan(job: &Job, order: Order) -> Result<(), AppError> {
         return Ok(());
     }
     Err(AppError::Refused(format!(
-        "job {id} is LIQUIDATING by another plan: {} of {} slices over {} are done; for a new plan `lgi-mm pause {id}` \
+        "job {id} is LIQUIDATING with another plan: {} of {} slices over {} are done; for a new plan `lgi-mm pause {id}` \
          it, then liquidate again",
         plan.slices_done(),
         plan.slices(),

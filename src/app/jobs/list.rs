@@ -1,4 +1,4 @@
-//! All jobs, a line each.
+//! All jobs, one line each.
 
 use std::fmt;
 
@@ -37,7 +37,7 @@ pub struct JobLine {
     /// Last accepted price; none before the first slot.
     pub price_usd: Option<Price>,
     pub position: Whole,
-    /// The position in base units.
+    /// Tokens held, base units.
     pub position_units: Amount,
     /// Spent on buys in this cycle.
     pub spent_usd: Usd,
@@ -48,12 +48,12 @@ pub struct JobLine {
     pub unrealized_usd: Option<Usd>,
     pub gas_usd: Usd,
     pub last_decision: Option<LastDecision>,
-    /// What the last decision saw.
+    /// Reason and instant of the last decision.
     pub last_detail: Option<String>,
     pub next_slot: Option<Timestamp>,
 }
 
-/// What the last slot decided; written `TAKE_PROFIT` for a trade, `hold: in_range` for a hold.
+/// Decision of the last slot; displayed as `TAKE_PROFIT` for a trade, `hold: in_range` for a hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastDecision {
     pub traded: bool,
@@ -104,7 +104,7 @@ impl JobLine {
     }
 }
 
-/// All jobs that were not removed, in the order of their numbers.
+/// All jobs that were not removed, by number.
 pub async fn list(app: &App) -> Result<Vec<JobLine>, AppError> {
     let jobs = jobs::list(&app.pool, &Filter::default()).await?;
     let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();

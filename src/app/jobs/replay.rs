@@ -1,4 +1,4 @@
-//! What a job would have done with another configuration, next to what it did.
+//! Re-runs a job's history with another configuration and compares.
 
 use serde::Serialize;
 
@@ -35,7 +35,7 @@ pub struct ReplayRequest {
     pub given: JobLayers,
 }
 
-/// The result of one way to decide.
+/// The result of one run.
 #[derive(Debug, Serialize)]
 pub struct Figures {
     pub buys: u64,
@@ -51,7 +51,7 @@ pub struct Figures {
     pub gas_usd: Usd,
 }
 
-/// A trade, as far as both ways to decide know it.
+/// A trade, as the ledger or a run has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReplayedTrade {
     pub slot: Timestamp,
@@ -69,9 +69,9 @@ pub struct Replay {
     pub samples: SeriesSummary,
     /// From the ledger.
     pub did: Figures,
-    /// The same samples and the configuration that the job has.
+    /// The same samples with the job's current configuration.
     pub unchanged: Figures,
-    /// The same samples and the changed configuration.
+    /// The same samples with the changed configuration.
     pub changed: Figures,
     pub trades_did: Vec<ReplayedTrade>,
     pub trades_unchanged: Vec<ReplayedTrade>,
@@ -121,7 +121,7 @@ fn no_samples(job: &Job) -> AppError {
         )
     });
     AppError::Refused(format!(
-        "job {} has no sample{since}; there is nothing to decide again yet",
+        "job {} has no sample{since}; there is nothing to replay yet",
         job.id
     ))
 }
@@ -129,7 +129,7 @@ fn no_samples(job: &Job) -> AppError {
 fn setup(settings: &Settings, job: &Job) -> Result<Setup, AppError> {
     let Some(started_at) = job.started_at.filter(|_| job.cycle > 0) else {
         return Err(AppError::Refused(format!(
-            "job {} never started: nothing was decided that could be decided again",
+            "job {} never started: there is nothing to replay",
             job.id
         )));
     };
@@ -159,7 +159,7 @@ async fn rows(app: &App, job: &Job) -> Result<Rows, AppError> {
     let samples = history::samples(&app.pool, &job.account.chain, job.token.address, &name).await?;
     again::rows_of(name, &samples, &job.config.schedule).ok_or_else(|| {
         AppError::Refused(format!(
-            "job {} has no price samples yet: nothing can be decided again",
+            "job {} has no price samples yet: there is nothing to replay",
             job.id
         ))
     })
@@ -243,14 +243,12 @@ fn decided(trade: &TradeLine, job: &Job) -> ReplayedTrade {
 
 fn assumed(setup: &Setup, job: &Job) -> Vec<String> {
     let mut said = vec![
-        "Only the samples that the ledger has kept are decided on, each as the price of the slot it was taken for; edits, \
+        "The replay uses only the samples that the ledger has kept, each as the price of the slot it was taken for; edits, \
          pauses, manual ticks and failures of the job are not repeated."
             .to_owned(),
     ];
     if job.account.realm == Realm::Live {
-        said.push(
-            "The job is live; what is decided again trades at the costs of the paper venue.".to_owned(),
-        );
+        said.push("The job is live; replayed trades have the costs of the paper venue.".to_owned());
     }
     said.extend(assumptions(setup, false, setup.stands_for).into_iter().skip(1));
     said

@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-/// Number of decisions and trades that a status shows.
+/// Number of decisions and trades in a status.
 const SHOWN: i64 = 8;
 
 #[derive(Debug, Serialize)]
@@ -35,11 +35,11 @@ pub struct Status {
     pub line: JobLine,
     #[serde(serialize_with = "checksum")]
     pub wallet: Address,
-    /// Ticker of what the job pays with.
+    /// Ticker of the quote token.
     pub quote: String,
     pub cycle: i32,
     pub cost_basis_usd: Usd,
-    /// What a job of mode liquidity owns of the quote.
+    /// Quote balance of a job of mode liquidity.
     pub quote_balance: Whole,
     pub recent_high_usd: Option<Price>,
     pub created_at: Timestamp,
@@ -49,7 +49,7 @@ pub struct Status {
     pub backoff_until: Option<Timestamp>,
     pub last_error: Option<String>,
     pub signer_halted: Option<String>,
-    /// What the owner of a live job should change.
+    /// Warnings for the owner of a live job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
     pub unsellable: Option<Unsellable>,
@@ -60,7 +60,7 @@ pub struct Status {
     /// Why the job is not buying now, in one sentence.
     pub why: String,
     pub open_trade: Option<OpenTrade>,
-    /// Newest first, equal ones in a row as one.
+    /// Newest first; consecutive equal ones are merged.
     pub decisions: Vec<DecisionRun>,
     /// Newest first.
     pub trades: Vec<TradeLine>,
@@ -68,7 +68,7 @@ pub struct Status {
     pub config: JobConfig,
 }
 
-/// The token cannot be sold on any venue now.
+/// No venue can sell the token now.
 #[derive(Debug, Serialize)]
 pub struct Unsellable {
     pub since: Timestamp,
@@ -91,12 +91,12 @@ pub struct Attempt {
     pub hash: String,
     /// Number of times it was sent.
     pub sends: i32,
-    /// What the node answered last; none: not sent yet.
+    /// The node's last answer; `None`: not sent yet.
     pub last_answer: Option<String>,
     pub recorded_at: Timestamp,
 }
 
-/// Equal decisions in a row.
+/// Consecutive equal decisions.
 #[derive(Debug, Serialize)]
 pub struct DecisionRun {
     pub outcome: String,
@@ -172,7 +172,7 @@ async fn open_trade(app: &App, trades: &[TradeRow]) -> Result<Option<OpenTrade>,
     }))
 }
 
-/// A live job whose chain is only seen through one node.
+/// A live job whose chain has only one node.
 fn one_node(app: &App, job: &Job) -> Option<String> {
     if job.account.realm != Realm::Live {
         return None;
@@ -193,7 +193,7 @@ fn why(job: &Job, pulse: &Pulse) -> String {
     }
     match &pulse.last_decision {
         None => "No slot has been evaluated yet; `lgi-mm daemon` evaluates them.".to_owned(),
-        Some((outcome, reason, _)) if outcome == "trade" => format!("It traded at its last slot: {reason}."),
+        Some((outcome, reason, _)) if outcome == "trade" => format!("It traded in its last slot: {reason}."),
         Some((_, reason, detail)) => {
             let explained: &str = match reason.parse::<HoldReason>() {
                 Ok(known) => known.explain(),

@@ -1,4 +1,4 @@
-//! One slot of a job, now, in this process.
+//! Evaluates one slot of a job now, in this process.
 
 use std::{
     fmt,
@@ -18,9 +18,9 @@ use crate::{
     store::slots,
 };
 
-/// Longest wait for a trade to be final; after that a daemon settles it.
+/// Longest wait for a final trade; after that a daemon settles it.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Time between two steps of the trade.
+/// Interval between two steps of the trade.
 const STEP_INTERVAL: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Serialize)]
@@ -35,7 +35,7 @@ pub struct Ticked {
     pub is_final: bool,
 }
 
-/// What the slot decided; written `hold: in_range`, `trade` or `decided before`.
+/// Decision of the slot; displayed as `hold: in_range`, `trade` or `decided before`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ticking {
     Held(HoldReason),
@@ -59,7 +59,7 @@ impl Serialize for Ticking {
     }
 }
 
-/// Evaluates a job once, now, and waits a while for its trade.
+/// Evaluates a job once, now, and waits for its trade for a limited time.
 pub async fn tick(app: &App, target: &Target, actor: &Actor) -> Result<Ticked, AppError> {
     let job = target::find(&app.pool, target).await?;
     let engine = app.engine().await?;
@@ -92,7 +92,7 @@ pub async fn tick(app: &App, target: &Target, actor: &Actor) -> Result<Ticked, A
     })
 }
 
-/// Whether the trade became final in time.
+/// Waits for the trade; false if it is not final in time.
 async fn settle(engine: &Engine, trade: TradeId) -> Result<bool, AppError> {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {

@@ -40,7 +40,7 @@ pub struct TradeLine {
     pub link: Option<String>,
     pub failure_kind: Option<String>,
     pub error: Option<String>,
-    /// What it waits for while it is open.
+    /// What an open trade waits for.
     pub note: Option<String>,
     pub created_at: Timestamp,
     pub executed_at: Option<Timestamp>,
@@ -100,7 +100,7 @@ pub async fn newest(
         .collect())
 }
 
-/// All trades, oldest first, as a ledger is read.
+/// All trades, oldest first.
 pub async fn ledger(app: &App, target: Option<&Target>) -> Result<Vec<TradeLine>, AppError> {
     let mut lines = newest(app, target, None).await?;
     lines.reverse();

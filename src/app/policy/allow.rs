@@ -1,4 +1,4 @@
-//! A new entry of the policy: proposed first, so that its owner can read it, then written.
+//! Adds an entry to the policy: it is proposed first, so that the owner can review it, then written.
 
 use std::path::PathBuf;
 
@@ -34,36 +34,36 @@ const LOSS_BPS: u32 = 1_000;
 /// Usual `max_deadline` of a new entry.
 const DEADLINE: Span = Span::from_secs(600);
 
-/// What is to be allowed.
+/// The subject of the entry.
 #[derive(Debug)]
 pub enum Subject {
-    /// What a job of the database needs.
+    /// The needs of a job in the database.
     Job(Target),
-    /// A key, its tokens and what pays for them; no database is asked.
+    /// A key, its tokens and quotes; needs no database.
     Key {
         /// The chain.
         chain: String,
-        /// Whose key signs.
+        /// Wallet of the key.
         wallet: Address,
         /// Tokens, in addition to those that are allowed already.
         tokens: Vec<Address>,
-        /// What may pay for them.
+        /// Quotes that may pay for them.
         quotes: Vec<Quote>,
     },
 }
 
-/// Limits as given: what is none stays as it is, or is worked out.
+/// Given limits; `None` keeps the current value, or derives one.
 #[derive(Debug, Default)]
 pub struct Limits {
-    /// Most that one buy may spend, USD.
+    /// Maximum spend of one buy, USD.
     pub max_trade_usd: Option<Decimal>,
-    /// Most that all buys of 60 minutes may spend, USD.
+    /// Maximum spend of all buys in 60 minutes, USD.
     pub max_hour_usd: Option<Decimal>,
-    /// Most that all buys of a UTC day may spend, USD.
+    /// Maximum spend of all buys in a UTC day, USD.
     pub max_day_usd: Option<Decimal>,
-    /// Most gas of one transaction, replacements included, USD.
+    /// Maximum gas of one transaction, replacements included, USD.
     pub max_gas_usd: Option<Decimal>,
-    /// How far below its worth the minimum output of a swap may be, 0 to 10000 bps.
+    /// How far the minimum output of a swap may be below fair value, 0 to 10000 bps.
     pub max_loss_bps: Option<u32>,
     /// Longest validity of a transaction.
     pub max_deadline: Option<Span>,
@@ -74,9 +74,9 @@ pub struct Limits {
 /// A request for an entry.
 #[derive(Debug)]
 pub struct AllowRequest {
-    /// What is to be allowed.
+    /// The subject of the entry.
     pub subject: Subject,
-    /// Up to where.
+    /// The limits.
     pub limits: Limits,
 }
 
@@ -100,10 +100,10 @@ pub struct Allowed {
     pub file: PathBuf,
 }
 
-/// Works out the entry. Nothing is written. `app` is needed only for [`Subject::Job`].
+/// Computes the entry and writes nothing. `app` is needed only for [`Subject::Job`].
 ///
 /// # Errors
-/// [`AppError`] for a limit that is missing or no amount, a policy that cannot be trusted, no such job, or a node that
+/// [`AppError`] for a missing or invalid limit, a policy that cannot be trusted, no such job, or a node that
 /// does not answer.
 pub async fn propose(
     settings: &Settings,
@@ -146,7 +146,7 @@ pub async fn propose(
     };
     limits.override_in(&mut entry)?;
     if limits.max_deadline.is_none() {
-        // What this machine's own settings make must be signable.
+        // Transactions built from this machine's own settings must be signable.
         let needed = Span::from_secs(settings.trading.trade_deadline.std().as_secs().saturating_mul(2));
         entry.max_deadline = entry.max_deadline.max(needed);
     }
@@ -157,7 +157,7 @@ pub async fn propose(
     Ok(Proposal { file, entry, text })
 }
 
-/// Writes a proposed entry. Running workers obey from their next signature on.
+/// Writes a proposed entry. It applies to running workers from their next signature on.
 ///
 /// `app`: where the audit row goes, if the command has a database open.
 ///
@@ -205,7 +205,9 @@ async fn new_entry(
 ) -> Result<Entry, AppError> {
     let needed = |flag: &str, value: Option<Decimal>| {
         let value = value.ok_or_else(|| {
-            AppError::Usage(format!("--{flag}: a new entry needs it; no limit has a default"))
+            AppError::Usage(format!(
+                "--{flag} is required for a new entry; limits have no defaults"
+            ))
         })?;
         usd(flag, value)
     };
@@ -230,7 +232,7 @@ async fn new_entry(
     })
 }
 
-/// Asks the chain's node; no database is needed.
+/// Queries the chain's node; needs no database.
 async fn native_now(settings: &Settings, chain: &str) -> Result<Price, AppError> {
     let spec = std::sync::Arc::new(settings.chain(chain)?.with_rpc()?);
     let rpc = Rpc::new(&spec).map_err(|error| AppError::Network(error.to_string()))?;
@@ -243,7 +245,11 @@ async fn native_now(settings: &Settings, chain: &str) -> Result<Price, AppError>
 }
 
 fn usd(flag: &str, value: Decimal) -> Result<Usd, AppError> {
-    let wrong = || AppError::Usage(format!("--{flag} {value}: an amount of US dollars above 0"));
+    let wrong = || {
+        AppError::Usage(format!(
+            "--{flag} {value}: must be an amount of US dollars above 0"
+        ))
+    };
     Usd::new(value)
         .ok()
         .filter(|usd| usd.is_positive())
@@ -251,7 +257,8 @@ fn usd(flag: &str, value: Decimal) -> Result<Usd, AppError> {
 }
 
 fn price(value: Decimal) -> Result<Price, AppError> {
-    Price::new(value).map_err(|_| AppError::Usage(format!("--native-usd-min {value}: a price above 0")))
+    Price::new(value)
+        .map_err(|_| AppError::Usage(format!("--native-usd-min {value}: must be a price above 0")))
 }
 
 impl Limits {

@@ -1,4 +1,4 @@
-//! Whether the policy allows what live jobs would do.
+//! Checks whether the policy allows the trades of live jobs.
 
 use alloy_primitives::Address;
 use serde::Serialize;
@@ -19,16 +19,16 @@ use crate::{
 /// What the policy lacks for a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
-    /// A line each.
+    /// One line each.
     pub lacks: Vec<String>,
-    /// The command that allows it; none if it cannot be worked out.
+    /// The command that allows it; `None` if it cannot be derived.
     pub command: Option<String>,
 }
 
-/// A job against the policy.
+/// Result of checking one job against the policy.
 #[derive(Debug, Serialize)]
 pub struct JobPolicy {
-    /// Its number.
+    /// The job's number.
     pub job: i64,
     /// Its token.
     pub symbol: String,
@@ -41,7 +41,7 @@ pub struct JobPolicy {
     pub allowed: bool,
     /// What the policy lacks.
     pub lacks: Vec<String>,
-    /// What allows it.
+    /// The command that allows it.
     pub command: Option<String>,
 }
 
@@ -80,7 +80,7 @@ pub(super) async fn live_jobs(app: &App, named: &[Target]) -> Result<Vec<Job>, A
         let job = target::find(&app.pool, target).await?;
         if job.account.realm == Realm::Paper {
             return Err(AppError::Usage(format!(
-                "job {} is on paper, which no policy is for",
+                "job {} is on paper; the policy is for live jobs only",
                 job.id
             )));
         }
@@ -113,7 +113,7 @@ pub async fn missing(app: &App, job: &Job) -> Option<Missing> {
     let command = native.ok().map(|native| {
         let wanted = need::entry_for(job, &live.spec, native.price);
         let mut entry = need::merged(before.as_ref(), wanted);
-        // The command adds to what is allowed already.
+        // The command adds to the current entry.
         entry.tokens = vec![job.token.address];
         entry.quotes = need::quote_of(job.quote.address, &live.spec)
             .into_iter()
@@ -123,7 +123,7 @@ pub async fn missing(app: &App, job: &Job) -> Option<Missing> {
     Some(Missing { lacks, command })
 }
 
-/// Logs which policy a worker obeys at its start, and which live jobs it does not allow.
+/// Logs the policy of a starting worker, and the live jobs that it does not allow.
 ///
 /// # Errors
 /// [`AppError`] if the database cannot be read.
@@ -147,7 +147,7 @@ pub async fn announce(app: &App) -> Result<(), AppError> {
         };
         let lacks = need::lacks(&policy, &job, &live.spec).join("; ");
         if !lacks.is_empty() {
-            warn!(job = %job.id, lacks, "the policy does not allow what this job would do; see `lgi-mm policy check`");
+            warn!(job = %job.id, lacks, "the policy does not allow this job's trades; see `lgi-mm policy check`");
         }
     }
     Ok(())

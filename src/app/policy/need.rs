@@ -1,4 +1,4 @@
-//! What a job needs of a policy, and what a policy lacks for it.
+//! Derives the policy entry a job needs, and what a policy lacks for it.
 
 use alloy_primitives::Address;
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -16,17 +16,17 @@ use crate::{
     store::jobs::Job,
 };
 
-/// The price may move between plan and signature: a tenth more than the job's own limits.
+/// Margin over the job's own limits, since the price may move between plan and signature: a tenth.
 const MARGIN: Decimal = Decimal::from_parts(11, 0, 0, false, 1);
-/// Replacements of a transaction may cost twice what the job allows for the first.
+/// Replacements of a transaction may cost twice the job's limit for the first.
 const REPLACEMENTS: Decimal = Decimal::TWO;
-/// Per ten thousand: usual, and beyond a job's own slippage.
+/// Basis points: the usual value, and the margin over a job's own slippage.
 const LOSS_BPS: u32 = 1_000;
 const LOSS_BEYOND_BPS: u32 = 500;
-/// Divides the native coin's price: the policy's lowest valuation is a third of it.
+/// The policy's lowest valuation of the native coin is its price divided by this.
 const PRICE_FALL: Decimal = Decimal::from_parts(3, 0, 0, false, 0);
 
-/// What a job may do by its own configuration, USD.
+/// Limits by a job's own configuration, USD.
 #[derive(Debug, Clone, Copy)]
 struct Own {
     trade: Usd,
@@ -38,12 +38,12 @@ fn usd(decimal: Decimal) -> Usd {
     Usd::rounded(decimal, Rounding::Up)
 }
 
-/// To the cent, rounded up.
+/// Rounded up to the cent.
 fn cents(decimal: Decimal) -> Usd {
     usd(decimal.round_dp_with_strategy(2, RoundingStrategy::AwayFromZero))
 }
 
-/// The largest buy, and what an hour and a day may cost by the job's own limits.
+/// The largest buy, and the most spent in an hour and a day, by the job's own limits.
 fn own(job: &Job) -> Own {
     let limits = &job.config.limits;
     let (trade, all) = match &job.config.rules {
@@ -63,7 +63,7 @@ fn own(job: &Job) -> Own {
                 .spread_trade_usd
                 .decimal()
                 .saturating_mul(rules.support_buy_multiplier);
-            // A rebalance may need as much as there is.
+            // A rebalance may spend the whole quote balance.
             let once = once.max(rules.budget_usd.decimal());
             let volume = rules.max_daily_volume_usd.decimal();
             (once, if volume.is_zero() { once } else { volume })
@@ -131,7 +131,7 @@ pub(in crate::app) fn least_native(native: Price) -> Price {
     Price::new(short.unwrap_or(third)).unwrap_or(native)
 }
 
-/// Writes into the entry which contracts of the settings differ from the built-in table, so that a reader sees them.
+/// Adds contracts of the settings that differ from the built-in table to the entry, so that the owner sees them.
 pub fn name_contracts(entry: &mut Entry, spec: &ChainSpec) {
     if entry.chain_id() != Some(spec.chain_id) {
         entry.chain_id = Some(spec.chain_id);
@@ -157,7 +157,7 @@ const fn contracts_of(spec: &ChainSpec) -> PolicyContracts {
     }
 }
 
-/// What is allowed already plus `wanted`: nothing is reduced, and the spending of a new token is added.
+/// The current entry plus `wanted`: nothing is reduced, and the spending of a new token is added.
 pub(in crate::app) fn merged(before: Option<&Entry>, wanted: Entry) -> Entry {
     let Some(before) = before else { return wanted };
     let new = wanted.tokens.iter().any(|token| !before.tokens.contains(token));
@@ -187,7 +187,7 @@ pub(in crate::app) fn extend<T: PartialEq + Copy>(list: &mut Vec<T>, more: &[T])
     }
 }
 
-/// What the policy lacks for this job to trade; empty: nothing.
+/// What the policy lacks for this job to trade; empty if it is allowed.
 pub(in crate::app) fn lacks(policy: &Policy, job: &Job, spec: &ChainSpec) -> Vec<String> {
     let account = &job.account;
     let Some(entry) = policy.entry(&account.chain, account.wallet) else {
@@ -258,7 +258,7 @@ pub(in crate::app) fn lacks(policy: &Policy, job: &Job, spec: &ChainSpec) -> Vec
     lacks
 }
 
-/// The command that writes `entry`, word for word.
+/// The command that writes `entry`.
 pub(in crate::app) fn command(entry: &Entry) -> String {
     let mut words = vec![
         "lgi-mm policy allow".to_owned(),

@@ -1,4 +1,4 @@
-//! The policy in force, and how much of its limits is used.
+//! The policy in force, and current usage of its limits.
 
 use std::path::PathBuf;
 
@@ -16,9 +16,9 @@ use crate::{
 pub struct PolicyView {
     /// The file.
     pub file: PathBuf,
-    /// The directory that counts what was signed.
+    /// The directory of the signing journal.
     pub state: PathBuf,
-    /// Whether nothing but cancels is signed.
+    /// Whether only cancels are signed.
     pub stop: bool,
     /// Every key that may sign something.
     pub keys: Vec<KeyView>,
@@ -27,18 +27,18 @@ pub struct PolicyView {
 /// What one key may sign.
 #[derive(Debug, Serialize)]
 pub struct KeyView {
-    /// As the file has it.
+    /// The entry in the file.
     #[serde(flatten)]
     pub entry: Entry,
-    /// Signed in the last 60 minutes, USD; none: what was signed cannot be read.
+    /// Signed in the last 60 minutes, USD; `None`: the journal cannot be read.
     pub hour_used_usd: Option<Usd>,
     /// Signed on this UTC day, USD.
     pub day_used_usd: Option<Usd>,
-    /// Why what was signed cannot be read.
+    /// Why the journal cannot be read.
     pub problem: Option<String>,
 }
 
-/// Reads the policy and what was signed under it.
+/// Reads the policy and its journal of signatures.
 ///
 /// # Errors
 /// [`AppError::Refused`] if there is no policy, or one that cannot be trusted.

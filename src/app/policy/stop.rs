@@ -21,18 +21,18 @@ pub struct PolicyKey {
     pub wallet: Address,
 }
 
-/// What the kill switch now says.
+/// State of the kill switch.
 #[derive(Debug, Serialize)]
 pub struct Stopped {
     /// The policy file.
     pub file: PathBuf,
     /// Whether only cancels are signed.
     pub stop: bool,
-    /// Which keys: one wallet, or every wallet.
+    /// Affected keys: one wallet, or every wallet.
     pub whose: String,
 }
 
-/// Sets or resets the kill switch of one key, or of all. Running workers obey from their next signature on.
+/// Sets or resets the kill switch of one key, or of all. It applies to running workers from their next signature on.
 ///
 /// # Errors
 /// [`AppError`] if there is no policy to resume, no such entry, or a file that cannot be written.

@@ -16,7 +16,7 @@ pub fn choose(settings: &Settings) -> Result<Address, AppError> {
     }
     match keys.addresses()?.as_slice() {
         [] => Err(AppError::Refused(format!(
-            "--live needs a wallet and {} holds none: `lgi-mm wallet new` makes one, `lgi-mm wallet import` takes one over",
+            "--live needs a wallet and {} holds none: create one with `lgi-mm wallet new`, or import one with `lgi-mm wallet import`",
             keys.dir.display()
         ))),
         [only] => {

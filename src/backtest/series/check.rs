@@ -1,4 +1,4 @@
-//! The first way through a file: what is wrong with it, and how far its rows are apart.
+//! First pass over a file: finds errors and measures the spacing of rows.
 
 use std::{
     cmp::Reverse,
@@ -17,10 +17,10 @@ use crate::{
     domain::{Timestamp, span::Span},
 };
 
-/// Different distances that are counted; a series with more has no spacing worth the name.
+/// Maximum number of different intervals to count; a series with more has no regular spacing.
 const SPACINGS_MAX: usize = 1_024;
 
-/// Rows further apart than this share of the usual distance, in per cent, have a gap between them.
+/// Rows further apart than this share of the usual interval, in per cent, have a gap between them.
 const GAP_PCT: u64 = 150;
 
 #[derive(Default)]
@@ -30,22 +30,22 @@ pub(super) struct Checks {
     rows: u64,
     first: Option<Timestamp>,
     last: Option<PricePoint>,
-    /// Milliseconds between two rows, and how often.
+    /// Number of occurrences of each interval, milliseconds.
     spacings: HashMap<u64, u64>,
-    /// The distance of the last rows and how often it came in a row, not yet counted among the others.
+    /// The interval of the last rows and its consecutive occurrences, not yet counted above.
     steady: (u64, u64),
-    /// The widest distances, each with its line and its beginning; the least of them on top.
+    /// The longest intervals, each with its line and start; the shortest of them on top.
     widest: BinaryHeap<Reverse<(u64, u64, Timestamp)>>,
 }
 
-/// What the first way through found.
+/// Result of the first pass.
 pub(super) struct Checked {
     pub(super) summary: SeriesSummary,
     pub(super) shift: Span,
 }
 
 impl Checks {
-    /// Takes a row; what is wrong with its place.
+    /// Checks a row's position; returns the problem, if any.
     pub(super) fn row(&mut self, line: u64, row: PricePoint, options: &ReadOptions) -> Result<(), String> {
         if !within(row.at, options) {
             return Ok(());
@@ -161,9 +161,9 @@ impl Checks {
 
 fn warnings(duplicates: &Problems, gaps: &Problems, skipped: &Problems) -> Vec<String> {
     [
-        (gaps, "gaps, the longest first"),
-        (duplicates, "rows of an instant that had one already"),
-        (skipped, "rows were left out"),
+        (gaps, "gaps, longest first"),
+        (duplicates, "rows with a duplicate time"),
+        (skipped, "rows skipped"),
     ]
     .into_iter()
     .filter(|(problems, _)| problems.count > 0)

@@ -1,4 +1,4 @@
-//! A CSV file as a series: checked once, then read as often as it is needed.
+//! A CSV file as a series: checked once, then read as often as needed.
 
 use std::{
     fs::File,
@@ -32,7 +32,7 @@ impl CsvSeries {
     /// Reads the whole file once and checks every row.
     ///
     /// # Errors
-    /// [`SeriesError`]; bad rows and disorder are errors unless they may be skipped.
+    /// [`SeriesError`]; bad or unordered rows are errors unless they may be skipped.
     pub fn open(path: &Path, options: ReadOptions) -> Result<Self, SeriesError> {
         let layout = layout(path)?;
         let options = ReadOptions {
@@ -71,10 +71,10 @@ impl CsvSeries {
         })
     }
 
-    /// Holds all rows, for many runs.
+    /// Loads all rows into memory, for many runs.
     ///
     /// # Errors
-    /// [`SeriesError`] if the file cannot be read any more.
+    /// [`SeriesError`] if the file can no longer be read.
     pub fn load(&self) -> Result<Rows, SeriesError> {
         let mut rows = Vec::new();
         self.each(&mut |row| rows.push(row))?;
@@ -105,7 +105,7 @@ impl Series for CsvSeries {
     }
 }
 
-/// Reads a date or time as a file may have it, see [`ReadOptions`]: ISO 8601 or Unix time.
+/// Reads a date or time: ISO 8601 or Unix time.
 #[must_use]
 pub fn parse_instant(text: &str) -> Option<Timestamp> {
     instant(text.trim().as_bytes())
@@ -121,7 +121,7 @@ fn layout(path: &Path) -> Result<Layout, SeriesError> {
     detected.map_err(|what| SeriesError::Columns { path: shown(), what })
 }
 
-/// Hands every row of the file to `take` with its line, or what is wrong with it.
+/// Passes every row of the file to `take`, with its line, or the problem.
 fn each_line(
     path: &Path,
     layout: &Layout,

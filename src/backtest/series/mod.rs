@@ -1,4 +1,4 @@
-//! Price series: a CSV file, read as often as it is needed and not held in memory unless it is swept, or rows in
+//! Price series: a CSV file, read as often as needed and loaded into memory only for a sweep, or rows in
 //! memory.
 
 mod check;

@@ -1,31 +1,31 @@
-//! How a file is read.
+//! Options for reading a file.
 
 use crate::domain::Timestamp;
 
-/// Which instant of its candle a row's time is.
+/// Whether a row's time is the start or the end of its candle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CandleTime {
-    /// Its beginning, as exchanges write it: its close is known one candle later.
+    /// Start of the candle, the usual convention of exchanges: the close is known one candle later.
     #[default]
     Open,
-    /// Its end.
+    /// End of the candle.
     Close,
 }
 
-/// How a file is read.
+/// Options for reading a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ReadOptions {
-    /// Rows before are left out.
+    /// Rows before it are skipped.
     pub from: Option<Timestamp>,
-    /// Rows after are left out.
+    /// Rows after it are skipped.
     pub to: Option<Timestamp>,
-    /// What a candle's time is.
+    /// Meaning of a candle's time.
     pub candle_time: CandleTime,
-    /// Bad rows and rows out of order are left out instead of refused.
+    /// Bad or unordered rows are skipped instead of refused.
     pub skip_bad: bool,
 }
 
-/// Whether a row of this instant is read.
+/// Whether a row at this instant is read.
 pub(super) fn within(at: Timestamp, options: &ReadOptions) -> bool {
     options.from.is_none_or(|from| at >= from) && options.to.is_none_or(|to| at <= to)
 }

@@ -1,18 +1,18 @@
-//! What is wrong with a series.
+//! Problems of a series.
 
 use std::fmt;
 
 use crate::prices::csv::LayoutProblem;
 
-/// Problems that are named with their lines; the others are counted.
+/// Maximum number of problems listed with their lines; the others are only counted.
 pub const NAMED_MAX: usize = 20;
 
-/// A row that cannot be used, or that is worth a remark.
+/// A row that cannot be used, or that needs a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Line in the file, from 1.
     pub line: u64,
-    /// What is there and what should be.
+    /// What was found and what was expected.
     pub what: String,
 }
 
@@ -22,10 +22,10 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Problems of one kind: how many, and the first ones by line.
+/// Problems of one kind: their number, and the first ones by line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Problems {
-    /// How many there are.
+    /// Their number.
     pub count: u64,
     /// At most [`NAMED_MAX`] of them.
     pub named: Vec<Problem>,
@@ -53,7 +53,7 @@ impl fmt::Display for Problems {
     }
 }
 
-/// A series that cannot be used.
+/// Error of a series.
 #[derive(Debug, thiserror::Error)]
 pub enum SeriesError {
     /// The file cannot be read.
@@ -61,7 +61,7 @@ pub enum SeriesError {
     Unreadable {
         /// The file.
         path: String,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
     /// The columns of time and price cannot be identified.
@@ -69,25 +69,25 @@ pub enum SeriesError {
         "{path}: {what}; write a header with a column named time, timestamp, date or unix and one named price or close"
     )]
     Columns {
-        /// Which file.
+        /// The file.
         path: String,
-        /// What is there.
+        /// What was found.
         what: LayoutProblem,
     },
-    /// Rows that cannot be used.
-    #[error("{path}: {} rows cannot be used; fix them, or leave them out with --skip-bad{problems}", problems.count)]
+    /// Unusable rows.
+    #[error("{path}: {} rows cannot be used; fix them, or skip them with --skip-bad{problems}", problems.count)]
     BadRows {
-        /// Which file.
+        /// The file.
         path: String,
-        /// Which rows.
+        /// The rows.
         problems: Problems,
     },
     /// No rows.
     #[error("{path}: no rows{}", if *narrowed { " between --from and --to" } else { "" })]
     Empty {
-        /// Which file.
+        /// The file.
         path: String,
-        /// Whether rows outside were left out.
+        /// Whether rows outside a range were skipped.
         narrowed: bool,
     },
 }

@@ -4,24 +4,24 @@ use super::problems::SeriesError;
 use crate::backtest::result::SeriesSummary;
 use crate::backtest::setup::PricePoint;
 
-/// Rows in the order of time that can be read repeatedly.
+/// Rows in chronological order that can be read repeatedly.
 pub trait Series {
-    /// What it is.
+    /// Description of the series.
     fn summary(&self) -> &SeriesSummary;
 
-    /// Hands every row to `take`, oldest first.
+    /// Passes every row to `take`, oldest first.
     ///
     /// # Errors
-    /// [`SeriesError`] if it cannot be read any more.
+    /// [`SeriesError`] if the series can no longer be read.
     fn each(&self, take: &mut dyn FnMut(PricePoint)) -> Result<(), SeriesError>;
 }
 
-/// Rows in memory: of a database, or of a file that many runs go through.
+/// Rows in memory: from a database, or from a file for many runs.
 #[derive(Debug, Clone)]
 pub struct Rows {
-    /// What they are.
+    /// Description of the rows.
     pub summary: SeriesSummary,
-    /// Oldest first, no two of one instant.
+    /// Oldest first, at most one for each instant.
     pub rows: Vec<PricePoint>,
 }
 

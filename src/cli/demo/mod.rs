@@ -1,5 +1,5 @@
-//! `demo`: jobs of both modes trade on paper for a while, through the real scheduler, queue and workers, each a
-//! process of its own; with `--crash` they are killed while they work.
+//! `demo`: jobs of both modes trade on paper for a short time, through the real scheduler, queue and workers, each a
+//! separate process; with `--crash` the processes are killed at random.
 
 mod processes;
 
@@ -27,21 +27,21 @@ use crate::{
     domain::{decision::Reason, job::JobId, span::Span},
 };
 
-/// Time between two reads of the jobs.
+/// Refresh interval of the table.
 const REFRESH: Duration = Duration::from_millis(500);
-/// Time between two tables where there is no terminal.
+/// Refresh interval without a terminal.
 const PRINT_EVERY: Duration = Duration::from_secs(15);
-/// Hashes that the summary shows; `--json` has all.
+/// Most hashes in the summary; `--json` has all.
 const SWAPS_SHOWN: usize = 5;
-/// Longest wait for the last trades to be final.
+/// Longest wait for the last trades to become final.
 const LAST_TRADES: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
-    /// How long
+    /// Duration, 5s to 24h
     #[arg(long = "for", default_value = "60s", value_name = "DURATION")]
     lasts: Span,
-    /// Kill schedulers and workers with SIGKILL while they work
+    /// Kill schedulers and workers with SIGKILL at random
     #[arg(long)]
     crash: bool,
     /// Trade on a local chain with the real contracts; every trade is a real transaction
@@ -52,7 +52,7 @@ pub(super) struct DemoArgs {
 pub(super) async fn run(settings: &Settings, out: Out, args: &DemoArgs) -> Result<(), AppError> {
     if args.lasts < Span::from_secs(5) || args.lasts > Span::from_secs(24 * 3_600) {
         return Err(AppError::Usage(format!(
-            "--for {}: 5s to 24h are allowed",
+            "--for {}: must be 5s to 24h",
             args.lasts
         )));
     }
@@ -79,7 +79,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &DemoArgs) -> Resul
     summarise(&app, out, &fleet, args.crash, &summary).await
 }
 
-/// Shows the jobs until the time is over or Ctrl-C is pressed.
+/// Shows the jobs until the time is up or Ctrl-C is pressed.
 async fn watch(
     app: &App,
     out: Out,
@@ -93,7 +93,7 @@ async fn watch(
     while begun.elapsed() < lasts {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {
-                out.remark("stopping: open trades are settled first");
+                out.remark("stopping: settling open trades first");
                 return Ok(());
             }
             () = tokio::time::sleep(REFRESH) => {}
@@ -122,7 +122,7 @@ async fn watch(
     Ok(())
 }
 
-/// No new trades, and the open ones to their end: only then can both sides be compared.
+/// Stops new trades and settles open ones: only then can both sides be compared.
 async fn settle_all(app: &App, out: Out, fleet: &mut Fleet) -> Result<(), AppError> {
     demo::pause_all(app, &actor()).await?;
     let begun = Instant::now();
@@ -177,7 +177,7 @@ async fn summarise(
     }
 }
 
-/// Every rule, those without a trade too.
+/// Every rule, including those without a trade.
 fn trades_by_reason(summary: &Summary) -> serde_json::Map<String, Value> {
     <Reason as strum::VariantArray>::VARIANTS
         .iter()
@@ -188,7 +188,7 @@ fn trades_by_reason(summary: &Summary) -> serde_json::Map<String, Value> {
         .collect()
 }
 
-/// Hashes, gas, and both sides of every balance.
+/// Hashes, gas, and every balance on both sides.
 fn chain_text(chain: &LiveFindings) -> String {
     let balances = table(
         &["balance, base units", "ledger", "chain"],
@@ -221,7 +221,7 @@ fn text(lines: &[jobs::list::JobLine], summary: &Summary, kills: usize) -> Strin
     let killed = if kills == 0 {
         String::new()
     } else {
-        format!(", {kills} processes killed with SIGKILL on the way")
+        format!(", {kills} processes killed with SIGKILL")
     };
     format!(
         "\n{}\n{trades}\n{} slots decided, {} missed{killed}\n\

@@ -1,4 +1,4 @@
-//! The processes of the demo, and their sudden ends.
+//! The processes of the demo, and how they are killed.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -20,7 +20,7 @@ const KILL_EVERY: Duration = Duration::from_secs(3);
 
 /// Schedulers and workers.
 pub(super) struct Fleet {
-    /// Where the database and, for live trading, the chain are.
+    /// Environment that points to the database and, for live trading, the chain.
     environment: Vec<(String, String)>,
     metrics: SocketAddr,
     children: Vec<(&'static str, Child)>,
@@ -29,7 +29,7 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    /// One scheduler and two workers; two and three if they are to be killed.
+    /// One scheduler and two workers; two and three with `--crash`.
     pub(super) fn start(environment: Vec<(String, String)>, crash: bool) -> Result<Self, AppError> {
         let kinds: &[&'static str] = if crash {
             &["scheduler", "scheduler", "worker", "worker", "worker"]
@@ -80,7 +80,7 @@ impl Fleet {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // Ctrl-C is for us: we let them end what they have begun.
+            // Ctrl-C is handled by us: the processes finish what they have started.
             .process_group(0)
             .kill_on_drop(true);
         command.spawn().map_err(io)
@@ -98,11 +98,11 @@ impl Fleet {
         self.children.len()
     }
 
-    /// Kills one process if it is time to, and restarts those that ended.
+    /// Kills one process when due, and restarts those that have ended.
     pub(super) async fn keep_up(&mut self, crash: bool) -> Result<(), AppError> {
         if crash && self.last_kill.elapsed() >= KILL_EVERY {
             self.last_kill = Instant::now();
-            // A fresh number is random enough to choose a victim.
+            // A new UUID is random enough to choose a victim.
             let victim =
                 usize::try_from(Ulid::generate().random() % 1_000).unwrap_or(0) % self.children.len().max(1);
             if let Some((_, child)) = self.children.get_mut(victim)
@@ -127,11 +127,11 @@ impl Fleet {
         Ok(())
     }
 
-    /// Lets all end what they have begun.
+    /// Stops all gracefully.
     pub(super) async fn stop(&mut self) {
         for (_, child) in &self.children {
             if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
-                // A process that is gone already is what we want.
+                // A process that has already exited is fine.
                 let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
             }
         }
@@ -146,7 +146,7 @@ impl Fleet {
     }
 }
 
-/// An address nobody uses now.
+/// A free address.
 fn free_address() -> Result<SocketAddr, AppError> {
     let io = |source| AppError::Io {
         what: "a free port on 127.0.0.1".to_owned(),

@@ -30,28 +30,28 @@ use crate::{
 pub enum ConfigCommand {
     /// Print a job's configuration as TOML
     Show(TargetArgs),
-    /// Change a job's configuration; the next slot sees it
+    /// Change a job's configuration from the next slot on
     Edit {
         #[command(flatten)]
         target: TargetArgs,
-        /// Take the keys of this file
+        /// Read keys from this file
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
         /// Set one key
         #[arg(long = "set", value_name = "KEY=VALUE")]
         set: Vec<String>,
     },
-    /// Check a configuration file without touching anything
+    /// Check a configuration file without changing anything
     Check {
-        /// The file
+        /// File to check
         file: PathBuf,
-        /// For a job of this mode
+        /// Check it for a job of this mode
         #[arg(long, value_enum)]
         mode: ModeArg,
-        /// For a live job: with the floors that real money has
+        /// Check it for a live job, with the floors for real money
         #[arg(long)]
         live: bool,
-        /// The job's chain
+        /// Chain of the job
         #[arg(long, default_value = "base")]
         chain: String,
     },
@@ -72,7 +72,7 @@ pub async fn run(settings: &Settings, out: Out, command: &ConfigCommand) -> Resu
             out.show(&edited, |edited| match edited.config_version {
                 Some(version) => {
                     format!(
-                        "job {}: configuration version {version}; the next slot sees it",
+                        "job {}: configuration version {version}; it applies from the next slot",
                         edited.job
                     )
                 }
@@ -127,7 +127,7 @@ async fn edit(
         Err(error) => Err(error.into()),
     };
     match edited {
-        // Its text is in the database from here on; a leftover does no harm.
+        // Its text is now in the database; a leftover file does no harm.
         Ok(_) => {
             let _ = std::fs::remove_file(scratch);
         }
@@ -155,7 +155,7 @@ async fn submit(
     config::edit(app, &request, &actor()).await
 }
 
-/// Lets a person edit the configuration in `$EDITOR`.
+/// Opens the configuration in `$EDITOR`.
 fn in_editor(config: &JobConfig) -> Result<PathBuf, AppError> {
     if !stdin().is_terminal() {
         return Err(AppError::Usage(
@@ -167,7 +167,7 @@ fn in_editor(config: &JobConfig) -> Result<PathBuf, AppError> {
         what: path.display().to_string(),
         source,
     };
-    // New, and readable by this user only: another user cannot put a file in its place.
+    // A new file that only this user can read: another user cannot put one in its place.
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -188,7 +188,7 @@ fn in_editor(config: &JobConfig) -> Result<PathBuf, AppError> {
     if status.as_ref().is_ok_and(ExitStatus::success) {
         return Ok(path);
     }
-    // Its name is shown nowhere: a leftover would only lie there.
+    // The user never sees its name, so a leftover would never be cleaned up.
     let _ = std::fs::remove_file(&path);
     Err(AppError::Usage(match status {
         Ok(status) => format!("{editor} ended with {status}; nothing changed"),
@@ -196,13 +196,13 @@ fn in_editor(config: &JobConfig) -> Result<PathBuf, AppError> {
     }))
 }
 
-/// With its keys in the order of their names.
+/// The configuration with keys sorted by name.
 fn json(value: &impl Serialize) -> Value {
     // A configuration is plain data: it always serialises.
     serde_json::to_value(value).unwrap_or_default()
 }
 
-/// A configuration as TOML that reads back.
+/// A configuration as TOML that can be read back.
 pub fn render(config: &Value) -> String {
     let mut text = String::new();
     section(config, "", &mut text);

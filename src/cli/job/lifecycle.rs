@@ -43,7 +43,7 @@ pub async fn remove(settings: &Settings, out: Out, args: &TargetArgs) -> Result<
 }
 
 pub async fn liquidate(settings: &Settings, out: Out, args: &LiquidateArgs) -> Result<(), AppError> {
-    // Checked before anything is opened: a wrong number changes nothing.
+    // Validated before anything is opened: a wrong number changes nothing.
     let request = LiquidateRequest::new(args.over, args.slices)?;
     let app = App::open(settings).await?;
     let target = (&args.target).into();

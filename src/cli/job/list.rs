@@ -23,7 +23,7 @@ const HEADER: [&str; 11] = [
     "next",
 ];
 
-/// What a narrow terminal can do without, least needed first.
+/// Columns that a narrow terminal omits, least important first.
 const SPARE: [&str; 6] = ["mode", "avg cost", "next", "spent", "price", "last decision"];
 
 fn cells(line: &JobLine) -> Vec<String> {
@@ -48,7 +48,7 @@ fn cells(line: &JobLine) -> Vec<String> {
 
 pub fn render(lines: &[JobLine]) -> String {
     if lines.is_empty() {
-        return "no jobs; `lgi-mm start TOKEN --mode accumulate` makes one\n".to_owned();
+        return "no jobs; create one with `lgi-mm start TOKEN --mode accumulate`\n".to_owned();
     }
     let rows = lines.iter().map(cells).collect();
     format!("{}\nUSD, UTC\n", table_without(&HEADER, rows, &SPARE))

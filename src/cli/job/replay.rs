@@ -1,4 +1,4 @@
-//! `replay`: what a job would have done with another configuration, next to what it did.
+//! `replay`: re-runs a job's history with another configuration and compares.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -17,14 +17,14 @@ use crate::{
     domain::{Timestamp, units::Price},
 };
 
-/// Slots that differ and are listed; JSON has all trades.
+/// Most listed slots that differ; JSON has all trades.
 const SHOWN_MAX: usize = 20;
 
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
     #[command(flatten)]
     target: TargetArgs,
-    /// Change these keys of the job's configuration
+    /// Change the configuration by the keys of this file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Change one key, such as accumulate.dca_amount_usd=25
@@ -53,7 +53,7 @@ fn render(replay: &Replay) -> String {
     let price =
         |price: Option<Price>| price.map_or_else(|| "-".to_owned(), |price| short(&price.to_string(), 6));
     let figures = table(
-        &["", "what it did", "decided again", "with the changes"],
+        &["", "what it did", "replayed", "with the changes"],
         [
             row("buys, sells", &|f| format!("{}, {}", f.buys, f.sells)),
             row("bought, USD", &|f| dollars(f.spent_usd)),
@@ -77,14 +77,14 @@ fn render(replay: &Replay) -> String {
         moment(replay.samples.last),
     );
     text.push_str(&differences(replay));
-    text.push_str("\nhow what the samples leave open was treated:");
+    text.push_str("\nassumptions:");
     for assumption in &replay.assumptions {
         text.push_str(&format!("\n- {assumption}"));
     }
     text
 }
 
-/// Slots in which it would have done something else, oldest first.
+/// Slots with a different decision, oldest first.
 fn differences(replay: &Replay) -> String {
     let mut slots: BTreeMap<Timestamp, [Option<&ReplayedTrade>; 2]> = BTreeMap::new();
     for (column, lines) in [&replay.trades_did, &replay.trades_changed]
@@ -99,7 +99,7 @@ fn differences(replay: &Replay) -> String {
     }
     slots.retain(|_, [did, would]| did != would);
     if slots.is_empty() {
-        return "every trade is the same\n".to_owned();
+        return "all trades are the same\n".to_owned();
     }
     let cell = |line: Option<&ReplayedTrade>| {
         line.map_or_else(
@@ -120,7 +120,7 @@ fn differences(replay: &Replay) -> String {
         .map(|(slot, [did, would])| vec![moment(*slot), cell(*did), cell(*would)]);
     let mut text = table(&["slot", "what it did", "with the changes"], rows);
     if let Some(more) = slots.len().checked_sub(SHOWN_MAX).filter(|more| *more > 0) {
-        text.push_str(&format!("\nand {more} slots more; --json has every trade"));
+        text.push_str(&format!("\nand {more} more slots; --json has every trade"));
     }
     text.push('\n');
     text

@@ -20,31 +20,31 @@ use crate::{
 pub struct StartArgs {
     /// Token address
     token: String,
-    /// What the job is for
+    /// How the job trades; required for a new job
     #[arg(long, value_enum)]
     mode: Option<ModeArg>,
-    /// Job configuration
+    /// Job configuration file, TOML
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Set one key of the configuration, such as accumulate.dca_amount_usd=25
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Chain
+    /// Chain to trade on
     #[arg(long, default_value = "base")]
     chain: String,
     /// The token's ticker [default: looked up]
     #[arg(long)]
     symbol: Option<String>,
-    /// Digits of one whole token [default: 18]
+    /// Decimals of the token, 0 to 36 [default on paper: 18; live: read from the contract]
     #[arg(long)]
     decimals: Option<u8>,
-    /// Mode liquidity: money to begin with, USD; the same as --set liquidity.budget_usd=..
+    /// Mode liquidity: initial money, USD; same as --set liquidity.budget_usd=..
     #[arg(long, value_name = "USD", allow_negative_numbers = true)]
     budget: Option<Decimal>,
     /// Trade with real money: needs a wallet and a node, see docs/going-live.md
     #[arg(long)]
     live: bool,
-    /// With --live: what to pay with and be paid in: the native coin, its wrapped form or USDC, by ticker
+    /// With --live: quote token, by ticker: the native coin, its wrapped form or USDC
     /// [default: the native coin]
     #[arg(long, value_name = "TICKER")]
     quote: Option<String>,

@@ -103,7 +103,7 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// What keeps the job from trading, or should be changed.
+/// What prevents the job from trading, or should be changed.
 fn troubles(status: &Status) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     if let Some(found) = &status.unsellable {
@@ -130,7 +130,7 @@ fn troubles(status: &Status) -> Vec<(&'static str, String)> {
         facts.push((
             "failures",
             format!(
-                "{} in a row, next try after {until}: {error}",
+                "{} consecutive, next try after {until}: {error}",
                 status.failures_in_row
             ),
         ));

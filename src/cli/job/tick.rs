@@ -1,4 +1,4 @@
-//! `tick`: one slot, now, here.
+//! `tick`: evaluates one slot now, in this process.
 
 use crate::{
     app::{App, AppError, jobs::tick},

@@ -16,9 +16,9 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub struct TradesArgs {
-    /// Only of this job: token address, job number or ticker
+    /// Only trades of this job: token address, job number or ticker
     token: Option<String>,
-    /// Only jobs on this chain
+    /// Only trades on this chain
     #[arg(long)]
     chain: Option<String>,
     /// Maximum number of rows
@@ -28,9 +28,9 @@ pub struct TradesArgs {
 
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// Only of this job: token address, job number or ticker
+    /// Only trades of this job: token address, job number or ticker
     token: Option<String>,
-    /// Only jobs on this chain
+    /// Only trades on this chain
     #[arg(long)]
     chain: Option<String>,
     /// Write to this file instead of standard output
@@ -110,16 +110,13 @@ pub async fn export(settings: &Settings, out: Out, args: &ExportArgs) -> Result<
         return out.raw(&csv);
     };
     std::fs::write(path, csv).map_err(|error| {
-        AppError::Usage(format!(
-            "--out {}: {error}; give a file that can be written",
-            path.display()
-        ))
+        AppError::Usage(format!("--out {}: {error}; give a writable file", path.display()))
     })?;
     out.remark(&format!("{} trades written to {}", lines.len(), path.display()));
     Ok(())
 }
 
-/// Text from outside as a spreadsheet shows it: it would run what begins like a formula.
+/// Escapes foreign text for a spreadsheet, which would run text that looks like a formula.
 fn inert(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         format!("'{text}")

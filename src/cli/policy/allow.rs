@@ -1,4 +1,4 @@
-//! `policy allow`: shows the entry, asks, then writes it.
+//! `policy allow`: shows the entry, asks for confirmation, then writes it.
 
 use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
 
@@ -19,45 +19,46 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub struct AllowArgs {
-    /// Job whose trades are allowed: token address, number or ticker
+    /// Job to allow: token address, job number or ticker
     job: Option<String>,
-    /// Chain
+    /// Chain of the job or wallet
     #[arg(long, conflicts_with = "job")]
     chain: Option<String>,
-    /// Whose key signs
+    /// Wallet of the key that signs
     #[arg(long, conflicts_with = "job")]
     wallet: Option<Address>,
-    /// Tokens that may be traded, in addition to those allowed already
+    /// Token address to allow, in addition to those already allowed
     #[arg(long, conflicts_with = "job")]
     token: Vec<Address>,
-    /// What may pay for it: native, wrapped or usdc
+    /// Quote to allow
     #[arg(long, conflicts_with = "job", value_name = "native|wrapped|usdc")]
     quote: Vec<PolicyQuote>,
-    /// Most that one buy may spend, USD
+    /// Maximum spend of one buy, USD
     #[arg(long, value_name = "USD")]
     max_trade_usd: Option<Decimal>,
-    /// Most that all buys of 60 minutes may spend, USD
+    /// Maximum spend of all buys in 60 minutes, USD
     #[arg(long, value_name = "USD")]
     max_hour_usd: Option<Decimal>,
-    /// Most that all buys of a UTC day may spend, USD
+    /// Maximum spend of all buys in a UTC day, USD
     #[arg(long, value_name = "USD")]
     max_day_usd: Option<Decimal>,
-    /// Most gas of one transaction, replacements included, USD
+    /// Maximum gas of one transaction, replacements included, USD
     #[arg(long, value_name = "USD")]
     max_gas_usd: Option<Decimal>,
-    /// How far below its worth the minimum output of a swap may be, basis points [default of a new entry: 1000]
+    /// Maximum loss of a swap: how far its minimum output may be below fair value, basis points, 0 to 10000 [default of
+    /// a new entry: 1000]
     #[arg(long, value_name = "BPS", value_parser = clap::value_parser!(u32).range(0..=10_000))]
     max_loss_bps: Option<u32>,
-    /// How long a transaction may stay valid [default of a new entry: 10m]
+    /// Longest validity of a transaction [default of a new entry: 10m]
     #[arg(long, value_name = "DURATION")]
     max_deadline: Option<Span>,
-    /// The native coin never counts less than this, USD [default of a new entry: a third of its price now]
+    /// Lowest valuation of the native coin, USD [default of a new entry: a third of its current price]
     #[arg(long, value_name = "USD")]
     native_usd_min: Option<Decimal>,
-    /// Write without asking
+    /// Write without asking for confirmation
     #[arg(long)]
     yes: bool,
-    /// Print the whole file as it would be, and write nothing
+    /// Print the resulting file and write nothing
     #[arg(long, conflicts_with = "yes")]
     print: bool,
 }
@@ -80,18 +81,18 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &AllowArgs) -> Resu
     let allowed = policy::write(app.as_ref(), proposal, &actor()).await?;
     out.show(&allowed, |allowed| {
         format!(
-            "{}written to {}; running workers follow it from their next signature on\n",
+            "{}written to {}; it applies to running workers from their next signature on\n",
             described(&allowed.entry),
             allowed.file.display()
         )
     })
 }
 
-/// Asks on a terminal; without one, `--yes` is needed.
+/// Asks for confirmation on a terminal; without one, `--yes` is needed.
 fn confirmed(question: &str) -> Result<bool, AppError> {
     if !stdin().is_terminal() {
         return Err(AppError::Usage(
-            "nothing was written: there is no terminal to ask on; look at it with --print, then give --yes"
+            "nothing was written: there is no terminal to confirm on; review the entry with --print, then give --yes"
                 .to_owned(),
         ));
     }

@@ -47,7 +47,7 @@ pub(super) fn described(entry: &PolicyEntry) -> String {
     ];
     for (name, given, address) in named {
         if given.is_some() {
-            text.push_str(&format!("  {name} {address}, as this entry says\n"));
+            text.push_str(&format!("  {name} {address}, set by this entry\n"));
         }
     }
     text

@@ -1,4 +1,4 @@
-//! `policy`: what the keys of this machine may sign with real money.
+//! `policy`: controls what the keys of this machine may sign.
 
 mod allow;
 mod entry;
@@ -19,16 +19,16 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PolicyCommand {
-    /// What each key of this machine may sign, and how much of its limits is used
+    /// Show what each key of this machine may sign, and the current usage of its limits
     Show,
-    /// Whether the policy of this machine allows what live jobs would do, and what is missing
+    /// Check whether the policy of this machine allows the trades of live jobs, and show what is missing
     Check(CheckArgs),
-    /// Allow a job's trades: show the entry, ask, then write it
+    /// Allow a job's trades: show the entry, ask for confirmation, then write it
     ///
-    /// Run it on the machine whose worker holds the key. With a JOB, what it needs is worked out from its
-    /// configuration; without one, flags say everything, and the database is not asked.
+    /// Run it on the machine whose worker holds the key. With a JOB, the entry is derived from the job's
+    /// configuration; without one, flags give all values and no database is needed.
     Allow(Box<allow::AllowArgs>),
-    /// Kill switch: sign nothing but cancels from now on, without a restart
+    /// Kill switch: from now on sign only cancels; no restart needed
     Stop(KeyArgs),
     /// Reset the kill switch
     Resume(KeyArgs),
@@ -42,10 +42,10 @@ pub(super) struct CheckArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct KeyArgs {
-    /// Only this wallet, on the chain of --chain [default: all]
+    /// Only this wallet, on --chain [default: all]
     #[arg(long, requires = "chain")]
     wallet: Option<Address>,
-    /// The chain of --wallet
+    /// Chain of --wallet
     #[arg(long, requires = "wallet")]
     chain: Option<String>,
 }
@@ -62,7 +62,7 @@ pub(super) async fn run(settings: &Settings, out: Out, command: &PolicyCommand) 
 
 fn shown(view: &PolicyView) -> String {
     let mut text = format!(
-        "policy {}\nwhat was signed is counted in {}\n",
+        "policy {}\nsigning journal {}\n",
         view.file.display(),
         view.state.display()
     );
@@ -110,7 +110,7 @@ fn checked_line(job: &JobPolicy) -> String {
         return format!("{head}: allowed\n");
     }
     let mut text = format!(
-        "{head}: nothing is signed for it; the policy lacks: {}\n",
+        "{head}: not allowed, nothing is signed for it; the policy lacks: {}\n",
         job.lacks.join("; ")
     );
     if let Some(command) = &job.command {
@@ -130,7 +130,7 @@ fn stop_text(view: &Stopped) -> String {
     let what = if view.stop {
         "only cancels are signed from now on; what was sent before may still be mined. `lgi-mm policy resume` resets it"
     } else {
-        "signed again as the policy allows"
+        "signing resumed, as the policy allows"
     };
     format!("{}: {what}\n  {}\n", view.whose, view.file.display())
 }

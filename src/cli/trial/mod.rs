@@ -1,4 +1,4 @@
-//! Commands that try something out, without a database.
+//! Commands for experiments, without a database.
 
 pub mod backtest;
 pub mod prices;

@@ -1,4 +1,4 @@
-//! `prices`: a generated series to try things on.
+//! `prices`: generates a series for experiments.
 
 use std::{
     fs::File,
@@ -21,25 +21,25 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub struct PricesArgs {
-    /// How long the series is, such as 180d
+    /// Length of the series
     #[arg(long = "for", value_name = "SPAN", default_value = "180d")]
     length: Span,
-    /// Time from one row to the next
+    /// Interval between rows
     #[arg(long, value_name = "SPAN", default_value = "15m")]
     every: Span,
     /// Instant of the first row
     #[arg(long, value_name = "TIME", default_value = "2026-01-01T00:00:00Z")]
     from: DateTime<Utc>,
-    /// Chooses the series; the same seed always gives the same prices
+    /// Seed; equal seeds give equal prices
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Price that the series swings around, USD
+    /// Mean price of the series, USD
     #[arg(long, value_name = "USD", default_value = "1")]
     start_usd: Decimal,
-    /// How far it swings to each side, 0 to 90 per cent
+    /// Amplitude of swings, per cent of --start-usd, 0 to 90
     #[arg(long, value_name = "PCT", default_value = "40")]
     swing_pct: Decimal,
-    /// About how long one large swing takes
+    /// Approximate period of a large swing
     #[arg(long, value_name = "SPAN", default_value = "40d")]
     period: Span,
     /// Write to this file instead of standard output
@@ -67,7 +67,7 @@ pub fn run(out: Out, args: &PricesArgs) -> Result<(), AppError> {
     let series = GeneratedSeries::new(args.request())?;
     let Some(path) = &args.out else {
         return match write(&series, stdout().lock()) {
-            // A reader that has gone away is no error.
+            // A closed pipe is no error.
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
                 Err(io("standard output".to_owned(), error))
             }
@@ -77,7 +77,11 @@ pub fn run(out: Out, args: &PricesArgs) -> Result<(), AppError> {
     let named = || path.display().to_string();
     let file = File::create(path).map_err(|error| io(named(), error))?;
     write(&series, file).map_err(|error| io(named(), error))?;
-    out.remark(&format!("{} invented prices are in {}", series.rows(), named()));
+    out.remark(&format!(
+        "{} generated prices written to {}",
+        series.rows(),
+        named()
+    ));
     Ok(())
 }
 

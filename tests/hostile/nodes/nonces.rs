@@ -62,7 +62,7 @@ async fn a_nonce_that_one_node_invented_halts_the_signer_and_is_taken_back_on_ev
     daemon.kill().await.expect("killed");
     liars[0].repent();
     let (code, doctor) = world.run(&["doctor"]).await;
-    assert!(code != 0 && doctor.contains("never given out"), "{doctor}");
+    assert!(code != 0 && doctor.contains("nonces beyond it"), "{doctor}");
     let (_, early) = world.run(&["reconcile"]).await;
     assert!(!early.contains("ledger and chain agree"), "{early}");
     tokio::time::sleep(std::time::Duration::from_secs(7)).await;

@@ -200,7 +200,7 @@ async fn allowing_keeps_what_the_file_says_already() {
         ])
         .await;
     assert!(
-        code == 2 && said.contains("no limit has a default"),
+        code == 2 && said.contains("limits have no defaults"),
         "{code} {said}"
     );
 }

@@ -1,5 +1,5 @@
 //! The trade lifecycle is one table. These tests walk every (state, observation) pair it can meet.
-#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+#![expect(clippy::expect_used, reason = "an error in a test's set-up fails the test")]
 
 mod walk;
 

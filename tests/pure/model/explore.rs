@@ -1,9 +1,9 @@
-//! Breadth first through everything that can happen.
+//! Breadth-first search of all states.
 
 use std::{collections::HashMap, fmt::Debug, hash::Hash};
 
-/// A transition, and whether it counts as a way on. A network that repeats a message, or somebody else who uses up
-/// the nonce, may happen to help; nobody can rely on them.
+/// A transition, and whether it counts as progress. A network that repeats a message, or another program that uses up
+/// the nonce, may happen to help, but the protocol cannot rely on them.
 pub struct Next<W> {
     pub world: W,
     pub helps: bool,
@@ -15,7 +15,7 @@ pub trait Explored: Copy + Eq + Hash + Debug {
     type Rules;
     /// What is worked out once.
     type Memory: Default;
-    /// What is said of a world from which no end can be reached.
+    /// The report of a world from which no end can be reached.
     const STUCK: &'static str;
 
     fn start(rules: &Self::Rules) -> Self;
@@ -45,7 +45,7 @@ pub fn explore<W: Explored>(model: &W::Rules) -> Found<W> {
     let mut worlds = vec![start];
     let mut from: Vec<u32> = vec![0];
     let mut number: HashMap<W, u32> = HashMap::from([(start, 0)]);
-    // Backwards, and only ways that help: what is not reached from an end by these has no way to one.
+    // Search backwards from the ends over progress transitions: an unreached state cannot reach an end.
     let mut back: Vec<(u32, u32)> = vec![];
     let mut memory = W::Memory::default();
     let mut edges = 0;

@@ -1,6 +1,6 @@
 //! The whole protocol, explored completely: what no test of examples can promise.
-#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
-#![expect(clippy::print_stdout, reason = "what was explored is said")]
+#![expect(clippy::expect_used, reason = "an error in a test's set-up fails the test")]
+#![expect(clippy::print_stdout, reason = "the size of the explored space is printed")]
 
 mod explore;
 mod schedule;
@@ -201,7 +201,7 @@ fn a_table_that_never_sends_again_leaves_a_nonce_open_for_ever() {
         workers: 1,
         ..SWAP
     };
-    breaks::<World>("lazy", &model, "a nonce may stay open for ever");
+    breaks::<World>("lazy", &model, "a nonce may stay open indefinitely");
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn without_looking_for_who_used_a_nonce_a_trade_stays_open_for_ever() {
         workers: 1,
         ..SWAP
     };
-    breaks::<World>("incurious", &model, "a nonce may stay open for ever");
+    breaks::<World>("incurious", &model, "a nonce may stay open indefinitely");
 }
 
 #[test]

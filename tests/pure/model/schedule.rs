@@ -7,7 +7,7 @@ use crate::model::explore::{Explored, Next};
 
 /// The last step of time that is looked at.
 const TIME_MAX: u8 = 5;
-/// Slots that can be told apart within one step.
+/// Number of distinct slots within one step.
 const FINE: u8 = 6;
 /// The schedule has a slot at every second step, and each starts one step late.
 const EVERY: u8 = 2;
@@ -184,7 +184,7 @@ impl Slots {
 impl Explored for Slots {
     type Rules = Rules;
     type Memory = ();
-    const STUCK: &'static str = "a job may stand still for ever";
+    const STUCK: &'static str = "a job may stand still indefinitely";
 
     fn start(rules: &Rules) -> Self {
         Self {

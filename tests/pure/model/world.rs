@@ -1,7 +1,7 @@
 //! The protocol and its world, small enough to be explored completely.
 //!
 //! One trade, one or two nonces, two workers that may stop between any two of their steps, a network that loses,
-//! repeats and delays, nodes that lie about what they know, a chain that takes blocks back, and somebody else with
+//! repeats and delays, nodes that lie about what they know, a chain with reorgs, and another program with
 //! the same key. What the workers *do* is decided by the real table.
 
 mod decisions;
@@ -31,7 +31,7 @@ pub struct Model {
     pub attempts_max: usize,
     /// Reorganisations that may happen.
     pub reorgs: u8,
-    /// Transactions that somebody else may send.
+    /// Transactions that another program may send.
     pub foreign: u8,
     /// Decides.
     pub table: Table,
@@ -153,7 +153,7 @@ type Sight = (Ledger, [(Option<u8>, Mined); NONCES], bool);
 impl Explored for World {
     type Rules = Model;
     type Memory = Memory;
-    const STUCK: &'static str = "a nonce may stay open for ever";
+    const STUCK: &'static str = "a nonce may stay open indefinitely";
 
     fn start(model: &Model) -> Self {
         let outside = Outside {

@@ -1,4 +1,4 @@
-//! What fills do to a position.
+//! Effects of fills on a position.
 
 use lgi_mm::domain::{
     accounting::{Fill, average_cost, book, unrealized, write_down},

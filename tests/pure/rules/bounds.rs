@@ -1,4 +1,4 @@
-//! What quotes and calldata are held to.
+//! Bounds of quotes and calldata.
 
 use alloy_primitives::U256;
 use lgi_mm::domain::{

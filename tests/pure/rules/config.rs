@@ -1,4 +1,4 @@
-//! What a configuration may say.
+//! Allowed values of a configuration.
 
 use lgi_mm::domain::{
     config::{AccumulateConfig, JobConfig, JobConfigFile, KEYS, LiquidityConfig, RecordedConfig, SourceName},

@@ -1,4 +1,4 @@
-//! What stands between a plan and a trade.
+//! Limits between a plan and a trade.
 
 use alloy_primitives::U256;
 use lgi_mm::domain::{

@@ -1,4 +1,4 @@
-//! Which prices are believed.
+//! Which prices are accepted.
 
 use chrono::TimeDelta;
 use lgi_mm::domain::{

@@ -1,4 +1,4 @@
-//! What is concluded about a failure that the chain may still take back.
+//! Conclusions about a failure that may still be reorged out.
 
 use alloy_primitives::B256;
 use lgi_mm::domain::{

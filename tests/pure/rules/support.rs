@@ -39,7 +39,7 @@ pub(crate) fn units(count: u128) -> Amount {
     Amount::new(U256::from(count))
 }
 
-/// So many seconds into a year that begins on a midnight.
+/// This number of seconds into a year that begins on a midnight.
 pub(crate) fn at(secs: i64) -> Timestamp {
     let start = Timestamp::from_timestamp(1_767_225_600, 0).expect("2026-01-01");
     start + TimeDelta::seconds(secs)

@@ -1,5 +1,5 @@
-//! Sweeps: exact ranges, crossed grids, what is best and how far it may be believed, folds, thinning.
-#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+//! Sweeps: exact ranges, crossed grids, ranking and its doubts, folds, thinning.
+#![expect(clippy::expect_used, reason = "an error in a test's set-up fails the test")]
 
 mod grid;
 mod ranking;

@@ -359,7 +359,7 @@ async fn a_past_without_ticks_or_with_one_says_so_and_breaks_nothing() {
         let expected = if rows == 1 {
             "Nothing was traded"
         } else {
-            "rests on one trade"
+            "is based on one trade"
         };
         assert!(warned.contains(expected), "{warned}");
         let [left, top, width, height] = place(browser, "#chart-price").await;

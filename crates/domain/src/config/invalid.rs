@@ -12,9 +12,9 @@ use crate::{foreign::Foreign, span::Span};
 pub struct InvalidConfig {
     /// The dotted key, such as `accumulate.dca_amount_usd`.
     pub key: String,
-    /// What was given.
+    /// The given value.
     pub value: String,
-    /// What would be accepted.
+    /// The accepted values.
     pub allowed: String,
 }
 
@@ -68,21 +68,21 @@ impl Validator {
         self.require(holds, key, value, format_args!("above 0, up to {max}"));
     }
 
-    /// Adds what another validator found.
+    /// Adds the errors of another validator.
     pub fn extend(&mut self, found: impl IntoIterator<Item = InvalidConfig>) {
         self.found.extend(found);
     }
 
-    /// All that was found.
+    /// Every error found.
     #[must_use]
     pub fn into_found(self) -> Vec<InvalidConfig> {
         self.found
     }
 
-    /// `value`, if nothing was found.
+    /// `value`, if there are no errors.
     ///
     /// # Errors
-    /// All that was found.
+    /// Every error found.
     pub fn or_errors<T>(self, value: T) -> Result<T, Vec<InvalidConfig>> {
         if self.found.is_empty() {
             Ok(value)

@@ -16,13 +16,13 @@ use crate::{job::JobMode, span::Span};
 pub struct JobConfig {
     /// The job's slots.
     pub schedule: ScheduleConfig,
-    /// Where its price comes from and what makes a price unbelievable.
+    /// Its price sources, and checks of prices.
     pub price: PriceConfig,
     /// Where a live job trades.
     pub venue: VenueConfig,
-    /// What stands between a plan and a trade.
+    /// Limits that a plan must pass before it trades.
     pub limits: LimitsConfig,
-    /// Who is notified.
+    /// Events and receivers of notifications.
     pub notify: NotifyConfig,
     /// The rules of its mode.
     pub rules: Rules,
@@ -67,7 +67,7 @@ impl JobConfig {
         JobConfigFile::default().with(Rules::for_mode(mode))
     }
 
-    /// What the job is for.
+    /// The job's mode.
     #[must_use]
     pub const fn mode(&self) -> JobMode {
         self.rules.mode()
@@ -95,7 +95,7 @@ impl JobConfigFile {
     /// The configuration of a job of `mode`, checked by [`JobConfig::validate`].
     ///
     /// # Errors
-    /// All that is wrong: a table of another mode, the mode's own table missing, values out of range.
+    /// Every error: a table of another mode, the mode's own table missing, values out of range.
     pub fn validated(mut self, mode: JobMode) -> Result<JobConfig, Vec<InvalidConfig>> {
         let (accumulate, liquidity) = (self.accumulate.take(), self.liquidity.take());
         let mut found = Validator::default();

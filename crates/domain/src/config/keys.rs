@@ -9,7 +9,7 @@ pub struct Key {
     pub about: &'static str,
 }
 
-/// Keys that exclude each other: a layer of configuration that sets one of a pair takes the other away from
+/// Keys that exclude each other: a layer of configuration that sets one of a pair removes the other from
 /// the layers below it.
 pub const ALTERNATIVES: &[(&str, &str)] = &[("accumulate.dca_interval", "accumulate.dca_schedule")];
 
@@ -22,7 +22,7 @@ const fn key(name: &'static str, about: &'static str) -> Key {
 pub const KEYS: &[Key] = &[
     key(
         "schedule.cron",
-        "Cron line of 5 or 6 fields (seconds first if 6): when the job is looked at",
+        "Cron line of 5 or 6 fields (seconds first if 6): when the job is evaluated",
     ),
     key("schedule.timezone", "IANA time zone that cron lines are read in"),
     key(
@@ -51,25 +51,25 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "price.single_source",
-        "Live: true = one source on one node may say the first price and that of a liquidation",
+        "Live: true = allow a first price, and the price of a liquidation, from one source on one node",
     ),
     key(
         "price.generated.seed",
-        "Chooses the generated series; the same seed gives the same prices",
+        "Seed of the generated series; equal seeds give equal prices",
     ),
     key(
         "price.generated.start_usd",
-        "Price that the generated series swings around, USD, above 0",
+        "Mean price of the generated series, USD, above 0",
     ),
-    key(
-        "price.generated.swing_pct",
-        "How far it swings to each side; 0 to 90 %",
-    ),
+    key("price.generated.swing_pct", "Amplitude of swings; 0 to 90 %"),
     key(
         "price.generated.period",
-        "About how long one large swing takes; 2s to 365d",
+        "Approximate period of a large swing; 2s to 365d",
     ),
-    key("price.recorded.file", "CSV file of time,price"),
+    key(
+        "price.recorded.file",
+        "CSV file of times and prices, or of candles, as `backtest` reads it",
+    ),
     key(
         "price.recorded.speed",
         "Recorded seconds that pass in one real second; 0.001 to 1000000",
@@ -108,11 +108,11 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "limits.max_price_impact_bps",
-        "How far a trade itself may move the price; 1 to 5000 bps",
+        "Largest price impact of a trade; 1 to 5000 bps",
     ),
     key(
         "limits.max_round_trip_loss_bps",
-        "What a buy and a sell after it may lose; 0 (twice the pool's fee and 300) to 5000 bps",
+        "Largest loss of a buy and an immediate sell; 0 (twice the pool's fee and 300) to 5000 bps",
     ),
     key("limits.max_gas_usd", "Most gas for one trade, USD, above 0"),
     key(
@@ -172,7 +172,7 @@ pub const KEYS: &[Key] = &[
         "accumulate.take_profit_cooldown",
         "Shortest time between two take-profits; 0s to 365d",
     ),
-    key("liquidity.budget_usd", "Money the job begins with, USD, above 0"),
+    key("liquidity.budget_usd", "Initial money of the job, USD, above 0"),
     key(
         "liquidity.spread_pct",
         "Distance from the moving average that trades; above 0, up to 50 %",

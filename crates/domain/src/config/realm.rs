@@ -1,4 +1,4 @@
-//! What a configuration may say where the money is real: floors, which no file and no flag lowers.
+//! Floors for configurations with real money; no file and no flag lowers them.
 
 use rust_decimal::Decimal;
 
@@ -15,16 +15,16 @@ use crate::{
 
 /// Least jitter of a live job: slots are predictable, and an attacker who knows the second of a trade can wait for it.
 pub const LIVE_JITTER_MIN: Span = Span::from_secs(5);
-/// The jitter that a live job begins with.
+/// Default jitter of a live job.
 const LIVE_JITTER_USUAL: Span = Span::from_secs(10);
-/// Per cent, what a live job begins with. Where only the pool itself is asked, our own last sample is the independent
+/// Default of a live job, per cent. If the pool is the only source, our own last sample is the independent
 /// source: pushing the price further than this within a block causes no trade.
 const LIVE_MOVE_USUAL: i64 = 5;
 /// Most jitter of any job.
 const JITTER_MAX: Span = Span::from_secs(3_600);
 /// A price's age allows one more `max_price_move_pct` each time it has passed: a short one would be no limit.
 const LIVE_PRICE_AGE: (Span, Span) = (Span::from_secs(30), Span::from_secs(15 * 60));
-/// Most believable move from one sample to the next, per cent, where one source alone says it.
+/// Maximum accepted move from one sample to the next, per cent, with a single source.
 const LIVE_MOVE_ONE_SOURCE: i64 = 10;
 /// The same where sources check each other.
 const LIVE_MOVE_SEVERAL: i64 = 50;
@@ -46,10 +46,10 @@ impl JobConfig {
     }
 
     /// [`JobConfig::validate`], and the floors of the realm. A live job never trades on invented or recorded prices.
-    /// On every chain but [`chains::PRACTICE`], whose coins are worth nothing, its safeguards have floors besides.
+    /// On every chain except [`chains::PRACTICE`], whose coins are worthless, its safeguards also have floors.
     ///
     /// # Errors
-    /// All that is wrong, not only the first.
+    /// Every error, not only the first.
     pub fn validate_for(&self, mode: JobMode, realm: Realm, chain: &str) -> Result<(), Vec<InvalidConfig>> {
         let mut found = Validator::default();
         if let Err(wrong) = self.validate(mode) {
@@ -66,7 +66,7 @@ impl JobConfig {
 }
 
 impl SourceName {
-    /// Whether money may be traded on what it says: neither invented nor of another day.
+    /// Whether real money may trade on its prices: neither generated nor recorded.
     #[must_use]
     pub const fn is_real(self) -> bool {
         match self {
@@ -82,7 +82,7 @@ fn real_prices(config: &JobConfig, found: &mut Validator) {
         config.price.sources.iter().all(|source| source.is_real()),
         "price.sources",
         format_args!("[{}]", names.join(", ")),
-        "onchain, dexscreener and twap for a live job: generated prices are invented and recorded ones are past, so \
+        "onchain, dexscreener and twap for a live job: generated prices are not real and recorded ones are old, so \
          both are for paper; use --set price.sources=onchain,dexscreener",
     );
 }

@@ -10,8 +10,8 @@ use crate::{
     units::{Usd, exact_decimal},
 };
 
-/// The rules that a job trades by. A mode is a variant here and in [`JobMode`]; the compiler then leads to all that a
-/// mode needs.
+/// The rules that a job trades by. A mode is a variant here and in [`JobMode`]; the compiler then points to everything
+/// a mode needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rules {
     /// `[accumulate]`
@@ -20,7 +20,7 @@ pub enum Rules {
     Liquidity(LiquidityConfig),
 }
 
-/// The windows of past prices that rules look at.
+/// The windows of past prices that rules use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LookBack {
     /// How far back the recent high is looked for.
@@ -56,7 +56,7 @@ impl Rules {
         }
     }
 
-    /// The windows of past prices that these rules look at: samples that fall out of all of them may be deleted.
+    /// The windows of past prices that these rules use: samples outside all of them may be deleted.
     #[must_use]
     pub const fn look_back(&self) -> LookBack {
         match self {
@@ -71,7 +71,7 @@ impl Rules {
         }
     }
 
-    /// Money that a job sets apart when it starts, if it keeps a quote balance of its own. Without one it buys from,
+    /// Money that a job reserves when it starts, if it keeps a quote balance of its own. Without one it buys from,
     /// and sells into, the wallet.
     #[must_use]
     pub const fn budget(&self) -> Option<Usd> {
@@ -81,7 +81,7 @@ impl Rules {
         }
     }
 
-    /// Most money bought plus sold in one UTC day; `None`: no limit.
+    /// Maximum bought plus sold in one UTC day; `None`: no limit.
     #[must_use]
     pub fn max_daily_volume(&self) -> Option<Usd> {
         match self {
@@ -160,7 +160,7 @@ pub struct AccumulateConfig {
     pub take_profit_cooldown: Span,
 }
 
-/// Either key alone says how DCA is timed, so the default interval stands only where neither is written.
+/// Each of the two keys sets the timing of DCA, so the default interval applies only if neither is written.
 impl<'de> Deserialize<'de> for AccumulateConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut config = Self::deserialize(deserializer)?;
@@ -181,7 +181,7 @@ impl Serialize for AccumulateConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LiquidityConfig {
-    /// Money the job begins with, USD; its quote balance starts here and then lives from its own sells.
+    /// Initial money, USD; the quote balance starts here and afterwards changes only by the job's trades.
     pub budget_usd: Usd,
     /// Distance from the moving average that trades, per cent; above 0, up to 50.
     #[serde(deserialize_with = "exact_decimal")]

@@ -41,8 +41,8 @@ pub struct PriceConfig {
     /// time between them, see [`crate::price::accept`].
     #[serde(deserialize_with = "exact_decimal")]
     pub max_price_move_pct: Decimal,
-    /// Live: whether the first price, and the price of a liquidation, may be one that only one source on one node
-    /// says. Without it such a job does not start, and holds.
+    /// Live: whether the first price, and the price of a liquidation, may come from a single source on a single node.
+    /// Otherwise such a job does not start, and holds.
     pub single_source: bool,
     /// Parameters of the source `generated`.
     pub generated: GeneratedConfig,
@@ -52,7 +52,7 @@ pub struct PriceConfig {
 }
 
 impl PriceConfig {
-    /// Whether a chain's own nodes are the only source of prices: a lying node then controls all of them, and the
+    /// Whether a chain's own nodes are the only source of prices: a dishonest node then controls all of them, and the
     /// quotes too.
     #[must_use]
     pub fn on_chain_only(&self) -> bool {
@@ -111,13 +111,13 @@ impl NotifyConfig {
 #[strum(serialize_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
 pub enum SourceName {
-    /// A seeded series, the same at every run. Invented.
+    /// A seeded series, the same at every run. Not real prices.
     Generated,
     /// A CSV file of time and price.
     Recorded,
     /// The DexScreener API.
     Dexscreener,
-    /// The pool that a live job trades in, now.
+    /// The current price in the pool that a live job trades in.
     Onchain,
     /// The time-weighted mean of a Uniswap V3 pool's own history.
     Twap,
@@ -145,7 +145,7 @@ pub struct GeneratedConfig {
     /// How far it swings to each side, in per cent of `start_usd`, 0 to 90.
     #[serde(deserialize_with = "exact_decimal")]
     pub swing_pct: Decimal,
-    /// About how long one large swing takes; 2s to 365d.
+    /// Approximate period of a large swing; 2s to 365d.
     pub period: Span,
 }
 
@@ -153,7 +153,7 @@ pub struct GeneratedConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordedConfig {
-    /// CSV file of `time,price`; time in Unix seconds or RFC 3339.
+    /// CSV file of times and prices, or of candles, as a backtest reads it.
     pub file: String,
     /// How many recorded seconds pass in one real second; 0.001 to 1000000.
     #[serde(default = "one", deserialize_with = "exact_decimal")]

@@ -14,7 +14,7 @@ use crate::{
     units::{Rounding, Usd},
 };
 
-/// No amount of USD in a configuration is larger: more is a typing error.
+/// Largest amount of USD in a configuration; more is taken for a typing error.
 const USD_MAX: i64 = 1_000_000_000;
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -24,7 +24,7 @@ impl JobConfig {
     /// Checks every range, every contradiction between limits, and that the rules are those of `mode`.
     ///
     /// # Errors
-    /// All that is wrong, not only the first.
+    /// Every error, not only the first.
     pub fn validate(&self, mode: JobMode) -> Result<(), Vec<InvalidConfig>> {
         let mut found = Validator::default();
         for each in JobMode::VARIANTS {
@@ -274,7 +274,7 @@ fn liquidity(config: &LiquidityConfig, limits: &LimitsConfig, found: &mut Valida
     found.span("liquidity.ma_window", config.ma_window, 2, 30 * DAY);
 }
 
-/// What zero means for a limit.
+/// Meaning of zero for a limit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ZeroIs {
     NoLimit,

@@ -9,7 +9,7 @@ use crate::{
     units::{Amount, MoneyError, Price, Rounding, Usd},
 };
 
-/// Everything a rule may look at, besides the configuration.
+/// Inputs of the rules, in addition to the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     /// The slot's instant. All "now" of the rules.
@@ -28,7 +28,7 @@ pub struct Facts {
     pub position: Position,
     /// When each rule last filled.
     pub last: LastFills,
-    /// What was traded lately, open trades included.
+    /// Recent turnover, open trades included.
     pub spent: Spent,
 }
 
@@ -83,7 +83,7 @@ impl Position {
     }
 }
 
-/// What a job traded lately, open trades counted with their planned amounts.
+/// Recent turnover of a job; open trades count with their planned amounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Spent {
     /// Trades frozen in the 60 minutes before the slot.

@@ -27,7 +27,7 @@ pub enum HoldReason {
     NotDue,
     /// The position has reached `max_accumulation_usd`, by cost or by value.
     MaxAccumulation,
-    /// A dip, seen once: it must be confirmed by the next sample.
+    /// A dip seen once; the next sample must confirm it.
     DipUnconfirmed,
     /// Liquidity: the price is near its mean and the inventory near its target.
     InBalance,
@@ -87,7 +87,7 @@ pub enum HoldReason {
     QuoteMissing,
     /// The venue's pool cannot fill this trade.
     NoLiquidity,
-    /// The trade was tried on the chain's own state before it was signed, and reverted there.
+    /// The trade reverted when it was simulated on the chain's state before signing.
     SimulationFailed,
     /// The token can be bought, but a sell of it reverts.
     Unsellable,
@@ -118,9 +118,67 @@ pub enum HoldReason {
 }
 
 impl HoldReason {
-    /// The reasons that only a chain has.
-    const fn explain_chain(self) -> &'static str {
+    /// Meaning and remedy in one sentence.
+    #[must_use]
+    #[expect(clippy::too_many_lines, reason = "a table: one sentence for each reason")]
+    pub const fn explain(self) -> &'static str {
         match self {
+            Self::NotDue => {
+                "No rule fires now: the next buy is not due, there is no dip and no profit to take."
+            }
+            Self::MaxAccumulation => {
+                "The position has reached max_accumulation_usd by cost or by value; raise it to buy more."
+            }
+            Self::DipUnconfirmed => "A dip was seen once; the job buys if the next sample confirms it.",
+            Self::InBalance => "The price is near its mean and the inventory near its target.",
+            Self::SpreadCooldown => "A spread trade waits for its spread_cooldown.",
+            Self::RebalanceBand => {
+                "A spread trade would push the inventory out of its band; widen rebalance_threshold_pct to allow it."
+            }
+            Self::MovingAverageCoverage => {
+                "Samples cover less than 80 % of ma_window; wait, or shorten ma_window."
+            }
+            Self::Backoff => "A trade failed; the job waits before it tries again, see its last trades.",
+            Self::Paused => "The job is paused; `resume` lets it trade.",
+            Self::Idle => "The job is idle; `start` begins a cycle.",
+            Self::JobChanged => "The job was changed while it was evaluated; the next slot uses the change.",
+            Self::Error => "The job stopped after consecutive failures; fix the cause, then `resume`.",
+            Self::TooLate => {
+                "The tick ran later than max_lateness after its slot; check whether the workers keep up."
+            }
+            Self::TradeOpen => "An earlier trade of this job is not final yet; it is being settled.",
+            Self::PriceMissing => "The price source gave no price; check whether it can be reached.",
+            Self::PriceStale => {
+                "The price is older than max_price_age, or from the future; check source and clock."
+            }
+            Self::PriceInvalid => "The source's price is not above zero; check the source for this token.",
+            Self::PriceJump => {
+                "The price moved further than max_price_move_pct allows; it is accepted if it lasts."
+            }
+            Self::PriceDeviation => {
+                "The sources differ by more than max_price_deviation_bps; trading waits until they agree."
+            }
+            Self::CrossCheckMissing => "A source that should cross-check the price gave none that is usable.",
+            Self::BelowMinTrade => "The trade would be smaller than min_trade_usd.",
+            Self::MaxPosition => "The position would be worth more than max_position_usd.",
+            Self::TradesPerHour => "max_trades_per_hour is reached; it frees up as the hour passes.",
+            Self::DailySpend => "max_daily_spend_usd is reached; buying resumes at midnight UTC.",
+            Self::DailyVolume => "max_daily_volume_usd is reached; trading resumes at midnight UTC.",
+            Self::Slippage => {
+                "The venue pays less than the price implies by more than max_slippage_bps, its fee included."
+            }
+            Self::PriceImpact => {
+                "The trade would move the price by more than max_price_impact_bps; trade smaller amounts."
+            }
+            Self::GasTooExpensive => "Gas for one trade costs more than max_gas_usd; wait, or raise it.",
+            Self::InsufficientBalance => {
+                "The wallet or the job's own quote cannot pay for the trade; fund it."
+            }
+            Self::InsufficientGas => {
+                "The wallet cannot pay for gas and keep gas_reserve; send it some of the native coin."
+            }
+            Self::QuoteMissing => "The venue gave no quote; check whether it can be reached.",
+            Self::NoLiquidity => "The venue's pool cannot fill this trade; check the token's liquidity.",
             Self::SimulationFailed => {
                 "The trade reverted when it was simulated, so it was not sent; the detail says why."
             }
@@ -150,98 +208,6 @@ impl HoldReason {
                 "The job's configuration is not allowed for its realm; fix it with `config edit`."
             }
             Self::KeyUnavailable => "This worker cannot open the wallet's key; see `doctor`.",
-            _ => "The chain or its signer cannot be used; see `doctor`.",
-        }
-    }
-
-    /// The limits of the job and of its wallet.
-    const fn explain_limit(self) -> &'static str {
-        match self {
-            Self::BelowMinTrade => "The trade would be smaller than min_trade_usd.",
-            Self::MaxPosition => "The position would be worth more than max_position_usd.",
-            Self::TradesPerHour => "max_trades_per_hour is reached; it frees up as the hour passes.",
-            Self::DailySpend => "max_daily_spend_usd is reached; buying resumes at midnight UTC.",
-            Self::DailyVolume => "max_daily_volume_usd is reached; trading resumes at midnight UTC.",
-            Self::Slippage => {
-                "The venue pays less than the price implies by more than max_slippage_bps, its fee included."
-            }
-            Self::PriceImpact => {
-                "The trade would move the price by more than max_price_impact_bps; trade smaller amounts."
-            }
-            Self::GasTooExpensive => "Gas for one trade costs more than max_gas_usd; wait, or raise it.",
-            Self::InsufficientBalance => {
-                "The wallet or the job's own quote cannot pay for the trade; fund it."
-            }
-            Self::InsufficientGas => {
-                "The wallet cannot pay for gas and keep gas_reserve; send it some of the native coin."
-            }
-            _ => "A limit of the job refuses this trade; see `config show`.",
-        }
-    }
-
-    /// What it means and what to do about it, in one sentence for people.
-    #[must_use]
-    pub const fn explain(self) -> &'static str {
-        match self {
-            Self::NotDue => {
-                "No rule fires now: the next buy is not due, there is no dip and no profit to take."
-            }
-            Self::MaxAccumulation => {
-                "The position has reached max_accumulation_usd by cost or by value; raise it to buy more."
-            }
-            Self::DipUnconfirmed => "A dip was seen once; it buys if the next sample confirms it.",
-            Self::InBalance => "The price is near its mean and the inventory near its target.",
-            Self::SpreadCooldown => "A spread trade waits for its spread_cooldown.",
-            Self::RebalanceBand => {
-                "A spread trade would push the inventory out of its band; widen rebalance_threshold_pct to allow it."
-            }
-            Self::MovingAverageCoverage => {
-                "Samples cover less than 80 % of ma_window; wait, or shorten ma_window."
-            }
-            Self::Backoff => "A trade failed; the job waits before it tries again, see its last trades.",
-            Self::Paused => "The job is paused; `resume` lets it trade.",
-            Self::Idle => "The job is idle; `start` begins a cycle.",
-            Self::JobChanged => "The job was changed while it was looked at; the next slot sees the change.",
-            Self::Error => "The job stopped after consecutive failures; fix the cause, then `resume`.",
-            Self::TooLate => {
-                "The tick ran later than max_lateness after its slot; see whether the workers keep up."
-            }
-            Self::TradeOpen => "An earlier trade of this job is not final yet; it is being followed up.",
-            Self::PriceMissing => "The price source gave no price; see whether it can be reached.",
-            Self::PriceStale => {
-                "The price is older than max_price_age, or from the future; check source and clock."
-            }
-            Self::PriceInvalid => "The source's price is not above zero; check the source for this token.",
-            Self::PriceJump => {
-                "The price moved further than max_price_move_pct allows; it is believed if it lasts."
-            }
-            Self::PriceDeviation => {
-                "The sources differ by more than max_price_deviation_bps; trading waits until they agree."
-            }
-            Self::CrossCheckMissing => "A source that should cross-check the price gave none that is usable.",
-            Self::BelowMinTrade
-            | Self::MaxPosition
-            | Self::TradesPerHour
-            | Self::DailySpend
-            | Self::DailyVolume
-            | Self::Slippage
-            | Self::PriceImpact
-            | Self::GasTooExpensive
-            | Self::InsufficientBalance
-            | Self::InsufficientGas => self.explain_limit(),
-            Self::QuoteMissing => "The venue gave no quote; see whether it can be reached.",
-            Self::NoLiquidity => "The venue's pool cannot fill this trade; check the token's liquidity.",
-            Self::SimulationFailed
-            | Self::Unsellable
-            | Self::ChainHalted
-            | Self::SignerHalted
-            | Self::QuoteDisagrees
-            | Self::ChainClock
-            | Self::DecimalsChanged
-            | Self::NodesDisagree
-            | Self::PolicyRefused
-            | Self::ConfigRefused
-            | Self::KeyUnavailable => self.explain_chain(),
             Self::SliceNotDue => {
                 "The next slice of the liquidation is not due yet, or nothing is left to sell."
             }

@@ -1,4 +1,4 @@
-//! What the rules want: a plan, or to hold.
+//! Result of the rules: a plan, or a hold.
 
 use super::{
     facts::Facts,
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::units::{Amount, MoneyError, Price, Rounding, Usd};
 
-/// What a rule wants. The limits have not seen it yet.
+/// A trade that a rule proposes, before limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
     /// Direction.
@@ -84,7 +84,7 @@ impl Plan {
     }
 }
 
-/// What the rules say for one tick.
+/// Decision of the rules in one tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// Do nothing, for this reason.

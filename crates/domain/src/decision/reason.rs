@@ -1,4 +1,4 @@
-//! What a trade is: its side and the rule that it comes from.
+//! The side of a trade, and the rule it comes from.
 
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
@@ -61,13 +61,13 @@ pub enum Reason {
     SpreadSell,
     /// The inventory is off its target.
     Rebalance,
-    /// The job is being sold.
+    /// The job is being liquidated.
     Liquidate,
 }
 
 impl Reason {
     /// Whether a job in this status still wants a plan that was made for this reason. A stop also stops what was
-    /// planned and not yet signed; a job that is being sold buys nothing more.
+    /// planned and not yet signed; a liquidating job buys nothing more.
     #[must_use]
     pub const fn is_wanted(self, status: JobStatus) -> bool {
         match status {

@@ -1,4 +1,4 @@
-//! How rules take turns.
+//! Evaluation order of rules.
 
 use super::{
     hold::HoldReason,
@@ -17,13 +17,13 @@ pub(crate) enum RuleOutcome {
     Fires {
         /// Its trade.
         plan: Plan,
-        /// What made the plan smaller than the rule would like; named if too little is left of it.
+        /// The limit that reduced the plan; reported if too little is left of it.
         clipped_by: Option<HoldReason>,
     },
 }
 
 impl RuleOutcome {
-    /// Fires, if the plan is anything at all.
+    /// Fires, unless the plan is empty.
     pub(crate) fn of(plan: Option<Plan>, clipped_by: Option<HoldReason>) -> Self {
         plan.map_or_else(
             || Self::Held(clipped_by.unwrap_or(HoldReason::BelowMinTrade)),
@@ -32,11 +32,11 @@ impl RuleOutcome {
     }
 }
 
-/// A rule, asked when its turn comes.
+/// A rule, evaluated lazily.
 pub(crate) type Rule<'a> = &'a dyn Fn() -> Result<RuleOutcome, MoneyError>;
 
-/// Asks the rules in order. A rule that may not trade passes the turn on, so that it cannot keep the rules
-/// behind it from trading; if none trades, the first such reason is the answer.
+/// Evaluates the rules in order. A rule that may not trade passes to the next, so that it cannot block the rules
+/// behind it; if none trades, the first such reason is returned.
 pub(crate) fn first_to_fire(
     rules: &[Rule<'_>],
     limit: impl Fn(Plan) -> Result<Plan, HoldReason>,

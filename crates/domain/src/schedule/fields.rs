@@ -1,4 +1,4 @@
-//! From what people type to what the `cron` crate reads: seconds first, weekdays from 1 = Sunday, and a day of
+//! Translates cron lines to the syntax of the `cron` crate: seconds first, weekdays from 1 = Sunday, and a day of
 //! the month *and* of the week where Unix means *or*.
 
 /// A line of 5 or 6 fields.
@@ -35,7 +35,7 @@ impl Fields {
         })
     }
 
-    /// Whether the line means a time on the wall rather than an interval: no hour and no minute is a wildcard.
+    /// Whether the line means a wall-clock time rather than an interval: neither hour nor minute is a wildcard.
     pub(super) fn names_its_hours(&self) -> bool {
         !self.hour.starts_with('*') && !self.minute.starts_with('*')
     }
@@ -70,7 +70,7 @@ impl Fields {
         }
     }
 
-    /// One line for the crate, or two whose union is meant.
+    /// One line for the crate, or two lines whose union is meant.
     pub(super) fn lines(&self) -> Vec<String> {
         let Self {
             second,

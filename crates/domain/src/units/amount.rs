@@ -16,7 +16,7 @@ use super::{
 pub struct Amount(U256);
 
 impl Amount {
-    /// Nothing.
+    /// Zero.
     pub const ZERO: Self = Self(U256::ZERO);
 
     /// An amount of `units` base units.
@@ -31,7 +31,7 @@ impl Amount {
         self.0
     }
 
-    /// Whether this is no token at all.
+    /// Whether this is zero.
     #[must_use]
     pub fn is_zero(self) -> bool {
         self.0.is_zero()

@@ -13,7 +13,7 @@ pub const NATIVE_DECIMALS: u8 = 18;
 /// A whole in basis points.
 pub const BPS: u32 = 10_000;
 
-/// Which way a division that does not come out even is rounded.
+/// Rounding direction of an inexact division.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rounding {
     /// Towards zero.
@@ -36,7 +36,7 @@ pub enum MoneyError {
     DivisionByZero,
 }
 
-/// A text that is not the number it should be.
+/// Text that is not the expected number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{text}' is not {expected}")]
 pub struct ParseUnitError {

@@ -1,11 +1,11 @@
-//! Reading decimals as people and files write them.
+//! Reads decimals from user input and files.
 
 use std::fmt;
 
 use rust_decimal::Decimal;
 use serde::{Deserializer, de};
 
-/// Digits that a binary float carries faithfully: with more, what was typed is no longer known.
+/// Digits that a binary float represents faithfully; with more, the typed value is lost.
 const FLOAT_DIGITS_MAX: usize = 15;
 
 /// Reads a decimal exactly: from text (`"0.1"`), a whole number, or a float literal short enough that

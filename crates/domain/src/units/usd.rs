@@ -19,7 +19,7 @@ use super::{
 pub struct Usd(Decimal);
 
 impl Usd {
-    /// No money.
+    /// Zero.
     pub const ZERO: Self = Self(Decimal::ZERO);
 
     /// Takes a decimal as it is.
@@ -108,7 +108,7 @@ impl Usd {
         Self::from_scaled(u128::try_from(share).map_err(|_| MoneyError::OutOfRange)?)
     }
 
-    /// Whether this is more than nothing.
+    /// Whether this is above zero.
     #[must_use]
     pub fn is_positive(self) -> bool {
         self.0 > Decimal::ZERO

@@ -147,7 +147,7 @@ mod tests {
             prop_assert_eq!(quick.is_sign_negative(), plain.is_sign_negative());
         }
 
-        /// Around the edge where 128 bits begin to be too short, both ways say the same.
+        /// Near the limit of 128 bits both paths agree.
         #[test]
         fn short_and_long_products_agree(a: u64, shift in 0_u32..=90, b in 0_u128..1 << 96, digits in 0_u32..=64) {
             let a = U256::from(a) << shift;

@@ -1,4 +1,4 @@
-//! A new live job: what is not given is read from the chain, and what is missing is an error.
+//! A new live job: values that are not given are read from the chain; what cannot be read is an error.
 
 use alloy_primitives::Address;
 use rust_decimal::Decimal;
@@ -55,7 +55,7 @@ pub(super) async fn prepare(app: &App, plan: &mut Plan<'_>) -> Result<Groundwork
     })
 }
 
-/// Reports the safe defaults of a live job, and adds a second price source where there is one. What was given has
+/// Reports the safe defaults of a live job, and adds a second price source if there is one. Given values have
 /// floors: see [`JobConfig::validate_for`].
 async fn safeguards(app: &App, plan: &mut Plan<'_>) -> Result<(), AppError> {
     let Plan {
@@ -91,7 +91,7 @@ async fn safeguards(app: &App, plan: &mut Plan<'_>) -> Result<(), AppError> {
     }
     if !given.sets("price.max_price_move_pct") {
         assumed.push(format!(
-            "a price that moves more than {0} % from one sample to the next must last before it is believed (--set \
+            "a price that moves more than {0} % from one sample to the next must last before it is accepted (--set \
              price.max_price_move_pct={0})",
             config.price.max_price_move_pct
         ));
@@ -99,7 +99,7 @@ async fn safeguards(app: &App, plan: &mut Plan<'_>) -> Result<(), AppError> {
     Ok(())
 }
 
-/// USD per whole token as DexScreener has it, or why it has none.
+/// USD per whole token by DexScreener, or why there is none.
 async fn listed(app: &App, chain: &str, token: Address) -> Result<Result<Decimal, String>, AppError> {
     let book = app.prices()?;
     let now = store::now(&app.pool).await?;
@@ -114,7 +114,7 @@ async fn listed(app: &App, chain: &str, token: Address) -> Result<Result<Decimal
     ))
 }
 
-/// With real money, one node is not enough to begin with: it alone would decide price and quote.
+/// With real money one node is not enough to start: it alone would determine price and quote.
 fn require_witness(spec: &ChainSpec, config: &JobConfig) -> Result<(), AppError> {
     let price = &config.price;
     let enough = !price.on_chain_only() || price.single_source || spec.node_by_node().len() > 1;
@@ -132,7 +132,7 @@ fn require_witness(spec: &ChainSpec, config: &JobConfig) -> Result<(), AppError>
     )))
 }
 
-/// What a job pays with never changes.
+/// A job's quote token never changes.
 pub(super) fn require_quote(
     app: &App,
     request: &StartRequest,
@@ -149,7 +149,7 @@ pub(super) fn require_quote(
     )))
 }
 
-/// USD per whole quote token of a job that is there already.
+/// USD per whole quote token of an existing job.
 pub(super) async fn quote_price(app: &App, job: &Job) -> Result<Price, AppError> {
     let live = app.live().chain(&job.account.chain)?.clone();
     usd_price(&live, job.quote.address).await
@@ -162,7 +162,7 @@ async fn usd_price(live: &LiveChain, quote: Address) -> Result<Price, AppError> 
         .map_err(|error| AppError::Network(format!("the price of the quote token: {error}")))
 }
 
-/// Ticker and digits as the contract has them: a wrong number of digits would be a wrong amount of money.
+/// Ticker and decimals from the contract: wrong decimals would mean wrong amounts of money.
 async fn token(
     live: &LiveChain,
     request: &StartRequest,
@@ -174,7 +174,7 @@ async fn token(
         .map_err(|error| AppError::Network(error.to_string()))?;
     if let Some(given) = request.decimals.filter(|given| *given != info.decimals) {
         return Err(AppError::Usage(format!(
-            "--decimals {given}: the contract says {}; leave the flag out",
+            "--decimals {given}: the contract says {}; omit the flag",
             info.decimals
         )));
     }
@@ -219,13 +219,13 @@ fn quote(spec: &ChainSpec, request: &StartRequest, assumed: &mut Vec<String>) ->
         Ok(token(spec.usdc, "USDC", USDC_DECIMALS))
     } else {
         Err(AppError::Usage(format!(
-            "--quote {asked}: {native}, {wrapped} or USDC are allowed on {}",
+            "--quote {asked}: on {} use {native}, {wrapped} or USDC",
             spec.name
         )))
     }
 }
 
-/// A live job without a price now does not start.
+/// A live job without a current price does not start.
 async fn require_price(app: &App, plan: &mut Plan<'_>, quote: Address) -> Result<(), AppError> {
     let request = PriceRequest {
         chain: &plan.request.chain,

@@ -1,4 +1,4 @@
-//! A new job, a new cycle of an idle one, or a paused one resumed.
+//! Starts a new job, a new cycle of an idle one, or resumes a paused one.
 
 mod live;
 mod paper;
@@ -30,7 +30,7 @@ pub use self::{
     started::{NotAllowed, Pair, Started, Step, What},
 };
 
-/// Starts the job of a token: a new one, a new cycle of an idle one, or a paused one again. A running one is left
+/// Starts the job of a token: a new one, a new cycle of an idle one, or resumes a paused one. A running one is left
 /// alone.
 pub async fn start(app: &App, request: &StartRequest, actor: &Actor) -> Result<Started, AppError> {
     request.check()?;
@@ -51,7 +51,7 @@ pub async fn start(app: &App, request: &StartRequest, actor: &Actor) -> Result<S
     Ok(started)
 }
 
-/// The job that is meant: on paper the only one; live that of the wallet that the settings name, or else the only one.
+/// The requested job: on paper the only one; live that of the wallet in the settings, else the only one.
 fn this_wallets(app: &App, realm: Realm, mut known: Vec<Job>) -> Result<Option<Job>, AppError> {
     let chosen = app.settings.wallet.address.parse::<Address>().ok();
     if let (Realm::Live, Some(wallet)) = (realm, chosen) {
@@ -63,14 +63,14 @@ fn this_wallets(app: &App, realm: Realm, mut known: Vec<Job>) -> Result<Option<J
             .map(|job| format!("{} (wallet {})", job.id, job.account.wallet))
             .collect();
         return Err(AppError::Refused(format!(
-            "jobs {} trade this token; set wallet.address to the wallet that is meant",
+            "jobs {} trade this token; set wallet.address to choose the wallet",
             jobs.join(" and ")
         )));
     }
     Ok(known.pop())
 }
 
-/// What the policy of this machine lacks for the job: nothing is signed until the worker's own policy allows it.
+/// What this machine's policy lacks for the job: nothing is signed until the worker's own policy allows it.
 async fn not_allowed(app: &App, job: JobId) -> Result<Option<NotAllowed>, AppError> {
     let found = jobs::by_ids(&app.pool, &[job]).await?;
     let Some(Ok(job)) = found.first() else {
@@ -79,7 +79,7 @@ async fn not_allowed(app: &App, job: JobId) -> Result<Option<NotAllowed>, AppErr
     Ok(policy::missing(app, job).await.map(NotAllowed))
 }
 
-/// Refuses a change of what never changes, and a job that may not trade.
+/// Refuses changes to fixed properties, and a job that may not trade.
 fn check_same(request: &StartRequest, job: &Job) -> Result<(), AppError> {
     if request.mode.is_some_and(|mode| mode != job.mode) {
         return Err(AppError::Refused(format!(
@@ -110,7 +110,7 @@ fn check_same(request: &StartRequest, job: &Job) -> Result<(), AppError> {
     Ok(())
 }
 
-/// A job that is there: started from IDLE, resumed from PAUSED, left alone while it runs.
+/// An existing job: started from IDLE, resumed from PAUSED, left alone while it runs.
 async fn again(app: &App, request: &StartRequest, job: Job, actor: &Actor) -> Result<Started, AppError> {
     check_same(request, &job)?;
     if let Some(quote) = &request.quote {
@@ -212,7 +212,7 @@ async fn create(app: &App, request: &StartRequest, actor: &Actor) -> Result<Star
     })
 }
 
-/// What jobs of both realms have in common: their schedule, when recorded prices begin, and the last checks.
+/// Common to both realms: the schedule, the start of recorded prices, and the final checks.
 async fn finish(app: &App, plan: &mut Plan<'_>, quote: &Token) -> Result<(), AppError> {
     if !plan.given.sets("schedule.cron") {
         plan.assumed.push(format!(
@@ -236,7 +236,7 @@ async fn finish(app: &App, plan: &mut Plan<'_>, quote: &Token) -> Result<(), App
         .map_err(AppError::Config)
 }
 
-/// What a liquidity job begins with, base units of the quote.
+/// Initial quote balance of a liquidity job, base units.
 fn deposit(config: &JobConfig, decimals: u8, price: Price) -> Result<Amount, AppError> {
     let budget = config.rules.budget().unwrap_or(Usd::ZERO);
     budget

@@ -1,4 +1,4 @@
-//! A new job on paper: everything has a default, and what was assumed is reported.
+//! A new job on paper: everything has a default, and every assumption is reported.
 
 use alloy_primitives::Address;
 
@@ -57,7 +57,7 @@ async fn choose_source(app: &App, plan: &mut Plan<'_>, chain: &str) -> Result<St
     }
     let offline = chosen && !plan.config.price.sources.contains(&SourceName::Dexscreener);
     let found = if offline {
-        Err("not asked".to_owned())
+        Err("not looked up".to_owned())
     } else {
         look_up(app, chain, request.token).await?
     };
@@ -99,7 +99,7 @@ async fn choose_source(app: &App, plan: &mut Plan<'_>, chain: &str) -> Result<St
     Ok(symbol)
 }
 
-/// What DexScreener knows of a token, or why there is nothing.
+/// DexScreener's data on a token, or why there is none.
 async fn look_up(app: &App, chain: &str, token: Address) -> Result<Result<TokenListing, String>, AppError> {
     let book = app.prices()?;
     let now = store::now(&app.pool).await?;

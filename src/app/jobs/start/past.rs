@@ -1,4 +1,4 @@
-//! A new live job's wallet: its past must be known to this database.
+//! Checks a new live job's wallet: this database must know its history.
 
 use crate::{
     app::{App, AppError},
@@ -11,8 +11,8 @@ use crate::{
     },
 };
 
-/// Refuses a wallet that has made transactions this database does not know: it may be the database that is new or old,
-/// and what it does not know may have bought what a new job would buy again.
+/// Refuses a wallet with transactions that this database does not know: the database may be new or an old backup,
+/// and the unknown transactions may have bought what a new job would buy again.
 pub(super) async fn require_known(app: &App, live: &LiveChain, account: &Account) -> Result<(), AppError> {
     let (wallet, chain) = (account.wallet, &account.chain);
     let nonces = live.chain.nonces(wallet).await;
@@ -25,7 +25,7 @@ pub(super) async fn require_known(app: &App, live: &LiveChain, account: &Account
             nonces.latest, known.next_nonce
         ))),
         None if nonces.pending > nonces.latest => Err(AppError::Refused(format!(
-            "{} transactions of wallet {wallet} are pending; wait until they are mined, and start again",
+            "{} transactions of wallet {wallet} are pending; wait until they are mined, then start again",
             nonces.pending.saturating_sub(nonces.latest)
         ))),
         None if nonces.latest > 0 => Err(AppError::Refused(format!(
@@ -38,7 +38,7 @@ pub(super) async fn require_known(app: &App, live: &LiveChain, account: &Account
     }
 }
 
-/// Says that the wallet holds tokens which no job has bought; `None`: it holds none.
+/// Reports tokens in the wallet that no job has bought; `None`: there are none.
 pub(super) async fn unexplained(
     app: &App,
     live: &LiveChain,

@@ -1,4 +1,4 @@
-//! What a start asks for, and what it found out.
+//! A request to start a job, and the plan made from it.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::{
 
 /// Longest ticker that the ledger keeps, characters.
 const SYMBOL_LENGTH_MAX: usize = 32;
-/// Longest wait for what DexScreener knows of a token.
+/// Longest wait for DexScreener.
 pub(super) const LOOKUP_PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
@@ -27,11 +27,11 @@ pub struct StartRequest {
     pub token: Address,
     pub realm: Realm,
     pub chain: String,
-    /// A new job needs one; that of a job that is there never changes.
+    /// Required for a new job; never changes afterwards.
     pub mode: Option<JobMode>,
     /// The keys that were given, without the settings' defaults.
     pub given: JobLayers,
-    /// Mode liquidity: money to begin with, USD.
+    /// Mode liquidity: initial money, USD.
     pub budget: Option<Decimal>,
     /// The token's ticker; none: looked up.
     pub symbol: Option<String>,
@@ -42,14 +42,14 @@ pub struct StartRequest {
 }
 
 impl StartRequest {
-    /// Checks what needs no database: a face calls it before it opens one.
+    /// Checks that need no database; a face calls it before it opens one.
     ///
     /// # Errors
     /// [`AppError::Usage`].
     pub fn check(&self) -> Result<(), AppError> {
         if let Some(decimals) = self.decimals.filter(|decimals| *decimals > TOKEN_DECIMALS_MAX) {
             return Err(AppError::Usage(format!(
-                "--decimals {decimals}: 0 to {TOKEN_DECIMALS_MAX} are allowed"
+                "--decimals {decimals}: must be 0 to {TOKEN_DECIMALS_MAX}"
             )));
         }
         if let Some(symbol) = self.symbol.as_ref().filter(|symbol| !is_ticker(symbol)) {
@@ -63,7 +63,7 @@ impl StartRequest {
         chains::find(&self.chain).map_err(|error| AppError::Usage(format!("--chain: {error}")))?;
         match &self.quote {
             Some(quote) => Err(AppError::Usage(format!(
-                "--quote {quote}: the paper venue trades against USDC; --live goes with it"
+                "--quote {quote}: needs --live; the paper venue trades against USDC"
             ))),
             None => Ok(()),
         }
@@ -84,18 +84,18 @@ impl StartRequest {
     }
 }
 
-/// A new job, before its world is asked.
+/// A new job, before lookups.
 pub(super) struct Plan<'a> {
     pub(super) request: &'a StartRequest,
     /// With the settings' defaults below.
     pub(super) given: JobLayers,
     pub(super) mode: JobMode,
     pub(super) config: JobConfig,
-    /// What was not given and was assumed, a line each.
+    /// Assumptions for values that were not given, one line each.
     pub(super) assumed: Vec<String>,
 }
 
-/// A new job, all found out.
+/// A new job after all lookups.
 pub(super) struct Groundwork {
     pub(super) account: Account,
     pub(super) token: Token,
@@ -104,7 +104,7 @@ pub(super) struct Groundwork {
     pub(super) quote_price: Price,
 }
 
-/// A ticker of printable characters only: one from outside must not write to a terminal or into a file's lines.
+/// A ticker of printable characters only: a foreign one must not control a terminal or break a file's lines.
 pub(super) fn is_ticker(text: &str) -> bool {
     (1..=SYMBOL_LENGTH_MAX).contains(&text.chars().count())
         && !text.contains(char::is_whitespace)

@@ -1,4 +1,4 @@
-//! The view of a start.
+//! View of a started job.
 
 use std::fmt;
 
@@ -26,14 +26,14 @@ pub struct Started {
     pub mode: JobMode,
     pub status: JobStatus,
     pub what: What,
-    /// What was not given and was assumed, a line each.
+    /// Assumptions for values that were not given, one line each.
     pub assumed: Vec<String>,
-    /// What must be allowed on the worker's machine before anything is signed.
+    /// What the policy on the worker's machine must still allow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<NotAllowed>,
 }
 
-/// What the start did; written as a sentence.
+/// What the start did; displayed as a sentence.
 #[derive(Debug)]
 pub struct What {
     pub step: Step,
@@ -76,7 +76,7 @@ impl fmt::Display for What {
             Step::Created(mode) => write!(f, "started in mode {mode}")?,
             Step::Cycle(cycle) => write!(f, "started, cycle {cycle}")?,
             Step::Resumed { from, to } => write!(f, "{from} -> {to}")?,
-            Step::AlreadyRunning => f.write_str("is running already")?,
+            Step::AlreadyRunning => f.write_str("is already running")?,
         }
         let created = matches!(self.step, Step::Created(_));
         match &self.live {
@@ -96,7 +96,7 @@ impl Serialize for What {
     }
 }
 
-/// What the policy of this machine lacks for the job; written as indented lines.
+/// What this machine's policy lacks for the job; displayed as indented lines.
 #[derive(Debug)]
 pub struct NotAllowed(pub Missing);
 

@@ -1,4 +1,4 @@
-//! `backtest`: a job's rules over a file of prices. No database, no network.
+//! `backtest`: runs a job's rules over a file of prices. No database, no network.
 
 mod sweep;
 mod table;
@@ -29,38 +29,38 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub struct BacktestArgs {
-    /// CSV of time and price, or of candles: the columns are found by their names, time in seconds, milliseconds or
+    /// CSV of time and price, or of candles; columns are found by name, time is in Unix seconds, milliseconds or
     /// ISO 8601
     #[arg(long, value_name = "FILE")]
     prices: PathBuf,
-    /// Job configuration
+    /// Job configuration file, TOML
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Set one key of the configuration, such as accumulate.dca_amount_usd=25
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// What the job is for [default: the mode whose keys are given]
+    /// How the job trades [default: the mode whose keys are given]
     #[arg(long, value_enum)]
     mode: Option<ModeArg>,
-    /// Leave out what is before this date or time
+    /// Skip rows before this date or time
     #[arg(long, value_name = "TIME", value_parser = instant)]
     from: Option<Timestamp>,
-    /// Leave out what is after this date or time
+    /// Skip rows after this date or time
     #[arg(long, value_name = "TIME", value_parser = instant)]
     to: Option<Timestamp>,
-    /// Which instant of a candle its time is
+    /// Whether a candle's time is its start or its end
     #[arg(long, value_enum, default_value_t = CandleTimeArg::Open)]
     candle_time: CandleTimeArg,
-    /// Leave out rows that cannot be used, instead of refusing the file
+    /// Skip unusable rows instead of refusing the file
     #[arg(long)]
     skip_bad: bool,
-    /// Digits of one whole token
+    /// Decimals of the token
     #[arg(long, default_value_t = 18, value_parser = clap::value_parser!(u8).range(0..=i64::from(TOKEN_DECIMALS_MAX)))]
     decimals: u8,
     /// Write every trade to this CSV file
     #[arg(long, value_name = "FILE")]
     trades: Option<PathBuf>,
-    /// Write a page to look at, with charts, to this HTML file; with --sweep: of the best configuration
+    /// Write a report with charts to this HTML file; with --sweep: of the best configuration
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     #[command(flatten)]
@@ -69,9 +69,9 @@ pub struct BacktestArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum CandleTimeArg {
-    /// Its beginning, as exchanges write it
+    /// Start of the candle, the usual convention of exchanges
     Open,
-    /// Its end
+    /// End of the candle
     Close,
 }
 
@@ -118,7 +118,7 @@ impl BacktestArgs {
     }
 }
 
-/// Only what is shown or written: the points of a chart cost more than all decisions.
+/// Keeps only what is shown or written: chart points cost more than all decisions.
 fn detail(out: Out, args: &BacktestArgs) -> Detail {
     if out.is_json() || args.report.is_some() {
         return Detail::REPORT;
@@ -129,7 +129,7 @@ fn detail(out: Out, args: &BacktestArgs) -> Detail {
     }
 }
 
-/// Writes the files that were asked for.
+/// Writes the requested files.
 fn write_files(out: Out, args: &BacktestArgs, result: &BacktestResult) -> Result<(), AppError> {
     if let Some(path) = &args.trades {
         write_trades(path, result)?;
@@ -140,7 +140,7 @@ fn write_files(out: Out, args: &BacktestArgs, result: &BacktestResult) -> Result
         let page = report::page(result).map_err(|error| AppError::Internal(error.to_string()))?;
         std::fs::write(path, page).map_err(|error| {
             AppError::Usage(format!(
-                "--report {}: {error}; give a file that can be written",
+                "--report {}: {error}; give a writable file",
                 path.display()
             ))
         })?;
@@ -152,7 +152,7 @@ fn write_files(out: Out, args: &BacktestArgs, result: &BacktestResult) -> Result
     Ok(())
 }
 
-/// A trade as the CSV has it. Amounts are in whole tokens, exact.
+/// A row of the CSV. Amounts are exact, in whole tokens.
 #[derive(serde::Serialize)]
 struct CsvTrade {
     time: Timestamp,
@@ -203,7 +203,7 @@ fn write_trades(path: &Path, result: &BacktestResult) -> Result<(), AppError> {
     };
     write().map_err(|error| {
         AppError::Usage(format!(
-            "--trades {}: {error}; give a file that can be written",
+            "--trades {}: {error}; give a writable file",
             path.display()
         ))
     })

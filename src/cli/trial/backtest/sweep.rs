@@ -18,11 +18,11 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct SweepArgs {
-    /// Try a range of values, KEY=FROM..TO:STEP such as accumulate.dip_buy_threshold_pct=5..20:2.5; several keys are
-    /// crossed with each other
+    /// Try a range of values, KEY=FROM..TO:STEP, such as accumulate.dip_buy_threshold_pct=5..20:2.5; repeat to cross
+    /// several keys
     #[arg(long, value_name = "KEY=A..B:STEP")]
     sweep: Vec<Axis>,
-    /// With --sweep: what is best
+    /// With --sweep: ranking criterion
     #[arg(long, value_enum, default_value_t = SortArg::MoneyWeighted, requires = "sweep")]
     sort_by: SortArg,
     /// With --sweep: number of results to show
@@ -31,7 +31,7 @@ pub(super) struct SweepArgs {
     /// With --sweep: walk-forward: split history into N parts; test each part's best on the next
     #[arg(long, value_name = "N", requires = "sweep", value_parser = clap::value_parser!(u16).range(2..=100))]
     walk_forward: Option<u16>,
-    /// With --sweep: write every configuration's figures to this file
+    /// With --sweep: write the figures of every configuration to this CSV file
     #[arg(long, value_name = "FILE", requires = "sweep")]
     csv: Option<PathBuf>,
 }
@@ -39,7 +39,7 @@ pub(super) struct SweepArgs {
 /// `--sort-by`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum SortArg {
-    /// Money-weighted return a year
+    /// Money-weighted return per year
     MoneyWeighted,
     /// Profit in USD
     Profit,
@@ -55,12 +55,12 @@ impl From<SortArg> for SortBy {
 }
 
 impl SweepArgs {
-    /// Whether there is anything to sweep.
+    /// Whether a sweep was requested.
     pub(super) const fn is_asked_for(&self) -> bool {
         !self.sweep.is_empty()
     }
 
-    /// A key that has one value and a range is a mistake.
+    /// Refuses a key that has both a value and a range.
     pub(super) fn check_against(&self, set: &[String]) -> Result<(), AppError> {
         let both = |axis: &&Axis| {
             let key = |pair: &String| pair.split('=').next().unwrap_or_default().trim() == axis.key;
@@ -68,7 +68,7 @@ impl SweepArgs {
         };
         match self.sweep.iter().find(both) {
             Some(axis) => Err(AppError::Usage(format!(
-                "{0}: given by --set and by --sweep; leave one of them away",
+                "{0}: given by both --set and --sweep; remove one",
                 axis.key
             ))),
             None => Ok(()),
@@ -76,7 +76,7 @@ impl SweepArgs {
     }
 }
 
-/// Sweeps, shows, and returns the run of the best configuration, if `best` asks for it.
+/// Runs and shows the sweep; returns the run of the best configuration, if `best` requests it.
 pub(super) fn run(
     settings: &Settings,
     out: Out,
@@ -104,7 +104,7 @@ pub(super) fn run(
     Ok(swept.best)
 }
 
-/// On standard error, and only where that is a terminal.
+/// A progress bar on standard error, if that is a terminal.
 fn bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {pos} of {len} backtests, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -146,7 +146,7 @@ fn write_csv(path: &Path, swept: &Swept) -> Result<(), AppError> {
     writer.flush().map_err(|error| failed(error.into()))
 }
 
-/// The last part of each key, unless two would be the same.
+/// The last part of each key, unless two are equal.
 fn short_names(keys: &[String]) -> Vec<&str> {
     let last = |key: &'_ str| key.rsplit('.').next().unwrap_or_default().to_owned();
     keys.iter()
@@ -168,7 +168,7 @@ fn percent(value: Option<Decimal>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{:+.2} %", value.round_dp(2)))
 }
 
-/// The figure that candidates are compared by.
+/// The figure that ranks candidates.
 fn figure(by: SortBy, line: &SweepLine) -> String {
     match by {
         SortBy::MoneyWeighted if line.money_weighted_pct.is_none() => percent(line.return_pct),
@@ -234,7 +234,7 @@ fn walked(walk: &WalkForward, names: &[&str], by: SortBy) -> String {
         SortBy::Profit => "profit in USD",
     };
     format!(
-        "\n\nwalk forward, {unit}: the best of each part, and how it did on the next; each part starts without a position\n{}",
+        "\n\nwalk-forward, {unit}: the best of each part, tested on the next; each part starts without a position\n{}",
         table(&header, rows)
     )
 }

@@ -6,7 +6,7 @@ use crate::{
     domain::{decision::Side, span::Span, units::Price},
 };
 
-/// Digits after the point that a table shows of amounts and prices.
+/// Digits after the point of amounts and prices in a table.
 const DIGITS: usize = 6;
 
 pub(super) fn render(result: &BacktestResult) -> String {
@@ -23,7 +23,7 @@ pub(super) fn render(result: &BacktestResult) -> String {
         text.push_str("\n\n");
         text.push_str(&holds(&summary.holds, summary.ticks));
     }
-    text.push_str("\n\nhow what a series leaves open was treated:");
+    text.push_str("\n\nassumptions:");
     for assumption in &result.setup.assumptions {
         text.push_str(&format!("\n- {assumption}"));
     }
@@ -95,7 +95,7 @@ fn figures(result: &BacktestResult) -> String {
         row("longest wait", &longest_wait),
     ];
     let shown = |row: &Vec<String>| {
-        // Mode accumulate owns no quote, and nothing was sold by most: an empty line says nothing.
+        // Most runs own no quote or sell nothing; such rows would be empty.
         let empty = ["0", "0.00", "-"];
         let name = row.first().map_or("", String::as_str);
         let spare = ["quote owned", "sold, USD", "realised, USD"].contains(&name);
@@ -123,7 +123,7 @@ fn by_reason(totals: &[ReasonTotal]) -> String {
 
 fn holds(totals: &[HoldTotal], ticks: u64) -> String {
     table(
-        &["held because", "ticks", "%"],
+        &["hold reason", "ticks", "%"],
         totals.iter().map(|total| {
             let share = u128::from(total.ticks) * 10_000 / u128::from(ticks.max(1));
             vec![

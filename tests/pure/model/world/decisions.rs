@@ -1,4 +1,4 @@
-//! What a worker may decide: the real table, asked with everything that it may have read and nodes may answer.
+//! A worker's possible decisions: the real table, for every state it may have read and every answer of nodes.
 
 use std::collections::BTreeMap;
 
