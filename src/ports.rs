@@ -14,16 +14,15 @@ use crate::domain::{
     config::{PriceConfig, SourceName},
     foreign::Foreign,
     job::Account,
+    onchain::{
+        AnswerKind, Around, Asset, Call, Fees, Head, Lookup, NonceUse, Nonces, Quote, Sent,
+        SignedTransaction, SwapRequest, UnsignedTransaction, UsdPrice,
+    },
     pool::Pool,
     price::Answer,
     span::Span,
     trade::{Patience, Purpose},
     units::Amount,
-};
-
-pub use crate::domain::onchain::{
-    AnswerKind, Around, Asset, Call, Checks, Fees, Head, Lookup, NonceUse, Nonces, Quote, Receipt, Sent,
-    SignedTransaction, SwapRequest, Transfer, UnsignedTransaction, UsdPrice,
 };
 
 /// One job's wish for prices.

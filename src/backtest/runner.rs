@@ -15,6 +15,7 @@ use crate::{
         config::{JobConfig, SourceName},
         decision::{Decision, Facts, HoldReason, LastFills, Plan, Position, Side},
         limits::{self, ApprovedPlan},
+        onchain::Quote,
         price::{AcceptedPrice, Observation, accept},
         samples::{HistoryQuery, Samples},
         span::Span,
@@ -23,7 +24,7 @@ use crate::{
     },
     engine::market::{Purse, Quoting, fair_out, gas_paid, quoted},
     paper::PaperSettings,
-    ports::{Quote, QuoteError},
+    ports::QuoteError,
 };
 
 /// Runs `setup` over `rows`, in the order of time.

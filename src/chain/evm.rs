@@ -23,14 +23,12 @@ use super::{
 use crate::{
     domain::{
         foreign::Foreign,
+        onchain::{Around, Asset, Fees, Head, Lookup, NonceUse, Nonces, Sent, SignedTransaction, UsdPrice},
         span::Span,
         trade::Patience,
         units::{Amount, Price},
     },
-    ports::{
-        Around, Asset, Chain, Fees, Head, Lookup, NonceUse, Nonces, RpcError, SendError, Sent,
-        SignedTransaction, UsdPrice,
-    },
+    ports::{Chain, RpcError, SendError},
 };
 
 /// `balanceOf(address)`.

@@ -7,7 +7,7 @@ use super::{
     receipts::{RawBlock, RawTransaction},
     voice::Voice,
 };
-use crate::ports::{NonceUse, RpcError};
+use crate::{domain::onchain::NonceUse, ports::RpcError};
 
 /// The transaction of `signer` that used `nonce`; `None`: this node has none, or cannot find its block.
 pub(super) async fn used_by(

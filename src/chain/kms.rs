@@ -9,7 +9,7 @@ use alloy::signers::Signer;
 use alloy_primitives::Address;
 use futures::future::{BoxFuture, FutureExt};
 
-use super::keystore::errors::KeyError;
+use super::key_error::KeyError;
 use crate::domain::foreign::Foreign;
 #[cfg(any(feature = "kms-aws", feature = "kms-gcp"))]
 use crate::domain::foreign::causes;

@@ -16,8 +16,11 @@ use super::{
     voice::Voice,
 };
 use crate::{
-    domain::units::Amount,
-    ports::{Lookup, Receipt, RpcError},
+    domain::{
+        onchain::{Lookup, Receipt},
+        units::Amount,
+    },
+    ports::RpcError,
 };
 
 /// What bytes that we signed allow a node to say of them.

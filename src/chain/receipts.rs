@@ -3,9 +3,11 @@
 use alloy_primitives::{Address, B256, Bytes, Keccak256, U64, U128, U256, b256};
 use serde::Deserialize;
 
-use crate::{
-    domain::{Timestamp, pool::NATIVE, units::Amount},
-    ports::{Receipt, Transfer},
+use crate::domain::{
+    Timestamp,
+    onchain::{Receipt, Transfer},
+    pool::NATIVE,
+    units::Amount,
 };
 
 /// `Transfer(address,address,uint256)`.

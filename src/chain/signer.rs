@@ -11,8 +11,11 @@ use alloy_primitives::{Address, TxKind, keccak256};
 use async_trait::async_trait;
 
 use crate::{
-    domain::trade::Purpose,
-    ports::{Call, SignError, SignedTransaction, Signer, UnsignedTransaction},
+    domain::{
+        onchain::{Call, SignedTransaction, UnsignedTransaction},
+        trade::Purpose,
+    },
+    ports::{SignError, Signer},
 };
 
 /// Signs for one wallet on one chain, with a key in memory or in a key management service. A key in memory is wiped
@@ -121,7 +124,7 @@ mod tests {
     use alloy_primitives::{B256, Bytes, U256};
 
     use super::*;
-    use crate::ports::Fees;
+    use crate::domain::onchain::Fees;
 
     #[tokio::test]
     async fn a_replacement_finds_the_very_call_that_was_signed_and_no_other_keys() {

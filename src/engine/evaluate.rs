@@ -17,9 +17,10 @@ use crate::{
         job::JobId,
         limits::{self, ApprovedPlan},
         liquidate,
+        onchain::Asset,
     },
     failpoint::reach,
-    ports::{Asset, Market, QuoteError},
+    ports::{Market, QuoteError},
     store::{
         StoreError, fills,
         samples::{self, Window},

@@ -11,11 +11,12 @@ use crate::{
     domain::{
         accounting::Fill,
         decision::Side,
+        onchain::{Asset, Receipt, Transfer, UsdPrice},
         trade::{FailureKind, TradeStatus},
         units::{Amount, MoneyError},
     },
     failpoint::reach,
-    ports::{Asset, Market, Receipt, Transfer, UsdPrice},
+    ports::Market,
     store::{
         fills::{self, Ended, Failure, Settlement},
         jobs::Job,

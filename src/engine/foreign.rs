@@ -6,8 +6,11 @@ use tracing::{error, info, warn};
 
 use super::{Engine, EngineError, Progress, settle::BLOCKED_INTERVALS};
 use crate::{
-    domain::job::{Account, Realm},
-    ports::{Market, NonceUse},
+    domain::{
+        job::{Account, Realm},
+        onchain::NonceUse,
+    },
+    ports::Market,
     store::{
         StoreError, adoption, foreign, gaps,
         jobs::Job,

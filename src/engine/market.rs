@@ -8,12 +8,13 @@ use crate::{
         config::LimitsConfig,
         decision::{HoldReason, Plan, Position, Side},
         limits::Quoted,
+        onchain::{Asset, Checks, Fees, Head, Quote, SwapRequest},
         pool::NATIVE,
         price::CLOCK_SKEW_MAX,
         span::Span,
         units::{Amount, MoneyError, NATIVE_DECIMALS, Price, Rounding, Usd},
     },
-    ports::{Asset, Checks, Fees, Head, Market, Quote, RpcError, SwapRequest},
+    ports::{Market, RpcError},
     store::jobs::Job,
 };
 

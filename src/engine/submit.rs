@@ -9,11 +9,12 @@ use super::{
 };
 use crate::{
     domain::{
+        onchain::{Asset, Call, Fees, SignedTransaction, SwapRequest, UnsignedTransaction},
         trade::{Patience, Purpose, raised},
         units::{Amount, MoneyError, Rounding},
     },
     failpoint::reach,
-    ports::{Asset, Call, Fees, Market, SignedTransaction, SwapRequest, UnsignedTransaction},
+    ports::Market,
     store::{
         jobs::Job,
         signers::{self, Reservation, Signed, SignerState, Submission, Submitted},

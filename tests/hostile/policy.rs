@@ -9,10 +9,11 @@ use lgi_mm::{
     domain::{
         config::JobConfig,
         job::JobMode,
+        onchain::{Asset, Call, Fees, UnsignedTransaction},
         pool::NATIVE,
         units::{Price, Usd},
     },
-    ports::{Asset, Call, Chain, Fees, Signer, UnsignedTransaction},
+    ports::{Chain, Signer},
 };
 use serde_json::json;
 use testkit::live::{KEY, WALLET, World, coins};

@@ -10,11 +10,12 @@ use lgi_mm::{
         Timestamp,
         config::{PriceConfig, SourceName},
         decision::HoldReason,
+        onchain::{Checks, SwapRequest},
         pool::{NATIVE, Pool},
         price::{AcceptedPrice, accept, confirm},
         units::{Amount, Price},
     },
-    ports::{Chain, Checks, PoolPrices, PriceRequest, Prices, QuoteError, SwapRequest, Witnesses},
+    ports::{Chain, PoolPrices, PriceRequest, Prices, QuoteError, Witnesses},
     prices::{DexscreenerSettings, PriceBook},
 };
 use serde_json::{Value, json};
@@ -250,7 +251,7 @@ async fn finding_3d_a_tax_that_rises_before_the_block_reverts_on_every_pool() {
 }
 
 /// Sends calls as the wallet; whether the last one worked.
-async fn sent(world: &World, calls: &[lgi_mm::ports::Call]) -> bool {
+async fn sent(world: &World, calls: &[lgi_mm::domain::onchain::Call]) -> bool {
     let node = &world.devnet.node;
     let _: Value = node
         .request("anvil_impersonateAccount", json!([WALLET]))

@@ -19,10 +19,10 @@ use lgi_mm::{
     domain::{
         config::JobConfig,
         job::{Account, JobId, JobMode, Realm, Token},
+        onchain::{Checks, SwapRequest},
         pool::NATIVE,
         units::Amount,
     },
-    ports::{Checks, SwapRequest},
     store::{
         jobs::{self, NewJob},
         orders::{self, Order},
@@ -269,10 +269,10 @@ impl World {
     pub async fn foreign(&self, nonce: u64) -> alloy_primitives::B256 {
         let key = KEY.parse().expect("a key");
         let signer = lgi_mm::chain::LocalSigner::new(key, lgi_mm::devnet::CHAIN_ID);
-        let unsigned = lgi_mm::ports::UnsignedTransaction {
-            call: lgi_mm::ports::Call::cancel(DEPLOYER),
+        let unsigned = lgi_mm::domain::onchain::UnsignedTransaction {
+            call: lgi_mm::domain::onchain::Call::cancel(DEPLOYER),
             nonce,
-            fees: lgi_mm::ports::Fees {
+            fees: lgi_mm::domain::onchain::Fees {
                 max_fee_per_gas: 900_000_000_000,
                 max_priority_fee_per_gas: 500_000_000_000,
             },

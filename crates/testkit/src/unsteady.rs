@@ -9,12 +9,15 @@ use std::{
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use async_trait::async_trait;
 use lgi_mm::{
-    domain::{job::Account, span::Span, trade::Patience, units::Amount},
-    paper::PaperMarkets,
-    ports::{
-        Asset, Chain, Fees, Head, Lookup, Market, Markets, NoMarket, NonceUse, Nonces, RpcError, SendError,
-        Sent, UsdPrice,
+    domain::{
+        job::Account,
+        onchain::{Asset, Fees, Head, Lookup, NonceUse, Nonces, Sent, UsdPrice},
+        span::Span,
+        trade::Patience,
+        units::Amount,
     },
+    paper::PaperMarkets,
+    ports::{Chain, Market, Markets, NoMarket, RpcError, SendError},
 };
 
 use tokio::sync::oneshot;

@@ -24,8 +24,14 @@ use crate::{
         rpc::Rpc,
         settings::ChainSpec,
     },
-    domain::{Timestamp, bounds, pool::Pool, span::Span, units::Amount},
-    ports::{Call, Quote, QuoteError, RpcError, SwapRequest, Venue},
+    domain::{
+        Timestamp, bounds,
+        onchain::{Call, Quote, SwapRequest},
+        pool::Pool,
+        span::Span,
+        units::Amount,
+    },
+    ports::{QuoteError, RpcError, Venue},
     store::pools,
 };
 

@@ -19,9 +19,10 @@ use super::{
 use crate::{
     domain::{
         bounds,
+        onchain::SwapRequest,
         units::{Amount, Rounding},
     },
-    ports::{QuoteError, SwapRequest},
+    ports::QuoteError,
 };
 
 /// How a sale ended.

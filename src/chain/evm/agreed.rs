@@ -11,7 +11,8 @@ use tracing::{debug, error};
 use super::state::{EvmChain, Heads};
 use crate::{
     chain::{lookup::Contradiction, quorum::reached, receipts::RawBlock, voice::Voice},
-    ports::{Head, Nonces, RpcError},
+    domain::onchain::{Head, Nonces},
+    ports::RpcError,
     telemetry::metric,
 };
 

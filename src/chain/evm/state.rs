@@ -12,7 +12,8 @@ use tokio::sync::Mutex;
 
 use crate::{
     chain::{fresh::Fresh, native_price::NativePrice, rpc::Rpc, settings::ChainSpec},
-    ports::{Fees, Head, Nonces, RpcError},
+    domain::onchain::{Fees, Head, Nonces},
+    ports::RpcError,
     telemetry::metric,
 };
 

@@ -17,7 +17,7 @@ use nix::{
 };
 use zeroize::Zeroizing;
 
-use super::errors::KeyError;
+use super::super::key_error::KeyError;
 
 /// What a file is looked at for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

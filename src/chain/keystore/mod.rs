@@ -2,7 +2,6 @@
 //! memory, and wiped when it is dropped.
 
 mod access;
-pub(super) mod errors;
 mod v3;
 
 use std::{
@@ -23,7 +22,7 @@ use super::kms::KmsKey;
 use access::Guard;
 use v3::{Document, Strength, Unopened};
 
-pub use errors::KeyError;
+pub use super::key_error::KeyError;
 
 /// No file of a password is larger, in bytes.
 const PASSWORD_BYTES_MAX: u64 = 4 * 1024;

@@ -11,8 +11,7 @@ use super::{
 };
 use crate::{
     chain::contracts::{Erc20, Permit2, SwapRouter, UniversalRouter},
-    domain::trade::Purpose,
-    ports::Call,
+    domain::{onchain::Call, trade::Purpose},
 };
 
 impl Intent {

@@ -20,8 +20,12 @@ use super::{
     refusal::{Reason, Refusal},
 };
 use crate::{
-    domain::{trade::Purpose, units::Price},
-    ports::{Call, SignError, SignedTransaction, Signer, SwapRequest, UnsignedTransaction},
+    domain::{
+        onchain::{Call, SignedTransaction, SwapRequest, UnsignedTransaction},
+        trade::Purpose,
+        units::Price,
+    },
+    ports::{SignError, Signer},
     telemetry::metric,
 };
 

@@ -14,8 +14,8 @@ use crate::{
         native_price::NativePrice,
         policy::appraiser::{Appraiser, Worth},
     },
-    domain::{config::SourceName, pool::Pool, units::Price},
-    ports::{PoolPriceRequest, PoolPrices, RpcError, UsdPrice},
+    domain::{config::SourceName, onchain::UsdPrice, pool::Pool, units::Price},
+    ports::{PoolPriceRequest, PoolPrices, RpcError},
 };
 
 impl OnchainPrices {

@@ -5,9 +5,8 @@ use serde_json::json;
 
 use super::Remedy;
 use crate::{
-    domain::{ids::TradeId, trade::TradeStatus},
+    domain::{ids::TradeId, onchain::Lookup, trade::TradeStatus},
     engine::{Engine, EngineError},
-    ports::Lookup,
     store::{
         fills::{self, Failure},
         gaps::{self, Stranded},

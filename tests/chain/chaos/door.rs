@@ -8,10 +8,8 @@ use async_trait::async_trait;
 use lgi_mm::{
     chain::{ChainFile, ChainSpec, EvmChain, LocalSigner, NativePrice, Rpc},
     devnet::{BlockTime, CHAIN_ID, Devnet, NAME},
-    ports::{
-        Call, Chain, Fees, Lookup, RpcError, SendError, Sent, SignedTransaction, Signer, UnsignedTransaction,
-        UsdPrice,
-    },
+    domain::onchain::{Call, Fees, Lookup, Sent, SignedTransaction, UnsignedTransaction, UsdPrice},
+    ports::{Chain, RpcError, SendError, Signer},
 };
 use serde_json::json;
 use testkit::devnet;

@@ -12,8 +12,12 @@ use std::{
 use alloy_primitives::{Address, U64, U256};
 use lgi_mm::{
     devnet::{DEPLOYER, Devnet},
-    domain::{pool::NATIVE, units::Amount},
-    ports::{Checks, SwapRequest, Venue},
+    domain::{
+        onchain::{Checks, SwapRequest},
+        pool::NATIVE,
+        units::Amount,
+    },
+    ports::Venue,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};

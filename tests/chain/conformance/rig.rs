@@ -10,11 +10,12 @@ use lgi_mm::{
     domain::{
         ids::TradeId,
         job::{Account, JobId},
+        onchain::Asset,
         span::Span,
         units::Amount,
     },
     engine::{Engine, Outcome, Progress, Tick},
-    ports::{Asset, Chain},
+    ports::Chain,
     store::{self, watches},
 };
 use sqlx::PgPool;

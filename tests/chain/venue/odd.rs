@@ -7,8 +7,13 @@ use axum::{Router, extract::State, routing::post};
 use lgi_mm::{
     chain::{BestOf, ChainSpec, Rpc},
     devnet::NAME,
-    domain::{pool::NATIVE, trade::Purpose, units::Amount},
-    ports::{Call, QuoteError, SwapRequest, Venue},
+    domain::{
+        onchain::{Call, SwapRequest},
+        pool::NATIVE,
+        trade::Purpose,
+        units::Amount,
+    },
+    ports::{QuoteError, Venue},
 };
 
 use crate::venue::world::{WALLET, World, coins, soon};

@@ -3,8 +3,8 @@
 use alloy_primitives::{Address, U256};
 use chrono::{TimeDelta, Utc};
 use lgi_mm::{
-    domain::{pool::NATIVE, units::Amount},
-    ports::{QuoteError, SwapRequest, Venue},
+    domain::{onchain::SwapRequest, pool::NATIVE, units::Amount},
+    ports::{QuoteError, Venue},
 };
 
 use crate::venue::world::{WALLET, World, coins, soon};

@@ -2,9 +2,14 @@
 
 use alloy_primitives::U256;
 use lgi_mm::{
-    domain::{decision::HoldReason, ids::TradeId, trade::TradeStatus},
+    domain::{
+        decision::HoldReason,
+        ids::TradeId,
+        onchain::{Asset, Fees},
+        trade::TradeStatus,
+    },
     engine::{Engine, Outcome, Progress},
-    ports::{Asset, Fees, Markets},
+    ports::Markets,
     store::trades,
 };
 use rust_decimal::Decimal;

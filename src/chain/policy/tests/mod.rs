@@ -22,11 +22,12 @@ use crate::{
         dex::{calls::calls_for_tests, list::route},
     },
     domain::{
+        onchain::{Call, Fees, SwapRequest, UnsignedTransaction},
         pool::{NATIVE, Pool, PoolKey},
         trade::Purpose,
         units::{Amount, Price, Usd},
     },
-    ports::{Call, Fees, SignError, Signer, SwapRequest, UnsignedTransaction},
+    ports::{SignError, Signer},
 };
 
 const TOKEN: Address = Address::repeat_byte(0x70);
@@ -172,7 +173,7 @@ fn made(wallet: Address, pool: Pool, quote: Address, buys: bool, deadline: u64) 
         amount_out_fair: Amount::ZERO,
         pool: None,
         prove_sell: false,
-        checks: crate::ports::Checks::none(),
+        checks: crate::domain::onchain::Checks::none(),
     };
     let least = least * U256::from(95) / U256::from(100);
     let mut calls = calls_for_tests(&spec, &request, &route, least, deadline)?;

@@ -6,8 +6,7 @@ use alloy_primitives::{Address, Bytes, U256};
 use super::{COIN, Key, STRANGER, TOKEN, made, pools, soon, spec, ways};
 use crate::{
     chain::contracts::{SwapRouter, UniversalRouter, V4ExactInputSingle},
-    domain::{pool::NATIVE, trade::Purpose, units::Price},
-    ports::Call,
+    domain::{onchain::Call, pool::NATIVE, trade::Purpose, units::Price},
 };
 
 /// One field of a swap's meaning.
