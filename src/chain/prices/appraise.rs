@@ -76,7 +76,7 @@ impl Appraiser for OnchainPrices {
         let price = Price::new(seen.price_usd).map_err(|error| error.to_string())?;
         Ok(Worth {
             price,
-            decimals: decimals.ok_or_else(|| format!("{token} does not tell its decimals"))?,
+            decimals: decimals.ok_or_else(|| format!("{token} does not report its decimals"))?,
         })
     }
 }
