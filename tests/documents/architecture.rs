@@ -6,29 +6,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// From the ground up: a module uses only modules above it in this list.
-const STOREYS: [&str; 19] = [
-    "ports",
-    "service",
-    "telemetry",
-    "failpoint",
-    "trust",
-    "store",
-    "embedded",
-    "paper",
-    "chain",
-    "devnet",
-    "prices",
-    "engine",
-    "backtest",
-    "report",
-    "runner",
-    "notify",
-    "retention",
-    "monitor",
-    "config",
-];
-
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -51,49 +28,6 @@ fn rust_files(dir: &Path) -> Vec<PathBuf> {
         }
     }
     files
-}
-
-fn storey(path: &Path) -> Option<usize> {
-    let inside = path.strip_prefix(root().join("src")).expect("a source file");
-    let first = inside
-        .components()
-        .next()?
-        .as_os_str()
-        .to_str()?
-        .trim_end_matches(".rs");
-    STOREYS.iter().position(|name| *name == first)
-}
-
-/// Whether `use crate::{..}` names this module at its first level.
-fn in_use_groups(text: &str, name: &str) -> bool {
-    let groups = text
-        .split("use crate::{")
-        .skip(1)
-        .filter_map(|rest| rest.split("\n};").next());
-    groups
-        .flat_map(str::lines)
-        .any(|line| line.starts_with(&format!("    {name}::")))
-}
-
-#[test]
-fn dependencies_point_one_way() {
-    for file in rust_files(&root().join("src")) {
-        let Some(here) = storey(&file) else { continue };
-        let text = fs::read_to_string(&file).expect("source");
-        for (there, name) in STOREYS.iter().enumerate() {
-            let uses = text.contains(&format!("crate::{name}::")) || in_use_groups(&text, name);
-            assert!(
-                !uses || there <= here,
-                "{} uses {name}, which stands above it",
-                file.display()
-            );
-        }
-        assert!(
-            !text.contains("crate::cli"),
-            "{} uses the command line",
-            file.display()
-        );
-    }
 }
 
 #[test]

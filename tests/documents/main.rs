@@ -4,6 +4,7 @@
 
 mod architecture;
 mod example;
+mod extending;
 mod image;
 mod metrics;
 mod practice;

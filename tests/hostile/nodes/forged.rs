@@ -1,11 +1,8 @@
 //! Receipts that never were.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use alloy_primitives::{B256, U256};
@@ -21,12 +18,12 @@ const TRANSFER: &str = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a
 
 async fn open_and_noted(world: &World, words: &'static str) {
     let sql = match words {
-        "contradict" => "SELECT EXISTS (SELECT FROM trades WHERE error LIKE '%contradict%')",
-        "balance was" => "SELECT EXISTS (SELECT FROM trades WHERE error LIKE '%balance was%')",
-        "bytes that were signed" => {
-            "SELECT EXISTS (SELECT FROM trades WHERE error LIKE '%bytes that were signed%')"
+        "contradict" => "SELECT EXISTS (SELECT FROM trades WHERE concat(note, error) LIKE '%contradict%')",
+        "balance was" => "SELECT EXISTS (SELECT FROM trades WHERE concat(note, error) LIKE '%balance was%')",
+        "signed bytes" => {
+            "SELECT EXISTS (SELECT FROM trades WHERE concat(note, error) LIKE '%signed bytes%')"
         }
-        "calldata" => "SELECT EXISTS (SELECT FROM trades WHERE error LIKE '%calldata%')",
+        "calldata" => "SELECT EXISTS (SELECT FROM trades WHERE concat(note, error) LIKE '%calldata%')",
         other => panic!("no question for {other}"),
     };
     world.until(words, sql).await;
@@ -135,7 +132,7 @@ async fn forged_amounts_and_forged_transactions_of_a_single_node_are_never_booke
             answer["result"]["value"] = json!("0x1");
         }
     });
-    open_and_noted(&world, "bytes that were signed").await;
+    open_and_noted(&world, "signed bytes").await;
     liars[0].repent();
     world.until("the trade is booked", EXECUTED).await;
     daemon.kill().await.expect("killed");

@@ -1,0 +1,6 @@
+//! Lies about prices, decimals, gas and calldata; tokens that cannot be sold.
+
+mod lies;
+mod sales;
+mod set_up;
+mod witnesses;
