@@ -93,7 +93,7 @@ impl Signer for LocalSigner {
         let hash = keccak256(&attempt.raw);
         if hash != attempt.hash {
             return Err(self.error(format_args!(
-                "the stored bytes of {} have hash {hash}: somebody changed them",
+                "the stored bytes of {} have hash {hash}: they were altered",
                 attempt.hash
             )));
         }
@@ -162,7 +162,7 @@ mod tests {
         let changed = signer
             .call_of(&under_another_name, 3, Purpose::Swap)
             .expect_err("another hash");
-        assert!(changed.detail.contains("somebody changed them"), "{changed}");
+        assert!(changed.detail.contains("they were altered"), "{changed}");
         let shown = format!("{signer:?}");
         assert!(
             !shown.contains(&"01".repeat(8)) && shown.contains("address"),

@@ -56,7 +56,7 @@ pub struct PaperSwap {
 pub struct NetBalance {
     /// Chain name.
     pub chain: String,
-    /// What.
+    /// Description.
     pub asset: Asset,
     /// How much there is now, base units.
     pub balance: Amount,

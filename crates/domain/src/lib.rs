@@ -23,6 +23,7 @@ pub mod notice;
 pub mod onchain;
 pub mod pool;
 pub mod price;
+pub mod purpose;
 pub mod samples;
 pub mod schedule;
 pub mod secret;

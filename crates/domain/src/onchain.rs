@@ -7,7 +7,7 @@ use strum::{Display, EnumString, VariantArray};
 use super::{
     Timestamp,
     pool::{NATIVE, Pool},
-    trade::purpose::Purpose,
+    purpose::Purpose,
     units::{Amount, Price},
 };
 

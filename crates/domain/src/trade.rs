@@ -2,7 +2,6 @@
 //!
 //! The whole lifecycle is [`next_step`]; it sends nothing and stores nothing.
 
-pub mod purpose;
 mod table;
 
 use alloy_primitives::B256;
@@ -11,7 +10,7 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::{Timestamp, ids::TransactionId, onchain::Fees, span::Span};
 
-pub use purpose::Purpose;
+pub use super::purpose::Purpose;
 pub use table::{next_step, standing};
 
 /// Where a trade is in its life.

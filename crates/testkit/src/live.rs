@@ -91,7 +91,7 @@ pub fn coins(whole: u64) -> U256 {
 }
 
 impl World {
-    /// A chain that mines as it is told, and a wallet with a hundred native coins.
+    /// A chain that mines on request, and a wallet with a hundred native coins.
     pub async fn new(block_time: BlockTime) -> Self {
         Self::with(block_time, |keys| keys).await
     }
@@ -384,12 +384,12 @@ impl World {
         format!("{}\n{}", trades.join("\n"), ticks.join("\n"))
     }
 
-    /// Somebody else buys for so many native coins, or sells so many tokens; mined when the chain mines.
+    /// Another trader buys for this amount of native coins, or sells this amount of tokens; mined when the chain mines.
     pub async fn push(&self, token: Address, buying: bool, amount: U256) {
         self.push_at(token, buying, amount, U256::ZERO).await;
     }
 
-    /// The same, paying so many wei for each unit of gas, or what is usual if zero.
+    /// The same with a fee in wei per unit of gas; zero: the usual fee.
     pub async fn push_at(&self, token: Address, buying: bool, amount: U256, gas_price: U256) {
         let (token_in, token_out) = if buying { (NATIVE, token) } else { (token, NATIVE) };
         let request = SwapRequest {

@@ -27,7 +27,7 @@ use crate::{
 
 /// How a sale ended.
 enum Sale {
-    /// So many base units of what was paid come back.
+    /// Base units of the input asset that come back.
     Back(Amount),
     /// It reverts, because.
     Reverts(String),

@@ -1,4 +1,4 @@
-//! Swaps that must not be made, and how that is said.
+//! Swaps that must not be made, and their messages.
 
 use alloy_primitives::{Address, U256};
 use chrono::{TimeDelta, Utc};

@@ -125,7 +125,7 @@ async fn each_quote_is_of_the_pool_that_gives_most_for_it_whatever_was_best_befo
         World::pool("v3:10000"),
         World::pool(&format!("v4:{NATIVE:#x}/{:#x}/3000/60/{NATIVE:#x}", at.token)),
     ];
-    // The pool that is best now is remembered, and then made dear by somebody.
+    // The best pool is remembered, then another trader makes it expensive.
     let (_, bought) = world
         .trade(&world.swap(NATIVE, at.token, coins(1) / U256::from(10)))
         .await

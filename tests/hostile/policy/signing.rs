@@ -223,7 +223,7 @@ async fn finding_4_what_the_key_signed_once_is_not_signed_again() {
     world
         .until(
             "the row is not believed",
-            "SELECT EXISTS (SELECT FROM trades WHERE concat(note, error) LIKE '%recorded bytes%' OR concat(note, error) LIKE '%somebody changed them%')",
+            "SELECT EXISTS (SELECT FROM trades WHERE concat(note, error) LIKE '%recorded bytes%' OR concat(note, error) LIKE '%they were altered%')",
         )
         .await;
     // Longer than until a replacement.
