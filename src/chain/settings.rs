@@ -282,26 +282,9 @@ impl ChainSpec {
             rpc_requests_per_second: limits.requests_per_second,
             rpc_rounds: limits.rounds,
             patience,
-            max_head_age: problems.bounded(
-                "max_head_age",
-                keys.max_head_age,
-                Bounds {
-                    default: MINUTE,
-                    min: SECOND,
-                    max: 24 * HOUR,
-                }
-                .map(Span::from_millis),
-            ),
+            max_head_age: max_head_age(&mut problems, keys),
             max_fee_per_gas: patience.max_fee_per_gas,
-            max_tip_per_gas: problems.gwei(
-                "max_tip_gwei",
-                keys.max_tip_gwei,
-                Bounds {
-                    default: usual.max_tip_gwei,
-                    min: 1,
-                    max: 100_000,
-                },
-            ),
+            max_tip_per_gas: max_tip_per_gas(&mut problems, keys, &usual),
             min_tip_per_gas: demands.min_tip_wei,
             gas_limit_max: demands.gas_limit_max,
             feed_age_max: demands.feed_age_max,
@@ -469,4 +452,29 @@ fn patience(problems: &mut Problems<'_>, keys: &ChainFile, usual: &Usual) -> Pat
             },
         ),
     }
+}
+
+fn max_head_age(problems: &mut Problems<'_>, keys: &ChainFile) -> Span {
+    problems.bounded(
+        "max_head_age",
+        keys.max_head_age,
+        Bounds {
+            default: MINUTE,
+            min: SECOND,
+            max: 24 * HOUR,
+        }
+        .map(Span::from_millis),
+    )
+}
+
+fn max_tip_per_gas(problems: &mut Problems<'_>, keys: &ChainFile, usual: &Usual) -> u128 {
+    problems.gwei(
+        "max_tip_gwei",
+        keys.max_tip_gwei,
+        Bounds {
+            default: usual.max_tip_gwei,
+            min: 1,
+            max: 100_000,
+        },
+    )
 }
