@@ -1,6 +1,6 @@
 //! What the engine needs from the world: prices, a venue that quotes, a chain that settles, a signer.
 //!
-//! Errors carry strangers' words: each displays them as [`Foreign`] does, whoever made them.
+//! Errors may contain text from outside: each displays it sanitized, as [`Foreign`] does.
 //!
 //! The paper venue and a live chain implement the same traits; nothing above this file knows which it drives.
 
@@ -14,16 +14,15 @@ use crate::domain::{
     config::{PriceConfig, SourceName},
     foreign::Foreign,
     job::Account,
+    onchain::{
+        AnswerKind, Around, Asset, Call, Fees, Head, Lookup, NonceUse, Nonces, Quote, Sent,
+        SignedTransaction, SwapRequest, UnsignedTransaction, UsdPrice,
+    },
     pool::Pool,
     price::Answer,
     span::Span,
     trade::{Patience, Purpose},
     units::Amount,
-};
-
-pub use crate::domain::onchain::{
-    AnswerKind, Around, Asset, Call, Checks, Fees, Head, Lookup, NonceUse, Nonces, Quote, Receipt, Sent,
-    SignedTransaction, SwapRequest, Transfer, UnsignedTransaction, UsdPrice,
 };
 
 /// One job's wish for prices.
@@ -148,7 +147,7 @@ pub enum SendError {
     /// The wallet cannot pay gas and value.
     #[error("insufficient funds for gas and value")]
     InsufficientFunds,
-    /// Refused for a reason that another try will not mend.
+    /// Refused for a reason that a retry will not fix.
     #[error("rejected: {}", Foreign::new(.0))]
     Rejected(String),
     /// No answer, or one nobody knows: the bytes may have been taken.
@@ -222,7 +221,7 @@ pub trait Chain: Send + Sync {
         Ok(Around::Agreed)
     }
 
-    /// What nodes said against each other lately, or that too few of them answer; nothing new is begun on this chain
+    /// A recent contradiction between nodes, or that too few of them answer; no trade is started on this chain
     /// meanwhile.
     async fn disagreement(&self) -> Option<String> {
         None
@@ -236,7 +235,7 @@ pub trait Chain: Send + Sync {
     /// Which transaction of `signer` used `nonce`; `None`: the block that holds it was not found.
     async fn nonce_use(&self, signer: Address, nonce: u64) -> Result<Option<NonceUse>, RpcError>;
 
-    /// The newest block that no reorganisation takes back.
+    /// The newest block that cannot be reorged out.
     async fn finalized(&self) -> Result<u64, RpcError>;
 
     /// How patient this chain is.
@@ -250,7 +249,7 @@ pub trait Chain: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot sign for {address}: {detail}")]
 pub struct SignError {
-    /// Whose signature.
+    /// Address of the key.
     pub address: Address,
     /// What happened, without secrets.
     pub detail: String,
@@ -259,13 +258,13 @@ pub struct SignError {
 /// Holds a key.
 #[async_trait]
 pub trait Signer: Send + Sync {
-    /// Whose key.
+    /// Address of the key.
     fn address(&self) -> Address;
 
     /// Signs. The same input may give other bytes each time: only recorded bytes are sent.
     async fn sign(&self, transaction: &UnsignedTransaction) -> Result<SignedTransaction, SignError>;
 
-    /// Whether this signer would sign a swap like this, as far as that can be told before there is calldata.
+    /// Whether this signer would sign such a swap, as far as that is known before there is calldata.
     ///
     /// # Errors
     /// [`SignError`] says what forbids it.

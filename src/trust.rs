@@ -23,7 +23,7 @@ const STICKY: u32 = 0o1000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chosen {
     /// A person named it: by a flag, a variable, or as the fixed place in `/etc`. It may lie on a read-only mount,
-    /// whoever owns it there: that is how containers are given files.
+    /// whichever user owns it there: that is how containers are given files.
     ByName,
     /// It was found where we looked, such as `./lgi-mm.toml`.
     Found,
@@ -40,8 +40,8 @@ pub enum NotTrusted {
         /// Why it failed.
         source: std::io::Error,
     },
-    /// Somebody else may write it.
-    #[error("{file} is not obeyed, because somebody else may change it: {place} {why}; {fix}")]
+    /// Another user may write it.
+    #[error("{file} is not used, because another user may change it: {place} {why}; {fix}")]
     Writable {
         /// What should have been read.
         file: PathBuf,

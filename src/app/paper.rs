@@ -18,11 +18,11 @@ use crate::{
     domain::{
         Timestamp,
         chains::{self, ChainInfo, USDC_DECIMALS},
+        onchain::Asset,
         span::Span,
         units::{Amount, NATIVE_DECIMALS},
     },
     paper::{ActiveFault, Fault, Funding, audit, default_wallet},
-    ports::Asset,
 };
 
 pub use crate::paper::FaultKind;

@@ -16,6 +16,7 @@ use crate::{
         costs::{GasPrice, Purse, Quoting, fair_out, gas_paid, quoted},
         decision::{Decision, Facts, HoldReason, LastFills, Plan, Position, Side},
         limits::{self, ApprovedPlan},
+        onchain::Quote,
         price::{AcceptedPrice, Observation, accept},
         samples::{HistoryQuery, Samples},
         span::Span,
@@ -23,7 +24,7 @@ use crate::{
         units::{Amount, MoneyError, Price, Rounding, Usd},
     },
     paper::PaperSettings,
-    ports::{Quote, QuoteError},
+    ports::QuoteError,
 };
 
 /// Runs `setup` over `rows`, in chronological order.

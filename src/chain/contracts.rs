@@ -1,4 +1,4 @@
-//! The calls we make, as their contracts declare them.
+//! ABI of the contracts that are called.
 use alloy::sol;
 
 sol! {
@@ -35,7 +35,7 @@ sol! {
     #[derive(Debug, PartialEq, Eq)]
     struct V4PoolKey { address currency0; address currency1; uint24 fee; int24 tickSpacing; address hooks; }
 
-    /// As Universal Router 2.0.0 reads it; 2.1 has one more field.
+    /// As in Universal Router 2.0.0; 2.1 has one more field.
     struct V4ExactInputSingle {
         V4PoolKey poolKey;
         bool zeroForOne;
@@ -108,7 +108,7 @@ sol! {
         function getL1Fee(bytes data) view returns (uint256);
     }
 
-    /// Reverts that have a name.
+    /// Custom errors that are decoded by name.
     interface Reverts {
         error Error(string reason);
         error Panic(uint256 code);

@@ -1,11 +1,11 @@
-//! What may be shown of a node's URL: scheme and host. Whatever else it holds may be a key.
+//! The visible part of a node's URL: scheme and host. The rest may contain a key.
 
 use reqwest::Url;
 
-/// Shorter pieces of a URL, such as `v2` or `rpc`, are no keys.
+/// Shorter parts of a URL, such as `v2` or `rpc`, are not keys.
 const SECRET_LENGTH_MIN: usize = 8;
 
-/// A node as people see it, and what must not be seen.
+/// A node's display name, and the parts of its URL to hide.
 #[derive(Debug)]
 pub(super) struct Endpoint {
     name: String,
@@ -30,7 +30,7 @@ impl Endpoint {
             .chain(login)
             .filter(|piece| piece.len() >= SECRET_LENGTH_MIN)
             .collect();
-        // A piece that holds another goes first.
+        // A part that contains another one is replaced first.
         secrets.sort_by_key(|piece| std::cmp::Reverse(piece.len()));
         Self { name, voice, secrets }
     }
@@ -45,7 +45,7 @@ impl Endpoint {
         &self.name
     }
 
-    /// What a client or the node itself said, without URLs and without pieces of ours: some quote them.
+    /// Text from a client or node with URLs and secret parts removed: some quote them.
     pub(super) fn hide(&self, said: &str) -> String {
         let words: Vec<&str> = said
             .split_whitespace()
@@ -56,7 +56,7 @@ impl Endpoint {
     }
 }
 
-/// The host of a URL. Nodes on this machine differ by their ports.
+/// The host of a URL. Local nodes are distinguished by port.
 fn voice_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or("?");
     let is_local = host == "localhost" || host.starts_with("127.") || host == "[::1]";
@@ -66,7 +66,7 @@ fn voice_of(url: &Url) -> String {
     }
 }
 
-/// How many different hosts there are among URLs: how many nodes can agree at most.
+/// The number of different hosts, which is the maximum quorum.
 pub(super) fn voices(urls: &[Url]) -> usize {
     let hosts: std::collections::BTreeSet<String> = urls.iter().map(voice_of).collect();
     hosts.len()

@@ -1,4 +1,4 @@
-//! A request to a node that brought no usable result.
+//! Failed requests to nodes.
 
 use alloy_primitives::Bytes;
 
@@ -7,14 +7,14 @@ use crate::ports::RpcError;
 /// A request without a usable result.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CallError {
-    /// A node answered that it will not, or that the call reverts.
+    /// A node refused the request, or the call reverts.
     #[error("{endpoint}: {message}")]
     Node {
-        /// Who answered, without credentials.
+        /// The node, without credentials.
         endpoint: String,
         /// JSON-RPC error code; 3 is a revert.
         code: i64,
-        /// Its words, cleaned and capped.
+        /// Message, sanitized and truncated.
         message: String,
         /// Revert data, if any.
         data: Option<Bytes>,
@@ -25,7 +25,7 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// As an error of the port, where what the node said makes no difference.
+    /// Converts to the port's error, where the kind of failure does not matter.
     #[must_use]
     pub fn into_rpc(self) -> RpcError {
         match self {

@@ -1,4 +1,4 @@
-//! A chain behind its nodes: the port `Chain` in JSON-RPC.
+//! The `Chain` port over JSON-RPC.
 
 mod agreed;
 mod state;
@@ -23,36 +23,34 @@ use super::{
 use crate::{
     domain::{
         foreign::Foreign,
+        onchain::{Around, Asset, Fees, Head, Lookup, NonceUse, Nonces, Sent, SignedTransaction, UsdPrice},
         span::Span,
         trade::Patience,
         units::{Amount, Price},
     },
-    ports::{
-        Around, Asset, Chain, Fees, Head, Lookup, NonceUse, Nonces, RpcError, SendError, Sent,
-        SignedTransaction, UsdPrice,
-    },
+    ports::{Chain, RpcError, SendError},
 };
 
 /// `balanceOf(address)`.
 const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];
 
-/// How long a contradiction between nodes keeps new trades of the chain back.
+/// How long a contradiction between nodes blocks new trades on the chain.
 const DISAGREED_FOR: Duration = Duration::from_secs(60);
 
-/// A tip of this multiple of the base fee is mined on any chain.
+/// A tip of this multiple of the base fee is mined on every chain.
 const TIP_BASE_FEES: u128 = 10;
-/// A tip below this share of the chain's most is paid however low the base fee is.
+/// A tip below this share of the chain's maximum is paid however low the base fee is.
 const TIP_SHARE: u128 = 10;
 
-/// The tip that a node asks for, as far as it can be believed: no more than ten times the base fee or a tenth of the
-/// chain's most, whichever is more, and never more than that most; wei per unit of gas.
+/// The suggested tip, limited to the higher of ten base fees and a tenth of the chain's maximum, and never above that
+/// maximum; wei per unit of gas.
 fn tip_within(asked: u128, base: u128, most: u128) -> u128 {
     let usual = base.saturating_mul(TIP_BASE_FEES).max(most / TIP_SHARE);
     asked.min(usual).min(most)
 }
 
 impl EvmChain {
-    /// What needs no feed; none: the native coin and its wrapped form.
+    /// The price of an asset that needs no feed; `None`: the native coin or its wrapped form.
     fn par(&self, asset: Asset) -> Result<Option<UsdPrice>, RpcError> {
         match asset {
             Asset::Token(token) if token == self.spec.usdc => Ok(Some(UsdPrice {
@@ -62,7 +60,7 @@ impl EvmChain {
             })),
             Asset::Token(token) if token != self.spec.wrapped_native => Err(RpcError {
                 endpoint: self.spec.name.clone(),
-                detail: format!("{token} is neither USDC nor the native coin: its price is not known"),
+                detail: format!("{token} is neither USDC nor the native coin: it has no price"),
             }),
             Asset::Native | Asset::Token(_) => Ok(None),
         }
@@ -71,10 +69,7 @@ impl EvmChain {
     fn nonsense(&self, what: &str, error: impl ToString) -> RpcError {
         RpcError {
             endpoint: self.spec.name.clone(),
-            detail: format!(
-                "{what}: an answer that makes no sense: {}",
-                Foreign::new(&error.to_string())
-            ),
+            detail: format!("{what}: invalid answer: {}", Foreign::new(&error.to_string())),
         }
     }
 
@@ -98,7 +93,7 @@ impl EvmChain {
         )?;
         let base = block
             .base_fee_per_gas
-            .ok_or_else(|| self.nonsense("eth_getBlockByNumber", "no base fee: EIP-1559 is needed"))?;
+            .ok_or_else(|| self.nonsense("eth_getBlockByNumber", "no base fee: EIP-1559 is required"))?;
         let base = base.to::<u128>();
         let tip = tip_within(tip.to(), base, self.spec.max_tip_per_gas).max(self.spec.min_tip_per_gas);
         let asked = base.saturating_add(tip);
@@ -111,7 +106,7 @@ impl EvmChain {
         })
     }
 
-    /// What enough nodes say of `wanted`; what they say against each other is counted and kept for a while.
+    /// The quorum's answer to `wanted`. Contradictions are counted and kept for a while.
     async fn look_up(&self, wanted: &[Wanted]) -> Vec<Result<Lookup, RpcError>> {
         if wanted.is_empty() {
             return vec![];
@@ -181,7 +176,7 @@ impl Chain for EvmChain {
         }
     }
 
-    /// To every node at once: a node that withholds the bytes does not stop them.
+    /// Sent to all nodes at once: one node cannot withhold the bytes.
     async fn send(&self, raw: &Bytes) -> Result<Sent, SendError> {
         let door = self.private.as_ref().unwrap_or(&self.rpc);
         broadcast(door, raw).await
@@ -261,7 +256,7 @@ impl Chain for EvmChain {
         }
     }
 
-    /// A chain that names no final block has none: its fills stay watched.
+    /// Without a finalized block, fills stay watched.
     async fn finalized(&self) -> Result<u64, RpcError> {
         let said = self
             .rpc
@@ -275,8 +270,8 @@ impl Chain for EvmChain {
         self.reached("the final block", &said, |number| *number)
     }
 
-    /// Receipts that several nodes agree on need no other proof. The word of a single one is held against the balances
-    /// that the block left behind.
+    /// A receipt that several nodes agree on needs no further proof. A single node's receipt is checked against the
+    /// balances after the block.
     async fn balance_around(&self, wallet: Address, asset: Asset, block: u64) -> Result<Around, RpcError> {
         if self.rpc.quorum() > 1 {
             return Ok(Around::Agreed);
@@ -288,7 +283,7 @@ impl Chain for EvmChain {
             [before, block].map(|number| balance_request(wallet, &asset, json!(U64::from(number))));
         let answers = self.rpc.batch(&requests).await?;
         let mut read = answers.into_iter().map(|answer| self.read_balance(answer));
-        // A node that has dropped this state refuses; that proves nothing.
+        // A node that has pruned this state refuses; that proves nothing.
         Ok(match (read.next(), read.next()) {
             (Some(Ok(before)), Some(Ok(after))) => Around::Seen { before, after },
             _ => Around::Unproven,
@@ -335,10 +330,10 @@ mod tests {
     fn a_tip_is_bound_by_the_base_fee_and_by_the_chain() {
         let gwei = |tenths: u128| tenths * 100_000_000;
         for (asked, base, most, paid) in [
-            // Usual: 1 gwei on Ethereum, a fraction on an L2.
+            // Typical: 1 gwei on Ethereum, a fraction on an L2.
             (gwei(10), gwei(5), gwei(50), gwei(10)),
             (1_000_000, 5_000_000, gwei(10), 1_000_000),
-            // A lie of 45 gwei on an L2: a tenth of a gwei, or ten base fees, and never more than one gwei.
+            // A false 45 gwei on an L2: limited to a tenth of a gwei or ten base fees, and never above one gwei.
             (gwei(450), 5_000_000, gwei(10), gwei(1)),
             (gwei(450), 50_000_000, gwei(10), gwei(5)),
             (gwei(450), gwei(30), gwei(10), gwei(10)),

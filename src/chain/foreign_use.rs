@@ -1,4 +1,4 @@
-//! Who used a nonce, by the word of one node: positive evidence, read from the block itself.
+//! Finds the transaction that used a nonce, from one node: positive evidence, read from the block itself.
 
 use alloy_primitives::{Address, U64};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::{
     receipts::{RawBlock, RawTransaction},
     voice::Voice,
 };
-use crate::ports::{NonceUse, RpcError};
+use crate::{domain::onchain::NonceUse, ports::RpcError};
 
 /// The transaction of `signer` that used `nonce`; `None`: this node has none, or cannot find its block.
 pub(super) async fn used_by(
@@ -24,7 +24,7 @@ pub(super) async fn used_by(
     let head: RawBlock = voice.read("eth_getBlockByNumber", Ok(block.clone()))?;
     let transactions = block.get("transactions").and_then(Value::as_array);
     let used = transactions.into_iter().flatten().find_map(|transaction| {
-        // A chain's own kinds of transactions need not look like ours.
+        // A chain's special transaction types may have other fields.
         let transaction: RawTransaction = serde_json::from_value(transaction.clone()).ok()?;
         let ours = transaction.from == signer && transaction.nonce == U64::from(nonce);
         ours.then_some(transaction.hash)
@@ -43,14 +43,14 @@ async fn count_at(voice: &Voice, signer: Address, block: u64) -> Result<u64, Rpc
     Ok(count.to())
 }
 
-/// The block that holds the transaction with this nonce: the first with a higher count.
+/// The block that holds the transaction with this nonce: the first one with a higher count.
 async fn block_of(voice: &Voice, signer: Address, nonce: u64) -> Result<Option<u64>, RpcError> {
     let newest: U64 = voice.request("eth_blockNumber", json!([])).await?;
     let newest: u64 = newest.to();
     if count_at(voice, signer, newest).await? <= nonce {
         return Ok(None);
     }
-    // Most are recent, and old state is not everywhere: step back by doubling strides first.
+    // Most are recent, and old state is not available everywhere: first step back in doubling strides.
     let (mut above, mut stride) = (newest, 1_u64);
     let mut below = loop {
         let candidate = above.saturating_sub(stride);

@@ -1,4 +1,4 @@
-//! Answers that many ask for at the same moment, asked once.
+//! Single-flight cache for answers that many callers request at the same time.
 
 use std::{
     future::Future,
@@ -9,11 +9,11 @@ use tokio::sync::Mutex;
 
 use crate::ports::RpcError;
 
-/// An answer that is younger than this is as good as a new one: a node's own view is older than that.
+/// Answers younger than this are reused. A node's own view is usually older.
 const FRESH_FOR: Duration = Duration::from_millis(200);
 
-/// One answer, shared by all who ask while it is fresh. A failure is shared too: a node that does not answer is not
-/// asked by everybody in turn.
+/// One answer, shared by all callers while it is fresh. Errors are shared too, so that an unresponsive node is not
+/// queried by each caller in turn.
 pub(super) struct Fresh<T>(Mutex<Option<(Instant, Result<T, RpcError>)>>);
 
 impl<T> Default for Fresh<T> {
@@ -23,7 +23,7 @@ impl<T> Default for Fresh<T> {
 }
 
 impl<T: Clone> Fresh<T> {
-    /// The answer there is, or `ask`'s.
+    /// The cached answer, or the result of `ask`.
     pub(super) async fn get<F>(&self, ask: impl FnOnce() -> F) -> Result<T, RpcError>
     where
         F: Future<Output = Result<T, RpcError>>,
@@ -36,7 +36,7 @@ impl<T: Clone> Fresh<T> {
         }
         let begun = Instant::now();
         let answer = ask().await;
-        // Of when it was asked for, not of when it came: it is never newer than that.
+        // Age counts from the request, not the response: the answer is never newer than that.
         let at = if answer.is_ok() { begun } else { Instant::now() };
         *last = Some((at, answer.clone()));
         answer

@@ -9,12 +9,12 @@ use alloy::signers::Signer;
 use alloy_primitives::Address;
 use futures::future::{BoxFuture, FutureExt};
 
-use super::keystore::errors::KeyError;
+use super::key_error::KeyError;
 use crate::domain::foreign::Foreign;
 #[cfg(any(feature = "kms-aws", feature = "kms-gcp"))]
 use crate::domain::foreign::causes;
 
-/// Where a key is held.
+/// Location of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KmsKey {
     /// AWS KMS: a key id or ARN. Region and credentials come from the AWS SDK's usual places.
@@ -38,10 +38,10 @@ pub struct GcpKey {
     pub version: u64,
 }
 
-/// Text that names no key.
+/// Text that is not a key name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{0}' names no key: write \"aws:KEY_ID_OR_ARN\" or \
+    "'{0}' is not a key name: write \"aws:KEY_ID_OR_ARN\" or \
      \"gcp:projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N\""
 )]
 pub struct InvalidKmsKey(pub String);
@@ -51,7 +51,7 @@ impl FromStr for KmsKey {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let invalid = || InvalidKmsKey(Foreign::new(text).into_string());
-        // An alias can be pointed at another key by a user who may edit aliases.
+        // Aliases are refused: a user who may edit them can point them to another key.
         if let Some(id) = text.strip_prefix("aws:") {
             let is_id = !id.is_empty() && !id.contains("alias/") && id.chars().all(|c| c.is_ascii_graphic());
             return is_id.then(|| Self::Aws(id.to_owned())).ok_or_else(invalid);
@@ -112,11 +112,11 @@ impl KmsKey {
         }
     }
 
-    /// Connects, and proves that the key is `wallet`'s.
+    /// Connects, and verifies that the key belongs to `wallet`.
     ///
     /// # Errors
-    /// [`KeyError::Kms`] if the service refuses or cannot be reached, or this build lacks it; [`KeyError::OtherKms`] if
-    /// the key is another wallet's.
+    /// [`KeyError::Kms`] if the service refuses or is unreachable, or this build lacks support; [`KeyError::OtherKms`]
+    /// if the key belongs to another wallet.
     pub async fn open(&self, wallet: Address) -> Result<Arc<dyn Signer + Send + Sync>, KeyError> {
         let signer = self.connect().await.map_err(|detail| KeyError::Kms {
             key: self.to_string(),
@@ -145,7 +145,7 @@ impl KmsKey {
         Ok(signer.address())
     }
 
-    /// Boxed: the SDKs' futures are deep, and whoever awaits them need not know how deep.
+    /// Boxed to keep the SDKs' large futures out of the callers' futures.
     fn connect(&self) -> BoxFuture<'_, Result<Arc<dyn Signer + Send + Sync>, String>> {
         match self {
             Self::Aws(id) => aws(id).boxed(),

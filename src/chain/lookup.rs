@@ -1,4 +1,4 @@
-//! What became of our transactions, by the word of enough nodes and by the bytes that we signed.
+//! Status of our transactions, by quorum of nodes and checked against the signed bytes.
 
 use std::collections::BTreeMap;
 
@@ -16,11 +16,14 @@ use super::{
     voice::Voice,
 };
 use crate::{
-    domain::units::Amount,
-    ports::{Lookup, Receipt, RpcError},
+    domain::{
+        onchain::{Lookup, Receipt},
+        units::Amount,
+    },
+    ports::RpcError,
 };
 
-/// What bytes that we signed allow a node to say of them.
+/// Facts of our signed bytes that a node's answer must match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Expected {
     from: Address,
@@ -30,16 +33,17 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// Reads `raw`, which must hash to `hash`.
+    /// Decodes `raw`, which must hash to `hash`.
     pub(super) fn of(hash: B256, raw: &Bytes) -> Result<Self, String> {
         if keccak256(raw) != hash {
             return Err(format!(
-                "the bytes on record for {hash} are those of {}",
+                "the recorded bytes of {hash} are those of {}",
                 keccak256(raw)
             ));
         }
-        let unread =
-            |error: &dyn std::fmt::Display| format!("the bytes on record for {hash} cannot be read: {error}");
+        let unread = |error: &dyn std::fmt::Display| {
+            format!("the recorded bytes of {hash} cannot be decoded: {error}")
+        };
         let envelope = TxEnvelope::decode_2718_exact(raw).map_err(|error| unread(&error))?;
         Ok(Self {
             from: envelope.recover_signer().map_err(|error| unread(&error))?,
@@ -50,20 +54,19 @@ impl Expected {
     }
 }
 
-/// A hash, and what is known of it beforehand.
+/// A hash, with its signed facts if the bytes are known.
 pub(super) type Wanted = (B256, Option<Expected>);
 
-/// What one node says of one hash. Receipts are compared without their gas, which some nodes tell with a part of an
-/// L2's fee missing.
+/// One node's view of a hash. Receipts are compared without gas, since some nodes omit part of an L2's fee.
 #[derive(Debug, Clone)]
 enum Told {
     Absent,
     Pooled,
     Mined {
         receipt: Receipt,
-        /// Of all logs, in their order.
+        /// Hash over all logs, in order.
         logs: B256,
-        /// Blocks on top by this node's own head, its own included.
+        /// Confirmations by this node's own head, the receipt's block included.
         depth: u64,
     },
 }
@@ -81,7 +84,7 @@ impl Told {
     }
 }
 
-/// What nodes must agree on.
+/// The fields that nodes must agree on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Fact {
     success: bool,
@@ -97,18 +100,18 @@ impl Fact {
     }
 }
 
-/// The answers, and what nodes say against each other.
+/// Results, and contradictions between nodes.
 pub(super) struct Found {
     pub(super) answers: Vec<Result<Lookup, RpcError>>,
-    /// What nodes say against each other.
+    /// Contradictions between nodes.
     pub(super) contradictions: Vec<Contradiction>,
 }
 
-/// Nodes that say different things of one transaction.
+/// Contradiction between nodes about one transaction.
 pub(super) struct Contradiction {
-    /// For people, with the nodes' hosts.
+    /// Message, with the nodes' hosts.
     pub(super) what: String,
-    /// Whether enough of them agree all the same.
+    /// Whether a quorum agrees nevertheless.
     pub(super) settled: bool,
 }
 
@@ -118,7 +121,7 @@ pub(super) struct Scope<'a> {
     pub(super) required_depth: u64,
 }
 
-/// Asks every node for all hashes.
+/// Queries every node for all hashes.
 pub(super) async fn look_up(rpc: &Rpc, scope: &Scope<'_>, wanted: &[Wanted]) -> Found {
     let told = rpc
         .each(|voice| async move { ask(&voice, scope, wanted).await })
@@ -146,7 +149,7 @@ pub(super) async fn look_up(rpc: &Rpc, scope: &Scope<'_>, wanted: &[Wanted]) -> 
 
 type Pair = (Option<RawReceipt>, Option<RawTransaction>);
 
-/// Receipts and transactions of all hashes in one round trip to one node, their blocks and its head in a second.
+/// Queries one node: receipts and transactions in one round trip, blocks and head in a second.
 async fn ask(
     voice: &Voice,
     scope: &Scope<'_>,
@@ -179,7 +182,7 @@ async fn ask(
         .collect())
 }
 
-/// An answer must be about the hash that was asked for, and fit the bytes that hash to it.
+/// An answer must be about the requested hash and match the signed bytes.
 fn check(voice: &Voice, hash: B256, expected: Option<&Expected>, pair: Pair) -> Result<Pair, RpcError> {
     let told = [
         pair.0.as_ref().map(|receipt| receipt.transaction_hash),
@@ -194,9 +197,7 @@ fn check(voice: &Voice, hash: B256, expected: Option<&Expected>, pair: Pair) -> 
     if let Some(receipt) = &pair.0
         && (receipt.from, receipt.to) != (expected.from, expected.to)
     {
-        let why = format_args!(
-            "its receipt of {hash} has another sender or target than the bytes that were signed"
-        );
+        let why = format_args!("its receipt of {hash} has another sender or target than the signed bytes");
         return Err(voice.nonsense("eth_getTransactionReceipt", why));
     }
     if let Some(transaction) = &pair.1 {
@@ -207,14 +208,14 @@ fn check(voice: &Voice, hash: B256, expected: Option<&Expected>, pair: Pair) -> 
             transaction.value,
         );
         if said != (expected.from, expected.to, expected.nonce, expected.value) {
-            let why = format_args!("its transaction {hash} is not the one in the bytes that were signed");
+            let why = format_args!("its transaction {hash} does not match the signed bytes");
             return Err(voice.nonsense("eth_getTransactionByHash", why));
         }
     }
     Ok(pair)
 }
 
-/// The blocks at these heights, and this node's newest block.
+/// The blocks at these heights, and the node's newest block.
 async fn fill_in(voice: &Voice, blocks: &mut BTreeMap<u64, Option<RawBlock>>) -> Result<u64, RpcError> {
     if blocks.is_empty() {
         return Ok(0);
@@ -236,7 +237,7 @@ async fn fill_in(voice: &Voice, blocks: &mut BTreeMap<u64, Option<RawBlock>>) ->
     Ok(head.to())
 }
 
-/// A receipt counts only if the block it names is the one at its height by the same node.
+/// A receipt counts only if its block is the one that the same node has at that height.
 fn judge(
     voice: &Voice,
     scope: &Scope<'_>,
@@ -249,9 +250,7 @@ fn judge(
         (None, None) => Ok(Told::Absent),
         (None, Some(transaction)) if transaction.block_number.is_none() => Ok(Told::Pooled),
         (None, Some(_)) => Err(unsettled("mined, but the node has no receipt for it yet")),
-        (Some(_), None) => Err(unsettled(
-            "a receipt of a transaction that the node does not know",
-        )),
+        (Some(_), None) => Err(unsettled("receipt of a transaction that the node does not have")),
         (Some(receipt), Some(transaction)) => {
             let number = receipt.block_number.to::<u64>();
             let block = blocks.get(&number).and_then(Option::as_ref);
@@ -269,7 +268,7 @@ fn judge(
     }
 }
 
-/// What all nodes together say of one hash. A node that is absent, behind or broken is no contradiction; the fact is
+/// Combines the nodes' views of one hash. An absent, lagging or failing node is not a contradiction; the result is
 /// merely not settled yet.
 fn combine(
     hash: B256,
@@ -297,7 +296,7 @@ fn combine(
         Verdict::Agreed { said, by, dissent } => {
             if !dissent.is_empty() {
                 let what = format!(
-                    "{hash} {} by the word of {}; {} says otherwise",
+                    "{hash} {} according to {}; {} disagrees",
                     said.describe(),
                     names(&by),
                     names(&dissent)
@@ -305,11 +304,11 @@ fn combine(
                 contradictions.push(Contradiction { what, settled: true });
             }
             Ok(Lookup::Mined(receipt_of(&said, &mined, quorum).ok_or_else(
-                || of_chain(format!("{hash}: nodes agree on no amount of gas")),
+                || of_chain(format!("{hash}: nodes disagree about its gas")),
             )?))
         }
         Verdict::TooFew(by) => Err(of_chain(format!(
-            "{hash} is in a block by the word of {}; {quorum} nodes must say so",
+            "{hash} is in a block according to {}; {quorum} nodes must agree",
             names(&by)
         ))),
         Verdict::Split(camps) => {
@@ -337,8 +336,7 @@ fn camps_of(mined: &[(String, Told)]) -> Vec<(Fact, u64)> {
     facts.collect()
 }
 
-/// Honest nodes may hold different young blocks for a moment. They never differ about one block, and not about old
-/// ones.
+/// Honest nodes may briefly hold different recent blocks, but never differ about the same block or about old blocks.
 fn is_contradiction(facts: &[(Fact, u64)], required_depth: u64) -> bool {
     let same_block = facts.iter().any(|(fact, _)| {
         facts
@@ -361,7 +359,7 @@ fn unmined(hash: B256, told: Vec<(String, Result<Told, RpcError>)>, quorum: usiz
     if enough(agree(heard(|told| matches!(told, Told::Pooled)), quorum)) {
         return Ok(Lookup::Pooled);
     }
-    // Some have it, some do not: to send it again is always right.
+    // Some nodes have it, others do not: sending it again is safe.
     if enough(agree(
         heard(|told| matches!(told, Told::Pooled | Told::Absent)),
         quorum,
@@ -373,12 +371,12 @@ fn unmined(hash: B256, told: Vec<(String, Result<Told, RpcError>)>, quorum: usiz
         .filter_map(|(_, told)| told.err())
         .map(|error| error.to_string());
     Err(format!(
-        "{hash}: too few nodes answered ({quorum} are needed): {}",
+        "{hash}: too few nodes answered ({quorum} required): {}",
         errors.collect::<Vec<_>>().join("; ")
     ))
 }
 
-/// The agreed receipt, with the most gas that enough of those who agree tell of.
+/// The agreed receipt, with the highest gas that a quorum reports.
 fn receipt_of(fact: &Fact, mined: &[(String, Told)], quorum: usize) -> Option<Receipt> {
     let agreeing = || {
         let same = mined

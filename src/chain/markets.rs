@@ -1,4 +1,4 @@
-//! The markets of live accounts: a chain, its venue and an unlocked key.
+//! Markets of live accounts: chain, venue and unlocked key.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -27,29 +27,29 @@ use crate::{
     ports::{Chain, Market, Markets, Missing, NoMarket, PoolPrices, Venue},
 };
 
-/// How long a key that did not open is not tried again: a try costs a second of a processor, and every slot of every
-/// job of the wallet asks.
+/// Delay before a key that failed to open is tried again. Each attempt costs about a second of CPU, and every slot of
+/// every job of the wallet would repeat it.
 const SHUT: Duration = Duration::from_secs(30);
 
 /// One chain that this process can trade on.
 #[derive(Clone)]
 pub struct LiveChain {
-    /// What it is.
+    /// Settings.
     pub spec: Arc<ChainSpec>,
     /// Its nodes.
     pub rpc: Rpc,
-    /// Where transactions settle.
+    /// Chain port.
     pub chain: Arc<EvmChain>,
-    /// Where swaps are quoted.
+    /// Venue port.
     pub venue: Arc<dyn Venue>,
-    /// What its pools and feeds say of prices.
+    /// Prices from its pools and feeds.
     pub prices: Arc<OnchainPrices>,
 }
 
-/// Every chain with a node to ask, by name.
+/// Chains that have an RPC URL, by name.
 pub type LiveChains = BTreeMap<String, LiveChain>;
 
-/// Makes the chains of `specs`; no node is asked anything yet. `ledger` remembers pools.
+/// Builds the chains of `specs` without contacting a node. `ledger` stores known pools.
 ///
 /// # Errors
 /// [`reqwest::Error`] if the system's certificates cannot be used.
@@ -72,8 +72,8 @@ pub fn open_chains(specs: Vec<Arc<ChainSpec>>, ledger: &PgPool) -> Result<LiveCh
     Ok(chains)
 }
 
-/// The single nodes of each chain with real money, as sources of prices: two of them must agree on what only one source
-/// says. A chain of one's own, such as the devnet, needs none.
+/// The single nodes of each chain with real money, as price sources: two of them must agree on a price that has only
+/// one source. Custom chains, such as the devnet, need none.
 ///
 /// # Errors
 /// [`reqwest::Error`] if the system's certificates cannot be used.
@@ -92,21 +92,21 @@ pub fn price_witnesses(
     Ok(witnesses)
 }
 
-/// The markets of all live accounts.
+/// Opens the markets of live accounts.
 pub struct LiveMarkets {
     chains: LiveChains,
     keys: KeySource,
     policy: Arc<PolicyBook>,
-    /// A password that was typed.
+    /// Password typed on the terminal.
     typed: OnceLock<SecretText>,
-    /// Opening a keystore takes a while on purpose; each is opened once.
+    /// Opened keys. Key derivation is slow by design, so each keystore is opened once.
     open: Mutex<HashMap<Account, Arc<OnceCell<Market>>>>,
-    /// Keys that did not open lately: when, and why.
+    /// Keys that recently failed to open: when and why.
     shut: StdMutex<HashMap<Address, (Instant, String)>>,
 }
 
 impl LiveMarkets {
-    /// Markets on `chains` with the keys of `keys`, which sign what `policy` allows; nothing is opened yet.
+    /// Markets on `chains` with the keys of `keys`, which sign what `policy` allows. Opens nothing yet.
     #[must_use]
     pub fn new(chains: LiveChains, keys: KeySource, policy: Arc<PolicyBook>) -> Self {
         Self {
@@ -119,25 +119,25 @@ impl LiveMarkets {
         }
     }
 
-    /// Where keys are.
+    /// Source of keys.
     #[must_use]
     pub const fn keys(&self) -> &KeySource {
         &self.keys
     }
 
-    /// What bounds the keys.
+    /// The signing policy.
     #[must_use]
     pub const fn policy(&self) -> &Arc<PolicyBook> {
         &self.policy
     }
 
-    /// Takes a password that was typed; the first one stays.
+    /// Accepts a typed password; only the first one is kept.
     pub fn take_password(&self, password: SecretText) {
-        // A second one would be for the same keystore.
+        // Further passwords would be for the same keystore.
         let _ = self.typed.set(password);
     }
 
-    /// Every chain there is a node for.
+    /// All chains that have an RPC URL.
     #[must_use]
     pub const fn chains(&self) -> &LiveChains {
         &self.chains
@@ -169,7 +169,7 @@ impl LiveMarkets {
         Ok(Market {
             chain: live.chain.clone() as Arc<dyn Chain>,
             venue: live.venue.clone(),
-            // Whatever holds the key, nothing is signed past the policy.
+            // The policy applies to every kind of key.
             signer: Arc::new(PolicySigner::new(
                 Arc::new(signer),
                 self.policy.clone(),
@@ -180,7 +180,7 @@ impl LiveMarkets {
         })
     }
 
-    /// What signs for the wallet, or why nothing does.
+    /// The signer of the wallet, or why it cannot be opened.
     async fn signer(&self, wallet: Address, chain_id: u64) -> Result<LocalSigner, String> {
         if let Some(why) = self.known_shut(wallet) {
             return Err(why);
@@ -192,7 +192,7 @@ impl LiveMarkets {
         let opened = match keys.kms.get(&wallet) {
             Some(kms) => kms.open(wallet).await.map(|key| LocalSigner::with(key, chain_id)),
             None => {
-                // Key derivation would hold up every other task of its thread.
+                // Key derivation would block other tasks of this thread.
                 let key = tokio::task::spawn_blocking(move || keys.unlock(wallet)).await;
                 let key = key.unwrap_or(Err(KeyError::Stopped(wallet)));
                 key.map(|key| LocalSigner::new(key, chain_id))
@@ -217,15 +217,15 @@ impl LiveMarkets {
 #[async_trait]
 impl Markets for LiveMarkets {
     async fn market(&self, account: &Account) -> Result<Market, NoMarket> {
-        // The lock is not held while a key is derived: other wallets continue.
+        // The lock is not held during key derivation, so other wallets continue.
         let place = self.open.lock().await.entry(account.clone()).or_default().clone();
         place.get_or_try_init(|| self.open(account)).await.cloned()
     }
 }
 
-/// Paper and live side by side: an account's realm says which.
+/// Selects paper or live markets by the account's realm.
 pub struct Realms {
-    /// Invented money.
+    /// Simulated trading.
     pub paper: Arc<dyn Markets>,
     /// Real money.
     pub live: Arc<LiveMarkets>,

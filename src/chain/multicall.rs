@@ -1,4 +1,4 @@
-//! Many reads in one round trip.
+//! Batched contract reads with Multicall3.
 
 use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, Bytes};
@@ -7,10 +7,11 @@ use futures::future::try_join_all;
 use super::{contracts::Multicall3, error::CallError, rpc::Rpc};
 use crate::ports::RpcError;
 
-/// Most reads of one round trip; what a public node's gas and time limits carry easily.
+/// Maximum reads per round trip, within a public node's gas and time limits.
 pub const READS_MAX: usize = 200;
 
-/// A round of prices needs one read a job and a few more; these few do not cost a round trip of their own.
+/// Extra reads that may exceed the maximum, so that the few common reads of a round of prices need no second round
+/// trip.
 const COMPANIONS_MAX: usize = 8;
 
 /// One read.
@@ -23,7 +24,7 @@ pub struct Read {
 }
 
 impl Read {
-    /// A call of a declared function.
+    /// A call of a declared contract function.
     pub fn new(to: Address, call: &impl SolCall) -> Self {
         Self {
             to,
@@ -32,17 +33,17 @@ impl Read {
     }
 }
 
-/// What a read gave: its return data, or its revert data.
+/// Return data, or revert data.
 pub type Reading = Result<Bytes, Bytes>;
 
-/// The result of a call of type `C`; `None` if it failed, or if what answered is no such contract.
+/// Decoded result of a call; `None` if it reverted or the address has no such function.
 #[must_use]
 pub fn decode<C: SolCall>(reading: Option<&Reading>) -> Option<C::Return> {
     C::abi_decode_returns(reading?.as_ref().ok()?).ok()
 }
 
-/// Asks `multicall3` for all `reads`, on the newest block, and answers in their order. A read that reverts fails
-/// alone. [`READS_MAX`] reads, and the few that go along, cost one round trip.
+/// Executes all `reads` through `multicall3` on the newest block and returns results in order. A reverting read does
+/// not affect the others. Up to [`READS_MAX`] reads, plus a few extra, cost one round trip.
 ///
 /// # Errors
 /// [`CallError`] if no node answers, or if there is no Multicall3.
@@ -50,10 +51,10 @@ pub async fn read_all(rpc: &Rpc, multicall3: Address, reads: &[Read]) -> Result<
     read_all_at(rpc, multicall3, reads, None).await
 }
 
-/// The same on the state of a block; none: the newest one.
+/// The same in the state of `block`; `None`: the newest block.
 ///
 /// # Errors
-/// As [`read_all`], and if the node has forgotten the block.
+/// As [`read_all`]; also if the node has pruned the block's state.
 pub async fn read_all_at(
     rpc: &Rpc,
     multicall3: Address,
@@ -96,7 +97,7 @@ async fn read_chunk(
     let results = results.ok_or_else(|| {
         CallError::Rpc(RpcError {
             endpoint: multicall3.to_string(),
-            detail: "no Multicall3 answers here; set contracts.multicall3 of this chain".to_owned(),
+            detail: "no Multicall3 at this address; set contracts.multicall3 of this chain".to_owned(),
         })
     })?;
     Ok(results

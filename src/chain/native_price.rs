@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::ports::{RpcError, UsdPrice};
+use crate::{domain::onchain::UsdPrice, ports::RpcError};
 
 /// A source of the native coin's price.
 #[async_trait]

@@ -1,4 +1,4 @@
-//! One node: its pace, what it lacks, how far it is, and that it still serves our chain.
+//! One node: rate limit, missing methods, lag, and proof that it still serves our chain.
 
 use std::{
     collections::HashMap,
@@ -21,34 +21,34 @@ use crate::{
     telemetry::{metric, note_rpc},
 };
 
-/// A node's chain id is asked again after this long, and whenever a connection broke.
+/// A node's chain id is checked again after this time, and after every broken connection.
 const VERIFIED_FOR: Duration = Duration::from_secs(180);
-/// A method that a node lacks is asked of others first for this long.
+/// How long a node that lacks a method is tried last for it.
 const LACKS_FOR: Duration = Duration::from_secs(600);
-/// A head older than this says nothing about how far a node is.
+/// A head older than this says nothing about a node's lag.
 const HEAD_FOR: Duration = Duration::from_secs(60);
-/// A node that is more blocks behind the best one than this is asked last.
+/// A node more blocks behind the best one than this is tried last.
 pub(super) const LAG_MAX: u64 = 5;
-/// After this number of failures in a row requests to a node back off.
+/// Consecutive failures after which requests to a node back off.
 const FAILURES_MAX: u32 = 3;
-/// Shortest and longest rest.
+/// Minimum and maximum backoff.
 const REST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
-/// How long nonsense keeps a node at the end of the list.
+/// How long an invalid answer keeps a node at the end of the list.
 const DISTRUSTED_FOR: Duration = Duration::from_secs(300);
 
 pub(super) struct Node {
     pub(super) wire: Wire,
     chain: String,
     chain_id: u64,
-    /// When its chain id was last seen to be ours.
+    /// When its chain id was last verified.
     verified: Mutex<Option<Instant>>,
-    /// When the next request may start, and the least time between two.
+    /// When the next request may start, and the minimum interval between two.
     next_free: Mutex<Instant>,
     spacing: Duration,
     health: StdMutex<Health>,
 }
 
-/// What is known of a node from its answers.
+/// State learned from a node's answers.
 #[derive(Debug, Default)]
 struct Health {
     failures: u32,
@@ -57,16 +57,16 @@ struct Health {
     lacks: HashMap<&'static str, Instant>,
     head: Option<(u64, Instant)>,
     lag: u64,
-    /// Most requests it takes together; 0: not known yet.
+    /// Maximum batch size; 0: not known yet.
     batch_max: usize,
 }
 
-/// How well a node is placed to answer; the least goes first.
+/// Rank of a node for a request; the lowest is tried first.
 pub(super) type Rank = (bool, bool, bool, bool);
 
 impl Node {
     pub(super) fn new(wire: Wire, chain: &str, chain_id: u64, spacing: Duration) -> Self {
-        // A counter that first shows up at one does not show that it grew.
+        // Export zeros first: a counter that first appears at one shows no increase.
         for outcome in ["answered", "failed", "nonsense"] {
             let labels = [
                 ("chain", chain.to_owned()),
@@ -98,7 +98,7 @@ impl Node {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where this node stands among those that could answer `requests`.
+    /// Rank of this node for `requests`.
     pub(super) fn rank(&self, requests: &[Request]) -> Rank {
         let now = Instant::now();
         let health = self.health();
@@ -116,7 +116,7 @@ impl Node {
         )
     }
 
-    /// Whether it has failed too often lately to be waited for.
+    /// Whether recent failures make it not worth waiting for.
     pub(super) fn is_resting(&self) -> bool {
         self.health().is_resting(Instant::now())
     }
@@ -125,15 +125,15 @@ impl Node {
         self.health().head = Some((number, Instant::now()));
     }
 
-    /// How far it is behind the best node, blocks.
+    /// Blocks behind the best node.
     pub(super) fn set_lag(&self, lag: u64) {
         self.health().lag = lag;
         let labels = [("chain", self.chain.clone()), ("node", self.voice().to_owned())];
-        // A float holds every number of blocks that matters.
+        // A float is exact for every relevant number of blocks.
         gauge!(metric::NODE_HEAD_LAG, &labels).set(f64::from(u32::try_from(lag).unwrap_or(u32::MAX)));
     }
 
-    /// The newest block it named lately.
+    /// The newest block that it recently reported.
     pub(super) fn head(&self) -> Option<u64> {
         let health = self.health();
         health
@@ -142,7 +142,7 @@ impl Node {
             .map(|(number, _)| number)
     }
 
-    /// An answer of it cannot be true: it is asked last for a while.
+    /// Records an impossible answer: the node is tried last for a while.
     pub(super) fn distrust(&self) {
         self.health().distrusted_until = Some(Instant::now() + DISTRUSTED_FOR);
         self.count("nonsense");
@@ -152,7 +152,7 @@ impl Node {
         self.health().lacks.insert(method, Instant::now());
     }
 
-    /// An error of the port that names this node.
+    /// A port error that names this node.
     pub(super) fn error(&self, detail: String) -> RpcError {
         RpcError {
             endpoint: self.name().to_owned(),
@@ -160,12 +160,12 @@ impl Node {
         }
     }
 
-    /// An answer for each request, if this node serves our chain.
+    /// Answers for all requests, if this node serves our chain.
     pub(super) async fn call(&self, requests: &[Request]) -> Result<Answers, Failure> {
         self.verify().await?;
         let answers = self.send_in_parts(requests).await?;
         for ((method, params), answer) in requests.iter().zip(&answers) {
-            // There is always a newest block: a node that has none is not in sync.
+            // Every synced node has a newest block.
             let newest = *method == "eth_getBlockByNumber" && params.get(0) == Some(&json!("latest"));
             if newest && answer.as_ref().is_ok_and(Value::is_null) {
                 return Err(Failure::of("the node has no newest block".to_owned()));
@@ -174,7 +174,7 @@ impl Node {
         Ok(answers)
     }
 
-    /// A node of another chain is never asked anything else.
+    /// A node of another chain gets no further requests.
     async fn verify(&self) -> Result<(), Failure> {
         let mut verified = self.verified.lock().await;
         if verified.is_some_and(|at| at.elapsed() < VERIFIED_FOR) {
@@ -201,7 +201,7 @@ impl Node {
         Ok(id.to())
     }
 
-    /// All together, or in parts as small as this node wants them.
+    /// Sends one batch, or smaller ones as this node requires.
     async fn send_in_parts(&self, requests: &[Request]) -> Result<Answers, Failure> {
         let most = match self.health().batch_max {
             0 => requests.len(),
@@ -263,7 +263,7 @@ impl Node {
         counter!(metric::NODE_REQUESTS, &labels).increment(1);
     }
 
-    /// Failures in a row earn a rest that doubles; an answer ends it.
+    /// Consecutive failures double the backoff; success resets it.
     fn note(&self, result: &Result<Answers, Failure>) {
         let mut health = self.health();
         match result {
@@ -304,7 +304,7 @@ impl Health {
     }
 }
 
-/// The worst that the errors inside `answers` say about the node, and the first error that says so.
+/// The most severe class among the errors inside `answers`, with the first error of it.
 pub(super) fn worst(answers: &Answers) -> (Fitness, Option<&CallError>) {
     let mut worst = (Fitness::Answer, None);
     for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {

@@ -1,4 +1,4 @@
-//! The nodes of one chain, shared by all who ask them.
+//! The nodes of one chain, shared by all callers.
 
 use std::{sync::atomic::AtomicUsize, time::Duration};
 
@@ -10,9 +10,9 @@ pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Nodes {
     pub(super) chain: String,
     pub(super) nodes: Vec<Node>,
-    /// The node that is asked first.
+    /// Index of the preferred node.
     pub(super) preferred: AtomicUsize,
-    /// How often all nodes are tried before a request fails.
+    /// Rounds through all nodes before a request fails.
     pub(super) rounds: u32,
     /// How many nodes of different hosts must agree.
     pub(super) quorum: usize,

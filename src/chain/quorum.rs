@@ -1,10 +1,10 @@
-//! What several nodes say together. Two URLs of one host are one voice.
+//! Agreement of several nodes. Two URLs of one host count as one vote.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The highest number that at least `quorum` voices have reached; `None`: too few answered.
+/// The highest number that at least `quorum` nodes have reached; `None`: too few answered.
 ///
-/// A voice counts with the lowest of its numbers: a single liar raises nothing, and too many liars must agree.
+/// A host counts with its lowest number, so one false node cannot raise the result.
 pub(super) fn reached<T: Ord + Copy>(
     said: impl IntoIterator<Item = (String, T)>,
     quorum: usize,
@@ -19,22 +19,22 @@ pub(super) fn reached<T: Ord + Copy>(
     numbers.get(quorum.checked_sub(1)?).copied()
 }
 
-/// What voices that all answered the same question come to.
+/// Result of a vote on one question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict<T> {
-    /// At least `quorum` voices say this, and more than say anything else. `dissent`: who says something else.
+    /// At least `quorum` nodes agree, more than on any other answer. `dissent`: nodes that answer differently.
     Agreed {
         said: T,
         by: BTreeSet<String>,
         dissent: BTreeSet<String>,
     },
-    /// Different answers, and none that enough voices share.
+    /// Different answers, none with a quorum.
     Split(Vec<(T, BTreeSet<String>)>),
-    /// One answer, by too few.
+    /// One answer, below the quorum.
     TooFew(BTreeSet<String>),
 }
 
-/// Counts voices by what they said.
+/// Counts votes by answer.
 pub(super) fn agree<T: Clone + PartialEq>(
     said: impl IntoIterator<Item = (String, T)>,
     quorum: usize,
@@ -48,7 +48,7 @@ pub(super) fn agree<T: Clone + PartialEq>(
             None => camps.push((answer, BTreeSet::from([voice]))),
         }
     }
-    // By size, then by name: the same split always reads the same.
+    // Ordered by size, then by name: equal splits produce equal messages.
     camps.sort_by(|(_, a), (_, b)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     let others: BTreeSet<String> = camps
         .iter()
@@ -67,7 +67,7 @@ pub(super) fn agree<T: Clone + PartialEq>(
     }
 }
 
-/// Names in a sentence.
+/// Joins names for a message.
 pub(super) fn names(voices: &BTreeSet<String>) -> String {
     let voices: Vec<&str> = voices.iter().map(String::as_str).collect();
     voices.join(", ")

@@ -1,11 +1,13 @@
-//! What a node says of a transaction, and what its logs prove.
+//! Receipts and transactions of a node, and the transfers that logs prove.
 
 use alloy_primitives::{Address, B256, Bytes, Keccak256, U64, U128, U256, b256};
 use serde::Deserialize;
 
-use crate::{
-    domain::{Timestamp, pool::NATIVE, units::Amount},
-    ports::{Receipt, Transfer},
+use crate::domain::{
+    Timestamp,
+    onchain::{Receipt, Transfer},
+    pool::NATIVE,
+    units::Amount,
 };
 
 /// `Transfer(address,address,uint256)`.
@@ -13,7 +15,7 @@ const TRANSFER: B256 = b256!("0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a116
 /// `Withdrawal(address,uint256)` of WETH9.
 const WITHDRAWAL: B256 = b256!("0x7fcf532c15f0a6db0bd6d0e038bea71d30d808c7d98cb3bf7268a95bf5081b65");
 
-/// `eth_getTransactionReceipt`, as far as money goes.
+/// `eth_getTransactionReceipt`: the fields about money.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RawReceipt {
@@ -26,7 +28,7 @@ pub(super) struct RawReceipt {
     pub(super) from: Address,
     pub(super) to: Option<Address>,
     logs: Vec<Log>,
-    /// What an OP-stack chain takes for data.
+    /// Data fee of an OP-stack chain.
     l1_fee: Option<U256>,
 }
 
@@ -50,7 +52,7 @@ pub(super) struct RawTransaction {
     pub(super) block_number: Option<U64>,
 }
 
-/// A block's head.
+/// A block header.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RawBlock {
@@ -67,12 +69,12 @@ impl RawBlock {
 }
 
 impl RawReceipt {
-    /// One number for all logs in their order: address, topics and data of each.
+    /// One hash over the address, topics and data of all logs, in order.
     pub(super) fn logs_digest(&self) -> B256 {
         let mut hasher = Keccak256::new();
         for log in &self.logs {
             hasher.update(log.address);
-            // Lengths keep one log from looking like another that is cut elsewhere.
+            // Lengths are hashed, so that logs cut at other places differ.
             hasher.update(U64::from(log.topics.len()).to_be_bytes::<8>());
             for topic in &log.topics {
                 hasher.update(topic);
@@ -83,7 +85,7 @@ impl RawReceipt {
         hasher.finalize()
     }
 
-    /// As the ledger sees it; `None` if a number leaves its range.
+    /// Converts to the ledger's form; `None` if a number is out of range.
     pub(super) fn read(
         &self,
         transaction: &RawTransaction,
@@ -115,9 +117,9 @@ impl RawReceipt {
     }
 }
 
-/// Movements of the native coin that a call proves: what was sent along, and what the called router unwrapped last. Our
-/// calldata ends with one unwrapping to the caller. Another one before it is a stranger's, such as a token that calls
-/// the router while it is moved: it may go to anybody, and is not counted.
+/// Native transfers that a call proves: the attached value, and the router's last unwrap. Our calldata ends with one
+/// unwrap to the caller. An earlier one, for example by a token that calls the router during its transfer, may go to
+/// any address and is not counted.
 pub(super) fn native_transfers(
     caller: Address,
     router: Address,
@@ -149,7 +151,7 @@ pub(super) fn native_transfers(
 }
 
 impl Log {
-    /// The ERC-20 transfer that this log tells of. An NFT's has its amount in a topic, and is none.
+    /// The ERC-20 transfer in this log. An NFT transfer has its id in a topic and is ignored.
     pub(super) fn transfer(&self) -> Option<Transfer> {
         match self.topics.as_slice() {
             [TRANSFER, from, to] => Some(Transfer {
@@ -171,7 +173,7 @@ impl Log {
 mod tests {
     use super::*;
 
-    /// Finding 23: a token that is sold calls the router's unwrapping while it is moved.
+    /// A token that is sold calls the router's unwrap during its transfer.
     #[test]
     fn only_the_last_unwrapping_of_the_router_is_what_our_calldata_made() {
         let [wallet, router, other, wrapped] = [1, 2, 3, 4].map(Address::repeat_byte);

@@ -117,10 +117,7 @@ impl Rpc {
         serde_json::from_value(value).map_err(|error| {
             CallError::Rpc(RpcError {
                 endpoint: self.inner.chain.clone(),
-                detail: format!(
-                    "{method}: an answer that makes no sense: {}",
-                    Foreign::new(&error.to_string())
-                ),
+                detail: format!("{method}: invalid answer: {}", Foreign::new(&error.to_string())),
             })
         })
     }

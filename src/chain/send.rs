@@ -4,7 +4,10 @@ use alloy_primitives::Bytes;
 use serde_json::{Value, json};
 
 use super::{error::CallError, rpc::Rpc};
-use crate::ports::{RpcError, SendError, Sent};
+use crate::{
+    domain::onchain::Sent,
+    ports::{RpcError, SendError},
+};
 
 /// Words of several families of nodes, in lower case. The first that fits counts.
 const WORDS: [(&str, Meaning); 56] = [

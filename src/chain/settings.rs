@@ -6,7 +6,10 @@ use alloy_primitives::Address;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use super::endpoint::voices;
+use super::{
+    endpoint::voices,
+    problems::{Bounds, Problems},
+};
 use crate::domain::{
     chains::{self, ChainInfo, Usual},
     config::InvalidConfig,
@@ -15,6 +18,10 @@ use crate::domain::{
     span::Span,
     trade::Patience,
 };
+
+const SECOND: u64 = 1_000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
 
 /// `[wallet]`: the key that live jobs trade with.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -235,26 +242,23 @@ impl ChainSpec {
             Some(lines) => problems.hooks(lines),
             None => known.map_or_else(Vec::new, |chain| chain.v4_hooks.to_vec()),
         };
-        let rpc_urls = keys
+        let rpc_urls: Vec<Url> = keys
             .rpc_urls
             .iter()
-            .filter_map(|url| problems.url("rpc_urls", url));
-        let rpc_urls: Vec<Url> = rpc_urls.collect();
-        let hosts = voices(&rpc_urls).max(1);
-        let quorum = problems.number("quorum", keys.quorum, (hosts.min(2), 1, hosts));
-        let private = &keys.private_rpc_url;
-        let private_rpc_url = if private.is_empty() {
-            None
-        } else {
-            problems.url("private_rpc_url", private)
+            .filter_map(|url| problems.url("rpc_urls", url))
+            .collect();
+        let private_rpc_url = match keys.private_rpc_url.as_str() {
+            "" => None,
+            url => problems.url("private_rpc_url", url),
         };
+        let limits = RequestLimits::new(&mut problems, keys, voices(&rpc_urls).max(1));
         let usual = known.map_or(Usual::UNKNOWN, |chain| chain.usual);
-        let patience = problems.patience(keys, &usual);
+        let patience = patience(&mut problems, keys, &usual);
         let chain_id = keys
             .chain_id
             .or(known.map(|chain| chain.chain_id))
             .ok_or_else(unknown)?;
-        // What the chain itself demands, whatever it is called here.
+        // Limits of the chain itself, under any local name.
         let demands = chains::with_id(chain_id).map_or(Usual::UNKNOWN, |chain| chain.usual);
         let spec = Self {
             name: name.to_owned(),
@@ -272,23 +276,15 @@ impl ChainSpec {
             contracts,
             v4_hooks,
             rpc_urls,
-            quorum,
+            quorum: limits.quorum,
             private_rpc_url,
-            rpc_timeout: problems.span("rpc_timeout", keys.rpc_timeout, (5_000, 100, MINUTE)),
-            rpc_requests_per_second: problems.number(
-                "rpc_requests_per_second",
-                keys.rpc_requests_per_second,
-                (20, 1, 10_000),
-            ),
-            rpc_rounds: problems.number("rpc_rounds", keys.rpc_rounds, (3, 1, 10)),
+            rpc_timeout: limits.timeout,
+            rpc_requests_per_second: limits.requests_per_second,
+            rpc_rounds: limits.rounds,
             patience,
-            max_head_age: problems.span("max_head_age", keys.max_head_age, (MINUTE, 1_000, 24 * HOUR)),
+            max_head_age: max_head_age(&mut problems, keys),
             max_fee_per_gas: patience.max_fee_per_gas,
-            max_tip_per_gas: problems.gwei(
-                "max_tip_gwei",
-                keys.max_tip_gwei,
-                (usual.max_tip_gwei, 1, 100_000),
-            ),
+            max_tip_per_gas: max_tip_per_gas(&mut problems, keys, &usual),
             min_tip_per_gas: demands.min_tip_wei,
             gas_limit_max: demands.gas_limit_max,
             feed_age_max: demands.feed_age_max,
@@ -356,135 +352,129 @@ pub fn one_node_warning(spec: &ChainSpec) -> Option<String> {
     })
 }
 
-const MINUTE: u64 = 60_000;
-const HOUR: u64 = 60 * MINUTE;
-const WEI_PER_GWEI: u128 = 1_000_000_000;
-
-/// Collects what is wrong, so that everything is reported at once.
-struct Problems<'a> {
-    chain: &'a str,
-    found: Vec<InvalidConfig>,
+/// How the nodes of a chain are queried.
+struct RequestLimits {
+    quorum: usize,
+    timeout: Span,
+    requests_per_second: u32,
+    rounds: u32,
 }
 
-impl<'a> Problems<'a> {
-    const fn new(chain: &'a str) -> Self {
-        Self { chain, found: vec![] }
-    }
-
-    fn add(&mut self, key: &str, value: impl ToString, allowed: impl ToString) {
-        self.found.push(InvalidConfig {
-            key: format!("chains.{}.{key}", self.chain),
-            value: value.to_string(),
-            allowed: allowed.to_string(),
-        });
-    }
-
-    /// The name of the practice chain lifts the floors of live jobs: no chain with real money may bear it.
-    fn practice(&mut self, chain_id: u64) {
-        if self.chain == chains::PRACTICE && !chains::PRACTICE_IDS.contains(&chain_id) {
-            let ids = chains::PRACTICE_IDS.map(|id| id.to_string()).join(" or ");
-            self.add(
-                "chain_id",
-                chain_id,
-                format_args!("{ids} on the practice chain; give another chain another name"),
-            );
-        }
-    }
-
-    /// Milliseconds: the usual value, the least and the most.
-    fn span(&mut self, key: &str, given: Option<Span>, (usual, least, most): (u64, u64, u64)) -> Span {
-        let value = given.unwrap_or(Span::from_millis(usual));
-        let (least, most) = (Span::from_millis(least), Span::from_millis(most));
-        if value < least || value > most {
-            self.add(key, value, format_args!("{least} to {most}"));
-        }
-        value
-    }
-
-    fn number<T: Copy + PartialOrd + ToString>(
-        &mut self,
-        key: &str,
-        given: Option<T>,
-        (usual, least, most): (T, T, T),
-    ) -> T {
-        let value = given.unwrap_or(usual);
-        if value < least || value > most {
-            self.add(
-                key,
-                value.to_string(),
-                format!("{} to {}", least.to_string(), most.to_string()),
-            );
-        }
-        value
-    }
-
-    /// What `keys` say, else what is usual.
-    fn patience(&mut self, keys: &ChainFile, usual: &Usual) -> Patience {
-        let replace_after = u64::try_from(usual.replace_after.std().as_millis()).unwrap_or(u64::MAX);
-        Patience {
-            required_depth: self.number(
-                "required_depth",
-                keys.required_depth,
-                (usual.required_depth, 1, 1_000),
+impl RequestLimits {
+    fn new(problems: &mut Problems<'_>, keys: &ChainFile, hosts: usize) -> Self {
+        Self {
+            quorum: problems.bounded(
+                "quorum",
+                keys.quorum,
+                Bounds {
+                    default: hosts.min(2),
+                    min: 1,
+                    max: hosts,
+                },
             ),
-            resend_after: self.span("resend_after", keys.resend_after, (4_000, 100, 10 * MINUTE)),
-            replace_after: self.span("replace_after", keys.replace_after, (replace_after, 1_000, HOUR)),
-            attempts_max: usize::try_from(self.number("attempts_max", keys.attempts_max, (10, 1, 100)))
-                .unwrap_or(usize::MAX),
-            max_fee_per_gas: self.gwei(
-                "max_fee_gwei",
-                keys.max_fee_gwei,
-                (usual.max_fee_gwei, 1, 1_000_000),
+            timeout: problems.bounded(
+                "rpc_timeout",
+                keys.rpc_timeout,
+                Bounds {
+                    default: 5 * SECOND,
+                    min: 100,
+                    max: MINUTE,
+                }
+                .map(Span::from_millis),
+            ),
+            requests_per_second: problems.bounded(
+                "rpc_requests_per_second",
+                keys.rpc_requests_per_second,
+                Bounds {
+                    default: 20,
+                    min: 1,
+                    max: 10_000,
+                },
+            ),
+            rounds: problems.bounded(
+                "rpc_rounds",
+                keys.rpc_rounds,
+                Bounds {
+                    default: 3,
+                    min: 1,
+                    max: 10,
+                },
             ),
         }
     }
+}
 
-    /// Whole gwei: the usual value, the least and the most; the answer in wei.
-    fn gwei(&mut self, key: &str, given: Option<u64>, range: (u64, u64, u64)) -> u128 {
-        u128::from(self.number(key, given, range)).saturating_mul(WEI_PER_GWEI)
-    }
-
-    /// The value is not shown: it may hold a key.
-    fn url(&mut self, key: &str, text: &str) -> Option<Url> {
-        let url = Url::parse(text)
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some());
-        if url.is_none() {
-            self.add(key, "(not shown)", "http:// and https:// URLs");
-        }
-        url
-    }
-
-    fn contracts(&mut self, mut known: Contracts, given: &BTreeMap<String, Address>) -> Contracts {
-        for (name, address) in given {
-            match known.by_name(name) {
-                Some(slot) => *slot = *address,
-                None => self.add(&format!("contracts.{name}"), address, Contracts::NAMES.join(", ")),
+/// The values of `keys`; the chain's defaults for those left out.
+fn patience(problems: &mut Problems<'_>, keys: &ChainFile, usual: &Usual) -> Patience {
+    let replace_after = Bounds {
+        default: usual.replace_after,
+        min: Span::from_millis(SECOND),
+        max: Span::from_millis(HOUR),
+    };
+    let attempts_max = problems.bounded(
+        "attempts_max",
+        keys.attempts_max,
+        Bounds {
+            default: 10,
+            min: 1,
+            max: 100,
+        },
+    );
+    Patience {
+        required_depth: problems.bounded(
+            "required_depth",
+            keys.required_depth,
+            Bounds {
+                default: usual.required_depth,
+                min: 1,
+                max: 1_000,
+            },
+        ),
+        resend_after: problems.bounded(
+            "resend_after",
+            keys.resend_after,
+            Bounds {
+                default: 4 * SECOND,
+                min: 100,
+                max: 10 * MINUTE,
             }
-        }
-        known
+            .map(Span::from_millis),
+        ),
+        replace_after: problems.bounded("replace_after", keys.replace_after, replace_after),
+        attempts_max: usize::try_from(attempts_max).unwrap_or(usize::MAX),
+        max_fee_per_gas: problems.gwei(
+            "max_fee_gwei",
+            keys.max_fee_gwei,
+            Bounds {
+                default: usual.max_fee_gwei,
+                min: 1,
+                max: 1_000_000,
+            },
+        ),
     }
+}
 
-    fn hooks(&mut self, lines: &[String]) -> Vec<HookShape> {
-        let read = |line: &String| {
-            let [hook, fee, spacing] = <[&str; 3]>::try_from(line.split('/').collect::<Vec<_>>()).ok()?;
-            Some(HookShape {
-                hook: hook.parse().ok()?,
-                fee: fee.parse().ok()?,
-                tick_spacing: spacing.parse().ok()?,
-            })
-        };
-        let mut hooks = Vec::new();
-        for line in lines {
-            match read(line) {
-                Some(hook) => hooks.push(hook),
-                None => self.add(
-                    "v4_hooks",
-                    line,
-                    "HOOK/FEE/TICK_SPACING, such as 0x..28cc/8388608/200",
-                ),
-            }
+fn max_head_age(problems: &mut Problems<'_>, keys: &ChainFile) -> Span {
+    problems.bounded(
+        "max_head_age",
+        keys.max_head_age,
+        Bounds {
+            default: MINUTE,
+            min: SECOND,
+            max: 24 * HOUR,
         }
-        hooks
-    }
+        .map(Span::from_millis),
+    )
+}
+
+fn max_tip_per_gas(problems: &mut Problems<'_>, keys: &ChainFile, usual: &Usual) -> u128 {
+    problems.gwei(
+        "max_tip_gwei",
+        keys.max_tip_gwei,
+        Bounds {
+            default: usual.max_tip_gwei,
+            min: 1,
+            max: 100_000,
+        },
+    )
 }

@@ -11,8 +11,11 @@ use alloy_primitives::{Address, TxKind, keccak256};
 use async_trait::async_trait;
 
 use crate::{
-    domain::trade::Purpose,
-    ports::{Call, SignError, SignedTransaction, Signer, UnsignedTransaction},
+    domain::{
+        onchain::{Call, SignedTransaction, UnsignedTransaction},
+        trade::Purpose,
+    },
+    ports::{SignError, Signer},
 };
 
 /// Signs for one wallet on one chain, with a key in memory or in a key management service. A key in memory is wiped
@@ -90,7 +93,7 @@ impl Signer for LocalSigner {
         let hash = keccak256(&attempt.raw);
         if hash != attempt.hash {
             return Err(self.error(format_args!(
-                "the stored bytes of {} have hash {hash}: somebody changed them",
+                "the stored bytes of {} have hash {hash}: they were altered",
                 attempt.hash
             )));
         }
@@ -121,7 +124,7 @@ mod tests {
     use alloy_primitives::{B256, Bytes, U256};
 
     use super::*;
-    use crate::ports::Fees;
+    use crate::domain::onchain::Fees;
 
     #[tokio::test]
     async fn a_replacement_finds_the_very_call_that_was_signed_and_no_other_keys() {
@@ -159,7 +162,7 @@ mod tests {
         let changed = signer
             .call_of(&under_another_name, 3, Purpose::Swap)
             .expect_err("another hash");
-        assert!(changed.detail.contains("somebody changed them"), "{changed}");
+        assert!(changed.detail.contains("they were altered"), "{changed}");
         let shown = format!("{signer:?}");
         assert!(
             !shown.contains(&"01".repeat(8)) && shown.contains("address"),

@@ -1,19 +1,19 @@
-//! What an error inside an answer says: about the request, or only about the node that gave it.
+//! Classifies an error inside an answer: about the request, or only about the node.
 
-/// What to do about an error that a node put into its answer.
+/// Class of an error in a node's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fitness {
-    /// It is about the request: every honest node would say so. A revert, or a refusal.
+    /// About the request: every honest node would return it. A revert, or a refusal.
     Answer,
-    /// This node, or this plan of its provider, does not have the method. Another may.
+    /// This node, or its provider's plan, lacks the method. Another node may have it.
     Lacks,
-    /// This node cannot do it now: it is behind, has dropped that state, or has a fault of its own.
+    /// Temporary: this node is behind, has pruned the state, or failed internally.
     Trouble,
-    /// This node wants fewer requests.
+    /// Rate limit of this node.
     Overload,
 }
 
-/// Words that are about the request whatever the code is; in lower case.
+/// Phrases about the request, whatever the code is; lower case.
 const ANSWERS: [&str; 13] = [
     "revert",
     "insufficient funds",

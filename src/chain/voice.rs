@@ -1,4 +1,4 @@
-//! One of several nodes, asked for its own word.
+//! One of several nodes, queried on its own.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{domain::foreign::Foreign, ports::RpcError};
 
-/// One of the nodes, asked for itself.
+/// A node that is queried on its own.
 #[derive(Clone)]
 pub(super) struct Voice {
     pub(super) inner: Arc<Nodes>,
@@ -26,40 +26,40 @@ impl Voice {
         self.inner.nodes.get(self.index)
     }
 
-    /// Its place among the nodes.
+    /// Position in the list of nodes.
     pub(super) fn index(&self) -> usize {
         self.index
     }
 
-    /// Whose word it is.
+    /// Name of the node, without credentials.
     pub(super) fn host(&self) -> &str {
         self.node().map_or("?", Node::voice)
     }
 
-    /// Notes the newest block that it named.
+    /// Records the newest block that the node reported.
     pub(super) fn set_head(&self, number: u64) {
         if let Some(node) = self.node() {
             node.set_head(number);
         }
     }
 
-    /// Notes how many blocks it is behind the best.
+    /// Records how many blocks the node is behind the best one.
     pub(super) fn set_lag(&self, lag: u64) {
         if let Some(node) = self.node() {
             node.set_lag(lag);
         }
     }
 
-    /// An answer of it that cannot be true, as an error that names it. It is asked last for a while.
+    /// An error for an impossible answer. The node is moved to the end of the list for a while.
     pub(super) fn nonsense(&self, what: &str, why: impl ToString) -> RpcError {
         if let Some(node) = self.node() {
             node.distrust();
         }
         let why = Foreign::new(&why.to_string());
-        self.error(format!("{what}: an answer that makes no sense: {why}"))
+        self.error(format!("{what}: invalid answer: {why}"))
     }
 
-    /// An error of the port that names it.
+    /// A port error that names this node.
     pub(super) fn error(&self, detail: String) -> RpcError {
         RpcError {
             endpoint: self.node().map_or("?", Node::name).to_owned(),
@@ -67,7 +67,7 @@ impl Voice {
         }
     }
 
-    /// Asks this node alone. The only node of a chain is asked as often as `rpc_rounds` says.
+    /// Queries this node alone. A chain's only node is retried as `rpc_rounds` allows.
     pub(super) async fn batch(&self, requests: &[Request]) -> Result<Answers, RpcError> {
         if requests.is_empty() {
             return Ok(vec![]);
@@ -77,9 +77,7 @@ impl Voice {
         };
         let alone = self.inner.nodes.len() == 1;
         if !alone && node.is_resting() {
-            return Err(
-                node.error("it has failed several times in a row; it is asked again in a moment".to_owned())
-            );
+            return Err(node.error("backing off after consecutive failures".to_owned()));
         }
         let rounds = if alone { self.inner.rounds } else { 1 };
         let mut pause = FIRST_PAUSE;
@@ -103,7 +101,7 @@ impl Voice {
         }
     }
 
-    /// Asks this node alone for one thing.
+    /// Sends one request to this node alone.
     pub(super) async fn request<T: DeserializeOwned>(
         &self,
         method: &'static str,
@@ -113,7 +111,7 @@ impl Voice {
         self.read(method, answer.unwrap_or(Ok(Value::Null)))
     }
 
-    /// Reads one answer of it.
+    /// Decodes one of its answers.
     pub(super) fn read<T: DeserializeOwned>(
         &self,
         what: &str,

@@ -1,5 +1,5 @@
-//! One HTTP exchange with one node: requests written by us, a body that is capped before it is read, and a node's words
-//! as [`Foreign`] from the first moment.
+//! One HTTP exchange with one node: JSON-RPC requests, a size limit on the body, and the node's text as [`Foreign`]
+//! from the start.
 
 use std::collections::HashMap;
 
@@ -13,27 +13,27 @@ use serde_json::{Value, json};
 use super::{endpoint::Endpoint, error::CallError};
 use crate::domain::foreign::{Foreign, causes};
 
-/// Longest answer to one ordinary request, bytes.
+/// Maximum size of an ordinary answer, bytes.
 const ONE_BYTES_MAX: usize = 1 << 20;
-/// Longest answer to a batch, a simulation or a block with its transactions, bytes.
+/// Maximum size of the answer to a batch, a simulation or a full block, bytes.
 const MANY_BYTES_MAX: usize = 16 << 20;
-/// Of a body that is no answer, so much is read and shown.
+/// Bytes read and shown of a body that is not a valid answer.
 const REFUSAL_BYTES_MAX: usize = 4_096;
 const SHOWN_CHARS: usize = 200;
 
 /// A request: method and parameters.
 pub(super) type Request = (&'static str, Value);
-/// What each request of an exchange was answered.
+/// Result of each request of an exchange.
 pub(super) type Answers = Vec<Result<Value, CallError>>;
 
-/// An exchange that gave no answers.
+/// A failed exchange.
 #[derive(Debug, Clone)]
 pub(super) struct Failure {
-    /// What happened, for people, without secrets.
+    /// Message without secrets.
     pub(super) detail: String,
-    /// The connection broke, or none was made: whoever answers next may be another node.
+    /// The connection broke or could not be made: the next answer may come from another node.
     pub(super) disconnected: bool,
-    /// Several requests were refused together: fewer may do.
+    /// The batch was refused: a smaller one may work.
     pub(super) batch_refused: bool,
 }
 
@@ -47,7 +47,7 @@ impl Failure {
     }
 }
 
-/// A node's URL and the client to reach it.
+/// A node's URL and HTTP client.
 pub(super) struct Wire {
     client: Client,
     url: Url,
@@ -67,7 +67,7 @@ impl Wire {
         &self.endpoint
     }
 
-    /// Sends `requests` in one round trip and returns an answer for each, in their order.
+    /// Sends `requests` in one round trip and returns their answers in order.
     pub(super) async fn exchange(&self, requests: &[Request]) -> Result<Answers, Failure> {
         let mut calls: Vec<Value> = requests
             .iter()
@@ -133,7 +133,7 @@ impl Wire {
         }
     }
 
-    /// The whole body, if it is no longer than `most` bytes.
+    /// The whole body, up to `most` bytes.
     async fn read(&self, mut response: Response, most: usize) -> Result<Vec<u8>, Failure> {
         let too_long = || Failure::of(format!("the answer is longer than {most} bytes"));
         let told = response.headers().get(CONTENT_LENGTH);
@@ -151,7 +151,7 @@ impl Wire {
         Ok(body)
     }
 
-    /// The answers in the order of the requests, whatever order they came in.
+    /// Sorts answers into the order of the requests.
     fn sort(&self, answer: Value, requests: usize) -> Result<Answers, Failure> {
         let mut by_id: HashMap<u64, Value> = HashMap::new();
         match answer {
@@ -164,14 +164,14 @@ impl Wire {
                 if by_id.is_empty() {
                     return Err(Failure {
                         batch_refused: true,
-                        ..Failure::of("the batch was answered with nothing".to_owned())
+                        ..Failure::of("the batch got an empty answer".to_owned())
                     });
                 }
             }
             answer @ Value::Object(_) if requests == 1 => {
                 let id = answer.get("id").and_then(Value::as_u64);
                 let is_error = answer.get("error").is_some_and(|error| !error.is_null());
-                // An error may come without an id, when the node did not even read the request.
+                // An error has no id if the node could not parse the request.
                 if id == Some(1) || is_error {
                     by_id.insert(1, answer);
                 }
@@ -184,18 +184,18 @@ impl Wire {
                     batch_refused: true,
                     ..Failure::of(format!(
                         "the batch was refused: {}",
-                        said.unwrap_or_else(|| "without a word".to_owned())
+                        said.unwrap_or_else(|| "no reason given".to_owned())
                     ))
                 });
             }
-            _ => return Err(Failure::of("the answer is JSON, but no JSON-RPC".to_owned())),
+            _ => return Err(Failure::of("the answer is JSON, but not JSON-RPC".to_owned())),
         }
         (1..)
             .take(requests)
             .map(|id| {
                 let mut answer = by_id
                     .remove(&id)
-                    .ok_or_else(|| Failure::of(format!("request {id} of {requests} was not answered")))?;
+                    .ok_or_else(|| Failure::of(format!("request {id} of {requests} got no answer")))?;
                 match answer.get("error") {
                     Some(error) if !error.is_null() => Ok(Err(self.error(error))),
                     _ => Ok(Ok(answer.get_mut("result").map(Value::take).unwrap_or_default())),
@@ -214,7 +214,7 @@ impl Wire {
         }
     }
 
-    /// A stranger's words, capped before anything else is done with them, without URLs and keys of ours.
+    /// Text from a node, truncated first, then stripped of URLs and our keys.
     fn words(&self, said: &str) -> String {
         let start: String = said.chars().take(REFUSAL_BYTES_MAX).collect();
         Foreign::new(&self.endpoint.hide(&start)).into_string()
@@ -238,7 +238,7 @@ fn bytes_max(requests: &[Request]) -> usize {
     }
 }
 
-/// What a call reverted with; nodes put it at different depths.
+/// Revert data; nodes nest it at different depths.
 fn revert_data(data: &Value, depth: u8) -> Option<Bytes> {
     match data {
         Value::String(text) => text.strip_prefix("Reverted ").unwrap_or(text).parse().ok(),

@@ -12,7 +12,7 @@ pub enum DevnetError {
         "{path}: {detail}; install the contracts with `npm ci` in scripts/contracts, or set LGI_MM_CONTRACTS"
     )]
     Artifact {
-        /// Which.
+        /// Name.
         path: PathBuf,
         /// What is wrong.
         detail: String,
@@ -22,7 +22,7 @@ pub enum DevnetError {
     NoAnvil {
         /// What was tried.
         program: PathBuf,
-        /// Why.
+        /// Cause.
         source: io::Error,
     },
     /// It runs and does not listen.
@@ -33,7 +33,7 @@ pub enum DevnetError {
     /// It refused a request.
     #[error("{method}: {detail}")]
     Rpc {
-        /// Which.
+        /// Name.
         method: &'static str,
         /// Its words.
         detail: String,
@@ -41,15 +41,15 @@ pub enum DevnetError {
     /// A step of the deployment reverted.
     #[error("transaction {hash} of the deployment reverted")]
     Reverted {
-        /// Which.
+        /// Name.
         hash: B256,
     },
     /// A state file that cannot be used.
     #[error("{path}: {source}")]
     State {
-        /// Which.
+        /// Name.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         source: io::Error,
     },
 }

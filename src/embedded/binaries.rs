@@ -63,7 +63,7 @@ fn candidates() -> Vec<PathBuf> {
     dirs
 }
 
-/// Where the scripts unpack a server for somebody who may not install one: `target/tools` of the build that we
+/// Where the scripts unpack a server for a user who may not install one: `target/tools` of the build that we
 /// are part of, be it `target/debug/lgi-mm` or `target/debug/deps/a_test`.
 fn unpacked_beside_us() -> Vec<PathBuf> {
     let this = env::current_exe().unwrap_or_default();

@@ -24,9 +24,9 @@ pub enum EmbeddedError {
     /// A file or directory could not be used.
     #[error("{}: {source}; set LGI_MM_DATA_DIR to a directory you may write", path.display())]
     Path {
-        /// Which.
+        /// Path or program.
         path: PathBuf,
-        /// What happened.
+        /// Cause.
         source: io::Error,
     },
     /// The server's user cannot cross a directory above the data.
@@ -51,7 +51,7 @@ pub enum EmbeddedError {
     /// A program of PostgreSQL failed.
     #[error("{program} failed: {output}")]
     Program {
-        /// Which.
+        /// Path.
         program: &'static str,
         /// The end of what it printed.
         output: String,

@@ -47,7 +47,7 @@ pub(super) fn directory(path: &Path, mode: u32, from: Option<u32>) -> io::Result
     opened.set_permissions(Permissions::from_mode(mode))
 }
 
-/// What an earlier version's files are, and whatever else the server's user put beside its data while it owned the
+/// Files of an earlier version, and others that the server's user put next to its data while it owned the
 /// directory: names are removed, links are not followed. Directories stay, and are looked at before they are used; so
 /// does a link in place of the data, which is refused then, and a socket that a server may still use.
 fn remove_planted(dir: &Path) -> io::Result<()> {

@@ -313,11 +313,11 @@ fn earlier_owner(root: &Path) -> Option<u32> {
     (found.uid() != 0 && is_candidate(found.uid())).then(|| found.uid())
 }
 
-/// Where the socket is: beside the data, or in a short place of ours if that path is too long for one.
+/// Path of the socket: next to the data, or in a shorter directory of ours if that path is too long for a socket.
 fn socket_dir(root: &Path) -> io::Result<PathBuf> {
-    let beside = root.join("socket");
-    if beside.join(SOCKET).as_os_str().len() <= SOCKET_PATH_MAX {
-        return Ok(beside);
+    let near = root.join("socket");
+    if near.join(SOCKET).as_os_str().len() <= SOCKET_PATH_MAX {
+        return Ok(near);
     }
     // Not TMPDIR: every process has to find the same.
     let run = Path::new("/run");

@@ -5,9 +5,10 @@ use super::{core::Engine, error::EngineError};
 use crate::{
     domain::{
         job::{Account, JobId, JobStatus},
+        onchain::Asset,
         units::{Amount, Usd},
     },
-    ports::{Asset, Market},
+    ports::Market,
     store::{
         StoreError, adoption,
         jobs::{self, CommandError, Filter, Job},

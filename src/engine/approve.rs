@@ -1,5 +1,6 @@
 //! Takes a plan through quotes and limits.
 
+use crate::domain::onchain::{Asset, Quote};
 use std::collections::HashMap;
 
 use super::{
@@ -16,7 +17,7 @@ use crate::{
         liquidate,
         units::Amount,
     },
-    ports::{Asset, Market, Quote, QuoteError},
+    ports::{Market, QuoteError},
     store::{StoreError, endings, jobs::Job, signers},
 };
 

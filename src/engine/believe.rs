@@ -15,10 +15,11 @@ use crate::{
         Timestamp, chains,
         decision::HoldReason,
         job::{Account, JobStatus, Realm},
+        onchain::Asset,
         price::{AcceptedPrice, RefusedPrice, accept, confirm, is_recent},
         units::Price,
     },
-    ports::{Asset, PriceRequest, Witnesses},
+    ports::{PriceRequest, Witnesses},
     store::ticks::{Hold, TickJob},
 };
 

@@ -1,5 +1,6 @@
 //! What is checked before anything is signed: the swap, the wallet, the chain's fees and its clock.
 
+use crate::domain::onchain::{Asset, Checks, Fees, Head, SwapRequest};
 use std::collections::HashMap;
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
         span::Span,
         units::{Amount, MoneyError, Price, Usd},
     },
-    ports::{Asset, Checks, Fees, Head, Market, RpcError, SwapRequest},
+    ports::{Market, RpcError},
     store::jobs::Job,
 };
 

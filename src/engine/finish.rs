@@ -12,11 +12,12 @@ use crate::{
         accounting::Fill,
         costs::gas_paid,
         decision::Side,
+        onchain::{Asset, Receipt, Transfer, UsdPrice},
         trade::{FailureKind, TradeStatus},
         units::{Amount, MoneyError},
     },
     failpoint::reach,
-    ports::{Asset, Market, Receipt, Transfer, UsdPrice},
+    ports::Market,
     store::{
         endings::{self, Ended, Settlement, TradeFailure},
         jobs::Job,

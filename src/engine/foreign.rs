@@ -10,8 +10,11 @@ use super::{
     progress::{BLOCKED_INTERVALS, Progress},
 };
 use crate::{
-    domain::job::{Account, Realm},
-    ports::{Market, NonceUse},
+    domain::{
+        job::{Account, Realm},
+        onchain::NonceUse,
+    },
+    ports::Market,
     store::{
         StoreError, adoption, foreign, gaps,
         jobs::Job,

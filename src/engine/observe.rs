@@ -5,8 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use alloy_primitives::B256;
 
 use crate::{
-    domain::trade::{ChainView, Seen},
-    ports::{Lookup, Market, Receipt},
+    domain::{
+        onchain::{Lookup, Receipt},
+        trade::{ChainView, Seen},
+    },
+    ports::Market,
     store::{jobs::Job, trades::Trade},
 };
 

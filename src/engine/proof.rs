@@ -5,8 +5,12 @@ use tracing::error;
 
 use super::{core::Engine, error::EngineError, progress::Progress};
 use crate::{
-    domain::{decision::Side, units::Amount},
-    ports::{Around, Asset, Market, Receipt},
+    domain::{
+        decision::Side,
+        onchain::{Around, Asset, Receipt},
+        units::Amount,
+    },
+    ports::Market,
     store::{jobs::Job, trades::Trade},
     telemetry::metric,
 };

@@ -11,9 +11,10 @@ use crate::{
     domain::{
         ids::TradeId,
         job::{Account, JobId},
+        onchain::{Asset, NonceUse},
         units::Amount,
     },
-    ports::{Asset, Market, NonceUse},
+    ports::Market,
     store::{
         failure_watches, fill_watches, foreign,
         jobs::{self, CommandError, Filter, Job},

@@ -12,11 +12,12 @@ use crate::{
     domain::{
         ids::TradeId,
         job::JobId,
+        onchain::{AnswerKind, Sent},
         span::Span,
         trade::{Patience, Purpose, Step, next_step},
     },
     failpoint::reach,
-    ports::{AnswerKind, Market, SendError, Sent},
+    ports::{Market, SendError},
     store::{
         StoreError,
         jobs::{self, Job},

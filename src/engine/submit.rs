@@ -11,11 +11,12 @@ use super::{
 use crate::{
     domain::{
         costs::{REPLACEMENT_HEADROOM, fee_within, gas_cost, gas_reserve},
+        onchain::{Asset, Call, Fees, SignedTransaction, SwapRequest, UnsignedTransaction},
         trade::{Patience, Purpose, raised},
         units::{Amount, MoneyError, Rounding},
     },
     failpoint::reach,
-    ports::{Asset, Call, Fees, Market, SignedTransaction, SwapRequest, UnsignedTransaction},
+    ports::Market,
     store::{
         jobs::Job,
         signers::{self, Reservation, Signed, SignerState, Submission, Submitted},

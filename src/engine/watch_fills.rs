@@ -18,9 +18,10 @@ use super::{
 use crate::{
     domain::{
         ids::{FillId, JobId},
+        onchain::{Head, Lookup, Nonces, Receipt, SignedTransaction},
         trade::Seen,
     },
-    ports::{Head, Lookup, Market, Nonces, Receipt, SignedTransaction},
+    ports::Market,
     store::{
         fill_watches::{self, Reversed, WatchedFill},
         foreign,

@@ -11,8 +11,12 @@ use super::{
     settings::{BLOCK_GAS_LIMIT, GAS_INTRINSIC, PaperSettings},
 };
 use crate::{
-    domain::{Timestamp, units::Amount},
-    ports::{Asset, Fees, SendError, Sent},
+    domain::{
+        Timestamp,
+        onchain::{Asset, Fees, Sent},
+        units::Amount,
+    },
+    ports::SendError,
 };
 
 /// A well-formed transaction and what it costs to run.

@@ -8,10 +8,7 @@ use super::{
     error::{PaperError, hash, read, text, unsigned},
     mine::catch_up,
 };
-use crate::{
-    domain::{Timestamp, units::Amount},
-    ports::Asset,
-};
+use crate::domain::{Timestamp, onchain::Asset, units::Amount};
 
 /// The result of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString)]
@@ -59,7 +56,7 @@ pub struct PaperSwap {
 pub struct NetBalance {
     /// Chain name.
     pub chain: String,
-    /// What.
+    /// Description.
     pub asset: Asset,
     /// How much there is now, base units.
     pub balance: Amount,

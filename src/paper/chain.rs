@@ -16,14 +16,12 @@ use super::{
 };
 use crate::{
     domain::{
+        onchain::{Asset, Fees, Head, Lookup, NonceUse, Nonces, Receipt, Sent, Transfer, UsdPrice},
         span::Span,
         trade::Patience,
         units::{Amount, Price},
     },
-    ports::{
-        Asset, Chain, Fees, Head, Lookup, NonceUse, Nonces, Receipt, RpcError, SendError, Sent, Transfer,
-        UsdPrice,
-    },
+    ports::{Chain, RpcError, SendError},
 };
 
 /// One chain of the paper ledger. Its wallet must have been opened once (see [`super::PaperMarkets`]).

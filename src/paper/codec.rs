@@ -4,9 +4,10 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    domain::{Timestamp, units::Amount},
-    ports::{Call, Fees, SignedTransaction},
+use crate::domain::{
+    Timestamp,
+    onchain::{Call, Fees, SignedTransaction},
+    units::Amount,
 };
 
 const SWAP_SIGNATURE: &str = "swap(address,address,uint256,uint256,uint256,uint256)";

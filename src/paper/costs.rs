@@ -4,8 +4,11 @@ use alloy_primitives::U256;
 
 use super::settings::PaperSettings;
 use crate::{
-    domain::units::{Amount, BPS, MoneyError, Rounding},
-    ports::{Fees, Quote, QuoteError},
+    domain::{
+        onchain::{Fees, Quote},
+        units::{Amount, BPS, MoneyError, Rounding},
+    },
+    ports::QuoteError,
 };
 
 impl PaperSettings {

@@ -23,8 +23,8 @@ pub enum PaperError {
         /// What it holds.
         value: String,
     },
-    /// Somebody ordered the fault `down`.
-    #[error("the paper chain is down: somebody ordered this fault")]
+    /// The fault `down` is injected.
+    #[error("the paper chain is down: this fault was injected")]
     Down,
     /// No such chain.
     #[error(transparent)]

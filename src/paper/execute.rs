@@ -6,9 +6,10 @@ use alloy_primitives::{Address, B256, U256};
 use strum::Display;
 
 use super::codec::{Swap, pool_address};
-use crate::{
-    domain::{Timestamp, units::Amount},
-    ports::{Asset, Transfer},
+use crate::domain::{
+    Timestamp,
+    onchain::{Asset, Transfer},
+    units::Amount,
 };
 
 /// A pooled transaction whose turn has come.

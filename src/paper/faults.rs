@@ -73,7 +73,7 @@ impl Fault {
 /// A fault that can still strike.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActiveFault {
-    /// Its number.
+    /// Id of the fault.
     pub id: i64,
     /// What goes wrong.
     pub kind: FaultKind,

@@ -22,9 +22,10 @@ use crate::{
         Timestamp,
         chains::{self, ChainInfo},
         job::{Account, Realm},
+        onchain::Asset,
         units::Amount,
     },
-    ports::{Asset, Market, Markets, Missing, NoMarket},
+    ports::{Market, Markets, Missing, NoMarket},
 };
 
 /// 2020-01-01: block 0 of every paper chain.

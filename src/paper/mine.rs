@@ -13,9 +13,10 @@ use super::{
     execute::{Due, Purse, Revert},
     faults::{Armed, FaultKind},
 };
-use crate::{
-    domain::{Timestamp, units::Amount},
-    ports::{Asset, Transfer},
+use crate::domain::{
+    Timestamp,
+    onchain::{Asset, Transfer},
+    units::Amount,
 };
 
 /// Most transactions that are read and written at once.

@@ -5,7 +5,10 @@ use async_trait::async_trait;
 
 use super::codec::Envelope;
 use crate::domain::trade::Purpose;
-use crate::ports::{Call, SignError, SignedTransaction, Signer, UnsignedTransaction};
+use crate::{
+    domain::onchain::{Call, SignedTransaction, UnsignedTransaction},
+    ports::{SignError, Signer},
+};
 
 /// Signs for a paper wallet. There is no key: every process that can write the paper ledger can spend its money.
 #[derive(Debug, Clone)]

@@ -11,8 +11,13 @@ use super::{
     settings::PaperSettings,
 };
 use crate::{
-    domain::{Timestamp, trade::Purpose, units::Amount},
-    ports::{Call, Quote, QuoteError, SwapRequest, Venue},
+    domain::{
+        Timestamp,
+        onchain::{Call, Quote, SwapRequest},
+        trade::Purpose,
+        units::Amount,
+    },
+    ports::{QuoteError, Venue},
 };
 
 /// The paper pool of one chain. It trades every pair, in any amount.

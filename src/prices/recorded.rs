@@ -97,8 +97,8 @@ impl Recordings {
     }
 }
 
-/// Opens a series. The path comes out of the database, so a user who writes there would choose what a worker opens: only
-/// a regular file whose name says that it is a series is, and nothing of what stands in it is ever quoted.
+/// Opens a series. The path comes out of the database, so a user who writes there would choose what a worker opens:
+/// only a regular file whose name says that it is a series is, and nothing of what stands in it is ever quoted.
 fn open(path: &Path) -> Result<File, String> {
     if path
         .extension()

@@ -14,8 +14,11 @@ use alloy_primitives::{Address, U256};
 use lgi_mm::{
     chain::LocalSigner,
     devnet::{BlockTime, CHAIN_ID},
-    domain::trade::Purpose,
-    ports::{Call, Fees, Signer, UnsignedTransaction},
+    domain::{
+        onchain::{Call, Fees, UnsignedTransaction},
+        trade::Purpose,
+    },
+    ports::Signer,
 };
 use moto::Moto;
 use serde_json::json;

@@ -33,7 +33,7 @@ impl Drop for Cluster {
     }
 }
 
-/// Run as whoever the server runs as.
+/// Run as the server's own user.
 fn as_server(command: &mut Command, dir: &Path) {
     command.current_dir(dir);
     if Uid::effective().is_root() {

@@ -19,10 +19,10 @@ use lgi_mm::{
     domain::{
         config::JobConfig,
         job::{Account, JobId, JobMode, Realm, Token},
+        onchain::{Checks, SwapRequest},
         pool::NATIVE,
         units::Amount,
     },
-    ports::{Checks, SwapRequest},
     store::{
         jobs::{self, NewJob},
         orders::{self, Order},
@@ -91,7 +91,7 @@ pub fn coins(whole: u64) -> U256 {
 }
 
 impl World {
-    /// A chain that mines as it is told, and a wallet with a hundred native coins.
+    /// A chain that mines on request, and a wallet with a hundred native coins.
     pub async fn new(block_time: BlockTime) -> Self {
         Self::with(block_time, |keys| keys).await
     }
@@ -269,10 +269,10 @@ impl World {
     pub async fn foreign(&self, nonce: u64) -> alloy_primitives::B256 {
         let key = KEY.parse().expect("a key");
         let signer = lgi_mm::chain::LocalSigner::new(key, lgi_mm::devnet::CHAIN_ID);
-        let unsigned = lgi_mm::ports::UnsignedTransaction {
-            call: lgi_mm::ports::Call::cancel(DEPLOYER),
+        let unsigned = lgi_mm::domain::onchain::UnsignedTransaction {
+            call: lgi_mm::domain::onchain::Call::cancel(DEPLOYER),
             nonce,
-            fees: lgi_mm::ports::Fees {
+            fees: lgi_mm::domain::onchain::Fees {
                 max_fee_per_gas: 900_000_000_000,
                 max_priority_fee_per_gas: 500_000_000_000,
             },
@@ -384,12 +384,12 @@ impl World {
         format!("{}\n{}", trades.join("\n"), ticks.join("\n"))
     }
 
-    /// Somebody else buys for so many native coins, or sells so many tokens; mined when the chain mines.
+    /// Another trader buys for this amount of native coins, or sells this amount of tokens; mined when the chain mines.
     pub async fn push(&self, token: Address, buying: bool, amount: U256) {
         self.push_at(token, buying, amount, U256::ZERO).await;
     }
 
-    /// The same, paying so many wei for each unit of gas, or what is usual if zero.
+    /// The same with a fee in wei per unit of gas; zero: the usual fee.
     pub async fn push_at(&self, token: Address, buying: bool, amount: U256, gas_price: U256) {
         let (token_in, token_out) = if buying { (NATIVE, token) } else { (token, NATIVE) };
         let request = SwapRequest {

@@ -1,4 +1,4 @@
-//! The paper chain seen through a node whose blocks are not for ever: it forgets transactions that were mined, moves
+//! The paper chain seen through a node whose blocks are not permanent: it forgets transactions that were mined, moves
 //! them to other blocks, and says itself what is final.
 
 use std::{
@@ -9,17 +9,20 @@ use std::{
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use async_trait::async_trait;
 use lgi_mm::{
-    domain::{job::Account, span::Span, trade::Patience, units::Amount},
-    paper::PaperMarkets,
-    ports::{
-        Asset, Chain, Fees, Head, Lookup, Market, Markets, NoMarket, NonceUse, Nonces, RpcError, SendError,
-        Sent, UsdPrice,
+    domain::{
+        job::Account,
+        onchain::{Asset, Fees, Head, Lookup, NonceUse, Nonces, Sent, UsdPrice},
+        span::Span,
+        trade::Patience,
+        units::Amount,
     },
+    paper::PaperMarkets,
+    ports::{Chain, Market, Markets, NoMarket, RpcError, SendError},
 };
 
 use tokio::sync::oneshot;
 
-/// What became of a mined transaction.
+/// Status of a mined transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// In no block any more; its bytes are taken when they come again.
@@ -84,7 +87,7 @@ impl Node {
         self.0.lock().expect("node").underpriced = true;
     }
 
-    /// How often bytes of what was taken back came again.
+    /// How many times bytes of reorged transactions were sent again.
     pub fn resent(&self) -> u64 {
         self.0.lock().expect("node").resent
     }

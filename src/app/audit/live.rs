@@ -12,10 +12,11 @@ use crate::{
     app::error::AppError,
     domain::{
         job::{Account, JobId, Realm},
+        onchain::{Asset, Lookup, Receipt},
         pool::NATIVE,
         units::Amount,
     },
-    ports::{Asset, Chain, Lookup, Receipt, RpcError},
+    ports::{Chain, RpcError},
     store::{
         evidence::{self, Moved},
         jobs::{self, Filter, Job},
@@ -196,8 +197,8 @@ fn net(receipt: &Receipt, account: &Account) -> BTreeMap<Address, Moved> {
 
 /// Approvals and cancels move nothing; a swap moves something out and something in.
 fn moved_both_ways(receipt: &Receipt, account: &Account) -> bool {
-    let to = |transfer: &crate::ports::Transfer| transfer.to == account.wallet;
-    let from = |transfer: &crate::ports::Transfer| transfer.from == account.wallet;
+    let to = |transfer: &crate::domain::onchain::Transfer| transfer.to == account.wallet;
+    let from = |transfer: &crate::domain::onchain::Transfer| transfer.from == account.wallet;
     receipt.success && receipt.transfers.iter().any(to) && receipt.transfers.iter().any(from)
 }
 

@@ -7,9 +7,8 @@ use sqlx::PgPool;
 use super::findings::Findings;
 use crate::{
     app::error::AppError,
-    domain::{job::Realm, units::Amount},
+    domain::{job::Realm, onchain::Asset, units::Amount},
     paper::audit::{self, PaperStatus},
-    ports::Asset,
     store::{
         evidence,
         jobs::{self, Filter},

@@ -25,11 +25,12 @@ use crate::{
     devnet::{DEPLOYER, Devnet, NAME},
     domain::{
         job::{Account, Realm},
+        onchain::{Asset, Checks, SwapRequest},
         pool::NATIVE,
         span::Span,
         units::{Amount, Price, Rounding, Usd},
     },
-    ports::{Asset, Chain, Checks, SwapRequest, Venue},
+    ports::{Chain, Venue},
 };
 
 /// Password of the demo's keystore, which holds no real money.

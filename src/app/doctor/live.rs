@@ -17,11 +17,12 @@ use crate::{
     domain::{
         ids::TradeId,
         job::{Account, JobStatus, Realm},
+        onchain::{Asset, Checks, SwapRequest},
         pool::NATIVE,
         units::{Amount, Price, Rounding, Usd},
     },
     engine::SWALLOWED_SENDS,
-    ports::{Asset, Chain, Checks, SwapRequest},
+    ports::Chain,
     store::{
         gaps,
         jobs::{self, Filter, Job},

@@ -23,10 +23,11 @@ use crate::{
     },
     config::Settings,
     domain::{
+        onchain::Asset,
         span::Span,
         units::{Price, Usd},
     },
-    ports::{Asset, Chain},
+    ports::Chain,
 };
 
 /// Usual `max_loss_bps` of a new entry.

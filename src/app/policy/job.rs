@@ -11,8 +11,11 @@ use crate::{
         error::AppError,
         target::{self, Target},
     },
-    domain::job::{JobStatus, Realm},
-    ports::{Asset, Chain},
+    domain::{
+        job::{JobStatus, Realm},
+        onchain::Asset,
+    },
+    ports::Chain,
     store::jobs::{self, Filter, Job},
 };
 

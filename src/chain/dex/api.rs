@@ -10,8 +10,7 @@ use crate::{
         multicall::{Read, Reading},
         settings::ChainSpec,
     },
-    domain::pool::Pool,
-    ports::SwapRequest,
+    domain::{onchain::SwapRequest, pool::Pool},
 };
 
 /// A decentralised exchange.

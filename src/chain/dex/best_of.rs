@@ -24,8 +24,14 @@ use crate::{
         rpc::Rpc,
         settings::ChainSpec,
     },
-    domain::{Timestamp, bounds, pool::Pool, span::Span, units::Amount},
-    ports::{Call, Quote, QuoteError, RpcError, SwapRequest, Venue},
+    domain::{
+        Timestamp, bounds,
+        onchain::{Call, Quote, SwapRequest},
+        pool::Pool,
+        span::Span,
+        units::Amount,
+    },
+    ports::{QuoteError, RpcError, Venue},
     store::pools,
 };
 
@@ -73,7 +79,7 @@ impl BestOf {
         pair_of(self.spec(), request.token_in, request.token_out)
     }
 
-    /// The pool that was found lately by this process or by another.
+    /// The pool that this or another process found recently.
     async fn known(&self, request: &SwapRequest) -> Option<Pool> {
         let pair = self.pair(request);
         if let Some(pool) = self.search.known(pair).await {

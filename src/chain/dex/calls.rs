@@ -13,8 +13,12 @@ use crate::{
         contracts::{Erc20, Permit2},
         settings::ChainSpec,
     },
-    domain::{pool::NATIVE, trade::Purpose},
-    ports::{Call, QuoteError, SwapRequest},
+    domain::{
+        onchain::{Call, SwapRequest},
+        pool::NATIVE,
+        trade::Purpose,
+    },
+    ports::QuoteError,
 };
 
 /// The calls of a swap through `route`; their gas limits are not known yet.

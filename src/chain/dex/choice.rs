@@ -4,9 +4,10 @@ use super::search::Offer;
 use crate::{
     domain::{
         bounds,
+        onchain::SwapRequest,
         units::{Amount, MoneyError},
     },
-    ports::{QuoteError, SwapRequest},
+    ports::QuoteError,
 };
 
 /// What a request's checks say of an offer.

@@ -11,8 +11,8 @@ use crate::{
         multicall::{Read, Reading, decode},
         settings::ChainSpec,
     },
-    domain::pool::NATIVE,
-    ports::{QuoteError, SwapRequest},
+    domain::{onchain::SwapRequest, pool::NATIVE},
+    ports::QuoteError,
 };
 
 /// What a wallet holds of both sides of a swap, and has allowed spenders to take.

@@ -19,14 +19,15 @@ use super::{
 use crate::{
     domain::{
         bounds,
+        onchain::SwapRequest,
         units::{Amount, Rounding},
     },
-    ports::{QuoteError, SwapRequest},
+    ports::QuoteError,
 };
 
 /// How a sale ended.
 enum Sale {
-    /// So many base units of what was paid come back.
+    /// Base units of the input asset that come back.
     Back(Amount),
     /// It reverts, because.
     Reverts(String),

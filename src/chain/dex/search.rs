@@ -82,7 +82,7 @@ impl Search {
         }
     }
 
-    /// The pool that was found for a pair of token and quote lately.
+    /// The pool recently found for a pair of token and quote.
     pub(crate) async fn known(&self, pair: Pair) -> Option<Pool> {
         let found = self.found.lock().await;
         found
@@ -119,7 +119,7 @@ impl Search {
         }
     }
 
-    /// Whether a pool failed lately where another worked.
+    /// Whether a pool recently failed where another worked.
     pub(crate) async fn is_shunned(&self, pair: Pair, pool: Pool) -> bool {
         let shunned = self.shunned.lock().await;
         let at = shunned.get(&(pair, pool));

@@ -12,8 +12,11 @@ use crate::{
         rpc::Rpc,
         unfit::{Fitness, fitness},
     },
-    domain::pool::NATIVE,
-    ports::{Call, RpcError, SwapRequest},
+    domain::{
+        onchain::{Call, SwapRequest},
+        pool::NATIVE,
+    },
+    ports::RpcError,
 };
 
 /// What a limit adds to a third more than was used: the first swap of a second writes a V3 pool's oracle, and a

@@ -6,8 +6,7 @@ use alloy_primitives::{Address, Bytes, U256, address};
 use super::api::{Bounds, Router};
 use crate::{
     chain::{contracts::SwapRouter, settings::ChainSpec},
-    domain::pool::NATIVE,
-    ports::SwapRequest,
+    domain::{onchain::SwapRequest, pool::NATIVE},
 };
 
 /// The router itself, as a recipient.

@@ -10,11 +10,12 @@ use super::{
 };
 use crate::{
     domain::{
+        onchain::{Call, SwapRequest},
         pool::NATIVE,
         trade::Purpose,
         units::{Amount, Rounding},
     },
-    ports::{Call, QuoteError, RpcError, SwapRequest},
+    ports::{QuoteError, RpcError},
 };
 
 /// Unix seconds that are never reached: quotes have no deadline. Permit2 keeps 48 bits.

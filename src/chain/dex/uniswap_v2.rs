@@ -15,8 +15,7 @@ use crate::{
         multicall::{Read, Reading, decode},
         settings::ChainSpec,
     },
-    domain::pool::Pool,
-    ports::SwapRequest,
+    domain::{onchain::SwapRequest, pool::Pool},
 };
 
 use alloy::sol_types::SolCall;

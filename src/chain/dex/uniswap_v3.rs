@@ -18,8 +18,10 @@ use crate::{
         multicall::{Read, Reading, decode},
         settings::ChainSpec,
     },
-    domain::pool::{NATIVE, Pool},
-    ports::SwapRequest,
+    domain::{
+        onchain::SwapRequest,
+        pool::{NATIVE, Pool},
+    },
 };
 
 const FEES: [u32; 4] = [100, 500, 3_000, 10_000];

@@ -21,8 +21,10 @@ use crate::{
         multicall::{Read, Reading, decode},
         settings::ChainSpec,
     },
-    domain::pool::{DYNAMIC_FEE, HookShape, NATIVE, Pool, PoolKey},
-    ports::SwapRequest,
+    domain::{
+        onchain::SwapRequest,
+        pool::{DYNAMIC_FEE, HookShape, NATIVE, Pool, PoolKey},
+    },
 };
 
 /// The usual pools without a hook.

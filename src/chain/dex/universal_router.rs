@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     chain::{contracts::UniversalRouter, settings::ChainSpec},
-    ports::SwapRequest,
+    domain::onchain::SwapRequest,
 };
 
 /// The wallet that sent the transaction, as a recipient.

@@ -1,4 +1,4 @@
-//! What enough nodes say together of heads and nonces, and what they say against each other.
+//! Heads and nonces by quorum, and contradictions between nodes.
 
 use std::{sync::PoisonError, time::Instant};
 
@@ -11,15 +11,16 @@ use tracing::{debug, error};
 use super::state::{EvmChain, Heads};
 use crate::{
     chain::{lookup::Contradiction, quorum::reached, receipts::RawBlock, voice::Voice},
-    ports::{Head, Nonces, RpcError},
+    domain::onchain::{Head, Nonces},
+    ports::RpcError,
     telemetry::metric,
 };
 
-/// A head that is further ahead of this machine's clock is not believed while another node has one.
+/// A head this far ahead of the local clock is ignored while another node has a plausible one.
 const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::seconds(30);
 
 impl EvmChain {
-    /// The newest block of every node, and how far each is behind.
+    /// Reads the newest block of every node, and each node's lag.
     async fn ask_heads(&self) -> Result<Heads, RpcError> {
         let said = self
             .rpc
@@ -87,7 +88,7 @@ impl EvmChain {
         })
     }
 
-    /// Says and counts it. What is not settled keeps new trades of the chain back for a while.
+    /// Logs and counts a contradiction. While unsettled, it blocks new trades on the chain for a while.
     pub(super) fn disagree(&self, contradiction: Contradiction) {
         let Contradiction { what, settled } = contradiction;
         let mut last = self.disagreement.lock().unwrap_or_else(PoisonError::into_inner);
@@ -111,7 +112,7 @@ impl EvmChain {
         }
     }
 
-    /// The first error, if no node answered: it says more than that none did.
+    /// The first error, if no node answered: it is the most specific one.
     pub(super) fn reached<T, N: Ord + Copy>(
         &self,
         what: &str,

@@ -1,4 +1,4 @@
-//! The nodes of a chain, and what was asked of them lately.
+//! State of an EVM chain: nodes and recent answers.
 
 use std::{
     collections::HashMap,
@@ -12,16 +12,17 @@ use tokio::sync::Mutex;
 
 use crate::{
     chain::{fresh::Fresh, native_price::NativePrice, rpc::Rpc, settings::ChainSpec},
-    ports::{Fees, Head, Nonces, RpcError},
+    domain::onchain::{Fees, Head, Nonces},
+    ports::RpcError,
     telemetry::metric,
 };
 
-/// The newest blocks of all nodes together.
+/// Newest blocks across all nodes.
 #[derive(Debug, Clone)]
 pub(super) struct Heads {
-    /// What enough nodes have reached: depths are counted from it.
+    /// Reached by a quorum: confirmations are counted from it.
     pub(super) agreed: Result<Head, RpcError>,
-    /// The newest that any node has, if its time is believable.
+    /// The newest that any node reports, if its time is plausible.
     pub(super) best: Head,
 }
 
@@ -39,10 +40,10 @@ pub struct EvmChain {
 }
 
 impl EvmChain {
-    /// The chain of `spec`, asked through `rpc`; transactions go through `private` if there is one.
+    /// The chain of `spec`, queried through `rpc`; transactions are sent through `private` if given.
     #[must_use]
     pub fn new(rpc: Rpc, private: Option<Rpc>, spec: Arc<ChainSpec>, native: Arc<dyn NativePrice>) -> Self {
-        // A counter that first shows up at one does not show that it grew.
+        // Export zero first: a counter that first appears at one shows no increase.
         counter!(metric::RPC_DISAGREEMENTS, "chain" => spec.name.clone()).increment(0);
         Self {
             rpc,

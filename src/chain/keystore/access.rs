@@ -1,7 +1,7 @@
-//! Who else could read or change a secret's file. As ssh does, a file that others can reach is refused, not warned of.
+//! File permissions of secrets. As with ssh, a file that other users can access is refused, not only reported.
 //!
-//! Not every mode that looks open is: a directory that is closed to others keeps its files closed, and what is mounted
-//! read-only into a container (Docker and Kubernetes secrets, mode 0444) was put there by whoever runs the container.
+//! An open mode is not always a risk: a private directory protects its files, and a read-only mount in a container
+//! (Docker and Kubernetes secrets, mode 0444) was set up by the container's operator.
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},
@@ -17,21 +17,21 @@ use nix::{
 };
 use zeroize::Zeroizing;
 
-use super::errors::KeyError;
+use super::super::key_error::KeyError;
 
-/// What a file is looked at for.
+/// Strictness of the check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Guard {
-    /// Refused if others may read or change it.
+    /// Refused if other users can read or change it.
     Closed,
-    /// Only read, as by `wallet list`, or to make a closed copy of it.
+    /// Not checked: for `wallet list`, or to make a private copy.
     Any,
 }
 
-/// Reads at most `max` bytes of a file, or of a pipe; never waits for one that nobody writes to.
+/// Reads at most `max` bytes of a file or pipe. Does not block on a pipe without a writer.
 ///
 /// # Errors
-/// [`KeyError::Io`] if it cannot be read or is larger, [`KeyError::Exposed`] as `guard` says.
+/// [`KeyError::Io`] if it cannot be read or is too large, [`KeyError::Exposed`] depending on `guard`.
 pub(super) fn read(path: &Path, max: u64, guard: Guard) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let at = |source| KeyError::Io {
         path: path.to_owned(),
@@ -45,12 +45,12 @@ pub(super) fn read(path: &Path, max: u64, guard: Guard) -> Result<Zeroizing<Vec<
     let found = file.metadata().map_err(at)?;
     let kind = found.file_type();
     if !kind.is_file() && !kind.is_fifo() {
-        return Err(at(io::Error::new(io::ErrorKind::InvalidInput, "is no file")));
+        return Err(at(io::Error::new(io::ErrorKind::InvalidInput, "is not a file")));
     }
     if guard == Guard::Closed {
         closed(path, &file, &found)?;
     }
-    // The shell's `<(command)` is read to its end.
+    // A shell's `<(command)` is read to the end.
     fcntl(&file, FcntlArg::F_SETFL(OFlag::empty())).map_err(|errno| at(errno.into()))?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(max).unwrap_or_default()));
     file.take(max.saturating_add(1))
@@ -64,7 +64,7 @@ pub(super) fn read(path: &Path, max: u64, guard: Guard) -> Result<Zeroizing<Vec<
     }
 }
 
-/// Refuses a file that others may read or change.
+/// Refuses a file that other users can read or change.
 fn closed(path: &Path, file: &File, found: &Metadata) -> Result<(), KeyError> {
     if is_read_only(file) || in_closed_directory(path) {
         return Ok(());
@@ -76,7 +76,7 @@ fn closed(path: &Path, file: &File, found: &Metadata) -> Result<(), KeyError> {
     if mode & 0o022 != 0 {
         return Err(exposed(path, format!("others may change it ({shown})"), chmod));
     }
-    // A service's own group is how root hands a secret to it.
+    // Root may pass a secret to a service through the service's own group.
     let handed = found.uid() == 0 && !Uid::effective().is_root() && is_our_group(found.gid());
     if mode & 0o004 != 0 || (mode & 0o040 != 0 && !handed) {
         return Err(exposed(path, format!("others may read it ({shown})"), chmod));
@@ -84,7 +84,7 @@ fn closed(path: &Path, file: &File, found: &Metadata) -> Result<(), KeyError> {
     Ok(())
 }
 
-/// Refuses a directory that others may put files into. One that is not there is no danger.
+/// Refuses a directory that other users can write to. A missing one is fine.
 ///
 /// # Errors
 /// [`KeyError`].
@@ -130,7 +130,7 @@ fn is_read_only(file: &File) -> bool {
     fstatvfs(file).is_ok_and(|found| found.flags().contains(FsFlags::ST_RDONLY))
 }
 
-/// Whether only the owner of the directory, who is us or root, can reach what is in it.
+/// Whether only the directory's owner, who is this user or root, can access its files.
 fn in_closed_directory(path: &Path) -> bool {
     let Ok(real) = path.canonicalize() else {
         return false;

@@ -1,8 +1,7 @@
-//! Keys at rest: encrypted V3 keystores, as other Ethereum tools read and write them. A key is plain only in
-//! memory, and wiped when it is dropped.
+//! Encrypted V3 keystores, compatible with other Ethereum tools. A key is in plain form only in memory, and wiped on
+//! drop.
 
 mod access;
-pub(super) mod errors;
 mod v3;
 
 use std::{
@@ -23,23 +22,23 @@ use super::kms::KmsKey;
 use access::Guard;
 use v3::{Document, Strength, Unopened};
 
-pub use errors::KeyError;
+pub use super::key_error::KeyError;
 
-/// No file of a password is larger, in bytes.
+/// Maximum size of a password file, bytes.
 const PASSWORD_BYTES_MAX: u64 = 4 * 1024;
 
-/// A password or a key as text: wiped when dropped, never shown.
+/// A password or key: wiped on drop, never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretText(Zeroizing<String>);
 
 impl SecretText {
-    /// Takes the text over.
+    /// Wraps a secret.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
-    /// The text, for the one who needs it.
+    /// The plain text.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -52,35 +51,35 @@ impl fmt::Debug for SecretText {
     }
 }
 
-/// What opens a key.
+/// Source of private keys.
 #[derive(Debug, Clone, Default)]
 pub struct KeySource {
     /// Directory of keystores.
     pub dir: PathBuf,
-    /// Password of the keystores, if it is known already.
+    /// Password of the keystores, if already known.
     pub password: Option<SecretText>,
     /// File whose first line is the password.
     pub password_file: Option<PathBuf>,
-    /// A raw key, from the variable whose name says that this is unsafe.
+    /// A raw key, from the environment variable marked as unsafe.
     pub unsafe_key: Option<SecretText>,
-    /// Keys that a key management service holds, by wallet.
+    /// Keys in a key management service, by wallet.
     pub kms: BTreeMap<Address, KmsKey>,
 }
 
-/// An encrypted key.
+/// A keystore file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeystoreFile {
-    /// Whose.
+    /// Wallet.
     pub address: Address,
-    /// Where.
+    /// Path.
     pub path: PathBuf,
 }
 
 impl KeySource {
-    /// Every encrypted key, by address.
+    /// All keystores, by address.
     ///
     /// # Errors
-    /// [`KeyError::Io`]; a directory that is not there holds nothing.
+    /// [`KeyError::Io`]; a missing directory counts as empty.
     pub fn list(&self) -> Result<Vec<KeystoreFile>, KeyError> {
         let claims = self.claims()?.into_iter();
         let mut wallets: Vec<KeystoreFile> = claims
@@ -90,7 +89,7 @@ impl KeySource {
         Ok(wallets)
     }
 
-    /// The keystores of the directory, and whose they say they are.
+    /// The keystores of the directory, with the address that each claims.
     fn claims(&self) -> Result<Vec<(PathBuf, Option<Address>)>, KeyError> {
         let io_error = |source| self.io(source);
         let entries = match fs::read_dir(&self.dir) {
@@ -108,7 +107,7 @@ impl KeySource {
         Ok(claims)
     }
 
-    /// Keystores whose owner neither a field nor the file's name tells: they are never opened.
+    /// Keystores that name their wallet neither in a field nor in the file name: they are never opened.
     ///
     /// # Errors
     /// [`KeyError::Io`].
@@ -118,7 +117,7 @@ impl KeySource {
         Ok(unnamed.collect())
     }
 
-    /// Makes a new key and stores it encrypted: scrypt with n = 262144, as other tools do.
+    /// Creates a new key and stores it encrypted: scrypt with n = 262144, the common standard.
     ///
     /// # Errors
     /// [`KeyError`].
@@ -126,7 +125,7 @@ impl KeySource {
         self.store(&PrivateKeySigner::random(), password, Strength::Standard)
     }
 
-    /// Makes a new key for a devnet: its encryption opens in no time, and protects nothing.
+    /// Creates a new key for a devnet, with fast and weak encryption.
     ///
     /// # Errors
     /// [`KeyError`].
@@ -134,16 +133,15 @@ impl KeySource {
         self.store(&PrivateKeySigner::random(), password, Strength::Devnet)
     }
 
-    /// Stores a key that exists, encrypted as a new one is.
+    /// Imports a raw key, with the same encryption as a new one.
     ///
     /// # Errors
-    /// [`KeyError`]; [`KeyError::Exists`] if it is stored already.
+    /// [`KeyError`]; [`KeyError::Exists`] if it is already stored.
     pub fn import(&self, key: &SecretText, password: &SecretText) -> Result<KeystoreFile, KeyError> {
         self.store(&parse(key)?, password, Strength::Standard)
     }
 
-    /// Takes over another tool's keystore bit for bit: it must open with `password`, which stays its password, as
-    /// strong or weak as it is.
+    /// Copies another tool's keystore byte by byte. It must open with `password`, and keeps it and its strength.
     ///
     /// # Errors
     /// [`KeyError`].
@@ -175,7 +173,7 @@ impl KeySource {
         self.place(key.address(), &sealed)
     }
 
-    /// Puts a keystore into the directory, closed to others.
+    /// Writes a keystore into the directory, readable by this user only.
     fn place(&self, address: Address, bytes: &[u8]) -> Result<KeystoreFile, KeyError> {
         access::directory(&self.dir)?;
         if let Some(known) = self.list()?.into_iter().find(|wallet| wallet.address == address) {
@@ -189,7 +187,7 @@ impl KeySource {
             .mode(0o700)
             .create(&self.dir)
             .map_err(|source| self.io(source))?;
-        // Complete before it has its name: a crash leaves no half a key behind that looks like one.
+        // Written completely before it is renamed: a crash leaves no partial file with a keystore's name.
         let name = format!("{address:#x}.json");
         let (draft, path) = (self.dir.join(format!(".{name}.new")), self.dir.join(name));
         self.publish(&draft, &path, bytes)
@@ -212,7 +210,7 @@ impl KeySource {
         fs::File::open(&self.dir)?.sync_all()
     }
 
-    /// Whether this wallet's key could be opened, without opening it.
+    /// Whether this wallet's key could be opened; does not open it.
     ///
     /// # Errors
     /// What is missing.
@@ -224,8 +222,7 @@ impl KeySource {
         self.password(address).map(|_| ())
     }
 
-    /// What a guess at the password of this wallet's keystore costs, and whether that is little. `None`: its key was
-    /// given raw.
+    /// Cost of one password guess on this wallet's keystore, and whether it is too low. `None`: the key was given raw.
     ///
     /// # Errors
     /// [`KeyError`].
@@ -258,13 +255,13 @@ impl KeySource {
         Ok(key)
     }
 
-    /// The raw key, if one was given and it is this wallet's.
+    /// The raw key, if given and if it belongs to this wallet.
     fn raw(&self, address: Address) -> Result<Option<PrivateKeySigner>, KeyError> {
         let key = self.unsafe_key.as_ref().map(parse).transpose()?;
         Ok(key.filter(|key| key.address() == address))
     }
 
-    /// The wallet's keystore, if nobody else can reach it.
+    /// The wallet's keystore, if no other user can access it.
     fn document(&self, address: Address) -> Result<(PathBuf, Document), KeyError> {
         access::directory(&self.dir)?;
         let found = self.list()?.into_iter().find(|wallet| wallet.address == address);
@@ -284,7 +281,7 @@ impl KeySource {
         self.password.clone().ok_or(KeyError::NoPassword(address))
     }
 
-    /// The wallets there are, the raw key's first.
+    /// All wallets, the raw key's first.
     ///
     /// # Errors
     /// [`KeyError`].
@@ -324,11 +321,11 @@ fn open(path: &Path, document: &Document, password: &SecretText) -> Result<Priva
     zeroize::Zeroize::zeroize(&mut word.0);
     key.map_err(|_| KeyError::Malformed {
         path,
-        detail: "what it holds is no private key".to_owned(),
+        detail: "its content is not a private key".to_owned(),
     })
 }
 
-/// The password in a file: its first line. The file must be closed to others.
+/// Reads a password from the first line of a file, which other users must not be able to read.
 ///
 /// # Errors
 /// [`KeyError`].
@@ -347,8 +344,8 @@ fn parse(key: &SecretText) -> Result<PrivateKeySigner, KeyError> {
     key.expose().trim().parse().map_err(|_| KeyError::NoKey)
 }
 
-/// Whether a file is a keystore, and whose it says it is: by its field, or by its name where the field is left out. A
-/// draft is none.
+/// The claimed address of a keystore: from its field, or from the file name if the field is missing. `None` for other
+/// files and drafts.
 fn claim(path: &Path) -> Option<Option<Address>> {
     let name = path.file_name()?.to_str()?;
     if name.starts_with('.') {

@@ -1,6 +1,6 @@
-//! The file format: a key encrypted by a password, as other Ethereum tools read and write it (V3).
+//! The V3 keystore format: a key encrypted with a password, compatible with other Ethereum tools.
 //!
-//! A file is a stranger's until it has opened: every number of it is checked before anything is derived or allocated.
+//! A file is untrusted until it opens: every number is checked before anything is derived or allocated.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -16,38 +16,38 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-/// No keystore is larger, in bytes.
+/// Maximum size of a keystore, bytes.
 pub(super) const BYTES_MAX: u64 = 64 * 1024;
 
-/// Strength of what we write, as a power of two: a guess costs 256 MB and about a second.
+/// Scrypt cost of new keystores, as a power of two: one guess takes 256 MB and about a second.
 const STANDARD_LOG_N: u8 = 18;
-/// For keys of a devnet, which open in a few milliseconds.
+/// For devnet keys, which open in a few milliseconds.
 const DEVNET_LOG_N: u8 = 12;
-/// The weakest scrypt that `doctor` is content with, as a power of two.
+/// The weakest scrypt cost that `doctor` accepts, as a power of two.
 const WEAK_BELOW_LOG_N: u8 = 17;
-/// The weakest PBKDF2 that `doctor` is content with.
+/// The weakest PBKDF2 cost that `doctor` accepts, rounds.
 const WEAK_BELOW_ROUNDS: u32 = 600_000;
 
-/// scrypt's n as a power of two.
+/// Maximum scrypt n, as a power of two.
 const LOG_N_MAX: u8 = 22;
-/// scrypt's n times r: 512 MB.
+/// Maximum scrypt n times r: 512 MB.
 const MEMORY_MAX: u64 = 1 << 22;
-/// scrypt's n times r times p: eight times the standard's work.
+/// Maximum scrypt n times r times p: eight times the standard's work.
 const WORK_MAX: u64 = 1 << 24;
-/// PBKDF2's rounds.
+/// Maximum PBKDF2 rounds.
 const ROUNDS_MAX: u64 = 10_000_000;
-/// Bytes that are derived: at least what encrypts and what authenticates.
+/// Derived bytes: enough for encryption and authentication.
 const DERIVED: std::ops::RangeInclusive<u64> = 32..=128;
-/// Bytes of salt.
+/// Allowed length of the salt, bytes.
 const SALT: std::ops::RangeInclusive<usize> = 1..=256;
 
-/// Each derivation takes its memory alone: a worker with many wallets needs no more than one with a single one.
+/// Derivations run one at a time, so memory does not grow with the number of wallets.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// How much work a guess at the password is.
+/// Cost of one password guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Strength {
-    /// For money.
+    /// For real money.
     Standard,
     /// For a devnet.
     Devnet,
@@ -59,7 +59,7 @@ enum Kdf {
     Pbkdf2 { rounds: u32 },
 }
 
-/// A keystore that has the form of one, with numbers that can be computed.
+/// A parsed keystore with valid parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Document {
     kdf: Kdf,
@@ -68,27 +68,27 @@ pub(super) struct Document {
     iv: [u8; 16],
     ciphertext: [u8; 32],
     mac: [u8; 32],
-    /// Whose key it says it holds.
+    /// The address that it claims.
     pub(super) address: Option<Address>,
 }
 
-/// Why a document does not open.
+/// Why a keystore does not open.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unopened {
-    /// The password is not its own, or the file was altered.
+    /// Wrong password, or the file was altered.
     WrongPassword,
-    /// It cannot be computed.
+    /// Derivation failed.
     Malformed(String),
 }
 
 impl Document {
-    /// Reads a keystore. Nothing is derived yet.
+    /// Parses a keystore. Derives nothing yet.
     ///
     /// # Errors
-    /// The field that is wrong, without its value where that could be a secret.
+    /// The invalid field; without its value if that could be a secret.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
         let json: Value = serde_json::from_slice(bytes).map_err(|error| {
-            // The error's own words may quote the file, and the file may hold a key.
+            // The parser's message may quote the file, which may hold a key.
             format!(
                 "it is not JSON (line {}, column {})",
                 error.line(),
@@ -129,7 +129,7 @@ impl Document {
         })
     }
 
-    /// The key. Takes about a second, and up to 512 MB, alone in this process.
+    /// Decrypts the key. Takes about a second and up to 512 MB; one at a time per process.
     ///
     /// # Errors
     /// [`Unopened`].
@@ -141,7 +141,7 @@ impl Document {
         crypt(&derived, &self.iv, &self.ciphertext).map_err(Unopened::Malformed)
     }
 
-    /// What a guess at the password costs, for people.
+    /// Cost of one password guess, as text.
     pub(super) fn strength(&self) -> String {
         match self.kdf {
             Kdf::Scrypt { log_n, r, p } => format!("scrypt n={} r={r} p={p}", 1_u64 << log_n),
@@ -149,7 +149,7 @@ impl Document {
         }
     }
 
-    /// Whether guesses at the password are cheap.
+    /// Whether a password guess is too cheap.
     pub(super) fn is_weak(&self) -> bool {
         match self.kdf {
             Kdf::Scrypt { log_n, r, .. } => log_n < WEAK_BELOW_LOG_N || r < 8,
@@ -161,7 +161,7 @@ impl Document {
 /// Encrypts a key: scrypt, AES-128 in counter mode, Keccak-256.
 ///
 /// # Errors
-/// The system gives no random numbers, or no memory was left.
+/// No random numbers or not enough memory.
 pub(super) fn seal(
     key: &[u8; 32],
     address: Address,
@@ -193,7 +193,7 @@ pub(super) fn seal(
     serde_json::to_vec(&file).map_err(|error| error.to_string())
 }
 
-/// Whether a file looks like a keystore, and whose it says it is: for lists, where one odd file must not stop all.
+/// The claimed address, if the file looks like a keystore: lenient, so that one odd file does not break a list.
 pub(super) fn claim(bytes: &[u8]) -> Option<Option<Address>> {
     let json: Value = serde_json::from_slice(bytes).ok()?;
     crypto(&json)?;
@@ -233,7 +233,7 @@ impl Kdf {
         let r = number(parameters, "r", 1, 1 << 10)?;
         let p = number(parameters, "p", 1, 1 << 10)?;
         if !n.is_power_of_two() {
-            return Err(format!("crypto.kdfparams.n = {n} is no power of two"));
+            return Err(format!("crypto.kdfparams.n = {n} is not a power of two"));
         }
         let memory = n.saturating_mul(r);
         if memory > MEMORY_MAX || memory.saturating_mul(p) > WORK_MAX {
@@ -268,16 +268,16 @@ fn derive(kdf: Kdf, salt: &[u8], length: usize, password: &str) -> Result<Zeroiz
     Ok(derived)
 }
 
-/// Authenticates the ciphertext by the second half of what was derived.
+/// Authenticates the ciphertext with the second half of the derived bytes.
 fn mac(derived: &[u8], ciphertext: &[u8]) -> Option<[u8; 32]> {
     let secret = derived.get(16..32)?;
     let input = Zeroizing::new([secret, ciphertext].concat());
     Some(keccak256(&*input).0)
 }
 
-/// Encrypts and decrypts, by the first half of what was derived.
+/// Encrypts or decrypts with the first half of the derived bytes.
 fn crypt(derived: &[u8], iv: &[u8; 16], text: &[u8; 32]) -> Result<Zeroizing<[u8; 32]>, String> {
-    let key = derived.get(..16).ok_or("too little was derived")?;
+    let key = derived.get(..16).ok_or("the derived key is too short")?;
     let mut cipher = Ctr128BE::<Aes128>::new_from_slices(key, iv).map_err(|error| error.to_string())?;
     let mut out = Zeroizing::new(*text);
     cipher
@@ -315,7 +315,7 @@ fn bytes_of(value: &Value, name: &str) -> Result<Vec<u8>, String> {
     let text = value
         .get(name)
         .and_then(Value::as_str)
-        .ok_or_else(|| format!("the field {name} is missing, or no text"))?;
+        .ok_or_else(|| format!("the field {name} is missing or not a string"))?;
     hex::decode(text).map_err(|_| format!("{name} is not hexadecimal"))
 }
 

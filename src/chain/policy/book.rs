@@ -1,4 +1,4 @@
-//! The policy file, read again whenever it changed, and the journal of what was signed under it.
+//! The policy file, reloaded when it changes, and the journal of signatures.
 
 use std::{
     os::unix::fs::MetadataExt,
@@ -18,16 +18,16 @@ use crate::{
     trust::{Chosen, trusted},
 };
 
-/// Where the policy is looked for.
+/// Location of the policy.
 #[derive(Debug, Clone)]
 pub enum Place {
-    /// A person named it.
+    /// Given explicitly.
     Named(PathBuf),
-    /// The machine's, if it is there, else the user's.
+    /// The machine's file if it exists, otherwise the user's.
     Usual {
-        /// In `/etc`.
+        /// The machine's file, in `/etc`.
         machine: PathBuf,
-        /// In the user's own configuration directory.
+        /// The user's file, in the configuration directory.
         user: PathBuf,
     },
 }
@@ -35,7 +35,7 @@ pub enum Place {
 /// The machine's policy.
 pub const MACHINE_POLICY: &str = "/etc/lgi-mm/policy.toml";
 
-/// What a file looked like when it was read.
+/// Identity of a file when it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Stamp {
     path: PathBuf,
@@ -45,7 +45,7 @@ struct Stamp {
 
 type Read = Result<Arc<Policy>, Refusal>;
 
-/// The policy file and what was signed under it. Changes of the file count from the next signature on.
+/// The policy file and the journal of signatures. Changes of the file apply from the next signature.
 #[derive(Debug)]
 pub struct PolicyBook {
     place: Place,
@@ -54,7 +54,7 @@ pub struct PolicyBook {
 }
 
 impl PolicyBook {
-    /// The policy at `place`, and the directory `state` that remembers what was signed. Nothing is read yet.
+    /// The policy at `place`, with its journal in the directory `state`. Reads nothing yet.
     #[must_use]
     pub fn new(place: Place, state: PathBuf) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl PolicyBook {
         }
     }
 
-    /// Which file counts now, whether it is there or not.
+    /// Path of the effective file, whether it exists or not.
     #[must_use]
     pub fn path(&self) -> &Path {
         match &self.place {
@@ -81,16 +81,16 @@ impl PolicyBook {
         }
     }
 
-    /// What was signed.
+    /// The journal of signatures.
     #[must_use]
     pub const fn journal(&self) -> &Journal {
         &self.journal
     }
 
-    /// The file as it is now.
+    /// The current policy.
     ///
     /// # Errors
-    /// [`Reason::NoPolicy`] and [`Reason::Unreadable`], with what to do.
+    /// [`Reason::NoPolicy`] and [`Reason::Unreadable`], with the fix.
     pub fn policy(&self) -> Result<Arc<Policy>, Refusal> {
         let path = self.path();
         if matches!(path.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound) {
@@ -118,7 +118,7 @@ impl PolicyBook {
         policy
     }
 
-    /// What a wallet has spent of its limits.
+    /// What a wallet has spent against its limits.
     ///
     /// # Errors
     /// [`Reason::Journal`].

@@ -13,16 +13,16 @@ use crate::domain::{
     units::{Amount, BPS, MoneyError, NATIVE_DECIMALS, Price, Rounding, Usd},
 };
 
-/// Which way a swap goes.
+/// Direction of a swap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
-    /// A quote for a token: it spends.
+    /// Quote to token: spends.
     Buy {
         quote: Quote,
         quote_decimals: u8,
         token: Address,
     },
-    /// A token for a quote: a way out, which no spending limit closes.
+    /// Token to quote: an exit, which no spending limit blocks.
     Sell {
         quote: Quote,
         quote_decimals: u8,
@@ -31,10 +31,10 @@ pub(super) enum Way {
 }
 
 pub(super) fn arithmetic(error: MoneyError) -> Refusal {
-    Refusal::new(Reason::Price, format!("its value cannot be told: {error}"))
+    Refusal::new(Reason::Price, format!("its value cannot be computed: {error}"))
 }
 
-/// What gas may cost at most, rounded up.
+/// Maximum cost of gas, rounded up.
 pub(super) fn gas(
     entry: &Entry,
     gas_limit: u64,
@@ -52,10 +52,10 @@ pub(super) fn gas(
     Ok(())
 }
 
-/// The kill switch; cancels pass: they move nothing, and free the wallet of what is open.
+/// The kill switch. Cancels pass: they move nothing, and clear the wallet's pending transactions.
 pub(super) fn running(entry: &Entry, intent: &Intent) -> Result<(), Refusal> {
     if entry.stop && *intent != Intent::Cancel {
-        let detail = "the policy is stopped, only cancels are signed: `lgi-mm policy resume` lets it go on";
+        let detail = "the policy is stopped, only cancels are signed: `lgi-mm policy resume` resumes it";
         return Err(Refusal::new(Reason::Stopped, detail));
     }
     Ok(())
@@ -69,7 +69,7 @@ pub(super) const fn quote_price(quote: Quote, native: Price) -> Price {
     }
 }
 
-/// Valid no longer than the entry allows.
+/// The deadline must be within the entry's maximum.
 fn deadline(entry: &Entry, until: U256, now: Timestamp) -> Result<(), Refusal> {
     let latest = entry.max_deadline.after(now).timestamp();
     if until <= U256::from(u64::try_from(latest).unwrap_or_default()) {
@@ -84,28 +84,28 @@ fn deadline(entry: &Entry, until: U256, now: Timestamp) -> Result<(), Refusal> {
     Err(Refusal::new(Reason::Deadline, detail))
 }
 
-/// An allowance: of something that may be traded, to a router, with a bound.
+/// An allowance must be for a traded asset, to a router, with an upper bound.
 pub(super) fn allowance(entry: &Entry, allow: &Allow, native: Price, now: Timestamp) -> Result<(), Refusal> {
     let at = entry.contracts();
     let spender = allow.spender;
     let token = named(allow.token, &at);
     let (tradable, quote) = (entry.tokens.contains(&allow.token), entry.quote(allow.token));
     if !tradable && quote.is_none() {
-        let detail = format!("it allows {spender} to take {token}, which this entry does not name");
+        let detail = format!("it approves {spender} for {token}, which this entry does not name");
         return Err(Refusal::new(Reason::Token, detail));
     }
     if !allow.is_to_known_spender(&at) {
-        let detail = format!("it allows {spender} to take {token}; only the routers may be allowed anything");
+        let detail = format!("it approves {spender} for {token}; only the routers may get an allowance");
         return Err(Refusal::new(Reason::Allowance, detail));
     }
     if let Some(expires) = allow.expires {
         deadline(entry, expires, now)?;
     }
     if allow.amount >= U256::from(U160::MAX) {
-        let detail = format!("it allows {spender} to take any amount of {token}; allowances are exact");
+        let detail = format!("it approves {spender} for any amount of {token}; allowances must be exact");
         return Err(Refusal::new(Reason::Allowance, detail));
     }
-    // What may be sold may be allowed in any amount: it only moves for a swap that is checked as well.
+    // Any amount of a token that may be sold: only a swap, checked as well, can use it.
     match quote {
         Some((quote, decimals)) if !tradable => {
             let usd = Amount::new(allow.amount)
@@ -117,7 +117,7 @@ pub(super) fn allowance(entry: &Entry, allow: &Allow, native: Price, now: Timest
     }
 }
 
-/// No larger than one buy may be.
+/// The limit of one buy.
 pub(super) fn trade(entry: &Entry, usd: Usd) -> Result<(), Refusal> {
     if usd > entry.max_trade_usd {
         let detail = format!("a buy of {usd} USD; max_trade_usd is {}", entry.max_trade_usd);
@@ -126,7 +126,7 @@ pub(super) fn trade(entry: &Entry, usd: Usd) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Which way a swap of these goes, if the entry names both sides.
+/// Direction of a swap, if the entry allows both sides.
 pub(super) fn way(entry: &Entry, token_in: Address, token_out: Address) -> Result<Way, Refusal> {
     let known = |token: &Address| entry.tokens.contains(token);
     if let (Some((quote, quote_decimals)), true) = (entry.quote(token_in), known(&token_out)) {
@@ -159,8 +159,7 @@ pub(super) fn way(entry: &Entry, token_in: Address, token_out: Address) -> Resul
     Err(Refusal::new(Reason::Token, detail))
 }
 
-/// What a buy of `amount` spends, USD rounded up; a sale spends nothing. The native coin counts at least
-/// `native_usd_min`.
+/// USD that a buy of `amount` spends, rounded up; zero for a sale. The native coin counts at least `native_usd_min`.
 pub(super) fn spends(entry: &Entry, way: &Way, amount: U256, native: Price) -> Result<Usd, Refusal> {
     let Way::Buy {
         quote,
@@ -176,7 +175,7 @@ pub(super) fn spends(entry: &Entry, way: &Way, amount: U256, native: Price) -> R
         .map_err(arithmetic)
 }
 
-/// Enough arrives: the least that the calldata accepts, against what goes in.
+/// The minimum output in the calldata must be worth enough, compared with the input.
 pub(super) fn loss(
     entry: &Entry,
     swap: &Swap,
@@ -214,7 +213,7 @@ pub(super) fn loss(
     let least = paid.times(share, Rounding::Up).map_err(arithmetic)?;
     if got < least {
         let detail = format!(
-            "it may bring as little as {got} USD for {paid} USD; max_loss_bps = {} asks for {least} USD",
+            "it may bring as little as {got} USD for {paid} USD; max_loss_bps = {} requires {least} USD",
             entry.max_loss_bps
         );
         return Err(Refusal::new(Reason::Loss, detail));
@@ -222,7 +221,7 @@ pub(super) fn loss(
     Ok(())
 }
 
-/// The deadline of a swap.
+/// Deadline of a swap.
 pub(super) fn timely(entry: &Entry, swap: &Swap, now: Timestamp) -> Result<(), Refusal> {
     deadline(entry, swap.deadline, now)
 }

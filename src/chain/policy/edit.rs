@@ -1,4 +1,4 @@
-//! Changes of the policy file by command: everything else in it, comments included, stays as it is.
+//! Edits of the policy file by command. Everything else in the file, comments included, is preserved.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -18,27 +18,27 @@ const HEADING: &str = "\
 
 ";
 
-/// A change that was not made.
+/// An edit that failed. The file is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
-    /// The file is no policy, before or after the change.
+    /// The file is not a valid policy, before or after the edit.
     #[error("{path} is not a policy: {detail}; nothing was written")]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// What is invalid.
         detail: String,
     },
-    /// There is nothing to change.
+    /// The entry does not exist.
     #[error(
         "the policy {path} has no entry for {wallet} on {chain}; `lgi-mm policy show` lists what there is"
     )]
     NoEntry {
         /// The file.
         path: PathBuf,
-        /// Which chain was asked for.
+        /// Chain.
         chain: String,
-        /// Which wallet.
+        /// Wallet.
         wallet: Address,
     },
     /// The file cannot be written.
@@ -48,12 +48,12 @@ pub enum EditError {
     Io {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         source: std::io::Error,
     },
 }
 
-/// The file at `path` with this entry in it, in the place of the one for the same wallet and chain.
+/// Returns the file at `path` with this entry added or replaced (same wallet and chain).
 ///
 /// # Errors
 /// [`EditError::Invalid`], [`EditError::Io`].
@@ -78,7 +78,7 @@ pub fn with_entry(path: &Path, entry: &Entry) -> Result<String, EditError> {
     checked(path, &document)
 }
 
-/// The file at `path` with a kill switch set: of all wallets, or of one on one chain.
+/// Returns the file at `path` with a kill switch set: for all wallets, or for one wallet on one chain.
 ///
 /// # Errors
 /// [`EditError`].
@@ -103,12 +103,12 @@ pub fn with_stop(path: &Path, of: Option<(&str, Address)>, stop: bool) -> Result
     checked(path, &document)
 }
 
-/// Puts `text` at `path`, whole or not at all, readable by this user only.
+/// Writes `text` to `path` atomically, readable by this user only.
 ///
 /// # Errors
 /// [`EditError::Io`].
 pub fn write(path: &Path, text: &str) -> Result<(), EditError> {
-    // A link leads to the file that is meant.
+    // Follow symbolic links to the real file.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     written(&path, text).map_err(|source| EditError::Io {
         path: path.clone(),
@@ -120,7 +120,7 @@ fn written(path: &Path, text: &str) -> std::io::Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
     let dir = dir.unwrap_or_else(|| Path::new("."));
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    // Made with mode 0600.
+    // Created with mode 0600.
     let mut file = tempfile::NamedTempFile::new_in(dir)?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
@@ -135,7 +135,7 @@ fn invalid(path: &Path, detail: impl ToString) -> EditError {
     }
 }
 
-/// The file, or the beginning of a new one.
+/// The existing file, or the header of a new one.
 fn load(path: &Path) -> Result<DocumentMut, EditError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
@@ -162,7 +162,7 @@ fn is_of(table: &Table, chain: &str, wallet: Address) -> bool {
     text("chain") == chain && text("wallet").parse() == Ok(wallet)
 }
 
-/// Sets a value and keeps the comment behind it.
+/// Sets a value and keeps its trailing comment.
 fn put(table: &mut Table, key: &str, new: Value) {
     match table.get_mut(key).and_then(Item::as_value_mut) {
         Some(place) => {
@@ -193,7 +193,7 @@ fn fill(table: &mut Table, entry: &Entry) {
         ("max_gas_usd", entry.max_gas_usd.decimal()),
         ("native_usd_min", entry.native_usd_min.decimal()),
     ] {
-        // Digit for digit; what TOML could not say as a number stands in quotes.
+        // Exact digits; values that TOML cannot represent as a number are quoted.
         let text = usd.normalize().to_string();
         let short = text.len() <= 12;
         let number = text.parse::<Value>().ok().filter(|_| short);

@@ -1,4 +1,4 @@
-//! The policy file: what each key may do on each chain. It lies on the worker's machine, never in the database.
+//! The policy file: what each key may do on each chain. It is kept on the worker's machine, never in the database.
 
 use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
@@ -16,11 +16,11 @@ use crate::domain::{
     units::{BPS, NATIVE_DECIMALS, Price, Usd},
 };
 
-/// What is lost at most, where the file says nothing: a tenth of what the swap is worth, basis points.
+/// Default maximum loss: a tenth of the swap's value, basis points.
 const MAX_LOSS_BPS: u32 = 1_000;
 const MAX_DEADLINE: Span = Span::from_secs(600);
 
-/// What pays for tokens. Each can be valued without asking the token.
+/// Assets that may pay for tokens. Each can be valued without querying the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display, EnumString, Serialize, Deserialize)]
 #[strum(serialize_all = "lowercase")]
 #[serde(rename_all = "lowercase")]
@@ -33,7 +33,7 @@ pub enum Quote {
     Usdc,
 }
 
-/// `[allow.contracts]`: needed where a chain or an address is not in the built-in table.
+/// `[allow.contracts]`: required for a chain that is not built in; overrides built-in addresses.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NamedContracts {
@@ -58,37 +58,37 @@ pub struct NamedContracts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// The chain's name, as jobs have it.
+    /// Chain name, as in jobs.
     pub chain: String,
-    /// Whose key signs.
+    /// Address of the key that signs.
     pub wallet: Address,
-    /// EIP-155 chain id; may be left out for a chain of the built-in table.
+    /// EIP-155 chain id; optional for a built-in chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain_id: Option<u64>,
-    /// What may be bought and sold.
+    /// Tokens that may be bought and sold.
     pub tokens: Vec<Address>,
-    /// What may pay for it, and what sales may bring.
+    /// Assets that buys may spend and sales may return.
     pub quotes: Vec<Quote>,
-    /// Most that one buy may spend, USD.
+    /// Maximum USD of one buy.
     pub max_trade_usd: Usd,
-    /// Most that all buys of 60 minutes may spend, USD.
+    /// Maximum USD of all buys in 60 minutes.
     pub max_hour_usd: Usd,
-    /// Most that all buys of a UTC day may spend, USD.
+    /// Maximum USD of all buys in a UTC day.
     pub max_day_usd: Usd,
-    /// Most gas of one transaction, its replacements included: gas limit times fee cap, USD.
+    /// Maximum gas cost of one transaction including replacements (gas limit times fee cap), USD.
     pub max_gas_usd: Usd,
-    /// How far below an independently read price the least arrival may be, 0 to 10000 bps.
+    /// Maximum shortfall of the minimum output against an independently read price, 0 to 10000 bps.
     #[serde(default = "max_loss_bps")]
     pub max_loss_bps: u32,
-    /// How long from now a transaction may stay valid.
+    /// Maximum time until a transaction's deadline.
     #[serde(default = "max_deadline")]
     pub max_deadline: Span,
-    /// The native coin is never valued below this, USD: a node that understates its price raises no limit.
+    /// Minimum USD value of the native coin: a node that understates its price raises no limit.
     pub native_usd_min: Price,
     /// Kill switch of this wallet: only cancels are signed.
     #[serde(default)]
     pub stop: bool,
-    /// Addresses that are not in the built-in table.
+    /// Addresses that are not built in.
     #[serde(default, skip_serializing_if = "is_default")]
     pub contracts: NamedContracts,
 }
@@ -100,7 +100,7 @@ pub struct Policy {
     /// Kill switch of all wallets: only cancels are signed.
     #[serde(default)]
     pub stop: bool,
-    /// What is allowed; everything else is not.
+    /// What is allowed; everything else is refused.
     #[serde(default)]
     pub allow: Vec<Entry>,
 }
@@ -121,7 +121,7 @@ impl Policy {
     /// Reads the text of a file.
     ///
     /// # Errors
-    /// What is wrong, every entry's problems together.
+    /// All problems of all entries.
     pub fn read(text: &str) -> Result<Self, String> {
         let policy: Self =
             toml_edit::de::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
@@ -143,7 +143,7 @@ impl Policy {
         }
     }
 
-    /// What this wallet may do on this chain.
+    /// The entry of this wallet on this chain.
     #[must_use]
     pub fn entry(&self, chain: &str, wallet: Address) -> Option<&Entry> {
         self.allow
@@ -151,7 +151,7 @@ impl Policy {
             .find(|entry| entry.chain == chain && entry.wallet == wallet)
     }
 
-    /// The same, with the kill switch of all wallets in it.
+    /// The same, with the global kill switch applied.
     pub(super) fn find(&self, chain: &str, wallet: Address) -> Result<Entry, Refusal> {
         let entry = self.entry(chain, wallet).cloned().ok_or_else(|| {
             let detail = format!("the policy has no entry for wallet {wallet} on {chain}");
@@ -169,13 +169,13 @@ impl Entry {
         chains::find(&self.chain).ok()
     }
 
-    /// The chain that this key may sign for.
+    /// The chain that the key may sign for.
     #[must_use]
     pub fn chain_id(&self) -> Option<u64> {
         self.chain_id.or(self.built_in().map(|chain| chain.chain_id))
     }
 
-    /// What may be called: the built-in table's, and what the entry names. Zero: none.
+    /// Contracts that may be called: built-in ones, overridden by the entry. Zero: none.
     #[must_use]
     pub fn contracts(&self) -> PolicyContracts {
         let known = self.built_in().map_or(EVERYWHERE, |chain| chain.contracts);
@@ -192,7 +192,7 @@ impl Entry {
         }
     }
 
-    /// The quote that an asset is, if this entry allows it; and its digits.
+    /// The quote kind and decimals of an asset, if this entry allows it.
     #[must_use]
     pub fn quote(&self, asset: Address) -> Option<(Quote, u8)> {
         let at = self.contracts();
@@ -227,15 +227,15 @@ impl Entry {
             ("max_day_usd", self.max_day_usd),
             ("max_gas_usd", self.max_gas_usd),
         ] {
-            let what = format!("{key} = {value} is not allowed: a number above 0");
+            let what = format!("{key} = {value} is not allowed: must be above 0");
             check(value.is_positive(), &what);
         }
         let what = format!("max_loss_bps = {} is not allowed: 0 to {BPS}", self.max_loss_bps);
         check(self.max_loss_bps <= BPS, &what);
-        check(!self.wallet.is_zero(), "the zero address is no wallet");
+        check(!self.wallet.is_zero(), "the wallet must not be the zero address");
         check(
             self.tokens.iter().all(|token| !token.is_zero()),
-            "the zero address is no token",
+            "a token must not be the zero address",
         );
         let at = self.contracts();
         let needed = self.chain_id().is_some()

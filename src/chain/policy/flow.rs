@@ -1,5 +1,5 @@
-//! Where money goes while a router works through its commands: what leaves the wallet, what the router holds on the
-//! way, what comes back. At the end the router must hold nothing: whatever it keeps, the next caller takes.
+//! Tracks money through a router's commands: what leaves the wallet, what the router holds, what comes back. The router
+//! must end with nothing: the next caller could take what it keeps.
 
 use std::collections::BTreeMap;
 
@@ -11,46 +11,46 @@ use super::{
 };
 use crate::domain::pool::{NATIVE, Pool};
 
-/// Both routers: who sent the transaction.
+/// Both routers' constant for the transaction's sender.
 const SENDER: Address = address!("0x0000000000000000000000000000000000000001");
-/// Both routers: the router itself.
+/// Both routers' constant for the router itself.
 const ROUTER: Address = address!("0x0000000000000000000000000000000000000002");
 
-/// Where something goes.
+/// Receiver of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum To {
     Wallet,
     Router,
 }
 
-/// How much of what the router holds.
+/// Share of the router's holding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     All,
     Exactly(U256),
 }
 
-/// What the router holds of one asset.
+/// The router's holding of one asset.
 #[derive(Debug, Clone, Copy)]
 struct Held {
-    /// At least.
+    /// Minimum amount.
     least: U256,
-    /// And not more.
+    /// Whether the minimum is the exact amount.
     exact: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Flow {
     wallet: Address,
-    /// What leaves the wallet.
+    /// Amounts that leave the wallet.
     taken: BTreeMap<Address, U256>,
     held: BTreeMap<Address, Held>,
-    /// What comes back to the wallet, at least.
+    /// Minimum amounts that return to the wallet.
     given: BTreeMap<Address, U256>,
 }
 
 impl Flow {
-    /// Begins with the native coin that is sent along.
+    /// Starts with the native coin attached to the call.
     pub(super) fn new(wallet: Address, value: U256) -> Self {
         let mut flow = Self {
             wallet,
@@ -65,7 +65,7 @@ impl Flow {
         flow
     }
 
-    /// Who an address stands for; every address but the wallet and the router is refused.
+    /// Resolves a receiver; every address but the wallet and the router is refused.
     pub(super) fn recipient(&self, address: Address) -> Result<To, Refusal> {
         if address == SENDER || address == self.wallet {
             Ok(To::Wallet)
@@ -80,17 +80,17 @@ impl Flow {
         }
     }
 
-    /// Whether the router holds some of the native coin.
+    /// Whether the router holds any native coin.
     pub(super) fn holds_native(&self) -> bool {
         self.held.contains_key(&NATIVE)
     }
 
-    /// Takes out of the wallet, by an allowance.
+    /// Takes tokens from the wallet, by allowance.
     pub(super) fn take(&mut self, asset: Address, amount: U256) -> Result<(), Refusal> {
         let before = self.taken.get(&asset).copied().unwrap_or_default();
         let sum = before
             .checked_add(amount)
-            .ok_or_else(|| shape("it takes more than can exist"))?;
+            .ok_or_else(|| shape("its total input overflows"))?;
         self.taken.insert(asset, sum);
         Ok(())
     }
@@ -107,7 +107,7 @@ impl Flow {
         self.held.insert(asset, held);
     }
 
-    /// Puts at least so much somewhere.
+    /// Transfers at least this amount.
     pub(super) fn put(&mut self, asset: Address, least: U256, exact: bool, to: To) {
         match to {
             To::Router => self.hold(asset, least, exact),
@@ -118,9 +118,9 @@ impl Flow {
         }
     }
 
-    /// Uses what the router holds: at least how much that is, and whether exactly.
+    /// Spends from the router's holding; returns its minimum, and whether that is exact.
     pub(super) fn spend(&mut self, asset: Address, part: Part) -> Result<(U256, bool), Refusal> {
-        let nothing = || shape("it uses something that the router was never given");
+        let nothing = || shape("it spends an asset that the router does not hold");
         let held = self.held.get(&asset).copied().ok_or_else(nothing)?;
         match part {
             Part::All => {
@@ -139,7 +139,7 @@ impl Flow {
         }
     }
 
-    /// All of an asset goes somewhere, at least `least` or the transaction is undone.
+    /// Transfers the whole holding of an asset; reverts below `least`.
     pub(super) fn sweep(
         &mut self,
         asset: Address,
@@ -152,19 +152,19 @@ impl Flow {
         Ok(())
     }
 
-    /// The swap that it all comes to.
+    /// The resulting swap.
     pub(super) fn end(self, deadline: U256, pool: Option<Pool>) -> Result<Swap, Refusal> {
         if let Some(asset) = self.held.keys().next() {
             return Err(Refusal::new(
                 Reason::Recipient,
-                format!("some of {asset} stays in the router, where anybody may take it"),
+                format!("some of {asset} stays in the router, where anyone can take it"),
             ));
         }
         let mut taken = self.taken.into_iter().filter(|(_, amount)| !amount.is_zero());
         let (Some((token_in, amount_in)), None) = (taken.next(), taken.next()) else {
             return Err(shape("it must spend exactly one asset"));
         };
-        // What comes back of the input is no purchase.
+        // Returned input is not a purchase.
         let mut given = self.given.into_iter().filter(|(asset, _)| *asset != token_in);
         let (Some((token_out, amount_out_min)), None) = (given.next(), given.next()) else {
             return Err(shape("it must bring the wallet exactly one asset"));

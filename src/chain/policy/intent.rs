@@ -1,4 +1,4 @@
-//! What a transaction would do, read from its own bytes and from nothing else.
+//! Decodes the effect of a transaction from its own bytes alone.
 
 use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, U256};
@@ -11,12 +11,11 @@ use super::{
 };
 use crate::{
     chain::contracts::{Erc20, Permit2, SwapRouter, UniversalRouter},
-    domain::trade::Purpose,
-    ports::Call,
+    domain::{onchain::Call, trade::Purpose},
 };
 
 impl Intent {
-    /// Reads a call of `wallet`.
+    /// Decodes a call of `wallet`.
     pub(super) fn read(call: &Call, wallet: Address, at: &PolicyContracts) -> Result<Self, Refusal> {
         if call.to == wallet && call.value.is_zero() && call.data.is_empty() {
             return Ok(Self::Cancel);
@@ -38,7 +37,10 @@ impl Intent {
             return flow.end(multicall.deadline, None).map(Self::Swap);
         }
         if !call.value.is_zero() {
-            let detail = format!("it sends {} wei to {}, which is no router", call.value, call.to);
+            let detail = format!(
+                "it sends {} wei to {}, which is not a router",
+                call.value, call.to
+            );
             return Err(Refusal::new(Reason::Contract, detail));
         }
         if call.to == at.permit2 && selector == Permit2::approveCall::SELECTOR {
@@ -60,14 +62,14 @@ impl Intent {
             }));
         }
         let detail = format!(
-            "it calls {} with function 0x{}, which is none of approve, execute, multicall or a cancel",
+            "it calls {} with function 0x{}, which is not approve, execute, multicall or a cancel",
             call.to,
             alloy_primitives::hex::encode(selector)
         );
         Err(Refusal::new(Reason::Contract, detail))
     }
 
-    /// Whether a transaction of this purpose does this.
+    /// Whether a transaction of this purpose may have this effect.
     pub(super) const fn serves(&self, purpose: Purpose) -> bool {
         matches!(
             (self, purpose),

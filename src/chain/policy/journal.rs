@@ -1,5 +1,5 @@
-//! What was signed, in a file of the worker's own: the database cannot reset it. One line a signature, on the disk
-//! before the signature leaves.
+//! Log of signatures in a file owned by the worker, so that the database cannot reset it. One line per signature,
+//! flushed to disk before the signature is returned.
 
 use std::{
     collections::HashMap,
@@ -22,13 +22,13 @@ use crate::domain::{Timestamp, units::Usd};
 
 const NAME: &str = "signed.log";
 const LOCK: &str = "signed.lock";
-/// Lines older than this count nowhere any more.
+/// Older lines do not count towards any limit.
 const KEPT: TimeDelta = TimeDelta::hours(49);
-/// A file longer than this, and twice as long as it was, is rewritten without its expired lines.
+/// A file above this size that has doubled is rewritten without expired lines.
 const PRUNED_FROM: u64 = 1 << 20;
 const HOUR: TimeDelta = TimeDelta::hours(1);
 
-/// One signature. A replacement is the same nonce again.
+/// One signature. A replacement has the same nonce.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Signed {
@@ -36,13 +36,13 @@ pub(super) struct Signed {
     pub(super) chain: String,
     pub(super) wallet: Address,
     pub(super) nonce: u64,
-    /// What it spends on a buy; a sale spends nothing.
+    /// USD spent by a buy; zero for a sale.
     pub(super) usd: Usd,
-    /// Names the call: equal for replacements that only pay more.
+    /// Hash of the call: equal for replacements that only raise fees.
     pub(super) call: B256,
 }
 
-/// What a wallet has spent.
+/// Spending of a wallet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spent {
     /// In the last 60 minutes.
@@ -53,20 +53,20 @@ pub struct Spent {
 
 type Key = (String, Address, u64);
 
-/// What was read so far.
+/// State of the reader.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Which file.
+    /// Identity of the file.
     inode: u64,
-    /// Up to where, behind a whole line.
+    /// Offset after the last complete line.
     end: u64,
-    /// Rewritten when it is longer than this.
+    /// Size at which the file is rewritten.
     prune_from: u64,
     lines: u64,
     rows: HashMap<Key, Signed>,
 }
 
-/// The file, shared by all workers of a machine.
+/// The file, shared by all workers on a machine.
 #[derive(Debug)]
 pub struct Journal {
     dir: PathBuf,
@@ -81,7 +81,7 @@ impl Journal {
         }
     }
 
-    /// Where it lies.
+    /// Path of the file.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -89,14 +89,14 @@ impl Journal {
 
     fn broken(&self, what: &str, error: impl ToString) -> Refusal {
         let detail = format!(
-            "what was signed cannot be {what} in {}: {}; set LGI_MM_POLICY_STATE to a directory of this user",
+            "the journal of signatures cannot be {what} in {}: {}; set LGI_MM_POLICY_STATE to a directory of this user",
             self.dir.display(),
             error.to_string()
         );
         Refusal::new(Reason::Journal, detail)
     }
 
-    /// What `wallet` has spent.
+    /// Spending of `wallet`.
     ///
     /// # Errors
     /// [`Refusal`] if the file cannot be read.
@@ -110,7 +110,7 @@ impl Journal {
         sum(&seen, chain, wallet, None, now)
     }
 
-    /// Whether just this call was signed for this nonce before.
+    /// Whether exactly this call was already signed for this nonce.
     pub(super) fn knows(&self, signed: &Signed) -> Result<bool, Refusal> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.dir.join(NAME);
@@ -121,7 +121,7 @@ impl Journal {
         Ok(before(&seen, signed).is_some_and(|row| row.call == signed.call))
     }
 
-    /// Writes a signature down, if `entry` still allows what it spends. After an error the caller must not sign.
+    /// Records a signature if `entry` still allows its spending. After an error the caller must not sign.
     ///
     /// # Errors
     /// [`Refusal`].
@@ -134,7 +134,7 @@ impl Journal {
         if again.as_ref().is_none_or(|row| row.call != signed.call) {
             within(&seen, entry, &signed)?;
         }
-        // The largest of a nonce's attempts may be the one that is mined.
+        // Any of a nonce's replacements may be mined, so the largest counts.
         if let Some(row) = &again {
             signed.usd = signed.usd.max(row.usd);
         }
@@ -173,7 +173,7 @@ impl Journal {
             .open(self.dir.join(NAME))
     }
 
-    /// Reads what others have added. A last line without an end was never followed by a signature.
+    /// Reads lines that other workers appended. An incomplete last line was never followed by a signature.
     fn refresh(&self, seen: &mut Seen, file: &mut File) -> Result<(), Refusal> {
         let broken = |error: &dyn ToString| self.broken("read", error.to_string());
         let metadata = file.metadata().map_err(|error| broken(&error))?;
@@ -195,15 +195,15 @@ impl Journal {
             seen.lines = seen.lines.saturating_add(1);
             let row = understood(whole).ok_or_else(|| {
                 broken(&format!(
-                    "line {} of {NAME} is damaged; limits cannot be kept until it is repaired or the file is moved away \
-                     by somebody who has looked at what was spent today",
+                    "line {} of {NAME} is damaged; limits cannot be enforced until it is repaired or, after checking today's \
+                     spending, the file is moved away",
                     seen.lines
                 ))
             });
             let row = match row {
                 Ok(row) => row,
                 Err(error) => {
-                    // Read from the beginning the next time: it may have been repaired.
+                    // Start from the beginning next time: the file may have been repaired.
                     *seen = Seen::default();
                     return Err(error);
                 }
@@ -221,13 +221,13 @@ impl Journal {
             *file = self.prune(seen, signed.at)?;
         }
         let line = written(&signed)?;
-        // What a crash left of a line goes first.
+        // Remove an incomplete line left by a crash.
         file.set_len(seen.end)?;
         file.seek(SeekFrom::Start(seen.end))?;
         file.write_all(line.as_bytes())?;
         file.sync_data()?;
         if seen.lines == 0 {
-            // The name of a new file must last, too.
+            // The directory entry of a new file must be durable, too.
             File::open(&self.dir)?.sync_all()?;
         }
         seen.end = seen
@@ -239,7 +239,7 @@ impl Journal {
         Ok(())
     }
 
-    /// The file without what counts nowhere any more, complete on the disk before it takes the other's place.
+    /// Rewrites the file without expired lines; the new file is on disk before it replaces the old one.
     fn prune(&self, seen: &mut Seen, now: Timestamp) -> std::io::Result<File> {
         seen.rows.retain(|_, row| now - row.at < KEPT);
         let mut text = String::new();
@@ -264,7 +264,8 @@ fn before<'a>(seen: &'a Seen, signed: &Signed) -> Option<&'a Signed> {
         .get(&(signed.chain.clone(), signed.wallet, signed.nonce))
 }
 
-/// What a wallet spent, but for one nonce. A time in the future counts as now: a clock that was set back frees nothing.
+/// Spending of a wallet, excluding one nonce. A time in the future counts as now: setting the clock back frees no
+/// limit.
 fn sum(
     seen: &Seen,
     chain: &str,
@@ -297,7 +298,7 @@ fn within(seen: &Seen, entry: &Entry, signed: &Signed) -> Result<(), Refusal> {
     fits(entry, spent, signed.usd)
 }
 
-/// Whether a buy of so much still fits.
+/// Whether a buy of this size fits the remaining limit.
 pub(super) fn fits(entry: &Entry, spent: Spent, usd: Usd) -> Result<(), Refusal> {
     if !usd.is_positive() {
         return Ok(());
@@ -308,7 +309,7 @@ pub(super) fn fits(entry: &Entry, spent: Spent, usd: Usd) -> Result<(), Refusal>
     ] {
         if add(before, usd)? > most {
             let detail = format!(
-                "a buy of {usd} USD is more than what is left: {before} USD are signed already, {key} is {most}"
+                "a buy of {usd} USD exceeds the remaining limit: {before} USD already signed, {key} is {most}"
             );
             return Err(Refusal::new(reason, detail));
         }
@@ -316,7 +317,7 @@ pub(super) fn fits(entry: &Entry, spent: Spent, usd: Usd) -> Result<(), Refusal>
     Ok(())
 }
 
-/// A line: four bytes of its hash, then what it says.
+/// A line: four bytes of the hash of its content, then the content.
 fn written(signed: &Signed) -> std::io::Result<String> {
     let text = serde_json::to_string(signed)?;
     Ok(format!("{} {text}\n", mark(text.as_bytes())))
@@ -332,7 +333,7 @@ fn mark(text: &[u8]) -> String {
     alloy_primitives::hex::encode(keccak256(text).get(..4).unwrap_or_default())
 }
 
-/// Now, by this machine's clock.
+/// Current time of this machine.
 pub(super) fn now() -> Timestamp {
     DateTime::<Utc>::from(std::time::SystemTime::now())
 }

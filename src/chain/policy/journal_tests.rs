@@ -139,7 +139,7 @@ fn a_torn_line_is_cut_off_and_a_damaged_one_stops_everything() {
         usd(100)
     );
     let text = fs::read_to_string(&file).expect("the file");
-    fs::write(&file, text.replace("\"60\"", "\"10\"")).expect("as somebody would like it");
+    fs::write(&file, text.replace("\"60\"", "\"10\"")).expect("tampered");
     let fresh = Journal::new(journal.dir().to_owned());
     let refused = fresh.spent(CHAIN, WALLET, at(NOON)).expect_err("damaged");
     assert!(

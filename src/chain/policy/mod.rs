@@ -1,7 +1,7 @@
-//! What bounds the key: a file of the worker's owner, checked on the decoded transaction before it is signed.
+//! Limits of the keys: a file of the worker's owner, checked against the decoded transaction before it is signed.
 //!
-//! A user who may write the database can make this program ask for any signature. It gets those that the policy
-//! allows, up to the policy's own limits, counted in a file of the worker's own.
+//! A user with write access to the database can make this program request any signature. Only those that the policy
+//! allows are made, up to the policy's own limits, counted in a file of the worker.
 
 pub(super) mod appraiser;
 mod book;

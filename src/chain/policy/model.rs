@@ -1,4 +1,4 @@
-//! What a transaction can do, and the few ways to say so.
+//! Effects of a transaction, decoded.
 
 use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, U256};
@@ -6,7 +6,7 @@ use alloy_primitives::{Address, U256};
 use super::refusal::{Reason, Refusal};
 use crate::domain::pool::{NATIVE, Pool};
 
-/// The contracts that calls may go to, and what stands for the native coin.
+/// Contracts that may be called, and the address that stands for the native coin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PolicyContracts {
     /// Permit2.
@@ -27,35 +27,35 @@ pub(super) struct Allow {
     pub(super) token: Address,
     pub(super) spender: Address,
     pub(super) amount: U256,
-    /// Unix seconds; none: until it is used or reset.
+    /// Unix seconds; `None`: until it is used or reset.
     pub(super) expires: Option<U256>,
 }
 
-/// A swap of an exact input, everything it gives to the wallet. Zero stands for the native coin.
+/// An exact-input swap with its whole output to the wallet. Zero stands for the native coin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Swap {
     pub(super) token_in: Address,
     pub(super) amount_in: U256,
     pub(super) token_out: Address,
-    /// The least that reaches the wallet, or all is undone.
+    /// Minimum output to the wallet, otherwise the transaction reverts.
     pub(super) amount_out_min: U256,
     /// Unix seconds, block time.
     pub(super) deadline: U256,
-    /// The pool, where the calldata names one alone.
+    /// The pool, if the calldata names exactly one.
     pub(super) pool: Option<Pool>,
 }
 
-/// What a transaction does.
+/// Effect of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Intent {
-    /// Uses up its nonce.
+    /// Only uses up its nonce.
     Cancel,
     Allow(Allow),
     Swap(Swap),
 }
 
 impl Allow {
-    /// Who may be allowed anything, by which contract.
+    /// Contract that grants the allowance, and its spender.
     pub(super) fn is_to_known_spender(&self, at: &PolicyContracts) -> bool {
         let spender = self.spender;
         match self.expires {
@@ -65,11 +65,11 @@ impl Allow {
     }
 }
 
-/// Arguments exactly as we would write them: no byte more, no other way to say the same.
+/// Decodes arguments in canonical encoding only: no extra bytes, no alternative encoding.
 pub(super) fn exact<C: SolCall>(data: &[u8]) -> Result<C, Refusal> {
     let read = C::abi_decode(data).map_err(|error| shape(error.to_string()))?;
     if read.abi_encode() != data {
-        return Err(shape("its calldata is not written the one usual way".to_owned()));
+        return Err(shape("its calldata is not in canonical encoding".to_owned()));
     }
     Ok(read)
 }
@@ -78,7 +78,7 @@ pub(super) fn shape(detail: impl Into<String>) -> Refusal {
     Refusal::new(Reason::Shape, detail)
 }
 
-/// How an asset is called in messages.
+/// Name of an asset in messages.
 pub(super) fn named(asset: Address, at: &PolicyContracts) -> String {
     if asset == NATIVE {
         "the native coin".to_owned()

@@ -1,54 +1,54 @@
-//! Why something is not signed.
+//! Reasons to refuse a signature.
 
 use strum::{Display, IntoStaticStr};
 
-/// The part of the policy that refuses; the label of a metric.
+/// The violated part of the policy; also a metric label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Display, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Reason {
     /// There is no policy file.
     NoPolicy,
-    /// It cannot be read, or another user may write it.
+    /// It cannot be read, or other users can write it.
     Unreadable,
     /// The kill switch is on.
     Stopped,
-    /// No entry for this wallet and chain, or for another chain id.
+    /// No entry for this wallet and chain, or another chain id.
     Wallet,
-    /// A call to something that is no known contract, or of an unknown function.
+    /// Call to an unknown contract or function.
     Contract,
-    /// A known function with arguments that we never make, or another purpose than the row says.
+    /// A known function with arguments that we never build, or another purpose than recorded.
     Shape,
-    /// Another address would be paid.
+    /// Another address would receive money.
     Recipient,
-    /// A token or quote that is not allowed.
+    /// Token or quote not allowed.
     Token,
-    /// An allowance to an address that needs none, or an unlimited one.
+    /// Allowance to an address that needs none, or an unlimited one.
     Allowance,
-    /// One buy is too large.
+    /// Buy above the limit per trade.
     Trade,
-    /// Too much in an hour.
+    /// Buy above the hourly limit.
     Hour,
-    /// Too much on a day.
+    /// Buy above the daily limit.
     Day,
-    /// Gas could cost too much.
+    /// Gas above its limit.
     Gas,
-    /// Too little would arrive.
+    /// Minimum output too low.
     Loss,
-    /// The value cannot be computed: a price is missing or out of range.
+    /// Value unknown: a price is missing or out of range.
     Price,
-    /// It would stay valid for too long.
+    /// Deadline too far away.
     Deadline,
-    /// What was signed cannot be written down.
+    /// The signature cannot be recorded.
     Journal,
 }
 
-/// Why something is not signed.
+/// A refused signature.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail} (policy: {reason})")]
 pub struct Refusal {
-    /// The part that refuses.
+    /// Violated part of the policy.
     pub reason: Reason,
-    /// What was seen and what is allowed.
+    /// Actual value and limit.
     pub detail: String,
 }
 

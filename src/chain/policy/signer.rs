@@ -1,4 +1,4 @@
-//! A signer that asks the policy first, whatever key is behind it.
+//! A signer that checks the policy first, for every kind of key.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -20,12 +20,16 @@ use super::{
     refusal::{Reason, Refusal},
 };
 use crate::{
-    domain::{trade::Purpose, units::Price},
-    ports::{Call, SignError, SignedTransaction, Signer, SwapRequest, UnsignedTransaction},
+    domain::{
+        onchain::{Call, SignedTransaction, SwapRequest, UnsignedTransaction},
+        trade::Purpose,
+        units::Price,
+    },
+    ports::{SignError, Signer},
     telemetry::metric,
 };
 
-/// How long the last price of the native coin is used when none can be read.
+/// How long the last native price is used while none can be read.
 const REMEMBERED: Duration = Duration::from_secs(3_600);
 
 /// Signs what the policy allows.
@@ -38,15 +42,15 @@ pub(crate) struct PolicySigner {
     native: Mutex<Option<(Price, Instant)>>,
 }
 
-/// What a transaction would do, examined.
+/// An examined transaction.
 struct Examined {
     entry: Entry,
-    /// What must be written down first.
+    /// Entry to record before signing.
     signed: Option<Signed>,
 }
 
 impl PolicySigner {
-    /// In front of `inner`, which signs for the chain with this name and id.
+    /// Wraps `inner`, which signs for the chain with this name and id.
     pub(crate) fn new(
         inner: Arc<dyn Signer>,
         book: Arc<PolicyBook>,
@@ -64,7 +68,7 @@ impl PolicySigner {
         }
     }
 
-    /// What this wallet may do, from the file as it is now.
+    /// The entry of this wallet, from the current file.
     fn entry(&self) -> Result<Entry, Refusal> {
         let entry = self.book.policy()?.find(&self.chain, self.inner.address())?;
         if entry.chain_id() != Some(self.chain_id) {
@@ -79,7 +83,7 @@ impl PolicySigner {
         Ok(entry)
     }
 
-    /// The native coin's price, or the last one that was read. A cancel uses the policy's own minimum rather than wait.
+    /// The native coin's price, or the last known one. A cancel uses the policy's minimum instead of waiting.
     async fn native(&self, entry: &Entry, intent: Option<&Intent>) -> Result<Price, Refusal> {
         let told = self.appraiser.native_usd().await;
         let mut kept = self.native.lock().unwrap_or_else(PoisonError::into_inner);
@@ -93,7 +97,7 @@ impl PolicySigner {
                 _ if intent == Some(&Intent::Cancel) => Ok(entry.native_usd_min),
                 _ => Err(Refusal::new(
                     Reason::Price,
-                    format!("what the native coin is worth is not known: {error}"),
+                    format!("the native coin has no known price: {error}"),
                 )),
             },
         }
@@ -104,7 +108,7 @@ impl PolicySigner {
         let call = &transaction.call;
         let intent = Intent::read(call, self.inner.address(), &entry.contracts())?;
         if !intent.serves(call.purpose) {
-            let detail = format!("it is recorded as {}, and does something else", call.purpose);
+            let detail = format!("its effect does not match its recorded purpose {}", call.purpose);
             return Err(Refusal::new(Reason::Shape, detail));
         }
         check::running(&entry, &intent)?;
@@ -141,7 +145,7 @@ impl PolicySigner {
             usd,
             call: digest(&transaction.call),
         };
-        // Whatever happened to prices since, a replacement that only pays more was weighed when it was first signed.
+        // A replacement that only raises fees was checked when its call was first signed, whatever prices did since.
         if self
             .on_disk(signed.clone(), |book, signed| book.journal().knows(&signed))
             .await?
@@ -160,15 +164,10 @@ impl PolicySigner {
             Way::Sell { token, .. } => (*token, swap.token_out),
         };
         let told = self.appraiser.token_usd(token, quote, swap.pool).await;
-        told.map_err(|error| {
-            Refusal::new(
-                Reason::Price,
-                format!("what {token} is worth is not known: {error}"),
-            )
-        })
+        told.map_err(|error| Refusal::new(Reason::Price, format!("{token} has no known price: {error}")))
     }
 
-    /// Files wait for their disk: not on a thread that others need.
+    /// File access blocks, so it runs off the async threads.
     async fn on_disk<T: Send + 'static>(
         &self,
         signed: Signed,
@@ -216,7 +215,7 @@ impl PolicySigner {
 }
 
 impl Swap {
-    /// A swap that has no calldata yet.
+    /// Checks a swap before its calldata exists.
     const fn planned(request: &SwapRequest) -> Self {
         Self {
             token_in: request.token_in,
@@ -229,7 +228,7 @@ impl Swap {
     }
 }
 
-/// Names what a call does, whatever it pays for gas.
+/// Hash of a call, independent of its fees.
 fn digest(call: &Call) -> alloy_primitives::B256 {
     let value: [u8; 32] = call.value.to_be_bytes();
     keccak256([call.to.as_slice(), &value, &call.data].concat())
@@ -245,7 +244,7 @@ impl Signer for PolicySigner {
         let examined = self.examine(transaction).await;
         let Examined { entry, signed } = examined.map_err(|refusal| self.refused(&refusal, "signing"))?;
         if let Some(signed) = signed {
-            // On the disk before the signature is anywhere.
+            // Durable before the signature exists.
             let recorded = self
                 .on_disk(signed, move |book, signed| book.journal().record(&entry, signed))
                 .await;

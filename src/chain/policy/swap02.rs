@@ -1,4 +1,4 @@
-//! The calls of SwapRouter02 that we make: one swap, and an unwrapping behind it.
+//! Decodes the SwapRouter02 calls that we build: one swap, optionally followed by an unwrap.
 
 use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, U256};
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{chain::contracts::SwapRouter, domain::pool::NATIVE};
 
-/// Follows the money through one multicall.
+/// Tracks the money through one multicall.
 pub(super) fn follow(
     mut flow: Flow,
     multicall: &SwapRouter::multicallCall,
@@ -19,7 +19,7 @@ pub(super) fn follow(
 ) -> Result<Flow, Refusal> {
     for (index, step) in multicall.data.iter().enumerate() {
         let selector = step.get(..4).unwrap_or_default();
-        // A second swap could pay with what the first one left behind.
+        // A second swap could spend what the first one left in the router.
         let first = index == 0;
         if first && selector == SwapRouter::exactInputCall::SELECTOR {
             let swap: SwapRouter::exactInputCall = exact(step)?;
@@ -50,7 +50,7 @@ pub(super) fn follow(
     Ok(flow)
 }
 
-/// The router pays with the native coin that came along if the swap takes its wrapped form, else out of the wallet.
+/// The router pays with the attached native coin if the swap takes its wrapped form, otherwise from the wallet.
 fn pay(flow: &mut Flow, asset: Address, amount: U256, at: &PolicyContracts) -> Result<(), Refusal> {
     if amount.is_zero() {
         return Err(shape("a swap of zero would trade what the router holds"));

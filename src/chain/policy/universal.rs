@@ -1,4 +1,4 @@
-//! The commands of Universal Router 2.0 that we make, and no others.
+//! Decodes the Universal Router 2.0 commands that we build, and rejects all others.
 
 use alloy::sol_types::SolValue;
 use alloy_primitives::{Address, Bytes, U256};
@@ -13,22 +13,22 @@ use crate::{
     domain::pool::{NATIVE, Pool, PoolKey},
 };
 
-/// What the router calls all that it holds.
+/// The router's constant for its whole balance.
 const ALL: U256 = U256::from_limbs([0, 0, 0, 1 << 63]);
-/// What a V4 swap does in turn: swap an exact input in one pool, pay for it, take what it gives.
+/// Actions of a V4 swap: exact-input swap in one pool, settle, take.
 const V4_ACTIONS: [u8; 3] = [0x06, 0x0b, 0x0e];
-/// Bytes of a V3 path: a token, and a fee before each further token.
+/// Byte lengths in a V3 path: a token, then a fee and a token for each hop.
 const ADDRESS_BYTES: usize = 20;
 const HOP_BYTES: usize = 23;
 
-/// Follows the money through all commands; and the one V4 pool, if there is just one swap.
+/// Tracks the money through all commands; also returns the V4 pool if there is exactly one swap.
 pub(super) fn follow(
     mut flow: Flow,
     execute: &UniversalRouter::executeCall,
     at: &PolicyContracts,
 ) -> Result<(Flow, Option<Pool>), Refusal> {
     if execute.commands.len() != execute.inputs.len() {
-        return Err(shape("it has not one input for each command"));
+        return Err(shape("the number of inputs differs from the number of commands"));
     }
     let mut pools = Vec::new();
     for (command, input) in execute.commands.iter().zip(&execute.inputs) {
@@ -39,7 +39,7 @@ pub(super) fn follow(
             0x08 => v2(&mut flow, input)?,
             0x0b => wrap(&mut flow, input, at)?,
             0x0c => unwrap(&mut flow, input, at)?,
-            // Only looks.
+            // Read-only check.
             0x0e => {
                 exact::<(Address, Address, U256)>(input)?;
             }
@@ -58,7 +58,7 @@ pub(super) fn follow(
     Ok((flow, alone))
 }
 
-/// One command's input, exactly as we would write it.
+/// Decodes one command's input, which must be in canonical encoding.
 fn exact<T>(input: &Bytes) -> Result<T, Refusal>
 where
     T: SolValue + From<<T::SolType as alloy::sol_types::SolType>::RustType>,
@@ -66,7 +66,7 @@ where
 {
     let read = T::abi_decode_params(input).map_err(|error| shape(error.to_string()))?;
     if read.abi_encode_params() != input.as_ref() {
-        return Err(shape("a command's input is not written the one usual way"));
+        return Err(shape("a command's input is not in canonical encoding"));
     }
     Ok(read)
 }
@@ -79,7 +79,7 @@ fn part(amount: U256) -> Part {
     }
 }
 
-/// What a swap pays, out of the wallet or out of the router.
+/// Takes a swap's input from the wallet or the router.
 fn pay(flow: &mut Flow, asset: Address, amount: U256, by_wallet: bool) -> Result<(), Refusal> {
     if amount.is_zero() {
         return Err(shape(
@@ -88,9 +88,7 @@ fn pay(flow: &mut Flow, asset: Address, amount: U256, by_wallet: bool) -> Result
     }
     match (by_wallet, part(amount)) {
         (true, Part::Exactly(amount)) if asset != NATIVE => flow.take(asset, amount),
-        (true, _) => Err(shape(
-            "it takes an amount out of the wallet that it does not name",
-        )),
+        (true, _) => Err(shape("it takes an unspecified amount from the wallet")),
         (false, part) => flow.spend(asset, part).map(|_| ()),
     }
 }
@@ -124,13 +122,13 @@ pub(super) fn ends(path: &[u8]) -> Result<(Address, Address), Refusal> {
     let last = hops.and_then(|from| path.get(from..)).map(Address::from_slice);
     match (whole, first, last) {
         (true, Some(first), Some(last)) => Ok((first, last)),
-        _ => Err(shape("a V3 path is not tokens with fees between them")),
+        _ => Err(shape("malformed V3 path")),
     }
 }
 
 fn pull(flow: &mut Flow, input: &Bytes) -> Result<(), Refusal> {
     let (token, recipient, amount) = exact::<(Address, Address, U256)>(input)?;
-    // To the wallet it would be pointless, to anybody else theft.
+    // A transfer to the wallet is pointless; to another address it is theft.
     if flow.recipient(recipient)? != To::Router {
         return Err(shape(
             "tokens are pulled from the wallet, but not into the router",
@@ -161,18 +159,16 @@ fn unwrap(flow: &mut Flow, input: &Bytes, at: &PolicyContracts) -> Result<(), Re
     flow.sweep(at.wrapped_native, NATIVE, least, to)
 }
 
-/// One swap of an exact input in one pool.
+/// An exact-input swap in one pool.
 fn v4(flow: &mut Flow, input: &Bytes) -> Result<Pool, Refusal> {
     let (actions, parameters) = exact::<(Bytes, Vec<Bytes>)>(input)?;
     let ([swap, settle, take], true) = (parameters.as_slice(), actions.as_ref() == V4_ACTIONS) else {
-        return Err(shape(
-            "a V4 swap is swap, settle and take, in this order, and nothing else",
-        ));
+        return Err(shape("a V4 swap must be exactly swap, settle, take"));
     };
     let swap = {
         let read = V4ExactInputSingle::abi_decode(swap).map_err(|error| shape(error.to_string()))?;
         if read.abi_encode() != swap.as_ref() {
-            return Err(shape("a V4 swap is not written the one usual way"));
+            return Err(shape("a V4 swap is not in canonical encoding"));
         }
         read
     };
@@ -185,11 +181,11 @@ fn v4(flow: &mut Flow, input: &Bytes) -> Result<Pool, Refusal> {
     let (settled, paid, by_wallet) = exact::<(Address, U256, bool)>(settle)?;
     let (taken, recipient, amount) = exact::<(Address, Address, U256)>(take)?;
     if settled != pays || paid != U256::from(swap.amountIn) {
-        return Err(shape("a V4 swap settles something else than it swaps"));
+        return Err(shape("a V4 swap settles another currency than it swaps"));
     }
-    // Zero: all of it.
+    // Zero means the whole amount.
     if taken != gives || !amount.is_zero() {
-        return Err(shape("a V4 swap does not take all that it gives"));
+        return Err(shape("a V4 swap does not take its whole output"));
     }
     let to = flow.recipient(recipient)?;
     pay(flow, pays, paid, by_wallet)?;

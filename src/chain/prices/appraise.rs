@@ -14,8 +14,8 @@ use crate::{
         native_price::NativePrice,
         policy::appraiser::{Appraiser, Worth},
     },
-    domain::{config::SourceName, pool::Pool, units::Price},
-    ports::{PoolPriceRequest, PoolPrices, RpcError, UsdPrice},
+    domain::{config::SourceName, onchain::UsdPrice, pool::Pool, units::Price},
+    ports::{PoolPriceRequest, PoolPrices, RpcError},
 };
 
 impl OnchainPrices {
@@ -76,7 +76,7 @@ impl Appraiser for OnchainPrices {
         let price = Price::new(seen.price_usd).map_err(|error| error.to_string())?;
         Ok(Worth {
             price,
-            decimals: decimals.ok_or_else(|| format!("{token} does not tell its decimals"))?,
+            decimals: decimals.ok_or_else(|| format!("{token} does not report its decimals"))?,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The native coin in USD, as Chainlink has it, and whether that can be believed.
+//! The native coin's USD price from Chainlink, with plausibility checks.
 
 use alloy_primitives::{I256, U256};
 use rust_decimal::Decimal;
@@ -12,12 +12,12 @@ use crate::{
     domain::{Timestamp, units::Price},
 };
 
-/// Digits of every Chainlink feed in USD.
+/// Decimals of every Chainlink USD feed.
 const FEED_DECIMALS: u32 = 8;
-/// After a sequencer comes back, prices need this long to catch up.
+/// Grace period after a sequencer restart.
 const GRACE_SECONDS: u64 = 60 * 60;
 
-/// What is read of a chain in every round.
+/// Reads that every round of prices needs.
 pub(super) fn reads(spec: &ChainSpec) -> [Read; 3] {
     let contracts = &spec.contracts;
     [
@@ -27,7 +27,7 @@ pub(super) fn reads(spec: &ChainSpec) -> [Read; 3] {
     ]
 }
 
-/// A chain's clock, and its coin in USD or why that is not known.
+/// A chain's time, and its native USD price or why there is none.
 #[derive(Debug, Clone)]
 pub(super) struct Native {
     /// Time of the newest block.
@@ -35,7 +35,7 @@ pub(super) struct Native {
     pub(super) price: Result<FeedPrice, String>,
 }
 
-/// What a price feed says.
+/// Answer of a price feed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FeedPrice {
     /// USD per whole coin.
@@ -43,7 +43,7 @@ pub(super) struct FeedPrice {
     pub(super) updated_at: Timestamp,
 }
 
-/// Understands what [`reads`] gave; `None` if not even the time was read.
+/// Decodes the results of [`reads`]; `None` if even the time is missing.
 pub(super) fn understand(spec: &ChainSpec, readings: &[Reading]) -> Option<Native> {
     let now = decode::<Multicall3::getCurrentBlockTimestampCall>(readings.first())?;
     let now = u64::try_from(now).ok()?;
@@ -88,7 +88,7 @@ fn price(spec: &ChainSpec, now: u64, readings: &[Reading]) -> Result<FeedPrice, 
         price.ok_or_else(|| format!("the price feed of {} says {}", spec.native_symbol, round.answer))?;
     Ok(FeedPrice {
         usd: price,
-        updated_at: instant(updated).ok_or("the price feed's time makes no sense")?,
+        updated_at: instant(updated).ok_or("the price feed's time is invalid")?,
     })
 }
 
@@ -99,7 +99,7 @@ fn check_sequencer(answer: I256, started_at: U256, now: u64) -> Result<(), Strin
     let up_for = now.saturating_sub(u64::try_from(started_at).unwrap_or(u64::MAX));
     if up_for <= GRACE_SECONDS {
         return Err(format!(
-            "the chain's sequencer came back {up_for} s ago; prices are believed after {GRACE_SECONDS} s"
+            "the chain's sequencer came back {up_for} s ago; prices are accepted after {GRACE_SECONDS} s"
         ));
     }
     Ok(())

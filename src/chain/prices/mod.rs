@@ -1,4 +1,4 @@
-//! Prices read from pools, with no other source between: one round trip for everything that is due together.
+//! Prices read directly from pools: one round trip for all requests of a round.
 
 mod appraise;
 mod feed;
@@ -38,30 +38,30 @@ use crate::{
     ports::{PoolPriceRequest, PoolPrices},
 };
 
-/// How long the native coin's price is taken from memory.
+/// How long the native coin's price is cached.
 const NATIVE_FOR: Duration = Duration::from_secs(5);
-/// The best pool is the one that gives most for this much: a hundred dollars. For less, pools with nearly nothing in
-/// them would do.
+/// The best pool is the one that returns most for this input: a hundred dollars. A smaller probe would favour nearly
+/// empty pools.
 const PROBE_USDC: U256 = U256::from_limbs([100_000_000, 0, 0, 0]);
-/// The same in native coins where their price is not known.
+/// The probe in native coins if their price is unknown.
 const PROBE_NATIVE: U256 = U256::from_limbs([30_000_000_000_000_000, 0, 0, 0]);
 
 /// Prices from one chain's own pools.
 #[derive(Clone)]
 pub struct OnchainPrices {
-    /// Pools that trade now, for spot prices; and those with a history, for means.
+    /// Search state for spot prices, and for mean prices, which need pools with a history.
     spot: Search,
     history: Search,
     native: Arc<Mutex<Option<(Native, Instant)>>>,
 }
 
-/// A distinct wish, with what is known about it.
+/// A distinct request with its state.
 struct Wish {
     request: PoolPriceRequest,
     pools: Result<PoolPrice, String>,
 }
 
-/// What one pool was asked while looking for the best.
+/// Reads for one candidate pool.
 struct Asked<'a> {
     request: &'a PoolPriceRequest,
     probe: U256,
@@ -69,7 +69,7 @@ struct Asked<'a> {
     read: Read,
 }
 
-/// What a pool gives for the probe.
+/// A pool's output for the probe.
 #[derive(Debug, Clone, Copy)]
 struct Given {
     amount: U256,
@@ -84,13 +84,13 @@ const fn pair(request: &PoolPriceRequest) -> Pair {
 }
 
 impl OnchainPrices {
-    /// Prices on `spec`'s chain, asked through `rpc`.
+    /// Prices on `spec`'s chain, queried through `rpc`.
     #[must_use]
     pub fn new(rpc: Rpc, spec: Arc<ChainSpec>) -> Self {
         Self::sharing(Search::new(rpc.clone(), spec.clone()), rpc, spec)
     }
 
-    /// The same, with what a venue knows of pools: those that fail its trials are no sources.
+    /// The same, sharing the venue's knowledge of pools: those that fail its simulations are not price sources.
     pub(crate) fn sharing(spot: Search, rpc: Rpc, spec: Arc<ChainSpec>) -> Self {
         Self {
             spot,
@@ -109,7 +109,7 @@ impl OnchainPrices {
         readings.map_err(|error| error.to_string())
     }
 
-    /// What the native coin is worth, not older than a few seconds.
+    /// The native coin's price, at most a few seconds old.
     async fn native(&self) -> Result<Native, String> {
         let mut kept = self.native.lock().await;
         if let Some((native, at)) = kept.as_ref()
@@ -122,17 +122,17 @@ impl OnchainPrices {
         Ok(native)
     }
 
-    /// The same, asked of the chain, as it was known in a block; none: the newest one.
+    /// The same, uncached, in the state of `block`; `None`: the newest block.
     async fn native_at(&self, block: Option<u64>) -> Result<Native, String> {
         let reads = feed::reads(self.spec());
         let multicall3 = self.spec().contracts.multicall3;
         let readings = read_all_at(&self.spot.rpc, multicall3, &reads, block).await;
         let readings = readings.map_err(|error| error.to_string())?;
-        Ok(feed::understand(self.spec(), &readings).ok_or("the chain does not tell its time")?)
+        Ok(feed::understand(self.spec(), &readings).ok_or("the chain does not report its time")?)
     }
 
-    /// The contracts whose digits a round of prices depends on. They are read with every price: a contract may change
-    /// its mind, and a node may have lied once.
+    /// Contracts whose decimals a round depends on. They are read with every price: a contract may change them, and a
+    /// node may have answered falsely once.
     fn contracts(&self, distinct: &[PoolPriceRequest]) -> Vec<Address> {
         let fixed = [NATIVE, self.spec().wrapped_native];
         let both = distinct.iter().flat_map(|request| [request.token, request.quote]);
@@ -142,7 +142,7 @@ impl OnchainPrices {
         tokens
     }
 
-    /// Digits by contract; the native coin's never change.
+    /// Decimals by contract; the native coin's are fixed.
     fn digits(&self, tokens: &[Address], readings: &[Reading]) -> HashMap<Address, u8> {
         let mut known: HashMap<Address, u8> = [NATIVE, self.spec().wrapped_native]
             .map(|coin| (coin, NATIVE_DECIMALS))
@@ -164,7 +164,7 @@ impl OnchainPrices {
         }
     }
 
-    /// The pinned pool, else the one found lately.
+    /// The pinned pool, otherwise the one found recently.
     async fn pool(&self, request: &PoolPriceRequest) -> Option<Pool> {
         if request.pool.is_some() {
             return request.pool;
@@ -172,7 +172,7 @@ impl OnchainPrices {
         self.search(request.source).known(pair(request)).await
     }
 
-    /// Searches the best pools of pairs that were not searched lately, in as few round trips as they need.
+    /// Searches the best pools of pairs that were not searched recently, in as few round trips as possible.
     async fn find(&self, requests: &[PoolPriceRequest]) -> Result<(), String> {
         let native = self.native().await.ok().and_then(|native| native.price.ok());
         let native = native.map(|price| price.usd);
@@ -196,7 +196,7 @@ impl OnchainPrices {
                     open.push(*route);
                 }
             }
-            // Where all failed, all are asked: a price of a pool that cannot be traded in still explains a hold.
+            // If all failed, all are used: the price of an untradable pool still explains a hold.
             if !open.is_empty() {
                 routes = open;
             }
@@ -238,7 +238,7 @@ impl OnchainPrices {
         Ok(())
     }
 
-    /// What pools are asked to give for; `None`: what this quote is worth is not known.
+    /// Input of the probe; `None`: the quote has no known price.
     fn probe(&self, quote: Address, native: Option<Price>) -> Option<U256> {
         if quote == self.spec().usdc {
             Some(PROBE_USDC)
@@ -247,14 +247,14 @@ impl OnchainPrices {
         }
     }
 
-    /// What to look at for each distinct wish.
+    /// What to read for each distinct request.
     async fn wishes(&self, distinct: &[PoolPriceRequest]) -> Vec<Wish> {
         let mut wishes = Vec::with_capacity(distinct.len());
         for request in distinct {
             let pools = match self.pool(request).await {
                 Some(pool) => self.pools(request, pool),
                 None => Err(format!(
-                    "no pool of {} and {} is found on {}",
+                    "no pool of {} and {} found on {}",
                     request.token,
                     request.quote,
                     self.spec().name
@@ -272,7 +272,7 @@ impl OnchainPrices {
         let spec = self.spec();
         if self.probe(request.quote, None).is_none() {
             return Err(format!(
-                "what {} is worth in USD is known of no chain; quotes are the native coin, its wrapped form or USDC",
+                "{} has no known USD price; a quote must be the native coin, its wrapped form or USDC",
                 request.quote
             ));
         }
@@ -310,7 +310,7 @@ impl OnchainPrices {
         }
         let readings = self.read(&reads).await?;
         let native = feed::understand(self.spec(), readings.get(..head).unwrap_or_default())
-            .ok_or("the chain does not tell its time")?;
+            .ok_or("the chain does not report its time")?;
         *self.native.lock().await = Some((native.clone(), Instant::now()));
         let decimals = self.digits(&tokens, readings.get(told).unwrap_or_default());
         let mut answers = Vec::with_capacity(wishes.len());
@@ -348,7 +348,7 @@ impl OnchainPrices {
             decimals
                 .get(&token)
                 .copied()
-                .ok_or_else(|| format!("{token} does not tell its decimals"))
+                .ok_or_else(|| format!("{token} does not report its decimals"))
         };
         let quote_usd = if wish.request.quote == self.spec().usdc {
             Decimal::ONE
@@ -364,7 +364,7 @@ impl OnchainPrices {
     }
 }
 
-/// That a token's contract reports other digits than the job counts with: no price of it means anything.
+/// Set if a token's contract reports other decimals than the job uses: its prices are meaningless.
 fn changed(request: &PoolPriceRequest, told: &HashMap<Address, u8>) -> Option<PriceMissing> {
     let (known, told) = (request.decimals?, *told.get(&request.token)?);
     (known != told).then(|| PriceMissing {
@@ -372,7 +372,7 @@ fn changed(request: &PoolPriceRequest, told: &HashMap<Address, u8>) -> Option<Pr
         ..PriceMissing::new(
             request.source,
             format_args!(
-                "the contract {} reports {told} decimals now, and the job counts with {known}",
+                "the contract {} reports {told} decimals now; the job uses {known}",
                 request.token
             ),
         )

@@ -1,5 +1,6 @@
 //! A counter that is ahead of the chain by nonces that were never assigned.
 
+use crate::domain::onchain::Lookup;
 use alloy_primitives::B256;
 use serde_json::json;
 
@@ -7,7 +8,6 @@ use super::Remedy;
 use crate::{
     domain::{ids::TradeId, trade::TradeStatus},
     engine::{core::Engine, error::EngineError},
-    ports::Lookup,
     store::{
         endings::{self, TradeFailure},
         gaps::{self, Stranded},

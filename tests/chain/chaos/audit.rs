@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use alloy_primitives::{Address, B256, U64};
 use lgi_mm::{
     app::audit::live::compare,
-    domain::units::Amount,
-    ports::{Asset, Chain},
+    domain::{onchain::Asset, units::Amount},
+    ports::Chain,
 };
 use serde_json::{Value, json};
 

@@ -8,10 +8,8 @@ use async_trait::async_trait;
 use lgi_mm::{
     chain::{ChainFile, ChainSpec, EvmChain, LocalSigner, NativePrice, Rpc},
     devnet::{BlockTime, CHAIN_ID, Devnet, NAME},
-    ports::{
-        Call, Chain, Fees, Lookup, RpcError, SendError, Sent, SignedTransaction, Signer, UnsignedTransaction,
-        UsdPrice,
-    },
+    domain::onchain::{Call, Fees, Lookup, Sent, SignedTransaction, UnsignedTransaction, UsdPrice},
+    ports::{Chain, RpcError, SendError, Signer},
 };
 use serde_json::json;
 use testkit::devnet;
@@ -206,7 +204,7 @@ async fn the_pool_speaks_as_geth_does_and_wants_a_tenth_more() {
             json!([U256::from(50_000_000_000_u64)]),
         )
         .await;
-    nothing.expect("a dearer block");
+    nothing.expect("a more expensive block");
     world.mine().await;
     let cheap = world.sign(1, 20, 1).await;
     assert_eq!(

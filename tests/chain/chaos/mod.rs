@@ -3,7 +3,7 @@
 //!
 //! The seed of a run is printed; `LGI_MM_CHAOS_SEED` meets the same requests with the same faults again, and
 //! `LGI_MM_CHAOS` says how many trades there shall be.
-#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 mod audit;
 mod door;

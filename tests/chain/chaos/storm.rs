@@ -61,7 +61,7 @@ struct Storm {
     trades: i64,
     /// Blocks after which an outcome counts.
     required_depth: u64,
-    /// Whether somebody trades against us and deadlines are short, so that trades fail.
+    /// Whether another trader trades against us and deadlines are short, so that trades fail.
     failures: bool,
 }
 
@@ -102,7 +102,7 @@ impl Storm {
         world.proxy.door().weather.storm(false);
         stormy.store(false, Ordering::Relaxed);
         drain(&world, OPEN).await;
-        // No block of the storm can be taken back any more.
+        // No block of the storm can be reorged out any more.
         world.devnet.node.mine(130).await.expect("blocks");
         drain(&world, NOT_FINAL).await;
         workers.iter().for_each(JoinHandle::abort);
@@ -110,7 +110,10 @@ impl Storm {
         audit::assert_ledger_is_the_chain(&world).await;
         if self.required_depth > unrest::DEEPEST {
             let undone = world.count(UNDONE).await;
-            assert_eq!(undone, 0, "what counts was never taken back, whatever nodes said");
+            assert_eq!(
+                undone, 0,
+                "a confirmed fill was never reverted, whatever nodes said"
+            );
         }
         let report = report(&world).await;
         let chain = met.lock().expect("counts").clone();
@@ -151,7 +154,7 @@ impl Storm {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_nodes_and_chain_do_each_trade_swaps_once_and_the_ledger_is_the_chain() {
-    // One block more than is ever taken back.
+    // One block more than the deepest reorg.
     let storm = Storm::new(200, unrest::DEEPEST + 1, true);
     println!(
         "LGI_MM_CHAOS_SEED={} meets the same requests with the same faults",
@@ -160,9 +163,9 @@ async fn whatever_nodes_and_chain_do_each_trade_swaps_once_and_the_ledger_is_the
     println!("{}", storm.run().await);
 }
 
-/// By hand (`just chaos-shallow`): what counts too early may be traded on before it is taken back, which stops the
-/// signer, as it should, and this test with it. Only what is final is sold here, so that this stays rare; `tests/chain/live`
-/// has each of these cases by itself.
+/// By hand (`just chaos-shallow`): what counts too early may be traded on before it is reorged out, which stops the
+/// signer, as it should, and this test with it. Only what is final is sold here, so that this stays rare;
+/// `tests/chain/live` has each of these cases by itself.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "below the depth that counts a signer may halt for good, as documented"]
 async fn blocks_taken_back_below_the_depth_that_counts_undo_fills_and_do_them_again() {
@@ -174,7 +177,7 @@ async fn blocks_taken_back_below_the_depth_that_counts_undo_fills_and_do_them_ag
     println!("{}", storm.run().await);
 }
 
-/// What happened, for whoever looks at the test's output.
+/// Summary for the test's output.
 async fn report(world: &World) -> String {
     let mut lines = Vec::new();
     for (what, sql) in [

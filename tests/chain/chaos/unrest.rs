@@ -1,4 +1,4 @@
-//! The chain's own unrest: blocks that are taken back, fees that jump, pools that forget, times without a block.
+//! The chain's own faults: reorgs, fee spikes, nodes that drop their pool, periods without a block.
 
 use std::{
     collections::BTreeMap,
@@ -12,8 +12,12 @@ use std::{
 use alloy_primitives::{Address, U64, U256};
 use lgi_mm::{
     devnet::{DEPLOYER, Devnet},
-    domain::{pool::NATIVE, units::Amount},
-    ports::{Checks, SwapRequest, Venue},
+    domain::{
+        onchain::{Checks, SwapRequest},
+        pool::NATIVE,
+        units::Amount,
+    },
+    ports::Venue,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::{Value, json};
@@ -22,7 +26,7 @@ use crate::chaos::proxy::Door;
 
 /// Time between two blocks.
 pub const BLOCK: Duration = Duration::from_millis(80);
-/// Most blocks that are taken back at once.
+/// Maximum depth of a reorg, blocks.
 pub const DEEPEST: u64 = 5;
 const GWEI: u64 = 1_000_000_000;
 
@@ -31,7 +35,7 @@ pub struct Unrest {
     pub devnet: Arc<Devnet>,
     pub door: Arc<Door>,
     pub wallet: Address,
-    /// Where somebody trades against us, if anybody does, and what.
+    /// The pool where another trader trades against us, if any, and the token.
     pub market: Option<Arc<dyn Venue>>,
     pub tokens: Vec<Address>,
     pub stormy: Arc<AtomicBool>,
@@ -39,7 +43,7 @@ pub struct Unrest {
 }
 
 impl Unrest {
-    /// For ever.
+    /// Without an end.
     pub async fn run(self, seed: u64) {
         let mut random = StdRng::seed_from_u64(seed);
         loop {
@@ -124,14 +128,14 @@ impl Unrest {
             self.ask("anvil_reorg", json!([depth, []])).await;
         }
         match (nonces.is_empty(), again) {
-            (true, _) => "empty blocks taken back",
-            (_, 0) => "our transactions taken back",
+            (true, _) => "empty blocks reorged out",
+            (_, 0) => "our transactions reorged out",
             (_, 1) => "our transactions moved to other blocks",
-            _ => "our transactions taken back, perhaps for an older attempt",
+            _ => "our transactions reorged out, perhaps for an older attempt",
         }
     }
 
-    /// Somebody else buys, or sells what that would bring: up to a twentieth of a pool.
+    /// Another trader buys, or sells the equivalent: up to a twentieth of a pool.
     async fn move_price(&self, random: &mut StdRng) -> &'static str {
         let token = *self.tokens.choose(random).expect("tokens");
         let Some(market) = &self.market else {
@@ -165,7 +169,7 @@ impl Unrest {
             });
             self.ask("eth_sendTransaction", json!([transaction])).await;
         }
-        "somebody moves a price"
+        "another trader moves a price"
     }
 
     async fn removed(&self, depth: u64) -> std::ops::RangeInclusive<u64> {

@@ -163,7 +163,7 @@ impl World {
         sqlx::query_scalar(sql).fetch_one(&self.db.pool).await.expect(sql)
     }
 
-    /// What a user might do at any time: sell all, begin again, go on after failures. Where fills may be taken back,
+    /// What a user might do at any time: sell all, begin again, resume after failures. Where fills may be reverted,
     /// only what cannot be is sold: a fill that was traded on cannot be undone, and stops the signer.
     pub async fn interfere(&self, random: &mut StdRng) {
         for job in jobs::list(&self.db.pool, &Filter::default()).await.expect("jobs") {
@@ -188,12 +188,12 @@ impl World {
         }
     }
 
-    /// Whether blocks are taken back that counted.
+    /// Whether confirmed blocks are reorged out.
     const fn fills_are_taken_back(&self) -> bool {
         self.required_depth <= DEEPEST
     }
 
-    /// Nothing that the job did is open or can be taken back.
+    /// Nothing that the job did is pending or can be reorged out.
     async fn is_final(&self, job: JobId) -> bool {
         let sql = "SELECT NOT EXISTS (SELECT FROM trades WHERE job_id = $1 AND status IN ('PENDING', 'SUBMITTED'))
                       AND NOT EXISTS (SELECT FROM fill_watches w JOIN fills f ON f.id = w.fill_id WHERE f.job_id = $1)

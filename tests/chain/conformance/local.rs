@@ -12,11 +12,12 @@ use lgi_mm::{
     devnet::{BlockTime, CHAIN_ID, NAME},
     domain::{
         job::{Account, JobId},
+        onchain::{Asset, Call, Lookup, UnsignedTransaction},
         span::Span,
         units::Amount,
     },
     engine::{Engine, EngineSettings},
-    ports::{Asset, Call, Chain, Lookup, Market, Markets, NoMarket, PoolPrices, Signer, UnsignedTransaction},
+    ports::{Chain, Market, Markets, NoMarket, PoolPrices, Signer},
     prices::{DexscreenerSettings, PriceBook},
 };
 use serde_json::{Value, json};

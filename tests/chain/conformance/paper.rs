@@ -13,6 +13,7 @@ use lgi_mm::{
         chains,
         config::JobConfig,
         job::{Account, JobId, JobMode, Realm},
+        onchain::{Asset, Call, UnsignedTransaction},
         span::Span,
         units::Amount,
     },
@@ -22,7 +23,7 @@ use lgi_mm::{
         audit::{PaperStatus, records},
         default_wallet,
     },
-    ports::{Asset, Call, Chain, Markets, Signer, UnsignedTransaction},
+    ports::{Chain, Markets, Signer},
     prices::{DexscreenerSettings, PriceBook},
     store::{
         jobs,

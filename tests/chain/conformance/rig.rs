@@ -1,5 +1,6 @@
 //! What a scenario may ask of a venue, and what it finds there and in the ledger afterwards.
 
+use lgi_mm::domain::onchain::Asset;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -10,11 +11,12 @@ use lgi_mm::{
     domain::{
         ids::TradeId,
         job::{Account, JobId},
+        onchain::Asset,
         span::Span,
         units::Amount,
     },
     engine::{Engine, Progress, Tick, TickOutcome},
-    ports::{Asset, Chain},
+    ports::Chain,
     store::{self, fill_watches},
 };
 use sqlx::PgPool;

@@ -3,8 +3,8 @@
 use alloy_primitives::{Address, U256};
 use lgi_mm::{
     devnet::BlockTime,
-    domain::{span::Span, units::Amount},
-    ports::{Asset, Chain},
+    domain::{onchain::Asset, span::Span, units::Amount},
+    ports::Chain,
     store::orders::{self, Order},
 };
 use serde_json::json;

@@ -15,7 +15,7 @@ const HALTED: &str = "SELECT EXISTS (SELECT FROM signers WHERE halted_reason IS 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_transaction_on_the_nonce_of_an_open_trade_stops_the_signer_until_it_is_reconciled() {
-    // Whoever pays that much makes gas dear for everybody.
+    // Such a fee raises the base fee for everyone.
     let world = World::with(BlockTime::OnDemand, |mut keys| {
         keys.max_fee_gwei = Some(10_000);
         keys
@@ -52,9 +52,9 @@ async fn a_foreign_transaction_on_the_nonce_of_an_open_trade_stops_the_signer_un
     let (_, found) = world.run(&["--json", "reconcile"]).await;
     assert!(found.contains(&hash), "{found}");
     world.until("nothing was changed by looking", HALTED).await;
-    let (code, mended) = world.run(&["--json", "reconcile", "--apply"]).await;
-    assert_eq!(code, 0, "{mended}");
-    // It goes on where it was: the buy that failed is made.
+    let (code, fixed) = world.run(&["--json", "reconcile", "--apply"]).await;
+    assert_eq!(code, 0, "{fixed}");
+    // It resumes where it was: the failed buy is made.
     let waits = "SELECT EXISTS (SELECT FROM attempts a JOIN transactions x ON x.id = a.transaction_id WHERE x.nonce = 1 AND sent_at IS NOT NULL)";
     world.until("the next swap waits", waits).await;
     world.devnet.node.mine(1).await.expect("a block");
@@ -130,9 +130,9 @@ async fn a_restored_older_database_signs_nothing_until_it_is_reconciled() {
         !unknown.is_empty() && unknown.iter().all(|nonce| nonce["tx_hash"].is_string()),
         "{found}"
     );
-    let (code, mended) = world.run(&["reconcile", "--apply"]).await;
-    assert_eq!(code, 0, "{mended}");
-    // What the lost trades bought is in the wallet: whether to go on without it is for the owner to say.
+    let (code, fixed) = world.run(&["reconcile", "--apply"]).await;
+    assert_eq!(code, 0, "{fixed}");
+    // The lost trades' tokens are in the wallet: the owner decides whether to continue without them.
     let (code, resumed) = world.run(&["resume", "CLAWDIA"]).await;
     assert!(code == 0 && resumed.contains("PAUSED -> RUNNING"), "{resumed}");
     world

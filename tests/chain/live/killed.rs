@@ -130,7 +130,7 @@ async fn killed_anywhere_in_a_failure_nothing_is_bought_and_the_nonce_is_used() 
                 "SELECT EXISTS (SELECT FROM attempts WHERE sent_at IS NOT NULL)",
             )
             .await;
-        // Somebody is faster, and the price is gone: the floor holds.
+        // Another trader is faster and the price moved: the minimum output holds.
         let gas_price = U256::from(1_000_000_000_000_u64);
         world.push_at(token, true, coins(20), gas_price).await;
         world.devnet.node.mine(1).await.expect("a block");

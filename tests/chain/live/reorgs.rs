@@ -1,4 +1,4 @@
-//! Blocks that are taken back, and blocks that are old when they are booked.
+//! Blocks that are reorged out, and blocks that are old when they are booked.
 
 use alloy_primitives::U256;
 use lgi_mm::devnet::BlockTime;
@@ -41,7 +41,7 @@ async fn a_fill_that_is_taken_back_is_reversed_and_the_same_bytes_fill_again() {
     world.devnet.node.mine(1).await.expect("a block");
     world.until("every trade is final", ALL_FINAL).await;
     pause(&world, job).await;
-    // One block counts here; this takes back that one and makes others in its place, before anybody can send the
+    // One block counts here; this reorgs that one out and makes others in its place, before anybody can send the
     // bytes again.
     daemon.kill().await.expect("killed");
     world.devnet.node.reorg(1).await.expect("a reorganisation");
@@ -99,7 +99,7 @@ async fn a_block_that_is_taken_back_before_it_counts_books_nothing_twice() {
     assert_eq!(world.audit().await.swaps.len(), 1);
 }
 
-/// Somebody is faster and the swap reverts; on the chain that wins nobody was, and the same bytes succeed.
+/// Another trader is faster and the swap reverts; on the winning chain there is none, and the same bytes succeed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revert_that_is_taken_back_is_driven_on_and_its_swap_is_filled_once() {
     let world = World::with(BlockTime::OnDemand, |mut keys| {

@@ -7,8 +7,13 @@ use axum::{Router, extract::State, routing::post};
 use lgi_mm::{
     chain::{BestOf, ChainSpec, Rpc},
     devnet::NAME,
-    domain::{pool::NATIVE, trade::Purpose, units::Amount},
-    ports::{Call, QuoteError, SwapRequest, Venue},
+    domain::{
+        onchain::{Call, SwapRequest},
+        pool::NATIVE,
+        trade::Purpose,
+        units::Amount,
+    },
+    ports::{QuoteError, Venue},
 };
 
 use crate::venue::world::{WALLET, World, coins, soon};
@@ -37,7 +42,7 @@ use crate::venue::world::{WALLET, World, coins, soon};
 /// ```
 const STRICT: &str = include_str!("strict_token.hex");
 
-/// `token`'s own code on storage of its own, but `transfer` moves `percent` per cent less than it is told.
+/// `token`'s own code on storage of its own, but `transfer` moves `percent` per cent less than requested.
 fn taxing(token: Address, percent: u8) -> Bytes {
     let code: [&[u8]; 11] = [
         &[0x36, 0x60, 0x00, 0x60, 0x00, 0x37],             // copy the call
@@ -95,7 +100,7 @@ async fn what_a_token_keeps_is_measured_on_every_pool_and_the_floor_holds_for_wh
         );
         let calls = world.venue.calls(&buy, quote, soon()).await.expect("calls");
         assert_eq!(world.fill(token, &calls).await, quote.units(), "{pool}");
-        // Somebody else is faster: what would arrive is less than the floor, though not less than the floor
+        // Another trader is faster: what would arrive is less than the floor, though not less than the floor
         // would let leave the pool if the tax were forgotten.
         let quote = world.venue.quote(&buy).await.expect("a quote").amount_out;
         let late = world.venue.calls(&buy, quote, soon()).await.expect("calls");
@@ -143,7 +148,7 @@ async fn an_allowance_that_must_be_cleared_first_is_and_only_then() {
     assert!(world.fill(at.weth, &calls).await > U256::ZERO);
     let router = world.spec.contracts.swap_router;
     assert_eq!(world.allowance(at.usdc, router).await, U256::ZERO);
-    // Another token lets itself be approved anew.
+    // Another token allows a second approval.
     world
         .trade(&world.swap(NATIVE, at.token, coins(1)))
         .await

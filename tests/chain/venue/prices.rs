@@ -147,8 +147,8 @@ fn close_to_tick(seen: Decimal, expected: Decimal) {
     assert!(off < decimal("0.0002"), "{seen} is not {expected}");
 }
 
-fn young_buy(world: &World) -> lgi_mm::ports::SwapRequest {
-    lgi_mm::ports::SwapRequest {
+fn young_buy(world: &World) -> lgi_mm::domain::onchain::SwapRequest {
+    lgi_mm::domain::onchain::SwapRequest {
         pool: Some(World::pool("v3:10000")),
         ..world.swap(NATIVE, world.at().token, coins(1))
     }

@@ -1,10 +1,10 @@
-//! Swaps that must not be made, and how that is said.
+//! Swaps that must not be made, and their messages.
 
 use alloy_primitives::{Address, U256};
 use chrono::{TimeDelta, Utc};
 use lgi_mm::{
-    domain::{pool::NATIVE, units::Amount},
-    ports::{QuoteError, SwapRequest, Venue},
+    domain::{onchain::SwapRequest, pool::NATIVE, units::Amount},
+    ports::{QuoteError, Venue},
 };
 
 use crate::venue::world::{WALLET, World, coins, soon};

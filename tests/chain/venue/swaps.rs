@@ -20,7 +20,7 @@ async fn there_and_back(
     pool: Option<Pool>,
 ) {
     let name = format!("{token} with {quote} in {pool:?}");
-    let buy = lgi_mm::ports::SwapRequest {
+    let buy = lgi_mm::domain::onchain::SwapRequest {
         pool,
         prove_sell: true,
         ..world.swap(quote, token, spend)
@@ -30,7 +30,7 @@ async fn there_and_back(
         .await
         .unwrap_or_else(|error| panic!("{name}: {error}"));
     assert_eq!(bought, quoted, "{name}: buy");
-    let sell = lgi_mm::ports::SwapRequest {
+    let sell = lgi_mm::domain::onchain::SwapRequest {
         pool,
         ..world.swap(token, quote, bought / U256::from(2))
     };
@@ -125,12 +125,12 @@ async fn each_quote_is_of_the_pool_that_gives_most_for_it_whatever_was_best_befo
         World::pool("v3:10000"),
         World::pool(&format!("v4:{NATIVE:#x}/{:#x}/3000/60/{NATIVE:#x}", at.token)),
     ];
-    // The pool that is best now is remembered, and then made dear by somebody.
+    // The best pool is remembered, then another trader makes it expensive.
     let (_, bought) = world
         .trade(&world.swap(NATIVE, at.token, coins(1) / U256::from(10)))
         .await
         .expect("a fill");
-    let push = lgi_mm::ports::SwapRequest {
+    let push = lgi_mm::domain::onchain::SwapRequest {
         pool: Some(pools[0]),
         ..world.swap(NATIVE, at.token, coins(20))
     };
@@ -143,7 +143,7 @@ async fn each_quote_is_of_the_pool_that_gives_most_for_it_whatever_was_best_befo
     ] {
         let mut given = Vec::new();
         for pool in pools {
-            let pinned = lgi_mm::ports::SwapRequest {
+            let pinned = lgi_mm::domain::onchain::SwapRequest {
                 pool: Some(pool),
                 ..request
             };
@@ -167,7 +167,7 @@ async fn a_pinned_pool_is_used_even_if_another_gives_more() {
     // What pays a stranger's token goes through the router that can compare the wallet's balance.
     let universal = world.spec.contracts.universal_router;
     for (pinned, router) in [(World::pool("v3:10000"), universal), (v4, universal)] {
-        let buy = lgi_mm::ports::SwapRequest {
+        let buy = lgi_mm::domain::onchain::SwapRequest {
             pool: Some(pinned),
             ..buy
         };

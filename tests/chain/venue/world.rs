@@ -9,10 +9,11 @@ use lgi_mm::{
     devnet::{BlockTime, Deployment, Devnet, NAME},
     domain::{
         Timestamp,
+        onchain::{Call, Checks, SwapRequest},
         pool::{NATIVE, Pool},
         units::Amount,
     },
-    ports::{Call, Checks, QuoteError, SwapRequest, Venue},
+    ports::{QuoteError, Venue},
 };
 use serde_json::{Value, json};
 use testkit::{TestDb, devnet};

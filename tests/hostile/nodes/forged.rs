@@ -20,8 +20,8 @@ async fn open_and_noted(world: &World, words: &'static str) {
     let sql = match words {
         "contradict" => "SELECT EXISTS (SELECT FROM trades WHERE concat(note, error) LIKE '%contradict%')",
         "balance was" => "SELECT EXISTS (SELECT FROM trades WHERE concat(note, error) LIKE '%balance was%')",
-        "bytes that were signed" => {
-            "SELECT EXISTS (SELECT FROM trades WHERE concat(note, error) LIKE '%bytes that were signed%')"
+        "signed bytes" => {
+            "SELECT EXISTS (SELECT FROM trades WHERE concat(note, error) LIKE '%signed bytes%')"
         }
         "calldata" => "SELECT EXISTS (SELECT FROM trades WHERE concat(note, error) LIKE '%calldata%')",
         other => panic!("no question for {other}"),
@@ -132,7 +132,7 @@ async fn forged_amounts_and_forged_transactions_of_a_single_node_are_never_booke
             answer["result"]["value"] = json!("0x1");
         }
     });
-    open_and_noted(&world, "bytes that were signed").await;
+    open_and_noted(&world, "signed bytes").await;
     liars[0].repent();
     world.until("the trade is booked", EXECUTED).await;
     daemon.kill().await.expect("killed");

@@ -181,7 +181,7 @@ async fn batches_are_read_in_any_order_and_made_smaller_for_a_node_that_refuses_
         .await
         .expect_err("one is missing")
         .to_string();
-    assert!(said.contains("was not answered"), "{said}");
+    assert!(said.contains("got no answer"), "{said}");
 }
 
 #[test]

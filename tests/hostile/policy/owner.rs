@@ -48,7 +48,7 @@ async fn the_kill_switch_stops_a_running_worker_and_lets_it_go_on() {
     std::fs::set_permissions(world.policy(), std::fs::Permissions::from_mode(0o666)).expect("own file");
     world
         .until(
-            "it is not obeyed",
+            "is not used",
             "SELECT EXISTS (SELECT FROM ticks WHERE reason = 'policy_refused' AND detail LIKE '%chmod go-w%')",
         )
         .await;

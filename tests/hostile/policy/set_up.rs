@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use alloy_primitives::{Address, U256};
 use lgi_mm::{
-    domain::{config::JobConfig, job::JobMode, units::Usd},
-    ports::{Asset, Chain},
+    domain::{config::JobConfig, job::JobMode, onchain::Asset, units::Usd},
+    ports::Chain,
 };
 use serde_json::json;
 use testkit::live::{WALLET, World};

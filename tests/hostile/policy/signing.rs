@@ -7,8 +7,11 @@ use alloy_primitives::{Address, U256};
 use lgi_mm::{
     chain::LocalSigner,
     devnet::{BlockTime, CHAIN_ID, DEPLOYER},
-    domain::pool::NATIVE,
-    ports::{Asset, Call, Chain, Fees, Signer, UnsignedTransaction},
+    domain::{
+        onchain::{Asset, Call, Fees, UnsignedTransaction},
+        pool::NATIVE,
+    },
+    ports::{Chain, Signer},
 };
 use serde_json::json;
 use testkit::live::{KEY, WALLET, World, coins};
@@ -220,7 +223,7 @@ async fn finding_4_what_the_key_signed_once_is_not_signed_again() {
     world
         .until(
             "the row is not believed",
-            "SELECT EXISTS (SELECT FROM trades WHERE concat(note, error) LIKE '%bytes on record%' OR concat(note, error) LIKE '%somebody changed them%')",
+            "SELECT EXISTS (SELECT FROM trades WHERE concat(note, error) LIKE '%recorded bytes%' OR concat(note, error) LIKE '%they were altered%')",
         )
         .await;
     // Longer than until a replacement.

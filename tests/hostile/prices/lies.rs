@@ -4,10 +4,11 @@ use alloy_primitives::U256;
 use lgi_mm::{
     devnet::BlockTime,
     domain::{
+        onchain::{Checks, SwapRequest},
         pool::{NATIVE, Pool},
         units::Amount,
     },
-    ports::{Chain, Checks, QuoteError, SwapRequest},
+    ports::{Chain, QuoteError},
 };
 use serde_json::json;
 use testkit::live::{World, coins};

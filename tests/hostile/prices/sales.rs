@@ -4,10 +4,11 @@ use alloy_primitives::U256;
 use lgi_mm::{
     devnet::{BlockTime, NAME},
     domain::{
+        onchain::{Checks, SwapRequest},
         pool::{NATIVE, Pool},
         units::Amount,
     },
-    ports::{Checks, QuoteError, SwapRequest},
+    ports::QuoteError,
 };
 use serde_json::json;
 use testkit::live::{WALLET, World, coins};

@@ -5,8 +5,11 @@ use std::sync::{Arc, Mutex};
 use alloy_primitives::{Address, U256};
 use lgi_mm::{
     devnet::BlockTime,
-    domain::{Timestamp, units::Amount},
-    ports::{Checks, SwapRequest},
+    domain::{
+        Timestamp,
+        onchain::{Checks, SwapRequest},
+        units::Amount,
+    },
 };
 use serde_json::{Value, json};
 use testkit::live::{WALLET, World, coins};
@@ -121,7 +124,7 @@ pub async fn v2_pair(world: &World, factory: Address, one: Address, other: Addre
 }
 
 /// Sends calls as the wallet; whether the last one worked.
-pub async fn sent(world: &World, calls: &[lgi_mm::ports::Call]) -> bool {
+pub async fn sent(world: &World, calls: &[lgi_mm::domain::onchain::Call]) -> bool {
     let node = &world.devnet.node;
     let _: Value = node
         .request("anvil_impersonateAccount", json!([WALLET]))

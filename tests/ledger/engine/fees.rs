@@ -1,10 +1,11 @@
 //! Gas: what a chain asks, what it may ask, and what a node that is never content makes us pay.
 
 use alloy_primitives::U256;
+use lgi_mm::domain::onchain::{Asset, Fees};
 use lgi_mm::{
     domain::{decision::HoldReason, ids::TradeId, trade::TradeStatus},
     engine::{Engine, Progress, TickOutcome},
-    ports::{Asset, Fees, Markets},
+    ports::Markets,
     store::trades,
 };
 use rust_decimal::Decimal;

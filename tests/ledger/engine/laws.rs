@@ -8,6 +8,7 @@ use lgi_mm::{
     domain::{
         ids::TradeId,
         job::{Account, Realm},
+        onchain::{Asset, Call, UnsignedTransaction},
         trade::TradeStatus,
         units::Amount,
     },
@@ -16,7 +17,7 @@ use lgi_mm::{
         reconcile::{BalanceRemedy, Remedy},
     },
     paper::{FaultKind, Funding, PaperSettings, PaperSigner, default_wallet},
-    ports::{Asset, Call, Chain, Markets, Signer, UnsignedTransaction},
+    ports::{Chain, Markets, Signer},
     store::{foreign, trades},
 };
 use testkit::unsteady::{Node, UnsteadyMarkets};

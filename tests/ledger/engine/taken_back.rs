@@ -7,12 +7,12 @@ use lgi_mm::{
         decision::HoldReason,
         ids::{FillId, TradeId},
         job::{JobStatus, Transition},
+        onchain::Asset,
         trade::{FailureKind, TradeStatus},
         units::Usd,
     },
     engine::{Engine, Progress, TickOutcome},
     paper::{FaultKind, Funding, PaperSettings, default_wallet},
-    ports::Asset,
     store::{
         endings::{self, Ended, TradeFailure},
         failure_watches,

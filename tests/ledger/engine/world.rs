@@ -11,6 +11,7 @@ use lgi_mm::{
         decision::HoldReason,
         ids::TradeId,
         job::{JobId, JobMode},
+        onchain::Asset,
         price::{Answer, Observation, PriceMissing},
         units::Amount,
     },
@@ -20,7 +21,7 @@ use lgi_mm::{
         audit::{self, PaperStatus},
         default_wallet,
     },
-    ports::{Asset, PriceRequest, Prices},
+    ports::{PriceRequest, Prices},
     store::{
         self,
         jobs::{self, Job},

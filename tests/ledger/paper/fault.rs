@@ -4,9 +4,12 @@ use std::time::{Duration, Instant};
 
 use alloy_primitives::Address;
 use lgi_mm::{
-    domain::span::Span,
+    domain::{
+        onchain::{Asset, Call, Lookup, Sent},
+        span::Span,
+    },
     paper::{Fault, FaultKind, audit},
-    ports::{Asset, Call, Lookup, QuoteError, SendError, Sent},
+    ports::{QuoteError, SendError},
 };
 
 use crate::paper::fixture::{Order, Paper, TOKEN, fees, quick, units, usdc};

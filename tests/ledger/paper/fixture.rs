@@ -8,14 +8,15 @@ use lgi_mm::{
     domain::{
         Timestamp, chains,
         job::{Account, Realm},
+        onchain::{
+            Asset, Call, Checks, Fees, Lookup, Receipt, Sent, SignedTransaction, SwapRequest,
+            UnsignedTransaction,
+        },
         span::Span,
         units::Amount,
     },
     paper::{PaperMarkets, PaperSettings, default_wallet},
-    ports::{
-        Asset, Call, Checks, Fees, Lookup, Market, Markets, Receipt, SendError, Sent, SignedTransaction,
-        SwapRequest, UnsignedTransaction,
-    },
+    ports::{Market, Markets, SendError},
 };
 use sqlx::PgPool;
 use testkit::TestDb;

@@ -6,6 +6,7 @@ use alloy_primitives::{Address, U256};
 use lgi_mm::{
     domain::{
         job::{Account, Realm},
+        onchain::{Asset, Call, Lookup, Transfer},
         units::Amount,
     },
     paper::{
@@ -13,7 +14,7 @@ use lgi_mm::{
         audit::{self, PaperStatus},
         pool_address,
     },
-    ports::{Asset, Call, Lookup, Markets, QuoteError, Transfer},
+    ports::{Markets, QuoteError},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 

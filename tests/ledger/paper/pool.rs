@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use lgi_mm::{
+    domain::onchain::{Call, Fees, Lookup, Sent, UnsignedTransaction},
     paper::{PaperSettings, PaperSigner},
-    ports::{Call, Fees, Lookup, SendError, Sent, Signer, UnsignedTransaction},
+    ports::{SendError, Signer},
 };
 
 use crate::paper::fixture::{Order, Paper, Spoil, TOKEN, fees, quick, still, units, usdc};

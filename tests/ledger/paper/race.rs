@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use lgi_mm::{
+    domain::onchain::{Lookup, Sent},
     paper::audit::{self, PaperStatus},
-    ports::{Lookup, SendError, Sent},
+    ports::SendError,
 };
 
 use crate::paper::fixture::{Order, Paper, TOKEN, fees, quick, units, usdc};

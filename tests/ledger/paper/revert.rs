@@ -5,9 +5,12 @@ use std::time::Duration;
 use alloy_primitives::{B256, U256};
 use chrono::Utc;
 use lgi_mm::{
-    domain::units::Amount,
+    domain::{
+        onchain::{Asset, Call, Lookup},
+        units::Amount,
+    },
     paper::Funding,
-    ports::{Asset, Call, Lookup, SendError},
+    ports::SendError,
 };
 
 use crate::paper::fixture::{Order, Paper, Spoil, TOKEN, fees, quick, units, usdc};

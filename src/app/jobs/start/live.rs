@@ -14,10 +14,11 @@ use crate::{
         chains::USDC_DECIMALS,
         config::{JobConfig, SourceName},
         job::{Account, Realm, Token},
+        onchain::Asset,
         pool::NATIVE,
         units::{NATIVE_DECIMALS, Price},
     },
-    ports::{Asset, Chain, PriceRequest, Prices},
+    ports::{Chain, PriceRequest, Prices},
     store::{self, jobs::Job},
 };
 

@@ -3,8 +3,11 @@
 use crate::{
     app::{App, AppError},
     chain::LiveChain,
-    domain::job::{Account, Token},
-    ports::{Asset, Chain},
+    domain::{
+        job::{Account, Token},
+        onchain::Asset,
+    },
+    ports::Chain,
     store::{
         jobs::{self, Filter},
         signers,

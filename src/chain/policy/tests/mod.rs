@@ -22,11 +22,12 @@ use crate::{
         dex::{calls::calls_for_tests, list::route},
     },
     domain::{
+        onchain::{Call, Fees, SwapRequest, UnsignedTransaction},
         pool::{NATIVE, Pool, PoolKey},
         trade::Purpose,
         units::{Amount, Price, Usd},
     },
-    ports::{Call, Fees, SignError, Signer, SwapRequest, UnsignedTransaction},
+    ports::{SignError, Signer},
 };
 
 const TOKEN: Address = Address::repeat_byte(0x70);
@@ -172,7 +173,7 @@ fn made(wallet: Address, pool: Pool, quote: Address, buys: bool, deadline: u64) 
         amount_out_fair: Amount::ZERO,
         pool: None,
         prove_sell: false,
-        checks: crate::ports::Checks::none(),
+        checks: crate::domain::onchain::Checks::none(),
     };
     let least = least * U256::from(95) / U256::from(100);
     let mut calls = calls_for_tests(&spec, &request, &route, least, deadline)?;
@@ -213,7 +214,7 @@ async fn every_calldata_our_venue_makes_is_signed() {
     assert!(key.sign(&Call::cancel(key.wallet)).await.is_ok());
 }
 
-/// A word of calldata that is changed is either refused, or still what the entry allows: never for somebody else.
+/// A changed word of calldata is either refused, or still within the entry: it never pays another address.
 #[tokio::test]
 async fn no_word_of_any_calldata_can_be_changed_in_a_strangers_favour() {
     let key = Key::new(|_| {});
@@ -330,11 +331,11 @@ async fn gas_is_capped_for_every_signature_and_a_stop_leaves_only_cancels() {
     let cancel = Call::cancel(key.wallet);
     // 21000 gas at 119 gwei are 4.998 dollars, at 120 gwei 5.04.
     key.sign_at(1, &cancel, 119_000_000_000).await.expect("within");
-    let dear = key
+    let expensive = key
         .sign_at(1, &cancel, 120_000_000_000)
         .await
         .expect_err("past the cap");
-    assert!(dear.detail.contains("(policy: gas)"), "{dear}");
+    assert!(expensive.detail.contains("(policy: gas)"), "{expensive}");
     let swap = made(key.wallet, pools()[0], NATIVE, true, soon())
         .expect("calls")
         .pop()

@@ -6,8 +6,7 @@ use alloy_primitives::{Address, Bytes, U256};
 use super::{COIN, Key, STRANGER, TOKEN, made, pools, soon, spec, ways};
 use crate::{
     chain::contracts::{SwapRouter, UniversalRouter, V4ExactInputSingle},
-    domain::{pool::NATIVE, trade::Purpose, units::Price},
-    ports::Call,
+    domain::{onchain::Call, pool::NATIVE, trade::Purpose, units::Price},
 };
 
 /// One field of a swap's meaning.
@@ -119,7 +118,7 @@ fn mutated(call: &Call, wallet: Address, field: Field) -> Option<(Call, &'static
 /// A V3 swap of the Universal Router: receiver, input, least, path, whether the wallet pays.
 type V3 = (Address, U256, U256, Bytes, bool);
 
-/// Whoever is paid at the end of an execute is a stranger.
+/// Replaces the final receiver of an execute with a stranger.
 fn to_a_stranger(call: &Call, wallet: Address) -> Option<Bytes> {
     let mut sender = [0; 20];
     sender[19] = 1;

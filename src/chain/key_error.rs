@@ -1,4 +1,4 @@
-//! Why a key cannot be used, and what to do about it.
+//! Reasons why a key cannot be used, each with the fix.
 
 use std::{io, path::PathBuf};
 
@@ -9,104 +9,104 @@ use crate::domain::foreign::Foreign;
 /// Why a key cannot be used. No variant holds a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// The directory or a file in it.
+    /// The directory or one of its files cannot be accessed.
     #[error("keystore {path}: {source}; check the path and its permissions")]
     Io {
-        /// Which.
+        /// File or directory.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         source: io::Error,
     },
-    /// There is no key of this wallet.
+    /// The keystore has no key for this wallet.
     #[error(
         "no key of wallet {address} in {dir}; `lgi-mm wallet list` shows what is there, `lgi-mm wallet import` adds one"
     )]
     NotFound {
-        /// Whose.
+        /// Wallet.
         address: Address,
-        /// Where it was looked for.
+        /// Directory that was searched.
         dir: PathBuf,
     },
-    /// There is one already.
+    /// The keystore already has this key.
     #[error("wallet {address} is in the keystore already: {path}")]
     Exists {
-        /// Whose.
+        /// Wallet.
         address: Address,
-        /// Where.
+        /// Existing file.
         path: PathBuf,
     },
-    /// Nobody gave a password.
+    /// No password was given.
     #[error(
         "no password for wallet {0}: set wallet.password_file, or LGI_MM_WALLET_PASSWORD, or start on a terminal to be asked"
     )]
     NoPassword(Address),
-    /// The password is another one's.
+    /// The password does not open the file.
     #[error(
         "wrong password for keystore {path}: it is mistyped or another wallet's, or the file was altered; nothing else is \
          wrong with the file"
     )]
     WrongPassword {
-        /// Which.
+        /// Keystore file.
         path: PathBuf,
     },
-    /// The file is no keystore that can be opened.
+    /// The file is not a usable keystore.
     #[error("{path} is no V3 keystore that can be opened: {detail}; take it from your copy")]
     Malformed {
-        /// Which.
+        /// Keystore file.
         path: PathBuf,
         /// The field, without secrets.
         detail: String,
     },
-    /// Somebody else can read or change what must be secret.
+    /// Other users can read or change a secret file.
     #[error("{path}: {problem}; run `{fix}`")]
     Exposed {
-        /// Which.
+        /// File or directory.
         path: PathBuf,
-        /// Who can do what.
+        /// Which users have which access.
         problem: String,
-        /// The command that closes it.
+        /// Command that restricts access.
         fix: String,
     },
-    /// The opening was cut short.
+    /// The task that opened the key panicked or was cancelled.
     #[error(
-        "opening the key of wallet {0} ended by an error of this program; report it with the keystore's kdf and kdfparams"
+        "opening the key of wallet {0} failed with an internal error; report it with the keystore's kdf and kdfparams"
     )]
     Stopped(Address),
     /// A key could not be encrypted.
     #[error("the key could not be encrypted: {0}; nothing was stored")]
     Seal(String),
-    /// The text is no key.
-    #[error("this is no private key: 64 hexadecimal digits, with or without 0x, are")]
+    /// The text is not a private key.
+    #[error("not a private key: expected 64 hexadecimal digits, with or without 0x")]
     NoKey,
-    /// A password that protects nothing.
+    /// The password is too short to protect the key.
     #[error("the password is empty or shorter than 8 characters")]
     WeakPassword,
-    /// A key management service did not give its key.
+    /// A key management service did not provide its key.
     #[error("key {key} of [wallet.kms]: {detail}")]
     Kms {
-        /// Which.
+        /// Name of the key.
         key: String,
-        /// What the service said.
+        /// Error of the service.
         detail: Foreign,
     },
-    /// The key management service holds another wallet's key under this name.
+    /// The named key belongs to another wallet.
     #[error("key {key} is the key of {found}, not of {address}: fix [wallet.kms]")]
     OtherKms {
-        /// Which.
+        /// Name of the key.
         key: String,
-        /// Whose it should be.
+        /// Wallet in the settings.
         address: Address,
-        /// Whose it is.
+        /// Wallet that the key belongs to.
         found: Address,
     },
-    /// The file opened, but to another key.
+    /// The file holds the key of another wallet.
     #[error("keystore {path} holds the key of {found}, not of {address}")]
     OtherKey {
-        /// Which.
+        /// Keystore file.
         path: PathBuf,
-        /// Whose it should be.
+        /// Wallet that the file names.
         address: Address,
-        /// Whose it is.
+        /// Wallet that the key belongs to.
         found: Address,
     },
 }
