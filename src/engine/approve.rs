@@ -86,8 +86,8 @@ struct Terms<'a> {
 }
 
 impl Engine {
-    /// Quotes a plan and checks the limits; a liquidation that is too large for the market is halved until it fits or is
-    /// dust.
+    /// Quotes a plan and checks the limits; a liquidation that is too large for the market is halved until it fits or
+    /// is dust.
     pub(super) async fn approve(
         &self,
         priced: &Priced,
@@ -158,8 +158,8 @@ impl Engine {
         }
         match market.venue.quote(&request).await {
             Ok(quote) => self.check(terms, plan, &quote, purse).await,
-            // Half of a liquidation may still find liquidity, or pass a token's limit on the size of a transfer. Without
-            // a quote, its gas is the maximum that is allowed.
+            // Half of a liquidation may still find liquidity, or pass a token's limit on the size of a transfer.
+            // Without a quote, its gas is the maximum that is allowed.
             Err(error) => {
                 let refusal = Refusal::unquoted(&error);
                 *reverts += u32::from(refusal.reason == HoldReason::SimulationFailed);

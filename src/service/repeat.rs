@@ -97,7 +97,7 @@ impl Loop {
         let mut outage = Outage::new(self.name);
         let mut listening = Listening::new(self.wakeups);
         let mut failures = 0_u32;
-        if !paused(self.delay, stop).await {
+        if !self.delay.is_zero() && !paused(self.delay, stop).await {
             return;
         }
         while !stop.is_cancelled() {
