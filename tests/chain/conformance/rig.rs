@@ -1,6 +1,5 @@
 //! What a scenario may ask of a venue, and what it finds there and in the ledger afterwards.
 
-use lgi_mm::domain::onchain::Asset;
 use std::{
     sync::Arc,
     time::{Duration, Instant},

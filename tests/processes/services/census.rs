@@ -265,6 +265,12 @@ async fn past_the_bound_jobs_in_error_keep_their_series_and_the_others_are_count
 async fn a_worker_process_that_serves_two_queues_is_one_worker() {
     let (db, dir) = (testkit::db().await, tempfile::tempdir().expect("a directory"));
     let scheduler = Service::start("scheduler", &db.url, dir.path());
+    // Before any worker is there that could take the census instead.
+    until("the scheduler takes the census", async || {
+        let page = scheduler.scrape().await;
+        page.lines().any(|line| line == "lgi_mm_workers 0").then_some(())
+    })
+    .await;
     for processes in 1..=2 {
         let _workers: Vec<Service> = (0..processes)
             .map(|_| Service::start("worker", &db.url, dir.path()))
