@@ -1,5 +1,4 @@
 //! The local chain: everything is where the settings say, and every pool has money in it.
-#![expect(clippy::expect_used, reason = "a test may say what it expects and stop")]
 
 use alloy_primitives::U256;
 use lgi_mm::{

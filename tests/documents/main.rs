@@ -1,6 +1,10 @@
 //! What is written down is what runs: example settings, layers of the code, exit codes, invariants, and the pages that
 //! a reader follows word for word.
-#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot continue fails"
+)]
 
 mod architecture;
 mod example;

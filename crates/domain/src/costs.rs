@@ -128,6 +128,6 @@ pub fn quoted(
 /// [`MoneyError`] when a number leaves its range.
 pub fn fee_within(money: Usd, units: u64, native: Price) -> Result<u128, MoneyError> {
     let wei = money.to_amount(NATIVE_DECIMALS, native, Rounding::Down)?.units();
-    let each = wei / U256::from(units.max(1));
+    let each = wei.checked_div(U256::from(units.max(1))).unwrap_or_default();
     Ok(u128::try_from(each).unwrap_or(u128::MAX))
 }

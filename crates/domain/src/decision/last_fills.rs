@@ -108,6 +108,7 @@ impl LastFills {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "tests compute with small numbers")]
 mod tests {
     use chrono::{DateTime, TimeDelta};
     use rust_decimal::Decimal;
