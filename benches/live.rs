@@ -2,7 +2,6 @@
 //! `just bench-live`; the figures are in docs/live-figures.md.
 #![expect(
     clippy::expect_used,
-    clippy::panic,
     clippy::print_stdout,
     reason = "a benchmark says what it measured, and stops when it cannot"
 )]

@@ -283,7 +283,7 @@ fn events_may_not_go_before_their_messages_are_given_up() {
     }
     assert_eq!(
         load("2d", "3d").expect_err("a contradiction"),
-        "retention.events = 2d is not allowed: 0s (kept indefinitely), or at least notify.give_up_after = 3d; lengthen the one \
+        "retention.events = 2d is not allowed: 0s (keep indefinitely), or at least notify.give_up_after = 3d; lengthen one \
          or shorten the other"
     );
 }
