@@ -87,3 +87,41 @@ async fn no_row_of_the_audit_is_ever_changed_or_deleted() {
         assert!(error.contains("audit is append-only"), "{error}");
     }
 }
+
+/// The history of a job is read by programs: its JSON is a format, not what a type prints for debugging.
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_to_a_job_are_in_its_history_as_tagged_json() {
+    let terminal = Terminal::new().await;
+    terminal.start(&[]);
+    terminal.ok(&["pause", TOKEN]);
+    terminal.ok(&["resume", TOKEN]);
+    terminal.ok(&["liquidate", TOKEN, "--over", "1h", "--slices", "3"]);
+    let events: Vec<(String, serde_json::Value, serde_json::Value)> = sqlx::query_as(
+        "SELECT action, before, after FROM job_events WHERE action IN ('pause', 'resume', 'liquidate') ORDER BY id",
+    )
+    .fetch_all(&terminal.pool)
+    .await
+    .expect("the history");
+    let expected = [
+        (
+            "pause",
+            serde_json::json!({ "status": "RUNNING" }),
+            serde_json::json!({ "transition": { "to": "PAUSED" }, "order": { "command": "pause" } }),
+        ),
+        (
+            "resume",
+            serde_json::json!({ "status": "PAUSED" }),
+            serde_json::json!({ "transition": { "to": "RUNNING" }, "order": { "command": "resume" } }),
+        ),
+        (
+            "liquidate",
+            serde_json::json!({ "status": "RUNNING" }),
+            serde_json::json!({
+                "transition": { "to": "LIQUIDATING" },
+                "order": { "command": "liquidate", "over": "1h", "slices": 3 },
+            }),
+        ),
+    ];
+    let expected = expected.map(|(action, before, after)| (action.to_owned(), before, after));
+    assert_eq!(events, expected);
+}
