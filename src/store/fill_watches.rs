@@ -288,11 +288,14 @@ async fn give_back(
     Ok(())
 }
 
-/// The last fill of each rule in this cycle that still stands. Tokens that were adopted count as a regular buy.
+/// The last fill of each rule in this cycle that still stands. A fill counts in the cycle that it was booked in: a trade
+/// of an earlier cycle may be filled late, after a reorg. Tokens that were adopted count as a regular buy.
 async fn standing_fills(connection: &mut PgConnection, job: &Job) -> Result<Vec<RuleFill>, StoreError> {
     let rows = sqlx::query!(
-        "SELECT DISTINCT ON (reason) reason, slot, plan_price_usd FROM trades
-         WHERE job_id = $1 AND cycle = $2 AND status = 'EXECUTED' ORDER BY reason, slot DESC",
+        "SELECT DISTINCT ON (t.reason) t.reason, t.slot, t.plan_price_usd
+         FROM fills f JOIN trades t ON t.id = f.trade_id
+         WHERE f.job_id = $1 AND f.cycle = $2 AND f.kind = 'fill' AND t.status = 'EXECUTED'
+         ORDER BY t.reason, t.slot DESC",
         job.id.0,
         job.cycle,
     )
