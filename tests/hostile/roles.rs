@@ -243,6 +243,7 @@ async fn services(cluster: &Cluster) {
     for sql in [
         "INSERT INTO jobs (chain) VALUES ('base')",
         "UPDATE jobs SET config = '{}'",
+        "UPDATE jobs SET look_back_secs = 0",
         "UPDATE jobs SET quote_address = token_address, quote_decimals = 1",
         "UPDATE jobs SET wallet = token_address",
         "UPDATE installation SET jitter_salt = gen_random_uuid()",

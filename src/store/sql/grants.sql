@@ -9,7 +9,7 @@ DECLARE
     -- What a job is and how it trades is for its owner to say, through the command line.
     decided constant text[] := ARRAY['id', 'realm', 'chain', 'wallet', 'token_address', 'token_symbol',
         'token_decimals', 'quote_address', 'quote_symbol', 'quote_decimals', 'mode', 'config', 'config_version',
-        'created_at'];
+        'look_back_secs', 'created_at'];
     -- Signed bytes that are perhaps not sent yet; the instants at which slots will be claimed, and what tells them.
     hidden constant text[] := ARRAY['attempts.raw', 'installation.jitter_salt', 'job_slots.due_at'];
     readable constant text[] := ARRAY['_sqlx_migrations', 'adjustments', 'attempts', 'audit', 'fills', 'job_events',
