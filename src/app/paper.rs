@@ -204,11 +204,11 @@ pub async fn fund(
     let paper = app.paper().await?;
     for (asset, money) in [(Asset::Token(known.usdc), usdc), (Asset::Native, native)] {
         let Some(money) = money else { continue };
+        let detail = json!({ "asset": money.name, "balance": money.whole });
+        trail::record(app, actor, Action::PaperFund, known.name, detail).await?;
         paper
             .fund(known.name, default_wallet(), asset, Funding::Set(money.units))
             .await?;
-        let detail = json!({ "asset": money.name, "balance": money.whole });
-        trail::record(app, actor, Action::PaperFund, known.name, detail).await?;
     }
     wallet(app, chain).await
 }
@@ -256,12 +256,14 @@ pub async fn add_fault(
         delay: request.delay,
         ..Fault::new(request.kind, known.name)
     };
-    app.paper().await?.faults().add(&fault).await?;
+    let paper = app.paper().await?;
     let detail = json!({
         "kind": request.kind.to_string(), "times": request.times, "lasts": request.lasts, "delay": request.delay,
         "token": request.token,
     });
-    trail::record(app, actor, Action::PaperFault, known.name, detail).await
+    trail::record(app, actor, Action::PaperFault, known.name, detail).await?;
+    paper.faults().add(&fault).await?;
+    Ok(())
 }
 
 /// Removes all faults of a chain.
@@ -270,8 +272,10 @@ pub async fn add_fault(
 /// [`AppError`] for an unknown chain, or a database that fails.
 pub async fn clear_faults(app: &App, chain: &str, actor: &Actor) -> Result<(), AppError> {
     let known = known_chain(chain)?;
-    app.paper().await?.faults().clear(Some(known.name)).await?;
-    trail::record(app, actor, Action::PaperFaultsClear, known.name, json!({})).await
+    let paper = app.paper().await?;
+    trail::record(app, actor, Action::PaperFaultsClear, known.name, json!({})).await?;
+    paper.faults().clear(Some(known.name)).await?;
+    Ok(())
 }
 
 fn known_chain(name: &str) -> Result<&'static ChainInfo, AppError> {
