@@ -394,7 +394,7 @@ async fn a_crowded_year_of_minutes_is_a_small_file_and_is_drawn() {
         .expect("milliseconds");
     println!("drawn {drawn:.0} ms after it was opened");
     let notes = text(browser, "[aria-labelledby=h-how]").await;
-    assert!(notes.contains(" DCA trades every 3rd is drawn"), "{notes}");
+    assert!(notes.contains(" DCA trades, every 3rd is drawn"), "{notes}");
     let rare = result
         .trades
         .iter()
