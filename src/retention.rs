@@ -17,7 +17,7 @@ use crate::{
     service::{Loop, Service},
     store::{
         StoreError,
-        retention::{self as rows, LookBack, Series},
+        retention::{self as rows, Series, TokenLookBack},
     },
     telemetry::metric,
 };
@@ -204,7 +204,7 @@ impl Pruning {
         if kept.is_zero() {
             return Ok(total);
         }
-        let needed = needed(rows::windows(&mut self.connection).await?);
+        let needed = needed(rows::look_backs(&mut self.connection).await?);
         while let Some(series) = rows::next_series(&mut self.connection, &at).await? {
             let token = (series.chain.clone(), series.token.clone());
             let longest = needed.get(&token).copied().unwrap_or_default().max(kept);
@@ -251,7 +251,7 @@ impl Pruning {
 
 /// How far back the rules of some job look, by chain and token, and a fifth and an hour more: a sample stands for up to
 /// a fifth of a window, and a slot may be late.
-fn needed(windows: Vec<LookBack>) -> HashMap<(String, String), Span> {
+fn needed(windows: Vec<TokenLookBack>) -> HashMap<(String, String), Span> {
     windows
         .into_iter()
         .map(|window| {
@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn samples_stay_for_the_longest_window_of_a_token_s_jobs_and_more() {
         let kept = |look_back_secs| {
-            let window = LookBack {
+            let window = TokenLookBack {
                 chain: "base".to_owned(),
                 token: "0x1".to_owned(),
                 look_back_secs,

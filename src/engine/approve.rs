@@ -1,6 +1,5 @@
 //! Takes a plan through quotes and limits.
 
-use crate::domain::onchain::{Asset, Quote};
 use std::collections::HashMap;
 
 use super::{
@@ -15,6 +14,7 @@ use crate::{
         decision::{Facts, HoldReason, Plan, Reason},
         limits::{self, ApprovedPlan, Quoted},
         liquidate,
+        onchain::{Asset, Quote},
         units::Amount,
     },
     ports::{Market, QuoteError},

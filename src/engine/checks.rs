@@ -1,6 +1,5 @@
 //! What is checked before anything is signed: the swap, the wallet, the chain's fees and its clock.
 
-use crate::domain::onchain::{Asset, Checks, Fees, Head, SwapRequest};
 use std::collections::HashMap;
 
 use crate::{
@@ -8,6 +7,7 @@ use crate::{
         Timestamp,
         costs::{Purse, Quoting, fair_out},
         decision::{HoldReason, Side},
+        onchain::{Asset, Checks, Fees, Head, SwapRequest},
         pool::NATIVE,
         price::CLOCK_SKEW_MAX,
         span::Span,

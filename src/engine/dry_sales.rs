@@ -10,6 +10,7 @@ use crate::domain::job::JobId;
 
 /// Interval between checks whether a dry sale of a job is due; it is due once a day.
 const ASK_INTERVAL: Duration = Duration::from_secs(3_600);
+
 /// When this process last asked the ledger, by job.
 #[derive(Debug, Default)]
 pub(super) struct DrySales(Mutex<HashMap<JobId, Instant>>);

@@ -12,7 +12,7 @@ use crate::{
     domain::{
         ids::TradeId,
         job::JobId,
-        onchain::{AnswerKind, Sent},
+        onchain::AnswerKind,
         span::Span,
         trade::{Patience, Purpose, Step, next_step},
     },
@@ -135,8 +135,7 @@ impl Engine {
         let raw = signers::raw(&self.pool, newest.hash).await?;
         let answer = market.chain.send(&raw).await;
         let (kind, said) = match &answer {
-            Ok(Sent::Accepted) => (AnswerKind::Accepted, "accepted".to_owned()),
-            Ok(Sent::AlreadyKnown) => (AnswerKind::AlreadyKnown, "already known".to_owned()),
+            Ok(sent) => (AnswerKind::from(*sent), sent.to_string()),
             Err(error) => (error.kind(), error.to_string()),
         };
         reach("sent");

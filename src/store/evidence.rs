@@ -5,8 +5,11 @@ use std::collections::HashMap;
 use alloy_primitives::B256;
 use sqlx::PgPool;
 
-use super::StoreError;
-use crate::domain::{Timestamp, job::JobId, units::Amount};
+use super::{
+    StoreError,
+    columns::{amount, hash, numbers, word},
+};
+use crate::domain::{Timestamp, decision::Side, job::JobId, units::Amount};
 
 /// A job's slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,16 +40,15 @@ pub async fn slots_by_hash(pool: &PgPool) -> Result<HashMap<B256, JobSlot>, Stor
     )
     .fetch_all(pool)
     .await?;
-    Ok(rows
-        .into_iter()
+    rows.into_iter()
         .map(|row| {
             let slot = JobSlot {
                 job: JobId(row.job_id),
                 slot: row.slot,
             };
-            (B256::from_slice(&row.hash), slot)
+            Ok((hash("attempts.hash", &row.hash)?, slot))
         })
-        .collect())
+        .collect()
 }
 
 /// Fills that were not reversed.
@@ -67,18 +69,17 @@ pub async fn fills_by_hash(pool: &PgPool) -> Result<HashMap<B256, Moved>, StoreE
                 amount("fills.base_amount", &row.base)?,
                 amount("fills.quote_amount", &row.quote)?,
             );
-            let moved = if row.side == "BUY" {
-                Moved {
+            let moved = match word("fills.side", &row.side)? {
+                Side::Buy => Moved {
                     paid: quote,
                     received: base,
-                }
-            } else {
-                Moved {
+                },
+                Side::Sell => Moved {
                     paid: base,
                     received: quote,
-                }
+                },
             };
-            Ok((B256::from_slice(&row.tx_hash), moved))
+            Ok((hash("fills.tx_hash", &row.tx_hash)?, moved))
         })
         .collect()
 }
@@ -88,24 +89,16 @@ pub async fn fills_by_hash(pool: &PgPool) -> Result<HashMap<B256, Moved>, StoreE
 /// # Errors
 /// [`StoreError`] if the database cannot be read.
 pub async fn quote_flows(pool: &PgPool, jobs: &[JobId]) -> Result<Moved, StoreError> {
-    let ids: Vec<i64> = jobs.iter().map(|job| job.0).collect();
     let row = sqlx::query!(
         r#"SELECT coalesce(sum(quote_amount * CASE kind WHEN 'fill' THEN 1 ELSE -1 END) FILTER (WHERE side = 'BUY'), 0)::text AS "spent!",
                   coalesce(sum(quote_amount * CASE kind WHEN 'fill' THEN 1 ELSE -1 END) FILTER (WHERE side = 'SELL'), 0)::text AS "received!"
            FROM fills WHERE job_id = ANY($1)"#,
-        &ids
+        &numbers(jobs)
     )
     .fetch_one(pool)
     .await?;
     Ok(Moved {
         paid: amount("fills.quote_amount", &row.spent)?,
         received: amount("fills.quote_amount", &row.received)?,
-    })
-}
-
-fn amount(column: &'static str, text: &str) -> Result<Amount, StoreError> {
-    text.parse().map_err(|_| StoreError::Corrupt {
-        column,
-        value: text.to_owned(),
     })
 }

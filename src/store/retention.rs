@@ -119,7 +119,7 @@ pub async fn next_series(
 
 /// How far back the rules of a token's jobs look.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LookBack {
+pub struct TokenLookBack {
     /// Chain name.
     pub chain: String,
     /// The token's address.
@@ -132,9 +132,9 @@ pub struct LookBack {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn windows(connection: &mut PgConnection) -> Result<Vec<LookBack>, StoreError> {
+pub async fn look_backs(connection: &mut PgConnection) -> Result<Vec<TokenLookBack>, StoreError> {
     Ok(sqlx::query_as!(
-        LookBack,
+        TokenLookBack,
         r#"SELECT chain, token_address::text AS "token!", max(look_back_secs) AS "look_back_secs!"
            FROM jobs WHERE archived_at IS NULL GROUP BY 1, 2"#
     )

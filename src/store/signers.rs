@@ -386,8 +386,8 @@ pub async fn record_attempt(
     Ok(true)
 }
 
-/// Notes that an attempt's bytes were sent, and what the node said. The answer: how many times bytes for its nonce were
-/// sent, this time included.
+/// Notes that an attempt's bytes were sent, and what the node said. Returns how many times bytes for its nonce were
+/// sent before this time.
 ///
 /// # Errors
 /// [`StoreError`].

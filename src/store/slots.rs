@@ -8,7 +8,7 @@ use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoreError, WAKE_CHANNEL,
-    columns::{json, unsigned, word},
+    columns::{json, to_i64, unsigned, word},
     jobs::{Job, event},
 };
 use crate::domain::{
@@ -208,7 +208,7 @@ pub async fn record_claims(
         slots.push((!job.is_decided(claim)).then_some(claim.slot));
         nexts.push(claim.next);
         dues.push(claim.next.map(|next| job.next_due(due.salt.as_bytes(), next)));
-        missed.push(super::columns::to_i64("job_slots.slots_missed", claim.missed)?);
+        missed.push(to_i64("job_slots.slots_missed", claim.missed)?);
     }
     sqlx::query!(
         "UPDATE job_slots s

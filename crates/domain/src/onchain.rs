@@ -271,11 +271,13 @@ pub enum Around {
 }
 
 /// What a node said to stored bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display)]
 pub enum Sent {
     /// Taken into the pool.
+    #[strum(to_string = "accepted")]
     Accepted,
     /// It has them already.
+    #[strum(to_string = "already known")]
     AlreadyKnown,
 }
 

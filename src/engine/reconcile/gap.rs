@@ -1,12 +1,11 @@
 //! A counter that is ahead of the chain by nonces that were never assigned.
 
-use crate::domain::onchain::Lookup;
 use alloy_primitives::B256;
 use serde_json::json;
 
 use super::Remedy;
 use crate::{
-    domain::{ids::TradeId, trade::TradeStatus},
+    domain::{ids::TradeId, onchain::Lookup, trade::TradeStatus},
     engine::{core::Engine, error::EngineError},
     store::{
         endings::{self, TradeFailure},
