@@ -299,3 +299,32 @@ async fn a_slice_that_is_taken_back_is_due_again() {
     assert_eq!(done().await, 1);
     assert_eq!(world.job().await.status, JobStatus::Liquidating);
 }
+
+/// A trade of the last cycle that is filled late is a fill of the cycle that runs then: undoing a later one must not
+/// forget it, or the rule would buy again at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reversal_keeps_the_clock_of_a_fill_whose_trade_is_of_the_last_cycle() {
+    let (world, engine, node) = patient().await;
+    let (late, hash) = reverted(&world, &engine, &node).await;
+    liquidate(&world, 1).await;
+    assert_eq!(world.hold().await, HoldReason::Idle);
+    start(&world).await.expect("a new cycle");
+    node.set(hash, None);
+    assert_eq!(look(&world, &engine).await, 0);
+    drive(&engine, late).await;
+    assert_eq!(status(&world, late).await, TradeStatus::Executed);
+    let job = world.job().await;
+    let (cycle, clock) = (job.cycle, job.last.dca);
+    assert!(clock.is_some());
+    let planned = format!("SELECT count(*) FROM trades WHERE id = {late} AND cycle = {cycle}");
+    let planned: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(planned))
+        .fetch_one(&world.pool)
+        .await
+        .expect("a number");
+    assert_eq!(planned, 0, "it is of the cycle before");
+    world.pass(TimeDelta::seconds(10));
+    let second = world.trade().await;
+    assert!(world.job().await.last.dca > clock);
+    bury(&world, &engine, &node, second, 1).await;
+    assert_eq!(world.job().await.last.dca, clock);
+}
