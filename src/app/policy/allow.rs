@@ -1,6 +1,6 @@
 //! Adds an entry to the policy: it is proposed first, so that the owner can review it, then written.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use alloy_primitives::Address;
 use rust_decimal::Decimal;
@@ -90,6 +90,8 @@ pub struct Proposal {
     pub entry: Entry,
     /// The whole file as it would be.
     pub text: String,
+    /// The file that this was computed from; `None`: there was none.
+    before: Option<String>,
 }
 
 /// An entry that was written.
@@ -112,6 +114,8 @@ pub async fn propose(
     request: &AllowRequest,
 ) -> Result<Proposal, AppError> {
     let book = settings.policy()?;
+    // Read first: an edit that comes after this, such as the kill switch, is noticed by `write`.
+    let seen = content(book.path());
     let before = match book.policy() {
         Ok(policy) => policy.allow.clone(),
         Err(refusal) if refusal.reason == Reason::NoPolicy => vec![],
@@ -155,7 +159,16 @@ pub async fn propose(
     need::name_contracts(&mut entry, &spec);
     let file = book.path().to_owned();
     let text = edit::with_entry(&file, &entry)?;
-    Ok(Proposal { file, entry, text })
+    Ok(Proposal {
+        file,
+        entry,
+        text,
+        before: seen,
+    })
+}
+
+fn content(file: &Path) -> Option<String> {
+    std::fs::read_to_string(file).ok()
 }
 
 /// Writes a proposed entry. It applies to running workers from their next signature on.
@@ -163,9 +176,21 @@ pub async fn propose(
 /// `app`: where the audit row goes, if the command has a database open.
 ///
 /// # Errors
-/// [`AppError`] if the file cannot be written.
+/// [`AppError::Refused`] if the file was changed since the entry was proposed: writing the proposal would undo that
+/// change, such as a `policy stop`. [`AppError`] if the file cannot be written.
 pub async fn write(app: Option<&App>, proposal: Proposal, actor: &Actor) -> Result<Allowed, AppError> {
-    let Proposal { file, entry, text } = proposal;
+    let Proposal {
+        file,
+        entry,
+        text,
+        before,
+    } = proposal;
+    if content(&file) != before {
+        return Err(AppError::Refused(format!(
+            "{} was changed in the meantime, and nothing was written: run the command again to review the entry",
+            file.display()
+        )));
+    }
     if let Some(app) = app {
         let detail = json!({ "file": file.display().to_string(), "entry": entry });
         let subject = format!("wallet {} on {}", entry.wallet, entry.chain);
@@ -280,5 +305,50 @@ impl Limits {
             entry.native_usd_min = price(least)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::policy::Policy;
+
+    const POLICY: &str = r#"
+[[allow]]
+chain = "base"
+wallet = "0x0101010101010101010101010101010101010101"
+tokens = ["0x0202020202020202020202020202020202020202"]
+quotes = ["usdc"]
+max_trade_usd = "20"
+max_hour_usd = "40"
+max_day_usd = "100"
+max_gas_usd = "2"
+native_usd_min = "800"
+"#;
+
+    #[tokio::test]
+    async fn an_entry_that_was_reviewed_before_a_stop_does_not_undo_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("policy.toml");
+        std::fs::write(&file, POLICY).expect("a policy");
+        let entry = Policy::read(POLICY).expect("a policy").allow.remove(0);
+        let reviewed = || Proposal {
+            text: edit::with_entry(&file, &entry).expect("a text"),
+            before: Some(POLICY.to_owned()),
+            file: file.clone(),
+            entry: entry.clone(),
+        };
+        let actor = Actor::new("test", "owner");
+        let (late, in_time) = (reviewed(), reviewed());
+        let stopped = edit::with_stop(&file, None, true).expect("a text");
+        edit::write(&file, &stopped).expect("stopped");
+        let refused = write(None, late, &actor).await.expect_err("the file changed");
+        assert!(
+            refused.to_string().contains("was changed in the meantime"),
+            "{refused}"
+        );
+        assert_eq!(content(&file).as_deref(), Some(stopped.as_str()));
+        std::fs::write(&file, POLICY).expect("as it was");
+        write(None, in_time, &actor).await.expect("nothing changed");
     }
 }
