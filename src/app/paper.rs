@@ -228,11 +228,12 @@ impl Money {
     }
 }
 
-/// The faults of every chain that can still strike.
+/// The faults of every chain that can still strike. `chain` is the one that the request is about.
 ///
 /// # Errors
-/// [`AppError`] if the database fails.
-pub async fn faults(app: &App) -> Result<Vec<FaultView>, AppError> {
+/// [`AppError`] for an unknown chain, or if the database fails.
+pub async fn faults(app: &App, chain: &str) -> Result<Vec<FaultView>, AppError> {
+    known_chain(chain)?;
     let active = app.paper().await?.faults().list().await?;
     Ok(active.into_iter().map(FaultView::from).collect())
 }

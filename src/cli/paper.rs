@@ -99,7 +99,7 @@ pub(super) async fn run(settings: &Settings, out: Out, command: &PaperCommand) -
                 };
                 paper::add_fault(&app, chain, &request, &actor()).await?;
             }
-            let active = paper::faults(&app).await?;
+            let active = paper::faults(&app, chain).await?;
             out.show(&active, |active| fault_table(active))
         }
     }
