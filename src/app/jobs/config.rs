@@ -18,6 +18,7 @@ use crate::{
 /// A job's configuration and its version.
 #[derive(Debug)]
 pub struct Stored {
+    pub job: JobId,
     pub config: JobConfig,
     /// Grows by one with every edit.
     pub version: i32,
@@ -26,6 +27,7 @@ pub struct Stored {
 pub async fn show(app: &App, target: &Target) -> Result<Stored, AppError> {
     let job = target::find(&app.pool, target).await?;
     Ok(Stored {
+        job: job.id,
         config: job.config,
         version: job.config_version,
     })

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::{
     app::{
-        App, AppError,
+        App, AppError, Target,
         jobs::config::{self, CheckRequest, EditRequest, Edited},
     },
     cli::{
@@ -118,12 +118,16 @@ async fn edit(
 ) -> Result<Edited, AppError> {
     if file.is_some() || !set.is_empty() {
         let given = JobLayers::of_job().file(file)?.assignments(set)?;
-        return submit(app, target, given, None).await;
+        return submit(app, target.into(), given, None).await;
     }
     let stored = config::show(app, &target.into()).await?;
     let scratch = in_editor(&stored.config)?;
     let edited = match JobLayers::of_job().file(Some(&scratch)) {
-        Ok(given) => submit(app, target, given, Some(stored.version)).await,
+        // The job that was shown, whatever the text of the target means by now.
+        Ok(given) => {
+            let shown = Target::anywhere(&format!("#{}", stored.job));
+            submit(app, shown, given, Some(stored.version)).await
+        }
         Err(error) => Err(error.into()),
     };
     match edited {
@@ -143,12 +147,12 @@ async fn edit(
 
 async fn submit(
     app: &App,
-    target: &TargetArgs,
+    target: Target,
     given: JobLayers,
     version: Option<i32>,
 ) -> Result<Edited, AppError> {
     let request = EditRequest {
-        target: target.into(),
+        target,
         given,
         version,
     };
