@@ -3,7 +3,7 @@ FROM rust:1.95.0-bookworm AS build
 # The image's compiler is the pinned version; rustup must not download another one.
 ENV RUSTUP_TOOLCHAIN=1.95.0 SQLX_OFFLINE=true
 WORKDIR /build
-# Build dependencies first, with an empty program: this layer is cached until Cargo.lock changes.
+# Build dependencies first, with an empty program: this layer is cached until Cargo.lock or a crate changes.
 COPY Cargo.toml Cargo.lock ./
 COPY crates crates
 RUN mkdir -p src benches/fleet \

@@ -311,11 +311,8 @@ mod tests {
                 token: "0x1".to_owned(),
                 look_back_secs,
             };
-            needed(vec![window])
-                .into_values()
-                .next()
-                .expect("a token")
-                .to_string()
+            let kept = needed(vec![window]).into_values().next();
+            kept.expect("a token").to_string()
         };
         assert_eq!(kept(10 * 86_400), "12d 1h");
         assert_eq!(kept(0), "1h");

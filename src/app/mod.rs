@@ -2,7 +2,8 @@
 //!
 //! A face (the command line, an HTTP API, a chat) parses a request, calls one function here and renders its view. It
 //! knows no SQL, no store and no rule. Each function that writes takes an [`Actor`] and leaves an audit row: in
-//! `job_events` for a job, else in `audit`. A write to a file (keystore, policy) while no database is open is logged.
+//! `job_events` for a job, else in `audit`. A write to a file (keystore, policy) while no database is open is only
+//! logged, at `info`.
 
 mod actor;
 pub(crate) mod adopt;

@@ -1,4 +1,4 @@
-//! Notification receivers: their state, and a test message. A test opens no database: it is logged with its actor and
+//! Notification receivers: their state, and a test message. A test opens no database: it is logged at `info` with its actor and
 //! has no audit row.
 
 use serde::Serialize;

@@ -90,7 +90,7 @@ pub(super) async fn find(pool: &PgPool, target: &Target) -> Result<Job, AppError
         .collect();
     match found.len() {
         0 => Err(AppError::NotFound(format!(
-            "no job for {text}{}; `lgi-mm list` shows all, `lgi-mm start {} --mode accumulate` makes one",
+            "no job for {text}{}; `lgi-mm list` shows all, `lgi-mm start {} --mode accumulate` creates one",
             target
                 .chain
                 .as_ref()

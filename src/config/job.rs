@@ -15,7 +15,7 @@ use crate::domain::{
 };
 
 /// Configuration given for one job.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct JobLayers {
     /// Lowest first.
     layers: Vec<Layer>,

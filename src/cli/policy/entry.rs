@@ -19,8 +19,8 @@ pub(super) fn described(entry: &PolicyEntry) -> String {
     text.push_str(&format!(
         "\n  may trade {tokens}\n  against {quotes}\n  \
          a buy spends at most {} USD, an hour {} USD, a day {} USD; a sale is not limited in size\n  \
-         gas of a transaction at most {} USD; what arrives at least {} % of its worth; valid for {} at most\n  \
-         the native coin counts at least {} USD\n",
+         gas of a transaction at most {} USD; minimum output {} % of fair value; valid for {} at most\n  \
+         native coin valued at no less than {} USD\n",
         dollars(entry.max_trade_usd),
         dollars(entry.max_hour_usd),
         dollars(entry.max_day_usd),
