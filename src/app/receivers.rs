@@ -1,5 +1,5 @@
-//! Notification receivers: their state, and a test message. A test opens no database: it is logged at `info` with its actor and
-//! has no audit row.
+//! Notification receivers: their state, and a test message. A test opens no database: it is logged at `info` with its
+//! actor and has no audit row.
 
 use serde::Serialize;
 use tracing::info;

@@ -288,8 +288,8 @@ async fn give_back(
     Ok(())
 }
 
-/// The last fill of each rule in this cycle that still stands. A fill counts in the cycle that it was booked in: a trade
-/// of an earlier cycle may be filled late, after a reorg. Tokens that were adopted count as a regular buy.
+/// The last fill of each rule in this cycle that still stands. A fill counts in the cycle that it was booked in: a
+/// trade of an earlier cycle may be filled late, after a reorg. Tokens that were adopted count as a regular buy.
 async fn standing_fills(connection: &mut PgConnection, job: &Job) -> Result<Vec<RuleFill>, StoreError> {
     let rows = sqlx::query!(
         "SELECT DISTINCT ON (t.reason) t.reason, t.slot, t.plan_price_usd

@@ -1,7 +1,8 @@
 //! The policy: what the keys of this machine may sign.
 //!
 //! The policy is a file of the machine that holds the keys, and most of this works without a database. A change is
-//! logged at `info` with its actor; it has an audit row only where it is made for a job, since only then a database is open.
+//! logged at `info` with its actor; it has an audit row only where it is made for a job, since only then a database is
+//! open.
 
 mod allow;
 mod job;

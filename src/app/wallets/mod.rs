@@ -1,4 +1,5 @@
-//! Keys of live jobs. Nothing here opens a database, so what is stored is logged at `info` with its actor and has no audit row.
+//! Keys of live jobs. Nothing here opens a database, so what is stored is logged at `info` with its actor and has no
+//! audit row.
 
 mod check;
 mod choose;
