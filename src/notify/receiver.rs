@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use strum::VariantArray;
 
 use super::{
     notice::Notice,
@@ -73,8 +74,14 @@ impl ReceiverSettings {
                 Form::Optional(check) => self.text_problem(key, check, false, refuse),
             }
         }
+        // An empty key of another kind is a section that was switched over; any other key is a mistake.
+        let elsewhere: Vec<String> = ReceiverKind::VARIANTS
+            .iter()
+            .flat_map(|kind| kind.settings())
+            .flat_map(|setting| [setting.key.to_owned(), file_of(setting.key)])
+            .collect();
         for (key, value) in &self.own {
-            if !known.contains(key) && !value.is_empty() {
+            if !known.contains(key) && !(value.is_empty() && elsewhere.contains(key)) {
                 let allowed = format!("absent for kind {}, which has {}", self.kind, known.join(", "));
                 refuse(key, HIDDEN, &allowed);
             }

@@ -39,6 +39,11 @@ const WRONG: &[(&str, &str, &str)] = &[
         "absent for kind slack, which has url, url_file",
     ),
     (
+        "[notify.receivers.ops]\nkind = \"slack\"\nurl = \"https://a\"\nurll = \"\"",
+        "notify.receivers.ops.urll",
+        "absent for kind slack, which has url, url_file",
+    ),
+    (
         "[notify.receivers.ops]\nkind = \"telegram\"\nchat_id = 1",
         "notify.receivers.ops.token",
         "token_file",
