@@ -56,6 +56,14 @@ pub enum QueueConfigError {
         /// The setting's name.
         field: &'static str,
     },
+    /// A process whose name would be cut where worker names are split.
+    #[error("queue '{queue}': process is '{process}', and must have no '-'")]
+    Process {
+        /// The queue's name.
+        queue: String,
+        /// The refused name.
+        process: String,
+    },
     /// A lease that one late heartbeat would let expire.
     #[error("queue '{queue}': lease is {lease:?}, and must be at least three heartbeats of {heartbeat:?}")]
     ShortLease {
@@ -107,6 +115,12 @@ impl QueueConfig {
                 });
             }
         }
+        if self.process.contains('-') {
+            return Err(QueueConfigError::Process {
+                queue: queue(),
+                process: self.process.clone(),
+            });
+        }
         let durations = [
             ("poll", self.poll),
             ("heartbeat", self.heartbeat),
@@ -152,8 +166,12 @@ mod tests {
         let good = QueueConfig::new("tick");
         assert_eq!(good.check(), Ok(()));
         type Spoil = fn(&mut QueueConfig);
-        let cases: [(Spoil, &str); 4] = [
+        let cases: [(Spoil, &str); 5] = [
             (|config| config.batch = 0, "batch is 0, and must be 1 to 10000"),
+            (
+                |config| config.process = "host-1".to_owned(),
+                "process is 'host-1', and must have no '-'",
+            ),
             (|config| config.concurrency = 10_001, "concurrency is 10001"),
             (|config| config.poll = Duration::ZERO, "poll is 0"),
             (
