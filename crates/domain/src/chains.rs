@@ -85,7 +85,8 @@ const L2: Usual = Usual {
     ..Usual::UNKNOWN
 };
 
-/// Every chain, the default first. A new chain is a row here, and nothing else.
+/// Every chain, the default first. A new chain is a row here; only prose names chains besides (lgi-mm.example.toml,
+/// docs/going-live.md).
 pub const CHAINS: &[ChainInfo] = &[
     ChainInfo {
         name: "base",

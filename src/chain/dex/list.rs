@@ -1,4 +1,4 @@
-//! Every DEX that the venue asks. A new one is a file of its own and a line here.
+//! Every DEX that the venue asks. A new one is a file of its own and a line here; docs/extending.md lists the rest.
 
 use alloy_primitives::Address;
 

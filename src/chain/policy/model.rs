@@ -55,7 +55,7 @@ pub(super) enum Intent {
 }
 
 impl Allow {
-    /// Contract that grants the allowance, and its spender.
+    /// Whether the spender is one that this contract may grant an allowance to.
     pub(super) fn is_to_known_spender(&self, at: &PolicyContracts) -> bool {
         let spender = self.spender;
         match self.expires {

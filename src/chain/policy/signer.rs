@@ -33,7 +33,7 @@ use crate::{
 const REMEMBERED: Duration = Duration::from_secs(3_600);
 
 /// Signs what the policy allows.
-pub(crate) struct PolicySigner {
+pub(in crate::chain) struct PolicySigner {
     inner: Arc<dyn Signer>,
     book: Arc<PolicyBook>,
     chain: String,
@@ -51,7 +51,7 @@ struct Examined {
 
 impl PolicySigner {
     /// Wraps `inner`, which signs for the chain with this name and id.
-    pub(crate) fn new(
+    pub(in crate::chain) fn new(
         inner: Arc<dyn Signer>,
         book: Arc<PolicyBook>,
         chain: String,

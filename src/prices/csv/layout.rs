@@ -25,10 +25,11 @@ const TIME_NAMES: [&str; 12] = [
     "t",
 ];
 const CLOSE_TIME_NAMES: [&str; 3] = ["close time", "close_time", "closetime"];
-const PRICE_NAMES: [&str; 8] = [
+const PRICE_NAMES: [&str; 9] = [
     "price",
     "close",
     "price_usd",
+    "usd",
     "priceusd",
     "close_price",
     "adj close",
