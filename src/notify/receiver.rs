@@ -81,7 +81,8 @@ impl ReceiverSettings {
             .flat_map(|setting| [setting.key.to_owned(), file_of(setting.key)])
             .collect();
         for (key, value) in &self.own {
-            if !known.contains(key) && !(value.is_empty() && elsewhere.contains(key)) {
+            let switched_over = value.is_empty() && elsewhere.contains(key);
+            if !known.contains(key) && !switched_over {
                 let allowed = format!("absent for kind {}, which has {}", self.kind, known.join(", "));
                 refuse(key, HIDDEN, &allowed);
             }
