@@ -14,6 +14,7 @@ pub mod contracts;
 pub mod costs;
 pub mod decision;
 pub mod event;
+pub mod figures;
 pub mod foreign;
 pub mod ids;
 pub mod job;
