@@ -63,4 +63,14 @@ impl FilterArgs {
     pub(super) fn period(&self) -> Result<Period, AppError> {
         Period::read(self.from.as_deref(), self.to.as_deref(), self.zone.as_deref())
     }
+
+    /// What there is to say if no trade fits.
+    pub(super) fn nothing(&self) -> String {
+        let all = self.jobs() == JobChoice::default() && self.from.is_none() && self.to.is_none();
+        if all {
+            "no trades yet".to_owned()
+        } else {
+            "no trades of these jobs in this period".to_owned()
+        }
+    }
 }

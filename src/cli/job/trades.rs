@@ -32,6 +32,7 @@ pub fn render(lines: &[TradeLine]) -> String {
         vec![
             line.trade.to_string(),
             line.symbol.clone(),
+            line.realm.to_string(),
             moment(line.slot),
             line.reason.to_string(),
             line.status.to_string(),
@@ -48,6 +49,7 @@ pub fn render(lines: &[TradeLine]) -> String {
         &[
             "trade",
             "token",
+            "realm",
             "slot",
             "reason",
             "status",
@@ -58,7 +60,7 @@ pub fn render(lines: &[TradeLine]) -> String {
             "transaction",
         ],
         rows.collect(),
-        &["transaction", "price", "slot", "quote", "PnL"],
+        &["transaction", "price", "slot", "quote", "realm", "PnL"],
     )
 }
 
@@ -68,7 +70,7 @@ pub async fn run(settings: &Settings, out: Out, args: &TradesArgs) -> Result<(),
     let lines = trades::newest(&app, &args.filters.jobs(), period, args.limit).await?;
     out.show(&lines, |lines| {
         if lines.is_empty() {
-            "no trades yet".to_owned()
+            args.filters.nothing()
         } else {
             render(lines)
         }

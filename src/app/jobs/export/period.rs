@@ -147,3 +147,121 @@ fn start_of(date: NaiveDate, zone: Zone) -> Option<Timestamp> {
         Some(zone.from_local_datetime(&later).earliest()?.to_utc())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ends(from: Option<&str>, to: Option<&str>, zone: &str) -> String {
+        let period = Period::read(from, to, Some(zone)).expect("a period");
+        let end = from.map_or(period.until, |_| period.from);
+        end.map(|end| end.to_rfc3339()).unwrap_or_default()
+    }
+
+    /// Days with a change of the clock, also at midnight: the first instant of the day and of the next one, found with
+    /// Python's zoneinfo minute by minute.
+    #[test]
+    fn a_day_is_the_whole_day_of_its_zone() {
+        for (day, zone, first, next) in [
+            ("2026-01-01", "UTC", "2026-01-01T00:00", "2026-01-02T00:00"),
+            (
+                "2026-03-29",
+                "Europe/Berlin",
+                "2026-03-28T23:00",
+                "2026-03-29T22:00",
+            ),
+            (
+                "2026-10-25",
+                "Europe/Berlin",
+                "2026-10-24T22:00",
+                "2026-10-25T23:00",
+            ),
+            (
+                "2026-11-01",
+                "America/Havana",
+                "2026-11-01T04:00",
+                "2026-11-02T05:00",
+            ),
+            (
+                "2026-04-24",
+                "Africa/Cairo",
+                "2026-04-23T22:00",
+                "2026-04-24T21:00",
+            ),
+            (
+                "2018-11-04",
+                "America/Sao_Paulo",
+                "2018-11-04T03:00",
+                "2018-11-05T02:00",
+            ),
+            (
+                "2011-12-31",
+                "Pacific/Apia",
+                "2011-12-30T10:00",
+                "2011-12-31T10:00",
+            ),
+            (
+                "2026-04-05",
+                "Australia/Lord_Howe",
+                "2026-04-04T13:00",
+                "2026-04-05T13:30",
+            ),
+            (
+                "2026-07-01",
+                "Asia/Kathmandu",
+                "2026-06-30T18:15",
+                "2026-07-01T18:15",
+            ),
+        ] {
+            assert_eq!(
+                ends(Some(day), None, zone),
+                format!("{first}:00+00:00"),
+                "{day} {zone}"
+            );
+            assert_eq!(
+                ends(None, Some(day), zone),
+                format!("{next}:00+00:00"),
+                "{day} {zone}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_time_is_one_of_the_zone_unless_it_has_an_offset() {
+        for (time, expected) in [
+            ("2026-07-01T12:00", "2026-07-01T10:00:00+00:00"),
+            ("2026-07-01 12:00", "2026-07-01T10:00:00+00:00"),
+            ("2026-07-01T12:00:30.25", "2026-07-01T10:00:30.250+00:00"),
+            ("2026-07-01T12:00Z", "2026-07-01T12:00:00+00:00"),
+            ("2026-07-01T12:00:59Z", "2026-07-01T12:00:59+00:00"),
+            ("2026-07-01T12:00-05:30", "2026-07-01T17:30:00+00:00"),
+            ("2026-07-01T12:00:00+0200", "2026-07-01T10:00:00+00:00"),
+            ("2026-10-25T02:30+01:00", "2026-10-25T01:30:00+00:00"),
+        ] {
+            assert_eq!(ends(Some(time), None, "Europe/Berlin"), expected, "{time}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_day_and_no_time_is_refused_by_name() {
+        for text in [
+            "",
+            "yesterday",
+            "2026",
+            "2026-1-1",
+            "20260101",
+            "01.02.2026",
+            "2026-02-29",
+            "2026-00-10",
+            "2026-01-01T24:00",
+            "2026-01-01T",
+            "2026-01-01T12",
+            "1767225600",
+            "2026-01-01T12:00 Europe/Berlin",
+            "２０２６-01-01",
+        ] {
+            let error = Period::read(None, Some(text), None).expect_err(text).to_string();
+            assert!(error.contains(&format!("--to {text}: ")), "{error}");
+        }
+    }
+}
