@@ -86,7 +86,7 @@ enum Command {
     Remove(target::TargetArgs),
     /// Show trades, newest first
     Trades(job::trades::TradesArgs),
-    /// Export all that moved, for books and taxes: CSV, JSON, or a file that Koinly, CoinTracker or CoinTracking imports
+    /// Export all that moved: CSV, JSON, or a file for a tax tool
     Export(job::export::ExportArgs),
     /// Show, edit or check a job's configuration
     #[command(subcommand)]
