@@ -154,7 +154,8 @@ impl Context<'_> {
     }
 }
 
-/// Cost and gain of what went, by both methods; `fifo` is what the oldest lots had cost. Adopted tokens have their cost.
+/// Cost and gain of what went, by both methods; `fifo` is what the oldest lots had cost. Adopted tokens have their
+/// cost.
 fn gains(moved: &Move, fifo: Option<Usd>) -> Result<[Option<Usd>; 4], MoneyError> {
     let sold = moved.side == Some(Side::Sell) && moved.status == Some(TradeStatus::Executed);
     let gain = |cost: Usd| moved.quote_usd.map(|usd| usd.checked_sub(cost)).transpose();
@@ -209,7 +210,8 @@ impl ExportLine {
             slot: moved.slot,
             side: moved.side,
             reason: moved.reason,
-            status: moved.status,
+            // Gas is paid however its trade ends: only the trade's own row says how it ended.
+            status: moved.status.filter(|_| is_trade),
             sent_amount: sent.as_ref().map(|leg| leg.amount),
             sent_currency: sent.as_ref().map(|leg| leg.currency.to_owned()),
             received_amount: received.as_ref().map(|leg| leg.amount),

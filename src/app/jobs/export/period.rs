@@ -134,8 +134,8 @@ fn date(text: &str) -> Option<Option<NaiveDate>> {
     (shape == "0000-00-00").then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())
 }
 
-/// The first instant of a day: where the clock skips midnight, it is the instant to which it skips; where midnight comes
-/// twice, the first one.
+/// The first instant of a day: where the clock skips midnight, it is the instant to which it skips; where midnight
+/// comes twice, the first one.
 fn start_of(date: NaiveDate, zone: Zone) -> Option<Timestamp> {
     let midnight = date.and_time(NaiveTime::MIN);
     if let Some(instant) = zone.from_local_datetime(&midnight).earliest() {

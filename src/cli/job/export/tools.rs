@@ -174,9 +174,9 @@ impl Entry<'_> {
     }
 }
 
-/// `CoinTracking`'s amounts contain the fee: it shows the fee column, and takes from a balance what is sold. A fee in the
-/// coin that is sold is added there, one in the coin that is bought is taken off, and one in a third coin is a row of its
-/// own.
+/// `CoinTracking`'s amounts contain the fee: it shows the fee column, and takes from a balance what is sold. A fee in
+/// the coin that is sold is added there, one in the coin that is bought is taken off, and one in a third coin is a row
+/// of its own.
 pub(super) fn cointracking(line: &ExportLine) -> Result<Vec<[String; 12]>, AppError> {
     let legs = Legs::of(line);
     let kind = match line.kind {
