@@ -21,6 +21,7 @@ pub mod job;
 pub mod limits;
 pub mod liquidate;
 pub mod liquidity;
+pub mod lots;
 pub mod notice;
 pub mod onchain;
 pub mod pool;
