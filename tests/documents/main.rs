@@ -9,6 +9,7 @@
 mod architecture;
 mod example;
 mod extending;
+mod figures;
 mod house;
 mod image;
 mod metrics;
