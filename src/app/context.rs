@@ -83,7 +83,7 @@ impl App {
         Ok(app)
     }
 
-    /// Refuses a database that takes no writes, for a command that writes; one that reads is told.
+    /// Refuses a database that takes no writes, for a command that writes; one that reads logs it.
     async fn refuse_read_only(&self, access: Access) -> Result<(), AppError> {
         if access == Access::AsItIs || store::census::takes_writes(&self.pool).await? {
             return Ok(());

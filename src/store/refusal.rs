@@ -454,7 +454,7 @@ pub const TABLE: &[Refusal] = &[
     row(
         "55006",
         "",
-        "somebody else is using it",
+        "another session is using it",
         "stop the other processes that use this database, then run it again",
     ),
     // Waiting.
