@@ -57,14 +57,6 @@ pub const READ_ONLY: Refusal = row(
     ASK_THE_PRIMARY,
 );
 
-/// Fewer connections than a service uses.
-pub const FEW_CONNECTIONS: Refusal = row(
-    "",
-    "",
-    "the database or its pooler serves fewer connections than this process uses",
-    RAISE_THE_POOL,
-);
-
 /// Made by `CREATE DATABASE .. ENCODING 'LATIN1'`.
 pub const NOT_UTF8: Refusal = row(
     "",
@@ -118,21 +110,23 @@ const NO_TLS: Refusal = row(
     "turn on ssl in the server, or correct sslmode in DATABASE_URL and database.ssl_root_cert: docs/security.md",
 );
 
+/// What is found by connecting, or by the driver: no message of the server.
+pub const BY_PROBE: &[Refusal] = &[
+    SHARED_SESSIONS,
+    NOT_UTF8,
+    TOO_OLD,
+    NO_CONNECTION_FREE,
+    REFUSES_TCP,
+    NO_SUCH_HOST,
+    CUT_OFF,
+    NO_TLS,
+];
+
 /// In this order: the first row that fits counts.
 pub const TABLE: &[Refusal] = &[
     // A pooler, by its messages.
-    row(
-        "42P05",
-        "prepared statement",
-        SHARED_SESSIONS.means,
-        USE_SESSION_MODE,
-    ),
-    row(
-        "26000",
-        "prepared statement",
-        SHARED_SESSIONS.means,
-        USE_SESSION_MODE,
-    ),
+    row("42P05", "", SHARED_SESSIONS.means, USE_SESSION_MODE),
+    row("26000", "", SHARED_SESSIONS.means, USE_SESSION_MODE),
     row(
         "",
         "transaction blocks not allowed in statement pooling",
@@ -399,6 +393,12 @@ pub const TABLE: &[Refusal] = &[
         "for schema",
         "this role may not use or create tables in that schema",
         "run `lgi-mm migrate` as the role that owns the database, or GRANT CREATE, USAGE ON SCHEMA public to this role",
+    ),
+    row(
+        "42501",
+        "for database \"",
+        "this role may not connect to this database",
+        "GRANT CONNECT ON DATABASE .. to this role, or use the role for this kind of process: docs/scale-out.md",
     ),
     row(
         "42501",

@@ -29,10 +29,9 @@ fn program(url: &str, dir: &std::path::Path, args: &[&str]) -> Command {
 fn said(command: &mut Command) -> (Option<i32>, String) {
     let output = command.output().expect("our own program");
     let text = [output.stdout, output.stderr].concat();
-    let text = String::from_utf8_lossy(&text)
-        .split_whitespace()
-        .collect::<Vec<_>>();
-    (output.status.code(), text.join(" "))
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    (output.status.code(), words.join(" "))
 }
 
 async fn run(pool: &PgPool, sql: &str) {
@@ -88,6 +87,13 @@ async fn what_the_server_refuses_is_named_with_its_remedy() {
     refused(
         &stranger,
         &["list"],
+        "may not connect to this database",
+        "GRANT CONNECT",
+    );
+    run(&admin, "GRANT CONNECT ON DATABASE lgi_mm TO stranger").await;
+    refused(
+        &stranger,
+        &["list"],
         "this role lacks a right",
         "docs/scale-out.md",
     );
@@ -116,13 +122,16 @@ async fn what_the_server_refuses_is_named_with_its_remedy() {
     )
     .await;
     refused(
-        &owner.replace("/lgi_mm", "/latin"),
+        &cluster.url("owner", "latin"),
         &["list"],
         "encoding is not UTF8",
         "ENCODING 'UTF8'",
     );
-    run(&admin, "ALTER DATABASE lgi_mm SET statement_timeout = '1ms'; ALTER DATABASE lgi_mm SET default_transaction_read_only = on").await;
-    run(&admin, "ALTER DATABASE lgi_mm RESET statement_timeout").await;
+    run(
+        &admin,
+        "ALTER DATABASE lgi_mm SET default_transaction_read_only = on",
+    )
+    .await;
     for args in [&["scheduler", "--once"][..], &["pause", "1"], &["migrate"]] {
         refused(
             &owner,
@@ -254,12 +263,16 @@ async fn no_service_is_ready_while_the_database_is_read_only_and_each_is_ready_a
     for service in &services {
         service.until(503, "read-only").await;
     }
-    run(
-        &admin,
-        "SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only",
-    )
-    .await;
-    run(&admin, "SELECT pg_reload_conf()").await;
+    // One session, which takes writes by its own setting.
+    let mut session = admin.acquire().await.expect("a session");
+    for statement in [
+        "SET default_transaction_read_only = off",
+        "ALTER SYSTEM RESET default_transaction_read_only",
+        "SELECT pg_reload_conf()",
+    ] {
+        let done = sqlx::raw_sql(statement).execute(&mut *session).await;
+        done.expect(statement);
+    }
     for service in &services {
         service.until(200, "ready").await;
     }
@@ -296,4 +309,123 @@ async fn a_pooler_is_refused_unless_its_sessions_are_whole_and_too_small_a_pool_
     let pooler = Pooler::start(&owner, "session", 3).expect("pgbouncer");
     let service = Service::start(pooler.url(), &["daemon"]);
     service.until(503, "serves no more connections").await;
+}
+
+/// A trade of a job that buys each second.
+async fn trade(db: &testkit::TestDb, dir: &std::path::Path) {
+    let often = [
+        "--set",
+        "schedule.cron=\"* * * * * *\"",
+        "--set",
+        "accumulate.dca_interval=\"1s\"",
+    ];
+    let (code, text) = said(&mut program(&db.url, dir, &[&START[..], &often].concat()));
+    assert_eq!(code, Some(0), "{text}");
+    let mut daemon = testkit::quick_daemon(&db.url).spawn().expect("a daemon");
+    let begun = Instant::now();
+    let executed = "SELECT count(*) FROM trades WHERE status = 'EXECUTED'";
+    while sqlx::query_scalar::<_, i64>(executed)
+        .fetch_one(&db.pool)
+        .await
+        .expect("a count")
+        == 0
+    {
+        assert!(begun.elapsed() < PATIENCE, "no trade");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    daemon.kill().await.expect("killed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_was_restored_in_part_is_noticed_and_not_traded_with() {
+    let (db, dir) = (testkit::db().await, tempfile::tempdir().expect("a directory"));
+    trade(&db, dir.path()).await;
+    let (code, text) = said(&mut program(&db.url, dir.path(), &["scheduler", "--once"]));
+    assert_eq!(code, Some(0), "whole: {text}");
+    for (damage, names, repair) in [
+        (
+            "CREATE TABLE kept AS SELECT * FROM fills; SET session_replication_role = replica; DELETE FROM fills",
+            "fills of executed trades",
+            "SET session_replication_role = replica; INSERT INTO fills OVERRIDING SYSTEM VALUE SELECT * FROM kept; DROP TABLE kept",
+        ),
+        (
+            "ALTER TABLE trades DROP CONSTRAINT trades_once_per_slot",
+            "constraint public.trades.trades_once_per_slot",
+            "ALTER TABLE trades ADD CONSTRAINT trades_once_per_slot UNIQUE (job_id, slot)",
+        ),
+        (
+            "DROP INDEX trades_one_open_per_job",
+            "index public.trades_one_open_per_job",
+            "CREATE UNIQUE INDEX trades_one_open_per_job ON trades (job_id)
+             WHERE status IN ('PENDING', 'SUBMITTED') AND NOT reopened",
+        ),
+        (
+            "ALTER TABLE fills DISABLE TRIGGER ALL",
+            "trigger public.fills.",
+            "ALTER TABLE fills ENABLE TRIGGER ALL",
+        ),
+        (
+            "SELECT setval('trades_id_seq', 1, false)",
+            "numbers of trades",
+            "SELECT setval('trades_id_seq', 99999)",
+        ),
+        (
+            "CREATE TABLE kept AS SELECT * FROM installation; SET session_replication_role = replica; DELETE FROM installation",
+            "the row of installation",
+            "SET session_replication_role = replica; INSERT INTO installation SELECT * FROM kept; DROP TABLE kept",
+        ),
+        (
+            "ALTER TABLE adjustments RENAME TO gone",
+            "table public.adjustments",
+            "ALTER TABLE gone RENAME TO adjustments",
+        ),
+    ] {
+        let pool = PgPool::connect(&db.url).await.expect("the database");
+        run(&pool, damage).await;
+        pool.close().await;
+        for args in [&["scheduler", "--once"][..], &["worker"], &["daemon"]] {
+            let (code, text) = said(&mut program(&db.url, dir.path(), args));
+            assert!(
+                code == Some(5) && text.contains("the ledger is not whole") && text.contains(names),
+                "{damage}: {args:?}: {code:?} {text}"
+            );
+            assert!(text.contains("restore the whole dump"), "{text}");
+        }
+        let (code, text) = said(&mut program(&db.url, dir.path(), &["doctor", "--json"]));
+        assert!(code == Some(6) && text.contains(names), "{damage}: {text}");
+        let pool = PgPool::connect(&db.url).await.expect("the database");
+        run(&pool, repair).await;
+        pool.close().await;
+        let (code, text) = said(&mut program(&db.url, dir.path(), &["scheduler", "--once"]));
+        assert_eq!(code, Some(0), "repaired after {damage}: {text}");
+    }
+}
+
+/// As an interrupted `pg_restore` leaves it: tables and rows, and not yet what guards them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_stopped_before_the_constraints_is_noticed() {
+    let (db, dir) = (testkit::db().await, tempfile::tempdir().expect("a directory"));
+    trade(&db, dir.path()).await;
+    let (before, rest) = db.url.split_at(db.url.rfind("/test_").expect("a database") + 1);
+    let name = rest.split('?').next().expect("a name");
+    let partial = format!("{name}_partial");
+    let to = format!("{before}{}", rest.replacen(name, &partial, 1));
+    run(&db.pool, &format!("CREATE DATABASE {partial}")).await;
+    let dump = "pg_dump -Fc -f all.dump";
+    let (code, text) = said(&mut program(&db.url, dir.path(), &["db", "sh", "-c", dump]));
+    assert_eq!(code, Some(0), "{text}");
+    let load = "pg_restore --no-owner --section=pre-data --section=data --dbname=\"$PGDATABASE\" all.dump";
+    let (code, text) = said(&mut program(&to, dir.path(), &["db", "sh", "-c", load]));
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = said(&mut program(&to, dir.path(), &["doctor", "--json"]));
+    assert!(code == Some(6) && text.contains("more constraints"), "{text}");
+    let (code, text) = said(&mut program(&to, dir.path(), &["list"]));
+    assert!(code == Some(0) && text.contains("not whole"), "{text}");
+    let (code, text) = said(&mut program(&to, dir.path(), &["daemon"]));
+    assert!(code == Some(5) && text.contains("not whole"), "{text}");
+    let load = "pg_restore --no-owner --section=post-data --dbname=\"$PGDATABASE\" all.dump";
+    let (code, text) = said(&mut program(&to, dir.path(), &["db", "sh", "-c", load]));
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = said(&mut program(&to, dir.path(), &["scheduler", "--once"]));
+    assert_eq!(code, Some(0), "whole: {text}");
 }
