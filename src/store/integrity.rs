@@ -1,5 +1,5 @@
-//! Whether the ledger is whole: a dump that was restored in part lacks rows, constraints or triggers, and everything that
-//! keeps a trade from being made twice is one of these.
+//! Whether the ledger is whole: a dump that was restored in part lacks rows, constraints or triggers, and everything
+//! that keeps a trade from being made twice is one of these.
 
 use std::collections::HashSet;
 
@@ -19,7 +19,7 @@ const SHOWN_MAX: usize = 3;
 
 /// What to do about a ledger that is not whole.
 pub const REMEDY: &str = "stop lgi-mm and restore the whole dump into an empty database (docs/scale-out.md, \"Backup and restore\"); \
-                          never add the missing parts by hand";
+     never add the missing parts by hand";
 
 /// How much is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

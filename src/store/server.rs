@@ -1,5 +1,5 @@
-//! What a server is, asked once when we connect: its version, its encoding, whether it takes writes, and whether a pooler
-//! in front of it shares its processes between sessions.
+//! What a server is, asked once when we connect: its version, its encoding, whether it takes writes, and whether a
+//! pooler in front of it shares its processes between sessions.
 
 use std::time::Duration;
 
