@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod database;
 mod example;
 mod extending;
 mod figures;
