@@ -4,7 +4,7 @@ use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
 
 use metrics::counter;
 use sqlx::PgPool;
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -58,7 +58,7 @@ pub(super) struct Delivery {
 }
 
 /// How a try ended, as the metric labels it.
-#[derive(Debug, Clone, Copy, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub(super) enum TryOutcome {
     Delivered,
