@@ -41,6 +41,8 @@ pub fn init_logging(format: LogFormat, filter: &str) {
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
+        // A line that cannot be written is lost: reporting that to the same closed terminal would panic.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     // Only a process that logs already refuses.
     let _ = match format {

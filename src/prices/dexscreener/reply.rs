@@ -36,9 +36,21 @@ struct PairToken {
     symbol: Option<String>,
 }
 
-/// The readable pairs of an answer. A pair without a price or a base token is no reason to lose the others.
-pub(super) fn decode(body: &[u8]) -> Result<Vec<Pair>, serde_json::Error> {
-    let pairs: Vec<Value> = serde_json::from_slice(body)?;
+/// The readable pairs of an answer: a list, or the object of the API's older paths, whose `pairs` is null if there
+/// are none. A pair without a price or a base token is no reason to lose the others.
+///
+/// # Errors
+/// What the answer is instead.
+pub(super) fn decode(body: &[u8]) -> Result<Vec<Pair>, String> {
+    let pairs = match serde_json::from_slice(body).map_err(|error| error.to_string())? {
+        Value::Array(pairs) => pairs,
+        Value::Object(mut answer) => match answer.remove("pairs") {
+            Some(Value::Array(pairs)) => pairs,
+            Some(Value::Null) => Vec::new(),
+            _ => return Err("an object without a list `pairs`".to_owned()),
+        },
+        other => return Err(format!("it is {}", kind(&other))),
+    };
     Ok(pairs
         .into_iter()
         .filter_map(|pair| serde_json::from_value(pair).ok())
@@ -53,7 +65,8 @@ pub(super) fn deepest(pairs: &[Pair], chain: &str, token: Address) -> Result<Tok
         .iter()
         .filter(|pair| pair.chain_id == chain && pair.base_token.address.eq_ignore_ascii_case(&address))
         .filter_map(|pair| Some((pair.depth_usd(), pair, decimal(&pair.price_usd)?)))
-        .max_by_key(|(depth_usd, ..)| *depth_usd)
+        // A price of nothing is reported only if there is no other: the book refuses it by name.
+        .max_by_key(|(depth_usd, _, price_usd)| (*price_usd > Decimal::ZERO, *depth_usd))
         .map(|(_, pair, price_usd)| TokenListing {
             symbol: pair.symbol(),
             price_usd,
@@ -79,6 +92,17 @@ impl Pair {
             symbol.push(letter);
         }
         symbol
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
     }
 }
 

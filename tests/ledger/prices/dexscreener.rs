@@ -114,6 +114,8 @@ async fn a_pair_with_gaps_does_not_lose_the_others() {
         ("no priceUsd", without("priceUsd")),
         ("priceUsd null", null_price),
         ("priceUsd no number", good("N/A", json!(99))),
+        ("priceUsd zero", good("0", json!(99))),
+        ("priceUsd below zero", good("-2", json!(99))),
         ("no baseToken", without("baseToken")),
         ("no chainId", without("chainId")),
         ("null", Value::Null),
@@ -129,9 +131,35 @@ async fn a_pair_with_gaps_does_not_lose_the_others() {
 }
 
 #[tokio::test]
+async fn the_object_of_the_older_paths_is_read_too() {
+    let answer = |pairs: Value| json!({"schemaVersion": "1.0.0", "pairs": pairs});
+    let deeper = good("0.00001234", json!(50));
+    assert_eq!(
+        priced(answer(json!([good("1", json!(1)), deeper]))).await,
+        "0.00001234"
+    );
+    for none in [Value::Null, json!([])] {
+        assert_eq!(
+            priced(answer(none)).await,
+            format!("dexscreener: no pool on base prices {LGI:#x}")
+        );
+    }
+}
+
+#[tokio::test]
 async fn answers_that_are_no_list_of_pairs_are_missing_prices() {
     let db = testkit::db().await;
-    for body in ["", "null", "<html>", "{\"pairs\": null}", "[{\"chainId\":", "[1,"] {
+    for body in [
+        "",
+        "null",
+        "<html>",
+        "7",
+        "{}",
+        "{\"pairs\": {}}",
+        "{\"error\": \"x\"}",
+        "[{\"chainId\":",
+        "[1,",
+    ] {
         let api = Api::start([Answer::Text(body)]).await;
         let book = book(&db.pool, &api.url, "2s", 300);
         let error = ask(&book, &config(), LGI, at(NOW))

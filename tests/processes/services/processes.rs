@@ -17,18 +17,28 @@ use sqlx::PgPool;
 use crate::services::schedulers::job;
 
 fn daemon(url: &str, log: &Path) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_lgi-mm"))
-        .arg("daemon")
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lgi-mm"));
+    command.arg("daemon");
+    start(command, url, log)
+}
+
+fn start(mut command: Command, url: &str, log: &Path) -> Child {
+    prepare(&mut command, url, log.parent().expect("a directory"));
+    command
+        .stderr(File::create(log).expect("a log"))
+        .spawn()
+        .expect("our own program")
+}
+
+fn prepare(command: &mut Command, url: &str, dir: &Path) {
+    command
         .env("DATABASE_URL", url)
         .env("LGI_MM__METRICS__LISTEN", "off")
         .env("LGI_MM__WORKER__HEARTBEAT", "200ms")
         .env("LGI_MM__WORKER__LEASE", "1s")
         .env("RUST_LOG", "warn,lgi_mm=info,lgi_mm::engine=warn")
-        .current_dir(log.parent().expect("a directory"))
-        .stdout(Stdio::null())
-        .stderr(File::create(log).expect("a log"))
-        .spawn()
-        .expect("our own program")
+        .current_dir(dir)
+        .stdout(Stdio::null());
 }
 
 fn signal(pid: u32, signal: Signal) {
@@ -52,15 +62,16 @@ async fn until_recorded(pool: &PgPool, at_least: i64) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sigterm_lets_work_end_and_leaves_nothing_locked() {
+/// A daemon with work is told to stop; it ends in time, without an error, and leaves nothing locked.
+async fn ends_after(stop: Signal) {
     let (db, dir) = (testkit::db().await, tempfile::tempdir().expect("a directory"));
     for number in 1..=5 {
         job(&db.pool, number, "* * * * * *").await;
     }
-    let mut process = daemon(&db.url, &dir.path().join("log"));
+    let log = dir.path().join("log");
+    let mut process = daemon(&db.url, &log);
     until_recorded(&db.pool, 10).await;
-    signal(process.id(), Signal::SIGTERM);
+    signal(process.id(), stop);
     let begun = Instant::now();
     let status = process.wait().expect("an end");
     assert!(
@@ -76,6 +87,65 @@ async fn sigterm_lets_work_end_and_leaves_nothing_locked() {
         .await
         .expect("workers");
     assert_eq!((locked, workers), (0, 0));
+    let text = std::fs::read_to_string(&log).expect("a log");
+    assert_eq!(
+        text.matches("stopping: running tasks may finish").count(),
+        1,
+        "{text}"
+    );
+    assert!(text.contains(stop.as_str()), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_lets_work_end_and_leaves_nothing_locked() {
+    ends_after(Signal::SIGTERM).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_terminal_ends_a_daemon_as_sigterm_does() {
+    ends_after(Signal::SIGHUP).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_nohup_a_daemon_survives_the_end_of_its_terminal() {
+    let (db, dir) = (testkit::db().await, tempfile::tempdir().expect("a directory"));
+    job(&db.pool, 1, "* * * * * *").await;
+    let mut shell = Command::new("sh");
+    shell.args([
+        "-c",
+        "trap '' HUP; exec \"$0\" daemon",
+        env!("CARGO_BIN_EXE_lgi-mm"),
+    ]);
+    let mut process = start(shell, &db.url, &dir.path().join("log"));
+    until_recorded(&db.pool, 2).await;
+    signal(process.id(), Signal::SIGHUP);
+    let before = recorded(&db.pool).await;
+    until_recorded(&db.pool, before + 3).await;
+    assert!(process.try_wait().expect("a process").is_none(), "it goes on");
+    signal(process.id(), Signal::SIGTERM);
+    assert!(process.wait().expect("an end").success());
+}
+
+/// Its terminal is closed while it logs: a line that cannot be written is lost, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_whose_standard_error_is_closed_goes_on() {
+    let (db, dir) = (testkit::db().await, tempfile::tempdir().expect("a directory"));
+    job(&db.pool, 1, "* * * * * *").await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lgi-mm"));
+    command.arg("daemon");
+    prepare(&mut command, &db.url, dir.path());
+    let mut process = command
+        .env("RUST_LOG", "info")
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("our own program");
+    until_recorded(&db.pool, 2).await;
+    drop(process.stderr.take());
+    let before = recorded(&db.pool).await;
+    until_recorded(&db.pool, before + 5).await;
+    signal(process.id(), Signal::SIGTERM);
+    let status = process.wait().expect("an end");
+    assert!(status.success(), "{status}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
