@@ -151,6 +151,7 @@ CREATE TABLE trades (
 CREATE UNIQUE INDEX trades_one_open_per_job ON trades (job_id) WHERE status IN ('PENDING', 'SUBMITTED') AND NOT reopened;
 CREATE INDEX trades_to_check ON trades (next_check_at) WHERE status IN ('PENDING', 'SUBMITTED');
 CREATE INDEX trades_by_job ON trades (job_id, created_at);
+CREATE INDEX trades_failed ON trades (executed_at) WHERE status = 'FAILED';
 
 -- Runs of equal decisions: equal holds in a row are one row.
 CREATE TABLE ticks (

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::{
-    domain::Timestamp,
+    domain::{
+        Timestamp,
+        event::{Event, Severity},
+    },
     store::deliveries::{ClaimedDelivery, JobSummary},
 };
 
@@ -38,6 +41,18 @@ impl Notice {
             happened_at: claimed.happened_at,
             job: claimed.job,
             payload: claimed.payload,
+        }
+    }
+
+    /// How urgent it is. An event of a newer version of this program may be anything.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        let failures = self.payload.get("failures_in_row").and_then(Value::as_u64);
+        let failures = u32::try_from(failures.unwrap_or_default()).unwrap_or(u32::MAX);
+        match self.event.parse::<Event>() {
+            Ok(event) => event.severity(failures),
+            Err(_) if self.event == TEST => Severity::Info,
+            Err(_) => Severity::Warning,
         }
     }
 

@@ -376,15 +376,18 @@ pub async fn commit_failure(
     }
     let nothing_was_sent = failure.hash.is_none();
     let excused = !trade.reason.is_wanted(job.status) || turns::sleeps(&mut tx, trade.id).await?;
-    if !(nothing_was_sent && excused) {
-        count_failure(&mut tx, &job, failure).await?;
-    }
+    let failures = if nothing_was_sent && excused {
+        job.failures_in_row
+    } else {
+        count_failure(&mut tx, &job, failure).await?
+    };
     gas::record(&mut tx, trade.id, &failure.gas).await?;
     if failure.hash.is_some() {
         failure_watches::watch(&mut tx, trade.id, failure.block_number).await?;
     }
     release(&mut tx, trade, &job, pipeline_max).await?;
-    let payload = json!({ "trade": trade.id, "side": trade.side, "reason": trade.reason, "kind": failure.kind, "error": failure.error });
+    let payload = json!({ "trade": trade.id, "side": trade.side, "reason": trade.reason, "kind": failure.kind,
+        "error": failure.error, "failures_in_row": failures });
     outbox::write(&mut tx, job.id, Some(trade.id), Event::TradeFailed, payload).await?;
     tx.commit().await?;
     Ok(Ended::Committed)
@@ -394,7 +397,7 @@ async fn count_failure(
     connection: &mut PgConnection,
     job: &Job,
     failure: &TradeFailure,
-) -> Result<(), StoreError> {
+) -> Result<u32, StoreError> {
     let failures = job.failures_in_row.saturating_add(1);
     let first = job.config.limits.failure_backoff.std();
     let pause = Backoff::new(first, first.saturating_mul(FAILURE_BACKOFF_MAX)).after(failures);
@@ -413,7 +416,7 @@ async fn count_failure(
     if failures >= FAILURES_IN_A_ROW_MAX {
         stop_failing(connection, job, failures, &failure.error).await?;
     }
-    Ok(())
+    Ok(failures)
 }
 
 async fn stop_failing(
