@@ -21,6 +21,7 @@ mod stop;
 mod target;
 mod trial;
 mod wallet;
+mod wording;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 

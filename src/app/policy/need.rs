@@ -257,25 +257,3 @@ pub(in crate::app) fn lacks(policy: &Policy, job: &Job, spec: &ChainSpec) -> Vec
     }
     lacks
 }
-
-/// The command that writes `entry`.
-pub(in crate::app) fn command(entry: &Entry) -> String {
-    let mut words = vec![
-        "lgi-mm policy allow".to_owned(),
-        format!("--chain {}", entry.chain),
-        format!("--wallet {}", entry.wallet),
-    ];
-    words.extend(entry.tokens.iter().map(|token| format!("--token {token}")));
-    words.extend(entry.quotes.iter().map(|quote| format!("--quote {quote}")));
-    for (flag, value) in [
-        ("max-trade-usd", entry.max_trade_usd.to_string()),
-        ("max-hour-usd", entry.max_hour_usd.to_string()),
-        ("max-day-usd", entry.max_day_usd.to_string()),
-        ("max-gas-usd", entry.max_gas_usd.to_string()),
-        ("max-loss-bps", entry.max_loss_bps.to_string()),
-        ("native-usd-min", entry.native_usd_min.to_string()),
-    ] {
-        words.push(format!("--{flag} {value}"));
-    }
-    words.join(" ")
-}

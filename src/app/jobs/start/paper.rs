@@ -3,6 +3,7 @@
 use alloy_primitives::Address;
 
 use super::request::{Groundwork, LOOKUP_PATIENCE, Plan, is_ticker};
+use crate::app::message::{Advice, Field, message};
 use crate::{
     app::{App, AppError},
     domain::{
@@ -21,10 +22,14 @@ const USUAL_DECIMALS: u8 = 18;
 
 pub(super) async fn prepare(app: &App, plan: &mut Plan<'_>) -> Result<Groundwork, AppError> {
     let request = plan.request;
-    let chain = chains::find(&request.chain).map_err(|error| AppError::Usage(format!("--chain: {error}")))?;
+    let chain = chains::find(&request.chain)
+        .map_err(|error| message![Field::Chain, format!(": {error}")].bad_input())?;
     let decimals = request.decimals.unwrap_or_else(|| {
-        plan.assumed
-            .push(format!("{USUAL_DECIMALS} decimals (--decimals)"));
+        plan.assumed.push(message![
+            format!("{USUAL_DECIMALS} decimals ("),
+            Field::Decimals,
+            ")"
+        ]);
         USUAL_DECIMALS
     });
     let symbol = choose_source(app, plan, chain.name).await?;
@@ -64,14 +69,20 @@ async fn choose_source(app: &App, plan: &mut Plan<'_>, chain: &str) -> Result<St
     let symbol = match (&request.symbol, &found) {
         (Some(symbol), _) => symbol.clone(),
         (None, Ok(info)) if is_ticker(&info.symbol) => {
-            plan.assumed
-                .push(format!("ticker {} from DexScreener (--symbol)", info.symbol));
+            plan.assumed.push(message![
+                format!("ticker {} from DexScreener (", info.symbol),
+                Field::Symbol,
+                ")",
+            ]);
             info.symbol.clone()
         }
         (None, _) => {
             let symbol = after_address(request.token);
-            plan.assumed
-                .push(format!("ticker {symbol} after its address (--symbol)"));
+            plan.assumed.push(message![
+                format!("ticker {symbol} after its address ("),
+                Field::Symbol,
+                ")",
+            ]);
             symbol
         }
     };
@@ -81,17 +92,22 @@ async fn choose_source(app: &App, plan: &mut Plan<'_>, chain: &str) -> Result<St
     let (source, assumed) = match found {
         Ok(info) => (
             SourceName::Dexscreener,
-            format!(
-                "prices from DexScreener, now {} USD (--set price.sources=..)",
-                info.price_usd
-            ),
+            message![
+                format!("prices from DexScreener, now {} USD (", info.price_usd),
+                Advice::Set("price.sources=..".into()),
+                ")",
+            ],
         ),
         Err(why) => (
             SourceName::Generated,
-            format!(
-                "INVENTED prices, because {why}; real ones: --set price.sources=dexscreener, your own: \
-                 --set price.sources=recorded --set price.recorded.file=FILE"
-            ),
+            message![
+                format!("INVENTED prices, because {why}; real ones: "),
+                Advice::Set("price.sources=dexscreener".into()),
+                ", your own: ",
+                Advice::Set("price.sources=recorded".into()),
+                " ",
+                Advice::Set("price.recorded.file=FILE".into()),
+            ],
         ),
     };
     plan.config.price.sources = vec![source];
