@@ -20,6 +20,8 @@ pub enum Field {
     Decimals,
     Every,
     For,
+    From,
+    Job,
     Live,
     MaxDayUsd,
     MaxGasUsd,
@@ -32,8 +34,10 @@ pub enum Field {
     Quote,
     Sweep,
     Symbol,
+    To,
     Usdc,
     WalkForward,
+    Zone,
 }
 
 /// A request that the owner can make next.
@@ -59,6 +63,7 @@ pub enum Advice {
         assignment: &'static str,
     },
     ListJobs,
+    ListTrades,
     NewWallet,
     ImportWallet,
     CheckWallets,

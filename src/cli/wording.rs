@@ -41,6 +41,7 @@ fn command(advice: &Advice) -> String {
             format!("config edit {job} --set {assignment}")
         }
         Advice::ListJobs => "list".to_owned(),
+        Advice::ListTrades => "trades".to_owned(),
         Advice::NewWallet => "wallet new".to_owned(),
         Advice::ImportWallet => "wallet import".to_owned(),
         Advice::CheckWallets => "wallet check".to_owned(),
@@ -87,5 +88,75 @@ pub(super) fn described(error: &AppError) -> String {
     match error {
         AppError::Advised { message, .. } => message.rendered(&CommandLine),
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::Address;
+    use clap::CommandFactory as _;
+    use strum::VariantArray as _;
+
+    use super::*;
+    use crate::{cli::Cli, domain::ids::JobId};
+
+    /// Whether a command or one of its subcommands has this flag.
+    fn has(command: &clap::Command, long: &str) -> bool {
+        command
+            .get_arguments()
+            .any(|argument| argument.get_long() == Some(long))
+            || command.get_subcommands().any(|below| has(below, long))
+    }
+
+    #[test]
+    fn every_field_is_a_flag() {
+        let command = Cli::command();
+        for field in Field::VARIANTS {
+            let flag = flag(*field);
+            assert!(has(&command, flag.trim_start_matches("--")), "{flag}");
+        }
+    }
+
+    #[test]
+    fn every_advice_is_a_command_that_can_be_given() {
+        for advice in [
+            Advice::Adopt {
+                wallet: Address::ZERO,
+                chain: "base".to_owned(),
+            },
+            Advice::Allow(JobId(7)),
+            Advice::CheckPolicy,
+            Advice::CheckWallets,
+            Advice::CountIn,
+            Advice::Daemon,
+            Advice::Edit {
+                job: Some(JobId(7)),
+                assignment: "price.sources=..",
+            },
+            Advice::ImportWallet,
+            Advice::ListJobs,
+            Advice::ListTrades,
+            Advice::NewWallet,
+            Advice::Pause(JobId(7)),
+            Advice::Reconcile,
+            Advice::Resume,
+            Advice::RunScheduler,
+            Advice::RunWorker,
+            Advice::Set("schedule.jitter=1s".into()),
+            Advice::Start(None),
+            Advice::Start(Some(Address::ZERO)),
+            Advice::Status,
+            Advice::TestNotifications,
+        ] {
+            // Placeholders of numbers.
+            let given = command(&advice).replace("--count-in JOB --cost USD", "--count-in 7 --cost 1");
+            let words = std::iter::once("lgi-mm").chain(given.split(' '));
+            let parsed = <Cli as clap::Parser>::try_parse_from(words);
+            assert!(
+                parsed.is_ok(),
+                "{given}: {}",
+                parsed.err().map(|error| error.to_string()).unwrap_or_default()
+            );
+        }
     }
 }

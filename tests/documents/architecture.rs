@@ -215,7 +215,7 @@ fn speaks_command_line(text: &str) -> bool {
         let next = text[at + 2..].chars().next();
         next.is_some_and(|next| next.is_ascii_lowercase() || next == '{')
     });
-    flag || text.contains("lgi-mm ")
+    flag || text.contains("`lgi-mm ") || text.contains("\"lgi-mm ")
 }
 
 #[test]
@@ -226,7 +226,11 @@ fn the_application_names_no_flag_and_no_command_line() {
     assert!(!speaks_command_line("lgi-mm: a - b -- c"));
     for file in rust_files(&root().join("src/app")) {
         let text = fs::read_to_string(&file).expect("source");
-        for line in text.lines().map(str::trim_start).filter(|line| !line.starts_with("//")) {
+        for line in text
+            .lines()
+            .map(str::trim_start)
+            .filter(|line| !line.starts_with("//"))
+        {
             assert!(
                 !speaks_command_line(line),
                 "{}: {line}: use message! with a Field or an Advice, so that each face writes it its own way",

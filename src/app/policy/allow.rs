@@ -9,12 +9,12 @@ use serde_json::json;
 use tracing::info;
 
 use super::{job::live_jobs, need};
-use crate::app::message::{Field, message};
 use crate::{
     app::{
         actor::Actor,
         context::App,
-        error::AppError,
+        error::{AppError, ErrorKind},
+        message::{Field, message},
         target::Target,
         trail::{self, Action},
     },
@@ -264,7 +264,7 @@ async fn native_now(settings: &Settings, chain: &str) -> Result<Price, AppError>
     let answer = OnchainPrices::new(rpc, spec).native_usd().await;
     answer.map(|known| known.price).map_err(|error| {
         let problem = format!("the native coin's price: {error}; give ");
-        message![problem, Field::NativeUsdMin, ", about a third of it"].error(crate::app::ErrorKind::Network)
+        message![problem, Field::NativeUsdMin, ", about a third of it"].error(ErrorKind::Network)
     })
 }
 
