@@ -76,8 +76,8 @@ pub enum AppError {
     /// A price source or an outside service.
     #[error("{0}")]
     Network(String),
-    /// `doctor` found something.
-    #[error("{0} checks failed; see the \"fix\" column")]
+    /// `doctor`, or a check of wallets or of the policy, found something.
+    #[error("{0} checks failed; each line above says what is wrong")]
     Problems(usize),
     /// `health` found something.
     #[error("{0}")]

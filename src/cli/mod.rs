@@ -1,6 +1,7 @@
 //! The command line: the clap tree, one file for each command family, pure rendering.
 
 mod adopt;
+mod confirm;
 mod db;
 mod demo;
 mod devnet;

@@ -20,7 +20,7 @@ use crate::{
     },
     chain::{
         NativePrice, OnchainPrices, Rpc,
-        policy::{Entry, NamedContracts, Quote, Reason, edit},
+        policy::{Entry, MAX_DEADLINE, MAX_LOSS_BPS, NamedContracts, Quote, Reason, edit},
     },
     config::Settings,
     domain::{
@@ -30,11 +30,6 @@ use crate::{
     },
     ports::Chain,
 };
-
-/// Usual `max_loss_bps` of a new entry.
-const LOSS_BPS: u32 = 1_000;
-/// Usual `max_deadline` of a new entry.
-const DEADLINE: Span = Span::from_secs(600);
 
 /// The subject of the entry.
 #[derive(Debug)]
@@ -246,8 +241,8 @@ async fn new_entry(
         max_hour_usd: needed(Field::MaxHourUsd, limits.max_hour_usd)?,
         max_day_usd: needed(Field::MaxDayUsd, limits.max_day_usd)?,
         max_gas_usd: needed(Field::MaxGasUsd, limits.max_gas_usd)?,
-        max_loss_bps: limits.max_loss_bps.unwrap_or(LOSS_BPS),
-        max_deadline: limits.max_deadline.unwrap_or(DEADLINE),
+        max_loss_bps: limits.max_loss_bps.unwrap_or(MAX_LOSS_BPS),
+        max_deadline: limits.max_deadline.unwrap_or(MAX_DEADLINE),
         native_usd_min: match limits.native_usd_min {
             Some(least) => price(least)?,
             None => need::least_native(native_now(settings, chain).await?),

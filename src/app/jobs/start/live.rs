@@ -1,11 +1,11 @@
 //! A new live job: values that are not given are read from the chain; what cannot be read is an error.
 
 use alloy_primitives::Address;
-use rust_decimal::Decimal;
 
 use super::{
+    listing::look_up,
     past,
-    request::{Groundwork, LOOKUP_PATIENCE, Plan, StartRequest, is_ticker},
+    request::{Groundwork, Plan, StartRequest, is_ticker},
 };
 use crate::app::message::{Advice, Field, Message, message};
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
         units::{NATIVE_DECIMALS, Price},
     },
     ports::{Chain, PriceRequest, Prices},
+    prices::TokenListing,
     store::{self, jobs::Job},
 };
 
@@ -77,8 +78,8 @@ async fn safeguards(app: &App, plan: &mut Plan<'_>) -> Result<(), AppError> {
         ]);
     }
     if !given.sets("price.sources") {
-        match listed(app, &request.chain, request.token).await? {
-            Ok(price) => {
+        match look_up(app, &request.chain, request.token).await? {
+            Ok(TokenListing { price_usd: price, .. }) => {
                 config.price.sources = vec![SourceName::Onchain, SourceName::Dexscreener];
                 assumed.push(message![
                     format!(
@@ -110,21 +111,6 @@ async fn safeguards(app: &App, plan: &mut Plan<'_>) -> Result<(), AppError> {
         ]);
     }
     Ok(())
-}
-
-/// USD per whole token by DexScreener, or why there is none.
-async fn listed(app: &App, chain: &str, token: Address) -> Result<Result<Decimal, String>, AppError> {
-    let book = app.prices()?;
-    let now = store::now(&app.pool).await?;
-    let asked = tokio::time::timeout(LOOKUP_PATIENCE, book.dexscreener().lookup(chain, token, now)).await;
-    Ok(asked.map_or_else(
-        |_| Err(format!("no answer within {} s", LOOKUP_PATIENCE.as_secs())),
-        |found| {
-            found
-                .map(|info| info.price_usd)
-                .map_err(|error| error.to_string())
-        },
-    ))
 }
 
 /// With real money one node is not enough to start: it alone would determine price and quote.

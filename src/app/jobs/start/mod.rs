@@ -1,5 +1,6 @@
 //! Starts a new job, a new cycle of an idle one, or resumes a paused one.
 
+mod listing;
 mod live;
 mod paper;
 mod past;

@@ -2,7 +2,10 @@
 
 use alloy_primitives::Address;
 
-use super::request::{Groundwork, LOOKUP_PATIENCE, Plan, is_ticker};
+use super::{
+    listing::look_up,
+    request::{Groundwork, Plan, is_ticker},
+};
 use crate::app::message::{Advice, Field, message};
 use crate::{
     app::{App, AppError},
@@ -13,8 +16,6 @@ use crate::{
         units::Price,
     },
     paper::default_wallet,
-    prices::TokenListing,
-    store,
 };
 
 /// Digits of most tokens, assumed on paper unless given.
@@ -113,17 +114,6 @@ async fn choose_source(app: &App, plan: &mut Plan<'_>, chain: &str) -> Result<St
     plan.config.price.sources = vec![source];
     plan.assumed.push(assumed);
     Ok(symbol)
-}
-
-/// DexScreener's data on a token, or why there is none.
-async fn look_up(app: &App, chain: &str, token: Address) -> Result<Result<TokenListing, String>, AppError> {
-    let book = app.prices()?;
-    let now = store::now(&app.pool).await?;
-    let asked = tokio::time::timeout(LOOKUP_PATIENCE, book.dexscreener().lookup(chain, token, now)).await;
-    Ok(asked.map_or_else(
-        |_| Err(format!("no answer within {} s", LOOKUP_PATIENCE.as_secs())),
-        |found| found.map_err(|error| error.to_string()),
-    ))
 }
 
 /// Six digits of a token's address, as its ticker.

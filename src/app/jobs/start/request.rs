@@ -1,7 +1,5 @@
 //! A request to start a job, and the plan made from it.
 
-use std::time::Duration;
-
 use alloy_primitives::Address;
 use rust_decimal::Decimal;
 
@@ -20,8 +18,6 @@ use crate::{
 
 /// Longest ticker that the ledger keeps, characters.
 const SYMBOL_LENGTH_MAX: usize = 32;
-/// Longest wait for DexScreener.
-pub(super) const LOOKUP_PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
 pub struct StartRequest {
