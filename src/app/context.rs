@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The database's name on the private server.
-const DATABASE: &str = "lgi_mm";
+pub(super) const DATABASE: &str = "lgi_mm";
 
 /// Longest wait for a connection; a longer outage is an error.
 const ACQUIRE_PATIENCE: Duration = Duration::from_secs(3);

@@ -1,5 +1,6 @@
 //! Errors that a user sees, through any face.
 
+use super::message::Message;
 use crate::{
     chain::{InvalidChain, keystore::KeyError, policy::edit::EditError},
     config::{LayerError, SettingsError},
@@ -67,11 +68,19 @@ pub enum AppError {
     /// The paper venue.
     #[error(transparent)]
     Paper(#[from] PaperError),
+    /// An error whose text names fields of the request, or what can be done next.
+    #[error("{message}")]
+    Advised {
+        /// The kind of error.
+        kind: ErrorKind,
+        /// The text.
+        message: Message,
+    },
     /// A price source or an outside service.
     #[error("{0}")]
     Network(String),
-    /// `doctor` found something.
-    #[error("{0} checks failed; see the \"fix\" column")]
+    /// `doctor`, or a check of wallets or of the policy, found something.
+    #[error("{0} checks failed; each line above says what is wrong")]
     Problems(usize),
     /// `health` found something.
     #[error("{0}")]
@@ -113,6 +122,7 @@ impl AppError {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
+            Self::Advised { kind, .. } => *kind,
             Self::Usage(_)
             | Self::Settings(_)
             | Self::Config(_)
@@ -137,6 +147,20 @@ impl AppError {
             Self::Problems(_) | Self::NotReady(_) => ErrorKind::Problems,
             Self::Io { .. } | Self::Internal(_) => ErrorKind::Internal,
         }
+    }
+}
+
+impl Message {
+    pub(super) const fn bad_input(self) -> AppError {
+        self.error(ErrorKind::BadInput)
+    }
+
+    pub(super) const fn refused(self) -> AppError {
+        self.error(ErrorKind::Refused)
+    }
+
+    pub(super) const fn error(self, kind: ErrorKind) -> AppError {
+        AppError::Advised { kind, message: self }
     }
 }
 

@@ -17,6 +17,7 @@ pub mod doctor;
 mod error;
 pub mod health;
 pub(crate) mod jobs;
+pub(crate) mod message;
 pub mod paper;
 pub mod policy;
 pub(crate) mod preflight;

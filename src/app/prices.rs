@@ -4,6 +4,7 @@ use alloy_primitives::Address;
 use rust_decimal::Decimal;
 
 use super::AppError;
+use crate::app::message::{Field, message};
 use crate::{
     domain::{
         Timestamp,
@@ -77,10 +78,15 @@ fn rows(request: &SeriesRequest) -> Result<u64, AppError> {
     let rows = length.std().as_millis().checked_div(every.std().as_millis());
     let last = from.checked_add_signed(length.delta());
     match rows.map(u64::try_from) {
-        None => Err(AppError::Usage("--every 0s: must be longer than 0".to_owned())),
+        None => Err(message![Field::Every, " 0s: must be longer than 0"].bad_input()),
         Some(Ok(rows)) if rows < ROWS_MAX && last.is_some() => Ok(rows.saturating_add(1)),
-        Some(_) => Err(AppError::Usage(format!(
-            "--for {length} --every {every}: more than {ROWS_MAX} rows; use a longer --every"
-        ))),
+        Some(_) => Err(message![
+            Field::For,
+            format!(" {length} "),
+            Field::Every,
+            format!(" {every}: more than {ROWS_MAX} rows; use a longer "),
+            Field::Every,
+        ]
+        .bad_input()),
     }
 }

@@ -3,7 +3,8 @@
 use alloy_primitives::Address;
 use sqlx::PgPool;
 
-use super::error::AppError;
+use super::error::{AppError, ErrorKind};
+use crate::app::message::{Advice, Field, message};
 use crate::store::jobs::{self, Filter, Job};
 
 /// The job that a user means, as they wrote it.
@@ -89,25 +90,29 @@ pub(super) async fn find(pool: &PgPool, target: &Target) -> Result<Job, AppError
         })
         .collect();
     match found.len() {
-        0 => Err(AppError::NotFound(format!(
-            "no job for {text}{}; `lgi-mm list` shows all, `lgi-mm start {} --mode accumulate` creates one",
-            target
-                .chain
-                .as_ref()
-                .map(|chain| format!(" on {chain}"))
-                .unwrap_or_default(),
-            if by_address.is_some() { text } else { "ADDRESS" },
-        ))),
+        0 => {
+            let chain = target.chain.as_ref();
+            let on = chain.map(|chain| format!(" on {chain}")).unwrap_or_default();
+            Err(message![
+                format!("no job for {text}{on}; "),
+                Advice::ListJobs,
+                " shows all, ",
+                Advice::Start(by_address),
+                " creates one",
+            ]
+            .error(ErrorKind::NotFound))
+        }
         1 => Ok(found.remove(0)),
         _ => {
             let candidates: Vec<String> = found
                 .iter()
                 .map(|job| format!("{} ({} {})", job.id, job.token.symbol, job.account.chain))
                 .collect();
-            Err(AppError::Usage(format!(
-                "{text} could be any of these jobs: {}; give the job number as #N, or --chain",
+            let problem = format!(
+                "{text} could be any of these jobs: {}; give the job number as #N, or ",
                 candidates.join(", ")
-            )))
+            );
+            Err(message![problem, Field::Chain].bad_input())
         }
     }
 }

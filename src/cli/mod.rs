@@ -1,6 +1,7 @@
 //! The command line: the clap tree, one file for each command family, pure rendering.
 
 mod adopt;
+mod confirm;
 mod db;
 mod demo;
 mod devnet;
@@ -21,6 +22,7 @@ mod stop;
 mod target;
 mod trial;
 mod wallet;
+mod wording;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 

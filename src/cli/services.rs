@@ -67,13 +67,11 @@ pub(super) async fn worker(mut settings: Settings, args: &WorkerArgs) -> Result<
     let stop = stop_on_signal()?;
     args.child.watch(&stop);
     let service = Service::begin(&app, stop);
-    live::ready(&app).await?;
-    service.worker().await
+    service.worker(live::password).await
 }
 
 pub(super) async fn daemon(settings: &Settings) -> Result<(), AppError> {
     let app = App::serve(settings).await?;
     let service = Service::begin(&app, stop_on_signal()?);
-    live::ready(&app).await?;
-    service.daemon().await
+    service.daemon(live::password).await
 }

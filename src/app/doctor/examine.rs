@@ -6,6 +6,7 @@ use super::{
     check::{Check, CheckStatus},
     database, live, policy, receivers, zones,
 };
+use crate::app::message::{Advice, message};
 use crate::{
     app::{
         context::{App, redacted},
@@ -75,25 +76,38 @@ async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError>
             "slots due and not claimed for 2 min",
             health.slots_unclaimed,
             CheckStatus::Fail,
-            "no scheduler is running: start `lgi-mm daemon` or `lgi-mm scheduler`",
+            message![
+                "no scheduler is running: start ",
+                Advice::Daemon,
+                " or ",
+                Advice::RunScheduler,
+            ],
         ),
         Check::none(
             "slots dispatched and not decided for 2 min",
             health.slots_stuck,
             CheckStatus::Fail,
-            "no worker is running, or all are overloaded: start (more) `lgi-mm worker` processes",
+            message![
+                "no worker is running, or all are overloaded: start (more) ",
+                Advice::RunWorker,
+                " processes",
+            ],
         ),
         Check::none(
             "open trades not checked for 2 min",
             health.trades_overdue,
             CheckStatus::Fail,
-            "start `lgi-mm daemon`; it resumes open trades where they stopped",
+            message![
+                "start ",
+                Advice::Daemon,
+                "; it resumes open trades where they stopped",
+            ],
         ),
         Check::none(
             "trades open for 10 min",
             health.trades_old,
             CheckStatus::Warn,
-            "see `lgi-mm status TOKEN`: it shows the venue's answers",
+            message!["see ", Advice::Status, ": it shows the venue's answers"],
         ),
         Check::none(
             "tasks given up",
@@ -106,7 +120,7 @@ async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError>
     checks.push(if in_error.is_empty() {
         Check::ok("jobs in ERROR", "none")
     } else {
-        let fix = "see `lgi-mm status JOB`, fix the cause, then `lgi-mm resume JOB`";
+        let fix = message!["see ", Advice::Status, ", fix the cause, then ", Advice::Resume];
         Check::bad(CheckStatus::Fail, "jobs in ERROR", in_error.join(", "), fix)
     });
     checks.extend(health.halted.iter().map(|(address, reason)| {
@@ -161,7 +175,7 @@ fn workers(health: &Health) -> Check {
         CheckStatus::Warn,
         "workers",
         "none",
-        "jobs trade while `lgi-mm daemon` runs",
+        message!["jobs trade while ", Advice::Daemon, " runs"],
     )
 }
 
@@ -205,9 +219,13 @@ async fn sources(app: &App) -> Result<Vec<Check>, AppError> {
             },
         )]);
     }
-    let fix = "the job holds until the source answers; to change it: `lgi-mm config edit JOB --set price.sources=..`";
+    let edit = Advice::Edit {
+        job: None,
+        assignment: "price.sources=..",
+    };
+    let fix = message!["the job holds until the source answers; to change it: ", edit];
     Ok(problems
         .into_iter()
-        .map(|problem| Check::bad(CheckStatus::Fail, "price source", problem, fix))
+        .map(|problem| Check::bad(CheckStatus::Fail, "price source", problem, fix.clone()))
         .collect())
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 
+use crate::app::message::{Advice, Message, message};
 use crate::{
     app::{Actor, App, AppError, Target, target, whole::shown},
     domain::{
@@ -29,7 +30,7 @@ pub struct Changed {
     pub after: After,
     /// False: the job already had this status.
     pub changed: bool,
-    pub note: Option<Note>,
+    pub note: Option<Message>,
 }
 
 /// Displayed as the status, or `removed`.
@@ -49,32 +50,6 @@ impl fmt::Display for After {
 }
 
 impl Serialize for After {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        shown(self, serializer)
-    }
-}
-
-/// What happens next; displayed as a sentence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Note {
-    Paused,
-    Liquidates,
-    HistoryStays,
-    NoWorker,
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Paused => "no new trades from now on; a trade that was sent is still settled",
-            Self::Liquidates => "sells what this job bought, then becomes IDLE",
-            Self::HistoryStays => "its history stays in the database",
-            Self::NoWorker => "no worker is running: start one with `lgi-mm daemon`",
-        })
-    }
-}
-
-impl Serialize for Note {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         shown(self, serializer)
     }
@@ -140,7 +115,7 @@ async fn change(app: &App, target: &Target, order: Order, actor: &Actor) -> Resu
     }
     let health = views::health(&app.pool, Utc::now()).await?;
     let note = if health.workers_alive == 0 && needs_worker(order) {
-        Some(Note::NoWorker)
+        Some(message!["no worker is running: start one with ", Advice::Daemon])
     } else if changed {
         note(order)
     } else {
@@ -163,13 +138,14 @@ const fn needs_worker(order: Order) -> bool {
     }
 }
 
-const fn note(order: Order) -> Option<Note> {
-    match order {
-        Order::Pause => Some(Note::Paused),
-        Order::Liquidate { .. } => Some(Note::Liquidates),
-        Order::Remove => Some(Note::HistoryStays),
-        Order::Start { .. } | Order::Resume => None,
-    }
+fn note(order: Order) -> Option<Message> {
+    let note = match order {
+        Order::Pause => "no new trades from now on; a trade that was sent is still settled",
+        Order::Liquidate { .. } => "sells what this job bought, then becomes IDLE",
+        Order::Remove => "its history stays in the database",
+        Order::Start { .. } | Order::Resume => return None,
+    };
+    Some(note.into())
 }
 
 /// A running liquidation keeps its plan: another plan is refused, not ignored.
@@ -180,12 +156,12 @@ fn keeps_its_plan(job: &Job, order: Order) -> Result<(), AppError> {
     if (over, slices) == (plan.over(), plan.slices()) {
         return Ok(());
     }
-    Err(AppError::Refused(format!(
-        "job {id} is LIQUIDATING with another plan: {} of {} slices over {} are done; for a new plan `lgi-mm pause {id}` \
-         it, then liquidate again",
+    let problem = format!(
+        "job {} is LIQUIDATING with another plan: {} of {} slices over {} are done; for a new plan ",
+        job.id,
         plan.slices_done(),
         plan.slices(),
         plan.over(),
-        id = job.id,
-    )))
+    );
+    Err(message![problem, Advice::Pause(job.id), " it, then liquidate again"].refused())
 }

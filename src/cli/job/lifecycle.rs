@@ -10,6 +10,7 @@ use crate::{
     cli::{
         out::Out,
         target::{TargetArgs, actor},
+        wording::CommandLine,
     },
     config::Settings,
     domain::span::Span,
@@ -29,17 +30,17 @@ pub struct LiquidateArgs {
 
 pub async fn pause(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
     let app = App::open(settings).await?;
-    show(out, &lifecycle::pause(&app, &args.into(), &actor()).await?)
+    show(out, lifecycle::pause(&app, &args.into(), &actor()).await?)
 }
 
 pub async fn resume(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
     let app = App::open(settings).await?;
-    show(out, &lifecycle::resume(&app, &args.into(), &actor()).await?)
+    show(out, lifecycle::resume(&app, &args.into(), &actor()).await?)
 }
 
 pub async fn remove(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
     let app = App::open(settings).await?;
-    show(out, &lifecycle::remove(&app, &args.into(), &actor()).await?)
+    show(out, lifecycle::remove(&app, &args.into(), &actor()).await?)
 }
 
 pub async fn liquidate(settings: &Settings, out: Out, args: &LiquidateArgs) -> Result<(), AppError> {
@@ -47,15 +48,19 @@ pub async fn liquidate(settings: &Settings, out: Out, args: &LiquidateArgs) -> R
     let request = LiquidateRequest::new(args.over, args.slices)?;
     let app = App::open(settings).await?;
     let target = (&args.target).into();
-    show(
-        out,
-        &lifecycle::liquidate(&app, &target, request, &actor()).await?,
-    )
+    show(out, lifecycle::liquidate(&app, &target, request, &actor()).await?)
 }
 
-fn show(out: Out, changed: &Changed) -> Result<(), AppError> {
-    out.show(changed, |view| {
-        let note = view.note.map(|note| format!(" ({note})")).unwrap_or_default();
+fn show(out: Out, mut changed: Changed) -> Result<(), AppError> {
+    if let Some(note) = &mut changed.note {
+        note.write(&CommandLine);
+    }
+    out.show(&changed, |view| {
+        let note = view
+            .note
+            .as_ref()
+            .map(|note| format!(" ({note})"))
+            .unwrap_or_default();
         let (job, symbol) = (view.job, &view.symbol);
         if view.changed {
             format!("job {job} ({symbol}): {} -> {}{note}", view.before, view.after)

@@ -11,6 +11,7 @@ use crate::{
     cli::{
         out::{Out, dollars, moment, short, table, when},
         target::TargetArgs,
+        wording::CommandLine,
     },
     config::Settings,
     domain::units::Usd,
@@ -18,7 +19,9 @@ use crate::{
 
 pub async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
     let app = App::read(settings).await?;
-    out.show(&status::status(&app, &args.into()).await?, render)
+    let mut status = status::status(&app, &args.into()).await?;
+    status.why.write(&CommandLine);
+    out.show(&status, render)
 }
 
 fn render(status: &Status) -> String {
@@ -51,7 +54,7 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
         .recent_high_usd
         .map_or_else(|| "-".to_owned(), |high| short(&high.to_string(), 6));
     let mut facts = vec![
-        ("why not buying", status.why.clone()),
+        ("why not buying", status.why.to_string()),
         ("wallet", format!("{} pays with {}", status.wallet, status.quote)),
         (
             "cycle",

@@ -1,6 +1,6 @@
 //! `policy allow`: shows the entry, asks for confirmation, then writes it.
 
-use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
+use std::io::{IsTerminal, stdin};
 
 use alloy_primitives::Address;
 use clap::Args;
@@ -12,7 +12,7 @@ use crate::{
         App, AppError, Target,
         policy::{self, AllowRequest, Limits, PolicyQuote, Subject},
     },
-    cli::{out::Out, target::actor},
+    cli::{confirm::says_yes, out::Out, target::actor},
     config::Settings,
     domain::span::Span,
 };
@@ -96,14 +96,7 @@ fn confirmed(question: &str) -> Result<bool, AppError> {
                 .to_owned(),
         ));
     }
-    let io = |source| AppError::Io {
-        what: "the terminal".to_owned(),
-        source,
-    };
-    write!(stderr().lock(), "{question} [y/N] ").map_err(io)?;
-    let mut answer = String::new();
-    stdin().lock().read_line(&mut answer).map_err(io)?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    says_yes(question)
 }
 
 impl AllowArgs {

@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    app::{AppError, target::address},
+    app::{
+        AppError, ErrorKind,
+        message::{Advice, Field, message},
+        target::address,
+    },
     config::Settings,
     domain::{ids::JobId, job::Realm},
     store::moves::Party,
@@ -67,10 +71,15 @@ impl JobChoice {
             .filter(|party| self.realm.is_none_or(|realm| party.realm() == realm))
             .collect();
         if found.is_empty() && (self.token.is_some() || self.job.is_some()) {
-            return Err(AppError::NotFound(format!(
-                "no job for {}, neither running nor removed; `lgi-mm list` shows the jobs, `lgi-mm trades` all trades",
-                self.described()
-            )));
+            let problem = format!("no job for {}, neither running nor removed; ", self.described());
+            return Err(message![
+                problem,
+                Advice::ListJobs,
+                " shows the jobs, ",
+                Advice::ListTrades,
+                " all trades",
+            ]
+            .error(ErrorKind::NotFound));
         }
         if self.token.is_some() {
             one_token(&found, &self.described())?;
@@ -93,7 +102,7 @@ fn known_chain(chain: &str, parties: &[Party], settings: &Settings) -> Result<()
             used.into_iter().collect::<Vec<_>>().join(", ")
         )
     };
-    Err(AppError::Usage(format!("--chain {chain}: no such chain; {used}")))
+    Err(message![Field::Chain, format!(" {chain}: no such chain; {used}")].bad_input())
 }
 
 /// What a name of a job may be.
@@ -144,8 +153,9 @@ fn one_token(found: &[&Party], named: &str) -> Result<(), AppError> {
         .iter()
         .map(|(chain, address)| format!("{address} on {chain}"))
         .collect();
-    Err(AppError::Usage(format!(
-        "{named} could be any of these tokens: {}; give the address, and --chain, or one job with --job N",
+    let problem = format!(
+        "{named} could be any of these tokens: {}; give the address, and ",
         listed.join(", ")
-    )))
+    );
+    Err(message![problem, Field::Chain, ", or one job with ", Field::Job, " N"].bad_input())
 }

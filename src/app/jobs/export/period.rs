@@ -6,7 +6,10 @@
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime};
 
 use crate::{
-    app::AppError,
+    app::{
+        AppError,
+        message::{Field, message},
+    },
     domain::{
         Timestamp,
         zone::{Reading, Zone},
@@ -31,13 +34,19 @@ impl Period {
     /// [`AppError::Usage`] names the end that cannot be read, or that comes too early.
     pub fn read(from: Option<&str>, to: Option<&str>, zone: Option<&str>) -> Result<Self, AppError> {
         if zone.is_some() && from.is_none() && to.is_none() {
-            return Err(AppError::Usage(
-                "--zone says how --from and --to are read, and neither is given".to_owned(),
-            ));
+            return Err(message![
+                Field::Zone,
+                " says how ",
+                Field::From,
+                " and ",
+                Field::To,
+                " are read, and neither is given",
+            ]
+            .bad_input());
         }
         let zone = zone.map_or(Ok(Zone::UTC), read_zone)?;
-        let first = from.map(|text| read("--from", text, zone)).transpose()?;
-        let last = to.map(|text| read("--to", text, zone)).transpose()?;
+        let first = from.map(|text| read(Field::From, text, zone)).transpose()?;
+        let last = to.map(|text| read(Field::To, text, zone)).transpose()?;
         let period = Self {
             from: first.map(|end| end.starts),
             until: last.map(|end| end.ends),
@@ -45,11 +54,13 @@ impl Period {
         if let (Some(from), Some(until)) = (period.from, period.until)
             && from >= until
         {
-            return Err(AppError::Usage(format!(
-                "--from {} is not before the end of --to {}: the period is empty",
-                from.to_rfc3339(),
-                until.to_rfc3339()
-            )));
+            return Err(message![
+                Field::From,
+                format!(" {} is not before the end of ", from.to_rfc3339()),
+                Field::To,
+                format!(" {}: the period is empty", until.to_rfc3339()),
+            ]
+            .bad_input());
         }
         Ok(period)
     }
@@ -63,7 +74,7 @@ impl Period {
 
 fn read_zone(text: &str) -> Result<Zone, AppError> {
     text.parse()
-        .map_err(|error| AppError::Usage(format!("--zone {text}: {error}")))
+        .map_err(|error| message![Field::Zone, format!(" {text}: {error}")].bad_input())
 }
 
 /// A day, or an instant: a day has a first instant and one after its last.
@@ -72,12 +83,17 @@ struct End {
     ends: Timestamp,
 }
 
-fn read(flag: &str, text: &str, zone: Zone) -> Result<End, AppError> {
+fn read(field: Field, text: &str, zone: Zone) -> Result<End, AppError> {
     let wrong = |what: &str| {
-        AppError::Usage(format!(
-            "{flag} {text}: {what}; write a day, 2026-01-31, or a time, 2026-01-31T18:30, which is one of --zone (UTC if \
-             it is not given) unless it has an offset: 2026-01-31T18:30Z, 2026-01-31T18:30+02:00"
-        ))
+        message![
+            field,
+            format!(
+                " {text}: {what}; write a day, 2026-01-31, or a time, 2026-01-31T18:30, which is one of "
+            ),
+            Field::Zone,
+            " (UTC if it is not given) unless it has an offset: 2026-01-31T18:30Z, 2026-01-31T18:30+02:00",
+        ]
+        .bad_input()
     };
     if let Some(date) = date(text) {
         let day = date.and_then(|date| {
@@ -255,7 +271,7 @@ mod tests {
             "２０２６-01-01",
         ] {
             let error = Period::read(None, Some(text), None).expect_err(text).to_string();
-            assert!(error.contains(&format!("--to {text}: ")), "{error}");
+            assert!(error.contains(&format!("to {text}: ")), "{error}");
         }
     }
 }

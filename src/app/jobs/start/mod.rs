@@ -1,5 +1,6 @@
 //! Starts a new job, a new cycle of an idle one, or resumes a paused one.
 
+mod listing;
 mod live;
 mod paper;
 mod past;
@@ -9,6 +10,7 @@ mod started;
 use alloy_primitives::Address;
 
 use self::request::{Groundwork, Plan};
+use crate::app::message::{Advice, Field, message};
 use crate::{
     app::{Actor, App, AppError, policy},
     config::build_job_config,
@@ -82,10 +84,11 @@ async fn not_allowed(app: &App, job: JobId) -> Result<Option<NotAllowed>, AppErr
 /// Refuses changes to fixed properties, and a job that may not trade.
 fn check_same(request: &StartRequest, job: &Job) -> Result<(), AppError> {
     if request.mode.is_some_and(|mode| mode != job.mode) {
-        return Err(AppError::Refused(format!(
-            "job {} of this token has mode {}, which never changes; `remove` it first, or start it without --mode",
+        let problem = format!(
+            "job {} of this token has mode {}, which never changes; `remove` it first, or start it without ",
             job.id, job.mode
-        )));
+        );
+        return Err(message![problem, Field::Mode].refused());
     }
     let token = &job.token;
     let other_decimals = request.decimals.is_some_and(|given| given != token.decimals);
@@ -94,20 +97,27 @@ fn check_same(request: &StartRequest, job: &Job) -> Result<(), AppError> {
         .as_ref()
         .is_some_and(|given| *given != token.symbol);
     if other_decimals || other_symbol {
-        return Err(AppError::Refused(format!(
-            "job {} knows this token as {} with {} decimals, which never changes; `remove` it first, or start it \
-             without --symbol and --decimals",
+        let problem = format!(
+            "job {} knows this token as {} with {} decimals, which never changes; `remove` it first, or start it without ",
             job.id, token.symbol, token.decimals
-        )));
+        );
+        return Err(message![problem, Field::Symbol, " and ", Field::Decimals].refused());
     }
     if let Some(refused) = &job.refused {
-        return Err(AppError::Refused(format!(
-            "job {} cannot trade, its configuration is refused: {refused}; change it with `lgi-mm config edit {} \
-             --set key=value`",
-            job.id, job.id
-        )));
+        let problem = format!(
+            "job {} cannot trade, its configuration is refused: {refused}; change it with ",
+            job.id
+        );
+        return Err(message![problem, edit(job)].refused());
     }
     Ok(())
+}
+
+const fn edit(job: &Job) -> Advice {
+    Advice::Edit {
+        job: Some(job.id),
+        assignment: "key=value",
+    }
 }
 
 /// An existing job: started from IDLE, resumed from PAUSED, left alone while it runs.
@@ -118,10 +128,8 @@ async fn again(app: &App, request: &StartRequest, job: Job, actor: &Actor) -> Re
     }
     let given = request.with_budget(request.given.clone(), job.mode)?;
     if !given.is_empty() && build_job_config(&job.config, job.mode, &given)? != job.config {
-        return Err(AppError::Refused(format!(
-            "job {} has another configuration; change it with `lgi-mm config edit {} --set key=value`",
-            job.id, job.id
-        )));
+        let problem = format!("job {} has another configuration; change it with ", job.id);
+        return Err(message![problem, edit(&job)].refused());
     }
     let quote_price = match job.account.realm {
         Realm::Paper => Price::ONE,
@@ -159,9 +167,14 @@ async fn again(app: &App, request: &StartRequest, job: Job, actor: &Actor) -> Re
 
 async fn create(app: &App, request: &StartRequest, actor: &Actor) -> Result<Started, AppError> {
     let Some(mode) = request.mode else {
-        return Err(AppError::Usage(
-            "a new job needs --mode accumulate or --mode liquidity".to_owned(),
-        ));
+        return Err(message![
+            "a new job needs ",
+            Field::Mode,
+            " accumulate or ",
+            Field::Mode,
+            " liquidity",
+        ]
+        .bad_input());
     };
     let given = request.given.clone().over_defaults(&app.settings.defaults, mode);
     let given = request.with_budget(given, mode)?;
@@ -215,10 +228,11 @@ async fn create(app: &App, request: &StartRequest, actor: &Actor) -> Result<Star
 /// Common to both realms: the schedule, the start of recorded prices, and the final checks.
 async fn finish(app: &App, plan: &mut Plan<'_>, quote: &Token) -> Result<(), AppError> {
     if !plan.given.sets("schedule.cron") {
-        plan.assumed.push(format!(
-            "evaluated by cron '{}' UTC (--set schedule.cron=..)",
-            plan.config.schedule.cron
-        ));
+        plan.assumed.push(message![
+            format!("evaluated by cron '{}' UTC (", plan.config.schedule.cron),
+            Advice::Set("schedule.cron=..".into()),
+            ")",
+        ]);
     }
     if let Some(recorded) = plan.config.price.recorded.as_mut() {
         let now = store::now(&app.pool).await?;
