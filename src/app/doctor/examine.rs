@@ -30,7 +30,13 @@ const SKEW_MAX_SECS: f64 = 5.0;
 /// [`AppError`] if the database fails during the checks; a database that cannot be opened is a failed check.
 pub async fn doctor(settings: &Settings) -> Result<Vec<Check>, AppError> {
     match App::read(settings).await {
-        Ok(app) => examine(settings, &app).await,
+        // A table that is missing fails the checks that read it.
+        Ok(app) => match examine(settings, &app).await {
+            Err(error @ (AppError::Store(_) | AppError::Migrate(_))) => {
+                Ok(vec![database::whole(&app).await?, unusable(&error)])
+            }
+            other => other,
+        },
         Err(error) => Ok(vec![unusable(&error)]),
     }
 }
