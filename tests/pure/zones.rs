@@ -220,13 +220,19 @@ fn slots_around_every_change_are_those_of_a_walk_over_all_minutes() {
             (line, cron)
         })
         .collect();
+    // Of zones that change alike at the same instant, only the first is asked for every line.
+    let (mut seen, quick) = (HashSet::new(), ["*/15 2 * * *", "30 0,1,2,3,4,22,23 * * *"]);
     let (mut changes, zones) = (0, zones());
     assert!(zones.len() > 250, "{}", zones.len());
     for (zone, table) in &zones {
         for change in table.changes() {
             changes += 1;
             let (from, until) = (change - 4 * HOUR, change + 4 * HOUR);
-            for (line, cron) in &lines {
+            let first = seen.insert((change, table.offset(change - 1), table.offset(change)));
+            for (line, cron) in lines
+                .iter()
+                .filter(|(line, _)| first || quick.contains(&line.text.as_str()))
+            {
                 assert_eq!(
                     slots(cron, *zone, from, until),
                     expected(line, table, change, from, until),
@@ -267,7 +273,7 @@ fn a_slot_near_a_change_is_found_from_afar_and_none_beside_it() {
     }
 }
 
-/// A daily line with an interval of whole days: each slot so many days later is due, and none before.
+/// A daily line with an interval of whole days: the slot that number of days later is due, and none before.
 #[test]
 fn an_interval_of_days_loses_no_day_and_gains_none() {
     let days = |days: u64| Span::from_secs(days * 86_400);
