@@ -5,3 +5,4 @@ mod model;
 mod rules;
 mod schedule;
 mod sweep;
+mod zones;

@@ -215,7 +215,7 @@ impl CronExpr {
 }
 
 /// When `interval` has passed since `last`, a slot of `line`. Whole days are days of the calendar: the same time on the
-/// wall so many days later, though a day of 23 or 25 hours is among them. Anything else is counted by the clock.
+/// wall that number of days later, though a day of 23 or 25 hours is among them. Anything else is counted by the clock.
 #[must_use]
 pub fn interval_end(line: &CronExpr, timezone: Zone, interval: Span, last: Timestamp) -> Timestamp {
     let by_clock = interval.after(last);

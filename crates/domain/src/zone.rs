@@ -67,7 +67,7 @@ static LOADED: LazyLock<Mutex<HashMap<String, &'static Loaded>>> = LazyLock::new
 /// Longest name, bytes; the longest of the tz database has 32.
 const NAME_MAX: usize = 64;
 
-/// Names of files beside the zones, and of copies of the database whose clocks count leap seconds.
+/// Names of other files there, and of copies of the database whose clocks count leap seconds.
 const NO_ZONES: [&str; 6] = [
     "right",
     "posix",

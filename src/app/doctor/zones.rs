@@ -24,7 +24,7 @@ pub(super) fn examine(rules: &ZoneRules, today: NaiveDate) -> Check {
         );
         return warn(
             seen,
-            "install the package tzdata of this system anew, and restart every service",
+            "reinstall the package tzdata of this system, and restart every service",
         );
     }
     match &rules.version {

@@ -134,7 +134,7 @@ pub const KEYS: &[Key] = &[
     key("accumulate.dca_amount_usd", "Money for one DCA buy, USD, above 0"),
     key(
         "accumulate.dca_interval",
-        "Time between DCA buys; 1s to 365d. Either this or dca_schedule",
+        "Time between DCA buys; 1s to 365d; whole days by the calendar. Either this or dca_schedule",
     ),
     key(
         "accumulate.dca_schedule",
