@@ -1,6 +1,7 @@
 //! A generated price series, for experiments.
 
 use alloy_primitives::Address;
+use chrono::{TimeDelta, Utc};
 use rust_decimal::Decimal;
 
 use super::AppError;
@@ -76,7 +77,13 @@ fn rows(request: &SeriesRequest) -> Result<u64, AppError> {
     } = request;
     let rows = length.std().as_millis().checked_div(every.std().as_millis());
     let last = from.checked_add_signed(length.delta());
+    let tomorrow = Utc::now() + TimeDelta::days(1);
     match rows.map(u64::try_from) {
+        Some(Ok(_)) if last.is_some_and(|last| last > tomorrow) => Err(AppError::Usage(format!(
+            "--for {length}: the last row would be later than tomorrow, and no file of prices may have such; use --from \
+             {} or earlier",
+            length.before(Utc::now()).format("%Y-%m-%dT00:00:00Z")
+        ))),
         None => Err(AppError::Usage("--every 0s: must be longer than 0".to_owned())),
         Some(Ok(rows)) if rows < ROWS_MAX && last.is_some() => Ok(rows.saturating_add(1)),
         Some(_) => Err(AppError::Usage(format!(

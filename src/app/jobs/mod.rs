@@ -3,6 +3,7 @@
 pub mod config;
 pub mod lifecycle;
 pub mod list;
+mod recorded;
 pub mod replay;
 pub mod start;
 pub mod status;
