@@ -384,7 +384,7 @@ fn what_cannot_be_told_or_cannot_be_is_refused_by_name() {
         ),
         (
             "date,price\n2026-03-04,1,5\n2026-03-05,x\n",
-            "line 3: 'x' is no price",
+            "line 2: 3 columns, where the header has 2",
         ),
         ("date,close\n2026-03-04,null\n", "'null' is no price"),
         (

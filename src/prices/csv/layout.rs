@@ -60,6 +60,8 @@ pub struct Layout {
     pub notes: Vec<String>,
     /// Rows begin below this line.
     above: u64,
+    /// Columns of the header.
+    width: Option<usize>,
     delimiter: u8,
     time: TimeColumns,
     price: usize,
@@ -154,6 +156,12 @@ impl Layout {
     fn row(&self, record: &Record) -> Result<PriceRow, RowProblem> {
         if record.unclosed {
             return Err(RowProblem::Quote);
+        }
+        if self.width.is_some_and(|width| record.len() > width) {
+            return Err(RowProblem::TooMany {
+                found: record.len(),
+                header: self.width.unwrap_or_default(),
+            });
         }
         let needed = self.time.last().max(self.price) + 1;
         let price = record.get(self.price).filter(|_| self.time.last() < record.all());
@@ -270,6 +278,7 @@ fn columns(
         newest_first: false,
         notes: Vec::new(),
         above,
+        width: None,
         delimiter,
         time,
         price,
@@ -310,7 +319,15 @@ fn columns(
     if let (Some(names), Some(time)) = (found, time) {
         let closes = names.time.is_none();
         let found = layout(line, names.candles || closes, TimeColumns::One(time), names.price);
-        return Ok((Layout { closes, ..found }, Some(names)));
+        let width = Some(record.all());
+        return Ok((
+            Layout {
+                closes,
+                width,
+                ..found
+            },
+            Some(names),
+        ));
     }
     let names: Vec<String> = record.iter().map(shown).collect();
     Err(LayoutProblem::Names {

@@ -65,6 +65,14 @@ pub enum RowProblem {
         /// Up to the last one that is read.
         needed: usize,
     },
+    /// More columns than names: where each belongs is not known.
+    #[error("{found} columns, where the header has {header}; write decimals with a point, or in quotes")]
+    TooMany {
+        /// In this row.
+        found: usize,
+        /// In the header.
+        header: usize,
+    },
     /// A quote that swallows the lines after it.
     #[error("a quote is opened and not closed")]
     Quote,
@@ -148,9 +156,12 @@ impl RowProblem {
                 "the comma of the price may begin decimals or part thousands, and no price of the file tells which; \
                  {NUMBERS}"
             ),
-            Self::Columns { .. } | Self::Quote | Self::NotText | Self::NoPrice | Self::NotPositive(_) => {
-                self.to_string()
-            }
+            Self::Columns { .. }
+            | Self::TooMany { .. }
+            | Self::Quote
+            | Self::NotText
+            | Self::NoPrice
+            | Self::NotPositive(_) => self.to_string(),
         }
     }
 }
