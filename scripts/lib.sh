@@ -165,6 +165,20 @@ ensure_chromium() {
         say "Chromium cannot be installed: the report will NOT be tested in a browser"
 }
 
+# Installs the pooler that commands are refused behind. Without one that test does not run; in CI it fails.
+ensure_pgbouncer() {
+    if have pgbouncer || [ -x /usr/sbin/pgbouncer ]; then return 0; fi
+    if ! have apt-get || ! may_be_root; then
+        [ -z "${CI:-}" ] || die "no pgbouncer, and no apt-get or no root to install it; in CI poolers must be tested"
+        say "no pgbouncer, and no apt-get or no root to install it: poolers will NOT be tested"
+        return 0
+    fi
+    say "installing pgbouncer with apt-get"
+    { as_root apt-get update -qq &&
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends pgbouncer; } >&2 ||
+        say "pgbouncer cannot be installed: poolers will NOT be tested"
+}
+
 # Installs a cargo tool in a fixed version, below target/.
 ensure_cargo_tool() {
     local crate=$1 version=$2 program=$3

@@ -19,6 +19,7 @@ use crate::{
     prices::PriceBook,
     store::{
         self, MigrateError, Schema,
+        integrity::{self, Depth},
         refusal::{Explained, READ_ONLY, explain},
         session::{ProbeError, Sessions},
     },
@@ -80,10 +81,37 @@ impl App {
         app.refuse_read_only(access).await?;
         app.bring_up_to_date(access).await?;
         app.refuse_exposed(access).await?;
+        app.refuse_half_filled(access).await?;
         Ok(app)
     }
 
-    /// Refuses a database that takes no writes, for a command that writes; one that reads is told.
+    /// Opens the database for a service, which trades by what the ledger says: it must be whole.
+    pub async fn serve(settings: &Settings) -> Result<Self, AppError> {
+        let app = Self::open(settings).await?;
+        match integrity::missing(&app.pool, Depth::Full).await? {
+            missing if missing.is_empty() => Ok(app),
+            missing => Err(AppError::HalfFilled(missing)),
+        }
+    }
+
+    /// Refuses a ledger that was restored in part, for a command that writes; one that reads logs it.
+    async fn refuse_half_filled(&self, access: Access) -> Result<(), AppError> {
+        if access == Access::AsItIs {
+            return Ok(());
+        }
+        let missing = integrity::missing(&self.pool, Depth::Short).await?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let error = AppError::HalfFilled(missing);
+        if access == Access::Read {
+            tracing::warn!(%error, "nothing is traded");
+            return Ok(());
+        }
+        Err(error)
+    }
+
+    /// Refuses a database that takes no writes, for a command that writes; one that reads logs it.
     async fn refuse_read_only(&self, access: Access) -> Result<(), AppError> {
         if access == Access::AsItIs || store::census::takes_writes(&self.pool).await? {
             return Ok(());

@@ -8,7 +8,7 @@ use crate::{
     engine::EngineError,
     paper::PaperError,
     runner::scheduler::ClaimError,
-    store::{MigrateError, StoreError, jobs::CommandError, refusal::Explained},
+    store::{MigrateError, StoreError, integrity, jobs::CommandError, refusal::Explained},
 };
 
 /// An error of a request.
@@ -52,6 +52,9 @@ pub enum AppError {
         /// The cause, and what to do.
         cause: Explained,
     },
+    /// A dump that was restored in part.
+    #[error("the ledger is not whole; missing: {}; {}", .0.join(", "), integrity::REMEDY)]
+    HalfFilled(Vec<String>),
     /// The schema.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
@@ -126,6 +129,7 @@ impl AppError {
             | Self::Paper(PaperError::Database(_) | PaperError::Corrupt { .. })
             | Self::Embedded(_)
             | Self::Unreachable { .. }
+            | Self::HalfFilled(_)
             | Self::Migrate(_)
             | Self::Store(_) => ErrorKind::Database,
             Self::Command(_) => ErrorKind::Refused,

@@ -22,7 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
     /// No answer in time.
-    #[error("the database does not answer")]
+    #[error(
+        "the database does not answer within {} s: it is down, or it or its pooler serves no more connections; see \
+         `lgi-mm doctor`, and docs/scale-out.md for how many a process needs", PATIENCE.as_secs()
+    )]
     Silent,
     /// It refuses.
     #[error("the database does not answer as it should: {}", explain(.0))]

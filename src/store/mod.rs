@@ -12,6 +12,7 @@ pub mod foreign;
 pub mod gaps;
 pub mod gas;
 pub mod history;
+pub mod integrity;
 pub mod jobs;
 pub mod memory;
 pub mod moves;

@@ -1,5 +1,5 @@
-//! What a server is, asked once when we connect: its version, its encoding, whether it takes writes, and whether a pooler
-//! in front of it shares its processes between sessions.
+//! What a server is, asked once when we connect: its version, its encoding, whether it takes writes, and whether a
+//! pooler in front of it shares its processes between sessions.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub(super) async fn unfit(
     first: &mut PgConnection,
     options: &PgConnectOptions,
 ) -> Result<Option<Refusal>, sqlx::Error> {
-    // Simple queries: behind such a pooler a prepared statement may be gone, or somebody else's.
+    // Simple queries: behind such a pooler a prepared statement may be gone, or that of another session.
     let facts = sqlx::raw_sql(FACTS).fetch_one(&mut *first).await?;
     let version: String = facts.try_get("version")?;
     if version.parse::<u32>().is_ok_and(|version| version < OLDEST) {

@@ -32,9 +32,9 @@ mod tests {
 
     #[test]
     fn a_failure_lasts_until_the_next_success() {
-        note_ability("boats cannot be mended", Some("no tar".to_owned()));
-        assert_eq!(inability().as_deref(), Some("boats cannot be mended: no tar"));
-        note_ability("boats cannot be mended", None);
+        note_ability("boats cannot be painted", Some("no brush".to_owned()));
+        assert_eq!(inability().as_deref(), Some("boats cannot be painted: no brush"));
+        note_ability("boats cannot be painted", None);
         assert_eq!(inability(), None);
     }
 }

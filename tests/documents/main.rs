@@ -7,8 +7,10 @@
 )]
 
 mod architecture;
+mod database;
 mod example;
 mod extending;
+mod figures;
 mod house;
 mod image;
 mod metrics;

@@ -4,11 +4,20 @@ use super::check::{Check, CheckStatus};
 use crate::{
     app::{context::App, error::AppError},
     config::{Guard, Settings, guard},
-    store::{census, refusal::READ_ONLY, schema},
+    store::{
+        census,
+        integrity::{self, Depth},
+        refusal::READ_ONLY,
+        schema,
+    },
 };
 
 pub(super) async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError> {
-    let mut checks = vec![connection(settings, &app.url), writable(app).await?];
+    let mut checks = vec![
+        connection(settings, &app.url),
+        writable(app).await?,
+        whole(app).await?,
+    ];
     // The private server has no other users.
     if app.server.is_none() {
         checks.push(role(app).await?);
@@ -38,6 +47,18 @@ fn connection(settings: &Settings, url: &str) -> Check {
         )
     };
     Check::bad(CheckStatus::Warn, what, seen, fix)
+}
+
+/// A dump that was restored in part looks like a ledger until something is missing.
+pub(super) async fn whole(app: &App) -> Result<Check, AppError> {
+    let what = "ledger is whole";
+    let missing = integrity::missing(&app.pool, Depth::Full).await?;
+    Ok(if missing.is_empty() {
+        Check::ok(what, "yes")
+    } else {
+        let seen = format!("missing: {}", missing.join(", "));
+        Check::bad(CheckStatus::Fail, what, seen, integrity::REMEDY)
+    })
 }
 
 async fn writable(app: &App) -> Result<Check, AppError> {

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use super::{
     check::{Check, CheckStatus},
-    database, live, policy, receivers,
+    database, live, policy, receivers, zones,
 };
 use crate::{
     app::{
         context::{App, redacted},
         error::AppError,
     },
-    config::Settings,
+    config::{self, Settings},
     domain::{config::SourceName, job::JobStatus},
     ports::{PriceRequest, Prices},
     store::{
@@ -30,7 +30,13 @@ const SKEW_MAX_SECS: f64 = 5.0;
 /// [`AppError`] if the database fails during the checks; a database that cannot be opened is a failed check.
 pub async fn doctor(settings: &Settings) -> Result<Vec<Check>, AppError> {
     match App::read(settings).await {
-        Ok(app) => examine(settings, &app).await,
+        // A table that is missing fails the checks that read it.
+        Ok(app) => match examine(settings, &app).await {
+            Err(error @ (AppError::Store(_) | AppError::Migrate(_))) => {
+                Ok(vec![database::whole(&app).await?, unusable(&error)])
+            }
+            other => other,
+        },
         Err(error) => Ok(vec![unusable(&error)]),
     }
 }
@@ -63,6 +69,7 @@ async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError>
         Check::ok("schema", "up to date"),
         policy::settings_file(settings),
         clock(&health),
+        zones::examine(config::zones::in_use(), chrono::Utc::now().date_naive()),
         workers(&health),
         Check::none(
             "slots due and not claimed for 2 min",
