@@ -1,6 +1,7 @@
 //! A generated price series, for experiments.
 
 use alloy_primitives::Address;
+use chrono::{TimeDelta, Utc};
 use rust_decimal::Decimal;
 
 use super::AppError;
@@ -77,7 +78,15 @@ fn rows(request: &SeriesRequest) -> Result<u64, AppError> {
     } = request;
     let rows = length.std().as_millis().checked_div(every.std().as_millis());
     let last = from.checked_add_signed(length.delta());
+    let tomorrow = Utc::now() + TimeDelta::days(1);
     match rows.map(u64::try_from) {
+        Some(Ok(_)) if last.is_some_and(|last| last > tomorrow) => Err(message![
+            Field::For,
+            format!(" {length}: the last row would be later than tomorrow, and no file of prices may have such; use "),
+            Field::From,
+            format!(" {} or earlier", length.before(Utc::now()).format("%Y-%m-%dT00:00:00Z")),
+        ]
+        .bad_input()),
         None => Err(message![Field::Every, " 0s: must be longer than 0"].bad_input()),
         Some(Ok(rows)) if rows < ROWS_MAX && last.is_some() => Ok(rows.saturating_add(1)),
         Some(_) => Err(message![

@@ -2,6 +2,7 @@
 
 mod lifecycle;
 mod model;
+mod price_files;
 mod rules;
 mod schedule;
 mod sweep;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use strum::VariantArray;
 
 use crate::{
-    app::{Actor, App, AppError, Target, target},
+    app::{Actor, App, AppError, Target, jobs::recorded, target},
     config::{JobLayers, Settings, build_job_config},
     domain::{
         config::{JobConfig, KEYS},
@@ -80,6 +80,9 @@ fn changed(job: &Job, given: &JobLayers) -> Result<JobConfig, AppError> {
     config
         .validate_for(job.mode, job.account.realm, &job.account.chain)
         .map_err(AppError::Config)?;
+    if config.price != job.config.price {
+        recorded::check(&config)?;
+    }
     Ok(config)
 }
 
@@ -113,6 +116,7 @@ pub fn check(settings: &Settings, request: CheckRequest) -> Result<Checked, AppE
     config
         .validate_for(mode, realm, &chain)
         .map_err(AppError::Config)?;
+    recorded::check(&config)?;
     Ok(Checked {
         config,
         mode,

@@ -90,13 +90,18 @@ pub async fn replay(app: &App, request: &ReplayRequest) -> Result<Replay, AppErr
         config,
         ..unchanged.clone()
     };
-    let rows = rows(app, &job).await?;
+    let samples = samples(app, &job).await?;
+    let rows = |setup: &Setup| {
+        again::rows_of(samples.0.clone(), &samples.1, &setup.config.schedule).ok_or_else(|| no_prices(&job))
+    };
+    // With another schedule, other slots are the ones whose ticks would have seen a sample.
+    let (rows, other_rows) = (rows(&unchanged)?, rows(&changed)?);
     let detail = Detail {
         trades: true,
         ..Detail::SUMMARY
     };
-    let run = |setup: &Setup| backtest::run(setup, detail, rows.rows.iter().copied());
-    let (same, other) = (run(&unchanged), run(&changed));
+    let run = |setup: &Setup, rows: &Rows| backtest::run(setup, detail, rows.rows.iter().copied());
+    let (same, other) = (run(&unchanged, &rows), run(&changed, &other_rows));
     let ledger = ledger(app, &job).await?;
     let price = same.summary.last_price.or(other.summary.last_price);
     let price = price.ok_or_else(|| no_samples(&job))?;
@@ -153,18 +158,21 @@ fn setup(settings: &Settings, job: &Job) -> Result<Setup, AppError> {
     })
 }
 
-async fn rows(app: &App, job: &Job) -> Result<Rows, AppError> {
+/// The job's series and its samples, oldest first.
+async fn samples(app: &App, job: &Job) -> Result<(String, Vec<(Timestamp, Price)>), AppError> {
     let config = &job.config.price;
     let source = config.sources.first().copied();
     let name = source.map(|source| series(source, config, job.quote.address, job.config.venue.pool));
     let name = name.unwrap_or_default();
     let samples = history::samples(&app.pool, &job.account.chain, job.token.address, &name).await?;
-    again::rows_of(name, &samples, &job.config.schedule).ok_or_else(|| {
-        AppError::Refused(format!(
-            "job {} has no price samples yet: there is nothing to replay",
-            job.id
-        ))
-    })
+    Ok((name, samples))
+}
+
+fn no_prices(job: &Job) -> AppError {
+    AppError::Refused(format!(
+        "job {} has no price samples yet: there is nothing to replay",
+        job.id
+    ))
 }
 
 /// This cycle's trades, oldest first.
@@ -244,8 +252,9 @@ fn decided(trade: &TradeLine, job: &Job) -> ReplayedTrade {
 
 fn assumed(setup: &Setup, job: &Job) -> Vec<String> {
     let mut said = vec![
-        "The replay uses only the samples that the ledger has kept, each as the price of the slot it was taken for; edits, \
-         pauses, manual ticks and failures of the job are not repeated."
+        "The replay uses only the samples that the ledger has kept, each from when it was seen; one that was seen within \
+         2 seconds of a slot and its jitter is that slot's price. Edits, pauses, manual ticks, late ticks and failures \
+         of the job are not repeated."
             .to_owned(),
     ];
     if job.account.realm == Realm::Live {

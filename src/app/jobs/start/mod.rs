@@ -12,7 +12,7 @@ use alloy_primitives::Address;
 use self::request::{Groundwork, Plan};
 use crate::app::message::{Advice, Field, message};
 use crate::{
-    app::{Actor, App, AppError, policy},
+    app::{Actor, App, AppError, jobs::recorded, policy},
     config::build_job_config,
     domain::{
         config::JobConfig,
@@ -125,6 +125,9 @@ async fn again(app: &App, request: &StartRequest, job: Job, actor: &Actor) -> Re
     check_same(request, &job)?;
     if let Some(quote) = &request.quote {
         live::require_quote(app, request, &job, quote)?;
+    }
+    if job.status == JobStatus::Idle {
+        recorded::check(&job.config)?;
     }
     let given = request.with_budget(request.given.clone(), job.mode)?;
     if !given.is_empty() && build_job_config(&job.config, job.mode, &given)? != job.config {
@@ -247,7 +250,8 @@ async fn finish(app: &App, plan: &mut Plan<'_>, quote: &Token) -> Result<(), App
     }
     plan.config
         .validate_for(plan.mode, request.realm, &request.chain)
-        .map_err(AppError::Config)
+        .map_err(AppError::Config)?;
+    recorded::check(&plan.config)
 }
 
 /// Initial quote balance of a liquidity job, base units.
