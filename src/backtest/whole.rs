@@ -163,7 +163,9 @@ impl Regular {
             due = match (&self.schedule, self.interval) {
                 (Some(cron), _) => cron.next_after(schedule.timezone, slot),
                 // A zero interval is due at the next slot.
-                (None, Some(interval)) => Some(interval.max(Span::from_millis(2)).after(slot)),
+                (None, Some(interval)) => {
+                    Some(schedule.interval_end(interval.max(Span::from_millis(2)), slot))
+                }
                 (None, None) => None,
             };
         }

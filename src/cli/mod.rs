@@ -27,7 +27,10 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 use clap::{CommandFactory, Parser, Subcommand};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::{config::Settings, telemetry};
+use crate::{
+    config::{self, Settings},
+    telemetry,
+};
 
 pub use crate::app::AppError;
 pub use exit::Exit;
@@ -142,6 +145,7 @@ enum Command {
 
 /// Parses and runs the command, and prints its error.
 pub async fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    config::zones::install();
     let arguments: Vec<OsString> = arguments.collect();
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,

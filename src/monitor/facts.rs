@@ -136,14 +136,21 @@ fn record_job(job: &JobFacts) {
         (metric::JOB_AVERAGE_COST, job.average_cost),
         (metric::JOB_SPENT, Some(job.spent)),
         (metric::JOB_RECEIVED, Some(job.received)),
-        (metric::JOB_REALIZED_PNL, Some(job.realized)),
+        (metric::JOB_REALIZED, Some(job.realized)),
         (metric::JOB_UNSELLABLE, Some(flag(job.unsellable))),
-        (metric::JOB_UNREALIZED_PNL, job.unrealized),
+        (metric::JOB_UNREALIZED, job.unrealized),
         (metric::JOB_GAS, Some(job.gas)),
+        (metric::JOB_NET, net(job)),
         (metric::JOB_BUDGET_LEFT, budget_left(job)),
     ] {
         set_known(name, &[id], value);
     }
+}
+
+/// Realised plus unrealised less gas, USD. `None` while tokens are held whose price is not known.
+fn net(job: &JobFacts) -> Option<f64> {
+    let unrealized = job.unrealized.or((job.tokens <= 0.0).then_some(0.0))?;
+    Some(job.realized + unrealized - job.gas)
 }
 
 /// Money that the job may still spend on buys, USD. `None` if that is unknown.

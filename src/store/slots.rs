@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use chrono::TimeDelta;
-use chrono_tz::Tz;
 use sqlx::{PgConnection, PgPool};
 
 use super::{
@@ -68,7 +67,7 @@ impl DueJob {
                 next: Some(next),
             };
         }
-        let timezone: Tz = self.schedule.timezone;
+        let timezone = self.schedule.timezone;
         let claim = self.schedule.cron.claim(timezone, self.slot, now.max(self.slot));
         let missed = if self.is_decided(&claim) { 0 } else { claim.missed };
         Claim { missed, ..claim }

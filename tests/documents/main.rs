@@ -10,6 +10,7 @@ mod architecture;
 mod database;
 mod example;
 mod extending;
+mod figures;
 mod house;
 mod image;
 mod metrics;

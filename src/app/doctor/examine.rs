@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use super::{
     check::{Check, CheckStatus},
-    database, live, policy, receivers,
+    database, live, policy, receivers, zones,
 };
 use crate::{
     app::{
         context::{App, redacted},
         error::AppError,
     },
-    config::Settings,
+    config::{self, Settings},
     domain::{config::SourceName, job::JobStatus},
     ports::{PriceRequest, Prices},
     store::{
@@ -69,6 +69,7 @@ async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError>
         Check::ok("schema", "up to date"),
         policy::settings_file(settings),
         clock(&health),
+        zones::examine(config::zones::in_use(), chrono::Utc::now().date_naive()),
         workers(&health),
         Check::none(
             "slots due and not claimed for 2 min",

@@ -15,11 +15,12 @@ use crate::{
         accounting::{average_cost, unrealized},
         chains,
         decision::{Reason, Side},
+        figures::{net, value},
         ids::JobId,
         job::Realm,
         price::series,
         trade::TradeStatus,
-        units::{MoneyError, Price, Rounding, Usd},
+        units::{MoneyError, Price, Usd},
     },
     store::{
         history,
@@ -49,6 +50,7 @@ pub struct Figures {
     pub realized_usd: Usd,
     pub unrealized_usd: Usd,
     pub gas_usd: Usd,
+    pub net_usd: Usd,
 }
 
 /// A trade, as the ledger or a run has it.
@@ -193,13 +195,12 @@ fn did(job: &Job, ledger: &[TradeRow], price: Price) -> Result<Figures, MoneyErr
         proceeds_usd: sum(Side::Sell)?,
         token_balance: Whole::new(position.token_balance, job.token.decimals),
         quote_balance: Whole::new(position.quote_balance, job.quote.decimals),
-        value_usd: position
-            .token_value(price, Rounding::Down)?
-            .checked_add(position.quote_value(Rounding::Down)?)?,
+        value_usd: value(position, price)?,
         average_cost: average_cost(position),
         realized_usd: position.realized_pnl,
         unrealized_usd: unrealized(position, price)?,
         gas_usd: job.gas_usd,
+        net_usd: net(position.realized_pnl, unrealized(position, price)?, job.gas_usd)?,
     })
 }
 
@@ -217,6 +218,7 @@ fn figures(outcome: &RunResult, job: &Job) -> Figures {
         realized_usd: summary.realized_usd,
         unrealized_usd: summary.unrealized_usd,
         gas_usd: summary.gas_usd,
+        net_usd: summary.net_usd,
     }
 }
 

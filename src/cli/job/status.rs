@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::{
     app::{
         App, AppError,
+        jobs::list::JobLine,
         jobs::status::{self, Attempt, DecisionRun, Status},
     },
     cli::{
@@ -12,6 +13,7 @@ use crate::{
         target::TargetArgs,
     },
     config::Settings,
+    domain::units::Usd,
 };
 
 pub async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
@@ -60,14 +62,8 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
                 when(status.stopped_at)
             ),
         ),
-        (
-            "cost basis",
-            format!(
-                "{} USD, gas {} USD",
-                dollars(status.cost_basis_usd),
-                dollars(status.line.gas_usd)
-            ),
-        ),
+        ("cost basis", format!("{} USD", dollars(status.cost_basis_usd))),
+        ("net", net(&status.line)),
         (
             "owned quote",
             format!("{} {}", short(&status.quote_balance.to_string(), 6), status.quote),
@@ -101,6 +97,18 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
         facts.extend(open.attempts.iter().map(|attempt| ("", sent(attempt))));
     }
     facts
+}
+
+/// Net, and what it is made of.
+fn net(line: &JobLine) -> String {
+    let known = |figure: Option<Usd>| figure.map_or_else(|| "-".to_owned(), dollars);
+    format!(
+        "{} USD = realised {} + unrealised {} - gas {}",
+        known(line.net_usd),
+        dollars(line.realized_usd),
+        known(line.unrealized_usd),
+        dollars(line.gas_usd)
+    )
 }
 
 /// What prevents the job from trading, or should be changed.

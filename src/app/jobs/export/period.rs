@@ -3,10 +3,15 @@
 //! A date without a time is that whole day in the zone. The start is included. So is the day of the end; an end that
 //! has a time is the first instant that is not included any more. Two periods that follow each other share no row.
 
-use chrono::{DateTime, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone};
-use chrono_tz::Tz as Zone;
+use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime};
 
-use crate::{app::AppError, domain::Timestamp};
+use crate::{
+    app::AppError,
+    domain::{
+        Timestamp,
+        zone::{Reading, Zone},
+    },
+};
 
 /// What may be written before a time of day.
 const WITH_ZONE: [&str; 2] = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z"];
@@ -57,11 +62,8 @@ impl Period {
 }
 
 fn read_zone(text: &str) -> Result<Zone, AppError> {
-    text.parse().map_err(|error| {
-        AppError::Usage(format!(
-            "--zone {text}: {error}; give an IANA time zone, such as Europe/Berlin, or UTC"
-        ))
-    })
+    text.parse()
+        .map_err(|error| AppError::Usage(format!("--zone {text}: {error}")))
 }
 
 /// A day, or an instant: a day has a first instant and one after its last.
@@ -98,12 +100,12 @@ fn read(flag: &str, text: &str, zone: Zone) -> Result<End, AppError> {
         .iter()
         .find_map(|format| NaiveDateTime::parse_from_str(&text, format).ok());
     let local = local.ok_or_else(|| wrong("this is no day and no time"))?;
-    match zone.from_local_datetime(&local) {
-        LocalResult::Single(instant) => Ok(End::at(instant.to_utc())),
-        LocalResult::None => Err(wrong(&format!(
+    match zone.reading(local).ok_or_else(|| wrong("this is out of range"))? {
+        Reading::Once(instant) => Ok(End::at(instant)),
+        Reading::Skipped { .. } => Err(wrong(&format!(
             "there is no such time in {zone}, where the clock skips it"
         ))),
-        LocalResult::Ambiguous(..) => Err(wrong(&format!(
+        Reading::Twice { .. } => Err(wrong(&format!(
             "this time comes twice in {zone}, where the clock is turned back"
         ))),
     }
@@ -137,15 +139,7 @@ fn date(text: &str) -> Option<Option<NaiveDate>> {
 /// The first instant of a day: where the clock skips midnight, it is the instant to which it skips; where midnight
 /// comes twice, the first one.
 fn start_of(date: NaiveDate, zone: Zone) -> Option<Timestamp> {
-    let midnight = date.and_time(NaiveTime::MIN);
-    if let Some(instant) = zone.from_local_datetime(&midnight).earliest() {
-        return Some(instant.to_utc());
-    }
-    // Changes of a zone lie on whole minutes; the longest one skipped a day.
-    (1..=2 * 24 * 60).find_map(|minutes| {
-        let later = midnight.checked_add_signed(TimeDelta::minutes(minutes))?;
-        Some(zone.from_local_datetime(&later).earliest()?.to_utc())
-    })
+    zone.instant(date.and_time(NaiveTime::MIN))
 }
 
 #[cfg(test)]
