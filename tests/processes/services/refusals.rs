@@ -116,6 +116,14 @@ async fn what_the_server_refuses_is_named_with_its_remedy() {
     );
     run(&admin, "ALTER ROLE stranger NOLOGIN").await;
     refused(&stranger, &["trades"], "may not log in", "LOGIN");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_cannot_be_used_or_takes_no_writes_is_named_with_its_remedy() {
+    let cluster = Cluster::start().await;
+    let admin = cluster.pool("postgres").await;
+    cluster.run("owner", &["migrate"]).expect("migrated");
+    let owner = cluster.url("owner", "lgi_mm");
     run(
         &admin,
         "CREATE DATABASE latin ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0",
