@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod claims;
 mod example;
 mod extending;
 mod house;
