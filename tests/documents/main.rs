@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod claims;
 mod database;
 mod example;
 mod extending;
