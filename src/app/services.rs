@@ -1,6 +1,7 @@
 //! Long-running services: scheduler, worker and daemon.
 //!
-//! A face opens the [`App`], creates a [`Service`] and runs it; for a password that is missing the service asks the face.
+//! A face opens the [`App`], creates a [`Service`] and runs it; for a password that is missing the service asks the
+//! face.
 
 use std::{future::Future, sync::Arc};
 

@@ -7,9 +7,9 @@ use crate::domain::{Timestamp, config::ScheduleConfig, span::Span, units::Price}
 /// tick or by another job's, and a decision on time could not see it.
 const TICK_MAX: Span = Span::from_secs(2);
 
-/// The samples of a job as a series. Each is known from when it was seen. That of a slot's own tick is seen a moment after
-/// the slot and counts as the slot's price; otherwise every decision would see the price of the previous slot. `None`
-/// without samples.
+/// The samples of a job as a series. Each is known from when it was seen. That of a slot's own tick is seen a moment
+/// after the slot and counts as the slot's price; otherwise every decision would see the price of the previous slot.
+/// `None` without samples.
 #[must_use]
 pub fn rows_of(name: String, samples: &[(Timestamp, Price)], schedule: &ScheduleConfig) -> Option<Rows> {
     let mut rows: Vec<PricePoint> = Vec::with_capacity(samples.len());

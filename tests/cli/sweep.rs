@@ -103,13 +103,7 @@ fn csv_and_json_have_all_configurations_and_agree_with_one_backtest() {
     }
     let profits: Vec<f64> = lines
         .iter()
-        .map(|line| {
-            line["net_usd"]
-                .as_str()
-                .expect("USD")
-                .parse()
-                .expect("a number")
-        })
+        .map(|line| line["net_usd"].as_str().expect("USD").parse().expect("a number"))
         .collect();
     assert!(profits.is_sorted_by(|a, b| a >= b), "{profits:?}");
 }

@@ -139,8 +139,8 @@ impl Messenger for Telegram {
         })
     }
 
-    /// A group that became a supergroup has a new number, which Telegram tells the bot that wrote to the old one. Only a
-    /// group moves: a person or a channel with a name keeps its address.
+    /// A group that became a supergroup has a new number, which Telegram tells the bot that wrote to the old one. Only
+    /// a group moves: a person or a channel with a name keeps its address.
     fn moved(&self, given: &Given, answer: &Answer) -> Option<Moved> {
         let old: i64 = given.get(CHAT).parse().ok()?;
         let new = new_chat(answer).filter(|new| old < 0 && *new < 0 && *new != old)?;

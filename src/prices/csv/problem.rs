@@ -24,15 +24,15 @@ pub enum LayoutProblem {
     /// A number of columns that is neither time and price nor a candle.
     #[error("line {line}: {columns} columns and no header; {COLUMNS}")]
     NoHeader {
-        /// Where.
+        /// Number of the line, as an editor shows it.
         line: u64,
-        /// How many.
+        /// Columns of that line.
         columns: usize,
     },
     /// No known names.
     #[error("line {line} has the columns {names}; {COLUMNS}")]
     Names {
-        /// Where.
+        /// Number of the line, as an editor shows it.
         line: u64,
         /// What stands there.
         names: String,
