@@ -335,106 +335,109 @@ const fn of_io(kind: io::ErrorKind) -> Refusal {
 mod tests {
     use super::*;
 
+    /// SQLSTATE, message, part of the meaning, part of the remedy.
+    const SAID: [(&str, &str, &str, &str); 16] = [
+        (
+            "42P05",
+            "prepared statement \"sqlx_s_7\" already exists",
+            "transaction or statement mode",
+            "pool_mode = session",
+        ),
+        (
+            "26000",
+            "prepared statement \"sqlx_s_3\" does not exist",
+            "transaction or statement mode",
+            "pool_mode = session",
+        ),
+        (
+            "08P01",
+            "transaction blocks not allowed in statement pooling mode",
+            "statement mode",
+            "pool_mode = session",
+        ),
+        (
+            "08P01",
+            "query_wait_timeout",
+            "no free server connection",
+            "default_pool_size",
+        ),
+        (
+            "08P01",
+            "no more connections allowed (max_client_conn)",
+            "no more clients",
+            "max_client_conn",
+        ),
+        (
+            "53300",
+            "sorry, too many clients already",
+            "no more connections",
+            "max_connections",
+        ),
+        (
+            "53300",
+            "too many connections for role \"x\"",
+            "no more connections",
+            "CONNECTION LIMIT",
+        ),
+        (
+            "42501",
+            "permission denied to create extension \"hstore\"",
+            "may not create extensions",
+            "CREATE EXTENSION hstore",
+        ),
+        (
+            "42501",
+            "permission denied for schema public",
+            "in that schema",
+            "ON SCHEMA public",
+        ),
+        (
+            "42501",
+            "permission denied for table jobs",
+            "lacks a right",
+            "docs/scale-out.md",
+        ),
+        (
+            "53100",
+            "could not extend file \"base/5/1\": No space left on device",
+            "disk is full",
+            "WAL",
+        ),
+        (
+            "58030",
+            "could not write to file: No space left on device",
+            "disk is full",
+            "WAL",
+        ),
+        (
+            "25006",
+            "cannot execute INSERT in a read-only transaction",
+            "read-only",
+            "primary",
+        ),
+        (
+            "57014",
+            "canceling statement due to statement timeout",
+            "statement_timeout",
+            "statement_timeout = 0",
+        ),
+        (
+            "28000",
+            "no pg_hba.conf entry for host \"h\", user \"u\", database \"d\", no encryption",
+            "pg_hba.conf",
+            "sslmode",
+        ),
+        (
+            "3D000",
+            "database \"x\" does not exist",
+            "no such database",
+            "CREATE DATABASE",
+        ),
+    ];
+
     #[test]
     fn what_a_server_or_pooler_says_is_known_by_code_and_words() {
-        for (code, message, means, remedy) in [
-            (
-                "42P05",
-                "prepared statement \"sqlx_s_7\" already exists",
-                "transaction or statement mode",
-                "pool_mode = session",
-            ),
-            (
-                "26000",
-                "prepared statement \"sqlx_s_3\" does not exist",
-                "transaction or statement mode",
-                "pool_mode = session",
-            ),
-            (
-                "08P01",
-                "transaction blocks not allowed in statement pooling mode",
-                "statement mode",
-                "pool_mode = session",
-            ),
-            (
-                "08P01",
-                "query_wait_timeout",
-                "no free server connection",
-                "default_pool_size",
-            ),
-            (
-                "08P01",
-                "no more connections allowed (max_client_conn)",
-                "no more clients",
-                "max_client_conn",
-            ),
-            (
-                "53300",
-                "sorry, too many clients already",
-                "no more connections",
-                "max_connections",
-            ),
-            (
-                "53300",
-                "too many connections for role \"x\"",
-                "no more connections",
-                "CONNECTION LIMIT",
-            ),
-            (
-                "42501",
-                "permission denied to create extension \"hstore\"",
-                "may not create extensions",
-                "CREATE EXTENSION hstore",
-            ),
-            (
-                "42501",
-                "permission denied for schema public",
-                "in that schema",
-                "ON SCHEMA public",
-            ),
-            (
-                "42501",
-                "permission denied for table jobs",
-                "lacks a right",
-                "docs/scale-out.md",
-            ),
-            (
-                "53100",
-                "could not extend file \"base/5/1\": No space left on device",
-                "disk is full",
-                "WAL",
-            ),
-            (
-                "58030",
-                "could not write to file: No space left on device",
-                "disk is full",
-                "WAL",
-            ),
-            (
-                "25006",
-                "cannot execute INSERT in a read-only transaction",
-                "read-only",
-                "primary",
-            ),
-            (
-                "57014",
-                "canceling statement due to statement timeout",
-                "statement_timeout",
-                "statement_timeout = 0",
-            ),
-            (
-                "28000",
-                "no pg_hba.conf entry for host \"h\", user \"u\", database \"d\", no encryption",
-                "pg_hba.conf",
-                "sslmode",
-            ),
-            (
-                "3D000",
-                "database \"x\" does not exist",
-                "no such database",
-                "CREATE DATABASE",
-            ),
-        ] {
+        for (code, message, means, remedy) in SAID {
             let told = of_server(code, message);
             let advice = told.remedy.expect(message);
             assert!(told.what.contains(means) && told.what.contains(message), "{told}");

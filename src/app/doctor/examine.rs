@@ -72,6 +72,21 @@ async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError>
         clock(&health),
         zones::examine(config::zones::in_use(), chrono::Utc::now().date_naive()),
         workers(&health),
+    ];
+    checks.extend(backlog(&health));
+    checks.extend(stopped(&health));
+    checks.extend(policy::examine(app).await?);
+    checks.extend(database::examine(settings, app).await?);
+    checks.extend(live::examine(app).await?);
+    checks.extend(sources(app).await?);
+    checks.extend(receivers::examine(settings, app).await?);
+    checks.push(metrics_address(settings));
+    Ok(checks)
+}
+
+/// Work that waits for longer than it should.
+fn backlog(health: &Health) -> [Check; 5] {
+    [
         Check::none(
             "slots due and not claimed for 2 min",
             health.slots_unclaimed,
@@ -115,25 +130,23 @@ async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError>
             CheckStatus::Warn,
             "see last_result in apalis.jobs; their slots are dispatched again automatically",
         ),
-    ];
+    ]
+}
+
+/// Jobs and signers that do not go on by themselves.
+fn stopped(health: &Health) -> Vec<Check> {
     let in_error: Vec<String> = health.jobs_in_error.iter().map(ToString::to_string).collect();
-    checks.push(if in_error.is_empty() {
+    let mut checks = vec![if in_error.is_empty() {
         Check::ok("jobs in ERROR", "none")
     } else {
         let fix = message!["see ", Advice::Status, ", fix the cause, then ", Advice::Resume];
         Check::bad(CheckStatus::Fail, "jobs in ERROR", in_error.join(", "), fix)
-    });
+    }];
     checks.extend(health.halted.iter().map(|(address, reason)| {
         let fix = "nothing is signed with this key until its nonce is explained; restore the newer database, or use another wallet";
         Check::bad(CheckStatus::Fail, "halted signer", format!("{address}: {reason}"), fix)
     }));
-    checks.extend(policy::examine(app).await?);
-    checks.extend(database::examine(settings, app).await?);
-    checks.extend(live::examine(app).await?);
-    checks.extend(sources(app).await?);
-    checks.extend(receivers::examine(settings, app).await?);
-    checks.push(metrics_address(settings));
-    Ok(checks)
+    checks
 }
 
 fn metrics_address(settings: &Settings) -> Check {

@@ -79,7 +79,7 @@ impl<'a> Cursor<'a> {
         let is = |month: &&str| word.len() >= 3 && (month.starts_with(&word) || word == "sept");
         let index = MONTHS
             .iter()
-            .position(|month| is(&month) && month.starts_with(word.get(..3).unwrap_or("-")))?;
+            .position(|month| is(month) && month.starts_with(word.get(..3).unwrap_or("-")))?;
         u32::try_from(index + 1).ok()
     }
 
