@@ -448,12 +448,15 @@ fn words(span: Span) -> String {
     }
 }
 
+fn number(count: u32) -> &'static str {
+    ["zero", "one", "two", "three", "four", "five", "six"][count as usize]
+}
+
 /// Limits and defaults that pages quote, from the code that has them.
 #[test]
 fn limits_and_defaults_are_quoted_as_they_are() {
     let notify = NotifySettings::default();
     let settings = Settings::default();
-    let number = |count: u32| ["zero", "one", "two", "three", "four", "five", "six"][count as usize];
     let capital = |text: &str| text[..1].to_uppercase() + &text[1..];
     let claims = [
         (
@@ -505,7 +508,11 @@ fn limits_and_defaults_are_quoted_as_they_are() {
             .join(" ");
         assert!(text.contains(&claim), "{page} does not say: {claim}");
     }
-    // The alert's own words and thresholds.
+}
+
+/// The words of the runbook are those of the alerts' thresholds.
+#[test]
+fn thresholds_of_alerts_are_quoted_as_they_are() {
     let rules = read(&root().join("deploy/prometheus/rules/lgi-mm.yml"));
     let runbook = read(&root().join("docs/runbook.md"));
     for (expression, words) in [
