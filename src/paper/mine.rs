@@ -4,7 +4,7 @@
 use std::{collections::HashMap, str::FromStr};
 
 use alloy_primitives::Address;
-use sqlx::{Connection, PgConnection};
+use sqlx::{PgConnection, PgPool};
 
 use super::{
     clock::BlockClock,
@@ -18,6 +18,7 @@ use crate::domain::{
     onchain::{Asset, Transfer},
     units::Amount,
 };
+use crate::store::session::begin;
 
 /// Most transactions that are read and written at once.
 const BATCH: i64 = 500;
@@ -68,11 +69,7 @@ pub(super) async fn lock<'a>(
 }
 
 /// Mines what is due for those of `senders` that have something due, one database transaction each.
-pub(super) async fn catch_up(
-    conn: &mut PgConnection,
-    chain: &str,
-    senders: &[Address],
-) -> Result<(), PaperError> {
+pub(super) async fn catch_up(pool: &PgPool, chain: &str, senders: &[Address]) -> Result<(), PaperError> {
     let due = sqlx::query_scalar!(
         "SELECT w.address FROM paper.wallets w
          JOIN paper.transactions t ON t.chain = w.chain AND t.sender = w.address AND t.nonce = w.nonce
@@ -81,10 +78,10 @@ pub(super) async fn catch_up(
         chain,
         &texts(senders)
     )
-    .fetch_all(&mut *conn)
+    .fetch_all(pool)
     .await?;
     for sender in due {
-        let mut transaction = conn.begin().await?;
+        let mut transaction = begin(pool).await?;
         if let Some(mut wallet) = lock(&mut transaction, chain, read("wallets.address", &sender)?).await? {
             wallet.mine(&mut transaction).await?;
         }

@@ -4,6 +4,7 @@ use alloy_primitives::B256;
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
+use super::session::begin;
 use super::{
     StoreError,
     columns::{clean_text, to_i64, to_json},
@@ -105,7 +106,7 @@ pub async fn commit_fill(
     settled: &Settlement,
     pipeline_max: i64,
 ) -> Result<Ended, BookError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let job = jobs::lock(&mut tx, trade.job).await?;
     let fill = &settled.fill;
     let moved = sqlx::query!(
@@ -265,7 +266,7 @@ pub(super) async fn finish_liquidation(connection: &mut PgConnection, job: &Job)
 /// # Errors
 /// [`StoreError`].
 pub async fn write_off_dust(pool: &PgPool, job: &Job) -> Result<bool, BookError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let locked = jobs::lock(&mut tx, job.id).await?;
     let open = sqlx::query_scalar!(
         "SELECT id FROM trades WHERE job_id = $1 AND status IN ('PENDING', 'SUBMITTED')",
@@ -356,7 +357,7 @@ pub async fn commit_failure(
         error: clean_text(&failure.error),
         ..failure.clone()
     };
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let job = jobs::lock(&mut tx, trade.job).await?;
     let moved = sqlx::query!(
         "UPDATE trades SET status = 'FAILED', failure_kind = $3, error = $4, tx_hash = $5, gas_usd = $6::numeric,

@@ -4,6 +4,7 @@ use alloy_primitives::B256;
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
+use super::session::begin;
 use super::{
     StoreError,
     columns::{clean_text, hash, numbers, to_i64, unsigned},
@@ -127,7 +128,7 @@ pub async fn seen(pool: &PgPool, trade: TradeId) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub async fn missed(pool: &PgPool, job: JobId, trade: TradeId) -> Result<(), StoreError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     // Jobs are locked first, as everywhere.
     jobs::lock(&mut tx, job).await?;
     sqlx::query!(
@@ -154,7 +155,7 @@ pub async fn missed(pool: &PgPool, job: JobId, trade: TradeId) -> Result<(), Sto
 /// [`StoreError`]; nothing is committed then.
 pub async fn reopen(pool: &PgPool, trade: &Trade, why: &str) -> Result<bool, StoreError> {
     let why = clean_text(why);
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let job = jobs::lock(&mut tx, trade.job).await?;
     let opened = sqlx::query!(
         "WITH failed AS (SELECT id, tx_hash, gas_usd FROM trades WHERE id = $1)

@@ -4,6 +4,7 @@ use alloy_primitives::{B256, Bytes};
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
+use super::session::begin;
 use super::{
     StoreError,
     columns::{amount, clean_text, hash, lower, numbers, price, to_i64, to_json, unsigned, usd, word},
@@ -193,7 +194,7 @@ pub async fn reverse(
     why: &str,
 ) -> Result<Reversed, StoreError> {
     let why = clean_text(why);
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let job = jobs::lock(&mut tx, watched.job).await?;
     let gone = sqlx::query!("DELETE FROM fill_watches WHERE fill_id = $1", watched.fill.0)
         .execute(&mut *tx)

@@ -5,6 +5,7 @@ use alloy_primitives::B256;
 use serde_json::Value;
 use sqlx::PgPool;
 
+use super::session::begin;
 use super::{
     StoreError,
     columns::{hash, lower, to_i64, unsigned},
@@ -129,7 +130,7 @@ pub async fn take_back(
     actor: &str,
 ) -> Result<bool, StoreError> {
     let (realm, wallet) = (seen.account.realm.to_string(), lower(seen.account.wallet));
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     sqlx::query!(
         "INSERT INTO nonce_repairs (realm, chain, signer, from_nonce, to_nonce, evidence, actor)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",

@@ -4,6 +4,7 @@ use alloy_primitives::Address;
 use sqlx::{PgConnection, PgPool};
 use tracing::error;
 
+use super::session::begin;
 use super::{
     StoreError,
     columns::{address, amount, json, lower, numbers, to_i64, to_json, unsigned, usd, word},
@@ -362,7 +363,7 @@ async fn matching(pool: &PgPool, filter: &Filter) -> Result<Vec<Read>, StoreErro
 /// # Errors
 /// [`CommandError::Exists`], [`CommandError::QuoteOfAnother`], [`CommandError::Store`].
 pub async fn create(pool: &PgPool, new: &NewJob, actor: &str) -> Result<JobId, CommandError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let (realm, wallet) = (new.account.realm.to_string(), lower(new.account.wallet));
     // Serialises the creation of jobs of one wallet, so that two cannot become each other's quote.
     sqlx::query!(

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
+use super::session::begin;
 use super::{
     StoreError, WAKE_CHANNEL, adoption,
     columns::to_json,
@@ -63,7 +64,7 @@ impl Order {
 /// # Errors
 /// [`CommandError`]; nothing changes then.
 pub async fn order(pool: &PgPool, id: JobId, order: Order, actor: &str) -> Result<Transition, CommandError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let job = lock(&mut tx, id).await?;
     let made = match (job.status, order) {
         // Tokens that a reorganisation gave back to a job that had sold all.
@@ -288,7 +289,7 @@ pub async fn configure(
     config: &JobConfig,
     actor: &str,
 ) -> Result<bool, StoreError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let after = to_json("jobs.config", config)?;
     let before = to_json("jobs.config", &job.config)?;
     let changed = sqlx::query!(

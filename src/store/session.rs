@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use sqlx::{
-    PgConnection, PgPool,
+    PgConnection, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tracing::{debug, info};
@@ -100,6 +100,18 @@ impl Sessions {
         };
         pool.connect_with(self.options.clone()).await
     }
+}
+
+/// Begins a transaction. Whoever begins one may be dropped meanwhile, as a worker's task is that lost its lease. The
+/// driver would then give the connection back with the transaction open but not counted: what others write over it later
+/// would be undone with it. So a task of its own begins it, and a transaction that nobody waits for is rolled back.
+///
+/// # Errors
+/// As [`PgPool::begin`].
+pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin().await });
+    begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }
 
 /// Adds our settings to those of the connection string, which stay as they are.

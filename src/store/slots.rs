@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::TimeDelta;
 use sqlx::{PgConnection, PgPool};
 
+use super::session::begin;
 use super::{
     StoreError, WAKE_CHANNEL,
     columns::{json, to_i64, unsigned, word},
@@ -302,7 +303,7 @@ pub async fn close_decided(pool: &PgPool, jobs: &[JobId]) -> Result<(), StoreErr
 /// # Errors
 /// [`StoreError`].
 pub async fn by_hand(pool: &PgPool, job: JobId, actor: &str) -> Result<Timestamp, StoreError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let row = sqlx::query!(
         r#"SELECT clock_timestamp() AS "now!", greatest(last_slot, open_slot) AS fence FROM job_slots WHERE job_id = $1"#,
         job.0

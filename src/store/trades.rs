@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 use sqlx::PgPool;
 
+use super::session::begin;
 use super::{
     StoreError,
     columns::{amount, clean_text, hash, price, unsigned, usd, word},
@@ -57,7 +58,7 @@ pub enum Frozen {
 /// # Errors
 /// [`StoreError`].
 pub async fn freeze(pool: &PgPool, new: &NewTrade<'_>) -> Result<Frozen, StoreError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let tick = Tick {
         job: new.job.id,
         slot: new.slot,
