@@ -102,9 +102,10 @@ impl Sessions {
     }
 }
 
-/// Begins a transaction. Whoever begins one may be dropped meanwhile, as a worker's task is that lost its lease. The
-/// driver would then give the connection back with the transaction open but not counted: what others write over it later
-/// would be undone with it. So a task of its own begins it, and a transaction that nobody waits for is rolled back.
+/// Begins a transaction. The caller may be dropped meanwhile, as a worker's task is that lost its lease. The driver
+/// would then return the connection to the pool with the transaction open but not counted: what others write over it
+/// later would be rolled back with it. So a task of its own begins the transaction; if the caller is gone, it is rolled
+/// back.
 ///
 /// # Errors
 /// As [`PgPool::begin`].

@@ -133,7 +133,7 @@ fn backlog(health: &Health) -> [Check; 5] {
     ]
 }
 
-/// Jobs and signers that do not go on by themselves.
+/// Jobs and signers that need their owner.
 fn stopped(health: &Health) -> Vec<Check> {
     let in_error: Vec<String> = health.jobs_in_error.iter().map(ToString::to_string).collect();
     let mut checks = vec![if in_error.is_empty() {
