@@ -1,172 +1,16 @@
-//! What README and docs name exists: commands, configuration keys, metrics, files, links, variables and words of the
-//! program; and what they quote of its limits is what the code has.
+//! What README and docs name exists: configuration keys, metrics, files, links, variables and words of the program.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeSet;
 
-use clap::{Parser, error::ErrorKind};
 use lgi_mm::{
-    cli::Cli,
     config::{Settings, known_job_keys},
-    domain::{
-        decision::HoldReason,
-        event::Event,
-        job::{FAILING_AFTER, FAILURES_IN_A_ROW_MAX},
-        span::Span,
-    },
-    notify::NotifySettings,
-    store::deliveries::GONE_AFTER,
+    domain::{decision::HoldReason, event::Event},
     telemetry::METRICS,
 };
 use serde_json::Value;
 use strum::VariantArray;
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn read(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// Name and text of each page for people.
-fn pages() -> Vec<(String, String)> {
-    let mut paths = vec![root().join("README.md")];
-    let docs = fs::read_dir(root().join("docs")).expect("docs");
-    paths.extend(docs.map(|entry| entry.expect("an entry").path()));
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
-    paths.sort();
-    let name = |path: &Path| path.strip_prefix(root()).expect("inside").display().to_string();
-    paths.iter().map(|path| (name(path), read(path))).collect()
-}
-
-/// The text between backquotes, outside of blocks of code; a span may go on in the next line.
-fn spans(page: &str) -> Vec<String> {
-    let mut prose = String::new();
-    let mut in_block = false;
-    for line in page.lines() {
-        if line.trim_start().starts_with("```") {
-            in_block = !in_block;
-        } else if !in_block {
-            prose.push_str(line);
-            prose.push('\n');
-        }
-    }
-    let spans = prose.split('`').skip(1).step_by(2);
-    spans
-        .map(|span| {
-            span.replace("\\|", "|")
-                .split_whitespace()
-                .collect::<Vec<_>>()
-                .join(" ")
-        })
-        .collect()
-}
-
-/// The lines of shell blocks, continued lines joined, comments cut.
-fn shell_lines(page: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    for block in page.split("```sh").skip(1) {
-        let (_, block) = block.split_once('\n').expect("a line");
-        let block = block.split("```").next().expect("a block").replace("\\\n", " ");
-        lines.extend(block.lines().map(|line| line.trim().to_owned()));
-    }
-    lines
-}
-
-/// The arguments of a command line up to a comment, a pipe or a redirection; quotes are taken away.
-fn arguments(line: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let (mut single, mut double) = (false, false);
-    for c in line.chars() {
-        match c {
-            '\'' if !double => single = !single,
-            '"' if !single => double = !double,
-            c if c.is_whitespace() && !single && !double => words.push(String::new()),
-            c => words.last_mut().expect("a word").push(c),
-        }
-    }
-    words.retain(|word| !word.is_empty());
-    let stops = |word: &str| ["#", "|", ">", "2>&1", "&", "&&", ";", ">>"].contains(&word);
-    words.into_iter().take_while(|word| !stops(word)).collect()
-}
-
-/// What stands for a value of the reader.
-fn filled(word: &str) -> String {
-    match word {
-        "JOB" | "USD" | "N" => "1".to_owned(),
-        "CHAIN" => "base".to_owned(),
-        "WALLET" => "0xbbd9aDe16525acb4B336b6dAd3b9762901522B07".to_owned(),
-        other => other.to_owned(),
-    }
-}
-
-/// A command that is only named may lack its arguments.
-fn parses(line: &str) -> Result<(), String> {
-    let words: Vec<String> = arguments(line).iter().map(|word| filled(word)).collect();
-    match Cli::try_parse_from(&words) {
-        Ok(_) => Ok(()),
-        Err(error) => match error.kind() {
-            ErrorKind::MissingRequiredArgument
-            | ErrorKind::MissingSubcommand
-            | ErrorKind::DisplayHelp
-            | ErrorKind::DisplayVersion
-            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Ok(()),
-            _ => Err(error.to_string()),
-        },
-    }
-}
-
-#[test]
-fn every_command_of_every_page_can_be_typed() {
-    let mut tried = 0;
-    for (name, page) in pages() {
-        let mut lines = shell_lines(&page);
-        lines.extend(spans(&page));
-        for line in lines {
-            let command = match line.split_once("--rm cli ") {
-                Some((_, rest)) if rest.starts_with(|c: char| c.is_ascii_lowercase()) => {
-                    format!("lgi-mm {rest}")
-                }
-                _ => line.clone(),
-            };
-            // Values that the reader fills in are checked where they are explained.
-            if !command.starts_with("lgi-mm ") || command.contains("..`") || command.contains('$') {
-                continue;
-            }
-            tried += 1;
-            if let Err(error) = parses(&command) {
-                panic!("{name}: {command}\n{error}");
-            }
-        }
-    }
-    assert!(tried > 80, "only {tried} commands");
-}
-
-#[test]
-fn the_table_of_commands_names_commands() {
-    let readme = read(&root().join("README.md"));
-    let (_, table) = readme
-        .split_once("| command | what it does |\n|---|---|\n")
-        .expect("the table");
-    let mut tried = 0;
-    for row in table.lines().take_while(|line| line.starts_with('|')) {
-        let cell = row.replace("\\|", "/");
-        let cell = cell.split('|').nth(1).expect("a cell").to_owned();
-        for span in spans(&cell) {
-            let (command, choices) = span.split_once(' ').unwrap_or((&span, ""));
-            for choice in choices.split('/') {
-                let line = format!("lgi-mm {command} {choice}");
-                parses(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
-                tried += 1;
-            }
-        }
-    }
-    assert!(tried > 30, "{tried} commands");
-}
+use crate::pages::{code, files, pages, read, root, spans};
 
 /// Dotted keys of the settings.
 fn leaves(value: &Value, prefix: &str, found: &mut BTreeSet<String>) {
@@ -256,45 +100,6 @@ fn every_configuration_key_exists() {
     assert!(tried > 40, "only {tried} keys");
 }
 
-fn files(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            files(&path, found);
-        } else {
-            found.push(path);
-        }
-    }
-}
-
-/// All that the program is made of, and what is shipped with it.
-fn code() -> String {
-    let mut found = vec![
-        root().join("docker-compose.yml"),
-        root().join("lgi-mm.example.toml"),
-        root().join("Dockerfile"),
-        root().join("Cargo.toml"),
-        root().join("build.rs"),
-    ];
-    for dir in [
-        "src",
-        "crates",
-        "migrations",
-        "deploy",
-        "scripts",
-        "benches",
-        "tests",
-    ] {
-        files(&root().join(dir), &mut found);
-    }
-    found.retain(|path| !path.starts_with(root().join("deploy/secrets")) && !path.ends_with("claims.rs"));
-    found
-        .iter()
-        .filter_map(|path| fs::read_to_string(path).ok())
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
 /// Settings and programs of others that pages name.
 const OTHERS: [&str; 4] = [
     "autovacuum_naptime",
@@ -305,7 +110,7 @@ const OTHERS: [&str; 4] = [
 
 #[test]
 fn every_word_and_variable_of_the_program_is_one() {
-    let code = code();
+    let code = code(true);
     let words: BTreeSet<&str> = code
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
         .collect();
@@ -425,128 +230,6 @@ fn every_link_and_every_file_that_is_named_is_there() {
         }
     }
     assert!(tried > 60, "only {tried} links and files");
-}
-
-/// What the runbook quotes of logs and errors is what the program writes.
-#[test]
-fn the_runbook_quotes_what_the_program_writes() {
-    let code = code();
-    let page = read(&root().join("docs/runbook.md"));
-    for span in spans(&page) {
-        let begins = ["lgi-mm ", "docker ", "SELECT ", "UPDATE_DOCS", "--"];
-        if span.contains(' ') && !begins.iter().any(|begin| span.starts_with(begin)) {
-            assert!(code.contains(&span), "`{span}` is nowhere in the program");
-        }
-    }
-}
-
-fn words(span: Span) -> String {
-    match span.std().as_secs() {
-        86_400 => "a day".to_owned(),
-        600 => "ten minutes".to_owned(),
-        other => format!("{other} s"),
-    }
-}
-
-fn number(count: u32) -> &'static str {
-    ["zero", "one", "two", "three", "four", "five", "six"][count as usize]
-}
-
-/// Limits and defaults that pages quote, from the code that has them.
-#[test]
-fn limits_and_defaults_are_quoted_as_they_are() {
-    let notify = NotifySettings::default();
-    let settings = Settings::default();
-    let capital = |text: &str| text[..1].to_uppercase() + &text[1..];
-    let claims = [
-        (
-            "docs/notifications.md",
-            format!("after `notify.give_up_after` ({})", words(notify.give_up_after)),
-        ),
-        (
-            "docs/notifications.md",
-            format!("in no process's settings for {} is removed", words(GONE_AFTER)),
-        ),
-        (
-            "docs/runbook.md",
-            format!("has had their receiver in its settings for {}", words(GONE_AFTER)),
-        ),
-        (
-            "docs/metrics.md",
-            format!("`metrics.max_jobs` ({} by default)", settings.metrics.max_jobs),
-        ),
-        (
-            "docs/runbook.md",
-            format!(
-                "{} failures in a row are critical",
-                capital(number(FAILING_AFTER))
-            ),
-        ),
-        (
-            "docs/runbook.md",
-            format!(
-                "A job failed {} times in a row and stopped",
-                number(FAILURES_IN_A_ROW_MAX)
-            ),
-        ),
-        (
-            "README.md",
-            format!("{} failures in a row stop a job", number(FAILURES_IN_A_ROW_MAX)),
-        ),
-        (
-            "docs/runbook.md",
-            format!(
-                "after {} failures in a row it stops",
-                number(FAILURES_IN_A_ROW_MAX)
-            ),
-        ),
-    ];
-    for (page, claim) in claims {
-        let text = read(&root().join(page))
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ");
-        assert!(text.contains(&claim), "{page} does not say: {claim}");
-    }
-}
-
-/// The words of the runbook are those of the alerts' thresholds.
-#[test]
-fn thresholds_of_alerts_are_quoted_as_they_are() {
-    let rules = read(&root().join("deploy/prometheus/rules/lgi-mm.yml"));
-    let runbook = read(&root().join("docs/runbook.md"));
-    for (expression, words) in [
-        (
-            "lgi_mm_signer_native_balance) < 0.002",
-            "less than 0.002 native coins",
-        ),
-        (
-            "max(lgi_mm_open_trade_age_seconds) > 600",
-            "neither executed nor failed for ten minutes",
-        ),
-        (
-            "lgi_mm_job_price_timestamp_seconds) < time() - 900",
-            "no acceptable price for fifteen minutes",
-        ),
-        (
-            "max by (queue) (lgi_mm_queue_oldest_age_seconds) > 30",
-            "more than 30 seconds",
-        ),
-        (
-            "max(lgi_mm_outbox_oldest_age_seconds) > 900",
-            "for more than 15 minutes",
-        ),
-        ("le=\"2.5\"", "more than 2.5 s"),
-    ] {
-        assert!(rules.contains(expression), "{expression}");
-        assert!(
-            runbook.contains(words)
-                || words.starts_with("more than 2.5") && runbook.contains("later than 2.5 s"),
-            "{words}"
-        );
-    }
-    let three = format!("failed at least {} times in a row", number(FAILING_AFTER));
-    assert!(rules.contains(&three), "{three}");
 }
 
 /// A wallet or token that is copied from a page is accepted: its capitals are its checksum.

@@ -8,6 +8,7 @@
 
 mod architecture;
 mod claims;
+mod commands;
 mod database;
 mod example;
 mod extending;
@@ -15,7 +16,9 @@ mod figures;
 mod house;
 mod image;
 mod metrics;
+mod pages;
 mod practice;
+mod quotes;
 mod retention;
 mod rules;
 mod runbook;
