@@ -30,6 +30,7 @@ pub enum Field {
     Mode,
     Native,
     NativeUsdMin,
+    Paper,
     Prices,
     Quote,
     Sweep,
@@ -87,7 +88,7 @@ pub enum Advice {
 pub trait Wording {
     /// A field of the request that was made.
     fn field(&self, field: Field) -> String;
-    /// A advice, as part of a sentence.
+    /// A next step, as part of a sentence.
     fn advice(&self, advice: &Advice) -> String;
 }
 
@@ -123,14 +124,6 @@ impl Message {
     /// Replaces fields and advice by the face's words.
     pub fn write(&mut self, wording: &impl Wording) {
         *self = Self::from(self.rendered(wording));
-    }
-
-    /// What the owner can do next, in the order in which the text names it.
-    pub fn advice(&self) -> impl Iterator<Item = &Advice> {
-        self.0.iter().filter_map(|piece| match piece {
-            Piece::Advice(advice) => Some(advice),
-            Piece::Text(_) | Piece::Field(_) => None,
-        })
     }
 }
 

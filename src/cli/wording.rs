@@ -16,49 +16,42 @@ impl Wording for CommandLine {
     }
 
     fn advice(&self, advice: &Advice) -> String {
-        match advice {
+        let command = match advice {
             // Shown on a line of its own, to be copied.
-            Advice::AllowEntry(entry) => allow(entry),
-            Advice::Set(assignment) => format!("--set {assignment}"),
-            _ => format!("`lgi-mm {}`", command(advice)),
-        }
+            Advice::AllowEntry(entry) => return allow(entry),
+            Advice::Set(assignment) => return format!("--set {assignment}"),
+            Advice::Adopt { wallet, chain } => format!("reconcile --adopt {wallet} --chain {chain}"),
+            Advice::Allow(job) => format!("policy allow '#{job}'"),
+            Advice::CountIn => "reconcile --count-in JOB --cost USD".to_owned(),
+            Advice::Daemon => "daemon".to_owned(),
+            Advice::Edit { job, assignment } => {
+                let job = job.map_or_else(|| "JOB".to_owned(), |job| job.to_string());
+                format!("config edit {job} --set {assignment}")
+            }
+            Advice::ListJobs => "list".to_owned(),
+            Advice::ListTrades => "trades".to_owned(),
+            Advice::NewWallet => "wallet new".to_owned(),
+            Advice::ImportWallet => "wallet import".to_owned(),
+            Advice::CheckWallets => "wallet check".to_owned(),
+            Advice::Pause(job) => format!("pause {job}"),
+            Advice::CheckPolicy => "policy check".to_owned(),
+            Advice::Reconcile => "reconcile".to_owned(),
+            Advice::Resume => "resume JOB".to_owned(),
+            Advice::RunScheduler => "scheduler".to_owned(),
+            Advice::RunWorker => "worker".to_owned(),
+            Advice::Start(token) => {
+                let token = token.map_or_else(|| "ADDRESS".to_owned(), |token| token.to_string());
+                format!("start {token} --mode accumulate")
+            }
+            Advice::Status => "status JOB".to_owned(),
+            Advice::TestNotifications => "notify test".to_owned(),
+        };
+        format!("`lgi-mm {command}`")
     }
 }
 
 fn flag(field: Field) -> String {
     format!("--{}", field.to_string().replace('_', "-"))
-}
-
-fn command(advice: &Advice) -> String {
-    match advice {
-        Advice::Adopt { wallet, chain } => format!("reconcile --adopt {wallet} --chain {chain}"),
-        Advice::Allow(job) => format!("policy allow '#{job}'"),
-        Advice::AllowEntry(_) => "policy allow".to_owned(),
-        Advice::CountIn => "reconcile --count-in JOB --cost USD".to_owned(),
-        Advice::Daemon => "daemon".to_owned(),
-        Advice::Edit { job, assignment } => {
-            let job = job.map_or_else(|| "JOB".to_owned(), |job| job.to_string());
-            format!("config edit {job} --set {assignment}")
-        }
-        Advice::ListJobs => "list".to_owned(),
-        Advice::ListTrades => "trades".to_owned(),
-        Advice::NewWallet => "wallet new".to_owned(),
-        Advice::ImportWallet => "wallet import".to_owned(),
-        Advice::CheckWallets => "wallet check".to_owned(),
-        Advice::Pause(job) => format!("pause {job}"),
-        Advice::CheckPolicy => "policy check".to_owned(),
-        Advice::Reconcile => "reconcile".to_owned(),
-        Advice::Resume => "resume JOB".to_owned(),
-        Advice::RunScheduler => "scheduler".to_owned(),
-        Advice::RunWorker => "worker".to_owned(),
-        Advice::Set(assignment) => format!("start TOKEN --set {assignment}"),
-        Advice::Start(token) => {
-            let token = token.map_or_else(|| "ADDRESS".to_owned(), |token| token.to_string());
-            format!("start {token} --mode accumulate")
-        }
-        Advice::Status => "status JOB".to_owned(),
-        Advice::TestNotifications => "notify test".to_owned(),
-    }
 }
 
 /// The command that writes `entry`.
@@ -100,6 +93,26 @@ mod tests {
     use super::*;
     use crate::{cli::Cli, domain::ids::JobId};
 
+    fn entry() -> PolicyEntry {
+        let usd = |whole: i64| crate::domain::units::Usd::new(whole.into()).expect("USD");
+        PolicyEntry {
+            chain: "base".to_owned(),
+            wallet: Address::ZERO,
+            chain_id: None,
+            tokens: vec![Address::repeat_byte(1), Address::repeat_byte(2)],
+            quotes: vec![crate::app::policy::PolicyQuote::Native],
+            max_trade_usd: usd(10),
+            max_hour_usd: usd(20),
+            max_day_usd: usd(30),
+            max_gas_usd: usd(2),
+            max_loss_bps: 1_000,
+            max_deadline: crate::domain::span::Span::from_secs(600),
+            native_usd_min: crate::domain::units::Price::new(1_000.into()).expect("a price"),
+            stop: false,
+            contracts: Default::default(),
+        }
+    }
+
     /// Whether a command or one of its subcommands has this flag.
     fn has(command: &clap::Command, long: &str) -> bool {
         command
@@ -125,6 +138,7 @@ mod tests {
                 chain: "base".to_owned(),
             },
             Advice::Allow(JobId(7)),
+            Advice::AllowEntry(Box::new(entry())),
             Advice::CheckPolicy,
             Advice::CheckWallets,
             Advice::CountIn,
@@ -148,9 +162,14 @@ mod tests {
             Advice::Status,
             Advice::TestNotifications,
         ] {
-            // Placeholders of numbers.
-            let given = command(&advice).replace("--count-in JOB --cost USD", "--count-in 7 --cost 1");
-            let words = std::iter::once("lgi-mm").chain(given.split(' '));
+            let given = match &advice {
+                Advice::Set(_) => format!("lgi-mm start TOKEN {}", CommandLine.advice(&advice)),
+                // Placeholders of numbers.
+                _ => CommandLine
+                    .advice(&advice)
+                    .replace("--count-in JOB --cost USD", "--count-in 7 --cost 1"),
+            };
+            let words = given.trim_matches('`').split(' ');
             let parsed = <Cli as clap::Parser>::try_parse_from(words);
             assert!(
                 parsed.is_ok(),

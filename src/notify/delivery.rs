@@ -57,6 +57,8 @@ pub(super) struct Delivery {
     receiver: Receiver,
     /// Whether the receiver's outage is logged.
     logged_down: bool,
+    /// What its owner has to change was logged.
+    logged_remedy: bool,
     /// The last logged change of the settings that a moved receiver needs.
     logged_move: Option<String>,
 }
@@ -89,6 +91,7 @@ impl Delivery {
             sending,
             receiver,
             logged_down: false,
+            logged_remedy: false,
             logged_move: None,
         }
     }
@@ -167,6 +170,7 @@ impl Delivery {
             );
         }
         self.logged_down = false;
+        self.logged_remedy = false;
         Ok(TryOutcome::Delivered)
     }
 
@@ -184,12 +188,16 @@ impl Delivery {
     /// Logs an outage once, and each rejected message once.
     fn log(&mut self, failed: &Failed, number: u32) {
         let (receiver, error) = (&self.receiver.name, &failed.error);
-        if failed.needs_owner && !self.logged_down {
-            warn!(
-                receiver,
-                error,
-                "receiver takes nothing until you change this; retrying ever less often, at least hourly"
-            );
+        if failed.needs_owner {
+            // Also after an outage: what is to be changed is not known before.
+            if !self.logged_remedy {
+                warn!(
+                    receiver,
+                    error,
+                    "receiver takes nothing until you change this; retrying ever less often, at least hourly"
+                );
+            }
+            self.logged_remedy = true;
             self.logged_down = true;
         } else if failed.receiver_is_down && !self.logged_down {
             warn!(receiver, error, "receiver is down; retrying");

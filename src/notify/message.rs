@@ -125,8 +125,7 @@ impl Pieces<'_> {
 
     fn failed(&self) -> Vec<String> {
         let mut lines = vec![format!("{}: {}", self.text("reason"), self.text("error"))];
-        let failures = self.notice.payload.get("failures_in_row").and_then(Value::as_u64);
-        if let Some(failures @ 2..) = failures {
+        if let failures @ 2.. = self.notice.failures_in_row() {
             lines.push(format!("{failures} failures in a row"));
         }
         lines

@@ -175,8 +175,8 @@ impl Refusal {
 
     /// A redirect is not followed: the URL contains a key.
     fn redirected(&self) -> Option<String> {
-        let permanent = matches!(self.status.as_u16(), 300..=303 | 305..=308);
-        permanent.then(|| match &self.location {
+        let redirect = matches!(self.status.as_u16(), 300..=303 | 305..=308);
+        redirect.then(|| match &self.location {
             Some(to) => format!(
                 "redirects are not followed: set the final address, {}",
                 Foreign::within(to, QUOTE_MAX).as_str().trim()

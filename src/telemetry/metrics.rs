@@ -92,7 +92,7 @@ table! {
     OPEN_TRADES = "lgi_mm_open_trades" Gauge "" [] Fleet "Trades that are neither executed nor failed";
     OPEN_TRADE_AGE = "lgi_mm_open_trade_age_seconds" Gauge "seconds" [] Fleet "Age of the oldest open trade; 0 without one";
     LAST_TRADE_FAILURE = "lgi_mm_last_trade_failure_timestamp_seconds" Gauge "seconds" ["reason"] Fleet "When a trade last failed, by reason; absent without one in the last 24 hours";
-    JOBS_FAILING = "lgi_mm_jobs_failing" Gauge "" [] Fleet "Running jobs whose last three or more trades failed";
+    JOBS_FAILING = "lgi_mm_jobs_failing" Gauge "" [] Fleet "Running or liquidating jobs whose last three or more trades failed";
     QUEUE_TASKS = "lgi_mm_queue_tasks" Gauge "" ["queue", "status"] Fleet "Tasks in the queue, by status: pending, running, done, failed, killed";
     QUEUE_OLDEST_AGE = "lgi_mm_queue_oldest_age_seconds" Gauge "seconds" ["queue"] Fleet "How long the oldest due task has been waiting; 0 without one";
     WORKERS = "lgi_mm_workers" Gauge "" [] Fleet "Worker processes with a heartbeat in the last 15 seconds";

@@ -373,6 +373,17 @@ const REFUSED: &[Case] = &[
         2,
         &["--all", "cointracker"],
     ),
+    // Job 3 trades on paper, job 1 live.
+    (
+        &["export", "--format", "koinly", "--job", "3"],
+        3,
+        &["job 3", "trades on paper", "--paper"],
+    ),
+    (
+        &["trades", "--paper", "--job", "1"],
+        3,
+        &["job 1", "trades live", "--live"],
+    ),
     (&["export", "--out", "."], 2, &["--out .", "directory"]),
     (
         &["export", "--from", "2026-03-29 02:30", "--zone", "Europe/Berlin"],

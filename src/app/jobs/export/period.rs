@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// What may be written before a time of day.
+/// Formats of a time with an offset, and without one.
 const WITH_ZONE: [&str; 2] = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z"];
 const WITHOUT_ZONE: [&str; 2] = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"];
 
