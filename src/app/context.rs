@@ -58,48 +58,44 @@ enum Access {
 impl App {
     /// Opens the database for a command that changes something, starting the private server if there is no other.
     pub async fn open(settings: &Settings) -> Result<Self, AppError> {
-        Self::with(settings, Access::Change).await
+        Self::with(settings, Access::Change, Depth::Short).await
     }
 
     /// Opens the database for a command that only reads, and must not change the schema under a running service.
     pub async fn read(settings: &Settings) -> Result<Self, AppError> {
-        Self::with(settings, Access::Read).await
+        Self::with(settings, Access::Read, Depth::Short).await
     }
 
     /// Opens the database and migrates it.
     pub async fn migrate(settings: &Settings) -> Result<Self, AppError> {
-        Self::with(settings, Access::Migrate).await
+        Self::with(settings, Access::Migrate, Depth::Short).await
     }
 
     /// Opens the database for another program.
     pub async fn as_it_is(settings: &Settings) -> Result<Self, AppError> {
-        Self::with(settings, Access::AsItIs).await
+        Self::with(settings, Access::AsItIs, Depth::Short).await
     }
 
-    async fn with(settings: &Settings, access: Access) -> Result<Self, AppError> {
+    async fn with(settings: &Settings, access: Access, depth: Depth) -> Result<Self, AppError> {
         let app = Self::connect(settings).await?;
         app.refuse_read_only(access).await?;
         app.bring_up_to_date(access).await?;
         app.refuse_exposed(access).await?;
-        app.refuse_half_filled(access).await?;
+        app.refuse_half_filled(access, depth).await?;
         Ok(app)
     }
 
     /// Opens the database for a service, which trades by what the ledger says: it must be whole.
     pub async fn serve(settings: &Settings) -> Result<Self, AppError> {
-        let app = Self::open(settings).await?;
-        match integrity::missing(&app.pool, Depth::Full).await? {
-            missing if missing.is_empty() => Ok(app),
-            missing => Err(AppError::HalfFilled(missing)),
-        }
+        Self::with(settings, Access::Change, Depth::Full).await
     }
 
     /// Refuses a ledger that was restored in part, for a command that writes; one that reads logs it.
-    async fn refuse_half_filled(&self, access: Access) -> Result<(), AppError> {
+    async fn refuse_half_filled(&self, access: Access, depth: Depth) -> Result<(), AppError> {
         if access == Access::AsItIs {
             return Ok(());
         }
-        let missing = integrity::missing(&self.pool, Depth::Short).await?;
+        let missing = integrity::missing(&self.pool, depth).await?;
         if missing.is_empty() {
             return Ok(());
         }
@@ -113,7 +109,7 @@ impl App {
 
     /// Refuses a database that takes no writes, for a command that writes; one that reads logs it.
     async fn refuse_read_only(&self, access: Access) -> Result<(), AppError> {
-        if access == Access::AsItIs || store::census::takes_writes(&self.pool).await? {
+        if access == Access::AsItIs || store::server::takes_writes(&self.pool).await? {
             return Ok(());
         }
         let cause = Explained::from(READ_ONLY);
@@ -327,7 +323,12 @@ fn has_several_hosts(url: &str) -> bool {
         pair.split_once('=')
             .is_some_and(|(key, value)| matches!(key, "host" | "hostaddr" | "port") && value.contains(','))
     };
-    hosts.contains(',') || query.replace("%2C", ",").split('&').any(in_query)
+    hosts.contains(',')
+        || query
+            .replace("%2C", ",")
+            .replace("%2c", ",")
+            .split('&')
+            .any(in_query)
 }
 
 fn worth_waiting(error: &ProbeError) -> bool {
@@ -399,6 +400,7 @@ mod tests {
             ),
             ("postgres://u@/x?host=a,b", true),
             ("postgres:///x?user=u&host=a%2Cb", true),
+            ("postgres:///x?user=u&host=a%2cb", true),
             ("postgres://u:p,q@a/x", false),
             ("postgres://u@a/x,y", false),
             ("postgres://u@a/x?options=-c%20search_path=a,b", false),

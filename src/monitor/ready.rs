@@ -8,6 +8,7 @@ use crate::{
     store::{
         StoreError, census,
         refusal::{READ_ONLY, explain},
+        server,
     },
     telemetry::{inability, is_down},
 };
@@ -31,7 +32,7 @@ pub enum NotReady {
     #[error("the database does not answer as it should: {}", explain(.0))]
     Database(sqlx::Error),
     /// No slot could be claimed or recorded.
-    #[error("{}; {}", READ_ONLY.means, READ_ONLY.remedy)]
+    #[error("{READ_ONLY}")]
     ReadOnly,
     /// Work waits for a connection.
     #[error(
@@ -103,7 +104,7 @@ impl Readiness {
 /// # Errors
 /// [`NotReady`] names the first thing that failed.
 async fn check(pool: &PgPool, work: &PgPool) -> Result<(), NotReady> {
-    if !answered(census::takes_writes(pool)).await?.map_err(refused)? {
+    if !answered(server::takes_writes(pool)).await?.map_err(refused)? {
         return Err(NotReady::ReadOnly);
     }
     match tokio::time::timeout(PATIENCE, work.acquire()).await {
@@ -130,7 +131,7 @@ async fn check(pool: &PgPool, work: &PgPool) -> Result<(), NotReady> {
 
 fn refused(error: sqlx::Error) -> NotReady {
     match error {
-        sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => NotReady::Silent,
+        sqlx::Error::PoolTimedOut => NotReady::Silent,
         other => NotReady::Database(other),
     }
 }

@@ -62,9 +62,9 @@ impl PaperChain {
     }
 
     async fn read_nonces(&self, signer: Address) -> Result<Nonces, PaperError> {
-        self.not_down().await?;
-        catch_up(&self.pool, &self.name, &[signer]).await?;
         let mut conn = self.pool.acquire().await?;
+        refuse_if_down(&mut conn, &self.name, &[]).await?;
+        let mut conn = catch_up(&self.pool, conn, &self.name, &[signer]).await?;
         // One statement, so that nothing is mined between the two counts.
         let row = sqlx::query!(
             r#"SELECT w.nonce,
@@ -98,9 +98,9 @@ impl PaperChain {
     }
 
     async fn read_balances(&self, wallet: Address, assets: &[Asset]) -> Result<Vec<Amount>, PaperError> {
-        self.not_down().await?;
-        catch_up(&self.pool, &self.name, &[wallet]).await?;
         let mut conn = self.pool.acquire().await?;
+        refuse_if_down(&mut conn, &self.name, &[]).await?;
+        let mut conn = catch_up(&self.pool, conn, &self.name, &[wallet]).await?;
         let held = mine::balances(&mut conn, &self.name, wallet, assets).await?;
         Ok(assets
             .iter()
@@ -109,9 +109,9 @@ impl PaperChain {
     }
 
     async fn read_nonce_use(&self, signer: Address, nonce: u64) -> Result<Option<NonceUse>, PaperError> {
-        self.not_down().await?;
-        catch_up(&self.pool, &self.name, &[signer]).await?;
         let mut conn = self.pool.acquire().await?;
+        refuse_if_down(&mut conn, &self.name, &[]).await?;
+        let mut conn = catch_up(&self.pool, conn, &self.name, &[signer]).await?;
         let row = sqlx::query!(
             r#"SELECT hash, block_number AS "block_number!" FROM paper.transactions
                WHERE chain = $1 AND sender = $2 AND nonce = $3 AND block_number IS NOT NULL"#,
@@ -133,12 +133,11 @@ impl PaperChain {
     }
 
     async fn refuse_if_down(&self) -> Result<(), RpcError> {
-        self.not_down().await.map_err(PaperError::into_rpc)
-    }
-
-    async fn not_down(&self) -> Result<(), PaperError> {
-        let mut conn = self.pool.acquire().await?;
-        refuse_if_down(&mut conn, &self.name, &[]).await
+        let check = async {
+            let mut conn = self.pool.acquire().await?;
+            refuse_if_down(&mut conn, &self.name, &[]).await
+        };
+        check.await.map_err(PaperError::into_rpc)
     }
 
     /// The answer, and how late it is to come.
@@ -175,9 +174,7 @@ impl PaperChain {
         let touched = touched(&mut conn, &self.name, hashes).await?;
         armed.refuse_if_down(&mut conn, &touched.tokens).await?;
         let late = armed.strike(&mut conn, FaultKind::Late, &touched.tokens).await?;
-        drop(conn);
-        catch_up(&self.pool, &self.name, &touched.senders).await?;
-        let mut conn = self.pool.acquire().await?;
+        let mut conn = catch_up(&self.pool, conn, &self.name, &touched.senders).await?;
         let known = states(&mut conn, &self.name, hashes).await?;
         let lookups = hashes
             .iter()

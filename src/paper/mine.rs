@@ -4,7 +4,7 @@
 use std::{collections::HashMap, str::FromStr};
 
 use alloy_primitives::Address;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
 
 use super::{
     clock::BlockClock,
@@ -68,8 +68,14 @@ pub(super) async fn lock<'a>(
     }))
 }
 
-/// Mines what is due for those of `senders` that have something due, one database transaction each.
-pub(super) async fn catch_up(pool: &PgPool, chain: &str, senders: &[Address]) -> Result<(), PaperError> {
+/// Mines what is due for those of `senders` that have something due, one database transaction each. The connection is
+/// given back only while something is mined: no caller holds one and waits for another.
+pub(super) async fn catch_up(
+    pool: &PgPool,
+    mut conn: PoolConnection<Postgres>,
+    chain: &str,
+    senders: &[Address],
+) -> Result<PoolConnection<Postgres>, PaperError> {
     let due = sqlx::query_scalar!(
         "SELECT w.address FROM paper.wallets w
          JOIN paper.transactions t ON t.chain = w.chain AND t.sender = w.address AND t.nonce = w.nonce
@@ -78,8 +84,12 @@ pub(super) async fn catch_up(pool: &PgPool, chain: &str, senders: &[Address]) ->
         chain,
         &texts(senders)
     )
-    .fetch_all(pool)
+    .fetch_all(&mut *conn)
     .await?;
+    if due.is_empty() {
+        return Ok(conn);
+    }
+    drop(conn);
     for sender in due {
         let mut transaction = begin(pool).await?;
         if let Some(mut wallet) = lock(&mut transaction, chain, read("wallets.address", &sender)?).await? {
@@ -87,7 +97,7 @@ pub(super) async fn catch_up(pool: &PgPool, chain: &str, senders: &[Address]) ->
         }
         transaction.commit().await?;
     }
-    Ok(())
+    Ok(pool.acquire().await?)
 }
 
 struct DueRow {

@@ -2,11 +2,11 @@
 
 use sqlx::PgPool;
 
-use super::session::begin;
 use super::{
     StoreError,
     columns::{lower, to_i64, to_json},
     jobs::{self, CommandError},
+    session::begin,
 };
 use crate::domain::{
     decision::LastFills,

@@ -4,14 +4,15 @@ use alloy_primitives::B256;
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
-use super::session::begin;
 use super::{
     StoreError,
     columns::{clean_text, to_i64, to_json},
     failure_watches,
     gas::{self, GasPaid},
     jobs::{self, Job},
-    orders, outbox, signers,
+    orders, outbox,
+    session::begin,
+    signers,
     trades::Trade,
     turns::{self, Turn},
 };

@@ -4,11 +4,12 @@ use alloy_primitives::B256;
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
-use super::session::begin;
 use super::{
     StoreError,
     columns::{clean_text, hash, numbers, to_i64, unsigned},
-    fill_watches, jobs, outbox, signers,
+    fill_watches, jobs, outbox,
+    session::begin,
+    signers,
     trades::Trade,
 };
 use crate::domain::{event::Event, ids::TradeId, job::JobId, span::Span};

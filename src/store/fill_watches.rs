@@ -4,12 +4,13 @@ use alloy_primitives::{B256, Bytes};
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
-use super::session::begin;
 use super::{
     StoreError,
     columns::{amount, clean_text, hash, lower, numbers, price, to_i64, to_json, unsigned, usd, word},
     jobs::{self, Job},
-    orders, outbox, signers,
+    orders, outbox,
+    session::begin,
+    signers,
     trades::Trade,
 };
 use crate::domain::{
@@ -209,7 +210,7 @@ pub async fn reverse(
         Err(error) => return Ok(Reversed::Impossible(error)),
     };
     let reopened = sqlx::query!(
-        "UPDATE trades SET status = 'SUBMITTED', reopened = true, tx_hash = NULL, executed_at = NULL,
+        "UPDATE trades SET status = 'SUBMITTED', reopened = true, tx_hash = NULL, gas_usd = 0, executed_at = NULL,
                 next_check_at = now(), note = $3, version = version + 1
          WHERE id = $1 AND status = 'EXECUTED' AND version = $2",
         trade.id.0,

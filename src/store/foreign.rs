@@ -3,10 +3,10 @@
 use alloy_primitives::B256;
 use sqlx::PgPool;
 
-use super::session::begin;
 use super::{
     StoreError,
     columns::{lower, to_i64, unsigned},
+    session::begin,
     signers,
 };
 use crate::domain::{ids::TradeId, job::Account, onchain::NonceUse};

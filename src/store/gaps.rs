@@ -5,11 +5,11 @@ use alloy_primitives::B256;
 use serde_json::Value;
 use sqlx::PgPool;
 
-use super::session::begin;
 use super::{
     StoreError,
     columns::{hash, lower, to_i64, unsigned},
     repairs::SignerRow,
+    session::begin,
     signers,
 };
 use crate::domain::{ids::TradeId, job::Account, onchain::SignedTransaction};

@@ -4,10 +4,10 @@ use alloy_primitives::Address;
 use sqlx::{PgConnection, PgPool};
 use tracing::error;
 
-use super::session::begin;
 use super::{
     StoreError,
     columns::{address, amount, json, lower, numbers, to_i64, to_json, unsigned, usd, word},
+    session::begin,
 };
 use crate::domain::{
     Timestamp,

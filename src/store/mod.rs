@@ -26,7 +26,7 @@ pub mod retention;
 pub mod sales;
 pub mod samples;
 pub mod schema;
-mod server;
+pub mod server;
 pub mod session;
 pub mod signers;
 pub mod slots;

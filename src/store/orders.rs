@@ -5,11 +5,11 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 
-use super::session::begin;
 use super::{
     StoreError, WAKE_CHANNEL, adoption,
     columns::to_json,
     jobs::{CommandError, Job, event, lock, look_back_secs},
+    session::begin,
 };
 use crate::domain::{
     Timestamp,

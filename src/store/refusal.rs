@@ -16,6 +16,12 @@ pub struct Refusal {
     pub remedy: &'static str,
 }
 
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.means, self.remedy)
+    }
+}
+
 const fn row(code: &'static str, words: &'static str, means: &'static str, remedy: &'static str) -> Refusal {
     Refusal {
         code,
@@ -45,6 +51,11 @@ const FREE_THE_DISK: &str =
     "free or add space where the server keeps its data and WAL; inactive replication slots keep WAL";
 const CHECK_THE_LOGIN: &str =
     "check the user and the password in DATABASE_URL, database.password_file or PGPASSWORD";
+/// What doctor says of a ledger that is not whole, `integrity::REMEDY`, goes before a migration.
+const RESTORE_OR_MIGRATE: &str = "run `lgi-mm doctor`: if it says that the ledger is not whole, restore the whole dump; \
+                                  otherwise run `lgi-mm migrate` as the role that owns the database";
+const UNSTORABLE: &str = "a text holds a character that PostgreSQL does not store";
+const REPORT_IT: &str = "report it, with the server's log";
 const MIGRATE: &str = "run `lgi-mm migrate` as the role that owns the database";
 
 /// One server process serves several sessions: nothing that belongs to a session works.
@@ -81,12 +92,13 @@ pub const TOO_OLD: Refusal = row(
 );
 
 /// No connection became free.
-pub const NO_CONNECTION_FREE: Refusal = row(
+const NO_CONNECTION_FREE: Refusal = row(
     "",
     "",
     "no connection to the database within the time allowed: the server does not answer, or all connections that it or \
      its pooler allows are in use",
-    RAISE_THE_POOL,
+    "check host, port and firewall; then raise the pooler's pool (pgbouncer: default_pool_size, max_client_conn) or \
+     max_connections, or lower database.pool_max: docs/scale-out.md says how many a process needs",
 );
 
 const REFUSES_TCP: Refusal = row(
@@ -144,11 +156,9 @@ pub const TABLE: &[Refusal] = table! {
     "08P01" "no such database": "the pooler does not know that database"
         => "correct the database name in DATABASE_URL, or add it to the pooler's [databases]";
     "08P01" "no such user": "the pooler does not know that user" => CHECK_THE_LOGIN;
-    "08P01" "auth": "the pooler refuses the login" => CHECK_THE_LOGIN;
     "08P01" "server login": "the pooler cannot log in at the server"
         => "see the pooler's log; check that the server runs and accepts the pooler's user";
-    "08P01" "server_login_retry": "the pooler cannot log in at the server"
-        => "see the pooler's log; check that the server runs and accepts the pooler's user";
+    "08P01" "auth": "the pooler refuses the login" => CHECK_THE_LOGIN;
     "08P01" "cannot connect to server": "the pooler cannot reach the server"
         => "see the pooler's log; check that the server runs and that the pooler has its address";
     "08P01" "timeout": "the pooler ended the connection after one of its timeouts"
@@ -194,7 +204,7 @@ pub const TABLE: &[Refusal] = table! {
     "53200" "": "the server is out of memory" => "give it more memory, or lower work_mem and max_connections";
     "53000" "": "the server is out of a resource" => "see the server's log for which one";
     "53400" "": "a limit of the server's settings is reached" => "see the server's log for which one, and raise it";
-    "54000" "": "a limit of PostgreSQL is reached" => "report it, with the server's log";
+    "54000" "": "a limit of PostgreSQL is reached" => REPORT_IT;
     "58030" "": "the server cannot read or write its files" => "see the server's log, and check its disk";
     "58P01" "extension": "the server lacks an extension that lgi-mm needs"
         => "install PostgreSQL's contrib package: hstore and pgcrypto";
@@ -218,19 +228,17 @@ pub const TABLE: &[Refusal] = table! {
         => "use the role for this kind of process (docs/scale-out.md), and run `lgi-mm migrate` as the owner: it \
             grants what they need";
     // The tables are not those of this version.
-    "42P01" "": "a table is missing: another version's schema, or a restore that is not complete" => MIGRATE;
-    "3F000" "": "a schema is missing: another version's schema, or a restore that is not complete" => MIGRATE;
+    "42P01" "": "a table is missing: another version's schema, or a restore that is not complete" => RESTORE_OR_MIGRATE;
+    "3F000" "": "a schema is missing: another version's schema, or a restore that is not complete" => RESTORE_OR_MIGRATE;
     "42703" "": "a column is missing: another version's schema" => MIGRATE;
-    "42883" "": "a function is missing: another version's schema, or a restore that is not complete" => MIGRATE;
+    "42883" "": "a function is missing: another version's schema, or a restore that is not complete" => RESTORE_OR_MIGRATE;
     "42704" "": "a type or setting is missing: another version's schema, or a server that is too old" => MIGRATE;
-    "22021" "": NOT_UTF8.means => NOT_UTF8.remedy;
-    "22P05" "": NOT_UTF8.means => NOT_UTF8.remedy;
+    "22021" "": UNSTORABLE => REPORT_IT;
+    "22P05" "": UNSTORABLE => REPORT_IT;
     "55006" "": "another session is using it" => "stop the other processes that use this database, then run it again";
     // Waiting.
     "57014" "statement timeout": "a statement took longer than statement_timeout"
         => "set statement_timeout = 0 for our roles, or find what slows the server: locks, disk, load";
-    "57014" "lock timeout": "a lock was not free within lock_timeout"
-        => "set lock_timeout = 0 for our roles, or find who holds the lock: pg_locks";
     "57014" "": "a statement was cancelled from outside" => "see the server's log for who cancelled it";
     "55P03" "": "a lock was not free within lock_timeout"
         => "set lock_timeout = 0 for our roles, or find who holds the lock: pg_locks";
@@ -336,7 +344,19 @@ mod tests {
     use super::*;
 
     /// SQLSTATE, message, part of the meaning, part of the remedy.
-    const SAID: [(&str, &str, &str, &str); 16] = [
+    const SAID: [(&str, &str, &str, &str); 18] = [
+        (
+            "08P01",
+            "server login has been failing, try again later (server_login_retry)",
+            "cannot log in at the server",
+            "pooler's log",
+        ),
+        (
+            "08P01",
+            "server login failed: none of the server's SASL authentication mechanisms are supported",
+            "cannot log in at the server",
+            "pooler's log",
+        ),
         (
             "42P05",
             "prepared statement \"sqlx_s_7\" already exists",

@@ -2,11 +2,11 @@
 
 use sqlx::PgPool;
 
-use super::session::begin;
 use super::{
     StoreError,
     columns::{address, lower, to_i64, unsigned, word},
     jobs::{self, CommandError},
+    session::begin,
     signers,
 };
 use crate::domain::{

@@ -3,8 +3,7 @@
 use serde_json::json;
 use sqlx::PgPool;
 
-use super::session::begin;
-use super::{StoreError, jobs, outbox};
+use super::{StoreError, jobs, outbox, session::begin};
 use crate::domain::{Timestamp, event::Event, foreign::Foreign, job::JobId};
 
 /// A position that could not be sold when it was tried last.

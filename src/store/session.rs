@@ -42,7 +42,7 @@ pub enum ProbeError {
     #[error("{}", explain(.0))]
     Refused(#[from] sqlx::Error),
     /// It answers, and is not what we need.
-    #[error("{}; {}", .0.means, .0.remedy)]
+    #[error("{0}")]
     Unfit(Refusal),
 }
 

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use alloy_primitives::{B256, Bytes};
 use sqlx::{PgConnection, PgPool};
 
-use super::session::begin;
 use super::{
     StoreError, WAKE_CHANNEL,
     columns::{amount, clean_text, lower, to_i64, unsigned, word},
+    session::begin,
     turns,
 };
 use crate::domain::{

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use chrono::TimeDelta;
 use sqlx::{PgConnection, PgPool};
 
-use super::session::begin;
 use super::{
     StoreError, WAKE_CHANNEL,
     columns::{json, to_i64, unsigned, word},
     jobs::{Job, event},
+    session::begin,
 };
 use crate::domain::{
     Timestamp,

@@ -3,11 +3,11 @@
 use rust_decimal::Decimal;
 use sqlx::PgPool;
 
-use super::session::begin;
 use super::{
     StoreError,
     columns::{amount, clean_text, hash, price, unsigned, usd, word},
     jobs::Job,
+    session::begin,
     signers,
     ticks::{self, SlotSeen, Tick},
 };

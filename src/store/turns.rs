@@ -10,10 +10,10 @@
 
 use sqlx::{PgConnection, PgPool};
 
-use super::session::begin;
 use super::{
     StoreError,
     columns::{clean_text, lower},
+    session::begin,
 };
 use crate::domain::{ids::TradeId, job::Account, span::Span};
 

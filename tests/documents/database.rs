@@ -56,6 +56,6 @@ fn the_page_of_the_database_is_the_table_of_the_program() {
     let written = std::fs::read_to_string(path).expect("a page");
     assert!(
         written == page,
-        "write it anew: UPDATE_DOCS=1 cargo test --features failpoints --test documents database"
+        "regenerate it: UPDATE_DOCS=1 cargo test --features failpoints --test documents database"
     );
 }

@@ -297,6 +297,6 @@ async fn the_list_of_what_a_whole_ledger_has_is_what_the_migrations_make() {
     let written = std::fs::read_to_string(path).expect("a list");
     assert!(
         written == list,
-        "write it anew: UPDATE_DOCS=1 cargo test --features failpoints --test documents whole_ledger"
+        "regenerate it: UPDATE_DOCS=1 cargo test --features failpoints --test documents whole_ledger"
     );
 }

@@ -43,7 +43,10 @@ impl Pooler {
             program.is_some() || std::env::var_os("CI").is_none(),
             "no pgbouncer"
         );
-        let program = program?;
+        let Some(program) = program else {
+            eprintln!("not tested: pgbouncer is missing");
+            return None;
+        };
         let server = reqwest::Url::parse(url).expect("a URL");
         let (dir, port) = (tempfile::tempdir().expect("a directory"), free_address().port());
         let database = server.path().trim_start_matches('/');

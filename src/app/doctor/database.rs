@@ -5,10 +5,9 @@ use crate::{
     app::{context::App, error::AppError},
     config::{Guard, Settings, guard},
     store::{
-        census,
         integrity::{self, Depth},
         refusal::READ_ONLY,
-        schema,
+        schema, server,
     },
 };
 
@@ -63,7 +62,7 @@ pub(super) async fn whole(app: &App) -> Result<Check, AppError> {
 
 async fn writable(app: &App) -> Result<Check, AppError> {
     let what = "database takes writes";
-    Ok(if census::takes_writes(&app.pool).await? {
+    Ok(if server::takes_writes(&app.pool).await? {
         Check::ok(what, "yes")
     } else {
         Check::bad(CheckStatus::Fail, what, READ_ONLY.means, READ_ONLY.remedy)

@@ -6,18 +6,19 @@ use super::{
     check::{Check, CheckStatus},
     database, live, policy, receivers, zones,
 };
-use crate::app::message::{Advice, message};
 use crate::{
     app::{
         context::{App, redacted},
         error::AppError,
+        message::{Advice, message},
     },
     config::{self, Settings},
     domain::{config::SourceName, job::JobStatus},
     ports::{PriceRequest, Prices},
     store::{
-        self,
+        self, StoreError,
         jobs::{self, Filter},
+        refusal::explain,
         views::{self, Health},
     },
 };
@@ -44,6 +45,11 @@ pub async fn doctor(settings: &Settings) -> Result<Vec<Check>, AppError> {
 
 /// The message of an error is what was found, then what to do.
 fn unusable(error: &AppError) -> Check {
+    if let AppError::Store(StoreError::Database(error)) = error {
+        let cause = explain(error);
+        let fix = cause.remedy.unwrap_or("see the server's log");
+        return Check::bad(CheckStatus::Fail, "database", cause.what, fix);
+    }
     if let AppError::Unreachable { url, cause } = error {
         let fix = cause.remedy.unwrap_or("see the server's log");
         let seen = format!("{}; DATABASE_URL is {url}", cause.what);

@@ -8,7 +8,7 @@ SELECT what, missing FROM (
     SELECT 'jobs of rows in job_slots',
            (SELECT count(*) FROM job_slots s WHERE NOT EXISTS (SELECT FROM jobs j WHERE j.id = s.job_id))
     UNION ALL
-    -- A sequence behind its table would give out a number twice.
+    -- A sequence behind its table would give out a number twice; the primary key refuses it, and nothing is committed.
     SELECT 'numbers of ' || m.name,
            (SELECT m.top - coalesce(s.last_value, 0) FROM pg_sequences s
             WHERE s.schemaname = 'public' AND s.sequencename = m.name || '_id_seq'
@@ -16,5 +16,6 @@ SELECT what, missing FROM (
     FROM (VALUES ('jobs', (SELECT max(id) FROM jobs)), ('trades', (SELECT max(id) FROM trades)),
                  ('ticks', (SELECT max(id) FROM ticks)), ('fills', (SELECT max(id) FROM fills)),
                  ('adjustments', (SELECT max(id) FROM adjustments)), ('job_events', (SELECT max(id) FROM job_events)),
-                 ('transactions', (SELECT max(id) FROM transactions))) AS m (name, top)
+                 ('transactions', (SELECT max(id) FROM transactions)), ('outbox', (SELECT max(id) FROM outbox)),
+                 ('audit', (SELECT max(id) FROM audit)), ('nonce_repairs', (SELECT max(id) FROM nonce_repairs))) AS m (name, top)
 ) AS holes WHERE missing > 0

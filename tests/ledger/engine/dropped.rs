@@ -1,4 +1,4 @@
-//! A transaction whose beginning nobody waits for any more, as when a worker's task is dropped with its lease.
+//! `begin` whose caller is dropped before it ends, as a worker's task is that lost its lease.
 
 use std::time::Duration;
 

@@ -202,7 +202,7 @@ fn value(page: &str, series: &str) -> Option<f64> {
         .map(|value| value.parse().expect("a number"))
 }
 
-/// A worker that counted a failure may be killed before anybody read its counter: the ledger still knows when it was.
+/// A worker that counted a failure may be killed before its counter was read: the ledger still knows when it was.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_trade_is_known_after_the_worker_that_counted_it_is_gone() {
     let (db, dir) = (testkit::db().await, tempfile::tempdir().expect("a directory"));
@@ -250,7 +250,7 @@ async fn a_failed_trade_is_known_after_the_worker_that_counted_it_is_gone() {
         .execute(&db.pool)
         .await
         .expect("three failures");
-    until("it is told that the job keeps failing", async || {
+    until("the census counts the failing job", async || {
         (value(&scheduler.scrape().await, "lgi_mm_jobs_failing")? == 1.0).then_some(())
     })
     .await;
