@@ -4,8 +4,10 @@ use alloy_primitives::Address;
 use chrono::{TimeDelta, Utc};
 use rust_decimal::Decimal;
 
-use super::AppError;
-use crate::app::message::{Field, message};
+use super::{
+    AppError,
+    message::{Field, message},
+};
 use crate::{
     domain::{
         Timestamp,
@@ -13,7 +15,7 @@ use crate::{
         job::JobMode,
         span::Span,
     },
-    prices,
+    prices::{self, csv::FIRST},
 };
 
 /// Most rows of one series.
@@ -79,12 +81,24 @@ fn rows(request: &SeriesRequest) -> Result<u64, AppError> {
     let rows = length.std().as_millis().checked_div(every.std().as_millis());
     let last = from.checked_add_signed(length.delta());
     let tomorrow = Utc::now() + TimeDelta::days(1);
+    if *from < FIRST {
+        let problem = format!(
+            " {from}: before {}, where no file of prices may begin",
+            FIRST.format("%Y-%m-%d")
+        );
+        return Err(message![Field::From, problem].bad_input());
+    }
+    let latest = length.before(Utc::now());
+    if last.is_some_and(|last| last > tomorrow) && latest < FIRST {
+        let problem = format!(" {length}: longer than any series that ends today; use a shorter ");
+        return Err(message![Field::For, problem, Field::For].bad_input());
+    }
     match rows.map(u64::try_from) {
         Some(Ok(_)) if last.is_some_and(|last| last > tomorrow) => Err(message![
             Field::For,
             format!(" {length}: the last row would be later than tomorrow, and no file of prices may have such; use "),
             Field::From,
-            format!(" {} or earlier", length.before(Utc::now()).format("%Y-%m-%dT00:00:00Z")),
+            format!(" {} or earlier", latest.format("%Y-%m-%dT00:00:00Z")),
         ]
         .bad_input()),
         None => Err(message![Field::Every, " 0s: must be longer than 0"].bad_input()),

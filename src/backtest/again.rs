@@ -5,7 +5,7 @@ use crate::domain::{Timestamp, config::ScheduleConfig, span::Span, units::Price}
 
 /// A sample this soon after a slot and its jitter is the price that the slot's tick saw. A later one was seen by a late
 /// tick or by another job's, and a decision on time could not see it.
-const TICK_MAX: Span = Span::from_secs(2);
+pub const TICK_MAX: Span = Span::from_secs(2);
 
 /// The samples of a job as a series. Each is known from when it was seen. That of a slot's own tick is seen a moment
 /// after the slot and counts as the slot's price; otherwise every decision would see the price of the previous slot.

@@ -14,7 +14,7 @@ use chrono::TimeDelta;
 use nix::fcntl::OFlag;
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 
-use super::csv::{Ends, Layout, PriceRow, Spacing, Spacings};
+use super::csv::{Ends, Layout, Order, Place, PriceRow, Spacing, Spacings};
 use crate::domain::{
     Timestamp,
     config::{RecordedConfig, SourceName},
@@ -165,24 +165,23 @@ fn read(path: &Path) -> Result<Vec<Row>, String> {
     let mut read = layout.rows(open(path)?.take(FILE_MAX));
     let mut rows: Vec<PriceRow> = Vec::new();
     let mut spacings = Spacings::default();
+    let mut order = Order::new(layout.newest_first);
     while let Some((line, row)) = read.next_row().map_err(|error| error.to_string())? {
         let row = row.map_err(|problem| format!("line {line}: {}", problem.unquoted()))?;
-        let Some(last) = rows.last() else {
-            rows.push(row);
-            continue;
-        };
-        // As in a backtest, the first row of an instant counts.
-        if row.at == last.at {
-            continue;
+        match order.place(row.at) {
+            Place::Again => continue,
+            Place::OutOfOrder => {
+                let than = if layout.newest_first { "after" } else { "before" };
+                return Err(format!(
+                    "line {line}: {} is {than} the row before it: out of order; sort the file by time",
+                    row.at
+                ));
+            }
+            Place::Next => {}
         }
-        if (row.at < last.at) != layout.newest_first {
-            let than = if layout.newest_first { "after" } else { "before" };
-            return Err(format!(
-                "line {line}: {} is {than} the row before it: out of order; sort the file by time",
-                row.at
-            ));
+        if let Some(last) = rows.last() {
+            spacings.add(row.at.min(last.at), row.at.max(last.at));
         }
-        spacings.add(row.at.min(last.at), row.at.max(last.at));
         rows.push(row);
     }
     if rows.is_empty() {
@@ -191,8 +190,11 @@ fn read(path: &Path) -> Result<Vec<Row>, String> {
     if layout.newest_first {
         rows.reverse();
     }
-    let begins = layout.candles && !layout.closes;
-    let mut ends = Ends::new(if begins { spacings.usual() } else { Spacing::NONE });
+    let mut ends = Ends::new(if layout.begins() {
+        spacings.usual()
+    } else {
+        Spacing::NONE
+    });
     let mut moved: Vec<Row> = rows
         .into_iter()
         .filter_map(|row| ends.push(row))

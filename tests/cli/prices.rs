@@ -96,6 +96,20 @@ fn a_series_that_would_end_after_tomorrow_says_where_to_begin() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
 }
 
+#[test]
+fn a_series_that_no_reader_takes_is_not_written() {
+    for (args, said) in [
+        (
+            &["--from", "2008-12-31T23:59:59Z", "--for", "10d", "--every", "1d"][..],
+            "--from 2008-12-31 23:59:59 UTC: before 2009-01-01",
+        ),
+        (&["--for", "9000d", "--every", "10d"][..], "use a shorter --for"),
+    ] {
+        let ran = prices(args);
+        assert!(ran.code == 2 && ran.stderr.contains(said), "{}", ran.stderr);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_does_not_start_on_a_file_that_cannot_be_read() {
     let terminal = Terminal::new().await;

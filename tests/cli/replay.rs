@@ -66,7 +66,7 @@ async fn what_cannot_be_decided_again_says_why() {
     terminal.start(&[]);
     let ran = terminal.run(&["replay", TOKEN]);
     assert_eq!(ran.code, 4);
-    assert!(ran.stderr.contains("no price samples yet"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("has no price samples"), "{}", ran.stderr);
     two_hours(&terminal).await;
     let ran = terminal.run(&["replay", TOKEN, "--set", "accumulate.dca_amount=1"]);
     assert_eq!(ran.code, 2);

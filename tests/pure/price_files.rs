@@ -381,7 +381,7 @@ fn what_cannot_be_told_or_cannot_be_is_refused_by_name() {
         ),
         (
             "date,price\n2026-03-04,1,5\n2026-03-05,x\n",
-            "line 2: 3 columns, where the header has 2",
+            "line 2: 3 columns, where the first line has 2",
         ),
         ("date,close\n2026-03-04,null\n", "'null' is no price"),
         (
@@ -423,4 +423,24 @@ fn advice_is_good_advice() {
     ] {
         assert!(read(text).is_ok(), "{text}");
     }
+}
+
+#[test]
+fn an_hour_in_a_column_of_its_own_is_an_hour() {
+    let text = "date,hour,close\n2026-03-05,9,2.25\n2026-03-05,10,2.5\n2026-03-05,23,2.75\n";
+    let rows = [
+        ("2026-03-05T10:00:00", "2.25"),
+        ("2026-03-05T11:00:00", "2.5"),
+        ("2026-03-06T00:00:00", "2.75"),
+    ];
+    assert_rows("hours", text, &rows);
+}
+
+#[test]
+fn a_decimal_comma_in_a_file_without_a_header_is_never_cut_off() {
+    let refused = read("2026-03-03,1\n2026-03-04,1,5\n").expect_err("two prices in one row");
+    assert!(
+        refused.contains("line 2: 3 columns, where the first line has 2"),
+        "{refused}"
+    );
 }

@@ -103,6 +103,14 @@ fn day_of_month_or_day_of_week_when_both_are_named() {
         2,
         "the 14th, a Wednesday, and Friday the 16th: {october:?}"
     );
+    // As in Vixie cron, a field that begins with `*` is no second choice: the 13th, if it is a Sunday, Tuesday, ..
+    let both = slots(
+        "0 0 13 * */2",
+        zone("UTC"),
+        "2026-09-01T00:00:00Z",
+        "2026-11-30T00:00:00Z",
+    );
+    assert_eq!(both, [at("2026-09-13T00:00:00Z"), at("2026-10-13T00:00:00Z")]);
 }
 
 #[test]

@@ -384,6 +384,7 @@ fn a_zone_is_read_in_any_case_and_a_wrong_name_gets_a_suggestion() {
         "Europe",
         "Europe/",
         "Mars/Olympus",
+        "Factory",
         "Zürich",
         "Europe/Berlin\0",
         &endless,

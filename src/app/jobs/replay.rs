@@ -92,7 +92,7 @@ pub async fn replay(app: &App, request: &ReplayRequest) -> Result<Replay, AppErr
     };
     let samples = samples(app, &job).await?;
     let rows = |setup: &Setup| {
-        again::rows_of(samples.0.clone(), &samples.1, &setup.config.schedule).ok_or_else(|| no_prices(&job))
+        again::rows_of(samples.0.clone(), &samples.1, &setup.config.schedule).ok_or_else(|| no_samples(&job))
     };
     // With another schedule, other slots are the ones whose ticks would have seen a sample.
     let (rows, other_rows) = (rows(&unchanged)?, rows(&changed)?);
@@ -128,7 +128,7 @@ fn no_samples(job: &Job) -> AppError {
         )
     });
     AppError::Refused(format!(
-        "job {} has no sample{since}; there is nothing to replay yet",
+        "job {} has no price samples{since}; there is nothing to replay yet",
         job.id
     ))
 }
@@ -168,13 +168,6 @@ async fn samples(app: &App, job: &Job) -> Result<(String, Vec<(Timestamp, Price)
     Ok((name, samples))
 }
 
-fn no_prices(job: &Job) -> AppError {
-    AppError::Refused(format!(
-        "job {} has no price samples yet: there is nothing to replay",
-        job.id
-    ))
-}
-
 /// This cycle's trades, oldest first.
 async fn ledger(app: &App, job: &Job) -> Result<Vec<TradeRow>, AppError> {
     let filter = TradeFilter {
@@ -196,6 +189,7 @@ fn did(job: &Job, ledger: &[TradeRow], price: Price) -> Result<Figures, MoneyErr
     };
     let count = |side: Side| ledger.iter().filter(|row| row.side == side).count() as u64;
     let position = &job.position;
+    let unrealized = unrealized(position, price)?;
     Ok(Figures {
         buys: count(Side::Buy),
         sells: count(Side::Sell),
@@ -206,9 +200,9 @@ fn did(job: &Job, ledger: &[TradeRow], price: Price) -> Result<Figures, MoneyErr
         value_usd: value(position, price)?,
         average_cost: average_cost(position),
         realized_usd: position.realized_pnl,
-        unrealized_usd: unrealized(position, price)?,
+        unrealized_usd: unrealized,
         gas_usd: job.gas_usd,
-        net_usd: net(position.realized_pnl, unrealized(position, price)?, job.gas_usd)?,
+        net_usd: net(position.realized_pnl, unrealized, job.gas_usd)?,
     })
 }
 
@@ -251,12 +245,12 @@ fn decided(trade: &TradeLine, job: &Job) -> ReplayedTrade {
 }
 
 fn assumed(setup: &Setup, job: &Job) -> Vec<String> {
-    let mut said = vec![
-        "The replay uses only the samples that the ledger has kept, each from when it was seen; one that was seen within \
-         2 seconds of a slot and its jitter is that slot's price. Edits, pauses, manual ticks, late ticks and failures \
-         of the job are not repeated."
-            .to_owned(),
-    ];
+    let mut said = vec![format!(
+        "The replay uses only the samples that the ledger has kept, each from when it was seen; one that was seen \
+             within {} of a slot and its jitter is that slot's price. Edits, pauses, manual ticks, late ticks and failures \
+             of the job are not repeated.",
+        again::TICK_MAX
+    )];
     if job.account.realm == Realm::Live {
         said.push("The job is live; replayed trades have the costs of the paper venue.".to_owned());
     }

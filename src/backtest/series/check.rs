@@ -9,13 +9,14 @@ use super::{
 use crate::{
     backtest::result::{Interval, SeriesSummary},
     domain::{Timestamp, span::Span},
-    prices::csv::{Layout, PriceRow, Spacing, Spacings, shown},
+    prices::csv::{Layout, Order, Place, PriceRow, Spacing, Spacings, shown},
 };
 
 pub(super) struct Checks {
     pub(super) bad: Problems,
     duplicates: Problems,
     newest_first: bool,
+    order: Order,
     rows: u64,
     first: Option<Timestamp>,
     last: Option<(u64, PriceRow)>,
@@ -40,6 +41,7 @@ impl Checks {
             bad: Problems::default(),
             duplicates: Problems::default(),
             newest_first: layout.newest_first,
+            order: Order::new(layout.newest_first),
             rows: 0,
             first: None,
             last: None,
@@ -55,24 +57,28 @@ impl Checks {
         if !within(row.at, options) {
             return Ok(());
         }
+        let place = self.order.place(row.at);
         if let Some((last_line, last)) = self.last {
-            if row.at == last.at {
-                self.duplicates.add(line, || {
-                    let other = if row.price == last.price {
-                        ""
-                    } else {
-                        " with another price"
-                    };
-                    format!("{} again{other}; the first row counts", shown(row.at))
-                });
-                return Ok(());
-            }
-            if (row.at < last.at) != self.newest_first {
-                return Err(format!(
-                    "{} comes after {}: out of order",
-                    shown(row.at),
-                    shown(last.at)
-                ));
+            match place {
+                Place::Again => {
+                    self.duplicates.add(line, || {
+                        let other = if row.price == last.price {
+                            ""
+                        } else {
+                            " with another price"
+                        };
+                        format!("{} again{other}; the first row counts", shown(row.at))
+                    });
+                    return Ok(());
+                }
+                Place::OutOfOrder => {
+                    return Err(format!(
+                        "{} comes after {}: out of order",
+                        shown(row.at),
+                        shown(last.at)
+                    ));
+                }
+                Place::Next => {}
             }
             if self.newest_first {
                 self.distance(last_line, row.at, last.at);
@@ -103,7 +109,7 @@ impl Checks {
     pub(super) fn finish(mut self, name: &str, layout: &Layout, options: &ReadOptions) -> Option<Checked> {
         let (mut first, mut last) = (self.first?, self.last?.1.at);
         let measured = self.spacings.usual();
-        let begins = layout.candles && !layout.closes && options.candle_time == CandleTime::Open;
+        let begins = layout.begins() && options.candle_time == CandleTime::Open;
         let spacing = if begins { measured } else { Spacing::NONE };
         let mut after_first = self.second;
         if self.newest_first {

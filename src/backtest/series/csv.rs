@@ -14,7 +14,7 @@ use super::{
 use crate::{
     backtest::{result::SeriesSummary, setup::PricePoint},
     domain::Timestamp,
-    prices::csv::{Ends, Layout, PriceRow, Spacing, instant},
+    prices::csv::{Ends, Layout, Order, Place, PriceRow, Spacing, instant},
 };
 
 /// A CSV file that was checked.
@@ -89,16 +89,14 @@ impl Series for CsvSeries {
                 take(PricePoint { at, price });
             }
         };
-        let mut last: Option<Timestamp> = None;
+        let mut order = Order::new(self.layout.newest_first);
         let mut turned = Vec::new();
         let newest_first = self.layout.newest_first;
         each_line(&self.path, &self.layout, |_, row| {
             let Ok(row) = row else { return };
-            let next = last.is_none_or(|last| row.at != last && (row.at < last) == newest_first);
-            if !(next && within(row.at, &self.options)) {
+            if !within(row.at, &self.options) || order.place(row.at) != Place::Next {
                 return;
             }
-            last = Some(row.at);
             if newest_first {
                 turned.push(row);
             } else {

@@ -32,12 +32,9 @@ impl<'a> Cursor<'a> {
 
     /// Skips any of these characters.
     pub(super) fn skip(&mut self, characters: &[u8]) {
-        while let Some((first, rest)) = self
-            .0
-            .split_first()
-            .filter(|(first, _)| characters.contains(first))
+        while let [first, rest @ ..] = self.0
+            && characters.contains(first)
         {
-            let _ = first;
             self.0 = rest;
         }
     }
@@ -76,10 +73,9 @@ impl<'a> Cursor<'a> {
     /// A month by its English name, or three letters of it.
     fn month(&mut self) -> Option<u32> {
         let word = self.word()?;
-        let is = |month: &&str| word.len() >= 3 && (month.starts_with(&word) || word == "sept");
         let index = MONTHS
             .iter()
-            .position(|month| is(month) && month.starts_with(word.get(..3).unwrap_or("-")))?;
+            .position(|month| word.len() >= 3 && month.starts_with(&word))?;
         u32::try_from(index + 1).ok()
     }
 
@@ -144,8 +140,12 @@ impl<'a> Cursor<'a> {
 
     /// A time of day: hours and minutes, with seconds, a fraction and AM or PM or without.
     pub(super) fn time(&mut self) -> Option<NaiveTime> {
+        let before = self.0.len();
         let (hour, minute, second, micros) = match self.attempt(|c| c.number(4, 6)) {
-            Some(number) if number > 9_999 => (number / 10_000, number / 100 % 100, number % 100, 0),
+            // HHMMSS by its digits: 001200 is twelve minutes past midnight.
+            Some(number) if before - self.0.len() > 4 => {
+                (number / 10_000, number / 100 % 100, number % 100, 0)
+            }
             Some(number) => (number / 100, number % 100, 0, 0),
             None => self.attempt(Self::with_colons)?,
         };

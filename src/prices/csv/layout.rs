@@ -15,6 +15,8 @@ use crate::domain::{Timestamp, units::Price};
 
 /// Tried in this order: a comma may also begin decimals.
 const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
+/// Most column names that an error shows.
+const NAMES_SHOWN: usize = 20;
 /// Lines above the table that are skipped, at most.
 const LEAD_MAX: usize = 20;
 /// Rows that are looked at to tell the order of the file.
@@ -67,11 +69,17 @@ pub struct Layout {
     price: usize,
     order: Option<DayMonth>,
     decimals: Option<Decimals>,
-    /// Later times are none of a price.
+    /// A later time is refused.
     latest: Timestamp,
 }
 
 impl Layout {
+    /// Whether a row's time is the beginning of its candle, whose close is known only at its end.
+    #[must_use]
+    pub const fn begins(&self) -> bool {
+        self.candles && !self.closes
+    }
+
     /// The layout of a file: by its header or first row, and by as many rows as it takes to tell how dates and decimals
     /// are written.
     ///
@@ -160,7 +168,7 @@ impl Layout {
         if self.width.is_some_and(|width| record.len() > width) {
             return Err(RowProblem::TooMany {
                 found: record.len(),
-                header: self.width.unwrap_or_default(),
+                first: self.width.unwrap_or_default(),
             });
         }
         let needed = self.time.last().max(self.price) + 1;
@@ -286,7 +294,7 @@ fn columns(
         decimals: None,
         latest,
     };
-    let line = record.line;
+    let (line, width) = (record.line, Some(record.all()));
     let field = |index| record.get(index).unwrap_or_default();
     if looks_like_time(field(0), latest) {
         let clock = field(1).contains(&b':') && time::time_of_day(field(1)).is_some();
@@ -297,10 +305,14 @@ fn columns(
         };
         let skipped = usize::from(clock);
         return match columns {
-            2 => Ok((layout(above, false, time, 1 + skipped), None)),
+            2 => {
+                let layout = layout(above, false, time, 1 + skipped);
+                Ok((Layout { width, ..layout }, None))
+            }
             5.. => {
                 // Time, open, high, low, close, and whatever follows: with Binance a volume and the end.
                 let mut layout = layout(above, true, time, 4 + skipped);
+                layout.width = width;
                 let read = |index| time::price_time(field(index), None, latest + CANDLE_MAX);
                 if let (Ok(begins), Ok(ends)) = (read(0), read(6))
                     && !clock
@@ -319,7 +331,6 @@ fn columns(
     if let (Some(names), Some(time)) = (found, time) {
         let closes = names.time.is_none();
         let found = layout(line, names.candles || closes, TimeColumns::One(time), names.price);
-        let width = Some(record.all());
         return Ok((
             Layout {
                 closes,
@@ -329,7 +340,7 @@ fn columns(
             Some(names),
         ));
     }
-    let names: Vec<String> = record.iter().map(shown).collect();
+    let names: Vec<String> = record.iter().take(NAMES_SHOWN).map(shown).collect();
     Err(LayoutProblem::Names {
         line,
         names: names.join(", "),

@@ -12,5 +12,5 @@ mod time;
 
 pub use layout::{Layout, PriceRow};
 pub use problem::{LayoutProblem, RowProblem, shown};
-pub use sequence::{Ends, Spacing, Spacings};
-pub use time::instant;
+pub use sequence::{Ends, Order, Place, Spacing, Spacings};
+pub use time::{FIRST, instant};

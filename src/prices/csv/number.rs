@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use rust_decimal::Decimal;
 
 use super::problem::RowProblem;
-use crate::domain::units::Price;
+use crate::domain::{foreign::Foreign, units::Price};
 
 /// Longest piece of a bad field that is shown.
 const SHOWN_MAX: usize = 40;
@@ -115,8 +115,7 @@ fn plain(number: &str, decimals: Decimals) -> Option<String> {
 
 /// The beginning of a field, fit for a terminal.
 pub(super) fn shown(field: &[u8]) -> String {
-    let text = String::from_utf8_lossy(field);
-    text.chars().filter(|c| !c.is_control()).take(SHOWN_MAX).collect()
+    Foreign::within(&String::from_utf8_lossy(field), SHOWN_MAX).into_string()
 }
 
 #[cfg(test)]

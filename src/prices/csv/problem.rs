@@ -65,15 +65,15 @@ pub enum RowProblem {
         /// Up to the last one that is read.
         needed: usize,
     },
-    /// More columns than names: where each belongs is not known.
-    #[error("{found} columns, where the header has {header}; write decimals with a point, or in quotes")]
+    /// More columns than the first line has: where each belongs is not known.
+    #[error("{found} columns, where the first line has {first}; write decimals with a point, or in quotes")]
     TooMany {
         /// In this row.
         found: usize,
-        /// In the header.
-        header: usize,
+        /// In the header, or in the first row without one.
+        first: usize,
     },
-    /// A quote that swallows the lines after it.
+    /// A quote that is never closed.
     #[error("a quote is opened and not closed")]
     Quote,
     /// None of the notations of a time.
@@ -93,7 +93,7 @@ pub enum RowProblem {
         /// What it was read as.
         at: Timestamp,
     },
-    /// Prices that nobody can know.
+    /// Later than tomorrow.
     #[error("'{text}' was read as {}, which is later than tomorrow; write {TIMES}", shown(*.at))]
     TooLate {
         /// The field.

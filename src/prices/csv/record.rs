@@ -1,6 +1,9 @@
 //! Records of a CSV file, each with the line that an editor shows.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::{
+    collections::VecDeque,
+    io::{self, BufRead, BufReader, Read},
+};
 
 /// Longer lines are cut, which makes them bad rows.
 const LINE_MAX: usize = 64 * 1_024;
@@ -113,6 +116,8 @@ pub(super) struct Records<R> {
     lines: u64,
     after_cr: bool,
     line: Vec<u8>,
+    /// Lines that were read as the rest of a quote that is never closed: they are rows of their own.
+    again: VecDeque<Vec<u8>>,
 }
 
 impl<R: Read> Records<R> {
@@ -122,6 +127,7 @@ impl<R: Read> Records<R> {
             lines: 0,
             after_cr: false,
             line: Vec::new(),
+            again: VecDeque::new(),
         }
     }
 
@@ -140,11 +146,17 @@ impl<R: Read> Records<R> {
             record.unclosed = false;
             record.raw.clear();
             record.raw.extend_from_slice(&self.line);
+            let mut taken = Vec::new();
             while !record.split(delimiter) {
                 if self.lines - record.line >= QUOTED_LINES_MAX || !self.next_line()? {
+                    self.lines = record.line;
+                    for line in taken.into_iter().rev() {
+                        self.again.push_front(line);
+                    }
                     record.unclosed = true;
                     return Ok(true);
                 }
+                taken.push(self.line.clone());
                 record.raw.push(b'\n');
                 record.raw.extend_from_slice(&self.line);
             }
@@ -155,6 +167,11 @@ impl<R: Read> Records<R> {
     }
 
     fn next_line(&mut self) -> io::Result<bool> {
+        if let Some(line) = self.again.pop_front() {
+            self.line = line;
+            self.lines += 1;
+            return Ok(true);
+        }
         self.line.clear();
         let mut any = false;
         loop {
@@ -224,6 +241,12 @@ mod tests {
         assert_eq!(found[0].1, ["1,5", "say \"x\"", "7\""]);
         let stray = "\"open,1\n".to_owned() + &"1,2\n".repeat(50);
         let found = records(&stray, b',');
-        assert_eq!(found[1].0, 22, "the rows after the quote are read again");
+        let lines: Vec<u64> = found.iter().map(|(line, _)| *line).collect();
+        assert_eq!(
+            lines,
+            (1..=51).collect::<Vec<u64>>(),
+            "only the line with the quote is lost"
+        );
+        assert_eq!(found[50].1, ["1", "2"]);
     }
 }

@@ -11,6 +11,48 @@ const SPACINGS_MAX: usize = 1_024;
 /// Rows further apart than this share of the usual distance, in per cent, have a gap between them.
 const GAP_PCT: u64 = 150;
 
+/// Where a row stands among those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// After them, in the file's order.
+    Next,
+    /// At the time of the last one: the first row of an instant counts.
+    Again,
+    /// Neither: the file is not sorted.
+    OutOfOrder,
+}
+
+/// The order of rows that were read.
+#[derive(Debug, Clone, Copy)]
+pub struct Order {
+    newest_first: bool,
+    last: Option<Timestamp>,
+}
+
+impl Order {
+    /// No row was read yet.
+    #[must_use]
+    pub const fn new(newest_first: bool) -> Self {
+        Self {
+            newest_first,
+            last: None,
+        }
+    }
+
+    /// The place of the next row; rows that are not [`Place::Next`] do not count for those after them.
+    pub fn place(&mut self, at: Timestamp) -> Place {
+        let place = match self.last {
+            Some(last) if last == at => Place::Again,
+            Some(last) if (at < last) != self.newest_first => Place::OutOfOrder,
+            _ => Place::Next,
+        };
+        if place == Place::Next {
+            self.last = Some(at);
+        }
+        place
+    }
+}
+
 /// Counts the distances between rows, milliseconds.
 #[derive(Debug, Default)]
 pub struct Spacings {

@@ -10,9 +10,12 @@ const SECONDS_MAX: i64 = 100_000_000_000;
 /// Smaller whole numbers are days of a spreadsheet: 20,000 is a day of 1954, 99,999 one of 2173. As Unix seconds all of
 /// them are the first day of 1970.
 const SERIALS: std::ops::Range<i64> = 20_000..100_000;
-/// No token had a price before.
-const FIRST_YEAR: i32 = 2009;
-/// Unix seconds of numbers that nobody bounds: the year 2100.
+/// The beginning of 2009: no token had a price before.
+pub const FIRST: Timestamp = match DateTime::from_timestamp(1_230_768_000, 0) {
+    Some(first) => first,
+    None => DateTime::UNIX_EPOCH,
+};
+/// Unix seconds of the year 2100: the bound where no latest time is given.
 const FAR: i64 = 4_102_444_800;
 
 /// Which of two numbers before a year is the day.
@@ -66,8 +69,7 @@ pub(super) fn price_time_of_two(
 }
 
 fn bounded(at: Timestamp, latest: Timestamp) -> Result<Timestamp, NoTime> {
-    let first = NaiveDate::from_ymd_opt(FIRST_YEAR, 1, 1).and_then(|date| date.and_hms_opt(0, 0, 0));
-    if first.is_some_and(|first| at < first.and_utc()) {
+    if at < FIRST {
         return Err(NoTime::TooEarly(at));
     }
     if at > latest {
@@ -267,7 +269,8 @@ pub(super) fn time_of_day(field: &[u8]) -> Option<TimeDelta> {
     let compact = whole(field)
         .filter(|_| field.len() <= 6)
         .map(|number| match field.len() {
-            // HHMM, or HHMMSS without its leading zeros.
+            // H or HH; HHMM; HHMMSS, also without its leading zero.
+            1 | 2 => number * 10_000,
             3 | 4 => number * 100,
             _ => number,
         });
@@ -307,6 +310,7 @@ mod tests {
             "20260131 12:00",
             "20260131T120000Z",
             "20260131 120000",
+            "20260131 1200",
             "2026-01-31T12:00:00Z",
             "2026-01-31 12:00:00",
             "2026-01-31T12:00:00",
@@ -339,6 +343,15 @@ mod tests {
         let tomorrow = at("2026-12-01T00:00:00Z");
         assert_eq!(read(b"2026013112", None, tomorrow).ok(), Some(noon));
         assert_eq!(read(b"1769860800", None, tomorrow).ok(), Some(noon));
+        let early = at("2026-01-31T00:12:00Z");
+        for text in [
+            "20260131 001200",
+            "20260131T001200Z",
+            "20260131 0012",
+            "20260131001200",
+        ] {
+            assert_eq!(instant(text.as_bytes()), Some(early), "{text}");
+        }
         let midnight = noon - TimeDelta::hours(12);
         for text in [
             "2026-01-31",

