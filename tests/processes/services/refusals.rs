@@ -1,4 +1,5 @@
-//! PostgreSQL says no: each cause is named with what to do, by commands, by `doctor`, and by `/readyz` while a service runs.
+//! PostgreSQL says no: each cause is named with what to do, by commands, by `doctor`, and by `/readyz` while a service
+//! runs.
 
 use std::{
     process::{Child, Command, Stdio},
@@ -167,7 +168,8 @@ async fn a_database_that_cannot_be_used_or_takes_no_writes_is_named_with_its_rem
     assert!(code == Some(2) && text.contains("several hosts"), "{text}");
 }
 
-/// The row of the table that a statement of a service meets, not a connection: the server says so in the middle of work.
+/// The row of the table that a statement of a service meets, not a connection: the server says so in the middle of
+/// work.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_named_and_readiness_says_that_no_slot_is_claimed() {
     let cluster = Cluster::start().await;

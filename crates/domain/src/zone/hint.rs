@@ -1,6 +1,6 @@
 //! What was probably meant by a text that names no zone.
 
-use super::{NAME_MAX, bundled_names};
+use super::names::{NAME_MAX, bundled_names};
 
 /// Abbreviations that are in use in one region only, or mostly.
 const ABBREVIATIONS: [(&str, &str); 14] = [

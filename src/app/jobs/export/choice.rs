@@ -45,8 +45,8 @@ impl JobChoice {
     /// The jobs that fit.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] if a token or job is named and none fits; [`ErrorKind::BadInput`] for an unknown chain, or
-    /// a name that several tokens have.
+    /// [`ErrorKind::NotFound`] if a token or job is named and none fits; [`ErrorKind::BadInput`] for an unknown chain,
+    /// or a name that several tokens have.
     pub(in crate::app) fn of<'a>(
         &self,
         parties: &'a [Party],

@@ -99,8 +99,8 @@ pub async fn each(
     })
 }
 
-/// The lots of each cycle of a job: a cycle begins with nothing. Rows of two cycles may alternate, as when a reorg fills
-/// a trade of the last one.
+/// The lots of each cycle of a job: a cycle begins with nothing. Rows of two cycles may alternate, as when a reorg
+/// fills a trade of the last one.
 #[derive(Default)]
 struct Books {
     lots: HashMap<(JobId, i32), Lots>,

@@ -77,8 +77,8 @@ impl Names {
     }
 }
 
-/// The coins that pay for gas, also wrapped, of all chains that this program or the settings know: in capitals. Not only
-/// of those that have a job, or a later job would rename an earlier token.
+/// The coins that pay for gas, also wrapped, of all chains that this program or the settings know: in capitals. Not
+/// only of those that have a job, or a later job would rename an earlier token.
 fn coins(settings: &Settings) -> HashSet<String> {
     let known = chains::CHAINS.iter().map(|chain| chain.native_symbol.to_owned());
     let own = settings

@@ -29,7 +29,8 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub struct BacktestArgs {
-    /// CSV of time and price, or of candles, as exchanges and price sites write them; docs/backtest.md lists what is read
+    /// CSV of time and price, or of candles, as exchanges and price sites write them;
+    /// docs/backtest.md lists what is read
     #[arg(long, value_name = "FILE")]
     prices: PathBuf,
     /// Job configuration file, TOML
