@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use super::notice::{Notice, TEST};
 use crate::domain::{
+    brief,
     event::{Event, Severity},
     units::Amount,
 };
 
 /// Longest piece of foreign text, in characters.
 const PIECE_MAX: usize = 280;
-/// Digits of an amount after the zeros that begin its fraction.
-const DIGITS: usize = 6;
+
 /// A title and lines below it.
 pub(super) struct Message {
     title: String,
@@ -115,7 +115,7 @@ impl Pieces<'_> {
         let price = format!(
             "{}, {} USD each",
             self.text("reason"),
-            short(&self.text("price_usd"))
+            brief::amount(&self.text("price_usd"))
         );
         (
             title,
@@ -150,7 +150,7 @@ impl Pieces<'_> {
     /// Whole tokens, for people.
     fn amount(&self, field: &str, decimals: u8) -> String {
         let amount: Result<Amount, _> = self.text(field).parse();
-        amount.map_or_else(|_| unknown(), |amount| short(&amount.to_whole(decimals)))
+        amount.map_or_else(|_| unknown(), |amount| brief::amount(&amount.to_whole(decimals)))
     }
 
     fn symbol(&self) -> String {
@@ -194,25 +194,6 @@ pub(super) fn clip(text: &str, most: usize) -> String {
     format!("{kept} …")
 }
 
-/// Shortens the fraction to its significant digits; never to zero.
-fn short(number: &str) -> String {
-    let Some((whole, fraction)) = number.split_once('.') else {
-        return number.to_owned();
-    };
-    let zeros = if whole == "0" {
-        fraction.chars().take_while(|digit| *digit == '0').count()
-    } else {
-        0
-    };
-    let cut: String = fraction.chars().take(zeros + DIGITS).collect();
-    let cut = cut.trim_end_matches('0');
-    if cut.is_empty() {
-        whole.to_owned()
-    } else {
-        format!("{whole}.{cut}")
-    }
-}
-
 /// Escapes the three special characters of HTML.
 pub(super) fn html(text: &str) -> String {
     text.replace('&', "&amp;")
@@ -223,19 +204,6 @@ pub(super) fn html(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_keep_their_significant_digits() {
-        for (number, shown) in [
-            ("12", "12"),
-            ("12.3456789", "12.345678"),
-            ("12.50", "12.5"),
-            ("3.0000001", "3"),
-            ("0.0000000123456789", "0.0000000123456"),
-        ] {
-            assert_eq!(short(number), shown);
-        }
-    }
 
     #[test]
     fn foreign_text_is_one_harmless_line() {

@@ -5,7 +5,7 @@ use crate::{
         App, AppError,
         jobs::list::{self, JobLine},
     },
-    cli::out::{Out, dollars, short, table_without},
+    cli::out::{Look, Out, Sheet, dollars, price, tokens},
     config::Settings,
 };
 
@@ -33,10 +33,10 @@ fn cells(line: &JobLine) -> Vec<String> {
         line.symbol.clone(),
         line.mode.to_string().to_lowercase(),
         line.status.to_string(),
-        or_dash(line.price_usd.map(|price| short(&price.to_string(), 6))),
-        short(&line.position.to_string(), 4),
+        price(line.price_usd),
+        tokens(line.position),
         dollars(line.spent_usd),
-        or_dash(line.average_cost_usd.map(|price| short(&price.to_string(), 6))),
+        price(line.average_cost_usd),
         or_dash(line.net_usd.map(dollars)),
         or_dash(line.last_decision.as_ref().map(ToString::to_string)),
         or_dash(line.next_slot.map(|slot| slot.format("%H:%M:%S").to_string())),
@@ -47,11 +47,13 @@ pub fn render(lines: &[JobLine]) -> String {
     if lines.is_empty() {
         return "no jobs; create one with `lgi-mm start TOKEN --mode accumulate`\n".to_owned();
     }
-    let rows = lines.iter().map(cells).collect();
-    format!(
-        "{}\nUSD, UTC; net is after gas\n",
-        table_without(&HEADER, rows, &SPARE)
-    )
+    let sheet = Sheet {
+        header: &HEADER,
+        rows: lines.iter().map(cells).collect(),
+        spare: &SPARE,
+        ..Sheet::default()
+    };
+    format!("{}\nUSD, UTC; net is after gas\n", sheet.print(Look::current()))
 }
 
 pub async fn run(settings: &Settings, out: Out) -> Result<(), AppError> {

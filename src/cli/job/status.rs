@@ -9,7 +9,7 @@ use crate::{
         jobs::status::{self, Attempt, DecisionRun, Status},
     },
     cli::{
-        out::{Out, dollars, moment, short, table, when},
+        out::{Out, dollars, moment, price, table, tokens, when},
         target::TargetArgs,
         wording::CommandLine,
     },
@@ -50,9 +50,7 @@ fn render(status: &Status) -> String {
 }
 
 fn facts(status: &Status) -> Vec<(&'static str, String)> {
-    let high = status
-        .recent_high_usd
-        .map_or_else(|| "-".to_owned(), |high| short(&high.to_string(), 6));
+    let high = price(status.recent_high_usd);
     let mut facts = vec![
         ("why not buying", status.why.to_string()),
         ("wallet", format!("{} pays with {}", status.wallet, status.quote)),
@@ -69,7 +67,7 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
         ("net", net(&status.line)),
         (
             "owned quote",
-            format!("{} {}", short(&status.quote_balance.to_string(), 6), status.quote),
+            format!("{} {}", tokens(status.quote_balance), status.quote),
         ),
         ("recent high", high),
         (
@@ -164,9 +162,6 @@ fn sent(attempt: &Attempt) -> String {
 
 fn decisions(runs: &[DecisionRun]) -> String {
     let rows = runs.iter().map(|run| {
-        let price = run
-            .price_usd
-            .map_or_else(|| "-".to_owned(), |price| short(&price.to_string(), 6));
         let said = run
             .detail
             .clone()
@@ -176,7 +171,7 @@ fn decisions(runs: &[DecisionRun]) -> String {
             moment(run.last_slot),
             format!("{}x", run.count),
             run.reason.clone(),
-            price,
+            price(run.price_usd),
             said,
         ]
     });

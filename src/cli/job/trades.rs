@@ -8,7 +8,7 @@ use crate::{
         App, AppError,
         jobs::trades::{self, TradeLine},
     },
-    cli::out::{Out, dollars, moment, short, table_without},
+    cli::out::{Look, Out, Sheet, dollars, moment, price, tokens},
     config::Settings,
     domain::decision::Side,
 };
@@ -21,6 +21,20 @@ pub struct TradesArgs {
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..=100_000))]
     limit: i64,
 }
+
+const HEADER: [&str; 11] = [
+    "trade",
+    "token",
+    "realm",
+    "slot",
+    "reason",
+    "status",
+    "tokens",
+    "quote",
+    "price",
+    "realised",
+    "transaction",
+];
 
 pub fn render(lines: &[TradeLine]) -> String {
     let rows = lines.iter().map(|line| {
@@ -36,32 +50,22 @@ pub fn render(lines: &[TradeLine]) -> String {
             moment(line.slot),
             line.reason.to_string(),
             line.status.to_string(),
-            short(&line.base_amount.to_string(), 4),
-            short(&line.quote_amount.to_string(), 4),
-            short(&line.price_usd.to_string(), 6),
+            tokens(line.base_amount),
+            tokens(line.quote_amount),
+            price(Some(line.price_usd)),
             line.realized_usd
                 .filter(|_| line.side == Side::Sell)
                 .map_or_else(|| "-".to_owned(), dollars),
             outcome,
         ]
     });
-    table_without(
-        &[
-            "trade",
-            "token",
-            "realm",
-            "slot",
-            "reason",
-            "status",
-            "tokens",
-            "quote",
-            "price",
-            "realised",
-            "transaction",
-        ],
-        rows.collect(),
-        &["transaction", "price", "slot", "quote", "realm", "realised"],
-    )
+    let sheet = Sheet {
+        header: &HEADER,
+        rows: rows.collect(),
+        spare: &["transaction", "price", "slot", "quote", "realm", "realised"],
+        ..Sheet::default()
+    };
+    sheet.print(Look::current())
 }
 
 pub async fn run(settings: &Settings, out: Out, args: &TradesArgs) -> Result<(), AppError> {

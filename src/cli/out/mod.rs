@@ -1,0 +1,128 @@
+//! Prints text or JSON to standard output, errors to standard error.
+
+mod look;
+mod table;
+mod time;
+
+use std::io::{IsTerminal, Write, stderr, stdout};
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::{exit::Exit, wording::described};
+use crate::{
+    app::AppError,
+    domain::{
+        brief,
+        foreign::printable,
+        units::{Price, Usd},
+    },
+};
+
+pub(super) use look::{Format, Hue, Look};
+pub(super) use table::{Sheet, table};
+pub(super) use time::{Clock, length, moment, when};
+
+/// The output format.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Out {
+    json: bool,
+}
+
+impl Out {
+    pub(super) const fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    pub(super) const fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Prints a view, as JSON or as text rendered by `text`.
+    pub(super) fn show<T: Serialize>(
+        self,
+        view: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<(), AppError> {
+        if self.json {
+            let printed =
+                serde_json::to_string_pretty(view).map_err(|error| AppError::Internal(error.to_string()))?;
+            return self.raw(&format!("{printed}\n"));
+        }
+        let mut printed = text(view);
+        if !printed.ends_with('\n') {
+            printed.push('\n');
+        }
+        self.raw(&printed)
+    }
+
+    /// Prints text without terminal control characters: foreign text is cleaned at its entry, and here again.
+    /// A closed pipe is no error.
+    pub(super) fn raw(self, text: &str) -> Result<(), AppError> {
+        Self::write(&Look::current().cleaned(text))
+    }
+
+    /// Clears the screen, if there is a terminal.
+    pub(super) fn clear(self) -> Result<(), AppError> {
+        if self.is_terminal() {
+            Self::write("\x1b[H\x1b[J")
+        } else {
+            Ok(())
+        }
+    }
+
+    fn write(text: &str) -> Result<(), AppError> {
+        let mut output = stdout().lock();
+        match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(AppError::Io {
+                what: "standard output".to_owned(),
+                source: error,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Prints a remark to standard error, never to standard output.
+    pub(super) fn remark(self, text: &str) {
+        let _ = writeln!(stderr().lock(), "{}", printable(text));
+    }
+
+    pub(super) fn error(self, error: &AppError) {
+        let message = described(error);
+        let printed = if self.json {
+            json!({ "error": { "code": Exit::of(error).code(), "message": message } }).to_string()
+        } else {
+            format!("error: {message}")
+        };
+        self.remark(&printed);
+    }
+
+    pub(super) fn is_terminal(self) -> bool {
+        !self.json && stdout().is_terminal()
+    }
+}
+
+/// USD to the cent, cut, with commas between thousands for people. JSON has all digits.
+pub(super) fn dollars(value: Usd) -> String {
+    let cents = brief::usd(value);
+    if Look::current().plain {
+        cents
+    } else {
+        brief::grouped(&cents)
+    }
+}
+
+/// USD, or a dash for `None`.
+pub(super) fn dollars_or_dash(value: Option<Usd>) -> String {
+    value.map_or_else(|| "-".to_owned(), dollars)
+}
+
+/// A price, or a dash for `None`.
+pub(super) fn price(price: Option<Price>) -> String {
+    price.map_or_else(|| "-".to_owned(), brief::price)
+}
+
+/// Whole tokens, cut to six significant digits or to all before the point.
+pub(super) fn tokens(whole: impl ToString) -> String {
+    brief::amount(&whole.to_string())
+}
