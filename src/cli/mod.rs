@@ -117,7 +117,7 @@ enum Command {
     /// Show everything about one job
     Status(target::TargetArgs),
     /// List all jobs
-    List,
+    List(job::list::ListArgs),
     /// Remove an idle job from the list; its history is kept
     Remove(target::TargetArgs),
     /// Show trades, newest first
@@ -239,7 +239,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Liquidate(args) => job::lifecycle::liquidate(&settings, out, &args).await,
         Command::Remove(args) => job::lifecycle::remove(&settings, out, &args).await,
         Command::Status(args) => job::status::run(&settings, out, &args).await,
-        Command::List => job::list::run(&settings, out).await,
+        Command::List(args) => job::list::run(&settings, out, &args).await,
         Command::Trades(args) => job::trades::run(&settings, out, &args).await,
         Command::Export(args) => job::export::run(&settings, out, &args).await,
         Command::Config(command) => job::config::run(&settings, out, &command).await,

@@ -36,6 +36,8 @@ pub struct Pulse {
     pub slots_missed: u64,
     /// Slots decided.
     pub slots_recorded: u64,
+    /// Whether nothing is signed with its key.
+    pub halted: bool,
     /// The newest decision: `hold` or `trade`, its reason, its detail.
     pub last_decision: Option<(String, String, Option<String>)>,
 }
@@ -47,7 +49,9 @@ pub struct Pulse {
 pub async fn pulses(pool: &PgPool, jobs: &[JobId]) -> Result<Vec<Pulse>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT s.job_id, s.next_slot, s.open_since, s.last_price, s.last_price_at, s.recent_high, s.slots_claimed,
-                  s.slots_missed, s.slots_recorded, t.outcome AS "outcome?", t.reason AS "reason?", t.detail
+                  s.slots_missed, s.slots_recorded, t.outcome AS "outcome?", t.reason AS "reason?", t.detail,
+                  EXISTS (SELECT FROM jobs j JOIN signers g ON (g.realm, g.chain, g.address) = (j.realm, j.chain, j.wallet)
+                          WHERE j.id = s.job_id AND g.halted_at IS NOT NULL) AS "halted!"
            FROM job_slots s
            LEFT JOIN LATERAL (SELECT outcome, reason, detail FROM ticks WHERE job_id = s.job_id
                               ORDER BY first_slot DESC LIMIT 1) t ON true
@@ -74,6 +78,7 @@ pub async fn pulses(pool: &PgPool, jobs: &[JobId]) -> Result<Vec<Pulse>, StoreEr
                 slots_claimed: unsigned("job_slots.slots_claimed", row.slots_claimed)?,
                 slots_missed: unsigned("job_slots.slots_missed", row.slots_missed)?,
                 slots_recorded: unsigned("job_slots.slots_recorded", row.slots_recorded)?,
+                halted: row.halted,
                 last_decision: row
                     .outcome
                     .zip(row.reason)

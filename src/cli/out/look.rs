@@ -54,8 +54,14 @@ pub(in crate::cli) enum Hue {
 static LOOK: OnceLock<Look> = OnceLock::new();
 
 /// What [`Look::paint`] and the tables write around a text, and nothing else may.
-const STYLES: [&str; 6] = [
-    "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[1m", "\x1b[2m", "\x1b[0m",
+const STYLES: [&str; 7] = [
+    "\x1b[38;5;1m",
+    "\x1b[38;5;2m",
+    "\x1b[38;5;3m",
+    "\x1b[39m",
+    "\x1b[1m",
+    "\x1b[2m",
+    "\x1b[0m",
 ];
 
 impl Look {
@@ -134,9 +140,9 @@ impl Look {
 impl Hue {
     pub(super) const fn style(self) -> &'static str {
         match self {
-            Self::Good => "\x1b[32m",
-            Self::Warning => "\x1b[33m",
-            Self::Bad => "\x1b[31m",
+            Self::Good => "\x1b[38;5;2m",
+            Self::Warning => "\x1b[38;5;3m",
+            Self::Bad => "\x1b[38;5;1m",
             Self::Strong => "\x1b[1m",
             Self::Faint => "\x1b[2m",
         }

@@ -1,6 +1,7 @@
 //! Prints text or JSON to standard output, errors to standard error.
 
 mod look;
+mod screen;
 mod table;
 mod time;
 
@@ -20,8 +21,9 @@ use crate::{
 };
 
 pub(super) use look::{Format, Hue, Look};
+pub(super) use screen::Screen;
 pub(super) use table::{Sheet, table};
-pub(super) use time::{Clock, length, moment, when};
+pub(super) use time::{Clock, moment, when};
 
 /// The output format.
 #[derive(Debug, Clone, Copy)]
@@ -62,13 +64,9 @@ impl Out {
         Self::write(&Look::current().cleaned(text))
     }
 
-    /// Clears the screen, if there is a terminal.
-    pub(super) fn clear(self) -> Result<(), AppError> {
-        if self.is_terminal() {
-            Self::write("\x1b[H\x1b[J")
-        } else {
-            Ok(())
-        }
+    /// A screen that is drawn anew again and again; `None` without a terminal.
+    pub(super) fn screen(self) -> Option<Screen> {
+        self.is_terminal().then(Screen::enter)
     }
 
     fn write(text: &str) -> Result<(), AppError> {

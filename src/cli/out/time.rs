@@ -68,7 +68,7 @@ impl Clock {
 }
 
 /// The two largest units of a length of time, further ones cut: `3 h 52 m`.
-pub(in crate::cli) fn length(time: TimeDelta) -> String {
+fn length(time: TimeDelta) -> String {
     let seconds = time.num_seconds().abs();
     let units = [
         (seconds / 86_400, "d"),
