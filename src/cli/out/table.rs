@@ -18,7 +18,7 @@ pub(in crate::cli) struct Sheet<'a> {
     pub rows: Vec<Vec<String>>,
     /// Columns that a narrow terminal omits, least important first.
     pub spare: &'a [&'a str],
-    /// Columns that only `-o wide` shows.
+    /// Columns that people see only with `-o wide`.
     pub wide: &'a [&'a str],
     /// Rows below the others; other programs do not get them.
     pub totals: Vec<Vec<String>>,
@@ -49,7 +49,7 @@ impl Sheet<'_> {
     }
 
     fn plain(&self) -> String {
-        let columns: Vec<usize> = self.columns(false).collect();
+        let columns: Vec<usize> = self.columns(true).collect();
         let line = |cells: Vec<&str>| {
             let one_line: Vec<String> = cells.iter().map(|cell| cell.replace(['\n', '\t'], " ")).collect();
             one_line.join("\t")
