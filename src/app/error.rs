@@ -203,9 +203,13 @@ impl From<KeyError> for AppError {
 impl From<EditError> for AppError {
     fn from(error: EditError) -> Self {
         match error {
-            EditError::NoEntry { .. } => {
-                message![error.to_string(), "; ", Advice::ShowPolicy, " lists what there is"].refused()
-            }
+            EditError::NoEntry { .. } => message![
+                error.to_string(),
+                "; ",
+                Advice::ShowPolicy,
+                " lists what there is"
+            ]
+            .refused(),
             _ => Self::Policy(error),
         }
     }
