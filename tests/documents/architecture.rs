@@ -212,7 +212,7 @@ fn the_application_neither_prints_nor_prompts() {
 /// Places whose texts only faces show. Not here: what outlives its process and is read without a face (the halts and
 /// notes of `engine` and `store`, the messages of `notify`, the log of `monitor`), and what runs other programs
 /// (`embedded`, `devnet`).
-const FACELESS: [&str; 11] = [
+const FACELESS: [&str; 10] = [
     "crates/domain/src",
     "crates/queue/src",
     "src/app",
@@ -222,7 +222,6 @@ const FACELESS: [&str; 11] = [
     "src/paper",
     "src/prices",
     "src/report",
-    "src/retention",
     "src/runner",
 ];
 
