@@ -149,11 +149,12 @@ pub(super) fn facts(priced: &Priced, history: &History) -> Facts {
         spent,
         ..
     } = &priced.tick;
+    let lookback = HistoryQuery::of(&job.config, &job.last, priced.accepted.observed_at);
     Facts {
         now: *slot,
         started_at: job.started_at.unwrap_or(job.created_at),
         price: priced.accepted.price,
-        previous_price: job.last.previous_price(*last_price),
+        previous_price: job.last.previous_price(*last_price, lookback.previous_since),
         recent_high: history.high,
         moving_average: history.average,
         position: job.position,

@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 
 use super::{
     Timestamp,
+    accounting::average_cost,
     config::{AccumulateConfig, ScheduleConfig},
     decision::{Decision, Facts, HoldReason, LastFills, Plan, Position, Reason, RuleOutcome, first_to_fire},
     units::{MoneyError, Price, Rounding, Usd},
@@ -51,11 +52,13 @@ fn take_profit(
     let Some(goal_pct) = profit_goal_pct(config, position)? else {
         return Ok(RuleOutcome::Silent);
     };
-    if let Some((from, price)) = profit_again(config, schedule, &facts.last) {
-        let cooling = facts.now < from;
-        if cooling || facts.price.compare_to_percent_of(goal_pct, price)? == Ordering::Less {
-            return Ok(RuleOutcome::Silent);
-        }
+    let cooling = profit_again(config, schedule, &facts.last).is_some_and(|from| facts.now < from);
+    let below_step = match profit_step(position, &facts.last) {
+        Some(step) => facts.price.compare_to_percent_of(goal_pct, step)? == Ordering::Less,
+        None => false,
+    };
+    if cooling || below_step {
+        return Ok(RuleOutcome::Silent);
     }
     let value = position.token_value(facts.price, Rounding::Down)?;
     let goal = position.cost_basis.decimal().checked_mul(goal_pct);
@@ -182,17 +185,24 @@ pub fn profit_goal_pct(
     goal.ok_or(MoneyError::OutOfRange).map(Some)
 }
 
-/// After a take-profit: when the next may fire, and the price of the last, over which it must gain as much again.
+/// When a take-profit may fire again after the last.
 #[must_use]
 pub fn profit_again(
     config: &AccumulateConfig,
     schedule: &ScheduleConfig,
     last: &LastFills,
-) -> Option<(Timestamp, Price)> {
-    last.take_profit.map(|last| {
-        (
-            schedule.interval_end(config.take_profit_cooldown, last.at),
-            last.price,
-        )
-    })
+) -> Option<Timestamp> {
+    let last = last.take_profit?;
+    Some(schedule.interval_end(config.take_profit_cooldown, last.at))
+}
+
+/// The price of the last take-profit, over which the next must gain as much again. Only while it says anything of what
+/// is held: once the average cost has fallen below what it was at that sale, or all was sold since, gain over average
+/// cost is enough. Without this step, a price that stays at its goal would sell everything, one cooldown after the
+/// other.
+#[must_use]
+pub fn profit_step(position: &Position, last: &LastFills) -> Option<Price> {
+    let last = last.take_profit?;
+    let (before, now) = (last.average_cost?, average_cost(position)?);
+    (now >= before).then_some(last.price)
 }
