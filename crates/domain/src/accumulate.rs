@@ -82,10 +82,7 @@ fn dip_buy(
     schedule: &ScheduleConfig,
     facts: &Facts,
 ) -> Result<RuleOutcome, MoneyError> {
-    let cooling = facts
-        .last
-        .dip
-        .is_some_and(|at| schedule.interval_end(config.dip_cooldown, at) > facts.now);
+    let cooling = dip_again(config, schedule, &facts.last).is_some_and(|from| facts.now < from);
     let Some(floor_pct) = dip_floor_pct(config)?.filter(|_| !cooling) else {
         return Ok(RuleOutcome::Silent);
     };
@@ -155,6 +152,16 @@ pub fn dca_due(
         ),
         (None, None) => None,
     }
+}
+
+/// When a dip may be bought again after the last.
+#[must_use]
+pub fn dip_again(
+    config: &AccumulateConfig,
+    schedule: &ScheduleConfig,
+    last: &LastFills,
+) -> Option<Timestamp> {
+    last.dip.map(|at| schedule.interval_end(config.dip_cooldown, at))
 }
 
 /// A dip is at most this many per cent of the recent high; `None`: the rule is off.

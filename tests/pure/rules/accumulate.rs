@@ -2,11 +2,12 @@
 
 use chrono::TimeDelta;
 use lgi_mm::domain::{
-    accumulate,
+    Timestamp, accumulate,
     config::{AccumulateConfig, JobConfig, Rules, ScheduleConfig},
-    decision::{Decision, Facts, HoldReason, Plan, ProfitTaken, Reason, Side},
+    decision::{Decision, Facts, HoldReason, LastFills, Plan, ProfitTaken, Reason, Side},
     job::JobMode,
     limits,
+    samples::HistoryQuery,
     schedule::CronExpr,
     span::Span,
     units::{Price, Rounding, Usd},
@@ -169,6 +170,34 @@ fn a_dip_needs_two_samples_and_its_cooldown() {
         assert_eq!(found, expected, "{name}");
     }
     assert_eq!(plan(decide(&rules(), &in_a_dip())).value, usd("20"));
+}
+
+/// Two windows: a job whose slots are a window apart finds its price of the slot before just outside of one.
+#[test]
+fn a_price_from_before_a_long_pause_confirms_no_dip() {
+    let mut config = accumulating();
+    config.rules.accumulate_mut().expect("accumulate").dip_window = Span::from_secs(3_600);
+    let previous = |seconds_ago: i64, dip: Option<Timestamp>| {
+        let (now, last) = (
+            at(hours(9)),
+            LastFills {
+                dip,
+                ..LastFills::default()
+            },
+        );
+        let since = HistoryQuery::of(&config, &last, now).previous_since;
+        last.previous_price(Some((price("0.9"), now - TimeDelta::seconds(seconds_ago))), since)
+    };
+    assert_eq!(previous(60, None), Some(price("0.9")));
+    assert_eq!(previous(3_700, None), Some(price("0.9")));
+    assert_eq!(previous(7_200, None), Some(price("0.9")));
+    assert_eq!(previous(7_201, None), None);
+    assert_eq!(
+        previous(60, Some(at(hours(9) - 60))),
+        None,
+        "the price that the dip was bought at"
+    );
+    assert_eq!(previous(59, Some(at(hours(9) - 60))), Some(price("0.9")));
 }
 
 #[test]

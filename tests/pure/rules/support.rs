@@ -6,7 +6,7 @@ use lgi_mm::domain::{
     Timestamp,
     accounting::{Booked, Fill, book},
     config::JobConfig,
-    decision::{Facts, LastFills, MovingAverage, Plan, Position, ProfitTaken, Reason, RuleFill, Side, Spent},
+    decision::{Facts, LastFills, MovingAverage, Plan, Position, ProfitTaken, RuleFill, Side, Spent},
     job::JobMode,
     units::{Amount, Price, Rounding, Usd},
 };
