@@ -13,6 +13,7 @@ mod policy;
 mod prices;
 mod replay;
 mod sweep;
+mod tables;
 mod terminal;
 mod views;
 mod wallets;

@@ -8,6 +8,7 @@ use super::{
     alive::{Dead, alive},
     config::differences,
     list::JobLine,
+    next::{self, Next},
     trades::TradeLine,
 };
 use crate::app::message::{Advice, Message, message};
@@ -70,6 +71,8 @@ pub struct Status {
     pub slots_missed: u64,
     /// Why the job is not buying now, in one sentence.
     pub why: Message,
+    /// When it trades next, and at which prices.
+    pub next: Next,
     pub open_trade: Option<OpenTrade>,
     /// Newest first; consecutive equal ones are merged.
     pub decisions: Vec<DecisionRun>,
@@ -164,6 +167,7 @@ pub async fn status(app: &App, target: &Target) -> Result<Status, AppError> {
         slots_recorded: pulse.slots_recorded,
         slots_missed: pulse.slots_missed,
         why: why(&job, &pulse),
+        next: next::next(app, &job).await?,
         open_trade: open_trade(app, &trades).await?,
         decisions: runs.into_iter().map(DecisionRun::from).collect(),
         trades: trades

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{alive, list::realm};
+use super::{alive, list::realm, next};
 use crate::{
     app::{
         App, AppError,
@@ -92,6 +92,7 @@ fn answer(status: &Status, clock: Clock) -> Vec<(&'static str, String)> {
     if status.line.next_slot.is_some() {
         facts.push(("next slot", super::list::next(&status.line, status.now)));
     }
+    facts.extend(next::lines(status, clock));
     facts.extend(troubles(status, clock));
     if let Some(plan) = &status.liquidation {
         let (done, all, over) = (plan.slices_done(), plan.slices(), plan.over());

@@ -1,0 +1,141 @@
+//! When a job trades next, and at which prices, in words.
+
+use crate::{
+    app::jobs::{
+        next::{DailyLimit, Next},
+        status::Status,
+    },
+    cli::out::{Clock, dollars},
+    domain::{
+        Timestamp, brief,
+        config::{AccumulateConfig, LiquidityConfig, Rules},
+        job::JobStatus,
+        outlook::{DipBuy, Rebalance, Spread, TakeProfit},
+    },
+};
+
+/// What a job waits for, one line a rule.
+pub(super) fn lines(status: &Status, clock: Clock) -> Vec<(&'static str, String)> {
+    let next = &status.next;
+    let stopped = matches!(status.line.status, JobStatus::Paused | JobStatus::Error);
+    let mut lines = Vec::new();
+    if let Some(due) = next.slice {
+        let due = if due > next.now {
+            clock.near(due)
+        } else {
+            "due now".to_owned()
+        };
+        lines.push(("next slice", once_resumed(due, stopped)));
+    }
+    match &status.config.rules {
+        Rules::Accumulate(rules) => {
+            let dca = next.dca.map(|slot| clock.near(slot));
+            lines.extend(dca.map(|slot| ("next DCA", once_resumed(slot, stopped))));
+            lines.extend(next.dip_buy.map(|dip| ("dip buy", dip_buy(clock, rules, &dip))));
+            let sale = next.take_profit;
+            lines.extend(sale.map(|sale| ("take profit", take_profit(clock, rules, &sale))));
+        }
+        Rules::Liquidity(rules) => lines.extend(around_the_average(next, rules, clock)),
+    }
+    let limits = next.daily_limits.iter();
+    lines.extend(limits.map(|limit| ("daily limit", daily_limit(clock, limit))));
+    lines
+}
+
+fn once_resumed(when: String, stopped: bool) -> String {
+    if stopped {
+        format!("{when}, if it is resumed by then")
+    } else {
+        when
+    }
+}
+
+fn dip_buy(clock: Clock, rules: &AccumulateConfig, dip: &DipBuy) -> String {
+    let needed = if dip.seen_once {
+        "in the next slot too"
+    } else {
+        "in two slots in a row"
+    };
+    format!(
+        "at {} or below, {needed}: {} % below the high of {}{}",
+        brief::price(dip.at_or_below_usd),
+        rules.dip_buy_threshold_pct,
+        brief::price(dip.high_usd),
+        not_before(clock, dip.not_before)
+    )
+}
+
+fn take_profit(clock: Clock, rules: &AccumulateConfig, sale: &TakeProfit) -> String {
+    let gain = rules.take_profit_pct;
+    let over = match sale.last_sale_usd {
+        Some(last) => format!(
+            "{gain} % above the last sale at {}, until the average cost falls",
+            brief::price(last)
+        ),
+        None => format!("{gain} % above the average cost"),
+    };
+    format!(
+        "at {} or above: {over}{}",
+        brief::price(sale.at_or_above_usd),
+        not_before(clock, sale.not_before)
+    )
+}
+
+fn around_the_average(next: &Next, rules: &LiquidityConfig, clock: Clock) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    if let Some(coverage) = &next.coverage {
+        let (covered, needed) = (coverage.covered_pct.round_dp(1), coverage.needed_pct);
+        let window = rules.ma_window;
+        lines.push((
+            "moving average",
+            format!("prices cover {covered} % of its {window}; it trades from {needed} % on"),
+        ));
+    }
+    lines.extend(next.spread.map(|found| ("spread trade", spread(clock, &found))));
+    let band = next.rebalance.as_ref().and_then(rebalance);
+    lines.extend(band.map(|prices| ("rebalance", prices)));
+    lines
+}
+
+fn spread(clock: Clock, found: &Spread) -> String {
+    format!(
+        "buys below {}, sells above {}: moving average {}{}",
+        brief::price(found.buys_below_usd),
+        brief::price(found.sells_above_usd),
+        brief::price(found.moving_average_usd),
+        not_before(clock, found.not_before)
+    )
+}
+
+fn rebalance(found: &Rebalance) -> Option<String> {
+    let buys = found
+        .buys_below_usd
+        .map(|at| format!("buys below {}", brief::price(at)));
+    let sells = found
+        .sells_above_usd
+        .map(|at| format!("sells above {}", brief::price(at)));
+    let both: Vec<String> = buys.into_iter().chain(sells).collect();
+    (!both.is_empty()).then(|| both.join(", "))
+}
+
+fn daily_limit(clock: Clock, limit: &DailyLimit) -> String {
+    let what = if limit.key == "liquidity.max_daily_volume_usd" {
+        "traded"
+    } else {
+        "bought"
+    };
+    let resets = limit
+        .resets_at
+        .map(|reset| format!("; begins anew {}", clock.near(reset)));
+    format!(
+        "{} of {} USD {what} today{}",
+        dollars(limit.used_usd),
+        dollars(limit.most_usd),
+        resets.unwrap_or_default()
+    )
+}
+
+fn not_before(clock: Clock, from: Option<Timestamp>) -> String {
+    from.map(|from| format!("; not before {}", clock.near(from)))
+        .unwrap_or_default()
+}
