@@ -27,7 +27,7 @@ async fn two_jobs() -> Terminal {
     ]);
     terminal.ok(&["tick", "2"]);
     for sql in [
-        "UPDATE jobs SET status = 'ERROR', failures_in_row = 5, last_error = 'slippage: the pool moved by 3 %' WHERE id = 2",
+        "UPDATE jobs SET status = 'ERROR', status_before_stop = 'RUNNING', failures_in_row = 5, last_error = 'slippage: the pool moved by 3 %' WHERE id = 2",
         "UPDATE job_slots SET next_slot = NULL, due_at = NULL WHERE job_id = 2",
     ] {
         sqlx::query(sql).execute(&terminal.pool).await.expect(sql);
@@ -243,7 +243,7 @@ async fn a_dead_bot_does_not_look_alive() {
     let text = said(&["list"]);
     assert!(!text.contains("NOTHING IS TRADING"), "{text}");
     // A job in ERROR is not tried again before its owner says so.
-    sqlx::query("UPDATE jobs SET status = 'ERROR', failures_in_row = 5, last_error = 'no gas'")
+    sqlx::query("UPDATE jobs SET status = 'ERROR', status_before_stop = 'RUNNING', failures_in_row = 5, last_error = 'no gas'")
         .execute(&terminal.pool)
         .await
         .expect("an error");
