@@ -1,6 +1,6 @@
 //! Errors that a user sees, through any face.
 
-use super::message::Message;
+use super::{connections::TooFew, message::Message};
 use crate::{
     chain::{InvalidChain, keystore::KeyError, policy::edit::EditError},
     config::{LayerError, SettingsError},
@@ -52,6 +52,14 @@ pub enum AppError {
         url: String,
         /// The cause, and what to do.
         cause: Explained,
+    },
+    /// Too few connections for a service.
+    #[error("{cause}\nDATABASE_URL is {url}")]
+    TooFewConnections {
+        /// Connection string, without the password.
+        url: String,
+        /// How many there are and how many it needs.
+        cause: TooFew,
     },
     /// A dump that was restored in part.
     #[error("the ledger is not whole; missing: {}; {}", .0.join(", "), integrity::REMEDY)]
@@ -139,6 +147,7 @@ impl AppError {
             | Self::Paper(PaperError::Database(_) | PaperError::Corrupt { .. })
             | Self::Embedded(_)
             | Self::Unreachable { .. }
+            | Self::TooFewConnections { .. }
             | Self::HalfFilled(_)
             | Self::Migrate(_)
             | Self::Store(_) => ErrorKind::Database,
