@@ -46,6 +46,9 @@ CREATE TABLE jobs (
     quote_balance         token_amount NOT NULL DEFAULT 0,
     realized_pnl          usd         NOT NULL DEFAULT 0,
     gas_usd               usd         NOT NULL DEFAULT 0 CHECK (gas_usd >= 0),
+    -- What the owner paid in this cycle and has not got back (negative: more came back), and the most that it ever was.
+    out_of_pocket         usd         NOT NULL DEFAULT 0,
+    money_in              usd         NOT NULL DEFAULT 0 CHECK (money_in >= 0 AND money_in >= out_of_pocket),
     failures_in_row       integer     NOT NULL DEFAULT 0 CHECK (failures_in_row >= 0),
     backoff_until         timestamptz,
     last_error            text,

@@ -20,6 +20,8 @@ pub mod memory;
 pub mod moves;
 pub mod orders;
 mod outbox;
+pub mod pnl;
+mod pocket;
 pub mod pools;
 pub mod rate_limits;
 pub mod refusal;

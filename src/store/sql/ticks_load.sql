@@ -30,6 +30,8 @@ SELECT
     j.quote_balance::text AS quote_balance,
     j.realized_pnl::numeric AS realized_pnl,
     j.gas_usd::numeric AS gas_usd,
+    j.out_of_pocket::numeric AS out_of_pocket,
+    j.money_in::numeric AS money_in,
     j.failures_in_row AS failures_in_row,
     j.backoff_until,
     j.last_error,
