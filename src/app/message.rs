@@ -20,6 +20,7 @@ pub enum Field {
     Decimals,
     Every,
     For,
+    Force,
     From,
     Job,
     Live,

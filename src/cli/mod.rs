@@ -8,7 +8,9 @@ mod devnet;
 mod doctor;
 mod exit;
 mod health;
+mod info;
 mod job;
+mod keep;
 mod live;
 mod mode;
 mod notify;
@@ -31,7 +33,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::{
     config::{self, Settings},
-    telemetry,
+    telemetry, version,
 };
 
 pub use crate::app::AppError;
@@ -61,7 +63,7 @@ With --json, results are JSON on standard output and errors are {\"error\":{\"co
 
 /// lgi-mm
 #[derive(Debug, Parser)]
-#[command(name = "lgi-mm", version, about = "Crash-proof trading runner for EVM tokens", long_about = LONG_ABOUT, after_help = AFTER_HELP)]
+#[command(name = "lgi-mm", version = version::FULL, about = "Crash-proof trading runner for EVM tokens", long_about = LONG_ABOUT, after_help = AFTER_HELP)]
 pub struct Cli {
     /// Settings file [default: ./lgi-mm.toml, else ~/.config/lgi-mm/lgi-mm.toml, if it is there]
     #[arg(long, global = true, value_name = "FILE", env = "LGI_MM_SETTINGS")]
@@ -114,6 +116,12 @@ enum Command {
     Prune(prune::PruneArgs),
     /// Run a program on this installation's database, such as `lgi-mm db psql`; it gets DATABASE_URL, PGHOST and so on
     Db(db::DbArgs),
+    /// Write the whole database to a file, while services run
+    Backup(keep::BackupArgs),
+    /// Restore a backup into an empty database, while nothing of lgi-mm runs
+    Restore(keep::RestoreArgs),
+    /// Show version, settings file, database, keystore, policy and processes
+    Info,
     /// Check this installation and suggest fixes
     Doctor,
     /// Check whether a running service is ready, for health checks
@@ -221,6 +229,9 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Migrate => services::migrate(&settings, out).await,
         Command::Prune(args) => prune::run(&settings, out, &args).await,
         Command::Db(args) => db::run(&settings, &args).await,
+        Command::Backup(args) => keep::backup(&settings, out, &args).await,
+        Command::Restore(args) => keep::restore(&settings, out, &args).await,
+        Command::Info => info::run(&settings, out).await,
         Command::Doctor => doctor::run(&settings, out).await,
         Command::Health(args) => health::run(&settings, out, &args).await,
         Command::Notify(command) => notify::run(&settings, out, &command).await,
