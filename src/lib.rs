@@ -22,6 +22,7 @@ pub mod retention;
 pub mod runner;
 pub mod service;
 pub mod store;
+pub mod systemd;
 pub mod telemetry;
 pub mod trust;
 pub mod version;

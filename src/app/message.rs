@@ -33,6 +33,7 @@ pub enum Field {
     NativeUsdMin,
     Paper,
     Prices,
+    Print,
     Quote,
     Sweep,
     Symbol,

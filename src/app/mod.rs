@@ -30,6 +30,7 @@ pub(crate) mod reconcile;
 pub mod services;
 pub mod target;
 mod trail;
+pub mod unit;
 pub mod wallets;
 pub(crate) mod whole;
 

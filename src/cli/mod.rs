@@ -19,6 +19,7 @@ mod paper;
 mod policy;
 mod prune;
 mod reconcile;
+mod service;
 mod services;
 mod stop;
 mod target;
@@ -122,6 +123,9 @@ enum Command {
     Restore(keep::RestoreArgs),
     /// Show version, settings file, database, keystore, policy and processes
     Info,
+    /// Install, show or remove a systemd unit that keeps the daemon running
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
     /// Check this installation and suggest fixes
     Doctor,
     /// Check whether a running service is ready, for health checks
@@ -232,6 +236,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Backup(args) => keep::backup(&settings, out, &args).await,
         Command::Restore(args) => keep::restore(&settings, out, &args).await,
         Command::Info => info::run(&settings, out).await,
+        Command::Service(command) => service::run(&settings, out, &command).await,
         Command::Doctor => doctor::run(&settings, out).await,
         Command::Health(args) => health::run(&settings, out, &args).await,
         Command::Notify(command) => notify::run(&settings, out, &command).await,
