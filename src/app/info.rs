@@ -95,6 +95,12 @@ pub fn whose(app: &App) -> String {
     }
 }
 
+/// Whether there is a database to ask, without making one.
+#[must_use]
+pub fn has_database(settings: &Settings) -> bool {
+    place(settings).is_ok_and(|view| view.exists)
+}
+
 /// What this installation consists of. Starts the private server if its data is there, and makes none.
 ///
 /// # Errors

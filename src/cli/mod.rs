@@ -1,6 +1,7 @@
 //! The command line: the clap tree, one file for each command family, pure rendering.
 
 mod adopt;
+mod completions;
 mod confirm;
 mod db;
 mod demo;
@@ -12,6 +13,7 @@ mod info;
 mod job;
 mod keep;
 mod live;
+mod man;
 mod mode;
 mod notify;
 mod out;
@@ -29,7 +31,7 @@ mod wording;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::{
@@ -150,7 +152,9 @@ enum Command {
     Devnet(devnet::DevnetArgs),
     /// Run a demo: jobs of both modes trade on paper for a minute
     Demo(demo::DemoArgs),
-    /// Print shell completions
+    /// Print or write manual pages
+    Man(man::ManArgs),
+    /// Print what makes a shell complete commands, jobs and keys: `source <(lgi-mm completions bash)`
     Completions {
         /// Shell
         shell: clap_complete::Shell,
@@ -161,6 +165,9 @@ enum Command {
 pub async fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     config::zones::install();
     let arguments: Vec<OsString> = arguments.collect();
+    if let Some(answered) = completions::answer(&arguments) {
+        return ExitCode::from(answered.map_or_else(|error| Exit::of(&error).code(), |()| Exit::Done.code()));
+    }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         // Parsing failed, so look for --json in the raw arguments.
@@ -191,8 +198,10 @@ pub async fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
-    if let Command::Completions { shell } = cli.command {
-        return out.raw(&completions(shell));
+    match &cli.command {
+        Command::Completions { shell } => return out.verbatim(completions::script(*shell)?.as_bytes()),
+        Command::Man(args) => return man::run(out, args),
+        _ => {}
     }
     // Any command may hold a key or a password, and a crash must not write them to disk.
     setrlimit(Resource::RLIMIT_CORE, 0, 0)
@@ -247,7 +256,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Prices(args) => trial::prices::run(out, &args),
         Command::Devnet(args) => devnet::run(out, &args).await,
         Command::Demo(args) => demo::run(&settings, out, &args).await,
-        Command::Completions { .. } => Ok(()),
+        Command::Completions { .. } | Command::Man(_) => Ok(()),
     }
 }
 
@@ -264,10 +273,4 @@ fn raise_file_limit() {
         // If the hard limit cannot be set, as on macOS, keep the current one.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
     }
-}
-
-fn completions(shell: clap_complete::Shell) -> String {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "lgi-mm", &mut script);
-    String::from_utf8_lossy(&script).into_owned()
 }
