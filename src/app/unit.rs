@@ -161,19 +161,19 @@ pub fn removed(settings: &Settings, request: &UnitRequest) -> Result<UnitDone, A
     refuse_changed(&planned, request)?;
     let control = Control::new(planned.unit.scope);
     // Where systemd does not run, there is nothing to stop.
-    if control.state(NAME).is_some() {
+    let runs = control.state(NAME).is_some();
+    if runs {
         control.stop(NAME).map_err(AppError::Internal)?;
     }
     remove(&planned.path, &planned.environment).map_err(io(&planned.path))?;
-    let mut remarks = Vec::new();
-    if let Err(said) = control.reload() {
-        remarks.push(message![said]);
+    if runs {
+        control.reload().map_err(AppError::Internal)?;
     }
     Ok(UnitDone {
         unit: planned.path,
         environment: None,
         started: false,
-        remarks,
+        remarks: Vec::new(),
     })
 }
 

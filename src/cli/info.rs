@@ -1,6 +1,6 @@
 //! `info`: what this installation consists of.
 
-use super::out::{Out, moment, when};
+use super::out::{Out, counted, moment, when};
 use crate::{
     app::{
         AppError,
@@ -67,7 +67,10 @@ fn database(view: &InfoView) -> Vec<(&'static str, String)> {
         lines.push(("", format!("PostgreSQL {server}, tables {schema}")));
     }
     if let (Some(jobs), Some(trades)) = (database.jobs, database.trades) {
-        lines.push(("", format!("{jobs} jobs, {trades} trades")));
+        lines.push((
+            "",
+            format!("{}, {}", counted(jobs, "job"), counted(trades, "trade")),
+        ));
     }
     lines
 }

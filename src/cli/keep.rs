@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::{out::Out, target::actor};
+use super::{
+    out::{Out, counted},
+    target::actor,
+};
 use crate::{
     app::{
         App, AppError,
@@ -43,11 +46,11 @@ pub(super) async fn restore(settings: &Settings, out: Out, args: &RestoreArgs) -
 
 fn written(view: &BackupView) -> String {
     format!(
-        "{}: {} jobs and {} trades, {} bytes, PostgreSQL {}, lgi-mm {}\nread back as a whole. Restore it with `lgi-mm \
+        "{}: {} and {}, {} bytes, PostgreSQL {}, lgi-mm {}\nread back as a whole. Restore it with `lgi-mm \
          restore {}`\n{}",
         view.file.display(),
-        view.jobs,
-        view.trades,
+        counted(view.jobs, "job"),
+        counted(view.trades, "trade"),
         view.bytes,
         view.server,
         view.version,
@@ -61,11 +64,11 @@ fn written(view: &BackupView) -> String {
 
 fn restored(view: &RestoreView) -> String {
     let mut text = format!(
-        "restored {}, made {}: {} jobs and {} trades{}\n",
+        "restored {}, made {}: {} and {}{}\n",
         view.file.display(),
         view.made,
-        view.jobs,
-        view.trades,
+        counted(view.jobs, "job"),
+        counted(view.trades, "trade"),
         if view.migrated {
             "; its tables were migrated to this version"
         } else {

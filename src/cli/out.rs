@@ -195,6 +195,12 @@ pub(super) fn short(text: &str, digits: usize) -> String {
     }
 }
 
+/// A number of things: `1 job`, `2 jobs`.
+pub(super) fn counted(number: i64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// To the second, UTC.
 pub(super) fn moment(time: Timestamp) -> String {
     time.format("%Y-%m-%d %H:%M:%S").to_string()

@@ -111,7 +111,7 @@ fn installed(done: &UnitDone) -> String {
         text.push_str(&format!(", its environment in {}", environment.display()));
     }
     text.push_str(if done.started {
-        "; it runs now, and starts with the machine\n"
+        "; it runs now\n"
     } else {
         "; not started\n"
     });

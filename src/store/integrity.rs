@@ -18,7 +18,7 @@ const HOLES_IN_FULL: &str = include_str!("sql/ledger_holes_in_full.sql");
 const SHOWN_MAX: usize = 3;
 
 /// What to do about a ledger that is not whole.
-pub const REMEDY: &str = "stop lgi-mm and restore the whole backup into an empty database (docs/moving-house.md); \
+pub const REMEDY: &str = "stop lgi-mm and restore the whole backup into an empty database (docs/keep-running.md); \
      never add the missing parts by hand";
 
 /// How much is read.

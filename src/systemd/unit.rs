@@ -58,7 +58,6 @@ SystemCallErrorNumber=EPERM
 const SYSTEM_ONLY: &str = "\
 ProtectSystem=strict
 ProtectHome=read-only
-PrivateTmp=yes
 PrivateDevices=yes
 ProtectClock=yes
 ProtectControlGroups=yes
@@ -117,6 +116,10 @@ impl Unit {
         text.push_str(EVERYWHERE);
         if self.scope == Scope::System {
             text.push_str(SYSTEM_ONLY);
+            // A private /tmp has none of our files.
+            if !self.uses_tmp() {
+                text.push_str("PrivateTmp=yes\n");
+            }
             // As root, the private server is run as another user.
             let capabilities = if self.private_server {
                 "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL CAP_SETGID CAP_SETUID"
@@ -129,6 +132,13 @@ impl Unit {
             }
         }
         text
+    }
+
+    fn uses_tmp(&self) -> bool {
+        let files = [&self.program, &self.directory].into_iter();
+        let files = files.chain(&self.settings).chain(&self.home).chain(&self.writes);
+        let mut files = files.chain(&self.environment);
+        files.any(|path| path.starts_with("/tmp") || path.starts_with("/var/tmp"))
     }
 
     fn install(&self) -> String {

@@ -29,6 +29,8 @@ pub fn elsewhere(settings: &Settings) -> Result<Vec<Elsewhere>, AppError> {
     places.extend(settings.origin.clone().map(|path| ("settings", path)));
     places.push(("policy", policy.path().to_owned()));
     places.push(("journal of signatures", policy.journal().dir().to_owned()));
+    // Without a home directory there is no usual place.
+    places.retain(|(_, path)| !path.as_os_str().is_empty());
     let places = places.into_iter().map(|(what, path)| Elsewhere {
         what,
         there: path.exists(),

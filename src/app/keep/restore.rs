@@ -180,7 +180,7 @@ async fn make_room(app: &App) -> Result<(), AppError> {
                 named => format!(": job {}{more}", named.join(", job ")),
             };
             let said = format!(
-                "the database is not empty: it has {jobs} jobs and {trades} trades{named}; a backup is never merged into a \
+                "the database is not empty: jobs: {jobs}, trades: {trades}{named}; a backup is never merged into a \
                  ledger; {elsewhere}"
             );
             Err(message![said].error(ErrorKind::Refused))
