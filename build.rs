@@ -1,5 +1,6 @@
-//! Names the commit that is built, and extracts the charting library of the report (Apache ECharts) from the crate that contains it, so that neither npm
-//! nor a separate download is needed. Cargo does not pass the paths of dependencies to a build script, so we search.
+//! Names the commit that is built, and extracts the charting library of the report (Apache ECharts) from the crate that
+//! contains it, so that neither npm nor a separate download is needed. Cargo does not pass the paths of dependencies to
+//! a build script, so we search.
 
 #[path = "build/commit.rs"]
 mod commit;

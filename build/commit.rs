@@ -3,8 +3,8 @@
 
 use std::{path::Path, process::Command};
 
-/// The commit's short hash, `-dirty` if tracked files differ from it, and its date in UTC; `None` if `dir` is not the top
-/// of a git work tree.
+/// The commit's short hash, `-dirty` if tracked files differ from it, and its date in UTC; `None` if `dir` is not the
+/// top of a git work tree.
 pub fn of(dir: &Path) -> Option<String> {
     let top = git(dir, &["rev-parse", "--show-toplevel"])?;
     // Sources that lie in another project's repository are not of that project's commit.

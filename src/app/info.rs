@@ -76,7 +76,7 @@ pub struct ProcessesView {
 /// A worker process.
 #[derive(Debug, Serialize)]
 pub struct WorkerView {
-    /// Its number.
+    /// Its id.
     pub process: String,
     /// When it started.
     pub started_at: Option<Timestamp>,
@@ -86,7 +86,7 @@ pub struct WorkerView {
     pub alive: bool,
 }
 
-/// Whose database a command used, for somebody who expected another.
+/// The database that a command used, for a user who expected another one.
 #[must_use]
 pub fn whose(app: &App) -> String {
     match &app.server {

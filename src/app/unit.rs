@@ -25,13 +25,13 @@ const NAME: &str = "lgi-mm.service";
 const ENVIRONMENT: &str = "lgi-mm.env";
 /// What a stop needs beyond the tasks that still run: the server, the last messages.
 const STOP_MARGIN_SECS: u64 = 30;
-/// A socket's path beside longer data than this is too long, and the socket is in /run.
+/// With a longer data directory the socket's path would be too long; the socket is then in /run.
 const SHORT_PATH: usize = 70;
 
-/// Which unit.
+/// The unit that a request means.
 #[derive(Debug, Clone)]
 pub struct UnitRequest {
-    /// Whose manager; `None`: the machine's for root, else the user's own.
+    /// `None`: the machine's manager for root, else the user's own.
     pub scope: Option<Scope>,
     /// Directory of the unit, if not the manager's usual one.
     pub directory: Option<PathBuf>,
@@ -42,7 +42,7 @@ pub struct UnitRequest {
 /// A unit as it would be written.
 #[derive(Debug, Serialize)]
 pub struct UnitText {
-    /// Where.
+    /// Its file.
     pub unit: PathBuf,
     /// Its text.
     pub text: String,
@@ -68,7 +68,7 @@ pub struct UnitDone {
 /// How the unit is.
 #[derive(Debug, Serialize)]
 pub struct UnitStatus {
-    /// Whose manager.
+    /// The user's manager or the machine's.
     #[serde(serialize_with = "shown_scope")]
     pub scope: Scope,
     /// The unit's file.

@@ -81,7 +81,8 @@ pub(super) async fn run(settings: &Settings, out: Out, command: &ServiceCommand)
             if args.print {
                 return out.show(&unit::text(settings, &request)?, printed);
             }
-            // What keeps the daemon from starting is said here, not in a log. The private server is made, too.
+            // Whatever keeps the daemon from starting is an error here rather than in its log. Also makes the private
+            // database.
             drop(App::serve(settings).await?);
             let done = unit::installed(settings, &request, !args.no_start)?;
             out.show(&written(done), installed)

@@ -1,5 +1,5 @@
-//! Which processes work on the database. Their tables and sessions are not all there for every role and every schema, so
-//! nothing here is checked when we are compiled.
+//! Which processes work on the database. Their tables and sessions are not all there for every role and every schema,
+//! so nothing here is checked when we are compiled.
 
 use sqlx::PgPool;
 
@@ -9,7 +9,7 @@ use crate::domain::Timestamp;
 /// A worker process that has a row.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Worker {
-    /// Its number.
+    /// Its id.
     pub process: String,
     /// When it started.
     pub started_at: Option<Timestamp>,

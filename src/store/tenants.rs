@@ -16,7 +16,7 @@ const RELATIONS: &str = "
       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
     ORDER BY (n.nspname IN ('public', 'paper', 'apalis')), 1";
 
-/// Rows that nobody has before the first order: whoever has one has something to lose.
+/// Rows that a ledger lacks until its owner gives the first order.
 const ROWS: &str = "
     SELECT (SELECT count(*) FROM public.jobs) + (SELECT count(*) FROM public.trades) + (SELECT count(*) FROM public.signers)
          + (SELECT count(*) FROM public.audit WHERE action <> 'migrate')";
@@ -37,7 +37,7 @@ BEGIN
     LOCK TABLE public.jobs, public.trades, public.signers, public.audit IN ACCESS EXCLUSIVE MODE;
     IF (SELECT count(*) FROM public.jobs) + (SELECT count(*) FROM public.trades) + (SELECT count(*) FROM public.signers) > 0
     THEN
-        RAISE EXCEPTION 'somebody has started a job meanwhile';
+        RAISE EXCEPTION 'a job was started meanwhile';
     END IF;
     DROP SCHEMA IF EXISTS paper, apalis CASCADE;
     FOR part IN
@@ -135,7 +135,7 @@ pub async fn holds(pool: &PgPool) -> Result<Holds, StoreError> {
 /// Removes the tables of a ledger in which nobody has given an order.
 ///
 /// # Errors
-/// [`StoreError`], also if somebody has started a job meanwhile; nothing is removed then.
+/// [`StoreError`], also if a job was started meanwhile; nothing is removed then.
 pub async fn clear_new_ledger(pool: &PgPool) -> Result<(), StoreError> {
     sqlx::raw_sql(CLEAR).execute(pool).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! The files of a unit. A unit that somebody has changed by hand is never replaced or removed unasked.
+//! The files of a unit. A unit that the owner changed by hand is never replaced or removed unasked.
 
 use std::{fs, io, os::unix::fs::OpenOptionsExt, path::Path};
 
@@ -18,7 +18,7 @@ pub enum Found {
     Same,
     /// A unit that we wrote, of other settings or another version.
     Older,
-    /// A unit that was changed, or written, by somebody else.
+    /// A unit that was changed by hand, or not written by us.
     Changed,
 }
 

@@ -86,7 +86,12 @@ async fn info_names_every_place_and_no_password() {
         .url
         .replacen("postgres://postgres@", "postgres://postgres:hunter2@", 1);
     assert!(url.contains("hunter2"));
-    let ran = terminal.run_with(&["info"], "DATABASE_URL", &url);
+    let output = terminal
+        .command(&["info"])
+        .env("DATABASE_URL", &url)
+        .env("HOME", terminal.path("home"))
+        .output();
+    let ran = Ran::of(&output.expect("our own program"));
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(!ran.stdout.contains("hunter2"), "{}", ran.stdout);
     for said in [

@@ -164,5 +164,9 @@ pub fn settled() -> insta::internals::SettingsBindDropGuard {
         "[time zone rules] ",
     );
     settings.add_filter("PostgreSQL [^\"]+", "PostgreSQL [version and place]");
+    settings.add_filter(
+        r"no jobs in the database [^;]+;",
+        "no jobs in the database [place];",
+    );
     settings.bind_to_scope()
 }

@@ -45,8 +45,8 @@ pub struct BackupView {
 /// Writes the whole ledger to `file`, consistently, while services run. The file gets its name when it is whole.
 ///
 /// # Errors
-/// [`AppError::HalfFilled`] for a ledger that is not whole; an error if the file is there and `replace` is not given, or
-/// cannot be written.
+/// [`AppError::HalfFilled`] for a ledger that is not whole; an error if the file is there and `replace` is not given,
+/// or cannot be written.
 pub async fn backup(app: &App, actor: &Actor, file: &Path, replace: bool) -> Result<BackupView, AppError> {
     let schema = store::schema_of(&app.pool).await?;
     if schema == Schema::Missing {

@@ -63,12 +63,12 @@ pub struct HaltedWallet {
     pub wallet: String,
 }
 
-/// Restores a backup into a database that holds nothing yet. Every live wallet is halted until it is reconciled: what it
-/// did since the backup is not in the ledger.
+/// Restores a backup into a database that holds nothing yet. Every live wallet is halted until it is reconciled: what
+/// it did since the backup is not in the ledger.
 ///
 /// # Errors
-/// [`AppError`] if the file is no whole backup of this program or of a newer version, or if the database holds something
-/// or is in use; the database is then as it was.
+/// [`AppError`] if the file is no whole backup of this program or of a newer version, or if the database holds
+/// something or is in use; the database is then as it was.
 pub async fn restore(settings: &Settings, actor: &Actor, file: &Path) -> Result<RestoreView, AppError> {
     let app = App::unmigrated(settings).await?;
     let dumps = dumps(&app).await?;
