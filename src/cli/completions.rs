@@ -3,13 +3,13 @@
 
 use std::{env, ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, Command};
 use clap_complete::{
     ArgValueCandidates, ArgValueCompleter, CompletionCandidate,
     env::{EnvCompleter, Shells},
 };
 
-use super::{Cli, out::Out};
+use super::out::Out;
 use crate::{
     app::{App, AppError, info, jobs::list},
     config::{Settings, known_job_keys},
@@ -33,20 +33,20 @@ pub(super) fn script(shell: clap_complete::Shell) -> Result<String, AppError> {
     Ok(String::from_utf8_lossy(&script).into_owned())
 }
 
-/// Answers a shell, if one asks.
-pub(super) fn answer(arguments: &[OsString]) -> Option<Result<(), AppError>> {
+/// Answers a shell about this command line, if one asks.
+pub(super) fn answer(command: fn() -> Command, arguments: &[OsString]) -> Option<Result<(), AppError>> {
     let shell = env::var(VARIABLE).ok().filter(|shell| !shell.is_empty())?;
-    Some(candidates(&shell, arguments).and_then(|answer| Out::new(false).verbatim(&answer)))
+    Some(candidates(&shell, command(), arguments).and_then(|answer| Out::new(false).verbatim(&answer)))
 }
 
-fn candidates(shell: &str, arguments: &[OsString]) -> Result<Vec<u8>, AppError> {
+fn candidates(shell: &str, command: Command, arguments: &[OsString]) -> Result<Vec<u8>, AppError> {
     let words = arguments.iter().skip_while(|word| *word != "--").skip(1);
     let mut answer = Vec::new();
     let shells = Shells::builtins();
     let here = env::current_dir().ok();
     completer(&shells, shell)?
         .write_complete(
-            &mut command(),
+            &mut with_candidates(command),
             words.cloned().collect(),
             here.as_deref(),
             &mut answer,
@@ -64,10 +64,6 @@ fn completer<'a>(shells: &'a Shells<'_>, name: &str) -> Result<&'a dyn EnvComple
 }
 
 /// The command line, with what completes the values of its arguments.
-fn command() -> Command {
-    with_candidates(Cli::command())
-}
-
 fn with_candidates(command: Command) -> Command {
     let starts = command.get_name() == "start";
     command

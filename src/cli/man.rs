@@ -2,10 +2,10 @@
 
 use std::{fs, path::PathBuf};
 
-use clap::{Args, Command, CommandFactory, ValueHint};
+use clap::{Args, Command, ValueHint};
 use clap_mangen::Man;
 
-use super::{Cli, out::Out};
+use super::out::Out;
 use crate::app::AppError;
 
 #[derive(Debug, Args)]
@@ -15,8 +15,7 @@ pub(super) struct ManArgs {
     dir: Option<PathBuf>,
 }
 
-pub(super) fn run(out: Out, args: &ManArgs) -> Result<(), AppError> {
-    let mut command = Cli::command();
+pub(super) fn run(out: Out, mut command: Command, args: &ManArgs) -> Result<(), AppError> {
     // Names the subcommands in full, as their pages are called.
     command.build();
     let Some(dir) = &args.dir else {

@@ -31,7 +31,7 @@ mod wording;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::{
@@ -165,7 +165,7 @@ enum Command {
 pub async fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     config::zones::install();
     let arguments: Vec<OsString> = arguments.collect();
-    if let Some(answered) = completions::answer(&arguments) {
+    if let Some(answered) = completions::answer(Cli::command, &arguments) {
         return ExitCode::from(answered.map_or_else(|error| Exit::of(&error).code(), |()| Exit::Done.code()));
     }
     let cli = match Cli::try_parse_from(&arguments) {
@@ -200,7 +200,7 @@ pub async fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
     match &cli.command {
         Command::Completions { shell } => return out.verbatim(completions::script(*shell)?.as_bytes()),
-        Command::Man(args) => return man::run(out, args),
+        Command::Man(args) => return man::run(out, Cli::command(), args),
         _ => {}
     }
     // Any command may hold a key or a password, and a crash must not write them to disk.

@@ -58,7 +58,7 @@ pub async fn run(settings: &Settings, out: Out) -> Result<(), AppError> {
     let app = App::read(settings).await?;
     let lines = list::list(&app).await?;
     out.show(&lines, |lines| match lines.as_slice() {
-        // Somebody who expects jobs may be looking at another user's database.
+        // A user who expects jobs may be looking at another user's database.
         [] => format!(
             "no jobs in {}; create one with `lgi-mm start TOKEN --mode accumulate`",
             info::whose(&app)

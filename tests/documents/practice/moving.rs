@@ -25,9 +25,11 @@ struct Machine {
 impl Machine {
     fn new(dir: &Path, name: &str) -> Self {
         let home = dir.join(name);
-        fs::create_dir(&home).expect("a home");
+        fs::create_dir_all(home.join("data")).expect("a home");
         // The private server's user passes through.
-        fs::set_permissions(&home, fs::Permissions::from_mode(0o755)).expect("permissions");
+        for dir in [&home, &home.join("data")] {
+            fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).expect("permissions");
+        }
         let program = Path::new(env!("CARGO_BIN_EXE_lgi-mm"))
             .parent()
             .expect("a directory");
