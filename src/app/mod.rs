@@ -17,7 +17,9 @@ pub mod devnet;
 pub mod doctor;
 mod error;
 pub mod health;
+pub mod info;
 pub(crate) mod jobs;
+pub mod keep;
 pub(crate) mod message;
 pub mod paper;
 pub mod policy;
@@ -29,6 +31,7 @@ pub(crate) mod reconcile;
 pub mod services;
 pub mod target;
 mod trail;
+pub mod unit;
 pub mod wallets;
 pub(crate) mod whole;
 
