@@ -64,7 +64,19 @@ impl Order {
 /// [`CommandError`]; nothing changes then.
 pub async fn order(pool: &PgPool, id: JobId, order: Order, actor: &str) -> Result<Transition, CommandError> {
     let mut tx = pool.begin().await?;
-    let job = lock(&mut tx, id).await?;
+    let made = carry_out(&mut tx, id, order, actor).await?;
+    tx.commit().await?;
+    Ok(made)
+}
+
+/// The same, in the caller's transaction.
+pub(super) async fn carry_out(
+    tx: &mut PgConnection,
+    id: JobId,
+    order: Order,
+    actor: &str,
+) -> Result<Transition, CommandError> {
+    let job = lock(&mut *tx, id).await?;
     let made = match (job.status, order) {
         // Tokens that a reorganisation gave back to a job that had sold all.
         (JobStatus::Idle, Order::Liquidate { .. }) if !job.position.token_balance.is_zero() => {
@@ -74,22 +86,22 @@ pub async fn order(pool: &PgPool, id: JobId, order: Order, actor: &str) -> Resul
     };
     match made {
         Transition::Already => return Ok(made),
-        Transition::Archived => archive(&mut tx, &job).await?,
+        Transition::Archived => archive(&mut *tx, &job).await?,
         Transition::To(status) => {
             if let Order::Liquidate { over, slices } = order {
-                let plan = Liquidation::new(clock(&mut tx).await?, over, slices)?;
-                set_liquidation(&mut tx, id, Some(&plan)).await?;
+                let plan = Liquidation::new(clock(&mut *tx).await?, over, slices)?;
+                set_liquidation(&mut *tx, id, Some(&plan)).await?;
             }
             if let (JobStatus::Idle, Order::Start { deposit }) = (job.status, order) {
-                begin_cycle(&mut tx, &job, deposit).await?;
+                begin_cycle(&mut *tx, &job, deposit).await?;
             }
-            set_status(&mut tx, id, job.status, status).await?;
+            set_status(&mut *tx, id, job.status, status).await?;
         }
     }
     let before = json!({ "status": job.status });
     let after = json!({ "transition": made, "order": order });
     event(
-        &mut tx,
+        &mut *tx,
         id,
         actor,
         &order.command().to_string(),
@@ -97,7 +109,6 @@ pub async fn order(pool: &PgPool, id: JobId, order: Order, actor: &str) -> Resul
         Some(after),
     )
     .await?;
-    tx.commit().await?;
     Ok(made)
 }
 
