@@ -266,6 +266,19 @@ CREATE TABLE fills (
 );
 CREATE INDEX fills_by_job ON fills (job_id, cycle);
 
+-- What each mined transaction of an ended trade paid for gas, read from its receipt: a swap, successful or reverted, an
+-- approve, a cancel. A trade that a reorg opened again ends again, with a round of its own: only the last one counts.
+CREATE TABLE gas_paid (
+    trade_id   bigint       NOT NULL REFERENCES trades,
+    round      integer      NOT NULL CHECK (round > 0),
+    tx_hash    bytea        NOT NULL REFERENCES attempts (hash),
+    success    boolean      NOT NULL,
+    gas_native token_amount NOT NULL,
+    gas_usd    usd          NOT NULL CHECK (gas_usd >= 0),
+    mined_at   timestamptz  NOT NULL,
+    PRIMARY KEY (trade_id, round, tx_hash)
+);
+
 -- Fills that a reorg may still reverse: where each was last seen, and how many looks in a row missed it. The row goes
 -- when the fill is final, or reversed.
 CREATE TABLE fill_watches (
@@ -475,6 +488,7 @@ BEGIN
     RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'check_violation';
 END $$;
 CREATE TRIGGER fills_append_only BEFORE UPDATE OR DELETE ON fills FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
+CREATE TRIGGER gas_paid_append_only BEFORE UPDATE OR DELETE ON gas_paid FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
 CREATE TRIGGER adjustments_append_only BEFORE UPDATE OR DELETE ON adjustments FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
 CREATE TRIGGER job_events_append_only BEFORE UPDATE OR DELETE ON job_events FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
 CREATE TRIGGER transactions_append_only BEFORE UPDATE OR DELETE ON transactions FOR EACH ROW EXECUTE FUNCTION history_is_append_only();

@@ -17,7 +17,11 @@ use crate::{
     paper::PaperMarkets,
     ports::PoolPrices,
     prices::PriceBook,
-    store::{self, MigrateError, Schema, session::Sessions},
+    store::{
+        self, MigrateError, Schema,
+        refusal::{Explained, READ_ONLY, explain},
+        session::{ProbeError, Sessions},
+    },
 };
 
 /// The database's name on the private server.
@@ -32,6 +36,7 @@ pub struct App {
     pub(super) url: String,
     pub(super) server: Option<Server>,
     pub(super) settings: Settings,
+    sessions: Sessions,
     live: Arc<LiveMarkets>,
 }
 
@@ -72,9 +77,24 @@ impl App {
 
     async fn with(settings: &Settings, access: Access) -> Result<Self, AppError> {
         let app = Self::connect(settings).await?;
+        app.refuse_read_only(access).await?;
         app.bring_up_to_date(access).await?;
         app.refuse_exposed(access).await?;
         Ok(app)
+    }
+
+    /// Refuses a database that takes no writes, for a command that writes; one that reads is told.
+    async fn refuse_read_only(&self, access: Access) -> Result<(), AppError> {
+        if access == Access::AsItIs || store::census::takes_writes(&self.pool).await? {
+            return Ok(());
+        }
+        let cause = Explained::from(READ_ONLY);
+        if access == Access::Read {
+            tracing::warn!(%cause, "nothing can be changed or traded now");
+            return Ok(());
+        }
+        let url = redacted(&self.url);
+        Err(AppError::Unreachable { url, cause })
     }
 
     async fn bring_up_to_date(&self, access: Access) -> Result<(), AppError> {
@@ -130,7 +150,7 @@ impl App {
         {
             return Err(refused(&url, mode, "the settings have nodes to trade with"));
         }
-        let pool = connect(&url, settings).await?;
+        let (sessions, pool) = connect(&url, settings).await?;
         let chains = open_chains(settings.live_chains(), &pool)
             .map_err(|error| AppError::Network(format!("the HTTP client cannot be made: {error}")))?;
         let live = Arc::new(LiveMarkets::new(
@@ -143,6 +163,7 @@ impl App {
             live,
             url,
             server,
+            sessions,
             settings: settings.clone(),
         })
     }
@@ -163,7 +184,8 @@ impl App {
 
     /// The paper venue is external: it uses separate connections.
     pub(super) async fn paper(&self) -> Result<PaperMarkets, AppError> {
-        let pool = connect(&self.url, &self.settings).await?;
+        let opened = self.sessions.pool(pool_options(&self.settings)).await;
+        let pool = opened.map_err(|error| unreachable(&self.url, &error.into()))?;
         Ok(PaperMarkets::new(pool, self.settings.paper.clone()))
     }
 
@@ -215,37 +237,32 @@ async fn private_server(settings: &Settings) -> Result<Server, AppError> {
 }
 
 /// Waits for a database that is starting; a wrong name or password fails at once.
-async fn connect(url: &str, settings: &Settings) -> Result<PgPool, AppError> {
+async fn connect(url: &str, settings: &Settings) -> Result<(Sessions, PgPool), AppError> {
+    if has_several_hosts(url) {
+        return Err(AppError::Usage(format!(
+            "DATABASE_URL is {}: it names several hosts, and lgi-mm uses one; give the address that follows the primary (a \
+             virtual address, a DNS name, or a pooler in session mode)",
+            redacted(url)
+        )));
+    }
     let begun = Instant::now();
     let patience = settings.database.connect_timeout.std();
     let mut said = false;
     loop {
         let longest = Duration::from_secs(10).min(patience);
-        let options = PgPoolOptions::new()
-            .max_connections(settings.database.pool_max)
-            .acquire_timeout(ACQUIRE_PATIENCE.min(patience));
         // A pool only reports a timeout; a single connection reports the cause.
         let answered = tokio::time::timeout(longest, Sessions::probe(url))
             .await
-            .unwrap_or(Err(sqlx::Error::PoolTimedOut));
+            .unwrap_or(Err(ProbeError::Refused(sqlx::Error::PoolTimedOut)));
         let error = match answered {
-            Ok(sessions) => match sessions.pool(options).await {
-                Ok(pool) => return Ok(pool),
-                Err(error) => error,
+            Ok(sessions) => match sessions.pool(pool_options(settings)).await {
+                Ok(pool) => return Ok((sessions, pool)),
+                Err(error) => error.into(),
             },
             Err(error) => error,
         };
         if !worth_waiting(&error) || begun.elapsed() >= patience {
-            let detail = match error {
-                sqlx::Error::PoolTimedOut => {
-                    format!("no answer within {}", settings.database.connect_timeout)
-                }
-                other => other.to_string(),
-            };
-            return Err(AppError::Unreachable {
-                url: redacted(url),
-                detail,
-            });
+            return Err(unreachable(url, &error));
         }
         if !said {
             tracing::warn!(%error, "the database does not answer yet; waiting");
@@ -255,11 +272,41 @@ async fn connect(url: &str, settings: &Settings) -> Result<PgPool, AppError> {
     }
 }
 
-fn worth_waiting(error: &sqlx::Error) -> bool {
+fn pool_options(settings: &Settings) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(settings.database.pool_max)
+        .acquire_timeout(ACQUIRE_PATIENCE.min(settings.database.connect_timeout.std()))
+}
+
+fn unreachable(url: &str, error: &ProbeError) -> AppError {
+    let cause = match error {
+        ProbeError::Refused(error) => explain(error),
+        ProbeError::Unfit(refusal) => (*refusal).into(),
+    };
+    let url = redacted(url);
+    AppError::Unreachable { url, cause }
+}
+
+/// Whether the connection string is libpq's list of hosts.
+fn has_several_hosts(url: &str) -> bool {
+    let Some((_, rest)) = url.split_once("://") else {
+        return false;
+    };
+    let (front, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let place = front.rsplit_once('@').map_or(front, |(_, place)| place);
+    let hosts = place.split('/').next().unwrap_or_default();
+    let in_query = |pair: &str| {
+        pair.split_once('=')
+            .is_some_and(|(key, value)| matches!(key, "host" | "hostaddr" | "port") && value.contains(','))
+    };
+    hosts.contains(',') || query.replace("%2C", ",").split('&').any(in_query)
+}
+
+fn worth_waiting(error: &ProbeError) -> bool {
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
+        ProbeError::Refused(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => true,
         // cannot_connect_now: it is starting or stopping.
-        sqlx::Error::Database(error) => error.code().as_deref() == Some("57P03"),
+        ProbeError::Refused(sqlx::Error::Database(error)) => error.code().as_deref() == Some("57P03"),
         _ => false,
     }
 }
@@ -311,7 +358,27 @@ pub fn redacted(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::redacted;
+    use super::{has_several_hosts, redacted};
+
+    #[test]
+    fn a_list_of_hosts_is_recognized_and_a_password_with_a_comma_is_none() {
+        for (url, several) in [
+            ("postgres://u:p@a,b/x", true),
+            ("postgres://a:1,b:2/x", true),
+            (
+                "postgresql://u@a:5432,b:5433,c/x?target_session_attrs=primary",
+                true,
+            ),
+            ("postgres://u@/x?host=a,b", true),
+            ("postgres:///x?user=u&host=a%2Cb", true),
+            ("postgres://u:p,q@a/x", false),
+            ("postgres://u@a/x,y", false),
+            ("postgres://u@a/x?options=-c%20search_path=a,b", false),
+            ("no url, or two", false),
+        ] {
+            assert_eq!(has_several_hosts(url), several, "{url}");
+        }
+    }
 
     #[test]
     fn no_connection_string_shows_its_password() {

@@ -8,7 +8,7 @@ use crate::{
     engine::EngineError,
     paper::PaperError,
     runner::scheduler::ClaimError,
-    store::{MigrateError, StoreError, jobs::CommandError},
+    store::{MigrateError, StoreError, jobs::CommandError, refusal::Explained},
 };
 
 /// An error of a request.
@@ -45,14 +45,12 @@ pub enum AppError {
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
     /// The database cannot be reached.
-    #[error(
-        "cannot use the database: {detail}\nDATABASE_URL is {url}; check host, port, user, password and database name, or unset it to use the private server"
-    )]
+    #[error("cannot use the database: {cause}\nDATABASE_URL is {url}")]
     Unreachable {
         /// Connection string, without the password.
         url: String,
-        /// The cause.
-        detail: String,
+        /// The cause, and what to do.
+        cause: Explained,
     },
     /// The schema.
     #[error(transparent)]

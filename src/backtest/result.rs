@@ -127,8 +127,11 @@ pub struct Summary {
     pub spent_usd: Usd,
     /// Received for all sells, USD, without gas.
     pub proceeds_usd: Usd,
-    /// Money paid in from outside, without gas: all buys of mode accumulate, the budget of mode liquidity.
+    /// Money in: the most that was ever out of the owner's pocket, gas included. Mode accumulate: buys and gas less
+    /// sells, at its highest; mode liquidity: the budget and all gas.
     pub money_in_usd: Usd,
+    /// Cash: what sells brought back and no later buy spent (mode accumulate; mode liquidity keeps it).
+    pub cash_usd: Usd,
     /// Tokens held, base units.
     pub token_balance: Amount,
     /// Quote balance of the job (mode liquidity), base units.
@@ -139,33 +142,55 @@ pub struct Summary {
     pub cost_basis_usd: Usd,
     /// Average cost of one token held.
     pub average_cost: Option<Price>,
-    /// Realised gains and losses, USD.
+    /// Realised gains and losses, before gas, USD.
     pub realized_usd: Usd,
-    /// Unrealised gain or loss at the last price, USD, before fees.
+    /// Unrealised gain or loss at the last price, before the fees and the gas of a sale, USD.
     pub unrealized_usd: Usd,
     /// Pool fee and slippage of all trades, USD at the decision prices. The fills already include them.
     pub fees_usd: Usd,
     /// Gas of all trades, USD.
     pub gas_usd: Usd,
-    /// Realised plus unrealised profit, minus gas, USD.
+    /// Net: realised plus unrealised less gas, USD. The same as value plus cash less money in.
+    pub net_usd: Usd,
+    /// `net_usd` once more, under the name that scripts know.
     pub profit_usd: Usd,
-    /// `profit_usd` in per cent of `money_in_usd`; `None` without money in.
+    /// `net_usd` in per cent of `money_in_usd`; `None` without money in.
     pub return_pct: Option<Decimal>,
     /// Money-weighted return: the yearly rate at which all payments in equal all payments out plus the value
-    /// held, per cent per year. `None` if there is no such rate. A statistic, hence a float.
+    /// held, per cent per year (XIRR). A statistic, hence a float.
     pub money_weighted_pct: Option<f64>,
-    /// The largest fall of the profit from an earlier peak.
+    /// Why there is no such rate.
+    pub money_weighted_none: Option<NoRate>,
+    /// The largest fall of the net from an earlier peak.
     pub drawdown: Drawdown,
     /// The longest time without a trade, including the start and the end of the run.
     pub longest_wait: Option<Interval>,
 }
 
-/// The largest fall of the profit (gas included) from an earlier peak, measured at the end of each tick.
+/// Minimum length of a run for a yearly rate, days: half a year.
+pub const SHORTEST_DAYS: i64 = 182;
+
+/// Why a run has no yearly rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoRate {
+    /// It is shorter than [`SHORTEST_DAYS`].
+    #[strum(to_string = "n/a: under half a year")]
+    TooShort,
+    /// Nothing was paid in.
+    #[strum(to_string = "n/a: no money in")]
+    NoMoneyIn,
+    /// No rate between a total loss and a millionfold gain a year makes the payments equal.
+    #[strum(to_string = "n/a: no such rate")]
+    NoRate,
+}
+
+/// The largest fall of the net from an earlier peak, measured at the end of each tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Drawdown {
     /// The largest fall in USD.
     pub usd: Usd,
-    /// The largest fall in per cent of the equity at the peak.
+    /// The largest fall in per cent of what was at stake: money in plus the net at the peak.
     pub pct: Decimal,
     /// Instant of the largest percentage.
     pub at: Option<Timestamp>,
@@ -203,7 +228,7 @@ pub struct Comparison {
 }
 
 /// Plan of a benchmark.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::Display, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Benchmark {
     /// All of it at the first slot.
@@ -237,7 +262,7 @@ pub struct TradeLine {
     pub fee_usd: Usd,
     /// Gas, USD.
     pub gas_usd: Usd,
-    /// Realised profit, USD; zero for a buy.
+    /// Realised gain or loss, before gas, USD; zero for a buy.
     pub realized_usd: Usd,
     /// Tokens held afterwards, base units.
     pub token_balance: Amount,
@@ -256,14 +281,14 @@ pub struct Point {
     pub price: Price,
     /// Value of tokens and owned quote, USD.
     pub value_usd: Usd,
-    /// Money paid in from outside until then, USD, without gas.
+    /// Money in until then, as [`Summary::money_in_usd`].
     pub money_in_usd: Usd,
-    /// Money paid out by sells until then, USD (mode accumulate; mode liquidity keeps it).
-    pub paid_out_usd: Usd,
+    /// Cash then, as [`Summary::cash_usd`].
+    pub cash_usd: Usd,
     /// Average cost of the tokens held.
     pub average_cost: Option<Price>,
-    /// Profit until then, gas included, USD.
-    pub profit_usd: Usd,
+    /// Net until then, USD.
+    pub net_usd: Usd,
     /// Drawdown from the earlier peak, as [`Drawdown::pct`]; 0 at a peak.
     pub drawdown_pct: Decimal,
 }

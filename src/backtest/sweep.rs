@@ -27,12 +27,12 @@ pub const FEW_TRADES: u64 = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SortBy {
-    /// The highest money-weighted return; where there is no yearly rate, as for less than four weeks, the highest
+    /// The highest money-weighted return; where there is no yearly rate, as for less than half a year, the highest
     /// return of the money in.
     #[default]
     MoneyWeighted,
-    /// The highest profit in USD.
-    Profit,
+    /// The highest net in USD.
+    Net,
 }
 
 impl SortBy {
@@ -45,8 +45,8 @@ impl SortBy {
                 (a, b) => b.is_some().cmp(&a.is_some()),
             }
             .then_with(|| b.return_pct.cmp(&a.return_pct))
-            .then_with(|| b.profit_usd.cmp(&a.profit_usd)),
-            Self::Profit => b.profit_usd.cmp(&a.profit_usd),
+            .then_with(|| b.net_usd.cmp(&a.net_usd)),
+            Self::Net => b.net_usd.cmp(&a.net_usd),
         }
     }
 }
@@ -157,8 +157,8 @@ pub fn doubts(grid: &Grid, ranked: &[Candidate], by: SortBy) -> Vec<String> {
             if best.trades() == 1 { "" } else { "s" },
         ));
     }
-    if best.summary.profit_usd <= Usd::ZERO {
-        doubts.push("even the best makes no profit".to_owned());
+    if best.summary.net_usd <= Usd::ZERO {
+        doubts.push("even the best has no gain: its net is not above zero".to_owned());
     }
     doubts
 }

@@ -6,7 +6,7 @@ use super::{
     drawdown::Valley,
     keep::Runs,
     money::{Fee, Money},
-    result::{HoldTotal, Interval, Point, ReasonTotal, RunResult, Summary, TradeLine},
+    result::{HoldTotal, Interval, NoRate, Point, ReasonTotal, RunResult, Summary, TradeLine},
     returns::{Flow, Flows},
     setup::Detail,
     thin::Thinned,
@@ -15,9 +15,9 @@ use crate::domain::{
     Timestamp,
     accounting::{Booked, Fill, average_cost, unrealized},
     decision::{HoldReason, Plan, Position, Reason, Side},
+    figures::{return_pct, value},
     units::{MoneyError, Price, Rounding, Usd},
 };
-use rust_decimal::Decimal;
 
 const REASONS: usize = HoldReason::VARIANTS.len();
 
@@ -37,6 +37,8 @@ pub(super) struct Tally {
     /// The first and the last slot, microseconds since 1970.
     slots: Option<(i64, i64)>,
     money: Money,
+    /// What a job of mode liquidity is given at its start.
+    budget: Usd,
     owns_quote: bool,
     /// Ticks are kept for charts.
     charts: bool,
@@ -56,10 +58,8 @@ impl Tally {
             summary: Summary::default(),
             holds: [0; REASONS],
             slots: None,
-            money: Money {
-                put_in: budget,
-                ..Money::default()
-            },
+            money: Money::default(),
+            budget,
             owns_quote: position.owns_quote,
             charts: detail.points_max > 0 || detail.hold_runs_max > 0,
             valley: Valley::default(),
@@ -73,7 +73,11 @@ impl Tally {
 
     pub(super) fn start(&mut self, at: Timestamp) {
         self.waiting_since = Some(at);
-        self.flows.add(at, self.money.put_in, Flow::In);
+        self.money
+            .pocket
+            .moved(self.budget, Usd::ZERO)
+            .unwrap_or_default();
+        self.flows.add(at, self.budget, Flow::In);
     }
 
     /// Counts a tick that held; `price` if it was accepted.
@@ -138,6 +142,9 @@ impl Tally {
         let summary = &mut self.summary;
         summary.fees_usd = summary.fees_usd.checked_add(fee.pool)?;
         self.money.gas = self.money.gas.checked_add(fee.gas)?;
+        self.money
+            .pocket
+            .traded(plan.side, usd, fee.gas, self.owns_quote)?;
         match plan.side {
             Side::Buy => {
                 summary.buys += 1;
@@ -164,14 +171,8 @@ impl Tally {
         self.flows.add(slot, fee.gas, Flow::In);
         if !self.owns_quote {
             match plan.side {
-                Side::Buy => {
-                    self.money.put_in = self.money.put_in.checked_add(usd)?;
-                    self.flows.add(slot, usd, Flow::In);
-                }
-                Side::Sell => {
-                    self.money.paid_out = self.money.paid_out.checked_add(usd)?;
-                    self.flows.add(slot, usd, Flow::Out);
-                }
+                Side::Buy => self.flows.add(slot, usd, Flow::In),
+                Side::Sell => self.flows.add(slot, usd, Flow::Out),
             }
         }
         Ok(())
@@ -196,7 +197,7 @@ impl Tally {
 
     fn seen(&mut self, slot: Timestamp, price: Price, position: &Position) {
         self.summary.last_price = Some(price);
-        self.valley.see(slot, price, position, &self.money);
+        self.valley.see(slot, price, position, &self.money.pocket);
         if self.points.is_some() {
             let point = self.point(slot, price, position);
             if let Some(points) = self.points.as_mut() {
@@ -206,17 +207,18 @@ impl Tally {
     }
 
     fn point(&self, at: Timestamp, price: Price, position: &Position) -> Point {
-        let value = Money::value(position, price).unwrap_or(Usd::ZERO);
-        let profit = self.money.profit(value).unwrap_or(Usd::ZERO);
+        let pocket = &self.money.pocket;
+        let value = value(position, price).unwrap_or(Usd::ZERO);
+        let net = pocket.net(value).unwrap_or(Usd::ZERO);
         Point {
             at,
             price,
             value_usd: value,
-            money_in_usd: self.money.put_in,
-            paid_out_usd: self.money.paid_out,
+            money_in_usd: pocket.money_in(),
+            cash_usd: pocket.cash().unwrap_or(Usd::ZERO),
             average_cost: average_cost(position),
-            profit_usd: profit,
-            drawdown_pct: self.valley.depth_pct(profit, &self.money),
+            net_usd: net,
+            drawdown_pct: self.valley.depth_pct(net, pocket),
         }
     }
 
@@ -253,7 +255,8 @@ impl Tally {
             let rank = Reason::VARIANTS.iter().position(|reason| *reason == total.reason);
             (rank, total.side == Side::Sell)
         });
-        summary.money_in_usd = self.money.put_in;
+        summary.money_in_usd = self.money.pocket.money_in();
+        summary.cash_usd = self.money.pocket.cash()?;
         summary.gas_usd = self.money.gas;
         summary.token_balance = position.token_balance;
         summary.quote_balance = position.quote_balance;
@@ -262,18 +265,20 @@ impl Tally {
         summary.realized_usd = position.realized_pnl;
         summary.drawdown = self.valley.deepest();
         let Some(price) = summary.last_price else {
+            summary.money_weighted_none = Some(NoRate::NoMoneyIn);
             return Ok(());
         };
-        summary.value_usd = Money::value(position, price)?;
+        summary.value_usd = value(position, price)?;
         summary.unrealized_usd = unrealized(position, price)?;
-        summary.profit_usd = self.money.profit(summary.value_usd)?;
-        summary.return_pct = (summary.money_in_usd != Usd::ZERO)
-            .then(|| summary.profit_usd.decimal().checked_mul(Decimal::ONE_HUNDRED))
-            .flatten()
-            .and_then(|times| times.checked_div(summary.money_in_usd.decimal()))
-            .map(|percent| percent.round_dp(4).normalize());
-        if let Some(end) = summary.to {
-            summary.money_weighted_pct = self.flows.yearly_pct(end, summary.value_usd);
+        summary.net_usd = self.money.pocket.net(summary.value_usd)?;
+        summary.profit_usd = summary.net_usd;
+        summary.return_pct = return_pct(summary.net_usd, summary.money_in_usd);
+        let rate = summary.to.map_or(Err(NoRate::NoMoneyIn), |end| {
+            self.flows.yearly_pct(end, summary.value_usd)
+        });
+        match rate {
+            Ok(rate) => summary.money_weighted_pct = Some(rate),
+            Err(why) => summary.money_weighted_none = Some(why),
         }
         Ok(())
     }

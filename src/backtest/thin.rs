@@ -4,10 +4,10 @@ use super::result::Point;
 
 /// How a series is thinned, for the reader of a report.
 pub const RULE: &str = "Long series are thinned for drawing: neighbouring ticks share a bucket, and of each bucket the \
-first, the last, the lowest and the highest price, the lowest profit and the deepest drawdown are drawn. Figures and \
+first, the last, the lowest and the highest price, the lowest net and the deepest drawdown are drawn. Figures and \
 tables count every tick.";
 
-/// Maximum points of one bucket: first, last, lowest and highest price, lowest profit, deepest drawdown.
+/// Maximum points of one bucket: first, last, lowest and highest price, lowest net, deepest drawdown.
 const KEPT_PER_BUCKET: usize = 6;
 
 /// Neighbouring ticks.
@@ -18,7 +18,7 @@ struct Bucket {
     last: Point,
     price_low: Point,
     price_high: Point,
-    profit_low: Point,
+    net_low: Point,
     drawdown: Point,
 }
 
@@ -30,7 +30,7 @@ impl Bucket {
             last: point,
             price_low: point,
             price_high: point,
-            profit_low: point,
+            net_low: point,
             drawdown: point,
         }
     }
@@ -45,8 +45,8 @@ impl Bucket {
         if later.price_high.price > self.price_high.price {
             self.price_high = later.price_high;
         }
-        if later.profit_low.profit_usd < self.profit_low.profit_usd {
-            self.profit_low = later.profit_low;
+        if later.net_low.net_usd < self.net_low.net_usd {
+            self.net_low = later.net_low;
         }
         if later.drawdown.drawdown_pct > self.drawdown.drawdown_pct {
             self.drawdown = later.drawdown;
@@ -58,7 +58,7 @@ impl Bucket {
             self.first,
             self.price_low,
             self.price_high,
-            self.profit_low,
+            self.net_low,
             self.drawdown,
             self.last,
         ];

@@ -1,5 +1,7 @@
 //! A whole backtest: the run, its benchmarks and assumptions.
 
+use std::collections::BTreeMap;
+
 use super::{
     result::{BacktestResult, Benchmark, Comparison, SetupSummary, Summary},
     runner::Runner,
@@ -9,6 +11,7 @@ use super::{
 use crate::domain::{
     Timestamp,
     config::{AccumulateConfig, LimitsConfig, Rules},
+    costs::gas_paid,
     job::JobMode,
     span::Span,
     units::{Rounding, Usd},
@@ -53,7 +56,8 @@ pub fn backtest(setup: &Setup, detail: Detail, series: &impl Series) -> Result<B
     })
 }
 
-/// The money of `summary` as a lump sum and as equal DCA, by the same runner with other rules.
+/// The money in of `summary` as a lump sum and as equal DCA, gas included, by the same runner with other rules. A plan is
+/// left out if the gas of its buys would take all of the money.
 ///
 /// # Errors
 /// [`SeriesError`] if the series cannot be read.
@@ -76,18 +80,41 @@ pub fn compare(
         interval: Some(ONCE),
         schedule: None,
     };
-    let mut lump = Runner::new(&plain(setup, &once, money, 1), Detail::SUMMARY);
-    let mut equal = Runner::new(&plain(setup, &dca, money, parts), Detail::SUMMARY);
-    series.each(&mut |row| {
-        lump.feed(row);
-        equal.feed(row);
-    })?;
-    Ok([(Benchmark::LumpSum, lump), (Benchmark::EqualDca, equal)]
+    let mut plans = vec![
+        (Benchmark::LumpSum, plain(setup, &once, money, 1)),
+        (Benchmark::EqualDca, plain(setup, &dca, money, parts)),
+    ];
+    let mut done = run_plans(&plans, series)?;
+    // A slot without an accepted price buys nothing, so there may be fewer buys than were counted. They do not depend on
+    // their size: as many parts as there were buys spend all of the money.
+    let buys = done.get(&Benchmark::EqualDca).map_or(0, |summary| summary.buys);
+    let buys = u32::try_from(buys).unwrap_or(u32::MAX);
+    if buys > 0 && buys != parts {
+        plans.retain(|(plan, _)| *plan == Benchmark::EqualDca);
+        for (_, setup_of_plan) in &mut plans {
+            *setup_of_plan = plain(setup, &dca, money, buys);
+        }
+        done.extend(run_plans(&plans, series)?);
+    }
+    Ok(done
         .into_iter()
-        .map(|(plan, runner)| Comparison {
-            plan,
-            summary: runner.finish().summary,
-        })
+        .map(|(plan, summary)| Comparison { plan, summary })
+        .collect())
+}
+
+/// Runs plans side by side, in one pass over the series.
+fn run_plans(
+    plans: &[(Benchmark, Option<Setup>)],
+    series: &impl Series,
+) -> Result<BTreeMap<Benchmark, Summary>, SeriesError> {
+    let mut runners: Vec<(Benchmark, Runner)> = plans
+        .iter()
+        .filter_map(|(plan, setup)| Some((*plan, Runner::new(setup.as_ref()?, Detail::SUMMARY))))
+        .collect();
+    series.each(&mut |row| runners.iter_mut().for_each(|(_, runner)| runner.feed(row)))?;
+    Ok(runners
+        .into_iter()
+        .map(|(plan, runner)| (plan, runner.finish().summary))
         .collect())
 }
 
@@ -144,13 +171,19 @@ impl Regular {
     }
 }
 
-/// A job that only buys `parts` equal parts of `money`.
-fn plain(setup: &Setup, regular: &Regular, money: Usd, parts: u32) -> Setup {
-    let part = money.decimal().checked_div(parts.into());
-    let part = part.map_or(money, |part| Usd::rounded(part, Rounding::Down));
+/// A job that only buys, `parts` times, and spends equal parts of `money` on buys and their gas; `None` if gas alone
+/// would cost as much.
+fn plain(setup: &Setup, regular: &Regular, money: Usd, parts: u32) -> Option<Setup> {
+    let part = money.decimal().checked_div(parts.into())?;
+    let gas = gas_paid(setup.costs.swap_gas(), setup.costs.native_price_usd).ok()?;
+    let part = Usd::rounded(part, Rounding::Down).checked_sub(gas).ok()?;
+    if !part.is_positive() {
+        return None;
+    }
     let mut plain = setup.clone();
     plain.mode = JobMode::Accumulate;
     plain.costs.wallet_usd = Decimal::from(ENOUGH_USD);
+    plain.costs.native = Decimal::from(ENOUGH_USD);
     plain.config.rules = Rules::Accumulate(AccumulateConfig {
         dca_amount_usd: part,
         dca_interval: regular.interval,
@@ -167,7 +200,7 @@ fn plain(setup: &Setup, regular: &Regular, money: Usd, parts: u32) -> Setup {
         max_daily_spend_usd: Usd::ZERO,
         ..plain.config.limits
     };
-    plain
+    Some(plain)
 }
 
 fn usd(dollars: i64) -> Usd {

@@ -86,8 +86,8 @@ enum Command {
     Remove(target::TargetArgs),
     /// Show trades, newest first
     Trades(job::trades::TradesArgs),
-    /// Export trades as CSV, with cost basis and realised profit
-    Export(job::trades::ExportArgs),
+    /// Export all that moved: CSV, JSON, or a file for a tax tool
+    Export(job::export::ExportArgs),
     /// Show, edit or check a job's configuration
     #[command(subcommand)]
     Config(job::config::ConfigCommand),
@@ -204,7 +204,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Status(args) => job::status::run(&settings, out, &args).await,
         Command::List => job::list::run(&settings, out).await,
         Command::Trades(args) => job::trades::run(&settings, out, &args).await,
-        Command::Export(args) => job::trades::export(&settings, out, &args).await,
+        Command::Export(args) => job::export::run(&settings, out, &args).await,
         Command::Config(command) => job::config::run(&settings, out, &command).await,
         Command::Backtest(args) => trial::backtest::run(&settings, out, &args),
         Command::Replay(args) => job::replay::run(&settings, out, &args).await,

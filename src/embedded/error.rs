@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
+use crate::store::refusal::explain;
+
 /// How long a server that is still stopping, or slow to start, is waited for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -65,6 +67,6 @@ pub enum EmbeddedError {
         tail: String,
     },
     /// The database in it could not be made.
-    #[error("creating the database failed: {0}")]
+    #[error("creating the database failed: {}", explain(.0))]
     Database(#[from] sqlx::Error),
 }

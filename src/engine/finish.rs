@@ -14,12 +14,13 @@ use crate::{
         decision::Side,
         onchain::{Asset, Receipt, Transfer, UsdPrice},
         trade::{FailureKind, TradeStatus},
-        units::{Amount, MoneyError},
+        units::{Amount, MoneyError, Price, Usd},
     },
     failpoint::reach,
     ports::Market,
     store::{
         endings::{self, Ended, Settlement, TradeFailure},
+        gas::GasPaid,
         jobs::Job,
         trades::Trade,
     },
@@ -77,7 +78,7 @@ impl Engine {
             Asset::Native => quote_price.price,
             Asset::Token(_) => worth(market, Asset::Native, block).await?.price,
         };
-        let gas_native = gas_of(&observed.receipts)?;
+        let paid = gas_of(trade, &observed.receipts, native_price)?;
         let settlement = Settlement {
             hash,
             block_number: receipt.block_number,
@@ -86,8 +87,9 @@ impl Engine {
             fill,
             quote_price: (quote_price.price, quote_price.source, quote_price.at),
             price: fill.price(job.token.decimals, trade.price),
-            gas_native,
-            gas_usd: gas_paid(gas_native, native_price)?,
+            gas_native: paid.native,
+            gas_usd: paid.usd,
+            gas: paid.each,
         };
         reach("filling");
         let places = self.settings.pipeline_max;
@@ -120,7 +122,6 @@ impl Engine {
         {
             return Ok(doubt);
         }
-        let gas = gas_of(&observed.receipts)?;
         let native_price = match observed.receipts.get(&hash) {
             Some(receipt) => worth(market, Asset::Native, receipt.block_number).await?.price,
             None => market.chain.usd_price(Asset::Native).await?.price,
@@ -135,6 +136,7 @@ impl Engine {
                 .max()
                 .unwrap_or_default(),
         };
+        let paid = gas_of(trade, &observed.receipts, native_price)?;
         let failure = TradeFailure {
             kind,
             error: match kind {
@@ -150,7 +152,8 @@ impl Engine {
             },
             hash: Some(hash),
             block_number,
-            gas_usd: gas_paid(gas, native_price)?,
+            gas_usd: paid.usd,
+            gas: paid.each,
         };
         self.commit_failure(trade, &failure).await
     }
@@ -194,13 +197,37 @@ fn count(trade: &Trade, status: TradeStatus) {
     histogram!(metric::TRADE_DURATION).record(age);
 }
 
-/// Gas of everything this trade got mined, wei.
-fn gas_of(receipts: &HashMap<B256, Receipt>) -> Result<Amount, EngineError> {
-    let mut sum = Amount::ZERO;
-    for receipt in receipts.values() {
-        sum = sum.checked_add(receipt.gas_native)?;
+/// Gas of everything that a trade got mined.
+struct Gas {
+    native: Amount,
+    usd: Usd,
+    each: Vec<GasPaid>,
+}
+
+/// Adds up the gas of a trade's receipts, in the order of its transactions. Each has what it adds to the sum in USD,
+/// which is rounded up: so the parts make exactly the sum.
+fn gas_of(trade: &Trade, receipts: &HashMap<B256, Receipt>, native: Price) -> Result<Gas, EngineError> {
+    let mut gas = Gas {
+        native: Amount::ZERO,
+        usd: Usd::ZERO,
+        each: Vec::new(),
+    };
+    for signed in &trade.signed {
+        let Some(receipt) = receipts.get(&signed.hash) else {
+            continue;
+        };
+        gas.native = gas.native.checked_add(receipt.gas_native)?;
+        let usd = gas_paid(gas.native, native)?;
+        gas.each.push(GasPaid {
+            hash: signed.hash,
+            success: receipt.success,
+            gas_native: receipt.gas_native,
+            gas_usd: usd.checked_sub(gas.usd)?,
+            mined_at: receipt.block_time,
+        });
+        gas.usd = usd;
     }
-    Ok(sum)
+    Ok(gas)
 }
 
 /// What moved in and out of the wallet, by the receipt's logs alone.

@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 
 use crate::{
-    store::{StoreError, census},
-    telemetry::is_down,
+    store::{
+        StoreError, census,
+        refusal::{READ_ONLY, explain},
+    },
+    telemetry::{inability, is_down},
 };
 
 /// How long an answer is reused, so that frequent requests cost the database little.
@@ -20,7 +23,28 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub enum NotReady {
     /// No answer in time.
     #[error("the database does not answer")]
-    Database,
+    Silent,
+    /// It refuses.
+    #[error("the database does not answer as it should: {}", explain(.0))]
+    Database(sqlx::Error),
+    /// No slot could be claimed or recorded.
+    #[error("{}; {}", READ_ONLY.means, READ_ONLY.remedy)]
+    ReadOnly,
+    /// Work waits for a connection.
+    #[error(
+        "work waits for a connection to the database: {open} of {most} are open or being opened, and none was free within \
+         {} s; raise the connections that the server or its pooler allows, or lower database.pool_max",
+        PATIENCE.as_secs()
+    )]
+    Waiting {
+        /// Connections of the pool.
+        open: u32,
+        /// Most of them.
+        most: u32,
+    },
+    /// What was tried last failed.
+    #[error("{0}")]
+    Unable(String),
     /// Migrations have not been run.
     #[error("the queue's tables cannot be read: {0}")]
     Queue(StoreError),
@@ -29,9 +53,10 @@ pub enum NotReady {
     Rpc(String),
 }
 
-/// Answers for `/readyz`, over a connection that trading does not use.
+/// Answers for `/readyz`, over a connection that trading does not use: an answer must not wait for the work.
 pub(super) struct Readiness {
     pool: PgPool,
+    work: PgPool,
     /// The last answer. Locked during the query, so that concurrent requests share one.
     last: tokio::sync::Mutex<Option<(Instant, Result<(), String>)>>,
 }
@@ -45,6 +70,7 @@ impl Readiness {
             .connect_lazy_with((*pool.connect_options()).clone());
         Self {
             pool: own,
+            work: pool.clone(),
             last: tokio::sync::Mutex::default(),
         }
     }
@@ -60,34 +86,54 @@ impl Readiness {
         {
             return answer.clone();
         }
-        let answer = check(&self.pool).await.map_err(|missing| missing.to_string());
+        let answer = check(&self.pool, &self.work)
+            .await
+            .map_err(|missing| missing.to_string());
         *last = Some((Instant::now(), answer.clone()));
         answer
     }
 }
 
-/// The database answers, the queue's tables exist, and no chain with live jobs is known to be down.
+/// The database answers and takes writes, work gets a connection, the queue's tables exist, the last try to claim or
+/// record slots did not fail, and no chain with live jobs is known to be down.
 ///
 /// # Errors
 /// [`NotReady`] names the first thing that failed.
-async fn check(pool: &PgPool) -> Result<(), NotReady> {
-    answered(sqlx::query("SELECT 1").execute(pool))
-        .await?
-        .map_err(|_| NotReady::Database)?;
+async fn check(pool: &PgPool, work: &PgPool) -> Result<(), NotReady> {
+    if !answered(census::takes_writes(pool)).await?.map_err(refused)? {
+        return Err(NotReady::ReadOnly);
+    }
+    match tokio::time::timeout(PATIENCE, work.acquire()).await {
+        Ok(Ok(free)) => drop(free),
+        Ok(Err(sqlx::Error::PoolTimedOut)) | Err(_) => {
+            return Err(NotReady::Waiting {
+                open: work.size(),
+                most: work.options().get_max_connections(),
+            });
+        }
+        Ok(Err(error)) => return Err(NotReady::Database(error)),
+    }
     answered(census::queue_readable(pool))
         .await?
         .map_err(NotReady::Queue)?;
     let chains = answered(census::live_chains(pool))
         .await?
         .map_err(NotReady::Queue)?;
-    match chains.into_iter().find(|chain| is_down(chain)) {
-        Some(chain) => Err(NotReady::Rpc(chain)),
-        None => Ok(()),
+    if let Some(chain) = chains.into_iter().find(|chain| is_down(chain)) {
+        return Err(NotReady::Rpc(chain));
+    }
+    inability().map_or(Ok(()), |unable| Err(NotReady::Unable(unable)))
+}
+
+fn refused(error: sqlx::Error) -> NotReady {
+    match error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => NotReady::Silent,
+        other => NotReady::Database(other),
     }
 }
 
 async fn answered<T>(work: impl Future<Output = T>) -> Result<T, NotReady> {
     tokio::time::timeout(PATIENCE, work)
         .await
-        .map_err(|_| NotReady::Database)
+        .map_err(|_| NotReady::Silent)
 }

@@ -7,13 +7,14 @@ use alloy_primitives::{Address, B256};
 use crate::{
     domain::{chains::UnknownChain, units::MoneyError},
     ports::{QuoteError, RpcError, SendError},
+    store::refusal::explain,
 };
 
 /// The paper ledger did not answer, or not sensibly.
 #[derive(Debug, thiserror::Error)]
 pub enum PaperError {
     /// Its database could not be asked.
-    #[error("paper ledger: {0}")]
+    #[error("paper ledger: {}", explain(.0))]
     Database(#[from] sqlx::Error),
     /// A column holds what its constraint should not have let in.
     #[error("the paper ledger holds an impossible {column}: {value}; was it edited by hand?")]

@@ -23,8 +23,8 @@
   // The library rounds axes to ten digits after the point: very small prices are drawn larger, and named as they are.
   const top = points.price.reduce((most, value) => Math.max(most, value), 0);
   const lift = top > 0 && top < 0.001 ? 10 ** -Math.floor(Math.log10(top)) : 1;
-  const total = points.value.map((value, i) => value + points.out[i]);
-  const paidOut = points.out.some((value) => value > 0);
+  const total = points.value.map((value, i) => value + points.cash[i]);
+  const hasCash = points.cash.some((value) => value > 0);
   const LOOK = {
     DCA: ["buy", "circle", 7], DIP_BUY: ["buy-2", "triangle", 11], SPREAD_BUY: ["buy-2", "triangle", 10],
     TAKE_PROFIT: ["sell", "triangle", 11], SPREAD_SELL: ["sell-2", "triangle", 10], REBALANCE: ["other", "diamond", 10],
@@ -48,7 +48,7 @@
     ] },
     { id: "value", series: [
       line("Value held", "value", column("value"), { at: (i) => points.value[i], area: 0.14 }),
-      ...(paidOut ? [line("Value and paid out", "out", points.t.map((t, i) => [t * 1000, total[i]]), { at: (i) => total[i] })] : []),
+      ...(hasCash ? [line("Value and cash", "out", points.t.map((t, i) => [t * 1000, total[i]]), { at: (i) => total[i] })] : []),
       line("Money in", "money", column("money"), { at: (i) => points.money[i], step: true, dash: [4, 3] }),
     ] },
     { id: "drawdown", zero: true, unit: " %", series: [

@@ -50,7 +50,7 @@ struct Points {
     avg: Vec<Option<f64>>,
     value: Vec<f64>,
     money: Vec<f64>,
-    out: Vec<f64>,
+    cash: Vec<f64>,
     dd: Vec<f64>,
 }
 
@@ -176,7 +176,7 @@ fn columns(points: &[Point]) -> Points {
         columns.avg.push(point.average_cost.map(price));
         columns.value.push(usd(point.value_usd));
         columns.money.push(usd(point.money_in_usd));
-        columns.out.push(usd(point.paid_out_usd));
+        columns.cash.push(usd(point.cash_usd));
         columns.dd.push(drawing(point.drawdown_pct));
     }
     columns

@@ -41,9 +41,9 @@ pub(super) fn verdict(result: &BacktestResult) -> String {
         return "Nothing was traded: the hold reasons below say why.".to_owned();
     };
     let got = match result.setup.mode {
-        JobMode::Accumulate if own.sells > 0 => format!(
-            "paid {} USD out and hold what is worth {} USD",
-            dollars(own.proceeds_usd),
+        JobMode::Accumulate if own.cash_usd.is_positive() => format!(
+            "brought {} USD back from sells and hold what is worth {} USD",
+            dollars(own.cash_usd),
             dollars(own.value_usd)
         ),
         JobMode::Accumulate => format!("hold what is worth {} USD", dollars(own.value_usd)),
@@ -68,8 +68,8 @@ pub(super) fn verdict(result: &BacktestResult) -> String {
     format!(
         "These rules put {} USD in, {got}: <strong class=\"{}\">{} USD ({})</strong> after fees and gas.{}",
         dollars(own.money_in_usd),
-        tone(own.profit_usd.decimal()),
-        signed(own.profit_usd),
+        tone(own.net_usd.decimal()),
+        signed(own.net_usd),
         percent(return_pct),
         escape(&others),
     )
@@ -89,18 +89,19 @@ fn return_of(summary: &Summary) -> String {
 }
 
 fn yearly(summary: &Summary) -> String {
-    summary
-        .money_weighted_pct
-        .map_or_else(|| "-".to_owned(), |rate| format!("{rate:+.1} %"))
+    match (summary.money_weighted_pct, summary.money_weighted_none) {
+        (Some(rate), _) => format!("{rate:+.1} %"),
+        (None, why) => why.map_or_else(|| "-".to_owned(), |why| why.to_string()),
+    }
 }
 
 pub(super) fn cards(result: &BacktestResult) -> String {
     let own = &result.summary;
     let mut cards = vec![
         card(
-            "Profit",
-            tone(own.profit_usd.decimal()),
-            &format!("{} USD", signed(own.profit_usd)),
+            "Net",
+            tone(own.net_usd.decimal()),
+            &format!("{} USD", signed(own.net_usd)),
             &format!("{} of {} USD in", return_of(own), dollars(own.money_in_usd)),
         ),
         card(
@@ -109,9 +110,10 @@ pub(super) fn cards(result: &BacktestResult) -> String {
                 .map_or("", |rate| if rate < 0.0 { "loss" } else { "gain" }),
             &yearly(own),
             &format!(
-                "realised {}, open {}",
+                "realised {}, unrealised {}, gas {}",
                 signed(own.realized_usd),
-                signed(own.unrealized_usd)
+                signed(own.unrealized_usd),
+                dollars(own.gas_usd)
             ),
         ),
         card(
@@ -127,9 +129,9 @@ pub(super) fn cards(result: &BacktestResult) -> String {
     cards.extend(result.comparisons.iter().map(|other| {
         card(
             &format!("{} instead", plan_name(other.plan)),
-            tone(other.summary.profit_usd.decimal()),
+            tone(other.summary.net_usd.decimal()),
             &return_of(&other.summary),
-            &format!("{} USD", signed(other.summary.profit_usd)),
+            &format!("{} USD", signed(other.summary.net_usd)),
         )
     }));
     cards.concat()
@@ -165,23 +167,25 @@ type Figure<'a> = (&'a str, &'a dyn Fn(&Summary) -> String);
 /// All figures, next to those of the benchmarks.
 pub(super) fn compared(result: &BacktestResult) -> String {
     let decimals = result.setup.token_decimals;
-    let figures: [Figure<'_>; 16] = [
+    let figures: [Figure<'_>; 18] = [
         ("Money in, USD", &|it| dollars(it.money_in_usd)),
-        ("Value at the end, USD", &|it| dollars(it.value_usd)),
-        ("Received for sells, USD", &|it| dollars(it.proceeds_usd)),
-        ("Profit after gas, USD", &|it| signed(it.profit_usd)),
-        ("Return of the money in", &return_of),
+        ("Bought, USD", &|it| dollars(it.spent_usd)),
+        ("Sold, USD", &|it| dollars(it.proceeds_usd)),
+        ("Cash from sells, USD", &|it| dollars(it.cash_usd)),
+        ("Value, USD", &|it| dollars(it.value_usd)),
+        ("Net, USD", &|it| signed(it.net_usd)),
+        ("Net, % of money in", &return_of),
         ("Money-weighted, a year", &yearly),
         ("Deepest drawdown", &|it| percent(-it.drawdown.pct)),
         ("Deepest drawdown, USD", &|it| dollars(it.drawdown.usd)),
         ("Realised, USD", &|it| signed(it.realized_usd)),
         ("Unrealised, USD", &|it| signed(it.unrealized_usd)),
-        ("Fees and slippage, USD", &|it| dollars(it.fees_usd)),
+        ("Fees (in the prices), USD", &|it| dollars(it.fees_usd)),
         ("Gas, USD", &|it| dollars(it.gas_usd)),
         ("Buys / sells", &|it| format!("{} / {}", it.buys, it.sells)),
         ("Tokens held", &|it| tokens(&it.token_balance.to_whole(decimals))),
         ("Average cost, USD", &|it| price(it.average_cost)),
-        ("Longest time without a trade", &|it| {
+        ("Longest wait", &|it| {
             it.longest_wait
                 .map_or_else(|| "-".to_owned(), |wait| duration(wait.from, wait.to))
         }),

@@ -10,7 +10,11 @@ use super::tasks::{SettleTask, TickTask};
 use crate::{
     domain::ids::{JobId, TradeId},
     engine::{Engine, Tick, TickOutcome, TickResult},
+    telemetry::note_ability,
 };
+
+/// What readiness says cannot be done after a group of which nothing was recorded.
+const RECORD: &str = "slots cannot be recorded";
 
 /// Trades that one group continues concurrently.
 const DRIVES_AT_ONCE: usize = 16;
@@ -26,9 +30,17 @@ pub async fn ticks(engine: &Engine, group: Group<TickTask>) -> Vec<Completion> {
         })
         .collect();
     let results = engine.evaluate(&slice).await;
+    note_ability(RECORD, unrecorded(&results));
     let fresh: Vec<(JobId, TradeId)> = results.iter().filter_map(trade_of).collect();
     drive_all(engine, fresh).await;
     slice.iter().map(|tick| completion_of(*tick, &results)).collect()
+}
+
+/// Why none of the slots could be recorded; one that was shows that others can be.
+fn unrecorded(results: &[TickResult]) -> Option<String> {
+    let mut errors = results.iter().map(|result| result.outcome.as_ref().err());
+    let first = errors.next()??;
+    errors.all(|error| error.is_some()).then(|| first.to_string())
 }
 
 /// A slot is acknowledged once it is recorded. By then its trade is a row that the schedulers follow, however the first

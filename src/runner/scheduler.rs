@@ -19,9 +19,12 @@ use crate::{
         span::Span,
     },
     service::{Loop, Service, Wakeups},
-    store::{StoreError, WAKE_CHANNEL, failure_watches, fill_watches, slots, trades},
-    telemetry::metric,
+    store::{StoreError, WAKE_CHANNEL, failure_watches, fill_watches, refusal::explain, slots, trades},
+    telemetry::{metric, note_ability},
 };
+
+/// What readiness says cannot be done after a pass that failed.
+const CLAIM: &str = "slots cannot be claimed";
 
 /// Most fills of one watch task: one round trip to a node.
 const WATCH_CHUNK: usize = 200;
@@ -88,8 +91,15 @@ pub enum ClaimError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The queue.
-    #[error("{0}: {source}", source = std::error::Error::source(.0).map(ToString::to_string).unwrap_or_default())]
+    #[error("{}", not_pushed(.0))]
     Push(#[from] PushError),
+}
+
+fn not_pushed(error: &PushError) -> String {
+    match error {
+        PushError::Database(cause) => format!("{error}: {}", explain(cause)),
+        _ => error.to_string(),
+    }
 }
 
 impl From<sqlx::Error> for ClaimError {
@@ -242,6 +252,14 @@ impl Service for Scheduler {
     type Error = ClaimError;
 
     async fn pass(&mut self) -> Result<Duration, ClaimError> {
+        let done = self.claim_due().await;
+        note_ability(CLAIM, done.as_ref().err().map(ToString::to_string));
+        done
+    }
+}
+
+impl Scheduler {
+    async fn claim_due(&mut self) -> Result<Duration, ClaimError> {
         let begun = Instant::now();
         let every = self.settings.tick_lease.std() / LOOKS_A_LEASE;
         let lost = self.looked.is_none_or(|looked| looked.elapsed() >= every);

@@ -10,6 +10,15 @@ use super::StoreError;
 /// The advisory lock of the process that takes the census: "lgi-mm" in ASCII, and a number.
 const LOCK: i64 = 0x6c67_692d_6d6d_0001;
 
+/// Whether the database takes writes now.
+///
+/// # Errors
+/// [`sqlx::Error`].
+pub async fn takes_writes(pool: &PgPool) -> Result<bool, sqlx::Error> {
+    let sql = "SELECT NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::boolean";
+    sqlx::query_scalar(sql).fetch_one(pool).await
+}
+
 /// Totals.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fleet {

@@ -8,6 +8,7 @@ use super::{
     StoreError,
     columns::{clean_text, to_i64, to_json},
     failure_watches,
+    gas::{self, GasPaid},
     jobs::{self, Job},
     orders, outbox, signers,
     trades::Trade,
@@ -49,6 +50,8 @@ pub struct Settlement {
     pub gas_native: Amount,
     /// The same in USD.
     pub gas_usd: Usd,
+    /// The same, of each transaction.
+    pub gas: Vec<GasPaid>,
 }
 
 /// How a trade's end was taken.
@@ -129,6 +132,7 @@ pub async fn commit_fill(
         source,
     })?;
     insert_fill(&mut tx, trade, &job, settled, &booked).await?;
+    gas::record(&mut tx, trade.id, &settled.gas).await?;
     update_position(&mut tx, trade, &job, settled, &booked).await?;
     if job.status == JobStatus::Idle && !booked.position.token_balance.is_zero() {
         orders::liquidate_again(&mut tx, &job).await?;
@@ -315,6 +319,8 @@ pub struct TradeFailure {
     pub block_number: u64,
     /// Gas it cost all the same, USD.
     pub gas_usd: Usd,
+    /// The same, of each transaction.
+    pub gas: Vec<GasPaid>,
 }
 
 impl TradeFailure {
@@ -327,6 +333,7 @@ impl TradeFailure {
             hash: None,
             block_number: 0,
             gas_usd: Usd::ZERO,
+            gas: Vec::new(),
         }
     }
 }
@@ -372,6 +379,7 @@ pub async fn commit_failure(
     if !(nothing_was_sent && excused) {
         count_failure(&mut tx, &job, failure).await?;
     }
+    gas::record(&mut tx, trade.id, &failure.gas).await?;
     if failure.hash.is_some() {
         failure_watches::watch(&mut tx, trade.id, failure.block_number).await?;
     }

@@ -11,18 +11,22 @@ pub mod failure_watches;
 pub mod fill_watches;
 pub mod foreign;
 pub mod gaps;
+pub mod gas;
 pub mod history;
 pub mod jobs;
 pub mod memory;
+pub mod moves;
 pub mod orders;
 mod outbox;
 pub mod pools;
 pub mod rate_limits;
+pub mod refusal;
 pub mod repairs;
 pub mod retention;
 pub mod sales;
 pub mod samples;
 pub mod schema;
+mod server;
 pub mod session;
 pub mod signers;
 pub mod slots;
@@ -45,7 +49,7 @@ pub const WAKE_CHANNEL: &str = "lgi_mm_wake";
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database did not answer.
-    #[error("database: {0}")]
+    #[error("database: {}", refusal::explain(.0))]
     Database(#[from] sqlx::Error),
     /// A column holds what no constraint should have let in.
     #[error("the database holds an impossible {column}: {value}; was it edited by hand?")]

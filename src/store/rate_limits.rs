@@ -26,7 +26,7 @@ pub enum RateLimited {
     #[error("the rate limit shared by all workers is used up")]
     UsedUp,
     /// The number of requests made is unknown.
-    #[error("the shared rate limit cannot be read: {0}")]
+    #[error("the shared rate limit cannot be read: {}", super::refusal::explain(.0))]
     Database(#[from] sqlx::Error),
 }
 

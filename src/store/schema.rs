@@ -7,6 +7,8 @@ use std::collections::HashMap;
 
 use sqlx::{PgPool, migrate::Migrator};
 
+use super::refusal::{explain, of_migration};
+
 static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
 /// Grants to the roles of deploy/postgres/roles.sql, as far as they exist.
@@ -56,17 +58,18 @@ pub enum MigrateError {
     )]
     Older(usize),
     /// A migration failed; the database is as it was before that migration.
-    #[error("migrating the database failed: {0}")]
+    #[error("migrating the database failed: {}", of_migration(.0))]
     Migration(#[from] sqlx::migrate::MigrateError),
     /// The queue's own tables could not be set up.
-    #[error("setting up the queue's tables failed: {0}")]
+    #[error("setting up the queue's tables failed: {}", of_queue(.0))]
     Queue(#[source] apalis_postgres::Error),
     /// Which migrations it has cannot be read.
-    #[error("reading which migrations the database has failed: {0}; may this role read _sqlx_migrations?")]
+    #[error("reading which migrations the database has failed: {}", explain(.0))]
     Unknown(#[source] sqlx::Error),
     /// The roles of services could not be given what they need.
     #[error(
-        "granting the roles of services what they need failed: {0}; run `lgi-mm migrate` as the role that owns the tables"
+        "granting the roles of services what they need failed: {}; run `lgi-mm migrate` as the role that owns the tables",
+        explain(.0).what
     )]
     Grants(#[source] sqlx::Error),
 }
@@ -200,6 +203,13 @@ pub async fn role(pool: &PgPool) -> Result<(String, bool), sqlx::Error> {
     );
     let row = row.fetch_one(pool).await?;
     Ok((row.name, row.is_super))
+}
+
+fn of_queue(error: &apalis_postgres::Error) -> String {
+    match error {
+        apalis_postgres::Error::Database(error) => explain(error).to_string(),
+        other => other.to_string(),
+    }
 }
 
 fn is_denied(error: &sqlx::Error) -> bool {

@@ -9,6 +9,11 @@ use sqlx::{
 };
 use tracing::{debug, info};
 
+use super::{
+    refusal::{Refusal, explain},
+    server,
+};
+
 /// A peer that is silent for longer than this has lost its locks.
 pub const SILENCE_MAX: Duration = Duration::from_secs(30);
 
@@ -30,6 +35,17 @@ const SETTINGS: [(&str, &str); 6] = [
 /// a pooler refuses, a setting that does not exist, has another range, or is not ours to change.
 const REFUSES_SETTINGS: [&str; 5] = ["08P01", "0A000", "42704", "22023", "42501"];
 
+/// Why no session can be opened, or none should be.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// The server, or what is in between, refuses the connection.
+    #[error("{}", explain(.0))]
+    Refused(#[from] sqlx::Error),
+    /// It answers, and is not what we need.
+    #[error("{}; {}", .0.means, .0.remedy)]
+    Unfit(Refusal),
+}
+
 /// How sessions of a process are opened.
 #[derive(Debug, Clone)]
 pub struct Sessions {
@@ -42,29 +58,33 @@ impl Sessions {
     /// Connects once, to see that the server answers and how it takes our settings.
     ///
     /// # Errors
-    /// [`sqlx::Error`], if the connection string cannot be read or the server does not answer.
-    pub async fn probe(url: &str) -> Result<Self, sqlx::Error> {
+    /// [`ProbeError`], if the connection string cannot be read, the server does not answer, or it cannot be used.
+    pub async fn probe(url: &str) -> Result<Self, ProbeError> {
         use sqlx::Connection;
 
         let plain: PgConnectOptions = url.parse()?;
         let options = with_settings(plain.clone());
-        match PgConnection::connect_with(&options).await {
-            Ok(connection) => {
-                connection.close().await?;
-                Ok(Self {
-                    options,
-                    by_statement: false,
-                })
-            }
+        let (mut connection, sessions) = match PgConnection::connect_with(&options).await {
+            Ok(connection) => (connection, Self::new(options, false)),
             Err(error) if refuses_settings(&error) => {
-                info!(%error, "the server takes no settings when it is connected to; they are made by statements");
-                PgConnection::connect_with(&plain).await?.close().await?;
-                Ok(Self {
-                    options: plain,
-                    by_statement: true,
-                })
+                info!(
+                    error = %explain(&error).what,
+                    "the server takes no settings when it is connected to; they are made by statements"
+                );
+                let connection = PgConnection::connect_with(&plain).await?;
+                (connection, Self::new(plain, true))
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error.into()),
+        };
+        let unfit = server::unfit(&mut connection, &sessions.options).await?;
+        connection.close().await?;
+        unfit.map_or(Ok(sessions), |refusal| Err(ProbeError::Unfit(refusal)))
+    }
+
+    const fn new(options: PgConnectOptions, by_statement: bool) -> Self {
+        Self {
+            options,
+            by_statement,
         }
     }
 
@@ -104,7 +124,11 @@ async fn set(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let statement = sqlx::AssertSqlSafe(format!("SET {name} = '{value}'"));
         match sqlx::raw_sql(statement).execute(&mut *connection).await {
             Ok(_) => {}
-            Err(sqlx::Error::Database(error)) => debug!(name, %error, "a setting of the session is refused"),
+            Err(sqlx::Error::Database(error)) => debug!(
+                name,
+                error = error.message(),
+                "a setting of the session is refused"
+            ),
             Err(error) => return Err(error),
         }
     }

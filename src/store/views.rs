@@ -1,11 +1,12 @@
 //! Read-only questions for people: lists, one job's story, trades, what is wrong.
 
+use alloy_primitives::Address;
 use rust_decimal::Decimal;
 use sqlx::PgPool;
 
 use super::{
     StoreError,
-    columns::{amount, hash, numbers, price, unsigned, usd, usd_cut, word},
+    columns::{address, amount, hash, numbers, price, unsigned, usd, usd_cut, word},
 };
 use crate::domain::{
     Timestamp,
@@ -145,6 +146,12 @@ pub struct TradeRow {
     pub chain: String,
     /// Paper or live.
     pub realm: Realm,
+    /// The wallet.
+    pub wallet: Address,
+    /// The token's contract.
+    pub token_address: Address,
+    /// What it pays with: its ticker and its contract, which is zero for the native coin.
+    pub quote: (String, Address),
     /// Digits of the token, and of the quote.
     pub decimals: (u8, u8),
     /// Its slot.
@@ -188,8 +195,12 @@ pub struct TradeRow {
 /// A selection of trades.
 #[derive(Debug, Clone, Default)]
 pub struct TradeFilter {
-    /// Of this job only.
-    pub job: Option<JobId>,
+    /// Of these jobs only.
+    pub jobs: Option<Vec<JobId>>,
+    /// That ended, or were planned if they have not ended, at this instant or later.
+    pub from: Option<Timestamp>,
+    /// Likewise, before this instant.
+    pub until: Option<Timestamp>,
     /// Open ones only.
     pub open: bool,
     /// Maximum number, newest first; none = all.
@@ -202,18 +213,23 @@ pub struct TradeFilter {
 /// [`StoreError`].
 pub async fn trades(pool: &PgPool, filter: &TradeFilter) -> Result<Vec<TradeRow>, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT t.id, t.job_id, j.token_symbol, j.chain, j.realm, j.token_decimals, j.quote_decimals, t.slot, t.cycle, t.side,
+        r#"SELECT t.id, t.job_id, j.token_symbol, j.chain, j.realm, j.wallet::text AS "wallet!", j.token_address::text AS "token!",
+                  j.quote_symbol, j.quote_address::text AS "quote!", j.token_decimals, j.quote_decimals, t.slot, t.cycle, t.side,
                   t.reason, t.status, t.base_amount::text AS "base_amount!", t.quote_amount::text AS "quote_amount!",
                   t.price_usd, t.gas_usd::numeric AS "gas_usd!: Decimal", t.tx_hash, t.failure_kind, t.error, t.note, t.created_at,
                   t.executed_at, f.quote_usd::numeric AS "quote_usd?: Decimal", f.cost_sold_usd::numeric AS "cost_sold?: Decimal",
                   f.realized_usd::numeric AS "realized?: Decimal"
            FROM trades t JOIN jobs j ON j.id = t.job_id LEFT JOIN fills f ON f.trade_id = t.id AND f.kind = 'fill' AND t.status = 'EXECUTED'
                 AND f.round = (SELECT max(round) FROM fills WHERE trade_id = t.id)
-           WHERE ($1::bigint IS NULL OR t.job_id = $1) AND (NOT $2 OR t.status IN ('PENDING', 'SUBMITTED'))
+           WHERE ($1::bigint[] IS NULL OR t.job_id = ANY ($1)) AND (NOT $2 OR t.status IN ('PENDING', 'SUBMITTED'))
+                 AND ($4::timestamptz IS NULL OR COALESCE(t.executed_at, t.created_at) >= $4)
+                 AND ($5::timestamptz IS NULL OR COALESCE(t.executed_at, t.created_at) < $5)
            ORDER BY t.id DESC LIMIT $3"#,
-        filter.job.map(|job| job.0),
+        filter.jobs.as_deref().map(numbers) as _,
         filter.open,
         filter.limit,
+        filter.from,
+        filter.until,
     )
     .fetch_all(pool)
     .await?;
@@ -226,6 +242,9 @@ pub async fn trades(pool: &PgPool, filter: &TradeFilter) -> Result<Vec<TradeRow>
                 symbol: row.token_symbol,
                 realm: word("jobs.realm", &row.realm)?,
                 chain: row.chain,
+                wallet: address("jobs.wallet", &row.wallet)?,
+                token_address: address("jobs.token_address", &row.token)?,
+                quote: (row.quote_symbol, address("jobs.quote_address", &row.quote)?),
                 decimals: (
                     unsigned("jobs.token_decimals", row.token_decimals.into())?,
                     unsigned("jobs.quote_decimals", row.quote_decimals.into())?,

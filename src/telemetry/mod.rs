@@ -1,5 +1,6 @@
 //! Log lines and metrics.
 
+mod abilities;
 mod logging;
 mod metrics;
 mod nodes;
@@ -7,6 +8,7 @@ mod nodes;
 use ::metrics::gauge;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+pub use abilities::{inability, note_ability};
 pub use logging::{LogFormat, init_logging};
 pub use metrics::{Kind, METRICS, Metric, Origin, describe, metric, page};
 pub use nodes::{is_down, note_rpc};

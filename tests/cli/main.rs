@@ -6,6 +6,7 @@ mod backtest;
 mod bad_input;
 mod bad_settings;
 mod editor;
+mod export;
 mod help;
 mod life;
 mod policy;

@@ -14,6 +14,7 @@ const TRANSACTION: &str =
     VALUES (1, 'paper', 'base', '0x' || repeat('1', 40), 0, 'swap', now())";
 const ATTEMPT: &str = "INSERT INTO attempts (transaction_id, purpose, hash, raw, max_fee_per_gas, max_priority_fee_per_gas, gas_limit)
     VALUES (1, 'swap', sha256('a'), 'raw', 1, 1, 1)";
+const GAS: &str = "INSERT INTO gas_paid VALUES (1, 1, sha256('a'), true, 1, 1, now())";
 const TICK: &str = "INSERT INTO ticks (job_id, outcome, reason, first_slot, last_slot) VALUES (1, 'hold', 'not_due', '2026-01-01', '2026-01-01')";
 
 /// What is tried, and what refuses it.
@@ -49,6 +50,11 @@ const LAWS: &[(&str, &str, &str)] = &[
     ),
     ("no trade is deleted", "DELETE FROM trades", "append-only"),
     ("no attempt is deleted", "DELETE FROM attempts", "append-only"),
+    (
+        "no gas is rewritten",
+        "UPDATE gas_paid SET gas_usd = 0",
+        "append-only",
+    ),
     (
         "no bytes are changed",
         "UPDATE attempts SET raw = 'other'",
@@ -143,7 +149,7 @@ const LAWS: &[(&str, &str, &str)] = &[
 
 async fn filled() -> PgPool {
     let db = testkit::db().await;
-    for sql in [JOB, TRADE, SIGNER, TRANSACTION, ATTEMPT, TICK] {
+    for sql in [JOB, TRADE, SIGNER, TRANSACTION, ATTEMPT, GAS, TICK] {
         sqlx::query(sql).execute(&db.pool).await.expect(sql);
     }
     db.pool

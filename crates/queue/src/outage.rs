@@ -7,12 +7,23 @@ use tokio::time::Instant;
 /// Why a statement failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum QueryError {
-    #[error(transparent)]
+    #[error("{}", said(.0))]
     Database(#[from] sqlx::Error),
     #[error("no answer within {0:?}")]
     Silence(Duration),
     #[error("the connection was lost")]
     Lost,
+}
+
+/// What the server says, with its SQLSTATE. The driver's own text names a line of the server's source.
+fn said(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            format!("{} (SQLSTATE {code})", error.message())
+        }
+        other => other.to_string(),
+    }
 }
 
 /// The longest wait for one statement: a dead connection may not report an error by itself.

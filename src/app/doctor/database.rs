@@ -4,11 +4,11 @@ use super::check::{Check, CheckStatus};
 use crate::{
     app::{context::App, error::AppError},
     config::{Guard, Settings, guard},
-    store::schema,
+    store::{census, refusal::READ_ONLY, schema},
 };
 
 pub(super) async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError> {
-    let mut checks = vec![connection(settings, &app.url)];
+    let mut checks = vec![connection(settings, &app.url), writable(app).await?];
     // The private server has no other users.
     if app.server.is_none() {
         checks.push(role(app).await?);
@@ -38,6 +38,15 @@ fn connection(settings: &Settings, url: &str) -> Check {
         )
     };
     Check::bad(CheckStatus::Warn, what, seen, fix)
+}
+
+async fn writable(app: &App) -> Result<Check, AppError> {
+    let what = "database takes writes";
+    Ok(if census::takes_writes(&app.pool).await? {
+        Check::ok(what, "yes")
+    } else {
+        Check::bad(CheckStatus::Fail, what, READ_ONLY.means, READ_ONLY.remedy)
+    })
 }
 
 async fn role(app: &App) -> Result<Check, AppError> {

@@ -31,13 +31,22 @@ const SKEW_MAX_SECS: f64 = 5.0;
 pub async fn doctor(settings: &Settings) -> Result<Vec<Check>, AppError> {
     match App::read(settings).await {
         Ok(app) => examine(settings, &app).await,
-        Err(error) => Ok(vec![Check::bad(
-            CheckStatus::Fail,
-            "database",
-            &error,
-            "see the error message",
-        )]),
+        Err(error) => Ok(vec![unusable(&error)]),
     }
+}
+
+/// The message of an error is what was found, then what to do.
+fn unusable(error: &AppError) -> Check {
+    if let AppError::Unreachable { url, cause } = error {
+        let fix = cause.remedy.unwrap_or("see the server's log");
+        let seen = format!("{}; DATABASE_URL is {url}", cause.what);
+        return Check::bad(CheckStatus::Fail, "database", seen, fix);
+    }
+    let message = error.to_string();
+    let (seen, fix) = message
+        .split_once("; ")
+        .unwrap_or((&message, "see the server's log"));
+    Check::bad(CheckStatus::Fail, "database", seen, fix)
 }
 
 async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError> {

@@ -1,6 +1,7 @@
 //! Requests on jobs.
 
 pub mod config;
+pub mod export;
 pub mod lifecycle;
 pub mod list;
 pub mod replay;

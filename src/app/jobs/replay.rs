@@ -168,9 +168,8 @@ async fn rows(app: &App, job: &Job) -> Result<Rows, AppError> {
 /// This cycle's trades, oldest first.
 async fn ledger(app: &App, job: &Job) -> Result<Vec<TradeRow>, AppError> {
     let filter = TradeFilter {
-        job: Some(job.id),
-        open: false,
-        limit: None,
+        jobs: Some(vec![job.id]),
+        ..TradeFilter::default()
     };
     let mut rows = views::trades(&app.pool, &filter).await?;
     rows.retain(|row| row.cycle == job.cycle && row.status == TradeStatus::Executed);

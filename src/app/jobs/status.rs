@@ -116,9 +116,9 @@ pub async fn status(app: &App, target: &Target) -> Result<Status, AppError> {
     let pulse = views::pulses(pool, &[job.id]).await?.into_iter().next();
     let pulse = pulse.ok_or_else(|| AppError::NotFound(format!("job {} has no schedule", job.id)))?;
     let filter = TradeFilter {
-        job: Some(job.id),
-        open: false,
+        jobs: Some(vec![job.id]),
         limit: Some(SHOWN),
+        ..TradeFilter::default()
     };
     let trades = views::trades(pool, &filter).await?;
     let runs = views::runs(pool, job.id, SHOWN).await?;

@@ -1,9 +1,14 @@
 //! Trades of one job or of all.
 
+use alloy_primitives::Address;
 use serde::Serialize;
 
+use super::export::{JobChoice, Period};
 use crate::{
-    app::{App, AppError, Target, target, whole::Whole},
+    app::{
+        App, AppError,
+        whole::{Whole, checksum},
+    },
     config::Settings,
     domain::{
         Timestamp,
@@ -13,7 +18,10 @@ use crate::{
         trade::TradeStatus,
         units::{Price, Usd},
     },
-    store::views::{self, TradeFilter, TradeRow},
+    store::{
+        moves,
+        views::{self, TradeFilter, TradeRow},
+    },
 };
 
 /// A trade in one line. Amounts are in whole tokens, exact.
@@ -22,7 +30,15 @@ pub struct TradeLine {
     pub trade: TradeId,
     pub job: JobId,
     pub symbol: String,
+    pub realm: Realm,
     pub chain: String,
+    #[serde(serialize_with = "checksum")]
+    pub wallet: Address,
+    #[serde(serialize_with = "checksum")]
+    pub token_address: Address,
+    pub quote_currency: String,
+    #[serde(serialize_with = "checksum")]
+    pub quote_address: Address,
     pub cycle: i32,
     pub slot: Timestamp,
     pub side: Side,
@@ -55,7 +71,12 @@ impl TradeLine {
             trade: row.id,
             job: row.job,
             symbol: row.symbol.clone(),
+            realm: row.realm,
             chain: row.chain.clone(),
+            wallet: row.wallet,
+            token_address: row.token_address,
+            quote_currency: row.quote.0.clone(),
+            quote_address: row.quote.1,
             cycle: row.cycle,
             slot: row.slot,
             side: row.side,
@@ -78,31 +99,30 @@ impl TradeLine {
     }
 }
 
-/// The newest trades, newest first; at most `limit`, or all.
+/// The newest trades of these jobs in this period, newest first; at most `limit`.
 pub async fn newest(
     app: &App,
-    target: Option<&Target>,
-    limit: Option<i64>,
+    choice: &JobChoice,
+    period: Period,
+    limit: i64,
 ) -> Result<Vec<TradeLine>, AppError> {
-    let job = match target {
-        Some(target) => Some(target::find(&app.pool, target).await?.id),
-        None => None,
+    let jobs = if choice.is_all() {
+        None
+    } else {
+        let parties = moves::parties(&app.pool).await?;
+        let chosen = choice.of(&parties, &app.settings)?;
+        Some(chosen.iter().map(|party| party.job).collect())
     };
     let filter = TradeFilter {
-        job,
+        jobs,
+        from: period.from,
+        until: period.until,
         open: false,
-        limit,
+        limit: Some(limit),
     };
     let rows = views::trades(&app.pool, &filter).await?;
     Ok(rows
         .iter()
         .map(|row| TradeLine::new(row, &app.settings))
         .collect())
-}
-
-/// All trades, oldest first.
-pub async fn ledger(app: &App, target: Option<&Target>) -> Result<Vec<TradeLine>, AppError> {
-    let mut lines = newest(app, target, None).await?;
-    lines.reverse();
-    Ok(lines)
 }

@@ -1,6 +1,8 @@
 //! Commands on one job, or on all of them.
 
 pub mod config;
+pub mod export;
+mod filters;
 pub mod lifecycle;
 pub mod list;
 pub mod replay;

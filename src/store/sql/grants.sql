@@ -4,7 +4,7 @@ DO $$
 DECLARE
     -- History, and what others decide: no service deletes from these, whatever its triggers say.
     kept constant text[] := ARRAY['_sqlx_migrations', 'adjustments', 'attempts', 'audit', 'deliveries', 'fills',
-        'installation', 'job_events', 'job_slots', 'jobs', 'outbox', 'price_samples', 'receivers', 'signers', 'ticks',
+        'gas_paid', 'installation', 'job_events', 'job_slots', 'jobs', 'outbox', 'price_samples', 'receivers', 'signers', 'ticks',
         'ticks_pruned', 'trades', 'transactions'];
     -- What a job is and how it trades is for its owner to say, through the command line.
     decided constant text[] := ARRAY['id', 'realm', 'chain', 'wallet', 'token_address', 'token_symbol',
@@ -12,8 +12,8 @@ DECLARE
         'look_back_secs', 'created_at'];
     -- Signed bytes that are perhaps not sent yet; the instants at which slots will be claimed, and what tells them.
     hidden constant text[] := ARRAY['attempts.raw', 'installation.jitter_salt', 'job_slots.due_at'];
-    readable constant text[] := ARRAY['_sqlx_migrations', 'adjustments', 'attempts', 'audit', 'fills', 'job_events',
-        'job_slots', 'jobs', 'price_samples', 'reservations', 'signers', 'ticks', 'trades', 'transactions'];
+    readable constant text[] := ARRAY['_sqlx_migrations', 'adjustments', 'attempts', 'audit', 'fills', 'gas_paid',
+        'job_events', 'job_slots', 'jobs', 'price_samples', 'reservations', 'signers', 'ticks', 'trades', 'transactions'];
     one name;
     it record;
 BEGIN

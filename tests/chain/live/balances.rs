@@ -121,6 +121,12 @@ async fn balance(world: &World, token: Address) -> Amount {
     held.expect("a balance")[0]
 }
 
+/// What the wallet has for gas.
+async fn native(world: &World) -> Amount {
+    let held = world.live.chain.balances(WALLET, &[Asset::Native]).await;
+    held.expect("a balance")[0]
+}
+
 /// What `spender` may still take from the wallet, as the token says.
 async fn allowance(world: &World, token: Address, spender: Address) -> U256 {
     let selector = keccak256("allowance(address,address)");
@@ -157,6 +163,7 @@ async fn dollars_and_wrapped_coins_buy_and_sell_to_the_unit_and_leave_no_allowan
         let job = world
             .start_against((quote, symbol, decimals), deployed.token, "TT", buy_once())
             .await;
+        let coins_before = native(&world).await;
         let mut daemon = world.daemon(None);
         world.until("it has bought", ALL_FINAL).await;
         let order = Order::Liquidate {
@@ -179,6 +186,15 @@ async fn dollars_and_wrapped_coins_buy_and_sell_to_the_unit_and_leave_no_allowan
             Amount::new(before - spent),
             "{symbol}"
         );
+        // Every coin that is gone paid for gas that is on record, approves included.
+        let paid: (String, i64) =
+            sqlx::query_as("SELECT sum(gas_native)::text, count(*) FROM gas_paid WHERE success")
+                .fetch_one(&world.db.pool)
+                .await
+                .expect("gas");
+        let gone = coins_before.checked_sub(native(&world).await).expect("gas");
+        assert_eq!(paid.0, gone.to_string(), "{symbol}");
+        assert!(paid.1 > 2, "two swaps and their approves: {paid:?}");
         let contracts = &world.live.spec.contracts;
         for token in [deployed.token, quote] {
             for spender in [contracts.permit2, contracts.swap_router] {

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use lgi_mm::{
     backtest::{
         Detail, PricePoint, Setup, backtest,
-        result::{BacktestResult, Benchmark, SeriesSummary},
+        result::{BacktestResult, Benchmark, NoRate, SeriesSummary},
         series::Rows,
     },
     domain::{
@@ -118,7 +118,7 @@ fn three_equal_buys() {
     assert_eq!((summary.spent_usd, summary.money_in_usd), (usd("30"), usd("30")));
     assert_eq!(summary.token_balance.to_whole(18), "17.5");
     assert_eq!(summary.value_usd, usd("70"));
-    assert_eq!(summary.profit_usd, usd("40"));
+    assert_eq!(summary.net_usd, usd("40"));
     assert_eq!(summary.return_pct, Some(dec("133.3333")));
     assert_eq!(
         summary
@@ -171,13 +171,122 @@ fn the_yearly_rate_of_one_payment_is_its_growth() {
     prices.push("1.5");
     prices.push("1.5");
     let told = run(&once, &prices);
-    // Half as much again in 366 days: 1.5 ^ (365.25 / 366).
+    // Half as much again in 366 days: 1.5 ^ (365 / 366), a year being 365 days as in spreadsheets.
     let rate = told.summary.money_weighted_pct.expect("a rate");
-    assert!((rate - 49.8754).abs() < 0.0002, "{rate}");
-    let level = run(&once, &["1"; 40]);
+    assert!((rate - 49.8339).abs() < 0.0002, "{rate}");
+    let level = run(&once, &["1"; 200]);
     assert_eq!(level.summary.money_weighted_pct, Some(0.0));
-    let short = run(&once, &["1"; 20]);
-    assert_eq!(short.summary.money_weighted_pct, None);
+    assert_eq!(level.summary.money_weighted_none, None);
+}
+
+/// 182 days are half a year: the last slot is at noon of the last day but one, the job starts at the first row.
+#[test]
+fn under_half_a_year_there_is_no_yearly_rate_and_the_reason_is_given() {
+    let always = setup(|_| {});
+    for (days, none) in [(20, true), (90, true), (183, true), (184, false)] {
+        let told = run(&always, &vec!["1"; days]).summary;
+        assert_eq!(told.money_weighted_pct, (!none).then_some(0.0), "{days}");
+        assert_eq!(
+            told.money_weighted_none,
+            none.then_some(NoRate::TooShort),
+            "{days}"
+        );
+    }
+    let never = setup(|config| {
+        config.rules.accumulate_mut().expect("rules").dca_interval = None;
+    });
+    let told = run(&never, &["1"; 300]).summary;
+    assert_eq!(
+        (told.money_weighted_pct, told.money_weighted_none, told.return_pct),
+        (None, Some(NoRate::NoMoneyIn), None)
+    );
+}
+
+/// Python, bisection over the seven flows: 12 USD on days 0, 30, .. 150, worth 90 on day 240.
+#[test]
+fn the_yearly_rate_of_several_payments() {
+    let monthly = setup(|config| {
+        let rules = config.rules.accumulate_mut().expect("rules");
+        rules.dca_interval = Some("30d".parse().expect("a span"));
+        rules.dca_amount_usd = usd("12");
+        rules.max_accumulation_usd = usd("72");
+    });
+    let mut prices = vec!["1"; 240];
+    prices.extend(["1.25", "1.25"]);
+    let told = run(&monthly, &prices).summary;
+    assert_eq!(
+        (told.buys, told.money_in_usd, told.value_usd),
+        (6, usd("72"), usd("90"))
+    );
+    let rate = told.money_weighted_pct.expect("a rate");
+    assert!((rate - 62.9746).abs() < 0.0002, "{rate}");
+}
+
+/// Buy 50, sell all for twice as much, three times with the same money; buy once more and lose half of it.
+#[test]
+fn money_that_comes_back_and_is_spent_again_counts_once() {
+    let turning = setup(|config| {
+        config.limits.max_daily_spend_usd = Usd::ZERO;
+        let rules = config.rules.accumulate_mut().expect("rules");
+        rules.dca_amount_usd = usd("50");
+        rules.dca_interval = Some("2d".parse().expect("a span"));
+        rules.max_accumulation_usd = usd("50");
+        rules.take_profit_pct = dec("100");
+        rules.take_profit_sell_pct = dec("100");
+        rules.take_profit_cooldown = Span::ZERO;
+    });
+    let told = run(&turning, &["1", "2", "2", "4", "4", "8", "8", "4", "4"]);
+    let summary = &told.summary;
+    assert_eq!((summary.buys, summary.sells), (4, 3));
+    assert_eq!(
+        (summary.spent_usd, summary.proceeds_usd),
+        (usd("200"), usd("300"))
+    );
+    // Never more than 50 out of pocket; 150 of profit are back, and the last 50 are worth 25.
+    assert_eq!(
+        (summary.money_in_usd, summary.cash_usd, summary.value_usd),
+        (usd("50"), usd("150"), usd("25"))
+    );
+    assert_eq!(
+        (summary.realized_usd, summary.unrealized_usd, summary.net_usd),
+        (usd("150"), usd("-25"), usd("125"))
+    );
+    assert_eq!(summary.return_pct, Some(dec("250")));
+    // 25 of the 50 + 150 at stake.
+    assert_eq!(
+        (summary.drawdown.usd, summary.drawdown.pct),
+        (usd("25"), dec("12.5"))
+    );
+    // 50 tokens at 4; and 12.5 USD each at 1, 2, 4 and 8.
+    let others: Vec<(Usd, Usd)> = told
+        .comparisons
+        .iter()
+        .map(|other| (other.summary.money_in_usd, other.summary.net_usd))
+        .collect();
+    assert_eq!(others, [(usd("50"), usd("150")), (usd("50"), usd("43.75"))]);
+}
+
+/// Days without a price buy nothing: the parts that are left are larger, not fewer.
+#[test]
+fn equal_dca_spends_the_same_money_over_a_series_with_gaps() {
+    let mut series = days(&["1", "1", "1", "1", "1", "2", "2"]);
+    series.rows.drain(2..4);
+    let mut gappy = setup(|config| {
+        config.price.max_price_age = "2m".parse().expect("a span");
+        config.rules.accumulate_mut().expect("rules").dca_amount_usd = usd("14");
+    });
+    gappy.costs = PaperSettings::default();
+    let told = backtest(&gappy, Detail::SUMMARY, &series).expect("rows in memory");
+    let lines: Vec<(u64, Usd)> = std::iter::once(&told.summary)
+        .chain(told.comparisons.iter().map(|other| &other.summary))
+        .map(|summary| (summary.buys, summary.money_in_usd))
+        .collect();
+    // 56 USD and the gas of four swaps, 0.00495 each; the lump sum pays it once and buys for the rest.
+    assert_eq!(
+        lines,
+        [(4, usd("56.0198")), (1, usd("56.0198")), (4, usd("56.0198"))]
+    );
+    assert_eq!(told.comparisons[0].summary.gas_usd, usd("0.00495"));
 }
 
 #[test]
@@ -189,7 +298,18 @@ fn fees_and_gas_are_told_apart_and_make_the_difference() {
     // 30 and 10 bps in turn of each 10 USD; 150000 units of gas at 0.011 gwei and 3000 USD.
     assert_eq!(summary.fees_usd, usd("0.11991"));
     assert_eq!(summary.gas_usd, usd("0.01485"));
-    assert_eq!(summary.profit_usd, usd("-0.13476"));
+    assert_eq!(summary.net_usd, usd("-0.13476"));
+    // Gas is out of pocket as well: what is lost is lost of it.
+    assert_eq!(summary.money_in_usd, usd("30.01485"));
+    assert_eq!(summary.return_pct, Some(dec("-0.449")));
+    for other in &told.comparisons {
+        assert_eq!(other.summary.money_in_usd, usd("30.01485"), "{}", other.plan);
+    }
+    let net = summary
+        .realized_usd
+        .checked_add(summary.unrealized_usd)
+        .expect("USD");
+    assert_eq!(net.checked_sub(summary.gas_usd), Ok(summary.net_usd));
     assert_eq!(told.trades[0].fill_price.decimal().round_dp(6), dec("1.004013"));
 }
 
@@ -208,13 +328,10 @@ fn a_take_profit_pays_out_and_is_no_money_in() {
         (usd("10"), usd("10"), usd("10"))
     );
     assert_eq!(
-        (summary.realized_usd, summary.unrealized_usd, summary.profit_usd),
+        (summary.realized_usd, summary.unrealized_usd, summary.net_usd),
         (usd("5"), usd("5"), usd("10"))
     );
-    assert_eq!(
-        told.points.last().map(|point| point.paid_out_usd),
-        Some(usd("10"))
-    );
+    assert_eq!(told.points.last().map(|point| point.cash_usd), Some(usd("10")));
 }
 
 #[test]

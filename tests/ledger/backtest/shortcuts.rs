@@ -132,8 +132,8 @@ fn outcome(mut runner: Runner, rows: &[PricePoint]) -> RunResult {
 fn drawdown(points: &[Point]) -> Drawdown {
     let (mut peak, mut deepest) = (Usd::ZERO, Drawdown::default());
     for point in points {
-        peak = peak.max(point.profit_usd);
-        let fall = peak.checked_sub(point.profit_usd).expect("USD");
+        peak = peak.max(point.net_usd);
+        let fall = peak.checked_sub(point.net_usd).expect("USD");
         let grown = point.money_in_usd.checked_add(peak).expect("USD").decimal();
         let pct = if grown.is_zero() {
             Decimal::ZERO

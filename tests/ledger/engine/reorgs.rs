@@ -143,6 +143,13 @@ async fn a_fill_that_the_chain_took_back_is_reversed_and_its_trade_is_driven_on_
         ]
     );
     assert_eq!(world.count("SELECT count(*) FROM attempts").await, 1);
+    // Each end has its gas on record, and the last one counts.
+    assert_eq!(
+        world
+            .count("SELECT count(*) FROM gas_paid g JOIN fills f USING (tx_hash, round, gas_native, gas_usd) WHERE kind = 'fill'")
+            .await,
+        2
+    );
     let again = world.job().await;
     assert_eq!(again.position, bought.position);
     assert_eq!(

@@ -219,6 +219,7 @@ async fn cancelled(world: &World, trade: TradeId) {
         hash: Some(B256::repeat_byte(7)),
         block_number: 1,
         gas_usd: Usd::ZERO,
+        gas: Vec::new(),
     };
     let trade = trades::load(&world.pool, trade).await.expect("trade");
     let ended = endings::commit_failure(&world.pool, &trade, &failure, 4).await;

@@ -31,7 +31,7 @@ fn grid(texts: &[&str]) -> Grid {
 fn summary(rate: Option<f64>, profit: i64, buys: u64) -> Summary {
     Summary {
         money_weighted_pct: rate,
-        profit_usd: Usd::new(Decimal::from(profit)).expect("USD"),
+        net_usd: Usd::new(Decimal::from(profit)).expect("USD"),
         buys,
         ..Summary::default()
     }
@@ -42,7 +42,7 @@ fn ranked(grid: &Grid, profits: &[i64], buys: u64) -> Vec<Candidate> {
         .iter()
         .map(|profit| summary(None, *profit, buys))
         .collect();
-    sweep::ranked(grid, summaries, SortBy::Profit)
+    sweep::ranked(grid, summaries, SortBy::Net)
 }
 
 #[test]
@@ -61,24 +61,21 @@ fn the_highest_rate_is_first_and_none_is_last() {
             .collect()
     };
     assert_eq!(order(SortBy::MoneyWeighted), ["3", "1", "4", "2"]);
-    assert_eq!(order(SortBy::Profit), ["2", "1", "4", "3"]);
+    assert_eq!(order(SortBy::Net), ["2", "1", "4", "3"]);
 }
 
 #[test]
 fn a_best_in_the_middle_of_many_trades_is_not_doubted() {
     let grid = grid(&["a.b=1..3:1", "c.d=1..3:1"]);
     let ranked = ranked(&grid, &[1, 2, 3, 4, 9, 5, 3, 2, 1], 40);
-    assert_eq!(
-        sweep::doubts(&grid, &ranked, SortBy::Profit),
-        Vec::<String>::new()
-    );
+    assert_eq!(sweep::doubts(&grid, &ranked, SortBy::Net), Vec::<String>::new());
 }
 
 #[test]
 fn a_best_on_the_edge_is_doubted() {
     let grid = grid(&["a.b=1..3:1", "c.d=5m..15m:5m"]);
     let ranked = ranked(&grid, &[1, 2, 3, 4, 5, 6, 3, 8, 9], 40);
-    let doubts = sweep::doubts(&grid, &ranked, SortBy::Profit);
+    let doubts = sweep::doubts(&grid, &ranked, SortBy::Net);
     assert_eq!(doubts.len(), 2, "{doubts:?}");
     assert!(doubts[0].starts_with("a.b = 3 is the last value"), "{doubts:?}");
     assert!(doubts[1].starts_with("c.d = 15m is the last value"), "{doubts:?}");
@@ -88,7 +85,7 @@ fn a_best_on_the_edge_is_doubted() {
 fn a_key_that_changes_nothing_few_trades_and_a_loss_are_told() {
     let grid = grid(&["a.b=1..3:1", "c.d=7..7:1"]);
     let ranked = ranked(&grid, &[-2, -2, -2], 3);
-    let doubts = sweep::doubts(&grid, &ranked, SortBy::Profit);
+    let doubts = sweep::doubts(&grid, &ranked, SortBy::Net);
     assert_eq!(doubts.len(), 3, "{doubts:?}");
     assert!(doubts[0].starts_with("a.b makes no difference"), "{doubts:?}");
     assert!(doubts[1].contains("is based on 3 trades"), "{doubts:?}");
@@ -128,7 +125,7 @@ fn a_walk_forward_tries_the_best_of_each_fold_on_the_next() {
     let told: Vec<(&str, i64, usize, &str)> = steps
         .iter()
         .map(|step| {
-            let got = i64::try_from(step.out_of_sample.profit_usd.decimal().mantissa()).expect("small");
+            let got = i64::try_from(step.out_of_sample.net_usd.decimal().mantissa()).expect("small");
             (
                 step.chosen.values[0].as_str(),
                 got,

@@ -14,9 +14,9 @@ fn point(second: i64, price: u32, profit: i32, drawdown: u32) -> Point {
         price: Price::new(Decimal::from(price)).expect("a price"),
         value_usd: Usd::ZERO,
         money_in_usd: Usd::ZERO,
-        paid_out_usd: Usd::ZERO,
+        cash_usd: Usd::ZERO,
         average_cost: None,
-        profit_usd: Usd::new(Decimal::from(profit)).expect("USD"),
+        net_usd: Usd::new(Decimal::from(profit)).expect("USD"),
         drawdown_pct: Decimal::from(drawdown),
     }
 }
@@ -38,7 +38,7 @@ proptest! {
         prop_assert_eq!(kept.last(), all.last());
         prop_assert_eq!(kept.iter().map(|p| p.price).max(), all.iter().map(|p| p.price).max());
         prop_assert_eq!(kept.iter().map(|p| p.price).min(), all.iter().map(|p| p.price).min());
-        prop_assert_eq!(kept.iter().map(|p| p.profit_usd).min(), all.iter().map(|p| p.profit_usd).min());
+        prop_assert_eq!(kept.iter().map(|p| p.net_usd).min(), all.iter().map(|p| p.net_usd).min());
         prop_assert_eq!(kept.iter().map(|p| p.drawdown_pct).max(), all.iter().map(|p| p.drawdown_pct).max());
     }
 

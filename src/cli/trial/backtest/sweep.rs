@@ -41,15 +41,16 @@ pub(super) struct SweepArgs {
 pub(super) enum SortArg {
     /// Money-weighted return per year
     MoneyWeighted,
-    /// Profit in USD
-    Profit,
+    /// Net in USD: realised plus unrealised less gas
+    #[value(alias = "profit")]
+    Net,
 }
 
 impl From<SortArg> for SortBy {
     fn from(argument: SortArg) -> Self {
         match argument {
             SortArg::MoneyWeighted => Self::MoneyWeighted,
-            SortArg::Profit => Self::Profit,
+            SortArg::Net => Self::Net,
         }
     }
 }
@@ -120,7 +121,7 @@ fn write_csv(path: &Path, swept: &Swept) -> Result<(), AppError> {
     let figures = [
         "money_weighted_pct",
         "return_pct",
-        "profit_usd",
+        "net_usd",
         "drawdown_pct",
         "money_in_usd",
         "buys",
@@ -133,7 +134,7 @@ fn write_csv(path: &Path, swept: &Swept) -> Result<(), AppError> {
             line.money_weighted_pct
                 .map_or_else(String::new, |rate| rate.to_string()),
             line.return_pct.map_or_else(String::new, |rate| rate.to_string()),
-            line.profit_usd.to_string(),
+            line.net_usd.to_string(),
             line.drawdown_pct.to_string(),
             line.money_in_usd.to_string(),
             line.buys.to_string(),
@@ -173,20 +174,20 @@ fn figure(by: SortBy, line: &SweepLine) -> String {
     match by {
         SortBy::MoneyWeighted if line.money_weighted_pct.is_none() => percent(line.return_pct),
         SortBy::MoneyWeighted => rate(line.money_weighted_pct),
-        SortBy::Profit => dollars(line.profit_usd),
+        SortBy::Net => dollars(line.net_usd),
     }
 }
 
 fn text(swept: &Swept, top: usize) -> String {
     let names = short_names(&swept.keys);
     let mut header = names.clone();
-    header.extend(["a year", "return", "profit", "drawdown", "money in", "trades"]);
+    header.extend(["a year", "return", "net", "drawdown", "money in", "trades"]);
     let best = swept.configurations.iter().take(top).map(|line| {
         let mut cells = line.values.clone();
         cells.extend([
             rate(line.money_weighted_pct),
             percent(line.return_pct),
-            dollars(line.profit_usd),
+            dollars(line.net_usd),
             format!("{:.2} %", line.drawdown_pct.round_dp(2)),
             dollars(line.money_in_usd),
             line.buys.saturating_add(line.sells).to_string(),
@@ -231,7 +232,7 @@ fn walked(walk: &WalkForward, names: &[&str], by: SortBy) -> String {
     let unit = match by {
         SortBy::MoneyWeighted if yearly => "money-weighted, a year",
         SortBy::MoneyWeighted => "return of the money in",
-        SortBy::Profit => "profit in USD",
+        SortBy::Net => "net in USD",
     };
     format!(
         "\n\nwalk-forward, {unit}: the best of each part, tested on the next; each part starts without a position\n{}",

@@ -66,27 +66,31 @@ fn figures(result: &BacktestResult) -> String {
         row("money in, USD", &|s| dollars(s.money_in_usd)),
         row("bought, USD", &|s| dollars(s.spent_usd)),
         row("sold, USD", &|s| dollars(s.proceeds_usd)),
+        row("cash from sells, USD", &|s| dollars(s.cash_usd)),
         row("tokens held", &|s| {
             short(&s.token_balance.to_whole(setup.token_decimals), DIGITS)
         }),
         row("quote owned", &|s| {
             short(&s.quote_balance.to_whole(setup.quote_decimals), 2)
         }),
-        row("worth now, USD", &|s| dollars(s.value_usd)),
+        row("value, USD", &|s| dollars(s.value_usd)),
         row("average cost", &|s| price(s.average_cost)),
         row("realised, USD", &|s| dollars(s.realized_usd)),
         row("unrealised, USD", &|s| dollars(s.unrealized_usd)),
-        row("fees, USD", &|s| dollars(s.fees_usd)),
+        row("fees (in the prices), USD", &|s| dollars(s.fees_usd)),
         row("gas, USD", &|s| dollars(s.gas_usd)),
-        row("profit, USD", &|s| dollars(s.profit_usd)),
-        row("profit, % of money in", &|s| {
+        row("net, USD", &|s| dollars(s.net_usd)),
+        row("net, % of money in", &|s| {
             s.return_pct
                 .map_or_else(none, |percent| format!("{:.2}", percent.round_dp(2)))
         }),
-        row("money-weighted, % a year", &|s| {
-            s.money_weighted_pct
-                .map_or_else(none, |percent| format!("{percent:.2}"))
-        }),
+        row(
+            "money-weighted, % a year",
+            &|s| match (s.money_weighted_pct, s.money_weighted_none) {
+                (Some(percent), _) => format!("{percent:.2}"),
+                (None, why) => why.map_or_else(none, |why| why.to_string()),
+            },
+        ),
         row("deepest drawdown, %", &|s| {
             format!("{:.2}", s.drawdown.pct.round_dp(2))
         }),
@@ -98,7 +102,13 @@ fn figures(result: &BacktestResult) -> String {
         // Most runs own no quote or sell nothing; such rows would be empty.
         let empty = ["0", "0.00", "-"];
         let name = row.first().map_or("", String::as_str);
-        let spare = ["quote owned", "sold, USD", "realised, USD"].contains(&name);
+        let spare = [
+            "quote owned",
+            "sold, USD",
+            "cash from sells, USD",
+            "realised, USD",
+        ]
+        .contains(&name);
         !(spare && row.iter().skip(1).all(|cell| empty.contains(&cell.as_str())))
     };
     table(&header, rows.into_iter().filter(shown))

@@ -1,0 +1,151 @@
+//! Which jobs an export or a list of trades is about. Removed jobs count: their history stays.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    app::{AppError, target::address},
+    config::Settings,
+    domain::{ids::JobId, job::Realm},
+    store::moves::Party,
+};
+
+/// Each filter that is given narrows the choice; none: all jobs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobChoice {
+    /// Token address, job number (`7` or `#7`) or ticker.
+    pub token: Option<String>,
+    /// A job number.
+    pub job: Option<JobId>,
+    /// Chain name.
+    pub chain: Option<String>,
+    /// Paper or live.
+    pub realm: Option<Realm>,
+}
+
+impl JobChoice {
+    /// Whether all jobs are chosen.
+    pub(in crate::app) fn is_all(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The filters as they were given, for messages.
+    fn described(&self) -> String {
+        let mut said = Vec::new();
+        said.extend(self.token.clone());
+        said.extend(self.job.map(|job| format!("job {job}")));
+        said.extend(self.chain.as_ref().map(|chain| format!("on {chain}")));
+        said.extend(self.realm.map(|realm| format!("({realm})")));
+        said.join(" ")
+    }
+
+    /// The jobs that fit.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] if a token or job is named and none fits; [`AppError::Usage`] for a chain that nobody
+    /// knows, or a name that several tokens have.
+    pub(in crate::app) fn of<'a>(
+        &self,
+        parties: &'a [Party],
+        settings: &Settings,
+    ) -> Result<Vec<&'a Party>, AppError> {
+        if let Some(chain) = &self.chain {
+            known_chain(chain, parties, settings)?;
+        }
+        let named = match &self.token {
+            Some(text) => Some(Named::read(text)?),
+            None => None,
+        };
+        let found: Vec<&Party> = parties
+            .iter()
+            .filter(|party| named.as_ref().is_none_or(|named| named.fits(party)))
+            .filter(|party| self.job.is_none_or(|job| party.job == job))
+            .filter(|party| {
+                self.chain
+                    .as_ref()
+                    .is_none_or(|chain| party.account.chain == *chain)
+            })
+            .filter(|party| self.realm.is_none_or(|realm| party.realm() == realm))
+            .collect();
+        if found.is_empty() && (self.token.is_some() || self.job.is_some()) {
+            return Err(AppError::NotFound(format!(
+                "no job for {}, neither running nor removed; `lgi-mm list` shows the jobs, `lgi-mm trades` all trades",
+                self.described()
+            )));
+        }
+        if self.token.is_some() {
+            one_token(&found, &self.described())?;
+        }
+        Ok(found)
+    }
+}
+
+/// A chain that has a job, or that settings or this program know.
+fn known_chain(chain: &str, parties: &[Party], settings: &Settings) -> Result<(), AppError> {
+    let used: BTreeSet<&str> = parties.iter().map(|party| party.account.chain.as_str()).collect();
+    if used.contains(chain) || settings.chain(chain).is_ok() {
+        return Ok(());
+    }
+    let used = if used.is_empty() {
+        "there is no job yet".to_owned()
+    } else {
+        format!(
+            "there are jobs on: {}",
+            used.into_iter().collect::<Vec<_>>().join(", ")
+        )
+    };
+    Err(AppError::Usage(format!("--chain {chain}: no such chain; {used}")))
+}
+
+/// What a name of a job may be.
+enum Named {
+    Address(alloy_primitives::Address),
+    Number(JobId),
+    /// A ticker, which may be all digits and then also a number.
+    Ticker(String, Option<JobId>),
+}
+
+impl Named {
+    fn read(text: &str) -> Result<Self, AppError> {
+        if text.trim().is_empty() {
+            return Err(AppError::Usage(
+                "the token is empty: give an address, a job number or a ticker".to_owned(),
+            ));
+        }
+        if text.to_ascii_lowercase().starts_with("0x") {
+            return Ok(Self::Address(address(text)?));
+        }
+        if let Some(number) = text.strip_prefix('#').and_then(|number| number.parse().ok()) {
+            return Ok(Self::Number(JobId(number)));
+        }
+        Ok(Self::Ticker(text.to_owned(), text.parse().ok().map(JobId)))
+    }
+
+    fn fits(&self, party: &Party) -> bool {
+        match self {
+            Self::Address(address) => party.token.address == *address,
+            Self::Number(number) => party.job == *number,
+            Self::Ticker(ticker, number) => {
+                party.token.symbol.eq_ignore_ascii_case(ticker) || *number == Some(party.job)
+            }
+        }
+    }
+}
+
+/// A ticker or an address is no name of a token: others may have it too, or have it on another chain.
+fn one_token(found: &[&Party], named: &str) -> Result<(), AppError> {
+    let tokens: BTreeSet<_> = found
+        .iter()
+        .map(|party| (party.account.chain.as_str(), party.token.address))
+        .collect();
+    if tokens.len() <= 1 {
+        return Ok(());
+    }
+    let listed: Vec<String> = tokens
+        .iter()
+        .map(|(chain, address)| format!("{address} on {chain}"))
+        .collect();
+    Err(AppError::Usage(format!(
+        "{named} could be any of these tokens: {}; give the address, and --chain, or one job with --job N",
+        listed.join(", ")
+    )))
+}

@@ -1,0 +1,267 @@
+//! The period of an export: from when, until when, in which zone.
+//!
+//! A date without a time is that whole day in the zone. The start is included. So is the day of the end; an end that
+//! has a time is the first instant that is not included any more. Two periods that follow each other share no row.
+
+use chrono::{DateTime, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone};
+use chrono_tz::Tz as Zone;
+
+use crate::{app::AppError, domain::Timestamp};
+
+/// What may be written before a time of day.
+const WITH_ZONE: [&str; 2] = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z"];
+const WITHOUT_ZONE: [&str; 2] = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"];
+
+/// From this instant, until before that one; none: no end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Period {
+    pub from: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+}
+
+impl Period {
+    /// Reads the two ends as a user writes them.
+    ///
+    /// # Errors
+    /// [`AppError::Usage`] names the end that cannot be read, or that comes too early.
+    pub fn read(from: Option<&str>, to: Option<&str>, zone: Option<&str>) -> Result<Self, AppError> {
+        if zone.is_some() && from.is_none() && to.is_none() {
+            return Err(AppError::Usage(
+                "--zone says how --from and --to are read, and neither is given".to_owned(),
+            ));
+        }
+        let zone = zone.map_or(Ok(Zone::UTC), read_zone)?;
+        let first = from.map(|text| read("--from", text, zone)).transpose()?;
+        let last = to.map(|text| read("--to", text, zone)).transpose()?;
+        let period = Self {
+            from: first.map(|end| end.starts),
+            until: last.map(|end| end.ends),
+        };
+        if let (Some(from), Some(until)) = (period.from, period.until)
+            && from >= until
+        {
+            return Err(AppError::Usage(format!(
+                "--from {} is not before the end of --to {}: the period is empty",
+                from.to_rfc3339(),
+                until.to_rfc3339()
+            )));
+        }
+        Ok(period)
+    }
+
+    /// Whether this instant is in it.
+    #[must_use]
+    pub fn has(&self, at: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
+    }
+}
+
+fn read_zone(text: &str) -> Result<Zone, AppError> {
+    text.parse().map_err(|error| {
+        AppError::Usage(format!(
+            "--zone {text}: {error}; give an IANA time zone, such as Europe/Berlin, or UTC"
+        ))
+    })
+}
+
+/// A day, or an instant: a day has a first instant and one after its last.
+struct End {
+    starts: Timestamp,
+    ends: Timestamp,
+}
+
+fn read(flag: &str, text: &str, zone: Zone) -> Result<End, AppError> {
+    let wrong = |what: &str| {
+        AppError::Usage(format!(
+            "{flag} {text}: {what}; write a day, 2026-01-31, or a time, 2026-01-31T18:30, which is one of --zone (UTC if \
+             it is not given) unless it has an offset: 2026-01-31T18:30Z, 2026-01-31T18:30+02:00"
+        ))
+    };
+    if let Some(date) = date(text) {
+        let day = date.and_then(|date| {
+            Some((
+                start_of(date, zone)?,
+                start_of(date.checked_add_days(Days::new(1))?, zone)?,
+            ))
+        });
+        let (starts, ends) = day.ok_or_else(|| wrong("there is no such day"))?;
+        return Ok(End { starts, ends });
+    }
+    let text = text.trim().replacen(' ', "T", 1);
+    let fixed = WITH_ZONE
+        .iter()
+        .find_map(|format| DateTime::parse_from_str(&text, format).ok());
+    if let Some(instant) = fixed {
+        return Ok(End::at(instant.to_utc()));
+    }
+    let local = WITHOUT_ZONE
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(&text, format).ok());
+    let local = local.ok_or_else(|| wrong("this is no day and no time"))?;
+    match zone.from_local_datetime(&local) {
+        LocalResult::Single(instant) => Ok(End::at(instant.to_utc())),
+        LocalResult::None => Err(wrong(&format!(
+            "there is no such time in {zone}, where the clock skips it"
+        ))),
+        LocalResult::Ambiguous(..) => Err(wrong(&format!(
+            "this time comes twice in {zone}, where the clock is turned back"
+        ))),
+    }
+}
+
+impl End {
+    const fn at(instant: Timestamp) -> Self {
+        Self {
+            starts: instant,
+            ends: instant,
+        }
+    }
+}
+
+/// `None`: it does not look like a date alone; `Some(None)`: there is no such date.
+fn date(text: &str) -> Option<Option<NaiveDate>> {
+    let text = text.trim();
+    let shape: String = text
+        .chars()
+        .map(|character| {
+            if character.is_ascii_digit() {
+                '0'
+            } else {
+                character
+            }
+        })
+        .collect();
+    (shape == "0000-00-00").then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())
+}
+
+/// The first instant of a day: where the clock skips midnight, it is the instant to which it skips; where midnight
+/// comes twice, the first one.
+fn start_of(date: NaiveDate, zone: Zone) -> Option<Timestamp> {
+    let midnight = date.and_time(NaiveTime::MIN);
+    if let Some(instant) = zone.from_local_datetime(&midnight).earliest() {
+        return Some(instant.to_utc());
+    }
+    // Changes of a zone lie on whole minutes; the longest one skipped a day.
+    (1..=2 * 24 * 60).find_map(|minutes| {
+        let later = midnight.checked_add_signed(TimeDelta::minutes(minutes))?;
+        Some(zone.from_local_datetime(&later).earliest()?.to_utc())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ends(from: Option<&str>, to: Option<&str>, zone: &str) -> String {
+        let period = Period::read(from, to, Some(zone)).expect("a period");
+        let end = from.map_or(period.until, |_| period.from);
+        end.map(|end| end.to_rfc3339()).unwrap_or_default()
+    }
+
+    /// Days with a change of the clock, also at midnight: the first instant of the day and of the next one, found with
+    /// Python's zoneinfo minute by minute.
+    #[test]
+    fn a_day_is_the_whole_day_of_its_zone() {
+        for (day, zone, first, next) in [
+            ("2026-01-01", "UTC", "2026-01-01T00:00", "2026-01-02T00:00"),
+            (
+                "2026-03-29",
+                "Europe/Berlin",
+                "2026-03-28T23:00",
+                "2026-03-29T22:00",
+            ),
+            (
+                "2026-10-25",
+                "Europe/Berlin",
+                "2026-10-24T22:00",
+                "2026-10-25T23:00",
+            ),
+            (
+                "2026-11-01",
+                "America/Havana",
+                "2026-11-01T04:00",
+                "2026-11-02T05:00",
+            ),
+            (
+                "2026-04-24",
+                "Africa/Cairo",
+                "2026-04-23T22:00",
+                "2026-04-24T21:00",
+            ),
+            (
+                "2018-11-04",
+                "America/Sao_Paulo",
+                "2018-11-04T03:00",
+                "2018-11-05T02:00",
+            ),
+            (
+                "2011-12-31",
+                "Pacific/Apia",
+                "2011-12-30T10:00",
+                "2011-12-31T10:00",
+            ),
+            (
+                "2026-04-05",
+                "Australia/Lord_Howe",
+                "2026-04-04T13:00",
+                "2026-04-05T13:30",
+            ),
+            (
+                "2026-07-01",
+                "Asia/Kathmandu",
+                "2026-06-30T18:15",
+                "2026-07-01T18:15",
+            ),
+        ] {
+            assert_eq!(
+                ends(Some(day), None, zone),
+                format!("{first}:00+00:00"),
+                "{day} {zone}"
+            );
+            assert_eq!(
+                ends(None, Some(day), zone),
+                format!("{next}:00+00:00"),
+                "{day} {zone}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_time_is_one_of_the_zone_unless_it_has_an_offset() {
+        for (time, expected) in [
+            ("2026-07-01T12:00", "2026-07-01T10:00:00+00:00"),
+            ("2026-07-01 12:00", "2026-07-01T10:00:00+00:00"),
+            ("2026-07-01T12:00:30.25", "2026-07-01T10:00:30.250+00:00"),
+            ("2026-07-01T12:00Z", "2026-07-01T12:00:00+00:00"),
+            ("2026-07-01T12:00:59Z", "2026-07-01T12:00:59+00:00"),
+            ("2026-07-01T12:00-05:30", "2026-07-01T17:30:00+00:00"),
+            ("2026-07-01T12:00:00+0200", "2026-07-01T10:00:00+00:00"),
+            ("2026-10-25T02:30+01:00", "2026-10-25T01:30:00+00:00"),
+        ] {
+            assert_eq!(ends(Some(time), None, "Europe/Berlin"), expected, "{time}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_day_and_no_time_is_refused_by_name() {
+        for text in [
+            "",
+            "yesterday",
+            "2026",
+            "2026-1-1",
+            "20260101",
+            "01.02.2026",
+            "2026-02-29",
+            "2026-00-10",
+            "2026-01-01T24:00",
+            "2026-01-01T",
+            "2026-01-01T12",
+            "1767225600",
+            "2026-01-01T12:00 Europe/Berlin",
+            "２０２６-01-01",
+        ] {
+            let error = Period::read(None, Some(text), None).expect_err(text).to_string();
+            assert!(error.contains(&format!("--to {text}: ")), "{error}");
+        }
+    }
+}
