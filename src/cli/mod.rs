@@ -1,6 +1,7 @@
 //! The command line: the clap tree, one file for each command family, pure rendering.
 
 mod adopt;
+mod confirm;
 mod db;
 mod demo;
 mod devnet;
@@ -72,18 +73,18 @@ pub struct Cli {
 enum Command {
     /// Start a job for a token, or resume a paused one
     Start(job::start::StartArgs),
-    /// Stop trading and keep the position
-    Pause(target::TargetArgs),
-    /// Resume after a pause or an error
-    Resume(target::TargetArgs),
-    /// Sell everything a job bought, then make it idle
+    /// Stop trading and keep the positions: one job, several, or all
+    Pause(job::lifecycle::JobsArgs),
+    /// Resume after a pause or an error, or undo a pause
+    Resume(job::lifecycle::ResumeArgs),
+    /// Sell everything that jobs bought, then make them idle
     Liquidate(job::lifecycle::LiquidateArgs),
     /// Show everything about one job
     Status(target::TargetArgs),
     /// List all jobs
     List,
     /// Remove an idle job from the list; its history is kept
-    Remove(target::TargetArgs),
+    Remove(job::lifecycle::RemoveArgs),
     /// Show trades, newest first
     Trades(job::trades::TradesArgs),
     /// Export all that moved: CSV, JSON, or a file for a tax tool

@@ -47,7 +47,9 @@ pub enum Order {
 }
 
 impl Order {
-    const fn command(self) -> Command {
+    /// The command, without its parameters.
+    #[must_use]
+    pub const fn command(self) -> Command {
         match self {
             Self::Start { .. } => Command::Start,
             Self::Pause => Command::Pause,

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 
-use super::selected::{Jobs, Selected};
+use super::selected::{Jobs, Selected, about};
 use crate::{
     app::{Actor, App, AppError, Target, target, whole::shown},
     domain::{
@@ -16,7 +16,7 @@ use crate::{
     },
     store::{
         bulk,
-        jobs::{CommandError, Job},
+        jobs::Job,
         orders::{self, Order},
         views,
     },
@@ -213,12 +213,12 @@ async fn change(
     }
     let made = bulk::order(&app.pool, &ids, order, selected.named, actor.as_str())
         .await
-        .map_err(|(job, error)| {
-            match selected.jobs.iter().find(|found| Some(found.id) == job) {
+        .map_err(
+            |(job, error)| match selected.jobs.iter().find(|found| Some(found.id) == job) {
                 Some(job) => about(job, error),
                 None => error.into(),
-            }
-        })?;
+            },
+        )?;
     let alive = views::health(&app.pool, Utc::now()).await?.workers_alive;
     let mut lines = Vec::with_capacity(made.len());
     for (job, made) in selected.jobs.iter().zip(made) {
@@ -266,18 +266,6 @@ const fn note(order: Order) -> Option<Note> {
         Order::Liquidate { .. } => Some(Note::Liquidates),
         Order::Remove => Some(Note::HistoryStays),
         Order::Start { .. } | Order::Resume => None,
-    }
-}
-
-/// A refusal that names its job.
-pub(super) fn about(job: &Job, error: CommandError) -> AppError {
-    match error {
-        CommandError::Refused(refused) => {
-            let (realm, chain) = (job.account.realm.label(), &job.account.chain);
-            let (id, symbol) = (job.id, &job.token.symbol);
-            AppError::Refused(format!("job {id} ({symbol}, {realm} on {chain}): {refused}"))
-        }
-        error => error.into(),
     }
 }
 

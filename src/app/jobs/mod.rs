@@ -5,6 +5,8 @@ pub mod export;
 pub mod lifecycle;
 pub mod list;
 pub mod replay;
+pub mod sale;
+pub mod selected;
 pub mod start;
 pub mod status;
 pub mod tick;

@@ -1,6 +1,5 @@
 //! Which jobs a command is for: jobs by name, or all of a kind.
 
-use super::lifecycle::about;
 use crate::{
     app::{App, AppError, Target, target},
     domain::{
@@ -9,7 +8,7 @@ use crate::{
     },
     store::{
         bulk::Selection,
-        jobs::{self, Filter, Job},
+        jobs::{self, CommandError, Filter, Job},
     },
 };
 
@@ -20,14 +19,6 @@ pub enum Jobs {
     Named(Vec<Target>),
     /// All of a kind.
     Kind(Kind),
-}
-
-impl Jobs {
-    /// One job.
-    #[must_use]
-    pub fn one(target: Target) -> Self {
-        Self::Named(vec![target])
-    }
 }
 
 /// A kind of jobs; with nothing set, all that were not removed.
@@ -107,8 +98,21 @@ impl Selected {
             return Ok(());
         }
         for job in &self.jobs {
-            transition(job.status, job.status_before_stop, command).map_err(|refused| about(job, refused.into()))?;
+            transition(job.status, job.status_before_stop, command)
+                .map_err(|refused| about(job, refused.into()))?;
         }
         Ok(())
+    }
+}
+
+/// A refusal that names its job.
+pub(super) fn about(job: &Job, error: CommandError) -> AppError {
+    match error {
+        CommandError::Refused(refused) => {
+            let (realm, chain) = (job.account.realm.label(), &job.account.chain);
+            let (id, symbol) = (job.id, &job.token.symbol);
+            AppError::Refused(format!("job {id} ({symbol}, {realm} on {chain}): {refused}"))
+        }
+        error => error.into(),
     }
 }
