@@ -24,10 +24,10 @@ RUN cargo build --release --locked --features kms-aws,kms-gcp --bin lgi-mm \
     && strip --strip-debug target/release/lgi-mm
 
 FROM debian:12.11-slim
-# CA certificates for TLS to nodes and price sources.
+# CA certificates for TLS to nodes and price sources, and the rules of time zones.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates \
+    && apt-get install --yes --no-install-recommends ca-certificates tzdata \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin lgi-mm \
     && install -d -o 10001 -g 10001 -m 0700 /var/lib/lgi-mm

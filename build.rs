@@ -1,5 +1,5 @@
-//! Extracts the charting library of the report (Apache ECharts) from the crate that contains it, so that neither npm nor
-//! a separate download is needed. Cargo does not pass the paths of dependencies to a build script, so we search.
+//! Extracts the charting library of the report (Apache ECharts) from the crate that contains it, so that neither npm
+//! nor a separate download is needed. Cargo does not pass the paths of dependencies to a build script, so we search.
 
 use std::{
     env,

@@ -30,6 +30,8 @@ CREATE TABLE jobs (
                           CHECK (status IN ('IDLE', 'RUNNING', 'PAUSED', 'LIQUIDATING', 'ERROR')),
     -- Where a PAUSED or ERROR job resumes to.
     status_before_stop    text        CHECK (status_before_stop IN ('RUNNING', 'LIQUIDATING')),
+    -- The order in audit that paused it; none as soon as the status changes again.
+    paused_by             bigint      CHECK (paused_by IS NULL OR status = 'PAUSED'),
     cycle                 integer     NOT NULL DEFAULT 0 CHECK (cycle >= 0),
     config                jsonb       NOT NULL,
     config_version        integer     NOT NULL DEFAULT 1 CHECK (config_version >= 1),
@@ -151,6 +153,7 @@ CREATE TABLE trades (
 CREATE UNIQUE INDEX trades_one_open_per_job ON trades (job_id) WHERE status IN ('PENDING', 'SUBMITTED') AND NOT reopened;
 CREATE INDEX trades_to_check ON trades (next_check_at) WHERE status IN ('PENDING', 'SUBMITTED');
 CREATE INDEX trades_by_job ON trades (job_id, created_at);
+CREATE INDEX trades_failed ON trades (executed_at) WHERE status = 'FAILED';
 
 -- Runs of equal decisions: equal holds in a row are one row.
 CREATE TABLE ticks (

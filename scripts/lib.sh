@@ -151,18 +151,32 @@ ensure_prometheus() {
     rm -rf "$home/apt"
 }
 
-# Installs a browser for the tests of the report. Without one those tests report that they did not run; in CI they fail.
-ensure_chromium() {
-    if have chromium && have chromedriver; then return 0; fi
+# Installs packages for tests that do not run without them: ensure_for_tests WHAT WHAT-IS-NOT-TESTED PACKAGE..
+# Without root or apt-get those tests report that they did not run; in CI that is an error.
+ensure_for_tests() {
+    local what=$1 untested=$2
+    shift 2
     if ! have apt-get || ! may_be_root; then
-        [ -z "${CI:-}" ] || die "no chromium and chromedriver, and no apt-get or no root to install them; in CI the report must be tested in a browser"
-        say "no chromium and chromedriver, and no apt-get or no root to install them: the report will NOT be tested in a browser"
+        [ -z "${CI:-}" ] || die "no $what, and no apt-get or no root to install it; in CI $untested must be tested"
+        say "no $what, and no apt-get or no root to install it: $untested will NOT be tested"
         return 0
     fi
-    say "installing Chromium with apt-get (about half a minute)"
+    say "installing $what with apt-get"
     { as_root apt-get update -qq &&
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver; } >&2 ||
-        say "Chromium cannot be installed: the report will NOT be tested in a browser"
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } >&2 ||
+        say "$what cannot be installed: $untested will NOT be tested"
+}
+
+# A browser for the tests of the report.
+ensure_chromium() {
+    if have chromium && have chromedriver; then return 0; fi
+    ensure_for_tests Chromium "the report in a browser" chromium chromium-driver
+}
+
+# The pooler that commands are refused behind.
+ensure_pgbouncer() {
+    if have pgbouncer || [ -x /usr/sbin/pgbouncer ]; then return 0; fi
+    ensure_for_tests pgbouncer "commands behind a pooler" pgbouncer
 }
 
 # Installs a cargo tool in a fixed version, below target/.

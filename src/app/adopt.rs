@@ -12,6 +12,7 @@ use super::{
     trail::{self, Action},
     whole::{Whole, checksum, shown},
 };
+use crate::app::message::{Advice, Field, message};
 use crate::{
     domain::{
         ids::JobId,
@@ -109,10 +110,9 @@ async fn read(app: &App, wallet: Address, chain: &str) -> Result<Past, AppError>
     };
     let past = app.engine().await?.past(&account).await?;
     if past.ours.is_some() && !past.is_unknown() {
-        return Err(AppError::Refused(format!(
-            "this database knows every transaction of wallet {wallet}: there is nothing to adopt; `lgi-mm reconcile` shows \
-             what else differs"
-        )));
+        let problem =
+            format!("this database knows every transaction of wallet {wallet}: there is nothing to adopt; ");
+        return Err(message![problem, Advice::Reconcile, " shows what else differs"].refused());
     }
     Ok(past)
 }
@@ -126,9 +126,8 @@ pub struct CountedIn {
 /// Adds tokens that no job tracks to a job's position. `cost`: total in USD, 0 or more.
 pub async fn count_in(app: &App, job: JobId, cost: Decimal, actor: &Actor) -> Result<CountedIn, AppError> {
     if cost.is_sign_negative() {
-        return Err(AppError::Usage(format!(
-            "--cost {cost}: the total cost of the tokens in USD must be 0 or more"
-        )));
+        let problem = format!(" {cost}: the total cost of the tokens in USD must be 0 or more");
+        return Err(message![Field::Cost, problem].bad_input());
     }
     let cost = Usd::rounded(cost, Rounding::Up);
     let engine = app.engine().await?;

@@ -19,13 +19,14 @@ use crate::{
     prices::PriceBook,
     store::{
         self, MigrateError, Schema,
+        integrity::{self, Depth},
         refusal::{Explained, READ_ONLY, explain},
         session::{ProbeError, Sessions},
     },
 };
 
 /// The database's name on the private server.
-const DATABASE: &str = "lgi_mm";
+pub(super) const DATABASE: &str = "lgi_mm";
 
 /// Longest wait for a connection; a longer outage is an error.
 const ACQUIRE_PATIENCE: Duration = Duration::from_secs(3);
@@ -57,35 +58,58 @@ enum Access {
 impl App {
     /// Opens the database for a command that changes something, starting the private server if there is no other.
     pub async fn open(settings: &Settings) -> Result<Self, AppError> {
-        Self::with(settings, Access::Change).await
+        Self::with(settings, Access::Change, Depth::Short).await
     }
 
     /// Opens the database for a command that only reads, and must not change the schema under a running service.
     pub async fn read(settings: &Settings) -> Result<Self, AppError> {
-        Self::with(settings, Access::Read).await
+        Self::with(settings, Access::Read, Depth::Short).await
     }
 
     /// Opens the database and migrates it.
     pub async fn migrate(settings: &Settings) -> Result<Self, AppError> {
-        Self::with(settings, Access::Migrate).await
+        Self::with(settings, Access::Migrate, Depth::Short).await
     }
 
     /// Opens the database for another program.
     pub async fn as_it_is(settings: &Settings) -> Result<Self, AppError> {
-        Self::with(settings, Access::AsItIs).await
+        Self::with(settings, Access::AsItIs, Depth::Short).await
     }
 
-    async fn with(settings: &Settings, access: Access) -> Result<Self, AppError> {
+    async fn with(settings: &Settings, access: Access, depth: Depth) -> Result<Self, AppError> {
         let app = Self::connect(settings).await?;
         app.refuse_read_only(access).await?;
         app.bring_up_to_date(access).await?;
         app.refuse_exposed(access).await?;
+        app.refuse_half_filled(access, depth).await?;
         Ok(app)
     }
 
-    /// Refuses a database that takes no writes, for a command that writes; one that reads is told.
+    /// Opens the database for a service, which trades by what the ledger says: it must be whole.
+    pub async fn serve(settings: &Settings) -> Result<Self, AppError> {
+        Self::with(settings, Access::Change, Depth::Full).await
+    }
+
+    /// Refuses a ledger that was restored in part, for a command that writes; one that reads logs it.
+    async fn refuse_half_filled(&self, access: Access, depth: Depth) -> Result<(), AppError> {
+        if access == Access::AsItIs {
+            return Ok(());
+        }
+        let missing = integrity::missing(&self.pool, depth).await?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let error = AppError::HalfFilled(missing);
+        if access == Access::Read {
+            tracing::warn!(%error, "nothing is traded");
+            return Ok(());
+        }
+        Err(error)
+    }
+
+    /// Refuses a database that takes no writes, for a command that writes; one that reads logs it.
     async fn refuse_read_only(&self, access: Access) -> Result<(), AppError> {
-        if access == Access::AsItIs || store::census::takes_writes(&self.pool).await? {
+        if access == Access::AsItIs || store::server::takes_writes(&self.pool).await? {
             return Ok(());
         }
         let cause = Explained::from(READ_ONLY);
@@ -299,7 +323,12 @@ fn has_several_hosts(url: &str) -> bool {
         pair.split_once('=')
             .is_some_and(|(key, value)| matches!(key, "host" | "hostaddr" | "port") && value.contains(','))
     };
-    hosts.contains(',') || query.replace("%2C", ",").split('&').any(in_query)
+    hosts.contains(',')
+        || query
+            .replace("%2C", ",")
+            .replace("%2c", ",")
+            .split('&')
+            .any(in_query)
 }
 
 fn worth_waiting(error: &ProbeError) -> bool {
@@ -371,6 +400,7 @@ mod tests {
             ),
             ("postgres://u@/x?host=a,b", true),
             ("postgres:///x?user=u&host=a%2Cb", true),
+            ("postgres:///x?user=u&host=a%2cb", true),
             ("postgres://u:p,q@a/x", false),
             ("postgres://u@a/x,y", false),
             ("postgres://u@a/x?options=-c%20search_path=a,b", false),

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::error::AppError;
+use crate::app::message::{Field, message};
 use crate::{
     chain::ChainFile,
     devnet::{BlockTime, Devnet, DevnetError, DevnetOptions, NAME},
@@ -73,9 +74,7 @@ pub struct DevnetTokens {
 /// [`AppError`] for a block time below a second, contracts that are not there, or a node that does not start.
 pub async fn start(request: &DevnetRequest) -> Result<LocalChain, AppError> {
     if let Some(span) = request.block_time.filter(|span| *span < Span::from_secs(1)) {
-        return Err(AppError::Usage(format!(
-            "--block-time {span}: 1s or more is allowed"
-        )));
+        return Err(message![Field::BlockTime, format!(" {span}: 1s or more is allowed"),].bad_input());
     }
     let options = DevnetOptions {
         contracts: request.contracts.clone(),

@@ -1,5 +1,6 @@
 //! Errors that a user sees, through any face.
 
+use super::message::Message;
 use crate::{
     chain::{InvalidChain, keystore::KeyError, policy::edit::EditError},
     config::{LayerError, SettingsError},
@@ -8,7 +9,7 @@ use crate::{
     engine::EngineError,
     paper::PaperError,
     runner::scheduler::ClaimError,
-    store::{MigrateError, StoreError, jobs::CommandError, refusal::Explained},
+    store::{MigrateError, StoreError, integrity, jobs::CommandError, refusal::Explained},
 };
 
 /// An error of a request.
@@ -52,6 +53,9 @@ pub enum AppError {
         /// The cause, and what to do.
         cause: Explained,
     },
+    /// A dump that was restored in part.
+    #[error("the ledger is not whole; missing: {}; {}", .0.join(", "), integrity::REMEDY)]
+    HalfFilled(Vec<String>),
     /// The schema.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
@@ -64,11 +68,19 @@ pub enum AppError {
     /// The paper venue.
     #[error(transparent)]
     Paper(#[from] PaperError),
+    /// An error whose text names fields of the request, or what can be done next.
+    #[error("{message}")]
+    Advised {
+        /// The kind of error.
+        kind: ErrorKind,
+        /// The text.
+        message: Message,
+    },
     /// A price source or an outside service.
     #[error("{0}")]
     Network(String),
-    /// `doctor` found something.
-    #[error("{0} checks failed; see the \"fix\" column")]
+    /// `doctor`, or a check of wallets or of the policy, found something.
+    #[error("{0} checks failed; each line above says what is wrong")]
     Problems(usize),
     /// `health` found something.
     #[error("{0}")]
@@ -110,6 +122,7 @@ impl AppError {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
+            Self::Advised { kind, .. } => *kind,
             Self::Usage(_)
             | Self::Settings(_)
             | Self::Config(_)
@@ -126,12 +139,37 @@ impl AppError {
             | Self::Paper(PaperError::Database(_) | PaperError::Corrupt { .. })
             | Self::Embedded(_)
             | Self::Unreachable { .. }
+            | Self::HalfFilled(_)
             | Self::Migrate(_)
             | Self::Store(_) => ErrorKind::Database,
             Self::Command(_) => ErrorKind::Refused,
             Self::Engine(_) | Self::Paper(_) | Self::Network(_) => ErrorKind::Network,
             Self::Problems(_) | Self::NotReady(_) => ErrorKind::Problems,
             Self::Io { .. } | Self::Internal(_) => ErrorKind::Internal,
+        }
+    }
+}
+
+impl Message {
+    pub(super) const fn bad_input(self) -> AppError {
+        self.error(ErrorKind::BadInput)
+    }
+
+    pub(super) const fn refused(self) -> AppError {
+        self.error(ErrorKind::Refused)
+    }
+
+    pub(super) const fn error(self, kind: ErrorKind) -> AppError {
+        AppError::Advised { kind, message: self }
+    }
+}
+
+impl From<AppError> for Message {
+    /// Its text, to write it into another message.
+    fn from(error: AppError) -> Self {
+        match error {
+            AppError::Advised { message, .. } => message,
+            other => Self::from(other.to_string()),
         }
     }
 }

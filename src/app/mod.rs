@@ -17,6 +17,8 @@ pub mod doctor;
 mod error;
 pub mod health;
 pub(crate) mod jobs;
+pub(crate) mod message;
+pub(crate) mod name;
 pub mod paper;
 pub mod policy;
 pub(crate) mod preflight;

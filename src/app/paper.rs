@@ -14,6 +14,7 @@ use super::{
     trail::{self, Action},
     whole::Whole,
 };
+use crate::app::message::{Field, message};
 use crate::{
     domain::{
         Timestamp,
@@ -196,15 +197,17 @@ pub async fn fund(
 ) -> Result<PaperWallet, AppError> {
     let known = known_chain(chain)?;
     // Both are checked before one is written.
-    let usdc = request.usdc.map(|whole| Money::new("usdc", whole, USDC_DECIMALS));
+    let usdc = request
+        .usdc
+        .map(|whole| Money::new(Field::Usdc, whole, USDC_DECIMALS));
     let native = request
         .native
-        .map(|whole| Money::new("native", whole, NATIVE_DECIMALS));
+        .map(|whole| Money::new(Field::Native, whole, NATIVE_DECIMALS));
     let (usdc, native) = (usdc.transpose()?, native.transpose()?);
     let paper = app.paper().await?;
     for (asset, money) in [(Asset::Token(known.usdc), usdc), (Asset::Native, native)] {
         let Some(money) = money else { continue };
-        let detail = json!({ "asset": money.name, "balance": money.whole });
+        let detail = json!({ "asset": money.name.to_string(), "balance": money.whole });
         trail::record(app, actor, Action::PaperFund, known.name, detail).await?;
         paper
             .fund(known.name, default_wallet(), asset, Funding::Set(money.units))
@@ -215,15 +218,15 @@ pub async fn fund(
 
 /// A requested amount.
 struct Money {
-    name: &'static str,
+    name: Field,
     whole: Decimal,
     units: Amount,
 }
 
 impl Money {
-    fn new(name: &'static str, whole: Decimal, decimals: u8) -> Result<Self, AppError> {
+    fn new(name: Field, whole: Decimal, decimals: u8) -> Result<Self, AppError> {
         let units = Amount::from_whole(&whole.to_string(), decimals)
-            .map_err(|error| AppError::Usage(format!("--{name} {whole}: {error}")))?;
+            .map_err(|error| message![name, format!(" {whole}: {error}")].bad_input())?;
         Ok(Self { name, whole, units })
     }
 }
@@ -280,5 +283,5 @@ pub async fn clear_faults(app: &App, chain: &str, actor: &Actor) -> Result<(), A
 }
 
 fn known_chain(name: &str) -> Result<&'static ChainInfo, AppError> {
-    chains::find(name).map_err(|error| AppError::Usage(format!("--chain: {error}")))
+    chains::find(name).map_err(|error| message![Field::Chain, format!(": {error}")].bad_input())
 }

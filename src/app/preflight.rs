@@ -17,8 +17,12 @@ use crate::{
     store::jobs::{self, Filter, Job},
 };
 
+/// Prompts the user for the password of a wallet; returns `None` without a user.
+pub trait AskPassword: Fn(Address) -> Result<Option<SecretText>, AppError> {}
+
+impl<T: Fn(Address) -> Result<Option<SecretText>, AppError>> AskPassword for T {}
+
 /// Checks the chain id of all live jobs' nodes, and opens the jobs' keys. Without live jobs there is nothing to do.
-/// `ask` prompts the user for the password of a wallet; it returns `None` without a user.
 ///
 /// A key that does not open is logged and stops nothing: its jobs hold with `key_unavailable` and those of other
 /// wallets trade, so that a supervisor does not restart the service in a loop. The same holds for a chain that these
@@ -26,10 +30,7 @@ use crate::{
 ///
 /// # Errors
 /// A node of another chain serves a chain of these settings; what `ask` returns.
-pub async fn ready(
-    app: &App,
-    ask: impl Fn(Address) -> Result<Option<SecretText>, AppError>,
-) -> Result<(), AppError> {
+pub(super) async fn ready(app: &App, ask: impl AskPassword) -> Result<(), AppError> {
     for (chain, wallet) in accounts(app).await? {
         match app.live().chain(&chain) {
             Ok(live) => {

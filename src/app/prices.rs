@@ -1,9 +1,13 @@
 //! A generated price series, for experiments.
 
 use alloy_primitives::Address;
+use chrono::{TimeDelta, Utc};
 use rust_decimal::Decimal;
 
-use super::AppError;
+use super::{
+    AppError,
+    message::{Field, message},
+};
 use crate::{
     domain::{
         Timestamp,
@@ -11,7 +15,7 @@ use crate::{
         job::JobMode,
         span::Span,
     },
-    prices,
+    prices::{self, csv::FIRST},
 };
 
 /// Most rows of one series.
@@ -76,11 +80,36 @@ fn rows(request: &SeriesRequest) -> Result<u64, AppError> {
     } = request;
     let rows = length.std().as_millis().checked_div(every.std().as_millis());
     let last = from.checked_add_signed(length.delta());
+    let tomorrow = Utc::now() + TimeDelta::days(1);
+    if *from < FIRST {
+        let problem = format!(
+            " {from}: before {}, where no file of prices may begin",
+            FIRST.format("%Y-%m-%d")
+        );
+        return Err(message![Field::From, problem].bad_input());
+    }
+    let latest = length.before(Utc::now());
+    if last.is_some_and(|last| last > tomorrow) && latest < FIRST {
+        let problem = format!(" {length}: longer than any series that ends today; use a shorter ");
+        return Err(message![Field::For, problem, Field::For].bad_input());
+    }
     match rows.map(u64::try_from) {
-        None => Err(AppError::Usage("--every 0s: must be longer than 0".to_owned())),
+        Some(Ok(_)) if last.is_some_and(|last| last > tomorrow) => Err(message![
+            Field::For,
+            format!(" {length}: the last row would be later than tomorrow, and no file of prices may have such; use "),
+            Field::From,
+            format!(" {} or earlier", latest.format("%Y-%m-%dT00:00:00Z")),
+        ]
+        .bad_input()),
+        None => Err(message![Field::Every, " 0s: must be longer than 0"].bad_input()),
         Some(Ok(rows)) if rows < ROWS_MAX && last.is_some() => Ok(rows.saturating_add(1)),
-        Some(_) => Err(AppError::Usage(format!(
-            "--for {length} --every {every}: more than {ROWS_MAX} rows; use a longer --every"
-        ))),
+        Some(_) => Err(message![
+            Field::For,
+            format!(" {length} "),
+            Field::Every,
+            format!(" {every}: more than {ROWS_MAX} rows; use a longer "),
+            Field::Every,
+        ]
+        .bad_input()),
     }
 }

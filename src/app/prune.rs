@@ -30,14 +30,14 @@ pub async fn count(app: &App) -> Result<PruneView, AppError> {
     pass(app, true).await
 }
 
-/// Deletes the expired rows.
+/// Deletes the expired rows. The audit row is written first, with the number of rows that had expired then.
 ///
 /// # Errors
 /// [`AppError::Refused`] while another process prunes; that process deletes all of them.
 pub async fn prune(app: &App, actor: &Actor) -> Result<PruneView, AppError> {
-    let view = pass(app, false).await?;
-    trail::record(app, actor, Action::Prune, "database", json!(view.rows)).await?;
-    Ok(view)
+    let expired = count(app).await?;
+    trail::record(app, actor, Action::Prune, "database", json!(expired.rows)).await?;
+    pass(app, false).await
 }
 
 async fn pass(app: &App, dry_run: bool) -> Result<PruneView, AppError> {

@@ -38,6 +38,8 @@ pub struct Tested {
     pub receiver: String,
     /// Whether it accepted the message.
     pub arrived: bool,
+    /// What to change in the settings although it arrived.
+    pub advice: Option<String>,
     /// Why the receiver rejected it.
     pub error: Option<String>,
 }
@@ -109,14 +111,14 @@ pub async fn test(settings: &Settings, name: Option<&str>, actor: &Actor) -> Res
 
 async fn send(sender: &Sender, receiver: &Receiver) -> Tested {
     let notice = Notice::test(&receiver.name, chrono::Utc::now());
-    let error = sender
-        .send(receiver, &notice)
-        .await
-        .err()
-        .map(|failed| failed.error);
+    let (advice, error) = match sender.send(receiver, &notice).await {
+        Ok(delivered) => (delivered.advice, None),
+        Err(failed) => (None, Some(failed.error)),
+    };
     Tested {
         receiver: receiver.name.clone(),
         arrived: error.is_none(),
+        advice,
         error,
     }
 }

@@ -1,6 +1,7 @@
 //! Long-running services: scheduler, worker and daemon.
 //!
-//! A face opens the [`App`], creates a [`Service`], prompts for missing passwords, and runs it.
+//! A face opens the [`App`], creates a [`Service`] and runs it; for a password that is missing the service asks the
+//! face.
 
 use std::{future::Future, sync::Arc};
 
@@ -17,6 +18,7 @@ use super::{
     context::App,
     error::AppError,
     policy,
+    preflight::{self, AskPassword},
     trail::{self, Action},
 };
 use crate::{
@@ -107,12 +109,13 @@ impl<'a> Service<'a> {
         Ok(())
     }
 
-    /// Evaluates slots and settles open trades, until stopped.
+    /// Checks the nodes and opens the keys of live jobs ([`preflight::ready`]), then evaluates slots and settles open
+    /// trades, until stopped.
     ///
     /// # Errors
     /// [`AppError`] if a queue ends before it is stopped.
-    pub async fn worker(self) -> Result<(), AppError> {
-        let engine = self.ready().await?;
+    pub async fn worker(self, ask: impl AskPassword) -> Result<(), AppError> {
+        let engine = self.ready(ask).await?;
         work(self.app, engine, &self.stop).await?;
         ended(self.metrics).await;
         Ok(())
@@ -122,8 +125,8 @@ impl<'a> Service<'a> {
     ///
     /// # Errors
     /// [`AppError`] if a queue ends before it is stopped.
-    pub async fn daemon(self) -> Result<(), AppError> {
-        let engine = self.ready().await?;
+    pub async fn daemon(self, ask: impl AskPassword) -> Result<(), AppError> {
+        let engine = self.ready(ask).await?;
         info!("daemon started");
         let scheduling = tokio::spawn(scheduler::run(
             self.app.pool.clone(),
@@ -141,8 +144,9 @@ impl<'a> Service<'a> {
         Ok(())
     }
 
-    /// An engine that has recovered what an earlier process left.
-    async fn ready(&self) -> Result<Engine, AppError> {
+    /// An engine that has recovered what an earlier process left, with the keys of its live jobs open.
+    async fn ready(&self, ask: impl AskPassword) -> Result<Engine, AppError> {
+        preflight::ready(self.app, ask).await?;
         policy::announce(self.app).await?;
         let engine = self.app.engine().await?;
         engine.recover().await?;

@@ -20,8 +20,8 @@ pub(super) enum Action {
     WalletAdopt,
 }
 
-/// Adds a row for a write: before it is made, or, where only the write itself shows what it did (`migrate`, `prune`),
-/// right after it.
+/// Adds a row for a write before it is made. Only `migrate` records right after it, since before it there may be no
+/// table; what it did is also in `_sqlx_migrations`.
 pub(super) async fn record(
     app: &App,
     actor: &Actor,

@@ -127,7 +127,7 @@ impl Quiet {
             Rules::Accumulate(rules) => {
                 Accumulating::of(rules, config, started_at, last, position).map(Self::Accumulate)
             }
-            Rules::Liquidity(rules) => Balancing::of(rules, last, position).map(Self::Liquidity),
+            Rules::Liquidity(rules) => Balancing::of(rules, config, last, position).map(Self::Liquidity),
         };
         quiet.unwrap_or(Self::Never)
     }
@@ -174,7 +174,7 @@ impl Accumulating {
             Some(floor_pct) => Some(share(floor_pct)?),
             None => None,
         };
-        let (profit_cools, profit_from) = profit(rules, last, position)?;
+        let (profit_cools, profit_from) = profit(rules, config, last, position)?;
         let dca_from = accumulate::dca_due(rules, &config.schedule, last, started_at);
         let room = max_accumulation_usd.checked_sub(position.cost_basis).ok()?;
         Some(Self {
@@ -215,7 +215,12 @@ impl Accumulating {
 }
 
 /// End of the take-profit cooldown, and the price from which it may then fire.
-fn profit(rules: &AccumulateConfig, last: &LastFills, position: &Position) -> Option<(i64, u128)> {
+fn profit(
+    rules: &AccumulateConfig,
+    config: &JobConfig,
+    last: &LastFills,
+    position: &Position,
+) -> Option<(i64, u128)> {
     let Some(goal_pct) = accumulate::profit_goal_pct(rules, position).ok()? else {
         return Some((i64::MIN, u128::MAX));
     };
@@ -223,7 +228,7 @@ fn profit(rules: &AccumulateConfig, last: &LastFills, position: &Position) -> Op
     let goal = position.cost_basis.percent(goal_pct, Rounding::Down).ok()?;
     let mut from = Price::of(goal, position.token_balance, position.token_decimals).ok()?;
     let mut cools = i64::MIN;
-    if let Some((again_from, price)) = accumulate::profit_again(rules, last) {
+    if let Some((again_from, price)) = accumulate::profit_again(rules, &config.schedule, last) {
         cools = again_from.timestamp_micros();
         let again = Usd::rounded(price.decimal(), Rounding::Down).percent(goal_pct, Rounding::Down);
         if let Some(again) = again.ok().and_then(|again| Price::new(again.decimal()).ok()) {
@@ -245,7 +250,12 @@ fn countable(position: &Position) -> Option<u128> {
 }
 
 impl Balancing {
-    fn of(rules: &LiquidityConfig, last: &LastFills, position: &Position) -> Option<Self> {
+    fn of(
+        rules: &LiquidityConfig,
+        config: &JobConfig,
+        last: &LastFills,
+        position: &Position,
+    ) -> Option<Self> {
         // Every key by name, so that a new key does not compile until it is handled here.
         let LiquidityConfig {
             budget_usd: _,
@@ -260,7 +270,7 @@ impl Balancing {
             max_daily_volume_usd: _,
         } = rules;
         let (spread, hundred) = share(*spread_pct)?;
-        let cools = liquidity::spread_again(rules, last);
+        let cools = liquidity::spread_again(rules, &config.schedule, last);
         Some(Self {
             window: micros(*ma_window),
             coverage: share(COVERAGE_PCT_MIN)?,

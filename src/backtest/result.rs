@@ -152,7 +152,7 @@ pub struct Summary {
     pub gas_usd: Usd,
     /// Net: realised plus unrealised less gas, USD. The same as value plus cash less money in.
     pub net_usd: Usd,
-    /// `net_usd` once more, under the name that scripts know.
+    /// Same as `net_usd`; kept for existing scripts.
     pub profit_usd: Usd,
     /// `net_usd` in per cent of `money_in_usd`; `None` without money in.
     pub return_pct: Option<Decimal>,
@@ -190,7 +190,7 @@ pub enum NoRate {
 pub struct Drawdown {
     /// The largest fall in USD.
     pub usd: Usd,
-    /// The largest fall in per cent of what was at stake: money in plus the net at the peak.
+    /// The largest fall in per cent of what was at stake: the money in until then plus the net at the peak.
     pub pct: Decimal,
     /// Instant of the largest percentage.
     pub at: Option<Timestamp>,

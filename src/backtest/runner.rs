@@ -99,8 +99,9 @@ impl Runner {
             }
             self.start(self.starts_at.unwrap_or(row.at));
         }
-        if let Some(before) = before {
-            self.decide_before(new.micros, &before);
+        match before {
+            Some(before) => self.decide_before(new.micros, &before),
+            None => self.hold_before(new.micros),
         }
     }
 
@@ -121,6 +122,14 @@ impl Runner {
         self.job.quiet = self.job.quiet_now();
         self.slots.start(at);
         self.tally.start(at);
+    }
+
+    /// Before the first row there is no price.
+    fn hold_before(&mut self, end: i64) {
+        while let Some(slot) = self.slots.next_until(end - 1) {
+            let (slot, position) = (instant(slot), &self.job.position);
+            self.tally.held(slot, HoldReason::PriceMissing, None, position);
+        }
     }
 
     fn decide_before(&mut self, end: i64, current: &Current) {

@@ -1,14 +1,12 @@
 //! The slots of a backtest.
 
-use chrono_tz::Tz;
-
-use crate::domain::{Timestamp, config::JobConfig, schedule::CronExpr};
+use crate::domain::{Timestamp, config::JobConfig, schedule::CronExpr, zone::Zone};
 
 /// Iterates over the slots of a job, in microseconds since 1970.
 #[derive(Debug)]
 pub(super) struct Slots {
     cron: CronExpr,
-    timezone: Tz,
+    timezone: Zone,
     /// Interval between slots, if it is constant.
     step: Option<i64>,
     next: Option<i64>,

@@ -5,7 +5,7 @@ use strum::VariantArray;
 use super::{
     drawdown::Valley,
     keep::Runs,
-    money::{Fee, Money},
+    money::Fee,
     result::{HoldTotal, Interval, NoRate, Point, ReasonTotal, RunResult, Summary, TradeLine},
     returns::{Flow, Flows},
     setup::Detail,
@@ -15,7 +15,7 @@ use crate::domain::{
     Timestamp,
     accounting::{Booked, Fill, average_cost, unrealized},
     decision::{HoldReason, Plan, Position, Reason, Side},
-    figures::{return_pct, value},
+    figures::{Pocket, return_pct, value},
     units::{MoneyError, Price, Rounding, Usd},
 };
 
@@ -36,7 +36,7 @@ pub(super) struct Tally {
     holds: [u64; REASONS],
     /// The first and the last slot, microseconds since 1970.
     slots: Option<(i64, i64)>,
-    money: Money,
+    pocket: Pocket,
     /// What a job of mode liquidity is given at its start.
     budget: Usd,
     owns_quote: bool,
@@ -58,7 +58,7 @@ impl Tally {
             summary: Summary::default(),
             holds: [0; REASONS],
             slots: None,
-            money: Money::default(),
+            pocket: Pocket::default(),
             budget,
             owns_quote: position.owns_quote,
             charts: detail.points_max > 0 || detail.hold_runs_max > 0,
@@ -73,10 +73,7 @@ impl Tally {
 
     pub(super) fn start(&mut self, at: Timestamp) {
         self.waiting_since = Some(at);
-        self.money
-            .pocket
-            .moved(self.budget, Usd::ZERO)
-            .unwrap_or_default();
+        self.pocket.moved(self.budget, Usd::ZERO).unwrap_or_default();
         self.flows.add(at, self.budget, Flow::In);
     }
 
@@ -141,10 +138,8 @@ impl Tally {
         let usd = filled.fill.quote_usd;
         let summary = &mut self.summary;
         summary.fees_usd = summary.fees_usd.checked_add(fee.pool)?;
-        self.money.gas = self.money.gas.checked_add(fee.gas)?;
-        self.money
-            .pocket
-            .traded(plan.side, usd, fee.gas, self.owns_quote)?;
+        summary.gas_usd = summary.gas_usd.checked_add(fee.gas)?;
+        self.pocket.traded(plan.side, usd, fee.gas, self.owns_quote)?;
         match plan.side {
             Side::Buy => {
                 summary.buys += 1;
@@ -197,7 +192,7 @@ impl Tally {
 
     fn seen(&mut self, slot: Timestamp, price: Price, position: &Position) {
         self.summary.last_price = Some(price);
-        self.valley.see(slot, price, position, &self.money.pocket);
+        self.valley.see(slot, price, position, &self.pocket);
         if self.points.is_some() {
             let point = self.point(slot, price, position);
             if let Some(points) = self.points.as_mut() {
@@ -207,7 +202,7 @@ impl Tally {
     }
 
     fn point(&self, at: Timestamp, price: Price, position: &Position) -> Point {
-        let pocket = &self.money.pocket;
+        let pocket = &self.pocket;
         let value = value(position, price).unwrap_or(Usd::ZERO);
         let net = pocket.net(value).unwrap_or(Usd::ZERO);
         Point {
@@ -255,24 +250,22 @@ impl Tally {
             let rank = Reason::VARIANTS.iter().position(|reason| *reason == total.reason);
             (rank, total.side == Side::Sell)
         });
-        summary.money_in_usd = self.money.pocket.money_in();
-        summary.cash_usd = self.money.pocket.cash()?;
-        summary.gas_usd = self.money.gas;
+        summary.money_in_usd = self.pocket.money_in();
+        summary.cash_usd = self.pocket.cash()?;
         summary.token_balance = position.token_balance;
         summary.quote_balance = position.quote_balance;
         summary.cost_basis_usd = position.cost_basis;
         summary.average_cost = average_cost(position);
         summary.realized_usd = position.realized_pnl;
         summary.drawdown = self.valley.deepest();
-        let Some(price) = summary.last_price else {
-            summary.money_weighted_none = Some(NoRate::NoMoneyIn);
-            return Ok(());
-        };
-        summary.value_usd = value(position, price)?;
-        summary.unrealized_usd = unrealized(position, price)?;
-        summary.net_usd = self.money.pocket.net(summary.value_usd)?;
-        summary.profit_usd = summary.net_usd;
-        summary.return_pct = return_pct(summary.net_usd, summary.money_in_usd);
+        // Without an accepted price nothing was bought: no position has a value.
+        if let Some(price) = summary.last_price {
+            summary.value_usd = value(position, price)?;
+            summary.unrealized_usd = unrealized(position, price)?;
+            summary.net_usd = self.pocket.net(summary.value_usd)?;
+            summary.profit_usd = summary.net_usd;
+            summary.return_pct = return_pct(summary.net_usd, summary.money_in_usd);
+        }
         let rate = summary.to.map_or(Err(NoRate::NoMoneyIn), |end| {
             self.flows.yearly_pct(end, summary.value_usd)
         });

@@ -56,8 +56,8 @@ pub fn backtest(setup: &Setup, detail: Detail, series: &impl Series) -> Result<B
     })
 }
 
-/// The money in of `summary` as a lump sum and as equal DCA, gas included, by the same runner with other rules. A plan is
-/// left out if the gas of its buys would take all of the money.
+/// The money in of `summary` as a lump sum and as equal DCA, gas included, by the same runner with other rules. A plan
+/// is left out if the gas of its buys would take all of the money.
 ///
 /// # Errors
 /// [`SeriesError`] if the series cannot be read.
@@ -85,8 +85,8 @@ pub fn compare(
         (Benchmark::EqualDca, plain(setup, &dca, money, parts)),
     ];
     let mut done = run_plans(&plans, series)?;
-    // A slot without an accepted price buys nothing, so there may be fewer buys than were counted. They do not depend on
-    // their size: as many parts as there were buys spend all of the money.
+    // A slot without an accepted price buys nothing, so there may be fewer buys than were counted. They do not depend
+    // on their size: as many parts as there were buys spend all of the money.
     let buys = done.get(&Benchmark::EqualDca).map_or(0, |summary| summary.buys);
     let buys = u32::try_from(buys).unwrap_or(u32::MAX);
     if buys > 0 && buys != parts {
@@ -163,7 +163,9 @@ impl Regular {
             due = match (&self.schedule, self.interval) {
                 (Some(cron), _) => cron.next_after(schedule.timezone, slot),
                 // A zero interval is due at the next slot.
-                (None, Some(interval)) => Some(interval.max(Span::from_millis(2)).after(slot)),
+                (None, Some(interval)) => {
+                    Some(schedule.interval_end(interval.max(Span::from_millis(2)), slot))
+                }
                 (None, None) => None,
             };
         }

@@ -1,10 +1,10 @@
 //! `reconcile --adopt` and `reconcile --count-in`: a wallet whose history this database does not know.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::IsTerminal;
 
 use rust_decimal::Decimal;
 
-use super::{out::Out, target::actor};
+use super::{confirm::says_yes, out::Out, target::actor};
 use crate::{
     app::{
         App, AppError,
@@ -57,16 +57,11 @@ fn ask(out: Out, view: &WalletPast) -> Result<(), AppError> {
         )));
     }
     out.remark(&render(view));
-    out.remark("From now on this database uses the chain's nonce as its own. It does not know what a lost database had \
-                bought. Continue? [y/N] ");
-    let io = |source| AppError::Io {
-        what: "the terminal".to_owned(),
-        source,
-    };
-    std::io::stderr().flush().map_err(io)?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(io)?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") {
+    if says_yes(
+        out,
+        "From now on this database uses the chain's nonce as its own. It does not know what a lost database had bought. \
+         Continue?",
+    )? {
         return Ok(());
     }
     Err(AppError::Refused("nothing was changed".to_owned()))

@@ -1,6 +1,9 @@
 //! `doctor`: checks this installation and suggests fixes.
 
-use super::out::{Out, table};
+use super::{
+    out::{Out, table},
+    wording::CommandLine,
+};
 use crate::{
     app::{
         AppError,
@@ -10,14 +13,17 @@ use crate::{
 };
 
 pub(super) async fn run(settings: &Settings, out: Out) -> Result<(), AppError> {
-    let checks = doctor(settings).await?;
+    let mut checks = doctor(settings).await?;
+    for fix in checks.iter_mut().filter_map(|check| check.fix.as_mut()) {
+        fix.write(&CommandLine);
+    }
     out.show(&checks, |checks| {
         let rows = checks.iter().map(|check| {
             vec![
                 label(check.status).to_owned(),
                 check.what.to_owned(),
                 check.seen.clone(),
-                check.fix.clone().unwrap_or_default(),
+                check.fix.as_ref().map(ToString::to_string).unwrap_or_default(),
             ]
         });
         table(&["", "check", "seen", "fix"], rows)

@@ -1,9 +1,11 @@
 //! Prompts for the passwords of live jobs, if there is a terminal.
 
-use super::wallet;
-use crate::app::{App, AppError, preflight};
+use alloy_primitives::Address;
 
-/// Prepares the process to trade with real money: see [`preflight::ready`].
-pub(super) async fn ready(app: &App) -> Result<(), AppError> {
-    preflight::ready(app, |wallet| wallet::ask(&format!("Password of wallet {wallet}"))).await
+use super::wallet;
+use crate::app::{AppError, wallets::SecretText};
+
+/// Prompts for the password of a wallet; `None`: there is no terminal.
+pub(super) fn password(wallet: Address) -> Result<Option<SecretText>, AppError> {
+    wallet::ask(&format!("Password of wallet {wallet}"))
 }

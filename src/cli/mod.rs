@@ -22,13 +22,17 @@ mod stop;
 mod target;
 mod trial;
 mod wallet;
+mod wording;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::{config::Settings, telemetry};
+use crate::{
+    config::{self, Settings},
+    telemetry,
+};
 
 pub use crate::app::AppError;
 pub use exit::Exit;
@@ -74,7 +78,7 @@ enum Command {
     /// Start a job for a token, or resume a paused one
     Start(job::start::StartArgs),
     /// Stop trading and keep the positions: one job, several, or all
-    Pause(job::lifecycle::JobsArgs),
+    Pause(job::selection::JobsArgs),
     /// Resume after a pause or an error, or undo a pause
     Resume(job::lifecycle::ResumeArgs),
     /// Sell everything that jobs bought, then make them idle
@@ -143,6 +147,7 @@ enum Command {
 
 /// Parses and runs the command, and prints its error.
 pub async fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    config::zones::install();
     let arguments: Vec<OsString> = arguments.collect();
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,

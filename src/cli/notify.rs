@@ -89,8 +89,9 @@ async fn test(settings: &Settings, out: Out, args: &TestArgs) -> Result<(), AppE
 }
 
 fn tested_line(one: &Tested) -> String {
-    match &one.error {
-        None => format!("{}: accepted the message", one.receiver),
-        Some(error) => format!("{}: {error}", one.receiver),
+    match (&one.error, &one.advice) {
+        (None, None) => format!("{}: accepted the message", one.receiver),
+        (None, Some(advice)) => format!("{}: accepted the message, but {advice}", one.receiver),
+        (Some(error), _) => format!("{}: {error}", one.receiver),
     }
 }

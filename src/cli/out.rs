@@ -6,7 +6,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 use serde_json::json;
 
-use super::exit::Exit;
+use super::{exit::Exit, wording::described};
 use crate::{
     app::AppError,
     domain::{Timestamp, foreign::printable, units::Usd},
@@ -83,7 +83,7 @@ impl Out {
     }
 
     pub(super) fn error(self, error: &AppError) {
-        let message = error.to_string();
+        let message = described(error);
         let printed = if self.json {
             json!({ "error": { "code": Exit::of(error).code(), "message": message } }).to_string()
         } else {

@@ -44,7 +44,7 @@ pub(super) async fn migrate(settings: &Settings, out: Out) -> Result<(), AppErro
 }
 
 pub(super) async fn scheduler(settings: &Settings, out: Out, args: &SchedulerArgs) -> Result<(), AppError> {
-    let app = App::open(settings).await?;
+    let app = App::serve(settings).await?;
     if args.once {
         let claimed = services::schedule_once(&app).await?;
         return out.show(&claimed, |claimed| {
@@ -63,17 +63,15 @@ pub(super) async fn worker(mut settings: Settings, args: &WorkerArgs) -> Result<
     if let Some(concurrency) = args.concurrency {
         settings.worker.concurrency = concurrency;
     }
-    let app = App::open(&settings).await?;
+    let app = App::serve(&settings).await?;
     let stop = stop_on_signal()?;
     args.child.watch(&stop);
     let service = Service::begin(&app, stop);
-    live::ready(&app).await?;
-    service.worker().await
+    service.worker(live::password).await
 }
 
 pub(super) async fn daemon(settings: &Settings) -> Result<(), AppError> {
-    let app = App::open(settings).await?;
+    let app = App::serve(settings).await?;
     let service = Service::begin(&app, stop_on_signal()?);
-    live::ready(&app).await?;
-    service.daemon().await
+    service.daemon(live::password).await
 }

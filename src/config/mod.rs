@@ -13,6 +13,7 @@ mod live;
 mod load;
 mod sections;
 mod settings;
+pub mod zones;
 
 pub use crate::domain::secret::Secret;
 pub use database::{DatabaseSettings, Guard, PasswordError, guard, ssl_mode};

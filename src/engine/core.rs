@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use metrics::counter;
 use sqlx::PgPool;
+use strum::VariantArray;
 
 use super::{dry_sales::DrySales, settings::EngineSettings};
 use crate::{
+    domain::trade::FailureKind,
     ports::{Markets, Prices},
     store::memory::JobMemory,
+    telemetry::metric,
 };
 
 /// Evaluates ticks and settles trades. Its state is in the database; the memory of jobs only saves reading rows that
@@ -31,6 +35,10 @@ impl Engine {
         markets: Arc<dyn Markets>,
         settings: EngineSettings,
     ) -> Self {
+        // Export zeros first: a counter that first appears at one shows no increase.
+        for kind in FailureKind::VARIANTS {
+            counter!(metric::TRADE_FAILURES, "reason" => <&'static str>::from(kind)).increment(0);
+        }
         Self {
             pool,
             prices,

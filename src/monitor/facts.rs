@@ -12,7 +12,7 @@ use crate::{
     },
     store::{
         StoreError,
-        census::{self, Fleet, JobCount, JobFacts, QueueCount, SignerFacts, TableSize},
+        census::{self, Fleet, JobCount, JobFacts, LastFailure, QueueCount, SignerFacts, TableSize},
     },
     telemetry::metric,
 };
@@ -20,6 +20,7 @@ use crate::{
 /// Everything that a census says.
 pub(super) struct CensusFacts {
     fleet: Fleet,
+    failures: Vec<LastFailure>,
     counts: Vec<JobCount>,
     queues: Vec<QueueCount>,
     signers: Vec<SignerFacts>,
@@ -44,6 +45,7 @@ impl CensusFacts {
         }
         Ok(Self {
             fleet: census::fleet(connection).await?,
+            failures: census::last_failures(connection).await?,
             counts: census::job_counts(connection).await?,
             queues: census::queues(connection, &queues).await?,
             signers,
@@ -54,6 +56,9 @@ impl CensusFacts {
 
     pub(super) fn record(&self) {
         record_fleet(&self.fleet);
+        for LastFailure { reason, at } in &self.failures {
+            set(metric::LAST_TRADE_FAILURE, &[("reason", reason)], *at);
+        }
         let mut jobs = 0;
         for count in &self.counts {
             jobs += count.jobs;
@@ -85,6 +90,7 @@ fn label_of(queue: &str) -> &str {
 fn record_fleet(fleet: &Fleet) {
     set(metric::OPEN_TRADES, &[], float(fleet.open_trades));
     set(metric::OPEN_TRADE_AGE, &[], fleet.open_trade_age);
+    set(metric::JOBS_FAILING, &[], float(fleet.jobs_failing));
     set(metric::WORKERS, &[], float(fleet.workers));
     set(metric::SCHEDULE_LAG, &[], fleet.schedule_lag);
     set(metric::OUTBOX_PENDING, &[], float(fleet.outbox_pending));
@@ -136,14 +142,21 @@ fn record_job(job: &JobFacts) {
         (metric::JOB_AVERAGE_COST, job.average_cost),
         (metric::JOB_SPENT, Some(job.spent)),
         (metric::JOB_RECEIVED, Some(job.received)),
-        (metric::JOB_REALIZED_PNL, Some(job.realized)),
+        (metric::JOB_REALIZED, Some(job.realized)),
         (metric::JOB_UNSELLABLE, Some(flag(job.unsellable))),
-        (metric::JOB_UNREALIZED_PNL, job.unrealized),
+        (metric::JOB_UNREALIZED, job.unrealized),
         (metric::JOB_GAS, Some(job.gas)),
+        (metric::JOB_NET, net(job)),
         (metric::JOB_BUDGET_LEFT, budget_left(job)),
     ] {
         set_known(name, &[id], value);
     }
+}
+
+/// Realised plus unrealised less gas, USD. `None` while tokens are held whose price is not known.
+fn net(job: &JobFacts) -> Option<f64> {
+    let unrealized = job.unrealized.or((job.tokens <= 0.0).then_some(0.0))?;
+    Some(job.realized + unrealized - job.gas)
 }
 
 /// Money that the job may still spend on buys, USD. `None` if that is unknown.

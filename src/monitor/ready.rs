@@ -8,6 +8,7 @@ use crate::{
     store::{
         StoreError, census,
         refusal::{READ_ONLY, explain},
+        server,
     },
     telemetry::{inability, is_down},
 };
@@ -22,13 +23,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
     /// No answer in time.
-    #[error("the database does not answer")]
+    #[error(
+        "the database does not answer within {} s: it is down, or it or its pooler serves no more connections; see \
+         `lgi-mm doctor`, and docs/scale-out.md for how many a process needs", PATIENCE.as_secs()
+    )]
     Silent,
     /// It refuses.
     #[error("the database does not answer as it should: {}", explain(.0))]
     Database(sqlx::Error),
     /// No slot could be claimed or recorded.
-    #[error("{}; {}", READ_ONLY.means, READ_ONLY.remedy)]
+    #[error("{READ_ONLY}")]
     ReadOnly,
     /// Work waits for a connection.
     #[error(
@@ -100,7 +104,7 @@ impl Readiness {
 /// # Errors
 /// [`NotReady`] names the first thing that failed.
 async fn check(pool: &PgPool, work: &PgPool) -> Result<(), NotReady> {
-    if !answered(census::takes_writes(pool)).await?.map_err(refused)? {
+    if !answered(server::takes_writes(pool)).await?.map_err(refused)? {
         return Err(NotReady::ReadOnly);
     }
     match tokio::time::timeout(PATIENCE, work.acquire()).await {
@@ -127,7 +131,7 @@ async fn check(pool: &PgPool, work: &PgPool) -> Result<(), NotReady> {
 
 fn refused(error: sqlx::Error) -> NotReady {
     match error {
-        sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => NotReady::Silent,
+        sqlx::Error::PoolTimedOut => NotReady::Silent,
         other => NotReady::Database(other),
     }
 }

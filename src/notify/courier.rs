@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use metrics::counter;
 use sqlx::PgPool;
+use strum::VariantArray;
 use tokio::{sync::Notify, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -66,6 +67,12 @@ pub async fn run(pool: PgPool, settings: NotifySettings, stop: CancellationToken
     };
     let mut deliveries = JoinSet::new();
     for receiver in receivers {
+        // Export zeros first: a counter that first appears at one shows no increase.
+        for outcome in TryOutcome::VARIANTS {
+            let outcome: &'static str = outcome.into();
+            counter!(metric::NOTIFICATIONS, "receiver" => receiver.name.clone(), "outcome" => outcome)
+                .increment(0);
+        }
         let bell = Arc::new(Notify::new());
         fan_out.bells.push(bell.clone());
         let (sending, stop) = (sending.clone(), stop.clone());

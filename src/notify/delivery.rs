@@ -4,7 +4,7 @@ use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
 
 use metrics::counter;
 use sqlx::PgPool;
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::{
     notice::Notice,
     receiver::Receiver,
-    send::{Failed, Sender},
+    send::{Delivered, Failed, Sender},
 };
 use crate::{
     domain::{backoff::Backoff, span::Span},
@@ -35,6 +35,8 @@ const PAUSE_BROKEN: Duration = Duration::from_secs(1);
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// Pauses of a message after failed tries.
 const RETRY: Backoff = Backoff::new(RETRY_FIRST, Duration::from_secs(300));
+/// The same while only the owner can help. They begin as short, since a wrong secret is often replaced at once.
+const OWNER_RETRY: Backoff = Backoff::new(RETRY_FIRST, Duration::from_secs(3_600));
 /// How long a message that is being sent may take after the stop.
 const GRACE: Duration = Duration::from_secs(2);
 /// A statement that takes longer is aborted: its connection may be dead without reporting it.
@@ -55,10 +57,14 @@ pub(super) struct Delivery {
     receiver: Receiver,
     /// Whether the receiver's outage is logged.
     logged_down: bool,
+    /// What its owner has to change was logged.
+    logged_remedy: bool,
+    /// The last logged change of the settings that a moved receiver needs.
+    logged_move: Option<String>,
 }
 
 /// How a try ended, as the metric labels it.
-#[derive(Debug, Clone, Copy, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub(super) enum TryOutcome {
     Delivered,
@@ -85,6 +91,8 @@ impl Delivery {
             sending,
             receiver,
             logged_down: false,
+            logged_remedy: false,
+            logged_move: None,
         }
     }
 
@@ -122,8 +130,9 @@ impl Delivery {
         };
         let delivery = claimed.delivery;
         let outcome = match self.send(claimed).await {
-            Ok(()) => {
+            Ok(Delivered { advice }) => {
                 failpoint::reach(failpoint::NOTIFIED);
+                self.log_move(advice);
                 self.record_success(delivery).await?
             }
             Err(failed) => {
@@ -137,7 +146,7 @@ impl Delivery {
         Ok(true)
     }
 
-    async fn send(&self, claimed: ClaimedDelivery) -> Result<(), Failed> {
+    async fn send(&self, claimed: ClaimedDelivery) -> Result<Delivered, Failed> {
         let notice = Notice::of(&self.receiver.name, claimed);
         self.sending.sender.send(&self.receiver, &notice).await
     }
@@ -161,13 +170,36 @@ impl Delivery {
             );
         }
         self.logged_down = false;
+        self.logged_remedy = false;
         Ok(TryOutcome::Delivered)
+    }
+
+    /// Logs once where a receiver has moved to; messages go there meanwhile.
+    fn log_move(&mut self, advice: Option<String>) {
+        if let Some(advice) = advice.as_ref().filter(|_| self.logged_move != advice) {
+            warn!(
+                receiver = self.receiver.name,
+                advice, "receiver has moved; messages are sent there"
+            );
+        }
+        self.logged_move = advice;
     }
 
     /// Logs an outage once, and each rejected message once.
     fn log(&mut self, failed: &Failed, number: u32) {
         let (receiver, error) = (&self.receiver.name, &failed.error);
-        if failed.receiver_is_down && !self.logged_down {
+        if failed.needs_owner {
+            // Also after an outage: what is to be changed is not known before.
+            if !self.logged_remedy {
+                warn!(
+                    receiver,
+                    error,
+                    "receiver takes nothing until you change this; retrying ever less often, at least hourly"
+                );
+            }
+            self.logged_remedy = true;
+            self.logged_down = true;
+        } else if failed.receiver_is_down && !self.logged_down {
             warn!(receiver, error, "receiver is down; retrying");
             self.logged_down = true;
         } else if !failed.receiver_is_down && number == 1 {
@@ -179,7 +211,8 @@ impl Delivery {
     }
 
     async fn record_failure(&self, failed: &Failed, delivery: DeliveryTry) -> Result<TryOutcome, StoreError> {
-        let backoff = RETRY.after(delivery.number);
+        let pauses = if failed.needs_owner { OWNER_RETRY } else { RETRY };
+        let backoff = pauses.after(delivery.number);
         // A receiver that asks for no pause gets a short one.
         let wish = failed.quiet_for.map(|wish| wish.max(RETRY_FIRST));
         let down = if failed.receiver_is_down {

@@ -5,7 +5,10 @@
 use serde_json::Value;
 
 use super::notice::{Notice, TEST};
-use crate::domain::{event::Event, units::Amount};
+use crate::domain::{
+    event::{Event, Severity},
+    units::Amount,
+};
 
 /// Longest piece of foreign text, in characters.
 const PIECE_MAX: usize = 280;
@@ -30,7 +33,7 @@ impl Message {
                     of.deed("Buy", "Sell"),
                     of.text("kind")
                 ),
-                vec![format!("{}: {}", of.text("reason"), of.text("error"))],
+                of.failed(),
             ),
             Ok(Event::TradeReversed) => (
                 format!("A trade of {token} was reorged out; it is open again"),
@@ -74,6 +77,11 @@ impl Message {
         if let Some(job) = &notice.job {
             lines.push(format!("job {} on {}, {}", job.id, job.chain, job.realm));
         }
+        let title = match notice.severity() {
+            Severity::Info => title,
+            Severity::Warning => format!("Warning: {title}"),
+            Severity::Critical => format!("Critical: {title}"),
+        };
         Self { title, lines }
     }
 
@@ -113,6 +121,14 @@ impl Pieces<'_> {
             title,
             vec![price, format!("transaction {}", self.text("tx_hash"))],
         )
+    }
+
+    fn failed(&self) -> Vec<String> {
+        let mut lines = vec![format!("{}: {}", self.text("reason"), self.text("error"))];
+        if let failures @ 2.. = self.notice.failures_in_row() {
+            lines.push(format!("{failures} failures in a row"));
+        }
+        lines
     }
 
     fn deed(&self, buy: &'static str, sell: &'static str) -> &'static str {

@@ -24,6 +24,6 @@ pub use courier::run;
 pub use notice::{Notice, TEST};
 pub use receiver::{Receiver, ReceiverSettings};
 pub use receivers::{Check, Form, ReceiverError, ReceiverKind, Setting};
-pub use send::{Failed, Sender};
+pub use send::{Delivered, Failed, Sender};
 pub use settings::NotifySettings;
 pub use sign::{Key, WeakKey};

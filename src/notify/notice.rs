@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::{
-    domain::Timestamp,
+    domain::{
+        Timestamp,
+        event::{Event, Severity},
+    },
     store::deliveries::{ClaimedDelivery, JobSummary},
 };
 
@@ -39,6 +42,22 @@ impl Notice {
             job: claimed.job,
             payload: claimed.payload,
         }
+    }
+
+    /// How urgent it is. An event of a newer version of this program may be anything.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match self.event.parse::<Event>() {
+            Ok(event) => event.severity(self.failures_in_row()),
+            Err(_) if self.event == TEST => Severity::Info,
+            Err(_) => Severity::Warning,
+        }
+    }
+
+    /// Consecutive failures that the event is about; 0 if it does not say.
+    pub(super) fn failures_in_row(&self) -> u32 {
+        let failures = self.payload.get("failures_in_row").and_then(Value::as_u64);
+        u32::try_from(failures.unwrap_or_default()).unwrap_or(u32::MAX)
     }
 
     /// A message that only shows that messages arrive.

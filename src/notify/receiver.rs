@@ -8,7 +8,7 @@ use strum::VariantArray;
 
 use super::{
     notice::Notice,
-    receivers::{Check, Form, Given, ReceiverError, ReceiverKind, Setting, Target},
+    receivers::{Answer, Check, Form, Given, Moved, ReceiverError, ReceiverKind, Setting, Target},
 };
 use crate::domain::{notice::EventChoice, secret::Secret, span::Span};
 
@@ -199,6 +199,23 @@ impl Receiver {
     #[must_use]
     pub fn body(&self, notice: &Notice) -> Value {
         self.kind.messenger().body(&self.given, notice)
+    }
+
+    /// What the owner must change before anything arrives again, if this answer says so.
+    pub(super) fn remedy(&self, answer: &Answer) -> Option<String> {
+        self.kind.messenger().remedy(&self.given, answer)
+    }
+
+    /// The receiver at its new place and what to change in the settings, if this answer names one.
+    pub(super) fn moved(&self, answer: &Answer) -> Option<(Self, String)> {
+        let Moved { given, advice } = self.kind.messenger().moved(&self.given, answer)?;
+        Some((
+            Self {
+                given,
+                ..self.clone()
+            },
+            advice,
+        ))
     }
 
     pub(super) async fn target(&self) -> Result<Target, ReceiverError> {

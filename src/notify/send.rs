@@ -3,10 +3,18 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use reqwest::{Response, StatusCode, header::RETRY_AFTER, redirect};
+use reqwest::{
+    Response, StatusCode,
+    header::{LOCATION, RETRY_AFTER},
+    redirect,
+};
 use serde_json::Value;
 
-use super::{notice::Notice, receiver::Receiver, receivers::Target};
+use super::{
+    notice::Notice,
+    receiver::Receiver,
+    receivers::{Answer, Target},
+};
 use crate::domain::{
     foreign::{Foreign, causes},
     secret::Secret,
@@ -31,6 +39,26 @@ pub struct Failed {
     pub receiver_is_down: bool,
     /// The retry-after that the receiver asked for.
     pub quiet_for: Option<Duration>,
+    /// Retries do not help: the owner must change what `error` says.
+    pub needs_owner: bool,
+}
+
+impl Failed {
+    fn down(error: String) -> Self {
+        Self {
+            error,
+            receiver_is_down: true,
+            quiet_for: None,
+            needs_owner: false,
+        }
+    }
+}
+
+/// A delivered message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// It arrived, but the settings should be changed: the receiver has moved.
+    pub advice: Option<String>,
 }
 
 /// Sends messages.
@@ -59,16 +87,33 @@ impl Sender {
     ///
     /// # Errors
     /// [`Failed`]; the message may have arrived all the same.
-    pub async fn send(&self, receiver: &Receiver, notice: &Notice) -> Result<(), Failed> {
-        let target = receiver.target().await.map_err(|error| Failed {
-            error: error.to_string(),
-            receiver_is_down: true,
-            quiet_for: None,
-        })?;
-        self.post(receiver, notice, &target).await
+    pub async fn send(&self, receiver: &Receiver, notice: &Notice) -> Result<Delivered, Failed> {
+        let target = receiver.target().await;
+        let target = target.map_err(|error| Failed::down(error.to_string()))?;
+        let Err(refusal) = self.post(receiver, notice, &target).await? else {
+            return Ok(Delivered { advice: None });
+        };
+        // Once: where a moved receiver has moved again, the next try follows.
+        let Some((moved, advice)) = receiver.moved(&refusal.answer) else {
+            return Err(refusal.failed(receiver));
+        };
+        match self.post(&moved, notice, &target).await? {
+            Ok(()) => Ok(Delivered { advice: Some(advice) }),
+            Err(refusal) => {
+                let mut failed = refusal.failed(&moved);
+                failed.error = format!("{advice}; there: {}", failed.error);
+                Err(failed)
+            }
+        }
     }
 
-    async fn post(&self, receiver: &Receiver, notice: &Notice, target: &Target) -> Result<(), Failed> {
+    /// Posts once. The inner error is what the receiver answered.
+    async fn post(
+        &self,
+        receiver: &Receiver,
+        notice: &Notice,
+        target: &Target,
+    ) -> Result<Result<(), Refusal>, Failed> {
         let body = receiver.body(notice).to_string();
         let mut request = self
             .http
@@ -81,29 +126,69 @@ impl Sender {
                 .header("webhook-timestamp", now)
                 .header("webhook-signature", key.sign(&notice.id, now, body.as_bytes()));
         }
-        let response = request.body(body).send().await.map_err(|error| Failed {
-            error: hide(&causes(&error.without_url()), &target.hidden),
-            receiver_is_down: true,
-            quiet_for: None,
-        })?;
+        let response = request
+            .body(body)
+            .send()
+            .await
+            .map_err(|error| Failed::down(hide(&causes(&error.without_url()), &target.hidden)))?;
         let status = response.status();
         if status.is_success() {
-            return Ok(());
+            return Ok(Ok(()));
         }
-        let header = retry_after(&response);
+        let (retry_after, location) = (retry_after(&response), location(&response));
         // Before anything is cut: a cut secret would not be found.
-        let answer = hide(&answer(response).await, &target.hidden);
-        Err(Failed {
-            error: format!(
-                "HTTP {status}{}",
-                quote(receiver.kind.messenger().error_field(), &answer)
+        let text = hide(&answer(response).await, &target.hidden);
+        Ok(Err(Refusal {
+            status,
+            retry_after,
+            location: location.map(|to| hide(&to, &target.hidden)),
+            answer: Answer {
+                status: status.as_u16(),
+                text,
+            },
+        }))
+    }
+}
+
+/// An answer other than success.
+struct Refusal {
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    location: Option<String>,
+    answer: Answer,
+}
+
+impl Refusal {
+    fn failed(&self, receiver: &Receiver) -> Failed {
+        let asked = self.retry_after.or_else(|| body_retry_after(&self.answer.text));
+        let remedy = receiver.remedy(&self.answer).or_else(|| self.redirected());
+        let said = quote(receiver.kind.messenger().error_field(), &self.answer.text);
+        let needs_owner = remedy.is_some();
+        let remedy = remedy.map_or_else(String::new, |remedy| format!("; {remedy}"));
+        Failed {
+            error: format!("HTTP {}{said}{remedy}", self.status),
+            receiver_is_down: needs_owner || !concerns_the_message(self.status),
+            quiet_for: asked.map(|pause| pause.min(QUIET_MAX)),
+            needs_owner,
+        }
+    }
+
+    /// A redirect is not followed: the URL contains a key.
+    fn redirected(&self) -> Option<String> {
+        let redirect = matches!(self.status.as_u16(), 300..=303 | 305..=308);
+        redirect.then(|| match &self.location {
+            Some(to) => format!(
+                "redirects are not followed: set the final address, {}",
+                Foreign::within(to, QUOTE_MAX).as_str().trim()
             ),
-            receiver_is_down: !concerns_the_message(status),
-            quiet_for: header
-                .or_else(|| body_retry_after(&answer))
-                .map(|pause| pause.min(QUIET_MAX)),
+            None => "redirects are not followed: set the final address".to_owned(),
         })
     }
+}
+
+fn location(response: &Response) -> Option<String> {
+    let text = response.headers().get(LOCATION)?.to_str().ok()?;
+    Some(text.to_owned())
 }
 
 /// Whether a status is about this message and says nothing about the next one.

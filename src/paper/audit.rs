@@ -1,7 +1,7 @@
 //! What really happened, from the paper ledger's own records, to be compared with what ours says.
 
 use alloy_primitives::{Address, B256};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgPool, Postgres, pool::PoolConnection};
 use strum::{Display, EnumString};
 
 use super::{
@@ -75,8 +75,7 @@ pub async fn records(
     chain: Option<&str>,
     wallet: Address,
 ) -> Result<Vec<PaperSwap>, PaperError> {
-    let mut conn = pool.acquire().await?;
-    mine_everywhere(&mut conn, chain, wallet).await?;
+    let mut conn = mine_everywhere(pool, chain, wallet).await?;
     // Amounts from the logs, not from what was asked for.
     sqlx::query!(
         r#"SELECT t.hash, t.chain, t.nonce, t.status, t.token_in AS "token_in!", t.token_out AS "token_out!",
@@ -118,8 +117,7 @@ pub async fn net_balances(
     chain: Option<&str>,
     wallet: Address,
 ) -> Result<Vec<NetBalance>, PaperError> {
-    let mut conn = pool.acquire().await?;
-    mine_everywhere(&mut conn, chain, wallet).await?;
+    let mut conn = mine_everywhere(pool, chain, wallet).await?;
     sqlx::query!(
         r#"WITH moved AS (
                SELECT t.chain, l.token AS asset, l.amount * (l.to_address = t.sender)::int AS received,
@@ -154,10 +152,11 @@ pub async fn net_balances(
 }
 
 async fn mine_everywhere(
-    conn: &mut PgConnection,
+    pool: &PgPool,
     chain: Option<&str>,
     wallet: Address,
-) -> Result<(), PaperError> {
+) -> Result<PoolConnection<Postgres>, PaperError> {
+    let mut conn = pool.acquire().await?;
     let chains = sqlx::query_scalar!(
         "SELECT chain FROM paper.wallets WHERE address = $1 AND ($2::text IS NULL OR chain = $2)",
         text(wallet),
@@ -166,7 +165,7 @@ async fn mine_everywhere(
     .fetch_all(&mut *conn)
     .await?;
     for chain in chains {
-        catch_up(conn, &chain, &[wallet]).await?;
+        conn = catch_up(pool, conn, &chain, &[wallet]).await?;
     }
-    Ok(())
+    Ok(conn)
 }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use alloy_primitives::{Address, B256, Bytes};
 use async_trait::async_trait;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool};
 
 use super::{
     admit::Admissible,
@@ -14,6 +14,7 @@ use super::{
     mine::{self, catch_up},
     settings::PaperSettings,
 };
+use crate::store::session::begin;
 use crate::{
     domain::{
         onchain::{Asset, Fees, Head, Lookup, NonceUse, Nonces, Receipt, Sent, Transfer, UsdPrice},
@@ -63,7 +64,7 @@ impl PaperChain {
     async fn read_nonces(&self, signer: Address) -> Result<Nonces, PaperError> {
         let mut conn = self.pool.acquire().await?;
         refuse_if_down(&mut conn, &self.name, &[]).await?;
-        catch_up(&mut conn, &self.name, &[signer]).await?;
+        let mut conn = catch_up(&self.pool, conn, &self.name, &[signer]).await?;
         // One statement, so that nothing is mined between the two counts.
         let row = sqlx::query!(
             r#"SELECT w.nonce,
@@ -99,7 +100,7 @@ impl PaperChain {
     async fn read_balances(&self, wallet: Address, assets: &[Asset]) -> Result<Vec<Amount>, PaperError> {
         let mut conn = self.pool.acquire().await?;
         refuse_if_down(&mut conn, &self.name, &[]).await?;
-        catch_up(&mut conn, &self.name, &[wallet]).await?;
+        let mut conn = catch_up(&self.pool, conn, &self.name, &[wallet]).await?;
         let held = mine::balances(&mut conn, &self.name, wallet, assets).await?;
         Ok(assets
             .iter()
@@ -110,7 +111,7 @@ impl PaperChain {
     async fn read_nonce_use(&self, signer: Address, nonce: u64) -> Result<Option<NonceUse>, PaperError> {
         let mut conn = self.pool.acquire().await?;
         refuse_if_down(&mut conn, &self.name, &[]).await?;
-        catch_up(&mut conn, &self.name, &[signer]).await?;
+        let mut conn = catch_up(&self.pool, conn, &self.name, &[signer]).await?;
         let row = sqlx::query!(
             r#"SELECT hash, block_number AS "block_number!" FROM paper.transactions
                WHERE chain = $1 AND sender = $2 AND nonce = $3 AND block_number IS NOT NULL"#,
@@ -149,11 +150,13 @@ impl PaperChain {
             .map_or_else(|_| Vec::new(), Admissible::tokens);
         armed.refuse_if_down(&mut conn, &tokens).await?;
         let admissible = admissible?;
-        let mut transaction = conn.begin().await.map_err(PaperError::from)?;
+        drop(conn);
+        let mut transaction = begin(&self.pool).await.map_err(PaperError::from)?;
         let answer = admissible
             .admit(&mut transaction, raw, &armed, &self.settings)
             .await;
         transaction.commit().await.map_err(PaperError::from)?;
+        let mut conn = self.pool.acquire().await.map_err(PaperError::from)?;
         let late = armed.strike(&mut conn, FaultKind::Late, &tokens).await?;
         let sent = answer?;
         if armed.strike(&mut conn, FaultKind::Lost, &tokens).await?.is_some() {
@@ -171,7 +174,7 @@ impl PaperChain {
         let touched = touched(&mut conn, &self.name, hashes).await?;
         armed.refuse_if_down(&mut conn, &touched.tokens).await?;
         let late = armed.strike(&mut conn, FaultKind::Late, &touched.tokens).await?;
-        catch_up(&mut conn, &self.name, &touched.senders).await?;
+        let mut conn = catch_up(&self.pool, conn, &self.name, &touched.senders).await?;
         let known = states(&mut conn, &self.name, hashes).await?;
         let lookups = hashes
             .iter()

@@ -17,6 +17,7 @@ use super::{
     signer::PaperSigner,
     venue::PaperVenue,
 };
+use crate::store::session::begin;
 use crate::{
     domain::{
         Timestamp,
@@ -84,7 +85,7 @@ impl PaperMarkets {
         funding: Funding,
     ) -> Result<Amount, PaperError> {
         self.open_wallet(chains::find(chain)?, wallet).await?;
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         let Some(mut locked) = mine::lock(&mut transaction, chain, wallet).await? else {
             return Err(sqlx::Error::RowNotFound.into());
         };
@@ -105,7 +106,7 @@ impl PaperMarkets {
 
     /// Creates and funds a wallet unless it exists.
     async fn open_wallet(&self, chain: &ChainInfo, wallet: Address) -> Result<(), PaperError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         let millis = u64::try_from(self.settings.block_time.std().as_millis()).unwrap_or(u64::MAX);
         sqlx::query!(
             "INSERT INTO paper.chains (name, genesis, block_millis) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",

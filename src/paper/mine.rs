@@ -4,7 +4,7 @@
 use std::{collections::HashMap, str::FromStr};
 
 use alloy_primitives::Address;
-use sqlx::{Connection, PgConnection};
+use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
 
 use super::{
     clock::BlockClock,
@@ -18,6 +18,7 @@ use crate::domain::{
     onchain::{Asset, Transfer},
     units::Amount,
 };
+use crate::store::session::begin;
 
 /// Most transactions that are read and written at once.
 const BATCH: i64 = 500;
@@ -67,12 +68,14 @@ pub(super) async fn lock<'a>(
     }))
 }
 
-/// Mines what is due for those of `senders` that have something due, one database transaction each.
+/// Mines what is due for those of `senders` that have something due, one database transaction each. The connection is
+/// given back only while something is mined: no caller holds one and waits for another.
 pub(super) async fn catch_up(
-    conn: &mut PgConnection,
+    pool: &PgPool,
+    mut conn: PoolConnection<Postgres>,
     chain: &str,
     senders: &[Address],
-) -> Result<(), PaperError> {
+) -> Result<PoolConnection<Postgres>, PaperError> {
     let due = sqlx::query_scalar!(
         "SELECT w.address FROM paper.wallets w
          JOIN paper.transactions t ON t.chain = w.chain AND t.sender = w.address AND t.nonce = w.nonce
@@ -83,14 +86,18 @@ pub(super) async fn catch_up(
     )
     .fetch_all(&mut *conn)
     .await?;
+    if due.is_empty() {
+        return Ok(conn);
+    }
+    drop(conn);
     for sender in due {
-        let mut transaction = conn.begin().await?;
+        let mut transaction = begin(pool).await?;
         if let Some(mut wallet) = lock(&mut transaction, chain, read("wallets.address", &sender)?).await? {
             wallet.mine(&mut transaction).await?;
         }
         transaction.commit().await?;
     }
-    Ok(())
+    Ok(pool.acquire().await?)
 }
 
 struct DueRow {

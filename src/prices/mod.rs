@@ -8,6 +8,7 @@ mod recorded;
 
 pub use book::PriceBook;
 pub use dexscreener::{Dexscreener, DexscreenerSettings, TokenListing};
+pub use recorded::check as check_recorded;
 
 /// The generated series' price at an instant: USD per whole token.
 #[must_use]

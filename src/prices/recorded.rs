@@ -1,7 +1,6 @@
 //! A recorded series: a CSV file as backtests read it, at real or accelerated time.
 
 use std::{
-    cmp::Reverse,
     collections::HashMap,
     fs::{File, OpenOptions},
     io::Read,
@@ -15,7 +14,7 @@ use chrono::TimeDelta;
 use nix::fcntl::OFlag;
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 
-use super::csv::Layout;
+use super::csv::{Ends, Layout, Order, Place, PriceRow, Spacing, Spacings};
 use crate::domain::{
     Timestamp,
     config::{RecordedConfig, SourceName},
@@ -32,6 +31,15 @@ const FILES_MAX: usize = 64;
 struct Row {
     at: Timestamp,
     price_usd: Decimal,
+}
+
+impl Row {
+    const fn of(row: PriceRow) -> Self {
+        Self {
+            at: row.at,
+            price_usd: row.price.decimal(),
+        }
+    }
 }
 
 type Rows = Arc<Vec<Row>>;
@@ -97,6 +105,14 @@ impl Recordings {
     }
 }
 
+/// Whether a series can be read, and what is wrong if not.
+///
+/// # Errors
+/// The problem and its line, without a word of the file.
+pub fn check(config: &RecordedConfig) -> Result<(), String> {
+    read(Path::new(&config.file)).map(|_| ())
+}
+
 /// Opens a series. The path comes out of the database, so a user who writes there would choose what a worker opens:
 /// only a regular file whose name says that it is a series is, and nothing of what stands in it is ever quoted.
 fn open(path: &Path) -> Result<File, String> {
@@ -142,67 +158,48 @@ fn scale(span: TimeDelta, factor: Decimal) -> Option<TimeDelta> {
     micros.trunc().to_i64().map(TimeDelta::microseconds)
 }
 
-/// Reads a whole series. Nothing that stands in the file is quoted but numbers.
+/// Reads a whole series, as a backtest does. Nothing that stands in the file is quoted but numbers and times.
 fn read(path: &Path) -> Result<Vec<Row>, String> {
     let detected = Layout::detect(open(path)?).map_err(|error| error.to_string())?;
     let layout = detected.map_err(|problem| problem.unquoted())?;
-    let mut reader = layout.reader(open(path)?.take(FILE_MAX));
-    let mut record = ::csv::ByteRecord::new();
-    let mut header = layout.header;
-    let mut rows: Vec<Row> = Vec::new();
-    while reader
-        .read_byte_record(&mut record)
-        .map_err(|error| error.to_string())?
-    {
-        if std::mem::take(&mut header) {
-            continue;
-        }
-        let at = |detail: String| {
-            let line = record.position().map_or(0, ::csv::Position::line);
-            format!("line {line}: {detail}")
-        };
-        let row = layout.row(&record).map_err(|problem| at(problem.unquoted()))?;
-        match rows.last() {
-            Some(last) if row.at < last.at => {
-                return Err(at(format!(
-                    "{} is before the row before it: out of order",
+    let mut read = layout.rows(open(path)?.take(FILE_MAX));
+    let mut rows: Vec<PriceRow> = Vec::new();
+    let mut spacings = Spacings::default();
+    let mut order = Order::new(layout.newest_first);
+    while let Some((line, row)) = read.next_row().map_err(|error| error.to_string())? {
+        let row = row.map_err(|problem| format!("line {line}: {}", problem.unquoted()))?;
+        match order.place(row.at) {
+            Place::Again => continue,
+            Place::OutOfOrder => {
+                let than = if layout.newest_first { "after" } else { "before" };
+                return Err(format!(
+                    "line {line}: {} is {than} the row before it: out of order; sort the file by time",
                     row.at
-                )));
+                ));
             }
-            // As in a backtest, the first row of an instant counts.
-            Some(last) if row.at == last.at => continue,
-            _ => rows.push(Row {
-                at: row.at,
-                price_usd: row.price.decimal(),
-            }),
+            Place::Next => {}
         }
+        if let Some(last) = rows.last() {
+            spacings.add(row.at.min(last.at), row.at.max(last.at));
+        }
+        rows.push(row);
     }
     if rows.is_empty() {
         return Err("no rows".to_owned());
     }
-    if layout.candles && !layout.closes {
-        shift_to_ends(&mut rows)?;
+    if layout.newest_first {
+        rows.reverse();
     }
-    Ok(rows)
-}
-
-/// A candle's close is known at its end, and its time is its beginning: one usual distance later.
-fn shift_to_ends(rows: &mut [Row]) -> Result<(), String> {
-    let mut distances: HashMap<TimeDelta, usize> = HashMap::new();
-    for pair in rows.windows(2) {
-        if let [earlier, later] = pair {
-            *distances.entry(later.at - earlier.at).or_default() += 1;
-        }
-    }
-    let usual = distances
+    let mut ends = Ends::new(if layout.begins() {
+        spacings.usual()
+    } else {
+        Spacing::NONE
+    });
+    let mut moved: Vec<Row> = rows
         .into_iter()
-        .max_by_key(|(distance, count)| (*count, Reverse(*distance)));
-    let usual = usual.map_or(TimeDelta::zero(), |(distance, _)| distance);
-    for row in rows {
-        row.at = row
-            .at
-            .checked_add_signed(usual)
-            .ok_or("a candle ends after the last instant that a clock can say")?;
-    }
-    Ok(())
+        .filter_map(|row| ends.push(row))
+        .map(Row::of)
+        .collect();
+    moved.extend(ends.finish().map(Row::of));
+    Ok(moved)
 }

@@ -9,7 +9,8 @@ use tracing::{Instrument, info_span, warn};
 use super::tasks::{SettleTask, TickTask};
 use crate::{
     domain::ids::{JobId, TradeId},
-    engine::{Engine, Tick, TickOutcome, TickResult},
+    engine::{Engine, EngineError, Tick, TickOutcome, TickResult},
+    store::StoreError,
     telemetry::note_ability,
 };
 
@@ -36,11 +37,17 @@ pub async fn ticks(engine: &Engine, group: Group<TickTask>) -> Vec<Completion> {
     slice.iter().map(|tick| completion_of(*tick, &results)).collect()
 }
 
-/// Why none of the slots could be recorded; one that was shows that others can be.
+/// Why the database recorded none of the slots; one that it did record shows that it could record others. What one job
+/// alone cannot do, as without a node, is not counted.
 fn unrecorded(results: &[TickResult]) -> Option<String> {
-    let mut errors = results.iter().map(|result| result.outcome.as_ref().err());
-    let first = errors.next()??;
-    errors.all(|error| error.is_some()).then(|| first.to_string())
+    let mut refusals = results.iter().map(|result| match &result.outcome {
+        Err(EngineError::Store(error @ (StoreError::Database(_) | StoreError::SliceFailed(_)))) => {
+            Some(error)
+        }
+        _ => None,
+    });
+    let first = refusals.next()??;
+    refusals.all(|error| error.is_some()).then(|| first.to_string())
 }
 
 /// A slot is acknowledged once it is recorded. By then its trade is a row that the schedulers follow, however the first
@@ -118,4 +125,49 @@ async fn drive_each(engine: &Engine, trades: Vec<(Option<JobId>, TradeId)>) {
             .instrument(span)
         })
         .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::RpcError;
+
+    fn result(error: Option<EngineError>) -> TickResult {
+        TickResult {
+            tick: Tick {
+                job: JobId(1),
+                slot: chrono::DateTime::UNIX_EPOCH,
+            },
+            outcome: error.map_or(Ok(TickOutcome::AlreadyRecorded { trade: None }), Err),
+        }
+    }
+
+    #[test]
+    fn only_a_database_that_records_nothing_makes_a_worker_unready() {
+        let database = || {
+            Some(EngineError::Store(StoreError::SliceFailed(
+                "disk full".to_owned(),
+            )))
+        };
+        let node = || {
+            Some(EngineError::Rpc(RpcError {
+                endpoint: "node".into(),
+                detail: "timeout".into(),
+            }))
+        };
+        for (name, errors, unready) in [
+            ("the database refuses all", vec![database(), database()], true),
+            ("it records one", vec![database(), None], false),
+            ("one job has no node", vec![node()], false),
+            (
+                "one job has no node, another is refused",
+                vec![database(), node()],
+                false,
+            ),
+            ("no slots", vec![], false),
+        ] {
+            let results: Vec<TickResult> = errors.into_iter().map(result).collect();
+            assert_eq!(unrecorded(&results).is_some(), unready, "{name}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::tasks::{SETTLES, SettleTask, TICKS, TickTask};
+use crate::store::session::begin;
 use crate::{
     domain::{
         Timestamp,
@@ -145,7 +146,7 @@ async fn pass(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Result
 
 /// One transaction: lock what is due, plan what comes next, push the tasks.
 async fn claim(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Result<ClaimCounts, ClaimError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let due = slots::lock_due(&mut tx, settings.batch).await?;
     for (job, error) in &due.unreadable {
         error!(%job, %error, "skipping a job that this build cannot read: is a newer build running as well?");

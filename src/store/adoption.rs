@@ -6,6 +6,7 @@ use super::{
     StoreError,
     columns::{lower, to_i64, to_json},
     jobs::{self, CommandError},
+    session::begin,
 };
 use crate::domain::{
     decision::LastFills,
@@ -48,7 +49,7 @@ pub async fn count_in(
     cost: Usd,
     actor: &str,
 ) -> Result<bool, CommandError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let locked = jobs::lock(&mut tx, job).await?;
     let open = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT 1 FROM trades WHERE job_id = $1 AND status IN ('PENDING', 'SUBMITTED')) AS "open!""#,

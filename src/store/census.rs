@@ -6,18 +6,10 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 
 use super::StoreError;
+use crate::domain::job::FAILING_AFTER;
 
 /// The advisory lock of the process that takes the census: "lgi-mm" in ASCII, and a number.
 const LOCK: i64 = 0x6c67_692d_6d6d_0001;
-
-/// Whether the database takes writes now.
-///
-/// # Errors
-/// [`sqlx::Error`].
-pub async fn takes_writes(pool: &PgPool) -> Result<bool, sqlx::Error> {
-    let sql = "SELECT NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::boolean";
-    sqlx::query_scalar(sql).fetch_one(pool).await
-}
 
 /// Totals.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,6 +18,8 @@ pub struct Fleet {
     pub open_trades: i64,
     /// Age of the oldest of them, seconds.
     pub open_trade_age: f64,
+    /// Running jobs that failed at least [`FAILING_AFTER`] times in a row.
+    pub jobs_failing: i64,
     /// Worker processes with a heartbeat in the last 15 s.
     pub workers: i64,
     /// How long the most overdue slot has waited for a scheduler, seconds.
@@ -34,6 +28,15 @@ pub struct Fleet {
     pub outbox_pending: i64,
     /// Age of the oldest of them, seconds.
     pub outbox_age: f64,
+}
+
+/// The newest trade that failed for one reason.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LastFailure {
+    /// The failure kind.
+    pub reason: String,
+    /// When it failed, Unix seconds.
+    pub at: f64,
 }
 
 /// Number of jobs of one kind.
@@ -158,9 +161,26 @@ pub async fn lock(connection: &mut PgConnection) -> Result<bool, StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub async fn fleet(connection: &mut PgConnection) -> Result<Fleet, StoreError> {
-    Ok(sqlx::query_file_as!(Fleet, "src/store/sql/census_fleet.sql")
-        .fetch_one(connection)
-        .await?)
+    let failing_after = i32::try_from(FAILING_AFTER).unwrap_or(i32::MAX);
+    Ok(
+        sqlx::query_file_as!(Fleet, "src/store/sql/census_fleet.sql", failing_after)
+            .fetch_one(connection)
+            .await?,
+    )
+}
+
+/// The newest failed trade of the last 24 hours, for each reason.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn last_failures(connection: &mut PgConnection) -> Result<Vec<LastFailure>, StoreError> {
+    Ok(sqlx::query_as!(
+        LastFailure,
+        r#"SELECT failure_kind AS "reason!", extract(epoch FROM max(executed_at))::float8 AS "at!" FROM trades
+           WHERE status = 'FAILED' AND executed_at > now() - interval '24 hours' GROUP BY 1"#
+    )
+    .fetch_all(connection)
+    .await?)
 }
 
 /// Jobs that are not archived, counted by status, mode and realm.

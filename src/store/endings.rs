@@ -10,7 +10,9 @@ use super::{
     failure_watches,
     gas::{self, GasPaid},
     jobs::{self, Job},
-    orders, outbox, signers,
+    orders, outbox,
+    session::begin,
+    signers,
     trades::Trade,
     turns::{self, Turn},
 };
@@ -105,7 +107,7 @@ pub async fn commit_fill(
     settled: &Settlement,
     pipeline_max: i64,
 ) -> Result<Ended, BookError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let job = jobs::lock(&mut tx, trade.job).await?;
     let fill = &settled.fill;
     let moved = sqlx::query!(
@@ -265,7 +267,7 @@ pub(super) async fn finish_liquidation(connection: &mut PgConnection, job: &Job)
 /// # Errors
 /// [`StoreError`].
 pub async fn write_off_dust(pool: &PgPool, job: &Job) -> Result<bool, BookError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let locked = jobs::lock(&mut tx, job.id).await?;
     let open = sqlx::query_scalar!(
         "SELECT id FROM trades WHERE job_id = $1 AND status IN ('PENDING', 'SUBMITTED')",
@@ -356,7 +358,7 @@ pub async fn commit_failure(
         error: clean_text(&failure.error),
         ..failure.clone()
     };
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let job = jobs::lock(&mut tx, trade.job).await?;
     let moved = sqlx::query!(
         "UPDATE trades SET status = 'FAILED', failure_kind = $3, error = $4, tx_hash = $5, gas_usd = $6::numeric,
@@ -376,15 +378,18 @@ pub async fn commit_failure(
     }
     let nothing_was_sent = failure.hash.is_none();
     let excused = !trade.reason.is_wanted(job.status) || turns::sleeps(&mut tx, trade.id).await?;
-    if !(nothing_was_sent && excused) {
-        count_failure(&mut tx, &job, failure).await?;
-    }
+    let failures = if nothing_was_sent && excused {
+        job.failures_in_row
+    } else {
+        count_failure(&mut tx, &job, failure).await?
+    };
     gas::record(&mut tx, trade.id, &failure.gas).await?;
     if failure.hash.is_some() {
         failure_watches::watch(&mut tx, trade.id, failure.block_number).await?;
     }
     release(&mut tx, trade, &job, pipeline_max).await?;
-    let payload = json!({ "trade": trade.id, "side": trade.side, "reason": trade.reason, "kind": failure.kind, "error": failure.error });
+    let payload = json!({ "trade": trade.id, "side": trade.side, "reason": trade.reason, "kind": failure.kind,
+        "error": failure.error, "failures_in_row": failures });
     outbox::write(&mut tx, job.id, Some(trade.id), Event::TradeFailed, payload).await?;
     tx.commit().await?;
     Ok(Ended::Committed)
@@ -394,7 +399,7 @@ async fn count_failure(
     connection: &mut PgConnection,
     job: &Job,
     failure: &TradeFailure,
-) -> Result<(), StoreError> {
+) -> Result<u32, StoreError> {
     let failures = job.failures_in_row.saturating_add(1);
     let first = job.config.limits.failure_backoff.std();
     let pause = Backoff::new(first, first.saturating_mul(FAILURE_BACKOFF_MAX)).after(failures);
@@ -413,7 +418,7 @@ async fn count_failure(
     if failures >= FAILURES_IN_A_ROW_MAX {
         stop_failing(connection, job, failures, &failure.error).await?;
     }
-    Ok(())
+    Ok(failures)
 }
 
 async fn stop_failing(

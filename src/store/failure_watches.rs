@@ -7,7 +7,9 @@ use sqlx::{PgConnection, PgPool};
 use super::{
     StoreError,
     columns::{clean_text, hash, numbers, to_i64, unsigned},
-    fill_watches, jobs, outbox, signers,
+    fill_watches, jobs, outbox,
+    session::begin,
+    signers,
     trades::Trade,
 };
 use crate::domain::{event::Event, ids::TradeId, job::JobId, span::Span};
@@ -127,7 +129,7 @@ pub async fn seen(pool: &PgPool, trade: TradeId) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub async fn missed(pool: &PgPool, job: JobId, trade: TradeId) -> Result<(), StoreError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     // Jobs are locked first, as everywhere.
     jobs::lock(&mut tx, job).await?;
     sqlx::query!(
@@ -154,7 +156,7 @@ pub async fn missed(pool: &PgPool, job: JobId, trade: TradeId) -> Result<(), Sto
 /// [`StoreError`]; nothing is committed then.
 pub async fn reopen(pool: &PgPool, trade: &Trade, why: &str) -> Result<bool, StoreError> {
     let why = clean_text(why);
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let job = jobs::lock(&mut tx, trade.job).await?;
     let opened = sqlx::query!(
         "WITH failed AS (SELECT id, tx_hash, gas_usd FROM trades WHERE id = $1)

@@ -8,7 +8,9 @@ use super::{
     StoreError,
     columns::{amount, clean_text, hash, lower, numbers, price, to_i64, to_json, unsigned, usd, word},
     jobs::{self, Job},
-    orders, outbox, signers,
+    orders, outbox,
+    session::begin,
+    signers,
     trades::Trade,
 };
 use crate::domain::{
@@ -193,7 +195,7 @@ pub async fn reverse(
     why: &str,
 ) -> Result<Reversed, StoreError> {
     let why = clean_text(why);
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let job = jobs::lock(&mut tx, watched.job).await?;
     let gone = sqlx::query!("DELETE FROM fill_watches WHERE fill_id = $1", watched.fill.0)
         .execute(&mut *tx)
@@ -208,7 +210,7 @@ pub async fn reverse(
         Err(error) => return Ok(Reversed::Impossible(error)),
     };
     let reopened = sqlx::query!(
-        "UPDATE trades SET status = 'SUBMITTED', reopened = true, tx_hash = NULL, executed_at = NULL,
+        "UPDATE trades SET status = 'SUBMITTED', reopened = true, tx_hash = NULL, gas_usd = 0, executed_at = NULL,
                 next_check_at = now(), note = $3, version = version + 1
          WHERE id = $1 AND status = 'EXECUTED' AND version = $2",
         trade.id.0,

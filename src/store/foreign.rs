@@ -6,6 +6,7 @@ use sqlx::PgPool;
 use super::{
     StoreError,
     columns::{lower, to_i64, unsigned},
+    session::begin,
     signers,
 };
 use crate::domain::{ids::TradeId, job::Account, onchain::NonceUse};
@@ -23,7 +24,7 @@ pub async fn record(
     trade: Option<TradeId>,
     halt: Option<&str>,
 ) -> Result<(), StoreError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     sqlx::query!(
         "INSERT INTO foreign_transactions (realm, chain, signer, nonce, hash, block_number, block_hash, trade_id)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)

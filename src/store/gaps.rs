@@ -9,6 +9,7 @@ use super::{
     StoreError,
     columns::{hash, lower, to_i64, unsigned},
     repairs::SignerRow,
+    session::begin,
     signers,
 };
 use crate::domain::{ids::TradeId, job::Account, onchain::SignedTransaction};
@@ -129,7 +130,7 @@ pub async fn take_back(
     actor: &str,
 ) -> Result<bool, StoreError> {
     let (realm, wallet) = (seen.account.realm.to_string(), lower(seen.account.wallet));
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     sqlx::query!(
         "INSERT INTO nonce_repairs (realm, chain, signer, from_nonce, to_nonce, evidence, actor)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",

@@ -217,12 +217,12 @@ impl TryFrom<MoveRow> for Move {
     }
 }
 
-/// All that these jobs moved or planned before `until`, in the order in which it happened, a row at a time: no number
-/// of trades fills the memory.
+/// All that these jobs moved or planned, before `until` if it is given, in the order in which it happened, a row at a
+/// time: no number of trades fills the memory.
 pub fn moves<'a>(
     pool: &'a PgPool,
     jobs: &'a [i64],
-    until: Timestamp,
+    until: Option<Timestamp>,
 ) -> BoxStream<'a, Result<Move, StoreError>> {
     sqlx::query_file_as!(MoveRow, "src/store/sql/moves.sql", jobs, until)
         .fetch(pool)

@@ -9,6 +9,7 @@ use super::{
     StoreError, WAKE_CHANNEL, adoption,
     columns::to_json,
     jobs::{CommandError, Job, event, lock, look_back_secs},
+    session::begin,
 };
 use crate::domain::{
     Timestamp,
@@ -65,19 +66,19 @@ impl Order {
 /// # Errors
 /// [`CommandError`]; nothing changes then.
 pub async fn order(pool: &PgPool, id: JobId, order: Order, actor: &str) -> Result<Transition, CommandError> {
-    let mut tx = pool.begin().await?;
-    let made = carry_out(&mut tx, id, order, actor).await?;
+    let mut tx = begin(pool).await?;
+    let (_, made) = carry_out(&mut tx, id, order, actor).await?;
     tx.commit().await?;
     Ok(made)
 }
 
-/// The same, in the caller's transaction.
+/// The same, in the caller's transaction. Also answers the status that it found.
 pub(super) async fn carry_out(
     tx: &mut PgConnection,
     id: JobId,
     order: Order,
     actor: &str,
-) -> Result<Transition, CommandError> {
+) -> Result<(JobStatus, Transition), CommandError> {
     let job = lock(&mut *tx, id).await?;
     let made = match (job.status, order) {
         // Tokens that a reorganisation gave back to a job that had sold all.
@@ -87,7 +88,7 @@ pub(super) async fn carry_out(
         _ => transition(job.status, job.status_before_stop, order.command())?,
     };
     match made {
-        Transition::Already => return Ok(made),
+        Transition::Already => return Ok((job.status, made)),
         Transition::Archived => archive(&mut *tx, &job).await?,
         Transition::To(status) => {
             if let Order::Liquidate { over, slices } = order {
@@ -111,7 +112,7 @@ pub(super) async fn carry_out(
         Some(after),
     )
     .await?;
-    Ok(made)
+    Ok((job.status, made))
 }
 
 /// Whatever is still to come for a job belongs to the cycle it is in.
@@ -226,7 +227,7 @@ pub(super) async fn set_status(
         JobStatus::Idle | JobStatus::Paused | JobStatus::Error => None,
     };
     sqlx::query!(
-        "UPDATE jobs SET status = $2, version = version + 1,
+        "UPDATE jobs SET status = $2, version = version + 1, paused_by = NULL,
                 status_before_stop = CASE WHEN $3 THEN coalesce($4, status_before_stop, 'RUNNING') END,
                 failures_in_row = CASE WHEN $3 THEN failures_in_row ELSE 0 END,
                 backoff_until = CASE WHEN $3 THEN backoff_until END,
@@ -301,7 +302,21 @@ pub async fn configure(
     config: &JobConfig,
     actor: &str,
 ) -> Result<bool, StoreError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
+    let changed = reconfigure(&mut tx, job, config, actor).await?;
+    if changed {
+        tx.commit().await?;
+    }
+    Ok(changed)
+}
+
+/// The same, in the caller's transaction.
+pub(super) async fn reconfigure(
+    tx: &mut PgConnection,
+    job: &Job,
+    config: &JobConfig,
+    actor: &str,
+) -> Result<bool, StoreError> {
     let after = to_json("jobs.config", config)?;
     let before = to_json("jobs.config", &job.config)?;
     let changed = sqlx::query!(
@@ -318,8 +333,7 @@ pub async fn configure(
     if changed == 0 {
         return Ok(false);
     }
-    event(&mut tx, job.id, actor, "configure", Some(before), Some(after)).await?;
-    plan_next_slot(&mut tx, job.id).await?;
-    tx.commit().await?;
+    event(&mut *tx, job.id, actor, "configure", Some(before), Some(after)).await?;
+    plan_next_slot(tx, job.id).await?;
     Ok(true)
 }

@@ -16,6 +16,12 @@ pub struct Refusal {
     pub remedy: &'static str,
 }
 
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.means, self.remedy)
+    }
+}
+
 const fn row(code: &'static str, words: &'static str, means: &'static str, remedy: &'static str) -> Refusal {
     Refusal {
         code,
@@ -23,6 +29,13 @@ const fn row(code: &'static str, words: &'static str, means: &'static str, remed
         means,
         remedy,
     }
+}
+
+/// Rows as `code words: means => remedy;`.
+macro_rules! table {
+    ($($code:literal $words:literal: $means:expr => $remedy:expr;)*) => {
+        &[$(row($code, $words, $means, $remedy)),*]
+    };
 }
 
 const USE_SESSION_MODE: &str = "set pool_mode = session for this database (pgbouncer), or point DATABASE_URL at the \
@@ -38,6 +51,11 @@ const FREE_THE_DISK: &str =
     "free or add space where the server keeps its data and WAL; inactive replication slots keep WAL";
 const CHECK_THE_LOGIN: &str =
     "check the user and the password in DATABASE_URL, database.password_file or PGPASSWORD";
+/// What doctor says of a ledger that is not whole, `integrity::REMEDY`, goes before a migration.
+const RESTORE_OR_MIGRATE: &str = "run `lgi-mm doctor`: if it says that the ledger is not whole, restore the whole dump; \
+                                  otherwise run `lgi-mm migrate` as the role that owns the database";
+const UNSTORABLE: &str = "a text holds a character that PostgreSQL does not store";
+const REPORT_IT: &str = "report it, with the server's log";
 const MIGRATE: &str = "run `lgi-mm migrate` as the role that owns the database";
 
 /// One server process serves several sessions: nothing that belongs to a session works.
@@ -57,14 +75,6 @@ pub const READ_ONLY: Refusal = row(
     ASK_THE_PRIMARY,
 );
 
-/// Fewer connections than a service uses.
-pub const FEW_CONNECTIONS: Refusal = row(
-    "",
-    "",
-    "the database or its pooler serves fewer connections than this process uses",
-    RAISE_THE_POOL,
-);
-
 /// Made by `CREATE DATABASE .. ENCODING 'LATIN1'`.
 pub const NOT_UTF8: Refusal = row(
     "",
@@ -82,12 +92,13 @@ pub const TOO_OLD: Refusal = row(
 );
 
 /// No connection became free.
-pub const NO_CONNECTION_FREE: Refusal = row(
+const NO_CONNECTION_FREE: Refusal = row(
     "",
     "",
     "no connection to the database within the time allowed: the server does not answer, or all connections that it or \
      its pooler allows are in use",
-    RAISE_THE_POOL,
+    "check host, port and firewall; then raise the pooler's pool (pgbouncer: default_pool_size, max_client_conn) or \
+     max_connections, or lower database.pool_max: docs/scale-out.md says how many a process needs",
 );
 
 const REFUSES_TCP: Refusal = row(
@@ -118,383 +129,122 @@ const NO_TLS: Refusal = row(
     "turn on ssl in the server, or correct sslmode in DATABASE_URL and database.ssl_root_cert: docs/security.md",
 );
 
-/// In this order: the first row that fits counts.
-pub const TABLE: &[Refusal] = &[
-    // A pooler, by its messages.
-    row(
-        "42P05",
-        "prepared statement",
-        SHARED_SESSIONS.means,
-        USE_SESSION_MODE,
-    ),
-    row(
-        "26000",
-        "prepared statement",
-        SHARED_SESSIONS.means,
-        USE_SESSION_MODE,
-    ),
-    row(
-        "",
-        "transaction blocks not allowed in statement pooling",
-        SHARED_SESSIONS.means,
-        USE_SESSION_MODE,
-    ),
-    row(
-        "",
-        "query_wait_timeout",
-        "the pooler had no free server connection in time",
-        RAISE_THE_POOL,
-    ),
-    row(
-        "",
-        "max_client_conn",
-        "the pooler accepts no more clients",
-        RAISE_THE_POOL,
-    ),
-    row(
-        "",
-        "no more connections allowed",
-        "the pooler accepts no more clients",
-        RAISE_THE_POOL,
-    ),
-    row(
-        "",
-        "max clients reached",
-        "the pooler accepts no more clients",
-        RAISE_THE_POOL,
-    ),
-    row(
-        "08P01",
-        "unsupported startup parameter",
-        "the pooler refuses a parameter of the connection",
-        "set ignore_startup_parameters = extra_float_digits,options in the pooler (pgbouncer)",
-    ),
-    row(
-        "08P01",
-        "no such database",
-        "the pooler does not know that database",
-        "correct the database name in DATABASE_URL, or add it to the pooler's [databases]",
-    ),
-    row(
-        "08P01",
-        "no such user",
-        "the pooler does not know that user",
-        CHECK_THE_LOGIN,
-    ),
-    row("08P01", "auth", "the pooler refuses the login", CHECK_THE_LOGIN),
-    row(
-        "08P01",
-        "server login",
-        "the pooler cannot log in at the server",
-        "see the pooler's log; check that the server runs and accepts the pooler's user",
-    ),
-    row(
-        "08P01",
-        "server_login_retry",
-        "the pooler cannot log in at the server",
-        "see the pooler's log; check that the server runs and accepts the pooler's user",
-    ),
-    row(
-        "08P01",
-        "cannot connect to server",
-        "the pooler cannot reach the server",
-        "see the pooler's log; check that the server runs and that the pooler has its address",
-    ),
-    row(
-        "08P01",
-        "timeout",
-        "the pooler ended the connection after one of its timeouts",
-        "raise query_timeout, client_idle_timeout and idle_transaction_timeout of the pooler, or set them to 0",
-    ),
-    row(
-        "08P01",
-        "shut",
-        "the pooler is stopping",
-        "start the pooler again; the process retries by itself",
-    ),
-    row(
-        "08P01",
-        "",
-        "the server or pooler does not speak the protocol as expected",
-        "check that DATABASE_URL points at PostgreSQL or at a pooler in session mode",
-    ),
-    // Whether we may come in.
-    row("28P01", "", "the password is wrong", CHECK_THE_LOGIN),
-    row(
-        "28000",
-        "pg_hba.conf",
-        "the server's pg_hba.conf does not let this user in from here",
-        "add a line for this host, user and database to pg_hba.conf and reload it; if the message says \"no encryption\", \
-         set sslmode=verify-full in DATABASE_URL",
-    ),
-    row(
-        "28000",
-        "is not permitted to log in",
-        "the role may not log in",
-        "ALTER ROLE .. LOGIN, or use another role in DATABASE_URL",
-    ),
-    row(
-        "28000",
-        "does not exist",
-        "there is no such role",
-        "correct the user in DATABASE_URL, or CREATE ROLE .. LOGIN",
-    ),
-    row("28000", "", "the server refuses the login", CHECK_THE_LOGIN),
-    row(
-        "3D000",
-        "",
-        "there is no such database",
-        "correct the database name in DATABASE_URL, or CREATE DATABASE .. ENCODING 'UTF8', then run `lgi-mm migrate`",
-    ),
-    row(
-        "55000",
-        "accepting connections",
-        "the database accepts no connections",
-        "ALTER DATABASE .. ALLOW_CONNECTIONS true, or correct the name in DATABASE_URL",
-    ),
-    row(
-        "53300",
-        "",
-        "the server accepts no more connections",
-        RAISE_THE_LIMIT,
-    ),
-    row(
-        "57P03",
-        "hot standby",
-        "the server is a standby that accepts no queries",
-        ASK_THE_PRIMARY,
-    ),
-    row(
-        "57P03",
-        "",
-        "the server is starting, stopping or recovering",
-        "wait until it accepts connections, or raise database.connect_timeout; its log says how far it is",
-    ),
-    row(
-        "57P01",
-        "",
-        "the server ended the connection: it is stopping, or an administrator ended the session",
-        "start the server again if it was stopped; the process retries by itself",
-    ),
-    row(
-        "57P02",
-        "",
-        "the server ended all connections because one of its processes crashed",
-        "see the server's log for the cause; it recovers by itself",
-    ),
-    row(
-        "57P04",
-        "",
-        "the database was dropped",
-        "restore it from a backup, or correct the name in DATABASE_URL",
-    ),
-    row(
-        "57P05",
-        "",
-        "the session was idle for too long",
-        "set idle_session_timeout = 0 for our roles",
-    ),
-    row(
-        "25P03",
-        "",
-        "a transaction was idle for too long: this process was held up",
-        "see the machine's load; idle_in_transaction_session_timeout is 20s unless DATABASE_URL sets it",
-    ),
-    row(
-        "25P04",
-        "",
-        "a transaction took longer than transaction_timeout",
-        "set transaction_timeout = 0 for our roles",
-    ),
-    // Whether it takes our writes.
-    READ_ONLY,
-    row("53100", "", "the server's disk is full", FREE_THE_DISK),
-    row(
-        "",
-        "no space left on device",
-        "the server's disk is full",
-        FREE_THE_DISK,
-    ),
-    row(
-        "53200",
-        "max_locks_per_transaction",
-        "the server's lock table is full",
-        "raise max_locks_per_transaction and restart the server",
-    ),
-    row(
-        "53200",
-        "shared memory",
-        "the server's lock table is full",
-        "raise max_locks_per_transaction and restart the server",
-    ),
-    row(
-        "53200",
-        "",
-        "the server is out of memory",
-        "give it more memory, or lower work_mem and max_connections",
-    ),
-    row(
-        "53000",
-        "",
-        "the server is out of a resource",
-        "see the server's log for which one",
-    ),
-    row(
-        "53400",
-        "",
-        "a limit of the server's settings is reached",
-        "see the server's log for which one, and raise it",
-    ),
-    row(
-        "54000",
-        "",
-        "a limit of PostgreSQL is reached",
-        "report it, with the server's log",
-    ),
-    row(
-        "58030",
-        "",
-        "the server cannot read or write its files",
-        "see the server's log, and check its disk",
-    ),
-    row(
-        "58P01",
-        "extension",
-        "the server lacks an extension that lgi-mm needs",
-        "install PostgreSQL's contrib package: hstore and pgcrypto",
-    ),
-    row(
-        "0A000",
-        "extension",
-        "the server lacks an extension that lgi-mm needs",
-        "install PostgreSQL's contrib package: hstore and pgcrypto",
-    ),
-    row(
-        "58P01",
-        "",
-        "a file of the server is missing",
-        "see the server's log; restore from a backup if data is lost",
-    ),
-    row(
-        "XX001",
-        "",
-        "the server's data is damaged",
-        "stop lgi-mm, check the disk, and restore from a backup",
-    ),
-    row(
-        "XX002",
-        "",
-        "an index is damaged",
-        "REINDEX DATABASE, and check the disk",
-    ),
-    row(
-        "42501",
-        "extension",
-        "this role may not create extensions",
-        "CREATE EXTENSION hstore; CREATE EXTENSION pgcrypto; in that database as a superuser, or run `lgi-mm migrate` as the \
-         role that owns the database",
-    ),
-    row(
-        "42501",
-        "for schema",
-        "this role may not use or create tables in that schema",
-        "run `lgi-mm migrate` as the role that owns the database, or GRANT CREATE, USAGE ON SCHEMA public to this role",
-    ),
-    row(
-        "42501",
-        "for database",
-        "this role may not create schemas in the database",
-        "run `lgi-mm migrate` as the role that owns the database, or GRANT CREATE ON DATABASE .. to this role",
-    ),
-    row(
-        "42501",
-        "must be owner",
-        "this role does not own the tables",
-        "run it as the role that owns the database",
-    ),
-    row(
-        "42501",
-        "",
-        "this role lacks a right",
-        "use the role for this kind of process (docs/scale-out.md), and run `lgi-mm migrate` as the owner: it grants what they need",
-    ),
-    // The tables are not those of this version.
-    row(
-        "42P01",
-        "",
-        "a table is missing: another version's schema, or a restore that is not complete",
-        MIGRATE,
-    ),
-    row(
-        "3F000",
-        "",
-        "a schema is missing: another version's schema, or a restore that is not complete",
-        MIGRATE,
-    ),
-    row(
-        "42703",
-        "",
-        "a column is missing: another version's schema",
-        MIGRATE,
-    ),
-    row(
-        "42883",
-        "",
-        "a function is missing: another version's schema, or a restore that is not complete",
-        MIGRATE,
-    ),
-    row(
-        "42704",
-        "",
-        "a type or setting is missing: another version's schema, or a server that is too old",
-        MIGRATE,
-    ),
-    row("22021", "", NOT_UTF8.means, NOT_UTF8.remedy),
-    row("22P05", "", NOT_UTF8.means, NOT_UTF8.remedy),
-    row(
-        "55006",
-        "",
-        "somebody else is using it",
-        "stop the other processes that use this database, then run it again",
-    ),
-    // Waiting.
-    row(
-        "57014",
-        "statement timeout",
-        "a statement took longer than statement_timeout",
-        "set statement_timeout = 0 for our roles, or find what slows the server: locks, disk, load",
-    ),
-    row(
-        "57014",
-        "lock timeout",
-        "a lock was not free within lock_timeout",
-        "set lock_timeout = 0 for our roles, or find who holds the lock: pg_locks",
-    ),
-    row(
-        "57014",
-        "",
-        "a statement was cancelled from outside",
-        "see the server's log for who cancelled it",
-    ),
-    row(
-        "55P03",
-        "",
-        "a lock was not free within lock_timeout",
-        "set lock_timeout = 0 for our roles, or find who holds the lock: pg_locks",
-    ),
-    row(
-        "40P01",
-        "",
-        "two transactions waited for each other",
-        "run it again; services retry by themselves",
-    ),
-    row(
-        "40001",
-        "",
-        "another transaction came first",
-        "run it again; services retry by themselves",
-    ),
+/// What is found by connecting, or by the driver: no message of the server.
+pub const BY_PROBE: &[Refusal] = &[
+    SHARED_SESSIONS,
+    NOT_UTF8,
+    TOO_OLD,
+    NO_CONNECTION_FREE,
+    REFUSES_TCP,
+    NO_SUCH_HOST,
+    CUT_OFF,
+    NO_TLS,
 ];
+
+/// In this order: the first row that fits counts.
+pub const TABLE: &[Refusal] = table! {
+    // A pooler, by its messages.
+    "42P05" "": SHARED_SESSIONS.means => USE_SESSION_MODE;
+    "26000" "": SHARED_SESSIONS.means => USE_SESSION_MODE;
+    "" "transaction blocks not allowed in statement pooling": SHARED_SESSIONS.means => USE_SESSION_MODE;
+    "" "query_wait_timeout": "the pooler had no free server connection in time" => RAISE_THE_POOL;
+    "" "max_client_conn": "the pooler accepts no more clients" => RAISE_THE_POOL;
+    "" "no more connections allowed": "the pooler accepts no more clients" => RAISE_THE_POOL;
+    "" "max clients reached": "the pooler accepts no more clients" => RAISE_THE_POOL;
+    "08P01" "unsupported startup parameter": "the pooler refuses a parameter of the connection"
+        => "set ignore_startup_parameters = extra_float_digits,options in the pooler (pgbouncer)";
+    "08P01" "no such database": "the pooler does not know that database"
+        => "correct the database name in DATABASE_URL, or add it to the pooler's [databases]";
+    "08P01" "no such user": "the pooler does not know that user" => CHECK_THE_LOGIN;
+    "08P01" "server login": "the pooler cannot log in at the server"
+        => "see the pooler's log; check that the server runs and accepts the pooler's user";
+    "08P01" "auth": "the pooler refuses the login" => CHECK_THE_LOGIN;
+    "08P01" "cannot connect to server": "the pooler cannot reach the server"
+        => "see the pooler's log; check that the server runs and that the pooler has its address";
+    "08P01" "timeout": "the pooler ended the connection after one of its timeouts"
+        => "raise query_timeout, client_idle_timeout and idle_transaction_timeout of the pooler, or set them to 0";
+    "08P01" "shut": "the pooler is stopping" => "start the pooler again; the process retries by itself";
+    "08P01" "": "the server or pooler does not speak the protocol as expected"
+        => "check that DATABASE_URL points at PostgreSQL or at a pooler in session mode";
+    // Whether we may come in.
+    "28P01" "": "the password is wrong" => CHECK_THE_LOGIN;
+    "28000" "pg_hba.conf": "the server's pg_hba.conf does not let this user in from here"
+        => "add a line for this host, user and database to pg_hba.conf and reload it; if the message says \"no \
+            encryption\", set sslmode=verify-full in DATABASE_URL";
+    "28000" "is not permitted to log in": "the role may not log in"
+        => "ALTER ROLE .. LOGIN, or use another role in DATABASE_URL";
+    "28000" "does not exist": "there is no such role" => "correct the user in DATABASE_URL, or CREATE ROLE .. LOGIN";
+    "28000" "": "the server refuses the login" => CHECK_THE_LOGIN;
+    "3D000" "": "there is no such database"
+        => "correct the database name in DATABASE_URL, or CREATE DATABASE .. ENCODING 'UTF8', then run `lgi-mm \
+            migrate`";
+    "55000" "accepting connections": "the database accepts no connections"
+        => "ALTER DATABASE .. ALLOW_CONNECTIONS true, or correct the name in DATABASE_URL";
+    "53300" "": "the server accepts no more connections" => RAISE_THE_LIMIT;
+    "57P03" "hot standby": "the server is a standby that accepts no queries" => ASK_THE_PRIMARY;
+    "57P03" "": "the server is starting, stopping or recovering"
+        => "wait until it accepts connections, or raise database.connect_timeout; its log says how far it is";
+    "57P01" "": "the server ended the connection: it is stopping, or an administrator ended the session"
+        => "start the server again if it was stopped; the process retries by itself";
+    "57P02" "": "the server ended all connections because one of its processes crashed"
+        => "see the server's log for the cause; it recovers by itself";
+    "57P04" "": "the database was dropped" => "restore it from a backup, or correct the name in DATABASE_URL";
+    "57P05" "": "the session was idle for too long" => "set idle_session_timeout = 0 for our roles";
+    "25P03" "": "a transaction was idle for too long: this process was held up"
+        => "see the machine's load; idle_in_transaction_session_timeout is 20s unless DATABASE_URL sets it";
+    "25P04" "": "a transaction took longer than transaction_timeout" => "set transaction_timeout = 0 for our roles";
+    // Whether it takes our writes.
+    "25006" "": READ_ONLY.means => READ_ONLY.remedy;
+    "53100" "": "the server's disk is full" => FREE_THE_DISK;
+    "" "no space left on device": "the server's disk is full" => FREE_THE_DISK;
+    "53200" "max_locks_per_transaction": "the server's lock table is full"
+        => "raise max_locks_per_transaction and restart the server";
+    "53200" "shared memory": "the server's lock table is full"
+        => "raise max_locks_per_transaction and restart the server";
+    "53200" "": "the server is out of memory" => "give it more memory, or lower work_mem and max_connections";
+    "53000" "": "the server is out of a resource" => "see the server's log for which one";
+    "53400" "": "a limit of the server's settings is reached" => "see the server's log for which one, and raise it";
+    "54000" "": "a limit of PostgreSQL is reached" => REPORT_IT;
+    "58030" "": "the server cannot read or write its files" => "see the server's log, and check its disk";
+    "58P01" "extension": "the server lacks an extension that lgi-mm needs"
+        => "install PostgreSQL's contrib package: hstore and pgcrypto";
+    "0A000" "extension": "the server lacks an extension that lgi-mm needs"
+        => "install PostgreSQL's contrib package: hstore and pgcrypto";
+    "58P01" "": "a file of the server is missing" => "see the server's log; restore from a backup if data is lost";
+    "XX001" "": "the server's data is damaged" => "stop lgi-mm, check the disk, and restore from a backup";
+    "XX002" "": "an index is damaged" => "REINDEX DATABASE, and check the disk";
+    "42501" "extension": "this role may not create extensions"
+        => "CREATE EXTENSION hstore; CREATE EXTENSION pgcrypto; in that database as a superuser, or run `lgi-mm \
+            migrate` as the role that owns the database";
+    "42501" "for schema": "this role may not use or create tables in that schema"
+        => "run `lgi-mm migrate` as the role that owns the database, or GRANT CREATE, USAGE ON SCHEMA public to \
+            this role";
+    "42501" "for database \"": "this role may not connect to this database"
+        => "GRANT CONNECT ON DATABASE .. to this role, or use the role for this kind of process: docs/scale-out.md";
+    "42501" "for database": "this role may not create schemas in the database"
+        => "run `lgi-mm migrate` as the role that owns the database, or GRANT CREATE ON DATABASE .. to this role";
+    "42501" "must be owner": "this role does not own the tables" => "run it as the role that owns the database";
+    "42501" "": "this role lacks a right"
+        => "use the role for this kind of process (docs/scale-out.md), and run `lgi-mm migrate` as the owner: it \
+            grants what they need";
+    // The tables are not those of this version.
+    "42P01" "": "a table is missing: another version's schema, or a restore that is not complete" => RESTORE_OR_MIGRATE;
+    "3F000" "": "a schema is missing: another version's schema, or a restore that is not complete" => RESTORE_OR_MIGRATE;
+    "42703" "": "a column is missing: another version's schema" => MIGRATE;
+    "42883" "": "a function is missing: another version's schema, or a restore that is not complete" => RESTORE_OR_MIGRATE;
+    "42704" "": "a type or setting is missing: another version's schema, or a server that is too old" => MIGRATE;
+    "22021" "": UNSTORABLE => REPORT_IT;
+    "22P05" "": UNSTORABLE => REPORT_IT;
+    "55006" "": "another session is using it" => "stop the other processes that use this database, then run it again";
+    // Waiting.
+    "57014" "statement timeout": "a statement took longer than statement_timeout"
+        => "set statement_timeout = 0 for our roles, or find what slows the server: locks, disk, load";
+    "57014" "": "a statement was cancelled from outside" => "see the server's log for who cancelled it";
+    "55P03" "": "a lock was not free within lock_timeout"
+        => "set lock_timeout = 0 for our roles, or find who holds the lock: pg_locks";
+    "40P01" "": "two transactions waited for each other" => "run it again; services retry by themselves";
+    "40001" "": "another transaction came first" => "run it again; services retry by themselves";
+};
 
 /// What is known of an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -593,106 +343,121 @@ const fn of_io(kind: io::ErrorKind) -> Refusal {
 mod tests {
     use super::*;
 
+    /// SQLSTATE, message, part of the meaning, part of the remedy.
+    const SAID: [(&str, &str, &str, &str); 18] = [
+        (
+            "08P01",
+            "server login has been failing, try again later (server_login_retry)",
+            "cannot log in at the server",
+            "pooler's log",
+        ),
+        (
+            "08P01",
+            "server login failed: none of the server's SASL authentication mechanisms are supported",
+            "cannot log in at the server",
+            "pooler's log",
+        ),
+        (
+            "42P05",
+            "prepared statement \"sqlx_s_7\" already exists",
+            "transaction or statement mode",
+            "pool_mode = session",
+        ),
+        (
+            "26000",
+            "prepared statement \"sqlx_s_3\" does not exist",
+            "transaction or statement mode",
+            "pool_mode = session",
+        ),
+        (
+            "08P01",
+            "transaction blocks not allowed in statement pooling mode",
+            "statement mode",
+            "pool_mode = session",
+        ),
+        (
+            "08P01",
+            "query_wait_timeout",
+            "no free server connection",
+            "default_pool_size",
+        ),
+        (
+            "08P01",
+            "no more connections allowed (max_client_conn)",
+            "no more clients",
+            "max_client_conn",
+        ),
+        (
+            "53300",
+            "sorry, too many clients already",
+            "no more connections",
+            "max_connections",
+        ),
+        (
+            "53300",
+            "too many connections for role \"x\"",
+            "no more connections",
+            "CONNECTION LIMIT",
+        ),
+        (
+            "42501",
+            "permission denied to create extension \"hstore\"",
+            "may not create extensions",
+            "CREATE EXTENSION hstore",
+        ),
+        (
+            "42501",
+            "permission denied for schema public",
+            "in that schema",
+            "ON SCHEMA public",
+        ),
+        (
+            "42501",
+            "permission denied for table jobs",
+            "lacks a right",
+            "docs/scale-out.md",
+        ),
+        (
+            "53100",
+            "could not extend file \"base/5/1\": No space left on device",
+            "disk is full",
+            "WAL",
+        ),
+        (
+            "58030",
+            "could not write to file: No space left on device",
+            "disk is full",
+            "WAL",
+        ),
+        (
+            "25006",
+            "cannot execute INSERT in a read-only transaction",
+            "read-only",
+            "primary",
+        ),
+        (
+            "57014",
+            "canceling statement due to statement timeout",
+            "statement_timeout",
+            "statement_timeout = 0",
+        ),
+        (
+            "28000",
+            "no pg_hba.conf entry for host \"h\", user \"u\", database \"d\", no encryption",
+            "pg_hba.conf",
+            "sslmode",
+        ),
+        (
+            "3D000",
+            "database \"x\" does not exist",
+            "no such database",
+            "CREATE DATABASE",
+        ),
+    ];
+
     #[test]
     fn what_a_server_or_pooler_says_is_known_by_code_and_words() {
-        for (code, message, means, remedy) in [
-            (
-                "42P05",
-                "prepared statement \"sqlx_s_7\" already exists",
-                "transaction or statement mode",
-                "pool_mode = session",
-            ),
-            (
-                "26000",
-                "prepared statement \"sqlx_s_3\" does not exist",
-                "transaction or statement mode",
-                "pool_mode = session",
-            ),
-            (
-                "08P01",
-                "transaction blocks not allowed in statement pooling mode",
-                "statement mode",
-                "pool_mode = session",
-            ),
-            (
-                "08P01",
-                "query_wait_timeout",
-                "no free server connection",
-                "default_pool_size",
-            ),
-            (
-                "08P01",
-                "no more connections allowed (max_client_conn)",
-                "no more clients",
-                "max_client_conn",
-            ),
-            (
-                "53300",
-                "sorry, too many clients already",
-                "no more connections",
-                "max_connections",
-            ),
-            (
-                "53300",
-                "too many connections for role \"x\"",
-                "no more connections",
-                "CONNECTION LIMIT",
-            ),
-            (
-                "42501",
-                "permission denied to create extension \"hstore\"",
-                "may not create extensions",
-                "CREATE EXTENSION hstore",
-            ),
-            (
-                "42501",
-                "permission denied for schema public",
-                "in that schema",
-                "ON SCHEMA public",
-            ),
-            (
-                "42501",
-                "permission denied for table jobs",
-                "lacks a right",
-                "docs/scale-out.md",
-            ),
-            (
-                "53100",
-                "could not extend file \"base/5/1\": No space left on device",
-                "disk is full",
-                "WAL",
-            ),
-            (
-                "58030",
-                "could not write to file: No space left on device",
-                "disk is full",
-                "WAL",
-            ),
-            (
-                "25006",
-                "cannot execute INSERT in a read-only transaction",
-                "read-only",
-                "primary",
-            ),
-            (
-                "57014",
-                "canceling statement due to statement timeout",
-                "statement_timeout",
-                "statement_timeout = 0",
-            ),
-            (
-                "28000",
-                "no pg_hba.conf entry for host \"h\", user \"u\", database \"d\", no encryption",
-                "pg_hba.conf",
-                "sslmode",
-            ),
-            (
-                "3D000",
-                "database \"x\" does not exist",
-                "no such database",
-                "CREATE DATABASE",
-            ),
-        ] {
+        for (code, message, means, remedy) in SAID {
             let told = of_server(code, message);
             let advice = told.remedy.expect(message);
             assert!(told.what.contains(means) && told.what.contains(message), "{told}");

@@ -6,6 +6,7 @@ use super::{
     StoreError,
     columns::{address, lower, to_i64, unsigned, word},
     jobs::{self, CommandError},
+    session::begin,
     signers,
 };
 use crate::domain::{
@@ -93,7 +94,7 @@ pub async fn jobs_with_failures(pool: &PgPool) -> Result<Vec<JobId>, StoreError>
 /// # Errors
 /// [`StoreError`]; the answer is `false` if something has changed, and nothing is done then.
 pub async fn advance(pool: &PgPool, seen: &SignerRow, to: u64) -> Result<bool, StoreError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let moved = sqlx::query!(
         "UPDATE signers s SET next_nonce = $5, halted_at = NULL, halted_reason = NULL, settlements = settlements + 1
          WHERE realm = $1 AND chain = $2 AND address = $3 AND next_nonce = $4 AND halted_reason IS NOT DISTINCT FROM $6
@@ -124,7 +125,7 @@ pub async fn write_down(
     held: Amount,
     actor: &str,
 ) -> Result<bool, CommandError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let locked = jobs::lock(&mut tx, job).await?;
     let moving = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT 1 FROM trades WHERE job_id = $1 AND status IN ('PENDING', 'SUBMITTED'))

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sqlx::PgPool;
 
-use super::{StoreError, jobs, outbox};
+use super::{StoreError, jobs, outbox, session::begin};
 use crate::domain::{Timestamp, event::Event, foreign::Foreign, job::JobId};
 
 /// A position that could not be sold when it was tried last.
@@ -66,7 +66,7 @@ pub async fn proven(pool: &PgPool, job: JobId) -> Result<(), StoreError> {
 /// [`StoreError`].
 pub async fn failed(pool: &PgPool, job: JobId, why: &str) -> Result<bool, StoreError> {
     let detail = Foreign::new(why).to_string();
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let new = sqlx::query_scalar!(
         r#"INSERT INTO sale_proofs AS p (job_id, looked_at, unsellable_since, detail) VALUES ($1, now(), now(), $2)
            ON CONFLICT (job_id) DO UPDATE SET looked_at = now(), detail = $2,

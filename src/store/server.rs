@@ -1,9 +1,9 @@
-//! What a server is, asked once when we connect: its version, its encoding, whether it takes writes, and whether a pooler
-//! in front of it shares its processes between sessions.
+//! What a server is: its version, its encoding and whether a pooler in front of it shares its processes between
+//! sessions, asked once when we connect; and whether it takes writes, which may change.
 
 use std::time::Duration;
 
-use sqlx::{Connection, PgConnection, Row, postgres::PgConnectOptions};
+use sqlx::{Connection, PgConnection, PgPool, Row, postgres::PgConnectOptions};
 
 use super::refusal::{NOT_UTF8, Refusal, SHARED_SESSIONS, TOO_OLD};
 
@@ -20,6 +20,15 @@ const PROCESS: &str =
 const FACTS: &str =
     "SELECT current_setting('server_version_num') AS version, current_setting('server_encoding') AS encoding";
 
+/// Whether the database takes writes now.
+///
+/// # Errors
+/// [`sqlx::Error`].
+pub async fn takes_writes(pool: &PgPool) -> Result<bool, sqlx::Error> {
+    let sql = "SELECT NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::boolean";
+    sqlx::query_scalar(sql).fetch_one(pool).await
+}
+
 /// Why this server cannot be used, if it cannot.
 ///
 /// # Errors
@@ -28,7 +37,7 @@ pub(super) async fn unfit(
     first: &mut PgConnection,
     options: &PgConnectOptions,
 ) -> Result<Option<Refusal>, sqlx::Error> {
-    // Simple queries: behind such a pooler a prepared statement may be gone, or somebody else's.
+    // Simple queries: behind such a pooler a prepared statement may be gone, or that of another session.
     let facts = sqlx::raw_sql(FACTS).fetch_one(&mut *first).await?;
     let version: String = facts.try_get("version")?;
     if version.parse::<u32>().is_ok_and(|version| version < OLDEST) {

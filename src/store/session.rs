@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use sqlx::{
-    PgConnection, PgPool,
+    PgConnection, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tracing::{debug, info};
@@ -42,7 +42,7 @@ pub enum ProbeError {
     #[error("{}", explain(.0))]
     Refused(#[from] sqlx::Error),
     /// It answers, and is not what we need.
-    #[error("{}; {}", .0.means, .0.remedy)]
+    #[error("{0}")]
     Unfit(Refusal),
 }
 
@@ -100,6 +100,19 @@ impl Sessions {
         };
         pool.connect_with(self.options.clone()).await
     }
+}
+
+/// Begins a transaction. The caller may be dropped meanwhile, as a worker's task is that lost its lease. The driver
+/// would then return the connection to the pool with the transaction open but not counted: what others write over it
+/// later would be rolled back with it. So a task of its own begins the transaction; if the caller is gone, it is rolled
+/// back.
+///
+/// # Errors
+/// As [`PgPool::begin`].
+pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin().await });
+    begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }
 
 /// Adds our settings to those of the connection string, which stay as they are.

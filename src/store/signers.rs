@@ -8,6 +8,7 @@ use sqlx::{PgConnection, PgPool};
 use super::{
     StoreError, WAKE_CHANNEL,
     columns::{amount, clean_text, lower, to_i64, unsigned, word},
+    session::begin,
     turns,
 };
 use crate::domain::{
@@ -212,7 +213,7 @@ pub enum Submitted {
 /// # Errors
 /// [`StoreError`].
 pub async fn submit(pool: &PgPool, submission: &Submission<'_>) -> Result<Submitted, StoreError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     if !is_wanted(&mut tx, submission).await? {
         return Ok(Submitted::Unwanted);
     }
@@ -369,7 +370,7 @@ pub async fn record_attempt(
     transaction: TransactionId,
     attempt: &Signed,
 ) -> Result<bool, StoreError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let moved = sqlx::query!(
         "UPDATE trades SET version = version + 1, next_check_at = now()
          WHERE id = $1 AND status = 'SUBMITTED' AND version = $2",

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use chrono::TimeDelta;
-use chrono_tz::Tz;
 use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoreError, WAKE_CHANNEL,
     columns::{json, to_i64, unsigned, word},
     jobs::{Job, event},
+    session::begin,
 };
 use crate::domain::{
     Timestamp,
@@ -68,7 +68,7 @@ impl DueJob {
                 next: Some(next),
             };
         }
-        let timezone: Tz = self.schedule.timezone;
+        let timezone = self.schedule.timezone;
         let claim = self.schedule.cron.claim(timezone, self.slot, now.max(self.slot));
         let missed = if self.is_decided(&claim) { 0 } else { claim.missed };
         Claim { missed, ..claim }
@@ -303,7 +303,7 @@ pub async fn close_decided(pool: &PgPool, jobs: &[JobId]) -> Result<(), StoreErr
 /// # Errors
 /// [`StoreError`].
 pub async fn by_hand(pool: &PgPool, job: JobId, actor: &str) -> Result<Timestamp, StoreError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let row = sqlx::query!(
         r#"SELECT clock_timestamp() AS "now!", greatest(last_slot, open_slot) AS fence FROM job_slots WHERE job_id = $1"#,
         job.0

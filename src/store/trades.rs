@@ -7,6 +7,7 @@ use super::{
     StoreError,
     columns::{amount, clean_text, hash, price, unsigned, usd, word},
     jobs::Job,
+    session::begin,
     signers,
     ticks::{self, SlotSeen, Tick},
 };
@@ -57,7 +58,7 @@ pub enum Frozen {
 /// # Errors
 /// [`StoreError`].
 pub async fn freeze(pool: &PgPool, new: &NewTrade<'_>) -> Result<Frozen, StoreError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     let tick = Tick {
         job: new.job.id,
         slot: new.slot,

@@ -13,6 +13,7 @@ use sqlx::{PgConnection, PgPool};
 use super::{
     StoreError,
     columns::{clean_text, lower},
+    session::begin,
 };
 use crate::domain::{ids::TradeId, job::Account, span::Span};
 
@@ -71,7 +72,7 @@ pub enum Waiting {
 /// # Errors
 /// [`StoreError`].
 pub async fn wait(pool: &PgPool, turn: &Turn<'_>, sleep: Span, note: &str) -> Result<Waiting, StoreError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     // A statement of its own: what the next one sees must be what was given and taken before the lock was had. Many may
     // go to sleep at once, one after the other, so no commit waits for the disk; a server that loses a sleeper only
     // makes its trade check again.
@@ -184,7 +185,7 @@ async fn lock(connection: &mut PgConnection, account: &Account) -> Result<(), St
 /// # Errors
 /// [`StoreError`].
 pub async fn leave(pool: &PgPool, turn: &Turn<'_>) -> Result<(), StoreError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin(pool).await?;
     give_up(&mut tx, turn).await?;
     tx.commit().await?;
     Ok(())

@@ -91,6 +91,8 @@ table! {
     JOBS_WITHOUT_SERIES = "lgi_mm_jobs_without_series" Gauge "" [] Fleet "Jobs beyond metrics.max_jobs, which have no series of their own";
     OPEN_TRADES = "lgi_mm_open_trades" Gauge "" [] Fleet "Trades that are neither executed nor failed";
     OPEN_TRADE_AGE = "lgi_mm_open_trade_age_seconds" Gauge "seconds" [] Fleet "Age of the oldest open trade; 0 without one";
+    LAST_TRADE_FAILURE = "lgi_mm_last_trade_failure_timestamp_seconds" Gauge "seconds" ["reason"] Fleet "When a trade last failed, by reason; absent without one in the last 24 hours";
+    JOBS_FAILING = "lgi_mm_jobs_failing" Gauge "" [] Fleet "Running or liquidating jobs whose last three or more trades failed";
     QUEUE_TASKS = "lgi_mm_queue_tasks" Gauge "" ["queue", "status"] Fleet "Tasks in the queue, by status: pending, running, done, failed, killed";
     QUEUE_OLDEST_AGE = "lgi_mm_queue_oldest_age_seconds" Gauge "seconds" ["queue"] Fleet "How long the oldest due task has been waiting; 0 without one";
     WORKERS = "lgi_mm_workers" Gauge "" [] Fleet "Worker processes with a heartbeat in the last 15 seconds";
@@ -113,10 +115,11 @@ table! {
     JOB_AVERAGE_COST = "lgi_mm_job_average_cost_usd" Gauge "usd" ["job_id"] Job "Cost basis of one whole token; absent without a position";
     JOB_SPENT = "lgi_mm_job_spent_usd" Gauge "usd" ["job_id"] Job "Paid for buys in this cycle";
     JOB_RECEIVED = "lgi_mm_job_received_usd" Gauge "usd" ["job_id"] Job "Received from sells in this cycle";
-    JOB_REALIZED_PNL = "lgi_mm_job_realized_pnl_usd" Gauge "usd" ["job_id"] Job "Proceeds less cost basis of the tokens sold in this cycle";
+    JOB_REALIZED = "lgi_mm_job_realized_usd" Gauge "usd" ["job_id"] Job "Proceeds less cost basis of the tokens sold in this cycle, before gas";
     JOB_UNSELLABLE = "lgi_mm_job_unsellable" Gauge "" ["job_id"] Job "1 if the last simulated sale of a live job's position failed, else 0";
-    JOB_UNREALIZED_PNL = "lgi_mm_job_unrealized_pnl_usd" Gauge "usd" ["job_id"] Job "Value of the position less its cost basis; absent without a price";
-    JOB_GAS = "lgi_mm_job_gas_usd" Gauge "usd" ["job_id"] Job "Paid for gas in this cycle";
+    JOB_UNREALIZED = "lgi_mm_job_unrealized_usd" Gauge "usd" ["job_id"] Job "Value of the position less its cost basis, before gas; absent without a price";
+    JOB_GAS = "lgi_mm_job_gas_usd" Gauge "usd" ["job_id"] Job "Paid for gas in this cycle, failed transactions included";
+    JOB_NET = "lgi_mm_job_net_usd" Gauge "usd" ["job_id"] Job "Realised plus unrealised less gas; absent while tokens are held without a price";
     JOB_BUDGET_LEFT = "lgi_mm_job_budget_left_usd" Gauge "usd" ["job_id"] Job "Amount that may still be bought: max_accumulation_usd less cost, or the quote balance of a liquidity job";
 }
 

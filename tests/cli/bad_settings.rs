@@ -66,8 +66,8 @@ fn databases_that_cannot_be_used_and_passwords_that_are_never_shown() {
     }
 }
 
-/// Compose files and units leave empty variables behind: another database than the one that a file names would be another
-/// ledger, with the same key.
+/// Compose files and units leave empty variables behind: another database than the one that a file names would be
+/// another ledger, with the same key.
 #[test]
 fn an_empty_variable_is_not_set_and_leads_to_no_other_database() {
     let output = program(&["list"])

@@ -1,6 +1,6 @@
 //! `prices`: a generated series that never changes.
 
-use crate::terminal::{Ran, program};
+use crate::terminal::{Ran, TOKEN, Terminal, program};
 
 fn prices(args: &[&str]) -> Ran {
     let all: Vec<&str> = ["prices"].into_iter().chain(args.iter().copied()).collect();
@@ -70,4 +70,85 @@ fn a_series_that_cannot_be_is_refused() {
             );
         }
     }
+}
+
+#[test]
+fn a_series_that_would_end_after_tomorrow_says_where_to_begin() {
+    let args = ["--for", "4000d", "--every", "10d"];
+    let ran = prices(&args);
+    assert_eq!(ran.code, 2, "{}", ran.stdout);
+    let advised = ran.stderr.split("use --from ").nth(1).expect("advice");
+    let from = advised.split_whitespace().next().expect("a time");
+    let ran = prices(&[&args[..], &["--from", from]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    // What it writes, a backtest reads.
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("p.csv");
+    std::fs::write(&file, ran.stdout).expect("a file");
+    let args = [
+        "backtest",
+        "--mode",
+        "accumulate",
+        "--prices",
+        file.to_str().expect("a path"),
+    ];
+    let ran = Ran::of(&program(&args).output().expect("our own program runs"));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+#[test]
+fn a_series_that_no_reader_takes_is_not_written() {
+    for (args, said) in [
+        (
+            &["--from", "2008-12-31T23:59:59Z", "--for", "10d", "--every", "1d"][..],
+            "--from 2008-12-31 23:59:59 UTC: before 2009-01-01",
+        ),
+        (&["--for", "9000d", "--every", "10d"][..], "use a shorter --for"),
+    ] {
+        let ran = prices(args);
+        assert!(ran.code == 2 && ran.stderr.contains(said), "{}", ran.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_does_not_start_on_a_file_that_cannot_be_read() {
+    let terminal = Terminal::new().await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("p.csv");
+    let set = format!("price.recorded.file={}", file.display());
+    let prices = ["--set", "price.sources=[\"recorded\"]", "--set", &set];
+    let start = [
+        &["start", TOKEN, "--mode", "accumulate", "--symbol", "TT"][..],
+        &prices,
+    ]
+    .concat();
+    let write = |text: &str| std::fs::write(&file, text).expect("a file");
+    for (text, said) in [
+        (None, "No such file"),
+        (
+            Some("when,much\n1,2\n"),
+            "line 1 is neither a row of time and price nor a header",
+        ),
+        (
+            Some("time,price\n5,1\n"),
+            "line 2: the time was read as 1970-01-01T00:00:05Z",
+        ),
+        (
+            Some("time,price\n2026-01-01,1\n2026-01-02,oops\n"),
+            "line 3: no price",
+        ),
+    ] {
+        text.map(write);
+        let ran = terminal.run(&start);
+        assert_eq!(ran.code, 2, "{}{}", ran.stdout, ran.stderr);
+        for said in [said, "price.recorded.file", "cannot be used"] {
+            assert!(ran.stderr.contains(said), "no {said} in {}", ran.stderr);
+        }
+    }
+    terminal.start(&[]);
+    let edit = [&["config", "edit", TOKEN][..], &prices].concat();
+    let ran = terminal.run(&edit);
+    assert_eq!(ran.code, 2, "{}{}", ran.stdout, ran.stderr);
+    write("time,price\n1767312000000,2\n1767225600000,1\n");
+    terminal.ok(&edit);
 }

@@ -66,7 +66,7 @@ async fn what_cannot_be_decided_again_says_why() {
     terminal.start(&[]);
     let ran = terminal.run(&["replay", TOKEN]);
     assert_eq!(ran.code, 4);
-    assert!(ran.stderr.contains("no price samples yet"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("has no price samples"), "{}", ran.stderr);
     two_hours(&terminal).await;
     let ran = terminal.run(&["replay", TOKEN, "--set", "accumulate.dca_amount=1"]);
     assert_eq!(ran.code, 2);
@@ -75,4 +75,36 @@ async fn what_cannot_be_decided_again_says_why() {
         "{}",
         ran.stderr
     );
+}
+
+/// The job starts at a full minute, its first price is seen 33 seconds later: by a tick that was late for its slot.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_is_not_known_before_it_was_seen() {
+    let terminal = Terminal::new().await;
+    terminal.start(&["--set", "schedule.cron=*/15 * * * * *"]);
+    terminal.ok(&["tick", TOKEN]);
+    terminal.ok(&["pause", TOKEN]);
+    for sql in [
+        "UPDATE jobs SET started_at = date_trunc('minute', now()) - interval '10 minutes'",
+        "INSERT INTO price_samples (chain, token, series, bucket, price, observed_at)
+         SELECT chain, token, series, date_trunc('minute', seen), 2, seen
+         FROM (SELECT DISTINCT chain, token, series FROM price_samples) AS sampled,
+              (SELECT started_at + secs * interval '1 second' AS seen
+               FROM jobs, unnest(ARRAY[33, 60.2, 120.2]) AS secs) AS instants",
+        "DELETE FROM price_samples WHERE price <> 2",
+    ] {
+        sqlx::query(sql).execute(&terminal.pool).await.expect(sql);
+    }
+    let started: chrono::DateTime<chrono::Utc> = sqlx::query_scalar("SELECT started_at FROM jobs")
+        .fetch_one(&terminal.pool)
+        .await
+        .expect("a job");
+    let told = terminal.ok(&["replay", TOKEN, "--json", "--set", "schedule.cron=*/5 * * * * *"]);
+    let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+    // The first slot after the price was seen, of a schedule of 15 and of one of 5 seconds.
+    for (run, seconds) in [("trades_unchanged", 45), ("trades_changed", 35)] {
+        let slot = told[run][0]["slot"].as_str().expect(run);
+        let slot: chrono::DateTime<chrono::Utc> = slot.parse().expect("a time");
+        assert_eq!(slot - started, chrono::TimeDelta::seconds(seconds), "{run}");
+    }
 }

@@ -68,7 +68,7 @@ fn a_sweep_shows_the_best_and_doubts_and_walks_forward() {
 #[test]
 fn csv_and_json_have_all_configurations_and_agree_with_one_backtest() {
     let desk = Desk::new();
-    let ran = desk.sweep(&[&SWEEP[..], &["--csv", "all.csv", "--sort-by", "profit", "--json"]].concat());
+    let ran = desk.sweep(&[&SWEEP[..], &["--csv", "all.csv", "--sort-by", "net", "--json"]].concat());
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let swept: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
     let lines = swept["configurations"].as_array().expect("a list");
@@ -81,7 +81,7 @@ fn csv_and_json_have_all_configurations_and_agree_with_one_backtest() {
             [line["values"][0].as_str(), line["values"][1].as_str()],
             [Some(cells[0]), Some(cells[1])]
         );
-        assert_eq!(line["profit_usd"].as_str(), Some(cells[4]));
+        assert_eq!(line["net_usd"].as_str(), Some(cells[4]));
         // The very same as alone.
         let [profit, interval] = [0, 1].map(|i| cells[i]);
         let sets = [
@@ -91,7 +91,7 @@ fn csv_and_json_have_all_configurations_and_agree_with_one_backtest() {
         let alone = desk.sweep(&["--set", &sets[0], "--set", &sets[1], "--json"]);
         let alone: serde_json::Value = serde_json::from_str(&alone.stdout).expect("JSON");
         for key in [
-            "profit_usd",
+            "net_usd",
             "return_pct",
             "money_weighted_pct",
             "money_in_usd",
@@ -103,13 +103,7 @@ fn csv_and_json_have_all_configurations_and_agree_with_one_backtest() {
     }
     let profits: Vec<f64> = lines
         .iter()
-        .map(|line| {
-            line["profit_usd"]
-                .as_str()
-                .expect("USD")
-                .parse()
-                .expect("a number")
-        })
+        .map(|line| line["net_usd"].as_str().expect("USD").parse().expect("a number"))
         .collect();
     assert!(profits.is_sorted_by(|a, b| a >= b), "{profits:?}");
 }

@@ -209,6 +209,37 @@ fn the_application_neither_prints_nor_prompts() {
     }
 }
 
+/// Whether a text has a flag (`--quote`) or a command line (`lgi-mm start`).
+fn speaks_command_line(text: &str) -> bool {
+    let flag = text.match_indices("--").any(|(at, _)| {
+        let next = text[at + 2..].chars().next();
+        next.is_some_and(|next| next.is_ascii_lowercase() || next == '{')
+    });
+    flag || text.contains("`lgi-mm ") || text.contains("\"lgi-mm ")
+}
+
+#[test]
+fn the_application_names_no_flag_and_no_command_line() {
+    for yes in ["give --quote", "--{flag}: no", "`lgi-mm start`"] {
+        assert!(speaks_command_line(yes), "{yes}");
+    }
+    assert!(!speaks_command_line("lgi-mm: a - b -- c"));
+    for file in rust_files(&root().join("src/app")) {
+        let text = fs::read_to_string(&file).expect("source");
+        for line in text
+            .lines()
+            .map(str::trim_start)
+            .filter(|line| !line.starts_with("//"))
+        {
+            assert!(
+                !speaks_command_line(line),
+                "{}: {line}: use message! with a Field or an Advice, so that each face writes it its own way",
+                file.display()
+            );
+        }
+    }
+}
+
 #[test]
 fn what_an_app_holds_is_private_to_the_application() {
     let text = fs::read_to_string(root().join("src/app/context.rs")).expect("source");

@@ -1,5 +1,5 @@
-//! The sources as a graph: which file uses which. They are parsed, so re-exports are followed to the file that defines a
-//! name, and a `mod.rs` that only declares and re-exports is a door and not a room.
+//! The sources as a graph: which file uses which. They are parsed, so re-exports are followed to the file that defines
+//! a name, and a `mod.rs` that only declares and re-exports is a door and not a room.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -7,12 +7,18 @@
 )]
 
 mod architecture;
+mod claims;
+mod commands;
+mod database;
 mod example;
 mod extending;
+mod figures;
 mod house;
 mod image;
 mod metrics;
+mod pages;
 mod practice;
+mod quotes;
 mod retention;
 mod rules;
 mod runbook;

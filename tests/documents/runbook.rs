@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use lgi_mm::telemetry::METRICS;
+use lgi_mm::telemetry::{Kind, METRICS};
 
 fn text(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a file")
@@ -51,6 +51,71 @@ fn every_alert_has_a_section_and_no_section_is_orphaned() {
     }
 }
 
+/// Where the runbook is: an external label of Prometheus, else the dashboard of the Compose stack.
+const PAGE: &str = "{{ with $externalLabels.lgi_mm_runbook }}{{ . }}{{ else }}http://127.0.0.1:3000/d/lgi-mm-runbook{{ end }}";
+
+/// The panel of an alert's section on the dashboard *Runbook*.
+fn panel(alert: &str) -> u64 {
+    let dashboard = text("grafana/dashboards/runbook.json");
+    let dashboard: serde_json::Value = serde_json::from_str(&dashboard).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let panel = panels.iter().find(|panel| panel["title"] == alert);
+    panel
+        .and_then(|panel| panel["id"].as_u64())
+        .unwrap_or_else(|| panic!("no panel for {alert}: UPDATE_DOCS=1 cargo test --test stack runbook"))
+}
+
+/// A failed trade that is retried wakes nobody; one that stopped its job, or fails again and again, does.
+#[test]
+fn one_failed_trade_is_a_warning_and_repeated_or_final_failures_are_critical() {
+    let rules = rules();
+    let severity = |alert: &str| {
+        let (_, rule) = rules
+            .split_once(&format!("- alert: {alert}\n"))
+            .unwrap_or_else(|| panic!("no {alert}"));
+        let (_, rest) = rule.split_once("severity: ").expect("a severity");
+        rest.split('}').next().expect("a severity").to_owned()
+    };
+    assert_eq!(severity("TradeFailed"), "warning");
+    for alert in ["TradesKeepFailing", "JobInError", "SignerHalted", "StuckTrade"] {
+        assert_eq!(severity(alert), "critical", "{alert}");
+    }
+}
+
+/// Old values of counters raise nothing: what that means is tested for each alert on a counter, and no other counts.
+#[test]
+fn every_alert_on_a_counter_is_tested_against_restarts_gaps_and_moves() {
+    let tests = text("deploy/prometheus/tests/counters.yml");
+    let cases = [
+        "the first event of a series that is born at one",
+        "the first event of a process that starts at zero",
+        "several events of a series that is born in a known process",
+        "a second event",
+        "an old value",
+        "an old value when Prometheus comes back from a gap",
+        "an event while Prometheus was away is notified when it is back",
+        "an old value that a new Prometheus sees for the first time",
+        "a restart of the process",
+        "a restart of the process and an event",
+        "a series that moves to another instance",
+    ];
+    let mut found = 0;
+    for (alert, rule) in alerts().iter().zip(rules().split("- alert: ").skip(1)) {
+        let expr = rule.split("labels:").next().expect("an expression");
+        let counts = METRICS.iter().any(|metric| {
+            metric.kind == Kind::Counter && expr.contains(&format!("increase({}", metric.name))
+        });
+        if counts {
+            found += 1;
+            for case in cases {
+                let name = format!("- name: {alert}, {case}\n");
+                assert!(tests.contains(&name), "{name}");
+            }
+        }
+    }
+    assert_eq!(found, 4, "alerts on counters");
+}
+
 #[test]
 fn every_alert_says_how_bad_it_is_what_it_is_and_where_to_read_on() {
     let rules = rules();
@@ -58,7 +123,9 @@ fn every_alert_says_how_bad_it_is_what_it_is_and_where_to_read_on() {
         for part in ["expr: ", "labels: {severity: ", "summary: ", "description: "] {
             assert!(rule.contains(part), "{part} of {alert}");
         }
-        let link = format!("runbook_url: docs/runbook.md#{}", alert.to_lowercase());
+        let panel = panel(alert);
+        let anchor = alert.to_lowercase();
+        let link = format!("runbook_url: '{PAGE}?viewPanel=panel-{panel}#{anchor}'");
         assert!(rule.contains(&link), "{link}");
     }
 }
@@ -83,7 +150,11 @@ fn rules_and_runbook_use_only_metrics_that_exist() {
                 .strip_suffix("_bucket")
                 .or_else(|| word.strip_suffix("_count"));
             let known = |name: &str| METRICS.iter().any(|metric| metric.name == name);
-            assert!(known(word) || base.is_some_and(known), "{word} in the {place}");
+            let label = word == "lgi_mm_runbook";
+            assert!(
+                label || known(word) || base.is_some_and(known),
+                "{word} in the {place}"
+            );
         }
     }
 }

@@ -277,3 +277,26 @@ async fn migrations_go_down_and_up_again() {
     assert_eq!(left, 0, "tables are left after all migrations went down");
     lgi_mm::store::migrate(&pool).await.expect("up again");
 }
+
+/// `doctor` and the services compare a restored ledger with this list.
+#[tokio::test]
+async fn the_list_of_what_a_whole_ledger_has_is_what_the_migrations_make() {
+    let db = testkit::db().await;
+    let sql = include_str!("../../src/store/sql/ledger_structure.sql");
+    let mut names: Vec<String> = sqlx::query_scalar(sql)
+        .fetch_all(&db.pool)
+        .await
+        .expect("the catalog");
+    names.sort();
+    names.dedup();
+    let list = names.join("\n") + "\n";
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/sql/ledger_structure.txt");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, &list).expect("written");
+    }
+    let written = std::fs::read_to_string(path).expect("a list");
+    assert!(
+        written == list,
+        "regenerate it: UPDATE_DOCS=1 cargo test --features failpoints --test documents whole_ledger"
+    );
+}

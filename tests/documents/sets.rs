@@ -36,7 +36,7 @@ fn advised(text: &str) -> Vec<String> {
         }
     }
     let mut pairs = Vec::new();
-    for after in joined.split("--set ").skip(1) {
+    for after in joined.replace("Set(\"", "--set ").split("--set ").skip(1) {
         let (mut pair, mut quoted) = (String::new(), false);
         let mut characters = after.chars();
         while let Some(c) = characters.next() {

@@ -304,3 +304,19 @@ async fn scaler(admin: &PgPool) {
         assert_eq!(answer.is_ok(), works, "{sql}: {answer:?}");
     }
 }
+
+/// A sequence behind its table is noticed by the role of the service, not only by the owner.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_service_notices_a_ledger_that_is_not_whole_with_its_own_role() {
+    use lgi_mm::store::integrity::{Depth, missing};
+    let cluster = Cluster::start().await;
+    cluster.run("owner", &["migrate"]).expect("migrated");
+    let late = "INSERT INTO audit (id, actor, action, subject, detail) OVERRIDING SYSTEM VALUE
+                VALUES (100000, 'test', 'test', 'test', '{}')";
+    allowed(&cluster.pool("owner").await, late).await;
+    for role in ["engine", "scheduler", "cli"] {
+        let found = missing(&cluster.pool(role).await, Depth::Full).await;
+        let found = found.expect("an answer").join(", ");
+        assert!(found.starts_with("numbers of audit: "), "{role}: {found}");
+    }
+}

@@ -2,6 +2,8 @@
 
 mod lifecycle;
 mod model;
+mod price_files;
 mod rules;
 mod schedule;
 mod sweep;
+mod zones;

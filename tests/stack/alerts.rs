@@ -18,6 +18,9 @@ use axum::{
 use serde_json::{Value, json};
 use testkit::programs::{free_address, program};
 
+/// Where the runbook of this test is.
+const RUNBOOK: &str = "https://wiki.example.com/lgi-mm/runbook.md";
+
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -78,7 +81,10 @@ fn shipped(path: &str) -> String {
 fn configure(dir: &Path, daemon: SocketAddr, alertmanager: SocketAddr, receiver: SocketAddr) {
     let file = |name: &str| dir.join(name).display().to_string();
     fs::create_dir(dir.join("rules")).expect("a directory");
-    let rules = replaced(&shipped("prometheus/rules/lgi-mm.yml"), &[("5m", "10s")]);
+    let rules = replaced(
+        &shipped("prometheus/rules/lgi-mm.yml"),
+        &[("5m", "10s"), ("time() - 300", "time() - 10")],
+    );
     fs::write(dir.join("rules/lgi-mm.yml"), rules).expect("rules");
     let target = format!("static_configs: [{{targets: [\"{daemon}\"]}}]");
     let discovery = |name: &str| {
@@ -95,7 +101,9 @@ fn configure(dir: &Path, daemon: SocketAddr, alertmanager: SocketAddr, receiver:
     );
     fs::write(dir.join("prometheus.yml"), prometheus).expect("a configuration");
     fs::write(dir.join("url"), format!("http://{receiver}/webhook")).expect("a secret");
+    fs::write(dir.join("switch"), format!("http://{receiver}/switch")).expect("a secret");
     fs::write(dir.join("token"), "1:token").expect("a secret");
+    fs::write(dir.join("chat"), "-42").expect("a secret");
     let routes = replaced(
         &shipped("alertmanager/alertmanager.yml"),
         &[
@@ -104,7 +112,9 @@ fn configure(dir: &Path, daemon: SocketAddr, alertmanager: SocketAddr, receiver:
                 &format!("global:\n  telegram_api_url: http://{receiver}\n"),
             ),
             ("/run/secrets/alert_webhook_url", &file("url")),
+            ("/run/secrets/dead_mans_switch_url", &file("switch")),
             ("/run/secrets/telegram_bot_token", &file("token")),
+            ("/run/secrets/telegram_chat_id", &file("chat")),
             ("group_wait: 10s", "group_wait: 0s"),
             ("group_interval: 1m", "group_interval: 1s"),
         ],
@@ -140,6 +150,7 @@ fn start(dir: &Path, url: &str, daemon: SocketAddr, alertmanager: SocketAddr) ->
             .arg(format!("--config.file={}", file("prometheus.yml")))
             .arg(format!("--storage.tsdb.path={}", file("series")))
             .arg("--rules.alert.resend-delay=1s")
+            .env("LGI_MM_RUNBOOK_URL", RUNBOOK)
             .arg(format!("--web.listen-address={}", free_address()))
             .current_dir(dir),
         &dir.join("prometheus.log"),
@@ -198,7 +209,9 @@ fn webhook_says(path: &str, body: &Value, status: &str) -> bool {
             alert["labels"]["alertname"] == "TradeFailed"
                 && alert["labels"]["reason"] == "reverted"
                 && alert["status"] == status
-                && alert["annotations"]["runbook_url"] == "docs/runbook.md#tradefailed"
+                && alert["labels"]["severity"] == "warning"
+                && alert["labels"]["lgi_mm_runbook"].is_null()
+                && alert["annotations"]["runbook_url"] == format!("{RUNBOOK}?viewPanel=panel-1#tradefailed")
         })
 }
 
@@ -217,8 +230,8 @@ async fn a_failed_trade_reaches_the_webhook_and_telegram_and_resolves() {
     configure(dir, daemon, alertmanager, receiver);
     let _stack = start(dir, &db.url, daemon, alertmanager);
 
-    until_received(&received, dir, "the dead man's switch", |_, body| {
-        body["commonLabels"]["alertname"] == "DeadMansSwitch"
+    until_received(&received, dir, "the dead man's switch", |path, body| {
+        path == "/switch" && body["commonLabels"]["alertname"] == "DeadMansSwitch"
     })
     .await;
     run(dir, &db.url, &["paper", "fault", "revert", "--times", "1"]);
@@ -245,11 +258,56 @@ async fn a_failed_trade_reaches_the_webhook_and_telegram_and_resolves() {
     until_received(&received, dir, "the failed trade at Telegram", |path, body| {
         let text = body["text"].as_str().unwrap_or_default();
         path == "/bot1:token/sendMessage"
-            && text.contains("FIRING [critical] TradeFailed: A trade failed: reverted")
+            && body["chat_id"] == "-42"
+            && text.contains("FIRING [warning] TradeFailed: A trade failed: reverted")
+            && text.contains(&format!("{RUNBOOK}?viewPanel=panel-1#tradefailed"))
     })
     .await;
     until_received(&received, dir, "its end", |path, body| {
         webhook_says(path, body, "resolved")
     })
     .await;
+}
+
+/// Where the shipped routes send an alert.
+fn receivers(labels: &[&str]) -> String {
+    let output = Command::new(program("amtool"))
+        .args(["config", "routes", "test", "--config.file"])
+        .arg(root().join("deploy/alertmanager/alertmanager.yml"))
+        .args(labels)
+        .output()
+        .expect("amtool");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{labels:?}: {said}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[test]
+fn the_dead_mans_switch_has_a_receiver_of_its_own_and_every_other_alert_reaches_the_operators() {
+    let rules = shipped("prometheus/rules/lgi-mm.yml");
+    let mut alerts = 0;
+    for rule in rules.split("- alert: ").skip(1) {
+        let name = rule.lines().next().expect("a name");
+        let (_, severity) = rule.split_once("severity: ").expect("a severity");
+        let severity = severity.split('}').next().expect("a severity");
+        let labels = [
+            format!("alertname={name}"),
+            format!("severity={severity}"),
+            "chain=base".to_owned(),
+        ];
+        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+        let expected = match name {
+            "DeadMansSwitch" => "dead-mans-switch",
+            _ => "operators",
+        };
+        assert_eq!(receivers(&labels), expected, "{name}");
+        alerts += 1;
+    }
+    assert!(alerts > 20, "{alerts} alerts");
+    let routes = shipped("alertmanager/alertmanager.yml");
+    let (_, switch) = routes
+        .split_once("- name: dead-mans-switch")
+        .expect("its receiver");
+    assert!(switch.contains("/run/secrets/dead_mans_switch_url"), "{switch}");
+    assert!(!switch.contains("alert_webhook_url"), "{switch}");
 }

@@ -1,4 +1,5 @@
-//! What is around the program: its private server, metrics, dashboards, alerts, the compose stack, reports in a browser.
+//! What is around the program: its private server, metrics, dashboards, alerts, the compose stack, reports in a
+//! browser.
 
 mod alerts;
 mod compose;

@@ -31,8 +31,8 @@ pub fn decide_within(
     }
     first_to_fire(
         &[
-            &|| take_profit(config, facts),
-            &|| dip_buy(config, facts),
+            &|| take_profit(config, schedule, facts),
+            &|| dip_buy(config, schedule, facts),
             &|| dca(config, schedule, facts),
         ],
         limit,
@@ -42,12 +42,16 @@ pub fn decide_within(
 
 /// Sells a share when the position gained enough over its average cost. Tokens that cost nothing (or so
 /// little that it rounds to nothing) have no average to gain over, and are left to `liquidate`.
-fn take_profit(config: &AccumulateConfig, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
+fn take_profit(
+    config: &AccumulateConfig,
+    schedule: &ScheduleConfig,
+    facts: &Facts,
+) -> Result<RuleOutcome, MoneyError> {
     let position = &facts.position;
     let Some(goal_pct) = profit_goal_pct(config, position)? else {
         return Ok(RuleOutcome::Silent);
     };
-    if let Some((from, price)) = profit_again(config, &facts.last) {
+    if let Some((from, price)) = profit_again(config, schedule, &facts.last) {
         let cooling = facts.now < from;
         if cooling || facts.price.compare_to_percent_of(goal_pct, price)? == Ordering::Less {
             return Ok(RuleOutcome::Silent);
@@ -70,11 +74,15 @@ fn take_profit(config: &AccumulateConfig, facts: &Facts) -> Result<RuleOutcome, 
 }
 
 /// Buys more after a fall that two consecutive samples confirm.
-fn dip_buy(config: &AccumulateConfig, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
+fn dip_buy(
+    config: &AccumulateConfig,
+    schedule: &ScheduleConfig,
+    facts: &Facts,
+) -> Result<RuleOutcome, MoneyError> {
     let cooling = facts
         .last
         .dip
-        .is_some_and(|at| !config.dip_cooldown.passed(at, facts.now));
+        .is_some_and(|at| schedule.interval_end(config.dip_cooldown, at) > facts.now);
     let Some(floor_pct) = dip_floor_pct(config)?.filter(|_| !cooling) else {
         return Ok(RuleOutcome::Silent);
     };
@@ -138,7 +146,10 @@ pub fn dca_due(
 ) -> Option<Timestamp> {
     match (&config.dca_schedule, config.dca_interval) {
         (Some(cron), _) => cron.next_after(schedule.timezone, last.dca.unwrap_or(started_at)),
-        (None, Some(interval)) => Some(last.dca.map_or(Timestamp::MIN_UTC, |at| interval.after(at))),
+        (None, Some(interval)) => Some(
+            last.dca
+                .map_or(Timestamp::MIN_UTC, |at| schedule.interval_end(interval, at)),
+        ),
         (None, None) => None,
     }
 }
@@ -173,7 +184,15 @@ pub fn profit_goal_pct(
 
 /// After a take-profit: when the next may fire, and the price of the last, over which it must gain as much again.
 #[must_use]
-pub fn profit_again(config: &AccumulateConfig, last: &LastFills) -> Option<(Timestamp, Price)> {
-    last.take_profit
-        .map(|last| (config.take_profit_cooldown.after(last.at), last.price))
+pub fn profit_again(
+    config: &AccumulateConfig,
+    schedule: &ScheduleConfig,
+    last: &LastFills,
+) -> Option<(Timestamp, Price)> {
+    last.take_profit.map(|last| {
+        (
+            schedule.interval_end(config.take_profit_cooldown, last.at),
+            last.price,
+        )
+    })
 }

@@ -2,6 +2,20 @@
 
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
+use crate::job::FAILING_AFTER;
+
+/// How urgent an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum Severity {
+    /// Nothing to do.
+    Info,
+    /// Look at it when you have time: it is retried.
+    Warning,
+    /// Nothing gets better until you act.
+    Critical,
+}
+
 /// Something that happened to a job, a trade or a signer. `docs/notifications.md` lists the payloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr, VariantArray)]
 pub enum Event {
@@ -26,4 +40,41 @@ pub enum Event {
     /// A signer is halted: it signs nothing new until the owner has resolved it.
     #[strum(serialize = "signer.halted")]
     SignerHalted,
+}
+
+impl Event {
+    /// How urgent it is. `failures_in_row`: how often the job has failed in a row, with this failure.
+    #[must_use]
+    pub const fn severity(self, failures_in_row: u32) -> Severity {
+        match self {
+            Self::TradeFilled | Self::JobLiquidated => Severity::Info,
+            Self::TradeFailed if failures_in_row >= FAILING_AFTER => Severity::Critical,
+            Self::TradeFailed | Self::TradeReversed => Severity::Warning,
+            Self::JobError | Self::JobUnsellable | Self::SignerHalted => Severity::Critical,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_failed_trade_is_a_warning_and_repeated_or_final_failures_are_critical() {
+        for (event, failures, severity) in [
+            (Event::TradeFailed, 0, Severity::Warning),
+            (Event::TradeFailed, 1, Severity::Warning),
+            (Event::TradeFailed, 2, Severity::Warning),
+            (Event::TradeFailed, 3, Severity::Critical),
+            (Event::TradeFailed, 5, Severity::Critical),
+            (Event::JobError, 5, Severity::Critical),
+            (Event::SignerHalted, 0, Severity::Critical),
+            (Event::JobUnsellable, 0, Severity::Critical),
+            (Event::TradeReversed, 0, Severity::Warning),
+            (Event::TradeFilled, 9, Severity::Info),
+            (Event::JobLiquidated, 9, Severity::Info),
+        ] {
+            assert_eq!(event.severity(failures), severity, "{event} {failures}");
+        }
+    }
 }

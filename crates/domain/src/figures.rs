@@ -96,8 +96,8 @@ pub fn return_pct(net: Usd, money_in: Usd) -> Option<Decimal> {
     Some(percent.round_dp(PCT_DIGITS).normalize())
 }
 
-/// How far `net` is below its earlier `peak`, in per cent of what was at stake there: money in plus the net at the peak.
-/// 0 at a peak.
+/// How far `net` is below its earlier `peak`, in per cent of what was at stake: the money in until then plus the net at
+/// the peak. 0 at a peak.
 #[must_use]
 pub fn drawdown_pct(peak: Usd, net: Usd, money_in: Usd) -> Decimal {
     let depth = || {

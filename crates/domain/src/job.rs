@@ -136,6 +136,9 @@ pub struct TransitionRefused {
 /// Consecutive failures after which a job stops itself.
 pub const FAILURES_IN_A_ROW_MAX: u32 = 5;
 
+/// A running job that failed this many times in a row needs its owner; fewer failures are retried.
+pub const FAILING_AFTER: u32 = 3;
+
 /// The lifecycle as one table. `before_stop` is the status a PAUSED or ERROR job came from, and where
 /// `resume` brings it back to: a job that was liquidating never resumes into buying.
 ///

@@ -34,6 +34,7 @@ pub mod span;
 pub mod trade;
 pub mod turnover;
 pub mod units;
+pub mod zone;
 
 /// An instant. The engine's clock is the database's; the rules' clock is the slot.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

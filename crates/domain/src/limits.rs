@@ -65,7 +65,7 @@ pub fn decide(config: &JobConfig, facts: &Facts) -> Decision {
     let limit = |plan| clip(plan, config, facts);
     match &config.rules {
         Rules::Accumulate(rules) => accumulate::decide_within(rules, &config.schedule, facts, limit),
-        Rules::Liquidity(rules) => liquidity::decide_within(rules, facts, limit),
+        Rules::Liquidity(rules) => liquidity::decide_within(rules, &config.schedule, facts, limit),
     }
 }
 

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::{
     Timestamp,
-    config::LiquidityConfig,
+    config::{LiquidityConfig, ScheduleConfig},
     decision::{Decision, Facts, HoldReason, LastFills, Plan, Reason, RuleOutcome, Side, first_to_fire},
     units::{MoneyError, Price, Rounding, Usd},
 };
@@ -16,8 +16,8 @@ pub const COVERAGE_PCT_MIN: Decimal = Decimal::from_parts(80, 0, 0, false, 0);
 
 /// Decision of mode liquidity, without limits.
 #[must_use]
-pub fn decide(config: &LiquidityConfig, facts: &Facts) -> Decision {
-    decide_within(config, facts, Ok)
+pub fn decide(config: &LiquidityConfig, schedule: &ScheduleConfig, facts: &Facts) -> Decision {
+    decide_within(config, schedule, facts, Ok)
 }
 
 /// Decision of mode liquidity if `limit` checks every plan. A rule whose plan
@@ -25,6 +25,7 @@ pub fn decide(config: &LiquidityConfig, facts: &Facts) -> Decision {
 #[must_use]
 pub fn decide_within(
     config: &LiquidityConfig,
+    schedule: &ScheduleConfig,
     facts: &Facts,
     limit: impl Fn(Plan) -> Result<Plan, HoldReason>,
 ) -> Decision {
@@ -36,7 +37,9 @@ pub fn decide_within(
         _ => return Decision::Hold(HoldReason::MovingAverageCoverage),
     };
     first_to_fire(
-        &[&|| spread(config, mean, facts), &|| rebalance(config, facts)],
+        &[&|| spread(config, schedule, mean, facts), &|| {
+            rebalance(config, facts)
+        }],
         limit,
         HoldReason::InBalance,
     )
@@ -64,12 +67,22 @@ pub fn band(config: &LiquidityConfig) -> Result<Band, MoneyError> {
 
 /// When a spread trade may fire again after the last.
 #[must_use]
-pub fn spread_again(config: &LiquidityConfig, last: &LastFills) -> Option<Timestamp> {
-    last.spread.map(|at| config.spread_cooldown.after(at))
+pub fn spread_again(
+    config: &LiquidityConfig,
+    schedule: &ScheduleConfig,
+    last: &LastFills,
+) -> Option<Timestamp> {
+    last.spread
+        .map(|at| schedule.interval_end(config.spread_cooldown, at))
 }
 
 /// Buys below the mean, sells above it; the price determines which of the two can fire.
-fn spread(config: &LiquidityConfig, mean: Price, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
+fn spread(
+    config: &LiquidityConfig,
+    schedule: &ScheduleConfig,
+    mean: Price,
+    facts: &Facts,
+) -> Result<RuleOutcome, MoneyError> {
     let below = |distance_pct: Decimal| {
         let percent = difference(Decimal::ONE_HUNDRED, distance_pct)?;
         facts.price.compare_to_percent_of(percent, mean)
@@ -82,7 +95,7 @@ fn spread(config: &LiquidityConfig, mean: Price, facts: &Facts) -> Result<RuleOu
     } else {
         return Ok(RuleOutcome::Silent);
     };
-    if spread_again(config, &facts.last).is_some_and(|from| facts.now < from) {
+    if spread_again(config, schedule, &facts.last).is_some_and(|from| facts.now < from) {
         return Ok(RuleOutcome::Held(HoldReason::SpreadCooldown));
     }
     if side == Side::Sell {

@@ -26,7 +26,7 @@ impl Lot {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lots {
     held: VecDeque<Lot>,
-    /// More was taken than had come: what is missing came before these lots, at a cost that nobody knows.
+    /// More was taken than had come: what is missing came before these lots, at an unknown cost.
     short: bool,
 }
 

@@ -1,9 +1,10 @@
 //! Slots: when a job is due. Cron lines are read the way Unix cron reads them, and clock changes neither lose
 //! nor double a slot.
 //!
-//! A line that names its hours (`30 2 * * *`) means that time on the wall: in the gap of a clock put forward it
-//! fires at the gap's end, in the hour that comes twice it fires the first time. A line for every hour
-//! (`*/30 * * * *`) means real intervals: it fires at every instant whose wall time matches.
+//! A line that names its hours and minutes (`30 2 * * *`) means that time on the wall: in the gap of a clock put
+//! forward it fires at the gap's end, in the hour that comes twice it fires the first time. A line whose minute or
+//! hour begins with `*` (`*/30 * * * *`, `*/15 2 * * *`) means real intervals: it fires at every instant whose wall
+//! time matches, so twice in the hour that comes twice, and not at all in the gap.
 
 use std::{
     collections::HashMap,
@@ -13,15 +14,16 @@ use std::{
 };
 
 use alloy_primitives::keccak256;
-use chrono::{DateTime, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, Days, NaiveDateTime};
 use serde::{Deserialize, Serialize};
 
-use super::{Timestamp, job::JobId, span::Span};
+use super::{Timestamp, job::JobId, span::Span, zone::Zone};
 
 mod fields;
 
 use fields::Fields;
+
+const DAY_SECS: u64 = 86_400;
 
 /// Missed slots are counted one by one up to this many; a longer outage counts as this many.
 pub const MISSED_COUNTED_MAX: u64 = 100_000;
@@ -91,7 +93,7 @@ impl CronExpr {
 
     /// The first slot after `after`.
     #[must_use]
-    pub fn next_after(&self, timezone: Tz, after: Timestamp) -> Option<Timestamp> {
+    pub fn next_after(&self, timezone: Zone, after: Timestamp) -> Option<Timestamp> {
         if self.parsed.fixed {
             self.next_fixed(timezone, after)
         } else if let Some(next) = self.next_in_step(timezone, after) {
@@ -103,14 +105,14 @@ impl CronExpr {
 
     /// Interval between slots from 1971 to 2090, if it is constant.
     #[must_use]
-    pub fn step(&self, timezone: Tz) -> Option<Span> {
-        let (step, _) = self.parsed.every.filter(|_| timezone == Tz::UTC)?;
+    pub fn step(&self, timezone: Zone) -> Option<Span> {
+        let (step, _) = self.parsed.every.filter(|_| timezone == Zone::UTC)?;
         u64::try_from(step).ok().map(Span::from_secs)
     }
 
     /// The same as [`Self::next_real`] without a search, for a line of equal distances in a zone that is whole steps
     /// from UTC, before and after; `None` for any other.
-    fn next_in_step(&self, timezone: Tz, after: Timestamp) -> Option<Timestamp> {
+    fn next_in_step(&self, timezone: Zone, after: Timestamp) -> Option<Timestamp> {
         let (step, first) = self.parsed.every?;
         let seconds = after.timestamp();
         if !IN_STEP_SECS.contains(&seconds) {
@@ -121,14 +123,14 @@ impl CronExpr {
             .checked_div_euclid(step)?
             .checked_add(1)?;
         let next = DateTime::from_timestamp(steps.checked_mul(step)?.checked_add(first)?, 0)?;
-        let in_step = |instant| offset_at(timezone, instant).num_seconds().checked_rem(step) == Some(0);
-        (timezone == Tz::UTC || (in_step(after) && in_step(next))).then_some(next)
+        let in_step = |instant| timezone.offset_at(instant).num_seconds().checked_rem(step) == Some(0);
+        (timezone == Zone::UTC || (in_step(after) && in_step(next))).then_some(next)
     }
 
     /// Coalesces everything due from `due` (a slot at or before `now`) into one claim: the latest slot runs,
     /// the ones before it are missed.
     #[must_use]
-    pub fn claim(&self, timezone: Tz, due: Timestamp, now: Timestamp) -> Claim {
+    pub fn claim(&self, timezone: Zone, due: Timestamp, now: Timestamp) -> Claim {
         let (mut slot, mut missed) = (due, 0_u64);
         loop {
             match self.next_after(timezone, slot) {
@@ -153,7 +155,7 @@ impl CronExpr {
     }
 
     /// The latest slot at or before `now`, found from ever further back; `known` if none is nearer.
-    fn latest(&self, timezone: Tz, known: Timestamp, now: Timestamp) -> Timestamp {
+    fn latest(&self, timezone: Zone, known: Timestamp, now: Timestamp) -> Timestamp {
         for seconds in [2, 120, 7_200, 172_800] {
             let from = Span::from_secs(seconds).before(now);
             let Some(mut slot) = self.next_after(timezone, from).filter(|slot| *slot <= now) else {
@@ -178,76 +180,57 @@ impl CronExpr {
         next.min().map(|next| next.naive_utc())
     }
 
-    fn next_fixed(&self, timezone: Tz, after: Timestamp) -> Option<Timestamp> {
-        let mut wall = wall(timezone, after);
+    fn next_fixed(&self, timezone: Zone, after: Timestamp) -> Option<Timestamp> {
+        let mut wall = timezone.wall(after);
         loop {
             wall = self.next_naive(wall)?;
-            let instant = match timezone.from_local_datetime(&wall) {
-                chrono::LocalResult::Single(instant) | chrono::LocalResult::Ambiguous(instant, _) => {
-                    instant.with_timezone(&Utc)
-                }
-                chrono::LocalResult::None => gap_end(timezone, wall)?,
-            };
+            let instant = timezone.instant(wall)?;
             if instant > after {
                 return Some(instant);
             }
         }
     }
 
-    fn next_real(&self, timezone: Tz, after: Timestamp) -> Option<Timestamp> {
-        let offset = offset_at(timezone, after);
-        let instant = self
-            .next_naive(wall(timezone, after))?
-            .and_utc()
-            .checked_sub_signed(offset)?;
-        if offset_at(timezone, instant) == offset {
-            return Some(instant);
-        }
-        // The clock changes before that: look again from the change on, by the new time.
-        let change = change_between(timezone, after, instant)?;
-        let offset = offset_at(timezone, change);
-        let from = change
-            .checked_add_signed(offset)?
-            .checked_sub_signed(TimeDelta::seconds(1))?;
-        self.next_naive(from.naive_utc())?
-            .and_utc()
-            .checked_sub_signed(offset)
-    }
-}
-
-fn offset_at(timezone: Tz, instant: Timestamp) -> TimeDelta {
-    let seconds = timezone
-        .offset_from_utc_datetime(&instant.naive_utc())
-        .fix()
-        .local_minus_utc();
-    TimeDelta::seconds(seconds.into())
-}
-
-fn wall(timezone: Tz, instant: Timestamp) -> NaiveDateTime {
-    instant.with_timezone(&timezone).naive_local()
-}
-
-/// The first second in (`from`, `until`] with another offset than `from` has.
-fn change_between(timezone: Tz, from: Timestamp, until: Timestamp) -> Option<Timestamp> {
-    let before = offset_at(timezone, from);
-    let (mut low, mut high) = (from.timestamp(), until.timestamp());
-    while high.saturating_sub(low) > 1 {
-        let middle = low.midpoint(high);
-        if offset_at(timezone, DateTime::from_timestamp(middle, 0)?) == before {
-            low = middle
-        } else {
-            high = middle
+    /// From change to change of the clocks: between two of them the wall time is the instant and a fixed offset.
+    fn next_real(&self, timezone: Zone, after: Timestamp) -> Option<Timestamp> {
+        let (mut at, mut just_before) = (after, after);
+        // A wall time and the next match after it: there is none in between, however often the clocks change.
+        let mut known: Option<(NaiveDateTime, NaiveDateTime)> = None;
+        loop {
+            let offset = timezone.offset_at(at);
+            let since = just_before.naive_utc().checked_add_signed(offset)?;
+            let wall = match known {
+                Some((from, wall)) if from <= since && since < wall => wall,
+                _ => self.next_naive(since)?,
+            };
+            known = Some((since, wall));
+            let instant = wall.checked_sub_signed(offset)?.and_utc();
+            match timezone.next_change(at).filter(|change| *change <= instant) {
+                None => return Some(instant),
+                // A slot at the change itself counts by the new time.
+                Some(change) => (at, just_before) = (change, Span::from_secs(1).before(change)),
+            }
         }
     }
-    DateTime::from_timestamp(high, 0)
 }
 
-/// The first instant after the gap that swallowed the wall time `wall`.
-fn gap_end(timezone: Tz, wall: NaiveDateTime) -> Option<Timestamp> {
-    // No gap is longer than a day: both ends are within one of the same reading in UTC.
-    let middle = wall.and_utc();
-    let day = Span::from_secs(36 * 3_600);
-    change_between(timezone, day.before(middle), day.after(middle))
+/// When `interval` has passed since `last`, a slot of `line`. Whole days are days of the calendar: the same time on the
+/// wall that number of days later, though a day of 23 or 25 hours is among them. Anything else is counted by the clock.
+#[must_use]
+pub fn interval_end(line: &CronExpr, timezone: Zone, interval: Span, last: Timestamp) -> Timestamp {
+    let by_clock = interval.after(last);
+    let days = Some(interval.std().as_secs())
+        .filter(|seconds| seconds.is_multiple_of(DAY_SECS) && interval.std().subsec_nanos() == 0)
+        .and_then(|seconds| seconds.checked_div(DAY_SECS))
+        .filter(|days| *days > 0 && timezone != Zone::UTC);
+    let Some(days) = days else { return by_clock };
+    // A slot that the gap moved to its end stands for an earlier time of the day.
+    let moved = line.parsed.fixed.then(|| timezone.skipped_from(last)).flatten();
+    let wall = moved.unwrap_or_else(|| timezone.wall(last));
+    let end = wall
+        .checked_add_days(Days::new(days))
+        .and_then(|wall| timezone.instant(wall));
+    end.unwrap_or(by_clock)
 }
 
 /// Delay of a tick after its slot: fixed for (`salt`, job, slot), uniform in [0, `max`), whole

@@ -9,6 +9,7 @@ pub mod liar;
 pub mod live;
 pub mod panels;
 mod paper;
+pub mod pooler;
 mod process;
 pub mod programs;
 pub mod unsteady;

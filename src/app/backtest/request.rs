@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::app::message::{Field, message};
 use crate::{
     app::AppError,
     backtest::{
@@ -29,7 +30,7 @@ pub struct BacktestRequest {
 impl BacktestRequest {
     pub(super) fn open(&self) -> Result<CsvSeries, AppError> {
         CsvSeries::open(&self.prices, self.read)
-            .map_err(|error| AppError::Usage(format!("--prices: {error}")))
+            .map_err(|error| message![Field::Prices, format!(": {error}")].bad_input())
     }
 
     /// The requested mode, else the one whose keys are given or swept.
@@ -42,10 +43,14 @@ impl BacktestRequest {
         match (sets("accumulate."), sets("liquidity.")) {
             (true, false) => Ok(JobMode::Accumulate),
             (false, true) => Ok(JobMode::Liquidity),
-            _ => Err(AppError::Usage(
-                "a backtest needs --mode accumulate or --mode liquidity, or a configuration of one of them"
-                    .to_owned(),
-            )),
+            _ => Err(message![
+                "a backtest needs ",
+                Field::Mode,
+                " accumulate or ",
+                Field::Mode,
+                " liquidity, or a configuration of one of them",
+            ]
+            .bad_input()),
         }
     }
 

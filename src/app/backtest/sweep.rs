@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::request::{BacktestRequest, unreadable};
+use crate::app::message::{Field, message};
 use crate::{
     app::AppError,
     backtest::{
@@ -123,7 +124,7 @@ pub fn sweep(
     let series = request.open()?.load().map_err(unreadable)?;
     let rows = series.rows.as_slice();
     let mode = request.mode(&axes)?;
-    let grid = Grid::new(axes).map_err(|error| AppError::Usage(format!("--sweep: {error}")))?;
+    let grid = Grid::new(axes).map_err(|error| message![Field::Sweep, format!(": {error}")].bad_input())?;
     let make = |more: &[String]| request.setup(settings, mode, more);
     let setups = setups(&grid, &series, make)?;
     let folds = walk_forward.map(|count| folds(rows, count)).transpose()?;
@@ -197,10 +198,11 @@ fn folds(rows: &[PricePoint], count: u16) -> Result<Vec<&[PricePoint]>, AppError
     let wanted = NonZeroUsize::new(count.into()).unwrap_or(NonZeroUsize::MIN);
     let folds = sweep::folds(rows, wanted);
     if folds.len() < wanted.get() {
-        return Err(AppError::Usage(format!(
-            "--walk-forward {count}: the prices fill {} of {count} parts of equal time; take fewer parts",
+        let problem = format!(
+            " {count}: the prices fill {} of {count} parts of equal time; take fewer parts",
             folds.len()
-        )));
+        );
+        return Err(message![Field::WalkForward, problem].bad_input());
     }
     Ok(folds)
 }

@@ -4,7 +4,7 @@ use crate::{
     app::{
         actor::Actor,
         audit::{Findings, live::LiveFindings, paper},
-        context::App,
+        context::{App, DATABASE},
         error::AppError,
     },
     config::{Secret, Settings},
@@ -20,8 +20,6 @@ use super::{
     jobs::{self, Stage},
     live::LiveDemo,
 };
-
-const DATABASE: &str = "lgi_mm";
 
 /// A database server that is removed when this is dropped.
 pub struct DemoServer {

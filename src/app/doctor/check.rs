@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::app::message::Message;
+
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -24,7 +26,7 @@ pub struct Check {
     /// What was found.
     pub seen: String,
     /// How to fix it; `None` if all is well.
-    pub fix: Option<String>,
+    pub fix: Option<Message>,
 }
 
 impl Check {
@@ -41,18 +43,18 @@ impl Check {
         status: CheckStatus,
         what: &'static str,
         seen: impl ToString,
-        fix: impl ToString,
+        fix: impl Into<Message>,
     ) -> Self {
         Self {
             status,
             what,
             seen: seen.to_string(),
-            fix: Some(fix.to_string()),
+            fix: Some(fix.into()),
         }
     }
 
     /// OK if `count` is zero.
-    pub(super) fn none(what: &'static str, count: i64, status: CheckStatus, fix: &str) -> Self {
+    pub(super) fn none(what: &'static str, count: i64, status: CheckStatus, fix: impl Into<Message>) -> Self {
         if count == 0 {
             Self::ok(what, "none")
         } else {

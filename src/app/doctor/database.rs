@@ -4,11 +4,19 @@ use super::check::{Check, CheckStatus};
 use crate::{
     app::{context::App, error::AppError},
     config::{Guard, Settings, guard},
-    store::{census, refusal::READ_ONLY, schema},
+    store::{
+        integrity::{self, Depth},
+        refusal::READ_ONLY,
+        schema, server,
+    },
 };
 
 pub(super) async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError> {
-    let mut checks = vec![connection(settings, &app.url), writable(app).await?];
+    let mut checks = vec![
+        connection(settings, &app.url),
+        writable(app).await?,
+        whole(app).await?,
+    ];
     // The private server has no other users.
     if app.server.is_none() {
         checks.push(role(app).await?);
@@ -40,9 +48,21 @@ fn connection(settings: &Settings, url: &str) -> Check {
     Check::bad(CheckStatus::Warn, what, seen, fix)
 }
 
+/// A dump that was restored in part looks like a ledger until something is missing.
+pub(super) async fn whole(app: &App) -> Result<Check, AppError> {
+    let what = "ledger is whole";
+    let missing = integrity::missing(&app.pool, Depth::Full).await?;
+    Ok(if missing.is_empty() {
+        Check::ok(what, "yes")
+    } else {
+        let seen = format!("missing: {}", missing.join(", "));
+        Check::bad(CheckStatus::Fail, what, seen, integrity::REMEDY)
+    })
+}
+
 async fn writable(app: &App) -> Result<Check, AppError> {
     let what = "database takes writes";
-    Ok(if census::takes_writes(&app.pool).await? {
+    Ok(if server::takes_writes(&app.pool).await? {
         Check::ok(what, "yes")
     } else {
         Check::bad(CheckStatus::Fail, what, READ_ONLY.means, READ_ONLY.remedy)

@@ -4,19 +4,21 @@ use std::collections::BTreeSet;
 
 use super::{
     check::{Check, CheckStatus},
-    database, live, policy, receivers,
+    database, live, policy, receivers, zones,
 };
 use crate::{
     app::{
         context::{App, redacted},
         error::AppError,
+        message::{Advice, message},
     },
-    config::Settings,
+    config::{self, Settings},
     domain::{config::SourceName, job::JobStatus},
     ports::{PriceRequest, Prices},
     store::{
-        self,
+        self, StoreError,
         jobs::{self, Filter},
+        refusal::explain,
         views::{self, Health},
     },
 };
@@ -30,13 +32,24 @@ const SKEW_MAX_SECS: f64 = 5.0;
 /// [`AppError`] if the database fails during the checks; a database that cannot be opened is a failed check.
 pub async fn doctor(settings: &Settings) -> Result<Vec<Check>, AppError> {
     match App::read(settings).await {
-        Ok(app) => examine(settings, &app).await,
+        // A table that is missing fails the checks that read it.
+        Ok(app) => match examine(settings, &app).await {
+            Err(error @ (AppError::Store(_) | AppError::Migrate(_))) => {
+                Ok(vec![database::whole(&app).await?, unusable(&error)])
+            }
+            other => other,
+        },
         Err(error) => Ok(vec![unusable(&error)]),
     }
 }
 
 /// The message of an error is what was found, then what to do.
 fn unusable(error: &AppError) -> Check {
+    if let AppError::Store(StoreError::Database(error)) = error {
+        let cause = explain(error);
+        let fix = cause.remedy.unwrap_or("see the server's log");
+        return Check::bad(CheckStatus::Fail, "database", cause.what, fix);
+    }
     if let AppError::Unreachable { url, cause } = error {
         let fix = cause.remedy.unwrap_or("see the server's log");
         let seen = format!("{}; DATABASE_URL is {url}", cause.what);
@@ -63,49 +76,11 @@ async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError>
         Check::ok("schema", "up to date"),
         policy::settings_file(settings),
         clock(&health),
+        zones::examine(config::zones::in_use(), chrono::Utc::now().date_naive()),
         workers(&health),
-        Check::none(
-            "slots due and not claimed for 2 min",
-            health.slots_unclaimed,
-            CheckStatus::Fail,
-            "no scheduler is running: start `lgi-mm daemon` or `lgi-mm scheduler`",
-        ),
-        Check::none(
-            "slots dispatched and not decided for 2 min",
-            health.slots_stuck,
-            CheckStatus::Fail,
-            "no worker is running, or all are overloaded: start (more) `lgi-mm worker` processes",
-        ),
-        Check::none(
-            "open trades not checked for 2 min",
-            health.trades_overdue,
-            CheckStatus::Fail,
-            "start `lgi-mm daemon`; it resumes open trades where they stopped",
-        ),
-        Check::none(
-            "trades open for 10 min",
-            health.trades_old,
-            CheckStatus::Warn,
-            "see `lgi-mm status TOKEN`: it shows the venue's answers",
-        ),
-        Check::none(
-            "tasks given up",
-            health.tasks_killed,
-            CheckStatus::Warn,
-            "see last_result in apalis.jobs; their slots are dispatched again automatically",
-        ),
     ];
-    let in_error: Vec<String> = health.jobs_in_error.iter().map(ToString::to_string).collect();
-    checks.push(if in_error.is_empty() {
-        Check::ok("jobs in ERROR", "none")
-    } else {
-        let fix = "see `lgi-mm status JOB`, fix the cause, then `lgi-mm resume JOB`";
-        Check::bad(CheckStatus::Fail, "jobs in ERROR", in_error.join(", "), fix)
-    });
-    checks.extend(health.halted.iter().map(|(address, reason)| {
-        let fix = "nothing is signed with this key until its nonce is explained; restore the newer database, or use another wallet";
-        Check::bad(CheckStatus::Fail, "halted signer", format!("{address}: {reason}"), fix)
-    }));
+    checks.extend(backlog(&health));
+    checks.extend(stopped(&health));
     checks.extend(policy::examine(app).await?);
     checks.extend(database::examine(settings, app).await?);
     checks.extend(live::examine(app).await?);
@@ -113,6 +88,71 @@ async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError>
     checks.extend(receivers::examine(settings, app).await?);
     checks.push(metrics_address(settings));
     Ok(checks)
+}
+
+/// Work that waits for longer than it should.
+fn backlog(health: &Health) -> [Check; 5] {
+    [
+        Check::none(
+            "slots due and not claimed for 2 min",
+            health.slots_unclaimed,
+            CheckStatus::Fail,
+            message![
+                "no scheduler is running: start ",
+                Advice::Daemon,
+                " or ",
+                Advice::RunScheduler,
+            ],
+        ),
+        Check::none(
+            "slots dispatched and not decided for 2 min",
+            health.slots_stuck,
+            CheckStatus::Fail,
+            message![
+                "no worker is running, or all are overloaded: start (more) ",
+                Advice::RunWorker,
+                " processes",
+            ],
+        ),
+        Check::none(
+            "open trades not checked for 2 min",
+            health.trades_overdue,
+            CheckStatus::Fail,
+            message![
+                "start ",
+                Advice::Daemon,
+                "; it resumes open trades where they stopped",
+            ],
+        ),
+        Check::none(
+            "trades open for 10 min",
+            health.trades_old,
+            CheckStatus::Warn,
+            message!["see ", Advice::Status, ": it shows the venue's answers"],
+        ),
+        Check::none(
+            "tasks given up",
+            health.tasks_killed,
+            CheckStatus::Warn,
+            "see last_result in apalis.jobs; their slots are dispatched again automatically",
+        ),
+    ]
+}
+
+/// Jobs and signers that need their owner.
+fn stopped(health: &Health) -> Vec<Check> {
+    let in_error: Vec<String> = health.jobs_in_error.iter().map(ToString::to_string).collect();
+    let mut checks = vec![if in_error.is_empty() {
+        Check::ok("jobs in ERROR", "none")
+    } else {
+        let fix = message!["see ", Advice::Status, ", fix the cause, then ", Advice::Resume];
+        Check::bad(CheckStatus::Fail, "jobs in ERROR", in_error.join(", "), fix)
+    }];
+    checks.extend(health.halted.iter().map(|(address, reason)| {
+        let fix = "nothing is signed with this key until its nonce is explained; restore the newer database, or use another wallet";
+        Check::bad(CheckStatus::Fail, "halted signer", format!("{address}: {reason}"), fix)
+    }));
+    checks
 }
 
 fn metrics_address(settings: &Settings) -> Check {
@@ -154,7 +194,7 @@ fn workers(health: &Health) -> Check {
         CheckStatus::Warn,
         "workers",
         "none",
-        "jobs trade while `lgi-mm daemon` runs",
+        message!["jobs trade while ", Advice::Daemon, " runs"],
     )
 }
 
@@ -198,9 +238,13 @@ async fn sources(app: &App) -> Result<Vec<Check>, AppError> {
             },
         )]);
     }
-    let fix = "the job holds until the source answers; to change it: `lgi-mm config edit JOB --set price.sources=..`";
+    let edit = Advice::Edit {
+        job: None,
+        assignment: "price.sources=..",
+    };
+    let fix = message!["the job holds until the source answers; to change it: ", edit];
     Ok(problems
         .into_iter()
-        .map(|problem| Check::bad(CheckStatus::Fail, "price source", problem, fix))
+        .map(|problem| Check::bad(CheckStatus::Fail, "price source", problem, fix.clone()))
         .collect())
 }

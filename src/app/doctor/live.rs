@@ -11,6 +11,7 @@ use super::{
     check::{Check, CheckStatus},
     nonce,
 };
+use crate::app::message::{Advice, Field, message};
 use crate::{
     app::{context::App, error::AppError},
     chain::{LiveChain, keystore::KeySource, one_node_warning},
@@ -87,7 +88,11 @@ async fn key(keys: &KeySource, wallet: Address) -> Check {
             CheckStatus::Warn,
             what,
             format!("{wallet} opens, but its password is cheap to brute-force ({strength})"),
-            "move the money to a wallet of `lgi-mm wallet new` (scrypt n=262144), or use a strong password",
+            message![
+                "move the money to a wallet of ",
+                Advice::NewWallet,
+                " (scrypt n=262144), or use a strong password",
+            ],
         ),
         Ok(Some((strength, false))) => Check::ok(what, format!("{wallet} opens ({strength})")),
         Ok(None) => Check::ok(what, format!("{wallet} is given as a raw key")),
@@ -95,7 +100,11 @@ async fn key(keys: &KeySource, wallet: Address) -> Check {
             CheckStatus::Fail,
             what,
             error,
-            "jobs of this wallet hold; `lgi-mm wallet check` shows every wallet",
+            message![
+                "jobs of this wallet hold; ",
+                Advice::CheckWallets,
+                " shows every wallet",
+            ],
         ),
     }
 }
@@ -109,7 +118,7 @@ async fn nodes(live: &LiveChain) -> Vec<Check> {
                 CheckStatus::Fail,
                 "RPC",
                 format!("{} serves chain id {id}", state.name),
-                &advice,
+                advice.as_str(),
             ),
             Ok(_) if state.is_lagging() => Check::bad(
                 CheckStatus::Warn,
@@ -128,7 +137,7 @@ async fn nodes(live: &LiveChain) -> Vec<Check> {
                 CheckStatus::Fail,
                 "RPC",
                 format!("{}: {error}", state.name),
-                &advice,
+                advice.as_str(),
             ),
         })
         .collect()
@@ -309,7 +318,16 @@ async fn pool(live: &LiveChain, job: &Job) -> Check {
     match live.venue.quote(&request).await {
         Ok(_) => Check::ok(what, format!("{name} quotes")),
         Err(error) => {
-            let fix = "the job holds: pin a pool with `config edit --set venue.pool=..`, or start it with another --quote";
+            let edit = Advice::Edit {
+                job: Some(job.id),
+                assignment: "venue.pool=..",
+            };
+            let fix = message![
+                "the job holds: pin a pool with ",
+                edit,
+                ", or start it with another ",
+                Field::Quote,
+            ];
             Check::bad(CheckStatus::Fail, what, format!("{name}: {error}"), fix)
         }
     }
@@ -347,7 +365,7 @@ async fn holding(live: &LiveChain, job: &Job) -> Check {
                     .unwrap_or_default()
                     .to_whole(job.token.decimals)
             ),
-            "another program moved them: run `lgi-mm reconcile`",
+            message!["another program moved them: run ", Advice::Reconcile],
         ),
         Err(error) => Check::bad(CheckStatus::Fail, what, error, "no node answers"),
     }

@@ -1,6 +1,7 @@
 //! Compares a wallet's nonce on the chain with this database's.
 
 use super::check::{Check, CheckStatus};
+use crate::app::message::{Advice, message};
 use crate::{
     app::{context::App, error::AppError},
     chain::LiveChain,
@@ -18,7 +19,10 @@ pub(super) async fn check(app: &App, live: &LiveChain, account: &Account) -> Res
             CheckStatus::Fail,
             what,
             format!("chain {}, database {}", chain.latest, ours.next_nonce),
-            "the database is older than the chain, or the key is also used elsewhere: run `lgi-mm reconcile`",
+            message![
+                "the database is older than the chain, or the key is also used elsewhere: run ",
+                Advice::Reconcile,
+            ],
         ),
         (Ok(chain), Some(_)) if gaps::unexplained(&app.pool, account, chain.latest).await? > 0 => Check::bad(
             CheckStatus::Fail,
@@ -27,7 +31,7 @@ pub(super) async fn check(app: &App, live: &LiveChain, account: &Account) -> Res
                 "chain {}, and the database counts nonces beyond it that were never used",
                 chain.latest
             ),
-            "nothing behind them can be mined: run `lgi-mm reconcile`",
+            message!["nothing behind them can be mined: run ", Advice::Reconcile],
         ),
         (Ok(chain), Some(ours)) => Check::ok(
             what,
@@ -46,10 +50,13 @@ pub(super) async fn check(app: &App, live: &LiveChain, account: &Account) -> Res
             CheckStatus::Fail,
             what,
             format!("chain {}, this database knows none of them", chain.latest),
-            format!(
-                "the database was restored or replaced, or the wallet was used elsewhere: `lgi-mm reconcile --adopt {} --chain {}`",
-                account.wallet, account.chain
-            ),
+            message![
+                "the database was restored or replaced, or the wallet was used elsewhere: ",
+                Advice::Adopt {
+                    wallet: account.wallet,
+                    chain: account.chain.clone(),
+                },
+            ],
         ),
         (Ok(chain), None) => Check::ok(what, format!("chain {}, not used yet", chain.latest)),
     })

@@ -1,6 +1,7 @@
 //! Checks settings and policy: which files are in force, and what each key may sign.
 
 use super::check::{Check, CheckStatus};
+use crate::app::message::{Advice, message};
 use crate::{
     app::{context::App, error::AppError, policy::need},
     config::Settings,
@@ -27,7 +28,11 @@ pub(super) async fn examine(app: &App) -> Result<Vec<Check>, AppError> {
     let policy = match book.policy() {
         Ok(policy) => policy,
         Err(refusal) => {
-            let fix = "nothing is signed with real money: `lgi-mm policy check` prints what allows each job";
+            let fix = message![
+                "nothing is signed with real money: ",
+                Advice::CheckPolicy,
+                " prints what allows each job",
+            ];
             return Ok(vec![Check::bad(CheckStatus::Fail, "policy", refusal.detail, fix)]);
         }
     };
@@ -66,10 +71,10 @@ pub(super) async fn examine(app: &App) -> Result<Vec<Check>, AppError> {
                 CheckStatus::Fail,
                 "policy of a job",
                 format!("job {}: the policy lacks {}", job.id, lacks.join("; ")),
-                format!(
-                    "`lgi-mm policy allow '#{}'` on the machine whose worker holds the key",
-                    job.id
-                ),
+                message![
+                    Advice::Allow(job.id),
+                    " on the machine whose worker holds the key",
+                ],
             ));
         }
     }

@@ -1,6 +1,7 @@
 //! Checks delivery of notifications by our own records, without sending; `lgi-mm notify test` sends one.
 
 use super::check::{Check, CheckStatus};
+use crate::app::message::{Advice, message};
 use crate::{
     app::{context::App, error::AppError},
     config::Settings,
@@ -16,8 +17,11 @@ pub(super) async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>
     let mut bad = Vec::new();
     if !unknown.is_empty() {
         let seen = format!("jobs refer to {}", unknown.join(", "));
-        let fix =
-            "not in these settings: add them, or run `lgi-mm config edit JOB --set notify.receivers=..`";
+        let edit = Advice::Edit {
+            job: None,
+            assignment: "notify.receivers=..",
+        };
+        let fix = message!["not in these settings: add them, or run ", edit];
         bad.push(Check::bad(CheckStatus::Warn, "unknown receivers", seen, fix));
     }
     if receivers.is_empty() && bad.is_empty() {
@@ -26,7 +30,10 @@ pub(super) async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>
     let statuses = deliveries::statuses(&app.pool).await?;
     for receiver in &receivers {
         if let Err(error) = receiver.check().await {
-            let fix = "messages wait until it can be read; then run `lgi-mm notify test`";
+            let fix = message![
+                "messages wait until it can be read; then run ",
+                Advice::TestNotifications,
+            ];
             bad.push(Check::bad(CheckStatus::Fail, "receiver", error, fix));
         }
     }
@@ -41,7 +48,10 @@ pub(super) async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>
                     status.waiting,
                     status.last_error.as_deref().unwrap_or_default()
                 );
-                let fix = "waiting messages are sent once it works again; try `lgi-mm notify test`";
+                let fix = message![
+                    "waiting messages are sent once it works again; try ",
+                    Advice::TestNotifications,
+                ];
                 Check::bad(CheckStatus::Warn, "receiver fails", seen, fix)
             }),
     );

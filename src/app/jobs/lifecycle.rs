@@ -5,19 +5,20 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 
-use super::selected::{Jobs, Selected, about};
+use super::selected::{Jobs, Refused, Selected, about};
+use crate::app::message::{Advice, Message, message};
 use crate::{
-    app::{Actor, App, AppError, Target, target, whole::shown},
+    app::{Actor, App, AppError, ErrorKind, name::JobName, whole::shown},
     domain::{
         ids::{AuditId, JobId},
-        job::{Command, JobStatus, Realm, Transition, transition},
+        job::{Command, JobStatus, Transition, transition},
         liquidate::Liquidation,
         span::Span,
     },
     store::{
-        bulk,
-        jobs::Job,
-        orders::{self, Order},
+        bulk::{self, Back},
+        jobs::{CommandError, Job},
+        orders::Order,
         views,
     },
 };
@@ -25,18 +26,16 @@ use crate::{
 /// A job before and after a command.
 #[derive(Debug, Serialize)]
 pub struct Changed {
-    pub job: JobId,
-    pub symbol: String,
-    pub realm: Realm,
-    pub chain: String,
+    #[serde(flatten)]
+    pub name: JobName,
     pub before: JobStatus,
     pub after: After,
     /// False: the job already had this status, or its status does not allow the command.
     pub changed: bool,
-    pub note: Option<Note>,
-    /// The pause that stopped this job: resuming it brings back all jobs that it stopped.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pause: Option<AuditId>,
+    /// The job had this status before the command.
+    #[serde(skip)]
+    pub already: bool,
+    pub note: Option<Message>,
 }
 
 /// Displayed as the status, or `removed`.
@@ -61,106 +60,114 @@ impl Serialize for After {
     }
 }
 
-/// What happens next; displayed as a sentence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Note {
-    Paused,
-    Liquidates,
-    HistoryStays,
-    NoWorker,
-    /// The status does not allow this command.
-    NotFor(Command),
-    /// It was resumed, paused again or liquidated since the pause.
-    ChangedSince,
+/// What a command did, job by job.
+#[derive(Debug)]
+pub struct Report {
+    /// By job number.
+    pub jobs: Vec<Changed>,
+    /// Jobs that were named and could not follow.
+    pub refused: Vec<Refused>,
+    /// The pause that [`resume_paused_by`] takes back.
+    pub pause: Option<AuditId>,
 }
 
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Paused => f.write_str("no new trades from now on; a trade that was sent is still settled"),
-            Self::Liquidates => f.write_str("sells what this job bought, then becomes IDLE"),
-            Self::HistoryStays => f.write_str("its history stays in the database"),
-            Self::NoWorker => f.write_str("no worker is running: start one with `lgi-mm daemon`"),
-            Self::NotFor(command) => write!(f, "cannot be {}", command.done()),
-            Self::ChangedSince => f.write_str("its status has changed since that pause"),
-        }
+impl Report {
+    /// The error of a request that named jobs of which some could not follow: of the kind of the first.
+    #[must_use]
+    pub fn failure(&self) -> Option<AppError> {
+        let kind = self.refused.first()?.error.kind();
+        let (lost, all) = (
+            self.refused.len(),
+            self.refused.len().saturating_add(self.jobs.len()),
+        );
+        let problem = format!("{lost} of {all} jobs could not follow; each says why above");
+        Some(Message::from(problem).error(kind))
     }
 }
 
-impl Serialize for Note {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        shown(self, serializer)
-    }
-}
-
-/// Stops new trades and keeps the positions: all selected jobs in one statement. Named jobs are paused together or not
-/// at all; of a kind of jobs, those that trade.
+/// Stops new trades and keeps the positions: all selected jobs in one statement.
 ///
 /// # Errors
-/// [`AppError::NotFound`], [`AppError::Refused`] if the status of a named job does not allow it.
-pub async fn pause(app: &App, which: &Jobs, actor: &Actor) -> Result<Vec<Changed>, AppError> {
+/// [`AppError`] if the database does not answer; nothing changes then.
+pub async fn pause(app: &App, which: &Jobs, actor: &Actor) -> Result<Report, AppError> {
     let selected = Selected::find(app, which).await?;
-    selected.must_allow(Command::Pause)?;
     let stopped = bulk::pause(&app.pool, &selected.selection, actor.as_str()).await?;
-    let line = |job: &Job| {
-        let before = stopped.jobs.iter().find(|(id, _)| *id == job.id);
-        let mut line = Changed::unchanged(job, Command::Pause);
-        if let Some((_, before)) = before {
-            line.before = *before;
-            line.after = After::Status(JobStatus::Paused);
-            line.changed = true;
-            line.note = Some(Note::Paused);
-            line.pause = stopped.pause;
+    let mut report = Report::new(selected.unknown);
+    report.pause = stopped.pause;
+    for job in &selected.jobs {
+        if !stopped.jobs.iter().any(|(name, _)| name.job == job.id) {
+            report.kept(job, Command::Pause, selected.named);
         }
-        line
+    }
+    report
+        .jobs
+        .extend(stopped.jobs.into_iter().map(|(name, before)| Changed {
+            name: name.into(),
+            before,
+            after: After::Status(JobStatus::Paused),
+            changed: true,
+            already: false,
+            note: note(Order::Pause),
+        }));
+    Ok(report.sorted())
+}
+
+/// Continues after a pause or an error.
+///
+/// # Errors
+/// [`AppError`] if the database does not answer; nothing changes then.
+pub async fn resume(app: &App, which: &Jobs, actor: &Actor) -> Result<Report, AppError> {
+    change(app, which, Order::Resume, actor).await
+}
+
+/// Takes back a pause: each job that it stopped, and that nobody has touched since, is as it was.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] if there was no such pause.
+pub async fn resume_paused_by(app: &App, pause: AuditId, actor: &Actor) -> Result<Report, AppError> {
+    let Some(back) = bulk::resume_paused_by(&app.pool, pause, actor.as_str()).await? else {
+        let problem = format!("there is no pause {pause}: a pause of several jobs prints its number as its last line");
+        return Err(Message::from(problem).error(ErrorKind::NotFound));
     };
-    Ok(selected.jobs.iter().map(line).collect())
-}
-
-/// Continues after a pause or an error: all named jobs or none.
-///
-/// # Errors
-/// [`AppError::NotFound`], [`AppError::Refused`] if the status of a job does not allow it.
-pub async fn resume(app: &App, which: &Jobs, actor: &Actor) -> Result<Vec<Changed>, AppError> {
-    let selected = Selected::find(app, which).await?;
-    change(app, &selected, Order::Resume, actor).await
-}
-
-/// Resumes exactly the jobs that a pause stopped and that nobody has touched since.
-///
-/// # Errors
-/// [`AppError::NotFound`] if there was no such pause.
-pub async fn resume_paused_by(app: &App, pause: AuditId, actor: &Actor) -> Result<Vec<Changed>, AppError> {
-    let stopped = bulk::paused_by(&app.pool, pause).await?;
-    if stopped.is_empty() {
-        return Err(AppError::NotFound(format!(
-            "no job was paused by {pause}; `lgi-mm pause` prints the number of each pause"
-        )));
+    let worker = worker_note(app).await?;
+    let mut report = Report::new(vec![]);
+    for (name, before, back) in back {
+        let name = JobName::from(name);
+        let changed = matches!(back, Back::To(_));
+        let (after, note) = match back {
+            Back::To(JobStatus::Error) => (
+                JobStatus::Error,
+                Some("as before that pause".into()),
+            ),
+            Back::To(status) => (status, worker.clone()),
+            Back::Changed => (before, Some("its status has changed since that pause".into())),
+            Back::Removed => (before, Some("was removed since that pause".into())),
+            Back::Refused(error) => {
+                report.refused.push(Refused {
+                    name: name.to_string(),
+                    error: error.into(),
+                });
+                continue;
+            }
+        };
+        report.jobs.push(Changed {
+            name,
+            before,
+            after: After::Status(after),
+            changed,
+            already: false,
+            note,
+        });
     }
-    let (still, since): (Vec<_>, Vec<_>) = stopped.into_iter().partition(|stopped| stopped.still);
-    let ids = |jobs: Vec<bulk::PausedBy>| jobs.into_iter().map(|stopped| stopped.job).collect();
-    let resumed = Selected::numbered(app, ids(still)).await?;
-    let mut lines = change(app, &resumed, Order::Resume, actor).await?;
-    for job in Selected::numbered(app, ids(since)).await?.jobs {
-        let mut line = Changed::unchanged(&job, Command::Resume);
-        line.note = Some(Note::ChangedSince);
-        lines.push(line);
-    }
-    Ok(lines)
+    Ok(report.sorted())
 }
 
-/// Removes an idle job from the list.
+/// Removes idle jobs from the list.
 ///
 /// # Errors
-/// [`AppError::NotFound`], [`AppError::Refused`] if the job is not idle.
-pub async fn remove(app: &App, target: &Target, actor: &Actor) -> Result<Changed, AppError> {
-    let job = target::find(&app.pool, target).await?;
-    let made = orders::order(&app.pool, job.id, Order::Remove, actor.as_str())
-        .await
-        .map_err(|error| about(&job, error))?;
-    let mut line = Changed::unchanged(&job, Command::Remove);
-    line.apply(made, Order::Remove);
-    Ok(line)
+/// [`AppError`] if the database does not answer; nothing changes then.
+pub async fn remove(app: &App, which: &Jobs, actor: &Actor) -> Result<Report, AppError> {
+    change(app, which, Order::Remove, actor).await
 }
 
 /// How to sell; validated.
@@ -183,108 +190,135 @@ impl LiquidateRequest {
     }
 }
 
-/// Sells everything the selected jobs bought. Named jobs are liquidated together or not at all; of a kind of jobs,
-/// those whose status allows it.
+/// Sells everything the selected jobs bought.
 ///
 /// # Errors
-/// [`AppError::NotFound`], [`AppError::Refused`] if the status of a named job does not allow it.
+/// [`AppError`] if the database does not answer; nothing changes then.
 pub async fn liquidate(
     app: &App,
     which: &Jobs,
     request: LiquidateRequest,
     actor: &Actor,
-) -> Result<Vec<Changed>, AppError> {
-    let selected = Selected::find(app, which).await?;
+) -> Result<Report, AppError> {
     let LiquidateRequest { over, slices } = request;
-    change(app, &selected, Order::Liquidate { over, slices }, actor).await
+    change(app, which, Order::Liquidate { over, slices }, actor).await
 }
 
-async fn change(
-    app: &App,
-    selected: &Selected,
-    order: Order,
-    actor: &Actor,
-) -> Result<Vec<Changed>, AppError> {
+/// One transaction for all jobs; those that cannot follow stay as they are.
+async fn change(app: &App, which: &Jobs, order: Order, actor: &Actor) -> Result<Report, AppError> {
+    let selected = Selected::find(app, which).await?;
     let ids: Vec<JobId> = selected.jobs.iter().map(|job| job.id).collect();
-    if selected.named {
-        for job in &selected.jobs {
-            keeps_its_plan(job, order)?;
-        }
-    }
-    let made = bulk::order(&app.pool, &ids, order, selected.named, actor.as_str())
-        .await
-        .map_err(
-            |(job, error)| match selected.jobs.iter().find(|found| Some(found.id) == job) {
-                Some(job) => about(job, error),
-                None => error.into(),
-            },
-        )?;
-    let alive = views::health(&app.pool, Utc::now()).await?.workers_alive;
-    let mut lines = Vec::with_capacity(made.len());
-    for (job, made) in selected.jobs.iter().zip(made) {
-        let mut line = Changed::unchanged(job, order.command());
-        if let (_, Ok(made)) = made {
-            line.apply(made, order);
-            if alive == 0 {
-                line.note = Some(Note::NoWorker);
+    let made = bulk::order(&app.pool, &ids, order, actor.as_str()).await?;
+    let worker = match order {
+        Order::Liquidate { .. } | Order::Resume => worker_note(app).await?,
+        Order::Start { .. } | Order::Pause | Order::Remove => None,
+    };
+    let mut report = Report::new(selected.unknown);
+    for (job, (_, outcome)) in selected.jobs.iter().zip(made) {
+        let (before, after) = match outcome {
+            Err(CommandError::Refused(_)) if !selected.named => {
+                report.kept(job, order.command(), false);
+                continue;
             }
-        }
-        lines.push(line);
+            Err(error) => {
+                report.refuse(job, about(job, error));
+                continue;
+            }
+            Ok((_, Transition::Already)) => match keeps_its_plan(job, order) {
+                Err(error) => {
+                    report.refuse(job, error);
+                    continue;
+                }
+                Ok(()) => (job.status, After::Status(job.status)),
+            },
+            Ok((before, Transition::To(status))) => (before, After::Status(status)),
+            Ok((before, Transition::Archived)) => (before, After::Removed),
+        };
+        let changed = after != After::Status(before);
+        report.jobs.push(Changed {
+            name: job.into(),
+            before,
+            after,
+            changed,
+            already: !changed,
+            note: worker
+                .clone()
+                .or_else(|| changed.then(|| note(order)).flatten()),
+        });
     }
-    Ok(lines)
+    Ok(report.sorted())
 }
 
-impl Changed {
-    fn unchanged(job: &Job, command: Command) -> Self {
-        let refused = transition(job.status, job.status_before_stop, command).is_err();
+impl Report {
+    const fn new(refused: Vec<Refused>) -> Self {
         Self {
-            job: job.id,
-            symbol: job.token.symbol.clone(),
-            realm: job.account.realm,
-            chain: job.account.chain.clone(),
-            before: job.status,
-            after: After::Status(job.status),
-            changed: false,
-            note: refused.then_some(Note::NotFor(command)),
+            jobs: Vec::new(),
+            refused,
             pause: None,
         }
     }
 
-    fn apply(&mut self, made: Transition, order: Order) {
-        (self.after, self.changed) = match made {
-            Transition::To(status) => (After::Status(status), true),
-            Transition::Already => (After::Status(self.before), false),
-            Transition::Archived => (After::Removed, true),
+    fn sorted(mut self) -> Self {
+        self.jobs.sort_unstable_by_key(|line| line.name.job);
+        self
+    }
+
+    fn refuse(&mut self, job: &Job, error: AppError) {
+        self.refused.push(Refused {
+            name: JobName::from(job).to_string(),
+            error,
+        });
+    }
+
+    /// A job that a command left as it is: it has the status already, or its status does not allow the command.
+    fn kept(&mut self, job: &Job, command: Command, named: bool) {
+        let (already, note) = match transition(job.status, job.status_before_stop, command) {
+            Err(refused) if named => return self.refuse(job, about(job, refused.into())),
+            Err(_) => (false, Some(format!("cannot be {}", command.done()).into())),
+            Ok(_) => (true, None),
         };
-        self.note = if self.changed { note(order) } else { None };
+        self.jobs.push(Changed {
+            name: job.into(),
+            before: job.status,
+            after: After::Status(job.status),
+            changed: false,
+            already,
+            note,
+        });
     }
 }
 
-const fn note(order: Order) -> Option<Note> {
-    match order {
-        Order::Pause => Some(Note::Paused),
-        Order::Liquidate { .. } => Some(Note::Liquidates),
-        Order::Remove => Some(Note::HistoryStays),
-        Order::Start { .. } | Order::Resume => None,
-    }
+/// What is missing for the jobs to trade.
+async fn worker_note(app: &App) -> Result<Option<Message>, AppError> {
+    let health = views::health(&app.pool, Utc::now()).await?;
+    Ok((health.workers_alive == 0)
+        .then(|| message!["no worker is running: start one with ", Advice::Daemon]))
+}
+
+fn note(order: Order) -> Option<Message> {
+    let note = match order {
+        Order::Pause => "no new trades from now on; a trade that was sent is still settled",
+        Order::Liquidate { .. } => "sells what this job bought, then becomes IDLE",
+        Order::Remove => "its history stays in the database",
+        Order::Start { .. } | Order::Resume => return None,
+    };
+    Some(note.into())
 }
 
 /// A running liquidation keeps its plan: another plan is refused, not ignored.
 fn keeps_its_plan(job: &Job, order: Order) -> Result<(), AppError> {
-    let (Order::Liquidate { over, slices }, JobStatus::Liquidating, Some(plan)) =
-        (order, job.status, job.liquidation)
-    else {
+    let (Order::Liquidate { over, slices }, Some(plan)) = (order, job.liquidation) else {
         return Ok(());
     };
     if (over, slices) == (plan.over(), plan.slices()) {
         return Ok(());
     }
-    Err(AppError::Refused(format!(
-        "job {id} is LIQUIDATING with another plan: {} of {} slices over {} are done; for a new plan `lgi-mm pause {id}` \
-         it, then liquidate again",
+    let problem = format!(
+        "{} is LIQUIDATING with another plan: {} of {} slices over {} are done; for a new plan ",
+        JobName::from(job),
         plan.slices_done(),
         plan.slices(),
         plan.over(),
-        id = job.id,
-    )))
+    );
+    Err(message![problem, Advice::Pause(job.id), " it, then liquidate again"].refused())
 }

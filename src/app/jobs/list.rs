@@ -13,6 +13,7 @@ use crate::{
     domain::{
         Timestamp,
         accounting::{average_cost, unrealized},
+        figures::net,
         ids::JobId,
         job::{JobMode, JobStatus, Realm},
         units::{Amount, Price, Usd},
@@ -43,10 +44,14 @@ pub struct JobLine {
     pub spent_usd: Usd,
     /// USD per whole token; none without a position.
     pub average_cost_usd: Option<Price>,
+    /// Proceeds less cost of what was sold in this cycle, before gas.
     pub realized_usd: Usd,
-    /// At the last accepted price.
+    /// Value less cost of what is held, at the last accepted price, before gas.
     pub unrealized_usd: Option<Usd>,
+    /// Gas of this cycle, failed, approve and cancel transactions included.
     pub gas_usd: Usd,
+    /// Realised plus unrealised less gas; none while tokens are held whose price is not known yet.
+    pub net_usd: Option<Usd>,
     pub last_decision: Option<LastDecision>,
     /// Reason and instant of the last decision.
     pub last_detail: Option<String>,
@@ -78,6 +83,11 @@ impl JobLine {
     pub(super) fn new(job: &Job, pulse: &Pulse) -> Self {
         let price = pulse.last_price.map(|(price, _)| price);
         let last = pulse.last_decision.as_ref();
+        let unrealized = match price {
+            Some(price) => unrealized(&job.position, price).ok(),
+            // Without tokens there is nothing whose price matters.
+            None => job.position.token_balance.is_zero().then_some(Usd::ZERO),
+        };
         Self {
             job: job.id,
             symbol: job.token.symbol.clone(),
@@ -92,8 +102,9 @@ impl JobLine {
             spent_usd: job.total_accumulated,
             average_cost_usd: average_cost(&job.position),
             realized_usd: job.position.realized_pnl,
-            unrealized_usd: price.and_then(|price| unrealized(&job.position, price).ok()),
+            unrealized_usd: unrealized,
             gas_usd: job.gas_usd,
+            net_usd: unrealized.and_then(|open| net(job.position.realized_pnl, open, job.gas_usd).ok()),
             last_decision: last.map(|(outcome, reason, _)| LastDecision {
                 traded: outcome == "trade",
                 reason: reason.clone(),

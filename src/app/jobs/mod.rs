@@ -4,6 +4,7 @@ pub mod config;
 pub mod export;
 pub mod lifecycle;
 pub mod list;
+mod recorded;
 pub mod replay;
 pub mod sale;
 pub mod selected;

@@ -15,11 +15,12 @@ use crate::{
         accounting::{average_cost, unrealized},
         chains,
         decision::{Reason, Side},
+        figures::{net, value},
         ids::JobId,
         job::Realm,
         price::series,
         trade::TradeStatus,
-        units::{MoneyError, Price, Rounding, Usd},
+        units::{MoneyError, Price, Usd},
     },
     store::{
         history,
@@ -49,6 +50,7 @@ pub struct Figures {
     pub realized_usd: Usd,
     pub unrealized_usd: Usd,
     pub gas_usd: Usd,
+    pub net_usd: Usd,
 }
 
 /// A trade, as the ledger or a run has it.
@@ -88,13 +90,18 @@ pub async fn replay(app: &App, request: &ReplayRequest) -> Result<Replay, AppErr
         config,
         ..unchanged.clone()
     };
-    let rows = rows(app, &job).await?;
+    let samples = samples(app, &job).await?;
+    let rows = |setup: &Setup| {
+        again::rows_of(samples.0.clone(), &samples.1, &setup.config.schedule).ok_or_else(|| no_samples(&job))
+    };
+    // With another schedule, other slots are the ones whose ticks would have seen a sample.
+    let (rows, other_rows) = (rows(&unchanged)?, rows(&changed)?);
     let detail = Detail {
         trades: true,
         ..Detail::SUMMARY
     };
-    let run = |setup: &Setup| backtest::run(setup, detail, rows.rows.iter().copied());
-    let (same, other) = (run(&unchanged), run(&changed));
+    let run = |setup: &Setup, rows: &Rows| backtest::run(setup, detail, rows.rows.iter().copied());
+    let (same, other) = (run(&unchanged, &rows), run(&changed, &other_rows));
     let ledger = ledger(app, &job).await?;
     let price = same.summary.last_price.or(other.summary.last_price);
     let price = price.ok_or_else(|| no_samples(&job))?;
@@ -121,7 +128,7 @@ fn no_samples(job: &Job) -> AppError {
         )
     });
     AppError::Refused(format!(
-        "job {} has no sample{since}; there is nothing to replay yet",
+        "job {} has no price samples{since}; there is nothing to replay yet",
         job.id
     ))
 }
@@ -151,18 +158,14 @@ fn setup(settings: &Settings, job: &Job) -> Result<Setup, AppError> {
     })
 }
 
-async fn rows(app: &App, job: &Job) -> Result<Rows, AppError> {
+/// The job's series and its samples, oldest first.
+async fn samples(app: &App, job: &Job) -> Result<(String, Vec<(Timestamp, Price)>), AppError> {
     let config = &job.config.price;
     let source = config.sources.first().copied();
     let name = source.map(|source| series(source, config, job.quote.address, job.config.venue.pool));
     let name = name.unwrap_or_default();
     let samples = history::samples(&app.pool, &job.account.chain, job.token.address, &name).await?;
-    again::rows_of(name, &samples, &job.config.schedule).ok_or_else(|| {
-        AppError::Refused(format!(
-            "job {} has no price samples yet: there is nothing to replay",
-            job.id
-        ))
-    })
+    Ok((name, samples))
 }
 
 /// This cycle's trades, oldest first.
@@ -186,6 +189,7 @@ fn did(job: &Job, ledger: &[TradeRow], price: Price) -> Result<Figures, MoneyErr
     };
     let count = |side: Side| ledger.iter().filter(|row| row.side == side).count() as u64;
     let position = &job.position;
+    let unrealized = unrealized(position, price)?;
     Ok(Figures {
         buys: count(Side::Buy),
         sells: count(Side::Sell),
@@ -193,13 +197,12 @@ fn did(job: &Job, ledger: &[TradeRow], price: Price) -> Result<Figures, MoneyErr
         proceeds_usd: sum(Side::Sell)?,
         token_balance: Whole::new(position.token_balance, job.token.decimals),
         quote_balance: Whole::new(position.quote_balance, job.quote.decimals),
-        value_usd: position
-            .token_value(price, Rounding::Down)?
-            .checked_add(position.quote_value(Rounding::Down)?)?,
+        value_usd: value(position, price)?,
         average_cost: average_cost(position),
         realized_usd: position.realized_pnl,
-        unrealized_usd: unrealized(position, price)?,
+        unrealized_usd: unrealized,
         gas_usd: job.gas_usd,
+        net_usd: net(position.realized_pnl, unrealized, job.gas_usd)?,
     })
 }
 
@@ -217,6 +220,7 @@ fn figures(outcome: &RunResult, job: &Job) -> Figures {
         realized_usd: summary.realized_usd,
         unrealized_usd: summary.unrealized_usd,
         gas_usd: summary.gas_usd,
+        net_usd: summary.net_usd,
     }
 }
 
@@ -241,11 +245,12 @@ fn decided(trade: &TradeLine, job: &Job) -> ReplayedTrade {
 }
 
 fn assumed(setup: &Setup, job: &Job) -> Vec<String> {
-    let mut said = vec![
-        "The replay uses only the samples that the ledger has kept, each as the price of the slot it was taken for; edits, \
-         pauses, manual ticks and failures of the job are not repeated."
-            .to_owned(),
-    ];
+    let mut said = vec![format!(
+        "The replay uses only the samples that the ledger has kept, each from when it was seen; one that was seen \
+             within {} of a slot and its jitter is that slot's price. Edits, pauses, manual ticks, late ticks and failures \
+             of the job are not repeated.",
+        again::TICK_MAX
+    )];
     if job.account.realm == Realm::Live {
         said.push("The job is live; replayed trades have the costs of the paper venue.".to_owned());
     }

@@ -1,11 +1,8 @@
 //! Which jobs a command is for: jobs by name, or all of a kind.
 
 use crate::{
-    app::{App, AppError, Target, target},
-    domain::{
-        ids::JobId,
-        job::{Command, JobStatus, Realm, transition},
-    },
+    app::{App, AppError, ErrorKind, Target, message::Message, name::JobName, target},
+    domain::job::{JobStatus, Realm},
     store::{
         bulk::Selection,
         jobs::{self, CommandError, Filter, Job},
@@ -21,18 +18,38 @@ pub enum Jobs {
     Kind(Kind),
 }
 
-/// A kind of jobs; with nothing set, all that were not removed.
+/// A kind of jobs: those that fit every field that is set; with none, all that were not removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Kind {
     pub realm: Option<Realm>,
     pub chain: Option<String>,
+    /// Token address or ticker.
+    pub token: Option<String>,
     pub status: Option<JobStatus>,
+}
+
+impl Jobs {
+    /// Whether one job was named: its failure is that of the request.
+    #[must_use]
+    pub const fn is_one(&self) -> bool {
+        matches!(self, Self::Named(targets) if targets.len() == 1)
+    }
+}
+
+/// A job that was named and cannot follow; the others are not stopped by it.
+#[derive(Debug)]
+pub struct Refused {
+    /// As it was named, or `job 3 (CLAWD, LIVE on base)`.
+    pub name: String,
+    pub error: AppError,
 }
 
 /// The jobs of a selection, by number.
 pub(super) struct Selected {
     pub jobs: Vec<Job>,
-    /// They were named: a command is carried out for all of them or for none.
+    /// Names that mean no job, or several.
+    pub unknown: Vec<Refused>,
+    /// They were named: one that cannot follow was not meant to be left out.
     pub named: bool,
     pub selection: Selection,
 }
@@ -40,79 +57,71 @@ pub(super) struct Selected {
 impl Selected {
     pub async fn find(app: &App, which: &Jobs) -> Result<Self, AppError> {
         match which {
-            Jobs::Named(targets) => {
-                let mut found: Vec<Job> = Vec::with_capacity(targets.len());
-                for target in targets {
-                    found.push(target::find(&app.pool, target).await?);
-                }
-                Ok(Self::named(found))
-            }
+            Jobs::Named(targets) => Self::named(app, targets).await,
             Jobs::Kind(kind) => Self::kind(app, kind).await,
         }
     }
 
-    /// Jobs by number.
-    pub async fn numbered(app: &App, ids: Vec<JobId>) -> Result<Self, AppError> {
-        let mut all = jobs::list(&app.pool, &Filter::default()).await?;
-        all.retain(|job| ids.contains(&job.id));
-        Ok(Self::named(all))
-    }
-
-    fn named(mut jobs: Vec<Job>) -> Self {
-        jobs.sort_unstable_by_key(|job| job.id);
-        jobs.dedup_by_key(|job| job.id);
-        let selection = Selection {
-            jobs: Some(jobs.iter().map(|job| job.id).collect()),
-            ..Selection::default()
-        };
-        Self {
-            jobs,
-            named: true,
-            selection,
+    async fn named(app: &App, targets: &[Target]) -> Result<Self, AppError> {
+        let (mut found, mut unknown) = (Vec::with_capacity(targets.len()), Vec::new());
+        for (target, job) in targets.iter().zip(target::find_each(&app.pool, targets).await?) {
+            match job {
+                Ok(job) => found.push(job),
+                Err(error) => unknown.push(Refused {
+                    name: target.token.clone(),
+                    error,
+                }),
+            }
         }
+        found.sort_unstable_by_key(|job| job.id);
+        found.dedup_by_key(|job| job.id);
+        Ok(Self {
+            selection: Selection {
+                jobs: Some(found.iter().map(|job| job.id).collect()),
+                ..Selection::default()
+            },
+            jobs: found,
+            unknown,
+            named: true,
+        })
     }
 
     async fn kind(app: &App, kind: &Kind) -> Result<Self, AppError> {
+        if let Some(token) = kind.token.as_ref().filter(|token| target::is_address(token)) {
+            target::address(token)?;
+        }
         let filter = Filter {
-            token: None,
             chain: kind.chain.clone(),
             status: kind.status,
+            ..Filter::default()
         };
         let mut all = jobs::list(&app.pool, &filter).await?;
         all.retain(|job| kind.realm.is_none_or(|realm| job.account.realm == realm));
+        let named = |job: &Job, token: &str| {
+            job.token.symbol.eq_ignore_ascii_case(token)
+                || job.token.address.to_string().eq_ignore_ascii_case(token)
+        };
+        all.retain(|job| kind.token.as_ref().is_none_or(|token| named(job, token)));
         Ok(Self {
             jobs: all,
+            unknown: vec![],
             named: false,
             selection: Selection {
                 jobs: None,
                 realm: kind.realm,
                 chain: kind.chain.clone(),
+                token: kind.token.clone(),
                 status: kind.status,
             },
         })
     }
-
-    /// Refuses the command if it was given for named jobs and the status of one does not allow it.
-    pub fn must_allow(&self, command: Command) -> Result<(), AppError> {
-        if !self.named {
-            return Ok(());
-        }
-        for job in &self.jobs {
-            transition(job.status, job.status_before_stop, command)
-                .map_err(|refused| about(job, refused.into()))?;
-        }
-        Ok(())
-    }
 }
 
-/// A refusal that names its job.
+/// Why a job cannot follow a command, with its name.
 pub(super) fn about(job: &Job, error: CommandError) -> AppError {
-    match error {
-        CommandError::Refused(refused) => {
-            let (realm, chain) = (job.account.realm.label(), &job.account.chain);
-            let (id, symbol) = (job.id, &job.token.symbol);
-            AppError::Refused(format!("job {id} ({symbol}, {realm} on {chain}): {refused}"))
-        }
-        error => error.into(),
+    let error = AppError::from(error);
+    match error.kind() {
+        ErrorKind::Refused => Message::from(format!("{}: {error}", JobName::from(job))).refused(),
+        _ => error,
     }
 }

@@ -4,6 +4,7 @@ use alloy_primitives::Address;
 use serde::Serialize;
 
 use super::{list::JobLine, trades::TradeLine};
+use crate::app::message::{Advice, Message, message};
 use crate::{
     app::{
         App, AppError, Target, target,
@@ -58,7 +59,7 @@ pub struct Status {
     pub slots_recorded: u64,
     pub slots_missed: u64,
     /// Why the job is not buying now, in one sentence.
-    pub why: String,
+    pub why: Message,
     pub open_trade: Option<OpenTrade>,
     /// Newest first; consecutive equal ones are merged.
     pub decisions: Vec<DecisionRun>,
@@ -181,7 +182,7 @@ fn one_node(app: &App, job: &Job) -> Option<String> {
     one_node_warning(&live.spec)
 }
 
-fn why(job: &Job, pulse: &Pulse) -> String {
+fn why(job: &Job, pulse: &Pulse) -> Message {
     let by_status = match job.status {
         JobStatus::Idle => Some(HoldReason::Idle),
         JobStatus::Paused => Some(HoldReason::Paused),
@@ -189,11 +190,17 @@ fn why(job: &Job, pulse: &Pulse) -> String {
         JobStatus::Running | JobStatus::Liquidating => None,
     };
     if let Some(reason) = by_status {
-        return reason.explain().to_owned();
+        return reason.explain().into();
     }
     match &pulse.last_decision {
-        None => "No slot has been evaluated yet; `lgi-mm daemon` evaluates them.".to_owned(),
-        Some((outcome, reason, _)) if outcome == "trade" => format!("It traded in its last slot: {reason}."),
+        None => message![
+            "No slot has been evaluated yet; ",
+            Advice::Daemon,
+            " evaluates them.",
+        ],
+        Some((outcome, reason, _)) if outcome == "trade" => {
+            format!("It traded in its last slot: {reason}.").into()
+        }
         Some((_, reason, detail)) => {
             let explained: &str = match reason.parse::<HoldReason>() {
                 Ok(known) => known.explain(),
@@ -201,7 +208,7 @@ fn why(job: &Job, pulse: &Pulse) -> String {
             };
             let detail = detail.as_ref();
             let detail = detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
-            format!("{explained}{detail}")
+            format!("{explained}{detail}").into()
         }
     }
 }

@@ -50,7 +50,7 @@ pub struct TradeLine {
     pub quote_usd: Option<Usd>,
     pub gas_usd: Usd,
     pub cost_basis_sold_usd: Option<Usd>,
-    pub realized_pnl_usd: Option<Usd>,
+    pub realized_usd: Option<Usd>,
     pub tx_hash: Option<String>,
     /// The transaction's page in the chain's explorer; live trades only.
     pub link: Option<String>,
@@ -88,7 +88,7 @@ impl TradeLine {
             quote_usd: row.quote_usd,
             gas_usd: row.gas_usd,
             cost_basis_sold_usd: row.cost_sold,
-            realized_pnl_usd: row.realized,
+            realized_usd: row.realized,
             tx_hash: row.tx_hash.clone(),
             failure_kind: row.failure.clone(),
             error: row.error.clone(),

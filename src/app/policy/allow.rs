@@ -13,13 +13,14 @@ use crate::{
     app::{
         actor::Actor,
         context::App,
-        error::AppError,
+        error::{AppError, ErrorKind},
+        message::{Field, message},
         target::Target,
         trail::{self, Action},
     },
     chain::{
         NativePrice, OnchainPrices, Rpc,
-        policy::{Entry, NamedContracts, Quote, Reason, edit},
+        policy::{Entry, MAX_DEADLINE, MAX_LOSS_BPS, NamedContracts, Quote, Reason, edit},
     },
     config::Settings,
     domain::{
@@ -29,11 +30,6 @@ use crate::{
     },
     ports::Chain,
 };
-
-/// Usual `max_loss_bps` of a new entry.
-const LOSS_BPS: u32 = 1_000;
-/// Usual `max_deadline` of a new entry.
-const DEADLINE: Span = Span::from_secs(600);
 
 /// The subject of the entry.
 #[derive(Debug)]
@@ -229,13 +225,11 @@ async fn new_entry(
     wallet: Address,
     limits: &Limits,
 ) -> Result<Entry, AppError> {
-    let needed = |flag: &str, value: Option<Decimal>| {
+    let needed = |field: Field, value: Option<Decimal>| {
         let value = value.ok_or_else(|| {
-            AppError::Usage(format!(
-                "--{flag} is required for a new entry; limits have no defaults"
-            ))
+            message![field, " is required for a new entry; limits have no defaults",].bad_input()
         })?;
-        usd(flag, value)
+        usd(field, value)
     };
     Ok(Entry {
         chain: chain.to_owned(),
@@ -243,12 +237,12 @@ async fn new_entry(
         chain_id: None,
         tokens: vec![],
         quotes: vec![],
-        max_trade_usd: needed("max-trade-usd", limits.max_trade_usd)?,
-        max_hour_usd: needed("max-hour-usd", limits.max_hour_usd)?,
-        max_day_usd: needed("max-day-usd", limits.max_day_usd)?,
-        max_gas_usd: needed("max-gas-usd", limits.max_gas_usd)?,
-        max_loss_bps: limits.max_loss_bps.unwrap_or(LOSS_BPS),
-        max_deadline: limits.max_deadline.unwrap_or(DEADLINE),
+        max_trade_usd: needed(Field::MaxTradeUsd, limits.max_trade_usd)?,
+        max_hour_usd: needed(Field::MaxHourUsd, limits.max_hour_usd)?,
+        max_day_usd: needed(Field::MaxDayUsd, limits.max_day_usd)?,
+        max_gas_usd: needed(Field::MaxGasUsd, limits.max_gas_usd)?,
+        max_loss_bps: limits.max_loss_bps.unwrap_or(MAX_LOSS_BPS),
+        max_deadline: limits.max_deadline.unwrap_or(MAX_DEADLINE),
         native_usd_min: match limits.native_usd_min {
             Some(least) => price(least)?,
             None => need::least_native(native_now(settings, chain).await?),
@@ -264,17 +258,18 @@ async fn native_now(settings: &Settings, chain: &str) -> Result<Price, AppError>
     let rpc = Rpc::new(&spec).map_err(|error| AppError::Network(error.to_string()))?;
     let answer = OnchainPrices::new(rpc, spec).native_usd().await;
     answer.map(|known| known.price).map_err(|error| {
-        AppError::Network(format!(
-            "the native coin's price: {error}; give --native-usd-min, about a third of it"
-        ))
+        let problem = format!("the native coin's price: {error}; give ");
+        message![problem, Field::NativeUsdMin, ", about a third of it"].error(ErrorKind::Network)
     })
 }
 
-fn usd(flag: &str, value: Decimal) -> Result<Usd, AppError> {
+fn usd(field: Field, value: Decimal) -> Result<Usd, AppError> {
     let wrong = || {
-        AppError::Usage(format!(
-            "--{flag} {value}: must be an amount of US dollars above 0"
-        ))
+        message![
+            field,
+            format!(" {value}: must be an amount of US dollars above 0"),
+        ]
+        .bad_input()
     };
     Usd::new(value)
         .ok()
@@ -284,19 +279,19 @@ fn usd(flag: &str, value: Decimal) -> Result<Usd, AppError> {
 
 fn price(value: Decimal) -> Result<Price, AppError> {
     Price::new(value)
-        .map_err(|_| AppError::Usage(format!("--native-usd-min {value}: must be a price above 0")))
+        .map_err(|_| message![Field::NativeUsdMin, format!(" {value}: must be a price above 0"),].bad_input())
 }
 
 impl Limits {
     fn override_in(&self, entry: &mut Entry) -> Result<(), AppError> {
-        for (flag, given, place) in [
-            ("max-trade-usd", self.max_trade_usd, &mut entry.max_trade_usd),
-            ("max-hour-usd", self.max_hour_usd, &mut entry.max_hour_usd),
-            ("max-day-usd", self.max_day_usd, &mut entry.max_day_usd),
-            ("max-gas-usd", self.max_gas_usd, &mut entry.max_gas_usd),
+        for (field, given, place) in [
+            (Field::MaxTradeUsd, self.max_trade_usd, &mut entry.max_trade_usd),
+            (Field::MaxHourUsd, self.max_hour_usd, &mut entry.max_hour_usd),
+            (Field::MaxDayUsd, self.max_day_usd, &mut entry.max_day_usd),
+            (Field::MaxGasUsd, self.max_gas_usd, &mut entry.max_gas_usd),
         ] {
             if let Some(given) = given {
-                *place = usd(flag, given)?;
+                *place = usd(field, given)?;
             }
         }
         entry.max_loss_bps = self.max_loss_bps.unwrap_or(entry.max_loss_bps);

@@ -5,6 +5,7 @@ use serde::Serialize;
 use tracing::{info, warn};
 
 use super::need;
+use crate::app::message::{Advice, Message};
 use crate::{
     app::{
         context::App,
@@ -25,7 +26,7 @@ pub struct Missing {
     /// One line each.
     pub lacks: Vec<String>,
     /// The command that allows it; `None` if it cannot be derived.
-    pub command: Option<String>,
+    pub command: Option<Message>,
 }
 
 /// Result of checking one job against the policy.
@@ -45,7 +46,7 @@ pub struct JobPolicy {
     /// What the policy lacks.
     pub lacks: Vec<String>,
     /// The command that allows it.
-    pub command: Option<String>,
+    pub command: Option<Message>,
 }
 
 /// Checks the named jobs, or all live jobs that are not idle.
@@ -121,7 +122,7 @@ pub async fn missing(app: &App, job: &Job) -> Option<Missing> {
         entry.quotes = need::quote_of(job.quote.address, &live.spec)
             .into_iter()
             .collect();
-        need::command(&entry)
+        Advice::AllowEntry(Box::new(entry)).into()
     });
     Some(Missing { lacks, command })
 }
@@ -150,7 +151,7 @@ pub async fn announce(app: &App) -> Result<(), AppError> {
         };
         let lacks = need::lacks(&policy, &job, &live.spec).join("; ");
         if !lacks.is_empty() {
-            warn!(job = %job.id, lacks, "the policy does not allow this job's trades; see `lgi-mm policy check`");
+            warn!(job = %job.id, lacks, "the policy does not allow this job's trades; `policy check` shows what is missing");
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use crate::{
     chain::{
         ChainSpec,
-        policy::{Entry, NamedContracts, Policy, PolicyContracts, Quote},
+        policy::{Entry, MAX_DEADLINE, MAX_LOSS_BPS, NamedContracts, Policy, PolicyContracts, Quote},
     },
     domain::{
         config::Rules,
@@ -20,8 +20,7 @@ use crate::{
 const MARGIN: Decimal = Decimal::from_parts(11, 0, 0, false, 1);
 /// Replacements of a transaction may cost twice the job's limit for the first.
 const REPLACEMENTS: Decimal = Decimal::TWO;
-/// Basis points: the usual value, and the margin over a job's own slippage.
-const LOSS_BPS: u32 = 1_000;
+/// Margin over a job's own slippage, basis points.
 const LOSS_BEYOND_BPS: u32 = 500;
 /// The policy's lowest valuation of the native coin is its price divided by this.
 const PRICE_FALL: Decimal = Decimal::from_parts(3, 0, 0, false, 0);
@@ -111,10 +110,10 @@ pub(in crate::app) fn entry_for(job: &Job, spec: &ChainSpec, native: Price) -> E
         max_hour_usd: margin(own.hour),
         max_day_usd: margin(own.day),
         max_gas_usd: cents(limits.max_gas_usd.decimal().saturating_mul(REPLACEMENTS)),
-        max_loss_bps: LOSS_BPS
+        max_loss_bps: MAX_LOSS_BPS
             .max(limits.max_slippage_bps.saturating_add(LOSS_BEYOND_BPS))
             .min(BPS),
-        max_deadline: crate::domain::span::Span::from_secs(600),
+        max_deadline: MAX_DEADLINE,
         native_usd_min: least_native(native),
         stop: false,
         contracts: NamedContracts::default(),
@@ -256,26 +255,4 @@ pub(in crate::app) fn lacks(policy: &Policy, job: &Job, spec: &ChainSpec) -> Vec
         );
     }
     lacks
-}
-
-/// The command that writes `entry`.
-pub(in crate::app) fn command(entry: &Entry) -> String {
-    let mut words = vec![
-        "lgi-mm policy allow".to_owned(),
-        format!("--chain {}", entry.chain),
-        format!("--wallet {}", entry.wallet),
-    ];
-    words.extend(entry.tokens.iter().map(|token| format!("--token {token}")));
-    words.extend(entry.quotes.iter().map(|quote| format!("--quote {quote}")));
-    for (flag, value) in [
-        ("max-trade-usd", entry.max_trade_usd.to_string()),
-        ("max-hour-usd", entry.max_hour_usd.to_string()),
-        ("max-day-usd", entry.max_day_usd.to_string()),
-        ("max-gas-usd", entry.max_gas_usd.to_string()),
-        ("max-loss-bps", entry.max_loss_bps.to_string()),
-        ("native-usd-min", entry.native_usd_min.to_string()),
-    ] {
-        words.push(format!("--{flag} {value}"));
-    }
-    words.join(" ")
 }

@@ -2,6 +2,7 @@
 
 use alloy_primitives::Address;
 
+use crate::app::message::{Advice, Field, message};
 use crate::{app::error::AppError, config::Settings};
 
 /// The wallet of the settings, or the only one there is.
@@ -15,10 +16,17 @@ pub fn choose(settings: &Settings) -> Result<Address, AppError> {
         return Ok(chosen);
     }
     match keys.addresses()?.as_slice() {
-        [] => Err(AppError::Refused(format!(
-            "--live needs a wallet and {} holds none: create one with `lgi-mm wallet new`, or import one with `lgi-mm wallet import`",
-            keys.dir.display()
-        ))),
+        [] => Err(message![
+            Field::Live,
+            format!(
+                " needs a wallet and {} holds none: create one with ",
+                keys.dir.display()
+            ),
+            Advice::NewWallet,
+            ", or import one with ",
+            Advice::ImportWallet,
+        ]
+        .refused()),
         [only] => {
             keys.check(*only)?;
             Ok(*only)

@@ -1,39 +1,29 @@
 //! First pass over a file: finds errors and measures the spacing of rows.
 
-use std::{
-    cmp::Reverse,
-    collections::{BinaryHeap, HashMap},
-};
+use std::{cmp::Reverse, collections::BinaryHeap};
 
 use super::{
     options::{CandleTime, ReadOptions, within},
     problems::{NAMED_MAX, Problem, Problems},
 };
 use crate::{
-    backtest::{
-        result::{Interval, SeriesSummary},
-        setup::PricePoint,
-    },
+    backtest::result::{Interval, SeriesSummary},
     domain::{Timestamp, span::Span},
+    prices::csv::{Layout, Order, Place, PriceRow, Spacing, Spacings, shown},
 };
 
-/// Maximum number of different intervals to count; a series with more has no regular spacing.
-const SPACINGS_MAX: usize = 1_024;
-
-/// Rows further apart than this share of the usual interval, in per cent, have a gap between them.
-const GAP_PCT: u64 = 150;
-
-#[derive(Default)]
 pub(super) struct Checks {
     pub(super) bad: Problems,
     duplicates: Problems,
+    newest_first: bool,
+    order: Order,
     rows: u64,
     first: Option<Timestamp>,
-    last: Option<PricePoint>,
-    /// Number of occurrences of each interval, milliseconds.
-    spacings: HashMap<u64, u64>,
-    /// The interval of the last rows and its consecutive occurrences, not yet counted above.
-    steady: (u64, u64),
+    last: Option<(u64, PriceRow)>,
+    /// The second row, and the one before the last, in the file's order.
+    second: Option<Timestamp>,
+    before_last: Option<Timestamp>,
+    spacings: Spacings,
     /// The longest intervals, each with its line and start; the shortest of them on top.
     widest: BinaryHeap<Reverse<(u64, u64, Timestamp)>>,
 }
@@ -41,50 +31,71 @@ pub(super) struct Checks {
 /// Result of the first pass.
 pub(super) struct Checked {
     pub(super) summary: SeriesSummary,
-    pub(super) shift: Span,
+    /// Of candles whose time is their beginning.
+    pub(super) spacing: Spacing,
 }
 
 impl Checks {
+    pub(super) fn new(layout: &Layout) -> Self {
+        Self {
+            bad: Problems::default(),
+            duplicates: Problems::default(),
+            newest_first: layout.newest_first,
+            order: Order::new(layout.newest_first),
+            rows: 0,
+            first: None,
+            last: None,
+            second: None,
+            before_last: None,
+            spacings: Spacings::default(),
+            widest: BinaryHeap::new(),
+        }
+    }
+
     /// Checks a row's position; returns the problem, if any.
-    pub(super) fn row(&mut self, line: u64, row: PricePoint, options: &ReadOptions) -> Result<(), String> {
+    pub(super) fn row(&mut self, line: u64, row: PriceRow, options: &ReadOptions) -> Result<(), String> {
         if !within(row.at, options) {
             return Ok(());
         }
-        if let Some(last) = self.last {
-            if row.at < last.at {
-                return Err(format!(
-                    "{} comes after {}: out of order",
-                    shown(row.at),
-                    shown(last.at)
-                ));
+        let place = self.order.place(row.at);
+        if let Some((last_line, last)) = self.last {
+            match place {
+                Place::Again => {
+                    self.duplicates.add(line, || {
+                        let other = if row.price == last.price {
+                            ""
+                        } else {
+                            " with another price"
+                        };
+                        format!("{} again{other}; the first row counts", shown(row.at))
+                    });
+                    return Ok(());
+                }
+                Place::OutOfOrder => {
+                    return Err(format!(
+                        "{} comes after {}: out of order",
+                        shown(row.at),
+                        shown(last.at)
+                    ));
+                }
+                Place::Next => {}
             }
-            if row.at == last.at {
-                self.duplicates.add(line, || {
-                    let other = if row.price == last.price {
-                        ""
-                    } else {
-                        " with another price"
-                    };
-                    format!("{} again{other}; the first row counts", shown(row.at))
-                });
-                return Ok(());
+            if self.newest_first {
+                self.distance(last_line, row.at, last.at);
+            } else {
+                self.distance(line, last.at, row.at);
             }
-            self.distance(line, last.at, row.at);
+            self.second.get_or_insert(row.at);
+            self.before_last = Some(last.at);
         }
         self.rows += 1;
         self.first.get_or_insert(row.at);
-        self.last = Some(row);
+        self.last = Some((line, row));
         Ok(())
     }
 
     fn distance(&mut self, line: u64, from: Timestamp, to: Timestamp) {
-        let millis = u64::try_from((to - from).num_milliseconds()).unwrap_or(0);
-        if millis == self.steady.0 {
-            self.steady.1 += 1;
-        } else {
-            self.count_steady();
-            self.steady = (millis, 1);
-        }
+        let millis = self.spacings.add(from, to);
         let narrowest = self.widest.peek().map_or(0, |Reverse((millis, ..))| *millis);
         if self.widest.len() < NAMED_MAX || millis > narrowest {
             self.widest.push(Reverse((millis, line, from)));
@@ -94,72 +105,66 @@ impl Checks {
         }
     }
 
-    fn count_steady(&mut self) {
-        let (millis, times) = self.steady;
-        if times > 0 && (self.spacings.len() < SPACINGS_MAX || self.spacings.contains_key(&millis)) {
-            *self.spacings.entry(millis).or_default() += times;
-        }
-    }
-
     /// `None` without rows.
-    pub(super) fn finish(mut self, name: &str, candles: bool, options: &ReadOptions) -> Option<Checked> {
-        self.count_steady();
-        let (first, last) = (self.first?, self.last?.at);
-        let usual = self
-            .spacings
-            .iter()
-            .max_by_key(|(millis, count)| (**count, Reverse(**millis)));
-        let spacing = Span::from_millis(usual.map_or(0, |(millis, _)| *millis));
-        let gap_millis = usual.map_or(u64::MAX, |(millis, _)| millis.saturating_mul(GAP_PCT) / 100);
-        let wide = self.spacings.iter().filter(|(millis, _)| **millis > gap_millis);
-        let count = wide.map(|(_, count)| count).sum();
+    pub(super) fn finish(mut self, name: &str, layout: &Layout, options: &ReadOptions) -> Option<Checked> {
+        let (mut first, mut last) = (self.first?, self.last?.1.at);
+        let measured = self.spacings.usual();
+        let begins = layout.begins() && options.candle_time == CandleTime::Open;
+        let spacing = if begins { measured } else { Spacing::NONE };
+        let mut after_first = self.second;
+        if self.newest_first {
+            std::mem::swap(&mut first, &mut last);
+            after_first = self.before_last;
+        }
         let mut widest = self.widest.into_vec();
-        widest.retain(|Reverse((millis, ..))| *millis > gap_millis);
+        widest.retain(|Reverse((millis, ..))| measured.is_gap(*millis));
         widest.sort();
         let longest_gap = widest.first().map(|Reverse((millis, _, from))| Interval {
-            from: *from,
-            to: Span::from_millis(*millis).after(*from),
+            from: spacing.end(*from, None),
+            to: spacing.end(Span::from_millis(*millis).after(*from), None),
         });
         let named = widest
             .into_iter()
             .map(|Reverse((millis, line, from))| Problem {
                 line,
                 what: format!(
-                    "{} after {}, usual is {spacing}",
+                    "{} after {}, usual is {}",
                     Span::from_millis(millis),
-                    shown(from)
+                    shown(from),
+                    measured.usual
                 ),
             })
             .collect();
-        let gaps = Problems { count, named };
-        let shift = if candles && options.candle_time == CandleTime::Open {
-            spacing
-        } else {
-            Span::ZERO
+        let gaps = Problems {
+            count: self.spacings.gaps(measured),
+            named,
         };
+        let mut warnings = layout.notes.clone();
+        warnings.extend(warned(&self.duplicates, &gaps, &self.bad));
         Some(Checked {
             summary: SeriesSummary {
                 name: name.to_owned(),
                 rows: self.rows,
-                first: shift.after(first),
-                last: shift.after(last),
-                spacing,
-                candles,
+                first: if spacing == Spacing::NONE {
+                    first
+                } else {
+                    spacing.end(first, after_first)
+                },
+                last: spacing.end(last, None),
+                spacing: measured.usual,
+                candles: layout.candles,
                 gaps: gaps.count,
-                longest_gap: longest_gap.map(|gap| Interval {
-                    from: shift.after(gap.from),
-                    to: shift.after(gap.to),
-                }),
+                longest_gap,
                 duplicates: self.duplicates.count,
                 skipped: self.bad.count,
-                warnings: warnings(&self.duplicates, &gaps, &self.bad),
+                warnings,
             },
-            shift,
+            spacing,
         })
     }
 }
 
-fn warnings(duplicates: &Problems, gaps: &Problems, skipped: &Problems) -> Vec<String> {
+fn warned(duplicates: &Problems, gaps: &Problems, skipped: &Problems) -> Vec<String> {
     [
         (gaps, "gaps, longest first"),
         (duplicates, "rows with a duplicate time"),
@@ -169,8 +174,4 @@ fn warnings(duplicates: &Problems, gaps: &Problems, skipped: &Problems) -> Vec<S
     .filter(|(problems, _)| problems.count > 0)
     .map(|(problems, what)| format!("{} {what}:{problems}", problems.count))
     .collect()
-}
-
-fn shown(at: Timestamp) -> String {
-    at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
 }

@@ -7,14 +7,14 @@ use std::{
 
 use super::{
     check::Checks,
-    options::{CandleTime, ReadOptions, within},
+    options::{ReadOptions, within},
     problems::SeriesError,
     rows::{Rows, Series},
 };
 use crate::{
     backtest::{result::SeriesSummary, setup::PricePoint},
-    domain::{Timestamp, span::Span},
-    prices::csv::{Layout, instant},
+    domain::Timestamp,
+    prices::csv::{Ends, Layout, Order, Place, PriceRow, Spacing, instant},
 };
 
 /// A CSV file that was checked.
@@ -23,8 +23,8 @@ pub struct CsvSeries {
     path: PathBuf,
     layout: Layout,
     options: ReadOptions,
-    /// Added to each row's time: a candle's close is known at its end.
-    shift: Span,
+    /// Of candles whose time is their beginning: a close is known at the end.
+    spacing: Spacing,
     summary: SeriesSummary,
 }
 
@@ -35,15 +35,7 @@ impl CsvSeries {
     /// [`SeriesError`]; bad or unordered rows are errors unless they may be skipped.
     pub fn open(path: &Path, options: ReadOptions) -> Result<Self, SeriesError> {
         let layout = layout(path)?;
-        let options = ReadOptions {
-            candle_time: if layout.closes {
-                CandleTime::Close
-            } else {
-                options.candle_time
-            },
-            ..options
-        };
-        let mut checks = Checks::default();
+        let mut checks = Checks::new(&layout);
         each_line(path, &layout, |line, row| {
             if let Err(what) = row.and_then(|row| checks.row(line, row, &options)) {
                 checks.bad.add(line, || what);
@@ -56,7 +48,7 @@ impl CsvSeries {
                 problems: checks.bad,
             });
         }
-        let Some(checked) = checks.finish(&shown(), layout.candles, &options) else {
+        let Some(checked) = checks.finish(&shown(), &layout, &options) else {
             return Err(SeriesError::Empty {
                 path: shown(),
                 narrowed: options.from.is_some() || options.to.is_some(),
@@ -66,7 +58,7 @@ impl CsvSeries {
             path: path.to_owned(),
             layout,
             options,
-            shift: checked.shift,
+            spacing: checked.spacing,
             summary: checked.summary,
         })
     }
@@ -91,17 +83,31 @@ impl Series for CsvSeries {
     }
 
     fn each(&self, take: &mut dyn FnMut(PricePoint)) -> Result<(), SeriesError> {
-        let mut last = None;
+        let mut ends = Ends::new(self.spacing);
+        let mut give = |row: Option<PriceRow>| {
+            if let Some(PriceRow { at, price }) = row {
+                take(PricePoint { at, price });
+            }
+        };
+        let mut order = Order::new(self.layout.newest_first);
+        let mut turned = Vec::new();
+        let newest_first = self.layout.newest_first;
         each_line(&self.path, &self.layout, |_, row| {
             let Ok(row) = row else { return };
-            if within(row.at, &self.options) && last.is_none_or(|last| row.at > last) {
-                last = Some(row.at);
-                take(PricePoint {
-                    at: self.shift.after(row.at),
-                    ..row
-                });
+            if !within(row.at, &self.options) || order.place(row.at) != Place::Next {
+                return;
             }
-        })
+            if newest_first {
+                turned.push(row);
+            } else {
+                give(ends.push(row));
+            }
+        })?;
+        for row in turned.into_iter().rev() {
+            give(ends.push(row));
+        }
+        give(ends.finish());
+        Ok(())
     }
 }
 
@@ -125,28 +131,14 @@ fn layout(path: &Path) -> Result<Layout, SeriesError> {
 fn each_line(
     path: &Path,
     layout: &Layout,
-    mut take: impl FnMut(u64, Result<PricePoint, String>),
+    mut take: impl FnMut(u64, Result<PriceRow, String>),
 ) -> Result<(), SeriesError> {
     let unreadable = |source: std::io::Error| SeriesError::Unreadable {
         path: path.display().to_string(),
         source,
     };
-    let file = File::open(path).map_err(unreadable)?;
-    let mut reader = layout.reader(file);
-    let mut record = csv::ByteRecord::new();
-    let mut header = layout.header;
-    while reader
-        .read_byte_record(&mut record)
-        .map_err(|error| unreadable(error.into()))?
-    {
-        if std::mem::take(&mut header) {
-            continue;
-        }
-        let line = record.position().map_or(0, csv::Position::line);
-        let row = layout.row(&record).map(|row| PricePoint {
-            at: row.at,
-            price: row.price,
-        });
+    let mut rows = layout.rows(File::open(path).map_err(unreadable)?);
+    while let Some((line, row)) = rows.next_row().map_err(unreadable)? {
         take(line, row.map_err(|problem| problem.to_string()));
     }
     Ok(())

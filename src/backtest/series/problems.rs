@@ -65,9 +65,7 @@ pub enum SeriesError {
         source: std::io::Error,
     },
     /// The columns of time and price cannot be identified.
-    #[error(
-        "{path}: {what}; write a header with a column named time, timestamp, date or unix and one named price or close"
-    )]
+    #[error("{path}: {what}")]
     Columns {
         /// The file.
         path: String,

@@ -17,8 +17,9 @@ use crate::domain::{
 };
 
 /// Default maximum loss: a tenth of the swap's value, basis points.
-const MAX_LOSS_BPS: u32 = 1_000;
-const MAX_DEADLINE: Span = Span::from_secs(600);
+pub const MAX_LOSS_BPS: u32 = 1_000;
+/// Default of how long a transaction may be valid.
+pub const MAX_DEADLINE: Span = Span::from_secs(600);
 
 /// Assets that may pay for tokens. Each can be valued without querying the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display, EnumString, Serialize, Deserialize)]

@@ -18,7 +18,7 @@ mod swap02;
 mod universal;
 
 pub use book::{MACHINE_POLICY, Place, PolicyBook};
-pub use file::{Entry, NamedContracts, Policy, Quote};
+pub use file::{Entry, MAX_DEADLINE, MAX_LOSS_BPS, NamedContracts, Policy, Quote};
 pub use journal::{Journal, Spent};
 pub use model::PolicyContracts;
 pub use refusal::{Reason, Refusal};

@@ -8,6 +8,7 @@ use std::{
 use alloy_primitives::{Address, U256, keccak256};
 use async_trait::async_trait;
 use metrics::counter;
+use strum::VariantArray;
 use tracing::warn;
 
 use super::{
@@ -58,6 +59,11 @@ impl PolicySigner {
         chain_id: u64,
         appraiser: Arc<dyn Appraiser>,
     ) -> Self {
+        // Export zeros first: a counter that first appears at one shows no increase.
+        for reason in Reason::VARIANTS {
+            let reason: &'static str = reason.into();
+            counter!(metric::POLICY_REFUSALS, "chain" => chain.clone(), "reason" => reason).increment(0);
+        }
         Self {
             inner,
             book,

@@ -1,113 +1,42 @@
 //! `pause`, `resume`, `liquidate`, `remove`.
 
-use std::fmt::Write as _;
-
 use clap::Args;
 use serde::Serialize;
 
+use super::{
+    questions::{remove_question, sell_question},
+    selection::{JobsArgs, named},
+};
 use crate::{
     app::{
-        App, AppError, Target,
+        App, AppError,
         jobs::{
-            lifecycle::{self, Changed, LiquidateRequest, Note},
-            sale::{self, Sale},
-            selected::{Jobs, Kind},
+            lifecycle::{self, Changed, LiquidateRequest, Report},
+            sale,
+            selected::Jobs,
         },
     },
     cli::{
-        confirm::confirm,
-        out::{Out, dollars, short},
-        target::{TargetArgs, actor},
+        confirm::{asks, confirm},
+        exit::Exit,
+        out::Out,
+        target::actor,
+        wording::{CommandLine, described},
     },
     config::Settings,
-    domain::{
-        ids::AuditId,
-        job::{JobStatus, Realm},
-        span::Span,
-        units::Usd,
-    },
+    domain::{ids::AuditId, job::Realm, span::Span},
 };
-
-/// Jobs by name, or all of a kind.
-#[derive(Debug, Args)]
-pub struct JobsArgs {
-    /// Jobs: token address, job number or ticker
-    #[arg(value_name = "JOB", required_unless_present_any = ["all", "live", "paper", "status"])]
-    jobs: Vec<String>,
-    /// All jobs
-    #[arg(long, conflicts_with_all = ["jobs", "live", "paper", "status"])]
-    all: bool,
-    /// All LIVE jobs
-    #[arg(long, conflicts_with_all = ["jobs", "paper"])]
-    live: bool,
-    /// All paper jobs
-    #[arg(long, conflicts_with = "jobs")]
-    paper: bool,
-    /// All jobs of this status
-    #[arg(long, conflicts_with = "jobs", value_name = "STATUS", ignore_case = true)]
-    status: Option<StatusArg>,
-    /// Only jobs on this chain
-    #[arg(long)]
-    chain: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum StatusArg {
-    Running,
-    Paused,
-    Liquidating,
-    Error,
-}
-
-impl From<StatusArg> for JobStatus {
-    fn from(status: StatusArg) -> Self {
-        match status {
-            StatusArg::Running => Self::Running,
-            StatusArg::Paused => Self::Paused,
-            StatusArg::Liquidating => Self::Liquidating,
-            StatusArg::Error => Self::Error,
-        }
-    }
-}
-
-impl JobsArgs {
-    /// Whether one job was named: then its line is the whole answer.
-    fn is_one(&self) -> bool {
-        self.jobs.len() == 1
-    }
-}
-
-impl From<&JobsArgs> for Jobs {
-    fn from(args: &JobsArgs) -> Self {
-        if args.jobs.is_empty() {
-            let realm = match (args.live, args.paper) {
-                (true, _) => Some(Realm::Live),
-                (_, true) => Some(Realm::Paper),
-                _ => None,
-            };
-            return Self::Kind(Kind {
-                realm,
-                chain: args.chain.clone(),
-                status: args.status.map(JobStatus::from),
-            });
-        }
-        let target = |token: &String| Target {
-            token: token.clone(),
-            chain: args.chain.clone(),
-        };
-        Self::Named(args.jobs.iter().map(target).collect())
-    }
-}
 
 #[derive(Debug, Args)]
 pub struct ResumeArgs {
     /// Jobs: token address, job number or ticker
     #[arg(value_name = "JOB", required_unless_present = "paused_by")]
     jobs: Vec<String>,
-    /// Chain of the jobs, if several match
+    /// Only jobs on this chain
     #[arg(long)]
     chain: Option<String>,
-    /// Resume the jobs that this pause stopped: the number that `pause` printed
+    /// Undo a pause of several jobs, by the number that `pause` printed: jobs that it stopped, and whose status has not
+    /// changed since, are as they were before
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["jobs", "chain"])]
     paused_by: Option<i64>,
 }
@@ -129,8 +58,12 @@ pub struct LiquidateArgs {
 
 #[derive(Debug, Args)]
 pub struct RemoveArgs {
-    #[command(flatten)]
-    target: TargetArgs,
+    /// Jobs: token address, job number or ticker
+    #[arg(value_name = "JOB", required = true)]
+    jobs: Vec<String>,
+    /// Only jobs on this chain
+    #[arg(long)]
+    chain: Option<String>,
     /// Remove without asking for confirmation
     #[arg(long)]
     yes: bool,
@@ -138,123 +71,123 @@ pub struct RemoveArgs {
 
 pub async fn pause(settings: &Settings, out: Out, args: &JobsArgs) -> Result<(), AppError> {
     let app = App::open(settings).await?;
-    show(
-        out,
-        &lifecycle::pause(&app, &args.into(), &actor()).await?,
-        args.is_one(),
-    )
+    let jobs = args.into();
+    let report = lifecycle::pause(&app, &jobs, &actor()).await?;
+    show(out, report, jobs.is_one())
 }
 
 pub async fn resume(settings: &Settings, out: Out, args: &ResumeArgs) -> Result<(), AppError> {
     let app = App::open(settings).await?;
     if let Some(pause) = args.paused_by {
-        let resumed = lifecycle::resume_paused_by(&app, AuditId(pause), &actor()).await?;
-        return show(out, &resumed, false);
+        let report = lifecycle::resume_paused_by(&app, AuditId(pause), &actor()).await?;
+        return show(out, report, false);
     }
-    let target = |token: &String| Target {
-        token: token.clone(),
-        chain: args.chain.clone(),
-    };
-    let jobs = Jobs::Named(args.jobs.iter().map(target).collect());
-    show(
-        out,
-        &lifecycle::resume(&app, &jobs, &actor()).await?,
-        args.jobs.len() == 1,
-    )
+    let jobs = named(&args.jobs, args.chain.as_deref());
+    let report = lifecycle::resume(&app, &jobs, &actor()).await?;
+    show(out, report, jobs.is_one())
 }
 
 pub async fn remove(settings: &Settings, out: Out, args: &RemoveArgs) -> Result<(), AppError> {
     let app = App::open(settings).await?;
-    if !args.yes {
-        confirm(
-            out,
-            &format!("Remove job {} for good? Its history stays.", args.target.token),
-        )?;
+    let jobs = named(&args.jobs, args.chain.as_deref());
+    if asks(out, args.yes) {
+        let removable = sale::removable(&app, &jobs).await?;
+        if !removable.is_empty() {
+            confirm(out, &remove_question(&removable))?;
+        }
     }
-    let removed = lifecycle::remove(&app, &(&args.target).into(), &actor()).await?;
-    show(out, &[removed], true)
+    let report = lifecycle::remove(&app, &jobs, &actor()).await?;
+    show(out, report, jobs.is_one())
 }
 
 pub async fn liquidate(settings: &Settings, out: Out, args: &LiquidateArgs) -> Result<(), AppError> {
     // Validated before anything is opened: a wrong number changes nothing.
     let request = LiquidateRequest::new(args.over, args.slices)?;
     let app = App::open(settings).await?;
-    let jobs = (&args.jobs).into();
-    if !args.yes {
+    let jobs: Jobs = (&args.jobs).into();
+    if asks(out, args.yes) {
         let sales = sale::preview(&app, &jobs).await?;
-        if sales.iter().any(|sale| sale.realm == Realm::Live) {
-            confirm(out, &question(&sales))?;
+        if sales.iter().any(|sale| sale.name.realm == Realm::Live) {
+            confirm(out, &sell_question(sales))?;
         }
     }
-    let changed = lifecycle::liquidate(&app, &jobs, request, &actor()).await?;
-    show(out, &changed, args.jobs.is_one())
-}
-
-/// What would be sold, and for about how much.
-fn question(sales: &[Sale]) -> String {
-    let mut text = String::from("Sell with real money:\n");
-    let mut total = Some(Usd::ZERO);
-    for sale in sales {
-        let worth = match sale.worth_usd {
-            Some(worth) => format!("about {} USD", dollars(worth)),
-            None => "no price known yet".to_owned(),
-        };
-        let position = short(&sale.position.to_string(), 6);
-        let (realm, chain) = (sale.realm.label(), &sale.chain);
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
-            "  job {}: {position} {} ({realm} on {chain}), {worth}",
-            sale.job, sale.symbol
-        );
-        total = total
-            .zip(sale.worth_usd)
-            .and_then(|(sum, worth)| sum.checked_add(worth).ok());
-    }
-    if let Some(total) = total.filter(|_| sales.len() > 1) {
-        let _ = writeln!(
-            text,
-            "  in all about {} USD, before fees, price impact and gas",
-            dollars(total)
-        );
-    }
-    text.push_str("Continue?");
-    text
+    let report = lifecycle::liquidate(&app, &jobs, request, &actor()).await?;
+    show(out, report, jobs.is_one())
 }
 
 /// Several jobs, and how to undo a pause of them.
 #[derive(Debug, Serialize)]
 struct Several<'a> {
     jobs: &'a [Changed],
+    refused: Vec<RefusedLine>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pause: Option<AuditId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undo: Option<String>,
 }
 
-/// One job is shown by itself, several as a list.
-fn show(out: Out, changed: &[Changed], one: bool) -> Result<(), AppError> {
-    if let ([line], true) = (changed, one) {
-        return out.show(line, text);
+/// A job that could not follow.
+#[derive(Debug, Serialize)]
+struct RefusedLine {
+    /// As it was named, or `job 3 (CLAWD, LIVE on base)`.
+    job: String,
+    code: u8,
+    message: String,
+}
+
+/// One named job is shown by itself, several as a list.
+fn show(out: Out, mut report: Report, one: bool) -> Result<(), AppError> {
+    for note in report.jobs.iter_mut().filter_map(|line| line.note.as_mut()) {
+        note.write(&CommandLine);
     }
-    let pause = changed.iter().find_map(|line| line.pause);
-    out.show(&Several { jobs: changed, pause }, |view| {
-        if view.jobs.is_empty() {
-            return "no job of this kind\n".to_owned();
+    match (report.jobs.as_slice(), one, report.refused.pop()) {
+        (_, true, Some(refused)) => return Err(refused.error),
+        ([line], true, None) => return out.show(line, text),
+        (_, _, last) => report.refused.extend(last),
+    }
+    let refused = report.refused.iter().map(|refused| RefusedLine {
+        job: refused.name.clone(),
+        code: Exit::of(&refused.error).code(),
+        message: described(&refused.error),
+    });
+    let several = Several {
+        jobs: &report.jobs,
+        refused: refused.collect(),
+        pause: report.pause,
+        undo: report.pause.map(|pause| format!("lgi-mm resume --paused-by {pause}")),
+    };
+    out.show(&several, lines)?;
+    report.failure().map_or(Ok(()), Err)
+}
+
+fn lines(view: &Several<'_>) -> String {
+    if view.jobs.is_empty() && view.refused.is_empty() {
+        return "no job of this kind\n".to_owned();
+    }
+    let done = view.jobs.iter().map(text);
+    // Most messages begin with the job's name themselves.
+    let refused = view.refused.iter().map(|line| {
+        if line.message.contains(&line.job) {
+            line.message.clone()
+        } else {
+            format!("{}: {}", line.job, line.message)
         }
-        let mut lines: Vec<String> = view.jobs.iter().map(text).collect();
-        if let Some(pause) = view.pause {
-            lines.push(format!("undo: lgi-mm resume --paused-by {pause}"));
-        }
-        lines.join("\n")
-    })
+    });
+    let undo = view.undo.iter().map(|undo| format!("undo: {undo}"));
+    let lines: Vec<String> = done.chain(refused).chain(undo).collect();
+    lines.join("\n")
 }
 
 fn text(line: &Changed) -> String {
-    let note = line.note.map(|note| format!(" ({note})")).unwrap_or_default();
-    let (job, symbol, realm, chain) = (line.job, &line.symbol, line.realm.label(), &line.chain);
-    let job = format!("job {job} ({symbol}, {realm} on {chain})");
-    match line.note {
-        _ if line.changed => format!("{job}: {} -> {}{note}", line.before, line.after),
-        Some(Note::NotFor(_) | Note::ChangedSince) => format!("{job}: {}{note}", line.after),
-        _ => format!("{job}: {} already{note}", line.after),
+    let note = line.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+    let Changed {
+        name, before, after, ..
+    } = line;
+    if line.changed {
+        format!("{name}: {before} -> {after}{note}")
+    } else if line.already {
+        format!("{name}: {after} already{note}")
+    } else {
+        format!("{name}: {after}{note}")
     }
 }

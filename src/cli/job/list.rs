@@ -18,7 +18,7 @@ const HEADER: [&str; 11] = [
     "position",
     "spent",
     "avg cost",
-    "PnL",
+    "net",
     "last decision",
     "next",
 ];
@@ -28,9 +28,6 @@ const SPARE: [&str; 6] = ["mode", "avg cost", "next", "spent", "price", "last de
 
 fn cells(line: &JobLine) -> Vec<String> {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let profit = line
-        .unrealized_usd
-        .and_then(|open| open.checked_add(line.realized_usd).ok());
     vec![
         line.job.to_string(),
         line.symbol.clone(),
@@ -40,7 +37,7 @@ fn cells(line: &JobLine) -> Vec<String> {
         short(&line.position.to_string(), 4),
         dollars(line.spent_usd),
         or_dash(line.average_cost_usd.map(|price| short(&price.to_string(), 6))),
-        or_dash(profit.map(dollars)),
+        or_dash(line.net_usd.map(dollars)),
         or_dash(line.last_decision.as_ref().map(ToString::to_string)),
         or_dash(line.next_slot.map(|slot| slot.format("%H:%M:%S").to_string())),
     ]
@@ -51,7 +48,10 @@ pub fn render(lines: &[JobLine]) -> String {
         return "no jobs; create one with `lgi-mm start TOKEN --mode accumulate`\n".to_owned();
     }
     let rows = lines.iter().map(cells).collect();
-    format!("{}\nUSD, UTC\n", table_without(&HEADER, rows, &SPARE))
+    format!(
+        "{}\nUSD, UTC; net is after gas\n",
+        table_without(&HEADER, rows, &SPARE)
+    )
 }
 
 pub async fn run(settings: &Settings, out: Out) -> Result<(), AppError> {

@@ -60,11 +60,12 @@ fn render(replay: &Replay) -> String {
             row("sold, USD", &|f| dollars(f.proceeds_usd)),
             row("tokens held", &|f| short(&f.token_balance.to_string(), 6)),
             row("quote owned", &|f| short(&f.quote_balance.to_string(), 2)),
-            row("worth now, USD", &|f| dollars(f.value_usd)),
+            row("value, USD", &|f| dollars(f.value_usd)),
             row("average cost", &|f| price(f.average_cost)),
             row("realised, USD", &|f| dollars(f.realized_usd)),
             row("unrealised, USD", &|f| dollars(f.unrealized_usd)),
             row("gas, USD", &|f| dollars(f.gas_usd)),
+            row("net, USD", &|f| dollars(f.net_usd)),
         ],
     );
     let mut text = format!(

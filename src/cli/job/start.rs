@@ -11,7 +11,7 @@ use crate::{
         jobs::start::{self, StartRequest, Started},
         target::address,
     },
-    cli::{mode::ModeArg, out::Out, target::actor},
+    cli::{mode::ModeArg, out::Out, target::actor, wording::CommandLine},
     config::{JobLayers, Settings},
     domain::job::Realm,
 };
@@ -72,7 +72,14 @@ pub async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Result<(), 
     let request = args.request()?;
     request.check()?;
     let app = App::open(settings).await?;
-    out.show(&start::start(&app, &request, &actor()).await?, render)
+    let mut started = start::start(&app, &request, &actor()).await?;
+    for assumed in &mut started.assumed {
+        assumed.write(&CommandLine);
+    }
+    if let Some(command) = started.policy.as_mut().and_then(|lacks| lacks.0.command.as_mut()) {
+        command.write(&CommandLine);
+    }
+    out.show(&started, render)
 }
 
 fn render(view: &Started) -> String {

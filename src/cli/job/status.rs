@@ -5,18 +5,23 @@ use std::fmt::Write;
 use crate::{
     app::{
         App, AppError,
+        jobs::list::JobLine,
         jobs::status::{self, Attempt, DecisionRun, Status},
     },
     cli::{
         out::{Out, dollars, moment, short, table, when},
         target::TargetArgs,
+        wording::CommandLine,
     },
     config::Settings,
+    domain::units::Usd,
 };
 
 pub async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
     let app = App::read(settings).await?;
-    out.show(&status::status(&app, &args.into()).await?, render)
+    let mut status = status::status(&app, &args.into()).await?;
+    status.why.write(&CommandLine);
+    out.show(&status, render)
 }
 
 fn render(status: &Status) -> String {
@@ -49,7 +54,7 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
         .recent_high_usd
         .map_or_else(|| "-".to_owned(), |high| short(&high.to_string(), 6));
     let mut facts = vec![
-        ("why not buying", status.why.clone()),
+        ("why not buying", status.why.to_string()),
         ("wallet", format!("{} pays with {}", status.wallet, status.quote)),
         (
             "cycle",
@@ -60,14 +65,8 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
                 when(status.stopped_at)
             ),
         ),
-        (
-            "cost basis",
-            format!(
-                "{} USD, gas {} USD",
-                dollars(status.cost_basis_usd),
-                dollars(status.line.gas_usd)
-            ),
-        ),
+        ("cost basis", format!("{} USD", dollars(status.cost_basis_usd))),
+        ("net", net(&status.line)),
         (
             "owned quote",
             format!("{} {}", short(&status.quote_balance.to_string(), 6), status.quote),
@@ -101,6 +100,18 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
         facts.extend(open.attempts.iter().map(|attempt| ("", sent(attempt))));
     }
     facts
+}
+
+/// Net, and what it is made of.
+fn net(line: &JobLine) -> String {
+    let known = |figure: Option<Usd>| figure.map_or_else(|| "-".to_owned(), dollars);
+    format!(
+        "{} USD = realised {} + unrealised {} - gas {}",
+        known(line.net_usd),
+        dollars(line.realized_usd),
+        known(line.unrealized_usd),
+        dollars(line.gas_usd)
+    )
 }
 
 /// What prevents the job from trading, or should be changed.

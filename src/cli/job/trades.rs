@@ -39,7 +39,7 @@ pub fn render(lines: &[TradeLine]) -> String {
             short(&line.base_amount.to_string(), 4),
             short(&line.quote_amount.to_string(), 4),
             short(&line.price_usd.to_string(), 6),
-            line.realized_pnl_usd
+            line.realized_usd
                 .filter(|_| line.side == Side::Sell)
                 .map_or_else(|| "-".to_owned(), dollars),
             outcome,
@@ -56,11 +56,11 @@ pub fn render(lines: &[TradeLine]) -> String {
             "tokens",
             "quote",
             "price",
-            "PnL",
+            "realised",
             "transaction",
         ],
         rows.collect(),
-        &["transaction", "price", "slot", "quote", "realm", "PnL"],
+        &["transaction", "price", "slot", "quote", "realm", "realised"],
     )
 }
 

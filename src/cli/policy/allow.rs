@@ -1,6 +1,6 @@
 //! `policy allow`: shows the entry, asks for confirmation, then writes it.
 
-use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
+use std::io::{IsTerminal, stdin};
 
 use alloy_primitives::Address;
 use clap::Args;
@@ -12,7 +12,7 @@ use crate::{
         App, AppError, Target,
         policy::{self, AllowRequest, Limits, PolicyQuote, Subject},
     },
-    cli::{out::Out, target::actor},
+    cli::{confirm::says_yes, out::Out, target::actor},
     config::Settings,
     domain::span::Span,
 };
@@ -74,7 +74,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &AllowArgs) -> Resu
     }
     if !args.yes {
         out.remark(&described(&proposal.entry));
-        if !confirmed(&format!("Write this to {}?", proposal.file.display()))? {
+        if !confirmed(out, &format!("Write this to {}?", proposal.file.display()))? {
             return Err(AppError::Refused("nothing was written".to_owned()));
         }
     }
@@ -89,21 +89,14 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &AllowArgs) -> Resu
 }
 
 /// Asks for confirmation on a terminal; without one, `--yes` is needed.
-fn confirmed(question: &str) -> Result<bool, AppError> {
+fn confirmed(out: Out, question: &str) -> Result<bool, AppError> {
     if !stdin().is_terminal() {
         return Err(AppError::Usage(
             "nothing was written: there is no terminal to confirm on; review the entry with --print, then give --yes"
                 .to_owned(),
         ));
     }
-    let io = |source| AppError::Io {
-        what: "the terminal".to_owned(),
-        source,
-    };
-    write!(stderr().lock(), "{question} [y/N] ").map_err(io)?;
-    let mut answer = String::new();
-    stdin().lock().read_line(&mut answer).map_err(io)?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    says_yes(out, question)
 }
 
 impl AllowArgs {

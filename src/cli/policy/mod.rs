@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 
 use entry::described;
 
-use super::{out::Out, target::actor};
+use super::{out::Out, target::actor, wording::CommandLine};
 use crate::{
     app::{
         App, AppError, Target,
@@ -91,7 +91,10 @@ fn shown(view: &PolicyView) -> String {
 async fn check(settings: &Settings, out: Out, args: &CheckArgs) -> Result<(), AppError> {
     let app = App::open(settings).await?;
     let named: Vec<Target> = args.jobs.iter().map(|job| Target::anywhere(job)).collect();
-    let checked = policy::check(&app, &named).await?;
+    let mut checked = policy::check(&app, &named).await?;
+    for command in checked.iter_mut().filter_map(|job| job.command.as_mut()) {
+        command.write(&CommandLine);
+    }
     out.show(&checked, |jobs| {
         if jobs.is_empty() {
             return "no live jobs\n".to_owned();

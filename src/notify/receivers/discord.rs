@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::messenger::{Given, Messenger, ReceiverError, Setting, Target, URL, posted_to_url};
+use super::messenger::{
+    Answer, Given, Messenger, ReceiverError, Setting, Target, URL, posted_to_url, remedy_of_url,
+};
 use crate::{
     domain::span::Span,
     notify::{
@@ -30,6 +32,25 @@ impl Messenger for Discord {
 
     fn target(&self, given: &Given) -> Result<Target, ReceiverError> {
         posted_to_url(given)
+    }
+
+    /// By Discord's own code: <https://docs.discord.com/developers/topics/opcodes-and-status-codes>.
+    fn remedy(&self, given: &Given, answer: &Answer) -> Option<String> {
+        let url = given.dotted(URL.key);
+        Some(match answer.field("/code").and_then(|code| code.as_i64()) {
+            Some(10_015) => {
+                format!("the webhook was deleted: create a new one in the channel's settings and set {url}")
+            }
+            Some(50_027) => format!("the webhook's key is wrong: copy its URL again and set {url}"),
+            Some(10_003) => format!("the channel was deleted: create a webhook in another one and set {url}"),
+            Some(50_001 | 50_013) => {
+                format!("the webhook may not post there: allow it, or create another one and set {url}")
+            }
+            Some(220_001) => {
+                format!("the channel is a forum: add ?thread_id=.. to {url}, or use a text channel")
+            }
+            _ => return remedy_of_url(given, answer),
+        })
     }
 
     fn body(&self, _: &Given, notice: &Notice) -> Value {

@@ -27,10 +27,48 @@ pub(crate) trait Messenger: Sync {
     /// The request body. Pure, and without secrets.
     fn body(&self, given: &Given, notice: &Notice) -> Value;
 
+    /// What the owner must change before anything arrives again, if this answer says so. `None` for other answers.
+    fn remedy(&self, given: &Given, answer: &Answer) -> Option<String>;
+
+    /// The values with which to deliver at once, if the service says that the receiver has moved and it is safe to
+    /// follow: the secrets, and with them the server, stay the same.
+    fn moved(&self, _: &Given, _: &Answer) -> Option<Moved> {
+        None
+    }
+
     /// The field of a JSON answer that explains an error.
     fn error_field(&self) -> &'static str {
         "message"
     }
+}
+
+/// An answer that is not a success.
+pub(crate) struct Answer {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// The beginning of the body, without secrets.
+    pub(crate) text: String,
+}
+
+impl Answer {
+    /// A field of a JSON body, such as `/parameters/retry_after`.
+    pub(crate) fn field(&self, pointer: &str) -> Option<Value> {
+        let body: Value = serde_json::from_str(&self.text).ok()?;
+        body.pointer(pointer).cloned()
+    }
+
+    /// Whether the body contains one of these, in any case.
+    pub(super) fn says(&self, phrases: &[&str]) -> bool {
+        let text = self.text.to_lowercase();
+        phrases.iter().any(|phrase| text.contains(phrase))
+    }
+}
+
+/// A receiver that has moved.
+pub(crate) struct Moved {
+    pub(crate) given: Given,
+    /// The line of the settings to change.
+    pub(crate) advice: String,
 }
 
 /// One key of a kind of receiver.
@@ -160,6 +198,18 @@ pub(super) fn posted_to_url(given: &Given) -> Result<Target, ReceiverError> {
         url,
         key: None,
         hidden,
+    })
+}
+
+/// The remedy for a status that means the same for every receiver with a URL.
+pub(super) fn remedy_of_url(given: &Given, answer: &Answer) -> Option<String> {
+    let url = given.dotted(URL.key);
+    Some(match answer.status {
+        401 | 403 => format!("it refuses this URL or its key: check {url}"),
+        404 => format!("nothing is at this address: check {url}"),
+        405 => format!("this address does not accept POST: check {url}"),
+        410 => format!("this address is gone for good: set a new {url}, or remove the receiver"),
+        _ => return None,
     })
 }
 

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::messenger::{Given, Messenger, ReceiverError, Setting, Target, URL, posted_to_url};
+use super::messenger::{
+    Answer, Given, Messenger, ReceiverError, Setting, Target, URL, posted_to_url, remedy_of_url,
+};
 use crate::{
     domain::span::Span,
     notify::{
@@ -25,6 +27,46 @@ impl Messenger for Slack {
 
     fn target(&self, given: &Given) -> Result<Target, ReceiverError> {
         posted_to_url(given)
+    }
+
+    /// Slack answers one word: <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>.
+    fn remedy(&self, given: &Given, answer: &Answer) -> Option<String> {
+        let url = given.dotted(URL.key);
+        let remedies: [(&[&str], &str); 6] = [
+            (
+                &["channel_is_archived"],
+                "the channel is archived: restore it, or add the app to another channel and set",
+            ),
+            (
+                &["channel_not_found"],
+                "the channel was deleted: add the app to another channel and set",
+            ),
+            (
+                &["no_service", "no_active_hooks"],
+                "the webhook was removed or disabled: create a new one and set",
+            ),
+            (
+                &["invalid_token", "no_team", "team_disabled"],
+                "the webhook or its workspace is no longer valid: create a new one and set",
+            ),
+            (
+                &["user_not_found"],
+                "the person whom the webhook writes to is gone: create a new one and set",
+            ),
+            (
+                &[
+                    "action_prohibited",
+                    "posting_to_general_channel_denied",
+                    "not_in_channel",
+                    "is_read_only",
+                ],
+                "an administrator does not let the webhook post there: allow it, or add the app to another channel and set",
+            ),
+        ];
+        let known = remedies.iter().find(|(words, _)| answer.says(words));
+        known
+            .map(|(_, remedy)| format!("{remedy} {url}"))
+            .or_else(|| remedy_of_url(given, answer))
     }
 
     /// Slack wants the same three characters escaped as HTML does.

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::messenger::{Check, Form, Given, Messenger, ReceiverError, Setting, Target, http_url};
+use super::messenger::{
+    Answer, Check, Form, Given, Messenger, Moved, ReceiverError, Setting, Target, http_url,
+};
 use crate::{
     domain::{secret::Secret, span::Span},
     notify::{
@@ -80,9 +82,83 @@ impl Messenger for Telegram {
         })
     }
 
+    /// Telegram tells errors apart by their description only.
+    fn remedy(&self, given: &Given, answer: &Answer) -> Option<String> {
+        let (chat, token) = (given.dotted(CHAT), given.dotted(TOKEN));
+        if let Some(new) = new_chat(answer) {
+            return Some(format!("the group is now {new}: set {chat} = {new}"));
+        }
+        Some(match answer.status {
+            // An unknown token is 401; one that cannot be a token is 404.
+            401 | 404 => format!(
+                "the token is wrong or was revoked: ask @BotFather for it and set {token} or {token}_file"
+            ),
+            400 | 403 if answer.says(&["was blocked by the user"]) => {
+                "you blocked the bot: unblock it in Telegram".to_owned()
+            }
+            400 | 403
+                if answer.says(&[
+                    "was kicked",
+                    "not a member",
+                    "chat_write_forbidden",
+                    "not enough rights",
+                    "have no rights",
+                    "need administrator rights",
+                ]) =>
+            {
+                format!("add the bot to the chat and let it write there, or set another {chat}")
+            }
+            400 | 403 if answer.says(&["can't initiate conversation"]) => {
+                "write /start to the bot in Telegram first".to_owned()
+            }
+            400 | 403
+                if answer.says(&[
+                    "chat not found",
+                    "chat_id is empty",
+                    "peer_id_invalid",
+                    "user not found",
+                ]) =>
+            {
+                format!("the bot knows no such chat: add it there, or write /start to it, and check {chat}")
+            }
+            400 | 403
+                if answer.says(&[
+                    "user is deactivated",
+                    "chat was deactivated",
+                    "chat was deleted",
+                    "can't send messages to bots",
+                    "can't send messages to the user",
+                    "topic_closed",
+                    "topic_deleted",
+                ]) =>
+            {
+                format!("nobody can be reached there any more: set another {chat}")
+            }
+            403 => format!("Telegram does not let the bot write there: check the bot's rights and {chat}"),
+            _ => return None,
+        })
+    }
+
+    /// A group that became a supergroup has a new number, which Telegram tells the bot that wrote to the old one. Only
+    /// a group moves: a person or a channel with a name keeps its address.
+    fn moved(&self, given: &Given, answer: &Answer) -> Option<Moved> {
+        let old: i64 = given.get(CHAT).parse().ok()?;
+        let new = new_chat(answer).filter(|new| old < 0 && *new < 0 && *new != old)?;
+        let mut moved = given.clone();
+        moved.values.insert(CHAT, Secret(new.to_string()));
+        Some(Moved {
+            given: moved,
+            advice: format!("the group is now {new}: set {} = {new}", given.dotted(CHAT)),
+        })
+    }
+
     fn error_field(&self) -> &'static str {
         "description"
     }
+}
+
+fn new_chat(answer: &Answer) -> Option<i64> {
+    answer.field("/parameters/migrate_to_chat_id")?.as_i64()
 }
 
 fn is_chat(text: &str) -> bool {

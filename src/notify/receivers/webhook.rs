@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::messenger::{Form, Given, Messenger, ReceiverError, Setting, Target, URL, posted_to_url};
+use super::messenger::{
+    Answer, Form, Given, Messenger, ReceiverError, Setting, Target, URL, posted_to_url, remedy_of_url,
+};
 use crate::{
     domain::{secret::Secret, span::Span},
     notify::{message::Message, notice::Notice, sign::Key},
@@ -39,11 +41,16 @@ impl Messenger for Webhook {
         Ok(target)
     }
 
+    fn remedy(&self, given: &Given, answer: &Answer) -> Option<String> {
+        remedy_of_url(given, answer)
+    }
+
     fn body(&self, _: &Given, notice: &Notice) -> Value {
         json!({
             "id": notice.id,
             "type": notice.event,
             "version": notice.version,
+            "severity": notice.severity().to_string(),
             "timestamp": notice.happened_at,
             "job": notice.job.as_ref().map(|job| json!({
                 "id": job.id, "realm": job.realm, "chain": job.chain, "token": job.token, "symbol": job.symbol,

@@ -1,46 +1,28 @@
-//! Which columns of a file are time and price.
+//! Which columns of a file are time and price, and how it writes both.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 
-use csv::ByteRecord;
+use chrono::{TimeDelta, Utc};
 
 use super::{
+    names::{Named, named},
+    number::{self, Decimals, shown},
     problem::{LayoutProblem, RowProblem},
-    text,
+    record::{Record, Records},
+    time::{self, DayMonth, NoTime},
 };
 use crate::domain::{Timestamp, units::Price};
 
-const TIME_NAMES: [&str; 12] = [
-    "time",
-    "timestamp",
-    "date",
-    "datetime",
-    "unix",
-    "open time",
-    "open_time",
-    "opentime",
-    "snapped_at",
-    "ts",
-    "date_time",
-    "t",
-];
-const CLOSE_TIME_NAMES: [&str; 3] = ["close time", "close_time", "closetime"];
-const PRICE_NAMES: [&str; 9] = [
-    "price",
-    "close",
-    "price_usd",
-    "usd",
-    "priceusd",
-    "close_price",
-    "adj close",
-    "value",
-    "c",
-];
-const CLOSE_NAMES: [&str; 4] = ["close", "close_price", "adj close", "c"];
-const OPEN_NAMES: [&str; 3] = ["open", "o", "open_price"];
-
-/// A longer first line is no CSV of prices.
-const LINE_MAX: u64 = 64 * 1_024;
+/// Tried in this order: a comma may also begin decimals.
+const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
+/// Most column names that an error shows.
+const NAMES_SHOWN: usize = 20;
+/// Lines above the table that are skipped, at most.
+const LEAD_MAX: usize = 20;
+/// Rows that are looked at to tell the order of the file.
+const SAMPLE: usize = 500;
+/// How far ahead an end of a candle may be: that of a month has just begun.
+const CANDLE_MAX: TimeDelta = TimeDelta::days(31);
 
 /// A row of a file: the price from this instant on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,181 +33,395 @@ pub struct PriceRow {
     pub price: Price,
 }
 
-/// Where to find time and price in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TimeColumns {
+    One(usize),
+    /// A day and a time of day.
+    Two(usize, usize),
+}
+
+impl TimeColumns {
+    fn last(self) -> usize {
+        match self {
+            Self::One(index) => index,
+            Self::Two(day, clock) => day.max(clock),
+        }
+    }
+}
+
+/// Where to find time and price in a row, and how they are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
-    /// The first line is a header.
-    pub header: bool,
     /// Rows are candles.
     pub candles: bool,
-    /// The time is a candle's end, by its column's name.
+    /// The time is a candle's end.
     pub closes: bool,
+    /// The newest row comes first.
+    pub newest_first: bool,
+    /// What was assumed or skipped, a sentence each.
+    pub notes: Vec<String>,
+    /// Rows begin below this line.
+    above: u64,
+    /// Columns of the header.
+    width: Option<usize>,
     delimiter: u8,
-    time: usize,
+    time: TimeColumns,
     price: usize,
+    order: Option<DayMonth>,
+    decimals: Option<Decimals>,
+    /// A later time is refused.
+    latest: Timestamp,
 }
 
 impl Layout {
-    /// The layout of a file, from its first line.
+    /// Whether a row's time is the beginning of its candle, whose close is known only at its end.
+    #[must_use]
+    pub const fn begins(&self) -> bool {
+        self.candles && !self.closes
+    }
+
+    /// The layout of a file: by its header or first row, and by as many rows as it takes to tell how dates and decimals
+    /// are written.
     ///
     /// # Errors
     /// [`io::Error`] if it cannot be read; inside, why its columns are unknown.
     pub fn detect(file: impl Read) -> io::Result<Result<Self, LayoutProblem>> {
-        let mut first = Vec::new();
-        let mut reader = BufReader::new(file.take(LINE_MAX));
-        while first.iter().all(u8::is_ascii_whitespace) {
-            first.clear();
-            if reader.read_until(b'\n', &mut first)? == 0 {
-                break;
-            }
+        let mut records = Records::new(file);
+        if let Some(format) = foreign(records.peek()?) {
+            return Ok(Err(LayoutProblem::Format(format)));
         }
-        Ok(Self::of(&first))
+        let latest = Utc::now() + TimeDelta::days(1);
+        let mut record = Record::default();
+        let (mut layout, header) = match head(&mut records, &mut record, latest)? {
+            Ok(found) => found,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let mut survey = Survey::default();
+        let mut any = header.is_none() || records.next(layout.delimiter, &mut record)?;
+        if let (Some(names), true) = (&header, any) {
+            layout.choose_time(names, &record);
+        }
+        while any && survey.wants(&layout) {
+            survey.look_at(&layout, &record);
+            any = records.next(layout.delimiter, &mut record)?;
+        }
+        survey.conclude(&mut layout);
+        Ok(Ok(layout))
     }
 
-    fn of(first: &[u8]) -> Result<Self, LayoutProblem> {
-        let count = |delimiter: u8| first.iter().filter(|byte| **byte == delimiter).count();
-        let delimiter = [b',', b';', b'\t']
-            .into_iter()
-            .rev()
-            .max_by_key(|delimiter| count(*delimiter))
-            .unwrap_or(b',');
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .delimiter(delimiter)
-            .trim(csv::Trim::All)
-            .from_reader(first);
-        let mut record = ByteRecord::new();
-        let read = reader
-            .read_byte_record(&mut record)
-            .map_err(|error| LayoutProblem::Malformed(error.to_string()))?;
-        if !read {
-            return Err(LayoutProblem::Empty);
+    /// Chooses among the columns of time of a header, by the first row.
+    fn choose_time(&mut self, names: &Named, first: &Record) {
+        let is_time = |index: usize| {
+            first
+                .get(index)
+                .is_some_and(|field| looks_like_time(field, self.latest))
+        };
+        if let Some(close) = names.close_time.filter(|close| names.candles && is_time(*close)) {
+            (self.time, self.closes) = (TimeColumns::One(close), true);
+            return;
         }
-        let layout = |header, candles, closes, time, price| Self {
-            header,
-            candles,
-            closes,
-            delimiter,
-            time,
-            price,
-        };
-        if record.get(0).is_some_and(|field| text::instant(field).is_some()) {
-            return match record.len() {
-                2 => Ok(layout(false, false, false, 0, 1)),
-                // Time, open, high, low, close, and whatever follows.
-                5.. => Ok(layout(false, true, false, 0, 4)),
-                columns => Err(LayoutProblem::NoHeader(columns)),
-            };
-        }
-        let names: Vec<String> = record.iter().map(plain).collect();
-        let find = |known: &[&str]| {
-            known
-                .iter()
-                .find_map(|known| names.iter().position(|name| name == known))
-        };
-        let (time, closes) = match (find(&TIME_NAMES), find(&CLOSE_TIME_NAMES)) {
-            (Some(time), _) => (Some(time), false),
-            (None, Some(time)) => (Some(time), true),
-            (None, None) => (None, false),
-        };
-        match (time, find(&PRICE_NAMES)) {
-            (Some(time), Some(price)) => {
-                // A close is the end of something, also where the rest of the candle was left out.
-                let close = names
-                    .get(price)
-                    .is_some_and(|name| CLOSE_NAMES.contains(&name.as_str()));
-                let candles = close || find(&OPEN_NAMES).is_some();
-                Ok(layout(true, candles, closes, time, price))
+        if let Some((day, clock)) = names.day_and_clock
+            && names.time.is_some_and(|time| time == day || time == clock)
+            && is_time(day)
+        {
+            let is_clock = |field: &[u8]| time::time_of_day(field).is_some();
+            if first.get(clock).is_some_and(is_clock) {
+                self.time = TimeColumns::Two(day, clock);
+            } else if !is_time(clock) {
+                self.time = TimeColumns::One(day);
             }
-            _ => Err(LayoutProblem::Names(names.join(", "))),
         }
     }
 
-    /// Reads the rows of `source`, its header included.
-    pub fn reader<R: Read>(&self, source: R) -> csv::Reader<R> {
-        csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(self.delimiter)
-            .buffer_capacity(1 << 18)
-            .from_reader(source)
+    /// Reads the rows of `source`, which is the whole file.
+    pub fn rows<R: Read>(&self, source: R) -> Rows<'_, R> {
+        Rows {
+            layout: self,
+            records: Records::new(source),
+            record: Record::default(),
+        }
+    }
+
+    fn time(&self, record: &Record) -> Result<Timestamp, (Vec<u8>, NoTime)> {
+        let latest = if self.closes {
+            self.latest + CANDLE_MAX
+        } else {
+            self.latest
+        };
+        let field = |index| record.get(index).unwrap_or_default();
+        match self.time {
+            TimeColumns::One(index) => time::price_time(field(index), self.order, latest)
+                .map_err(|problem| (field(index).to_vec(), problem)),
+            TimeColumns::Two(day, clock) => {
+                let (day, clock) = (field(day), field(clock));
+                time::price_time_of_two((day, clock), self.order, latest)
+                    .map_err(|problem| ([day, b" ", clock].concat(), problem))
+            }
+        }
     }
 
     /// Time and price of a record.
-    ///
-    /// # Errors
-    /// [`RowProblem`] if it has none.
-    pub fn row(&self, record: &ByteRecord) -> Result<PriceRow, RowProblem> {
-        let field = |index: usize| {
-            record
-                .get(index)
-                .map(<[u8]>::trim_ascii)
-                .ok_or_else(|| RowProblem::Columns {
-                    found: record.len(),
-                    needed: self.time.max(self.price) + 1,
-                })
-        };
-        let (time, price) = (field(self.time)?, field(self.price)?);
-        let at = text::instant(time).ok_or_else(|| RowProblem::Time(text::shown(time)))?;
+    fn row(&self, record: &Record) -> Result<PriceRow, RowProblem> {
+        if record.unclosed {
+            return Err(RowProblem::Quote);
+        }
+        if self.width.is_some_and(|width| record.len() > width) {
+            return Err(RowProblem::TooMany {
+                found: record.len(),
+                first: self.width.unwrap_or_default(),
+            });
+        }
+        let needed = self.time.last().max(self.price) + 1;
+        let price = record.get(self.price).filter(|_| self.time.last() < record.all());
+        let price = price.ok_or_else(|| RowProblem::Columns {
+            found: record.all(),
+            needed,
+        })?;
+        let at = self
+            .time(record)
+            .map_err(|(field, problem)| RowProblem::of_time(shown(&field), problem))?;
         Ok(PriceRow {
-            at,
-            price: text::price(price)?,
+            at: if self.closes { time::known_from(at) } else { at },
+            price: number::price(price, self.decimals)?,
         })
     }
 }
 
-/// A column's name as it is compared: lower case, without quotes, units in brackets and a byte order mark.
-fn plain(name: &[u8]) -> String {
-    let name = String::from_utf8_lossy(name);
-    let name = name.trim_start_matches('\u{feff}').trim().trim_matches('"');
-    let name = name.split(['(', '[']).next().unwrap_or_default();
-    name.trim().to_lowercase()
+/// Rows of a file, in its order.
+#[derive(Debug)]
+pub struct Rows<'a, R> {
+    layout: &'a Layout,
+    records: Records<R>,
+    record: Record,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A line, as an editor counts them, and what it says.
+pub type Line = (u64, Result<PriceRow, RowProblem>);
 
-    #[test]
-    fn columns_are_found_by_name_or_by_place() {
-        for (line, header, candles, closes, time, price) in [
-            ("time,price\n", true, false, false, 0, 1),
-            ("\u{feff}Price;Timestamp\n", true, false, false, 1, 0),
-            (
-                "\"unix\",\"date\",\"symbol\",\"open\",\"high\",\"low\",\"close\"\n",
-                true,
-                true,
-                false,
-                1,
-                6,
-            ),
-            ("close_time\topen\tclose\n", true, true, true, 0, 2),
-            ("Date (UTC),Close (USD)\n", true, true, false, 0, 1),
-            ("1767225600,1.5", false, false, false, 0, 1),
-            ("2026-01-01T00:00:00Z,1,2,0.5,1.5,900\n", false, true, false, 0, 4),
-        ] {
-            let layout = Layout::of(line.as_bytes()).expect(line);
-            let found = (
-                layout.header,
-                layout.candles,
-                layout.closes,
-                layout.time,
-                layout.price,
-            );
-            assert_eq!(found, (header, candles, closes, time, price), "{line}");
+impl<R: Read> Rows<'_, R> {
+    /// The next row; none at the end.
+    ///
+    /// # Errors
+    /// [`io::Error`].
+    pub fn next_row(&mut self) -> io::Result<Option<Line>> {
+        loop {
+            if !self.records.next(self.layout.delimiter, &mut self.record)? {
+                return Ok(None);
+            }
+            if self.record.line > self.layout.above {
+                return Ok(Some((self.record.line, self.layout.row(&self.record))));
+            }
         }
     }
+}
 
-    #[test]
-    fn columns_that_cannot_be_identified_are_refused_with_what_is_there() {
-        for (line, said) in [
-            ("when,how much\n", "when, how much"),
-            ("1767225600,1,2\n", "3 columns and no header"),
-            ("", "empty"),
-        ] {
-            let error = Layout::of(line.as_bytes()).expect_err(line);
-            assert!(error.to_string().contains(said), "{error}");
-            assert!(!error.unquoted().contains("how much"), "{error}");
+/// What is no CSV, by its first bytes, and what to do with it.
+fn foreign(first: &[u8]) -> Option<&'static str> {
+    let text = first.trim_ascii_start();
+    if first.starts_with(b"\xff\xfe")
+        || first.starts_with(b"\xfe\xff")
+        || first.iter().take(64).any(|b| *b == 0)
+    {
+        return Some(
+            "UTF-16 or binary, not UTF-8 text: save it as 'CSV UTF-8', or convert it with iconv -f UTF-16 -t UTF-8",
+        );
+    }
+    if first.starts_with(b"PK\x03\x04") || first.starts_with(b"\x1f\x8b") {
+        return Some("compressed or a spreadsheet: unpack it, or export it as CSV");
+    }
+    if text.starts_with(b"{") || text.starts_with(b"[") {
+        return Some("JSON: convert it to CSV with the columns time and price");
+    }
+    let html = text.get(..5).unwrap_or_default().to_ascii_lowercase();
+    (text.starts_with(b"<!") || html.starts_with(b"<html") || html.starts_with(b"<?xml"))
+        .then_some("a web page: download the CSV file itself")
+}
+
+fn looks_like_time(field: &[u8], latest: Timestamp) -> bool {
+    time::price_time(field, None, latest) != Err(NoTime::Notation)
+}
+
+type Head = Result<(Layout, Option<Named>), LayoutProblem>;
+
+/// Finds the header or the first row; what stands above it is skipped.
+fn head<R: Read>(records: &mut Records<R>, record: &mut Record, latest: Timestamp) -> io::Result<Head> {
+    let mut notes = Vec::new();
+    let mut first = None;
+    while notes.len() < LEAD_MAX && records.next(b',', record)? {
+        let mut problem = None;
+        for delimiter in DELIMITERS {
+            record.split(delimiter);
+            match columns(record, delimiter, latest) {
+                Ok((layout, names)) => return Ok(Ok((Layout { notes, ..layout }, names))),
+                // That with the most columns says most.
+                Err(found) if record.len() > 1 || problem.is_none() => problem = Some(found),
+                Err(_) => {}
+            }
+        }
+        let raw = record.raw();
+        let text = shown(raw);
+        let above = raw.starts_with(b"#") || raw.starts_with(b"//") || text.contains("://");
+        let bare = DELIMITERS.iter().all(|delimiter| !raw.contains(delimiter));
+        let hint = raw.to_ascii_lowercase().starts_with(b"sep=");
+        if !(above || bare || hint) {
+            return Ok(Err(first.or(problem).unwrap_or(LayoutProblem::Empty)));
+        }
+        first = first.or(problem);
+        if !hint {
+            notes.push(format!("line {} was skipped: {text}", record.line));
+        }
+    }
+    Ok(Err(first.unwrap_or(LayoutProblem::Empty)))
+}
+
+/// The layout that a header has, or a first row without one.
+fn columns(
+    record: &Record,
+    delimiter: u8,
+    latest: Timestamp,
+) -> Result<(Layout, Option<Named>), LayoutProblem> {
+    let layout = |above, candles, time, price| Layout {
+        candles,
+        closes: false,
+        newest_first: false,
+        notes: Vec::new(),
+        above,
+        width: None,
+        delimiter,
+        time,
+        price,
+        order: None,
+        decimals: None,
+        latest,
+    };
+    let (line, width) = (record.line, Some(record.all()));
+    let field = |index| record.get(index).unwrap_or_default();
+    if looks_like_time(field(0), latest) {
+        let clock = field(1).contains(&b':') && time::time_of_day(field(1)).is_some();
+        let (time, columns, above) = if clock {
+            (TimeColumns::Two(0, 1), record.len().saturating_sub(1), line - 1)
+        } else {
+            (TimeColumns::One(0), record.len(), line - 1)
+        };
+        let skipped = usize::from(clock);
+        return match columns {
+            2 => {
+                let layout = layout(above, false, time, 1 + skipped);
+                Ok((Layout { width, ..layout }, None))
+            }
+            5.. => {
+                // Time, open, high, low, close, and whatever follows: with Binance a volume and the end.
+                let mut layout = layout(above, true, time, 4 + skipped);
+                layout.width = width;
+                let read = |index| time::price_time(field(index), None, latest + CANDLE_MAX);
+                if let (Ok(begins), Ok(ends)) = (read(0), read(6))
+                    && !clock
+                    && begins < ends
+                    && ends - begins <= CANDLE_MAX
+                {
+                    (layout.time, layout.closes) = (TimeColumns::One(6), true);
+                }
+                Ok((layout, None))
+            }
+            columns => Err(LayoutProblem::NoHeader { line, columns }),
+        };
+    }
+    let found = named(record.iter());
+    let time = found.and_then(|found| found.time.or(found.close_time));
+    if let (Some(names), Some(time)) = (found, time) {
+        let closes = names.time.is_none();
+        let found = layout(line, names.candles || closes, TimeColumns::One(time), names.price);
+        return Ok((
+            Layout {
+                closes,
+                width,
+                ..found
+            },
+            Some(names),
+        ));
+    }
+    let names: Vec<String> = record.iter().take(NAMES_SHOWN).map(shown).collect();
+    Err(LayoutProblem::Names {
+        line,
+        names: names.join(", "),
+    })
+}
+
+/// What the rows tell.
+#[derive(Debug, Default)]
+struct Survey {
+    rows: usize,
+    order: Option<DayMonth>,
+    decimals: Option<Decimals>,
+    /// A date that the day or the month may begin.
+    open_date: bool,
+    times: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Survey {
+    /// Whether the next row may still change the layout.
+    fn wants(&self, layout: &Layout) -> bool {
+        self.rows < SAMPLE
+            || (layout.delimiter != b',' && self.decimals.is_none())
+            || (self.open_date && self.order.is_none())
+    }
+
+    fn look_at(&mut self, layout: &Layout, record: &Record) {
+        let field = |index| record.get(index).unwrap_or_default();
+        let (time, clock) = match layout.time {
+            TimeColumns::One(index) => (field(index), &b""[..]),
+            TimeColumns::Two(day, clock) => (field(day), field(clock)),
+        };
+        self.order = self.order.or_else(|| time::proven_order(time));
+        self.decimals = self.decimals.or_else(|| Decimals::proven_by(field(layout.price)));
+        if self.rows < SAMPLE {
+            let read = time::price_time(time, None, layout.latest);
+            self.open_date = self.open_date || read == Err(NoTime::DayOrMonth);
+            self.times.push((time.to_vec(), clock.to_vec()));
+        }
+        self.rows += 1;
+    }
+
+    fn conclude(self, layout: &mut Layout) {
+        (layout.order, layout.decimals) = (self.order, self.decimals);
+        let latest = layout.latest + CANDLE_MAX;
+        let times: Vec<Timestamp> = self
+            .times
+            .iter()
+            .filter_map(|(day, clock)| match layout.time {
+                TimeColumns::One(_) => time::price_time(day, self.order, latest).ok(),
+                TimeColumns::Two(..) => time::price_time_of_two((day, clock), self.order, latest).ok(),
+            })
+            .collect();
+        let (mut up, mut down) = (0, 0);
+        for pair in times.windows(2) {
+            if let [first, second] = pair {
+                up += usize::from(first < second);
+                down += usize::from(first > second);
+            }
+        }
+        layout.newest_first = down > up;
+        if layout.newest_first {
+            layout
+                .notes
+                .push("the newest row comes first: the file was read from its end".to_owned());
+        }
+        let last_moments = !times.is_empty() && times.iter().all(|at| time::ends_a_minute(*at));
+        if layout.candles && !layout.closes && last_moments && (times.len() > 1 || self.times.len() == 1) {
+            layout.closes = true;
+        }
+        if layout.decimals == Some(Decimals::Comma) {
+            layout
+                .notes
+                .push("decimals begin with a comma: 1,5 was read as 1.5".to_owned());
+        }
+        if self.open_date
+            && let Some(order) = self.order
+        {
+            layout.notes.push(match order {
+                DayMonth::DayFirst => "dates are day, month, year: 03/04 was read as 3 April".to_owned(),
+                DayMonth::MonthFirst => "dates are month, day, year: 03/04 was read as 4 March".to_owned(),
+            });
         }
     }
 }

@@ -1,10 +1,16 @@
 //! Files of prices: which columns are time and price, and the notations of both. The one reader of backtests and of the
 //! source `recorded`, so that a file that one of them takes is good for the other.
 
+mod cursor;
 mod layout;
+mod names;
+mod number;
 mod problem;
-mod text;
+mod record;
+mod sequence;
+mod time;
 
 pub use layout::{Layout, PriceRow};
-pub use problem::{LayoutProblem, RowProblem};
-pub use text::instant;
+pub use problem::{LayoutProblem, RowProblem, shown};
+pub use sequence::{Ends, Order, Place, Spacing, Spacings};
+pub use time::{FIRST, instant};

@@ -1,6 +1,8 @@
 SELECT (SELECT count(*) FROM trades WHERE status IN ('PENDING', 'SUBMITTED')) AS "open_trades!",
        (SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM trades
         WHERE status IN ('PENDING', 'SUBMITTED')) AS "open_trade_age!",
+       (SELECT count(*) FROM jobs
+        WHERE archived_at IS NULL AND status IN ('RUNNING', 'LIQUIDATING') AND failures_in_row >= $1) AS "jobs_failing!",
        -- A worker's id begins with its process; a process has one worker for each queue.
        (SELECT count(DISTINCT split_part(id, '-', 1)) FROM apalis.workers
         WHERE worker_type LIKE 'lgi-mm:%' AND last_seen > now() - interval '15 s') AS "workers!",

@@ -27,12 +27,15 @@ BEGIN
     FOR one IN SELECT rolname FROM pg_roles WHERE rolname = ANY (ARRAY['lgi_mm_engine', 'lgi_mm_scheduler',
             'lgi_mm_cli', 'lgi_mm_reader', 'lgi_mm_scaler']) LOOP
         EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA public, paper, apalis FROM %I', one);
+        EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM %I', one);
         EXECUTE format('REVOKE ALL ON SCHEMA paper, apalis FROM %I', one);
     END LOOP;
 
     -- Workers: all of the ledger, but no job of their own making and no other configuration than the one given.
     IF to_regrole('lgi_mm_engine') IS NOT NULL THEN
         GRANT USAGE ON SCHEMA public, paper, apalis TO lgi_mm_engine;
+        -- How far they are shows whether the ledger is whole.
+        GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO lgi_mm_engine;
         GRANT SELECT ON ALL TABLES IN SCHEMA public TO lgi_mm_engine;
         FOR it IN SELECT relname, relname = ANY (kept) AS keep FROM pg_class
                 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
@@ -55,6 +58,8 @@ BEGIN
     -- signed bytes.
     IF to_regrole('lgi_mm_scheduler') IS NOT NULL THEN
         GRANT USAGE ON SCHEMA public, paper, apalis TO lgi_mm_scheduler;
+        -- How far they are shows whether the ledger is whole.
+        GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO lgi_mm_scheduler;
         GRANT SELECT ON ALL TABLES IN SCHEMA public TO lgi_mm_scheduler;
         REVOKE ALL ON public.attempts FROM lgi_mm_scheduler;
         GRANT UPDATE ON public.job_slots, public.fill_watches, public.failure_watches, public.outbox, public.receivers,
@@ -72,6 +77,8 @@ BEGIN
     -- The command line: all rows. It owns no table: what is append-only stays so for it too.
     IF to_regrole('lgi_mm_cli') IS NOT NULL THEN
         GRANT USAGE ON SCHEMA public, paper, apalis TO lgi_mm_cli;
+        -- How far they are shows whether the ledger is whole.
+        GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO lgi_mm_cli;
         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public, paper, apalis TO lgi_mm_cli;
         REVOKE INSERT, UPDATE, DELETE ON public._sqlx_migrations, apalis._sqlx_migrations, public.installation
             FROM lgi_mm_cli;

@@ -5,6 +5,7 @@ RETURNS void LANGUAGE sql AS $$
                       quote_decimals, mode, config, cycle)
     VALUES (realm, chain, '0x' || repeat('11', 20), '0x' || repeat(token, 20), symbol, digits, '0x' || repeat(quote, 20), coin,
             coin_digits, 'ACCUMULATE', '{}', 1);
+    INSERT INTO job_slots (job_id) SELECT max(id) FROM jobs;
     INSERT INTO signers (realm, chain, address, next_nonce) VALUES (realm, chain, '0x' || repeat('11', 20), 99)
     ON CONFLICT DO NOTHING
 $$;
@@ -40,6 +41,7 @@ BEGIN
     END IF;
     INSERT INTO gas_paid (trade_id, round, tx_hash, success, gas_native, gas_usd, mined_at)
     VALUES (trade, of_round, sha256(hashes[array_upper(hashes, 1)]::bytea), ok, gas, usd, at);
+    UPDATE trades SET gas_usd = CASE WHEN of_round = 1 THEN gas_usd ELSE 0 END + usd WHERE id = trade;
 END $$;
 
 CREATE FUNCTION pg_temp.fill(trade bigint, of_kind text, of_round int, usd numeric, cost numeric, gas numeric, gas_dollars numeric)

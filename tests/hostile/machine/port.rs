@@ -140,6 +140,21 @@ async fn readiness_takes_no_connection_of_trading_and_one_at_most() {
     }
     let mut own = all.pop().expect("one of them");
     let before = connections(&mut own).await;
+    // All connections are at work for longer than readiness waits: no slot could be claimed now, and it says so.
+    let asking = (0..30).map(|_| get(address, "/readyz"));
+    for answer in futures::future::join_all(asking).await {
+        let says = answer.starts_with("HTTP/1.1 503") && answer.contains("work waits for a connection");
+        assert!(says, "{answer}");
+    }
+    let after = connections(&mut own).await;
+    assert!(after <= before + 1, "{before} connections became {after}");
+    // One is free again: ready as soon as the last answer is older than a second.
+    all.pop();
+    let begun = Instant::now();
+    while !get(address, "/readyz").await.starts_with("HTTP/1.1 200") {
+        assert!(begun.elapsed() < Duration::from_secs(20), "still not ready");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     let asking = (0..30).map(|_| get(address, "/readyz"));
     for answer in futures::future::join_all(asking).await {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");

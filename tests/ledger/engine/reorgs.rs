@@ -113,6 +113,8 @@ async fn a_fill_that_the_chain_took_back_is_reversed_and_its_trade_is_driven_on_
     );
     let state = trades::load(&world.pool, trade).await.expect("trade").state;
     assert_eq!(state.status, TradeStatus::Submitted);
+    let of_trade = world.count("SELECT count(*) FROM trades WHERE gas_usd = 0").await;
+    assert_eq!(of_trade, 1, "an open trade has paid no gas");
     assert_eq!(world.count("SELECT count(*) FROM reservations").await, 1);
     assert_eq!(
         lgi_mm::store::views::ledger_totals(&world.pool)

@@ -146,7 +146,7 @@ async fn before_the_first_row_and_after_the_last_there_is_no_price() {
 #[tokio::test]
 async fn a_row_keeps_its_instant_however_late_it_is_looked_at() {
     let book = local_book();
-    let file = file("0,1\n10,2\n1000,3\n");
+    let file = file("1767225600,1\n1767225610,2\n1767226600,3\n");
     let config = config(&file.path, "3", Some(STARTED));
     let mut instants = Vec::new();
     for millis in [3_334, 3_500, 4_001, 100_007] {
@@ -161,32 +161,44 @@ async fn a_row_keeps_its_instant_however_late_it_is_looked_at() {
 async fn a_bad_file_says_where_and_what() {
     let book = local_book();
     for (text, wanted) in [
-        ("", "no rows"),
+        ("", "the file is empty"),
         ("time,price\n", "no rows"),
         (
-            "0,1\nsoon,2\n",
+            "1767225600,1\nsoon,2\n",
             "line 2: no time: Unix seconds or milliseconds, or such as 2026-01-31T12:00:00Z",
         ),
         (
-            "time,price\n\n0,1\n5,dear\n",
+            "time,price\n\n1767225600,1\n1767225605,dear\n",
             "line 4: no price: a number such as 0.0123",
         ),
-        ("0,1\n5,\n", "line 2: no price"),
-        ("0,1\n5,NaN\n", "line 2: no price: a number such as 0.0123"),
-        ("0,1\n5,-2\n", "line 2: a price of -2: prices are above zero"),
-        ("0,1\n5,0.0\n", "line 2: a price of 0.0: prices are above zero"),
+        ("1767225600,1\n1767225605,\n", "line 2: no price"),
         (
-            "0,1\n9,1\n5,1\n",
-            "line 3: 1970-01-01 00:00:05 UTC is before the row before it: out of order",
+            "1767225600,1\n1767225605,NaN\n",
+            "line 2: no price: a number such as 0.0123",
         ),
-        ("0,1\n9\n", "line 2: 1 columns, where 2 are needed"),
-        ("0,1,5\n", "line 1: 3 columns and no header"),
         (
-            "when,how much\n0,1\n",
-            "the first line is neither a row of time and price nor a header",
+            "1767225600,1\n1767225605,-2\n",
+            "line 2: a price of -2: prices are above zero",
         ),
-        ("0,1\ntime,price\n", "line 2: no time"),
-        ("0,1\n99999999999999999999,2\n", "line 2: no time"),
+        (
+            "1767225600,1\n1767225605,0.0\n",
+            "line 2: a price of 0.0: prices are above zero",
+        ),
+        (
+            "1767225600,1\n1767225609,1\n1767225605,1\n",
+            "line 3: 2026-01-01 00:00:05 UTC is before the row before it: out of order",
+        ),
+        (
+            "1767225600,1\n1767225609\n",
+            "line 2: 1 columns, where 2 are needed",
+        ),
+        ("1767225600,1,5\n", "line 1: 3 columns and no header"),
+        (
+            "when,how much\n1767225600,1\n",
+            "line 1 is neither a row of time and price nor a header",
+        ),
+        ("1767225600,1\ntime,price\n", "line 2: no time"),
+        ("1767225600,1\n99999999999999999999,2\n", "line 2: no time"),
     ] {
         let file = file(text);
         let error = seen(&book, &config(&file.path, "1", None), at(STARTED)).await;
@@ -202,7 +214,7 @@ async fn a_bad_file_says_where_and_what() {
 #[tokio::test]
 async fn text_that_is_not_utf8_and_files_that_are_not_there_are_named() {
     let book = local_book();
-    let broken = file(b"0,1\n5,\xff\n");
+    let broken = file(b"1767225600,1\n1767225605,\xff\n");
     let error = seen(&book, &config(&broken.path, "1", None), at(STARTED)).await;
     assert!(
         error
@@ -220,13 +232,13 @@ async fn text_that_is_not_utf8_and_files_that_are_not_there_are_named() {
 async fn what_spreadsheets_write_is_read() {
     let book = local_book();
     for text in [
-        "\u{feff}Time,Price\r\n0,1\r\n5,2\r\n",
-        "\"0\",\"1\"\n\"5\",\"2\"",
-        "0 , 1\n\n5 , 2\n\n",
+        "\u{feff}Time,Price\r\n1767225600,1\r\n1767225605,2\r\n",
+        "\"1767225600\",\"1\"\n\"1767225605\",\"2\"",
+        "1767225600, 1\n\n1767225605, 2\n\n",
     ] {
         let file = file(text);
-        let answer = seen(&book, &config(&file.path, "1", None), at("1970-01-01T00:00:05Z")).await;
-        assert_eq!(answer, row("2", at("1970-01-01T00:00:05Z")), "{text:?}");
+        let answer = seen(&book, &config(&file.path, "1", None), at("2026-01-01T00:00:05Z")).await;
+        assert_eq!(answer, row("2", at("2026-01-01T00:00:05Z")), "{text:?}");
     }
 }
 
@@ -276,10 +288,10 @@ async fn what_a_backtest_reads_is_read_alike() {
 
 #[tokio::test]
 async fn a_changed_file_is_read_again_and_an_unchanged_one_is_not() {
-    let file = file("0,1\n100,1\n");
+    let file = file("1767225600,1\n1767225700,1\n");
     let config = config(&file.path, "1", None);
     let book = local_book();
-    let now = at("1970-01-01T00:00:50Z");
+    let now = at("2026-01-01T00:00:50Z");
     let price = |book: PriceBook, config: PriceConfig| async move {
         let price = ask(&book, &config, token(1), now)
             .await
@@ -292,7 +304,7 @@ async fn a_changed_file_is_read_again_and_an_unchanged_one_is_not() {
     let written = std::fs::metadata(&file.path)
         .and_then(|data| data.modified())
         .expect("a time");
-    std::fs::write(&file.path, "0,2\n100,2\n").expect("written");
+    std::fs::write(&file.path, "1767225600,2\n1767225700,2\n").expect("written");
     let set = |time| {
         let handle = std::fs::File::options()
             .write(true)

@@ -49,7 +49,8 @@ async fn create_jobs(pool: &PgPool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_a_place_is_handed_on_every_trade_has_its_turn() {
-    // Before and after the fill that gives the place back; before and after the nonce is taken, the first and a later one.
+    // Before and after the fill that gives the place back; before and after the nonce is taken, the first and a
+    // later one.
     for place in [
         "filling",
         "filled",

@@ -1,5 +1,5 @@
-//! Who sends to a receiver holds it by a lease, and gives back no lease but its own: not even a process that was so late
-//! that another has taken over.
+//! Who sends to a receiver holds it by a lease, and gives back no lease but its own: not even a process that was so
+//! late that another has taken over.
 
 use std::time::Duration;
 

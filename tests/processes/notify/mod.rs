@@ -12,5 +12,6 @@ mod leases;
 mod messages;
 mod outages;
 mod processes;
+mod refusals;
 mod secrets;
 mod world;

@@ -70,11 +70,13 @@ impl World {
     /// A job with this `[notify]` section.
     pub async fn job(&self, notify: Value) -> i64 {
         sqlx::query_scalar(
-            "INSERT INTO jobs (realm, chain, wallet, token_address, token_symbol, token_decimals, quote_address, quote_symbol,
+            "WITH made AS (
+             INSERT INTO jobs (realm, chain, wallet, token_address, token_symbol, token_decimals, quote_address, quote_symbol,
                                quote_decimals, mode, config)
              SELECT 'paper', 'base', '0x' || repeat('1', 40), '0x' || lpad((SELECT count(*) FROM jobs)::text, 40, '0'), 'CLAWD', 18,
                     '0x' || repeat('3', 40), 'USDC', 6, 'ACCUMULATE', jsonb_strip_nulls(jsonb_build_object('notify', $1::jsonb))
-             RETURNING id",
+             RETURNING id), slot AS (INSERT INTO job_slots (job_id) SELECT id FROM made)
+             SELECT id FROM made",
         )
         .bind(Some(notify).filter(|notify| !notify.is_null()))
         .fetch_one(self.pool())

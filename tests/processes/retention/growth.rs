@@ -184,6 +184,7 @@ SELECT concat_ws(' ', name, rows, bytes) FROM (
     UNION ALL SELECT 'transactions', count(*), sum(pg_column_size(t.*)) FROM transactions t
     UNION ALL SELECT 'attempts', count(*), sum(pg_column_size(t.*)) FROM attempts t
     UNION ALL SELECT 'fills', count(*), sum(pg_column_size(t.*)) FROM fills t
+    UNION ALL SELECT 'gas_paid', count(*), sum(pg_column_size(t.*)) FROM gas_paid t
     UNION ALL SELECT 'ticks of trades', count(*), sum(pg_column_size(t.*)) FROM ticks t WHERE outcome = 'trade'
     UNION ALL SELECT 'outbox', count(*), sum(pg_column_size(t.*)) FROM outbox t
     UNION ALL SELECT 'paper.transactions', count(*), sum(pg_column_size(t.*)) FROM paper.transactions t

@@ -114,7 +114,8 @@ async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Option<T>) -> T {
     }
 }
 
-/// Exported only where there is a node, a policy that refuses, a failed trade, a receiver or something old enough to be pruned.
+/// Exported only where there is a node, a policy that refuses, a failed trade, a receiver or something old enough to be
+/// pruned.
 const NOT_IN_THIS_RUN: [&str; 10] = [
     "lgi_mm_node_head_lag_blocks",
     "lgi_mm_node_requests_total",
@@ -122,7 +123,7 @@ const NOT_IN_THIS_RUN: [&str; 10] = [
     "lgi_mm_rpc_disagreements_total",
     "lgi_mm_rpc_requests_total",
     "lgi_mm_rpc_duration_seconds",
-    "lgi_mm_trade_failures_total",
+    "lgi_mm_last_trade_failure_timestamp_seconds",
     "lgi_mm_notifications_total",
     "lgi_mm_pruned_rows_total",
     "lgi_mm_slots_missed_total",
@@ -191,6 +192,74 @@ async fn a_real_run_exports_what_the_table_says_and_nothing_else() {
         let page = both().await;
         let names = |id: i64| page.contains(&format!("job_id=\"{id}\""));
         (names(kept.0) && !names(removed.0)).then_some(())
+    })
+    .await;
+}
+
+/// The value of a series, if it is exported.
+fn value(page: &str, series: &str) -> Option<f64> {
+    page.lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))
+        .map(|value| value.parse().expect("a number"))
+}
+
+/// A worker that counted a failure may be killed before its counter was read: the ledger still knows when it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_trade_is_known_after_the_worker_that_counted_it_is_gone() {
+    let (db, dir) = (testkit::db().await, tempfile::tempdir().expect("a directory"));
+    let failing = job(&db.pool, 1, "* * * * * *").await;
+    job(&db.pool, 2, "0 0 1 1 *").await;
+    let fault = std::process::Command::new(env!("CARGO_BIN_EXE_lgi-mm"))
+        .args(["paper", "fault", "revert", "--times", "1"])
+        .env("DATABASE_URL", &db.url)
+        .current_dir(dir.path())
+        .status();
+    assert!(fault.expect("our own program").success());
+    let scheduler = Service::start("scheduler", &db.url, dir.path());
+    let worker = Service::start("worker", &db.url, dir.path());
+    const COUNTED: &str = "lgi_mm_trade_failures_total{reason=\"reverted\"}";
+    const KNOWN: &str = "lgi_mm_last_trade_failure_timestamp_seconds{reason=\"reverted\"}";
+    until("the worker counts from zero to one", async || {
+        (value(&worker.scrape().await, COUNTED)? >= 1.0).then_some(())
+    })
+    .await;
+    until("one failure is retried", async || {
+        let pages = scheduler.scrape().await + &worker.scrape().await;
+        (value(&pages, "lgi_mm_jobs_failing")? == 0.0).then_some(())
+    })
+    .await;
+    drop(worker);
+    let worker = Service::start("worker", &db.url, dir.path());
+    until("the new worker begins at zero", async || {
+        (value(&worker.scrape().await, COUNTED)? == 0.0).then_some(())
+    })
+    .await;
+    let at: f64 = sqlx::query_scalar(
+        "SELECT extract(epoch FROM executed_at)::float8 FROM trades WHERE failure_kind = 'reverted'",
+    )
+    .fetch_one(&db.pool)
+    .await
+    .expect("the failed trade");
+    until("the ledger's time", async || {
+        let pages = scheduler.scrape().await + &worker.scrape().await;
+        ((value(&pages, KNOWN)? - at).abs() < 0.001).then_some(())
+    })
+    .await;
+    drop(worker);
+    sqlx::query("UPDATE jobs SET failures_in_row = 3, backoff_until = now() + interval '1 h' WHERE id = $1")
+        .bind(failing.0)
+        .execute(&db.pool)
+        .await
+        .expect("three failures");
+    until("the census counts the failing job", async || {
+        (value(&scheduler.scrape().await, "lgi_mm_jobs_failing")? == 1.0).then_some(())
+    })
+    .await;
+    orders::order(&db.pool, failing, Order::Pause, "test")
+        .await
+        .expect("paused");
+    until("a paused job does not fail", async || {
+        (value(&scheduler.scrape().await, "lgi_mm_jobs_failing")? == 0.0).then_some(())
     })
     .await;
 }

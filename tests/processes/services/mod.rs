@@ -5,4 +5,5 @@ mod census;
 mod health;
 mod logs;
 mod processes;
+mod refusals;
 mod schedulers;

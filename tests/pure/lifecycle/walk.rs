@@ -142,7 +142,8 @@ fn sights(count: usize) -> Vec<Vec<Seen>> {
     })
 }
 
-/// Every nonce with up to the given number of attempts and cancels, its newest sent or not, a foreign hash on record or not.
+/// Every nonce with up to the given number of attempts and cancels, its newest sent or not, a foreign hash on record or
+/// not.
 fn nonces(nonce: u64, purpose: Purpose, most: (u8, u8)) -> Vec<TransactionState> {
     let mut all = vec![];
     for (own, cancels) in (1..=most.0).flat_map(|own| (0..=most.1).map(move |cancels| (own, cancels))) {

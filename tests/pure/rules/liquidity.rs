@@ -1,7 +1,7 @@
 //! Mode liquidity.
 
 use lgi_mm::domain::{
-    config::{JobConfig, LiquidityConfig, Rules},
+    config::{JobConfig, LiquidityConfig, Rules, ScheduleConfig},
     decision::{Decision, Facts, HoldReason, Plan, Reason, Side},
     job::JobMode,
     limits, liquidity,
@@ -167,7 +167,7 @@ fn an_empty_inventory_is_in_balance() {
     facts.position.token_balance = tokens("0");
     facts.position.quote_balance = quote("0");
     assert_eq!(
-        outcome(liquidity::decide(&rules(), &facts)),
+        outcome(liquidity::decide(&rules(), &ScheduleConfig::default(), &facts)),
         Err(HoldReason::InBalance)
     );
 }
@@ -178,7 +178,8 @@ fn a_spread_in_cooldown_does_not_keep_a_rebalance_from_trading() {
     facts.price = price("0.9");
     facts.last.spread = Some(facts.now);
     facts.position.token_balance = tokens("10");
-    let (reason, side, _) = outcome(liquidity::decide(&rules(), &facts)).expect("trades");
+    let (reason, side, _) =
+        outcome(liquidity::decide(&rules(), &ScheduleConfig::default(), &facts)).expect("trades");
     assert_eq!((reason, side), (Reason::Rebalance, Side::Buy));
 }
 
@@ -236,7 +237,7 @@ fn any_rules() -> impl Strategy<Value = LiquidityConfig> {
 }
 
 fn traded(config: &LiquidityConfig, facts: &Facts) -> Option<Plan> {
-    match liquidity::decide(config, facts) {
+    match liquidity::decide(config, &ScheduleConfig::default(), facts) {
         Decision::Trade(plan) => Some(plan),
         Decision::Hold(_) => None,
     }

@@ -138,6 +138,9 @@ async fn prometheus_scrapes_services_that_it_can_reach() {
         scraped += 1;
     }
     assert_eq!(scraped, 2, "schedulers and workers");
+    let runbook = &services["prometheus"]["environment"]["LGI_MM_RUNBOOK_URL"];
+    assert_eq!(*runbook, Value::from("http://127.0.0.1:3000/d/lgi-mm-runbook"));
+    assert!(text.contains("lgi_mm_runbook: ${LGI_MM_RUNBOOK_URL}"), "{text}");
     let alertmanager = services["alertmanager"]["command"].to_string();
     assert!(text.contains("targets: [alertmanager:9093]") && alertmanager.contains(":9093"));
 }

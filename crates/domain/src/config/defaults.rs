@@ -1,6 +1,5 @@
 //! The defaults, chosen so that a paper job runs with no further configuration.
 
-use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
 use super::{
@@ -17,7 +16,7 @@ impl Default for ScheduleConfig {
     fn default() -> Self {
         Self {
             cron: CronExpr::every_minute(),
-            timezone: Tz::UTC,
+            timezone: crate::zone::Zone::UTC,
             jitter: Span::ZERO,
             max_lateness: Span::from_secs(15 * 60),
         }

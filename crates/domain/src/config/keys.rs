@@ -134,7 +134,7 @@ pub const KEYS: &[Key] = &[
     key("accumulate.dca_amount_usd", "Money for one DCA buy, USD, above 0"),
     key(
         "accumulate.dca_interval",
-        "Time between DCA buys; 1s to 365d. Either this or dca_schedule",
+        "Time between DCA buys; 1s to 365d; whole days by the calendar. Either this or dca_schedule",
     ),
     key(
         "accumulate.dca_schedule",
@@ -158,7 +158,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "accumulate.dip_cooldown",
-        "Shortest time between two dip buys; 0s to 365d",
+        "Shortest time between two dip buys; 0s to 365d; whole days by the calendar",
     ),
     key(
         "accumulate.take_profit_pct",
@@ -170,7 +170,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "accumulate.take_profit_cooldown",
-        "Shortest time between two take-profits; 0s to 365d",
+        "Shortest time between two take-profits; 0s to 365d; whole days by the calendar",
     ),
     key("liquidity.budget_usd", "Initial money of the job, USD, above 0"),
     key(
@@ -183,7 +183,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "liquidity.spread_cooldown",
-        "Shortest time between two spread trades; 0s to 365d",
+        "Shortest time between two spread trades; 0s to 365d; whole days by the calendar",
     ),
     key(
         "liquidity.support_buy_multiplier",

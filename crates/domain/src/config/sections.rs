@@ -1,16 +1,17 @@
 //! The sections that every job has: schedule, price, venue, limits, notify.
 
-use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use strum::VariantArray as _;
 
 use crate::{
+    Timestamp,
     notice::{EventChoice, ReceiverChoice},
     pool::Pool,
-    schedule::CronExpr,
+    schedule::{CronExpr, interval_end},
     span::Span,
     units::{Usd, exact_decimal},
+    zone::Zone,
 };
 
 /// `[schedule]`
@@ -20,11 +21,19 @@ pub struct ScheduleConfig {
     /// Cron line of 5 or 6 fields (seconds first if 6): the slots of this job.
     pub cron: CronExpr,
     /// IANA time zone that the cron line is read in.
-    pub timezone: Tz,
+    pub timezone: Zone,
     /// Each slot starts up to this much later, by an amount fixed per slot; 0s to 1h, below `max_lateness`.
     pub jitter: Span,
     /// A tick that starts later than this after its slot holds instead of trading; 1s to 24h.
     pub max_lateness: Span,
+}
+
+impl ScheduleConfig {
+    /// When `interval` has passed since the slot `last`: [whole days by the calendar](interval_end) of this zone.
+    #[must_use]
+    pub fn interval_end(&self, interval: Span, last: Timestamp) -> Timestamp {
+        interval_end(&self.cron, self.timezone, interval, last)
+    }
 }
 
 /// `[price]`

@@ -10,6 +10,8 @@ pub(super) struct Fields {
     month: String,
     /// Days of the week, 1 = Sunday; `*` for all.
     weekday: String,
+    /// The weekday was written with a leading `*`, such as `*/2`.
+    weekday_starred: bool,
 }
 
 const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
@@ -31,6 +33,7 @@ impl Fields {
             hour: (*hour).to_owned(),
             day: any(day).to_owned(),
             month: (*month).to_owned(),
+            weekday_starred: any(weekday).starts_with('*'),
             weekday: weekdays(any(weekday))?,
         })
     }
@@ -79,9 +82,10 @@ impl Fields {
             day,
             month,
             weekday,
+            weekday_starred,
         } = self;
         let line = |day: &str, weekday: &str| format!("{second} {minute} {hour} {day} {month} {weekday}");
-        if day.starts_with('*') || weekday == "*" {
+        if day.starts_with('*') || *weekday_starred {
             vec![line(day, weekday)]
         } else {
             vec![line(day, "*"), line("*", weekday)]

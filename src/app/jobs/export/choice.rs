@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    app::{AppError, target::address},
+    app::{
+        AppError, ErrorKind,
+        message::{Advice, Field, message},
+        target::address,
+    },
     config::Settings,
     domain::{ids::JobId, job::Realm},
     store::moves::Party,
@@ -41,8 +45,8 @@ impl JobChoice {
     /// The jobs that fit.
     ///
     /// # Errors
-    /// [`AppError::NotFound`] if a token or job is named and none fits; [`AppError::Usage`] for a chain that nobody
-    /// knows, or a name that several tokens have.
+    /// [`ErrorKind::NotFound`] if a token or job is named and none fits; [`ErrorKind::BadInput`] for an unknown chain,
+    /// or a name that several tokens have.
     pub(in crate::app) fn of<'a>(
         &self,
         parties: &'a [Party],
@@ -55,27 +59,48 @@ impl JobChoice {
             Some(text) => Some(Named::read(text)?),
             None => None,
         };
-        let found: Vec<&Party> = parties
-            .iter()
-            .filter(|party| named.as_ref().is_none_or(|named| named.fits(party)))
-            .filter(|party| self.job.is_none_or(|job| party.job == job))
-            .filter(|party| {
-                self.chain
+        let fits = |party: &&Party| {
+            named.as_ref().is_none_or(|named| named.fits(party))
+                && self.job.is_none_or(|job| party.job == job)
+                && self
+                    .chain
                     .as_ref()
                     .is_none_or(|chain| party.account.chain == *chain)
-            })
+        };
+        let all: Vec<&Party> = parties.iter().filter(fits).collect();
+        let found: Vec<&Party> = all
+            .iter()
+            .copied()
             .filter(|party| self.realm.is_none_or(|realm| party.realm() == realm))
             .collect();
         if found.is_empty() && (self.token.is_some() || self.job.is_some()) {
-            return Err(AppError::NotFound(format!(
-                "no job for {}, neither running nor removed; `lgi-mm list` shows the jobs, `lgi-mm trades` all trades",
-                self.described()
-            )));
+            return Err(self.none_fits(&all));
         }
         if self.token.is_some() {
             one_token(&found, &self.described())?;
         }
         Ok(found)
+    }
+
+    /// `others` fit but for their realm.
+    fn none_fits(&self, others: &[&Party]) -> AppError {
+        let described = self.described();
+        if let Some(other) = others.first() {
+            let (only, field) = match other.realm() {
+                Realm::Paper => ("on paper", Field::Paper),
+                Realm::Live => ("live", Field::Live),
+            };
+            return message![format!("no job for {described}: it trades {only}; give "), field]
+                .error(ErrorKind::NotFound);
+        }
+        message![
+            format!("no job for {described}, neither running nor removed; "),
+            Advice::ListJobs,
+            " shows the jobs, ",
+            Advice::ListTrades,
+            " all trades",
+        ]
+        .error(ErrorKind::NotFound)
     }
 }
 
@@ -93,7 +118,7 @@ fn known_chain(chain: &str, parties: &[Party], settings: &Settings) -> Result<()
             used.into_iter().collect::<Vec<_>>().join(", ")
         )
     };
-    Err(AppError::Usage(format!("--chain {chain}: no such chain; {used}")))
+    Err(message![Field::Chain, format!(" {chain}: no such chain; {used}")].bad_input())
 }
 
 /// What a name of a job may be.
@@ -144,8 +169,9 @@ fn one_token(found: &[&Party], named: &str) -> Result<(), AppError> {
         .iter()
         .map(|(chain, address)| format!("{address} on {chain}"))
         .collect();
-    Err(AppError::Usage(format!(
-        "{named} could be any of these tokens: {}; give the address, and --chain, or one job with --job N",
+    let problem = format!(
+        "{named} could be any of these tokens: {}; give the address, and ",
         listed.join(", ")
-    )))
+    );
+    Err(message![problem, Field::Chain, ", or one job with ", Field::Job, " N"].bad_input())
 }

@@ -13,7 +13,6 @@ use self::{line::Context, names::Names};
 use crate::{
     app::{App, AppError},
     domain::{
-        Timestamp,
         decision::Side,
         ids::JobId,
         job::Realm,
@@ -64,12 +63,7 @@ pub async fn each(
     let numbers: Vec<i64> = chosen.iter().map(|party| party.job.0).collect();
     let mut books = Books::default();
     let mut rows = 0_u64;
-    let until = request
-        .period
-        .until
-        .unwrap_or(Timestamp::MAX_UTC)
-        .min(last_instant());
-    let mut history = moves::moves(&app.pool, &numbers, until);
+    let mut history = moves::moves(&app.pool, &numbers, request.period.until);
     while let Some(moved) = history.next().await {
         let moved = moved?;
         let Some(party) = by_number.get(&moved.job) else {
@@ -95,29 +89,27 @@ pub async fn each(
     }
     Ok(Exported {
         rows,
-        paper_left_out: request.jobs.realm == Some(Realm::Live)
-            && parties.iter().any(|party| party.realm() == Realm::Paper),
+        paper_left_out: request.jobs.realm == Some(Realm::Live) && {
+            let paper = JobChoice {
+                realm: Some(Realm::Paper),
+                ..request.jobs.clone()
+            };
+            paper.of(&parties, &app.settings).is_ok_and(|fit| !fit.is_empty())
+        },
     })
 }
 
-/// The last instant that the database can compare with.
-fn last_instant() -> Timestamp {
-    Timestamp::from_timestamp(i64::from(u32::MAX), 0).unwrap_or(Timestamp::MAX_UTC)
-}
-
-/// The lots of each job's newest cycle: a cycle begins with nothing.
+/// The lots of each cycle of a job: a cycle begins with nothing. Rows of two cycles may alternate, as when a reorg
+/// fills a trade of the last one.
 #[derive(Default)]
 struct Books {
-    lots: HashMap<JobId, (i32, Lots)>,
+    lots: HashMap<(JobId, i32), Lots>,
 }
 
 impl Books {
     /// What the oldest tokens had cost that this takes, if it takes any.
     fn book(&mut self, moved: &Move) -> Result<Option<Usd>, MoneyError> {
-        let (cycle, lots) = self.lots.entry(moved.job).or_default();
-        if *cycle != moved.cycle {
-            (*cycle, *lots) = (moved.cycle, Lots::default());
-        }
+        let lots = self.lots.entry((moved.job, moved.cycle)).or_default();
         let amount = moved.base.unwrap_or_default();
         let cost = moved.quote_usd.unwrap_or(Usd::ZERO);
         match (moved.kind, moved.side, moved.status) {
@@ -129,5 +121,62 @@ impl Books {
             | (MoveKind::Withdraw | MoveKind::Dust, ..) => lots.take(amount),
             _ => Ok(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        ids::TradeId,
+        units::{Amount, Rounding},
+    };
+
+    fn row(cycle: i32, side: Side, status: TradeStatus, amount: u64, cost: i64) -> Move {
+        Move {
+            kind: MoveKind::Trade,
+            at: chrono::DateTime::UNIX_EPOCH,
+            job: JobId(1),
+            trade: Some(TradeId(1)),
+            hash: None,
+            cycle,
+            slot: None,
+            side: Some(side),
+            reason: None,
+            status: Some(status),
+            failure: None,
+            note: None,
+            purpose: None,
+            base: Some(Amount::new(alloy_primitives::U256::from(amount))),
+            quote: None,
+            price: None,
+            quote_usd: Some(Usd::rounded(cost.into(), Rounding::Down)),
+            cost_sold: None,
+            realized: None,
+            gas_native: None,
+            gas_usd: None,
+            created_at: chrono::DateTime::UNIX_EPOCH,
+            executed_at: None,
+        }
+    }
+
+    /// After a reorg, rows of the last cycle come between those of the current one.
+    #[test]
+    fn each_cycle_has_lots_of_its_own_whatever_comes_in_between() {
+        use {Side::*, TradeStatus::*};
+        let mut books = Books::default();
+        let costs: Vec<Option<Usd>> = [
+            row(2, Buy, Executed, 10, 10),
+            row(1, Buy, Failed, 7, 70),
+            row(2, Buy, Executed, 10, 30),
+            row(1, Buy, Executed, 4, 44),
+            row(2, Sell, Executed, 15, 0),
+            row(1, Sell, Executed, 4, 0),
+        ]
+        .iter()
+        .filter_map(|row| books.book(row).ok())
+        .collect();
+        let usd = |whole: i64| Some(Usd::rounded(whole.into(), Rounding::Down));
+        assert_eq!(costs, [None, None, None, None, usd(25), usd(44)]);
     }
 }

@@ -4,7 +4,7 @@
 //! well-known coin, or to a token that an earlier job trades, gets the first digits of its address behind it. Later
 //! jobs change no name: the same period exported again is the same file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use alloy_primitives::{Address, hex};
 
@@ -14,7 +14,7 @@ use crate::{
     store::moves::Party,
 };
 
-/// Tickers that mean one coin everywhere, besides what jobs pay with and the coins that pay for gas.
+/// Tickers that mean one coin everywhere, besides the coins that pay for gas.
 const WELL_KNOWN: [&str; 20] = [
     "BTC", "WBTC", "CBBTC", "ETH", "WETH", "STETH", "WSTETH", "CBETH", "USDC", "USDT", "DAI", "USDS", "USD",
     "EUR", "EURC", "GBP", "BNB", "POL", "SOL", "XRP",
@@ -40,6 +40,7 @@ impl Names {
                 natives.insert(chain.clone(), native(party, settings));
             }
         }
+        let coins = coins(settings);
         let mut owners: HashMap<(Realm, String), (String, Address)> = HashMap::new();
         let mut tokens = HashMap::new();
         for party in parties {
@@ -47,7 +48,7 @@ impl Names {
             let upper = ticker.to_uppercase();
             let token = (party.account.chain.clone(), party.token.address);
             let taken = WELL_KNOWN.contains(&upper.as_str())
-                || natives.values().any(|native| native.eq_ignore_ascii_case(ticker))
+                || coins.contains(&upper)
                 || *owners
                     .entry((party.realm(), upper))
                     .or_insert_with(|| token.clone())
@@ -74,6 +75,21 @@ impl Names {
             .get(&party.account.chain)
             .map_or("native", String::as_str)
     }
+}
+
+/// The coins that pay for gas, also wrapped, of all chains that this program or the settings know: in capitals. Not
+/// only of those that have a job, or a later job would rename an earlier token.
+fn coins(settings: &Settings) -> HashSet<String> {
+    let known = chains::CHAINS.iter().map(|chain| chain.native_symbol.to_owned());
+    let own = settings
+        .chains
+        .keys()
+        .filter_map(|name| Some(settings.chain(name).ok()?.native_symbol));
+    known
+        .chain(own)
+        .map(|coin| coin.to_uppercase())
+        .flat_map(|coin| [format!("W{coin}"), coin])
+        .collect()
 }
 
 fn told_apart(ticker: &str, address: Address) -> String {
@@ -127,6 +143,7 @@ mod tests {
             party(5, "base", 0xa3, "usdc"),
             party(6, "base", 0xa4, "Eth"),
             party(7, "base", 0xa5, "OTHER"),
+            party(8, "polygon", 0xa6, "wPOL"),
         ];
         let expected = [
             "MEME",
@@ -136,6 +153,7 @@ mod tests {
             "usdc-a3a3a3a3",
             "Eth-a4a4a4a4",
             "OTHER",
+            "wPOL-a6a6a6a6",
         ];
         for known in 1..=parties.len() {
             let (known, _) = parties.split_at(known);

@@ -3,12 +3,20 @@
 //! A date without a time is that whole day in the zone. The start is included. So is the day of the end; an end that
 //! has a time is the first instant that is not included any more. Two periods that follow each other share no row.
 
-use chrono::{DateTime, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone};
-use chrono_tz::Tz as Zone;
+use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime};
 
-use crate::{app::AppError, domain::Timestamp};
+use crate::{
+    app::{
+        AppError,
+        message::{Field, message},
+    },
+    domain::{
+        Timestamp,
+        zone::{Reading, Zone},
+    },
+};
 
-/// What may be written before a time of day.
+/// Formats of a time with an offset, and without one.
 const WITH_ZONE: [&str; 2] = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z"];
 const WITHOUT_ZONE: [&str; 2] = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"];
 
@@ -26,13 +34,19 @@ impl Period {
     /// [`AppError::Usage`] names the end that cannot be read, or that comes too early.
     pub fn read(from: Option<&str>, to: Option<&str>, zone: Option<&str>) -> Result<Self, AppError> {
         if zone.is_some() && from.is_none() && to.is_none() {
-            return Err(AppError::Usage(
-                "--zone says how --from and --to are read, and neither is given".to_owned(),
-            ));
+            return Err(message![
+                Field::Zone,
+                " says how ",
+                Field::From,
+                " and ",
+                Field::To,
+                " are read, and neither is given",
+            ]
+            .bad_input());
         }
         let zone = zone.map_or(Ok(Zone::UTC), read_zone)?;
-        let first = from.map(|text| read("--from", text, zone)).transpose()?;
-        let last = to.map(|text| read("--to", text, zone)).transpose()?;
+        let first = from.map(|text| read(Field::From, text, zone)).transpose()?;
+        let last = to.map(|text| read(Field::To, text, zone)).transpose()?;
         let period = Self {
             from: first.map(|end| end.starts),
             until: last.map(|end| end.ends),
@@ -40,11 +54,13 @@ impl Period {
         if let (Some(from), Some(until)) = (period.from, period.until)
             && from >= until
         {
-            return Err(AppError::Usage(format!(
-                "--from {} is not before the end of --to {}: the period is empty",
-                from.to_rfc3339(),
-                until.to_rfc3339()
-            )));
+            return Err(message![
+                Field::From,
+                format!(" {} is not before the end of ", from.to_rfc3339()),
+                Field::To,
+                format!(" {}: the period is empty", until.to_rfc3339()),
+            ]
+            .bad_input());
         }
         Ok(period)
     }
@@ -57,11 +73,8 @@ impl Period {
 }
 
 fn read_zone(text: &str) -> Result<Zone, AppError> {
-    text.parse().map_err(|error| {
-        AppError::Usage(format!(
-            "--zone {text}: {error}; give an IANA time zone, such as Europe/Berlin, or UTC"
-        ))
-    })
+    text.parse()
+        .map_err(|error| message![Field::Zone, format!(" {text}: {error}")].bad_input())
 }
 
 /// A day, or an instant: a day has a first instant and one after its last.
@@ -70,12 +83,17 @@ struct End {
     ends: Timestamp,
 }
 
-fn read(flag: &str, text: &str, zone: Zone) -> Result<End, AppError> {
+fn read(field: Field, text: &str, zone: Zone) -> Result<End, AppError> {
     let wrong = |what: &str| {
-        AppError::Usage(format!(
-            "{flag} {text}: {what}; write a day, 2026-01-31, or a time, 2026-01-31T18:30, which is one of --zone (UTC if \
-             it is not given) unless it has an offset: 2026-01-31T18:30Z, 2026-01-31T18:30+02:00"
-        ))
+        message![
+            field,
+            format!(
+                " {text}: {what}; write a day, 2026-01-31, or a time, 2026-01-31T18:30, which is one of "
+            ),
+            Field::Zone,
+            " (UTC if it is not given) unless it has an offset: 2026-01-31T18:30Z, 2026-01-31T18:30+02:00",
+        ]
+        .bad_input()
     };
     if let Some(date) = date(text) {
         let day = date.and_then(|date| {
@@ -98,12 +116,12 @@ fn read(flag: &str, text: &str, zone: Zone) -> Result<End, AppError> {
         .iter()
         .find_map(|format| NaiveDateTime::parse_from_str(&text, format).ok());
     let local = local.ok_or_else(|| wrong("this is no day and no time"))?;
-    match zone.from_local_datetime(&local) {
-        LocalResult::Single(instant) => Ok(End::at(instant.to_utc())),
-        LocalResult::None => Err(wrong(&format!(
+    match zone.reading(local).ok_or_else(|| wrong("this is out of range"))? {
+        Reading::Once(instant) => Ok(End::at(instant)),
+        Reading::Skipped { .. } => Err(wrong(&format!(
             "there is no such time in {zone}, where the clock skips it"
         ))),
-        LocalResult::Ambiguous(..) => Err(wrong(&format!(
+        Reading::Twice { .. } => Err(wrong(&format!(
             "this time comes twice in {zone}, where the clock is turned back"
         ))),
     }
@@ -137,15 +155,7 @@ fn date(text: &str) -> Option<Option<NaiveDate>> {
 /// The first instant of a day: where the clock skips midnight, it is the instant to which it skips; where midnight
 /// comes twice, the first one.
 fn start_of(date: NaiveDate, zone: Zone) -> Option<Timestamp> {
-    let midnight = date.and_time(NaiveTime::MIN);
-    if let Some(instant) = zone.from_local_datetime(&midnight).earliest() {
-        return Some(instant.to_utc());
-    }
-    // Changes of a zone lie on whole minutes; the longest one skipped a day.
-    (1..=2 * 24 * 60).find_map(|minutes| {
-        let later = midnight.checked_add_signed(TimeDelta::minutes(minutes))?;
-        Some(zone.from_local_datetime(&later).earliest()?.to_utc())
-    })
+    zone.instant(date.and_time(NaiveTime::MIN))
 }
 
 #[cfg(test)]
@@ -177,10 +187,10 @@ mod tests {
                 "2026-10-25T23:00",
             ),
             (
-                "2026-11-01",
+                "2025-11-02",
                 "America/Havana",
-                "2026-11-01T04:00",
-                "2026-11-02T05:00",
+                "2025-11-02T04:00",
+                "2025-11-03T05:00",
             ),
             (
                 "2026-04-24",
@@ -261,7 +271,7 @@ mod tests {
             "２０２６-01-01",
         ] {
             let error = Period::read(None, Some(text), None).expect_err(text).to_string();
-            assert!(error.contains(&format!("--to {text}: ")), "{error}");
+            assert!(error.contains(&format!("to {text}: ")), "{error}");
         }
     }
 }

@@ -1,12 +1,13 @@
 //! A new live job: values that are not given are read from the chain; what cannot be read is an error.
 
 use alloy_primitives::Address;
-use rust_decimal::Decimal;
 
 use super::{
+    listing::look_up,
     past,
-    request::{Groundwork, LOOKUP_PATIENCE, Plan, StartRequest, is_ticker},
+    request::{Groundwork, Plan, StartRequest, is_ticker},
 };
+use crate::app::message::{Advice, Field, Message, message};
 use crate::{
     app::{App, AppError, wallets},
     chain::{ChainSpec, LiveChain, agreed_token_info, one_node_warning},
@@ -19,6 +20,7 @@ use crate::{
         units::{NATIVE_DECIMALS, Price},
     },
     ports::{Chain, PriceRequest, Prices},
+    prices::TokenListing,
     store::{self, jobs::Job},
 };
 
@@ -27,13 +29,14 @@ pub(super) async fn prepare(app: &App, plan: &mut Plan<'_>) -> Result<Groundwork
     app.settings.chain(&request.chain)?.with_rpc()?;
     let wallet = wallets::choose(&app.settings)?;
     let live = app.live().chain(&request.chain)?.clone();
-    plan.assumed.push(format!("wallet {wallet} (wallet.address)"));
+    plan.assumed
+        .push(format!("wallet {wallet} (wallet.address)").into());
     safeguards(app, plan).await?;
     plan.config
         .validate_for(plan.mode, Realm::Live, &request.chain)
         .map_err(AppError::Config)?;
     if let Some(warning) = one_node_warning(&live.spec) {
-        plan.assumed.push(format!("WARNING: {warning}"));
+        plan.assumed.push(format!("WARNING: {warning}").into());
     }
     let token = token(&live, request, &mut plan.assumed).await?;
     let quote = quote(&live.spec, request, &mut plan.assumed)?;
@@ -67,52 +70,47 @@ async fn safeguards(app: &App, plan: &mut Plan<'_>) -> Result<(), AppError> {
         ..
     } = plan;
     if !given.sets("schedule.jitter") {
-        assumed.push(format!(
-            "jitter {0}, so that trades cannot be predicted (--set schedule.jitter={0})",
-            config.schedule.jitter
-        ));
+        let jitter = config.schedule.jitter;
+        assumed.push(message![
+            format!("jitter {jitter}, so that trades cannot be predicted ("),
+            Advice::Set(format!("schedule.jitter={jitter}").into()),
+            ")",
+        ]);
     }
     if !given.sets("price.sources") {
-        match listed(app, &request.chain, request.token).await? {
-            Ok(price) => {
+        match look_up(app, &request.chain, request.token).await? {
+            Ok(TokenListing { price_usd: price, .. }) => {
                 config.price.sources = vec![SourceName::Onchain, SourceName::Dexscreener];
-                assumed.push(format!(
-                    "prices from the pool, checked against DexScreener, which says {price} USD: a trade needs both \
-                     (--set price.sources=..)"
-                ));
+                assumed.push(message![
+                    format!(
+                        "prices from the pool, checked against DexScreener, which says {price} USD: a trade needs both ("
+                    ),
+                    Advice::Set("price.sources=..".into()),
+                    ")",
+                ]);
             }
             Err(why) => {
-                assumed.push(format!(
-                    "prices from the pool ALONE, since there is no second source: {why} (--set \
-                     price.sources=onchain,dexscreener asks for one; a V3 pool's own mean: --set \
-                     price.sources=onchain,twap)"
-                ));
+                assumed.push(message![
+                    format!("prices from the pool ALONE, since there is no second source: {why} ("),
+                    Advice::Set("price.sources=onchain,dexscreener".into()),
+                    " asks for one; a V3 pool's own mean: ",
+                    Advice::Set("price.sources=onchain,twap".into()),
+                    ")",
+                ]);
             }
         }
     }
     if !given.sets("price.max_price_move_pct") {
-        assumed.push(format!(
-            "a price that moves more than {0} % from one sample to the next must last before it is accepted (--set \
-             price.max_price_move_pct={0})",
-            config.price.max_price_move_pct
-        ));
+        let most = config.price.max_price_move_pct;
+        assumed.push(message![
+            format!(
+                "a price that moves more than {most} % from one sample to the next must last before it is accepted ("
+            ),
+            Advice::Set(format!("price.max_price_move_pct={most}").into()),
+            ")",
+        ]);
     }
     Ok(())
-}
-
-/// USD per whole token by DexScreener, or why there is none.
-async fn listed(app: &App, chain: &str, token: Address) -> Result<Result<Decimal, String>, AppError> {
-    let book = app.prices()?;
-    let now = store::now(&app.pool).await?;
-    let asked = tokio::time::timeout(LOOKUP_PATIENCE, book.dexscreener().lookup(chain, token, now)).await;
-    Ok(asked.map_or_else(
-        |_| Err(format!("no answer within {} s", LOOKUP_PATIENCE.as_secs())),
-        |found| {
-            found
-                .map(|info| info.price_usd)
-                .map_err(|error| error.to_string())
-        },
-    ))
 }
 
 /// With real money one node is not enough to start: it alone would determine price and quote.
@@ -123,14 +121,20 @@ fn require_witness(spec: &ChainSpec, config: &JobConfig) -> Result<(), AppError>
         return Ok(());
     }
     let sources: Vec<String> = price.sources.iter().map(ToString::to_string).collect();
-    Err(AppError::Refused(format!(
+    let problem = format!(
         "price.sources is [{}] and chain {} has one node: nothing confirms the first price, nor that of a liquidation. Give \
-         chains.{}.rpc_urls a second URL of another provider, or add a source outside the chain with \
-         --set price.sources=onchain,dexscreener, or say that one is enough with --set price.single_source=true",
+         chains.{}.rpc_urls a second URL of another provider, or add a source outside the chain with ",
         sources.join(", "),
         spec.name,
         spec.name
-    )))
+    );
+    Err(message![
+        problem,
+        Advice::Set("price.sources=onchain,dexscreener".into()),
+        ", or say that one is enough with ",
+        Advice::Set("price.single_source=true".into()),
+    ]
+    .refused())
 }
 
 /// A job's quote token never changes.
@@ -144,10 +148,12 @@ pub(super) fn require_quote(
     if quote(&live.spec, request, &mut Vec::new())?.address == job.quote.address {
         return Ok(());
     }
-    Err(AppError::Refused(format!(
-        "job {} pays with {}, which never changes; `remove` it first to pay with --quote {asked}, or start it without --quote",
+    let problem = format!(
+        "job {} pays with {}, which never changes; `remove` it first to pay with ",
         job.id, job.quote.symbol
-    )))
+    );
+    let without = format!(" {asked}, or start it without ");
+    Err(message![problem, Field::Quote, without, Field::Quote].refused())
 }
 
 /// USD per whole quote token of an existing job.
@@ -167,28 +173,29 @@ async fn usd_price(live: &LiveChain, quote: Address) -> Result<Price, AppError> 
 async fn token(
     live: &LiveChain,
     request: &StartRequest,
-    assumed: &mut Vec<String>,
+    assumed: &mut Vec<Message>,
 ) -> Result<Token, AppError> {
     let address = request.token;
     let info = agreed_token_info(&live.rpc, &live.spec, address)
         .await
         .map_err(|error| AppError::Network(error.to_string()))?;
     if let Some(given) = request.decimals.filter(|given| *given != info.decimals) {
-        return Err(AppError::Usage(format!(
-            "--decimals {given}: the contract says {}; omit the flag",
-            info.decimals
-        )));
+        let problem = format!(" {given}: the contract says {}; omit ", info.decimals);
+        return Err(message![Field::Decimals, problem, Field::Decimals].bad_input());
     }
     let symbol = match (&request.symbol, info.symbol.filter(|symbol| is_ticker(symbol))) {
         (Some(symbol), _) => symbol.clone(),
         (None, Some(symbol)) => {
-            assumed.push(format!("ticker {symbol} from the contract (--symbol)"));
+            assumed.push(message![
+                format!("ticker {symbol} from the contract ("),
+                Field::Symbol,
+                ")",
+            ]);
             symbol
         }
         (None, None) => {
-            return Err(AppError::Usage(format!(
-                "token {address} has no ticker that can be shown; give one with --symbol"
-            )));
+            let problem = format!("token {address} has no ticker that can be shown; give one with ");
+            return Err(message![problem, Field::Symbol].bad_input());
         }
     };
     Ok(Token {
@@ -198,13 +205,15 @@ async fn token(
     })
 }
 
-fn quote(spec: &ChainSpec, request: &StartRequest, assumed: &mut Vec<String>) -> Result<Token, AppError> {
+fn quote(spec: &ChainSpec, request: &StartRequest, assumed: &mut Vec<Message>) -> Result<Token, AppError> {
     let native = spec.native_symbol.as_str();
     let wrapped = format!("W{native}");
     let asked = request.quote.as_deref().unwrap_or_else(|| {
-        assumed.push(format!(
-            "pays with {native} (--quote {native}, {wrapped} or USDC)"
-        ));
+        assumed.push(message![
+            format!("pays with {native} ("),
+            Field::Quote,
+            format!(" {native}, {wrapped} or USDC)"),
+        ]);
         native
     });
     let token = |address, symbol: &str, decimals| Token {
@@ -219,10 +228,8 @@ fn quote(spec: &ChainSpec, request: &StartRequest, assumed: &mut Vec<String>) ->
     } else if asked.eq_ignore_ascii_case("USDC") {
         Ok(token(spec.usdc, "USDC", USDC_DECIMALS))
     } else {
-        Err(AppError::Usage(format!(
-            "--quote {asked}: on {} use {native}, {wrapped} or USDC",
-            spec.name
-        )))
+        let problem = format!(" {asked}: on {} use {native}, {wrapped} or USDC", spec.name);
+        Err(message![Field::Quote, problem].bad_input())
     }
 }
 
@@ -241,7 +248,7 @@ async fn require_price(app: &App, plan: &mut Plan<'_>, quote: Address) -> Result
     for answer in answers.into_iter().flatten() {
         let observed = answer.map_err(|missing| AppError::Network(missing.to_string()))?;
         plan.assumed
-            .push(format!("{} says {} USD now", observed.source, observed.price_usd));
+            .push(format!("{} says {} USD now", observed.source, observed.price_usd).into());
     }
     Ok(())
 }

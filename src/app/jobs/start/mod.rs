@@ -1,5 +1,6 @@
 //! Starts a new job, a new cycle of an idle one, or resumes a paused one.
 
+mod listing;
 mod live;
 mod paper;
 mod past;
@@ -9,8 +10,9 @@ mod started;
 use alloy_primitives::Address;
 
 use self::request::{Groundwork, Plan};
+use crate::app::message::{Advice, Field, message};
 use crate::{
-    app::{Actor, App, AppError, policy},
+    app::{Actor, App, AppError, jobs::recorded, policy},
     config::build_job_config,
     domain::{
         config::JobConfig,
@@ -38,6 +40,7 @@ pub async fn start(app: &App, request: &StartRequest, actor: &Actor) -> Result<S
         token: Some(request.token),
         chain: Some(request.chain.clone()),
         status: None,
+        archived: false,
     };
     let mut known = jobs::list(&app.pool, &filter).await?;
     known.retain(|job| job.account.realm == request.realm);
@@ -82,10 +85,11 @@ async fn not_allowed(app: &App, job: JobId) -> Result<Option<NotAllowed>, AppErr
 /// Refuses changes to fixed properties, and a job that may not trade.
 fn check_same(request: &StartRequest, job: &Job) -> Result<(), AppError> {
     if request.mode.is_some_and(|mode| mode != job.mode) {
-        return Err(AppError::Refused(format!(
-            "job {} of this token has mode {}, which never changes; `remove` it first, or start it without --mode",
+        let problem = format!(
+            "job {} of this token has mode {}, which never changes; `remove` it first, or start it without ",
             job.id, job.mode
-        )));
+        );
+        return Err(message![problem, Field::Mode].refused());
     }
     let token = &job.token;
     let other_decimals = request.decimals.is_some_and(|given| given != token.decimals);
@@ -94,20 +98,27 @@ fn check_same(request: &StartRequest, job: &Job) -> Result<(), AppError> {
         .as_ref()
         .is_some_and(|given| *given != token.symbol);
     if other_decimals || other_symbol {
-        return Err(AppError::Refused(format!(
-            "job {} knows this token as {} with {} decimals, which never changes; `remove` it first, or start it \
-             without --symbol and --decimals",
+        let problem = format!(
+            "job {} knows this token as {} with {} decimals, which never changes; `remove` it first, or start it without ",
             job.id, token.symbol, token.decimals
-        )));
+        );
+        return Err(message![problem, Field::Symbol, " and ", Field::Decimals].refused());
     }
     if let Some(refused) = &job.refused {
-        return Err(AppError::Refused(format!(
-            "job {} cannot trade, its configuration is refused: {refused}; change it with `lgi-mm config edit {} \
-             --set key=value`",
-            job.id, job.id
-        )));
+        let problem = format!(
+            "job {} cannot trade, its configuration is refused: {refused}; change it with ",
+            job.id
+        );
+        return Err(message![problem, edit(job)].refused());
     }
     Ok(())
+}
+
+const fn edit(job: &Job) -> Advice {
+    Advice::Edit {
+        job: Some(job.id),
+        assignment: "key=value",
+    }
 }
 
 /// An existing job: started from IDLE, resumed from PAUSED, left alone while it runs.
@@ -116,12 +127,13 @@ async fn again(app: &App, request: &StartRequest, job: Job, actor: &Actor) -> Re
     if let Some(quote) = &request.quote {
         live::require_quote(app, request, &job, quote)?;
     }
+    if job.status == JobStatus::Idle {
+        recorded::check(&job.config)?;
+    }
     let given = request.with_budget(request.given.clone(), job.mode)?;
     if !given.is_empty() && build_job_config(&job.config, job.mode, &given)? != job.config {
-        return Err(AppError::Refused(format!(
-            "job {} has another configuration; change it with `lgi-mm config edit {} --set key=value`",
-            job.id, job.id
-        )));
+        let problem = format!("job {} has another configuration; change it with ", job.id);
+        return Err(message![problem, edit(&job)].refused());
     }
     let quote_price = match job.account.realm {
         Realm::Paper => Price::ONE,
@@ -159,9 +171,14 @@ async fn again(app: &App, request: &StartRequest, job: Job, actor: &Actor) -> Re
 
 async fn create(app: &App, request: &StartRequest, actor: &Actor) -> Result<Started, AppError> {
     let Some(mode) = request.mode else {
-        return Err(AppError::Usage(
-            "a new job needs --mode accumulate or --mode liquidity".to_owned(),
-        ));
+        return Err(message![
+            "a new job needs ",
+            Field::Mode,
+            " accumulate or ",
+            Field::Mode,
+            " liquidity",
+        ]
+        .bad_input());
     };
     let given = request.given.clone().over_defaults(&app.settings.defaults, mode);
     let given = request.with_budget(given, mode)?;
@@ -215,10 +232,11 @@ async fn create(app: &App, request: &StartRequest, actor: &Actor) -> Result<Star
 /// Common to both realms: the schedule, the start of recorded prices, and the final checks.
 async fn finish(app: &App, plan: &mut Plan<'_>, quote: &Token) -> Result<(), AppError> {
     if !plan.given.sets("schedule.cron") {
-        plan.assumed.push(format!(
-            "evaluated by cron '{}' UTC (--set schedule.cron=..)",
-            plan.config.schedule.cron
-        ));
+        plan.assumed.push(message![
+            format!("evaluated by cron '{}' UTC (", plan.config.schedule.cron),
+            Advice::Set("schedule.cron=..".into()),
+            ")",
+        ]);
     }
     if let Some(recorded) = plan.config.price.recorded.as_mut() {
         let now = store::now(&app.pool).await?;
@@ -233,7 +251,8 @@ async fn finish(app: &App, plan: &mut Plan<'_>, quote: &Token) -> Result<(), App
     }
     plan.config
         .validate_for(plan.mode, request.realm, &request.chain)
-        .map_err(AppError::Config)
+        .map_err(AppError::Config)?;
+    recorded::check(&plan.config)
 }
 
 /// Initial quote balance of a liquidity job, base units.

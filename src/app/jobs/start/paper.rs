@@ -2,7 +2,11 @@
 
 use alloy_primitives::Address;
 
-use super::request::{Groundwork, LOOKUP_PATIENCE, Plan, is_ticker};
+use super::{
+    listing::look_up,
+    request::{Groundwork, Plan, is_ticker},
+};
+use crate::app::message::{Advice, Field, message};
 use crate::{
     app::{App, AppError},
     domain::{
@@ -12,8 +16,6 @@ use crate::{
         units::Price,
     },
     paper::default_wallet,
-    prices::TokenListing,
-    store,
 };
 
 /// Digits of most tokens, assumed on paper unless given.
@@ -21,10 +23,14 @@ const USUAL_DECIMALS: u8 = 18;
 
 pub(super) async fn prepare(app: &App, plan: &mut Plan<'_>) -> Result<Groundwork, AppError> {
     let request = plan.request;
-    let chain = chains::find(&request.chain).map_err(|error| AppError::Usage(format!("--chain: {error}")))?;
+    let chain = chains::find(&request.chain)
+        .map_err(|error| message![Field::Chain, format!(": {error}")].bad_input())?;
     let decimals = request.decimals.unwrap_or_else(|| {
-        plan.assumed
-            .push(format!("{USUAL_DECIMALS} decimals (--decimals)"));
+        plan.assumed.push(message![
+            format!("{USUAL_DECIMALS} decimals ("),
+            Field::Decimals,
+            ")"
+        ]);
         USUAL_DECIMALS
     });
     let symbol = choose_source(app, plan, chain.name).await?;
@@ -64,14 +70,20 @@ async fn choose_source(app: &App, plan: &mut Plan<'_>, chain: &str) -> Result<St
     let symbol = match (&request.symbol, &found) {
         (Some(symbol), _) => symbol.clone(),
         (None, Ok(info)) if is_ticker(&info.symbol) => {
-            plan.assumed
-                .push(format!("ticker {} from DexScreener (--symbol)", info.symbol));
+            plan.assumed.push(message![
+                format!("ticker {} from DexScreener (", info.symbol),
+                Field::Symbol,
+                ")",
+            ]);
             info.symbol.clone()
         }
         (None, _) => {
             let symbol = after_address(request.token);
-            plan.assumed
-                .push(format!("ticker {symbol} after its address (--symbol)"));
+            plan.assumed.push(message![
+                format!("ticker {symbol} after its address ("),
+                Field::Symbol,
+                ")",
+            ]);
             symbol
         }
     };
@@ -81,33 +93,27 @@ async fn choose_source(app: &App, plan: &mut Plan<'_>, chain: &str) -> Result<St
     let (source, assumed) = match found {
         Ok(info) => (
             SourceName::Dexscreener,
-            format!(
-                "prices from DexScreener, now {} USD (--set price.sources=..)",
-                info.price_usd
-            ),
+            message![
+                format!("prices from DexScreener, now {} USD (", info.price_usd),
+                Advice::Set("price.sources=..".into()),
+                ")",
+            ],
         ),
         Err(why) => (
             SourceName::Generated,
-            format!(
-                "INVENTED prices, because {why}; real ones: --set price.sources=dexscreener, your own: \
-                 --set price.sources=recorded --set price.recorded.file=FILE"
-            ),
+            message![
+                format!("INVENTED prices, because {why}; real ones: "),
+                Advice::Set("price.sources=dexscreener".into()),
+                ", your own: ",
+                Advice::Set("price.sources=recorded".into()),
+                " ",
+                Advice::Set("price.recorded.file=FILE".into()),
+            ],
         ),
     };
     plan.config.price.sources = vec![source];
     plan.assumed.push(assumed);
     Ok(symbol)
-}
-
-/// DexScreener's data on a token, or why there is none.
-async fn look_up(app: &App, chain: &str, token: Address) -> Result<Result<TokenListing, String>, AppError> {
-    let book = app.prices()?;
-    let now = store::now(&app.pool).await?;
-    let asked = tokio::time::timeout(LOOKUP_PATIENCE, book.dexscreener().lookup(chain, token, now)).await;
-    Ok(asked.map_or_else(
-        |_| Err(format!("no answer within {} s", LOOKUP_PATIENCE.as_secs())),
-        |found| found.map_err(|error| error.to_string()),
-    ))
 }
 
 /// Six digits of a token's address, as its ticker.

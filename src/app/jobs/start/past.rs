@@ -1,5 +1,6 @@
 //! Checks a new live job's wallet: this database must know its history.
 
+use crate::app::message::{Advice, Message, message};
 use crate::{
     app::{App, AppError},
     chain::LiveChain,
@@ -22,21 +23,32 @@ pub(super) async fn require_known(app: &App, live: &LiveChain, account: &Account
     let nonces =
         nonces.map_err(|error| AppError::Network(format!("the nonce of wallet {wallet}: {error}")))?;
     match signers::find(&app.pool, account).await? {
-        Some(known) if nonces.latest > known.next_nonce => Err(AppError::Refused(format!(
-            "the chain has {} transactions of wallet {wallet}, this database knows {}: it is older than the chain (a restored \
-             backup?), or the key is used elsewhere; run `lgi-mm reconcile`",
-            nonces.latest, known.next_nonce
-        ))),
+        Some(known) if nonces.latest > known.next_nonce => Err(message![
+            format!(
+                "the chain has {} transactions of wallet {wallet}, this database knows {}: it is older than the chain (a \
+                 restored backup?), or the key is used elsewhere; run ",
+                nonces.latest, known.next_nonce
+            ),
+            Advice::Reconcile,
+        ]
+        .refused()),
         None if nonces.pending > nonces.latest => Err(AppError::Refused(format!(
             "{} transactions of wallet {wallet} are pending; wait until they are mined, then start again",
             nonces.pending.saturating_sub(nonces.latest)
         ))),
-        None if nonces.latest > 0 => Err(AppError::Refused(format!(
-            "wallet {wallet} has made {} transactions on {chain}, and this database knows none of them. If another database \
-             traded with it, restore that one: this one does not know what was bought. If the wallet was used elsewhere, \
-             accept its past: `lgi-mm reconcile --adopt {wallet} --chain {chain}`",
-            nonces.latest
-        ))),
+        None if nonces.latest > 0 => Err(message![
+            format!(
+                "wallet {wallet} has made {} transactions on {chain}, and this database knows none of them. If another \
+                 database traded with it, restore that one: this one does not know what was bought. If the wallet was used \
+                 elsewhere, accept its past: ",
+                nonces.latest
+            ),
+            Advice::Adopt {
+                wallet,
+                chain: chain.clone(),
+            },
+        ]
+        .refused()),
         _ => Ok(()),
     }
 }
@@ -47,7 +59,7 @@ pub(super) async fn unexplained(
     live: &LiveChain,
     account: &Account,
     token: &Token,
-) -> Result<Option<String>, AppError> {
+) -> Result<Option<Message>, AppError> {
     let held = live
         .chain
         .balances(account.wallet, &[Asset::Token(token.address)])
@@ -59,6 +71,7 @@ pub(super) async fn unexplained(
         token: Some(token.address),
         chain: Some(account.chain.clone()),
         status: None,
+        archived: false,
     };
     let jobs = jobs::list(&app.pool, &filter).await?;
     let mut surplus = held;
@@ -66,11 +79,11 @@ pub(super) async fn unexplained(
         surplus = surplus.saturating_sub(job.position.token_balance);
     }
     Ok((!surplus.is_zero()).then(|| {
-        format!(
-            "the {} {} that the wallet holds were bought by no job of this database: they are neither counted nor sold \
-             (`lgi-mm reconcile --count-in JOB --cost USD` counts them in)",
+        let found = format!(
+            "the {} {} that the wallet holds were bought by no job of this database: they are neither counted nor sold (",
             surplus.to_whole(token.decimals),
             token.symbol
-        )
+        );
+        message![found, Advice::CountIn, " counts them in)"]
     }))
 }

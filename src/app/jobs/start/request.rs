@@ -1,10 +1,9 @@
 //! A request to start a job, and the plan made from it.
 
-use std::time::Duration;
-
 use alloy_primitives::Address;
 use rust_decimal::Decimal;
 
+use crate::app::message::{Field, Message, message};
 use crate::{
     app::AppError,
     config::JobLayers,
@@ -19,8 +18,6 @@ use crate::{
 
 /// Longest ticker that the ledger keeps, characters.
 const SYMBOL_LENGTH_MAX: usize = 32;
-/// Longest wait for DexScreener.
-pub(super) const LOOKUP_PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
 pub struct StartRequest {
@@ -48,23 +45,28 @@ impl StartRequest {
     /// [`AppError::Usage`].
     pub fn check(&self) -> Result<(), AppError> {
         if let Some(decimals) = self.decimals.filter(|decimals| *decimals > TOKEN_DECIMALS_MAX) {
-            return Err(AppError::Usage(format!(
-                "--decimals {decimals}: must be 0 to {TOKEN_DECIMALS_MAX}"
-            )));
+            let problem = format!(" {decimals}: must be 0 to {TOKEN_DECIMALS_MAX}");
+            return Err(message![Field::Decimals, problem].bad_input());
         }
         if let Some(symbol) = self.symbol.as_ref().filter(|symbol| !is_ticker(symbol)) {
-            return Err(AppError::Usage(format!(
-                "--symbol {symbol:?}: 1 to {SYMBOL_LENGTH_MAX} printable characters without spaces are allowed"
-            )));
+            let problem = format!(
+                " {symbol:?}: 1 to {SYMBOL_LENGTH_MAX} printable characters without spaces are allowed"
+            );
+            return Err(message![Field::Symbol, problem].bad_input());
         }
         if self.realm == Realm::Live {
             return Ok(());
         }
-        chains::find(&self.chain).map_err(|error| AppError::Usage(format!("--chain: {error}")))?;
+        chains::find(&self.chain)
+            .map_err(|error| message![Field::Chain, format!(": {error}")].bad_input())?;
         match &self.quote {
-            Some(quote) => Err(AppError::Usage(format!(
-                "--quote {quote}: needs --live; the paper venue trades against USDC"
-            ))),
+            Some(quote) => Err(message![
+                Field::Quote,
+                format!(" {quote}: needs "),
+                Field::Live,
+                "; the paper venue trades against USDC",
+            ]
+            .bad_input()),
             None => Ok(()),
         }
     }
@@ -75,10 +77,11 @@ impl StartRequest {
             return Ok(below);
         };
         if mode != JobMode::Liquidity {
-            return Err(AppError::Usage(format!(
-                "--budget {budget}: only a job of mode liquidity has a budget; what mode accumulate may spend is \
+            let problem = format!(
+                " {budget}: only a job of mode liquidity has a budget; what mode accumulate may spend is \
                  accumulate.max_accumulation_usd"
-            )));
+            );
+            return Err(message![Field::Budget, problem].bad_input());
         }
         Ok(below.assignments(&[format!("liquidity.budget_usd={budget}")])?)
     }
@@ -92,7 +95,7 @@ pub(super) struct Plan<'a> {
     pub(super) mode: JobMode,
     pub(super) config: JobConfig,
     /// Assumptions for values that were not given, one line each.
-    pub(super) assumed: Vec<String>,
+    pub(super) assumed: Vec<Message>,
 }
 
 /// A new job after all lookups.

@@ -5,6 +5,7 @@ use std::fmt;
 use alloy_primitives::Address;
 use serde::{Serialize, Serializer};
 
+use crate::app::message::Message;
 use crate::{
     app::{
         policy::Missing,
@@ -27,7 +28,7 @@ pub struct Started {
     pub status: JobStatus,
     pub what: What,
     /// Assumptions for values that were not given, one line each.
-    pub assumed: Vec<String>,
+    pub assumed: Vec<Message>,
     /// What the policy on the worker's machine must still allow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<NotAllowed>,

@@ -49,7 +49,7 @@ pub async fn run(settings: &Settings, out: Out, args: &ExportArgs) -> Result<(),
                 "--all: a {format} file has only what moved; use --format csv or json with --all"
             )));
         }
-        // What never happened must not get into somebody's books unasked.
+        // Simulated trades must not get into books unless asked for.
         jobs.realm = jobs.realm.or(Some(Realm::Live));
     }
     let request = ExportRequest {

@@ -29,8 +29,8 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub struct BacktestArgs {
-    /// CSV of time and price, or of candles; columns are found by name, time is in Unix seconds, milliseconds or
-    /// ISO 8601
+    /// CSV of time and price, or of candles, as exchanges and price sites write them;
+    /// docs/backtest.md lists what is read
     #[arg(long, value_name = "FILE")]
     prices: PathBuf,
     /// Job configuration file, TOML
@@ -165,7 +165,7 @@ struct CsvTrade {
     quote_usd: Usd,
     fee_usd: Usd,
     gas_usd: Usd,
-    realized_pnl_usd: Usd,
+    realized_usd: Usd,
     position: String,
     cost_basis_usd: Usd,
     average_cost_usd: Option<Price>,
@@ -184,7 +184,7 @@ impl CsvTrade {
             quote_usd: trade.quote_usd,
             fee_usd: trade.fee_usd,
             gas_usd: trade.gas_usd,
-            realized_pnl_usd: trade.realized_usd,
+            realized_usd: trade.realized_usd,
             position: trade.token_balance.to_whole(setup.token_decimals),
             cost_basis_usd: trade.cost_basis,
             average_cost_usd: trade.average_cost,

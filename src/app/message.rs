@@ -1,0 +1,188 @@
+//! Text for the owner that names request fields and advice by key, so that each face writes them its own way: the
+//! command line as flags and commands, an HTTP API as fields and links.
+
+use std::{borrow::Cow, fmt};
+
+use alloy_primitives::Address;
+use serde::{Serialize, Serializer};
+
+use super::whole::shown;
+use crate::{chain::policy::Entry, domain::ids::JobId};
+
+/// A field of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum Field {
+    BlockTime,
+    Budget,
+    Chain,
+    Cost,
+    Decimals,
+    Every,
+    For,
+    From,
+    Job,
+    Live,
+    MaxDayUsd,
+    MaxGasUsd,
+    MaxHourUsd,
+    MaxTradeUsd,
+    Mode,
+    Native,
+    NativeUsdMin,
+    Paper,
+    Prices,
+    Quote,
+    Sweep,
+    Symbol,
+    To,
+    Usdc,
+    WalkForward,
+    Zone,
+}
+
+/// A request that the owner can make next.
+#[derive(Debug, Clone, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "snake_case")]
+pub enum Advice {
+    /// Accept the history of a wallet that this database does not know.
+    Adopt {
+        wallet: Address,
+        chain: String,
+    },
+    /// Allow a job's trades in the policy.
+    Allow(JobId),
+    /// Write this entry into the policy.
+    AllowEntry(Box<Entry>),
+    /// Add tokens that no job tracks to a job.
+    CountIn,
+    /// Run scheduler and worker in one process.
+    Daemon,
+    /// Change a key of a job's configuration; `None`: of the job in question.
+    Edit {
+        job: Option<JobId>,
+        assignment: &'static str,
+    },
+    ListJobs,
+    ListTrades,
+    NewWallet,
+    ImportWallet,
+    CheckWallets,
+    Pause(JobId),
+    CheckPolicy,
+    Reconcile,
+    /// Resume the job in question.
+    Resume,
+    RunScheduler,
+    RunWorker,
+    /// Give a key of the configuration with the request.
+    Set(Cow<'static, str>),
+    /// Start a job; `None`: of any token.
+    Start(Option<Address>),
+    /// Show the job in question.
+    Status,
+    TestNotifications,
+}
+
+/// How a face writes fields and advice.
+pub trait Wording {
+    /// A field of the request that was made.
+    fn field(&self, field: Field) -> String;
+    /// A next step, as part of a sentence.
+    fn advice(&self, advice: &Advice) -> String;
+}
+
+/// A part of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    Text(String),
+    Field(Field),
+    Advice(Advice),
+}
+
+/// Text with fields and advice. Displayed and serialised with their keys, unless a face has written them
+/// ([`Message::write`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message(Vec<Piece>);
+
+impl Message {
+    #[must_use]
+    pub(super) const fn new(pieces: Vec<Piece>) -> Self {
+        Self(pieces)
+    }
+
+    /// Its parts, to write them into another message.
+    pub(super) fn pieces(self) -> Vec<Piece> {
+        self.0
+    }
+
+    /// The text as a face writes it.
+    pub fn rendered(&self, wording: &impl Wording) -> String {
+        let write = |piece: &Piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Field(field) => wording.field(*field),
+            Piece::Advice(advice) => wording.advice(advice),
+        };
+        self.0.iter().map(write).collect()
+    }
+
+    /// Replaces fields and advice by the face's words.
+    pub fn write(&mut self, wording: &impl Wording) {
+        *self = Self::from(self.rendered(wording));
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|piece| match piece {
+            Piece::Text(text) => f.write_str(text),
+            Piece::Field(field) => field.fmt(f),
+            Piece::Advice(Advice::Set(assignment)) => f.write_str(assignment),
+            Piece::Advice(advice) => write!(f, "`{advice}`"),
+        })
+    }
+}
+
+impl Serialize for Message {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        shown(self, serializer)
+    }
+}
+
+impl<T: Into<Piece>> From<T> for Message {
+    fn from(piece: T) -> Self {
+        Self(vec![piece.into()])
+    }
+}
+
+impl From<String> for Piece {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&str> for Piece {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<Field> for Piece {
+    fn from(field: Field) -> Self {
+        Self::Field(field)
+    }
+}
+
+impl From<Advice> for Piece {
+    fn from(advice: Advice) -> Self {
+        Self::Advice(advice)
+    }
+}
+
+/// A [`Message`] of texts, fields and advice.
+macro_rules! message {
+    ($($piece:expr),+ $(,)?) => {
+        $crate::app::message::Message::new(vec![$($crate::app::message::Piece::from($piece)),+])
+    };
+}
+pub(super) use message;
