@@ -70,7 +70,11 @@ pub(super) fn is_address(text: &str) -> bool {
 /// [`AppError::NotFound`] if there is none, [`AppError::Usage`] if there are several or the text cannot be read.
 pub(super) async fn find(pool: &PgPool, target: &Target) -> Result<Job, AppError> {
     let found = find_each(pool, std::slice::from_ref(target)).await?.pop();
-    found.unwrap_or_else(|| Err(AppError::Internal("a job was looked for and not answered".to_owned())))
+    found.unwrap_or_else(|| {
+        Err(AppError::Internal(
+            "a job was looked for and not answered".to_owned(),
+        ))
+    })
 }
 
 /// Finds the job that each target means, in their order.
@@ -102,9 +106,7 @@ pub(super) async fn find_each(
 pub(super) async fn find_ever(pool: &PgPool, target: &Target) -> Result<Job, AppError> {
     let all = jobs::list(pool, &Filter::default()).await?;
     match choose(&all, target) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            find_removed(pool, target).await?.ok_or(error)
-        }
+        Err(error) if error.kind() == ErrorKind::NotFound => find_removed(pool, target).await?.ok_or(error),
         found => found,
     }
 }
@@ -122,7 +124,11 @@ async fn find_removed(pool: &PgPool, target: &Target) -> Result<Option<Job>, App
 
 fn was_removed(job: &Job) -> AppError {
     let name = JobName::from(job);
-    message![format!("{name} was removed; its history stays: "), Advice::ListTrades].refused()
+    message![
+        format!("{name} was removed; its history stays: "),
+        Advice::ListTrades
+    ]
+    .refused()
 }
 
 /// Jobs that fit a target.
@@ -138,7 +144,10 @@ fn matching<'a>(all: &'a [Job], target: &Target) -> Result<Vec<&'a Job>, AppErro
     let only_number = text.strip_prefix('#').or_else(|| text.strip_prefix("job:"));
     let number: Option<i64> = only_number.unwrap_or(text).parse().ok();
     let fits = |job: &&Job| {
-        target.chain.as_ref().is_none_or(|chain| job.account.chain == *chain)
+        target
+            .chain
+            .as_ref()
+            .is_none_or(|chain| job.account.chain == *chain)
             && match by_address {
                 Some(address) => job.token.address == address,
                 None => {
@@ -169,10 +178,7 @@ fn choose(all: &[Job], target: &Target) -> Result<Job, AppError> {
         }
         [job] => Ok((*job).clone()),
         [first, ..] => {
-            let candidates: Vec<String> = found
-                .iter()
-                .map(|job| JobName::from(*job).to_string())
-                .collect();
+            let candidates: Vec<String> = found.iter().map(|job| JobName::from(*job).to_string()).collect();
             // A number by itself is taken for a ticker too, if there is one.
             let number = match text.parse::<i64>() {
                 Ok(_) => format!("job:{}", first.id),

@@ -202,7 +202,9 @@ async fn stopped_by(
     )
     .fetch_optional(connection)
     .await?;
-    found.map(|stopped| columns::json("audit.detail", stopped)).transpose()
+    found
+        .map(|stopped| columns::json("audit.detail", stopped))
+        .transpose()
 }
 
 /// A job that was in ERROR when it was paused is in ERROR again: resuming it is its owner's decision.
@@ -219,7 +221,8 @@ async fn fail_again(
     .execute(&mut *connection)
     .await?;
     let before = json!({ "status": JobStatus::Paused });
-    let after = json!({ "transition": Transition::To(JobStatus::Error), "order": Order::Resume, "paused_by": pause });
+    let after =
+        json!({ "transition": Transition::To(JobStatus::Error), "order": Order::Resume, "paused_by": pause });
     event(connection, job, actor, "resume", Some(before), Some(after)).await
 }
 

@@ -341,9 +341,16 @@ async fn matching(pool: &PgPool, filter: &Filter) -> Result<Vec<Read>, StoreErro
         filter.token.map(lower),
         filter.status.map(|status| status.to_string()),
     );
-    let rows = sqlx::query_file_as!(JobRow, "src/store/sql/jobs_list.sql", token, filter.chain, status, filter.archived)
-        .fetch_all(pool)
-        .await;
+    let rows = sqlx::query_file_as!(
+        JobRow,
+        "src/store/sql/jobs_list.sql",
+        token,
+        filter.chain,
+        status,
+        filter.archived
+    )
+    .fetch_all(pool)
+    .await;
     match rows {
         Ok(rows) => Ok(rows.into_iter().map(read).collect()),
         Err(error) if is_about_a_row(&error) => {

@@ -104,7 +104,11 @@ pub async fn propose(app: &App, request: &EditRequest) -> Result<Proposal, AppEr
         let name = JobName::from(&job);
         match changed(&job, &request.given) {
             Ok(config) if config == job.config => proposal.unchanged.push(name),
-            Ok(_) if request.version.is_some_and(|version| version != job.config_version) => {
+            Ok(_)
+                if request
+                    .version
+                    .is_some_and(|version| version != job.config_version) =>
+            {
                 return Err(edited_meanwhile(&name));
             }
             Ok(config) => proposal.edits.push(Edit {
@@ -200,7 +204,11 @@ fn leaves(config: &JobConfig) -> BTreeMap<String, Value> {
     while let Some((key, value)) = open.pop() {
         match value {
             Value::Object(fields) => open.extend(fields.into_iter().map(|(field, value)| {
-                let key = if key.is_empty() { field } else { format!("{key}.{field}") };
+                let key = if key.is_empty() {
+                    field
+                } else {
+                    format!("{key}.{field}")
+                };
                 (key, value)
             })),
             Value::Null => {}

@@ -126,7 +126,8 @@ pub async fn resume(app: &App, which: &Jobs, actor: &Actor) -> Result<Report, Ap
 /// [`ErrorKind::NotFound`] if there was no such pause.
 pub async fn resume_paused_by(app: &App, pause: AuditId, actor: &Actor) -> Result<Report, AppError> {
     let Some(back) = bulk::resume_paused_by(&app.pool, pause, actor.as_str()).await? else {
-        let problem = format!("there is no pause {pause}: a pause of several jobs prints its number as its last line");
+        let problem =
+            format!("there is no pause {pause}: a pause of several jobs prints its number as its last line");
         return Err(Message::from(problem).error(ErrorKind::NotFound));
     };
     let worker = worker_note(app).await?;
@@ -135,10 +136,7 @@ pub async fn resume_paused_by(app: &App, pause: AuditId, actor: &Actor) -> Resul
         let name = JobName::from(name);
         let changed = matches!(back, Back::To(_));
         let (after, note) = match back {
-            Back::To(JobStatus::Error) => (
-                JobStatus::Error,
-                Some("as before that pause".into()),
-            ),
+            Back::To(JobStatus::Error) => (JobStatus::Error, Some("as before that pause".into())),
             Back::To(status) => (status, worker.clone()),
             Back::Changed => (before, Some("its status has changed since that pause".into())),
             Back::Removed => (before, Some("was removed since that pause".into())),
@@ -241,9 +239,7 @@ async fn change(app: &App, which: &Jobs, order: Order, actor: &Actor) -> Result<
             after,
             changed,
             already: !changed,
-            note: worker
-                .clone()
-                .or_else(|| changed.then(|| note(order)).flatten()),
+            note: worker.clone().or_else(|| changed.then(|| note(order)).flatten()),
         });
     }
     Ok(report.sorted())
@@ -291,8 +287,10 @@ impl Report {
 /// What is missing for the jobs to trade.
 async fn worker_note(app: &App) -> Result<Option<Message>, AppError> {
     let health = views::health(&app.pool, Utc::now()).await?;
-    Ok((health.workers_alive == 0)
-        .then(|| message!["no worker is running: start one with ", Advice::Daemon]))
+    Ok(
+        (health.workers_alive == 0)
+            .then(|| message!["no worker is running: start one with ", Advice::Daemon]),
+    )
 }
 
 fn note(order: Order) -> Option<Message> {

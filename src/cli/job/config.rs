@@ -168,7 +168,10 @@ async fn submit(app: &App, out: Out, request: &EditRequest, yes: bool) -> Result
             .iter()
             .map(|edit| format!("{}:{}\n", edit.name, differences(&edit.keys)))
             .collect();
-        confirm(out, &format!("{shown}Change {count} jobs, from their next slot on?"))?;
+        confirm(
+            out,
+            &format!("{shown}Change {count} jobs, from their next slot on?"),
+        )?;
     }
     let edited = config::edit(app, proposal, &actor()).await?;
     match edited.as_slice() {

@@ -154,7 +154,9 @@ fn show(out: Out, mut report: Report, one: bool) -> Result<(), AppError> {
         jobs: &report.jobs,
         refused: refused.collect(),
         pause: report.pause,
-        undo: report.pause.map(|pause| format!("lgi-mm resume --paused-by {pause}")),
+        undo: report
+            .pause
+            .map(|pause| format!("lgi-mm resume --paused-by {pause}")),
     };
     out.show(&several, lines)?;
     report.failure().map_or(Ok(()), Err)
@@ -179,7 +181,11 @@ fn lines(view: &Several<'_>) -> String {
 }
 
 fn text(line: &Changed) -> String {
-    let note = line.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+    let note = line
+        .note
+        .as_ref()
+        .map(|note| format!(" ({note})"))
+        .unwrap_or_default();
     let Changed {
         name, before, after, ..
     } = line;

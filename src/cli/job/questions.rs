@@ -42,7 +42,10 @@ fn sale_line(sale: &Sale) -> String {
         Realm::Live => format!(" from wallet {}", sale.wallet),
         Realm::Paper => String::new(),
     };
-    format!("  {}: {position} {}{wallet}, {worth}", sale.name, sale.name.symbol)
+    format!(
+        "  {}: {position} {}{wallet}, {worth}",
+        sale.name, sale.name.symbol
+    )
 }
 
 pub(super) fn remove_question(jobs: &[JobName]) -> String {
