@@ -1,8 +1,14 @@
 //! The questions before something that moves real money or cannot be undone.
 
 use crate::{
-    app::{jobs::sale::Sale, name::JobName},
-    cli::out::{dollars, short},
+    app::{
+        jobs::{sale::Sale, start::Terms},
+        name::JobName,
+    },
+    cli::{
+        out::{dollars, short},
+        wording::CommandLine,
+    },
     domain::{job::Realm, units::Usd},
 };
 
@@ -54,4 +60,20 @@ pub(super) fn remove_question(jobs: &[JobName]) -> String {
         "Remove {}? This cannot be undone; the history stays in the database.",
         names.join(", ")
     )
+}
+
+/// What a live start would do.
+pub(super) fn start_question(terms: &Terms<'_>) -> String {
+    let pair = &terms.pair;
+    let mut lines = vec![
+        format!(
+            "Trade with real money: LIVE on {}, wallet {} trades {} for {}",
+            terms.chain, pair.wallet, pair.token, pair.quote
+        ),
+        format!("  {}; {}", terms.step, terms.spends),
+    ];
+    let assumed = terms.assumed.iter();
+    lines.extend(assumed.map(|assumed| format!("  assumed: {}", assumed.rendered(&CommandLine))));
+    lines.push("Continue?".to_owned());
+    lines.join("\n")
 }
