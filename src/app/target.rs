@@ -7,7 +7,7 @@ use super::{
     error::{AppError, ErrorKind},
     name::JobName,
 };
-use crate::app::message::{Advice, Field, message};
+use crate::app::message::{Advice, Field, Message, message};
 use crate::store::jobs::{self, Filter, Job};
 
 /// The job that a user means, as they wrote it.
@@ -185,10 +185,14 @@ fn choose(all: &[Job], target: &Target) -> Result<Job, AppError> {
                 Err(_) => first.id.to_string(),
             };
             let problem = format!(
-                "{text} could be any of these: {}; give the number, such as {number}, or ",
+                "{text} could be any of these: {}; give the job number, such as {number}",
                 candidates.join(", ")
             );
-            Err(message![problem, Field::Chain].bad_input())
+            let other_chain = found.iter().any(|job| job.account.chain != first.account.chain);
+            if target.chain.is_none() && other_chain {
+                return Err(message![problem, ", or ", Field::Chain].bad_input());
+            }
+            Err(Message::from(problem).bad_input())
         }
     }
 }

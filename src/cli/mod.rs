@@ -55,18 +55,18 @@ Exit codes:
   6  doctor, health or policy check found something that needs fixing
   7  a price source, a venue or a notification receiver cannot be used
 
-A JOB or TOKEN is an address, a ticker that only one job has, or a job number as `list` shows it. A ticker may be a number
-too: job:7 (or '#7', in quotes: # begins a comment in a shell) is only ever the job number.
+A JOB or TOKEN is an address, a ticker that only one job has, or a job number as `list` shows it. A ticker may be a \
+number too: job:7 is only ever the job number, as is '#7' (in quotes: # begins a comment in a shell).
 
-Commands for several jobs print a line for each. A named job that cannot follow does not stop the others, and then the
-exit code is that of the first such job, 2 to 4; jobs that --all and the other filters choose and that cannot follow are
-only mentioned. `config edit` changes all jobs or none.
+Commands for several jobs print a line for each. A named job that cannot follow does not stop the others; the exit code \
+is then that of the first such job, 2 to 4. Jobs that --all or another filter chooses and that cannot follow are only \
+mentioned. `config edit` changes all jobs or none.
 
-With --json, results are JSON on standard output and errors are {\"error\":{\"code\",\"message\"}} on standard error.
+On a terminal, what moves real money or cannot be undone shows what it is about and asks: `start --live`, `liquidate` of \
+live jobs, `remove`, `reconcile --apply` and --count-in, and `config edit` of several jobs. --yes answers. Without a \
+terminal, and with --json, nothing is asked; `policy allow` and `reconcile --adopt` then need --yes.
 
-On a terminal, whatever moves real money or cannot be undone shows what it is about and asks: `start --live`, `liquidate`
-of live jobs, `remove`, `reconcile --apply` and --count-in, `config edit` of several jobs; --yes answers. Without a
-terminal, or with --json, nothing asks, except that `policy allow` and `reconcile --adopt` then need --yes.";
+With --json, results are JSON on standard output and errors are {\"error\":{\"code\",\"message\"}} on standard error.";
 
 /// lgi-mm
 #[derive(Debug, Parser)]

@@ -12,6 +12,7 @@ mod life;
 mod policy;
 mod prices;
 mod replay;
+mod several;
 mod sweep;
 mod terminal;
 mod views;

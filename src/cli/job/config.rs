@@ -150,7 +150,8 @@ async fn edit(app: &App, out: Out, args: &EditArgs) -> Result<(), AppError> {
         Err(_) => {
             let saved = scratch.display();
             out.remark(&format!(
-                "your edit is saved in {saved}; correct it, then run `config edit --config {saved}`"
+                "your edit is saved in {saved}; correct it, then run `lgi-mm config edit {} --config {saved}`",
+                stored.job
             ));
         }
     }
