@@ -1,6 +1,7 @@
 //! Orders to several jobs at once: all of them in one transaction, or none.
 //!
-//! Whoever locks several jobs, or several slots, does so by job number, so that no two transactions wait for each other.
+//! Every transaction that locks several jobs, or several slots, does so by job number, so that no two wait for each
+//! other.
 
 use std::collections::HashMap;
 
@@ -38,7 +39,7 @@ pub struct Selection {
 /// A job as messages name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
-    /// Its number.
+    /// Job number.
     pub job: JobId,
     /// Ticker of its token.
     pub symbol: String,
@@ -51,14 +52,14 @@ pub struct Named {
 /// What a pause stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stopped {
-    /// The pause, which [`resume_paused_by`] takes back; `None`: there was nothing to stop.
+    /// The pause, which [`resume_paused_by`] undoes; `None`: there was nothing to stop.
     pub pause: Option<AuditId>,
     /// The jobs and their status before, by number.
     pub jobs: Vec<(Named, JobStatus)>,
 }
 
-/// Pauses every selected job that is RUNNING, LIQUIDATING or in ERROR, in one statement: also jobs whose rows this build
-/// cannot read.
+/// Pauses every selected job that is RUNNING, LIQUIDATING or in ERROR, in one statement: also jobs whose rows this
+/// build cannot read.
 ///
 /// # Errors
 /// [`StoreError`]; nothing changes then.
@@ -131,7 +132,7 @@ fn named(job: i64, symbol: String, realm: &str, chain: String) -> Result<Named, 
     })
 }
 
-/// What taking back a pause did to a job that it had stopped.
+/// What the undo of a pause did to a job that it had stopped.
 #[derive(Debug)]
 pub enum Back {
     /// It has again the status that the pause found.
@@ -144,7 +145,7 @@ pub enum Back {
     Refused(CommandError),
 }
 
-/// Takes back a pause: each job that it stopped, and whose status has not changed since, gets the status it had before.
+/// Undoes a pause: each job that it stopped, and whose status has not changed since, gets the status it had before.
 /// `None`: there was no such pause. Sorted by job number.
 ///
 /// # Errors
@@ -229,8 +230,8 @@ async fn fail_again(
 /// The status that an order found, and what it did; or why the job cannot follow it.
 pub type Outcome = Result<(JobStatus, Transition), CommandError>;
 
-/// Carries out one order for several jobs in one transaction, sorted by job number. A job that cannot follow it stays as
-/// it is, and does not stop the others.
+/// Carries out one order for several jobs in one transaction, sorted by job number. A job that cannot follow it stays
+/// as it is, and does not stop the others.
 ///
 /// # Errors
 /// [`CommandError`]; nothing changes then.

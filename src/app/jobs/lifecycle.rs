@@ -67,7 +67,7 @@ pub struct Report {
     pub jobs: Vec<Changed>,
     /// Jobs that were named and could not follow.
     pub refused: Vec<Refused>,
-    /// The pause that [`resume_paused_by`] takes back.
+    /// The pause that [`resume_paused_by`] undoes.
     pub pause: Option<AuditId>,
 }
 
@@ -120,7 +120,7 @@ pub async fn resume(app: &App, which: &Jobs, actor: &Actor) -> Result<Report, Ap
     change(app, which, Order::Resume, actor).await
 }
 
-/// Takes back a pause: each job that it stopped, and that nobody has touched since, is as it was.
+/// Undoes a pause: each job that it stopped, and that nobody has touched since, is as it was.
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] if there was no such pause.
