@@ -7,6 +7,7 @@ use alloy_primitives::Address;
 use chrono::TimeDelta;
 use lgi_mm::{
     domain::{
+        Timestamp,
         config::JobConfig,
         decision::HoldReason,
         ids::{AuditId, JobId},
@@ -438,23 +439,24 @@ async fn any_sequence_of_orders_errors_and_edits_leaves_exactly_the_expected_job
     }
 }
 
-/// Records a hold of each job in an order of its own, as a worker does for a slice of ticks.
-async fn record(pool: &PgPool, jobs: &[JobId], rng: &mut StdRng, turn: i64) {
-    let now = store::now(pool).await.expect("the time");
-    let mut shuffled = jobs.to_vec();
-    shuffled.shuffle(rng);
-    let hold = |job: JobId| Hold {
-        tick: Tick {
-            job,
-            slot: now + TimeDelta::microseconds(turn),
-        },
+fn hold(job: JobId, slot: Timestamp) -> Hold {
+    Hold {
+        tick: Tick { job, slot },
         reason: HoldReason::NotDue,
         detail: None,
         price: None,
         recent_high: None,
         sample_high: None,
-    };
-    let holds: Vec<Hold> = shuffled.into_iter().map(hold).collect();
+    }
+}
+
+/// Records a hold of each job in an order of its own, as a worker does for a slice of ticks.
+async fn record(pool: &PgPool, jobs: &[JobId], rng: &mut StdRng, turn: i64) {
+    let now = store::now(pool).await.expect("the time");
+    let mut shuffled = jobs.to_vec();
+    shuffled.shuffle(rng);
+    let slot = now + TimeDelta::microseconds(turn);
+    let holds: Vec<Hold> = shuffled.into_iter().map(|job| hold(job, slot)).collect();
     ticks::record_holds(pool, &holds)
         .await
         .expect("recorded, without a deadlock");
@@ -550,4 +552,91 @@ async fn several_configurations_change_together_or_not_at_all() {
     );
     let now = jobs::list(pool, &Filter::default()).await.expect("jobs");
     assert!(now.iter().all(|job| job.config == config));
+}
+
+/// Waits until a statement of this database waits for a lock.
+async fn until_one_waits(pool: &PgPool) {
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let waits = async {
+        loop {
+            let waiting: i64 = sqlx::query_scalar(sql).fetch_one(pool).await.expect("activity");
+            if waiting > 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let patience = Duration::from_secs(60);
+    tokio::time::timeout(patience, waits)
+        .await
+        .expect("a statement that waits");
+}
+
+/// Whether `job`'s slot could be locked at once.
+async fn slot_is_free(tx: &mut sqlx::PgConnection, job: JobId) -> bool {
+    let mut tx = sqlx::Connection::begin(tx).await.expect("a savepoint");
+    let sql = "SELECT FROM job_slots WHERE job_id = $1 FOR UPDATE NOWAIT";
+    sqlx::query(sql).bind(job.0).execute(&mut *tx).await.is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn holds_lock_their_slots_by_job_number_whatever_their_order() {
+    let db = testkit::db().await;
+    let jobs = running(&db.pool, 3).await;
+    // The second slot is last in the table.
+    let sql = "UPDATE job_slots SET slots_missed = 1 WHERE job_id = $1";
+    sqlx::query(sql)
+        .bind(jobs[1].0)
+        .execute(&db.pool)
+        .await
+        .expect("moved");
+    let mut tx = db.pool.begin().await.expect("begins");
+    assert!(slot_is_free(&mut tx, jobs[1]).await);
+    let sql = "SELECT FROM job_slots WHERE job_id = $1 FOR UPDATE";
+    sqlx::query(sql)
+        .bind(jobs[1].0)
+        .execute(&mut *tx)
+        .await
+        .expect("locked");
+    let (pool, backwards) = (db.pool.clone(), vec![jobs[2], jobs[1], jobs[0]]);
+    let recording = tokio::spawn(async move {
+        let now = store::now(&pool).await.expect("the time");
+        let holds: Vec<Hold> = backwards.iter().map(|job| hold(*job, now)).collect();
+        ticks::record_holds(&pool, &holds)
+            .await
+            .expect("recorded")
+            .fresh
+            .len()
+    });
+    until_one_waits(&db.pool).await;
+    assert!(!slot_is_free(&mut tx, jobs[0]).await, "the first is locked first");
+    assert!(
+        slot_is_free(&mut tx, jobs[2]).await,
+        "what waits for the second holds no later one"
+    );
+    tx.rollback().await.expect("unlocked");
+    assert_eq!(recording.await.expect("recorded"), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_that_waits_for_a_slot_lets_ticks_of_its_jobs_be_recorded() {
+    let db = testkit::db().await;
+    let jobs = running(&db.pool, 2).await;
+    let mut tx = db.pool.begin().await.expect("begins");
+    let sql = "SELECT FROM job_slots WHERE job_id = $1 FOR UPDATE";
+    sqlx::query(sql)
+        .bind(jobs[1].0)
+        .execute(&mut *tx)
+        .await
+        .expect("locked");
+    let pool = db.pool.clone();
+    let pausing = tokio::spawn(async move { pause(&pool, Selection::default()).await });
+    until_one_waits(&db.pool).await;
+    // As a row of ticks locks its job.
+    let sql = "SELECT FROM jobs WHERE id = ANY ($1) FOR KEY SHARE NOWAIT";
+    let ids: Vec<i64> = jobs.iter().map(|job| job.0).collect();
+    let shared = sqlx::query(sql).bind(&ids).execute(&mut *tx).await;
+    assert_eq!(shared.expect("no wait").rows_affected(), 2);
+    tx.rollback().await.expect("unlocked");
+    assert_eq!(pausing.await.expect("paused").1, jobs);
 }
