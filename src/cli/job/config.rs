@@ -115,7 +115,7 @@ async fn edit(app: &App, out: Out, args: &EditArgs) -> Result<(), AppError> {
     if args.config.is_some() || !args.set.is_empty() {
         let given = JobLayers::of_job()
             .file(args.config.as_deref())?
-            .assignments(&args.set)?;
+            .assignments(&args.set, "--set")?;
         let request = EditRequest {
             jobs: (&args.jobs).into(),
             given,

@@ -5,6 +5,7 @@ pub mod export;
 mod filters;
 pub mod lifecycle;
 pub mod list;
+mod next;
 mod questions;
 pub mod replay;
 pub mod selection;
