@@ -17,6 +17,7 @@ mod policy;
 mod prices;
 mod replay;
 mod service;
+mod several;
 mod sweep;
 mod terminal;
 mod views;
