@@ -9,6 +9,7 @@ pub mod accumulate;
 pub mod backoff;
 pub mod bounds;
 pub mod brief;
+pub mod calendar;
 pub mod chains;
 pub mod config;
 pub mod contracts;

@@ -127,6 +127,7 @@ fn figures(status: &Status) -> Vec<(&'static str, String)> {
         ),
         ("spent", format!("{} USD in this cycle", dollars(line.spent_usd))),
         ("net", net(line)),
+        ("money in", money_in(line)),
         ("recent high", usd(status.recent_high_usd)),
     ];
     if line.mode == JobMode::Liquidity {
@@ -184,6 +185,14 @@ fn net(line: &JobLine) -> String {
         dollars_or_dash(line.unrealized_usd),
         dollars(line.gas_usd)
     )
+}
+
+/// What the net is measured by.
+fn money_in(line: &JobLine) -> String {
+    let back = line
+        .return_pct
+        .map_or_else(String::new, |pct| format!(", return {pct} %"));
+    format!("{} USD{back}", dollars(line.money_in_usd))
 }
 
 /// What prevents the job from trading, or should be changed.

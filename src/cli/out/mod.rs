@@ -64,14 +64,23 @@ impl Out {
         Self::write(&Look::current().cleaned(text))
     }
 
+    /// Prints what another program reads, and we made ourselves.
+    pub(super) fn verbatim(self, bytes: &[u8]) -> Result<(), AppError> {
+        Self::write_bytes(bytes)
+    }
+
     /// A screen that is drawn anew again and again; `None` without a terminal.
     pub(super) fn screen(self) -> Option<Screen> {
         self.is_terminal().then(Screen::enter)
     }
 
     fn write(text: &str) -> Result<(), AppError> {
+        Self::write_bytes(text.as_bytes())
+    }
+
+    fn write_bytes(bytes: &[u8]) -> Result<(), AppError> {
         let mut output = stdout().lock();
-        match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        match output.write_all(bytes).and_then(|()| output.flush()) {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(AppError::Io {
                 what: "standard output".to_owned(),
                 source: error,
@@ -83,6 +92,12 @@ impl Out {
     /// Prints a remark to standard error, never to standard output.
     pub(super) fn remark(self, text: &str) {
         let _ = writeln!(stderr().lock(), "{}", printable(text));
+    }
+
+    /// Writes a question to standard error; the answer follows on the same line.
+    pub(super) fn prompt(self, text: &str) {
+        let mut output = stderr().lock();
+        let _ = write!(output, "{}", printable(text)).and_then(|()| output.flush());
     }
 
     pub(super) fn error(self, error: &AppError) {
@@ -123,4 +138,10 @@ pub(super) fn price(price: Option<Price>) -> String {
 /// Whole tokens, cut to six significant digits or to all before the point.
 pub(super) fn tokens(whole: impl ToString) -> String {
     brief::amount(&whole.to_string())
+}
+
+/// A number of things: `1 job`, `2 jobs`.
+pub(super) fn counted(number: i64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
 }
