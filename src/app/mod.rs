@@ -27,6 +27,7 @@ pub mod receivers;
 pub(crate) mod reconcile;
 pub mod services;
 pub mod target;
+mod ticker;
 mod trail;
 pub mod wallets;
 pub(crate) mod whole;
