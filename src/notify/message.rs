@@ -9,7 +9,7 @@ use super::notice::{Notice, TEST};
 use crate::domain::{
     brief,
     event::{Event, Severity},
-    units::Amount,
+    units::{Amount, Usd},
 };
 
 /// Longest piece of foreign text, in characters.
@@ -179,15 +179,10 @@ impl Pieces<'_> {
         }
     }
 
-    /// USD in cents, with more digits only for what is less; `None` if the payload does not say.
+    /// USD, cut to cents, with more digits only for what is less; `None` if the payload does not say.
     fn usd(&self, field: &str) -> Option<String> {
         let usd: Decimal = self.notice.payload.get(field)?.as_str()?.parse().ok()?;
-        let cents = usd.round_dp(2);
-        Some(if cents.is_zero() && !usd.is_zero() {
-            brief::amount(&usd.normalize().to_string())
-        } else {
-            format!("{cents:.2}")
-        })
+        Usd::new(usd).ok().map(brief::usd)
     }
 
     /// Whole tokens, for people.

@@ -81,6 +81,8 @@ pub struct ListRequest {
     /// Ticker, address or job number.
     pub token: Option<String>,
     pub chain: Option<String>,
+    /// Removed jobs as well.
+    pub archived: bool,
     pub sort: SortBy,
 }
 
@@ -218,7 +220,7 @@ pub async fn list(app: &App, request: &ListRequest) -> Result<Listing, AppError>
         token: named,
         chain: request.chain.clone(),
         status: request.status,
-        archived: false,
+        archived: request.archived,
     };
     let mut jobs = jobs::list(&app.pool, &filter).await?;
     jobs.retain(|job| {

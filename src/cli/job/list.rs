@@ -54,6 +54,9 @@ pub struct ListArgs {
     /// Only paper jobs
     #[arg(long)]
     paper: bool,
+    /// Removed jobs as well
+    #[arg(long)]
+    all: bool,
     /// Order of the jobs
     #[arg(long, value_enum, value_name = "KEY", default_value_t = SortArg::Attention)]
     sort: SortArg,
@@ -115,6 +118,7 @@ impl ListArgs {
             },
             token: self.token.clone(),
             chain: self.chain.clone(),
+            archived: self.all,
             sort: self.sort.into(),
         }
     }

@@ -115,6 +115,9 @@ pub fn render(lines: &[TradeLine]) -> String {
             }
         }
     }
+    if !look.plain {
+        text.push_str("\nUSD; realised is before gas");
+    }
     text
 }
 

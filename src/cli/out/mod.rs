@@ -130,6 +130,12 @@ pub(super) fn dollars_or_dash(value: Option<Usd>) -> String {
     value.map_or_else(|| "-".to_owned(), dollars)
 }
 
+/// A number of things: `1 job`, `2 jobs`.
+pub(super) fn counted(number: i64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// A price, or a dash for `None`.
 pub(super) fn price(price: Option<Price>) -> String {
     price.map_or_else(|| "-".to_owned(), brief::price)
@@ -138,10 +144,4 @@ pub(super) fn price(price: Option<Price>) -> String {
 /// Whole tokens, cut to six significant digits or to all before the point.
 pub(super) fn tokens(whole: impl ToString) -> String {
     brief::amount(&whole.to_string())
-}
-
-/// A number of things: `1 job`, `2 jobs`.
-pub(super) fn counted(number: i64, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{plural}")
 }
