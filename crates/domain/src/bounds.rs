@@ -46,8 +46,8 @@ impl Worth {
         Ok(floor.max(Amount::new(U256::from(1))))
     }
 
-    /// The maximum output: `better_bps` more, rounded up. The value was rounded down, so its last digit and one more are
-    /// as fair.
+    /// The maximum output: `better_bps` more, rounded up. The value was rounded down, so its last digit and one more
+    /// are as fair.
     ///
     /// # Errors
     /// [`MoneyError`] if a number leaves its range.
