@@ -262,7 +262,7 @@ pub fn figures(reason: HoldReason, plan: &Plan, config: &JobConfig, quoted: &Quo
         HoldReason::TooFewUnits => Some(format!(
             "{} USD buy {} units of {} USD each, of which {} whole ones would arrive: more than \
              limits.max_slippage_bps = {} is lost to rounding and fees",
-            plan.value,
+            worth.in_cents(),
             hundredths(worth)?,
             worth.unit().ok()?,
             quoted.amount_out,

@@ -42,7 +42,7 @@ async fn the_impact_of_few_units_is_no_more_than_the_pool_moves() {
     for (decimals, units, wei, pay, out, bps) in [
         (0, 5_000_000, coins(200), milli * U256::from(4), 99, 1),
         (2, 40_000_000, coins(200), milli * U256::from(4), 797, 1),
-        (0, 100, coins(1), milli * U256::from(100), 9, 907),
+        (0, 1_000, coins(10), coins(1), 90, 907),
         (0, 300, coins(400), coins(3), 2, 75),
     ] {
         let token = token(&world, decimals, units, wei, &[Pool::V2, V3]).await;
