@@ -20,6 +20,7 @@ pub enum Field {
     Decimals,
     Every,
     For,
+    Force,
     From,
     Job,
     Live,
@@ -32,7 +33,9 @@ pub enum Field {
     NativeUsdMin,
     Paper,
     Prices,
+    Print,
     Quote,
+    SkipBad,
     Sweep,
     Symbol,
     To,
@@ -64,7 +67,10 @@ pub enum Advice {
         assignment: &'static str,
     },
     ListJobs,
+    /// List every key of a configuration.
+    ListKeys,
     ListTrades,
+    ListWallets,
     NewWallet,
     ImportWallet,
     CheckWallets,
@@ -77,11 +83,14 @@ pub enum Advice {
     RunWorker,
     /// Give a key of the configuration with the request.
     Set(Cow<'static, str>),
+    ShowPolicy,
     /// Start a job; `None`: of any token.
     Start(Option<Address>),
     /// Show the job in question.
     Status,
     TestNotifications,
+    /// Write a policy: allow what one job, or one wallet, needs.
+    WritePolicy,
 }
 
 /// How a face writes fields and advice.
@@ -109,6 +118,11 @@ impl Message {
     #[must_use]
     pub(super) const fn new(pieces: Vec<Piece>) -> Self {
         Self(pieces)
+    }
+
+    /// Its parts, to write them into another message.
+    pub(super) fn pieces(self) -> Vec<Piece> {
+        self.0
     }
 
     /// The text as a face writes it.

@@ -14,7 +14,7 @@ use crate::{
         accounting::{Fill, book},
         config::{JobConfig, SourceName},
         costs::{GasPrice, Purse, Quoting, fair_out_parts, gas_paid, quoted},
-        decision::{Decision, Facts, HoldReason, LastFills, Plan, Position, Side},
+        decision::{Decision, Facts, HoldReason, LastFills, Plan, Position, RuleFill, Side},
         limits::{self, ApprovedPlan},
         onchain::Quote,
         price::{AcceptedPrice, Observation, accept},
@@ -303,7 +303,7 @@ impl Job {
             now: slot,
             started_at: self.started_at,
             price: accepted.price,
-            previous_price: self.last.previous_price(self.last_price),
+            previous_price: self.last.previous_price(self.last_price, lookback.previous_since),
             recent_high: history.high,
             moving_average: history.average,
             position: self.position,
@@ -381,7 +381,12 @@ impl Job {
         self.wallet.settle(&fill, self.swap_gas.0)?;
         self.turnover.add(slot, plan.side, plan.value)?;
         self.position = booked.position;
-        self.last = self.last.filled(plan.reason, slot, plan.price);
+        self.last = self.last.filled(RuleFill {
+            reason: plan.reason,
+            slot,
+            price: plan.price,
+            average_cost: booked.average_cost_kept(&fill),
+        });
         self.quiet = self.quiet_now();
         let price = fill.price(self.position.token_decimals, plan.price);
         Ok(FilledTrade { fill, booked, price })

@@ -18,7 +18,7 @@ use crate::{
         units::Amount,
     },
     ports::{Market, QuoteError},
-    store::{StoreError, endings, jobs::Job, signers},
+    store::{StoreError, dust, jobs::Job, signers},
 };
 
 /// Maximum number of times that a reverting liquidation is halved in one tick: each half is simulated in several pools.
@@ -186,7 +186,7 @@ impl Engine {
             {
                 return Ok(Trial::Resized(all));
             }
-            if endings::write_off_dust(&self.pool, job).await? {
+            if dust::write_off_dust(&self.pool, job).await? {
                 let detail = "what was left is worth less than one base unit of the quote token: written down, the job is IDLE";
                 return Ok(Refusal::because(HoldReason::Idle, detail.to_owned()).into());
             }
@@ -209,7 +209,7 @@ impl Engine {
         let allowed_gas = quoted.gas_usd.min(job.config.limits.max_gas_usd);
         if plan.reason == Reason::Liquidate
             && liquidate::is_dust(&facts.position, facts.price, allowed_gas)?
-            && endings::write_off_dust(&self.pool, job).await?
+            && dust::write_off_dust(&self.pool, job).await?
         {
             let detail = "what was left is worth less than its gas: written down, the job is IDLE";
             return Ok(Refusal::because(HoldReason::Idle, detail.to_owned()).into());
