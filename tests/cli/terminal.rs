@@ -19,7 +19,7 @@ pub const QUIET: [&str; 6] = [
 
 pub struct Terminal {
     pub pool: PgPool,
-    url: String,
+    pub url: String,
     dir: tempfile::TempDir,
 }
 
@@ -69,7 +69,11 @@ fn alone(program: &str) -> Command {
 
 impl Terminal {
     pub async fn new() -> Self {
-        let db = testkit::db().await;
+        Self::on(testkit::db().await)
+    }
+
+    /// With this database.
+    pub fn on(db: testkit::TestDb) -> Self {
         Self {
             pool: db.pool,
             url: db.url,
@@ -84,6 +88,15 @@ impl Terminal {
             .current_dir(self.dir.path())
             .output();
         Ran::of(&output.expect("our own program runs"))
+    }
+
+    /// The command, to be started rather than run to its end.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = program(args);
+        command
+            .env("DATABASE_URL", &self.url)
+            .current_dir(self.dir.path());
+        command
     }
 
     /// With one more variable in its environment.
@@ -181,5 +194,9 @@ pub fn settled() -> insta::internals::SettingsBindDropGuard {
         "[time zone rules] ",
     );
     settings.add_filter("PostgreSQL [^\"]+", "PostgreSQL [version and place]");
+    settings.add_filter(
+        r"no jobs in the database [^;]+;",
+        "no jobs in the database [place];",
+    );
     settings.bind_to_scope()
 }

@@ -6,6 +6,7 @@ mod filters;
 pub mod lifecycle;
 pub mod list;
 mod next;
+pub mod pnl;
 mod questions;
 pub mod replay;
 pub mod selection;
