@@ -105,7 +105,7 @@ async fn lines() -> Option<Vec<(String, String)>> {
         return None;
     }
     let app = App::read(&settings).await.ok()?;
-    let lines = list::list(&app).await.ok()?;
+    let lines = list::list(&app, &list::ListRequest::default()).await.ok()?.lines;
     let described = |line: &list::JobLine| {
         let what = format!(
             "{} on {}, {}, {}",

@@ -6,7 +6,7 @@ use crate::{
         name::JobName,
     },
     cli::{
-        out::{dollars, short},
+        out::{dollars, price, tokens},
         wording::CommandLine,
     },
     domain::{job::Realm, units::Usd},
@@ -35,12 +35,12 @@ pub(super) fn sell_question(mut sales: Vec<Sale>) -> String {
 }
 
 fn sale_line(sale: &Sale) -> String {
-    let position = short(&sale.position.to_string(), 6);
+    let position = tokens(&sale.position);
     let worth = match (sale.worth_usd, sale.price) {
         (Some(worth), Some((price, age))) => format!(
             "about {} USD at {} USD each, a price {age} old",
             dollars(worth),
-            short(&price.to_string(), 10)
+            self::price(Some(price))
         ),
         _ => "no price known yet".to_owned(),
     };
