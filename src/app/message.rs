@@ -35,6 +35,7 @@ pub enum Field {
     Prices,
     Print,
     Quote,
+    SkipBad,
     Sweep,
     Symbol,
     To,
@@ -66,7 +67,10 @@ pub enum Advice {
         assignment: &'static str,
     },
     ListJobs,
+    /// List every key of a configuration.
+    ListKeys,
     ListTrades,
+    ListWallets,
     NewWallet,
     ImportWallet,
     CheckWallets,
@@ -79,11 +83,14 @@ pub enum Advice {
     RunWorker,
     /// Give a key of the configuration with the request.
     Set(Cow<'static, str>),
+    ShowPolicy,
     /// Start a job; `None`: of any token.
     Start(Option<Address>),
     /// Show the job in question.
     Status,
     TestNotifications,
+    /// Write a policy: allow what one job, or one wallet, needs.
+    WritePolicy,
 }
 
 /// How a face writes fields and advice.

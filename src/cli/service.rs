@@ -83,7 +83,7 @@ pub(super) async fn run(settings: &Settings, out: Out, command: &ServiceCommand)
             }
             // Whatever keeps the daemon from starting is an error here rather than in its log. Also makes the private
             // database.
-            drop(App::serve(settings).await?);
+            drop(App::serve(settings, None).await?);
             let done = unit::installed(settings, &request, !args.no_start)?;
             out.show(&written(done), installed)
         }

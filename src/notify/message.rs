@@ -35,6 +35,10 @@ impl Message {
                 ),
                 of.failed(),
             ),
+            Ok(Event::TradeDropped) => (
+                format!("{} of {token} dropped; nothing was sent", of.deed("Buy", "Sell")),
+                vec![format!("{}: {}", of.text("reason"), of.text("error"))],
+            ),
             Ok(Event::TradeReversed) => (
                 format!("A trade of {token} was reorged out; it is open again"),
                 vec![of.text("error"), format!("transaction {}", of.text("tx_hash"))],

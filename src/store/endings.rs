@@ -18,9 +18,9 @@ use super::{
 };
 use crate::domain::{
     Timestamp,
-    accounting::{Booked, Fill, book, write_down},
+    accounting::{Booked, Fill, book},
     backoff::Backoff,
-    decision::Reason,
+    decision::{Reason, RuleFill},
     event::Event,
     ids::TradeId,
     job::{Command, FAILURES_IN_A_ROW_MAX, JobId, JobStatus, Transition, transition},
@@ -63,6 +63,8 @@ pub enum Ended {
     Committed,
     /// Another worker had committed it, or moved the trade: nothing was done.
     Raced,
+    /// The plan has no nonce, and its job wants it no more: it is to be dropped. Nothing was done.
+    Unwanted,
 }
 
 /// Why a fill cannot be booked.
@@ -200,7 +202,12 @@ async fn update_position(
     settled: &Settlement,
     booked: &Booked,
 ) -> Result<(), StoreError> {
-    let last = job.last.filled(trade.reason, trade.slot, trade.price);
+    let last = job.last.filled(RuleFill {
+        reason: trade.reason,
+        slot: trade.slot,
+        price: trade.price,
+        average_cost: booked.average_cost_kept(&settled.fill),
+    });
     sqlx::query!(
         "UPDATE jobs SET
             token_balance = $2::text::numeric, cost_basis = $3::numeric, quote_balance = $4::text::numeric,
@@ -262,52 +269,6 @@ pub(super) async fn finish_liquidation(connection: &mut PgConnection, job: &Job)
     Ok(())
 }
 
-/// Ends a liquidation that has nothing worth selling left: what remains is written down as dust.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn write_off_dust(pool: &PgPool, job: &Job) -> Result<bool, BookError> {
-    let mut tx = begin(pool).await?;
-    let locked = jobs::lock(&mut tx, job.id).await?;
-    let open = sqlx::query_scalar!(
-        "SELECT id FROM trades WHERE job_id = $1 AND status IN ('PENDING', 'SUBMITTED')",
-        job.id.0
-    )
-    .fetch_optional(&mut *tx)
-    .await?;
-    if locked.version != job.version || locked.status != JobStatus::Liquidating || open.is_some() {
-        return Ok(false);
-    }
-    if !locked.position.token_balance.is_zero() {
-        record_dust(&mut tx, &locked).await?;
-    }
-    finish_liquidation(&mut tx, &locked).await?;
-    tx.commit().await?;
-    Ok(true)
-}
-
-async fn record_dust(connection: &mut PgConnection, job: &Job) -> Result<(), BookError> {
-    let written = write_down(job.position).map_err(|source| BookError::Dust { job: job.id, source })?;
-    sqlx::query!(
-        "INSERT INTO adjustments (job_id, cycle, kind, token_delta, cost_delta, note)
-         VALUES ($1, $2, 'dust', -($3::text::numeric), -($4::numeric), 'worth less than the gas of selling it')",
-        job.id.0,
-        job.cycle,
-        job.position.token_balance.to_string(),
-        written.cost_sold.decimal(),
-    )
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query!(
-        "UPDATE jobs SET token_balance = 0, cost_basis = 0, realized_pnl = $2::numeric WHERE id = $1",
-        job.id.0,
-        written.position.realized_pnl.decimal(),
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
 /// A trade that ended without a fill.
 #[derive(Debug, Clone)]
 pub struct TradeFailure {
@@ -342,7 +303,7 @@ impl TradeFailure {
 
 /// Commits a failure: the trade, the job's count of failures and its pause, reservations and outbox. One that used a
 /// nonce is watched until it is final. A plan of which nothing was sent counts as no failure of the job if the job
-/// wanted it no more, or if it slept and waited for its turn: a wallet that is busy must not put its jobs into ERROR.
+/// wants it no more, or if it slept and waited for its turn: a wallet that is busy must not put its jobs into ERROR.
 ///
 /// `pipeline_max`: most transactions of the wallet that may be open at once.
 ///
@@ -360,6 +321,11 @@ pub async fn commit_failure(
     };
     let mut tx = begin(pool).await?;
     let job = jobs::lock(&mut tx, trade.job).await?;
+    let nothing_was_sent = failure.hash.is_none();
+    let wanted = trade.reason.is_wanted(job.status);
+    if nothing_was_sent && !wanted && trade.state.transactions.is_empty() {
+        return Ok(Ended::Unwanted);
+    }
     let moved = sqlx::query!(
         "UPDATE trades SET status = 'FAILED', failure_kind = $3, error = $4, tx_hash = $5, gas_usd = $6::numeric,
                 executed_at = now(), next_check_at = NULL, note = NULL, version = version + 1
@@ -376,8 +342,7 @@ pub async fn commit_failure(
     if moved.rows_affected() != 1 {
         return Ok(Ended::Raced);
     }
-    let nothing_was_sent = failure.hash.is_none();
-    let excused = !trade.reason.is_wanted(job.status) || turns::sleeps(&mut tx, trade.id).await?;
+    let excused = !wanted || turns::sleeps(&mut tx, trade.id).await?;
     let failures = if nothing_was_sent && excused {
         job.failures_in_row
     } else {
@@ -448,7 +413,7 @@ async fn stop_failing(
 
 /// Gives back what the trade had reserved and its place among the wallet's open transactions, which is the next one's,
 /// and makes every balance read before this stale. A trade that never had a nonce moved no balance.
-async fn release(
+pub(super) async fn release(
     connection: &mut PgConnection,
     trade: &Trade,
     job: &Job,

@@ -4,6 +4,8 @@ pub mod adoption;
 pub mod census;
 mod columns;
 pub mod deliveries;
+pub mod dropped;
+pub mod dust;
 pub mod endings;
 pub mod evidence;
 pub mod failure_watches;

@@ -27,7 +27,12 @@ pub fn render(lines: &[TradeLine]) -> String {
         let outcome = match (&line.failure_kind, &line.tx_hash) {
             (Some(kind), _) => kind.clone(),
             (None, Some(hash)) => hash.chars().take(12).collect(),
-            (None, None) => line.note.clone().unwrap_or_default(),
+            (None, None) => line
+                .note
+                .as_ref()
+                .or(line.error.as_ref())
+                .cloned()
+                .unwrap_or_default(),
         };
         vec![
             line.trade.to_string(),

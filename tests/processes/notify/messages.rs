@@ -30,6 +30,9 @@ fn payload(event: Event) -> Value {
         Event::TradeFailed => json!({
             "trade": 8, "side": "SELL", "reason": "TAKE_PROFIT", "kind": "reverted", "error": "out of gas",
         }),
+        Event::TradeDropped => json!({
+            "trade": 9, "side": "BUY", "reason": "DCA", "error": "the job became PAUSED before anything was signed",
+        }),
         Event::TradeReversed => {
             json!({ "trade": 7, "tx_hash": hash, "error": "block 12 is another one now" })
         }
