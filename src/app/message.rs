@@ -120,6 +120,11 @@ impl Message {
         Self(pieces)
     }
 
+    /// Its parts, to write them into another message.
+    pub(super) fn pieces(self) -> Vec<Piece> {
+        self.0
+    }
+
     /// The text as a face writes it.
     pub fn rendered(&self, wording: &impl Wording) -> String {
         let write = |piece: &Piece| match piece {

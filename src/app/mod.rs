@@ -21,6 +21,7 @@ pub mod info;
 pub(crate) mod jobs;
 pub mod keep;
 pub(crate) mod message;
+pub(crate) mod name;
 pub mod paper;
 pub mod policy;
 pub(crate) mod preflight;

@@ -60,9 +60,18 @@ Exit codes:
   6  doctor, health or policy check found something that needs fixing
   7  a price source, a venue or a notification receiver cannot be used
 
-A token is an address, a job number as `list` shows it (#7 is only ever a number), or a ticker that only one job has.
-With --json, results are JSON on standard output and errors are {\"error\":{\"code\",\"message\"}} on standard error.
-`policy allow` and `reconcile --adopt` ask for confirmation; `liquidate` and `remove` act at once.";
+A JOB or TOKEN is an address, a ticker that only one job has, or a job number as `list` shows it. A ticker may be a \
+number too: job:7 is only ever the job number, as is '#7' (in quotes: # begins a comment in a shell).
+
+Commands for several jobs print a line for each. A named job that cannot follow does not stop the others; the exit code \
+is then that of the first such job, 2 to 4. Jobs that --all or another filter chooses and that cannot follow are only \
+mentioned. `config edit` changes all jobs or none.
+
+On a terminal, what moves real money or cannot be undone shows what it is about and asks: `start --live`, `liquidate` of \
+live jobs, `remove`, `reconcile --apply` and --count-in, and `config edit` of several jobs. --yes answers. Without a \
+terminal, and with --json, nothing is asked; `policy allow` and `reconcile --adopt` then need --yes.
+
+With --json, results are JSON on standard output and errors are {\"error\":{\"code\",\"message\"}} on standard error.";
 
 /// lgi-mm
 #[derive(Debug, Parser)]
@@ -82,20 +91,22 @@ pub struct Cli {
 enum Command {
     /// Start a job for a token, or resume a paused one
     Start(job::start::StartArgs),
-    /// Stop trading and keep the position
-    Pause(target::TargetArgs),
-    /// Resume after a pause or an error
-    Resume(target::TargetArgs),
-    /// Sell everything a job bought, then make it idle
+    /// Stop trading and keep the positions: one job, several, or all
+    Pause(job::selection::JobsArgs),
+    /// Resume after a pause or an error, or undo a pause
+    Resume(job::lifecycle::ResumeArgs),
+    /// Sell everything that jobs bought, then make them idle
     Liquidate(job::lifecycle::LiquidateArgs),
     /// Show everything about one job
     Status(target::TargetArgs),
     /// List all jobs
     List,
-    /// Remove an idle job from the list; its history is kept
-    Remove(target::TargetArgs),
+    /// Remove idle jobs from the list; their history is kept
+    Remove(job::lifecycle::RemoveArgs),
     /// Show trades, newest first
     Trades(job::trades::TradesArgs),
+    /// Show what was earned: realised, unrealised, gas and net, by period and by job
+    Pnl(job::pnl::PnlArgs),
     /// Export all that moved: CSV, JSON, or a file for a tax tool
     Export(job::export::ExportArgs),
     /// Show, edit or check a job's configuration
@@ -231,6 +242,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Status(args) => job::status::run(&settings, out, &args).await,
         Command::List => job::list::run(&settings, out).await,
         Command::Trades(args) => job::trades::run(&settings, out, &args).await,
+        Command::Pnl(args) => job::pnl::run(&settings, out, &args).await,
         Command::Export(args) => job::export::run(&settings, out, &args).await,
         Command::Config(command) => job::config::run(&settings, out, &command).await,
         Command::Backtest(args) => trial::backtest::run(&settings, out, &args),

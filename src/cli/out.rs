@@ -85,6 +85,12 @@ impl Out {
         let _ = writeln!(stderr().lock(), "{}", printable(text));
     }
 
+    /// Writes a question to standard error; the answer follows on the same line.
+    pub(super) fn prompt(self, text: &str) {
+        let mut output = stderr().lock();
+        let _ = write!(output, "{}", printable(text)).and_then(|()| output.flush());
+    }
+
     pub(super) fn error(self, error: &AppError) {
         let message = described(error);
         let printed = if self.json {

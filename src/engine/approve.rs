@@ -186,7 +186,7 @@ impl Engine {
             {
                 return Ok(Trial::Resized(all));
             }
-            if endings::write_off_dust(&self.pool, job).await? {
+            if dust::write_off_dust(&self.pool, job).await? {
                 let detail = "what was left is worth less than one base unit of the quote token: written down, the job is IDLE";
                 return Ok(Refusal::because(HoldReason::Idle, detail.to_owned()).into());
             }

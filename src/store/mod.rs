@@ -1,6 +1,7 @@
 //! SQL only: the ledger's rows, and the statements that guard them.
 
 pub mod adoption;
+pub mod bulk;
 pub mod census;
 mod columns;
 pub mod deliveries;
@@ -20,6 +21,8 @@ pub mod memory;
 pub mod moves;
 pub mod orders;
 mod outbox;
+pub mod pnl;
+mod pocket;
 pub mod pools;
 pub mod rate_limits;
 pub mod refusal;
