@@ -62,7 +62,7 @@ struct Wish {
 }
 
 /// Reads for one candidate pool.
-struct Asked<'a> {
+struct PoolRead<'a> {
     request: &'a PoolPriceRequest,
     probe: U256,
     route: Route,
@@ -71,7 +71,7 @@ struct Asked<'a> {
 
 /// A pool's output for the probe.
 #[derive(Debug, Clone, Copy)]
-struct Given {
+struct PoolOutput {
     amount: U256,
     pool: Pool,
 }
@@ -202,7 +202,7 @@ impl OnchainPrices {
             }
             asked.extend(routes.into_iter().filter_map(|route| {
                 let read = route.dex.ask(self.spec(), &route, probe)?;
-                Some(Asked {
+                Some(PoolRead {
                     request,
                     probe,
                     route,
@@ -212,9 +212,9 @@ impl OnchainPrices {
         }
         let reads: Vec<Read> = asked.iter().map(|asked| asked.read.clone()).collect();
         let readings = self.read(&reads).await?;
-        let mut best: HashMap<(SourceName, Pair), Given> = HashMap::new();
+        let mut best: HashMap<(SourceName, Pair), PoolOutput> = HashMap::new();
         for (asked, reading) in asked.iter().zip(&readings) {
-            let Asked {
+            let PoolRead {
                 request,
                 probe,
                 route,
@@ -223,7 +223,7 @@ impl OnchainPrices {
             let Some(amount) = route.dex.answer(route, *probe, Some(reading)) else {
                 continue;
             };
-            let given = Given {
+            let given = PoolOutput {
                 amount,
                 pool: route.pool,
             };
@@ -232,7 +232,7 @@ impl OnchainPrices {
                 *place = given;
             }
         }
-        for ((source, pair), Given { pool, .. }) in best {
+        for ((source, pair), PoolOutput { pool, .. }) in best {
             self.search(source).keep(pair, pool).await;
         }
         Ok(())

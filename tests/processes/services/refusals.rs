@@ -373,7 +373,7 @@ async fn a_role_with_few_connections_is_counted_and_one_that_gets_none_is_no_rea
     run(&admin, "ALTER ROLE lgi_mm_scheduler CONNECTION LIMIT 0").await;
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'lgi_mm_scheduler'";
     run(&admin, end).await;
-    service.until(503, "accepts no more connections").await;
+    service.until(503, "serves no more connections").await;
     run(&admin, "ALTER ROLE lgi_mm_scheduler CONNECTION LIMIT 7").await;
     service.until(200, "ready").await;
 }
