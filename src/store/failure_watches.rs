@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 use super::{
     StoreError,
     columns::{clean_text, hash, numbers, to_i64, unsigned},
-    fill_watches, jobs, outbox,
+    fill_watches, jobs, outbox, pocket,
     session::begin,
     signers,
     trades::Trade,
@@ -189,6 +189,7 @@ pub async fn reopen(pool: &PgPool, trade: &Trade, why: &str) -> Result<bool, Sto
     )
     .execute(&mut *tx)
     .await?;
+    pocket::fold_again(&mut tx, &job).await?;
     drop_plans(&mut tx, job.id, trade.id).await?;
     fill_watches::reserve_again(&mut tx, trade, &job).await?;
     signers::balances_moved(&mut tx, &job.account).await?;

@@ -13,6 +13,7 @@ use crate::domain::{
     Timestamp,
     config::JobConfig,
     decision::{LastFills, Position},
+    figures::Pocket,
     ids::{TradeId, Version},
     job::{Account, JobId, JobMode, JobStatus, Realm, Token, TransitionRefused},
     liquidate::{InvalidLiquidation, Liquidation},
@@ -57,6 +58,8 @@ pub struct Job {
     pub total_accumulated: Usd,
     /// Gas paid in this cycle, USD.
     pub gas_usd: Usd,
+    /// Money between its owner's pocket and the job in this cycle.
+    pub pocket: Pocket,
     /// Failed trades since the last fill.
     pub failures_in_row: u32,
     /// Message of the last failure.
@@ -67,6 +70,8 @@ pub struct Job {
     pub started_at: Option<Timestamp>,
     /// When it was last stopped.
     pub stopped_at: Option<Timestamp>,
+    /// When it was removed.
+    pub archived_at: Option<Timestamp>,
 }
 
 /// What a new job is.
@@ -146,12 +151,15 @@ pub(super) struct JobRow {
     pub(super) quote_balance: String,
     pub(super) realized_pnl: rust_decimal::Decimal,
     pub(super) gas_usd: rust_decimal::Decimal,
+    pub(super) out_of_pocket: rust_decimal::Decimal,
+    pub(super) money_in: rust_decimal::Decimal,
     pub(super) failures_in_row: i32,
     pub(super) backoff_until: Option<Timestamp>,
     pub(super) last_error: Option<String>,
     pub(super) created_at: Timestamp,
     pub(super) started_at: Option<Timestamp>,
     pub(super) stopped_at: Option<Timestamp>,
+    pub(super) archived_at: Option<Timestamp>,
 }
 
 impl TryFrom<JobRow> for Job {
@@ -211,11 +219,16 @@ impl TryFrom<JobRow> for Job {
             },
             total_accumulated: usd("jobs.total_accumulated", row.total_accumulated)?,
             gas_usd: usd("jobs.gas_usd", row.gas_usd)?,
+            pocket: Pocket::kept(
+                usd("jobs.out_of_pocket", row.out_of_pocket)?,
+                usd("jobs.money_in", row.money_in)?,
+            ),
             failures_in_row: unsigned("jobs.failures_in_row", row.failures_in_row.into())?,
             last_error: row.last_error,
             created_at: row.created_at,
             started_at: row.started_at,
             stopped_at: row.stopped_at,
+            archived_at: row.archived_at,
             token,
             quote,
         })
@@ -297,9 +310,11 @@ pub struct Filter {
     pub chain: Option<String>,
     /// Only this status.
     pub status: Option<JobStatus>,
+    /// Removed jobs as well.
+    pub archived: bool,
 }
 
-/// All jobs that are not archived and match, oldest first. One that this build cannot read is logged, and hides
+/// All jobs that match, oldest first. One that this build cannot read is logged, and hides
 /// no other.
 ///
 /// # Errors
@@ -335,19 +350,27 @@ async fn matching(pool: &PgPool, filter: &Filter) -> Result<Vec<Read>, StoreErro
         filter.token.map(lower),
         filter.status.map(|status| status.to_string()),
     );
-    let rows = sqlx::query_file_as!(JobRow, "src/store/sql/jobs_list.sql", token, filter.chain, status)
-        .fetch_all(pool)
-        .await;
+    let rows = sqlx::query_file_as!(
+        JobRow,
+        "src/store/sql/jobs_list.sql",
+        token,
+        filter.chain,
+        status,
+        filter.archived
+    )
+    .fetch_all(pool)
+    .await;
     match rows {
         Ok(rows) => Ok(rows.into_iter().map(read).collect()),
         Err(error) if is_about_a_row(&error) => {
             let ids = sqlx::query_scalar!(
                 "SELECT id FROM jobs
-                 WHERE archived_at IS NULL AND ($1::text IS NULL OR token_address = $1)
+                 WHERE ($4 OR archived_at IS NULL) AND ($1::text IS NULL OR token_address = $1)
                     AND ($2::text IS NULL OR chain = $2) AND ($3::text IS NULL OR status = $3) ORDER BY id",
                 token,
                 filter.chain,
                 status,
+                filter.archived,
             )
             .fetch_all(pool)
             .await?;

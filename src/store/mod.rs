@@ -1,6 +1,7 @@
 //! SQL only: the ledger's rows, and the statements that guard them.
 
 pub mod adoption;
+pub mod bulk;
 pub mod census;
 mod columns;
 pub mod deliveries;
@@ -20,6 +21,8 @@ pub mod memory;
 pub mod moves;
 pub mod orders;
 mod outbox;
+pub mod pnl;
+mod pocket;
 pub mod pools;
 pub mod rate_limits;
 pub mod refusal;
@@ -28,10 +31,12 @@ pub mod retention;
 pub mod sales;
 pub mod samples;
 pub mod schema;
+pub mod seen;
 pub mod server;
 pub mod session;
 pub mod signers;
 pub mod slots;
+pub mod tenants;
 pub mod ticks;
 pub mod trades;
 pub mod trail;

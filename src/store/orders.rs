@@ -9,16 +9,17 @@ use super::{
     StoreError, WAKE_CHANNEL, adoption,
     columns::to_json,
     jobs::{CommandError, Job, event, lock, look_back_secs},
+    pocket,
     session::begin,
 };
 use crate::domain::{
-    Timestamp,
+    Timestamp, chains,
     config::JobConfig,
     ids::TradeId,
     job::{Command, JobId, JobStatus, Realm, Transition, transition},
     liquidate::{Liquidation, next_slice},
     span::Span,
-    units::Amount,
+    units::{Amount, Price, Rounding, Usd},
 };
 
 /// An order to a job, with its parameters.
@@ -48,7 +49,9 @@ pub enum Order {
 }
 
 impl Order {
-    const fn command(self) -> Command {
+    /// The command, without its parameters.
+    #[must_use]
+    pub const fn command(self) -> Command {
         match self {
             Self::Start { .. } => Command::Start,
             Self::Pause => Command::Pause,
@@ -65,7 +68,19 @@ impl Order {
 /// [`CommandError`]; nothing changes then.
 pub async fn order(pool: &PgPool, id: JobId, order: Order, actor: &str) -> Result<Transition, CommandError> {
     let mut tx = begin(pool).await?;
-    let job = lock(&mut tx, id).await?;
+    let (_, made) = carry_out(&mut tx, id, order, actor).await?;
+    tx.commit().await?;
+    Ok(made)
+}
+
+/// The same, in the caller's transaction. Also answers the status that it found.
+pub(super) async fn carry_out(
+    tx: &mut PgConnection,
+    id: JobId,
+    order: Order,
+    actor: &str,
+) -> Result<(JobStatus, Transition), CommandError> {
+    let job = lock(&mut *tx, id).await?;
     let made = match (job.status, order) {
         // Tokens that a reorganisation gave back to a job that had sold all.
         (JobStatus::Idle, Order::Liquidate { .. }) if !job.position.token_balance.is_zero() => {
@@ -74,23 +89,23 @@ pub async fn order(pool: &PgPool, id: JobId, order: Order, actor: &str) -> Resul
         _ => transition(job.status, job.status_before_stop, order.command())?,
     };
     match made {
-        Transition::Already => return Ok(made),
-        Transition::Archived => archive(&mut tx, &job).await?,
+        Transition::Already => return Ok((job.status, made)),
+        Transition::Archived => archive(&mut *tx, &job).await?,
         Transition::To(status) => {
             if let Order::Liquidate { over, slices } = order {
-                let plan = Liquidation::new(clock(&mut tx).await?, over, slices)?;
-                set_liquidation(&mut tx, id, Some(&plan)).await?;
+                let plan = Liquidation::new(clock(&mut *tx).await?, over, slices)?;
+                set_liquidation(&mut *tx, id, Some(&plan)).await?;
             }
             if let (JobStatus::Idle, Order::Start { deposit }) = (job.status, order) {
-                begin_cycle(&mut tx, &job, deposit).await?;
+                begin_cycle(&mut *tx, &job, deposit).await?;
             }
-            set_status(&mut tx, id, job.status, status).await?;
+            set_status(&mut *tx, id, job.status, status).await?;
         }
     }
     let before = json!({ "status": job.status });
     let after = json!({ "transition": made, "order": order });
     event(
-        &mut tx,
+        &mut *tx,
         id,
         actor,
         &order.command().to_string(),
@@ -98,8 +113,7 @@ pub async fn order(pool: &PgPool, id: JobId, order: Order, actor: &str) -> Resul
         Some(after),
     )
     .await?;
-    tx.commit().await?;
-    Ok(made)
+    Ok((job.status, made))
 }
 
 /// Whatever is still to come for a job belongs to the cycle it is in.
@@ -150,18 +164,37 @@ async fn begin_cycle(connection: &mut PgConnection, job: &Job, deposit: Amount) 
     )
     .execute(&mut *connection)
     .await?;
+    let budget = worth(job, deposit)?;
     if !deposit.is_zero() {
         sqlx::query!(
-            "INSERT INTO adjustments (job_id, cycle, kind, quote_delta, note)
-             VALUES ($1, $2, 'deposit', $3::text::numeric, 'budget of the cycle')",
+            "INSERT INTO adjustments (job_id, cycle, kind, quote_delta, cost_delta, note)
+             VALUES ($1, $2, 'deposit', $3::text::numeric, $4::numeric, 'budget of the cycle')",
             job.id.0,
             job.cycle.saturating_add(1),
             deposit.to_string(),
+            budget.decimal(),
         )
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
     }
+    pocket::begin(connection, job, budget).await?;
     Ok(())
+}
+
+/// A budget in USD: USDC is a dollar, any other quote was bought with the budget that the configuration names.
+fn worth(job: &Job, deposit: Amount) -> Result<Usd, StoreError> {
+    if deposit.is_zero() {
+        return Ok(Usd::ZERO);
+    }
+    let usdc = chains::find(&job.account.chain).map(|chain| chain.usdc).ok();
+    if usdc != Some(job.quote.address) {
+        return Ok(job.config.rules.budget().unwrap_or(Usd::ZERO));
+    }
+    let worth = deposit.value(job.quote.decimals, Price::ONE, Rounding::Down);
+    worth.map_err(|error| StoreError::Corrupt {
+        column: "adjustments.cost_delta",
+        value: error.to_string(),
+    })
 }
 
 /// A job that had sold all holds tokens again, because the chain took a sell back or let a buy happen after all. It was
@@ -214,7 +247,7 @@ pub(super) async fn set_status(
         JobStatus::Idle | JobStatus::Paused | JobStatus::Error => None,
     };
     sqlx::query!(
-        "UPDATE jobs SET status = $2, version = version + 1,
+        "UPDATE jobs SET status = $2, version = version + 1, paused_by = NULL,
                 status_before_stop = CASE WHEN $3 THEN coalesce($4, status_before_stop, 'RUNNING') END,
                 failures_in_row = CASE WHEN $3 THEN failures_in_row ELSE 0 END,
                 backoff_until = CASE WHEN $3 THEN backoff_until END,
@@ -293,6 +326,20 @@ pub async fn configure(
     actor: &str,
 ) -> Result<bool, StoreError> {
     let mut tx = begin(pool).await?;
+    let changed = reconfigure(&mut tx, job, config, actor).await?;
+    if changed {
+        tx.commit().await?;
+    }
+    Ok(changed)
+}
+
+/// The same, in the caller's transaction.
+pub(super) async fn reconfigure(
+    tx: &mut PgConnection,
+    job: &Job,
+    config: &JobConfig,
+    actor: &str,
+) -> Result<bool, StoreError> {
     let after = to_json("jobs.config", config)?;
     let before = to_json("jobs.config", &job.config)?;
     let changed = sqlx::query!(
@@ -309,8 +356,7 @@ pub async fn configure(
     if changed == 0 {
         return Ok(false);
     }
-    event(&mut tx, job.id, actor, "configure", Some(before), Some(after)).await?;
-    plan_next_slot(&mut tx, job.id).await?;
-    tx.commit().await?;
+    event(&mut *tx, job.id, actor, "configure", Some(before), Some(after)).await?;
+    plan_next_slot(tx, job.id).await?;
     Ok(true)
 }

@@ -44,13 +44,14 @@ pub fn render(lines: &[TradeLine]) -> String {
             short(&line.base_amount.to_string(), 4),
             short(&line.quote_amount.to_string(), 4),
             short(&line.price_usd.to_string(), 6),
+            dollars(line.gas_usd),
             line.realized_usd
                 .filter(|_| line.side == Side::Sell)
                 .map_or_else(|| "-".to_owned(), dollars),
             outcome,
         ]
     });
-    table_without(
+    let table = table_without(
         &[
             "trade",
             "token",
@@ -61,12 +62,22 @@ pub fn render(lines: &[TradeLine]) -> String {
             "tokens",
             "quote",
             "price",
+            "gas",
             "realised",
             "transaction",
         ],
         rows.collect(),
-        &["transaction", "price", "slot", "quote", "realm", "realised"],
-    )
+        &[
+            "transaction",
+            "price",
+            "slot",
+            "quote",
+            "realm",
+            "gas",
+            "realised",
+        ],
+    );
+    format!("{table}\nUSD; realised is before gas")
 }
 
 pub async fn run(settings: &Settings, out: Out, args: &TradesArgs) -> Result<(), AppError> {

@@ -24,14 +24,17 @@ SELECT
     quote_balance::text AS "quote_balance!",
     realized_pnl::numeric AS "realized_pnl!",
     gas_usd::numeric AS "gas_usd!",
+    out_of_pocket::numeric AS "out_of_pocket!",
+    money_in::numeric AS "money_in!",
     failures_in_row AS "failures_in_row!",
     backoff_until,
     last_error,
     created_at AS "created_at!",
     started_at,
-    stopped_at
+    stopped_at,
+    archived_at
 FROM jobs
-WHERE archived_at IS NULL
+WHERE ($4 OR archived_at IS NULL)
     AND ($1::text IS NULL OR token_address = $1)
     AND ($2::text IS NULL OR chain = $2)
     AND ($3::text IS NULL OR status = $3)
