@@ -72,8 +72,9 @@ CREATE TABLE job_slots (
     job_id          bigint PRIMARY KEY REFERENCES jobs,
     -- The next nominal slot; none while the job is idle, paused or in error.
     next_slot       timestamptz,
-    -- What the clocks of the schedule's zone show then, by the rules that it was computed with: rules may change.
-    next_wall       timestamp,
+    -- How far the clocks of the schedule's zone are ahead of UTC then, seconds, by the rules that it was computed with:
+    -- rules may change. Means nothing without a next slot; none for a liquidation.
+    next_offset     integer,
     -- When it is claimed: the slot plus its jitter.
     due_at          timestamptz,
     -- The slot that was handed to the queue and is not recorded yet: no second task until it is.
@@ -99,7 +100,6 @@ CREATE TABLE job_slots (
     slots_claimed   bigint NOT NULL DEFAULT 0,
     slots_missed    bigint NOT NULL DEFAULT 0,
     slots_recorded  bigint NOT NULL DEFAULT 0,
-    CONSTRAINT job_slots_wall_with_slot CHECK (next_wall IS NULL OR next_slot IS NOT NULL),
     CONSTRAINT job_slots_due_with_slot CHECK ((next_slot IS NULL) = (due_at IS NULL)),
     CONSTRAINT job_slots_open_with_time CHECK ((open_slot IS NULL) = (open_since IS NULL)),
     CONSTRAINT job_slots_run_with_start CHECK ((run_reason IS NULL) = (run_first_slot IS NULL)),

@@ -1,7 +1,7 @@
 //! Next slots that were computed by other rules of their zone: countries change their clocks on short notice, and the
 //! slot that was planned for nine o'clock is still the one of nine o'clock.
 
-use chrono::NaiveDateTime;
+use chrono::{NaiveDateTime, TimeDelta};
 use sqlx::PgPool;
 
 use super::{StoreError, columns::json};
@@ -33,9 +33,9 @@ fn instant(cron: &CronExpr, zone: Zone, wall: NaiveDateTime) -> Option<Timestamp
     cron.next_after(zone, Span::from_secs(1).before(at))
 }
 
-/// Moves the next slot of each job whose zone has other rules than when it was computed to the time that its clocks were
-/// to show. Safe to call from any process at any time: a slot that was claimed or planned meanwhile stays as it is, and
-/// one that moves to a recorded slot or before it is decided already.
+/// Moves the next slot of each job whose zone has other rules than when it was computed to the time that its clocks
+/// were to show. Safe to call from any process at any time: a slot that was claimed or planned meanwhile stays as it
+/// is, and one that moves to a recorded slot or before it is decided already.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -44,10 +44,10 @@ pub async fn follow(pool: &PgPool) -> Result<Vec<Moved>, StoreError> {
         .fetch_one(pool)
         .await?;
     let rows = sqlx::query!(
-        r#"SELECT s.job_id, s.next_slot AS "slot!", s.next_wall AS "wall!",
+        r#"SELECT s.job_id, s.next_slot AS "slot!", s.next_offset AS "offset!",
                   coalesce(j.config -> 'schedule', 'null') AS "schedule!"
            FROM job_slots s JOIN jobs j ON j.id = s.job_id
-           WHERE s.next_wall IS NOT NULL AND j.config -> 'schedule' ->> 'timezone' <> 'UTC'"#
+           WHERE s.next_slot IS NOT NULL AND s.next_offset IS NOT NULL AND j.config -> 'schedule' ->> 'timezone' <> 'UTC'"#
     )
     .fetch_all(pool)
     .await?;
@@ -58,21 +58,25 @@ pub async fn follow(pool: &PgPool) -> Result<Vec<Moved>, StoreError> {
             continue;
         };
         let (job, zone) = (JobId(row.job_id), schedule.timezone);
-        if zone.wall(row.slot) == row.wall {
+        if zone.seconds_ahead(row.slot) == row.offset {
             continue;
         }
-        let Some(to) = instant(&schedule.cron, zone, row.wall) else {
+        let planned = TimeDelta::seconds(row.offset.into());
+        let Some(wall) = row.slot.naive_utc().checked_add_signed(planned) else {
+            continue;
+        };
+        let Some(to) = instant(&schedule.cron, zone, wall) else {
             continue;
         };
         let due = jitter(salt.as_bytes(), job, to, schedule.jitter).after(to);
         let done = sqlx::query!(
-            "UPDATE job_slots SET next_slot = $4, next_wall = $5, due_at = $6
-             WHERE job_id = $1 AND next_slot = $2 AND next_wall = $3",
+            "UPDATE job_slots SET next_slot = $4, next_offset = $5, due_at = $6
+             WHERE job_id = $1 AND next_slot = $2 AND next_offset = $3",
             job.0,
             row.slot,
-            row.wall,
+            row.offset,
             to,
-            zone.wall(to),
+            zone.seconds_ahead(to),
             due,
         )
         .execute(pool)

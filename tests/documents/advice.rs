@@ -52,7 +52,10 @@ fn literals(source: &str) -> Vec<String> {
             rest = &rest[3..];
         } else if c == '"' {
             let (text, long) = literal(&rest[1..]);
-            found.push(text);
+            // A page that is generated is tried as a page.
+            if !text.starts_with("# ") {
+                found.push(text);
+            }
             rest = &rest[1 + long..];
         } else {
             rest = &rest[c.len_utf8()..];
