@@ -150,6 +150,8 @@ struct Place {
     table: &'static str,
     action: &'static str,
     before: bool,
+    /// An order to several jobs at once has a row of its own, too.
+    batch: Option<&'static str>,
 }
 
 const fn of_job(action: &'static str, before: bool) -> Place {
@@ -157,6 +159,14 @@ const fn of_job(action: &'static str, before: bool) -> Place {
         table: "job_events",
         action,
         before,
+        batch: None,
+    }
+}
+
+const fn of_jobs(action: &'static str, batch: &'static str) -> Place {
+    Place {
+        batch: Some(batch),
+        ..of_job(action, true)
     }
 }
 
@@ -165,6 +175,7 @@ const fn of_none(action: &'static str) -> Place {
         table: "audit",
         action,
         before: false,
+        batch: None,
     }
 }
 
@@ -182,7 +193,7 @@ const WRITES: &[(&str, Shown)] = &[
     ),
     (
         "jobs::lifecycle::pause",
-        Shown::Here(&["pause", TOKEN], of_job("pause", true)),
+        Shown::Here(&["pause", TOKEN], of_jobs("pause", "pause_jobs")),
     ),
     (
         "jobs::lifecycle::resume",
@@ -214,6 +225,18 @@ const WRITES: &[(&str, Shown)] = &[
         Shown::Here(&["paper", "fault", "--clear"], of_none("paper_faults_clear")),
     ),
     ("prune::prune", Shown::Here(&["prune"], of_none("prune"))),
+    (
+        "keep::backup::backup",
+        Shown::By("a_restored_ledger_is_the_ledger_row_by_row_and_its_live_wallets_are_halted"),
+    ),
+    (
+        "keep::restore::restore",
+        Shown::By("a_restored_ledger_is_the_ledger_row_by_row_and_its_live_wallets_are_halted"),
+    ),
+    (
+        "jobs::lifecycle::resume_paused_by",
+        Shown::By("the_undo_of_a_pause_gives_back_what_it_stopped_and_nothing_else"),
+    ),
     (
         "adopt::adopt",
         Shown::By("a_new_database_buys_nothing_with_a_wallet_that_has_a_past_until_it_is_adopted"),
@@ -338,9 +361,15 @@ async fn every_request_that_writes_leaves_one_row_with_its_actor_and_what_it_cha
         let after = written(&terminal).await;
         let new: Vec<_> = after.iter().filter(|row| !before.contains(row)).collect();
         let ordered: Vec<_> = new.iter().filter(|(_, (actor, ..))| actor != "engine").collect();
-        let [(table, (actor, action, was, is))] = &ordered[..] else {
+        let [(table, (actor, action, was, is)), batch @ ..] = &ordered[..] else {
             panic!("{name}: one row, not {new:?}")
         };
+        let batch: Vec<_> = batch
+            .iter()
+            .map(|(table, (_, action, ..))| (table.as_str(), action.as_str()))
+            .collect();
+        let expected: Vec<_> = row.batch.iter().map(|action| ("audit", *action)).collect();
+        assert_eq!(batch, expected, "{name}");
         assert_eq!(
             (table.as_str(), action.as_str()),
             (row.table, row.action),
