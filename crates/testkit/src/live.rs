@@ -257,6 +257,15 @@ impl World {
         &self.settings
     }
 
+    /// Rows of the audit trail: who, to what, and what was written.
+    pub async fn audited(&self, action: &str) -> Vec<(String, String, serde_json::Value)> {
+        sqlx::query_as("SELECT actor, subject, detail FROM audit WHERE action = $1 ORDER BY id")
+            .bind(action)
+            .fetch_all(&self.db.pool)
+            .await
+            .expect("the audit")
+    }
+
     /// Runs a command of our program on this world: its exit code and all it said.
     pub async fn run(&self, args: &[&str]) -> (i32, String) {
         let output = Command::new(crate::lgi_mm())
