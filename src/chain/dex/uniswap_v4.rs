@@ -168,10 +168,7 @@ impl Dex for UniswapV4 {
 }
 
 const fn key(pool: &Pool) -> Option<&PoolKey> {
-    match pool {
-        Pool::V4(key) => Some(key),
-        Pool::V3(_) | Pool::V3Hops(..) | Pool::V2 => None,
-    }
+    if let Pool::V4(key) = pool { Some(key) } else { None }
 }
 
 /// The key as contracts take it; `None` for numbers that do not fit.

@@ -202,7 +202,7 @@ impl HoldReason {
                 "The chain's nodes contradict each other or too few answer; see `doctor` and replace the bad node."
             }
             Self::PolicyRefused => {
-                "The worker's policy file does not allow this transaction; see `lgi-mm policy check`."
+                "The worker's policy file does not allow this transaction; see `policy check`."
             }
             Self::ConfigRefused => {
                 "The job's configuration is not allowed for its realm; fix it with `config edit`."
