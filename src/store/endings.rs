@@ -20,7 +20,7 @@ use crate::domain::{
     Timestamp,
     accounting::{Booked, Fill, book, write_down},
     backoff::Backoff,
-    decision::{Reason, RuleFill},
+    decision::Reason,
     event::Event,
     ids::TradeId,
     job::{Command, FAILURES_IN_A_ROW_MAX, JobId, JobStatus, Transition, transition},
@@ -200,12 +200,9 @@ async fn update_position(
     settled: &Settlement,
     booked: &Booked,
 ) -> Result<(), StoreError> {
-    let last = job.last.filled(RuleFill {
-        reason: trade.reason,
-        slot: trade.slot,
-        price: trade.price,
-        average_cost: booked.average_cost_kept(&settled.fill),
-    });
+    let last = job
+        .last
+        .filled(trade.remembered(booked.average_cost_kept(&settled.fill)));
     sqlx::query!(
         "UPDATE jobs SET
             token_balance = $2::text::numeric, cost_basis = $3::numeric, quote_balance = $4::text::numeric,

@@ -1,5 +1,5 @@
-//! At which price, and when, each rule of a job would fire next. The rules themselves decide with other arithmetic; that
-//! they fire at these prices and not next to them is tested against them.
+//! At which price, and when, each rule of a job would fire next. The rules themselves decide with other arithmetic;
+//! that they fire at these prices and not next to them is tested against them.
 
 use rust_decimal::Decimal;
 use serde::Serialize;
