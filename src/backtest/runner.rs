@@ -13,7 +13,7 @@ use crate::{
         Timestamp,
         accounting::{Fill, book},
         config::{JobConfig, SourceName},
-        costs::{GasPrice, Purse, Quoting, fair_out, gas_paid, quoted},
+        costs::{GasPrice, Purse, Quoting, fair_out_parts, gas_paid, quoted},
         decision::{Decision, Facts, HoldReason, LastFills, Plan, Position, RuleFill, Side},
         limits::{self, ApprovedPlan},
         onchain::Quote,
@@ -317,8 +317,11 @@ impl Job {
             Decision::Hold(reason) => return Err(Held(reason)),
             Decision::Trade(plan) => plan,
         };
-        let fair = fair_out(plan.side, plan.value, plan.price, &self.position)?;
-        let approved = self.approve(plan, fair)?;
+        let (fair, rest) = fair_out_parts(plan.side, plan.value, plan.price, &self.position)?;
+        if fair.is_zero() {
+            return Err(Held(HoldReason::TooFewUnits));
+        }
+        let approved = self.approve(plan, fair, rest)?;
         let booked = self.settle(slot, &approved)?;
         let lost = fair.saturating_sub(approved.amount_out_expected());
         let fee = Fee {
@@ -337,8 +340,8 @@ impl Job {
     }
 
     /// Quote and limits, as in the engine.
-    fn approve(&self, plan: Plan, fair: Amount) -> Result<ApprovedPlan, Held> {
-        let quote: Quote = self.costs.quote(fair).map_err(|error| {
+    fn approve(&self, plan: Plan, fair: Amount, rest: u32) -> Result<ApprovedPlan, Held> {
+        let quote: Quote = self.costs.quote(fair, rest).map_err(|error| {
             Held(match error {
                 QuoteError::NoLiquidity(_) => HoldReason::NoLiquidity,
                 _ => HoldReason::QuoteMissing,

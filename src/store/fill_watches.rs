@@ -8,7 +8,7 @@ use super::{
     StoreError,
     columns::{amount, clean_text, hash, lower, numbers, price, to_i64, to_json, unsigned, usd, word},
     jobs::{self, Job},
-    orders, outbox,
+    orders, outbox, pocket,
     session::begin,
     signers,
     trades::Trade,
@@ -223,6 +223,7 @@ pub async fn reverse(
         return Ok(Reversed::Raced);
     }
     give_back(&mut tx, &job, watched, &undone).await?;
+    pocket::fold_again(&mut tx, &job).await?;
     sell_again(&mut tx, trade, &job, &undone).await?;
     reserve_again(&mut tx, trade, &job).await?;
     signers::balances_moved(&mut tx, &job.account).await?;

@@ -6,6 +6,7 @@ use super::{
     StoreError,
     columns::{address, lower, to_i64, to_json, unsigned, word},
     jobs::{self, CommandError},
+    pocket::{self, PocketMove},
     session::begin,
     signers,
 };
@@ -169,6 +170,7 @@ pub async fn write_down(
     )
     .execute(&mut *tx)
     .await?;
+    pocket::moved(&mut tx, &locked, PocketMove::Received(taken.cost_sold)).await?;
     let before = serde_json::json!({ "token_balance": seen });
     let after = serde_json::json!({ "token_balance": taken.position.token_balance, "cost_basis_taken": taken.cost_sold });
     jobs::event(&mut tx, job, actor, "reconcile", Some(before), Some(after)).await?;

@@ -67,9 +67,10 @@ fn take_profit(
         (Some(gained), Some(goal)) if gained < goal => Ok(RuleOutcome::Silent),
         (Some(_), Some(_)) => {
             let amount = position.token_balance.percent(config.take_profit_sell_pct)?;
+            // A share that is less than one unit is not sold as one: that would be more than was ordered.
             Ok(RuleOutcome::of(
                 Plan::sell(Reason::TakeProfit, amount, facts)?,
-                None,
+                Some(HoldReason::TooFewUnits).filter(|_| amount.is_zero()),
             ))
         }
         _ => Err(MoneyError::OutOfRange),

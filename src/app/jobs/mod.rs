@@ -5,6 +5,7 @@ pub mod export;
 pub mod lifecycle;
 pub mod list;
 pub mod next;
+pub mod pnl;
 mod recorded;
 pub mod replay;
 pub mod start;

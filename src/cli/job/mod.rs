@@ -6,6 +6,7 @@ mod filters;
 pub mod lifecycle;
 pub mod list;
 mod next;
+pub mod pnl;
 pub mod replay;
 pub mod start;
 pub mod status;

@@ -69,6 +69,7 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
         ),
         ("cost basis", format!("{} USD", dollars(status.cost_basis_usd))),
         ("net", net(&status.line)),
+        ("money in", money_in(&status.line)),
         (
             "owned quote",
             format!("{} {}", short(&status.quote_balance.to_string(), 6), status.quote),
@@ -114,6 +115,14 @@ fn net(line: &JobLine) -> String {
         known(line.unrealized_usd),
         dollars(line.gas_usd)
     )
+}
+
+/// What the net is measured by.
+fn money_in(line: &JobLine) -> String {
+    let back = line
+        .return_pct
+        .map_or_else(String::new, |pct| format!(", return {pct} %"));
+    format!("{} USD{back}", dollars(line.money_in_usd))
 }
 
 /// What prevents the job from trading, or should be changed.

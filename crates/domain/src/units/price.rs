@@ -197,12 +197,29 @@ impl Usd {
     /// # Errors
     /// [`MoneyError::Negative`] for a negative value, [`MoneyError::OutOfRange`] past 2^256 - 1.
     pub fn to_amount(self, decimals: u8, price: Price, rounding: Rounding) -> Result<Amount, MoneyError> {
+        self.share_to_amount((1, 1), decimals, price, rounding)
+    }
+
+    /// The same for a share of this money, numerator and denominator: rounded once, so that a token of few base units
+    /// loses no unit to the share.
+    ///
+    /// # Errors
+    /// As [`Self::to_amount`].
+    pub fn share_to_amount(
+        self,
+        share: (u32, u32),
+        decimals: u8,
+        price: Price,
+        rounding: Rounding,
+    ) -> Result<Amount, MoneyError> {
         let price = price.decimal();
         let numerator = U512::from(mantissa_of(self.decimal())?)
             .checked_mul(pow10(price.scale().saturating_add(token_digits(decimals)?))?)
+            .and_then(|product| product.checked_mul(U512::from(share.0)))
             .ok_or(MoneyError::OutOfRange)?;
         let denominator = U512::from(mantissa_of(price)?)
             .checked_mul(pow10(self.decimal().scale())?)
+            .and_then(|product| product.checked_mul(U512::from(share.1)))
             .ok_or(MoneyError::OutOfRange)?;
         narrow(divide(numerator, denominator, rounding)?).map(Amount::new)
     }
