@@ -148,7 +148,7 @@ async fn a_holding_that_is_gone_without_a_sale_is_forgotten_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dip_buy_that_was_taken_back_has_used_up_neither_the_dip_nor_its_cooldown() {
+async fn a_reversed_dip_buy_has_used_up_neither_the_dip_nor_its_cooldown() {
     let mut config = accumulate();
     let rules = config.rules.accumulate_mut().expect("accumulate");
     rules.dca_interval = Some("36h".parse().expect("span"));
