@@ -199,7 +199,9 @@ fn over_file(path: &str, sets: &[String]) {
         .expect("a file of prices")
         .rows;
     let mode = JobMode::Accumulate;
-    let layers = JobLayers::of_job().assignments(sets).expect("assignments");
+    let layers = JobLayers::of_job()
+        .assignments(sets, "--set")
+        .expect("assignments");
     let config = build_job_config(&JobConfig::for_mode(mode), mode, &layers).expect("keys of accumulate");
     let costs = PaperSettings {
         wallet_usd: Decimal::from(100_000_000),

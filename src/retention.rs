@@ -13,7 +13,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
-    domain::{Timestamp, backoff::Backoff, config::InvalidConfig, span::Span},
+    domain::{
+        Timestamp,
+        backoff::Backoff,
+        config::{InvalidConfig, Validator},
+        span::Span,
+    },
     service::{Loop, Service},
     store::{
         StoreError,
@@ -69,29 +74,18 @@ impl RetentionSettings {
     #[must_use]
     pub fn problems(&self) -> Vec<InvalidConfig> {
         let hour = Span::from_secs(3_600);
-        let (minute, week) = (Span::from_secs(60), Span::from_secs(7 * 24 * 3_600));
-        let kept = [
-            ("retention.ticks", self.ticks),
-            ("retention.samples", self.samples),
-            ("retention.events", self.events),
-            ("retention.tasks", self.tasks),
-        ];
-        let short = kept
-            .into_iter()
-            .filter(|(_, span)| !span.is_zero() && *span < hour)
-            .map(|(key, span)| (key, span, "0s (kept indefinitely), or 1h and longer"));
-        let every = [("retention.every", self.every, "1m to 7d")];
-        let every = every
-            .into_iter()
-            .filter(|(_, span, _)| *span < minute || *span > week);
-        short
-            .chain(every)
-            .map(|(key, span, allowed)| InvalidConfig {
-                key: key.to_owned(),
-                value: span.to_string(),
-                allowed: allowed.to_owned(),
-            })
-            .collect()
+        let mut found = Validator::below("retention");
+        for (key, span) in [
+            ("ticks", self.ticks),
+            ("samples", self.samples),
+            ("events", self.events),
+            ("tasks", self.tasks),
+        ] {
+            let holds = span.is_zero() || span >= hour;
+            found.require(holds, key, span, "0s (kept indefinitely), or 1h and longer");
+        }
+        found.span("every", self.every, 60, 7 * 24 * 3_600);
+        found.into_found()
     }
 }
 

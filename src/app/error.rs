@@ -1,8 +1,12 @@
 //! Errors that a user sees, through any face.
 
-use super::message::Message;
+use super::message::{Advice, Message, message};
 use crate::{
-    chain::{InvalidChain, keystore::KeyError, policy::edit::EditError},
+    chain::{
+        InvalidChain,
+        keystore::KeyError,
+        policy::{Reason, Refusal, edit::EditError},
+    },
     config::{LayerError, SettingsError},
     domain::config::InvalidConfig,
     embedded::EmbeddedError,
@@ -20,7 +24,7 @@ pub enum AppError {
     Usage(String),
     /// Settings or a configuration that cannot be used.
     #[error(transparent)]
-    Settings(#[from] SettingsError),
+    Settings(SettingsError),
     /// A configuration's values.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Config(Vec<InvalidConfig>),
@@ -35,10 +39,10 @@ pub enum AppError {
     Command(#[from] CommandError),
     /// A key.
     #[error(transparent)]
-    Key(#[from] KeyError),
+    Key(KeyError),
     /// The policy file.
     #[error(transparent)]
-    Policy(#[from] EditError),
+    Policy(EditError),
     /// A chain that cannot be used.
     #[error(transparent)]
     Chain(#[from] InvalidChain),
@@ -164,9 +168,60 @@ impl Message {
     }
 }
 
+impl From<SettingsError> for AppError {
+    fn from(error: SettingsError) -> Self {
+        if error.has_unknown_key() {
+            return message![error.to_string(), "\n", Advice::ListKeys, " lists all keys"].bad_input();
+        }
+        Self::Settings(error)
+    }
+}
+
 impl From<LayerError> for AppError {
     fn from(error: LayerError) -> Self {
-        Self::Settings(error.into())
+        SettingsError::from(error).into()
+    }
+}
+
+impl From<KeyError> for AppError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::NotFound { .. } => message![
+                error.to_string(),
+                "; ",
+                Advice::ListWallets,
+                " shows what is there, ",
+                Advice::ImportWallet,
+                " adds one",
+            ]
+            .refused(),
+            _ => Self::Key(error),
+        }
+    }
+}
+
+impl From<EditError> for AppError {
+    fn from(error: EditError) -> Self {
+        match error {
+            EditError::NoEntry { .. } => message![
+                error.to_string(),
+                "; ",
+                Advice::ShowPolicy,
+                " lists what there is"
+            ]
+            .refused(),
+            _ => Self::Policy(error),
+        }
+    }
+}
+
+/// What the policy refuses before anything is signed.
+impl From<Refusal> for AppError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal.reason {
+            Reason::NoPolicy => message![refusal.detail, ": ", Advice::WritePolicy, " writes it"].refused(),
+            _ => Self::Refused(refusal.detail),
+        }
     }
 }
 

@@ -33,6 +33,7 @@ pub enum Field {
     Paper,
     Prices,
     Quote,
+    SkipBad,
     Sweep,
     Symbol,
     To,
@@ -64,7 +65,10 @@ pub enum Advice {
         assignment: &'static str,
     },
     ListJobs,
+    /// List every key of a configuration.
+    ListKeys,
     ListTrades,
+    ListWallets,
     NewWallet,
     ImportWallet,
     CheckWallets,
@@ -77,11 +81,14 @@ pub enum Advice {
     RunWorker,
     /// Give a key of the configuration with the request.
     Set(Cow<'static, str>),
+    ShowPolicy,
     /// Start a job; `None`: of any token.
     Start(Option<Address>),
     /// Show the job in question.
     Status,
     TestNotifications,
+    /// Write a policy: allow what one job, or one wallet, needs.
+    WritePolicy,
 }
 
 /// How a face writes fields and advice.

@@ -18,9 +18,7 @@ pub enum KeyError {
         source: io::Error,
     },
     /// The keystore has no key for this wallet.
-    #[error(
-        "no key of wallet {address} in {dir}; `lgi-mm wallet list` shows what is there, `lgi-mm wallet import` adds one"
-    )]
+    #[error("no key of wallet {address} in {dir}")]
     NotFound {
         /// Wallet.
         address: Address,

@@ -168,7 +168,7 @@ async fn aws(id: &str) -> Result<Arc<dyn Signer + Send + Sync>, String> {
 
 #[cfg(not(feature = "kms-aws"))]
 async fn aws(_: &str) -> Result<Arc<dyn Signer + Send + Sync>, String> {
-    Err("this build has no AWS KMS; build it with --features kms-aws".to_owned())
+    Err("this build has no AWS KMS; build it with the feature kms-aws".to_owned())
 }
 
 #[cfg(feature = "kms-gcp")]
@@ -197,7 +197,7 @@ async fn gcp(key: &GcpKey) -> Result<Arc<dyn Signer + Send + Sync>, String> {
 
 #[cfg(not(feature = "kms-gcp"))]
 async fn gcp(_: &GcpKey) -> Result<Arc<dyn Signer + Send + Sync>, String> {
-    Err("this build has no Google Cloud KMS; build it with --features kms-gcp".to_owned())
+    Err("this build has no Google Cloud KMS; build it with the feature kms-gcp".to_owned())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Display};
 use alloy_primitives::Address;
 use reqwest::Url;
 
-use crate::domain::{chains, config::InvalidConfig, contracts::Contracts, pool::HookShape};
+use crate::domain::{chains, config::Validator, contracts::Contracts, pool::HookShape};
 
 const WEI_PER_GWEI: u128 = 1_000_000_000;
 
@@ -27,30 +27,25 @@ impl<T> Bounds<T> {
     }
 }
 
-/// Collects every invalid setting of a chain, so that all are reported at once.
+/// Reads the settings of a chain and collects every invalid one, so that all are reported at once.
 pub(super) struct Problems<'a> {
     chain: &'a str,
-    pub(super) found: Vec<InvalidConfig>,
+    pub(super) found: Validator,
 }
 
 impl<'a> Problems<'a> {
-    pub(super) const fn new(chain: &'a str) -> Self {
-        Self { chain, found: vec![] }
-    }
-
-    fn add(&mut self, key: &str, value: impl ToString, allowed: impl ToString) {
-        self.found.push(InvalidConfig {
-            key: format!("chains.{}.{key}", self.chain),
-            value: value.to_string(),
-            allowed: allowed.to_string(),
-        });
+    pub(super) fn new(chain: &'a str) -> Self {
+        Self {
+            chain,
+            found: Validator::below(&format!("chains.{chain}")),
+        }
     }
 
     /// The practice chain's name lifts the minimum values of live jobs, so no chain with real money may use it.
     pub(super) fn practice(&mut self, chain_id: u64) {
         if self.chain == chains::PRACTICE && !chains::PRACTICE_IDS.contains(&chain_id) {
             let ids = chains::PRACTICE_IDS.map(|id| id.to_string()).join(" or ");
-            self.add(
+            self.found.refuse(
                 "chain_id",
                 chain_id,
                 format_args!("{ids} on the practice chain; give another chain another name"),
@@ -66,9 +61,7 @@ impl<'a> Problems<'a> {
     ) -> T {
         let Bounds { default, min, max } = bounds;
         let value = given.unwrap_or(default);
-        if value < min || value > max {
-            self.add(key, value, format_args!("{min} to {max}"));
-        }
+        self.found.range(key, value, min, max);
         value
     }
 
@@ -83,7 +76,7 @@ impl<'a> Problems<'a> {
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some());
         if url.is_none() {
-            self.add(key, "(not shown)", "http:// and https:// URLs");
+            self.found.refuse(key, "(not shown)", "http:// and https:// URLs");
         }
         url
     }
@@ -92,7 +85,9 @@ impl<'a> Problems<'a> {
         for (name, address) in given {
             match known.by_name(name) {
                 Some(slot) => *slot = *address,
-                None => self.add(&format!("contracts.{name}"), address, Contracts::NAMES.join(", ")),
+                None => self
+                    .found
+                    .refuse(&format!("contracts.{name}"), address, Contracts::NAMES.join(", ")),
             }
         }
         known
@@ -111,7 +106,7 @@ impl<'a> Problems<'a> {
         for line in lines {
             match read(line) {
                 Some(hook) => hooks.push(hook),
-                None => self.add(
+                None => self.found.refuse(
                     "v4_hooks",
                     line,
                     "HOOK/FEE/TICK_SPACING, such as 0x..28cc/8388608/200",

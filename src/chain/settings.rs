@@ -290,11 +290,7 @@ impl ChainSpec {
             feed_age_max: demands.feed_age_max,
         };
         problems.practice(spec.chain_id);
-        if problems.found.is_empty() {
-            Ok(spec)
-        } else {
-            Err(InvalidChain::Invalid(problems.found))
-        }
+        problems.found.or_errors(spec).map_err(InvalidChain::Invalid)
     }
 
     /// Whether this is a chain of the table, by its name or by its id: real money.

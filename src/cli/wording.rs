@@ -29,7 +29,9 @@ impl Wording for CommandLine {
                 format!("config edit {job} --set {assignment}")
             }
             Advice::ListJobs => "list".to_owned(),
+            Advice::ListKeys => "config keys".to_owned(),
             Advice::ListTrades => "trades".to_owned(),
+            Advice::ListWallets => "wallet list".to_owned(),
             Advice::NewWallet => "wallet new".to_owned(),
             Advice::ImportWallet => "wallet import".to_owned(),
             Advice::CheckWallets => "wallet check".to_owned(),
@@ -43,8 +45,10 @@ impl Wording for CommandLine {
                 let token = token.map_or_else(|| "ADDRESS".to_owned(), |token| token.to_string());
                 format!("start {token} --mode accumulate")
             }
+            Advice::ShowPolicy => "policy show".to_owned(),
             Advice::Status => "status JOB".to_owned(),
             Advice::TestNotifications => "notify test".to_owned(),
+            Advice::WritePolicy => "policy allow".to_owned(),
         };
         format!("`lgi-mm {command}`")
     }
@@ -149,7 +153,9 @@ mod tests {
             },
             Advice::ImportWallet,
             Advice::ListJobs,
+            Advice::ListKeys,
             Advice::ListTrades,
+            Advice::ListWallets,
             Advice::NewWallet,
             Advice::Pause(JobId(7)),
             Advice::Reconcile,
@@ -157,10 +163,12 @@ mod tests {
             Advice::RunScheduler,
             Advice::RunWorker,
             Advice::Set("schedule.jitter=1s".into()),
+            Advice::ShowPolicy,
             Advice::Start(None),
             Advice::Start(Some(Address::ZERO)),
             Advice::Status,
             Advice::TestNotifications,
+            Advice::WritePolicy,
         ] {
             let given = match &advice {
                 Advice::Set(_) => format!("lgi-mm start TOKEN {}", CommandLine.advice(&advice)),

@@ -22,3 +22,11 @@ pub enum SettingsError {
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Invalid(Vec<InvalidConfig>),
 }
+
+impl SettingsError {
+    /// Whether a key does not exist, so that a list of all keys helps.
+    #[must_use]
+    pub fn has_unknown_key(&self) -> bool {
+        matches!(self, Self::Keys(wrong) if wrong.iter().any(|one| matches!(one, LayerError::UnknownKey { .. })))
+    }
+}

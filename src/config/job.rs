@@ -63,12 +63,12 @@ impl JobLayers {
         Ok(self)
     }
 
-    /// Adds `key=value` pairs.
+    /// Adds `key=value` pairs. `origin`: what the face calls the field that they were given in.
     ///
     /// # Errors
     /// [`LayerError`].
-    pub fn assignments(mut self, pairs: &[String]) -> Result<Self, LayerError> {
-        self.layers.push(Layer::assignments(pairs)?);
+    pub fn assignments(mut self, pairs: &[String], origin: &str) -> Result<Self, LayerError> {
+        self.layers.push(Layer::assignments(pairs, origin)?);
         Ok(self)
     }
 
@@ -148,22 +148,15 @@ fn as_map(config: &JobConfig) -> serde_json::Map<String, Value> {
 }
 
 fn check_known(key: &str, layer: &Layer) -> Result<(), LayerError> {
-    if KEYS.iter().any(|known| known.name == key) {
-        return Ok(());
+    let names = KEYS.iter().map(|known| known.name);
+    match names.min_by_key(|name| distance(name, key)) {
+        Some(nearest) if nearest != key => Err(LayerError::UnknownKey {
+            key: key.to_owned(),
+            origin: layer.origin_of(key),
+            nearest,
+        }),
+        _ => Ok(()),
     }
-    let near = KEYS
-        .iter()
-        .map(|known| (distance(known.name, key), known.name))
-        .min();
-    let hint = near
-        .map(|(_, name)| format!("; did you mean {name}?"))
-        .unwrap_or_default();
-    let error = format!("there is no such key{hint} (`lgi-mm config keys` lists all)");
-    Err(LayerError::Value {
-        key: key.to_owned(),
-        origin: Some(layer.origin_of(key)),
-        error,
-    })
 }
 
 /// Edit distance between two keys, to suggest the key after a typing error.

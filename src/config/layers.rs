@@ -53,9 +53,11 @@ pub enum LayerError {
         /// Its name.
         name: String,
     },
-    /// A `--set` without a key or a value.
-    #[error("--set {text}: write key=value, such as --set accumulate.dca_amount_usd=25")]
+    /// An assignment without a key or a value.
+    #[error("{origin} {text}: write key=value, such as accumulate.dca_amount_usd=25")]
     Assignment {
+        /// The field of the request, as its face calls it.
+        origin: String,
         /// The given text.
         text: String,
     },
@@ -73,7 +75,17 @@ pub enum LayerError {
         /// Number of its parts.
         parts: usize,
     },
-    /// A value of the wrong type, or a key that does not exist.
+    /// A key that does not exist.
+    #[error("{key} (from {origin}): there is no such key; did you mean {nearest}?")]
+    UnknownKey {
+        /// The dotted key.
+        key: String,
+        /// Origin of the key.
+        origin: String,
+        /// The known key that is spelt most like it.
+        nearest: &'static str,
+    },
+    /// A value of the wrong type.
     #[error("{key}{}: {error}", origin.as_ref().map(|origin| format!(" (from {origin})")).unwrap_or_default())]
     Value {
         /// The dotted key.
@@ -129,23 +141,26 @@ impl Layer {
         Ok(layer)
     }
 
-    /// Reads `key=value` pairs.
+    /// Reads `key=value` pairs. `origin`: what the face calls the field that they were given in.
     ///
     /// # Errors
     /// [`LayerError::Assignment`].
-    pub fn assignments(pairs: &[String]) -> Result<Self, LayerError> {
+    pub fn assignments(pairs: &[String], origin: &str) -> Result<Self, LayerError> {
         let mut layer = Self {
-            origin: "--set".to_owned(),
+            origin: origin.to_owned(),
             values: Map::new(),
         };
         for text in pairs {
-            let assignment = || LayerError::Assignment { text: text.clone() };
+            let assignment = || LayerError::Assignment {
+                origin: origin.to_owned(),
+                text: text.clone(),
+            };
             let (key, value) = text.split_once('=').ok_or_else(assignment)?;
             let path: Vec<String> = key.trim().split('.').map(str::to_owned).collect();
             if path.iter().any(String::is_empty) {
                 return Err(assignment());
             }
-            shallow(&path, || "--set".to_owned())?;
+            shallow(&path, || origin.to_owned())?;
             put(&mut layer.values, &path, scalar(value.trim()));
         }
         Ok(layer)

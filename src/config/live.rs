@@ -16,7 +16,10 @@ use crate::{
         kms::{InvalidKmsKey, KmsKey},
         policy::{MACHINE_POLICY, Place, PolicyBook},
     },
-    domain::{chains, config::InvalidConfig},
+    domain::{
+        chains,
+        config::{InvalidConfig, Validator},
+    },
 };
 
 /// Variable with the keystore's password.
@@ -104,31 +107,30 @@ impl Settings {
     /// Errors in the chains and the wallet's address. A chain that is only named, or not complete, is
     /// reported when a job trades on it.
     pub(super) fn chain_problems(&self) -> Vec<InvalidConfig> {
-        let mut wrong = Vec::new();
+        let mut found = Validator::default();
         for name in self.chains.keys() {
             match self.chain(name) {
-                Err(InvalidChain::Invalid(problems)) => wrong.extend(problems),
-                Err(InvalidChain::Unknown(_)) => wrong.push(InvalidConfig {
-                    key: format!("chains.{name}"),
-                    value: name.clone(),
-                    allowed: format!(
+                Err(InvalidChain::Invalid(problems)) => found.extend(problems),
+                Err(InvalidChain::Unknown(_)) => found.refuse(
+                    &format!("chains.{name}"),
+                    name,
+                    format_args!(
                         "{}, or a custom chain with chain_id, wrapped_native and usdc",
                         chains::names()
                     ),
-                }),
+                ),
                 Err(InvalidChain::NoRpc(_)) | Ok(_) => {}
             }
         }
-        wrong.extend(kms_keys(&self.wallet.kms).filter_map(Result::err));
+        found.extend(kms_keys(&self.wallet.kms).filter_map(Result::err));
         let address = &self.wallet.address;
-        if !address.is_empty() && address.parse::<Address>().is_err() {
-            wrong.push(InvalidConfig {
-                key: "wallet.address".to_owned(),
-                value: address.clone(),
-                allowed: "0x and 40 hexadecimal digits".to_owned(),
-            });
-        }
-        wrong
+        found.require(
+            address.is_empty() || address.parse::<Address>().is_ok(),
+            "wallet.address",
+            address,
+            "0x and 40 hexadecimal digits",
+        );
+        found.into_found()
     }
 }
 

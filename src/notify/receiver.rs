@@ -10,7 +10,7 @@ use super::{
     notice::Notice,
     receivers::{Answer, Check, Form, Given, Moved, ReceiverError, ReceiverKind, Setting, Target},
 };
-use crate::domain::{notice::EventChoice, secret::Secret, span::Span};
+use crate::domain::{config::Validator, notice::EventChoice, secret::Secret, span::Span};
 
 /// `[notify.receivers.NAME]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub struct ReceiverSettings {
     /// Shortest time between two messages, 0s to 1h; the default is the service's limit.
     #[serde(default)]
     pub min_interval: Option<Span>,
-    /// The keys of its kind; [`ReceiverSettings::problems`] refuses others.
+    /// The keys of its kind; [`ReceiverSettings::check`] refuses others.
     #[serde(flatten)]
     own: BTreeMap<String, OwnValue>,
 }
@@ -57,10 +57,9 @@ impl OwnValue {
 const HIDDEN: &str = "(not shown)";
 
 impl ReceiverSettings {
-    /// Tells `refuse` the key, the value and what is allowed, for each wrong value.
-    pub(super) fn problems(&self, refuse: &mut impl FnMut(&str, &str, &str)) {
-        if let Some(interval) = self.min_interval.filter(|span| *span > Span::from_secs(3_600)) {
-            refuse("min_interval", &interval.to_string(), "0s to 1h");
+    pub(super) fn check(&self, found: &mut Validator) {
+        if let Some(interval) = self.min_interval {
+            found.span("min_interval", interval, 0, 3_600);
         }
         let mut known = Vec::new();
         for Setting { key, form } in self.kind.settings() {
@@ -68,10 +67,10 @@ impl ReceiverSettings {
             match form {
                 Form::Secret { .. } => {
                     known.push(file_of(key));
-                    self.secret_problem(key, refuse);
+                    self.check_secret(key, found);
                 }
-                Form::Required(check) => self.text_problem(key, check, true, refuse),
-                Form::Optional(check) => self.text_problem(key, check, false, refuse),
+                Form::Required(check) => self.check_text(key, check, true, found),
+                Form::Optional(check) => self.check_text(key, check, false, found),
             }
         }
         // An empty key of another kind is a section that was switched over; any other key is a mistake.
@@ -84,36 +83,32 @@ impl ReceiverSettings {
             let switched_over = value.is_empty() && elsewhere.contains(key);
             if !known.contains(key) && !switched_over {
                 let allowed = format!("absent for kind {}, which has {}", self.kind, known.join(", "));
-                refuse(key, HIDDEN, &allowed);
+                found.refuse(key, HIDDEN, allowed);
             }
         }
     }
 
-    fn secret_problem(&self, key: &str, refuse: &mut impl FnMut(&str, &str, &str)) {
+    fn check_secret(&self, key: &str, found: &mut Validator) {
         let file = file_of(key);
         for key in [key, &file] {
             if self.own.get(key).is_some_and(|value| !value.0.is_string()) {
-                return refuse(key, HIDDEN, "text in quotes");
+                return found.refuse(key, HIDDEN, "text in quotes");
             }
         }
         match (self.given(key).is_empty(), self.given(&file).is_empty()) {
             (true, true) => {
                 let kind = self.kind;
                 let allowed = format!("present for kind {kind}: set {file} (a file's first line), or {key}");
-                refuse(key, "missing", &allowed);
+                found.refuse(key, "missing", allowed);
             }
-            (false, false) => refuse(key, HIDDEN, &format!("one of {key} and {file}, not both")),
+            (false, false) => {
+                found.refuse(key, HIDDEN, format_args!("one of {key} and {file}, not both"));
+            }
             (true, false) | (false, true) => {}
         }
     }
 
-    fn text_problem(
-        &self,
-        key: &str,
-        check: &Check,
-        required: bool,
-        refuse: &mut impl FnMut(&str, &str, &str),
-    ) {
+    fn check_text(&self, key: &str, check: &Check, required: bool, found: &mut Validator) {
         let value = self.own.get(key);
         let text = value.map_or(Some(String::new()), OwnValue::text);
         let fits = text
@@ -121,7 +116,7 @@ impl ReceiverSettings {
             .is_some_and(|text| (check.fits)(text) || (text.is_empty() && !required));
         if !fits {
             let shown = text.filter(|_| check.shown);
-            refuse(key, shown.as_deref().unwrap_or(HIDDEN), check.allowed);
+            found.refuse(key, shown.as_deref().unwrap_or(HIDDEN), check.allowed);
         }
     }
 

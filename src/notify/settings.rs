@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::receiver::{Receiver, ReceiverSettings};
 use crate::domain::{
-    config::InvalidConfig,
+    config::{InvalidConfig, Validator},
     notice::{ALL, is_receiver_name},
     span::Span,
 };
@@ -40,25 +40,19 @@ impl NotifySettings {
     /// Wrong values of receivers.
     #[must_use]
     pub fn problems(&self) -> Vec<InvalidConfig> {
-        let mut wrong = Vec::new();
+        let mut found = Validator::below("notify.receivers");
         for (name, settings) in &self.receivers {
-            let section = format!("notify.receivers.{name}");
-            if !is_receiver_name(name) {
-                wrong.push(InvalidConfig {
-                    key: section.clone(),
-                    value: name.clone(),
-                    allowed: format!("a name of 1 to 32 of a-z, 0-9, - and _, other than {ALL}"),
-                });
-            }
-            settings.problems(&mut |key, value, allowed| {
-                wrong.push(InvalidConfig {
-                    key: format!("{section}.{key}"),
-                    value: value.to_owned(),
-                    allowed: allowed.to_owned(),
-                });
-            });
+            found.require(
+                is_receiver_name(name),
+                name,
+                name,
+                format_args!("a name of 1 to 32 of a-z, 0-9, - and _, other than {ALL}"),
+            );
+            let mut own = Validator::below(&format!("notify.receivers.{name}"));
+            settings.check(&mut own);
+            found.extend(own.into_found());
         }
-        wrong
+        found.into_found()
     }
 
     /// All receivers, by name.

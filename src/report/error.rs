@@ -4,6 +4,6 @@
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The data cannot be serialized.
-    #[error("the charts' data cannot be written as JSON: {0}; `--json` may still show the result")]
+    #[error("the charts' data cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
 }

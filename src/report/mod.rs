@@ -87,7 +87,7 @@ fn notes(result: &BacktestResult) -> Vec<String> {
     notes.push(thin::RULE.to_owned());
     notes.extend(data::too_many(&result.trades).iter().map(|(reason, (count, every))| {
         format!(
-            "Of {count} {reason} trades, every {} is drawn and listed here; `--trades FILE.csv` has all of them.",
+            "Of {count} {reason} trades, every {} is drawn and listed here; the CSV file of trades has all of them.",
             html::ordinal(*every),
         )
     }));

@@ -1,6 +1,7 @@
 //! docs/extending.md: the files and the tests that it names exist.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -66,5 +67,34 @@ fn every_test_that_the_extending_page_names_exists() {
             sources.contains(&format!("fn {test}(")),
             "no test is called {test}"
         );
+    }
+}
+
+/// A new DEX is a file and a line only if no other file of the venue asks of which kind a pool is.
+#[test]
+fn a_kind_of_pool_is_named_by_its_own_dex_alone() {
+    let mut files = Vec::new();
+    for dir in ["src/chain/dex", "src/chain/prices", "src/engine", "src/app"] {
+        rust_files(&root().join(dir), &mut files);
+    }
+    let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in files {
+        let text = fs::read_to_string(&file).expect("source");
+        for (before, after) in text
+            .match_indices("Pool::")
+            .map(|(at, word)| (&text[..at], &text[at + word.len()..]))
+        {
+            let kind: String = after.chars().take_while(|c| c.is_alphanumeric()).collect();
+            let whole = !before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+            if whole && kind.starts_with(|c: char| c.is_uppercase()) {
+                let name = file.strip_prefix(root()).expect("a file of this crate");
+                named.entry(kind).or_default().insert(name.display().to_string());
+            }
+        }
+    }
+    let kinds: Vec<&str> = named.keys().map(String::as_str).collect();
+    assert_eq!(kinds, ["V2", "V3", "V3Hops", "V4"]);
+    for (kind, files) in named {
+        assert_eq!(files.len(), 1, "Pool::{kind}: {files:?}");
     }
 }

@@ -84,7 +84,7 @@ fn every_set_that_is_advised_can_be_typed() {
             } else {
                 JobMode::Accumulate
             };
-            let typed = JobLayers::of_job().assignments(std::slice::from_ref(&pair));
+            let typed = JobLayers::of_job().assignments(std::slice::from_ref(&pair), "--set");
             let built = build_job_config(&JobConfig::for_mode(mode), mode, &typed.expect("key=value"));
             match built {
                 Ok(_) => {}

@@ -25,6 +25,7 @@ pub mod liquidity;
 pub mod lots;
 pub mod notice;
 pub mod onchain;
+pub mod outlook;
 pub mod pool;
 pub mod price;
 pub mod purpose;

@@ -62,7 +62,11 @@ impl BacktestRequest {
         more: &[String],
     ) -> Result<Setup, AppError> {
         let layers = self.given.clone().over_defaults(&settings.defaults, mode);
-        let config = build_job_config(&JobConfig::for_mode(mode), mode, &layers.assignments(more)?)?;
+        let config = build_job_config(
+            &JobConfig::for_mode(mode),
+            mode,
+            &layers.assignments(more, "sweep")?,
+        )?;
         settings.paper.validate().map_err(AppError::Config)?;
         Ok(Setup {
             token_decimals: self.decimals,
@@ -73,5 +77,23 @@ impl BacktestRequest {
 }
 
 pub(super) fn unreadable(error: SeriesError) -> AppError {
-    AppError::Usage(error.to_string())
+    match error {
+        SeriesError::BadRows { path, problems } => message![
+            format!(
+                "{path}: {} rows cannot be used; fix them, or skip them with ",
+                problems.count
+            ),
+            Field::SkipBad,
+            problems.to_string(),
+        ]
+        .bad_input(),
+        SeriesError::Empty { path, narrowed: true } => message![
+            format!("{path}: no rows between "),
+            Field::From,
+            " and ",
+            Field::To,
+        ]
+        .bad_input(),
+        _ => AppError::Usage(error.to_string()),
+    }
 }

@@ -115,7 +115,7 @@ pub async fn propose(
     let before = match book.policy() {
         Ok(policy) => policy.allow.clone(),
         Err(refusal) if refusal.reason == Reason::NoPolicy => vec![],
-        Err(refusal) => return Err(AppError::Refused(refusal.detail)),
+        Err(refusal) => return Err(refusal.into()),
     };
     let limits = &request.limits;
     let mut entry = match (&request.subject, app) {

@@ -9,7 +9,7 @@ use crate::{
         policy::{Entry, MAX_DEADLINE, MAX_LOSS_BPS, NamedContracts, Policy, PolicyContracts, Quote},
     },
     domain::{
-        config::Rules,
+        config::MostBought,
         pool::NATIVE,
         units::{BPS, Price, Rounding, Usd},
     },
@@ -45,38 +45,16 @@ fn cents(decimal: Decimal) -> Usd {
 /// The largest buy, and the most spent in an hour and a day, by the job's own limits.
 fn own(job: &Job) -> Own {
     let limits = &job.config.limits;
-    let (trade, all) = match &job.config.rules {
-        Rules::Accumulate(rules) => {
-            let dip = !rules.dip_buy_threshold_pct.is_zero();
-            let times = if dip {
-                rules.dip_buy_multiplier.max(Decimal::ONE)
-            } else {
-                Decimal::ONE
-            };
-            let once = rules.dca_amount_usd.decimal().saturating_mul(times);
-            let all = rules.max_accumulation_usd.decimal();
-            (if all.is_zero() { once } else { once.min(all) }, all)
-        }
-        Rules::Liquidity(rules) => {
-            let once = rules
-                .spread_trade_usd
-                .decimal()
-                .saturating_mul(rules.support_buy_multiplier);
-            // A rebalance may spend the whole quote balance.
-            let once = once.max(rules.budget_usd.decimal());
-            let volume = rules.max_daily_volume_usd.decimal();
-            (once, if volume.is_zero() { once } else { volume })
-        }
-    };
+    let MostBought { at_once, in_a_day } = job.config.rules.most_bought();
     let daily = limits.max_daily_spend_usd.decimal();
-    let day = if daily.is_zero() { all } else { daily };
-    let day = day.max(trade);
+    let day = if daily.is_zero() { in_a_day } else { daily };
+    let day = day.max(at_once);
     let hour = match limits.max_trades_per_hour {
         0 => day,
-        trades => trade.saturating_mul(Decimal::from(trades)).min(day),
+        trades => at_once.saturating_mul(Decimal::from(trades)).min(day),
     };
     Own {
-        trade: usd(trade),
+        trade: usd(at_once),
         hour: usd(hour),
         day: usd(day),
     }

@@ -44,9 +44,7 @@ pub struct KeyView {
 /// [`AppError::Refused`] if there is no policy, or one that cannot be trusted.
 pub fn show(settings: &Settings) -> Result<PolicyView, AppError> {
     let book: PolicyBook = settings.policy()?;
-    let policy = book
-        .policy()
-        .map_err(|refusal| AppError::Refused(refusal.detail))?;
+    let policy = book.policy()?;
     let now = chrono::Utc::now();
     let keys = policy.allow.iter().map(|entry| {
         let spent = book.spent(&entry.chain, entry.wallet, now);

@@ -73,7 +73,7 @@ pub enum SeriesError {
         what: LayoutProblem,
     },
     /// Unusable rows.
-    #[error("{path}: {} rows cannot be used; fix them, or skip them with --skip-bad{problems}", problems.count)]
+    #[error("{path}: {} rows cannot be used; fix them, or skip them{problems}", problems.count)]
     BadRows {
         /// The file.
         path: String,
@@ -81,7 +81,7 @@ pub enum SeriesError {
         problems: Problems,
     },
     /// No rows.
-    #[error("{path}: no rows{}", if *narrowed { " between --from and --to" } else { "" })]
+    #[error("{path}: no rows{}", if *narrowed { " in the given range" } else { "" })]
     Empty {
         /// The file.
         path: String,

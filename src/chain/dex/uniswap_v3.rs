@@ -5,7 +5,7 @@ use alloy::sol_types::{SolCall, SolValue};
 use alloy_primitives::{Address, B256, Bytes, U256, b256, keccak256};
 
 use super::{
-    api::{Bounds, Dex, Leg, MEAN_SECONDS, Route, Router, Sides, When},
+    api::{Bounds, Dex, Fee, Leg, MEAN_SECONDS, Route, Router, Sides, When},
     assets::{Pair, erc20, is_foreign, pair_of},
     math::{Ratio, mean_tick, sqrt_price_at},
     price::{of_root, unanswered},
@@ -30,13 +30,34 @@ const INIT_CODE: B256 = b256!("0xe34f199b19b2b4f47f68442619d555527d244f78a3297ea
 
 pub(super) struct UniswapV3;
 
+/// The fees of the pools between token and quote, in hundredths of a basis point.
+#[derive(Clone, Copy)]
+enum Way {
+    One(u32),
+    /// From the token to the wrapped native coin, and from there to the quote.
+    Two(u32, u32),
+}
+
+impl Way {
+    /// `None`: no pool of V3.
+    const fn of(pool: &Pool) -> Option<Self> {
+        if let Pool::V3(fee) = *pool {
+            Some(Self::One(fee))
+        } else if let Pool::V3Hops(first, second) = *pool {
+            Some(Self::Two(first, second))
+        } else {
+            None
+        }
+    }
+}
+
 impl Dex for UniswapV3 {
     fn name(&self) -> &'static str {
         "V3"
     }
 
     fn has(&self, pool: &Pool) -> bool {
-        matches!(pool, Pool::V3(_) | Pool::V3Hops(..))
+        Way::of(pool).is_some()
     }
 
     fn candidates(&self, spec: &ChainSpec, token_in: Address, token_out: Address) -> Vec<Pool> {
@@ -63,10 +84,10 @@ impl Dex for UniswapV3 {
 
     fn fee_bps(&self, pool: &Pool) -> u32 {
         let bps = |hundredths: u32| hundredths.div_ceil(100);
-        match pool {
-            Pool::V3(fee) => bps(*fee),
-            Pool::V3Hops(first, second) => bps(*first).saturating_add(bps(*second)),
-            Pool::V4(_) | Pool::V2 => 0,
+        match Way::of(pool) {
+            Some(Way::One(fee)) => bps(fee),
+            Some(Way::Two(first, second)) => bps(first).saturating_add(bps(second)),
+            None => 0,
         }
     }
 
@@ -129,20 +150,24 @@ impl Dex for UniswapV3 {
                 read,
                 token_is_zero: near < far,
                 ratio,
+                fee: Fee::Fixed(fee),
             }
         };
-        let (token, quote, wrapped) = (route.pays, route.gives, spec.wrapped_native);
-        match route.pool {
-            Pool::V3(fee) => Ok(vec![leg(token, quote, fee)]),
-            Pool::V3Hops(first, second) => Ok(vec![leg(token, wrapped, first), leg(wrapped, quote, second)]),
-            Pool::V4(_) | Pool::V2 => Err(format!("{} is no V3 pool", route.pool)),
+        let (pays, gives, wrapped) = (route.pays, route.gives, spec.wrapped_native);
+        match Way::of(&route.pool) {
+            Some(Way::One(fee)) => Ok(vec![leg(pays, gives, fee)]),
+            Some(Way::Two(first, second)) => {
+                let (near, far) = in_order(route, first, second);
+                Ok(vec![leg(pays, wrapped, near), leg(wrapped, gives, far)])
+            }
+            None => Err(format!("{} is no V3 pool", route.pool)),
         }
     }
 
     fn asked(&self, _: &ChainSpec, pools: &[Pool]) -> String {
         let hops = pools
             .iter()
-            .filter(|pool| matches!(pool, Pool::V3Hops(..)))
+            .filter(|pool| matches!(Way::of(pool), Some(Way::Two(..))))
             .count();
         format!(
             "{} of V3, {hops} of V3 in two hops",
@@ -172,19 +197,23 @@ fn universal_steps(request: &SwapRequest, path: Bytes, bounds: &Bounds) -> Vec<S
     steps
 }
 
+/// The fees of two hops in the order in which the swap goes through them.
+const fn in_order(route: &Route, first: u32, second: u32) -> (u32, u32) {
+    if route.backwards {
+        (second, first)
+    } else {
+        (first, second)
+    }
+}
+
 /// Tokens and fees on the way, as V3 reads them.
 fn path(spec: &ChainSpec, route: &Route) -> Option<Bytes> {
-    let steps = match route.pool {
-        Pool::V3(fee) => vec![(route.pays, fee), (route.gives, 0)],
-        Pool::V3Hops(first, second) => {
-            let (near, far) = if route.backwards {
-                (second, first)
-            } else {
-                (first, second)
-            };
+    let steps = match Way::of(&route.pool)? {
+        Way::One(fee) => vec![(route.pays, fee), (route.gives, 0)],
+        Way::Two(first, second) => {
+            let (near, far) = in_order(route, first, second);
             vec![(route.pays, near), (spec.wrapped_native, far), (route.gives, 0)]
         }
-        Pool::V4(_) | Pool::V2 => return None,
     };
     let mut path = Vec::new();
     let last = steps.len().saturating_sub(1);

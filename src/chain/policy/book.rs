@@ -95,7 +95,7 @@ impl PolicyBook {
         let path = self.path();
         if matches!(path.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound) {
             let detail = format!(
-                "this machine has no policy, so nothing is signed with real money: `lgi-mm policy allow` writes {}",
+                "this machine has no policy {}, so nothing is signed with real money",
                 path.display()
             );
             return Err(Refusal::new(Reason::NoPolicy, detail));

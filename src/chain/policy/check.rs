@@ -55,7 +55,7 @@ pub(super) fn gas(
 /// The kill switch. Cancels pass: they move nothing, and clear the wallet's pending transactions.
 pub(super) fn running(entry: &Entry, intent: &Intent) -> Result<(), Refusal> {
     if entry.stop && *intent != Intent::Cancel {
-        let detail = "the policy is stopped, only cancels are signed: `lgi-mm policy resume` resumes it";
+        let detail = "the policy is stopped, only cancels are signed until it is resumed";
         return Err(Refusal::new(Reason::Stopped, detail));
     }
     Ok(())

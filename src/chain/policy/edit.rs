@@ -30,9 +30,7 @@ pub enum EditError {
         detail: String,
     },
     /// The entry does not exist.
-    #[error(
-        "the policy {path} has no entry for {wallet} on {chain}; `lgi-mm policy show` lists what there is"
-    )]
+    #[error("the policy {path} has no entry for {wallet} on {chain}")]
     NoEntry {
         /// The file.
         path: PathBuf,

@@ -117,7 +117,7 @@ async fn edit(
     set: &[String],
 ) -> Result<Edited, AppError> {
     if file.is_some() || !set.is_empty() {
-        let given = JobLayers::of_job().file(file)?.assignments(set)?;
+        let given = JobLayers::of_job().file(file)?.assignments(set, "--set")?;
         return submit(app, target.into(), given, None).await;
     }
     let stored = config::show(app, &target.into()).await?;

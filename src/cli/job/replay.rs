@@ -38,7 +38,7 @@ pub async fn run(settings: &Settings, out: Out, args: &ReplayArgs) -> Result<(),
         target: (&args.target).into(),
         given: JobLayers::of_job()
             .file(args.config.as_deref())?
-            .assignments(&args.set)?,
+            .assignments(&args.set, "--set")?,
     };
     out.show(&replay::replay(&app, &request).await?, render)
 }

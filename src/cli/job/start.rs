@@ -59,7 +59,7 @@ impl StartArgs {
             mode: self.mode.map(Into::into),
             given: JobLayers::of_job()
                 .file(self.config.as_deref())?
-                .assignments(&self.set)?,
+                .assignments(&self.set, "--set")?,
             budget: self.budget,
             symbol: self.symbol.clone(),
             decimals: self.decimals,

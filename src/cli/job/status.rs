@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::next;
 use crate::{
     app::{
         App, AppError,
@@ -53,8 +54,9 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
     let high = status
         .recent_high_usd
         .map_or_else(|| "-".to_owned(), |high| short(&high.to_string(), 6));
-    let mut facts = vec![
-        ("why not buying", status.why.to_string()),
+    let mut facts = vec![("why not buying", status.why.to_string())];
+    facts.extend(next::lines(status));
+    facts.extend([
         ("wallet", format!("{} pays with {}", status.wallet, status.quote)),
         (
             "cycle",
@@ -80,7 +82,7 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
                 status.slots_claimed, status.slots_recorded, status.slots_missed
             ),
         ),
-    ];
+    ]);
     if let Some(plan) = &status.liquidation {
         facts.push((
             "liquidation",

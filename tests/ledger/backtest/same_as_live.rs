@@ -113,7 +113,7 @@ fn liquidity(file: &str) -> JobConfig {
 fn config(mode: JobMode, file: &str, pairs: &[&str]) -> JobConfig {
     let pairs: Vec<String> = pairs.iter().map(|pair| (*pair).to_owned()).collect();
     let layers = lgi_mm::config::JobLayers::of_job()
-        .assignments(&pairs)
+        .assignments(&pairs, "--set")
         .expect("assignments");
     let mut config =
         lgi_mm::config::build_job_config(&JobConfig::for_mode(mode), mode, &layers).expect("keys");

@@ -212,7 +212,7 @@ async fn bury(world: &World, engine: &Engine, node: &Node, trade: TradeId, nonce
 }
 
 /// As if it had been cancelled in place of its swap, whose tokens are in the wallet again.
-async fn cancelled(world: &World, trade: TradeId) {
+pub(super) async fn cancelled(world: &World, trade: TradeId) {
     let failure = TradeFailure {
         kind: FailureKind::Cancelled,
         error: "cancelled".to_owned(),

@@ -74,7 +74,7 @@ fn rows(size: Size, start_usd: Decimal) -> Rows {
 
 fn config(mode: JobMode, pairs: &[String]) -> JobConfig {
     let layers = JobLayers::new(&serde_json::Map::new(), mode)
-        .assignments(pairs)
+        .assignments(pairs, "--set")
         .expect("pairs");
     build_job_config(&JobConfig::for_mode(mode), mode, &layers).expect("a configuration")
 }

@@ -2,10 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::{
-    rules::{AccumulateConfig, LiquidityConfig},
-    sections::{GeneratedConfig, LimitsConfig, PriceConfig, ScheduleConfig, SourceName},
-};
+use super::sections::{GeneratedConfig, LimitsConfig, PriceConfig, ScheduleConfig, SourceName};
 use crate::{
     schedule::CronExpr,
     span::Span,
@@ -66,41 +63,6 @@ impl Default for LimitsConfig {
     }
 }
 
-impl Default for AccumulateConfig {
-    fn default() -> Self {
-        Self {
-            dca_amount_usd: usd(10),
-            dca_interval: Some(Span::from_secs(4 * 3_600)),
-            dca_schedule: None,
-            max_accumulation_usd: usd(1_000),
-            dip_buy_threshold_pct: Decimal::from(10),
-            dip_buy_multiplier: Decimal::from(2),
-            dip_window: Span::from_secs(24 * 3_600),
-            dip_cooldown: Span::from_secs(4 * 3_600),
-            take_profit_pct: Decimal::ZERO,
-            take_profit_sell_pct: Decimal::from(25),
-            take_profit_cooldown: Span::from_secs(24 * 3_600),
-        }
-    }
-}
-
-impl Default for LiquidityConfig {
-    fn default() -> Self {
-        Self {
-            budget_usd: usd(500),
-            spread_pct: Decimal::from(2),
-            spread_trade_usd: usd(25),
-            spread_cooldown: Span::from_secs(10 * 60),
-            support_buy_multiplier: Decimal::from(2),
-            support_dip_pct: Decimal::from(10),
-            target_ratio_pct: Decimal::from(50),
-            rebalance_threshold_pct: Decimal::from(10),
-            ma_window: Span::from_secs(4 * 3_600),
-            max_daily_volume_usd: usd(1_000),
-        }
-    }
-}
-
-fn usd(dollars: i64) -> Usd {
+pub(super) fn usd(dollars: i64) -> Usd {
     Usd::rounded(Decimal::from(dollars), Rounding::Down)
 }

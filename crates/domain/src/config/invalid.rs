@@ -4,7 +4,12 @@ use std::fmt::Display;
 
 use rust_decimal::Decimal;
 
-use crate::{foreign::Foreign, span::Span};
+use super::sections::LimitsConfig;
+use crate::{foreign::Foreign, job::JobMode, span::Span, units::Usd};
+
+/// Largest amount of USD in a configuration; more is taken for a typing error.
+pub(super) const USD_MAX: i64 = 1_000_000_000;
+pub(super) const DAY: u64 = 24 * 60 * 60;
 
 /// A value that a key does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -88,6 +93,62 @@ impl Validator {
             Ok(value)
         } else {
             Err(self.found)
+        }
+    }
+}
+
+/// Meaning of zero for a limit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ZeroIs {
+    NoLimit,
+    Zero,
+}
+
+impl Validator {
+    pub(super) fn money(&mut self, key: &str, value: Usd) {
+        self.above_zero(key, value.decimal(), USD_MAX.into());
+    }
+
+    pub(super) fn money_or_off(&mut self, key: &str, value: Usd) {
+        let holds = value >= Usd::ZERO && value.decimal() <= Decimal::from(USD_MAX);
+        self.require(holds, key, value, format_args!("0 (no limit) to {USD_MAX}"));
+    }
+
+    /// `value` must not be above what another key allows.
+    pub(super) fn at_most(&mut self, key: &str, value: Usd, limit_key: &str, limit: Usd, zero: ZeroIs) {
+        let unlimited = limit == Usd::ZERO && zero == ZeroIs::NoLimit;
+        self.require(
+            unlimited || value <= limit,
+            key,
+            value,
+            format_args!("at most {limit_key} ({limit})"),
+        );
+    }
+
+    /// A regular buy must be able to happen at all under the limits.
+    pub(super) fn buy_fits(&mut self, (key, money): (&str, Usd), limits: &LimitsConfig) {
+        self.require(
+            money >= limits.min_trade_usd,
+            key,
+            money,
+            format_args!("at least limits.min_trade_usd ({})", limits.min_trade_usd),
+        );
+        for (limit_key, limit) in [
+            ("limits.max_daily_spend_usd", limits.max_daily_spend_usd),
+            ("limits.max_position_usd", limits.max_position_usd),
+        ] {
+            self.at_most(key, money, limit_key, limit, ZeroIs::NoLimit);
+        }
+    }
+
+    /// A job has the table of its own mode and of no other. `table` is the mode of a table, `present` whether it is
+    /// there.
+    pub(super) fn section(&mut self, table: JobMode, present: bool, mode: JobMode) {
+        if present && mode != table {
+            let allowed = format_args!("absent in mode {mode}: a job has only the section of its own mode");
+            self.refuse(table.section(), "present", allowed);
+        } else if !present && mode == table {
+            self.refuse(table.section(), "missing", format_args!("present in mode {mode}"));
         }
     }
 }

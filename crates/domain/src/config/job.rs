@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    accumulate::AccumulateConfig,
     invalid::{InvalidConfig, Validator},
-    rules::{AccumulateConfig, LiquidityConfig, Rules},
+    liquidity::LiquidityConfig,
+    rules::Rules,
     sections::{LimitsConfig, NotifyConfig, PriceConfig, ScheduleConfig, VenueConfig},
 };
 use crate::{job::JobMode, span::Span};

@@ -83,7 +83,7 @@ fn real_prices(config: &JobConfig, found: &mut Validator) {
         "price.sources",
         format_args!("[{}]", names.join(", ")),
         "onchain, dexscreener and twap for a live job: generated prices are not real and recorded ones are old, so \
-         both are for paper; use --set price.sources=onchain,dexscreener",
+         both are for paper; for example price.sources = onchain,dexscreener",
     );
 }
 
@@ -114,7 +114,7 @@ fn floors(config: &JobConfig, chain: &str, found: &mut Validator) {
         "this limit cannot be off"
     } else {
         "its only source has nothing else to be checked against; a second one, as in \
-         --set price.sources=onchain,dexscreener, allows up to 50"
+         price.sources = onchain,dexscreener, allows up to 50"
     };
     found.require(
         moved > Decimal::ZERO && moved <= most,

@@ -4,21 +4,15 @@ use rust_decimal::Decimal;
 use strum::VariantArray;
 
 use super::{
-    invalid::{InvalidConfig, Validator},
+    invalid::{DAY, InvalidConfig, USD_MAX, Validator, ZeroIs},
     job::JobConfig,
-    rules::{AccumulateConfig, LiquidityConfig, Rules},
+    rules::Rules,
     sections::{LimitsConfig, PriceConfig, ScheduleConfig, SourceName},
 };
-use crate::{
-    job::JobMode,
-    units::{Rounding, Usd},
-};
+use crate::job::JobMode;
 
-/// Largest amount of USD in a configuration; more is taken for a typing error.
-const USD_MAX: i64 = 1_000_000_000;
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
-const DAY: u64 = 24 * HOUR;
 
 impl JobConfig {
     /// Checks every range, every contradiction between limits, and that the rules are those of `mode`.
@@ -34,8 +28,8 @@ impl JobConfig {
         price(&self.price, &mut found);
         limits(&self.limits, &mut found);
         match &self.rules {
-            Rules::Accumulate(rules) => accumulate(rules, &self.limits, &mut found),
-            Rules::Liquidity(rules) => liquidity(rules, &self.limits, &mut found),
+            Rules::Accumulate(rules) => rules.check(&self.limits, &mut found),
+            Rules::Liquidity(rules) => rules.check(&self.limits, &mut found),
         }
         found.or_errors(())
     }
@@ -150,182 +144,4 @@ fn limits(config: &LimitsConfig, found: &mut Validator) {
         0.into(),
         1_000_000.into(),
     );
-}
-
-fn accumulate(config: &AccumulateConfig, limits: &LimitsConfig, found: &mut Validator) {
-    let amount = ("accumulate.dca_amount_usd", config.dca_amount_usd);
-    found.money(amount.0, amount.1);
-    found.money("accumulate.max_accumulation_usd", config.max_accumulation_usd);
-    found.buy_fits(amount, limits);
-    found.at_most(
-        amount.0,
-        amount.1,
-        "accumulate.max_accumulation_usd",
-        config.max_accumulation_usd,
-        ZeroIs::Zero,
-    );
-    match (config.dca_interval, &config.dca_schedule) {
-        (Some(interval), None) => found.span("accumulate.dca_interval", interval, 1, 365 * DAY),
-        (None, Some(_)) => {}
-        (Some(interval), Some(_)) => found.refuse(
-            "accumulate.dca_interval",
-            interval,
-            "one of accumulate.dca_interval and accumulate.dca_schedule, not both",
-        ),
-        (None, None) => found.refuse(
-            "accumulate.dca_interval",
-            "missing",
-            "one of accumulate.dca_interval and accumulate.dca_schedule",
-        ),
-    }
-    dip(config, limits, found);
-    found.range(
-        "accumulate.take_profit_pct",
-        config.take_profit_pct,
-        0.into(),
-        100_000.into(),
-    );
-    found.above_zero(
-        "accumulate.take_profit_sell_pct",
-        config.take_profit_sell_pct,
-        100.into(),
-    );
-    found.span(
-        "accumulate.take_profit_cooldown",
-        config.take_profit_cooldown,
-        0,
-        365 * DAY,
-    );
-}
-
-fn dip(config: &AccumulateConfig, limits: &LimitsConfig, found: &mut Validator) {
-    let multiplier = config.dip_buy_multiplier;
-    found.range(
-        "accumulate.dip_buy_threshold_pct",
-        config.dip_buy_threshold_pct,
-        0.into(),
-        99.into(),
-    );
-    found.range(
-        "accumulate.dip_buy_multiplier",
-        multiplier,
-        Decimal::new(1, 1),
-        100.into(),
-    );
-    found.span("accumulate.dip_window", config.dip_window, 1, 90 * DAY);
-    found.span("accumulate.dip_cooldown", config.dip_cooldown, 0, 365 * DAY);
-    let on = config.dip_buy_threshold_pct > Decimal::ZERO;
-    let money = config.dca_amount_usd.times(multiplier, Rounding::Down);
-    found.require(
-        !on || money.is_ok_and(|money| money >= limits.min_trade_usd),
-        "accumulate.dip_buy_multiplier",
-        multiplier,
-        format_args!(
-            "large enough that accumulate.dca_amount_usd ({}) times it reaches limits.min_trade_usd ({})",
-            config.dca_amount_usd, limits.min_trade_usd
-        ),
-    );
-}
-
-fn liquidity(config: &LiquidityConfig, limits: &LimitsConfig, found: &mut Validator) {
-    let trade = ("liquidity.spread_trade_usd", config.spread_trade_usd);
-    found.money("liquidity.budget_usd", config.budget_usd);
-    found.money(trade.0, trade.1);
-    found.buy_fits(trade, limits);
-    found.at_most(
-        trade.0,
-        trade.1,
-        "liquidity.budget_usd",
-        config.budget_usd,
-        ZeroIs::Zero,
-    );
-    found.money_or_off("liquidity.max_daily_volume_usd", config.max_daily_volume_usd);
-    found.at_most(
-        trade.0,
-        trade.1,
-        "liquidity.max_daily_volume_usd",
-        config.max_daily_volume_usd,
-        ZeroIs::NoLimit,
-    );
-    found.above_zero("liquidity.spread_pct", config.spread_pct, 50.into());
-    found.span("liquidity.spread_cooldown", config.spread_cooldown, 0, 365 * DAY);
-    found.range(
-        "liquidity.support_buy_multiplier",
-        config.support_buy_multiplier,
-        1.into(),
-        100.into(),
-    );
-    found.require(
-        config.support_dip_pct >= config.spread_pct && config.support_dip_pct <= Decimal::from(99),
-        "liquidity.support_dip_pct",
-        config.support_dip_pct,
-        format_args!("liquidity.spread_pct ({}) to 99", config.spread_pct),
-    );
-    let (target, threshold) = (config.target_ratio_pct, config.rebalance_threshold_pct);
-    found.range("liquidity.target_ratio_pct", target, 1.into(), 99.into());
-    found.above_zero("liquidity.rebalance_threshold_pct", threshold, 50.into());
-    let upper = target.checked_add(threshold);
-    found.require(
-        threshold <= target && upper.is_some_and(|upper| upper <= Decimal::ONE_HUNDRED),
-        "liquidity.rebalance_threshold_pct",
-        threshold,
-        format_args!("a band around liquidity.target_ratio_pct ({target}) that stays within 0 to 100"),
-    );
-    found.span("liquidity.ma_window", config.ma_window, 2, 30 * DAY);
-}
-
-/// Meaning of zero for a limit.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum ZeroIs {
-    NoLimit,
-    Zero,
-}
-
-impl Validator {
-    fn money(&mut self, key: &str, value: Usd) {
-        self.above_zero(key, value.decimal(), USD_MAX.into());
-    }
-
-    fn money_or_off(&mut self, key: &str, value: Usd) {
-        let holds = value >= Usd::ZERO && value.decimal() <= Decimal::from(USD_MAX);
-        self.require(holds, key, value, format_args!("0 (no limit) to {USD_MAX}"));
-    }
-
-    /// `value` must not be above what another key allows.
-    fn at_most(&mut self, key: &str, value: Usd, limit_key: &str, limit: Usd, zero: ZeroIs) {
-        let unlimited = limit == Usd::ZERO && zero == ZeroIs::NoLimit;
-        self.require(
-            unlimited || value <= limit,
-            key,
-            value,
-            format_args!("at most {limit_key} ({limit})"),
-        );
-    }
-
-    /// A regular buy must be able to happen at all under the limits.
-    fn buy_fits(&mut self, (key, money): (&str, Usd), limits: &LimitsConfig) {
-        self.require(
-            money >= limits.min_trade_usd,
-            key,
-            money,
-            format_args!("at least limits.min_trade_usd ({})", limits.min_trade_usd),
-        );
-        for (limit_key, limit) in [
-            ("limits.max_daily_spend_usd", limits.max_daily_spend_usd),
-            ("limits.max_position_usd", limits.max_position_usd),
-        ] {
-            self.at_most(key, money, limit_key, limit, ZeroIs::NoLimit);
-        }
-    }
-
-    /// A job has the table of its own mode and of no other. `table` is the mode of a table, `present` whether it is
-    /// there.
-    pub(super) fn section(&mut self, table: JobMode, present: bool, mode: JobMode) {
-        if present && mode != table {
-            let allowed = format_args!("absent in mode {mode}: a job has only the section of its own mode");
-            self.refuse(table.section(), "present", allowed);
-        } else if !present && mode == table {
-            self.refuse(table.section(), "missing", format_args!("present in mode {mode}"));
-        }
-    }
 }

@@ -83,7 +83,7 @@ impl StartRequest {
             );
             return Err(message![Field::Budget, problem].bad_input());
         }
-        Ok(below.assignments(&[format!("liquidity.budget_usd={budget}")])?)
+        Ok(below.assignments(&[format!("liquidity.budget_usd={budget}")], "budget")?)
     }
 }
 

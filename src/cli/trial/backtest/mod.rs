@@ -111,7 +111,7 @@ impl BacktestArgs {
             },
             given: JobLayers::of_job()
                 .file(self.config.as_deref())?
-                .assignments(&self.set)?,
+                .assignments(&self.set, "--set")?,
             mode: self.mode.map(Into::into),
             decimals: self.decimals,
         })

@@ -1,0 +1,198 @@
+//! `[accumulate]`: the keys, their defaults and ranges, and what follows from them.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{
+    defaults::usd,
+    extent::{LookBack, MostBought},
+    invalid::{DAY, Validator, ZeroIs},
+    sections::LimitsConfig,
+};
+use crate::{
+    schedule::CronExpr,
+    span::Span,
+    units::{Rounding, Usd, exact_decimal},
+};
+
+/// `[accumulate]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, remote = "Self")]
+pub struct AccumulateConfig {
+    /// Money for one DCA buy, USD.
+    pub dca_amount_usd: Usd,
+    /// Time between DCA slots that filled, 1s to 365d; the first is bought at once. Exactly one of this and
+    /// `dca_schedule`; if neither is written, the default of this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dca_interval: Option<Span>,
+    /// Cron line of DCA instants, instead of `dca_interval`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dca_schedule: Option<CronExpr>,
+    /// Most money the position may cost, and be worth, in one cycle, USD.
+    pub max_accumulation_usd: Usd,
+    /// Fall from the recent high that makes a dip, per cent; 0 = off, up to 99.
+    #[serde(deserialize_with = "exact_decimal")]
+    pub dip_buy_threshold_pct: Decimal,
+    /// A dip buy is this many times `dca_amount_usd`; 0.1 to 100.
+    #[serde(deserialize_with = "exact_decimal")]
+    pub dip_buy_multiplier: Decimal,
+    /// How far back the recent high is looked for; 1s to 90d.
+    pub dip_window: Span,
+    /// Shortest time between two dip buys; 0s to 365d.
+    pub dip_cooldown: Span,
+    /// Gain over average cost that takes profit, per cent; 0 = off, up to 100000.
+    #[serde(deserialize_with = "exact_decimal")]
+    pub take_profit_pct: Decimal,
+    /// Share of the holding that is sold, per cent; above 0, up to 100.
+    #[serde(deserialize_with = "exact_decimal")]
+    pub take_profit_sell_pct: Decimal,
+    /// Shortest time between two take-profits; 0s to 365d.
+    pub take_profit_cooldown: Span,
+}
+
+/// Each of the two keys sets the timing of DCA, so the default interval applies only if neither is written.
+impl<'de> Deserialize<'de> for AccumulateConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut config = Self::deserialize(deserializer)?;
+        if config.dca_interval.is_none() && config.dca_schedule.is_none() {
+            config.dca_interval = Self::default().dca_interval;
+        }
+        Ok(config)
+    }
+}
+
+impl Serialize for AccumulateConfig {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl Default for AccumulateConfig {
+    fn default() -> Self {
+        Self {
+            dca_amount_usd: usd(10),
+            dca_interval: Some(Span::from_secs(4 * 3_600)),
+            dca_schedule: None,
+            max_accumulation_usd: usd(1_000),
+            dip_buy_threshold_pct: Decimal::from(10),
+            dip_buy_multiplier: Decimal::from(2),
+            dip_window: Span::from_secs(24 * 3_600),
+            dip_cooldown: Span::from_secs(4 * 3_600),
+            take_profit_pct: Decimal::ZERO,
+            take_profit_sell_pct: Decimal::from(25),
+            take_profit_cooldown: Span::from_secs(24 * 3_600),
+        }
+    }
+}
+
+impl AccumulateConfig {
+    /// The windows of past prices that these rules use.
+    pub(super) const fn look_back(&self) -> LookBack {
+        LookBack {
+            high: self.dip_window,
+            average: Span::ZERO,
+        }
+    }
+
+    /// The most that these rules buy.
+    pub(super) fn most_bought(&self) -> MostBought {
+        // Every key by name, so that a new key does not compile until it is decided here whether it buys more.
+        let Self {
+            dca_amount_usd,
+            dca_interval: _,
+            dca_schedule: _,
+            max_accumulation_usd,
+            dip_buy_threshold_pct,
+            dip_buy_multiplier,
+            dip_window: _,
+            dip_cooldown: _,
+            take_profit_pct: _,
+            take_profit_sell_pct: _,
+            take_profit_cooldown: _,
+        } = self;
+        let dip = !dip_buy_threshold_pct.is_zero();
+        let times = Decimal::ONE.max(if dip { *dip_buy_multiplier } else { Decimal::ONE });
+        let once = dca_amount_usd.decimal().saturating_mul(times);
+        let all = max_accumulation_usd.decimal();
+        MostBought {
+            at_once: if all.is_zero() { once } else { once.min(all) },
+            in_a_day: all,
+        }
+    }
+
+    /// Checks every range, and contradictions with the limits.
+    pub(super) fn check(&self, limits: &LimitsConfig, found: &mut Validator) {
+        let amount = ("accumulate.dca_amount_usd", self.dca_amount_usd);
+        found.money(amount.0, amount.1);
+        found.money("accumulate.max_accumulation_usd", self.max_accumulation_usd);
+        found.buy_fits(amount, limits);
+        found.at_most(
+            amount.0,
+            amount.1,
+            "accumulate.max_accumulation_usd",
+            self.max_accumulation_usd,
+            ZeroIs::Zero,
+        );
+        match (self.dca_interval, &self.dca_schedule) {
+            (Some(interval), None) => found.span("accumulate.dca_interval", interval, 1, 365 * DAY),
+            (None, Some(_)) => {}
+            (Some(interval), Some(_)) => found.refuse(
+                "accumulate.dca_interval",
+                interval,
+                "one of accumulate.dca_interval and accumulate.dca_schedule, not both",
+            ),
+            (None, None) => found.refuse(
+                "accumulate.dca_interval",
+                "missing",
+                "one of accumulate.dca_interval and accumulate.dca_schedule",
+            ),
+        }
+        self.check_dip(limits, found);
+        found.range(
+            "accumulate.take_profit_pct",
+            self.take_profit_pct,
+            0.into(),
+            100_000.into(),
+        );
+        found.above_zero(
+            "accumulate.take_profit_sell_pct",
+            self.take_profit_sell_pct,
+            100.into(),
+        );
+        found.span(
+            "accumulate.take_profit_cooldown",
+            self.take_profit_cooldown,
+            0,
+            365 * DAY,
+        );
+    }
+
+    fn check_dip(&self, limits: &LimitsConfig, found: &mut Validator) {
+        let multiplier = self.dip_buy_multiplier;
+        found.range(
+            "accumulate.dip_buy_threshold_pct",
+            self.dip_buy_threshold_pct,
+            0.into(),
+            99.into(),
+        );
+        found.range(
+            "accumulate.dip_buy_multiplier",
+            multiplier,
+            Decimal::new(1, 1),
+            100.into(),
+        );
+        found.span("accumulate.dip_window", self.dip_window, 1, 90 * DAY);
+        found.span("accumulate.dip_cooldown", self.dip_cooldown, 0, 365 * DAY);
+        let on = self.dip_buy_threshold_pct > Decimal::ZERO;
+        let money = self.dca_amount_usd.times(multiplier, Rounding::Down);
+        found.require(
+            !on || money.is_ok_and(|money| money >= limits.min_trade_usd),
+            "accumulate.dip_buy_multiplier",
+            multiplier,
+            format_args!(
+                "large enough that accumulate.dca_amount_usd ({}) times it reaches limits.min_trade_usd ({})",
+                self.dca_amount_usd, limits.min_trade_usd
+            ),
+        );
+    }
+}
