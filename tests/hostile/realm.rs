@@ -95,7 +95,7 @@ async fn a_live_row_with_invented_prices_holds_by_name_and_stops_no_other() {
     let mut daemon = world.daemon(None);
     world
         .until(
-            "the mended job bought",
+            "the repaired job bought",
             "SELECT EXISTS (SELECT FROM trades t JOIN jobs j ON j.id = t.job_id WHERE j.token_symbol = 'TT' AND t.status = 'EXECUTED')",
         )
         .await;

@@ -20,7 +20,7 @@ fn read(text: impl AsRef<[u8]>) -> Result<Found, String> {
     read_with(text, ReadOptions::default())
 }
 
-/// Time and price of every row, and what is said beside them. The source `recorded` must take what a backtest takes.
+/// Time and price of every row, and the notes. The source `recorded` must take what a backtest takes.
 fn read_with(text: impl AsRef<[u8]>, options: ReadOptions) -> Result<Found, String> {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("p.csv");

@@ -232,7 +232,7 @@ async fn live(clock: &Clock, jobs: &[JobId], slots: &[DateTime<Utc>]) {
                 began.elapsed() < Duration::from_secs(600),
                 "slot {slot}: {recorded} recorded, {open} open"
             );
-            // Only once the slot is decided does time go on: blocks are mined, and the trade is looked at again.
+            // Time advances only when the slot is decided: blocks are mined, and the trade is checked again.
             if all && now < *slot + TimeDelta::seconds(50) {
                 now += TimeDelta::milliseconds(500);
                 clock.set(now).await;

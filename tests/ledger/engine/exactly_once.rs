@@ -195,7 +195,7 @@ async fn every_step_of_a_trade_may_be_done_twice() {
     };
     let mut steps = 0;
     loop {
-        // The same step twice at once: whoever comes second must find it done.
+        // The same step twice at once: the second must find it done.
         let other = world.another_engine();
         let (first, second) = tokio::join!(world.engine.settle(trade), other.settle(trade));
         steps += 1;
@@ -414,7 +414,7 @@ async fn a_hold_that_waited_for_another_tick_does_not_extend_a_run_from_before_i
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trade_that_was_frozen_before_a_crash_is_carried_on_after_it() {
     let world = World::new(accumulate()).await;
-    // Stop after each number of steps, as a killed worker would, and let another engine go on.
+    // Stop after each number of steps, as a killed worker would, and let another engine continue.
     for steps in 0..6 {
         let TickOutcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
             panic!("no trade")

@@ -89,7 +89,7 @@ async fn the_deepest_pool_that_prices_our_token_counts() {
     }
 }
 
-/// Whoever answers for the API sends us nowhere else.
+/// A redirect of the API is not followed.
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let elsewhere = Api::start([]).await;
@@ -281,13 +281,13 @@ async fn what_passes_is_tried_again_and_what_stays_is_given_up() {
         ("cut off", vec![Answer::Truncated], 2, Ok(())),
         ("too slow once", vec![slow()], 2, Ok(())),
         (
-            "500 for ever",
+            "500 every time",
             vec![Answer::Status(500, None); 9],
             3,
             Err("HTTP 500 Internal Server Error, 3 times"),
         ),
         (
-            "too slow for ever",
+            "too slow every time",
             vec![slow(), slow(), slow()],
             2,
             Err("no answer within 2s"),

@@ -332,7 +332,7 @@ async fn a_token_of_many_noughts_is_legible() {
     let wide = "return Math.max(...[...document.querySelectorAll('.legend b')].map(e => e.innerText.length))";
     assert!(browser.run(wide).await.as_i64().expect("a number") <= 18);
     place(browser, "#chart-price").await;
-    browser.picture("noughts").await;
+    browser.picture("zeros").await;
     nothing_leaves_and_nothing_fails(browser).await;
     shown.browser.close().await;
 }
