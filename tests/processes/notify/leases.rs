@@ -74,7 +74,11 @@ async fn a_message_that_arrives_late_frees_nobody_else_s_receiver() {
     assert_eq!((slow.delivery.outbox, slow.delivery.number), (events[0], 1));
     assert_eq!((quick.delivery.outbox, quick.delivery.number), (events[0], 2));
     delivered(&world, &slow).await;
-    assert_eq!(world.count("delivered").await, 1, "it arrived, whichever process sent it");
+    assert_eq!(
+        world.count("delivered").await,
+        1,
+        "it arrived, whichever process sent it"
+    );
     assert_eq!(claim(&world, HOUR).await, None, "the other one is sending");
     delivered(&world, &quick).await;
     let next = claim(&world, HOUR).await.expect("it is the receiver's turn");
