@@ -46,6 +46,9 @@ CREATE TABLE jobs (
     quote_balance         token_amount NOT NULL DEFAULT 0,
     realized_pnl          usd         NOT NULL DEFAULT 0,
     gas_usd               usd         NOT NULL DEFAULT 0 CHECK (gas_usd >= 0),
+    -- What the owner paid in this cycle and has not got back (negative: more came back), and the most that it ever was.
+    out_of_pocket         usd         NOT NULL DEFAULT 0,
+    money_in              usd         NOT NULL DEFAULT 0 CHECK (money_in >= 0 AND money_in >= out_of_pocket),
     failures_in_row       integer     NOT NULL DEFAULT 0 CHECK (failures_in_row >= 0),
     backoff_until         timestamptz,
     last_error            text,
@@ -114,7 +117,7 @@ CREATE TABLE trades (
     reason              text         NOT NULL CHECK (reason IN
                         ('DCA', 'DIP_BUY', 'TAKE_PROFIT', 'SPREAD_BUY', 'SPREAD_SELL', 'REBALANCE', 'LIQUIDATE')),
     status              text         NOT NULL DEFAULT 'PENDING'
-                        CHECK (status IN ('PENDING', 'SUBMITTED', 'EXECUTED', 'FAILED')),
+                        CHECK (status IN ('PENDING', 'SUBMITTED', 'EXECUTED', 'FAILED', 'DROPPED')),
     -- Frozen with the plan.
     amount_in           token_amount NOT NULL CHECK (amount_in > 0),
     amount_out_expected token_amount NOT NULL,
@@ -130,7 +133,7 @@ CREATE TABLE trades (
     gas_usd             usd          NOT NULL DEFAULT 0 CHECK (gas_usd >= 0),
     tx_hash             bytea        CHECK (length(tx_hash) = 32),
     failure_kind        text         CHECK (failure_kind IN ('reverted', 'cancelled', 'expired', 'foreign')),
-    -- Why it failed.
+    -- Why it failed, or was dropped.
     error               text,
     -- What it waits for while it is open.
     note                text,
@@ -143,7 +146,8 @@ CREATE TABLE trades (
     executed_at         timestamptz,
     CONSTRAINT trades_once_per_slot UNIQUE (job_id, slot),
     CONSTRAINT trades_failure_has_kind CHECK ((status = 'FAILED') = (failure_kind IS NOT NULL)),
-    CONSTRAINT trades_error_of_a_failure CHECK (error IS NULL OR status = 'FAILED'),
+    CONSTRAINT trades_error_of_a_failure CHECK (error IS NULL OR status IN ('FAILED', 'DROPPED')),
+    CONSTRAINT trades_dropped_sent_nothing CHECK (status <> 'DROPPED' OR (tx_hash IS NULL AND gas_usd = 0 AND submitted_at IS NULL)),
     CONSTRAINT trades_note_while_open CHECK (note IS NULL OR status IN ('PENDING', 'SUBMITTED')),
     CONSTRAINT trades_executed_has_proof CHECK (status <> 'EXECUTED' OR (tx_hash IS NOT NULL AND executed_at IS NOT NULL)),
     CONSTRAINT trades_open_is_checked CHECK ((status IN ('PENDING', 'SUBMITTED')) = (next_check_at IS NOT NULL))
@@ -517,7 +521,7 @@ BEGIN
         OLD.plan_price_usd, OLD.config_version) THEN
         RAISE EXCEPTION 'a trade''s plan is frozen' USING ERRCODE = 'check_violation';
     END IF;
-    IF OLD.status IN ('EXECUTED', 'FAILED') AND NEW.status <> OLD.status
+    IF OLD.status IN ('EXECUTED', 'FAILED', 'DROPPED') AND NEW.status <> OLD.status
        -- Only a fill whose reversal is on record may be undone.
        AND NOT (OLD.status = 'EXECUTED' AND NEW.status = 'SUBMITTED' AND NEW.reopened AND NOT EXISTS (
            SELECT 1 FROM fills f WHERE f.trade_id = OLD.id AND f.kind = 'fill' AND NOT EXISTS (

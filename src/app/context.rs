@@ -8,7 +8,10 @@ use std::{
 
 use sqlx::{PgPool, postgres::PgPoolOptions};
 
-use super::error::AppError;
+use super::{
+    connections::{self, Kind, Shares, SharesError},
+    error::AppError,
+};
 use crate::{
     chain::{LiveMarkets, Realms, open_chains, price_witnesses},
     config::{Guard, Settings, guard},
@@ -38,6 +41,7 @@ pub struct App {
     pub(super) server: Option<Server>,
     pub(super) settings: Settings,
     sessions: Sessions,
+    shares: Shares,
     live: Arc<LiveMarkets>,
 }
 
@@ -58,26 +62,31 @@ enum Access {
 impl App {
     /// Opens the database for a command that changes something, starting the private server if there is no other.
     pub async fn open(settings: &Settings) -> Result<Self, AppError> {
-        Self::with(settings, Access::Change, Depth::Short).await
+        Self::with(settings, Access::Change, Depth::Short, None).await
     }
 
     /// Opens the database for a command that only reads, and must not change the schema under a running service.
     pub async fn read(settings: &Settings) -> Result<Self, AppError> {
-        Self::with(settings, Access::Read, Depth::Short).await
+        Self::with(settings, Access::Read, Depth::Short, None).await
     }
 
     /// Opens the database and migrates it.
     pub async fn migrate(settings: &Settings) -> Result<Self, AppError> {
-        Self::with(settings, Access::Migrate, Depth::Short).await
+        Self::with(settings, Access::Migrate, Depth::Short, None).await
     }
 
     /// Opens the database for another program.
     pub async fn as_it_is(settings: &Settings) -> Result<Self, AppError> {
-        Self::with(settings, Access::AsItIs, Depth::Short).await
+        Self::with(settings, Access::AsItIs, Depth::Short, None).await
     }
 
-    async fn with(settings: &Settings, access: Access, depth: Depth) -> Result<Self, AppError> {
-        let app = Self::connect(settings).await?;
+    async fn with(
+        settings: &Settings,
+        access: Access,
+        depth: Depth,
+        service: Option<Kind>,
+    ) -> Result<Self, AppError> {
+        let app = Self::connect(settings, service).await?;
         app.refuse_read_only(access).await?;
         app.bring_up_to_date(access).await?;
         app.refuse_exposed(access).await?;
@@ -85,9 +94,10 @@ impl App {
         Ok(app)
     }
 
-    /// Opens the database for a service, which trades by what the ledger says: it must be whole.
-    pub async fn serve(settings: &Settings) -> Result<Self, AppError> {
-        Self::with(settings, Access::Change, Depth::Full).await
+    /// Opens the database for a service, which trades by what the ledger says: it must be whole, and serve enough
+    /// connections. `None`: for one pass of a scheduler.
+    pub async fn serve(settings: &Settings, service: Option<Kind>) -> Result<Self, AppError> {
+        Self::with(settings, Access::Change, Depth::Full, service).await
     }
 
     /// Refuses a ledger that was restored in part, for a command that writes; one that reads logs it.
@@ -159,7 +169,7 @@ impl App {
     }
 
     /// Opens the database without migrating it.
-    async fn connect(settings: &Settings) -> Result<Self, AppError> {
+    async fn connect(settings: &Settings, service: Option<Kind>) -> Result<Self, AppError> {
         let given = &settings.database.url.0;
         let (url, server) = if given.is_empty() {
             let server = private_server(settings).await?;
@@ -174,7 +184,13 @@ impl App {
         {
             return Err(refused(&url, mode, "the settings have nodes to trade with"));
         }
-        let (sessions, pool) = connect(&url, settings).await?;
+        let sessions = reach(&url, settings).await?;
+        // Nobody limits the private server.
+        let shares = match service.filter(|_| server.is_none()) {
+            Some(kind) => divided(kind, &sessions, &url, settings).await?,
+            None => Shares::of(settings),
+        };
+        let pool = open_pool(&sessions, shares.work, &url, settings).await?;
         let chains = open_chains(settings.live_chains(), &pool)
             .map_err(|error| AppError::Network(format!("the HTTP client cannot be made: {error}")))?;
         let live = Arc::new(LiveMarkets::new(
@@ -188,6 +204,7 @@ impl App {
             url,
             server,
             sessions,
+            shares,
             settings: settings.clone(),
         })
     }
@@ -208,8 +225,8 @@ impl App {
 
     /// The paper venue is external: it uses separate connections.
     pub(super) async fn paper(&self) -> Result<PaperMarkets, AppError> {
-        let opened = self.sessions.pool(pool_options(&self.settings)).await;
-        let pool = opened.map_err(|error| unreachable(&self.url, &error.into()))?;
+        let most = self.shares.paper;
+        let pool = open_pool(&self.sessions, most, &self.url, &self.settings).await?;
         Ok(PaperMarkets::new(pool, self.settings.paper.clone()))
     }
 
@@ -261,7 +278,7 @@ async fn private_server(settings: &Settings) -> Result<Server, AppError> {
 }
 
 /// Waits for a database that is starting; a wrong name or password fails at once.
-async fn connect(url: &str, settings: &Settings) -> Result<(Sessions, PgPool), AppError> {
+async fn reach(url: &str, settings: &Settings) -> Result<Sessions, AppError> {
     if has_several_hosts(url) {
         return Err(AppError::Usage(format!(
             "DATABASE_URL is {}: it names several hosts, and lgi-mm uses one; give the address that follows the primary (a \
@@ -279,10 +296,7 @@ async fn connect(url: &str, settings: &Settings) -> Result<(Sessions, PgPool), A
             .await
             .unwrap_or(Err(ProbeError::Refused(sqlx::Error::PoolTimedOut)));
         let error = match answered {
-            Ok(sessions) => match sessions.pool(pool_options(settings)).await {
-                Ok(pool) => return Ok((sessions, pool)),
-                Err(error) => error.into(),
-            },
+            Ok(sessions) => return Ok(sessions),
             Err(error) => error,
         };
         if !worth_waiting(&error) || begun.elapsed() >= patience {
@@ -296,10 +310,34 @@ async fn connect(url: &str, settings: &Settings) -> Result<(Sessions, PgPool), A
     }
 }
 
-fn pool_options(settings: &Settings) -> PgPoolOptions {
-    PgPoolOptions::new()
-        .max_connections(settings.database.pool_max)
-        .acquire_timeout(ACQUIRE_PATIENCE.min(settings.database.connect_timeout.std()))
+async fn divided(
+    kind: Kind,
+    sessions: &Sessions,
+    url: &str,
+    settings: &Settings,
+) -> Result<Shares, AppError> {
+    let divided = connections::shares(kind, sessions, settings).await;
+    divided.map_err(|error| match error {
+        SharesError::TooFew(cause) => {
+            let url = redacted(url);
+            AppError::TooFewConnections { url, cause }
+        }
+        SharesError::Refused(error) => unreachable(url, &error.into()),
+    })
+}
+
+async fn open_pool(
+    sessions: &Sessions,
+    most: u32,
+    url: &str,
+    settings: &Settings,
+) -> Result<PgPool, AppError> {
+    let patience = settings.database.connect_timeout.std();
+    let options = PgPoolOptions::new()
+        .max_connections(most)
+        .acquire_timeout(ACQUIRE_PATIENCE.min(patience));
+    let opened = sessions.pool(options).await;
+    opened.map_err(|error| unreachable(url, &error.into()))
 }
 
 fn unreachable(url: &str, error: &ProbeError) -> AppError {

@@ -1,6 +1,9 @@
 //! Errors that a user sees, through any face.
 
-use super::message::{Advice, Message, message};
+use super::{
+    connections::TooFew,
+    message::{Advice, Message, message},
+};
 use crate::{
     chain::{
         InvalidChain,
@@ -56,6 +59,14 @@ pub enum AppError {
         url: String,
         /// The cause, and what to do.
         cause: Explained,
+    },
+    /// Too few connections for a service.
+    #[error("{cause}\nDATABASE_URL is {url}")]
+    TooFewConnections {
+        /// Connection string, without the password.
+        url: String,
+        /// How many there are and how many it needs.
+        cause: TooFew,
     },
     /// A dump that was restored in part.
     #[error("the ledger is not whole; missing: {}; {}", .0.join(", "), integrity::REMEDY)]
@@ -143,6 +154,7 @@ impl AppError {
             | Self::Paper(PaperError::Database(_) | PaperError::Corrupt { .. })
             | Self::Embedded(_)
             | Self::Unreachable { .. }
+            | Self::TooFewConnections { .. }
             | Self::HalfFilled(_)
             | Self::Migrate(_)
             | Self::Store(_) => ErrorKind::Database,

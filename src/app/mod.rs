@@ -9,6 +9,7 @@ mod actor;
 pub(crate) mod adopt;
 pub mod audit;
 pub(crate) mod backtest;
+pub mod connections;
 mod context;
 pub mod database;
 pub mod demo;

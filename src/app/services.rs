@@ -8,6 +8,7 @@ use std::{future::Future, sync::Arc};
 use apalis_pg_groups::QueueConfig;
 use serde::Serialize;
 use serde_json::json;
+use sqlx::postgres::PgPoolOptions;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -158,8 +159,14 @@ impl<'a> Service<'a> {
 async fn work(app: &App, engine: Engine, stop: &CancellationToken) -> Result<(), AppError> {
     let (ticking, settling) = (engine.clone(), engine);
     let process = Ulid::generate().to_string();
+    // A listener for each queue, and heartbeats: no load of ours may exhaust them.
+    let lifeline = PgPoolOptions::new()
+        .max_connections(3)
+        .acquire_timeout(app.settings.worker.lease.std())
+        .connect_lazy_with(app.pool.connect_options().as_ref().clone());
     let queue = |name| QueueConfig {
         process: process.clone(),
+        lifeline: Some(lifeline.clone()),
         ..app.settings.queue(name)
     };
     let ticks = apalis_pg_groups::run::<TickTask, _, _>(

@@ -227,15 +227,15 @@ fn profit(
     // Rounded down everywhere: below this, the value is below the goal.
     let goal = position.cost_basis.percent(goal_pct, Rounding::Down).ok()?;
     let mut from = Price::of(goal, position.token_balance, position.token_decimals).ok()?;
-    let mut cools = i64::MIN;
-    if let Some((again_from, price)) = accumulate::profit_again(rules, &config.schedule, last) {
-        cools = again_from.timestamp_micros();
-        let again = Usd::rounded(price.decimal(), Rounding::Down).percent(goal_pct, Rounding::Down);
+    let cools = accumulate::profit_again(rules, &config.schedule, last);
+    if let Some(step) = accumulate::profit_step(position, last) {
+        let again = Usd::rounded(step.decimal(), Rounding::Down).percent(goal_pct, Rounding::Down);
         if let Some(again) = again.ok().and_then(|again| Price::new(again.decimal()).ok()) {
             from = from.max(again);
         }
     }
     let from = units_below(from)?;
+    let cools = cools.map_or(i64::MIN, |from| from.timestamp_micros());
     Some((cools, from.saturating_sub(from >> MARGIN_BITS)))
 }
 

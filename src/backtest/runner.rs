@@ -13,8 +13,8 @@ use crate::{
         Timestamp,
         accounting::{Fill, book},
         config::{JobConfig, SourceName},
-        costs::{GasPrice, Purse, Quoting, fair_out, gas_paid, quoted},
-        decision::{Decision, Facts, HoldReason, LastFills, Plan, Position, Side},
+        costs::{GasPrice, Purse, Quoting, fair_out_parts, gas_paid, quoted},
+        decision::{Decision, Facts, HoldReason, LastFills, Plan, Position, RuleFill, Side},
         limits::{self, ApprovedPlan},
         onchain::Quote,
         price::{AcceptedPrice, Observation, accept},
@@ -303,7 +303,7 @@ impl Job {
             now: slot,
             started_at: self.started_at,
             price: accepted.price,
-            previous_price: self.last.previous_price(self.last_price),
+            previous_price: self.last.previous_price(self.last_price, lookback.previous_since),
             recent_high: history.high,
             moving_average: history.average,
             position: self.position,
@@ -317,8 +317,11 @@ impl Job {
             Decision::Hold(reason) => return Err(Held(reason)),
             Decision::Trade(plan) => plan,
         };
-        let fair = fair_out(plan.side, plan.value, plan.price, &self.position)?;
-        let approved = self.approve(plan, fair)?;
+        let (fair, rest) = fair_out_parts(plan.side, plan.value, plan.price, &self.position)?;
+        if fair.is_zero() {
+            return Err(Held(HoldReason::TooFewUnits));
+        }
+        let approved = self.approve(plan, fair, rest)?;
         let booked = self.settle(slot, &approved)?;
         let lost = fair.saturating_sub(approved.amount_out_expected());
         let fee = Fee {
@@ -337,8 +340,8 @@ impl Job {
     }
 
     /// Quote and limits, as in the engine.
-    fn approve(&self, plan: Plan, fair: Amount) -> Result<ApprovedPlan, Held> {
-        let quote: Quote = self.costs.quote(fair).map_err(|error| {
+    fn approve(&self, plan: Plan, fair: Amount, rest: u32) -> Result<ApprovedPlan, Held> {
+        let quote: Quote = self.costs.quote(fair, rest).map_err(|error| {
             Held(match error {
                 QuoteError::NoLiquidity(_) => HoldReason::NoLiquidity,
                 _ => HoldReason::QuoteMissing,
@@ -378,7 +381,12 @@ impl Job {
         self.wallet.settle(&fill, self.swap_gas.0)?;
         self.turnover.add(slot, plan.side, plan.value)?;
         self.position = booked.position;
-        self.last = self.last.filled(plan.reason, slot, plan.price);
+        self.last = self.last.filled(RuleFill {
+            reason: plan.reason,
+            slot,
+            price: plan.price,
+            average_cost: booked.average_cost_kept(&fill),
+        });
         self.quiet = self.quiet_now();
         let price = fill.price(self.position.token_decimals, plan.price);
         Ok(FilledTrade { fill, booked, price })

@@ -28,6 +28,7 @@ mod signer;
 mod token;
 mod unfit;
 mod voice;
+mod wallet_code;
 mod wire;
 
 pub use dex::BestOf;
@@ -40,3 +41,4 @@ pub use rpc::{NodeState, Rpc};
 pub use settings::{ChainFile, ChainSpec, InvalidChain, WalletSettings, one_node_warning};
 pub use signer::LocalSigner;
 pub use token::{TokenError, TokenInfo, agreed_token_info, token_info};
+pub use wallet_code::{WalletCode, wallet_code};

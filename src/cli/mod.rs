@@ -91,6 +91,8 @@ enum Command {
     Remove(target::TargetArgs),
     /// Show trades, newest first
     Trades(job::trades::TradesArgs),
+    /// Show what was earned: realised, unrealised, gas and net, by period and by job
+    Pnl(job::pnl::PnlArgs),
     /// Export all that moved: CSV, JSON, or a file for a tax tool
     Export(job::export::ExportArgs),
     /// Show, edit or check a job's configuration
@@ -210,6 +212,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Status(args) => job::status::run(&settings, out, &args).await,
         Command::List => job::list::run(&settings, out).await,
         Command::Trades(args) => job::trades::run(&settings, out, &args).await,
+        Command::Pnl(args) => job::pnl::run(&settings, out, &args).await,
         Command::Export(args) => job::export::run(&settings, out, &args).await,
         Command::Config(command) => job::config::run(&settings, out, &command).await,
         Command::Backtest(args) => trial::backtest::run(&settings, out, &args),

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     app::{
         App, AppError,
+        connections::Kind,
         services::{self, Service},
     },
     config::Settings,
@@ -44,7 +45,7 @@ pub(super) async fn migrate(settings: &Settings, out: Out) -> Result<(), AppErro
 }
 
 pub(super) async fn scheduler(settings: &Settings, out: Out, args: &SchedulerArgs) -> Result<(), AppError> {
-    let app = App::serve(settings).await?;
+    let app = App::serve(settings, (!args.once).then_some(Kind::Scheduler)).await?;
     if args.once {
         let claimed = services::schedule_once(&app).await?;
         return out.show(&claimed, |claimed| {
@@ -63,7 +64,7 @@ pub(super) async fn worker(mut settings: Settings, args: &WorkerArgs) -> Result<
     if let Some(concurrency) = args.concurrency {
         settings.worker.concurrency = concurrency;
     }
-    let app = App::serve(&settings).await?;
+    let app = App::serve(&settings, Some(Kind::Worker)).await?;
     let stop = stop_on_signal()?;
     args.child.watch(&stop);
     let service = Service::begin(&app, stop);
@@ -71,7 +72,7 @@ pub(super) async fn worker(mut settings: Settings, args: &WorkerArgs) -> Result<
 }
 
 pub(super) async fn daemon(settings: &Settings) -> Result<(), AppError> {
-    let app = App::serve(settings).await?;
+    let app = App::serve(settings, Some(Kind::Daemon)).await?;
     let service = Service::begin(&app, stop_on_signal()?);
     service.daemon(live::password).await
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{
-        costs::{GasPrice, Purse, quoted},
+        costs::{GasPrice, Purse, fair_out, less_than_a_unit, quoted},
         decision::{Facts, HoldReason, Plan, Reason},
         limits::{self, ApprovedPlan, Quoted},
         liquidate,
@@ -18,7 +18,7 @@ use crate::{
         units::Amount,
     },
     ports::{Market, QuoteError},
-    store::{StoreError, endings, jobs::Job, signers},
+    store::{StoreError, dust, jobs::Job, signers},
 };
 
 /// Maximum number of times that a reverting liquidation is halved in one tick: each half is simulated in several pools.
@@ -65,8 +65,8 @@ impl Refusal {
 enum Trial {
     /// Decided.
     Decided(Approval),
-    /// A smaller liquidation is tried.
-    Smaller(Plan),
+    /// Another size of a liquidation is tried.
+    Resized(Plan),
 }
 
 impl From<Refusal> for Trial {
@@ -121,7 +121,7 @@ impl Engine {
         loop {
             match self.try_plan(&terms, plan, &mut reverts).await? {
                 Trial::Decided(approval) => return Ok(approval),
-                Trial::Smaller(smaller) => plan = smaller,
+                Trial::Resized(other) => plan = other,
             }
         }
     }
@@ -144,6 +144,9 @@ impl Engine {
             job, facts, market, ..
         } = *terms;
         let request = swap_request(job, plan.side, plan.amount_in, plan.value, plan.price)?;
+        if request.amount_out_fair.is_zero() {
+            return self.less_than_a_unit(job, plan, facts).await;
+        }
         // Nothing is quoted, frozen or failed that would not be signed.
         if let Err(refused) = market.signer.permits(&request).await {
             return Ok(Refusal::because(HoldReason::PolicyRefused, refused.detail).into());
@@ -152,7 +155,7 @@ impl Engine {
         if plan.reason == Reason::Liquidate && purse.token_in < plan.amount_in {
             // The wallet lost tokens that the ledger still counts: sell what it holds.
             return Ok(match liquidate::within_wallet(plan, purse.token_in, facts)? {
-                Some(smaller) => Trial::Smaller(smaller),
+                Some(smaller) => Trial::Resized(smaller),
                 None => Refusal::plain(HoldReason::InsufficientBalance).into(),
             });
         }
@@ -165,11 +168,31 @@ impl Engine {
                 *reverts += u32::from(refusal.reason == HoldReason::SimulationFailed);
                 let gas = job.config.limits.max_gas_usd;
                 Ok(match liquidate::split(plan, refusal.reason, gas, facts)? {
-                    Some(half) if *reverts < HALVES_MAX => Trial::Smaller(half),
+                    Some(half) if *reverts < HALVES_MAX => Trial::Resized(half),
                     _ => refusal.into(),
                 })
             }
         }
+    }
+
+    /// A plan that is worth less than one unit of what comes in: no venue can give anything for it. A liquidation goes
+    /// on with all that is left; if even that is worth less than a unit of the quote token, nobody can ever be paid for
+    /// it, and it is written down.
+    async fn less_than_a_unit(&self, job: &Job, plan: Plan, facts: &Facts) -> Result<Trial, EngineError> {
+        let position = &facts.position;
+        if plan.reason == Reason::Liquidate {
+            if let Some(all) = plan.resized(position.token_balance, facts)?
+                && !fair_out(all.side, all.value, all.price, position)?.is_zero()
+            {
+                return Ok(Trial::Resized(all));
+            }
+            if dust::write_off_dust(&self.pool, job).await? {
+                let detail = "what was left is worth less than one base unit of the quote token: written down, the job is IDLE";
+                return Ok(Refusal::because(HoldReason::Idle, detail.to_owned()).into());
+            }
+        }
+        let detail = less_than_a_unit(&plan, position)?;
+        Ok(Refusal::because(HoldReason::TooFewUnits, detail).into())
     }
 
     /// Checks a quoted plan against the limits.
@@ -186,7 +209,7 @@ impl Engine {
         let allowed_gas = quoted.gas_usd.min(job.config.limits.max_gas_usd);
         if plan.reason == Reason::Liquidate
             && liquidate::is_dust(&facts.position, facts.price, allowed_gas)?
-            && endings::write_off_dust(&self.pool, job).await?
+            && dust::write_off_dust(&self.pool, job).await?
         {
             let detail = "what was left is worth less than its gas: written down, the job is IDLE";
             return Ok(Refusal::because(HoldReason::Idle, detail.to_owned()).into());
@@ -196,7 +219,7 @@ impl Engine {
             Err(reason) => reason,
         };
         Ok(match liquidate::split(plan, reason, quoted.gas_usd, facts)? {
-            Some(half) => Trial::Smaller(half),
+            Some(half) => Trial::Resized(half),
             None => {
                 let detail = limits::figures(reason, &plan, &job.config, &quoted);
                 Refusal { reason, detail }.into()

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::{
     domain::{
         Timestamp,
-        costs::{Purse, Quoting, fair_out},
+        costs::{Purse, Quoting, fair_out_parts},
         decision::{HoldReason, Side},
         onchain::{Asset, Checks, Fees, Head, SwapRequest},
         pool::NATIVE,
@@ -39,12 +39,14 @@ pub(super) fn swap_request(
         held: job.position.token_balance,
         round_trip_loss_max_bps: limits.max_round_trip_loss_bps,
     };
+    let (amount_out_fair, fair_rest) = fair_out_parts(side, value, price, &job.position)?;
     Ok(SwapRequest {
         wallet: job.account.wallet,
         token_in: token_in.address,
         token_out: token_out.address,
         amount_in,
-        amount_out_fair: fair_out(side, value, price, &job.position)?,
+        amount_out_fair,
+        fair_rest,
         pool: job.config.venue.pool,
         prove_sell: side == Side::Buy,
         checks,

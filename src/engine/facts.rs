@@ -9,12 +9,12 @@ use crate::{
         decision::{Decision, Facts, HoldReason},
         job::{JobStatus, Realm},
         limits,
-        price::{AcceptedPrice, series},
+        price::AcceptedPrice,
         samples::{History, HistoryQuery},
     },
     ports::PriceRequest,
     store::{
-        samples::{SampleHigh, SampleWindow},
+        samples::{SampleHigh, SampleWindow, series_of},
         ticks::{Hold, SlotSeen, TickJob},
     },
 };
@@ -124,7 +124,7 @@ pub(super) fn window(priced: &Priced) -> SampleWindow {
     SampleWindow {
         chain: job.account.chain.clone(),
         token: job.token.address,
-        series: series_of(&priced.tick),
+        series: series_of(job),
         price: priced.accepted.price,
         observed_at: now,
         high_since: lookback.high_since,
@@ -132,13 +132,6 @@ pub(super) fn window(priced: &Priced) -> SampleWindow {
         known: priced.tick.known_high,
         late: job.config.price.max_price_age,
     }
-}
-
-pub(super) fn series_of(tick: &TickJob) -> String {
-    let config = &tick.job.config.price;
-    config.sources.first().map_or_else(String::new, |first| {
-        series(*first, config, tick.job.quote.address, tick.job.config.venue.pool)
-    })
 }
 
 pub(super) fn facts(priced: &Priced, history: &History) -> Facts {
@@ -149,11 +142,12 @@ pub(super) fn facts(priced: &Priced, history: &History) -> Facts {
         spent,
         ..
     } = &priced.tick;
+    let lookback = HistoryQuery::of(&job.config, &job.last, priced.accepted.observed_at);
     Facts {
         now: *slot,
         started_at: job.started_at.unwrap_or(job.created_at),
         price: priced.accepted.price,
-        previous_price: job.last.previous_price(*last_price),
+        previous_price: job.last.previous_price(*last_price, lookback.previous_since),
         recent_high: history.high,
         moving_average: history.average,
         position: job.position,

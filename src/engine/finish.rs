@@ -19,6 +19,7 @@ use crate::{
     failpoint::reach,
     ports::Market,
     store::{
+        dropped,
         endings::{self, Ended, Settlement, TradeFailure},
         gas::GasPaid,
         jobs::Job,
@@ -28,22 +29,22 @@ use crate::{
 };
 
 impl Engine {
-    pub(super) async fn expire(&self, trade: &Trade) -> Result<Progress, EngineError> {
+    pub(super) async fn expire(&self, job: &Job, trade: &Trade) -> Result<Progress, EngineError> {
+        if !trade.reason.is_wanted(job.status) {
+            return self.drop_plan(job, trade).await;
+        }
         let error = "no nonce was bound before the plan expired; nothing was sent";
         let failure = TradeFailure::unsent(error.to_owned());
         self.commit_failure(trade, &failure).await
     }
 
-    /// A plan of a job that was stopped, or is to be sold, before a nonce was bound. Nobody's failure.
-    pub(super) async fn give_up(&self, job: &Job, trade: &Trade) -> Result<Progress, EngineError> {
-        let failure = TradeFailure::unsent(format!(
-            "the job became {} before a nonce was bound; nothing was sent",
-            job.status
-        ));
+    /// Drops a plan of a job that was stopped, or is to be sold, before a nonce was bound. Nobody's failure.
+    pub(super) async fn drop_plan(&self, job: &Job, trade: &Trade) -> Result<Progress, EngineError> {
+        let why = format!("the job became {} before anything was signed", job.status);
         let places = self.settings.pipeline_max;
-        if endings::commit_failure(&self.pool, trade, &failure, places).await? == Ended::Committed {
-            count(trade, TradeStatus::Failed);
-            info!(job = %job.id, trade = trade.id.0, status = %job.status, "plan given up: the job was stopped");
+        if dropped::drop_plan(&self.pool, trade, &why, places).await? == Ended::Committed {
+            count(trade, TradeStatus::Dropped);
+            info!(job = %job.id, trade = trade.id.0, status = %job.status, "plan dropped: the job was stopped");
             return Ok(Progress::Final);
         }
         Ok(Progress::Stepped)

@@ -73,7 +73,7 @@ impl Engine {
         match step {
             Step::Done => Ok(Progress::Final),
             Step::Allocate => self.allocate_step(&job, &trade, &market).await,
-            Step::Expire => self.expire(&trade).await,
+            Step::Expire => self.expire(&job, &trade).await,
             Step::Broadcast { transaction } => self.broadcast(&job, &trade, &market, transaction).await,
             Step::Replace { transaction } => {
                 let purpose = newest_purpose(&trade, transaction);

@@ -29,7 +29,7 @@ impl Engine {
         market: &Market,
     ) -> Result<Progress, EngineError> {
         if !trade.reason.is_wanted(job.status) {
-            return self.give_up(job, trade).await;
+            return self.drop_plan(job, trade).await;
         }
         let turn = Turn {
             trade: trade.id,

@@ -2,6 +2,7 @@
 //!
 //! Symbols and errors come from outside. Whatever they hold is shown as plain text: no markup, no links, no mentions.
 
+use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::notice::{Notice, TEST};
@@ -35,6 +36,10 @@ impl Message {
                 ),
                 of.failed(),
             ),
+            Ok(Event::TradeDropped) => (
+                format!("{} of {token} dropped; nothing was sent", of.deed("Buy", "Sell")),
+                vec![format!("{}: {}", of.text("reason"), of.text("error"))],
+            ),
             Ok(Event::TradeReversed) => (
                 format!("A trade of {token} was reorged out; it is open again"),
                 vec![of.text("error"), format!("transaction {}", of.text("tx_hash"))],
@@ -49,10 +54,7 @@ impl Message {
                     format!("after fixing the cause: lgi-mm resume {}", of.job_id()),
                 ],
             ),
-            Ok(Event::JobLiquidated) => (
-                format!("{token} is sold; its job is idle"),
-                vec![format!("cycle {}", of.text("cycle"))],
-            ),
+            Ok(Event::JobLiquidated) => (format!("{token} is sold; its job is idle"), of.liquidated()),
             Ok(Event::JobUnsellable) => (
                 format!("{token} cannot be sold any more; buying is stopped"),
                 vec![
@@ -117,14 +119,44 @@ impl Pieces<'_> {
             self.text("reason"),
             short(&self.text("price_usd"))
         );
-        (
-            title,
-            vec![price, format!("transaction {}", self.text("tx_hash"))],
-        )
+        let mut lines = vec![price];
+        lines.extend(self.moved_usd());
+        lines.push(format!("transaction {}", self.text("tx_hash")));
+        (title, lines)
+    }
+
+    /// What a fill paid or brought in, and its gas; no gain without it. A message of an earlier version has neither.
+    fn moved_usd(&self) -> Option<String> {
+        let (moved, gas) = (self.usd("quote_usd")?, self.usd("gas_usd")?);
+        Some(match self.usd("realized_usd").zip(self.usd("net_usd")) {
+            Some((realized, net)) => {
+                format!("received {moved} USD: realised {realized} - gas {gas} = net {net} USD")
+            }
+            None => format!("paid {moved} USD and gas {gas} USD"),
+        })
+    }
+
+    fn liquidated(&self) -> Vec<String> {
+        let cycle = format!("cycle {}", self.text("cycle"));
+        let figures = (self.usd("realized_usd"), self.usd("gas_usd"), self.usd("net_usd"));
+        let (Some(realized), Some(gas), Some(net)) = figures else {
+            return vec![cycle];
+        };
+        let mut earned = format!("{cycle}: realised {realized} - gas {gas} = net {net} USD");
+        if let Some(money_in) = self.usd("money_in_usd") {
+            earned.push_str(&format!(", money in {money_in} USD"));
+        }
+        if let Some(Value::String(pct)) = self.notice.payload.get("return_pct") {
+            earned.push_str(&format!(", return {} %", piece(pct)));
+        }
+        vec![earned]
     }
 
     fn failed(&self) -> Vec<String> {
         let mut lines = vec![format!("{}: {}", self.text("reason"), self.text("error"))];
+        if let Some(gas) = self.usd("gas_usd").filter(|gas| gas != "0.00") {
+            lines.push(format!("gas {gas} USD"));
+        }
         if let failures @ 2.. = self.notice.failures_in_row() {
             lines.push(format!("{failures} failures in a row"));
         }
@@ -145,6 +177,17 @@ impl Pieces<'_> {
             Some(Value::Null) | None => unknown(),
             Some(other) => piece(&other.to_string()),
         }
+    }
+
+    /// USD in cents, with more digits only for what is less; `None` if the payload does not say.
+    fn usd(&self, field: &str) -> Option<String> {
+        let usd: Decimal = self.notice.payload.get(field)?.as_str()?.parse().ok()?;
+        let cents = usd.round_dp(2);
+        Some(if cents.is_zero() && !usd.is_zero() {
+            short(&usd.normalize().to_string())
+        } else {
+            format!("{cents:.2}")
+        })
     }
 
     /// Whole tokens, for people.

@@ -5,6 +5,7 @@ use alloy_primitives::U256;
 use super::settings::PaperSettings;
 use crate::{
     domain::{
+        costs::PARTS,
         onchain::{Fees, Quote},
         units::{Amount, BPS, MoneyError, Rounding},
     },
@@ -12,12 +13,13 @@ use crate::{
 };
 
 impl PaperSettings {
-    /// What the pool quotes for an input that is worth `amount_out_fair` of what comes out.
+    /// What the pool quotes for an input that is worth `fair` of what comes out and `rest` millionths of a base unit
+    /// more; rounded once, as a pool does.
     ///
     /// # Errors
     /// [`QuoteError::NoLiquidity`] if nothing would come out.
-    pub fn quote(&self, amount_out_fair: Amount) -> Result<Quote, QuoteError> {
-        let amount_out = kept(amount_out_fair, [self.fee_bps, self.slippage_bps])
+    pub fn quote(&self, fair: Amount, rest: u32) -> Result<Quote, QuoteError> {
+        let amount_out = kept(fair, rest, [self.fee_bps, self.slippage_bps])
             .map_err(|error| QuoteError::NoLiquidity(error.to_string()))?;
         if amount_out.is_zero() {
             return Err(QuoteError::NoLiquidity(
@@ -59,8 +61,8 @@ impl PaperSettings {
     }
 }
 
-/// What is left of `amount` after each of `costs_bps` in turn, rounded down once.
-fn kept(amount: Amount, costs_bps: [u32; 2]) -> Result<Amount, MoneyError> {
+/// What is left of `amount` and `rest` millionths of a base unit after each of `costs_bps` in turn, rounded down once.
+fn kept(amount: Amount, rest: u32, costs_bps: [u32; 2]) -> Result<Amount, MoneyError> {
     let (numerator, denominator) = costs_bps
         .into_iter()
         .fold((1, 1), |(numerator, denominator), cost| {
@@ -69,7 +71,18 @@ fn kept(amount: Amount, costs_bps: [u32; 2]) -> Result<Amount, MoneyError> {
                 denominator * u64::from(BPS),
             )
         });
-    amount.mul_div(U256::from(numerator), U256::from(denominator), Rounding::Down)
+    let parts = amount.units().checked_mul(U256::from(PARTS));
+    let parts = parts.and_then(|parts| parts.checked_add(U256::from(rest)));
+    let (numerator, denominator) = (U256::from(numerator), U256::from(denominator));
+    match parts {
+        Some(parts) => Amount::new(parts).mul_div(
+            numerator,
+            denominator.saturating_mul(U256::from(PARTS)),
+            Rounding::Down,
+        ),
+        // So many units that no part of one counts.
+        None => amount.mul_div(numerator, denominator, Rounding::Down),
+    }
 }
 
 #[cfg(test)]
@@ -78,16 +91,23 @@ mod tests {
 
     #[test]
     fn fee_and_slippage_are_taken_in_turn_and_rounded_down_once() {
-        for (fair, costs, expected) in [
-            (1_000_000, [30, 10], 996_003),
-            (1_000_000, [0, 0], 1_000_000),
-            (1_000_000, [10_000, 0], 0),
-            (1, [1, 0], 0),
-            (333, [30, 10], 331),
+        for (fair, rest, costs, expected) in [
+            (1_000_000, 0, [30, 10], 996_003),
+            (1_000_000, 0, [0, 0], 1_000_000),
+            (1_000_000, 0, [10_000, 0], 0),
+            (1, 0, [1, 0], 0),
+            (333, 0, [30, 10], 331),
+            // 1.99975 units less 0.3 % are 1.993: one arrives; 2.05 less 0.3 % are 2.04.
+            (1, 999_750, [30, 0], 1),
+            (2, 50_000, [30, 0], 2),
+            (2, 5_000, [30, 0], 1),
         ] {
-            let left = kept(Amount::new(U256::from(fair)), costs).expect("in range");
-            assert_eq!(left, Amount::new(U256::from(expected)), "{fair} {costs:?}");
+            let left = kept(Amount::new(U256::from(fair)), rest, costs).expect("in range");
+            assert_eq!(left, Amount::new(U256::from(expected)), "{fair} {rest} {costs:?}");
         }
-        assert_eq!(kept(Amount::new(U256::MAX), [0, 0]), Ok(Amount::new(U256::MAX)));
+        assert_eq!(
+            kept(Amount::new(U256::MAX), 999_999, [0, 0]),
+            Ok(Amount::new(U256::MAX))
+        );
     }
 }

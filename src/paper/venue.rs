@@ -50,7 +50,7 @@ impl PaperVenue {
         if request.amount_in.is_zero() {
             return Err(QuoteError::NoLiquidity("nothing goes in".into()));
         }
-        self.settings.quote(request.amount_out_fair)
+        self.settings.quote(request.amount_out_fair, request.fair_rest)
     }
 
     async fn is_up(&self, request: &SwapRequest) -> Result<(), PaperError> {

@@ -110,7 +110,7 @@ impl Loop {
                     outage.recovered();
                     failures = 0;
                     let connected = tokio::select! {
-                        connected = listening.connect() => connected,
+                        connected = listening.connect(self.limit) => connected,
                         () = stop.cancelled() => return,
                     };
                     if connected { Duration::ZERO } else { pause }

@@ -1,9 +1,12 @@
 //! Events that end a service's sleep early.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::sync::Notify;
+
+/// Longest wait for a connection that listens.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What wakes a service.
 #[derive(Debug)]
@@ -35,15 +38,18 @@ impl Listening {
         }
     }
 
-    /// Connects if needed. `true` if it has just connected: earlier notifications may have been missed.
-    pub(super) async fn connect(&mut self) -> bool {
+    /// Connects if needed, within `limit`: a pooler that has no connection for us gives no answer, and the passes must go
+    /// on without one. `true` if it has just connected: earlier notifications may have been missed.
+    pub(super) async fn connect(&mut self, limit: Option<Duration>) -> bool {
         let Wakeups::Channel { pool, channel } = &self.wakeups else {
             return false;
         };
         if self.listener.is_some() {
             return false;
         }
-        self.listener = listen(pool, channel).await.ok();
+        let limit = limit.unwrap_or(PATIENCE).min(PATIENCE);
+        let connected = tokio::time::timeout(limit, listen(pool, channel)).await;
+        self.listener = connected.ok().and_then(Result::ok);
         self.listener.is_some()
     }
 

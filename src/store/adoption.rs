@@ -6,6 +6,7 @@ use super::{
     StoreError,
     columns::{lower, to_i64, to_json},
     jobs::{self, CommandError},
+    pocket::{self, PocketMove},
     session::begin,
 };
 use crate::domain::{
@@ -87,6 +88,7 @@ pub async fn count_in(
     )
     .execute(&mut *tx)
     .await?;
+    pocket::moved(&mut tx, &locked, PocketMove::Paid(cost)).await?;
     let before = serde_json::json!({ "token_balance": seen });
     let after = serde_json::json!({ "tokens_adopted": tokens, "cost": cost });
     jobs::event(&mut tx, job, actor, "adopt", Some(before), Some(after)).await?;

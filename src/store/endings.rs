@@ -11,6 +11,7 @@ use super::{
     gas::{self, GasPaid},
     jobs::{self, Job},
     orders, outbox,
+    pocket::{self, PocketMove},
     session::begin,
     signers,
     trades::Trade,
@@ -18,10 +19,11 @@ use super::{
 };
 use crate::domain::{
     Timestamp,
-    accounting::{Booked, Fill, book, write_down},
+    accounting::{Booked, Fill, book},
     backoff::Backoff,
-    decision::Reason,
+    decision::{Reason, RuleFill, Side},
     event::Event,
+    figures::{net, return_pct},
     ids::TradeId,
     job::{Command, FAILURES_IN_A_ROW_MAX, JobId, JobStatus, Transition, transition},
     trade::FailureKind,
@@ -63,6 +65,8 @@ pub enum Ended {
     Committed,
     /// Another worker had committed it, or moved the trade: nothing was done.
     Raced,
+    /// The plan has no nonce, and its job wants it no more: it is to be dropped. Nothing was done.
+    Unwanted,
 }
 
 /// Why a fill cannot be booked.
@@ -136,19 +140,44 @@ pub async fn commit_fill(
     insert_fill(&mut tx, trade, &job, settled, &booked).await?;
     gas::record(&mut tx, trade.id, &settled.gas).await?;
     update_position(&mut tx, trade, &job, settled, &booked).await?;
+    let paid = PocketMove::Traded(fill.side, fill.quote_usd, settled.gas_usd);
+    pocket::moved(&mut tx, &job, paid).await?;
     if job.status == JobStatus::Idle && !booked.position.token_balance.is_zero() {
         orders::liquidate_again(&mut tx, &job).await?;
     } else if trade.reason == Reason::Liquidate {
         advance_liquidation(&mut tx, &job, &booked).await?;
     }
     release(&mut tx, trade, &job, pipeline_max).await?;
-    let payload = json!({
-        "trade": trade.id, "side": trade.side, "reason": trade.reason, "base_amount": fill.base_amount,
-        "quote_amount": fill.quote_amount, "price_usd": settled.price, "tx_hash": settled.hash,
-    });
+    let payload = filled_payload(trade, settled, &booked)?;
     outbox::write(&mut tx, job.id, Some(trade.id), Event::TradeFilled, payload).await?;
     tx.commit().await?;
     Ok(Ended::Committed)
+}
+
+/// What a fill moved and paid, and what a sell earned before and after the gas of its trade.
+fn filled_payload(
+    trade: &Trade,
+    settled: &Settlement,
+    booked: &Booked,
+) -> Result<serde_json::Value, BookError> {
+    let fill = &settled.fill;
+    let mut payload = json!({
+        "trade": trade.id, "side": trade.side, "reason": trade.reason, "base_amount": fill.base_amount,
+        "quote_amount": fill.quote_amount, "price_usd": settled.price, "tx_hash": settled.hash,
+        "quote_usd": fill.quote_usd, "gas_usd": settled.gas_usd,
+    });
+    if fill.side == Side::Sell {
+        let net = net(booked.realized, Usd::ZERO, settled.gas_usd);
+        let net = net.map_err(|source| BookError::Money {
+            trade: trade.id,
+            source,
+        })?;
+        let earned = json!({ "cost_basis_sold_usd": booked.cost_sold, "realized_usd": booked.realized, "net_usd": net });
+        if let (Some(payload), serde_json::Value::Object(earned)) = (payload.as_object_mut(), earned) {
+            payload.extend(earned);
+        }
+    }
+    Ok(payload)
 }
 
 async fn insert_fill(
@@ -200,7 +229,12 @@ async fn update_position(
     settled: &Settlement,
     booked: &Booked,
 ) -> Result<(), StoreError> {
-    let last = job.last.filled(trade.reason, trade.slot, trade.price);
+    let last = job.last.filled(RuleFill {
+        reason: trade.reason,
+        slot: trade.slot,
+        price: trade.price,
+        average_cost: booked.average_cost_kept(&settled.fill),
+    });
     sqlx::query!(
         "UPDATE jobs SET
             token_balance = $2::text::numeric, cost_basis = $3::numeric, quote_balance = $4::text::numeric,
@@ -256,56 +290,21 @@ pub(super) async fn finish_liquidation(connection: &mut PgConnection, job: &Job)
             Some(after),
         )
         .await?;
-        let payload = json!({ "cycle": job.cycle });
+        let payload = cycle_payload(connection, job).await?;
         outbox::write(connection, job.id, None, Event::JobLiquidated, payload).await?;
     }
     Ok(())
 }
 
-/// Ends a liquidation that has nothing worth selling left: what remains is written down as dust.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn write_off_dust(pool: &PgPool, job: &Job) -> Result<bool, BookError> {
-    let mut tx = begin(pool).await?;
-    let locked = jobs::lock(&mut tx, job.id).await?;
-    let open = sqlx::query_scalar!(
-        "SELECT id FROM trades WHERE job_id = $1 AND status IN ('PENDING', 'SUBMITTED')",
-        job.id.0
-    )
-    .fetch_optional(&mut *tx)
-    .await?;
-    if locked.version != job.version || locked.status != JobStatus::Liquidating || open.is_some() {
-        return Ok(false);
-    }
-    if !locked.position.token_balance.is_zero() {
-        record_dust(&mut tx, &locked).await?;
-    }
-    finish_liquidation(&mut tx, &locked).await?;
-    tx.commit().await?;
-    Ok(true)
-}
-
-async fn record_dust(connection: &mut PgConnection, job: &Job) -> Result<(), BookError> {
-    let written = write_down(job.position).map_err(|source| BookError::Dust { job: job.id, source })?;
-    sqlx::query!(
-        "INSERT INTO adjustments (job_id, cycle, kind, token_delta, cost_delta, note)
-         VALUES ($1, $2, 'dust', -($3::text::numeric), -($4::numeric), 'worth less than the gas of selling it')",
-        job.id.0,
-        job.cycle,
-        job.position.token_balance.to_string(),
-        written.cost_sold.decimal(),
-    )
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query!(
-        "UPDATE jobs SET token_balance = 0, cost_basis = 0, realized_pnl = $2::numeric WHERE id = $1",
-        job.id.0,
-        written.position.realized_pnl.decimal(),
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+/// What a cycle that holds no tokens any more has earned, as its row has it now.
+async fn cycle_payload(connection: &mut PgConnection, job: &Job) -> Result<serde_json::Value, StoreError> {
+    let ended = jobs::lock(connection, job.id).await?;
+    let money_in = ended.pocket.money_in();
+    let net = net(ended.position.realized_pnl, Usd::ZERO, ended.gas_usd).ok();
+    Ok(json!({
+        "cycle": job.cycle, "realized_usd": ended.position.realized_pnl, "gas_usd": ended.gas_usd, "net_usd": net,
+        "money_in_usd": money_in, "return_pct": net.and_then(|net| return_pct(net, money_in)),
+    }))
 }
 
 /// A trade that ended without a fill.
@@ -342,7 +341,7 @@ impl TradeFailure {
 
 /// Commits a failure: the trade, the job's count of failures and its pause, reservations and outbox. One that used a
 /// nonce is watched until it is final. A plan of which nothing was sent counts as no failure of the job if the job
-/// wanted it no more, or if it slept and waited for its turn: a wallet that is busy must not put its jobs into ERROR.
+/// wants it no more, or if it slept and waited for its turn: a wallet that is busy must not put its jobs into ERROR.
 ///
 /// `pipeline_max`: most transactions of the wallet that may be open at once.
 ///
@@ -360,10 +359,16 @@ pub async fn commit_failure(
     };
     let mut tx = begin(pool).await?;
     let job = jobs::lock(&mut tx, trade.job).await?;
-    let moved = sqlx::query!(
+    let nothing_was_sent = failure.hash.is_none();
+    let wanted = trade.reason.is_wanted(job.status);
+    if nothing_was_sent && !wanted && trade.state.transactions.is_empty() {
+        return Ok(Ended::Unwanted);
+    }
+    let cycle = sqlx::query_scalar!(
         "UPDATE trades SET status = 'FAILED', failure_kind = $3, error = $4, tx_hash = $5, gas_usd = $6::numeric,
                 executed_at = now(), next_check_at = NULL, note = NULL, version = version + 1
-         WHERE id = $1 AND status IN ('PENDING', 'SUBMITTED') AND version = $2",
+         WHERE id = $1 AND status IN ('PENDING', 'SUBMITTED') AND version = $2
+         RETURNING cycle",
         trade.id.0,
         trade.version.0,
         failure.kind.to_string(),
@@ -371,17 +376,16 @@ pub async fn commit_failure(
         failure.hash.as_ref().map(|hash| hash.as_slice()),
         failure.gas_usd.decimal(),
     )
-    .execute(&mut *tx)
+    .fetch_optional(&mut *tx)
     .await?;
-    if moved.rows_affected() != 1 {
+    let Some(cycle) = cycle else {
         return Ok(Ended::Raced);
-    }
-    let nothing_was_sent = failure.hash.is_none();
-    let excused = !trade.reason.is_wanted(job.status) || turns::sleeps(&mut tx, trade.id).await?;
+    };
+    let excused = !wanted || turns::sleeps(&mut tx, trade.id).await?;
     let failures = if nothing_was_sent && excused {
         job.failures_in_row
     } else {
-        count_failure(&mut tx, &job, failure).await?
+        count_failure(&mut tx, &job, cycle, failure).await?
     };
     gas::record(&mut tx, trade.id, &failure.gas).await?;
     if failure.hash.is_some() {
@@ -389,17 +393,24 @@ pub async fn commit_failure(
     }
     release(&mut tx, trade, &job, pipeline_max).await?;
     let payload = json!({ "trade": trade.id, "side": trade.side, "reason": trade.reason, "kind": failure.kind,
-        "error": failure.error, "failures_in_row": failures });
+        "error": failure.error, "failures_in_row": failures, "gas_usd": failure.gas_usd });
     outbox::write(&mut tx, job.id, Some(trade.id), Event::TradeFailed, payload).await?;
     tx.commit().await?;
     Ok(Ended::Committed)
 }
 
+/// Gas of a trade that a reorg brought back from an earlier cycle is that cycle's.
 async fn count_failure(
     connection: &mut PgConnection,
     job: &Job,
+    cycle: i32,
     failure: &TradeFailure,
 ) -> Result<u32, StoreError> {
+    let gas_usd = if cycle == job.cycle {
+        failure.gas_usd
+    } else {
+        Usd::ZERO
+    };
     let failures = job.failures_in_row.saturating_add(1);
     let first = job.config.limits.failure_backoff.std();
     let pause = Backoff::new(first, first.saturating_mul(FAILURE_BACKOFF_MAX)).after(failures);
@@ -411,10 +422,11 @@ async fn count_failure(
         i32::try_from(failures).unwrap_or(i32::MAX),
         pause.as_secs_f64(),
         failure.error,
-        failure.gas_usd.decimal(),
+        gas_usd.decimal(),
     )
     .execute(&mut *connection)
     .await?;
+    pocket::moved(connection, job, PocketMove::Failed(gas_usd)).await?;
     if failures >= FAILURES_IN_A_ROW_MAX {
         stop_failing(connection, job, failures, &failure.error).await?;
     }
@@ -448,7 +460,7 @@ async fn stop_failing(
 
 /// Gives back what the trade had reserved and its place among the wallet's open transactions, which is the next one's,
 /// and makes every balance read before this stale. A trade that never had a nonce moved no balance.
-async fn release(
+pub(super) async fn release(
     connection: &mut PgConnection,
     trade: &Trade,
     job: &Job,

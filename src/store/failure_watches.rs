@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 use super::{
     StoreError,
     columns::{clean_text, hash, numbers, to_i64, unsigned},
-    fill_watches, jobs, outbox,
+    fill_watches, jobs, outbox, pocket,
     session::begin,
     signers,
     trades::Trade,
@@ -189,7 +189,8 @@ pub async fn reopen(pool: &PgPool, trade: &Trade, why: &str) -> Result<bool, Sto
     )
     .execute(&mut *tx)
     .await?;
-    give_up_plans(&mut tx, job.id, trade.id).await?;
+    pocket::fold_again(&mut tx, &job).await?;
+    drop_plans(&mut tx, job.id, trade.id).await?;
     fill_watches::reserve_again(&mut tx, trade, &job).await?;
     signers::balances_moved(&mut tx, &job.account).await?;
     signers::wake(&mut tx).await?;
@@ -204,32 +205,28 @@ pub async fn reopen(pool: &PgPool, trade: &Trade, why: &str) -> Result<bool, Sto
     Ok(true)
 }
 
-/// Nobody's failure: nothing was sent.
-async fn give_up_plans(
-    connection: &mut PgConnection,
-    job: JobId,
-    reopened: TradeId,
-) -> Result<(), StoreError> {
+/// Nothing was sent, and nothing failed.
+async fn drop_plans(connection: &mut PgConnection, job: JobId, reopened: TradeId) -> Result<(), StoreError> {
     let error = format!("trade {reopened} of the job is open again; of this one nothing was sent");
-    let given_up = sqlx::query!(
-        "WITH given_up AS (
-             UPDATE trades SET status = 'FAILED', failure_kind = 'expired', error = $2, note = NULL, executed_at = now(),
-                    next_check_at = NULL, version = version + 1
+    let dropped = sqlx::query!(
+        "WITH dropped AS (
+             UPDATE trades SET status = 'DROPPED', error = $2, note = NULL, executed_at = now(), next_check_at = NULL,
+                    version = version + 1
              WHERE job_id = $1 AND status = 'PENDING' RETURNING id, side, reason
-         ), turns AS (DELETE FROM turns WHERE trade_id IN (SELECT id FROM given_up))
-         SELECT id, side, reason FROM given_up",
+         ), turns AS (DELETE FROM turns WHERE trade_id IN (SELECT id FROM dropped))
+         SELECT id, side, reason FROM dropped",
         job.0,
         error,
     )
     .fetch_all(&mut *connection)
     .await?;
-    for plan in given_up {
-        let payload = json!({ "trade": plan.id, "side": plan.side, "reason": plan.reason, "kind": "expired", "error": error });
+    for plan in dropped {
+        let payload = json!({ "trade": plan.id, "side": plan.side, "reason": plan.reason, "error": error });
         outbox::write(
             connection,
             job,
             Some(TradeId(plan.id)),
-            Event::TradeFailed,
+            Event::TradeDropped,
             payload,
         )
         .await?;

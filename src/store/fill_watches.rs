@@ -8,7 +8,7 @@ use super::{
     StoreError,
     columns::{amount, clean_text, hash, lower, numbers, price, to_i64, to_json, unsigned, usd, word},
     jobs::{self, Job},
-    orders, outbox,
+    orders, outbox, pocket,
     session::begin,
     signers,
     trades::Trade,
@@ -223,6 +223,7 @@ pub async fn reverse(
         return Ok(Reversed::Raced);
     }
     give_back(&mut tx, &job, watched, &undone).await?;
+    pocket::fold_again(&mut tx, &job).await?;
     sell_again(&mut tx, trade, &job, &undone).await?;
     reserve_again(&mut tx, trade, &job).await?;
     signers::balances_moved(&mut tx, &job.account).await?;
@@ -291,18 +292,12 @@ async fn give_back(
 }
 
 /// The last fill of each rule in this cycle that still stands. A fill counts in the cycle that it was booked in: a
-/// trade of an earlier cycle may be filled late, after a reorg. Tokens that were adopted count as a regular buy.
+/// trade of an earlier cycle may be filled late, after a reorg. Tokens that were adopted count as a regular buy. A sale
+/// after which the job once held nothing has no average cost any more.
 async fn standing_fills(connection: &mut PgConnection, job: &Job) -> Result<Vec<RuleFill>, StoreError> {
-    let rows = sqlx::query!(
-        "SELECT DISTINCT ON (t.reason) t.reason, t.slot, t.plan_price_usd
-         FROM fills f JOIN trades t ON t.id = f.trade_id
-         WHERE f.job_id = $1 AND f.cycle = $2 AND f.kind = 'fill' AND t.status = 'EXECUTED'
-         ORDER BY t.reason, t.slot DESC",
-        job.id.0,
-        job.cycle,
-    )
-    .fetch_all(&mut *connection)
-    .await?;
+    let rows = sqlx::query_file!("src/store/sql/fills_standing.sql", job.id.0, job.cycle)
+        .fetch_all(&mut *connection)
+        .await?;
     let adopted = sqlx::query_scalar!(
         "SELECT max(created_at) FROM adjustments WHERE job_id = $1 AND cycle = $2 AND kind = 'adopt'",
         job.id.0,
@@ -315,13 +310,17 @@ async fn standing_fills(connection: &mut PgConnection, job: &Job) -> Result<Vec<
             reason: Reason::Dca,
             slot,
             price: Price::ONE,
+            average_cost: None,
         })
     });
     let fills = rows.into_iter().map(|row| {
+        let sold = amount("fills.base_amount", &row.sold)?;
+        let cost = usd("fills.cost_sold_usd", row.cost_sold)?;
         Ok(RuleFill {
             reason: word("trades.reason", &row.reason)?,
             slot: row.slot,
             price: price("trades.plan_price_usd", row.plan_price_usd)?,
+            average_cost: Price::of(cost, sold, job.token.decimals).ok(),
         })
     });
     fills.chain(adopted).collect()

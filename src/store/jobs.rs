@@ -13,6 +13,7 @@ use crate::domain::{
     Timestamp,
     config::JobConfig,
     decision::{LastFills, Position},
+    figures::Pocket,
     ids::{TradeId, Version},
     job::{Account, JobId, JobMode, JobStatus, Realm, Token, TransitionRefused},
     liquidate::{InvalidLiquidation, Liquidation},
@@ -57,6 +58,8 @@ pub struct Job {
     pub total_accumulated: Usd,
     /// Gas paid in this cycle, USD.
     pub gas_usd: Usd,
+    /// Money between its owner's pocket and the job in this cycle.
+    pub pocket: Pocket,
     /// Failed trades since the last fill.
     pub failures_in_row: u32,
     /// Message of the last failure.
@@ -146,6 +149,8 @@ pub(super) struct JobRow {
     pub(super) quote_balance: String,
     pub(super) realized_pnl: rust_decimal::Decimal,
     pub(super) gas_usd: rust_decimal::Decimal,
+    pub(super) out_of_pocket: rust_decimal::Decimal,
+    pub(super) money_in: rust_decimal::Decimal,
     pub(super) failures_in_row: i32,
     pub(super) backoff_until: Option<Timestamp>,
     pub(super) last_error: Option<String>,
@@ -211,6 +216,10 @@ impl TryFrom<JobRow> for Job {
             },
             total_accumulated: usd("jobs.total_accumulated", row.total_accumulated)?,
             gas_usd: usd("jobs.gas_usd", row.gas_usd)?,
+            pocket: Pocket::kept(
+                usd("jobs.out_of_pocket", row.out_of_pocket)?,
+                usd("jobs.money_in", row.money_in)?,
+            ),
             failures_in_row: unsigned("jobs.failures_in_row", row.failures_in_row.into())?,
             last_error: row.last_error,
             created_at: row.created_at,

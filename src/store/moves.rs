@@ -3,7 +3,7 @@
 use alloy_primitives::B256;
 use futures::{StreamExt, stream::BoxStream};
 use rust_decimal::Decimal;
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use strum::EnumString;
 
 use super::{
@@ -16,7 +16,7 @@ use crate::domain::{
     ids::TradeId,
     job::{Account, JobId, Realm, Token},
     trade::TradeStatus,
-    units::{Amount, Price, Usd},
+    units::{Amount, MoneyError, Price, Usd},
 };
 
 /// A job, removed ones too, as far as an export names it.
@@ -66,6 +66,26 @@ pub async fn parties(pool: &PgPool) -> Result<Vec<Party>, StoreError> {
             })
         })
         .collect()
+}
+
+impl Move {
+    /// What it earned: proceeds less cost of what was sold; dust that was written down is a loss.
+    ///
+    /// # Errors
+    /// [`MoneyError`] if a number leaves its range.
+    pub fn earned(&self) -> Result<Usd, MoneyError> {
+        match self.kind {
+            MoveKind::Trade => Ok(self.realized.unwrap_or(Usd::ZERO)),
+            MoveKind::Dust => Usd::ZERO.checked_sub(self.quote_usd.unwrap_or(Usd::ZERO)),
+            MoveKind::Gas | MoveKind::Adopt | MoveKind::Withdraw | MoveKind::Deposit => Ok(Usd::ZERO),
+        }
+    }
+
+    /// Whether it is a fill.
+    #[must_use]
+    pub fn is_fill(&self) -> bool {
+        self.kind == MoveKind::Trade && self.status == Some(TradeStatus::Executed)
+    }
 }
 
 impl Party {
@@ -220,12 +240,12 @@ impl TryFrom<MoveRow> for Move {
 /// All that these jobs moved or planned, before `until` if it is given, in the order in which it happened, a row at a
 /// time: no number of trades fills the memory.
 pub fn moves<'a>(
-    pool: &'a PgPool,
+    executor: impl PgExecutor<'a> + 'a,
     jobs: &'a [i64],
     until: Option<Timestamp>,
 ) -> BoxStream<'a, Result<Move, StoreError>> {
     sqlx::query_file_as!(MoveRow, "src/store/sql/moves.sql", jobs, until)
-        .fetch(pool)
+        .fetch(executor)
         .map(|row| Move::try_from(row?))
         .boxed()
 }

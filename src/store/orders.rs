@@ -9,16 +9,17 @@ use super::{
     StoreError, WAKE_CHANNEL, adoption,
     columns::to_json,
     jobs::{CommandError, Job, event, lock, look_back_secs},
+    pocket,
     session::begin,
 };
 use crate::domain::{
-    Timestamp,
+    Timestamp, chains,
     config::JobConfig,
     ids::TradeId,
     job::{Command, JobId, JobStatus, Realm, Transition, transition},
     liquidate::{Liquidation, next_slice},
     span::Span,
-    units::Amount,
+    units::{Amount, Price, Rounding, Usd},
 };
 
 /// An order to a job, with its parameters.
@@ -150,18 +151,37 @@ async fn begin_cycle(connection: &mut PgConnection, job: &Job, deposit: Amount) 
     )
     .execute(&mut *connection)
     .await?;
+    let budget = worth(job, deposit)?;
     if !deposit.is_zero() {
         sqlx::query!(
-            "INSERT INTO adjustments (job_id, cycle, kind, quote_delta, note)
-             VALUES ($1, $2, 'deposit', $3::text::numeric, 'budget of the cycle')",
+            "INSERT INTO adjustments (job_id, cycle, kind, quote_delta, cost_delta, note)
+             VALUES ($1, $2, 'deposit', $3::text::numeric, $4::numeric, 'budget of the cycle')",
             job.id.0,
             job.cycle.saturating_add(1),
             deposit.to_string(),
+            budget.decimal(),
         )
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
     }
+    pocket::begin(connection, job, budget).await?;
     Ok(())
+}
+
+/// A budget in USD: USDC is a dollar, any other quote was bought with the budget that the configuration names.
+fn worth(job: &Job, deposit: Amount) -> Result<Usd, StoreError> {
+    if deposit.is_zero() {
+        return Ok(Usd::ZERO);
+    }
+    let usdc = chains::find(&job.account.chain).map(|chain| chain.usdc).ok();
+    if usdc != Some(job.quote.address) {
+        return Ok(job.config.rules.budget().unwrap_or(Usd::ZERO));
+    }
+    let worth = deposit.value(job.quote.decimals, Price::ONE, Rounding::Down);
+    worth.map_err(|error| StoreError::Corrupt {
+        column: "adjustments.cost_delta",
+        value: error.to_string(),
+    })
 }
 
 /// A job that had sold all holds tokens again, because the chain took a sell back or let a buy happen after all. It was

@@ -4,8 +4,9 @@ use sqlx::PgPool;
 
 use super::{
     StoreError,
-    columns::{address, lower, to_i64, unsigned, word},
+    columns::{address, lower, to_i64, to_json, unsigned, word},
     jobs::{self, CommandError},
+    pocket::{self, PocketMove},
     session::begin,
     signers,
 };
@@ -153,14 +154,23 @@ pub async fn write_down(
     )
     .execute(&mut *tx)
     .await?;
+    let last = if taken.position.token_balance.is_zero() {
+        locked.last.emptied()
+    } else {
+        locked.last
+    };
     sqlx::query!(
-        "UPDATE jobs SET token_balance = $2::text::numeric, cost_basis = $3::numeric, version = version + 1 WHERE id = $1",
+        "UPDATE jobs SET token_balance = $2::text::numeric, cost_basis = $3::numeric, last_fills = $4,
+                version = version + 1
+         WHERE id = $1",
         job.0,
         taken.position.token_balance.to_string(),
         taken.position.cost_basis.decimal(),
+        to_json("jobs.last_fills", &last)?,
     )
     .execute(&mut *tx)
     .await?;
+    pocket::moved(&mut tx, &locked, PocketMove::Received(taken.cost_sold)).await?;
     let before = serde_json::json!({ "token_balance": seen });
     let after = serde_json::json!({ "token_balance": taken.position.token_balance, "cost_basis_taken": taken.cost_sold });
     jobs::event(&mut tx, job, actor, "reconcile", Some(before), Some(after)).await?;

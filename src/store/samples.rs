@@ -6,11 +6,13 @@ use sqlx::PgPool;
 use super::{
     StoreError,
     columns::{lower, price, price_micros, unsigned},
+    jobs::Job,
 };
 use crate::domain::{
     Timestamp,
     decision::MovingAverage,
-    samples::{History, LONGEST_SHARE},
+    price::series,
+    samples::{High, History, LONGEST_SHARE, Samples},
     span::Span,
     units::Price,
 };
@@ -156,6 +158,68 @@ pub async fn observe(
             Ok(WindowHistory { history, sample_high })
         })
         .collect()
+}
+
+/// Names the series of samples that a job's rules look at: that of its first source.
+#[must_use]
+pub fn series_of(job: &Job) -> String {
+    let config = &job.config.price;
+    config.sources.first().map_or_else(String::new, |first| {
+        series(*first, config, job.quote.address, job.config.venue.pool)
+    })
+}
+
+/// The highest stored sample of a job's series from `since` on.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn highest(pool: &PgPool, job: &Job, since: Timestamp) -> Result<Option<Price>, StoreError> {
+    let highest = sqlx::query_scalar!(
+        "SELECT max(price) FROM price_samples
+         WHERE chain = $1 AND token = $2 AND series = $3 AND bucket >= $4::timestamptz - interval '1 hour'
+           AND observed_at >= $4",
+        job.account.chain,
+        lower(job.token.address) as _,
+        series_of(job),
+        since,
+    )
+    .fetch_one(pool)
+    .await?;
+    highest
+        .map(|value| price("price_samples.price", value))
+        .transpose()
+}
+
+/// The mean of a job's samples over `window`, as a tick at `now` would find it.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn average(
+    pool: &PgPool,
+    job: &Job,
+    window: Span,
+    now: Timestamp,
+) -> Result<Option<MovingAverage>, StoreError> {
+    // One window further back: a sample from before it may still stand at its start.
+    let rows = sqlx::query!(
+        "SELECT price, observed_at FROM price_samples
+         WHERE chain = $1 AND token = $2 AND series = $3 AND bucket >= $4 AND observed_at < $5
+         ORDER BY observed_at",
+        job.account.chain,
+        lower(job.token.address) as _,
+        series_of(job),
+        window.before(window.before(now)),
+        now,
+    )
+    .fetch_all(pool)
+    .await?;
+    // They were kept one an interval already.
+    let mut samples = Samples::new(Span::ZERO, window);
+    for row in rows {
+        let sample = High::of(price("price_samples.price", row.price)?);
+        samples.keep(sample, row.observed_at.timestamp_micros());
+    }
+    Ok(samples.observe(Price::ONE, now, now).average)
 }
 
 #[derive(Default)]

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use futures::{StreamExt, stream::FuturesUnordered};
 use sqlx::{
-    PgConnection, PgPool, Postgres, Transaction,
+    Connection, PgConnection, PgPool, Postgres, Row, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tracing::{debug, info};
@@ -31,9 +32,15 @@ const SETTINGS: [(&str, &str); 6] = [
     ("client_connection_check_interval", "5s"),
 ];
 
+/// A setting that means nothing to the server: poolers keep the parameters of a connection to themselves.
+const DIRECT: (&str, &str) = ("lgi_mm.connection", "direct");
+
 /// SQLSTATEs of a server or pooler that does not accept settings at the start of a connection: a startup parameter that
 /// a pooler refuses, a setting that does not exist, has another range, or is not ours to change.
 const REFUSES_SETTINGS: [&str; 5] = ["08P01", "0A000", "42704", "22023", "42501"];
+
+/// Where no session was served for this long, none of those that wait is counted on.
+const UNSERVED_AFTER: Duration = Duration::from_secs(5);
 
 /// Why no session can be opened, or none should be.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +59,43 @@ pub struct Sessions {
     options: PgConnectOptions,
     /// Settings are made by a statement after connecting, as far as the server accepts them.
     by_statement: bool,
+    /// A pooler is in between.
+    pooled: bool,
+}
+
+/// How many sessions a process can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Beside those that are open now.
+    pub now: u32,
+    /// If no other process had any.
+    pub ever: u32,
+}
+
+/// The limits of the server, of the database and of the role, and what is left of each beside the session that asks.
+const ROOM: &str = "
+    WITH open AS (SELECT datname, usename FROM pg_stat_activity WHERE datid IS NOT NULL AND pid <> pg_backend_pid()),
+    allowed AS (
+        SELECT current_setting('max_connections')::bigint - CASE WHEN r.rolsuper THEN 0 ELSE
+                   current_setting('superuser_reserved_connections')::bigint
+                   + coalesce(nullif(current_setting('reserved_connections', true), '')::bigint, 0) END AS server,
+               CASE WHEN d.datconnlimit >= 0 AND NOT r.rolsuper THEN d.datconnlimit END AS of_database,
+               CASE WHEN r.rolconnlimit >= 0 AND NOT r.rolsuper THEN r.rolconnlimit END AS of_role
+        FROM pg_database d, pg_roles r WHERE d.datname = current_database() AND r.rolname = session_user
+    )
+    SELECT least(server, of_database, of_role) AS ever,
+           least(server - (SELECT count(*) FROM open),
+                 of_database - (SELECT count(*) FROM open WHERE datname = current_database()),
+                 of_role - (SELECT count(*) FROM open WHERE usename = session_user)) AS now
+    FROM allowed";
+
+async fn room(connection: &mut PgConnection) -> Result<Room, sqlx::Error> {
+    let row = sqlx::query(ROOM).fetch_one(connection).await?;
+    let count = |value: i64| u32::try_from(value.max(0)).unwrap_or(u32::MAX);
+    Ok(Room {
+        now: count(row.try_get("now")?),
+        ever: count(row.try_get("ever")?),
+    })
 }
 
 impl Sessions {
@@ -60,19 +104,20 @@ impl Sessions {
     /// # Errors
     /// [`ProbeError`], if the connection string cannot be read, the server does not answer, or it cannot be used.
     pub async fn probe(url: &str) -> Result<Self, ProbeError> {
-        use sqlx::Connection;
-
         let plain: PgConnectOptions = url.parse()?;
         let options = with_settings(plain.clone());
         let (mut connection, sessions) = match PgConnection::connect_with(&options).await {
-            Ok(connection) => (connection, Self::new(options, false)),
+            Ok(mut connection) => {
+                let pooled = !is_direct(&mut connection).await?;
+                (connection, Self::new(options, false, pooled))
+            }
             Err(error) if refuses_settings(&error) => {
                 info!(
                     error = %explain(&error).what,
                     "the server takes no settings when it is connected to; they are made by statements"
                 );
                 let connection = PgConnection::connect_with(&plain).await?;
-                (connection, Self::new(plain, true))
+                (connection, Self::new(plain, true, true))
             }
             Err(error) => return Err(error.into()),
         };
@@ -81,11 +126,50 @@ impl Sessions {
         unfit.map_or(Ok(sessions), |refusal| Err(ProbeError::Unfit(refusal)))
     }
 
-    const fn new(options: PgConnectOptions, by_statement: bool) -> Self {
+    const fn new(options: PgConnectOptions, by_statement: bool, pooled: bool) -> Self {
         Self {
             options,
             by_statement,
+            pooled,
         }
+    }
+
+    /// How many sessions a process that would open up to `wanted` can have. A server tells; a pooler lets a client that it
+    /// has no connection for wait without an answer, so behind one they are opened and closed again.
+    ///
+    /// # Errors
+    /// [`sqlx::Error`], if the server does not answer.
+    pub async fn room(&self, wanted: u32) -> Result<Room, sqlx::Error> {
+        if self.pooled {
+            let served = self.served(wanted).await;
+            return Ok(Room {
+                now: served,
+                ever: served,
+            });
+        }
+        let mut connection = PgConnection::connect_with(&self.options).await?;
+        let room = room(&mut connection).await?;
+        connection.close().await?;
+        Ok(room)
+    }
+
+    /// Opens up to `wanted` sessions, keeps them until no further one is served, and closes them all.
+    async fn served(&self, wanted: u32) -> u32 {
+        let mut opening: FuturesUnordered<_> = (0..wanted).map(|_| self.open()).collect();
+        let mut served = Vec::new();
+        while let Ok(Some(opened)) = tokio::time::timeout(UNSERVED_AFTER, opening.next()).await {
+            served.extend(opened.ok());
+        }
+        let count = u32::try_from(served.len()).unwrap_or(u32::MAX);
+        futures::future::join_all(served.into_iter().map(PgConnection::close)).await;
+        count
+    }
+
+    /// A session that has answered: a pooler accepts clients before it has a server connection for them.
+    async fn open(&self) -> Result<PgConnection, sqlx::Error> {
+        let mut connection = PgConnection::connect_with(&self.options).await?;
+        sqlx::raw_sql("SELECT 1").execute(&mut connection).await?;
+        Ok(connection)
     }
 
     /// A pool of such sessions.
@@ -119,7 +203,15 @@ pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx
 fn with_settings(options: PgConnectOptions) -> PgConnectOptions {
     let given = options.get_options().unwrap_or_default().to_owned();
     let ours = SETTINGS.into_iter().filter(|(name, _)| !given.contains(name));
-    options.options(ours)
+    options.options(ours).options([DIRECT])
+}
+
+/// Whether our parameters have reached the server. A simple query: the sessions of a pooler may be shared.
+async fn is_direct(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let sql = "SELECT current_setting('lgi_mm.connection', true) AS connection";
+    let row = sqlx::raw_sql(sql).fetch_one(connection).await?;
+    let seen: Option<String> = row.try_get("connection")?;
+    Ok(seen.as_deref() == Some(DIRECT.1))
 }
 
 fn refuses_settings(error: &sqlx::Error) -> bool {
@@ -166,5 +258,6 @@ mod tests {
             "{options}"
         );
         assert!(options.contains("-c tcp_user_timeout=20000"), "{options}");
+        assert!(options.contains("-c lgi_mm.connection=direct"), "{options}");
     }
 }

@@ -73,7 +73,7 @@ table! {
     HOLDS = "lgi_mm_holds_total" Counter "" ["reason"] Process "Ticks that did not trade, by reason";
     TICK_LAG = "lgi_mm_tick_lag_seconds" Histogram "seconds" [] Process "Time from a slot to its evaluation";
     TICK_DURATION = "lgi_mm_tick_duration_seconds" Histogram "seconds" [] Process "Time to evaluate one group of ticks";
-    TRADES = "lgi_mm_trades_total" Counter "" ["side", "reason", "status"] Process "Trades that ended, by side, reason and status: EXECUTED, FAILED";
+    TRADES = "lgi_mm_trades_total" Counter "" ["side", "reason", "status"] Process "Trades that ended, by side, reason and status: EXECUTED, FAILED, DROPPED (given up before anything was signed, because the job was stopped)";
     TRADE_FAILURES = "lgi_mm_trade_failures_total" Counter "" ["reason"] Process "Trades that failed, by reason: reverted, cancelled, expired, foreign";
     TRADE_DURATION = "lgi_mm_trade_duration_seconds" Histogram "seconds" [] Process "Time from a slot to the end of its trade, executed or failed";
     SLOTS_CLAIMED = "lgi_mm_slots_claimed_total" Counter "" [] Process "Slots claimed and pushed to the queue";

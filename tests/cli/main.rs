@@ -9,6 +9,7 @@ mod editor;
 mod export;
 mod help;
 mod life;
+mod pnl;
 mod policy;
 mod prices;
 mod replay;

@@ -140,6 +140,7 @@ impl Terminal {
 /// What differs from run to run.
 pub fn settled() -> insta::internals::SettingsBindDropGuard {
     let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"\(in (\d+ [dhms] ?)+\)", "(in [distance])");
     settings.add_filter(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?", "[time]");
     settings.add_filter(r"\d\d:\d\d:\d\d", "[clock]");
     settings.add_filter(r"0x[0-9a-f]{64}", "[hash]");

@@ -55,6 +55,18 @@ pub struct Booked {
     pub realized: Usd,
 }
 
+impl Booked {
+    /// What one whole token had cost on average when `fill` sold some, rounded down; `None` of a buy, and of the sale
+    /// that left nothing.
+    #[must_use]
+    pub fn average_cost_kept(&self, fill: &Fill) -> Option<Price> {
+        let position = &self.position;
+        let kept = fill.side == Side::Sell && !position.token_balance.is_zero();
+        let cost = || Price::of(self.cost_sold, fill.base_amount, position.token_decimals).ok();
+        kept.then(cost).flatten()
+    }
+}
+
 /// Books a fill. A buy adds its cost. A sell takes the sold share of the cost basis, rounded down, so the
 /// average stays; the sell that empties the position takes all that is left, so over a whole cycle the
 /// realized parts add up to proceeds less cost, to the last digit. Quote moves if the job owns it.

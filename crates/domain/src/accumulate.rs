@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 
 use super::{
     Timestamp,
+    accounting::average_cost,
     config::{AccumulateConfig, ScheduleConfig},
     decision::{Decision, Facts, HoldReason, LastFills, Plan, Position, Reason, RuleOutcome, first_to_fire},
     units::{MoneyError, Price, Rounding, Usd},
@@ -51,11 +52,13 @@ fn take_profit(
     let Some(goal_pct) = profit_goal_pct(config, position)? else {
         return Ok(RuleOutcome::Silent);
     };
-    if let Some((from, price)) = profit_again(config, schedule, &facts.last) {
-        let cooling = facts.now < from;
-        if cooling || facts.price.compare_to_percent_of(goal_pct, price)? == Ordering::Less {
-            return Ok(RuleOutcome::Silent);
-        }
+    let cooling = profit_again(config, schedule, &facts.last).is_some_and(|from| facts.now < from);
+    let below_step = match profit_step(position, &facts.last) {
+        Some(step) => facts.price.compare_to_percent_of(goal_pct, step)? == Ordering::Less,
+        None => false,
+    };
+    if cooling || below_step {
+        return Ok(RuleOutcome::Silent);
     }
     let value = position.token_value(facts.price, Rounding::Down)?;
     let goal = position.cost_basis.decimal().checked_mul(goal_pct);
@@ -64,9 +67,10 @@ fn take_profit(
         (Some(gained), Some(goal)) if gained < goal => Ok(RuleOutcome::Silent),
         (Some(_), Some(_)) => {
             let amount = position.token_balance.percent(config.take_profit_sell_pct)?;
+            // A share that is less than one unit is not sold as one: that would be more than was ordered.
             Ok(RuleOutcome::of(
                 Plan::sell(Reason::TakeProfit, amount, facts)?,
-                None,
+                Some(HoldReason::TooFewUnits).filter(|_| amount.is_zero()),
             ))
         }
         _ => Err(MoneyError::OutOfRange),
@@ -79,10 +83,7 @@ fn dip_buy(
     schedule: &ScheduleConfig,
     facts: &Facts,
 ) -> Result<RuleOutcome, MoneyError> {
-    let cooling = facts
-        .last
-        .dip
-        .is_some_and(|at| schedule.interval_end(config.dip_cooldown, at) > facts.now);
+    let cooling = dip_again(config, schedule, &facts.last).is_some_and(|from| facts.now < from);
     let Some(floor_pct) = dip_floor_pct(config)?.filter(|_| !cooling) else {
         return Ok(RuleOutcome::Silent);
     };
@@ -154,6 +155,16 @@ pub fn dca_due(
     }
 }
 
+/// When a dip may be bought again after the last.
+#[must_use]
+pub fn dip_again(
+    config: &AccumulateConfig,
+    schedule: &ScheduleConfig,
+    last: &LastFills,
+) -> Option<Timestamp> {
+    last.dip.map(|at| schedule.interval_end(config.dip_cooldown, at))
+}
+
 /// A dip is at most this many per cent of the recent high; `None`: the rule is off.
 ///
 /// # Errors
@@ -182,17 +193,24 @@ pub fn profit_goal_pct(
     goal.ok_or(MoneyError::OutOfRange).map(Some)
 }
 
-/// After a take-profit: when the next may fire, and the price of the last, over which it must gain as much again.
+/// When a take-profit may fire again after the last.
 #[must_use]
 pub fn profit_again(
     config: &AccumulateConfig,
     schedule: &ScheduleConfig,
     last: &LastFills,
-) -> Option<(Timestamp, Price)> {
-    last.take_profit.map(|last| {
-        (
-            schedule.interval_end(config.take_profit_cooldown, last.at),
-            last.price,
-        )
-    })
+) -> Option<Timestamp> {
+    let last = last.take_profit?;
+    Some(schedule.interval_end(config.take_profit_cooldown, last.at))
+}
+
+/// The price of the last take-profit, over which the next must gain as much again. Only while it says anything of what
+/// is held: once the average cost has fallen below what it was at that sale, or all was sold since, gain over average
+/// cost is enough. Without this step, a price that stays at its goal would sell everything, one cooldown after the
+/// other.
+#[must_use]
+pub fn profit_step(position: &Position, last: &LastFills) -> Option<Price> {
+    let last = last.take_profit?;
+    let (before, now) = (last.average_cost?, average_cost(position)?);
+    (now >= before).then_some(last.price)
 }

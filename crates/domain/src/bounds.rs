@@ -2,10 +2,77 @@
 
 use alloy_primitives::U256;
 
-use super::units::{Amount, BPS, MoneyError, Rounding};
+use rust_decimal::Decimal;
+
+use super::units::{Amount, BPS, MoneyError, Price, Rounding, USD_SCALE, Usd};
 
 /// Default maximum loss of a round trip in addition to the pool's fees, basis points.
 const ROUND_TRIP_SLACK_BPS: u32 = 300;
+
+/// Below so many units, one unit is more than a basis point of an amount.
+const COARSE_UNITS: u32 = BPS;
+
+/// What a plan is worth in what comes in, to the last digit. The units of a token of few decimals are coarse: a bound
+/// computed from a value that was cut to whole units first would forgive almost a unit, and that may be half of the
+/// trade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Worth {
+    /// Value of what goes out, rounded down.
+    pub value: Usd,
+    /// Digits of one whole incoming token.
+    pub decimals: u8,
+    /// USD per whole incoming token.
+    pub price: Price,
+}
+
+impl Worth {
+    /// In whole base units, rounded down.
+    ///
+    /// # Errors
+    /// [`MoneyError`] if a number leaves its range.
+    pub fn fair(self) -> Result<Amount, MoneyError> {
+        self.value.to_amount(self.decimals, self.price, Rounding::Down)
+    }
+
+    /// The minimum output: `worse_bps` less, rounded up, and never zero.
+    ///
+    /// # Errors
+    /// [`MoneyError`] if a number leaves its range, or if `worse_bps` is more than all.
+    pub fn floor(self, worse_bps: u32) -> Result<Amount, MoneyError> {
+        let kept = BPS.checked_sub(worse_bps).ok_or(MoneyError::OutOfRange)?;
+        let floor = self
+            .value
+            .share_to_amount((kept, BPS), self.decimals, self.price, Rounding::Up)?;
+        Ok(floor.max(Amount::new(U256::from(1))))
+    }
+
+    /// The maximum output: `better_bps` more, rounded up. The value was rounded down, so its last digit and one more are
+    /// as fair.
+    ///
+    /// # Errors
+    /// [`MoneyError`] if a number leaves its range.
+    pub fn ceiling(self, better_bps: u32) -> Result<Amount, MoneyError> {
+        let share = BPS.checked_add(better_bps).ok_or(MoneyError::OutOfRange)?;
+        let value = self.value.checked_add(Usd::new(Decimal::new(1, USD_SCALE))?)?;
+        value.share_to_amount((share, BPS), self.decimals, self.price, Rounding::Up)
+    }
+
+    /// What one base unit costs, rounded up.
+    ///
+    /// # Errors
+    /// [`MoneyError`] if a number leaves its range.
+    pub fn unit(self) -> Result<Usd, MoneyError> {
+        Amount::new(U256::from(1)).value(self.decimals, self.price, Rounding::Up)
+    }
+}
+
+/// Whether `out` misses `least` only by the fraction of a unit that was cut off it, in units that are coarse for this
+/// amount.
+#[must_use]
+pub fn too_few_units(out: Amount, least: Amount) -> bool {
+    let next = out.units().saturating_add(U256::from(1));
+    out < least && next >= least.units() && next < U256::from(COARSE_UNITS)
+}
 
 /// The maximum quote for a fair value of `fair`, base units, rounded up: `better_bps` more. `fair` was rounded
 /// down, so a unit more is as fair.

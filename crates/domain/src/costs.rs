@@ -3,6 +3,7 @@
 use alloy_primitives::U256;
 
 use super::{
+    bounds::Worth,
     config::LimitsConfig,
     decision::{Plan, Position, Side},
     limits::Quoted,
@@ -13,6 +14,9 @@ use super::{
 /// Gas is reserved for this multiple of the first fee: six replacements at an eighth more each double it. Fees between
 /// that and the cap are rare; a wallet that cannot pay them holds with a named reason and loses nothing.
 pub const REPLACEMENT_HEADROOM: u128 = 2;
+
+/// A base unit has so many parts where a fraction of it is counted.
+pub const PARTS: u32 = 1_000_000;
 
 /// Decimals and USD price of a whole token of the incoming side.
 fn unit_out(side: Side, price: Price, position: &Position) -> (u8, Price) {
@@ -29,6 +33,44 @@ fn unit_out(side: Side, price: Price, position: &Position) -> (u8, Price) {
 pub fn fair_out(side: Side, value: Usd, price: Price, position: &Position) -> Result<Amount, MoneyError> {
     let (decimals, price) = unit_out(side, price, position);
     value.to_amount(decimals, price, Rounding::Down)
+}
+
+/// The same, and what rounding cut off it: millionths of a base unit, rounded down.
+///
+/// # Errors
+/// [`MoneyError`] when a number leaves its range.
+pub fn fair_out_parts(
+    side: Side,
+    value: Usd,
+    price: Price,
+    position: &Position,
+) -> Result<(Amount, u32), MoneyError> {
+    let whole = fair_out(side, value, price, position)?;
+    let (decimals, price) = unit_out(side, price, position);
+    // Amounts whose millionths are out of range have no use for them.
+    let parts = value.share_to_amount((PARTS, 1), decimals, price, Rounding::Down);
+    let rest = parts.map_or(U256::ZERO, |parts| {
+        parts.units().checked_rem(U256::from(PARTS)).unwrap_or_default()
+    });
+    Ok((whole, u32::try_from(rest).unwrap_or_default()))
+}
+
+/// The numbers behind a plan that is worth less than one unit of what comes in, for people.
+///
+/// # Errors
+/// [`MoneyError`] if a number leaves its range.
+pub fn less_than_a_unit(plan: &Plan, position: &Position) -> Result<String, MoneyError> {
+    let (decimals, price) = unit_out(plan.side, plan.price, position);
+    let worth = Worth {
+        value: plan.value,
+        decimals,
+        price,
+    };
+    Ok(format!(
+        "the smallest unit of what comes in costs {} USD and the trade is worth {} USD: it would bring nothing",
+        worth.unit()?,
+        plan.value
+    ))
 }
 
 /// The most that `units` of gas can cost, in wei and in USD, rounded up.

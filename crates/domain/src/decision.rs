@@ -9,7 +9,7 @@ mod rule;
 
 pub use facts::{Facts, MovingAverage, Position, Spent};
 pub use hold::HoldReason;
-pub use last_fills::{LastFills, PricedFill, RuleFill};
+pub use last_fills::{LastFills, ProfitTaken, RuleFill};
 pub use plan::{Decision, Plan};
 pub use reason::{Reason, Side};
 pub(crate) use rule::{RuleOutcome, first_to_fire};

@@ -25,6 +25,9 @@ pub enum Event {
     /// A trade is final and nothing moved.
     #[strum(serialize = "trade.failed")]
     TradeFailed,
+    /// A plan was given up before anything was signed, because its job was stopped. No failure.
+    #[strum(serialize = "trade.dropped")]
+    TradeDropped,
     /// A fill, or the transaction that failed a trade, was reorged out; the trade is open again.
     #[strum(serialize = "trade.reversed")]
     TradeReversed,
@@ -47,7 +50,7 @@ impl Event {
     #[must_use]
     pub const fn severity(self, failures_in_row: u32) -> Severity {
         match self {
-            Self::TradeFilled | Self::JobLiquidated => Severity::Info,
+            Self::TradeFilled | Self::TradeDropped | Self::JobLiquidated => Severity::Info,
             Self::TradeFailed if failures_in_row >= FAILING_AFTER => Severity::Critical,
             Self::TradeFailed | Self::TradeReversed => Severity::Warning,
             Self::JobError | Self::JobUnsellable | Self::SignerHalted => Severity::Critical,
@@ -72,6 +75,7 @@ mod tests {
             (Event::JobUnsellable, 0, Severity::Critical),
             (Event::TradeReversed, 0, Severity::Warning),
             (Event::TradeFilled, 9, Severity::Info),
+            (Event::TradeDropped, 9, Severity::Info),
             (Event::JobLiquidated, 9, Severity::Info),
         ] {
             assert_eq!(event.severity(failures), severity, "{event} {failures}");

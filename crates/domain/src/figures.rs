@@ -20,6 +20,18 @@ pub struct Pocket {
 }
 
 impl Pocket {
+    /// As a ledger kept it: what is [out](Self::out) now, and the most that it ever was.
+    #[must_use]
+    pub const fn kept(out: Usd, money_in: Usd) -> Self {
+        Self { out, money_in }
+    }
+
+    /// What the owner paid and has not got back; negative once more came back than was paid.
+    #[must_use]
+    pub const fn out(&self) -> Usd {
+        self.out
+    }
+
     /// One trade or payment: what is paid and what comes back in it happen at once.
     ///
     /// # Errors

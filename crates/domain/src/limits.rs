@@ -3,7 +3,8 @@
 use alloy_primitives::U256;
 
 use super::{
-    accumulate, bounds,
+    accumulate,
+    bounds::{self, Worth},
     config::{JobConfig, LimitsConfig, Rules},
     decision::{Decision, Facts, HoldReason, Plan, Reason, Side},
     liquidate::{self, Liquidation},
@@ -186,7 +187,8 @@ impl Gate<'_> {
 }
 
 /// Limits that need the quote. The floor is what the accepted price implies less `max_slippage_bps`,
-/// rounded up: a manipulated quote cannot lower it. The pool's fee counts as slippage. A quote better than the price
+/// rounded up: a manipulated quote cannot lower it, and a token of few decimals cannot round the loss of half a trade
+/// away. The pool's fee counts as slippage. A quote better than the price
 /// implies by more than `max_price_deviation_bps` is no luck: the price or the digits are wrong, and so is the floor
 /// made of them. Liquidation is exempt from none of these; [`super::liquidate::split`] makes it smaller instead.
 ///
@@ -194,6 +196,10 @@ impl Gate<'_> {
 /// The [`HoldReason`] of the first limit that refuses.
 pub fn approve(plan: Plan, config: &JobConfig, quoted: &Quoted) -> Result<ApprovedPlan, HoldReason> {
     let limits = &config.limits;
+    let worth = worth(&plan, quoted);
+    if worth.fair().map_err(arithmetic)?.is_zero() {
+        return Err(HoldReason::TooFewUnits);
+    }
     if quoted.amount_out.is_zero() {
         return Err(HoldReason::NoLiquidity);
     }
@@ -209,14 +215,18 @@ pub fn approve(plan: Plan, config: &JobConfig, quoted: &Quoted) -> Result<Approv
     if quoted.price_impact_bps > limits.max_price_impact_bps {
         return Err(HoldReason::PriceImpact);
     }
-    let fair = fair(&plan, quoted).map_err(arithmetic)?;
-    let most = bounds::ceiling(fair, config.price.max_price_deviation_bps).map_err(arithmetic)?;
+    let most = worth
+        .ceiling(config.price.max_price_deviation_bps)
+        .map_err(arithmetic)?;
     if quoted.amount_out > most {
         return Err(HoldReason::QuoteDisagrees);
     }
-    let amount_out_min = bounds::floor(fair, limits.max_slippage_bps).map_err(arithmetic)?;
+    let amount_out_min = worth.floor(limits.max_slippage_bps).map_err(arithmetic)?;
     if quoted.amount_out < amount_out_min {
-        return Err(HoldReason::Slippage);
+        return Err(match bounds::too_few_units(quoted.amount_out, amount_out_min) {
+            true => HoldReason::TooFewUnits,
+            false => HoldReason::Slippage,
+        });
     }
     Ok(ApprovedPlan {
         plan,
@@ -225,10 +235,13 @@ pub fn approve(plan: Plan, config: &JobConfig, quoted: &Quoted) -> Result<Approv
     })
 }
 
-/// What the plan is worth in what comes in, base units, rounded down.
-fn fair(plan: &Plan, quoted: &Quoted) -> Result<Amount, MoneyError> {
-    plan.value
-        .to_amount(quoted.out_decimals, quoted.out_price, Rounding::Down)
+/// What the plan is worth in what comes in.
+const fn worth(plan: &Plan, quoted: &Quoted) -> Worth {
+    Worth {
+        value: plan.value,
+        decimals: quoted.out_decimals,
+        price: quoted.out_price,
+    }
 }
 
 /// The numbers behind a refusal of [`approve`], for people; `None` where the reason says it all.
@@ -236,13 +249,23 @@ fn fair(plan: &Plan, quoted: &Quoted) -> Result<Amount, MoneyError> {
 pub fn figures(reason: HoldReason, plan: &Plan, config: &JobConfig, quoted: &Quoted) -> Option<String> {
     let limits = &config.limits;
     let whole = |amount: Amount| amount.to_whole(quoted.out_decimals);
-    let fair = fair(plan, quoted).ok()?;
+    let worth = worth(plan, quoted);
+    let fair = worth.fair().ok()?;
     let seen = whole(quoted.amount_out);
     match reason {
         HoldReason::Slippage => Some(format!(
             "{seen} would arrive and {} is fair: {} bps less, limits.max_slippage_bps is {}",
             whole(fair),
             bounds::loss_bps(fair, quoted.amount_out),
+            limits.max_slippage_bps
+        )),
+        HoldReason::TooFewUnits => Some(format!(
+            "{} USD buy {} units of {} USD each, of which {} whole ones would arrive: more than \
+             limits.max_slippage_bps = {} is lost to rounding and fees",
+            plan.value,
+            hundredths(worth)?,
+            worth.unit().ok()?,
+            quoted.amount_out,
             limits.max_slippage_bps
         )),
         HoldReason::QuoteDisagrees => Some(format!(
@@ -260,6 +283,14 @@ pub fn figures(reason: HoldReason, plan: &Plan, config: &JobConfig, quoted: &Quo
         )),
         _ => None,
     }
+}
+
+/// Units with two digits after the point, rounded down.
+fn hundredths(worth: Worth) -> Option<String> {
+    let units = worth
+        .value
+        .share_to_amount((100, 1), worth.decimals, worth.price, Rounding::Down);
+    Some(units.ok()?.to_whole(2))
 }
 
 const fn arithmetic(_: MoneyError) -> HoldReason {

@@ -112,7 +112,7 @@ impl Liquidation {
 
     /// When the next slice is due. Once all have filled, what a smaller trade left over is due at once.
     #[must_use]
-    fn due(&self) -> Timestamp {
+    pub fn due(&self) -> Timestamp {
         let last = u128::from(self.slices.saturating_sub(1));
         let done = u128::from(self.slices_done).min(last);
         let offset = self.over.std().as_millis().checked_mul(done);

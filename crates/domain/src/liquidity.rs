@@ -183,6 +183,8 @@ fn sell(
         return Ok(RuleOutcome::of(None, clipped_by));
     }
     let amount = money.to_amount(position.token_decimals, facts.price, Rounding::Down)?;
+    let few = Some(HoldReason::TooFewUnits).filter(|_| amount.is_zero());
+    let clipped_by = clipped_by.or(few);
     let plan = Plan::sell(reason, amount.min(position.token_balance), facts)?;
     Ok(RuleOutcome::of(plan, clipped_by))
 }

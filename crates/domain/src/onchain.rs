@@ -66,6 +66,9 @@ pub struct SwapRequest {
     pub amount_in: Amount,
     /// What the accepted prices say it is worth, base units of `token_out`, before any cost.
     pub amount_out_fair: Amount,
+    /// What rounding cut off `amount_out_fair`: millionths of a base unit. The paper venue, whose pool has no other
+    /// price, rounds once at the end as a pool does.
+    pub fair_rest: u32,
     /// The pool that the job has pinned.
     pub pool: Option<Pool>,
     /// Whether a sell of what is bought, and of all that is held already, must be shown to work before anything is

@@ -33,6 +33,8 @@ pub struct History {
 pub struct HistoryQuery {
     /// The recent high is looked for from here on.
     pub high_since: Timestamp,
+    /// A price accepted earlier confirms nothing: slots were missed, or the job was paused.
+    pub previous_since: Timestamp,
     /// Length of the moving average's window; zero = not wanted.
     pub average_over: Span,
 }
@@ -46,6 +48,8 @@ impl HistoryQuery {
         let since = look_back.high.before(observed_at);
         Self {
             high_since: last.dip.map_or(since, |dip| since.max(dip)),
+            // Twice the window: a job whose slots are a window apart finds its previous price just outside of one.
+            previous_since: look_back.high.before(since),
             average_over: look_back.average,
         }
     }

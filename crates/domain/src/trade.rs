@@ -41,6 +41,8 @@ pub enum TradeStatus {
     Executed,
     /// Final, and nothing moved.
     Failed,
+    /// Given up before a nonce was bound, because its job wants it no more: nothing was sent, and nothing failed.
+    Dropped,
 }
 
 /// Why a trade failed.

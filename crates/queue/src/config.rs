@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sqlx::PgPool;
+
 /// The settings of one queue's workers.
 #[derive(Debug, Clone)]
 pub struct QueueConfig {
@@ -11,6 +13,9 @@ pub struct QueueConfig {
     /// `count(DISTINCT split_part(id, '-', 1))` over `apalis.workers` counts processes. Empty: no such prefix. Without
     /// `-`, and different in each process.
     pub process: String,
+    /// Connections for the lease and the listener. Queues of one process may share a pool of one for each of them and
+    /// one more. `None`: two of this queue's own.
+    pub lifeline: Option<PgPool>,
     /// Groups in flight at a time, at least 1.
     pub concurrency: usize,
     /// The most tasks of one group, at least 1.
@@ -85,6 +90,7 @@ impl QueueConfig {
         Self {
             name: name.into(),
             process: String::new(),
+            lifeline: None,
             concurrency: 4,
             batch: 100,
             poll: Duration::from_secs(1),

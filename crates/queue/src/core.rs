@@ -51,10 +51,12 @@ impl Core {
         stopping: CancellationToken,
         acks: mpsc::UnboundedSender<Vec<Ack>>,
     ) -> Self {
-        let lifeline = PgPoolOptions::new()
-            .max_connections(2)
-            .acquire_timeout(config.lease)
-            .connect_lazy_with(pool.connect_options().as_ref().clone());
+        let lifeline = config.lifeline.clone().unwrap_or_else(|| {
+            PgPoolOptions::new()
+                .max_connections(2)
+                .acquire_timeout(config.lease)
+                .connect_lazy_with(pool.connect_options().as_ref().clone())
+        });
         Self {
             pool,
             lifeline,

@@ -34,7 +34,8 @@ pub enum RunError {
 /// `config.grace` to end and are aborted after it (their tasks are released too), the last acknowledgements are
 /// written and the worker's row is deleted.
 ///
-/// `pool` serves fetching and acknowledging; the lease and the listener have two connections of their own.
+/// `pool` serves fetching and acknowledging; the lease and the listener have two connections of their own, or those of
+/// [`QueueConfig::lifeline`].
 ///
 /// # Errors
 /// [`RunError::Config`] before anything has started. Database errors are retried and never returned.

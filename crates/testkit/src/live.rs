@@ -398,6 +398,7 @@ impl World {
             token_out,
             amount_in: Amount::new(amount),
             amount_out_fair: Amount::ZERO,
+            fair_rest: 0,
             pool: None,
             prove_sell: false,
             checks: Checks::none(),

@@ -223,6 +223,7 @@ async fn push(devnet: &Devnet, venue: &dyn Venue, token: Address, buying: bool) 
         token_out,
         amount_in: Amount::new(amount),
         amount_out_fair: Amount::ZERO,
+        fair_rest: 0,
         pool: None,
         prove_sell: false,
         checks: Checks::none(),

@@ -14,8 +14,9 @@ use super::{
 use crate::app::message::{Advice, Field, message};
 use crate::{
     app::{context::App, error::AppError},
-    chain::{LiveChain, keystore::KeySource, one_node_warning},
+    chain::{LiveChain, keystore::KeySource, one_node_warning, wallet_code},
     domain::{
+        config::Rules,
         ids::TradeId,
         job::{Account, JobStatus, Realm},
         onchain::{Asset, Checks, SwapRequest},
@@ -32,8 +33,17 @@ use crate::{
 
 /// `allowance(address,address)`.
 const ALLOWANCE: [u8; 4] = [0xdd, 0x62, 0xed, 0x3e];
-/// Size of the test quote that shows whether there is a pool.
+/// Smallest test quote that shows whether there is a pool.
 const PROBE_USD: Decimal = Decimal::ONE;
+
+/// Size of the test quote: what the job buys, as a dollar may be less than one unit of a token of few decimals.
+fn probe(rules: &Rules) -> Usd {
+    let usual = match rules {
+        Rules::Accumulate(rules) => rules.dca_amount_usd,
+        Rules::Liquidity(rules) => rules.spread_trade_usd,
+    };
+    usual.max(Usd::rounded(PROBE_USD, Rounding::Up))
+}
 
 pub(super) async fn examine(app: &App) -> Result<Vec<Check>, AppError> {
     let jobs = jobs::list(&app.pool, &Filter::default()).await?;
@@ -231,6 +241,7 @@ async fn wallet_checks(
     };
     let mut checks = vec![
         nonce::check(app, live, &account).await?,
+        code(live, wallet).await,
         gas(live, wallet, jobs).await,
     ];
     checks.extend(swallowed(app, live, &account).await?);
@@ -240,6 +251,22 @@ async fn wallet_checks(
         checks.push(allowances(live, job).await);
     }
     Ok(checks)
+}
+
+/// Whether coins that are sent to the wallet run somebody's code, which may refuse them.
+async fn code(live: &LiveChain, wallet: Address) -> Check {
+    let what = "wallet code";
+    match wallet_code(&live.rpc, wallet).await {
+        Ok(None) => Check::ok(what, format!("none at {wallet}")),
+        Ok(Some(code)) => Check::bad(
+            CheckStatus::Warn,
+            what,
+            format!("{wallet} {code}"),
+            "if that code refuses coins, nothing can be sold for them and every buy holds as unsellable: remove the \
+             delegation, or trade with another wallet",
+        ),
+        Err(error) => Check::bad(CheckStatus::Fail, what, error, "no node answers"),
+    }
 }
 
 /// Transactions that a node or relay keeps accepting but that are never mined.
@@ -292,9 +319,7 @@ async fn gas(live: &LiveChain, wallet: Address, jobs: &[Job]) -> Check {
 async fn pool(live: &LiveChain, job: &Job) -> Check {
     let what = "pool";
     let amount = match live.chain.usd_price(Asset::of(job.quote.address)).await {
-        Ok(known) => {
-            Usd::rounded(PROBE_USD, Rounding::Up).to_amount(job.quote.decimals, known.price, Rounding::Up)
-        }
+        Ok(known) => probe(&job.config.rules).to_amount(job.quote.decimals, known.price, Rounding::Up),
         Err(error) => {
             return Check::bad(
                 CheckStatus::Fail,
@@ -310,6 +335,7 @@ async fn pool(live: &LiveChain, job: &Job) -> Check {
         token_out: job.token.address,
         amount_in: amount.unwrap_or_default(),
         amount_out_fair: Amount::ZERO,
+        fair_rest: 0,
         pool: job.config.venue.pool,
         prove_sell: false,
         checks: Checks::none(),

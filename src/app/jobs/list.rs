@@ -3,6 +3,7 @@
 use std::fmt;
 
 use alloy_primitives::Address;
+use rust_decimal::Decimal;
 use serde::Serialize;
 
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     domain::{
         Timestamp,
         accounting::{average_cost, unrealized},
-        figures::net,
+        figures::{net, return_pct},
         ids::JobId,
         job::{JobMode, JobStatus, Realm},
         units::{Amount, Price, Usd},
@@ -52,6 +53,10 @@ pub struct JobLine {
     pub gas_usd: Usd,
     /// Realised plus unrealised less gas; none while tokens are held whose price is not known yet.
     pub net_usd: Option<Usd>,
+    /// Money in: the most that was ever out of the owner's pocket in this cycle, gas included.
+    pub money_in_usd: Usd,
+    /// Net in per cent of the money in; none without money in, or while net is unknown.
+    pub return_pct: Option<Decimal>,
     pub last_decision: Option<LastDecision>,
     /// Reason and instant of the last decision.
     pub last_detail: Option<String>,
@@ -88,6 +93,8 @@ impl JobLine {
             // Without tokens there is nothing whose price matters.
             None => job.position.token_balance.is_zero().then_some(Usd::ZERO),
         };
+        let net = unrealized.and_then(|open| net(job.position.realized_pnl, open, job.gas_usd).ok());
+        let money_in = job.pocket.money_in();
         Self {
             job: job.id,
             symbol: job.token.symbol.clone(),
@@ -104,7 +111,9 @@ impl JobLine {
             realized_usd: job.position.realized_pnl,
             unrealized_usd: unrealized,
             gas_usd: job.gas_usd,
-            net_usd: unrealized.and_then(|open| net(job.position.realized_pnl, open, job.gas_usd).ok()),
+            net_usd: net,
+            money_in_usd: money_in,
+            return_pct: net.and_then(|net| return_pct(net, money_in)),
             last_decision: last.map(|(outcome, reason, _)| LastDecision {
                 traded: outcome == "trade",
                 reason: reason.clone(),

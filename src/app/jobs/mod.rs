@@ -4,6 +4,8 @@ pub mod config;
 pub mod export;
 pub mod lifecycle;
 pub mod list;
+pub mod next;
+pub mod pnl;
 mod recorded;
 pub mod replay;
 pub mod start;

@@ -1,5 +1,6 @@
 //! Re-runs a job's history with another configuration and compares.
 
+use rust_decimal::Decimal;
 use serde::Serialize;
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
         accounting::{average_cost, unrealized},
         chains,
         decision::{Reason, Side},
-        figures::{net, value},
+        figures::{net, return_pct, value},
         ids::JobId,
         job::Realm,
         price::series,
@@ -51,6 +52,8 @@ pub struct Figures {
     pub unrealized_usd: Usd,
     pub gas_usd: Usd,
     pub net_usd: Usd,
+    pub money_in_usd: Usd,
+    pub return_pct: Option<Decimal>,
 }
 
 /// A trade, as the ledger or a run has it.
@@ -190,6 +193,7 @@ fn did(job: &Job, ledger: &[TradeRow], price: Price) -> Result<Figures, MoneyErr
     let count = |side: Side| ledger.iter().filter(|row| row.side == side).count() as u64;
     let position = &job.position;
     let unrealized = unrealized(position, price)?;
+    let net = net(position.realized_pnl, unrealized, job.gas_usd)?;
     Ok(Figures {
         buys: count(Side::Buy),
         sells: count(Side::Sell),
@@ -202,7 +206,9 @@ fn did(job: &Job, ledger: &[TradeRow], price: Price) -> Result<Figures, MoneyErr
         realized_usd: position.realized_pnl,
         unrealized_usd: unrealized,
         gas_usd: job.gas_usd,
-        net_usd: net(position.realized_pnl, unrealized, job.gas_usd)?,
+        net_usd: net,
+        money_in_usd: job.pocket.money_in(),
+        return_pct: return_pct(net, job.pocket.money_in()),
     })
 }
 
@@ -221,6 +227,8 @@ fn figures(outcome: &RunResult, job: &Job) -> Figures {
         unrealized_usd: summary.unrealized_usd,
         gas_usd: summary.gas_usd,
         net_usd: summary.net_usd,
+        money_in_usd: summary.money_in_usd,
+        return_pct: summary.return_pct,
     }
 }
 

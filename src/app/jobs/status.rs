@@ -3,7 +3,11 @@
 use alloy_primitives::Address;
 use serde::Serialize;
 
-use super::{list::JobLine, trades::TradeLine};
+use super::{
+    list::JobLine,
+    next::{self, Next},
+    trades::TradeLine,
+};
 use crate::app::message::{Advice, Message, message};
 use crate::{
     app::{
@@ -60,6 +64,8 @@ pub struct Status {
     pub slots_missed: u64,
     /// Why the job is not buying now, in one sentence.
     pub why: Message,
+    /// When it trades next, and at which prices.
+    pub next: Next,
     pub open_trade: Option<OpenTrade>,
     /// Newest first; consecutive equal ones are merged.
     pub decisions: Vec<DecisionRun>,
@@ -148,6 +154,7 @@ pub async fn status(app: &App, target: &Target) -> Result<Status, AppError> {
         slots_recorded: pulse.slots_recorded,
         slots_missed: pulse.slots_missed,
         why: why(&job, &pulse),
+        next: next::next(app, &job).await?,
         open_trade: open_trade(app, &trades).await?,
         decisions: runs.into_iter().map(DecisionRun::from).collect(),
         trades: trades

@@ -4,7 +4,7 @@
 
 use alloy_primitives::{Address, Bytes, U256};
 
-use super::{assets::pair_of, math::Ratio};
+use super::{assets::pair_of, math::Ratio, rate::Rate};
 use crate::{
     chain::{
         multicall::{Read, Reading},
@@ -46,6 +46,12 @@ pub(crate) trait Dex: Send + Sync {
 
     /// What the answer to [`Dex::ask`] says, base units; `None` if the pool does not exist or gives nothing.
     fn answer(&self, route: &Route, amount: U256, reading: Option<&Reading>) -> Option<U256>;
+
+    /// The most that the pool may have computed for a unit of `amount`, before it cut the answer to the whole units of
+    /// `out`; `None`: any.
+    fn most(&self, _route: &Route, amount: U256, out: U256, _reading: Option<&Reading>) -> Option<Rate> {
+        Rate::before_rounding(amount, out)
+    }
 
     /// The contract that the swap goes to, and how it takes its input.
     fn router(&self, spec: &ChainSpec, request: &SwapRequest, route: &Route) -> Router;
@@ -174,4 +180,16 @@ pub(crate) struct Leg {
     pub(super) token_is_zero: bool,
     /// The value of that side in the other one, from what was read.
     pub(super) ratio: fn(&Reading, bool) -> Result<Ratio, String>,
+    pub(super) fee: Fee,
+}
+
+/// What a pool keeps of a swap's input.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fee {
+    /// Always so many millionths.
+    Fixed(u32),
+    /// So many millionths as its state says; the flag is [`Leg::token_is_zero`].
+    Stated(fn(&Reading, bool) -> Option<u32>),
+    /// Only a swap tells: a hook may take what it likes.
+    Unknown,
 }

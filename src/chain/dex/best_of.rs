@@ -23,6 +23,7 @@ use crate::{
         multicall::{Read, decode, read_all},
         rpc::Rpc,
         settings::ChainSpec,
+        wallet_code::remark,
     },
     domain::{
         Timestamp, bounds,
@@ -244,6 +245,10 @@ impl BestOf {
                 (tried.calls, tried.arrived)
             }
             Err(Refusal::Funds) => (trial.untried(bounds)?, offer.amount_out),
+            Err(Refusal::Reverts { reason, .. }) => {
+                let remark = remark(&self.search.rpc, request.wallet).await;
+                return Err(QuoteError::Reverts(format!("{reason}{remark}")));
+            }
             Err(refusal) => return Err(refusal.into()),
         };
         if amount_out.is_zero() {

@@ -11,6 +11,9 @@ use super::{
 use crate::chain::multicall::{Read, Reading};
 use crate::chain::settings::ChainSpec;
 
+/// 10^-23 USD: below that, a price of 28 digits is wrong by a tenth of a basis point and more, and soon zero.
+const PRICE_MIN: Decimal = Decimal::from_parts(100_000, 0, 0, false, 28);
+
 /// Digits of the three assets that a price depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Digits {
@@ -61,12 +64,19 @@ impl PoolPrice {
         }
         // From the quote back to the token: each pool's price is the next one's quote.
         let mut pools = self.legs.iter().zip(readings).zip(sides).rev();
-        pools.try_fold(quote_usd, |usd, ((leg, reading), (near, far))| {
+        let usd = pools.try_fold(quote_usd, |usd, ((leg, reading), (near, far))| {
             let ratio = (leg.ratio)(reading, leg.token_is_zero)?;
             ratio
                 .usd(near, far, usd)
                 .ok_or_else(|| "the pool's price is out of range".to_owned())
-        })
+        })?;
+        if usd < PRICE_MIN {
+            return Err(
+                "the pool's price is below 10^-23 USD for a whole token: too few digits of it are left"
+                    .to_owned(),
+            );
+        }
+        Ok(usd)
     }
 }
 

@@ -4,9 +4,11 @@
 //! is the *whole* position after the buy: what the job holds already and what arrives. The sale goes back through the
 //! pool that was bought in, and may lose so much of what was paid for the same number of tokens: the pool's fee twice
 //! and some slack, or what the job says. A position that is large for its pool moves the price when it is sold at once;
-//! what the pool's own price explains of the loss is no fault of the token and counts apart. What the pool does not
-//! explain, such as a tax, and a sale that reverts, refuse the buy: a token that only lets small amounts go is no
-//! exception.
+//! what the pool's own price explains of the loss is no fault of the token and counts apart, and so does the fraction of
+//! a unit that the buy was cut by, as far as the pool's own price bears it out: a token of few decimals would otherwise
+//! look like a trap. What the pool does not explain, such as a tax, and a sale that reverts, refuse the buy: a token that
+//! only lets small amounts go is no exception. Nor is a pool that rounds its fee up to a whole unit of the few that are
+//! sold: that loss is real, and the sale would break `limits.max_slippage_bps`.
 
 use alloy_primitives::U256;
 
@@ -17,6 +19,7 @@ use super::{
     trial::{NEVER, Refusal, Trial, Tried},
 };
 use crate::{
+    chain::wallet_code::remark,
     domain::{
         bounds,
         onchain::SwapRequest,
@@ -60,8 +63,9 @@ pub(super) async fn prove(trial: &Trial<'_>, bought: &Tried, in_wallet: U256) ->
         Sale::Back(back) => back,
         Sale::Reverts(why) => {
             return Err(QuoteError::Unsellable(format!(
-                "a sale of all {whole} that would be held reverts: {why}{}",
-                part(trial, bought, &route, whole, arrives).await?
+                "a sale of all {whole} that would be held reverts: {why}{}{}",
+                part(trial, bought, &route, whole, arrives).await?,
+                remark(&trial.search.rpc, request.wallet).await,
             )));
         }
     };
@@ -69,7 +73,9 @@ pub(super) async fn prove(trial: &Trial<'_>, bought: &Tried, in_wallet: U256) ->
     if lost <= allowed {
         return Ok(());
     }
-    let impact = impact(trial, &route, whole).await?;
+    let PoolSays { impact, worth } = pool_says(trial, &route, whole).await?;
+    let least = least_paid(request.amount_in, bought.arrived, whole, worth);
+    let lost = least.map_or(lost, |least| bounds::loss_bps(least.min(paid), back));
     if lost <= bounds::losses_together(allowed, impact) {
         return Ok(());
     }
@@ -79,11 +85,30 @@ pub(super) async fn prove(trial: &Trial<'_>, bought: &Tried, in_wallet: U256) ->
     )))
 }
 
-/// What the pool itself says that a sale of `whole` moves its price, basis points.
-async fn impact(trial: &Trial<'_>, route: &Route, whole: Amount) -> Result<u32, QuoteError> {
+/// What the pool itself says of a sale.
+struct PoolSays {
+    /// How far it moves the price, basis points.
+    impact: u32,
+    /// What the tokens are worth at the pool's price before the buy; `None` where its state does not say.
+    worth: Option<Amount>,
+}
+
+async fn pool_says(trial: &Trial<'_>, route: &Route, whole: Amount) -> Result<PoolSays, QuoteError> {
     let asked = trial.search.offers(&[*route], whole.units(), &[]).await;
     let (offers, _) = asked.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
-    Ok(offers.first().map_or(0, |offer| offer.price_impact_bps))
+    let offer = offers.first();
+    Ok(PoolSays {
+        impact: offer.map_or(0, |offer| offer.price_impact_bps),
+        worth: offer.and_then(|offer| offer.at_spot).map(Amount::new),
+    })
+}
+
+/// The least that `whole` cost: the buy brought less than a unit more than `arrived`, and never at a better price than
+/// the pool's. `None` where the pool's price is not known: a thief who makes the units coarse gains nothing by it.
+fn least_paid(amount_in: Amount, arrived: U256, whole: Amount, worth: Option<Amount>) -> Option<Amount> {
+    let unrounded = arrived.saturating_add(U256::from(1));
+    let least = whole.mul_div(amount_in.units(), unrounded, Rounding::Down).ok()?;
+    worth.map(|worth| least.max(worth))
 }
 
 /// Whether what arrives could be sold alone, for the message.

@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, OnceCell};
 use super::{
     api::{Dex, Route},
     assets::Pair,
+    impact::{self, Measured, Yardstick},
     list::{DEXES, route},
 };
 use crate::{
@@ -21,10 +22,7 @@ use crate::{
         rpc::Rpc,
         settings::ChainSpec,
     },
-    domain::{
-        pool::Pool,
-        units::{Amount, BPS, Rounding},
-    },
+    domain::pool::Pool,
 };
 
 /// A pool found longer ago is searched for again.
@@ -33,15 +31,15 @@ pub(crate) const FOUND_FOR: Duration = Duration::from_secs(600);
 /// How long a pool that failed where another one worked is no source of prices.
 const SHUNNED_FOR: Duration = Duration::from_secs(3_600);
 
-/// Impact is measured against the price that a thousandth gets.
-const PROBE_SHARE: U256 = U256::from_limbs([1_000, 0, 0, 0]);
-
 /// A route and what it would give.
 #[derive(Clone, Copy)]
 pub(crate) struct Offer {
     pub(crate) route: Route,
     pub(crate) amount_out: U256,
+    /// What is proven of it, rounded up.
     pub(crate) price_impact_bps: u32,
+    /// What it would give at the pool's price without fee and impact, base units rounded down; `None`: not known.
+    pub(crate) at_spot: Option<U256>,
 }
 
 /// Pools by token and quote, and when they were found.
@@ -179,93 +177,59 @@ impl Search {
         amount: U256,
         extra: &[Read],
     ) -> Result<(Vec<Offer>, Vec<Reading>), CallError> {
-        let probe = amount.div_ceil(PROBE_SHARE);
         let asked: Vec<Asked> = routes
             .iter()
             .filter_map(|route| {
                 Some(Asked {
                     route: *route,
                     whole: route.dex.ask(&self.spec, route, amount)?,
-                    probe: route.dex.ask(&self.spec, route, probe)?,
+                    yardstick: Yardstick::new(&self.spec, route, amount),
                 })
             })
             .collect();
         let mut reads = extra.to_vec();
-        reads.extend(
-            asked
-                .iter()
-                .flat_map(|asked| [asked.whole.clone(), asked.probe.clone()]),
-        );
+        for asked in &asked {
+            reads.push(asked.whole.clone());
+            reads.extend(asked.yardstick.reads());
+        }
         let mut readings = read_all(&self.rpc, self.spec.contracts.multicall3, &reads).await?;
         let answers = readings.split_off(extra.len());
-        let mut offers: Vec<Offer> = asked
-            .iter()
-            .zip(answers.chunks(2))
-            .filter_map(|(Asked { route, .. }, pair)| {
-                let given = |amount, reading| route.dex.answer(route, amount, reading);
-                let whole = Given {
-                    amount,
-                    out: given(amount, pair.first())?,
-                };
-                let probe = Given {
-                    amount: probe,
-                    out: given(probe, pair.get(1)).unwrap_or_default(),
-                };
-                Some(Offer {
-                    route: *route,
-                    amount_out: whole.out,
-                    price_impact_bps: impact_bps(whole, probe),
-                })
-            })
-            .collect();
+        let mut answers = answers.as_slice();
+        let mut offers = Vec::with_capacity(asked.len());
+        for asked in &asked {
+            let own = answers.split_at_checked(asked.yardstick.reads().len().saturating_add(1));
+            let Some((own, rest)) = own else { break };
+            answers = rest;
+            offers.extend(asked.offer(amount, own));
+        }
         offers.sort_by_key(|offer| std::cmp::Reverse(offer.amount_out));
         Ok((offers, readings))
     }
 }
 
-/// A route with its two questions.
+/// A route with its questions.
 struct Asked {
     route: Route,
     whole: Read,
-    probe: Read,
+    yardstick: Yardstick,
 }
 
-/// What an amount would give, base units.
-#[derive(Debug, Clone, Copy)]
-struct Given {
-    amount: U256,
-    out: U256,
-}
-
-/// By how much a unit of `whole` gets less than one of `probe`, rounded up. A probe that gives nothing proves nothing:
-/// the whole price may be gone.
-fn impact_bps(whole: Given, probe: Given) -> u32 {
-    let fair = Amount::new(whole.amount).mul_div(probe.out, probe.amount, Rounding::Up);
-    let kept =
-        fair.and_then(|fair| Amount::new(whole.out).mul_div(U256::from(BPS), fair.units(), Rounding::Down));
-    let kept = kept.map_or(0, |kept| u32::try_from(kept.units()).unwrap_or(u32::MAX));
-    BPS.saturating_sub(kept)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn impact_is_rounded_up_and_never_more_than_all() {
-        for (whole, probe, bps) in [
-            ((1_000, 1_000), (1, 1), 0),
-            ((1_000, 999), (1, 1), 10),
-            ((1_000_000, 999_999), (1_000, 1_000), 1),
-            ((1_000, 1), (1, 1), 9_990),
-            ((1_000, 1_001), (1, 1), 0),
-            ((1_000, 500), (1, 0), 10_000),
-        ] {
-            let wide = |(amount, out): (u64, u64)| Given {
-                amount: U256::from(amount),
-                out: U256::from(out),
-            };
-            assert_eq!(impact_bps(wide(whole), wide(probe)), bps, "{whole:?} {probe:?}");
-        }
+impl Asked {
+    /// What `readings` say that the route gives for `amount`; `None` if that is nothing.
+    fn offer(&self, amount: U256, readings: &[Reading]) -> Option<Offer> {
+        let (route, (whole, yardstick)) = (&self.route, readings.split_first()?);
+        let out = route.dex.answer(route, amount, Some(whole))?;
+        let swap = impact::Asked {
+            amount,
+            out,
+            most: route.dex.most(route, amount, out, Some(whole)),
+        };
+        let Measured { impact_bps, at_spot } = self.yardstick.measure(route, &swap, yardstick);
+        Some(Offer {
+            route: *route,
+            amount_out: out,
+            price_impact_bps: impact_bps,
+            at_spot,
+        })
     }
 }

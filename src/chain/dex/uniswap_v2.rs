@@ -3,10 +3,11 @@
 use alloy_primitives::{Address, B256, Bytes, U256, U512, b256, keccak256};
 
 use super::{
-    api::{Bounds, Dex, Leg, Route, Router, Sides, When},
+    api::{Bounds, Dex, Fee, Leg, Route, Router, Sides, When},
     assets::erc20,
     math::Ratio,
     price::unanswered,
+    rate::Rate,
     swap_router,
 };
 use crate::{
@@ -71,14 +72,18 @@ impl Dex for UniswapV2 {
     }
 
     fn answer(&self, route: &Route, amount: U256, reading: Option<&Reading>) -> Option<U256> {
-        let reserves = decode::<V2Pair::getReservesCall>(reading)?;
-        let (zero, one) = (U256::from(reserves.reserve0), U256::from(reserves.reserve1));
-        let out = if route.zero_for_one() {
-            amount_out(amount, zero, one)
-        } else {
-            amount_out(amount, one, zero)
-        }?;
+        let (reserve_in, reserve_out) = sided(route, reading)?;
+        let (numerator, denominator) = amount_out(amount, reserve_in, reserve_out)?;
+        let out = numerator.checked_div(denominator)?;
         (!out.is_zero()).then_some(out)
+    }
+
+    /// The formula says it to the last digit.
+    fn most(&self, route: &Route, amount: U256, _: U256, reading: Option<&Reading>) -> Option<Rate> {
+        let (reserve_in, reserve_out) = sided(route, reading)?;
+        let (numerator, denominator) = amount_out(amount, reserve_in, reserve_out)?;
+        let per = U512::from(denominator).checked_mul(U512::from(amount))?;
+        Some(Rate::new(U512::from(numerator), per))
     }
 
     fn router(&self, spec: &ChainSpec, _: &SwapRequest, _: &Route) -> Router {
@@ -105,6 +110,7 @@ impl Dex for UniswapV2 {
                 read: reserves(spec, route),
                 token_is_zero: route.zero_for_one(),
                 ratio,
+                fee: Fee::Fixed(FEE_BPS.saturating_mul(100)),
             }]),
             When::Mean => Err("V2 pairs are not averaged; use the source onchain".to_owned()),
         }
@@ -122,12 +128,23 @@ fn pair(factory: Address, one: Address, other: Address) -> Address {
     factory.create2(salt, INIT_CODE)
 }
 
-/// Uniswap V2's formula; its fee is 0.3 %.
-fn amount_out(amount: U256, reserve_in: U256, reserve_out: U256) -> Option<U256> {
+/// What the pair has of the side that goes in and of the side that comes out.
+fn sided(route: &Route, reading: Option<&Reading>) -> Option<(U256, U256)> {
+    let reserves = decode::<V2Pair::getReservesCall>(reading)?;
+    let (zero, one) = (U256::from(reserves.reserve0), U256::from(reserves.reserve1));
+    Some(if route.zero_for_one() {
+        (zero, one)
+    } else {
+        (one, zero)
+    })
+}
+
+/// Uniswap V2's formula, as a fraction that the pair rounds down; its fee is 0.3 %.
+fn amount_out(amount: U256, reserve_in: U256, reserve_out: U256) -> Option<(U256, U256)> {
     let paid = amount.checked_mul(U256::from(997))?;
     let numerator = paid.checked_mul(reserve_out)?;
     let denominator = reserve_in.checked_mul(U256::from(1_000))?.checked_add(paid)?;
-    numerator.checked_div(denominator)
+    Some((numerator, denominator))
 }
 
 fn ratio(reading: &Reading, token_is_zero: bool) -> Result<Ratio, String> {

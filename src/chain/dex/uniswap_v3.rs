@@ -5,7 +5,7 @@ use alloy::sol_types::{SolCall, SolValue};
 use alloy_primitives::{Address, B256, Bytes, U256, b256, keccak256};
 
 use super::{
-    api::{Bounds, Dex, Leg, MEAN_SECONDS, Route, Router, Sides, When},
+    api::{Bounds, Dex, Fee, Leg, MEAN_SECONDS, Route, Router, Sides, When},
     assets::{Pair, erc20, is_foreign, pair_of},
     math::{Ratio, mean_tick, sqrt_price_at},
     price::{of_root, unanswered},
@@ -150,13 +150,15 @@ impl Dex for UniswapV3 {
                 read,
                 token_is_zero: near < far,
                 ratio,
+                fee: Fee::Fixed(fee),
             }
         };
-        let (token, quote, wrapped) = (route.pays, route.gives, spec.wrapped_native);
+        let (pays, gives, wrapped) = (route.pays, route.gives, spec.wrapped_native);
         match Way::of(&route.pool) {
-            Some(Way::One(fee)) => Ok(vec![leg(token, quote, fee)]),
+            Some(Way::One(fee)) => Ok(vec![leg(pays, gives, fee)]),
             Some(Way::Two(first, second)) => {
-                Ok(vec![leg(token, wrapped, first), leg(wrapped, quote, second)])
+                let (near, far) = in_order(route, first, second);
+                Ok(vec![leg(pays, wrapped, near), leg(wrapped, gives, far)])
             }
             None => Err(format!("{} is no V3 pool", route.pool)),
         }
@@ -195,16 +197,21 @@ fn universal_steps(request: &SwapRequest, path: Bytes, bounds: &Bounds) -> Vec<S
     steps
 }
 
+/// The fees of two hops in the order in which the swap goes through them.
+const fn in_order(route: &Route, first: u32, second: u32) -> (u32, u32) {
+    if route.backwards {
+        (second, first)
+    } else {
+        (first, second)
+    }
+}
+
 /// Tokens and fees on the way, as V3 reads them.
 fn path(spec: &ChainSpec, route: &Route) -> Option<Bytes> {
     let steps = match Way::of(&route.pool)? {
         Way::One(fee) => vec![(route.pays, fee), (route.gives, 0)],
         Way::Two(first, second) => {
-            let (near, far) = if route.backwards {
-                (second, first)
-            } else {
-                (first, second)
-            };
+            let (near, far) = in_order(route, first, second);
             vec![(route.pays, near), (spec.wrapped_native, far), (route.gives, 0)]
         }
     };

@@ -9,7 +9,7 @@ use alloy_primitives::{
 };
 
 use super::{
-    api::{Bounds, Dex, Leg, Route, Router, Sides, When},
+    api::{Bounds, Dex, Fee, Leg, Route, Router, Sides, When},
     assets::forms,
     math::Ratio,
     price::{of_root, unanswered},
@@ -145,20 +145,24 @@ impl Dex for UniswapV4 {
         if when == When::Mean {
             return Err("V4 pools keep no history; use the source onchain".to_owned());
         }
-        let id = key(&route.pool).and_then(id).ok_or("no such V4 pool")?;
+        let key = key(&route.pool).ok_or("no such V4 pool")?;
+        let id = id(key).ok_or("no such V4 pool")?;
         let contracts = &spec.contracts;
-        let (read, ratio): (_, fn(&Reading, bool) -> _) = if contracts.v4_state_view.is_zero() {
+        let (read, ratio, fee): (_, fn(&Reading, bool) -> _, _) = if contracts.v4_state_view.is_zero() {
             let slot = keccak256((id, POOLS_SLOT).abi_encode());
             let call = V4PoolManager::extsloadCall { slot };
-            (Read::new(contracts.v4_pool_manager, &call), ratio_of_word)
+            let read = Read::new(contracts.v4_pool_manager, &call);
+            (read, ratio_of_word, Fee::Stated(fee_of_word))
         } else {
             let call = V4StateView::getSlot0Call { poolId: id };
-            (Read::new(contracts.v4_state_view, &call), ratio_of_view)
+            let read = Read::new(contracts.v4_state_view, &call);
+            (read, ratio_of_view, Fee::Stated(fee_of_view))
         };
         Ok(vec![Leg {
             read,
             token_is_zero: route.zero_for_one(),
             ratio,
+            fee: if key.hooks.is_zero() { fee } else { Fee::Unknown },
         }])
     }
 
@@ -237,6 +241,30 @@ fn swap_step(request: &SwapRequest, route: &Route, bounds: &Bounds, wallet_pays:
 fn ratio_of_view(reading: &Reading, token_is_zero: bool) -> Result<Ratio, String> {
     let state = decode::<V4StateView::getSlot0Call>(Some(reading)).ok_or_else(|| unanswered(reading))?;
     of_root(U256::from(state.sqrtPriceX96), token_is_zero)
+}
+
+fn fee_of_view(reading: &Reading, zero_for_one: bool) -> Option<u32> {
+    let state = decode::<V4StateView::getSlot0Call>(Some(reading))?;
+    Some(fee(state.protocolFee.to(), state.lpFee.to(), zero_for_one))
+}
+
+/// Above the price and 24 bits of the tick, the word has 24 bits for each fee.
+fn fee_of_word(reading: &Reading, zero_for_one: bool) -> Option<u32> {
+    let word = U256::from_be_bytes(decode::<V4PoolManager::extsloadCall>(Some(reading))?.0);
+    let bits = |from: usize| (word >> from & U256::from(0x00ff_ffff)).to::<u32>();
+    Some(fee(bits(184), bits(208), zero_for_one))
+}
+
+/// The protocol's share, 12 bits for each direction, is taken first, and the providers' of the rest; millionths.
+fn fee(protocol: u32, providers: u32, zero_for_one: bool) -> u32 {
+    let protocol = if zero_for_one {
+        protocol & 0xfff
+    } else {
+        protocol >> 12
+    };
+    let both = u64::from(protocol).saturating_mul(u64::from(providers));
+    let both = u32::try_from(both.div_euclid(1_000_000)).unwrap_or(u32::MAX);
+    protocol.saturating_add(providers).saturating_sub(both)
 }
 
 /// The square-root price is the lowest 160 bits of the pool's first word.

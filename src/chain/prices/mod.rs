@@ -2,6 +2,7 @@
 
 mod appraise;
 mod feed;
+mod find;
 
 use std::{
     collections::HashMap,
@@ -9,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::Address;
 use async_trait::async_trait;
 use rust_decimal::Decimal;
 use tokio::sync::Mutex;
@@ -18,8 +19,8 @@ use self::feed::Native;
 use super::{
     contracts::Erc20,
     dex::{
-        api::{Route, When},
-        assets::{Pair, erc20},
+        api::When,
+        assets::Pair,
         price::{Digits, PoolPrice},
         search::Search,
     },
@@ -33,18 +34,13 @@ use crate::{
         decision::HoldReason,
         pool::{NATIVE, Pool},
         price::{Answer, Observation, PriceMissing},
-        units::{NATIVE_DECIMALS, Price, Rounding, TOKEN_DECIMALS_MAX, Usd},
+        units::{NATIVE_DECIMALS, TOKEN_DECIMALS_MAX},
     },
     ports::{PoolPriceRequest, PoolPrices},
 };
 
 /// How long the native coin's price is cached.
 const NATIVE_FOR: Duration = Duration::from_secs(5);
-/// The best pool is the one that returns most for this input: a hundred dollars. A smaller probe would favour nearly
-/// empty pools.
-const PROBE_USDC: U256 = U256::from_limbs([100_000_000, 0, 0, 0]);
-/// The probe in native coins if their price is unknown.
-const PROBE_NATIVE: U256 = U256::from_limbs([30_000_000_000_000_000, 0, 0, 0]);
 
 /// Prices from one chain's own pools.
 #[derive(Clone)]
@@ -59,21 +55,6 @@ pub struct OnchainPrices {
 struct Wish {
     request: PoolPriceRequest,
     pools: Result<PoolPrice, String>,
-}
-
-/// Reads for one candidate pool.
-struct Asked<'a> {
-    request: &'a PoolPriceRequest,
-    probe: U256,
-    route: Route,
-    read: Read,
-}
-
-/// A pool's output for the probe.
-#[derive(Debug, Clone, Copy)]
-struct Given {
-    amount: U256,
-    pool: Pool,
 }
 
 const fn pair(request: &PoolPriceRequest) -> Pair {
@@ -170,81 +151,6 @@ impl OnchainPrices {
             return request.pool;
         }
         self.search(request.source).known(pair(request)).await
-    }
-
-    /// Searches the best pools of pairs that were not searched recently, in as few round trips as possible.
-    async fn find(&self, requests: &[PoolPriceRequest]) -> Result<(), String> {
-        let native = self.native().await.ok().and_then(|native| native.price.ok());
-        let native = native.map(|price| price.usd);
-        let mut asked = Vec::new();
-        for request in requests {
-            let Some(probe) = self.probe(request.quote, native) else {
-                continue;
-            };
-            if self.pool(request).await.is_some() {
-                continue;
-            }
-            let search = self.search(request.source);
-            let routes = search.candidates(request.quote, request.token).await;
-            let mut routes = routes.map_err(|error| error.to_string())?;
-            if request.source == SourceName::Twap {
-                routes.retain(|route| route.dex.has_history());
-            }
-            let mut open = Vec::with_capacity(routes.len());
-            for route in &routes {
-                if !search.is_shunned(pair(request), route.pool).await {
-                    open.push(*route);
-                }
-            }
-            // If all failed, all are used: the price of an untradable pool still explains a hold.
-            if !open.is_empty() {
-                routes = open;
-            }
-            asked.extend(routes.into_iter().filter_map(|route| {
-                let read = route.dex.ask(self.spec(), &route, probe)?;
-                Some(Asked {
-                    request,
-                    probe,
-                    route,
-                    read,
-                })
-            }));
-        }
-        let reads: Vec<Read> = asked.iter().map(|asked| asked.read.clone()).collect();
-        let readings = self.read(&reads).await?;
-        let mut best: HashMap<(SourceName, Pair), Given> = HashMap::new();
-        for (asked, reading) in asked.iter().zip(&readings) {
-            let Asked {
-                request,
-                probe,
-                route,
-                ..
-            } = asked;
-            let Some(amount) = route.dex.answer(route, *probe, Some(reading)) else {
-                continue;
-            };
-            let given = Given {
-                amount,
-                pool: route.pool,
-            };
-            let place = best.entry((request.source, pair(request))).or_insert(given);
-            if given.amount > place.amount {
-                *place = given;
-            }
-        }
-        for ((source, pair), Given { pool, .. }) in best {
-            self.search(source).keep(pair, pool).await;
-        }
-        Ok(())
-    }
-
-    /// Input of the probe; `None`: the quote has no known price.
-    fn probe(&self, quote: Address, native: Option<Price>) -> Option<U256> {
-        if quote == self.spec().usdc {
-            Some(PROBE_USDC)
-        } else {
-            (erc20(self.spec(), quote) == self.spec().wrapped_native).then(|| probe_native(native))
-        }
     }
 
     /// What to read for each distinct request.
@@ -401,26 +307,5 @@ impl PoolPrices for OnchainPrices {
             Err(detail) => Err(PriceMissing::new(request.source, detail)),
         };
         requests.iter().map(answer).collect()
-    }
-}
-
-/// A hundred dollars in native coins.
-fn probe_native(price: Option<Price>) -> U256 {
-    let worth = Usd::rounded(Decimal::ONE_HUNDRED, Rounding::Down);
-    let coins = price.and_then(|price| worth.to_amount(NATIVE_DECIMALS, price, Rounding::Up).ok());
-    coins.map_or(PROBE_NATIVE, |coins| coins.units())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_probe_is_worth_a_hundred_dollars_whatever_the_coin_is_worth() {
-        let coin = U256::from(1_000_000_000_000_000_000_u64);
-        let at = |price: Decimal| probe_native(Price::new(price).ok());
-        assert_eq!(at(Decimal::new(4, 1)), coin * U256::from(250), "of 0.4 dollars");
-        assert_eq!(at(Decimal::from(2_500)), coin / U256::from(25));
-        assert_eq!(probe_native(None), PROBE_NATIVE);
     }
 }

@@ -5,6 +5,8 @@ pub mod export;
 mod filters;
 pub mod lifecycle;
 pub mod list;
+mod next;
+pub mod pnl;
 pub mod replay;
 pub mod start;
 pub mod status;

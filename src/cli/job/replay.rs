@@ -66,6 +66,11 @@ fn render(replay: &Replay) -> String {
             row("unrealised, USD", &|f| dollars(f.unrealized_usd)),
             row("gas, USD", &|f| dollars(f.gas_usd)),
             row("net, USD", &|f| dollars(f.net_usd)),
+            row("money in, USD", &|f| dollars(f.money_in_usd)),
+            row("return", &|f| {
+                f.return_pct
+                    .map_or_else(|| "n/a".to_owned(), |pct| format!("{pct} %"))
+            }),
         ],
     );
     let mut text = format!(

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::next;
 use crate::{
     app::{
         App, AppError,
@@ -53,8 +54,9 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
     let high = status
         .recent_high_usd
         .map_or_else(|| "-".to_owned(), |high| short(&high.to_string(), 6));
-    let mut facts = vec![
-        ("why not buying", status.why.to_string()),
+    let mut facts = vec![("why not buying", status.why.to_string())];
+    facts.extend(next::lines(status));
+    facts.extend([
         ("wallet", format!("{} pays with {}", status.wallet, status.quote)),
         (
             "cycle",
@@ -67,6 +69,7 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
         ),
         ("cost basis", format!("{} USD", dollars(status.cost_basis_usd))),
         ("net", net(&status.line)),
+        ("money in", money_in(&status.line)),
         (
             "owned quote",
             format!("{} {}", short(&status.quote_balance.to_string(), 6), status.quote),
@@ -79,7 +82,7 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
                 status.slots_claimed, status.slots_recorded, status.slots_missed
             ),
         ),
-    ];
+    ]);
     if let Some(plan) = &status.liquidation {
         facts.push((
             "liquidation",
@@ -112,6 +115,14 @@ fn net(line: &JobLine) -> String {
         known(line.unrealized_usd),
         dollars(line.gas_usd)
     )
+}
+
+/// What the net is measured by.
+fn money_in(line: &JobLine) -> String {
+    let back = line
+        .return_pct
+        .map_or_else(String::new, |pct| format!(", return {pct} %"));
+    format!("{} USD{back}", dollars(line.money_in_usd))
 }
 
 /// What prevents the job from trading, or should be changed.

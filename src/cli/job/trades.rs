@@ -27,7 +27,12 @@ pub fn render(lines: &[TradeLine]) -> String {
         let outcome = match (&line.failure_kind, &line.tx_hash) {
             (Some(kind), _) => kind.clone(),
             (None, Some(hash)) => hash.chars().take(12).collect(),
-            (None, None) => line.note.clone().unwrap_or_default(),
+            (None, None) => line
+                .note
+                .as_ref()
+                .or(line.error.as_ref())
+                .cloned()
+                .unwrap_or_default(),
         };
         vec![
             line.trade.to_string(),
@@ -39,13 +44,14 @@ pub fn render(lines: &[TradeLine]) -> String {
             short(&line.base_amount.to_string(), 4),
             short(&line.quote_amount.to_string(), 4),
             short(&line.price_usd.to_string(), 6),
+            dollars(line.gas_usd),
             line.realized_usd
                 .filter(|_| line.side == Side::Sell)
                 .map_or_else(|| "-".to_owned(), dollars),
             outcome,
         ]
     });
-    table_without(
+    let table = table_without(
         &[
             "trade",
             "token",
@@ -56,12 +62,22 @@ pub fn render(lines: &[TradeLine]) -> String {
             "tokens",
             "quote",
             "price",
+            "gas",
             "realised",
             "transaction",
         ],
         rows.collect(),
-        &["transaction", "price", "slot", "quote", "realm", "realised"],
-    )
+        &[
+            "transaction",
+            "price",
+            "slot",
+            "quote",
+            "realm",
+            "gas",
+            "realised",
+        ],
+    );
+    format!("{table}\nUSD; realised is before gas")
 }
 
 pub async fn run(settings: &Settings, out: Out, args: &TradesArgs) -> Result<(), AppError> {

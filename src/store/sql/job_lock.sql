@@ -24,6 +24,8 @@ SELECT
     quote_balance::text AS "quote_balance!",
     realized_pnl::numeric AS "realized_pnl!",
     gas_usd::numeric AS "gas_usd!",
+    out_of_pocket::numeric AS "out_of_pocket!",
+    money_in::numeric AS "money_in!",
     failures_in_row AS "failures_in_row!",
     backoff_until,
     last_error,

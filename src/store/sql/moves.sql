@@ -16,12 +16,14 @@ WITH chosen AS (
          AND f.round = (SELECT max(round) FROM fills WHERE trade_id = t.id)
     LEFT JOIN gas_paid g ON g.trade_id = t.id AND g.round = t.gas_round AND g.tx_hash = t.tx_hash
     UNION ALL
-    SELECT 'gas', g.mined_at, t.job_id, t.id, 0, g.tx_hash, t.cycle, t.slot, t.side, t.reason, t.status, t.failure_kind,
+    SELECT 'gas', g.mined_at, t.job_id, t.id, 0, g.tx_hash, COALESCE(f.cycle, t.cycle), t.slot, t.side, t.reason, t.status, t.failure_kind,
            t.error, CASE WHEN g.success OR a.purpose = 'cancel' THEN a.purpose ELSE 'reverted ' || a.purpose END, NULL, NULL, NULL, NULL, NULL, NULL,
            g.gas_native::numeric, g.gas_usd::numeric, t.created_at, t.executed_at
     FROM chosen t
     JOIN gas_paid g ON g.trade_id = t.id AND g.round = t.gas_round
     JOIN attempts a ON a.hash = g.tx_hash
+    LEFT JOIN fills f ON f.trade_id = t.id AND f.kind = 'fill' AND t.status = 'EXECUTED'
+         AND f.round = (SELECT max(round) FROM fills WHERE trade_id = t.id)
     -- The gas of a trade that is open again is not known until it ends; one that then ends without gas paid none.
     WHERE (t.status = 'FAILED' AND t.gas_usd > 0) OR (t.status = 'EXECUTED' AND g.tx_hash <> t.tx_hash)
     UNION ALL

@@ -30,6 +30,8 @@ SELECT
     j.quote_balance::text AS quote_balance,
     j.realized_pnl::numeric AS realized_pnl,
     j.gas_usd::numeric AS gas_usd,
+    j.out_of_pocket::numeric AS out_of_pocket,
+    j.money_in::numeric AS money_in,
     j.failures_in_row AS failures_in_row,
     j.backoff_until,
     j.last_error,
@@ -59,12 +61,13 @@ LEFT JOIN jobs j ON j.id = i.job_id AND (v.xmin::text, v.updated_at) IS DISTINCT
 JOIN job_slots s ON s.job_id = i.job_id
 CROSS JOIN LATERAL (
     -- Trades that failed moved nothing, but they did cost their place in the hour. Until a failure is final it counts as
-    -- if it had moved everything: a node may have lied about it.
+    -- if it had moved everything: a node may have lied about it. A plan that was dropped counts nowhere.
     SELECT count(*) FILTER (WHERE t.slot > i.slot - interval '1 hour') AS trades_last_hour,
            coalesce(sum(t.value_usd) FILTER (WHERE t.side = 'BUY' AND (t.status <> 'FAILED' OR w.trade_id IS NOT NULL) AND t.slot >= today), 0) AS buys_today,
            coalesce(sum(t.value_usd) FILTER (WHERE (t.status <> 'FAILED' OR w.trade_id IS NOT NULL) AND t.slot >= today), 0) AS volume_today
     FROM (SELECT date_trunc('day', i.slot AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS today) AS day
     LEFT JOIN trades t ON t.job_id = i.job_id AND t.slot >= least(today, i.slot - interval '1 hour') AND t.slot <= i.slot
+         AND t.status <> 'DROPPED'
     LEFT JOIN failure_watches w ON w.trade_id = t.id
 ) spent
 LEFT JOIN (SELECT t.job_id, sum(t.value_usd) AS buys FROM failure_watches w JOIN trades t ON t.id = w.trade_id

@@ -148,6 +148,7 @@ impl Unrest {
             token_out,
             amount_in,
             amount_out_fair: Amount::ZERO,
+            fair_rest: 0,
             pool: None,
             prove_sell: false,
             checks: Checks::none(),

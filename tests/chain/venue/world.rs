@@ -76,6 +76,7 @@ impl World {
             token_out,
             amount_in: Amount::new(amount_in),
             amount_out_fair: Amount::ZERO,
+            fair_rest: 0,
             pool: None,
             prove_sell: false,
             checks: Checks::none(),

@@ -74,6 +74,7 @@ pub fn swap(token_in: Address, token_out: Address, amount_in: U256) -> SwapReque
         token_out,
         amount_in: Amount::new(amount_in),
         amount_out_fair: Amount::ZERO,
+        fair_rest: 0,
         pool: None,
         prove_sell: false,
         checks: Checks::none(),

@@ -16,8 +16,10 @@ use lgi_mm::{
     engine::{Engine, Progress, TickOutcome},
     paper::{PaperMarkets, PaperSettings},
     store::{
+        endings::{self, Ended, TradeFailure},
         jobs::CommandError,
         orders::{self, Order},
+        trades,
     },
 };
 use rust_decimal::Decimal;
@@ -101,7 +103,9 @@ async fn pausing_stops_new_trades_at_once_and_settles_what_was_sent() {
 
 /// Stops the job while a plan has no nonce yet: nothing is signed, and nothing counts as a failure.
 async fn stopped_before_it_is_signed(order: Order) -> World {
-    let world = World::new(accumulate()).await;
+    let mut config = accumulate();
+    config.limits.max_trades_per_hour = 2;
+    let world = World::new(config).await;
     world.trade().await;
     let TickOutcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
         panic!("no trade")
@@ -109,12 +113,19 @@ async fn stopped_before_it_is_signed(order: Order) -> World {
     world.order(order).await;
     world.finish(trade).await;
     world.finish(trade).await;
-    let kind: String = sqlx::query_scalar("SELECT failure_kind FROM trades WHERE id = $1")
+    let ended: (String, Option<String>) =
+        sqlx::query_as("SELECT status, failure_kind FROM trades WHERE id = $1")
+            .bind(trade.0)
+            .fetch_one(&world.pool)
+            .await
+            .expect("the trade");
+    assert_eq!(ended, ("DROPPED".to_owned(), None));
+    let said: Vec<String> = sqlx::query_scalar("SELECT event FROM outbox WHERE trade_id = $1")
         .bind(trade.0)
-        .fetch_one(&world.pool)
+        .fetch_all(&world.pool)
         .await
-        .expect("failed");
-    assert_eq!(kind, "expired");
+        .expect("its events");
+    assert_eq!(said, ["trade.dropped"]);
     assert_eq!(world.count("SELECT count(*) FROM transactions").await, 1);
     let job = world.job().await;
     assert_eq!(
@@ -129,7 +140,37 @@ async fn stopped_before_it_is_signed(order: Order) -> World {
 async fn pausing_gives_up_a_plan_that_is_not_signed() {
     let world = stopped_before_it_is_signed(Order::Pause).await;
     world.order(Order::Resume).await;
+    // The second of two within the hour: a plan that was dropped took no place in it.
     world.trade().await;
+    assert_eq!(world.hold().await, HoldReason::TradesPerHour);
+}
+
+/// It expires while the worker that looks at it has read the job as running: still the stop's doing, and no failure.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_of_a_paused_job_that_expires_is_dropped_too() {
+    let world = World::new(accumulate()).await;
+    let TickOutcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
+        panic!("no trade")
+    };
+    world.order(Order::Pause).await;
+    sqlx::query("UPDATE trades SET expires_at = now() - interval '1 second' WHERE id = $1")
+        .bind(trade.0)
+        .execute(&world.pool)
+        .await
+        .expect("it expires");
+    let read = trades::load(&world.pool, trade).await.expect("the trade");
+    let failure = TradeFailure::unsent("expired".to_owned());
+    let ended = endings::commit_failure(&world.pool, &read, &failure, 4).await;
+    assert_eq!(ended.expect("looked at"), Ended::Unwanted);
+    world.finish(trade).await;
+    let counted = "SELECT count(*) FROM trades WHERE status = 'DROPPED' AND executed_at IS NOT NULL";
+    assert_eq!(world.count(counted).await, 1);
+    assert_eq!(
+        world
+            .count("SELECT count(*) FROM outbox WHERE event = 'trade.failed'")
+            .await,
+        0
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

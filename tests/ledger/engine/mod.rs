@@ -13,6 +13,7 @@ mod fees;
 mod laws;
 mod lifecycle;
 mod memory;
+mod remembered;
 mod reorgs;
 mod sources;
 mod taken_back;

@@ -107,7 +107,7 @@ async fn a_swap_that_failed_and_was_mined_again_successfully_is_filled_once() {
     node.set(hash, None);
     assert_eq!(look(&world, &engine).await, 0);
     assert_eq!(status(&world, trade).await, TradeStatus::Submitted);
-    assert_eq!(status(&world, second).await, TradeStatus::Failed, "given up");
+    assert_eq!(status(&world, second).await, TradeStatus::Dropped);
     assert_eq!(world.count("SELECT count(*) FROM reservations").await, 1);
     assert_eq!(world.job().await.failures_in_row, 0);
     world.pass(TimeDelta::seconds(10));
@@ -120,7 +120,7 @@ async fn a_swap_that_failed_and_was_mined_again_successfully_is_filled_once() {
     let events = "SELECT string_agg(event, ' ' ORDER BY id) FROM outbox";
     assert_eq!(
         text(&world, events).await.as_deref(),
-        Some("trade.failed trade.failed trade.reversed trade.filled")
+        Some("trade.failed trade.dropped trade.reversed trade.filled")
     );
 }
 
@@ -172,7 +172,7 @@ async fn a_plan_that_never_had_a_nonce_needs_no_watching() {
     };
     world.order(Order::Pause).await;
     drive(&engine, trade).await;
-    assert_eq!(status(&world, trade).await, TradeStatus::Failed);
+    assert_eq!(status(&world, trade).await, TradeStatus::Dropped);
     assert_eq!(look(&world, &engine).await, 0);
 }
 
@@ -212,7 +212,7 @@ async fn bury(world: &World, engine: &Engine, node: &Node, trade: TradeId, nonce
 }
 
 /// As if it had been cancelled in place of its swap, whose tokens are in the wallet again.
-async fn cancelled(world: &World, trade: TradeId) {
+pub(super) async fn cancelled(world: &World, trade: TradeId) {
     let failure = TradeFailure {
         kind: FailureKind::Cancelled,
         error: "cancelled".to_owned(),

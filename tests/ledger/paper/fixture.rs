@@ -215,6 +215,7 @@ impl Order {
             token_out: self.token_out,
             amount_in: self.amount_in,
             amount_out_fair: self.fair,
+            fair_rest: 0,
         }
     }
 }

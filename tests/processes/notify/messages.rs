@@ -25,16 +25,22 @@ fn payload(event: Event) -> Value {
     match event {
         Event::TradeFilled => json!({
             "trade": 7, "side": "BUY", "reason": "DCA", "base_amount": "12500000000000000000",
-            "quote_amount": "25000000", "price_usd": "2.0000000001", "tx_hash": hash,
+            "quote_amount": "25000000", "price_usd": "2.0000000001", "tx_hash": hash, "quote_usd": "25", "gas_usd": "0.004",
         }),
         Event::TradeFailed => json!({
-            "trade": 8, "side": "SELL", "reason": "TAKE_PROFIT", "kind": "reverted", "error": "out of gas",
+            "trade": 8, "side": "SELL", "reason": "TAKE_PROFIT", "kind": "reverted", "error": "out of gas", "gas_usd": "0.081",
+        }),
+        Event::TradeDropped => json!({
+            "trade": 9, "side": "BUY", "reason": "DCA", "error": "the job became PAUSED before anything was signed",
         }),
         Event::TradeReversed => {
             json!({ "trade": 7, "tx_hash": hash, "error": "block 12 is another one now" })
         }
         Event::JobError => json!({ "failures_in_row": 5, "error": "reverted: out of gas" }),
-        Event::JobLiquidated => json!({ "cycle": 3 }),
+        Event::JobLiquidated => json!({
+            "cycle": 3, "realized_usd": "12.5", "gas_usd": "0.755", "net_usd": "11.745", "money_in_usd": "100.25",
+            "return_pct": "11.7157",
+        }),
         Event::JobUnsellable => json!({ "error": "a sale of all 500 that is held reverts: TF" }),
         Event::SignerHalted => json!({
             "realm": "live", "chain": "base", "wallet": wallet, "reason": "nonce 7 was used by 0xee in block 9",

@@ -291,7 +291,7 @@ async fn no_service_is_ready_while_the_database_is_read_only_and_each_is_ready_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pooler_is_refused_unless_its_sessions_are_whole_and_too_small_a_pool_is_no_readiness() {
+async fn a_pooler_is_refused_unless_its_sessions_are_whole() {
     let cluster = Cluster::start().await;
     cluster.run("owner", &["migrate"]).expect("migrated");
     let owner = cluster.url("owner", "lgi_mm");
@@ -314,34 +314,93 @@ async fn a_pooler_is_refused_unless_its_sessions_are_whole_and_too_small_a_pool_
             );
         }
     }
-    let pooler = Pooler::start(&owner, "session", 30).expect("pgbouncer");
-    Service::start(pooler.url(), &["daemon"])
-        .until(200, "ready")
-        .await;
-    let pooler = Pooler::start(&owner, "session", 3).expect("pgbouncer");
+}
+
+/// What the field reported: with few connections a service waited for more than there were, and nobody was told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_trades_with_ten_connections_of_a_pooler_and_is_refused_with_fewer() {
+    let cluster = Cluster::start().await;
+    cluster.run("owner", &["migrate"]).expect("migrated");
+    let owner = cluster.url("owner", "lgi_mm");
+    for (size, args, least) in [(9, "daemon", 10), (8, "worker", 9), (5, "scheduler", 6)] {
+        let Some(pooler) = Pooler::start(&owner, "session", size) else {
+            return;
+        };
+        let dir = tempfile::tempdir().expect("a directory");
+        let (code, text) = said(&mut program(pooler.url(), dir.path(), &[args]));
+        let counted =
+            format!("{size} connections to the database are served, and a {args} needs at least {least}");
+        assert!(
+            code == Some(5) && text.contains(&counted) && text.contains("default_pool_size"),
+            "{code:?} {text}"
+        );
+    }
+    let pooler = Pooler::start(&owner, "session", 10).expect("pgbouncer");
     let service = Service::start(pooler.url(), &["daemon"]);
-    service.until(503, "serves no more connections").await;
+    service.until(200, "ready").await;
+    // Commands find a connection, too.
+    let dir = tempfile::tempdir().expect("a directory");
+    let (code, text) = said(&mut program(
+        pooler.url(),
+        dir.path(),
+        &[&START[..], &EACH_SECOND].concat(),
+    ));
+    assert_eq!(code, Some(0), "{text}");
+    let direct = cluster.pool("owner").await;
+    let begun = Instant::now();
+    while executed(&direct).await < 5 {
+        assert!(begun.elapsed() < PATIENCE, "no five trades");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    service.until(200, "ready").await;
+}
+
+/// A role whose limit is reached later: sessions are gone, and no new ones are served.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_with_few_connections_is_counted_and_one_that_gets_none_is_no_readiness() {
+    let cluster = Cluster::start().await;
+    let admin = cluster.pool("postgres").await;
+    cluster.run("owner", &["migrate"]).expect("migrated");
+    run(&admin, "ALTER ROLE lgi_mm_scheduler CONNECTION LIMIT 3").await;
+    let (url, dir) = (
+        cluster.url("scheduler", "lgi_mm"),
+        tempfile::tempdir().expect("a directory"),
+    );
+    let (code, text) = said(&mut program(&url, dir.path(), &["scheduler"]));
+    let counted = "3 connections to the database are served, and a scheduler needs at least 6";
+    assert!(code == Some(5) && text.contains(counted), "{code:?} {text}");
+    run(&admin, "ALTER ROLE lgi_mm_scheduler CONNECTION LIMIT 7").await;
+    let service = Service::start(&url, &["scheduler"]);
+    service.until(200, "ready").await;
+    run(&admin, "ALTER ROLE lgi_mm_scheduler CONNECTION LIMIT 0").await;
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'lgi_mm_scheduler'";
+    run(&admin, end).await;
+    service.until(503, "accepts no more connections").await;
+    run(&admin, "ALTER ROLE lgi_mm_scheduler CONNECTION LIMIT 7").await;
+    service.until(200, "ready").await;
+}
+
+const EACH_SECOND: [&str; 4] = [
+    "--set",
+    "schedule.cron=\"* * * * * *\"",
+    "--set",
+    "accumulate.dca_interval=\"1s\"",
+];
+
+async fn executed(pool: &PgPool) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM trades WHERE status = 'EXECUTED'")
+        .fetch_one(pool)
+        .await
+        .expect("a count")
 }
 
 /// A trade of a job that buys each second.
 async fn trade(db: &testkit::TestDb, dir: &std::path::Path) {
-    let often = [
-        "--set",
-        "schedule.cron=\"* * * * * *\"",
-        "--set",
-        "accumulate.dca_interval=\"1s\"",
-    ];
-    let (code, text) = said(&mut program(&db.url, dir, &[&START[..], &often].concat()));
+    let (code, text) = said(&mut program(&db.url, dir, &[&START[..], &EACH_SECOND].concat()));
     assert_eq!(code, Some(0), "{text}");
     let mut daemon = testkit::quick_daemon(&db.url).spawn().expect("a daemon");
     let begun = Instant::now();
-    let executed = "SELECT count(*) FROM trades WHERE status = 'EXECUTED'";
-    while sqlx::query_scalar::<_, i64>(executed)
-        .fetch_one(&db.pool)
-        .await
-        .expect("a count")
-        == 0
-    {
+    while executed(&db.pool).await == 0 {
         assert!(begun.elapsed() < PATIENCE, "no trade");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

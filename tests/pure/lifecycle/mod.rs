@@ -173,7 +173,7 @@ fn what_is_cancelled_is_not_cancelled_again() {
 
 #[test]
 fn a_final_trade_stays_final_whatever_is_seen() {
-    for status in [TradeStatus::Executed, TradeStatus::Failed] {
+    for status in [TradeStatus::Executed, TradeStatus::Failed, TradeStatus::Dropped] {
         every_pair(|trade, view, now| {
             // Cloned only where something could be seen.
             if view.block_time.is_none() {

@@ -17,6 +17,8 @@ mod liquidate;
 #[cfg(test)]
 mod liquidity;
 #[cfg(test)]
+mod outlook;
+#[cfg(test)]
 mod price;
 #[cfg(test)]
 mod standing;

@@ -6,7 +6,7 @@ use lgi_mm::domain::{
     Timestamp,
     accounting::{Booked, Fill, book},
     config::JobConfig,
-    decision::{Facts, LastFills, MovingAverage, Plan, Position, PricedFill, Reason, Side, Spent},
+    decision::{Facts, LastFills, MovingAverage, Plan, Position, ProfitTaken, RuleFill, Side, Spent},
     job::JobMode,
     units::{Amount, Price, Rounding, Usd},
 };
@@ -126,21 +126,15 @@ pub(crate) fn fill(plan: &Plan, position: &Position, fee_bps: u32) -> Fill {
 
 /// Books a plan into the facts as a venue without fees would fill it, and remembers which rule it was.
 pub(crate) fn apply(plan: &Plan, facts: &mut Facts) -> Booked {
-    let booked = book(facts.position, &fill(plan, &facts.position, 0)).expect("books");
+    let fill = fill(plan, &facts.position, 0);
+    let booked = book(facts.position, &fill).expect("books");
     facts.position = booked.position;
-    match plan.reason {
-        Reason::Dca => facts.last.dca = Some(facts.now),
-        Reason::DipBuy => facts.last.dip = Some(facts.now),
-        Reason::TakeProfit => {
-            facts.last.take_profit = Some(PricedFill {
-                at: facts.now,
-                price: facts.price,
-            })
-        }
-        Reason::SpreadBuy | Reason::SpreadSell => facts.last.spread = Some(facts.now),
-        Reason::Rebalance => facts.last.rebalance = Some(facts.now),
-        Reason::Liquidate => {}
-    }
+    facts.last = facts.last.filled(RuleFill {
+        reason: plan.reason,
+        slot: facts.now,
+        price: facts.price,
+        average_cost: booked.average_cost_kept(&fill),
+    });
     booked
 }
 
@@ -195,6 +189,7 @@ pub(crate) fn any_facts() -> impl Strategy<Value = Facts> {
                 any_instant(),
                 any_instant(),
                 any_percent(300),
+                any_percent(200),
             );
             let near = || any_percent(300).prop_map(move |percent| scaled(price, percent));
             (
@@ -219,12 +214,12 @@ pub(crate) fn any_facts() -> impl Strategy<Value = Facts> {
                 last: LastFills {
                     dca: last.0,
                     dip: last.1,
-                    take_profit: last.2.map(|at| PricedFill {
+                    take_profit: last.2.map(|at| ProfitTaken {
                         at,
                         price: scaled(price, last.4),
+                        average_cost: (!last.5.is_zero()).then(|| scaled(price, last.5)),
                     }),
                     spread: last.3,
-                    rebalance: None,
                     backoff_until: None,
                 },
                 spent: Spent {

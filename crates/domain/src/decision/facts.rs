@@ -18,7 +18,7 @@ pub struct Facts {
     pub started_at: Timestamp,
     /// The accepted price of this tick.
     pub price: Price,
-    /// The accepted price of the tick before, if it came after the last dip fill.
+    /// The accepted price of the tick before, if it came after the last dip fill and no more than two `dip_window` ago.
     pub previous_price: Option<Price>,
     /// Highest accepted sample since max(now - `dip_window`, last dip fill), this tick's price included.
     pub recent_high: Price,

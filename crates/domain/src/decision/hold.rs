@@ -75,6 +75,8 @@ pub enum HoldReason {
     DailyVolume,
     /// The venue's price is too far from the accepted price.
     Slippage,
+    /// What rounding to whole base units of the incoming token costs is beyond `max_slippage_bps`.
+    TooFewUnits,
     /// The trade would move the price by more than `max_price_impact_bps`.
     PriceImpact,
     /// Gas would cost more than `max_gas_usd`.
@@ -89,7 +91,7 @@ pub enum HoldReason {
     NoLiquidity,
     /// The trade reverted when it was simulated on the chain's state before signing.
     SimulationFailed,
-    /// The token can be bought, but a sell of it reverts.
+    /// The token can be bought, but a sell of it reverts or loses too much.
     Unsellable,
     /// The chain has made no block for a while, or every node is behind.
     ChainHalted,
@@ -167,6 +169,9 @@ impl HoldReason {
             Self::Slippage => {
                 "The venue pays less than the price implies by more than max_slippage_bps, its fee included."
             }
+            Self::TooFewUnits => {
+                "The trade moves so few of the token's smallest units that rounding exceeds a limit; trade larger amounts."
+            }
             Self::PriceImpact => {
                 "The trade would move the price by more than max_price_impact_bps; trade smaller amounts."
             }
@@ -183,7 +188,7 @@ impl HoldReason {
                 "The trade reverted when it was simulated, so it was not sent; the detail says why."
             }
             Self::Unsellable => {
-                "A sell of this token reverts after a buy: it may be a trap, and nothing was bought."
+                "A sell after the buy fails: the token or its pool is a trap, or code at the wallet refuses it; nothing was bought."
             }
             Self::ChainHalted => {
                 "The chain's newest block is too old: it has halted or the nodes are behind; see `doctor`."

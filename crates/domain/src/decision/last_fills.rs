@@ -1,4 +1,4 @@
-//! When each rule last filled.
+//! What the rules remember of their fills.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,32 +19,32 @@ pub struct LastFills {
     /// Last dip buy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dip: Option<Timestamp>,
-    /// Last take-profit and its price.
+    /// Last take-profit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub take_profit: Option<PricedFill>,
+    pub take_profit: Option<ProfitTaken>,
     /// Last spread trade, either side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spread: Option<Timestamp>,
-    /// Last rebalance.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rebalance: Option<Timestamp>,
     /// Until when no rule may fire, because trades failed. Not a clock of a rule: failures move it, and it is stored
     /// apart.
     #[serde(skip)]
     pub backoff_until: Option<Timestamp>,
 }
 
-/// A fill of which the price matters as well.
+/// A take-profit as the next one remembers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PricedFill {
+pub struct ProfitTaken {
     /// The slot.
     pub at: Timestamp,
     /// The price it was planned at.
     pub price: Price,
+    /// What one whole token cost on average when it sold; none once nothing is left of what was held then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_cost: Option<Price>,
 }
 
-/// A fill as the clocks of the rules see it.
+/// A fill as the rules remember it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RuleFill {
     /// The rule.
@@ -53,6 +53,8 @@ pub struct RuleFill {
     pub slot: Timestamp,
     /// The price it was planned at.
     pub price: Price,
+    /// Of a sale: what one whole token had cost on average; none if the sale left nothing.
+    pub average_cost: Option<Price>,
 }
 
 impl LastFills {
@@ -62,47 +64,66 @@ impl LastFills {
         self.backoff_until.is_some_and(|until| now < until)
     }
 
-    /// After a trade of `reason`, planned at `price` in `slot`, has filled. The slot counts, not the instant of the
-    /// receipt, so that intervals are from slot to slot; and failures are forgotten.
+    /// After a fill. The slot counts, not the instant of the receipt, so that intervals are from slot to slot; and
+    /// failures are forgotten.
     ///
     /// No clock runs backwards: a fill that was reversed and mined again may come after a later one.
     #[must_use]
-    pub fn filled(self, reason: Reason, slot: Timestamp, price: Price) -> Self {
-        let later = |last: Option<Timestamp>| last.max(Some(slot));
+    pub fn filled(self, fill: RuleFill) -> Self {
+        let later = |last: Option<Timestamp>| last.max(Some(fill.slot));
         let mut last = Self {
             backoff_until: None,
             ..self
         };
-        match reason {
+        match fill.reason {
             Reason::Dca => last.dca = later(last.dca),
             Reason::DipBuy => last.dip = later(last.dip),
-            Reason::TakeProfit if last.take_profit.is_some_and(|last| last.at > slot) => {}
-            Reason::TakeProfit => last.take_profit = Some(PricedFill { at: slot, price }),
+            Reason::TakeProfit if last.take_profit.is_some_and(|last| last.at > fill.slot) => {}
+            Reason::TakeProfit => {
+                last.take_profit = Some(ProfitTaken {
+                    at: fill.slot,
+                    price: fill.price,
+                    average_cost: fill.average_cost,
+                });
+            }
             Reason::SpreadBuy | Reason::SpreadSell => last.spread = later(last.spread),
-            Reason::Rebalance => last.rebalance = later(last.rebalance),
-            Reason::Liquidate => {}
+            Reason::Rebalance | Reason::Liquidate => {}
         }
         last
+    }
+
+    /// After the last token went without a fill: what was sold before is no part of what will be held next. The
+    /// clocks go on: two take-profits are their cooldown apart, whatever was held.
+    #[must_use]
+    pub fn emptied(self) -> Self {
+        Self {
+            take_profit: self.take_profit.map(|last| ProfitTaken {
+                average_cost: None,
+                ..last
+            }),
+            ..self
+        }
     }
 
     /// After a fill was reversed: what the fills that still stand in this cycle make of the clocks, in any order. Of
     /// each rule its last fill is enough.
     #[must_use]
     pub fn reversed(self, standing: &[RuleFill]) -> Self {
-        let clocks = standing.iter().fold(Self::default(), |last, fill| {
-            last.filled(fill.reason, fill.slot, fill.price)
-        });
+        let clocks = standing
+            .iter()
+            .fold(Self::default(), |last, fill| last.filled(*fill));
         Self {
             backoff_until: self.backoff_until,
             ..clocks
         }
     }
 
-    /// The accepted price of the tick before, unless it is from before the last dip fill: [`Facts::previous_price`].
+    /// The accepted price of the tick before, if it is neither from before `since` nor from before the last dip fill:
+    /// [`Facts::previous_price`](super::Facts::previous_price).
     #[must_use]
-    pub fn previous_price(&self, last_price: Option<(Price, Timestamp)>) -> Option<Price> {
+    pub fn previous_price(&self, last_price: Option<(Price, Timestamp)>, since: Timestamp) -> Option<Price> {
         last_price
-            .filter(|(_, at)| self.dip.is_none_or(|dip| *at > dip))
+            .filter(|(_, at)| *at >= since && self.dip.is_none_or(|dip| *at > dip))
             .map(|(price, _)| price)
     }
 }
@@ -123,28 +144,33 @@ mod tests {
         let late = early + TimeDelta::minutes(5);
         let price = |dollars: i64| Price::new(Decimal::from(dollars)).expect("a price");
         for reason in Reason::VARIANTS {
-            let in_order =
-                LastFills::default()
-                    .filled(*reason, early, price(1))
-                    .filled(*reason, late, price(2));
-            let mixed = LastFills::default()
-                .filled(*reason, late, price(2))
-                .filled(*reason, early, price(1));
+            let fill = |slot: Timestamp, dollars: i64| RuleFill {
+                reason: *reason,
+                slot,
+                price: price(dollars),
+                average_cost: Some(price(dollars)),
+            };
+            let in_order = LastFills::default().filled(fill(early, 1)).filled(fill(late, 2));
+            let mixed = LastFills::default().filled(fill(late, 2)).filled(fill(early, 1));
             assert_eq!(mixed, in_order, "{reason}");
         }
     }
+
     fn fill(reason: Reason, minute: i64, dollars: i64) -> RuleFill {
+        let price = Price::new(Decimal::from(dollars)).expect("a price");
         RuleFill {
             reason,
             slot: DateTime::UNIX_EPOCH + TimeDelta::minutes(minute),
-            price: Price::new(Decimal::from(dollars)).expect("a price"),
+            price,
+            // Every third sale leaves nothing.
+            average_cost: (minute % 3 != 0).then_some(price),
         }
     }
 
     fn after(fills: &[RuleFill]) -> LastFills {
-        fills.iter().fold(LastFills::default(), |last, fill| {
-            last.filled(fill.reason, fill.slot, fill.price)
-        })
+        fills
+            .iter()
+            .fold(LastFills::default(), |last, fill| last.filled(*fill))
     }
 
     proptest::proptest! {
@@ -180,7 +206,7 @@ mod tests {
                 .map(|(kind, minute)| fill(Reason::VARIANTS[*kind], minute, minute))
                 .collect();
             let before = after(&fills);
-            let applied = before.filled(Reason::VARIANTS[newest], fill(Reason::Dca, 99, 1).slot, Price::ONE);
+            let applied = before.filled(fill(Reason::VARIANTS[newest], 99, 1));
             proptest::prop_assert_eq!(applied.reversed(&fills), before);
         }
     }
@@ -201,7 +227,16 @@ mod tests {
         let text = serde_json::to_string(&last).expect("json");
         assert_eq!(
             text,
+            r#"{"take_profit":{"at":"1970-01-01T00:02:00Z","price":"3","average_cost":"3"},"spread":"1970-01-01T00:01:00Z"}"#
+        );
+        let emptied = serde_json::to_string(&last.emptied()).expect("json");
+        assert_eq!(
+            emptied,
             r#"{"take_profit":{"at":"1970-01-01T00:02:00Z","price":"3"},"spread":"1970-01-01T00:01:00Z"}"#
+        );
+        assert_eq!(
+            serde_json::from_str::<LastFills>(&emptied).expect("the same"),
+            last.emptied()
         );
         assert_eq!(serde_json::from_str::<LastFills>(&text).expect("the same"), last);
         assert_eq!(

@@ -23,7 +23,7 @@ pub fn next_step(
     now: Timestamp,
 ) -> Result<Step, IllegalTrade> {
     match trade.status {
-        TradeStatus::Executed | TradeStatus::Failed => return Ok(Step::Done),
+        TradeStatus::Executed | TradeStatus::Failed | TradeStatus::Dropped => return Ok(Step::Done),
         TradeStatus::Pending if !trade.transactions.is_empty() => return Err(IllegalTrade::PendingWithNonce),
         TradeStatus::Pending if trade.expires_at <= now => return Ok(Step::Expire),
         TradeStatus::Pending => return Ok(Step::Allocate),

@@ -64,6 +64,18 @@ impl Price {
     /// [`MoneyError::DivisionByZero`] without any amount, [`MoneyError::Negative`] unless the cost and the
     /// price are greater than zero, [`MoneyError::OutOfRange`] past the range of a [`Decimal`].
     pub fn of(cost: Usd, amount: Amount, decimals: u8) -> Result<Self, MoneyError> {
+        Self::quotient(cost, amount, decimals, Rounding::Down)
+    }
+
+    /// The lowest price at which `amount` is worth `value` or more.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub fn for_value(value: Usd, amount: Amount, decimals: u8) -> Result<Self, MoneyError> {
+        Self::quotient(value, amount, decimals, Rounding::Up)
+    }
+
+    fn quotient(cost: Usd, amount: Amount, decimals: u8, rounding: Rounding) -> Result<Self, MoneyError> {
         let cost = cost.decimal();
         let digits = PRICE_SCALE_MAX.saturating_add(token_digits(decimals)?);
         let numerator = U512::from(mantissa_of(cost)?)
@@ -72,17 +84,34 @@ impl Price {
         let denominator = wide(amount.units())
             .checked_mul(pow10(cost.scale())?)
             .ok_or(MoneyError::OutOfRange)?;
-        let mut quotient = divide(numerator, denominator, Rounding::Down)?;
+        Self::fitted(divide(numerator, denominator, rounding)?, rounding)
+    }
+
+    /// `percent` per cent of this price.
+    ///
+    /// # Errors
+    /// [`MoneyError::Negative`] unless the percentage and the price are greater than zero,
+    /// [`MoneyError::OutOfRange`] past the range of a [`Decimal`].
+    pub fn percent(self, percent: Decimal, rounding: Rounding) -> Result<Self, MoneyError> {
+        let product = wide(self.units())
+            .checked_mul(U512::from(mantissa_of(percent)?))
+            .ok_or(MoneyError::OutOfRange)?;
+        let hundred = pow10(percent.scale().saturating_add(2))?;
+        Self::fitted(divide(product, hundred, rounding)?, rounding)
+    }
+
+    /// The price of `units` of 10^-28 USD, without the last digits that a [`Decimal`] cannot hold.
+    fn fitted(mut units: U512, rounding: Rounding) -> Result<Self, MoneyError> {
         let mut scale = PRICE_SCALE_MAX;
         loop {
-            let fits = i128::try_from(quotient)
+            let fits = i128::try_from(units)
                 .ok()
                 .and_then(|mantissa| Decimal::try_from_i128_with_scale(mantissa, scale).ok());
             if let Some(price) = fits {
                 return Self::new(price);
             }
             scale = scale.checked_sub(1).ok_or(MoneyError::OutOfRange)?;
-            quotient = divide(quotient, U512::from(10), Rounding::Down)?;
+            units = divide(units, U512::from(10), rounding)?;
         }
     }
 
@@ -117,23 +146,7 @@ impl Price {
     /// # Errors
     /// [`MoneyError::Negative`] for none, [`MoneyError::OutOfRange`] past the range of a [`Decimal`].
     pub fn from_units(units: U256) -> Result<Self, MoneyError> {
-        Self::cut(units, PRICE_SCALE_MAX)
-    }
-
-    /// `quotient` at `scale`, without the last digits that a [`Decimal`] cannot hold.
-    fn cut(mut quotient: U256, mut scale: u32) -> Result<Self, MoneyError> {
-        loop {
-            let fits = i128::try_from(quotient)
-                .ok()
-                .and_then(|mantissa| Decimal::try_from_i128_with_scale(mantissa, scale).ok());
-            if let Some(price) = fits {
-                return Self::new(price);
-            }
-            scale = scale.checked_sub(1).ok_or(MoneyError::OutOfRange)?;
-            quotient = quotient
-                .checked_div(U256::from(10))
-                .ok_or(MoneyError::DivisionByZero)?;
-        }
+        Self::fitted(wide(units), Rounding::Down)
     }
 
     /// By how many per cent this price lies above `reference` (negative: below).
@@ -184,12 +197,29 @@ impl Usd {
     /// # Errors
     /// [`MoneyError::Negative`] for a negative value, [`MoneyError::OutOfRange`] past 2^256 - 1.
     pub fn to_amount(self, decimals: u8, price: Price, rounding: Rounding) -> Result<Amount, MoneyError> {
+        self.share_to_amount((1, 1), decimals, price, rounding)
+    }
+
+    /// The same for a share of this money, numerator and denominator: rounded once, so that a token of few base units
+    /// loses no unit to the share.
+    ///
+    /// # Errors
+    /// As [`Self::to_amount`].
+    pub fn share_to_amount(
+        self,
+        share: (u32, u32),
+        decimals: u8,
+        price: Price,
+        rounding: Rounding,
+    ) -> Result<Amount, MoneyError> {
         let price = price.decimal();
         let numerator = U512::from(mantissa_of(self.decimal())?)
             .checked_mul(pow10(price.scale().saturating_add(token_digits(decimals)?))?)
+            .and_then(|product| product.checked_mul(U512::from(share.0)))
             .ok_or(MoneyError::OutOfRange)?;
         let denominator = U512::from(mantissa_of(price)?)
             .checked_mul(pow10(self.decimal().scale())?)
+            .and_then(|product| product.checked_mul(U512::from(share.1)))
             .ok_or(MoneyError::OutOfRange)?;
         narrow(divide(numerator, denominator, rounding)?).map(Amount::new)
     }

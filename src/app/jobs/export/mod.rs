@@ -23,6 +23,7 @@ use crate::{
     store::moves::{self, Move, MoveKind, Party},
 };
 
+pub(in crate::app::jobs) use self::period::read_zone;
 pub use self::{
     choice::JobChoice,
     line::{ExportLine, RowKind},

@@ -3,7 +3,7 @@
 //! A date without a time is that whole day in the zone. The start is included. So is the day of the end; an end that
 //! has a time is the first instant that is not included any more. Two periods that follow each other share no row.
 
-use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime};
+use chrono::{DateTime, Days, NaiveDate, NaiveDateTime};
 
 use crate::{
     app::{
@@ -12,6 +12,7 @@ use crate::{
     },
     domain::{
         Timestamp,
+        calendar::start_of,
         zone::{Reading, Zone},
     },
 };
@@ -44,7 +45,18 @@ impl Period {
             ]
             .bad_input());
         }
-        let zone = zone.map_or(Ok(Zone::UTC), read_zone)?;
+        Self::read_in(from, to, zone.map_or(Ok(Zone::UTC), read_zone)?)
+    }
+
+    /// The same, of this zone.
+    ///
+    /// # Errors
+    /// [`AppError::Usage`], as for [`Period::read`].
+    pub(in crate::app::jobs) fn read_in(
+        from: Option<&str>,
+        to: Option<&str>,
+        zone: Zone,
+    ) -> Result<Self, AppError> {
         let first = from.map(|text| read(Field::From, text, zone)).transpose()?;
         let last = to.map(|text| read(Field::To, text, zone)).transpose()?;
         let period = Self {
@@ -72,7 +84,7 @@ impl Period {
     }
 }
 
-fn read_zone(text: &str) -> Result<Zone, AppError> {
+pub(in crate::app::jobs) fn read_zone(text: &str) -> Result<Zone, AppError> {
     text.parse()
         .map_err(|error| message![Field::Zone, format!(" {text}: {error}")].bad_input())
 }
@@ -88,10 +100,10 @@ fn read(field: Field, text: &str, zone: Zone) -> Result<End, AppError> {
         message![
             field,
             format!(
-                " {text}: {what}; write a day, 2026-01-31, or a time, 2026-01-31T18:30, which is one of "
+                " {text}: {what}; write a day, 2026-01-31, or a time, 2026-01-31T18:30, which is read as one of {zone} ("
             ),
             Field::Zone,
-            " (UTC if it is not given) unless it has an offset: 2026-01-31T18:30Z, 2026-01-31T18:30+02:00",
+            " names another) unless it has an offset: 2026-01-31T18:30Z, 2026-01-31T18:30+02:00",
         ]
         .bad_input()
     };
@@ -150,12 +162,6 @@ fn date(text: &str) -> Option<Option<NaiveDate>> {
         })
         .collect();
     (shape == "0000-00-00").then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())
-}
-
-/// The first instant of a day: where the clock skips midnight, it is the instant to which it skips; where midnight
-/// comes twice, the first one.
-fn start_of(date: NaiveDate, zone: Zone) -> Option<Timestamp> {
-    zone.instant(date.and_time(NaiveTime::MIN))
 }
 
 #[cfg(test)]

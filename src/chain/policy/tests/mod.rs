@@ -171,6 +171,7 @@ fn made(wallet: Address, pool: Pool, quote: Address, buys: bool, deadline: u64) 
         token_out,
         amount_in: Amount::new(amount_in),
         amount_out_fair: Amount::ZERO,
+        fair_rest: 0,
         pool: None,
         prove_sell: false,
         checks: crate::domain::onchain::Checks::none(),

@@ -1,0 +1,180 @@
+//! At which price, and when, each rule of a job would fire next. The rules themselves decide with other arithmetic; that
+//! they fire at these prices and not beside them is tested against them.
+
+use rust_decimal::Decimal;
+use serde::Serialize;
+
+use super::{
+    Timestamp, accumulate,
+    config::{AccumulateConfig, LiquidityConfig, ScheduleConfig},
+    decision::{LastFills, Position},
+    liquidity,
+    units::{MoneyError, Price, Rounding, Usd},
+};
+
+/// When take-profit fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct TakeProfit {
+    /// The lowest price at which it does, USD.
+    pub at_or_above_usd: Price,
+    /// The price of the last take-profit, if that must be passed as far as the average cost.
+    pub last_sale_usd: Option<Price>,
+    /// The end of its cooldown; none if it is over.
+    pub not_before: Option<Timestamp>,
+}
+
+/// When a dip is bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct DipBuy {
+    /// The highest price that is a dip, USD, as long as the high stands.
+    pub at_or_below_usd: Price,
+    /// The high that the fall is measured from.
+    pub high_usd: Price,
+    /// The price of the slot before was a dip as well: one more is enough. Otherwise it takes two in a row.
+    pub seen_once: bool,
+    /// The end of its cooldown; none if it is over.
+    pub not_before: Option<Timestamp>,
+}
+
+/// When a spread trade fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Spread {
+    /// It buys below this price, USD.
+    pub buys_below_usd: Price,
+    /// It sells above this price, USD.
+    pub sells_above_usd: Price,
+    /// The moving average that they are measured from.
+    pub moving_average_usd: Price,
+    /// The end of its cooldown; none if it is over.
+    pub not_before: Option<Timestamp>,
+}
+
+/// When the inventory is rebalanced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Rebalance {
+    /// It buys below this price, USD; none if no price makes the token's share that small.
+    pub buys_below_usd: Option<Price>,
+    /// It sells above this price, USD; none if no price makes the token's share that large.
+    pub sells_above_usd: Option<Price>,
+}
+
+/// When take-profit fires; `None`: with this position it cannot.
+///
+/// # Errors
+/// [`MoneyError`] if a number leaves its range.
+pub fn take_profit(
+    config: &AccumulateConfig,
+    schedule: &ScheduleConfig,
+    position: &Position,
+    last: &LastFills,
+    now: Timestamp,
+) -> Result<Option<TakeProfit>, MoneyError> {
+    let Some(goal_pct) = accumulate::profit_goal_pct(config, position)? else {
+        return Ok(None);
+    };
+    let goal = position.cost_basis.percent(goal_pct, Rounding::Up)?;
+    let gained = Price::for_value(goal, position.token_balance, position.token_decimals)?;
+    let last_sale = accumulate::profit_step(position, last);
+    let again = last_sale
+        .map(|price| price.percent(goal_pct, Rounding::Up))
+        .transpose()?;
+    Ok(Some(TakeProfit {
+        at_or_above_usd: again.map_or(gained, |again| again.max(gained)),
+        last_sale_usd: last_sale,
+        not_before: accumulate::profit_again(config, schedule, last).filter(|from| *from > now),
+    }))
+}
+
+/// When a dip is bought, after a slot at `previous`; `None`: the rule is off.
+///
+/// # Errors
+/// [`MoneyError`] if a number leaves its range.
+pub fn dip_buy(
+    config: &AccumulateConfig,
+    schedule: &ScheduleConfig,
+    last: &LastFills,
+    (high, previous): (Price, Option<Price>),
+    now: Timestamp,
+) -> Result<Option<DipBuy>, MoneyError> {
+    let Some(floor_pct) = accumulate::dip_floor_pct(config)? else {
+        return Ok(None);
+    };
+    let floor = high.percent(floor_pct, Rounding::Down)?;
+    Ok(Some(DipBuy {
+        at_or_below_usd: floor,
+        high_usd: high,
+        seen_once: previous.is_some_and(|previous| previous <= floor),
+        not_before: accumulate::dip_again(config, schedule, last).filter(|from| *from > now),
+    }))
+}
+
+/// The slot of the next regular buy, if it is later than `after`.
+#[must_use]
+pub fn dca(
+    config: &AccumulateConfig,
+    schedule: &ScheduleConfig,
+    last: &LastFills,
+    started_at: Timestamp,
+    after: Timestamp,
+) -> Option<Timestamp> {
+    let due = accumulate::dca_due(config, schedule, last, started_at)?;
+    // A slot at the very instant counts.
+    let just_before = due
+        .checked_sub_signed(chrono::TimeDelta::nanoseconds(1))
+        .unwrap_or(due);
+    schedule
+        .cron
+        .next_after(schedule.timezone, after.max(just_before))
+}
+
+/// When a spread trade fires around `mean`.
+///
+/// # Errors
+/// [`MoneyError`] if a number leaves its range.
+pub fn spread(
+    config: &LiquidityConfig,
+    schedule: &ScheduleConfig,
+    last: &LastFills,
+    mean: Price,
+    now: Timestamp,
+) -> Result<Spread, MoneyError> {
+    let below = Decimal::ONE_HUNDRED.checked_sub(config.spread_pct);
+    let above = Decimal::ONE_HUNDRED.checked_add(config.spread_pct);
+    Ok(Spread {
+        buys_below_usd: mean.percent(below.ok_or(MoneyError::OutOfRange)?, Rounding::Up)?,
+        sells_above_usd: mean.percent(above.ok_or(MoneyError::OutOfRange)?, Rounding::Down)?,
+        moving_average_usd: mean,
+        not_before: liquidity::spread_again(config, schedule, last).filter(|from| *from > now),
+    })
+}
+
+/// When the inventory is rebalanced; `None`: it holds nothing of one of the two.
+///
+/// # Errors
+/// [`MoneyError`] if a number leaves its range.
+pub fn rebalance(config: &LiquidityConfig, position: &Position) -> Result<Option<Rebalance>, MoneyError> {
+    let quote = position.quote_value(Rounding::Down)?;
+    if !quote.is_positive() || position.token_balance.is_zero() {
+        return Ok(None);
+    }
+    let band = liquidity::band(config)?;
+    // The token's worth at which it is `percent` per cent of both: quote x percent / (100 - percent).
+    let at = |percent: Decimal| -> Option<Price> {
+        let rest = Decimal::ONE_HUNDRED.checked_sub(percent)?;
+        let worth = quote.decimal().checked_mul(percent)?.checked_div(rest)?;
+        let worth = Usd::rounded(worth, Rounding::Down);
+        Price::of(worth, position.token_balance, position.token_decimals).ok()
+    };
+    let inside = |percent: &Decimal| *percent > Decimal::ZERO && *percent < Decimal::ONE_HUNDRED;
+    Ok(Some(Rebalance {
+        buys_below_usd: Some(band.lowest_pct).filter(inside).and_then(at),
+        sells_above_usd: Some(band.highest_pct).filter(inside).and_then(at),
+    }))
+}
+
+/// When limits of a day begin anew: the next midnight, UTC.
+#[must_use]
+pub fn day_ends(now: Timestamp) -> Option<Timestamp> {
+    let next = now.date_naive().succ_opt()?;
+    Some(next.and_time(chrono::NaiveTime::MIN).and_utc())
+}

@@ -1,0 +1,193 @@
+//! The pool that a token's price is read from: the best one for a hundred dollars, or, where that buys hardly a unit of
+//! a token of few decimals, the best one for a sale of a few units.
+
+use std::collections::HashMap;
+
+use alloy_primitives::{Address, U256};
+use rust_decimal::Decimal;
+
+use super::{OnchainPrices, pair};
+use crate::{
+    chain::{
+        dex::{
+            api::Route,
+            assets::{Pair, erc20},
+        },
+        multicall::{Read, Reading},
+    },
+    domain::{
+        config::SourceName,
+        pool::Pool,
+        units::{NATIVE_DECIMALS, Price, Rounding, Usd},
+    },
+    ports::PoolPriceRequest,
+};
+
+/// The best pool is the one that returns most for this input: a hundred dollars. A smaller probe would favour nearly
+/// empty pools.
+const PROBE_USDC: U256 = U256::from_limbs([100_000_000, 0, 0, 0]);
+/// The probe in native coins if their price is unknown.
+const PROBE_NATIVE: U256 = U256::from_limbs([30_000_000_000_000_000, 0, 0, 0]);
+/// Answers of fewer units do not tell pools apart.
+const COARSE_UNITS: U256 = U256::from_limbs([1_000, 0, 0, 0]);
+/// Then so many times the units are sold, the first that a pool answers: one unit may be all that a V2 pair can pay for,
+/// and V3 rounds its fee up to a unit.
+const SOLD_TIMES: [U256; 2] = [U256::from_limbs([10, 0, 0, 0]), U256::from_limbs([1, 0, 0, 0])];
+
+/// A search that a pool takes part in: the pair, its source, and the size, the first ones counting most.
+type Place = (SourceName, Pair, usize);
+
+/// A question to one candidate pool.
+struct Asked {
+    place: Place,
+    amount: U256,
+    route: Route,
+    read: Read,
+}
+
+/// A pool's output.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    amount: U256,
+    pool: Pool,
+}
+
+impl OnchainPrices {
+    /// Searches the best pools of pairs that were not searched recently, in as few round trips as possible.
+    pub(super) async fn find(&self, requests: &[PoolPriceRequest]) -> Result<(), String> {
+        let native = self.native().await.ok().and_then(|native| native.price.ok());
+        let native = native.map(|price| price.usd);
+        let (mut wanted, mut asked) = (Vec::new(), Vec::new());
+        for request in requests {
+            let Some(probe) = self.probe(request.quote, native) else {
+                continue;
+            };
+            if self.pool(request).await.is_some() {
+                continue;
+            }
+            wanted.push(request);
+            let routes = self.open(request, request.quote, request.token).await?;
+            asked.extend(self.questions(request, &routes, 0, probe));
+        }
+        let bought = self.best(&asked).await?;
+        let mut asked = Vec::new();
+        for request in &wanted {
+            let bought = bought.get(&(request.source, pair(request), 0));
+            let units = bought.map_or(U256::ZERO, |given| given.amount);
+            if units >= COARSE_UNITS {
+                continue;
+            }
+            let routes = self.open(request, request.token, request.quote).await?;
+            for (size, times) in SOLD_TIMES.into_iter().enumerate() {
+                let amount = units.max(U256::from(1)).saturating_mul(times);
+                asked.extend(self.questions(request, &routes, size, amount));
+            }
+        }
+        let sold = self.best(&asked).await?;
+        for request in wanted {
+            let place = |size| (request.source, pair(request), size);
+            let sold = (0..SOLD_TIMES.len()).find_map(|size| sold.get(&place(size)));
+            if let Some(Given { pool, .. }) = sold.or_else(|| bought.get(&place(0))) {
+                self.search(request.source).keep(pair(request), *pool).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// The ways through pools whose price may be used for `request`.
+    async fn open(
+        &self,
+        request: &PoolPriceRequest,
+        token_in: Address,
+        token_out: Address,
+    ) -> Result<Vec<Route>, String> {
+        let search = self.search(request.source);
+        let routes = search.candidates(token_in, token_out).await;
+        let mut routes = routes.map_err(|error| error.to_string())?;
+        if request.source == SourceName::Twap {
+            routes.retain(|route| route.dex.has_history());
+        }
+        let mut open = Vec::with_capacity(routes.len());
+        for route in &routes {
+            if !search.is_shunned(pair(request), route.pool).await {
+                open.push(*route);
+            }
+        }
+        // If all failed, all are used: the price of an untradable pool still explains a hold.
+        Ok(if open.is_empty() { routes } else { open })
+    }
+
+    fn questions(
+        &self,
+        request: &PoolPriceRequest,
+        routes: &[Route],
+        size: usize,
+        amount: U256,
+    ) -> Vec<Asked> {
+        let place = (request.source, pair(request), size);
+        let asked = routes.iter().filter_map(|route| {
+            let read = route.dex.ask(self.spec(), route, amount)?;
+            Some(Asked {
+                place,
+                amount,
+                route: *route,
+                read,
+            })
+        });
+        asked.collect()
+    }
+
+    /// The pool that gives most in each place.
+    async fn best(&self, asked: &[Asked]) -> Result<HashMap<Place, Given>, String> {
+        let reads: Vec<Read> = asked.iter().map(|asked| asked.read.clone()).collect();
+        let readings: Vec<Reading> = self.read(&reads).await?;
+        let mut best: HashMap<Place, Given> = HashMap::new();
+        for (asked, reading) in asked.iter().zip(&readings) {
+            let Asked {
+                place, amount, route, ..
+            } = asked;
+            let Some(amount) = route.dex.answer(route, *amount, Some(reading)) else {
+                continue;
+            };
+            let given = Given {
+                amount,
+                pool: route.pool,
+            };
+            let best = best.entry(*place).or_insert(given);
+            if given.amount > best.amount {
+                *best = given;
+            }
+        }
+        Ok(best)
+    }
+
+    /// Input of the probe; `None`: the quote has no known price.
+    pub(super) fn probe(&self, quote: Address, native: Option<Price>) -> Option<U256> {
+        if quote == self.spec().usdc {
+            Some(PROBE_USDC)
+        } else {
+            (erc20(self.spec(), quote) == self.spec().wrapped_native).then(|| probe_native(native))
+        }
+    }
+}
+
+/// A hundred dollars in native coins.
+fn probe_native(price: Option<Price>) -> U256 {
+    let worth = Usd::rounded(Decimal::ONE_HUNDRED, Rounding::Down);
+    let coins = price.and_then(|price| worth.to_amount(NATIVE_DECIMALS, price, Rounding::Up).ok());
+    coins.map_or(PROBE_NATIVE, |coins| coins.units())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_probe_is_worth_a_hundred_dollars_whatever_the_coin_is_worth() {
+        let coin = U256::from(1_000_000_000_000_000_000_u64);
+        let at = |price: Decimal| probe_native(Price::new(price).ok());
+        assert_eq!(at(Decimal::new(4, 1)), coin * U256::from(250), "of 0.4 dollars");
+        assert_eq!(at(Decimal::from(2_500)), coin / U256::from(25));
+        assert_eq!(probe_native(None), PROBE_NATIVE);
+    }
+}
