@@ -80,7 +80,7 @@ fn kept(amount: Amount, rest: u32, costs_bps: [u32; 2]) -> Result<Amount, MoneyE
             denominator.saturating_mul(U256::from(PARTS)),
             Rounding::Down,
         ),
-        // So many units that no part of one counts.
+        // Enough units that fractions of one do not count.
         None => amount.mul_div(numerator, denominator, Rounding::Down),
     }
 }

@@ -9,7 +9,7 @@ use super::units::{Amount, BPS, MoneyError, Price, Rounding, USD_SCALE, Usd};
 /// Default maximum loss of a round trip in addition to the pool's fees, basis points.
 const ROUND_TRIP_SLACK_BPS: u32 = 300;
 
-/// Below so many units, one unit is more than a basis point of an amount.
+/// Below this number of units, one unit is more than a basis point of an amount.
 const COARSE_UNITS: u32 = BPS;
 
 /// What a plan is worth in what comes in, to the last digit. The units of a token of few decimals are coarse: a bound
@@ -46,8 +46,8 @@ impl Worth {
         Ok(floor.max(Amount::new(U256::from(1))))
     }
 
-    /// The maximum output: `better_bps` more, rounded up. The value was rounded down, so its last digit and one more are
-    /// as fair.
+    /// The maximum output: `better_bps` more, rounded up. The value was rounded down, so its last digit and one more
+    /// are as fair.
     ///
     /// # Errors
     /// [`MoneyError`] if a number leaves its range.

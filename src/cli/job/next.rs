@@ -130,7 +130,7 @@ fn daily_limit(next: &Next, limit: &DailyLimit) -> String {
     };
     let resets = limit.resets_at.map(|reset| {
         let clock = reset.format("%H:%M");
-        format!("; begins anew at {clock} UTC ({})", distance(next.now, reset))
+        format!("; resets at {clock} UTC ({})", distance(next.now, reset))
     });
     format!(
         "{} of {} USD {what} today{}",

@@ -316,7 +316,7 @@ async fn a_pooler_is_refused_unless_its_sessions_are_whole() {
     }
 }
 
-/// What the field reported: with few connections a service waited for more than there were, and nobody was told.
+/// With few connections a service waited for more than there were, and reported nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_trades_with_ten_connections_of_a_pooler_and_is_refused_with_fewer() {
     let cluster = Cluster::start().await;

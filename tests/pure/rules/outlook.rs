@@ -1,4 +1,4 @@
-//! The prices and instants that a status names are those at which the rules fire: just beside them they do not.
+//! The prices and instants that a status names are those at which the rules fire: next to them they do not.
 
 use chrono::TimeDelta;
 use lgi_mm::domain::{
@@ -23,7 +23,7 @@ fn schedule() -> ScheduleConfig {
 }
 
 /// A price a billionth below, and one a billionth above.
-fn beside(at: Price) -> (Price, Price) {
+fn around(at: Price) -> (Price, Price) {
     (scaled_by(at, "0.999999999"), scaled_by(at, "1.000000001"))
 }
 
@@ -176,7 +176,7 @@ proptest! {
             prop_assert_eq!(accumulate_fires(&config, &facts), None);
             return Ok(());
         };
-        let (below, above) = beside(found.at_or_above_usd);
+        let (below, above) = around(found.at_or_above_usd);
         let fires_at = |now: Timestamp, price: Price| {
             let facts = Facts { now, price, ..facts.clone() };
             let mut quiet = facts.clone();
@@ -218,7 +218,7 @@ proptest! {
             found.expect("in range").expect("it is on")
         };
         let found = look(high);
-        let (below, above) = beside(found.at_or_below_usd);
+        let (below, above) = around(found.at_or_below_usd);
         let from = found.not_before.unwrap_or(facts.now);
         prop_assert!(at_price(from, below, below), "{:?}", found);
         prop_assert!(!at_price(from, below, above), "{:?}", found);
@@ -272,10 +272,10 @@ proptest! {
         facts.last.spread = Some(at(last));
         let found = outlook::spread(&config, &schedule(), &facts.last, price, facts.now).expect("in range");
         facts.now = found.not_before.unwrap_or(facts.now);
-        let (buys, stays) = beside(found.buys_below_usd);
+        let (buys, stays) = around(found.buys_below_usd);
         prop_assert_eq!(liquidity_fires(&config, &facts, buys), Some((Reason::SpreadBuy, Side::Buy)));
         prop_assert_eq!(liquidity_fires(&config, &facts, stays), None);
-        let (stays, sells) = beside(found.sells_above_usd);
+        let (stays, sells) = around(found.sells_above_usd);
         prop_assert_eq!(liquidity_fires(&config, &facts, sells), Some((Reason::SpreadSell, Side::Sell)));
         prop_assert_eq!(liquidity_fires(&config, &facts, stays), None);
         if found.not_before.is_some() {
