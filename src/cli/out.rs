@@ -51,6 +51,11 @@ impl Out {
         Self::write(&printable(text))
     }
 
+    /// Prints what another program reads, and we made ourselves.
+    pub(super) fn verbatim(self, bytes: &[u8]) -> Result<(), AppError> {
+        Self::write_bytes(bytes)
+    }
+
     /// Clears the screen, if there is a terminal.
     pub(super) fn clear(self) -> Result<(), AppError> {
         if self.is_terminal() {
@@ -61,8 +66,12 @@ impl Out {
     }
 
     fn write(text: &str) -> Result<(), AppError> {
+        Self::write_bytes(text.as_bytes())
+    }
+
+    fn write_bytes(bytes: &[u8]) -> Result<(), AppError> {
         let mut output = stdout().lock();
-        match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        match output.write_all(bytes).and_then(|()| output.flush()) {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(AppError::Io {
                 what: "standard output".to_owned(),
                 source: error,
@@ -74,6 +83,12 @@ impl Out {
     /// Prints a remark to standard error, never to standard output.
     pub(super) fn remark(self, text: &str) {
         let _ = writeln!(stderr().lock(), "{}", printable(text));
+    }
+
+    /// Writes a question to standard error; the answer follows on the same line.
+    pub(super) fn prompt(self, text: &str) {
+        let mut output = stderr().lock();
+        let _ = write!(output, "{}", printable(text)).and_then(|()| output.flush());
     }
 
     pub(super) fn error(self, error: &AppError) {
@@ -184,6 +199,12 @@ pub(super) fn short(text: &str, digits: usize) -> String {
         }
         _ => text.to_owned(),
     }
+}
+
+/// A number of things: `1 job`, `2 jobs`.
+pub(super) fn counted(number: i64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
 }
 
 /// To the second, UTC.

@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 
 use super::{
     adopt,
+    confirm::{asks, confirm},
     out::{Out, table},
     target::actor,
 };
@@ -28,7 +29,7 @@ pub(super) struct ReconcileArgs {
     /// Chain of --adopt
     #[arg(long, default_value = "base")]
     chain: String,
-    /// Adopt without asking for confirmation
+    /// Repair, adopt or count in without asking for confirmation
     #[arg(long)]
     yes: bool,
     /// Add tokens that the wallet holds and no job tracks to this job's position, at --cost
@@ -55,13 +56,16 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &ReconcileArgs) -> 
         return adopt::wallet(&app, out, wallet, &args.chain, args.yes).await;
     }
     if let (Some(job), Some(cost)) = (args.count_in, args.cost) {
-        return adopt::tokens(&app, out, job, cost).await;
+        return adopt::tokens(&app, out, job, cost, args.yes).await;
     }
     let mut view = reconcile::compare(&app).await?;
     if args.apply {
         let repairs = view.repairs();
         if !out.is_json() && !repairs.is_empty() {
             out.remark(&repairs.join("\n"));
+            if asks(out, args.yes) {
+                confirm(out, "These change the ledger and cannot be undone. Continue?")?;
+            }
         }
         view = reconcile::repair(&app, view, &actor()).await?;
     }

@@ -1,6 +1,7 @@
 //! SQL only: the ledger's rows, and the statements that guard them.
 
 pub mod adoption;
+pub mod bulk;
 pub mod census;
 mod columns;
 pub mod deliveries;
@@ -30,10 +31,12 @@ pub mod retention;
 pub mod sales;
 pub mod samples;
 pub mod schema;
+pub mod seen;
 pub mod server;
 pub mod session;
 pub mod signers;
 pub mod slots;
+pub mod tenants;
 pub mod ticks;
 pub mod trades;
 pub mod trail;

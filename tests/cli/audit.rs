@@ -106,7 +106,8 @@ async fn orders_to_a_job_are_in_its_history_as_tagged_json() {
         (
             "pause",
             serde_json::json!({ "status": "RUNNING" }),
-            serde_json::json!({ "transition": { "to": "PAUSED" }, "order": { "command": "pause" } }),
+            // 1: the first row of `audit`, whose undo is `resume --paused-by 1`.
+            serde_json::json!({ "transition": { "to": "PAUSED" }, "order": { "command": "pause" }, "paused_by": 1 }),
         ),
         (
             "resume",

@@ -19,7 +19,7 @@ pub const QUIET: [&str; 6] = [
 
 pub struct Terminal {
     pub pool: PgPool,
-    url: String,
+    pub url: String,
     dir: tempfile::TempDir,
 }
 
@@ -69,7 +69,11 @@ fn alone(program: &str) -> Command {
 
 impl Terminal {
     pub async fn new() -> Self {
-        let db = testkit::db().await;
+        Self::on(testkit::db().await)
+    }
+
+    /// With this database.
+    pub fn on(db: testkit::TestDb) -> Self {
         Self {
             pool: db.pool,
             url: db.url,
@@ -84,6 +88,15 @@ impl Terminal {
             .current_dir(self.dir.path())
             .output();
         Ran::of(&output.expect("our own program runs"))
+    }
+
+    /// The command, to be started rather than run to its end.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = program(args);
+        command
+            .env("DATABASE_URL", &self.url)
+            .current_dir(self.dir.path());
+        command
     }
 
     /// With one more variable in its environment.
@@ -108,6 +121,35 @@ impl Terminal {
             .stdin(std::process::Stdio::null())
             .output();
         Ran::of(&output.expect("script runs"))
+    }
+
+    /// On a terminal of its own, which `script` makes, where this is typed. What a terminal shows is all one stream.
+    pub fn on_a_terminal(&self, args: &[&str], typed: &str) -> Ran {
+        use std::io::Write as _;
+
+        let line = [&[env!("CARGO_BIN_EXE_lgi-mm")], args].concat().join(" ");
+        let mut script = alone("script")
+            .args([
+                "--quiet",
+                "--return",
+                "--echo",
+                "never",
+                "--command",
+                &line,
+                "/dev/null",
+            ])
+            .env("DATABASE_URL", &self.url)
+            .current_dir(self.dir.path())
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("script runs");
+        let mut input = script.stdin.take().expect("its input");
+        input.write_all(typed.as_bytes()).expect("typed");
+        drop(input);
+        let mut ran = Ran::of(&script.wait_with_output().expect("script ends"));
+        ran.stdout = ran.stdout.replace("\r\n", "\n");
+        ran
     }
 
     pub fn path(&self, name: &str) -> std::path::PathBuf {
@@ -152,5 +194,9 @@ pub fn settled() -> insta::internals::SettingsBindDropGuard {
         "[time zone rules] ",
     );
     settings.add_filter("PostgreSQL [^\"]+", "PostgreSQL [version and place]");
+    settings.add_filter(
+        r"no jobs in the database [^;]+;",
+        "no jobs in the database [place];",
+    );
     settings.bind_to_scope()
 }

@@ -8,6 +8,8 @@ pub mod next;
 pub mod pnl;
 mod recorded;
 pub mod replay;
+pub mod sale;
+pub mod selected;
 pub mod start;
 pub mod status;
 pub mod tick;

@@ -50,6 +50,9 @@ pub struct Status {
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub stopped_at: Option<Timestamp>,
+    /// When it was removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archived_at: Option<Timestamp>,
     pub failures_in_row: u32,
     pub backoff_until: Option<Timestamp>,
     pub last_error: Option<String>,
@@ -116,10 +119,10 @@ pub struct DecisionRun {
     pub count: u64,
 }
 
-/// Everything about one job.
+/// Everything about one job, also about a removed one.
 pub async fn status(app: &App, target: &Target) -> Result<Status, AppError> {
     let pool = &app.pool;
-    let job = target::find(pool, target).await?;
+    let job = target::find_ever(pool, target).await?;
     let pulse = views::pulses(pool, &[job.id]).await?.into_iter().next();
     let pulse = pulse.ok_or_else(|| AppError::NotFound(format!("job {} has no schedule", job.id)))?;
     let filter = TradeFilter {
@@ -144,6 +147,7 @@ pub async fn status(app: &App, target: &Target) -> Result<Status, AppError> {
         created_at: job.created_at,
         started_at: job.started_at,
         stopped_at: job.stopped_at,
+        archived_at: job.archived_at,
         failures_in_row: job.failures_in_row,
         backoff_until: job.last.backoff_until,
         signer_halted: signer.and_then(|signer| signer.halted),

@@ -2,7 +2,7 @@
 
 use crate::{
     app::{
-        App, AppError,
+        App, AppError, info,
         jobs::list::{self, JobLine},
     },
     cli::out::{Out, dollars, short, table_without},
@@ -56,5 +56,13 @@ pub fn render(lines: &[JobLine]) -> String {
 
 pub async fn run(settings: &Settings, out: Out) -> Result<(), AppError> {
     let app = App::read(settings).await?;
-    out.show(&list::list(&app).await?, |lines| render(lines))
+    let lines = list::list(&app).await?;
+    out.show(&lines, |lines| match lines.as_slice() {
+        // A user who expects jobs may be looking at another user's database.
+        [] => format!(
+            "no jobs in {}; create one with `lgi-mm start TOKEN --mode accumulate`",
+            info::whose(&app)
+        ),
+        lines => render(lines),
+    })
 }
