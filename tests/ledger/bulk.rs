@@ -91,7 +91,7 @@ async fn pause(pool: &PgPool, selection: Selection) -> (Option<AuditId>, Vec<Job
     (stopped.pause, jobs.collect())
 }
 
-/// Takes back a pause; the statuses that jobs got from it.
+/// Undoes a pause; the statuses that jobs got from it.
 async fn undo(pool: &PgPool, pause: AuditId) -> Vec<(JobId, Option<JobStatus>)> {
     let back = bulk::resume_paused_by(pool, pause, "test")
         .await
@@ -506,7 +506,7 @@ async fn many_orders_at_once_neither_wait_for_each_other_in_a_circle_nor_get_los
     let mut stopped = 0;
     for task in tasks {
         let done = tokio::time::timeout(Duration::from_secs(240), task).await;
-        stopped += done.expect("no order waits for ever").expect("no task fails");
+        stopped += done.expect("every order ends").expect("no task fails");
     }
     // Each job was stopped by one pause at a time: as often as pauses say, and never twice without a resume between.
     let sql = "SELECT count(*) FROM job_events WHERE action = 'pause'";
@@ -533,7 +533,7 @@ async fn several_configurations_change_together_or_not_at_all() {
     let mut other = config.clone();
     other.schedule.jitter = Span::from_secs(2);
     assert!(
-        orders::configure(pool, &read[2], &other, "somebody")
+        orders::configure(pool, &read[2], &other, "another operator")
             .await
             .expect("edited")
     );
