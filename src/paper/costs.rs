@@ -81,7 +81,7 @@ fn kept(amount: Amount, rest: u32, costs_bps: [u32; 2]) -> Result<Amount, MoneyE
             denominator.saturating_mul(U256::from(PARTS)),
             Rounding::Down,
         ),
-        // So many units that no part of one counts.
+        // An amount this large has no use for parts of a unit.
         None => amount.mul_div(numerator, denominator, Rounding::Down),
     }
 }
