@@ -1,6 +1,7 @@
 //! SQL only: the ledger's rows, and the statements that guard them.
 
 pub mod adoption;
+pub mod alive;
 pub mod bulk;
 pub mod census;
 mod columns;
@@ -42,6 +43,7 @@ pub mod trades;
 pub mod trail;
 pub mod turns;
 pub mod views;
+pub mod zone_rules;
 
 use sqlx::PgPool;
 

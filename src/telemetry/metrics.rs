@@ -7,11 +7,11 @@ use strum::VariantArray;
 
 use crate::domain::decision::Reason;
 
-/// What a metric is to Prometheus.
+/// The Prometheus type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
 #[strum(serialize_all = "lowercase")]
 pub enum Kind {
-    /// Only grows, but for a restart.
+    /// Only grows, except for restarts.
     Counter,
     /// Goes up and down.
     Gauge,
@@ -43,7 +43,7 @@ pub struct Metric {
     pub labels: &'static [&'static str],
     /// Who exports it.
     pub origin: Origin,
-    /// What it says, values of labels included.
+    /// Its meaning, values of labels included.
     pub meaning: &'static str,
 }
 
@@ -123,7 +123,7 @@ table! {
     JOB_BUDGET_LEFT = "lgi_mm_job_budget_left_usd" Gauge "usd" ["job_id"] Job "Amount that may still be bought: max_accumulation_usd less cost, or the quote balance of a liquidity job";
 }
 
-/// Tells the recorder in use what every metric of this origin means.
+/// Describes every metric of this origin to the current recorder.
 pub fn describe(wanted: impl Fn(Origin) -> bool) {
     for metric in METRICS.iter().filter(|metric| wanted(metric.origin)) {
         let unit = match metric.unit {
@@ -187,6 +187,6 @@ A job has at most 17 series: 15 with one value each, one hold reason and one sta
 bounds them: 1,000 jobs make 17,000 series, and so do 10,000 jobs unless you raise the bound to 10,000 (170,000 series).
 Jobs in ERROR and jobs with an open trade come first, then the lowest job ids; `lgi_mm_jobs_without_series` counts the
 rest. All other series are independent of the number of jobs: holds have about 40 reasons, trades 2 sides x {reasons} reasons
-x 2 statuses, each histogram 14 buckets (times chains for RPC), and queues, signers, chains and tables are few. A census
+x 3 statuses, each histogram 14 buckets (times chains for RPC), and queues, signers, chains and tables are few. A census
 takes a fixed number of SQL statements, whatever the number of jobs.
 ";

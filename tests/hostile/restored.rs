@@ -70,7 +70,7 @@ async fn status(world: &World, job: JobId) -> String {
         .expect("a status")
 }
 
-/// The wallet is halted and stays so; its owner lets it go on; nothing is bought before the owner has said what the
+/// The wallet is halted and stays so; its owner resumes it; nothing is bought before the owner has said what the
 /// tokens are that the wallet holds beyond the ledger.
 async fn buys_nothing_again(world: &World, job: JobId) {
     let before = nonce(world).await;
@@ -219,6 +219,16 @@ async fn a_new_database_buys_nothing_with_a_wallet_that_has_a_past_until_it_is_a
     assert_eq!(status(&world, job).await, "PAUSED");
     let (code, again) = world.run(&[&adopt[..], &["--yes"]].concat()).await;
     assert!(code == 4 && again.contains("nothing to adopt"), "{again}");
+    // What was refused, and looking, left no row.
+    let recorded = world.audited("wallet_adopt").await;
+    let [(actor, subject, detail)] = &recorded[..] else {
+        panic!("one row of the audit: {recorded:?}")
+    };
+    assert!(
+        actor.starts_with("cli:") && subject.contains(&wallet),
+        "{actor} {subject}"
+    );
+    assert_eq!(detail["chain_nonce"], before, "{detail}");
     // The tokens are the owner's own: the job continues without them.
     let (code, said) = world.run(&["resume", "CLAWDIA"]).await;
     assert_eq!(code, 0, "{said}");

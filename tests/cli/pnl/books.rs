@@ -15,7 +15,7 @@ use lgi_mm::{
         units::{Amount, Price, Usd},
     },
     store::{
-        adoption,
+        adoption, dust,
         endings::{self, Ended, Settlement, TradeFailure},
         failure_watches, fill_watches,
         gas::GasPaid,
@@ -382,7 +382,9 @@ impl Books {
             failure_watches::finish(&self.pool, trade).await.expect("final");
         }
         let seen = self.row(job).await.position.token_balance;
-        let held = seen.checked_sub(amount(tokens)).expect("there are so many");
+        let held = seen
+            .checked_sub(amount(tokens))
+            .expect("the books hold this amount");
         assert!(
             repairs::write_down(&self.pool, job, seen, held, "test")
                 .await
@@ -405,7 +407,7 @@ impl Books {
             .expect("liquidating");
         let row = self.row(job).await;
         assert!(
-            endings::write_off_dust(&self.pool, &row)
+            dust::write_off_dust(&self.pool, &row)
                 .await
                 .expect("written down")
         );

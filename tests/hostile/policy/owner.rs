@@ -10,7 +10,7 @@ use lgi_mm::{
 };
 use testkit::live::{WALLET, World};
 
-/// The kill switch, and changes of the file, count without a restart; so does that somebody else may write it.
+/// The kill switch, and changes of the file, count without a restart; so does a change of who may write it.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_kill_switch_stops_a_running_worker_and_lets_it_go_on() {
     let world = World::new(BlockTime::OnTransaction).await;
@@ -95,6 +95,23 @@ async fn without_a_policy_nothing_is_signed_and_one_command_allows_a_job() {
     assert_eq!(mode & 0o777, 0o600);
     let (code, said) = world.run(&["policy", "check"]).await;
     assert_eq!(code, 0, "{said}");
+    // A command that had no database open is only logged; one for a job leaves a row, with what it wrote.
+    assert!(world.audited("policy_allow").await.is_empty());
+    let (code, said) = world.run(&["policy", "allow", "CLAWDIA", "--yes"]).await;
+    assert_eq!(code, 0, "{said}");
+    let recorded = world.audited("policy_allow").await;
+    let [(actor, subject, detail)] = &recorded[..] else {
+        panic!("one row of the audit: {recorded:?}")
+    };
+    let wallet = WALLET.to_string();
+    assert!(
+        actor.starts_with("cli:") && subject.contains(&wallet),
+        "{actor} {subject}"
+    );
+    assert!(
+        detail["file"] == world.policy().display().to_string() && detail["entry"]["chain"] == "local",
+        "{detail}"
+    );
     world
         .until(
             "it buys",
@@ -121,7 +138,7 @@ async fn what_cannot_be_counted_is_not_signed() {
     daemon.kill().await.expect("killed");
 }
 
-/// Finding 17: settings that anybody could have put there are not obeyed, and which file was read is said.
+/// Settings that any user could have put there are ignored, and the file that was read is named.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_17_settings_that_others_may_write_are_refused() {
     let world = World::new(BlockTime::OnTransaction).await;
