@@ -9,6 +9,7 @@ mod editor;
 mod export;
 mod help;
 mod life;
+mod next;
 mod pnl;
 mod policy;
 mod prices;
