@@ -16,10 +16,13 @@ RUN mkdir -p src benches/fleet \
     && cargo build --release --locked --features kms-aws,kms-gcp --bin lgi-mm \
     && rm -r src benches target/release/.fingerprint/lgi-mm-*
 COPY build.rs build.rs
+COPY build build
 COPY .sqlx .sqlx
 COPY migrations migrations
 COPY benches benches
 COPY src src
+# There is no git here: --build-arg LGI_MM_COMMIT="$(git log -1 --format='%h %cs')" names the commit in --version.
+ARG LGI_MM_COMMIT=
 RUN cargo build --release --locked --features kms-aws,kms-gcp --bin lgi-mm \
     && strip --strip-debug target/release/lgi-mm
 

@@ -1,5 +1,9 @@
-//! Extracts the charting library of the report (Apache ECharts) from the crate that contains it, so that neither npm
-//! nor a separate download is needed. Cargo does not pass the paths of dependencies to a build script, so we search.
+//! Names the commit that is built, and extracts the charting library of the report (Apache ECharts) from the crate that
+//! contains it, so that neither npm nor a separate download is needed. Cargo does not pass the paths of dependencies to
+//! a build script, so we search.
+
+#[path = "build/commit.rs"]
+mod commit;
 
 use std::{
     env,
@@ -17,8 +21,13 @@ const FILE: &str = "src/asset/echarts-5.5.1.min.js";
 /// Hash of the file. The file becomes part of every report, so the build fails on any other content.
 const SHA256: &str = "e84270bd0cd5bdf60fefc26d00c2a391cb2e81f4d26a7a9ee16185a54773a3cf";
 
+/// Variable that names the commit where there is no git, such as `3f2c1ab90 2026-11-29`.
+const COMMIT: &str = "LGI_MM_COMMIT";
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=build/commit.rs");
+    name_commit();
     println!("cargo::rerun-if-changed=Cargo.lock");
     println!("cargo::rerun-if-env-changed=CARGO_HOME");
     match in_registry().or_else(by_metadata) {
@@ -32,6 +41,26 @@ fn main() {
              CARGO_HOME/registry/src nor by `cargo metadata`; run `cargo fetch --locked` and build again"
         ),
     }
+}
+
+/// Sets `LGI_MM_BUILD`. A debug build does not ask git: it would be compiled again after each commit.
+fn name_commit() {
+    println!("cargo::rerun-if-env-changed={COMMIT}");
+    let given = env::var(COMMIT).ok().filter(|given| !given.trim().is_empty());
+    let release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
+    let build = given.map(|given| given.trim().to_owned()).or_else(|| {
+        let dir = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let dir = dir.filter(|_| release)?;
+        for path in commit::watched(&dir) {
+            println!("cargo::rerun-if-changed={path}");
+        }
+        commit::of(&dir)
+    });
+    let unnamed = if release { "commit unknown" } else { "debug build" };
+    println!(
+        "cargo::rustc-env=LGI_MM_BUILD={}",
+        build.as_deref().unwrap_or(unnamed)
+    );
 }
 
 /// Looks where cargo unpacks crates of a registry.

@@ -30,6 +30,8 @@ CREATE TABLE jobs (
                           CHECK (status IN ('IDLE', 'RUNNING', 'PAUSED', 'LIQUIDATING', 'ERROR')),
     -- Where a PAUSED or ERROR job resumes to.
     status_before_stop    text        CHECK (status_before_stop IN ('RUNNING', 'LIQUIDATING')),
+    -- The order in audit that paused it; none as soon as the status changes again.
+    paused_by             bigint,
     cycle                 integer     NOT NULL DEFAULT 0 CHECK (cycle >= 0),
     config                jsonb       NOT NULL,
     config_version        integer     NOT NULL DEFAULT 1 CHECK (config_version >= 1),
@@ -58,6 +60,7 @@ CREATE TABLE jobs (
     stopped_at            timestamptz,
     archived_at           timestamptz,
     CONSTRAINT jobs_status_before_stop CHECK ((status IN ('PAUSED', 'ERROR')) = (status_before_stop IS NOT NULL)),
+    CONSTRAINT jobs_paused_by CHECK (paused_by IS NULL OR status = 'PAUSED'),
     CONSTRAINT jobs_liquidating_has_plan CHECK (status <> 'LIQUIDATING' OR liquidation IS NOT NULL),
     CONSTRAINT jobs_archived_only_idle CHECK (archived_at IS NULL OR status = 'IDLE'),
     CONSTRAINT jobs_no_cost_without_tokens CHECK (token_balance > 0 OR cost_basis = 0)
@@ -69,6 +72,9 @@ CREATE TABLE job_slots (
     job_id          bigint PRIMARY KEY REFERENCES jobs,
     -- The next nominal slot; none while the job is idle, paused or in error.
     next_slot       timestamptz,
+    -- How far the clocks of the schedule's zone are ahead of UTC then, seconds, by the rules that it was computed with:
+    -- rules may change. Means nothing without a next slot; none for a liquidation.
+    next_offset     integer,
     -- When it is claimed: the slot plus its jitter.
     due_at          timestamptz,
     -- The slot that was handed to the queue and is not recorded yet: no second task until it is.

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{
     Actor, App, AppError,
+    name::JobName,
     trail::{self, Action},
     whole::{Whole, checksum, shown},
 };
@@ -115,6 +116,24 @@ async fn read(app: &App, wallet: Address, chain: &str) -> Result<Past, AppError>
         return Err(message![problem, Advice::Reconcile, " shows what else differs"].refused());
     }
     Ok(past)
+}
+
+/// What the wallet of a job holds beyond what jobs track.
+#[derive(Debug)]
+pub struct Surplus {
+    pub name: JobName,
+    pub wallet: Address,
+    pub amount: Whole,
+}
+
+/// What [`count_in`] would add to a job.
+pub async fn surplus(app: &App, job: JobId) -> Result<Surplus, AppError> {
+    let found = app.engine().await?.surplus(job).await?;
+    Ok(Surplus {
+        amount: Whole::new(found.surplus, found.job.token.decimals),
+        wallet: found.job.account.wallet,
+        name: JobName::from(&found.job),
+    })
 }
 
 /// What was done.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use sqlx::{PgPool, postgres::PgPoolOptions};
+use tracing::warn;
 
 use super::{
     connections::{self, Kind, Shares, SharesError},
@@ -80,6 +81,18 @@ impl App {
         Self::with(settings, Access::AsItIs, Depth::Short, None).await
     }
 
+    /// Opens the database to read all of it, older tables included; the private one is made if it is not there.
+    pub async fn any_schema(settings: &Settings) -> Result<Self, AppError> {
+        let app = Self::connect(settings, None).await?;
+        app.bring_up_to_date(Access::AsItIs).await?;
+        Ok(app)
+    }
+
+    /// Opens the database as it is, with or without our tables.
+    pub(super) async fn unmigrated(settings: &Settings) -> Result<Self, AppError> {
+        Self::connect(settings, None).await
+    }
+
     async fn with(
         settings: &Settings,
         access: Access,
@@ -124,7 +137,7 @@ impl App {
         }
         let cause = Explained::from(READ_ONLY);
         if access == Access::Read {
-            tracing::warn!(%cause, "nothing can be changed or traded now");
+            warn!(%cause, "nothing can be changed or traded now");
             return Ok(());
         }
         let url = redacted(&self.url);
@@ -271,6 +284,9 @@ async fn private_server(settings: &Settings) -> Result<Server, AppError> {
         data_dir,
         ..Options::default()
     };
+    if let (true, place) = embedded::is_new(&options)? {
+        warn!(directory = %place.display(), "making a private database (once)");
+    }
     tokio::task::spawn_blocking(move || embedded::start_or_join(&options))
         .await
         .map_err(|error| AppError::Internal(error.to_string()))?
@@ -303,7 +319,7 @@ async fn reach(url: &str, settings: &Settings) -> Result<Sessions, AppError> {
             return Err(unreachable(url, &error));
         }
         if !said {
-            tracing::warn!(%error, "the database does not answer yet; waiting");
+            warn!(%error, "the database does not answer yet; waiting");
             said = true;
         }
         tokio::time::sleep(Duration::from_millis(250)).await;

@@ -19,8 +19,14 @@ pub fn environment(app: &App) -> Result<Vec<(&'static str, String)>, AppError> {
     Ok(variables)
 }
 
+/// Directories with PostgreSQL's programs.
+#[must_use]
+pub fn program_dirs() -> Vec<std::path::PathBuf> {
+    crate::embedded::client_dirs()
+}
+
 /// The variables of libpq, which every program of PostgreSQL reads.
-fn libpq(url: &str) -> Result<Vec<(&'static str, String)>, AppError> {
+pub(super) fn libpq(url: &str) -> Result<Vec<(&'static str, String)>, AppError> {
     let unusable = |error: &dyn std::fmt::Display| {
         AppError::Usage(format!("DATABASE_URL is not a connection string: {error}"))
     };

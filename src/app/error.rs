@@ -180,6 +180,16 @@ impl Message {
     }
 }
 
+impl From<AppError> for Message {
+    /// Its text, to write it into another message.
+    fn from(error: AppError) -> Self {
+        match error {
+            AppError::Advised { message, .. } => message,
+            other => Self::from(other.to_string()),
+        }
+    }
+}
+
 impl From<SettingsError> for AppError {
     fn from(error: SettingsError) -> Self {
         if error.has_unknown_key() {

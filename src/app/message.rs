@@ -20,6 +20,7 @@ pub enum Field {
     Decimals,
     Every,
     For,
+    Force,
     From,
     Job,
     Live,
@@ -32,6 +33,7 @@ pub enum Field {
     NativeUsdMin,
     Paper,
     Prices,
+    Print,
     Quote,
     SkipBad,
     Sweep,
@@ -116,6 +118,11 @@ impl Message {
     #[must_use]
     pub(super) const fn new(pieces: Vec<Piece>) -> Self {
         Self(pieces)
+    }
+
+    /// Its parts, to write them into another message.
+    pub(super) fn pieces(self) -> Vec<Piece> {
+        self.0
     }
 
     /// The text as a face writes it.

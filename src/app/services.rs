@@ -32,7 +32,7 @@ use crate::{
         handlers, scheduler,
         tasks::{SETTLES, SettleTask, TICKS, TickTask},
     },
-    telemetry,
+    telemetry, version,
 };
 
 /// Result of one pass of the scheduler.
@@ -62,8 +62,7 @@ type Metrics = Option<JoinHandle<std::io::Result<()>>>;
 /// # Errors
 /// [`AppError::Store`].
 pub async fn migrated(app: &App, actor: &Actor) -> Result<(), AppError> {
-    let version = env!("CARGO_PKG_VERSION");
-    let detail = json!({ "version": version });
+    let detail = json!({ "version": version::FULL });
     trail::record(app, actor, Action::Migrate, "database", detail).await
 }
 

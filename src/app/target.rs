@@ -3,14 +3,17 @@
 use alloy_primitives::Address;
 use sqlx::PgPool;
 
-use super::error::{AppError, ErrorKind};
-use crate::app::message::{Advice, Field, message};
+use super::{
+    error::{AppError, ErrorKind},
+    name::JobName,
+};
+use crate::app::message::{Advice, Field, Message, message};
 use crate::store::jobs::{self, Filter, Job};
 
 /// The job that a user means, as they wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// Token address, job number (`7` or `#7`) or ticker.
+    /// Token address, job number (`7`, `#7` or `job:7`) or ticker.
     pub token: String,
     /// Only jobs on this chain.
     pub chain: Option<String>,
@@ -56,43 +59,114 @@ pub fn address(text: &str) -> Result<Address, AppError> {
     )))
 }
 
-/// Finds the one job that is meant.
+/// Whether a text is meant as an address.
+pub(super) fn is_address(text: &str) -> bool {
+    text.to_ascii_lowercase().starts_with("0x")
+}
+
+/// Finds the one job that is meant, among those that were not removed.
 ///
 /// # Errors
 /// [`AppError::NotFound`] if there is none, [`AppError::Usage`] if there are several or the text cannot be read.
 pub(super) async fn find(pool: &PgPool, target: &Target) -> Result<Job, AppError> {
+    let found = find_each(pool, std::slice::from_ref(target)).await?.pop();
+    found.unwrap_or_else(|| {
+        Err(AppError::Internal(
+            "a job was looked for and not answered".to_owned(),
+        ))
+    })
+}
+
+/// Finds the job that each target means, in their order.
+///
+/// # Errors
+/// [`AppError`] if the jobs cannot be read; of a single target: see [`find`].
+pub(super) async fn find_each(
+    pool: &PgPool,
+    targets: &[Target],
+) -> Result<Vec<Result<Job, AppError>>, AppError> {
+    let all = jobs::list(pool, &Filter::default()).await?;
+    let mut found = Vec::with_capacity(targets.len());
+    for target in targets {
+        found.push(match choose(&all, target) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let removed = find_removed(pool, target).await?;
+                Err(removed.as_ref().map_or(error, was_removed))
+            }
+            job => job,
+        });
+    }
+    Ok(found)
+}
+
+/// The same, but a removed job if no other is meant: for its history.
+///
+/// # Errors
+/// See [`find`].
+pub(super) async fn find_ever(pool: &PgPool, target: &Target) -> Result<Job, AppError> {
+    let all = jobs::list(pool, &Filter::default()).await?;
+    match choose(&all, target) {
+        Err(error) if error.kind() == ErrorKind::NotFound => find_removed(pool, target).await?.ok_or(error),
+        found => found,
+    }
+}
+
+/// The removed job that is meant: the last one that fits.
+async fn find_removed(pool: &PgPool, target: &Target) -> Result<Option<Job>, AppError> {
+    let filter = Filter {
+        archived: true,
+        ..Filter::default()
+    };
+    let mut all = jobs::list(pool, &filter).await?;
+    all.retain(|job| job.archived_at.is_some());
+    Ok(matching(&all, target)?.pop().cloned())
+}
+
+fn was_removed(job: &Job) -> AppError {
+    let name = JobName::from(job);
+    message![
+        format!("{name} was removed; its history stays: "),
+        Advice::ListTrades
+    ]
+    .refused()
+}
+
+/// Jobs that fit a target.
+fn matching<'a>(all: &'a [Job], target: &Target) -> Result<Vec<&'a Job>, AppError> {
     let text = target.token.as_str();
     if text.trim().is_empty() {
         return Err(AppError::Usage(
             "the token is empty: give an address, a job number or a ticker".to_owned(),
         ));
     }
-    let by_address = if text.to_ascii_lowercase().starts_with("0x") {
-        Some(address(text)?)
-    } else {
-        None
-    };
-    let filter = Filter {
-        token: by_address,
-        chain: target.chain.clone(),
-        status: None,
-    };
-    let all = jobs::list(pool, &filter).await?;
-    // A ticker may be a number too: #7 always means the job number.
-    let only_number = text.strip_prefix('#');
+    let by_address = is_address(text).then(|| address(text)).transpose()?;
+    // A ticker may be a number too: #7 and job:7 always mean the job number.
+    let only_number = text.strip_prefix('#').or_else(|| text.strip_prefix("job:"));
     let number: Option<i64> = only_number.unwrap_or(text).parse().ok();
-    let mut found: Vec<Job> = all
-        .into_iter()
-        .filter(|job| {
-            by_address.is_some()
-                || number.is_some_and(|number| job.id.0 == number)
-                || (only_number.is_none() && job.token.symbol.eq_ignore_ascii_case(text))
-        })
-        .collect();
-    match found.len() {
-        0 => {
+    let fits = |job: &&Job| {
+        target
+            .chain
+            .as_ref()
+            .is_none_or(|chain| job.account.chain == *chain)
+            && match by_address {
+                Some(address) => job.token.address == address,
+                None => {
+                    number.is_some_and(|number| job.id.0 == number)
+                        || (only_number.is_none() && job.token.symbol.eq_ignore_ascii_case(text))
+                }
+            }
+    };
+    Ok(all.iter().filter(fits).collect())
+}
+
+fn choose(all: &[Job], target: &Target) -> Result<Job, AppError> {
+    let found = matching(all, target)?;
+    let text = &target.token;
+    match found.as_slice() {
+        [] => {
             let chain = target.chain.as_ref();
             let on = chain.map(|chain| format!(" on {chain}")).unwrap_or_default();
+            let by_address = address(text).ok();
             Err(message![
                 format!("no job for {text}{on}; "),
                 Advice::ListJobs,
@@ -102,17 +176,23 @@ pub(super) async fn find(pool: &PgPool, target: &Target) -> Result<Job, AppError
             ]
             .error(ErrorKind::NotFound))
         }
-        1 => Ok(found.remove(0)),
-        _ => {
-            let candidates: Vec<String> = found
-                .iter()
-                .map(|job| format!("{} ({} {})", job.id, job.token.symbol, job.account.chain))
-                .collect();
+        [job] => Ok((*job).clone()),
+        [first, ..] => {
+            let candidates: Vec<String> = found.iter().map(|job| JobName::from(*job).to_string()).collect();
+            // A number by itself is taken for a ticker too, if there is one.
+            let number = match text.parse::<i64>() {
+                Ok(_) => format!("job:{}", first.id),
+                Err(_) => first.id.to_string(),
+            };
             let problem = format!(
-                "{text} could be any of these jobs: {}; give the job number as #N, or ",
+                "{text} could be any of these: {}; give the job number, such as {number}",
                 candidates.join(", ")
             );
-            Err(message![problem, Field::Chain].bad_input())
+            let other_chain = found.iter().any(|job| job.account.chain != first.account.chain);
+            if target.chain.is_none() && other_chain {
+                return Err(message![problem, ", or ", Field::Chain].bad_input());
+            }
+            Err(Message::from(problem).bad_input())
         }
     }
 }

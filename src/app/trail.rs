@@ -10,6 +10,7 @@ use crate::store::trail::{self, TrailEntry};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub(super) enum Action {
+    Backup,
     Migrate,
     Prune,
     PaperFund,
@@ -17,6 +18,7 @@ pub(super) enum Action {
     PaperFaultsClear,
     PolicyAllow,
     ReconcileApply,
+    Restore,
     WalletAdopt,
 }
 

@@ -4,7 +4,11 @@ use std::io::IsTerminal;
 
 use rust_decimal::Decimal;
 
-use super::{confirm::says_yes, out::Out, target::actor};
+use super::{
+    confirm::{asks, confirm, says_yes},
+    out::Out,
+    target::actor,
+};
 use crate::{
     app::{
         App, AppError,
@@ -58,6 +62,7 @@ fn ask(out: Out, view: &WalletPast) -> Result<(), AppError> {
     }
     out.remark(&render(view));
     if says_yes(
+        out,
         "From now on this database uses the chain's nonce as its own. It does not know what a lost database had bought. \
          Continue?",
     )? {
@@ -67,7 +72,17 @@ fn ask(out: Out, view: &WalletPast) -> Result<(), AppError> {
 }
 
 /// Adds tokens that no job tracks to a job's position.
-pub(super) async fn tokens(app: &App, out: Out, job: i64, cost: Decimal) -> Result<(), AppError> {
+pub(super) async fn tokens(app: &App, out: Out, job: i64, cost: Decimal, yes: bool) -> Result<(), AppError> {
+    if asks(out, yes) {
+        let surplus = adopt::surplus(app, JobId(job)).await?;
+        confirm(
+            out,
+            &format!(
+                "{}: counts in {} {} of wallet {}, at a total cost of {cost} USD. This cannot be undone. Continue?",
+                surplus.name, surplus.amount, surplus.name.symbol, surplus.wallet
+            ),
+        )?;
+    }
     let view = adopt::count_in(app, JobId(job), cost, &actor()).await?;
     out.show(&view, |view| view.done.concat())
 }

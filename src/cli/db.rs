@@ -21,9 +21,14 @@ pub(super) async fn run(settings: &Settings, args: &DbArgs) -> Result<(), AppErr
     let Some((program, rest)) = args.command.split_first() else {
         return Ok(());
     };
+    // PostgreSQL's own programs are often not on the path; what is on it comes first.
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let dirs = std::env::split_paths(&path).chain(database::program_dirs());
+    let path = std::env::join_paths(dirs).unwrap_or_else(|_| path.clone());
     let mut command = tokio::process::Command::new(program);
     command
         .args(rest)
+        .env("PATH", path)
         .envs(database::environment(&app)?)
         .env_remove(PASSWORD_VARIABLE)
         .env_remove(UNSAFE_KEY_VARIABLE);

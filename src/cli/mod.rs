@@ -1,6 +1,7 @@
 //! The command line: the clap tree, one file for each command family, pure rendering.
 
 mod adopt;
+mod completions;
 mod confirm;
 mod db;
 mod demo;
@@ -8,8 +9,11 @@ mod devnet;
 mod doctor;
 mod exit;
 mod health;
+mod info;
 mod job;
+mod keep;
 mod live;
+mod man;
 mod mode;
 mod notify;
 mod out;
@@ -17,6 +21,7 @@ mod paper;
 mod policy;
 mod prune;
 mod reconcile;
+mod service;
 mod services;
 mod stop;
 mod target;
@@ -31,12 +36,12 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::{
     config::{self, Settings},
-    telemetry,
+    telemetry, version,
 };
 
 pub use crate::app::AppError;
 pub use exit::Exit;
-use out::Out;
+use out::{Format, Look, Out};
 
 const LONG_ABOUT: &str = "\
 Builds a position in an EVM token over time (DCA, dip-buy, take-profit), or keeps its inventory balanced, \
@@ -55,13 +60,22 @@ Exit codes:
   6  doctor, health or policy check found something that needs fixing
   7  a price source, a venue or a notification receiver cannot be used
 
-A token is an address, a job number as `list` shows it (#7 is only ever a number), or a ticker that only one job has.
-With --json, results are JSON on standard output and errors are {\"error\":{\"code\",\"message\"}} on standard error.
-`policy allow` and `reconcile --adopt` ask for confirmation; `liquidate` and `remove` act at once.";
+A JOB or TOKEN is an address, a ticker that only one job has, or a job number as `list` shows it. A ticker may be a \
+number too: job:7 is only ever the job number, as is '#7' (in quotes: # begins a comment in a shell).
+
+Commands for several jobs print a line for each. A named job that cannot follow does not stop the others; the exit code \
+is then that of the first such job, 2 to 4. Jobs that --all or another filter chooses and that cannot follow are only \
+mentioned. `config edit` changes all jobs or none.
+
+On a terminal, what moves real money or cannot be undone shows what it is about and asks: `start --live`, `liquidate` of \
+live jobs, `remove`, `reconcile --apply` and --count-in, and `config edit` of several jobs. --yes answers. Without a \
+terminal, and with --json, nothing is asked; `policy allow` and `reconcile --adopt` then need --yes.
+
+With --json, results are JSON on standard output and errors are {\"error\":{\"code\",\"message\"}} on standard error.";
 
 /// lgi-mm
 #[derive(Debug, Parser)]
-#[command(name = "lgi-mm", version, about = "Crash-proof trading runner for EVM tokens", long_about = LONG_ABOUT, after_help = AFTER_HELP)]
+#[command(name = "lgi-mm", version = version::FULL, about = "Crash-proof trading runner for EVM tokens", long_about = LONG_ABOUT, after_help = AFTER_HELP)]
 pub struct Cli {
     /// Settings file [default: ./lgi-mm.toml, else ~/.config/lgi-mm/lgi-mm.toml, if it is there]
     #[arg(long, global = true, value_name = "FILE", env = "LGI_MM_SETTINGS")]
@@ -69,26 +83,57 @@ pub struct Cli {
     /// Print JSON instead of text
     #[arg(long, global = true)]
     json: bool,
+    /// How to print [default: table on a terminal, plain elsewhere]
+    #[arg(
+        short = 'o',
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        conflicts_with = "json"
+    )]
+    output: Option<Format>,
+    /// Show times in UTC instead of the job's time zone
+    #[arg(long, global = true)]
+    utc: bool,
     #[command(subcommand)]
     command: Command,
+}
+
+impl Cli {
+    fn json(&self) -> bool {
+        self.json || self.output == Some(Format::Json)
+    }
+}
+
+/// Whether arguments that cannot be parsed ask for JSON.
+fn want_json(arguments: &[OsString]) -> bool {
+    let formats = ["--json", "-ojson", "-o=json", "--output=json"];
+    let pairs = arguments.windows(2);
+    arguments
+        .iter()
+        .any(|argument| formats.iter().any(|format| argument == format))
+        || pairs.into_iter().any(
+            |pair| matches!(pair, [flag, format] if (flag == "-o" || flag == "--output") && format == "json"),
+        )
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start a job for a token, or resume a paused one
     Start(job::start::StartArgs),
-    /// Stop trading and keep the position
-    Pause(target::TargetArgs),
-    /// Resume after a pause or an error
-    Resume(target::TargetArgs),
-    /// Sell everything a job bought, then make it idle
+    /// Stop trading and keep the positions: one job, several, or all
+    Pause(job::selection::JobsArgs),
+    /// Resume after a pause or an error, or undo a pause
+    Resume(job::lifecycle::ResumeArgs),
+    /// Sell everything that jobs bought, then make them idle
     Liquidate(job::lifecycle::LiquidateArgs),
     /// Show everything about one job
     Status(target::TargetArgs),
     /// List all jobs
-    List,
-    /// Remove an idle job from the list; its history is kept
-    Remove(target::TargetArgs),
+    List(job::list::ListArgs),
+    /// Remove idle jobs from the list; their history is kept
+    Remove(job::lifecycle::RemoveArgs),
     /// Show trades, newest first
     Trades(job::trades::TradesArgs),
     /// Show what was earned: realised, unrealised, gas and net, by period and by job
@@ -116,6 +161,15 @@ enum Command {
     Prune(prune::PruneArgs),
     /// Run a program on this installation's database, such as `lgi-mm db psql`; it gets DATABASE_URL, PGHOST and so on
     Db(db::DbArgs),
+    /// Write the whole database to a file, while services run
+    Backup(keep::BackupArgs),
+    /// Restore a backup into an empty database, while nothing of lgi-mm runs
+    Restore(keep::RestoreArgs),
+    /// Show version, settings file, database, keystore, policy and processes
+    Info,
+    /// Install, show or remove a systemd unit that keeps the daemon running
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
     /// Check this installation and suggest fixes
     Doctor,
     /// Check whether a running service is ready, for health checks
@@ -140,7 +194,9 @@ enum Command {
     Devnet(devnet::DevnetArgs),
     /// Run a demo: jobs of both modes trade on paper for a minute
     Demo(demo::DemoArgs),
-    /// Print shell completions
+    /// Print or write manual pages
+    Man(man::ManArgs),
+    /// Print what makes a shell complete commands, jobs and keys: `source <(lgi-mm completions bash)`
     Completions {
         /// Shell
         shell: clap_complete::Shell,
@@ -151,10 +207,12 @@ enum Command {
 pub async fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     config::zones::install();
     let arguments: Vec<OsString> = arguments.collect();
+    if let Some(answered) = completions::answer(Cli::command, &arguments) {
+        return ExitCode::from(answered.map_or_else(|error| Exit::of(&error).code(), |()| Exit::Done.code()));
+    }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        // Parsing failed, so look for --json in the raw arguments.
-        Err(error) if error.use_stderr() && arguments.iter().any(|argument| argument == "--json") => {
+        Err(error) if error.use_stderr() && want_json(&arguments) => {
             let message = error.render().to_string();
             let message = message.strip_prefix("error: ").unwrap_or(&message).trim_end();
             Out::new(true).error(&AppError::Usage(message.to_owned()));
@@ -170,7 +228,8 @@ pub async fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             });
         }
     };
-    let out = Out::new(cli.json);
+    Look::decide(cli.output, cli.utc);
+    let out = Out::new(cli.json());
     match dispatch(cli, out).await {
         Ok(()) => ExitCode::from(Exit::Done.code()),
         Err(error) => {
@@ -181,8 +240,10 @@ pub async fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
-    if let Command::Completions { shell } = cli.command {
-        return out.raw(&completions(shell));
+    match &cli.command {
+        Command::Completions { shell } => return out.verbatim(completions::script(*shell)?.as_bytes()),
+        Command::Man(args) => return man::run(out, Cli::command(), args),
+        _ => {}
     }
     // Any command may hold a key or a password, and a crash must not write them to disk.
     setrlimit(Resource::RLIMIT_CORE, 0, 0)
@@ -196,7 +257,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
     );
     telemetry::init_logging(
         settings.log.format,
-        match (service, cli.json) {
+        match (service, cli.json()) {
             (true, _) => &settings.log.filter,
             (false, false) => "error,lgi_mm::app::context=warn",
             // With JSON, standard error holds only the one error.
@@ -210,7 +271,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Liquidate(args) => job::lifecycle::liquidate(&settings, out, &args).await,
         Command::Remove(args) => job::lifecycle::remove(&settings, out, &args).await,
         Command::Status(args) => job::status::run(&settings, out, &args).await,
-        Command::List => job::list::run(&settings, out).await,
+        Command::List(args) => job::list::run(&settings, out, &args).await,
         Command::Trades(args) => job::trades::run(&settings, out, &args).await,
         Command::Pnl(args) => job::pnl::run(&settings, out, &args).await,
         Command::Export(args) => job::export::run(&settings, out, &args).await,
@@ -224,6 +285,10 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Migrate => services::migrate(&settings, out).await,
         Command::Prune(args) => prune::run(&settings, out, &args).await,
         Command::Db(args) => db::run(&settings, &args).await,
+        Command::Backup(args) => keep::backup(&settings, out, &args).await,
+        Command::Restore(args) => keep::restore(&settings, out, &args).await,
+        Command::Info => info::run(&settings, out).await,
+        Command::Service(command) => service::run(&settings, out, &command).await,
         Command::Doctor => doctor::run(&settings, out).await,
         Command::Health(args) => health::run(&settings, out, &args).await,
         Command::Notify(command) => notify::run(&settings, out, &command).await,
@@ -234,7 +299,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Prices(args) => trial::prices::run(out, &args),
         Command::Devnet(args) => devnet::run(out, &args).await,
         Command::Demo(args) => demo::run(&settings, out, &args).await,
-        Command::Completions { .. } => Ok(()),
+        Command::Completions { .. } | Command::Man(_) => Ok(()),
     }
 }
 
@@ -251,10 +316,4 @@ fn raise_file_limit() {
         // If the hard limit cannot be set, as on macOS, keep the current one.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
     }
-}
-
-fn completions(shell: clap_complete::Shell) -> String {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "lgi-mm", &mut script);
-    String::from_utf8_lossy(&script).into_owned()
 }

@@ -5,7 +5,8 @@ use rust_decimal::Decimal;
 
 use super::{
     adopt,
-    out::{Out, table},
+    confirm::{asks, confirm},
+    out::{Out, table, tokens},
     target::actor,
 };
 use crate::{
@@ -28,7 +29,7 @@ pub(super) struct ReconcileArgs {
     /// Chain of --adopt
     #[arg(long, default_value = "base")]
     chain: String,
-    /// Adopt without asking for confirmation
+    /// Repair, adopt or count in without asking for confirmation
     #[arg(long)]
     yes: bool,
     /// Add tokens that the wallet holds and no job tracks to this job's position, at --cost
@@ -55,13 +56,16 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &ReconcileArgs) -> 
         return adopt::wallet(&app, out, wallet, &args.chain, args.yes).await;
     }
     if let (Some(job), Some(cost)) = (args.count_in, args.cost) {
-        return adopt::tokens(&app, out, job, cost).await;
+        return adopt::tokens(&app, out, job, cost, args.yes).await;
     }
     let mut view = reconcile::compare(&app).await?;
     if args.apply {
         let repairs = view.repairs();
         if !out.is_json() && !repairs.is_empty() {
             out.remark(&repairs.join("\n"));
+            if asks(out, args.yes) {
+                confirm(out, "These change the ledger and cannot be undone. Continue?")?;
+            }
         }
         view = reconcile::repair(&app, view, &actor()).await?;
     }
@@ -119,9 +123,9 @@ fn balance_table(balances: &[BalanceView]) -> String {
             format!("{} {}", balance.realm, balance.chain),
             balance.symbol.clone(),
             jobs.join(" "),
-            balance.tracked.to_string(),
-            or(balance.held.map(|held| held.to_string()), "?"),
-            or(balance.missing.map(|missing| missing.to_string()), ""),
+            tokens(balance.tracked),
+            or(balance.held.map(tokens), "?"),
+            or(balance.missing.map(tokens), ""),
             last_column(balance.repair.as_ref(), balance.blocked.as_deref()),
         ]
     });

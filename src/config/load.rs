@@ -58,12 +58,17 @@ impl Settings {
     }
 }
 
-/// The default settings file.
-fn usual_file() -> Option<PathBuf> {
+/// Where a settings file is looked for if none is named; the first that is there is read.
+#[must_use]
+pub fn usual_files() -> Vec<PathBuf> {
     let user = user_config_dir();
     let places = [
         Some(PathBuf::from("lgi-mm.toml")),
         user.map(|dir| dir.join("lgi-mm/lgi-mm.toml")),
     ];
-    places.into_iter().flatten().find(|path| path.is_file())
+    places.into_iter().flatten().collect()
+}
+
+fn usual_file() -> Option<PathBuf> {
+    usual_files().into_iter().find(|path| path.is_file())
 }

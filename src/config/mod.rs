@@ -12,6 +12,7 @@ mod layers;
 mod live;
 mod load;
 mod sections;
+mod service;
 mod settings;
 pub mod zones;
 
@@ -19,7 +20,10 @@ pub use crate::domain::secret::Secret;
 pub use database::{DatabaseSettings, Guard, PasswordError, guard, ssl_mode};
 pub use error::SettingsError;
 pub use job::{JobLayers, build_job_config, known_job_keys};
+
 pub use layers::{Layer, LayerError};
 pub use live::{PASSWORD_VARIABLE, POLICY_STATE_VARIABLE, POLICY_VARIABLE, UNSAFE_KEY_VARIABLE};
+pub use load::usual_files;
 pub use sections::{LogSettings, MetricsSettings, SchedulerFile, TradingFile, WorkerFile};
+pub use service::{home, service_environment, user_unit_dir};
 pub use settings::Settings;

@@ -76,12 +76,42 @@ fn version_in_name(path: &Path) -> Option<u32> {
     path.file_name()?.to_str()?.rsplit('@').next()?.parse().ok()
 }
 
+/// The places of a client program of PostgreSQL, such as `pg_dump`, for a server of major version `server`: that
+/// version's first, then newer ones. An older program refuses the server, and a newer one may say what the server does
+/// not know.
+///
+/// # Errors
+/// [`EmbeddedError::NoClient`] if there is none.
+pub fn clients(name: &'static str, server: u32) -> Result<Vec<PathBuf>, EmbeddedError> {
+    let programs = candidates().into_iter().map(|dir| dir.join(name));
+    let mut found: Vec<(u32, PathBuf)> = programs
+        .filter(|program| program.is_file())
+        .filter_map(|program| Some((version_of(&program)?.parse().ok()?, program)))
+        .filter(|(version, _)| *version >= server)
+        .collect();
+    // Stable: of one version the first that was found.
+    found.sort_by_key(|(version, _)| *version);
+    if found.is_empty() {
+        return Err(EmbeddedError::NoClient { name, server });
+    }
+    Ok(found.into_iter().map(|(_, program)| program).collect())
+}
+
+/// Directories with programs of PostgreSQL, in the order in which they are searched.
+#[must_use]
+pub fn client_dirs() -> Vec<PathBuf> {
+    let mut dirs = candidates();
+    dirs.retain(|dir| dir.join("psql").is_file() || dir.join("pg_dump").is_file());
+    dirs
+}
+
 /// `15` of `postgres (PostgreSQL) 15.18`.
 fn major_version(dir: &Path) -> Option<String> {
-    let output = Command::new(dir.join("postgres"))
-        .arg("--version")
-        .output()
-        .ok()?;
+    version_of(&dir.join("postgres"))
+}
+
+fn version_of(program: &Path) -> Option<String> {
+    let output = Command::new(program).arg("--version").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let version = text
         .split_whitespace()

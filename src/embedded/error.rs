@@ -20,6 +20,17 @@ pub enum EmbeddedError {
         /// The major version that made the data directory.
         wanted: Option<String>,
     },
+    /// No client program that fits the server.
+    #[error(
+        "no {name} of PostgreSQL {server} or newer found, and the server is version {server}; install it (Debian: \
+         apt-get install postgresql-client, macOS: brew install postgresql), or set PG_BIN to its directory"
+    )]
+    NoClient {
+        /// The program.
+        name: &'static str,
+        /// The server's major version.
+        server: u32,
+    },
     /// No home to put data into.
     #[error("no place for the data: HOME is not set; set LGI_MM_DATA_DIR")]
     NoHome,

@@ -19,8 +19,9 @@ mod server;
 mod supervisor;
 mod users;
 
+pub use binaries::{client_dirs, clients};
 pub use database::ensure_database;
 pub use error::EmbeddedError;
 pub use options::Options;
-pub use place::default_data_dir;
+pub use place::{default_data_dir, is_new};
 pub use server::{Server, start_or_join};

@@ -83,6 +83,20 @@ pub fn default_data_dir() -> Result<PathBuf, EmbeddedError> {
     data.map(|data| data.join("lgi-mm")).ok_or(EmbeddedError::NoHome)
 }
 
+/// Whether starting the server would make a new database cluster, and where.
+///
+/// # Errors
+/// [`EmbeddedError::NoHome`].
+pub fn is_new(options: &Options) -> Result<(bool, PathBuf), EmbeddedError> {
+    let dir = match &options.data_dir {
+        Some(dir) => dir.clone(),
+        None => default_data_dir()?,
+    };
+    let root = dir.join("postgres");
+    // The name is there whole or not at all; what is in it is only the server's to see.
+    Ok((fs::symlink_metadata(root.join(DATA)).is_err(), root))
+}
+
 fn short_hash(path: &Path) -> String {
     let digest = keccak256(path.as_os_str().as_encoded_bytes());
     hex::encode(digest.get(..6).unwrap_or_default())

@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::{self, Read, Write},
     os::unix::net::UnixStream,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -56,6 +56,12 @@ impl Server {
             })
             .collect();
         format!("postgres://{role}@{host}:5432/{database}?sslmode=disable")
+    }
+
+    /// The directory of its files.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.place.root()
     }
 
     /// The server's log.

@@ -145,17 +145,7 @@ impl Engine {
     /// # Errors
     /// [`CommandError`]; nothing changes then.
     pub async fn count_in(&self, job: JobId, cost: Usd, actor: &str) -> Result<String, CommandError> {
-        let mut jobs = jobs::by_ids(&self.pool, &[job]).await?;
-        let read = jobs.pop().ok_or_else(|| StoreError::NoSuchJob(job.to_string()))?;
-        let found = read.map_err(|(_, error)| error)?;
-        let market = self.markets.market(&found.account).await.map_err(unreadable)?;
-        let unexplained = self.unexplained(&found.account, &market).await?;
-        let Some(surplus) = unexplained.into_iter().find(|other| other.job.id == job) else {
-            return Err(CommandError::Chain(format!(
-                "the wallet holds no more {} than job {job} tracks: there is nothing to count in",
-                found.token.symbol
-            )));
-        };
+        let surplus = self.surplus(job).await?;
         let seen = surplus.job.position.token_balance;
         let counted = adoption::count_in(&self.pool, job, seen, surplus.surplus, cost, actor).await?;
         Ok(if counted {
@@ -165,6 +155,25 @@ impl Engine {
             )
         } else {
             format!("job {job}: a trade of it is open, or it has changed meanwhile; run this again")
+        })
+    }
+
+    /// The tokens that a job's wallet holds beyond the ledger.
+    ///
+    /// # Errors
+    /// [`CommandError`] if there are none, or the chain does not answer.
+    pub async fn surplus(&self, job: JobId) -> Result<Unexplained, CommandError> {
+        let mut jobs = jobs::by_ids(&self.pool, &[job]).await?;
+        let read = jobs.pop().ok_or_else(|| StoreError::NoSuchJob(job.to_string()))?;
+        let found = read.map_err(|(_, error)| error)?;
+        let market = self.markets.market(&found.account).await.map_err(unreadable)?;
+        let unexplained = self.unexplained(&found.account, &market).await?;
+        let surplus = unexplained.into_iter().find(|other| other.job.id == job);
+        surplus.ok_or_else(|| {
+            CommandError::Chain(format!(
+                "the wallet holds no more {} than job {job} tracks: there is nothing to count in",
+                found.token.symbol
+            ))
         })
     }
 

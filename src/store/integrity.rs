@@ -18,7 +18,7 @@ const HOLES_IN_FULL: &str = include_str!("sql/ledger_holes_in_full.sql");
 const SHOWN_MAX: usize = 3;
 
 /// What to do about a ledger that is not whole.
-pub const REMEDY: &str = "stop lgi-mm and restore the whole dump into an empty database (docs/scale-out.md, \"Backup and restore\"); \
+pub const REMEDY: &str = "stop lgi-mm and restore the whole backup into an empty database (docs/keep-running.md); \
      never add the missing parts by hand";
 
 /// How much is read.
@@ -28,6 +28,11 @@ pub enum Depth {
     Short,
     /// Whole tables as well.
     Full,
+}
+
+/// The parts of a whole ledger, by name, such as `table public.jobs`.
+pub fn parts() -> impl Iterator<Item = &'static str> {
+    STRUCTURE.lines().filter(|line| !line.is_empty())
 }
 
 /// What the ledger lacks; nothing if it is whole. Parts that our role may not read are not looked at.
@@ -51,13 +56,13 @@ pub async fn missing(pool: &PgPool, depth: Depth) -> Result<Vec<String>, StoreEr
 async fn structure(pool: &PgPool) -> Result<Vec<String>, StoreError> {
     let names: Vec<String> = sqlx::query_scalar(IN_FORCE).fetch_all(pool).await?;
     let in_force: HashSet<&str> = names.iter().map(String::as_str).collect();
-    let expected = STRUCTURE.lines().filter(|line| !line.is_empty());
-    let missing = expected.filter(|line| !in_force.contains(line));
+    let missing = parts().filter(|line| !in_force.contains(line));
     Ok(missing.map(str::to_owned).collect())
 }
 
-/// Tables first: they explain the rest.
-fn shown(mut missing: Vec<String>) -> Vec<String> {
+/// The first names, and how many more. Tables first: they explain the rest.
+#[must_use]
+pub fn shown(mut missing: Vec<String>) -> Vec<String> {
     missing.sort_by_key(|part| !part.starts_with("table "));
     let more = missing.len().saturating_sub(SHOWN_MAX);
     missing.truncate(SHOWN_MAX);

@@ -70,6 +70,8 @@ pub struct Job {
     pub started_at: Option<Timestamp>,
     /// When it was last stopped.
     pub stopped_at: Option<Timestamp>,
+    /// When it was removed.
+    pub archived_at: Option<Timestamp>,
 }
 
 /// What a new job is.
@@ -157,6 +159,7 @@ pub(super) struct JobRow {
     pub(super) created_at: Timestamp,
     pub(super) started_at: Option<Timestamp>,
     pub(super) stopped_at: Option<Timestamp>,
+    pub(super) archived_at: Option<Timestamp>,
 }
 
 impl TryFrom<JobRow> for Job {
@@ -225,6 +228,7 @@ impl TryFrom<JobRow> for Job {
             created_at: row.created_at,
             started_at: row.started_at,
             stopped_at: row.stopped_at,
+            archived_at: row.archived_at,
             token,
             quote,
         })
@@ -306,9 +310,11 @@ pub struct Filter {
     pub chain: Option<String>,
     /// Only this status.
     pub status: Option<JobStatus>,
+    /// Removed jobs as well.
+    pub archived: bool,
 }
 
-/// All jobs that are not archived and match, oldest first. One that this build cannot read is logged, and hides
+/// All jobs that match, oldest first. One that this build cannot read is logged, and hides
 /// no other.
 ///
 /// # Errors
@@ -344,19 +350,27 @@ async fn matching(pool: &PgPool, filter: &Filter) -> Result<Vec<Read>, StoreErro
         filter.token.map(lower),
         filter.status.map(|status| status.to_string()),
     );
-    let rows = sqlx::query_file_as!(JobRow, "src/store/sql/jobs_list.sql", token, filter.chain, status)
-        .fetch_all(pool)
-        .await;
+    let rows = sqlx::query_file_as!(
+        JobRow,
+        "src/store/sql/jobs_list.sql",
+        token,
+        filter.chain,
+        status,
+        filter.archived
+    )
+    .fetch_all(pool)
+    .await;
     match rows {
         Ok(rows) => Ok(rows.into_iter().map(read).collect()),
         Err(error) if is_about_a_row(&error) => {
             let ids = sqlx::query_scalar!(
                 "SELECT id FROM jobs
-                 WHERE archived_at IS NULL AND ($1::text IS NULL OR token_address = $1)
+                 WHERE ($4 OR archived_at IS NULL) AND ($1::text IS NULL OR token_address = $1)
                     AND ($2::text IS NULL OR chain = $2) AND ($3::text IS NULL OR status = $3) ORDER BY id",
                 token,
                 filter.chain,
                 status,
+                filter.archived,
             )
             .fetch_all(pool)
             .await?;

@@ -1,6 +1,8 @@
 //! SQL only: the ledger's rows, and the statements that guard them.
 
 pub mod adoption;
+pub mod alive;
+pub mod bulk;
 pub mod census;
 mod columns;
 pub mod deliveries;
@@ -30,15 +32,18 @@ pub mod retention;
 pub mod sales;
 pub mod samples;
 pub mod schema;
+pub mod seen;
 pub mod server;
 pub mod session;
 pub mod signers;
 pub mod slots;
+pub mod tenants;
 pub mod ticks;
 pub mod trades;
 pub mod trail;
 pub mod turns;
 pub mod views;
+pub mod zone_rules;
 
 use sqlx::PgPool;
 

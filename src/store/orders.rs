@@ -49,7 +49,9 @@ pub enum Order {
 }
 
 impl Order {
-    const fn command(self) -> Command {
+    /// The command, without its parameters.
+    #[must_use]
+    pub const fn command(self) -> Command {
         match self {
             Self::Start { .. } => Command::Start,
             Self::Pause => Command::Pause,
@@ -66,7 +68,19 @@ impl Order {
 /// [`CommandError`]; nothing changes then.
 pub async fn order(pool: &PgPool, id: JobId, order: Order, actor: &str) -> Result<Transition, CommandError> {
     let mut tx = begin(pool).await?;
-    let job = lock(&mut tx, id).await?;
+    let (_, made) = carry_out(&mut tx, id, order, actor).await?;
+    tx.commit().await?;
+    Ok(made)
+}
+
+/// The same, in the caller's transaction. Also answers the status that it found.
+pub(super) async fn carry_out(
+    tx: &mut PgConnection,
+    id: JobId,
+    order: Order,
+    actor: &str,
+) -> Result<(JobStatus, Transition), CommandError> {
+    let job = lock(&mut *tx, id).await?;
     let made = match (job.status, order) {
         // Tokens that a reorganisation gave back to a job that had sold all.
         (JobStatus::Idle, Order::Liquidate { .. }) if !job.position.token_balance.is_zero() => {
@@ -75,23 +89,23 @@ pub async fn order(pool: &PgPool, id: JobId, order: Order, actor: &str) -> Resul
         _ => transition(job.status, job.status_before_stop, order.command())?,
     };
     match made {
-        Transition::Already => return Ok(made),
-        Transition::Archived => archive(&mut tx, &job).await?,
+        Transition::Already => return Ok((job.status, made)),
+        Transition::Archived => archive(&mut *tx, &job).await?,
         Transition::To(status) => {
             if let Order::Liquidate { over, slices } = order {
-                let plan = Liquidation::new(clock(&mut tx).await?, over, slices)?;
-                set_liquidation(&mut tx, id, Some(&plan)).await?;
+                let plan = Liquidation::new(clock(&mut *tx).await?, over, slices)?;
+                set_liquidation(&mut *tx, id, Some(&plan)).await?;
             }
             if let (JobStatus::Idle, Order::Start { deposit }) = (job.status, order) {
-                begin_cycle(&mut tx, &job, deposit).await?;
+                begin_cycle(&mut *tx, &job, deposit).await?;
             }
-            set_status(&mut tx, id, job.status, status).await?;
+            set_status(&mut *tx, id, job.status, status).await?;
         }
     }
     let before = json!({ "status": job.status });
     let after = json!({ "transition": made, "order": order });
     event(
-        &mut tx,
+        &mut *tx,
         id,
         actor,
         &order.command().to_string(),
@@ -99,8 +113,7 @@ pub async fn order(pool: &PgPool, id: JobId, order: Order, actor: &str) -> Resul
         Some(after),
     )
     .await?;
-    tx.commit().await?;
-    Ok(made)
+    Ok((job.status, made))
 }
 
 /// Whatever is still to come for a job belongs to the cycle it is in.
@@ -234,7 +247,7 @@ pub(super) async fn set_status(
         JobStatus::Idle | JobStatus::Paused | JobStatus::Error => None,
     };
     sqlx::query!(
-        "UPDATE jobs SET status = $2, version = version + 1,
+        "UPDATE jobs SET status = $2, version = version + 1, paused_by = NULL,
                 status_before_stop = CASE WHEN $3 THEN coalesce($4, status_before_stop, 'RUNNING') END,
                 failures_in_row = CASE WHEN $3 THEN failures_in_row ELSE 0 END,
                 backoff_until = CASE WHEN $3 THEN backoff_until END,
@@ -285,11 +298,14 @@ pub(super) async fn plan_next_slot(connection: &mut PgConnection, id: JobId) -> 
     };
     let due = at.map(|at| super::slots::due_at(clock.salt.as_bytes(), &job, at));
     let slot = at.map(|at| super::slots::past_fence(at, fence));
+    let scheduled = slot.filter(|_| job.status == JobStatus::Running);
+    let offset = scheduled.map(|slot| job.config.schedule.timezone.seconds_ahead(slot));
     sqlx::query!(
-        "UPDATE job_slots SET next_slot = $2, due_at = $3 WHERE job_id = $1",
+        "UPDATE job_slots SET next_slot = $2, due_at = $3, next_offset = $4 WHERE job_id = $1",
         id.0,
         slot,
-        due
+        due,
+        offset
     )
     .execute(&mut *connection)
     .await?;
@@ -310,6 +326,20 @@ pub async fn configure(
     actor: &str,
 ) -> Result<bool, StoreError> {
     let mut tx = begin(pool).await?;
+    let changed = reconfigure(&mut tx, job, config, actor).await?;
+    if changed {
+        tx.commit().await?;
+    }
+    Ok(changed)
+}
+
+/// The same, in the caller's transaction.
+pub(super) async fn reconfigure(
+    tx: &mut PgConnection,
+    job: &Job,
+    config: &JobConfig,
+    actor: &str,
+) -> Result<bool, StoreError> {
     let after = to_json("jobs.config", config)?;
     let before = to_json("jobs.config", &job.config)?;
     let changed = sqlx::query!(
@@ -326,8 +356,7 @@ pub async fn configure(
     if changed == 0 {
         return Ok(false);
     }
-    event(&mut tx, job.id, actor, "configure", Some(before), Some(after)).await?;
-    plan_next_slot(&mut tx, job.id).await?;
-    tx.commit().await?;
+    event(&mut *tx, job.id, actor, "configure", Some(before), Some(after)).await?;
+    plan_next_slot(tx, job.id).await?;
     Ok(true)
 }

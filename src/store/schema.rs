@@ -125,6 +125,19 @@ pub async fn schema(pool: &PgPool) -> Result<Schema, MigrateError> {
     })
 }
 
+/// What a dump has of our tables, by the rows of its `_sqlx_migrations` (version, checksum, success).
+///
+/// # Errors
+/// [`MigrateError`] if it is newer, or its migrations are not those of this program.
+pub fn schema_of_rows(rows: impl Iterator<Item = (i64, Vec<u8>, bool)>) -> Result<Schema, MigrateError> {
+    let applied: Applied = rows.map(|(version, sum, done)| (version, (sum, done))).collect();
+    Ok(match (applied.is_empty(), to_run(&applied)?) {
+        (true, _) => Schema::Missing,
+        (_, 0) => Schema::Current,
+        (_, older) => Schema::Older(older),
+    })
+}
+
 type Applied = HashMap<i64, (Vec<u8>, bool)>;
 
 /// Version, checksum and success of each; none if there is no such table.

@@ -100,6 +100,29 @@ pub async fn halt<'e>(
     Ok(())
 }
 
+/// Halts every live signer that is not halted yet, and announces it; which those are: chain and address.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn halt_live(pool: &PgPool, reason: &str) -> Result<Vec<(String, String)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"WITH halted AS (
+               UPDATE signers SET halted_at = now(), halted_reason = $1
+               WHERE realm = 'live' AND halted_at IS NULL
+               RETURNING realm, chain, address, halted_reason),
+           announced AS (
+               INSERT INTO outbox (event, payload)
+               SELECT $2, jsonb_build_object('realm', realm, 'chain', chain, 'wallet', address, 'reason', halted_reason)
+               FROM halted)
+           SELECT chain, address::text AS "address!" FROM halted ORDER BY chain, address"#,
+        reason,
+        Event::SignerHalted.to_string(),
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.chain, row.address)).collect())
+}
+
 /// Makes every balance of this signer that was read before this stale.
 ///
 /// # Errors

@@ -169,9 +169,12 @@ async fn a_ticker_of_digits_is_not_mistaken_for_a_job_number() {
     let quiet = &super::terminal::QUIET[..4];
     terminal.ok(&[&["start", usual, "--mode", "accumulate", "--symbol", "1"], quiet].concat());
     let ran = terminal.run(&["pause", "1"]);
-    assert!(ran.code == 2 && ran.stderr.contains("#N"), "{}", ran.stderr);
-    said(&terminal, &["pause", "#1"], "job 1 (CLAWD)");
-    said(&terminal, &["pause", usual], "job 2 (1)");
+    let both = "1 could be any of these: job 1 (CLAWD, paper on base), job 2 (1, paper on base); give the job number, such \
+                as job:1\n";
+    assert!(ran.code == 2 && ran.stderr.ends_with(both), "{}", ran.stderr);
+    said(&terminal, &["pause", "#1"], "job 1 (CLAWD, paper on base)");
+    said(&terminal, &["pause", usual], "job 2 (1, paper on base)");
+    said(&terminal, &["resume", "job:1"], "job 1 (CLAWD, paper on base)");
 }
 
 #[tokio::test(flavor = "multi_thread")]

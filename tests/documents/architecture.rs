@@ -121,7 +121,7 @@ fn the_queue_crate_uses_nothing_of_ours() {
 }
 
 /// What a face may name of this program, and why: everything else is asked of `app`.
-const FACE_MAY_NAME: [(&str, &str); 7] = [
+const FACE_MAY_NAME: [(&str, &str); 8] = [
     ("app", "requests and views"),
     ("cli", "itself"),
     ("config", "settings are read before anything is asked"),
@@ -129,6 +129,7 @@ const FACE_MAY_NAME: [(&str, &str); 7] = [
     ("telemetry", "logging begins before anything is asked"),
     ("backtest", "a report's rows are rendered where they are shown"),
     ("report", "an HTML report is a rendering"),
+    ("version", "which build it is needs no request"),
 ];
 
 /// Names of modules of this program that a file mentions: what follows `crate::`, alone or in braces.

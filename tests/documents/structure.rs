@@ -10,11 +10,12 @@ use super::house::{House, Module};
 
 /// The rooms of the main crate from the ground up. A room uses rooms above it in this list only.
 const FLOORS: [&[&str]; 8] = [
-    &["ports", "failpoint", "trust", "telemetry"],
+    &["ports", "failpoint", "trust", "telemetry", "version", "systemd"],
     &["service"],
     &["store"],
     &[
         "embedded",
+        "dump",
         "paper",
         "chain",
         "devnet",

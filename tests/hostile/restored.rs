@@ -219,6 +219,16 @@ async fn a_new_database_buys_nothing_with_a_wallet_that_has_a_past_until_it_is_a
     assert_eq!(status(&world, job).await, "PAUSED");
     let (code, again) = world.run(&[&adopt[..], &["--yes"]].concat()).await;
     assert!(code == 4 && again.contains("nothing to adopt"), "{again}");
+    // What was refused, and looking, left no row.
+    let recorded = world.audited("wallet_adopt").await;
+    let [(actor, subject, detail)] = &recorded[..] else {
+        panic!("one row of the audit: {recorded:?}")
+    };
+    assert!(
+        actor.starts_with("cli:") && subject.contains(&wallet),
+        "{actor} {subject}"
+    );
+    assert_eq!(detail["chain_nonce"], before, "{detail}");
     // The tokens are the owner's own: the job continues without them.
     let (code, said) = world.run(&["resume", "CLAWDIA"]).await;
     assert_eq!(code, 0, "{said}");
@@ -311,4 +321,56 @@ async fn of_two_copies_that_run_side_by_side_one_stops_and_no_buy_is_lost_or_dou
         "{}",
         world.story().await
     );
+}
+
+/// An empty database in the place of this world's, with a backup in it.
+async fn restored_from(world: &mut World, file: &str) {
+    let empty = testkit::empty_db().await;
+    empty.pool.close().await;
+    world.db.pool.close().await;
+    world.db.url = empty.url;
+    let (code, said) = world.run(&["restore", file]).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains(&WALLET.to_string().to_lowercase()) || said.contains(&WALLET.to_string()),
+        "{said}"
+    );
+    world.db.pool = PgPool::connect(&world.db.url).await.expect("the database");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_ours_signs_nothing_until_it_is_reconciled_and_buys_nothing_again() {
+    let mut world = World::new(BlockTime::OnTransaction).await;
+    let job = start(&world, buy_often()).await;
+    live_until(&world, "a trade", ONE_BUY).await;
+    world.until("it is final", ALL_FINAL).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("ledger.dump").display().to_string();
+    let (code, said) = world.run(&["backup", &file]).await;
+    assert_eq!(code, 0, "{said}");
+    live_until(&world, "more trades", THREE_BUYS).await;
+    restored_from(&mut world, &file).await;
+    world.until("it is halted before anything runs", HALTED).await;
+    buys_nothing_again(&world, job).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_nothing_followed_goes_on_after_it_is_reconciled() {
+    let mut world = World::new(BlockTime::OnTransaction).await;
+    start(&world, buy_often()).await;
+    live_until(&world, "a trade", ONE_BUY).await;
+    world.until("it is final", ALL_FINAL).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("ledger.dump").display().to_string();
+    let (code, said) = world.run(&["backup", &file]).await;
+    assert_eq!(code, 0, "{said}");
+    let before = nonce(&world).await;
+    restored_from(&mut world, &file).await;
+    let mut daemon = world.daemon(None);
+    world.ticks(3).await;
+    assert_eq!(nonce(&world).await, before, "{}", world.story().await);
+    let (code, said) = world.run(&["reconcile", "--apply"]).await;
+    assert_eq!(code, 0, "{said}");
+    world.until("it buys on", THREE_BUYS).await;
+    daemon.kill().await.expect("killed");
 }

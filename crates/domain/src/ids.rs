@@ -49,6 +49,10 @@ id!(
     TransactionId
 );
 id!(
+    /// A row of `audit`: a write that is about no single job.
+    AuditId
+);
+id!(
     /// Number of changes of a row. Every change names the version it is based on, and is refused if the row has
     /// changed since.
     Version

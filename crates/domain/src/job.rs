@@ -19,6 +19,17 @@ pub enum Realm {
     Live,
 }
 
+impl Realm {
+    /// As people see it: real money stands out.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Paper => "paper",
+            Self::Live => "LIVE",
+        }
+    }
+}
+
 /// How a job trades. Fixed for a job's life.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, VariantArray, Serialize, Deserialize,
@@ -82,6 +93,22 @@ pub enum Command {
     Fail,
 }
 
+impl Command {
+    /// What a job is once the command was carried out, such as `paused`.
+    #[must_use]
+    pub const fn done(self) -> &'static str {
+        match self {
+            Self::Start => "started",
+            Self::Pause => "paused",
+            Self::Resume => "resumed",
+            Self::Liquidate => "liquidated",
+            Self::Remove => "removed",
+            Self::FinishLiquidation => "finished",
+            Self::Fail => "failed",
+        }
+    }
+}
+
 /// Effect of a command on a job's status. Its JSON is part of the audit trail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -96,7 +123,7 @@ pub enum Transition {
 
 /// A command that a job's status does not allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a job that is {status} cannot {command}; allowed now: {}", allowed(*status, *before_stop))]
+#[error("a job that is {status} cannot be {}; allowed now: {}", command.done(), allowed(*status, *before_stop))]
 pub struct TransitionRefused {
     /// The command.
     pub command: Command,
@@ -134,8 +161,9 @@ pub fn transition(
         // A job that is not trading need not be stopped. And if a paused one became ERROR, its status
         // before the pause would be lost: a liquidation could resume into buying.
         | (Command::Fail, Error | Paused | Idle) => Ok(Already),
-        (Command::Pause, Running | Liquidating) => Ok(To(Paused)),
-        (Command::Liquidate, Running | Paused) => Ok(To(Liquidating)),
+        // Who wants out of an ERROR job need not resume it, and perhaps buy, first.
+        (Command::Pause, Running | Liquidating | Error) => Ok(To(Paused)),
+        (Command::Liquidate, Running | Paused | Error) => Ok(To(Liquidating)),
         (Command::Remove, Idle) => Ok(Archived),
         (Command::FinishLiquidation, Liquidating) => Ok(To(Idle)),
         (Command::Fail, Running | Liquidating) => Ok(To(Error)),

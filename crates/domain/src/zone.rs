@@ -95,6 +95,23 @@ impl Zone {
         self.0.map_or(TimeDelta::zero(), ahead)
     }
 
+    /// What its clocks' time is called at an instant, such as `EST`; `+0545` where it has no name.
+    #[must_use]
+    pub fn abbreviation(self, instant: Timestamp) -> String {
+        let name = |loaded: &Loaded| {
+            let info = loaded.rules.to_offset_info(to_jiff(instant));
+            info.abbreviation().to_owned()
+        };
+        self.0.map_or_else(|| "UTC".to_owned(), name)
+    }
+
+    /// The same, seconds.
+    #[must_use]
+    pub fn seconds_ahead(self, instant: Timestamp) -> i32 {
+        // No zone is ahead by more than a day.
+        i32::try_from(self.offset_at(instant).num_seconds()).unwrap_or_default()
+    }
+
     /// What its clocks show.
     #[must_use]
     pub fn wall(self, instant: Timestamp) -> NaiveDateTime {

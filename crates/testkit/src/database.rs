@@ -54,6 +54,15 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
 
 /// A fresh, migrated database.
 pub async fn db() -> TestDb {
+    create(" TEMPLATE template").await
+}
+
+/// A database without a table.
+pub async fn empty_db() -> TestDb {
+    create("").await
+}
+
+async fn create(from: &str) -> TestDb {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let server = tokio::task::spawn_blocking(|| &*SERVER)
         .await
@@ -62,7 +71,7 @@ pub async fn db() -> TestDb {
     let mut connection = PgConnection::connect(&server.url("postgres"))
         .await
         .expect("the server answers");
-    let create = format!("CREATE DATABASE {name} TEMPLATE template");
+    let create = format!("CREATE DATABASE {name}{from}");
     sqlx::query(sqlx::AssertSqlSafe(create))
         .execute(&mut connection)
         .await

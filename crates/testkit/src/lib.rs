@@ -15,7 +15,7 @@ pub mod programs;
 pub mod unsteady;
 
 pub use contracts::contracts;
-pub use database::{TestDb, db};
+pub use database::{TestDb, db, empty_db};
 pub use paper::paper_job;
 pub use process::quick_daemon;
 pub use programs::{lgi_mm, root};

@@ -1,18 +1,27 @@
 //! A job's configuration.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 use serde_json::Value;
 use strum::VariantArray;
 
+use super::selected::{Jobs, Refused, Selected};
 use crate::{
-    app::{Actor, App, AppError, Target, jobs::recorded, target},
+    app::{
+        Actor, App, AppError, Target,
+        jobs::recorded,
+        message::{Message, Piece},
+        name::JobName,
+        target,
+    },
     config::{JobLayers, Settings, build_job_config},
     domain::{
         config::{JobConfig, KEYS},
         ids::JobId,
         job::{JobMode, Realm},
     },
-    store::{jobs::Job, orders},
+    store::{bulk, jobs::Job},
 };
 
 /// A job's configuration and its version.
@@ -35,11 +44,39 @@ pub async fn show(app: &App, target: &Target) -> Result<Stored, AppError> {
 
 #[derive(Debug)]
 pub struct EditRequest {
-    pub target: Target,
+    pub jobs: Jobs,
     /// The keys to change.
     pub given: JobLayers,
     /// The version that the edit is based on; if the job has another one, the edit is refused. `None`: any version.
     pub version: Option<i32>,
+}
+
+/// An edit of several jobs that can be made: shown first, then made as it was shown or not at all.
+#[derive(Debug)]
+pub struct Proposal {
+    /// Jobs that change, by number.
+    pub edits: Vec<Edit>,
+    /// Jobs that have all of it already.
+    pub unchanged: Vec<JobName>,
+}
+
+/// What changes in one job's configuration.
+#[derive(Debug)]
+pub struct Edit {
+    pub name: JobName,
+    pub keys: Vec<KeyChange>,
+    job: Job,
+    config: JobConfig,
+}
+
+/// A key before and after an edit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyChange {
+    pub key: String,
+    /// Null: it was not set.
+    pub before: Value,
+    /// Null: it is not set any more.
+    pub after: Value,
 }
 
 #[derive(Debug, Serialize)]
@@ -47,32 +84,140 @@ pub struct Edited {
     pub changed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config_version: Option<i32>,
-    pub job: JobId,
+    #[serde(flatten)]
+    pub name: JobName,
+    pub keys: Vec<KeyChange>,
 }
 
-/// Changes a job's configuration; the next slot sees it.
-pub async fn edit(app: &App, request: &EditRequest, actor: &Actor) -> Result<Edited, AppError> {
-    let job = target::find(&app.pool, &request.target).await?;
-    let config = changed(&job, &request.given)?;
-    if config == job.config {
-        return Ok(Edited {
-            changed: false,
-            config_version: None,
-            job: job.id,
-        });
+/// What an edit would change. It is refused for all jobs if one of them cannot have it.
+///
+/// # Errors
+/// [`AppError`] names every job that cannot have it.
+pub async fn propose(app: &App, request: &EditRequest) -> Result<Proposal, AppError> {
+    let selected = Selected::find(app, &request.jobs).await?;
+    let mut refused = selected.unknown;
+    let mut proposal = Proposal {
+        edits: vec![],
+        unchanged: vec![],
+    };
+    for job in selected.jobs {
+        let name = JobName::from(&job);
+        match changed(&job, &request.given) {
+            Ok(config) if config == job.config => proposal.unchanged.push(name),
+            Ok(_)
+                if request
+                    .version
+                    .is_some_and(|version| version != job.config_version) =>
+            {
+                return Err(edited_meanwhile(&name));
+            }
+            Ok(config) => proposal.edits.push(Edit {
+                keys: difference(&job.config, &config),
+                name,
+                job,
+                config,
+            }),
+            Err(error) => refused.push(Refused {
+                name: name.to_string(),
+                error,
+            }),
+        }
     }
-    let looked_at = request.version.unwrap_or(job.config_version);
-    if looked_at != job.config_version || !orders::configure(&app.pool, &job, &config, actor.as_str()).await?
-    {
-        return Err(AppError::Refused(
-            "this job was edited in the meantime; review it and edit again".to_owned(),
+    none_refused(refused, request.jobs.is_one())?;
+    Ok(proposal)
+}
+
+/// Makes an edit as it was proposed: all jobs or, if one was edited meanwhile, none. The next slot sees it.
+///
+/// # Errors
+/// [`ErrorKind::Refused`] names the job that was edited meanwhile.
+pub async fn edit(app: &App, proposal: Proposal, actor: &Actor) -> Result<Vec<Edited>, AppError> {
+    let Proposal { edits, unchanged } = proposal;
+    let wanted: Vec<_> = edits.iter().map(|edit| (&edit.job, &edit.config)).collect();
+    if let Some(raced) = bulk::configure(&app.pool, &wanted, actor.as_str()).await? {
+        let edit = edits.iter().find(|edit| edit.job.id == raced);
+        return Err(edit.map_or_else(
+            || AppError::Refused(format!("job {raced} was edited in the meantime")),
+            |edit| edited_meanwhile(&edit.name),
         ));
     }
-    Ok(Edited {
+    let changed = edits.into_iter().map(|edit| Edited {
         changed: true,
-        config_version: Some(job.config_version.saturating_add(1)),
-        job: job.id,
-    })
+        config_version: Some(edit.job.config_version.saturating_add(1)),
+        name: edit.name,
+        keys: edit.keys,
+    });
+    let kept = unchanged.into_iter().map(|name| Edited {
+        changed: false,
+        config_version: None,
+        name,
+        keys: vec![],
+    });
+    let mut edited: Vec<Edited> = changed.chain(kept).collect();
+    edited.sort_unstable_by_key(|edited| edited.name.job);
+    Ok(edited)
+}
+
+fn edited_meanwhile(name: &JobName) -> AppError {
+    AppError::Refused(format!(
+        "{name} was edited in the meantime: nothing was changed; review it and edit again"
+    ))
+}
+
+/// All or nothing: an edit of several jobs that one of them cannot have is refused, and each of those is named.
+fn none_refused(mut refused: Vec<Refused>, one: bool) -> Result<(), AppError> {
+    let Some(first) = refused.first() else {
+        return Ok(());
+    };
+    let kind = first.error.kind();
+    if one {
+        return refused.pop().map_or(Ok(()), |refused| Err(refused.error));
+    }
+    let mut pieces = vec!["nothing was changed, since not every job can have this edit:".into()];
+    for Refused { name, error } in refused {
+        pieces.push(Piece::Text(format!("\n  {name}: ")));
+        pieces.extend(Message::from(error).pieces());
+    }
+    Err(Message::new(pieces).error(kind))
+}
+
+/// The keys that differ, by name.
+fn difference(before: &JobConfig, after: &JobConfig) -> Vec<KeyChange> {
+    let (before, after) = (leaves(before), leaves(after));
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let value = |of: &BTreeMap<String, Value>, key: &String| of.get(key).cloned().unwrap_or_default();
+    keys.into_iter()
+        .map(|key| KeyChange {
+            key: key.clone(),
+            before: value(&before, key),
+            after: value(&after, key),
+        })
+        .filter(|change| change.before != change.after)
+        .collect()
+}
+
+/// Each value of a configuration by its key, such as `accumulate.dca_amount_usd`.
+fn leaves(config: &JobConfig) -> BTreeMap<String, Value> {
+    // A configuration is plain data: it always serialises.
+    let mut open = vec![(String::new(), serde_json::to_value(config).unwrap_or_default())];
+    let mut found = BTreeMap::new();
+    while let Some((key, value)) = open.pop() {
+        match value {
+            Value::Object(fields) => open.extend(fields.into_iter().map(|(field, value)| {
+                let key = if key.is_empty() {
+                    field
+                } else {
+                    format!("{key}.{field}")
+                };
+                (key, value)
+            })),
+            Value::Null => {}
+            value => {
+                found.insert(key, value);
+            }
+        }
+    }
+    found
 }
 
 fn changed(job: &Job, given: &JobLayers) -> Result<JobConfig, AppError> {
@@ -122,6 +267,27 @@ pub fn check(settings: &Settings, request: CheckRequest) -> Result<Checked, AppE
         mode,
         ok: true,
     })
+}
+
+/// The keys whose values are not the defaults of the job's mode, with their sections.
+pub(super) fn differences(config: &JobConfig, mode: JobMode, realm: Realm) -> Value {
+    // A configuration is plain data: it always serialises.
+    let [mut own, defaults] = [config, &JobConfig::beginning(mode, realm)]
+        .map(|config| serde_json::to_value(config).unwrap_or_default());
+    keep_differences(&mut own, &defaults);
+    own
+}
+
+fn keep_differences(own: &mut Value, defaults: &Value) {
+    let Some(table) = own.as_object_mut() else { return };
+    table.retain(|key, value| match defaults.get(key) {
+        Some(default) if default == value => false,
+        Some(default) => {
+            keep_differences(value, default);
+            true
+        }
+        None => !value.is_null(),
+    });
 }
 
 /// A key that a configuration may have.

@@ -1,22 +1,24 @@
-//! Pause, resume, liquidate and remove.
+//! Pause, resume, liquidate and remove: one job, several, or all of a kind.
 
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 
+use super::selected::{Jobs, Refused, Selected, about};
 use crate::app::message::{Advice, Message, message};
 use crate::{
-    app::{Actor, App, AppError, Target, target, whole::shown},
+    app::{Actor, App, AppError, ErrorKind, name::JobName, whole::shown},
     domain::{
-        ids::JobId,
-        job::{JobStatus, Transition},
+        ids::{AuditId, JobId},
+        job::{Command, JobStatus, Transition, transition},
         liquidate::Liquidation,
         span::Span,
     },
     store::{
-        jobs::Job,
-        orders::{self, Order},
+        bulk::{self, Back},
+        jobs::{CommandError, Job},
+        orders::Order,
         views,
     },
 };
@@ -24,12 +26,15 @@ use crate::{
 /// A job before and after a command.
 #[derive(Debug, Serialize)]
 pub struct Changed {
-    pub job: JobId,
-    pub symbol: String,
+    #[serde(flatten)]
+    pub name: JobName,
     pub before: JobStatus,
     pub after: After,
-    /// False: the job already had this status.
+    /// False: the job already had this status, or its status does not allow the command.
     pub changed: bool,
+    /// The job had this status before the command.
+    #[serde(skip)]
+    pub already: bool,
     pub note: Option<Message>,
 }
 
@@ -55,19 +60,112 @@ impl Serialize for After {
     }
 }
 
-/// Stops new trades and keeps the position.
-pub async fn pause(app: &App, target: &Target, actor: &Actor) -> Result<Changed, AppError> {
-    change(app, target, Order::Pause, actor).await
+/// What a command did, job by job.
+#[derive(Debug)]
+pub struct Report {
+    /// By job number.
+    pub jobs: Vec<Changed>,
+    /// Jobs that were named and could not follow.
+    pub refused: Vec<Refused>,
+    /// The pause that [`resume_paused_by`] undoes.
+    pub pause: Option<AuditId>,
+}
+
+impl Report {
+    /// The error of a request that named jobs of which some could not follow: of the kind of the first.
+    #[must_use]
+    pub fn failure(&self) -> Option<AppError> {
+        let kind = self.refused.first()?.error.kind();
+        let (lost, all) = (
+            self.refused.len(),
+            self.refused.len().saturating_add(self.jobs.len()),
+        );
+        let problem = format!("{lost} of {all} jobs could not follow; each says why above");
+        Some(Message::from(problem).error(kind))
+    }
+}
+
+/// Stops new trades and keeps the positions: all selected jobs in one statement.
+///
+/// # Errors
+/// [`AppError`] if the database does not answer; nothing changes then.
+pub async fn pause(app: &App, which: &Jobs, actor: &Actor) -> Result<Report, AppError> {
+    let selected = Selected::find(app, which).await?;
+    let stopped = bulk::pause(&app.pool, &selected.selection, actor.as_str()).await?;
+    let mut report = Report::new(selected.unknown);
+    report.pause = stopped.pause;
+    for job in &selected.jobs {
+        if !stopped.jobs.iter().any(|(name, _)| name.job == job.id) {
+            report.kept(job, Command::Pause, selected.named);
+        }
+    }
+    report
+        .jobs
+        .extend(stopped.jobs.into_iter().map(|(name, before)| Changed {
+            name: name.into(),
+            before,
+            after: After::Status(JobStatus::Paused),
+            changed: true,
+            already: false,
+            note: note(Order::Pause),
+        }));
+    Ok(report.sorted())
 }
 
 /// Continues after a pause or an error.
-pub async fn resume(app: &App, target: &Target, actor: &Actor) -> Result<Changed, AppError> {
-    change(app, target, Order::Resume, actor).await
+///
+/// # Errors
+/// [`AppError`] if the database does not answer; nothing changes then.
+pub async fn resume(app: &App, which: &Jobs, actor: &Actor) -> Result<Report, AppError> {
+    change(app, which, Order::Resume, actor).await
 }
 
-/// Removes an idle job from the list.
-pub async fn remove(app: &App, target: &Target, actor: &Actor) -> Result<Changed, AppError> {
-    change(app, target, Order::Remove, actor).await
+/// Undoes a pause: each job that it stopped, and that nobody has touched since, is as it was.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] if there was no such pause.
+pub async fn resume_paused_by(app: &App, pause: AuditId, actor: &Actor) -> Result<Report, AppError> {
+    let Some(back) = bulk::resume_paused_by(&app.pool, pause, actor.as_str()).await? else {
+        let problem =
+            format!("there is no pause {pause}: a pause of several jobs prints its number as its last line");
+        return Err(Message::from(problem).error(ErrorKind::NotFound));
+    };
+    let worker = worker_note(app).await?;
+    let mut report = Report::new(vec![]);
+    for (name, before, back) in back {
+        let name = JobName::from(name);
+        let changed = matches!(back, Back::To(_));
+        let (after, note) = match back {
+            Back::To(JobStatus::Error) => (JobStatus::Error, Some("as before that pause".into())),
+            Back::To(status) => (status, worker.clone()),
+            Back::Changed => (before, Some("its status has changed since that pause".into())),
+            Back::Removed => (before, Some("was removed since that pause".into())),
+            Back::Refused(error) => {
+                report.refused.push(Refused {
+                    name: name.to_string(),
+                    error: error.into(),
+                });
+                continue;
+            }
+        };
+        report.jobs.push(Changed {
+            name,
+            before,
+            after: After::Status(after),
+            changed,
+            already: false,
+            note,
+        });
+    }
+    Ok(report.sorted())
+}
+
+/// Removes idle jobs from the list.
+///
+/// # Errors
+/// [`AppError`] if the database does not answer; nothing changes then.
+pub async fn remove(app: &App, which: &Jobs, actor: &Actor) -> Result<Report, AppError> {
+    change(app, which, Order::Remove, actor).await
 }
 
 /// How to sell; validated.
@@ -90,52 +188,109 @@ impl LiquidateRequest {
     }
 }
 
-/// Sells everything a job bought.
+/// Sells everything the selected jobs bought.
+///
+/// # Errors
+/// [`AppError`] if the database does not answer; nothing changes then.
 pub async fn liquidate(
     app: &App,
-    target: &Target,
+    which: &Jobs,
     request: LiquidateRequest,
     actor: &Actor,
-) -> Result<Changed, AppError> {
+) -> Result<Report, AppError> {
     let LiquidateRequest { over, slices } = request;
-    change(app, target, Order::Liquidate { over, slices }, actor).await
+    change(app, which, Order::Liquidate { over, slices }, actor).await
 }
 
-async fn change(app: &App, target: &Target, order: Order, actor: &Actor) -> Result<Changed, AppError> {
-    let job = target::find(&app.pool, target).await?;
-    let made = orders::order(&app.pool, job.id, order, actor.as_str()).await?;
-    let after = match made {
-        Transition::To(status) => After::Status(status),
-        Transition::Already => After::Status(job.status),
-        Transition::Archived => After::Removed,
+/// One transaction for all jobs; those that cannot follow stay as they are.
+async fn change(app: &App, which: &Jobs, order: Order, actor: &Actor) -> Result<Report, AppError> {
+    let selected = Selected::find(app, which).await?;
+    let ids: Vec<JobId> = selected.jobs.iter().map(|job| job.id).collect();
+    let made = bulk::order(&app.pool, &ids, order, actor.as_str()).await?;
+    let worker = match order {
+        Order::Liquidate { .. } | Order::Resume => worker_note(app).await?,
+        Order::Start { .. } | Order::Pause | Order::Remove => None,
     };
-    let changed = made != Transition::Already;
-    if !changed {
-        keeps_its_plan(&job, order)?;
+    let mut report = Report::new(selected.unknown);
+    for (job, (_, outcome)) in selected.jobs.iter().zip(made) {
+        let (before, after) = match outcome {
+            Err(CommandError::Refused(_)) if !selected.named => {
+                report.kept(job, order.command(), false);
+                continue;
+            }
+            Err(error) => {
+                report.refuse(job, about(job, error));
+                continue;
+            }
+            Ok((_, Transition::Already)) => match keeps_its_plan(job, order) {
+                Err(error) => {
+                    report.refuse(job, error);
+                    continue;
+                }
+                Ok(()) => (job.status, After::Status(job.status)),
+            },
+            Ok((before, Transition::To(status))) => (before, After::Status(status)),
+            Ok((before, Transition::Archived)) => (before, After::Removed),
+        };
+        let changed = after != After::Status(before);
+        report.jobs.push(Changed {
+            name: job.into(),
+            before,
+            after,
+            changed,
+            already: !changed,
+            note: worker.clone().or_else(|| changed.then(|| note(order)).flatten()),
+        });
     }
+    Ok(report.sorted())
+}
+
+impl Report {
+    const fn new(refused: Vec<Refused>) -> Self {
+        Self {
+            jobs: Vec::new(),
+            refused,
+            pause: None,
+        }
+    }
+
+    fn sorted(mut self) -> Self {
+        self.jobs.sort_unstable_by_key(|line| line.name.job);
+        self
+    }
+
+    fn refuse(&mut self, job: &Job, error: AppError) {
+        self.refused.push(Refused {
+            name: JobName::from(job).to_string(),
+            error,
+        });
+    }
+
+    /// A job that a command left as it is: it has the status already, or its status does not allow the command.
+    fn kept(&mut self, job: &Job, command: Command, named: bool) {
+        let (already, note) = match transition(job.status, job.status_before_stop, command) {
+            Err(refused) if named => return self.refuse(job, about(job, refused.into())),
+            Err(_) => (false, Some(format!("cannot be {}", command.done()).into())),
+            Ok(_) => (true, None),
+        };
+        self.jobs.push(Changed {
+            name: job.into(),
+            before: job.status,
+            after: After::Status(job.status),
+            changed: false,
+            already,
+            note,
+        });
+    }
+}
+
+/// What is missing for the jobs to trade.
+async fn worker_note(app: &App) -> Result<Option<Message>, AppError> {
     let health = views::health(&app.pool, Utc::now()).await?;
-    let note = if health.workers_alive == 0 && needs_worker(order) {
-        Some(message!["no worker is running: start one with ", Advice::Daemon])
-    } else if changed {
-        note(order)
-    } else {
-        None
-    };
-    Ok(Changed {
-        job: job.id,
-        symbol: job.token.symbol,
-        before: job.status,
-        after,
-        changed,
-        note,
-    })
-}
-
-const fn needs_worker(order: Order) -> bool {
-    match order {
-        Order::Liquidate { .. } | Order::Resume => true,
-        Order::Start { .. } | Order::Pause | Order::Remove => false,
-    }
+    Ok(
+        (health.workers_alive == 0)
+            .then(|| message!["no worker is running: start one with ", Advice::Daemon]),
+    )
 }
 
 fn note(order: Order) -> Option<Message> {
@@ -157,8 +312,8 @@ fn keeps_its_plan(job: &Job, order: Order) -> Result<(), AppError> {
         return Ok(());
     }
     let problem = format!(
-        "job {} is LIQUIDATING with another plan: {} of {} slices over {} are done; for a new plan ",
-        job.id,
+        "{} is LIQUIDATING with another plan: {} of {} slices over {} are done; for a new plan ",
+        JobName::from(job),
         plan.slices_done(),
         plan.slices(),
         plan.over(),

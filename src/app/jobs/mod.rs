@@ -1,5 +1,6 @@
 //! Requests on jobs.
 
+pub mod alive;
 pub mod config;
 pub mod export;
 pub mod lifecycle;
@@ -8,6 +9,8 @@ pub mod next;
 pub mod pnl;
 mod recorded;
 pub mod replay;
+pub mod sale;
+pub mod selected;
 pub mod start;
 pub mod status;
 pub mod tick;

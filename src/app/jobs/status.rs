@@ -2,8 +2,11 @@
 
 use alloy_primitives::Address;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{
+    alive::{Dead, alive},
+    config::differences,
     list::JobLine,
     next::{self, Next},
     trades::TradeLine,
@@ -38,6 +41,10 @@ const SHOWN: i64 = 8;
 pub struct Status {
     #[serde(flatten)]
     pub line: JobLine,
+    /// Nobody works on it.
+    pub dead: Option<Dead>,
+    /// The database's clock.
+    pub now: Timestamp,
     #[serde(serialize_with = "checksum")]
     pub wallet: Address,
     /// Ticker of the quote token.
@@ -50,6 +57,9 @@ pub struct Status {
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub stopped_at: Option<Timestamp>,
+    /// When it was removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archived_at: Option<Timestamp>,
     pub failures_in_row: u32,
     pub backoff_until: Option<Timestamp>,
     pub last_error: Option<String>,
@@ -73,6 +83,8 @@ pub struct Status {
     pub trades: Vec<TradeLine>,
     pub config_version: i32,
     pub config: JobConfig,
+    /// The part of it that is not the default.
+    pub config_differences: Value,
 }
 
 /// No venue can sell the token now.
@@ -116,10 +128,10 @@ pub struct DecisionRun {
     pub count: u64,
 }
 
-/// Everything about one job.
+/// Everything about one job, also about a removed one.
 pub async fn status(app: &App, target: &Target) -> Result<Status, AppError> {
     let pool = &app.pool;
-    let job = target::find(pool, target).await?;
+    let job = target::find_ever(pool, target).await?;
     let pulse = views::pulses(pool, &[job.id]).await?.into_iter().next();
     let pulse = pulse.ok_or_else(|| AppError::NotFound(format!("job {} has no schedule", job.id)))?;
     let filter = TradeFilter {
@@ -134,8 +146,12 @@ pub async fn status(app: &App, target: &Target) -> Result<Status, AppError> {
         since: found.since,
         detail: found.detail,
     });
+    let alive = alive(app).await?;
+    let line = JobLine::new(&job, &pulse, alive.now);
     Ok(Status {
-        line: JobLine::new(&job, &pulse),
+        dead: alive.missing(std::slice::from_ref(&line)),
+        now: alive.now,
+        line,
         wallet: job.account.wallet,
         cycle: job.cycle,
         cost_basis_usd: job.position.cost_basis,
@@ -144,6 +160,7 @@ pub async fn status(app: &App, target: &Target) -> Result<Status, AppError> {
         created_at: job.created_at,
         started_at: job.started_at,
         stopped_at: job.stopped_at,
+        archived_at: job.archived_at,
         failures_in_row: job.failures_in_row,
         backoff_until: job.last.backoff_until,
         signer_halted: signer.and_then(|signer| signer.halted),
@@ -164,6 +181,7 @@ pub async fn status(app: &App, target: &Target) -> Result<Status, AppError> {
         config_version: job.config_version,
         quote: job.quote.symbol,
         last_error: job.last_error,
+        config_differences: differences(&job.config, job.mode, job.account.realm),
         config: job.config,
     })
 }

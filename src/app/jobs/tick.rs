@@ -8,12 +8,8 @@ use std::{
 use serde::{Serialize, Serializer};
 
 use crate::{
-    app::{Actor, App, AppError, Target, target, whole::shown},
-    domain::{
-        Timestamp,
-        decision::HoldReason,
-        ids::{JobId, TradeId},
-    },
+    app::{Actor, App, AppError, Target, name::JobName, target, whole::shown},
+    domain::{Timestamp, decision::HoldReason, ids::TradeId},
     engine::{Engine, Progress, Tick, TickOutcome},
     store::slots,
 };
@@ -25,7 +21,8 @@ const STEP_INTERVAL: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Serialize)]
 pub struct Ticked {
-    pub job: JobId,
+    #[serde(flatten)]
+    pub name: JobName,
     pub slot: Timestamp,
     pub decision: Ticking,
     /// Why it held.
@@ -65,7 +62,7 @@ pub async fn tick(app: &App, target: &Target, actor: &Actor) -> Result<Ticked, A
     let engine = app.engine().await?;
     let slot = slots::by_hand(&app.pool, job.id, actor.as_str()).await?;
     let tick = Tick { job: job.id, slot };
-    let gone = || AppError::NotFound(format!("job {} was removed", job.id));
+    let gone = || AppError::NotFound(format!("{} was removed", JobName::from(&job)));
     let result = engine.evaluate(&[tick]).await.pop().ok_or_else(gone)?;
     let (decision, explanation, trade) = match result.outcome? {
         TickOutcome::Held { reason, detail } => {
@@ -83,7 +80,7 @@ pub async fn tick(app: &App, target: &Target, actor: &Actor) -> Result<Ticked, A
         None => true,
     };
     Ok(Ticked {
-        job: job.id,
+        name: JobName::from(&job),
         slot,
         decision,
         explanation,

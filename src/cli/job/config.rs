@@ -4,20 +4,25 @@ use std::{
     fs::OpenOptions,
     io::{IsTerminal, Write, stdin},
     os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, ExitStatus},
 };
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::selection::JobsArgs;
 use crate::{
     app::{
         App, AppError, Target,
-        jobs::config::{self, CheckRequest, EditRequest, Edited},
+        jobs::{
+            config::{self, CheckRequest, EditRequest, Edited, KeyChange},
+            selected::Jobs,
+        },
     },
     cli::{
+        confirm::{asks, confirm},
         mode::ModeArg,
         out::{Out, table},
         target::{TargetArgs, actor},
@@ -30,17 +35,8 @@ use crate::{
 pub enum ConfigCommand {
     /// Print a job's configuration as TOML
     Show(TargetArgs),
-    /// Change a job's configuration from the next slot on
-    Edit {
-        #[command(flatten)]
-        target: TargetArgs,
-        /// Read keys from this file
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        /// Set one key
-        #[arg(long = "set", value_name = "KEY=VALUE")]
-        set: Vec<String>,
-    },
+    /// Change the configuration of one job or several from the next slot on: all of them, or none
+    Edit(EditArgs),
     /// Check a configuration file without changing anything
     Check {
         /// File to check
@@ -59,6 +55,21 @@ pub enum ConfigCommand {
     Keys,
 }
 
+#[derive(Debug, Args)]
+pub struct EditArgs {
+    #[command(flatten)]
+    jobs: JobsArgs,
+    /// Read keys from this file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set one key
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Edit several jobs without asking for confirmation
+    #[arg(long)]
+    yes: bool,
+}
+
 pub async fn run(settings: &Settings, out: Out, command: &ConfigCommand) -> Result<(), AppError> {
     match command {
         ConfigCommand::Show(target) => {
@@ -66,18 +77,9 @@ pub async fn run(settings: &Settings, out: Out, command: &ConfigCommand) -> Resu
             let stored = config::show(&app, &target.into()).await?;
             out.show(&json(&stored.config), render)
         }
-        ConfigCommand::Edit { target, config, set } => {
+        ConfigCommand::Edit(args) => {
             let app = App::open(settings).await?;
-            let edited = edit(&app, out, target, config.as_deref(), set).await?;
-            out.show(&edited, |edited| match edited.config_version {
-                Some(version) => {
-                    format!(
-                        "job {}: configuration version {version}; it applies from the next slot",
-                        edited.job
-                    )
-                }
-                None => "nothing changed".to_owned(),
-            })
+            edit(&app, out, args).await
         }
         ConfigCommand::Check {
             file,
@@ -109,54 +111,105 @@ pub async fn run(settings: &Settings, out: Out, command: &ConfigCommand) -> Resu
     }
 }
 
-async fn edit(
-    app: &App,
-    out: Out,
-    target: &TargetArgs,
-    file: Option<&Path>,
-    set: &[String],
-) -> Result<Edited, AppError> {
-    if file.is_some() || !set.is_empty() {
-        let given = JobLayers::of_job().file(file)?.assignments(set, "--set")?;
-        return submit(app, target.into(), given, None).await;
+async fn edit(app: &App, out: Out, args: &EditArgs) -> Result<(), AppError> {
+    if args.config.is_some() || !args.set.is_empty() {
+        let given = JobLayers::of_job()
+            .file(args.config.as_deref())?
+            .assignments(&args.set, "--set")?;
+        let request = EditRequest {
+            jobs: (&args.jobs).into(),
+            given,
+            version: None,
+        };
+        return submit(app, out, &request, args.yes).await;
     }
-    let stored = config::show(app, &target.into()).await?;
+    let Some(target) = args.jobs.only() else {
+        return Err(AppError::Usage(
+            "nothing to change: several jobs are edited with --set key=value or --config FILE".to_owned(),
+        ));
+    };
+    let stored = config::show(app, &target).await?;
     let scratch = in_editor(&stored.config)?;
     let edited = match JobLayers::of_job().file(Some(&scratch)) {
-        // The job that was shown, whatever the text of the target means by now.
         Ok(given) => {
-            let shown = Target::anywhere(&format!("#{}", stored.job));
-            submit(app, shown, given, Some(stored.version)).await
+            let request = EditRequest {
+                // The job that was shown, whatever the text of the target means by now.
+                jobs: Jobs::Named(vec![Target::anywhere(&format!("#{}", stored.job))]),
+                given,
+                version: Some(stored.version),
+            };
+            submit(app, out, &request, true).await
         }
         Err(error) => Err(error.into()),
     };
     match edited {
         // Its text is now in the database; a leftover file does no harm.
-        Ok(_) => {
+        Ok(()) => {
             let _ = std::fs::remove_file(scratch);
         }
         Err(_) => {
             let saved = scratch.display();
             out.remark(&format!(
-                "your edit is saved in {saved}; correct it, then run `config edit --config {saved}`"
+                "your edit is saved in {saved}; correct it, then run `lgi-mm config edit {} --config {saved}`",
+                stored.job
             ));
         }
     }
     edited
 }
 
-async fn submit(
-    app: &App,
-    target: Target,
-    given: JobLayers,
-    version: Option<i32>,
-) -> Result<Edited, AppError> {
-    let request = EditRequest {
-        target,
-        given,
-        version,
-    };
-    config::edit(app, &request, &actor()).await
+/// Shows what would change in several jobs and asks on a terminal, then makes the edit.
+async fn submit(app: &App, out: Out, request: &EditRequest, yes: bool) -> Result<(), AppError> {
+    let proposal = config::propose(app, request).await?;
+    let several = !request.jobs.is_one();
+    let count = proposal.edits.len();
+    if several && count > 0 && asks(out, yes) {
+        let shown: String = proposal
+            .edits
+            .iter()
+            .map(|edit| format!("{}:{}\n", edit.name, differences(&edit.keys)))
+            .collect();
+        confirm(
+            out,
+            &format!("{shown}Change {count} jobs, from their next slot on?"),
+        )?;
+    }
+    let edited = config::edit(app, proposal, &actor()).await?;
+    match edited.as_slice() {
+        [only] if !several => out.show(only, edited_line),
+        _ => out.show(&SeveralEdited { jobs: &edited }, |view| {
+            if view.jobs.is_empty() {
+                return "no job of this kind\n".to_owned();
+            }
+            let lines: Vec<String> = view.jobs.iter().map(edited_line).collect();
+            lines.join("\n")
+        }),
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct SeveralEdited<'a> {
+    jobs: &'a [Edited],
+}
+
+fn edited_line(edited: &Edited) -> String {
+    let name = &edited.name;
+    match edited.config_version {
+        Some(version) => format!(
+            "{name}: configuration version {version}; it applies from the next slot{}",
+            differences(&edited.keys)
+        ),
+        None => format!("{name}: nothing changed"),
+    }
+}
+
+/// One line for each key, before and after.
+fn differences(keys: &[KeyChange]) -> String {
+    let lines = keys.iter().map(|change| {
+        let KeyChange { key, before, after } = change;
+        format!("\n  {key}: {} -> {}", toml(before), toml(after))
+    });
+    lines.collect()
 }
 
 /// Opens the configuration in `$EDITOR`.

@@ -1,71 +1,199 @@
 //! `pause`, `resume`, `liquidate`, `remove`.
 
 use clap::Args;
+use serde::Serialize;
 
+use super::{
+    questions::{remove_question, sell_question},
+    selection::{JobsArgs, named},
+};
 use crate::{
     app::{
         App, AppError,
-        jobs::lifecycle::{self, Changed, LiquidateRequest},
+        jobs::{
+            lifecycle::{self, Changed, LiquidateRequest, Report},
+            sale,
+            selected::Jobs,
+        },
     },
     cli::{
+        confirm::{asks, confirm},
+        exit::Exit,
         out::Out,
-        target::{TargetArgs, actor},
-        wording::CommandLine,
+        target::actor,
+        wording::{CommandLine, described},
     },
     config::Settings,
-    domain::span::Span,
+    domain::{ids::AuditId, job::Realm, span::Span},
 };
+
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// Jobs: token address, job number or ticker
+    #[arg(value_name = "JOB", required_unless_present = "paused_by")]
+    jobs: Vec<String>,
+    /// Only jobs on this chain
+    #[arg(long)]
+    chain: Option<String>,
+    /// Undo a pause of several jobs, by the number that `pause` printed: jobs that it stopped, and whose status has not
+    /// changed since, are as they were before
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["jobs", "chain"])]
+    paused_by: Option<i64>,
+}
 
 #[derive(Debug, Args)]
 pub struct LiquidateArgs {
     #[command(flatten)]
-    target: TargetArgs,
+    jobs: JobsArgs,
     /// Spread the selling over this long, such as 6h
     #[arg(long, default_value = "0s")]
     over: Span,
     /// Number of sells [default: 1, or 12 with --over]
     #[arg(long)]
     slices: Option<u32>,
+    /// Sell without asking for confirmation
+    #[arg(long)]
+    yes: bool,
 }
 
-pub async fn pause(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
-    let app = App::open(settings).await?;
-    show(out, lifecycle::pause(&app, &args.into(), &actor()).await?)
+#[derive(Debug, Args)]
+pub struct RemoveArgs {
+    /// Jobs: token address, job number or ticker
+    #[arg(value_name = "JOB", required = true)]
+    jobs: Vec<String>,
+    /// Only jobs on this chain
+    #[arg(long)]
+    chain: Option<String>,
+    /// Remove without asking for confirmation
+    #[arg(long)]
+    yes: bool,
 }
 
-pub async fn resume(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
+pub async fn pause(settings: &Settings, out: Out, args: &JobsArgs) -> Result<(), AppError> {
     let app = App::open(settings).await?;
-    show(out, lifecycle::resume(&app, &args.into(), &actor()).await?)
+    let jobs = args.into();
+    let report = lifecycle::pause(&app, &jobs, &actor()).await?;
+    show(out, report, jobs.is_one())
 }
 
-pub async fn remove(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
+pub async fn resume(settings: &Settings, out: Out, args: &ResumeArgs) -> Result<(), AppError> {
     let app = App::open(settings).await?;
-    show(out, lifecycle::remove(&app, &args.into(), &actor()).await?)
+    if let Some(pause) = args.paused_by {
+        let report = lifecycle::resume_paused_by(&app, AuditId(pause), &actor()).await?;
+        return show(out, report, false);
+    }
+    let jobs = named(&args.jobs, args.chain.as_deref());
+    let report = lifecycle::resume(&app, &jobs, &actor()).await?;
+    show(out, report, jobs.is_one())
+}
+
+pub async fn remove(settings: &Settings, out: Out, args: &RemoveArgs) -> Result<(), AppError> {
+    let app = App::open(settings).await?;
+    let jobs = named(&args.jobs, args.chain.as_deref());
+    if asks(out, args.yes) {
+        let removable = sale::removable(&app, &jobs).await?;
+        if !removable.is_empty() {
+            confirm(out, &remove_question(&removable))?;
+        }
+    }
+    let report = lifecycle::remove(&app, &jobs, &actor()).await?;
+    show(out, report, jobs.is_one())
 }
 
 pub async fn liquidate(settings: &Settings, out: Out, args: &LiquidateArgs) -> Result<(), AppError> {
     // Validated before anything is opened: a wrong number changes nothing.
     let request = LiquidateRequest::new(args.over, args.slices)?;
     let app = App::open(settings).await?;
-    let target = (&args.target).into();
-    show(out, lifecycle::liquidate(&app, &target, request, &actor()).await?)
+    let jobs: Jobs = (&args.jobs).into();
+    if asks(out, args.yes) {
+        let sales = sale::preview(&app, &jobs).await?;
+        if sales.iter().any(|sale| sale.name.realm == Realm::Live) {
+            confirm(out, &sell_question(sales))?;
+        }
+    }
+    let report = lifecycle::liquidate(&app, &jobs, request, &actor()).await?;
+    show(out, report, jobs.is_one())
 }
 
-fn show(out: Out, mut changed: Changed) -> Result<(), AppError> {
-    if let Some(note) = &mut changed.note {
+/// Several jobs, and how to undo a pause of them.
+#[derive(Debug, Serialize)]
+struct Several<'a> {
+    jobs: &'a [Changed],
+    refused: Vec<RefusedLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pause: Option<AuditId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undo: Option<String>,
+}
+
+/// A job that could not follow.
+#[derive(Debug, Serialize)]
+struct RefusedLine {
+    /// As it was named, or `job 3 (CLAWD, LIVE on base)`.
+    job: String,
+    code: u8,
+    message: String,
+}
+
+/// One named job is shown by itself, several as a list.
+fn show(out: Out, mut report: Report, one: bool) -> Result<(), AppError> {
+    for note in report.jobs.iter_mut().filter_map(|line| line.note.as_mut()) {
         note.write(&CommandLine);
     }
-    out.show(&changed, |view| {
-        let note = view
-            .note
-            .as_ref()
-            .map(|note| format!(" ({note})"))
-            .unwrap_or_default();
-        let (job, symbol) = (view.job, &view.symbol);
-        if view.changed {
-            format!("job {job} ({symbol}): {} -> {}{note}", view.before, view.after)
+    match (report.jobs.as_slice(), one, report.refused.pop()) {
+        (_, true, Some(refused)) => return Err(refused.error),
+        ([line], true, None) => return out.show(line, text),
+        (_, _, last) => report.refused.extend(last),
+    }
+    let refused = report.refused.iter().map(|refused| RefusedLine {
+        job: refused.name.clone(),
+        code: Exit::of(&refused.error).code(),
+        message: described(&refused.error),
+    });
+    let several = Several {
+        jobs: &report.jobs,
+        refused: refused.collect(),
+        pause: report.pause,
+        undo: report
+            .pause
+            .map(|pause| format!("lgi-mm resume --paused-by {pause}")),
+    };
+    out.show(&several, lines)?;
+    report.failure().map_or(Ok(()), Err)
+}
+
+fn lines(view: &Several<'_>) -> String {
+    if view.jobs.is_empty() && view.refused.is_empty() {
+        return "no job of this kind\n".to_owned();
+    }
+    let done = view.jobs.iter().map(text);
+    // Most messages begin with the job's name themselves.
+    let refused = view.refused.iter().map(|line| {
+        if line.message.contains(&line.job) {
+            line.message.clone()
         } else {
-            format!("job {job} ({symbol}): {} already{note}", view.after)
+            format!("{}: {}", line.job, line.message)
         }
-    })
+    });
+    let undo = view.undo.iter().map(|undo| format!("undo: {undo}"));
+    let lines: Vec<String> = done.chain(refused).chain(undo).collect();
+    lines.join("\n")
+}
+
+fn text(line: &Changed) -> String {
+    let note = line
+        .note
+        .as_ref()
+        .map(|note| format!(" ({note})"))
+        .unwrap_or_default();
+    let Changed {
+        name, before, after, ..
+    } = line;
+    if line.changed {
+        format!("{name}: {before} -> {after}{note}")
+    } else if line.already {
+        format!("{name}: {after} already{note}")
+    } else {
+        format!("{name}: {after}{note}")
+    }
 }

@@ -1,5 +1,6 @@
 //! Commands on one job, or on all of them.
 
+mod alive;
 pub mod config;
 pub mod export;
 mod filters;
@@ -7,7 +8,9 @@ pub mod lifecycle;
 pub mod list;
 mod next;
 pub mod pnl;
+mod questions;
 pub mod replay;
+pub mod selection;
 pub mod start;
 pub mod status;
 pub mod tick;

@@ -5,13 +5,20 @@ use std::path::PathBuf;
 use clap::Args;
 use rust_decimal::Decimal;
 
+use super::questions::start_question;
 use crate::{
     app::{
         App, AppError,
         jobs::start::{self, StartRequest, Started},
         target::address,
     },
-    cli::{mode::ModeArg, out::Out, target::actor, wording::CommandLine},
+    cli::{
+        confirm::{asks, confirm},
+        mode::ModeArg,
+        out::Out,
+        target::actor,
+        wording::CommandLine,
+    },
     config::{JobLayers, Settings},
     domain::job::Realm,
 };
@@ -48,6 +55,9 @@ pub struct StartArgs {
     /// [default: the native coin]
     #[arg(long, value_name = "TICKER")]
     quote: Option<String>,
+    /// With --live: start without asking for confirmation
+    #[arg(long)]
+    yes: bool,
 }
 
 impl StartArgs {
@@ -72,7 +82,11 @@ pub async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Result<(), 
     let request = args.request()?;
     request.check()?;
     let app = App::open(settings).await?;
-    let mut started = start::start(&app, &request, &actor()).await?;
+    let proposal = start::propose(&app, &request).await?;
+    if let Some(terms) = proposal.terms().filter(|_| asks(out, args.yes)) {
+        confirm(out, &start_question(&terms))?;
+    }
+    let mut started = start::start(&app, proposal, &actor()).await?;
     for assumed in &mut started.assumed {
         assumed.write(&CommandLine);
     }
@@ -84,8 +98,12 @@ pub async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Result<(), 
 
 fn render(view: &Started) -> String {
     let mut text = format!(
-        "job {} ({} on {}): {}\n",
-        view.job, view.symbol, view.chain, view.what
+        "job {} ({}, {} on {}): {}\n",
+        view.job,
+        view.symbol,
+        view.realm.label(),
+        view.chain,
+        view.what
     );
     for assumed in &view.assumed {
         text.push_str(&format!("  assumed: {assumed}\n"));

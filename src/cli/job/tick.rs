@@ -15,13 +15,11 @@ pub async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(),
     out.show(&view, |view| {
         let explained = view.explanation.as_ref();
         let explained = explained.map(|text| format!(": {text}")).unwrap_or_default();
+        let name = &view.name;
         match view.trade {
-            Some(trade) if view.is_final => format!("job {}: trade {trade}; see `lgi-mm trades`", view.job),
-            Some(trade) => format!(
-                "job {}: trade {trade} is not final yet; `lgi-mm daemon` settles it",
-                view.job
-            ),
-            None => format!("job {}: {}{explained}", view.job, view.decision),
+            Some(trade) if view.is_final => format!("{name}: trade {trade}; see `lgi-mm trades`"),
+            Some(trade) => format!("{name}: trade {trade} is not final yet; `lgi-mm daemon` settles it"),
+            None => format!("{name}: {}{explained}", view.decision),
         }
     })
 }

@@ -74,7 +74,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &AllowArgs) -> Resu
     }
     if !args.yes {
         out.remark(&described(&proposal.entry));
-        if !confirmed(&format!("Write this to {}?", proposal.file.display()))? {
+        if !confirmed(out, &format!("Write this to {}?", proposal.file.display()))? {
             return Err(AppError::Refused("nothing was written".to_owned()));
         }
     }
@@ -89,14 +89,14 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &AllowArgs) -> Resu
 }
 
 /// Asks for confirmation on a terminal; without one, `--yes` is needed.
-fn confirmed(question: &str) -> Result<bool, AppError> {
+fn confirmed(out: Out, question: &str) -> Result<bool, AppError> {
     if !stdin().is_terminal() {
         return Err(AppError::Usage(
             "nothing was written: there is no terminal to confirm on; review the entry with --print, then give --yes"
                 .to_owned(),
         ));
     }
-    says_yes(question)
+    says_yes(out, question)
 }
 
 impl AllowArgs {

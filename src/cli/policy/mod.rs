@@ -108,7 +108,7 @@ async fn check(settings: &Settings, out: Out, args: &CheckArgs) -> Result<(), Ap
 }
 
 fn checked_line(job: &JobPolicy) -> String {
-    let head = format!("job {} ({} on {})", job.job, job.symbol, job.chain);
+    let head = format!("job {} ({}, LIVE on {})", job.job, job.symbol, job.chain);
     if job.allowed {
         return format!("{head}: allowed\n");
     }

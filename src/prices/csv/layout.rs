@@ -19,6 +19,8 @@ const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
 const NAMES_SHOWN: usize = 20;
 /// Lines above the table that are skipped, at most.
 const LEAD_MAX: usize = 20;
+/// How a line above the table begins that says where invented prices come from.
+pub const INVENTED: &str = "# INVENTED prices";
 /// Rows that are looked at to tell the order of the file.
 const SAMPLE: usize = 500;
 /// How far ahead an end of a candle may be: that of a month has just begun.
@@ -60,6 +62,8 @@ pub struct Layout {
     pub newest_first: bool,
     /// What was assumed or skipped, a sentence each.
     pub notes: Vec<String>,
+    /// The file says that its prices are invented: [`INVENTED`].
+    pub invented: bool,
     /// Rows begin below this line.
     above: u64,
     /// Columns of the header.
@@ -246,13 +250,21 @@ type Head = Result<(Layout, Option<Named>), LayoutProblem>;
 /// Finds the header or the first row; what stands above it is skipped.
 fn head<R: Read>(records: &mut Records<R>, record: &mut Record, latest: Timestamp) -> io::Result<Head> {
     let mut notes = Vec::new();
+    let mut invented = false;
     let mut first = None;
     while notes.len() < LEAD_MAX && records.next(b',', record)? {
         let mut problem = None;
         for delimiter in DELIMITERS {
             record.split(delimiter);
             match columns(record, delimiter, latest) {
-                Ok((layout, names)) => return Ok(Ok((Layout { notes, ..layout }, names))),
+                Ok((layout, names)) => {
+                    let layout = Layout {
+                        notes,
+                        invented,
+                        ..layout
+                    };
+                    return Ok(Ok((layout, names)));
+                }
                 // That with the most columns says most.
                 Err(found) if record.len() > 1 || problem.is_none() => problem = Some(found),
                 Err(_) => {}
@@ -267,7 +279,10 @@ fn head<R: Read>(records: &mut Records<R>, record: &mut Record, latest: Timestam
             return Ok(Err(first.or(problem).unwrap_or(LayoutProblem::Empty)));
         }
         first = first.or(problem);
-        if !hint {
+        if raw.starts_with(INVENTED.as_bytes()) {
+            invented = true;
+            notes.push(format!("the prices are INVENTED: {text}"));
+        } else if !hint {
             notes.push(format!("line {} was skipped: {text}", record.line));
         }
     }
@@ -285,6 +300,7 @@ fn columns(
         closes: false,
         newest_first: false,
         notes: Vec::new(),
+        invented: false,
         above,
         width: None,
         delimiter,

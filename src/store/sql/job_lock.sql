@@ -31,7 +31,8 @@ SELECT
     last_error,
     created_at AS "created_at!",
     started_at,
-    stopped_at
+    stopped_at,
+    archived_at
 FROM jobs
 WHERE id = $1
 -- FOR NO KEY UPDATE, so that child rows can be inserted concurrently.

@@ -31,7 +31,8 @@ SELECT
     last_error,
     created_at AS "created_at!",
     started_at,
-    stopped_at
+    stopped_at,
+    archived_at
 FROM jobs
 WHERE id = ANY ($1::bigint[])
 ORDER BY id

@@ -31,9 +31,10 @@ SELECT
     last_error,
     created_at AS "created_at!",
     started_at,
-    stopped_at
+    stopped_at,
+    archived_at
 FROM jobs
-WHERE archived_at IS NULL
+WHERE ($4 OR archived_at IS NULL)
     AND ($1::text IS NULL OR token_address = $1)
     AND ($2::text IS NULL OR chain = $2)
     AND ($3::text IS NULL OR status = $3)

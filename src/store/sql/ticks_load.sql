@@ -38,6 +38,7 @@ SELECT
     j.created_at AS created_at,
     j.started_at,
     j.stopped_at,
+    j.archived_at,
     i.slot,
     clock_timestamp() AS now,
     coalesce(s.last_slot >= i.slot, false) AS recorded,

@@ -6,6 +6,9 @@ WITH input AS (
                          $6::timestamptz[], $7::numeric[], $8::numeric[], $9::timestamptz[], $10::timestamptz[],
                          $11::int[])
         AS i (job_id, slot, reason, detail, price, price_at, recent_high, high, high_at, high_since, high_config)
+), locked AS MATERIALIZED (
+    -- By job number, as orders to several jobs lock them: no two transactions wait for each other in a circle.
+    SELECT job_id FROM job_slots WHERE job_id = ANY ($1) ORDER BY job_id FOR NO KEY UPDATE
 ), fenced AS (
     UPDATE job_slots s
     SET last_slot = i.slot,
@@ -23,7 +26,7 @@ WITH input AS (
         -- A manual tick between two slots leaves the scheduled one open.
         open_slot = CASE WHEN s.open_slot > i.slot THEN s.open_slot END,
         open_since = CASE WHEN s.open_slot > i.slot THEN s.open_since END
-    FROM input i
+    FROM input i JOIN locked USING (job_id)
     WHERE s.job_id = i.job_id AND (s.last_slot IS NULL OR s.last_slot < i.slot)
     RETURNING i.*, s.run_first_slot
 ), recorded AS (

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
 
 mod backtest;
+mod moving;
 
 use std::{path::Path, process::Command};
 

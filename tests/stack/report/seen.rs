@@ -3,8 +3,12 @@
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
-use lgi_mm::{backtest::result::BacktestResult, domain::decision::Reason, report::TRADES_MAX};
-use rust_decimal::Decimal;
+use lgi_mm::{
+    backtest::result::{BacktestResult, Benchmark},
+    domain::decision::Reason,
+    report::TRADES_MAX,
+};
+use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde_json::{Value, json};
 
 use crate::report::{
@@ -25,7 +29,11 @@ async fn shown(result: &BacktestResult) -> Option<Shown> {
     }
     let dir = tempfile::tempdir().expect("a directory");
     let page = dir.path().join("report.html");
-    std::fs::write(&page, lgi_mm::report::page(result).expect("a page")).expect("written");
+    std::fs::write(
+        &page,
+        lgi_mm::report::page(result, fixture::start()).expect("a page"),
+    )
+    .expect("written");
     if let Some(kept) = std::env::var_os("LGI_MM_SCREENSHOTS") {
         let name = format!("{}.html", result.points.len());
         std::fs::copy(&page, PathBuf::from(kept).join(name)).expect("copied");
@@ -84,9 +92,8 @@ const CHARTS: [&str; 4] = ["chart-price", "chart-value", "chart-drawdown", "char
 
 #[tokio::test]
 async fn the_report_draws_all_its_charts_without_a_request_or_an_error() {
-    let Some(shown) = shown(&fixture::accumulating(Size::QUARTER)).await else {
-        return;
-    };
+    let result = fixture::accumulating(Size::QUARTER);
+    let Some(shown) = shown(&result).await else { return };
     let browser = &shown.browser;
     for chart in CHARTS {
         assert!(colours(browser, chart).await > 4, "{chart} is empty");
@@ -100,9 +107,31 @@ async fn the_report_draws_all_its_charts_without_a_request_or_an_error() {
     browser.run("document.getElementById('later').click()").await;
     assert!(text(browser, "#page").await.starts_with("2 of "));
     // A name in a legend hides its series, and shows it again.
-    let click = "const b = [...document.querySelectorAll('#legend-price button')].find(b => b.innerText.startsWith('DCA')); b.click(); return [document.activeElement.getAttribute('aria-pressed'), echarts.getInstanceByDom(document.getElementById('chart-price')).getOption().series.some(s => s.name === 'DCA')];";
+    let click = "const b = [...document.querySelectorAll('#legend-price button')].find(b => b.innerText.startsWith('DCA')); b.click(); return [document.activeElement.getAttribute('aria-pressed'), echarts.getInstanceByDom(document.getElementById('chart-price')).getOption().series.some(s => s.name === 'DCA buy')];";
     assert_eq!(browser.run(click).await, json!(["false", false]));
     assert_eq!(browser.run(click).await, json!(["true", true]));
+    // The same money without the rules is drawn up to the value that the table has.
+    for other in &result.comparisons {
+        let name = match other.plan {
+            Benchmark::LumpSum => "Lump sum",
+            Benchmark::EqualDca => "Equal DCA",
+            Benchmark::HoldAtTarget => panic!("only a job of mode liquidity has a target"),
+        };
+        let last = format!(
+            "return echarts.getInstanceByDom(document.getElementById('chart-value')).getOption().series.find(s => s.name === '{name}').data.at(-1)[1]"
+        );
+        let last = browser.run(&last).await.as_f64().expect("a number");
+        let worth = other.summary.value_usd.decimal().to_f64().expect("a number");
+        assert!((last - worth).abs() < 0.001 * worth, "{name}: {last}, {worth}");
+    }
+    let verdict = text(browser, ".verdict").await;
+    assert!(
+        verdict.contains(" than a lump sum on the first day (") && verdict.contains(" than equal parts ("),
+        "{verdict}"
+    );
+    // A quarter has no yearly rate, and its card shows none.
+    assert!(!text(browser, ".cards").await.contains("a year"));
+    assert!(!text(browser, "h1").await.contains("INVENTED"));
     browser.picture("light").await;
     nothing_leaves_and_nothing_fails(browser).await;
     shown.browser.close().await;
@@ -133,7 +162,7 @@ async fn hovering_reads_all_charts_at_that_instant_and_names_the_trade_there() {
         tip.contains(&bought.at.format("%Y-%m-%d").to_string()) && tip.contains("Average cost"),
         "{tip}"
     );
-    assert!(tip.contains("BUY DCA 10.00 USD at "), "{tip}");
+    assert!(tip.contains("DCA buy: bought for 10.00 USD at "), "{tip}");
     assert_ne!(
         text(browser, "#legend-value").await,
         before,
@@ -306,12 +335,47 @@ async fn a_job_that_keeps_liquidity_is_shown_too() {
     for chart in CHARTS {
         assert!(colours(browser, chart).await > 4, "{chart} is empty");
     }
-    assert!(text(browser, "#legend-price").await.contains("SPREAD_BUY"));
+    let legend = text(browser, "#legend-price").await;
+    for name in ["Moving average", "Spread buy", "Rebalance buy"] {
+        assert!(legend.contains(name), "{legend}");
+    }
+    let legend = text(browser, "#legend-share").await;
+    for name in ["Tokens", "Target", "Rebalanced above", "Rebalanced below"] {
+        assert!(legend.contains(name), "{legend}");
+    }
+    assert!(colours(browser, "chart-share").await > 4, "the share is drawn");
+    assert!(text(browser, "#legend-value").await.contains("Hold at target"));
+    // Each kind of trade looks different.
+    let looks = "const o = echarts.getInstanceByDom(document.getElementById('chart-price')).getOption().series.filter(s => s.type === 'scatter').map(s => `${s.symbol} ${s.symbolRotate} ${s.itemStyle.color}`); return [o.length, new Set(o).size];";
+    let looks: (usize, usize) = serde_json::from_value(browser.run(looks).await).expect("two counts");
+    assert!(looks.0 > 1 && looks.0 == looks.1, "{looks:?}");
+    place(browser, "#chart-share").await;
+    browser.picture("liquidity-share").await;
     browser.picture("liquidity").await;
     place(browser, "#chart-holds").await;
     browser.picture("liquidity-holds").await;
     nothing_leaves_and_nothing_fails(browser).await;
     shown.browser.close().await;
+}
+
+#[test]
+fn the_page_names_the_token_the_date_and_invented_prices() {
+    let mut result = fixture::accumulating(Size::QUARTER);
+    result.setup.symbol = Some("<WIF>".to_owned());
+    let page = |result: &BacktestResult| lgi_mm::report::page(result, fixture::start()).expect("a page");
+    let real = page(&result);
+    for part in [
+        "<h1>Accumulating &lt;WIF&gt; over walk.csv</h1>",
+        "<title>Backtest of &lt;WIF&gt;</title>",
+        " on 2026-01-01.",
+    ] {
+        assert!(real.contains(part), "{part}");
+    }
+    assert!(!real.contains("INVENTED prices"));
+    result.series.invented = true;
+    let invented = page(&result);
+    assert!(invented.contains("<title>Backtest of &lt;WIF&gt; (INVENTED prices)</title>"));
+    assert!(invented.contains("over walk.csv <span class=\"invented\""));
 }
 
 #[tokio::test]
@@ -374,7 +438,9 @@ async fn a_past_without_ticks_or_with_one_says_so_and_breaks_nothing() {
 #[tokio::test]
 async fn a_crowded_year_of_minutes_is_a_small_file_and_is_drawn() {
     let result = fixture::crowded();
-    let size = lgi_mm::report::page(&result).expect("a page").len();
+    let size = lgi_mm::report::page(&result, fixture::start())
+        .expect("a page")
+        .len();
     println!(
         "{} trades, {} points, {} runs of holds: {size} bytes",
         result.trades.len(),
@@ -400,7 +466,7 @@ async fn a_crowded_year_of_minutes_is_a_small_file_and_is_drawn() {
         .iter()
         .filter(|trade| trade.reason == Reason::TakeProfit)
         .count();
-    let shown_as = "return [...document.querySelectorAll('#legend-price button')].find(b => b.innerText.startsWith('TAKE_PROFIT')).querySelector('b').innerText.replace(',', '')";
+    let shown_as = "return [...document.querySelectorAll('#legend-price button')].find(b => b.innerText.startsWith('Take profit')).querySelector('b').innerText.replace(',', '')";
     assert_eq!(
         browser.run(shown_as).await,
         rare.to_string(),

@@ -6,18 +6,19 @@ mod paper;
 mod past;
 mod request;
 mod started;
+mod terms;
 
 use alloy_primitives::Address;
 
 use self::request::{Groundwork, Plan};
-use crate::app::message::{Advice, Field, message};
+use crate::app::message::{Advice, Field, Message, message};
 use crate::{
     app::{Actor, App, AppError, jobs::recorded, policy},
     config::build_job_config,
     domain::{
         config::JobConfig,
         ids::JobId,
-        job::{JobStatus, Realm, Token, Transition},
+        job::{Account, JobStatus, Realm, Token, Transition},
         units::{Amount, Price, Rounding, Usd},
     },
     store::{
@@ -30,24 +31,50 @@ use crate::{
 pub use self::{
     request::StartRequest,
     started::{NotAllowed, Pair, Started, Step, What},
+    terms::Terms,
 };
 
-/// Starts the job of a token: a new one, a new cycle of an idle one, or resumes a paused one. A running one is left
-/// alone.
-pub async fn start(app: &App, request: &StartRequest, actor: &Actor) -> Result<Started, AppError> {
+/// A start that can be made: shown first, then made.
+#[derive(Debug)]
+pub struct Proposal(Prepared);
+
+#[derive(Debug)]
+enum Prepared {
+    Create {
+        new: Box<NewJob>,
+        order: Order,
+        assumed: Vec<Message>,
+    },
+    Again {
+        job: Box<Job>,
+        order: Order,
+    },
+}
+
+/// What starting the job of a token would do: a new one, a new cycle of an idle one, or a paused one resumed. A running
+/// one is left alone. Changes nothing.
+pub async fn propose(app: &App, request: &StartRequest) -> Result<Proposal, AppError> {
     request.check()?;
     let filter = Filter {
         token: Some(request.token),
         chain: Some(request.chain.clone()),
-        status: None,
+        ..Filter::default()
     };
     let mut known = jobs::list(&app.pool, &filter).await?;
     known.retain(|job| job.account.realm == request.realm);
-    let mut started = match this_wallets(app, request.realm, known)? {
-        Some(job) => again(app, request, job, actor).await?,
-        None => create(app, request, actor).await?,
+    Ok(Proposal(match this_wallets(app, request.realm, known)? {
+        Some(job) => again(app, request, job).await?,
+        None => create(app, request).await?,
+    }))
+}
+
+/// Makes a start as it was proposed.
+pub async fn start(app: &App, proposal: Proposal, actor: &Actor) -> Result<Started, AppError> {
+    let (account, mut started) = match proposal.0 {
+        Prepared::Create { new, order, assumed } => created(app, *new, order, assumed, actor).await?,
+        Prepared::Again { job, order } => begun(app, *job, order, actor).await?,
     };
-    if request.realm == Realm::Live {
+    if account.realm == Realm::Live {
         started.policy = not_allowed(app, started.job).await?;
     }
     Ok(started)
@@ -121,7 +148,7 @@ const fn edit(job: &Job) -> Advice {
 }
 
 /// An existing job: started from IDLE, resumed from PAUSED, left alone while it runs.
-async fn again(app: &App, request: &StartRequest, job: Job, actor: &Actor) -> Result<Started, AppError> {
+async fn again(app: &App, request: &StartRequest, job: Job) -> Result<Prepared, AppError> {
     check_same(request, &job)?;
     if let Some(quote) = &request.quote {
         live::require_quote(app, request, &job, quote)?;
@@ -141,18 +168,21 @@ async fn again(app: &App, request: &StartRequest, job: Job, actor: &Actor) -> Re
     let order = Order::Start {
         deposit: deposit(&job.config, job.quote.decimals, quote_price)?,
     };
+    Ok(Prepared::Again {
+        job: Box::new(job),
+        order,
+    })
+}
+
+async fn begun(app: &App, job: Job, order: Order, actor: &Actor) -> Result<(Account, Started), AppError> {
     let made = orders::order(&app.pool, job.id, order, actor.as_str()).await?;
     let status = match made {
         Transition::To(status) => status,
         Transition::Already | Transition::Archived => job.status,
     };
-    let step = match (job.status, made) {
-        (_, Transition::Already) => Step::AlreadyRunning,
-        (JobStatus::Idle, _) => Step::Cycle(job.cycle.saturating_add(1)),
-        (from, _) => Step::Resumed { from, to: status },
-    };
+    let step = Step::of(&job, made);
     let live = job.account.realm == Realm::Live;
-    Ok(Started {
+    let started = Started {
         job: job.id,
         token: job.token.address,
         what: What {
@@ -160,15 +190,17 @@ async fn again(app: &App, request: &StartRequest, job: Job, actor: &Actor) -> Re
             live: live.then(|| Pair::new(&job.account, &job.token, &job.quote)),
         },
         symbol: job.token.symbol,
-        chain: job.account.chain,
+        chain: job.account.chain.clone(),
+        realm: job.account.realm,
         mode: job.mode,
         status,
         assumed: vec![],
         policy: None,
-    })
+    };
+    Ok((job.account, started))
 }
 
-async fn create(app: &App, request: &StartRequest, actor: &Actor) -> Result<Started, AppError> {
+async fn create(app: &App, request: &StartRequest) -> Result<Prepared, AppError> {
     let Some(mode) = request.mode else {
         return Err(message![
             "a new job needs ",
@@ -209,10 +241,24 @@ async fn create(app: &App, request: &StartRequest, actor: &Actor) -> Result<Star
         mode,
         config: plan.config,
     };
+    Ok(Prepared::Create {
+        new: Box::new(new),
+        order,
+        assumed: plan.assumed,
+    })
+}
+
+async fn created(
+    app: &App,
+    new: NewJob,
+    order: Order,
+    assumed: Vec<Message>,
+    actor: &Actor,
+) -> Result<(Account, Started), AppError> {
     let job = jobs::create(&app.pool, &new, actor.as_str()).await?;
     orders::order(&app.pool, job, order, actor.as_str()).await?;
-    let live = request.realm == Realm::Live;
-    Ok(Started {
+    let (live, mode) = (new.account.realm == Realm::Live, new.mode);
+    let started = Started {
         job,
         token: new.token.address,
         what: What {
@@ -220,12 +266,14 @@ async fn create(app: &App, request: &StartRequest, actor: &Actor) -> Result<Star
             live: live.then(|| Pair::new(&new.account, &new.token, &new.quote)),
         },
         symbol: new.token.symbol,
-        chain: new.account.chain,
+        chain: new.account.chain.clone(),
+        realm: new.account.realm,
         mode,
         status: JobStatus::Running,
-        assumed: plan.assumed,
+        assumed,
         policy: None,
-    })
+    };
+    Ok((new.account, started))
 }
 
 /// Common to both realms: the schedule, the start of recorded prices, and the final checks.

@@ -71,6 +71,7 @@ pub(super) async fn unexplained(
         token: Some(token.address),
         chain: Some(account.chain.clone()),
         status: None,
+        archived: false,
     };
     let jobs = jobs::list(&app.pool, &filter).await?;
     let mut surplus = held;

@@ -13,8 +13,9 @@ use crate::{
     },
     domain::{
         ids::JobId,
-        job::{Account, JobMode, JobStatus, Token},
+        job::{Account, JobMode, JobStatus, Realm, Token, Transition},
     },
+    store::jobs::Job,
 };
 
 #[derive(Debug, Serialize)]
@@ -24,6 +25,7 @@ pub struct Started {
     pub token: Address,
     pub symbol: String,
     pub chain: String,
+    pub realm: Realm,
     pub mode: JobMode,
     pub status: JobStatus,
     pub what: What,
@@ -54,6 +56,28 @@ pub enum Step {
     AlreadyRunning,
 }
 
+impl Step {
+    /// What an order to start made of a job.
+    pub(super) const fn of(job: &Job, made: Transition) -> Self {
+        match (job.status, made) {
+            (_, Transition::Already | Transition::Archived) => Self::AlreadyRunning,
+            (JobStatus::Idle, _) => Self::Cycle(job.cycle.saturating_add(1)),
+            (from, Transition::To(to)) => Self::Resumed { from, to },
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Created(mode) => write!(f, "started in mode {mode}"),
+            Self::Cycle(cycle) => write!(f, "started, cycle {cycle}"),
+            Self::Resumed { from, to } => write!(f, "{from} -> {to}"),
+            Self::AlreadyRunning => f.write_str("is already running"),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct Pair {
     pub wallet: Address,
@@ -73,12 +97,7 @@ impl Pair {
 
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.step {
-            Step::Created(mode) => write!(f, "started in mode {mode}")?,
-            Step::Cycle(cycle) => write!(f, "started, cycle {cycle}")?,
-            Step::Resumed { from, to } => write!(f, "{from} -> {to}")?,
-            Step::AlreadyRunning => f.write_str("is already running")?,
-        }
+        self.step.fmt(f)?;
         let created = matches!(self.step, Step::Created(_));
         match &self.live {
             Some(Pair { wallet, token, quote }) => {

@@ -1,0 +1,79 @@
+//! The questions before something that moves real money or cannot be undone.
+
+use crate::{
+    app::{
+        jobs::{sale::Sale, start::Terms},
+        name::JobName,
+    },
+    cli::{
+        out::{dollars, tokens},
+        wording::CommandLine,
+    },
+    domain::{brief, job::Realm, units::Usd},
+};
+
+/// What would be sold, and for about how much.
+pub(super) fn sell_question(mut sales: Vec<Sale>) -> String {
+    // Real money first.
+    sales.sort_by_key(|sale| (sale.name.realm == Realm::Paper, sale.name.job));
+    let mut lines = vec!["Sell with real money:".to_owned()];
+    lines.extend(sales.iter().map(sale_line));
+    let live = sales.iter().filter(|sale| sale.name.realm == Realm::Live);
+    let worth: Vec<Option<Usd>> = live.map(|sale| sale.worth_usd).collect();
+    let total = worth.iter().try_fold(Usd::ZERO, |sum, worth| {
+        worth.and_then(|worth| sum.checked_add(worth).ok())
+    });
+    lines.push(match total {
+        Some(total) => format!(
+            "  LIVE in all: about {} USD, before fees, price impact and gas",
+            dollars(total)
+        ),
+        None => "  LIVE in all: not known, since a price is missing".to_owned(),
+    });
+    lines.push("Continue?".to_owned());
+    lines.join("\n")
+}
+
+fn sale_line(sale: &Sale) -> String {
+    let position = tokens(sale.position);
+    let worth = match (sale.worth_usd, sale.price) {
+        (Some(worth), Some((price, age))) => format!(
+            "about {} USD at {} USD each, a price {age} old",
+            dollars(worth),
+            brief::price(price)
+        ),
+        _ => "no price known yet".to_owned(),
+    };
+    let wallet = match sale.name.realm {
+        Realm::Live => format!(" from wallet {}", sale.wallet),
+        Realm::Paper => String::new(),
+    };
+    format!(
+        "  {}: {position} {}{wallet}, {worth}",
+        sale.name, sale.name.symbol
+    )
+}
+
+pub(super) fn remove_question(jobs: &[JobName]) -> String {
+    let names: Vec<String> = jobs.iter().map(ToString::to_string).collect();
+    format!(
+        "Remove {}? This cannot be undone; the history stays in the database.",
+        names.join(", ")
+    )
+}
+
+/// What a live start would do.
+pub(super) fn start_question(terms: &Terms<'_>) -> String {
+    let pair = &terms.pair;
+    let mut lines = vec![
+        format!(
+            "Trade with real money: LIVE on {}, wallet {} trades {} for {}",
+            terms.chain, pair.wallet, pair.token, pair.quote
+        ),
+        format!("  {}; {}", terms.step, terms.spends),
+    ];
+    let assumed = terms.assumed.iter();
+    lines.extend(assumed.map(|assumed| format!("  assumed: {}", assumed.rendered(&CommandLine))));
+    lines.push("Continue?".to_owned());
+    lines.join("\n")
+}

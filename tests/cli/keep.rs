@@ -1,0 +1,447 @@
+//! `backup` and `restore`: all of a ledger or nothing, into an empty database or nowhere.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use sqlx::{PgPool, postgres::PgPoolOptions};
+
+use crate::terminal::{Ran, Terminal};
+
+/// A terminal whose ledger has months of live and paper jobs behind it.
+async fn ledger() -> Terminal {
+    let terminal = Terminal::new().await;
+    let mut connection = terminal.pool.acquire().await.expect("a connection");
+    sqlx::raw_sql(include_str!("export/ledger.sql"))
+        .execute(&mut *connection)
+        .await
+        .expect("the ledger");
+    drop(connection);
+    terminal
+}
+
+/// A terminal on a database without a table, and nobody else in it.
+async fn elsewhere() -> Terminal {
+    let terminal = Terminal::on(testkit::empty_db().await);
+    terminal.pool.close().await;
+    terminal
+}
+
+/// Number and checksum of the rows of each table, and each sequence's value. `columns` of `signers` that a restore
+/// writes are left out, and so are rows of the logs that are newer than `last`.
+async fn rows(pool: &PgPool, last: &BTreeMap<&'static str, i64>) -> BTreeMap<String, (i64, String)> {
+    let tables: Vec<(String, String)> = sqlx::query_as(
+        "SELECT table_schema, table_name FROM information_schema.tables
+         WHERE table_type = 'BASE TABLE' AND table_schema IN ('public', 'paper', 'apalis')",
+    )
+    .fetch_all(pool)
+    .await
+    .expect("tables");
+    assert!(tables.len() > 35, "{} tables", tables.len());
+    let mut found = BTreeMap::new();
+    for (schema, table) in tables {
+        let row = match table.as_str() {
+            "signers" => "(realm, chain, address, next_nonce, settlements)",
+            _ => "t",
+        };
+        let older = match last.get(table.as_str()) {
+            Some(id) => format!("WHERE id <= {id}"),
+            None => String::new(),
+        };
+        let sql = format!(
+            "SELECT count(*), coalesce(md5(string_agg(({row})::text, '|' ORDER BY ({row})::text)), '') FROM {schema}.{table} t {older}"
+        );
+        let rows = sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_one(pool).await;
+        found.insert(format!("{schema}.{table}"), rows.expect("rows"));
+    }
+    let sequences: Vec<(String, Option<i64>)> = sqlx::query_as(
+        "SELECT sequencename::text, last_value FROM pg_sequences WHERE sequencename NOT IN ('audit_id_seq', 'outbox_id_seq')",
+    )
+    .fetch_all(pool)
+    .await
+    .expect("sequences");
+    assert!(sequences.len() > 5);
+    for (name, value) in sequences {
+        found.insert(name, (value.unwrap_or_default(), String::new()));
+    }
+    found
+}
+
+/// The last rows of the tables to which a restore adds.
+async fn last(pool: &PgPool) -> BTreeMap<&'static str, i64> {
+    let mut last = BTreeMap::new();
+    for table in ["audit", "outbox"] {
+        let sql = format!("SELECT coalesce(max(id), 0) FROM {table}");
+        let id = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(pool).await;
+        last.insert(table, id.expect("a number"));
+    }
+    last
+}
+
+fn made(terminal: &Terminal, name: &str) -> PathBuf {
+    terminal.ok(&["backup", name]);
+    terminal.path(name)
+}
+
+fn restore(terminal: &Terminal, file: &Path) -> Ran {
+    terminal.run(&["restore", file.to_str().expect("text")])
+}
+
+async fn again(terminal: &Terminal) -> PgPool {
+    let options = PgPoolOptions::new().max_connections(2);
+    options.connect(&terminal.url).await.expect("the database")
+}
+
+async fn tables(terminal: &Terminal) -> i64 {
+    let pool = again(terminal).await;
+    let sql = "SELECT count(*) FROM information_schema.tables WHERE table_schema NOT IN ('pg_catalog', 'information_schema')";
+    let count = sqlx::query_scalar(sql).fetch_one(&pool).await.expect("a number");
+    pool.close().await;
+    count
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_ledger_is_the_ledger_row_by_row_and_its_live_wallets_are_halted() {
+    let terminal = ledger().await;
+    let file = made(&terminal, "ledger.dump");
+    assert_eq!(
+        fs::metadata(&file).expect("a file").permissions().mode() & 0o777,
+        0o600
+    );
+    // The order of the backup is itself in the backup.
+    let until = last(&terminal.pool).await;
+    let before = rows(&terminal.pool, &until).await;
+    assert!(before["public.trades"].0 > 5 && before["public.fills"].0 > 5 && before["public.audit"].0 == 1);
+    for _ in 0..2 {
+        let other = elsewhere().await;
+        let ran = restore(&other, &file);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        for said in [
+            "sign nothing until",
+            "lgi-mm reconcile",
+            "keystore: ",
+            "policy: ",
+            "Never start lgi-mm on the old",
+        ] {
+            assert!(ran.stdout.contains(said), "{said} is not in\n{}", ran.stdout);
+        }
+        let pool = again(&other).await;
+        assert_eq!(rows(&pool, &until).await, before);
+        let (live, halted, paper): (i64, i64, i64) = sqlx::query_as(
+            "SELECT count(*) FILTER (WHERE realm = 'live'), count(*) FILTER (WHERE realm = 'live' AND halted_at IS NOT NULL),
+                    count(*) FILTER (WHERE realm = 'paper' AND halted_at IS NOT NULL) FROM signers",
+        )
+        .fetch_one(&pool)
+        .await
+        .expect("signers");
+        assert!(
+            live > 0 && live == halted && paper == 0,
+            "{live} {halted} {paper}"
+        );
+        let told: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM outbox WHERE event = 'signer.halted' AND id > $1")
+                .bind(until["outbox"])
+                .fetch_one(&pool)
+                .await
+                .expect("events");
+        assert_eq!(told, live);
+        let actions: Vec<String> = sqlx::query_scalar("SELECT action FROM audit ORDER BY id")
+            .fetch_all(&pool)
+            .await
+            .expect("the audit");
+        assert_eq!(actions, ["backup", "restore"]);
+        pool.close().await;
+        // Once more into the same database: it is not empty any more.
+        let ran = restore(&other, &file);
+        assert!(
+            ran.code == 4 && ran.stderr.contains("not empty"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_holds_something_is_refused_and_stays_as_it_was() {
+    let terminal = ledger().await;
+    let file = made(&terminal, "ledger.dump");
+    // Jobs.
+    let other = Terminal::new().await;
+    other.start(&[]);
+    let until = last(&other.pool).await;
+    let before = rows(&other.pool, &until).await;
+    other.pool.close().await;
+    let ran = restore(&other, &file);
+    assert_eq!(ran.code, 4, "{}", ran.stderr);
+    for said in [
+        "jobs: 1",
+        "CLAWD on base, paper, RUNNING",
+        "create an empty database",
+    ] {
+        assert!(ran.stderr.contains(said), "{said} is not in {}", ran.stderr);
+    }
+    let pool = again(&other).await;
+    assert_eq!(rows(&pool, &until).await, before);
+    pool.close().await;
+    // A table of somebody else.
+    let other = elsewhere().await;
+    let pool = again(&other).await;
+    sqlx::raw_sql("CREATE SCHEMA shop; CREATE TABLE shop.orders (id int)")
+        .execute(&pool)
+        .await
+        .expect("a table");
+    pool.close().await;
+    let ran = restore(&other, &file);
+    assert!(
+        ran.code == 4 && ran.stderr.contains("shop.orders"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(tables(&other).await, 1);
+    // A program that is connected.
+    let other = elsewhere().await;
+    let pool = again(&other).await;
+    let ran = restore(&other, &file);
+    assert!(
+        ran.code == 4 && ran.stderr.contains("other programs use the database"),
+        "{}",
+        ran.stderr
+    );
+    pool.close().await;
+    assert_eq!(tables(&other).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_in_which_nobody_gave_an_order_make_room() {
+    let terminal = ledger().await;
+    let file = made(&terminal, "ledger.dump");
+    let until = last(&terminal.pool).await;
+    let other = Terminal::new().await;
+    other.ok(&["migrate"]);
+    other.pool.close().await;
+    let ran = restore(&other, &file);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let pool = again(&other).await;
+    assert_eq!(rows(&pool, &until).await, rows(&terminal.pool, &until).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_no_whole_backup_restores_nothing() {
+    let terminal = ledger().await;
+    let whole = fs::read(made(&terminal, "ledger.dump")).expect("a backup");
+    let other = elsewhere().await;
+    let refused = |name: &str, bytes: &[u8]| {
+        let file = terminal.path(name);
+        fs::write(&file, bytes).expect("a file");
+        let ran = restore(&other, &file);
+        assert_eq!(ran.code, 2, "{name}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.contains(name), "{name}: {}", ran.stderr);
+        ran.stderr
+    };
+    let length = whole.len();
+    let mut cuts: Vec<usize> = (1..10).map(|tenth| length * tenth / 10).collect();
+    cuts.extend([0, 3, 5, 40, length - 200, length - 1]);
+    for cut in cuts {
+        let said = refused("cut.dump", &whole[..cut]);
+        assert!(
+            said.contains("is not whole") || said.contains("is not a backup"),
+            "{cut}: {said}"
+        );
+    }
+    // The last bytes are rows, compressed with a checksum.
+    let mut damaged = whole.clone();
+    damaged[length - 60] ^= 0x10;
+    assert!(refused("damaged.dump", &damaged).contains("is not whole"));
+    assert!(refused("text.dump", b"CREATE TABLE jobs (id int);\n").contains("is not a backup"));
+    let ran = restore(&other, &terminal.path("missing.dump"));
+    assert!(
+        ran.code == 2 && ran.stderr.contains("missing.dump"),
+        "{}",
+        ran.stderr
+    );
+    let ran = other.run(&["restore", "."]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    // Of another program, of a part of a ledger, of a newer version.
+    let shop = elsewhere().await;
+    let dump = |terminal: &Terminal, name: &str, more: &[&str]| {
+        let file = format!("--file={name}");
+        terminal.ok(&[&["db", "pg_dump", "--format=custom", &file], more].concat());
+        fs::read(terminal.path(name)).expect("a dump")
+    };
+    shop.ok(&["db", "psql", "-qc", "CREATE TABLE orders (id int)"]);
+    assert!(refused("shop.dump", &dump(&shop, "shop", &[])).contains("another program"));
+    let part = dump(&terminal, "part", &["--exclude-table=fills"]);
+    assert!(refused("part.dump", &part).contains("public.fills"));
+    let rowless = dump(&terminal, "rowless", &["--exclude-table-data=fills"]);
+    assert!(refused("rowless.dump", &rowless).contains("public.fills"));
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations SELECT 9917, description, installed_on, success, checksum, execution_time
+         FROM _sqlx_migrations WHERE version = 1",
+    )
+    .execute(&terminal.pool)
+    .await
+    .expect("a newer version");
+    let newer = refused("newer.dump", &dump(&terminal, "newer", &[]));
+    assert!(
+        newer.contains("newer version of lgi-mm") && newer.contains("9917"),
+        "{newer}"
+    );
+    assert_eq!(tables(&other).await, 0);
+}
+
+/// A directory with a `pg_dump` that does what `script` says; for its version it asks the real one.
+fn other_pg_dump(terminal: &Terminal, script: &str) -> PathBuf {
+    let dir = terminal.path("bin");
+    fs::create_dir_all(&dir).expect("a directory");
+    let real = testkit::programs::program("pg_dump");
+    let text = format!(
+        "#!/bin/sh\nif [ \"$1\" = --version ]; then exec {} --version; fi\n\
+         for word; do case $word in --file=*) file=${{word#--file=}};; esac; done\n{script}\n",
+        real.display()
+    );
+    let path = dir.join("pg_dump");
+    fs::write(&path, text).expect("a script");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
+    dir
+}
+
+fn names(terminal: &Terminal) -> Vec<String> {
+    let entries = fs::read_dir(terminal.path("kept")).expect("a directory");
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("text"))
+        .collect();
+    names.sort();
+    names
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_killed_or_fails_leaves_no_file_and_the_next_one_cleans_up() {
+    let terminal = ledger().await;
+    fs::create_dir(terminal.path("kept")).expect("a directory");
+    let dir = other_pg_dump(
+        &terminal,
+        "head -c 5000 /dev/zero > \"$file\"; echo $$ > started.new; mv started.new started; exec sleep 60",
+    );
+    let mut running = terminal
+        .command(&["backup", "kept/a.dump"])
+        .env("PG_BIN", &dir)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("our own program");
+    let begun = Instant::now();
+    while !terminal.path("started").exists() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "pg_dump was never started"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // A second one meanwhile leaves the first one's file alone.
+    terminal.ok(&["backup", "kept/b.dump"]);
+    running.kill().expect("killed");
+    running.wait().expect("ended");
+    let dumping = fs::read_to_string(terminal.path("started")).expect("a number");
+    let _ = kill(
+        Pid::from_raw(dumping.trim().parse().expect("a number")),
+        Signal::SIGKILL,
+    );
+    let left = names(&terminal);
+    assert!(
+        left.len() == 2 && !left.contains(&"a.dump".to_owned()),
+        "{left:?}"
+    );
+    terminal.ok(&["backup", "kept/a.dump"]);
+    assert_eq!(names(&terminal), ["a.dump", "b.dump"]);
+    // One that fails, and one that ends well with half a file.
+    for (script, says) in [
+        (
+            "head -c 5000 /dev/zero > \"$file\"; echo disk on fire >&2; exit 1",
+            "disk on fire",
+        ),
+        ("head -c 3000 kept/b.dump > \"$file\"", "is not whole"),
+        ("head -c 60000 kept/b.dump > \"$file\"", "is not whole"),
+        ("exit 0", "is not a backup"),
+    ] {
+        let dir = other_pg_dump(&terminal, script);
+        let ran = terminal.run_with(&["backup", "kept/c.dump"], "PG_BIN", &dir);
+        assert!(
+            ran.code != 0 && ran.stderr.contains(says),
+            "{script}: {}",
+            ran.stderr
+        );
+        assert_eq!(names(&terminal), ["a.dump", "b.dump"], "{script}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_replaces_a_file_only_if_told_and_a_broken_ledger_is_not_backed_up() {
+    let terminal = ledger().await;
+    let file = terminal.path("mine");
+    fs::write(&file, "precious").expect("a file");
+    let ran = terminal.run(&["backup", "mine"]);
+    assert!(
+        ran.code == 4 && ran.stderr.contains("exists already") && ran.stderr.contains("--force"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(fs::read_to_string(&file).expect("it is there"), "precious");
+    let ran = terminal.run(&["backup", "nowhere/mine"]);
+    assert!(ran.code == 2 && ran.stderr.contains("nowhere"), "{}", ran.stderr);
+    terminal.ok(&["backup", "mine", "--force"]);
+    let bytes = fs::read(&file).expect("it is there");
+    assert!(bytes.starts_with(b"PGDMP"));
+    sqlx::query("ALTER TABLE fills DISABLE TRIGGER fills_append_only")
+        .execute(&terminal.pool)
+        .await
+        .expect("broken");
+    let ran = terminal.run(&["backup", "mine", "--force"]);
+    assert!(
+        ran.code == 5 && ran.stderr.contains("fills_append_only"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(fs::read(&file).expect("it is there"), bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_of_postgresql_are_connected_to_the_database() {
+    let terminal = ledger().await;
+    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs")
+        .fetch_one(&terminal.pool)
+        .await
+        .expect("jobs");
+    let said = terminal.ok(&["db", "psql", "-Atc", "SELECT count(*) FROM jobs"]);
+    assert_eq!(said.trim(), count.to_string());
+    let dumped = terminal.ok(&["db", "pg_dump", "--data-only", "--table=jobs"]);
+    assert!(dumped.contains("COPY public.jobs"), "{dumped}");
+    // Nothing of PostgreSQL is on this path.
+    let bin = terminal.path("empty");
+    fs::create_dir(&bin).expect("a directory");
+    let ran = Ran::of(
+        &terminal
+            .command(&["db", "psql", "-Atc", "SELECT count(*) FROM jobs"])
+            .env("PATH", &bin)
+            .env(
+                "PG_BIN",
+                testkit::programs::program("psql").parent().expect("a directory"),
+            )
+            .output()
+            .expect("our own program"),
+    );
+    assert_eq!(
+        (ran.code, ran.stdout.trim()),
+        (0, count.to_string().as_str()),
+        "{}",
+        ran.stderr
+    );
+}
