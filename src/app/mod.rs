@@ -31,6 +31,7 @@ pub mod receivers;
 pub(crate) mod reconcile;
 pub mod services;
 pub mod target;
+mod ticker;
 mod trail;
 pub mod unit;
 pub mod wallets;

@@ -24,6 +24,7 @@ use crate::{
         units::{Amount, NATIVE_DECIMALS},
     },
     paper::{ActiveFault, Fault, Funding, audit, default_wallet},
+    store::moves,
 };
 
 pub use crate::paper::FaultKind;
@@ -52,17 +53,23 @@ pub struct FaultRequest {
     pub token: Option<String>,
 }
 
-/// One asset of the paper wallet, by the venue's own records.
+/// One asset of the paper wallet, by the venue's own records. Amounts are in whole coins, or in base units if the
+/// decimals are not known.
 #[derive(Debug, Serialize)]
 pub struct PaperBalance {
-    /// Ticker, or the token's address.
+    /// Ticker; the token's address if no job trades it.
     pub asset: String,
+    /// The token's address; none for the native coin.
+    #[serde(serialize_with = "checksum_or_null")]
+    pub token: Option<Address>,
+    /// Decimals of whole coins; none if they are not known.
+    pub decimals: Option<u8>,
     /// What it holds.
-    pub balance: Units,
+    pub balance: Whole,
     /// Received in swaps.
-    pub received: Units,
+    pub received: Whole,
     /// Spent on swaps and gas.
-    pub spent: Units,
+    pub spent: Whole,
 }
 
 /// The paper wallet on a chain.
@@ -74,30 +81,6 @@ pub struct PaperWallet {
     pub chain: &'static str,
     /// Every asset it has ever held.
     pub balances: Vec<PaperBalance>,
-}
-
-/// An amount, in whole coins if the decimals are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Units {
-    /// Decimals are known.
-    Whole(Whole),
-    /// Decimals are not known: base units.
-    Base(Amount),
-}
-
-impl std::fmt::Display for Units {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Whole(whole) => whole.fmt(f),
-            Self::Base(amount) => write!(f, "{amount} units"),
-        }
-    }
-}
-
-impl Serialize for Units {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(self)
-    }
 }
 
 /// A fault that can still strike.
@@ -160,22 +143,34 @@ pub async fn wallet(app: &App, chain: &str) -> Result<PaperWallet, AppError> {
         .fund(known.name, default_wallet(), Asset::Native, nothing)
         .await?;
     let held = audit::net_balances(&app.pool, Some(known.name), default_wallet()).await?;
+    // Of the jobs that trade or traded it; the venue itself knows no tickers.
+    let parties = moves::parties(&app.pool).await?;
+    let tokens = parties
+        .iter()
+        .filter(|party| party.account.chain == known.name)
+        .flat_map(|party| [&party.token, &party.quote]);
+    let ticker = |token: Address| {
+        let found = tokens.clone().find(|known| known.address == token);
+        found.map(|found| (found.symbol.clone(), found.decimals))
+    };
     let balances = held.iter().map(|net| {
-        let (asset, decimals) = match net.asset {
-            Asset::Native => (known.native_symbol.to_owned(), Some(NATIVE_DECIMALS)),
-            Asset::Token(token) if token == known.usdc => ("USDC".to_owned(), Some(USDC_DECIMALS)),
-            Asset::Token(token) => (token.to_checksum(None), None),
+        let (named, token) = match net.asset {
+            Asset::Native => (Some((known.native_symbol.to_owned(), NATIVE_DECIMALS)), None),
+            Asset::Token(token) if token == known.usdc => {
+                (Some(("USDC".to_owned(), USDC_DECIMALS)), Some(token))
+            }
+            Asset::Token(token) => (ticker(token), Some(token)),
         };
-        let units = |amount: Amount| {
-            decimals.map_or(Units::Base(amount), |decimals| {
-                Units::Whole(Whole::new(amount, decimals))
-            })
-        };
+        let decimals = named.as_ref().map(|(_, decimals)| *decimals);
+        let whole = |amount: Amount| Whole::new(amount, decimals.unwrap_or(0));
+        let address = || token.map_or_else(String::new, |token| token.to_checksum(None));
         PaperBalance {
-            asset,
-            balance: units(net.balance),
-            received: units(net.received),
-            spent: units(net.spent),
+            asset: named.map_or_else(address, |(symbol, _)| symbol),
+            token,
+            decimals,
+            balance: whole(net.balance),
+            received: whole(net.received),
+            spent: whole(net.spent),
         }
     });
     Ok(PaperWallet {

@@ -18,6 +18,8 @@ use crate::{
     prices::{self, csv::FIRST},
 };
 
+pub use prices::csv::INVENTED;
+
 /// Most rows of one series.
 const ROWS_MAX: u64 = 20_000_000;
 
@@ -55,6 +57,17 @@ impl GeneratedSeries {
     /// Number of rows.
     pub const fn rows(&self) -> u64 {
         self.rows
+    }
+
+    /// What the series was made of, without commas: a line of a CSV file.
+    pub fn made_by(&self) -> String {
+        let GeneratedConfig {
+            seed,
+            start_usd,
+            swing_pct,
+            period,
+        } = &self.request.generated;
+        format!("generated; seed {seed}; mean {start_usd} USD; swings of {swing_pct} % in about {period}")
     }
 
     /// USD per whole token at each instant.

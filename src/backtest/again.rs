@@ -35,6 +35,7 @@ pub fn rows_of(name: String, samples: &[(Timestamp, Price)], schedule: &Schedule
             last,
             spacing: Span::ZERO,
             candles: false,
+            invented: false,
             gaps: 0,
             longest_gap: None,
             duplicates: 0,

@@ -24,7 +24,8 @@ pub struct BacktestResult {
     pub series: SeriesSummary,
     /// The results.
     pub summary: Summary,
-    /// The same money without the rules: a lump sum on the first day, and equal DCA.
+    /// The same money without the rules: a lump sum on the first day, equal DCA and, in mode liquidity, holding at the
+    /// target.
     pub comparisons: Vec<Comparison>,
     /// Every trade, oldest first.
     pub trades: Vec<TradeLine>,
@@ -53,6 +54,9 @@ pub struct RunResult {
 pub struct SetupSummary {
     /// The job's mode.
     pub mode: JobMode,
+    /// The token's ticker, if it was given.
+    #[serde(default)]
+    pub symbol: Option<String>,
     /// The whole configuration, as stored with a job.
     pub config: JobConfig,
     /// Fee, slippage, impact, gas and wallet of the paper venue.
@@ -82,6 +86,9 @@ pub struct SeriesSummary {
     pub spacing: Span,
     /// Rows are candles (open, high, low, close); the close is used, at the candle's end.
     pub candles: bool,
+    /// The file says that its prices are invented.
+    #[serde(default)]
+    pub invented: bool,
     /// Number of gaps.
     pub gaps: u64,
     /// The longest gaps.
@@ -225,6 +232,9 @@ pub struct Comparison {
     pub plan: Benchmark,
     /// Its own result.
     pub summary: Summary,
+    /// For charts: its value, cash included, USD, at each of [`BacktestResult::points`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<Usd>,
 }
 
 /// Plan of a benchmark.
@@ -237,6 +247,9 @@ pub enum Benchmark {
     /// Equal parts at equal intervals.
     #[strum(to_string = "equal DCA")]
     EqualDca,
+    /// Mode liquidity: tokens for the target share of the money at the first slot, then no trade.
+    #[strum(to_string = "hold at target")]
+    HoldAtTarget,
 }
 
 /// One trade.
@@ -291,6 +304,12 @@ pub struct Point {
     pub net_usd: Usd,
     /// Drawdown from the earlier peak, as [`Drawdown::pct`]; 0 at a peak.
     pub drawdown_pct: Decimal,
+    /// Mode liquidity: the moving average that the rules saw, covered well enough or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moving_average: Option<Price>,
+    /// Mode liquidity: the tokens' share of the value, per cent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_pct: Option<Decimal>,
 }
 
 /// Consecutive ticks that held for one reason.

@@ -6,7 +6,7 @@ use super::{
     result::RunResult,
     setup::{Detail, PricePoint, Setup},
     slots::{Slots, instant},
-    tally::{FilledTrade, Tally},
+    tally::{FilledTrade, Seen, Tally},
 };
 use crate::{
     domain::{
@@ -70,7 +70,9 @@ impl Runner {
     /// A run before its first row.
     #[must_use]
     pub fn new(setup: &Setup, detail: Detail) -> Self {
-        let job = Job::new(setup);
+        let mut job = Job::new(setup);
+        // A chart of the moving average needs it at each tick, the quiet ones included.
+        job.in_full = detail.points_max > 0 && !setup.config.rules.look_back().average.is_zero();
         Self {
             tally: Tally::new(job.position, detail),
             slots: Slots::new(&setup.config),
@@ -194,7 +196,7 @@ impl Job {
                 token_balance: Amount::ZERO,
                 token_decimals: setup.token_decimals,
                 cost_basis: Usd::ZERO,
-                owns_quote: config.rules.budget().is_some(),
+                owns_quote: setup.budget().is_some(),
                 quote_balance: deposit,
                 quote_decimals: setup.quote_decimals,
                 quote_price: Price::ONE,
@@ -266,7 +268,7 @@ impl Job {
         let facts = self.facts(slot, accepted);
         match self.act(slot, &facts, tally) {
             Ok(()) => {}
-            Err(Held(reason)) => tally.held(slot, reason, Some(accepted.price), &self.position),
+            Err(Held(reason)) => tally.held(slot, reason, Some(Seen::of(&facts)), &self.position),
         }
         self.last_price = Some((accepted.price, accepted.observed_at));
         let units = accepted.price.short_units();
@@ -335,7 +337,7 @@ impl Job {
             },
             gas: self.swap_gas.1,
         };
-        tally.traded(slot, &plan, &booked, fee);
+        tally.traded(slot, Seen::of(facts), (&plan, &booked), fee);
         Ok(())
     }
 
@@ -396,7 +398,7 @@ impl Job {
 impl Wallet {
     /// The wallet, and the initial quote balance of a job of mode liquidity.
     fn opened(setup: &Setup) -> (Self, Amount) {
-        let budget = setup.config.rules.budget().unwrap_or(Usd::ZERO);
+        let budget = setup.budget().unwrap_or(Usd::ZERO);
         let deposit = budget.to_amount(setup.quote_decimals, Price::ONE, Rounding::Down);
         let wallet = Self {
             token: Amount::ZERO,

@@ -1,7 +1,14 @@
 //! Inputs of a run: rows, setup, and level of detail.
 
 use crate::{
-    domain::{Timestamp, chains::USDC_DECIMALS, config::JobConfig, job::JobMode, span::Span, units::Price},
+    domain::{
+        Timestamp,
+        chains::USDC_DECIMALS,
+        config::JobConfig,
+        job::JobMode,
+        span::Span,
+        units::{Price, Usd},
+    },
     paper::PaperSettings,
 };
 
@@ -23,6 +30,8 @@ pub struct Setup {
     pub config: JobConfig,
     /// Fee, slippage, impact, gas and wallet.
     pub costs: PaperSettings,
+    /// Ticker of the token, for readers.
+    pub symbol: Option<String>,
     /// Decimals of the token.
     pub token_decimals: u8,
     /// Decimals of the quote token.
@@ -31,6 +40,8 @@ pub struct Setup {
     pub sample_interval: Span,
     /// When the job starts; `None`: at the first row. Earlier rows are only samples to look back on.
     pub starts_at: Option<Timestamp>,
+    /// Money that the job owns without a budget of its rules, USD: only benchmarks have it.
+    pub owned: Option<Usd>,
     /// How long a row's price stays valid, if longer than `price.max_price_age`: the series' spacing.
     pub stands_for: Span,
 }
@@ -43,12 +54,20 @@ impl Setup {
             mode,
             config,
             costs,
+            symbol: None,
             token_decimals: 18,
             quote_decimals: USDC_DECIMALS,
             sample_interval: Span::from_secs(60),
             starts_at: None,
+            owned: None,
             stands_for: Span::ZERO,
         }
+    }
+
+    /// What the job is given at its start, USD; `None` if it pays from the owner's wallet.
+    #[must_use]
+    pub fn budget(&self) -> Option<Usd> {
+        self.config.rules.budget().or(self.owned)
     }
 }
 

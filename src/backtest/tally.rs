@@ -1,5 +1,6 @@
 //! Statistics of a run: trades, holds, drawdown, waits, and chart data.
 
+use rust_decimal::Decimal;
 use strum::VariantArray;
 
 use super::{
@@ -14,8 +15,8 @@ use super::{
 use crate::domain::{
     Timestamp,
     accounting::{Booked, Fill, average_cost, unrealized},
-    decision::{HoldReason, Plan, Position, Reason, Side},
-    figures::{Pocket, return_pct, value},
+    decision::{Facts, HoldReason, Plan, Position, Reason, Side},
+    figures::{PCT_DIGITS, Pocket, return_pct, value},
     units::{MoneyError, Price, Rounding, Usd},
 };
 
@@ -28,6 +29,28 @@ pub(super) struct FilledTrade {
     pub(super) booked: Booked,
     /// Effective USD per token.
     pub(super) price: Price,
+}
+
+/// What a tick saw.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    /// Accepted.
+    pub(super) price: Price,
+    /// Of the samples, if the rules want one.
+    pub(super) average: Option<Price>,
+}
+
+impl Seen {
+    pub(super) const fn alone(price: Price) -> Self {
+        Self { price, average: None }
+    }
+
+    pub(super) fn of(facts: &Facts) -> Self {
+        Self {
+            price: facts.price,
+            average: facts.moving_average.map(|mean| mean.price),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -77,12 +100,12 @@ impl Tally {
         self.flows.add(at, self.budget, Flow::In);
     }
 
-    /// Counts a tick that held; `price` if it was accepted.
+    /// Counts a tick that held; `seen` if its price was accepted.
     pub(super) fn held(
         &mut self,
         slot: Timestamp,
         reason: HoldReason,
-        price: Option<Price>,
+        seen: Option<Seen>,
         position: &Position,
     ) {
         self.ticked(slot.timestamp_micros());
@@ -90,8 +113,8 @@ impl Tally {
             *count += 1;
         }
         self.runs.add(slot, reason);
-        if let Some(price) = price {
-            self.seen(slot, price, position);
+        if let Some(seen) = seen {
+            self.seen(slot, seen, position);
         }
     }
 
@@ -105,7 +128,7 @@ impl Tally {
     ) {
         if self.charts || !units.is_some_and(|units| self.valley.is_nothing_new(units)) {
             let slot = Timestamp::from_timestamp_micros(slot).unwrap_or(Timestamp::UNIX_EPOCH);
-            return self.held(slot, reason, Some(price), position);
+            return self.held(slot, reason, Some(Seen::alone(price)), position);
         }
         self.ticked(slot);
         if let Some(count) = self.holds.get_mut(reason as usize) {
@@ -114,7 +137,13 @@ impl Tally {
         self.summary.last_price = Some(price);
     }
 
-    pub(super) fn traded(&mut self, slot: Timestamp, plan: &Plan, filled: &FilledTrade, fee: Fee) {
+    pub(super) fn traded(
+        &mut self,
+        slot: Timestamp,
+        seen: Seen,
+        (plan, filled): (&Plan, &FilledTrade),
+        fee: Fee,
+    ) {
         self.ticked(slot.timestamp_micros());
         self.runs.interrupt();
         let position = &filled.booked.position;
@@ -125,7 +154,7 @@ impl Tally {
             trades.push(line(slot, plan, filled, fee));
         }
         self.valley.forget_prices();
-        self.seen(slot, plan.price, position);
+        self.seen(slot, seen, position);
     }
 
     fn count(
@@ -190,19 +219,19 @@ impl Tally {
         }
     }
 
-    fn seen(&mut self, slot: Timestamp, price: Price, position: &Position) {
-        self.summary.last_price = Some(price);
-        self.valley.see(slot, price, position, &self.pocket);
+    fn seen(&mut self, slot: Timestamp, seen: Seen, position: &Position) {
+        self.summary.last_price = Some(seen.price);
+        self.valley.see(slot, seen.price, position, &self.pocket);
         if self.points.is_some() {
-            let point = self.point(slot, price, position);
+            let point = self.point(slot, seen, position);
             if let Some(points) = self.points.as_mut() {
                 points.push(point);
             }
         }
     }
 
-    fn point(&self, at: Timestamp, price: Price, position: &Position) -> Point {
-        let pocket = &self.pocket;
+    fn point(&self, at: Timestamp, seen: Seen, position: &Position) -> Point {
+        let (pocket, price) = (&self.pocket, seen.price);
         let value = value(position, price).unwrap_or(Usd::ZERO);
         let net = pocket.net(value).unwrap_or(Usd::ZERO);
         Point {
@@ -214,6 +243,11 @@ impl Tally {
             average_cost: average_cost(position),
             net_usd: net,
             drawdown_pct: self.valley.depth_pct(net, pocket),
+            moving_average: seen.average,
+            token_pct: self
+                .owns_quote
+                .then(|| token_pct(position, price, value))
+                .flatten(),
         }
     }
 
@@ -275,6 +309,16 @@ impl Tally {
         }
         Ok(())
     }
+}
+
+/// Share of the tokens in a value of more than zero, per cent.
+fn token_pct(position: &Position, price: Price, value: Usd) -> Option<Decimal> {
+    let tokens = position.token_value(price, Rounding::Down).ok()?;
+    let pct = tokens
+        .decimal()
+        .checked_mul(Decimal::ONE_HUNDRED)?
+        .checked_div(value.decimal())?;
+    Some(pct.round_dp(PCT_DIGITS).normalize())
 }
 
 fn line(at: Timestamp, plan: &Plan, filled: &FilledTrade, fee: Fee) -> TradeLine {

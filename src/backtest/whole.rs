@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    result::{BacktestResult, Benchmark, Comparison, SetupSummary, Summary},
+    result::{BacktestResult, Benchmark, Comparison, Point, RunResult, SetupSummary},
     runner::Runner,
     series::{Series, SeriesError},
     setup::{Detail, Setup},
@@ -14,7 +14,7 @@ use crate::domain::{
     costs::gas_paid,
     job::JobMode,
     span::Span,
-    units::{Rounding, Usd},
+    units::{Amount, Rounding, Usd},
 };
 use rust_decimal::Decimal;
 
@@ -36,11 +36,12 @@ pub fn backtest(setup: &Setup, detail: Detail, series: &impl Series) -> Result<B
     let mut runner = Runner::new(&setup, detail);
     series.each(&mut |row| runner.feed(row))?;
     let outcome = runner.finish();
-    let comparisons = compare(&setup, &outcome.summary, series)?;
+    let comparisons = compare(&setup, &outcome, series)?;
     Ok(BacktestResult {
         setup: SetupSummary {
             mode: setup.mode,
             assumptions: assumptions(&setup, series.summary().candles, series.summary().spacing),
+            symbol: setup.symbol,
             config: setup.config,
             costs: setup.costs,
             token_decimals: setup.token_decimals,
@@ -56,20 +57,16 @@ pub fn backtest(setup: &Setup, detail: Detail, series: &impl Series) -> Result<B
     })
 }
 
-/// The money in of `summary` as a lump sum and as equal DCA, gas included, by the same runner with other rules. A plan
-/// is left out if the gas of its buys would take all of the money.
+/// The money in of a run as a lump sum, as equal DCA and, in mode liquidity, held at the target, gas included, by the
+/// same runner with other rules. A plan is left out if the gas of its buys would take all of the money.
 ///
 /// # Errors
 /// [`SeriesError`] if the series cannot be read.
-pub fn compare(
-    setup: &Setup,
-    summary: &Summary,
-    series: &impl Series,
-) -> Result<Vec<Comparison>, SeriesError> {
-    let (Some(from), Some(to)) = (summary.from, summary.to) else {
+pub fn compare(setup: &Setup, own: &RunResult, series: &impl Series) -> Result<Vec<Comparison>, SeriesError> {
+    let (Some(from), Some(to)) = (own.summary.from, own.summary.to) else {
         return Ok(Vec::new());
     };
-    let money = summary.money_in_usd;
+    let money = own.summary.money_in_usd;
     if !money.is_positive() {
         return Ok(Vec::new());
     }
@@ -84,37 +81,73 @@ pub fn compare(
         (Benchmark::LumpSum, plain(setup, &once, money, 1)),
         (Benchmark::EqualDca, plain(setup, &dca, money, parts)),
     ];
-    let mut done = run_plans(&plans, series)?;
+    if let Rules::Liquidity(rules) = &setup.config.rules {
+        let held = held_at(rules.target_ratio_pct, setup, &once, money);
+        plans.push((Benchmark::HoldAtTarget, held));
+    }
+    let owned: BTreeMap<Benchmark, Usd> = plans
+        .iter()
+        .filter_map(|(plan, setup)| Some((*plan, setup.as_ref()?.owned?)))
+        .collect();
+    let detail = Detail {
+        trades: !own.points.is_empty(),
+        ..Detail::SUMMARY
+    };
+    let mut done = run_plans(&plans, detail, series)?;
     // A slot without an accepted price buys nothing, so there may be fewer buys than were counted. They do not depend
     // on their size: as many parts as there were buys spend all of the money.
-    let buys = done.get(&Benchmark::EqualDca).map_or(0, |summary| summary.buys);
+    let buys = done.get(&Benchmark::EqualDca).map_or(0, |plan| plan.summary.buys);
     let buys = u32::try_from(buys).unwrap_or(u32::MAX);
     if buys > 0 && buys != parts {
         plans.retain(|(plan, _)| *plan == Benchmark::EqualDca);
         for (_, setup_of_plan) in &mut plans {
             *setup_of_plan = plain(setup, &dca, money, buys);
         }
-        done.extend(run_plans(&plans, series)?);
+        done.extend(run_plans(&plans, detail, series)?);
     }
     Ok(done
         .into_iter()
-        .map(|(plan, summary)| Comparison { plan, summary })
+        .map(|(plan, run)| Comparison {
+            plan,
+            values: values(setup, owned.get(&plan).copied(), &run, &own.points),
+            summary: run.summary,
+        })
         .collect())
+}
+
+/// What a plan that only buys is worth at these instants and prices, its own cash included.
+fn values(setup: &Setup, owned: Option<Usd>, run: &RunResult, points: &[Point]) -> Vec<Usd> {
+    let mut trades = run.trades.iter().peekable();
+    let (mut held, mut cash) = (Amount::ZERO, owned);
+    points
+        .iter()
+        .map(|point| {
+            while let Some(trade) = trades.next_if(|trade| trade.at <= point.at) {
+                held = trade.token_balance;
+                cash = cash.map(|cash| cash.checked_sub(trade.quote_usd).unwrap_or(Usd::ZERO));
+            }
+            let tokens = held.value(setup.token_decimals, point.price, Rounding::Down);
+            tokens
+                .and_then(|tokens| tokens.checked_add(cash.unwrap_or(Usd::ZERO)))
+                .unwrap_or(Usd::ZERO)
+        })
+        .collect()
 }
 
 /// Runs plans side by side, in one pass over the series.
 fn run_plans(
     plans: &[(Benchmark, Option<Setup>)],
+    detail: Detail,
     series: &impl Series,
-) -> Result<BTreeMap<Benchmark, Summary>, SeriesError> {
+) -> Result<BTreeMap<Benchmark, RunResult>, SeriesError> {
     let mut runners: Vec<(Benchmark, Runner)> = plans
         .iter()
-        .filter_map(|(plan, setup)| Some((*plan, Runner::new(setup.as_ref()?, Detail::SUMMARY))))
+        .filter_map(|(plan, setup)| Some((*plan, Runner::new(setup.as_ref()?, detail))))
         .collect();
     series.each(&mut |row| runners.iter_mut().for_each(|(_, runner)| runner.feed(row)))?;
     Ok(runners
         .into_iter()
-        .map(|(plan, runner)| (plan, runner.finish().summary))
+        .map(|(plan, runner)| (plan, runner.finish()))
         .collect())
 }
 
@@ -203,6 +236,17 @@ fn plain(setup: &Setup, regular: &Regular, money: Usd, parts: u32) -> Option<Set
         ..plain.config.limits
     };
     Some(plain)
+}
+
+/// A job that buys once for `target_pct` of `money` and keeps the rest; gas is paid from `money` as well.
+fn held_at(target_pct: Decimal, setup: &Setup, once: &Regular, money: Usd) -> Option<Setup> {
+    let gas = gas_paid(setup.costs.swap_gas(), setup.costs.native_price_usd).ok()?;
+    let own = money.checked_sub(gas).ok()?;
+    let tokens = own.percent(target_pct, Rounding::Down).ok()?;
+    // The plan of a lump sum takes the gas off again.
+    let mut held = plain(setup, once, tokens.checked_add(gas).ok()?, 1)?;
+    held.owned = Some(own);
+    Some(held)
 }
 
 fn usd(dollars: i64) -> Usd {

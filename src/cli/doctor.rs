@@ -1,13 +1,13 @@
 //! `doctor`: checks this installation and suggests fixes.
 
 use super::{
-    out::{Out, table},
+    out::{Hue, Look, Out, table},
     wording::CommandLine,
 };
 use crate::{
     app::{
         AppError,
-        doctor::{CheckStatus, doctor},
+        doctor::{Check, CheckStatus, doctor},
     },
     config::Settings,
 };
@@ -17,17 +17,7 @@ pub(super) async fn run(settings: &Settings, out: Out) -> Result<(), AppError> {
     for fix in checks.iter_mut().filter_map(|check| check.fix.as_mut()) {
         fix.write(&CommandLine);
     }
-    out.show(&checks, |checks| {
-        let rows = checks.iter().map(|check| {
-            vec![
-                label(check.status).to_owned(),
-                check.what.to_owned(),
-                check.seen.clone(),
-                check.fix.as_ref().map(ToString::to_string).unwrap_or_default(),
-            ]
-        });
-        table(&["", "check", "seen", "fix"], rows)
-    })?;
+    out.show(&checks, |checks| render(checks))?;
     let failed = checks.iter().filter(|check| check.status == CheckStatus::Fail);
     match failed.count() {
         0 => Ok(()),
@@ -35,10 +25,41 @@ pub(super) async fn run(settings: &Settings, out: Out) -> Result<(), AppError> {
     }
 }
 
-const fn label(status: CheckStatus) -> &'static str {
+/// One line a check, and below one that is not well what to do. Paths and commands stay whole: the terminal breaks
+/// lines, so that they can be copied.
+fn render(checks: &[Check]) -> String {
+    let look = Look::current();
+    if look.plain {
+        return table(&["status", "check", "seen", "fix"], checks.iter().map(cells));
+    }
+    let widest = checks.iter().map(|check| check.what.chars().count()).max();
+    let widest = widest.unwrap_or_default();
+    let mut text = String::new();
+    for check in checks {
+        let (status, hue) = label(check.status);
+        let status = look.paint(&format!("{status:<4}"), hue);
+        let what = format!("{:<widest$}", check.what);
+        text.push_str(&format!("{status}  {what}  {}\n", check.seen));
+        if let Some(fix) = &check.fix {
+            text.push_str(&format!("      {fix}\n"));
+        }
+    }
+    text
+}
+
+fn cells(check: &Check) -> Vec<String> {
+    vec![
+        label(check.status).0.to_owned(),
+        check.what.to_owned(),
+        check.seen.clone(),
+        check.fix.as_ref().map(ToString::to_string).unwrap_or_default(),
+    ]
+}
+
+const fn label(status: CheckStatus) -> (&'static str, Hue) {
     match status {
-        CheckStatus::Ok => "OK",
-        CheckStatus::Warn => "WARN",
-        CheckStatus::Fail => "FAIL",
+        CheckStatus::Ok => ("OK", Hue::Good),
+        CheckStatus::Warn => ("WARN", Hue::Warning),
+        CheckStatus::Fail => ("FAIL", Hue::Bad),
     }
 }

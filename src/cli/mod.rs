@@ -41,7 +41,7 @@ use crate::{
 
 pub use crate::app::AppError;
 pub use exit::Exit;
-use out::Out;
+use out::{Format, Look, Out};
 
 const LONG_ABOUT: &str = "\
 Builds a position in an EVM token over time (DCA, dip-buy, take-profit), or keeps its inventory balanced, \
@@ -83,8 +83,39 @@ pub struct Cli {
     /// Print JSON instead of text
     #[arg(long, global = true)]
     json: bool,
+    /// How to print [default: table on a terminal, plain elsewhere]
+    #[arg(
+        short = 'o',
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        conflicts_with = "json"
+    )]
+    output: Option<Format>,
+    /// Show times in UTC instead of the job's time zone
+    #[arg(long, global = true)]
+    utc: bool,
     #[command(subcommand)]
     command: Command,
+}
+
+impl Cli {
+    fn json(&self) -> bool {
+        self.json || self.output == Some(Format::Json)
+    }
+}
+
+/// Whether arguments that cannot be parsed ask for JSON.
+fn want_json(arguments: &[OsString]) -> bool {
+    let formats = ["--json", "-ojson", "-o=json", "--output=json"];
+    let pairs = arguments.windows(2);
+    arguments
+        .iter()
+        .any(|argument| formats.iter().any(|format| argument == format))
+        || pairs.into_iter().any(
+            |pair| matches!(pair, [flag, format] if (flag == "-o" || flag == "--output") && format == "json"),
+        )
 }
 
 #[derive(Debug, Subcommand)]
@@ -100,7 +131,7 @@ enum Command {
     /// Show everything about one job
     Status(target::TargetArgs),
     /// List all jobs
-    List,
+    List(job::list::ListArgs),
     /// Remove idle jobs from the list; their history is kept
     Remove(job::lifecycle::RemoveArgs),
     /// Show trades, newest first
@@ -181,8 +212,7 @@ pub async fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        // Parsing failed, so look for --json in the raw arguments.
-        Err(error) if error.use_stderr() && arguments.iter().any(|argument| argument == "--json") => {
+        Err(error) if error.use_stderr() && want_json(&arguments) => {
             let message = error.render().to_string();
             let message = message.strip_prefix("error: ").unwrap_or(&message).trim_end();
             Out::new(true).error(&AppError::Usage(message.to_owned()));
@@ -198,7 +228,8 @@ pub async fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             });
         }
     };
-    let out = Out::new(cli.json);
+    Look::decide(cli.output, cli.utc);
+    let out = Out::new(cli.json());
     match dispatch(cli, out).await {
         Ok(()) => ExitCode::from(Exit::Done.code()),
         Err(error) => {
@@ -226,7 +257,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
     );
     telemetry::init_logging(
         settings.log.format,
-        match (service, cli.json) {
+        match (service, cli.json()) {
             (true, _) => &settings.log.filter,
             (false, false) => "error,lgi_mm::app::context=warn",
             // With JSON, standard error holds only the one error.
@@ -240,7 +271,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Liquidate(args) => job::lifecycle::liquidate(&settings, out, &args).await,
         Command::Remove(args) => job::lifecycle::remove(&settings, out, &args).await,
         Command::Status(args) => job::status::run(&settings, out, &args).await,
-        Command::List => job::list::run(&settings, out).await,
+        Command::List(args) => job::list::run(&settings, out, &args).await,
         Command::Trades(args) => job::trades::run(&settings, out, &args).await,
         Command::Pnl(args) => job::pnl::run(&settings, out, &args).await,
         Command::Export(args) => job::export::run(&settings, out, &args).await,

@@ -8,13 +8,14 @@ use rust_decimal::Decimal;
 use strum::VariantArray;
 
 use super::{
-    out::{Out, table, when},
+    out::{Out, table, tokens, when},
     target::actor,
 };
 use crate::{
     app::{
         App, AppError,
         paper::{self, FaultKind, FaultRequest, FaultView, FundRequest, PaperWallet},
+        whole::Whole,
     },
     config::Settings,
     domain::span::Span,
@@ -138,18 +139,24 @@ fn fault_kind() -> impl TypedValueParser<Value = FaultKind> {
 fn show(out: Out, wallet: &PaperWallet) -> Result<(), AppError> {
     out.show(&wallet.balances, |balances| {
         let rows = balances.iter().map(|held| {
+            let amount = |whole: Whole| match held.decimals {
+                Some(_) => tokens(whole),
+                None => format!("{whole} base units"),
+            };
+            let address = held.token.map(|token| token.to_checksum(None));
             vec![
                 held.asset.clone(),
-                held.balance.to_string(),
-                held.received.to_string(),
-                held.spent.to_string(),
+                amount(held.balance),
+                amount(held.received),
+                amount(held.spent),
+                address.unwrap_or_default(),
             ]
         });
         format!(
             "paper wallet {} on {}\n{}",
             wallet.wallet.to_checksum(None),
             wallet.chain,
-            table(&["asset", "balance", "received", "spent"], rows)
+            table(&["asset", "balance", "received", "spent", "address"], rows)
         )
     })
 }

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use super::{
     adopt,
     confirm::{asks, confirm},
-    out::{Out, table},
+    out::{Out, table, tokens},
     target::actor,
 };
 use crate::{
@@ -123,9 +123,9 @@ fn balance_table(balances: &[BalanceView]) -> String {
             format!("{} {}", balance.realm, balance.chain),
             balance.symbol.clone(),
             jobs.join(" "),
-            balance.tracked.to_string(),
-            or(balance.held.map(|held| held.to_string()), "?"),
-            or(balance.missing.map(|missing| missing.to_string()), ""),
+            tokens(balance.tracked),
+            or(balance.held.map(tokens), "?"),
+            or(balance.missing.map(tokens), ""),
             last_column(balance.repair.as_ref(), balance.blocked.as_deref()),
         ]
     });

@@ -1,4 +1,4 @@
-//! Everything in the order in which it needs each other.
+//! Deploys all contracts, in the order of their dependencies.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -14,7 +14,7 @@ use super::{
     deployment::Deployment,
     error::DevnetError,
     node::{DEPLOYER, Node},
-    pools::{self, Stake, approve_all, grow_history, v2_pair, v3_pool, v4_pool},
+    pools::{self, Stake, address_in, approve_all, grow_history, v2_pair, v3_pool, v4_pool},
 };
 use crate::domain::pool::{DYNAMIC_FEE, NATIVE, Pool, PoolKey};
 
@@ -24,6 +24,7 @@ sol! {
         bytes32 poolInitCodeHash; address v4PoolManager; address v3NFTPositionManager; address v4PositionManager;
         address spokePool;
     }
+    function positionManager() external view returns (address);
     function setManager(address manager) external;
     function setFee(uint24 fee) external;
 }
@@ -34,7 +35,7 @@ const PERMIT2: Address = address!("0x000000000022D473030F116dDEE9F6B43aC78BA3");
 const MULTICALL3: Address = address!("0xcA11bde05977b3631167028862bE2a173976CA11");
 /// The token of the design.
 const CLANKER: Address = address!("0xbbd9aDe16525acb4B336b6dAd3b9762901522B07");
-/// A hook's powers stand in its address: afterInitialize (1 << 12) and beforeSwap (1 << 7).
+/// A hook's permissions are bits of its address: afterInitialize (1 << 12) and beforeSwap (1 << 7).
 const HOOK: Address = address!("0x00000000000000000000000000000000aAAa1080");
 const NATIVE_FEED: Address = address!("0x00000000000000000000000000000000000feed1");
 const SEQUENCER_FEED: Address = address!("0x00000000000000000000000000000000000Feed2");
@@ -79,21 +80,44 @@ pub(super) async fn deploy(node: &Node, contracts: &Path) -> Result<Deployment, 
     Ok(deployment)
 }
 
-/// One more token with a V2 pool.
+/// One more token.
 pub(super) async fn add_token(
     node: &Node,
     contracts: &Path,
     symbol: &str,
-    factory: Address,
+    decimals: u8,
 ) -> Result<Address, DevnetError> {
     let builder = Builder {
         node,
         artifacts: Artifacts::new(contracts),
     };
-    let token = builder.erc20(symbol, symbol, 18).await?;
-    let (coins, stake) = (Stake::new(WETH, 100, 18), Stake::new(token, 150_000, 18));
-    v2_pair(node, factory, stake, coins).await?;
-    Ok(token)
+    builder.erc20(symbol, symbol, decimals).await
+}
+
+/// A pool of `stake` base units of a token and `coins` wei of the wrapped coin.
+pub(super) async fn add_pool(
+    node: &Node,
+    contracts: &BTreeMap<String, Address>,
+    (token, stake): (Address, U256),
+    coins: U256,
+    pool: Pool,
+) -> Result<(), DevnetError> {
+    let of = |name: &str| contracts.get(name).copied().unwrap_or_default();
+    let stake = Stake { token, amount: stake };
+    let coins = Stake {
+        token: WETH,
+        amount: coins,
+    };
+    let fee = match pool {
+        Pool::V3(fee) => fee,
+        _ => return v2_pair(node, of("v2_factory"), stake, coins).await,
+    };
+    let asked: Bytes = positionManagerCall {}.abi_encode().into();
+    let manager = address_in(&node.call(of("swap_router"), &asked).await?);
+    approve_all(node, token, &[manager]).await?;
+    let spacing = i32::try_from(fee / 50).unwrap_or(1);
+    v3_pool(node, (of("v3_factory"), manager), stake, coins, (fee, spacing)).await?;
+    Ok(())
 }
 
 impl Builder<'_> {
@@ -149,7 +173,7 @@ impl Builder<'_> {
         self.node
             .set_storage(NATIVE_FEED, code::FEED_ANSWER, NATIVE_PRICE.into())
             .await?;
-        // Zero: the sequencer is up, and has been since long ago.
+        // Zero: the sequencer is up, and has been for a long time.
         self.node
             .set_storage(SEQUENCER_FEED, code::FEED_UPDATED, uint!(1_U256).into())
             .await
@@ -173,7 +197,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// A token at an address of our choice: what another one became, put there.
+    /// A token at a chosen address: a copy of another token's code.
     async fn place_erc20(&self, place: Address, name: &str, symbol: &str) -> Result<(), DevnetError> {
         let arguments = (name.to_owned(), symbol.to_owned(), uint!(18_U256)).abi_encode_params();
         let model = self.create(ERC20, arguments).await?;
@@ -208,7 +232,7 @@ impl Builder<'_> {
         let positions = self
             .create(
                 "@uniswap/v3-periphery/artifacts/contracts/NonfungiblePositionManager.sol/NonfungiblePositionManager.json",
-                // The descriptor only draws pictures.
+                // The descriptor only renders images.
                 (v3_factory, WETH, Address::ZERO).abi_encode_params(),
             )
             .await?;
@@ -248,7 +272,7 @@ impl Builder<'_> {
         Ok(named.map(|(name, address)| (name.to_owned(), address)).into())
     }
 
-    /// Pool manager, quoter, state view, and what puts liquidity in.
+    /// Pool manager, quoter, state view, and the contract that adds liquidity.
     async fn uniswap_v4(&self) -> Result<[Address; 4], DevnetError> {
         let manager = self
             .create(
@@ -293,7 +317,7 @@ impl Builder<'_> {
             poolInitCodeHash: keccak256(self.artifacts.creation(V3_POOL)?),
             v4PoolManager: manager,
             v3NFTPositionManager: positions,
-            // Swaps never ask it.
+            // Swaps never call it.
             v4PositionManager: DEPLOYER,
             spokePool: Address::ZERO,
         };

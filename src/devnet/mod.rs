@@ -19,7 +19,10 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
-use crate::{chain::ChainFile, domain::span::Span};
+use crate::{
+    chain::ChainFile,
+    domain::{pool::Pool, span::Span},
+};
 use deploy::deploy;
 
 pub use deployment::Deployment;
@@ -32,7 +35,7 @@ pub const NAME: &str = crate::domain::chains::PRACTICE;
 
 /// A running local chain. It ends when this is dropped.
 pub struct Devnet {
-    /// The node, and what only anvil can do.
+    /// The node, with anvil's own methods.
     pub node: Node,
     deployment: Deployment,
     contracts: PathBuf,
@@ -45,7 +48,7 @@ struct Saved {
 }
 
 impl Devnet {
-    /// Starts anvil and deploys everything, or takes a state over that was saved before.
+    /// Starts anvil and deploys everything, or loads a saved state.
     ///
     /// # Errors
     /// [`DevnetError`].
@@ -77,13 +80,13 @@ impl Devnet {
         })
     }
 
-    /// Where everything is.
+    /// Addresses of contracts, tokens and pools.
     #[must_use]
     pub const fn deployment(&self) -> &Deployment {
         &self.deployment
     }
 
-    /// What `[chains.local]` must say.
+    /// The settings `[chains.local]` for this chain.
     #[must_use]
     pub fn chain_file(&self) -> ChainFile {
         let Deployment {
@@ -123,7 +126,7 @@ impl Devnet {
             .await
     }
 
-    /// Mints a token that lets every caller do so: USDC and the tokens without a trick.
+    /// Mints a token that anyone may mint: USDC and the regular tokens.
     ///
     /// # Errors
     /// [`DevnetError`].
@@ -135,7 +138,7 @@ impl Devnet {
             .map(|_| ())
     }
 
-    /// Gives some of what the deployer holds.
+    /// Transfers tokens of the deployer.
     ///
     /// # Errors
     /// [`DevnetError`].
@@ -147,22 +150,36 @@ impl Devnet {
             .map(|_| ())
     }
 
-    /// Deploys one more token, 18 digits, with a V2 pool of 100 WETH at about two dollars.
+    /// Deploys one more token, of which the deployer gets 10^12 whole ones.
     ///
     /// # Errors
     /// [`DevnetError`].
-    pub async fn add_token(&self, symbol: &str) -> Result<Address, DevnetError> {
-        let factory = self.deployment.contracts.get("v2_factory");
-        deploy::add_token(
+    pub async fn add_token(&self, symbol: &str, decimals: u8) -> Result<Address, DevnetError> {
+        deploy::add_token(&self.node, &self.contracts, symbol, decimals).await
+    }
+
+    /// Opens a V2 or V3 pool of `stake` base units of a token and `coins` wei of the wrapped native coin.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn add_pool(
+        &self,
+        token: Address,
+        stake: U256,
+        coins: U256,
+        pool: Pool,
+    ) -> Result<(), DevnetError> {
+        deploy::add_pool(
             &self.node,
-            &self.contracts,
-            symbol,
-            factory.copied().unwrap_or_default(),
+            &self.deployment.contracts,
+            (token, stake),
+            coins,
+            pool,
         )
         .await
     }
 
-    /// Lets the trap shut, or opens it again.
+    /// Shuts the trap, or opens it again.
     ///
     /// # Errors
     /// [`DevnetError`].
@@ -208,7 +225,7 @@ fn read(path: &Path) -> Result<Option<Saved>, DevnetError> {
     }
 }
 
-/// Complete before it has its name: tests side by side may all make it.
+/// Written completely before it gets its name: concurrent tests may all create it.
 fn write(path: &Path, saved: &Saved) -> Result<(), DevnetError> {
     let draft = path.with_extension(format!("{}.new", std::process::id()));
     let written = serde_json::to_vec(saved)

@@ -7,14 +7,14 @@ use serde_json::Value;
 
 use super::notice::{Notice, TEST};
 use crate::domain::{
+    brief,
     event::{Event, Severity},
-    units::Amount,
+    units::{Amount, Usd},
 };
 
 /// Longest piece of foreign text, in characters.
 const PIECE_MAX: usize = 280;
-/// Digits of an amount after the zeros that begin its fraction.
-const DIGITS: usize = 6;
+
 /// A title and lines below it.
 pub(super) struct Message {
     title: String,
@@ -117,7 +117,7 @@ impl Pieces<'_> {
         let price = format!(
             "{}, {} USD each",
             self.text("reason"),
-            short(&self.text("price_usd"))
+            brief::amount(&self.text("price_usd"))
         );
         let mut lines = vec![price];
         lines.extend(self.moved_usd());
@@ -179,21 +179,16 @@ impl Pieces<'_> {
         }
     }
 
-    /// USD in cents, with more digits only for what is less; `None` if the payload does not say.
+    /// USD, cut to cents, with more digits only for what is less; `None` if the payload does not say.
     fn usd(&self, field: &str) -> Option<String> {
         let usd: Decimal = self.notice.payload.get(field)?.as_str()?.parse().ok()?;
-        let cents = usd.round_dp(2);
-        Some(if cents.is_zero() && !usd.is_zero() {
-            short(&usd.normalize().to_string())
-        } else {
-            format!("{cents:.2}")
-        })
+        Usd::new(usd).ok().map(brief::usd)
     }
 
     /// Whole tokens, for people.
     fn amount(&self, field: &str, decimals: u8) -> String {
         let amount: Result<Amount, _> = self.text(field).parse();
-        amount.map_or_else(|_| unknown(), |amount| short(&amount.to_whole(decimals)))
+        amount.map_or_else(|_| unknown(), |amount| brief::amount(&amount.to_whole(decimals)))
     }
 
     fn symbol(&self) -> String {
@@ -237,25 +232,6 @@ pub(super) fn clip(text: &str, most: usize) -> String {
     format!("{kept} …")
 }
 
-/// Shortens the fraction to its significant digits; never to zero.
-fn short(number: &str) -> String {
-    let Some((whole, fraction)) = number.split_once('.') else {
-        return number.to_owned();
-    };
-    let zeros = if whole == "0" {
-        fraction.chars().take_while(|digit| *digit == '0').count()
-    } else {
-        0
-    };
-    let cut: String = fraction.chars().take(zeros + DIGITS).collect();
-    let cut = cut.trim_end_matches('0');
-    if cut.is_empty() {
-        whole.to_owned()
-    } else {
-        format!("{whole}.{cut}")
-    }
-}
-
 /// Escapes the three special characters of HTML.
 pub(super) fn html(text: &str) -> String {
     text.replace('&', "&amp;")
@@ -266,19 +242,6 @@ pub(super) fn html(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_keep_their_significant_digits() {
-        for (number, shown) in [
-            ("12", "12"),
-            ("12.3456789", "12.345678"),
-            ("12.50", "12.5"),
-            ("3.0000001", "3"),
-            ("0.0000000123456789", "0.0000000123456"),
-        ] {
-            assert_eq!(short(number), shown);
-        }
-    }
 
     #[test]
     fn foreign_text_is_one_harmless_line() {

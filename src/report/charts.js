@@ -27,38 +27,55 @@
   const hasCash = points.cash.some((value) => value > 0);
   const LOOK = {
     DCA: ["buy", "circle", 7], DIP_BUY: ["buy-2", "triangle", 11], SPREAD_BUY: ["buy-2", "triangle", 10],
-    TAKE_PROFIT: ["sell", "triangle", 11], SPREAD_SELL: ["sell-2", "triangle", 10], REBALANCE: ["other", "diamond", 10],
-    LIQUIDATE: ["sell-2", "rect", 9],
+    TAKE_PROFIT: ["sell", "triangle", 11], SPREAD_SELL: ["sell-2", "triangle", 10], "REBALANCE buy": ["buy-3", "diamond", 10],
+    "REBALANCE sell": ["other", "diamond", 10], LIQUIDATE: ["sell-2", "rect", 9],
   };
+  // The rules' own order, so that two reports have the same legend.
+  const ORDER = Object.keys(LOOK);
+  const side = (i) => trades.sell[i] === 1 ? "sell" : "buy";
+  const key = (i) => { const reason = data.reasons[trades.reason[i]]; return reason === "REBALANCE" ? `REBALANCE ${side(i)}` : reason; };
+  const rule = (i) => { const words = data.rules[trades.reason[i]]; return key(i).startsWith("REBALANCE ") ? `${words} ${side(i)}` : words; };
   const kinds = new Map();
   trades.t.forEach((t, i) => {
-    const reason = data.reasons[trades.reason[i]], sell = trades.sell[i] === 1;
-    const name = reason === "REBALANCE" ? `REBALANCE ${sell ? "sell" : "buy"}` : reason;
-    if (!kinds.has(name)) {
-      const [tint, symbol, size] = LOOK[reason] ?? ["other", "circle", 8];
-      kinds.set(name, { kind: "trades", name, tint, symbol, size, sell, values: [] });
+    const kind = key(i);
+    if (!kinds.has(kind)) {
+      const [tint, symbol, size] = LOOK[kind] ?? ["other", "circle", 8];
+      kinds.set(kind, { kind: "trades", name: rule(i), tint, symbol, size, sell: trades.sell[i] === 1, values: [] });
     }
-    kinds.get(name).values.push([t * 1000, lift * trades.price[i]]);
+    kinds.get(kind).values.push([t * 1000, lift * trades.price[i]]);
   });
+  const PLANS = { "Lump sum": "lump", "Equal DCA": "equal", "Hold at target": "held" };
+  const level = (name, tint, value, more) => line(name, tint, points.t.map((t) => [t * 1000, value]), { at: () => value, read: percent, ...more });
+  const [target, band] = data.target ?? [];
   const charts = [
     { id: "price", lift, series: [
       line("Price", "price", column("price", lift), { at: (i) => points.price[i], read: price }),
       line("Average cost", "cost", column("avg", lift), { at: (i) => points.avg[i], read: price, step: true, dash: [6, 4] }),
-      ...kinds.values(),
+      ...(points.ma.some((value) => value != null)
+        ? [line("Moving average", "out", column("ma", lift), { at: (i) => points.ma[i], read: price, dash: [2, 3] })] : []),
+      ...[...kinds].sort(([a], [b]) => ORDER.indexOf(a) - ORDER.indexOf(b)).map(([, series]) => series),
     ] },
     { id: "value", series: [
       line("Value held", "value", column("value"), { at: (i) => points.value[i], area: 0.14 }),
       ...(hasCash ? [line("Value and cash", "out", points.t.map((t, i) => [t * 1000, total[i]]), { at: (i) => total[i] })] : []),
+      ...data.plans.map((plan) => line(plan.name, PLANS[plan.name] ?? "other", points.t.map((t, i) => [t * 1000, plan.values[i]]),
+        { at: (i) => plan.values[i], dash: [8, 4] })),
       line("Money in", "money", column("money"), { at: (i) => points.money[i], step: true, dash: [4, 3] }),
     ] },
     { id: "drawdown", zero: true, unit: " %", series: [
       line("Below the earlier peak", "loss", column("dd", -1), { at: (i) => 0 - points.dd[i], area: 0.2, read: percent }),
     ] },
     { id: "holds", share: true, unit: " %", series: [] },
+    ...(byId("chart-share") ? [{ id: "share", unit: " %", series: [
+      line("Tokens", "value", column("share"), { at: (i) => points.share[i], read: percent }),
+      level("Target", "cost", target, { dash: [6, 4] }),
+      level("Rebalanced above", "loss", Math.min(100, target + band), { dash: [2, 3] }),
+      level("Rebalanced below", "loss", Math.max(0, target - band), { dash: [2, 3] }),
+    ] }] : []),
   ];
   const hidden = new Set();
   // Ticks at which no rule fired are most of them; what stopped a rule shows better without them.
-  const QUIET = ["not_due", "in_balance"];
+  const QUIET = ["not due", "in balance"];
   if (holds.reasons.length > 1) for (const quiet of QUIET) hidden.add(`holds:${quiet}`);
   let zoom = [0, 100];
   const range = () => zoom.map((part) => first + (last - first) * part / 100);
@@ -66,7 +83,8 @@
   // ---- hold reasons: the runs that overlap the visible range, counted into columns
   const ranked = holds.reasons.slice(0, 7);
   const others = holds.reasons.length > ranked.length;
-  const holdNames = others ? [...ranked, "others"] : ranked;
+  const words = (reason) => reason.replaceAll("_", " ");
+  const holdNames = (others ? [...ranked, "others"] : ranked).map(words);
   // Grey for ticks at which no rule fired, whatever their rank.
   let tint = 0;
   const holdTints = holdNames.map((name) => QUIET.includes(name) ? "h0" : `h${tint = tint % 7 + 1}`);
@@ -183,7 +201,7 @@
       button.setAttribute("aria-pressed", String(!hidden.has(key)));
       button.append(swatch(series), series.name, value);
       if (series.kind === "trades") value.textContent = series.values.length.toLocaleString("en-US");
-      if (chart.share) button.title = holds.explain[holds.reasons.indexOf(series.name)] ?? "The rarer reasons together.";
+      if (chart.share) button.title = holds.explain[holds.reasons.findIndex((reason) => words(reason) === series.name)] ?? "The rarer reasons together.";
       series.value = value;
       button.onclick = () => {
         hidden.has(key) ? hidden.delete(key) : hidden.add(key);
@@ -222,7 +240,7 @@
       const div = document.createElement("div");
       div.className = "trade";
       const gain = trades.sell[i] === 1 ? `, realised ${trades.realised[i]}` : "";
-      div.textContent = `${moment(trades.t[i]).slice(5, 16)} ${trades.sell[i] === 1 ? "SELL" : "BUY"} ${data.reasons[trades.reason[i]]} ${trades.usd[i]} USD at ${price(trades.price[i])} (fill ${trades.fill[i]}), ${trades.tokens[i]} tokens${gain}`;
+      div.textContent = `${moment(trades.t[i]).slice(5, 16)} ${rule(i)}: ${trades.sell[i] === 1 ? "sold" : "bought"} for ${trades.usd[i]} USD at ${price(trades.price[i])} (fill ${trades.fill[i]}), ${trades.tokens[i]} tokens${gain}`;
       lines.push(div);
     }
     if (to - from + 1 > lines.length) {
@@ -295,7 +313,7 @@
     const rows = [];
     for (let i = page * PAGE; i < Math.min(trades.t.length, (page + 1) * PAGE); i += 1) {
       const tr = document.createElement("tr"), sell = trades.sell[i] === 1;
-      tr.append(cell(moment(trades.t[i]), "nowrap"), cell(`${sell ? "SELL" : "BUY"} ${data.reasons[trades.reason[i]]}`, sell ? "loss nowrap" : "gain nowrap"),
+      tr.append(cell(moment(trades.t[i]), "nowrap"), cell(rule(i), sell ? "loss nowrap" : "gain nowrap"),
         cell(price(trades.price[i])), cell(trades.fill[i]), cell(trades.usd[i]), cell(trades.tokens[i]), cell(trades.fee[i]), cell(trades.gas[i]),
         cell(sell ? trades.realised[i] : ""));
       rows.push(tr);

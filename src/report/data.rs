@@ -5,14 +5,18 @@ use std::collections::BTreeMap;
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde::Serialize;
 
-use super::{error::ReportError, html};
+use super::{
+    error::ReportError,
+    figures::{plan_name, words},
+    html,
+};
 use crate::{
     backtest::{
         Detail,
-        result::{BacktestResult, Point, TradeLine},
-        thin::Thinned,
+        result::{BacktestResult, Comparison, Point, TradeLine},
     },
     domain::{
+        config::Rules,
         decision::{HoldReason, Reason, Side},
         units::{Price, Usd},
     },
@@ -38,7 +42,13 @@ struct Data {
     /// The shortest zoom range, seconds.
     span_min: i64,
     points: Points,
+    /// The same money without the rules.
+    plans: Vec<PlanLine>,
+    /// Target share of the tokens and the width of the band on either side, per cent.
+    target: Option<(f64, f64)>,
     reasons: Vec<Reason>,
+    /// The reasons in words.
+    rules: Vec<&'static str>,
     trades: Trades,
     holds: Holds,
 }
@@ -52,6 +62,18 @@ struct Points {
     money: Vec<f64>,
     cash: Vec<f64>,
     dd: Vec<f64>,
+    /// Moving average.
+    ma: Vec<Option<f64>>,
+    /// Tokens' share, per cent.
+    share: Vec<Option<f64>>,
+}
+
+/// What the same money was worth in another plan.
+#[derive(Serialize)]
+struct PlanLine {
+    name: &'static str,
+    /// At each point.
+    values: Vec<f64>,
 }
 
 #[derive(Default, Serialize)]
@@ -79,12 +101,7 @@ struct Holds {
 
 /// Safe inside a `<script>`: no text can end it.
 pub(super) fn json(result: &BacktestResult) -> Result<String, ReportError> {
-    let mut points = result.points.clone();
-    if points.len() > POINTS_MAX {
-        let mut thinned = Thinned::new(POINTS_MAX);
-        points.into_iter().for_each(|point| thinned.push(point));
-        points = thinned.points();
-    }
+    let points = &result.points;
     let from = points.first().map_or(0, seconds);
     let to = points.last().map_or(0, seconds);
     let reasons = reasons(&result.trades);
@@ -92,7 +109,10 @@ pub(super) fn json(result: &BacktestResult) -> Result<String, ReportError> {
         from,
         to,
         span_min: shortest_span(from, to, points.len()),
-        points: columns(&points),
+        points: columns(points),
+        plans: plans(result),
+        target: target(result),
+        rules: reasons.iter().map(|reason| words(*reason)).collect(),
         trades: trades(result, &reasons),
         reasons,
         holds: holds(result),
@@ -178,8 +198,33 @@ fn columns(points: &[Point]) -> Points {
         columns.money.push(usd(point.money_in_usd));
         columns.cash.push(usd(point.cash_usd));
         columns.dd.push(drawing(point.drawdown_pct));
+        columns.ma.push(point.moving_average.map(price));
+        columns.share.push(point.token_pct.map(drawing));
     }
     columns
+}
+
+fn plans(result: &BacktestResult) -> Vec<PlanLine> {
+    let drawn = |other: &&Comparison| other.values.len() == result.points.len();
+    result
+        .comparisons
+        .iter()
+        .filter(drawn)
+        .map(|other| PlanLine {
+            name: plan_name(other.plan),
+            values: other.values.iter().copied().map(usd).collect(),
+        })
+        .collect()
+}
+
+fn target(result: &BacktestResult) -> Option<(f64, f64)> {
+    match &result.setup.config.rules {
+        Rules::Liquidity(rules) => Some((
+            drawing(rules.target_ratio_pct),
+            drawing(rules.rebalance_threshold_pct),
+        )),
+        Rules::Accumulate(_) => None,
+    }
 }
 
 /// The rules that traded, in the order of the rules.

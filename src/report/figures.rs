@@ -8,7 +8,11 @@ use super::html::{
 };
 use crate::{
     backtest::result::{BacktestResult, Benchmark, Comparison, Summary},
-    domain::job::JobMode,
+    domain::{
+        decision::{Reason, Side},
+        job::JobMode,
+        units::Usd,
+    },
 };
 
 /// A result with fewer trades than this is flagged.
@@ -27,10 +31,33 @@ pub(super) fn period(result: &BacktestResult) -> String {
     }
 }
 
-fn plan_name(plan: Benchmark) -> &'static str {
+pub(super) const fn plan_name(plan: Benchmark) -> &'static str {
     match plan {
         Benchmark::LumpSum => "Lump sum",
         Benchmark::EqualDca => "Equal DCA",
+        Benchmark::HoldAtTarget => "Hold at target",
+    }
+}
+
+/// A rule in words; of one that buys and sells, without the side.
+pub(super) const fn words(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Dca => "DCA buy",
+        Reason::DipBuy => "Dip buy",
+        Reason::TakeProfit => "Take profit",
+        Reason::SpreadBuy => "Spread buy",
+        Reason::SpreadSell => "Spread sell",
+        Reason::Rebalance => "Rebalance",
+        Reason::Liquidate => "Liquidation",
+    }
+}
+
+/// The same with the side where that is open.
+fn words_of(reason: Reason, side: Side) -> String {
+    match (reason, side) {
+        (Reason::Rebalance, Side::Buy) => format!("{} buy", words(reason)),
+        (Reason::Rebalance, Side::Sell) => format!("{} sell", words(reason)),
+        _ => words(reason).to_owned(),
     }
 }
 
@@ -52,18 +79,12 @@ pub(super) fn verdict(result: &BacktestResult) -> String {
     let others: Vec<String> = result
         .comparisons
         .iter()
-        .filter_map(|other| {
-            let way = match other.plan {
-                Benchmark::LumpSum => "as a lump sum on the first day",
-                Benchmark::EqualDca => "in equal parts",
-            };
-            Some(format!("{way} {}", percent(other.summary.return_pct?)))
-        })
+        .filter_map(|other| against(own, other))
         .collect();
     let others = if others.is_empty() {
         String::new()
     } else {
-        format!(" The same money would have made {}.", others.join(", and "))
+        format!(" That is {}.", others.join(", and "))
     };
     format!(
         "These rules put {} USD in, {got}: <strong class=\"{}\">{} USD ({})</strong> after fees and gas.{}",
@@ -73,6 +94,25 @@ pub(super) fn verdict(result: &BacktestResult) -> String {
         percent(return_pct),
         escape(&others),
     )
+}
+
+/// How much more or less than another plan of the same money.
+fn against(own: &Summary, other: &Comparison) -> Option<String> {
+    let way = match other.plan {
+        Benchmark::LumpSum => "a lump sum on the first day",
+        Benchmark::EqualDca => "equal parts",
+        Benchmark::HoldAtTarget => "holding tokens and money at the target without a trade",
+    };
+    let made = percent(other.summary.return_pct?);
+    let more = own.net_usd.checked_sub(other.summary.net_usd).ok()?;
+    Some(if more == Usd::ZERO {
+        format!("the same as {way} ({made})")
+    } else if more.is_positive() {
+        format!("{} USD more than {way} ({made})", dollars(more))
+    } else {
+        let less = Usd::ZERO.checked_sub(more).ok()?;
+        format!("{} USD less than {way} ({made})", dollars(less))
+    })
 }
 
 fn card(name: &str, class: &str, big: &str, more: &str) -> String {
@@ -95,6 +135,29 @@ fn yearly(summary: &Summary) -> String {
     }
 }
 
+/// The yearly rate; for a run that is too short for one, what the net is made of.
+fn yearly_card(own: &Summary) -> String {
+    let realized = format!("realised {}", signed(own.realized_usd));
+    let rest = format!(
+        "unrealised {}, gas {}",
+        signed(own.unrealized_usd),
+        dollars(own.gas_usd)
+    );
+    match own.money_weighted_pct {
+        Some(rate) => {
+            let class = if rate < 0.0 { "loss" } else { "gain" };
+            let more = format!("{realized}, {rest}");
+            card("Money-weighted, a year", class, &yearly(own), &more)
+        }
+        None => card(
+            "Realised",
+            tone(own.realized_usd.decimal()),
+            &format!("{} USD", signed(own.realized_usd)),
+            &rest,
+        ),
+    }
+}
+
 pub(super) fn cards(result: &BacktestResult) -> String {
     let own = &result.summary;
     let mut cards = vec![
@@ -104,18 +167,7 @@ pub(super) fn cards(result: &BacktestResult) -> String {
             &format!("{} USD", signed(own.net_usd)),
             &format!("{} of {} USD in", return_of(own), dollars(own.money_in_usd)),
         ),
-        card(
-            "Money-weighted, a year",
-            own.money_weighted_pct
-                .map_or("", |rate| if rate < 0.0 { "loss" } else { "gain" }),
-            &yearly(own),
-            &format!(
-                "realised {}, unrealised {}, gas {}",
-                signed(own.realized_usd),
-                signed(own.unrealized_usd),
-                dollars(own.gas_usd)
-            ),
-        ),
+        yearly_card(own),
         card(
             "Deepest drawdown",
             "",
@@ -224,9 +276,8 @@ pub(super) fn rules(result: &BacktestResult) -> String {
         .by_reason
         .iter()
         .map(|total| {
-            let name = format!("{} {}", total.side, total.reason);
             let cells = vec![
-                cell(&name),
+                cell(&words_of(total.reason, total.side)),
                 number(&total.trades.to_string()),
                 number(&dollars(total.usd)),
             ];

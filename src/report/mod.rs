@@ -11,13 +11,14 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     backtest::{result::BacktestResult, thin},
-    domain::job::JobMode,
+    domain::{Timestamp, job::JobMode},
 };
 
 pub use data::{POINTS_MAX, TRADES_MAX};
 pub use error::ReportError;
 
 const PAGE: &str = include_str!("page.html");
+const INVENTORY: &str = include_str!("inventory.html");
 const STYLE: &str = include_str!("style.css");
 const THEME: &str = include_str!("theme.js");
 const CHARTS: &str = include_str!("charts.js");
@@ -25,22 +26,18 @@ const CHARTS: &str = include_str!("charts.js");
 /// Apache ECharts, located by build.rs in the crate that ships it.
 const LIBRARY: &str = include_str!(concat!(env!("OUT_DIR"), "/echarts.min.js"));
 
-/// The whole page.
+/// The whole page; `made`: when, for the reader.
 ///
 /// # Errors
 /// [`ReportError`].
-pub fn page(result: &BacktestResult) -> Result<String, ReportError> {
+pub fn page(result: &BacktestResult, made: Timestamp) -> Result<String, ReportError> {
     let data = data::json(result)?;
-    let name = html::escape(&result.series.name);
-    let mode = match result.setup.mode {
-        JobMode::Accumulate => "Accumulating",
-        JobMode::Liquidity => "Liquidity",
-    };
     Ok(html::fill(PAGE, |place| match place {
         "policy" => policy(),
         "version" => env!("CARGO_PKG_VERSION").to_owned(),
-        "title" => format!("Backtest of {name}"),
-        "heading" => format!("{mode} over {name}"),
+        "made" => made.format("%Y-%m-%d").to_string(),
+        "title" => title(result),
+        "heading" => heading(result),
         "period" => figures::period(result),
         "style" => STYLE.to_owned(),
         "theme" => THEME.to_owned(),
@@ -51,12 +48,52 @@ pub fn page(result: &BacktestResult) -> Result<String, ReportError> {
         "rules" => figures::rules(result),
         "reasons" => figures::reasons(result),
         "config" => settings::tables(&result.setup),
+        "inventory" => inventory(result),
         "notes" => html::list("plain", &notes(result)),
         "data" => data.clone(),
         "library" => LIBRARY.to_owned(),
         "script" => CHARTS.to_owned(),
         _ => String::new(),
     }))
+}
+
+/// What was traded, as text of a page: `PEPE`, or the file's name.
+fn token(result: &BacktestResult) -> String {
+    html::escape(result.setup.symbol.as_ref().unwrap_or(&result.series.name))
+}
+
+fn title(result: &BacktestResult) -> String {
+    let invented = if result.series.invented {
+        " (INVENTED prices)"
+    } else {
+        ""
+    };
+    format!("Backtest of {}{invented}", token(result))
+}
+
+fn heading(result: &BacktestResult) -> String {
+    let name = html::escape(&result.series.name);
+    let what = match (result.setup.mode, &result.setup.symbol) {
+        (JobMode::Accumulate, Some(_)) => format!("Accumulating {} over {name}", token(result)),
+        (JobMode::Accumulate, None) => format!("Accumulating over {name}"),
+        (JobMode::Liquidity, Some(_)) => format!("Liquidity of {} over {name}", token(result)),
+        (JobMode::Liquidity, None) => format!("Liquidity over {name}"),
+    };
+    if result.series.invented {
+        format!(
+            "{what} <span class=\"invented\" title=\"The prices were generated: nobody ever paid them.\">INVENTED prices</span>"
+        )
+    } else {
+        what
+    }
+}
+
+/// The chart of the tokens' share, for a job that keeps one.
+fn inventory(result: &BacktestResult) -> String {
+    if result.setup.config.rules.budget().is_none() {
+        return String::new();
+    }
+    INVENTORY.to_owned()
 }
 
 /// Content security policy: no external resources, and only our three scripts, by hash.

@@ -1,6 +1,7 @@
 //! SQL only: the ledger's rows, and the statements that guard them.
 
 pub mod adoption;
+pub mod alive;
 pub mod bulk;
 pub mod census;
 mod columns;

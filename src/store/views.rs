@@ -15,6 +15,7 @@ use crate::domain::{
     job::{JobId, Realm},
     trade::TradeStatus,
     units::{Amount, Price, Usd},
+    zone::Zone,
 };
 
 /// The hot half of a job, and its last decision.
@@ -36,6 +37,8 @@ pub struct Pulse {
     pub slots_missed: u64,
     /// Slots decided.
     pub slots_recorded: u64,
+    /// Whether nothing is signed with its key.
+    pub halted: bool,
     /// The newest decision: `hold` or `trade`, its reason, its detail.
     pub last_decision: Option<(String, String, Option<String>)>,
 }
@@ -47,7 +50,9 @@ pub struct Pulse {
 pub async fn pulses(pool: &PgPool, jobs: &[JobId]) -> Result<Vec<Pulse>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT s.job_id, s.next_slot, s.open_since, s.last_price, s.last_price_at, s.recent_high, s.slots_claimed,
-                  s.slots_missed, s.slots_recorded, t.outcome AS "outcome?", t.reason AS "reason?", t.detail
+                  s.slots_missed, s.slots_recorded, t.outcome AS "outcome?", t.reason AS "reason?", t.detail,
+                  EXISTS (SELECT FROM jobs j JOIN signers g ON (g.realm, g.chain, g.address) = (j.realm, j.chain, j.wallet)
+                          WHERE j.id = s.job_id AND g.halted_at IS NOT NULL) AS "halted!"
            FROM job_slots s
            LEFT JOIN LATERAL (SELECT outcome, reason, detail FROM ticks WHERE job_id = s.job_id
                               ORDER BY first_slot DESC LIMIT 1) t ON true
@@ -74,6 +79,7 @@ pub async fn pulses(pool: &PgPool, jobs: &[JobId]) -> Result<Vec<Pulse>, StoreEr
                 slots_claimed: unsigned("job_slots.slots_claimed", row.slots_claimed)?,
                 slots_missed: unsigned("job_slots.slots_missed", row.slots_missed)?,
                 slots_recorded: unsigned("job_slots.slots_recorded", row.slots_recorded)?,
+                halted: row.halted,
                 last_decision: row
                     .outcome
                     .zip(row.reason)
@@ -156,6 +162,8 @@ pub struct TradeRow {
     pub decimals: (u8, u8),
     /// Its slot.
     pub slot: Timestamp,
+    /// Zone of the job's schedule.
+    pub timezone: Zone,
     /// Which life of the job.
     pub cycle: i32,
     /// Direction.
@@ -215,6 +223,7 @@ pub async fn trades(pool: &PgPool, filter: &TradeFilter) -> Result<Vec<TradeRow>
     let rows = sqlx::query!(
         r#"SELECT t.id, t.job_id, j.token_symbol, j.chain, j.realm, j.wallet::text AS "wallet!", j.token_address::text AS "token!",
                   j.quote_symbol, j.quote_address::text AS "quote!", j.token_decimals, j.quote_decimals, t.slot, t.cycle, t.side,
+                  COALESCE(j.config #>> '{schedule,timezone}', 'UTC') AS "timezone!",
                   t.reason, t.status, t.base_amount::text AS "base_amount!", t.quote_amount::text AS "quote_amount!",
                   t.price_usd, t.gas_usd::numeric AS "gas_usd!: Decimal", t.tx_hash, t.failure_kind, t.error, t.note, t.created_at,
                   t.executed_at, f.quote_usd::numeric AS "quote_usd?: Decimal", f.cost_sold_usd::numeric AS "cost_sold?: Decimal",
@@ -250,6 +259,8 @@ pub async fn trades(pool: &PgPool, filter: &TradeFilter) -> Result<Vec<TradeRow>
                     unsigned("jobs.quote_decimals", row.quote_decimals.into())?,
                 ),
                 slot: row.slot,
+                // A zone that this system no longer has does not hide the trade.
+                timezone: row.timezone.parse().unwrap_or(Zone::UTC),
                 cycle: row.cycle,
                 side: word("trades.side", &row.side)?,
                 reason: word("trades.reason", &row.reason)?,
@@ -342,6 +353,8 @@ pub struct Health {
     pub clock_skew_secs: f64,
     /// Workers with a heartbeat in the last 15 s.
     pub workers_alive: i64,
+    /// The newest heartbeat on record.
+    pub worker_seen: Option<Timestamp>,
     /// Queues that they serve.
     pub queues_served: i64,
     /// Slots handed out more than two minutes ago and not recorded.
@@ -354,8 +367,10 @@ pub struct Health {
     pub tasks_killed: i64,
     /// Unclaimed jobs that are due for more than two minutes.
     pub slots_unclaimed: i64,
-    /// Jobs in ERROR.
-    pub jobs_in_error: Vec<JobId>,
+    /// The first of them was due then.
+    pub unclaimed_since: Option<Timestamp>,
+    /// Jobs in ERROR: number, ticker, realm and chain.
+    pub jobs_in_error: Vec<String>,
     /// Halted signers: address and reason.
     pub halted: Vec<(String, String)>,
 }
@@ -370,6 +385,7 @@ pub async fn health(pool: &PgPool, local_now: Timestamp) -> Result<Health, Store
                   extract(epoch FROM clock_timestamp() - $1)::float8 AS "clock_skew!",
                   (SELECT count(DISTINCT split_part(id, '-', 1)) FROM apalis.workers
                    WHERE worker_type LIKE 'lgi-mm:%' AND last_seen > now() - interval '15 s') AS "workers!",
+                  (SELECT max(last_seen) FROM apalis.workers WHERE worker_type LIKE 'lgi-mm:%') AS worker_seen,
                   (SELECT count(DISTINCT worker_type) FROM apalis.workers
                    WHERE worker_type LIKE 'lgi-mm:%' AND last_seen > now() - interval '15 s') AS "queues!",
                   (SELECT count(*) FROM job_slots WHERE open_since < now() - interval '2 min') AS "stuck!",
@@ -378,7 +394,11 @@ pub async fn health(pool: &PgPool, local_now: Timestamp) -> Result<Health, Store
                    AND created_at < now() - interval '10 min') AS "old!",
                   (SELECT count(*) FROM apalis.jobs WHERE job_type LIKE 'lgi-mm:%' AND status = 'Killed') AS "killed!",
                   (SELECT count(*) FROM job_slots WHERE open_slot IS NULL AND due_at < now() - interval '2 min') AS "unclaimed!",
-                  ARRAY(SELECT id FROM jobs WHERE status = 'ERROR' AND archived_at IS NULL ORDER BY id) AS "error!""#,
+                  (SELECT min(due_at) FROM job_slots WHERE open_slot IS NULL AND due_at < now() - interval '2 min')
+                      AS unclaimed_since,
+                  ARRAY(SELECT '#' || id || ' ' || token_symbol || ' (' || CASE realm WHEN 'live' THEN 'LIVE' ELSE realm END
+                               || ' on ' || chain || ')'
+                        FROM jobs WHERE status = 'ERROR' AND archived_at IS NULL ORDER BY realm, id) AS "error!""#,
         local_now
     )
     .fetch_one(pool)
@@ -392,13 +412,15 @@ pub async fn health(pool: &PgPool, local_now: Timestamp) -> Result<Health, Store
         server_version: row.server_version,
         clock_skew_secs: row.clock_skew,
         workers_alive: row.workers,
+        worker_seen: row.worker_seen,
         queues_served: row.queues,
         slots_stuck: row.stuck,
         trades_overdue: row.overdue,
         trades_old: row.old,
         tasks_killed: row.killed,
         slots_unclaimed: row.unclaimed,
-        jobs_in_error: row.error.into_iter().map(JobId).collect(),
+        unclaimed_since: row.unclaimed_since,
+        jobs_in_error: row.error,
         halted: halted.into_iter().map(|row| (row.address, row.reason)).collect(),
     })
 }

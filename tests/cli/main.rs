@@ -19,6 +19,7 @@ mod replay;
 mod service;
 mod several;
 mod sweep;
+mod tables;
 mod terminal;
 mod views;
 mod wallets;

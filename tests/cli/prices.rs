@@ -14,7 +14,7 @@ fn the_same_arguments_give_the_same_prices_for_ever() {
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
     assert_eq!(
         ran.stdout,
-        "time,price\n2026-01-01T00:00:00Z,0.8271296168\n2026-01-01T01:00:00Z,0.8271510388\n2026-01-01T02:00:00Z,0.8277683256\n\
+        "# INVENTED prices: generated; seed 7; mean 1 USD; swings of 40 % in about 40d\ntime,price\n2026-01-01T00:00:00Z,0.8271296168\n2026-01-01T01:00:00Z,0.8271510388\n2026-01-01T02:00:00Z,0.8277683256\n\
          2026-01-01T03:00:00Z,0.828937864\n"
     );
     assert_eq!(prices(&args).stdout, ran.stdout);
@@ -43,8 +43,9 @@ fn a_file_gets_every_row_and_its_name_is_told() {
     );
     let text = std::fs::read_to_string(&file).expect("the file");
     let rows: Vec<&str> = text.lines().collect();
-    assert_eq!((rows.len(), rows[0]), (2162, "time,price"));
-    assert!(rows[2161].starts_with("2026-04-01T00:00:00Z,"), "{}", rows[2161]);
+    assert_eq!((rows.len(), rows[1]), (2163, "time,price"));
+    assert!(rows[0].starts_with("# INVENTED prices: "), "{}", rows[0]);
+    assert!(rows[2162].starts_with("2026-04-01T00:00:00Z,"), "{}", rows[2162]);
 }
 
 #[test]

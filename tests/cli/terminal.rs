@@ -123,6 +123,46 @@ impl Terminal {
         Ran::of(&output.expect("script runs"))
     }
 
+    /// On a terminal of this many columns, which `script` makes; what it shows, without carriage returns.
+    pub fn at_columns(&self, columns: u16, args: &[&str], variables: &[(&str, &str)]) -> Ran {
+        let quoted: Vec<String> = args.iter().map(|arg| format!("'{arg}'")).collect();
+        let line = format!(
+            "stty cols {columns} rows 50; {} {}",
+            env!("CARGO_BIN_EXE_lgi-mm"),
+            quoted.join(" ")
+        );
+        let output = alone("script")
+            .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+            .env("DATABASE_URL", &self.url)
+            .env("TERM", "xterm")
+            .envs(variables.iter().copied())
+            .current_dir(self.dir.path())
+            .stdin(std::process::Stdio::null())
+            .output();
+        let mut ran = Ran::of(&output.expect("script runs"));
+        ran.stdout = ran.stdout.replace('\r', "");
+        ran
+    }
+
+    /// A line of a shell on a terminal; PROGRAM stands for ours.
+    pub fn shell_on_terminal(&self, line: &str) -> String {
+        let line = line.replace("PROGRAM", env!("CARGO_BIN_EXE_lgi-mm"));
+        let output = alone("script")
+            .args([
+                "--quiet",
+                "--return",
+                "--command",
+                &format!("stty cols 120 rows 30; {line}"),
+                "/dev/null",
+            ])
+            .env("DATABASE_URL", &self.url)
+            .env("TERM", "xterm")
+            .current_dir(self.dir.path())
+            .stdin(std::process::Stdio::null())
+            .output();
+        Ran::of(&output.expect("script runs")).stdout
+    }
+
     /// On a terminal of its own, which `script` makes, where this is typed. What a terminal shows is all one stream.
     pub fn on_a_terminal(&self, args: &[&str], typed: &str) -> Ran {
         use std::io::Write as _;
@@ -182,11 +222,15 @@ impl Terminal {
 /// What differs from run to run.
 pub fn settled() -> insta::internals::SettingsBindDropGuard {
     let mut settings = insta::Settings::clone_current();
+    settings.add_filter(
+        r"(\d{4}-\d\d-\d\d |tomorrow |yesterday )?\d\d:\d\d(:\d\d)? ([A-Z]+) \((in )?\d[^)]*\)",
+        "[near] $3",
+    );
     settings.add_filter(r"\(in (\d+ [dhms] ?)+\)", "(in [distance])");
     settings.add_filter(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?", "[time]");
     settings.add_filter(r"\d\d:\d\d:\d\d", "[clock]");
     settings.add_filter(r"0x[0-9a-f]{64}", "[hash]");
-    settings.add_filter(r"0x[0-9a-f]{10}\b", "[hash12]");
+    settings.add_filter(r"0x[0-9a-f]{8}\.\.", "[hash10]");
     settings.add_filter(r"-?\d+\.\d s from", "[skew] s from");
     // Whose rules are newer, and whether they are old, depends on the machine.
     settings.add_filter(

@@ -15,7 +15,7 @@ use super::{
 /// that and the cap are rare; a wallet that cannot pay them holds with a named reason and loses nothing.
 pub const REPLACEMENT_HEADROOM: u128 = 2;
 
-/// A base unit has so many parts where a fraction of it is counted.
+/// Parts of a base unit, where fractions of it are counted.
 pub const PARTS: u32 = 1_000_000;
 
 /// Decimals and USD price of a whole token of the incoming side.
@@ -69,7 +69,7 @@ pub fn less_than_a_unit(plan: &Plan, position: &Position) -> Result<String, Mone
     Ok(format!(
         "the smallest unit of what comes in costs {} USD and the trade is worth {} USD: it would bring nothing",
         worth.unit()?,
-        plan.value
+        worth.in_cents()
     ))
 }
 

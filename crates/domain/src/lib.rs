@@ -8,6 +8,7 @@ pub mod accounting;
 pub mod accumulate;
 pub mod backoff;
 pub mod bounds;
+pub mod brief;
 pub mod calendar;
 pub mod chains;
 pub mod config;

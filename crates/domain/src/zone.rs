@@ -95,6 +95,16 @@ impl Zone {
         self.0.map_or(TimeDelta::zero(), ahead)
     }
 
+    /// What its clocks' time is called at an instant, such as `EST`; `+0545` where it has no name.
+    #[must_use]
+    pub fn abbreviation(self, instant: Timestamp) -> String {
+        let name = |loaded: &Loaded| {
+            let info = loaded.rules.to_offset_info(to_jiff(instant));
+            info.abbreviation().to_owned()
+        };
+        self.0.map_or_else(|| "UTC".to_owned(), name)
+    }
+
     /// The same, seconds.
     #[must_use]
     pub fn seconds_ahead(self, instant: Timestamp) -> i32 {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::app::message::{Field, message};
 use crate::{
-    app::AppError,
+    app::{AppError, ticker},
     backtest::{
         Setup,
         grid::Axis,
@@ -25,6 +25,8 @@ pub struct BacktestRequest {
     pub mode: Option<JobMode>,
     /// Digits of one whole token.
     pub decimals: u8,
+    /// The token's ticker, for the report.
+    pub symbol: Option<String>,
 }
 
 impl BacktestRequest {
@@ -68,8 +70,10 @@ impl BacktestRequest {
             &layers.assignments(more, "sweep")?,
         )?;
         settings.paper.validate().map_err(AppError::Config)?;
+        ticker::given(self.symbol.as_deref())?;
         Ok(Setup {
             token_decimals: self.decimals,
+            symbol: self.symbol.clone(),
             sample_interval: settings.trading.sample_interval,
             ..Setup::new(mode, config, settings.paper.clone())
         })

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::app::message::Message;
 
 /// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum CheckStatus {
     /// Nothing to do.

@@ -13,7 +13,7 @@ use crate::{
         message::{Advice, message},
     },
     config::{self, Settings},
-    domain::{config::SourceName, job::JobStatus},
+    domain::{Timestamp, config::SourceName, job::JobStatus},
     ports::{PriceRequest, Prices},
     store::{
         self, StoreError,
@@ -31,6 +31,13 @@ const SKEW_MAX_SECS: f64 = 5.0;
 /// # Errors
 /// [`AppError`] if the database fails during the checks; a database that cannot be opened is a failed check.
 pub async fn doctor(settings: &Settings) -> Result<Vec<Check>, AppError> {
+    let mut checks = all(settings).await?;
+    // What needs somebody comes first.
+    checks.sort_by_key(|check| std::cmp::Reverse(check.status));
+    Ok(checks)
+}
+
+async fn all(settings: &Settings) -> Result<Vec<Check>, AppError> {
     match App::read(settings).await {
         // A table that is missing fails the checks that read it.
         Ok(app) => match examine(settings, &app).await {
@@ -90,20 +97,33 @@ async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError>
     Ok(checks)
 }
 
+fn moment(time: Timestamp) -> String {
+    time.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// Jobs that no scheduler takes.
+fn unclaimed(health: &Health) -> Check {
+    let what = "slots due and not claimed for 2 min";
+    let Some(since) = health.unclaimed_since else {
+        return Check::ok(what, "none");
+    };
+    Check::bad(
+        CheckStatus::Fail,
+        what,
+        format!("{}, the first since {}", health.slots_unclaimed, moment(since)),
+        message![
+            "no scheduler is running: start ",
+            Advice::Daemon,
+            " or ",
+            Advice::RunScheduler,
+        ],
+    )
+}
+
 /// Work that waits for longer than it should.
 fn backlog(health: &Health) -> [Check; 5] {
     [
-        Check::none(
-            "slots due and not claimed for 2 min",
-            health.slots_unclaimed,
-            CheckStatus::Fail,
-            message![
-                "no scheduler is running: start ",
-                Advice::Daemon,
-                " or ",
-                Advice::RunScheduler,
-            ],
-        ),
+        unclaimed(health),
         Check::none(
             "slots dispatched and not decided for 2 min",
             health.slots_stuck,
@@ -141,7 +161,7 @@ fn backlog(health: &Health) -> [Check; 5] {
 
 /// Jobs and signers that need their owner.
 fn stopped(health: &Health) -> Vec<Check> {
-    let in_error: Vec<String> = health.jobs_in_error.iter().map(ToString::to_string).collect();
+    let in_error = &health.jobs_in_error;
     let mut checks = vec![if in_error.is_empty() {
         Check::ok("jobs in ERROR", "none")
     } else {
@@ -190,10 +210,14 @@ fn workers(health: &Health) -> Check {
         );
         return Check::ok("workers", seen);
     }
+    let since = health
+        .worker_seen
+        .map(moment)
+        .map(|seen| format!(" since {seen}"));
     Check::bad(
         CheckStatus::Warn,
         "workers",
-        "none",
+        format!("none{}", since.unwrap_or_default()),
         message!["jobs trade while ", Advice::Daemon, " runs"],
     )
 }

@@ -269,6 +269,27 @@ pub fn check(settings: &Settings, request: CheckRequest) -> Result<Checked, AppE
     })
 }
 
+/// The keys whose values are not the defaults of the job's mode, with their sections.
+pub(super) fn differences(config: &JobConfig, mode: JobMode, realm: Realm) -> Value {
+    // A configuration is plain data: it always serialises.
+    let [mut own, defaults] = [config, &JobConfig::beginning(mode, realm)]
+        .map(|config| serde_json::to_value(config).unwrap_or_default());
+    keep_differences(&mut own, &defaults);
+    own
+}
+
+fn keep_differences(own: &mut Value, defaults: &Value) {
+    let Some(table) = own.as_object_mut() else { return };
+    table.retain(|key, value| match defaults.get(key) {
+        Some(default) if default == value => false,
+        Some(default) => {
+            keep_differences(value, default);
+            true
+        }
+        None => !value.is_null(),
+    });
+}
+
 /// A key that a configuration may have.
 #[derive(Debug, Serialize)]
 pub struct KeyLine {

@@ -1,14 +1,16 @@
 //! All jobs, one line each.
 
-use std::fmt;
+use std::{cmp::Ordering, fmt};
 
 use alloy_primitives::Address;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
+use super::alive::{Dead, LATE_AFTER, alive};
 use crate::{
     app::{
         App, AppError,
+        target::address,
         whole::{Whole, checksum, shown},
     },
     domain::{
@@ -18,6 +20,7 @@ use crate::{
         ids::JobId,
         job::{JobMode, JobStatus, Realm},
         units::{Amount, Price, Usd},
+        zone::Zone,
     },
     store::{
         jobs::{self, Filter, Job},
@@ -60,7 +63,78 @@ pub struct JobLine {
     pub last_decision: Option<LastDecision>,
     /// Reason and instant of the last decision.
     pub last_detail: Option<String>,
+    /// The next slot; in the past if nobody took it.
     pub next_slot: Option<Timestamp>,
+    /// The slot that should have been evaluated by now and was not.
+    pub late_since: Option<Timestamp>,
+    /// Zone of its schedule.
+    pub timezone: Zone,
+    /// Whether nothing is signed with its key.
+    pub signer_halted: bool,
+}
+
+/// Which jobs to list, and in which order.
+#[derive(Debug, Clone, Default)]
+pub struct ListRequest {
+    pub status: Option<JobStatus>,
+    pub realm: Option<Realm>,
+    /// Ticker, address or job number.
+    pub token: Option<String>,
+    pub chain: Option<String>,
+    /// Removed jobs as well.
+    pub archived: bool,
+    pub sort: SortBy,
+}
+
+impl ListRequest {
+    /// Whether all jobs are listed.
+    #[must_use]
+    pub const fn is_all(&self) -> bool {
+        self.status.is_none() && self.realm.is_none() && self.token.is_none() && self.chain.is_none()
+    }
+}
+
+/// The order of jobs. Equal ones are ordered by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SortBy {
+    /// In ERROR, halted or late first, then live ones.
+    #[default]
+    Attention,
+    Job,
+    Token,
+    Status,
+    /// Soonest first.
+    Next,
+    /// Highest first.
+    Price,
+    /// Highest first.
+    Spent,
+    /// Highest first.
+    Net,
+}
+
+/// Jobs, with what they sum up to.
+#[derive(Debug)]
+pub struct Listing {
+    pub lines: Vec<JobLine>,
+    /// Live and paper apart, live first.
+    pub totals: Vec<Total>,
+    pub now: Timestamp,
+    /// Nobody works on them.
+    pub dead: Option<Dead>,
+}
+
+/// Sums of the jobs of one realm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Total {
+    pub realm: Realm,
+    pub jobs: usize,
+    pub spent_usd: Usd,
+    pub gas_usd: Usd,
+    /// Of the jobs whose net is known.
+    pub net_usd: Usd,
+    /// Jobs whose net is not known yet.
+    pub unknown: usize,
 }
 
 /// Decision of the last slot; displayed as `TAKE_PROFIT` for a trade, `hold: in_range` for a hold.
@@ -85,7 +159,7 @@ impl Serialize for LastDecision {
 }
 
 impl JobLine {
-    pub(super) fn new(job: &Job, pulse: &Pulse) -> Self {
+    pub(super) fn new(job: &Job, pulse: &Pulse, now: Timestamp) -> Self {
         let price = pulse.last_price.map(|(price, _)| price);
         let last = pulse.last_decision.as_ref();
         let unrealized = match price {
@@ -120,15 +194,111 @@ impl JobLine {
             }),
             last_detail: last.and_then(|(_, _, detail)| detail.clone()),
             next_slot: pulse.next_slot,
+            late_since: pulse.next_slot.filter(|slot| {
+                let latest = LATE_AFTER.after(job.config.schedule.jitter.after(*slot));
+                pulse.open_since.is_none() && latest < now
+            }),
+            timezone: job.config.schedule.timezone,
+            signer_halted: pulse.halted,
         }
+    }
+
+    fn needs_attention(&self) -> bool {
+        self.status == JobStatus::Error || self.signer_halted || self.late_since.is_some()
     }
 }
 
-/// All jobs that were not removed, by number.
-pub async fn list(app: &App) -> Result<Vec<JobLine>, AppError> {
-    let jobs = jobs::list(&app.pool, &Filter::default()).await?;
+/// The jobs that were not removed and fit.
+pub async fn list(app: &App, request: &ListRequest) -> Result<Listing, AppError> {
+    let text = request.token.as_deref().unwrap_or_default();
+    let named = if text.to_ascii_lowercase().starts_with("0x") {
+        Some(address(text)?)
+    } else {
+        None
+    };
+    let filter = Filter {
+        token: named,
+        chain: request.chain.clone(),
+        status: request.status,
+        archived: request.archived,
+    };
+    let mut jobs = jobs::list(&app.pool, &filter).await?;
+    jobs.retain(|job| {
+        request.realm.is_none_or(|realm| job.account.realm == realm)
+            && (named.is_some() || request.token.as_deref().is_none_or(|token| is_called(job, token)))
+    });
     let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
+    let alive = alive(app).await?;
     let pulses = views::pulses(&app.pool, &ids).await?;
     let lines = jobs.iter().zip(&pulses);
-    Ok(lines.map(|(job, pulse)| JobLine::new(job, pulse)).collect())
+    let mut lines: Vec<JobLine> = lines
+        .map(|(job, pulse)| JobLine::new(job, pulse, alive.now))
+        .collect();
+    sort(&mut lines, request.sort);
+    let totals = [Realm::Live, Realm::Paper].into_iter();
+    Ok(Listing {
+        totals: totals.filter_map(|realm| total(&lines, realm)).collect(),
+        now: alive.now,
+        dead: alive.missing(&lines),
+        lines,
+    })
+}
+
+/// A ticker may be a number too: #7 always means the job number.
+fn is_called(job: &Job, name: &str) -> bool {
+    let only_number = name.strip_prefix('#');
+    let number: Option<i64> = only_number.unwrap_or(name).parse().ok();
+    number == Some(job.id.0) || (only_number.is_none() && job.token.symbol.eq_ignore_ascii_case(name))
+}
+
+fn sort(lines: &mut [JobLine], by: SortBy) {
+    lines.sort_by(|one, other| {
+        let order = match by {
+            SortBy::Attention => {
+                let rank = |line: &JobLine| (!line.needs_attention(), line.realm != Realm::Live);
+                rank(one).cmp(&rank(other))
+            }
+            SortBy::Job => Ordering::Equal,
+            SortBy::Token => {
+                let name = |line: &JobLine| line.symbol.to_lowercase();
+                name(one).cmp(&name(other))
+            }
+            SortBy::Status => {
+                let rank = |line: &JobLine| match line.status {
+                    JobStatus::Error => 0,
+                    JobStatus::Liquidating => 1,
+                    JobStatus::Running => 2,
+                    JobStatus::Paused => 3,
+                    JobStatus::Idle => 4,
+                };
+                rank(one).cmp(&rank(other))
+            }
+            SortBy::Next => {
+                let next = |line: &JobLine| (line.next_slot.is_none(), line.next_slot);
+                next(one).cmp(&next(other))
+            }
+            SortBy::Price => other.price_usd.cmp(&one.price_usd),
+            SortBy::Spent => other.spent_usd.cmp(&one.spent_usd),
+            SortBy::Net => other.net_usd.cmp(&one.net_usd),
+        };
+        order.then(one.job.cmp(&other.job))
+    });
+}
+
+/// `None` without such jobs, or if a sum is past the range of USD.
+fn total(lines: &[JobLine], realm: Realm) -> Option<Total> {
+    let of_realm: Vec<&JobLine> = lines.iter().filter(|line| line.realm == realm).collect();
+    let sum = |figure: &dyn Fn(&JobLine) -> Usd| {
+        let figures = of_realm.iter().map(|line| figure(line));
+        figures.into_iter().try_fold(Usd::ZERO, Usd::checked_add).ok()
+    };
+    (!of_realm.is_empty()).then_some(())?;
+    Some(Total {
+        realm,
+        jobs: of_realm.len(),
+        spent_usd: sum(&|line| line.spent_usd)?,
+        gas_usd: sum(&|line| line.gas_usd)?,
+        net_usd: sum(&|line| line.net_usd.unwrap_or(Usd::ZERO))?,
+        unknown: of_realm.iter().filter(|line| line.net_usd.is_none()).count(),
+    })
 }

@@ -1,5 +1,6 @@
 //! Requests on jobs.
 
+pub mod alive;
 pub mod config;
 pub mod export;
 pub mod lifecycle;

@@ -2,8 +2,11 @@
 
 use alloy_primitives::Address;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{
+    alive::{Dead, alive},
+    config::differences,
     list::JobLine,
     next::{self, Next},
     trades::TradeLine,
@@ -38,6 +41,10 @@ const SHOWN: i64 = 8;
 pub struct Status {
     #[serde(flatten)]
     pub line: JobLine,
+    /// Nobody works on it.
+    pub dead: Option<Dead>,
+    /// The database's clock.
+    pub now: Timestamp,
     #[serde(serialize_with = "checksum")]
     pub wallet: Address,
     /// Ticker of the quote token.
@@ -76,6 +83,8 @@ pub struct Status {
     pub trades: Vec<TradeLine>,
     pub config_version: i32,
     pub config: JobConfig,
+    /// The part of it that is not the default.
+    pub config_differences: Value,
 }
 
 /// No venue can sell the token now.
@@ -137,8 +146,12 @@ pub async fn status(app: &App, target: &Target) -> Result<Status, AppError> {
         since: found.since,
         detail: found.detail,
     });
+    let alive = alive(app).await?;
+    let line = JobLine::new(&job, &pulse, alive.now);
     Ok(Status {
-        line: JobLine::new(&job, &pulse),
+        dead: alive.missing(std::slice::from_ref(&line)),
+        now: alive.now,
+        line,
         wallet: job.account.wallet,
         cycle: job.cycle,
         cost_basis_usd: job.position.cost_basis,
@@ -168,6 +181,7 @@ pub async fn status(app: &App, target: &Target) -> Result<Status, AppError> {
         config_version: job.config_version,
         quote: job.quote.symbol,
         last_error: job.last_error,
+        config_differences: differences(&job.config, job.mode, job.account.realm),
         config: job.config,
     })
 }

@@ -17,6 +17,7 @@ use crate::{
         job::Realm,
         trade::TradeStatus,
         units::{Price, Usd},
+        zone::Zone,
     },
     store::{
         moves,
@@ -41,6 +42,8 @@ pub struct TradeLine {
     pub quote_address: Address,
     pub cycle: i32,
     pub slot: Timestamp,
+    /// Zone of the job's schedule.
+    pub timezone: Zone,
     pub side: Side,
     pub reason: Reason,
     pub status: TradeStatus,
@@ -79,6 +82,7 @@ impl TradeLine {
             quote_address: row.quote.1,
             cycle: row.cycle,
             slot: row.slot,
+            timezone: row.timezone,
             side: row.side,
             reason: row.reason,
             status: row.status,

@@ -153,6 +153,7 @@ impl Checks {
                 last: spacing.end(last, None),
                 spacing: measured.usual,
                 candles: layout.candles,
+                invented: layout.invented,
                 gaps: gaps.count,
                 longest_gap,
                 duplicates: self.duplicates.count,

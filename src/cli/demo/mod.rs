@@ -90,9 +90,11 @@ async fn watch(
     let (begun, lasts) = (Instant::now(), args.lasts.std());
     let mut printed = begun;
     let mut sold = false;
+    let screen = out.screen();
     while begun.elapsed() < lasts {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {
+                drop(screen);
                 out.remark("stopping: settling open trades first");
                 return Ok(());
             }
@@ -107,16 +109,19 @@ async fn watch(
         if out.is_json() || !(out.is_terminal() || due) {
             continue;
         }
-        let lines = jobs::list::list(app).await?;
+        let listing = jobs::list::list(app, &jobs::list::ListRequest::default()).await?;
         let depth = demo::queue_depth(app).await?;
         let left = lasts.saturating_sub(begun.elapsed()).as_secs();
-        out.clear()?;
-        out.raw(&format!(
+        let frame = format!(
             "{}queue depth {depth} · {} processes, {} killed so far · {left} s left\n",
-            list::render(&lines),
+            list::render(&listing),
             fleet.size(),
             fleet.kills(),
-        ))?;
+        );
+        match &screen {
+            Some(screen) => screen.draw(&frame)?,
+            None => out.raw(&frame)?,
+        }
         printed = Instant::now();
     }
     Ok(())
@@ -163,10 +168,10 @@ async fn summarise(
         view.insert("swaps".to_owned(), json!(chain.swaps));
         view.insert("balances".to_owned(), json!(chain.balances));
     }
-    let lines = jobs::list::list(app).await?;
+    let listing = jobs::list::list(app, &jobs::list::ListRequest::default()).await?;
     out.show(&view, |_| {
         let chain = summary.chain.as_ref().map(chain_text).unwrap_or_default();
-        chain + &text(&lines, summary, fleet.kills())
+        chain + &text(&listing, summary, fleet.kills())
     })?;
     if summary.findings == Findings::default() {
         Ok(())
@@ -210,7 +215,7 @@ fn chain_text(chain: &LiveFindings) -> String {
     )
 }
 
-fn text(lines: &[jobs::list::JobLine], summary: &Summary, kills: usize) -> String {
+fn text(listing: &jobs::list::Listing, summary: &Summary, kills: usize) -> String {
     let trades = table(
         &["reason", "trades"],
         summary
@@ -228,7 +233,7 @@ fn text(lines: &[jobs::list::JobLine], summary: &Summary, kills: usize) -> Strin
          the venue's own records against the ledger: {} slots traded twice, {} swaps or positions that differ\n\n\
          what to type next:\n  lgi-mm start 0xbbd9aDe16525acb4B336b6dAd3b9762901522B07 --mode accumulate\n  lgi-mm daemon\n  \
          lgi-mm status 1\n",
-        list::render(lines),
+        list::render(listing),
         summary.totals.slots_recorded,
         summary.totals.slots_missed,
         summary.findings.duplicate_slots,

@@ -1,5 +1,6 @@
 //! Commands on one job, or on all of them.
 
+mod alive;
 pub mod config;
 pub mod export;
 mod filters;

@@ -10,11 +10,11 @@ use crate::{
         jobs::replay::{self, Figures, Replay, ReplayRequest, ReplayedTrade},
     },
     cli::{
-        out::{Out, dollars, moment, short, table},
+        out::{Out, dollars, moment, price, table, tokens},
         target::TargetArgs,
     },
     config::{JobLayers, Settings},
-    domain::{Timestamp, units::Price},
+    domain::Timestamp,
 };
 
 /// Most listed slots that differ; JSON has all trades.
@@ -50,16 +50,14 @@ fn render(replay: &Replay) -> String {
         row.extend(columns.map(show));
         row
     };
-    let price =
-        |price: Option<Price>| price.map_or_else(|| "-".to_owned(), |price| short(&price.to_string(), 6));
     let figures = table(
         &["", "what it did", "replayed", "with the changes"],
         [
             row("buys, sells", &|f| format!("{}, {}", f.buys, f.sells)),
             row("bought, USD", &|f| dollars(f.spent_usd)),
             row("sold, USD", &|f| dollars(f.proceeds_usd)),
-            row("tokens held", &|f| short(&f.token_balance.to_string(), 6)),
-            row("quote owned", &|f| short(&f.quote_balance.to_string(), 2)),
+            row("tokens held", &|f| tokens(f.token_balance)),
+            row("quote owned", &|f| tokens(f.quote_balance)),
             row("value, USD", &|f| dollars(f.value_usd)),
             row("average cost", &|f| price(f.average_cost)),
             row("realised, USD", &|f| dollars(f.realized_usd)),
@@ -114,7 +112,7 @@ fn differences(replay: &Replay) -> String {
                 format!(
                     "{} {} for {} USD",
                     line.reason,
-                    short(&line.base_amount.to_string(), 4),
+                    tokens(line.base_amount),
                     dollars(line.quote_usd)
                 )
             },

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::next;
+use super::{alive, list::realm, next};
 use crate::{
     app::{
         App, AppError,
@@ -10,12 +10,16 @@ use crate::{
         jobs::status::{self, Attempt, DecisionRun, Status},
     },
     cli::{
-        out::{Out, dollars, moment, short, table, when},
+        out::{Clock, Hue, Look, Out, dollars, dollars_or_dash, price, table, tokens},
         target::TargetArgs,
         wording::CommandLine,
     },
     config::Settings,
-    domain::units::Usd,
+    domain::{
+        Timestamp, brief,
+        job::{JobMode, JobStatus},
+        units::Price,
+    },
 };
 
 pub async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
@@ -25,13 +29,31 @@ pub async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(),
     out.show(&status, render)
 }
 
+/// What its owner asks first comes first; the configuration, which they wrote, comes last.
 fn render(status: &Status) -> String {
-    let mut text = format!("{}\n", super::list::render(std::slice::from_ref(&status.line)));
-    for (name, value) in facts(status) {
+    let look = Look::current();
+    let line = &status.line;
+    let clock = Clock::of(line.timezone, status.now);
+    let mut text = heading(line);
+    text.extend(
+        status
+            .dead
+            .map(|dead| format!("{}\n", alive::banner(dead, status.now))),
+    );
+    text.push('\n');
+    let mut facts = answer(status, clock);
+    facts.extend(figures(status));
+    facts.extend(history(status, clock));
+    for (name, value) in facts {
+        let hue = if name.chars().any(char::is_lowercase) || name.is_empty() {
+            Hue::Faint
+        } else {
+            Hue::Bad
+        };
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{name:<16} {value}");
+        let _ = writeln!(text, "{} {value}", look.paint(&format!("{name:<16}"), hue));
     }
-    let _ = writeln!(text, "\nlast decisions\n{}", decisions(&status.decisions));
+    let _ = writeln!(text, "\nlast decisions\n{}", decisions(&status.decisions, clock));
     if !status.trades.is_empty() {
         let _ = writeln!(text, "\nlast trades\n{}", super::trades::render(&status.trades));
         for line in &status.trades {
@@ -40,61 +62,42 @@ fn render(status: &Status) -> String {
             }
         }
     }
-    let config = serde_json::to_value(&status.config).unwrap_or_default();
-    let _ = writeln!(
-        text,
-        "\nconfiguration, version {}\n{}",
-        status.config_version,
-        super::config::render(&config)
-    );
+    text.push_str(&configuration(status));
     text
 }
 
-fn facts(status: &Status) -> Vec<(&'static str, String)> {
-    let high = status
-        .recent_high_usd
-        .map_or_else(|| "-".to_owned(), |high| short(&high.to_string(), 6));
+/// `job 1  LIVE on base  CLAWDIA  accumulate  RUNNING`
+fn heading(line: &JobLine) -> String {
+    let look = Look::current();
+    let realm = look.paint(realm(line.realm), Hue::Strong);
+    let hue = match line.status {
+        JobStatus::Running => Hue::Good,
+        JobStatus::Error => Hue::Bad,
+        JobStatus::Paused | JobStatus::Liquidating => Hue::Warning,
+        JobStatus::Idle => Hue::Faint,
+    };
+    format!(
+        "job {}  {realm} on {}  {}  {}  {}\n",
+        line.job,
+        line.chain,
+        line.symbol,
+        line.mode.to_string().to_lowercase(),
+        look.paint(&line.status.to_string(), hue)
+    )
+}
+
+/// Why it does not buy, when it looks again, and what is in its way.
+fn answer(status: &Status, clock: Clock) -> Vec<(&'static str, String)> {
     let mut facts = vec![("why not buying", status.why.to_string())];
-    facts.extend(next::lines(status));
-    facts.extend([
-        ("wallet", format!("{} pays with {}", status.wallet, status.quote)),
-        (
-            "cycle",
-            format!(
-                "{}, started {}, stopped {}",
-                status.cycle,
-                when(status.started_at),
-                when(status.stopped_at)
-            ),
-        ),
-        ("cost basis", format!("{} USD", dollars(status.cost_basis_usd))),
-        ("net", net(&status.line)),
-        ("money in", money_in(&status.line)),
-        (
-            "owned quote",
-            format!("{} {}", short(&status.quote_balance.to_string(), 6), status.quote),
-        ),
-        ("recent high", high),
-        (
-            "slots",
-            format!(
-                "{} claimed, {} decided, {} missed",
-                status.slots_claimed, status.slots_recorded, status.slots_missed
-            ),
-        ),
-    ]);
-    if let Some(plan) = &status.liquidation {
-        facts.push((
-            "liquidation",
-            format!(
-                "{} of {} slices over {}",
-                plan.slices_done(),
-                plan.slices(),
-                plan.over()
-            ),
-        ));
+    if status.line.next_slot.is_some() {
+        facts.push(("next slot", super::list::next(&status.line, status.now)));
     }
-    facts.extend(troubles(status));
+    facts.extend(next::lines(status, clock));
+    facts.extend(troubles(status, clock));
+    if let Some(plan) = &status.liquidation {
+        let (done, all, over) = (plan.slices_done(), plan.slices(), plan.over());
+        facts.push(("liquidation", format!("{done} of {all} slices over {over}")));
+    }
     if let Some(open) = &status.open_trade {
         facts.push((
             "open trade",
@@ -105,14 +108,81 @@ fn facts(status: &Status) -> Vec<(&'static str, String)> {
     facts
 }
 
+fn figures(status: &Status) -> Vec<(&'static str, String)> {
+    let line = &status.line;
+    let usd = |price: Option<Price>| {
+        price.map_or_else(|| "-".to_owned(), |known| format!("{} USD", brief::price(known)))
+    };
+    let mut facts = vec![
+        ("price", usd(line.price_usd)),
+        (
+            "position",
+            format!(
+                "{} {}, cost {} USD, average {}",
+                tokens(line.position),
+                line.symbol,
+                dollars(status.cost_basis_usd),
+                price(line.average_cost_usd)
+            ),
+        ),
+        ("spent", format!("{} USD in this cycle", dollars(line.spent_usd))),
+        ("net", net(line)),
+        ("money in", money_in(line)),
+        ("recent high", usd(status.recent_high_usd)),
+    ];
+    if line.mode == JobMode::Liquidity {
+        let owned = format!("{} {}", tokens(status.quote_balance), status.quote);
+        facts.push(("owned quote", owned));
+    }
+    facts
+}
+
+fn history(status: &Status, clock: Clock) -> [(&'static str, String); 3] {
+    let on = |time: Option<Timestamp>| time.map_or_else(|| "-".to_owned(), |time| clock.full(time));
+    let stopped = status
+        .stopped_at
+        .map(|time| format!(", stopped {}", clock.full(time)));
+    [
+        ("wallet", format!("{} pays with {}", status.wallet, status.quote)),
+        (
+            "cycle",
+            format!(
+                "{}, started {}{}",
+                status.cycle,
+                on(status.started_at),
+                stopped.unwrap_or_default()
+            ),
+        ),
+        (
+            "slots",
+            format!(
+                "{} claimed, {} decided, {} missed",
+                status.slots_claimed, status.slots_recorded, status.slots_missed
+            ),
+        ),
+    ]
+}
+
+fn configuration(status: &Status) -> String {
+    let (version, job) = (status.config_version, status.line.job);
+    let differs = super::config::render(&status.config_differences);
+    if differs.is_empty() {
+        return format!(
+            "\nconfiguration, version {version}: all defaults; `lgi-mm config show {job}` lists them\n"
+        );
+    }
+    format!(
+        "\nconfiguration, version {version}, what differs from the defaults; `lgi-mm config show {job}` has all\n{differs}"
+    )
+}
+
 /// Net, and what it is made of.
 fn net(line: &JobLine) -> String {
-    let known = |figure: Option<Usd>| figure.map_or_else(|| "-".to_owned(), dollars);
     format!(
         "{} USD = realised {} + unrealised {} - gas {}",
-        known(line.net_usd),
+        dollars_or_dash(line.net_usd),
         dollars(line.realized_usd),
-        known(line.unrealized_usd),
+        dollars_or_dash(line.unrealized_usd),
         dollars(line.gas_usd)
     )
 }
@@ -126,14 +196,14 @@ fn money_in(line: &JobLine) -> String {
 }
 
 /// What prevents the job from trading, or should be changed.
-fn troubles(status: &Status) -> Vec<(&'static str, String)> {
+fn troubles(status: &Status, clock: Clock) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     if let Some(found) = &status.unsellable {
         facts.push((
             "UNSELLABLE",
             format!(
                 "since {}: {}; nothing more is bought",
-                moment(found.since),
+                clock.full(found.since),
                 found.detail
             ),
         ));
@@ -145,17 +215,16 @@ fn troubles(status: &Status) -> Vec<(&'static str, String)> {
         facts.push(("WARNING", warning.clone()));
     }
     if status.failures_in_row > 0 {
-        let (error, until) = (
-            status.last_error.clone().unwrap_or_default(),
-            when(status.backoff_until),
-        );
-        facts.push((
-            "failures",
-            format!(
-                "{} consecutive, next try after {until}: {error}",
-                status.failures_in_row
-            ),
-        ));
+        let error = status.last_error.as_deref().unwrap_or("no error was kept");
+        let retry = match (status.line.status, status.backoff_until) {
+            // Nothing is tried again until its owner resumes it.
+            (JobStatus::Running | JobStatus::Liquidating, Some(until)) => {
+                format!(", next try after {}", clock.near(until))
+            }
+            _ => String::new(),
+        };
+        let failures = status.failures_in_row;
+        facts.push(("FAILURES", format!("{failures} in a row{retry}: {error}")));
     }
     facts
 }
@@ -173,21 +242,18 @@ fn sent(attempt: &Attempt) -> String {
     format!("nonce {nonce} {purpose} {hash}, sent {sends}x: {answer}")
 }
 
-fn decisions(runs: &[DecisionRun]) -> String {
+fn decisions(runs: &[DecisionRun], clock: Clock) -> String {
     let rows = runs.iter().map(|run| {
-        let price = run
-            .price_usd
-            .map_or_else(|| "-".to_owned(), |price| short(&price.to_string(), 6));
         let said = run
             .detail
             .clone()
             .or_else(|| run.explanation.map(str::to_owned))
             .unwrap_or_default();
         vec![
-            moment(run.last_slot),
+            clock.full(run.last_slot),
             format!("{}x", run.count),
             run.reason.clone(),
-            price,
+            price(run.price_usd),
             said,
         ]
     });

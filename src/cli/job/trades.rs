@@ -2,13 +2,13 @@
 
 use clap::Args;
 
-use super::filters::FilterArgs;
+use super::{filters::FilterArgs, list::realm};
 use crate::{
     app::{
         App, AppError,
         jobs::trades::{self, TradeLine},
     },
-    cli::out::{Out, dollars, moment, short, table_without},
+    cli::out::{Clock, Look, Out, Sheet, dollars, dollars_or_dash, price, tokens},
     config::Settings,
     domain::decision::Side,
 };
@@ -22,62 +22,103 @@ pub struct TradesArgs {
     limit: i64,
 }
 
+const HEADER: [&str; 14] = [
+    "trade",
+    "realm",
+    "chain",
+    "token",
+    "slot",
+    "reason",
+    "status",
+    "tokens",
+    "quote",
+    "price",
+    "gas",
+    "realised",
+    "transaction",
+    "error",
+];
+
+/// Columns that a narrow terminal omits, least important first.
+const SPARE: [&str; 7] = [
+    "gas",
+    "transaction",
+    "quote",
+    "realised",
+    "tokens",
+    "chain",
+    "slot",
+];
+
+/// Columns of `-o wide`; otherwise errors are below the table, whole.
+const WIDE: [&str; 1] = ["error"];
+
+/// Digits of a hash that tell transactions apart.
+const HASH_SHOWN: usize = 10;
+
+fn cells(line: &TradeLine, whole: bool) -> Vec<String> {
+    let clock = Clock::of(line.timezone, line.slot);
+    let transaction = match &line.tx_hash {
+        Some(hash) if whole => hash.clone(),
+        Some(hash) => format!("{}..", hash.chars().take(HASH_SHOWN).collect::<String>()),
+        None => line
+            .note
+            .as_ref()
+            .or(line.error.as_ref())
+            .cloned()
+            .unwrap_or_default(),
+    };
+    let realized = line.realized_usd.filter(|_| line.side == Side::Sell);
+    vec![
+        line.trade.to_string(),
+        realm(line.realm).to_owned(),
+        line.chain.clone(),
+        line.symbol.clone(),
+        clock.full(line.slot),
+        line.reason.to_string(),
+        line.status.to_string(),
+        tokens(line.base_amount),
+        tokens(line.quote_amount),
+        price(Some(line.price_usd)),
+        dollars(line.gas_usd),
+        dollars_or_dash(realized),
+        transaction,
+        failure(line).unwrap_or_default(),
+    ]
+}
+
+fn failure(line: &TradeLine) -> Option<String> {
+    match (&line.failure_kind, &line.error) {
+        (Some(kind), Some(error)) => Some(format!("{kind}: {error}")),
+        (kind, error) => kind.clone().or_else(|| error.clone()),
+    }
+}
+
 pub fn render(lines: &[TradeLine]) -> String {
-    let rows = lines.iter().map(|line| {
-        let outcome = match (&line.failure_kind, &line.tx_hash) {
-            (Some(kind), _) => kind.clone(),
-            (None, Some(hash)) => hash.chars().take(12).collect(),
-            (None, None) => line
-                .note
-                .as_ref()
-                .or(line.error.as_ref())
-                .cloned()
-                .unwrap_or_default(),
-        };
-        vec![
-            line.trade.to_string(),
-            line.symbol.clone(),
-            line.realm.to_string(),
-            moment(line.slot),
-            line.reason.to_string(),
-            line.status.to_string(),
-            short(&line.base_amount.to_string(), 4),
-            short(&line.quote_amount.to_string(), 4),
-            short(&line.price_usd.to_string(), 6),
-            dollars(line.gas_usd),
-            line.realized_usd
-                .filter(|_| line.side == Side::Sell)
-                .map_or_else(|| "-".to_owned(), dollars),
-            outcome,
-        ]
-    });
-    let table = table_without(
-        &[
-            "trade",
-            "token",
-            "realm",
-            "slot",
-            "reason",
-            "status",
-            "tokens",
-            "quote",
-            "price",
-            "gas",
-            "realised",
-            "transaction",
-        ],
-        rows.collect(),
-        &[
-            "transaction",
-            "price",
-            "slot",
-            "quote",
-            "realm",
-            "gas",
-            "realised",
-        ],
-    );
-    format!("{table}\nUSD; realised is before gas")
+    let look = Look::current();
+    let whole = look.wide || look.plain;
+    let sheet = Sheet {
+        header: &HEADER,
+        rows: lines.iter().map(|line| cells(line, whole)).collect(),
+        spare: &SPARE,
+        wide: &WIDE,
+        ..Sheet::default()
+    };
+    let mut text = sheet.print(look);
+    if !look.plain {
+        text.push_str("\nUSD; realised is before gas");
+    }
+    if !whole {
+        for line in lines {
+            if let Some(error) = failure(line) {
+                text.push_str(&format!("\ntrade {} failed: {error}", line.trade));
+            }
+        }
+    }
+    if !look.plain {
+        text.push_str("\nUSD; realised is before gas");
+    }
+    text
 }
 
 pub async fn run(settings: &Settings, out: Out, args: &TradesArgs) -> Result<(), AppError> {

@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 use crate::{
     app::{
         AppError,
-        prices::{GeneratedSeries, SeriesRequest},
+        prices::{GeneratedSeries, INVENTED, SeriesRequest},
     },
     cli::out::Out,
     domain::{config::GeneratedConfig, span::Span},
@@ -91,6 +91,7 @@ fn io(what: String, source: std::io::Error) -> AppError {
 
 fn write(series: &GeneratedSeries, to: impl Write) -> std::io::Result<()> {
     let mut to = BufWriter::new(to);
+    writeln!(to, "{INVENTED}: {}", series.made_by())?;
     writeln!(to, "time,price")?;
     for (at, price) in series.iter() {
         writeln!(to, "{},{price}", at.to_rfc3339_opts(SecondsFormat::AutoSi, true))?;

@@ -79,5 +79,5 @@ async fn the_page_backtest_works_word_for_word() {
     let (first, slower, best) = (page("first.html"), page("slower.html"), page("best.html"));
     assert!(first != slower && first != best);
     // What the page says of the first report.
-    assert!(first.contains("<code>max_accumulation</code>") && first.contains("SELL TAKE_PROFIT"));
+    assert!(first.contains("<code>max_accumulation</code>") && first.contains("<td>Take profit</td>"));
 }

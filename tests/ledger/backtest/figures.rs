@@ -47,6 +47,7 @@ fn days(prices: &[&str]) -> Rows {
             last: rows[rows.len() - 1].at,
             spacing: Span::from_secs(86_400),
             candles: false,
+            invented: false,
             gaps: 0,
             longest_gap: None,
             duplicates: 0,
@@ -142,6 +143,57 @@ fn three_equal_buys() {
     );
     // Equal parts at the same distances: this very job.
     assert_eq!(&equal.summary, summary);
+    // At each of the three noons, for the charts.
+    assert_eq!(lump.values, ["30", "60", "120"].map(usd));
+    assert_eq!(equal.values, ["10", "30", "70"].map(usd));
+}
+
+/// Half of 100 USD is 50 tokens at 1 USD, held while the price goes to 2 and 4.
+#[test]
+fn holding_at_the_target_buys_once_and_keeps_the_rest() {
+    let mut setup = setup(|_| {});
+    setup.mode = JobMode::Liquidity;
+    let mut config = JobConfig::for_mode(JobMode::Liquidity);
+    config.schedule = setup.config.schedule.clone();
+    config.price.max_price_move_pct = Decimal::ZERO;
+    let rules = config.rules.liquidity_mut().expect("liquidity");
+    rules.budget_usd = usd("100");
+    setup.config = config;
+    let told = run(&setup, &["1", "2", "4", "4"]);
+    let held = told.comparisons.last().expect("a comparison");
+    assert_eq!(held.plan, Benchmark::HoldAtTarget);
+    assert_eq!(held.summary.buys, 1);
+    assert_eq!(held.values, ["100", "150", "250"].map(usd));
+    assert_eq!(
+        (
+            held.summary.money_in_usd,
+            held.summary.value_usd,
+            held.summary.net_usd
+        ),
+        (usd("100"), usd("250"), usd("150"))
+    );
+}
+
+/// A price that stands still is its own mean, and one trade brings the inventory to its target.
+#[test]
+fn a_liquidity_job_s_mean_and_share_are_kept_for_each_tick() {
+    let mut setup = setup(|_| {});
+    setup.mode = JobMode::Liquidity;
+    let mut config = JobConfig::for_mode(JobMode::Liquidity);
+    config.schedule = setup.config.schedule.clone();
+    config.price.max_price_age = "3d".parse().expect("a span");
+    config.limits.max_daily_spend_usd = Usd::ZERO;
+    let rules = config.rules.liquidity_mut().expect("liquidity");
+    rules.budget_usd = usd("100");
+    rules.target_ratio_pct = dec("40");
+    rules.ma_window = "5d".parse().expect("a span");
+    setup.config = config;
+    let told = run(&setup, &["2"; 12]);
+    let last = told.points.last().expect("a point");
+    assert_eq!(last.moving_average.map(Price::decimal), Some(dec("2")));
+    assert_eq!(told.summary.buys, 1, "{:?}", told.summary.holds);
+    assert_eq!(last.token_pct, Some(dec("40")));
+    assert_eq!(told.points[0].token_pct, Some(Decimal::ZERO));
 }
 
 #[test]

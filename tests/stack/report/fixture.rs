@@ -63,6 +63,7 @@ fn rows(size: Size, start_usd: Decimal) -> Rows {
         last: every.before(at),
         spacing: every,
         candles: false,
+        invented: false,
         gaps: 0,
         longest_gap: None,
         duplicates: 0,

@@ -1,10 +1,16 @@
 //! The page in a browser: drawn, hovered, zoomed, dark and light, on a phone.
 
+mod unusual;
+
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
-use lgi_mm::{backtest::result::BacktestResult, domain::decision::Reason, report::TRADES_MAX};
-use rust_decimal::Decimal;
+use lgi_mm::{
+    backtest::result::{BacktestResult, Benchmark},
+    domain::decision::Reason,
+    report::TRADES_MAX,
+};
+use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde_json::{Value, json};
 
 use crate::report::{
@@ -25,7 +31,11 @@ async fn shown(result: &BacktestResult) -> Option<Shown> {
     }
     let dir = tempfile::tempdir().expect("a directory");
     let page = dir.path().join("report.html");
-    std::fs::write(&page, lgi_mm::report::page(result).expect("a page")).expect("written");
+    std::fs::write(
+        &page,
+        lgi_mm::report::page(result, fixture::start()).expect("a page"),
+    )
+    .expect("written");
     if let Some(kept) = std::env::var_os("LGI_MM_SCREENSHOTS") {
         let name = format!("{}.html", result.points.len());
         std::fs::copy(&page, PathBuf::from(kept).join(name)).expect("copied");
@@ -84,9 +94,8 @@ const CHARTS: [&str; 4] = ["chart-price", "chart-value", "chart-drawdown", "char
 
 #[tokio::test]
 async fn the_report_draws_all_its_charts_without_a_request_or_an_error() {
-    let Some(shown) = shown(&fixture::accumulating(Size::QUARTER)).await else {
-        return;
-    };
+    let result = fixture::accumulating(Size::QUARTER);
+    let Some(shown) = shown(&result).await else { return };
     let browser = &shown.browser;
     for chart in CHARTS {
         assert!(colours(browser, chart).await > 4, "{chart} is empty");
@@ -100,9 +109,31 @@ async fn the_report_draws_all_its_charts_without_a_request_or_an_error() {
     browser.run("document.getElementById('later').click()").await;
     assert!(text(browser, "#page").await.starts_with("2 of "));
     // A name in a legend hides its series, and shows it again.
-    let click = "const b = [...document.querySelectorAll('#legend-price button')].find(b => b.innerText.startsWith('DCA')); b.click(); return [document.activeElement.getAttribute('aria-pressed'), echarts.getInstanceByDom(document.getElementById('chart-price')).getOption().series.some(s => s.name === 'DCA')];";
+    let click = "const b = [...document.querySelectorAll('#legend-price button')].find(b => b.innerText.startsWith('DCA')); b.click(); return [document.activeElement.getAttribute('aria-pressed'), echarts.getInstanceByDom(document.getElementById('chart-price')).getOption().series.some(s => s.name === 'DCA buy')];";
     assert_eq!(browser.run(click).await, json!(["false", false]));
     assert_eq!(browser.run(click).await, json!(["true", true]));
+    // The same money without the rules is drawn up to the value that the table has.
+    for other in &result.comparisons {
+        let name = match other.plan {
+            Benchmark::LumpSum => "Lump sum",
+            Benchmark::EqualDca => "Equal DCA",
+            Benchmark::HoldAtTarget => panic!("only a job of mode liquidity has a target"),
+        };
+        let last = format!(
+            "return echarts.getInstanceByDom(document.getElementById('chart-value')).getOption().series.find(s => s.name === '{name}').data.at(-1)[1]"
+        );
+        let last = browser.run(&last).await.as_f64().expect("a number");
+        let worth = other.summary.value_usd.decimal().to_f64().expect("a number");
+        assert!((last - worth).abs() < 0.001 * worth, "{name}: {last}, {worth}");
+    }
+    let verdict = text(browser, ".verdict").await;
+    assert!(
+        verdict.contains(" than a lump sum on the first day (") && verdict.contains(" than equal parts ("),
+        "{verdict}"
+    );
+    // A quarter has no yearly rate, and its card shows none.
+    assert!(!text(browser, ".cards").await.contains("a year"));
+    assert!(!text(browser, "h1").await.contains("INVENTED"));
     browser.picture("light").await;
     nothing_leaves_and_nothing_fails(browser).await;
     shown.browser.close().await;
@@ -133,7 +164,7 @@ async fn hovering_reads_all_charts_at_that_instant_and_names_the_trade_there() {
         tip.contains(&bought.at.format("%Y-%m-%d").to_string()) && tip.contains("Average cost"),
         "{tip}"
     );
-    assert!(tip.contains("BUY DCA 10.00 USD at "), "{tip}");
+    assert!(tip.contains("DCA buy: bought for 10.00 USD at "), "{tip}");
     assert_ne!(
         text(browser, "#legend-value").await,
         before,
@@ -294,155 +325,5 @@ async fn it_fits_a_phone_and_answers_a_finger() {
         browser.picture(&format!("phone-{}", &selector[3..])).await;
     }
     nothing_leaves_and_nothing_fails(browser).await;
-    shown.browser.close().await;
-}
-
-#[tokio::test]
-async fn a_job_that_keeps_liquidity_is_shown_too() {
-    let Some(shown) = shown(&fixture::liquidity(Size::QUARTER)).await else {
-        return;
-    };
-    let browser = &shown.browser;
-    for chart in CHARTS {
-        assert!(colours(browser, chart).await > 4, "{chart} is empty");
-    }
-    assert!(text(browser, "#legend-price").await.contains("SPREAD_BUY"));
-    browser.picture("liquidity").await;
-    place(browser, "#chart-holds").await;
-    browser.picture("liquidity-holds").await;
-    nothing_leaves_and_nothing_fails(browser).await;
-    shown.browser.close().await;
-}
-
-#[tokio::test]
-async fn a_token_of_many_noughts_is_legible() {
-    let result = fixture::accumulating_at(Decimal::new(185, 12), Size::QUARTER);
-    assert!(result.trades.len() > 20);
-    let Some(shown) = shown(&result).await else { return };
-    let browser = &shown.browser;
-    for chart in CHARTS {
-        assert!(colours(browser, chart).await > 4, "{chart} is empty");
-    }
-    let inside = "const v = echarts.getInstanceByDom(document.getElementById('chart-price')), [low, high] = v.getModel().getComponent('yAxis').axis.scale.getExtent(), drawn = v.getOption().series[0].data.map(p => p[1]); return [low <= Math.min(...drawn), high >= Math.max(...drawn), (high - low) < 2 * (Math.max(...drawn) - Math.min(...drawn))]";
-    assert_eq!(
-        browser.run(inside).await,
-        json!([true, true, true]),
-        "the axis holds the prices"
-    );
-    let wide = "return Math.max(...[...document.querySelectorAll('.legend b')].map(e => e.innerText.length))";
-    assert!(browser.run(wide).await.as_i64().expect("a number") <= 18);
-    place(browser, "#chart-price").await;
-    browser.picture("noughts").await;
-    nothing_leaves_and_nothing_fails(browser).await;
-    shown.browser.close().await;
-}
-
-#[tokio::test]
-async fn a_past_without_ticks_or_with_one_says_so_and_breaks_nothing() {
-    for rows in [1, 2] {
-        let result = fixture::accumulating(Size {
-            rows,
-            cron: "0 * * * *",
-            ..Size::QUARTER
-        });
-        assert_eq!(u32::try_from(result.points.len()), Ok(rows - 1));
-        let Some(shown) = shown(&result).await else { return };
-        let browser = &shown.browser;
-        let verdict = text(browser, ".verdict").await;
-        let expected = if rows == 1 {
-            "Nothing was traded"
-        } else {
-            "These rules put 10.00 USD in"
-        };
-        assert!(verdict.starts_with(expected), "{verdict}");
-        let warned = text(browser, ".note").await;
-        let expected = if rows == 1 {
-            "Nothing was traded"
-        } else {
-            "is based on one trade"
-        };
-        assert!(warned.contains(expected), "{warned}");
-        let [left, top, width, height] = place(browser, "#chart-price").await;
-        browser.hover(left + width / 2, top + height / 3).await;
-        browser.run("document.getElementById('theme').click()").await;
-        browser.picture(&format!("rows-{rows}")).await;
-        nothing_leaves_and_nothing_fails(browser).await;
-        shown.browser.close().await;
-    }
-}
-
-#[tokio::test]
-async fn a_crowded_year_of_minutes_is_a_small_file_and_is_drawn() {
-    let result = fixture::crowded();
-    let size = lgi_mm::report::page(&result).expect("a page").len();
-    println!(
-        "{} trades, {} points, {} runs of holds: {size} bytes",
-        result.trades.len(),
-        result.points.len(),
-        result.holds.len()
-    );
-    assert!(
-        result.trades.len() > TRADES_MAX && size < 4_500_000,
-        "{size} bytes"
-    );
-    let Some(shown) = shown(&result).await else { return };
-    let browser = &shown.browser;
-    let drawn = browser
-        .run("return performance.now()")
-        .await
-        .as_f64()
-        .expect("milliseconds");
-    println!("drawn {drawn:.0} ms after it was opened");
-    let notes = text(browser, "[aria-labelledby=h-how]").await;
-    assert!(notes.contains(" DCA trades, every 3rd is drawn"), "{notes}");
-    let rare = result
-        .trades
-        .iter()
-        .filter(|trade| trade.reason == Reason::TakeProfit)
-        .count();
-    let shown_as = "return [...document.querySelectorAll('#legend-price button')].find(b => b.innerText.startsWith('TAKE_PROFIT')).querySelector('b').innerText.replace(',', '')";
-    assert_eq!(
-        browser.run(shown_as).await,
-        rare.to_string(),
-        "a rare rule is drawn whole"
-    );
-    browser.picture("crowded").await;
-    for selector in ["#chart-price", "#chart-value", "#chart-holds"] {
-        place(browser, selector).await;
-        browser.picture(&format!("crowded-{}", &selector[7..])).await;
-    }
-    nothing_leaves_and_nothing_fails(browser).await;
-    shown.browser.close().await;
-}
-
-#[tokio::test]
-async fn names_and_values_of_others_stay_text() {
-    let mut result = fixture::accumulating(Size::QUARTER);
-    let hostile = "</script><img src=x onerror=\"document.title='taken'\">{{data}}'&amp;";
-    hostile.clone_into(&mut result.series.name);
-    result
-        .setup
-        .assumptions
-        .push(format!("<script>document.title='taken'</script>{hostile}"));
-    let Some(shown) = shown(&result).await else { return };
-    let browser = &shown.browser;
-    assert_eq!(text(browser, "h1").await, format!("Accumulating over {hostile}"));
-    assert_eq!(
-        browser.run("return document.title").await,
-        format!("Backtest of {hostile}")
-    );
-    assert_eq!(browser.run("return document.images.length").await, 0);
-    assert_eq!(browser.run("return document.scripts.length").await, 4);
-    // Even what slips into the page by another way runs nothing and fetches nothing.
-    let slipped = "document.body.insertAdjacentHTML('beforeend', '<img src=\"http://127.0.0.1:9/x.png\" onerror=\"document.title=1\">'); const s = document.createElement('script'); s.textContent = 'document.title = 2'; document.body.append(s); return document.title;";
-    assert_eq!(browser.run(slipped).await, format!("Backtest of {hostile}"));
-    let refused = browser.log("browser").await;
-    assert!(
-        refused.iter().all(|entry| entry["message"]
-            .as_str()
-            .is_some_and(|said| said.contains("Content Security Policy"))),
-        "{refused:#?}"
-    );
-    assert!(!refused.is_empty());
     shown.browser.close().await;
 }

@@ -28,7 +28,8 @@ impl de::Visitor<'_> for ExactDecimal {
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Decimal, E> {
         let text = text.trim();
-        Decimal::from_str_exact(text)
+        exact(text)
+            .ok_or(())
             .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
             .map(|value| value.normalize())
     }
@@ -53,6 +54,23 @@ impl de::Visitor<'_> for ExactDecimal {
         }
         self.visit_str(&text)
     }
+}
+
+/// `0.000025`, or `2.5e-5` as tables write it.
+fn exact(text: &str) -> Option<Decimal> {
+    let Some((digits, exponent)) = text.split_once(['e', 'E']) else {
+        return Decimal::from_str_exact(text).ok();
+    };
+    let mut value = Decimal::from_str_exact(digits).ok()?.normalize();
+    let exponent: i64 = exponent.parse().ok()?;
+    let scale = i64::from(value.scale()).checked_sub(exponent)?;
+    if let Ok(scale) = u32::try_from(scale) {
+        value.set_scale(scale).ok()?;
+        return Some(value);
+    }
+    let power = u32::try_from(scale.unsigned_abs()).ok()?;
+    value.set_scale(0).ok()?;
+    value.checked_mul(Decimal::try_from_i128_with_scale(10_i128.checked_pow(power)?, 0).ok()?)
 }
 
 #[cfg(test)]
@@ -83,6 +101,11 @@ mod tests {
             ),
             ("\" 7.25 \"", "7.25"),
             ("18446744073709551615", "18446744073709551615"),
+            ("\"1.017e-7\"", "0.0000001017"),
+            ("\"-25E-1\"", "-2.5"),
+            ("\"2.5e3\"", "2500"),
+            ("\"1e-28\"", "0.0000000000000000000000000001"),
+            ("\"0.00e5\"", "0"),
         ] {
             assert_eq!(read(json).as_deref(), Some(expected), "{json}");
         }
@@ -98,6 +121,13 @@ mod tests {
             "\"0.00000000000000000000000000001\"",
             "true",
             "null",
+            "\"1e-29\"",
+            "\"12345e-29\"",
+            "\"1e29\"",
+            "\"1e\"",
+            "\"e5\"",
+            "\"1e5e5\"",
+            "\"1e999999999999\"",
         ] {
             assert_eq!(read(json), None, "{json}");
         }

@@ -5,11 +5,11 @@ use alloy_primitives::Address;
 use super::{
     listing::look_up,
     past,
-    request::{Groundwork, Plan, StartRequest, is_ticker},
+    request::{Groundwork, Plan, StartRequest},
 };
 use crate::app::message::{Advice, Field, Message, message};
 use crate::{
-    app::{App, AppError, wallets},
+    app::{App, AppError, ticker::is_ticker, wallets},
     chain::{ChainSpec, LiveChain, agreed_token_info, one_node_warning},
     domain::{
         chains::USDC_DECIMALS,

@@ -4,11 +4,11 @@ use alloy_primitives::Address;
 
 use super::{
     listing::look_up,
-    request::{Groundwork, Plan, is_ticker},
+    request::{Groundwork, Plan},
 };
 use crate::app::message::{Advice, Field, message};
 use crate::{
-    app::{App, AppError},
+    app::{App, AppError, ticker::is_ticker},
     domain::{
         chains::{self, USDC_DECIMALS},
         config::SourceName,

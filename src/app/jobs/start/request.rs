@@ -5,19 +5,15 @@ use rust_decimal::Decimal;
 
 use crate::app::message::{Field, Message, message};
 use crate::{
-    app::AppError,
+    app::{AppError, ticker},
     config::JobLayers,
     domain::{
         chains,
         config::JobConfig,
-        foreign::Foreign,
         job::{Account, JobMode, Realm, Token},
         units::{Price, TOKEN_DECIMALS_MAX},
     },
 };
-
-/// Longest ticker that the ledger keeps, characters.
-const SYMBOL_LENGTH_MAX: usize = 32;
 
 #[derive(Debug)]
 pub struct StartRequest {
@@ -48,12 +44,7 @@ impl StartRequest {
             let problem = format!(" {decimals}: must be 0 to {TOKEN_DECIMALS_MAX}");
             return Err(message![Field::Decimals, problem].bad_input());
         }
-        if let Some(symbol) = self.symbol.as_ref().filter(|symbol| !is_ticker(symbol)) {
-            let problem = format!(
-                " {symbol:?}: 1 to {SYMBOL_LENGTH_MAX} printable characters without spaces are allowed"
-            );
-            return Err(message![Field::Symbol, problem].bad_input());
-        }
+        ticker::given(self.symbol.as_deref())?;
         if self.realm == Realm::Live {
             return Ok(());
         }
@@ -105,36 +96,4 @@ pub(super) struct Groundwork {
     pub(super) quote: Token,
     /// USD per whole quote token, now.
     pub(super) quote_price: Price,
-}
-
-/// A ticker of printable characters only: a foreign one must not control a terminal or break a file's lines.
-pub(super) fn is_ticker(text: &str) -> bool {
-    (1..=SYMBOL_LENGTH_MAX).contains(&text.chars().count())
-        && !text.contains(char::is_whitespace)
-        && !text.contains(char::REPLACEMENT_CHARACTER)
-        && Foreign::new(text).as_str() == text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_ticker;
-
-    #[test]
-    fn a_ticker_cannot_write_to_a_terminal() {
-        let long = "x".repeat(33);
-        for (text, allowed) in [
-            ("CLAWD", true),
-            ("$WIF", true),
-            ("币安人生", true),
-            ("", false),
-            ("A B", false),
-            ("A\nB", false),
-            ("\u{1b}[31mRED", false),
-            ("\u{202e}CDSU", false),
-            ("U\u{200b}SDC", false),
-            (long.as_str(), false),
-        ] {
-            assert_eq!(is_ticker(text), allowed, "{text:?}");
-        }
-    }
 }

@@ -5,6 +5,7 @@ mod table;
 
 use std::path::{Path, PathBuf};
 
+use chrono::Utc;
 use clap::{Args, ValueEnum};
 
 use crate::{
@@ -57,6 +58,9 @@ pub struct BacktestArgs {
     /// Decimals of the token
     #[arg(long, default_value_t = 18, value_parser = clap::value_parser!(u8).range(0..=i64::from(TOKEN_DECIMALS_MAX)))]
     decimals: u8,
+    /// Ticker of the token, for the report
+    #[arg(long, value_name = "TICKER")]
+    symbol: Option<String>,
     /// Write every trade to this CSV file
     #[arg(long, value_name = "FILE")]
     trades: Option<PathBuf>,
@@ -114,6 +118,7 @@ impl BacktestArgs {
                 .assignments(&self.set, "--set")?,
             mode: self.mode.map(Into::into),
             decimals: self.decimals,
+            symbol: self.symbol.clone(),
         })
     }
 }
@@ -137,7 +142,7 @@ fn write_files(out: Out, args: &BacktestArgs, result: &BacktestResult) -> Result
         out.remark(&format!("{count} trades written to {}", path.display()));
     }
     if let Some(path) = &args.report {
-        let page = report::page(result).map_err(|error| AppError::Internal(error.to_string()))?;
+        let page = report::page(result, Utc::now()).map_err(|error| AppError::Internal(error.to_string()))?;
         std::fs::write(path, page).map_err(|error| {
             AppError::Usage(format!(
                 "--report {}: {error}; give a writable file",

@@ -2,12 +2,9 @@
 
 use crate::{
     backtest::result::{BacktestResult, HoldTotal, ReasonTotal, Summary},
-    cli::out::{dollars, moment, short, table},
-    domain::{decision::Side, span::Span, units::Price},
+    cli::out::{dollars, moment, price, table, tokens},
+    domain::{decision::Side, span::Span},
 };
-
-/// Digits after the point of amounts and prices in a table.
-const DIGITS: usize = 6;
 
 pub(super) fn render(result: &BacktestResult) -> String {
     let mut text = heading(result);
@@ -68,10 +65,10 @@ fn figures(result: &BacktestResult) -> String {
         row("sold, USD", &|s| dollars(s.proceeds_usd)),
         row("cash from sells, USD", &|s| dollars(s.cash_usd)),
         row("tokens held", &|s| {
-            short(&s.token_balance.to_whole(setup.token_decimals), DIGITS)
+            tokens(s.token_balance.to_whole(setup.token_decimals))
         }),
         row("quote owned", &|s| {
-            short(&s.quote_balance.to_whole(setup.quote_decimals), 2)
+            tokens(s.quote_balance.to_whole(setup.quote_decimals))
         }),
         row("value, USD", &|s| dollars(s.value_usd)),
         row("average cost", &|s| price(s.average_cost)),
@@ -150,10 +147,6 @@ fn longest_wait(summary: &Summary) -> String {
         let secs = u64::try_from((wait.to - wait.from).num_seconds()).unwrap_or(0);
         Span::from_secs(secs).to_string()
     })
-}
-
-fn price(price: Option<Price>) -> String {
-    price.map_or_else(none, |price| short(&price.to_string(), DIGITS))
 }
 
 fn none() -> String {
