@@ -72,6 +72,9 @@ CREATE TABLE job_slots (
     job_id          bigint PRIMARY KEY REFERENCES jobs,
     -- The next nominal slot; none while the job is idle, paused or in error.
     next_slot       timestamptz,
+    -- How far the clocks of the schedule's zone are ahead of UTC then, seconds, by the rules that it was computed with:
+    -- rules may change. Means nothing without a next slot; none for a liquidation.
+    next_offset     integer,
     -- When it is claimed: the slot plus its jitter.
     due_at          timestamptz,
     -- The slot that was handed to the queue and is not recorded yet: no second task until it is.

@@ -17,6 +17,7 @@ use super::{
     wire::{Answers, Failure, Request, Wire},
 };
 use crate::{
+    domain::backoff::Backoff,
     ports::RpcError,
     telemetry::{metric, note_rpc},
 };
@@ -31,8 +32,8 @@ const HEAD_FOR: Duration = Duration::from_secs(60);
 pub(super) const LAG_MAX: u64 = 5;
 /// Consecutive failures after which requests to a node back off.
 const FAILURES_MAX: u32 = 3;
-/// Minimum and maximum backoff.
-const REST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+/// How long a node rests after that.
+const REST: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(15));
 /// How long an invalid answer keeps a node at the end of the list.
 const DISTRUSTED_FOR: Duration = Duration::from_secs(300);
 
@@ -274,8 +275,8 @@ impl Node {
             Err(failure) if failure.batch_refused => {}
             Err(_) => {
                 health.failures = health.failures.saturating_add(1);
-                if let Some(doublings) = health.failures.checked_sub(FAILURES_MAX) {
-                    let rest = REST.0.saturating_mul(1 << doublings.min(8)).min(REST.1);
+                if let Some(more) = health.failures.checked_sub(FAILURES_MAX) {
+                    let rest = REST.after(more.saturating_add(1));
                     health.resting_until = Some(Instant::now() + rest);
                 }
             }

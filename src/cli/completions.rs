@@ -105,7 +105,7 @@ async fn lines() -> Option<Vec<(String, String)>> {
         return None;
     }
     let app = App::read(&settings).await.ok()?;
-    let lines = list::list(&app, &list::ListRequest::default()).await.ok()?.lines;
+    let listing = list::list(&app, &list::ListRequest::default()).await.ok()?;
     let described = |line: &list::JobLine| {
         let what = format!(
             "{} on {}, {}, {}",
@@ -113,7 +113,7 @@ async fn lines() -> Option<Vec<(String, String)>> {
         );
         (line.job.to_string(), what)
     };
-    Some(lines.iter().map(described).collect())
+    Some(listing.lines.iter().map(described).collect())
 }
 
 /// Keys of a job's configuration, as far as they fit what was typed.

@@ -14,7 +14,7 @@ use super::{
     deployment::Deployment,
     error::DevnetError,
     node::{DEPLOYER, Node},
-    pools::{self, Stake, approve_all, grow_history, v2_pair, v3_pool, v4_pool},
+    pools::{self, Stake, address_in, approve_all, grow_history, v2_pair, v3_pool, v4_pool},
 };
 use crate::domain::pool::{DYNAMIC_FEE, NATIVE, Pool, PoolKey};
 
@@ -24,6 +24,7 @@ sol! {
         bytes32 poolInitCodeHash; address v4PoolManager; address v3NFTPositionManager; address v4PositionManager;
         address spokePool;
     }
+    function positionManager() external view returns (address);
     function setManager(address manager) external;
     function setFee(uint24 fee) external;
 }
@@ -79,21 +80,44 @@ pub(super) async fn deploy(node: &Node, contracts: &Path) -> Result<Deployment, 
     Ok(deployment)
 }
 
-/// One more token with a V2 pool.
+/// One more token.
 pub(super) async fn add_token(
     node: &Node,
     contracts: &Path,
     symbol: &str,
-    factory: Address,
+    decimals: u8,
 ) -> Result<Address, DevnetError> {
     let builder = Builder {
         node,
         artifacts: Artifacts::new(contracts),
     };
-    let token = builder.erc20(symbol, symbol, 18).await?;
-    let (coins, stake) = (Stake::new(WETH, 100, 18), Stake::new(token, 150_000, 18));
-    v2_pair(node, factory, stake, coins).await?;
-    Ok(token)
+    builder.erc20(symbol, symbol, decimals).await
+}
+
+/// A pool of `stake` base units of a token and `coins` wei of the wrapped coin.
+pub(super) async fn add_pool(
+    node: &Node,
+    contracts: &BTreeMap<String, Address>,
+    (token, stake): (Address, U256),
+    coins: U256,
+    pool: Pool,
+) -> Result<(), DevnetError> {
+    let of = |name: &str| contracts.get(name).copied().unwrap_or_default();
+    let stake = Stake { token, amount: stake };
+    let coins = Stake {
+        token: WETH,
+        amount: coins,
+    };
+    let fee = match pool {
+        Pool::V3(fee) => fee,
+        _ => return v2_pair(node, of("v2_factory"), stake, coins).await,
+    };
+    let asked: Bytes = positionManagerCall {}.abi_encode().into();
+    let manager = address_in(&node.call(of("swap_router"), &asked).await?);
+    approve_all(node, token, &[manager]).await?;
+    let spacing = i32::try_from(fee / 50).unwrap_or(1);
+    v3_pool(node, (of("v3_factory"), manager), stake, coins, (fee, spacing)).await?;
+    Ok(())
 }
 
 impl Builder<'_> {

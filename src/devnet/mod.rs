@@ -19,7 +19,10 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
-use crate::{chain::ChainFile, domain::span::Span};
+use crate::{
+    chain::ChainFile,
+    domain::{pool::Pool, span::Span},
+};
 use deploy::deploy;
 
 pub use deployment::Deployment;
@@ -147,17 +150,31 @@ impl Devnet {
             .map(|_| ())
     }
 
-    /// Deploys one more token, 18 digits, with a V2 pool of 100 WETH at about two dollars.
+    /// Deploys one more token, of which the deployer gets 10^12 whole ones.
     ///
     /// # Errors
     /// [`DevnetError`].
-    pub async fn add_token(&self, symbol: &str) -> Result<Address, DevnetError> {
-        let factory = self.deployment.contracts.get("v2_factory");
-        deploy::add_token(
+    pub async fn add_token(&self, symbol: &str, decimals: u8) -> Result<Address, DevnetError> {
+        deploy::add_token(&self.node, &self.contracts, symbol, decimals).await
+    }
+
+    /// Opens a V2 or V3 pool of `stake` base units of a token and `coins` wei of the wrapped native coin.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn add_pool(
+        &self,
+        token: Address,
+        stake: U256,
+        coins: U256,
+        pool: Pool,
+    ) -> Result<(), DevnetError> {
+        deploy::add_pool(
             &self.node,
-            &self.contracts,
-            symbol,
-            factory.copied().unwrap_or_default(),
+            &self.deployment.contracts,
+            (token, stake),
+            coins,
+            pool,
         )
         .await
     }

@@ -57,10 +57,10 @@ impl Engine {
         match market.venue.quote(&request).await {
             Ok(quote) => {
                 let lost = bounds::loss_bps(request.amount_out_fair, quote.amount_out);
-                if lost <= bounds::losses_together(allowed, quote.price_impact_bps) {
+                if lost <= bounds::losses_together(allowed, quote.explained_bps) {
                     return self.note_sale(job, None).await;
                 }
-                let impact = quote.price_impact_bps;
+                let impact = quote.explained_bps;
                 let why = format!(
                     "a sale of all {all} that is held loses {lost} bps of its price, {allowed} are allowed \
                      (limits.max_round_trip_loss_bps) and the pool's price explains {impact}"

@@ -8,7 +8,7 @@ use strum::VariantArray;
 
 use super::{
     notice::Notice,
-    receivers::{Answer, Check, Form, Given, Moved, ReceiverError, ReceiverKind, Setting, Target},
+    receivers::{Answer, Check, Form, Moved, ReceiverError, ReceiverKind, ReceiverValues, Setting, Target},
 };
 use crate::domain::{config::Validator, notice::EventChoice, secret::Secret, span::Span};
 
@@ -130,7 +130,7 @@ impl ReceiverSettings {
         let values = settings
             .iter()
             .map(|setting| (setting.key, Secret(self.given(setting.key))));
-        let given = Given {
+        let given = ReceiverValues {
             receiver: name.to_owned(),
             values: values.collect(),
         };
@@ -170,7 +170,7 @@ pub struct Receiver {
     pub events: EventChoice,
     /// Shortest time between two messages.
     pub min_interval: Span,
-    given: Given,
+    given: ReceiverValues,
     files: Vec<SecretFile>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use reqwest::{
     Response, StatusCode,
     header::{LOCATION, RETRY_AFTER},
@@ -16,6 +16,7 @@ use super::{
     receivers::{Answer, Target},
 };
 use crate::domain::{
+    backoff::retry_after,
     foreign::{Foreign, causes},
     secret::Secret,
     span::Span,
@@ -135,7 +136,7 @@ impl Sender {
         if status.is_success() {
             return Ok(Ok(()));
         }
-        let (retry_after, location) = (retry_after(&response), location(&response));
+        let (retry_after, location) = (header_retry_after(&response), location(&response));
         // Before anything is cut: a cut secret would not be found.
         let text = hide(&answer(response).await, &target.hidden);
         Ok(Err(Refusal {
@@ -203,16 +204,10 @@ fn concerns_the_message(status: StatusCode) -> bool {
     )
 }
 
-/// The header Retry-After: seconds or an HTTP date.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
-    match text.parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
-        Err(_) => {
-            let until = DateTime::parse_from_rfc2822(text).ok()?;
-            Some((until.to_utc() - Utc::now()).to_std().unwrap_or_default())
-        }
-    }
+/// The header Retry-After.
+fn header_retry_after(response: &Response) -> Option<Duration> {
+    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    retry_after(text, Utc::now())
 }
 
 /// The same from the body, where Telegram and Discord put it.
@@ -221,7 +216,10 @@ fn body_retry_after(answer: &str) -> Option<Duration> {
     let seconds = answer
         .pointer("/parameters/retry_after")
         .or_else(|| answer.get("retry_after"))?;
-    Duration::try_from_secs_f64(seconds.as_f64()?).ok()
+    let text = seconds
+        .as_str()
+        .map_or_else(|| seconds.to_string(), ToOwned::to_owned);
+    retry_after(&text, Utc::now())
 }
 
 /// The beginning of an answer. Read errors are ignored: the status is known.
@@ -265,6 +263,7 @@ mod tests {
         for (answer, secs) in [
             (r#"{"ok":false,"parameters":{"retry_after":7}}"#, Some(7.0)),
             (r#"{"message":"slow down","retry_after":0.5}"#, Some(0.5)),
+            (r#"{"retry_after":"7"}"#, Some(7.0)),
             ("slow down", None),
             (r#"{"retry_after":-1}"#, None),
         ] {

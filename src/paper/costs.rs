@@ -29,6 +29,7 @@ impl PaperSettings {
         Ok(Quote {
             amount_out,
             price_impact_bps: self.impact_bps,
+            explained_bps: self.impact_bps,
             gas_units: self.gas_units,
             data_fee: Amount::ZERO,
         })

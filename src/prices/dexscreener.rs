@@ -42,7 +42,7 @@ type Reply = Shared<BoxFuture<'static, Arc<Result<Vec<Pair>, String>>>>;
 
 /// A request that covers a token, and when it was made: by our clock, and by the caller's.
 #[derive(Clone)]
-struct Asked {
+struct Request {
     since: Instant,
     at: Timestamp,
     reply: Reply,
@@ -51,7 +51,7 @@ struct Asked {
 /// The client.
 pub struct Dexscreener {
     requests: Arc<Requests>,
-    asked: Mutex<HashMap<(&'static str, Address), Asked>>,
+    asked: Mutex<HashMap<(&'static str, Address), Request>>,
 }
 
 impl Dexscreener {
@@ -132,7 +132,7 @@ impl Dexscreener {
     }
 
     /// Requests for what was not asked a moment ago; what another slice is waiting for is waited for too.
-    fn ask(&self, chain_id: &'static str, tokens: &[Address], now: Timestamp) -> Vec<(Address, Asked)> {
+    fn ask(&self, chain_id: &'static str, tokens: &[Address], now: Timestamp) -> Vec<(Address, Request)> {
         let mut tokens = tokens.to_vec();
         tokens.sort_unstable();
         tokens.dedup();
@@ -144,7 +144,7 @@ impl Dexscreener {
             .filter(|token| !known.contains_key(&(chain_id, *token)))
             .collect();
         for batch in unknown.chunks(TOKENS_MAX) {
-            let asked = Asked {
+            let asked = Request {
                 since: Instant::now(),
                 at: now,
                 reply: self.request(chain_id, batch.to_vec()),

@@ -20,7 +20,9 @@ use crate::{
         span::Span,
     },
     service::{Loop, Service, Wakeups},
-    store::{StoreError, WAKE_CHANNEL, failure_watches, fill_watches, refusal::explain, slots, trades},
+    store::{
+        StoreError, WAKE_CHANNEL, failure_watches, fill_watches, refusal::explain, slots, trades, zone_rules,
+    },
     telemetry::{metric, note_ability},
 };
 
@@ -120,7 +122,19 @@ impl ClaimCounts {
 /// # Errors
 /// [`ClaimError`]; every batch that committed stays claimed, with its tasks.
 pub async fn once(pool: &PgPool, settings: &SchedulerSettings) -> Result<ClaimCounts, ClaimError> {
+    follow_zones(pool).await?;
     pass(pool, settings, true).await
+}
+
+/// Before the first claim of a process: its rules of zones may be newer than those that planned the next slots.
+async fn follow_zones(pool: &PgPool) -> Result<(), ClaimError> {
+    for moved in zone_rules::follow(pool).await? {
+        info!(
+            job = %moved.job, zone = %moved.zone, from = %moved.from, to = %moved.to,
+            "the rules of the zone have changed: the next slot moves"
+        );
+    }
+    Ok(())
 }
 
 async fn pass(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Result<ClaimCounts, ClaimError> {
@@ -235,6 +249,7 @@ pub async fn run(pool: PgPool, settings: SchedulerSettings, stop: CancellationTo
         pool,
         settings,
         looked: None,
+        follows_zones: false,
     };
     Loop::new("scheduler: database")
         .woken_by(wakeups)
@@ -247,6 +262,8 @@ struct Scheduler {
     settings: SchedulerSettings,
     /// When lost tasks were last looked for.
     looked: Option<Instant>,
+    /// Whether next slots were compared with this process's rules of zones.
+    follows_zones: bool,
 }
 
 impl Service for Scheduler {
@@ -261,6 +278,10 @@ impl Service for Scheduler {
 
 impl Scheduler {
     async fn claim_due(&mut self) -> Result<Duration, ClaimError> {
+        if !self.follows_zones {
+            follow_zones(&self.pool).await?;
+            self.follows_zones = true;
+        }
         let begun = Instant::now();
         let every = self.settings.tick_lease.std() / LOOKS_A_LEASE;
         let lost = self.looked.is_none_or(|looked| looked.elapsed() >= every);

@@ -43,6 +43,7 @@ pub mod trades;
 pub mod trail;
 pub mod turns;
 pub mod views;
+pub mod zone_rules;
 
 use sqlx::PgPool;
 

@@ -298,11 +298,14 @@ pub(super) async fn plan_next_slot(connection: &mut PgConnection, id: JobId) -> 
     };
     let due = at.map(|at| super::slots::due_at(clock.salt.as_bytes(), &job, at));
     let slot = at.map(|at| super::slots::past_fence(at, fence));
+    let scheduled = slot.filter(|_| job.status == JobStatus::Running);
+    let offset = scheduled.map(|slot| job.config.schedule.timezone.seconds_ahead(slot));
     sqlx::query!(
-        "UPDATE job_slots SET next_slot = $2, due_at = $3 WHERE job_id = $1",
+        "UPDATE job_slots SET next_slot = $2, due_at = $3, next_offset = $4 WHERE job_id = $1",
         id.0,
         slot,
-        due
+        due,
+        offset
     )
     .execute(&mut *connection)
     .await?;

@@ -134,8 +134,8 @@ impl Sessions {
         }
     }
 
-    /// How many sessions a process that would open up to `wanted` can have. A server tells; a pooler lets a client that it
-    /// has no connection for wait without an answer, so behind one they are opened and closed again.
+    /// How many sessions a process that would open up to `wanted` can have. A server tells; a pooler lets a client that
+    /// it has no connection for wait without an answer, so behind one they are opened and closed again.
     ///
     /// # Errors
     /// [`sqlx::Error`], if the server does not answer.

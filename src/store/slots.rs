@@ -80,6 +80,12 @@ impl DueJob {
         self.fence.is_some_and(|fence| claim.slot <= fence)
     }
 
+    /// How far the clocks of its zone are ahead at a slot of its schedule, seconds. A liquidation has none.
+    fn offset(&self, next: Timestamp) -> Option<i32> {
+        let scheduled = self.status != JobStatus::Liquidating;
+        scheduled.then(|| self.schedule.timezone.seconds_ahead(next))
+    }
+
     fn next_due(&self, salt: &[u8], next: Timestamp) -> Timestamp {
         match self.status {
             JobStatus::Liquidating => next,
@@ -203,26 +209,29 @@ pub async fn record_claims(
     claims: &[Claim],
 ) -> Result<(), StoreError> {
     let (mut jobs, mut slots, mut nexts, mut dues, mut missed) = (vec![], vec![], vec![], vec![], vec![]);
+    let mut offsets = vec![];
     for (job, claim) in due.jobs.iter().zip(claims) {
         jobs.push(job.job.0);
         slots.push((!job.is_decided(claim)).then_some(claim.slot));
         nexts.push(claim.next);
+        offsets.push(claim.next.and_then(|next| job.offset(next)));
         dues.push(claim.next.map(|next| job.next_due(due.salt.as_bytes(), next)));
         missed.push(to_i64("job_slots.slots_missed", claim.missed)?);
     }
     sqlx::query!(
         "UPDATE job_slots s
          SET open_slot = i.slot, open_since = CASE WHEN i.slot IS NOT NULL THEN now() END, handed_at = NULL,
-             next_slot = i.next, due_at = i.due,
+             next_slot = i.next, next_offset = i.ahead, due_at = i.due,
              slots_claimed = slots_claimed + (i.slot IS NOT NULL)::int, slots_missed = slots_missed + i.missed
-         FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::bigint[])
-              AS i (job_id, slot, next, due, missed)
+         FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::integer[])
+              AS i (job_id, slot, next, due, missed, ahead)
          WHERE s.job_id = i.job_id",
         &jobs,
         &slots as &[Option<Timestamp>],
         &nexts as &[Option<Timestamp>],
         &dues as &[Option<Timestamp>],
         &missed,
+        &offsets as &[Option<i32>],
     )
     .execute(connection)
     .await?;

@@ -187,6 +187,6 @@ A job has at most 17 series: 15 with one value each, one hold reason and one sta
 bounds them: 1,000 jobs make 17,000 series, and so do 10,000 jobs unless you raise the bound to 10,000 (170,000 series).
 Jobs in ERROR and jobs with an open trade come first, then the lowest job ids; `lgi_mm_jobs_without_series` counts the
 rest. All other series are independent of the number of jobs: holds have about 40 reasons, trades 2 sides x {reasons} reasons
-x 2 statuses, each histogram 14 buckets (times chains for RPC), and queues, signers, chains and tables are few. A census
+x 3 statuses, each histogram 14 buckets (times chains for RPC), and queues, signers, chains and tables are few. A census
 takes a fixed number of SQL statements, whatever the number of jobs.
 ";

@@ -27,7 +27,7 @@ async fn two_jobs() -> Terminal {
     ]);
     terminal.ok(&["tick", "2"]);
     for sql in [
-        "UPDATE jobs SET status = 'ERROR', failures_in_row = 5, last_error = 'slippage: the pool moved by 3 %' WHERE id = 2",
+        "UPDATE jobs SET status = 'ERROR', status_before_stop = 'RUNNING', failures_in_row = 5, last_error = 'slippage: the pool moved by 3 %' WHERE id = 2",
         "UPDATE job_slots SET next_slot = NULL, due_at = NULL WHERE job_id = 2",
     ] {
         sqlx::query(sql).execute(&terminal.pool).await.expect(sql);
@@ -45,7 +45,7 @@ async fn each_view_fits_its_terminal_and_is_plain_elsewhere() {
         ("status", vec!["status", "2"]),
     ] {
         for columns in [80, 100, 160] {
-            let ran = terminal.on_terminal(columns, &args, &[("NO_COLOR", "1")]);
+            let ran = terminal.at_columns(columns, &args, &[("NO_COLOR", "1")]);
             assert_eq!(ran.code, 0, "{}", ran.stdout);
             if name != "status" {
                 for line in ran.stdout.lines() {
@@ -68,7 +68,7 @@ async fn each_view_fits_its_terminal_and_is_plain_elsewhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn eighty_columns_keep_what_matters() {
     let terminal = two_jobs().await;
-    let shown = terminal.on_terminal(80, &["list"], &[]).stdout;
+    let shown = terminal.at_columns(80, &["list"], &[]).stdout;
     let header = shown
         .lines()
         .find(|line| line.contains("token"))
@@ -101,7 +101,7 @@ async fn other_programs_get_tabs_and_nothing_else() {
     assert_eq!(fields.len(), 3, "a header and two jobs: {list}");
     assert!(fields.iter().all(|count| *count == fields[0]), "{list}");
     // The same form on a terminal, if it is asked for.
-    let asked = terminal.on_terminal(40, &["list", "-o", "plain"], &[]).stdout;
+    let asked = terminal.at_columns(40, &["list", "-o", "plain"], &[]).stdout;
     assert!(asked.contains(list.trim_end()), "{asked}");
 }
 
@@ -117,7 +117,7 @@ async fn colour_is_for_terminals_that_want_it() {
         (vec![("TERM", "dumb"), ("CLICOLOR_FORCE", "1")], true),
     ] {
         for args in [["list"].as_slice(), &["status", "2"]] {
-            let shown = terminal.on_terminal(200, args, &variables).stdout;
+            let shown = terminal.at_columns(200, args, &variables).stdout;
             assert_eq!(shown.contains(red), colored, "{args:?} {variables:?}: {shown}");
             assert_eq!(shown.contains('\x1b'), colored, "{args:?} {variables:?}: {shown}");
         }
@@ -189,7 +189,7 @@ async fn a_dead_bot_does_not_look_alive() {
         let ran = terminal.run(args);
         format!("{}{}", ran.stdout, ran.stderr)
     };
-    let fresh = terminal.on_terminal(160, &["list"], &[]).stdout;
+    let fresh = terminal.at_columns(160, &["list"], &[]).stdout;
     assert!(
         fresh.contains("NOTHING IS TRADING: no worker runs; start `lgi-mm daemon`"),
         "{fresh}"
@@ -243,7 +243,7 @@ async fn a_dead_bot_does_not_look_alive() {
     let text = said(&["list"]);
     assert!(!text.contains("NOTHING IS TRADING"), "{text}");
     // A job in ERROR is not tried again before its owner says so.
-    sqlx::query("UPDATE jobs SET status = 'ERROR', failures_in_row = 5, last_error = 'no gas'")
+    sqlx::query("UPDATE jobs SET status = 'ERROR', status_before_stop = 'RUNNING', failures_in_row = 5, last_error = 'no gas'")
         .execute(&terminal.pool)
         .await
         .expect("an error");

@@ -123,37 +123,8 @@ impl Terminal {
         Ran::of(&output.expect("script runs"))
     }
 
-    /// On a terminal of its own, which `script` makes, where this is typed. What a terminal shows is all one stream.
-    pub fn on_a_terminal(&self, args: &[&str], typed: &str) -> Ran {
-        use std::io::Write as _;
-
-        let line = [&[env!("CARGO_BIN_EXE_lgi-mm")], args].concat().join(" ");
-        let mut script = alone("script")
-            .args([
-                "--quiet",
-                "--return",
-                "--echo",
-                "never",
-                "--command",
-                &line,
-                "/dev/null",
-            ])
-            .env("DATABASE_URL", &self.url)
-            .current_dir(self.dir.path())
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .expect("script runs");
-        let mut input = script.stdin.take().expect("its input");
-        input.write_all(typed.as_bytes()).expect("typed");
-        drop(input);
-        let mut ran = Ran::of(&script.wait_with_output().expect("script ends"));
-        ran.stdout = ran.stdout.replace("\r\n", "\n");
-        ran
-    }
-
     /// On a terminal of this many columns, which `script` makes; what it shows, without carriage returns.
-    pub fn on_terminal(&self, columns: u16, args: &[&str], variables: &[(&str, &str)]) -> Ran {
+    pub fn at_columns(&self, columns: u16, args: &[&str], variables: &[(&str, &str)]) -> Ran {
         let quoted: Vec<String> = args.iter().map(|arg| format!("'{arg}'")).collect();
         let line = format!(
             "stty cols {columns} rows 50; {} {}",
@@ -190,6 +161,35 @@ impl Terminal {
             .stdin(std::process::Stdio::null())
             .output();
         Ran::of(&output.expect("script runs")).stdout
+    }
+
+    /// On a terminal of its own, which `script` makes, where this is typed. What a terminal shows is all one stream.
+    pub fn on_a_terminal(&self, args: &[&str], typed: &str) -> Ran {
+        use std::io::Write as _;
+
+        let line = [&[env!("CARGO_BIN_EXE_lgi-mm")], args].concat().join(" ");
+        let mut script = alone("script")
+            .args([
+                "--quiet",
+                "--return",
+                "--echo",
+                "never",
+                "--command",
+                &line,
+                "/dev/null",
+            ])
+            .env("DATABASE_URL", &self.url)
+            .current_dir(self.dir.path())
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("script runs");
+        let mut input = script.stdin.take().expect("its input");
+        input.write_all(typed.as_bytes()).expect("typed");
+        drop(input);
+        let mut ran = Ran::of(&script.wait_with_output().expect("script ends"));
+        ran.stdout = ran.stdout.replace("\r\n", "\n");
+        ran
     }
 
     pub fn path(&self, name: &str) -> std::path::PathBuf {

@@ -6,6 +6,7 @@
     reason = "a test that cannot continue fails"
 )]
 
+mod advice;
 mod architecture;
 mod claims;
 mod commands;

@@ -219,6 +219,16 @@ async fn a_new_database_buys_nothing_with_a_wallet_that_has_a_past_until_it_is_a
     assert_eq!(status(&world, job).await, "PAUSED");
     let (code, again) = world.run(&[&adopt[..], &["--yes"]].concat()).await;
     assert!(code == 4 && again.contains("nothing to adopt"), "{again}");
+    // What was refused, and looking, left no row.
+    let recorded = world.audited("wallet_adopt").await;
+    let [(actor, subject, detail)] = &recorded[..] else {
+        panic!("one row of the audit: {recorded:?}")
+    };
+    assert!(
+        actor.starts_with("cli:") && subject.contains(&wallet),
+        "{actor} {subject}"
+    );
+    assert_eq!(detail["chain_nonce"], before, "{detail}");
     // The tokens are the owner's own: the job continues without them.
     let (code, said) = world.run(&["resume", "CLAWDIA"]).await;
     assert_eq!(code, 0, "{said}");

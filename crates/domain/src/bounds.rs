@@ -2,7 +2,7 @@
 
 use alloy_primitives::U256;
 
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::units::{Amount, BPS, MoneyError, Price, Rounding, USD_SCALE, Usd};
 
@@ -46,8 +46,8 @@ impl Worth {
         Ok(floor.max(Amount::new(U256::from(1))))
     }
 
-    /// The maximum output: `better_bps` more, rounded up. The value was rounded down, so its last digit and one more are
-    /// as fair.
+    /// The maximum output: `better_bps` more, rounded up. The value was rounded down, so its last digit and one more
+    /// are as fair.
     ///
     /// # Errors
     /// [`MoneyError`] if a number leaves its range.
@@ -55,6 +55,18 @@ impl Worth {
         let share = BPS.checked_add(better_bps).ok_or(MoneyError::OutOfRange)?;
         let value = self.value.checked_add(Usd::new(Decimal::new(1, USD_SCALE))?)?;
         value.share_to_amount((share, BPS), self.decimals, self.price, Rounding::Up)
+    }
+
+    /// The value as people read it: to a cent, rounded up, unless it is less.
+    #[must_use]
+    pub fn in_cents(self) -> Usd {
+        let cents = RoundingStrategy::AwayFromZero;
+        let rounded = self.value.decimal().round_dp_with_strategy(2, cents);
+        if self.value.decimal() < Decimal::new(1, 2) {
+            self.value
+        } else {
+            Usd::new(rounded).unwrap_or(self.value)
+        }
     }
 
     /// What one base unit costs, rounded up.

@@ -6,7 +6,7 @@ use alloy_primitives::{Address, address};
 macro_rules! contracts {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// The contracts that are called. Zero: not on this chain, and what needs it is not used.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub struct Contracts {
             $($(#[$doc])* pub $name: Address,)*
         }

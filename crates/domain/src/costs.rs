@@ -69,7 +69,7 @@ pub fn less_than_a_unit(plan: &Plan, position: &Position) -> Result<String, Mone
     Ok(format!(
         "the smallest unit of what comes in costs {} USD and the trade is worth {} USD: it would bring nothing",
         worth.unit()?,
-        plan.value
+        worth.in_cents()
     ))
 }
 

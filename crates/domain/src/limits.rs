@@ -197,11 +197,11 @@ impl Gate<'_> {
 pub fn approve(plan: Plan, config: &JobConfig, quoted: &Quoted) -> Result<ApprovedPlan, HoldReason> {
     let limits = &config.limits;
     let worth = worth(&plan, quoted);
-    if worth.fair().map_err(arithmetic)?.is_zero() {
-        return Err(HoldReason::TooFewUnits);
-    }
     if quoted.amount_out.is_zero() {
-        return Err(HoldReason::NoLiquidity);
+        return Err(match worth.fair().map_err(arithmetic)?.is_zero() {
+            true => HoldReason::TooFewUnits,
+            false => HoldReason::NoLiquidity,
+        });
     }
     if quoted.available_in < plan.amount_in {
         return Err(HoldReason::InsufficientBalance);
@@ -262,7 +262,7 @@ pub fn figures(reason: HoldReason, plan: &Plan, config: &JobConfig, quoted: &Quo
         HoldReason::TooFewUnits => Some(format!(
             "{} USD buy {} units of {} USD each, of which {} whole ones would arrive: more than \
              limits.max_slippage_bps = {} is lost to rounding and fees",
-            plan.value,
+            worth.in_cents(),
             hundredths(worth)?,
             worth.unit().ok()?,
             quoted.amount_out,

@@ -105,6 +105,13 @@ impl Zone {
         self.0.map_or_else(|| "UTC".to_owned(), name)
     }
 
+    /// The same, seconds.
+    #[must_use]
+    pub fn seconds_ahead(self, instant: Timestamp) -> i32 {
+        // No zone is ahead by more than a day.
+        i32::try_from(self.offset_at(instant).num_seconds()).unwrap_or_default()
+    }
+
     /// What its clocks show.
     #[must_use]
     pub fn wall(self, instant: Timestamp) -> NaiveDateTime {

@@ -154,13 +154,18 @@ impl QueueConfig {
     /// The pause before attempt `attempt` + 1 of a task whose group failed as a whole: doubled each time,
     /// shortened by up to half depending on the row's id, so that the members do not all retry at once.
     pub(crate) fn backoff(&self, row: &str, attempt: u32) -> Duration {
-        let doubled = 2_u32.saturating_pow(attempt.saturating_sub(1));
-        let longest = self.retry_first.saturating_mul(doubled).min(self.retry_max);
+        let longest = doubled(self.retry_first, attempt, self.retry_max);
         let spread = row.bytes().fold(0_u32, |sum, byte| {
             sum.wrapping_mul(31).wrapping_add(u32::from(byte))
         }) % 512;
         longest / 1_024 * (1_024 - spread)
     }
+}
+
+/// The pause after this number of consecutive failures: `first`, doubled by each further one, at most `longest`.
+pub(crate) fn doubled(first: Duration, failures: u32, longest: Duration) -> Duration {
+    let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
+    first.saturating_mul(factor).min(longest)
 }
 
 #[cfg(test)]

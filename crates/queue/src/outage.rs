@@ -4,6 +4,8 @@ use std::{fmt, future::Future, time::Duration};
 
 use tokio::time::Instant;
 
+use crate::config::doubled;
+
 /// Why a statement failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum QueryError {
@@ -44,7 +46,7 @@ pub(crate) struct Outage {
     work: &'static str,
     queue: String,
     began: Option<Instant>,
-    pause: Duration,
+    failures: u32,
     longest: Duration,
 }
 
@@ -57,7 +59,7 @@ impl Outage {
             work,
             queue: queue.to_owned(),
             began: None,
-            pause: Self::SHORTEST,
+            failures: 0,
             longest,
         }
     }
@@ -73,9 +75,8 @@ impl Outage {
             self.began = Some(Instant::now());
             tracing::warn!(queue = %self.queue, %error, "cannot {}; retrying", self.work);
         }
-        let pause = self.pause.min(self.longest);
-        self.pause = self.pause.saturating_mul(2).min(self.longest);
-        pause
+        self.failures = self.failures.saturating_add(1);
+        doubled(Self::SHORTEST, self.failures, self.longest)
     }
 
     /// Notes a success.
@@ -83,7 +84,7 @@ impl Outage {
         if let Some(began) = self.began.take() {
             let seconds = began.elapsed().as_secs();
             tracing::info!(queue = %self.queue, "can {} again after {seconds} s", self.work);
-            self.pause = Self::SHORTEST;
+            self.failures = 0;
         }
     }
 }

@@ -179,6 +179,16 @@ impl World {
         symbol: &str,
         rules: serde_json::Value,
     ) -> JobId {
+        self.start_pair(quote, (token, symbol, 18), rules).await
+    }
+
+    /// The same for a token of these digits.
+    pub async fn start_pair(
+        &self,
+        quote: (Address, &str, u8),
+        token: (Address, &str, u8),
+        rules: serde_json::Value,
+    ) -> JobId {
         let mut config = json!({
             "schedule": { "cron": "* * * * * *" },
             "price": { "sources": ["onchain"] },
@@ -208,12 +218,12 @@ impl World {
         };
         let new = NewJob {
             account: self.account.clone(),
-            token: named((token, symbol, 18)),
+            token: named(token),
             quote: named(quote),
             mode: JobMode::Accumulate,
             config,
         };
-        self.permit_token(token);
+        self.permit_token(token.0);
         let job = jobs::create(&self.db.pool, &new, "test").await.expect("a job");
         let order = Order::Start {
             deposit: Amount::ZERO,
@@ -245,6 +255,15 @@ impl World {
     /// Where this world's settings are.
     pub fn settings(&self) -> &std::path::Path {
         &self.settings
+    }
+
+    /// Rows of the audit trail: who, to what, and what was written.
+    pub async fn audited(&self, action: &str) -> Vec<(String, String, serde_json::Value)> {
+        sqlx::query_as("SELECT actor, subject, detail FROM audit WHERE action = $1 ORDER BY id")
+            .bind(action)
+            .fetch_all(&self.db.pool)
+            .await
+            .expect("the audit")
     }
 
     /// Runs a command of our program on this world: its exit code and all it said.

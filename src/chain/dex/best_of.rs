@@ -260,6 +260,7 @@ impl BestOf {
         Ok(Quote {
             amount_out: Amount::new(amount_out),
             price_impact_bps: offer.price_impact_bps,
+            explained_bps: offer.explained_bps,
             gas_units,
             data_fee: self.data_fee(&calls).await?,
         })

@@ -67,18 +67,22 @@ mod tests {
 
     #[test]
     fn the_largest_numbers_of_two_pools_fit() {
-        let root = U512::from(1) << 160;
+        let root = U512::from(1) << 160_usize;
         let square = root * root - U512::from(1);
-        let one = U512::from(1) << 192;
+        let one = U512::from(1) << 192_usize;
         let million = U512::from(1_000_000);
         let twice = Rate::ONE
             .times(square, one)
             .and_then(|rate| rate.times(square, one));
         let rate = twice.and_then(|rate| rate.times(million, million)).expect("fits");
-        assert_eq!(rate.share_of(rate, 10_000), Some(10_000));
         assert_eq!(rate.of(U256::from(1)), None, "2^256 units and more");
         let small = Rate::new(U512::from(U256::MAX), U512::from(U256::MAX));
         assert_eq!(small.share_of(rate, 10_000), Some(0));
+        let inverse = Rate {
+            out: rate.per,
+            per: rate.out,
+        };
+        assert_eq!(small.share_of(inverse, 10_000), Some(u32::MAX));
         assert_eq!(
             Rate::new(U512::ZERO, U512::from(1)).share_of(Rate::ONE, 10_000),
             Some(0)

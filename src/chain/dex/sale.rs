@@ -4,11 +4,11 @@
 //! is the *whole* position after the buy: what the job holds already and what arrives. The sale goes back through the
 //! pool that was bought in, and may lose so much of what was paid for the same number of tokens: the pool's fee twice
 //! and some slack, or what the job says. A position that is large for its pool moves the price when it is sold at once;
-//! what the pool's own price explains of the loss is no fault of the token and counts apart, and so does the fraction of
-//! a unit that the buy was cut by, as far as the pool's own price bears it out: a token of few decimals would otherwise
-//! look like a trap. What the pool does not explain, such as a tax, and a sale that reverts, refuse the buy: a token that
-//! only lets small amounts go is no exception. Nor is a pool that rounds its fee up to a whole unit of the few that are
-//! sold: that loss is real, and the sale would break `limits.max_slippage_bps`.
+//! what the pool's own price explains of the loss is no fault of the token and counts apart, and so does the fraction
+//! of a unit that the buy was cut by, as far as the pool's own price bears it out: a token of few decimals would
+//! otherwise look like a trap. What the pool does not explain, such as a tax, and a sale that reverts, refuse the buy:
+//! a token that only lets small amounts go is no exception. Nor is a pool that rounds its fee up to a whole unit of the
+//! few that are sold: that loss is real, and the sale would break `limits.max_slippage_bps`.
 
 use alloy_primitives::U256;
 
@@ -98,7 +98,7 @@ async fn pool_says(trial: &Trial<'_>, route: &Route, whole: Amount) -> Result<Po
     let (offers, _) = asked.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
     let offer = offers.first();
     Ok(PoolSays {
-        impact: offer.map_or(0, |offer| offer.price_impact_bps),
+        impact: offer.map_or(0, |offer| offer.explained_bps),
         worth: offer.and_then(|offer| offer.at_spot).map(Amount::new),
     })
 }

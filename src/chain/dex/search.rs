@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, OnceCell};
 use super::{
     api::{Dex, Route},
     assets::Pair,
-    impact::{self, Measured, Yardstick},
+    impact::{self, Yardstick},
     list::{DEXES, route},
 };
 use crate::{
@@ -36,8 +36,10 @@ const SHUNNED_FOR: Duration = Duration::from_secs(3_600);
 pub(crate) struct Offer {
     pub(crate) route: Route,
     pub(crate) amount_out: U256,
-    /// What is proven of it, rounded up.
+    /// What limits are held to, rounded up.
     pub(crate) price_impact_bps: u32,
+    /// What is proven of it: no other loss is explained by the pool.
+    pub(crate) explained_bps: u32,
     /// What it would give at the pool's price without fee and impact, base units rounded down; `None`: not known.
     pub(crate) at_spot: Option<U256>,
 }
@@ -224,12 +226,13 @@ impl Asked {
             out,
             most: route.dex.most(route, amount, out, Some(whole)),
         };
-        let Measured { impact_bps, at_spot } = self.yardstick.measure(route, &swap, yardstick);
+        let measured = self.yardstick.measure(route, &swap, yardstick);
         Some(Offer {
             route: *route,
             amount_out: out,
-            price_impact_bps: impact_bps,
-            at_spot,
+            price_impact_bps: measured.suspected_bps(),
+            explained_bps: measured.explained_bps(),
+            at_spot: measured.at_spot,
         })
     }
 }

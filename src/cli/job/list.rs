@@ -24,9 +24,9 @@ use crate::{
     },
 };
 
-const HEADER: [&str; 16] = [
+const HEADER: [&str; 18] = [
     "job", "realm", "chain", "token", "mode", "status", "price", "position", "spent", "avg cost", "gas",
-    "net", "reason", "next", "address", "detail",
+    "net", "reason", "next", "money in", "return %", "address", "detail",
 ];
 
 /// Columns that a narrow terminal omits, least important first.
@@ -35,7 +35,7 @@ const SPARE: [&str; 8] = [
 ];
 
 /// Columns of `-o wide`.
-const WIDE: [&str; 2] = ["address", "detail"];
+const WIDE: [&str; 4] = ["money in", "return %", "address", "detail"];
 
 #[derive(Debug, Args)]
 pub struct ListArgs {
@@ -149,6 +149,9 @@ fn cells(line: &JobLine, now: Timestamp) -> Vec<String> {
         dollars_or_dash(line.net_usd),
         reason,
         next(line, now),
+        dollars(line.money_in_usd),
+        line.return_pct
+            .map_or_else(|| "-".to_owned(), |percent| percent.to_string()),
         line.token.to_checksum(None),
         line.last_detail.clone().unwrap_or_default(),
     ]
@@ -228,13 +231,11 @@ pub fn render(listing: &Listing) -> String {
     text
 }
 
+/// A user who expects jobs may be looking at another user's database.
 fn nothing(app: &App, request: &ListRequest) -> String {
     if request.is_all() {
-        // A user who expects jobs may be looking at another user's database.
-        format!(
-            "no jobs in {}; create one with `lgi-mm start TOKEN --mode accumulate`",
-            info::whose(app)
-        )
+        let place = info::whose(app);
+        format!("no jobs in {place}; create one with `lgi-mm start TOKEN --mode accumulate`")
     } else {
         "no job fits; `lgi-mm list` shows all".to_owned()
     }
@@ -250,11 +251,13 @@ pub async fn run(settings: &Settings, out: Out, args: &ListArgs) -> Result<(), A
     if let Some(dead) = listing.dead.filter(|_| !out.is_json() && Look::current().plain) {
         out.remark(&alive::banner(dead, listing.now));
     }
-    if listing.lines.is_empty() && !out.is_json() {
-        out.remark(&nothing(&app, &request));
-        return Ok(());
-    }
-    out.show(&listing.lines, |_| render(&listing))
+    out.show(&listing.lines, |lines| {
+        if lines.is_empty() {
+            nothing(&app, &request)
+        } else {
+            render(&listing)
+        }
+    })
 }
 
 /// Redraws the list in place; ends with Ctrl-C.
@@ -268,7 +271,7 @@ async fn watch(app: &App, out: Out, request: &ListRequest, every: Duration) -> R
     loop {
         let listing = list::list(app, request).await?;
         let text = if listing.lines.is_empty() {
-            nothing(app, request)
+            format!("{}\n", nothing(app, request))
         } else {
             render(&listing)
         };

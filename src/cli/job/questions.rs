@@ -6,10 +6,10 @@ use crate::{
         name::JobName,
     },
     cli::{
-        out::{dollars, price, tokens},
+        out::{dollars, tokens},
         wording::CommandLine,
     },
-    domain::{job::Realm, units::Usd},
+    domain::{brief, job::Realm, units::Usd},
 };
 
 /// What would be sold, and for about how much.
@@ -35,12 +35,12 @@ pub(super) fn sell_question(mut sales: Vec<Sale>) -> String {
 }
 
 fn sale_line(sale: &Sale) -> String {
-    let position = tokens(&sale.position);
+    let position = tokens(sale.position);
     let worth = match (sale.worth_usd, sale.price) {
         (Some(worth), Some((price, age))) => format!(
             "about {} USD at {} USD each, a price {age} old",
             dollars(worth),
-            self::price(Some(price))
+            brief::price(price)
         ),
         _ => "no price known yet".to_owned(),
     };

@@ -61,7 +61,12 @@ fn cells(line: &TradeLine, whole: bool) -> Vec<String> {
     let transaction = match &line.tx_hash {
         Some(hash) if whole => hash.clone(),
         Some(hash) => format!("{}..", hash.chars().take(HASH_SHOWN).collect::<String>()),
-        None => line.note.clone().unwrap_or_default(),
+        None => line
+            .note
+            .as_ref()
+            .or(line.error.as_ref())
+            .cloned()
+            .unwrap_or_default(),
     };
     let realized = line.realized_usd.filter(|_| line.side == Side::Sell);
     vec![
@@ -100,6 +105,9 @@ pub fn render(lines: &[TradeLine]) -> String {
         ..Sheet::default()
     };
     let mut text = sheet.print(look);
+    if !look.plain {
+        text.push_str("\nUSD; realised is before gas");
+    }
     if !whole {
         for line in lines {
             if let Some(error) = failure(line) {

@@ -14,16 +14,16 @@ use crate::domain::foreign::printable;
 /// Width without a terminal, columns.
 const WIDTH_ELSEWHERE: usize = 120;
 
-/// `--output`
+/// `--output`. Without help of their own the values stay on one line of each command's help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Format {
-    /// Aligned columns that fit the terminal; the default on a terminal
+    // Aligned columns that fit the terminal; the default on a terminal.
     Table,
-    /// Aligned columns, all of them, at any width
+    // Aligned columns, all of them, at any width.
     Wide,
-    /// Columns separated by tabs, never cut or wrapped; the default elsewhere
+    // Columns separated by tabs, never cut or wrapped; the default elsewhere.
     Plain,
-    /// JSON, the same as --json
+    // JSON, the same as --json.
     Json,
 }
 

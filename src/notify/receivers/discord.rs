@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::messenger::{
-    Answer, Given, Messenger, ReceiverError, Setting, Target, URL, posted_to_url, remedy_of_url,
+    Answer, Messenger, ReceiverError, ReceiverValues, Setting, Target, URL, posted_to_url, remedy_of_url,
 };
 use crate::{
     domain::span::Span,
@@ -26,16 +26,16 @@ impl Messenger for Discord {
     }
 
     /// Five messages in two seconds.
-    fn min_interval(&self, _: &Given) -> Span {
+    fn min_interval(&self, _: &ReceiverValues) -> Span {
         Span::from_millis(500)
     }
 
-    fn target(&self, given: &Given) -> Result<Target, ReceiverError> {
+    fn target(&self, given: &ReceiverValues) -> Result<Target, ReceiverError> {
         posted_to_url(given)
     }
 
     /// By Discord's own code: <https://docs.discord.com/developers/topics/opcodes-and-status-codes>.
-    fn remedy(&self, given: &Given, answer: &Answer) -> Option<String> {
+    fn remedy(&self, given: &ReceiverValues, answer: &Answer) -> Option<String> {
         let url = given.dotted(URL.key);
         Some(match answer.field("/code").and_then(|code| code.as_i64()) {
             Some(10_015) => {
@@ -53,7 +53,7 @@ impl Messenger for Discord {
         })
     }
 
-    fn body(&self, _: &Given, notice: &Notice) -> Value {
+    fn body(&self, _: &ReceiverValues, notice: &Notice) -> Value {
         let text = Message::of(notice).text(|title| format!("**{}**", markdown(title)), markdown);
         json!({
             "content": clip(&text, TEXT_MAX),

@@ -19,20 +19,20 @@ pub(crate) trait Messenger: Sync {
     fn settings(&self) -> &'static [Setting];
 
     /// Shortest time between two messages that the service accepts.
-    fn min_interval(&self, given: &Given) -> Span;
+    fn min_interval(&self, given: &ReceiverValues) -> Span;
 
     /// Where to post messages, with the secrets of `given`.
-    fn target(&self, given: &Given) -> Result<Target, ReceiverError>;
+    fn target(&self, given: &ReceiverValues) -> Result<Target, ReceiverError>;
 
     /// The request body. Pure, and without secrets.
-    fn body(&self, given: &Given, notice: &Notice) -> Value;
+    fn body(&self, given: &ReceiverValues, notice: &Notice) -> Value;
 
     /// What the owner must change before anything arrives again, if this answer says so. `None` for other answers.
-    fn remedy(&self, given: &Given, answer: &Answer) -> Option<String>;
+    fn remedy(&self, given: &ReceiverValues, answer: &Answer) -> Option<String>;
 
     /// The values with which to deliver at once, if the service says that the receiver has moved and it is safe to
     /// follow: the secrets, and with them the server, stay the same.
-    fn moved(&self, _: &Given, _: &Answer) -> Option<Moved> {
+    fn moved(&self, _: &ReceiverValues, _: &Answer) -> Option<Moved> {
         None
     }
 
@@ -66,7 +66,7 @@ impl Answer {
 
 /// A receiver that has moved.
 pub(crate) struct Moved {
-    pub(crate) given: Given,
+    pub(crate) given: ReceiverValues,
     /// The line of the settings to change.
     pub(crate) advice: String,
 }
@@ -107,13 +107,13 @@ pub struct Check {
 
 /// The values of one receiver's keys.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Given {
+pub(crate) struct ReceiverValues {
     /// The receiver's name.
     pub(crate) receiver: String,
     pub(crate) values: BTreeMap<&'static str, Secret>,
 }
 
-impl Given {
+impl ReceiverValues {
     /// Empty if the key was not given.
     pub(super) fn get(&self, key: &str) -> &str {
         self.values.get(key).map_or("", |value| value.0.as_str())
@@ -185,7 +185,7 @@ pub(super) const URL: Setting = Setting {
 };
 
 /// Posts to the key `url`. Such a URL contains a key, and an answer may repeat parts of it.
-pub(super) fn posted_to_url(given: &Given) -> Result<Target, ReceiverError> {
+pub(super) fn posted_to_url(given: &ReceiverValues) -> Result<Target, ReceiverError> {
     let text = given.get(URL.key);
     let url = http_url(text).ok_or_else(|| ReceiverError::NotUrl {
         key: given.dotted(URL.key),
@@ -202,7 +202,7 @@ pub(super) fn posted_to_url(given: &Given) -> Result<Target, ReceiverError> {
 }
 
 /// The remedy for a status that means the same for every receiver with a URL.
-pub(super) fn remedy_of_url(given: &Given, answer: &Answer) -> Option<String> {
+pub(super) fn remedy_of_url(given: &ReceiverValues, answer: &Answer) -> Option<String> {
     let url = given.dotted(URL.key);
     Some(match answer.status {
         401 | 403 => format!("it refuses this URL or its key: check {url}"),

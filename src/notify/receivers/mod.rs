@@ -8,5 +8,5 @@ mod telegram;
 mod webhook;
 
 pub use kind::ReceiverKind;
-pub(super) use messenger::{Answer, Given, Moved, Target};
+pub(super) use messenger::{Answer, Moved, ReceiverValues, Target};
 pub use messenger::{Check, Form, ReceiverError, Setting};

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::messenger::{
-    Answer, Given, Messenger, ReceiverError, Setting, Target, URL, posted_to_url, remedy_of_url,
+    Answer, Messenger, ReceiverError, ReceiverValues, Setting, Target, URL, posted_to_url, remedy_of_url,
 };
 use crate::{
     domain::span::Span,
@@ -21,16 +21,16 @@ impl Messenger for Slack {
     }
 
     /// One message a second.
-    fn min_interval(&self, _: &Given) -> Span {
+    fn min_interval(&self, _: &ReceiverValues) -> Span {
         Span::from_secs(1)
     }
 
-    fn target(&self, given: &Given) -> Result<Target, ReceiverError> {
+    fn target(&self, given: &ReceiverValues) -> Result<Target, ReceiverError> {
         posted_to_url(given)
     }
 
     /// Slack answers one word: <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>.
-    fn remedy(&self, given: &Given, answer: &Answer) -> Option<String> {
+    fn remedy(&self, given: &ReceiverValues, answer: &Answer) -> Option<String> {
         let url = given.dotted(URL.key);
         let remedies: [(&[&str], &str); 6] = [
             (
@@ -70,7 +70,7 @@ impl Messenger for Slack {
     }
 
     /// Slack wants the same three characters escaped as HTML does.
-    fn body(&self, _: &Given, notice: &Notice) -> Value {
+    fn body(&self, _: &ReceiverValues, notice: &Notice) -> Value {
         json!({
             "text": Message::of(notice).text(html, html),
             "mrkdwn": false,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::messenger::{
-    Answer, Check, Form, Given, Messenger, Moved, ReceiverError, Setting, Target, http_url,
+    Answer, Check, Form, Messenger, Moved, ReceiverError, ReceiverValues, Setting, Target, http_url,
 };
 use crate::{
     domain::{secret::Secret, span::Span},
@@ -48,12 +48,12 @@ impl Messenger for Telegram {
     }
 
     /// One message a second in a chat, twenty a minute in a group.
-    fn min_interval(&self, given: &Given) -> Span {
+    fn min_interval(&self, given: &ReceiverValues) -> Span {
         let group = given.get(CHAT).starts_with(['-', '@']);
         Span::from_secs(if group { 3 } else { 1 })
     }
 
-    fn target(&self, given: &Given) -> Result<Target, ReceiverError> {
+    fn target(&self, given: &ReceiverValues) -> Result<Target, ReceiverError> {
         let token = given.get(TOKEN);
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-');
         let api = match given.get(API_URL) {
@@ -73,7 +73,7 @@ impl Messenger for Telegram {
         })
     }
 
-    fn body(&self, given: &Given, notice: &Notice) -> Value {
+    fn body(&self, given: &ReceiverValues, notice: &Notice) -> Value {
         json!({
             "chat_id": given.get(CHAT),
             "text": Message::of(notice).text(|title| format!("<b>{}</b>", html(title)), html),
@@ -83,7 +83,7 @@ impl Messenger for Telegram {
     }
 
     /// Telegram tells errors apart by their description only.
-    fn remedy(&self, given: &Given, answer: &Answer) -> Option<String> {
+    fn remedy(&self, given: &ReceiverValues, answer: &Answer) -> Option<String> {
         let (chat, token) = (given.dotted(CHAT), given.dotted(TOKEN));
         if let Some(new) = new_chat(answer) {
             return Some(format!("the group is now {new}: set {chat} = {new}"));
@@ -141,7 +141,7 @@ impl Messenger for Telegram {
 
     /// A group that became a supergroup has a new number, which Telegram tells the bot that wrote to the old one. Only
     /// a group moves: a person or a channel with a name keeps its address.
-    fn moved(&self, given: &Given, answer: &Answer) -> Option<Moved> {
+    fn moved(&self, given: &ReceiverValues, answer: &Answer) -> Option<Moved> {
         let old: i64 = given.get(CHAT).parse().ok()?;
         let new = new_chat(answer).filter(|new| old < 0 && *new < 0 && *new != old)?;
         let mut moved = given.clone();

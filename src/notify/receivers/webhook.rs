@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::messenger::{
-    Answer, Form, Given, Messenger, ReceiverError, Setting, Target, URL, posted_to_url, remedy_of_url,
+    Answer, Form, Messenger, ReceiverError, ReceiverValues, Setting, Target, URL, posted_to_url,
+    remedy_of_url,
 };
 use crate::{
     domain::{secret::Secret, span::Span},
@@ -25,11 +26,11 @@ impl Messenger for Webhook {
         ]
     }
 
-    fn min_interval(&self, _: &Given) -> Span {
+    fn min_interval(&self, _: &ReceiverValues) -> Span {
         Span::ZERO
     }
 
-    fn target(&self, given: &Given) -> Result<Target, ReceiverError> {
+    fn target(&self, given: &ReceiverValues) -> Result<Target, ReceiverError> {
         let mut target = posted_to_url(given)?;
         let secret = given.get(SECRET);
         let key = Key::new(secret).map_err(|source| ReceiverError::Weak {
@@ -41,11 +42,11 @@ impl Messenger for Webhook {
         Ok(target)
     }
 
-    fn remedy(&self, given: &Given, answer: &Answer) -> Option<String> {
+    fn remedy(&self, given: &ReceiverValues, answer: &Answer) -> Option<String> {
         remedy_of_url(given, answer)
     }
 
-    fn body(&self, _: &Given, notice: &Notice) -> Value {
+    fn body(&self, _: &ReceiverValues, notice: &Notice) -> Value {
         json!({
             "id": notice.id,
             "type": notice.event,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use alloy_primitives::Address;
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use reqwest::{Response, StatusCode, header::RETRY_AFTER};
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
@@ -15,7 +15,13 @@ use super::{
     reply::{Pair, decode},
     settings::DexscreenerSettings,
 };
-use crate::{domain::foreign::causes, store::rate_limits::RateLimit};
+use crate::{
+    domain::{
+        backoff::{Backoff, retry_after},
+        foreign::causes,
+    },
+    store::rate_limits::RateLimit,
+};
 
 /// Tries of one request.
 const TRIES_MAX: u32 = 3;
@@ -23,8 +29,8 @@ const TRIES_MAX: u32 = 3;
 const BODY_MAX: usize = 8 * 1024 * 1024;
 /// Requests of this process at a time.
 const CONCURRENT_MAX: usize = 4;
-/// First pause before another try; doubles, and each is shortened by up to half at random.
-const PAUSE_FIRST: Duration = Duration::from_millis(250);
+/// Pauses before another try; each is shortened by up to half at random.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(1));
 /// Pause after a 429 without a Retry-After.
 const HOLD_OFF: Duration = Duration::from_secs(1);
 
@@ -82,7 +88,6 @@ impl Requests {
     async fn tries(&self, url: &str) -> Result<Vec<Pair>, String> {
         let _slot = self.slots.acquire().await.map_err(|error| error.to_string())?;
         self.turn().await?;
-        let mut pause = PAUSE_FIRST;
         let mut tries = 1;
         loop {
             let failed = match self.once(url).await {
@@ -93,9 +98,8 @@ impl Requests {
                 }
                 Err(Failed::ForNow(why)) => why,
             };
+            tokio::time::sleep(jittered(RETRY.after(tries))).await;
             tries += 1;
-            tokio::time::sleep(jittered(pause)).await;
-            pause = pause.saturating_mul(2);
             self.turn().await.map_err(|why| format!("{failed}; {why}"))?;
         }
     }
@@ -110,7 +114,7 @@ impl Requests {
         let response = self.http.get(url).send().await.map_err(lost)?;
         let status = response.status();
         if status == StatusCode::TOO_MANY_REQUESTS {
-            let span = retry_after(&response).unwrap_or(HOLD_OFF);
+            let span = asked_pause(&response).unwrap_or(HOLD_OFF);
             let held = self.limit.hold_off(span).await;
             held.map_err(|error| Failed::ForGood(error.to_string()))?;
         }
@@ -141,16 +145,10 @@ async fn body(mut response: Response) -> Result<Vec<u8>, Failed> {
     }
 }
 
-/// What the server asks us to wait: seconds, or an HTTP date.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
-    match text.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => {
-            let until = DateTime::parse_from_rfc2822(text).ok()?;
-            Some((until.to_utc() - Utc::now()).to_std().unwrap_or_default())
-        }
-    }
+/// What the server asks us to wait.
+fn asked_pause(response: &Response) -> Option<Duration> {
+    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    retry_after(text, Utc::now())
 }
 
 /// A half to the whole of `pause`, so that workers which failed together do not come back together.

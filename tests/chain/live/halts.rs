@@ -54,6 +54,19 @@ async fn a_foreign_transaction_on_the_nonce_of_an_open_trade_stops_the_signer_un
     world.until("nothing was changed by looking", HALTED).await;
     let (code, fixed) = world.run(&["--json", "reconcile", "--apply"]).await;
     assert_eq!(code, 0, "{fixed}");
+    let recorded = world.audited("reconcile_apply").await;
+    let [(actor, subject, detail)] = &recorded[..] else {
+        panic!("one row of the audit: {recorded:?}")
+    };
+    assert!(
+        actor.starts_with("cli:") && subject == "ledger",
+        "{actor} {subject}"
+    );
+    let repairs = detail["repairs"].as_array().expect("what was repaired");
+    assert!(
+        repairs.len() == 1 && repairs[0].to_string().to_lowercase().contains("0x"),
+        "{detail}"
+    );
     // It resumes where it was: the failed buy is made.
     let waits = "SELECT EXISTS (SELECT FROM attempts a JOIN transactions x ON x.id = a.transaction_id WHERE x.nonce = 1 AND sent_at IS NOT NULL)";
     world.until("the next swap waits", waits).await;

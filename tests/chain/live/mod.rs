@@ -7,6 +7,7 @@
 )]
 
 mod balances;
+mod few_units;
 mod gauges;
 mod halts;
 #[cfg(feature = "failpoints")]

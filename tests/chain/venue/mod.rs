@@ -5,6 +5,7 @@
     reason = "a test may say what it expects and stop"
 )]
 
+mod few_units;
 mod odd;
 mod prices;
 mod refusals;

@@ -15,7 +15,7 @@ use lgi_mm::{
         units::{Amount, Price, Usd},
     },
     store::{
-        adoption,
+        adoption, dust,
         endings::{self, Ended, Settlement, TradeFailure},
         failure_watches, fill_watches,
         gas::GasPaid,
@@ -405,7 +405,7 @@ impl Books {
             .expect("liquidating");
         let row = self.row(job).await;
         assert!(
-            endings::write_off_dust(&self.pool, &row)
+            dust::write_off_dust(&self.pool, &row)
                 .await
                 .expect("written down")
         );

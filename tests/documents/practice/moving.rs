@@ -118,7 +118,7 @@ fn the_page_moving_house_works_word_for_word() {
     assert_eq!(new.ok("lgi-mm trades --json"), before);
     assert_eq!(
         new.ok("lgi-mm wallet list --json"),
-        old.ok("lgi-mm wallet list --json")
+        old.ok("lgi-mm wallet list --json").replace("/old/", "/new/")
     );
     assert!(new.ok("lgi-mm config show 1").contains("dca_amount_usd = \"12\""));
     let asked = fs::read_to_string(new.home.join("asked")).expect("systemd was asked");

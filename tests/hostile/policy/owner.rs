@@ -95,6 +95,23 @@ async fn without_a_policy_nothing_is_signed_and_one_command_allows_a_job() {
     assert_eq!(mode & 0o777, 0o600);
     let (code, said) = world.run(&["policy", "check"]).await;
     assert_eq!(code, 0, "{said}");
+    // A command that had no database open is only logged; one for a job leaves a row, with what it wrote.
+    assert!(world.audited("policy_allow").await.is_empty());
+    let (code, said) = world.run(&["policy", "allow", "CLAWDIA", "--yes"]).await;
+    assert_eq!(code, 0, "{said}");
+    let recorded = world.audited("policy_allow").await;
+    let [(actor, subject, detail)] = &recorded[..] else {
+        panic!("one row of the audit: {recorded:?}")
+    };
+    let wallet = WALLET.to_string();
+    assert!(
+        actor.starts_with("cli:") && subject.contains(&wallet),
+        "{actor} {subject}"
+    );
+    assert!(
+        detail["file"] == world.policy().display().to_string() && detail["entry"]["chain"] == "local",
+        "{detail}"
+    );
     world
         .until(
             "it buys",

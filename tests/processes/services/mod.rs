@@ -7,3 +7,4 @@ mod logs;
 mod processes;
 mod refusals;
 mod schedulers;
+mod zone_rules;

@@ -316,11 +316,11 @@ async fn a_pooler_is_refused_unless_its_sessions_are_whole() {
 
 /// What the field reported: with few connections a service waited for more than there were, and nobody was told.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_trades_with_ten_connections_of_a_pooler_and_is_refused_with_fewer() {
+async fn a_daemon_trades_with_eleven_connections_of_a_pooler_and_is_refused_with_fewer() {
     let cluster = Cluster::start().await;
     cluster.run("owner", &["migrate"]).expect("migrated");
     let owner = cluster.url("owner", "lgi_mm");
-    for (size, args, least) in [(9, "daemon", 10), (8, "worker", 9), (5, "scheduler", 6)] {
+    for (size, args, least) in [(10, "daemon", 11), (9, "worker", 10), (6, "scheduler", 7)] {
         let Some(pooler) = Pooler::start(&owner, "session", size) else {
             return;
         };
@@ -333,7 +333,7 @@ async fn a_daemon_trades_with_ten_connections_of_a_pooler_and_is_refused_with_fe
             "{code:?} {text}"
         );
     }
-    let pooler = Pooler::start(&owner, "session", 10).expect("pgbouncer");
+    let pooler = Pooler::start(&owner, "session", 11).expect("pgbouncer");
     let service = Service::start(pooler.url(), &["daemon"]);
     service.until(200, "ready").await;
     // Commands find a connection, too.
@@ -365,16 +365,16 @@ async fn a_role_with_few_connections_is_counted_and_one_that_gets_none_is_no_rea
         tempfile::tempdir().expect("a directory"),
     );
     let (code, text) = said(&mut program(&url, dir.path(), &["scheduler"]));
-    let counted = "3 connections to the database are served, and a scheduler needs at least 6";
+    let counted = "3 connections to the database are served, and a scheduler needs at least 7";
     assert!(code == Some(5) && text.contains(counted), "{code:?} {text}");
-    run(&admin, "ALTER ROLE lgi_mm_scheduler CONNECTION LIMIT 7").await;
+    run(&admin, "ALTER ROLE lgi_mm_scheduler CONNECTION LIMIT 8").await;
     let service = Service::start(&url, &["scheduler"]);
     service.until(200, "ready").await;
     run(&admin, "ALTER ROLE lgi_mm_scheduler CONNECTION LIMIT 0").await;
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'lgi_mm_scheduler'";
     run(&admin, end).await;
-    service.until(503, "accepts no more connections").await;
-    run(&admin, "ALTER ROLE lgi_mm_scheduler CONNECTION LIMIT 7").await;
+    service.until(503, "serves no more connections").await;
+    run(&admin, "ALTER ROLE lgi_mm_scheduler CONNECTION LIMIT 8").await;
     service.until(200, "ready").await;
 }
 

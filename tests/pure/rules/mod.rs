@@ -11,6 +11,8 @@ mod config;
 #[cfg(test)]
 mod config_text;
 #[cfg(test)]
+mod few_units;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod liquidate;
