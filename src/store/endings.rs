@@ -21,7 +21,7 @@ use crate::domain::{
     Timestamp,
     accounting::{Booked, Fill, book},
     backoff::Backoff,
-    decision::{Reason, RuleFill, Side},
+    decision::{Reason, Side},
     event::Event,
     figures::{net, return_pct},
     ids::TradeId,
@@ -229,12 +229,9 @@ async fn update_position(
     settled: &Settlement,
     booked: &Booked,
 ) -> Result<(), StoreError> {
-    let last = job.last.filled(RuleFill {
-        reason: trade.reason,
-        slot: trade.slot,
-        price: trade.price,
-        average_cost: booked.average_cost_kept(&settled.fill),
-    });
+    let last = job
+        .last
+        .filled(trade.remembered(booked.average_cost_kept(&settled.fill)));
     sqlx::query!(
         "UPDATE jobs SET
             token_balance = $2::text::numeric, cost_basis = $3::numeric, quote_balance = $4::text::numeric,

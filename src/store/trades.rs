@@ -13,7 +13,7 @@ use super::{
 };
 use crate::domain::{
     Timestamp,
-    decision::{Plan, Reason, Side},
+    decision::{Plan, Reason, RuleFill, Side},
     ids::{TradeId, TransactionId, Version},
     job::JobId,
     limits::ApprovedPlan,
@@ -184,6 +184,19 @@ pub struct Trade {
     pub state: TradeState,
     /// The bytes of every attempt, in the order of `state.transactions` and their attempts.
     pub signed: Vec<SignedTransaction>,
+}
+
+impl Trade {
+    /// Its fill as the rules remember it.
+    #[must_use]
+    pub const fn remembered(&self, average_cost: Option<Price>) -> RuleFill {
+        RuleFill {
+            reason: self.reason,
+            slot: self.slot,
+            price: self.price,
+            average_cost,
+        }
+    }
 }
 
 /// Loads a trade.

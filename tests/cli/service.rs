@@ -1,4 +1,4 @@
-//! `service`: units that systemd takes without a word, for the very configuration of whoever installs them.
+//! `service`: units that systemd accepts without a warning, for the configuration of the user who installs them.
 
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
@@ -280,8 +280,8 @@ async fn a_systemd_that_does_not_answer_is_said_and_the_unit_is_there() {
     assert!(said.contains("systemd does not answer"), "{said}");
     assert_eq!(run(&["remove", "--user", "--dir", "units"]).code, 0);
     assert!(!terminal.path("units/lgi-mm.service").exists());
-    // Settings that cannot be used are said now, not in a log of a service that never starts.
-    terminal.file("lgi-mm.toml", "[worker]\ngrace = \"for ever\"\n");
+    // Settings that cannot be used are reported now, not in a log of a service that never starts.
+    terminal.file("lgi-mm.toml", "[worker]\ngrace = \"forever\"\n");
     let ran = run(&["install", "--user", "--dir", "units"]);
     assert!(
         ran.code == 2 && ran.stderr.contains("worker.grace"),

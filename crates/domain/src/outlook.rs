@@ -1,5 +1,5 @@
-//! At which price, and when, each rule of a job would fire next. The rules themselves decide with other arithmetic; that
-//! they fire at these prices and not beside them is tested against them.
+//! At which price, and when, each rule of a job would fire next. The rules themselves decide with other arithmetic;
+//! that they fire at these prices and not next to them is tested against them.
 
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -172,7 +172,7 @@ pub fn rebalance(config: &LiquidityConfig, position: &Position) -> Result<Option
     }))
 }
 
-/// When limits of a day begin anew: the next midnight, UTC.
+/// When limits of a day reset: the next midnight, UTC.
 #[must_use]
 pub fn day_ends(now: Timestamp) -> Option<Timestamp> {
     let next = now.date_naive().succ_opt()?;

@@ -51,7 +51,7 @@ pub struct Coverage {
     pub needed_pct: Decimal,
 }
 
-/// A limit that begins anew each day.
+/// A limit that resets each day.
 #[derive(Debug, Serialize)]
 pub struct DailyLimit {
     /// The key of the configuration.

@@ -126,7 +126,7 @@ fn daily_limit(clock: Clock, limit: &DailyLimit) -> String {
     };
     let resets = limit
         .resets_at
-        .map(|reset| format!("; begins anew {}", clock.near(reset)));
+        .map(|reset| format!("; resets {}", clock.near(reset)));
     format!(
         "{} of {} USD {what} today{}",
         dollars(limit.used_usd),

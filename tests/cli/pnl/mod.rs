@@ -34,7 +34,7 @@ fn zoned(zone: &str) -> JobConfig {
     config
 }
 
-/// A few months of one job: trades of all kinds, some of which the chain takes back.
+/// A few months of one job: trades of all kinds, some of which are reorged out.
 async fn trade(books: &mut Books, dice: &mut Dice, job: JobId) {
     let mut at = Utc::now() - TimeDelta::days(150);
     for _ in 0..12 {
@@ -221,7 +221,7 @@ async fn every_view_adds_up_to_the_same_figures_to_the_last_digit() {
     }
 }
 
-/// A removed job has its dust, a new cycle counts on, and what is not known yet is said.
+/// A removed job has its dust, a new cycle counts on, and unknown figures are reported as unknown.
 #[tokio::test(flavor = "multi_thread")]
 async fn removed_jobs_and_earlier_cycles_count_and_what_is_unknown_is_said() {
     let terminal = Terminal::new().await;

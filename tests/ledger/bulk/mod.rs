@@ -88,7 +88,7 @@ pub(super) async fn pause(pool: &PgPool, selection: Selection) -> (Option<AuditI
     (stopped.pause, jobs.collect())
 }
 
-/// Takes back a pause; the statuses that jobs got from it.
+/// Undoes a pause; the statuses that jobs got from it.
 pub(super) async fn undo(pool: &PgPool, pause: AuditId) -> Vec<(JobId, Option<JobStatus>)> {
     let back = bulk::resume_paused_by(pool, pause, "test")
         .await

@@ -105,7 +105,7 @@ async fn a_sale_of_all_is_forgotten_by_the_next_holding_and_comes_back_with_it()
     assert_eq!(world.job().await.position.token_balance, Amount::ZERO);
     let sold = last(&world).await;
     assert_eq!(sold.take_profit.expect("taken").average_cost, None);
-    // Taken back, it has never been.
+    // After its reversal it never happened.
     take_back(&world, all).await;
     assert_eq!(last(&world).await.take_profit, None);
     fails(&world, all).await;
@@ -148,7 +148,7 @@ async fn a_holding_that_is_gone_without_a_sale_is_forgotten_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dip_buy_that_was_taken_back_has_used_up_neither_the_dip_nor_its_cooldown() {
+async fn a_reversed_dip_buy_has_used_up_neither_the_dip_nor_its_cooldown() {
     let mut config = accumulate();
     let rules = config.rules.accumulate_mut().expect("accumulate");
     rules.dca_interval = Some("36h".parse().expect("span"));

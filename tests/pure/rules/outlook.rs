@@ -1,10 +1,12 @@
-//! The prices and instants that a status names are those at which the rules fire: just beside them they do not.
+//! The prices and instants that a status names are those at which the rules fire: next to them they do not.
 
 use chrono::TimeDelta;
 use lgi_mm::domain::{
-    Timestamp, accumulate,
+    Timestamp,
+    accounting::average_cost,
+    accumulate,
     config::{AccumulateConfig, LiquidityConfig, ScheduleConfig},
-    decision::{Decision, Facts, Reason, Side},
+    decision::{Decision, Facts, Plan, Reason, Side},
     liquidity, outlook,
     schedule::CronExpr,
     span::Span,
@@ -14,8 +16,8 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 
 use super::support::{
-    accumulating, any_facts, any_percent, any_price, at, dec, facts, hours, mean, price, quote, scaled,
-    tokens, usd,
+    accumulating, any_facts, any_percent, any_price, apply, at, dec, facts, hours, mean, price, quote,
+    scaled, tokens, usd,
 };
 
 fn schedule() -> ScheduleConfig {
@@ -23,7 +25,7 @@ fn schedule() -> ScheduleConfig {
 }
 
 /// A price a billionth below, and one a billionth above.
-fn beside(at: Price) -> (Price, Price) {
+fn around(at: Price) -> (Price, Price) {
     (scaled_by(at, "0.999999999"), scaled_by(at, "1.000000001"))
 }
 
@@ -116,6 +118,53 @@ fn the_prices_of_a_small_holding() {
     assert_eq!(nothing, Ok(None));
 }
 
+/// The worked example of docs/rules.md.
+#[test]
+fn the_example_of_the_rules_page_is_what_the_rules_do() {
+    let page = include_str!("../../../docs/rules.md");
+    let (_, example) = page.split_once("```text take-profit ").expect("an example");
+    let (example, _) = example.split_once("```").expect("its end");
+    let mut lines = example.lines();
+    let keys: Vec<&str> = lines.next().expect("keys").split(' ').collect();
+    let config = AccumulateConfig {
+        take_profit_pct: dec(keys[0]),
+        take_profit_sell_pct: dec(keys[1]),
+        take_profit_cooldown: Span::ZERO,
+        ..AccumulateConfig::default()
+    };
+    let mut facts = facts();
+    let mut checked = 0;
+    for line in lines {
+        let (event, expected) = line.split_once("=>").expect(line);
+        let words: Vec<&str> = event.split_whitespace().collect();
+        facts.now += TimeDelta::hours(1);
+        facts.last.dca = Some(facts.now);
+        facts.price = price(words.last().expect(line));
+        let plan = match words[0] {
+            "buy" => {
+                let cost = tokens(words[1]).value(18, facts.price, Rounding::Down);
+                let buy = Plan::buy(Reason::Dca, cost.expect("in range"), &facts);
+                buy.expect("in range").expect("a buy")
+            }
+            _ => match accumulate::decide(&config, &schedule(), &facts) {
+                Decision::Trade(plan) if plan.reason == Reason::TakeProfit => plan,
+                other => panic!("{line}: {other:?}"),
+            },
+        };
+        apply(&plan, &mut facts);
+        let average = average_cost(&facts.position).expect("a holding").decimal();
+        let next = outlook::take_profit(&config, &schedule(), &facts.position, &facts.last, facts.now);
+        let next = next.expect("in range").expect("a price").at_or_above_usd;
+        let found = format!(
+            "average cost {}, take-profit from {next}",
+            average.round_dp(7).normalize()
+        );
+        assert_eq!(found, expected.trim(), "{line}");
+        checked += 1;
+    }
+    assert_eq!(checked, 5);
+}
+
 /// 500 tokens and 300 USD, target 50 %, 5 points: 300 x 55/45 / 500 and 300 x 45/55 / 500.
 #[test]
 fn the_prices_of_a_small_inventory() {
@@ -129,11 +178,9 @@ fn the_prices_of_a_small_inventory() {
     let found = outlook::rebalance(&config, &facts.position)
         .expect("in range")
         .expect("prices");
-    assert_eq!(found.sells_above_usd, Some(price("0.7333333333333333")));
-    assert_eq!(
-        found.buys_below_usd.map(|price| price.decimal().round_dp(12)),
-        Some(dec("0.490909090909"))
-    );
+    let rounded = |price: Option<Price>| price.map(|price| price.decimal().round_dp(12));
+    assert_eq!(rounded(found.sells_above_usd), Some(dec("0.733333333333")));
+    assert_eq!(rounded(found.buys_below_usd), Some(dec("0.490909090909")));
     let spread =
         outlook::spread(&config, &schedule(), &facts.last, price("2.5"), facts.now).expect("in range");
     assert_eq!(
@@ -176,7 +223,7 @@ proptest! {
             prop_assert_eq!(accumulate_fires(&config, &facts), None);
             return Ok(());
         };
-        let (below, above) = beside(found.at_or_above_usd);
+        let (below, above) = around(found.at_or_above_usd);
         let fires_at = |now: Timestamp, price: Price| {
             let facts = Facts { now, price, ..facts.clone() };
             let mut quiet = facts.clone();
@@ -218,7 +265,7 @@ proptest! {
             found.expect("in range").expect("it is on")
         };
         let found = look(high);
-        let (below, above) = beside(found.at_or_below_usd);
+        let (below, above) = around(found.at_or_below_usd);
         let from = found.not_before.unwrap_or(facts.now);
         prop_assert!(at_price(from, below, below), "{:?}", found);
         prop_assert!(!at_price(from, below, above), "{:?}", found);
@@ -272,10 +319,10 @@ proptest! {
         facts.last.spread = Some(at(last));
         let found = outlook::spread(&config, &schedule(), &facts.last, price, facts.now).expect("in range");
         facts.now = found.not_before.unwrap_or(facts.now);
-        let (buys, stays) = beside(found.buys_below_usd);
+        let (buys, stays) = around(found.buys_below_usd);
         prop_assert_eq!(liquidity_fires(&config, &facts, buys), Some((Reason::SpreadBuy, Side::Buy)));
         prop_assert_eq!(liquidity_fires(&config, &facts, stays), None);
-        let (stays, sells) = beside(found.sells_above_usd);
+        let (stays, sells) = around(found.sells_above_usd);
         prop_assert_eq!(liquidity_fires(&config, &facts, sells), Some((Reason::SpreadSell, Side::Sell)));
         prop_assert_eq!(liquidity_fires(&config, &facts, stays), None);
         if found.not_before.is_some() {

@@ -146,7 +146,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "accumulate.dip_buy_threshold_pct",
-        "Fall from the recent high that makes a dip; 0 (off) to 99 %",
+        "Fall from the recent high, in two slots in a row, that makes a dip; 0 (off) to 99 %",
     ),
     key(
         "accumulate.dip_buy_multiplier",
@@ -154,7 +154,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "accumulate.dip_window",
-        "How far back the recent high is looked for; 1s to 90d",
+        "How far back the recent high is looked for; it starts over with each dip buy; 1s to 90d",
     ),
     key(
         "accumulate.dip_cooldown",
@@ -162,7 +162,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "accumulate.take_profit_pct",
-        "Gain over average cost that takes profit; 0 (off) to 100000 %",
+        "Gain that takes profit, over average cost and, until that has fallen, over the last sale; 0 (off) to 100000 %",
     ),
     key(
         "accumulate.take_profit_sell_pct",
