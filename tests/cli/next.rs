@@ -12,7 +12,7 @@ fn status(terminal: &Terminal) -> Value {
 fn line(terminal: &Terminal, name: &str) -> String {
     let text = terminal.ok(&["status", "1"]);
     let found = text.lines().find(|line| line.starts_with(name));
-    found.unwrap_or_else(|| panic!("no {name} in\n{text}")).to_owned()
+    found.expect(name).to_owned()
 }
 
 async fn change(terminal: &Terminal, sql: &'static str) {

@@ -1,5 +1,9 @@
 //! Orders to several jobs at once, on a real PostgreSQL: atomic, undone exactly, and without a deadlock.
-#![expect(clippy::expect_used, reason = "the helpers of a test fail it by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the helpers of a test fail it by panicking"
+)]
 
 mod locks;
 mod model;
