@@ -65,7 +65,7 @@ async fn main() {
     .await;
     for number in 0..JOBS {
         let symbol = format!("B{number}");
-        let token = world.devnet.add_token(&symbol).await.expect("a token");
+        let token = world.devnet.add_token(&symbol, 18).await.expect("a token");
         let rules = json!({
             "accumulate": { "dca_amount_usd": 5, "dca_interval": "1s", "max_accumulation_usd": 100_000, "dip_buy_threshold_pct": 0 },
         });

@@ -42,12 +42,12 @@ impl Artifacts {
         serde_json::from_str(&self.read(file)?).map_err(|error| self.bad(file, error))
     }
 
-    /// What creates the contract, without its constructor's arguments. Compilers disagree on where it stands.
+    /// The creation code, without constructor arguments. Compilers store it in different fields.
     pub(super) fn creation(&self, file: &str) -> Result<Bytes, DevnetError> {
         self.code(file, "bytecode")
     }
 
-    /// What the contract is once it is there.
+    /// The runtime code.
     pub(super) fn runtime(&self, file: &str) -> Result<Bytes, DevnetError> {
         self.code(file, "deployedBytecode")
     }

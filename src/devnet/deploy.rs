@@ -1,4 +1,4 @@
-//! Everything in the order in which it needs each other.
+//! Deploys all contracts, in the order of their dependencies.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -35,7 +35,7 @@ const PERMIT2: Address = address!("0x000000000022D473030F116dDEE9F6B43aC78BA3");
 const MULTICALL3: Address = address!("0xcA11bde05977b3631167028862bE2a173976CA11");
 /// The token of the design.
 const CLANKER: Address = address!("0xbbd9aDe16525acb4B336b6dAd3b9762901522B07");
-/// A hook's powers stand in its address: afterInitialize (1 << 12) and beforeSwap (1 << 7).
+/// A hook's permissions are bits of its address: afterInitialize (1 << 12) and beforeSwap (1 << 7).
 const HOOK: Address = address!("0x00000000000000000000000000000000aAAa1080");
 const NATIVE_FEED: Address = address!("0x00000000000000000000000000000000000feed1");
 const SEQUENCER_FEED: Address = address!("0x00000000000000000000000000000000000Feed2");
@@ -173,7 +173,7 @@ impl Builder<'_> {
         self.node
             .set_storage(NATIVE_FEED, code::FEED_ANSWER, NATIVE_PRICE.into())
             .await?;
-        // Zero: the sequencer is up, and has been since long ago.
+        // Zero: the sequencer is up, and has been for a long time.
         self.node
             .set_storage(SEQUENCER_FEED, code::FEED_UPDATED, uint!(1_U256).into())
             .await
@@ -197,7 +197,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// A token at an address of our choice: what another one became, put there.
+    /// A token at a chosen address: a copy of another token's code.
     async fn place_erc20(&self, place: Address, name: &str, symbol: &str) -> Result<(), DevnetError> {
         let arguments = (name.to_owned(), symbol.to_owned(), uint!(18_U256)).abi_encode_params();
         let model = self.create(ERC20, arguments).await?;
@@ -232,7 +232,7 @@ impl Builder<'_> {
         let positions = self
             .create(
                 "@uniswap/v3-periphery/artifacts/contracts/NonfungiblePositionManager.sol/NonfungiblePositionManager.json",
-                // The descriptor only draws pictures.
+                // The descriptor only renders images.
                 (v3_factory, WETH, Address::ZERO).abi_encode_params(),
             )
             .await?;
@@ -272,7 +272,7 @@ impl Builder<'_> {
         Ok(named.map(|(name, address)| (name.to_owned(), address)).into())
     }
 
-    /// Pool manager, quoter, state view, and what puts liquidity in.
+    /// Pool manager, quoter, state view, and the contract that adds liquidity.
     async fn uniswap_v4(&self) -> Result<[Address; 4], DevnetError> {
         let manager = self
             .create(
@@ -317,7 +317,7 @@ impl Builder<'_> {
             poolInitCodeHash: keccak256(self.artifacts.creation(V3_POOL)?),
             v4PoolManager: manager,
             v3NFTPositionManager: positions,
-            // Swaps never ask it.
+            // Swaps never call it.
             v4PositionManager: DEPLOYER,
             spokePool: Address::ZERO,
         };

@@ -1,11 +1,11 @@
-//! The addresses of what a local chain was deployed with.
+//! The addresses of a local chain's contracts.
 
 use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::pool::Pool;
 
-/// Where everything is.
+/// Addresses of contracts, tokens and pools.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
     /// Contracts by their names in `[chains.local.contracts]`.

@@ -1,10 +1,10 @@
-//! Why there is no local chain, and what to do about it.
+//! Errors of the local chain, each with the fix.
 
 use std::{io, path::PathBuf};
 
 use alloy_primitives::B256;
 
-/// A local chain that could not be made.
+/// The local chain could not be started or used.
 #[derive(Debug, thiserror::Error)]
 pub enum DevnetError {
     /// A file of the npm packages.
@@ -17,15 +17,15 @@ pub enum DevnetError {
         /// What is wrong.
         detail: String,
     },
-    /// anvil itself.
+    /// anvil could not be started.
     #[error("{program} cannot be run: {source}; it comes with `npm ci` in scripts/contracts")]
     NoAnvil {
-        /// What was tried.
+        /// The operation.
         program: PathBuf,
         /// Cause.
         source: io::Error,
     },
-    /// It runs and does not listen.
+    /// It runs and does not listen in time.
     #[error(
         "anvil does not listen: the port is taken, or anvil is missing; it comes with `npm ci` in scripts/contracts"
     )]
@@ -35,7 +35,7 @@ pub enum DevnetError {
     Rpc {
         /// Name.
         method: &'static str,
-        /// Its words.
+        /// Its message.
         detail: String,
     },
     /// A step of the deployment reverted.

@@ -35,7 +35,7 @@ pub const NAME: &str = crate::domain::chains::PRACTICE;
 
 /// A running local chain. It ends when this is dropped.
 pub struct Devnet {
-    /// The node, and what only anvil can do.
+    /// The node, with anvil's own methods.
     pub node: Node,
     deployment: Deployment,
     contracts: PathBuf,
@@ -48,7 +48,7 @@ struct Saved {
 }
 
 impl Devnet {
-    /// Starts anvil and deploys everything, or takes a state over that was saved before.
+    /// Starts anvil and deploys everything, or loads a saved state.
     ///
     /// # Errors
     /// [`DevnetError`].
@@ -80,13 +80,13 @@ impl Devnet {
         })
     }
 
-    /// Where everything is.
+    /// Addresses of contracts, tokens and pools.
     #[must_use]
     pub const fn deployment(&self) -> &Deployment {
         &self.deployment
     }
 
-    /// What `[chains.local]` must say.
+    /// The settings `[chains.local]` for this chain.
     #[must_use]
     pub fn chain_file(&self) -> ChainFile {
         let Deployment {
@@ -126,7 +126,7 @@ impl Devnet {
             .await
     }
 
-    /// Mints a token that lets every caller do so: USDC and the tokens without a trick.
+    /// Mints a token that anyone may mint: USDC and the regular tokens.
     ///
     /// # Errors
     /// [`DevnetError`].
@@ -138,7 +138,7 @@ impl Devnet {
             .map(|_| ())
     }
 
-    /// Gives some of what the deployer holds.
+    /// Transfers tokens of the deployer.
     ///
     /// # Errors
     /// [`DevnetError`].
@@ -179,7 +179,7 @@ impl Devnet {
         .await
     }
 
-    /// Lets the trap shut, or opens it again.
+    /// Shuts the trap, or opens it again.
     ///
     /// # Errors
     /// [`DevnetError`].
@@ -225,7 +225,7 @@ fn read(path: &Path) -> Result<Option<Saved>, DevnetError> {
     }
 }
 
-/// Complete before it has its name: tests side by side may all make it.
+/// Written completely before it gets its name: concurrent tests may all create it.
 fn write(path: &Path, saved: &Saved) -> Result<(), DevnetError> {
     let draft = path.with_extension(format!("{}.new", std::process::id()));
     let written = serde_json::to_vec(saved)

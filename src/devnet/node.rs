@@ -1,4 +1,4 @@
-//! The anvil process, and what only anvil can do.
+//! The anvil process, and anvil's own methods.
 
 use std::{
     path::{Path, PathBuf},
@@ -24,7 +24,7 @@ pub const CHAIN_ID: u64 = 31_337;
 pub const DEPLOYER: Address = alloy_primitives::address!("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
 /// Longest wait for anvil to listen.
 const START_PATIENCE: Duration = Duration::from_secs(20);
-/// Enough for every contract, so that nothing depends on an estimate.
+/// Enough for every contract, so that no transaction depends on an estimate.
 const GAS: u64 = 14_000_000;
 
 /// Runs its arguments until they end, or until standard input does. What runs in the background would lose its
@@ -99,7 +99,7 @@ impl Node {
         &self.url
     }
 
-    /// Any request.
+    /// Sends any request.
     ///
     /// # Errors
     /// [`DevnetError::Rpc`] names the method and what anvil said.
@@ -169,7 +169,7 @@ impl Node {
         self.request("eth_sendTransaction", json!([transaction])).await
     }
 
-    /// What a call would answer.
+    /// The result of a call.
     ///
     /// # Errors
     /// [`DevnetError::Rpc`].
@@ -195,7 +195,7 @@ impl Node {
             .await
     }
 
-    /// Gives an account so much of the native coin, wei.
+    /// Sets an account's balance of the native coin, wei.
     ///
     /// # Errors
     /// [`DevnetError::Rpc`].
@@ -211,7 +211,7 @@ impl Node {
         self.order("anvil_mine", json!([U64::from(blocks)])).await
     }
 
-    /// Forgets a pooled transaction.
+    /// Drops a pooled transaction.
     ///
     /// # Errors
     /// [`DevnetError::Rpc`].
@@ -227,7 +227,7 @@ impl Node {
         self.order("anvil_reorg", json!([depth, []])).await
     }
 
-    /// Whether each transaction gets a block at once.
+    /// Whether each transaction is mined at once.
     ///
     /// # Errors
     /// [`DevnetError::Rpc`].
@@ -235,7 +235,7 @@ impl Node {
         self.order("evm_setAutomine", json!([on])).await
     }
 
-    /// The whole state, to be loaded into another anvil.
+    /// Dumps the whole state, for another anvil to load.
     ///
     /// # Errors
     /// [`DevnetError::Rpc`].
@@ -243,7 +243,7 @@ impl Node {
         self.request("anvil_dumpState", json!([])).await
     }
 
-    /// Takes over a state that was dumped.
+    /// Loads a dumped state.
     ///
     /// # Errors
     /// [`DevnetError::Rpc`].

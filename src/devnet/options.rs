@@ -12,7 +12,7 @@ pub enum BlockTime {
     OnTransaction,
     /// One per interval, 1s or more.
     Every(Span),
-    /// Only when asked.
+    /// Only on request.
     OnDemand,
 }
 

@@ -1,4 +1,4 @@
-//! Liquidity of every shape, put in as its providers do it.
+//! Adds liquidity to pools of every kind, as liquidity providers do.
 
 use alloy::{sol, sol_types::SolCall};
 use alloy_primitives::{
@@ -47,10 +47,10 @@ sol! {
     }
 }
 
-/// The widest tick that V3 and V4 know.
+/// The highest tick of V3 and V4.
 const TICK_MAX: i32 = 887_272;
 
-/// Some of a token.
+/// An amount of a token.
 #[derive(Clone, Copy)]
 pub(super) struct Stake {
     pub(super) token: Address,
@@ -66,7 +66,7 @@ impl Stake {
     }
 }
 
-/// As pools order them.
+/// Sorted as pools sort them.
 fn ordered(a: Stake, b: Stake) -> (Stake, Stake) {
     if a.token < b.token { (a, b) } else { (b, a) }
 }
@@ -131,7 +131,7 @@ pub(super) async fn v2_pair(node: &Node, factory: Address, a: Stake, b: Stake) -
     do_call(node, pair, V2::mintCall { to: DEPLOYER }).await
 }
 
-/// A pool over the whole range; its address.
+/// Creates a pool with full-range liquidity; returns its address.
 pub(super) async fn v3_pool(
     node: &Node,
     (factory, manager): (Address, Address),
@@ -173,7 +173,7 @@ pub(super) async fn v3_pool(
     Ok(address_in(&node.call(factory, &asked).await?))
 }
 
-/// Room for a history that a time-weighted mean can be read from.
+/// Grows the observation history, so that a time-weighted mean can be read.
 pub(super) async fn grow_history(node: &Node, pool: Address) -> Result<(), DevnetError> {
     do_call(
         node,
@@ -183,7 +183,7 @@ pub(super) async fn grow_history(node: &Node, pool: Address) -> Result<(), Devne
     .await
 }
 
-/// A pool over the whole range. The native coin is sent along.
+/// Creates a pool with full-range liquidity. The native coin is sent as value.
 pub(super) async fn v4_pool(
     node: &Node,
     (manager, provider): (Address, Address),

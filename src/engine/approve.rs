@@ -175,9 +175,9 @@ impl Engine {
         }
     }
 
-    /// A plan that is worth less than one unit of what comes in: no venue can give anything for it. A liquidation goes
-    /// on with all that is left; if even that is worth less than a unit of the quote token, nobody can ever be paid for
-    /// it, and it is written down.
+    /// A plan that is worth less than one unit of what comes in: no venue can give anything for it. A liquidation
+    /// continues with all that is left; if even that is worth less than a unit of the quote token, nobody can ever be
+    /// paid for it, and it is written down.
     async fn less_than_a_unit(&self, job: &Job, plan: Plan, facts: &Facts) -> Result<Trial, EngineError> {
         let position = &facts.position;
         if plan.reason == Reason::Liquidate {

@@ -140,7 +140,7 @@ impl PaperChain {
         check.await.map_err(PaperError::into_rpc)
     }
 
-    /// The answer, and how late it is to come.
+    /// The answer and its delay.
     async fn take(&self, raw: &Bytes) -> Result<(Sent, Option<Duration>), SendError> {
         let mut conn = self.pool.acquire().await.map_err(PaperError::from)?;
         let armed = Armed::load(&mut conn, &self.name).await?;
@@ -204,7 +204,7 @@ impl Chain for PaperChain {
         Ok(self.settings.fees())
     }
 
-    /// Every token that pays is a dollar here.
+    /// Every payment token is a dollar here.
     async fn usd_price(&self, asset: Asset) -> Result<UsdPrice, RpcError> {
         let at = self.head().await?.time;
         let (price, source) = match asset {
@@ -214,7 +214,7 @@ impl Chain for PaperChain {
         Ok(UsdPrice { price, source, at })
     }
 
-    /// Prices of what pays are settings here, and always were the same.
+    /// Prices of payment tokens are settings, constant over time.
     async fn usd_price_at(&self, asset: Asset, _block: u64) -> Result<UsdPrice, RpcError> {
         self.usd_price(asset).await
     }
@@ -265,7 +265,7 @@ async fn sleep(late: Option<Duration>) {
     }
 }
 
-/// Whom and what some hashes concern.
+/// Senders and tokens of some hashes.
 struct Touched {
     senders: Vec<Address>,
     tokens: Vec<Address>,
@@ -292,7 +292,7 @@ async fn touched(conn: &mut PgConnection, chain: &str, hashes: &[B256]) -> Resul
     Ok(touched)
 }
 
-/// What is known of each hash that is pooled or mined.
+/// The state of each pooled or mined hash.
 async fn states(
     conn: &mut PgConnection,
     chain: &str,

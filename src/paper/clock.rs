@@ -1,11 +1,11 @@
-//! Blocks as a function of time: they exist whether or not they are asked for.
+//! Blocks as a function of time: they exist whether or not they are read.
 
 use alloy_primitives::{B256, keccak256};
 use chrono::TimeDelta;
 
 use crate::domain::Timestamp;
 
-/// When a chain's blocks are made.
+/// The times of a chain's blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BlockClock {
     genesis: Timestamp,
@@ -27,7 +27,7 @@ impl BlockClock {
         u64::try_from(passed.div_euclid(self.block_millis)).unwrap_or(0)
     }
 
-    /// When block `number` is made.
+    /// The time of block `number`.
     pub(super) fn time_of(self, number: u64) -> Timestamp {
         i64::try_from(number)
             .ok()
@@ -37,7 +37,7 @@ impl BlockClock {
             .unwrap_or(Timestamp::MAX_UTC)
     }
 
-    /// When the first block after `instant` is made.
+    /// The time of the first block after `instant`.
     pub(super) fn next_after(self, instant: Timestamp) -> Timestamp {
         self.time_of(self.number_at(instant).saturating_add(1))
     }

@@ -1,4 +1,4 @@
-//! What the venue's bytes mean: calldata of a swap, and a transaction's one encoding.
+//! The venue's encodings: calldata of a swap, and the canonical encoding of a transaction.
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use chrono::DateTime;
@@ -14,21 +14,21 @@ const SWAP_SIGNATURE: &str = "swap(address,address,uint256,uint256,uint256,uint2
 const WORD: usize = 32;
 const SELECTOR: usize = 4;
 
-/// The contract that all paper swaps go through, and that holds endless amounts of every token.
+/// The contract of all paper swaps; its reserves of every token are unlimited.
 #[must_use]
 pub fn pool_address() -> Address {
     Address::from_word(keccak256("lgi-mm paper pool"))
 }
 
-/// What a swap's calldata says.
+/// The decoded calldata of a swap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Swap {
     pub(super) token_in: Address,
     pub(super) token_out: Address,
     pub(super) amount_in: Amount,
-    /// What the pool gives.
+    /// Output of the pool.
     pub(super) amount_out: Amount,
-    /// What the trader accepts.
+    /// Minimum output.
     pub(super) amount_out_min: Amount,
     /// The last block time at which it may execute, whole milliseconds.
     pub(super) deadline: Timestamp,
@@ -82,7 +82,7 @@ impl Swap {
     }
 }
 
-/// All that a paper signature covers, in the order of its bytes.
+/// Everything that a paper signature covers, in byte order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Envelope {
@@ -115,7 +115,7 @@ impl Envelope {
         }
     }
 
-    /// Its bytes and their hash. The same envelope always gives the same.
+    /// Its bytes and their hash, deterministic.
     pub(super) fn encode(&self) -> serde_json::Result<SignedTransaction> {
         let raw = serde_json::to_vec(self)?;
         Ok(SignedTransaction {

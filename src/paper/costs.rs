@@ -1,4 +1,4 @@
-//! What trading costs on paper: pure functions of the settings, the same for the venue and for a backtest.
+//! Costs of paper trades: pure functions of the settings, shared by the venue and backtests.
 
 use alloy_primitives::U256;
 
@@ -35,7 +35,7 @@ impl PaperSettings {
         })
     }
 
-    /// What a transaction offers for gas.
+    /// The fees that a transaction offers.
     #[must_use]
     pub fn fees(&self) -> Fees {
         let (base_fee, tip) = (self.base_fee(), self.tip());
@@ -45,7 +45,7 @@ impl PaperSettings {
         }
     }
 
-    /// What it then pays, wei per unit of gas.
+    /// The fee that it pays, wei per unit of gas.
     #[must_use]
     pub fn gas_price(&self, offered: Fees) -> u128 {
         offered
@@ -53,7 +53,7 @@ impl PaperSettings {
             .min(self.base_fee().saturating_add(offered.max_priority_fee_per_gas))
     }
 
-    /// What one swap at the first fees pays for gas, wei.
+    /// Gas cost of one swap at the initial fees, wei.
     #[must_use]
     pub fn swap_gas(&self) -> Amount {
         // 64 bits times 128 bits fit 256.
@@ -81,7 +81,7 @@ fn kept(amount: Amount, rest: u32, costs_bps: [u32; 2]) -> Result<Amount, MoneyE
             denominator.saturating_mul(U256::from(PARTS)),
             Rounding::Down,
         ),
-        // So many units that no part of one counts.
+        // Enough units that fractions of one do not count.
         None => amount.mul_div(numerator, denominator, Rounding::Down),
     }
 }

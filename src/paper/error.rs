@@ -1,4 +1,4 @@
-//! What can go wrong with the paper ledger itself, and how its columns are read.
+//! Errors of the paper ledger, and conversions of its columns.
 
 use std::str::FromStr;
 
@@ -10,18 +10,18 @@ use crate::{
     store::refusal::explain,
 };
 
-/// The paper ledger did not answer, or not sensibly.
+/// An error of the paper ledger.
 #[derive(Debug, thiserror::Error)]
 pub enum PaperError {
-    /// Its database could not be asked.
+    /// Its database did not answer.
     #[error("paper ledger: {}", explain(.0))]
     Database(#[from] sqlx::Error),
-    /// A column holds what its constraint should not have let in.
+    /// A column holds a value that its constraint should have refused.
     #[error("the paper ledger holds an impossible {column}: {value}; was it edited by hand?")]
     Corrupt {
         /// The column.
         column: &'static str,
-        /// What it holds.
+        /// Its value.
         value: String,
     },
     /// The fault `down` is injected.
@@ -36,7 +36,7 @@ pub enum PaperError {
 }
 
 impl PaperError {
-    /// As a node that gives no usable answer.
+    /// As an error of a node without a usable answer.
     pub(super) fn into_rpc(self) -> RpcError {
         RpcError {
             endpoint: "paper".into(),

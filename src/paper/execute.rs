@@ -1,4 +1,4 @@
-//! What a transaction does when its turn comes: a function of the sender's balances and the block's time.
+//! Execution of a transaction: a function of the sender's balances and the block's time.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::domain::{
     units::Amount,
 };
 
-/// A pooled transaction whose turn has come.
+/// A pooled transaction that is due.
 #[derive(Debug, Clone)]
 pub(super) struct Due {
     pub(super) hash: B256,
@@ -25,7 +25,7 @@ pub(super) struct Due {
 }
 
 impl Due {
-    /// What it pays for gas, whether or not it reverts.
+    /// Its gas cost, whether or not it reverts.
     pub(super) fn gas_cost(&self) -> Amount {
         let gas = self.gas_limit.min(self.gas_needed);
         // 64 bits times 128 bits fit 256.
@@ -56,7 +56,7 @@ pub(super) enum Revert {
     Ordered,
 }
 
-/// What one wallet holds.
+/// The balances of one wallet.
 #[derive(Debug, Default)]
 pub(super) struct Purse {
     balances: HashMap<Asset, Amount>,
@@ -79,7 +79,7 @@ impl Purse {
         self.balance(Asset::Native) >= due.gas_cost()
     }
 
-    /// Charges gas and does what `due` says, in a block of `block_time`. Call only what [`Self::can_pay`].
+    /// Charges gas and executes `due` in a block of `block_time`. Only if [`Self::can_pay`].
     pub(super) fn execute(
         &mut self,
         due: &Due,

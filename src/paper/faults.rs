@@ -1,4 +1,4 @@
-//! Misbehaviour on order, for trying alerts and crashes.
+//! Injected faults, to test alerts and crashes.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use super::error::{PaperError, read, text, texts, unsigned};
 use crate::domain::{Timestamp, span::Span};
 
-/// What goes wrong.
+/// The kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase")]
 pub enum FaultKind {
@@ -19,30 +19,30 @@ pub enum FaultKind {
     Revert,
     /// Answers to sends and lookups come late.
     Late,
-    /// A transaction is taken, but the answer to the sender is lost.
+    /// A transaction is accepted, but the answer to the sender is lost.
     Lost,
-    /// A new transaction is taken and stays pooled until it is replaced.
+    /// A new transaction is accepted and stays pooled until it is replaced.
     Stuck,
-    /// A new transaction is taken and then forgotten; its bytes may be sent again.
+    /// A new transaction is accepted and then dropped; its bytes may be sent again.
     Drop,
     /// Calls get no answer at all.
     Down,
 }
 
-/// An order for misbehaviour.
+/// A fault to inject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// What goes wrong.
+    /// The kind of fault.
     pub kind: FaultKind,
-    /// On which chain.
+    /// The chain.
     pub chain: String,
     /// Only for what touches this token; `None`: for everything.
     pub token: Option<Address>,
-    /// How often; `None`: without end.
+    /// How many times; `None`: unlimited.
     pub count: Option<u32>,
-    /// For how long from now; `None`: without end.
+    /// For how long from now; `None`: unlimited.
     pub lasts: Option<Span>,
-    /// How late [`FaultKind::Late`] makes an answer; the other kinds do not look at it.
+    /// Delay of answers under [`FaultKind::Late`]; other kinds ignore it.
     pub delay: Span,
 }
 
@@ -70,26 +70,26 @@ impl Fault {
     }
 }
 
-/// A fault that can still strike.
+/// An active fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActiveFault {
     /// Id of the fault.
     pub id: i64,
-    /// What goes wrong.
+    /// The kind of fault.
     pub kind: FaultKind,
-    /// On which chain.
+    /// The chain.
     pub chain: String,
     /// Only for what touches this token.
     pub token: Option<Address>,
-    /// How often it still strikes.
+    /// How many times it still applies.
     pub remaining: Option<u64>,
     /// When it ends.
     pub until: Option<Timestamp>,
-    /// How late it makes an answer.
+    /// Delay of answers.
     pub delay: Duration,
 }
 
-/// Where faults are ordered.
+/// Injects faults.
 #[derive(Debug, Clone)]
 pub struct Faults {
     pool: PgPool,
@@ -102,7 +102,7 @@ impl Faults {
         Self { pool }
     }
 
-    /// Orders one; its number.
+    /// Injects one; returns its id.
     ///
     /// # Errors
     /// [`PaperError::Database`].
@@ -122,7 +122,7 @@ impl Faults {
         .await?)
     }
 
-    /// Those that can still strike, oldest first.
+    /// The active faults, oldest first.
     ///
     /// # Errors
     /// [`PaperError::Database`].
@@ -151,7 +151,7 @@ impl Faults {
         .collect()
     }
 
-    /// Ends them all, or those of one chain; how many were on record.
+    /// Ends all faults, or those of one chain; returns their number.
     ///
     /// # Errors
     /// [`PaperError::Database`].
@@ -166,7 +166,7 @@ impl Faults {
     }
 }
 
-/// The kinds that can strike on a chain now: mostly none, which then costs one read a call.
+/// The kinds active on a chain: usually none, which costs one read per call.
 #[derive(Debug)]
 pub(super) struct Armed<'a> {
     chain: &'a str,
@@ -189,7 +189,7 @@ impl<'a> Armed<'a> {
         Ok(Self { chain, kinds })
     }
 
-    /// Uses up one strike of `kind` against something that touches `tokens`; the delay it orders.
+    /// Consumes one use of `kind` for a call that touches `tokens`; returns its delay.
     pub(super) async fn strike(
         &self,
         conn: &mut PgConnection,
@@ -217,7 +217,7 @@ impl<'a> Armed<'a> {
             .transpose()
     }
 
-    /// Ends the call if [`FaultKind::Down`] strikes it.
+    /// Fails the call if [`FaultKind::Down`] is active.
     pub(super) async fn refuse_if_down(
         &self,
         conn: &mut PgConnection,
@@ -230,7 +230,7 @@ impl<'a> Armed<'a> {
     }
 }
 
-/// For calls that no other fault concerns.
+/// For calls that no other fault applies to.
 pub(super) async fn refuse_if_down(
     conn: &mut PgConnection,
     chain: &str,

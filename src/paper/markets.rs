@@ -41,9 +41,9 @@ pub fn default_wallet() -> Address {
 /// How [`PaperMarkets::fund`] changes a balance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Funding {
-    /// So much more, base units.
+    /// Adds this, base units.
     Add(Amount),
-    /// Exactly so much, base units.
+    /// Sets this, base units.
     Set(Amount),
 }
 
@@ -67,13 +67,13 @@ impl PaperMarkets {
         }
     }
 
-    /// Where faults are ordered.
+    /// Injects faults.
     #[must_use]
     pub fn faults(&self) -> Faults {
         Faults::new(self.pool.clone())
     }
 
-    /// Gives money to a wallet or takes it away, opening the wallet if need be; the balance afterwards.
+    /// Changes a wallet's balance, opening the wallet if needed; returns the new balance.
     ///
     /// # Errors
     /// [`PaperError`]; [`PaperError::Balance`] if the balance would leave its range.
@@ -97,7 +97,7 @@ impl PaperMarkets {
             Funding::Set(amount) => amount,
         };
         write_balances(&mut transaction, chain, wallet, [(asset, amount)].into_iter()).await?;
-        // What could not pay its gas until now must not turn up in a block that was seen without it.
+        // A transaction that could not pay its gas until now must not appear in a block already read.
         let next_block = locked.clock.next_after(locked.now);
         not_before(&mut transaction, chain, wallet, next_block).await?;
         transaction.commit().await?;

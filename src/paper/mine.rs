@@ -20,7 +20,7 @@ use crate::domain::{
 };
 use crate::store::session::begin;
 
-/// Most transactions that are read and written at once.
+/// Maximum number of transactions per statement.
 const BATCH: i64 = 500;
 
 /// A sender whose row this database transaction holds.
@@ -28,7 +28,7 @@ const BATCH: i64 = 500;
 pub(super) struct LockedWallet<'a> {
     pub(super) chain: &'a str,
     pub(super) address: Address,
-    /// The nonce that is mined next.
+    /// The next nonce to mine.
     pub(super) nonce: u64,
     pub(super) clock: BlockClock,
     /// The venue's clock, read under the lock.
@@ -146,7 +146,7 @@ fn optional<T: FromStr>(column: &'static str, text: Option<&str>) -> Result<T, P
     read(column, text.unwrap_or_default())
 }
 
-/// A transaction that got into a block.
+/// A mined transaction.
 struct Mined {
     due: Due,
     block_time: Timestamp,
@@ -154,7 +154,7 @@ struct Mined {
 }
 
 impl LockedWallet<'_> {
-    /// Mines what is due, in nonce order and without gaps.
+    /// Mines due transactions, in nonce order and without gaps.
     pub(super) async fn mine(&mut self, conn: &mut PgConnection) -> Result<(), PaperError> {
         loop {
             let due = self.due(conn).await?;
@@ -201,7 +201,7 @@ impl LockedWallet<'_> {
         Ok(due)
     }
 
-    /// What this wallet holds of all that `due` touches.
+    /// This wallet's balances of the assets that `due` touches.
     async fn purse(&self, conn: &mut PgConnection, due: &[(Due, Timestamp)]) -> Result<Purse, PaperError> {
         let tokens = due.iter().flat_map(|(due, _)| due.tokens()).map(Asset::Token);
         let assets: Vec<_> = tokens.chain([Asset::Native]).collect();
@@ -210,7 +210,7 @@ impl LockedWallet<'_> {
             .map(Purse::new)
     }
 
-    /// Executes until one cannot pay its gas: that one waits, and all after it with it.
+    /// Executes until one cannot pay its gas: it waits, and all after it.
     async fn execute(
         &self,
         conn: &mut PgConnection,
@@ -329,7 +329,7 @@ async fn write_transfers(conn: &mut PgConnection, mined: &[Mined]) -> Result<(),
     Ok(())
 }
 
-/// What a wallet holds of `assets`; what it never held is absent.
+/// A wallet's balances of `assets`; assets that it never held are absent.
 pub(super) async fn balances(
     conn: &mut PgConnection,
     chain: &str,

@@ -17,7 +17,7 @@ const GWEI_DECIMALS: u8 = 9;
 pub(super) const GAS_INTRINSIC: u64 = 21_000;
 /// Gas of a whole block: no transaction may ask for more.
 pub(super) const BLOCK_GAS_LIMIT: u64 = 30_000_000;
-/// More coins than any token that is worth something has.
+/// More coins than any token of value has.
 const COINS_MAX: u64 = 1_000_000_000_000_000;
 const GWEI_MAX: u64 = 1_000_000;
 
@@ -121,7 +121,7 @@ impl PaperSettings {
         found.or_errors(())
     }
 
-    /// How patient a paper chain is.
+    /// The patience of a paper chain.
     #[must_use]
     pub const fn patience(&self) -> Patience {
         Patience {
@@ -133,7 +133,7 @@ impl PaperSettings {
         }
     }
 
-    /// USDC of a new wallet, base units. What [`Self::validate`] refuses counts as nothing.
+    /// USDC of a new wallet, base units. Values that [`Self::validate`] refuses count as zero.
     pub(crate) fn wallet_usdc(&self) -> Amount {
         scaled(self.wallet_usd, USDC_DECIMALS)
     }

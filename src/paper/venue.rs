@@ -39,7 +39,7 @@ impl PaperVenue {
         }
     }
 
-    /// What the pool gives, or why it gives nothing.
+    /// The pool's output, or why there is none.
     fn quoted(&self, request: &SwapRequest) -> Result<Quote, QuoteError> {
         if request.token_in == request.token_out {
             return Err(QuoteError::NoLiquidity(format!(

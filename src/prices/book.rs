@@ -1,4 +1,4 @@
-//! All sources behind one port: each is asked once for all jobs that share it.
+//! All sources behind one port: each is queried once for all jobs that share it.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -26,12 +26,12 @@ use crate::{
     telemetry::metric,
 };
 
-/// Every source this process knows.
+/// The price sources of this process.
 pub struct PriceBook {
     recordings: Recordings,
     dexscreener: Dexscreener,
     chains: BTreeMap<String, Arc<dyn PoolPrices>>,
-    /// The nodes of chains with real money, each by itself.
+    /// Nodes of chains with real money, one entry per node.
     witnesses: BTreeMap<String, Vec<Arc<dyn PoolPrices>>>,
 }
 
@@ -49,7 +49,7 @@ impl PriceBook {
         })
     }
 
-    /// The same, with chains whose own pools can be asked, by name.
+    /// Adds chains, by name, whose pools can be queried.
     #[must_use]
     pub fn with_chains(mut self, chains: BTreeMap<String, Arc<dyn PoolPrices>>) -> Self {
         self.chains = chains;
@@ -91,7 +91,7 @@ impl PriceBook {
     }
 }
 
-/// What sources outside this process said, each asked once.
+/// Answers of external sources, each queried once.
 struct Fetched<'a> {
     dexscreener: BTreeMap<&'a str, HashMap<Address, Answer>>,
     pools: BTreeMap<&'a str, HashMap<PoolPriceRequest, Answer>>,
@@ -138,7 +138,7 @@ impl PriceBook {
     }
 }
 
-/// The question to a chain's own pools, if it is one for them.
+/// The request to a chain's own pools; `None` for other sources.
 fn pool_request(source: SourceName, request: &PriceRequest<'_>) -> Option<PoolPriceRequest> {
     matches!(source, SourceName::Onchain | SourceName::Twap).then_some(PoolPriceRequest {
         token: request.token,
@@ -164,7 +164,7 @@ impl Fetched<'_> {
 #[async_trait]
 impl Prices for PriceBook {
     async fn answers(&self, requests: &[PriceRequest<'_>], now: Timestamp) -> Vec<Vec<Answer>> {
-        // Side by side, so that a slow one holds no other up.
+        // Concurrently, so that a slow source delays no other.
         let (dexscreener, pools) = join(self.ask_dexscreener(requests, now), self.ask_pools(requests)).await;
         let fetched = Fetched { dexscreener, pools };
         let answer = |source: SourceName, request: &PriceRequest<'_>| {

@@ -37,10 +37,10 @@ const FRESH: Duration = Duration::from_secs(1);
 
 pub use self::{reply::TokenListing, settings::DexscreenerSettings};
 
-/// What one request brought, for all who wait for it.
+/// The result of one request, shared by all callers that wait for it.
 type Reply = Shared<BoxFuture<'static, Arc<Result<Vec<Pair>, String>>>>;
 
-/// A request that covers a token, and when it was made: by our clock, and by the caller's.
+/// A request that covers a token, and when it was sent, by our clock and by the caller's.
 #[derive(Clone)]
 struct Request {
     since: Instant,
@@ -48,7 +48,7 @@ struct Request {
     reply: Reply,
 }
 
-/// The client.
+/// The DexScreener client.
 pub struct Dexscreener {
     requests: Arc<Requests>,
     asked: Mutex<HashMap<(&'static str, Address), Request>>,
@@ -66,7 +66,7 @@ impl Dexscreener {
         })
     }
 
-    /// What is known of one token.
+    /// Symbol and price of one token.
     ///
     /// # Errors
     /// [`PriceMissing`] if no pool prices the token on that chain, or the API cannot be asked.
@@ -83,7 +83,7 @@ impl Dexscreener {
             .map_err(|why| PriceMissing::new(SourceName::Dexscreener, why))
     }
 
-    /// One answer a token.
+    /// One answer per token.
     pub(super) async fn prices(
         &self,
         chain: &str,
@@ -131,7 +131,7 @@ impl Dexscreener {
         .collect()
     }
 
-    /// Requests for what was not asked a moment ago; what another slice is waiting for is waited for too.
+    /// Requests the tokens that were not requested a moment ago, and joins requests that other slices wait for.
     fn ask(&self, chain_id: &'static str, tokens: &[Address], now: Timestamp) -> Vec<(Address, Request)> {
         let mut tokens = tokens.to_vec();
         tokens.sort_unstable();
@@ -157,7 +157,7 @@ impl Dexscreener {
             .collect()
     }
 
-    /// A task of its own: its first caller may give up without failing the others that wait.
+    /// A separate task: the first caller may be cancelled without failing the others.
     fn request(&self, chain_id: &'static str, batch: Vec<Address>) -> Reply {
         let requests = Arc::clone(&self.requests);
         tokio::spawn(async move { requests.pairs(chain_id, &batch).await })

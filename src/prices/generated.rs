@@ -16,10 +16,10 @@ const ONE: i64 = 1_000_000_000;
 /// Weights of the octaves, from the longest swing to the shortest; they add up to [`ONE`].
 const WEIGHTS: [i64; 4] = [650_000_000, 200_000_000, 100_000_000, 50_000_000];
 
-/// How deep a sharp dip goes at most; what would fall below the lowest price is cut off there.
+/// Maximum depth of a sharp dip; it is clipped at the lowest price.
 const DIP_DEPTH: i64 = 1_250_000_000;
 
-/// A sharp dip falls within this part of a period, and rises as fast.
+/// A sharp dip falls within this fraction of a period, and recovers as fast.
 const DIP_PART: i64 = 16;
 
 /// Hash domain of the dips: no octave has this number.
@@ -28,7 +28,7 @@ const DIPS: u32 = u32::MAX;
 /// Shortest period, microseconds: every octave and dip is at least one wide.
 const MICROS_MIN: i64 = 64;
 
-/// Digits a generated price keeps.
+/// Significant digits of a generated price.
 const DIGITS: u32 = 12;
 
 /// The price of `token` at `now`.
@@ -79,13 +79,13 @@ fn scaled(whole: i64, share: i64) -> i64 {
     i64::try_from(i128::from(whole) * i128::from(share) / i128::from(ONE)).unwrap_or(whole)
 }
 
-/// 3x^2 - 2x^3: leaves and reaches each lattice point flat.
+/// 3x^2 - 2x^3: the slope is zero at each lattice point.
 const fn smooth(x: i64) -> i64 {
     let square = x * x / ONE;
     3 * square - 2 * (square * x / ONE)
 }
 
-/// Chooses the heights.
+/// Seeds the heights of the lattice points.
 struct Series {
     seed: u64,
     token: Address,
@@ -119,7 +119,7 @@ impl Series {
         DIP_DEPTH * smooth(ONE - part(distance, width)) / ONE
     }
 
-    /// 56 bits that nobody foresees.
+    /// 56 pseudo-random bits.
     fn word(&self, octave: u32, cell: i64) -> i64 {
         let mut key = self.seed.to_be_bytes().to_vec();
         key.extend(self.token.as_slice());

@@ -1,4 +1,4 @@
-//! Price sources. They answer raw; what is believed is decided by `domain::price`.
+//! Price sources. They return raw prices; `domain::price` decides which are accepted.
 
 mod book;
 pub mod csv;

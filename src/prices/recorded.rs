@@ -26,7 +26,7 @@ const FILE_MAX: u64 = 64 * 1024 * 1024;
 /// Series that are kept in memory at once.
 const FILES_MAX: usize = 64;
 
-/// The price from an instant on.
+/// A price, and the instant from which it applies.
 #[derive(Debug, Clone, Copy)]
 struct Row {
     at: Timestamp,
@@ -49,7 +49,7 @@ type Version = Option<(SystemTime, u64)>;
 
 type ReadFile = (Version, Result<Rows, String>);
 
-/// Files that were read, until they change.
+/// Cache of files, until they change.
 #[derive(Default)]
 pub(super) struct Recordings(Mutex<HashMap<String, ReadFile>>);
 
@@ -71,7 +71,7 @@ impl Recordings {
         if now < starts_at {
             return Err(format!("the series starts at {starts_at}"));
         }
-        // Past what a clock can say is past the last row.
+        // Beyond the range of a timestamp is after the last row.
         let then = scale(now - starts_at, config.speed).and_then(|passed| first.checked_add_signed(passed));
         let ended = || format!("the series ended with its row of {last}");
         let then = then.filter(|then| *then <= last).ok_or_else(ended)?;
@@ -105,16 +105,16 @@ impl Recordings {
     }
 }
 
-/// Whether a series can be read, and what is wrong if not.
+/// Checks that a series can be read.
 ///
 /// # Errors
-/// The problem and its line, without a word of the file.
+/// The problem and its line, without quoting the file.
 pub fn check(config: &RecordedConfig) -> Result<(), String> {
     read(Path::new(&config.file)).map(|_| ())
 }
 
 /// Opens a series. The path comes out of the database, so a user who writes there would choose what a worker opens:
-/// only a regular file whose name says that it is a series is, and nothing of what stands in it is ever quoted.
+/// only a regular file named like a series is opened, and its content is never quoted.
 fn open(path: &Path) -> Result<File, String> {
     if path
         .extension()
@@ -146,19 +146,19 @@ fn version(file: &Path) -> Version {
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
-/// When a row became current: always the same instant for the same row, however late it is looked at.
+/// When a row became current: the same instant for the same row, however late it is read.
 fn real_time(since_first: TimeDelta, speed: Decimal, starts_at: Timestamp) -> Option<Timestamp> {
     let passed = scale(since_first, Decimal::ONE.checked_div(speed)?)?;
     starts_at.checked_add_signed(passed)
 }
 
-/// `span * factor`, to the microsecond; none past what a clock can say.
+/// `span * factor`, to the microsecond; `None` if out of range.
 fn scale(span: TimeDelta, factor: Decimal) -> Option<TimeDelta> {
     let micros = Decimal::from(span.num_microseconds()?).checked_mul(factor)?;
     micros.trunc().to_i64().map(TimeDelta::microseconds)
 }
 
-/// Reads a whole series, as a backtest does. Nothing that stands in the file is quoted but numbers and times.
+/// Reads a whole series, as a backtest does. Only numbers and times of the file are quoted.
 fn read(path: &Path) -> Result<Vec<Row>, String> {
     let detected = Layout::detect(open(path)?).map_err(|error| error.to_string())?;
     let layout = detected.map_err(|problem| problem.unquoted())?;

@@ -38,8 +38,8 @@ impl Listening {
         }
     }
 
-    /// Connects if needed, within `limit`: a pooler that has no connection for us gives no answer, and the passes must
-    /// go on without one. `true` if it has just connected: earlier notifications may have been missed.
+    /// Connects if needed, within `limit`: a pooler that has no connection for us gives no answer, and the passes
+    /// must continue without one. `true` if it has just connected: earlier notifications may have been missed.
     pub(super) async fn connect(&mut self, limit: Option<Duration>) -> bool {
         let Wakeups::Channel { pool, channel } = &self.wakeups else {
             return false;

@@ -66,13 +66,13 @@ pub struct Sessions {
 /// How many sessions a process can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// Beside those that are open now.
+    /// In addition to those that are open now.
     pub now: u32,
     /// If no other process had any.
     pub ever: u32,
 }
 
-/// The limits of the server, of the database and of the role, and what is left of each beside the session that asks.
+/// The limits of the server, of the database and of the role, and what is left of each besides this session.
 const ROOM: &str = "
     WITH open AS (SELECT datname, usename FROM pg_stat_activity WHERE datid IS NOT NULL AND pid <> pg_backend_pid()),
     allowed AS (

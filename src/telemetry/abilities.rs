@@ -10,12 +10,12 @@ use std::{
 /// nothing is known any more.
 const KNOWN_FOR: Duration = Duration::from_secs(60);
 
-/// By what cannot be done: since when, and why.
+/// Failures by operation: since when, and why.
 static INABILITIES: LazyLock<Mutex<BTreeMap<&'static str, (Instant, String)>>> =
     LazyLock::new(Mutex::default);
 
-/// Records the end of a try: why it failed, or `None` if it did not. `what` completes a sentence, such as "slots cannot
-/// be claimed".
+/// Records the end of an attempt: why it failed, or `None` if it did not. `what` completes a sentence, such as "slots
+/// cannot be claimed".
 pub fn note_ability(what: &'static str, failed: Option<String>) {
     let mut inabilities = INABILITIES.lock().unwrap_or_else(PoisonError::into_inner);
     match failed {
@@ -24,7 +24,7 @@ pub fn note_ability(what: &'static str, failed: Option<String>) {
     }
 }
 
-/// What this process could not do in the last minute, and why; the first of it.
+/// The first operation that failed in the last minute, and why.
 #[must_use]
 pub fn inability() -> Option<String> {
     known_at(Instant::now())

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -44,7 +44,7 @@ pub fn init_logging(format: LogFormat, filter: &str) {
         // A line that cannot be written is lost: reporting that to the same closed terminal would panic.
         .log_internal_errors(false)
         .with_writer(std::io::stderr);
-    // Only a process that logs already refuses.
+    // Fails only if this process logs already.
     let _ = match format {
         LogFormat::Human => logs.with_target(false).try_init(),
         LogFormat::Json => logs.json().flatten_event(true).try_init(),

@@ -7,11 +7,11 @@ use strum::VariantArray;
 
 use crate::domain::decision::Reason;
 
-/// What a metric is to Prometheus.
+/// The Prometheus type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
 #[strum(serialize_all = "lowercase")]
 pub enum Kind {
-    /// Only grows, but for a restart.
+    /// Only grows, except for restarts.
     Counter,
     /// Goes up and down.
     Gauge,
@@ -43,7 +43,7 @@ pub struct Metric {
     pub labels: &'static [&'static str],
     /// Who exports it.
     pub origin: Origin,
-    /// What it says, values of labels included.
+    /// Its meaning, values of labels included.
     pub meaning: &'static str,
 }
 
@@ -123,7 +123,7 @@ table! {
     JOB_BUDGET_LEFT = "lgi_mm_job_budget_left_usd" Gauge "usd" ["job_id"] Job "Amount that may still be bought: max_accumulation_usd less cost, or the quote balance of a liquidity job";
 }
 
-/// Tells the recorder in use what every metric of this origin means.
+/// Describes every metric of this origin to the current recorder.
 pub fn describe(wanted: impl Fn(Origin) -> bool) {
     for metric in METRICS.iter().filter(|metric| wanted(metric.origin)) {
         let unit = match metric.unit {

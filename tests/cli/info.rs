@@ -59,7 +59,7 @@ fn the_build_is_named_by_its_commit_and_that_commits_date() {
     );
     std::fs::write(dir.join("a"), "2").expect("a file");
     assert_eq!(commit::of(dir), Some(format!("{hash}-dirty {date}")));
-    // A copy of the sources in somebody else's repository.
+    // A copy of the sources in another repository.
     std::fs::create_dir(dir.join("vendor")).expect("a directory");
     assert_eq!(commit::of(&dir.join("vendor")), None);
     let watched = commit::watched(dir);
@@ -123,7 +123,7 @@ async fn info_names_every_place_and_no_password() {
         (&false.into(), &1.into())
     );
     assert_eq!(view["processes"]["workers"], serde_json::json!([]));
-    // A database that does not answer is said, and no error.
+    // A database that does not answer is reported, and is no error.
     let gone = terminal.run_with(&["info"], "DATABASE_URL", "postgres://me:hunter2@127.0.0.1:9/x");
     assert!(
         gone.code == 0 && gone.stdout.contains("cannot be used: ") && !gone.stdout.contains("hunter2"),

@@ -192,7 +192,7 @@ async fn a_database_that_holds_something_is_refused_and_stays_as_it_was() {
     let pool = again(&other).await;
     assert_eq!(rows(&pool, &until).await, before);
     pool.close().await;
-    // A table of somebody else.
+    // A table of another program.
     let other = elsewhere().await;
     let pool = again(&other).await;
     sqlx::raw_sql("CREATE SCHEMA shop; CREATE TABLE shop.orders (id int)")

@@ -12,6 +12,7 @@ mod help;
 mod info;
 mod keep;
 mod life;
+mod next;
 mod pnl;
 mod policy;
 mod prices;

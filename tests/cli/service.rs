@@ -1,4 +1,4 @@
-//! `service`: units that systemd takes without a word, for the very configuration of whoever installs them.
+//! `service`: units that systemd accepts without a warning, for the configuration of the user who installs them.
 
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
@@ -57,6 +57,52 @@ fn verified(dir: &Path, text: &str) {
     assert!(ours.is_empty(), "{ours:#?}\n{text}");
 }
 
+/// A unit of the odd directory.
+fn checked(text: &str, system: bool, settings: bool) {
+    let unit = parsed(text);
+    assert_eq!(unit.keys().collect::<Vec<_>>(), ["Install", "Service", "Unit"]);
+    let command = value(&unit, "ExecStart");
+    assert!(
+        command.len() == 1 && command[0].ends_with(" daemon"),
+        "{command:?}"
+    );
+    assert_eq!(
+        command[0].contains("o'dd dir 100%%h $$HOME \\\"q\\\"/my settings.toml"),
+        settings
+    );
+    // Longer than the tasks that a stop waits for.
+    let stop = if settings { "120" } else { "50" };
+    assert_eq!(value(&unit, "TimeoutStopSec"), [stop]);
+    // The private server outlives us as long as another command uses it.
+    assert_eq!(value(&unit, "KillMode"), ["process"]);
+    for (key, expected) in [
+        ("NoNewPrivileges", "yes"),
+        ("Restart", "always"),
+        ("RestartPreventExitStatus", "2"),
+        ("UMask", "0077"),
+    ] {
+        assert_eq!(value(&unit, key), [expected], "{key}");
+    }
+    assert_eq!(
+        value(&unit, "ProtectSystem"),
+        if system { vec!["strict"] } else { vec![] }
+    );
+    assert_eq!(
+        value(&unit, "WantedBy"),
+        [if system {
+            "multi-user.target"
+        } else {
+            "default.target"
+        }]
+    );
+    let writes = value(&unit, "ReadWritePaths");
+    assert_eq!(
+        writes.contains(&"\"/var/lib/a dir/100%%h\""),
+        system,
+        "{writes:?}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_unit_is_what_systemd_reads_whatever_the_paths_are() {
     let terminal = Terminal::new().await;
@@ -82,49 +128,7 @@ async fn a_unit_is_what_systemd_reads_whatever_the_paths_are() {
                     .expect("our own program"),
             );
             assert_eq!(ran.code, 0, "{}", ran.stderr);
-            let unit = parsed(&ran.stdout);
-            assert_eq!(unit.keys().collect::<Vec<_>>(), ["Install", "Service", "Unit"]);
-            let command = value(&unit, "ExecStart");
-            assert!(
-                command.len() == 1 && command[0].ends_with(" daemon"),
-                "{command:?}"
-            );
-            assert_eq!(
-                command[0].contains("o'dd dir 100%%h $$HOME \\\"q\\\"/my settings.toml"),
-                settings.is_some()
-            );
-            // Longer than the tasks that a stop waits for.
-            let stop = if settings.is_some() { "120" } else { "50" };
-            assert_eq!(value(&unit, "TimeoutStopSec"), [stop]);
-            // The private server outlives us as long as another command uses it.
-            assert_eq!(value(&unit, "KillMode"), ["process"]);
-            for (key, expected) in [
-                ("NoNewPrivileges", "yes"),
-                ("Restart", "always"),
-                ("RestartPreventExitStatus", "2"),
-                ("UMask", "0077"),
-            ] {
-                assert_eq!(value(&unit, key), [expected], "{key}");
-            }
-            let system = scope == "--system";
-            assert_eq!(
-                value(&unit, "ProtectSystem"),
-                if system { vec!["strict"] } else { vec![] }
-            );
-            assert_eq!(
-                value(&unit, "WantedBy"),
-                [if system {
-                    "multi-user.target"
-                } else {
-                    "default.target"
-                }]
-            );
-            let writes = value(&unit, "ReadWritePaths");
-            assert_eq!(
-                writes.contains(&"\"/var/lib/a dir/100%%h\""),
-                system,
-                "{writes:?}"
-            );
+            checked(&ran.stdout, scope == "--system", settings.is_some());
             verified(&terminal.path("verify"), &ran.stdout);
         }
     }
@@ -160,6 +164,42 @@ fn asked(terminal: &Terminal) -> Vec<String> {
 
 const RUNNING: &str =
     "case $* in *is-active*) echo active;; *is-enabled*) echo enabled;; show-user*) echo no;; esac";
+
+/// The password is where only its owner reads it, and the keystore's is nowhere.
+fn keeps_secrets(unit: &Path, environment: &Path) {
+    let text = fs::read_to_string(unit).expect("the unit");
+    let secrets = fs::read_to_string(environment).expect("the environment");
+    assert!(
+        !text.contains("a$s") && !text.contains("keystore") && !secrets.contains("keystore"),
+        "{secrets}"
+    );
+    assert!(
+        secrets.contains("DATABASE_URL=\"postgres://postgres:p\\\"a\\$s%s\\\\w@"),
+        "{secrets}"
+    );
+    assert_eq!(
+        fs::metadata(environment).expect("a file").permissions().mode() & 0o777,
+        0o600
+    );
+}
+
+/// A unit that its owner changed is neither replaced nor removed.
+fn kept_if_changed(unit: &Path, run: &dyn Fn(&[&str]) -> Ran) {
+    let by_hand = fs::read_to_string(unit)
+        .expect("the unit")
+        .replace("RestartSec=5", "RestartSec=9");
+    fs::write(unit, &by_hand).expect("changed");
+    for args in [["install", "--user"], ["remove", "--user"]] {
+        let ran = run(&args);
+        assert!(
+            ran.code == 4 && ran.stderr.contains("changed by hand") && ran.stderr.contains("--force"),
+            "{}",
+            ran.stderr
+        );
+        assert_eq!(fs::read_to_string(unit).expect("the unit"), by_hand);
+    }
+    assert!(run(&["status", "--user"]).stdout.contains("changed by hand"));
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_unit_is_installed_kept_if_changed_and_removed_without_its_data() {
@@ -199,21 +239,7 @@ async fn a_unit_is_installed_kept_if_changed_and_removed_without_its_data() {
             "--user restart lgi-mm.service"
         ]
     );
-    // The password is where only its owner reads it, and the keystore's is nowhere.
-    let text = fs::read_to_string(&unit).expect("the unit");
-    let secrets = fs::read_to_string(&environment).expect("the environment");
-    assert!(
-        !text.contains("a$s") && !text.contains("keystore") && !secrets.contains("keystore"),
-        "{secrets}"
-    );
-    assert!(
-        secrets.contains("DATABASE_URL=\"postgres://postgres:p\\\"a\\$s%s\\\\w@"),
-        "{secrets}"
-    );
-    assert_eq!(
-        fs::metadata(&environment).expect("a file").permissions().mode() & 0o777,
-        0o600
-    );
+    keeps_secrets(&unit, &environment);
     let said = run(&["status", "--user"]).stdout;
     for expected in ["up to date", "active", "enabled"] {
         assert!(said.contains(expected), "{said}");
@@ -228,21 +254,7 @@ async fn a_unit_is_installed_kept_if_changed_and_removed_without_its_data() {
             .expect("the unit")
             .contains("TimeoutStopSec=70")
     );
-    // Changed by hand.
-    let by_hand = fs::read_to_string(&unit)
-        .expect("the unit")
-        .replace("RestartSec=5", "RestartSec=9");
-    fs::write(&unit, &by_hand).expect("changed");
-    for args in [["install", "--user"], ["remove", "--user"]] {
-        let ran = run(&args);
-        assert!(
-            ran.code == 4 && ran.stderr.contains("changed by hand") && ran.stderr.contains("--force"),
-            "{}",
-            ran.stderr
-        );
-        assert_eq!(fs::read_to_string(&unit).expect("the unit"), by_hand);
-    }
-    assert!(run(&["status", "--user"]).stdout.contains("changed by hand"));
+    kept_if_changed(&unit, &run);
     asked(&terminal);
     let ran = run(&["remove", "--user", "--force"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
@@ -280,8 +292,8 @@ async fn a_systemd_that_does_not_answer_is_said_and_the_unit_is_there() {
     assert!(said.contains("systemd does not answer"), "{said}");
     assert_eq!(run(&["remove", "--user", "--dir", "units"]).code, 0);
     assert!(!terminal.path("units/lgi-mm.service").exists());
-    // Settings that cannot be used are said now, not in a log of a service that never starts.
-    terminal.file("lgi-mm.toml", "[worker]\ngrace = \"for ever\"\n");
+    // Settings that cannot be used are reported now, not in a log of a service that never starts.
+    terminal.file("lgi-mm.toml", "[worker]\ngrace = \"forever\"\n");
     let ran = run(&["install", "--user", "--dir", "units"]);
     assert!(
         ran.code == 2 && ran.stderr.contains("worker.grace"),

@@ -139,6 +139,11 @@ async fn filters_choose_jobs_and_one_named_job_is_refused_as_before() {
     }
     // What was removed is still there to be looked at.
     assert_eq!(status(&terminal, "FIVE"), "IDLE");
+    assert!(terminal.ok(&["status", "FIVE"]).contains("IDLE, removed"));
+    assert!(!terminal.ok(&["list"]).contains("FIVE"));
+    let all = terminal.ok(&["list", "--all"]);
+    let five = all.lines().find(|line| line.contains("FIVE")).expect("a line");
+    assert!(five.contains("removed"), "{five}");
     let removed = terminal.ok(&["remove", "FOUR"]);
     assert!(removed.contains("IDLE -> removed"), "{removed}");
 }

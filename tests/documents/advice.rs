@@ -123,6 +123,9 @@ fn is_placeholder(word: &str) -> bool {
     word.contains('{') || (word.len() > 1 && word.chars().all(|c| c.is_ascii_uppercase()))
 }
 
+/// Texts that are hashed, and that nobody reads.
+const SEEDS: [&str; 3] = ["lgi-mm paper block", "lgi-mm paper pool", "lgi-mm paper wallet"];
+
 /// Values that a placeholder may stand for.
 const VALUES: [&str; 3] = ["7", "base", "0x0000000000000000000000000000000000000001"];
 
@@ -154,7 +157,7 @@ fn every_command_that_a_message_names_can_be_given() {
     for Text { file, text } in texts() {
         for command in commands(&text) {
             // Filled by code: `lgi-mm {command}`.
-            if command == "lgi-mm {command}" {
+            if command == "lgi-mm {command}" || SEEDS.iter().any(|seed| text.starts_with(seed)) {
                 continue;
             }
             assert!(parses(&command), "{file}: `{command}` is no command, in: {text}");
@@ -255,8 +258,8 @@ fn every_key_that_a_message_names_exists() {
             let Some((section, _)) = word.split_once('.') else {
                 continue;
             };
-            // Tables with names of their owner's choice, and the file's own name.
-            let free = ["chains", "notify.receivers"]
+            // Tables that are optional or have names of their owner's choice, and names of files.
+            let free = ["chains", "notify.receivers", "wallet.kms"]
                 .iter()
                 .any(|table| word.starts_with(table));
             if !sections.contains(section) || free || word.ends_with(".toml") || word.contains("..") {

@@ -10,7 +10,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The main package and the crates beside it.
+/// The main package and the workspace's crates.
 fn sources() -> Vec<PathBuf> {
     let mut files = rust_files(&root().join("src"));
     files.extend(rust_files(&root().join("crates")));

@@ -36,7 +36,7 @@ fn every_value_of_the_example_is_the_default() {
     let mut example = Settings::load(Some(uncommented().path())).expect("the example is valid");
     let defaults = std::mem::take(&mut example.defaults);
     assert!(!defaults.is_empty(), "nothing was uncommented");
-    // The environment of whoever runs this may have a database of its own.
+    // The environment of this test run may name another database.
     example.database.url = lgi_mm::config::Secret::default();
     example.database.data_dir = String::new();
     assert!(example.origin.take().is_some(), "which file was read is known");

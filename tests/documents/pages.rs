@@ -24,7 +24,7 @@ pub fn pages() -> Vec<(String, String)> {
     paths.iter().map(|path| (name(path), read(path))).collect()
 }
 
-/// The text between backquotes, outside of blocks of code; a span may go on in the next line.
+/// The text between backquotes, outside of blocks of code; a span may continue on the next line.
 pub fn spans(page: &str) -> Vec<String> {
     let mut prose = String::new();
     let mut in_block = false;

@@ -34,12 +34,12 @@ const LAWS: &[(&str, &str, &str)] = &[
     ("one attempt a hash", ATTEMPT, "attempts_hash_once"),
     ("one decision a slot", TICK, "ticks_once_per_slot"),
     (
-        "a position is for ever",
+        "a position is permanent",
         "UPDATE jobs SET token_address = '0x' || repeat('9', 40)",
         "never change",
     ),
     (
-        "a mode is for ever",
+        "a mode is permanent",
         "UPDATE jobs SET mode = 'LIQUIDITY'",
         "never change",
     ),

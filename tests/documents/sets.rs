@@ -18,7 +18,7 @@ fn files(dir: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Each pair behind a `--set`, quotes taken away; a Rust text that goes on in its next line is one.
+/// Each pair behind a `--set`, without quotes; a Rust string that continues on its next line is one.
 fn advised(text: &str) -> Vec<String> {
     let mut joined = String::new();
     for line in text.lines() {
@@ -88,7 +88,7 @@ fn every_set_that_is_advised_can_be_typed() {
             let built = build_job_config(&JobConfig::for_mode(mode), mode, &typed.expect("key=value"));
             match built {
                 Ok(_) => {}
-                // Beside the key that it goes with.
+                // Together with the key that it belongs to.
                 Err(SettingsError::Invalid(wrong)) if value.contains("recorded") && wrong.len() == 1 => {}
                 Err(error) => panic!("{shown}: {error}"),
             }

@@ -117,12 +117,12 @@ async fn no_process_that_we_start_on_the_database_shows_the_password() {
     assert!(done && dump.contains("PostgreSQL database dump"), "{dump}");
 }
 
-/// Finding 19: refused before the password is on its way, so nobody need be there.
+/// Refused before the password is on its way, so nobody need be there.
 #[tokio::test(flavor = "multi_thread")]
 async fn live_trading_refuses_a_database_whose_answers_somebody_else_could_give() {
     let dir = tempfile::tempdir().expect("a directory");
     let live = [("LGI_MM__CHAINS__BASE__RPC_URLS", "[\"http://127.0.0.1:9\"]")];
-    // Nobody listens at these: whoever is not refused fails to connect.
+    // No server listens at these: a URL that is not refused fails to connect.
     let remote = "postgres://u:secret@192.0.2.1:9/x";
     for args in [
         &["worker"][..],
@@ -164,7 +164,7 @@ async fn live_trading_refuses_a_database_whose_answers_somebody_else_could_give(
     assert!(said(&mut tightened).1.contains("cannot use the database"));
 }
 
-/// Also without a node in the settings: the rows of a live job are what somebody else's worker signs.
+/// Also without a node in the settings: another installation's worker signs what the rows of a live job say.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_with_live_jobs_is_not_worked_with_over_a_connection_that_others_can_answer() {
     let (cluster, dir) = (Cluster::start().await, tempfile::tempdir().expect("a directory"));
@@ -208,7 +208,7 @@ async fn a_database_with_live_jobs_is_not_worked_with_over_a_connection_that_oth
     assert!(done, "loopback: {text}");
 }
 
-/// One row that somebody wrote, or broke, keeps no other job from its slots.
+/// One row that was written or broken by hand keeps no other job from its slots.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_without_a_schedule_keeps_no_other_job_from_its_slots() {
     let (db, dir) = (testkit::db().await, tempfile::tempdir().expect("a directory"));
@@ -292,7 +292,7 @@ async fn nothing_but_migrate_changes_the_tables_of_a_shared_database() {
     assert!(said(&mut program(&url, dir.path(), &["list"])).0);
 }
 
-/// The private server is made by whoever comes first; afterwards readers leave it as it is there too.
+/// The first process creates the private server; later readers leave it as it is there too.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_private_server_s_first_use_makes_the_tables_and_a_reader_changes_them_never() {
     let dir = tempfile::Builder::new()

@@ -62,7 +62,7 @@ fn routers(world: &World) -> Vec<Address> {
         .collect()
 }
 
-/// The review's exploit: swaps that happened are told as reverted.
+/// Swaps that happened are reported as reverted.
 fn forge_reverts(routers: Vec<Address>) -> impl FnMut(&str, &Value, &mut Value) + Send + 'static {
     move |method, _, answer| {
         let to: Option<Address> = answer["result"]["to"].as_str().and_then(|to| to.parse().ok());
@@ -73,7 +73,7 @@ fn forge_reverts(routers: Vec<Address>) -> impl FnMut(&str, &Value, &mut Value) 
     }
 }
 
-/// Mines blocks until it is dropped: whoever waits for depth gets it.
+/// Mines blocks until it is dropped, so that required depths are reached.
 struct Miner(tokio::task::JoinHandle<()>);
 
 impl Miner {

@@ -70,7 +70,7 @@ async fn status(world: &World, job: JobId) -> String {
         .expect("a status")
 }
 
-/// The wallet is halted and stays so; its owner lets it go on; nothing is bought before the owner has said what the
+/// The wallet is halted and stays so; its owner resumes it; nothing is bought before the owner has said what the
 /// tokens are that the wallet holds beyond the ledger.
 async fn buys_nothing_again(world: &World, job: JobId) {
     let before = nonce(world).await;

@@ -1,4 +1,4 @@
-//! Finding 20: what each role of the database can do, and what it is refused.
+//! What each role of the database can do, and what it is refused.
 
 use std::{
     process::{Child, Stdio},
@@ -40,7 +40,7 @@ async fn allowed(pool: &PgPool, sql: &'static str) {
     assert!(answer.is_ok(), "{sql}: {answer:?}");
 }
 
-/// Finding 20: services with a role each, none of them a superuser, trade end to end.
+/// Services with a role each, none of them a superuser, trade end to end.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_role_can_do_its_work_and_nothing_else() {
     let cluster = Cluster::start().await;
@@ -72,7 +72,7 @@ fn processes(cluster: &Cluster) -> [Running; 2] {
         ("LGI_MM__WORKER__HEARTBEAT", "200ms"),
         ("LGI_MM__TRADING__SAMPLE_INTERVAL", "1s"),
         ("LGI_MM__METRICS__CENSUS_EVERY", "1s"),
-        // Somebody to tell, who is not there: events are handed out, and their failures noted.
+        // A receiver that does not answer: events are assigned, and failed deliveries recorded.
         ("LGI_MM__NOTIFY__RECEIVERS__OPS__KIND", "webhook"),
         ("LGI_MM__NOTIFY__RECEIVERS__OPS__URL", "http://127.0.0.1:9/"),
         ("LGI_MM__NOTIFY__RECEIVERS__OPS__SECRET", "sixteen bytes and more"),
@@ -269,7 +269,7 @@ async fn services(cluster: &Cluster) {
     ] {
         refused(&cli, sql).await;
     }
-    // What is append-only holds for whoever owns no table, the command line's role too.
+    // Append-only tables are so for every role that does not own them, the command line's too.
     let bought = "SELECT count(*) FROM fills";
     let bought: i64 = sqlx::query_scalar(bought).fetch_one(&cli).await.expect("a count");
     assert!(bought >= 3);

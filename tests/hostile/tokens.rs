@@ -10,11 +10,11 @@ const DECIMALS: [u8; 4] = [0x31, 0x3c, 0xe5, 0x67];
 /// What a token does differently.
 #[derive(Debug, Clone, Copy)]
 pub enum Trick {
-    /// `transfer`, by which pools pay out, moves so many per cent less than it is told.
+    /// `transfer`, by which pools pay out, moves this many per cent less than asked.
     TaxedBuy(u8),
-    /// `transferFrom`, by which routers take, moves so many per cent less than it is told.
+    /// `transferFrom`, by which routers take, moves this many per cent less than asked.
     TaxedSale(u8),
-    /// `transferFrom` reverts for more than so many base units.
+    /// `transferFrom` reverts above this number of base units.
     SmallSales(U256),
     /// `decimals` says something else.
     Decimals(u8),
@@ -56,7 +56,7 @@ fn assemble(model: Address, trick: Trick) -> Bytes {
     code.extend(selector);
     code.extend([0x14, 0x15]); // is it another?
     let jump = code.len() + 1;
-    code.extend([0x60, 0x00, 0x57]); // then go on below
+    code.extend([0x60, 0x00, 0x57]); // then continue below
     code.extend(body);
     code[jump] = u8::try_from(code.len()).expect("a short code");
     code.push(0x5b);

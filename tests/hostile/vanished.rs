@@ -111,7 +111,7 @@ impl Far {
         }
     }
 
-    /// Our program, in the namespace or beside the server.
+    /// Our program, in the namespace or next to the server.
     fn daemon(&self, far: bool) -> tokio::process::Child {
         let program = env!("CARGO_BIN_EXE_lgi-mm");
         let mut command = if far {
@@ -264,7 +264,7 @@ async fn vanishes(number: u8, table: &'static str, held: &str) {
         .expect("a count");
     let mut healthy = far.daemon(false);
     let on = format!("SELECT count(*) > {before} FROM trades WHERE status = 'EXECUTED'");
-    until(&pool, "the wallet goes on", patience, &on).await;
+    until(&pool, "the wallet continues", patience, &on).await;
     healthy.kill().await.expect("killed");
 }
 

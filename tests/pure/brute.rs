@@ -1,5 +1,6 @@
 //! A backtest trades where a few lines of whole-number arithmetic over every slot say, to the last unit: take-profits
 //! with their step and cooldown, dips with their high, regular buys.
+#![expect(clippy::expect_used, reason = "an error in a test's set-up fails the test")]
 
 use chrono::TimeDelta;
 use lgi_mm::{

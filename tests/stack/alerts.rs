@@ -1,6 +1,6 @@
 //! End to end on loopback: a paper trade fails, Prometheus scrapes it, the shipped rule fires, the shipped routes carry
 //! it to a webhook and to Telegram's API, and it resolves.
-#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 use std::{
     fs,

@@ -1,5 +1,5 @@
 //! What an operator sees: metrics, health, readiness, and outages said once.
-#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 use std::{
     io::{self, Write},

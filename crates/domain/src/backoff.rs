@@ -17,7 +17,13 @@ pub fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
         return millis.to_u64().map(Duration::from_millis);
     }
     let until = DateTime::parse_from_rfc2822(text).ok()?;
-    Some((until.to_utc() - now).to_std().unwrap_or_default())
+    Some(
+        until
+            .to_utc()
+            .signed_duration_since(now)
+            .to_std()
+            .unwrap_or_default(),
+    )
 }
 
 /// Pauses that double with each consecutive failure, up to a maximum.

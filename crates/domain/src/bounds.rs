@@ -9,7 +9,7 @@ use super::units::{Amount, BPS, MoneyError, Price, Rounding, USD_SCALE, Usd};
 /// Default maximum loss of a round trip in addition to the pool's fees, basis points.
 const ROUND_TRIP_SLACK_BPS: u32 = 300;
 
-/// Below so many units, one unit is more than a basis point of an amount.
+/// Below this number of units, one unit is more than a basis point of an amount.
 const COARSE_UNITS: u32 = BPS;
 
 /// What a plan is worth in what comes in, to the last digit. The units of a token of few decimals are coarse: a bound

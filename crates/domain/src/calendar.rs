@@ -113,130 +113,140 @@ mod tests {
         (by.name(&found), shown(found.from), shown(found.until))
     }
 
+    type Case = (
+        Calendar,
+        &'static str,
+        &'static str,
+        &'static str,
+        &'static str,
+        &'static str,
+    );
+
     /// Found with Python's zoneinfo and `date.isocalendar`, minute by minute.
+    const CASES: &[Case] = &[
+        (
+            Calendar::Day,
+            "UTC",
+            "2026-01-31T23:59:59Z",
+            "2026-01-31",
+            "2026-01-31T00:00",
+            "2026-02-01T00:00",
+        ),
+        (
+            Calendar::Day,
+            "UTC",
+            "2026-02-01T00:00:00Z",
+            "2026-02-01",
+            "2026-02-01T00:00",
+            "2026-02-02T00:00",
+        ),
+        (
+            Calendar::Day,
+            "Europe/Berlin",
+            "2026-03-28T23:00:00Z",
+            "2026-03-29",
+            "2026-03-28T23:00",
+            "2026-03-29T22:00",
+        ),
+        (
+            Calendar::Month,
+            "Europe/Berlin",
+            "2026-03-31T22:30:00Z",
+            "2026-04",
+            "2026-03-31T22:00",
+            "2026-04-30T22:00",
+        ),
+        (
+            Calendar::Month,
+            "America/New_York",
+            "2026-03-01T04:59:00Z",
+            "2026-02",
+            "2026-02-01T05:00",
+            "2026-03-01T05:00",
+        ),
+        // ISO weeks at the ends of years: 2026 has 53, and 2024-12-30 begins 2025.
+        (
+            Calendar::Week,
+            "UTC",
+            "2027-01-03T12:00:00Z",
+            "2026-W53",
+            "2026-12-28T00:00",
+            "2027-01-04T00:00",
+        ),
+        (
+            Calendar::Week,
+            "UTC",
+            "2024-12-30T00:00:00Z",
+            "2025-W01",
+            "2024-12-30T00:00",
+            "2025-01-06T00:00",
+        ),
+        (
+            Calendar::Year,
+            "Asia/Kathmandu",
+            "2025-12-31T18:15:00Z",
+            "2026",
+            "2025-12-31T18:15",
+            "2026-12-31T18:15",
+        ),
+        // Midnight is skipped in Cairo, comes twice in Havana, and a whole day was skipped in Apia.
+        (
+            Calendar::Day,
+            "Africa/Cairo",
+            "2026-04-23T22:00:00Z",
+            "2026-04-24",
+            "2026-04-23T22:00",
+            "2026-04-24T21:00",
+        ),
+        (
+            Calendar::Day,
+            "America/Havana",
+            "2025-11-02T05:30:00Z",
+            "2025-11-02",
+            "2025-11-02T04:00",
+            "2025-11-03T05:00",
+        ),
+        (
+            Calendar::Day,
+            "Pacific/Apia",
+            "2011-12-30T09:59:00Z",
+            "2011-12-29",
+            "2011-12-29T10:00",
+            "2011-12-30T10:00",
+        ),
+        (
+            Calendar::Day,
+            "Pacific/Apia",
+            "2011-12-30T10:00:00Z",
+            "2011-12-31",
+            "2011-12-30T10:00",
+            "2011-12-31T10:00",
+        ),
+        // Put back at midnight: the hour before it comes twice, and is the day before both times.
+        (
+            Calendar::Day,
+            "America/Sao_Paulo",
+            "2018-02-18T02:30:00Z",
+            "2018-02-17",
+            "2018-02-17T02:00",
+            "2018-02-18T03:00",
+        ),
+        // Put back a minute after midnight: what is shown again is no second end of the day before.
+        (
+            Calendar::Day,
+            "America/St_Johns",
+            "2010-11-07T02:45:00Z",
+            "2010-11-07",
+            "2010-11-07T02:30",
+            "2010-11-08T03:30",
+        ),
+    ];
+
     #[test]
     fn an_instant_is_in_the_period_that_its_zone_s_clocks_show() {
-        use Calendar::*;
-        for (by, zone, at, name, from, until) in [
-            (
-                Day,
-                "UTC",
-                "2026-01-31T23:59:59Z",
-                "2026-01-31",
-                "2026-01-31T00:00",
-                "2026-02-01T00:00",
-            ),
-            (
-                Day,
-                "UTC",
-                "2026-02-01T00:00:00Z",
-                "2026-02-01",
-                "2026-02-01T00:00",
-                "2026-02-02T00:00",
-            ),
-            (
-                Day,
-                "Europe/Berlin",
-                "2026-03-28T23:00:00Z",
-                "2026-03-29",
-                "2026-03-28T23:00",
-                "2026-03-29T22:00",
-            ),
-            (
-                Month,
-                "Europe/Berlin",
-                "2026-03-31T22:30:00Z",
-                "2026-04",
-                "2026-03-31T22:00",
-                "2026-04-30T22:00",
-            ),
-            (
-                Month,
-                "America/New_York",
-                "2026-03-01T04:59:00Z",
-                "2026-02",
-                "2026-02-01T05:00",
-                "2026-03-01T05:00",
-            ),
-            // ISO weeks at the ends of years: 2026 has 53, and 2024-12-30 begins 2025.
-            (
-                Week,
-                "UTC",
-                "2027-01-03T12:00:00Z",
-                "2026-W53",
-                "2026-12-28T00:00",
-                "2027-01-04T00:00",
-            ),
-            (
-                Week,
-                "UTC",
-                "2024-12-30T00:00:00Z",
-                "2025-W01",
-                "2024-12-30T00:00",
-                "2025-01-06T00:00",
-            ),
-            (
-                Year,
-                "Asia/Kathmandu",
-                "2025-12-31T18:15:00Z",
-                "2026",
-                "2025-12-31T18:15",
-                "2026-12-31T18:15",
-            ),
-            // Midnight is skipped in Cairo, comes twice in Havana, and a whole day was skipped in Apia.
-            (
-                Day,
-                "Africa/Cairo",
-                "2026-04-23T22:00:00Z",
-                "2026-04-24",
-                "2026-04-23T22:00",
-                "2026-04-24T21:00",
-            ),
-            (
-                Day,
-                "America/Havana",
-                "2025-11-02T05:30:00Z",
-                "2025-11-02",
-                "2025-11-02T04:00",
-                "2025-11-03T05:00",
-            ),
-            (
-                Day,
-                "Pacific/Apia",
-                "2011-12-30T09:59:00Z",
-                "2011-12-29",
-                "2011-12-29T10:00",
-                "2011-12-30T10:00",
-            ),
-            (
-                Day,
-                "Pacific/Apia",
-                "2011-12-30T10:00:00Z",
-                "2011-12-31",
-                "2011-12-30T10:00",
-                "2011-12-31T10:00",
-            ),
-            // Put back at midnight: the hour before it comes twice, and is the day before both times.
-            (
-                Day,
-                "America/Sao_Paulo",
-                "2018-02-18T02:30:00Z",
-                "2018-02-17",
-                "2018-02-17T02:00",
-                "2018-02-18T03:00",
-            ),
-            // Put back a minute after midnight: what is shown again is no second end of the day before.
-            (
-                Day,
-                "America/St_Johns",
-                "2010-11-07T02:45:00Z",
-                "2010-11-07",
-                "2010-11-07T02:30",
-                "2010-11-08T03:30",
-            ),
-        ] {
-            let expected = (name.to_owned(), from.to_owned(), until.to_owned());
-            assert_eq!(interval(by, zone, at), expected, "{by} {zone} {at}");
+        for (by, zone, at, name, from, until) in CASES {
+            let expected = ((*name).to_owned(), (*from).to_owned(), (*until).to_owned());
+            assert_eq!(interval(*by, zone, at), expected, "{by} {zone} {at}");
         }
     }
 

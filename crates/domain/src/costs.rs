@@ -15,7 +15,7 @@ use super::{
 /// that and the cap are rare; a wallet that cannot pay them holds with a named reason and loses nothing.
 pub const REPLACEMENT_HEADROOM: u128 = 2;
 
-/// A base unit has so many parts where a fraction of it is counted.
+/// Parts of a base unit, where fractions of it are counted.
 pub const PARTS: u32 = 1_000_000;
 
 /// Decimals and USD price of a whole token of the incoming side.

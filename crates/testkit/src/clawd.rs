@@ -1,4 +1,4 @@
-//! The job of the first page: CLAWD on paper, at invented prices, a slot a second.
+//! The job of the README: CLAWD on paper, at generated prices, one slot per second.
 
 use std::{path::Path, process::Command};
 

@@ -1,4 +1,4 @@
-//! A PostgreSQL server as the compose stack's is: passwords, and a role for each kind of process.
+//! A PostgreSQL server set up as in the compose stack: passwords, and a role for each kind of process.
 
 use std::{
     os::unix::{fs::chown, process::CommandExt as _},
@@ -15,7 +15,7 @@ use sqlx::{PgPool, postgres::PgPoolOptions};
 
 use crate::programs::{free_address, lgi_mm, program, root};
 
-/// A user that is on every Debian machine: PostgreSQL refuses to be root.
+/// A user that every Debian system has: PostgreSQL refuses to run as root.
 const NOBODY: u32 = 65_534;
 
 pub struct Cluster {
@@ -107,7 +107,7 @@ impl Cluster {
         cluster
     }
 
-    /// As the image does when the database is made.
+    /// As the image does when it creates the database.
     pub fn make_roles(&self) {
         ran(Command::new(root().join("deploy/postgres/roles.sh"))
             .env("ROLE_PASSWORDS", self.secrets())

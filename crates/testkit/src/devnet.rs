@@ -6,7 +6,7 @@ use lgi_mm::devnet::{BlockTime, Devnet, DevnetOptions};
 
 use crate::{contracts, programs::scratch};
 
-/// A chain of one's own, with everything deployed.
+/// A chain of this test, with everything deployed.
 pub async fn devnet(block_time: BlockTime) -> Devnet {
     let options = DevnetOptions {
         contracts: contracts(),

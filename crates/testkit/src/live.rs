@@ -33,10 +33,10 @@ use tokio::process::{Child, Command};
 
 use crate::{TestDb, devnet, quick_daemon};
 
-/// A key that everybody knows, and whose it is.
+/// A publicly known key, and its address.
 pub const KEY: &str = "4646464646464646464646464646464646464646464646464646464646464646";
 pub const WALLET: Address = alloy_primitives::address!("0x9d8A62f656a8d1615C1294fd71e9CFb3E4855A4F");
-/// Longest wait for anything.
+/// Maximum wait for any condition.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct World {
@@ -48,7 +48,7 @@ pub struct World {
     dir: tempfile::TempDir,
 }
 
-/// What is deployed there to be traded.
+/// The deployed tokens.
 fn tokens(devnet: &Devnet) -> Vec<Address> {
     let at = devnet.deployment();
     let practice = at.practice.values().copied();
@@ -57,7 +57,7 @@ fn tokens(devnet: &Devnet) -> Vec<Address> {
         .collect()
 }
 
-/// What a policy must say for the wallet to trade `tokens` on this chain, generous in everything.
+/// The policy entry that lets the wallet trade `tokens` on this chain, with generous limits.
 pub fn entry(devnet: &Devnet, wallet: Address, tokens: Vec<Address>) -> Entry {
     let keys = devnet.chain_file();
     let usd = |dollars: i64| lgi_mm::domain::units::Usd::new(dollars.into()).expect("dollars");
@@ -129,23 +129,23 @@ impl World {
         world
     }
 
-    /// Where the policy of this world's key lies.
+    /// Path of this world's policy.
     pub fn policy(&self) -> PathBuf {
         self.dir.path().join("policy.toml")
     }
 
-    /// Where what was signed is remembered.
+    /// Path of the signing journal.
     pub fn policy_state(&self) -> PathBuf {
         self.dir.path().join("signed")
     }
 
-    /// Makes this the policy's entry of its wallet.
+    /// Writes this as the policy's entry of its wallet.
     pub fn permit(&self, entry: &Entry) {
         let text = edit::with_entry(&self.policy(), entry).expect("a policy");
         edit::write(&self.policy(), &text).expect("a file");
     }
 
-    /// The policy's entry of the wallet, as it is now; for another wallet, what the usual one begins with.
+    /// The wallet's current policy entry; for another wallet, the default entry.
     pub fn permitted(&self) -> Entry {
         let text = std::fs::read_to_string(self.policy()).expect("a policy");
         let policy = lgi_mm::chain::policy::Policy::read(&text).expect("a policy");
@@ -252,7 +252,7 @@ impl World {
         command.spawn().expect("our own program starts")
     }
 
-    /// Where this world's settings are.
+    /// Path of this world's settings.
     pub fn settings(&self) -> &std::path::Path {
         &self.settings
     }
@@ -266,7 +266,7 @@ impl World {
             .expect("the audit")
     }
 
-    /// Runs a command of our program on this world: its exit code and all it said.
+    /// Runs a command of our program on this world: returns its exit code and output.
     pub async fn run(&self, args: &[&str]) -> (i32, String) {
         let output = Command::new(crate::lgi_mm())
             .args(args)
@@ -308,7 +308,7 @@ impl World {
         signed.hash
     }
 
-    /// Runs it until it has died at `failpoint`.
+    /// Runs it until it dies at `failpoint`.
     pub async fn die_at(&self, failpoint: &str) {
         self.die_at_with(failpoint, &[]).await;
     }
@@ -344,7 +344,7 @@ impl World {
         }
     }
 
-    /// Waits until this many more ticks were decided: what a running job would do, it would have done.
+    /// Waits until this many more ticks were decided, so that a running job has had its chance to act.
     pub async fn ticks(&self, more: i64) {
         let sql = "SELECT coalesce(sum(count), 0)::bigint FROM ticks";
         let before: i64 = self.read(sql).await;
@@ -355,7 +355,7 @@ impl World {
         }
     }
 
-    /// Waits until an open trade was looked at this many more times.
+    /// Waits until an open trade was checked this many more times.
     pub async fn looks(&self, more: u32) {
         let sql = "SELECT max(next_check_at) FROM trades WHERE status IN ('PENDING', 'SUBMITTED')";
         let (begun, mut seen) = (Instant::now(), 0);
@@ -447,7 +447,7 @@ impl World {
         }
     }
 
-    /// The chain against the ledger: nothing lost, nothing doubled; what was found.
+    /// Compares the chain with the ledger; returns the differences: nothing lost, nothing doubled.
     pub async fn audit(&self) -> LiveFindings {
         let found = compare(
             &self.db.pool,

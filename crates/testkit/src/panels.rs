@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::root;
 
-/// Of every panel and annotation, for job 1 and the last hour.
+/// The queries of every panel and annotation, for job 1 and the last hour.
 pub fn sql_of_every_panel() -> Vec<String> {
     let dir = root().join("grafana/dashboards");
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! A job on the paper venue, as tests and benches make it: Base, the default wallet, paid in USDC.
+//! A job on the paper venue for tests and benches: Base, the default wallet, paid in USDC.
 
 use alloy_primitives::Address;
 use lgi_mm::{

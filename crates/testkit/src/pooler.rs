@@ -10,7 +10,7 @@ use nix::unistd::Uid;
 
 use crate::programs::free_address;
 
-/// pgbouncer refuses to be root.
+/// pgbouncer refuses to run as root.
 const NOBODY: u32 = 65_534;
 
 pub struct Pooler {
@@ -26,7 +26,7 @@ impl Drop for Pooler {
     }
 }
 
-/// Where this machine has it, if it does.
+/// Its path on this machine, if installed.
 fn pgbouncer() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)

@@ -1,4 +1,4 @@
-//! Programs of others that tests run, and the addresses they listen at.
+//! External programs that tests run, and the addresses they listen at.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -10,7 +10,7 @@ pub fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
-/// Where cargo put what it built of this profile: the directory above the one of the test or bench that runs.
+/// Cargo's output directory of this profile: the parent of the running test's or bench's directory.
 fn built() -> PathBuf {
     let this = std::env::current_exe().expect("the path of this test");
     let profile = this
@@ -25,14 +25,14 @@ pub fn lgi_mm() -> PathBuf {
     built().join("lgi-mm")
 }
 
-/// A directory for what tests keep from one run to the next.
+/// A directory for files that tests keep between runs.
 pub fn scratch() -> PathBuf {
     let dir = built().with_file_name("tmp");
     std::fs::create_dir_all(&dir).expect("a directory");
     dir
 }
 
-/// Where scripts/test or the machine has it.
+/// Its path in scripts/test's tools or on this machine.
 pub fn program(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let tools = root().join("target/tools");
@@ -51,7 +51,7 @@ pub fn program(name: &str) -> PathBuf {
     found.expect("a program that scripts/test fetches").join(name)
 }
 
-/// A port of loopback that nobody listens at.
+/// A free port of loopback.
 pub fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address")

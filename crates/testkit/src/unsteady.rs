@@ -1,5 +1,5 @@
-//! The paper chain seen through a node whose blocks are not permanent: it forgets transactions that were mined, moves
-//! them to other blocks, and says itself what is final.
+//! The paper chain seen through a node whose blocks are not permanent: it drops mined transactions, moves
+//! them to other blocks, and sets what is final.
 
 use std::{
     collections::HashMap,
@@ -25,9 +25,9 @@ use tokio::sync::oneshot;
 /// Status of a mined transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// In no block any more; its bytes are taken when they come again.
+    /// In no block any more; its bytes are accepted when sent again.
     TakenBack { nonce: u64 },
-    /// The same, and its bytes are taken and never mined.
+    /// The same, and its bytes are accepted and never mined.
     Buried { nonce: u64 },
     /// In the next block instead.
     Moved,
@@ -46,7 +46,7 @@ struct Say {
     held: Option<(oneshot::Sender<()>, oneshot::Receiver<()>)>,
 }
 
-/// What the node says; shared with the test.
+/// The node's state; shared with the test.
 #[derive(Clone, Default)]
 pub struct Node(Arc<Mutex<Say>>);
 
@@ -64,7 +64,7 @@ impl Node {
         self.0.lock().expect("node").finalized = block;
     }
 
-    /// The next question for nonces waits: told when it has come, until it is let go.
+    /// Blocks the next request for nonces: announces that it has arrived, and holds it until released.
     pub fn hold(&self) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
         let (come, has_come) = oneshot::channel();
         let (let_go, go) = oneshot::channel();
@@ -72,7 +72,7 @@ impl Node {
         (has_come, let_go)
     }
 
-    /// What it asks for gas; `None`: as usual.
+    /// Its gas price; `None`: as usual.
     pub fn charge(&self, fees: Option<Fees>) {
         self.0.lock().expect("node").fees = fees;
     }
@@ -82,7 +82,7 @@ impl Node {
         self.0.lock().expect("node").cap = Some(wei);
     }
 
-    /// From now on it takes nothing and calls everything underpriced.
+    /// From now on it accepts nothing and answers "underpriced" to every transaction.
     pub fn refuse(&self) {
         self.0.lock().expect("node").underpriced = true;
     }

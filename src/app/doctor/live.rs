@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use super::{
     check::{Check, CheckStatus},
-    nonce,
+    nonce, wallet_code,
 };
 use crate::app::message::{Advice, Field, message};
 use crate::{
     app::{context::App, error::AppError},
-    chain::{LiveChain, keystore::KeySource, one_node_warning, wallet_code},
+    chain::{LiveChain, keystore::KeySource, one_node_warning},
     domain::{
         config::Rules,
         ids::TradeId,
@@ -241,7 +241,7 @@ async fn wallet_checks(
     };
     let mut checks = vec![
         nonce::check(app, live, &account).await?,
-        code(live, wallet).await,
+        wallet_code::check(live, wallet).await,
         gas(live, wallet, jobs).await,
     ];
     checks.extend(swallowed(app, live, &account).await?);
@@ -251,22 +251,6 @@ async fn wallet_checks(
         checks.push(allowances(live, job).await);
     }
     Ok(checks)
-}
-
-/// Whether coins that are sent to the wallet run somebody's code, which may refuse them.
-async fn code(live: &LiveChain, wallet: Address) -> Check {
-    let what = "wallet code";
-    match wallet_code(&live.rpc, wallet).await {
-        Ok(None) => Check::ok(what, format!("none at {wallet}")),
-        Ok(Some(code)) => Check::bad(
-            CheckStatus::Warn,
-            what,
-            format!("{wallet} {code}"),
-            "if that code refuses coins, nothing can be sold for them and every buy holds as unsellable: remove the \
-             delegation, or trade with another wallet",
-        ),
-        Err(error) => Check::bad(CheckStatus::Fail, what, error, "no node answers"),
-    }
 }
 
 /// Transactions that a node or relay keeps accepting but that are never mined.

@@ -7,6 +7,7 @@ mod live;
 mod nonce;
 mod policy;
 mod receivers;
+mod wallet_code;
 mod zones;
 
 pub use check::{Check, CheckStatus};

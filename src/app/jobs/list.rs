@@ -39,6 +39,9 @@ pub struct JobLine {
     pub realm: Realm,
     pub mode: JobMode,
     pub status: JobStatus,
+    /// When it was removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archived_at: Option<Timestamp>,
     /// Last accepted price; none before the first slot.
     pub price_usd: Option<Price>,
     pub position: Whole,
@@ -177,6 +180,7 @@ impl JobLine {
             realm: job.account.realm,
             mode: job.mode,
             status: job.status,
+            archived_at: job.archived_at,
             price_usd: price,
             position: Whole::new(job.position.token_balance, job.token.decimals),
             position_units: job.position.token_balance,

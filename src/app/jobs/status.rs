@@ -57,9 +57,6 @@ pub struct Status {
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub stopped_at: Option<Timestamp>,
-    /// When it was removed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub archived_at: Option<Timestamp>,
     pub failures_in_row: u32,
     pub backoff_until: Option<Timestamp>,
     pub last_error: Option<String>,
@@ -160,7 +157,6 @@ pub async fn status(app: &App, target: &Target) -> Result<Status, AppError> {
         created_at: job.created_at,
         started_at: job.started_at,
         stopped_at: job.stopped_at,
-        archived_at: job.archived_at,
         failures_in_row: job.failures_in_row,
         backoff_until: job.last.backoff_until,
         signer_halted: signer.and_then(|signer| signer.halted),

@@ -186,9 +186,9 @@ pub(crate) struct Leg {
 /// What a pool keeps of a swap's input.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fee {
-    /// Always so many millionths.
+    /// Constant, in millionths.
     Fixed(u32),
-    /// So many millionths as its state says; the flag is [`Leg::token_is_zero`].
+    /// From the pool's state, in millionths; the flag is [`Leg::token_is_zero`].
     Stated(fn(&Reading, bool) -> Option<u32>),
     /// Only a swap tells: a hook may take what it likes.
     Unknown,

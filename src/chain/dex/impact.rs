@@ -170,10 +170,7 @@ mod tests {
     use alloy_primitives::{Address, Bytes, Uint};
 
     use super::*;
-    use crate::{
-        chain::dex::{api::Dex, uniswap_v2::UniswapV2, uniswap_v3::UniswapV3},
-        domain::pool::Pool,
-    };
+    use crate::chain::dex::{api::Dex, uniswap_v2::UniswapV2, uniswap_v3::UniswapV3};
 
     type Wide = Uint<1024, 16>;
 
@@ -193,11 +190,11 @@ mod tests {
         U256::checked_from_limbs_slice(value.as_limbs()).expect("256 bits")
     }
 
-    fn route(dex: &'static dyn Dex, pool: Pool, zero_for_one: bool) -> Route {
+    fn route(dex: &'static dyn Dex, pool: &str, zero_for_one: bool) -> Route {
         let (pays, gives) = if zero_for_one { (LOW, HIGH) } else { (HIGH, LOW) };
         Route {
             dex,
-            pool,
+            pool: pool.parse().expect("a pool"),
             pays,
             gives,
             backwards: false,
@@ -213,7 +210,7 @@ mod tests {
 
     /// A V2 pair of `pays` against `gives`: what a swap gives, and what is measured.
     fn v2(pays: U256, gives: U256, amount: U256, zero_for_one: bool) -> Option<(U256, Measured)> {
-        let route = route(&UniswapV2, Pool::V2, zero_for_one);
+        let route = route(&UniswapV2, "v2", zero_for_one);
         let (zero, one) = if zero_for_one {
             (pays, gives)
         } else {
@@ -246,7 +243,7 @@ mod tests {
             (liquidity * root / q96, moved)
         };
         let out = narrow(out);
-        let route = route(&UniswapV3, Pool::V3(3_000), zero_for_one);
+        let route = route(&UniswapV3, "v3:3000", zero_for_one);
         let mut words = [U256::ZERO; 7];
         words[0] = narrow(root);
         words[6] = U256::from(1);
@@ -394,7 +391,7 @@ mod tests {
     /// A state that cannot be read is no state without impact.
     #[test]
     fn an_unread_pool_has_moved_all_the_way() {
-        let route = route(&UniswapV2, Pool::V2, true);
+        let route = route(&UniswapV2, "v2", true);
         let amount = U256::from(1_000);
         let whole = reading(&[U256::from(1_000_000), U256::from(1_000_000), U256::ZERO]);
         let measured = measure(&route, amount, &whole, Err(Bytes::new()), U256::from(996));

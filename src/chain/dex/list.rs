@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn a_chain_without_contracts_has_no_candidates() {
         let mut spec = ChainSpec::resolve("base", &Default::default()).expect("built in");
-        spec.contracts = Default::default();
+        spec.contracts = crate::domain::contracts::Contracts::NONE;
         for dex in DEXES {
             let pools = dex.candidates(&spec, Address::repeat_byte(0x70), NATIVE);
             assert!(pools.is_empty(), "{}", dex.name());

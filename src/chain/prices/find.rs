@@ -30,8 +30,8 @@ const PROBE_USDC: U256 = U256::from_limbs([100_000_000, 0, 0, 0]);
 const PROBE_NATIVE: U256 = U256::from_limbs([30_000_000_000_000_000, 0, 0, 0]);
 /// Answers of fewer units do not tell pools apart.
 const COARSE_UNITS: U256 = U256::from_limbs([1_000, 0, 0, 0]);
-/// Then so many times the units are sold, the first that a pool answers: one unit may be all that a V2 pair can pay for,
-/// and V3 rounds its fee up to a unit.
+/// Then this many times the units are sold, the first that a pool answers: one unit may be all that a V2 pair can pay
+/// for, and V3 rounds its fee up to a unit.
 const SOLD_TIMES: [U256; 2] = [U256::from_limbs([10, 0, 0, 0]), U256::from_limbs([1, 0, 0, 0])];
 
 /// A search that a pool takes part in: the pair, its source, and the size, the first ones counting most.

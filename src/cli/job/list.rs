@@ -137,7 +137,10 @@ fn cells(line: &JobLine, now: Timestamp) -> Vec<String> {
         line.chain.clone(),
         line.symbol.clone(),
         line.mode.to_string().to_lowercase(),
-        line.status.to_string(),
+        match line.archived_at {
+            Some(_) => "removed".to_owned(),
+            None => line.status.to_string(),
+        },
         price(line.price_usd),
         tokens(line.position),
         dollars(line.spent_usd),

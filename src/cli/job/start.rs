@@ -111,6 +111,6 @@ fn render(view: &Started) -> String {
     if let Some(policy) = &view.policy {
         text.push_str(&policy.to_string());
     }
-    text.push_str("`lgi-mm daemon` runs all jobs; `lgi-mm status` shows one.\n");
+    text.push_str("`lgi-mm daemon` runs all jobs; `lgi-mm status JOB` shows one.\n");
     text
 }

@@ -77,12 +77,17 @@ fn heading(line: &JobLine) -> String {
         JobStatus::Idle => Hue::Faint,
     };
     format!(
-        "job {}  {realm} on {}  {}  {}  {}\n",
+        "job {}  {realm} on {}  {}  {}  {}{}\n",
         line.job,
         line.chain,
         line.symbol,
         line.mode.to_string().to_lowercase(),
-        look.paint(&line.status.to_string(), hue)
+        look.paint(&line.status.to_string(), hue),
+        if line.archived_at.is_some() {
+            ", removed"
+        } else {
+            ""
+        }
     )
 }
 

@@ -124,10 +124,17 @@ pub fn render(lines: &[TradeLine]) -> String {
 pub async fn run(settings: &Settings, out: Out, args: &TradesArgs) -> Result<(), AppError> {
     let period = args.filters.period()?;
     let app = App::read(settings).await?;
-    let lines = trades::newest(&app, &args.filters.jobs(), period, args.limit).await?;
+    // One more, to say whether there are more.
+    let more = args.limit.saturating_add(1);
+    let mut lines = trades::newest(&app, &args.filters.jobs(), period, more).await?;
+    let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
+    let cut = lines.len() > limit;
+    lines.truncate(limit);
     out.show(&lines, |lines| {
         if lines.is_empty() {
             args.filters.nothing()
+        } else if cut && !Look::current().plain {
+            format!("{}\nthe newest {limit}; --limit shows more", render(lines))
         } else {
             render(lines)
         }

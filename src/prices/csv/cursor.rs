@@ -1,4 +1,4 @@
-//! Reads a written date from left to right.
+//! Parses a date from left to right.
 
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
 
@@ -17,7 +17,7 @@ const MONTHS: [&str; 12] = [
     "december",
 ];
 
-/// What is left of a field.
+/// The rest of a field.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cursor<'a>(&'a [u8]);
 
@@ -79,7 +79,7 @@ impl<'a> Cursor<'a> {
         u32::try_from(index + 1).ok()
     }
 
-    /// Tries to read; what could not be read stays.
+    /// Tries to parse; on failure nothing is consumed.
     fn attempt<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         let mut ahead = *self;
         let value = read(&mut ahead)?;
@@ -189,7 +189,7 @@ impl<'a> Cursor<'a> {
         Some((hour, minute, second, micros))
     }
 
-    /// The offset of the rest from UTC. Names of other zones are none: they change over the year.
+    /// The offset from UTC. Names of other zones are refused: their offset changes over the year.
     pub(super) fn zone(&mut self) -> Option<TimeDelta> {
         self.skip(b" ");
         let signed = |c: &mut Self| {

@@ -13,23 +13,23 @@ use super::{
 };
 use crate::domain::{Timestamp, units::Price};
 
-/// Tried in this order: a comma may also begin decimals.
+/// Tried in this order: a comma may also be a decimal separator.
 const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
-/// Most column names that an error shows.
+/// Maximum number of column names in an error.
 const NAMES_SHOWN: usize = 20;
-/// Lines above the table that are skipped, at most.
+/// Maximum number of lines above the table.
 const LEAD_MAX: usize = 20;
 /// How a line above the table begins that says where invented prices come from.
 pub const INVENTED: &str = "# INVENTED prices";
-/// Rows that are looked at to tell the order of the file.
+/// Rows read to detect the order of the file.
 const SAMPLE: usize = 500;
-/// How far ahead an end of a candle may be: that of a month has just begun.
+/// How far in the future a candle may end: a month that has just begun.
 const CANDLE_MAX: TimeDelta = TimeDelta::days(31);
 
 /// A row of a file: the price from this instant on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PriceRow {
-    /// As the file has it: of a candle, its beginning or its end.
+    /// As in the file; for a candle, its start or its end.
     pub at: Timestamp,
     /// USD per whole token.
     pub price: Price,
@@ -51,7 +51,7 @@ impl TimeColumns {
     }
 }
 
-/// Where to find time and price in a row, and how they are written.
+/// The columns of time and price, and their notation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     /// Rows are candles.
@@ -60,7 +60,7 @@ pub struct Layout {
     pub closes: bool,
     /// The newest row comes first.
     pub newest_first: bool,
-    /// What was assumed or skipped, a sentence each.
+    /// Assumptions and skipped lines, one sentence each.
     pub notes: Vec<String>,
     /// The file says that its prices are invented: [`INVENTED`].
     pub invented: bool,
@@ -84,8 +84,8 @@ impl Layout {
         self.candles && !self.closes
     }
 
-    /// The layout of a file: by its header or first row, and by as many rows as it takes to tell how dates and decimals
-    /// are written.
+    /// Detects the layout of a file: by its header or first row, and by as many rows as needed to tell how dates and
+    /// decimals are written.
     ///
     /// # Errors
     /// [`io::Error`] if it cannot be read; inside, why its columns are unknown.
@@ -113,7 +113,7 @@ impl Layout {
         Ok(Ok(layout))
     }
 
-    /// Chooses among the columns of time of a header, by the first row.
+    /// Chooses one of a header's time columns by the first row.
     fn choose_time(&mut self, names: &Named, first: &Record) {
         let is_time = |index: usize| {
             first
@@ -199,7 +199,7 @@ pub struct Rows<'a, R> {
     record: Record,
 }
 
-/// A line, as an editor counts them, and what it says.
+/// A line number, as an editor counts, and its row.
 pub type Line = (u64, Result<PriceRow, RowProblem>);
 
 impl<R: Read> Rows<'_, R> {
@@ -219,7 +219,7 @@ impl<R: Read> Rows<'_, R> {
     }
 }
 
-/// What is no CSV, by its first bytes, and what to do with it.
+/// Recognises other formats by their first bytes; returns what to do with them.
 fn foreign(first: &[u8]) -> Option<&'static str> {
     let text = first.trim_ascii_start();
     if first.starts_with(b"\xff\xfe")
@@ -247,7 +247,7 @@ fn looks_like_time(field: &[u8], latest: Timestamp) -> bool {
 
 type Head = Result<(Layout, Option<Named>), LayoutProblem>;
 
-/// Finds the header or the first row; what stands above it is skipped.
+/// Finds the header or the first row; lines above it are skipped.
 fn head<R: Read>(records: &mut Records<R>, record: &mut Record, latest: Timestamp) -> io::Result<Head> {
     let mut notes = Vec::new();
     let mut invented = false;
@@ -265,7 +265,7 @@ fn head<R: Read>(records: &mut Records<R>, record: &mut Record, latest: Timestam
                     };
                     return Ok(Ok((layout, names)));
                 }
-                // That with the most columns says most.
+                // The line with the most columns is the most informative.
                 Err(found) if record.len() > 1 || problem.is_none() => problem = Some(found),
                 Err(_) => {}
             }
@@ -289,7 +289,7 @@ fn head<R: Read>(records: &mut Records<R>, record: &mut Record, latest: Timestam
     Ok(Err(first.unwrap_or(LayoutProblem::Empty)))
 }
 
-/// The layout that a header has, or a first row without one.
+/// The layout by a header, or by a first row without one.
 fn columns(
     record: &Record,
     delimiter: u8,
@@ -363,13 +363,13 @@ fn columns(
     })
 }
 
-/// What the rows tell.
+/// What the rows show about notation and order.
 #[derive(Debug, Default)]
 struct Survey {
     rows: usize,
     order: Option<DayMonth>,
     decimals: Option<Decimals>,
-    /// A date that the day or the month may begin.
+    /// A date that may start with the day or the month.
     open_date: bool,
     times: Vec<(Vec<u8>, Vec<u8>)>,
 }

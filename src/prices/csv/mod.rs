@@ -1,5 +1,5 @@
 //! Files of prices: which columns are time and price, and the notations of both. The one reader of backtests and of the
-//! source `recorded`, so that a file that one of them takes is good for the other.
+//! source `recorded`, so that both accept the same files.
 
 mod cursor;
 mod layout;

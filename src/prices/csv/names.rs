@@ -70,7 +70,7 @@ const BRACKETS: [&str; 10] = ["usd", "usdt", "usdc", "us$", "$", "utc", "gmt", "
 /// The columns of a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Named {
-    /// A point, or the beginning of a candle.
+    /// A point in time, or the start of a candle.
     pub(super) time: Option<usize>,
     /// The end of a candle.
     pub(super) close_time: Option<usize>,
@@ -80,7 +80,7 @@ pub(super) struct Named {
     pub(super) candles: bool,
 }
 
-/// What the names of a header say; none if there is no time or no price among them.
+/// The columns by a header's names; `None` without a time or a price.
 pub(super) fn named<'a>(fields: impl Iterator<Item = &'a [u8]>) -> Option<Named> {
     let names: Vec<String> = fields.map(plain).collect();
     let find = |known: &[&str]| {
@@ -91,7 +91,7 @@ pub(super) fn named<'a>(fields: impl Iterator<Item = &'a [u8]>) -> Option<Named>
     let price = find(&PRICE_NAMES)?;
     let (time, close_time) = (find(&TIME_NAMES), find(&CLOSE_TIME_NAMES));
     time.or(close_time)?;
-    // A close is the end of something, also where the rest of the candle was left out.
+    // A close belongs to a candle, also where the file has no other column of it.
     let close = names
         .get(price)
         .is_some_and(|name| CLOSE_NAMES.contains(&name.as_str()));
@@ -104,7 +104,7 @@ pub(super) fn named<'a>(fields: impl Iterator<Item = &'a [u8]>) -> Option<Named>
     })
 }
 
-/// A name as it is compared: lower case letters and digits only, without a known unit in brackets.
+/// A normalised name: lower-case letters and digits only, without a known unit in brackets.
 fn plain(name: &[u8]) -> String {
     let name = String::from_utf8_lossy(name).to_lowercase();
     let name = name.trim().trim_start_matches('<').trim_end_matches('>');

@@ -1,4 +1,4 @@
-//! Prices as files write them.
+//! Notations of prices in files.
 
 use std::borrow::Cow;
 
@@ -7,10 +7,10 @@ use rust_decimal::Decimal;
 use super::problem::RowProblem;
 use crate::domain::{foreign::Foreign, units::Price};
 
-/// Longest piece of a bad field that is shown.
+/// Maximum length of a bad field in a message.
 const SHOWN_MAX: usize = 40;
 
-/// Which character begins the decimals.
+/// The decimal separator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decimals {
     /// `1,234.56`
@@ -27,7 +27,7 @@ impl Decimals {
         }
     }
 
-    /// What a number proves, if it can be read in one way only.
+    /// The decimal separator that a number proves, if it can be read in one way only.
     pub(super) fn proven_by(field: &[u8]) -> Option<Self> {
         let text = cleaned(std::str::from_utf8(field).ok()?);
         if !text.starts_with(|c: char| c.is_ascii_digit() || ".,".contains(c)) {
@@ -57,7 +57,7 @@ fn may_be_thousands(text: &str, separator: char) -> bool {
     (1..=3).contains(&first.len()) && !first.starts_with('0') && groups.all(|group| group.len() == 3)
 }
 
-/// Without the marks that say nothing of the value: a dollar sign, and blanks and apostrophes between thousands.
+/// Strips a dollar sign, and blanks and apostrophes between thousands.
 fn cleaned(text: &str) -> Cow<'_, str> {
     let text = text.strip_prefix('$').map_or(text, str::trim_start);
     let marks = [' ', '\'', '\u{a0}', '\u{202f}', '\u{2019}'];
@@ -98,7 +98,7 @@ pub(super) fn price(field: &[u8], decimals: Option<Decimals>) -> Result<Price, R
     Price::new(value).map_err(|_| RowProblem::NotPositive(value))
 }
 
-/// The number with a decimal point and without separators of thousands; none if those are not where they belong.
+/// The number with a decimal point and without separators of thousands; `None` if those are misplaced.
 fn plain(number: &str, decimals: Decimals) -> Option<String> {
     let (point, thousands) = decimals.separators();
     let whole_end = number.find([point, 'e', 'E']).unwrap_or(number.len());
@@ -113,7 +113,7 @@ fn plain(number: &str, decimals: Decimals) -> Option<String> {
     Some(whole.replace(thousands, "") + &rest.replace(point, "."))
 }
 
-/// The beginning of a field, fit for a terminal.
+/// The start of a field, safe for a terminal.
 pub(super) fn shown(field: &[u8]) -> String {
     Foreign::within(&String::from_utf8_lossy(field), SHOWN_MAX).into_string()
 }

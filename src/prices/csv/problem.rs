@@ -1,4 +1,4 @@
-//! What is wrong with a file of prices.
+//! Problems of price files.
 
 use rust_decimal::Decimal;
 
@@ -15,10 +15,10 @@ const NUMBERS: &str = "write 1234.5 without a separator of thousands";
 /// Why a file has no columns that can be read. The text quotes the file; [`Self::unquoted`] does not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LayoutProblem {
-    /// Nothing is in it.
+    /// An empty file.
     #[error("the file is empty: {COLUMNS}, and rows below it")]
     Empty,
-    /// No text of the kind that is read.
+    /// Not a text file that can be read.
     #[error("the file is {0}")]
     Format(&'static str),
     /// A number of columns that is neither time and price nor a candle.
@@ -29,18 +29,18 @@ pub enum LayoutProblem {
         /// Columns of that line.
         columns: usize,
     },
-    /// No known names.
+    /// No known column names.
     #[error("line {line} has the columns {names}; {COLUMNS}")]
     Names {
         /// Number of the line, as an editor shows it.
         line: u64,
-        /// What stands there.
+        /// Its columns.
         names: String,
     },
 }
 
 impl LayoutProblem {
-    /// The problem, without a word of the file.
+    /// The problem, without quoting the file.
     #[must_use]
     pub fn unquoted(&self) -> String {
         match self {
@@ -60,23 +60,23 @@ pub enum RowProblem {
     /// Too few columns.
     #[error("{found} columns, where {needed} are needed")]
     Columns {
-        /// In this row.
+        /// Columns of this row.
         found: usize,
-        /// Up to the last one that is read.
+        /// Columns needed.
         needed: usize,
     },
-    /// More columns than the first line has: where each belongs is not known.
+    /// More columns than the first line, so that they cannot be assigned.
     #[error("{found} columns, where the first line has {first}; write decimals with a point, or in quotes")]
     TooMany {
-        /// In this row.
+        /// Columns of this row.
         found: usize,
-        /// In the header, or in the first row without one.
+        /// Columns of the header, or of the first row.
         first: usize,
     },
     /// A quote that is never closed.
     #[error("a quote is opened and not closed")]
     Quote,
-    /// None of the notations of a time.
+    /// Not a known notation of a time.
     #[error("'{0}' is no time: {TIMES}")]
     Time(String),
     /// 03/04 may be March or April.
@@ -90,7 +90,7 @@ pub enum RowProblem {
     TooEarly {
         /// The field.
         text: String,
-        /// What it was read as.
+        /// The parsed time.
         at: Timestamp,
     },
     /// Later than tomorrow.
@@ -98,16 +98,16 @@ pub enum RowProblem {
     TooLate {
         /// The field.
         text: String,
-        /// What it was read as.
+        /// The parsed time.
         at: Timestamp,
     },
-    /// Bytes that are no text.
+    /// Not UTF-8.
     #[error("not UTF-8 text")]
     NotText,
-    /// Nothing where the price should be.
+    /// An empty price.
     #[error("no price")]
     NoPrice,
-    /// No number where the price should be.
+    /// A price that is not a number.
     #[error("'{0}' is no price: a number such as 0.0123")]
     Price(String),
     /// 1,234 may be 1.234 or 1234.
@@ -115,13 +115,13 @@ pub enum RowProblem {
         "'{0}': the comma may begin decimals or part thousands, and no price of the file tells which; {NUMBERS}"
     )]
     Thousands(String),
-    /// A number that no price can be.
+    /// A number outside the range of prices.
     #[error("a price of {0}: prices are above zero")]
     NotPositive(Decimal),
 }
 
 impl RowProblem {
-    /// A field that is no time of a price.
+    /// A field that is not a valid time of a price.
     pub(super) fn of_time(text: String, problem: NoTime) -> Self {
         match problem {
             NoTime::Notation => Self::Time(text),
@@ -132,7 +132,7 @@ impl RowProblem {
         }
     }
 
-    /// The problem, without a word of the file but a number or a date.
+    /// The problem, quoting only numbers and dates of the file.
     #[must_use]
     pub fn unquoted(&self) -> String {
         match self {

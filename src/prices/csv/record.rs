@@ -9,7 +9,7 @@ use std::{
 const LINE_MAX: usize = 64 * 1_024;
 /// A quoted field spans at most this many lines: a stray quote must not swallow the rest of the file.
 const QUOTED_LINES_MAX: u64 = 20;
-/// Bytes that are read at once.
+/// Bytes per read.
 const BUFFER: usize = 1 << 18;
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -23,12 +23,12 @@ pub(super) struct Record {
     /// The lines of the record as they are.
     raw: Vec<u8>,
     fields: Vec<u8>,
-    /// Where each field ends in `fields`.
+    /// The end of each field in `fields`.
     ends: Vec<usize>,
 }
 
 impl Record {
-    /// A field, by its place from 0.
+    /// A field, by its index from 0.
     pub(super) fn get(&self, index: usize) -> Option<&[u8]> {
         let end = *self.ends.get(index)?;
         let start = match index.checked_sub(1) {
@@ -96,7 +96,7 @@ impl Record {
     }
 }
 
-/// Without blanks around, the no-break space of spreadsheets included.
+/// Trimmed, the no-break space of spreadsheets included.
 fn trim(mut field: &[u8]) -> &[u8] {
     loop {
         let before = field.len();

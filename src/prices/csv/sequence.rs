@@ -11,14 +11,14 @@ const SPACINGS_MAX: usize = 1_024;
 /// Rows further apart than this share of the usual distance, in per cent, have a gap between them.
 const GAP_PCT: u64 = 150;
 
-/// Where a row stands among those before it.
+/// How a row is ordered relative to those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// After them, in the file's order.
     Next,
     /// At the time of the last one: the first row of an instant counts.
     Again,
-    /// Neither: the file is not sorted.
+    /// Out of order: the file is not sorted.
     OutOfOrder,
 }
 
@@ -112,13 +112,13 @@ pub struct Spacing {
 }
 
 impl Spacing {
-    /// No distance: rows that are no candles.
+    /// No spacing, for rows that are not candles.
     pub const NONE: Self = Self {
         usual: Span::ZERO,
         gap_millis: u64::MAX,
     };
 
-    /// Whether something is missing between rows this far apart.
+    /// Whether rows are missing between two rows this far apart.
     #[must_use]
     pub const fn is_gap(self, millis: u64) -> bool {
         millis > self.gap_millis
@@ -148,7 +148,7 @@ impl Ends {
         Self { spacing, held: None }
     }
 
-    /// Takes the next row; gives the one before it, or this one if none is moved.
+    /// Takes the next row; returns the one before it, or this one if candles are not moved.
     pub fn push(&mut self, row: PriceRow) -> Option<PriceRow> {
         if self.spacing == Spacing::NONE {
             return Some(row);
@@ -157,7 +157,7 @@ impl Ends {
         Some(self.moved(before, Some(row.at)))
     }
 
-    /// The last row, if it was not given yet.
+    /// The last row, if not yet returned.
     pub fn finish(self) -> Option<PriceRow> {
         let last = self.held?;
         Some(self.moved(last, None))

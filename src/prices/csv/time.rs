@@ -1,4 +1,4 @@
-//! Times as files write them.
+//! Notations of times in files.
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 
@@ -18,7 +18,7 @@ pub const FIRST: Timestamp = match DateTime::from_timestamp(1_230_768_000, 0) {
 /// Unix seconds of the year 2100: the bound where no latest time is given.
 const FAR: i64 = 4_102_444_800;
 
-/// Which of two numbers before a year is the day.
+/// The order of day and month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DayMonth {
     /// 28/01/2026.
@@ -27,18 +27,18 @@ pub enum DayMonth {
     MonthFirst,
 }
 
-/// Why a field is no time of a price.
+/// Why a field is not a valid time of a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoTime {
-    /// None of the notations.
+    /// Not a known notation.
     Notation,
-    /// Day and month may be either, and nothing in the file tells.
+    /// Day and month are ambiguous, and no row of the file decides.
     DayOrMonth,
     /// Scientific notation: digits are lost.
     Digits,
-    /// Read, but before the first price of any token.
+    /// Before the first price of any token.
     TooEarly(Timestamp),
-    /// Read, but later than tomorrow.
+    /// Later than tomorrow.
     TooLate(Timestamp),
 }
 
@@ -57,7 +57,7 @@ pub(super) fn price_time(
     bounded(read(field, order, latest)?, latest)
 }
 
-/// The same of a date and a time of day in columns of their own.
+/// The same for a date and a time of day in separate columns.
 pub(super) fn price_time_of_two(
     (day, time): (&[u8], &[u8]),
     order: Option<DayMonth>,

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::domain::foreign::Foreign;
 
-/// Longest ticker that is believed, bytes.
+/// Maximum length of a ticker, bytes.
 const SYMBOL_MAX: usize = 32;
 
-/// What the API knows of a token.
+/// Symbol and price of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenListing {
     /// Its ticker, up to 32 bytes without control characters; empty if it has none.
@@ -37,10 +37,10 @@ struct PairToken {
 }
 
 /// The readable pairs of an answer: a list, or the object of the API's older paths, whose `pairs` is null if there
-/// are none. A pair without a price or a base token is no reason to lose the others.
+/// are none. A pair without a price or a base token is skipped.
 ///
 /// # Errors
-/// What the answer is instead.
+/// Why the answer has no list of pairs.
 pub(super) fn decode(body: &[u8]) -> Result<Vec<Pair>, String> {
     let pairs = match serde_json::from_slice(body).map_err(|error| error.to_string())? {
         Value::Array(pairs) => pairs,
@@ -65,7 +65,7 @@ pub(super) fn deepest(pairs: &[Pair], chain: &str, token: Address) -> Result<Tok
         .iter()
         .filter(|pair| pair.chain_id == chain && pair.base_token.address.eq_ignore_ascii_case(&address))
         .filter_map(|pair| Some((pair.depth_usd(), pair, decimal(&pair.price_usd)?)))
-        // A price of nothing is reported only if there is no other: the book refuses it by name.
+        // A zero price is returned only if there is no other; the price book refuses it.
         .max_by_key(|(depth_usd, _, price_usd)| (*price_usd > Decimal::ZERO, *depth_usd))
         .map(|(_, pair, price_usd)| TokenListing {
             symbol: pair.symbol(),

@@ -1,4 +1,4 @@
-//! One request: its turn, its tries, its limits.
+//! One request: rate limit, retries, size limit.
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
@@ -23,7 +23,7 @@ use crate::{
     store::rate_limits::RateLimit,
 };
 
-/// Tries of one request.
+/// Attempts per request.
 const TRIES_MAX: u32 = 3;
 /// A larger answer is refused: 30 tokens with many pairs each stay well below.
 const BODY_MAX: usize = 8 * 1024 * 1024;
@@ -42,11 +42,11 @@ pub(super) struct Requests {
     settings: DexscreenerSettings,
 }
 
-/// Why a try brought nothing.
+/// Why an attempt failed.
 enum Failed {
-    /// Another one may.
+    /// A retry may succeed.
     ForNow(String),
-    /// Another one will not, or must not be made.
+    /// A retry will not help, or is not allowed.
     ForGood(String),
 }
 

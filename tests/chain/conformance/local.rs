@@ -1,4 +1,4 @@
-//! A local chain with the real contracts as a rig. It makes a block when it is told to; its only node answers through
+//! A local chain with the real contracts as a rig. It makes a block on request; its only node answers through
 //! a proxy that can lose answers.
 
 use std::sync::{
@@ -97,7 +97,7 @@ impl Local {
         self.ask("txpool_status", json!([])).await["pending"] != json!("0x0")
     }
 
-    /// Makes the next buy of `token` dearer than its floor allows.
+    /// Makes the next buy of `token` more expensive than its floor allows.
     async fn outbid(&self, token: Address) {
         self.world.push(token, true, coins(20)).await;
         self.world.devnet.node.mine(1).await.expect("a block");

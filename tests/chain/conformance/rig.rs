@@ -69,7 +69,7 @@ pub trait Rig: Sized {
     async fn chain(&self) -> Arc<dyn Chain>;
     /// Another job, on another token each time, that buys for ten dollars, once.
     async fn job(&self) -> JobId;
-    /// Lets the chain go on: what is pooled gets its block, unless it is stuck.
+    /// Advances the chain: pooled transactions are mined, unless they are stuck.
     async fn turn(&self);
     /// The swap of the first job that is planned and not yet sent will revert.
     async fn spoil(&self);
@@ -79,7 +79,7 @@ pub trait Rig: Sized {
     async fn lose_an_answer(&self);
     /// Orders of [`Rig::lose_an_answer`] that have not struck yet.
     async fn answers_to_lose(&self) -> usize;
-    /// The block of this transaction is taken back, and nobody remembers its bytes.
+    /// Reorgs the block of this transaction out; no node remembers its bytes.
     async fn take_back(&self, hash: B256, nonce: u64);
     /// Another program with the same key uses `nonce`; the hash, once it is mined.
     async fn foreign(&self, nonce: u64) -> B256;
@@ -173,7 +173,7 @@ async fn story<R: Rig>(rig: &R) -> String {
     )
 }
 
-/// Runs `step` and lets the chain go on in between, until it has an answer.
+/// Runs `step` and advances the chain in between, until there is an answer.
 pub async fn until<R: Rig, T>(rig: &R, what: &str, mut step: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {

@@ -157,7 +157,7 @@ pub async fn a_reorg_after_the_fill_reverses_it_and_the_same_bytes_fill_again<R:
     let open = booked(&rig, trade).await;
     assert_eq!((open.status.as_str(), open.reservations), ("SUBMITTED", 1));
     let TickOutcome::Held { reason, .. } = tick(&rig, job).await else {
-        panic!("it trades beside its open trade")
+        panic!("it trades although a trade is open")
     };
     assert_eq!(reason, HoldReason::TradeOpen);
     settle(&rig, trade).await;
@@ -270,7 +270,7 @@ pub async fn a_process_killed_at_each_step_of_a_buy_buys_once<R: Rig>() {
     for (before, place) in places.iter().enumerate() {
         let job = rig.job().await;
         die_at(&rig, place).await;
-        // Whoever comes next carries on with what was recorded; a plan that was lost is made again.
+        // The next worker continues what was recorded; a lost plan is made again.
         settle_all(&rig).await;
         if position(&rig, job).await == NOTHING {
             let trade = planned(&rig, job).await;

@@ -91,17 +91,17 @@ async fn tokens_of_no_and_of_two_digits_are_bought_and_liquidated_in_slices() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thin_pool_and_a_dear_unit_have_reasons_of_their_own() {
+async fn a_thin_pool_and_an_expensive_unit_have_reasons_of_their_own() {
     let world = World::new(BlockTime::OnTransaction).await;
     // 30 USD a unit, a hundred of them: a tenth of a coin moves that by 907 basis points.
     let thin = token(&world, "THIN", 0, 100, coins(1)).await;
     // 4,000 USD a unit: 10 USD buy none.
-    let dear = token(&world, "DEAR", 0, 300, coins(400)).await;
+    let expensive = token(&world, "COSTLY", 0, 300, coins(400)).await;
     for (address, symbol, usd, reason, told) in [
         (thin, "THIN", 300, "price_impact", "%moves the pool by 907 bps%"),
         (
-            dear,
-            "DEAR",
+            expensive,
+            "COSTLY",
             10,
             "too_few_units",
             "%costs 4000 USD and the trade is worth 10 USD%",

@@ -1,4 +1,4 @@
-//! Tokens of few decimals in real pools: what a swap of few units is said to move, and what proves nothing.
+//! Tokens of few decimals in real pools: how far a swap of few units moves them, and what proves nothing.
 
 use alloy_primitives::{Address, Bytes, U256};
 use lgi_mm::{
@@ -98,11 +98,11 @@ async fn a_drained_pair_of_few_units_is_refused() {
 #[tokio::test]
 async fn a_token_of_which_a_hundred_dollars_buy_no_unit_has_a_price() {
     let world = World::new().await;
-    let dear = token(&world, 0, 300, coins(400), &[Pool::V2]).await;
+    let expensive = token(&world, 0, 300, coins(400), &[Pool::V2]).await;
     let both = token(&world, 0, 3_000, coins(40), &[V3]).await;
     let rpc = Rpc::new(&world.spec).expect("nodes");
     let prices = OnchainPrices::new(rpc, world.spec.clone());
-    for (token, usd) in [(dear, "4000"), (both, "40")] {
+    for (token, usd) in [(expensive, "4000"), (both, "40")] {
         let request = PoolPriceRequest {
             token,
             quote: NATIVE,

@@ -382,7 +382,9 @@ impl Books {
             failure_watches::finish(&self.pool, trade).await.expect("final");
         }
         let seen = self.row(job).await.position.token_balance;
-        let held = seen.checked_sub(amount(tokens)).expect("there are so many");
+        let held = seen
+            .checked_sub(amount(tokens))
+            .expect("the books hold this amount");
         assert!(
             repairs::write_down(&self.pool, job, seen, held, "test")
                 .await

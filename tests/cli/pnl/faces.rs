@@ -19,8 +19,11 @@ use super::{
 };
 use crate::terminal::Terminal;
 
+/// Its name, how the trade failed, and which transactions were mined and succeeded.
+type Kind = (&'static str, Option<FailureKind>, &'static [(&'static str, bool)]);
+
 /// How a trade ended, and what of it was mined.
-const KINDS: [(&str, Option<FailureKind>, &[(&str, bool)]); 5] = [
+const KINDS: [Kind; 5] = [
     ("filled", None, &[("swap", true)]),
     (
         "filled after an approve",

@@ -1,5 +1,5 @@
 //! The pages that take a reader by the hand, followed word for word.
-#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 mod backtest;
 mod moving;
@@ -27,7 +27,7 @@ async fn the_page_going_live_works_word_for_word() {
         .parent()
         .expect("a directory");
     let path = format!("{}:{}", program.display(), std::env::var("PATH").expect("PATH"));
-    // Nothing waits for ever, and what runs in the background ends with the script.
+    // Nothing waits without a limit, and background processes end with the script.
     let script = format!(
         "set -eu\ntrap 'kill $(jobs -p) 2>/dev/null' EXIT\n{}",
         commands(page)

@@ -1,4 +1,4 @@
-//! Finding 16: key files that lie, are broken, or lie open; and what other tools write.
+//! Key files that lie, are broken, or lie open; and what other tools write.
 
 use std::{
     fs,

@@ -74,14 +74,14 @@ async fn a_key_that_does_not_open_holds_its_own_jobs_and_nobody_elses() {
     }
     assert!(
         daemon.try_wait().expect("a state").is_none(),
-        "the service goes on"
+        "the service continues"
     );
     daemon.kill().await.expect("it runs");
     let (_, said) = world.run(&["wallet", "list"]).await;
     assert!(!said.contains("panicked"), "{said}");
 }
 
-/// A wrong password, an open file, a missing key, no password at all: each is said by its own name, and ends nothing.
+/// A wrong password, an open file, a missing key, no password at all: each is reported by its own name, and no process ends.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_way_not_to_open_has_a_name_and_no_service_ends_of_it() {
     let mut world = World::new(BlockTime::OnTransaction).await;
@@ -132,7 +132,7 @@ async fn each_way_not_to_open_has_a_name_and_no_service_ends_of_it() {
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert!(
             daemon.try_wait().expect("a state").is_none(),
-            "{named}: the service goes on"
+            "{named}: the service continues"
         );
         daemon.kill().await.expect("it runs");
     }

@@ -1,4 +1,4 @@
-//! Finding 15: whoever reaches the metrics port tries to keep it, and the process, busy.
+//! A client of the metrics port tries to keep it, and the process, busy.
 
 use std::{
     net::SocketAddr,

@@ -1,4 +1,4 @@
-//! Finding 5: root runs the private server as another user, and that user tries to become root through it.
+//! Root runs the private server as another user, and that user tries to become root through it.
 
 use std::{
     fs,
@@ -137,7 +137,7 @@ fn what_was_planted_in_an_earlier_versions_directory_is_not_followed() {
             "{name}: root took it back"
         );
     }
-    // A hard link is no link that could be told from the file.
+    // A hard link cannot be distinguished from the file.
     let dir = scratch();
     let place = earlier_layout(dir.path(), &earlier_user());
     let victim = Victim::new(dir.path(), "victim");
@@ -254,7 +254,7 @@ async fn the_program_is_no_superuser_of_its_private_server() {
             .and_then(|error| error.code().map(|code| code.to_string()));
         assert_eq!(code.as_deref(), Some("42501"), "{attempt}: {refused}");
     }
-    // No role that somebody makes can be entered without a password.
+    // No role that is created later can log in without a password.
     let mut admin = PgConnection::connect(&server.url("postgres"))
         .await
         .expect("it answers");

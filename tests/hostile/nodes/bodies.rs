@@ -6,7 +6,7 @@ use lgi_mm::chain::{ChainFile, ChainSpec, Rpc};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Answers every connection with the same bytes, the last of them for ever if `endless`.
+/// Answers every connection with the same bytes, the last of them without end if `endless`.
 async fn server(head: String, body: Vec<u8>, endless: bool) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await

@@ -39,7 +39,7 @@ async fn one_node_of_two_that_forges_a_revert_settles_nothing_and_is_named_count
         panic!("two nodes")
     };
     evil.lie(forge_reverts(routers(&world)));
-    // The good one fails at first: whoever answered in its place must not be the one that is believed from then on.
+    // The good one fails at first: the node that answered in its place must not be believed from then on.
     let mut failures = 6;
     good.lie(move |_, _, answer| {
         if failures > 0 {

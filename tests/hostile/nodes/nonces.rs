@@ -109,7 +109,7 @@ async fn a_worker_that_starts_sees_that_nonces_are_missing_and_halts_by_itself()
     assert_eq!(count(&world, "SELECT max(next_nonce) FROM signers").await, 5_000);
     start(&world).await;
     liars[0].repent();
-    // Whoever starts compares the counts.
+    // A starting process compares the counts.
     let mut daemon = world.daemon(None);
     world
         .until(

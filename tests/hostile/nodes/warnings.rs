@@ -1,4 +1,4 @@
-//! What the owner is told of nodes.
+//! Warnings about nodes.
 
 use lgi_mm::devnet::BlockTime;
 use serde_json::json;

@@ -10,7 +10,7 @@ use lgi_mm::{
 };
 use testkit::live::{WALLET, World};
 
-/// The kill switch, and changes of the file, count without a restart; so does that somebody else may write it.
+/// The kill switch, and changes of the file, count without a restart; so does a change of who may write it.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_kill_switch_stops_a_running_worker_and_lets_it_go_on() {
     let world = World::new(BlockTime::OnTransaction).await;
@@ -138,7 +138,7 @@ async fn what_cannot_be_counted_is_not_signed() {
     daemon.kill().await.expect("killed");
 }
 
-/// Finding 17: settings that anybody could have put there are not obeyed, and which file was read is said.
+/// Settings that any user could have put there are ignored, and the file that was read is named.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_17_settings_that_others_may_write_are_refused() {
     let world = World::new(BlockTime::OnTransaction).await;

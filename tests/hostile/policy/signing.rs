@@ -96,7 +96,7 @@ async fn finding_1_plans_written_into_the_database_are_not_signed() {
     daemon.kill().await.expect("killed");
 }
 
-/// Finding 1: limits that a row holds are the job's; those of the policy hold whatever rows say, and whatever is gone.
+/// Limits that a row holds are the job's; those of the policy hold whatever rows say, and whatever is gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_1_the_policys_day_is_counted_where_no_row_resets_it() {
     let world = World::new(BlockTime::OnTransaction).await;
@@ -134,7 +134,7 @@ async fn finding_1_the_policys_day_is_counted_where_no_row_resets_it() {
     assert!(shown.contains("20 USD today"), "{shown}");
 }
 
-/// Finding 1: the same password opens every key of the directory; the policy names the wallets.
+/// The same password opens every key of the directory; the policy names the wallets.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_1_a_row_cannot_choose_another_key() {
     let world = World::new(BlockTime::OnTransaction).await;
@@ -169,7 +169,7 @@ async fn finding_1_a_row_cannot_choose_another_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_4_what_the_key_signed_once_is_not_signed_again() {
     let world = World::new(BlockTime::OnTransaction).await;
-    // The owner once sent a coin to somebody.
+    // The owner once sent a coin to another address.
     let signer = LocalSigner::new(KEY.parse().expect("a key"), CHAIN_ID);
     let transfer = UnsignedTransaction {
         call: Call {

@@ -16,7 +16,7 @@ use testkit::live::{World, coins};
 use crate::prices::set_up::*;
 use crate::tokens::{Trick, play};
 
-/// Finding 3 (a): a node says that the token is worth twenty times what it is, and is honest about everything else: the
+/// A node says that the token is worth twenty times what it is, and is honest about everything else: the
 /// floor would be a twentieth of the quote.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_3a_a_price_that_the_quote_contradicts_buys_nothing() {
@@ -61,7 +61,7 @@ async fn finding_3a_a_price_that_the_quote_contradicts_buys_nothing() {
     world.until("an honest node's price buys", BOUGHT).await;
 }
 
-/// Finding 3 (b): digits that were told wrong once, when the job began.
+/// Decimals that were reported wrong once, when the job began.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_3b_digits_that_were_a_lie_at_the_start_buy_nothing() {
     let world = World::new(BlockTime::OnTransaction).await;
@@ -93,7 +93,7 @@ async fn finding_3b_a_contract_that_changes_its_digits_is_traded_no_more() {
     assert_eq!(trades(&world).await, before);
     play(&world.devnet, token, Trick::Honest).await;
     let more = "SELECT count(*) FILTER (WHERE status = 'EXECUTED') > 2 FROM trades";
-    world.until("it goes on by itself", more).await;
+    world.until("it continues by itself", more).await;
     // The venue compares as well, whatever source the price is from.
     let mut buy = swap(NATIVE, token, tenth());
     buy.checks.decimals = Some((18, 6));
@@ -101,7 +101,7 @@ async fn finding_3b_a_contract_that_changes_its_digits_is_traded_no_more() {
     assert!(matches!(refused, QuoteError::DecimalsChanged(_)), "{refused}");
 }
 
-/// Finding 3 (d): the tax rises between the simulation and the block.
+/// The tax rises between the simulation and the block.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_3d_a_tax_that_rises_before_the_block_reverts_on_every_pool() {
     let world = World::new(BlockTime::OnTransaction).await;
@@ -135,7 +135,7 @@ async fn finding_3d_a_tax_that_rises_before_the_block_reverts_on_every_pool() {
     }
 }
 
-/// Finding 3 (c): the slack between the quote and the plan's floor is not there for whoever pushes the pool.
+/// An attacker who moves the pool's price does not get the slack between the quote and the plan's floor.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_3c_a_pool_that_is_pushed_after_the_simulation_reverts() {
     let world = World::new(BlockTime::OnTransaction).await;
@@ -154,11 +154,11 @@ async fn finding_3c_a_pool_that_is_pushed_after_the_simulation_reverts() {
     world.push(at.clanker, true, coins(1)).await;
     assert!(
         !sent(&world, &calls).await,
-        "1 % dearer is within the floor, not within the slip"
+        "1 % more expensive is within the floor, not within the slip"
     );
 }
 
-/// Finding 7: the node's clock is ten years ahead.
+/// The node's clock is ten years ahead.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_7_a_clock_that_is_ahead_signs_nothing() {
     let (world, liar) = lied_to(BlockTime::OnTransaction).await;
@@ -186,7 +186,7 @@ async fn finding_7_a_clock_that_is_ahead_signs_nothing() {
     assert!(most, "no deadline is far away");
 }
 
-/// Finding 9: a tip of 45 gwei, as the node wants it.
+/// A tip of 45 gwei, as the node wants it.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_9_a_tip_is_no_more_than_the_chain_usually_wants() {
     let (world, liar) = lied_to(BlockTime::OnTransaction).await;
@@ -205,7 +205,7 @@ async fn finding_9_a_tip_is_no_more_than_the_chain_usually_wants() {
     );
 }
 
-/// Finding 9: the price of the coin goes missing while a swap waits. Replacements stop at twice what was paid first.
+/// The price of the coin goes missing while a swap waits. Replacements stop at twice what was paid first.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_9_without_a_price_replacements_cost_no_more_than_twice_the_first() {
     let world = World::new(BlockTime::OnDemand).await;

@@ -1,4 +1,4 @@
-//! Finding 10: tokens that can be bought and not sold, and offers that are broken.
+//! Tokens that can be bought and not sold, and offers that are broken.
 
 use alloy_primitives::U256;
 use lgi_mm::{
@@ -16,7 +16,7 @@ use testkit::live::{WALLET, World, coins};
 use crate::prices::set_up::*;
 use crate::tokens::{Trick, play};
 
-/// Finding 10: a trap that shuts after the first buy.
+/// A trap that shuts after the first buy.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_10_a_token_that_shuts_after_the_first_buy_is_bought_no_more() {
     let world = World::new(BlockTime::OnTransaction).await;
@@ -29,7 +29,7 @@ async fn finding_10_a_token_that_shuts_after_the_first_buy_is_bought_no_more() {
     let before = trades(&world).await;
     world.ticks(3).await;
     assert_eq!(trades(&world).await, before, "{}", world.story().await);
-    world.until("it is told once", TOLD).await;
+    world.until("one notification", TOLD).await;
     let (_, status) = world.run(&["status", "TRAP"]).await;
     assert!(
         status.contains("UNSELLABLE") && status.contains("reverts"),
@@ -38,14 +38,14 @@ async fn finding_10_a_token_that_shuts_after_the_first_buy_is_bought_no_more() {
     world.devnet.shut_trap(false).await.expect("open");
     let sql =
         "SELECT count(*) > 0 FROM trades WHERE status = 'EXECUTED' AND slot > now() - interval '2 seconds'";
-    world.until("it goes on once it can be sold again", sql).await;
+    world.until("it continues once it can be sold again", sql).await;
     let (_, status) = world.run(&["status", "TRAP"]).await;
     assert!(!status.contains("UNSELLABLE"), "{status}");
 }
 
 const TOLD: &str = "SELECT count(*) = 1 FROM outbox WHERE event = 'job.unsellable'";
 
-/// Finding 10: what is held and not bought any more is tried once a day.
+/// What is held and not bought any more is tried once a day.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_10_a_held_position_that_became_unsellable_is_found_by_the_dry_sale_of_the_day() {
     let world = World::new(BlockTime::OnTransaction).await;
@@ -65,7 +65,7 @@ async fn finding_10_a_held_position_that_became_unsellable_is_found_by_the_dry_s
         .expect("a day later");
     assert_eq!(rows.rows_affected(), 1, "the buy was a proof");
     let _daemon = world.daemon(None);
-    world.until("it is told", TOLD).await;
+    world.until("a notification", TOLD).await;
     let detail: String = sqlx::query_scalar("SELECT detail FROM sale_proofs")
         .fetch_one(&world.db.pool)
         .await
@@ -74,7 +74,7 @@ async fn finding_10_a_held_position_that_became_unsellable_is_found_by_the_dry_s
     assert_eq!(trades(&world).await, 1);
 }
 
-/// Finding 10: a tax of 49 % on sales, which a rule of one half lets pass; and a token that lets only small amounts go.
+/// A tax of 49 % on sales, which a rule of one half lets pass; and a token that lets only small amounts go.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_10_the_whole_position_must_come_back_less_the_pools_fee_and_some_slack() {
     let world = World::new(BlockTime::OnTransaction).await;
@@ -94,7 +94,7 @@ async fn finding_10_the_whole_position_must_come_back_less_the_pools_fee_and_som
             "{refused}"
         );
     }
-    // Whoever says that he accepts it may buy.
+    // An owner who accepts it may buy.
     let mut taxed = buy;
     taxed.checks.round_trip_loss_max_bps = 700;
     world
@@ -160,7 +160,7 @@ async fn the_best_offer_is_passed_over_if_it_is_broken_or_too_good() {
         .await
         .expect("a quote")
         .amount_out;
-    // Somebody dumps the token into V2: it is half the price there.
+    // Another trader dumps the token into V2: it is half the price there.
     let dump = SwapRequest {
         wallet: lgi_mm::devnet::DEPLOYER,
         ..swap(at.token, NATIVE, coins(400_000_000))
@@ -208,7 +208,7 @@ async fn the_best_offer_is_passed_over_if_it_is_broken_or_too_good() {
     let found = venue.quote(&open).await.expect("another pool").amount_out;
     assert!(found.units() < of(fair.units(), 102, 100), "{found} {fair}");
     play(&world.devnet, at.token, Trick::Honest).await;
-    // With nowhere else to go the limits are told what is wrong.
+    // With no other pool, the limits name the problem.
     let only = SwapRequest {
         pool: Some(Pool::V2),
         ..buy

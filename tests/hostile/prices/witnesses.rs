@@ -1,4 +1,4 @@
-//! Finding 3: what two nodes must say before it is believed.
+//! What two nodes must say before it is believed.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use testkit::live::World;
 
 use testkit::liar::Liar;
 
-/// Finding 3: a first price that one node alone says. With real money two nodes must say it, asked apart.
+/// A first price that one node alone says. With real money two nodes must say it, asked apart.
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_3_the_first_price_and_that_of_a_liquidation_need_a_second_node() {
     let world = World::new(BlockTime::OnTransaction).await;
@@ -56,7 +56,7 @@ async fn finding_3_the_first_price_and_that_of_a_liquidation_need_a_second_node(
         price: Price::new(accepted.price.decimal() + accepted.price.decimal()).expect("a price"),
         ..accepted
     };
-    let refused = confirm(&twice, &agree, last, &config, now).expect_err("somebody lies");
+    let refused = confirm(&twice, &agree, last, &config, now).expect_err("one node lies");
     assert_eq!(refused.reason, HoldReason::PriceDeviation);
     let one = book(&world, vec![honest.url(), honest.url()]).await;
     let alone = said(one.witnesses(&wish(&config, token)).await);

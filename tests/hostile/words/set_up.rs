@@ -23,7 +23,7 @@ pub fn error_of(text: &str) -> Vec<u8> {
     data
 }
 
-/// All that `original` does on the storage of whoever has this code, but `approve` reverts with `text`.
+/// Behaves as `original` on its own storage, but `approve` reverts with `text`.
 pub fn speaking(original: Address, text: &str) -> Bytes {
     let data = error_of(text);
     let length = u16::try_from(data.len()).expect("a short text").to_be_bytes();

@@ -54,7 +54,7 @@ async fn a_token_that_says_nul_stops_only_its_own_job_and_writes_on_no_terminal(
         .await;
     world
         .until(
-            "each healthy job bought, and goes on",
+            "each healthy job bought, and continues",
             "SELECT count(*) = 2 FROM (SELECT job_id FROM trades WHERE status = 'EXECUTED' GROUP BY job_id HAVING count(*) >= 2) healthy",
         )
         .await;
@@ -123,7 +123,7 @@ async fn what_is_stored_already_is_printed_without_what_a_terminal_obeys() {
     assert!(said.contains("all is well"), "{said}");
 }
 
-/// Finding 13: a node's words are cut, whatever it says and however long.
+/// A node's words are cut, whatever it says and however long.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_shouts_leaves_a_short_clean_detail_and_healthy_jobs_go_on_after_it() {
     let mut liar = None;

@@ -115,7 +115,7 @@ async fn what_stands_in_a_file_is_read_or_refused_and_never_ends_the_program() {
     assert_eq!(jobs, 0);
 }
 
-/// Finding 21: what the program advises can be typed, as a flag, in a file and as a variable.
+/// What the program advises can be typed, as a flag, in a file and as a variable.
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_are_written_with_commas_everywhere() {
     let world = World::new(BlockTime::OnTransaction).await;
@@ -163,7 +163,7 @@ async fn lists_are_written_with_commas_everywhere() {
     );
 }
 
-/// Finding 25: a row names a file, and the worker tells nobody what stands in it.
+/// A row names a file, and the worker tells nobody what stands in it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_cannot_make_a_worker_read_files_out() {
     let world = World::new(BlockTime::OnTransaction).await;

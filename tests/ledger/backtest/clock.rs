@@ -51,7 +51,7 @@ impl Clock {
         clock
     }
 
-    /// Turns the clock and wakes whoever sleeps by it.
+    /// Advances the clock and wakes all that sleep by it.
     pub async fn set(&self, now: DateTime<Utc>) {
         sqlx::query("UPDATE clock.hands SET at = $1")
             .bind(now)

@@ -1,5 +1,5 @@
 //! Backtests: the same answer as live, the same memory as the ledger, and files as they come.
-#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 mod clock;
 mod figures;

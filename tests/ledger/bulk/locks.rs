@@ -86,7 +86,7 @@ async fn many_orders_at_once_neither_wait_for_each_other_in_a_circle_nor_get_los
     let mut stopped = 0;
     for task in tasks {
         let done = tokio::time::timeout(Duration::from_secs(240), task).await;
-        stopped += done.expect("no order waits for ever").expect("no task fails");
+        stopped += done.expect("every order ends").expect("no task fails");
     }
     // Each job was stopped by one pause at a time: as often as pauses say, and never twice without a resume between.
     let sql = "SELECT count(*) FROM job_events WHERE action = 'pause'";

@@ -1,5 +1,9 @@
 //! Orders to several jobs at once, on a real PostgreSQL: atomic, undone exactly, and without a deadlock.
-#![expect(clippy::expect_used, reason = "the helpers of a test fail it by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the helpers of a test fail it by panicking"
+)]
 
 mod locks;
 mod model;
@@ -88,7 +92,7 @@ pub(super) async fn pause(pool: &PgPool, selection: Selection) -> (Option<AuditI
     (stopped.pause, jobs.collect())
 }
 
-/// Takes back a pause; the statuses that jobs got from it.
+/// Undoes a pause; the statuses that jobs got from it.
 pub(super) async fn undo(pool: &PgPool, pause: AuditId) -> Vec<(JobId, Option<JobStatus>)> {
     let back = bulk::resume_paused_by(pool, pause, "test")
         .await

@@ -204,7 +204,7 @@ async fn several_configurations_change_together_or_not_at_all() {
     let mut other = config.clone();
     other.schedule.jitter = Span::from_secs(2);
     assert!(
-        orders::configure(pool, &read[2], &other, "somebody")
+        orders::configure(pool, &read[2], &other, "another operator")
             .await
             .expect("edited")
     );

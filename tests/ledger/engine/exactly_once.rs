@@ -1,5 +1,7 @@
 //! Laws 2-6, 9 and 10: whatever is repeated, raced or interrupted, a slot trades at most once.
 
+mod holds;
+
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex},
@@ -195,7 +197,7 @@ async fn every_step_of_a_trade_may_be_done_twice() {
     };
     let mut steps = 0;
     loop {
-        // The same step twice at once: whoever comes second must find it done.
+        // The same step twice at once: the second must find it done.
         let other = world.another_engine();
         let (first, second) = tokio::join!(world.engine.settle(trade), other.settle(trade));
         steps += 1;
@@ -317,104 +319,9 @@ async fn one_jobs_trouble_harms_no_neighbour_in_the_slice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn equal_holds_in_a_row_are_one_row() {
-    let world = World::new(accumulate()).await;
-    world.market.down();
-    for _ in 0..5 {
-        world.hold().await;
-    }
-    world.market.set("2");
-    world.trade().await;
-    world.market.down();
-    world.hold().await;
-    let runs: Vec<(String, i64)> = sqlx::query_as("SELECT reason, count FROM ticks ORDER BY first_slot")
-        .fetch_all(&world.pool)
-        .await
-        .expect("runs");
-    assert_eq!(
-        runs,
-        [
-            ("price_missing".into(), 5),
-            ("DCA".into(), 1),
-            ("price_missing".into(), 1)
-        ]
-    );
-}
-
-/// Workers wait for each other at the row that fences slots; what the first began meanwhile is not visible to the
-/// second's statement.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hold_that_waited_for_another_tick_does_not_extend_a_run_from_before_it() {
-    let world = World::new(accumulate()).await;
-    let at = |second: i64| chrono::DateTime::from_timestamp(4_000_000_000 + second, 0).expect("a time");
-    let hold = |second: i64, reason| Hold {
-        tick: Tick {
-            job: world.job,
-            slot: at(second),
-        },
-        reason,
-        detail: None,
-        price: None,
-        recent_high: None,
-        sample_high: None,
-    };
-    let record = async |hold: Hold| {
-        ticks::record_holds(&world.pool, &[hold])
-            .await
-            .expect("recorded")
-            .fresh
-    };
-    record(hold(1, HoldReason::PriceMissing)).await;
-    let mut first = world.pool.begin().await.expect("a transaction");
-    sqlx::query(include_str!("../../../src/store/sql/ticks_record_holds.sql"))
-        .bind([world.job.0].as_slice())
-        .bind([at(2)].as_slice())
-        .bind(["trade_open"].as_slice())
-        .bind([None::<String>].as_slice())
-        .bind([None::<rust_decimal::Decimal>].as_slice())
-        .bind([None::<chrono::DateTime<chrono::Utc>>].as_slice())
-        .bind([None::<rust_decimal::Decimal>].as_slice())
-        .bind([None::<rust_decimal::Decimal>].as_slice())
-        .bind([None::<chrono::DateTime<chrono::Utc>>].as_slice())
-        .bind([None::<chrono::DateTime<chrono::Utc>>].as_slice())
-        .bind([None::<i32>].as_slice())
-        .execute(&mut *first)
-        .await
-        .expect("recorded");
-    let second = tokio::spawn({
-        let (pool, hold) = (world.pool.clone(), hold(3, HoldReason::PriceMissing));
-        async move { ticks::record_holds(&pool, &[hold]).await.expect("recorded").fresh }
-    });
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while sqlx::query_scalar::<_, i64>(waits)
-        .fetch_one(&world.pool)
-        .await
-        .expect("a count")
-        == 0
-    {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    first.commit().await.expect("committed");
-    second.await.expect("no panic");
-    record(hold(4, HoldReason::PriceMissing)).await;
-    let runs: Vec<(String, i64)> = sqlx::query_as("SELECT reason, count FROM ticks ORDER BY first_slot")
-        .fetch_all(&world.pool)
-        .await
-        .expect("runs");
-    let expected = [
-        ("price_missing".into(), 1),
-        ("trade_open".into(), 1),
-        ("price_missing".into(), 2),
-    ];
-    assert_eq!(runs, expected);
-    let totals = views::ledger_totals(&world.pool).await.expect("totals");
-    assert_eq!((totals.duplicate_slots, totals.slots_recorded), (0, 4));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_trade_that_was_frozen_before_a_crash_is_carried_on_after_it() {
     let world = World::new(accumulate()).await;
-    // Stop after each number of steps, as a killed worker would, and let another engine go on.
+    // Stop after each number of steps, as a killed worker would, and let another engine continue.
     for steps in 0..6 {
         let TickOutcome::Traded { trade } = world.evaluate(world.next_tick()).await else {
             panic!("no trade")

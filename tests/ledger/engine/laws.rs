@@ -1,4 +1,4 @@
-//! Laws 6, 7, 11 and 12: somebody else's transactions, deadlines, money that is short.
+//! Laws 6, 7, 11 and 12: foreign transactions, deadlines, insufficient funds.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub async fn chain(world: &World) -> Arc<dyn Chain> {
     world.paper.market(&account()).await.expect("market").chain
 }
 
-/// Somebody else with the same key uses `nonce`; the hash once it is mined.
+/// Another program with the same key uses `nonce`; returns the hash once it is mined.
 async fn somebody_else_uses(world: &World, nonce: u64) -> B256 {
     let chain = chain(world).await;
     let signer = PaperSigner::new("base", default_wallet());

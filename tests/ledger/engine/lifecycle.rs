@@ -185,7 +185,7 @@ async fn a_job_that_is_being_sold_buys_nothing_that_was_planned_before() {
     assert_eq!(world.job().await.status, JobStatus::Idle);
 }
 
-/// The worker has looked at the job, and signs while somebody pauses it.
+/// The worker has read the job, and signs while it is paused.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_that_comes_while_a_plan_is_signed_still_stops_it() {
     let world = World::new(accumulate()).await;
@@ -334,14 +334,14 @@ async fn gas_that_is_dear_for_a_while_does_not_make_a_position_dust() {
             slices: 1,
         })
         .await;
-    let dear = PaperSettings {
+    let expensive = PaperSettings {
         base_fee_gwei: Decimal::from(1_000),
         ..paper_settings()
     };
     let engine = Engine::new(
         world.pool.clone(),
         Arc::new(world.market.clone()),
-        Arc::new(PaperMarkets::new(world.pool.clone(), dear)),
+        Arc::new(PaperMarkets::new(world.pool.clone(), expensive)),
         engine_settings(),
     );
     let held = engine.evaluate(&[world.next_tick()]).await.remove(0).outcome;

@@ -55,7 +55,7 @@ async fn a_job_that_changed_is_read_again() {
         assert_eq!(loaded(&world, &memory).await, there(&world).await, "{column}");
     }
 
-    // A change that is taken back was never there.
+    // A change that is rolled back never happened.
     let before = there(&world).await;
     let mut tx = world.pool.begin().await.expect("a transaction");
     sqlx::query("UPDATE jobs SET last_error = 'never'")
@@ -63,7 +63,7 @@ async fn a_job_that_changed_is_read_again() {
         .await
         .expect("a change");
     assert_eq!(loaded(&world, &memory).await, before, "not committed");
-    tx.rollback().await.expect("taken back");
+    tx.rollback().await.expect("rolled back");
     assert_eq!(loaded(&world, &memory).await, before);
 }
 

@@ -2,7 +2,7 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    reason = "what cannot go on in a test fails it"
+    reason = "a test that cannot continue fails"
 )]
 
 mod dropped;

@@ -105,7 +105,7 @@ async fn a_sale_of_all_is_forgotten_by_the_next_holding_and_comes_back_with_it()
     assert_eq!(world.job().await.position.token_balance, Amount::ZERO);
     let sold = last(&world).await;
     assert_eq!(sold.take_profit.expect("taken").average_cost, None);
-    // Taken back, it has never been.
+    // After its reversal it never happened.
     take_back(&world, all).await;
     assert_eq!(last(&world).await.take_profit, None);
     fails(&world, all).await;

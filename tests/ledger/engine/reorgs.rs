@@ -1,4 +1,4 @@
-//! Law 8: blocks that are taken back, before a trade is final and after.
+//! Law 8: reorgs, before and after a trade is final.
 
 use alloy_primitives::B256;
 use lgi_mm::{

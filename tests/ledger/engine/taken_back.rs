@@ -1,4 +1,4 @@
-//! Law 8, what follows from it: failures that the chain takes back, and sells of jobs that were done.
+//! Law 8, consequences: failures that are reorged out, and sells of jobs that were done.
 
 use alloy_primitives::B256;
 use chrono::TimeDelta;
@@ -196,7 +196,7 @@ async fn what_comes_to_a_job_that_was_done_is_sold() {
     world.assert_ledger_equals_venue().await;
 }
 
-/// The fill of this trade is taken back for good.
+/// The fill of this trade is reorged out permanently.
 async fn bury(world: &World, engine: &Engine, node: &Node, trade: TradeId, nonce: u64) {
     node.set(hash_of(world, trade).await, Some(Fate::Buried { nonce }));
     let fill: Vec<i64> = sqlx::query_scalar("SELECT id FROM fills WHERE trade_id = $1")

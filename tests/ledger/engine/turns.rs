@@ -26,7 +26,7 @@ use crate::engine::world::{World, accumulate, create, engine_settings};
 /// Long enough for a test to see who sleeps, which is thirty of them.
 const CHECK_INTERVAL: Span = Span::from_millis(200);
 
-/// A worker that lets a wallet have so many transactions open.
+/// A worker with this `pipeline_max`.
 fn worker(world: &World, pipeline_max: i64) -> Engine {
     let settings = EngineSettings {
         pipeline_max,
@@ -42,7 +42,7 @@ fn worker(world: &World, pipeline_max: i64) -> Engine {
     )
 }
 
-/// One trade of each of so many jobs, which share a wallet; in the order they were planned.
+/// One trade of each of `count` jobs that share a wallet, in the order they were planned.
 async fn plan(world: &World, engine: &Engine, count: u8) -> Vec<TradeId> {
     let mut planned = Vec::new();
     for n in 1..=count {
@@ -180,7 +180,7 @@ async fn a_worker_that_dies_after_it_gave_a_place_back_leaves_nobody_waiting() {
         settle_lease: Span::from_millis(200),
         ..SchedulerSettings::default()
     };
-    // The task is handed out, and whoever gets it dies too.
+    // The task is claimed, and that worker dies too.
     let handed_out = "SELECT count(*) FROM apalis.jobs WHERE convert_from(job, 'UTF8')::jsonb @> jsonb_build_object('trade', (SELECT min(trade_id) FROM turns))";
     scheduler::once(&world.pool, &settings).await.expect("claims");
     assert_eq!(world.count(handed_out).await, 1);
@@ -213,7 +213,7 @@ async fn a_call_that_was_lost_delays_those_who_wait_by_a_bounded_time() {
     assert_eq!(numbers(&world.pool, BY_NONCE).await, planned);
 }
 
-/// Going to sleep waits for whoever is about to give a place back, and then sees it.
+/// A trade that goes to sleep waits for a transaction that is releasing a place, and then sees it.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_goes_to_sleep_beside_a_place_that_has_just_become_free() {
     let world = World::new(accumulate()).await;
@@ -324,7 +324,7 @@ async fn a_trade_that_cannot_have_its_nonce_gives_its_turn_up() {
     world.assert_ledger_equals_venue().await;
 }
 
-/// A lease is for tasks that are lost. Whoever carried the trade on meanwhile told nobody when to look again.
+/// A lease is for lost tasks. The worker that continued the trade meanwhile scheduled no check.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_open_trade_is_looked_for_at_its_interval_and_not_only_after_its_lease() {
     let world = World::new(accumulate()).await;

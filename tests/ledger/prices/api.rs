@@ -28,7 +28,7 @@ pub enum Answer {
     Text(&'static str),
     /// A body that ends before its announced length.
     Truncated,
-    /// So many bytes of JSON.
+    /// This many bytes of JSON.
     Huge(usize),
     /// [`Answer::All`], after this long.
     Slow(Duration),

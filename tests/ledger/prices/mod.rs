@@ -1,5 +1,5 @@
 //! Price sources: what they answer, and what they do with the answers of others.
-#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 mod api;
 mod book;

@@ -168,7 +168,7 @@ async fn a_bad_file_says_where_and_what() {
             "line 2: no time: Unix seconds or milliseconds, or such as 2026-01-31T12:00:00Z",
         ),
         (
-            "time,price\n\n1767225600,1\n1767225605,dear\n",
+            "time,price\n\n1767225600,1\n1767225605,costly\n",
             "line 4: no price: a number such as 0.0123",
         ),
         ("1767225600,1\n1767225605,\n", "line 2: no price"),

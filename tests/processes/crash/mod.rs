@@ -1,6 +1,6 @@
 //! The promise: processes are killed at random moments for a minute, and no slot, trade or token is lost or
 //! doubled. The seed is printed; `LGI_MM_CRASH_SEED` runs the same kills again, `LGI_MM_CRASH_SECONDS` longer.
-#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 use std::{
     process::Stdio,

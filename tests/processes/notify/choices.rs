@@ -1,4 +1,4 @@
-//! Jobs and receivers choose what is told; a halted signer is told to all.
+//! Jobs and receivers choose events; all receivers are notified of a halted signer.
 
 use std::collections::BTreeSet;
 

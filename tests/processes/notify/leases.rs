@@ -74,14 +74,18 @@ async fn a_message_that_arrives_late_frees_nobody_else_s_receiver() {
     assert_eq!((slow.delivery.outbox, slow.delivery.number), (events[0], 1));
     assert_eq!((quick.delivery.outbox, quick.delivery.number), (events[0], 2));
     delivered(&world, &slow).await;
-    assert_eq!(world.count("delivered").await, 1, "it arrived, whoever sent it");
+    assert_eq!(
+        world.count("delivered").await,
+        1,
+        "it arrived, whichever process sent it"
+    );
     assert_eq!(claim(&world, HOUR).await, None, "the other one is sending");
     delivered(&world, &quick).await;
     let next = claim(&world, HOUR).await.expect("it is the receiver's turn");
     assert_eq!(next.delivery.outbox, events[1]);
 }
 
-/// The message that was late became too old meanwhile: whoever came next has another, and its number of attempts says
+/// The late message expired meanwhile: the next process has another, and its number of attempts says
 /// nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn nor_does_one_that_arrives_or_fails_when_it_has_become_too_old() {

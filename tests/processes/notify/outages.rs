@@ -127,7 +127,7 @@ async fn a_receiver_that_wants_to_be_left_alone_is_left_alone_for_as_long_as_it_
         "hook": webhook(&header),
         "telegram": { "kind": "telegram", "token": "12:ab", "chat_id": 7, "api_url": body.url(), "min_interval": "0s" },
     }));
-    // Two processes: neither asks while the other was told to wait.
+    // Two processes: neither sends while the other has to wait.
     let couriers = [
         Courier::start(world.pool(), &settings),
         Courier::start(world.pool(), &settings),
@@ -274,7 +274,7 @@ async fn what_is_too_old_is_given_up_and_never_sent() {
         (world.count("waiting").await, world.count("delivered").await),
         (1, 1)
     );
-    // With the next process' first sign of life.
+    // With the next process' first heartbeat.
     let courier = Courier::start(world.pool(), &settings);
     world
         .until(

@@ -132,7 +132,7 @@ async fn a_receiver_that_hangs_keeps_no_trade_waiting_and_a_real_trade_reaches_t
     // Three more trades, while the first message hangs.
     world
         .until(
-            "trades go on",
+            "trades continue",
             "SELECT count(*) >= 4 FROM trades WHERE status = 'EXECUTED'",
         )
         .await;
@@ -174,7 +174,7 @@ async fn metrics_and_log_say_once_that_a_receiver_is_down_and_once_that_it_is_ba
     let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = port.local_addr().expect("an address");
     drop(port);
-    // An event that nobody wants to be told of waits for nobody.
+    // An event without receivers is not kept waiting.
     world.event(None, "signer.halted", serde_json::json!({})).await;
     let run = |receivers: &str, log: &str| {
         std::fs::write(dir.path().join("lgi-mm.toml"), receivers).expect("settings");

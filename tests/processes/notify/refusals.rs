@@ -13,7 +13,7 @@ use crate::notify::{
     world::{Courier, SECRET, World, settings},
 };
 
-/// Kind, status, answer, and what is said of it.
+/// Kind, status, answer, and what is reported.
 const PERMANENT: &[(&str, u16, &str, &str)] = &[
     (
         "telegram",

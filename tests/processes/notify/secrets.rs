@@ -14,7 +14,7 @@ const TOKEN: &str = "8675309:hunter2hunter2hunter2";
 const URL_KEY: &str = "T000-hunter2hunter2";
 const KEY: &str = "hunter2hunter2hunter2hunter2";
 
-/// What is written, the key that is named, and what is said of it.
+/// What is written, the key that is named, and what is reported.
 const WRONG: &[(&str, &str, &str)] = &[
     ("[notify]\ntimout = \"1s\"", "notify.timout", "unknown field"),
     ("[notify]\ntimeout = \"0s\"", "notify.timeout", "100ms to 1m"),

@@ -124,7 +124,7 @@ impl World {
         }
     }
 
-    /// Waits until the database knows of the receivers: they are told what happens from then on.
+    /// Waits until the database knows the receivers: they get events from then on.
     pub async fn until_registered(&self, receivers: i64) {
         let begun = Instant::now();
         loop {

@@ -1,8 +1,8 @@
-//! What is old goes, what is needed stays, and nobody waits for it.
+//! Expired rows are deleted, needed ones stay, and no service waits for it.
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    reason = "what cannot go on in a test fails it"
+    reason = "a test that cannot continue fails"
 )]
 
 mod growth;

@@ -149,7 +149,7 @@ async fn pruning_goes_on_where_it_stopped() {
     let db = filled().await;
     let mut settings = RetentionSettings::default();
     pruned(&db.pool, &settings, false).await;
-    // The job goes on, and less is kept: all its old runs may go, and its trade's tick may not.
+    // The job continues, and less is kept: all its old runs may be deleted, but not its trade's tick.
     for sql in [
         "INSERT INTO ticks (job_id, outcome, reason, first_slot, last_slot) VALUES (1, 'hold', 'new', now(), now())",
         "UPDATE job_slots SET run_reason = 'new', run_first_slot = (SELECT max(first_slot) FROM ticks WHERE job_id = 1),

@@ -91,7 +91,7 @@ async fn each_decision_is_one_line_and_a_failed_trade_is_said_once_with_its_ids(
     }
 }
 
-/// For the newest so many jobs without a trade.
+/// For the newest `max_jobs` jobs without a trade.
 const OPEN_TRADES: &str = "
 INSERT INTO trades (job_id, slot, cycle, side, reason, status, amount_in, amount_out_expected, amount_out_min, value_usd,
                     config_version, expires_at, base_amount, quote_amount, price_usd, plan_price_usd, next_check_at)

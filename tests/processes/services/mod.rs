@@ -1,5 +1,5 @@
 //! Schedulers, workers and daemons as processes: side by side, stopped, and with a database that goes away.
-#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 mod census;
 mod health;

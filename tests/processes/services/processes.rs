@@ -62,7 +62,7 @@ async fn until_recorded(pool: &PgPool, at_least: i64) {
     }
 }
 
-/// A daemon with work is told to stop; it ends in time, without an error, and leaves nothing locked.
+/// A daemon with work gets a stop signal; it ends in time, without an error, and leaves nothing locked.
 async fn ends_after(stop: Signal) {
     let (db, dir) = (testkit::db().await, tempfile::tempdir().expect("a directory"));
     for number in 1..=5 {
@@ -121,7 +121,7 @@ async fn under_nohup_a_daemon_survives_the_end_of_its_terminal() {
     signal(process.id(), Signal::SIGHUP);
     let before = recorded(&db.pool).await;
     until_recorded(&db.pool, before + 3).await;
-    assert!(process.try_wait().expect("a process").is_none(), "it goes on");
+    assert!(process.try_wait().expect("a process").is_none(), "it continues");
     signal(process.id(), Signal::SIGTERM);
     assert!(process.wait().expect("an end").success());
 }

@@ -300,7 +300,7 @@ impl Holder {
         apply(&buy.expect("a buy"), &mut self.facts);
     }
 
-    /// So many hours later, at this price: what it sells, if it does.
+    /// Some hours later, at this price: the amount sold, if any.
     fn sells(&mut self, hours_later: i64, at_price: &str) -> Option<Plan> {
         self.facts.now += TimeDelta::hours(hours_later);
         self.facts.last.dca = Some(self.facts.now);
@@ -352,8 +352,8 @@ fn take_profit_comes_again_once_the_average_cost_has_fallen() {
     assert!(holder.sells(0, "1.94625").is_some());
 }
 
-/// The least that lowers the average ends the step. That takes a price below the average cost and then one 20 % above it
-/// again, and a day: no sale at the price of the last one without a fall in between.
+/// The least that lowers the average ends the step. That takes a price below the average cost and then one 20 % above
+/// it again, and a day: no sale at the price of the last one without a fall in between.
 #[test]
 fn a_tiny_buy_below_the_average_cost_sells_nothing_before_the_price_has_gained_again() {
     let mut holder = Holder::selling("25");

@@ -1,4 +1,4 @@
-//! The prices and instants that a status names are those at which the rules fire: right next to them they do not.
+//! The prices and instants that a status names are those at which the rules fire: next to them they do not.
 
 use chrono::TimeDelta;
 use lgi_mm::domain::{

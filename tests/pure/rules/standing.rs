@@ -104,7 +104,7 @@ fn a_failure_stands_until_there_is_evidence_against_it() {
     }
     let foreign = trade(Some(B256::repeat_byte(9)));
     let nothing = |next| seen(&foreign, Seen::Absent, Seen::Absent, next);
-    assert_eq!(nothing(Some(6)), FailureCheck::Stands, "still somebody else's");
+    assert_eq!(nothing(Some(6)), FailureCheck::Stands, "still another program's");
     assert_eq!(nothing(Some(5)), FailureCheck::Free);
     assert_eq!(nothing(None), FailureCheck::Unclear);
     assert_eq!(

@@ -1,6 +1,6 @@
 //! docker-compose.yml without an engine: Compose itself resolves the file, and every service of ours is started from
 //! it as a plain process, with its command, its environment and nothing else.
-#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 mod others;
 mod stack;
@@ -140,7 +140,7 @@ async fn no_service_has_the_password_of_the_superuser_or_of_another_role() {
     );
 }
 
-/// What every container promises, whoever adds one.
+/// What every container promises.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_container_is_hardened_pinned_and_bound_to_loopback() {
     let stack = Stack::new().await;

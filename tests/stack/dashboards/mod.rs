@@ -1,5 +1,5 @@
 //! The Grafana dashboards: what every panel has, what every query names, and that each of them answers.
-#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 mod live;
 mod panels;

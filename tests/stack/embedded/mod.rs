@@ -1,7 +1,7 @@
 //! The private server as processes live through it: shared, abandoned, killed, restarted.
 //!
 //! Holders are this test binary, started again to hold the server until their standard input ends.
-#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 mod holder;
 
@@ -344,7 +344,7 @@ async fn a_user_who_is_not_root_runs_the_server_as_themselves() {
     } else {
         // It lets in nobody but them: not even root, by its own name.
         let refused = sqlx::PgConnection::connect(&holder.url).await;
-        refused.expect_err("we are somebody else");
+        refused.expect_err("we are another user");
     }
     let server = fs::metadata(dir.path().join("postgres/data/postmaster.pid")).expect("it runs");
     assert_eq!(server.uid(), owner);

@@ -35,7 +35,7 @@ pub fn is_there() -> bool {
     false
 }
 
-/// A browser takes more than one core: so many at once, or pages take longer than anybody waits.
+/// A browser takes more than one core: more at once, and pages time out.
 static WINDOWS: Semaphore = Semaphore::const_new(2);
 
 /// Longest wait of a script.

@@ -1,5 +1,5 @@
 //! The report: what is in the page, and what a browser makes of it.
-#![expect(clippy::expect_used, reason = "what cannot go on in a test fails it")]
+#![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 mod browser;
 mod fixture;

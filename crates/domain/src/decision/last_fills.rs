@@ -93,7 +93,7 @@ impl LastFills {
     }
 
     /// After the last token went without a fill: what was sold before is no part of what will be held next. The
-    /// clocks stay: two take-profits are their cooldown apart, whatever was held.
+    /// clocks keep running: two take-profits are their cooldown apart, whatever was held.
     #[must_use]
     pub fn emptied(self) -> Self {
         Self {

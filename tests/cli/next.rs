@@ -1,0 +1,135 @@
+//! What `status` says a job waits for.
+
+use serde_json::{Value, json};
+
+use crate::terminal::{QUIET, TOKEN, Terminal};
+
+fn status(terminal: &Terminal) -> Value {
+    serde_json::from_str(&terminal.ok(&["status", "1", "--json"])).expect("JSON")
+}
+
+/// The line of this name in the text.
+fn line(terminal: &Terminal, name: &str) -> String {
+    let text = terminal.ok(&["status", "1"]);
+    let found = text.lines().find(|line| line.starts_with(name));
+    found.expect(name).to_owned()
+}
+
+async fn change(terminal: &Terminal, sql: &'static str) {
+    sqlx::query(sql).execute(&terminal.pool).await.expect(sql);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_accumulating_job_names_the_prices_and_the_time_of_its_rules() {
+    let terminal = Terminal::new().await;
+    terminal.start(&["--set", "accumulate.take_profit_pct=25"]);
+    terminal.ok(&["tick", "1"]);
+    // 8 tokens for 6 USD: 0.75 each, and 25 % more are 0.9375.
+    change(
+        &terminal,
+        "UPDATE jobs SET token_balance = 8000000000000000000, cost_basis = 6",
+    )
+    .await;
+    let next = &status(&terminal)["next"];
+    assert_eq!(
+        next["take_profit"],
+        json!({ "at_or_above_usd": "0.9375", "last_sale_usd": null, "not_before": null })
+    );
+    // A sale at 1.1 ten days ago, when a token had cost 0.7: 25 % more are 1.375.
+    change(
+        &terminal,
+        "UPDATE jobs SET last_fills = last_fills || jsonb_build_object('take_profit', jsonb_build_object(
+             'at', now() - interval '10 days', 'price', '1.1', 'average_cost', '0.7'))",
+    )
+    .await;
+    let text = line(&terminal, "take profit");
+    assert!(
+        text.contains("at 1.375 or above: 25 % above the last sale at 1.1"),
+        "{text}"
+    );
+    // A higher sample of an hour ago is the high; 10 % below it is a dip.
+    change(
+        &terminal,
+        "INSERT INTO price_samples (chain, token, series, bucket, price, observed_at)
+         SELECT chain, token, series, bucket - interval '1 hour', 1.3, observed_at - interval '1 hour'
+         FROM price_samples",
+    )
+    .await;
+    let next = &status(&terminal)["next"];
+    assert_eq!(next["dip_buy"]["high_usd"], "1.3");
+    assert_eq!(next["dip_buy"]["at_or_below_usd"], "1.17");
+    // The price of the last slot, 1, was a dip already.
+    assert_eq!(next["dip_buy"]["seen_once"], true);
+    // With a dip bought in that slot, the high starts over.
+    change(
+        &terminal,
+        "UPDATE jobs SET last_fills = last_fills || jsonb_build_object('dip',
+             (SELECT max(observed_at) FROM price_samples))",
+    )
+    .await;
+    let next = &status(&terminal)["next"];
+    assert_eq!(next["dip_buy"]["high_usd"], "1");
+    assert_eq!(next["dip_buy"]["seen_once"], false);
+    assert!(
+        next["dip_buy"]["not_before"].is_string(),
+        "its cooldown of four hours"
+    );
+    assert!(next["dca"].is_string());
+    let limit = &next["daily_limits"][0];
+    assert_eq!(
+        (&limit["used_usd"], &limit["most_usd"]),
+        (&json!("10"), &json!("500"))
+    );
+    let reset = limit["resets_at"].as_str().expect("an instant");
+    assert!(reset.ends_with("T00:00:00Z"), "{reset}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_of_mode_liquidity_names_the_prices_around_its_moving_average() {
+    let terminal = Terminal::new().await;
+    let mode = [
+        "start",
+        TOKEN,
+        "--mode",
+        "liquidity",
+        "--set",
+        "liquidity.ma_window=10m",
+    ];
+    terminal.ok(&[mode.as_slice(), QUIET.as_slice()].concat());
+    terminal.ok(&["tick", "1"]);
+    let text = line(&terminal, "moving average");
+    assert!(text.contains("of its 10m; it trades from 80 % on"), "{text}");
+    // A quarter of an hour at 1.25, one sample a minute.
+    change(
+        &terminal,
+        "INSERT INTO price_samples (chain, token, series, bucket, price, observed_at)
+         SELECT chain, token, series, bucket - i * interval '1 minute', 1.25, observed_at - i * interval '1 minute'
+         FROM price_samples, generate_series(1, 15) i",
+    )
+    .await;
+    change(&terminal, "UPDATE price_samples SET price = 1.25").await;
+    // 500 tokens and 300 USD: 300 x 60/40 / 500 and 300 x 40/60 / 500.
+    change(
+        &terminal,
+        "UPDATE jobs SET token_balance = 500000000000000000000, cost_basis = 500, quote_balance = 300000000",
+    )
+    .await;
+    let next = &status(&terminal)["next"];
+    assert_eq!(
+        next["spread"],
+        json!({ "buys_below_usd": "1.225", "sells_above_usd": "1.275", "moving_average_usd": "1.25",
+                "not_before": null })
+    );
+    assert_eq!(next["rebalance"]["sells_above_usd"], "0.9");
+    assert_eq!(next["rebalance"]["buys_below_usd"], "0.4");
+    let text = line(&terminal, "spread trade");
+    assert!(
+        text.contains("buys below 1.225, sells above 1.275: moving average 1.25"),
+        "{text}"
+    );
+    // An idle job waits for nothing.
+    terminal.ok(&["liquidate", "1"]);
+    let text = line(&terminal, "next slice");
+    assert!(text.contains("due now"), "{text}");
+    assert_eq!(status(&terminal)["next"]["spread"], Value::Null);
+}

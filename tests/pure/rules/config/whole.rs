@@ -1,0 +1,91 @@
+//! The configuration as a whole: every error at once, every key covered, one table per job.
+
+use super::*;
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    let found = messages(JobMode::Accumulate, |c| {
+        c.limits.max_slippage_bps = 0;
+        c.price.sources.clear();
+        accumulate(c).take_profit_sell_pct = dec("0");
+    });
+    assert_eq!(found.len(), 3, "{found:#?}");
+}
+
+/// A new key of a rule needs a range, and a refusal of a value outside of it.
+#[test]
+fn every_key_of_a_rule_has_a_value_that_is_refused() {
+    // These are refused as they are read, or as one of two that exclude each other.
+    let by_type = ["accumulate.dca_schedule"];
+    let refused: Vec<&str> = ACCUMULATE
+        .iter()
+        .chain(LIQUIDITY)
+        .map(|(_, said)| *said)
+        .collect();
+    for mode in JobMode::VARIANTS {
+        let prefix = format!("{}.", mode.section());
+        for key in KEYS.iter().filter(|key| key.name.starts_with(&prefix)) {
+            let begins = format!("{} = ", key.name);
+            assert!(
+                by_type.contains(&key.name) || refused.iter().any(|said| said.starts_with(&begins)),
+                "{} is never refused",
+                key.name
+            );
+        }
+    }
+}
+
+#[test]
+fn a_job_has_the_table_of_its_own_mode_and_of_no_other() {
+    let missing = |mode: JobMode| {
+        format!(
+            "{} = missing is not allowed: present in mode {mode}",
+            mode.section()
+        )
+    };
+    let present = |other: JobMode, mode: JobMode| {
+        format!(
+            "{} = present is not allowed: absent in mode {mode}: a job has only the section of its own mode",
+            other.section()
+        )
+    };
+    let both = JobConfigFile {
+        accumulate: Some(AccumulateConfig::default()),
+        liquidity: Some(LiquidityConfig::default()),
+        ..JobConfigFile::default()
+    };
+    let said = |file: &JobConfigFile, mode| -> Vec<String> {
+        let found = file.clone().validated(mode).err().unwrap_or_default();
+        found.iter().map(ToString::to_string).collect()
+    };
+    for (mode, other) in [
+        (JobMode::Accumulate, JobMode::Liquidity),
+        (JobMode::Liquidity, JobMode::Accumulate),
+    ] {
+        assert_eq!(said(&JobConfigFile::default(), mode), [missing(mode)]);
+        assert_eq!(said(&both, mode), [present(other, mode)]);
+        let mut others: Vec<String> = said(&JobConfig::for_mode(other).into(), mode);
+        others.sort();
+        let mut expected = [missing(mode), present(other, mode)];
+        expected.sort();
+        assert_eq!(others, expected);
+        let own = JobConfigFile::from(JobConfig::for_mode(mode));
+        assert_eq!(own.validated(mode), Ok(JobConfig::for_mode(mode)));
+        let found = JobConfig::for_mode(other)
+            .validate(mode)
+            .err()
+            .unwrap_or_default();
+        assert_eq!(found.len(), 2, "{found:?}");
+    }
+}
+
+#[test]
+fn the_sources_that_an_error_names_are_those_that_there_are() {
+    let found = messages(JobMode::Accumulate, |c| c.price.sources.clear());
+    let [said] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    for source in SourceName::VARIANTS {
+        assert!(said.contains(source.to_string().as_str()), "{source}: {said}");
+    }
+}
