@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 use super::{
     StoreError,
     columns::{clean_text, to_i64, to_json},
-    failure_watches,
+    earned, failure_watches,
     gas::{self, GasPaid},
     jobs::{self, Job},
     orders, outbox,
@@ -23,7 +23,7 @@ use crate::domain::{
     backoff::Backoff,
     decision::{Reason, Side},
     event::Event,
-    figures::{net, return_pct},
+    figures::net,
     ids::TradeId,
     job::{Command, FAILURES_IN_A_ROW_MAX, JobId, JobStatus, Transition, transition},
     trade::FailureKind,
@@ -154,32 +154,6 @@ pub async fn commit_fill(
     Ok(Ended::Committed)
 }
 
-/// What a fill moved and paid, and what a sell earned before and after the gas of its trade.
-fn filled_payload(
-    trade: &Trade,
-    settled: &Settlement,
-    booked: &Booked,
-) -> Result<serde_json::Value, BookError> {
-    let fill = &settled.fill;
-    let mut payload = json!({
-        "trade": trade.id, "side": trade.side, "reason": trade.reason, "base_amount": fill.base_amount,
-        "quote_amount": fill.quote_amount, "price_usd": settled.price, "tx_hash": settled.hash,
-        "quote_usd": fill.quote_usd, "gas_usd": settled.gas_usd,
-    });
-    if fill.side == Side::Sell {
-        let net = net(booked.realized, Usd::ZERO, settled.gas_usd);
-        let net = net.map_err(|source| BookError::Money {
-            trade: trade.id,
-            source,
-        })?;
-        let earned = json!({ "cost_basis_sold_usd": booked.cost_sold, "realized_usd": booked.realized, "net_usd": net });
-        if let (Some(payload), serde_json::Value::Object(earned)) = (payload.as_object_mut(), earned) {
-            payload.extend(earned);
-        }
-    }
-    Ok(payload)
-}
-
 async fn insert_fill(
     connection: &mut PgConnection,
     trade: &Trade,
@@ -287,21 +261,36 @@ pub(super) async fn finish_liquidation(connection: &mut PgConnection, job: &Job)
             Some(after),
         )
         .await?;
-        let payload = cycle_payload(connection, job).await?;
+        let payload = earned::of_cycle(connection, job).await?;
         outbox::write(connection, job.id, None, Event::JobLiquidated, payload).await?;
     }
     Ok(())
 }
 
-/// What a cycle that holds no tokens any more has earned, as its row has it now.
-async fn cycle_payload(connection: &mut PgConnection, job: &Job) -> Result<serde_json::Value, StoreError> {
-    let ended = jobs::lock(connection, job.id).await?;
-    let money_in = ended.pocket.money_in();
-    let net = net(ended.position.realized_pnl, Usd::ZERO, ended.gas_usd).ok();
-    Ok(json!({
-        "cycle": job.cycle, "realized_usd": ended.position.realized_pnl, "gas_usd": ended.gas_usd, "net_usd": net,
-        "money_in_usd": money_in, "return_pct": net.and_then(|net| return_pct(net, money_in)),
-    }))
+/// What a fill moved and paid, and what a sell earned before and after the gas of its trade.
+fn filled_payload(
+    trade: &Trade,
+    settled: &Settlement,
+    booked: &Booked,
+) -> Result<serde_json::Value, BookError> {
+    let fill = &settled.fill;
+    let mut payload = json!({
+        "trade": trade.id, "side": trade.side, "reason": trade.reason, "base_amount": fill.base_amount,
+        "quote_amount": fill.quote_amount, "price_usd": settled.price, "tx_hash": settled.hash,
+        "quote_usd": fill.quote_usd, "gas_usd": settled.gas_usd,
+    });
+    if fill.side == Side::Sell {
+        let net = net(booked.realized, Usd::ZERO, settled.gas_usd);
+        let net = net.map_err(|source| BookError::Money {
+            trade: trade.id,
+            source,
+        })?;
+        let earned = json!({ "cost_basis_sold_usd": booked.cost_sold, "realized_usd": booked.realized, "net_usd": net });
+        if let (Some(payload), serde_json::Value::Object(earned)) = (payload.as_object_mut(), earned) {
+            payload.extend(earned);
+        }
+    }
+    Ok(payload)
 }
 
 /// A trade that ended without a fill.

@@ -8,6 +8,7 @@ mod columns;
 pub mod deliveries;
 pub mod dropped;
 pub mod dust;
+mod earned;
 pub mod endings;
 pub mod evidence;
 pub mod failure_watches;

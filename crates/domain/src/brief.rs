@@ -9,7 +9,7 @@ const DIGITS: usize = 6;
 /// Significant digits of less than a cent.
 const DIGITS_OF_A_CENT: usize = 4;
 
-/// From so many zeros after the point on, a number is written with an exponent.
+/// With at least this many zeros after the point, a number is written with an exponent.
 const ZEROS_MAX: usize = 4;
 
 /// A price: `98765.4`, `1.004013` as `1.00401`, `0.0000001017001` as `1.017e-7`, which settings can read back.

@@ -32,7 +32,7 @@ const SKEW_MAX_SECS: f64 = 5.0;
 /// [`AppError`] if the database fails during the checks; a database that cannot be opened is a failed check.
 pub async fn doctor(settings: &Settings) -> Result<Vec<Check>, AppError> {
     let mut checks = all(settings).await?;
-    // What needs somebody comes first.
+    // What needs attention comes first.
     checks.sort_by_key(|check| std::cmp::Reverse(check.status));
     Ok(checks)
 }

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::list::JobLine;
 use crate::{
     app::{App, AppError},
     domain::{Timestamp, span::Span},
@@ -50,12 +49,19 @@ pub(super) async fn alive(app: &App) -> Result<Alive, AppError> {
     })
 }
 
+/// What a job waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Waiting {
+    pub(super) next_slot: Option<Timestamp>,
+    /// The slot that nobody took in time.
+    pub(super) late_since: Option<Timestamp>,
+}
+
 impl Alive {
     /// What is missing for these jobs; nothing if none of them waits for a slot.
-    #[must_use]
-    pub fn missing(&self, lines: &[JobLine]) -> Option<Dead> {
-        let late_since = lines.iter().filter_map(|line| line.late_since).min();
-        let wanted = lines.iter().any(|line| line.next_slot.is_some());
+    pub(super) fn missing(&self, jobs: impl Iterator<Item = Waiting> + Clone) -> Option<Dead> {
+        let late_since = jobs.clone().filter_map(|job| job.late_since).min();
+        let wanted = jobs.clone().any(|job| job.next_slot.is_some());
         match late_since {
             _ if wanted && self.workers.alive == 0 => Some(Dead::Worker {
                 last_seen: self.workers.last_seen,

@@ -6,7 +6,7 @@ use alloy_primitives::Address;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::alive::{Dead, LATE_AFTER, alive};
+use super::alive::{Dead, LATE_AFTER, Waiting, alive};
 use crate::{
     app::{
         App, AppError,
@@ -162,6 +162,13 @@ impl Serialize for LastDecision {
 }
 
 impl JobLine {
+    pub(super) const fn waiting(&self) -> Waiting {
+        Waiting {
+            next_slot: self.next_slot,
+            late_since: self.late_since,
+        }
+    }
+
     pub(super) fn new(job: &Job, pulse: &Pulse, now: Timestamp) -> Self {
         let price = pulse.last_price.map(|(price, _)| price);
         let last = pulse.last_decision.as_ref();
@@ -243,7 +250,7 @@ pub async fn list(app: &App, request: &ListRequest) -> Result<Listing, AppError>
     Ok(Listing {
         totals: totals.filter_map(|realm| total(&lines, realm)).collect(),
         now: alive.now,
-        dead: alive.missing(&lines),
+        dead: alive.missing(lines.iter().map(JobLine::waiting)),
         lines,
     })
 }

@@ -146,7 +146,7 @@ pub async fn status(app: &App, target: &Target) -> Result<Status, AppError> {
     let alive = alive(app).await?;
     let line = JobLine::new(&job, &pulse, alive.now);
     Ok(Status {
-        dead: alive.missing(std::slice::from_ref(&line)),
+        dead: alive.missing(std::iter::once(line.waiting())),
         now: alive.now,
         line,
         wallet: job.account.wallet,

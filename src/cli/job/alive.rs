@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// One line for the owner.
-pub(in crate::cli) fn banner(dead: Dead, now: Timestamp) -> String {
+pub fn banner(dead: Dead, now: Timestamp) -> String {
     let clock = Clock::of(Zone::UTC, now);
     let late = |since| {
         let (wall, distance) = (clock.wall(since), clock.distance(since));

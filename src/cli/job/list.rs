@@ -158,7 +158,7 @@ fn cells(line: &JobLine, now: Timestamp) -> Vec<String> {
 }
 
 /// Real money stands out.
-pub(in crate::cli) const fn realm(realm: Realm) -> &'static str {
+pub const fn realm(realm: Realm) -> &'static str {
     match realm {
         Realm::Live => "LIVE",
         Realm::Paper => "paper",

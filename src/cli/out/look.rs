@@ -16,7 +16,7 @@ const WIDTH_ELSEWHERE: usize = 120;
 
 /// `--output`. Without help of their own the values stay on one line of each command's help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum Format {
+pub enum Format {
     // Aligned columns that fit the terminal; the default on a terminal.
     Table,
     // Aligned columns, all of them, at any width.
@@ -29,7 +29,7 @@ pub(in crate::cli) enum Format {
 
 /// How this process prints text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::cli) struct Look {
+pub struct Look {
     /// Tabs between columns instead of blanks.
     pub plain: bool,
     /// All columns, at any width.
@@ -41,7 +41,7 @@ pub(in crate::cli) struct Look {
 
 /// A colour that means something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::cli) enum Hue {
+pub enum Hue {
     Good,
     Warning,
     Bad,
@@ -67,7 +67,7 @@ const STYLES: [&str; 7] = [
 impl Look {
     /// Of text in tests.
     #[cfg(test)]
-    pub(in crate::cli) const ALIGNED: Self = Self {
+    pub const ALIGNED: Self = Self {
         plain: false,
         wide: false,
         color: false,
@@ -75,7 +75,7 @@ impl Look {
     };
 
     /// Decides once for this process.
-    pub(in crate::cli) fn decide(format: Option<Format>, utc: bool) {
+    pub fn decide(format: Option<Format>, utc: bool) {
         let terminal = stdout().is_terminal();
         let plain = match format {
             None => !terminal,
@@ -92,7 +92,7 @@ impl Look {
         });
     }
 
-    pub(in crate::cli) fn current() -> Self {
+    pub fn current() -> Self {
         *LOOK.get_or_init(|| Self {
             plain: false,
             wide: false,
@@ -109,7 +109,7 @@ impl Look {
     }
 
     /// Text in a colour.
-    pub(in crate::cli) fn paint(self, text: &str, hue: Hue) -> String {
+    pub fn paint(self, text: &str, hue: Hue) -> String {
         if self.color && !text.is_empty() {
             format!("{}{text}\x1b[0m", hue.style())
         } else {

@@ -69,7 +69,7 @@ impl Out {
         Self::write_bytes(bytes)
     }
 
-    /// A screen that is drawn anew again and again; `None` without a terminal.
+    /// A screen that is drawn again and again; `None` without a terminal.
     pub(super) fn screen(self) -> Option<Screen> {
         self.is_terminal().then(Screen::enter)
     }

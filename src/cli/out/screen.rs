@@ -1,4 +1,4 @@
-//! A screen that is drawn anew in place and leaves nothing behind: the terminal's alternate screen, which has no
+//! A screen that is redrawn in place and leaves nothing behind: the terminal's alternate screen, which has no
 //! scrollback.
 
 use crossterm::terminal;
@@ -11,7 +11,7 @@ const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
 /// The alternate screen, until this is dropped.
 #[derive(Debug)]
-pub(in crate::cli) struct Screen(());
+pub struct Screen(());
 
 impl Screen {
     pub(super) fn enter() -> Self {
@@ -21,7 +21,7 @@ impl Screen {
     }
 
     /// Shows a text instead of the last one; lines below the terminal's last one are counted.
-    pub(in crate::cli) fn draw(&self, text: &str) -> Result<(), AppError> {
+    pub fn draw(&self, text: &str) -> Result<(), AppError> {
         let height = terminal::size().map_or(usize::MAX, |(_, rows)| usize::from(rows.max(2)));
         let lines: Vec<&str> = text.trim_end().lines().collect();
         let mut frame = String::from("\x1b[H");

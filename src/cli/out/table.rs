@@ -13,7 +13,7 @@ const GAP: u16 = 2;
 
 /// A table.
 #[derive(Debug, Default)]
-pub(in crate::cli) struct Sheet<'a> {
+pub struct Sheet<'a> {
     pub header: &'a [&'a str],
     pub rows: Vec<Vec<String>>,
     /// Columns that a narrow terminal omits, least important first.
@@ -25,7 +25,7 @@ pub(in crate::cli) struct Sheet<'a> {
 }
 
 /// A table whose columns all stay.
-pub(in crate::cli) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let rows = rows.into_iter().collect();
     let sheet = Sheet {
         header,
@@ -37,7 +37,7 @@ pub(in crate::cli) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<
 
 impl Sheet<'_> {
     /// The table, and which columns did not fit.
-    pub(in crate::cli) fn print(mut self, look: Look) -> String {
+    pub fn print(mut self, look: Look) -> String {
         for cell in self.rows.iter_mut().chain(&mut self.totals).flatten() {
             *cell = printable(cell).into_owned();
         }

@@ -6,42 +6,42 @@ use super::look::Look;
 use crate::domain::{Timestamp, zone::Zone};
 
 /// To the second, UTC.
-pub(in crate::cli) fn moment(time: Timestamp) -> String {
+pub fn moment(time: Timestamp) -> String {
     time.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// An instant, or a dash for `None`; UTC.
-pub(in crate::cli) fn when(time: Option<Timestamp>) -> String {
+pub fn when(time: Option<Timestamp>) -> String {
     time.map_or_else(|| "-".to_owned(), moment)
 }
 
 /// A clock: a zone, and the instant that counts as now.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::cli) struct Clock {
+pub struct Clock {
     zone: Zone,
     now: Timestamp,
 }
 
 impl Clock {
     /// The clock of `zone`, or UTC if the user wants that.
-    pub(in crate::cli) fn of(zone: Zone, now: Timestamp) -> Self {
+    pub fn of(zone: Zone, now: Timestamp) -> Self {
         let zone = if Look::current().utc { Zone::UTC } else { zone };
         Self { zone, now }
     }
 
     /// `2026-11-30 09:00:00 EST`
-    pub(in crate::cli) fn full(self, time: Timestamp) -> String {
+    pub fn full(self, time: Timestamp) -> String {
         let wall = self.zone.wall(time).format("%Y-%m-%d %H:%M:%S");
         format!("{wall} {}", self.zone.abbreviation(time))
     }
 
     /// `tomorrow 09:00 EST (in 21 h)`, `2026-12-24 09:00 EST (in 25 d)`, `14:58 UTC (3 m ago)`
-    pub(in crate::cli) fn near(self, time: Timestamp) -> String {
+    pub fn near(self, time: Timestamp) -> String {
         format!("{} ({})", self.wall(time), self.distance(time))
     }
 
     /// `tomorrow 09:00 EST`
-    pub(in crate::cli) fn wall(self, time: Timestamp) -> String {
+    pub fn wall(self, time: Timestamp) -> String {
         let (wall, today) = (self.zone.wall(time), self.zone.wall(self.now).date());
         // Seconds only where there are any, and where they matter.
         let close = (time - self.now).abs() < TimeDelta::hours(1) && time.timestamp() % 60 != 0;
@@ -57,7 +57,7 @@ impl Clock {
     }
 
     /// `in 3 h 52 m`, `7 m ago`
-    pub(in crate::cli) fn distance(self, time: Timestamp) -> String {
+    pub fn distance(self, time: Timestamp) -> String {
         let apart = time - self.now;
         if apart >= TimeDelta::zero() {
             format!("in {}", length(apart))

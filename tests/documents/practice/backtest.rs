@@ -39,11 +39,19 @@ fn run(script: &str, dir: &Path, database: &str) -> Output {
         .expect("bash")
 }
 
-/// Lines with something to read: rules between them are left out on the page.
-fn readable(text: &str) -> Vec<&str> {
+/// The cells of each line: the page shows them aligned, as on a terminal, and a pipe gets tabs.
+fn readable(text: &str) -> Vec<Vec<&str>> {
     text.lines()
-        .map(str::trim_end)
-        .filter(|line| line.chars().any(|c| !"─═".contains(c)))
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| {
+            let cells = if line.contains('\t') {
+                line.split('\t').collect::<Vec<_>>()
+            } else {
+                line.split("  ").collect()
+            };
+            let cells = cells.into_iter().map(str::trim);
+            cells.filter(|cell| !cell.is_empty()).collect()
+        })
         .collect()
 }
 
