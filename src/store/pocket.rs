@@ -60,7 +60,7 @@ pub(super) async fn begin(connection: &mut PgConnection, job: &Job, budget: Usd)
     keep(connection, job, pocket).await
 }
 
-/// As if what was taken back had never been booked.
+/// As if what was reorged out had never been booked.
 pub(super) async fn fold_again(connection: &mut PgConnection, job: &Job) -> Result<(), StoreError> {
     let rows = sqlx::query_file!("src/store/sql/pocket_moves.sql", job.id.0, job.cycle)
         .fetch_all(&mut *connection)

@@ -94,8 +94,8 @@ impl Calendar {
     }
 }
 
-/// The first instant of a day: where clocks skip midnight, the instant at which they do; where midnight comes twice, the
-/// first of the two.
+/// The first instant of a day: where clocks skip midnight, the instant at which they do; where midnight comes
+/// twice, the first of the two.
 #[must_use]
 pub fn start_of(date: NaiveDate, zone: Zone) -> Option<Timestamp> {
     zone.instant(date.and_time(NaiveTime::MIN))

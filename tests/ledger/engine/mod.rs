@@ -5,6 +5,7 @@
     reason = "what cannot go on in a test fails it"
 )]
 
+mod budget;
 mod dropped;
 mod events;
 mod exactly_once;
