@@ -40,7 +40,7 @@ fn run(script: &str, dir: &Path, database: &str) -> Output {
 }
 
 /// The cells of each line: the page shows them aligned, as on a terminal, and a pipe gets tabs.
-fn readable(text: &str) -> Vec<Vec<&str>> {
+fn readable(text: &str) -> Vec<Vec<String>> {
     text.lines()
         .filter(|line| !line.trim().is_empty())
         .map(|line| {
@@ -49,7 +49,8 @@ fn readable(text: &str) -> Vec<Vec<&str>> {
             } else {
                 line.split("  ").collect()
             };
-            let cells = cells.into_iter().map(str::trim);
+            // For people there are commas between thousands.
+            let cells = cells.into_iter().map(|cell| cell.trim().replace(',', ""));
             cells.filter(|cell| !cell.is_empty()).collect()
         })
         .collect()

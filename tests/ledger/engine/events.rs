@@ -7,6 +7,7 @@ use lgi_mm::{
     paper::FaultKind,
     store::{orders::Order, signers, trades},
 };
+use rust_decimal::Decimal;
 use serde_json::Value;
 use strum::VariantArray;
 
@@ -53,6 +54,23 @@ async fn a_buy_and_a_liquidation_are_announced_once_each_with_money_as_text() {
             ("trade.filled", job, Some(sold.0)),
         ]
     );
+    let number = |payload: &Value, field: &str| -> Decimal {
+        let text = payload[field]
+            .as_str()
+            .unwrap_or_else(|| panic!("{field} in {payload}"));
+        text.parse().expect("a decimal")
+    };
+    let (buy, ended, sell) = (&seen[0].3, &seen[1].3, &seen[2].3);
+    assert!(buy.get("realized_usd").is_none() && number(buy, "gas_usd") > Decimal::ZERO);
+    let earned = number(sell, "quote_usd") - number(buy, "quote_usd");
+    assert_eq!(number(sell, "cost_basis_sold_usd"), number(buy, "quote_usd"));
+    assert_eq!(number(sell, "realized_usd"), earned, "all was sold");
+    assert_eq!(number(sell, "net_usd"), earned - number(sell, "gas_usd"));
+    let gas = number(buy, "gas_usd") + number(sell, "gas_usd");
+    assert_eq!(number(ended, "gas_usd"), gas, "of the cycle");
+    assert_eq!(number(ended, "net_usd"), earned - gas);
+    let money_in = number(buy, "quote_usd") + number(buy, "gas_usd");
+    assert_eq!(number(ended, "money_in_usd"), money_in);
     for field in ["base_amount", "quote_amount", "price_usd", "tx_hash"] {
         let payload = &seen.first().expect("the buy").3;
         assert!(

@@ -5,6 +5,7 @@
     reason = "a test that cannot continue fails"
 )]
 
+mod budget;
 mod dropped;
 mod events;
 mod exactly_once;

@@ -2,7 +2,7 @@
 
 use alloy_primitives::B256;
 use lgi_mm::{
-    domain::{decision::HoldReason, ids::FillId, trade::TradeStatus, units::Amount},
+    domain::{decision::HoldReason, figures::Pocket, ids::FillId, trade::TradeStatus, units::Amount},
     engine::{Engine, Progress},
     paper::{PaperSettings, default_wallet},
     store::{fill_watches, orders::Order, trades},
@@ -115,6 +115,7 @@ async fn a_fill_that_the_chain_took_back_is_reversed_and_its_trade_is_driven_on_
     assert_eq!(state.status, TradeStatus::Submitted);
     let of_trade = world.count("SELECT count(*) FROM trades WHERE gas_usd = 0").await;
     assert_eq!(of_trade, 1, "an open trade has paid no gas");
+    assert_eq!(undone.pocket, Pocket::default(), "nothing is out of the pocket");
     assert_eq!(world.count("SELECT count(*) FROM reservations").await, 1);
     assert_eq!(
         lgi_mm::store::views::ledger_totals(&world.pool)
@@ -155,8 +156,8 @@ async fn a_fill_that_the_chain_took_back_is_reversed_and_its_trade_is_driven_on_
     let again = world.job().await;
     assert_eq!(again.position, bought.position);
     assert_eq!(
-        (again.gas_usd, again.total_accumulated),
-        (bought.gas_usd, bought.total_accumulated)
+        (again.gas_usd, again.total_accumulated, again.pocket),
+        (bought.gas_usd, bought.total_accumulated, bought.pocket)
     );
     assert_eq!(watch(&world, &world.engine).await, 0);
 }
