@@ -14,7 +14,7 @@ use super::{
     deployment::Deployment,
     error::DevnetError,
     node::{DEPLOYER, Node},
-    pools::{self, Stake, address_in, approve_all, grow_history, v2_pair, v3_pool, v4_pool},
+    pools::{self, Stake, WETH, approve_all, grow_history, v2_pair, v3_pool, v4_pool},
 };
 use crate::domain::pool::{DYNAMIC_FEE, NATIVE, Pool, PoolKey};
 
@@ -24,13 +24,10 @@ sol! {
         bytes32 poolInitCodeHash; address v4PoolManager; address v3NFTPositionManager; address v4PositionManager;
         address spokePool;
     }
-    function positionManager() external view returns (address);
     function setManager(address manager) external;
     function setFee(uint24 fee) external;
 }
 
-/// Where an OP-stack chain has WETH9; below the design token's address, as in its pool.
-const WETH: Address = address!("0x4200000000000000000000000000000000000006");
 const PERMIT2: Address = address!("0x000000000022D473030F116dDEE9F6B43aC78BA3");
 const MULTICALL3: Address = address!("0xcA11bde05977b3631167028862bE2a173976CA11");
 /// The token of the design.
@@ -92,32 +89,6 @@ pub(super) async fn add_token(
         artifacts: Artifacts::new(contracts),
     };
     builder.erc20(symbol, symbol, decimals).await
-}
-
-/// A pool of `stake` base units of a token and `coins` wei of the wrapped coin.
-pub(super) async fn add_pool(
-    node: &Node,
-    contracts: &BTreeMap<String, Address>,
-    (token, stake): (Address, U256),
-    coins: U256,
-    pool: Pool,
-) -> Result<(), DevnetError> {
-    let of = |name: &str| contracts.get(name).copied().unwrap_or_default();
-    let stake = Stake { token, amount: stake };
-    let coins = Stake {
-        token: WETH,
-        amount: coins,
-    };
-    let fee = match pool {
-        Pool::V3(fee) => fee,
-        _ => return v2_pair(node, of("v2_factory"), stake, coins).await,
-    };
-    let asked: Bytes = positionManagerCall {}.abi_encode().into();
-    let manager = address_in(&node.call(of("swap_router"), &asked).await?);
-    approve_all(node, token, &[manager]).await?;
-    let spacing = i32::try_from(fee / 50).unwrap_or(1);
-    v3_pool(node, (of("v3_factory"), manager), stake, coins, (fee, spacing)).await?;
-    Ok(())
 }
 
 impl Builder<'_> {

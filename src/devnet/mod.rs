@@ -169,7 +169,7 @@ impl Devnet {
         coins: U256,
         pool: Pool,
     ) -> Result<(), DevnetError> {
-        deploy::add_pool(
+        pools::add_pool(
             &self.node,
             &self.deployment.contracts,
             (token, stake),

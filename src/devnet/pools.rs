@@ -1,8 +1,10 @@
 //! Adds liquidity to pools of every kind, as liquidity providers do.
 
+use std::collections::BTreeMap;
+
 use alloy::{sol, sol_types::SolCall};
 use alloy_primitives::{
-    Address, B256, Bytes, I256, U160, U256,
+    Address, B256, Bytes, I256, U160, U256, address,
     aliases::{I24, U24},
     uint,
 };
@@ -11,9 +13,13 @@ use super::{
     error::DevnetError,
     node::{DEPLOYER, Node},
 };
-use crate::domain::pool::PoolKey;
+use crate::domain::pool::{Pool, PoolKey};
+
+/// Where an OP-stack chain has WETH9; below the design token's address, as in its pool.
+pub(super) const WETH: Address = address!("0x4200000000000000000000000000000000000006");
 
 sol! {
+    function positionManager() external view returns (address);
     function mint(address to, uint256 value) external;
     function approve(address spender, uint256 amount) external returns (bool);
     function transfer(address to, uint256 amount) external returns (bool);
@@ -230,4 +236,30 @@ pub(super) async fn v4_pool(
 
 pub(super) fn address_in(word: &[u8]) -> Address {
     word.get(12..32).map_or(Address::ZERO, Address::from_slice)
+}
+
+/// A pool of `stake` base units of a token and `coins` wei of the wrapped coin.
+pub(super) async fn add_pool(
+    node: &Node,
+    contracts: &BTreeMap<String, Address>,
+    (token, stake): (Address, U256),
+    coins: U256,
+    pool: Pool,
+) -> Result<(), DevnetError> {
+    let of = |name: &str| contracts.get(name).copied().unwrap_or_default();
+    let stake = Stake { token, amount: stake };
+    let coins = Stake {
+        token: WETH,
+        amount: coins,
+    };
+    let fee = match pool {
+        Pool::V3(fee) => fee,
+        _ => return v2_pair(node, of("v2_factory"), stake, coins).await,
+    };
+    let asked: Bytes = positionManagerCall {}.abi_encode().into();
+    let manager = address_in(&node.call(of("swap_router"), &asked).await?);
+    approve_all(node, token, &[manager]).await?;
+    let spacing = i32::try_from(fee / 50).unwrap_or(1);
+    v3_pool(node, (of("v3_factory"), manager), stake, coins, (fee, spacing)).await?;
+    Ok(())
 }

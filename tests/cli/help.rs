@@ -15,6 +15,7 @@ const COMMANDS: &[&str] = &[
     "list",
     "remove",
     "trades",
+    "pnl",
     "export",
     "config",
     "config show",

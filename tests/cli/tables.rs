@@ -27,7 +27,7 @@ async fn two_jobs() -> Terminal {
     ]);
     terminal.ok(&["tick", "2"]);
     for sql in [
-        "UPDATE jobs SET status = 'ERROR', status_before_stop = 'RUNNING', failures_in_row = 5, last_error = 'slippage: the pool moved by 3 %' WHERE id = 2",
+        "UPDATE jobs SET status = 'ERROR', status_before_stop = 'RUNNING', paused_by = NULL, failures_in_row = 5, last_error = 'slippage: the pool moved by 3 %' WHERE id = 2",
         "UPDATE job_slots SET next_slot = NULL, due_at = NULL WHERE job_id = 2",
     ] {
         sqlx::query(sql).execute(&terminal.pool).await.expect(sql);

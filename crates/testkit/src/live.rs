@@ -8,7 +8,6 @@ use std::{
 };
 
 use alloy_primitives::{Address, U256};
-use chrono::TimeDelta;
 use lgi_mm::{
     app::audit::live::{LiveFindings, compare},
     chain::{
@@ -19,7 +18,6 @@ use lgi_mm::{
     domain::{
         config::JobConfig,
         job::{Account, JobId, JobMode, Realm, Token},
-        onchain::{Checks, SwapRequest},
         pool::NATIVE,
         units::Amount,
     },
@@ -32,6 +30,8 @@ use serde_json::json;
 use tokio::process::{Child, Command};
 
 use crate::{TestDb, devnet, quick_daemon};
+
+mod trader;
 
 /// A publicly known key, and its address.
 pub const KEY: &str = "4646464646464646464646464646464646464646464646464646464646464646";
@@ -401,50 +401,6 @@ impl World {
             .await
             .expect("ticks");
         format!("{}\n{}", trades.join("\n"), ticks.join("\n"))
-    }
-
-    /// Another trader buys for this amount of native coins, or sells this amount of tokens; mined when the chain mines.
-    pub async fn push(&self, token: Address, buying: bool, amount: U256) {
-        self.push_at(token, buying, amount, U256::ZERO).await;
-    }
-
-    /// The same with a fee in wei per unit of gas; zero: the usual fee.
-    pub async fn push_at(&self, token: Address, buying: bool, amount: U256, gas_price: U256) {
-        let (token_in, token_out) = if buying { (NATIVE, token) } else { (token, NATIVE) };
-        let request = SwapRequest {
-            wallet: DEPLOYER,
-            token_in,
-            token_out,
-            amount_in: Amount::new(amount),
-            amount_out_fair: Amount::ZERO,
-            fair_rest: 0,
-            pool: None,
-            prove_sell: false,
-            checks: Checks::none(),
-        };
-        let deadline = chrono::Utc::now() + TimeDelta::hours(1);
-        let floor = Amount::new(U256::from(1));
-        let calls = self
-            .live
-            .venue
-            .calls(&request, floor, deadline)
-            .await
-            .expect("calls");
-        for call in calls {
-            let mut transaction = json!({
-                "from": DEPLOYER, "to": call.to, "data": call.data, "value": call.value,
-                "gas": U256::from(call.gas_limit),
-            });
-            if !gas_price.is_zero() {
-                transaction["gasPrice"] = json!(gas_price);
-            }
-            let sent: Result<alloy_primitives::B256, _> = self
-                .devnet
-                .node
-                .request("eth_sendTransaction", json!([transaction]))
-                .await;
-            sent.expect("sent");
-        }
     }
 
     /// Compares the chain with the ledger; returns the differences: nothing lost, nothing doubled.

@@ -31,8 +31,7 @@ pub struct BacktestRequest {
 
 impl BacktestRequest {
     pub(super) fn open(&self) -> Result<CsvSeries, AppError> {
-        CsvSeries::open(&self.prices, self.read)
-            .map_err(|error| message![Field::Prices, format!(": {error}")].bad_input())
+        CsvSeries::open(&self.prices, self.read).map_err(unreadable)
     }
 
     /// The requested mode, else the one whose keys are given or swept.
@@ -83,8 +82,9 @@ impl BacktestRequest {
 pub(super) fn unreadable(error: SeriesError) -> AppError {
     match error {
         SeriesError::BadRows { path, problems } => message![
+            Field::Prices,
             format!(
-                "{path}: {} rows cannot be used; fix them, or skip them with ",
+                ": {path}: {} rows cannot be used; fix them, or skip them with ",
                 problems.count
             ),
             Field::SkipBad,
@@ -92,12 +92,13 @@ pub(super) fn unreadable(error: SeriesError) -> AppError {
         ]
         .bad_input(),
         SeriesError::Empty { path, narrowed: true } => message![
-            format!("{path}: no rows between "),
+            Field::Prices,
+            format!(": {path}: no rows between "),
             Field::From,
             " and ",
             Field::To,
         ]
         .bad_input(),
-        _ => AppError::Usage(error.to_string()),
+        _ => message![Field::Prices, format!(": {error}")].bad_input(),
     }
 }

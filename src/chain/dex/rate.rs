@@ -75,7 +75,8 @@ mod tests {
             .times(square, one)
             .and_then(|rate| rate.times(square, one));
         let rate = twice.and_then(|rate| rate.times(million, million)).expect("fits");
-        assert_eq!(rate.of(U256::from(1)), None, "2^256 units and more");
+        assert_eq!(rate.of(U256::from(1)), Some(U256::MAX), "just below 2^256 units");
+        assert_eq!(rate.of(U256::from(2)), None, "more than 2^256 units");
         let small = Rate::new(U512::from(U256::MAX), U512::from(U256::MAX));
         assert_eq!(small.share_of(rate, 10_000), Some(0));
         let inverse = Rate {
