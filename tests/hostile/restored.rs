@@ -11,7 +11,7 @@ use testkit::{
 };
 
 const HALTED: &str = "SELECT EXISTS (SELECT FROM signers WHERE halted_reason IS NOT NULL)";
-const ALL_FINAL: &str = "SELECT count(*) > 0 AND bool_and(status IN ('EXECUTED', 'FAILED')) FROM trades";
+const ALL_FINAL: &str = "SELECT count(*) > 0 AND bool_and(status NOT IN ('PENDING', 'SUBMITTED')) FROM trades";
 const ONE_BUY: &str = "SELECT count(*) >= 1 FROM trades WHERE status = 'EXECUTED'";
 const THREE_BUYS: &str = "SELECT count(*) >= 3 FROM trades WHERE status = 'EXECUTED'";
 
@@ -83,7 +83,7 @@ async fn buys_nothing_again(world: &World, job: JobId) {
     world
         .until(
             "every trade is final",
-            "SELECT coalesce(bool_and(status IN ('EXECUTED', 'FAILED')), true) FROM trades",
+            "SELECT coalesce(bool_and(status NOT IN ('PENDING', 'SUBMITTED')), true) FROM trades",
         )
         .await;
     let (code, said) = world.run(&["reconcile", "--apply"]).await;

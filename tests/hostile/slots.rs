@@ -191,7 +191,7 @@ async fn a_tick_by_hand_within_the_jitter_of_a_slot_decides_that_slot_too() {
     let pool = testkit::db().await.pool;
     let job = job(&pool, 1, Span::from_secs(30)).await;
     for round in 0..3 {
-        let due = "UPDATE job_slots SET next_slot = date_trunc('second', clock_timestamp()) - interval '1 s',
+        let due = "UPDATE job_slots SET next_slot = date_trunc('second', last_slot) - interval '1 s',
                           due_at = clock_timestamp() WHERE job_id = $1";
         let slot = slots::by_hand(&pool, job, "test").await.expect("a slot");
         assert!(evaluate(&pool, Tick { job, slot }).await, "round {round}");

@@ -27,7 +27,7 @@ async fn open_and_noted(world: &World, words: &'static str) {
         other => panic!("no question for {other}"),
     };
     world.until(words, sql).await;
-    let ended = "SELECT count(*) FROM trades WHERE status IN ('EXECUTED', 'FAILED')";
+    let ended = "SELECT count(*) FROM trades WHERE status NOT IN ('PENDING', 'SUBMITTED')";
     assert_eq!(count(world, ended).await, 0, "{}", world.story().await);
     assert_eq!(count(world, "SELECT count(*) FROM trades").await, 1);
 }

@@ -27,7 +27,7 @@ async fn the_kill_switch_stops_a_running_worker_and_lets_it_go_on() {
     let (code, said) = world.run(&["policy", "stop"]).await;
     assert_eq!(code, 0, "{said}");
     let stopped =
-        "SELECT EXISTS (SELECT FROM ticks WHERE reason = 'policy_refused' AND detail LIKE '%policy resume%')
+        "SELECT EXISTS (SELECT FROM ticks WHERE reason = 'policy_refused' AND detail LIKE '%the policy is stopped%')
         AND NOT EXISTS (SELECT FROM trades WHERE status IN ('PENDING', 'SUBMITTED'))";
     world.until("it is stopped", stopped).await;
     let stood_at = made(&world).await;
@@ -66,7 +66,7 @@ async fn without_a_policy_nothing_is_signed_and_one_command_allows_a_job() {
         .await;
     std::fs::remove_file(world.policy()).expect("gone");
     let mut daemon = world.daemon(None);
-    let held = "SELECT EXISTS (SELECT FROM ticks WHERE reason = 'policy_refused' AND detail LIKE '%lgi-mm policy allow%')";
+    let held = "SELECT EXISTS (SELECT FROM ticks WHERE reason = 'policy_refused' AND detail LIKE '%this machine has no policy%')";
     world.until("it holds", held).await;
     assert_eq!(made(&world).await, 0);
     let (code, said) = world.run(&["policy", "check"]).await;
