@@ -3,7 +3,7 @@
 //! A face opens the [`App`], creates a [`Service`] and runs it; for a password that is missing the service asks the
 //! face.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use apalis_pg_groups::QueueConfig;
 use serde::Serialize;
@@ -154,6 +154,9 @@ impl<'a> Service<'a> {
     }
 }
 
+/// Longest wait for connections to close when a worker ends.
+const LIFELINE_CLOSES: Duration = Duration::from_secs(2);
+
 /// Both queues side by side: a flood of ticks never keeps an open trade waiting.
 async fn work(app: &App, engine: Engine, stop: &CancellationToken) -> Result<(), AppError> {
     let (ticking, settling) = (engine.clone(), engine);
@@ -187,6 +190,8 @@ async fn work(app: &App, engine: Engine, stop: &CancellationToken) -> Result<(),
         stop.cancelled(),
     );
     let (ticks, settles) = tokio::join!(stopping(ticks, stop), stopping(settles, stop));
+    // A database that does not answer would keep it open for long.
+    let _ = tokio::time::timeout(LIFELINE_CLOSES, lifeline.close()).await;
     ticks
         .and(settles)
         .map_err(|error| AppError::Internal(format!("the worker ended: {error}")))

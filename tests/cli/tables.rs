@@ -234,7 +234,7 @@ async fn a_dead_bot_does_not_look_alive() {
     let text = said(&["list"]);
     assert!(!text.contains("NOTHING IS TRADING"), "{text}");
     // A job in ERROR is not tried again before its owner says so.
-    sqlx::query("UPDATE jobs SET status = 'ERROR', status_before_stop = 'RUNNING', failures_in_row = 5, last_error = 'no gas'")
+    sqlx::query("UPDATE jobs SET status = 'ERROR', status_before_stop = 'RUNNING', paused_by = NULL, failures_in_row = 5, last_error = 'no gas'")
         .execute(&terminal.pool)
         .await
         .expect("an error");

@@ -11,7 +11,8 @@ use testkit::{
 };
 
 const HALTED: &str = "SELECT EXISTS (SELECT FROM signers WHERE halted_reason IS NOT NULL)";
-const ALL_FINAL: &str = "SELECT count(*) > 0 AND bool_and(status NOT IN ('PENDING', 'SUBMITTED')) FROM trades";
+const ALL_FINAL: &str =
+    "SELECT count(*) > 0 AND bool_and(status NOT IN ('PENDING', 'SUBMITTED')) FROM trades";
 const ONE_BUY: &str = "SELECT count(*) >= 1 FROM trades WHERE status = 'EXECUTED'";
 const THREE_BUYS: &str = "SELECT count(*) >= 3 FROM trades WHERE status = 'EXECUTED'";
 

@@ -24,7 +24,8 @@ use moto::Moto;
 use serde_json::json;
 use testkit::live::World;
 
-const ALL_FINAL: &str = "SELECT count(*) > 0 AND bool_and(status NOT IN ('PENDING', 'SUBMITTED')) FROM trades";
+const ALL_FINAL: &str =
+    "SELECT count(*) > 0 AND bool_and(status NOT IN ('PENDING', 'SUBMITTED')) FROM trades";
 
 /// The settings say that a key management service holds the wallet's key.
 fn hold_in_kms(world: &World, wallet: Address, key: &str) {

@@ -199,6 +199,10 @@ async fn live<T: DeserializeOwned + Send + 'static>(
         );
     }
     core.gone.cancel();
+    if core.config.lifeline.is_some() {
+        // Another queue still leaves by it; who shares it closes it.
+        return;
+    }
     if tokio::time::timeout(core.config.flush, core.lifeline.close())
         .await
         .is_err()

@@ -14,7 +14,7 @@ pub struct QueueConfig {
     /// `-`, and different in each process.
     pub process: String,
     /// Connections for the lease and the listener. Queues of one process may share a pool of one for each of them and
-    /// one more. `None`: two of this queue's own.
+    /// one more, and the owner closes it after they have ended. `None`: two of this queue's own.
     pub lifeline: Option<PgPool>,
     /// Groups in flight at a time, at least 1.
     pub concurrency: usize,

@@ -20,7 +20,8 @@ use serde_json::json;
 use testkit::live::World;
 
 /// No trade is open, and there is one.
-pub const ALL_FINAL: &str = "SELECT count(*) > 0 AND bool_and(status NOT IN ('PENDING', 'SUBMITTED')) FROM trades";
+pub const ALL_FINAL: &str =
+    "SELECT count(*) > 0 AND bool_and(status NOT IN ('PENDING', 'SUBMITTED')) FROM trades";
 
 /// Buys ten dollars' worth, once.
 pub fn buy_once() -> serde_json::Value {

@@ -55,7 +55,7 @@ async fn a_ledger_that_was_restored_in_part_is_noticed_and_not_traded_with() {
                 code == Some(5) && text.contains("the ledger is not whole") && text.contains(names),
                 "{damage}: {args:?}: {code:?} {text}"
             );
-            assert!(text.contains("restore the whole dump"), "{text}");
+            assert!(text.contains("restore the whole backup"), "{text}");
         }
         let (code, text) = said(&mut program(&db.url, dir.path(), &["doctor", "--json"]));
         assert!(code == Some(6) && text.contains(names), "{damage}: {text}");
