@@ -71,6 +71,9 @@ impl Server {
     }
 }
 
+/// Longest wait for a server before ours that is still stopping: on a busy disk its last checkpoint takes long.
+const PREDECESSOR: Duration = Duration::from_secs(60);
+
 /// Joins the running server, or starts it. Blocks up to some seconds.
 ///
 /// # Errors
@@ -99,7 +102,7 @@ pub fn start_or_join(options: &Options) -> Result<Server, EmbeddedError> {
                 });
             }
             Err(EmbeddedError::NotReady { tail, .. })
-                if supervisor::predecessor_lingers(&tail) && begun.elapsed() < PATIENCE =>
+                if supervisor::predecessor_lingers(&tail) && begun.elapsed() < PREDECESSOR =>
             {
                 std::thread::sleep(Duration::from_millis(200));
             }
