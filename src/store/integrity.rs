@@ -53,6 +53,21 @@ pub async fn missing(pool: &PgPool, depth: Depth) -> Result<Vec<String>, StoreEr
     Ok(missing)
 }
 
+/// Tables, views and functions in the ledger's schemas that no migration made, by name, such as `table public.orders`.
+///
+/// # Errors
+/// [`StoreError::Database`].
+pub async fn strangers(pool: &PgPool) -> Result<Vec<String>, StoreError> {
+    let names: Vec<String> = sqlx::query_scalar(IN_FORCE).fetch_all(pool).await?;
+    let ours: HashSet<&str> = parts().collect();
+    let kinds = ["table ", "view ", "function "];
+    let stands_alone = |name: &String| kinds.iter().any(|kind| name.starts_with(kind));
+    Ok(names
+        .into_iter()
+        .filter(|name| stands_alone(name) && !ours.contains(name.as_str()))
+        .collect())
+}
+
 async fn structure(pool: &PgPool) -> Result<Vec<String>, StoreError> {
     let names: Vec<String> = sqlx::query_scalar(IN_FORCE).fetch_all(pool).await?;
     let in_force: HashSet<&str> = names.iter().map(String::as_str).collect();

@@ -2,7 +2,7 @@
 
 use sqlx::PgPool;
 
-use super::StoreError;
+use super::{StoreError, integrity};
 
 /// Names shown of what a database holds.
 const SHOWN_MAX: i64 = 5;
@@ -90,7 +90,7 @@ pub enum Holds {
         /// The first jobs, in words.
         named: Vec<String>,
     },
-    /// Tables that are not ours: the first of them.
+    /// Something that is not ours: the first of it, by name.
     Foreign(Vec<String>),
 }
 
@@ -125,7 +125,12 @@ pub async fn holds(pool: &PgPool) -> Result<Holds, StoreError> {
     }
     let rows: i64 = sqlx::query_scalar(ROWS).fetch_one(pool).await?;
     if rows == 0 {
-        return Ok(Holds::NewLedger);
+        let strangers = integrity::strangers(pool).await?;
+        return Ok(if strangers.is_empty() {
+            Holds::NewLedger
+        } else {
+            Holds::Foreign(strangers)
+        });
     }
     let (jobs, trades): (i64, i64) = sqlx::query_as(COUNTS).fetch_one(pool).await?;
     let named = sqlx::query_scalar(JOBS).bind(SHOWN_MAX).fetch_all(pool).await?;

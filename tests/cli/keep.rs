@@ -234,6 +234,36 @@ async fn tables_in_which_nobody_gave_an_order_make_room() {
     assert_eq!(rows(&pool, &until).await, rows(&terminal.pool, &until).await);
 }
 
+/// What another program keeps next to tables in which nobody gave an order stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_program_has_next_to_new_tables_is_named_and_not_removed() {
+    let terminal = ledger().await;
+    let file = made(&terminal, "ledger.dump");
+    for (make, named, count) in [
+        ("CREATE TABLE orders (id int)", "table public.orders", "orders"),
+        (
+            "CREATE VIEW watched AS SELECT id FROM jobs",
+            "view public.watched",
+            "watched",
+        ),
+        (
+            "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 7'",
+            "function public.mine",
+            "mine()",
+        ),
+    ] {
+        let other = Terminal::new().await;
+        other.ok(&["migrate"]);
+        sqlx::raw_sql(make).execute(&other.pool).await.expect("made");
+        other.pool.close().await;
+        let ran = restore(&other, &file);
+        assert!(ran.code == 4 && ran.stderr.contains(named), "{}", ran.stderr);
+        let pool = again(&other).await;
+        let still = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {count}")));
+        still.execute(&pool).await.expect("it is still there");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_no_whole_backup_restores_nothing() {
     let terminal = ledger().await;

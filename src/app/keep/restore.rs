@@ -187,7 +187,7 @@ async fn make_room(app: &App) -> Result<(), AppError> {
         }
         Holds::Foreign(tables) => {
             let said = format!(
-                "the database is not empty: it has tables such as {}; {elsewhere}",
+                "the database is not empty: it has {}; {elsewhere}",
                 tables.join(", ")
             );
             Err(message![said].error(ErrorKind::Refused))
