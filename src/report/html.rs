@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use crate::domain::{
-    Timestamp,
+    Timestamp, brief,
     span::Span,
     units::{Price, Usd},
 };
@@ -39,26 +39,6 @@ pub(super) fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
     page
 }
 
-/// A number with thousands separators: `-12,345.60`.
-fn grouped(plain: &str) -> String {
-    let (sign, digits) = plain
-        .strip_prefix('-')
-        .map_or(("", plain), |digits| ("-", digits));
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let mut shown = String::from(sign);
-    for (i, digit) in whole.chars().enumerate() {
-        if i > 0 && whole.len().saturating_sub(i).is_multiple_of(3) {
-            shown.push(',');
-        }
-        shown.push(digit);
-    }
-    if !fraction.is_empty() {
-        shown.push('.');
-        shown.push_str(fraction);
-    }
-    shown
-}
-
 /// USD to the cent, half a cent to even; more digits for smaller amounts.
 pub(super) fn dollars(value: Usd) -> String {
     let exact = value.decimal();
@@ -66,7 +46,7 @@ pub(super) fn dollars(value: Usd) -> String {
     if cents.is_zero() && !exact.is_zero() {
         exact.round_sf(2).unwrap_or(exact).normalize().to_string()
     } else {
-        grouped(&format!("{cents:.2}"))
+        brief::grouped(&format!("{cents:.2}"))
     }
 }
 
@@ -79,7 +59,7 @@ pub(super) fn signed(value: Usd) -> String {
 /// Six significant digits.
 pub(super) fn digits(value: Decimal) -> String {
     let short = value.round_sf(DIGITS).unwrap_or(value).normalize();
-    grouped(&short.to_string())
+    brief::grouped(&short.to_string())
 }
 
 pub(super) fn price(value: Option<Price>) -> String {
@@ -88,13 +68,15 @@ pub(super) fn price(value: Option<Price>) -> String {
 
 /// Whole tokens to six significant digits; text beyond the range of a decimal stays as it is.
 pub(super) fn tokens(whole: &str) -> String {
-    whole.parse::<Decimal>().map_or_else(|_| grouped(whole), digits)
+    whole
+        .parse::<Decimal>()
+        .map_or_else(|_| brief::grouped(whole), digits)
 }
 
 /// Per cent with sign, two digits after the point.
 pub(super) fn percent(value: Decimal) -> String {
     let sign = if value > Decimal::ZERO { "+" } else { "" };
-    format!("{sign}{} %", grouped(&format!("{:.2}", value.round_dp(2))))
+    format!("{sign}{} %", brief::grouped(&format!("{:.2}", value.round_dp(2))))
 }
 
 /// The two largest units of a length of time: `12d 4h`.

@@ -27,4 +27,6 @@ mod standing;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod take_profit;
+#[cfg(test)]
 mod units;
