@@ -75,6 +75,15 @@ impl From<Refusal> for Trial {
     }
 }
 
+/// What was tried with the sizes of one plan, so that an end is certain.
+#[derive(Debug, Default)]
+struct Tries {
+    /// Sales that the venue's simulation refused.
+    reverts: u32,
+    /// All that the ledger counts was tried after a part of it was too little.
+    grown: bool,
+}
+
 /// What stays the same for every size of a plan.
 struct Terms<'a> {
     job: &'a Job,
@@ -117,9 +126,9 @@ impl Engine {
             reserved,
             gas_price: GasPrice { fees, native },
         };
-        let mut reverts = 0_u32;
+        let mut tries = Tries::default();
         loop {
-            match self.try_plan(&terms, plan, &mut reverts).await? {
+            match self.try_plan(&terms, plan, &mut tries).await? {
                 Trial::Decided(approval) => return Ok(approval),
                 Trial::Resized(other) => plan = other,
             }
@@ -139,13 +148,13 @@ impl Engine {
         Ok(disagreement.map(|detail| Refusal::because(HoldReason::NodesDisagree, detail)))
     }
 
-    async fn try_plan(&self, terms: &Terms<'_>, plan: Plan, reverts: &mut u32) -> Result<Trial, EngineError> {
+    async fn try_plan(&self, terms: &Terms<'_>, plan: Plan, tries: &mut Tries) -> Result<Trial, EngineError> {
         let Terms {
             job, facts, market, ..
         } = *terms;
         let request = swap_request(job, plan.side, plan.amount_in, plan.value, plan.price)?;
         if request.amount_out_fair.is_zero() {
-            return self.less_than_a_unit(job, plan, facts).await;
+            return self.less_than_a_unit(job, plan, facts, tries).await;
         }
         // Nothing is quoted, frozen or failed that would not be signed.
         if let Err(refused) = market.signer.permits(&request).await {
@@ -165,10 +174,10 @@ impl Engine {
             // Without a quote, its gas is the maximum that is allowed.
             Err(error) => {
                 let refusal = Refusal::unquoted(&error);
-                *reverts += u32::from(refusal.reason == HoldReason::SimulationFailed);
+                tries.reverts += u32::from(refusal.reason == HoldReason::SimulationFailed);
                 let gas = job.config.limits.max_gas_usd;
                 Ok(match liquidate::split(plan, refusal.reason, gas, facts)? {
-                    Some(half) if *reverts < HALVES_MAX => Trial::Resized(half),
+                    Some(half) if tries.reverts < HALVES_MAX => Trial::Resized(half),
                     _ => refusal.into(),
                 })
             }
@@ -176,17 +185,31 @@ impl Engine {
     }
 
     /// A plan that is worth less than one unit of what comes in: no venue can give anything for it. A liquidation
-    /// continues with all that is left; if even that is worth less than a unit of the quote token, nobody can ever be
-    /// paid for it, and it is written down.
-    async fn less_than_a_unit(&self, job: &Job, plan: Plan, facts: &Facts) -> Result<Trial, EngineError> {
+    /// continues with all that is left, once: the wallet may hold less than the ledger counts. If even all of it is worth
+    /// less than a unit of the quote token, nobody can ever be paid for it, and it is written down; but never what is
+    /// worth more than the gas that the job allows, whatever the quote token is said to cost.
+    async fn less_than_a_unit(
+        &self,
+        job: &Job,
+        plan: Plan,
+        facts: &Facts,
+        tries: &mut Tries,
+    ) -> Result<Trial, EngineError> {
         let position = &facts.position;
         if plan.reason == Reason::Liquidate {
-            if let Some(all) = plan.resized(position.token_balance, facts)?
-                && !fair_out(all.side, all.value, all.price, position)?.is_zero()
-            {
+            let all = plan.resized(position.token_balance, facts)?;
+            let payable = match all {
+                Some(all) => !fair_out(all.side, all.value, all.price, position)?.is_zero(),
+                None => false,
+            };
+            if let Some(all) = all.filter(|_| payable && !tries.grown) {
+                tries.grown = true;
                 return Ok(Trial::Resized(all));
             }
-            if dust::write_off_dust(&self.pool, job).await? {
+            if !payable
+                && liquidate::is_dust(position, facts.price, job.config.limits.max_gas_usd)?
+                && dust::write_off_dust(&self.pool, job).await?
+            {
                 let detail = "what was left is worth less than one base unit of the quote token: written down, the job is IDLE";
                 return Ok(Refusal::because(HoldReason::Idle, detail.to_owned()).into());
             }

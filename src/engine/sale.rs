@@ -52,6 +52,10 @@ impl Engine {
         let all = job.position.token_balance;
         let value = job.position.token_value(price, Rounding::Down)?;
         let request = swap_request(job, Side::Sell, all, value, price)?;
+        if request.amount_out_fair.is_zero() {
+            // Worth less than one unit of the quote token: no venue gives anything for it, and that says nothing of it.
+            return Ok(());
+        }
         let said = job.config.limits.max_round_trip_loss_bps;
         let allowed = bounds::round_trip_allowed(said, FEE_ASSUMED_BPS);
         match market.venue.quote(&request).await {

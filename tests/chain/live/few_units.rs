@@ -1,13 +1,13 @@
 //! Tokens of few decimals, from the first buy to the last sale; and what is refused, by its right name.
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, Bytes, U256, keccak256};
 use lgi_mm::{
-    devnet::BlockTime,
+    devnet::{BlockTime, DEPLOYER},
     domain::{job::JobId, pool::NATIVE, pool::Pool, span::Span},
     store::orders::{self, Order},
 };
 use serde_json::{Value, json};
-use testkit::live::{World, coins};
+use testkit::live::{WALLET, World, coins};
 
 use crate::live::{buy_once, pause};
 
@@ -121,4 +121,49 @@ async fn a_thin_pool_and_an_expensive_unit_have_reasons_of_their_own() {
         assert_eq!(held, (reason.to_owned(), true), "{}", world.story().await);
         pause(&world, job).await;
     }
+}
+
+/// What the ledger counts is worth a sale and what the wallet still has is not: neither size is tried for ever, and
+/// nothing is written down.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wallet_that_kept_one_unit_of_a_position_holds_and_keeps_its_ledger() {
+    let world = World::new(BlockTime::OnTransaction).await;
+    let token = world.devnet.deployment().practice["STEADY"];
+    let job = world.start(token, "STEADY", buy_once()).await;
+    let mut daemon = world.daemon(None);
+    world
+        .until(
+            "it has bought",
+            "SELECT EXISTS (SELECT FROM trades WHERE status = 'EXECUTED')",
+        )
+        .await;
+    let units: U256 = bought(&world, job).await.parse().expect("a number");
+    let mut burn = keccak256("burn(address,uint256)")[..4].to_vec();
+    burn.extend(WALLET.into_word());
+    burn.extend((units - U256::from(1)).to_be_bytes::<32>());
+    world
+        .devnet
+        .node
+        .submit(DEPLOYER, Some(token), &Bytes::from(burn), U256::ZERO, 100_000)
+        .await
+        .expect("burnt");
+    let order = Order::Liquidate {
+        over: Span::ZERO,
+        slices: 1,
+    };
+    orders::order(&world.db.pool, job, order, "test")
+        .await
+        .expect("ordered");
+    world
+        .until(
+            "it holds by name",
+            "SELECT EXISTS (SELECT FROM ticks WHERE reason = 'too_few_units')",
+        )
+        .await;
+    daemon.kill().await.expect("killed");
+    let kept: (String, String) = sqlx::query_as("SELECT status, token_balance::text FROM jobs")
+        .fetch_one(&world.db.pool)
+        .await
+        .expect("the job");
+    assert_eq!(kept, ("LIQUIDATING".to_owned(), units.to_string()));
 }

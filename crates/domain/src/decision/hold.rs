@@ -75,7 +75,7 @@ pub enum HoldReason {
     DailyVolume,
     /// The venue's price is too far from the accepted price.
     Slippage,
-    /// What rounding to whole base units of the incoming token costs is beyond `max_slippage_bps`.
+    /// Rounding to whole base units costs more than `max_slippage_bps`, or leaves nothing to trade.
     TooFewUnits,
     /// The trade would move the price by more than `max_price_impact_bps`.
     PriceImpact,
