@@ -208,7 +208,12 @@ impl Engine {
             }
             if !payable
                 && liquidate::is_dust(position, facts.price, job.config.limits.max_gas_usd)?
-                && dust::write_off_dust(&self.pool, job).await?
+                && dust::write_off_dust(
+                    &self.pool,
+                    job,
+                    "worth less than one base unit of the quote token",
+                )
+                .await?
             {
                 let detail = "what was left is worth less than one base unit of the quote token: written down, the job is IDLE";
                 return Ok(Refusal::because(HoldReason::Idle, detail.to_owned()).into());
@@ -232,7 +237,7 @@ impl Engine {
         let allowed_gas = quoted.gas_usd.min(job.config.limits.max_gas_usd);
         if plan.reason == Reason::Liquidate
             && liquidate::is_dust(&facts.position, facts.price, allowed_gas)?
-            && dust::write_off_dust(&self.pool, job).await?
+            && dust::write_off_dust(&self.pool, job, "worth less than the gas of selling it").await?
         {
             let detail = "what was left is worth less than its gas: written down, the job is IDLE";
             return Ok(Refusal::because(HoldReason::Idle, detail.to_owned()).into());

@@ -147,7 +147,7 @@ impl Engine {
 
     /// Ends a liquidation that has nothing left to sell.
     async fn finish_liquidation(&self, tick: &TickJob) -> Result<Hold, EngineError> {
-        dust::write_off_dust(&self.pool, &tick.job).await?;
+        dust::write_off_dust(&self.pool, &tick.job, "worth less than the gas of selling it").await?;
         let detail = "nothing is left to sell: the job is IDLE";
         Ok(hold(tick, HoldReason::Idle, Some(detail.to_owned())))
     }

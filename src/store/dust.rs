@@ -11,9 +11,11 @@ use crate::domain::{accounting::write_down, job::JobStatus};
 
 /// Ends a liquidation that has nothing worth selling left: what remains is written down as dust.
 ///
+/// `why`: for the ledger's reader.
+///
 /// # Errors
 /// [`StoreError`].
-pub async fn write_off_dust(pool: &PgPool, job: &Job) -> Result<bool, BookError> {
+pub async fn write_off_dust(pool: &PgPool, job: &Job, why: &str) -> Result<bool, BookError> {
     let mut tx = begin(pool).await?;
     let locked = jobs::lock(&mut tx, job.id).await?;
     let open = sqlx::query_scalar!(
@@ -26,22 +28,23 @@ pub async fn write_off_dust(pool: &PgPool, job: &Job) -> Result<bool, BookError>
         return Ok(false);
     }
     if !locked.position.token_balance.is_zero() {
-        record_dust(&mut tx, &locked).await?;
+        record_dust(&mut tx, &locked, why).await?;
     }
     finish_liquidation(&mut tx, &locked).await?;
     tx.commit().await?;
     Ok(true)
 }
 
-async fn record_dust(connection: &mut PgConnection, job: &Job) -> Result<(), BookError> {
+async fn record_dust(connection: &mut PgConnection, job: &Job, why: &str) -> Result<(), BookError> {
     let written = write_down(job.position).map_err(|source| BookError::Dust { job: job.id, source })?;
     sqlx::query!(
         "INSERT INTO adjustments (job_id, cycle, kind, token_delta, cost_delta, note)
-         VALUES ($1, $2, 'dust', -($3::text::numeric), -($4::numeric), 'worth less than the gas of selling it')",
+         VALUES ($1, $2, 'dust', -($3::text::numeric), -($4::numeric), $5)",
         job.id.0,
         job.cycle,
         job.position.token_balance.to_string(),
         written.cost_sold.decimal(),
+        why,
     )
     .execute(&mut *connection)
     .await?;

@@ -121,9 +121,9 @@ impl Checks {
 pub struct Quote {
     /// Expected output, base units of `token_out`.
     pub amount_out: Amount,
-    /// How far this swap moves the price, basis points; all of it where nothing tells.
+    /// How far this swap moves the price at the least, basis points; all of it where nothing was measured.
     pub price_impact_bps: u32,
-    /// What is proven of that: a loss beyond it is not the pool's.
+    /// The same; nothing where nothing was measured. A loss beyond it is not the pool's.
     pub explained_bps: u32,
     /// Gas of all calls together, units.
     pub gas_units: u64,

@@ -80,9 +80,11 @@ impl Yardstick {
         if !legs.is_empty() && legs.iter().all(known) {
             return Self::State(legs);
         }
-        let shares = PROBE_SHARES.into_iter().map(|share| amount.div_ceil(share));
+        // Of a few units, several shares are the same.
+        let mut shares = PROBE_SHARES.map(|share| amount.div_ceil(share)).to_vec();
+        shares.dedup();
         let probe = |part: U256| Some((part, route.dex.ask(spec, route, part)?));
-        Self::Probes(shares.filter_map(probe).collect())
+        Self::Probes(shares.into_iter().filter_map(probe).collect())
     }
 
     /// What is to be read.

@@ -36,9 +36,9 @@ const SHUNNED_FOR: Duration = Duration::from_secs(3_600);
 pub(crate) struct Offer {
     pub(crate) route: Route,
     pub(crate) amount_out: U256,
-    /// What limits are held to, rounded up.
+    /// The proven impact, rounded up; all of the price where nothing was measured. Limits are held to it.
     pub(crate) price_impact_bps: u32,
-    /// What is proven of it: no other loss is explained by the pool.
+    /// The proven impact; nothing where nothing was measured. No other loss is explained by the pool.
     pub(crate) explained_bps: u32,
     /// What it would give at the pool's price without fee and impact, base units rounded down; `None`: not known.
     pub(crate) at_spot: Option<U256>,

@@ -407,7 +407,7 @@ impl Books {
             .expect("liquidating");
         let row = self.row(job).await;
         assert!(
-            dust::write_off_dust(&self.pool, &row)
+            dust::write_off_dust(&self.pool, &row, "worth less than the gas of selling it")
                 .await
                 .expect("written down")
         );
