@@ -185,9 +185,9 @@ impl Engine {
     }
 
     /// A plan that is worth less than one unit of what comes in: no venue can give anything for it. A liquidation
-    /// continues with all that is left, once: the wallet may hold less than the ledger counts. If even all of it is worth
-    /// less than a unit of the quote token, nobody can ever be paid for it, and it is written down; but never what is
-    /// worth more than the gas that the job allows, whatever the quote token is said to cost.
+    /// continues with all that is left, once: the wallet may hold less than the ledger counts. If even all of it is
+    /// worth less than a unit of the quote token, nobody can ever be paid for it, and it is written down; but never
+    /// what is worth more than the gas that the job allows, whatever the price of the quote token.
     async fn less_than_a_unit(
         &self,
         job: &Job,
