@@ -31,7 +31,9 @@ pub enum Field {
     Mode,
     Native,
     NativeUsdMin,
+    Key,
     Paper,
+    Price,
     Prices,
     Print,
     Quote,
@@ -39,6 +41,7 @@ pub enum Field {
     Sweep,
     Symbol,
     To,
+    Token,
     Usdc,
     WalkForward,
     Zone,
@@ -61,6 +64,8 @@ pub enum Advice {
     CountIn,
     /// Run scheduler and worker in one process.
     Daemon,
+    /// Give the paper wallet tokens of this contract.
+    FundPaper(Address),
     /// Change a key of a job's configuration; `None`: of the job in question.
     Edit {
         job: Option<JobId>,
