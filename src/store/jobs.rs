@@ -103,8 +103,8 @@ pub enum CommandError {
     TradeOpen(TradeId),
     /// A trade of the job is open, or its fill or failure is not final yet.
     #[error(
-        "trade {0} of this job is open, or not final on the chain yet: a reorg could still undo it; pause the job, wait \
-         until `status` shows no open trade, then try again"
+        "trade {0} of this job is open, or not final on the chain yet: a reorg could still undo it; pause the job, let a \
+         worker run for some minutes, then try again"
     )]
     InMotion(TradeId),
     /// Less is there than was asked for.
