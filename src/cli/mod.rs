@@ -148,7 +148,7 @@ enum Command {
     /// Re-run a job's history with another configuration and compare
     Replay(job::replay::ReplayArgs),
     /// Evaluate one slot of a job now
-    Tick(target::TargetArgs),
+    Tick(job::tick::TickArgs),
     /// Run scheduler, worker and metrics in one process
     Daemon,
     /// Run the scheduler: dispatch due slots to the queue
