@@ -89,7 +89,7 @@ pub struct Look {
     pub happened: Vec<Happened>,
 }
 
-/// What was told so far.
+/// What the feed has shown already.
 #[derive(Debug, Default)]
 pub struct Story {
     told: BTreeSet<TradeId>,

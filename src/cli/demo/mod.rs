@@ -55,7 +55,7 @@ pub(super) struct DemoArgs {
     /// Duration, 5s to 24h
     #[arg(long = "for", default_value = "60s", value_name = "DURATION")]
     lasts: Span,
-    /// Kill a scheduler or worker with SIGKILL every 3 s, workers preferably in the middle of a trade
+    /// Kill a process with SIGKILL every 3 s, preferably in the middle of a trade
     #[arg(long)]
     crash: bool,
     /// Trade on a local chain with the real contracts; every trade is a real transaction
@@ -255,7 +255,7 @@ impl<'a> Show<'a> {
         let begun = Instant::now();
         loop {
             let open = demo::open_trades(self.app).await?;
-            // Whoever worked on a trade last has said so by now.
+            // The worker that worked on a trade last has logged it by now.
             while let Ok(_said) = tokio::time::timeout(QUIET, self.fleet.heard()).await {}
             self.look().await?;
             if open == 0 {

@@ -25,7 +25,7 @@ use crate::{app::AppError, domain::ids::TradeId};
 const KILL_EVERY: Duration = Duration::from_secs(3);
 /// How long a kill waits for a worker in the middle of a trade, before it takes any process.
 const WAIT_FOR_TRADE: Duration = Duration::from_secs(1);
-/// One in so many kills takes any process, schedulers included.
+/// Every third kill takes any process, schedulers included.
 const ANY_EVERY: usize = 3;
 /// Lines of the engine about trades. What a process finds when it starts is no work on a trade.
 const LOG_FILTER: &str = "off,lgi_mm::engine=info,lgi_mm::engine::recover=off";
