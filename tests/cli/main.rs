@@ -17,6 +17,7 @@ mod pnl;
 mod policy;
 mod prices;
 mod replay;
+mod schemas;
 mod service;
 mod several;
 mod sweep;
