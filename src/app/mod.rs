@@ -17,6 +17,7 @@ pub mod devnet;
 pub mod doctor;
 mod error;
 pub mod health;
+pub(crate) mod history;
 pub mod info;
 pub(crate) mod jobs;
 pub mod keep;

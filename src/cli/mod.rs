@@ -188,7 +188,7 @@ enum Command {
     /// Manage the paper venue: wallet, money and injected faults
     #[command(subcommand)]
     Paper(paper::PaperCommand),
-    /// Generate a price series as CSV, for experiments
+    /// Write prices as CSV: the real history of a token, or a generated series for experiments
     Prices(trial::prices::PricesArgs),
     /// Run a local chain with the real contracts, to practise live trading
     Devnet(devnet::DevnetArgs),
@@ -296,7 +296,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Wallet(command) => wallet::run(&settings, out, &command).await,
         Command::Policy(command) => policy::run(&settings, out, &command).await,
         Command::Paper(command) => paper::run(&settings, out, &command).await,
-        Command::Prices(args) => trial::prices::run(out, &args),
+        Command::Prices(args) => trial::prices::run(&settings, out, &args).await,
         Command::Devnet(args) => devnet::run(out, &args).await,
         Command::Demo(args) => demo::run(&settings, out, &args).await,
         Command::Completions { .. } | Command::Man(_) => Ok(()),

@@ -79,7 +79,7 @@ enum CandleTimeArg {
     Close,
 }
 
-fn instant(text: &str) -> Result<Timestamp, String> {
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     parse_instant(text)
         .ok_or_else(|| "write a date or time such as 2026-01-31 or 2026-01-31T12:00:00Z".to_owned())
 }
