@@ -19,6 +19,7 @@ mod error;
 pub mod health;
 pub(crate) mod history;
 pub mod info;
+pub(crate) mod init;
 pub(crate) mod jobs;
 pub mod keep;
 pub(crate) mod message;

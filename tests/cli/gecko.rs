@@ -8,8 +8,8 @@ use std::{
 use axum::{
     Router,
     body::Body,
-    extract::{Path, Query, State},
-    http::{Response, StatusCode},
+    extract::{Path, State},
+    http::{Response, StatusCode, Uri},
     routing::get,
 };
 use serde_json::{Value, json};
@@ -120,14 +120,18 @@ async fn pools(State(gecko): State<Gecko>, Path((network, token)): Path<(String,
     reply(200, None, json!({"data": data, "included": included}).to_string())
 }
 
-type Asked = Query<std::collections::HashMap<String, String>>;
-
 async fn candles(
     State(gecko): State<Gecko>,
     Path((network, pool, timeframe)): Path<(String, String, String)>,
-    Query(asked): Asked,
+    uri: Uri,
 ) -> Response<Body> {
-    let (before, limit, aggregate) = (&asked["before_timestamp"], &asked["limit"], &asked["aggregate"]);
+    let asked: std::collections::HashMap<&str, &str> = uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .collect();
+    let (before, limit, aggregate) = (asked["before_timestamp"], asked["limit"], asked["aggregate"]);
     gecko.seen.lock().expect("seen").push(format!(
         "{network}/{pool}/ohlcv/{timeframe} {aggregate} {before} {limit} {} {}",
         asked["currency"], asked["token"]

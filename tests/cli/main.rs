@@ -12,6 +12,7 @@ mod gecko;
 mod help;
 mod history;
 mod info;
+mod init;
 mod keep;
 mod life;
 mod next;
