@@ -6,7 +6,7 @@ use std::{borrow::Cow, fmt};
 use alloy_primitives::Address;
 use serde::{Serialize, Serializer};
 
-use super::whole::shown;
+use super::{init::StartFrom, whole::shown};
 use crate::{chain::policy::Entry, domain::ids::JobId};
 
 /// A field of a request.
@@ -32,10 +32,12 @@ pub enum Field {
     Native,
     NativeUsdMin,
     Paper,
+    Pool,
     Prices,
     Print,
     Quote,
     SkipBad,
+    Step,
     Sweep,
     Symbol,
     To,
@@ -86,6 +88,8 @@ pub enum Advice {
     ShowPolicy,
     /// Start a job; `None`: of any token.
     Start(Option<Address>),
+    /// Start a job from its file.
+    StartFrom(Box<StartFrom>),
     /// Show the job in question.
     Status,
     TestNotifications,

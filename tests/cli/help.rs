@@ -7,6 +7,7 @@ use crate::terminal::{Ran, program};
 
 const COMMANDS: &[&str] = &[
     "",
+    "init",
     "start",
     "pause",
     "resume",

@@ -34,6 +34,8 @@ pub struct ChainInfo {
     pub explorer_tx: &'static str,
     /// DexScreener's name of the chain.
     pub dexscreener: &'static str,
+    /// GeckoTerminal's name of the chain.
+    pub geckoterminal: &'static str,
     /// What is usual there.
     pub usual: Usual,
     /// Uniswap V4 pools with a hook that many tokens share.
@@ -96,6 +98,7 @@ pub const CHAINS: &[ChainInfo] = &[
         native_symbol: "ETH",
         explorer_tx: "https://basescan.org/tx/",
         dexscreener: "base",
+        geckoterminal: "base",
         usual: L2,
         v4_hooks: &[HookShape {
             // Clanker's hook of static fees.
@@ -126,6 +129,7 @@ pub const CHAINS: &[ChainInfo] = &[
         native_symbol: "ETH",
         explorer_tx: "https://etherscan.io/tx/",
         dexscreener: "ethereum",
+        geckoterminal: "eth",
         usual: Usual {
             required_depth: 6,
             replace_after: Span::from_secs(60),
@@ -155,6 +159,7 @@ pub const CHAINS: &[ChainInfo] = &[
         native_symbol: "ETH",
         explorer_tx: "https://arbiscan.io/tx/",
         dexscreener: "arbitrum",
+        geckoterminal: "arbitrum",
         usual: Usual {
             // Arbitrum counts the data on the chain below as gas.
             gas_limit_max: 15_000_000,
@@ -185,6 +190,7 @@ pub const CHAINS: &[ChainInfo] = &[
         native_symbol: "ETH",
         explorer_tx: "https://optimistic.etherscan.io/tx/",
         dexscreener: "optimism",
+        geckoterminal: "optimism",
         usual: L2,
         v4_hooks: &[],
         contracts: Contracts {
@@ -210,6 +216,7 @@ pub const CHAINS: &[ChainInfo] = &[
         native_symbol: "POL",
         explorer_tx: "https://polygonscan.com/tx/",
         dexscreener: "polygon",
+        geckoterminal: "polygon_pos",
         usual: Usual {
             // Polygon reorgs often and deep.
             required_depth: 32,
@@ -243,6 +250,7 @@ pub const CHAINS: &[ChainInfo] = &[
         native_symbol: "ETH",
         explorer_tx: "https://uniscan.xyz/tx/",
         dexscreener: "unichain",
+        geckoterminal: "unichain",
         usual: L2,
         v4_hooks: &[],
         contracts: Contracts {
