@@ -85,7 +85,7 @@ pub fn price_witnesses(
         let mut nodes: Vec<Arc<dyn PoolPrices>> = Vec::new();
         for spec in live.spec.node_by_node() {
             let spec = Arc::new(spec);
-            nodes.push(Arc::new(OnchainPrices::new(Rpc::new(&spec)?, spec)));
+            nodes.push(Arc::new(live.prices.witness(Rpc::new(&spec)?, spec)));
         }
         witnesses.insert(name.clone(), nodes);
     }

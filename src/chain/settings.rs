@@ -161,6 +161,8 @@ pub struct ChainSpec {
     pub contracts: Contracts,
     /// V4 pools to look for in addition to those without a hook.
     pub v4_hooks: Vec<HookShape>,
+    /// Where a search for V4 pools begins.
+    pub v4_first_block: u64,
     /// Nodes.
     pub rpc_urls: Vec<Url>,
     /// How many nodes of different hosts must agree on what happened to our money.
@@ -275,6 +277,7 @@ impl ChainSpec {
                 .unwrap_or_else(|| known.map_or("", |chain| chain.explorer_tx).to_owned()),
             contracts,
             v4_hooks,
+            v4_first_block: chains::with_id(chain_id).map_or(0, |chain| chain.v4_first_block),
             rpc_urls,
             quorum: limits.quorum,
             private_rpc_url,

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     chain::{
         contracts::GasPriceOracle,
+        discovery::Discovery,
         multicall::{Read, decode, read_all},
         rpc::Rpc,
         settings::ChainSpec,
@@ -61,8 +62,9 @@ impl BestOf {
     /// The venue of `spec`'s chain, asked through `rpc`; `ledger` remembers pools.
     #[must_use]
     pub fn new(rpc: Rpc, spec: Arc<ChainSpec>, ledger: PgPool) -> Self {
+        let discovery = Discovery::new(rpc.clone(), spec.clone(), Some(ledger.clone()));
         Self {
-            search: Search::new(rpc, spec),
+            search: Search::new(rpc, spec, Arc::new(discovery)),
             ledger,
         }
     }
