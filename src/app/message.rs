@@ -35,6 +35,7 @@ pub enum Field {
     Prices,
     Print,
     Quote,
+    Size,
     SkipBad,
     Sweep,
     Symbol,
@@ -75,6 +76,8 @@ pub enum Advice {
     ImportWallet,
     CheckWallets,
     Pause(JobId),
+    /// Show every pool of a token.
+    Pools(Address),
     CheckPolicy,
     Reconcile,
     /// Resume the job in question.

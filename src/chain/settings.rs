@@ -122,7 +122,8 @@ pub struct ChainFile {
     pub explorer_tx: Option<String>,
     /// Contracts by name; see [`Contracts`].
     pub contracts: BTreeMap<String, Address>,
-    /// Hooks of Uniswap V4 pools that are searched in addition to those without a hook: `HOOK/FEE/TICK_SPACING`.
+    /// Hooks that are known by name, asked even before the search for pools has found theirs: `HOOK/FEE/TICK_SPACING`.
+    /// Pools with other hooks are found as well, and traded in if a buy and a sale work there.
     #[serde(deserialize_with = "listed")]
     pub v4_hooks: Option<Vec<String>>,
     /// Blocks, its own included, after which a receipt counts, 1 to 1000.

@@ -24,6 +24,7 @@ const COMMANDS: &[&str] = &[
     "config keys",
     "backtest",
     "replay",
+    "pools",
     "tick",
     "daemon",
     "scheduler",

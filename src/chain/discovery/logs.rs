@@ -22,7 +22,7 @@ use crate::{
     store::v4_pools::{FoundBy, V4Pool},
 };
 
-/// Newest blocks that are read again next time: they may still be taken back.
+/// Newest blocks that are read again next time: they may still be reorged out.
 pub(super) const UNSETTLED: u64 = 64;
 /// A pool in a block older than this many is not young, whatever the chain's pace.
 const RECENT: u64 = 50_000;
@@ -47,7 +47,7 @@ pub(super) struct Progress {
     pub(super) next_block: Option<u64>,
     pub(super) head: u64,
     pub(super) span: u64,
-    /// Why it did not go on.
+    /// Why it stopped early.
     pub(super) problem: Option<String>,
 }
 

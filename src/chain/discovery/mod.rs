@@ -35,7 +35,7 @@ const LATER_REQUESTS: u32 = 8;
 /// Until the next search, while blocks are left to read, and when all were read.
 const PAUSE_READING: Span = Span::from_secs(60);
 const PAUSE_DONE: Span = Span::from_secs(600);
-/// How long a caller waits for the first search of a token; it goes on behind the caller's back.
+/// How long a caller waits for the first search of a token; it continues in the background.
 const FIRST_PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is known of the pools of one chain. Shared by all that search there.
@@ -71,8 +71,8 @@ impl Discovery {
         }
     }
 
-    /// Every V4 pool that is known of `token`. The first call of a token searches; later ones search on behind the
-    /// caller's back. Nothing for an asset that jobs pay with: half the chain's pools have it.
+    /// Every V4 pool that is known of `token`. The first call of a token searches; later ones search on in the
+    /// background. Nothing for an asset that jobs pay with: half the chain's pools have it.
     pub(crate) async fn pools(self: &Arc<Self>, token: Address) -> Arc<Vec<V4Pool>> {
         let Some(ledger) = self.ledger.clone().filter(|_| self.is_searched(token)) else {
             return Arc::default();
@@ -86,7 +86,7 @@ impl Discovery {
         if searched {
             return known;
         }
-        // The search goes on if the caller leaves.
+        // The search continues if the caller leaves.
         match tokio::time::timeout(FIRST_PATIENCE, search).await {
             Ok(_) => self.known(token).0,
             Err(_) => known,
@@ -110,7 +110,7 @@ impl Discovery {
         }
     }
 
-    /// Takes ids of pools that somebody named, and keeps those whose key is found and proven.
+    /// Takes ids of pools that an API lists, and keeps those whose key is found and proven.
     pub(crate) async fn hint(self: &Arc<Self>, token: Address, ids: &[B256]) {
         let Some(ledger) = self.ledger.clone().filter(|_| self.is_searched(token)) else {
             return;
@@ -145,7 +145,7 @@ impl Discovery {
         !self.spec.contracts.v4_pool_manager.is_zero() && !paid_with.contains(&token)
     }
 
-    /// What is known, and whether it is time to ask again; whoever is told so asks.
+    /// What is known, and whether it is time to ask again; only one caller gets that answer.
     fn known(&self, token: Address) -> (Arc<Vec<V4Pool>>, bool, bool) {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -222,7 +222,7 @@ impl Discovery {
         let done = next_block.is_some_and(|next| next > head.saturating_sub(logs::UNSETTLED));
         if let Some(next) = next_block {
             let pause = if done { PAUSE_DONE } else { PAUSE_READING };
-            // Blocks that may still be taken back are read again.
+            // Blocks that may still be reorged out are read again.
             let settled = next.min(head.saturating_sub(logs::UNSETTLED));
             let advanced = v4_pools::advance(ledger, chain, token, settled, pause).await;
             advanced.map_err(|error| error.to_string())?;

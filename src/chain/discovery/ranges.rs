@@ -1,6 +1,6 @@
 //! How many blocks one request for logs may cover: each provider has a limit of its own, and a wording of its own.
 
-/// What is tried next where nothing is said, as a part of what was too much.
+/// What is tried next if the refusal names no limit, as a part of what was too much.
 const PART: u64 = 8;
 
 /// Words of a node that is asked too often; the range is not at fault.
