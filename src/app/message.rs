@@ -36,6 +36,7 @@ pub enum Field {
     Prices,
     Print,
     Quote,
+    Size,
     SkipBad,
     Step,
     Sweep,
@@ -77,6 +78,8 @@ pub enum Advice {
     ImportWallet,
     CheckWallets,
     Pause(JobId),
+    /// Show every pool of a token.
+    Pools(Address),
     CheckPolicy,
     Reconcile,
     /// Resume the job in question.

@@ -20,6 +20,7 @@ mod notify;
 mod out;
 mod paper;
 mod policy;
+mod pools;
 mod prune;
 mod reconcile;
 mod service;
@@ -150,6 +151,8 @@ enum Command {
     Backtest(trial::backtest::BacktestArgs),
     /// Re-run a job's history with another configuration and compare
     Replay(job::replay::ReplayArgs),
+    /// Show every pool of a token: venue, fee, hook, depth, and what a round trip costs
+    Pools(pools::PoolsArgs),
     /// Evaluate one slot of a job now
     Tick(job::tick::TickArgs),
     /// Run scheduler, worker and metrics in one process
@@ -282,6 +285,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Config(command) => job::config::run(&settings, out, &command).await,
         Command::Backtest(args) => trial::backtest::run(&settings, out, &args),
         Command::Replay(args) => job::replay::run(&settings, out, &args).await,
+        Command::Pools(args) => pools::run(&settings, out, &args).await,
         Command::Tick(args) => job::tick::run(&settings, out, &args).await,
         Command::Daemon => services::daemon(&settings).await,
         Command::Scheduler(args) => services::scheduler(&settings, out, &args).await,

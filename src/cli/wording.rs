@@ -37,6 +37,7 @@ impl Wording for CommandLine {
             Advice::ImportWallet => "wallet import".to_owned(),
             Advice::CheckWallets => "wallet check".to_owned(),
             Advice::Pause(job) => format!("pause {job}"),
+            Advice::Pools(token) => format!("pools {token}"),
             Advice::CheckPolicy => "policy check".to_owned(),
             Advice::Reconcile => "reconcile".to_owned(),
             Advice::Resume => "resume JOB".to_owned(),
