@@ -388,12 +388,17 @@ CREATE TABLE adjustments (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     job_id      bigint         NOT NULL REFERENCES jobs,
     cycle       integer        NOT NULL,
-    kind        text           NOT NULL CHECK (kind IN ('deposit', 'withdraw', 'adopt', 'dust')),
+    kind        text           NOT NULL CHECK (kind IN ('deposit', 'withdraw', 'adopt', 'release', 'dust')),
     token_delta numeric(78, 0) NOT NULL DEFAULT 0,
     quote_delta numeric(78, 0) NOT NULL DEFAULT 0,
     cost_delta  usd            NOT NULL DEFAULT 0,
     note        text           NOT NULL,
-    created_at  timestamptz    NOT NULL DEFAULT now()
+    -- Adopted tokens that a lost transaction of the job may have bought: the next DCA buy waits as after a DCA fill.
+    is_buy      boolean        NOT NULL DEFAULT false CHECK (NOT is_buy OR kind = 'adopt'),
+    -- Makes an order that is given twice happen once.
+    request_key text           CHECK (length(request_key) BETWEEN 1 AND 100),
+    created_at  timestamptz    NOT NULL DEFAULT now(),
+    CONSTRAINT adjustments_once_per_key UNIQUE (job_id, request_key)
 );
 CREATE INDEX adjustments_by_job ON adjustments (job_id, cycle);
 

@@ -31,8 +31,10 @@ pub enum Field {
     Mode,
     Native,
     NativeUsdMin,
+    Key,
     Paper,
     Pool,
+    Price,
     Prices,
     Print,
     Quote,
@@ -42,6 +44,7 @@ pub enum Field {
     Sweep,
     Symbol,
     To,
+    Token,
     Usdc,
     WalkForward,
     Zone,
@@ -64,6 +67,8 @@ pub enum Advice {
     CountIn,
     /// Run scheduler and worker in one process.
     Daemon,
+    /// Give the paper wallet tokens of this contract.
+    FundPaper(Address),
     /// Change a key of a job's configuration; `None`: of the job in question.
     Edit {
         job: Option<JobId>,

@@ -29,6 +29,7 @@ impl Wording for CommandLine {
                 let job = job.map_or_else(|| "JOB".to_owned(), |job| job.to_string());
                 format!("config edit {job} --set {assignment}")
             }
+            Advice::FundPaper(token) => format!("paper fund --token {token}=AMOUNT"),
             Advice::ListJobs => "list".to_owned(),
             Advice::ListKeys => "config keys".to_owned(),
             Advice::ListTrades => "trades".to_owned(),
@@ -182,6 +183,7 @@ mod tests {
                 job: Some(JobId(7)),
                 assignment: "price.sources=..",
             },
+            Advice::FundPaper(Address::repeat_byte(7)),
             Advice::ImportWallet,
             Advice::ListJobs,
             Advice::ListKeys,
@@ -214,7 +216,8 @@ mod tests {
                 // Placeholders of numbers.
                 _ => CommandLine
                     .advice(&advice)
-                    .replace("--count-in JOB --cost USD", "--count-in 7 --cost 1"),
+                    .replace("--count-in JOB --cost USD", "--count-in 7 --cost 1")
+                    .replace("=AMOUNT", "=1.5"),
             };
             let words = given.trim_matches('`').split(' ');
             let parsed = <Cli as clap::Parser>::try_parse_from(words);

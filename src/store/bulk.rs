@@ -280,6 +280,11 @@ const fn is_about_the_job(error: &CommandError) -> bool {
         CommandError::Refused(_)
         | CommandError::Exists
         | CommandError::TradeOpen(_)
+        | CommandError::InMotion(_)
+        | CommandError::OwnsLess { .. }
+        | CommandError::NoCycle
+        | CommandError::KeyUsed(_)
+        | CommandError::OutOfRange(_)
         | CommandError::StillHolds(_)
         | CommandError::QuoteOfAnother(_)
         | CommandError::Liquidation(_)

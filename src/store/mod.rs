@@ -28,6 +28,7 @@ mod pocket;
 pub mod pools;
 pub mod rate_limits;
 pub mod refusal;
+pub mod release;
 pub mod repairs;
 pub mod retention;
 pub mod sales;
