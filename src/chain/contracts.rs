@@ -15,6 +15,7 @@ sol! {
         function allowance(address owner, address spender) view returns (uint256);
         function approve(address spender, uint256 amount) returns (bool);
         function decimals() view returns (uint8);
+        function transfer(address to, uint256 amount) returns (bool);
         event Transfer(address indexed from, address indexed to, uint256 amount);
     }
 

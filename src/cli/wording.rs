@@ -144,6 +144,7 @@ mod tests {
             max_loss_bps: 1_000,
             max_deadline: crate::domain::span::Span::from_secs(600),
             native_usd_min: crate::domain::units::Price::new(1_000.into()).expect("a price"),
+            withdraw_to: vec![],
             stop: false,
             contracts: Default::default(),
         }
