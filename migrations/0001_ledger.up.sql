@@ -469,6 +469,33 @@ CREATE TABLE pools (
     PRIMARY KEY (chain, token, quote)
 );
 
+-- Uniswap V4 pools of tokens, whatever their fee, spacing and hook. A key never changes, so that none is searched twice.
+CREATE TABLE v4_pools (
+    chain      text        NOT NULL,
+    id         bytea       NOT NULL CHECK (octet_length(id) = 32),
+    currency0  evm_address NOT NULL,
+    currency1  evm_address NOT NULL,
+    pool       text        NOT NULL,
+    -- Null: unknown, and long ago.
+    created_at timestamptz,
+    found_by   text        NOT NULL CHECK (found_by IN ('log', 'launchpad', 'listing')),
+    found_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (chain, id)
+);
+CREATE INDEX v4_pools_currency0 ON v4_pools (chain, currency0);
+CREATE INDEX v4_pools_currency1 ON v4_pools (chain, currency1);
+
+-- How far the logs of a token's V4 pools were read.
+CREATE TABLE v4_scans (
+    chain      text        NOT NULL,
+    token      evm_address NOT NULL,
+    -- The next block to read; null: nothing was read yet.
+    next_block bigint      CHECK (next_block >= 0),
+    -- One process at a time reads on.
+    due_at     timestamptz NOT NULL,
+    PRIMARY KEY (chain, token)
+);
+
 -- Events, written in the transaction that causes them.
 CREATE TABLE outbox (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

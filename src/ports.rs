@@ -211,6 +211,11 @@ pub trait Chain: Send + Sync {
     /// The same as the chain knew it in `block`. Nodes forget the state of old blocks; then this is an error.
     async fn usd_price_at(&self, asset: Asset, block: u64) -> Result<UsdPrice, RpcError>;
 
+    /// What a call of `wallet` would use: gas with a margin, units, and what an L2 takes for its data, wei.
+    async fn gas_of(&self, _wallet: Address, call: &Call) -> Result<(u64, Amount), QuoteError> {
+        Ok((call.gas_limit, Amount::ZERO))
+    }
+
     /// Hands stored bytes to a node. Sending the same bytes again is always safe.
     async fn send(&self, raw: &Bytes) -> Result<Sent, SendError>;
 
@@ -277,6 +282,15 @@ pub trait Signer: Send + Sync {
     /// [`SignError`] says what forbids it.
     async fn permits(&self, request: &SwapRequest) -> Result<(), SignError> {
         let _ = request;
+        Ok(())
+    }
+
+    /// Whether this signer would sign a payment of `asset` (zero: the native coin) to `to`.
+    ///
+    /// # Errors
+    /// [`SignError`] says what forbids it.
+    async fn permits_payment(&self, asset: Address, to: Address) -> Result<(), SignError> {
+        let _ = (asset, to);
         Ok(())
     }
 

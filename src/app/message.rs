@@ -6,7 +6,7 @@ use std::{borrow::Cow, fmt};
 use alloy_primitives::Address;
 use serde::{Serialize, Serializer};
 
-use super::whole::shown;
+use super::{init::StartFrom, whole::shown};
 use crate::{chain::policy::Entry, domain::ids::JobId};
 
 /// A field of a request.
@@ -33,11 +33,14 @@ pub enum Field {
     NativeUsdMin,
     Key,
     Paper,
+    Pool,
     Price,
     Prices,
     Print,
     Quote,
+    Size,
     SkipBad,
+    Step,
     Sweep,
     Symbol,
     To,
@@ -80,6 +83,8 @@ pub enum Advice {
     ImportWallet,
     CheckWallets,
     Pause(JobId),
+    /// Show every pool of a token.
+    Pools(Address),
     CheckPolicy,
     Reconcile,
     /// Resume the job in question.
@@ -91,6 +96,8 @@ pub enum Advice {
     ShowPolicy,
     /// Start a job; `None`: of any token.
     Start(Option<Address>),
+    /// Start a job from its file.
+    StartFrom(Box<StartFrom>),
     /// Show the job in question.
     Status,
     TestNotifications,

@@ -44,6 +44,7 @@ pub mod ticks;
 pub mod trades;
 pub mod trail;
 pub mod turns;
+pub mod v4_pools;
 pub mod views;
 pub mod zone_rules;
 
