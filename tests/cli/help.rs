@@ -12,6 +12,8 @@ const COMMANDS: &[&str] = &[
     "pause",
     "resume",
     "liquidate",
+    "adopt",
+    "release",
     "status",
     "list",
     "remove",
