@@ -1,4 +1,5 @@
 //! docs/schema: each command with `--json` has a JSON Schema, and all JSON that the tests of this program see fits it.
+#![expect(clippy::panic, reason = "a schema or an output that is wrong fails the test")]
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +8,8 @@ use lgi_mm::cli::Cli;
 use regex::Regex;
 use serde_json::{Value, json};
 
-/// Commands that print no JSON: services, another program's output, a script, CSV.
-const NO_JSON: [&str; 5] = ["completions", "daemon", "db", "prices", "worker"];
+/// Commands that print no JSON: services, another program's output, a script.
+const NO_JSON: [&str; 4] = ["completions", "daemon", "db", "worker"];
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema")
@@ -155,6 +156,8 @@ pub fn validate(args: &[&str], code: i32, stdout: &str, stderr: &str) {
     let known = |name: &String| directory().join(format!("{name}.json")).exists();
     let names = [words.join("-"), (*words.first().unwrap_or(&"")).to_owned()];
     match names.into_iter().find(known) {
+        // Without a token they are CSV.
+        Some(name) if name == "prices" && !args.contains(&"--token") => {}
         Some(name) if !stdout.trim().is_empty() => check(&name, stdout),
         _ => {}
     }

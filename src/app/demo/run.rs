@@ -21,6 +21,9 @@ use super::{
     live::LiveDemo,
 };
 
+/// Lines about trades. What a process finds when it starts is no work on a trade.
+const LOG_FILTER: &str = "off,lgi_mm::engine=info,lgi_mm::engine::recover=off";
+
 /// A database server that is removed when this is dropped.
 pub struct DemoServer {
     /// The given settings, with this server's database.
@@ -85,12 +88,17 @@ pub async fn create_jobs(app: &App, live: Option<&LiveDemo>, actor: &Actor) -> R
     jobs::create(app, &stage, actor).await
 }
 
-/// Environment variables that connect the demo's processes to its database and chain.
+/// Environment variables that connect the demo's processes to its database and chain, and have them log as JSON what they
+/// do with trades.
 ///
 /// # Errors
 /// [`AppError`] if the live demo's files cannot be written.
 pub fn environment(app: &App, live: Option<&LiveDemo>) -> Result<Vec<(String, String)>, AppError> {
-    let mut variables = vec![("DATABASE_URL".to_owned(), app.url.clone())];
+    let mut variables = vec![
+        ("DATABASE_URL".to_owned(), app.url.clone()),
+        ("LGI_MM__LOG__FORMAT".to_owned(), "json".to_owned()),
+        ("LGI_MM__LOG__FILTER".to_owned(), LOG_FILTER.to_owned()),
+    ];
     if let Some(live) = live {
         variables.extend(live.variables()?);
     }

@@ -27,8 +27,6 @@ const KILL_EVERY: Duration = Duration::from_secs(3);
 const WAIT_FOR_TRADE: Duration = Duration::from_secs(1);
 /// Every third kill takes any process, schedulers included.
 const ANY_EVERY: usize = 3;
-/// Lines of the engine about trades. What a process finds when it starts is no work on a trade.
-const LOG_FILTER: &str = "off,lgi_mm::engine=info,lgi_mm::engine::recover=off";
 
 const SCHEDULER: &str = "scheduler";
 const WORKER: &str = "worker";
@@ -116,8 +114,6 @@ impl Fleet {
             .args([kind, "--until-stdin-closes"])
             .env("LGI_MM__METRICS__LISTEN", listen)
             .env_remove("RUST_LOG")
-            .env("LGI_MM__LOG__FORMAT", "json")
-            .env("LGI_MM__LOG__FILTER", LOG_FILTER)
             .env("LGI_MM__PAPER__BLOCK_TIME", "250ms")
             .env("LGI_MM__TRADING__SAMPLE_INTERVAL", "250ms")
             .env("LGI_MM__TRADING__CHECK_INTERVAL", "250ms")
