@@ -31,16 +31,20 @@ pub enum Field {
     Mode,
     Native,
     NativeUsdMin,
+    Key,
     Paper,
     Pool,
+    Price,
     Prices,
     Print,
     Quote,
+    Size,
     SkipBad,
     Step,
     Sweep,
     Symbol,
     To,
+    Token,
     Usdc,
     WalkForward,
     Zone,
@@ -63,6 +67,8 @@ pub enum Advice {
     CountIn,
     /// Run scheduler and worker in one process.
     Daemon,
+    /// Give the paper wallet tokens of this contract.
+    FundPaper(Address),
     /// Change a key of a job's configuration; `None`: of the job in question.
     Edit {
         job: Option<JobId>,
@@ -77,6 +83,8 @@ pub enum Advice {
     ImportWallet,
     CheckWallets,
     Pause(JobId),
+    /// Show every pool of a token.
+    Pools(Address),
     CheckPolicy,
     Reconcile,
     /// Resume the job in question.

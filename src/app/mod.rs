@@ -26,6 +26,7 @@ pub(crate) mod message;
 pub(crate) mod name;
 pub mod paper;
 pub mod policy;
+pub(crate) mod pools;
 pub(crate) mod preflight;
 pub(crate) mod prices;
 pub mod prune;

@@ -28,6 +28,7 @@ impl Wording for CommandLine {
                 let job = job.map_or_else(|| "JOB".to_owned(), |job| job.to_string());
                 format!("config edit {job} --set {assignment}")
             }
+            Advice::FundPaper(token) => format!("paper fund --token {token}=AMOUNT"),
             Advice::ListJobs => "list".to_owned(),
             Advice::ListKeys => "config keys".to_owned(),
             Advice::ListTrades => "trades".to_owned(),
@@ -36,6 +37,7 @@ impl Wording for CommandLine {
             Advice::ImportWallet => "wallet import".to_owned(),
             Advice::CheckWallets => "wallet check".to_owned(),
             Advice::Pause(job) => format!("pause {job}"),
+            Advice::Pools(token) => format!("pools {token}"),
             Advice::CheckPolicy => "policy check".to_owned(),
             Advice::Reconcile => "reconcile".to_owned(),
             Advice::Resume => "resume JOB".to_owned(),
@@ -141,6 +143,7 @@ mod tests {
             max_loss_bps: 1_000,
             max_deadline: crate::domain::span::Span::from_secs(600),
             native_usd_min: crate::domain::units::Price::new(1_000.into()).expect("a price"),
+            withdraw_to: vec![],
             stop: false,
             contracts: Default::default(),
         }
@@ -180,6 +183,7 @@ mod tests {
                 job: Some(JobId(7)),
                 assignment: "price.sources=..",
             },
+            Advice::FundPaper(Address::repeat_byte(7)),
             Advice::ImportWallet,
             Advice::ListJobs,
             Advice::ListKeys,
@@ -212,7 +216,8 @@ mod tests {
                 // Placeholders of numbers.
                 _ => CommandLine
                     .advice(&advice)
-                    .replace("--count-in JOB --cost USD", "--count-in 7 --cost 1"),
+                    .replace("--count-in JOB --cost USD", "--count-in 7 --cost 1")
+                    .replace("=AMOUNT", "=1.5"),
             };
             let words = given.trim_matches('`').split(' ');
             let parsed = <Cli as clap::Parser>::try_parse_from(words);

@@ -25,6 +25,7 @@ const COMMANDS: &[&str] = &[
     "config keys",
     "backtest",
     "replay",
+    "pools",
     "tick",
     "daemon",
     "scheduler",
