@@ -7,8 +7,8 @@ use lgi_mm::cli::Cli;
 use regex::Regex;
 use serde_json::{Value, json};
 
-/// Commands that print no JSON: services, another program's output, a script, CSV.
-const NO_JSON: [&str; 5] = ["completions", "daemon", "db", "prices", "worker"];
+/// Commands that print no JSON: services, another program's output, a script.
+const NO_JSON: [&str; 4] = ["completions", "daemon", "db", "worker"];
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema")
