@@ -13,8 +13,8 @@ use crate::domain::{Timestamp, foreign::Foreign, units::Price};
 /// Longest name that is shown, characters.
 const NAME_MAX: usize = 60;
 
-/// A pool's address, or its id of 32 bytes: lower case hexadecimal digits, so that it may stand in a URL and in a file's
-/// name.
+/// A pool's address, or its id of 32 bytes: lower case hexadecimal digits, so that it may be part of a URL and of a
+/// file's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct PoolId(String);
 
