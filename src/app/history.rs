@@ -32,7 +32,7 @@ const CANDLES_MAX: i64 = 600_000;
 /// Other pools that are named.
 const OTHERS_SHOWN: usize = 3;
 
-/// Which prices.
+/// Token, pool and period of a history.
 #[derive(Debug, Clone)]
 pub struct HistoryRequest {
     pub token: Address,

@@ -1,12 +1,12 @@
 //! Text for the owner that names request fields and advice by key, so that each face writes them its own way: the
 //! command line as flags and commands, an HTTP API as fields and links.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, path::PathBuf};
 
 use alloy_primitives::Address;
 use serde::{Serialize, Serializer};
 
-use super::{init::StartFrom, whole::shown};
+use super::whole::shown;
 use crate::{chain::policy::Entry, domain::ids::JobId};
 
 /// A field of a request.
@@ -103,6 +103,19 @@ pub enum Advice {
     TestNotifications,
     /// Write a policy: allow what one job, or one wallet, needs.
     WritePolicy,
+}
+
+/// A start that can be made with a job file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartFrom {
+    pub token: Address,
+    pub chain: String,
+    pub file: PathBuf,
+    /// On paper: not looked up again.
+    pub symbol: Option<String>,
+    /// On paper: not assumed.
+    pub decimals: Option<u8>,
+    pub live: bool,
 }
 
 /// How a face writes fields and advice.

@@ -77,6 +77,7 @@ struct InitView<'a> {
 
 pub async fn run(settings: &Settings, out: Out, args: &InitArgs) -> Result<(), AppError> {
     let ask = asks(out, args.yes);
+    let given = args.amount.map(usd).transpose()?;
     let token = match &args.token {
         Some(token) => address(token)?,
         None if ask => answered(out, "Token address", None, |text| {
@@ -92,7 +93,6 @@ pub async fn run(settings: &Settings, out: Out, args: &InitArgs) -> Result<(), A
     let looked = init::look(settings, token, &args.chain, |at| progress(out, at)).await?;
     let file = file(args, &looked.found);
     free(&file)?;
-    let given = args.amount.map(usd).transpose()?;
     let mut costs = looked.costs(given.unwrap_or(usd(Decimal::TEN)?)).await?;
     if !out.is_json() {
         out.raw(&found_text(&looked.found))?;
@@ -219,7 +219,7 @@ fn free(file: &Path) -> Result<(), AppError> {
     Ok(())
 }
 
-/// Writes the history beside the job file.
+/// Writes the history next to the job file.
 fn prices(looked: &Looked, file: &Path) -> Result<Option<PathBuf>, AppError> {
     let Some(history) = &looked.found.history else {
         return Ok(None);

@@ -2,8 +2,7 @@
 
 use crate::app::{
     AppError,
-    init::StartFrom,
-    message::{Advice, Field, Wording},
+    message::{Advice, Field, StartFrom, Wording},
     policy::PolicyEntry,
 };
 

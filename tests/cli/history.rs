@@ -22,7 +22,9 @@ fn prices(gecko: &Gecko, home: &Path, args: &[&str]) -> Ran {
         .env("LGI_MM__GECKOTERMINAL__REQUESTS_PER_MINUTE", "60000")
         .current_dir(home)
         .output();
-    Ran::of(&ran.expect("our own program runs"))
+    let ran = Ran::of(&ran.expect("our own program runs"));
+    crate::schemas::validate(&all, ran.code, &ran.stdout, &ran.stderr);
+    ran
 }
 
 /// A candle of one hour whose prices end in the number of the hour.

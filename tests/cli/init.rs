@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Twenty days of hourly candles up to now.
-fn lately() -> Vec<(i64, String)> {
+fn recent() -> Vec<(i64, String)> {
     let now = Utc::now().timestamp();
     let row = |hour: i64| {
         let begin = now - now.rem_euclid(3_600) - hour * 3_600;
@@ -42,7 +42,7 @@ fn lines(text: &str) -> Vec<Vec<&str>> {
 
 #[tokio::test]
 async fn by_flags_alone_it_tells_what_a_buy_costs_writes_a_job_and_its_lines_work() {
-    let gecko = Gecko::start(lately());
+    let gecko = Gecko::start(recent());
     let terminal = terminal(&gecko).await;
     let ran = terminal.run(&[
         "init",
@@ -86,7 +86,7 @@ async fn by_flags_alone_it_tells_what_a_buy_costs_writes_a_job_and_its_lines_wor
                 let live = terminal.run(line);
                 assert!(
                     live.stderr.contains("rpc_urls"),
-                    "what it needs was told: {}",
+                    "its need is named: {}",
                     live.stderr
                 );
                 continue;
@@ -103,7 +103,7 @@ async fn by_flags_alone_it_tells_what_a_buy_costs_writes_a_job_and_its_lines_wor
 
 #[tokio::test]
 async fn a_file_that_is_there_is_never_replaced() {
-    let gecko = Gecko::start(lately());
+    let gecko = Gecko::start(recent());
     let terminal = terminal(&gecko).await;
     terminal.file("degen.toml", "mine");
     let ran = terminal.run(&["init", TOKEN]);
@@ -126,7 +126,7 @@ async fn a_file_that_is_there_is_never_replaced() {
 
 #[tokio::test]
 async fn without_a_terminal_nothing_is_asked_and_what_is_missing_or_wrong_is_named() {
-    let gecko = Gecko::start(lately());
+    let gecko = Gecko::start(recent());
     let terminal = terminal(&gecko).await;
     for (args, code, told) in [
         (vec!["init"], 2, "lgi-mm init ADDRESS"),
@@ -169,7 +169,7 @@ async fn without_the_price_site_it_says_so_and_goes_on() {
 
 #[tokio::test]
 async fn on_a_terminal_it_asks_for_what_was_not_given_and_asks_again_after_nonsense() {
-    let gecko = Gecko::start(lately());
+    let gecko = Gecko::start(recent());
     let terminal = terminal(&gecko).await;
     let typed = format!("degen\n{TOKEN}\nlots\n40\n6h\n\n");
     let ran = terminal.on_a_terminal(&["init"], &typed);

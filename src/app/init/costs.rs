@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::{Found, percent};
+use super::found::Found;
 use crate::{
     app::{App, AppError},
     config::Settings,
@@ -164,6 +164,12 @@ pub(super) fn estimated(
         .min(Decimal::ONE);
     let pool = amount.decimal().saturating_mul(fees + impact);
     Ok(Costs::new(amount, pool, gas, both, Some(why)))
+}
+
+/// A share in per cent, to two digits.
+fn percent(part: Decimal, whole: Decimal) -> Option<Decimal> {
+    let share = part.checked_div(whole)?.checked_mul(Decimal::ONE_HUNDRED)?;
+    Some(share.round_dp(2).normalize())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::{Found, Wanted};
+use super::found::{Found, Wanted};
 use crate::{
     app::{AppError, message::message},
     config::{JobLayers, build_job_config},
@@ -24,7 +24,7 @@ pub fn written(path: &Path, found: &Found, wanted: &Wanted) -> Result<(), AppErr
         format!("accumulate.max_accumulation_usd={}", wanted.most),
     ];
     let mode = JobMode::Accumulate;
-    let given = JobLayers::of_job().assignments(&assignments, "--set")?;
+    let given = JobLayers::of_job().assignments(&assignments, "the job")?;
     build_job_config(&JobConfig::for_mode(mode), mode, &given)?;
     let shown = |source: std::io::Error| match source.kind() {
         ErrorKind::AlreadyExists => message![format!(

@@ -4,32 +4,30 @@
 
 mod costs;
 mod file;
+mod found;
 
 use std::path::PathBuf;
 
 use alloy_primitives::Address;
-use rust_decimal::Decimal;
-use serde::Serialize;
 
 use super::{
     App, AppError,
-    history::{self, History, HistoryRequest, PoolView, Step},
-    message::{Advice, Field, Message, message},
+    history::{self, HistoryRequest, PoolView, Step},
+    message::{Advice, Field, StartFrom, message},
     ticker::is_ticker,
     wallets,
-    whole::checksum,
 };
 use crate::{
     chain::agreed_token_info,
     config::Settings,
-    domain::{
-        Timestamp, chains,
-        span::Span,
-        units::{Price, Usd},
-    },
+    domain::{Timestamp, chains, units::Usd},
 };
 
-pub use self::{costs::Costs, file::written};
+pub use self::{
+    costs::Costs,
+    file::written,
+    found::{Found, Wanted},
+};
 
 /// Length of a candle of the history that is fetched.
 const STEP: Step = Step::Hour;
@@ -38,53 +36,11 @@ const USUAL_DECIMALS: u8 = 18;
 /// Pools that are shown.
 const POOLS_SHOWN: usize = 5;
 
-/// What is known of a token.
-#[derive(Debug, Serialize)]
-pub struct Found {
-    #[serde(serialize_with = "checksum")]
-    pub token: Address,
-    pub chain: String,
-    /// Its ticker, if it has one that can be shown.
-    pub symbol: Option<String>,
-    pub name: Option<String>,
-    pub decimals: u8,
-    pub price_usd: Option<Price>,
-    /// The deepest first.
-    pub pools: Vec<PoolView>,
-    /// What could not be found out, and why.
-    pub remarks: Vec<Message>,
-    #[serde(skip)]
-    pub history: Option<History>,
-}
-
 /// A token that was looked at, and who can be asked what a trade costs.
 pub struct Looked {
     pub found: Found,
     settings: Settings,
     node: Option<App>,
-}
-
-/// What the job shall do.
-#[derive(Debug, Clone)]
-pub struct Wanted {
-    /// USD of one buy.
-    pub amount: Usd,
-    pub interval: Span,
-    /// Most USD in the position.
-    pub most: Usd,
-}
-
-/// A start that can be made with a job file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StartFrom {
-    pub token: Address,
-    pub chain: String,
-    pub file: PathBuf,
-    /// On paper: not looked up again.
-    pub symbol: Option<String>,
-    /// On paper: not assumed.
-    pub decimals: Option<u8>,
-    pub live: bool,
 }
 
 /// Looks a token up: its history and pools outside, its contract and costs at a node if there is one. `progress` hears
@@ -257,10 +213,4 @@ impl Looked {
             )
         })
     }
-}
-
-/// A share in per cent, to two digits.
-fn percent(part: Decimal, whole: Decimal) -> Option<Decimal> {
-    let share = part.checked_div(whole)?.checked_mul(Decimal::ONE_HUNDRED)?;
-    Some(share.round_dp(2).normalize())
 }

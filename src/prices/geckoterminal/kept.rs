@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::HistoryError;
+use super::error::HistoryError;
 use crate::domain::units::Price;
 
 /// How long it is believed that a pool has no older candle.
@@ -84,7 +84,7 @@ impl Kept {
         cursor
     }
 
-    /// Whether the API has said lately that it has no candle before `cursor`.
+    /// Whether the API has said recently that it has no candle before `cursor`.
     pub(super) fn begins(&self, cursor: i64, now: i64) -> bool {
         let believed = |asked: i64| (0..BEGINNING_BELIEVED_SECS).contains(&now.saturating_sub(asked));
         self.beginning

@@ -2,16 +2,14 @@
 //!
 //! Candles are asked for backwards from an instant, a thousand at a time. An hour without a trade has no candle.
 
+mod error;
 mod kept;
 mod reply;
 mod request;
 mod settings;
 mod step;
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
 use alloy_primitives::Address;
 use chrono::DateTime;
@@ -20,6 +18,7 @@ use self::{kept::Kept, request::Requests};
 use crate::domain::{Timestamp, chains, units::Price};
 
 pub use self::{
+    error::HistoryError,
     reply::{ListedPool, ListedToken, PoolId},
     settings::GeckoterminalSettings,
     step::{Step, parse as parse_step},
@@ -29,39 +28,6 @@ pub use self::{
 const PAGE: u32 = 1_000;
 /// Their servers cache for a minute: a candle is not final before that.
 const SETTLED_SECS: i64 = 120;
-
-/// Why there is no history.
-#[derive(Debug, thiserror::Error)]
-pub enum HistoryError {
-    /// The API has no name for the chain.
-    #[error("GeckoTerminal: {0}")]
-    Chain(String),
-    /// It does not know the token or the pool.
-    #[error("GeckoTerminal knows no {what} on {network}")]
-    Unknown {
-        /// The token or the pool, with its address.
-        what: String,
-        /// Its name of the chain.
-        network: &'static str,
-    },
-    /// It could not be asked, or its answer is none.
-    #[error("GeckoTerminal: {0}")]
-    Source(String),
-    /// It does not give this away.
-    #[error("GeckoTerminal: {0}")]
-    Denied(String),
-    /// It asks to wait.
-    #[error("GeckoTerminal allows no request for another {} s; run the command again then", .0.as_secs())]
-    Later(Duration),
-    /// What is kept on disk cannot be used.
-    #[error("{path}: {source}")]
-    File {
-        /// The file.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-}
 
 /// Candles of a pool that are wanted.
 #[derive(Debug, Clone)]

@@ -13,8 +13,8 @@ use crate::domain::{Timestamp, foreign::Foreign, units::Price};
 /// Longest name that is shown, characters.
 const NAME_MAX: usize = 60;
 
-/// A pool's address, or its id of 32 bytes: lower case hexadecimal digits, so that it may stand in a URL and in a file's
-/// name.
+/// A pool's address, or its id of 32 bytes: lower case hexadecimal digits, so that it may be part of a URL and of a
+/// file's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct PoolId(String);
 
@@ -43,9 +43,9 @@ pub struct ListedPool {
     pub name: Foreign,
     /// The DEX.
     pub dex: Foreign,
-    /// Money in it, USD; zero if that is not said.
+    /// Money in it, USD; zero if the API does not report it.
     pub depth_usd: Decimal,
-    /// Since when it exists, if that is said.
+    /// Since when it exists, if the API reports it.
     pub created_at: Option<Timestamp>,
 }
 
@@ -56,9 +56,9 @@ pub struct ListedToken {
     pub symbol: Foreign,
     /// Its name.
     pub name: Foreign,
-    /// Its decimals, if that is said.
+    /// Its decimals, if the API reports them.
     pub decimals: Option<u8>,
-    /// USD per whole token in the deepest pool, if that is said.
+    /// USD per whole token in the deepest pool, if the API reports it.
     pub price_usd: Option<Price>,
     /// The deepest first; never empty.
     pub pools: Vec<ListedPool>,

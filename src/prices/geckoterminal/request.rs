@@ -10,7 +10,7 @@ use std::{
 use chrono::Utc;
 use reqwest::StatusCode;
 
-use super::{HistoryError, reply::error_titles, settings::GeckoterminalSettings};
+use super::{error::HistoryError, reply::error_titles, settings::GeckoterminalSettings};
 use crate::{
     domain::{backoff::Backoff, foreign::causes},
     prices::http::{Failed, asked_pause, body, client, jittered},
@@ -161,7 +161,7 @@ impl Pace {
             let mut text = String::new();
             file.read_to_string(&mut text)?;
             let now = Utc::now().timestamp_millis();
-            // A clock that was set back must not stop requests for ever.
+            // A clock that was set back must not stop requests permanently.
             let next = text
                 .trim()
                 .parse()

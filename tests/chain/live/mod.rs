@@ -7,6 +7,7 @@
 )]
 
 mod balances;
+mod begin;
 mod few_units;
 mod gauges;
 mod halts;
