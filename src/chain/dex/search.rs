@@ -14,7 +14,7 @@ use super::{
     assets::{Pair, is_foreign, pair_of},
     impact::{self, Yardstick},
     list::{DEXES, route},
-    uniswap_v3::{FEES as USUAL_V3_FEES, UniswapV3},
+    uniswap_v3,
 };
 use crate::{
     chain::{
@@ -168,14 +168,8 @@ impl Search {
             Vec::new()
         };
         pools.retain(|pool| self.route(*pool, pair.token, pair.quote).is_some());
-        let hops = UniswapV3.candidates(&self.spec, pair.token, pair.quote);
-        let hops = hops.iter().any(|pool| matches!(pool, Pool::V3Hops(..)));
-        for fee in self.discovery.odd_v3_fees().await {
-            pools.push(Pool::V3(fee));
-            if hops {
-                pools.extend(USUAL_V3_FEES.map(|second| Pool::V3Hops(fee, second)));
-            }
-        }
+        let fees = self.discovery.odd_v3_fees().await;
+        pools.extend(uniswap_v3::of_fees(&self.spec, pair, &fees));
         pools
     }
 

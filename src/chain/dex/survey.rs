@@ -13,13 +13,14 @@ use super::{
     search::Offer,
     simulate::{Untried, simulate_rich},
     trial::NEVER,
+    uniswap_v4::{has_dynamic_fee, hook},
 };
 use crate::{
     chain::error::CallError,
     domain::{
         Timestamp, bounds,
         onchain::{Checks, SwapRequest},
-        pool::{NATIVE, Pool, PoolKey},
+        pool::{NATIVE, Pool},
         units::Amount,
     },
     ports::RpcError,
@@ -116,16 +117,12 @@ impl BestOf {
         for (index, offer) in offers.iter().enumerate() {
             let trip = self.round_trip(request, offer, index < TRIED_MAX).await?;
             let (pool, dex) = (offer.route.pool, offer.route.dex);
-            let hook = hook_of(&pool);
             pools.push(Surveyed {
                 pool,
                 venue: dex.name(),
                 quote: offer.route.pays,
-                fee_bps: match pool {
-                    Pool::V4(PoolKey { fee, .. }) if fee == crate::domain::pool::DYNAMIC_FEE => None,
-                    _ => Some(dex.fee_bps(&pool)),
-                },
-                hook,
+                fee_bps: (!has_dynamic_fee(&pool)).then(|| dex.fee_bps(&pool)),
+                hook: hook(&pool),
                 created_at: created.get(&pool).copied(),
                 buys: offer.amount_out,
                 impact_bps: Some(offer.price_impact_bps),
@@ -235,13 +232,6 @@ struct Trip {
     back: Option<Amount>,
     measured: bool,
     refused: Option<String>,
-}
-
-fn hook_of(pool: &Pool) -> Option<Address> {
-    match pool {
-        Pool::V4(key) => (!key.hooks.is_zero()).then_some(key.hooks),
-        _ => None,
-    }
 }
 
 fn wish(token_in: Address, token_out: Address, amount_in: U256) -> SwapRequest {

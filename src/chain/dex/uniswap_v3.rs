@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Every factory has these.
-pub(super) const FEES: [u32; 4] = [100, 500, 3_000, 10_000];
+const FEES: [u32; 4] = [100, 500, 3_000, 10_000];
 /// The hash that SwapRouter02 computes addresses of pools with.
 const INIT_CODE: B256 = b256!("0xe34f199b19b2b4f47f68442619d555527d244f78a3297ea89325f843f87b8b54");
 
@@ -50,6 +50,25 @@ impl Way {
             None
         }
     }
+}
+
+/// Pools of fees that only this chain's factory has: between the two, or through the wrapped native coin to USDC.
+pub(super) fn of_fees(spec: &ChainSpec, pair: Pair, fees: &[u32]) -> Vec<Pool> {
+    let usual = UniswapV3.candidates(spec, pair.token, pair.quote);
+    if usual.is_empty() {
+        return usual;
+    }
+    let hops = usual
+        .iter()
+        .any(|pool| matches!(Way::of(pool), Some(Way::Two(..))));
+    let mut pools = Vec::new();
+    for first in fees {
+        pools.push(Pool::V3(*first));
+        if hops {
+            pools.extend(FEES.map(|second| Pool::V3Hops(*first, second)));
+        }
+    }
+    pools
 }
 
 impl Dex for UniswapV3 {

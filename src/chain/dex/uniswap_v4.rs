@@ -170,6 +170,16 @@ const fn key(pool: &Pool) -> Option<&PoolKey> {
     if let Pool::V4(key) = pool { Some(key) } else { None }
 }
 
+/// The hook of a pool of V4; `None` without one.
+pub(super) fn hook(pool: &Pool) -> Option<Address> {
+    key(pool).map(|key| key.hooks).filter(|hook| !hook.is_zero())
+}
+
+/// Whether a hook decides what the pool keeps.
+pub(super) fn has_dynamic_fee(pool: &Pool) -> bool {
+    key(pool).is_some_and(|key| key.fee == DYNAMIC_FEE)
+}
+
 /// Wraps or unwraps what the pool does not hold in the wallet's form, swaps, and pays out. The native coin is always
 /// paid out by an unwrapping: that logs an event, which a plain payment does not.
 fn steps(request: &SwapRequest, route: &Route, bounds: &Bounds) -> Option<Vec<Step>> {

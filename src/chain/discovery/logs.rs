@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    proven,
+    proof::proven,
     ranges::{fewer, is_too_often},
 };
 use crate::{

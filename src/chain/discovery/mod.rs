@@ -5,6 +5,7 @@
 
 mod fees;
 mod logs;
+mod proof;
 mod ranges;
 mod views;
 
@@ -26,7 +27,7 @@ use self::logs::{Progress, Scan};
 use super::{rpc::Rpc, settings::ChainSpec};
 use crate::{
     domain::{pool::NATIVE, span::Span},
-    store::v4_pools::{self, FoundBy, V4Pool},
+    store::v4_pools::{self, V4Pool},
 };
 
 /// Requests of the first search of a token, and of each later one.
@@ -259,16 +260,4 @@ pub struct SearchState {
     pub done: bool,
     /// Why the logs could not be read on.
     pub problem: Option<String>,
-}
-
-/// A pool whose key hashes to its id.
-fn proven(key: &super::contracts::V4PoolKey, found_by: FoundBy) -> Option<V4Pool> {
-    let key = super::pool_key::key_of(key)?;
-    Some(V4Pool {
-        id: super::pool_key::id(&key)?,
-        currencies: (key.currency0, key.currency1),
-        pool: crate::domain::pool::Pool::V4(key),
-        created_at: None,
-        found_by,
-    })
 }

@@ -3,7 +3,7 @@
 
 use alloy_primitives::{Address, B256, FixedBytes, aliases::I24, aliases::U24};
 
-use super::proven;
+use super::proof::proven;
 use crate::{
     chain::{
         contracts::{Clanker, Doppler, V4PoolKey, V4PositionManager, ZoraCoin},

@@ -8,7 +8,7 @@ use std::sync::{
 use alloy_primitives::{Address, B256, Bytes, U256};
 use axum::{Router, extract::State, routing::post};
 use lgi_mm::{
-    chain::{BestOf, ChainSpec, Rpc, Size, SurveyRequest},
+    chain::{BestOf, ChainSpec, Rpc},
     devnet::NAME,
     domain::{
         onchain::SwapRequest,
@@ -154,52 +154,6 @@ async fn a_v3_pool_of_any_fee_that_the_factory_enabled_is_found() {
         let buy = world.swap(world.at().usdc, token, U256::from(50_000_000));
         venue.quote(&buy).await.expect("a quote");
     }
-}
-
-/// Loss of the good pool's round trip in Python's fractions, constant product with 777 millionths of fee: 15.46 basis
-/// points. A pool of dust and one that cannot be sold in neither hide it nor come before it.
-#[tokio::test]
-async fn a_survey_shows_every_pool_with_its_cost_and_the_best_first() {
-    let world = World::new().await;
-    let token = token(&world).await;
-    let good = pool(&world, key(NATIVE, 777, 7), token).await;
-    let dust = PoolKey {
-        currency1: token,
-        ..key(NATIVE, 500, 10)
-    };
-    let stakes = [coins(1) / U256::from(100), coins(2_000)];
-    world.devnet.add_v4_pool(&dust, stakes).await.expect("dust");
-    let greedy = pool(&world, key(world.at().weth, 900_000, 200), token).await;
-    let request = SurveyRequest {
-        token,
-        quote: NATIVE,
-        amount: coins(1) / U256::from(10),
-        ladder: vec![Size {
-            usd: 10,
-            amount: coins(1) / U256::from(200),
-        }],
-    };
-    world.venue.search_now(token).await;
-    let survey = world.venue.survey(&request).await.expect("answers");
-    let shown: Vec<Pool> = survey.pools.iter().map(|pool| pool.pool).collect();
-    assert_eq!(shown, [good, Pool::V4(dust), greedy]);
-    let [good, dust, greedy] = &survey.pools[..] else {
-        panic!("three")
-    };
-    assert_eq!(
-        (good.round_trip_bps, good.measured, good.fee_bps),
-        (Some(16), true, Some(8))
-    );
-    assert_eq!((good.depth_usd, dust.depth_usd), (Some(10), None));
-    assert!(dust.impact_bps > Some(9_000), "{dust:?}");
-    assert!(greedy.round_trip_bps > Some(9_800), "{greedy:?}");
-    assert!(survey.asked.contains("V4"), "{}", survey.asked);
-    let buy = SwapRequest {
-        prove_sell: true,
-        ..world.swap(NATIVE, token, request.amount)
-    };
-    let quote = world.venue.quote(&buy).await.expect("the good one");
-    assert_eq!(quote.amount_out.units(), good.buys);
 }
 
 /// What a node between us and the chain refuses, and what it was asked.
