@@ -16,6 +16,7 @@ mod multicall;
 mod native_price;
 mod node;
 mod nodes;
+mod pace;
 pub mod policy;
 mod prices;
 mod problems;
