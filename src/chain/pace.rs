@@ -69,7 +69,7 @@ impl Pace {
         usize::try_from(a_second).unwrap_or(usize::MAX).max(1)
     }
 
-    /// Waits until so many requests may be sent.
+    /// Waits until `requests` requests may be sent.
     ///
     /// # Errors
     /// The time that the node still rests, if that is too long to wait.
@@ -80,7 +80,7 @@ impl Pace {
             }
             let start = self.reserve(requests);
             sleep_until(start.into()).await;
-            // Refused meanwhile: the turn is taken anew, after the rest.
+            // Refused meanwhile: another turn is taken, after the rest.
             if self.rest().is_none() {
                 return Ok(());
             }

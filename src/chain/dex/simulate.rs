@@ -86,7 +86,7 @@ pub(super) struct Simulated {
 pub(super) enum Untried {
     /// The wallet cannot pay for it.
     Funds,
-    /// No node has a way to try so many calls.
+    /// No node has a way to try several calls.
     Unable(RpcError),
     /// No node could do it.
     Rpc(RpcError),

@@ -44,7 +44,7 @@ async fn exchange(State(busy): State<Arc<Busy>>, Json(asked): Json<Value>) -> ax
     }
 }
 
-/// A node that refuses once, and our client with `rounds` tries and so many requests a second.
+/// A node that refuses once, and our client with `rounds` tries and `pace` requests a second.
 async fn busy(refusal: Refusal, rounds: u32, pace: u32) -> (Rpc, Arc<Busy>) {
     let busy = Arc::new(Busy {
         refusal,
