@@ -2,6 +2,7 @@
 
 mod bodies;
 mod forged;
+mod least;
 mod load;
 mod nonces;
 mod unfit;
