@@ -152,7 +152,11 @@ impl<'a> Trial<'a> {
         for (index, call) in calls.iter_mut().enumerate() {
             let is_swap = call.purpose == Purpose::Swap;
             let estimated = if index == 0 || is_swap {
-                Some(estimate(rpc, request.wallet, call).await?)
+                match estimate(rpc, request.wallet, call).await {
+                    Err(Untried::Funds) => return Err(Refusal::Funds),
+                    // A node that does not even estimate does not stop a sale.
+                    estimated => estimated.ok(),
+                }
             } else {
                 None
             };
