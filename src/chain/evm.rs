@@ -1,12 +1,13 @@
 //! The `Chain` port over JSON-RPC.
 
 mod agreed;
+mod fees;
 mod payment;
 mod state;
 
 use std::{sync::PoisonError, time::Duration};
 
-use alloy_primitives::{Address, B256, Bytes, U64, U128, U256};
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -40,18 +41,6 @@ const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];
 /// How long a contradiction between nodes blocks new trades on the chain.
 const DISAGREED_FOR: Duration = Duration::from_secs(60);
 
-/// A tip of this multiple of the base fee is mined on every chain.
-const TIP_BASE_FEES: u128 = 10;
-/// A tip below this share of the chain's maximum is paid however low the base fee is.
-const TIP_SHARE: u128 = 10;
-
-/// The suggested tip, limited to the higher of ten base fees and a tenth of the chain's maximum, and never above that
-/// maximum; wei per unit of gas.
-fn tip_within(asked: u128, base: u128, most: u128) -> u128 {
-    let usual = base.saturating_mul(TIP_BASE_FEES).max(most / TIP_SHARE);
-    asked.min(usual).min(most)
-}
-
 impl EvmChain {
     /// The price of an asset that needs no feed; `None`: the native coin or its wrapped form.
     fn par(&self, asset: Asset) -> Result<Option<UsdPrice>, RpcError> {
@@ -79,34 +68,6 @@ impl EvmChain {
     fn read<T: DeserializeOwned>(&self, what: &str, answer: Result<Value, CallError>) -> Result<T, RpcError> {
         let value = answer.map_err(CallError::into_rpc)?;
         serde_json::from_value(value).map_err(|error| self.nonsense(what, error))
-    }
-
-    /// Twice the base fee, so that several blocks of rising fees are outbid, as far as the chain's cap allows. A chain
-    /// that asks for more than the cap is returned unchanged; the caller must refuse to sign.
-    async fn ask_fees(&self) -> Result<Fees, RpcError> {
-        let requests = [
-            ("eth_getBlockByNumber", json!(["latest", false])),
-            ("eth_maxPriorityFeePerGas", json!([])),
-        ];
-        let mut answers = self.rpc.batch(&requests).await?.into_iter();
-        let block: RawBlock = self.read("eth_getBlockByNumber", answers.next().unwrap_or(Ok(Value::Null)))?;
-        let tip: U128 = self.read(
-            "eth_maxPriorityFeePerGas",
-            answers.next().unwrap_or(Ok(Value::Null)),
-        )?;
-        let base = block
-            .base_fee_per_gas
-            .ok_or_else(|| self.nonsense("eth_getBlockByNumber", "no base fee: EIP-1559 is required"))?;
-        let base = base.to::<u128>();
-        let tip = tip_within(tip.to(), base, self.spec.max_tip_per_gas).max(self.spec.min_tip_per_gas);
-        let asked = base.saturating_add(tip);
-        Ok(Fees {
-            max_fee_per_gas: asked
-                .saturating_add(base)
-                .min(self.spec.max_fee_per_gas)
-                .max(asked),
-            max_priority_fee_per_gas: tip,
-        })
     }
 
     /// The quorum's answer to `wanted`. Contradictions are counted and kept for a while.
@@ -329,28 +290,6 @@ fn balance_request(wallet: Address, asset: &Asset, block: Value) -> (&'static st
         Asset::Token(token) => {
             let data: Bytes = [&BALANCE_OF[..], wallet.into_word().as_slice()].concat().into();
             ("eth_call", json!([{ "to": token, "data": data }, block]))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tip_is_bound_by_the_base_fee_and_by_the_chain() {
-        let gwei = |tenths: u128| tenths * 100_000_000;
-        for (asked, base, most, paid) in [
-            // Typical: 1 gwei on Ethereum, a fraction on an L2.
-            (gwei(10), gwei(5), gwei(50), gwei(10)),
-            (1_000_000, 5_000_000, gwei(10), 1_000_000),
-            // A false 45 gwei on an L2: limited to a tenth of a gwei or ten base fees, and never above one gwei.
-            (gwei(450), 5_000_000, gwei(10), gwei(1)),
-            (gwei(450), 50_000_000, gwei(10), gwei(5)),
-            (gwei(450), gwei(30), gwei(10), gwei(10)),
-            (u128::MAX, u128::MAX, gwei(10), gwei(10)),
-        ] {
-            assert_eq!(tip_within(asked, base, most), paid, "{asked} {base} {most}");
         }
     }
 }

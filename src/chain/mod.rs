@@ -17,6 +17,7 @@ mod multicall;
 mod native_price;
 mod node;
 mod nodes;
+mod pace;
 pub mod policy;
 mod pool_key;
 mod prices;

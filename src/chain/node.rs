@@ -9,11 +9,12 @@ use std::{
 use alloy_primitives::U64;
 use metrics::{counter, gauge, histogram};
 use serde_json::{Value, json};
-use tokio::{sync::Mutex, time::sleep_until};
+use tokio::sync::Mutex;
 
 use super::{
     error::CallError,
-    unfit::{Fitness, fitness},
+    pace::Pace,
+    unfit::{Fitness, fitness, wait_named},
     wire::{Answers, Failure, Request, Wire},
 };
 use crate::{
@@ -34,6 +35,10 @@ pub(super) const LAG_MAX: u64 = 5;
 const FAILURES_MAX: u32 = 3;
 /// How long a node rests after that.
 const REST: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(15));
+/// How long a learned batch size counts; a larger batch is tried again then.
+const BATCH_FOR: Duration = Duration::from_secs(600);
+/// How often requests of a batch that were refused for load are asked again without the others.
+const AGAIN_MAX: u32 = 2;
 /// How long an invalid answer keeps a node at the end of the list.
 const DISTRUSTED_FOR: Duration = Duration::from_secs(300);
 
@@ -43,9 +48,7 @@ pub(super) struct Node {
     chain_id: u64,
     /// When its chain id was last verified.
     verified: Mutex<Option<Instant>>,
-    /// When the next request may start, and the minimum interval between two.
-    next_free: Mutex<Instant>,
-    spacing: Duration,
+    pace: Pace,
     health: StdMutex<Health>,
 }
 
@@ -58,8 +61,8 @@ struct Health {
     lacks: HashMap<&'static str, Instant>,
     head: Option<(u64, Instant)>,
     lag: u64,
-    /// Maximum batch size; 0: not known yet.
-    batch_max: usize,
+    /// Maximum batch size, and when it was learned.
+    batch_max: Option<(usize, Instant)>,
 }
 
 /// Rank of a node for a request; the lowest is tried first.
@@ -81,8 +84,7 @@ impl Node {
             chain: chain.to_owned(),
             chain_id,
             verified: Mutex::default(),
-            next_free: Mutex::new(Instant::now()),
-            spacing,
+            pace: Pace::new(spacing),
             health: StdMutex::default(),
         }
     }
@@ -103,23 +105,22 @@ impl Node {
     pub(super) fn rank(&self, requests: &[Request]) -> Rank {
         let now = Instant::now();
         let health = self.health();
-        let lacks = |(method, _): &Request| {
-            health
-                .lacks
-                .get(method)
-                .is_some_and(|since| now < *since + LACKS_FOR)
-        };
         (
-            requests.iter().any(lacks),
+            requests.iter().any(|request| health.lacks(ability(request), now)),
             health.distrusted_until.is_some_and(|until| now < until),
             health.is_lagging(now),
-            health.is_resting(now),
+            health.is_resting(now) || self.pace.rest().is_some(),
         )
+    }
+
+    /// Whether it lacks an ability, as far as is known.
+    pub(super) fn lacks(&self, ability: &str) -> bool {
+        self.health().lacks(ability, Instant::now())
     }
 
     /// Whether recent failures make it not worth waiting for.
     pub(super) fn is_resting(&self) -> bool {
-        self.health().is_resting(Instant::now())
+        self.health().is_resting(Instant::now()) || self.pace.rest().is_some()
     }
 
     pub(super) fn set_head(&self, number: u64) {
@@ -149,8 +150,8 @@ impl Node {
         self.count("nonsense");
     }
 
-    pub(super) fn note_lacks(&self, method: &'static str) {
-        self.health().lacks.insert(method, Instant::now());
+    pub(super) fn note_lacks(&self, ability: &'static str) {
+        self.health().lacks.insert(ability, Instant::now());
     }
 
     /// A port error that names this node.
@@ -164,7 +165,8 @@ impl Node {
     /// Answers for all requests, if this node serves our chain.
     pub(super) async fn call(&self, requests: &[Request]) -> Result<Answers, Failure> {
         self.verify().await?;
-        let answers = self.send_in_parts(requests).await?;
+        let mut answers = self.send_in_parts(requests).await?;
+        self.ask_again(requests, &mut answers).await;
         for ((method, params), answer) in requests.iter().zip(&answers) {
             // Every synced node has a newest block.
             let newest = *method == "eth_getBlockByNumber" && params.get(0) == Some(&json!("latest"));
@@ -202,43 +204,62 @@ impl Node {
         Ok(id.to())
     }
 
-    /// Sends one batch, or smaller ones as this node requires.
-    async fn send_in_parts(&self, requests: &[Request]) -> Result<Answers, Failure> {
-        let most = match self.health().batch_max {
-            0 => requests.len(),
-            most => most,
-        };
-        let failure = match self.send_chunks(requests, most).await {
-            Err(failure) if failure.batch_refused => failure,
-            done => return done,
-        };
-        let mut last = failure;
-        for fewer in [10, 3, 1] {
-            if fewer >= requests.len().min(most) {
-                continue;
+    /// What was refused for load alone is asked again alone: the rest of the batch is not asked twice.
+    async fn ask_again(&self, requests: &[Request], answers: &mut Answers) {
+        for _ in 0..AGAIN_MAX {
+            let refused: Vec<usize> = (0..answers.len())
+                .filter(|index| answers.get(*index).is_some_and(|answer| is_overload(answer)))
+                .collect();
+            if refused.is_empty() || refused.len() == requests.len() {
+                return;
             }
-            match self.send_chunks(requests, fewer).await {
-                Ok(answers) => {
-                    self.health().batch_max = fewer;
-                    return Ok(answers);
+            let again: Vec<Request> = refused
+                .iter()
+                .filter_map(|index| requests.get(*index).cloned())
+                .collect();
+            let Ok(later) = self.send_in_parts(&again).await else {
+                return;
+            };
+            for (index, answer) in refused.into_iter().zip(later) {
+                if let Some(place) = answers.get_mut(index) {
+                    *place = answer;
                 }
-                Err(failure) if failure.batch_refused => last = failure,
-                Err(failure) => return Err(failure),
             }
         }
-        Err(last)
     }
 
-    async fn send_chunks(&self, requests: &[Request], most: usize) -> Result<Answers, Failure> {
+    /// Sends one batch, or smaller ones as this node requires: each refusal halves them, down to single requests. What
+    /// was answered already is not asked again.
+    async fn send_in_parts(&self, requests: &[Request]) -> Result<Answers, Failure> {
         let mut answers = Vec::with_capacity(requests.len());
-        for chunk in requests.chunks(most.max(1)) {
-            answers.extend(self.send(chunk).await?);
+        let mut most = self.health().batch_max(Instant::now());
+        let mut refused = false;
+        while let Some(rest) = requests.get(answers.len()..).filter(|rest| !rest.is_empty()) {
+            let size = most.min(self.pace.batch_max()).clamp(1, rest.len());
+            let chunk = rest.get(..size).unwrap_or(rest);
+            match self.send(chunk).await {
+                Ok(more) => answers.extend(more),
+                Err(failure) if failure.batch_refused && size > 1 => {
+                    most = size / 2;
+                    refused = true;
+                    continue;
+                }
+                Err(failure) => return Err(failure),
+            }
+            if refused {
+                self.health().batch_max = Some((most, Instant::now()));
+            }
         }
         Ok(answers)
     }
 
     async fn send(&self, requests: &[Request]) -> Result<Answers, Failure> {
-        self.pace().await;
+        self.pace.turn(requests.len()).await.map_err(|left| {
+            Failure::of(format!(
+                "its limit of requests is reached; it is asked again in {} s",
+                left.as_secs().saturating_add(1)
+            ))
+        })?;
         let begun = Instant::now();
         let result = self.wire.exchange(requests).await;
         let outcome = if result.is_ok() { "answered" } else { "failed" };
@@ -266,13 +287,24 @@ impl Node {
 
     /// Consecutive failures double the backoff; success resets it.
     fn note(&self, result: &Result<Answers, Failure>) {
+        match result {
+            Ok(answers) => match worst(answers) {
+                (Fitness::Overload, Some(CallError::Node { message, .. })) => {
+                    self.pace.refused(wait_named(message));
+                }
+                _ => self.pace.answered(),
+            },
+            Err(failure) if failure.overload => self.pace.refused(failure.retry_after),
+            Err(_) => {}
+        }
         let mut health = self.health();
         match result {
             Ok(_) => {
                 health.failures = 0;
                 health.resting_until = None;
             }
-            Err(failure) if failure.batch_refused => {}
+            // A refusal for load has a rest of its own.
+            Err(failure) if failure.batch_refused || failure.overload => {}
             Err(_) => {
                 health.failures = health.failures.saturating_add(1);
                 if let Some(more) = health.failures.checked_sub(FAILURES_MAX) {
@@ -282,19 +314,19 @@ impl Node {
             }
         }
     }
-
-    async fn pace(&self) {
-        let start = {
-            let mut next = self.next_free.lock().await;
-            let start = (*next).max(Instant::now());
-            *next = start + self.spacing;
-            start
-        };
-        sleep_until(start.into()).await;
-    }
 }
 
 impl Health {
+    fn lacks(&self, ability: &str, now: Instant) -> bool {
+        let since = self.lacks.get(ability);
+        since.is_some_and(|since| now < *since + LACKS_FOR)
+    }
+
+    fn batch_max(&self, now: Instant) -> usize {
+        let learned = self.batch_max.filter(|(_, at)| now < *at + BATCH_FOR);
+        learned.map_or(usize::MAX, |(most, _)| most)
+    }
+
     fn is_resting(&self, now: Instant) -> bool {
         self.resting_until.is_some_and(|until| now < until)
     }
@@ -305,20 +337,57 @@ impl Health {
     }
 }
 
+/// A call with changed state: not every node that has `eth_call` can do it.
+pub(super) const OVERRIDES: &str = "eth_call with state overrides";
+
+/// What a request takes of a node: the method, or more.
+pub(super) fn ability((method, params): &Request) -> &'static str {
+    match *method {
+        "eth_call" if params.get(2).is_some() => OVERRIDES,
+        method => method,
+    }
+}
+
+fn is_overload(answer: &Result<Value, CallError>) -> bool {
+    matches!(fitness_of(answer), Fitness::Overload)
+}
+
+fn fitness_of(answer: &Result<Value, CallError>) -> Fitness {
+    match answer {
+        Err(CallError::Node {
+            code, message, data, ..
+        }) => {
+            let has_data = data.as_ref().is_some_and(|data| !data.is_empty());
+            fitness(*code, message, has_data)
+        }
+        _ => Fitness::Answer,
+    }
+}
+
 /// The most severe class among the errors inside `answers`, with the first error of it.
 pub(super) fn worst(answers: &Answers) -> (Fitness, Option<&CallError>) {
     let mut worst = (Fitness::Answer, None);
-    for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
-        if let CallError::Node {
-            code, message, data, ..
-        } = error
-        {
-            let has_data = data.as_ref().is_some_and(|data| !data.is_empty());
-            let found = fitness(*code, message, has_data);
-            if found > worst.0 {
-                worst = (found, Some(error));
-            }
+    for answer in answers {
+        let found = fitness_of(answer);
+        if found > worst.0 {
+            worst = (found, answer.as_ref().err());
         }
     }
     worst
+}
+
+/// The abilities that the node turns out to lack. A node that ignores overrides calls an account without code, which
+/// returns nothing; what is called with overrides always returns something.
+pub(super) fn lacking(requests: &[Request], answers: &Answers) -> Vec<&'static str> {
+    let lacks = |(request, answer): &(&Request, &Result<Value, CallError>)| {
+        let with_overrides = ability(request) == OVERRIDES;
+        match answer {
+            Ok(value) => with_overrides && value.as_str().is_none_or(|data| data.len() <= 2),
+            // Another number of parameters than the node knows.
+            Err(CallError::Node { code: -32602, .. }) if with_overrides => true,
+            answer @ Err(_) => matches!(fitness_of(answer), Fitness::Lacks),
+        }
+    };
+    let pairs = requests.iter().zip(answers).filter(lacks);
+    pairs.map(|(request, _)| ability(request)).collect()
 }

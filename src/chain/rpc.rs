@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     error::CallError,
-    node::{LAG_MAX, Node, worst},
+    node::{LAG_MAX, Node, lacking, worst},
     nodes::{FIRST_PAUSE, Nodes},
     settings::ChainSpec,
     unfit::Fitness,
@@ -193,10 +193,18 @@ impl Rpc {
                     Err(failure) => {
                         may_recover = true;
                         last = node.error(failure.detail);
+                        if let Some(said) = failure.said {
+                            note_lacks(node, requests, &said);
+                            partly.get_or_insert(said);
+                        }
                         continue;
                     }
                 };
+                let is_lacking = note_lacks(node, requests, &answers);
                 match worst(&answers) {
+                    (Fitness::Answer, _) if is_lacking => {
+                        partly.get_or_insert(answers);
+                    }
                     (Fitness::Answer, _) => {
                         // A node that is only asked because a better one lacks this method is not preferred for all.
                         if !self.is_known_lack(requests) {
@@ -213,7 +221,6 @@ impl Rpc {
                         partly.get_or_insert(answers);
                     }
                     (Fitness::Lacks, _) => {
-                        note_lacks(node, requests, &answers);
                         partly.get_or_insert(answers);
                     }
                 }
@@ -223,6 +230,11 @@ impl Rpc {
             }
         }
         partly.ok_or(last)
+    }
+
+    /// Whether every node is known to lack this ability.
+    pub(super) fn all_lack(&self, ability: &str) -> bool {
+        self.inner.nodes.iter().all(|node| node.lacks(ability))
     }
 
     fn is_known_lack(&self, requests: &[Request]) -> bool {
@@ -306,11 +318,11 @@ impl Rpc {
     }
 }
 
-fn note_lacks(node: &Node, requests: &[Request], answers: &Answers) {
-    for ((method, _), answer) in requests.iter().zip(answers) {
-        let single = vec![answer.clone()];
-        if matches!(worst(&single), (Fitness::Lacks, _)) {
-            node.note_lacks(method);
-        }
+/// Remembers what the node turns out to lack; whether it is anything.
+fn note_lacks(node: &Node, requests: &[Request], answers: &Answers) -> bool {
+    let lacking = lacking(requests, answers);
+    for ability in &lacking {
+        node.note_lacks(ability);
     }
+    !lacking.is_empty()
 }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Words of several families of nodes, in lower case. The first that fits counts.
-const WORDS: [(&str, Meaning); 56] = [
+const WORDS: [(&str, Meaning); 72] = [
     ("unknown transaction", Meaning::Rejected),
     ("already known", Meaning::Known),
     ("alreadyknown", Meaning::Known),
@@ -33,6 +33,25 @@ const WORDS: [(&str, Meaning); 56] = [
     ("gas price too low", Meaning::Underpriced),
     ("priority fee below minimum", Meaning::Underpriced),
     ("below chain minimum", Meaning::Underpriced),
+    ("already in mempool", Meaning::Known),
+    ("already in the mempool", Meaning::Known),
+    ("already in pool", Meaning::Known),
+    ("already in the pool", Meaning::Known),
+    ("transaction already exists", Meaning::Known),
+    ("nonce below", Meaning::NonceTooLow),
+    ("miner premium is negative", Meaning::Underpriced),
+    ("minerpremiumisnegative", Meaning::Underpriced),
+    ("gas price supplied is too low", Meaning::Underpriced),
+    ("fee cap lower than", Meaning::Underpriced),
+    (
+        "priority fee per gas higher than max fee per gas",
+        Meaning::Rejected,
+    ),
+    ("priority fee higher than", Meaning::Rejected),
+    ("tip higher than fee cap", Meaning::Rejected),
+    ("sender is not an eoa", Meaning::Rejected),
+    ("sender not an eoa", Meaning::Rejected),
+    ("invalid signature", Meaning::Rejected),
     ("insufficient funds", Meaning::Funds),
     ("insufficientfunds", Meaning::Funds),
     ("insufficient balance for transfer", Meaning::Funds),
@@ -145,6 +164,38 @@ pub(super) fn classify(endpoint: &str, message: &str) -> Result<Sent, SendError>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The same list that classifies nodes: who, method, code, HTTP status, message, class.
+    const REFUSALS: &str = include_str!("../../tests/data/node-errors.tsv");
+
+    #[test]
+    fn the_words_of_every_family_of_nodes_are_understood() {
+        let mut rows = 0;
+        for line in REFUSALS.lines().filter(|line| !line.starts_with('#')) {
+            let [who, "eth_sendRawTransaction", _, _, message, class] = *line.split('\t').collect::<Vec<_>>()
+            else {
+                continue;
+            };
+            rows += 1;
+            for said in [
+                message.to_owned(),
+                message.to_uppercase(),
+                format!("Error: {message} (0x1f)"),
+            ] {
+                let found = match classify("node", &said) {
+                    Ok(Sent::Accepted) => "accepted",
+                    Ok(Sent::AlreadyKnown) => "known",
+                    Err(SendError::NonceTooLow) => "nonce",
+                    Err(SendError::Underpriced) => "underpriced",
+                    Err(SendError::InsufficientFunds) => "funds",
+                    Err(SendError::Rejected(_)) => "rejected",
+                    Err(SendError::Ambiguous(_)) => "ambiguous",
+                };
+                assert_eq!(found, class, "{who}: {said}");
+            }
+        }
+        assert!(rows > 60, "{rows}");
+    }
 
     #[test]
     fn the_words_of_both_families_of_nodes_are_understood_and_all_else_is_ambiguous() {

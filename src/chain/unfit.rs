@@ -1,5 +1,9 @@
 //! Classifies an error inside an answer: about the request, or only about the node.
 
+use std::time::Duration;
+
+use crate::domain::backoff::retry_after;
+
 /// Class of an error in a node's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fitness {
@@ -14,7 +18,7 @@ pub(super) enum Fitness {
 }
 
 /// Phrases about the request, whatever the code is; lower case.
-const ANSWERS: [&str; 13] = [
+const ANSWERS: [&str; 19] = [
     "revert",
     "insufficient funds",
     "out of gas",
@@ -28,33 +32,86 @@ const ANSWERS: [&str; 13] = [
     "already known",
     "max fee per gas less than",
     "insufficient balance",
+    "transaction type",
+    "tx type",
+    "query returned more than",
+    "block range",
+    "response size exceeded",
+    "limited to a",
 ];
 
-const OVERLOADS: [&str; 13] = [
+/// Phrases about a block or state that this node does not have, or does not have yet.
+const BEHIND: [&str; 18] = [
+    "block does not exist",
+    "header not found",
+    "header for hash not found",
+    "missing trie node",
+    "unknown block",
+    "block not found",
+    "could not find block",
+    "beyond head block",
+    "block is out of range",
+    "block number out of range",
+    "after last accepted block",
+    "state not available",
+    "state is not available",
+    "state unavailable",
+    "historical state",
+    "state is pruned",
+    "state has been pruned",
+    "maximum proof window",
+];
+
+const OVERLOADS: [&str; 26] = [
     "rate limit",
+    "rate-limit",
+    "ratelimit",
     "request limit",
     "too many request",
+    "too many concurrent",
+    "throttl",
     "capacity",
     "timeout",
     "timed out",
     "limit reached",
     "exceeded quota",
+    "quota exceeded",
+    "over quota",
+    "daily limit",
+    "monthly limit",
     "free tier limit",
     "rate exceeded",
-    "compute units",
+    "compute unit",
     "credits",
+    "slow down",
+    "try again later",
+    "server is busy",
+    "overloaded",
+    "payment required",
     "unable to complete request at this time",
 ];
 
-const LACKS: [&str; 13] = [
+const LACKS: [&str; 25] = [
     "method not found",
+    "no such method",
     "does not exist",
     "not supported",
-    "unsupported method",
+    "unsupported",
     "not whitelisted",
     "whitelist",
     "method disabled",
+    "method is disabled",
+    "method has been disabled",
+    "method is not",
+    "method not allowed",
+    "method not enabled",
+    "method is blocked",
     "not available on",
+    "not available in your",
+    "not available for",
+    "not included in",
+    "requires a paid",
+    "upgrade your",
     "is not activated",
     "is not enabled",
     "no backends available for method",
@@ -62,20 +119,29 @@ const LACKS: [&str; 13] = [
     "unknown method",
 ];
 
-const TROUBLES: [&str; 13] = [
-    "header not found",
-    "missing trie node",
-    "unknown block",
-    "block not found",
-    "beyond head block",
-    "block is out of range",
+const TROUBLES: [&str; 12] = [
     "service unavailable",
+    "temporarily unavailable",
     "internal error",
     "internal server error",
     "handler crashed",
-    "state not available",
-    "state is not available",
     "not synced",
+    "still syncing",
+    "bad gateway",
+    "upstream",
+    "no healthy",
+    "no available node",
+    "connection refused",
+];
+
+/// Phrases about the size of a batch or of its answer.
+const BATCHES: [&str; 6] = [
+    "response too large",
+    "response is too large",
+    "too many calls",
+    "too many rpc calls",
+    "in one request",
+    "in a single request",
 ];
 
 /// Judges an error by its code and words. A revert has data or says so; unknown words of an unknown code are an answer,
@@ -83,13 +149,19 @@ const TROUBLES: [&str; 13] = [
 pub(super) fn fitness(code: i64, message: &str, has_data: bool) -> Fitness {
     let message = message.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
+    if code == -32601 {
+        return Fitness::Lacks;
+    }
     if code == 3 || has_data || says(&ANSWERS) {
         return Fitness::Answer;
     }
-    if matches!(code, -32005 | -32007 | -32029 | -32097 | 15 | 402 | 429) || says(&OVERLOADS) {
+    if says(&BEHIND) {
+        return Fitness::Trouble;
+    }
+    if matches!(code, -32005 | -32007 | -32029 | -32090 | -32097 | 15 | 402 | 429) || says(&OVERLOADS) {
         return Fitness::Overload;
     }
-    if matches!(code, -32601 | -32004 | -32042 | -32011) || says(&LACKS) {
+    if matches!(code, -32004 | -32042 | -32011) || says(&LACKS) {
         return Fitness::Lacks;
     }
     if matches!(code, -32603 | -32001 | -32002 | -32019) || says(&TROUBLES) {
@@ -98,59 +170,97 @@ pub(super) fn fitness(code: i64, message: &str, has_data: bool) -> Fitness {
     Fitness::Answer
 }
 
+/// Whether a refusal is about the number of requests in a batch, or about batches at all: a smaller one may work.
+pub(super) fn is_batch_limit(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    // A contract may revert with any words.
+    !message.contains("revert")
+        && (message.contains("batch") || BATCHES.iter().any(|words| message.contains(words)))
+}
+
+/// The pause that a refusal for load names in words, such as `retry after 5 s` or `try again in 200ms`.
+pub(super) fn wait_named(message: &str) -> Option<Duration> {
+    let message = message.to_ascii_lowercase();
+    let rest = [
+        "retry after ",
+        "retry in ",
+        "again in ",
+        "again after ",
+        "retry-after: ",
+    ]
+    .iter()
+    .find_map(|words| Some(message.split_once(words)?.1))?;
+    let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'));
+    let (number, unit) = rest.split_at(end.unwrap_or(rest.len()));
+    let pause = retry_after(number.trim_end_matches('.'), chrono::DateTime::UNIX_EPOCH)?;
+    let unit = unit.trim_start();
+    if unit.starts_with("ms") || unit.starts_with("milli") {
+        return Some(pause / 1_000);
+    }
+    let factor = if unit.starts_with('m') {
+        60
+    } else if unit.starts_with('h') {
+        3_600
+    } else {
+        1
+    };
+    Some(pause.saturating_mul(factor))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Refusals of nodes and providers: who, method, code, HTTP status, message, class.
+    const REFUSALS: &str = include_str!("../../tests/data/node-errors.tsv");
+
     #[test]
-    fn words_and_codes_of_real_nodes_say_whether_the_request_or_the_node_is_at_fault() {
-        use Fitness::{Answer, Lacks, Overload, Trouble};
-        for (code, message, expected) in [
-            (3, "execution reverted: STF", Answer),
-            (-32000, "execution reverted", Answer),
-            (-32603, "Internal error: execution reverted", Answer),
-            (-32000, "insufficient funds for gas * price + value", Answer),
-            (-32000, "gas required exceeds allowance (30000000)", Answer),
-            (-32602, "invalid argument 0: hex string without 0x prefix", Answer),
-            (
-                -32007,
-                "15/second request limit reached - reduce calls per second",
-                Overload,
-            ),
-            (
-                -32005,
-                "daily request count exceeded, request rate limited",
-                Overload,
-            ),
-            (-32001, "exceeded quota usage", Overload),
-            (15, "Too many request, try again later", Overload),
-            (-32000, "You reached the free tier limits", Overload),
-            (-32001, "Unable to complete request at this time.", Overload),
-            (
-                -32601,
-                "the method eth_simulateV1 does not exist/is not available",
-                Lacks,
-            ),
-            (-32001, "rpc method is not whitelisted", Lacks),
-            (-32042, "Method disabled", Lacks),
-            (-32600, "eth_simulateV1 is not available on this plan", Lacks),
-            (-32000, "debug API is not activated", Lacks),
-            (-32011, "no backends available for method", Lacks),
-            (-32000, "header not found", Trouble),
-            (-32000, "missing trie node 0a1b (path )", Trouble),
-            (-32000, "Unknown block", Trouble),
-            (-32000, "request beyond head block: requested 9, head 8", Trouble),
-            (-32019, "block is out of range", Trouble),
-            (-32603, "Internal error", Trouble),
-            (-32603, "service unavailable", Trouble),
-            (-32000, "method handler crashed", Trouble),
-        ] {
-            assert_eq!(fitness(code, message, false), expected, "{code} {message}");
+    fn the_words_and_codes_of_every_node_and_provider_say_what_is_at_fault() {
+        let mut rows = 0;
+        for line in REFUSALS.lines().filter(|line| !line.starts_with('#')) {
+            let [who, method, code, _, message, class] = *line.split('\t').collect::<Vec<_>>() else {
+                panic!("six columns: {line}");
+            };
+            rows += 1;
+            if method == "eth_sendRawTransaction" {
+                continue;
+            }
+            let code: i64 = code.parse().expect("a code");
+            let found = match is_batch_limit(message) {
+                true => "batch".to_owned(),
+                false => format!("{:?}", fitness(code, message, false)).to_lowercase(),
+            };
+            assert_eq!(found, class, "{who}: {code} {message}");
+            // No provider is known by its letters' case, and some put more around the words.
+            for varied in [message.to_uppercase(), format!("Error: {message} (req 7)")] {
+                if class != "batch" {
+                    let varied = format!("{:?}", fitness(code, &varied, false)).to_lowercase();
+                    assert_eq!(varied, class, "{who}: {code} {message}");
+                }
+            }
         }
+        assert!(rows > 100, "{rows}");
         assert_eq!(
             fitness(-32603, "Internal error", true),
-            Answer,
+            Fitness::Answer,
             "data of a revert"
         );
+    }
+
+    #[test]
+    fn a_named_pause_is_read_in_its_unit() {
+        for (message, millis) in [
+            ("rate limited; retry after 30 s", Some(30_000)),
+            ("Too many requests, try again in 1.5s", Some(1_500)),
+            ("slow down, retry in 200ms", Some(200)),
+            ("limit reached, try again in 2 minutes.", Some(120_000)),
+            ("quota used; try again after 1 hour", Some(3_600_000)),
+            ("retry after 5.", Some(5_000)),
+            ("retry after a while", None),
+            ("rate limit", None),
+        ] {
+            let found = wait_named(message).map(|pause| pause.as_millis());
+            assert_eq!(found, millis, "{message}");
+        }
     }
 }

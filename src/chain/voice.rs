@@ -83,16 +83,24 @@ impl Voice {
         let mut pause = FIRST_PAUSE;
         let mut round = 1;
         loop {
+            let mut may_recover = true;
             let answered = match node.call(requests).await {
                 Ok(answers) => match worst(&answers) {
                     (Fitness::Overload, error) => {
                         Err(node.error(error.map(CallError::to_string).unwrap_or_default()))
                     }
-                    _ => Ok(answers),
+                    (fitness, _) => {
+                        // One URL may stand for several nodes, of which the next knows the block.
+                        may_recover = fitness == Fitness::Trouble;
+                        Ok(answers)
+                    }
                 },
-                Err(failure) => Err(node.error(failure.detail)),
+                Err(failure) => match failure.said {
+                    Some(said) => Ok(said),
+                    None => Err(node.error(failure.detail)),
+                },
             };
-            if answered.is_ok() || round >= rounds {
+            if !may_recover || round >= rounds {
                 return answered;
             }
             tokio::time::sleep(pause).await;

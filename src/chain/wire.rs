@@ -1,17 +1,24 @@
 //! One HTTP exchange with one node: JSON-RPC requests, a size limit on the body, and the node's text as [`Foreign`]
 //! from the start.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use alloy_primitives::Bytes;
 use reqwest::{
     Client, Response, StatusCode, Url,
-    header::{CONTENT_LENGTH, CONTENT_TYPE},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
 };
 use serde_json::{Value, json};
 
-use super::{endpoint::Endpoint, error::CallError};
-use crate::domain::foreign::{Foreign, causes};
+use super::{
+    endpoint::Endpoint,
+    error::CallError,
+    unfit::{Fitness, fitness, is_batch_limit, wait_named},
+};
+use crate::domain::{
+    backoff::retry_after,
+    foreign::{Foreign, causes},
+};
 
 /// Maximum size of an ordinary answer, bytes.
 const ONE_BYTES_MAX: usize = 1 << 20;
@@ -35,6 +42,12 @@ pub(super) struct Failure {
     pub(super) disconnected: bool,
     /// The batch was refused: a smaller one may work.
     pub(super) batch_refused: bool,
+    /// Refused for load or quota.
+    pub(super) overload: bool,
+    /// How long the node asks to be left alone.
+    pub(super) retry_after: Option<Duration>,
+    /// The JSON-RPC error in the body of an HTTP error: better than nothing if no other node answers.
+    pub(super) said: Option<Answers>,
 }
 
 impl Failure {
@@ -43,6 +56,9 @@ impl Failure {
             detail,
             disconnected: false,
             batch_refused: false,
+            overload: false,
+            retry_after: None,
+            said: None,
         }
     }
 }
@@ -110,6 +126,8 @@ impl Wire {
     }
 
     async fn refusal(&self, mut response: Response, status: StatusCode, requests: usize) -> Failure {
+        let asked = response.headers().get(RETRY_AFTER);
+        let asked = asked.and_then(|asked| retry_after(asked.to_str().ok()?, chrono::Utc::now()));
         let mut body = Vec::new();
         while body.len() < REFUSAL_BYTES_MAX {
             match response.chunk().await {
@@ -127,9 +145,21 @@ impl Wire {
                 | StatusCode::SERVICE_UNAVAILABLE
                 | StatusCode::GATEWAY_TIMEOUT
         );
+        let excerpt = self.excerpt(&body);
+        let about_batch = is_batch_limit(&excerpt);
+        let too_much = matches!(
+            status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::PAYMENT_REQUIRED
+        );
+        let error = serde_json::from_slice::<Value>(&body).ok();
+        let error = error.as_ref().and_then(|body| body.get("error"));
+        let said = error.filter(|error| requests == 1 && !too_much && error.is_object());
         Failure {
-            batch_refused: requests > 1 && !about_load_or_rights,
-            ..Failure::of(format!("HTTP {}: {}", status.as_u16(), self.excerpt(&body)))
+            batch_refused: requests > 1 && (about_batch || !about_load_or_rights),
+            overload: !(requests > 1 && about_batch) && (too_much || asked.is_some()),
+            retry_after: asked,
+            said: said.map(|error| vec![Err(self.error(error))]),
+            ..Failure::of(format!("HTTP {}: {excerpt}", status.as_u16()))
         }
     }
 
@@ -177,11 +207,13 @@ impl Wire {
                 }
             }
             Value::Object(answer) => {
-                let said = answer
-                    .get("error")
-                    .map(|error| self.error(error).into_rpc().detail);
+                let error = answer.get("error").map(|error| self.error(error));
+                let overload = error.as_ref().and_then(overload_of);
+                let said = error.map(|error| error.into_rpc().detail);
                 return Err(Failure {
-                    batch_refused: true,
+                    batch_refused: overload.is_none(),
+                    overload: overload.is_some(),
+                    retry_after: overload.flatten(),
                     ..Failure::of(format!(
                         "the batch was refused: {}",
                         said.unwrap_or_else(|| "no reason given".to_owned())
@@ -190,12 +222,25 @@ impl Wire {
             }
             _ => return Err(Failure::of("the answer is JSON, but not JSON-RPC".to_owned())),
         }
+        // Some nodes refuse each request of a large batch, or only the first.
+        let refusal = by_id
+            .values()
+            .find_map(|answer| answer.get("error")?.get("message")?.as_str())
+            .filter(|said| requests > 1 && is_batch_limit(said));
+        if let Some(said) = refusal {
+            return Err(Failure {
+                batch_refused: true,
+                ..Failure::of(format!("the batch was refused: {}", self.words(said)))
+            });
+        }
         (1..)
             .take(requests)
             .map(|id| {
-                let mut answer = by_id
-                    .remove(&id)
-                    .ok_or_else(|| Failure::of(format!("request {id} of {requests} got no answer")))?;
+                // A node that leaves requests of a batch out may answer fewer of them.
+                let mut answer = by_id.remove(&id).ok_or_else(|| Failure {
+                    batch_refused: requests > 1,
+                    ..Failure::of(format!("request {id} of {requests} got no answer"))
+                })?;
                 match answer.get("error") {
                     Some(error) if !error.is_null() => Ok(Err(self.error(error))),
                     _ => Ok(Ok(answer.get_mut("result").map(Value::take).unwrap_or_default())),
@@ -206,10 +251,17 @@ impl Wire {
 
     fn error(&self, error: &Value) -> CallError {
         let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
+        let pause = error
+            .pointer("/data/rate/backoff_seconds")
+            .filter(|pause| pause.is_number());
+        let message = match pause {
+            Some(seconds) => format!("{message}; retry after {seconds} s"),
+            None => message.to_owned(),
+        };
         CallError::Node {
             endpoint: self.endpoint.name().to_owned(),
             code: error.get("code").and_then(Value::as_i64).unwrap_or_default(),
-            message: self.words(message),
+            message: self.words(&message),
             data: error.get("data").and_then(|data| revert_data(data, 3)),
         }
     }
@@ -227,6 +279,18 @@ impl Wire {
             return "an empty body".to_owned();
         }
         words.chars().take(SHOWN_CHARS).collect()
+    }
+}
+
+/// Whether a whole batch was refused for load, and how long the node asks to be left alone.
+fn overload_of(error: &CallError) -> Option<Option<Duration>> {
+    match error {
+        CallError::Node { code, message, .. }
+            if !is_batch_limit(message) && fitness(*code, message, false) == Fitness::Overload =>
+        {
+            Some(wait_named(message))
+        }
+        _ => None,
     }
 }
 

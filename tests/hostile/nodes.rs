@@ -2,6 +2,8 @@
 
 mod bodies;
 mod forged;
+mod least;
+mod load;
 mod nonces;
 mod unfit;
 mod warnings;

@@ -6,6 +6,7 @@ pub(super) mod assets;
 mod best_of;
 pub(super) mod calls;
 mod choice;
+mod executor;
 mod holdings;
 mod impact;
 pub(super) mod list;

@@ -163,7 +163,7 @@ async fn once(
     let mut calls = bought.calls.clone();
     let buys = calls.len();
     calls.extend(calls::calls(spec, &request, route, bounds)?);
-    let simulation = simulate(&trial.search.rpc, request.wallet, &calls)
+    let simulation = simulate(&trial.search.rpc, request.wallet, &calls, request.token_out)
         .await
         .map_err(Refusal::from)?;
     match simulation.failure() {

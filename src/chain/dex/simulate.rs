@@ -4,13 +4,18 @@ use alloy_primitives::{Address, Bytes, U64, U256};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::reverts::reason;
+use super::{
+    executor::{self, Ran},
+    reverts::reason,
+};
 use crate::{
     chain::{
         error::CallError,
+        node::OVERRIDES,
         receipts::{Log, native_transfers},
         rpc::Rpc,
         unfit::{Fitness, fitness},
+        wallet_code::wallet_code,
     },
     domain::{
         onchain::{Call, SwapRequest},
@@ -22,6 +27,14 @@ use crate::{
 /// What a limit adds to a third more than was used: the first swap of a second writes a V3 pool's oracle, and a
 /// simulation may not have been the first.
 const GAS_MARGIN: u64 = 60_000;
+/// What every transaction costs besides what it runs.
+const GAS_TRANSACTION: u64 = 21_000;
+/// Per byte of calldata, at most.
+const GAS_BYTE: u64 = 40;
+/// What a call that ran after others in one transaction costs more in one of its own: accounts and slots are cold.
+const GAS_COLD: u64 = 60_000;
+
+const SIMULATE: &str = "eth_simulateV1";
 
 /// A block of `eth_simulateV1`.
 #[derive(Debug, Deserialize)]
@@ -64,6 +77,8 @@ pub(super) struct Simulated {
     gas_used: u64,
     /// `None`: the node returns none.
     logs: Option<Vec<Log>>,
+    /// What the wallet's balance of the weighed token grew by, where that was measured.
+    brought: Option<U256>,
 }
 
 /// Why nothing was simulated.
@@ -71,6 +86,8 @@ pub(super) struct Simulated {
 pub(super) enum Untried {
     /// The wallet cannot pay for it.
     Funds,
+    /// No node has a way to try several calls.
+    Unable(RpcError),
     /// No node could do it.
     Rpc(RpcError),
 }
@@ -88,8 +105,8 @@ impl Simulation {
         with_margin(used).min(self.gas_limit_block)
     }
 
-    /// What `swap`, the last call, brought the wallet of `request`, as its receipt would prove it; `None` if the node
-    /// returns no logs.
+    /// What `swap`, the last call, brought the wallet of `request`, as its receipt would prove it or its balance does;
+    /// `None` if the node returns neither.
     pub(super) fn arrived(
         &self,
         swap: &Call,
@@ -97,7 +114,11 @@ impl Simulation {
         wrapped_native: Address,
     ) -> Option<U256> {
         let (wallet, token) = (request.wallet, request.token_out);
-        let logs = self.calls.last()?.logs.as_ref()?;
+        let last = self.calls.last()?;
+        if last.brought.is_some() {
+            return last.brought;
+        }
+        let logs = last.logs.as_ref()?;
         let moved = if token == NATIVE {
             native_transfers(wallet, swap.to, U256::ZERO, logs, wrapped_native)
         } else {
@@ -135,55 +156,118 @@ pub(super) async fn simulate_rich(rpc: &Rpc, wallet: Address, calls: &[Call]) ->
         }], "validation": false },
         "latest"
     ]);
-    let blocks = rpc.request::<Vec<SimulatedBlock>>("eth_simulateV1", params).await;
+    let blocks = rpc.request::<Vec<SimulatedBlock>>(SIMULATE, params).await;
     match blocks {
         Ok(blocks) => read(blocks, calls.len()),
         Err(error) => Err(Untried::Rpc(error.into_rpc())),
     }
 }
 
-/// Simulates `calls` of `wallet` in one request. A node that cannot simulate several calls may still estimate one.
-pub(super) async fn simulate(rpc: &Rpc, wallet: Address, calls: &[Call]) -> Result<Simulation, Untried> {
+/// Simulates `calls` of `wallet`, and weighs what arrives of `token`: as a block of their own where a node can, else by
+/// code put at the wallet's address for one call. One call alone may still be estimated.
+pub(super) async fn simulate(
+    rpc: &Rpc,
+    wallet: Address,
+    calls: &[Call],
+    token: Address,
+) -> Result<Simulation, Untried> {
+    if let Some(simulation) = as_a_block(rpc, wallet, calls).await? {
+        return Ok(simulation);
+    }
+    if let Some(simulation) = by_overrides(rpc, wallet, calls, token).await? {
+        return Ok(simulation);
+    }
+    match calls {
+        [call] => estimate(rpc, wallet, call).await,
+        _ => Err(Untried::Unable(RpcError {
+            endpoint: "rpc_urls".to_owned(),
+            detail: "no node has eth_simulateV1 or eth_call with state overrides, and nothing is bought without one \
+                     of them; use another RPC URL"
+                .to_owned(),
+        })),
+    }
+}
+
+/// `None` if no node has `eth_simulateV1`, or none that works.
+async fn as_a_block(rpc: &Rpc, wallet: Address, calls: &[Call]) -> Result<Option<Simulation>, Untried> {
+    if rpc.all_lack(SIMULATE) {
+        return Ok(None);
+    }
     let params = json!([
         { "blockStateCalls": [{ "calls": calls.iter().map(|call| raw(wallet, call)).collect::<Vec<_>>() }],
           "validation": false },
         "latest"
     ]);
-    let error = match rpc.request::<Vec<SimulatedBlock>>("eth_simulateV1", params).await {
-        Ok(blocks) => return read(blocks, calls.len()),
-        Err(error) => error,
-    };
-    match (error, calls) {
-        (CallError::Node { code, message, .. }, [call]) if is_unknown_method(code, &message) => {
-            one_call(rpc, wallet, call).await
-        }
-        (
-            CallError::Node {
-                endpoint,
-                code,
-                message,
-                ..
-            },
-            _,
-        ) if is_unknown_method(code, &message) => Err(Untried::Rpc(RpcError {
-            endpoint,
-            detail: "this node has no eth_simulateV1, which trades of more than one call need; use another RPC URL"
-                .to_owned(),
-        })),
-        (CallError::Node { message, .. }, _) if message.to_ascii_lowercase().contains("insufficient funds") => {
-            Err(Untried::Funds)
-        }
-        (error, _) => Err(Untried::Rpc(error.into_rpc())),
+    match rpc.request::<Vec<SimulatedBlock>>(SIMULATE, params).await {
+        Ok(blocks) => read(blocks, calls.len()).map(Some),
+        Err(CallError::Node { code, message, .. }) if is_unable(code, &message) => Ok(None),
+        Err(CallError::Node { message, .. }) if lacks_funds(&message) => Err(Untried::Funds),
+        Err(error) => Err(Untried::Rpc(error.into_rpc())),
     }
+}
+
+/// `None` if no node changes state for a call, or if the wallet's own code would be hidden by it.
+async fn by_overrides(
+    rpc: &Rpc,
+    wallet: Address,
+    calls: &[Call],
+    token: Address,
+) -> Result<Option<Simulation>, Untried> {
+    if rpc.all_lack(OVERRIDES) {
+        return Ok(None);
+    }
+    if !matches!(wallet_code(rpc, wallet).await, Ok(None)) {
+        return Ok(None);
+    }
+    let data = executor::encode(token, calls);
+    let at = format!("{wallet:#x}");
+    let params = json!([
+        { "from": wallet, "to": wallet, "data": data, "input": data },
+        "latest",
+        { at: { "code": executor::code() } },
+    ]);
+    let output = match rpc.request::<Bytes>("eth_call", params).await {
+        Ok(output) => output,
+        Err(CallError::Node { message, .. }) if lacks_funds(&message) => return Err(Untried::Funds),
+        Err(CallError::Node { .. }) => return Ok(None),
+        Err(error) => return Err(Untried::Rpc(error.into_rpc())),
+    };
+    let Some(ran) = executor::decode(&output, calls.len()) else {
+        return Ok(None);
+    };
+    let results = ran.into_iter().zip(calls);
+    Ok(Some(Simulation {
+        calls: results.map(|(ran, call)| simulated(&ran, call)).collect(),
+        gas_limit_block: u64::MAX,
+    }))
+}
+
+fn simulated(ran: &Ran, call: &Call) -> Simulated {
+    let bytes = u64::try_from(call.data.len()).unwrap_or(u64::MAX);
+    let around = GAS_TRANSACTION.saturating_add(GAS_COLD);
+    Simulated {
+        reverts: (!ran.works).then(|| reason(&ran.returned)),
+        gas_used: ran
+            .gas
+            .saturating_add(around)
+            .saturating_add(bytes.saturating_mul(GAS_BYTE)),
+        logs: None,
+        brought: Some(ran.brought),
+    }
+}
+
+fn lacks_funds(message: &str) -> bool {
+    message.to_ascii_lowercase().contains("insufficient funds")
 }
 
 fn raw(wallet: Address, call: &Call) -> Value {
     json!({ "from": wallet, "to": call.to, "data": call.data, "input": call.data, "value": call.value })
 }
 
-/// Whether an error says that the node does not have the method at all.
-fn is_unknown_method(code: i64, message: &str) -> bool {
-    fitness(code, message, false) == Fitness::Lacks
+/// Whether an error says that the node does not have the method, or not with these parameters.
+fn is_unable(code: i64, message: &str) -> bool {
+    let about_parameters = matches!(code, -32602 | -32600);
+    about_parameters || fitness(code, message, false) != Fitness::Answer
 }
 
 fn read(blocks: Vec<SimulatedBlock>, calls: usize) -> Result<Simulation, Untried> {
@@ -201,6 +285,7 @@ fn read(blocks: Vec<SimulatedBlock>, calls: usize) -> Result<Simulation, Untried
         reverts: (call.status != U64::from(1)).then(|| call.why()),
         gas_used: call.gas_used.to(),
         logs: Some(call.logs),
+        brought: None,
     });
     Ok(Simulation {
         calls: calls.collect(),
@@ -220,18 +305,19 @@ impl RawCall {
     }
 }
 
-async fn one_call(rpc: &Rpc, wallet: Address, call: &Call) -> Result<Simulation, Untried> {
+/// One call alone, as `eth_estimateGas` sees it.
+pub(super) async fn estimate(rpc: &Rpc, wallet: Address, call: &Call) -> Result<Simulation, Untried> {
     let gas: Result<U64, CallError> = rpc
         .request("eth_estimateGas", json!([raw(wallet, call), "latest"]))
         .await;
     let (gas_used, reverts) = match gas {
         Ok(gas) => (gas.to(), None),
-        Err(CallError::Node { message, .. })
-            if message.to_ascii_lowercase().contains("insufficient funds") =>
-        {
+        Err(CallError::Node { message, .. }) if lacks_funds(&message) => {
             return Err(Untried::Funds);
         }
-        Err(CallError::Node { code: 3, data, .. }) => (0, Some(reason(&data.unwrap_or_default()))),
+        Err(CallError::Node {
+            code, message, data, ..
+        }) if code == 3 || message.contains("revert") => (0, Some(reason(&data.unwrap_or_default()))),
         Err(error) => return Err(Untried::Rpc(error.into_rpc())),
     };
     Ok(Simulation {
@@ -239,6 +325,7 @@ async fn one_call(rpc: &Rpc, wallet: Address, call: &Call) -> Result<Simulation,
             reverts,
             gas_used,
             logs: None,
+            brought: None,
         }],
         gas_limit_block: u64::MAX,
     })

@@ -202,7 +202,7 @@ impl BestOf {
         let mut steps = calls(&search.spec, &buy, &offer.route, bounds).ok()?;
         let bought = match simulate_rich(&search.rpc, NOBODY, &steps).await {
             Ok(bought) => bought,
-            Err(Untried::Funds | Untried::Rpc(_)) => return None,
+            Err(Untried::Funds | Untried::Unable(_) | Untried::Rpc(_)) => return None,
         };
         if let Some((_, why)) = bought.failure() {
             return refused(format!("a buy reverts: {why}"));

@@ -6,7 +6,7 @@ use super::{
     api::Bounds,
     calls,
     search::{Offer, Search},
-    simulate::{Untried, simulate, with_margin},
+    simulate::{Untried, estimate, simulate, with_margin},
 };
 use crate::{
     domain::{
@@ -24,6 +24,8 @@ pub(super) const NEVER: u64 = (1 << 48) - 1;
 /// Gas of a swap and of an approval where nothing could be simulated.
 const GAS_SWAP: u64 = 250_000;
 const GAS_APPROVE: u64 = 60_000;
+/// Of a swap that is sent without a trial: one that runs out of gas sells nothing.
+const GAS_SWAP_UNTRIED: u64 = 350_000;
 
 /// A swap to simulate.
 pub(super) struct Trial<'a> {
@@ -58,7 +60,7 @@ impl From<Untried> for Refusal {
     fn from(untried: Untried) -> Self {
         match untried {
             Untried::Funds => Self::Funds,
-            Untried::Rpc(error) => Self::Rpc(error),
+            Untried::Unable(error) | Untried::Rpc(error) => Self::Rpc(error),
         }
     }
 }
@@ -110,7 +112,12 @@ impl<'a> Trial<'a> {
     async fn once(&self, bounds: Bounds) -> Result<Tried, Refusal> {
         let (spec, request) = (&self.search.spec, self.request);
         let mut calls = calls::calls(spec, request, &self.offer.route, bounds).map_err(Refusal::Calls)?;
-        let simulation = simulate(&self.search.rpc, request.wallet, &calls).await?;
+        let tried = simulate(&self.search.rpc, request.wallet, &calls, request.token_out).await;
+        let simulation = match tried {
+            // A sale does not wait for a better node: what it must bring stands in its calldata.
+            Err(Untried::Unable(_)) if !request.prove_sell => return self.step_by_step(calls).await,
+            tried => tried?,
+        };
         if let Some((index, reason)) = simulation.failure() {
             let reason = reason.to_owned();
             return Err(Refusal::Reverts { index, reason });
@@ -132,6 +139,44 @@ impl<'a> Trial<'a> {
         Ok(Tried {
             calls,
             arrived: arrived.unwrap_or(self.offer.amount_out),
+        })
+    }
+
+    /// The calls where no node can try several: the first is estimated, the swap too if nothing stands in its way, and
+    /// the others get limits that are usually enough. Each is a transaction of its own, with the exact amount.
+    async fn step_by_step(&self, mut calls: Vec<Call>) -> Result<Tried, Refusal> {
+        let (rpc, request) = (&self.search.rpc, self.request);
+        let most = self.search.spec.gas_limit_max;
+        // An approval and the swap, and what is approved already is enough: a revert of the swap is its own.
+        let is_ready = calls.len() == 2 && self.allowed >= request.amount_in.units();
+        for (index, call) in calls.iter_mut().enumerate() {
+            let is_swap = call.purpose == Purpose::Swap;
+            let estimated = if index == 0 || is_swap {
+                match estimate(rpc, request.wallet, call).await {
+                    Err(Untried::Funds) => return Err(Refusal::Funds),
+                    // A node that does not even estimate does not stop a sale.
+                    estimated => estimated.ok(),
+                }
+            } else {
+                None
+            };
+            let reverts = estimated.as_ref().and_then(|estimated| {
+                let (_, reason) = estimated.failure()?;
+                Some(reason.to_owned())
+            });
+            call.gas_limit = match (estimated, reverts) {
+                (Some(estimated), None) => estimated.gas_limit(0),
+                (_, Some(reason)) if index == 0 || is_ready => {
+                    return Err(Refusal::Reverts { index, reason });
+                }
+                _ if is_swap => with_margin(GAS_SWAP_UNTRIED),
+                _ => with_margin(GAS_APPROVE),
+            }
+            .min(most);
+        }
+        Ok(Tried {
+            calls,
+            arrived: self.offer.amount_out,
         })
     }
 

@@ -168,19 +168,41 @@ async fn an_allowance_that_must_be_cleared_first_is_and_only_then() {
     assert_eq!(again.len(), calls.len());
 }
 
-/// Passes everything on, but knows no `eth_simulateV1`.
-async fn old_node(world: &World) -> String {
-    async fn pass(State((client, url)): State<(reqwest::Client, String)>, body: String) -> String {
-        let asked: serde_json::Value = serde_json::from_str(&body).expect("JSON");
-        if asked["method"] == "eth_simulateV1" {
-            let error =
-                serde_json::json!({ "code": -32601, "message": "the method eth_simulateV1 does not exist" });
+/// What a node behind our door cannot do.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Lacks {
+    /// `eth_simulateV1`.
+    Simulation,
+    /// And calls with changed state are refused.
+    Overrides,
+    /// And changed state is ignored without a word.
+    OverridesInSilence,
+}
+
+/// Passes everything on that it does not lack.
+async fn old_node(world: &World, lacks: Lacks) -> String {
+    type Shared = (reqwest::Client, String, Lacks);
+    async fn pass(State((client, url, lacks)): State<Shared>, body: String) -> String {
+        let mut asked: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+        let with_overrides = asked["method"] == "eth_call" && !asked["params"][2].is_null();
+        let error = if asked["method"] == "eth_simulateV1" {
+            Some((-32601, "the method eth_simulateV1 does not exist"))
+        } else if with_overrides && lacks == Lacks::Overrides {
+            Some((-32602, "too many arguments, want at most 2"))
+        } else {
+            None
+        };
+        if let Some((code, message)) = error {
+            let error = serde_json::json!({ "code": code, "message": message });
             return serde_json::json!({ "jsonrpc": "2.0", "id": asked["id"], "error": error }).to_string();
+        }
+        if with_overrides && lacks == Lacks::OverridesInSilence {
+            asked["params"].as_array_mut().map(Vec::pop);
         }
         let request = client
             .post(url)
             .header("content-type", "application/json")
-            .body(body);
+            .body(asked.to_string());
         request
             .send()
             .await
@@ -189,7 +211,7 @@ async fn old_node(world: &World) -> String {
             .await
             .expect("a body")
     }
-    let shared = (reqwest::Client::new(), world.devnet.node.url().to_string());
+    let shared = (reqwest::Client::new(), world.devnet.node.url().to_string(), lacks);
     let app = Router::new().route("/", post(pass)).with_state(shared);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
@@ -199,34 +221,80 @@ async fn old_node(world: &World) -> String {
     url
 }
 
-#[tokio::test]
-async fn a_node_that_cannot_simulate_still_serves_single_calls_and_says_what_it_lacks_for_others() {
-    let world = World::new().await;
-    let at = world.at().clone();
+async fn venue_of(world: &World, lacks: Lacks) -> BestOf {
     let mut keys = world.devnet.chain_file();
-    keys.rpc_urls = vec![old_node(&world).await];
+    keys.rpc_urls = vec![old_node(world, lacks).await];
     let spec = Arc::new(ChainSpec::resolve(NAME, &keys).expect("a chain"));
     let rpc = Rpc::new(&spec).expect("nodes");
-    let venue = BestOf::new(rpc, spec, world.db.pool.clone());
-    let buy = world.swap(NATIVE, at.token, coins(1));
-    let quote = venue.quote(&buy).await.expect("a quote");
-    assert_eq!(
-        quote.amount_out,
-        world.venue.quote(&buy).await.expect("a quote").amount_out
-    );
-    let calls = venue.calls(&buy, quote.amount_out, soon()).await.expect("calls");
-    assert_eq!(world.fill(at.token, &calls).await, quote.amount_out.units());
-    let lacking = [
-        SwapRequest {
+    BestOf::new(rpc, spec, world.db.pool.clone())
+}
+
+#[tokio::test]
+async fn a_node_that_simulates_no_block_tries_a_trade_by_code_at_the_wallets_address() {
+    let world = World::new().await;
+    let at = world.at().clone();
+    let venue = venue_of(&world, Lacks::Simulation).await;
+    for token in [at.token, at.clanker, at.taxed] {
+        let buy = SwapRequest {
             prove_sell: true,
+            ..world.swap(NATIVE, token, coins(1))
+        };
+        // What a block of simulated calls says, from the logs of its calls, is what the balances say.
+        let buy = SwapRequest {
+            checks: lgi_mm::domain::onchain::Checks {
+                round_trip_loss_max_bps: 3_000,
+                ..buy.checks
+            },
             ..buy
-        },
-        world.swap(at.token, NATIVE, coins(1_000)),
-    ];
-    for request in lacking {
-        let refused = venue.quote(&request).await.expect_err("it takes several calls");
+        };
+        let quote = venue.quote(&buy).await.expect("a quote");
+        let simulated = world.venue.quote(&buy).await.expect("a quote");
+        assert_eq!(quote.amount_out, simulated.amount_out, "{token}");
+        let calls = venue.calls(&buy, quote.amount_out, soon()).await.expect("calls");
+        let came = world.fill(token, &calls).await;
+        assert_eq!(came, quote.amount_out.units(), "{token}");
+        let sell = world.swap(token, NATIVE, came);
+        let quote = venue.quote(&sell).await.expect("a quote");
+        let simulated = world.venue.quote(&sell).await.expect("a quote");
+        assert_eq!(quote.amount_out, simulated.amount_out, "{token}");
+        let calls = venue.calls(&sell, quote.amount_out, soon()).await.expect("calls");
+        assert!(calls.len() > 1, "approvals of the exact amount first");
+        assert_eq!(
+            world.fill(NATIVE, &calls).await,
+            quote.amount_out.units(),
+            "{token}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_any_trial_of_several_calls_nothing_is_bought_and_everything_can_be_sold() {
+    let world = World::new().await;
+    let at = world.at().clone();
+    for lacks in [Lacks::Overrides, Lacks::OverridesInSilence] {
+        let venue = venue_of(&world, lacks).await;
+        let buy = SwapRequest {
+            prove_sell: true,
+            ..world.swap(NATIVE, at.token, coins(1))
+        };
+        let refused = venue.quote(&buy).await.expect_err("a sale cannot be proven");
         assert!(matches!(refused, QuoteError::Rpc(_)), "{refused}");
-        assert!(refused.to_string().contains("no eth_simulateV1"), "{refused}");
+        let said = refused.to_string();
+        assert!(
+            said.contains("eth_simulateV1") && said.contains("state overrides"),
+            "{said}"
+        );
+        for token in [at.token, at.clanker] {
+            let (_, came) = world
+                .trade(&world.swap(NATIVE, token, coins(1)))
+                .await
+                .expect("bought with a better node");
+            let sell = world.swap(token, NATIVE, came);
+            let quote = venue.quote(&sell).await.expect("a quote");
+            let calls = venue.calls(&sell, quote.amount_out, soon()).await.expect("calls");
+            let sold = world.fill(NATIVE, &calls).await;
+            assert_eq!(sold, quote.amount_out.units(), "{lacks:?} {token}");
+        }
     }
 }
 

@@ -1,0 +1,185 @@
+//! How fast a node is asked: the configured pace, what refusals for load teach, and the rest that a node asks for.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::time::sleep_until;
+
+use crate::domain::backoff::Backoff;
+
+/// How long a node rests after consecutive refusals for load, unless it says how long.
+const REST: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
+/// A node that asks for a longer rest is tried again after this time.
+const REST_MAX: Duration = Duration::from_secs(300);
+/// A request waits so long for a node that rests; with more to wait it fails at once, and nothing is sent.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+/// The slowest pace that is learned.
+const SPACING_MAX: Duration = Duration::from_secs(1);
+/// Time without a refusal after which a slowed node is asked a quarter faster.
+const FASTER_AFTER: Duration = Duration::from_secs(30);
+
+/// The pace of one node. Each request of a batch counts, as providers count.
+pub(super) struct Pace {
+    configured: Duration,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Time between two requests; the configured one or, after refusals, more.
+    spacing: Duration,
+    next_free: Instant,
+    rests_until: Option<Instant>,
+    /// Consecutive refusals for load.
+    refusals: u32,
+    changed: Instant,
+}
+
+impl Pace {
+    pub(super) fn new(spacing: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            configured: spacing,
+            state: Mutex::new(State {
+                spacing,
+                next_free: now,
+                rests_until: None,
+                refusals: 0,
+                changed: now,
+            }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long the node still rests.
+    pub(super) fn rest(&self) -> Option<Duration> {
+        let until = self.state().rests_until?;
+        let left = until.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// The most requests of a batch: those of one second.
+    pub(super) fn batch_max(&self) -> usize {
+        let spacing = self.state().spacing.as_nanos().max(1);
+        let a_second = Duration::from_secs(1).as_nanos() / spacing;
+        usize::try_from(a_second).unwrap_or(usize::MAX).max(1)
+    }
+
+    /// Waits until `requests` requests may be sent.
+    ///
+    /// # Errors
+    /// The time that the node still rests, if that is too long to wait.
+    pub(super) async fn turn(&self, requests: usize) -> Result<(), Duration> {
+        loop {
+            if let Some(left) = self.rest().filter(|left| *left > WAIT_MAX) {
+                return Err(left);
+            }
+            let start = self.reserve(requests);
+            sleep_until(start.into()).await;
+            // Refused meanwhile: another turn is taken, after the rest.
+            if self.rest().is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn reserve(&self, requests: usize) -> Instant {
+        let now = Instant::now();
+        let mut state = self.state();
+        let slowed = state.spacing > self.configured;
+        if slowed && now.saturating_duration_since(state.changed) >= FASTER_AFTER {
+            state.spacing = (state.spacing.saturating_mul(3) / 4).max(self.configured);
+            state.changed = now;
+        }
+        let start = state.next_free.max(now);
+        let count = u32::try_from(requests).unwrap_or(u32::MAX);
+        state.next_free = start + state.spacing.saturating_mul(count);
+        start
+    }
+
+    /// The node refused for load; `asked`: how long it wants to be left alone. Refusals of requests that were sent
+    /// together count once.
+    pub(super) fn refused(&self, asked: Option<Duration>) {
+        let now = Instant::now();
+        let mut state = self.state();
+        let rests = state.rests_until.is_some_and(|until| now < until);
+        if !rests {
+            state.refusals = state.refusals.saturating_add(1);
+            state.spacing = state
+                .spacing
+                .saturating_mul(2)
+                .min(SPACING_MAX)
+                .max(self.configured);
+            state.changed = now;
+        }
+        let rest = asked.map_or_else(|| REST.after(state.refusals), |asked| asked.min(REST_MAX));
+        let until = now + rest;
+        if !rests || asked.is_some() {
+            state.rests_until = Some(state.rests_until.map_or(until, |before| before.max(until)));
+            state.next_free = state.next_free.max(until);
+        }
+    }
+
+    /// The node answered.
+    pub(super) fn answered(&self) {
+        self.state().refusals = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn refusals_rest_longer_each_time_and_slow_the_node_down() {
+        let pace = Pace::new(Duration::from_millis(50));
+        assert_eq!(pace.batch_max(), 20);
+        pace.refused(None);
+        let first = pace.rest().expect("it rests");
+        assert!(first <= Duration::from_secs(1), "{first:?}");
+        // Sent before the rest began: the same refusal.
+        pace.refused(None);
+        assert!(pace.rest().expect("it rests") <= Duration::from_secs(1));
+        assert_eq!(pace.batch_max(), 10);
+        for (spacing, rest) in [(5, 2), (2, 4), (1, 8), (1, 16), (1, 30)] {
+            pace.state().rests_until = None;
+            pace.refused(None);
+            let left = pace.rest().expect("it rests");
+            assert!(left <= Duration::from_secs(rest), "{left:?}");
+            assert!(left > Duration::from_secs(rest) / 2, "{left:?}");
+            assert_eq!(pace.batch_max(), spacing);
+        }
+        // More to wait than a request may wait: nothing is sent.
+        let left = pace.turn(1).await.expect_err("too long");
+        assert!(left > WAIT_MAX);
+        pace.answered();
+        pace.state().rests_until = None;
+        pace.refused(Some(Duration::from_secs(86_400)));
+        assert!(pace.rest().expect("it rests") <= REST_MAX);
+    }
+
+    #[test]
+    fn a_batch_costs_as_many_turns_as_it_has_requests() {
+        let pace = Pace::new(Duration::from_millis(200));
+        let first = pace.reserve(5);
+        let next = pace.reserve(1);
+        assert_eq!(next - first, Duration::from_secs(1));
+        assert_eq!(pace.reserve(1) - next, Duration::from_millis(200));
+    }
+
+    #[test]
+    fn a_slowed_node_is_asked_faster_again_and_never_faster_than_configured() {
+        let pace = Pace::new(Duration::from_millis(500));
+        pace.refused(None);
+        for expected in [750, 562, 500, 500] {
+            pace.state().changed -= FASTER_AFTER;
+            pace.reserve(1);
+            let spacing = pace.state().spacing;
+            assert_eq!(spacing.as_millis(), expected, "{spacing:?}");
+        }
+    }
+}
