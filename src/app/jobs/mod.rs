@@ -5,6 +5,7 @@ pub mod config;
 pub mod export;
 pub mod lifecycle;
 pub mod list;
+pub mod logs;
 pub mod next;
 pub mod pnl;
 mod recorded;
