@@ -194,6 +194,13 @@ pub trait Chain: Send + Sync {
     /// Balances of `wallet`, in the order asked.
     async fn balances(&self, wallet: Address, assets: &[Asset]) -> Result<Vec<Amount>, RpcError>;
 
+    /// The most of an asset that enough nodes of different hosts say `wallet` holds, base units, where a single node
+    /// that invents tokens must not be believed.
+    async fn attested_balance(&self, wallet: Address, asset: Asset) -> Result<Amount, RpcError> {
+        let balances = self.balances(wallet, &[asset]).await?;
+        Ok(balances.first().copied().unwrap_or(Amount::ZERO))
+    }
+
     /// Fees that get a transaction mined soon. More than [`Patience::max_fee_per_gas`] means that nothing may be
     /// signed now.
     async fn fees(&self) -> Result<Fees, RpcError>;
@@ -203,6 +210,11 @@ pub trait Chain: Send + Sync {
 
     /// The same as the chain knew it in `block`. Nodes forget the state of old blocks; then this is an error.
     async fn usd_price_at(&self, asset: Asset, block: u64) -> Result<UsdPrice, RpcError>;
+
+    /// What a call of `wallet` would use: gas with a margin, units, and what an L2 takes for its data, wei.
+    async fn gas_of(&self, _wallet: Address, call: &Call) -> Result<(u64, Amount), QuoteError> {
+        Ok((call.gas_limit, Amount::ZERO))
+    }
 
     /// Hands stored bytes to a node. Sending the same bytes again is always safe.
     async fn send(&self, raw: &Bytes) -> Result<Sent, SendError>;
@@ -270,6 +282,15 @@ pub trait Signer: Send + Sync {
     /// [`SignError`] says what forbids it.
     async fn permits(&self, request: &SwapRequest) -> Result<(), SignError> {
         let _ = request;
+        Ok(())
+    }
+
+    /// Whether this signer would sign a payment of `asset` (zero: the native coin) to `to`.
+    ///
+    /// # Errors
+    /// [`SignError`] says what forbids it.
+    async fn permits_payment(&self, asset: Address, to: Address) -> Result<(), SignError> {
+        let _ = (asset, to);
         Ok(())
     }
 

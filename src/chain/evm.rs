@@ -1,6 +1,7 @@
 //! The `Chain` port over JSON-RPC.
 
 mod agreed;
+mod payment;
 mod state;
 
 use std::{sync::PoisonError, time::Duration};
@@ -23,12 +24,14 @@ use super::{
 use crate::{
     domain::{
         foreign::Foreign,
-        onchain::{Around, Asset, Fees, Head, Lookup, NonceUse, Nonces, Sent, SignedTransaction, UsdPrice},
+        onchain::{
+            Around, Asset, Call, Fees, Head, Lookup, NonceUse, Nonces, Sent, SignedTransaction, UsdPrice,
+        },
         span::Span,
         trade::Patience,
         units::{Amount, Price},
     },
-    ports::{Chain, RpcError, SendError},
+    ports::{Chain, QuoteError, RpcError, SendError},
 };
 
 /// `balanceOf(address)`.
@@ -162,6 +165,10 @@ impl Chain for EvmChain {
             .collect()
     }
 
+    async fn attested_balance(&self, wallet: Address, asset: Asset) -> Result<Amount, RpcError> {
+        self.agreed_balance(wallet, asset).await
+    }
+
     async fn usd_price(&self, asset: Asset) -> Result<UsdPrice, RpcError> {
         match self.par(asset)? {
             Some(par) => Ok(par),
@@ -174,6 +181,10 @@ impl Chain for EvmChain {
             Some(par) => Ok(par),
             None => self.native.native_usd_at(block).await,
         }
+    }
+
+    async fn gas_of(&self, wallet: Address, call: &Call) -> Result<(u64, Amount), QuoteError> {
+        payment::gas_of(&self.rpc, &self.spec, wallet, call).await
     }
 
     /// Sent to all nodes at once: one node cannot withhold the bytes.

@@ -29,6 +29,7 @@ mod pocket;
 pub mod pools;
 pub mod rate_limits;
 pub mod refusal;
+pub mod release;
 pub mod repairs;
 pub mod retention;
 pub mod sales;
@@ -44,6 +45,7 @@ pub mod ticks;
 pub mod trades;
 pub mod trail;
 pub mod turns;
+pub mod v4_pools;
 pub mod views;
 pub mod zone_rules;
 

@@ -25,6 +25,8 @@ pub enum Purpose {
     Approve,
     /// The trade itself.
     Swap,
+    /// Pays the owner: coins or tokens that leave the wallet for good.
+    Transfer,
     /// Takes the nonce and moves nothing.
     Cancel,
 }

@@ -185,7 +185,7 @@ impl Patience {
     pub const fn fee_cap(&self, purpose: Purpose) -> u128 {
         match purpose {
             Purpose::Cancel => self.max_fee_per_gas.saturating_mul(2),
-            Purpose::Approve | Purpose::Swap => self.max_fee_per_gas,
+            Purpose::Approve | Purpose::Swap | Purpose::Transfer => self.max_fee_per_gas,
         }
     }
 

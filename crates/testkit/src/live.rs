@@ -75,6 +75,7 @@ pub fn entry(devnet: &Devnet, wallet: Address, tokens: Vec<Address>) -> Entry {
         max_loss_bps: 9_000,
         max_deadline: "1h".parse().expect("a span"),
         native_usd_min: lgi_mm::domain::units::Price::ONE,
+        withdraw_to: vec![],
         stop: false,
         contracts: NamedContracts {
             permit2: contract("permit2"),

@@ -138,6 +138,7 @@ impl LiveDemo {
             max_loss_bps: 5_000,
             max_deadline: Span::from_secs(600),
             native_usd_min: Price::ONE,
+            withdraw_to: vec![],
             stop: false,
             contracts: NamedContracts::default(),
         };

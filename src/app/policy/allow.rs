@@ -247,6 +247,7 @@ async fn new_entry(
             Some(least) => price(least)?,
             None => need::least_native(native_now(settings, chain).await?),
         },
+        withdraw_to: vec![],
         stop: false,
         contracts: NamedContracts::default(),
     })

@@ -93,6 +93,7 @@ pub(in crate::app) fn entry_for(job: &Job, spec: &ChainSpec, native: Price) -> E
             .min(BPS),
         max_deadline: MAX_DEADLINE,
         native_usd_min: least_native(native),
+        withdraw_to: vec![],
         stop: false,
         contracts: NamedContracts::default(),
     }

@@ -141,7 +141,7 @@ impl<'a> Trial<'a> {
         for call in &mut calls {
             call.gas_limit = with_margin(match call.purpose {
                 Purpose::Approve => GAS_APPROVE,
-                Purpose::Swap | Purpose::Cancel => GAS_SWAP,
+                Purpose::Swap | Purpose::Transfer | Purpose::Cancel => GAS_SWAP,
             });
         }
         Ok(calls)

@@ -5,7 +5,7 @@ use alloy_primitives::{Address, U256, aliases::U160};
 use super::{
     appraiser::Worth,
     file::{Entry, Quote},
-    model::{Allow, Intent, Swap, named},
+    model::{Allow, Intent, Payment, Swap, named},
     refusal::{Reason, Refusal},
 };
 use crate::domain::{
@@ -115,6 +115,46 @@ pub(super) fn allowance(entry: &Entry, allow: &Allow, native: Price, now: Timest
         }
         _ => Ok(()),
     }
+}
+
+/// A payment goes only to an address that the entry names, and never to a contract that would keep it.
+pub(super) fn payment(entry: &Entry, pay: &Payment) -> Result<(), Refusal> {
+    let refused = |detail: String| Err(Refusal::new(Reason::Recipient, detail));
+    let (at, to) = (entry.contracts(), pay.to);
+    let contracts = [
+        at.permit2,
+        at.universal_router,
+        at.swap_router,
+        at.wrapped_native,
+        at.usdc,
+    ];
+    if to.is_zero()
+        || to == entry.wallet
+        || to == pay.asset
+        || contracts.contains(&to)
+        || entry.tokens.contains(&to)
+    {
+        return refused(format!(
+            "it pays {to}, which is the zero address, the wallet itself, a token or a router: what it gets is lost"
+        ));
+    }
+    if !entry.withdraw_to.contains(&to) {
+        let mut line: Vec<String> = entry
+            .withdraw_to
+            .iter()
+            .chain([&to])
+            .map(|to| format!("\"{to}\""))
+            .collect();
+        line.dedup();
+        return refused(format!(
+            "it pays {to}, which withdraw_to does not name; if it is yours, write into the entry of wallet {} on {}: \
+             withdraw_to = [{}]",
+            entry.wallet,
+            entry.chain,
+            line.join(", ")
+        ));
+    }
+    Ok(())
 }
 
 /// The limit of one buy.

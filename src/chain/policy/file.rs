@@ -86,6 +86,9 @@ pub struct Entry {
     pub max_deadline: Span,
     /// Minimum USD value of the native coin: a node that understates its price raises no limit.
     pub native_usd_min: Price,
+    /// Addresses that withdrawals may pay; empty: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdraw_to: Vec<Address>,
     /// Kill switch of this wallet: only cancels are signed.
     #[serde(default)]
     pub stop: bool,
@@ -237,6 +240,11 @@ impl Entry {
         check(
             self.tokens.iter().all(|token| !token.is_zero()),
             "a token must not be the zero address",
+        );
+        let own = |to: &Address| to.is_zero() || *to == self.wallet;
+        check(
+            !self.withdraw_to.iter().any(own),
+            "withdraw_to must name neither the zero address nor the wallet itself",
         );
         let at = self.contracts();
         let needed = self.chain_id().is_some()

@@ -5,13 +5,13 @@ use alloy_primitives::{Address, U256};
 
 use super::{
     flow::Flow,
-    model::{Allow, Intent, PolicyContracts, exact},
+    model::{Allow, Intent, Payment, PolicyContracts, exact},
     refusal::{Reason, Refusal},
     swap02, universal,
 };
 use crate::{
     chain::contracts::{Erc20, Permit2, SwapRouter, UniversalRouter},
-    domain::{onchain::Call, trade::Purpose},
+    domain::{onchain::Call, pool::NATIVE, trade::Purpose},
 };
 
 impl Intent {
@@ -35,6 +35,13 @@ impl Intent {
             let multicall: SwapRouter::multicallCall = exact(data)?;
             let flow = swap02::follow(Flow::new(wallet, call.value), &multicall, at)?;
             return flow.end(multicall.deadline, None).map(Self::Swap);
+        }
+        if !call.value.is_zero() && data.is_empty() {
+            return Ok(Self::Pay(Payment {
+                asset: NATIVE,
+                to: call.to,
+                amount: call.value,
+            }));
         }
         if !call.value.is_zero() {
             let detail = format!(
@@ -61,8 +68,16 @@ impl Intent {
                 expires: None,
             }));
         }
+        if selector == Erc20::transferCall::SELECTOR {
+            let transfer: Erc20::transferCall = exact(data)?;
+            return Ok(Self::Pay(Payment {
+                asset: call.to,
+                to: transfer.to,
+                amount: transfer.amount,
+            }));
+        }
         let detail = format!(
-            "it calls {} with function 0x{}, which is not approve, execute, multicall or a cancel",
+            "it calls {} with function 0x{}, which is not approve, execute, multicall, transfer or a cancel",
             call.to,
             alloy_primitives::hex::encode(selector)
         );
@@ -76,6 +91,7 @@ impl Intent {
             (Self::Cancel, Purpose::Cancel)
                 | (Self::Allow(_), Purpose::Approve)
                 | (Self::Swap(_), Purpose::Swap)
+                | (Self::Pay(_), Purpose::Transfer)
         )
     }
 }

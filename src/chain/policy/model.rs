@@ -45,6 +45,14 @@ pub(super) struct Swap {
     pub(super) pool: Option<Pool>,
 }
 
+/// A payment to someone else. Zero stands for the native coin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Payment {
+    pub(super) asset: Address,
+    pub(super) to: Address,
+    pub(super) amount: U256,
+}
+
 /// Effect of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Intent {
@@ -52,6 +60,7 @@ pub(super) enum Intent {
     Cancel,
     Allow(Allow),
     Swap(Swap),
+    Pay(Payment),
 }
 
 impl Allow {

@@ -17,7 +17,7 @@ use super::{
     check::{self, Way},
     file::Entry,
     journal::{self, Signed},
-    model::{Intent, Swap},
+    model::{Intent, Payment, Swap},
     refusal::{Reason, Refusal},
 };
 use crate::{
@@ -127,6 +127,10 @@ impl PolicySigner {
                 check::allowance(&entry, &allow, cautious, journal::now())?;
                 None
             }
+            Intent::Pay(pay) => {
+                check::payment(&entry, &pay)?;
+                None
+            }
             Intent::Swap(swap) => Some(self.swap(&entry, &swap, transaction, native).await?),
         };
         Ok(Examined { entry, signed })
@@ -220,6 +224,20 @@ impl PolicySigner {
     }
 }
 
+impl PolicySigner {
+    /// Whether a payment of `asset` to `to` would be signed.
+    fn would_pay(&self, asset: Address, to: Address) -> Result<(), Refusal> {
+        let entry = self.entry()?;
+        let pay = Payment {
+            asset,
+            to,
+            amount: U256::ONE,
+        };
+        check::running(&entry, &Intent::Pay(pay))?;
+        check::payment(&entry, &pay)
+    }
+}
+
 impl Swap {
     /// Checks a swap before its calldata exists.
     const fn planned(request: &SwapRequest) -> Self {
@@ -262,6 +280,11 @@ impl Signer for PolicySigner {
     async fn permits(&self, request: &SwapRequest) -> Result<(), SignError> {
         let allowed = self.would_sign(request).await;
         allowed.map_err(|refusal| self.refused(&refusal, "planning"))
+    }
+
+    async fn permits_payment(&self, asset: Address, to: Address) -> Result<(), SignError> {
+        self.would_pay(asset, to)
+            .map_err(|refusal| self.refused(&refusal, "planning"))
     }
 
     fn call_of(&self, attempt: &SignedTransaction, nonce: u64, purpose: Purpose) -> Result<Call, SignError> {

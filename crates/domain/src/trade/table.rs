@@ -90,7 +90,7 @@ fn check(trade: &TradeState) -> Result<(), IllegalTrade> {
     if trade.transactions.is_empty() || trade.transactions.iter().any(|t| t.attempts.is_empty()) {
         return Err(IllegalTrade::NothingRecorded(trade.status));
     }
-    let is_swap = |t: &TransactionState| t.purpose == Purpose::Swap;
+    let is_swap = |t: &TransactionState| matches!(t.purpose, Purpose::Swap | Purpose::Transfer);
     let swaps = trade.transactions.iter().filter(|t| is_swap(t)).count();
     if swaps != 1 || !trade.transactions.last().is_some_and(is_swap) {
         return Err(IllegalTrade::NoSwap);
@@ -165,7 +165,7 @@ fn conclude(fates: &[Fate]) -> Option<Step> {
                 ..
             } => None,
             Fate::Final {
-                purpose: Purpose::Swap,
+                purpose: Purpose::Swap | Purpose::Transfer,
                 success: true,
                 hash,
             } => {
@@ -179,7 +179,7 @@ fn conclude(fates: &[Fate]) -> Option<Step> {
                 ..
             } => Some((FailureKind::Cancelled, hash)),
             Fate::Final {
-                purpose: Purpose::Approve | Purpose::Swap,
+                purpose: Purpose::Approve | Purpose::Swap | Purpose::Transfer,
                 success: false,
                 hash,
             } => Some((FailureKind::Reverted, hash)),
