@@ -92,17 +92,10 @@ impl Message {
         if let Some(job) = &notice.job {
             lines.push(format!("job {} on {}, {}", job.id, job.chain, job.realm));
         }
-        let title = match notice.severity() {
-            Severity::Info => title,
-            Severity::Warning => format!("Warning: {title}"),
-            Severity::Critical => format!("Critical: {title}"),
-        };
-        // Whose money it is comes first: nobody may take a live message for one of paper.
-        let title = match of.place() {
-            Some(place) => format!("{place} - {title}"),
-            None => title,
-        };
-        Self { title, lines }
+        Self {
+            title: of.headed(&title),
+            lines,
+        }
     }
 
     /// The whole text, with its title and its lines escaped by the given functions.
@@ -168,6 +161,20 @@ impl Pieces<'_> {
             earned.push_str(&format!(", return {} %", piece(pct)));
         }
         vec![earned]
+    }
+
+    /// The title behind how urgent it is, and whose money it is about: nobody may take a live message for one of paper.
+    fn headed(&self, title: &str) -> String {
+        let urgent = match self.notice.severity() {
+            Severity::Info => "",
+            Severity::Warning => "Warning: ",
+            Severity::Critical => "Critical: ",
+        };
+        let place = self
+            .place()
+            .map(|place| format!("{place} - "))
+            .unwrap_or_default();
+        format!("{place}{urgent}{title}")
     }
 
     /// Realm and chain, as the first words of a message.

@@ -244,8 +244,9 @@ pub struct Recorded {
 /// What stands in for a detail that the database does not take.
 const UNSTORABLE: &str = "(text that cannot be stored)";
 
-/// Records holds, all in one statement, and leaves an event for what has blocked a job for its `patience`; a slice names each job once. If the database refuses one of them,
-/// each is recorded on its own, so that none blocks the others; the refused one is recorded without its detail.
+/// Records holds, all in one statement, and leaves an event for what has blocked a job for its `patience`; a slice
+/// names each job once. If the database refuses one of them, each is recorded on its own, so that none blocks the
+/// others; the refused one is recorded without its detail.
 ///
 /// # Errors
 /// [`StoreError`] if the database does not answer.
