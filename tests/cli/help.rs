@@ -16,6 +16,7 @@ const COMMANDS: &[&str] = &[
     "list",
     "remove",
     "trades",
+    "logs",
     "pnl",
     "export",
     "config",
