@@ -97,12 +97,21 @@ CREATE TABLE job_slots (
     sample_high_at     timestamptz,
     sample_high_since  timestamptz,
     sample_high_config integer,
+    -- What keeps the job from trading, by its event, and since which slot. Several reasons may have one event.
+    blocked_by      text,
+    blocked_since   timestamptz,
+    -- The last such event that was sent and has not ended since, from when on it is true, and at which slot it was sent.
+    told            text,
+    told_since      timestamptz,
+    told_slot       timestamptz,
     slots_claimed   bigint NOT NULL DEFAULT 0,
     slots_missed    bigint NOT NULL DEFAULT 0,
     slots_recorded  bigint NOT NULL DEFAULT 0,
     CONSTRAINT job_slots_due_with_slot CHECK ((next_slot IS NULL) = (due_at IS NULL)),
     CONSTRAINT job_slots_open_with_time CHECK ((open_slot IS NULL) = (open_since IS NULL)),
     CONSTRAINT job_slots_run_with_start CHECK ((run_reason IS NULL) = (run_first_slot IS NULL)),
+    CONSTRAINT job_slots_blocked_with_start CHECK ((blocked_by IS NULL) = (blocked_since IS NULL)),
+    CONSTRAINT job_slots_told_whole CHECK (num_nulls(told, told_since, told_slot) IN (0, 3)),
     CONSTRAINT job_slots_sample_high_whole CHECK (num_nulls(sample_high, sample_high_at, sample_high_since, sample_high_config) IN (0, 4))
 ) WITH (
     fillfactor = 50,
@@ -590,10 +599,13 @@ BEGIN
 END $$;
 CREATE TRIGGER signers_nonce_only_grows BEFORE UPDATE ON signers FOR EACH ROW EXECUTE FUNCTION signers_nonce_only_grows();
 
--- Couriers are woken by an event at once.
+-- Couriers are woken by an event at once. A statement that could have written one and did not wakes nobody.
 CREATE FUNCTION outbox_announces() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pg_notify('lgi_mm_outbox', '');
+    IF EXISTS (SELECT FROM written) THEN
+        PERFORM pg_notify('lgi_mm_outbox', '');
+    END IF;
     RETURN NULL;
 END $$;
-CREATE TRIGGER outbox_announces AFTER INSERT ON outbox FOR EACH STATEMENT EXECUTE FUNCTION outbox_announces();
+CREATE TRIGGER outbox_announces AFTER INSERT ON outbox REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION outbox_announces();

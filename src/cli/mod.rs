@@ -144,6 +144,8 @@ enum Command {
     Remove(job::lifecycle::RemoveArgs),
     /// Show trades, newest first
     Trades(job::trades::TradesArgs),
+    /// Show what happened, oldest first: decisions, trades, orders and events; -f follows
+    Logs(job::logs::LogsArgs),
     /// Show what was earned: realised, unrealised, gas and net, by period and by job
     Pnl(job::pnl::PnlArgs),
     /// Export all that moved: CSV, JSON, or a file for a tax tool
@@ -286,6 +288,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Status(args) => job::status::run(&settings, out, &args).await,
         Command::List(args) => job::list::run(&settings, out, &args).await,
         Command::Trades(args) => job::trades::run(&settings, out, &args).await,
+        Command::Logs(args) => job::logs::run(&settings, out, &args).await,
         Command::Pnl(args) => job::pnl::run(&settings, out, &args).await,
         Command::Export(args) => job::export::run(&settings, out, &args).await,
         Command::Config(command) => job::config::run(&settings, out, &command).await,

@@ -86,6 +86,9 @@ fn spans(settings: &Settings, found: &mut Validator) {
         MINUTE,
         month,
     );
+    let notify = &settings.notify;
+    found.range("notify.no_price_after", notify.no_price_after, Span::ZERO, month);
+    found.range("notify.held_after", notify.held_after, Span::ZERO, month);
 }
 
 /// Values that are valid alone but not together.

@@ -84,6 +84,7 @@ impl Settings {
             trade_deadline: self.trading.trade_deadline,
             check_interval: self.trading.check_interval,
             pipeline_max: self.trading.pipeline_max.into(),
+            patience: self.notify.patience(),
         }
     }
 

@@ -128,7 +128,11 @@ impl Engine {
             let live = self.with_markets(live, &mut holds).await;
             let priced = self.price(live, &mut holds).await;
             self.decide(priced, &mut holds, &mut results).await?;
-            Ok::<_, EngineError>(ticks::record_holds(&self.pool, &holds).await?.refused)
+            Ok::<_, EngineError>(
+                ticks::record_holds(&self.pool, &holds, self.settings.patience)
+                    .await?
+                    .refused,
+            )
         };
         let mut refused: HashMap<JobId, StoreError> = match recorded.await {
             Ok(refused) => refused.into_iter().collect(),

@@ -1,6 +1,6 @@
 //! Settings of the engine.
 
-use crate::domain::span::Span;
+use crate::domain::{span::Span, trouble::Patience};
 
 /// Time limits and intervals of the engine.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +15,8 @@ pub struct EngineSettings {
     pub check_interval: Span,
     /// Maximum number of open transactions of one signer.
     pub pipeline_max: i64,
+    /// How long something may block a job before its owner is notified.
+    pub patience: Patience,
 }
 
 impl Default for EngineSettings {
@@ -25,6 +27,7 @@ impl Default for EngineSettings {
             trade_deadline: Span::from_secs(120),
             check_interval: Span::from_secs(1),
             pipeline_max: 16,
+            patience: Patience::default(),
         }
     }
 }

@@ -7,8 +7,10 @@ use serde_json::Value;
 
 use super::notice::{Notice, TEST};
 use crate::domain::{
-    brief,
+    Timestamp, brief,
+    decision::HoldReason,
     event::{Event, Severity},
+    job::Realm,
     units::{Amount, Usd},
 };
 
@@ -69,6 +71,17 @@ impl Message {
                     format!("{} wallet; details: lgi-mm reconcile", of.text("realm")),
                 ],
             ),
+            Ok(
+                event @ (Event::JobNoFunds
+                | Event::JobLowGas
+                | Event::JobLimitReached
+                | Event::JobNoPrice
+                | Event::JobHeld),
+            ) => (of.blocked_title(event), of.blocked()),
+            Ok(Event::JobRecovered) => (
+                format!("{token} is blocked no longer"),
+                vec![format!("was {} since {}", of.text("event"), of.time("since"))],
+            ),
             Err(_) if notice.event == TEST => (
                 "lgi-mm can reach you".to_owned(),
                 vec!["This is a test; nothing happened.".to_owned()],
@@ -79,12 +92,10 @@ impl Message {
         if let Some(job) = &notice.job {
             lines.push(format!("job {} on {}, {}", job.id, job.chain, job.realm));
         }
-        let title = match notice.severity() {
-            Severity::Info => title,
-            Severity::Warning => format!("Warning: {title}"),
-            Severity::Critical => format!("Critical: {title}"),
-        };
-        Self { title, lines }
+        Self {
+            title: of.headed(&title),
+            lines,
+        }
     }
 
     /// The whole text, with its title and its lines escaped by the given functions.
@@ -150,6 +161,75 @@ impl Pieces<'_> {
             earned.push_str(&format!(", return {} %", piece(pct)));
         }
         vec![earned]
+    }
+
+    /// The title behind how urgent it is, and whose money it is about: nobody may take a live message for one of paper.
+    fn headed(&self, title: &str) -> String {
+        let urgent = match self.notice.severity() {
+            Severity::Info => "",
+            Severity::Warning => "Warning: ",
+            Severity::Critical => "Critical: ",
+        };
+        let place = self
+            .place()
+            .map(|place| format!("{place} - "))
+            .unwrap_or_default();
+        format!("{place}{urgent}{title}")
+    }
+
+    /// Realm and chain, as the first words of a message.
+    fn place(&self) -> Option<String> {
+        let (realm, chain) = match &self.notice.job {
+            Some(job) => (job.realm.to_string(), job.chain.as_str()),
+            None => {
+                let text = |field| self.notice.payload.get(field).and_then(Value::as_str);
+                (text("realm")?.to_owned(), text("chain")?)
+            }
+        };
+        let realm = if realm == Realm::Live.to_string() {
+            "LIVE".to_owned()
+        } else {
+            piece(&realm)
+        };
+        Some(format!("{realm} {}", piece(chain)))
+    }
+
+    fn blocked_title(&self, event: Event) -> String {
+        let (token, since) = (self.symbol(), self.time("since"));
+        let reminder = self.notice.payload.get("reminder").and_then(Value::as_bool);
+        let still = if reminder == Some(true) { "still " } else { "" };
+        match event {
+            Event::JobNoFunds => format!("{token} {still}cannot pay for its trades: fund its wallet"),
+            Event::JobLowGas => format!("{token} {still}cannot pay for gas: send its wallet native coin"),
+            Event::JobLimitReached => format!("a limit has kept {token} from trading since {since}"),
+            Event::JobNoPrice => format!("{token} {still}has no usable price, since {since}"),
+            _ => format!(
+                "{token} has {still}not traded since {since}: {}",
+                self.text("reason")
+            ),
+        }
+    }
+
+    /// What blocks the job, what to do, and where to look.
+    fn blocked(&self) -> Vec<String> {
+        let reason = self.text("reason");
+        let mut lines = match reason.parse::<HoldReason>() {
+            Ok(known) => vec![format!("{reason}: {}", known.explain())],
+            // Of a newer version of this program.
+            Err(_) => vec![reason],
+        };
+        if self.notice.payload.get("error").is_some_and(Value::is_string) {
+            lines.push(self.text("error"));
+        }
+        lines.push(format!("details: lgi-mm status {}", self.job_id()));
+        lines
+    }
+
+    /// An instant, to the minute.
+    fn time(&self, field: &str) -> String {
+        let text = self.text(field);
+        text.parse::<Timestamp>()
+            .map_or_else(|_| unknown(), |at| at.format("%Y-%m-%d %H:%M UTC").to_string())
     }
 
     fn failed(&self) -> Vec<String> {

@@ -9,6 +9,7 @@ use crate::domain::{
     config::{InvalidConfig, Validator},
     notice::{ALL, is_receiver_name},
     span::Span,
+    trouble::Patience,
 };
 
 /// `[notify]`
@@ -21,16 +22,23 @@ pub struct NotifySettings {
     pub give_up_after: Span,
     /// Longest wait for a receiver's answer, 100ms to 1m.
     pub timeout: Span,
+    /// A job that has had no usable price for this long is reported, 0s to 30d.
+    pub no_price_after: Span,
+    /// A job that a limit or anything else has kept from trading for this long is reported, 0s to 30d.
+    pub held_after: Span,
     /// `[notify.receivers.NAME]`
     pub receivers: BTreeMap<String, ReceiverSettings>,
 }
 
 impl Default for NotifySettings {
     fn default() -> Self {
+        let patience = Patience::default();
         Self {
             deliver: true,
             give_up_after: Span::from_secs(24 * 3_600),
             timeout: Span::from_secs(10),
+            no_price_after: patience.price,
+            held_after: patience.held,
             receivers: BTreeMap::new(),
         }
     }
@@ -53,6 +61,15 @@ impl NotifySettings {
             found.extend(own.into_found());
         }
         found.into_found()
+    }
+
+    /// How long something may block a job before its owner is notified.
+    #[must_use]
+    pub const fn patience(&self) -> Patience {
+        Patience {
+            price: self.no_price_after,
+            held: self.held_after,
+        }
     }
 
     /// All receivers, by name.

@@ -19,6 +19,7 @@ pub mod gas;
 pub mod history;
 pub mod integrity;
 pub mod jobs;
+pub mod logs;
 pub mod memory;
 pub mod moves;
 pub mod orders;

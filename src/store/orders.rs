@@ -164,6 +164,14 @@ async fn begin_cycle(connection: &mut PgConnection, job: &Job, deposit: Amount) 
     )
     .execute(&mut *connection)
     .await?;
+    // What blocked the last cycle says nothing about this one.
+    sqlx::query!(
+        "UPDATE job_slots SET blocked_by = NULL, blocked_since = NULL, told = NULL, told_since = NULL, told_slot = NULL
+         WHERE job_id = $1 AND (blocked_by IS NOT NULL OR told IS NOT NULL)",
+        job.id.0,
+    )
+    .execute(&mut *connection)
+    .await?;
     let budget = worth(job, deposit)?;
     if !deposit.is_zero() {
         sqlx::query!(

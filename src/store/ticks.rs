@@ -16,8 +16,10 @@ use super::{
 use crate::domain::{
     Timestamp,
     decision::{HoldReason, Spent},
+    event::Event,
     ids::TradeId,
     job::JobId,
+    trouble::{Effect, Patience, UNTIL_A_TRADE, remind_after},
     units::Price,
 };
 
@@ -242,18 +244,19 @@ pub struct Recorded {
 /// What stands in for a detail that the database does not take.
 const UNSTORABLE: &str = "(text that cannot be stored)";
 
-/// Records holds, all in one statement; a slice names each job once. If the database refuses one of them,
-/// each is recorded on its own, so that none blocks the others; the refused one is recorded without its detail.
+/// Records holds, all in one statement, and leaves an event for what has blocked a job for its `patience`; a slice
+/// names each job once. If the database refuses one of them, each is recorded on its own, so that none blocks the
+/// others; the refused one is recorded without its detail.
 ///
 /// # Errors
 /// [`StoreError`] if the database does not answer.
-pub async fn record_holds(pool: &PgPool, holds: &[Hold]) -> Result<Recorded, StoreError> {
+pub async fn record_holds(pool: &PgPool, holds: &[Hold], patience: Patience) -> Result<Recorded, StoreError> {
     let mut recorded = Recorded::default();
-    match record(pool, holds).await {
+    match record(pool, holds, patience).await {
         Ok(fresh) => recorded.fresh = fresh,
         Err(error) if is_about_a_row(&error) => {
             for hold in holds {
-                match record_alone(pool, hold).await {
+                match record_alone(pool, hold, patience).await {
                     Ok(fresh) => recorded.fresh.extend(fresh),
                     Err(error) if is_about_a_row(&error) => recorded.refused.push((hold.tick.job, error)),
                     Err(error) => return Err(error),
@@ -265,8 +268,8 @@ pub async fn record_holds(pool: &PgPool, holds: &[Hold]) -> Result<Recorded, Sto
     Ok(recorded)
 }
 
-async fn record_alone(pool: &PgPool, hold: &Hold) -> Result<Vec<JobId>, StoreError> {
-    match record(pool, std::slice::from_ref(hold)).await {
+async fn record_alone(pool: &PgPool, hold: &Hold, patience: Patience) -> Result<Vec<JobId>, StoreError> {
+    match record(pool, std::slice::from_ref(hold), patience).await {
         Err(error) if is_about_a_row(&error) => {
             let detail = Some(UNSTORABLE.to_owned());
             record(
@@ -275,6 +278,7 @@ async fn record_alone(pool: &PgPool, hold: &Hold) -> Result<Vec<JobId>, StoreErr
                     detail,
                     ..hold.clone()
                 }],
+                patience,
             )
             .await
         }
@@ -292,7 +296,7 @@ fn is_about_a_row(error: &StoreError) -> bool {
         .is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
 
-async fn record(pool: &PgPool, holds: &[Hold]) -> Result<Vec<JobId>, StoreError> {
+async fn record(pool: &PgPool, holds: &[Hold], patience: Patience) -> Result<Vec<JobId>, StoreError> {
     if holds.is_empty() {
         return Ok(Vec::new());
     }
@@ -329,6 +333,7 @@ async fn record(pool: &PgPool, holds: &[Hold]) -> Result<Vec<JobId>, StoreError>
         .iter()
         .map(|hold| sample(hold).map(|(_, config)| config))
         .collect();
+    let effects = Effects::of(holds, patience);
     let fresh = sqlx::query_file_scalar!(
         "src/store/sql/ticks_record_holds.sql",
         &jobs,
@@ -342,6 +347,12 @@ async fn record(pool: &PgPool, holds: &[Hold]) -> Result<Vec<JobId>, StoreError>
         &sample_highs_at as &[Option<Timestamp>],
         &sample_highs_since as &[Option<Timestamp>],
         &sample_configs as &[Option<i32>],
+        &effects.blocks as &[Option<String>],
+        &effects.clears,
+        &effects.patience as &[Option<f64>],
+        &effects.remind as &[Option<f64>],
+        &UNTIL_A_TRADE.map(|event| event.to_string()),
+        Event::JobRecovered.to_string(),
     )
     .fetch_all(pool)
     .await?;
@@ -354,21 +365,61 @@ async fn record(pool: &PgPool, holds: &[Hold]) -> Result<Vec<JobId>, StoreError>
     Ok(fresh)
 }
 
-/// Takes a slot for a trade, inside the transaction that freezes it. `false`: it was recorded before.
+/// What each hold says about what keeps its job from trading, column by column.
+#[derive(Debug, Default)]
+struct Effects {
+    blocks: Vec<Option<String>>,
+    clears: Vec<bool>,
+    patience: Vec<Option<f64>>,
+    remind: Vec<Option<f64>>,
+}
+
+impl Effects {
+    fn of(holds: &[Hold], patience: Patience) -> Self {
+        let mut all = Self::default();
+        for hold in holds {
+            let effect = hold.reason.effect();
+            let blocked = match effect {
+                Effect::Blocked(event) => Some(event),
+                Effect::Clear | Effect::Unknown => None,
+            };
+            all.blocks.push(blocked.map(|event| event.to_string()));
+            all.clears.push(effect == Effect::Clear);
+            all.patience
+                .push(blocked.map(|event| patience.before(event).std().as_secs_f64()));
+            let remind = blocked.and_then(remind_after);
+            all.remind.push(remind.map(|span| span.std().as_secs_f64()));
+        }
+        all
+    }
+}
+
+/// Takes a slot for a trade, inside the transaction that freezes it. `false`: it was recorded before. What
+/// kept the job from trading, and was sent, is over.
 pub(super) async fn take_slot(
     connection: &mut PgConnection,
     tick: Tick,
     seen: &SlotSeen,
 ) -> Result<bool, StoreError> {
     let high = seen.sample_high.map(|(high, _)| high);
-    let taken = sqlx::query!(
-        "UPDATE job_slots
+    let taken = sqlx::query_scalar!(
+        r#"WITH before AS (
+             SELECT job_id, told, told_since FROM job_slots WHERE job_id = $1 FOR NO KEY UPDATE
+         ), taken AS (
+         UPDATE job_slots s
          SET last_slot = $2, slots_recorded = slots_recorded + 1, last_price = $3, last_price_at = $4,
              recent_high = coalesce($5, recent_high), run_reason = NULL, run_first_slot = NULL,
              sample_high = $6, sample_high_at = $7, sample_high_since = $8, sample_high_config = $9,
              open_slot = CASE WHEN open_slot > $2 THEN open_slot END,
-             open_since = CASE WHEN open_slot > $2 THEN open_since END
-         WHERE job_id = $1 AND (last_slot IS NULL OR last_slot < $2)",
+             open_since = CASE WHEN open_slot > $2 THEN open_since END,
+             blocked_by = NULL, blocked_since = NULL, told = NULL, told_since = NULL, told_slot = NULL
+         FROM before WHERE s.job_id = before.job_id AND (s.last_slot IS NULL OR s.last_slot < $2)
+         RETURNING s.job_id, before.told, before.told_since
+         ), announced AS (
+             INSERT INTO outbox (job_id, event, payload)
+             SELECT job_id, $10, jsonb_build_object('event', told, 'since', told_since) FROM taken WHERE told IS NOT NULL
+         )
+         SELECT count(*) AS "count!" FROM taken"#,
         tick.job.0,
         tick.slot,
         seen.price.0.decimal(),
@@ -378,8 +429,9 @@ pub(super) async fn take_slot(
         high.map(|high| high.at),
         high.map(|high| high.since),
         seen.sample_high.map(|(_, config)| config),
+        Event::JobRecovered.to_string(),
     )
-    .execute(connection)
+    .fetch_one(connection)
     .await?;
-    Ok(taken.rows_affected() == 1)
+    Ok(taken == 1)
 }

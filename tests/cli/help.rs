@@ -18,6 +18,7 @@ const COMMANDS: &[&str] = &[
     "list",
     "remove",
     "trades",
+    "logs",
     "pnl",
     "export",
     "config",

@@ -16,6 +16,7 @@ mod info;
 mod init;
 mod keep;
 mod life;
+mod logs;
 mod next;
 mod pnl;
 mod policy;

@@ -10,6 +10,7 @@ use lgi_mm::{
         decision::HoldReason,
         job::{JobId, JobMode, JobStatus},
         span::Span,
+        trouble::Patience,
         units::Amount,
     },
     engine::Tick,
@@ -91,7 +92,7 @@ async fn load(pool: &PgPool, tick: Tick) -> Option<Hold> {
 }
 
 async fn record(pool: &PgPool, hold: &Hold) -> bool {
-    let fresh = ticks::record_holds(pool, std::slice::from_ref(hold)).await;
+    let fresh = ticks::record_holds(pool, std::slice::from_ref(hold), Patience::default()).await;
     !fresh.expect("recorded").fresh.is_empty()
 }
 

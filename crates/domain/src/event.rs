@@ -40,6 +40,24 @@ pub enum Event {
     /// The job's tokens cannot be sold, or only at a loss that is not allowed.
     #[strum(serialize = "job.unsellable")]
     JobUnsellable,
+    /// The wallet, or the job's own quote, cannot pay for what the job would buy.
+    #[strum(serialize = "job.no_funds")]
+    JobNoFunds,
+    /// The wallet cannot pay for gas.
+    #[strum(serialize = "job.low_gas")]
+    JobLowGas,
+    /// A limit of the job has kept it from trading for long.
+    #[strum(serialize = "job.limit_reached")]
+    JobLimitReached,
+    /// No source has given a usable price for a while.
+    #[strum(serialize = "job.no_price")]
+    JobNoPrice,
+    /// Something else has kept the job from trading for long.
+    #[strum(serialize = "job.held")]
+    JobHeld,
+    /// What kept the job from trading, and was sent, is over.
+    #[strum(serialize = "job.recovered")]
+    JobRecovered,
     /// A signer is halted: it signs nothing new until the owner has resolved it.
     #[strum(serialize = "signer.halted")]
     SignerHalted,
@@ -50,10 +68,18 @@ impl Event {
     #[must_use]
     pub const fn severity(self, failures_in_row: u32) -> Severity {
         match self {
-            Self::TradeFilled | Self::TradeDropped | Self::JobLiquidated => Severity::Info,
+            Self::TradeFilled
+            | Self::TradeDropped
+            | Self::JobLiquidated
+            | Self::JobLimitReached
+            | Self::JobRecovered => Severity::Info,
             Self::TradeFailed if failures_in_row >= FAILING_AFTER => Severity::Critical,
-            Self::TradeFailed | Self::TradeReversed => Severity::Warning,
-            Self::JobError | Self::JobUnsellable | Self::SignerHalted => Severity::Critical,
+            Self::TradeFailed | Self::TradeReversed | Self::JobNoPrice | Self::JobHeld => Severity::Warning,
+            Self::JobError
+            | Self::JobUnsellable
+            | Self::JobNoFunds
+            | Self::JobLowGas
+            | Self::SignerHalted => Severity::Critical,
         }
     }
 }
@@ -77,6 +103,12 @@ mod tests {
             (Event::TradeFilled, 9, Severity::Info),
             (Event::TradeDropped, 9, Severity::Info),
             (Event::JobLiquidated, 9, Severity::Info),
+            (Event::JobNoFunds, 0, Severity::Critical),
+            (Event::JobLowGas, 0, Severity::Critical),
+            (Event::JobNoPrice, 0, Severity::Warning),
+            (Event::JobHeld, 0, Severity::Warning),
+            (Event::JobLimitReached, 0, Severity::Info),
+            (Event::JobRecovered, 0, Severity::Info),
         ] {
             assert_eq!(event.severity(failures), severity, "{event} {failures}");
         }

@@ -35,6 +35,7 @@ pub mod schedule;
 pub mod secret;
 pub mod span;
 pub mod trade;
+pub mod trouble;
 pub mod turnover;
 pub mod units;
 pub mod zone;

@@ -7,6 +7,7 @@ pub mod export;
 mod given;
 pub mod lifecycle;
 pub mod list;
+pub mod logs;
 pub mod next;
 pub mod pnl;
 mod recorded;

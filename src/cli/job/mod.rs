@@ -7,6 +7,7 @@ pub mod export;
 mod filters;
 pub mod lifecycle;
 pub mod list;
+pub mod logs;
 mod next;
 pub mod pnl;
 mod questions;

@@ -64,6 +64,20 @@ impl Out {
         Self::write(&Look::current().cleaned(text))
     }
 
+    /// Prints one line. `false`: the pipe is closed, nobody reads any more.
+    pub(super) fn line(self, text: &str) -> Result<bool, AppError> {
+        let mut output = stdout().lock();
+        let printed = writeln!(output, "{}", Look::current().cleaned(text)).and_then(|()| output.flush());
+        match printed {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(AppError::Io {
+                what: "standard output".to_owned(),
+                source: error,
+            }),
+        }
+    }
+
     /// Prints what another program reads, and we made ourselves.
     pub(super) fn verbatim(self, bytes: &[u8]) -> Result<(), AppError> {
         Self::write_bytes(bytes)

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use chrono::{TimeDelta, Utc};
 use lgi_mm::{
     devnet::BlockTime,
-    domain::{decision::HoldReason, job::JobId, units::Price},
+    domain::{decision::HoldReason, job::JobId, trouble::Patience, units::Price},
     store::ticks::{Hold, Tick, record_holds},
 };
 use serde_json::json;
@@ -200,7 +200,9 @@ async fn a_row_that_the_database_refuses_stops_none_of_its_group() {
         hold(jobs[1], "poison", None),
         hold(jobs[2], "plain", Some(666)),
     ];
-    let recorded = record_holds(pool, &group).await.expect("an answer");
+    let recorded = record_holds(pool, &group, Patience::default())
+        .await
+        .expect("an answer");
     assert_eq!(recorded.fresh, [jobs[0], jobs[1]]);
     let refused: Vec<JobId> = recorded.refused.iter().map(|(job, _)| *job).collect();
     assert_eq!(refused, [jobs[2]]);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use lgi_mm::{
-    domain::{Timestamp, decision::HoldReason, ids::JobId},
+    domain::{Timestamp, decision::HoldReason, ids::JobId, trouble::Patience},
     engine::Tick,
     runner::scheduler::{self, SchedulerSettings},
     store::{
@@ -37,7 +37,7 @@ async fn record(pool: &PgPool, jobs: &[JobId], rng: &mut StdRng, turn: i64) {
     shuffled.shuffle(rng);
     let slot = now + TimeDelta::microseconds(turn);
     let holds: Vec<Hold> = shuffled.into_iter().map(|job| hold(job, slot)).collect();
-    ticks::record_holds(pool, &holds)
+    ticks::record_holds(pool, &holds, Patience::default())
         .await
         .expect("recorded, without a deadlock");
 }
@@ -149,7 +149,7 @@ async fn holds_lock_their_slots_by_job_number_whatever_their_order() {
     let recording = tokio::spawn(async move {
         let now = store::now(&pool).await.expect("the time");
         let holds: Vec<Hold> = backwards.iter().map(|job| hold(*job, now)).collect();
-        ticks::record_holds(&pool, &holds)
+        ticks::record_holds(&pool, &holds, Patience::default())
             .await
             .expect("recorded")
             .fresh

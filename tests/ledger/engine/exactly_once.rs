@@ -11,7 +11,7 @@ use alloy_primitives::Address;
 use async_trait::async_trait;
 use futures::future::join_all;
 use lgi_mm::{
-    domain::{Timestamp, decision::HoldReason, price::Answer, trade::TradeStatus},
+    domain::{Timestamp, decision::HoldReason, price::Answer, trade::TradeStatus, trouble::Patience},
     engine::{Engine, Progress, Tick, TickOutcome},
     paper::FaultKind,
     ports::{PriceRequest, Prices},

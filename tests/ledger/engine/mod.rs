@@ -5,6 +5,7 @@
     reason = "a test that cannot continue fails"
 )]
 
+mod blocked;
 mod budget;
 mod dropped;
 mod each_row;

@@ -42,6 +42,23 @@ fn payload(event: Event) -> Value {
             "return_pct": "11.7157",
         }),
         Event::JobUnsellable => json!({ "error": "a sale of all 500 that is held reverts: TF" }),
+        Event::JobNoFunds => json!({
+            "reason": "insufficient_balance", "error": "the wallet holds 3 USDC, the trade needs 10",
+            "since": "2026-01-01T22:30:59+00:00",
+        }),
+        Event::JobLowGas => json!({
+            "reason": "insufficient_gas", "since": "2026-01-01T22:30:59+00:00", "reminder": true,
+        }),
+        Event::JobLimitReached => {
+            json!({ "reason": "max_accumulation", "since": "2026-01-01T22:30:59+00:00" })
+        }
+        Event::JobNoPrice => json!({
+            "reason": "price_stale", "error": "onchain: 40 min old", "since": "2026-01-02T02:25:00+01:00", "reminder": false,
+        }),
+        Event::JobHeld => {
+            json!({ "reason": "policy_refused", "since": "2025-12-31T22:30:59+00:00", "reminder": true })
+        }
+        Event::JobRecovered => json!({ "event": "job.no_funds", "since": "2026-01-01T22:30:59+00:00" }),
         Event::SignerHalted => json!({
             "realm": "live", "chain": "base", "wallet": wallet, "reason": "nonce 7 was used by 0xee in block 9",
         }),

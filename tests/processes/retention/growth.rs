@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write, time::Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use lgi_mm::{
-    domain::{decision::HoldReason, job::JobId, units::Price},
+    domain::{decision::HoldReason, job::JobId, trouble::Patience, units::Price},
     store::{
         samples::SampleHigh,
         ticks::{Hold, Tick, record_holds},
@@ -76,7 +76,10 @@ async fn tick(pool: &PgPool, slots: i64, from: DateTime<Utc>, reason: impl Fn(i6
                 )),
             })
             .collect();
-        let recorded = record_holds(pool, &holds).await.expect("recorded").fresh;
+        let recorded = record_holds(pool, &holds, Patience::default())
+            .await
+            .expect("recorded")
+            .fresh;
         assert_eq!(recorded.len(), holds.len());
     }
 }

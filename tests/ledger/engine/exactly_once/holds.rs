@@ -45,7 +45,7 @@ async fn a_hold_that_waited_for_another_tick_does_not_extend_a_run_from_before_i
         sample_high: None,
     };
     let record = async |hold: Hold| {
-        ticks::record_holds(&world.pool, &[hold])
+        ticks::record_holds(&world.pool, &[hold], Patience::default())
             .await
             .expect("recorded")
             .fresh
@@ -64,12 +64,23 @@ async fn a_hold_that_waited_for_another_tick_does_not_extend_a_run_from_before_i
         .bind([None::<chrono::DateTime<chrono::Utc>>].as_slice())
         .bind([None::<chrono::DateTime<chrono::Utc>>].as_slice())
         .bind([None::<i32>].as_slice())
+        .bind([None::<String>].as_slice())
+        .bind([false].as_slice())
+        .bind([None::<f64>].as_slice())
+        .bind([None::<f64>].as_slice())
+        .bind(["job.no_funds"].as_slice())
+        .bind("job.recovered")
         .execute(&mut *first)
         .await
         .expect("recorded");
     let second = tokio::spawn({
         let (pool, hold) = (world.pool.clone(), hold(3, HoldReason::PriceMissing));
-        async move { ticks::record_holds(&pool, &[hold]).await.expect("recorded").fresh }
+        async move {
+            ticks::record_holds(&pool, &[hold], Patience::default())
+                .await
+                .expect("recorded")
+                .fresh
+        }
     });
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while sqlx::query_scalar::<_, i64>(waits)
