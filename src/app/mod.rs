@@ -36,6 +36,7 @@ mod trail;
 pub mod unit;
 pub mod wallets;
 pub(crate) mod whole;
+pub(crate) mod withdraw;
 
 pub use self::{
     actor::Actor,

@@ -44,6 +44,7 @@ pub mod trades;
 pub mod trail;
 pub mod turns;
 pub mod views;
+pub mod withdrawals;
 pub mod zone_rules;
 
 use sqlx::PgPool;
