@@ -429,12 +429,17 @@ CREATE TABLE adjustments (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     job_id      bigint         NOT NULL REFERENCES jobs,
     cycle       integer        NOT NULL,
-    kind        text           NOT NULL CHECK (kind IN ('deposit', 'withdraw', 'adopt', 'dust')),
+    kind        text           NOT NULL CHECK (kind IN ('deposit', 'withdraw', 'adopt', 'release', 'dust')),
     token_delta numeric(78, 0) NOT NULL DEFAULT 0,
     quote_delta numeric(78, 0) NOT NULL DEFAULT 0,
     cost_delta  usd            NOT NULL DEFAULT 0,
     note        text           NOT NULL,
-    created_at  timestamptz    NOT NULL DEFAULT now()
+    -- Adopted tokens that a lost transaction of the job may have bought: the next DCA buy waits as after a DCA fill.
+    is_buy      boolean        NOT NULL DEFAULT false CHECK (NOT is_buy OR kind = 'adopt'),
+    -- Makes an order that is given twice happen once.
+    request_key text           CHECK (length(request_key) BETWEEN 1 AND 100),
+    created_at  timestamptz    NOT NULL DEFAULT now(),
+    CONSTRAINT adjustments_once_per_key UNIQUE (job_id, request_key)
 );
 CREATE INDEX adjustments_by_job ON adjustments (job_id, cycle);
 
@@ -503,6 +508,33 @@ CREATE TABLE pools (
     pool       text        NOT NULL,
     found_at   timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (chain, token, quote)
+);
+
+-- Uniswap V4 pools of tokens, whatever their fee, spacing and hook. A key never changes, so that none is searched twice.
+CREATE TABLE v4_pools (
+    chain      text        NOT NULL,
+    id         bytea       NOT NULL CHECK (octet_length(id) = 32),
+    currency0  evm_address NOT NULL,
+    currency1  evm_address NOT NULL,
+    pool       text        NOT NULL,
+    -- Null: unknown, and long ago.
+    created_at timestamptz,
+    found_by   text        NOT NULL CHECK (found_by IN ('log', 'launchpad', 'listing')),
+    found_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (chain, id)
+);
+CREATE INDEX v4_pools_currency0 ON v4_pools (chain, currency0);
+CREATE INDEX v4_pools_currency1 ON v4_pools (chain, currency1);
+
+-- How far the logs of a token's V4 pools were read.
+CREATE TABLE v4_scans (
+    chain      text        NOT NULL,
+    token      evm_address NOT NULL,
+    -- The next block to read; null: nothing was read yet.
+    next_block bigint      CHECK (next_block >= 0),
+    -- One process at a time reads on.
+    due_at     timestamptz NOT NULL,
+    PRIMARY KEY (chain, token)
 );
 
 -- Events, written in the transaction that causes them.

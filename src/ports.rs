@@ -194,6 +194,13 @@ pub trait Chain: Send + Sync {
     /// Balances of `wallet`, in the order asked.
     async fn balances(&self, wallet: Address, assets: &[Asset]) -> Result<Vec<Amount>, RpcError>;
 
+    /// The most of an asset that enough nodes of different hosts say `wallet` holds, base units, where a single node
+    /// that invents tokens must not be believed.
+    async fn attested_balance(&self, wallet: Address, asset: Asset) -> Result<Amount, RpcError> {
+        let balances = self.balances(wallet, &[asset]).await?;
+        Ok(balances.first().copied().unwrap_or(Amount::ZERO))
+    }
+
     /// Fees that get a transaction mined soon. More than [`Patience::max_fee_per_gas`] means that nothing may be
     /// signed now.
     async fn fees(&self) -> Result<Fees, RpcError>;

@@ -142,7 +142,7 @@ impl AppError {
             | Self::Settings(_)
             | Self::Config(_)
             | Self::Chain(_)
-            | Self::Command(CommandError::Liquidation(_))
+            | Self::Command(CommandError::Liquidation(_) | CommandError::OutOfRange(_))
             | Self::Key(KeyError::NoKey | KeyError::WeakPassword) => ErrorKind::BadInput,
             Self::Key(KeyError::Io { .. }) => ErrorKind::Internal,
             Self::NotFound(_)

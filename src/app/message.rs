@@ -6,7 +6,7 @@ use std::{borrow::Cow, fmt};
 use alloy_primitives::Address;
 use serde::{Serialize, Serializer};
 
-use super::whole::shown;
+use super::{init::StartFrom, whole::shown};
 use crate::{chain::policy::Entry, domain::ids::JobId};
 
 /// A field of a request.
@@ -31,14 +31,20 @@ pub enum Field {
     Mode,
     Native,
     NativeUsdMin,
+    Key,
     Paper,
+    Pool,
+    Price,
     Prices,
     Print,
     Quote,
+    Size,
     SkipBad,
+    Step,
     Sweep,
     Symbol,
     To,
+    Token,
     Usdc,
     WalkForward,
     Zone,
@@ -61,6 +67,8 @@ pub enum Advice {
     CountIn,
     /// Run scheduler and worker in one process.
     Daemon,
+    /// Give the paper wallet tokens of this contract.
+    FundPaper(Address),
     /// Change a key of a job's configuration; `None`: of the job in question.
     Edit {
         job: Option<JobId>,
@@ -75,6 +83,8 @@ pub enum Advice {
     ImportWallet,
     CheckWallets,
     Pause(JobId),
+    /// Show every pool of a token.
+    Pools(Address),
     CheckPolicy,
     Reconcile,
     /// Resume the job in question.
@@ -86,6 +96,8 @@ pub enum Advice {
     ShowPolicy,
     /// Start a job; `None`: of any token.
     Start(Option<Address>),
+    /// Start a job from its file.
+    StartFrom(Box<StartFrom>),
     /// Show the job in question.
     Status,
     TestNotifications,

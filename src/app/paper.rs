@@ -1,6 +1,6 @@
 //! The paper venue: its money, and faults for testing alerts and crashes.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use alloy_primitives::Address;
 use rust_decimal::Decimal;
@@ -14,11 +14,12 @@ use super::{
     trail::{self, Action},
     whole::Whole,
 };
-use crate::app::message::{Field, message};
+use crate::app::message::{Advice, Field, message};
 use crate::{
     domain::{
         Timestamp,
         chains::{self, ChainInfo, USDC_DECIMALS},
+        job::{Realm, Token},
         onchain::Asset,
         span::Span,
         units::{Amount, NATIVE_DECIMALS},
@@ -30,12 +31,39 @@ use crate::{
 pub use crate::paper::FaultKind;
 
 /// New balances of the paper wallet, whole coins; `None` keeps a balance.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct FundRequest {
     /// USDC.
     pub usdc: Option<Decimal>,
     /// The native coin.
     pub native: Option<Decimal>,
+    /// Tokens of paper jobs.
+    pub tokens: Vec<TokenFunds>,
+}
+
+/// A new balance of a token that a paper job trades: `CLAWD=1500.5`, or an address instead of the ticker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenFunds {
+    /// Address or ticker.
+    token: String,
+    /// Whole tokens.
+    balance: String,
+}
+
+impl FromStr for TokenFunds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.rsplit_once('=') {
+            Some((token, balance)) if !token.is_empty() && !balance.is_empty() => Ok(Self {
+                token: token.to_owned(),
+                balance: balance.to_owned(),
+            }),
+            _ => Err(
+                "write the token's address or ticker, = and the new balance, such as CLAWD=1500.5".to_owned(),
+            ),
+        }
+    }
 }
 
 /// A fault to inject.
@@ -199,10 +227,12 @@ pub async fn fund(
         .native
         .map(|whole| Money::new(Field::Native, whole, NATIVE_DECIMALS));
     let (usdc, native) = (usdc.transpose()?, native.transpose()?);
+    let mut funds = tokens(app, known, &request.tokens).await?;
+    funds.extend(usdc.map(|money| (Asset::Token(known.usdc), money)));
+    funds.extend(native.map(|money| (Asset::Native, money)));
     let paper = app.paper().await?;
-    for (asset, money) in [(Asset::Token(known.usdc), usdc), (Asset::Native, native)] {
-        let Some(money) = money else { continue };
-        let detail = json!({ "asset": money.name.to_string(), "balance": money.whole });
+    for (asset, money) in funds {
+        let detail = json!({ "asset": money.name, "balance": money.whole });
         trail::record(app, actor, Action::PaperFund, known.name, detail).await?;
         paper
             .fund(known.name, default_wallet(), asset, Funding::Set(money.units))
@@ -211,10 +241,61 @@ pub async fn fund(
     wallet(app, chain).await
 }
 
+/// New balances of tokens. Only a job knows a token's decimals.
+async fn tokens(app: &App, chain: &ChainInfo, given: &[TokenFunds]) -> Result<Vec<(Asset, Money)>, AppError> {
+    if given.is_empty() {
+        return Ok(vec![]);
+    }
+    let mut known: Vec<Token> = moves::parties(&app.pool)
+        .await?
+        .into_iter()
+        .filter(|party| party.realm() == Realm::Paper && party.account.chain == chain.name)
+        .map(|party| party.token)
+        .collect();
+    known.sort_unstable_by_key(|token| token.address);
+    known.dedup_by_key(|token| token.address);
+    given.iter().map(|given| of_token(chain, &known, given)).collect()
+}
+
+fn of_token(chain: &ChainInfo, known: &[Token], given: &TokenFunds) -> Result<(Asset, Money), AppError> {
+    let named = |token: &&Token| {
+        token.symbol.eq_ignore_ascii_case(&given.token)
+            || token.address.to_string().eq_ignore_ascii_case(&given.token)
+    };
+    let found: Vec<&Token> = known.iter().filter(named).collect();
+    let wrong = |problem: String| message![Field::Token, problem].bad_input();
+    let [token] = found.as_slice() else {
+        let many = if found.is_empty() {
+            "no paper job"
+        } else {
+            "paper jobs with different tokens"
+        };
+        return Err(message![
+            Field::Token,
+            format!(
+                " {}: {many} on {} trade this; give the address of a token that has a paper job: ",
+                given.token, chain.name
+            ),
+            Advice::ListJobs,
+            " shows them"
+        ]
+        .bad_input());
+    };
+    let units = Amount::from_whole(&given.balance, token.decimals)
+        .map_err(|error| wrong(format!(" {}={}: {error}", given.token, given.balance)))?;
+    let money = Money {
+        name: token.address.to_checksum(None),
+        whole: given.balance.clone(),
+        units,
+    };
+    Ok((Asset::Token(token.address), money))
+}
+
 /// A requested amount.
 struct Money {
-    name: Field,
-    whole: Decimal,
+    /// For the audit.
+    name: String,
+    whole: String,
     units: Amount,
 }
 
@@ -222,7 +303,11 @@ impl Money {
     fn new(name: Field, whole: Decimal, decimals: u8) -> Result<Self, AppError> {
         let units = Amount::from_whole(&whole.to_string(), decimals)
             .map_err(|error| message![name, format!(" {whole}: {error}")].bad_input())?;
-        Ok(Self { name, whole, units })
+        Ok(Self {
+            name: name.to_string(),
+            whole: whole.to_string(),
+            units,
+        })
     }
 }
 

@@ -57,7 +57,37 @@ sol! {
     }
 
     interface V4PoolManager {
+        event Initialize(
+            bytes32 indexed id, address indexed currency0, address indexed currency1, uint24 fee, int24 tickSpacing,
+            address hooks, uint160 sqrtPriceX96, int24 tick
+        );
         function extsload(bytes32 slot) view returns (bytes32 value);
+    }
+
+    interface V4PositionManager {
+        function poolKeys(bytes25 poolId) view returns (V4PoolKey key);
+    }
+
+    interface Clanker {
+        struct DeploymentInfo { address token; address hook; address locker; address[] extensions; }
+        function tokenDeploymentInfo(address token) view returns (DeploymentInfo info);
+    }
+
+    interface Doppler {
+        function getState(address asset) view returns (
+            address numeraire, uint256 onBondingCurve, address dopplerHook, bytes migration, uint8 status,
+            V4PoolKey poolKey, int24 farTick
+        );
+    }
+
+    /// A Zora coin names its own pool.
+    interface ZoraCoin {
+        function getPoolKey() view returns (V4PoolKey key);
+    }
+
+    interface V3Factory {
+        event FeeAmountEnabled(uint24 indexed fee, int24 indexed tickSpacing);
+        function feeAmountTickSpacing(uint24 fee) view returns (int24);
     }
 
     interface V3Quoter {

@@ -165,6 +165,10 @@ impl Chain for EvmChain {
             .collect()
     }
 
+    async fn attested_balance(&self, wallet: Address, asset: Asset) -> Result<Amount, RpcError> {
+        self.agreed_balance(wallet, asset).await
+    }
+
     async fn usd_price(&self, asset: Asset) -> Result<UsdPrice, RpcError> {
         match self.par(asset)? {
             Some(par) => Ok(par),

@@ -42,6 +42,8 @@ pub struct LiveChain {
     pub chain: Arc<EvmChain>,
     /// Venue port.
     pub venue: Arc<dyn Venue>,
+    /// The same venue, for looking at pools.
+    pub pools: BestOf,
     /// Prices from its pools and feeds.
     pub prices: Arc<OnchainPrices>,
 }
@@ -62,6 +64,7 @@ pub fn open_chains(specs: Vec<Arc<ChainSpec>>, ledger: &PgPool) -> Result<LiveCh
         let prices = Arc::new(prices);
         let live = LiveChain {
             chain: Arc::new(EvmChain::new(rpc.clone(), private, spec.clone(), prices.clone())),
+            pools: venue.clone(),
             venue: Arc::new(venue),
             prices,
             spec,
@@ -85,7 +88,7 @@ pub fn price_witnesses(
         let mut nodes: Vec<Arc<dyn PoolPrices>> = Vec::new();
         for spec in live.spec.node_by_node() {
             let spec = Arc::new(spec);
-            nodes.push(Arc::new(OnchainPrices::new(Rpc::new(&spec)?, spec)));
+            nodes.push(Arc::new(live.prices.witness(Rpc::new(&spec)?, spec)));
         }
         witnesses.insert(name.clone(), nodes);
     }

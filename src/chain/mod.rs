@@ -2,6 +2,7 @@
 
 mod contracts;
 mod dex;
+mod discovery;
 mod endpoint;
 mod error;
 mod evm;
@@ -17,6 +18,7 @@ mod native_price;
 mod node;
 mod nodes;
 pub mod policy;
+mod pool_key;
 mod prices;
 mod problems;
 mod quorum;
@@ -31,7 +33,8 @@ mod voice;
 mod wallet_code;
 mod wire;
 
-pub use dex::BestOf;
+pub use dex::{BestOf, Size, Survey, SurveyRequest, Surveyed};
+pub use discovery::SearchState;
 pub use error::CallError;
 pub use evm::EvmChain;
 pub use markets::{LiveChain, LiveChains, LiveMarkets, Realms, open_chains, price_witnesses};

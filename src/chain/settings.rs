@@ -122,7 +122,8 @@ pub struct ChainFile {
     pub explorer_tx: Option<String>,
     /// Contracts by name; see [`Contracts`].
     pub contracts: BTreeMap<String, Address>,
-    /// Hooks of Uniswap V4 pools that are searched in addition to those without a hook: `HOOK/FEE/TICK_SPACING`.
+    /// Hooks that are known by name, asked even before the search for pools has found theirs: `HOOK/FEE/TICK_SPACING`.
+    /// Pools with other hooks are found as well, and traded in if a buy and a sale work there.
     #[serde(deserialize_with = "listed")]
     pub v4_hooks: Option<Vec<String>>,
     /// Blocks, its own included, after which a receipt counts, 1 to 1000.
@@ -161,6 +162,8 @@ pub struct ChainSpec {
     pub contracts: Contracts,
     /// V4 pools to look for in addition to those without a hook.
     pub v4_hooks: Vec<HookShape>,
+    /// Where a search for V4 pools begins.
+    pub v4_first_block: u64,
     /// Nodes.
     pub rpc_urls: Vec<Url>,
     /// How many nodes of different hosts must agree on what happened to our money.
@@ -275,6 +278,7 @@ impl ChainSpec {
                 .unwrap_or_else(|| known.map_or("", |chain| chain.explorer_tx).to_owned()),
             contracts,
             v4_hooks,
+            v4_first_block: chains::with_id(chain_id).map_or(0, |chain| chain.v4_first_block),
             rpc_urls,
             quorum: limits.quorum,
             private_rpc_url,

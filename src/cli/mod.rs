@@ -10,6 +10,7 @@ mod doctor;
 mod exit;
 mod health;
 mod info;
+mod init;
 mod job;
 mod keep;
 mod live;
@@ -19,6 +20,7 @@ mod notify;
 mod out;
 mod paper;
 mod policy;
+mod pools;
 mod prune;
 mod reconcile;
 mod service;
@@ -69,8 +71,8 @@ is then that of the first such job, 2 to 4. Jobs that --all or another filter ch
 mentioned. `config edit` changes all jobs or none.
 
 On a terminal, what moves real money or cannot be undone shows what it is about and asks: `start --live`, `liquidate` of \
-live jobs, `remove`, `reconcile --apply` and --count-in, and `config edit` of several jobs. --yes answers. Without a \
-terminal, and with --json, nothing is asked; `policy allow` and `reconcile --adopt` then need --yes.
+live jobs, `adopt`, `release`, `remove`, `reconcile --apply` and --count-in, and `config edit` of several jobs. --yes \
+answers. Without a terminal, and with --json, nothing is asked; `policy allow` and `reconcile --adopt` then need --yes.
 
 With --json, results are JSON on standard output and errors are {\"error\":{\"code\",\"message\"}} on standard error.";
 
@@ -121,6 +123,8 @@ fn want_json(arguments: &[OsString]) -> bool {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Begin with a token: its pools, what a buy costs, a job file, a backtest, and what to type next
+    Init(init::InitArgs),
     /// Start a job for a token, or resume a paused one
     Start(job::start::StartArgs),
     /// Stop trading and keep the positions: one job, several, or all
@@ -129,6 +133,10 @@ enum Command {
     Resume(job::lifecycle::ResumeArgs),
     /// Sell everything that jobs bought, then make them idle
     Liquidate(job::lifecycle::LiquidateArgs),
+    /// Make tokens that the wallet already holds a job's own, at what they cost
+    Adopt(job::adopt::AdoptArgs),
+    /// Give tokens of a job back to you without selling them; all of them end the job
+    Release(job::adopt::ReleaseArgs),
     /// Show everything about one job
     Status(target::TargetArgs),
     /// List all jobs
@@ -148,8 +156,10 @@ enum Command {
     Backtest(trial::backtest::BacktestArgs),
     /// Re-run a job's history with another configuration and compare
     Replay(job::replay::ReplayArgs),
+    /// Show every pool of a token: venue, fee, hook, depth, and what a round trip costs
+    Pools(pools::PoolsArgs),
     /// Evaluate one slot of a job now
-    Tick(target::TargetArgs),
+    Tick(job::tick::TickArgs),
     /// Run scheduler, worker and metrics in one process
     Daemon,
     /// Run the scheduler: dispatch due slots to the queue
@@ -191,7 +201,7 @@ enum Command {
     /// Manage the paper venue: wallet, money and injected faults
     #[command(subcommand)]
     Paper(paper::PaperCommand),
-    /// Generate a price series as CSV, for experiments
+    /// Write prices as CSV: the real history of a token, or a generated series for experiments
     Prices(trial::prices::PricesArgs),
     /// Run a local chain with the real contracts, to practise live trading
     Devnet(devnet::DevnetArgs),
@@ -268,11 +278,14 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         },
     );
     match cli.command {
+        Command::Init(args) => init::run(&settings, out, &args).await,
         Command::Start(args) => job::start::run(&settings, out, &args).await,
         Command::Pause(args) => job::lifecycle::pause(&settings, out, &args).await,
         Command::Resume(args) => job::lifecycle::resume(&settings, out, &args).await,
         Command::Liquidate(args) => job::lifecycle::liquidate(&settings, out, &args).await,
         Command::Remove(args) => job::lifecycle::remove(&settings, out, &args).await,
+        Command::Adopt(args) => job::adopt::adopt(&settings, out, &args).await,
+        Command::Release(args) => job::adopt::release(&settings, out, &args).await,
         Command::Status(args) => job::status::run(&settings, out, &args).await,
         Command::List(args) => job::list::run(&settings, out, &args).await,
         Command::Trades(args) => job::trades::run(&settings, out, &args).await,
@@ -281,6 +294,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Config(command) => job::config::run(&settings, out, &command).await,
         Command::Backtest(args) => trial::backtest::run(&settings, out, &args),
         Command::Replay(args) => job::replay::run(&settings, out, &args).await,
+        Command::Pools(args) => pools::run(&settings, out, &args).await,
         Command::Tick(args) => job::tick::run(&settings, out, &args).await,
         Command::Daemon => services::daemon(&settings).await,
         Command::Scheduler(args) => services::scheduler(&settings, out, &args).await,
@@ -300,7 +314,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Wallet(command) => wallet::run(&settings, out, &command).await,
         Command::Policy(command) => policy::run(&settings, out, &command).await,
         Command::Paper(command) => paper::run(&settings, out, &command).await,
-        Command::Prices(args) => trial::prices::run(out, &args),
+        Command::Prices(args) => trial::prices::run(&settings, out, &args).await,
         Command::Devnet(args) => devnet::run(out, &args).await,
         Command::Demo(args) => demo::run(&settings, out, &args).await,
         Command::Completions { .. } | Command::Man(_) => Ok(()),

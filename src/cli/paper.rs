@@ -14,7 +14,7 @@ use super::{
 use crate::{
     app::{
         App, AppError,
-        paper::{self, FaultKind, FaultRequest, FaultView, FundRequest, PaperWallet},
+        paper::{self, FaultKind, FaultRequest, FaultView, FundRequest, PaperWallet, TokenFunds},
         whole::Whole,
     },
     config::Settings,
@@ -37,6 +37,10 @@ pub(super) enum PaperCommand {
         /// New balance of the native coin, for gas, whole coins
         #[arg(long)]
         native: Option<Decimal>,
+        /// New balance of a token that a paper job trades, whole tokens, such as CLAWD=1500.5: by its ticker or
+        /// address; may be given several times
+        #[arg(long = "token", value_name = "TOKEN=AMOUNT")]
+        tokens: Vec<TokenFunds>,
         /// Chain of the paper venue
         #[arg(long, default_value = "base")]
         chain: String,
@@ -71,10 +75,16 @@ pub(super) async fn run(settings: &Settings, out: Out, command: &PaperCommand) -
     let app = App::open(settings).await?;
     match command {
         PaperCommand::Wallet { chain } => show(out, &paper::wallet(&app, chain).await?),
-        PaperCommand::Fund { usdc, native, chain } => {
+        PaperCommand::Fund {
+            usdc,
+            native,
+            tokens,
+            chain,
+        } => {
             let request = FundRequest {
                 usdc: *usdc,
                 native: *native,
+                tokens: tokens.clone(),
             };
             show(out, &paper::fund(&app, chain, &request, &actor()).await?)
         }

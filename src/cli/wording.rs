@@ -2,6 +2,7 @@
 
 use crate::app::{
     AppError,
+    init::StartFrom,
     message::{Advice, Field, Wording},
     policy::PolicyEntry,
 };
@@ -28,6 +29,7 @@ impl Wording for CommandLine {
                 let job = job.map_or_else(|| "JOB".to_owned(), |job| job.to_string());
                 format!("config edit {job} --set {assignment}")
             }
+            Advice::FundPaper(token) => format!("paper fund --token {token}=AMOUNT"),
             Advice::ListJobs => "list".to_owned(),
             Advice::ListKeys => "config keys".to_owned(),
             Advice::ListTrades => "trades".to_owned(),
@@ -36,6 +38,7 @@ impl Wording for CommandLine {
             Advice::ImportWallet => "wallet import".to_owned(),
             Advice::CheckWallets => "wallet check".to_owned(),
             Advice::Pause(job) => format!("pause {job}"),
+            Advice::Pools(token) => format!("pools {token}"),
             Advice::CheckPolicy => "policy check".to_owned(),
             Advice::Reconcile => "reconcile".to_owned(),
             Advice::Resume => "resume JOB".to_owned(),
@@ -45,6 +48,7 @@ impl Wording for CommandLine {
                 let token = token.map_or_else(|| "ADDRESS".to_owned(), |token| token.to_string());
                 format!("start {token} --mode accumulate")
             }
+            Advice::StartFrom(from) => start_from(from),
             Advice::ShowPolicy => "policy show".to_owned(),
             Advice::Status => "status JOB".to_owned(),
             Advice::TestNotifications => "notify test".to_owned(),
@@ -52,6 +56,34 @@ impl Wording for CommandLine {
         };
         format!("`lgi-mm {command}`")
     }
+}
+
+fn start_from(from: &StartFrom) -> String {
+    let mut words = vec![
+        format!("start {} --mode accumulate", from.token.to_checksum(None)),
+        format!("--chain {}", from.chain),
+        format!("--config {}", quoted(&from.file.display().to_string())),
+    ];
+    words.extend(
+        from.symbol
+            .as_ref()
+            .map(|symbol| format!("{} {}", flag(Field::Symbol), quoted(symbol))),
+    );
+    words.extend(
+        from.decimals
+            .map(|decimals| format!("{} {decimals}", flag(Field::Decimals))),
+    );
+    words.extend(from.live.then(|| flag(Field::Live)));
+    words.join(" ")
+}
+
+/// A word as a shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 fn flag(field: Field) -> String {
@@ -152,6 +184,7 @@ mod tests {
                 job: Some(JobId(7)),
                 assignment: "price.sources=..",
             },
+            Advice::FundPaper(Address::repeat_byte(7)),
             Advice::ImportWallet,
             Advice::ListJobs,
             Advice::ListKeys,
@@ -167,6 +200,14 @@ mod tests {
             Advice::ShowPolicy,
             Advice::Start(None),
             Advice::Start(Some(Address::ZERO)),
+            Advice::StartFrom(Box::new(StartFrom {
+                token: Address::repeat_byte(3),
+                chain: "base".to_owned(),
+                file: "degen.toml".into(),
+                symbol: Some("DEGEN".to_owned()),
+                decimals: Some(6),
+                live: true,
+            })),
             Advice::Status,
             Advice::TestNotifications,
             Advice::WritePolicy,
@@ -176,7 +217,8 @@ mod tests {
                 // Placeholders of numbers.
                 _ => CommandLine
                     .advice(&advice)
-                    .replace("--count-in JOB --cost USD", "--count-in 7 --cost 1"),
+                    .replace("--count-in JOB --cost USD", "--count-in 7 --cost 1")
+                    .replace("=AMOUNT", "=1.5"),
             };
             let words = given.trim_matches('`').split(' ');
             let parsed = <Cli as clap::Parser>::try_parse_from(words);

@@ -45,6 +45,12 @@ fn numbers(settings: &Settings, found: &mut Validator) {
         1,
         100_000,
     );
+    found.range(
+        "geckoterminal.requests_per_minute",
+        settings.geckoterminal.requests_per_minute,
+        1,
+        100_000,
+    );
 }
 
 fn spans(settings: &Settings, found: &mut Validator) {
@@ -70,6 +76,8 @@ fn spans(settings: &Settings, found: &mut Validator) {
     let every = settings.metrics.census_every;
     found.range("metrics.census_every", every, SECOND, HOUR);
     found.range("dexscreener.timeout", settings.dexscreener.timeout, tenth, MINUTE);
+    let gecko = settings.geckoterminal.timeout;
+    found.range("geckoterminal.timeout", gecko, tenth, MINUTE);
     found.range("notify.timeout", settings.notify.timeout, tenth, MINUTE);
     let month = Span::from_secs(30 * 24 * 60 * 60);
     found.range(

@@ -16,7 +16,7 @@ use crate::{
     monitor::CensusSettings,
     notify::NotifySettings,
     paper::PaperSettings,
-    prices::DexscreenerSettings,
+    prices::{DexscreenerSettings, GeckoterminalSettings},
     retention::RetentionSettings,
     runner::{scheduler::SchedulerSettings, tasks::QUEUES},
 };
@@ -37,6 +37,8 @@ pub struct Settings {
     pub paper: PaperSettings,
     /// `[dexscreener]`
     pub dexscreener: DexscreenerSettings,
+    /// `[geckoterminal]`
+    pub geckoterminal: GeckoterminalSettings,
     /// `[wallet]`
     pub wallet: WalletSettings,
     /// `[chains.NAME]`: nodes of a chain, and differences from the built-in table.

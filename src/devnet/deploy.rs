@@ -352,6 +352,7 @@ impl Builder<'_> {
             clanker: CLANKER,
             clanker_pool: Pool::V4(clanker),
             hook: HOOK,
+            liquidity,
             taxed,
             trap: TRAP,
             practice,

@@ -22,6 +22,8 @@ pub struct Deployment {
     pub clanker_pool: Pool,
     /// The hook that sets that pool's fee.
     pub hook: Address,
+    /// The contract that adds liquidity to V4 pools.
+    pub liquidity: Address,
     /// Takes 1 % of every transfer; a V2 pool against WETH.
     pub taxed: Address,
     /// Can be bought and, once shut, not sold; a V3 pool against WETH.

@@ -21,7 +21,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     chain::ChainFile,
-    domain::{pool::Pool, span::Span},
+    domain::{
+        pool::{Pool, PoolKey},
+        span::Span,
+    },
 };
 use deploy::deploy;
 
@@ -177,6 +180,27 @@ impl Devnet {
             pool,
         )
         .await
+    }
+
+    /// Opens a V4 pool of any shape, with `stakes` base units of its two currencies.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn add_v4_pool(&self, key: &PoolKey, stakes: [U256; 2]) -> Result<(), DevnetError> {
+        let manager = self.contract("v4_pool_manager");
+        pools::add_v4_pool(&self.node, (manager, self.deployment.liquidity), key, stakes).await
+    }
+
+    /// Lets the V3 factory make pools of one more fee, hundredths of a basis point, and distance of ticks.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn enable_v3_fee(&self, fee: u32, spacing: i32) -> Result<(), DevnetError> {
+        pools::enable_fee(&self.node, self.contract("v3_factory"), (fee, spacing)).await
+    }
+
+    fn contract(&self, name: &str) -> Address {
+        self.deployment.contracts.get(name).copied().unwrap_or_default()
     }
 
     /// Shuts the trap, or opens it again.

@@ -43,6 +43,7 @@ sol! {
             returns (uint256 tokenId, uint128 liquidity, uint256 amount0, uint256 amount1);
         function getPool(address a, address b, uint24 fee) external view returns (address pool);
         function increaseObservationCardinalityNext(uint16 next) external;
+        function enableFeeAmount(uint24 fee, int24 tickSpacing) external;
     }
 
     interface V4 {
@@ -262,4 +263,41 @@ pub(super) async fn add_pool(
     let spacing = i32::try_from(fee / 50).unwrap_or(1);
     v3_pool(node, (of("v3_factory"), manager), stake, coins, (fee, spacing)).await?;
     Ok(())
+}
+
+/// A V4 pool of `stakes` base units of its two currencies.
+pub(super) async fn add_v4_pool(
+    node: &Node,
+    (manager, provider): (Address, Address),
+    key: &PoolKey,
+    stakes: [U256; 2],
+) -> Result<(), DevnetError> {
+    let [low, high] = stakes;
+    for token in [key.currency0, key.currency1] {
+        if !token.is_zero() {
+            approve_all(node, token, &[provider]).await?;
+        }
+    }
+    let low = Stake {
+        token: key.currency0,
+        amount: low,
+    };
+    let high = Stake {
+        token: key.currency1,
+        amount: high,
+    };
+    v4_pool(node, (manager, provider), key, low, high).await
+}
+
+/// Lets the V3 factory make pools of one more fee.
+pub(super) async fn enable_fee(
+    node: &Node,
+    factory: Address,
+    (fee, spacing): (u32, i32),
+) -> Result<(), DevnetError> {
+    let call = V3::enableFeeAmountCall {
+        fee: U24::saturating_from(fee),
+        tickSpacing: I24::try_from(spacing).unwrap_or_default(),
+    };
+    do_call(node, factory, call).await
 }

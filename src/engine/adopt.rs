@@ -10,7 +10,8 @@ use crate::{
     },
     ports::Market,
     store::{
-        StoreError, adoption,
+        StoreError,
+        adoption::{self, Adjusted, Adoption},
         jobs::{self, CommandError, Filter, Job},
         orders::{self, Order},
         repairs, signers,
@@ -146,16 +147,33 @@ impl Engine {
     /// [`CommandError`]; nothing changes then.
     pub async fn count_in(&self, job: JobId, cost: Usd, actor: &str) -> Result<String, CommandError> {
         let surplus = self.surplus(job).await?;
-        let seen = surplus.job.position.token_balance;
-        let counted = adoption::count_in(&self.pool, job, seen, surplus.surplus, cost, actor).await?;
-        Ok(if counted {
-            format!(
+        let adoption = Adoption {
+            seen: surplus.job.position.token_balance,
+            tokens: surplus.surplus,
+            cost,
+            is_buy: true,
+            key: None,
+        };
+        Ok(match adoption::adopt(&self.pool, job, &adoption, actor).await? {
+            Adjusted::Done | Adjusted::Before(_) => format!(
                 "job {job}: {} counted in at a cost of {cost} USD",
                 surplus.whole()
-            )
-        } else {
-            format!("job {job}: a trade of it is open, or it has changed meanwhile; run this again")
+            ),
+            Adjusted::Changed => {
+                format!("job {job}: a trade of it is open, or it has changed meanwhile; run this again")
+            }
         })
+    }
+
+    /// What a job's wallet holds of its token, as far as a quorum of nodes attests it.
+    ///
+    /// # Errors
+    /// [`CommandError::Chain`] if the chain does not say.
+    pub async fn attested(&self, job: &Job) -> Result<Amount, CommandError> {
+        let market = self.markets.market(&job.account).await.map_err(unreadable)?;
+        let asset = Asset::Token(job.token.address);
+        let held = market.chain.attested_balance(job.account.wallet, asset).await;
+        held.map_err(unreadable)
     }
 
     /// The tokens that a job's wallet holds beyond the ledger.

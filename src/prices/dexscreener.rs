@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use futures::{
     FutureExt,
     future::{BoxFuture, Shared, join_all},
@@ -21,7 +21,7 @@ use futures::{
 use sqlx::PgPool;
 
 use self::{
-    reply::{Pair, deepest},
+    reply::{Pair, deepest, v4_ids},
     request::Requests,
 };
 use crate::domain::{
@@ -81,6 +81,21 @@ impl Dexscreener {
             .remove(&token)
             .map_or_else(|| Err("not asked".to_owned()), |(_, info)| info)
             .map_err(|why| PriceMissing::new(SourceName::Dexscreener, why))
+    }
+
+    /// The ids of Uniswap V4 pools that it lists for a token; none if it does not answer.
+    pub async fn v4_ids(&self, chain: &str, token: Address, now: Timestamp) -> Vec<B256> {
+        let Ok(chain_id) = chain_id(chain) else {
+            return Vec::new();
+        };
+        let mut asked = self.ask(chain_id, &[token], now);
+        let Some((_, asked)) = asked.pop() else {
+            return Vec::new();
+        };
+        match asked.reply.await.as_ref() {
+            Ok(pairs) => v4_ids(pairs, chain_id),
+            Err(_) => Vec::new(),
+        }
     }
 
     /// One answer per token.

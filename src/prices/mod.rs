@@ -3,11 +3,14 @@
 mod book;
 pub mod csv;
 mod dexscreener;
+pub mod geckoterminal;
 mod generated;
+mod http;
 mod recorded;
 
 pub use book::PriceBook;
 pub use dexscreener::{Dexscreener, DexscreenerSettings, TokenListing};
+pub use geckoterminal::GeckoterminalSettings;
 pub use recorded::check as check_recorded;
 
 /// The generated series' price at an instant: USD per whole token.

@@ -192,6 +192,20 @@ pub async fn resume_paused_by(
     Ok(Some(jobs))
 }
 
+/// The jobs that a pause stopped and whose status has not changed since, by number.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn paused_by(pool: &PgPool, pause: AuditId) -> Result<Vec<JobId>, StoreError> {
+    let ids = sqlx::query_scalar!(
+        "SELECT id FROM jobs WHERE paused_by = $1 AND archived_at IS NULL ORDER BY id",
+        pause.0
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(ids.into_iter().map(JobId).collect())
+}
+
 /// The jobs that a pause stopped, and their status before.
 async fn stopped_by(
     connection: &mut PgConnection,
@@ -266,6 +280,11 @@ const fn is_about_the_job(error: &CommandError) -> bool {
         CommandError::Refused(_)
         | CommandError::Exists
         | CommandError::TradeOpen(_)
+        | CommandError::InMotion(_)
+        | CommandError::OwnsLess { .. }
+        | CommandError::NoCycle
+        | CommandError::KeyUsed(_)
+        | CommandError::OutOfRange(_)
         | CommandError::StillHolds(_)
         | CommandError::QuoteOfAnother(_)
         | CommandError::Liquidation(_)

@@ -292,14 +292,14 @@ async fn give_back(
 }
 
 /// The last fill of each rule in this cycle that still stands. A fill counts in the cycle that it was booked in: a
-/// trade of an earlier cycle may be filled late, after a reorg. Tokens that were adopted count as a regular buy. A sale
+/// trade of an earlier cycle may be filled late, after a reorg. Tokens that were counted in are a regular buy. A sale
 /// after which the job once held nothing has no average cost any more.
 async fn standing_fills(connection: &mut PgConnection, job: &Job) -> Result<Vec<RuleFill>, StoreError> {
     let rows = sqlx::query_file!("src/store/sql/fills_standing.sql", job.id.0, job.cycle)
         .fetch_all(&mut *connection)
         .await?;
     let adopted = sqlx::query_scalar!(
-        "SELECT max(created_at) FROM adjustments WHERE job_id = $1 AND cycle = $2 AND kind = 'adopt'",
+        "SELECT max(created_at) FROM adjustments WHERE job_id = $1 AND cycle = $2 AND is_buy",
         job.id.0,
         job.cycle,
     )

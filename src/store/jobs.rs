@@ -101,6 +101,31 @@ pub enum CommandError {
     /// The job still has a trade that is not final.
     #[error("trade {0} of this job is not final yet; wait for it, or see `status`")]
     TradeOpen(TradeId),
+    /// A trade of the job is open, or its fill or failure is not final yet.
+    #[error(
+        "trade {0} of this job is open, or not final on the chain yet: a reorg could still undo it; pause the job, wait \
+         until `status` shows no open trade, then try again"
+    )]
+    InMotion(TradeId),
+    /// Less is there than was asked for.
+    #[error("this job owns {owned}; {asked} is more than that")]
+    OwnsLess {
+        /// What the job owns.
+        owned: String,
+        /// What was asked for.
+        asked: String,
+    },
+    /// Between two cycles a job owns nothing.
+    #[error(
+        "this job is IDLE: it owns nothing until it is started; start it, pause it if it should not buy yet, then adopt"
+    )]
+    NoCycle,
+    /// The key of an order was used for another one.
+    #[error("the key '{0}' was used for another order to this job; give each order a key of its own")]
+    KeyUsed(String),
+    /// A sum that no figure of the ledger can hold.
+    #[error("{0}")]
+    OutOfRange(String),
     /// The job still holds tokens that it was to have sold.
     #[error("this job still holds {0}, which a reorganisation gave back; `liquidate` sells them")]
     StillHolds(String),

@@ -77,7 +77,9 @@ impl Move {
         match self.kind {
             MoveKind::Trade => Ok(self.realized.unwrap_or(Usd::ZERO)),
             MoveKind::Dust => Usd::ZERO.checked_sub(self.quote_usd.unwrap_or(Usd::ZERO)),
-            MoveKind::Gas | MoveKind::Adopt | MoveKind::Withdraw | MoveKind::Deposit => Ok(Usd::ZERO),
+            MoveKind::Gas | MoveKind::Adopt | MoveKind::Withdraw | MoveKind::Release | MoveKind::Deposit => {
+                Ok(Usd::ZERO)
+            }
         }
     }
 
@@ -104,10 +106,12 @@ pub enum MoveKind {
     Trade,
     /// The gas of an approve, a cancel or a reverted swap.
     Gas,
-    /// Tokens of the wallet that were counted into the position.
+    /// Tokens of the wallet that were adopted or counted into the position.
     Adopt,
     /// Tokens that the wallet did not hold any more.
     Withdraw,
+    /// Tokens that the job gave back to its owner; they stayed in the wallet.
+    Release,
     /// A rest too small to sell, written down.
     Dust,
     /// Quote that a cycle started with.

@@ -74,7 +74,7 @@ pub(super) async fn fold_again(connection: &mut PgConnection, job: &Job) -> Resu
         let moved = match row.kind.as_str() {
             "FAILED" => PocketMove::Failed(gas),
             "deposit" | "adopt" => PocketMove::Paid(moved),
-            "withdraw" => PocketMove::Received(moved),
+            "withdraw" | "release" => PocketMove::Received(moved),
             side => PocketMove::Traded(word("fills.side", side)?, moved, gas),
         };
         moved

@@ -243,6 +243,14 @@ const WRITES: &[(&str, Shown)] = &[
         Shown::By("a_backup_from_before_the_first_trade_buys_nothing_again"),
     ),
     (
+        "jobs::adopt::adopt",
+        Shown::By("adopted_tokens_are_the_jobs_at_their_cost_and_every_view_agrees"),
+    ),
+    (
+        "jobs::release::release",
+        Shown::By("a_released_job_ends_without_a_sale_and_without_a_profit"),
+    ),
+    (
         "reconcile::repair",
         Shown::By(
             "a_foreign_transaction_on_the_nonce_of_an_open_trade_stops_the_signer_until_it_is_reconciled",

@@ -7,6 +7,7 @@ use crate::terminal::{Ran, program};
 
 const COMMANDS: &[&str] = &[
     "",
+    "init",
     "start",
     "pause",
     "resume",
@@ -24,6 +25,7 @@ const COMMANDS: &[&str] = &[
     "config keys",
     "backtest",
     "replay",
+    "pools",
     "tick",
     "daemon",
     "scheduler",

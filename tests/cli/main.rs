@@ -1,6 +1,7 @@
 //! The command as a user meets it: help, views and errors as snapshots, bad input as tables.
 #![expect(clippy::expect_used, reason = "an error in a test's set-up fails the test")]
 
+mod adopt;
 mod audit;
 mod backtest;
 mod bad_input;
@@ -8,8 +9,11 @@ mod bad_settings;
 mod completions;
 mod editor;
 mod export;
+mod gecko;
 mod help;
+mod history;
 mod info;
+mod init;
 mod keep;
 mod life;
 mod next;
@@ -17,6 +21,7 @@ mod pnl;
 mod policy;
 mod prices;
 mod replay;
+mod schemas;
 mod service;
 mod several;
 mod sweep;

@@ -4,6 +4,8 @@ use std::process::{Command, Output};
 
 use sqlx::PgPool;
 
+use crate::schemas::validate;
+
 /// The token of every example.
 pub const TOKEN: &str = "0xbbd9aDe16525acb4B336b6dAd3b9762901522B07";
 
@@ -87,7 +89,9 @@ impl Terminal {
             .env("DATABASE_URL", &self.url)
             .current_dir(self.dir.path())
             .output();
-        Ran::of(&output.expect("our own program runs"))
+        let ran = Ran::of(&output.expect("our own program runs"));
+        validate(args, ran.code, &ran.stdout, &ran.stderr);
+        ran
     }
 
     /// The command, to be started rather than run to its end.
@@ -106,7 +110,9 @@ impl Terminal {
             .env(name, value)
             .current_dir(self.dir.path())
             .output();
-        Ran::of(&output.expect("our own program runs"))
+        let ran = Ran::of(&output.expect("our own program runs"));
+        validate(args, ran.code, &ran.stdout, &ran.stderr);
+        ran
     }
 
     /// With a terminal of its own, which `script` makes, and with this editor.

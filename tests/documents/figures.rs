@@ -1,7 +1,7 @@
 //! The worked examples of `docs/figures.md`, computed by the code that computes the figures.
 
 use lgi_mm::domain::{
-    accounting::{Fill, book, unrealized},
+    accounting::{Fill, adopt, book, unrealized, withdraw},
     decision::{Position, Side},
     figures::{Pocket, drawdown_pct, net, return_pct, value},
     units::{Amount, Price, Usd},
@@ -107,6 +107,17 @@ impl Ledger {
                 self.trade(side, Some((tokens, usd(paid))), usd(gas));
                 self.price = price(at);
             }
+            ["adopt", tokens, "tokens", "at", "a", "cost", "of", cost, "USD"] => {
+                let (tokens, cost) = (Amount::from_whole(tokens, DIGITS).expect("tokens"), usd(cost));
+                self.position = adopt(self.position, tokens, cost).expect("adopted");
+                self.pocket.moved(cost, Usd::ZERO).expect("in range");
+            }
+            ["release", tokens, "tokens"] => {
+                let tokens = Amount::from_whole(tokens, DIGITS).expect("tokens");
+                let taken = withdraw(self.position, tokens).expect("released");
+                self.position = taken.position;
+                self.pocket.moved(Usd::ZERO, taken.cost_sold).expect("in range");
+            }
             ["fail", "gas", gas] => self.trade(Side::Buy, None, usd(gas)),
             ["price", at] => self.price = price(at),
             other => panic!("no such line: {other:?}"),
@@ -150,7 +161,7 @@ fn the_examples_of_the_page_are_computed() {
         assert_eq!(said, ledger.results(), "{block}");
         examples += 1;
     }
-    assert!(examples >= 6, "{examples} examples");
+    assert!(examples >= 8, "{examples} examples");
 }
 
 /// A job with a budget: what it sells stays its own, and only gas is paid on top.

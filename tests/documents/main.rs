@@ -18,6 +18,7 @@ mod house;
 mod image;
 mod metrics;
 mod pages;
+mod pictures;
 mod practice;
 mod quotes;
 mod retention;

@@ -187,6 +187,18 @@ pub fn write_down(position: Position) -> Result<Booked, MoneyError> {
     )
 }
 
+/// Adds tokens to a position that came without a trade, at what they cost.
+///
+/// # Errors
+/// [`MoneyError`] if a number leaves its range.
+pub fn adopt(position: Position, base_amount: Amount, cost: Usd) -> Result<Position, MoneyError> {
+    Ok(Position {
+        token_balance: position.token_balance.checked_add(base_amount)?,
+        cost_basis: position.cost_basis.checked_add(cost)?,
+        ..position
+    })
+}
+
 /// Takes tokens out of a position without selling them: their share of the cost goes with them, and nothing is
 /// earned or lost. `cost_sold` is that share.
 ///

@@ -118,13 +118,18 @@ pub fn calldata_min(plan_floor: Amount, arrives: Amount, slip_bps: u32) -> Resul
     Ok(near.max(plan_floor))
 }
 
-/// Maximum loss of a round trip, basis points: the job's own limit, or, if that is 0, twice the pool's fee plus 300.
+/// The most of a pool's fee that excuses a loss, basis points: a pool that keeps more is refused unless the job allows
+/// it.
+const POOL_FEE_EXCUSED_BPS: u32 = 1_000;
+
+/// Maximum loss of a round trip, basis points: the job's own limit, or, if that is 0, twice the pool's fee, of which at
+/// most 1000 count, plus 300.
 #[must_use]
 pub fn round_trip_allowed(said_bps: u32, pool_fee_bps: u32) -> u32 {
     if said_bps > 0 {
         return said_bps.min(BPS);
     }
-    let fees = pool_fee_bps.saturating_mul(2);
+    let fees = pool_fee_bps.min(POOL_FEE_EXCUSED_BPS).saturating_mul(2);
     fees.saturating_add(ROUND_TRIP_SLACK_BPS).min(BPS)
 }
 

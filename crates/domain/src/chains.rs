@@ -34,10 +34,14 @@ pub struct ChainInfo {
     pub explorer_tx: &'static str,
     /// DexScreener's name of the chain.
     pub dexscreener: &'static str,
+    /// GeckoTerminal's name of the chain.
+    pub geckoterminal: &'static str,
     /// What is usual there.
     pub usual: Usual,
     /// Uniswap V4 pools with a hook that many tokens share.
     pub v4_hooks: &'static [HookShape],
+    /// A block before the first Uniswap V4 pool, where a search for pools begins.
+    pub v4_first_block: u64,
     /// What is deployed there, from Uniswap's and Chainlink's own pages.
     pub contracts: Contracts,
 }
@@ -96,6 +100,7 @@ pub const CHAINS: &[ChainInfo] = &[
         native_symbol: "ETH",
         explorer_tx: "https://basescan.org/tx/",
         dexscreener: "base",
+        geckoterminal: "base",
         usual: L2,
         v4_hooks: &[HookShape {
             // Clanker's hook of static fees.
@@ -103,11 +108,15 @@ pub const CHAINS: &[ChainInfo] = &[
             fee: DYNAMIC_FEE,
             tick_spacing: 200,
         }],
+        v4_first_block: 25_350_000,
         contracts: Contracts {
             universal_router: address!("0x6fF5693b99212Da76ad316178A184AB56D299b43"),
             v4_pool_manager: address!("0x498581fF718922c3f8e6A244956aF099B2652b2b"),
             v4_state_view: address!("0xA3c0c9b65baD0b08107Aa264b0f3dB444b867A71"),
             v4_quoter: address!("0x0d5e0F971ED27FBfF6c2837bf31316121532048D"),
+            v4_position_manager: address!("0x7C5f5A4bBd8fD63184577525326123B519429bDc"),
+            clanker_factory: address!("0xE85A59c628F7d27878ACeB4bf3b35733630083a9"),
+            doppler_initializer: address!("0xBDF938149ac6a781F94FAa0ed45E6A0e984c6544"),
             v3_factory: address!("0x33128a8fC17869897dcE68Ed026d694621f6FDfD"),
             v3_quoter: address!("0x3d4e44Eb1374240CE5F1B871ab261CD16335B76a"),
             swap_router: address!("0x2626664c2603336E57B271c5C0b26F421741e481"),
@@ -126,6 +135,7 @@ pub const CHAINS: &[ChainInfo] = &[
         native_symbol: "ETH",
         explorer_tx: "https://etherscan.io/tx/",
         dexscreener: "ethereum",
+        geckoterminal: "eth",
         usual: Usual {
             required_depth: 6,
             replace_after: Span::from_secs(60),
@@ -134,11 +144,13 @@ pub const CHAINS: &[ChainInfo] = &[
             ..Usual::UNKNOWN
         },
         v4_hooks: &[],
+        v4_first_block: 21_680_000,
         contracts: Contracts {
             universal_router: address!("0x66a9893cC07D91D95644AEDD05D03f95e1dBA8Af"),
             v4_pool_manager: address!("0x000000000004444c5dc75cB358380D2e3dE08A90"),
             v4_state_view: address!("0x7fFE42C4a5DEeA5b0feC41C94C136Cf115597227"),
             v4_quoter: address!("0x52F0E24D1c21C8A0cB1e5a5dD6198556BD9E1203"),
+            v4_position_manager: address!("0xbD216513d74C8cf14cf4747E6AaA6420FF64ee9e"),
             v3_factory: address!("0x1F98431c8aD98523631AE4a59f267346ea31F984"),
             v3_quoter: address!("0x61fFE014bA17989E743c5F6cB21bF9697530B21e"),
             swap_router: address!("0x68b3465833fb72A70ecDF485E0e4C7bD8665Fc45"),
@@ -155,6 +167,7 @@ pub const CHAINS: &[ChainInfo] = &[
         native_symbol: "ETH",
         explorer_tx: "https://arbiscan.io/tx/",
         dexscreener: "arbitrum",
+        geckoterminal: "arbitrum",
         usual: Usual {
             // Arbitrum counts the data on the chain below as gas.
             gas_limit_max: 15_000_000,
@@ -163,11 +176,13 @@ pub const CHAINS: &[ChainInfo] = &[
             ..L2
         },
         v4_hooks: &[],
+        v4_first_block: 297_840_000,
         contracts: Contracts {
             universal_router: address!("0xA51afAFe0263b40EdaEf0Df8781eA9aa03E381a3"),
             v4_pool_manager: address!("0x360E68faCcca8cA495c1B759Fd9EEe466db9FB32"),
             v4_state_view: address!("0x76Fd297e2D437cd7f76d50F01AfE6160f86e9990"),
             v4_quoter: address!("0x3972C00f7ed4885e145823eb7C655375d275A1C5"),
+            v4_position_manager: address!("0xd88F38F930b7952f2DB2432Cb002E7abbF3dD869"),
             v3_factory: address!("0x1F98431c8aD98523631AE4a59f267346ea31F984"),
             v3_quoter: address!("0x61fFE014bA17989E743c5F6cB21bF9697530B21e"),
             swap_router: address!("0x68b3465833fb72A70ecDF485E0e4C7bD8665Fc45"),
@@ -185,13 +200,16 @@ pub const CHAINS: &[ChainInfo] = &[
         native_symbol: "ETH",
         explorer_tx: "https://optimistic.etherscan.io/tx/",
         dexscreener: "optimism",
+        geckoterminal: "optimism",
         usual: L2,
         v4_hooks: &[],
+        v4_first_block: 130_940_000,
         contracts: Contracts {
             universal_router: address!("0x851116D9223fabED8E56C0E6b8Ad0c31d98B3507"),
             v4_pool_manager: address!("0x9a13F98Cb987694C9F086b1F5eB990EeA8264Ec3"),
             v4_state_view: address!("0xc18a3169788F4F75A170290584ECA6395C75Ecdb"),
             v4_quoter: address!("0x1f3131A13296FB91C90870043742C3CDBFF1A8d7"),
+            v4_position_manager: address!("0x3C3Ea4B57a46241e54610e5f022E5c45859A1017"),
             v3_factory: address!("0x1F98431c8aD98523631AE4a59f267346ea31F984"),
             v3_quoter: address!("0x61fFE014bA17989E743c5F6cB21bF9697530B21e"),
             swap_router: address!("0x68b3465833fb72A70ecDF485E0e4C7bD8665Fc45"),
@@ -210,6 +228,7 @@ pub const CHAINS: &[ChainInfo] = &[
         native_symbol: "POL",
         explorer_tx: "https://polygonscan.com/tx/",
         dexscreener: "polygon",
+        geckoterminal: "polygon_pos",
         usual: Usual {
             // Polygon reorgs often and deep.
             required_depth: 32,
@@ -221,11 +240,13 @@ pub const CHAINS: &[ChainInfo] = &[
             ..Usual::UNKNOWN
         },
         v4_hooks: &[],
+        v4_first_block: 66_980_000,
         contracts: Contracts {
             universal_router: address!("0x1095692A6237d83C6a72F3F5eFEdb9A670C49223"),
             v4_pool_manager: address!("0x67366782805870060151383F4BbFF9daB53e5cD6"),
             v4_state_view: address!("0x5eA1bD7974c8A611cBAB0bDCAFcB1D9CC9b3BA5a"),
             v4_quoter: address!("0xb3d5c3Dfc3a7aEbFF71895A7191796BFFc2c81b9"),
+            v4_position_manager: address!("0x1Ec2eBf4F37E7363FDfe3551602425af0B3ceef9"),
             v3_factory: address!("0x1F98431c8aD98523631AE4a59f267346ea31F984"),
             v3_quoter: address!("0x61fFE014bA17989E743c5F6cB21bF9697530B21e"),
             swap_router: address!("0x68b3465833fb72A70ecDF485E0e4C7bD8665Fc45"),
@@ -243,13 +264,16 @@ pub const CHAINS: &[ChainInfo] = &[
         native_symbol: "ETH",
         explorer_tx: "https://uniscan.xyz/tx/",
         dexscreener: "unichain",
+        geckoterminal: "unichain",
         usual: L2,
         v4_hooks: &[],
+        v4_first_block: 1,
         contracts: Contracts {
             universal_router: address!("0xEf740bf23aCaE26f6492B10de645D6B98dC8Eaf3"),
             v4_pool_manager: address!("0x1F98400000000000000000000000000000000004"),
             v4_state_view: address!("0x86e8631A016F9068C3f085fAF484Ee3F5fDee8f2"),
             v4_quoter: address!("0x333E3C607B141b18fF6de9f258db6e77fE7491E0"),
+            v4_position_manager: address!("0x4529A01c7A0410167c5740C487A8DE60232617bf"),
             v3_factory: address!("0x1F98400000000000000000000000000000000003"),
             v3_quoter: address!("0x385A5cf5F83e99f7BB2852b6A19C3538b9FA7658"),
             swap_router: address!("0x73855d06DE49d0fe4A9c42636Ba96c62da12FF9C"),
@@ -322,8 +346,19 @@ mod tests {
 
     #[test]
     fn every_row_is_complete() {
-        // An L1 has no sequencer; only OP-stack chains have an oracle of data fees; Unichain has no feeds.
-        const ABSENT: [(&str, &str); 7] = [
+        // An L1 has no sequencer; only OP-stack chains have an oracle of data fees; Unichain has no feeds;
+        // launchpads are Base's.
+        const ABSENT: [(&str, &str); 17] = [
+            ("ethereum", "clanker_factory"),
+            ("ethereum", "doppler_initializer"),
+            ("arbitrum", "clanker_factory"),
+            ("arbitrum", "doppler_initializer"),
+            ("optimism", "clanker_factory"),
+            ("optimism", "doppler_initializer"),
+            ("polygon", "clanker_factory"),
+            ("polygon", "doppler_initializer"),
+            ("unichain", "clanker_factory"),
+            ("unichain", "doppler_initializer"),
             ("ethereum", "sequencer_feed"),
             ("ethereum", "gas_price_oracle"),
             ("arbitrum", "gas_price_oracle"),

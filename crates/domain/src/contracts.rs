@@ -48,6 +48,12 @@ contracts! {
     v4_state_view,
     /// Uniswap V4.
     v4_quoter,
+    /// Uniswap V4: knows the keys of pools that positions were minted in.
+    v4_position_manager,
+    /// Clanker's factory: knows the hook of each token that it made.
+    clanker_factory,
+    /// Doppler's initializer: knows the pool of each token that it sold.
+    doppler_initializer,
     /// Uniswap V3.
     v3_factory,
     /// Uniswap V3.

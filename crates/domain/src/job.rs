@@ -85,6 +85,8 @@ pub enum Command {
     Resume,
     /// Sell everything this job bought.
     Liquidate,
+    /// End without selling: give the tokens back to the owner.
+    Release,
     /// Archive the job.
     Remove,
     /// The engine: nothing is left to sell.
@@ -102,6 +104,7 @@ impl Command {
             Self::Pause => "paused",
             Self::Resume => "resumed",
             Self::Liquidate => "liquidated",
+            Self::Release => "released",
             Self::Remove => "removed",
             Self::FinishLiquidation => "finished",
             Self::Fail => "failed",
@@ -158,6 +161,7 @@ pub fn transition(
         (Command::Start | Command::Resume, Running)
         | (Command::Pause, Paused)
         | (Command::Liquidate, Liquidating)
+        | (Command::Release, Idle)
         // A job that is not trading need not be stopped. And if a paused one became ERROR, its status
         // before the pause would be lost: a liquidation could resume into buying.
         | (Command::Fail, Error | Paused | Idle) => Ok(Already),
@@ -165,7 +169,8 @@ pub fn transition(
         (Command::Pause, Running | Liquidating | Error) => Ok(To(Paused)),
         (Command::Liquidate, Running | Paused | Error) => Ok(To(Liquidating)),
         (Command::Remove, Idle) => Ok(Archived),
-        (Command::FinishLiquidation, Liquidating) => Ok(To(Idle)),
+        (Command::FinishLiquidation, Liquidating)
+        | (Command::Release, Running | Paused | Liquidating | Error) => Ok(To(Idle)),
         (Command::Fail, Running | Liquidating) => Ok(To(Error)),
         _ => Err(TransitionRefused {
             command,
@@ -182,6 +187,7 @@ fn allowed(status: JobStatus, before_stop: Option<JobStatus>) -> String {
         Command::Pause,
         Command::Resume,
         Command::Liquidate,
+        Command::Release,
         Command::Remove,
     ];
     let names: Vec<String> = users

@@ -9,12 +9,12 @@ use sqlx::PgPool;
 
 use super::findings::Findings;
 use crate::{
-    app::error::AppError,
+    app::{error::AppError, whole::Whole},
     domain::{
         job::{Account, JobId, Realm},
         onchain::{Asset, Lookup, Receipt},
         pool::NATIVE,
-        units::Amount,
+        units::{Amount, NATIVE_DECIMALS},
     },
     ports::{Chain, RpcError},
     store::{
@@ -33,6 +33,10 @@ pub struct Balance {
     pub ledger: String,
     /// Balance on the chain.
     pub chain: String,
+    /// Likewise in whole tokens.
+    pub ledger_whole: Whole,
+    /// Likewise in whole tokens.
+    pub chain_whole: Whole,
 }
 
 /// Result of the comparison.
@@ -143,7 +147,12 @@ async fn balances(
 ) -> Result<(), AppError> {
     for job in jobs {
         let held = balance(chain, account, Asset::of(job.token.address)).await?;
-        found.judge(&job.token.symbol, job.position.token_balance, held);
+        found.judge(
+            &job.token.symbol,
+            job.token.decimals,
+            job.position.token_balance,
+            held,
+        );
     }
     let quotes: BTreeMap<_, _> = jobs
         .iter()
@@ -160,17 +169,19 @@ async fn balances(
         .saturating_sub(flows.paid)
         .saturating_sub(found.gas);
     let held = balance(chain, account, Asset::Native).await?;
-    found.judge("native coin", expected, held);
+    found.judge("native coin", NATIVE_DECIMALS, expected, held);
     Ok(())
 }
 
 impl LiveFindings {
-    fn judge(&mut self, asset: &str, ledger: Amount, chain: Amount) {
+    fn judge(&mut self, asset: &str, decimals: u8, ledger: Amount, chain: Amount) {
         self.findings.position_mismatches += u64::from(ledger != chain);
         self.balances.push(Balance {
             asset: asset.to_owned(),
             ledger: ledger.to_string(),
             chain: chain.to_string(),
+            ledger_whole: Whole::new(ledger, decimals),
+            chain_whole: Whole::new(chain, decimals),
         });
     }
 }

@@ -1,20 +1,20 @@
-//! What a liquidation would sell, shown before it is confirmed.
+//! What a command would do with real money or cannot undo, shown before it is confirmed.
 
 use alloy_primitives::Address;
 use chrono::TimeDelta;
 
 use super::selected::{Jobs, Selected};
 use crate::{
-    app::{App, AppError, name::JobName, whole::Whole},
+    app::{App, AppError, Target, name::JobName, target, whole::Whole},
     domain::{
-        ids::JobId,
-        job::{Command, JobStatus, transition},
+        ids::{AuditId, JobId},
+        job::{Command, JobStatus, Realm, transition},
         span::Span,
         units::{Price, Rounding, Usd},
     },
     store::{
-        self,
-        jobs::Job,
+        self, bulk,
+        jobs::{self, Job},
         views::{self, Pulse},
     },
 };
@@ -76,4 +76,56 @@ pub async fn removable(app: &App, which: &Jobs) -> Result<Vec<JobName>, AppError
         .iter()
         .filter(|job| transition(job.status, job.status_before_stop, Command::Remove).is_ok());
     Ok(idle.map(JobName::from).collect())
+}
+
+/// A job that would trade with real money again.
+#[derive(Debug)]
+pub struct Trader {
+    pub name: JobName,
+    pub wallet: Address,
+}
+
+impl From<&Job> for Trader {
+    fn from(job: &Job) -> Self {
+        Self {
+            name: JobName::from(job),
+            wallet: job.account.wallet,
+        }
+    }
+}
+
+/// Those of the selected jobs that are LIVE and that `resume` would let trade again.
+///
+/// # Errors
+/// [`AppError`] if the database does not answer.
+pub async fn resumable(app: &App, which: &Jobs) -> Result<Vec<Trader>, AppError> {
+    let selected = Selected::find(app, which).await?;
+    let allowed = |job: &&Job| transition(job.status, job.status_before_stop, Command::Resume).is_ok();
+    Ok(live(selected.jobs.iter().filter(allowed)))
+}
+
+/// The LIVE jobs that the undo of this pause would let trade again.
+///
+/// # Errors
+/// [`AppError`] if the database does not answer.
+pub async fn resumable_after(app: &App, pause: AuditId) -> Result<Vec<Trader>, AppError> {
+    let ids = bulk::paused_by(&app.pool, pause).await?;
+    let found = jobs::by_ids(&app.pool, &ids).await?;
+    // One that cannot be read stays paused.
+    Ok(live(found.iter().flatten()))
+}
+
+fn live<'a>(jobs: impl Iterator<Item = &'a Job>) -> Vec<Trader> {
+    jobs.filter(|job| job.account.realm == Realm::Live)
+        .map(Trader::from)
+        .collect()
+}
+
+/// The job if it is LIVE.
+///
+/// # Errors
+/// [`AppError`] if there is no such job, or the database does not answer.
+pub async fn trader(app: &App, target: &Target) -> Result<Option<Trader>, AppError> {
+    let job = target::find(&app.pool, target).await?;
+    Ok((job.account.realm == Realm::Live).then(|| Trader::from(&job)))
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use alloy_primitives::U256;
+use alloy_primitives::{Address, B256, U256};
 use async_trait::async_trait;
 use sqlx::PgPool;
 use tracing::warn;
@@ -20,6 +20,7 @@ use super::{
 use crate::{
     chain::{
         contracts::GasPriceOracle,
+        discovery::{Discovery, SearchState},
         multicall::{Read, decode, read_all},
         rpc::Rpc,
         settings::ChainSpec,
@@ -61,8 +62,9 @@ impl BestOf {
     /// The venue of `spec`'s chain, asked through `rpc`; `ledger` remembers pools.
     #[must_use]
     pub fn new(rpc: Rpc, spec: Arc<ChainSpec>, ledger: PgPool) -> Self {
+        let discovery = Discovery::new(rpc.clone(), spec.clone(), Some(ledger.clone()));
         Self {
-            search: Search::new(rpc, spec),
+            search: Search::new(rpc, spec, Arc::new(discovery)),
             ledger,
         }
     }
@@ -70,6 +72,16 @@ impl BestOf {
     /// What is known of pools, to be shared with the reader of their prices.
     pub(crate) fn search(&self) -> Search {
         self.search.clone()
+    }
+
+    /// Searches the chain's logs for pools of `token`, whether or not that is due.
+    pub async fn search_now(&self, token: Address) -> SearchState {
+        self.search.discovery.search_now(token).await
+    }
+
+    /// Takes ids of V4 pools that an API lists for `token`; each is proven before it counts.
+    pub async fn hint(&self, token: Address, ids: &[B256]) {
+        self.search.discovery.hint(token, ids).await;
     }
 
     fn spec(&self) -> &ChainSpec {

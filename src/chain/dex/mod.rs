@@ -16,6 +16,7 @@ pub(super) mod reverts;
 mod sale;
 pub(super) mod search;
 mod simulate;
+mod survey;
 mod swap_router;
 mod trial;
 mod uniswap_v2;
@@ -24,3 +25,4 @@ mod uniswap_v4;
 mod universal_router;
 
 pub use best_of::BestOf;
+pub use survey::{Size, Survey, SurveyRequest, Surveyed};

@@ -11,12 +11,14 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::{
     api::{Dex, Route},
-    assets::Pair,
+    assets::{Pair, is_foreign, pair_of},
     impact::{self, Yardstick},
     list::{DEXES, route},
+    uniswap_v3::{FEES as USUAL_V3_FEES, UniswapV3},
 };
 use crate::{
     chain::{
+        discovery::Discovery,
         error::CallError,
         multicall::{Read, Reading, read_all},
         rpc::Rpc,
@@ -59,6 +61,7 @@ pub(crate) struct Search {
     /// Pools that quote and cannot be traded in, and when that was seen.
     shunned: Arc<Mutex<Shunned>>,
     members: Arc<[Member]>,
+    pub(crate) discovery: Arc<Discovery>,
 }
 
 /// A DEX, and whether its precondition holds once that was read.
@@ -68,7 +71,7 @@ struct Member {
 }
 
 impl Search {
-    pub(crate) fn new(rpc: Rpc, spec: Arc<ChainSpec>) -> Self {
+    pub(crate) fn new(rpc: Rpc, spec: Arc<ChainSpec>, discovery: Arc<Discovery>) -> Self {
         let members = DEXES.iter().map(|dex| Member {
             dex: *dex,
             usable: OnceCell::new(),
@@ -79,6 +82,7 @@ impl Search {
             found: Arc::default(),
             shunned: Arc::default(),
             members: members.collect(),
+            discovery,
         }
     }
 
@@ -146,7 +150,33 @@ impl Search {
             let through = |pool| Route::through(member.dex, &self.spec, pool, token_in, token_out);
             routes.extend(pools.into_iter().filter_map(through));
         }
+        let pair = pair_of(&self.spec, token_in, token_out);
+        for pool in self.discovered(pair).await {
+            let known = routes.iter().any(|route| route.pool == pool);
+            routes.extend(self.route(pool, token_in, token_out).filter(|_| !known));
+        }
         Ok(routes)
+    }
+
+    /// Pools of a pair that no DEX knows by itself: V4 pools of any shape, and V3 pools of fees that only this factory
+    /// has.
+    async fn discovered(&self, pair: Pair) -> Vec<Pool> {
+        let mut pools: Vec<Pool> = if is_foreign(&self.spec, pair.token) {
+            let found = self.discovery.pools(pair.token).await;
+            found.iter().map(|found| found.pool).collect()
+        } else {
+            Vec::new()
+        };
+        pools.retain(|pool| self.route(*pool, pair.token, pair.quote).is_some());
+        let hops = UniswapV3.candidates(&self.spec, pair.token, pair.quote);
+        let hops = hops.iter().any(|pool| matches!(pool, Pool::V3Hops(..)));
+        for fee in self.discovery.odd_v3_fees().await {
+            pools.push(Pool::V3(fee));
+            if hops {
+                pools.extend(USUAL_V3_FEES.map(|second| Pool::V3Hops(fee, second)));
+            }
+        }
+        pools
     }
 
     /// Whether a DEX's precondition holds; asked once.

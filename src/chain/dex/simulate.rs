@@ -120,6 +120,28 @@ pub(super) fn with_margin(gas_used: u64) -> u64 {
     tenths.div_ceil(10).saturating_add(GAS_MARGIN)
 }
 
+/// Coins that a wallet has for the moment of a simulation, wei: more than any trade needs.
+const RICHES: U256 = U256::from_limbs([0, 0, 1, 0]);
+
+/// Simulates `calls` of a wallet that has no money of its own: it is given coins for the moment.
+pub(super) async fn simulate_rich(rpc: &Rpc, wallet: Address, calls: &[Call]) -> Result<Simulation, Untried> {
+    let balance = json!({ "balance": RICHES });
+    let mut overrides = serde_json::Map::new();
+    overrides.insert(wallet.to_string(), balance);
+    let params = json!([
+        { "blockStateCalls": [{
+            "stateOverrides": overrides,
+            "calls": calls.iter().map(|call| raw(wallet, call)).collect::<Vec<_>>()
+        }], "validation": false },
+        "latest"
+    ]);
+    let blocks = rpc.request::<Vec<SimulatedBlock>>("eth_simulateV1", params).await;
+    match blocks {
+        Ok(blocks) => read(blocks, calls.len()),
+        Err(error) => Err(Untried::Rpc(error.into_rpc())),
+    }
+}
+
 /// Simulates `calls` of `wallet` in one request. A node that cannot simulate several calls may still estimate one.
 pub(super) async fn simulate(rpc: &Rpc, wallet: Address, calls: &[Call]) -> Result<Simulation, Untried> {
     let params = json!([

@@ -24,7 +24,8 @@ use crate::{
     },
 };
 
-const FEES: [u32; 4] = [100, 500, 3_000, 10_000];
+/// Every factory has these.
+pub(super) const FEES: [u32; 4] = [100, 500, 3_000, 10_000];
 /// The hash that SwapRouter02 computes addresses of pools with.
 const INIT_CODE: B256 = b256!("0xe34f199b19b2b4f47f68442619d555527d244f78a3297ea89325f843f87b8b54");
 

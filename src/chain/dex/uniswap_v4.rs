@@ -2,11 +2,7 @@
 //! Universal Router.
 
 use alloy::sol_types::SolValue;
-use alloy_primitives::{
-    Address, B256, Bytes, U256,
-    aliases::{I24, U24},
-    keccak256,
-};
+use alloy_primitives::{Address, Bytes, U256};
 
 use super::{
     api::{Bounds, Dex, Fee, Leg, Route, Router, Sides, When},
@@ -17,8 +13,9 @@ use super::{
 };
 use crate::{
     chain::{
-        contracts::{V4ExactInputSingle, V4PoolKey, V4PoolManager, V4Quoter, V4StateView},
+        contracts::{V4ExactInputSingle, V4PoolManager, V4Quoter, V4StateView},
         multicall::{Read, Reading, decode},
+        pool_key::{contract_key, id, state_slot},
         settings::ChainSpec,
     },
     domain::{
@@ -43,8 +40,6 @@ const fn plain(fee: u32, tick_spacing: i32) -> HookShape {
     }
 }
 
-/// The slot of the manager's mapping of pools.
-const POOLS_SLOT: U256 = U256::from_limbs([6, 0, 0, 0]);
 /// A hook may set its fee with every swap; such a pool counts as one that takes 1 %.
 const DYNAMIC_FEE_BPS: u32 = 100;
 
@@ -149,7 +144,7 @@ impl Dex for UniswapV4 {
         let id = id(key).ok_or("no such V4 pool")?;
         let contracts = &spec.contracts;
         let (read, ratio, fee): (_, fn(&Reading, bool) -> _, _) = if contracts.v4_state_view.is_zero() {
-            let slot = keccak256((id, POOLS_SLOT).abi_encode());
+            let slot = state_slot(id);
             let call = V4PoolManager::extsloadCall { slot };
             let read = Read::new(contracts.v4_pool_manager, &call);
             (read, ratio_of_word, Fee::Stated(fee_of_word))
@@ -173,21 +168,6 @@ impl Dex for UniswapV4 {
 
 const fn key(pool: &Pool) -> Option<&PoolKey> {
     if let Pool::V4(key) = pool { Some(key) } else { None }
-}
-
-/// The key as contracts take it; `None` for numbers that do not fit.
-fn contract_key(key: &PoolKey) -> Option<V4PoolKey> {
-    Some(V4PoolKey {
-        currency0: key.currency0,
-        currency1: key.currency1,
-        fee: U24::try_from(key.fee).ok()?,
-        tickSpacing: I24::try_from(key.tick_spacing).ok()?,
-        hooks: key.hooks,
-    })
-}
-
-fn id(key: &PoolKey) -> Option<B256> {
-    contract_key(key).map(|key| keccak256(key.abi_encode()))
 }
 
 /// Wraps or unwraps what the pool does not hold in the wallet's form, swaps, and pays out. The native coin is always

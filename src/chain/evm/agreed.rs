@@ -2,16 +2,22 @@
 
 use std::{sync::PoisonError, time::Instant};
 
-use alloy_primitives::{Address, U64};
+use alloy_primitives::{Address, U64, U256};
 use chrono::TimeDelta;
 use metrics::counter;
 use serde_json::{Value, json};
 use tracing::{debug, error};
 
-use super::state::{EvmChain, Heads};
+use super::{
+    balance_request,
+    state::{EvmChain, Heads},
+};
 use crate::{
     chain::{lookup::Contradiction, quorum::reached, receipts::RawBlock, voice::Voice},
-    domain::onchain::{Head, Nonces},
+    domain::{
+        onchain::{Asset, Head, Nonces},
+        units::Amount,
+    },
     ports::RpcError,
     telemetry::metric,
 };
@@ -86,6 +92,22 @@ impl EvmChain {
             latest: self.reached("the nonce", &said, |nonces| nonces.latest)?,
             pending: self.reached("the nonce", &said, |nonces| nonces.pending)?,
         })
+    }
+
+    /// The most that a quorum of nodes says the wallet holds.
+    pub(super) async fn agreed_balance(&self, wallet: Address, asset: Asset) -> Result<Amount, RpcError> {
+        let (method, parameters) = balance_request(wallet, &asset, json!("latest"));
+        let ask = |voice: Voice| {
+            let parameters = parameters.clone();
+            async move {
+                let answer: Value = voice.request(method, parameters).await?;
+                let units = answer.as_str().unwrap_or_default().parse::<U256>();
+                let units = units.map_err(|error| voice.nonsense(method, error))?;
+                Ok(Amount::new(units))
+            }
+        };
+        let said = self.rpc.each(ask).await;
+        self.reached("the balance", &said, |held| *held)
     }
 
     /// Logs and counts a contradiction. While unsettled, it blocks new trades on the chain for a while.

@@ -24,6 +24,7 @@ use super::{
         price::{Digits, PoolPrice},
         search::Search,
     },
+    discovery::Discovery,
     multicall::{Read, Reading, decode, read_all, read_all_at},
     rpc::Rpc,
     settings::ChainSpec,
@@ -68,14 +69,22 @@ impl OnchainPrices {
     /// Prices on `spec`'s chain, queried through `rpc`.
     #[must_use]
     pub fn new(rpc: Rpc, spec: Arc<ChainSpec>) -> Self {
-        Self::sharing(Search::new(rpc.clone(), spec.clone()), rpc, spec)
+        let nothing = Discovery::new(rpc.clone(), spec.clone(), None);
+        let search = Search::new(rpc.clone(), spec.clone(), Arc::new(nothing));
+        Self::sharing(search, rpc, spec)
+    }
+
+    /// The same from other nodes, which read the same pools.
+    pub(crate) fn witness(&self, rpc: Rpc, spec: Arc<ChainSpec>) -> Self {
+        let discovery = self.spot.discovery.clone();
+        Self::sharing(Search::new(rpc.clone(), spec.clone(), discovery), rpc, spec)
     }
 
     /// The same, sharing the venue's knowledge of pools: those that fail its simulations are not price sources.
     pub(crate) fn sharing(spot: Search, rpc: Rpc, spec: Arc<ChainSpec>) -> Self {
         Self {
+            history: Search::new(rpc, spec, spot.discovery.clone()),
             spot,
-            history: Search::new(rpc, spec),
             native: Arc::default(),
         }
     }

@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    questions::{remove_question, sell_question},
+    questions::{remove_question, resume_question, sell_question},
     selection::{JobsArgs, named},
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
         App, AppError,
         jobs::{
             lifecycle::{self, Changed, LiquidateRequest, Report},
-            sale,
+            sale::{self, Trader},
             selected::Jobs,
         },
     },
@@ -39,6 +39,9 @@ pub struct ResumeArgs {
     /// changed since, are as they were before
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["jobs", "chain"])]
     paused_by: Option<i64>,
+    /// Resume jobs that trade with real money without asking for confirmation
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -79,12 +82,25 @@ pub async fn pause(settings: &Settings, out: Out, args: &JobsArgs) -> Result<(),
 pub async fn resume(settings: &Settings, out: Out, args: &ResumeArgs) -> Result<(), AppError> {
     let app = App::open(settings).await?;
     if let Some(pause) = args.paused_by {
+        if asks(out, args.yes) {
+            agreed(out, &sale::resumable_after(&app, AuditId(pause)).await?)?;
+        }
         let report = lifecycle::resume_paused_by(&app, AuditId(pause), &actor()).await?;
         return show(out, report, false);
     }
     let jobs = named(&args.jobs, args.chain.as_deref());
+    if asks(out, args.yes) {
+        agreed(out, &sale::resumable(&app, &jobs).await?)?;
+    }
     let report = lifecycle::resume(&app, &jobs, &actor()).await?;
     show(out, report, jobs.is_one())
+}
+
+fn agreed(out: Out, traders: &[Trader]) -> Result<(), AppError> {
+    if traders.is_empty() {
+        return Ok(());
+    }
+    confirm(out, &resume_question(traders))
 }
 
 pub async fn remove(settings: &Settings, out: Out, args: &RemoveArgs) -> Result<(), AppError> {

@@ -1,5 +1,6 @@
 //! Commands on one job, or on all of them.
 
+pub mod adopt;
 mod alive;
 pub mod config;
 pub mod export;

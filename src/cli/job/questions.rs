@@ -2,7 +2,10 @@
 
 use crate::{
     app::{
-        jobs::{sale::Sale, start::Terms},
+        jobs::{
+            sale::{Sale, Trader},
+            start::Terms,
+        },
         name::JobName,
     },
     cli::{
@@ -52,6 +55,23 @@ fn sale_line(sale: &Sale) -> String {
         "  {}: {position} {}{wallet}, {worth}",
         sale.name, sale.name.symbol
     )
+}
+
+/// Which jobs would trade again.
+pub(super) fn resume_question(traders: &[Trader]) -> String {
+    let mut lines = vec!["Resume trading with real money:".to_owned()];
+    lines.extend(
+        traders
+            .iter()
+            .map(|Trader { name, wallet }| format!("  {name}, wallet {wallet}")),
+    );
+    lines.push("Continue?".to_owned());
+    lines.join("\n")
+}
+
+/// A slot now may be a trade.
+pub(super) fn tick_question(Trader { name, wallet }: &Trader) -> String {
+    format!("Evaluate a slot of {name} now? It may trade with real money from wallet {wallet}.")
 }
 
 pub(super) fn remove_question(jobs: &[JobName]) -> String {

@@ -1,4 +1,4 @@
-//! Commands for experiments, without a database.
+//! Commands for experiments and for prices, without a database.
 
 pub mod backtest;
 pub mod prices;

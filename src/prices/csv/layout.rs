@@ -21,6 +21,8 @@ const NAMES_SHOWN: usize = 20;
 const LEAD_MAX: usize = 20;
 /// How a line above the table begins that says where invented prices come from.
 pub const INVENTED: &str = "# INVENTED prices";
+/// How a line above the table begins that says whose prices these are, and where they come from.
+pub const SOURCE: &str = "# Prices of";
 /// Rows read to detect the order of the file.
 const SAMPLE: usize = 500;
 /// How far in the future a candle may end: a month that has just begun.
@@ -282,6 +284,8 @@ fn head<R: Read>(records: &mut Records<R>, record: &mut Record, latest: Timestam
         if raw.starts_with(INVENTED.as_bytes()) {
             invented = true;
             notes.push(format!("the prices are INVENTED: {text}"));
+        } else if raw.starts_with(SOURCE.as_bytes()) {
+            notes.push(text.trim_start_matches("# ").to_owned());
         } else if !hint {
             notes.push(format!("line {} was skipped: {text}", record.line));
         }

@@ -10,7 +10,7 @@ mod record;
 mod sequence;
 mod time;
 
-pub use layout::{INVENTED, Layout, PriceRow};
+pub use layout::{INVENTED, Layout, PriceRow, SOURCE};
 pub use problem::{LayoutProblem, RowProblem, shown};
 pub use sequence::{Ends, Order, Place, Spacing, Spacings};
 pub use time::{FIRST, instant};

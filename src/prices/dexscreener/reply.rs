@@ -1,6 +1,6 @@
 //! What the API answers: a list of pairs, of which some may be unreadable and some price another token.
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::Value;
@@ -9,6 +9,9 @@ use crate::domain::foreign::Foreign;
 
 /// Maximum length of a ticker, bytes.
 const SYMBOL_MAX: usize = 32;
+
+/// Most ids that are believed of one answer.
+const V4_IDS_MAX: usize = 50;
 
 /// Symbol and price of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub(super) struct Pair {
     price_usd: Value,
     #[serde(default)]
     liquidity: Value,
+    #[serde(default)]
+    pair_address: Value,
 }
 
 #[derive(Debug, Deserialize)]
@@ -72,6 +77,15 @@ pub(super) fn deepest(pairs: &[Pair], chain: &str, token: Address) -> Result<Tok
             price_usd,
         })
         .ok_or_else(|| format!("no pool on {chain} prices {address}"))
+}
+
+/// The ids of Uniswap V4 pools that trade `token`: those are named by 32 bytes, all others by the 20 of an address.
+pub(super) fn v4_ids(pairs: &[Pair], chain: &str) -> Vec<B256> {
+    let pairs = pairs.iter().filter(|pair| pair.chain_id == chain);
+    pairs
+        .filter_map(|pair| pair.pair_address.as_str()?.parse().ok())
+        .take(V4_IDS_MAX)
+        .collect()
 }
 
 impl Pair {

@@ -1,13 +1,9 @@
 //! One request: rate limit, retries, size limit.
 
-use std::{
-    hash::{BuildHasher, Hasher, RandomState},
-    time::Duration,
-};
+use std::time::Duration;
 
 use alloy_primitives::Address;
-use chrono::Utc;
-use reqwest::{Response, StatusCode, header::RETRY_AFTER};
+use reqwest::StatusCode;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
@@ -16,10 +12,8 @@ use super::{
     settings::DexscreenerSettings,
 };
 use crate::{
-    domain::{
-        backoff::{Backoff, retry_after},
-        foreign::causes,
-    },
+    domain::{backoff::Backoff, foreign::causes},
+    prices::http::{Failed, asked_pause, body, client, jittered},
     store::rate_limits::RateLimit,
 };
 
@@ -42,25 +36,10 @@ pub(super) struct Requests {
     settings: DexscreenerSettings,
 }
 
-/// Why an attempt failed.
-enum Failed {
-    /// A retry may succeed.
-    ForNow(String),
-    /// A retry will not help, or is not allowed.
-    ForGood(String),
-}
-
 impl Requests {
     pub(super) fn new(pool: PgPool, settings: DexscreenerSettings) -> Result<Self, reqwest::Error> {
-        let agent = concat!("lgi-mm/", env!("CARGO_PKG_VERSION"));
-        let http = reqwest::Client::builder()
-            .timeout(settings.timeout.std())
-            // A redirect would lead to a host that was not configured.
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(agent)
-            .build()?;
         Ok(Self {
-            http,
+            http: client(settings.timeout)?,
             limit: RateLimit::new(pool, "dexscreener", settings.requests_per_minute),
             slots: Semaphore::new(CONCURRENT_MAX),
             settings,
@@ -124,37 +103,7 @@ impl Requests {
         if !status.is_success() {
             return Err(Failed::ForGood(format!("HTTP {status}")));
         }
-        let body = body(response).await?;
+        let body = body(response, BODY_MAX).await?;
         decode(&body).map_err(|error| Failed::ForGood(format!("the answer is not a list of pairs: {error}")))
     }
-}
-
-async fn body(mut response: Response) -> Result<Vec<u8>, Failed> {
-    let mut body = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > BODY_MAX => {
-                return Err(Failed::ForGood(format!(
-                    "the answer is larger than {BODY_MAX} bytes"
-                )));
-            }
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return Ok(body),
-            Err(error) => return Err(Failed::ForNow(causes(&error.without_url()))),
-        }
-    }
-}
-
-/// What the server asks us to wait.
-fn asked_pause(response: &Response) -> Option<Duration> {
-    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    retry_after(text, Utc::now())
-}
-
-/// A half to the whole of `pause`, so that workers which failed together do not come back together.
-fn jittered(pause: Duration) -> Duration {
-    // The keys of a RandomState are random, and that is all the randomness this needs.
-    let random = RandomState::new().build_hasher().finish() % 1_000;
-    let part = u32::try_from(random).unwrap_or_default();
-    pause / 2 + pause / 2_000 * part
 }

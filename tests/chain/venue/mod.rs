@@ -9,5 +9,6 @@ mod few_units;
 mod odd;
 mod prices;
 mod refusals;
+mod shapes;
 mod swaps;
 mod world;

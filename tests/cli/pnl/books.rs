@@ -15,12 +15,14 @@ use lgi_mm::{
         units::{Amount, Price, Usd},
     },
     store::{
-        adoption, dust,
+        adoption::{self, Adjusted, Adoption},
+        dust,
         endings::{self, Ended, Settlement, TradeFailure},
         failure_watches, fill_watches,
         gas::GasPaid,
         jobs::{self, Job, NewJob},
         orders::{self, Order},
+        release::{self, Release},
         repairs, trades,
     },
 };
@@ -365,8 +367,15 @@ impl Books {
     /// Tokens come without a trade.
     pub async fn adopt(&mut self, job: JobId, tokens: u64, cost: Decimal) {
         let seen = self.row(job).await.position.token_balance;
-        let done = adoption::count_in(&self.pool, job, seen, amount(tokens), usd(cost), "test").await;
-        assert!(done.expect("counted in"));
+        let adoption = Adoption {
+            seen,
+            tokens: amount(tokens),
+            cost: usd(cost),
+            is_buy: tokens % 2 == 0,
+            key: None,
+        };
+        let done = adoption::adopt(&self.pool, job, &adoption, "test").await;
+        assert_eq!(done.expect("adopted"), Adjusted::Done);
         let booking = self.count();
         let expected = self.expected(job);
         expected.held += Decimal::from(tokens);
@@ -390,6 +399,21 @@ impl Books {
                 .await
                 .expect("withdrawn")
         );
+        self.gone(job, tokens);
+    }
+
+    /// The owner takes tokens back.
+    pub async fn release(&mut self, job: JobId, tokens: u64) {
+        let release = Release {
+            tokens: Some(amount(tokens)),
+            key: None,
+        };
+        let released = release::release(&self.pool, job, &release, "test").await;
+        assert_eq!(released.expect("released").outcome, Adjusted::Done);
+        self.gone(job, tokens);
+    }
+
+    fn gone(&mut self, job: JobId, tokens: u64) {
         let booking = self.count();
         let expected = self.expected(job);
         let cost = (expected.cost * Decimal::from(tokens) / expected.held)

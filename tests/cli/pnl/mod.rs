@@ -104,6 +104,7 @@ async fn ledger(terminal: &Terminal, seed: u64) -> Books {
             .adopt(job, 1_000 + dice.below(50_000), dice.sum(40, 6))
             .await;
         books.withdraw(job, 1 + dice.below(900)).await;
+        books.release(job, 1 + dice.below(700)).await;
         books.price(job, Decimal::new(17, 7)).await;
     }
     books

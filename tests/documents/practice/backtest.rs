@@ -9,8 +9,8 @@ use std::{
 const PAGE: &str = include_str!("../../../docs/backtest.md");
 
 /// The blocks of the page whose first line has this beginning, with the rest of that line.
-fn blocks(fence: &str) -> Vec<(&'static str, &'static str)> {
-    PAGE.split(&format!("```{fence}"))
+pub(super) fn blocks<'a>(page: &'a str, fence: &str) -> Vec<(&'a str, &'a str)> {
+    page.split(&format!("```{fence}"))
         .skip(1)
         .filter_map(|rest| {
             rest.split_once("\n```")?
@@ -22,7 +22,7 @@ fn blocks(fence: &str) -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
-fn run(script: &str, dir: &Path, database: &str) -> Output {
+pub(super) fn run(script: &str, dir: &Path, database: &str) -> Output {
     let program = Path::new(env!("CARGO_BIN_EXE_lgi-mm"))
         .parent()
         .expect("a directory");
@@ -40,7 +40,7 @@ fn run(script: &str, dir: &Path, database: &str) -> Output {
 }
 
 /// The cells of each line: the page shows them aligned, as on a terminal, and a pipe gets tabs.
-fn readable(text: &str) -> Vec<Vec<String>> {
+pub(super) fn readable(text: &str) -> Vec<Vec<String>> {
     text.lines()
         .filter(|line| !line.trim().is_empty())
         .map(|line| {
@@ -60,8 +60,8 @@ fn readable(text: &str) -> Vec<Vec<String>> {
 async fn the_page_backtest_works_word_for_word() {
     let dir = tempfile::tempdir().expect("a directory");
     let db = testkit::db().await;
-    let shown = blocks("text ");
-    let commands = blocks("sh backtest");
+    let shown = blocks(PAGE, "text ");
+    let commands = blocks(PAGE, "sh backtest");
     assert_eq!(
         (commands.len(), shown.len()),
         (7, 2),

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
 mod backtest;
+mod liquidity;
 mod moving;
 
 use std::{path::Path, process::Command};

@@ -7,6 +7,7 @@
 
 mod budget;
 mod dropped;
+mod each_row;
 mod events;
 mod exactly_once;
 mod faults;

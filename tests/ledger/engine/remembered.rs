@@ -20,7 +20,7 @@ use crate::engine::{
 };
 
 /// One DCA buy a day; profit is taken at 20 %, without a cooldown.
-fn selling(sell_pct: i64) -> JobConfig {
+pub(super) fn selling(sell_pct: i64) -> JobConfig {
     let mut config = accumulate();
     let rules: &mut AccumulateConfig = config.rules.accumulate_mut().expect("accumulate");
     rules.dca_interval = Some("36h".parse().expect("span"));
@@ -35,7 +35,7 @@ fn price(text: &str) -> Price {
 }
 
 /// The next slot, at this price: it trades for this reason.
-async fn trades_at(world: &World, at: &str, reason: Reason) -> TradeId {
+pub(super) async fn trades_at(world: &World, at: &str, reason: Reason) -> TradeId {
     world.market.set(at);
     let trade = world.trade().await;
     let found = trades::load(&world.pool, trade).await.expect("trade");
@@ -43,17 +43,17 @@ async fn trades_at(world: &World, at: &str, reason: Reason) -> TradeId {
     trade
 }
 
-async fn holds_at(world: &World, at: &str) {
+pub(super) async fn holds_at(world: &World, at: &str) {
     world.market.set(at);
     assert_eq!(world.hold().await, HoldReason::NotDue, "at {at}");
 }
 
-async fn last(world: &World) -> LastFills {
+pub(super) async fn last(world: &World) -> LastFills {
     world.job().await.last
 }
 
 /// A reorg takes the fill of this trade back, and it fails then.
-async fn take_back(world: &World, trade: TradeId) {
+pub(super) async fn take_back(world: &World, trade: TradeId) {
     let watched = fill_watches::all(&world.pool).await.expect("watched");
     let watched = fill_watches::load(&world.pool, &watched).await.expect("fills");
     let watched = watched.iter().find(|fill| fill.trade == trade).expect("watched");
@@ -62,7 +62,7 @@ async fn take_back(world: &World, trade: TradeId) {
     assert_eq!(reversed.expect("reversed"), Reversed::Committed);
 }
 
-async fn fails(world: &World, trade: TradeId) {
+pub(super) async fn fails(world: &World, trade: TradeId) {
     cancelled(world, trade).await;
     world.pass(TimeDelta::minutes(5));
 }

@@ -28,10 +28,12 @@ pub enum RowKind {
     Trade,
     /// A transaction that only paid gas: an approve, a cancel or a reverted swap.
     Gas,
-    /// Tokens that the wallet held and no job tracked were counted in.
+    /// Tokens that the wallet held and no job tracked were adopted or counted in.
     Adopt,
     /// Tokens that a job tracked had left the wallet.
     Withdraw,
+    /// Tokens that the job gave back to its owner; they stayed in the wallet.
+    Release,
     /// A rest too small to sell was written down; nothing moved.
     Dust,
     /// A cycle began with this budget; nothing moved.
@@ -45,6 +47,7 @@ impl From<MoveKind> for RowKind {
             MoveKind::Gas => Self::Gas,
             MoveKind::Adopt => Self::Adopt,
             MoveKind::Withdraw => Self::Withdraw,
+            MoveKind::Release => Self::Release,
             MoveKind::Dust => Self::Dust,
             MoveKind::Deposit => Self::Budget,
         }
@@ -140,7 +143,7 @@ impl Context<'_> {
                 Side::Sell => (self.token(moved.base), self.quote(moved.quote)),
             },
             (MoveKind::Adopt, _) => (None, self.token(moved.base)),
-            (MoveKind::Withdraw, _) => (self.token(moved.base), None),
+            (MoveKind::Withdraw | MoveKind::Release, _) => (self.token(moved.base), None),
             _ => (None, None),
         }
     }
@@ -170,7 +173,7 @@ fn gains(moved: &Move, fifo: Option<Usd>) -> Result<[Option<Usd>; 4], MoneyError
             let lost = |cost: Option<Usd>| cost.map(|cost| Usd::ZERO.checked_sub(cost)).transpose();
             [moved.quote_usd, lost(moved.quote_usd)?, fifo, lost(fifo)?]
         }
-        MoveKind::Withdraw => [moved.quote_usd, None, fifo, None],
+        MoveKind::Withdraw | MoveKind::Release => [moved.quote_usd, None, fifo, None],
         MoveKind::Adopt => [moved.quote_usd, None, moved.quote_usd, None],
         _ => [None; 4],
     })

@@ -119,7 +119,7 @@ impl Books {
                 Ok(None)
             }
             (MoveKind::Trade, Some(Side::Sell), Some(TradeStatus::Executed))
-            | (MoveKind::Withdraw | MoveKind::Dust, ..) => lots.take(amount),
+            | (MoveKind::Withdraw | MoveKind::Release | MoveKind::Dust, ..) => lots.take(amount),
             _ => Ok(None),
         }
     }

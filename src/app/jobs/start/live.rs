@@ -9,7 +9,7 @@ use super::{
 };
 use crate::app::message::{Advice, Field, Message, message};
 use crate::{
-    app::{App, AppError, ticker::is_ticker, wallets},
+    app::{App, AppError, ErrorKind, ticker::is_ticker, wallets},
     chain::{ChainSpec, LiveChain, agreed_token_info, one_node_warning},
     domain::{
         chains::USDC_DECIMALS,
@@ -246,7 +246,20 @@ async fn require_price(app: &App, plan: &mut Plan<'_>, quote: Address) -> Result
     let now = store::now(&app.pool).await?;
     let answers = app.prices()?.answers(&[request], now).await;
     for answer in answers.into_iter().flatten() {
-        let observed = answer.map_err(|missing| AppError::Network(missing.to_string()))?;
+        let observed = match answer {
+            Ok(observed) => observed,
+            Err(missing)
+                if missing.source_name == SourceName::Onchain && plan.config.venue.pool.is_none() =>
+            {
+                let next = Advice::Pools(plan.request.token);
+                return Err(message![
+                    format!("{missing}; what was asked, and what each pool costs: "),
+                    next
+                ]
+                .error(ErrorKind::Network));
+            }
+            Err(missing) => return Err(AppError::Network(missing.to_string())),
+        };
         plan.assumed
             .push(format!("{} says {} USD now", observed.source, observed.price_usd).into());
     }

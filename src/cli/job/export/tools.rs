@@ -95,7 +95,7 @@ pub(super) fn koinly(line: &ExportLine) -> [String; 12] {
         RowKind::Gas => line.gas_usd,
         RowKind::Trade => line.quote_usd,
         RowKind::Adopt => line.cost_basis_average_usd,
-        RowKind::Withdraw | RowKind::Dust | RowKind::Budget => None,
+        RowKind::Withdraw | RowKind::Release | RowKind::Dust | RowKind::Budget => None,
     };
     let label = if line.kind == RowKind::Gas { "cost" } else { "" };
     [
@@ -183,7 +183,7 @@ pub(super) fn cointracking(line: &ExportLine) -> Result<Vec<[String; 12]>, AppEr
         RowKind::Trade => "Trade",
         RowKind::Gas => "Other Fee",
         RowKind::Adopt => "Deposit",
-        RowKind::Withdraw | RowKind::Dust | RowKind::Budget => "Withdrawal",
+        RowKind::Withdraw | RowKind::Release | RowKind::Dust | RowKind::Budget => "Withdrawal",
     };
     let mut entry = Entry {
         kind,

@@ -1,7 +1,7 @@
 //! `backtest`: runs a job's rules over a file of prices. No database, no network.
 
 mod sweep;
-mod table;
+pub(in crate::cli) mod table;
 
 use std::path::{Path, PathBuf};
 
@@ -79,7 +79,7 @@ enum CandleTimeArg {
     Close,
 }
 
-fn instant(text: &str) -> Result<Timestamp, String> {
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     parse_instant(text)
         .ok_or_else(|| "write a date or time such as 2026-01-31 or 2026-01-31T12:00:00Z".to_owned())
 }

@@ -1,0 +1,259 @@
+//! Every pool of a token, for its owner to look at: what each gives there and back, how deep it is, and why one that
+//! is refused is refused.
+
+use std::collections::HashMap;
+
+use alloy_primitives::{Address, U256};
+
+use super::{
+    api::{Bounds, Route},
+    assets::pair_of,
+    best_of::BestOf,
+    calls::calls,
+    search::Offer,
+    simulate::{Untried, simulate_rich},
+    trial::NEVER,
+};
+use crate::{
+    chain::error::CallError,
+    domain::{
+        Timestamp, bounds,
+        onchain::{Checks, SwapRequest},
+        pool::{NATIVE, Pool, PoolKey},
+        units::Amount,
+    },
+    ports::RpcError,
+};
+
+/// Pools that are tried out; the others are only quoted.
+const TRIED_MAX: usize = 16;
+/// A wallet that nobody has; it is rich for the trial alone.
+const NOBODY: Address = Address::repeat_byte(0x6e);
+/// Impact up to which a pool counts as deep enough for a size, basis points.
+const DEEP_BPS: u32 = 100;
+
+/// A size at which pools are asked: what it is called, and base units of the quote.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    /// Whole dollars.
+    pub usd: u64,
+    /// Base units of the quote.
+    pub amount: U256,
+}
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct SurveyRequest {
+    /// The token.
+    pub token: Address,
+    /// The native coin or USDC.
+    pub quote: Address,
+    /// Base units of the quote that a round trip begins with.
+    pub amount: U256,
+    /// Sizes that tell how deep a pool is, the smallest first.
+    pub ladder: Vec<Size>,
+}
+
+/// A pool.
+#[derive(Debug, Clone)]
+pub struct Surveyed {
+    /// Its name in settings.
+    pub pool: Pool,
+    /// The exchange.
+    pub venue: &'static str,
+    /// Whether the pool holds the native coin itself, its wrapped form, or another quote.
+    pub quote: Address,
+    /// What it says that it keeps of a swap, basis points; `None`: its hook decides.
+    pub fee_bps: Option<u32>,
+    /// Its hook.
+    pub hook: Option<Address>,
+    /// When it was created, if that is known.
+    pub created_at: Option<Timestamp>,
+    /// Base units of the token for the amount asked.
+    pub buys: U256,
+    /// Price impact of that, basis points.
+    pub impact_bps: Option<u32>,
+    /// Loss of a round trip, all fees, taxes and impact in it, basis points; `None`: it does not come back.
+    pub round_trip_bps: Option<u32>,
+    /// Whether that was measured at a wallet, by trying it on the chain's state; else it is what the pool says.
+    pub measured: bool,
+    /// Largest size of the ladder that moves its price by at most one per cent, dollars.
+    pub depth_usd: Option<u64>,
+    /// Why it cannot be traded in.
+    pub refused: Option<String>,
+}
+
+/// Pools of a pair.
+#[derive(Debug, Clone)]
+pub struct Survey {
+    /// Those that answer, what gives most first, then those that cannot be traded in.
+    pub pools: Vec<Surveyed>,
+    /// How many pools of each exchange were asked, in words.
+    pub asked: String,
+}
+
+impl BestOf {
+    /// Asks every pool of a pair.
+    ///
+    /// # Errors
+    /// [`RpcError`] if no node answers.
+    pub async fn survey(&self, request: &SurveyRequest) -> Result<Survey, RpcError> {
+        let search = self.search();
+        let (token, quote) = (request.token, request.quote);
+        let routes = search.candidates(quote, token).await;
+        let routes = routes.map_err(CallError::into_rpc)?;
+        let asked = search.offers(&routes, request.amount, &[]).await;
+        let (offers, _) = asked.map_err(CallError::into_rpc)?;
+        let depths = self.depths(&offers, &request.ladder).await?;
+        let created: HashMap<Pool, Timestamp> = search
+            .discovery
+            .pools(pair_of(&search.spec, token, quote).token)
+            .await
+            .iter()
+            .filter_map(|found| Some((found.pool, found.created_at?)))
+            .collect();
+        let mut pools = Vec::with_capacity(offers.len());
+        for (index, offer) in offers.iter().enumerate() {
+            let trip = self.round_trip(request, offer, index < TRIED_MAX).await?;
+            let (pool, dex) = (offer.route.pool, offer.route.dex);
+            let hook = hook_of(&pool);
+            pools.push(Surveyed {
+                pool,
+                venue: dex.name(),
+                quote: offer.route.pays,
+                fee_bps: match pool {
+                    Pool::V4(PoolKey { fee, .. }) if fee == crate::domain::pool::DYNAMIC_FEE => None,
+                    _ => Some(dex.fee_bps(&pool)),
+                },
+                hook,
+                created_at: created.get(&pool).copied(),
+                buys: offer.amount_out,
+                impact_bps: Some(offer.price_impact_bps),
+                round_trip_bps: trip
+                    .back
+                    .map(|back| bounds::loss_bps(Amount::new(request.amount), back)),
+                measured: trip.measured,
+                depth_usd: depths.get(&pool).copied(),
+                refused: trip.refused,
+            });
+        }
+        pools.sort_by_key(|pool| pool.refused.is_some());
+        Ok(Survey {
+            pools,
+            asked: search.asked(&routes),
+        })
+    }
+
+    /// The largest size that each pool takes without moving far.
+    async fn depths(&self, offers: &[Offer], ladder: &[Size]) -> Result<HashMap<Pool, u64>, RpcError> {
+        let routes: Vec<Route> = offers.iter().map(|offer| offer.route).collect();
+        let mut depths = HashMap::new();
+        for size in ladder {
+            let asked = self.search().offers(&routes, size.amount, &[]).await;
+            let (offers, _) = asked.map_err(CallError::into_rpc)?;
+            for offer in offers {
+                if offer.price_impact_bps <= DEEP_BPS {
+                    depths.insert(offer.route.pool, size.usd);
+                }
+            }
+        }
+        Ok(depths)
+    }
+
+    async fn round_trip(
+        &self,
+        request: &SurveyRequest,
+        offer: &Offer,
+        try_out: bool,
+    ) -> Result<Trip, RpcError> {
+        if try_out
+            && request.quote == NATIVE
+            && let Some(trip) = self.tried(request, offer).await
+        {
+            return Ok(trip);
+        }
+        let search = self.search();
+        let back = search.route(offer.route.pool, request.token, request.quote);
+        let back: Vec<Route> = back.into_iter().collect();
+        let asked = search.offers(&back, offer.amount_out, &[]).await;
+        let (offers, _) = asked.map_err(CallError::into_rpc)?;
+        let back = offers.first().map(|offer| Amount::new(offer.amount_out));
+        Ok(Trip {
+            back,
+            measured: false,
+            refused: back.is_none().then(|| "it gives nothing back".to_owned()),
+        })
+    }
+
+    /// A buy and the sale of all that arrives, by a wallet that is rich for the moment. `None`: no node can try that.
+    async fn tried(&self, request: &SurveyRequest, offer: &Offer) -> Option<Trip> {
+        let search = self.search();
+        let buy = wish(request.quote, request.token, request.amount);
+        let bounds = Bounds {
+            amount_out_min: U256::ZERO,
+            wallet_min: None,
+            deadline: NEVER,
+            reset_allowance: false,
+        };
+        let refused = |why: String| {
+            Some(Trip {
+                back: None,
+                measured: true,
+                refused: Some(why),
+            })
+        };
+        let mut steps = calls(&search.spec, &buy, &offer.route, bounds).ok()?;
+        let bought = match simulate_rich(&search.rpc, NOBODY, &steps).await {
+            Ok(bought) => bought,
+            Err(Untried::Funds | Untried::Rpc(_)) => return None,
+        };
+        if let Some((_, why)) = bought.failure() {
+            return refused(format!("a buy reverts: {why}"));
+        }
+        let arrived = bought.arrived(steps.last()?, &buy, search.spec.wrapped_native)?;
+        if arrived.is_zero() {
+            return refused("nothing arrives".to_owned());
+        }
+        let sell = wish(request.token, request.quote, arrived);
+        let back = search.route(offer.route.pool, request.token, request.quote)?;
+        steps.extend(calls(&search.spec, &sell, &back, bounds).ok()?);
+        let sold = simulate_rich(&search.rpc, NOBODY, &steps).await.ok()?;
+        if let Some((_, why)) = sold.failure() {
+            return refused(format!("a sale of what was bought reverts: {why}"));
+        }
+        let back = sold.arrived(steps.last()?, &sell, search.spec.wrapped_native)?;
+        Some(Trip {
+            back: Some(Amount::new(back)),
+            measured: true,
+            refused: None,
+        })
+    }
+}
+
+/// What a round trip brings back.
+struct Trip {
+    back: Option<Amount>,
+    measured: bool,
+    refused: Option<String>,
+}
+
+fn hook_of(pool: &Pool) -> Option<Address> {
+    match pool {
+        Pool::V4(key) => (!key.hooks.is_zero()).then_some(key.hooks),
+        _ => None,
+    }
+}
+
+fn wish(token_in: Address, token_out: Address, amount_in: U256) -> SwapRequest {
+    SwapRequest {
+        wallet: NOBODY,
+        token_in,
+        token_out,
+        amount_in: Amount::new(amount_in),
+        amount_out_fair: Amount::ZERO,
+        fair_rest: 0,
+        pool: None,
+        prove_sell: false,
+        checks: Checks::none(),
+    }
+}

@@ -1,0 +1,236 @@
+//! The pool manager's logs of new pools of one token, over ranges of blocks that the provider allows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alloy::sol_types::SolEvent;
+use alloy_primitives::{Address, B256, Bytes, U64};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    proven,
+    ranges::{fewer, is_too_often},
+};
+use crate::{
+    chain::{
+        contracts::{V4PoolKey, V4PoolManager},
+        receipts::RawBlock,
+        rpc::Rpc,
+        settings::ChainSpec,
+    },
+    domain::Timestamp,
+    store::v4_pools::{FoundBy, V4Pool},
+};
+
+/// Newest blocks that are read again next time: they may still be reorged out.
+pub(super) const UNSETTLED: u64 = 64;
+/// A pool in a block older than this many is not young, whatever the chain's pace.
+const RECENT: u64 = 50_000;
+/// Blocks whose time is asked for at once.
+const TIMES_MAX: usize = 20;
+
+/// A search through logs.
+pub(super) struct Scan<'a> {
+    pub(super) rpc: &'a Rpc,
+    pub(super) spec: &'a ChainSpec,
+    pub(super) token: Address,
+    /// Requests that may be used.
+    pub(super) requests: u32,
+    /// Blocks that one request may cover; zero: any.
+    pub(super) span: u64,
+}
+
+/// What a search found.
+pub(super) struct Progress {
+    pub(super) found: Vec<V4Pool>,
+    /// The next block to read; `None`: no log could be read.
+    pub(super) next_block: Option<u64>,
+    pub(super) head: u64,
+    pub(super) span: u64,
+    /// Why it stopped early.
+    pub(super) problem: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawLog {
+    address: Address,
+    topics: Vec<B256>,
+    data: Bytes,
+    block_number: Option<U64>,
+    #[serde(default)]
+    removed: bool,
+}
+
+/// A pool and the block it was created in.
+type Created = (V4Pool, Option<u64>);
+
+impl Scan<'_> {
+    /// Reads on from block `from`; `None`: from the beginning.
+    ///
+    /// # Errors
+    /// The node does not name its newest block.
+    pub(super) async fn run(mut self, from: Option<u64>) -> Result<Progress, String> {
+        let head = self.rpc.request::<U64>("eth_blockNumber", json!([])).await;
+        let head: u64 = head.map_err(|error| error.to_string())?.to();
+        let mut progress = Progress {
+            found: Vec::new(),
+            next_block: from,
+            head,
+            span: self.span,
+            problem: None,
+        };
+        let first = from.unwrap_or_else(|| self.spec.v4_first_block.min(head));
+        let mut begun = from.is_some() || self.span != 0;
+        if from.is_none() && begun {
+            progress.next_block = Some(self.creation(first, head).await);
+        }
+        let mut created: Vec<Created> = Vec::new();
+        // The smallest range that was refused, so that growing does not run into it again and again.
+        let mut refused = u64::MAX;
+        loop {
+            let next = progress.next_block.unwrap_or(first);
+            if next > head || self.requests == 0 {
+                break;
+            }
+            let span = match progress.span {
+                0 => head.saturating_sub(next).saturating_add(1),
+                span => span,
+            };
+            let to = next.saturating_add(span).saturating_sub(1).min(head);
+            match self.read(next, to).await {
+                Ok(found) => {
+                    created.extend(found);
+                    progress.next_block = Some(to.saturating_add(1));
+                    if progress.span != 0 && progress.span.saturating_mul(2) < refused {
+                        progress.span = progress.span.saturating_mul(2);
+                    }
+                }
+                Err(said) if is_too_often(&said) => {
+                    progress.problem = Some(said);
+                    break;
+                }
+                Err(said) => {
+                    let asked = to.saturating_sub(next).saturating_add(1);
+                    refused = refused.min(asked);
+                    let Some(less) = fewer(asked, &said) else {
+                        progress.problem = Some(said);
+                        break;
+                    };
+                    progress.span = less;
+                    if !begun {
+                        // Not all at once: then not the years before the token was there.
+                        progress.next_block = Some(self.creation(first, head).await);
+                    }
+                    begun = true;
+                }
+            }
+        }
+        progress.found = self.dated(created, head).await;
+        Ok(progress)
+    }
+
+    /// Pools that were created in these blocks; why the node does not say.
+    async fn read(&mut self, from: u64, to: u64) -> Result<Vec<Created>, String> {
+        self.requests = self.requests.saturating_sub(1);
+        let token = self.token.into_word();
+        let filter = |topics: Value| {
+            let filter = json!([{
+                "address": self.spec.contracts.v4_pool_manager,
+                "fromBlock": U64::from(from),
+                "toBlock": U64::from(to),
+                "topics": topics,
+            }]);
+            ("eth_getLogs", filter)
+        };
+        let signature = V4PoolManager::Initialize::SIGNATURE_HASH;
+        let requests = [
+            filter(json!([signature, null, token])),
+            filter(json!([signature, null, null, token])),
+        ];
+        let answers = self.rpc.batch(&requests).await;
+        let mut created = Vec::new();
+        for answer in answers.map_err(|error| error.to_string())? {
+            let logs = answer.map_err(|error| error.to_string())?;
+            let logs: Vec<RawLog> = serde_json::from_value(logs).map_err(|error| error.to_string())?;
+            created.extend(logs.iter().filter_map(|log| self.understand(log)));
+        }
+        Ok(created)
+    }
+
+    /// The pool that a log tells of, if it tells the truth: its key must hash to its id.
+    fn understand(&self, log: &RawLog) -> Option<Created> {
+        if log.address != self.spec.contracts.v4_pool_manager || log.removed {
+            return None;
+        }
+        let event = V4PoolManager::Initialize::decode_raw_log(log.topics.iter().copied(), &log.data).ok()?;
+        let key = V4PoolKey {
+            currency0: event.currency0,
+            currency1: event.currency1,
+            fee: event.fee,
+            tickSpacing: event.tickSpacing,
+            hooks: event.hooks,
+        };
+        let pool = proven(&key, FoundBy::Log).filter(|pool| pool.id == event.id)?;
+        Some((pool, log.block_number.map(|number| number.to())))
+    }
+
+    /// The block in which the token was created, at the earliest `first`; that one if the node does not keep old
+    /// states.
+    async fn creation(&mut self, first: u64, head: u64) -> u64 {
+        // The code is absent in `before`, and there in `since`.
+        let (mut before, mut since) = (first, head);
+        match self.has_code(first).await {
+            Some(false) => {}
+            Some(true) | None => return first,
+        }
+        while since.saturating_sub(before) > 1 && self.requests > 0 {
+            let middle = before.saturating_add(since.saturating_sub(before).div_euclid(2));
+            match self.has_code(middle).await {
+                Some(true) => since = middle,
+                Some(false) => before = middle,
+                // A state that is not kept: the token may be younger, and a block is not worth a guess.
+                None => return before,
+            }
+        }
+        before
+    }
+
+    async fn has_code(&mut self, block: u64) -> Option<bool> {
+        self.requests = self.requests.saturating_sub(1);
+        let code = self
+            .rpc
+            .request::<Bytes>("eth_getCode", json!([self.token, U64::from(block)]))
+            .await;
+        Some(!code.ok()?.is_empty())
+    }
+
+    /// The pools with the time of their creation, where that is not long ago.
+    async fn dated(&self, created: Vec<Created>, head: u64) -> Vec<V4Pool> {
+        let is_recent = |block: &u64| *block > head.saturating_sub(RECENT);
+        let blocks: BTreeSet<u64> = created.iter().filter_map(|(_, block)| *block).collect();
+        let recent: Vec<u64> = blocks
+            .into_iter()
+            .filter(is_recent)
+            .rev()
+            .take(TIMES_MAX)
+            .collect();
+        let requests: Vec<_> = recent
+            .iter()
+            .map(|block| ("eth_getBlockByNumber", json!([U64::from(*block), false])))
+            .collect();
+        let answers = self.rpc.batch(&requests).await.unwrap_or_default();
+        let times: BTreeMap<u64, Timestamp> = answers
+            .into_iter()
+            .filter_map(|answer| {
+                let block: RawBlock = serde_json::from_value(answer.ok()?).ok()?;
+                Some((block.number.to(), block.time()?))
+            })
+            .collect();
+        let dated = created.into_iter().map(|(pool, block)| V4Pool {
+            created_at: block.and_then(|block| times.get(&block).copied()),
+            ..pool
+        });
+        dated.collect()
+    }
+}
