@@ -204,27 +204,66 @@ CREATE TABLE signers (
     CONSTRAINT signers_halt_has_reason CHECK ((halted_at IS NULL) = (halted_reason IS NULL))
 );
 
--- One (chain, signer, nonce), permanently: never bound to another trade.
+-- Coins and tokens that the owner takes out of a wallet. No job owns them, so this is no trade; while it is SUBMITTED the
+-- row itself reserves the amount and the gas.
+CREATE TABLE withdrawals (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    realm         text         NOT NULL CHECK (realm = 'live'),
+    chain         text         NOT NULL,
+    wallet        evm_address  NOT NULL,
+    -- 'native' or a token address.
+    asset         text         NOT NULL CHECK (asset = 'native' OR asset ~ '^0x[0-9a-f]{40}$'),
+    symbol        text         NOT NULL CHECK (length(symbol) BETWEEN 1 AND 32),
+    decimals      smallint     NOT NULL CHECK (decimals BETWEEN 0 AND 36),
+    amount        token_amount NOT NULL CHECK (amount > 0),
+    receiver      evm_address  NOT NULL CHECK (receiver <> wallet),
+    actor         text         NOT NULL CHECK (actor <> ''),
+    -- Most that gas may take, wei.
+    gas_max       token_amount NOT NULL,
+    status        text         NOT NULL DEFAULT 'SUBMITTED' CHECK (status IN ('SUBMITTED', 'EXECUTED', 'FAILED')),
+    failure_kind  text         CHECK (failure_kind IN ('reverted', 'cancelled', 'foreign')),
+    -- What it waits for, or why it failed.
+    note          text,
+    tx_hash       bytea        CHECK (length(tx_hash) = 32),
+    gas_native    token_amount NOT NULL DEFAULT 0,
+    gas_usd       usd          NOT NULL DEFAULT 0 CHECK (gas_usd >= 0),
+    -- Checked until its block is final: a reorg opens it again, and the same bytes are sent.
+    next_check_at timestamptz  DEFAULT now(),
+    version       bigint       NOT NULL DEFAULT 1,
+    created_at    timestamptz  NOT NULL DEFAULT now(),
+    executed_at   timestamptz,
+    FOREIGN KEY (realm, chain, wallet) REFERENCES signers (realm, chain, address),
+    CONSTRAINT withdrawals_failure_has_kind CHECK ((status = 'FAILED') = (failure_kind IS NOT NULL)),
+    CONSTRAINT withdrawals_ended_has_proof CHECK (status = 'SUBMITTED' OR (tx_hash IS NOT NULL AND executed_at IS NOT NULL)),
+    CONSTRAINT withdrawals_open_is_checked CHECK (status <> 'SUBMITTED' OR next_check_at IS NOT NULL)
+);
+CREATE INDEX withdrawals_to_check ON withdrawals (next_check_at) WHERE next_check_at IS NOT NULL;
+CREATE INDEX withdrawals_open ON withdrawals (realm, chain, wallet) WHERE status = 'SUBMITTED';
+
+-- One (chain, signer, nonce), permanently: never bound to another trade or withdrawal.
 CREATE TABLE transactions (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    trade_id   bigint      NOT NULL REFERENCES trades,
+    trade_id   bigint      REFERENCES trades,
+    withdrawal_id bigint   REFERENCES withdrawals,
     realm      text        NOT NULL,
     chain      text        NOT NULL,
     signer     evm_address NOT NULL,
     nonce      bigint      NOT NULL CHECK (nonce >= 0),
-    purpose    text        NOT NULL CHECK (purpose IN ('approve', 'swap', 'cancel')),
+    purpose    text        NOT NULL CHECK (purpose IN ('approve', 'swap', 'transfer', 'cancel')),
     deadline   timestamptz NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT transactions_one_per_nonce UNIQUE (realm, chain, signer, nonce),
+    CONSTRAINT transactions_of_one CHECK (num_nonnulls(trade_id, withdrawal_id) = 1),
     FOREIGN KEY (realm, chain, signer) REFERENCES signers (realm, chain, address)
 );
 CREATE INDEX transactions_by_trade ON transactions (trade_id);
+CREATE INDEX transactions_by_withdrawal ON transactions (withdrawal_id) WHERE withdrawal_id IS NOT NULL;
 
 -- Every signed replacement, recorded before it is sent, never deleted.
 CREATE TABLE attempts (
     id                       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     transaction_id           bigint      NOT NULL REFERENCES transactions,
-    purpose                  text        NOT NULL CHECK (purpose IN ('approve', 'swap', 'cancel')),
+    purpose                  text        NOT NULL CHECK (purpose IN ('approve', 'swap', 'transfer', 'cancel')),
     hash                     bytea       NOT NULL CHECK (length(hash) = 32),
     raw                      bytea       NOT NULL CHECK (length(raw) > 0),
     max_fee_per_gas          numeric(39, 0) NOT NULL CHECK (max_fee_per_gas >= 0),
@@ -378,7 +417,9 @@ BEGIN
     RETURN (SELECT count(*)
         FROM (SELECT DISTINCT trade_id FROM reservations WHERE (realm, chain, wallet) = (of_realm, on_chain, of_wallet)) r
         JOIN trades t ON t.id = r.trade_id AND t.status = 'SUBMITTED'
-        JOIN transactions x ON x.trade_id = t.id);
+        JOIN transactions x ON x.trade_id = t.id)
+        + (SELECT count(*) FROM withdrawals
+           WHERE (realm, chain, wallet) = (of_realm, on_chain, of_wallet) AND status = 'SUBMITTED');
 END $$;
 
 -- Whose turn it is: of the trades that wait, the one planned first. A row that was left behind, or a plan that has
@@ -548,6 +589,18 @@ CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE ON audit FOR EACH ROW E
 CREATE TRIGGER nonce_repairs_append_only BEFORE UPDATE OR DELETE ON nonce_repairs FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
 CREATE TRIGGER trades_never_deleted BEFORE DELETE ON trades FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
 CREATE TRIGGER attempts_never_deleted BEFORE DELETE ON attempts FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
+
+-- What a withdrawal pays, and to whom, never changes.
+CREATE FUNCTION withdrawals_order_is_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (NEW.realm, NEW.chain, NEW.wallet, NEW.asset, NEW.amount, NEW.receiver, NEW.actor)
+       IS DISTINCT FROM (OLD.realm, OLD.chain, OLD.wallet, OLD.asset, OLD.amount, OLD.receiver, OLD.actor) THEN
+        RAISE EXCEPTION 'a withdrawal''s amount and receiver never change' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER withdrawals_order_is_fixed BEFORE UPDATE ON withdrawals FOR EACH ROW EXECUTE FUNCTION withdrawals_order_is_fixed();
+CREATE TRIGGER withdrawals_never_deleted BEFORE DELETE ON withdrawals FOR EACH ROW EXECUTE FUNCTION history_is_append_only();
 
 -- An attempt's bytes are what was signed; only their outcome may be noted.
 CREATE FUNCTION attempts_bytes_are_fixed() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -39,6 +39,7 @@ mod trail;
 pub mod unit;
 pub mod wallets;
 pub(crate) mod whole;
+pub(crate) mod withdraw;
 
 pub use self::{
     actor::Actor,

@@ -20,6 +20,7 @@ pub(super) enum Action {
     ReconcileApply,
     Restore,
     WalletAdopt,
+    Withdraw,
 }
 
 /// Adds a row for a write before it is made. Only `migrate` records right after it, since before it there may be no

@@ -29,6 +29,7 @@ mod stop;
 mod target;
 mod trial;
 mod wallet;
+mod withdraw;
 mod wording;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
@@ -191,7 +192,9 @@ enum Command {
     Notify(notify::NotifyCommand),
     /// Compare positions and nonces with the chain, and repair differences if the evidence allows it
     Reconcile(reconcile::ReconcileArgs),
-    /// Manage the encrypted keys of live jobs
+    /// Pay coins or tokens of a live wallet to an address that the policy names, or list past withdrawals
+    Withdraw(withdraw::WithdrawArgs),
+    /// Manage the encrypted keys of live jobs, or empty a wallet
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
     /// Manage what the keys of this machine may sign, and the kill switch
@@ -310,6 +313,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Health(args) => health::run(&settings, out, &args).await,
         Command::Notify(command) => notify::run(&settings, out, &command).await,
         Command::Reconcile(args) => reconcile::run(&settings, out, &args).await,
+        Command::Withdraw(args) => withdraw::run(&settings, out, &args).await,
         Command::Wallet(command) => wallet::run(&settings, out, &command).await,
         Command::Policy(command) => policy::run(&settings, out, &command).await,
         Command::Paper(command) => paper::run(&settings, out, &command).await,

@@ -35,6 +35,8 @@ pub(super) enum WalletCommand {
     ///
     /// Fails if a key does not open, or if other users can access its keystore, the directory or the password file.
     Check(CheckArgs),
+    /// Pay all that no job holds to an address that the policy names, the native coin last
+    Sweep(super::withdraw::SweepArgs),
     /// Show the wallet of a key in AWS KMS or Google Cloud KMS, or check those in [wallet.kms]
     ///
     /// The key stays in the service. Add the printed lines to the settings of every worker.
@@ -79,6 +81,7 @@ pub(super) async fn run(settings: &Settings, out: Out, command: &WalletCommand) 
         WalletCommand::Import(args) => import(settings, out, args),
         WalletCommand::List => list(settings, out),
         WalletCommand::Check(args) => check(settings, out, args).await,
+        WalletCommand::Sweep(args) => super::withdraw::sweep(settings, out, args).await,
         WalletCommand::Kms(args) => kms(settings, out, args).await,
     }
 }

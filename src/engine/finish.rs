@@ -176,7 +176,7 @@ impl Engine {
 /// What something was worth when it moved. A trade may be booked long after its block: whatever the price is by then
 /// says nothing about what was paid. Where the node has forgotten that block, the price now has to do; its time is kept
 /// with it.
-async fn worth(market: &Market, asset: Asset, block: u64) -> Result<UsdPrice, EngineError> {
+pub(super) async fn worth(market: &Market, asset: Asset, block: u64) -> Result<UsdPrice, EngineError> {
     match market.chain.usd_price_at(asset, block).await {
         Ok(price) => Ok(price),
         Err(error) => {

@@ -28,6 +28,8 @@ mod tick;
 mod turn;
 mod watch_failures;
 mod watch_fills;
+pub mod withdraw;
+mod withdrawn;
 
 pub use self::core::Engine;
 pub use error::EngineError;

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 
 use crate::{
     domain::{
-        onchain::{Lookup, Receipt},
+        onchain::{Lookup, Receipt, SignedTransaction},
         trade::{ChainView, Seen},
     },
     ports::Market,
@@ -39,16 +39,19 @@ impl ObservedTrade {
 /// Reads everything the next step may depend on. The nonce is read *before* the hashes: if it is used by
 /// one of ours, the look-ups that follow see it.
 pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> ObservedTrade {
-    let signed = &trade.signed;
+    observe_signed(&trade.signed, job.account.wallet, market).await
+}
+
+/// The same for all that was signed for one purpose.
+pub(super) async fn observe_signed(
+    signed: &[SignedTransaction],
+    wallet: Address,
+    market: &Market,
+) -> ObservedTrade {
     if signed.is_empty() {
         return ObservedTrade::nothing();
     }
-    let next_nonce = market
-        .chain
-        .nonces(job.account.wallet)
-        .await
-        .ok()
-        .map(|nonces| nonces.latest);
+    let next_nonce = market.chain.nonces(wallet).await.ok().map(|nonces| nonces.latest);
     // The head before and after the look-ups: new or reorged blocks in between must not give a receipt more
     // confirmations than it had when it was seen.
     let before = market.chain.agreed_head().await.ok();

@@ -268,7 +268,7 @@ fn per_cancel(most: u128, units: u64) -> u128 {
 }
 
 /// Why a signer assigns no nonce now.
-fn stopped(seen: &SignerState) -> Option<String> {
+pub(super) fn stopped(seen: &SignerState) -> Option<String> {
     if let Some(reason) = &seen.halted {
         return Some(format!("the signer is halted: {reason}"));
     }
@@ -284,7 +284,7 @@ fn gas_of(calls: &[Call]) -> u64 {
         .fold(0, |sum: u64, call| sum.saturating_add(call.gas_limit))
 }
 
-async fn sign_all(
+pub(super) async fn sign_all(
     market: &Market,
     calls: &[Call],
     first: u64,
@@ -311,7 +311,7 @@ async fn sign_all(
 
 /// Higher than all of `before` by an eighth, rounded up, and what the chain asks now as far as `cap` allows.
 /// `None`: the cap does not even allow the eighth, and it may not be broken.
-fn bumped(before: &[Fees], now: Fees, cap: u128, may_break_cap: bool) -> Option<Fees> {
+pub(super) fn bumped(before: &[Fees], now: Fees, cap: u128, may_break_cap: bool) -> Option<Fees> {
     let least = before.iter().fold((0, 0), |(fee, tip): (u128, u128), fees| {
         (
             fee.max(raised(fees.max_fee_per_gas)),

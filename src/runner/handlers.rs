@@ -79,11 +79,12 @@ fn trade_of(result: &TickResult) -> Option<(JobId, TradeId)> {
 /// Carries open trades on and looks at fills and failures that are not final. Whatever is not final yet keeps its next
 /// check in its row.
 pub async fn settles(engine: &Engine, group: Group<SettleTask>) -> Vec<Completion> {
-    let (mut trades, mut watched, mut failures) = (vec![], vec![], vec![]);
+    let (mut trades, mut watched, mut failures, mut withdrawals) = (vec![], vec![], vec![], vec![]);
     for member in &group.members {
         match &member.payload {
             SettleTask::Trade { trade } => trades.push((None, *trade)),
             SettleTask::Watch { fills } => watched.extend_from_slice(fills),
+            SettleTask::Withdrawal { withdrawal } => withdrawals.push(*withdrawal),
             SettleTask::WatchFailures { failures: more } => failures.extend_from_slice(more),
         }
     }
@@ -96,6 +97,11 @@ pub async fn settles(engine: &Engine, group: Group<SettleTask>) -> Vec<Completio
         && let Err(error) = engine.watch_failures(&failures).await
     {
         warn!(%error, "failures not checked; will retry");
+    }
+    for withdrawal in withdrawals {
+        if let Err(error) = engine.drive_withdrawal(withdrawal).await {
+            warn!(withdrawal = withdrawal.0, %error, "withdrawal not continued; will retry");
+        }
     }
     drive_each(engine, trades).await;
     group.members.iter().map(|_| Completion::Done).collect()

@@ -16,12 +16,13 @@ use crate::store::session::begin;
 use crate::{
     domain::{
         Timestamp,
-        ids::{FillId, JobId, TradeId},
+        ids::{FillId, JobId, TradeId, WithdrawalId},
         span::Span,
     },
     service::{Loop, Service, Wakeups},
     store::{
-        StoreError, WAKE_CHANNEL, failure_watches, fill_watches, refusal::explain, slots, trades, zone_rules,
+        StoreError, WAKE_CHANNEL, failure_watches, fill_watches, refusal::explain, slots, trades,
+        withdrawals, zone_rules,
     },
     telemetry::{metric, note_ability},
 };
@@ -196,11 +197,13 @@ async fn claim(pool: &PgPool, settings: &SchedulerSettings, lost: bool) -> Resul
     let checks = trades::claim_checks(&mut tx, settings.settle_lease, settings.batch).await?;
     let watched = fill_watches::claim(&mut tx, settings.settle_lease, settings.batch).await?;
     let failed = failure_watches::claim(&mut tx, settings.settle_lease, settings.batch).await?;
+    let withdrawn = withdrawals::claim(&mut tx, settings.settle_lease, settings.batch).await?;
     let settles: Vec<NewTask<SettleTask>> = checks
         .iter()
         .map(|(trade, until)| settle_task(*trade, *until))
         .chain(watched.chunks(WATCH_CHUNK).map(watch_task))
         .chain(failed.chunks(FAILURES_CHUNK).map(watch_failures_task))
+        .chain(withdrawn.iter().map(|(id, until)| withdrawal_task(*id, *until)))
         .collect();
     push(&mut tx, TICKS, &fresh).await?;
     push(&mut tx, TICKS, &again).await?;
@@ -231,6 +234,11 @@ fn watch_task(fills: &[FillId]) -> NewTask<SettleTask> {
     NewTask::now(SettleTask::Watch {
         fills: fills.to_vec(),
     })
+}
+
+fn withdrawal_task(withdrawal: WithdrawalId, until: Timestamp) -> NewTask<SettleTask> {
+    NewTask::now(SettleTask::Withdrawal { withdrawal })
+        .once(format!("w{withdrawal}:{}", until.timestamp_micros()))
 }
 
 fn watch_failures_task(trades: &[TradeId]) -> NewTask<SettleTask> {

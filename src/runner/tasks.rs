@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     Timestamp,
-    ids::{FillId, JobId, TradeId},
+    ids::{FillId, JobId, TradeId, WithdrawalId},
 };
 
 /// Queue of tick tasks.
@@ -39,6 +39,11 @@ pub enum SettleTask {
     Watch {
         /// Their numbers.
         fills: Vec<FillId>,
+    },
+    /// A withdrawal that is not final.
+    Withdrawal {
+        /// Its number.
+        withdrawal: WithdrawalId,
     },
     /// Failures that may still be reorged out.
     WatchFailures {

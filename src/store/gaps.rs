@@ -45,8 +45,8 @@ pub async fn unexplained(pool: &PgPool, account: &Account, chain: u64) -> Result
 pub struct Stranded {
     /// Its nonce.
     pub nonce: u64,
-    /// Its trade.
-    pub trade: TradeId,
+    /// Its trade; `None`: a withdrawal's.
+    pub trade: Option<TradeId>,
     /// Whether its calldata is refused by now.
     pub past_deadline: bool,
     /// Everything that was signed for it.
@@ -80,7 +80,7 @@ pub async fn stranded(pool: &PgPool, account: &Account, chain: u64) -> Result<Ve
             Some(last) if last.nonce == nonce => last.signed.push(signed),
             _ => stranded.push(Stranded {
                 nonce,
-                trade: TradeId(row.trade_id),
+                trade: row.trade_id.map(TradeId),
                 past_deadline: row.past_deadline,
                 signed: vec![signed],
             }),
@@ -148,7 +148,9 @@ pub async fn take_back(
         "UPDATE signers s SET next_nonce = $5, halted_at = NULL, halted_reason = NULL, settlements = settlements + 1
          WHERE realm = $1 AND chain = $2 AND address = $3 AND next_nonce = $4 AND halted_reason IS NOT DISTINCT FROM $6
            AND NOT EXISTS (SELECT 1 FROM trades t JOIN transactions x ON x.trade_id = t.id
-                           WHERE t.status = 'SUBMITTED' AND (x.realm, x.chain, x.signer) = (s.realm, s.chain, s.address))",
+                           WHERE t.status = 'SUBMITTED' AND (x.realm, x.chain, x.signer) = (s.realm, s.chain, s.address))
+           AND NOT EXISTS (SELECT 1 FROM withdrawals w
+                           WHERE w.status = 'SUBMITTED' AND (w.realm, w.chain, w.wallet) = (s.realm, s.chain, s.address))",
         realm,
         seen.account.chain,
         wallet as _,

@@ -47,6 +47,7 @@ pub mod trail;
 pub mod turns;
 pub mod v4_pools;
 pub mod views;
+pub mod withdrawals;
 pub mod zone_rules;
 
 use sqlx::PgPool;

@@ -100,7 +100,9 @@ pub async fn advance(pool: &PgPool, seen: &SignerRow, to: u64) -> Result<bool, S
         "UPDATE signers s SET next_nonce = $5, halted_at = NULL, halted_reason = NULL, settlements = settlements + 1
          WHERE realm = $1 AND chain = $2 AND address = $3 AND next_nonce = $4 AND halted_reason IS NOT DISTINCT FROM $6
            AND NOT EXISTS (SELECT 1 FROM trades t JOIN transactions x ON x.trade_id = t.id
-                           WHERE t.status = 'SUBMITTED' AND (x.realm, x.chain, x.signer) = (s.realm, s.chain, s.address))",
+                           WHERE t.status = 'SUBMITTED' AND (x.realm, x.chain, x.signer) = (s.realm, s.chain, s.address))
+           AND NOT EXISTS (SELECT 1 FROM withdrawals w
+                           WHERE w.status = 'SUBMITTED' AND (w.realm, w.chain, w.wallet) = (s.realm, s.chain, s.address))",
         seen.account.realm.to_string(),
         seen.account.chain,
         lower(seen.account.wallet) as _,

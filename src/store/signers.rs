@@ -151,8 +151,12 @@ pub async fn reserved(
     account: &Account,
 ) -> Result<HashMap<Asset, Amount>, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT asset, sum(amount)::text AS "amount!" FROM reservations
-           WHERE realm = $1 AND chain = $2 AND wallet = $3 GROUP BY asset"#,
+        r#"SELECT asset AS "asset!", sum(amount)::text AS "amount!" FROM (
+               SELECT asset, amount FROM reservations WHERE realm = $1 AND chain = $2 AND wallet = $3
+               UNION ALL
+               SELECT u.asset, u.amount FROM withdrawals w, LATERAL (VALUES (w.asset, w.amount), ('native', w.gas_max)) AS u (asset, amount)
+               WHERE w.realm = $1 AND w.chain = $2 AND w.wallet = $3 AND w.status = 'SUBMITTED'
+           ) AS taken GROUP BY asset"#,
         account.realm.to_string(),
         account.chain,
         lower(account.wallet) as _,
@@ -240,7 +244,14 @@ pub async fn submit(pool: &PgPool, submission: &Submission<'_>) -> Result<Submit
     if !is_wanted(&mut tx, submission).await? {
         return Ok(Submitted::Unwanted);
     }
-    if !take_nonces(&mut tx, submission).await? {
+    if !take_nonces(
+        &mut tx,
+        submission.account,
+        submission.seen,
+        submission.transactions.len(),
+    )
+    .await?
+    {
         return Ok(Submitted::Raced);
     }
     if open_transactions(&mut tx, submission.account).await? >= submission.pipeline_max {
@@ -288,24 +299,33 @@ async fn is_wanted(connection: &mut PgConnection, submission: &Submission<'_>) -
     Ok(submission.reason.is_wanted(status))
 }
 
-async fn take_nonces(connection: &mut PgConnection, submission: &Submission<'_>) -> Result<bool, StoreError> {
+/// Takes `count` nonces, if the counter and the balances are still those that were `seen`.
+pub(super) async fn take_nonces(
+    connection: &mut PgConnection,
+    account: &Account,
+    seen: &SignerState,
+    count: usize,
+) -> Result<bool, StoreError> {
     let taken = sqlx::query!(
         "UPDATE signers SET next_nonce = next_nonce + $6
          WHERE realm = $1 AND chain = $2 AND address = $3 AND next_nonce = $4 AND settlements = $5
            AND halted_at IS NULL",
-        submission.account.realm.to_string(),
-        submission.account.chain,
-        lower(submission.account.wallet) as _,
-        to_i64("signers.next_nonce", submission.seen.next_nonce)?,
-        submission.seen.settlements,
-        to_i64("signers.next_nonce", submission.transactions.len())?,
+        account.realm.to_string(),
+        account.chain,
+        lower(account.wallet) as _,
+        to_i64("signers.next_nonce", seen.next_nonce)?,
+        seen.settlements,
+        to_i64("signers.next_nonce", count)?,
     )
     .execute(connection)
     .await?;
     Ok(taken.rows_affected() == 1)
 }
 
-async fn open_transactions(connection: &mut PgConnection, account: &Account) -> Result<i64, StoreError> {
+pub(super) async fn open_transactions(
+    connection: &mut PgConnection,
+    account: &Account,
+) -> Result<i64, StoreError> {
     Ok(sqlx::query_scalar!(
         r#"SELECT open_transactions($1, $2, $3) AS "count!""#,
         account.realm.to_string(),
@@ -338,7 +358,7 @@ async fn insert_transaction(
     insert_attempt(connection, TransactionId(id), transaction).await
 }
 
-async fn insert_attempt(
+pub(super) async fn insert_attempt(
     connection: &mut PgConnection,
     transaction: TransactionId,
     attempt: &Signed,

@@ -352,7 +352,10 @@ pub async fn next_wake(
                  FROM job_slots WHERE due_at <= now()),
                 (SELECT CASE WHEN min(next_check_at) IS NOT NULL
                              THEN least(min(next_check_at), clock_timestamp() + make_interval(secs => $2)) END
-                 FROM trades WHERE status IN ('PENDING', 'SUBMITTED'))
+                 FROM trades WHERE status IN ('PENDING', 'SUBMITTED')),
+                (SELECT CASE WHEN min(next_check_at) IS NOT NULL
+                             THEN least(min(next_check_at), clock_timestamp() + make_interval(secs => $2)) END
+                 FROM withdrawals WHERE next_check_at IS NOT NULL)
             ) - clock_timestamp()) * 1000)::bigint"#,
         while_open.std().as_secs_f64(),
         check_interval.std().as_secs_f64(),

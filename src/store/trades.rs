@@ -14,7 +14,7 @@ use super::{
 use crate::domain::{
     Timestamp,
     decision::{Plan, Reason, RuleFill, Side},
-    ids::{TradeId, TransactionId, Version},
+    ids::{TradeId, TransactionId, Version, WithdrawalId},
     job::JobId,
     limits::ApprovedPlan,
     onchain::{Fees, SignedTransaction},
@@ -214,7 +214,7 @@ pub async fn load(pool: &PgPool, id: TradeId) -> Result<Trade, StoreError> {
     .fetch_optional(pool)
     .await?
     .ok_or(StoreError::NoSuchTrade(id))?;
-    let (transactions, signed) = load_transactions(pool, id).await?;
+    let (transactions, signed) = load_transactions(pool, Some(id), None).await?;
     let status: TradeStatus = word("trades.status", &row.status)?;
     Ok(Trade {
         id,
@@ -237,9 +237,11 @@ pub async fn load(pool: &PgPool, id: TradeId) -> Result<Trade, StoreError> {
     })
 }
 
-async fn load_transactions(
+/// The transactions of a trade, or of a withdrawal, in nonce order, and all that was signed for them.
+pub(super) async fn load_transactions(
     pool: &PgPool,
-    trade: TradeId,
+    trade: Option<TradeId>,
+    withdrawal: Option<WithdrawalId>,
 ) -> Result<(Vec<TransactionState>, Vec<SignedTransaction>), StoreError> {
     let rows = sqlx::query!(
         r#"SELECT x.id, x.nonce, x.purpose AS transaction_purpose, x.deadline, a.purpose, a.hash, a.raw, a.recorded_at,
@@ -249,8 +251,9 @@ async fn load_transactions(
                    WHERE (f.realm, f.chain, f.signer, f.nonce) = (x.realm, x.chain, x.signer, x.nonce)
                    ORDER BY f.seen_at DESC LIMIT 1) AS foreign_hash
            FROM transactions x JOIN attempts a ON a.transaction_id = x.id
-           WHERE x.trade_id = $1 ORDER BY x.nonce, a.id"#,
-        trade.0
+           WHERE x.trade_id = $1 OR x.withdrawal_id = $2 ORDER BY x.nonce, a.id"#,
+        trade.map(|trade| trade.0),
+        withdrawal.map(|withdrawal| withdrawal.0),
     )
     .fetch_all(pool)
     .await?;

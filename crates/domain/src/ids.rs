@@ -49,6 +49,10 @@ id!(
     TransactionId
 );
 id!(
+    /// A row of `withdrawals`.
+    WithdrawalId
+);
+id!(
     /// A row of `audit`: a write that is about no single job.
     AuditId
 );

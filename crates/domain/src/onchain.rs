@@ -160,6 +160,37 @@ impl Call {
     }
 }
 
+/// `transfer(address,uint256)`.
+const TRANSFER: [u8; 4] = [0xa9, 0x05, 0x9c, 0xbb];
+
+impl Call {
+    /// Pays `amount` of `asset` to `to`. The gas limit is that of a plain payment.
+    #[must_use]
+    pub fn pay(asset: Asset, to: Address, amount: Amount) -> Self {
+        let call = Self {
+            purpose: Purpose::Transfer,
+            to,
+            data: Bytes::new(),
+            value: amount.units(),
+            gas_limit: 21_000,
+        };
+        match asset {
+            Asset::Native => call,
+            Asset::Token(token) => {
+                let amount: [u8; 32] = amount.units().to_be_bytes();
+                Self {
+                    to: token,
+                    data: [&TRANSFER[..], to.into_word().as_slice(), &amount]
+                        .concat()
+                        .into(),
+                    value: U256::ZERO,
+                    ..call
+                }
+            }
+        }
+    }
+}
+
 /// The newest block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {

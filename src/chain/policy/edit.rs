@@ -199,6 +199,10 @@ fn fill(table: &mut Table, entry: &Entry) {
     }
     put(table, "max_loss_bps", i64::from(entry.max_loss_bps).into());
     put(table, "max_deadline", entry.max_deadline.to_string().into());
+    if !entry.withdraw_to.is_empty() {
+        let receivers: Array = entry.withdraw_to.iter().map(|to| to.to_checksum(None)).collect();
+        put(table, "withdraw_to", receivers.into());
+    }
     put(table, "stop", entry.stop.into());
     let named = &entry.contracts;
     let addresses = [

@@ -34,7 +34,7 @@ impl Engine {
         if let Some(why) = self.not_yet(row, chain, &stranded).await? {
             return Ok(Some(Remedy::Not(why)));
         }
-        let mut open: Vec<TradeId> = stranded.iter().map(|stranded| stranded.trade).collect();
+        let mut open: Vec<TradeId> = stranded.iter().filter_map(|stranded| stranded.trade).collect();
         open.retain(|trade| row.open_trades.contains(trade));
         open.dedup();
         Ok(Some(Remedy::TakeBack {
@@ -50,7 +50,7 @@ impl Engine {
         chain: u64,
         stranded: &[Stranded],
     ) -> Result<Option<String>, EngineError> {
-        let carried_on = |trade: &&TradeId| !stranded.iter().any(|stranded| stranded.trade == **trade);
+        let carried_on = |trade: &&TradeId| !stranded.iter().any(|stranded| stranded.trade == Some(**trade));
         if let Some(open) = row.open_trades.iter().find(carried_on) {
             return Ok(Some(format!(
                 "trade {open} is open: it is carried on; run this again when it is final"

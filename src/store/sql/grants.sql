@@ -5,7 +5,7 @@ DECLARE
     -- History, and what others decide: no service deletes from these, whatever its triggers say.
     kept constant text[] := ARRAY['_sqlx_migrations', 'adjustments', 'attempts', 'audit', 'deliveries', 'fills',
         'gas_paid', 'installation', 'job_events', 'job_slots', 'jobs', 'outbox', 'price_samples', 'receivers', 'signers', 'ticks',
-        'ticks_pruned', 'trades', 'transactions'];
+        'ticks_pruned', 'trades', 'transactions', 'withdrawals'];
     -- What a job is and how it trades is for its owner to say, through the command line.
     decided constant text[] := ARRAY['id', 'realm', 'chain', 'wallet', 'token_address', 'token_symbol',
         'token_decimals', 'quote_address', 'quote_symbol', 'quote_decimals', 'mode', 'config', 'config_version',
@@ -13,7 +13,8 @@ DECLARE
     -- Signed bytes that are perhaps not sent yet; the instants at which slots will be claimed, and what tells them.
     hidden constant text[] := ARRAY['attempts.raw', 'installation.jitter_salt', 'job_slots.due_at'];
     readable constant text[] := ARRAY['_sqlx_migrations', 'adjustments', 'attempts', 'audit', 'fills', 'gas_paid',
-        'job_events', 'job_slots', 'jobs', 'price_samples', 'reservations', 'signers', 'ticks', 'trades', 'transactions'];
+        'job_events', 'job_slots', 'jobs', 'price_samples', 'reservations', 'signers', 'ticks', 'trades', 'transactions',
+        'withdrawals'];
     one name;
     it record;
 BEGIN
@@ -64,7 +65,7 @@ BEGIN
         REVOKE ALL ON public.attempts FROM lgi_mm_scheduler;
         GRANT UPDATE ON public.job_slots, public.fill_watches, public.failure_watches, public.outbox, public.receivers,
             public.deliveries, public.ticks_pruned TO lgi_mm_scheduler;
-        GRANT UPDATE (next_check_at) ON public.trades TO lgi_mm_scheduler;
+        GRANT UPDATE (next_check_at) ON public.trades, public.withdrawals TO lgi_mm_scheduler;
         GRANT UPDATE (count) ON public.ticks TO lgi_mm_scheduler;
         GRANT INSERT ON public.receivers, public.deliveries, public.ticks_pruned TO lgi_mm_scheduler;
         GRANT DELETE ON public.ticks, public.price_samples, public.outbox, public.receivers, public.deliveries

@@ -17,5 +17,5 @@ SELECT what, missing FROM (
                  ('ticks', (SELECT max(id) FROM ticks)), ('fills', (SELECT max(id) FROM fills)),
                  ('adjustments', (SELECT max(id) FROM adjustments)), ('job_events', (SELECT max(id) FROM job_events)),
                  ('transactions', (SELECT max(id) FROM transactions)), ('outbox', (SELECT max(id) FROM outbox)),
-                 ('audit', (SELECT max(id) FROM audit)), ('nonce_repairs', (SELECT max(id) FROM nonce_repairs))) AS m (name, top)
+                 ('withdrawals', (SELECT max(id) FROM withdrawals)), ('audit', (SELECT max(id) FROM audit)), ('nonce_repairs', (SELECT max(id) FROM nonce_repairs))) AS m (name, top)
 ) AS holes WHERE missing > 0

@@ -14,6 +14,9 @@ SELECT what, missing FROM (
            (SELECT count(*) FROM trades t
             WHERE t.status = 'SUBMITTED' AND NOT EXISTS (SELECT FROM transactions x WHERE x.trade_id = t.id))
     UNION ALL
+    SELECT 'transactions of withdrawals',
+           (SELECT count(*) FROM withdrawals w WHERE NOT EXISTS (SELECT FROM transactions x WHERE x.withdrawal_id = w.id))
+    UNION ALL
     SELECT 'signers of transactions',
            (SELECT count(*) FROM (SELECT DISTINCT realm, chain, signer FROM transactions) x
             WHERE NOT EXISTS (SELECT FROM signers s WHERE (s.realm, s.chain, s.address) = (x.realm, x.chain, x.signer)))

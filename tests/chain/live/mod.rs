@@ -15,6 +15,7 @@ mod halts;
 mod killed;
 mod reorgs;
 mod secrets;
+mod withdrawals;
 
 use lgi_mm::{domain::job::JobId, store::orders};
 use serde_json::json;

@@ -1,0 +1,134 @@
+//! Money that its owner takes out.
+
+use alloy_primitives::{Address, U256};
+use lgi_mm::{devnet::BlockTime, domain::onchain::Asset, ports::Chain};
+use testkit::live::{KEY, World, coins};
+use tokio::process::Command;
+
+use crate::live::{ALL_FINAL, clanker};
+
+const OWNER: Address = alloy_primitives::address!("0x00000000000000000000000000000000C0FFEE01");
+
+async fn held(world: &World, asset: Asset) -> U256 {
+    let held = world
+        .live
+        .chain
+        .balances(OWNER, &[asset])
+        .await
+        .expect("a balance");
+    held[0].units()
+}
+
+fn allow(world: &World) {
+    let mut entry = world.permitted();
+    entry.withdraw_to = vec![OWNER];
+    world.permit(&entry);
+}
+
+/// Runs a withdrawal that dies at `failpoint`.
+#[cfg(feature = "failpoints")]
+async fn dies(world: &World, failpoint: &str, args: &[&str]) {
+    let status = Command::new(testkit::lgi_mm())
+        .args(args)
+        .env("DATABASE_URL", &world.db.url)
+        .env("LGI_MM_SETTINGS", world.settings())
+        .env("LGI_MM_UNSAFE_PRIVATE_KEY", KEY)
+        .env("LGI_MM_POLICY", world.policy())
+        .env("LGI_MM_POLICY_STATE", world.policy_state())
+        .env(lgi_mm::failpoint::VARIABLE, failpoint)
+        .stdin(std::process::Stdio::null())
+        .status()
+        .await
+        .expect("our own program runs");
+    assert!(status.code().is_none(), "{failpoint}: {status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_job_holds_goes_where_the_policy_says_and_trading_goes_on() {
+    let world = World::new(BlockTime::OnTransaction).await;
+    let rules = serde_json::json!({ "accumulate": { "dca_amount_usd": 10, "dca_interval": "2s", "dip_buy_threshold_pct": 0 } });
+    clanker(&world, rules).await;
+    let mut daemon = world.daemon(None);
+    let bought = "SELECT count(*) >= 1 FROM trades WHERE status = 'EXECUTED'";
+    world.until("a first trade", bought).await;
+    let to = OWNER.to_checksum(None);
+    let eth = ["withdraw", "ETH", "1.5", "--to", &to, "--chain", "local", "--yes"];
+    let (code, refused) = world.run(&eth).await;
+    assert!(code == 4 && refused.contains("withdraw_to"), "{code} {refused}");
+    allow(&world);
+    let (code, asked) = world.run(&eth[..7]).await;
+    assert!(
+        code == 4 && asked.contains("--yes") && asked.contains("LIVE"),
+        "{code} {asked}"
+    );
+    let (code, paid) = world.run(&eth).await;
+    assert!(code == 0 && paid.contains("EXECUTED"), "{code} {paid}");
+    assert_eq!(held(&world, Asset::Native).await, coins(3) / U256::from(2));
+    let all = [
+        "withdraw", "CLAWDIA", "--all", "--to", &to, "--chain", "local", "--yes",
+    ];
+    let (code, refused) = world.run(&all).await;
+    assert!(code == 4 && refused.contains("jobs hold"), "{code} {refused}");
+    let lower = to.to_lowercase();
+    let (code, refused) = world
+        .run(&[
+            "withdraw", "ETH", "1", "--to", &lower, "--chain", "local", "--yes",
+        ])
+        .await;
+    assert!(code == 2 && refused.contains("checksum"), "{code} {refused}");
+    // Trading continues with the nonces behind it.
+    let more = "SELECT count(*) >= 2 FROM trades WHERE status = 'EXECUTED' AND created_at > (SELECT max(executed_at) FROM withdrawals)";
+    world.until("more trades", more).await;
+    world
+        .until(
+            "the signer is not halted",
+            "SELECT bool_and(halted_at IS NULL) FROM signers",
+        )
+        .await;
+    crate::live::pause(&world, lgi_mm::domain::job::JobId(1)).await;
+    world.until("every trade is final", ALL_FINAL).await;
+    daemon.kill().await.expect("killed");
+    let (code, agrees) = world.run(&["--json", "reconcile"]).await;
+    assert!(
+        code == 0 && agrees.contains("\"agree\": true") || agrees.contains("\"agree\":true"),
+        "{agrees}"
+    );
+    let audited = world.audited("withdraw").await;
+    assert!(
+        audited.iter().all(|(actor, ..)| actor.starts_with("cli:")) && !audited.is_empty(),
+        "{audited:?}"
+    );
+}
+
+#[cfg(feature = "failpoints")]
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_anywhere_in_a_withdrawal_it_pays_once_at_most_and_what_is_recorded_is_paid() {
+    let world = World::new(BlockTime::OnTransaction).await;
+    clanker(&world, crate::live::buy_once()).await;
+    let mut daemon = world.daemon(None);
+    world
+        .until(
+            "a trade",
+            "SELECT count(*) >= 1 FROM trades WHERE status = 'EXECUTED'",
+        )
+        .await;
+    daemon.kill().await.expect("killed");
+    allow(&world);
+    let to = OWNER.to_checksum(None);
+    let eth = ["withdraw", "ETH", "2", "--to", &to, "--chain", "local", "--yes"];
+    dies(&world, "withdrawal_signed", &eth).await;
+    assert_eq!(held(&world, Asset::Native).await, U256::ZERO);
+    dies(&world, "withdrawal_recorded", &eth).await;
+    assert_eq!(held(&world, Asset::Native).await, U256::ZERO);
+    let mut daemon = world.daemon(None);
+    let paid = "SELECT count(*) = 1 AND bool_and(status = 'EXECUTED') FROM withdrawals";
+    world.until("the recorded one is paid", paid).await;
+    assert_eq!(held(&world, Asset::Native).await, coins(2));
+    daemon.kill().await.expect("killed");
+    dies(&world, "withdrawal_sent", &eth).await;
+    let mut daemon = world.daemon(None);
+    let both = "SELECT count(*) = 2 AND bool_and(status = 'EXECUTED') FROM withdrawals";
+    world.until("both are paid", both).await;
+    assert_eq!(held(&world, Asset::Native).await, coins(4));
+    daemon.kill().await.expect("killed");
+}
