@@ -305,7 +305,8 @@ pub async fn list(app: &App) -> Result<Vec<WithdrawalView>, AppError> {
     Ok(views)
 }
 
-/// Everything of a wallet that may be withdrawn now: quotes and jobs' tokens, the native coin last. What jobs hold stays.
+/// Everything of a wallet that may be withdrawn now: quotes and jobs' tokens, the native coin last. What jobs hold
+/// stays.
 ///
 /// # Errors
 /// [`AppError`] if the policy does not allow the receiver, or nothing is free.

@@ -1,6 +1,24 @@
 //! ABI of the contracts that are called.
 use alloy::sol;
 
+pub(super) use pool_manager::V4PoolManager;
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the generated constructor of an event takes its fields"
+)]
+mod pool_manager {
+    alloy::sol! {
+        interface V4PoolManager {
+            event Initialize(
+                bytes32 indexed id, address indexed currency0, address indexed currency1, uint24 fee,
+                int24 tickSpacing, address hooks, uint160 sqrtPriceX96, int24 tick
+            );
+            function extsload(bytes32 slot) view returns (bytes32 value);
+        }
+    }
+}
+
 sol! {
     interface Multicall3 {
         struct Call3 { address target; bool allowFailure; bytes callData; }
@@ -54,14 +72,6 @@ sol! {
     interface V4StateView {
         function getSlot0(bytes32 poolId)
             view returns (uint160 sqrtPriceX96, int24 tick, uint24 protocolFee, uint24 lpFee);
-    }
-
-    interface V4PoolManager {
-        event Initialize(
-            bytes32 indexed id, address indexed currency0, address indexed currency1, uint24 fee, int24 tickSpacing,
-            address hooks, uint160 sqrtPriceX96, int24 tick
-        );
-        function extsload(bytes32 slot) view returns (bytes32 value);
     }
 
     interface V4PositionManager {

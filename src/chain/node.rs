@@ -208,7 +208,7 @@ impl Node {
     async fn ask_again(&self, requests: &[Request], answers: &mut Answers) {
         for _ in 0..AGAIN_MAX {
             let refused: Vec<usize> = (0..answers.len())
-                .filter(|index| answers.get(*index).is_some_and(|answer| is_overload(answer)))
+                .filter(|index| answers.get(*index).is_some_and(is_overload))
                 .collect();
             if refused.is_empty() || refused.len() == requests.len() {
                 return;

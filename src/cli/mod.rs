@@ -10,7 +10,6 @@ mod doctor;
 mod exit;
 mod health;
 mod info;
-mod init;
 mod job;
 mod keep;
 mod live;
@@ -124,7 +123,7 @@ fn want_json(arguments: &[OsString]) -> bool {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Begin with a token: its pools, what a buy costs, a job file, a backtest, and what to type next
-    Init(init::InitArgs),
+    Init(trial::init::InitArgs),
     /// Start a job for a token, or resume a paused one
     Start(job::start::StartArgs),
     /// Stop trading and keep the positions: one job, several, or all
@@ -280,7 +279,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         },
     );
     match cli.command {
-        Command::Init(args) => init::run(&settings, out, &args).await,
+        Command::Init(args) => trial::init::run(&settings, out, &args).await,
         Command::Start(args) => job::start::run(&settings, out, &args).await,
         Command::Pause(args) => job::lifecycle::pause(&settings, out, &args).await,
         Command::Resume(args) => job::lifecycle::resume(&settings, out, &args).await,

@@ -88,6 +88,50 @@ pub struct WithdrawPlan {
     seen: SignerState,
 }
 
+/// What a wallet holds, and what of it is free. Base units.
+struct Room {
+    /// Of the asset, and of the native coin.
+    balances: [Amount; 2],
+    /// What jobs hold of the asset.
+    owned: Amount,
+    /// What open transactions may take of the asset.
+    reserved: Amount,
+    free: Amount,
+    free_native: Amount,
+}
+
+impl Room {
+    /// The most that can be paid if gas may take `gas_max` and jobs keep `kept` native coin for theirs.
+    fn most(&self, asset: Asset, gas_max: Amount, kept: Amount) -> Result<Amount, WithdrawError> {
+        if asset == Asset::Native {
+            return Ok(self.free.saturating_sub(gas_max).saturating_sub(kept));
+        }
+        if self.free_native < gas_max {
+            return Err(WithdrawError::Refused(format!(
+                "the wallet cannot pay the gas: {} wei of native coin are free, and up to {gas_max} are needed; send it \
+                 native coin",
+                self.free_native
+            )));
+        }
+        Ok(self.free)
+    }
+
+    fn said(&self, order: &WithdrawOrder) -> String {
+        format!(
+            "the wallet holds {}, jobs hold {} of it, open transactions may take {}",
+            order.whole(self.balances[0]),
+            order.whole(self.owned),
+            order.whole(self.reserved)
+        )
+    }
+}
+
+impl WithdrawOrder {
+    fn whole(&self, amount: Amount) -> String {
+        format!("{} {}", amount.to_whole(self.token.decimals), self.token.symbol)
+    }
+}
+
 /// What jobs of a wallet own of an asset, and the native coin that they keep for gas.
 fn of_jobs(jobs: &[Job], account: &Account, asset: Asset) -> Result<(Amount, Amount), EngineError> {
     let (mut owned, mut kept) = (Amount::ZERO, Amount::ZERO);
@@ -122,17 +166,8 @@ impl Engine {
         let asset = Asset::of(order.token.address);
         let jobs = jobs::list(&self.pool, &Filter::default()).await?;
         let (owned, kept) = of_jobs(&jobs, account, asset)?;
-        let held = market
-            .chain
-            .balances(account.wallet, &[asset, Asset::Native])
-            .await?;
-        let balances = [0, 1].map(|index| held.get(index).copied().unwrap_or_default());
-        let mut tx = begin(&self.pool).await.map_err(StoreError::from)?;
-        let reserved = signers::reserved(&mut tx, account).await?;
-        drop(tx);
-        let taken = |asset| reserved.get(&asset).copied().unwrap_or_default();
-        let free = balances[0].saturating_sub(owned).saturating_sub(taken(asset));
-        let free_native = balances[1].saturating_sub(taken(Asset::Native));
+        let room = self.room(&market, order, owned).await?;
+        let free = room.free;
         let fees = market.chain.fees().await?;
         if let Some(why) = too_expensive(&market, fees) {
             return Err(WithdrawError::Refused(why));
@@ -142,22 +177,13 @@ impl Engine {
         } else {
             free
         });
-        let symbol = &order.token.symbol;
-        let whole = |amount: Amount| format!("{} {symbol}", amount.to_whole(order.token.decimals));
-        let room = || {
-            format!(
-                "the wallet holds {}, jobs hold {} of it, open transactions may take {}",
-                whole(balances[0]),
-                whole(owned),
-                whole(taken(asset))
-            )
-        };
+        let whole = |amount: Amount| order.whole(amount);
         if free.is_zero() || probe > free {
             let asked = order.amount.map_or_else(|| "all".to_owned(), whole);
             return Err(WithdrawError::Refused(format!(
                 "{asked} cannot be withdrawn: {} is free; {}. What a job holds is its own until it is sold or released",
                 whole(free),
-                room()
+                room.said(order)
             )));
         }
         let call = Call::pay(asset, order.to, probe);
@@ -168,23 +194,13 @@ impl Engine {
             U256::from(1),
             Rounding::Up,
         )?;
-        let most = if asset == Asset::Native {
-            free.saturating_sub(gas_max).saturating_sub(kept)
-        } else if free_native < gas_max {
-            return Err(WithdrawError::Refused(format!(
-                "the wallet cannot pay the gas: {} wei of native coin are free, and up to {gas_max} are needed; send it native \
-                 coin",
-                free_native
-            )));
-        } else {
-            free
-        };
+        let most = room.most(asset, gas_max, kept)?;
         let amount = order.amount.unwrap_or(most);
         if amount > most || amount.is_zero() {
             return Err(WithdrawError::Refused(format!(
                 "{} is the most that can be withdrawn: {}; gas may take {} and jobs keep {} for theirs (limits.gas_reserve)",
                 whole(most),
-                room(),
+                room.said(order),
                 whole(gas_max),
                 whole(kept)
             )));
@@ -192,9 +208,9 @@ impl Engine {
         Ok(WithdrawPlan {
             order: order.clone(),
             amount,
-            held: balances[0],
+            held: room.balances[0],
             of_jobs: owned,
-            reserved: taken(asset),
+            reserved: room.reserved,
             gas_usd,
             call: Call {
                 gas_limit: units,
@@ -203,8 +219,30 @@ impl Engine {
             fees,
             gas_max,
             kept,
-            balances,
+            balances: room.balances,
             seen,
+        })
+    }
+
+    /// What is left of the wallet's balances.
+    async fn room(&self, market: &Market, order: &WithdrawOrder, owned: Amount) -> Result<Room, EngineError> {
+        let account = &order.account;
+        let asset = Asset::of(order.token.address);
+        let held = market
+            .chain
+            .balances(account.wallet, &[asset, Asset::Native])
+            .await?;
+        let [of_asset, native] = [0, 1].map(|index| held.get(index).copied().unwrap_or_default());
+        let mut tx = begin(&self.pool).await.map_err(StoreError::from)?;
+        let reserved = signers::reserved(&mut tx, account).await?;
+        drop(tx);
+        let taken = |asset| reserved.get(&asset).copied().unwrap_or_default();
+        Ok(Room {
+            balances: [of_asset, native],
+            owned,
+            reserved: taken(asset),
+            free: of_asset.saturating_sub(owned).saturating_sub(taken(asset)),
+            free_native: native.saturating_sub(taken(Asset::Native)),
         })
     }
 

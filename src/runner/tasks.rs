@@ -42,7 +42,7 @@ pub enum SettleTask {
     },
     /// A withdrawal that is not final.
     Withdrawal {
-        /// Its number.
+        /// The withdrawal to look at.
         withdrawal: WithdrawalId,
     },
     /// Failures that may still be reorged out.

@@ -86,19 +86,13 @@ pub async fn adopt(
     let locked = jobs::lock(&mut tx, job).await?;
     if let Some(earlier) = earlier(&mut tx, job, key.as_deref()).await? {
         return earlier
-            .is_the_same("adopt", Some(tokens), Some(cost))
+            .same_order("adopt", Some(tokens), Some(cost))
             .map(Adjusted::Before);
     }
     if locked.status == JobStatus::Idle && !is_buy {
         return Err(CommandError::NoCycle);
     }
-    let open = sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT 1 FROM trades WHERE job_id = $1 AND status IN ('PENDING', 'SUBMITTED')) AS "open!""#,
-        job.0
-    )
-    .fetch_one(&mut *tx)
-    .await?;
-    if open || locked.position.token_balance != seen || tokens.is_zero() {
+    if trade_is_open(&mut tx, job).await? || locked.position.token_balance != seen || tokens.is_zero() {
         return Ok(Adjusted::Changed);
     }
     let position = accounting::adopt(locked.position, tokens, cost).map_err(out_of_range)?;
@@ -147,6 +141,14 @@ pub async fn adopt(
     Ok(Adjusted::Done)
 }
 
+async fn trade_is_open(connection: &mut PgConnection, job: JobId) -> Result<bool, StoreError> {
+    let open = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM trades WHERE job_id = $1 AND status IN ('PENDING', 'SUBMITTED')) AS "open!""#,
+        job.0
+    );
+    Ok(open.fetch_one(connection).await?)
+}
+
 pub(super) fn out_of_range(error: MoneyError) -> CommandError {
     CommandError::OutOfRange(format!(
         "the position would leave the range of its figures: {error}"
@@ -168,7 +170,7 @@ impl Earlier {
     ///
     /// # Errors
     /// [`CommandError::KeyUsed`] if it was another one.
-    pub(super) fn is_the_same(
+    pub(super) fn same_order(
         self,
         kind: &str,
         tokens: Option<Amount>,

@@ -62,7 +62,7 @@ pub async fn release(
         status: (job.status, job.status),
     };
     if let Some(earlier) = earlier(&mut tx, id, release.key.as_deref()).await? {
-        let at = earlier.is_the_same("release", release.tokens, None)?;
+        let at = earlier.same_order("release", release.tokens, None)?;
         return Ok(Released {
             outcome: Adjusted::Before(at),
             ..nothing

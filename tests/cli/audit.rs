@@ -260,6 +260,10 @@ const WRITES: &[(&str, Shown)] = &[
         "policy::allow::write",
         Shown::By("without_a_policy_nothing_is_signed_and_one_command_allows_a_job"),
     ),
+    (
+        "withdraw::withdraw",
+        Shown::By("what_no_job_holds_goes_where_the_policy_says_and_trading_goes_on"),
+    ),
     ("policy::stop::set_stop", Shown::Logged),
     ("wallets::store::create", Shown::Logged),
     ("wallets::store::import", Shown::Logged),

@@ -1,5 +1,6 @@
 //! `logs`: what happened, in the order of time.
 
+use chrono::{DateTime, Utc};
 use std::io::{BufRead, BufReader};
 
 use crate::terminal::{TOKEN, Terminal};
@@ -36,9 +37,9 @@ async fn what_happened_is_shown_in_the_order_of_time_as_text_and_as_one_object_a
     assert!(place("trade DCA") < place("end EXECUTED"), "{names:?}");
     assert!(place("end EXECUTED") < place("hold not_due"), "{names:?}");
     assert!(place("hold not_due") < place("order pause"), "{names:?}");
-    let times: Vec<&str> = lines
+    let times: Vec<DateTime<Utc>> = lines
         .iter()
-        .map(|line| line["at"].as_str().expect("a time"))
+        .map(|line| line["at"].as_str().expect("a time").parse().expect("ISO 8601"))
         .collect();
     assert!(times.is_sorted(), "{times:?}");
     assert!(

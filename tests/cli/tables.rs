@@ -171,7 +171,8 @@ async fn a_list_is_filtered_and_ordered() {
     );
 }
 
-/// Nobody works on a job: that is said, with since when and what to type, and no slot of the past is shown as if it came.
+/// Nobody works on a job: that is said, with since when and what to type, and no slot of the past is shown as if it
+/// came.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_bot_does_not_look_alive() {
     let terminal = Terminal::new().await;

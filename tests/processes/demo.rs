@@ -52,7 +52,7 @@ async fn the_demo_tells_each_kill_and_fill_and_sums_them_up_in_its_last_line() {
         format!("{kills} {kill}. {fills} {trade}. 0 duplicates. Ledger = venue, to the last unit.");
     assert_eq!(last(&said), expected, "{said}");
 
-    // A trade that a killed worker had in hand is told to its end, and no trade is filled twice.
+    // A trade that a killed worker had in hand is reported to its end, and no trade is filled twice.
     assert!(!said.contains("TIMES"), "{said}");
     let mut left: Vec<String> = Vec::new();
     for line in &feed {

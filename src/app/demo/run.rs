@@ -88,8 +88,8 @@ pub async fn create_jobs(app: &App, live: Option<&LiveDemo>, actor: &Actor) -> R
     jobs::create(app, &stage, actor).await
 }
 
-/// Environment variables that connect the demo's processes to its database and chain, and have them log as JSON what they
-/// do with trades.
+/// Environment variables that connect the demo's processes to its database and chain, and have them log as JSON what
+/// they do with trades.
 ///
 /// # Errors
 /// [`AppError`] if the live demo's files cannot be written.

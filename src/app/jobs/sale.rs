@@ -8,7 +8,7 @@ use crate::{
     app::{App, AppError, Target, name::JobName, target, whole::Whole},
     domain::{
         ids::{AuditId, JobId},
-        job::{Command, JobStatus, Realm, transition},
+        job::{Command, JobStatus, Realm, Transition, transition},
         span::Span,
         units::{Price, Rounding, Usd},
     },
@@ -100,7 +100,10 @@ impl From<&Job> for Trader {
 /// [`AppError`] if the database does not answer.
 pub async fn resumable(app: &App, which: &Jobs) -> Result<Vec<Trader>, AppError> {
     let selected = Selected::find(app, which).await?;
-    let allowed = |job: &&Job| transition(job.status, job.status_before_stop, Command::Resume).is_ok();
+    let allowed = |job: &&Job| {
+        let made = transition(job.status, job.status_before_stop, Command::Resume);
+        matches!(made, Ok(Transition::To(_)))
+    };
     Ok(live(selected.jobs.iter().filter(allowed)))
 }
 

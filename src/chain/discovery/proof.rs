@@ -1,4 +1,4 @@
-//! A pool's id is the hash of its key: whoever names a key is checked, and never believed.
+//! A pool's id is the hash of its key: a key that anyone names is checked by it, never believed.
 
 use crate::{
     chain::{

@@ -142,7 +142,7 @@ async fn fetched(settings: &Settings, out: Out, args: &PricesArgs, token: &str) 
 }
 
 /// For who waits at a terminal: a long history takes minutes.
-pub(in crate::cli) fn progress(out: Out, at: Timestamp) {
+pub(super) fn progress(out: Out, at: Timestamp) {
     if !out.is_json() && stderr().is_terminal() {
         out.remark(&format!("asking for prices before {}", minute(at)));
     }
@@ -231,7 +231,7 @@ fn write_generated(series: &GeneratedSeries, to: impl Write) -> std::io::Result<
     to.flush()
 }
 
-pub(in crate::cli) fn write_history(history: &History, to: impl Write) -> std::io::Result<()> {
+pub(super) fn write_history(history: &History, to: impl Write) -> std::io::Result<()> {
     let mut to = BufWriter::new(to);
     writeln!(to, "{}", history.made_by())?;
     writeln!(to, "time,price")?;

@@ -240,7 +240,7 @@ async fn another(world: &World, url: Option<String>) -> BestOf {
 async fn ranges_of_blocks_follow_what_the_provider_allows_and_begin_where_the_token_does() {
     for (blocks_max, archive, words) in [
         (60, true, "eth_getLogs is limited to a 60 blocks range"),
-        (50, true, "query timed out"),
+        (150, true, "query timed out"),
         (250, false, "block range is too large"),
     ] {
         let world = World::new().await;

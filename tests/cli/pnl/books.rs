@@ -371,7 +371,7 @@ impl Books {
             seen,
             tokens: amount(tokens),
             cost: usd(cost),
-            is_buy: tokens % 2 == 0,
+            is_buy: tokens.is_multiple_of(2),
             key: None,
         };
         let done = adoption::adopt(&self.pool, job, &adoption, "test").await;

@@ -81,7 +81,8 @@ async fn a_key_that_does_not_open_holds_its_own_jobs_and_nobody_elses() {
     assert!(!said.contains("panicked"), "{said}");
 }
 
-/// A wrong password, an open file, a missing key, no password at all: each is reported by its own name, and no process ends.
+/// A wrong password, an open file, a missing key, no password at all: each is reported by its own name, and no process
+/// ends.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_way_not_to_open_has_a_name_and_no_service_ends_of_it() {
     let mut world = World::new(BlockTime::OnTransaction).await;

@@ -148,7 +148,7 @@ async fn a_node_without_a_newest_block_is_passed_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_are_read_in_any_order_and_made_smaller_for_a_node_that_refuses_them() {
-    let requests = vec![
+    let requests = [
         ("eth_gasPrice", json!([])),
         ("eth_blockNumber", json!([])),
         ("net_version", json!([])),

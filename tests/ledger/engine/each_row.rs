@@ -237,7 +237,7 @@ fn liquidity() -> JobConfig {
     config
 }
 
-/// So many slots at this price: why it traded, and the last hold.
+/// A number of slots at this price: why it traded, and the last hold.
 async fn slots_at(world: &World, at: &str, slots: usize) -> (Vec<Reason>, Option<HoldReason>) {
     world.market.set(at);
     let (mut reasons, mut held) = (Vec::new(), None);

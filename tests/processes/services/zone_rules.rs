@@ -113,7 +113,8 @@ async fn a_next_slot_follows_new_rules_of_its_zone_and_runs_once() {
         .expect("slots");
     assert_eq!(open, [later - TimeDelta::days(1)]);
     assert_eq!(world.next().await, (later, wall), "and then the next day's");
-    // It is recorded. By the old rules it was an hour earlier, which is before a slot that is recorded: it runs no more.
+    // It is recorded. By the old rules it was an hour earlier, which is before a slot that is recorded: it runs no
+    // more.
     execute(
         &world.db.pool,
         "UPDATE job_slots SET last_slot = open_slot, open_slot = NULL, open_since = NULL,

@@ -281,18 +281,11 @@ async fn allowances_are_for_routers_and_have_a_bound() {
         ..approve(spec.contracts.permit2, spender, U256::ZERO)
     };
     let (permit2, router) = (spec.contracts.permit2, spec.contracts.universal_router);
-    let seven = U256::from(7);
+    let (seven, most) = (U256::from(7), U256::from(COIN) * U256::from(COIN));
     for (call, expected) in [
         (approve(TOKEN, permit2, seven), None),
         (approve(TOKEN, permit2, U256::ZERO), None),
-        (
-            approve(
-                TOKEN,
-                spec.contracts.swap_router,
-                U256::from(COIN) * U256::from(COIN),
-            ),
-            None,
-        ),
+        (approve(TOKEN, spec.contracts.swap_router, most), None),
         (permit(TOKEN, router, soon()), None),
         (approve(TOKEN, STRANGER, seven), Some("allowance")),
         (approve(TOKEN, STRANGER, U256::ZERO), Some("allowance")),

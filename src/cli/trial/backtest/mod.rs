@@ -1,7 +1,7 @@
 //! `backtest`: runs a job's rules over a file of prices. No database, no network.
 
 mod sweep;
-pub(in crate::cli) mod table;
+pub(super) mod table;
 
 use std::path::{Path, PathBuf};
 

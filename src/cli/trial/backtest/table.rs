@@ -6,7 +6,7 @@ use crate::{
     domain::{decision::Side, span::Span},
 };
 
-pub(in crate::cli) fn render(result: &BacktestResult) -> String {
+pub(in super::super) fn render(result: &BacktestResult) -> String {
     let mut text = heading(result);
     text.push_str(&figures(result));
     let summary = &result.summary;

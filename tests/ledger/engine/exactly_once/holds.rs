@@ -27,6 +27,19 @@ async fn equal_holds_in_a_row_are_one_row() {
     );
 }
 
+/// Until a session waits for a lock.
+async fn until_one_waits(world: &World) {
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while sqlx::query_scalar::<_, i64>(waits)
+        .fetch_one(&world.pool)
+        .await
+        .expect("a count")
+        == 0
+    {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
 /// Workers wait for each other at the row that fences slots; what the first began meanwhile is not visible to the
 /// second's statement.
 #[tokio::test(flavor = "multi_thread")]
@@ -82,15 +95,7 @@ async fn a_hold_that_waited_for_another_tick_does_not_extend_a_run_from_before_i
                 .fresh
         }
     });
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while sqlx::query_scalar::<_, i64>(waits)
-        .fetch_one(&world.pool)
-        .await
-        .expect("a count")
-        == 0
-    {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    until_one_waits(&world).await;
     first.commit().await.expect("committed");
     second.await.expect("no panic");
     record(hold(4, HoldReason::PriceMissing)).await;

@@ -11,7 +11,7 @@ use clap::Args;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::trial::{
+use super::{
     backtest::table::render as backtested,
     prices::{progress, write_history},
 };
