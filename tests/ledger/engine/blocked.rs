@@ -187,5 +187,8 @@ async fn a_new_cycle_begins_with_nothing_told() {
         .await;
     // Later than the slot that ended the liquidation.
     hold(&world, 40_000_000, HoldReason::InsufficientBalance).await;
-    assert_eq!(names(&world).await, ["job.no_funds", "job.no_funds"]);
+    assert_eq!(
+        names(&world).await,
+        ["job.no_funds", "job.liquidated", "job.no_funds"]
+    );
 }

@@ -59,7 +59,7 @@ async fn all_kinds_are_told_once_and_in_order_while_all_is_well() {
         slack.received()[0].json()["text"]
             .as_str()
             .expect("a text")
-            .starts_with("Bought 12.5 CLAWD")
+            .starts_with("paper base - Bought 12.5 CLAWD")
     );
     courier.end().await;
 }

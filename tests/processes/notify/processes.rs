@@ -141,7 +141,10 @@ async fn a_receiver_that_hangs_keeps_no_trade_waiting_and_a_real_trade_reaches_t
     let body = received[0].json();
     assert_eq!(body["type"], "trade.filled");
     assert!(
-        body["text"].as_str().expect("a text").starts_with("Bought"),
+        body["text"]
+            .as_str()
+            .expect("a text")
+            .starts_with("paper base - Bought"),
         "{body}"
     );
 }
