@@ -69,7 +69,10 @@ async fn ends_after(stop: Signal) {
         job(&db.pool, number, "* * * * * *").await;
     }
     let log = dir.path().join("log");
-    let mut process = daemon(&db.url, &log);
+    // Under nohup the tests ignore SIGHUP, and so would the daemon.
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_lgi-mm"), "daemon"]);
+    let mut process = start(command, &db.url, &log);
     until_recorded(&db.pool, 10).await;
     signal(process.id(), stop);
     let begun = Instant::now();
