@@ -165,15 +165,19 @@ impl Engine {
         })
     }
 
-    /// What a job's wallet holds of its token, as far as a quorum of nodes attests it.
+    /// What a job's wallet holds of its token, as far as a quorum of nodes attests it, and what open transactions may
+    /// take of that.
     ///
     /// # Errors
     /// [`CommandError::Chain`] if the chain does not say.
-    pub async fn attested(&self, job: &Job) -> Result<Amount, CommandError> {
+    pub async fn attested(&self, job: &Job) -> Result<(Amount, Amount), CommandError> {
         let market = self.markets.market(&job.account).await.map_err(unreadable)?;
         let asset = Asset::Token(job.token.address);
         let held = market.chain.attested_balance(job.account.wallet, asset).await;
-        held.map_err(unreadable)
+        // Read afterwards: what is reserved meanwhile was still in the balance.
+        let reserved = self.reserved(&job.account).await?;
+        let reserved = reserved.get(&asset).copied().unwrap_or_default();
+        Ok((held.map_err(unreadable)?, reserved))
     }
 
     /// The tokens that a job's wallet holds beyond the ledger.

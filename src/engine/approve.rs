@@ -12,6 +12,7 @@ use crate::{
     domain::{
         costs::{GasPrice, Purse, fair_out, less_than_a_unit, quoted},
         decision::{Facts, HoldReason, Plan, Reason},
+        job::Account,
         limits::{self, ApprovedPlan, Quoted},
         liquidate,
         onchain::{Asset, Quote},
@@ -108,9 +109,7 @@ impl Engine {
         if let Some(refusal) = self.not_now(priced, market).await? {
             return Ok(Approval::Refused(refusal));
         }
-        let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
-        let reserved = signers::reserved(&mut connection, &job.account).await?;
-        drop(connection);
+        let reserved = self.reserved(&job.account).await?;
         let fees = market.chain.fees().await?;
         if let Some(detail) = too_expensive(market, fees) {
             return Ok(Approval::Refused(Refusal::because(
@@ -146,6 +145,12 @@ impl Engine {
         }
         let disagreement = market.chain.disagreement().await;
         Ok(disagreement.map(|detail| Refusal::because(HoldReason::NodesDisagree, detail)))
+    }
+
+    /// What open trades and withdrawals may still take out of a wallet, by asset.
+    pub(super) async fn reserved(&self, account: &Account) -> Result<HashMap<Asset, Amount>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        signers::reserved(&mut connection, account).await
     }
 
     async fn try_plan(&self, terms: &Terms<'_>, plan: Plan, tries: &mut Tries) -> Result<Trial, EngineError> {

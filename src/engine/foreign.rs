@@ -54,10 +54,7 @@ impl Engine {
             let note = format!("{}; waiting until that is final", foreign_use(nonce, &used));
             return self.look_later(trade.id, 1, Some(&note)).await;
         }
-        let reason = format!(
-            "{}: this key is used elsewhere. Nothing is signed until `lgi-mm reconcile` has been run",
-            foreign_use(nonce, &used)
-        );
+        let reason = used_elsewhere(nonce, &used);
         error!(job = %job.id, trade = trade.id.0, wallet = %job.account.wallet, reason, "signer halted");
         foreign::record(
             &self.pool,
@@ -231,6 +228,14 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Why a signer halts whose nonce was used by a transaction that is not ours.
+pub(super) fn used_elsewhere(nonce: u64, used: &NonceUse) -> String {
+    format!(
+        "{}: this key is used elsewhere. Nothing is signed until `lgi-mm reconcile` has been run",
+        foreign_use(nonce, used)
+    )
 }
 
 /// Who, where and what, for people.

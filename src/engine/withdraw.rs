@@ -21,10 +21,8 @@ use crate::{
     failpoint::reach,
     ports::Market,
     store::{
-        StoreError,
         jobs::{self, Filter, Job},
-        session::begin,
-        signers::{self, Reservation, SignerState, Submitted},
+        signers::{Reservation, SignerState, Submitted},
         withdrawals::{self, NewWithdrawal},
     },
 };
@@ -233,9 +231,7 @@ impl Engine {
             .balances(account.wallet, &[asset, Asset::Native])
             .await?;
         let [of_asset, native] = [0, 1].map(|index| held.get(index).copied().unwrap_or_default());
-        let mut tx = begin(&self.pool).await.map_err(StoreError::from)?;
-        let reserved = signers::reserved(&mut tx, account).await?;
-        drop(tx);
+        let reserved = self.reserved(account).await?;
         let taken = |asset| reserved.get(&asset).copied().unwrap_or_default();
         Ok(Room {
             balances: [of_asset, native],

@@ -7,7 +7,7 @@ use super::{
     core::Engine,
     error::EngineError,
     finish::worth,
-    foreign::foreign_use,
+    foreign::used_elsewhere,
     observe::{ObservedTrade, observe_signed},
     progress::{BLOCKED_INTERVALS, Progress},
     submit::{bumped, sign_all},
@@ -276,10 +276,7 @@ impl Engine {
         if foreign::is_ours(&self.pool, used.hash).await? || depth < market.chain.patience().required_depth {
             return self.later(paid.id, 1, None).await;
         }
-        let reason = format!(
-            "{}: this key is used elsewhere. Nothing is signed until `lgi-mm reconcile` has been run",
-            foreign_use(nonce, &used)
-        );
+        let reason = used_elsewhere(nonce, &used);
         error!(withdrawal = paid.id.0, wallet = %paid.account.wallet, reason, "signer halted");
         foreign::record(&self.pool, &paid.account, nonce, &used, None, Some(&reason)).await?;
         Ok(Progress::Stepped)

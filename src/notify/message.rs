@@ -79,7 +79,7 @@ impl Message {
                 | Event::JobHeld),
             ) => (of.blocked_title(event), of.blocked()),
             Ok(Event::JobRecovered) => (
-                format!("{token} is blocked no longer"),
+                format!("{token} is no longer blocked"),
                 vec![format!("was {} since {}", of.text("event"), of.time("since"))],
             ),
             Err(_) if notice.event == TEST => (

@@ -1,20 +1,17 @@
 //! A job gives tokens back to its owner without selling them. They stay in the wallet.
 
 use serde_json::json;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 
 use super::{
-    StoreError,
     adoption::{Adjusted, earlier, out_of_range},
-    columns::to_json,
-    jobs::{self, CommandError, Job},
+    jobs::{self, CommandError},
     orders,
-    pocket::{self, PocketMove},
+    repairs::{Leaving, in_motion, take_out},
     session::begin,
 };
 use crate::domain::{
-    accounting::{self, Booked},
-    ids::TradeId,
+    accounting,
     job::{Command, JobId, JobStatus, Transition, transition},
     units::{Amount, Usd},
 };
@@ -68,7 +65,10 @@ pub async fn release(
             ..nothing
         });
     }
-    still(&mut tx, id).await?;
+    // What a reorg would give back or take away is not the job's to give.
+    if let Some(trade) = in_motion(&mut tx, id).await? {
+        return Err(CommandError::InMotion(trade));
+    }
     let held = job.position.token_balance;
     let tokens = release.tokens.unwrap_or(held);
     if tokens > held {
@@ -80,7 +80,12 @@ pub async fn release(
     }
     let taken = accounting::withdraw(job.position, tokens).map_err(out_of_range)?;
     if !tokens.is_zero() {
-        take(&mut tx, &job, tokens, &taken, release.key.as_deref()).await?;
+        let why = Leaving {
+            kind: "release",
+            note: "given back to the owner; still in the wallet",
+            key: release.key.as_deref(),
+        };
+        take_out(&mut tx, &job, tokens, &taken, &why).await?;
     }
     let ends = release.tokens.is_none();
     let after = match transition(job.status, job.status_before_stop, Command::Release)? {
@@ -105,56 +110,4 @@ pub async fn release(
         status: (job.status, after),
         ..nothing
     })
-}
-
-/// What a reorg would give back or take away is not the job's to give.
-async fn still(connection: &mut PgConnection, job: JobId) -> Result<(), CommandError> {
-    let moving = sqlx::query_scalar!(
-        r#"SELECT min(trade) AS trade FROM (
-               SELECT id AS trade FROM trades WHERE job_id = $1 AND status IN ('PENDING', 'SUBMITTED')
-               UNION ALL SELECT f.trade_id FROM fill_watches w JOIN fills f ON f.id = w.fill_id WHERE f.job_id = $1
-               UNION ALL SELECT w.trade_id FROM failure_watches w JOIN trades t ON t.id = w.trade_id WHERE t.job_id = $1
-           ) moving"#,
-        job.0
-    )
-    .fetch_one(connection)
-    .await?;
-    moving.map_or(Ok(()), |trade| Err(CommandError::InMotion(TradeId(trade))))
-}
-
-async fn take(
-    connection: &mut PgConnection,
-    job: &Job,
-    tokens: Amount,
-    taken: &Booked,
-    key: Option<&str>,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "INSERT INTO adjustments (job_id, cycle, kind, token_delta, cost_delta, note, request_key)
-         VALUES ($1, $2, 'release', -($3::text::numeric), -($4::numeric), 'given back to the owner; still in the wallet', $5)",
-        job.id.0,
-        job.cycle,
-        tokens.to_string(),
-        taken.cost_sold.decimal(),
-        key,
-    )
-    .execute(&mut *connection)
-    .await?;
-    let last = if taken.position.token_balance.is_zero() {
-        job.last.emptied()
-    } else {
-        job.last
-    };
-    sqlx::query!(
-        "UPDATE jobs SET token_balance = $2::text::numeric, cost_basis = $3::numeric, last_fills = $4,
-                version = version + 1
-         WHERE id = $1",
-        job.id.0,
-        taken.position.token_balance.to_string(),
-        taken.position.cost_basis.decimal(),
-        to_json("jobs.last_fills", &last)?,
-    )
-    .execute(&mut *connection)
-    .await?;
-    pocket::moved(connection, job, PocketMove::Received(taken.cost_sold)).await
 }

@@ -1,17 +1,17 @@
 //! What `reconcile` reads and what it may change: counters, halts and positions, each guarded by what was seen.
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::{
     StoreError,
     columns::{address, lower, to_i64, to_json, unsigned, word},
-    jobs::{self, CommandError},
+    jobs::{self, CommandError, Job},
     pocket::{self, PocketMove},
     session::begin,
     signers,
 };
 use crate::domain::{
-    accounting,
+    accounting::{self, Booked},
     ids::TradeId,
     job::{Account, JobId},
     units::Amount,
@@ -130,52 +130,90 @@ pub async fn write_down(
 ) -> Result<bool, CommandError> {
     let mut tx = begin(pool).await?;
     let locked = jobs::lock(&mut tx, job).await?;
-    let moving = sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT 1 FROM trades WHERE job_id = $1 AND status IN ('PENDING', 'SUBMITTED'))
-               OR EXISTS (SELECT 1 FROM fill_watches w JOIN fills f ON f.id = w.fill_id WHERE f.job_id = $1)
-               OR EXISTS (SELECT 1 FROM failure_watches w JOIN trades t ON t.id = w.trade_id WHERE t.job_id = $1) AS "moving!""#,
-        job.0
-    )
-    .fetch_one(&mut *tx)
-    .await?;
+    let moving = in_motion(&mut tx, job).await?;
     let missing = seen.saturating_sub(held);
-    if moving || locked.position.token_balance != seen || missing.is_zero() {
+    if moving.is_some() || locked.position.token_balance != seen || missing.is_zero() {
         return Ok(false);
     }
     let taken = accounting::withdraw(locked.position, missing).map_err(|error| StoreError::Corrupt {
         column: "jobs.cost_basis",
         value: error.to_string(),
     })?;
-    sqlx::query!(
-        "INSERT INTO adjustments (job_id, cycle, kind, token_delta, cost_delta, note)
-         VALUES ($1, $2, 'withdraw', -($3::text::numeric), -($4::numeric), 'the wallet holds less than the job tracked')",
-        job.0,
-        locked.cycle,
-        missing.to_string(),
-        taken.cost_sold.decimal(),
-    )
-    .execute(&mut *tx)
-    .await?;
-    let last = if taken.position.token_balance.is_zero() {
-        locked.last.emptied()
-    } else {
-        locked.last
+    let why = Leaving {
+        kind: "withdraw",
+        note: "the wallet holds less than the job tracked",
+        key: None,
     };
-    sqlx::query!(
-        "UPDATE jobs SET token_balance = $2::text::numeric, cost_basis = $3::numeric, last_fills = $4,
-                version = version + 1
-         WHERE id = $1",
-        job.0,
-        taken.position.token_balance.to_string(),
-        taken.position.cost_basis.decimal(),
-        to_json("jobs.last_fills", &last)?,
-    )
-    .execute(&mut *tx)
-    .await?;
-    pocket::moved(&mut tx, &locked, PocketMove::Received(taken.cost_sold)).await?;
+    take_out(&mut tx, &locked, missing, &taken, &why).await?;
     let before = serde_json::json!({ "token_balance": seen });
     let after = serde_json::json!({ "token_balance": taken.position.token_balance, "cost_basis_taken": taken.cost_sold });
     jobs::event(&mut tx, job, actor, "reconcile", Some(before), Some(after)).await?;
     tx.commit().await?;
     Ok(true)
+}
+
+/// A trade of the job that is open, or whose outcome a reorg could still undo.
+pub(super) async fn in_motion(
+    connection: &mut PgConnection,
+    job: JobId,
+) -> Result<Option<TradeId>, StoreError> {
+    let moving = sqlx::query_scalar!(
+        r#"SELECT min(trade) AS trade FROM (
+               SELECT id AS trade FROM trades WHERE job_id = $1 AND status IN ('PENDING', 'SUBMITTED')
+               UNION ALL SELECT f.trade_id FROM fill_watches w JOIN fills f ON f.id = w.fill_id WHERE f.job_id = $1
+               UNION ALL SELECT w.trade_id FROM failure_watches w JOIN trades t ON t.id = w.trade_id WHERE t.job_id = $1
+           ) moving"#,
+        job.0
+    );
+    Ok(moving.fetch_one(connection).await?.map(TradeId))
+}
+
+/// Why tokens leave a position without a sale.
+pub(super) struct Leaving<'a> {
+    /// Kind of the adjustment.
+    pub(super) kind: &'a str,
+    /// For the ledger's reader.
+    pub(super) note: &'a str,
+    /// Makes an order that is given twice happen once.
+    pub(super) key: Option<&'a str>,
+}
+
+/// Takes tokens and their share of the cost out of a position, as `taken` has it. The job must be locked.
+pub(super) async fn take_out(
+    connection: &mut PgConnection,
+    job: &Job,
+    tokens: Amount,
+    taken: &Booked,
+    why: &Leaving<'_>,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO adjustments (job_id, cycle, kind, token_delta, cost_delta, note, request_key)
+         VALUES ($1, $2, $3, -($4::text::numeric), -($5::numeric), $6, $7)",
+        job.id.0,
+        job.cycle,
+        why.kind,
+        tokens.to_string(),
+        taken.cost_sold.decimal(),
+        why.note,
+        why.key,
+    )
+    .execute(&mut *connection)
+    .await?;
+    let last = if taken.position.token_balance.is_zero() {
+        job.last.emptied()
+    } else {
+        job.last
+    };
+    sqlx::query!(
+        "UPDATE jobs SET token_balance = $2::text::numeric, cost_basis = $3::numeric, last_fills = $4,
+                version = version + 1
+         WHERE id = $1",
+        job.id.0,
+        taken.position.token_balance.to_string(),
+        taken.position.cost_basis.decimal(),
+        to_json("jobs.last_fills", &last)?,
+    )
+    .execute(&mut *connection)
+    .await?;
+    pocket::moved(connection, job, PocketMove::Received(taken.cost_sold)).await
 }

@@ -257,12 +257,8 @@ pub async fn submit(pool: &PgPool, submission: &Submission<'_>) -> Result<Submit
     if open_transactions(&mut tx, submission.account).await? >= submission.pipeline_max {
         return Ok(Submitted::PipelineFull);
     }
-    let reserved = reserved(&mut tx, submission.account).await?;
-    for wish in submission.reservations {
-        let taken = reserved.get(&wish.asset).copied().unwrap_or_default();
-        if wish.spendable.saturating_sub(taken) < wish.amount {
-            return Ok(Submitted::Unfunded(wish.asset));
-        }
+    if let Some(asset) = unfunded(&mut tx, submission.account, submission.reservations).await? {
+        return Ok(Submitted::Unfunded(asset));
     }
     let moved = sqlx::query!(
         "WITH turn AS (DELETE FROM turns WHERE trade_id = $1)
@@ -285,6 +281,20 @@ pub async fn submit(pool: &PgPool, submission: &Submission<'_>) -> Result<Submit
     turns::call(&mut tx, submission.account, submission.pipeline_max).await?;
     tx.commit().await?;
     Ok(Submitted::Recorded)
+}
+
+/// An asset of which too little is left on top of what is reserved already.
+pub(super) async fn unfunded(
+    connection: &mut PgConnection,
+    account: &Account,
+    reservations: &[Reservation],
+) -> Result<Option<Asset>, StoreError> {
+    let reserved = reserved(connection, account).await?;
+    let short = reservations.iter().find(|wish| {
+        let taken = reserved.get(&wish.asset).copied().unwrap_or_default();
+        wish.spendable.saturating_sub(taken) < wish.amount
+    });
+    Ok(short.map(|wish| wish.asset))
 }
 
 /// The share lock makes a pause wait for us, or us see the pause. Jobs are locked before signers, as everywhere.

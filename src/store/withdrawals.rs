@@ -67,12 +67,8 @@ pub async fn create(
     if signers::open_transactions(&mut tx, new.account).await? >= new.pipeline_max {
         return Ok(Err(Submitted::PipelineFull));
     }
-    let reserved = signers::reserved(&mut tx, new.account).await?;
-    for wish in new.reservations {
-        let taken = reserved.get(&wish.asset).copied().unwrap_or_default();
-        if wish.spendable.saturating_sub(taken) < wish.amount {
-            return Ok(Err(Submitted::Unfunded(wish.asset)));
-        }
+    if let Some(asset) = signers::unfunded(&mut tx, new.account, new.reservations).await? {
+        return Ok(Err(Submitted::Unfunded(asset)));
     }
     let id = sqlx::query_scalar!(
         "INSERT INTO withdrawals (realm, chain, wallet, asset, symbol, decimals, amount, receiver, actor, gas_max)

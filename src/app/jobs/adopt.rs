@@ -169,9 +169,9 @@ async fn check(app: &App, request: &AdoptRequest) -> Result<Checked, AppError> {
 
 /// What the wallet holds beyond the job's position, or as much of it as was asked for.
 async fn available(app: &App, job: &Job, asked: Option<Amount>) -> Result<Amount, AppError> {
-    let held = app.engine().await?.attested(job).await?;
+    let (held, reserved) = app.engine().await?.attested(job).await?;
     let owned = job.position.token_balance;
-    let free = held.saturating_sub(owned);
+    let free = held.saturating_sub(owned).saturating_sub(reserved);
     let tokens = asked.unwrap_or(free);
     if !tokens.is_zero() && tokens <= free {
         return Ok(tokens);
@@ -181,8 +181,12 @@ async fn available(app: &App, job: &Job, asked: Option<Amount>) -> Result<Amount
     let asked = asked.map_or_else(String::new, |asked| {
         format!(", and {} were asked for", whole(asked))
     });
+    let open = match reserved.is_zero() {
+        true => String::new(),
+        false => format!(" and open transactions may take {}", whole(reserved)),
+    };
     let problem = format!(
-        "{}: wallet {} holds {} {symbol}, of which this job owns {}: {} can be adopted{asked}",
+        "{}: wallet {} holds {} {symbol}, of which this job owns {}{open}: {} can be adopted{asked}",
         JobName::from(job),
         job.account.wallet,
         whole(held),

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     chain::{
         contracts::{SwapRouter, V3Pool, V3Quoter},
+        discovery::USUAL_V3_FEES,
         multicall::{Read, Reading, decode},
         settings::ChainSpec,
     },
@@ -24,8 +25,6 @@ use crate::{
     },
 };
 
-/// Every factory has these.
-const FEES: [u32; 4] = [100, 500, 3_000, 10_000];
 /// The hash that SwapRouter02 computes addresses of pools with.
 const INIT_CODE: B256 = b256!("0xe34f199b19b2b4f47f68442619d555527d244f78a3297ea89325f843f87b8b54");
 
@@ -65,7 +64,7 @@ pub(super) fn of_fees(spec: &ChainSpec, pair: Pair, fees: &[u32]) -> Vec<Pool> {
     for first in fees {
         pools.push(Pool::V3(*first));
         if hops {
-            pools.extend(FEES.map(|second| Pool::V3Hops(*first, second)));
+            pools.extend(USUAL_V3_FEES.map(|second| Pool::V3Hops(*first, second)));
         }
     }
     pools
@@ -84,12 +83,12 @@ impl Dex for UniswapV3 {
         if spec.contracts.v3_quoter.is_zero() || spec.contracts.swap_router.is_zero() {
             return vec![];
         }
-        let mut pools = FEES.map(Pool::V3).to_vec();
+        let mut pools = USUAL_V3_FEES.map(Pool::V3).to_vec();
         let Pair { token, quote } = pair_of(spec, token_in, token_out);
         if quote == spec.usdc && erc20(spec, token) != spec.wrapped_native {
-            let hops = FEES
+            let hops = USUAL_V3_FEES
                 .iter()
-                .flat_map(|first| FEES.map(|second| Pool::V3Hops(*first, second)));
+                .flat_map(|first| USUAL_V3_FEES.map(|second| Pool::V3Hops(*first, second)));
             pools.extend(hops);
         }
         pools

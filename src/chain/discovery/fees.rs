@@ -14,8 +14,8 @@ use crate::chain::{
     settings::ChainSpec,
 };
 
-/// Every factory has these.
-const USUAL: [u32; 4] = [100, 500, 3_000, 10_000];
+/// Fees that every V3 factory has, hundredths of a basis point.
+pub(crate) const USUAL: [u32; 4] = [100, 500, 3_000, 10_000];
 /// Fees that some factories have in addition: asked for one by one, since many nodes do not give old logs.
 const LIKELY: [u32; 10] = [200, 300, 400, 2_500, 5_000, 250, 1_000, 2_000, 20_000, 50_000];
 /// Most fees that are believed of one factory: each is asked for with every quote.

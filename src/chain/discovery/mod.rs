@@ -23,6 +23,7 @@ use sqlx::PgPool;
 use tokio::sync::OnceCell;
 use tracing::{debug, warn};
 
+pub(crate) use self::fees::USUAL as USUAL_V3_FEES;
 use self::logs::{Progress, Scan};
 use super::{rpc::Rpc, settings::ChainSpec};
 use crate::{

@@ -139,13 +139,12 @@ pub(super) fn payment(entry: &Entry, pay: &Payment) -> Result<(), Refusal> {
         ));
     }
     if !entry.withdraw_to.contains(&to) {
-        let mut line: Vec<String> = entry
+        let line: Vec<String> = entry
             .withdraw_to
             .iter()
             .chain([&to])
             .map(|to| format!("\"{to}\""))
             .collect();
-        line.dedup();
         return refused(format!(
             "it pays {to}, which withdraw_to does not name; if it is yours, write into the entry of wallet {} on {}: \
              withdraw_to = [{}]",

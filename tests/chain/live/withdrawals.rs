@@ -132,3 +132,46 @@ async fn killed_anywhere_in_a_withdrawal_it_pays_once_at_most_and_what_is_record
     assert_eq!(held(&world, Asset::Native).await, coins(4));
     daemon.kill().await.expect("killed");
 }
+
+/// What was released may be taken out, and what is on its way out belongs to nobody any more.
+#[cfg(feature = "failpoints")]
+#[tokio::test(flavor = "multi_thread")]
+async fn released_tokens_are_taken_out_or_adopted_again_and_none_of_them_twice() {
+    let world = World::new(BlockTime::OnTransaction).await;
+    clanker(&world, crate::live::buy_once()).await;
+    let mut daemon = world.daemon(None);
+    world.until("every trade is final", ALL_FINAL).await;
+    world.devnet.node.mine(100).await.expect("blocks");
+    let settled = "SELECT count(*) = 0 FROM fill_watches";
+    world.until("no reorg can undo it", settled).await;
+    daemon.kill().await.expect("killed");
+    allow(&world);
+    let token = Asset::Token(world.devnet.deployment().clanker);
+    let (code, released) = world.run(&["release", "CLAWDIA", "5"]).await;
+    assert_eq!(code, 0, "{released}");
+    let to = OWNER.to_checksum(None);
+    let two = [
+        "withdraw", "CLAWDIA", "2", "--to", &to, "--chain", "local", "--yes",
+    ];
+    dies(&world, "withdrawal_recorded", &two).await;
+    let (code, refused) = world.run(&["adopt", "CLAWDIA", "5", "--cost", "1"]).await;
+    assert!(
+        code == 4 && refused.contains("open transactions may take 2"),
+        "{code} {refused}"
+    );
+    let (code, adopted) = world
+        .run(&["--json", "adopt", "CLAWDIA", "all", "--cost", "1"])
+        .await;
+    assert!(
+        code == 0 && adopted.contains("\"tokens\": \"3\""),
+        "{code} {adopted}"
+    );
+    let mut daemon = world.daemon(None);
+    let paid = "SELECT count(*) = 1 AND bool_and(status = 'EXECUTED') FROM withdrawals";
+    world.until("it is paid", paid).await;
+    assert_eq!(held(&world, token).await, coins(2));
+    crate::live::pause(&world, lgi_mm::domain::job::JobId(1)).await;
+    daemon.kill().await.expect("killed");
+    let (code, agrees) = world.run(&["--json", "reconcile"]).await;
+    assert!(code == 0 && agrees.contains("\"agree\": true"), "{agrees}");
+}
