@@ -143,7 +143,9 @@ impl AppError {
             | Self::Config(_)
             | Self::Chain(_)
             | Self::Command(CommandError::Liquidation(_) | CommandError::OutOfRange(_))
-            | Self::Key(KeyError::NoKey | KeyError::WeakPassword) => ErrorKind::BadInput,
+            | Self::Key(KeyError::NoKey | KeyError::WeakPassword | KeyError::SamePassword) => {
+                ErrorKind::BadInput
+            }
             Self::Key(KeyError::Io { .. }) => ErrorKind::Internal,
             Self::NotFound(_)
             | Self::Store(StoreError::NoSuchJob(_))

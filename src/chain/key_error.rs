@@ -76,6 +76,46 @@ pub enum KeyError {
     /// The text is not a private key.
     #[error("not a private key: expected 64 hexadecimal digits, with or without 0x")]
     NoKey,
+    /// The new password is the old one.
+    #[error("the new password is the same as the old one; nothing was changed")]
+    SamePassword,
+    /// A wallet whose key is not encrypted with a password.
+    #[error(
+        "wallet {0} has no keystore with a password: its key is in a key management service or in a variable; nothing was \
+         changed"
+    )]
+    NoKeystore(Address),
+    /// A keystore is not where it seems to be.
+    #[error(
+        "keystore {path} is a symbolic link: set wallet.keystore_dir to the directory of the file that it points to; nothing was changed"
+    )]
+    Linked {
+        /// Keystore file.
+        path: PathBuf,
+    },
+    /// What was written does not open as it should.
+    #[error(
+        "{path}, which was to replace keystore {of}, does not open with the new password; nothing was changed"
+    )]
+    Unverified {
+        /// The draft.
+        path: PathBuf,
+        /// Keystore file.
+        of: PathBuf,
+    },
+    /// Some keystores have their new password, the others still the old one.
+    #[error(
+        "{done} of {all} keystores have the new password, the others still the old one: {cause}; repair this, then change \
+         those that `wallet check` reports, one by one"
+    )]
+    PartlyChanged {
+        /// Keystores that were replaced.
+        done: usize,
+        /// Keystores that were to be replaced.
+        all: usize,
+        /// What stopped it.
+        cause: Box<KeyError>,
+    },
     /// The password is too short to protect the key.
     #[error("the password is empty or shorter than 8 characters")]
     WeakPassword,

@@ -37,6 +37,11 @@ pub(super) enum WalletCommand {
     Check(CheckArgs),
     /// Pay all that no job holds to an address that the policy names, the native coin last
     Sweep(super::withdraw::SweepArgs),
+    /// Change the password of the keystores
+    ///
+    /// Each keystore stays as it is until its replacement was written and opened. All are changed or none, and none
+    /// becomes weaker than scrypt with n = 262144. Workers need the new password from their next start on.
+    Passwd(PasswdArgs),
     /// Show the wallet of a key in AWS KMS or Google Cloud KMS, or check those in [wallet.kms]
     ///
     /// The key stays in the service. Add the printed lines to the settings of every worker.
@@ -49,6 +54,17 @@ pub(super) struct CheckArgs {
     wallet: Option<Address>,
     #[command(flatten)]
     password: PasswordArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PasswdArgs {
+    /// Only this wallet [default: all keystores, which workers open with one password]
+    wallet: Option<Address>,
+    #[command(flatten)]
+    password: PasswordArgs,
+    /// File whose first line is the new password [default: a prompt]
+    #[arg(long, value_name = "FILE")]
+    new_password_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -82,6 +98,7 @@ pub(super) async fn run(settings: &Settings, out: Out, command: &WalletCommand) 
         WalletCommand::List => list(settings, out),
         WalletCommand::Check(args) => check(settings, out, args).await,
         WalletCommand::Sweep(args) => super::withdraw::sweep(settings, out, args).await,
+        WalletCommand::Passwd(args) => passwd(settings, out, args),
         WalletCommand::Kms(args) => kms(settings, out, args).await,
     }
 }
@@ -178,6 +195,38 @@ fn checked_row(wallet: &CheckedWallet) -> Vec<String> {
     ]
 }
 
+fn passwd(settings: &Settings, out: Out, args: &PasswdArgs) -> Result<(), AppError> {
+    let old = password(settings, &args.password, "Old password", false)?;
+    let new = match &args.new_password_file {
+        Some(file) => wallets::known_password(settings, Some(file))?,
+        None => typed("New password", true)?,
+    };
+    let new = new.ok_or_else(|| {
+        AppError::Usage(
+            "no new password: give --new-password-file FILE, or run on a terminal for a prompt".to_owned(),
+        )
+    })?;
+    let renewed = wallets::change(settings, args.wallet, (&old, &new), &actor())?;
+    out.show(&renewed, |renewed| {
+        let lines = renewed.wallets.iter().map(|wallet| {
+            let address = wallet.address.to_checksum(None);
+            format!(
+                "wallet {address} has a new password\n  keystore {}\n",
+                wallet.keystore
+            )
+        });
+        let mut text: String = lines.collect();
+        text.push_str("back up the keystores again: older copies still open with the old password\n");
+        if let Some(file) = &renewed.password_file {
+            text.push_str(&format!(
+                "write the new password into {} before the next start of a worker\n",
+                file.display()
+            ));
+        }
+        text
+    })
+}
+
 async fn kms(settings: &Settings, out: Out, args: &KmsArgs) -> Result<(), AppError> {
     let found = wallets::kms(settings, args.key.as_ref()).await?;
     let asked = args.key.is_some();
@@ -210,17 +259,24 @@ fn password(
     if let Some(known) = wallets::known_password(settings, file)? {
         return Ok(known);
     }
-    let first = ask(question)?.ok_or_else(|| {
+    typed(question, twice)?.ok_or_else(|| {
         AppError::Usage(format!(
             "no password: give --password-file FILE, set {PASSWORD_VARIABLE}, or run on a terminal for a prompt"
         ))
-    })?;
+    })
+}
+
+/// `None` without a terminal.
+fn typed(question: &str, twice: bool) -> Result<Option<SecretText>, AppError> {
+    let Some(first) = ask(question)? else {
+        return Ok(None);
+    };
     if twice && ask("Repeat the password")?.as_ref() != Some(&first) {
         return Err(AppError::Usage(
-            "the two passwords differ; nothing was stored".to_owned(),
+            "the two passwords differ; nothing was changed".to_owned(),
         ));
     }
-    Ok(first)
+    Ok(Some(first))
 }
 
 fn raw_key(settings: &Settings) -> Result<SecretText, AppError> {

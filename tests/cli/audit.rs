@@ -267,6 +267,7 @@ const WRITES: &[(&str, Shown)] = &[
     ("policy::stop::set_stop", Shown::Logged),
     ("wallets::store::create", Shown::Logged),
     ("wallets::store::import", Shown::Logged),
+    ("wallets::passwd::change", Shown::Logged),
     ("receivers::test", Shown::Nothing),
     ("demo::run::create_jobs", Shown::Composed),
     ("demo::jobs::sell", Shown::Composed),

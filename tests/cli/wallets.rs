@@ -221,3 +221,140 @@ async fn start_of_a_live_job_means_the_wallet_and_the_quote_that_were_given() {
         both.stderr
     );
 }
+
+fn secret_file(dir: &std::path::Path, name: &str, text: &str) {
+    let path = dir.join(name);
+    std::fs::write(&path, text).expect("a file");
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(path, closed).expect("permissions");
+}
+
+fn keystores(dir: &std::path::Path) -> std::collections::BTreeMap<String, Vec<u8>> {
+    let files = std::fs::read_dir(dir.join("keys")).expect("the keystores");
+    let read = files.map(|file| {
+        let path = file.expect("a file").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        (name, std::fs::read(&path).expect("content"))
+    });
+    read.collect()
+}
+
+#[test]
+fn a_new_password_opens_every_keystore_and_the_old_one_none() {
+    const NEW: &str = "a staple, bent twice";
+    let temporary = tempfile::tempdir().expect("a directory");
+    let dir = temporary.path();
+    secret_file(dir, "old", PASSWORD);
+    secret_file(dir, "new", NEW);
+    secret_file(dir, "short", "1234567");
+    let key = [
+        ("LGI_MM_UNSAFE_PRIVATE_KEY", KEY),
+        ("LGI_MM_WALLET_PASSWORD", PASSWORD),
+    ];
+    assert_eq!(run(dir, &["wallet", "import"], &key).code, 0);
+    assert_eq!(
+        run(dir, &["wallet", "new", "--password-file", "old"], &[]).code,
+        0
+    );
+    let before = keystores(dir);
+    let passwd = [
+        "wallet",
+        "passwd",
+        "--password-file",
+        "old",
+        "--new-password-file",
+    ];
+    for (args, code, names) in [
+        ([&passwd[..], &["short"]].concat(), 2, "shorter than 8"),
+        ([&passwd[..], &["old"]].concat(), 2, "same as the old"),
+        ([&passwd[..], &["absent"]].concat(), 1, "absent"),
+        (passwd[..4].to_vec(), 2, "--new-password-file"),
+        (
+            vec![
+                "wallet",
+                "passwd",
+                "--password-file",
+                "new",
+                "--new-password-file",
+                "old",
+            ],
+            4,
+            "wrong password",
+        ),
+        (
+            [
+                &passwd[..],
+                &["new", "0x00000000000000000000000000000000000000AA"],
+            ]
+            .concat(),
+            4,
+            "no key of wallet",
+        ),
+    ] {
+        let ran = run(dir, &args, &[]);
+        assert_eq!(ran.code, code, "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(names), "{args:?}: {}", ran.stderr);
+        assert_eq!(keystores(dir), before, "{args:?}");
+        no_secret(&ran);
+    }
+    let ran = run(dir, &[&passwd[..], &["new", "--json"]].concat(), &[]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let told: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(told["wallets"].as_array().map(Vec::len), Some(2));
+    let after = keystores(dir);
+    assert_eq!(
+        after.keys().collect::<Vec<_>>(),
+        before.keys().collect::<Vec<_>>()
+    );
+    for (name, bytes) in &after {
+        assert_ne!(bytes, &before[name], "{name}");
+        let file: serde_json::Value = serde_json::from_slice(bytes).expect("JSON");
+        assert_eq!(file["crypto"]["kdfparams"]["n"], 262_144, "{name}");
+    }
+    assert_eq!(
+        run(dir, &["wallet", "check", "--password-file", "new"], &[]).code,
+        0
+    );
+    assert_eq!(
+        run(dir, &["wallet", "check", "--password-file", "old"], &[]).code,
+        6
+    );
+    no_secret(&ran);
+    assert!(!ran.story().contains(NEW), "{}", ran.story());
+}
+
+/// One keystore has another password: none is changed.
+#[test]
+fn a_new_password_is_given_to_all_keystores_or_none() {
+    let temporary = tempfile::tempdir().expect("a directory");
+    let dir = temporary.path();
+    for (name, text) in [
+        ("one", PASSWORD),
+        ("two", "another horse battery"),
+        ("new", "a staple, bent twice"),
+    ] {
+        secret_file(dir, name, text);
+    }
+    for password in ["one", "two"] {
+        assert_eq!(
+            run(dir, &["wallet", "new", "--password-file", password], &[]).code,
+            0
+        );
+    }
+    let before = keystores(dir);
+    let passwd = [
+        "wallet",
+        "passwd",
+        "--password-file",
+        "one",
+        "--new-password-file",
+        "new",
+    ];
+    let refused = run(dir, &passwd, &[]);
+    assert!(
+        refused.code == 4 && refused.stderr.contains("wrong password"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(keystores(dir), before);
+}

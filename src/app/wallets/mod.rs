@@ -4,12 +4,14 @@
 mod check;
 mod choose;
 mod kms;
+mod passwd;
 mod password;
 mod store;
 
 pub use check::{CheckRequest, CheckedWallet, WalletReport, check, needs_password};
 pub use choose::choose;
 pub use kms::{KmsWallet, kms};
+pub use passwd::{Renewed, change};
 pub use password::{known_key, known_password};
 pub use store::{KeyOrigin, Wallet, WalletList, create, import, list};
 

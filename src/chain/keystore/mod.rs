@@ -2,6 +2,7 @@
 //! drop.
 
 mod access;
+mod passwd;
 mod v3;
 
 use std::{
@@ -24,6 +25,8 @@ use v3::{Document, Strength, Unopened};
 
 pub use super::key_error::KeyError;
 
+/// Fewest characters of a password.
+const PASSWORD_CHARS_MIN: usize = 8;
 /// Maximum size of a password file, bytes.
 const PASSWORD_BYTES_MAX: u64 = 4 * 1024;
 
@@ -165,7 +168,7 @@ impl KeySource {
         password: &SecretText,
         strength: Strength,
     ) -> Result<KeystoreFile, KeyError> {
-        if password.expose().chars().count() < 8 {
+        if password.expose().chars().count() < PASSWORD_CHARS_MIN {
             return Err(KeyError::WeakPassword);
         }
         let secret = Zeroizing::new(key.to_bytes().0);
@@ -196,16 +199,7 @@ impl KeySource {
     }
 
     fn publish(&self, draft: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .custom_flags(OFlag::O_NOFOLLOW.bits())
-            .open(draft)?;
-        file.set_permissions(Permissions::from_mode(0o600))?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
+        write_closed(draft, bytes)?;
         fs::rename(draft, path)?;
         fs::File::open(&self.dir)?.sync_all()
     }
@@ -300,6 +294,20 @@ impl KeySource {
             source,
         }
     }
+}
+
+/// Writes a file that only this user can read, down to the disk.
+fn write_closed(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .custom_flags(OFlag::O_NOFOLLOW.bits())
+        .open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 fn parsed(path: &Path, bytes: &[u8]) -> Result<Document, KeyError> {

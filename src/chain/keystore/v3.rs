@@ -30,6 +30,8 @@ const WEAK_BELOW_ROUNDS: u32 = 600_000;
 
 /// Maximum scrypt n, as a power of two.
 const LOG_N_MAX: u8 = 22;
+/// Maximum scrypt n of a keystore that takes another one's place, as a power of two, with r = 8: 512 MB.
+const RENEWED_LOG_N_MAX: u8 = 19;
 /// Maximum scrypt n times r: 512 MB.
 const MEMORY_MAX: u64 = 1 << 22;
 /// Maximum scrypt n times r times p: eight times the standard's work.
@@ -51,6 +53,8 @@ pub(super) enum Strength {
     Standard,
     /// For a devnet.
     Devnet,
+    /// For real money, and not cheaper than a keystore that it takes the place of.
+    NotBelow(u8),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +153,18 @@ impl Document {
         }
     }
 
+    /// The strength of a keystore that takes its place.
+    pub(super) fn renewed(&self) -> Strength {
+        match self.kdf {
+            // Larger blocks of memory count as a higher cost. More than 512 MB could not be opened again.
+            Kdf::Scrypt { log_n, r, .. } => {
+                let blocks = u8::try_from((r / 8).checked_ilog2().unwrap_or_default()).unwrap_or_default();
+                Strength::NotBelow(log_n.saturating_add(blocks).min(RENEWED_LOG_N_MAX))
+            }
+            Kdf::Pbkdf2 { .. } => Strength::Standard,
+        }
+    }
+
     /// Whether a password guess is too cheap.
     pub(super) fn is_weak(&self) -> bool {
         match self.kdf {
@@ -171,6 +187,7 @@ pub(super) fn seal(
     let log_n = match strength {
         Strength::Standard => STANDARD_LOG_N,
         Strength::Devnet => DEVNET_LOG_N,
+        Strength::NotBelow(log_n) => STANDARD_LOG_N.max(log_n),
     };
     let (salt, iv, id): ([u8; 32], [u8; 16], [u8; 16]) = (random()?, random()?, random()?);
     let kdf = Kdf::Scrypt { log_n, r: 8, p: 1 };
