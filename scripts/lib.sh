@@ -179,6 +179,12 @@ ensure_pgbouncer() {
     ensure_for_tests pgbouncer "commands behind a pooler" pgbouncer
 }
 
+# Programs that cargo installs, as arguments of ensure_cargo_tool.
+# shellcheck disable=SC2034 # used by the scripts that source this file
+sqlx_cli=(sqlx-cli 0.9.0 cargo-sqlx --no-default-features --features 'postgres,rustls,sqlx-toml')
+# shellcheck disable=SC2034
+cargo_deny=(cargo-deny 0.18.9 cargo-deny)
+
 # Installs a cargo tool in a fixed version, below target/.
 ensure_cargo_tool() {
     local crate=$1 version=$2 program=$3
