@@ -113,7 +113,7 @@ async fn count(pool: &PgPool, sql: &'static str) -> i64 {
 
 /// Lets no more slots come and everything open come to its end. A pause would give up what is not signed yet.
 async fn drain(pool: &PgPool) {
-    sqlx::query("UPDATE job_slots SET due_at = now() + interval '1 day'")
+    sqlx::query("UPDATE job_slots SET due_at = now() + interval '1 day' WHERE due_at IS NOT NULL")
         .execute(pool)
         .await
         .expect("no more slots");
