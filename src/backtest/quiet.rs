@@ -96,6 +96,8 @@ pub(super) struct Accumulating {
     /// Below this price take-profit does not fire.
     profit_from: u128,
     dca_from: i64,
+    /// Below the first price, and above the second, nothing is bought.
+    buys: (u128, u128),
     /// The position has reached its maximum cost: nothing is bought at any price.
     full: bool,
     countable: u128,
@@ -161,6 +163,8 @@ impl Accumulating {
             dca_amount_usd: _,
             dca_interval: _,
             dca_schedule: _,
+            buy_above_usd,
+            buy_below_usd,
             max_accumulation_usd,
             dip_buy_threshold_pct: _,
             dip_buy_multiplier: _,
@@ -184,6 +188,10 @@ impl Accumulating {
             profit_cools,
             profit_from,
             dca_from: dca_from.map_or(i64::MAX, |at| at.timestamp_micros()),
+            buys: (
+                exact_units(*buy_above_usd, 0)?,
+                exact_units(*buy_below_usd, u128::MAX)?,
+            ),
             full: !room.is_positive(),
             countable: countable(position)?,
         })
@@ -191,7 +199,8 @@ impl Accumulating {
 
     fn holds(&self, glance: Glance, samples: &mut Samples) -> Option<HoldReason> {
         let due = glance.slot >= self.dca_from;
-        if due && !(self.full && glance.units < self.countable) {
+        let outside = glance.units < self.buys.0 || glance.units > self.buys.1;
+        if due && !outside && !(self.full && glance.units < self.countable) {
             return None;
         }
         if glance.units >= self.profit_from && glance.slot >= self.profit_cools {
@@ -206,11 +215,19 @@ impl Accumulating {
                 return None;
             }
         }
-        Some(if due {
-            HoldReason::MaxAccumulation
-        } else {
-            HoldReason::NotDue
+        Some(match due {
+            true if outside => HoldReason::PriceBand,
+            true => HoldReason::MaxAccumulation,
+            false => HoldReason::NotDue,
         })
+    }
+}
+
+/// A bound in the units of a glance, exact; `unbound` stands for zero.
+fn exact_units(bound: Decimal, unbound: u128) -> Option<u128> {
+    match Price::new(bound) {
+        Ok(bound) => bound.short_units(),
+        Err(_) => Some(unbound),
     }
 }
 

@@ -42,6 +42,8 @@ struct Keys {
     profit_pct: u128,
     sell_pct: u128,
     profit_cooldown: usize,
+    /// Lowest and highest price of a buy, 10^-6 USD; 0: none.
+    band: (u128, u128),
 }
 
 impl Keys {
@@ -56,12 +58,14 @@ impl Keys {
             profit_pct: of(&[2, 5, 11, 20]) as u128,
             sell_pct: of(&[10, 25, 60, 100]) as u128,
             profit_cooldown: of(&[0, 3, 50]),
+            band: (of(&[0, 0, 600_000]) as u128, of(&[0, 0, 1_500_000]) as u128),
         }
     }
 
     fn config(self) -> JobConfig {
         let minutes = |count: usize| Span::from_secs(60 * u64::try_from(count).expect("few"));
         let percent = |value: u128| Decimal::from(u64::try_from(value).expect("few"));
+        let micros = |value: u128| Decimal::new(i64::try_from(value).expect("few"), 6);
         let mut config = JobConfig::for_mode(JobMode::Accumulate);
         config.schedule.cron = "* * * * *".parse().expect("a line");
         config.price.max_price_move_pct = Decimal::ZERO;
@@ -72,6 +76,8 @@ impl Keys {
             dca_amount_usd: Usd::new(Decimal::from(10)).expect("USD"),
             dca_interval: Some(minutes(self.every)),
             dca_schedule: None,
+            buy_above_usd: micros(self.band.0),
+            buy_below_usd: micros(self.band.1),
             max_accumulation_usd: Usd::new(Decimal::from(1_000_000)).expect("USD"),
             dip_buy_threshold_pct: percent(self.dip_pct),
             dip_buy_multiplier: Decimal::TWO,
@@ -160,6 +166,9 @@ impl Holder {
         if self.takes_profit(keys, slot, price) {
             self.profit = Some(slot);
             return Some((slot, Reason::TakeProfit, self.sells(keys.sell_pct, price)));
+        }
+        if price < keys.band.0 || (keys.band.1 > 0 && price > keys.band.1) {
+            return None;
         }
         if self.buys_dip(keys, slot, prices) {
             self.dip = Some(slot);

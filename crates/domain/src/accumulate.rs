@@ -117,13 +117,16 @@ fn dca(
     }
 }
 
-/// A buy clipped to what `max_accumulation_usd` leaves, by cost and by value.
+/// A buy at an allowed price, clipped to what `max_accumulation_usd` leaves, by cost and by value.
 fn buy(
     reason: Reason,
     money: Usd,
     config: &AccumulateConfig,
     facts: &Facts,
 ) -> Result<RuleOutcome, MoneyError> {
+    if !buys_at(config, facts.price) {
+        return Ok(RuleOutcome::Held(HoldReason::PriceBand));
+    }
     let position = &facts.position;
     let value = position.token_value(facts.price, Rounding::Up)?;
     let room = config
@@ -135,6 +138,13 @@ fn buy(
         Plan::buy(reason, money.min(room), facts)?,
         clipped_by,
     ))
+}
+
+/// Whether a price is between the two that buys are bound to, both included.
+#[must_use]
+pub fn buys_at(config: &AccumulateConfig, price: Price) -> bool {
+    let (lowest, highest) = (config.buy_above_usd, config.buy_below_usd);
+    price.decimal() >= lowest && (highest.is_zero() || price.decimal() <= highest)
 }
 
 /// The earliest instant at which the regular buy is due; `None`: never.

@@ -36,6 +36,15 @@ pub struct DipBuy {
     pub not_before: Option<Timestamp>,
 }
 
+/// The prices at which a job buys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PriceBand {
+    /// The lowest, USD; none: any.
+    pub at_or_above_usd: Option<Price>,
+    /// The highest, USD; none: any.
+    pub at_or_below_usd: Option<Price>,
+}
+
 /// When a spread trade fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Spread {
@@ -83,6 +92,16 @@ pub fn take_profit(
         last_sale_usd: last_sale,
         not_before: accumulate::profit_again(config, schedule, last).filter(|from| *from > now),
     }))
+}
+
+/// The prices at which a job buys; `None`: at any.
+#[must_use]
+pub fn price_band(config: &AccumulateConfig) -> Option<PriceBand> {
+    let band = PriceBand {
+        at_or_above_usd: Price::new(config.buy_above_usd).ok(),
+        at_or_below_usd: Price::new(config.buy_below_usd).ok(),
+    };
+    (band.at_or_above_usd.is_some() || band.at_or_below_usd.is_some()).then_some(band)
 }
 
 /// When a dip is bought, after a slot at `previous`; `None`: the rule is off.

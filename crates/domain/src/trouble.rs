@@ -94,6 +94,7 @@ impl HoldReason {
             | Self::Arithmetic
             | Self::TickFailed => Effect::Blocked(Event::JobHeld),
             Self::NotDue
+            | Self::PriceBand
             | Self::DipUnconfirmed
             | Self::InBalance
             | Self::SpreadCooldown

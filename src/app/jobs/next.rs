@@ -31,6 +31,8 @@ pub struct Next {
     pub now: Timestamp,
     /// The slot of the next DCA buy; while the job is paused, the first one that it could be.
     pub dca: Option<Timestamp>,
+    /// The prices at which the job buys, if they are bound.
+    pub buys_between: Option<outlook::PriceBand>,
     pub dip_buy: Option<outlook::DipBuy>,
     pub take_profit: Option<outlook::TakeProfit>,
     pub spread: Option<outlook::Spread>,
@@ -105,6 +107,7 @@ async fn accumulate(
     let schedule = &job.config.schedule;
     let started_at = job.started_at.unwrap_or(job.created_at);
     next.dca = outlook::dca(rules, schedule, &job.last, started_at, now);
+    next.buys_between = outlook::price_band(rules);
     next.take_profit = outlook::take_profit(rules, schedule, &job.position, &job.last, now)
         .ok()
         .flatten();

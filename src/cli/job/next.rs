@@ -10,7 +10,7 @@ use crate::{
         Timestamp, brief,
         config::{AccumulateConfig, LiquidityConfig, Rules},
         job::JobStatus,
-        outlook::{DipBuy, Rebalance, Spread, TakeProfit},
+        outlook::{DipBuy, PriceBand, Rebalance, Spread, TakeProfit},
     },
 };
 
@@ -31,6 +31,7 @@ pub(super) fn lines(status: &Status, clock: Clock) -> Vec<(&'static str, String)
         Rules::Accumulate(rules) => {
             let dca = next.dca.map(|slot| clock.near(slot));
             lines.extend(dca.map(|slot| ("next DCA", once_resumed(slot, stopped))));
+            lines.extend(next.buys_between.map(|band| ("buys", price_band(&band))));
             lines.extend(next.dip_buy.map(|dip| ("dip buy", dip_buy(clock, rules, &dip))));
             let sale = next.take_profit;
             lines.extend(sale.map(|sale| ("take profit", take_profit(clock, rules, &sale))));
@@ -47,6 +48,15 @@ fn once_resumed(when: String, stopped: bool) -> String {
         format!("{when}, if it is resumed by then")
     } else {
         when
+    }
+}
+
+fn price_band(band: &PriceBand) -> String {
+    match (band.at_or_above_usd, band.at_or_below_usd) {
+        (Some(low), Some(high)) => format!("only from {} to {}", brief::price(low), brief::price(high)),
+        (Some(low), None) => format!("only at {} or above", brief::price(low)),
+        (None, Some(high)) => format!("only at {} or below", brief::price(high)),
+        (None, None) => "at any price".to_owned(),
     }
 }
 

@@ -81,6 +81,7 @@ fn accumulate(file: &str) -> JobConfig {
         &[
             "accumulate.dca_schedule=*/20 * * * *",
             "accumulate.dca_amount_usd=7.77",
+            "accumulate.buy_below_usd=0.029",
             "accumulate.max_accumulation_usd=150",
             "accumulate.dip_buy_threshold_pct=6",
             "accumulate.dip_window=1h",
@@ -325,6 +326,7 @@ async fn a_backtest_decides_and_trades_as_the_real_workers_do() {
         HoldReason::MovingAverageCoverage,
         HoldReason::SpreadCooldown,
         HoldReason::DipUnconfirmed,
+        HoldReason::PriceBand,
         HoldReason::MaxAccumulation,
         HoldReason::RebalanceBand,
         HoldReason::TradesPerHour,

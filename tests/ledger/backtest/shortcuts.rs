@@ -70,6 +70,8 @@ fn accumulate(random: &mut StdRng) -> AccumulateConfig {
             let line = pick(random, &["*/20 * * * *", "0 9 * * *"]);
             line.parse().expect("a cron line")
         }),
+        buy_above_usd: dec(random, &["0", "0", "1.2", "90000.5", "0.0000000000000000001"]),
+        buy_below_usd: dec(random, &["0", "0", "1.3", "98765.4321", "0.000002"]),
         dca_amount_usd: usd(random, &["10", "7.77"]),
         max_accumulation_usd: usd(random, &["30", "77.7", "500", "100000"]),
         dip_buy_threshold_pct: dec(random, &["0", "1.5", "4", "10"]),

@@ -172,6 +172,95 @@ fn a_dip_needs_two_samples_and_its_cooldown() {
     assert_eq!(plan(decide(&rules(), &in_a_dip())).value, usd("20"));
 }
 
+#[test]
+fn buys_wait_until_the_price_is_between_the_two_that_they_are_bound_to() {
+    let banded = |above: &str, below: &str| AccumulateConfig {
+        buy_above_usd: dec(above),
+        buy_below_usd: dec(below),
+        ..rules()
+    };
+    let first = |config: &AccumulateConfig, at: &str| {
+        let facts = Facts {
+            price: price(at),
+            recent_high: price(at),
+            ..facts()
+        };
+        match decide(config, &facts) {
+            Decision::Trade(plan) => Ok(plan.reason),
+            Decision::Hold(reason) => Err(reason),
+        }
+    };
+    let both = banded("0.75", "1.25");
+    for (at, buys) in [
+        ("0.749999", false),
+        ("0.75", true),
+        ("1.25", true),
+        ("1.250001", false),
+    ] {
+        let expected = if buys {
+            Ok(Reason::Dca)
+        } else {
+            Err(HoldReason::PriceBand)
+        };
+        assert_eq!(first(&both, at), expected, "{at}");
+    }
+    assert_eq!(first(&banded("0", "1.25"), "0.000000001"), Ok(Reason::Dca));
+    assert_eq!(first(&banded("0.75", "0"), "1000000"), Ok(Reason::Dca));
+    // A dip is not bought outside either; it sells anywhere.
+    assert_eq!(
+        decide(&banded("0", "0.89"), &in_a_dip()),
+        Decision::Hold(HoldReason::PriceBand)
+    );
+    assert_eq!(
+        plan(decide(&banded("0", "0.9"), &in_a_dip())).reason,
+        Reason::DipBuy
+    );
+    let (config, facts) = in_profit();
+    let config = AccumulateConfig {
+        buy_below_usd: dec("1.5"),
+        ..config
+    };
+    assert_eq!(plan(decide(&config, &facts)).reason, Reason::TakeProfit);
+    // Until it is due, nothing waits for a price.
+    assert_eq!(
+        decide(
+            &both,
+            &Facts {
+                price: price("9"),
+                ..between_dcas()
+            }
+        ),
+        Decision::Hold(HoldReason::NotDue)
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_buy_is_outside_its_band_and_inside_the_band_changes_nothing(
+        facts in any_facts(), above in any_percent(100), width in any_percent(100), bound in 0..3_u8,
+    ) {
+        // Edges around the price itself, so that both sides are met.
+        let price = facts.price.decimal();
+        let edge = |percent: Decimal| price.checked_mul(percent).map(|edge| edge / Decimal::from(50));
+        let (low, high) = (edge(above), edge(above + width));
+        prop_assume!(low.is_some() && high.is_some());
+        let config = AccumulateConfig {
+            buy_above_usd: low.filter(|_| bound != 1).unwrap_or_default(),
+            buy_below_usd: high.filter(|_| bound != 2).unwrap_or_default(),
+            ..rules()
+        };
+        let inside = price >= config.buy_above_usd
+            && (config.buy_below_usd.is_zero() || price <= config.buy_below_usd);
+        prop_assert_eq!(accumulate::buys_at(&config, facts.price), inside);
+        let free = decide(&rules(), &facts);
+        match decide(&config, &facts) {
+            Decision::Trade(plan) if plan.side == Side::Buy => prop_assert!(inside),
+            found if inside => prop_assert_eq!(found, free),
+            _ => {}
+        }
+    }
+}
+
 /// Two windows: a job whose slots are a window apart finds its price of the slot before just outside of one.
 #[test]
 fn a_price_from_before_a_long_pause_confirms_no_dip() {

@@ -231,6 +231,21 @@ const ACCUMULATE: &[(Change, &str)] = &[
         "accumulate.dca_interval = 4h is not allowed: one of accumulate.dca_interval and accumulate.dca_schedule, not both",
     ),
     (
+        |c| accumulate(c).buy_above_usd = dec("-0.1"),
+        "accumulate.buy_above_usd = -0.1 is not allowed: 0 to 1000000000",
+    ),
+    (
+        |c| accumulate(c).buy_below_usd = dec("1000000000.1"),
+        "accumulate.buy_below_usd = 1000000000.1 is not allowed: 0 to 1000000000",
+    ),
+    (
+        |c| {
+            accumulate(c).buy_above_usd = dec("0.5");
+            accumulate(c).buy_below_usd = dec("0.4999");
+        },
+        "accumulate.buy_below_usd = 0.4999 is not allowed: 0 (no bound), or at least accumulate.buy_above_usd (0.5): no price is between the two",
+    ),
+    (
         |c| accumulate(c).dip_buy_threshold_pct = dec("100"),
         "accumulate.dip_buy_threshold_pct = 100 is not allowed: 0 to 99",
     ),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{
     defaults::usd,
     extent::{LookBack, MostBought},
-    invalid::{DAY, Validator, ZeroIs},
+    invalid::{DAY, USD_MAX, Validator, ZeroIs},
     sections::LimitsConfig,
 };
 use crate::{
@@ -28,6 +28,12 @@ pub struct AccumulateConfig {
     /// Cron line of DCA instants, instead of `dca_interval`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dca_schedule: Option<CronExpr>,
+    /// Nothing is bought below this price, USD for one token; 0 = no such bound, up to 10^9.
+    #[serde(deserialize_with = "exact_decimal")]
+    pub buy_above_usd: Decimal,
+    /// Nothing is bought above this price, USD for one token; 0 = no such bound, up to 10^9, at least `buy_above_usd`.
+    #[serde(deserialize_with = "exact_decimal")]
+    pub buy_below_usd: Decimal,
     /// Most money the position may cost, and be worth, in one cycle, USD.
     pub max_accumulation_usd: Usd,
     /// Fall from the recent high that makes a dip, per cent; 0 = off, up to 99.
@@ -73,6 +79,8 @@ impl Default for AccumulateConfig {
             dca_amount_usd: usd(10),
             dca_interval: Some(Span::from_secs(4 * 3_600)),
             dca_schedule: None,
+            buy_above_usd: Decimal::ZERO,
+            buy_below_usd: Decimal::ZERO,
             max_accumulation_usd: usd(1_000),
             dip_buy_threshold_pct: Decimal::from(10),
             dip_buy_multiplier: Decimal::from(2),
@@ -101,6 +109,8 @@ impl AccumulateConfig {
             dca_amount_usd,
             dca_interval: _,
             dca_schedule: _,
+            buy_above_usd: _,
+            buy_below_usd: _,
             max_accumulation_usd,
             dip_buy_threshold_pct,
             dip_buy_multiplier,
@@ -147,6 +157,7 @@ impl AccumulateConfig {
                 "one of accumulate.dca_interval and accumulate.dca_schedule",
             ),
         }
+        self.check_band(found);
         self.check_dip(limits, found);
         found.range(
             "accumulate.take_profit_pct",
@@ -164,6 +175,21 @@ impl AccumulateConfig {
             self.take_profit_cooldown,
             0,
             365 * DAY,
+        );
+    }
+
+    fn check_band(&self, found: &mut Validator) {
+        let (above, below) = (self.buy_above_usd, self.buy_below_usd);
+        let most = Decimal::from(USD_MAX);
+        found.range("accumulate.buy_above_usd", above, Decimal::ZERO, most);
+        found.range("accumulate.buy_below_usd", below, Decimal::ZERO, most);
+        found.require(
+            below.is_zero() || below >= above,
+            "accumulate.buy_below_usd",
+            below,
+            format_args!(
+                "0 (no bound), or at least accumulate.buy_above_usd ({above}): no price is between the two"
+            ),
         );
     }
 

@@ -141,6 +141,14 @@ pub const KEYS: &[Key] = &[
         "Cron line of DCA instants. Either this or dca_interval",
     ),
     key(
+        "accumulate.buy_above_usd",
+        "Lowest price at which it buys, USD for one token; 0 = no such bound",
+    ),
+    key(
+        "accumulate.buy_below_usd",
+        "Highest price at which it buys, USD for one token; 0 = no such bound",
+    ),
+    key(
         "accumulate.max_accumulation_usd",
         "Most the position may cost, and be worth, in one cycle, USD",
     ),

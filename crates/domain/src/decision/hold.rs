@@ -27,6 +27,8 @@ pub enum HoldReason {
     NotDue,
     /// The position has reached `max_accumulation_usd`, by cost or by value.
     MaxAccumulation,
+    /// A buy is due, and the price is not between `buy_above_usd` and `buy_below_usd`.
+    PriceBand,
     /// A dip seen once; the next sample must confirm it.
     DipUnconfirmed,
     /// Liquidity: the price is near its mean and the inventory near its target.
@@ -130,6 +132,9 @@ impl HoldReason {
             }
             Self::MaxAccumulation => {
                 "The position has reached max_accumulation_usd by cost or by value; raise it to buy more."
+            }
+            Self::PriceBand => {
+                "A buy is due and waits until the price is between buy_above_usd and buy_below_usd."
             }
             Self::DipUnconfirmed => "A dip was seen once; the job buys if the next sample confirms it.",
             Self::InBalance => "The price is near its mean and the inventory near its target.",
