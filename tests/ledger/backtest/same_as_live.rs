@@ -81,7 +81,7 @@ fn accumulate(file: &str) -> JobConfig {
         &[
             "accumulate.dca_schedule=*/20 * * * *",
             "accumulate.dca_amount_usd=7.77",
-            "accumulate.buy_below_usd=0.029",
+            "accumulate.buy_above_usd=0.029",
             "accumulate.max_accumulation_usd=150",
             "accumulate.dip_buy_threshold_pct=6",
             "accumulate.dip_window=1h",
