@@ -240,6 +240,10 @@ fn keystores(dir: &std::path::Path) -> std::collections::BTreeMap<String, Vec<u8
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "what is refused, what changes, and what opens afterwards"
+)]
 fn a_new_password_opens_every_keystore_and_the_old_one_none() {
     const NEW: &str = "a staple, bent twice";
     let temporary = tempfile::tempdir().expect("a directory");
