@@ -39,8 +39,9 @@ pub(super) enum WalletCommand {
     Sweep(super::withdraw::SweepArgs),
     /// Change the password of the keystores
     ///
-    /// Each keystore stays as it is until its replacement was written and opened. All are changed or none, and none
-    /// becomes weaker than scrypt with n = 262144. Workers need the new password from their next start on.
+    /// Each keystore stays as it is until the replacements of all were written and opened: if one does not open with
+    /// the old password, none is changed. None becomes weaker than scrypt with n = 262144. Workers need the new
+    /// password from their next start on.
     Passwd(PasswdArgs),
     /// Show the wallet of a key in AWS KMS or Google Cloud KMS, or check those in [wallet.kms]
     ///

@@ -25,7 +25,8 @@ pub struct Renewed {
 /// Encrypts keystores with another password: of one wallet, or all, since all of a worker share one.
 ///
 /// # Errors
-/// [`AppError`] if a keystore does not open with the old password, or for a weak new one: nothing is changed then.
+/// [`AppError`] if a keystore does not open with the old password, or for a weak new one: nothing is changed then. If a
+/// replacement cannot take its keystore's place, the error says how many did.
 pub fn change(
     settings: &Settings,
     wallet: Option<Address>,

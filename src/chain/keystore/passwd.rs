@@ -32,7 +32,7 @@ impl KeySource {
     /// and opened before the first one takes its keystore's place: what fails until then changes nothing.
     ///
     /// # Errors
-    /// [`KeyError`]; [`KeyError::PartlyChanged`] if a replacement could not take its place after another one had.
+    /// [`KeyError`]; [`KeyError::PartlyChanged`] for what fails after the first replacement took its keystore's place.
     pub fn change_password(
         &self,
         wallets: &[Address],
@@ -49,22 +49,22 @@ impl KeySource {
         let drafts = wallets.iter().map(|wallet| self.draft(*wallet, old, new));
         let drafts = drafts.collect::<Result<Vec<Draft>, KeyError>>()?;
         let mut changed: Vec<KeystoreFile> = Vec::new();
+        let stopped = |done: usize, cause: KeyError| match done {
+            0 => cause,
+            done => KeyError::PartlyChanged {
+                done,
+                all: drafts.len(),
+                cause: Box::new(cause),
+            },
+        };
         for draft in &drafts {
-            let moved =
-                fs::rename(&draft.path, &draft.of.path).and_then(|()| fs::File::open(&self.dir)?.sync_all());
-            if let Err(source) = moved {
-                let cause = at(&draft.of.path)(source);
-                return Err(match changed.len() {
-                    0 => cause,
-                    done => KeyError::PartlyChanged {
-                        done,
-                        all: drafts.len(),
-                        cause: Box::new(cause),
-                    },
-                });
-            }
+            let path = &draft.of.path;
+            fs::rename(&draft.path, path).map_err(|source| stopped(changed.len(), at(path)(source)))?;
             changed.push(draft.of.clone());
         }
+        // Until this, a power failure may bring back old keystores, each of them whole.
+        let synced = fs::File::open(&self.dir).and_then(|dir| dir.sync_all());
+        synced.map_err(|source| stopped(changed.len(), self.io(source)))?;
         Ok(changed)
     }
 
