@@ -70,8 +70,9 @@ is then that of the first such job, 2 to 4. Jobs that --all or another filter ch
 mentioned. `config edit` changes all jobs or none.
 
 On a terminal, what moves real money or cannot be undone shows what it is about and asks: `start --live`, `liquidate` of \
-live jobs, `adopt`, `release`, `remove`, `reconcile --apply` and --count-in, and `config edit` of several jobs. --yes \
-answers. Without a terminal, and with --json, nothing is asked; `policy allow` and `reconcile --adopt` then need --yes.
+live jobs, `withdraw`, `wallet sweep`, `adopt`, `release`, `remove`, `reconcile --apply` and --count-in, and `config edit` \
+of several jobs. --yes answers. Without a terminal, and with --json, nothing is asked; `withdraw`, `wallet sweep`, `policy \
+allow` and `reconcile --adopt` then need --yes.
 
 With --json, results are JSON on standard output and errors are {\"error\":{\"code\",\"message\"}} on standard error.";
 
