@@ -85,6 +85,24 @@ async fn an_accumulating_job_names_the_prices_and_the_time_of_its_rules() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_buys_are_bound_to_prices_names_them() {
+    let terminal = Terminal::new().await;
+    terminal.start(&["--set", "accumulate.buy_below_usd=1.25"]);
+    assert!(line(&terminal, "buys").ends_with("only at 1.25 or below"));
+    let set = |pair: &str| terminal.ok(&["config", "edit", "1", "--set", pair]);
+    set("accumulate.buy_above_usd=0.75");
+    assert!(line(&terminal, "buys").ends_with("only from 0.75 to 1.25"));
+    set("accumulate.buy_below_usd=0");
+    assert!(line(&terminal, "buys").ends_with("only at 0.75 or above"));
+    assert_eq!(
+        status(&terminal)["next"]["buys_between"],
+        json!({ "at_or_above_usd": "0.75", "at_or_below_usd": null })
+    );
+    set("accumulate.buy_above_usd=0");
+    assert_eq!(status(&terminal)["next"]["buys_between"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_job_of_mode_liquidity_names_the_prices_around_its_moving_average() {
     let terminal = Terminal::new().await;
     let mode = [

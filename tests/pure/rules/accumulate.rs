@@ -6,7 +6,7 @@ use lgi_mm::domain::{
     config::{AccumulateConfig, JobConfig, Rules, ScheduleConfig},
     decision::{Decision, Facts, HoldReason, LastFills, Plan, ProfitTaken, Reason, Side},
     job::JobMode,
-    limits,
+    limits, outlook,
     samples::HistoryQuery,
     schedule::CronExpr,
     span::Span,
@@ -252,6 +252,12 @@ proptest! {
         let inside = price >= config.buy_above_usd
             && (config.buy_below_usd.is_zero() || price <= config.buy_below_usd);
         prop_assert_eq!(accumulate::buys_at(&config, facts.price), inside);
+        // What a status shows.
+        let shown = outlook::price_band(&config).is_none_or(|band| {
+            band.at_or_above_usd.is_none_or(|lowest| facts.price >= lowest)
+                && band.at_or_below_usd.is_none_or(|highest| facts.price <= highest)
+        });
+        prop_assert_eq!(shown, inside);
         let free = decide(&rules(), &facts);
         match decide(&config, &facts) {
             Decision::Trade(plan) if plan.side == Side::Buy => prop_assert!(inside),
