@@ -105,9 +105,6 @@ pub fn render(lines: &[TradeLine]) -> String {
         ..Sheet::default()
     };
     let mut text = sheet.print(look);
-    if !look.plain {
-        text.push_str("\nUSD; realised is before gas");
-    }
     if !whole {
         for line in lines {
             if let Some(error) = failure(line) {
