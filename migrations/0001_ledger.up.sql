@@ -10,6 +10,8 @@ CREATE TABLE installation (
     id          boolean PRIMARY KEY DEFAULT true CHECK (id),
     -- Makes jitter unpredictable to others and the same for all our processes.
     jitter_salt uuid        NOT NULL DEFAULT gen_random_uuid(),
+    -- What was announced and is not over, by name; and the last period that was summed up. So nothing is announced twice.
+    announced   jsonb       NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(announced) = 'object'),
     created_at  timestamptz NOT NULL DEFAULT now()
 );
 INSERT INTO installation DEFAULT VALUES;
@@ -556,7 +558,7 @@ CREATE TABLE v4_scans (
 -- Events, written in the transaction that causes them.
 CREATE TABLE outbox (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    -- A halted signer belongs to a wallet, not to one job.
+    -- A halted signer belongs to a wallet, not to one job; a missing process and a summary to the whole installation.
     job_id          bigint      REFERENCES jobs,
     trade_id        bigint      REFERENCES trades,
     event           text        NOT NULL,
@@ -566,7 +568,8 @@ CREATE TABLE outbox (
     fanned_out_at   timestamptz,
     -- Grows when a field of a payload changes its meaning or goes away.
     payload_version smallint    NOT NULL DEFAULT 1,
-    CONSTRAINT outbox_job_or_signer CHECK (job_id IS NOT NULL OR event = 'signer.halted')
+    CONSTRAINT outbox_job_or_signer CHECK (job_id IS NOT NULL OR event = 'signer.halted' OR event = 'summary'
+                                          OR event LIKE 'service.%')
 );
 CREATE INDEX outbox_to_fan_out ON outbox (id) WHERE fanned_out_at IS NULL;
 

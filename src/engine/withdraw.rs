@@ -250,9 +250,9 @@ impl Engine {
         })
     }
 
-    /// The counter of a signer that may sign now, once no open trade brings the asset into the wallet: what has arrived but is
-    /// not booked would look free, although it is a job's. A trade that begins later takes a nonce, and one that ends moves the
-    /// counter too, so that nothing planned before is recorded.
+    /// The counter of a signer that may sign now, once no open trade brings the asset into the wallet: what has
+    /// arrived but is not booked would look free, although it is a job's. A trade that begins later takes a nonce,
+    /// and one that ends moves the counter too, so that nothing planned before is recorded.
     async fn booked(
         &self,
         account: &Account,

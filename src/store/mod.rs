@@ -2,6 +2,7 @@
 
 pub mod adoption;
 pub mod alive;
+pub mod announced;
 pub mod bulk;
 pub mod census;
 mod columns;

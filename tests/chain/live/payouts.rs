@@ -184,3 +184,59 @@ async fn a_sweep_takes_every_asset_that_no_job_holds_and_leaves_jobs_their_gas()
     let (code, agrees) = world.run(&["--json", "reconcile"]).await;
     assert!(code == 0 && agrees.contains("\"agree\": true"), "{agrees}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_wallets_says_what_is_held_what_is_free_and_how_long_it_lasts() {
+    let world = settled().await;
+    let (code, said) = world.run(&["--json", "wallet", "list"]).await;
+    assert_eq!(code, 0, "{said}");
+    let array = said.find("[\n").expect("an array");
+    let mut read = serde_json::Deserializer::from_str(&said[array..]).into_iter::<Value>();
+    let wallets = read.next().expect("one").expect("JSON");
+    let wallet = &wallets[0];
+    assert_eq!(wallet["address"], WALLET.to_checksum(None));
+    assert_eq!(
+        (&wallet["realm"], &wallet["keystore"]),
+        (&"live".into(), &Value::Null)
+    );
+    let chain = &wallet["chains"][0];
+    assert_eq!(
+        (&chain["chain"], &chain["jobs"], &chain["problem"]),
+        (&"local".into(), &1.into(), &Value::Null)
+    );
+    let asset = |symbol: &str| {
+        let assets = chain["assets"].as_array().expect("assets");
+        let found = assets.iter().find(|asset| asset["symbol"] == symbol);
+        found.unwrap_or_else(|| panic!("{symbol} in {said}")).clone()
+    };
+    let number = |value: &Value| {
+        let text = value.as_str().unwrap_or_else(|| panic!("{value} in {said}"));
+        text.parse::<rust_decimal::Decimal>().expect("a number")
+    };
+    let token = asset("CLAWDIA");
+    assert_eq!(token["held"], token["of_jobs"], "all of it is the job's");
+    assert_eq!(number(&token["free"]), rust_decimal::Decimal::ZERO);
+    assert!(number(&token["held"]) > rust_decimal::Decimal::ZERO);
+    let native = asset("ETH");
+    let held = held(&world, WALLET, Asset::Native).await;
+    let shown = alloy_primitives::utils::parse_ether(native["held"].as_str().expect("held")).expect("wei");
+    assert_eq!(shown, held);
+    assert!(
+        number(&native["free"]) < number(&native["held"]),
+        "gas of the job is kept"
+    );
+    // 100 ETH less what is left was spent in less than a day, and counts for one.
+    let spent = rust_decimal::Decimal::from(100) - number(&native["held"]);
+    assert_eq!(number(&native["spent_a_day"]), spent);
+    let days = number(&native["held"]) / spent;
+    let lasts = native["lasts_seconds"].as_u64().expect("a time");
+    assert!(
+        (rust_decimal::Decimal::from(lasts) - days * rust_decimal::Decimal::from(86_400)).abs()
+            < rust_decimal::Decimal::TWO
+    );
+    let (code, text) = world.run(&["wallet", "list"]).await;
+    assert!(
+        code == 0 && text.contains("LIVE 0x") && text.contains("1 job at work") && text.contains("CLAWDIA"),
+        "{code} {text}"
+    );
+}

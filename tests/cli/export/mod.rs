@@ -4,6 +4,7 @@
 mod payouts;
 mod refused;
 mod tools;
+mod trades;
 
 use std::collections::HashMap;
 

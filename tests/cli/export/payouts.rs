@@ -82,7 +82,7 @@ async fn a_withdrawal_is_a_row_that_sells_nothing_and_pays_its_gas() {
     // It belongs to a wallet: neither a job's nor paper's books have it, another period and chain have not either.
     for without in [
         ["--job", "1"].as_slice(),
-        &["ACE", "--live", "--chain", "base"],
+        &["0xaAaAaAaaAaAaAaaAaAAAAAAAAaaaAaAaAaaAaaAa", "--live"],
         &["--paper"],
         &["--chain", "ethereum"],
         &["--to", "2026-01-31"],
@@ -168,8 +168,8 @@ async fn pnl_shows_what_was_taken_out_next_to_the_net_and_counts_its_gas() {
     assert_eq!(
         taken["assets"],
         json!([
-            { "chain": "base", "symbol": "ACE", "amount": "7", "value_usd": null },
             { "chain": "base", "symbol": "USDC", "amount": "25", "value_usd": "25" },
+            { "chain": "base", "symbol": "ACE", "amount": "7", "value_usd": null },
             { "chain": "base", "symbol": "ETH", "amount": "1.5", "value_usd": "3750.25" },
         ])
     );
@@ -202,7 +202,7 @@ async fn pnl_shows_what_was_taken_out_next_to_the_net_and_counts_its_gas() {
     assert_eq!(of_job["realms"][0]["taken_out"], Value::Null);
     let shown = terminal.ok(&["pnl", "--live"]);
     assert!(
-        shown.contains("withdrawals") && shown.contains("taken out, not part of net: 7 ACE on base, 25 USDC on base (25.00 USD), 1.5 ETH on base (3750.25 USD)"),
+        shown.contains("withdrawals") && shown.contains("taken out, not part of net: 25 USDC on base (25.00 USD), 7 ACE on base, 1.5 ETH on base (3750.25 USD)"),
         "{shown}"
     );
 }
