@@ -111,7 +111,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &WithdrawArgs) -> R
     let view = match withdraw::ask(&app, &request).await? {
         Asked::Before(view) => {
             out.remark("a command with this key was carried out before; nothing is paid again");
-            view
+            *view
         }
         Asked::Now(planned) => {
             args.to

@@ -78,19 +78,9 @@ impl Message {
                 | Event::JobNoPrice
                 | Event::JobHeld),
             ) => (of.blocked_title(event), of.blocked()),
-            Ok(Event::NoWorker) => (
-                "No worker runs: nothing is evaluated, no trade is settled".to_owned(),
-                of.waiting("start one: lgi-mm daemon, or lgi-mm worker"),
-            ),
-            Ok(Event::NoScheduler) => (
-                "No scheduler runs: slots are due and nobody claims them".to_owned(),
-                of.waiting("start one: lgi-mm daemon, or lgi-mm scheduler"),
-            ),
-            Ok(Event::ServiceRecovered) => (
-                "Jobs are worked on again".to_owned(),
-                vec![format!("was {} since {}", of.text("event"), of.time("since"))],
-            ),
-            Ok(Event::Summary) => (format!("Summary of {}", of.text("period")), of.summary()),
+            Ok(event @ (Event::NoWorker | Event::NoScheduler | Event::ServiceRecovered | Event::Summary)) => {
+                of.installation(event)
+            }
             Ok(Event::JobRecovered) => (
                 format!("{token} is no longer blocked"),
                 vec![format!("was {} since {}", of.text("event"), of.time("since"))],
@@ -205,6 +195,25 @@ impl Pieces<'_> {
             piece(&realm)
         };
         Some(format!("{realm} {}", piece(chain)))
+    }
+
+    /// An event that belongs to no job and no wallet.
+    fn installation(&self, event: Event) -> (String, Vec<String>) {
+        match event {
+            Event::NoWorker => (
+                "No worker runs: nothing is evaluated, no trade is settled".to_owned(),
+                self.waiting("start one: lgi-mm daemon, or lgi-mm worker"),
+            ),
+            Event::NoScheduler => (
+                "No scheduler runs: slots are due and nobody claims them".to_owned(),
+                self.waiting("start one: lgi-mm daemon, or lgi-mm scheduler"),
+            ),
+            Event::ServiceRecovered => (
+                "Jobs are worked on again".to_owned(),
+                vec![format!("was {} since {}", self.text("event"), self.time("since"))],
+            ),
+            _ => (format!("Summary of {}", self.text("period")), self.summary()),
+        }
     }
 
     /// How many jobs wait, since when, and what to do.

@@ -57,10 +57,8 @@ pub(super) fn sum<'a>(payouts: impl IntoIterator<Item = &'a Payout>) -> Result<O
     if withdrawals == 0 && gas_usd == Usd::ZERO {
         return Ok(None);
     }
-    let values = assets.values().map(|asset| asset.value_usd);
-    let value_usd = values
-        .into_iter()
-        .try_fold(Some(Usd::ZERO), |sum, value| both(sum, value))?;
+    let mut values = assets.values().map(|asset| asset.value_usd);
+    let value_usd = values.try_fold(Some(Usd::ZERO), both)?;
     Ok(Some(TakenOut {
         withdrawals,
         value_usd,

@@ -72,7 +72,7 @@ pub struct WithdrawRequest {
 #[derive(Debug)]
 pub enum Asked {
     /// A request with the same key was carried out before: this is it.
-    Before(WithdrawalView),
+    Before(Box<WithdrawalView>),
     /// It can be signed.
     Now(Box<Planned>),
 }
@@ -184,7 +184,7 @@ pub async fn ask(app: &App, request: &WithdrawRequest) -> Result<Asked, AppError
     {
         let before = withdrawals::load(&app.pool, id).await?;
         same(&before, &order, key)?;
-        return Ok(Asked::Before(drive(app, id).await?));
+        return Ok(Asked::Before(Box::new(drive(app, id).await?)));
     }
     Ok(Asked::Now(Box::new(planned(app, order).await?)))
 }

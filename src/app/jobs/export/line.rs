@@ -162,10 +162,6 @@ pub(super) fn link(settings: &Settings, account: &Account, hash: Option<&String>
 }
 
 /// Writes an address with its checksum, if there is one.
-#[expect(
-    clippy::ref_option,
-    reason = "serde gives a serializer of a field a reference to it"
-)]
 fn checksum_of<S: Serializer>(address: &Option<Address>, serializer: S) -> Result<S::Ok, S::Error> {
     match address {
         Some(address) => serializer.serialize_str(&address.to_checksum(None)),
