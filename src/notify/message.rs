@@ -46,6 +46,17 @@ impl Message {
                 format!("A trade of {token} was reorged out; it is open again"),
                 vec![of.text("error"), format!("transaction {}", of.text("tx_hash"))],
             ),
+            Ok(Event::TradeStuck) => (
+                format!("{} of {token} is in no block", of.deed("Buy", "Sell")),
+                vec![
+                    format!(
+                        "accepted {} times: the node or relay does not pass it on",
+                        of.text("sends")
+                    ),
+                    format!("transaction {}", of.text("tx_hash")),
+                    format!("its wallet waits; details: lgi-mm status {}", of.job_id()),
+                ],
+            ),
             Ok(Event::JobError) => (
                 format!(
                     "{token} stopped after {} failures in a row",
