@@ -156,12 +156,12 @@ impl Engine {
     pub async fn plan_withdrawal(&self, order: &WithdrawOrder) -> Result<WithdrawPlan, WithdrawError> {
         let account = &order.account;
         let market = self.markets.market(account).await?;
-        let seen = self.ready(account, &market).await?;
+        let asset = Asset::of(order.token.address);
         market
             .signer
             .permits_payment(order.token.address, order.to)
             .await?;
-        let asset = Asset::of(order.token.address);
+        let seen = self.booked(account, &market, order).await?;
         let jobs = jobs::list(&self.pool, &Filter::default()).await?;
         let (owned, kept) = of_jobs(&jobs, account, asset)?;
         let room = self.room(&market, order, owned).await?;
@@ -240,6 +240,34 @@ impl Engine {
             free: of_asset.saturating_sub(owned).saturating_sub(taken(asset)),
             free_native: native.saturating_sub(taken(Asset::Native)),
         })
+    }
+
+    /// The counter of a signer that may sign now, once no open trade brings the asset into the wallet: what has arrived but is
+    /// not booked would look free, although it is a job's. A trade that begins later takes a nonce, and one that ends moves the
+    /// counter too, so that nothing planned before is recorded.
+    async fn booked(
+        &self,
+        account: &Account,
+        market: &Market,
+        order: &WithdrawOrder,
+    ) -> Result<SignerState, WithdrawError> {
+        let asset = Asset::of(order.token.address);
+        for _ in 0..TRIES {
+            let seen = self.ready(account, market).await?;
+            if withdrawals::arriving(&self.pool, account, asset).await?.is_none() {
+                return Ok(seen);
+            }
+            tokio::time::sleep(self.intervals(1).std()).await;
+        }
+        let seen = self.ready(account, market).await?;
+        match withdrawals::arriving(&self.pool, account, asset).await? {
+            None => Ok(seen),
+            Some(trade) => Err(WithdrawError::Refused(format!(
+                "trade {} is open and brings {} into the wallet, and what arrived is not booked yet: try again when it has \
+                 ended, or pause its job first",
+                trade.0, order.token.symbol
+            ))),
+        }
     }
 
     /// The counter of a signer that may sign now.

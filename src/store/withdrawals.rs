@@ -13,9 +13,10 @@ use super::{
 };
 use crate::domain::{
     Timestamp,
-    ids::{TransactionId, Version, WithdrawalId},
+    ids::{TradeId, TransactionId, Version, WithdrawalId},
     job::Account,
     onchain::{Asset, SignedTransaction},
+    pool::NATIVE,
     span::Span,
     trade::{FailureKind, TradeState, TradeStatus},
     units::{Amount, Usd},
@@ -183,6 +184,30 @@ pub async fn load(pool: &PgPool, id: WithdrawalId) -> Result<Withdrawal, StoreEr
         },
         signed,
     })
+}
+
+/// The oldest open trade that brings an asset into a wallet: a buy of it, or a sale for it.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn arriving(pool: &PgPool, account: &Account, asset: Asset) -> Result<Option<TradeId>, StoreError> {
+    let address = match asset {
+        Asset::Native => NATIVE,
+        Asset::Token(token) => token,
+    };
+    let id = sqlx::query_scalar!(
+        "SELECT t.id FROM trades t JOIN jobs j ON j.id = t.job_id
+         WHERE t.status = 'SUBMITTED' AND j.realm = $1 AND j.chain = $2 AND j.wallet = $3
+           AND CASE t.side WHEN 'BUY' THEN j.token_address ELSE j.quote_address END = $4
+         ORDER BY t.id LIMIT 1",
+        account.realm.to_string(),
+        account.chain,
+        lower(account.wallet) as _,
+        lower(address) as _,
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(id.map(TradeId))
 }
 
 /// The newest withdrawals, newest first.

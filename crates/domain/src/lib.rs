@@ -20,6 +20,7 @@ pub mod figures;
 pub mod foreign;
 pub mod ids;
 pub mod job;
+pub mod kept;
 pub mod limits;
 pub mod liquidate;
 pub mod liquidity;

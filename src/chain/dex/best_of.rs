@@ -249,14 +249,15 @@ impl BestOf {
         } else {
             trial.attempt(bounds).await
         };
-        let (calls, amount_out) = match tried {
+        let (calls, amount_out, kept) = match tried {
             Ok(tried) => {
+                let kept = trial.kept(tried.arrived).await?;
                 if request.prove_sell {
-                    sale::prove(&trial, &tried, holdings.held).await?;
+                    sale::prove(&trial, &tried, kept, holdings.held).await?;
                 }
-                (tried.calls, tried.arrived)
+                (tried.calls, tried.arrived, kept)
             }
-            Err(Refusal::Funds) => (trial.untried(bounds)?, offer.amount_out),
+            Err(Refusal::Funds) => (trial.untried(bounds)?, offer.amount_out, offer.kept),
             Err(Refusal::Reverts { reason, .. }) => {
                 let remark = remark(&self.search.rpc, request.wallet).await;
                 return Err(QuoteError::Reverts(format!("{reason}{remark}")));
@@ -273,6 +274,7 @@ impl BestOf {
             amount_out: Amount::new(amount_out),
             price_impact_bps: offer.price_impact_bps,
             explained_bps: offer.explained_bps,
+            kept,
             gas_units,
             data_fee: self.data_fee(&calls).await?,
         })
@@ -369,7 +371,10 @@ impl Venue for BestOf {
     async fn quote(&self, request: &SwapRequest) -> Result<Quote, QuoteError> {
         let quote =
             |offer, holdings: Arc<Holdings>| async move { self.quote_of(request, &offer, &holdings).await };
-        let fits = |quote: &Quote| fits(request, quote.amount_out, quote.price_impact_bps) == Ok(Fit::Fits);
+        let fits = |quote: &Quote| {
+            let fit = fits(request, quote.amount_out, quote.price_impact_bps, quote.kept);
+            fit == Ok(Fit::Fits)
+        };
         self.first_that_works(request, quote, fits).await
     }
 

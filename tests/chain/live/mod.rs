@@ -8,6 +8,7 @@
 
 mod balances;
 mod begin;
+mod fees;
 mod few_units;
 mod gauges;
 mod halts;
