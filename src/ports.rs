@@ -208,6 +208,11 @@ pub trait Chain: Send + Sync {
     /// What a coin or token that pays for trades is worth: the native coin, its wrapped form, or USDC.
     async fn usd_price(&self, asset: Asset) -> Result<UsdPrice, RpcError>;
 
+    /// Whether [`Self::usd_price`] knows what this is.
+    fn has_usd_price(&self, _asset: Asset) -> bool {
+        true
+    }
+
     /// The same as the chain knew it in `block`. Nodes forget the state of old blocks; then this is an error.
     async fn usd_price_at(&self, asset: Asset, block: u64) -> Result<UsdPrice, RpcError>;
 

@@ -137,6 +137,10 @@ impl Chain for EvmChain {
         }
     }
 
+    fn has_usd_price(&self, asset: Asset) -> bool {
+        self.par(asset).is_ok()
+    }
+
     async fn usd_price_at(&self, asset: Asset, block: u64) -> Result<UsdPrice, RpcError> {
         match self.par(asset)? {
             Some(par) => Ok(par),

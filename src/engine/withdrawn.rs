@@ -19,7 +19,7 @@ use crate::{
         ids::{TradeId, WithdrawalId},
         onchain::{AnswerKind, Around, Asset, Call, Fees, Receipt, SignedTransaction},
         trade::{FailureKind, Patience, Purpose, Step, TradeStatus, next_step},
-        units::Amount,
+        units::{Amount, Rounding, Usd},
     },
     failpoint::reach,
     ports::Market,
@@ -199,6 +199,10 @@ impl Engine {
             sum.checked_add(receipt.gas_native).unwrap_or(sum)
         });
         let failure = failure.or((!paid_out).then_some(FailureKind::Reverted));
+        let value_usd = match failure {
+            None => self.value(paid, market, block).await?,
+            Some(_) => None,
+        };
         let note = failure.map(|kind| match kind {
             FailureKind::Cancelled => "not mined for a day; cancelled on its own nonce".to_owned(),
             FailureKind::Foreign => format!("transaction {hash}, which is not ours, used its nonce"),
@@ -211,6 +215,7 @@ impl Engine {
             hash,
             gas_native: gas,
             gas_usd: gas_paid(gas, native)?,
+            value_usd,
             look_again: (!is_final).then(|| self.intervals(FINAL_INTERVALS)),
         };
         let known = paid.status != TradeStatus::Submitted;
@@ -230,6 +235,20 @@ impl Engine {
             });
         }
         Ok(Progress::Stepped)
+    }
+
+    /// What was paid was worth in its block. Only the native coin, its wrapped form and USDC have a price feed.
+    async fn value(
+        &self,
+        paid: &Withdrawal,
+        market: &Market,
+        block: u64,
+    ) -> Result<Option<Usd>, EngineError> {
+        if !market.chain.has_usd_price(paid.asset) {
+            return Ok(None);
+        }
+        let price = worth(market, paid.asset, block).await?.price;
+        Ok(Some(paid.amount.value(paid.decimals, price, Rounding::Down)?))
     }
 
     /// Where one node decides: the balances around the block must agree with it, or the block must be final.

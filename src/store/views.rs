@@ -217,6 +217,25 @@ pub struct TradeFilter {
     pub limit: Option<i64>,
 }
 
+/// How many trades fit, whatever the limit.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn count_trades(pool: &PgPool, filter: &TradeFilter) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM trades t
+           WHERE ($1::bigint[] IS NULL OR t.job_id = ANY ($1)) AND (NOT $2 OR t.status IN ('PENDING', 'SUBMITTED'))
+                 AND ($3::timestamptz IS NULL OR COALESCE(t.executed_at, t.created_at) >= $3)
+                 AND ($4::timestamptz IS NULL OR COALESCE(t.executed_at, t.created_at) < $4)"#,
+        filter.jobs.as_deref().map(numbers) as _,
+        filter.open,
+        filter.from,
+        filter.until,
+    )
+    .fetch_one(pool)
+    .await?)
+}
+
 /// Trades, newest first.
 ///
 /// # Errors

@@ -14,6 +14,8 @@ mod gauges;
 mod halts;
 #[cfg(feature = "failpoints")]
 mod killed;
+#[cfg(feature = "failpoints")]
+mod payouts;
 mod reorgs;
 mod secrets;
 mod withdrawals;
