@@ -161,6 +161,8 @@ CREATE TABLE trades (
     created_at          timestamptz  NOT NULL DEFAULT now(),
     submitted_at        timestamptz,
     executed_at         timestamptz,
+    -- When its owner was notified that what was sent is accepted again and again, and is in no block.
+    stuck_at            timestamptz,
     CONSTRAINT trades_once_per_slot UNIQUE (job_id, slot),
     CONSTRAINT trades_failure_has_kind CHECK ((status = 'FAILED') = (failure_kind IS NOT NULL)),
     CONSTRAINT trades_error_of_a_failure CHECK (error IS NULL OR status IN ('FAILED', 'DROPPED')),

@@ -224,6 +224,12 @@ pub trait Chain: Send + Sync {
     /// Hands stored bytes to a node. Sending the same bytes again is always safe.
     async fn send(&self, raw: &Bytes) -> Result<Sent, SendError>;
 
+    /// Hands over the stored bytes of a cancel that [`Self::send`] has not got into a block. Where transactions go to a
+    /// private relay, its owner may let this one go to the public nodes as well: it says nothing about a trade.
+    async fn send_cancel(&self, raw: &Bytes) -> Result<Sent, SendError> {
+        self.send(raw).await
+    }
+
     /// What is known of each hash, in the order asked.
     async fn lookup(&self, hashes: &[B256]) -> Vec<Result<Lookup, RpcError>>;
 

@@ -20,7 +20,7 @@ use super::{
     lookup::{Contradiction, Expected, Scope, Wanted, look_up},
     quorum::{Verdict, agree, names},
     receipts::RawBlock,
-    send::broadcast,
+    send::{broadcast, broadcast_twice},
 };
 use crate::{
     domain::{
@@ -156,6 +156,15 @@ impl Chain for EvmChain {
     async fn send(&self, raw: &Bytes) -> Result<Sent, SendError> {
         let door = self.private.as_ref().unwrap_or(&self.rpc);
         broadcast(door, raw).await
+    }
+
+    async fn send_cancel(&self, raw: &Bytes) -> Result<Sent, SendError> {
+        match &self.private {
+            Some(relay) if self.spec.private.as_ref().is_some_and(|flow| flow.fallback) => {
+                broadcast_twice(relay, &self.rpc, raw).await
+            }
+            _ => self.send(raw).await,
+        }
     }
 
     async fn lookup(&self, hashes: &[B256]) -> Vec<Result<Lookup, RpcError>> {

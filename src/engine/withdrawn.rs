@@ -9,7 +9,8 @@ use super::{
     finish::worth,
     foreign::used_elsewhere,
     observe::{ObservedTrade, observe_signed},
-    progress::{BLOCKED_INTERVALS, Progress},
+    progress::{BLOCKED_INTERVALS, Progress, SWALLOWED_SENDS},
+    settle::send_attempt,
     submit::{bumped, sign_all},
 };
 use crate::{
@@ -117,19 +118,25 @@ impl Engine {
 
     /// Sends the newest attempt's stored bytes. No answer frees the nonce or fails the withdrawal.
     async fn send_withdrawal(&self, paid: &Withdrawal, market: &Market) -> Result<Progress, EngineError> {
-        let Some(newest) = paid.signed.last() else {
+        let (Some(open), Some(newest)) = (paid.state.transactions.first(), paid.signed.last()) else {
             return self.later(paid.id, BLOCKED_INTERVALS, None).await;
         };
-        let answer = market.chain.send(&newest.raw).await;
+        let answer = send_attempt(market, open, &newest.raw, paid.read_at).await;
         let (kind, said) = match &answer {
             Ok(sent) => (AnswerKind::from(*sent), sent.to_string()),
             Err(error) => (error.kind(), error.to_string()),
         };
         reach("withdrawal_sent");
-        signers::note_sent(&self.pool, newest.hash, kind, &said).await?;
+        let sends = signers::note_sent(&self.pool, newest.hash, kind, &said).await?;
         info!(withdrawal = paid.id.0, hash = %newest.hash, answer = said, "withdrawal sent");
-        let note = answer.is_err().then_some(said.as_str());
-        self.later(paid.id, 1, note).await
+        let note = match answer {
+            Err(_) => Some(said),
+            Ok(_) if sends >= SWALLOWED_SENDS => Some(format!(
+                "accepted {sends} times and in no block: the node or relay that accepts it does not pass it on"
+            )),
+            Ok(_) => None,
+        };
+        self.later(paid.id, 1, note.as_deref()).await
     }
 
     /// Signs one more attempt on the same nonce at higher fees, and records it.

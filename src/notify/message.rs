@@ -46,16 +46,8 @@ impl Message {
                 format!("A trade of {token} was reorged out; it is open again"),
                 vec![of.text("error"), format!("transaction {}", of.text("tx_hash"))],
             ),
-            Ok(Event::JobError) => (
-                format!(
-                    "{token} stopped after {} failures in a row",
-                    of.text("failures_in_row")
-                ),
-                vec![
-                    format!("the last one: {}", of.text("error")),
-                    format!("after fixing the cause: lgi-mm resume {}", of.job_id()),
-                ],
-            ),
+            Ok(Event::TradeStuck) => of.stuck(),
+            Ok(Event::JobError) => of.stopped(),
             Ok(Event::JobLiquidated) => (format!("{token} is sold; its job is idle"), of.liquidated()),
             Ok(Event::JobUnsellable) => (
                 format!("{token} cannot be sold any more; buying is stopped"),
@@ -64,13 +56,7 @@ impl Message {
                     format!("details: lgi-mm status {}", of.job_id()),
                 ],
             ),
-            Ok(Event::SignerHalted) => (
-                format!("Wallet {} on {} is halted", of.text("wallet"), of.text("chain")),
-                vec![
-                    of.text("reason"),
-                    format!("{} wallet; details: lgi-mm reconcile", of.text("realm")),
-                ],
-            ),
+            Ok(Event::SignerHalted) => of.halted(),
             Ok(
                 event @ (Event::JobNoFunds
                 | Event::JobLowGas
@@ -148,6 +134,44 @@ impl Pieces<'_> {
             }
             None => format!("paid {moved} USD and gas {gas} USD"),
         })
+    }
+
+    fn stuck(&self) -> (String, Vec<String>) {
+        let title = format!("{} of {} is in no block", self.deed("Buy", "Sell"), self.symbol());
+        let lines = vec![
+            format!(
+                "accepted {} times: the node or relay does not pass it on",
+                self.text("sends")
+            ),
+            format!("transaction {}", self.text("tx_hash")),
+            format!("its wallet waits; details: lgi-mm status {}", self.job_id()),
+        ];
+        (title, lines)
+    }
+
+    fn stopped(&self) -> (String, Vec<String>) {
+        let (token, failures) = (self.symbol(), self.text("failures_in_row"));
+        let lines = vec![
+            format!("the last one: {}", self.text("error")),
+            format!("after fixing the cause: lgi-mm resume {}", self.job_id()),
+        ];
+        (
+            format!("{token} stopped after {failures} failures in a row"),
+            lines,
+        )
+    }
+
+    fn halted(&self) -> (String, Vec<String>) {
+        let title = format!(
+            "Wallet {} on {} is halted",
+            self.text("wallet"),
+            self.text("chain")
+        );
+        let lines = vec![
+            self.text("reason"),
+            format!("{} wallet; details: lgi-mm reconcile", self.text("realm")),
+        ];
+        (title, lines)
     }
 
     fn liquidated(&self) -> Vec<String> {

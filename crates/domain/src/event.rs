@@ -31,6 +31,9 @@ pub enum Event {
     /// A fill, or the transaction that failed a trade, was reorged out; the trade is open again.
     #[strum(serialize = "trade.reversed")]
     TradeReversed,
+    /// What was sent for a trade is accepted again and again, and is in no block.
+    #[strum(serialize = "trade.stuck")]
+    TradeStuck,
     /// Too many consecutive failures: the job stops until it is resumed.
     #[strum(serialize = "job.error")]
     JobError,
@@ -120,7 +123,9 @@ impl Event {
             | Self::ServiceRecovered
             | Self::Summary => Severity::Info,
             Self::TradeFailed if failures_in_row >= FAILING_AFTER => Severity::Critical,
-            Self::TradeFailed | Self::TradeReversed | Self::JobNoPrice | Self::JobHeld => Severity::Warning,
+            Self::TradeFailed | Self::TradeReversed | Self::TradeStuck | Self::JobNoPrice | Self::JobHeld => {
+                Severity::Warning
+            }
             Self::JobError
             | Self::JobUnsellable
             | Self::JobNoFunds
@@ -148,6 +153,7 @@ mod tests {
             (Event::SignerHalted, 0, Severity::Critical),
             (Event::JobUnsellable, 0, Severity::Critical),
             (Event::TradeReversed, 0, Severity::Warning),
+            (Event::TradeStuck, 0, Severity::Warning),
             (Event::TradeFilled, 9, Severity::Info),
             (Event::TradeDropped, 9, Severity::Info),
             (Event::JobLiquidated, 9, Severity::Info),

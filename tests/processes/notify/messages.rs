@@ -36,6 +36,9 @@ fn payload(event: Event) -> Value {
         Event::TradeReversed => {
             json!({ "trade": 7, "tx_hash": hash, "error": "block 12 is another one now" })
         }
+        Event::TradeStuck => {
+            json!({ "trade": 10, "side": "BUY", "reason": "DCA", "tx_hash": hash, "sends": 9 })
+        }
         Event::JobError => json!({ "failures_in_row": 5, "error": "reverted: out of gas" }),
         Event::JobLiquidated => json!({
             "cycle": 3, "realized_usd": "12.5", "gas_usd": "0.755", "net_usd": "11.745", "money_in_usd": "100.25",
