@@ -90,7 +90,7 @@ impl Rpc {
             .unwrap_or_default();
         let nodes = urls.iter().map(|url| {
             let wire = Wire::new(client.clone(), url.clone());
-            Node::new(wire, &spec.name, spec.chain_id, spacing)
+            Arc::new(Node::new(wire, &spec.name, spec.chain_id, spacing))
         });
         Ok(Self {
             inner: Arc::new(Nodes {

@@ -100,7 +100,7 @@ table! {
     SIGNER_HALTED = "lgi_mm_signer_halted" Gauge "" ["realm", "chain", "wallet"] Fleet "1 if this wallet may not trade until you run reconcile, else 0";
     SIGNER_NONCE_GAP = "lgi_mm_signer_nonce_gap" Gauge "" ["realm", "chain", "wallet"] Fleet "Allocated nonces whose transaction is not settled";
     SIGNER_OPEN_TRANSACTIONS = "lgi_mm_signer_open_transactions" Gauge "" ["realm", "chain", "wallet"] Fleet "Transactions of open trades";
-    SIGNER_NATIVE_BALANCE = "lgi_mm_signer_native_balance" Gauge "coins" ["realm", "chain", "wallet"] Fleet "Native coin balance in whole coins; of a live wallet, as read from a node within the last minute";
+    SIGNER_NATIVE_BALANCE = "lgi_mm_signer_native_balance" Gauge "coins" ["realm", "chain", "wallet"] Fleet "Native coin balance in whole coins; of a live wallet, as read from a node within the last ten minutes, or the last minute after trades";
     OUTBOX_PENDING = "lgi_mm_outbox_pending" Gauge "" [] Fleet "Messages that are not delivered yet; 0 without receivers";
     OUTBOX_OLDEST_AGE = "lgi_mm_outbox_oldest_age_seconds" Gauge "seconds" [] Fleet "Age of the oldest undelivered message; 0 without one";
     TABLE_BYTES = "lgi_mm_table_bytes" Gauge "bytes" ["table"] Fleet "Size of a table including its indexes";

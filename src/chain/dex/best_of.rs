@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, U256};
 use async_trait::async_trait;
+use futures::join;
 use sqlx::PgPool;
 use tracing::warn;
 
@@ -15,7 +16,7 @@ use super::{
     holdings::{self, Holdings},
     sale,
     search::{FOUND_FOR, Offer, Search},
-    trial::{NEVER, Refusal, Trial, scaled_up},
+    trial::{NEVER, Refusal, Trial, Tried, scaled_up},
 };
 use crate::{
     chain::{
@@ -243,25 +244,31 @@ impl BestOf {
         };
         let allowed = holdings.allowed(self.spec(), request, &offer.route);
         let trial = Trial::new(&self.search, request, offer, allowed);
-        let tried = if holdings.balance < request.amount_in.units() {
-            // The wallet gets a quote anyway; the engine then names what is missing.
-            Err(Refusal::Funds)
-        } else {
-            trial.attempt(bounds).await
-        };
-        let (calls, amount_out) = match tried {
-            Ok(tried) => {
-                if request.prove_sell {
-                    sale::prove(&trial, &tried, holdings.held).await?;
-                }
-                (tried.calls, tried.arrived)
+        let usual = trial.untried(bounds)?;
+        let tried = async {
+            if holdings.balance < request.amount_in.units() {
+                // The wallet gets a quote anyway; the engine then names what is missing.
+                Err(Refusal::Funds)
+            } else {
+                try_out(&trial, bounds, holdings.held).await
             }
-            Err(Refusal::Funds) => (trial.untried(bounds)?, offer.amount_out),
+        };
+        // The calldata is known before it is tried, and so is what its data costs: the two share a round trip.
+        let (tried, data_fee) = join!(tried, self.data_fee(&usual));
+        let (calls, amount_out) = match tried {
+            Ok(tried) => (tried.calls, tried.arrived),
+            Err(Refusal::Funds) => (usual.clone(), offer.amount_out),
             Err(Refusal::Reverts { reason, .. }) => {
                 let remark = remark(&self.search.rpc, request.wallet).await;
                 return Err(QuoteError::Reverts(format!("{reason}{remark}")));
             }
             Err(refusal) => return Err(refusal.into()),
+        };
+        let data = |calls: &[Call]| calls.iter().map(|call| call.data.clone()).collect::<Vec<_>>();
+        let data_fee = if data(&calls) == data(&usual) {
+            data_fee?
+        } else {
+            self.data_fee(&calls).await?
         };
         if amount_out.is_zero() {
             return Err(QuoteError::Reverts("nothing arrives".to_owned()));
@@ -274,7 +281,7 @@ impl BestOf {
             price_impact_bps: offer.price_impact_bps,
             explained_bps: offer.explained_bps,
             gas_units,
-            data_fee: self.data_fee(&calls).await?,
+            data_fee,
         })
     }
 
@@ -362,6 +369,21 @@ impl BestOf {
             })
         })
     }
+}
+
+/// The calls of a swap, tried out; of a buy with the proof that what it leaves can be sold.
+async fn try_out(trial: &Trial<'_>, bounds: Bounds, held: U256) -> Result<Tried, Refusal> {
+    if !trial.request.prove_sell {
+        return trial.attempt(bounds).await;
+    }
+    let (tried, back) = match sale::both(trial, bounds, held).await {
+        Some((tried, back)) => (tried, Some(back)),
+        None => (trial.attempt(bounds).await?, None),
+    };
+    sale::prove(trial, &tried, held, back)
+        .await
+        .map_err(Refusal::Calls)?;
+    Ok(tried)
 }
 
 #[async_trait]

@@ -14,6 +14,7 @@ mod halts;
 #[cfg(feature = "failpoints")]
 mod killed;
 mod reorgs;
+mod requests;
 mod secrets;
 mod withdrawals;
 
