@@ -40,6 +40,7 @@ pub mod server;
 pub mod session;
 pub mod signers;
 pub mod slots;
+mod stopped;
 pub mod tenants;
 pub mod ticks;
 pub mod trades;

@@ -34,6 +34,7 @@ pub mod samples;
 pub mod schedule;
 pub mod secret;
 pub mod span;
+pub mod stops;
 pub mod trade;
 pub mod trouble;
 pub mod turnover;
