@@ -2,26 +2,28 @@
 //!
 //! The buy and the sale are simulated one after the other, in one request, on the newest block. What must be sellable
 //! is the *whole* position after the buy: what the job holds already and what arrives. The sale goes back through the
-//! pool that was bought in, and may lose so much of what was paid for the same number of tokens: the pool's fee twice
-//! and some slack, or what the job says. A position that is large for its pool moves the price when it is sold at once;
-//! what the pool's own price explains of the loss is no fault of the token and counts apart, and so does the fraction
-//! of a unit that the buy was cut by, as far as the pool's own price bears it out: a token of few decimals would
-//! otherwise look like a trap. What the pool does not explain, such as a tax, and a sale that reverts, refuse the buy:
-//! a token that only lets small amounts go is no exception. Nor is a pool that rounds its fee up to a whole unit of the
-//! few that are sold: that loss is real, and the sale would break `limits.max_slippage_bps`.
+//! pool that was bought in, and may lose so much of what was paid for the same number of tokens: what pool, hook and
+//! token keep of both and some slack, or what the job says. What the sale alone would keep has the limit that it will
+//! be held to when it is due. A position that is large for its pool moves the price when it is sold at once; what the
+//! pool's own price explains of the loss is no fault of the token and counts apart, and so does the fraction of a unit
+//! that the buy was cut by, as far as the pool's own price bears it out: a token of few decimals would otherwise look
+//! like a trap. A larger loss, and a sale that reverts, refuse the buy: a token that only lets small amounts go is no
+//! exception. Nor is a pool that rounds its fee up to a whole unit of the few that are sold: that loss is real, and the
+//! sale would break `limits.max_slippage_bps`.
 
 use alloy_primitives::U256;
 
 use super::{
     api::{Bounds, Route},
     calls,
-    simulate::simulate,
+    simulate::{as_a_block, simulate},
     trial::{NEVER, Refusal, Trial, Tried},
 };
 use crate::{
     chain::wallet_code::remark,
     domain::{
         bounds,
+        kept::Kept,
         onchain::SwapRequest,
         units::{Amount, Rounding},
     },
@@ -36,30 +38,101 @@ enum Sale {
     Reverts(String),
 }
 
-/// Shows that all that is held after `bought` can be sold within what a round trip may lose. `in_wallet`: what the
-/// wallet has of the token before the buy.
+/// The buy, and the sale of all that it leaves in the wallet, in one simulation: what arrives is taken to be what the
+/// quoter said, as it nearly always is. With what comes back, base units. `None`: it is not, something reverts, or no
+/// node shows logs; then the buy and the sale are tried one after the other.
+pub(super) async fn both(trial: &Trial<'_>, bounds: Bounds, in_wallet: U256) -> Option<(Tried, Amount)> {
+    let (spec, request) = (&trial.search.spec, trial.request);
+    let mut calls = calls::calls(spec, request, &trial.offer.route, bounds).ok()?;
+    let buys = calls.len();
+    let arrives = trial.offer.amount_out;
+    let whole = whole(trial, arrives, in_wallet).ok()?;
+    let sale = sale_request(trial, whole);
+    calls.extend(calls::calls(spec, &sale, &way_back(trial)?, unbound(false)).ok()?);
+    let tried = as_a_block(&trial.search.rpc, request.wallet, &calls).await;
+    let simulation = tried.ok().flatten()?;
+    if simulation.failure().is_some() {
+        return None;
+    }
+    let swap = buys.checked_sub(1)?;
+    let arrived = simulation.proven(swap, calls.get(swap)?, request, spec.wrapped_native)?;
+    let back = simulation.arrived(calls.last()?, &sale, spec.wrapped_native)?;
+    calls.truncate(buys);
+    for (index, call) in calls.iter_mut().enumerate() {
+        call.gas_limit = simulation.gas_limit(index);
+    }
+    let fits = calls.iter().all(|call| call.gas_limit <= spec.gas_limit_max);
+    (arrived == arrives && fits).then(|| (Tried { calls, arrived }, Amount::new(back)))
+}
+
+/// All that must be sellable after a buy that brings `arrives`.
+fn whole(trial: &Trial<'_>, arrives: U256, in_wallet: U256) -> Result<Amount, QuoteError> {
+    // What the ledger counts and the wallet lost is not there to be sold.
+    let held = trial.request.checks.held.min(Amount::new(in_wallet));
+    held.checked_add(Amount::new(arrives))
+        .map_err(|error| QuoteError::Unsellable(error.to_string()))
+}
+
+/// The way back through the pool of the buy; `None`: it trades one way only.
+fn way_back(trial: &Trial<'_>) -> Option<Route> {
+    let (spec, request, bought_in) = (&trial.search.spec, trial.request, trial.offer.route);
+    Route::through(
+        bought_in.dex,
+        spec,
+        bought_in.pool,
+        request.token_out,
+        request.token_in,
+    )
+}
+
+/// The sale of `amount` of what the buy brings.
+fn sale_request(trial: &Trial<'_>, amount: Amount) -> SwapRequest {
+    let buy = trial.request;
+    SwapRequest {
+        token_in: buy.token_out,
+        token_out: buy.token_in,
+        amount_in: amount,
+        ..*buy
+    }
+}
+
+const fn unbound(reset_allowance: bool) -> Bounds {
+    Bounds {
+        amount_out_min: U256::ZERO,
+        wallet_min: None,
+        deadline: NEVER,
+        reset_allowance,
+    }
+}
+
+/// Shows that all that is held after `bought` can be sold within what a round trip may lose. `kept`: of the buy;
+/// `in_wallet`: what the wallet has of the token before it; `back`: what a simulation with the buy brought back, if there
+/// was one.
 ///
 /// # Errors
 /// [`QuoteError::Unsellable`] names the loss or the revert, and what of it is allowed.
-pub(super) async fn prove(trial: &Trial<'_>, bought: &Tried, in_wallet: U256) -> Result<(), QuoteError> {
-    let (spec, request) = (&trial.search.spec, trial.request);
-    let bought_in = trial.offer.route;
-    let pool = bought_in.pool;
+pub(super) async fn prove(
+    trial: &Trial<'_>,
+    bought: &Tried,
+    kept: Kept,
+    in_wallet: U256,
+    back: Option<Amount>,
+) -> Result<(), QuoteError> {
+    let request = trial.request;
+    let pool = trial.offer.route.pool;
     let arrives = Amount::new(bought.arrived);
-    // What the ledger counts and the wallet lost is not there to be sold.
-    let held = request.checks.held.min(Amount::new(in_wallet));
-    let whole = held
-        .checked_add(arrives)
-        .map_err(|error| QuoteError::Unsellable(error.to_string()))?;
-    let route = Route::through(bought_in.dex, spec, pool, request.token_out, request.token_in)
-        .ok_or_else(|| QuoteError::Unsellable(format!("{pool} trades one way only")))?;
+    let whole = whole(trial, bought.arrived, in_wallet)?;
+    let route =
+        way_back(trial).ok_or_else(|| QuoteError::Unsellable(format!("{pool} trades one way only")))?;
     // What these tokens cost at the price of this buy; rounded up, against the trade.
     let paid = whole
         .mul_div(request.amount_in.units(), bought.arrived, Rounding::Up)
         .map_err(|error| QuoteError::Unsellable(error.to_string()))?;
-    let allowed =
-        bounds::round_trip_allowed(request.checks.round_trip_loss_max_bps, route.dex.fee_bps(&pool));
-    let back = match sell(trial, bought, &route, whole).await? {
+    let sold = match back {
+        Some(back) => Sale::Back(back),
+        None => sell(trial, bought, &route, whole).await?,
+    };
+    let back = match sold {
         Sale::Back(back) => back,
         Sale::Reverts(why) => {
             return Err(QuoteError::Unsellable(format!(
@@ -70,10 +143,21 @@ pub(super) async fn prove(trial: &Trial<'_>, bought: &Tried, in_wallet: U256) ->
         }
     };
     let lost = bounds::loss_bps(paid, back);
-    if lost <= allowed {
+    let said = request.checks.round_trip_loss_max_bps;
+    // A buy of which too much is kept is refused for that, by its own name.
+    let keeps_most = request.checks.kept_max_bps.filter(|most| kept.bps() <= *most);
+    // The sale alone keeps no more than both lose.
+    let allowed = bounds::round_trip_allowed(said, kept, Kept::NOTHING);
+    if lost <= allowed && keeps_most.is_none_or(|most| lost <= most) {
         return Ok(());
     }
-    let PoolSays { impact, worth } = pool_says(trial, &route, whole).await?;
+    let PoolSays { impact, worth, keeps } = pool_says(trial, &route, whole, back).await?;
+    if let Some(most) = keeps_most.filter(|most| keeps.bps() > *most) {
+        return Err(QuoteError::Unsellable(format!(
+            "{keeps} of a sale of all {whole} that would be held would be kept, limits.max_pool_fee_bps is {most}"
+        )));
+    }
+    let allowed = bounds::round_trip_allowed(said, kept, keeps);
     let least = least_paid(request.amount_in, bought.arrived, whole, worth);
     let lost = least.map_or(lost, |least| bounds::loss_bps(least.min(paid), back));
     if lost <= bounds::losses_together(allowed, impact) {
@@ -91,15 +175,27 @@ struct PoolSays {
     impact: u32,
     /// What the tokens are worth at the pool's price before the buy; `None` where its state does not say.
     worth: Option<Amount>,
+    /// What pool, hook and token keep of it.
+    keeps: Kept,
 }
 
-async fn pool_says(trial: &Trial<'_>, route: &Route, whole: Amount) -> Result<PoolSays, QuoteError> {
+/// `back`: what came back after the buy. The pool is asked as it was before, when it gave less: the token keeps no less
+/// than what is missing of that.
+async fn pool_says(
+    trial: &Trial<'_>,
+    route: &Route,
+    whole: Amount,
+    back: Amount,
+) -> Result<PoolSays, QuoteError> {
     let asked = trial.search.offers(&[*route], whole.units(), &[]).await;
     let (offers, _) = asked.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
     let offer = offers.first();
     Ok(PoolSays {
         impact: offer.map_or(0, |offer| offer.explained_bps),
         worth: offer.and_then(|offer| offer.at_spot).map(Amount::new),
+        keeps: offer.map_or(Kept::NOTHING, |offer| {
+            offer.kept.with_arrival(offer.amount_out, back.units())
+        }),
     })
 }
 
@@ -147,22 +243,11 @@ async fn once(
     amount: Amount,
     reset_allowance: bool,
 ) -> Result<Sale, QuoteError> {
-    let (spec, buy) = (&trial.search.spec, trial.request);
-    let request = SwapRequest {
-        token_in: buy.token_out,
-        token_out: buy.token_in,
-        amount_in: amount,
-        ..*buy
-    };
-    let bounds = Bounds {
-        amount_out_min: U256::ZERO,
-        wallet_min: None,
-        deadline: NEVER,
-        reset_allowance,
-    };
+    let spec = &trial.search.spec;
+    let request = sale_request(trial, amount);
     let mut calls = bought.calls.clone();
     let buys = calls.len();
-    calls.extend(calls::calls(spec, &request, route, bounds)?);
+    calls.extend(calls::calls(spec, &request, route, unbound(reset_allowance))?);
     let simulation = simulate(&trial.search.rpc, request.wallet, &calls, request.token_out)
         .await
         .map_err(Refusal::from)?;

@@ -21,5 +21,6 @@ mod reorgs;
 mod sources;
 mod stops;
 mod taken_back;
+mod told;
 mod turns;
 mod world;
