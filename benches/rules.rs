@@ -32,6 +32,9 @@ fn facts(mode: JobMode) -> Vec<Facts> {
             now: start + TimeDelta::minutes(i64::from(number)),
             started_at: start,
             price: price(moved),
+            last_price: None,
+            trailing_high: Some(price(20_150)),
+            profit_high: None,
             previous_price: Some(price(19_900 + number * 104_729 % 200)),
             recent_high: price(20_100),
             moving_average: Some(MovingAverage {
@@ -68,6 +71,10 @@ fn decisions(criterion: &mut Criterion) {
         let mut config = JobConfig::for_mode(mode);
         if let Some(rules) = config.rules.accumulate_mut() {
             rules.take_profit_pct = Decimal::from(30);
+            rules.trailing_take_profit_pct = Decimal::from(5);
+            rules.stop_loss_pct = Decimal::from(20);
+            rules.stop_price_usd = Decimal::ONE;
+            rules.trailing_stop_pct = Decimal::from(15);
         }
         let facts = facts(mode);
         let held = facts

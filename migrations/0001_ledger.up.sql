@@ -34,6 +34,8 @@ CREATE TABLE jobs (
     status_before_stop    text        CHECK (status_before_stop IN ('RUNNING', 'LIQUIDATING')),
     -- The order in audit that paused it; none as soon as the status changes again.
     paused_by             bigint,
+    -- The trade of the stop that paused or ended it; none as soon as the status changes again.
+    stopped_by            bigint,
     cycle                 integer     NOT NULL DEFAULT 0 CHECK (cycle >= 0),
     config                jsonb       NOT NULL,
     config_version        integer     NOT NULL DEFAULT 1 CHECK (config_version >= 1),
@@ -63,6 +65,7 @@ CREATE TABLE jobs (
     archived_at           timestamptz,
     CONSTRAINT jobs_status_before_stop CHECK ((status IN ('PAUSED', 'ERROR')) = (status_before_stop IS NOT NULL)),
     CONSTRAINT jobs_paused_by CHECK (paused_by IS NULL OR status = 'PAUSED'),
+    CONSTRAINT jobs_stopped_by CHECK (stopped_by IS NULL OR status IN ('PAUSED', 'IDLE')),
     CONSTRAINT jobs_liquidating_has_plan CHECK (status <> 'LIQUIDATING' OR liquidation IS NOT NULL),
     CONSTRAINT jobs_archived_only_idle CHECK (archived_at IS NULL OR status = 'IDLE'),
     CONSTRAINT jobs_no_cost_without_tokens CHECK (token_balance > 0 OR cost_basis = 0)
@@ -89,6 +92,10 @@ CREATE TABLE job_slots (
     last_price      numeric CHECK (last_price > 0),
     last_price_at   timestamptz,
     recent_high     numeric CHECK (recent_high > 0),
+    -- The high that the trailing stop is measured from, written with each slot that has a price; none before it is armed.
+    trailing_high   numeric CHECK (trailing_high > 0),
+    -- The same of a trailing take-profit, since its goal was reached.
+    profit_high     numeric CHECK (profit_high > 0),
     -- The run of equal holds that the newest slot belongs to, kept in the row that fences slots: a statement that waited
     -- for this row sees it as it is now, while the run itself may be newer than its snapshot.
     run_reason      text,
@@ -132,7 +139,7 @@ CREATE TABLE trades (
     cycle               integer      NOT NULL,
     side                text         NOT NULL CHECK (side IN ('BUY', 'SELL')),
     reason              text         NOT NULL CHECK (reason IN
-                        ('DCA', 'DIP_BUY', 'TAKE_PROFIT', 'SPREAD_BUY', 'SPREAD_SELL', 'REBALANCE', 'LIQUIDATE')),
+                        ('DCA', 'DIP_BUY', 'TAKE_PROFIT', 'STOP_LOSS', 'TRAILING_STOP', 'SPREAD_BUY', 'SPREAD_SELL', 'REBALANCE', 'LIQUIDATE')),
     status              text         NOT NULL DEFAULT 'PENDING'
                         CHECK (status IN ('PENDING', 'SUBMITTED', 'EXECUTED', 'FAILED', 'DROPPED')),
     -- Frozen with the plan.

@@ -6,6 +6,7 @@
 
 pub mod again;
 mod drawdown;
+mod glance;
 pub mod grid;
 mod keep;
 mod money;
@@ -19,6 +20,8 @@ mod slots;
 pub mod sweep;
 mod tally;
 pub mod thin;
+mod trails;
+mod wallet;
 mod whole;
 
 pub use result::RunResult;

@@ -7,6 +7,10 @@
 
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 
+use super::{
+    glance::{Glance, MARGIN_BITS, UNITS_MAX, exact_units, micros, share, units_below},
+    trails::{Highs, Stops, is_share_of},
+};
 use crate::domain::{
     Timestamp, accumulate,
     config::{AccumulateConfig, JobConfig, LiquidityConfig, Rules},
@@ -15,28 +19,15 @@ use crate::domain::{
     price::JUMP_MEMORY,
     samples::{High, Samples, Sum},
     span::Span,
+    stops,
     units::{Price, Rounding, Usd},
 };
-
-/// Thresholds are tightened by a millionth, which is more than all roundings of the rules together.
-const MARGIN_BITS: u32 = 20;
 
 /// A mean of fewer units than this may be rounded by more than the margin.
 const MEAN_UNITS_MIN: u128 = 1_000_000_000;
 
-/// Prices with more units than this could leave the range of the comparisons.
-const UNITS_MAX: u128 = 1 << 84;
-
 /// One, in millionths.
 const MILLION: u128 = 1_000_000;
-
-/// A tick as whole numbers: instants in microseconds since 1970, the price in [`Price::short_units`].
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Glance {
-    pub(super) slot: i64,
-    pub(super) at: i64,
-    pub(super) units: u128,
-}
 
 /// Bounds within which a price is accepted without further checks.
 #[derive(Debug)]
@@ -95,6 +86,11 @@ pub(super) struct Accumulating {
     profit_cools: i64,
     /// Below this price take-profit does not fire.
     profit_from: u128,
+    /// A take-profit whose goal was reached is at most this share of its high. Numerator and denominator.
+    profit_trail: (u128, u128),
+    stops: Stops,
+    /// Until then nothing is bought after a stop.
+    buys_from: i64,
     dca_from: i64,
     /// Below the first price, and above the second, nothing is bought.
     buys: (u128, u128),
@@ -135,9 +131,16 @@ impl Quiet {
     }
 
     /// Why this tick holds, if it certainly does; the samples are then updated as by the full evaluation.
-    pub(super) fn holds(&self, glance: Glance, price: Price, samples: &mut Samples) -> Option<HoldReason> {
+    /// So are the highs of a trailing stop and a trailing take-profit.
+    pub(super) fn holds(
+        &self,
+        glance: Glance,
+        price: Price,
+        samples: &mut Samples,
+        highs: &mut Highs,
+    ) -> Option<HoldReason> {
         let reason = match self {
-            Self::Accumulate(quiet) => quiet.holds(glance, samples),
+            Self::Accumulate(quiet) => quiet.holds(glance, samples, *highs),
             Self::Liquidity(quiet) => quiet.holds(glance, samples),
             Self::Never => None,
         }?;
@@ -146,6 +149,11 @@ impl Quiet {
             units: Some(glance.units),
         };
         samples.keep(new, glance.at);
+        for high in [&mut highs.stop, &mut highs.profit] {
+            if let Some(high) = high.as_mut().filter(|high| high.units < new.units) {
+                *high = new;
+            }
+        }
         Some(reason)
     }
 }
@@ -172,7 +180,15 @@ impl Accumulating {
             dip_cooldown: _,
             take_profit_pct: _,
             take_profit_sell_pct: _,
+            trailing_take_profit_pct,
             take_profit_cooldown: _,
+            stop_loss_pct: _,
+            stop_price_usd: _,
+            trailing_stop_pct: _,
+            trailing_arm_pct: _,
+            stop_sells_pct: _,
+            after_stop: _,
+            stop_cooldown: _,
         } = rules;
         let dip = match accumulate::dip_floor_pct(rules).ok()? {
             Some(floor_pct) => Some(share(floor_pct)?),
@@ -180,6 +196,7 @@ impl Accumulating {
         };
         let (profit_cools, profit_from) = profit(rules, config, last, position)?;
         let dca_from = accumulate::dca_due(rules, &config.schedule, last, started_at);
+        let buys_from = stops::buys_again(rules, &config.schedule, last);
         let room = max_accumulation_usd.checked_sub(position.cost_basis).ok()?;
         Some(Self {
             window: micros(*dip_window),
@@ -187,6 +204,9 @@ impl Accumulating {
             dip,
             profit_cools,
             profit_from,
+            profit_trail: share(Decimal::ONE_HUNDRED.checked_sub(*trailing_take_profit_pct)?)?,
+            stops: Stops::of(rules, last, position)?,
+            buys_from: buys_from.map_or(i64::MIN, |at| at.timestamp_micros()),
             dca_from: dca_from.map_or(i64::MAX, |at| at.timestamp_micros()),
             buys: (
                 exact_units(*buy_above_usd, 0)?,
@@ -197,13 +217,22 @@ impl Accumulating {
         })
     }
 
-    fn holds(&self, glance: Glance, samples: &mut Samples) -> Option<HoldReason> {
+    fn holds(&self, glance: Glance, samples: &mut Samples, highs: Highs) -> Option<HoldReason> {
         let due = glance.slot >= self.dca_from;
-        let outside = glance.units < self.buys.0 || glance.units > self.buys.1;
-        if due && !outside && !(self.full && glance.units < self.countable) {
+        if !self.stops.are_quiet(glance, highs.stop)? {
             return None;
         }
-        if glance.units >= self.profit_from && glance.slot >= self.profit_cools {
+        let cooling = glance.slot < self.buys_from;
+        let outside = glance.units < self.buys.0 || glance.units > self.buys.1;
+        let kept = cooling || outside || (self.full && glance.units < self.countable);
+        if due && !kept {
+            return None;
+        }
+        let takes_profit = match highs.profit {
+            Some(high) => is_share_of(glance, self.profit_trail, high)?,
+            None => glance.units >= self.profit_from && glance.slot >= self.profit_cools,
+        };
+        if takes_profit {
             return None;
         }
         let since = glance.at.saturating_sub(self.window).max(self.last_dip);
@@ -216,18 +245,11 @@ impl Accumulating {
             }
         }
         Some(match due {
+            true if cooling => HoldReason::StopCooldown,
             true if outside => HoldReason::PriceBand,
             true => HoldReason::MaxAccumulation,
             false => HoldReason::NotDue,
         })
-    }
-}
-
-/// A bound in the units of a glance, exact; `unbound` stands for zero.
-fn exact_units(bound: Decimal, unbound: u128) -> Option<u128> {
-    match Price::new(bound) {
-        Ok(bound) => bound.short_units(),
-        Err(_) => Some(unbound),
     }
 }
 
@@ -368,22 +390,4 @@ fn band(rules: &LiquidityConfig, position: &Position) -> Option<(u128, u128)> {
         UNITS_MAX
     };
     Some((low, high.min(countable(position)?)))
-}
-
-/// A percentage as integers: numerator and denominator.
-fn share(percent: Decimal) -> Option<(u128, u128)> {
-    let percent = percent.normalize();
-    // Only a few digits, so that products stay in range.
-    let whole = 100_u128.checked_mul(10_u128.checked_pow(percent.scale())?)?;
-    (percent.scale() <= 6).then_some(())?;
-    Some((u128::try_from(percent.mantissa()).ok()?, whole))
-}
-
-/// A price in short units, further digits truncated.
-fn units_below(price: Price) -> Option<u128> {
-    u128::try_from(price.units() / alloy_primitives::U256::from(Price::SHORT_UNITS)).ok()
-}
-
-fn micros(span: Span) -> i64 {
-    i64::try_from(span.std().as_micros()).unwrap_or(i64::MAX)
 }

@@ -1,24 +1,27 @@
 //! Runs one job over rows in chronological order.
 
 use super::{
+    glance::Glance,
     money::Fee,
-    quiet::{Belief, Glance, Quiet},
+    quiet::{Belief, Quiet},
     result::RunResult,
     setup::{Detail, PricePoint, Setup},
     slots::{Slots, instant},
     tally::{FilledTrade, Seen, Tally},
+    trails::Highs,
+    wallet::Wallet,
 };
 use crate::{
     domain::{
         Timestamp,
         accounting::{Fill, book},
-        config::{JobConfig, SourceName},
+        config::{AfterStop, JobConfig, SourceName},
         costs::{GasPrice, Purse, Quoting, fair_out_parts, gas_paid, quoted},
-        decision::{Decision, Facts, HoldReason, LastFills, Plan, Position, RuleFill, Side},
+        decision::{Decision, Facts, HoldReason, LastFills, Plan, Position, Reason, RuleFill, Side},
         limits::{self, ApprovedPlan},
         onchain::Quote,
         price::{AcceptedPrice, Observation, accept},
-        samples::{HistoryQuery, Samples},
+        samples::{High, HistoryQuery, Samples},
         span::Span,
         turnover::Turnover,
         units::{Amount, MoneyError, Price, Rounding, Usd},
@@ -161,14 +164,9 @@ struct Job {
     /// The last accepted price as an integer, if it has few enough digits.
     last_units: Option<(u128, i64)>,
     in_full: bool,
-}
-
-/// The paper wallet, base units. It holds only this job's money.
-#[derive(Debug)]
-struct Wallet {
-    token: Amount,
-    quote: Amount,
-    native: Amount,
+    highs: Highs,
+    /// A stop has sold and ended the run: why each further tick holds.
+    stopped: Option<HoldReason>,
 }
 
 /// Why a tick does not trade: a rule or a limit, or a number out of range.
@@ -216,6 +214,8 @@ impl Job {
             quiet: Quiet::Never,
             last_units: None,
             in_full: false,
+            highs: Highs::default(),
+            stopped: None,
             config,
         }
     }
@@ -234,7 +234,11 @@ impl Job {
     }
 
     fn tick(&mut self, slot: i64, current: &Current, tally: &mut Tally) {
-        if let Some(reason) = self.plain_hold(slot, current) {
+        let plain = match self.stopped {
+            Some(reason) => self.believed(slot, current).map(|_| reason),
+            None => self.plain_hold(slot, current),
+        };
+        if let Some(reason) = plain {
             let row = &current.row;
             self.last_price = Some((row.price, row.at));
             self.last_units = current.units.map(|units| (units, current.micros));
@@ -245,8 +249,16 @@ impl Job {
 
     /// Why a tick holds, if that is known without a full evaluation.
     fn plain_hold(&mut self, slot: i64, current: &Current) -> Option<HoldReason> {
+        let glance = self.believed(slot, current)?;
+        let price = current.row.price;
+        self.quiet
+            .holds(glance, price, &mut self.samples, &mut self.highs)
+    }
+
+    /// A tick whose price is certainly accepted.
+    fn believed(&self, slot: i64, current: &Current) -> Option<Glance> {
         // Without a last price in short form, a jump cannot be recognised.
-        if self.last_price.is_some() != self.last_units.is_some() {
+        if self.in_full || self.last_price.is_some() != self.last_units.is_some() {
             return None;
         }
         let glance = Glance {
@@ -254,21 +266,31 @@ impl Job {
             at: current.micros,
             units: current.units?,
         };
-        if !self.belief.holds(glance, self.last_units) {
-            return None;
-        }
-        self.quiet.holds(glance, current.row.price, &mut self.samples)
+        self.belief.holds(glance, self.last_units).then_some(glance)
     }
 
     fn tick_in_full(&mut self, slot: Timestamp, row: PricePoint, tally: &mut Tally) {
         let accepted = match self.accept(slot, row) {
             Ok(accepted) => accepted,
-            Err(reason) => return tally.held(slot, reason, None, &self.position),
+            Err(reason) => return tally.held(slot, self.stopped.unwrap_or(reason), None, &self.position),
         };
-        let facts = self.facts(slot, accepted);
-        match self.act(slot, &facts, tally) {
-            Ok(()) => {}
-            Err(Held(reason)) => tally.held(slot, reason, Some(Seen::of(&facts)), &self.position),
+        if let Some(reason) = self.stopped {
+            tally.held(slot, reason, Some(Seen::alone(accepted.price)), &self.position);
+        } else {
+            let facts = self.facts(slot, accepted);
+            let plan = match self.act(slot, &facts, tally) {
+                Ok(plan) => Some(plan),
+                Err(Held(reason)) => {
+                    tally.held(slot, reason, Some(Seen::of(&facts)), &self.position);
+                    None
+                }
+            };
+            let sold = plan.is_some_and(|plan| plan.reason == Reason::TakeProfit);
+            let profit = limits::remembered_profit_high(&self.config, &facts).filter(|_| !sold);
+            self.highs = Highs {
+                stop: limits::remembered_high(&self.config, &facts, plan.as_ref()).map(High::of),
+                profit: profit.map(High::of),
+            };
         }
         self.last_price = Some((accepted.price, accepted.observed_at));
         let units = accepted.price.short_units();
@@ -306,6 +328,9 @@ impl Job {
             started_at: self.started_at,
             price: accepted.price,
             previous_price: self.last.previous_price(self.last_price, lookback.previous_since),
+            last_price: self.last_price,
+            trailing_high: self.highs.stop.map(|high| high.price),
+            profit_high: self.highs.profit.map(|high| high.price),
             recent_high: history.high,
             moving_average: history.average,
             position: self.position,
@@ -314,7 +339,7 @@ impl Job {
         }
     }
 
-    fn act(&mut self, slot: Timestamp, facts: &Facts, tally: &mut Tally) -> Result<(), Held> {
+    fn act(&mut self, slot: Timestamp, facts: &Facts, tally: &mut Tally) -> Result<Plan, Held> {
         let plan = match limits::decide(&self.config, facts) {
             Decision::Hold(reason) => return Err(Held(reason)),
             Decision::Trade(plan) => plan,
@@ -338,7 +363,16 @@ impl Job {
             gas: self.swap_gas.1,
         };
         tally.traded(slot, Seen::of(facts), (&plan, &booked), fee);
-        Ok(())
+        Ok(plan)
+    }
+
+    /// Why the job trades nothing more after a stop, unless it continues. Nobody resumes it in a backtest.
+    fn after_stop(&self) -> Option<HoldReason> {
+        match self.config.rules.accumulate()?.after_stop {
+            AfterStop::Continue => None,
+            AfterStop::Idle if self.position.token_balance.is_zero() => Some(HoldReason::Idle),
+            AfterStop::Idle | AfterStop::Pause => Some(HoldReason::Paused),
+        }
     }
 
     /// Quote and limits, as in the engine.
@@ -383,47 +417,18 @@ impl Job {
         self.wallet.settle(&fill, self.swap_gas.0)?;
         self.turnover.add(slot, plan.side, plan.value)?;
         self.position = booked.position;
-        self.last = self.last.filled(RuleFill {
+        let filled = RuleFill {
             reason: plan.reason,
             slot,
             price: plan.price,
             average_cost: booked.average_cost_kept(&fill),
-        });
+        };
+        self.last = self.last.booked(filled, self.position.token_balance);
+        if plan.reason.is_stop() {
+            self.stopped = self.after_stop();
+        }
         self.quiet = self.quiet_now();
         let price = fill.price(self.position.token_decimals, plan.price);
         Ok(FilledTrade { fill, booked, price })
-    }
-}
-
-impl Wallet {
-    /// The wallet, and the initial quote balance of a job of mode liquidity.
-    fn opened(setup: &Setup) -> (Self, Amount) {
-        let budget = setup.budget().unwrap_or(Usd::ZERO);
-        let deposit = budget.to_amount(setup.quote_decimals, Price::ONE, Rounding::Down);
-        let wallet = Self {
-            token: Amount::ZERO,
-            quote: setup.costs.wallet_usdc(),
-            native: setup.costs.wallet_native(),
-        };
-        (wallet, deposit.unwrap_or(Amount::ZERO))
-    }
-
-    fn settle(&mut self, fill: &Fill, gas: Amount) -> Result<(), MoneyError> {
-        let (token, quote) = match fill.side {
-            Side::Buy => (
-                self.token.checked_add(fill.base_amount)?,
-                self.quote.checked_sub(fill.quote_amount)?,
-            ),
-            Side::Sell => (
-                self.token.checked_sub(fill.base_amount)?,
-                self.quote.checked_add(fill.quote_amount)?,
-            ),
-        };
-        *self = Self {
-            token,
-            quote,
-            native: self.native.checked_sub(gas)?,
-        };
-        Ok(())
     }
 }

@@ -218,7 +218,7 @@ impl Engine {
             job,
             slot: priced.tick.slot,
             approved,
-            seen: priced.seen(facts),
+            seen: priced.seen(facts, Some(approved.plan())),
             expires_at: self.settings.plan_lifetime.after(priced.tick.now),
             first_check: self.intervals(FIRST_CHECK_INTERVALS),
         };

@@ -6,9 +6,10 @@ use super::tick::Tick;
 use crate::{
     domain::{
         config::SourceName,
-        decision::{Decision, Facts, HoldReason},
+        decision::{Decision, Facts, HoldReason, Plan},
         job::{JobStatus, Realm},
         limits,
+        liquidate::Liquidation,
         price::AcceptedPrice,
         samples::{History, HistoryQuery},
     },
@@ -28,12 +29,15 @@ pub(super) struct Priced {
 }
 
 impl Priced {
-    pub(super) fn seen(&self, facts: &Facts) -> SlotSeen {
+    /// What a slot was decided on that traded `plan`, or held.
+    pub(super) fn seen(&self, facts: &Facts, plan: Option<&Plan>) -> SlotSeen {
         let config_version = self.tick.job.config_version;
         SlotSeen {
             price: (self.accepted.price, self.accepted.observed_at),
             recent_high: Some(facts.recent_high),
             sample_high: self.sample_high.map(|high| (high, config_version)),
+            trailing_high: limits::remembered_high(&self.tick.job.config, facts, plan),
+            profit_high: limits::remembered_profit_high(&self.tick.job.config, facts),
         }
     }
 }
@@ -89,12 +93,14 @@ pub(super) fn sold_out(tick: &TickJob) -> bool {
 }
 
 pub(super) fn decision(tick: &TickJob, facts: &Facts) -> Decision {
+    limits::decide_job(liquidation(tick), &tick.job.config, facts)
+}
+
+fn liquidation(tick: &TickJob) -> Option<&Liquidation> {
     let job = &tick.job;
-    let liquidation = job
-        .liquidation
+    job.liquidation
         .as_ref()
-        .filter(|_| job.status == JobStatus::Liquidating);
-    limits::decide_job(liquidation, &job.config, facts)
+        .filter(|_| job.status == JobStatus::Liquidating)
 }
 
 pub(super) fn last_accepted(tick: &TickJob, source: Option<SourceName>) -> Option<AcceptedPrice> {
@@ -148,6 +154,9 @@ pub(super) fn facts(priced: &Priced, history: &History) -> Facts {
         started_at: job.started_at.unwrap_or(job.created_at),
         price: priced.accepted.price,
         previous_price: job.last.previous_price(*last_price, lookback.previous_since),
+        last_price: *last_price,
+        trailing_high: priced.tick.trailing_high,
+        profit_high: priced.tick.profit_high,
         recent_high: history.high,
         moving_average: history.average,
         position: job.position,
@@ -171,15 +180,21 @@ pub(super) fn hold(tick: &TickJob, reason: HoldReason, detail: Option<String>) -
         price: None,
         recent_high: None,
         sample_high: None,
+        trailing_high: None,
+        profit_high: None,
+        stop_is_due: false,
     }
 }
 
 pub(super) fn hold_on(priced: &Priced, facts: &Facts, reason: HoldReason, detail: Option<String>) -> Hold {
-    let seen = priced.seen(facts);
+    let seen = priced.seen(facts, None);
     Hold {
         price: Some(seen.price),
         recent_high: seen.recent_high,
         sample_high: seen.sample_high,
+        trailing_high: seen.trailing_high,
+        profit_high: seen.profit_high,
+        stop_is_due: limits::stop_is_due(liquidation(&priced.tick), &priced.tick.job.config, facts),
         ..hold(&priced.tick, reason, detail)
     }
 }

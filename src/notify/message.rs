@@ -10,7 +10,7 @@ use crate::domain::{
     Timestamp, brief,
     decision::HoldReason,
     event::{Event, Severity},
-    job::Realm,
+    job::{JobStatus, Realm},
     units::{Amount, Usd},
 };
 
@@ -51,14 +51,13 @@ impl Message {
             Ok(Event::JobLiquidated) => (format!("{token} is sold; its job is idle"), of.liquidated()),
             Ok(Event::JobUnsellable) => (
                 format!("{token} cannot be sold any more; buying is stopped"),
-                vec![
-                    of.text("error"),
-                    format!("details: lgi-mm status {}", of.job_id()),
-                ],
+                of.unsellable(),
             ),
+            Ok(Event::JobStopped) => of.stop_sold(),
             Ok(Event::SignerHalted) => of.halted(),
             Ok(
-                event @ (Event::JobNoFunds
+                event @ (Event::JobStopBlocked
+                | Event::JobNoFunds
                 | Event::JobLowGas
                 | Event::JobLimitReached
                 | Event::JobNoPrice
@@ -134,6 +133,37 @@ impl Pieces<'_> {
             }
             None => format!("paid {moved} USD and gas {gas} USD"),
         })
+    }
+
+    fn unsellable(&self) -> Vec<String> {
+        let details = format!("details: lgi-mm status {}", self.job_id());
+        vec![self.text("error"), details]
+    }
+
+    /// What a stop did, and what its job does now.
+    fn stop_sold(&self) -> (String, Vec<String>) {
+        let token = self.symbol();
+        let now = match self.text("status").parse() {
+            Ok(JobStatus::Running) => "its job continues".to_owned(),
+            Ok(status) => format!("its job is {}", status.to_string().to_lowercase()),
+            Err(_) => unknown(),
+        };
+        let left = match self.text("token_balance").as_str() {
+            "0" => "all of it is sold",
+            _ => "a part of it is sold",
+        };
+        let mut lines = vec![format!(
+            "{} at {} USD each: {left}",
+            self.text("reason"),
+            brief::amount(&self.text("plan_price_usd"))
+        )];
+        if let Some(realized) = self.usd("realized_usd") {
+            lines.push(format!("realised {realized} USD before gas"));
+        }
+        if self.text("status") == JobStatus::Paused.to_string() {
+            lines.push(format!("to continue: lgi-mm resume {}", self.job_id()));
+        }
+        (format!("{token} was sold by its stop; {now}"), lines)
     }
 
     fn stuck(&self) -> (String, Vec<String>) {
@@ -267,6 +297,9 @@ impl Pieces<'_> {
         let reminder = self.notice.payload.get("reminder").and_then(Value::as_bool);
         let still = if reminder == Some(true) { "still " } else { "" };
         match event {
+            Event::JobStopBlocked => {
+                format!("the stop of {token} {still}cannot sell: {}", self.text("reason"))
+            }
             Event::JobNoFunds => format!("{token} {still}cannot pay for its trades: fund its wallet"),
             Event::JobLowGas => format!("{token} {still}cannot pay for gas: send its wallet native coin"),
             Event::JobLimitReached => format!("a limit has kept {token} from trading since {since}"),

@@ -45,6 +45,8 @@ pub(super) const fn words(reason: Reason) -> &'static str {
         Reason::Dca => "DCA buy",
         Reason::DipBuy => "Dip buy",
         Reason::TakeProfit => "Take profit",
+        Reason::StopLoss => "Stop loss",
+        Reason::TrailingStop => "Trailing stop",
         Reason::SpreadBuy => "Spread buy",
         Reason::SpreadSell => "Spread sell",
         Reason::Rebalance => "Rebalance",

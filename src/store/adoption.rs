@@ -114,13 +114,14 @@ pub async fn adopt(
     )
     .fetch_one(&mut *tx)
     .await?;
+    let armed = locked.last.armed_again(adopted_at);
     let last = LastFills {
         dca: if is_buy {
-            locked.last.dca.max(Some(adopted_at))
+            armed.dca.max(Some(adopted_at))
         } else {
-            locked.last.dca
+            armed.dca
         },
-        ..locked.last
+        ..armed
     };
     sqlx::query!(
         "UPDATE jobs SET token_balance = $2::text::numeric, cost_basis = $3::numeric, last_fills = $4,

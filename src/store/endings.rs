@@ -13,7 +13,7 @@ use super::{
     orders, outbox,
     pocket::{self, PocketMove},
     session::begin,
-    signers,
+    signers, stopped,
     trades::Trade,
     turns::{self, Turn},
 };
@@ -147,6 +147,8 @@ pub async fn commit_fill(
     } else if trade.reason == Reason::Liquidate {
         advance_liquidation(&mut tx, &job, &booked).await?;
     }
+    stopped::after_fill(&mut tx, trade, &job, &booked).await?;
+    stopped::after_profit(&mut tx, trade, &job).await?;
     release(&mut tx, trade, &job, pipeline_max).await?;
     let payload = filled_payload(trade, settled, &booked)?;
     outbox::write(&mut tx, job.id, Some(trade.id), Event::TradeFilled, payload).await?;
@@ -203,9 +205,8 @@ async fn update_position(
     settled: &Settlement,
     booked: &Booked,
 ) -> Result<(), StoreError> {
-    let last = job
-        .last
-        .filled(trade.remembered(booked.average_cost_kept(&settled.fill)));
+    let fill = trade.remembered(booked.average_cost_kept(&settled.fill));
+    let last = job.last.booked(fill, booked.position.token_balance);
     sqlx::query!(
         "UPDATE jobs SET
             token_balance = $2::text::numeric, cost_basis = $3::numeric, quote_balance = $4::text::numeric,

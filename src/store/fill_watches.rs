@@ -10,7 +10,7 @@ use super::{
     jobs::{self, Job},
     orders, outbox, pocket,
     session::begin,
-    signers,
+    signers, stopped,
     trades::Trade,
 };
 use crate::domain::{
@@ -228,6 +228,7 @@ pub async fn reverse(
     give_back(&mut tx, &job, watched, &undone).await?;
     pocket::fold_again(&mut tx, &job).await?;
     sell_again(&mut tx, trade, &job, &undone).await?;
+    stopped::after_reversal(&mut tx, trade, &job).await?;
     reserve_again(&mut tx, trade, &job).await?;
     signers::balances_moved(&mut tx, &job.account).await?;
     signers::wake(&mut tx).await?;

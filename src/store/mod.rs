@@ -43,6 +43,7 @@ pub mod session;
 pub mod signers;
 pub mod slots;
 pub mod spending;
+mod stopped;
 pub mod stuck;
 pub mod tenants;
 pub mod ticks;

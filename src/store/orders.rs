@@ -100,6 +100,9 @@ pub(super) async fn carry_out(
                 begin_cycle(&mut *tx, &job, deposit).await?;
             }
             set_status(&mut *tx, id, job.status, status).await?;
+            if status == JobStatus::Running && job.status != JobStatus::Idle {
+                arm_stops(&mut *tx, &job).await?;
+            }
         }
     }
     let before = json!({ "status": job.status });
@@ -255,7 +258,7 @@ pub(super) async fn set_status(
         JobStatus::Idle | JobStatus::Paused | JobStatus::Error => None,
     };
     sqlx::query!(
-        "UPDATE jobs SET status = $2, version = version + 1, paused_by = NULL,
+        "UPDATE jobs SET status = $2, version = version + 1, paused_by = NULL, stopped_by = NULL,
                 status_before_stop = CASE WHEN $3 THEN coalesce($4, status_before_stop, 'RUNNING') END,
                 failures_in_row = CASE WHEN $3 THEN failures_in_row ELSE 0 END,
                 backoff_until = CASE WHEN $3 THEN backoff_until END,
@@ -270,6 +273,22 @@ pub(super) async fn set_status(
     .execute(&mut *connection)
     .await?;
     plan_next_slot(connection, id).await
+}
+
+/// The job is resumed: a stop that has sold may fire again.
+async fn arm_stops(connection: &mut PgConnection, job: &Job) -> Result<(), StoreError> {
+    if !job.last.stop_has_sold() {
+        return Ok(());
+    }
+    let last = job.last.armed_again(clock(connection).await?);
+    sqlx::query!(
+        "UPDATE jobs SET last_fills = $2, version = version + 1 WHERE id = $1",
+        job.id.0,
+        to_json("jobs.last_fills", &last)?
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// The time now, not that of the transaction's beginning, which may have waited for its locks.

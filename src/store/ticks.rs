@@ -19,7 +19,7 @@ use crate::domain::{
     event::Event,
     ids::TradeId,
     job::JobId,
-    trouble::{Effect, Patience, UNTIL_A_TRADE, remind_after},
+    trouble::{Effect, Patience, UNTIL_A_TRADE, effect, remind_after},
     units::Price,
 };
 
@@ -51,6 +51,10 @@ pub struct TickJob {
     pub last_price: Option<(Price, Timestamp)>,
     /// The highest sample that the tick before saw, under the same configuration.
     pub known_high: Option<KnownHigh>,
+    /// The high that the trailing stop is measured from, as the tick before saw it.
+    pub trailing_high: Option<Price>,
+    /// The same of a trailing take-profit.
+    pub profit_high: Option<Price>,
     /// What was traded recently.
     pub spent: Spent,
 }
@@ -71,6 +75,8 @@ struct TickRow {
     sample_high_at: Option<Timestamp>,
     sample_high_since: Option<Timestamp>,
     sample_high_config: Option<i32>,
+    trailing_high: Option<Decimal>,
+    profit_high: Option<Decimal>,
     trades_last_hour: i64,
     buys_today: Decimal,
     volume_today: Decimal,
@@ -193,6 +199,14 @@ impl TickJob {
             open_trade: row.open_trade.map(TradeId),
             last_price: last_price.zip(row.last_price_at),
             known_high,
+            trailing_high: row
+                .trailing_high
+                .map(|value| price("job_slots.trailing_high", value))
+                .transpose()?,
+            profit_high: row
+                .profit_high
+                .map(|value| price("job_slots.profit_high", value))
+                .transpose()?,
             spent: Spent {
                 trades_last_hour: unsigned("trades.count", row.trades_last_hour)?,
                 buys_today: usd_cut(row.buys_today),
@@ -218,6 +232,12 @@ pub struct Hold {
     pub recent_high: Option<Price>,
     /// What the next look back may start from, with the configuration it was found under; belongs to `price`.
     pub sample_high: Option<(SampleHigh, i32)>,
+    /// The high that the trailing stop is measured from; belongs to `price`.
+    pub trailing_high: Option<Price>,
+    /// The same of a trailing take-profit.
+    pub profit_high: Option<Price>,
+    /// A stop is due and does not sell, for this reason.
+    pub stop_is_due: bool,
 }
 
 /// What a slot that a trade takes was decided on.
@@ -229,6 +249,10 @@ pub struct SlotSeen {
     pub recent_high: Option<Price>,
     /// As in a [`Hold`].
     pub sample_high: Option<(SampleHigh, i32)>,
+    /// As in a [`Hold`].
+    pub trailing_high: Option<Price>,
+    /// As in a [`Hold`].
+    pub profit_high: Option<Price>,
 }
 
 /// The result of recording holds.
@@ -300,39 +324,21 @@ async fn record(pool: &PgPool, holds: &[Hold], patience: Patience) -> Result<Vec
     if holds.is_empty() {
         return Ok(Vec::new());
     }
-    let jobs: Vec<i64> = holds.iter().map(|hold| hold.tick.job.0).collect();
-    let slots: Vec<Timestamp> = holds.iter().map(|hold| hold.tick.slot).collect();
-    let reasons: Vec<String> = holds.iter().map(|hold| hold.reason.to_string()).collect();
-    let details: Vec<Option<String>> = holds
-        .iter()
-        .map(|hold| hold.detail.as_deref().map(clean_text))
-        .collect();
-    let prices: Vec<Option<Decimal>> = holds
-        .iter()
-        .map(|hold| hold.price.map(|(p, _)| p.decimal()))
-        .collect();
-    let prices_at: Vec<Option<Timestamp>> = holds.iter().map(|hold| hold.price.map(|(_, at)| at)).collect();
-    let highs: Vec<Option<Decimal>> = holds
-        .iter()
-        .map(|hold| hold.recent_high.map(Price::decimal))
-        .collect();
-    let sample = |hold: &Hold| hold.sample_high;
-    let sample_highs: Vec<Option<Decimal>> = holds
-        .iter()
-        .map(|hold| sample(hold).map(|(high, _)| high.price.decimal()))
-        .collect();
-    let sample_highs_at: Vec<Option<Timestamp>> = holds
-        .iter()
-        .map(|hold| sample(hold).map(|(high, _)| high.at))
-        .collect();
-    let sample_highs_since: Vec<Option<Timestamp>> = holds
-        .iter()
-        .map(|hold| sample(hold).map(|(high, _)| high.since))
-        .collect();
-    let sample_configs: Vec<Option<i32>> = holds
-        .iter()
-        .map(|hold| sample(hold).map(|(_, config)| config))
-        .collect();
+    let jobs: Vec<i64> = of(holds, |hold| hold.tick.job.0);
+    let slots: Vec<Timestamp> = of(holds, |hold| hold.tick.slot);
+    let reasons: Vec<String> = of(holds, |hold| hold.reason.to_string());
+    let details: Vec<Option<String>> = of(holds, |hold| hold.detail.as_deref().map(clean_text));
+    let prices = of(holds, |hold| hold.price.map(|(price, _)| price.decimal()));
+    let prices_at: Vec<Option<Timestamp>> = of(holds, |hold| hold.price.map(|(_, at)| at));
+    let highs = of(holds, |hold| hold.recent_high.map(Price::decimal));
+    let sample_highs = of(holds, |hold| {
+        hold.sample_high.map(|(high, _)| high.price.decimal())
+    });
+    let sample_highs_at = of(holds, |hold| hold.sample_high.map(|(high, _)| high.at));
+    let sample_highs_since = of(holds, |hold| hold.sample_high.map(|(high, _)| high.since));
+    let sample_configs = of(holds, |hold| hold.sample_high.map(|(_, config)| config));
+    let trailing_highs = of(holds, |hold| hold.trailing_high.map(Price::decimal));
+    let profit_highs = of(holds, |hold| hold.profit_high.map(Price::decimal));
     let effects = Effects::of(holds, patience);
     let fresh = sqlx::query_file_scalar!(
         "src/store/sql/ticks_record_holds.sql",
@@ -353,6 +359,8 @@ async fn record(pool: &PgPool, holds: &[Hold], patience: Patience) -> Result<Vec
         &effects.remind as &[Option<f64>],
         &UNTIL_A_TRADE.map(|event| event.to_string()),
         Event::JobRecovered.to_string(),
+        &trailing_highs as &[Option<Decimal>],
+        &profit_highs as &[Option<Decimal>],
     )
     .fetch_all(pool)
     .await?;
@@ -363,6 +371,11 @@ async fn record(pool: &PgPool, holds: &[Hold], patience: Patience) -> Result<Vec
         slots::close_decided(pool, &passed).await?;
     }
     Ok(fresh)
+}
+
+/// One column of holds.
+fn of<T>(holds: &[Hold], value: impl Fn(&Hold) -> T) -> Vec<T> {
+    holds.iter().map(value).collect()
 }
 
 /// What each hold says about what keeps its job from trading, column by column.
@@ -378,7 +391,7 @@ impl Effects {
     fn of(holds: &[Hold], patience: Patience) -> Self {
         let mut all = Self::default();
         for hold in holds {
-            let effect = hold.reason.effect();
+            let effect = effect(hold.reason, hold.stop_is_due);
             let blocked = match effect {
                 Effect::Blocked(event) => Some(event),
                 Effect::Clear | Effect::Unknown => None,
@@ -410,6 +423,7 @@ pub(super) async fn take_slot(
          SET last_slot = $2, slots_recorded = slots_recorded + 1, last_price = $3, last_price_at = $4,
              recent_high = coalesce($5, recent_high), run_reason = NULL, run_first_slot = NULL,
              sample_high = $6, sample_high_at = $7, sample_high_since = $8, sample_high_config = $9,
+             trailing_high = $11, profit_high = $12,
              open_slot = CASE WHEN open_slot > $2 THEN open_slot END,
              open_since = CASE WHEN open_slot > $2 THEN open_since END,
              blocked_by = NULL, blocked_since = NULL, told = NULL, told_since = NULL, told_slot = NULL
@@ -430,6 +444,8 @@ pub(super) async fn take_slot(
         high.map(|high| high.since),
         seen.sample_high.map(|(_, config)| config),
         Event::JobRecovered.to_string(),
+        seen.trailing_high.map(Price::decimal),
+        seen.profit_high.map(Price::decimal),
     )
     .fetch_one(connection)
     .await?;

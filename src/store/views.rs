@@ -27,6 +27,8 @@ pub struct Pulse {
     pub next_slot: Option<Timestamp>,
     /// When the open slot, if there is one, was handed to the queue.
     pub open_since: Option<Timestamp>,
+    /// The stop that paused or ended it, if its status has not changed since.
+    pub stopped_by: Option<TradeId>,
     /// Last accepted price and its instant.
     pub last_price: Option<(Price, Timestamp)>,
     /// Highest accepted price the rules last saw.
@@ -52,7 +54,8 @@ pub async fn pulses(pool: &PgPool, jobs: &[JobId]) -> Result<Vec<Pulse>, StoreEr
         r#"SELECT s.job_id, s.next_slot, s.open_since, s.last_price, s.last_price_at, s.recent_high, s.slots_claimed,
                   s.slots_missed, s.slots_recorded, t.outcome AS "outcome?", t.reason AS "reason?", t.detail,
                   EXISTS (SELECT FROM jobs j JOIN signers g ON (g.realm, g.chain, g.address) = (j.realm, j.chain, j.wallet)
-                          WHERE j.id = s.job_id AND g.halted_at IS NOT NULL) AS "halted!"
+                          WHERE j.id = s.job_id AND g.halted_at IS NOT NULL) AS "halted!",
+                  (SELECT stopped_by FROM jobs WHERE id = s.job_id) AS stopped_by
            FROM job_slots s
            LEFT JOIN LATERAL (SELECT outcome, reason, detail FROM ticks WHERE job_id = s.job_id
                               ORDER BY first_slot DESC LIMIT 1) t ON true
@@ -71,6 +74,7 @@ pub async fn pulses(pool: &PgPool, jobs: &[JobId]) -> Result<Vec<Pulse>, StoreEr
                 job: JobId(row.job_id),
                 next_slot: row.next_slot,
                 open_since: row.open_since,
+                stopped_by: row.stopped_by.map(TradeId),
                 last_price: last.zip(row.last_price_at),
                 recent_high: row
                     .recent_high

@@ -33,7 +33,7 @@ async fn an_accumulating_job_names_the_prices_and_the_time_of_its_rules() {
     let next = &status(&terminal)["next"];
     assert_eq!(
         next["take_profit"],
-        json!({ "at_or_above_usd": "0.9375", "last_sale_usd": null, "not_before": null })
+        json!({ "at_or_above_usd": "0.9375", "last_sale_usd": null, "not_before": null, "trails": null })
     );
     // A sale at 1.1 ten days ago, when a token had cost 0.7: 25 % more are 1.375.
     change(
@@ -100,6 +100,86 @@ async fn a_job_whose_buys_are_bound_to_prices_names_them() {
     );
     set("accumulate.buy_above_usd=0");
     assert_eq!(status(&terminal)["next"]["buys_between"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_with_stops_names_the_price_of_each_and_what_follows() {
+    let terminal = Terminal::new().await;
+    terminal.start(&[
+        "--set",
+        "accumulate.stop_loss_pct=20",
+        "--set",
+        "accumulate.stop_price_usd=0.4",
+        "--set",
+        "accumulate.trailing_stop_pct=10",
+    ]);
+    let sold = "nothing to sell; nothing is bought at 0.4 or below: its own price";
+    assert!(line(&terminal, "stop price").ends_with(sold));
+    terminal.ok(&["tick", "1"]);
+    // 8 tokens for 6 USD: 0.75 each, and 20 % less are 0.6. The price of the last slot is 1.
+    change(
+        &terminal,
+        "UPDATE jobs SET token_balance = 8000000000000000000, cost_basis = 6",
+    )
+    .await;
+    assert_eq!(
+        status(&terminal)["next"]["stops"],
+        json!([
+            { "line": "high", "at_or_below_usd": "0.9", "from_usd": "1", "armed": true, "seen_once": false },
+            { "line": "average_cost", "at_or_below_usd": "0.6", "from_usd": "0.75", "armed": true, "seen_once": false },
+            { "line": "price", "at_or_below_usd": "0.4", "from_usd": null, "armed": true, "seen_once": false },
+        ])
+    );
+    for (name, words) in [
+        (
+            "trailing stop",
+            "sells all at 0.9 or below, in two slots in a row: 10 % below the high of 1; then paused",
+        ),
+        (
+            "stop loss",
+            "sells all at 0.6 or below, in two slots in a row: 20 % below the average cost of 0.75; then paused",
+        ),
+        (
+            "stop price",
+            "sells all at 0.4 or below, in two slots in a row: its own price; then paused",
+        ),
+    ] {
+        let text = line(&terminal, name);
+        assert!(text.ends_with(words), "{text}");
+    }
+    let set = |pair: &str| terminal.ok(&["config", "edit", "1", "--set", pair]);
+    set("accumulate.stop_sells_pct=25");
+    set("accumulate.after_stop=continue");
+    let text = line(&terminal, "stop loss");
+    assert!(
+        text.contains("sells 25 % at 0.6") && text.ends_with("; then continues"),
+        "{text}"
+    );
+    // It sold a minute ago, with the last buy before that.
+    change(
+        &terminal,
+        "UPDATE jobs SET last_fills = jsonb_build_object('dca', now() - interval '1 hour', 'stop', now() - interval '1 minute')",
+    )
+    .await;
+    assert!(line(&terminal, "after its stop").contains("buys nothing before"));
+    assert!(line(&terminal, "stop loss").contains("nothing to sell; nothing is bought at 0.6 or below"));
+    assert_eq!(
+        status(&terminal)["next"]["stops"].as_array().map(Vec::len),
+        Some(2)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_its_stop_has_paused_says_which_trade_it_was() {
+    let terminal = Terminal::new().await;
+    terminal.start(&[]);
+    let paused = "UPDATE jobs SET status = 'PAUSED', status_before_stop = 'RUNNING', stopped_by = 7";
+    change(&terminal, paused).await;
+    let why = line(&terminal, "why not buying");
+    assert!(why.contains("Its stop has sold (trade 7) and paused it"), "{why}");
+    assert_eq!(status(&terminal)["stopped_by"], 7);
+    terminal.ok(&["resume", "1"]);
+    assert_eq!(status(&terminal)["stopped_by"], Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,5 +26,6 @@ mod rules;
 mod runbook;
 mod schema;
 mod sets;
+mod stops;
 mod structure;
 mod words;

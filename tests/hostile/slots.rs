@@ -68,6 +68,9 @@ fn hold(tick: Tick) -> Hold {
         price: None,
         recent_high: None,
         sample_high: None,
+        trailing_high: None,
+        profit_high: None,
+        stop_is_due: false,
     }
 }
 

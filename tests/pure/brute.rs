@@ -7,7 +7,7 @@ use lgi_mm::{
     backtest::{Detail, PricePoint, Runner, Setup},
     domain::{
         Timestamp,
-        config::{AccumulateConfig, JobConfig, Rules},
+        config::{AccumulateConfig, AfterStop, JobConfig, Rules},
         decision::Reason,
         job::JobMode,
         span::Span,
@@ -42,8 +42,16 @@ struct Keys {
     profit_pct: u128,
     sell_pct: u128,
     profit_cooldown: usize,
+    profit_trail_pct: u128,
     /// Lowest and highest price of a buy, 10^-6 USD; 0: none.
     band: (u128, u128),
+    loss_pct: u128,
+    /// 10^-6 USD; 0: none.
+    stop_price: u128,
+    trail_pct: u128,
+    arm_pct: u128,
+    stop_sells_pct: u128,
+    stop_cooldown: usize,
 }
 
 impl Keys {
@@ -58,7 +66,14 @@ impl Keys {
             profit_pct: of(&[2, 5, 11, 20]) as u128,
             sell_pct: of(&[10, 25, 60, 100]) as u128,
             profit_cooldown: of(&[0, 3, 50]),
+            profit_trail_pct: of(&[0, 0, 2, 7]) as u128,
             band: (of(&[0, 0, 600_000]) as u128, of(&[0, 0, 1_500_000]) as u128),
+            loss_pct: of(&[0, 0, 8, 20]) as u128,
+            stop_price: of(&[0, 0, 0, 700_000]) as u128,
+            trail_pct: of(&[0, 0, 5, 15]) as u128,
+            arm_pct: of(&[0, 10]) as u128,
+            stop_sells_pct: of(&[100, 100, 40]) as u128,
+            stop_cooldown: of(&[0, 20, 150]),
         }
     }
 
@@ -86,6 +101,14 @@ impl Keys {
             take_profit_pct: percent(self.profit_pct),
             take_profit_sell_pct: percent(self.sell_pct),
             take_profit_cooldown: minutes(self.profit_cooldown),
+            trailing_take_profit_pct: percent(self.profit_trail_pct),
+            stop_loss_pct: percent(self.loss_pct),
+            stop_price_usd: micros(self.stop_price),
+            trailing_stop_pct: percent(self.trail_pct),
+            trailing_arm_pct: percent(self.arm_pct),
+            stop_sells_pct: percent(self.stop_sells_pct),
+            after_stop: AfterStop::Continue,
+            stop_cooldown: minutes(self.stop_cooldown),
         });
         config
     }
@@ -102,19 +125,27 @@ struct Holder {
     dca: Option<usize>,
     dip: Option<usize>,
     profit: Option<usize>,
+    stop: Option<usize>,
+    /// Of the trailing stop.
+    high: Option<u128>,
+    /// Since the goal of take-profit was reached.
+    profit_high: Option<u128>,
     /// Of the last sale while some of it is held: price, cost and tokens sold.
     step: Option<(u128, u128, u128)>,
 }
 
 impl Holder {
-    fn buys(&mut self, money: u128, price: u128) -> u128 {
+    fn buys(&mut self, keys: Keys, money: u128, price: u128) -> u128 {
         let tokens = money * 10_u128.pow(18) / price;
         self.tokens += tokens;
+        if keys.trail_pct > 0 && keys.arm_pct == 0 {
+            self.high = Some(self.high.unwrap_or(0).max(price));
+        }
         self.cost += money * 1_000_000;
         tokens
     }
 
-    fn sells(&mut self, pct: u128, price: u128) -> u128 {
+    fn sells(&mut self, pct: u128, price: u128, is_profit: bool) -> u128 {
         let sold = self.tokens * pct / 100;
         let cost = if sold == self.tokens {
             self.cost
@@ -123,11 +154,38 @@ impl Holder {
         };
         self.tokens -= sold;
         self.cost -= cost;
-        self.step = (self.tokens > 0).then_some((price, cost, sold));
+        if is_profit {
+            self.step = Some((price, cost, sold));
+        }
+        if self.tokens == 0 {
+            self.step = None;
+        }
         sold
     }
 
-    fn takes_profit(&self, keys: Keys, slot: usize, price: u128) -> bool {
+    /// Less than five cents: a sale of them is rounded by more than its limit.
+    fn holds_dust(&self, price: u128) -> bool {
+        self.tokens > 0 && self.tokens * price / 10_u128.pow(12) < 50_000_000_000
+    }
+
+    fn follows_profit(&mut self, keys: Keys, slot: usize, price: u128) {
+        let high = self
+            .profit_high
+            .filter(|_| keys.profit_trail_pct > 0 && self.tokens > 0);
+        let reached = high.is_some() || self.reaches_goal(keys, slot, price);
+        self.profit_high = reached.then_some(high.unwrap_or(0).max(price));
+    }
+
+    fn takes_profit(&mut self, keys: Keys, price: u128) -> bool {
+        let left = 100 - keys.profit_trail_pct;
+        let sells = self.profit_high.is_some_and(|high| price * 100 <= high * left);
+        if sells {
+            self.profit_high = None;
+        }
+        sells
+    }
+
+    fn reaches_goal(&self, keys: Keys, slot: usize, price: u128) -> bool {
         let goal = 100 + keys.profit_pct;
         let cooling = self.profit.is_some_and(|last| slot < last + keys.profit_cooldown);
         if self.tokens == 0 || cooling {
@@ -141,6 +199,51 @@ impl Holder {
             return false;
         }
         self.tokens * price / 10_u128.pow(12) * 100 >= self.cost * goal
+    }
+
+    fn is_at_stop(&self, keys: Keys, price: u128) -> bool {
+        let loss = keys.loss_pct > 0
+            && self.tokens > 0
+            && self.tokens * price / 10_u128.pow(12) * 100 <= self.cost * (100 - keys.loss_pct);
+        price <= keys.stop_price || loss
+    }
+
+    fn has_stopped(&self) -> bool {
+        let bought = self.dca.max(self.dip);
+        self.stop
+            .is_some_and(|stop| bought.is_none_or(|bought| bought < stop))
+    }
+
+    /// The high as it is in this slot.
+    fn trails(&mut self, keys: Keys, price: u128) {
+        let gained = self.tokens * price / 10_u128.pow(12) * 100 >= self.cost * (100 + keys.arm_pct);
+        self.high = match self.high {
+            _ if keys.trail_pct == 0 || self.tokens == 0 || self.has_stopped() => None,
+            None if keys.arm_pct > 0 && !gained => None,
+            high => Some(high.unwrap_or(0).max(price)),
+        };
+    }
+
+    fn stops(&self, keys: Keys, slot: usize, prices: &[u128]) -> Option<Reason> {
+        let before = slot.checked_sub(1).map(|before| prices[before])?;
+        if self.tokens == 0 || self.has_stopped() {
+            return None;
+        }
+        let both = |is_at: &dyn Fn(u128) -> bool| is_at(prices[slot]) && is_at(before);
+        let trails = |price| self.is_at_trail(keys, price);
+        if both(&|price| self.is_at_stop(keys, price)) {
+            return Some(Reason::StopLoss);
+        }
+        both(&trails).then_some(Reason::TrailingStop)
+    }
+
+    fn is_at_trail(&self, keys: Keys, price: u128) -> bool {
+        self.high
+            .is_some_and(|high| price * 100 <= high * (100 - keys.trail_pct))
+    }
+
+    fn cools_after_stop(&self, keys: Keys, slot: usize) -> bool {
+        self.stop.is_some_and(|stop| slot < stop + keys.stop_cooldown)
     }
 
     fn buys_dip(&self, keys: Keys, slot: usize, prices: &[u128]) -> bool {
@@ -163,20 +266,30 @@ impl Holder {
 
     fn next(&mut self, keys: Keys, slot: usize, prices: &[u128]) -> Option<Traded> {
         let price = prices[slot];
-        if self.takes_profit(keys, slot, price) {
+        self.trails(keys, price);
+        self.follows_profit(keys, slot, price);
+        if let Some(reason) = self.stops(keys, slot, prices) {
+            self.stop = Some(slot);
+            return Some((slot, reason, self.sells(keys.stop_sells_pct, price, false)));
+        }
+        if self.takes_profit(keys, price) {
             self.profit = Some(slot);
-            return Some((slot, Reason::TakeProfit, self.sells(keys.sell_pct, price)));
+            return Some((slot, Reason::TakeProfit, self.sells(keys.sell_pct, price, true)));
+        }
+        if self.is_at_stop(keys, price) || self.is_at_trail(keys, price) || self.cools_after_stop(keys, slot)
+        {
+            return None;
         }
         if price < keys.band.0 || (keys.band.1 > 0 && price > keys.band.1) {
             return None;
         }
         if self.buys_dip(keys, slot, prices) {
             self.dip = Some(slot);
-            return Some((slot, Reason::DipBuy, self.buys(2 * keys.amount, price)));
+            return Some((slot, Reason::DipBuy, self.buys(keys, 2 * keys.amount, price)));
         }
         if self.dca.is_none_or(|last| slot >= last + keys.every) {
             self.dca = Some(slot);
-            return Some((slot, Reason::Dca, self.buys(keys.amount, price)));
+            return Some((slot, Reason::Dca, self.buys(keys, keys.amount, price)));
         }
         None
     }
@@ -217,7 +330,12 @@ fn a_backtest_trades_where_every_slot_counted_by_hand_trades() {
         let mut expected: Vec<Traded> = Vec::new();
         let mut last_sale = None;
         // The last row has no slot after it.
-        for slot in 0..prices.len() - 1 {
+        let mut until = prices.len() - 1;
+        for slot in 0..until {
+            if holder.holds_dust(prices[slot]) {
+                until = slot;
+                break;
+            }
             let Some(traded) = holder.next(keys, slot, &prices) else {
                 continue;
             };
@@ -232,7 +350,8 @@ fn a_backtest_trades_where_every_slot_counted_by_hand_trades() {
             *seen.entry(traded.1).or_insert(0) += 1;
             expected.push(traded);
         }
-        let found = backtest(keys, &prices);
+        let mut found = backtest(keys, &prices);
+        found.retain(|(slot, ..)| *slot < until);
         for (found, expected) in found.iter().zip(&expected) {
             assert_eq!(found, expected, "seed {seed}: {keys:?}");
         }
@@ -241,7 +360,11 @@ fn a_backtest_trades_where_every_slot_counted_by_hand_trades() {
     // The walks do what they are for: sales below the last one, and of all that was held.
     let count = |reason| seen.get(&reason).copied().unwrap_or(0);
     assert!(
-        count(Reason::TakeProfit) > 100 && count(Reason::DipBuy) > 100 && count(Reason::Dca) > 100,
+        count(Reason::TakeProfit) > 100
+            && count(Reason::DipBuy) > 100
+            && count(Reason::Dca) > 100
+            && count(Reason::StopLoss) > 30
+            && count(Reason::TrailingStop) > 30,
         "{seen:?}"
     );
     assert!(lower > 20 && exits > 20, "{lower} lower, {exits} exits");

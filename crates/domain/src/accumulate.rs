@@ -1,4 +1,4 @@
-//! Mode accumulate: take-profit, dip-buy, DCA, in this order, one decision a tick.
+//! Mode accumulate: stops, take-profit, dip-buy, DCA, in this order, one decision a tick.
 
 use std::cmp::Ordering;
 
@@ -9,6 +9,7 @@ use super::{
     accounting::average_cost,
     config::{AccumulateConfig, ScheduleConfig},
     decision::{Decision, Facts, HoldReason, LastFills, Plan, Position, Reason, RuleOutcome, first_to_fire},
+    stops::{self, StopState},
     units::{MoneyError, Price, Rounding, Usd},
 };
 
@@ -19,7 +20,8 @@ pub fn decide(config: &AccumulateConfig, schedule: &ScheduleConfig, facts: &Fact
 }
 
 /// Decision of mode accumulate if `limit` checks every plan. A rule whose plan
-/// is refused passes on to the next: a take-profit too small to trade does not stop the DCA.
+/// is refused passes on to the next: a take-profit too small to trade does not stop the DCA. Only a stop passes nothing
+/// on: while it may not sell, nothing else is traded.
 #[must_use]
 pub fn decide_within(
     config: &AccumulateConfig,
@@ -30,114 +32,204 @@ pub fn decide_within(
     if facts.last.in_backoff(facts.now) {
         return Decision::Hold(HoldReason::Backoff);
     }
+    let Ok(stop) = stops::state(config, schedule, facts) else {
+        return Decision::Hold(HoldReason::Arithmetic);
+    };
+    let buying = Buying {
+        config,
+        schedule,
+        facts,
+        stop,
+    };
+    if let StopState::Due(reason) = stop {
+        return first_to_fire(
+            &[&|| sell_at_stop(reason, config, facts)],
+            limit,
+            HoldReason::NotDue,
+        );
+    }
     first_to_fire(
         &[
+            &|| Ok(unconfirmed(stop)),
             &|| take_profit(config, schedule, facts),
-            &|| dip_buy(config, schedule, facts),
-            &|| dca(config, schedule, facts),
+            &|| buying.dip_buy(),
+            &|| buying.dca(),
         ],
         limit,
         HoldReason::NotDue,
     )
 }
 
-/// Sells a share when the position gained enough over its average cost. Tokens that cost nothing (or so
-/// little that it rounds to nothing) have no average to gain over, and are left to `liquidate`.
+/// Sells a share, whatever the position has gained or lost.
+fn sell_at_stop(reason: Reason, config: &AccumulateConfig, facts: &Facts) -> Result<RuleOutcome, MoneyError> {
+    let amount = facts.position.token_balance.percent(config.stop_sells_pct)?;
+    Ok(RuleOutcome::of(
+        Plan::sell(reason, amount, facts)?,
+        Some(HoldReason::TooFewUnits).filter(|_| amount.is_zero()),
+    ))
+}
+
+const fn unconfirmed(stop: StopState) -> RuleOutcome {
+    match stop {
+        StopState::Unconfirmed => RuleOutcome::Held(HoldReason::StopUnconfirmed),
+        StopState::Above | StopState::Below | StopState::Due(_) => RuleOutcome::Silent,
+    }
+}
+
+/// Sells a share when the position gained enough over its average cost; with `trailing_take_profit_pct` only once the
+/// price has fallen that far from its high after that.
 fn take_profit(
     config: &AccumulateConfig,
     schedule: &ScheduleConfig,
     facts: &Facts,
 ) -> Result<RuleOutcome, MoneyError> {
-    let position = &facts.position;
-    let Some(goal_pct) = profit_goal_pct(config, position)? else {
+    let Some(high) = profit_high(config, schedule, facts)? else {
         return Ok(RuleOutcome::Silent);
     };
+    let left_pct = Decimal::ONE_HUNDRED.checked_sub(config.trailing_take_profit_pct);
+    let left_pct = left_pct.ok_or(MoneyError::OutOfRange)?;
+    if facts.price.compare_to_percent_of(left_pct, high)? == Ordering::Greater {
+        return Ok(RuleOutcome::Silent);
+    }
+    let amount = facts
+        .position
+        .token_balance
+        .percent(config.take_profit_sell_pct)?;
+    // A share that is less than one unit is not sold as one: that would be more than was ordered.
+    Ok(RuleOutcome::of(
+        Plan::sell(Reason::TakeProfit, amount, facts)?,
+        Some(HoldReason::TooFewUnits).filter(|_| amount.is_zero()),
+    ))
+}
+
+/// The high since the goal of take-profit was reached, this tick's price included; `None`: it is not reached. Without
+/// `trailing_take_profit_pct` it is reached only at a price that reaches it.
+///
+/// # Errors
+/// [`MoneyError`] if a number leaves its range.
+pub fn profit_high(
+    config: &AccumulateConfig,
+    schedule: &ScheduleConfig,
+    facts: &Facts,
+) -> Result<Option<Price>, MoneyError> {
+    let Some(goal_pct) = profit_goal_pct(config, &facts.position)? else {
+        return Ok(None);
+    };
+    let trails = !config.trailing_take_profit_pct.is_zero();
+    if let Some(high) = facts.profit_high.filter(|_| trails) {
+        return Ok(Some(high.max(facts.price)));
+    }
+    let reached = reaches_goal(goal_pct, config, schedule, facts)?;
+    Ok(reached.then_some(facts.price))
+}
+
+/// Whether the position gained enough over its average cost. Tokens that cost nothing (or so
+/// little that it rounds to nothing) have no average to gain over, and are left to `liquidate`.
+fn reaches_goal(
+    goal_pct: Decimal,
+    config: &AccumulateConfig,
+    schedule: &ScheduleConfig,
+    facts: &Facts,
+) -> Result<bool, MoneyError> {
+    let position = &facts.position;
     let cooling = profit_again(config, schedule, &facts.last).is_some_and(|from| facts.now < from);
     let below_step = match profit_step(position, &facts.last) {
         Some(step) => facts.price.compare_to_percent_of(goal_pct, step)? == Ordering::Less,
         None => false,
     };
     if cooling || below_step {
-        return Ok(RuleOutcome::Silent);
+        return Ok(false);
     }
     let value = position.token_value(facts.price, Rounding::Down)?;
     let goal = position.cost_basis.decimal().checked_mul(goal_pct);
     let gained = value.decimal().checked_mul(Decimal::ONE_HUNDRED);
     match (gained, goal) {
-        (Some(gained), Some(goal)) if gained < goal => Ok(RuleOutcome::Silent),
-        (Some(_), Some(_)) => {
-            let amount = position.token_balance.percent(config.take_profit_sell_pct)?;
-            // A share that is less than one unit is not sold as one: that would be more than was ordered.
-            Ok(RuleOutcome::of(
-                Plan::sell(Reason::TakeProfit, amount, facts)?,
-                Some(HoldReason::TooFewUnits).filter(|_| amount.is_zero()),
-            ))
-        }
+        (Some(gained), Some(goal)) => Ok(gained >= goal),
         _ => Err(MoneyError::OutOfRange),
     }
 }
 
-/// Buys more after a fall that two consecutive samples confirm.
-fn dip_buy(
+/// The high of a trailing take-profit to remember after a tick; its sale forgets it.
+#[must_use]
+pub fn remembered_profit_high(
     config: &AccumulateConfig,
     schedule: &ScheduleConfig,
     facts: &Facts,
-) -> Result<RuleOutcome, MoneyError> {
-    let cooling = dip_again(config, schedule, &facts.last).is_some_and(|from| facts.now < from);
-    let Some(floor_pct) = dip_floor_pct(config)?.filter(|_| !cooling) else {
-        return Ok(RuleOutcome::Silent);
-    };
-    let is_dip = |price: Price| -> Result<bool, MoneyError> {
-        Ok(price.compare_to_percent_of(floor_pct, facts.recent_high)? != Ordering::Greater)
-    };
-    if !is_dip(facts.price)? {
-        return Ok(RuleOutcome::Silent);
+) -> Option<Price> {
+    if config.trailing_take_profit_pct.is_zero() {
+        return None;
     }
-    let confirmed = facts.previous_price.map_or(Ok(false), is_dip)?;
-    if !confirmed {
-        return Ok(RuleOutcome::Held(HoldReason::DipUnconfirmed));
-    }
-    let money = config
-        .dca_amount_usd
-        .times(config.dip_buy_multiplier, Rounding::Down)?;
-    buy(Reason::DipBuy, money, config, facts)
+    profit_high(config, schedule, facts).ok().flatten()
 }
 
-/// The regular buy.
-fn dca(
-    config: &AccumulateConfig,
-    schedule: &ScheduleConfig,
-    facts: &Facts,
-) -> Result<RuleOutcome, MoneyError> {
-    let due = dca_due(config, schedule, &facts.last, facts.started_at);
-    if due.is_some_and(|due| due <= facts.now) {
-        buy(Reason::Dca, config.dca_amount_usd, config, facts)
-    } else {
-        Ok(RuleOutcome::Silent)
-    }
+/// The rules that buy.
+#[derive(Clone, Copy)]
+struct Buying<'a> {
+    config: &'a AccumulateConfig,
+    schedule: &'a ScheduleConfig,
+    facts: &'a Facts,
+    stop: StopState,
 }
 
-/// A buy at an allowed price, clipped to what `max_accumulation_usd` leaves, by cost and by value.
-fn buy(
-    reason: Reason,
-    money: Usd,
-    config: &AccumulateConfig,
-    facts: &Facts,
-) -> Result<RuleOutcome, MoneyError> {
-    if !buys_at(config, facts.price) {
-        return Ok(RuleOutcome::Held(HoldReason::PriceBand));
+impl Buying<'_> {
+    /// Buys more after a fall that two consecutive samples confirm.
+    fn dip_buy(self) -> Result<RuleOutcome, MoneyError> {
+        let Self { config, facts, .. } = self;
+        let cooling = dip_again(config, self.schedule, &facts.last).is_some_and(|from| facts.now < from);
+        let Some(floor_pct) = dip_floor_pct(config)?.filter(|_| !cooling) else {
+            return Ok(RuleOutcome::Silent);
+        };
+        let is_dip = |price: Price| -> Result<bool, MoneyError> {
+            Ok(price.compare_to_percent_of(floor_pct, facts.recent_high)? != Ordering::Greater)
+        };
+        if !is_dip(facts.price)? {
+            return Ok(RuleOutcome::Silent);
+        }
+        let confirmed = facts.previous_price.map_or(Ok(false), is_dip)?;
+        if !confirmed {
+            return Ok(RuleOutcome::Held(HoldReason::DipUnconfirmed));
+        }
+        let money = config
+            .dca_amount_usd
+            .times(config.dip_buy_multiplier, Rounding::Down)?;
+        self.buy(Reason::DipBuy, money)
     }
-    let position = &facts.position;
-    let value = position.token_value(facts.price, Rounding::Up)?;
-    let room = config
-        .max_accumulation_usd
-        .checked_sub(value.max(position.cost_basis))?
-        .checked_sub(facts.spent.unsettled_buys)?;
-    let clipped_by = (room < money).then_some(HoldReason::MaxAccumulation);
-    Ok(RuleOutcome::of(
-        Plan::buy(reason, money.min(room), facts)?,
-        clipped_by,
-    ))
+
+    /// The regular buy.
+    fn dca(self) -> Result<RuleOutcome, MoneyError> {
+        let Self { config, facts, .. } = self;
+        let due = dca_due(config, self.schedule, &facts.last, facts.started_at);
+        if due.is_some_and(|due| due <= facts.now) {
+            self.buy(Reason::Dca, config.dca_amount_usd)
+        } else {
+            Ok(RuleOutcome::Silent)
+        }
+    }
+
+    /// A buy at an allowed price, clipped to what `max_accumulation_usd` leaves, by cost and by value.
+    fn buy(self, reason: Reason, money: Usd) -> Result<RuleOutcome, MoneyError> {
+        let Self { config, facts, .. } = self;
+        if self.stop != StopState::Above {
+            return Ok(RuleOutcome::Held(HoldReason::BelowStop));
+        }
+        if stops::buys_again(config, self.schedule, &facts.last).is_some_and(|from| facts.now < from) {
+            return Ok(RuleOutcome::Held(HoldReason::StopCooldown));
+        }
+        if !buys_at(config, facts.price) {
+            return Ok(RuleOutcome::Held(HoldReason::PriceBand));
+        }
+        let position = &facts.position;
+        let value = position.token_value(facts.price, Rounding::Up)?;
+        let room = config
+            .max_accumulation_usd
+            .checked_sub(value.max(position.cost_basis))?
+            .checked_sub(facts.spent.unsettled_buys)?;
+        let clipped_by = (room < money).then_some(HoldReason::MaxAccumulation);
+        Ok(RuleOutcome::of(
+            Plan::buy(reason, money.min(room), facts)?,
+            clipped_by,
+        ))
+    }
 }
 
 /// Whether a price is between the two that buys are bound to, both included.

@@ -14,7 +14,7 @@ mod rules;
 mod sections;
 mod validate;
 
-pub use accumulate::AccumulateConfig;
+pub use accumulate::{AccumulateConfig, AfterStop};
 pub use extent::{LookBack, MostBought};
 pub use invalid::{InvalidConfig, Validator};
 pub use job::{JobConfig, JobConfigFile, OneModeOnly};

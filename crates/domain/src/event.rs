@@ -43,6 +43,12 @@ pub enum Event {
     /// The job's tokens cannot be sold, or only at a loss that is not allowed.
     #[strum(serialize = "job.unsellable")]
     JobUnsellable,
+    /// A stop has sold; the job is paused, idle or continues, as `after_stop` says.
+    #[strum(serialize = "job.stopped")]
+    JobStopped,
+    /// A stop is due and something keeps it from selling.
+    #[strum(serialize = "job.stop_blocked")]
+    JobStopBlocked,
     /// The wallet, or the job's own quote, cannot pay for what the job would buy.
     #[strum(serialize = "job.no_funds")]
     JobNoFunds,
@@ -123,11 +129,15 @@ impl Event {
             | Self::ServiceRecovered
             | Self::Summary => Severity::Info,
             Self::TradeFailed if failures_in_row >= FAILING_AFTER => Severity::Critical,
-            Self::TradeFailed | Self::TradeReversed | Self::TradeStuck | Self::JobNoPrice | Self::JobHeld => {
-                Severity::Warning
-            }
+            Self::TradeFailed
+            | Self::TradeReversed
+            | Self::TradeStuck
+            | Self::JobStopped
+            | Self::JobNoPrice
+            | Self::JobHeld => Severity::Warning,
             Self::JobError
             | Self::JobUnsellable
+            | Self::JobStopBlocked
             | Self::JobNoFunds
             | Self::JobLowGas
             | Self::SignerHalted
@@ -158,6 +168,8 @@ mod tests {
             (Event::TradeDropped, 9, Severity::Info),
             (Event::JobLiquidated, 9, Severity::Info),
             (Event::JobNoFunds, 0, Severity::Critical),
+            (Event::JobStopBlocked, 0, Severity::Critical),
+            (Event::JobStopped, 0, Severity::Warning),
             (Event::JobLowGas, 0, Severity::Critical),
             (Event::JobNoPrice, 0, Severity::Warning),
             (Event::JobHeld, 0, Severity::Warning),

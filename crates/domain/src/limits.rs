@@ -10,6 +10,7 @@ use super::{
     kept::Kept,
     liquidate::{self, Liquidation},
     liquidity,
+    stops::{self, StopState},
     units::{Amount, MoneyError, Price, Rounding, Usd},
 };
 
@@ -73,6 +74,30 @@ pub fn decide(config: &JobConfig, facts: &Facts) -> Decision {
     }
 }
 
+/// Whether a stop of this job should sell now. If the decision is a hold all the same, something keeps it from that.
+#[must_use]
+pub fn stop_is_due(liquidation: Option<&Liquidation>, config: &JobConfig, facts: &Facts) -> bool {
+    match &config.rules {
+        Rules::Accumulate(rules) if liquidation.is_none() => {
+            let state = stops::state(rules, &config.schedule, facts);
+            matches!(state, Ok(StopState::Due(_)))
+        }
+        Rules::Accumulate(_) | Rules::Liquidity(_) => false,
+    }
+}
+
+/// The high that a job's trailing take-profit is measured from, to be remembered after a tick.
+#[must_use]
+pub fn remembered_profit_high(config: &JobConfig, facts: &Facts) -> Option<Price> {
+    accumulate::remembered_profit_high(config.rules.accumulate()?, &config.schedule, facts)
+}
+
+/// The high that a job's trailing stop is measured from, to be remembered after a tick that traded `plan`, or held.
+#[must_use]
+pub fn remembered_high(config: &JobConfig, facts: &Facts, plan: Option<&Plan>) -> Option<Price> {
+    stops::remembered_high(config.rules.accumulate()?, facts, plan)
+}
+
 /// The same for a job that may be liquidating: then its liquidation speaks instead of its rules.
 #[must_use]
 pub fn decide_job(liquidation: Option<&Liquidation>, config: &JobConfig, facts: &Facts) -> Decision {
@@ -92,12 +117,12 @@ pub fn decide_job(liquidation: Option<&Liquidation>, config: &JobConfig, facts: 
 /// position, the day's spend and the day's volume clip it to what they leave, and refuse it if that is less
 /// than `min_trade_usd`. Never makes a plan larger; clipping twice is clipping once.
 ///
-/// A liquidation is held only to what the job owns: it must be able to end.
+/// A liquidation and a stop are held only to what the job owns: it must be possible to get out.
 ///
 /// # Errors
 /// The [`HoldReason`] of the first limit that refuses.
 pub fn clip(plan: Plan, config: &JobConfig, facts: &Facts) -> Result<Plan, HoldReason> {
-    if plan.reason == Reason::Liquidate {
+    if plan.reason == Reason::Liquidate || plan.reason.is_stop() {
         return within_balance(plan, facts);
     }
     let limits = &config.limits;

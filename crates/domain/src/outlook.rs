@@ -5,10 +5,12 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::{
-    Timestamp, accumulate,
+    Timestamp,
+    accounting::average_cost,
+    accumulate,
     config::{AccumulateConfig, LiquidityConfig, ScheduleConfig},
     decision::{LastFills, Position},
-    liquidity,
+    liquidity, stops,
     units::{MoneyError, Price, Rounding, Usd},
 };
 
@@ -21,6 +23,45 @@ pub struct TakeProfit {
     pub last_sale_usd: Option<Price>,
     /// The end of its cooldown; none if it is over.
     pub not_before: Option<Timestamp>,
+    /// Its goal was reached: it sells once the price falls from its high.
+    pub trails: Option<TrailingProfit>,
+}
+
+/// When a take-profit that follows the price up fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct TrailingProfit {
+    /// The highest price at which it sells, USD, as long as the high stands.
+    pub at_or_below_usd: Price,
+    /// The high since its goal was reached.
+    pub high_usd: Price,
+}
+
+/// When a stop sells, and below which price nothing is bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Stop {
+    /// What the line is drawn from.
+    pub line: StopLine,
+    /// The highest price at which it sells, USD, as long as the line stands.
+    pub at_or_below_usd: Price,
+    /// The price that the line is measured from: the average cost, or the high; none of `stop_price_usd`.
+    pub from_usd: Option<Price>,
+    /// There is something to sell, and the stop has not sold since the last buy.
+    pub armed: bool,
+    /// The accepted price of the slot before was at or below it as well: one more is enough. Otherwise it takes two
+    /// in a row.
+    pub seen_once: bool,
+}
+
+/// What a stop is measured from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopLine {
+    /// `stop_loss_pct`: the average cost.
+    AverageCost,
+    /// `stop_price_usd`.
+    Price,
+    /// `trailing_stop_pct`: the highest price since it was armed.
+    High,
 }
 
 /// When a dip is bought.
@@ -74,8 +115,8 @@ pub struct Rebalance {
 pub fn take_profit(
     config: &AccumulateConfig,
     schedule: &ScheduleConfig,
-    position: &Position,
-    last: &LastFills,
+    (position, last): (&Position, &LastFills),
+    high: Option<Price>,
     now: Timestamp,
 ) -> Result<Option<TakeProfit>, MoneyError> {
     let Some(goal_pct) = accumulate::profit_goal_pct(config, position)? else {
@@ -91,7 +132,84 @@ pub fn take_profit(
         at_or_above_usd: again.map_or(gained, |again| again.max(gained)),
         last_sale_usd: last_sale,
         not_before: accumulate::profit_again(config, schedule, last).filter(|from| *from > now),
+        trails: trailing_profit(config, high)?,
     }))
+}
+
+fn trailing_profit(
+    config: &AccumulateConfig,
+    high: Option<Price>,
+) -> Result<Option<TrailingProfit>, MoneyError> {
+    let Some(high_usd) = high.filter(|_| !config.trailing_take_profit_pct.is_zero()) else {
+        return Ok(None);
+    };
+    let left_pct = Decimal::ONE_HUNDRED.checked_sub(config.trailing_take_profit_pct);
+    let left_pct = left_pct.ok_or(MoneyError::OutOfRange)?;
+    Ok(Some(TrailingProfit {
+        at_or_below_usd: high_usd.percent(left_pct, Rounding::Down)?,
+        high_usd,
+    }))
+}
+
+/// The stops of a job, the highest first: that one sells first.
+#[must_use]
+pub fn stops(
+    config: &AccumulateConfig,
+    schedule: &ScheduleConfig,
+    (position, last): (&Position, &LastFills),
+    (last_price, high): (Option<(Price, Timestamp)>, Option<Price>),
+    now: Timestamp,
+) -> Vec<Stop> {
+    let before = stops::confirming_price(schedule, last, last_price, now);
+    let armed = !position.token_balance.is_zero() && !last.stop_has_sold();
+    let stop = |line, at_or_below_usd, from_usd| Stop {
+        line,
+        at_or_below_usd,
+        from_usd,
+        armed,
+        seen_once: armed && before.is_some_and(|before| before <= at_or_below_usd),
+    };
+    let price = Price::new(config.stop_price_usd).ok();
+    let mut stops: Vec<Stop> = price
+        .map(|at| stop(StopLine::Price, at, None))
+        .into_iter()
+        .chain(loss_line(config, position).map(|at| stop(StopLine::AverageCost, at, average_cost(position))))
+        .chain(
+            trailing_line(config, high.filter(|_| armed))
+                .map(|(at, high)| stop(StopLine::High, at, Some(high))),
+        )
+        .collect();
+    stops.sort_by_key(|stop| std::cmp::Reverse(stop.at_or_below_usd));
+    stops
+}
+
+fn trailing_line(config: &AccumulateConfig, high: Option<Price>) -> Option<(Price, Price)> {
+    let high = high.filter(|_| !config.trailing_stop_pct.is_zero())?;
+    let left_pct = Decimal::ONE_HUNDRED.checked_sub(config.trailing_stop_pct)?;
+    Some((high.percent(left_pct, Rounding::Down).ok()?, high))
+}
+
+/// The lowest price that arms the trailing stop; `None`: it is off, armed, or needs no gain.
+#[must_use]
+pub fn trailing_arms_at(
+    config: &AccumulateConfig,
+    position: &Position,
+    high: Option<Price>,
+) -> Option<Price> {
+    let off = config.trailing_stop_pct.is_zero() || high.is_some();
+    let goal_pct = stops::trailing_goal_pct(config, position)
+        .ok()
+        .flatten()
+        .filter(|_| !off)?;
+    let goal = position.cost_basis.percent(goal_pct, Rounding::Up).ok()?;
+    Price::for_value(goal, position.token_balance, position.token_decimals).ok()
+}
+
+/// The highest price at which the holding is worth `stop_loss_pct` less than it cost; `None`: there is none.
+fn loss_line(config: &AccumulateConfig, position: &Position) -> Option<Price> {
+    let left_pct = stops::loss_left_pct(config, position).ok().flatten()?;
+    let left = position.cost_basis.percent(left_pct, Rounding::Down).ok()?;
+    Price::of(left, position.token_balance, position.token_decimals).ok()
 }
 
 /// The prices at which a job buys; `None`: at any.

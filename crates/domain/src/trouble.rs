@@ -49,10 +49,28 @@ impl Patience {
     }
 }
 
+/// The owner is reminded of a stop that cannot sell after this long.
+pub const REMIND_OF_STOP_AFTER: Span = Span::from_secs(3_600);
+
 /// After how long `event` is sent again while it lasts; `None` if it is not. A limit that its owner set is no trouble.
 #[must_use]
-pub fn remind_after(event: Event) -> Option<Span> {
-    (event != Event::JobLimitReached).then_some(REMIND_AFTER)
+pub const fn remind_after(event: Event) -> Option<Span> {
+    match event {
+        Event::JobLimitReached => None,
+        Event::JobStopBlocked => Some(REMIND_OF_STOP_AFTER),
+        _ => Some(REMIND_AFTER),
+    }
+}
+
+/// What a hold says about what keeps its job from trading. A stop that is due is never kept from selling without a
+/// word, whatever the reason is.
+#[must_use]
+pub const fn effect(reason: HoldReason, stop_is_due: bool) -> Effect {
+    if stop_is_due {
+        Effect::Blocked(Event::JobStopBlocked)
+    } else {
+        reason.effect()
+    }
 }
 
 impl HoldReason {
@@ -97,6 +115,9 @@ impl HoldReason {
             Self::NotDue
             | Self::PriceBand
             | Self::DipUnconfirmed
+            | Self::StopUnconfirmed
+            | Self::BelowStop
+            | Self::StopCooldown
             | Self::InBalance
             | Self::SpreadCooldown
             | Self::RebalanceBand
@@ -137,6 +158,17 @@ mod tests {
             };
             assert_eq!(patience.before(event), Span::from_secs(secs), "{reason}");
         }
+    }
+
+    #[test]
+    fn a_stop_that_cannot_sell_is_sent_at_once_and_every_hour_whatever_the_reason() {
+        for reason in HoldReason::VARIANTS {
+            assert_eq!(effect(*reason, false), reason.effect(), "{reason}");
+            let blocked = effect(*reason, true);
+            assert_eq!(blocked, Effect::Blocked(Event::JobStopBlocked), "{reason}");
+        }
+        assert_eq!(Patience::default().before(Event::JobStopBlocked), Span::ZERO);
+        assert_eq!(remind_after(Event::JobStopBlocked), Some(Span::from_secs(3_600)));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::{
         liquidity::COVERAGE_PCT_MIN,
         outlook,
         samples::HistoryQuery,
+        stops,
         units::{Price, Usd},
     },
     store::{
@@ -35,6 +36,12 @@ pub struct Next {
     pub buys_between: Option<outlook::PriceBand>,
     pub dip_buy: Option<outlook::DipBuy>,
     pub take_profit: Option<outlook::TakeProfit>,
+    /// The stops, the highest first.
+    pub stops: Vec<outlook::Stop>,
+    /// The lowest price that arms the trailing stop, if it waits for a gain.
+    pub trailing_arms_at_usd: Option<Price>,
+    /// When the job buys again after a stop.
+    pub buys_again: Option<Timestamp>,
     pub spread: Option<outlook::Spread>,
     pub rebalance: Option<outlook::Rebalance>,
     /// The moving average's samples, while they cover too little of its window.
@@ -108,9 +115,20 @@ async fn accumulate(
     let started_at = job.started_at.unwrap_or(job.created_at);
     next.dca = outlook::dca(rules, schedule, &job.last, started_at, now);
     next.buys_between = outlook::price_band(rules);
-    next.take_profit = outlook::take_profit(rules, schedule, &job.position, &job.last, now)
-        .ok()
-        .flatten();
+    next.take_profit =
+        outlook::take_profit(rules, schedule, (&job.position, &job.last), tick.profit_high, now)
+            .ok()
+            .flatten();
+    let high = tick.trailing_high;
+    next.stops = outlook::stops(
+        rules,
+        schedule,
+        (&job.position, &job.last),
+        (tick.last_price, high),
+        now,
+    );
+    next.trailing_arms_at_usd = outlook::trailing_arms_at(rules, &job.position, high);
+    next.buys_again = stops::buys_again(rules, schedule, &job.last).filter(|from| *from > now);
     let lookback = HistoryQuery::of(&job.config, &job.last, now);
     let sampled = samples::highest(&app.pool, job, lookback.high_since).await?;
     // After a dip buy the high begins with the next price: until then, the last one stands for it.

@@ -22,6 +22,7 @@ use crate::{
         Timestamp,
         config::JobConfig,
         decision::HoldReason,
+        ids::TradeId,
         job::{JobStatus, Realm},
         liquidate::Liquidation,
         trade::TradeStatus,
@@ -57,6 +58,8 @@ pub struct Status {
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub stopped_at: Option<Timestamp>,
+    /// The trade of the stop that paused or ended it; none once its status has changed again.
+    pub stopped_by: Option<TradeId>,
     pub failures_in_row: u32,
     pub backoff_until: Option<Timestamp>,
     pub last_error: Option<String>,
@@ -160,6 +163,7 @@ pub async fn status(app: &App, target: &Target) -> Result<Status, AppError> {
         created_at: job.created_at,
         started_at: job.started_at,
         stopped_at: job.stopped_at,
+        stopped_by: pulse.stopped_by,
         failures_in_row: job.failures_in_row,
         backoff_until: job.last.backoff_until,
         signer_halted: signer.and_then(|signer| signer.halted),
@@ -214,6 +218,19 @@ fn why(job: &Job, pulse: &Pulse) -> Message {
         JobStatus::Error => Some(HoldReason::Error),
         JobStatus::Running | JobStatus::Liquidating => None,
     };
+    match (job.status, pulse.stopped_by) {
+        (JobStatus::Paused, Some(trade)) => {
+            let why = format!("Its stop has sold (trade {trade}) and paused it; `resume` lets it buy again.");
+            return why.into();
+        }
+        (_, Some(trade)) => {
+            let why = format!(
+                "Its stop has sold all (trade {trade}) and ended its cycle; `start` begins a new one."
+            );
+            return why.into();
+        }
+        (_, None) => {}
+    }
     if let Some(reason) = by_status {
         return reason.explain().into();
     }

@@ -8,11 +8,12 @@ use crate::{
     cli::out::{Clock, dollars},
     domain::{
         Timestamp, brief,
-        config::{AccumulateConfig, LiquidityConfig, Rules},
+        config::{AccumulateConfig, AfterStop, LiquidityConfig, Rules},
         job::JobStatus,
-        outlook::{DipBuy, PriceBand, Rebalance, Spread, TakeProfit},
+        outlook::{DipBuy, PriceBand, Rebalance, Spread, Stop, StopLine, TakeProfit},
     },
 };
+use rust_decimal::Decimal;
 
 /// What a job waits for, one line a rule.
 pub(super) fn lines(status: &Status, clock: Clock) -> Vec<(&'static str, String)> {
@@ -33,6 +34,15 @@ pub(super) fn lines(status: &Status, clock: Clock) -> Vec<(&'static str, String)
             lines.extend(dca.map(|slot| ("next DCA", once_resumed(slot, stopped))));
             lines.extend(next.buys_between.map(|band| ("buys", price_band(&band))));
             lines.extend(next.dip_buy.map(|dip| ("dip buy", dip_buy(clock, rules, &dip))));
+            lines.extend(next.stops.iter().map(|found| stop(rules, found)));
+            let arms = next.trailing_arms_at_usd.map(brief::price);
+            let gain = rules.trailing_arm_pct;
+            lines.extend(arms.map(|at| {
+                let words = format!("armed at {at} or above: {gain} % above the average cost");
+                ("trailing stop", words)
+            }));
+            let again = next.buys_again.map(|at| clock.near(at));
+            lines.extend(again.map(|at| ("after its stop", format!("buys nothing before {at}"))));
             let sale = next.take_profit;
             lines.extend(sale.map(|sale| ("take profit", take_profit(clock, rules, &sale))));
         }
@@ -75,8 +85,59 @@ fn dip_buy(clock: Clock, rules: &AccumulateConfig, dip: &DipBuy) -> String {
     )
 }
 
+/// A stop, and what follows once it has sold.
+fn stop(rules: &AccumulateConfig, found: &Stop) -> (&'static str, String) {
+    let at = brief::price(found.at_or_below_usd);
+    let (name, line) = match (found.line, found.from_usd) {
+        (StopLine::AverageCost, Some(cost)) => {
+            let (pct, cost) = (rules.stop_loss_pct, brief::price(cost));
+            ("stop loss", format!("{pct} % below the average cost of {cost}"))
+        }
+        (StopLine::AverageCost, None) => ("stop loss", format!("{} % below its cost", rules.stop_loss_pct)),
+        (StopLine::High, high) => {
+            let (pct, high) = (
+                rules.trailing_stop_pct,
+                high.map_or_else(String::new, brief::price),
+            );
+            ("trailing stop", format!("{pct} % below the high of {high}"))
+        }
+        (StopLine::Price, _) => ("stop price", "its own price".to_owned()),
+    };
+    if !found.armed {
+        return (
+            name,
+            format!("nothing to sell; nothing is bought at {at} or below: {line}"),
+        );
+    }
+    let needed = if found.seen_once {
+        "in the next slot too"
+    } else {
+        "in two slots in a row"
+    };
+    let sells = match rules.stop_sells_pct {
+        all if all == Decimal::ONE_HUNDRED => "sells all".to_owned(),
+        part => format!("sells {part} %"),
+    };
+    let then = match rules.after_stop {
+        AfterStop::Pause => "then paused",
+        AfterStop::Continue => "then continues",
+        AfterStop::Idle => "then idle",
+    };
+    (
+        name,
+        format!("{sells} at {at} or below, {needed}: {line}; {then}"),
+    )
+}
+
 fn take_profit(clock: Clock, rules: &AccumulateConfig, sale: &TakeProfit) -> String {
-    let gain = rules.take_profit_pct;
+    let (gain, fall) = (rules.take_profit_pct, rules.trailing_take_profit_pct);
+    if let Some(trails) = sale.trails {
+        return format!(
+            "at {} or below: {fall} % below the high of {} since its goal was reached",
+            brief::price(trails.at_or_below_usd),
+            brief::price(trails.high_usd)
+        );
+    }
     let over = match sale.last_sale_usd {
         Some(last) => format!(
             "{gain} % above the last sale at {}, until the average cost falls",
@@ -84,8 +145,12 @@ fn take_profit(clock: Clock, rules: &AccumulateConfig, sale: &TakeProfit) -> Str
         ),
         None => format!("{gain} % above the average cost"),
     };
+    let then = match fall.is_zero() {
+        true => String::new(),
+        false => format!(", then {fall} % below the high"),
+    };
     format!(
-        "at {} or above: {over}{}",
+        "at {} or above: {over}{then}{}",
         brief::price(sale.at_or_above_usd),
         not_before(clock, sale.not_before)
     )

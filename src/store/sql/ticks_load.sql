@@ -51,6 +51,8 @@ SELECT
     s.sample_high_at,
     s.sample_high_since,
     s.sample_high_config,
+    s.trailing_high,
+    s.profit_high,
     spent.trades_last_hour,
     spent.buys_today::numeric AS buys_today,
     spent.volume_today::numeric AS volume_today,

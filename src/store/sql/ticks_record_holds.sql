@@ -5,9 +5,9 @@
 WITH input AS (
     SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::numeric[],
                          $6::timestamptz[], $7::numeric[], $8::numeric[], $9::timestamptz[], $10::timestamptz[],
-                         $11::int[], $12::text[], $13::bool[], $14::float8[], $15::float8[])
+                         $11::int[], $12::text[], $13::bool[], $14::float8[], $15::float8[], $18::numeric[], $19::numeric[])
         AS i (job_id, slot, reason, detail, price, price_at, recent_high, high, high_at, high_since, high_config,
-              blocks, clears, patience, remind)
+              blocks, clears, patience, remind, trailing_high, profit_high)
 ), locked AS MATERIALIZED (
     -- By job number, as orders to several jobs lock them: no two transactions wait for each other in a circle.
     SELECT job_id, blocked_by, blocked_since, told, told_since, told_slot
@@ -40,6 +40,8 @@ WITH input AS (
         sample_high_at = CASE WHEN i.price IS NULL THEN s.sample_high_at ELSE i.high_at END,
         sample_high_since = CASE WHEN i.price IS NULL THEN s.sample_high_since ELSE i.high_since END,
         sample_high_config = CASE WHEN i.price IS NULL THEN s.sample_high_config ELSE i.high_config END,
+        trailing_high = CASE WHEN i.price IS NULL THEN s.trailing_high ELSE i.trailing_high END,
+        profit_high = CASE WHEN i.price IS NULL THEN s.profit_high ELSE i.profit_high END,
         blocked_by = i.blocked_by,
         blocked_since = i.blocked_since,
         told = CASE WHEN i.tells THEN i.blocks WHEN i.recovers THEN NULL ELSE s.told END,

@@ -176,6 +176,9 @@ fn hold(job: JobId, detail: &str, price: Option<u32>) -> Hold {
         price: price.map(|price| (Price::new(price.into()).expect("a price"), now)),
         recent_high: None,
         sample_high: None,
+        trailing_high: None,
+        profit_high: None,
+        stop_is_due: false,
     }
 }
 

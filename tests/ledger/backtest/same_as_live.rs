@@ -96,6 +96,28 @@ fn accumulate(file: &str) -> JobConfig {
     )
 }
 
+/// Tight stops, and a take-profit that follows the price up.
+fn stopping(file: &str) -> JobConfig {
+    config(
+        JobMode::Accumulate,
+        file,
+        &[
+            "accumulate.dca_schedule=*/10 * * * *",
+            "accumulate.dca_amount_usd=5.55",
+            "accumulate.stop_loss_pct=3",
+            "accumulate.trailing_stop_pct=4",
+            "accumulate.trailing_arm_pct=1",
+            "accumulate.stop_sells_pct=70",
+            "accumulate.after_stop=continue",
+            "accumulate.stop_cooldown=15m",
+            "accumulate.take_profit_pct=2.5",
+            "accumulate.trailing_take_profit_pct=0.7",
+            "accumulate.take_profit_cooldown=5m",
+            "limits.max_daily_spend_usd=0",
+        ],
+    )
+}
+
 fn liquidity(file: &str) -> JobConfig {
     config(
         JobMode::Liquidity,
@@ -259,6 +281,37 @@ fn write(rows: &[PricePoint]) -> tempfile::NamedTempFile {
     file
 }
 
+/// Every rule has spoken ..
+const SPOKEN: &[Reason] = &[
+    Reason::Dca,
+    Reason::DipBuy,
+    Reason::TakeProfit,
+    Reason::StopLoss,
+    Reason::TrailingStop,
+    Reason::SpreadBuy,
+    Reason::SpreadSell,
+    Reason::Rebalance,
+];
+
+/// .. and so have the doors before and behind them.
+const HELD: &[HoldReason] = &[
+    HoldReason::NotDue,
+    HoldReason::InBalance,
+    HoldReason::PriceStale,
+    HoldReason::PriceJump,
+    HoldReason::MovingAverageCoverage,
+    HoldReason::SpreadCooldown,
+    HoldReason::DipUnconfirmed,
+    HoldReason::StopUnconfirmed,
+    HoldReason::BelowStop,
+    HoldReason::StopCooldown,
+    HoldReason::PriceBand,
+    HoldReason::MaxAccumulation,
+    HoldReason::RebalanceBand,
+    HoldReason::TradesPerHour,
+    HoldReason::DailyVolume,
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backtest_decides_and_trades_as_the_real_workers_do() {
     const MINUTES: i64 = 450;
@@ -269,6 +322,7 @@ async fn a_backtest_decides_and_trades_as_the_real_workers_do() {
     let wanted = [
         (JobMode::Accumulate, accumulate(path)),
         (JobMode::Liquidity, liquidity(path)),
+        (JobMode::Accumulate, stopping(path)),
     ];
     let mut ids = Vec::new();
     for (number, (mode, config)) in (1..).zip(&wanted) {
@@ -307,31 +361,10 @@ async fn a_backtest_decides_and_trades_as_the_real_workers_do() {
         reasons.extend(outcome.trades.iter().map(|trade| trade.reason));
         held.extend(outcome.holds.iter().map(|run| run.reason));
     }
-    // Every rule has spoken, and so have the doors before and behind them.
-    for reason in [
-        Reason::Dca,
-        Reason::DipBuy,
-        Reason::TakeProfit,
-        Reason::SpreadBuy,
-        Reason::SpreadSell,
-        Reason::Rebalance,
-    ] {
-        assert!(reasons.contains(&reason), "{reason} never traded: {reasons:?}");
+    for reason in SPOKEN {
+        assert!(reasons.contains(reason), "{reason} never traded: {reasons:?}");
     }
-    for reason in [
-        HoldReason::NotDue,
-        HoldReason::InBalance,
-        HoldReason::PriceStale,
-        HoldReason::PriceJump,
-        HoldReason::MovingAverageCoverage,
-        HoldReason::SpreadCooldown,
-        HoldReason::DipUnconfirmed,
-        HoldReason::PriceBand,
-        HoldReason::MaxAccumulation,
-        HoldReason::RebalanceBand,
-        HoldReason::TradesPerHour,
-        HoldReason::DailyVolume,
-    ] {
-        assert!(held.contains(&reason), "{reason} never held: {held:?}");
+    for reason in HELD {
+        assert!(held.contains(reason), "{reason} never held: {held:?}");
     }
 }

@@ -7,7 +7,8 @@ use lgi_mm::{
         result::{Drawdown, Point},
     },
     domain::{
-        config::{AccumulateConfig, JobConfig, LiquidityConfig, Rules},
+        config::{AccumulateConfig, AfterStop, JobConfig, LiquidityConfig, Rules},
+        decision::HoldReason,
         job::JobMode,
         span::Span,
         units::{Price, Rounding, Usd},
@@ -80,7 +81,23 @@ fn accumulate(random: &mut StdRng) -> AccumulateConfig {
         dip_cooldown: span(random, &["0s", "30m"]),
         take_profit_pct: dec(random, &["0", "1", "2.345678", "9"]),
         take_profit_sell_pct: dec(random, &["25", "100", "0.5"]),
+        trailing_take_profit_pct: dec(random, &["0", "0", "0.75", "3"]),
         take_profit_cooldown: span(random, &["0s", "45m"]),
+        stop_loss_pct: dec(random, &["0", "0", "1.5", "7", "40"]),
+        stop_price_usd: dec(random, &["0", "0", "1.1", "91234.5", "0.0000000001"]),
+        trailing_stop_pct: dec(random, &["0", "0", "1.25", "6"]),
+        trailing_arm_pct: dec(random, &["0", "3"]),
+        stop_sells_pct: dec(random, &["100", "33.3"]),
+        after_stop: pick(
+            random,
+            &[
+                AfterStop::Continue,
+                AfterStop::Continue,
+                AfterStop::Pause,
+                AfterStop::Idle,
+            ],
+        ),
+        stop_cooldown: span(random, &["0s", "25m", "6h"]),
     }
 }
 
@@ -160,7 +177,7 @@ fn shortcuts_change_nothing() {
         hold_runs_max: usize::MAX,
     };
     let (mut traded, mut reasons) = (0, std::collections::BTreeSet::new());
-    for seed in 0..90 {
+    for seed in 0..130 {
         let mut random = StdRng::seed_from_u64(seed);
         let (setup, rows) = (setup(&mut random), rows(&mut random));
         let full = outcome(Runner::in_full(&setup, all), &rows);
@@ -180,5 +197,13 @@ fn shortcuts_change_nothing() {
         reasons.extend(full.summary.holds.iter().map(|total| total.reason));
     }
     assert!(traded > 30, "only {traded} runs traded");
+    for reason in [
+        HoldReason::StopUnconfirmed,
+        HoldReason::BelowStop,
+        HoldReason::StopCooldown,
+        HoldReason::Paused,
+    ] {
+        assert!(reasons.contains(&reason), "no run held as {reason}");
+    }
     assert!(reasons.len() > 10, "only {reasons:?} were seen");
 }

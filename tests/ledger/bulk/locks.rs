@@ -27,6 +27,9 @@ fn hold(job: JobId, slot: Timestamp) -> Hold {
         price: None,
         recent_high: None,
         sample_high: None,
+        trailing_high: None,
+        profit_high: None,
+        stop_is_due: false,
     }
 }
 

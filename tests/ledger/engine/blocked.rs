@@ -34,6 +34,9 @@ async fn hold(world: &World, minutes: i64, reason: HoldReason) -> Recorded {
         price: None,
         recent_high: None,
         sample_high: None,
+        trailing_high: None,
+        profit_high: None,
+        stop_is_due: false,
     };
     ticks::record_holds(&world.pool, &[hold], PATIENCE)
         .await

@@ -5,7 +5,7 @@ use std::future::Future;
 use chrono::{DateTime, Days, TimeDelta, Utc};
 use lgi_mm::{
     domain::{
-        config::{JobConfig, Rules},
+        config::{AfterStop, JobConfig, Rules},
         decision::{HoldReason, LastFills, Reason},
         ids::TradeId,
         job::{JobMode, JobStatus},
@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 
 use crate::engine::{
     remembered::{fails, holds_at, last, selling, take_back, trades_at},
+    stops::{high, profit_high, rises, stopping, stops_at, trailing, trailing_profit},
     world::{World, accumulate},
 };
 
@@ -279,6 +280,75 @@ async fn cooldown_of_spreads() {
     outlives_all_but_a_new_cycle(&world, |last| last.spread).await;
 }
 
+async fn stop_sold() {
+    let mut config = stopping(AfterStop::Continue);
+    config.rules.accumulate_mut().expect("accumulate").stop_sells_pct = 50.into();
+    let world = World::new(config).await;
+    trades_at(&world, "2", Reason::Dca).await;
+    let first = stops_at(&world, "1.5").await;
+    assert!(last(&world).await.stop_has_sold());
+    assert_eq!(world.hold().await, HoldReason::BelowStop);
+    // A reorg of the sale arms it.
+    take_back(&world, first).await;
+    assert!(!last(&world).await.stop_has_sold());
+    fails(&world, first).await;
+    trades_at(&world, "1.5", Reason::StopLoss).await;
+    // So does an order to resume; the cooldown goes on.
+    paused_for(&world, TimeDelta::zero()).await;
+    assert!(!last(&world).await.stop_has_sold());
+    world.market.set("1.9");
+    assert_eq!(world.hold().await, HoldReason::StopCooldown);
+    outlives_all_but_a_new_cycle(&world, |last| last.stop).await;
+    trades_at(&world, "1.9", Reason::Dca).await;
+}
+
+async fn high_of_trailing() {
+    let world = World::new(trailing()).await;
+    trades_at(&world, "2", Reason::Dca).await;
+    rises(&world, &["3", "2.9"]).await;
+    paused_for(&world, TimeDelta::zero()).await;
+    rises(&world, &["2.9"]).await;
+    assert_eq!(high(&world).await, Some(3.into()), "paused");
+    // A stop: the next holding, or what a reorg gives back, begins with its own price.
+    world.market.set("2.5");
+    assert_eq!(world.hold().await, HoldReason::StopUnconfirmed);
+    let stop = trades_at(&world, "2.5", Reason::TrailingStop).await;
+    world.order(Order::Resume).await;
+    rises(&world, &["2.5"]).await;
+    assert_eq!(high(&world).await, None, "a stop has sold");
+    take_back(&world, stop).await;
+    fails(&world, stop).await;
+    rises(&world, &["2.4"]).await;
+    assert_eq!(high(&world).await, Some(Decimal::new(24, 1)), "a reorg");
+    // Nothing of it is left in a new cycle.
+    sold(&world).await;
+    new_cycle(&world).await;
+    trades_at(&world, "1", Reason::Dca).await;
+    assert_eq!(high(&world).await, Some(1.into()), "a new cycle");
+}
+
+async fn high_of_profit() {
+    let world = World::new(trailing_profit()).await;
+    trades_at(&world, "2", Reason::Dca).await;
+    rises(&world, &["3", "2.9"]).await;
+    paused_for(&world, TimeDelta::zero()).await;
+    rises(&world, &["2.9"]).await;
+    assert_eq!(profit_high(&world).await, Some(3.into()), "paused");
+    let sale = trades_at(&world, "2.6", Reason::TakeProfit).await;
+    assert_eq!(profit_high(&world).await, None, "a take-profit");
+    // What a reorg gives back begins with the goal.
+    take_back(&world, sale).await;
+    fails(&world, sale).await;
+    rises(&world, &["2.3"]).await;
+    assert_eq!(profit_high(&world).await, None);
+    rises(&world, &["2.6"]).await;
+    assert_eq!(profit_high(&world).await, Some(Decimal::new(26, 1)), "a reorg");
+    sold(&world).await;
+    new_cycle(&world).await;
+    trades_at(&world, "1", Reason::Dca).await;
+    assert_eq!(profit_high(&world).await, None, "a new cycle");
+}
+
 async fn moving_average() {
     let world = after_a_spread().await;
     let covered = async || slots_at(&world, "1.9", 1).await.1 != Some(HoldReason::MovingAverageCoverage);
@@ -412,7 +482,10 @@ async fn every_remembered_value_ends_and_survives_as_the_page_says() {
             "price of the last take-profit" => run(&mut running, price_of_take_profit()),
             "cooldown of dip buys" => run(&mut running, cooldown_of_dips()),
             "high of `dip_window`" => run(&mut running, high_of_dips()),
-            "price of the slot before (a dip needs two)" => run(&mut running, slot_before()),
+            "price of the slot before (a dip and a stop need two)" => run(&mut running, slot_before()),
+            "that a stop has sold, and its cooldown" => run(&mut running, stop_sold()),
+            "high of the trailing stop" => run(&mut running, high_of_trailing()),
+            "high of a trailing take-profit" => run(&mut running, high_of_profit()),
             "cooldown of spread trades" => run(&mut running, cooldown_of_spreads()),
             "moving average" => run(&mut running, moving_average()),
             "last accepted price (a jump is doubted)" => run(&mut running, last_accepted_price()),
@@ -422,7 +495,7 @@ async fn every_remembered_value_ends_and_survives_as_the_page_says() {
             row => panic!("docs/rules.md: no test tries {row:?}"),
         }
     }
-    assert_eq!(running.len(), 12, "the rows of docs/rules.md");
+    assert_eq!(running.len(), 15, "the rows of docs/rules.md");
     running.join_all().await;
 }
 

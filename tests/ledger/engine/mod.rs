@@ -19,6 +19,7 @@ mod memory;
 mod remembered;
 mod reorgs;
 mod sources;
+mod stops;
 mod taken_back;
 mod told;
 mod turns;

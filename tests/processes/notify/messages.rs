@@ -45,6 +45,14 @@ fn payload(event: Event) -> Value {
             "return_pct": "11.7157",
         }),
         Event::JobUnsellable => json!({ "error": "a sale of all 500 that is held reverts: TF" }),
+        Event::JobStopped => json!({
+            "trade": 9, "reason": "STOP_LOSS", "plan_price_usd": "0.0123", "status": "PAUSED", "token_balance": "0",
+            "realized_usd": "-21.5",
+        }),
+        Event::JobStopBlocked => json!({
+            "reason": "price_impact", "error": "the trade moves the pool by 900 bps, limits.max_price_impact_bps is 100",
+            "since": "2026-01-01T22:30:59+00:00", "reminder": true,
+        }),
         Event::JobNoFunds => json!({
             "reason": "insufficient_balance", "error": "the wallet holds 3 USDC, the trade needs 10",
             "since": "2026-01-01T22:30:59+00:00",

@@ -66,6 +66,9 @@ async fn tick(pool: &PgPool, slots: i64, from: DateTime<Utc>, reason: impl Fn(i6
                 detail: Some("the next one is due in 3h 12m".to_owned()),
                 price: Some((price, at)),
                 recent_high: Some(price),
+                trailing_high: None,
+                profit_high: None,
+                stop_is_due: false,
                 sample_high: Some((
                     SampleHigh {
                         price,

@@ -3,7 +3,10 @@
 mod whole;
 
 use lgi_mm::domain::{
-    config::{AccumulateConfig, JobConfig, JobConfigFile, KEYS, LiquidityConfig, RecordedConfig, SourceName},
+    config::{
+        AccumulateConfig, AfterStop, JobConfig, JobConfigFile, KEYS, LiquidityConfig, RecordedConfig,
+        SourceName,
+    },
     job::JobMode,
     schedule::CronExpr,
     span::Span,
@@ -267,6 +270,48 @@ const ACCUMULATE: &[(Change, &str)] = &[
     (
         |c| accumulate(c).dip_cooldown = span("366d"),
         "accumulate.dip_cooldown = 366d is not allowed: 0s to 365d",
+    ),
+    (
+        |c| accumulate(c).stop_loss_pct = dec("99.5"),
+        "accumulate.stop_loss_pct = 99.5 is not allowed: 0 to 99",
+    ),
+    (
+        |c| accumulate(c).stop_price_usd = dec("-1"),
+        "accumulate.stop_price_usd = -1 is not allowed: 0 to 1000000000",
+    ),
+    (
+        |c| {
+            accumulate(c).stop_price_usd = dec("0.5");
+            accumulate(c).buy_below_usd = dec("0.5");
+        },
+        "accumulate.stop_price_usd = 0.5 is not allowed: 0 (off), or below accumulate.buy_below_usd (0.5): no price is left to buy at",
+    ),
+    (
+        |c| accumulate(c).trailing_stop_pct = dec("99.01"),
+        "accumulate.trailing_stop_pct = 99.01 is not allowed: 0 to 99",
+    ),
+    (
+        |c| accumulate(c).trailing_arm_pct = dec("-1"),
+        "accumulate.trailing_arm_pct = -1 is not allowed: 0 to 100000",
+    ),
+    (
+        |c| accumulate(c).stop_sells_pct = dec("0"),
+        "accumulate.stop_sells_pct = 0 is not allowed: above 0, up to 100",
+    ),
+    (
+        |c| {
+            accumulate(c).stop_sells_pct = dec("50");
+            accumulate(c).after_stop = AfterStop::Idle;
+        },
+        "accumulate.after_stop = idle is not allowed: pause or continue, unless accumulate.stop_sells_pct (50) is 100: an idle job holds nothing",
+    ),
+    (
+        |c| accumulate(c).stop_cooldown = span("366d"),
+        "accumulate.stop_cooldown = 366d is not allowed: 0s to 365d",
+    ),
+    (
+        |c| accumulate(c).trailing_take_profit_pct = dec("100"),
+        "accumulate.trailing_take_profit_pct = 100 is not allowed: 0 to 99",
     ),
     (
         |c| accumulate(c).take_profit_cooldown = span("366d"),

@@ -25,6 +25,8 @@ mod price;
 #[cfg(test)]
 mod standing;
 #[cfg(test)]
+mod stops;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod take_profit;

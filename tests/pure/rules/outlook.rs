@@ -84,9 +84,15 @@ fn the_prices_of_a_small_holding() {
     facts.position.token_balance = tokens("8");
     facts.position.cost_basis = usd("6");
     let profit = |facts: &Facts| {
-        outlook::take_profit(&config, &schedule(), &facts.position, &facts.last, facts.now)
-            .expect("in range")
-            .expect("a price")
+        outlook::take_profit(
+            &config,
+            &schedule(),
+            (&facts.position, &facts.last),
+            None,
+            facts.now,
+        )
+        .expect("in range")
+        .expect("a price")
     };
     assert_eq!(profit(&facts).at_or_above_usd, price("0.9375"));
     assert_eq!(
@@ -114,7 +120,13 @@ fn the_prices_of_a_small_holding() {
     assert_eq!(dip("0.8").at_or_below_usd, price("0.7731"));
     assert_eq!((dip("0.7732").seen_once, dip("0.7731").seen_once), (false, true));
     facts.position.token_balance = lgi_mm::domain::units::Amount::ZERO;
-    let nothing = outlook::take_profit(&config, &schedule(), &facts.position, &facts.last, facts.now);
+    let nothing = outlook::take_profit(
+        &config,
+        &schedule(),
+        (&facts.position, &facts.last),
+        None,
+        facts.now,
+    );
     assert_eq!(nothing, Ok(None));
 }
 
@@ -153,7 +165,13 @@ fn the_example_of_the_rules_page_is_what_the_rules_do() {
         };
         apply(&plan, &mut facts);
         let average = average_cost(&facts.position).expect("a holding").decimal();
-        let next = outlook::take_profit(&config, &schedule(), &facts.position, &facts.last, facts.now);
+        let next = outlook::take_profit(
+            &config,
+            &schedule(),
+            (&facts.position, &facts.last),
+            None,
+            facts.now,
+        );
         let next = next.expect("in range").expect("a price").at_or_above_usd;
         let found = format!(
             "average cost {}, take-profit from {next}",
@@ -218,7 +236,7 @@ proptest! {
             ..AccumulateConfig::default()
         };
         facts.last.dca = Some(facts.now);
-        let found = outlook::take_profit(&config, &schedule(), &facts.position, &facts.last, facts.now);
+        let found = outlook::take_profit(&config, &schedule(), (&facts.position, &facts.last), None, facts.now);
         let Ok(Some(found)) = found else {
             prop_assert_eq!(accumulate_fires(&config, &facts), None);
             return Ok(());

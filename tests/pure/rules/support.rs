@@ -56,6 +56,9 @@ pub(crate) fn facts() -> Facts {
         started_at: at(0),
         price: Price::ONE,
         previous_price: None,
+        last_price: None,
+        trailing_high: None,
+        profit_high: None,
         recent_high: Price::ONE,
         moving_average: None,
         position: Position {
@@ -129,12 +132,13 @@ pub(crate) fn apply(plan: &Plan, facts: &mut Facts) -> Booked {
     let fill = fill(plan, &facts.position, 0);
     let booked = book(facts.position, &fill).expect("books");
     facts.position = booked.position;
-    facts.last = facts.last.filled(RuleFill {
+    let filled = RuleFill {
         reason: plan.reason,
         slot: facts.now,
         price: facts.price,
         average_cost: booked.average_cost_kept(&fill),
-    });
+    };
+    facts.last = facts.last.booked(filled, facts.position.token_balance);
     booked
 }
 
@@ -190,6 +194,8 @@ pub(crate) fn any_facts() -> impl Strategy<Value = Facts> {
                 any_instant(),
                 any_percent(300),
                 any_percent(200),
+                any_instant(),
+                any_instant(),
             );
             let near = || any_percent(300).prop_map(move |percent| scaled(price, percent));
             (
@@ -200,14 +206,22 @@ pub(crate) fn any_facts() -> impl Strategy<Value = Facts> {
                 near(),
                 proptest::option::of((near(), any_percent(100))),
                 (any_usd(), any_usd(), 0_u32..100),
+                (
+                    proptest::option::of((near(), 1_i64..2 * 86_400)),
+                    proptest::option::of(near()),
+                    proptest::option::of(near()),
+                ),
             )
         })
         .prop_map(
-            |(price, position, last, previous_price, high, mean, spent)| Facts {
+            |(price, position, last, previous_price, high, mean, spent, (before, trailing, profit))| Facts {
                 now: at(2 * 86_400),
                 started_at: at(0),
                 price,
                 previous_price,
+                last_price: before.map(|(price, secs)| (price, at(2 * 86_400 - secs))),
+                trailing_high: trailing,
+                profit_high: profit,
                 recent_high: high.max(price),
                 moving_average: mean.map(|(price, coverage_pct)| MovingAverage { price, coverage_pct }),
                 position,
@@ -220,6 +234,8 @@ pub(crate) fn any_facts() -> impl Strategy<Value = Facts> {
                         average_cost: (!last.5.is_zero()).then(|| scaled(price, last.5)),
                     }),
                     spread: last.3,
+                    stop: last.6,
+                    rearmed: last.7,
                     backoff_until: None,
                 },
                 spent: Spent {

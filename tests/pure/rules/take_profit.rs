@@ -2,7 +2,8 @@
 
 use chrono::TimeDelta;
 use lgi_mm::domain::{
-    config::AccumulateConfig,
+    accumulate as rule,
+    config::{AccumulateConfig, ScheduleConfig},
     decision::{Decision, Facts, HoldReason, Plan, ProfitTaken, Reason, Side},
     span::Span,
     units::{Rounding, Usd},
@@ -189,4 +190,39 @@ fn tokens_that_cost_nothing_have_no_profit_to_take() {
     let (config, mut facts) = in_profit();
     facts.position.cost_basis = Usd::ZERO;
     assert_eq!(decide(&config, &facts), Decision::Hold(HoldReason::NotDue));
+}
+
+/// 20 % above the average cost of 1, then 5 % below the high.
+#[test]
+fn a_trailing_take_profit_follows_the_price_up_and_sells_below_its_high() {
+    let config = AccumulateConfig {
+        take_profit_pct: dec("20"),
+        trailing_take_profit_pct: dec("5"),
+        take_profit_cooldown: Span::ZERO,
+        dip_buy_threshold_pct: dec("0"),
+        ..rules()
+    };
+    let mut facts = between_dcas();
+    facts.position.token_balance = tokens("10");
+    facts.position.cost_basis = usd("10");
+    let mut sold = |at: &str| {
+        facts.price = price(at);
+        facts.recent_high = facts.recent_high.max(facts.price);
+        let high = rule::remembered_profit_high(&config, &ScheduleConfig::default(), &facts);
+        let sells =
+            matches!(decide(&config, &facts), Decision::Trade(plan) if plan.reason == Reason::TakeProfit);
+        facts.profit_high = high.filter(|_| !sells);
+        (sells, high)
+    };
+    let at = |text: &str| Some(price(text));
+    assert_eq!(sold("1.19"), (false, None));
+    assert_eq!(sold("1.2"), (false, at("1.2")));
+    assert_eq!(sold("1.15"), (false, at("1.2")));
+    assert_eq!(sold("1.6"), (false, at("1.6")));
+    assert_eq!(sold("1.53"), (false, at("1.6")));
+    // At its line, and below the goal alike: once the goal was reached it does not matter any more.
+    assert_eq!(sold("1.52"), (true, at("1.6")));
+    assert_eq!(sold("1.1"), (false, None));
+    assert_eq!(sold("1.2"), (false, at("1.2")));
+    assert_eq!(sold("1.05"), (true, at("1.2")));
 }

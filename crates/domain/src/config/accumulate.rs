@@ -52,8 +52,47 @@ pub struct AccumulateConfig {
     /// Share of the holding that is sold, per cent; above 0, up to 100.
     #[serde(deserialize_with = "exact_decimal")]
     pub take_profit_sell_pct: Decimal,
+    /// Fall from the highest price since the goal of take-profit was reached that sells, per cent; 0 = it sells as
+    /// soon as the goal is reached, up to 99.
+    #[serde(deserialize_with = "exact_decimal")]
+    pub trailing_take_profit_pct: Decimal,
     /// Shortest time between two take-profits; 0s to 365d.
     pub take_profit_cooldown: Span,
+    /// Fall below the average cost that sells, per cent; 0 = off, up to 99.
+    #[serde(deserialize_with = "exact_decimal")]
+    pub stop_loss_pct: Decimal,
+    /// It sells at or below this price, USD for one token; 0 = off, up to 10^9, below `buy_below_usd`.
+    #[serde(deserialize_with = "exact_decimal")]
+    pub stop_price_usd: Decimal,
+    /// Fall from the highest price since the position was opened that sells, per cent; 0 = off, up to 99.
+    #[serde(deserialize_with = "exact_decimal")]
+    pub trailing_stop_pct: Decimal,
+    /// Gain over average cost that arms the trailing stop, per cent: the high counts from then on. 0 = with the first
+    /// buy, up to 100000.
+    #[serde(deserialize_with = "exact_decimal")]
+    pub trailing_arm_pct: Decimal,
+    /// Share of the holding that a stop sells, per cent; above 0, up to 100.
+    #[serde(deserialize_with = "exact_decimal")]
+    pub stop_sells_pct: Decimal,
+    /// What the job does once a stop has sold.
+    pub after_stop: AfterStop,
+    /// Nothing is bought for this long after a stop, if `after_stop` is `continue`; 0s to 365d.
+    pub stop_cooldown: Span,
+}
+
+/// What a job does once a stop has sold.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display, strum::VariantArray, Serialize, Deserialize,
+)]
+#[strum(serialize_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
+pub enum AfterStop {
+    /// It is paused; `resume` arms its stops again.
+    Pause,
+    /// It buys again by its rules, after `stop_cooldown`.
+    Continue,
+    /// Its cycle is over, as after a liquidation. Only a stop that sells all can do that.
+    Idle,
 }
 
 /// Each of the two keys sets the timing of DCA, so the default interval applies only if neither is written.
@@ -88,7 +127,15 @@ impl Default for AccumulateConfig {
             dip_cooldown: Span::from_secs(4 * 3_600),
             take_profit_pct: Decimal::ZERO,
             take_profit_sell_pct: Decimal::from(25),
+            trailing_take_profit_pct: Decimal::ZERO,
             take_profit_cooldown: Span::from_secs(24 * 3_600),
+            stop_loss_pct: Decimal::ZERO,
+            stop_price_usd: Decimal::ZERO,
+            trailing_stop_pct: Decimal::ZERO,
+            trailing_arm_pct: Decimal::ZERO,
+            stop_sells_pct: Decimal::ONE_HUNDRED,
+            after_stop: AfterStop::Pause,
+            stop_cooldown: Span::from_secs(24 * 3_600),
         }
     }
 }
@@ -118,7 +165,15 @@ impl AccumulateConfig {
             dip_cooldown: _,
             take_profit_pct: _,
             take_profit_sell_pct: _,
+            trailing_take_profit_pct: _,
             take_profit_cooldown: _,
+            stop_loss_pct: _,
+            stop_price_usd: _,
+            trailing_stop_pct: _,
+            trailing_arm_pct: _,
+            stop_sells_pct: _,
+            after_stop: _,
+            stop_cooldown: _,
         } = self;
         let dip = !dip_buy_threshold_pct.is_zero();
         let times = Decimal::ONE.max(if dip { *dip_buy_multiplier } else { Decimal::ONE });
@@ -159,6 +214,11 @@ impl AccumulateConfig {
         }
         self.check_band(found);
         self.check_dip(limits, found);
+        self.check_profit(found);
+        self.check_stops(found);
+    }
+
+    fn check_profit(&self, found: &mut Validator) {
         found.range(
             "accumulate.take_profit_pct",
             self.take_profit_pct,
@@ -169,6 +229,12 @@ impl AccumulateConfig {
             "accumulate.take_profit_sell_pct",
             self.take_profit_sell_pct,
             100.into(),
+        );
+        found.range(
+            "accumulate.trailing_take_profit_pct",
+            self.trailing_take_profit_pct,
+            0.into(),
+            99.into(),
         );
         found.span(
             "accumulate.take_profit_cooldown",
@@ -191,6 +257,51 @@ impl AccumulateConfig {
                 "0 (no bound), or at least accumulate.buy_above_usd ({above}): no price is between the two"
             ),
         );
+    }
+
+    fn check_stops(&self, found: &mut Validator) {
+        let (stop, below) = (self.stop_price_usd, self.buy_below_usd);
+        found.range(
+            "accumulate.stop_loss_pct",
+            self.stop_loss_pct,
+            0.into(),
+            99.into(),
+        );
+        found.range(
+            "accumulate.stop_price_usd",
+            stop,
+            Decimal::ZERO,
+            Decimal::from(USD_MAX),
+        );
+        found.require(
+            below.is_zero() || stop < below,
+            "accumulate.stop_price_usd",
+            stop,
+            format_args!("0 (off), or below accumulate.buy_below_usd ({below}): no price is left to buy at"),
+        );
+        found.range(
+            "accumulate.trailing_stop_pct",
+            self.trailing_stop_pct,
+            0.into(),
+            99.into(),
+        );
+        found.range(
+            "accumulate.trailing_arm_pct",
+            self.trailing_arm_pct,
+            0.into(),
+            100_000.into(),
+        );
+        found.above_zero("accumulate.stop_sells_pct", self.stop_sells_pct, 100.into());
+        found.require(
+            self.after_stop != AfterStop::Idle || self.stop_sells_pct == Decimal::ONE_HUNDRED,
+            "accumulate.after_stop",
+            self.after_stop,
+            format_args!(
+                "pause or continue, unless accumulate.stop_sells_pct ({}) is 100: an idle job holds nothing",
+                self.stop_sells_pct
+            ),
+        );
+        found.span("accumulate.stop_cooldown", self.stop_cooldown, 0, 365 * DAY);
     }
 
     fn check_dip(&self, limits: &LimitsConfig, found: &mut Validator) {

@@ -181,8 +181,40 @@ pub const KEYS: &[Key] = &[
         "Share of the holding that is sold; above 0, up to 100 %",
     ),
     key(
+        "accumulate.trailing_take_profit_pct",
+        "Fall from the highest price since take-profit's goal that sells; 0 (at the goal) to 99 %",
+    ),
+    key(
         "accumulate.take_profit_cooldown",
         "Shortest time between two take-profits; 0s to 365d; whole days by the calendar",
+    ),
+    key(
+        "accumulate.stop_loss_pct",
+        "Fall below the average cost, in two slots in a row, that sells; nothing is bought below it; 0 (off) to 99 %",
+    ),
+    key(
+        "accumulate.stop_price_usd",
+        "Price that sells, in two slots in a row; nothing is bought at or below it, USD for one token; 0 = off",
+    ),
+    key(
+        "accumulate.trailing_stop_pct",
+        "Fall from the highest price since the first buy, in two slots in a row, that sells; 0 (off) to 99 %",
+    ),
+    key(
+        "accumulate.trailing_arm_pct",
+        "Gain over average cost that arms the trailing stop; 0 (with the first buy) to 100000 %",
+    ),
+    key(
+        "accumulate.stop_sells_pct",
+        "Share of the holding that a stop sells; above 0, up to 100 %",
+    ),
+    key(
+        "accumulate.after_stop",
+        "What the job does once a stop has sold: pause, continue (after stop_cooldown) or idle",
+    ),
+    key(
+        "accumulate.stop_cooldown",
+        "With after_stop = continue: no buys for this long after a stop; 0s to 365d; whole days by the calendar",
     ),
     key("liquidity.budget_usd", "Initial money of the job, USD, above 0"),
     key(

@@ -20,6 +20,12 @@ pub struct Facts {
     pub price: Price,
     /// The accepted price of the tick before, if it came after the last dip fill and no more than two `dip_window` ago.
     pub previous_price: Option<Price>,
+    /// The accepted price of the tick before and its instant, whatever has happened since.
+    pub last_price: Option<(Price, Timestamp)>,
+    /// The high that the trailing stop was measured from in the tick before; none before it is armed.
+    pub trailing_high: Option<Price>,
+    /// The high since the goal of take-profit was reached, as of the tick before; none before it is.
+    pub profit_high: Option<Price>,
     /// Highest accepted sample since max(now - `dip_window`, last dip fill), this tick's price included.
     pub recent_high: Price,
     /// Time-weighted mean over `ma_window`; `None` without any sample.

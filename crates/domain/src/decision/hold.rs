@@ -31,6 +31,12 @@ pub enum HoldReason {
     PriceBand,
     /// A dip seen once; the next sample must confirm it.
     DipUnconfirmed,
+    /// The price is at or below a stop for the first time; the next sample must confirm it.
+    StopUnconfirmed,
+    /// A buy is due, and the price is at or below a stop.
+    BelowStop,
+    /// A buy is due, and `stop_cooldown` since the last stop is not over.
+    StopCooldown,
     /// Liquidity: the price is near its mean and the inventory near its target.
     InBalance,
     /// Liquidity: a spread trade would fire but for its cooldown.
@@ -139,6 +145,13 @@ impl HoldReason {
                 "A buy is due and waits until the price is between buy_above_usd and buy_below_usd."
             }
             Self::DipUnconfirmed => "A dip was seen once; the job buys if the next sample confirms it.",
+            Self::StopUnconfirmed => {
+                "The price is at or below a stop; the job sells if the next sample confirms it, and buys nothing."
+            }
+            Self::BelowStop => {
+                "A buy is due and waits until the price is above the job's stop: it would be sold again at once."
+            }
+            Self::StopCooldown => "A buy is due and waits until stop_cooldown since the last stop is over.",
             Self::InBalance => "The price is near its mean and the inventory near its target.",
             Self::SpreadCooldown => "A spread trade waits for its spread_cooldown.",
             Self::RebalanceBand => {

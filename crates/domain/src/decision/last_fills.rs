@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::reason::Reason;
-use crate::{Timestamp, units::Price};
+use crate::{
+    Timestamp,
+    units::{Amount, Price},
+};
 
 /// When the rules last filled in this cycle: the *slot* of each rule's last trade that filled, not the
 /// later instant of its receipt, so that an interval of four hours does not drift past its slot.
@@ -25,6 +28,13 @@ pub struct LastFills {
     /// Last spread trade, either side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spread: Option<Timestamp>,
+    /// Last stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Timestamp>,
+    /// Since when a stop that has sold may fire again, other than by a buy: tokens were adopted, or the job was
+    /// resumed. Set by orders, not by fills.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rearmed: Option<Timestamp>,
     /// Until when no rule may fire, because trades failed. Not a clock of a rule: failures move it, and it is stored
     /// apart.
     #[serde(skip)]
@@ -86,10 +96,37 @@ impl LastFills {
                     average_cost: fill.average_cost,
                 });
             }
+            Reason::StopLoss | Reason::TrailingStop => last.stop = later(last.stop),
             Reason::SpreadBuy | Reason::SpreadSell => last.spread = later(last.spread),
             Reason::Rebalance | Reason::Liquidate => {}
         }
         last
+    }
+
+    /// After a fill that left `left` tokens. What was sold before is no part of what will be held after nothing.
+    #[must_use]
+    pub fn booked(self, fill: RuleFill, left: Amount) -> Self {
+        let last = self.filled(fill);
+        if left.is_zero() { last.emptied() } else { last }
+    }
+
+    /// Whether the last stop has sold and nothing has armed it again since: no buy, no adopted tokens, no order to
+    /// resume.
+    #[must_use]
+    pub fn stop_has_sold(&self) -> bool {
+        let armed = self.dca.max(self.dip).max(self.rearmed);
+        self.stop
+            .is_some_and(|stop| armed.is_none_or(|armed| armed < stop))
+    }
+
+    /// After tokens were adopted, or the job was resumed, at `now`: a stop that has sold may fire again. Slots may be
+    /// ahead of a clock that was set back.
+    #[must_use]
+    pub fn armed_again(self, now: Timestamp) -> Self {
+        Self {
+            rearmed: self.stop.map(|stop| now.max(stop)).or(self.rearmed),
+            ..self
+        }
     }
 
     /// After the last token went without a fill: what was sold before is no part of what will be held next. The
@@ -114,6 +151,7 @@ impl LastFills {
             .fold(Self::default(), |last, fill| last.filled(*fill));
         Self {
             backoff_until: self.backoff_until,
+            rearmed: self.rearmed,
             ..clocks
         }
     }

@@ -55,6 +55,10 @@ pub enum Reason {
     DipBuy,
     /// The position gained enough.
     TakeProfit,
+    /// The position fell to its stop.
+    StopLoss,
+    /// The position fell from its high.
+    TrailingStop,
     /// The price is below the moving average.
     SpreadBuy,
     /// The price is above the moving average.
@@ -66,6 +70,13 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether this sale gets out of a falling position. It is exempt from the limits that a liquidation is exempt
+    /// from, and its job then does what `after_stop` says.
+    #[must_use]
+    pub const fn is_stop(self) -> bool {
+        matches!(self, Self::StopLoss | Self::TrailingStop)
+    }
+
     /// Whether a job in this status still wants a plan that was made for this reason. A stop also stops what was
     /// planned and not yet signed; a liquidating job buys nothing more.
     #[must_use]

@@ -56,6 +56,9 @@ async fn a_hold_that_waited_for_another_tick_does_not_extend_a_run_from_before_i
         price: None,
         recent_high: None,
         sample_high: None,
+        trailing_high: None,
+        profit_high: None,
+        stop_is_due: false,
     };
     let record = async |hold: Hold| {
         ticks::record_holds(&world.pool, &[hold], Patience::default())

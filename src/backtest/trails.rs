@@ -1,0 +1,102 @@
+//! Thresholds of stops and of rules that follow the price up, for [`super::quiet`].
+
+use rust_decimal::Decimal;
+
+use super::glance::{Glance, MARGIN_BITS, UNITS_MAX, exact_units, share, units_below};
+use crate::domain::{
+    config::AccumulateConfig,
+    decision::{LastFills, Position},
+    samples::High,
+    stops,
+    units::{Price, Rounding, Usd},
+};
+
+/// The highs that trailing rules are measured from.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Highs {
+    pub(super) stop: Option<High>,
+    pub(super) profit: Option<High>,
+}
+
+/// Whether a price is at most this share of a high; `None`: the high is too long a number.
+pub(super) fn is_share_of(glance: Glance, (share, whole): (u128, u128), high: High) -> Option<bool> {
+    let high = high.units.filter(|units| *units < UNITS_MAX)?;
+    Some(glance.units * whole <= high * share)
+}
+
+/// The thresholds of a job's stops while its position stays as it is.
+#[derive(Debug)]
+pub(super) struct Stops {
+    /// Above this price no stop but a trailing one fires, or keeps the job from buying; `None`: there is none.
+    lines: Option<u128>,
+    /// A trailing stop is at most this share of its high; `None` if it is off, or has nothing to sell. Numerator and
+    /// denominator.
+    trail: Option<(u128, u128)>,
+    /// From this price on it is armed.
+    trail_from: u128,
+}
+
+impl Stops {
+    pub(super) fn of(rules: &AccumulateConfig, last: &LastFills, position: &Position) -> Option<Self> {
+        let armed = !position.token_balance.is_zero() && !last.stop_has_sold();
+        let trails = armed && !rules.trailing_stop_pct.is_zero();
+        let left_pct = Decimal::ONE_HUNDRED.checked_sub(rules.trailing_stop_pct);
+        Some(Self {
+            lines: stops_at(rules, position)?,
+            trail: match left_pct.filter(|_| trails) {
+                Some(left_pct) => Some(share(left_pct)?),
+                None => None,
+            },
+            trail_from: trail_from(rules, position)?,
+        })
+    }
+
+    /// Whether a price is certainly above every line, and arms nothing; `None`: that is not known.
+    pub(super) fn are_quiet(&self, glance: Glance, high: Option<High>) -> Option<bool> {
+        if self.lines.is_some_and(|line| glance.units <= line) {
+            return Some(false);
+        }
+        match (self.trail, high) {
+            (None, _) => Some(true),
+            (Some(_), None) => Some(glance.units < self.trail_from),
+            (Some(share), Some(high)) => is_share_of(glance, share, high).map(|is_at_line| !is_at_line),
+        }
+    }
+}
+
+/// The price from which on a trailing stop that waits for a gain is armed; zero if it needs none.
+fn trail_from(rules: &AccumulateConfig, position: &Position) -> Option<u128> {
+    let Some(goal_pct) = stops::trailing_goal_pct(rules, position).ok()? else {
+        return Some(match rules.trailing_arm_pct.is_zero() {
+            true => 0,
+            // There is no cost to gain over.
+            false => u128::MAX,
+        });
+    };
+    // Rounded down everywhere, as for take-profit.
+    let goal = position.cost_basis.percent(goal_pct, Rounding::Down).ok()?;
+    let from = Price::of(goal, position.token_balance, position.token_decimals).ok()?;
+    let from = units_below(from)?;
+    Some(from.saturating_sub(from >> MARGIN_BITS))
+}
+
+/// A price that is above every line of the stops, or the highest that may be at one; the inner `None`: there is none.
+#[expect(clippy::option_option, reason = "unknown, and known that there is none")]
+fn stops_at(rules: &AccumulateConfig, position: &Position) -> Option<Option<u128>> {
+    let price = match rules.stop_price_usd.is_zero() {
+        true => None,
+        false => Some(exact_units(rules.stop_price_usd, 0)?),
+    };
+    let loss = match stops::loss_left_pct(rules, position).ok()? {
+        None => None,
+        Some(left_pct) => {
+            // A value is rounded down before it is compared: a holding worth one unit more is above the line.
+            let unit = Usd::rounded(Decimal::new(1, 12), Rounding::Down);
+            let above = position.cost_basis.percent(left_pct, Rounding::Down).ok()?;
+            let above = above.checked_add(unit).ok()?;
+            let above = Price::for_value(above, position.token_balance, position.token_decimals).ok()?;
+            Some(units_below(above)?)
+        }
+    };
+    Some(price.max(loss))
+}
