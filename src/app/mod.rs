@@ -16,6 +16,7 @@ pub mod demo;
 pub mod devnet;
 pub mod doctor;
 mod error;
+mod given;
 pub mod health;
 pub(crate) mod history;
 pub mod info;

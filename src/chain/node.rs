@@ -12,10 +12,12 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::{
+    budget::Budget,
     error::CallError,
     gathered::{Exchange, Gathered, ask, is_alone},
     pace::Pace,
     unfit::{Fitness, fitness, wait_named},
+    weights::weigh,
     wire::{Answers, Failure, Request, Wire},
 };
 use crate::{
@@ -71,7 +73,7 @@ struct Health {
 pub(super) type Rank = (bool, bool, bool, bool);
 
 impl Node {
-    pub(super) fn new(wire: Wire, chain: &str, chain_id: u64, spacing: Duration) -> Self {
+    pub(super) fn new(wire: Wire, chain: &str, chain_id: u64, budget: &Budget) -> Self {
         // Export zeros first: a counter that first appears at one shows no increase.
         for outcome in ["answered", "failed", "nonsense"] {
             let labels = [
@@ -86,7 +88,7 @@ impl Node {
             chain: chain.to_owned(),
             chain_id,
             verified: Mutex::default(),
-            pace: Pace::new(spacing),
+            pace: Pace::new(budget),
             health: StdMutex::default(),
             gathered: Gathered::default(),
         }
@@ -264,7 +266,8 @@ impl Node {
         let mut refused = false;
         while let Some(rest) = requests.get(answers.len()..).filter(|rest| !rest.is_empty()) {
             let size = most.min(self.pace.batch_max()).clamp(1, rest.len());
-            let chunk = rest.get(..size).unwrap_or(rest);
+            let chunk = self.within_a_second(rest.get(..size).unwrap_or(rest));
+            let size = chunk.len();
             match self.send(chunk).await {
                 Ok(more) => answers.extend(more),
                 Err(failure) if failure.batch_refused && size > 1 => {
@@ -281,13 +284,25 @@ impl Node {
         Ok(answers)
     }
 
+    /// As many of `requests`, at least one, as one second's compute units pay for.
+    fn within_a_second<'a>(&self, requests: &'a [Request]) -> &'a [Request] {
+        let most = self.pace.units_max();
+        let fits = (1..=requests.len())
+            .rev()
+            .find(|count| requests.get(..*count).is_some_and(|some| weigh(some) <= most));
+        requests.get(..fits.unwrap_or(1)).unwrap_or(requests)
+    }
+
     async fn send(&self, requests: &[Request]) -> Result<Answers, Failure> {
-        self.pace.turn(requests.len()).await.map_err(|left| {
-            Failure::of(format!(
-                "its limit of requests is reached; it is asked again in {} s",
-                left.as_secs().saturating_add(1)
-            ))
-        })?;
+        self.pace
+            .turn(requests.len(), weigh(requests))
+            .await
+            .map_err(|left| {
+                Failure::of(format!(
+                    "its limit of requests is reached; it is asked again in {} s",
+                    left.as_secs().saturating_add(1)
+                ))
+            })?;
         let begun = Instant::now();
         let result = self.wire.exchange(requests).await;
         let outcome = if result.is_ok() { "answered" } else { "failed" };

@@ -35,6 +35,7 @@ pub(super) fn swap_request(
         better_max_bps: Some(job.config.price.max_price_deviation_bps),
         worse_max_bps: Some(limits.max_slippage_bps),
         impact_max_bps: Some(limits.max_price_impact_bps),
+        kept_max_bps: Some(limits.max_pool_fee_bps),
         slip_max_bps: limits.max_slip_from_quote_bps,
         held: job.position.token_balance,
         round_trip_loss_max_bps: limits.max_round_trip_loss_bps,

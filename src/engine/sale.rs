@@ -9,9 +9,6 @@ use crate::{
     store::{jobs::Job, sales},
 };
 
-/// Assumed fee of a pool that is not known yet, basis points, where the job derives its allowed loss from the fee.
-const FEE_ASSUMED_BPS: u32 = 100;
-
 impl Engine {
     /// Records whether a buy proved that the tokens can be sold; `refused` says why they cannot.
     pub(super) async fn note_sale(&self, job: &Job, refused: Option<&str>) -> Result<(), EngineError> {
@@ -56,10 +53,18 @@ impl Engine {
             // Worth less than one unit of the quote token: no venue gives anything for it, and that says nothing of it.
             return Ok(());
         }
-        let said = job.config.limits.max_round_trip_loss_bps;
-        let allowed = bounds::round_trip_allowed(said, FEE_ASSUMED_BPS);
+        let limits = &job.config.limits;
         match market.venue.quote(&request).await {
+            Ok(quote) if quote.kept.bps() > limits.max_pool_fee_bps => {
+                let why = format!(
+                    "{} of a sale of all {all} that is held would be kept, limits.max_pool_fee_bps is {}",
+                    quote.kept, limits.max_pool_fee_bps
+                );
+                self.note_sale(job, Some(&why)).await
+            }
             Ok(quote) => {
+                let said = limits.max_round_trip_loss_bps;
+                let allowed = bounds::round_trip_allowed(said, quote.kept, quote.kept);
                 let lost = bounds::loss_bps(request.amount_out_fair, quote.amount_out);
                 if lost <= bounds::losses_together(allowed, quote.explained_bps) {
                     return self.note_sale(job, None).await;

@@ -1,5 +1,6 @@
 //! Settles an open trade, one step a call. Every step may be repeated by any process.
 
+use alloy_primitives::Bytes;
 use tracing::{debug, info, warn};
 
 use super::{
@@ -11,18 +12,19 @@ use super::{
 };
 use crate::{
     domain::{
+        Timestamp,
         ids::TradeId,
         job::JobId,
-        onchain::AnswerKind,
+        onchain::{AnswerKind, Sent},
         span::Span,
-        trade::{ChainView, Patience, Purpose, Step, next_step},
+        trade::{ChainView, Patience, Purpose, Step, TransactionState, next_step},
     },
     failpoint::reach,
     ports::{Market, SendError},
     store::{
         StoreError,
         jobs::{self, Job},
-        signers,
+        signers, stuck,
         trades::{self, Trade},
     },
 };
@@ -156,16 +158,12 @@ impl Engine {
         market: &Market,
         index: usize,
     ) -> Result<Progress, EngineError> {
-        let newest = trade
-            .state
-            .transactions
-            .get(index)
-            .and_then(|transaction| transaction.attempts.last());
-        let Some(newest) = newest else {
+        let open = trade.state.transactions.get(index);
+        let Some((open, newest)) = open.and_then(|open| Some((open, open.attempts.last()?))) else {
             return Ok(Progress::Waiting);
         };
         let raw = signers::raw(&self.pool, newest.hash).await?;
-        let answer = market.chain.send(&raw).await;
+        let answer = send_attempt(market, open, &raw, trade.read_at).await;
         let (kind, said) = match &answer {
             Ok(sent) => (AnswerKind::from(*sent), sent.to_string()),
             Err(error) => (error.kind(), error.to_string()),
@@ -174,8 +172,10 @@ impl Engine {
         let sends = signers::note_sent(&self.pool, newest.hash, kind, &said).await?;
         reach("noted");
         info!(job = %job.id, trade = trade.id.0, hash = %newest.hash, answer = said, "transaction sent");
-        if answer.is_ok() && sends >= SWALLOWED_SENDS {
+        let swallowed = answer.is_ok() && sends >= SWALLOWED_SENDS;
+        if swallowed && open.has_waited_long(&market.chain.patience(), trade.read_at) {
             warn!(job = %job.id, trade = trade.id.0, hash = %newest.hash, sends, "accepted repeatedly, but in no block: the node does not forward it");
+            stuck::tell(&self.pool, trade, newest.hash, sends).await?;
         }
         match answer {
             // The swap behind an approve goes out at once: nonces keep their order.
@@ -184,10 +184,8 @@ impl Engine {
             Err(SendError::Underpriced) => {
                 let purpose = newest_purpose(trade, index);
                 let patience = self.patience(job, trade, market).await?;
-                let open = trade.state.transactions.get(index);
                 // A node that always says so must not drive the fees up without end.
-                let allowed = open.is_some_and(|open| patience.allows(open, purpose));
-                if allowed && self.replace(job, trade, market, index, purpose).await? {
+                if patience.allows(open, purpose) && self.replace(job, trade, market, index, purpose).await? {
                     return Ok(Progress::Stepped);
                 }
                 self.look_later(trade.id, 1, Some(&said)).await
@@ -214,6 +212,20 @@ fn unsent(trade: &Trade, patience: &Patience) -> Option<usize> {
     match next_step(&trade.state, &ChainView::UNKNOWN, patience, trade.read_at) {
         Ok(Step::Broadcast { transaction }) => Some(transaction),
         _ => None,
+    }
+}
+
+/// Hands over the bytes of a transaction's newest attempt: a cancel that has waited too long in every way there is.
+pub(super) async fn send_attempt(
+    market: &Market,
+    open: &TransactionState,
+    raw: &Bytes,
+    now: Timestamp,
+) -> Result<Sent, SendError> {
+    if open.is_cancel_overdue(&market.chain.patience(), now) {
+        market.chain.send_cancel(raw).await
+    } else {
+        market.chain.send(raw).await
     }
 }
 

@@ -15,7 +15,9 @@ use crate::{
     },
     store::{
         StoreError,
-        census::{self, Fleet, JobCount, JobFacts, LastFailure, QueueCount, SignerFacts, TableSize},
+        census::{
+            self, Fleet, JobCount, JobFacts, LastFailure, QueueCount, SignerFacts, TableSize, WithdrawalFacts,
+        },
     },
     telemetry::metric,
 };
@@ -27,6 +29,7 @@ pub(super) struct CensusFacts {
     counts: Vec<JobCount>,
     queues: Vec<QueueCount>,
     signers: Vec<SignerFacts>,
+    withdrawals: Vec<WithdrawalFacts>,
     tables: Vec<TableSize>,
     jobs: Vec<JobFacts>,
 }
@@ -53,6 +56,7 @@ impl CensusFacts {
             counts: census::job_counts(connection).await?,
             queues: census::queues(connection, &queues).await?,
             signers,
+            withdrawals: census::withdrawals(connection).await?,
             tables: census::tables(connection).await?,
             jobs: census::jobs(connection, settings.max_jobs).await?,
         })
@@ -79,6 +83,7 @@ impl CensusFacts {
         set(metric::JOBS_WITHOUT_SERIES, &[], without);
         self.queues.iter().for_each(record_queue);
         self.signers.iter().for_each(record_signer);
+        self.withdrawals.iter().for_each(record_withdrawals);
         for size in &self.tables {
             set(metric::TABLE_BYTES, &[("table", &size.table)], size.bytes);
         }
@@ -121,6 +126,18 @@ fn record_signer(signer: &SignerFacts) {
     set(metric::SIGNER_OPEN_TRANSACTIONS, &labels, open);
     set(metric::SIGNER_NONCE_GAP, &labels, float(signer.nonce_gap));
     set_known(metric::SIGNER_NATIVE_BALANCE, &labels, signer.native_balance);
+}
+
+fn record_withdrawals(facts: &WithdrawalFacts) {
+    let (chain, wallet) = (("chain", &facts.chain), ("wallet", &facts.wallet));
+    let labels = [chain, wallet, ("status", &facts.status)];
+    set(metric::WITHDRAWALS, &labels, float(facts.withdrawals));
+    set(metric::WITHDRAWALS_GAS, &labels, facts.gas);
+    match facts.status.as_str() {
+        "EXECUTED" => set(metric::WITHDRAWALS_VALUE, &[chain, wallet], facts.value),
+        "SUBMITTED" => set(metric::WITHDRAWALS_OPEN_AGE, &[chain, wallet], facts.oldest_age),
+        _ => {}
+    }
 }
 
 fn record_job(job: &JobFacts) {

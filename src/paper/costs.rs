@@ -6,6 +6,7 @@ use super::settings::PaperSettings;
 use crate::{
     domain::{
         costs::PARTS,
+        kept::Kept,
         onchain::{Fees, Quote},
         units::{Amount, BPS, MoneyError, Rounding},
     },
@@ -30,6 +31,7 @@ impl PaperSettings {
             amount_out,
             price_impact_bps: self.impact_bps,
             explained_bps: self.impact_bps,
+            kept: Kept::by_pool(self.fee_bps.saturating_mul(100)),
             gas_units: self.gas_units,
             data_fee: Amount::ZERO,
         })

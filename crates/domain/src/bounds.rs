@@ -4,9 +4,12 @@ use alloy_primitives::U256;
 
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use super::units::{Amount, BPS, MoneyError, Price, Rounding, USD_SCALE, Usd};
+use super::{
+    kept::Kept,
+    units::{Amount, BPS, MoneyError, Price, Rounding, USD_SCALE, Usd},
+};
 
-/// Default maximum loss of a round trip in addition to the pool's fees, basis points.
+/// Default maximum loss of a round trip in addition to what pool, hook and token keep, basis points.
 const ROUND_TRIP_SLACK_BPS: u32 = 300;
 
 /// Below this number of units, one unit is more than a basis point of an amount.
@@ -34,15 +37,15 @@ impl Worth {
         self.value.to_amount(self.decimals, self.price, Rounding::Down)
     }
 
-    /// The minimum output: `worse_bps` less, rounded up, and never zero.
+    /// The minimum output: what is left after `kept`, and `worse_bps` less, rounded up, and never zero.
     ///
     /// # Errors
     /// [`MoneyError`] if a number leaves its range, or if `worse_bps` is more than all.
-    pub fn floor(self, worse_bps: u32) -> Result<Amount, MoneyError> {
-        let kept = BPS.checked_sub(worse_bps).ok_or(MoneyError::OutOfRange)?;
+    pub fn floor(self, kept: Kept, worse_bps: u32) -> Result<Amount, MoneyError> {
+        let share = kept.least_share(worse_bps).ok_or(MoneyError::OutOfRange)?;
         let floor = self
             .value
-            .share_to_amount((kept, BPS), self.decimals, self.price, Rounding::Up)?;
+            .share_to_amount(share, self.decimals, self.price, Rounding::Up)?;
         Ok(floor.max(Amount::new(U256::from(1))))
     }
 
@@ -97,13 +100,14 @@ pub fn ceiling(fair: Amount, better_bps: u32) -> Result<Amount, MoneyError> {
     fair.mul_div(U256::from(share), U256::from(BPS), Rounding::Up)
 }
 
-/// The minimum output for a fair value of `fair`, base units, rounded up: `worse_bps` less, and never zero.
+/// The minimum output for a fair value of `fair`, base units, rounded up: what is left after `kept`, `worse_bps` less,
+/// and never zero.
 ///
 /// # Errors
 /// [`MoneyError`] if a number leaves its range, or if `worse_bps` is more than all.
-pub fn floor(fair: Amount, worse_bps: u32) -> Result<Amount, MoneyError> {
-    let kept = BPS.checked_sub(worse_bps).ok_or(MoneyError::OutOfRange)?;
-    let floor = fair.mul_div(U256::from(kept), U256::from(BPS), Rounding::Up)?;
+pub fn floor(fair: Amount, kept: Kept, worse_bps: u32) -> Result<Amount, MoneyError> {
+    let (parts, whole) = kept.least_share(worse_bps).ok_or(MoneyError::OutOfRange)?;
+    let floor = fair.mul_div(U256::from(parts), U256::from(whole), Rounding::Up)?;
     Ok(floor.max(Amount::new(U256::from(1))))
 }
 
@@ -118,19 +122,15 @@ pub fn calldata_min(plan_floor: Amount, arrives: Amount, slip_bps: u32) -> Resul
     Ok(near.max(plan_floor))
 }
 
-/// The most of a pool's fee that excuses a loss, basis points: a pool that keeps more is refused unless the job allows
-/// it.
-const POOL_FEE_EXCUSED_BPS: u32 = 1_000;
-
-/// Maximum loss of a round trip, basis points: the job's own limit, or, if that is 0, twice the pool's fee, of which at
-/// most 1000 count, plus 300.
+/// Maximum loss of a round trip, basis points: the job's own limit, or, if that is 0, what is kept of the buy and of
+/// the sale, and 300.
 #[must_use]
-pub fn round_trip_allowed(said_bps: u32, pool_fee_bps: u32) -> u32 {
+pub fn round_trip_allowed(said_bps: u32, buy: Kept, sale: Kept) -> u32 {
     if said_bps > 0 {
         return said_bps.min(BPS);
     }
-    let fees = pool_fee_bps.min(POOL_FEE_EXCUSED_BPS).saturating_mul(2);
-    fees.saturating_add(ROUND_TRIP_SLACK_BPS).min(BPS)
+    let kept = losses_together(buy.excuses_bps(), sale.excuses_bps());
+    kept.saturating_add(ROUND_TRIP_SLACK_BPS).min(BPS)
 }
 
 /// Loss when `back` is returned for `paid`, basis points, rounded up; total if nothing was paid.

@@ -158,6 +158,7 @@ pub fn quoted(
         out_decimals,
         out_price,
         price_impact_bps: quote.price_impact_bps,
+        kept: quote.kept,
         gas_usd,
         available_in: purse.token_in,
         gas_affordable: purse.native >= needed,

@@ -7,6 +7,7 @@ use super::{
     bounds::{self, Worth},
     config::{JobConfig, LimitsConfig, Rules},
     decision::{Decision, Facts, HoldReason, Plan, Reason, Side},
+    kept::Kept,
     liquidate::{self, Liquidation},
     liquidity,
     units::{Amount, MoneyError, Price, Rounding, Usd},
@@ -23,6 +24,8 @@ pub struct Quoted {
     pub out_price: Price,
     /// How far this trade itself moves the price, in basis points.
     pub price_impact_bps: u32,
+    /// What pool, hook and token are proven to keep of it.
+    pub kept: Kept,
     /// Expected gas cost of the whole trade, USD, rounded up.
     pub gas_usd: Usd,
     /// What the wallet can still spend of the outgoing token: balance - open reservations.
@@ -186,11 +189,12 @@ impl Gate<'_> {
     }
 }
 
-/// Limits that need the quote. The floor is what the accepted price implies less `max_slippage_bps`,
-/// rounded up: a manipulated quote cannot lower it, and a token of few decimals cannot round the loss of half a trade
-/// away. The pool's fee counts as slippage. A quote better than the price
-/// implies by more than `max_price_deviation_bps` is no luck: the price or the digits are wrong, and so is the floor
-/// made of them. Liquidation is exempt from none of these; [`super::liquidate::split`] makes it smaller instead.
+/// Limits that need the quote. The floor is what the accepted price implies, less what pool, hook and token are proven
+/// to keep, less `max_slippage_bps`, rounded up: a manipulated quote cannot lower it, an expensive pool leaves no more
+/// room to others than a cheap one, and a token of few decimals cannot round the loss of half a trade away. What is
+/// kept has a limit of its own. A quote better than the price implies by more than `max_price_deviation_bps` is no
+/// luck: the price or the digits are wrong, and so is the floor made of them. Liquidation is exempt from none of these;
+/// [`super::liquidate::split`] makes it smaller instead.
 ///
 /// # Errors
 /// The [`HoldReason`] of the first limit that refuses.
@@ -212,6 +216,9 @@ pub fn approve(plan: Plan, config: &JobConfig, quoted: &Quoted) -> Result<Approv
     if quoted.gas_usd > limits.max_gas_usd {
         return Err(HoldReason::GasTooExpensive);
     }
+    if quoted.kept.bps() > limits.max_pool_fee_bps {
+        return Err(HoldReason::PoolFee);
+    }
     if quoted.price_impact_bps > limits.max_price_impact_bps {
         return Err(HoldReason::PriceImpact);
     }
@@ -221,7 +228,9 @@ pub fn approve(plan: Plan, config: &JobConfig, quoted: &Quoted) -> Result<Approv
     if quoted.amount_out > most {
         return Err(HoldReason::QuoteDisagrees);
     }
-    let amount_out_min = worth.floor(limits.max_slippage_bps).map_err(arithmetic)?;
+    let amount_out_min = worth
+        .floor(quoted.kept, limits.max_slippage_bps)
+        .map_err(arithmetic)?;
     if quoted.amount_out < amount_out_min {
         return Err(match bounds::too_few_units(quoted.amount_out, amount_out_min) {
             true => HoldReason::TooFewUnits,
@@ -254,10 +263,17 @@ pub fn figures(reason: HoldReason, plan: &Plan, config: &JobConfig, quoted: &Quo
     let seen = whole(quoted.amount_out);
     match reason {
         HoldReason::Slippage => Some(format!(
-            "{seen} would arrive and {} is fair: {} bps less, limits.max_slippage_bps is {}",
+            "{seen} would arrive and {} is fair: {} bps less than what is left of it after the {} that pool, hook and \
+             token keep, limits.max_slippage_bps is {}",
             whole(fair),
-            bounds::loss_bps(fair, quoted.amount_out),
+            bounds::loss_bps(worth.floor(quoted.kept, 0).ok()?, quoted.amount_out),
+            quoted.kept,
             limits.max_slippage_bps
+        )),
+        HoldReason::PoolFee => Some(format!(
+            "{} of this trade would be kept, limits.max_pool_fee_bps is {}: if you accept that, raise it with config \
+             edit, or pin another pool with venue.pool",
+            quoted.kept, limits.max_pool_fee_bps
         )),
         HoldReason::TooFewUnits => Some(format!(
             "{} USD buy {} units of {} USD each, of which {} whole ones would arrive: more than \

@@ -6,6 +6,7 @@ use strum::{Display, EnumString, VariantArray};
 
 use super::{
     Timestamp,
+    kept::Kept,
     pool::{NATIVE, Pool},
     purpose::Purpose,
     units::{Amount, Price},
@@ -86,17 +87,21 @@ pub struct Checks {
     pub decimals: Option<(u8, u8)>,
     /// Basis points that a quote may be better than `amount_out_fair`; `None`: any.
     pub better_max_bps: Option<u32>,
-    /// Basis points that a quote may be worse than `amount_out_fair`. A pool that gives less is passed over for
-    /// another; the floor of the plan is what refuses it. `None`: any.
+    /// Basis points that a quote may be worse than `amount_out_fair` less what pool, hook and token keep. A pool that
+    /// gives less is passed over for another; the floor of the plan is what refuses it. `None`: any.
     pub worse_max_bps: Option<u32>,
     /// Basis points that the swap may move a pool's price. A pool that it moves further is passed over for another;
     /// the limits of the job are what refuses it. `None`: any.
     pub impact_max_bps: Option<u32>,
+    /// Basis points of a swap that pool, hook and token may keep together. A pool that keeps more is passed over for
+    /// another, and a buy is refused whose sale would keep more; the limits of the job are what refuses it. `None`:
+    /// any.
+    pub kept_max_bps: Option<u32>,
     /// Basis points that may arrive less than was simulated when the calldata was made, 0 to 10000.
     pub slip_max_bps: u32,
     /// What the job holds of `token_out` already, base units: a sale is proven for this and for what arrives.
     pub held: Amount,
-    /// Basis points that a buy and a sell right after it may lose together; 0: twice the pool's fee and 300.
+    /// Basis points that a buy and a sell right after it may lose together; 0: what is kept of both, and 300.
     pub round_trip_loss_max_bps: u32,
 }
 
@@ -109,6 +114,7 @@ impl Checks {
             better_max_bps: None,
             worse_max_bps: None,
             impact_max_bps: None,
+            kept_max_bps: None,
             slip_max_bps: 10_000,
             held: Amount::ZERO,
             round_trip_loss_max_bps: 0,
@@ -125,6 +131,8 @@ pub struct Quote {
     pub price_impact_bps: u32,
     /// The same; nothing where nothing was measured. A loss beyond it is not the pool's.
     pub explained_bps: u32,
+    /// What pool, hook and token are proven to keep of it.
+    pub kept: Kept,
     /// Gas of all calls together, units.
     pub gas_units: u64,
     /// What an L2 asks for their data besides, wei.

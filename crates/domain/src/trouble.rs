@@ -77,6 +77,7 @@ impl HoldReason {
             | Self::PriceJump
             | Self::PriceDeviation
             | Self::Slippage
+            | Self::PoolFee
             | Self::TooFewUnits
             | Self::PriceImpact
             | Self::GasTooExpensive

@@ -195,7 +195,6 @@ impl World {
             "price": { "sources": ["onchain"] },
             "limits": {
                 "max_trades_per_hour": 0, "max_daily_spend_usd": 0, "failure_backoff": "1s", "gas_reserve": 1,
-                "max_slippage_bps": 300,
             },
         });
         for (section, keys) in rules.as_object().expect("sections") {

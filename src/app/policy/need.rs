@@ -9,6 +9,7 @@ use crate::{
         policy::{Entry, MAX_DEADLINE, MAX_LOSS_BPS, NamedContracts, Policy, PolicyContracts, Quote},
     },
     domain::{
+        bounds,
         config::MostBought,
         pool::NATIVE,
         units::{BPS, Price, Rounding, Usd},
@@ -20,7 +21,7 @@ use crate::{
 const MARGIN: Decimal = Decimal::from_parts(11, 0, 0, false, 1);
 /// Replacements of a transaction may cost twice the job's limit for the first.
 const REPLACEMENTS: Decimal = Decimal::TWO;
-/// Margin over a job's own slippage, basis points.
+/// Margin over what a job's own limits let a trade lose, basis points.
 const LOSS_BEYOND_BPS: u32 = 500;
 /// The policy's lowest valuation of the native coin is its price divided by this.
 const PRICE_FALL: Decimal = Decimal::from_parts(3, 0, 0, false, 0);
@@ -89,7 +90,7 @@ pub(in crate::app) fn entry_for(job: &Job, spec: &ChainSpec, native: Price) -> E
         max_day_usd: margin(own.day),
         max_gas_usd: cents(limits.max_gas_usd.decimal().saturating_mul(REPLACEMENTS)),
         max_loss_bps: MAX_LOSS_BPS
-            .max(limits.max_slippage_bps.saturating_add(LOSS_BEYOND_BPS))
+            .max(worst_bps(job).saturating_add(LOSS_BEYOND_BPS))
             .min(BPS),
         max_deadline: MAX_DEADLINE,
         native_usd_min: least_native(native),
@@ -97,6 +98,12 @@ pub(in crate::app) fn entry_for(job: &Job, spec: &ChainSpec, native: Price) -> E
         stop: false,
         contracts: NamedContracts::default(),
     }
+}
+
+/// What a job's own limits let one trade lose, basis points.
+fn worst_bps(job: &Job) -> u32 {
+    let limits = &job.config.limits;
+    bounds::losses_together(limits.max_pool_fee_bps, limits.max_slippage_bps)
 }
 
 /// A third of the price, to three digits.
@@ -204,11 +211,11 @@ pub(in crate::app) fn lacks(policy: &Policy, job: &Job, spec: &ChainSpec) -> Vec
         entry.max_gas_usd >= gas,
         format!("max_gas_usd = {}: it may pay {gas}", entry.max_gas_usd),
     );
-    let slippage = job.config.limits.max_slippage_bps;
+    let worst = worst_bps(job);
     need(
-        entry.max_loss_bps >= slippage,
+        entry.max_loss_bps >= worst,
         format!(
-            "max_loss_bps = {}: its max_slippage_bps is {slippage}",
+            "max_loss_bps = {}: its max_pool_fee_bps and max_slippage_bps allow {worst}",
             entry.max_loss_bps
         ),
     );

@@ -190,6 +190,16 @@ pub(crate) enum Fee {
     Fixed(u32),
     /// From the pool's state, in millionths; the flag is [`Leg::token_is_zero`].
     Stated(fn(&Reading, bool) -> Option<u32>),
-    /// Only a swap tells: a hook may take what it likes.
-    Unknown,
+    /// From the pool's state in the same way, and a hook may take more: only a swap tells.
+    Hooked(fn(&Reading, bool) -> Option<u32>),
+}
+
+impl Fee {
+    /// What the pool itself says that it keeps, millionths.
+    pub(super) fn stated(self, reading: &Reading, token_is_zero: bool) -> Option<u32> {
+        match self {
+            Self::Fixed(millionths) => Some(millionths),
+            Self::Stated(read) | Self::Hooked(read) => read(reading, token_is_zero),
+        }
+    }
 }

@@ -29,6 +29,7 @@ use crate::{
     },
     domain::{
         Timestamp, bounds,
+        kept::Kept,
         onchain::{Call, Quote, SwapRequest},
         pool::Pool,
         span::Span,
@@ -255,9 +256,9 @@ impl BestOf {
         };
         // The calldata is known before it is tried, and so is what its data costs: the two share a round trip.
         let (tried, data_fee) = join!(tried, self.data_fee(&usual));
-        let (calls, amount_out) = match tried {
-            Ok(tried) => (tried.calls, tried.arrived),
-            Err(Refusal::Funds) => (usual.clone(), offer.amount_out),
+        let (calls, amount_out, kept) = match tried {
+            Ok((tried, kept)) => (tried.calls, tried.arrived, kept),
+            Err(Refusal::Funds) => (usual.clone(), offer.amount_out, offer.kept),
             Err(Refusal::Reverts { reason, .. }) => {
                 let remark = remark(&self.search.rpc, request.wallet).await;
                 return Err(QuoteError::Reverts(format!("{reason}{remark}")));
@@ -280,6 +281,7 @@ impl BestOf {
             amount_out: Amount::new(amount_out),
             price_impact_bps: offer.price_impact_bps,
             explained_bps: offer.explained_bps,
+            kept,
             gas_units,
             data_fee,
         })
@@ -371,19 +373,23 @@ impl BestOf {
     }
 }
 
-/// The calls of a swap, tried out; of a buy with the proof that what it leaves can be sold.
-async fn try_out(trial: &Trial<'_>, bounds: Bounds, held: U256) -> Result<Tried, Refusal> {
-    if !trial.request.prove_sell {
-        return trial.attempt(bounds).await;
-    }
-    let (tried, back) = match sale::both(trial, bounds, held).await {
+/// The calls of a swap, tried out, and what is kept of it; of a buy with the proof that what it leaves can be sold.
+async fn try_out(trial: &Trial<'_>, bounds: Bounds, held: U256) -> Result<(Tried, Kept), Refusal> {
+    let proven = if trial.request.prove_sell {
+        sale::both(trial, bounds, held).await
+    } else {
+        None
+    };
+    let (tried, back) = match proven {
         Some((tried, back)) => (tried, Some(back)),
         None => (trial.attempt(bounds).await?, None),
     };
-    sale::prove(trial, &tried, held, back)
-        .await
-        .map_err(Refusal::Calls)?;
-    Ok(tried)
+    let kept = trial.kept(tried.arrived).await.map_err(Refusal::Calls)?;
+    if trial.request.prove_sell {
+        let proof = sale::prove(trial, &tried, kept, (held, back)).await;
+        proof.map_err(Refusal::Calls)?;
+    }
+    Ok((tried, kept))
 }
 
 #[async_trait]
@@ -391,7 +397,10 @@ impl Venue for BestOf {
     async fn quote(&self, request: &SwapRequest) -> Result<Quote, QuoteError> {
         let quote =
             |offer, holdings: Arc<Holdings>| async move { self.quote_of(request, &offer, &holdings).await };
-        let fits = |quote: &Quote| fits(request, quote.amount_out, quote.price_impact_bps) == Ok(Fit::Fits);
+        let fits = |quote: &Quote| {
+            let fit = fits(request, quote.amount_out, quote.price_impact_bps, quote.kept);
+            fit == Ok(Fit::Fits)
+        };
         self.first_that_works(request, quote, fits).await
     }
 

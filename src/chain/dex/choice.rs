@@ -4,6 +4,7 @@ use super::search::Offer;
 use crate::{
     domain::{
         bounds,
+        kept::Kept,
         onchain::SwapRequest,
         units::{Amount, MoneyError},
     },
@@ -15,14 +16,19 @@ use crate::{
 pub(super) enum Fit {
     /// It is within all of them.
     Fits,
-    /// It gives too little, or moves its pool too far.
+    /// It gives too little, moves its pool too far, or too much of it is kept.
     Poor,
     /// It gives more than is believable.
     TooGood,
 }
 
 /// Holds an offer against the checks of `request`.
-pub(super) fn fits(request: &SwapRequest, amount_out: Amount, impact_bps: u32) -> Result<Fit, MoneyError> {
+pub(super) fn fits(
+    request: &SwapRequest,
+    amount_out: Amount,
+    impact_bps: u32,
+    kept: Kept,
+) -> Result<Fit, MoneyError> {
     let (checks, fair) = (&request.checks, request.amount_out_fair);
     if let Some(better) = checks.better_max_bps
         && amount_out > bounds::ceiling(fair, better)?
@@ -30,11 +36,16 @@ pub(super) fn fits(request: &SwapRequest, amount_out: Amount, impact_bps: u32) -
         return Ok(Fit::TooGood);
     }
     let little = match checks.worse_max_bps {
-        Some(worse) => amount_out < bounds::floor(fair, worse)?,
+        Some(worse) => amount_out < bounds::floor(fair, kept, worse)?,
         None => false,
     };
     let far = checks.impact_max_bps.is_some_and(|most| impact_bps > most);
-    Ok(if little || far { Fit::Poor } else { Fit::Fits })
+    let costly = checks.kept_max_bps.is_some_and(|most| kept.bps() > most);
+    Ok(if little || far || costly {
+        Fit::Poor
+    } else {
+        Fit::Fits
+    })
 }
 
 /// Offers that fit come first, the best of them before all: a pool with dust in it, or one that cannot be traded in any
@@ -44,7 +55,8 @@ pub(super) fn likely_first(request: &SwapRequest, offers: Vec<Offer>) -> Result<
     let out_of_range = |error: MoneyError| QuoteError::NoLiquidity(error.to_string());
     let mut ranked = Vec::with_capacity(offers.len());
     for offer in offers {
-        let fit = fits(request, Amount::new(offer.amount_out), offer.price_impact_bps);
+        let out = Amount::new(offer.amount_out);
+        let fit = fits(request, out, offer.price_impact_bps, offer.kept);
         ranked.push((fit.map_err(out_of_range)?, offer));
     }
     ranked.sort_by_key(|(fit, _)| match fit {

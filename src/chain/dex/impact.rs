@@ -19,7 +19,10 @@ use crate::{
         multicall::{Read, Reading},
         settings::ChainSpec,
     },
-    domain::units::BPS,
+    domain::{
+        kept::{Kept, MILLION},
+        units::BPS,
+    },
 };
 
 /// Shares of an amount that are asked where the state does not say what the first unit gets: the smallest is the
@@ -29,9 +32,6 @@ const PROBE_SHARES: [U256; 3] = [
     U256::from_limbs([10, 0, 0, 0]),
     U256::from_limbs([2, 0, 0, 0]),
 ];
-
-/// A pool's fee is counted in millionths.
-const MILLION: u32 = 1_000_000;
 
 /// A swap that was asked, base units.
 #[derive(Debug, Clone, Copy)]
@@ -46,8 +46,14 @@ pub(super) struct Asked {
 pub(super) enum Yardstick {
     /// The pools on the way; their fees are known.
     State(Vec<Leg>),
-    /// Smaller swaps: amount, and the read that asks for it.
-    Probes(Vec<(U256, Read)>),
+    /// The pools on the way, where a hook may take a fee of its own, and smaller swaps: amount, and the read that asks
+    /// for it.
+    Probes {
+        /// Pools.
+        legs: Vec<Leg>,
+        /// Smaller swaps.
+        probes: Vec<(U256, Read)>,
+    },
 }
 
 /// What the reads of a yardstick say of a swap.
@@ -58,6 +64,8 @@ pub(super) struct Measured {
     /// What the swap would give at the pool's price without fee and impact, base units rounded down; `None` where the
     /// state does not say.
     pub(super) at_spot: Option<U256>,
+    /// What the pools and their hooks are proven to keep.
+    pub(super) kept: Kept,
 }
 
 impl Measured {
@@ -76,7 +84,7 @@ impl Yardstick {
     /// For a swap of `amount` through `route`.
     pub(super) fn new(spec: &ChainSpec, route: &Route, amount: U256) -> Self {
         let legs = route.dex.price(spec, route, When::Now).unwrap_or_default();
-        let known = |leg: &Leg| !matches!(leg.fee, Fee::Unknown);
+        let known = |leg: &Leg| !matches!(leg.fee, Fee::Hooked(_));
         if !legs.is_empty() && legs.iter().all(known) {
             return Self::State(legs);
         }
@@ -84,14 +92,19 @@ impl Yardstick {
         let mut shares = PROBE_SHARES.map(|share| amount.div_ceil(share)).to_vec();
         shares.dedup();
         let probe = |part: U256| Some((part, route.dex.ask(spec, route, part)?));
-        Self::Probes(shares.into_iter().filter_map(probe).collect())
+        let probes = shares.into_iter().filter_map(probe).collect();
+        Self::Probes { legs, probes }
     }
 
     /// What is to be read.
     pub(super) fn reads(&self) -> Vec<Read> {
+        let states = |legs: &[Leg]| legs.iter().map(|leg| leg.read.clone()).collect::<Vec<_>>();
         match self {
-            Self::State(legs) => legs.iter().map(|leg| leg.read.clone()).collect(),
-            Self::Probes(probes) => probes.iter().map(|(_, read)| read.clone()).collect(),
+            Self::State(legs) => states(legs),
+            Self::Probes { legs, probes } => {
+                let probes = probes.iter().map(|(_, read)| read.clone());
+                states(legs).into_iter().chain(probes).collect()
+            }
         }
     }
 
@@ -99,14 +112,22 @@ impl Yardstick {
     pub(super) fn measure(&self, route: &Route, swap: &Asked, readings: &[Reading]) -> Measured {
         match self {
             Self::State(legs) => by_state(swap, legs, readings).unwrap_or_default(),
-            Self::Probes(probes) => {
+            Self::Probes { legs, probes } => {
+                let Some((states, readings)) = readings.split_at_checked(legs.len()) else {
+                    return Measured::default();
+                };
                 let answers = probes.iter().zip(readings).map(|((amount, _), reading)| {
                     let out = route.dex.answer(route, *amount, Some(reading));
                     (*amount, out.unwrap_or_default())
                 });
+                let answers: Vec<(U256, U256)> = answers.collect();
+                let impact_bps = by_probes(swap, answers.iter().copied());
+                // Where small swaps contradict the whole, they prove nothing of the fee either.
+                let kept = impact_bps.and_then(|_| kept_by_probes(swap, legs, states, &answers));
                 Measured {
-                    impact_bps: by_probes(swap, answers),
+                    impact_bps,
                     at_spot: None,
+                    kept: kept.unwrap_or_default(),
                 }
             }
         }
@@ -117,24 +138,48 @@ fn by_state(swap: &Asked, legs: &[Leg], readings: &[Reading]) -> Option<Measured
     if legs.len() != readings.len() {
         return None;
     }
-    let (mut spot, mut first) = (Rate::ONE, Rate::ONE);
+    let (spot, kept) = stated(legs, readings)?;
+    let mut first = spot;
     for (leg, reading) in legs.iter().zip(readings) {
-        let ratio = (leg.ratio)(reading, leg.token_is_zero).ok()?;
-        let fee = match leg.fee {
-            Fee::Fixed(millionths) => millionths,
-            Fee::Stated(read) => read(reading, leg.token_is_zero)?,
-            Fee::Unknown => return None,
-        };
-        let kept = MILLION.checked_sub(fee)?;
-        spot = spot.times(ratio.numerator, ratio.denominator)?;
-        first = first
-            .times(ratio.numerator, ratio.denominator)?
-            .times(U512::from(kept), U512::from(MILLION))?;
+        let passes = MILLION.checked_sub(leg.fee.stated(reading, leg.token_is_zero)?)?;
+        first = first.times(U512::from(passes), U512::from(MILLION))?;
     }
     Some(Measured {
         impact_bps: Some(proven_bps(swap, first)?),
         at_spot: spot.of(swap.amount),
+        kept,
     })
+}
+
+/// The price of the pools on the way without any fee, and the fees that their states say.
+fn stated(legs: &[Leg], readings: &[Reading]) -> Option<(Rate, Kept)> {
+    let (mut spot, mut kept) = (Rate::ONE, Kept::NOTHING);
+    for (leg, reading) in legs.iter().zip(readings) {
+        let ratio = (leg.ratio)(reading, leg.token_is_zero).ok()?;
+        spot = spot.times(ratio.numerator, ratio.denominator)?;
+        kept = kept.and_by_pool(leg.fee.stated(reading, leg.token_is_zero)?);
+    }
+    Some((spot, kept))
+}
+
+/// What pools with hooks keep: the least that any swap, the whole one included, loses against the pools' own price, as
+/// far as rounding does not explain it.
+fn kept_by_probes(swap: &Asked, legs: &[Leg], states: &[Reading], answers: &[(U256, U256)]) -> Option<Kept> {
+    if legs.is_empty() {
+        return None;
+    }
+    let (spot, stated) = stated(legs, states)?;
+    let answered = answers.iter().filter(|(_, out)| !out.is_zero());
+    let all = answered
+        .map(|(amount, out)| Rate::before_rounding(*amount, *out))
+        .chain([swap.most])
+        .map(|most| {
+            // Rounded down: a millionth more may have come.
+            let came = most.and_then(|most| most.share_of(spot, MILLION));
+            came.map_or(0, |came| MILLION.saturating_sub(came.saturating_add(1)))
+        })
+        .min()?;
+    Some(Kept::measured(all, stated.pool()))
 }
 
 /// A smaller swap never gets less for a unit, so each of them proves an impact. One that gives nothing although its

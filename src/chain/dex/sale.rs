@@ -2,13 +2,14 @@
 //!
 //! The buy and the sale are simulated one after the other, in one request, on the newest block. What must be sellable
 //! is the *whole* position after the buy: what the job holds already and what arrives. The sale goes back through the
-//! pool that was bought in, and may lose so much of what was paid for the same number of tokens: the pool's fee twice
-//! and some slack, or what the job says. A position that is large for its pool moves the price when it is sold at once;
-//! what the pool's own price explains of the loss is no fault of the token and counts apart, and so does the fraction
-//! of a unit that the buy was cut by, as far as the pool's own price bears it out: a token of few decimals would
-//! otherwise look like a trap. What the pool does not explain, such as a tax, and a sale that reverts, refuse the buy:
-//! a token that only lets small amounts go is no exception. Nor is a pool that rounds its fee up to a whole unit of the
-//! few that are sold: that loss is real, and the sale would break `limits.max_slippage_bps`.
+//! pool that was bought in, and may lose so much of what was paid for the same number of tokens: what pool, hook and
+//! token keep of both and some slack, or what the job says. What the sale alone would keep has the limit that it will
+//! be held to when it is due. A position that is large for its pool moves the price when it is sold at once; what the
+//! pool's own price explains of the loss is no fault of the token and counts apart, and so does the fraction of a unit
+//! that the buy was cut by, as far as the pool's own price bears it out: a token of few decimals would otherwise look
+//! like a trap. A larger loss, and a sale that reverts, refuse the buy: a token that only lets small amounts go is no
+//! exception. Nor is a pool that rounds its fee up to a whole unit of the few that are sold: that loss is real, and the
+//! sale would break `limits.max_slippage_bps`.
 
 use alloy_primitives::U256;
 
@@ -22,6 +23,7 @@ use crate::{
     chain::wallet_code::remark,
     domain::{
         bounds,
+        kept::Kept,
         onchain::SwapRequest,
         units::{Amount, Rounding},
     },
@@ -103,16 +105,17 @@ const fn unbound(reset_allowance: bool) -> Bounds {
     }
 }
 
-/// Shows that all that is held after `bought` can be sold within what a round trip may lose. `in_wallet`: what the
-/// wallet has of the token before the buy; `back`: what a simulation with the buy brought back, if there was one.
+/// Shows that all that is held after `bought` can be sold within what a round trip may lose. `kept`: of the buy;
+/// `in_wallet`: what the wallet has of the token before it; `back`: what a simulation with the buy brought back, if
+/// there was one.
 ///
 /// # Errors
 /// [`QuoteError::Unsellable`] names the loss or the revert, and what of it is allowed.
 pub(super) async fn prove(
     trial: &Trial<'_>,
     bought: &Tried,
-    in_wallet: U256,
-    back: Option<Amount>,
+    kept: Kept,
+    (in_wallet, back): (U256, Option<Amount>),
 ) -> Result<(), QuoteError> {
     let request = trial.request;
     let pool = trial.offer.route.pool;
@@ -124,8 +127,6 @@ pub(super) async fn prove(
     let paid = whole
         .mul_div(request.amount_in.units(), bought.arrived, Rounding::Up)
         .map_err(|error| QuoteError::Unsellable(error.to_string()))?;
-    let allowed =
-        bounds::round_trip_allowed(request.checks.round_trip_loss_max_bps, route.dex.fee_bps(&pool));
     let sold = match back {
         Some(back) => Sale::Back(back),
         None => sell(trial, bought, &route, whole).await?,
@@ -141,10 +142,21 @@ pub(super) async fn prove(
         }
     };
     let lost = bounds::loss_bps(paid, back);
-    if lost <= allowed {
+    let said = request.checks.round_trip_loss_max_bps;
+    // A buy of which too much is kept is refused for that, by its own name.
+    let keeps_most = request.checks.kept_max_bps.filter(|most| kept.bps() <= *most);
+    // The sale alone keeps no more than both lose.
+    let allowed = bounds::round_trip_allowed(said, kept, Kept::NOTHING);
+    if lost <= allowed && keeps_most.is_none_or(|most| lost <= most) {
         return Ok(());
     }
-    let PoolSays { impact, worth } = pool_says(trial, &route, whole).await?;
+    let PoolSays { impact, worth, keeps } = pool_says(trial, &route, whole, back).await?;
+    if let Some(most) = keeps_most.filter(|most| keeps.bps() > *most) {
+        return Err(QuoteError::Unsellable(format!(
+            "{keeps} of a sale of all {whole} that would be held would be kept, limits.max_pool_fee_bps is {most}"
+        )));
+    }
+    let allowed = bounds::round_trip_allowed(said, kept, keeps);
     let least = least_paid(request.amount_in, bought.arrived, whole, worth);
     let lost = least.map_or(lost, |least| bounds::loss_bps(least.min(paid), back));
     if lost <= bounds::losses_together(allowed, impact) {
@@ -162,15 +174,27 @@ struct PoolSays {
     impact: u32,
     /// What the tokens are worth at the pool's price before the buy; `None` where its state does not say.
     worth: Option<Amount>,
+    /// What pool, hook and token keep of it.
+    keeps: Kept,
 }
 
-async fn pool_says(trial: &Trial<'_>, route: &Route, whole: Amount) -> Result<PoolSays, QuoteError> {
+/// `back`: what came back after the buy. The pool is asked as it was before, when it gave less: the token keeps no less
+/// than what is missing of that.
+async fn pool_says(
+    trial: &Trial<'_>,
+    route: &Route,
+    whole: Amount,
+    back: Amount,
+) -> Result<PoolSays, QuoteError> {
     let asked = trial.search.offers(&[*route], whole.units(), &[]).await;
     let (offers, _) = asked.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
     let offer = offers.first();
     Ok(PoolSays {
         impact: offer.map_or(0, |offer| offer.explained_bps),
         worth: offer.and_then(|offer| offer.at_spot).map(Amount::new),
+        keeps: offer.map_or(Kept::NOTHING, |offer| {
+            offer.kept.with_arrival(offer.amount_out, back.units())
+        }),
     })
 }
 

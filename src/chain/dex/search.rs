@@ -24,7 +24,7 @@ use crate::{
         rpc::Rpc,
         settings::ChainSpec,
     },
-    domain::pool::Pool,
+    domain::{kept::Kept, pool::Pool},
 };
 
 /// A pool found longer ago is searched for again.
@@ -44,6 +44,8 @@ pub(crate) struct Offer {
     pub(crate) explained_bps: u32,
     /// What it would give at the pool's price without fee and impact, base units rounded down; `None`: not known.
     pub(crate) at_spot: Option<U256>,
+    /// What the pools on the way and their hooks are proven to keep.
+    pub(crate) kept: Kept,
 }
 
 /// Pools by token and quote, and when they were found.
@@ -257,6 +259,7 @@ impl Asked {
             price_impact_bps: measured.suspected_bps(),
             explained_bps: measured.explained_bps(),
             at_spot: measured.at_spot,
+            kept: measured.kept,
         })
     }
 }

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     domain::{
+        kept::Kept,
         onchain::{Call, SwapRequest},
         pool::NATIVE,
         trade::Purpose,
@@ -107,6 +108,20 @@ impl<'a> Trial<'a> {
             }
             other => other,
         }
+    }
+
+    /// What is kept of a swap of which `arrived` was tried to reach the wallet. Where less arrives than the pool says,
+    /// it is asked once more, and the lesser answer counts: a trade of others between question and trial is no tax.
+    pub(super) async fn kept(&self, arrived: U256) -> Result<Kept, QuoteError> {
+        let offer = self.offer;
+        if arrived >= offer.amount_out {
+            return Ok(offer.kept);
+        }
+        let amount = self.request.amount_in.units();
+        let again = self.search.offers(&[offer.route], amount, &[]).await;
+        let (again, _) = again.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
+        let expected = again.first().map_or(U256::ZERO, |again| again.amount_out);
+        Ok(offer.kept.with_arrival(expected.min(offer.amount_out), arrived))
     }
 
     async fn once(&self, bounds: Bounds) -> Result<Tried, Refusal> {

@@ -143,21 +143,26 @@ impl Dex for UniswapV4 {
         let key = key(&route.pool).ok_or("no such V4 pool")?;
         let id = id(key).ok_or("no such V4 pool")?;
         let contracts = &spec.contracts;
-        let (read, ratio, fee): (_, fn(&Reading, bool) -> _, _) = if contracts.v4_state_view.is_zero() {
+        type Of<T> = fn(&Reading, bool) -> T;
+        let (read, ratio, fee): (_, Of<_>, Of<Option<u32>>) = if contracts.v4_state_view.is_zero() {
             let slot = state_slot(id);
             let call = V4PoolManager::extsloadCall { slot };
             let read = Read::new(contracts.v4_pool_manager, &call);
-            (read, ratio_of_word, Fee::Stated(fee_of_word))
+            (read, ratio_of_word, fee_of_word)
         } else {
             let call = V4StateView::getSlot0Call { poolId: id };
             let read = Read::new(contracts.v4_state_view, &call);
-            (read, ratio_of_view, Fee::Stated(fee_of_view))
+            (read, ratio_of_view, fee_of_view)
         };
         Ok(vec![Leg {
             read,
             token_is_zero: route.zero_for_one(),
             ratio,
-            fee: if key.hooks.is_zero() { fee } else { Fee::Unknown },
+            fee: if key.hooks.is_zero() {
+                Fee::Stated(fee)
+            } else {
+                Fee::Hooked(fee)
+            },
         }])
     }
 

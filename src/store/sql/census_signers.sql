@@ -6,8 +6,9 @@ SELECT s.realm AS "realm!", s.chain AS "chain!", s.address::text AS "wallet!", s
 FROM signers s
 LEFT JOIN (
     SELECT x.realm, x.chain, x.signer, count(*) AS transactions, min(x.nonce) AS lowest_nonce
-    FROM trades t JOIN transactions x ON x.trade_id = t.id
-    WHERE t.status = 'SUBMITTED'
+    FROM (SELECT x.* FROM trades t JOIN transactions x ON x.trade_id = t.id WHERE t.status = 'SUBMITTED'
+          UNION ALL
+          SELECT x.* FROM withdrawals w JOIN transactions x ON x.withdrawal_id = w.id WHERE w.status = 'SUBMITTED') x
     GROUP BY 1, 2, 3
 ) o ON (o.realm, o.chain, o.signer) = (s.realm, s.chain, s.address)
 LEFT JOIN paper.balances b ON s.realm = 'paper' AND b.asset = 'native' AND (b.chain, b.address) = (s.chain, s.address)

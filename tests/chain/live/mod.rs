@@ -8,11 +8,14 @@
 
 mod balances;
 mod begin;
+mod fees;
 mod few_units;
 mod gauges;
 mod halts;
 #[cfg(feature = "failpoints")]
 mod killed;
+#[cfg(feature = "failpoints")]
+mod payouts;
 mod reorgs;
 mod requests;
 mod secrets;

@@ -6,6 +6,7 @@
 )]
 
 mod few_units;
+mod kept;
 mod odd;
 mod prices;
 mod refusals;

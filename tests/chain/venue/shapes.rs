@@ -11,7 +11,8 @@ use lgi_mm::{
     chain::{BestOf, ChainSpec, Rpc},
     devnet::NAME,
     domain::{
-        onchain::SwapRequest,
+        kept::Kept,
+        onchain::{Checks, SwapRequest},
         pool::{DYNAMIC_FEE, NATIVE, Pool, PoolKey},
     },
     ports::{QuoteError, Venue},
@@ -128,10 +129,21 @@ async fn a_pool_that_keeps_too_much_is_found_and_refused() {
     let world = World::new().await;
     let token = token(&world).await;
     pool(&world, key(NATIVE, 800_000, 200), token).await;
-    let refused = there_and_back(&world, token)
+    let buy = SwapRequest {
+        prove_sell: true,
+        checks: Checks {
+            kept_max_bps: Some(300),
+            ..Checks::none()
+        },
+        ..world.swap(NATIVE, token, coins(1) / U256::from(10))
+    };
+    let quote = world
+        .venue
+        .quote(&buy)
         .await
-        .expect_err("most of it is lost");
-    assert!(matches!(refused, QuoteError::Unsellable(_)), "{refused}");
+        .expect("a quote, for the limits to refuse");
+    assert_eq!(quote.kept, Kept::by_pool(800_000));
+    assert!(quote.kept.bps() > 300, "the hold pool_fee");
 }
 
 #[tokio::test]

@@ -83,26 +83,31 @@ async fn finding_10_the_whole_position_must_come_back_less_the_pools_fee_and_som
     let buy = SwapRequest {
         pool: Some(v2),
         prove_sell: true,
+        checks: Checks {
+            kept_max_bps: Some(300),
+            ..Checks::none()
+        },
         ..swap(NATIVE, token, tenth())
     };
     let quote = world.live.venue.quote(&buy).await.expect("an honest token");
     for percent in [49, 5] {
         play(&world.devnet, token, Trick::TaxedSale(percent)).await;
         let refused = world.live.venue.quote(&buy).await.expect_err("a tax");
+        let told = refused.to_string();
         assert!(
-            matches!(refused, QuoteError::Unsellable(_)) && refused.to_string().contains("360 are allowed"),
-            "{refused}"
+            matches!(refused, QuoteError::Unsellable(_))
+                && told.contains("(pool 0.3 %, token ")
+                && told.contains("limits.max_pool_fee_bps is 300"),
+            "{told}"
         );
     }
-    // An owner who accepts it may buy.
+    // An owner who accepts it may buy: what is kept of both sides and some slack may be lost, and no more.
     let mut taxed = buy;
-    taxed.checks.round_trip_loss_max_bps = 700;
-    world
-        .live
-        .venue
-        .quote(&taxed)
-        .await
-        .expect("5 % and fees are allowed");
+    taxed.checks.kept_max_bps = Some(600);
+    world.live.venue.quote(&taxed).await.expect("5 % is allowed");
+    taxed.checks.round_trip_loss_max_bps = 500;
+    let refused = world.live.venue.quote(&taxed).await.expect_err("less is allowed");
+    assert!(refused.to_string().contains("500 are allowed"), "{refused}");
     // What is held already counts: half of a large position is too much for the token.
     play(&world.devnet, token, Trick::Honest).await;
     let held = of(quote.amount_out.units(), 3, 1);
@@ -129,6 +134,10 @@ async fn the_price_impact_of_selling_all_is_no_proof_of_a_trap() {
         let mut buy = SwapRequest {
             pool: Some(pool.parse().expect("a pool")),
             prove_sell: true,
+            checks: Checks {
+                kept_max_bps: Some(300),
+                ..Checks::none()
+            },
             ..swap(NATIVE, token, tenth())
         };
         // A fifth of what the pool has.
@@ -187,6 +196,7 @@ async fn the_best_offer_is_passed_over_if_it_is_broken_or_too_good() {
     buy.amount_out_fair = fair;
     buy.checks.better_max_bps = Some(200);
     buy.checks.worse_max_bps = Some(300);
+    buy.checks.kept_max_bps = Some(300);
     buy.checks.impact_max_bps = Some(300);
     buy.checks.slip_max_bps = 30;
     let found = venue.quote(&buy).await.expect("another pool").amount_out;

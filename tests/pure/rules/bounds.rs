@@ -3,6 +3,7 @@
 use alloy_primitives::U256;
 use lgi_mm::domain::{
     bounds::{calldata_min, ceiling, floor, loss_bps, losses_together, round_trip_allowed},
+    kept::Kept,
     units::Amount,
 };
 use proptest::prelude::*;
@@ -16,7 +17,7 @@ proptest! {
     fn the_minimum_in_calldata_is_never_below_the_plans_floor_nor_above_what_arrives(
         fair in 1_u128..u128::MAX >> 16, worse in 1_u32..=5_000, slip in 1_u32..=5_000, more in 0_u128..1_000_000
     ) {
-        let plan = floor(units(fair), worse).expect("in range");
+        let plan = floor(units(fair), Kept::NOTHING, worse).expect("in range");
         prop_assert!(plan >= units(1) && plan <= units(fair));
         let arrives = plan.checked_add(units(more)).expect("in range");
         let least = calldata_min(plan, arrives, slip).expect("in range");
@@ -30,7 +31,7 @@ proptest! {
         let fair = units(fair);
         let most = ceiling(fair, bps).expect("in range");
         prop_assert!(most > fair);
-        prop_assert!(floor(fair, bps).expect("in range") <= most);
+        prop_assert!(floor(fair, Kept::NOTHING, bps).expect("in range") <= most);
         prop_assert!(ceiling(fair, bps + 1).expect("in range") >= most);
     }
 
@@ -48,15 +49,22 @@ proptest! {
 }
 
 #[test]
-fn what_a_round_trip_may_lose_is_twice_the_fee_and_three_per_cent_or_what_the_job_says() {
-    for (said, fee, allowed) in [
-        (0, 30, 360),
-        (0, 100, 500),
-        (250, 100, 250),
-        (0, 1_000, 2_300),
-        (0, 8_000, 2_300),
+fn what_a_round_trip_may_lose_is_what_is_kept_of_both_and_three_per_cent_or_what_the_job_says() {
+    for (said, buy, sale, allowed) in [
+        (0, 0, 0, 300),
+        (0, 3_000, 3_000, 359),
+        (0, 10_000, 10_000, 499),
+        (0, 3_000, 50_000, 828),
+        (250, 10_000, 10_000, 250),
+        (0, 100_000, 100_000, 2_200),
+        (0, 900_000, 900_000, 10_000),
     ] {
-        assert_eq!(round_trip_allowed(said, fee), allowed, "{said} {fee}");
+        let (buy, sale) = (Kept::by_pool(buy), Kept::by_pool(sale));
+        assert_eq!(
+            round_trip_allowed(said, buy, sale),
+            allowed,
+            "{said} {buy} {sale}"
+        );
     }
     assert_eq!(loss_bps(units(0), units(1)), 10_000, "nothing was paid for");
     assert_eq!(loss_bps(units(100), units(200)), 0);

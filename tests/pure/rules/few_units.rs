@@ -6,6 +6,7 @@ use lgi_mm::domain::{
     bounds::{Worth, too_few_units},
     costs::{PARTS, fair_out_parts, less_than_a_unit},
     decision::{Decision, HoldReason, Plan, Position, Reason, Side},
+    kept::Kept,
     limits::{self, Quoted},
     liquidate::{self, Liquidation, is_dust},
     liquidity,
@@ -68,7 +69,11 @@ fn bounds_are_exact_for_all_decimals_and_prices() {
                     let kept = U512::from(10_000 - bps);
                     let whole = down * U512::from(10_000);
                     let floor = (up * kept).div_ceil(whole).max(U512::from(1));
-                    assert_eq!(wide(worth.floor(bps).expect("in range")), floor, "{label}");
+                    assert_eq!(
+                        wide(worth.floor(Kept::NOTHING, bps).expect("in range")),
+                        floor,
+                        "{label}"
+                    );
                     let most = (up * U512::from(10_000 + bps)).div_ceil(whole);
                     let ceiling = wide(worth.ceiling(bps).expect("in range"));
                     let digit = U512::from(1) + most / U512::from(1_000_000_000_u64);
@@ -117,6 +122,7 @@ fn quoted(out: u128, decimals: u8, at: &str) -> Quoted {
         out_decimals: decimals,
         out_price: price(at),
         price_impact_bps: 0,
+        kept: Kept::NOTHING,
         gas_usd: Usd::ZERO,
         available_in: Amount::new(U256::MAX),
         gas_affordable: true,

@@ -4,6 +4,7 @@ use alloy_primitives::U256;
 use lgi_mm::domain::{
     decision::{Facts, HoldReason, Plan, Reason, Side},
     job::JobMode,
+    kept::Kept,
     limits::{Quoted, approve, clip},
     units::{Amount, Price, Rounding, Usd},
 };
@@ -30,6 +31,7 @@ fn fair(plan: &Plan, out_price: Price, out_decimals: u8) -> Quoted {
         out_decimals,
         out_price,
         price_impact_bps: 0,
+        kept: Kept::NOTHING,
         gas_usd: usd("0.1"),
         available_in: plan.amount_in,
         gas_affordable: true,
@@ -176,73 +178,102 @@ fn a_job_never_pays_with_quote_or_tokens_it_does_not_own() {
     }
 }
 
+type Answer = fn(&mut Quoted);
+
+/// What a venue or a wallet says of a buy of 10 USD, and the name of the refusal.
+const ANSWERS: &[(&str, Answer, Option<HoldReason>)] = &[
+    ("all well", |_| {}, None),
+    (
+        "nothing comes out",
+        |q| q.amount_out = Amount::ZERO,
+        Some(HoldReason::NoLiquidity),
+    ),
+    (
+        "the wallet lacks one unit",
+        |q| q.available_in = units(9_999_999),
+        Some(HoldReason::InsufficientBalance),
+    ),
+    (
+        "no gas",
+        |q| q.gas_affordable = false,
+        Some(HoldReason::InsufficientGas),
+    ),
+    ("gas at its limit", |q| q.gas_usd = usd("2"), None),
+    (
+        "gas above its limit",
+        |q| q.gas_usd = usd("2.01"),
+        Some(HoldReason::GasTooExpensive),
+    ),
+    ("impact at its limit", |q| q.price_impact_bps = 100, None),
+    (
+        "impact above its limit",
+        |q| q.price_impact_bps = 101,
+        Some(HoldReason::PriceImpact),
+    ),
+    ("out at the floor", |q| q.amount_out = tokens("4.95"), None),
+    (
+        "out below the floor",
+        |q| q.amount_out = tokens("4.949999999999999999"),
+        Some(HoldReason::Slippage),
+    ),
+    (
+        "a fee at its limit, and what it leaves at the floor",
+        |q| {
+            q.kept = Kept::by_pool(30_000);
+            q.amount_out = tokens("4.8015");
+        },
+        None,
+    ),
+    (
+        "a fee leaves no more room than its own",
+        |q| {
+            q.kept = Kept::by_pool(30_000);
+            q.amount_out = tokens("4.801499999999999999");
+        },
+        Some(HoldReason::Slippage),
+    ),
+    (
+        "a fee above its limit",
+        |q| q.kept = Kept::by_pool(30_001),
+        Some(HoldReason::PoolFee),
+    ),
+    ("better than fair by 2 %", |q| q.amount_out = tokens("5.1"), None),
+    (
+        "better than can be",
+        |q| q.amount_out = tokens("5.101"),
+        Some(HoldReason::QuoteDisagrees),
+    ),
+    (
+        "twenty times what is fair",
+        |q| q.amount_out = tokens("100"),
+        Some(HoldReason::QuoteDisagrees),
+    ),
+    (
+        "too large and too little",
+        |q| {
+            q.price_impact_bps = 500;
+            q.amount_out = tokens("4");
+        },
+        Some(HoldReason::PriceImpact),
+    ),
+];
+
 #[test]
 fn each_answer_of_venue_and_wallet_refuses_by_its_own_name() {
-    type Change = fn(&mut Quoted);
     let facts = facts();
     let plan = buy("10", &facts);
-    let cases: [(&str, Change, Option<HoldReason>); 14] = [
-        ("all well", |_| {}, None),
-        (
-            "nothing comes out",
-            |q| q.amount_out = Amount::ZERO,
-            Some(HoldReason::NoLiquidity),
-        ),
-        (
-            "the wallet lacks one unit",
-            |q| q.available_in = units(9_999_999),
-            Some(HoldReason::InsufficientBalance),
-        ),
-        (
-            "no gas",
-            |q| q.gas_affordable = false,
-            Some(HoldReason::InsufficientGas),
-        ),
-        ("gas at its limit", |q| q.gas_usd = usd("2"), None),
-        (
-            "gas above its limit",
-            |q| q.gas_usd = usd("2.01"),
-            Some(HoldReason::GasTooExpensive),
-        ),
-        ("impact at its limit", |q| q.price_impact_bps = 100, None),
-        (
-            "impact above its limit",
-            |q| q.price_impact_bps = 101,
-            Some(HoldReason::PriceImpact),
-        ),
-        ("out at the floor", |q| q.amount_out = tokens("4.95"), None),
-        (
-            "out below the floor",
-            |q| q.amount_out = tokens("4.949999999999999999"),
-            Some(HoldReason::Slippage),
-        ),
-        ("better than fair by 2 %", |q| q.amount_out = tokens("5.1"), None),
-        (
-            "better than can be",
-            |q| q.amount_out = tokens("5.101"),
-            Some(HoldReason::QuoteDisagrees),
-        ),
-        (
-            "twenty times what is fair",
-            |q| q.amount_out = tokens("100"),
-            Some(HoldReason::QuoteDisagrees),
-        ),
-        (
-            "too large and too little",
-            |q| {
-                q.price_impact_bps = 500;
-                q.amount_out = tokens("4");
-            },
-            Some(HoldReason::PriceImpact),
-        ),
-    ];
-    for (name, change, expected) in cases {
+    for (name, change, expected) in ANSWERS {
         let mut quoted = fair(&plan, price("2"), 18);
         change(&mut quoted);
         let found = approve(plan, &accumulating(), &quoted);
-        assert_eq!(found.err(), expected, "{name}");
+        assert_eq!(found.err(), *expected, "{name}");
         if let Ok(approved) = found {
-            assert_eq!(approved.amount_out_min(), tokens("4.95"), "{name}");
+            let floor = if quoted.kept == Kept::NOTHING {
+                "4.95"
+            } else {
+                "4.8015"
+            };
+            assert_eq!(approved.amount_out_min(), tokens(floor), "{name}");
             assert_eq!(approved.amount_out_expected(), quoted.amount_out);
         }
     }
@@ -372,6 +403,29 @@ proptest! {
             Err(HoldReason::NoLiquidity) => prop_assert!(quoted.amount_out.is_zero()),
             Err(other) => prop_assert!(false, "{other} has no business here"),
         }
+    }
+
+    /// A sandwich between quote and block gets what slippage allows and not a unit of what a fee explains.
+    #[test]
+    fn what_is_kept_and_what_may_slip_are_never_added_to_each_others_account(
+        (_, plan) in planned(), out_price in any_price(), pool in 0_u32..=30_000, slippage_bps in 1_u32..=1_000,
+    ) {
+        let mut config = accumulating();
+        config.limits.max_slippage_bps = slippage_bps;
+        let kept = Kept::by_pool(pool);
+        let at_once = Quoted { kept, ..fair(&plan, out_price, 18) };
+        let passed = U256::from(1_000_000 - pool);
+        let fair_units = at_once.amount_out.units();
+        let out = Amount::new(fair_units * passed / U256::from(1_000_000));
+        prop_assume!(out.units() > U256::from(1_000_000));
+        let approved = approve(plan, &config, &Quoted { amount_out: out, ..at_once });
+        let least = approved.expect("its own fee and nothing else is lost").amount_out_min();
+        // Of what the fee leaves, slippage_bps; with one unit of what is fair, and a millionth, for the rounding.
+        let exact = (fair_units * passed) * U256::from(10_000 - slippage_bps);
+        let whole = U256::from(1_000_000) * U256::from(10_000);
+        prop_assert!(least.units() * whole >= exact);
+        let above = (fair_units + U256::from(1)) * (passed * U256::from(10_000 - slippage_bps) + U256::from(20_000));
+        prop_assert!((least.units() - U256::from(1)) * whole < above);
     }
 
     #[test]

@@ -53,6 +53,7 @@ impl Default for LimitsConfig {
             max_trades_per_hour: 60,
             max_daily_spend_usd: usd(500),
             max_slippage_bps: 100,
+            max_pool_fee_bps: 300,
             max_slip_from_quote_bps: 30,
             max_price_impact_bps: 100,
             max_round_trip_loss_bps: 0,

@@ -100,7 +100,11 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "limits.max_slippage_bps",
-        "How far below the accepted price a fill may end, pool fee included; 1 to 5000 bps",
+        "How far below the accepted price a fill may end, after known fees; 1 to 5000 bps",
+    ),
+    key(
+        "limits.max_pool_fee_bps",
+        "Most that pool, hook and token may keep of one trade; 1 to 5000 bps",
     ),
     key(
         "limits.max_slip_from_quote_bps",
@@ -112,7 +116,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "limits.max_round_trip_loss_bps",
-        "Largest loss of a buy and an immediate sell; 0 (twice the pool's fee and 300) to 5000 bps",
+        "Largest loss of a buy and an immediate sell; 0 (what is kept of both, and 300) to 5000 bps",
     ),
     key("limits.max_gas_usd", "Most gas for one trade, USD, above 0"),
     key(
@@ -125,7 +129,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "notify.events",
-        "Events to notify about: [\"all\"], or some of trade.filled, trade.failed, trade.reversed, job.error, job.liquidated, job.unsellable",
+        "Events to notify about: [\"all\"], or some of trade.filled, trade.failed, trade.reversed, trade.stuck, job.error, job.liquidated, job.unsellable",
     ),
     key(
         "notify.receivers",

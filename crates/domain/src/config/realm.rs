@@ -28,7 +28,7 @@ const LIVE_PRICE_AGE: (Span, Span) = (Span::from_secs(30), Span::from_secs(15 * 
 const LIVE_MOVE_ONE_SOURCE: i64 = 10;
 /// The same where sources check each other.
 const LIVE_MOVE_SEVERAL: i64 = 50;
-/// Most slippage, price impact and distance between sources, basis points.
+/// Most slippage, fee, price impact and distance between sources, basis points.
 const LIVE_BPS_MAX: u32 = 1_000;
 
 impl JobConfig {
@@ -128,6 +128,7 @@ fn floors(config: &JobConfig, chain: &str, found: &mut Validator) {
             config.price.max_price_deviation_bps,
         ),
         ("limits.max_slippage_bps", config.limits.max_slippage_bps),
+        ("limits.max_pool_fee_bps", config.limits.max_pool_fee_bps),
         ("limits.max_price_impact_bps", config.limits.max_price_impact_bps),
         (
             "limits.max_slip_from_quote_bps",
@@ -188,7 +189,7 @@ mod tests {
     #[test]
     fn each_safeguard_of_live_has_a_floor_everywhere_but_on_the_practice_chain() {
         type Change = fn(&mut JobConfig);
-        let changes: [(&str, Change); 10] = [
+        let changes: [(&str, Change); 11] = [
             ("schedule.jitter", |c| c.schedule.jitter = Span::ZERO),
             ("schedule.jitter", |c| c.schedule.jitter = Span::from_secs(4)),
             ("price.max_price_age", |c| {
@@ -208,6 +209,7 @@ mod tests {
                 c.price.max_price_deviation_bps = 1_001;
             }),
             ("limits.max_slippage_bps", |c| c.limits.max_slippage_bps = 1_001),
+            ("limits.max_pool_fee_bps", |c| c.limits.max_pool_fee_bps = 1_001),
             ("limits.max_slip_from_quote_bps", |c| {
                 c.limits.max_slip_from_quote_bps = 1_001;
             }),

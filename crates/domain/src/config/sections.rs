@@ -184,15 +184,17 @@ pub struct LimitsConfig {
     pub max_trades_per_hour: u32,
     /// Most money spent on buys in one UTC day, USD; 0 = no limit.
     pub max_daily_spend_usd: Usd,
-    /// How far below what the accepted price implies a fill may end, the pool's fee included, 1 to 5000 bps:
-    /// freezes the plan's floor.
+    /// How far below what the accepted price implies a fill may end, after what pool, hook and token keep, 1 to
+    /// 5000 bps: freezes the plan's floor.
     pub max_slippage_bps: u32,
+    /// What pool, hook and token may keep of one trade together, 1 to 5000 bps.
+    pub max_pool_fee_bps: u32,
     /// How far below what was simulated a fill may end, 1 to 5000 bps: the calldata's own minimum, never below the
     /// plan's floor.
     pub max_slip_from_quote_bps: u32,
     /// How far the trade itself may move the price, 1 to 5000 bps.
     pub max_price_impact_bps: u32,
-    /// What a buy and a sell right after it may lose together, up to 5000 bps; 0 = twice the pool's fee and 300. A buy
+    /// What a buy and a sell right after it may lose together, up to 5000 bps; 0 = what is kept of both, and 300. A buy
     /// is refused if all that is held after it could not be sold within that.
     pub max_round_trip_loss_bps: u32,
     /// Most gas for one trade, USD, greater than 0.

@@ -118,6 +118,7 @@ fn limits(config: &LimitsConfig, found: &mut Validator) {
     }
     found.range("limits.max_trades_per_hour", config.max_trades_per_hour, 0, 3_600);
     found.range("limits.max_slippage_bps", config.max_slippage_bps, 1, 5_000);
+    found.range("limits.max_pool_fee_bps", config.max_pool_fee_bps, 1, 5_000);
     found.range(
         "limits.max_slip_from_quote_bps",
         config.max_slip_from_quote_bps,

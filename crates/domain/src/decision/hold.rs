@@ -77,6 +77,8 @@ pub enum HoldReason {
     DailyVolume,
     /// The venue's price is too far from the accepted price.
     Slippage,
+    /// Pool, hook and token together would keep more than `max_pool_fee_bps`.
+    PoolFee,
     /// Rounding to whole base units costs more than `max_slippage_bps`, or leaves nothing to trade.
     TooFewUnits,
     /// The trade would move the price by more than `max_price_impact_bps`.
@@ -172,7 +174,10 @@ impl HoldReason {
             Self::DailySpend => "max_daily_spend_usd is reached; buying resumes at midnight UTC.",
             Self::DailyVolume => "max_daily_volume_usd is reached; trading resumes at midnight UTC.",
             Self::Slippage => {
-                "The venue pays less than the price implies by more than max_slippage_bps, its fee included."
+                "The venue pays less than the price implies by more than max_slippage_bps, after its known fees."
+            }
+            Self::PoolFee => {
+                "Pool, hook and token together would keep more than max_pool_fee_bps; raise it, or trade in another pool."
             }
             Self::TooFewUnits => {
                 "The trade moves so few of the token's smallest units that rounding exceeds a limit; trade larger amounts."
