@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Display};
 use alloy_primitives::Address;
 use reqwest::Url;
 
-use crate::domain::{chains, config::Validator, contracts::Contracts, pool::HookShape};
+use crate::domain::{chains, config::Validator, contracts::Contracts, pool::HookShape, span::Span};
 
 const WEI_PER_GWEI: u128 = 1_000_000_000;
 
@@ -63,6 +63,16 @@ impl<'a> Problems<'a> {
         let value = given.unwrap_or(default);
         self.found.range(key, value, min, max);
         value
+    }
+
+    /// The time between two blocks: as set, else as the chain usually has it.
+    pub(super) fn block_time(&mut self, given: Option<Span>, usual: Option<Span>) -> Option<Span> {
+        let bounds = Bounds {
+            default: usual.or(given)?,
+            min: Span::from_millis(100),
+            max: Span::from_secs(60),
+        };
+        Some(self.bounded("block_time", given, bounds))
     }
 
     /// A setting in whole gwei, returned in wei.

@@ -306,7 +306,7 @@ impl ChainSpec {
             rpc_requests_per_second: usual_pace,
             rpc_rounds: limits.rounds,
             patience,
-            block_time: block_time(&mut problems, keys, &usual),
+            block_time: problems.block_time(keys.block_time, usual.block_time),
             max_head_age: max_head_age(&mut problems, keys),
             max_fee_per_gas: patience.max_fee_per_gas,
             max_tip_per_gas: max_tip_per_gas(&mut problems, keys, &usual),
@@ -484,21 +484,6 @@ fn patience(problems: &mut Problems<'_>, keys: &ChainFile, usual: &Usual) -> Pat
                 max: 1_000_000,
             },
         ),
-    }
-}
-
-fn block_time(problems: &mut Problems<'_>, keys: &ChainFile, usual: &Usual) -> Option<Span> {
-    let bounds = |default| Bounds {
-        default,
-        min: Span::from_millis(SECOND / 10),
-        max: Span::from_millis(MINUTE),
-    };
-    match (keys.block_time, usual.block_time) {
-        (None, usual) => usual,
-        (own @ Some(given), usual) => {
-            let default = usual.unwrap_or(given);
-            Some(problems.bounded("block_time", own, bounds(default)))
-        }
     }
 }
 
