@@ -264,6 +264,11 @@ pub trait Chain: Send + Sync {
     /// How patient this chain is.
     fn patience(&self) -> Patience;
 
+    /// The time between two blocks; `None`: not known, or too short to plan by.
+    fn block_time(&self) -> Option<Span> {
+        None
+    }
+
     /// A newest block older than this means that the chain has halted, or that the nodes are behind.
     fn max_head_age(&self) -> Span;
 }

@@ -79,6 +79,7 @@ impl EvmChain {
             chain: &self.spec.name,
             wrapped_native: self.spec.wrapped_native,
             required_depth: self.spec.patience.required_depth,
+            heights: &self.heights,
         };
         let found = look_up(&self.rpc, &scope, wanted).await;
         for contradiction in found.contradictions {
@@ -290,6 +291,10 @@ impl Chain for EvmChain {
 
     fn patience(&self) -> Patience {
         self.spec.patience
+    }
+
+    fn block_time(&self) -> Option<Span> {
+        self.spec.block_time
     }
 
     fn max_head_age(&self) -> Span {

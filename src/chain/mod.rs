@@ -9,6 +9,7 @@ mod error;
 mod evm;
 mod foreign_use;
 mod fresh;
+mod gathered;
 mod key_error;
 pub mod keystore;
 pub mod kms;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex as StdMutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 use super::{
     budget::Budget,
     error::CallError,
+    gathered::{Exchange, Gathered, ask, is_alone},
     pace::Pace,
     unfit::{Fitness, fitness, wait_named},
     weights::weigh,
@@ -52,6 +53,7 @@ pub(super) struct Node {
     verified: Mutex<Option<Instant>>,
     pace: Pace,
     health: StdMutex<Health>,
+    gathered: Gathered,
 }
 
 /// State learned from a node's answers.
@@ -88,6 +90,7 @@ impl Node {
             verified: Mutex::default(),
             pace: Pace::new(budget),
             health: StdMutex::default(),
+            gathered: Gathered::default(),
         }
     }
 
@@ -165,10 +168,12 @@ impl Node {
     }
 
     /// Answers for all requests, if this node serves our chain.
-    pub(super) async fn call(&self, requests: &[Request]) -> Result<Answers, Failure> {
-        self.verify().await?;
-        let mut answers = self.send_in_parts(requests).await?;
-        self.ask_again(requests, &mut answers).await;
+    pub(super) async fn call(self: &Arc<Self>, requests: &[Request]) -> Result<Answers, Failure> {
+        let answers = if is_alone(requests) {
+            self.send_proven(requests).await?
+        } else {
+            ask(self, requests).await?
+        };
         for ((method, params), answer) in requests.iter().zip(&answers) {
             // Every synced node has a newest block.
             let newest = *method == "eth_getBlockByNumber" && params.get(0) == Some(&json!("latest"));
@@ -179,31 +184,54 @@ impl Node {
         Ok(answers)
     }
 
-    /// A node of another chain gets no further requests.
-    async fn verify(&self) -> Result<(), Failure> {
+    /// One batch for all, after proof that the node serves our chain. Where that is old, what is only asked goes out
+    /// with the question for its chain id, and nothing is believed if that is wrong; bytes are not even shown to a node
+    /// of another chain.
+    async fn send_proven(&self, requests: &[Request]) -> Result<Answers, Failure> {
         let mut verified = self.verified.lock().await;
-        if verified.is_some_and(|at| at.elapsed() < VERIFIED_FOR) {
+        let is_old = match *verified {
+            Some(at) if at.elapsed() < VERIFIED_FOR => false,
+            Some(_) if !is_alone(requests) => true,
+            _ => {
+                self.expect_chain(self.chain_id().await)?;
+                *verified = Some(Instant::now());
+                false
+            }
+        };
+        drop(verified);
+        if !is_old {
+            return self.send_all(requests).await;
+        }
+        let chain_id = std::iter::once(("eth_chainId", json!([])));
+        let asked: Vec<Request> = chain_id.chain(requests.iter().cloned()).collect();
+        let mut answers = self.send_all(&asked).await?;
+        let rest = answers.split_off(1);
+        self.expect_chain(read_chain_id(answers.pop()))?;
+        *self.verified.lock().await = Some(Instant::now());
+        Ok(rest)
+    }
+
+    async fn send_all(&self, requests: &[Request]) -> Result<Answers, Failure> {
+        let mut answers = self.send_in_parts(requests).await?;
+        self.ask_again(requests, &mut answers).await;
+        Ok(answers)
+    }
+
+    /// A node of another chain gets no further requests.
+    fn expect_chain(&self, id: Result<u64, String>) -> Result<(), Failure> {
+        let id = id.map_err(Failure::of)?;
+        if id == self.chain_id {
             return Ok(());
         }
-        let id = self.chain_id().await.map_err(Failure::of)?;
-        if id != self.chain_id {
-            return Err(Failure::of(format!(
-                "this node serves chain id {id}, and {} has {}; change chains.{}.rpc_urls",
-                self.chain, self.chain_id, self.chain
-            )));
-        }
-        *verified = Some(Instant::now());
-        Ok(())
+        Err(Failure::of(format!(
+            "this node serves chain id {id}, and {} has {}; change chains.{}.rpc_urls",
+            self.chain, self.chain_id, self.chain
+        )))
     }
 
     pub(super) async fn chain_id(&self) -> Result<u64, String> {
         let answer = self.send(&[("eth_chainId", json!([]))]).await;
-        let answer = answer.map_err(|failure| failure.detail)?.pop();
-        let value = answer
-            .unwrap_or(Ok(Value::Null))
-            .map_err(|error| error.to_string())?;
-        let id: U64 = serde_json::from_value(value).map_err(|error| format!("eth_chainId: {error}"))?;
-        Ok(id.to())
+        read_chain_id(answer.map_err(|failure| failure.detail)?.pop())
     }
 
     /// What was refused for load alone is asked again alone: the rest of the batch is not asked twice.
@@ -331,6 +359,16 @@ impl Node {
     }
 }
 
+impl Exchange for Node {
+    async fn exchange(&self, requests: &[Request]) -> Result<Answers, Failure> {
+        self.send_proven(requests).await
+    }
+
+    fn gathered(&self) -> &Gathered {
+        &self.gathered
+    }
+}
+
 impl Health {
     fn lacks(&self, ability: &str, now: Instant) -> bool {
         let since = self.lacks.get(ability);
@@ -361,6 +399,14 @@ pub(super) fn ability((method, params): &Request) -> &'static str {
         "eth_call" if params.get(2).is_some() => OVERRIDES,
         method => method,
     }
+}
+
+fn read_chain_id(answer: Option<Result<Value, CallError>>) -> Result<u64, String> {
+    let value = answer
+        .unwrap_or(Ok(Value::Null))
+        .map_err(|error| error.to_string())?;
+    let id: U64 = serde_json::from_value(value).map_err(|error| format!("eth_chainId: {error}"))?;
+    Ok(id.to())
 }
 
 fn is_overload(answer: &Result<Value, CallError>) -> bool {

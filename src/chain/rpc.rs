@@ -87,7 +87,7 @@ impl Rpc {
             .build()?;
         let nodes = urls.iter().map(|url| {
             let wire = Wire::new(client.clone(), url.clone());
-            Node::new(wire, &spec.name, spec.chain_id, &spec.budget(url))
+            Arc::new(Node::new(wire, &spec.name, spec.chain_id, &spec.budget(url)))
         });
         Ok(Self {
             inner: Arc::new(Nodes {

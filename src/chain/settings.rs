@@ -144,6 +144,9 @@ pub struct ChainFile {
     pub replace_after: Option<Span>,
     /// Most attempts of one transaction, 1 to 100.
     pub attempts_max: Option<u32>,
+    /// Time between two blocks, 100ms to 1m: an open trade is looked at when the next one can be there, and the newest
+    /// block is not asked for before.
+    pub block_time: Option<Span>,
     /// A newest block older than this means that the chain has halted or the node is behind, 1s to 1d.
     pub max_head_age: Option<Span>,
     /// Most that is paid for gas, gwei per unit; a cancel may pay twice that.
@@ -190,6 +193,8 @@ pub struct ChainSpec {
     pub rpc_rounds: u32,
     /// When outcomes count and bytes are sent again.
     pub patience: Patience,
+    /// Time between two blocks; `None`: not known.
+    pub block_time: Option<Span>,
     /// Age of the newest block at which trading stops.
     pub max_head_age: Span,
     /// Most that is paid, wei per unit of gas.
@@ -301,6 +306,7 @@ impl ChainSpec {
             rpc_requests_per_second: usual_pace,
             rpc_rounds: limits.rounds,
             patience,
+            block_time: block_time(&mut problems, keys, &usual),
             max_head_age: max_head_age(&mut problems, keys),
             max_fee_per_gas: patience.max_fee_per_gas,
             max_tip_per_gas: max_tip_per_gas(&mut problems, keys, &usual),
@@ -478,6 +484,21 @@ fn patience(problems: &mut Problems<'_>, keys: &ChainFile, usual: &Usual) -> Pat
                 max: 1_000_000,
             },
         ),
+    }
+}
+
+fn block_time(problems: &mut Problems<'_>, keys: &ChainFile, usual: &Usual) -> Option<Span> {
+    let bounds = |default| Bounds {
+        default,
+        min: Span::from_millis(SECOND / 10),
+        max: Span::from_millis(MINUTE),
+    };
+    match (keys.block_time, usual.block_time) {
+        (None, usual) => usual,
+        (own @ Some(given), usual) => {
+            let default = usual.unwrap_or(given);
+            Some(problems.bounded("block_time", own, bounds(default)))
+        }
     }
 }
 

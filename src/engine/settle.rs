@@ -6,7 +6,8 @@ use tracing::{debug, info, warn};
 use super::{
     core::Engine,
     error::EngineError,
-    observe::observe,
+    news::until_news,
+    observe::{ObservedTrade, observe},
     progress::{BLOCKED_INTERVALS, Progress, SWALLOWED_SENDS},
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
         job::JobId,
         onchain::{AnswerKind, Sent},
         span::Span,
-        trade::{Patience, Purpose, Step, TransactionState, next_step},
+        trade::{ChainView, Patience, Purpose, Step, TransactionState, next_step},
     },
     failpoint::reach,
     ports::{Market, SendError},
@@ -61,6 +62,9 @@ impl Engine {
         tracing::Span::current().record("job", trade.job.0);
         let job = self.job_of(trade.job).await?;
         let market = self.markets.market(&job.account).await?;
+        if let Some(transaction) = unsent(&trade, &market.chain.patience()) {
+            return self.broadcast(&job, &trade, &market, transaction).await;
+        }
         let observed = observe(&trade, &job, &market).await;
         let next = |patience: &Patience| {
             next_step(&trade.state, &observed.view, patience, trade.read_at)
@@ -90,7 +94,7 @@ impl Engine {
             Step::Fill { hash } => self.fill(&job, &trade, &market, &observed, hash).await,
             Step::Fail { kind, hash } => self.fail(&job, &trade, &market, &observed, kind, hash).await,
             Step::Investigate { transaction } => self.investigate(&job, &trade, &market, transaction).await,
-            Step::Wait => self.look_later(id, 1, observed.doubt.as_deref()).await,
+            Step::Wait => self.wait(&trade, &market, &observed).await,
         }
     }
 
@@ -109,6 +113,34 @@ impl Engine {
         note: Option<&str>,
     ) -> Result<Progress, EngineError> {
         trades::check_again(&self.pool, trade, self.intervals(intervals), note).await?;
+        Ok(Progress::Waiting)
+    }
+
+    /// Waits until the chain may have something new about the trade.
+    async fn wait(
+        &self,
+        trade: &Trade,
+        market: &Market,
+        observed: &ObservedTrade,
+    ) -> Result<Progress, EngineError> {
+        let patience = market.chain.patience();
+        let news = market.chain.block_time().and_then(|block_time| {
+            until_news(&trade.state, &observed.view, &patience, block_time, trade.read_at)
+        });
+        let pause = news.unwrap_or_else(|| self.intervals(1));
+        trades::check_again(&self.pool, trade.id, pause, observed.doubt.as_deref()).await?;
+        Ok(Progress::Waiting)
+    }
+
+    /// The same for bytes that were just sent: they are in the next block at the earliest, whenever that comes.
+    async fn wait_for_a_block(&self, trade: &Trade, market: &Market) -> Result<Progress, EngineError> {
+        let resend_after = market.chain.patience().resend_after;
+        let block_time = market
+            .chain
+            .block_time()
+            .map(|block_time| block_time.min(resend_after));
+        let pause = block_time.unwrap_or_else(|| self.intervals(1));
+        trades::check_again(&self.pool, trade.id, pause, None).await?;
         Ok(Progress::Waiting)
     }
 
@@ -148,7 +180,7 @@ impl Engine {
         match answer {
             // The swap behind an approve goes out at once: nonces keep their order.
             Ok(_) if trade.state.transactions.len() > index.saturating_add(1) => Ok(Progress::Stepped),
-            Ok(_) | Err(SendError::NonceTooLow) => self.look_later(trade.id, 1, None).await,
+            Ok(_) | Err(SendError::NonceTooLow) => self.wait_for_a_block(trade, market).await,
             Err(SendError::Underpriced) => {
                 let purpose = newest_purpose(trade, index);
                 let patience = self.patience(job, trade, market).await?;
@@ -179,6 +211,21 @@ pub(super) async fn send_attempt(
         market.chain.send_cancel(raw).await
     } else {
         market.chain.send(raw).await
+    }
+}
+
+/// The next transaction of a trade that was signed a moment ago and not sent: the chain cannot know it, so that it is
+/// not asked first. After a crash, or a rest, it is.
+fn unsent(trade: &Trade, patience: &Patience) -> Option<usize> {
+    let attempts = || trade.state.transactions.iter().flat_map(|open| &open.attempts);
+    let is_fresh =
+        attempts().all(|attempt| !patience.resend_after.passed(attempt.recorded_at, trade.read_at));
+    if !is_fresh || attempts().all(|attempt| attempt.sent_at.is_some()) {
+        return None;
+    }
+    match next_step(&trade.state, &ChainView::UNKNOWN, patience, trade.read_at) {
+        Ok(Step::Broadcast { transaction }) => Some(transaction),
+        _ => None,
     }
 }
 

@@ -4,7 +4,10 @@ use ::metrics::{Label, gauge};
 use rust_decimal::prelude::ToPrimitive;
 use sqlx::PgConnection;
 
-use super::{balances::Balances, settings::CensusSettings};
+use super::{
+    balances::{Balances, Nodes},
+    settings::CensusSettings,
+};
 use crate::{
     domain::{
         config::{JobConfig, Rules},
@@ -35,7 +38,7 @@ impl CensusFacts {
     pub(super) async fn load(
         connection: &mut PgConnection,
         settings: CensusSettings,
-        balances: &Balances,
+        (balances, nodes): (&mut Balances, &Nodes),
     ) -> Result<Self, StoreError> {
         let queues = settings
             .queues
@@ -43,6 +46,7 @@ impl CensusFacts {
             .map(|queue| label_of(queue).to_owned())
             .collect::<Vec<_>>();
         let mut signers = census::signers(connection, NATIVE_DECIMALS).await?;
+        balances.refresh(connection, nodes, &signers).await?;
         for signer in signers.iter_mut().filter(|signer| signer.realm == "live") {
             signer.native_balance = balances.of(&signer.chain, &signer.wallet);
         }

@@ -80,6 +80,8 @@ pub struct SignerFacts {
     pub open_transactions: i64,
     /// Allocated nonces whose transaction is not settled.
     pub nonce_gap: i64,
+    /// The next nonce that is given out.
+    pub next_nonce: i64,
     /// Whole native coins of a paper wallet.
     pub native_balance: Option<f64>,
 }

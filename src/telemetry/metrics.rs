@@ -100,7 +100,7 @@ table! {
     SIGNER_HALTED = "lgi_mm_signer_halted" Gauge "" ["realm", "chain", "wallet"] Fleet "1 if this wallet may not trade until you run reconcile, else 0";
     SIGNER_NONCE_GAP = "lgi_mm_signer_nonce_gap" Gauge "" ["realm", "chain", "wallet"] Fleet "Allocated nonces whose transaction is not settled";
     SIGNER_OPEN_TRANSACTIONS = "lgi_mm_signer_open_transactions" Gauge "" ["realm", "chain", "wallet"] Fleet "Transactions of open trades and withdrawals";
-    SIGNER_NATIVE_BALANCE = "lgi_mm_signer_native_balance" Gauge "coins" ["realm", "chain", "wallet"] Fleet "Native coin balance in whole coins; of a live wallet, as read from a node within the last minute";
+    SIGNER_NATIVE_BALANCE = "lgi_mm_signer_native_balance" Gauge "coins" ["realm", "chain", "wallet"] Fleet "Native coin balance in whole coins; of a live wallet, as read from a node within the last ten minutes, or the last minute after trades";
     WITHDRAWALS = "lgi_mm_withdrawals" Gauge "" ["chain", "wallet", "status"] Fleet "Withdrawals of a live wallet by status: SUBMITTED, EXECUTED, FAILED";
     WITHDRAWALS_VALUE = "lgi_mm_withdrawals_value_usd" Gauge "usd" ["chain", "wallet"] Fleet "What withdrawals of a wallet took out, each at its price then; tokens without a price feed are not counted";
     WITHDRAWALS_GAS = "lgi_mm_withdrawals_gas_usd" Gauge "usd" ["chain", "wallet", "status"] Fleet "Gas that withdrawals of a wallet paid";

@@ -168,6 +168,13 @@ pub struct ChainView {
 }
 
 impl ChainView {
+    /// Nothing was asked.
+    pub const UNKNOWN: Self = Self {
+        seen: BTreeMap::new(),
+        block_time: None,
+        next_nonce: None,
+    };
+
     /// What was seen of `attempt`.
     #[must_use]
     pub fn of(&self, attempt: &AttemptState) -> Seen {

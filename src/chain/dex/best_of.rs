@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, U256};
 use async_trait::async_trait;
+use futures::join;
 use sqlx::PgPool;
 use tracing::warn;
 
@@ -15,7 +16,7 @@ use super::{
     holdings::{self, Holdings},
     sale,
     search::{FOUND_FOR, Offer, Search},
-    trial::{NEVER, Refusal, Trial, scaled_up},
+    trial::{NEVER, Refusal, Trial, Tried, scaled_up},
 };
 use crate::{
     chain::{
@@ -28,6 +29,7 @@ use crate::{
     },
     domain::{
         Timestamp, bounds,
+        kept::Kept,
         onchain::{Call, Quote, SwapRequest},
         pool::Pool,
         span::Span,
@@ -243,26 +245,31 @@ impl BestOf {
         };
         let allowed = holdings.allowed(self.spec(), request, &offer.route);
         let trial = Trial::new(&self.search, request, offer, allowed);
-        let tried = if holdings.balance < request.amount_in.units() {
-            // The wallet gets a quote anyway; the engine then names what is missing.
-            Err(Refusal::Funds)
-        } else {
-            trial.attempt(bounds).await
-        };
-        let (calls, amount_out, kept) = match tried {
-            Ok(tried) => {
-                let kept = trial.kept(tried.arrived).await?;
-                if request.prove_sell {
-                    sale::prove(&trial, &tried, kept, holdings.held).await?;
-                }
-                (tried.calls, tried.arrived, kept)
+        let usual = trial.untried(bounds)?;
+        let tried = async {
+            if holdings.balance < request.amount_in.units() {
+                // The wallet gets a quote anyway; the engine then names what is missing.
+                Err(Refusal::Funds)
+            } else {
+                try_out(&trial, bounds, holdings.held).await
             }
-            Err(Refusal::Funds) => (trial.untried(bounds)?, offer.amount_out, offer.kept),
+        };
+        // The calldata is known before it is tried, and so is what its data costs: the two share a round trip.
+        let (tried, data_fee) = join!(tried, self.data_fee(&usual));
+        let (calls, amount_out, kept) = match tried {
+            Ok((tried, kept)) => (tried.calls, tried.arrived, kept),
+            Err(Refusal::Funds) => (usual.clone(), offer.amount_out, offer.kept),
             Err(Refusal::Reverts { reason, .. }) => {
                 let remark = remark(&self.search.rpc, request.wallet).await;
                 return Err(QuoteError::Reverts(format!("{reason}{remark}")));
             }
             Err(refusal) => return Err(refusal.into()),
+        };
+        let data = |calls: &[Call]| calls.iter().map(|call| call.data.clone()).collect::<Vec<_>>();
+        let data_fee = if data(&calls) == data(&usual) {
+            data_fee?
+        } else {
+            self.data_fee(&calls).await?
         };
         if amount_out.is_zero() {
             return Err(QuoteError::Reverts("nothing arrives".to_owned()));
@@ -276,7 +283,7 @@ impl BestOf {
             explained_bps: offer.explained_bps,
             kept,
             gas_units,
-            data_fee: self.data_fee(&calls).await?,
+            data_fee,
         })
     }
 
@@ -364,6 +371,26 @@ impl BestOf {
             })
         })
     }
+}
+
+/// The calls of a swap, tried out; of a buy with the proof that what it leaves can be sold.
+async fn try_out(trial: &Trial<'_>, bounds: Bounds, held: U256) -> Result<(Tried, Kept), Refusal> {
+    let prove_sell = trial.request.prove_sell;
+    let together = match prove_sell {
+        true => sale::both(trial, bounds, held).await,
+        false => None,
+    };
+    let (tried, back) = match together {
+        Some((tried, back)) => (tried, Some(back)),
+        None => (trial.attempt(bounds).await?, None),
+    };
+    let kept = trial.kept(tried.arrived).await.map_err(Refusal::Calls)?;
+    if prove_sell {
+        sale::prove(trial, &tried, kept, held, back)
+            .await
+            .map_err(Refusal::Calls)?;
+    }
+    Ok((tried, kept))
 }
 
 #[async_trait]

@@ -1,6 +1,7 @@
 SELECT s.realm AS "realm!", s.chain AS "chain!", s.address::text AS "wallet!", s.halted_at IS NOT NULL AS "halted!",
        coalesce(o.transactions, 0) AS "open_transactions!",
        coalesce(s.next_nonce - o.lowest_nonce, 0) AS "nonce_gap!",
+       s.next_nonce AS "next_nonce!",
        (b.amount / power(10::numeric, $1::int))::float8 AS native_balance
 FROM signers s
 LEFT JOIN (

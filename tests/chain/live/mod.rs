@@ -17,6 +17,7 @@ mod killed;
 #[cfg(feature = "failpoints")]
 mod payouts;
 mod reorgs;
+mod requests;
 mod secrets;
 mod withdrawals;
 
