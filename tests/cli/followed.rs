@@ -1,4 +1,5 @@
 //! Advice is followed: what an error tells its reader to run is run, and then what was refused goes through.
+#![expect(clippy::panic, reason = "a test that cannot continue fails")]
 
 use crate::terminal::{QUIET, Ran, TOKEN, Terminal};
 
@@ -40,10 +41,12 @@ async fn in_status(status: &str) -> Terminal {
             terminal.ok(&["release", TOKEN, "--yes"]);
         }
         "ERROR" => {
-            sqlx::query("UPDATE jobs SET status = 'ERROR', status_before_stop = 'RUNNING', failures_in_row = 5")
-                .execute(&terminal.pool)
-                .await
-                .expect("an error");
+            sqlx::query(
+                "UPDATE jobs SET status = 'ERROR', status_before_stop = 'RUNNING', failures_in_row = 5",
+            )
+            .execute(&terminal.pool)
+            .await
+            .expect("an error");
         }
         other => panic!("{other}"),
     }
@@ -62,7 +65,11 @@ async fn what_is_allowed_now_is_what_an_error_says_is_allowed() {
                 // What changes nothing is no error, and not offered.
                 None if ran.code == 0 && ran.stdout.contains("already") => {}
                 None => {
-                    assert!(ran.code == 0 || !ran.stderr.contains("cannot be"), "{}", ran.stderr);
+                    assert!(
+                        ran.code == 0 || !ran.stderr.contains("cannot be"),
+                        "{}",
+                        ran.stderr
+                    );
                     if ran.code == 0 {
                         allowed.push(command.to_owned());
                     }
