@@ -34,7 +34,7 @@ mod voice;
 mod wallet_code;
 mod wire;
 
-pub use dex::{BestOf, Size, Survey, SurveyRequest, Surveyed};
+pub use dex::{BestOf, Size, Survey, SurveyRequest, Surveyed, TriedTrip};
 pub use discovery::SearchState;
 pub use error::CallError;
 pub use evm::EvmChain;

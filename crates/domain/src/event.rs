@@ -40,6 +40,9 @@ pub enum Event {
     /// The job's tokens cannot be sold, or only at a loss that is not allowed.
     #[strum(serialize = "job.unsellable")]
     JobUnsellable,
+    /// Another pool tells the price of a job and is traded in from now on.
+    #[strum(serialize = "job.pool_changed")]
+    JobPoolChanged,
     /// The wallet, or the job's own quote, cannot pay for what the job would buy.
     #[strum(serialize = "job.no_funds")]
     JobNoFunds,
@@ -72,6 +75,7 @@ impl Event {
             | Self::TradeDropped
             | Self::JobLiquidated
             | Self::JobLimitReached
+            | Self::JobPoolChanged
             | Self::JobRecovered => Severity::Info,
             Self::TradeFailed if failures_in_row >= FAILING_AFTER => Severity::Critical,
             Self::TradeFailed | Self::TradeReversed | Self::JobNoPrice | Self::JobHeld => Severity::Warning,
@@ -109,6 +113,7 @@ mod tests {
             (Event::JobHeld, 0, Severity::Warning),
             (Event::JobLimitReached, 0, Severity::Info),
             (Event::JobRecovered, 0, Severity::Info),
+            (Event::JobPoolChanged, 0, Severity::Info),
         ] {
             assert_eq!(event.severity(failures), severity, "{event} {failures}");
         }

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, U256};
-use async_trait::async_trait;
 use sqlx::PgPool;
 use tracing::warn;
 
@@ -27,13 +26,13 @@ use crate::{
         wallet_code::remark,
     },
     domain::{
-        Timestamp, bounds,
+        bounds,
         onchain::{Call, Quote, SwapRequest},
         pool::Pool,
         span::Span,
         units::Amount,
     },
-    ports::{QuoteError, RpcError, Venue},
+    ports::{QuoteError, RpcError},
     store::pools,
 };
 
@@ -51,11 +50,11 @@ pub struct BestOf {
 
 /// What the calls of a plan must keep to.
 #[derive(Debug, Clone, Copy)]
-struct Terms {
+pub(super) struct Terms {
     /// Least that may arrive, base units.
-    floor: Amount,
+    pub(super) floor: Amount,
     /// Unix seconds, block time.
-    deadline: u64,
+    pub(super) deadline: u64,
 }
 
 impl BestOf {
@@ -84,7 +83,7 @@ impl BestOf {
         self.search.discovery.hint(token, ids).await;
     }
 
-    fn spec(&self) -> &ChainSpec {
+    pub(super) fn spec(&self) -> &ChainSpec {
         &self.search.spec
     }
 
@@ -110,17 +109,25 @@ impl BestOf {
     }
 
     /// Remembers where the pair trades, for prices. One that is known stays as long as it gives anything and did not
-    /// just fail: prices of one pool follow each other better than prices of two.
+    /// just fail: prices of one pool follow each other better than prices of two. The ledger has it too, so that
+    /// another one in its place is noticed.
     async fn keep(&self, request: &SwapRequest, pool: Pool, offers: &[Offer], broken: &[Pool]) {
-        let trades =
-            |known: Pool| !broken.contains(&known) && offers.iter().any(|offer| offer.route.pool == known);
-        if request.pool.is_some() || self.known(request).await.is_some_and(trades) {
+        if request.pool.is_some() {
             return;
         }
+        let trades =
+            |known: &Pool| !broken.contains(known) && offers.iter().any(|offer| offer.route.pool == *known);
         let pair = self.pair(request);
-        self.search.keep(pair, pool).await;
+        let known = self.known(request).await.filter(trades);
+        let current = known.unwrap_or(pool);
+        if known.is_none() {
+            self.search.keep(pair, pool).await;
+        }
+        if self.search.record(pair, current).await {
+            return;
+        }
         if let Err(error) =
-            pools::remember(&self.ledger, &self.spec().name, (pair.token, pair.quote), pool).await
+            pools::remember(&self.ledger, &self.spec().name, (pair.token, pair.quote), current).await
         {
             warn!(%error, "the pool found cannot be remembered");
         }
@@ -192,6 +199,7 @@ impl BestOf {
         wanted: impl Fn(&T) -> bool + Send,
     ) -> Result<T, QuoteError> {
         let (offers, holdings) = self.offers(request).await?;
+        let offers = self.shunned_last(request, offers).await;
         let holdings = Arc::new(holdings);
         let (mut first, mut broken, mut works) = (None, Vec::new(), false);
         for offer in offers.iter().take(TRIES_MAX).copied() {
@@ -212,13 +220,29 @@ impl BestOf {
                 }
             }
         }
-        if works {
+        // Many pools that revert are passed by, a few of them each time.
+        if works || offers.len() > TRIES_MAX {
             self.search.shun(self.pair(request), &broken).await;
         }
         if request.pool.is_none() && !matches!(first, Some(Ok(_))) {
             self.forget(request).await;
         }
         first.unwrap_or_else(|| Err(QuoteError::NoLiquidity("no pool gives anything".to_owned())))
+    }
+
+    /// Pools that failed recently come last, the order is otherwise kept.
+    async fn shunned_last(&self, request: &SwapRequest, offers: Vec<Offer>) -> Vec<Offer> {
+        let pair = self.pair(request);
+        let (mut open, mut shunned) = (Vec::with_capacity(offers.len()), Vec::new());
+        for offer in offers {
+            if self.search.is_shunned(pair, offer.route.pool).await {
+                shunned.push(offer);
+            } else {
+                open.push(offer);
+            }
+        }
+        open.append(&mut shunned);
+        open
     }
 
     async fn forget(&self, request: &SwapRequest) {
@@ -249,11 +273,12 @@ impl BestOf {
         } else {
             trial.attempt(bounds).await
         };
+        let mut round_trip = None;
         let (calls, amount_out, kept) = match tried {
             Ok(tried) => {
                 let kept = trial.kept(tried.arrived).await?;
                 if request.prove_sell {
-                    sale::prove(&trial, &tried, kept, holdings.held).await?;
+                    round_trip = Some(sale::prove(&trial, &tried, kept, holdings.held).await?);
                 }
                 (tried.calls, tried.arrived, kept)
             }
@@ -277,6 +302,7 @@ impl BestOf {
             kept,
             gas_units,
             data_fee: self.data_fee(&calls).await?,
+            round_trip,
         })
     }
 
@@ -335,7 +361,7 @@ impl BestOf {
     }
 
     /// What an OP-stack chain takes for the calls' data.
-    async fn data_fee(&self, calls: &[Call]) -> Result<Amount, QuoteError> {
+    pub(super) async fn data_fee(&self, calls: &[Call]) -> Result<Amount, QuoteError> {
         let contracts = &self.spec().contracts;
         if contracts.gas_price_oracle.is_zero() {
             return Ok(Amount::ZERO);
@@ -364,11 +390,9 @@ impl BestOf {
             })
         })
     }
-}
 
-#[async_trait]
-impl Venue for BestOf {
-    async fn quote(&self, request: &SwapRequest) -> Result<Quote, QuoteError> {
+    /// The best quote that is wanted, or why there is none.
+    pub(super) async fn best_quote(&self, request: &SwapRequest) -> Result<Quote, QuoteError> {
         let quote =
             |offer, holdings: Arc<Holdings>| async move { self.quote_of(request, &offer, &holdings).await };
         let fits = |quote: &Quote| {
@@ -378,17 +402,12 @@ impl Venue for BestOf {
         self.first_that_works(request, quote, fits).await
     }
 
-    async fn calls(
+    /// Calls of the best offer that works within `terms`.
+    pub(super) async fn best_calls(
         &self,
         request: &SwapRequest,
-        amount_out_min: Amount,
-        deadline: Timestamp,
+        terms: Terms,
     ) -> Result<Vec<Call>, QuoteError> {
-        let seconds = u64::try_from(deadline.timestamp()).unwrap_or_default();
-        let terms = Terms {
-            floor: amount_out_min,
-            deadline: seconds,
-        };
         let calls = |offer, holdings: Arc<Holdings>| async move {
             self.calls_of(request, &offer, &holdings, terms).await
         };

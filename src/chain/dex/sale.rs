@@ -24,7 +24,7 @@ use crate::{
     domain::{
         bounds,
         kept::Kept,
-        onchain::SwapRequest,
+        onchain::{RoundTrip, SwapRequest},
         units::{Amount, Rounding},
     },
     ports::QuoteError,
@@ -32,8 +32,8 @@ use crate::{
 
 /// How a sale ended.
 enum Sale {
-    /// Base units of the input asset that come back.
-    Back(Amount),
+    /// What comes back, base units of the input asset, and gas of the sale, units.
+    Back(Amount, u64),
     /// It reverts, because.
     Reverts(String),
 }
@@ -48,7 +48,7 @@ pub(super) async fn prove(
     bought: &Tried,
     kept: Kept,
     in_wallet: U256,
-) -> Result<(), QuoteError> {
+) -> Result<RoundTrip, QuoteError> {
     let (spec, request) = (&trial.search.spec, trial.request);
     let bought_in = trial.offer.route;
     let pool = bought_in.pool;
@@ -64,8 +64,8 @@ pub(super) async fn prove(
     let paid = whole
         .mul_div(request.amount_in.units(), bought.arrived, Rounding::Up)
         .map_err(|error| QuoteError::Unsellable(error.to_string()))?;
-    let back = match sell(trial, bought, &route, whole).await? {
-        Sale::Back(back) => back,
+    let (back, sale_gas_units) = match sell(trial, bought, &route, whole).await? {
+        Sale::Back(back, gas) => (back, gas),
         Sale::Reverts(why) => {
             return Err(QuoteError::Unsellable(format!(
                 "a sale of all {whole} that would be held reverts: {why}{}{}",
@@ -75,13 +75,17 @@ pub(super) async fn prove(
         }
     };
     let lost = bounds::loss_bps(paid, back);
+    let trip = RoundTrip {
+        lost_bps: lost,
+        sale_gas_units,
+    };
     let said = request.checks.round_trip_loss_max_bps;
     // A buy of which too much is kept is refused for that, by its own name.
     let keeps_most = request.checks.kept_max_bps.filter(|most| kept.bps() <= *most);
     // The sale alone keeps no more than both lose.
     let allowed = bounds::round_trip_allowed(said, kept, Kept::NOTHING);
     if lost <= allowed && keeps_most.is_none_or(|most| lost <= most) {
-        return Ok(());
+        return Ok(trip);
     }
     let PoolSays { impact, worth, keeps } = pool_says(trial, &route, whole, back).await?;
     if let Some(most) = keeps_most.filter(|most| keeps.bps() > *most) {
@@ -93,7 +97,7 @@ pub(super) async fn prove(
     let least = least_paid(request.amount_in, bought.arrived, whole, worth);
     let lost = least.map_or(lost, |least| bounds::loss_bps(least.min(paid), back));
     if lost <= bounds::losses_together(allowed, impact) {
-        return Ok(());
+        return Ok(trip);
     }
     Err(QuoteError::Unsellable(format!(
         "a sale of all {whole} that would be held loses {lost} bps, {allowed} are allowed \
@@ -151,7 +155,7 @@ async fn part(
         return Ok(String::new());
     }
     Ok(match sell(trial, bought, route, arrives).await? {
-        Sale::Back(_) => {
+        Sale::Back(..) => {
             format!("; {arrives} alone can be sold: the token limits how much, or the pool does")
         }
         Sale::Reverts(_) => String::new(),
@@ -164,7 +168,7 @@ async fn sell(trial: &Trial<'_>, bought: &Tried, route: &Route, amount: Amount) 
     match first {
         // An allowance that was left over, and that the token does not let be changed.
         Sale::Reverts(_) => once(trial, bought, route, amount, true).await,
-        back @ Sale::Back(_) => Ok(back),
+        back @ Sale::Back(..) => Ok(back),
     }
 }
 
@@ -202,6 +206,9 @@ async fn once(
     let back = calls
         .last()
         .and_then(|swap| simulation.arrived(swap, &request, spec.wrapped_native));
+    let gas = (buys..calls.len()).fold(0_u64, |sum, index| {
+        sum.saturating_add(simulation.gas_limit(index))
+    });
     // A node that shows no logs shows no proof.
-    Ok(Sale::Back(Amount::new(back.unwrap_or_default())))
+    Ok(Sale::Back(Amount::new(back.unwrap_or_default()), gas))
 }

@@ -42,6 +42,7 @@ fn payload(event: Event) -> Value {
             "return_pct": "11.7157",
         }),
         Event::JobUnsellable => json!({ "error": "a sale of all 500 that is held reverts: TF" }),
+        Event::JobPoolChanged => json!({ "before": "v3:10000", "after": "v3:3000" }),
         Event::JobNoFunds => json!({
             "reason": "insufficient_balance", "error": "the wallet holds 3 USDC, the trade needs 10",
             "since": "2026-01-01T22:30:59+00:00",
