@@ -10,6 +10,8 @@ CREATE TABLE installation (
     id          boolean PRIMARY KEY DEFAULT true CHECK (id),
     -- Makes jitter unpredictable to others and the same for all our processes.
     jitter_salt uuid        NOT NULL DEFAULT gen_random_uuid(),
+    -- What was announced and is not over, by name; and the last period that was summed up. So nothing is announced twice.
+    announced   jsonb       NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(announced) = 'object'),
     created_at  timestamptz NOT NULL DEFAULT now()
 );
 INSERT INTO installation DEFAULT VALUES;
@@ -159,6 +161,8 @@ CREATE TABLE trades (
     created_at          timestamptz  NOT NULL DEFAULT now(),
     submitted_at        timestamptz,
     executed_at         timestamptz,
+    -- When its owner was notified that what was sent is accepted again and again, and is in no block.
+    stuck_at            timestamptz,
     CONSTRAINT trades_once_per_slot UNIQUE (job_id, slot),
     CONSTRAINT trades_failure_has_kind CHECK ((status = 'FAILED') = (failure_kind IS NOT NULL)),
     CONSTRAINT trades_error_of_a_failure CHECK (error IS NULL OR status IN ('FAILED', 'DROPPED')),
@@ -218,6 +222,10 @@ CREATE TABLE withdrawals (
     amount        token_amount NOT NULL CHECK (amount > 0),
     receiver      evm_address  NOT NULL CHECK (receiver <> wallet),
     actor         text         NOT NULL CHECK (actor <> ''),
+    -- The owner ordered all that was free, not this amount.
+    takes_all     boolean      NOT NULL DEFAULT false,
+    -- Makes an order that is given twice happen once.
+    request_key   text         CHECK (length(request_key) BETWEEN 1 AND 100),
     -- Most that gas may take, wei.
     gas_max       token_amount NOT NULL,
     status        text         NOT NULL DEFAULT 'SUBMITTED' CHECK (status IN ('SUBMITTED', 'EXECUTED', 'FAILED')),
@@ -227,12 +235,15 @@ CREATE TABLE withdrawals (
     tx_hash       bytea        CHECK (length(tx_hash) = 32),
     gas_native    token_amount NOT NULL DEFAULT 0,
     gas_usd       usd          NOT NULL DEFAULT 0 CHECK (gas_usd >= 0),
+    -- What was paid was worth in its block; of a token that has no price feed it is not known.
+    value_usd     usd          CHECK (value_usd >= 0),
     -- Checked until its block is final: a reorg opens it again, and the same bytes are sent.
     next_check_at timestamptz  DEFAULT now(),
     version       bigint       NOT NULL DEFAULT 1,
     created_at    timestamptz  NOT NULL DEFAULT now(),
     executed_at   timestamptz,
     FOREIGN KEY (realm, chain, wallet) REFERENCES signers (realm, chain, address),
+    CONSTRAINT withdrawals_once_per_key UNIQUE (realm, chain, wallet, request_key),
     CONSTRAINT withdrawals_failure_has_kind CHECK ((status = 'FAILED') = (failure_kind IS NOT NULL)),
     CONSTRAINT withdrawals_ended_has_proof CHECK (status = 'SUBMITTED' OR (tx_hash IS NOT NULL AND executed_at IS NOT NULL)),
     CONSTRAINT withdrawals_open_is_checked CHECK (status <> 'SUBMITTED' OR next_check_at IS NOT NULL)
@@ -552,7 +563,7 @@ CREATE TABLE v4_scans (
 -- Events, written in the transaction that causes them.
 CREATE TABLE outbox (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    -- A halted signer belongs to a wallet, not to one job.
+    -- A halted signer belongs to a wallet, not to one job; a missing process and a summary to the whole installation.
     job_id          bigint      REFERENCES jobs,
     trade_id        bigint      REFERENCES trades,
     event           text        NOT NULL,
@@ -562,7 +573,8 @@ CREATE TABLE outbox (
     fanned_out_at   timestamptz,
     -- Grows when a field of a payload changes its meaning or goes away.
     payload_version smallint    NOT NULL DEFAULT 1,
-    CONSTRAINT outbox_job_or_signer CHECK (job_id IS NOT NULL OR event = 'signer.halted')
+    CONSTRAINT outbox_job_or_signer CHECK (job_id IS NOT NULL OR event = 'signer.halted' OR event = 'summary'
+                                          OR event LIKE 'service.%')
 );
 CREATE INDEX outbox_to_fan_out ON outbox (id) WHERE fanned_out_at IS NULL;
 
@@ -596,8 +608,9 @@ CREATE TRIGGER attempts_never_deleted BEFORE DELETE ON attempts FOR EACH ROW EXE
 -- What a withdrawal pays, and to whom, never changes.
 CREATE FUNCTION withdrawals_order_is_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF (NEW.realm, NEW.chain, NEW.wallet, NEW.asset, NEW.amount, NEW.receiver, NEW.actor)
-       IS DISTINCT FROM (OLD.realm, OLD.chain, OLD.wallet, OLD.asset, OLD.amount, OLD.receiver, OLD.actor) THEN
+    IF (NEW.realm, NEW.chain, NEW.wallet, NEW.asset, NEW.amount, NEW.takes_all, NEW.receiver, NEW.actor, NEW.request_key)
+       IS DISTINCT FROM
+       (OLD.realm, OLD.chain, OLD.wallet, OLD.asset, OLD.amount, OLD.takes_all, OLD.receiver, OLD.actor, OLD.request_key) THEN
         RAISE EXCEPTION 'a withdrawal''s amount and receiver never change' USING ERRCODE = 'check_violation';
     END IF;
     RETURN NEW;

@@ -208,6 +208,11 @@ pub trait Chain: Send + Sync {
     /// What a coin or token that pays for trades is worth: the native coin, its wrapped form, or USDC.
     async fn usd_price(&self, asset: Asset) -> Result<UsdPrice, RpcError>;
 
+    /// Whether [`Self::usd_price`] knows what this is.
+    fn has_usd_price(&self, _asset: Asset) -> bool {
+        true
+    }
+
     /// The same as the chain knew it in `block`. Nodes forget the state of old blocks; then this is an error.
     async fn usd_price_at(&self, asset: Asset, block: u64) -> Result<UsdPrice, RpcError>;
 
@@ -218,6 +223,12 @@ pub trait Chain: Send + Sync {
 
     /// Hands stored bytes to a node. Sending the same bytes again is always safe.
     async fn send(&self, raw: &Bytes) -> Result<Sent, SendError>;
+
+    /// Hands over the stored bytes of a cancel that [`Self::send`] has not got into a block. Where transactions go to a
+    /// private relay, its owner may let this one go to the public nodes as well: it says nothing about a trade.
+    async fn send_cancel(&self, raw: &Bytes) -> Result<Sent, SendError> {
+        self.send(raw).await
+    }
 
     /// What is known of each hash, in the order asked.
     async fn lookup(&self, hashes: &[B256]) -> Vec<Result<Lookup, RpcError>>;
@@ -252,6 +263,11 @@ pub trait Chain: Send + Sync {
 
     /// How patient this chain is.
     fn patience(&self) -> Patience;
+
+    /// The time between two blocks; `None`: not known, or too short to plan by.
+    fn block_time(&self) -> Option<Span> {
+        None
+    }
 
     /// A newest block older than this means that the chain has halted, or that the nodes are behind.
     fn max_head_age(&self) -> Span;

@@ -17,6 +17,7 @@ pub mod demo;
 pub mod devnet;
 pub mod doctor;
 mod error;
+mod given;
 pub mod health;
 pub(crate) mod history;
 pub mod info;

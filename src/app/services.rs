@@ -31,6 +31,7 @@ use crate::{
     runner::{
         handlers, scheduler,
         tasks::{SETTLES, SettleTask, TICKS, TickTask},
+        watch::{self, Role},
     },
     telemetry, version,
 };
@@ -97,7 +98,7 @@ impl<'a> Service<'a> {
     /// # Errors
     /// None at present: the service logs outages and continues.
     pub async fn scheduler(self) -> Result<(), AppError> {
-        let background = background(self.app, &self.stop);
+        let background = background(self.app, &self.stop, Role::Scheduler);
         scheduler::run(
             self.app.pool.clone(),
             self.app.settings.scheduler(),
@@ -116,7 +117,11 @@ impl<'a> Service<'a> {
     /// [`AppError`] if a queue ends before it is stopped.
     pub async fn worker(self, ask: impl AskPassword) -> Result<(), AppError> {
         let engine = self.ready(ask).await?;
-        work(self.app, engine, &self.stop).await?;
+        let watching = watching(self.app, &self.stop, Role::Worker);
+        let worked = work(self.app, engine, &self.stop).await;
+        self.stop.cancel();
+        let _ = watching.await;
+        worked?;
         ended(self.metrics).await;
         Ok(())
     }
@@ -133,7 +138,7 @@ impl<'a> Service<'a> {
             self.app.settings.scheduler(),
             self.stop.clone(),
         ));
-        let background = background(self.app, &self.stop);
+        let background = background(self.app, &self.stop, Role::Daemon);
         let worked = work(self.app, engine, &self.stop).await;
         self.stop.cancel();
         let _ = scheduling.await;
@@ -204,13 +209,24 @@ async fn stopping<T>(part: impl Future<Output = T>, stop: &CancellationToken) ->
     ended
 }
 
-/// What schedulers and daemons do in the background: deliver messages and delete expired rows. Trading never waits
-/// for it.
-fn background(app: &App, stop: &CancellationToken) -> JoinHandle<()> {
+/// Looks for what is missing, and announces summaries.
+fn watching(app: &App, stop: &CancellationToken, role: Role) -> JoinHandle<()> {
+    tokio::spawn(watch::run(
+        app.pool.clone(),
+        role,
+        app.settings.watch(),
+        stop.clone(),
+    ))
+}
+
+/// What schedulers and daemons do in the background: deliver messages, delete expired rows and watch the others.
+/// Trading never waits for it.
+fn background(app: &App, stop: &CancellationToken, role: Role) -> JoinHandle<()> {
+    let watching = watching(app, stop, role);
     let delivering = notify::run(app.pool.clone(), app.settings.notify.clone(), stop.clone());
     let pruning = retention::run(app.pool.clone(), app.settings.retention.clone(), stop.clone());
     tokio::spawn(async move {
-        let _ = tokio::join!(tokio::spawn(delivering), tokio::spawn(pruning));
+        let _ = tokio::join!(tokio::spawn(delivering), tokio::spawn(pruning), watching);
     })
 }
 

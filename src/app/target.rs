@@ -59,6 +59,27 @@ pub fn address(text: &str) -> Result<Address, AppError> {
     )))
 }
 
+/// Reads an address that is paid. A payment to a wrong address cannot be undone, so the checksum is required.
+///
+/// # Errors
+/// [`AppError::Usage`] says what is wrong with it.
+pub(super) fn receiver(text: &str) -> Result<Address, AppError> {
+    let wrong = |what: &str| {
+        AppError::Usage(format!(
+            "receiver {text} {what}: write the address as the receiving wallet shows it, 0x and 40 hexadecimal digits in upper \
+             and lower case, which carry its checksum (EIP-55)"
+        ))
+    };
+    let address = text.parse::<Address>().map_err(|_| wrong("is not an address"))?;
+    if address.is_zero() {
+        return Err(wrong("is the zero address: what it gets is lost"));
+    }
+    if address.to_checksum(None) != text {
+        return Err(wrong("has no checksum, or a wrong one"));
+    }
+    Ok(address)
+}
+
 /// Whether a text is meant as an address.
 pub(super) fn is_address(text: &str) -> bool {
     text.to_ascii_lowercase().starts_with("0x")

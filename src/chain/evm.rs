@@ -20,7 +20,7 @@ use super::{
     lookup::{Contradiction, Expected, Scope, Wanted, look_up},
     quorum::{Verdict, agree, names},
     receipts::RawBlock,
-    send::broadcast,
+    send::{broadcast, broadcast_twice},
 };
 use crate::{
     domain::{
@@ -79,6 +79,7 @@ impl EvmChain {
             chain: &self.spec.name,
             wrapped_native: self.spec.wrapped_native,
             required_depth: self.spec.patience.required_depth,
+            heights: &self.heights,
         };
         let found = look_up(&self.rpc, &scope, wanted).await;
         for contradiction in found.contradictions {
@@ -137,6 +138,10 @@ impl Chain for EvmChain {
         }
     }
 
+    fn has_usd_price(&self, asset: Asset) -> bool {
+        self.par(asset).is_ok()
+    }
+
     async fn usd_price_at(&self, asset: Asset, block: u64) -> Result<UsdPrice, RpcError> {
         match self.par(asset)? {
             Some(par) => Ok(par),
@@ -152,6 +157,15 @@ impl Chain for EvmChain {
     async fn send(&self, raw: &Bytes) -> Result<Sent, SendError> {
         let door = self.private.as_ref().unwrap_or(&self.rpc);
         broadcast(door, raw).await
+    }
+
+    async fn send_cancel(&self, raw: &Bytes) -> Result<Sent, SendError> {
+        match &self.private {
+            Some(relay) if self.spec.private.as_ref().is_some_and(|flow| flow.fallback) => {
+                broadcast_twice(relay, &self.rpc, raw).await
+            }
+            _ => self.send(raw).await,
+        }
     }
 
     async fn lookup(&self, hashes: &[B256]) -> Vec<Result<Lookup, RpcError>> {
@@ -277,6 +291,10 @@ impl Chain for EvmChain {
 
     fn patience(&self) -> Patience {
         self.spec.patience
+    }
+
+    fn block_time(&self) -> Option<Span> {
+        self.spec.block_time
     }
 
     fn max_head_age(&self) -> Span {

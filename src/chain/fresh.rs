@@ -28,9 +28,21 @@ impl<T: Clone> Fresh<T> {
     where
         F: Future<Output = Result<T, RpcError>>,
     {
+        self.get_while(|_| false, ask).await
+    }
+
+    /// The same; an answer that `still_holds` is kept longer.
+    pub(super) async fn get_while<F>(
+        &self,
+        still_holds: impl Fn(&T) -> bool,
+        ask: impl FnOnce() -> F,
+    ) -> Result<T, RpcError>
+    where
+        F: Future<Output = Result<T, RpcError>>,
+    {
         let mut last = self.0.lock().await;
         if let Some((at, answer)) = last.as_ref()
-            && at.elapsed() < FRESH_FOR
+            && (at.elapsed() < FRESH_FOR || answer.as_ref().is_ok_and(&still_holds))
         {
             return answer.clone();
         }

@@ -38,6 +38,8 @@ pub struct LiveChain {
     pub spec: Arc<ChainSpec>,
     /// Its nodes.
     pub rpc: Rpc,
+    /// The relay that takes its transactions instead.
+    pub private: Option<Rpc>,
     /// Chain port.
     pub chain: Arc<EvmChain>,
     /// Venue port.
@@ -63,12 +65,18 @@ pub fn open_chains(specs: Vec<Arc<ChainSpec>>, ledger: &PgPool) -> Result<LiveCh
         let prices = OnchainPrices::sharing(venue.search(), rpc.clone(), spec.clone());
         let prices = Arc::new(prices);
         let live = LiveChain {
-            chain: Arc::new(EvmChain::new(rpc.clone(), private, spec.clone(), prices.clone())),
+            chain: Arc::new(EvmChain::new(
+                rpc.clone(),
+                private.clone(),
+                spec.clone(),
+                prices.clone(),
+            )),
             pools: venue.clone(),
             venue: Arc::new(venue),
             prices,
             spec,
             rpc,
+            private,
         };
         chains.insert(live.spec.name.clone(), live);
     }

@@ -1,5 +1,6 @@
 //! Live chains: nodes, contracts and keys behind the engine's ports.
 
+mod budget;
 mod contracts;
 mod dex;
 mod discovery;
@@ -8,6 +9,7 @@ mod error;
 mod evm;
 mod foreign_use;
 mod fresh;
+mod gathered;
 mod key_error;
 pub mod keystore;
 pub mod kms;
@@ -21,6 +23,7 @@ mod pace;
 pub mod policy;
 mod pool_key;
 mod prices;
+mod private;
 mod problems;
 mod quorum;
 mod receipts;
@@ -32,8 +35,11 @@ mod token;
 mod unfit;
 mod voice;
 mod wallet_code;
+mod way;
+mod weights;
 mod wire;
 
+pub use budget::{Budget, Budgets, NodeFile};
 pub use dex::{BestOf, Size, Survey, SurveyRequest, Surveyed, TriedTrip};
 pub use discovery::SearchState;
 pub use error::CallError;
@@ -41,8 +47,10 @@ pub use evm::EvmChain;
 pub use markets::{LiveChain, LiveChains, LiveMarkets, Realms, open_chains, price_witnesses};
 pub use native_price::NativePrice;
 pub use prices::OnchainPrices;
+pub use private::{CancelFate, PRESETS, Preset, PrivateFlow};
 pub use rpc::{NodeState, Rpc};
 pub use settings::{ChainFile, ChainSpec, InvalidChain, WalletSettings, one_node_warning};
 pub use signer::LocalSigner;
 pub use token::{TokenError, TokenInfo, agreed_token_info, token_info};
 pub use wallet_code::{WalletCode, wallet_code};
+pub use way::Way;

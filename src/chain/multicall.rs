@@ -2,7 +2,6 @@
 
 use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, Bytes};
-use futures::future::try_join_all;
 
 use super::{contracts::Multicall3, error::CallError, rpc::Rpc};
 use crate::ports::RpcError;
@@ -70,8 +69,12 @@ pub async fn read_all_at(
         .div_ceil(READS_MAX)
         .max(1);
     let chunks = reads.chunks(reads.len().div_ceil(trips));
-    let answers = try_join_all(chunks.map(|chunk| read_chunk(rpc, multicall3, chunk, block))).await?;
-    Ok(answers.into_iter().flatten().collect())
+    let mut answers = Vec::with_capacity(reads.len());
+    // One after the other: each is as large as a node may allow, and together they would share one request.
+    for chunk in chunks {
+        answers.extend(read_chunk(rpc, multicall3, chunk, block).await?);
+    }
+    Ok(answers)
 }
 
 async fn read_chunk(

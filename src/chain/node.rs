@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex as StdMutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -12,9 +12,12 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::{
+    budget::Budget,
     error::CallError,
+    gathered::{Exchange, Gathered, ask, is_alone},
     pace::Pace,
     unfit::{Fitness, fitness, wait_named},
+    weights::weigh,
     wire::{Answers, Failure, Request, Wire},
 };
 use crate::{
@@ -50,6 +53,7 @@ pub(super) struct Node {
     verified: Mutex<Option<Instant>>,
     pace: Pace,
     health: StdMutex<Health>,
+    gathered: Gathered,
 }
 
 /// State learned from a node's answers.
@@ -69,7 +73,7 @@ struct Health {
 pub(super) type Rank = (bool, bool, bool, bool);
 
 impl Node {
-    pub(super) fn new(wire: Wire, chain: &str, chain_id: u64, spacing: Duration) -> Self {
+    pub(super) fn new(wire: Wire, chain: &str, chain_id: u64, budget: &Budget) -> Self {
         // Export zeros first: a counter that first appears at one shows no increase.
         for outcome in ["answered", "failed", "nonsense"] {
             let labels = [
@@ -84,8 +88,9 @@ impl Node {
             chain: chain.to_owned(),
             chain_id,
             verified: Mutex::default(),
-            pace: Pace::new(spacing),
+            pace: Pace::new(budget),
             health: StdMutex::default(),
+            gathered: Gathered::default(),
         }
     }
 
@@ -163,10 +168,12 @@ impl Node {
     }
 
     /// Answers for all requests, if this node serves our chain.
-    pub(super) async fn call(&self, requests: &[Request]) -> Result<Answers, Failure> {
-        self.verify().await?;
-        let mut answers = self.send_in_parts(requests).await?;
-        self.ask_again(requests, &mut answers).await;
+    pub(super) async fn call(self: &Arc<Self>, requests: &[Request]) -> Result<Answers, Failure> {
+        let answers = if is_alone(requests) {
+            self.send_proven(requests).await?
+        } else {
+            ask(self, requests).await?
+        };
         for ((method, params), answer) in requests.iter().zip(&answers) {
             // Every synced node has a newest block.
             let newest = *method == "eth_getBlockByNumber" && params.get(0) == Some(&json!("latest"));
@@ -177,31 +184,54 @@ impl Node {
         Ok(answers)
     }
 
-    /// A node of another chain gets no further requests.
-    async fn verify(&self) -> Result<(), Failure> {
+    /// One batch for all, after proof that the node serves our chain. Where that is old, what is only asked goes out
+    /// with the question for its chain id, and nothing is believed if that is wrong; bytes are not even shown to a node
+    /// of another chain.
+    async fn send_proven(&self, requests: &[Request]) -> Result<Answers, Failure> {
         let mut verified = self.verified.lock().await;
-        if verified.is_some_and(|at| at.elapsed() < VERIFIED_FOR) {
+        let is_old = match *verified {
+            Some(at) if at.elapsed() < VERIFIED_FOR => false,
+            Some(_) if !is_alone(requests) => true,
+            _ => {
+                self.expect_chain(self.chain_id().await)?;
+                *verified = Some(Instant::now());
+                false
+            }
+        };
+        drop(verified);
+        if !is_old {
+            return self.send_all(requests).await;
+        }
+        let chain_id = std::iter::once(("eth_chainId", json!([])));
+        let asked: Vec<Request> = chain_id.chain(requests.iter().cloned()).collect();
+        let mut answers = self.send_all(&asked).await?;
+        let rest = answers.split_off(1);
+        self.expect_chain(read_chain_id(answers.pop()))?;
+        *self.verified.lock().await = Some(Instant::now());
+        Ok(rest)
+    }
+
+    async fn send_all(&self, requests: &[Request]) -> Result<Answers, Failure> {
+        let mut answers = self.send_in_parts(requests).await?;
+        self.ask_again(requests, &mut answers).await;
+        Ok(answers)
+    }
+
+    /// A node of another chain gets no further requests.
+    fn expect_chain(&self, id: Result<u64, String>) -> Result<(), Failure> {
+        let id = id.map_err(Failure::of)?;
+        if id == self.chain_id {
             return Ok(());
         }
-        let id = self.chain_id().await.map_err(Failure::of)?;
-        if id != self.chain_id {
-            return Err(Failure::of(format!(
-                "this node serves chain id {id}, and {} has {}; change chains.{}.rpc_urls",
-                self.chain, self.chain_id, self.chain
-            )));
-        }
-        *verified = Some(Instant::now());
-        Ok(())
+        Err(Failure::of(format!(
+            "this node serves chain id {id}, and {} has {}; change chains.{}.rpc_urls",
+            self.chain, self.chain_id, self.chain
+        )))
     }
 
     pub(super) async fn chain_id(&self) -> Result<u64, String> {
         let answer = self.send(&[("eth_chainId", json!([]))]).await;
-        let answer = answer.map_err(|failure| failure.detail)?.pop();
-        let value = answer
-            .unwrap_or(Ok(Value::Null))
-            .map_err(|error| error.to_string())?;
-        let id: U64 = serde_json::from_value(value).map_err(|error| format!("eth_chainId: {error}"))?;
-        Ok(id.to())
+        read_chain_id(answer.map_err(|failure| failure.detail)?.pop())
     }
 
     /// What was refused for load alone is asked again alone: the rest of the batch is not asked twice.
@@ -236,7 +266,8 @@ impl Node {
         let mut refused = false;
         while let Some(rest) = requests.get(answers.len()..).filter(|rest| !rest.is_empty()) {
             let size = most.min(self.pace.batch_max()).clamp(1, rest.len());
-            let chunk = rest.get(..size).unwrap_or(rest);
+            let chunk = self.within_a_second(rest.get(..size).unwrap_or(rest));
+            let size = chunk.len();
             match self.send(chunk).await {
                 Ok(more) => answers.extend(more),
                 Err(failure) if failure.batch_refused && size > 1 => {
@@ -253,13 +284,25 @@ impl Node {
         Ok(answers)
     }
 
+    /// As many of `requests`, at least one, as one second's compute units pay for.
+    fn within_a_second<'a>(&self, requests: &'a [Request]) -> &'a [Request] {
+        let most = self.pace.units_max();
+        let fits = (1..=requests.len())
+            .rev()
+            .find(|count| requests.get(..*count).is_some_and(|some| weigh(some) <= most));
+        requests.get(..fits.unwrap_or(1)).unwrap_or(requests)
+    }
+
     async fn send(&self, requests: &[Request]) -> Result<Answers, Failure> {
-        self.pace.turn(requests.len()).await.map_err(|left| {
-            Failure::of(format!(
-                "its limit of requests is reached; it is asked again in {} s",
-                left.as_secs().saturating_add(1)
-            ))
-        })?;
+        self.pace
+            .turn(requests.len(), weigh(requests))
+            .await
+            .map_err(|left| {
+                Failure::of(format!(
+                    "its limit of requests is reached; it is asked again in {} s",
+                    left.as_secs().saturating_add(1)
+                ))
+            })?;
         let begun = Instant::now();
         let result = self.wire.exchange(requests).await;
         let outcome = if result.is_ok() { "answered" } else { "failed" };
@@ -316,6 +359,16 @@ impl Node {
     }
 }
 
+impl Exchange for Node {
+    async fn exchange(&self, requests: &[Request]) -> Result<Answers, Failure> {
+        self.send_proven(requests).await
+    }
+
+    fn gathered(&self) -> &Gathered {
+        &self.gathered
+    }
+}
+
 impl Health {
     fn lacks(&self, ability: &str, now: Instant) -> bool {
         let since = self.lacks.get(ability);
@@ -346,6 +399,14 @@ pub(super) fn ability((method, params): &Request) -> &'static str {
         "eth_call" if params.get(2).is_some() => OVERRIDES,
         method => method,
     }
+}
+
+fn read_chain_id(answer: Option<Result<Value, CallError>>) -> Result<u64, String> {
+    let value = answer
+        .unwrap_or(Ok(Value::Null))
+        .map_err(|error| error.to_string())?;
+    let id: U64 = serde_json::from_value(value).map_err(|error| format!("eth_chainId: {error}"))?;
+    Ok(id.to())
 }
 
 fn is_overload(answer: &Result<Value, CallError>) -> bool {

@@ -1,6 +1,9 @@
 //! The nodes of one chain, shared by all callers.
 
-use std::{sync::atomic::AtomicUsize, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use super::node::Node;
 
@@ -9,7 +12,7 @@ pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) struct Nodes {
     pub(super) chain: String,
-    pub(super) nodes: Vec<Node>,
+    pub(super) nodes: Vec<Arc<Node>>,
     /// Index of the preferred node.
     pub(super) preferred: AtomicUsize,
     /// Rounds through all nodes before a request fails.

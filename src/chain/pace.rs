@@ -7,6 +7,7 @@ use std::{
 
 use tokio::time::sleep_until;
 
+use super::budget::Budget;
 use crate::domain::backoff::Backoff;
 
 /// How long a node rests after consecutive refusals for load, unless it says how long.
@@ -23,6 +24,8 @@ const FASTER_AFTER: Duration = Duration::from_secs(30);
 /// The pace of one node. Each request of a batch counts, as providers count.
 pub(super) struct Pace {
     configured: Duration,
+    /// Compute units a second; `None`: not counted.
+    units: Option<u32>,
     state: Mutex<State>,
 }
 
@@ -37,10 +40,14 @@ struct State {
 }
 
 impl Pace {
-    pub(super) fn new(spacing: Duration) -> Self {
+    pub(super) fn new(budget: &Budget) -> Self {
         let now = Instant::now();
+        let spacing = Duration::from_secs(1)
+            .checked_div(budget.requests_per_second)
+            .unwrap_or_default();
         Self {
             configured: spacing,
+            units: budget.compute_units_per_second,
             state: Mutex::new(State {
                 spacing,
                 next_free: now,
@@ -69,16 +76,21 @@ impl Pace {
         usize::try_from(a_second).unwrap_or(usize::MAX).max(1)
     }
 
-    /// Waits until `requests` requests may be sent.
+    /// The compute units of one second.
+    pub(super) fn units_max(&self) -> u32 {
+        self.units.unwrap_or(u32::MAX)
+    }
+
+    /// Waits until `requests` requests, which weigh `units`, may be sent.
     ///
     /// # Errors
     /// The time that the node still rests, if that is too long to wait.
-    pub(super) async fn turn(&self, requests: usize) -> Result<(), Duration> {
+    pub(super) async fn turn(&self, requests: usize, units: u32) -> Result<(), Duration> {
         loop {
             if let Some(left) = self.rest().filter(|left| *left > WAIT_MAX) {
                 return Err(left);
             }
-            let start = self.reserve(requests);
+            let start = self.reserve(requests, units);
             sleep_until(start.into()).await;
             // Refused meanwhile: another turn is taken, after the rest.
             if self.rest().is_none() {
@@ -87,7 +99,7 @@ impl Pace {
         }
     }
 
-    fn reserve(&self, requests: usize) -> Instant {
+    fn reserve(&self, requests: usize, units: u32) -> Instant {
         let now = Instant::now();
         let mut state = self.state();
         let slowed = state.spacing > self.configured;
@@ -97,7 +109,11 @@ impl Pace {
         }
         let start = state.next_free.max(now);
         let count = u32::try_from(requests).unwrap_or(u32::MAX);
-        state.next_free = start + state.spacing.saturating_mul(count);
+        let by_units = self
+            .units
+            .and_then(|most| Duration::from_secs(units.into()).checked_div(most));
+        let by_count = state.spacing.saturating_mul(count);
+        state.next_free = start + by_count.max(by_units.unwrap_or_default());
         start
     }
 
@@ -134,9 +150,30 @@ impl Pace {
 mod tests {
     use super::*;
 
+    fn pace(requests_per_second: u32, compute_units_per_second: Option<u32>) -> Pace {
+        Pace::new(&Budget {
+            requests_per_second,
+            compute_units_per_second,
+        })
+    }
+
+    #[test]
+    fn what_weighs_more_than_its_turn_waits_for_its_units() {
+        let pace = pace(100, Some(1_000));
+        let first = pace.reserve(1, 250);
+        let next = pace.reserve(1, 1);
+        assert_eq!(next - first, Duration::from_millis(250), "a broadcast");
+        assert_eq!(
+            pace.reserve(1, 0) - next,
+            Duration::from_millis(10),
+            "a light one"
+        );
+        assert_eq!(pace.units_max(), 1_000);
+    }
+
     #[tokio::test]
     async fn refusals_rest_longer_each_time_and_slow_the_node_down() {
-        let pace = Pace::new(Duration::from_millis(50));
+        let pace = pace(20, None);
         assert_eq!(pace.batch_max(), 20);
         pace.refused(None);
         let first = pace.rest().expect("it rests");
@@ -154,7 +191,7 @@ mod tests {
             assert_eq!(pace.batch_max(), spacing);
         }
         // More to wait than a request may wait: nothing is sent.
-        let left = pace.turn(1).await.expect_err("too long");
+        let left = pace.turn(1, 0).await.expect_err("too long");
         assert!(left > WAIT_MAX);
         pace.answered();
         pace.state().rests_until = None;
@@ -164,20 +201,20 @@ mod tests {
 
     #[test]
     fn a_batch_costs_as_many_turns_as_it_has_requests() {
-        let pace = Pace::new(Duration::from_millis(200));
-        let first = pace.reserve(5);
-        let next = pace.reserve(1);
+        let pace = pace(5, None);
+        let first = pace.reserve(5, 0);
+        let next = pace.reserve(1, 0);
         assert_eq!(next - first, Duration::from_secs(1));
-        assert_eq!(pace.reserve(1) - next, Duration::from_millis(200));
+        assert_eq!(pace.reserve(1, 0) - next, Duration::from_millis(200));
     }
 
     #[test]
     fn a_slowed_node_is_asked_faster_again_and_never_faster_than_configured() {
-        let pace = Pace::new(Duration::from_millis(500));
+        let pace = pace(2, None);
         pace.refused(None);
         for expected in [750, 562, 500, 500] {
             pace.state().changed -= FASTER_AFTER;
-            pace.reserve(1);
+            pace.reserve(1, 0);
             let spacing = pace.state().spacing;
             assert_eq!(spacing.as_millis(), expected, "{spacing:?}");
         }

@@ -72,8 +72,8 @@ impl Rpc {
     /// # Errors
     /// [`reqwest::Error`] if the system's certificates cannot be used.
     pub fn private(spec: &ChainSpec) -> Result<Option<Self>, reqwest::Error> {
-        match &spec.private_rpc_url {
-            Some(url) => Self::over(spec, std::slice::from_ref(url)).map(Some),
+        match &spec.private {
+            Some(relay) => Self::over(spec, std::slice::from_ref(&relay.url)).map(Some),
             None => Ok(None),
         }
     }
@@ -85,12 +85,9 @@ impl Rpc {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .build()?;
-        let spacing = Duration::from_secs(1)
-            .checked_div(spec.rpc_requests_per_second)
-            .unwrap_or_default();
         let nodes = urls.iter().map(|url| {
             let wire = Wire::new(client.clone(), url.clone());
-            Node::new(wire, &spec.name, spec.chain_id, spacing)
+            Arc::new(Node::new(wire, &spec.name, spec.chain_id, &spec.budget(url)))
         });
         Ok(Self {
             inner: Arc::new(Nodes {
@@ -243,6 +240,14 @@ impl Rpc {
         preferred.is_some_and(|node| node.rank(requests).0)
     }
 
+    /// Every node, to be asked for itself.
+    pub(super) fn voices(&self) -> impl Iterator<Item = Voice> + '_ {
+        (0..self.inner.nodes.len()).map(|index| Voice {
+            inner: self.inner.clone(),
+            index,
+        })
+    }
+
     /// Asks every node for itself, all at once. Once enough of them have answered, the others have a moment more; who
     /// keeps failing is not waited for.
     pub(super) async fn each<T, F, Fut>(&self, ask: F) -> Vec<(Voice, Result<T, RpcError>)>
@@ -250,11 +255,8 @@ impl Rpc {
         F: Fn(Voice) -> Fut,
         Fut: Future<Output = Result<T, RpcError>>,
     {
-        let voices = (0..self.inner.nodes.len()).map(|index| Voice {
-            inner: self.inner.clone(),
-            index,
-        });
-        let mut waiting: FuturesUnordered<_> = voices
+        let mut waiting: FuturesUnordered<_> = self
+            .voices()
             .map(|voice| {
                 let asked = ask(voice.clone());
                 async move { (voice, asked.await) }

@@ -7,7 +7,9 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    budget::{Budget, Budgets, NodeFile, nodes},
     endpoint::voices,
+    private::{PrivateFlow, PrivateKeys, private},
     problems::{Bounds, Problems},
 };
 use crate::domain::{
@@ -99,11 +101,19 @@ pub struct ChainFile {
     /// JSON-RPC URLs, the preferred one first; a single one may be given as it is.
     #[serde(deserialize_with = "one_or_several")]
     pub rpc_urls: Vec<String>,
+    /// Nodes with a budget of their own; they are preferred to those of `rpc_urls`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rpc: Vec<NodeFile>,
     /// How many nodes of different hosts must agree on what happened to our money, 1 to the number of hosts among
-    /// `rpc_urls`; 2 unless there is only one.
+    /// the nodes; 2 unless there is only one.
     pub quorum: Option<usize>,
+    /// A relay that is known by name, to which transactions are sent instead: see [`super::private::PRESETS`].
+    pub private: String,
     /// Where transactions are sent instead, such as a private relay.
     pub private_rpc_url: String,
+    /// Whether a cancel that the relay does not get mined is also sent to `rpc_urls`; false unless given. Nothing else
+    /// ever is.
+    pub private_fallback: Option<bool>,
     /// Longest wait for one answer, 100ms to 1m.
     pub rpc_timeout: Option<Span>,
     /// Most requests a second to each URL, 1 to 10000.
@@ -134,6 +144,9 @@ pub struct ChainFile {
     pub replace_after: Option<Span>,
     /// Most attempts of one transaction, 1 to 100.
     pub attempts_max: Option<u32>,
+    /// Time between two blocks, 100ms to 1m: an open trade is looked at when the next one can be there, and the newest
+    /// block is not asked for before.
+    pub block_time: Option<Span>,
     /// A newest block older than this means that the chain has halted or the node is behind, 1s to 1d.
     pub max_head_age: Option<Span>,
     /// Most that is paid for gas, gwei per unit; a cancel may pay twice that.
@@ -166,10 +179,12 @@ pub struct ChainSpec {
     pub v4_first_block: u64,
     /// Nodes.
     pub rpc_urls: Vec<Url>,
+    /// Budgets of those nodes that have their own.
+    pub budgets: Budgets,
     /// How many nodes of different hosts must agree on what happened to our money.
     pub quorum: usize,
     /// Where transactions are sent instead.
-    pub private_rpc_url: Option<Url>,
+    pub private: Option<PrivateFlow>,
     /// Longest wait for one answer.
     pub rpc_timeout: Span,
     /// Most requests a second to each node.
@@ -178,6 +193,8 @@ pub struct ChainSpec {
     pub rpc_rounds: u32,
     /// When outcomes count and bytes are sent again.
     pub patience: Patience,
+    /// Time between two blocks; `None`: not known.
+    pub block_time: Option<Span>,
     /// Age of the newest block at which trading stops.
     pub max_head_age: Span,
     /// Most that is paid, wei per unit of gas.
@@ -245,15 +262,8 @@ impl ChainSpec {
             Some(lines) => problems.hooks(lines),
             None => known.map_or_else(Vec::new, |chain| chain.v4_hooks.to_vec()),
         };
-        let rpc_urls: Vec<Url> = keys
-            .rpc_urls
-            .iter()
-            .filter_map(|url| problems.url("rpc_urls", url))
-            .collect();
-        let private_rpc_url = match keys.private_rpc_url.as_str() {
-            "" => None,
-            url => problems.url("private_rpc_url", url),
-        };
+        let usual_pace = requests_per_second(&mut problems, keys);
+        let (rpc_urls, budgets) = nodes(&mut problems, &keys.rpc, &keys.rpc_urls, usual_pace);
         let limits = RequestLimits::new(&mut problems, keys, voices(&rpc_urls).max(1));
         let usual = known.map_or(Usual::UNKNOWN, |chain| chain.usual);
         let patience = patience(&mut problems, keys, &usual);
@@ -261,6 +271,15 @@ impl ChainSpec {
             .chain_id
             .or(known.map(|chain| chain.chain_id))
             .ok_or_else(unknown)?;
+        let private = private(
+            &mut problems,
+            &PrivateKeys {
+                private: &keys.private,
+                private_rpc_url: &keys.private_rpc_url,
+                private_fallback: keys.private_fallback,
+            },
+            chain_id,
+        );
         // Limits of the chain itself, under any local name.
         let demands = chains::with_id(chain_id).map_or(Usual::UNKNOWN, |chain| chain.usual);
         let spec = Self {
@@ -280,12 +299,14 @@ impl ChainSpec {
             v4_hooks,
             v4_first_block: chains::with_id(chain_id).map_or(0, |chain| chain.v4_first_block),
             rpc_urls,
+            budgets,
             quorum: limits.quorum,
-            private_rpc_url,
+            private,
             rpc_timeout: limits.timeout,
-            rpc_requests_per_second: limits.requests_per_second,
+            rpc_requests_per_second: usual_pace,
             rpc_rounds: limits.rounds,
             patience,
+            block_time: block_time(&mut problems, keys, &usual),
             max_head_age: max_head_age(&mut problems, keys),
             max_fee_per_gas: patience.max_fee_per_gas,
             max_tip_per_gas: max_tip_per_gas(&mut problems, keys, &usual),
@@ -302,6 +323,16 @@ impl ChainSpec {
     pub fn is_known(&self) -> bool {
         let known = |chain: &ChainInfo| chain.name == self.name || chain.chain_id == self.chain_id;
         chains::CHAINS.iter().any(known)
+    }
+
+    /// How fast the node at `url` may be asked.
+    #[must_use]
+    pub fn budget(&self, url: &Url) -> Budget {
+        let usual = Budget {
+            requests_per_second: self.rpc_requests_per_second,
+            compute_units_per_second: None,
+        };
+        self.budgets.get(url).copied().unwrap_or(usual)
     }
 
     /// The same chain once for each host among its nodes, with that node alone: two URLs of one host are one node.
@@ -356,7 +387,6 @@ pub fn one_node_warning(spec: &ChainSpec) -> Option<String> {
 struct RequestLimits {
     quorum: usize,
     timeout: Span,
-    requests_per_second: u32,
     rounds: u32,
 }
 
@@ -382,15 +412,6 @@ impl RequestLimits {
                 }
                 .map(Span::from_millis),
             ),
-            requests_per_second: problems.bounded(
-                "rpc_requests_per_second",
-                keys.rpc_requests_per_second,
-                Bounds {
-                    default: 20,
-                    min: 1,
-                    max: 10_000,
-                },
-            ),
             rounds: problems.bounded(
                 "rpc_rounds",
                 keys.rpc_rounds,
@@ -402,6 +423,18 @@ impl RequestLimits {
             ),
         }
     }
+}
+
+fn requests_per_second(problems: &mut Problems<'_>, keys: &ChainFile) -> u32 {
+    problems.bounded(
+        "rpc_requests_per_second",
+        keys.rpc_requests_per_second,
+        Bounds {
+            default: 20,
+            min: 1,
+            max: 10_000,
+        },
+    )
 }
 
 /// The values of `keys`; the chain's defaults for those left out.
@@ -451,6 +484,21 @@ fn patience(problems: &mut Problems<'_>, keys: &ChainFile, usual: &Usual) -> Pat
                 max: 1_000_000,
             },
         ),
+    }
+}
+
+fn block_time(problems: &mut Problems<'_>, keys: &ChainFile, usual: &Usual) -> Option<Span> {
+    let bounds = |default| Bounds {
+        default,
+        min: Span::from_millis(SECOND / 10),
+        max: Span::from_millis(MINUTE),
+    };
+    match (keys.block_time, usual.block_time) {
+        (None, usual) => usual,
+        (own @ Some(given), usual) => {
+            let default = usual.unwrap_or(given);
+            Some(problems.bounded("block_time", own, bounds(default)))
+        }
     }
 }
 

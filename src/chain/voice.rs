@@ -22,7 +22,7 @@ pub(super) struct Voice {
 }
 
 impl Voice {
-    fn node(&self) -> Option<&Node> {
+    fn node(&self) -> Option<&Arc<Node>> {
         self.inner.nodes.get(self.index)
     }
 
@@ -33,7 +33,7 @@ impl Voice {
 
     /// Name of the node, without credentials.
     pub(super) fn host(&self) -> &str {
-        self.node().map_or("?", Node::voice)
+        self.node().map_or("?", |node| node.voice())
     }
 
     /// Records the newest block that the node reported.
@@ -62,7 +62,7 @@ impl Voice {
     /// A port error that names this node.
     pub(super) fn error(&self, detail: String) -> RpcError {
         RpcError {
-            endpoint: self.node().map_or("?", Node::name).to_owned(),
+            endpoint: self.node().map_or("?", |node| node.name()).to_owned(),
             detail,
         }
     }

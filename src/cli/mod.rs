@@ -10,6 +10,7 @@ mod devnet;
 mod doctor;
 mod exit;
 mod health;
+mod holdings;
 mod info;
 mod job;
 mod keep;

@@ -29,7 +29,7 @@ pub(super) enum WalletCommand {
     /// The key is read from another V3 keystore (--keystore), from the variable LGI_MM_UNSAFE_PRIVATE_KEY, or from a
     /// prompt on the terminal; never from an argument.
     Import(ImportArgs),
-    /// List wallets
+    /// List wallets: what each holds, what of it is free, and how long it lasts at what its jobs spend
     List,
     /// Open each key with its password and report how well it is protected
     ///
@@ -96,7 +96,7 @@ pub(super) async fn run(settings: &Settings, out: Out, command: &WalletCommand) 
     match command {
         WalletCommand::New(args) => new(settings, out, args),
         WalletCommand::Import(args) => import(settings, out, args),
-        WalletCommand::List => list(settings, out),
+        WalletCommand::List => super::holdings::list(settings, out).await,
         WalletCommand::Check(args) => check(settings, out, args).await,
         WalletCommand::Sweep(args) => super::withdraw::sweep(settings, out, args).await,
         WalletCommand::Passwd(args) => passwd(settings, out, args),
@@ -130,22 +130,6 @@ fn show_stored(out: Out, stored: &Wallet, what: &str) -> Result<(), AppError> {
     out.show(stored, |stored| {
         let address = stored.address.to_checksum(None);
         format!("wallet {address} {what}\n  keystore {}\n", stored.keystore)
-    })
-}
-
-fn list(settings: &Settings, out: Out) -> Result<(), AppError> {
-    let list = wallets::list(settings)?;
-    out.show(&list.wallets, |wallets| {
-        if wallets.is_empty() {
-            return format!(
-                "no wallets in {}; create one with `lgi-mm wallet new`\n",
-                list.dir.display()
-            );
-        }
-        let rows = wallets
-            .iter()
-            .map(|wallet| vec![wallet.address.to_checksum(None), wallet.keystore.clone()]);
-        format!("{}\n", table(&["wallet", "keystore"], rows))
     })
 }
 

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     app::{
         App, AppError,
-        withdraw::{self, Planned, WithdrawRequest, WithdrawalView},
+        withdraw::{self, Asked, Planned, WithdrawRequest, WithdrawalView},
     },
     config::Settings,
 };
@@ -28,6 +28,9 @@ pub(super) struct WithdrawArgs {
     /// All that no job holds and no open trade needs
     #[arg(long, requires = "asset")]
     all: bool,
+    /// A text of your own that makes a repeated command pay once: it then shows the withdrawal that was made
+    #[arg(long, value_name = "TEXT", requires = "asset")]
+    key: Option<String>,
     #[command(flatten)]
     to: ToArgs,
 }
@@ -55,13 +58,14 @@ struct ToArgs {
 }
 
 impl ToArgs {
-    fn request(&self, asset: &str, amount: Option<String>) -> Result<WithdrawRequest, AppError> {
+    fn request(&self, asset: &str) -> Result<WithdrawRequest, AppError> {
         let to = self.to.clone().ok_or_else(|| {
             AppError::Usage("--to ADDRESS is required: the receiver, with its checksum".to_owned())
         })?;
         Ok(WithdrawRequest {
             asset: asset.to_owned(),
-            amount,
+            amount: None,
+            key: None,
             to,
             wallet: self.wallet.clone(),
             chain: self.chain.clone(),
@@ -98,17 +102,29 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &WithdrawArgs) -> R
             "how much {asset}? Write an amount, such as `lgi-mm withdraw {asset} 0.25 --to ADDRESS`, or --all"
         )));
     }
-    let request = args.to.request(asset, args.amount.clone())?;
+    let request = WithdrawRequest {
+        amount: args.amount.clone(),
+        key: args.key.clone(),
+        ..args.to.request(asset)?
+    };
     let app = App::open(settings).await?;
-    let planned = withdraw::plan(&app, &request).await?;
-    args.to
-        .agreed(out, &format!("{} Continue?", question(&planned)))?;
-    let view = withdraw::withdraw(&app, planned, &actor()).await?;
-    out.show(&view, said)
+    let view = match withdraw::ask(&app, &request).await? {
+        Asked::Before(view) => {
+            out.remark("a command with this key was carried out before; nothing is paid again");
+            *view
+        }
+        Asked::Now(planned) => {
+            args.to
+                .agreed(out, &format!("{} Continue?", question(&planned)))?;
+            withdraw::withdraw(&app, *planned, &actor()).await?
+        }
+    };
+    out.show(&view, said)?;
+    view.failure().map_or(Ok(()), Err)
 }
 
 pub(super) async fn sweep(settings: &Settings, out: Out, args: &SweepArgs) -> Result<(), AppError> {
-    let request = args.to.request("native", None)?;
+    let request = args.to.request("native")?;
     let app = App::open(settings).await?;
     let found = withdraw::sweep(&app, &request).await?;
     let mut lines = Vec::new();
@@ -122,7 +138,8 @@ pub(super) async fn sweep(settings: &Settings, out: Out, args: &SweepArgs) -> Re
         let planned = withdraw::plan(&app, one).await?;
         views.push(withdraw::withdraw(&app, planned, &actor()).await?);
     }
-    out.show(&views, |views| views.iter().map(said).collect())
+    out.show(&views, |views| views.iter().map(said).collect())?;
+    views.iter().find_map(WithdrawalView::failure).map_or(Ok(()), Err)
 }
 
 fn question(planned: &Planned) -> String {

@@ -51,7 +51,7 @@ impl Wording for CommandLine {
             Advice::ShowPolicy => "policy show".to_owned(),
             Advice::Status => "status JOB".to_owned(),
             Advice::TestNotifications => "notify test".to_owned(),
-            Advice::WritePolicy => "policy allow".to_owned(),
+            Advice::WritePolicy => "policy allow JOB".to_owned(),
         };
         format!("`lgi-mm {command}`")
     }

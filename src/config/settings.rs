@@ -12,14 +12,20 @@ use super::{
 };
 use crate::{
     chain::{ChainFile, WalletSettings},
+    domain::span::Span,
     engine::EngineSettings,
     monitor::CensusSettings,
     notify::NotifySettings,
     paper::PaperSettings,
     prices::{DexscreenerSettings, GeckoterminalSettings},
     retention::RetentionSettings,
-    runner::{scheduler::SchedulerSettings, tasks::QUEUES},
+    runner::{scheduler::SchedulerSettings, tasks::QUEUES, watch::WatchSettings},
 };
+
+/// A worker whose last heartbeat is older is gone, whatever its lease.
+const SILENCE_MIN: Span = Span::from_secs(15);
+/// Processes come and go with an upgrade: what is missing for longer is announced.
+const MISSING_FOR: Span = Span::from_secs(120);
 
 /// The settings of a process; a job has a configuration of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -97,6 +103,16 @@ impl Settings {
             settle_lease: self.scheduler.settle_lease,
             check_interval: self.trading.check_interval,
             ..SchedulerSettings::default()
+        }
+    }
+
+    /// Settings of the watch over processes: what is missing for this long is announced.
+    #[must_use]
+    pub fn watch(&self) -> WatchSettings {
+        WatchSettings {
+            silence: SILENCE_MIN.max(self.worker.lease),
+            patience: MISSING_FOR,
+            summary: self.notify.summary,
         }
     }
 

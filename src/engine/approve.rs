@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use futures::join;
+
 use super::{
     checks::{halted, open_purse, quoting, swap_request, too_expensive},
     core::Engine,
@@ -93,10 +95,31 @@ struct Tries {
 struct Terms<'a> {
     job: &'a Job,
     facts: &'a Facts,
-    market: &'a Market,
     /// What open trades of the wallet have reserved.
     reserved: HashMap<Asset, Amount>,
     gas_price: GasPrice,
+}
+
+/// The answers to a plan of one size.
+enum Asked {
+    /// It is worth less than one unit of what comes in; nobody was asked.
+    LessThanAUnit,
+    /// The key's policy refuses it; nobody was asked.
+    Refused(String),
+    /// What the wallet can pay, and what the venue gives.
+    Quoted {
+        purse: Purse,
+        quote: Result<Quote, QuoteError>,
+    },
+}
+
+/// Why no plan may be traded on this chain now.
+async fn not_now(priced: &Priced, market: &Market) -> Result<Option<Refusal>, EngineError> {
+    let (head, disagreement) = join!(market.chain.head(), market.chain.disagreement());
+    if let Some((reason, detail)) = halted(market, head?, priced.tick.now) {
+        return Ok(Some(Refusal::because(reason, detail)));
+    }
+    Ok(disagreement.map(|detail| Refusal::because(HoldReason::NodesDisagree, detail)))
 }
 
 impl Engine {
@@ -110,31 +133,48 @@ impl Engine {
         market: &Market,
     ) -> Result<Approval, EngineError> {
         let job = &priced.tick.job;
-        if let Some(refusal) = self.not_now(priced, market).await? {
-            return Ok(Approval::Refused(refusal));
+        let signer = signers::find(&self.pool, &job.account).await?;
+        if let Some(reason) = signer.and_then(|signer| signer.halted) {
+            return Ok(Approval::Refused(Refusal::because(
+                HoldReason::SignerHalted,
+                reason,
+            )));
         }
         let reserved = self.reserved(&job.account).await?;
-        let fees = market.chain.fees().await?;
+        // Asked together: what they need of the chain shares round trips.
+        let (refusal, fees, native, quoted) = join!(
+            not_now(priced, market),
+            market.chain.fees(),
+            market.chain.usd_price(Asset::Native),
+            self.ask(job, &plan, market, &reserved)
+        );
+        if let Some(refusal) = refusal? {
+            return Ok(Approval::Refused(refusal));
+        }
+        let fees = fees?;
         if let Some(detail) = too_expensive(market, fees) {
             return Ok(Approval::Refused(Refusal::because(
                 HoldReason::GasTooExpensive,
                 detail,
             )));
         }
-        let native = market.chain.usd_price(Asset::Native).await?.price;
         let terms = Terms {
             job,
             facts,
-            market,
             reserved,
-            gas_price: GasPrice { fees, native },
+            gas_price: GasPrice {
+                fees,
+                native: native?.price,
+            },
         };
         let mut tries = Tries::default();
+        let mut asked = quoted?;
         let approval = loop {
-            match self.try_plan(&terms, plan, &mut tries).await? {
+            match self.try_plan(&terms, plan, asked, market, &mut tries).await? {
                 Trial::Decided(approval) => break approval,
                 Trial::Resized(other) => plan = other,
             }
+            asked = self.ask(job, &plan, market, &terms.reserved).await?;
         };
         if let Some(liquidation) = job.liquidation.filter(|_| plan.reason == Reason::Liquidate) {
             let size = match &approval {
@@ -150,38 +190,49 @@ impl Engine {
         Ok(approval)
     }
 
-    /// Why no plan of this account may be traded now.
-    async fn not_now(&self, priced: &Priced, market: &Market) -> Result<Option<Refusal>, EngineError> {
-        let signer = signers::find(&self.pool, &priced.tick.job.account).await?;
-        if let Some(reason) = signer.and_then(|signer| signer.halted) {
-            return Ok(Some(Refusal::because(HoldReason::SignerHalted, reason)));
-        }
-        if let Some((reason, detail)) = halted(market, market.chain.head().await?, priced.tick.now) {
-            return Ok(Some(Refusal::because(reason, detail)));
-        }
-        let disagreement = market.chain.disagreement().await;
-        Ok(disagreement.map(|detail| Refusal::because(HoldReason::NodesDisagree, detail)))
-    }
-
     /// What open trades and withdrawals may still take out of a wallet, by asset.
     pub(super) async fn reserved(&self, account: &Account) -> Result<HashMap<Asset, Amount>, StoreError> {
         let mut connection = self.pool.acquire().await?;
         signers::reserved(&mut connection, account).await
     }
 
-    async fn try_plan(&self, terms: &Terms<'_>, plan: Plan, tries: &mut Tries) -> Result<Trial, EngineError> {
-        let Terms {
-            job, facts, market, ..
-        } = *terms;
+    /// What the wallet can pay for a plan, and what the venue gives for it.
+    async fn ask(
+        &self,
+        job: &Job,
+        plan: &Plan,
+        market: &Market,
+        reserved: &HashMap<Asset, Amount>,
+    ) -> Result<Asked, EngineError> {
         let request = swap_request(job, plan.side, plan.amount_in, plan.value, plan.price)?;
         if request.amount_out_fair.is_zero() {
-            return self.less_than_a_unit(job, plan, facts, tries).await;
+            return Ok(Asked::LessThanAUnit);
         }
         // Nothing is quoted, frozen or failed that would not be signed.
         if let Err(refused) = market.signer.permits(&request).await {
-            return Ok(Refusal::because(HoldReason::PolicyRefused, refused.detail).into());
+            return Ok(Asked::Refused(refused.detail));
         }
-        let purse = open_purse(market, &request, &terms.reserved).await?;
+        let (purse, quote) = join!(
+            open_purse(market, &request, reserved),
+            market.venue.quote(&request)
+        );
+        Ok(Asked::Quoted { purse: purse?, quote })
+    }
+
+    async fn try_plan(
+        &self,
+        terms: &Terms<'_>,
+        plan: Plan,
+        asked: Asked,
+        market: &Market,
+        tries: &mut Tries,
+    ) -> Result<Trial, EngineError> {
+        let Terms { job, facts, .. } = *terms;
+        let (purse, quote) = match asked {
+            Asked::LessThanAUnit => return self.less_than_a_unit(job, plan, facts, tries).await,
+            Asked::Refused(detail) => return Ok(Refusal::because(HoldReason::PolicyRefused, detail).into()),
+            Asked::Quoted { purse, quote } => (purse, quote),
+        };
         if plan.reason == Reason::Liquidate && purse.token_in < plan.amount_in {
             if let Some(detail) = self.written_down(job, market, &terms.reserved).await? {
                 return Ok(Refusal::because(HoldReason::JobChanged, detail).into());
@@ -192,7 +243,7 @@ impl Engine {
                 None => Refusal::because(HoldReason::InsufficientBalance, MISSING.to_owned()).into(),
             });
         }
-        match market.venue.quote(&request).await {
+        match quote {
             Ok(quote) => self.check(terms, plan, &quote, purse).await,
             // A part of a liquidation may still find liquidity, or pass a token's limit on the size of a transfer.
             // Without a quote, its gas is the maximum that is allowed.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use alloy_primitives::B256;
+use futures::join;
 use metrics::{counter, histogram};
 use tracing::{debug, info, warn};
 
@@ -67,17 +68,23 @@ impl Engine {
             return self.stays_open(job, trade, why).await;
         }
         let moved = (base_amount, quote_amount);
-        if let Some(doubt) = self.doubt_fill((job, trade), market, receipt, moved).await? {
-            return Ok(doubt);
-        }
         let block = receipt.block_number;
         let quote = Asset::of(job.quote.address);
-        let quote_price = worth(market, quote, block).await?;
+        // Asked together: what they need of the chain shares a round trip.
+        let (doubt, quote_price, native_price) = join!(
+            self.doubt_fill((job, trade), market, receipt, moved),
+            worth(market, quote, block),
+            worth(market, Asset::Native, block)
+        );
+        if let Some(doubt) = doubt? {
+            return Ok(doubt);
+        }
+        let quote_price = quote_price?;
         let quote_unit = (job.quote.decimals, quote_price.price);
         let fill = Fill::of(trade.side, base_amount, quote_amount, quote_unit)?;
         let native_price = match quote {
             Asset::Native => quote_price.price,
-            Asset::Token(_) => worth(market, Asset::Native, block).await?.price,
+            Asset::Token(_) => native_price?.price,
         };
         let paid = gas_of(trade, &observed.receipts, native_price)?;
         let settlement = Settlement {

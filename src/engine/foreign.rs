@@ -74,8 +74,19 @@ impl Engine {
         account: &Account,
         market: &Market,
     ) -> Result<Option<SignerState>, EngineError> {
+        let known = signers::find(&self.pool, account).await?;
+        self.counter_since(account, market, known).await
+    }
+
+    /// The same for a counter that was read before: if it has grown since, that is seen.
+    pub(super) async fn counter_since(
+        &self,
+        account: &Account,
+        market: &Market,
+        known: Option<SignerState>,
+    ) -> Result<Option<SignerState>, EngineError> {
         let nonces = market.chain.nonces(account.wallet).await?;
-        let known = match signers::find(&self.pool, account).await? {
+        let known = match known {
             Some(known) => known,
             None => self.unheard_of(account, nonces.latest).await?,
         };

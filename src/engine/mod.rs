@@ -15,6 +15,7 @@ mod facts;
 mod finish;
 mod foreign;
 mod keys;
+mod news;
 mod observe;
 mod progress;
 mod proof;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use alloy_primitives::{Address, B256};
+use futures::join;
 
 use crate::{
     domain::{
@@ -25,19 +26,16 @@ impl ObservedTrade {
     /// For a trade without transactions.
     fn nothing() -> Self {
         Self {
-            view: ChainView {
-                seen: BTreeMap::new(),
-                block_time: None,
-                next_nonce: None,
-            },
+            view: ChainView::UNKNOWN,
             receipts: HashMap::new(),
             doubt: None,
         }
     }
 }
 
-/// Reads everything the next step may depend on. The nonce is read *before* the hashes: if it is used by
-/// one of ours, the look-ups that follow see it.
+/// Reads everything the next step may depend on. The nonce is asked for *before* the hashes: if it is used by one of
+/// ours, the look-ups see it. A node that answers them in another order makes a used nonce look unexplained; who used
+/// it is then read from its block, and found to be ours.
 pub(super) async fn observe(trade: &Trade, job: &Job, market: &Market) -> ObservedTrade {
     observe_signed(&trade.signed, job.account.wallet, market).await
 }
@@ -51,12 +49,26 @@ pub(super) async fn observe_signed(
     if signed.is_empty() {
         return ObservedTrade::nothing();
     }
-    let next_nonce = market.chain.nonces(wallet).await.ok().map(|nonces| nonces.latest);
+    // All at once, so that they share a round trip; the nonce is asked first.
+    let (nonces, before, answers) = join!(
+        market.chain.nonces(wallet),
+        market.chain.agreed_head(),
+        market.chain.lookup_signed(signed)
+    );
+    let next_nonce = nonces.ok().map(|nonces| nonces.latest);
+    let before = before.ok();
     // The head before and after the look-ups: new or reorged blocks in between must not give a receipt more
-    // confirmations than it had when it was seen.
-    let before = market.chain.agreed_head().await.ok();
-    let answers = market.chain.lookup_signed(signed).await;
-    let head = market.chain.agreed_head().await.ok();
+    // confirmations than it had when it was seen. Nothing is done about a receipt that is not deep enough even so.
+    let required = market.chain.patience().required_depth;
+    let is_deep = |lookup: &Lookup| match (lookup, before) {
+        (Lookup::Mined(receipt), Some(head)) => head.depth(receipt.block_number) >= required,
+        (Lookup::Mined(_) | Lookup::Pooled | Lookup::Absent, _) => false,
+    };
+    let head = if before.is_none() || answers.iter().flatten().any(is_deep) {
+        market.chain.agreed_head().await.ok()
+    } else {
+        before
+    };
     let lowest = before.zip(head).map(|(before, after)| {
         if before.number < after.number {
             before

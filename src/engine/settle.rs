@@ -1,27 +1,30 @@
 //! Settles an open trade, one step a call. Every step may be repeated by any process.
 
+use alloy_primitives::Bytes;
 use tracing::{debug, info, warn};
 
 use super::{
     core::Engine,
     error::EngineError,
-    observe::observe,
+    news::until_news,
+    observe::{ObservedTrade, observe},
     progress::{BLOCKED_INTERVALS, Progress, SWALLOWED_SENDS},
 };
 use crate::{
     domain::{
+        Timestamp,
         ids::TradeId,
         job::JobId,
-        onchain::AnswerKind,
+        onchain::{AnswerKind, Sent},
         span::Span,
-        trade::{Patience, Purpose, Step, next_step},
+        trade::{ChainView, Patience, Purpose, Step, TransactionState, next_step},
     },
     failpoint::reach,
     ports::{Market, SendError},
     store::{
         StoreError,
         jobs::{self, Job},
-        signers,
+        signers, stuck,
         trades::{self, Trade},
     },
 };
@@ -59,6 +62,9 @@ impl Engine {
         tracing::Span::current().record("job", trade.job.0);
         let job = self.job_of(trade.job).await?;
         let market = self.markets.market(&job.account).await?;
+        if let Some(transaction) = unsent(&trade, &market.chain.patience()) {
+            return self.broadcast(&job, &trade, &market, transaction).await;
+        }
         let observed = observe(&trade, &job, &market).await;
         let next = |patience: &Patience| {
             next_step(&trade.state, &observed.view, patience, trade.read_at)
@@ -88,7 +94,7 @@ impl Engine {
             Step::Fill { hash } => self.fill(&job, &trade, &market, &observed, hash).await,
             Step::Fail { kind, hash } => self.fail(&job, &trade, &market, &observed, kind, hash).await,
             Step::Investigate { transaction } => self.investigate(&job, &trade, &market, transaction).await,
-            Step::Wait => self.look_later(id, 1, observed.doubt.as_deref()).await,
+            Step::Wait => self.wait(&trade, &market, &observed).await,
         }
     }
 
@@ -110,6 +116,34 @@ impl Engine {
         Ok(Progress::Waiting)
     }
 
+    /// Waits until the chain may have something new about the trade.
+    async fn wait(
+        &self,
+        trade: &Trade,
+        market: &Market,
+        observed: &ObservedTrade,
+    ) -> Result<Progress, EngineError> {
+        let patience = market.chain.patience();
+        let news = market.chain.block_time().and_then(|block_time| {
+            until_news(&trade.state, &observed.view, &patience, block_time, trade.read_at)
+        });
+        let pause = news.unwrap_or_else(|| self.intervals(1));
+        trades::check_again(&self.pool, trade.id, pause, observed.doubt.as_deref()).await?;
+        Ok(Progress::Waiting)
+    }
+
+    /// The same for bytes that were just sent: they are in the next block at the earliest, whenever that comes.
+    async fn wait_for_a_block(&self, trade: &Trade, market: &Market) -> Result<Progress, EngineError> {
+        let resend_after = market.chain.patience().resend_after;
+        let block_time = market
+            .chain
+            .block_time()
+            .map(|block_time| block_time.min(resend_after));
+        let pause = block_time.unwrap_or_else(|| self.intervals(1));
+        trades::check_again(&self.pool, trade.id, pause, None).await?;
+        Ok(Progress::Waiting)
+    }
+
     /// The length of `count` check intervals.
     pub(super) fn intervals(&self, count: u32) -> Span {
         let millis = u64::try_from(self.settings.check_interval.std().as_millis()).unwrap_or(u64::MAX);
@@ -124,16 +158,12 @@ impl Engine {
         market: &Market,
         index: usize,
     ) -> Result<Progress, EngineError> {
-        let newest = trade
-            .state
-            .transactions
-            .get(index)
-            .and_then(|transaction| transaction.attempts.last());
-        let Some(newest) = newest else {
+        let open = trade.state.transactions.get(index);
+        let Some((open, newest)) = open.and_then(|open| Some((open, open.attempts.last()?))) else {
             return Ok(Progress::Waiting);
         };
         let raw = signers::raw(&self.pool, newest.hash).await?;
-        let answer = market.chain.send(&raw).await;
+        let answer = send_attempt(market, open, &raw, trade.read_at).await;
         let (kind, said) = match &answer {
             Ok(sent) => (AnswerKind::from(*sent), sent.to_string()),
             Err(error) => (error.kind(), error.to_string()),
@@ -142,20 +172,20 @@ impl Engine {
         let sends = signers::note_sent(&self.pool, newest.hash, kind, &said).await?;
         reach("noted");
         info!(job = %job.id, trade = trade.id.0, hash = %newest.hash, answer = said, "transaction sent");
-        if answer.is_ok() && sends >= SWALLOWED_SENDS {
+        let swallowed = answer.is_ok() && sends >= SWALLOWED_SENDS;
+        if swallowed && open.has_waited_long(&market.chain.patience(), trade.read_at) {
             warn!(job = %job.id, trade = trade.id.0, hash = %newest.hash, sends, "accepted repeatedly, but in no block: the node does not forward it");
+            stuck::tell(&self.pool, trade, newest.hash, sends).await?;
         }
         match answer {
             // The swap behind an approve goes out at once: nonces keep their order.
             Ok(_) if trade.state.transactions.len() > index.saturating_add(1) => Ok(Progress::Stepped),
-            Ok(_) | Err(SendError::NonceTooLow) => self.look_later(trade.id, 1, None).await,
+            Ok(_) | Err(SendError::NonceTooLow) => self.wait_for_a_block(trade, market).await,
             Err(SendError::Underpriced) => {
                 let purpose = newest_purpose(trade, index);
                 let patience = self.patience(job, trade, market).await?;
-                let open = trade.state.transactions.get(index);
                 // A node that always says so must not drive the fees up without end.
-                let allowed = open.is_some_and(|open| patience.allows(open, purpose));
-                if allowed && self.replace(job, trade, market, index, purpose).await? {
+                if patience.allows(open, purpose) && self.replace(job, trade, market, index, purpose).await? {
                     return Ok(Progress::Stepped);
                 }
                 self.look_later(trade.id, 1, Some(&said)).await
@@ -167,6 +197,35 @@ impl Engine {
                 self.look_later(trade.id, BLOCKED_INTERVALS, Some(&said)).await
             }
         }
+    }
+}
+
+/// Hands over the bytes of a transaction's newest attempt: a cancel that has waited too long in every way there is.
+pub(super) async fn send_attempt(
+    market: &Market,
+    open: &TransactionState,
+    raw: &Bytes,
+    now: Timestamp,
+) -> Result<Sent, SendError> {
+    if open.is_cancel_overdue(&market.chain.patience(), now) {
+        market.chain.send_cancel(raw).await
+    } else {
+        market.chain.send(raw).await
+    }
+}
+
+/// The next transaction of a trade that was signed a moment ago and not sent: the chain cannot know it, so that it is
+/// not asked first. After a crash, or a rest, it is.
+fn unsent(trade: &Trade, patience: &Patience) -> Option<usize> {
+    let attempts = || trade.state.transactions.iter().flat_map(|open| &open.attempts);
+    let is_fresh =
+        attempts().all(|attempt| !patience.resend_after.passed(attempt.recorded_at, trade.read_at));
+    if !is_fresh || attempts().all(|attempt| attempt.sent_at.is_some()) {
+        return None;
+    }
+    match next_step(&trade.state, &ChainView::UNKNOWN, patience, trade.read_at) {
+        Ok(Step::Broadcast { transaction }) => Some(transaction),
+        _ => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Assigns nonces to a frozen plan: sign outside, then record everything in one transaction.
 
 use alloy_primitives::U256;
+use futures::join;
 use tracing::info;
 
 use super::{
@@ -10,6 +11,7 @@ use super::{
 };
 use crate::{
     domain::{
+        Timestamp,
         costs::{REPLACEMENT_HEADROOM, fee_within, gas_cost, gas_reserve},
         onchain::{Asset, Call, Fees, SignedTransaction, SwapRequest, UnsignedTransaction},
         trade::{Patience, Purpose, raised},
@@ -39,6 +41,12 @@ pub(super) enum Allocation {
     Blocked(String),
     /// No trade of this wallet can get a nonce now, for this reason.
     Stopped(String),
+}
+
+/// Calls that may be signed, or why the chain takes none now.
+enum Planned {
+    Calls { deadline: Timestamp, calls: Vec<Call> },
+    Halted(String),
 }
 
 impl From<Submitted> for Allocation {
@@ -78,7 +86,21 @@ impl Engine {
         trade: &Trade,
         market: &Market,
     ) -> Result<Allocation, EngineError> {
-        let Some(seen) = self.counter(&job.account, market).await? else {
+        let known = signers::find(&self.pool, &job.account).await?;
+        // Nothing is asked for a wallet that the ledger stops.
+        if let Some(why) = known.as_ref().and_then(stopped) {
+            return Ok(Allocation::Stopped(why));
+        }
+        let request = self.request(job, trade)?;
+        let now = crate::store::now(&self.pool).await?;
+        // Asked together: what they need of the chain shares round trips.
+        let (seen, fees, native, planned) = join!(
+            self.counter_since(&job.account, market, known),
+            market.chain.fees(),
+            market.chain.usd_price(Asset::Native),
+            self.calls(&request, trade, market, now)
+        );
+        let Some(seen) = seen? else {
             return Ok(Allocation::Stopped(
                 "transactions of this wallet that are not ours are pending".to_owned(),
             ));
@@ -86,36 +108,34 @@ impl Engine {
         if let Some(why) = stopped(&seen) {
             return Ok(Allocation::Stopped(why));
         }
-        let request = self.request(job, trade)?;
-        let head = market.chain.head().await?;
-        let now = crate::store::now(&self.pool).await?;
-        if let Some((_, why)) = halted(market, head, now) {
-            return Ok(Allocation::Stopped(why));
-        }
-        let deadline = deadline(self.settings.trade_deadline, head, now);
-        let calls = market
-            .venue
-            .calls(&request, trade.amount_out_min, deadline)
-            .await?;
-        let fees = market.chain.fees().await?;
+        let (deadline, calls) = match planned? {
+            Planned::Calls { deadline, calls } => (deadline, calls),
+            Planned::Halted(why) => return Ok(Allocation::Stopped(why)),
+        };
+        let fees = fees?;
         if let Some(why) = too_expensive(market, fees) {
             return Ok(Allocation::Stopped(why));
         }
         // The plan was approved a while ago: gas may have risen since.
         let units = gas_of(&calls);
-        let (gas, gas_usd) = gas_cost(units, fees, market.chain.usd_price(Asset::Native).await?.price)?;
+        let (gas, gas_usd) = gas_cost(units, fees, native?.price)?;
         let allowed = job.config.limits.max_gas_usd;
         if gas_usd > allowed {
             return Ok(Allocation::Blocked(format!(
                 "gas would cost {gas_usd} USD now, max_gas_usd is {allowed}"
             )));
         }
-        let transactions = match sign_all(market, &calls, seen.next_nonce, fees).await {
+        let assets = [Asset::of(request.token_in), Asset::Native];
+        let (signed, balances) = join!(
+            sign_all(market, &calls, seen.next_nonce, fees),
+            market.chain.balances(job.account.wallet, &assets)
+        );
+        let transactions = match signed {
             Err(EngineError::Sign(error)) => return Ok(Allocation::Blocked(error.to_string())),
             signed => signed?,
         };
         reach("signed");
-        let reservations = self.reservations(job, market, &request, gas).await?;
+        let reservations = reservations(job, &request, gas, &balances?)?;
         let submission = Submission {
             job: job.id,
             reason: trade.reason,
@@ -141,38 +161,24 @@ impl Engine {
         swap_request(job, trade.side, trade.amount_in, trade.value, trade.price)
     }
 
-    async fn reservations(
+    /// The calls of a plan, with the deadline that stands in them.
+    async fn calls(
         &self,
-        job: &Job,
-        market: &Market,
         request: &SwapRequest,
-        gas: Amount,
-    ) -> Result<Vec<Reservation>, EngineError> {
-        let balances = market
-            .chain
-            .balances(job.account.wallet, &[Asset::of(request.token_in), Asset::Native])
-            .await?;
-        let balance = |index: usize| balances.get(index).copied().unwrap_or_default();
-        let mut native = Reservation {
-            asset: Asset::Native,
-            amount: gas.mul_div(U256::from(REPLACEMENT_HEADROOM), U256::from(1), Rounding::Up)?,
-            spendable: balance(1).saturating_sub(gas_reserve(&job.config.limits)?),
-        };
-        match Asset::of(request.token_in) {
-            // The coin that is spent and the coin that pays the gas come out of one balance.
-            Asset::Native => {
-                native.amount = native.amount.checked_add(request.amount_in)?;
-                Ok(vec![native])
-            }
-            asset => Ok(vec![
-                Reservation {
-                    asset,
-                    amount: request.amount_in,
-                    spendable: balance(0),
-                },
-                native,
-            ]),
+        trade: &Trade,
+        market: &Market,
+        now: Timestamp,
+    ) -> Result<Planned, EngineError> {
+        let head = market.chain.head().await?;
+        if let Some((_, why)) = halted(market, head, now) {
+            return Ok(Planned::Halted(why));
         }
+        let deadline = deadline(self.settings.trade_deadline, head, now);
+        let calls = market
+            .venue
+            .calls(request, trade.amount_out_min, deadline)
+            .await?;
+        Ok(Planned::Calls { deadline, calls })
     }
 
     /// Time limits and fee cap for this trade: a replacement of a swap pays no more than the job allows for gas, times
@@ -258,6 +264,36 @@ impl Engine {
             signers::record_attempt(&self.pool, trade.id, trade.version, state.id, &signed).await?;
         reach("bumped");
         Ok(recorded)
+    }
+}
+
+/// What the trade may take out of the wallet, of `balances` of the asset that goes out and of the native coin.
+fn reservations(
+    job: &Job,
+    request: &SwapRequest,
+    gas: Amount,
+    balances: &[Amount],
+) -> Result<Vec<Reservation>, MoneyError> {
+    let balance = |index: usize| balances.get(index).copied().unwrap_or_default();
+    let mut native = Reservation {
+        asset: Asset::Native,
+        amount: gas.mul_div(U256::from(REPLACEMENT_HEADROOM), U256::from(1), Rounding::Up)?,
+        spendable: balance(1).saturating_sub(gas_reserve(&job.config.limits)?),
+    };
+    match Asset::of(request.token_in) {
+        // The coin that is spent and the coin that pays the gas come out of one balance.
+        Asset::Native => {
+            native.amount = native.amount.checked_add(request.amount_in)?;
+            Ok(vec![native])
+        }
+        asset => Ok(vec![
+            Reservation {
+                asset,
+                amount: request.amount_in,
+                spendable: balance(0),
+            },
+            native,
+        ]),
     }
 }
 

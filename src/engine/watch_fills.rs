@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use futures::join;
 use tracing::{error, info, warn};
 
 use super::{
@@ -80,17 +81,25 @@ impl Engine {
             return Ok(());
         };
         let market = self.markets.market(&job.account).await?;
-        // The nonce before the hashes, as before a step: what used it is seen by the look-ups that follow.
+        // The nonce is asked for before the hashes, as before a step.
+        let signed: Vec<SignedTransaction> = fills
+            .iter()
+            .map(|(watched, _)| SignedTransaction {
+                hash: watched.hash,
+                raw: watched.raw.clone(),
+            })
+            .collect();
+        let (finalized, nonces, head, answers) = join!(
+            market.chain.finalized(),
+            market.chain.nonces(job.account.wallet),
+            market.chain.agreed_head(),
+            market.chain.lookup_signed(&signed)
+        );
         let sight = AccountView {
-            finalized: market.chain.finalized().await?,
-            nonces: market.chain.nonces(job.account.wallet).await?,
-            head: market.chain.agreed_head().await?,
+            finalized: finalized?,
+            nonces: nonces?,
+            head: head?,
         };
-        let signed = fills.iter().map(|(watched, _)| SignedTransaction {
-            hash: watched.hash,
-            raw: watched.raw.clone(),
-        });
-        let answers = market.chain.lookup_signed(&signed.collect::<Vec<_>>()).await;
         let mut done = Vec::new();
         for ((watched, job), answer) in fills.iter().zip(answers) {
             match answer {

@@ -60,6 +60,8 @@ pub struct WithdrawOrder {
     pub amount: Option<Amount>,
     /// Who gets it.
     pub to: Address,
+    /// A second order of the account with this key pays nothing.
+    pub key: Option<String>,
 }
 
 /// What would be signed.
@@ -82,6 +84,7 @@ pub struct WithdrawPlan {
     gas_max: Amount,
     /// Native coin that stays for the gas of jobs.
     kept: Amount,
+    takes_all: bool,
     balances: [Amount; 2],
     seen: SignerState,
 }
@@ -131,7 +134,11 @@ impl WithdrawOrder {
 }
 
 /// What jobs of a wallet own of an asset, and the native coin that they keep for gas.
-fn of_jobs(jobs: &[Job], account: &Account, asset: Asset) -> Result<(Amount, Amount), EngineError> {
+pub(crate) fn of_jobs(
+    jobs: &[Job],
+    account: &Account,
+    asset: Asset,
+) -> Result<(Amount, Amount), EngineError> {
     let (mut owned, mut kept) = (Amount::ZERO, Amount::ZERO);
     for job in jobs.iter().filter(|job| job.account == *account) {
         if Asset::of(job.token.address) == asset {
@@ -217,6 +224,7 @@ impl Engine {
             fees,
             gas_max,
             kept,
+            takes_all: order.amount.is_none(),
             balances: room.balances,
             seen,
         })
@@ -242,9 +250,9 @@ impl Engine {
         })
     }
 
-    /// The counter of a signer that may sign now, once no open trade brings the asset into the wallet: what has arrived but is
-    /// not booked would look free, although it is a job's. A trade that begins later takes a nonce, and one that ends moves the
-    /// counter too, so that nothing planned before is recorded.
+    /// The counter of a signer that may sign now, once no open trade brings the asset into the wallet: what has
+    /// arrived but is not booked would look free, although it is a job's. A trade that begins later takes a nonce,
+    /// and one that ends moves the counter too, so that nothing planned before is recorded.
     async fn booked(
         &self,
         account: &Account,
@@ -288,7 +296,8 @@ impl Engine {
     }
 
     /// Signs a planned withdrawal and records it with its nonce; nothing is sent here. Where a trade of the wallet came
-    /// first, the same amount is planned again.
+    /// first, the same amount is planned again. The answer is the withdrawal on record if there is one of the order's
+    /// key.
     ///
     /// # Errors
     /// [`WithdrawError`]; nothing was recorded then.
@@ -304,11 +313,20 @@ impl Engine {
                 }
                 Err(_) => tokio::time::sleep(self.intervals(1).std()).await,
             }
+            if let Some(key) = &plan.order.key
+                && let Some(id) = withdrawals::of_key(&self.pool, &plan.order.account, key).await?
+            {
+                return Ok(id);
+            }
+            let takes_all = plan.takes_all;
             let order = WithdrawOrder {
                 amount: Some(plan.amount),
                 ..plan.order
             };
-            plan = self.plan_withdrawal(&order).await?;
+            plan = WithdrawPlan {
+                takes_all,
+                ..self.plan_withdrawal(&order).await?
+            };
         }
         Err(WithdrawError::Refused(
             "the wallet is busy with trades: nothing was signed; pause its jobs, or try again".to_owned(),
@@ -361,6 +379,8 @@ impl Engine {
             amount: plan.amount,
             receiver: order.to,
             actor,
+            takes_all: plan.takes_all,
+            request_key: order.key.as_deref(),
             signed: &signed,
             deadline: DEADLINE.after(crate::store::now(&self.pool).await?),
             reservations: &reservations,

@@ -9,7 +9,8 @@ use super::{
     finish::worth,
     foreign::used_elsewhere,
     observe::{ObservedTrade, observe_signed},
-    progress::{BLOCKED_INTERVALS, Progress},
+    progress::{BLOCKED_INTERVALS, Progress, SWALLOWED_SENDS},
+    settle::send_attempt,
     submit::{bumped, sign_all},
 };
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
         ids::{TradeId, WithdrawalId},
         onchain::{AnswerKind, Around, Asset, Call, Fees, Receipt, SignedTransaction},
         trade::{FailureKind, Patience, Purpose, Step, TradeStatus, next_step},
-        units::Amount,
+        units::{Amount, Rounding, Usd},
     },
     failpoint::reach,
     ports::Market,
@@ -117,19 +118,25 @@ impl Engine {
 
     /// Sends the newest attempt's stored bytes. No answer frees the nonce or fails the withdrawal.
     async fn send_withdrawal(&self, paid: &Withdrawal, market: &Market) -> Result<Progress, EngineError> {
-        let Some(newest) = paid.signed.last() else {
+        let (Some(open), Some(newest)) = (paid.state.transactions.first(), paid.signed.last()) else {
             return self.later(paid.id, BLOCKED_INTERVALS, None).await;
         };
-        let answer = market.chain.send(&newest.raw).await;
+        let answer = send_attempt(market, open, &newest.raw, paid.read_at).await;
         let (kind, said) = match &answer {
             Ok(sent) => (AnswerKind::from(*sent), sent.to_string()),
             Err(error) => (error.kind(), error.to_string()),
         };
         reach("withdrawal_sent");
-        signers::note_sent(&self.pool, newest.hash, kind, &said).await?;
+        let sends = signers::note_sent(&self.pool, newest.hash, kind, &said).await?;
         info!(withdrawal = paid.id.0, hash = %newest.hash, answer = said, "withdrawal sent");
-        let note = answer.is_err().then_some(said.as_str());
-        self.later(paid.id, 1, note).await
+        let note = match answer {
+            Err(_) => Some(said),
+            Ok(_) if sends >= SWALLOWED_SENDS => Some(format!(
+                "accepted {sends} times and in no block: the node or relay that accepts it does not pass it on"
+            )),
+            Ok(_) => None,
+        };
+        self.later(paid.id, 1, note.as_deref()).await
     }
 
     /// Signs one more attempt on the same nonce at higher fees, and records it.
@@ -192,6 +199,10 @@ impl Engine {
             sum.checked_add(receipt.gas_native).unwrap_or(sum)
         });
         let failure = failure.or((!paid_out).then_some(FailureKind::Reverted));
+        let value_usd = match failure {
+            None => self.value(paid, market, block).await?,
+            Some(_) => None,
+        };
         let note = failure.map(|kind| match kind {
             FailureKind::Cancelled => "not mined for a day; cancelled on its own nonce".to_owned(),
             FailureKind::Foreign => format!("transaction {hash}, which is not ours, used its nonce"),
@@ -204,6 +215,7 @@ impl Engine {
             hash,
             gas_native: gas,
             gas_usd: gas_paid(gas, native)?,
+            value_usd,
             look_again: (!is_final).then(|| self.intervals(FINAL_INTERVALS)),
         };
         let known = paid.status != TradeStatus::Submitted;
@@ -223,6 +235,20 @@ impl Engine {
             });
         }
         Ok(Progress::Stepped)
+    }
+
+    /// What was paid was worth in its block. Only the native coin, its wrapped form and USDC have a price feed.
+    async fn value(
+        &self,
+        paid: &Withdrawal,
+        market: &Market,
+        block: u64,
+    ) -> Result<Option<Usd>, EngineError> {
+        if !market.chain.has_usd_price(paid.asset) {
+            return Ok(None);
+        }
+        let price = worth(market, paid.asset, block).await?.price;
+        Ok(Some(paid.amount.value(paid.decimals, price, Rounding::Down)?))
     }
 
     /// Where one node decides: the balances around the block must agree with it, or the block must be final.

@@ -15,14 +15,16 @@ use crate::{
     ports::Chain,
     store::{
         StoreError,
-        census::{self, LiveWallet},
+        census::{self, LiveWallet, SignerFacts},
     },
 };
 
-/// Time between two questions to nodes: an operator needs minutes to send coins.
-const EVERY: Duration = Duration::from_secs(60);
+/// Time between two questions to nodes while nothing is traded: coins leave a wallet by its own transactions alone.
+const EVERY: Duration = Duration::from_secs(600);
+/// The same while its transactions come and go: an operator needs minutes to send coins.
+const AFTER_TRADES: Duration = Duration::from_secs(60);
 
-/// Longest wait for a node. A slower one is asked again a minute later.
+/// Longest wait for a node. A slower one is asked again at the next time.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Chains with a node to ask, by name.
@@ -32,17 +34,30 @@ pub type Nodes = BTreeMap<String, Arc<dyn Chain>>;
 #[derive(Default)]
 pub(super) struct Balances {
     asked: Option<Instant>,
+    /// What the live wallets had signed and open then.
+    traded: Vec<(i64, i64)>,
     coins: HashMap<LiveWallet, f64>,
 }
 
 impl Balances {
-    /// Asks again if the last answers are old. A wallet whose node does not answer has no balance.
+    /// Asks again if the last answers are old, earlier after trades. A wallet whose node does not answer has no
+    /// balance.
     pub(super) async fn refresh(
         &mut self,
         connection: &mut PgConnection,
         nodes: &Nodes,
+        signers: &[SignerFacts],
     ) -> Result<(), StoreError> {
-        if self.asked.is_some_and(|asked| asked.elapsed() < EVERY) {
+        let live = signers.iter().filter(|signer| signer.realm == "live");
+        let traded: Vec<(i64, i64)> = live
+            .map(|signer| (signer.next_nonce, signer.open_transactions))
+            .collect();
+        let every = if traded == self.traded {
+            EVERY
+        } else {
+            AFTER_TRADES
+        };
+        if self.asked.is_some_and(|asked| asked.elapsed() < every) {
             return Ok(());
         }
         let wallets = census::live_wallets(connection).await?;
@@ -55,6 +70,7 @@ impl Balances {
         });
         self.coins = join_all(asking).await.into_iter().flatten().collect();
         self.asked = Some(Instant::now());
+        self.traded = traded;
         Ok(())
     }
 

@@ -99,8 +99,8 @@ impl Service for Taker<'_> {
             }
         }
         if self.leads {
-            self.balances.refresh(connection, &self.nodes).await?;
-            let facts = CensusFacts::load(connection, self.settings, &self.balances).await?;
+            let wallets = (&mut self.balances, &self.nodes);
+            let facts = CensusFacts::load(connection, self.settings, wallets).await?;
             self.census.publish(text(&facts));
         }
         Ok(self.settings.every)

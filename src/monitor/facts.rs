@@ -4,7 +4,10 @@ use ::metrics::{Label, gauge};
 use rust_decimal::prelude::ToPrimitive;
 use sqlx::PgConnection;
 
-use super::{balances::Balances, settings::CensusSettings};
+use super::{
+    balances::{Balances, Nodes},
+    settings::CensusSettings,
+};
 use crate::{
     domain::{
         config::{JobConfig, Rules},
@@ -12,7 +15,9 @@ use crate::{
     },
     store::{
         StoreError,
-        census::{self, Fleet, JobCount, JobFacts, LastFailure, QueueCount, SignerFacts, TableSize},
+        census::{
+            self, Fleet, JobCount, JobFacts, LastFailure, QueueCount, SignerFacts, TableSize, WithdrawalFacts,
+        },
     },
     telemetry::metric,
 };
@@ -24,6 +29,7 @@ pub(super) struct CensusFacts {
     counts: Vec<JobCount>,
     queues: Vec<QueueCount>,
     signers: Vec<SignerFacts>,
+    withdrawals: Vec<WithdrawalFacts>,
     tables: Vec<TableSize>,
     jobs: Vec<JobFacts>,
 }
@@ -32,7 +38,7 @@ impl CensusFacts {
     pub(super) async fn load(
         connection: &mut PgConnection,
         settings: CensusSettings,
-        balances: &Balances,
+        (balances, nodes): (&mut Balances, &Nodes),
     ) -> Result<Self, StoreError> {
         let queues = settings
             .queues
@@ -40,6 +46,7 @@ impl CensusFacts {
             .map(|queue| label_of(queue).to_owned())
             .collect::<Vec<_>>();
         let mut signers = census::signers(connection, NATIVE_DECIMALS).await?;
+        balances.refresh(connection, nodes, &signers).await?;
         for signer in signers.iter_mut().filter(|signer| signer.realm == "live") {
             signer.native_balance = balances.of(&signer.chain, &signer.wallet);
         }
@@ -49,6 +56,7 @@ impl CensusFacts {
             counts: census::job_counts(connection).await?,
             queues: census::queues(connection, &queues).await?,
             signers,
+            withdrawals: census::withdrawals(connection).await?,
             tables: census::tables(connection).await?,
             jobs: census::jobs(connection, settings.max_jobs).await?,
         })
@@ -75,6 +83,7 @@ impl CensusFacts {
         set(metric::JOBS_WITHOUT_SERIES, &[], without);
         self.queues.iter().for_each(record_queue);
         self.signers.iter().for_each(record_signer);
+        self.withdrawals.iter().for_each(record_withdrawals);
         for size in &self.tables {
             set(metric::TABLE_BYTES, &[("table", &size.table)], size.bytes);
         }
@@ -117,6 +126,18 @@ fn record_signer(signer: &SignerFacts) {
     set(metric::SIGNER_OPEN_TRANSACTIONS, &labels, open);
     set(metric::SIGNER_NONCE_GAP, &labels, float(signer.nonce_gap));
     set_known(metric::SIGNER_NATIVE_BALANCE, &labels, signer.native_balance);
+}
+
+fn record_withdrawals(facts: &WithdrawalFacts) {
+    let (chain, wallet) = (("chain", &facts.chain), ("wallet", &facts.wallet));
+    let labels = [chain, wallet, ("status", &facts.status)];
+    set(metric::WITHDRAWALS, &labels, float(facts.withdrawals));
+    set(metric::WITHDRAWALS_GAS, &labels, facts.gas);
+    match facts.status.as_str() {
+        "EXECUTED" => set(metric::WITHDRAWALS_VALUE, &[chain, wallet], facts.value),
+        "SUBMITTED" => set(metric::WITHDRAWALS_OPEN_AGE, &[chain, wallet], facts.oldest_age),
+        _ => {}
+    }
 }
 
 fn record_job(job: &JobFacts) {

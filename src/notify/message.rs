@@ -46,26 +46,12 @@ impl Message {
                 format!("A trade of {token} was reorged out; it is open again"),
                 vec![of.text("error"), format!("transaction {}", of.text("tx_hash"))],
             ),
-            Ok(Event::JobError) => (
-                format!(
-                    "{token} stopped after {} failures in a row",
-                    of.text("failures_in_row")
-                ),
-                vec![
-                    format!("the last one: {}", of.text("error")),
-                    format!("after fixing the cause: lgi-mm resume {}", of.job_id()),
-                ],
-            ),
+            Ok(Event::TradeStuck) => of.stuck(),
+            Ok(Event::JobError) => of.stopped(),
             Ok(Event::JobLiquidated) => (format!("{token} is sold; its job is idle"), of.liquidated()),
             Ok(Event::JobUnsellable) => of.unsellable(&token),
             Ok(Event::JobPoolChanged) => of.pool_changed(&token),
-            Ok(Event::SignerHalted) => (
-                format!("Wallet {} on {} is halted", of.text("wallet"), of.text("chain")),
-                vec![
-                    of.text("reason"),
-                    format!("{} wallet; details: lgi-mm reconcile", of.text("realm")),
-                ],
-            ),
+            Ok(Event::SignerHalted) => of.halted(),
             Ok(
                 event @ (Event::JobNoFunds
                 | Event::JobLowGas
@@ -73,6 +59,9 @@ impl Message {
                 | Event::JobNoPrice
                 | Event::JobHeld),
             ) => (of.blocked_title(event), of.blocked()),
+            Ok(event @ (Event::NoWorker | Event::NoScheduler | Event::ServiceRecovered | Event::Summary)) => {
+                of.installation(event)
+            }
             Ok(Event::JobRecovered) => (
                 format!("{token} is no longer blocked"),
                 vec![format!("was {} since {}", of.text("event"), of.time("since"))],
@@ -142,6 +131,44 @@ impl Pieces<'_> {
         })
     }
 
+    fn stuck(&self) -> (String, Vec<String>) {
+        let title = format!("{} of {} is in no block", self.deed("Buy", "Sell"), self.symbol());
+        let lines = vec![
+            format!(
+                "accepted {} times: the node or relay does not pass it on",
+                self.text("sends")
+            ),
+            format!("transaction {}", self.text("tx_hash")),
+            format!("its wallet waits; details: lgi-mm status {}", self.job_id()),
+        ];
+        (title, lines)
+    }
+
+    fn stopped(&self) -> (String, Vec<String>) {
+        let (token, failures) = (self.symbol(), self.text("failures_in_row"));
+        let lines = vec![
+            format!("the last one: {}", self.text("error")),
+            format!("after fixing the cause: lgi-mm resume {}", self.job_id()),
+        ];
+        (
+            format!("{token} stopped after {failures} failures in a row"),
+            lines,
+        )
+    }
+
+    fn halted(&self) -> (String, Vec<String>) {
+        let title = format!(
+            "Wallet {} on {} is halted",
+            self.text("wallet"),
+            self.text("chain")
+        );
+        let lines = vec![
+            self.text("reason"),
+            format!("{} wallet; details: lgi-mm reconcile", self.text("realm")),
+        ];
+        (title, lines)
+    }
+
     fn liquidated(&self) -> Vec<String> {
         let cycle = format!("cycle {}", self.text("cycle"));
         let figures = (self.usd("realized_usd"), self.usd("gas_usd"), self.usd("net_usd"));
@@ -187,6 +214,47 @@ impl Pieces<'_> {
             piece(&realm)
         };
         Some(format!("{realm} {}", piece(chain)))
+    }
+
+    /// An event that belongs to no job and no wallet.
+    fn installation(&self, event: Event) -> (String, Vec<String>) {
+        match event {
+            Event::NoWorker => (
+                "No worker runs: nothing is evaluated, no trade is settled".to_owned(),
+                self.waiting("start one: lgi-mm daemon, or lgi-mm worker"),
+            ),
+            Event::NoScheduler => (
+                "No scheduler runs: slots are due and nobody claims them".to_owned(),
+                self.waiting("start one: lgi-mm daemon, or lgi-mm scheduler"),
+            ),
+            Event::ServiceRecovered => (
+                "Jobs are worked on again".to_owned(),
+                vec![format!("was {} since {}", self.text("event"), self.time("since"))],
+            ),
+            _ => (format!("Summary of {}", self.text("period")), self.summary()),
+        }
+    }
+
+    /// How many jobs wait, since when, and what to do.
+    fn waiting(&self, remedy: &str) -> Vec<String> {
+        let jobs = format!("{} jobs wait", self.text("jobs"));
+        let since = match self.notice.payload.get("unclaimed_since") {
+            Some(Value::String(_)) => format!("{jobs}, the first since {}", self.time("unclaimed_since")),
+            _ => jobs,
+        };
+        vec![since, remedy.to_owned()]
+    }
+
+    /// A line for each realm.
+    fn summary(&self) -> Vec<String> {
+        let realms = self.notice.payload.get("realms").and_then(Value::as_array);
+        let lines = realms.into_iter().flatten().map(realm_line);
+        let lines: Vec<String> = lines.collect();
+        if lines.is_empty() {
+            vec!["there are no jobs".to_owned()]
+        } else {
+            lines
+        }
     }
 
     fn blocked_title(&self, event: Event) -> String {
@@ -296,6 +364,42 @@ impl Pieces<'_> {
         let job = self.notice.job.as_ref();
         job.map_or_else(unknown, |job| job.id.to_string())
     }
+}
+
+/// `LIVE: 3 trades, 1 failed; realised 2.00 - gas 0.40 = net 1.60 USD; 4 jobs run, 1 in ERROR`
+fn realm_line(realm: &Value) -> String {
+    let text = |field| {
+        realm
+            .get(field)
+            .and_then(Value::as_str)
+            .map_or_else(unknown, piece)
+    };
+    let count = |field| realm.get(field).and_then(Value::as_u64).unwrap_or_default();
+    let usd = |field| {
+        let usd = realm.get(field).and_then(Value::as_str)?;
+        Usd::new(usd.parse().ok()?).ok()
+    };
+    let shown = |field| usd(field).map_or_else(unknown, brief::usd);
+    let name = text("realm");
+    let name = if name == Realm::Live.to_string() {
+        "LIVE".to_owned()
+    } else {
+        name
+    };
+    let mut line = format!(
+        "{name}: {} trades, {} failed; realised {} - gas {} = net {} USD; {} jobs run, {} in ERROR",
+        count("trades"),
+        count("failed"),
+        shown("realized_usd"),
+        shown("gas_usd"),
+        shown("net_usd"),
+        count("running"),
+        count("error"),
+    );
+    if let Some(taken) = usd("taken_out_usd").filter(|taken| *taken != Usd::ZERO) {
+        line.push_str(&format!("; taken out {} USD", brief::usd(taken)));
+    }
+    line
 }
 
 fn unknown() -> String {

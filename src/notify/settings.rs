@@ -9,6 +9,7 @@ use crate::domain::{
     config::{InvalidConfig, Validator},
     notice::{ALL, is_receiver_name},
     span::Span,
+    summary::SummaryEvery,
     trouble::Patience,
 };
 
@@ -26,6 +27,8 @@ pub struct NotifySettings {
     pub no_price_after: Span,
     /// A job that a limit or anything else has kept from trading for this long is reported, 0s to 30d.
     pub held_after: Span,
+    /// How often a summary of what happened is announced: off, daily or weekly.
+    pub summary: SummaryEvery,
     /// `[notify.receivers.NAME]`
     pub receivers: BTreeMap<String, ReceiverSettings>,
 }
@@ -39,6 +42,7 @@ impl Default for NotifySettings {
             timeout: Span::from_secs(10),
             no_price_after: patience.price,
             held_after: patience.held,
+            summary: SummaryEvery::Off,
             receivers: BTreeMap::new(),
         }
     }

@@ -3,3 +3,4 @@
 pub mod handlers;
 pub mod scheduler;
 pub mod tasks;
+pub mod watch;

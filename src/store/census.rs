@@ -76,12 +76,33 @@ pub struct SignerFacts {
     pub wallet: String,
     /// Whether it may not trade.
     pub halted: bool,
-    /// Transactions of open trades.
+    /// Transactions of open trades and withdrawals.
     pub open_transactions: i64,
     /// Allocated nonces whose transaction is not settled.
     pub nonce_gap: i64,
+    /// The next nonce that is given out.
+    pub next_nonce: i64,
     /// Whole native coins of a paper wallet.
     pub native_balance: Option<f64>,
+}
+
+/// Withdrawals of one wallet in one state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WithdrawalFacts {
+    /// The chain's name.
+    pub chain: String,
+    /// The wallet's address.
+    pub wallet: String,
+    /// SUBMITTED, EXECUTED or FAILED.
+    pub status: String,
+    /// Number of withdrawals.
+    pub withdrawals: i64,
+    /// What they paid, where that has a price feed, USD.
+    pub value: f64,
+    /// Paid for gas, USD.
+    pub gas: f64,
+    /// Age of the oldest, seconds.
+    pub oldest_age: f64,
 }
 
 /// One table.
@@ -218,6 +239,22 @@ pub async fn signers(connection: &mut PgConnection, decimals: u8) -> Result<Vec<
         SignerFacts,
         "src/store/sql/census_signers.sql",
         i32::from(decimals)
+    )
+    .fetch_all(connection)
+    .await?)
+}
+
+/// Withdrawals, added up by wallet and state.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn withdrawals(connection: &mut PgConnection) -> Result<Vec<WithdrawalFacts>, StoreError> {
+    Ok(sqlx::query_as!(
+        WithdrawalFacts,
+        r#"SELECT chain AS "chain!", wallet::text AS "wallet!", status AS "status!", count(*) AS "withdrawals!",
+                  coalesce(sum(value_usd), 0)::float8 AS "value!", sum(gas_usd)::float8 AS "gas!",
+                  extract(epoch FROM now() - min(created_at))::float8 AS "oldest_age!"
+           FROM withdrawals GROUP BY 1, 2, 3"#
     )
     .fetch_all(connection)
     .await?)

@@ -7,9 +7,17 @@ use sqlx::PgPool;
 
 use super::{
     StoreError,
-    columns::{amount, hash, numbers, word},
+    columns::{amount, hash, lower, numbers, word},
 };
-use crate::domain::{Timestamp, decision::Side, job::JobId, units::Amount};
+use crate::domain::{
+    Timestamp,
+    decision::Side,
+    ids::WithdrawalId,
+    job::{Account, JobId},
+    onchain::Asset,
+    trade::Purpose,
+    units::Amount,
+};
 
 /// A job's slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -101,4 +109,52 @@ pub async fn quote_flows(pool: &PgPool, jobs: &[JobId]) -> Result<Moved, StoreEr
         paid: amount("fills.quote_amount", &row.spent)?,
         received: amount("fills.quote_amount", &row.received)?,
     })
+}
+
+/// One signed transaction of a withdrawal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payment {
+    /// The withdrawal.
+    pub withdrawal: WithdrawalId,
+    /// What it pays.
+    pub asset: Asset,
+    /// How much, base units.
+    pub amount: Amount,
+    /// Whether this transaction pays it; a cancel does not.
+    pub pays: bool,
+    /// Whether the ledger says that this transaction has paid it.
+    pub paid: bool,
+}
+
+/// Every signed transaction of an account's withdrawals.
+///
+/// # Errors
+/// [`StoreError`] if the database cannot be read.
+pub async fn payments_by_hash(
+    pool: &PgPool,
+    account: &Account,
+) -> Result<HashMap<B256, Payment>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT a.hash, a.purpose, w.id, w.asset, w.amount::text AS "amount!",
+                  w.status = 'EXECUTED' AND w.tx_hash = a.hash AS "paid!"
+           FROM withdrawals w JOIN transactions x ON x.withdrawal_id = w.id JOIN attempts a ON a.transaction_id = x.id
+           WHERE w.realm = $1 AND w.chain = $2 AND w.wallet = $3"#,
+        account.realm.to_string(),
+        account.chain,
+        lower(account.wallet) as _,
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let payment = Payment {
+                withdrawal: WithdrawalId(row.id),
+                asset: word("withdrawals.asset", &row.asset)?,
+                amount: amount("withdrawals.amount", &row.amount)?,
+                pays: word::<Purpose>("attempts.purpose", &row.purpose)? == Purpose::Transfer,
+                paid: row.paid,
+            };
+            Ok((hash("attempts.hash", &row.hash)?, payment))
+        })
+        .collect()
 }

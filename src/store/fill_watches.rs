@@ -53,7 +53,8 @@ pub struct WatchedFill {
     pub realized: Usd,
 }
 
-/// Fills whose time has come, claimed for `lease`: then they are looked at again.
+/// Fills whose time has come, claimed for six times `lease`: then they are looked at again. One
+/// that a look missed is looked at again after one `lease`.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -64,6 +65,7 @@ pub async fn claim(
 ) -> Result<Vec<FillId>, StoreError> {
     let fills = sqlx::query_scalar!(
         "UPDATE fill_watches w SET watch_at = now() + make_interval(secs => $1)
+                                          * CASE WHEN w.misses = 0 THEN 6 ELSE 1 END
          FROM (SELECT fill_id FROM fill_watches WHERE watch_at <= now()
                ORDER BY watch_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS due
          WHERE w.fill_id = due.fill_id RETURNING w.fill_id",
@@ -164,7 +166,8 @@ pub async fn seen(pool: &PgPool, fill: FillId, receipt: &Receipt) -> Result<(), 
 /// [`StoreError`].
 pub async fn missed(pool: &PgPool, fill: FillId) -> Result<(), StoreError> {
     sqlx::query!(
-        "UPDATE fill_watches SET misses = misses + 1 WHERE fill_id = $1",
+        "UPDATE fill_watches SET misses = misses + 1, watch_at = least(watch_at, now() + interval '10 seconds')
+         WHERE fill_id = $1",
         fill.0
     )
     .execute(pool)

@@ -9,7 +9,8 @@ use crate::domain::{Timestamp, job::JobId};
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub struct Entry {
-    /// `hold`, `trade` (a plan), `end` (of a trade), `order`, `event` or `audit`: with `id` its name.
+    /// `hold`, `trade` (a plan), `end` (of a trade), `order`, `event`, `audit`, `withdrawal` (an order) or `payout`
+    /// (its end): with `id` its name.
     pub kind: String,
     /// Its number within its kind.
     pub id: i64,

@@ -2,6 +2,7 @@
 
 pub mod adoption;
 pub mod alive;
+pub mod announced;
 pub mod bulk;
 pub mod census;
 mod columns;
@@ -24,6 +25,7 @@ pub mod memory;
 pub mod moves;
 pub mod orders;
 mod outbox;
+pub mod payouts;
 pub mod pnl;
 mod pocket;
 pub mod pools;
@@ -40,6 +42,8 @@ pub mod server;
 pub mod session;
 pub mod signers;
 pub mod slots;
+pub mod spending;
+pub mod stuck;
 pub mod tenants;
 pub mod ticks;
 pub mod trades;

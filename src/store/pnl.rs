@@ -7,6 +7,7 @@ use super::{
     StoreError,
     columns::{amount, price, unsigned, usd},
     moves::{self, Move},
+    payouts::{self, Payout},
     session::begin,
 };
 use crate::domain::{
@@ -91,6 +92,14 @@ impl Snapshot {
                 })
             })
             .collect()
+    }
+
+    /// [All withdrawals](payouts::payouts), before `until` if it is given, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn payouts(&mut self, until: Option<Timestamp>) -> Result<Vec<Payout>, StoreError> {
+        payouts::payouts(&mut *self.0, until).await
     }
 
     /// [All that these jobs moved](moves::moves), before `until` if it is given, oldest first.

@@ -14,9 +14,9 @@ use super::{
 use crate::domain::{
     Timestamp,
     config::ScheduleConfig,
-    job::{JobId, JobStatus},
+    job::{JobId, JobStatus, Realm},
     liquidate::{Liquidation, next_slice},
-    schedule::{Claim, jitter},
+    schedule::{Claim, starts_at},
     span::Span,
 };
 
@@ -30,7 +30,12 @@ pub const UNREADABLE_PAUSE: Span = Span::from_secs(60);
 pub(super) fn due_at(salt: &[u8], job: &Job, slot: Timestamp) -> Timestamp {
     match job.status {
         JobStatus::Liquidating => slot,
-        _ => jitter(salt, job.id, slot, job.config.schedule.jitter).after(slot),
+        _ => starts_at(
+            salt,
+            (job.account.realm, job.id),
+            slot,
+            job.config.schedule.jitter,
+        ),
     }
 }
 
@@ -49,6 +54,7 @@ pub struct DueJob {
     pub slot: Timestamp,
     /// Its newest recorded slot. Slots at or before it are decided, a manual tick may have passed them.
     pub fence: Option<Timestamp>,
+    realm: Realm,
     status: JobStatus,
     schedule: ScheduleConfig,
     liquidation: Option<Liquidation>,
@@ -89,7 +95,7 @@ impl DueJob {
     fn next_due(&self, salt: &[u8], next: Timestamp) -> Timestamp {
         match self.status {
             JobStatus::Liquidating => next,
-            _ => jitter(salt, self.job, next, self.schedule.jitter).after(next),
+            _ => starts_at(salt, (self.realm, self.job), next, self.schedule.jitter),
         }
     }
 }
@@ -147,7 +153,8 @@ async fn due_jobs(
     let ids: Vec<i64> = slots.keys().map(|job| job.0).collect();
     // A row without a schedule must not fail the statement, and with it every other job's claim.
     let rows = sqlx::query!(
-        r#"SELECT id, status, coalesce(config -> 'schedule', 'null') AS "schedule!", liquidation FROM jobs WHERE id = ANY ($1)"#,
+        r#"SELECT id, realm, status, coalesce(config -> 'schedule', 'null') AS "schedule!", liquidation
+           FROM jobs WHERE id = ANY ($1)"#,
         &ids
     )
     .fetch_all(connection)
@@ -158,19 +165,21 @@ async fn due_jobs(
         let Some((slot, fence)) = slots.get(&job) else {
             continue;
         };
-        let read = |status: &str, schedule, liquidation: Option<_>| -> Result<DueJob, StoreError> {
-            Ok(DueJob {
-                job,
-                slot: *slot,
-                fence: *fence,
-                status: word("jobs.status", status)?,
-                schedule: json("jobs.config.schedule", schedule)?,
-                liquidation: liquidation
-                    .map(|value| json("jobs.liquidation", value))
-                    .transpose()?,
-            })
-        };
-        match read(&row.status, row.schedule, row.liquidation) {
+        let read =
+            |realm: &str, status: &str, schedule, liquidation: Option<_>| -> Result<DueJob, StoreError> {
+                Ok(DueJob {
+                    job,
+                    slot: *slot,
+                    fence: *fence,
+                    realm: word("jobs.realm", realm)?,
+                    status: word("jobs.status", status)?,
+                    schedule: json("jobs.config.schedule", schedule)?,
+                    liquidation: liquidation
+                        .map(|value| json("jobs.liquidation", value))
+                        .transpose()?,
+                })
+            };
+        match read(&row.realm, &row.status, row.schedule, row.liquidation) {
             Ok(due) => jobs.push(due),
             Err(error) => unreadable.push((job, error)),
         }

@@ -194,6 +194,8 @@ pub struct TradeRow {
     pub error: Option<String>,
     /// What it waits for while it is open.
     pub note: Option<String>,
+    /// Since when it is known that what is sent for it is accepted and in no block.
+    pub stuck_at: Option<Timestamp>,
     /// When it was frozen.
     pub created_at: Timestamp,
     /// When it was final.
@@ -215,6 +217,25 @@ pub struct TradeFilter {
     pub limit: Option<i64>,
 }
 
+/// How many trades fit, whatever the limit.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn count_trades(pool: &PgPool, filter: &TradeFilter) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM trades t
+           WHERE ($1::bigint[] IS NULL OR t.job_id = ANY ($1)) AND (NOT $2 OR t.status IN ('PENDING', 'SUBMITTED'))
+                 AND ($3::timestamptz IS NULL OR COALESCE(t.executed_at, t.created_at) >= $3)
+                 AND ($4::timestamptz IS NULL OR COALESCE(t.executed_at, t.created_at) < $4)"#,
+        filter.jobs.as_deref().map(numbers) as _,
+        filter.open,
+        filter.from,
+        filter.until,
+    )
+    .fetch_one(pool)
+    .await?)
+}
+
 /// Trades, newest first.
 ///
 /// # Errors
@@ -226,7 +247,7 @@ pub async fn trades(pool: &PgPool, filter: &TradeFilter) -> Result<Vec<TradeRow>
                   COALESCE(j.config #>> '{schedule,timezone}', 'UTC') AS "timezone!",
                   t.reason, t.status, t.base_amount::text AS "base_amount!", t.quote_amount::text AS "quote_amount!",
                   t.price_usd, t.gas_usd::numeric AS "gas_usd!: Decimal", t.tx_hash, t.failure_kind, t.error, t.note, t.created_at,
-                  t.executed_at, f.quote_usd::numeric AS "quote_usd?: Decimal", f.cost_sold_usd::numeric AS "cost_sold?: Decimal",
+                  t.stuck_at, t.executed_at, f.quote_usd::numeric AS "quote_usd?: Decimal", f.cost_sold_usd::numeric AS "cost_sold?: Decimal",
                   f.realized_usd::numeric AS "realized?: Decimal"
            FROM trades t JOIN jobs j ON j.id = t.job_id LEFT JOIN fills f ON f.trade_id = t.id AND f.kind = 'fill' AND t.status = 'EXECUTED'
                 AND f.round = (SELECT max(round) FROM fills WHERE trade_id = t.id)
@@ -280,6 +301,7 @@ pub async fn trades(pool: &PgPool, filter: &TradeFilter) -> Result<Vec<TradeRow>
                 failure: row.failure_kind,
                 error: row.error,
                 note: row.note,
+                stuck_at: row.stuck_at,
                 created_at: row.created_at,
                 executed_at: row.executed_at,
             })

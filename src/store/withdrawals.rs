@@ -2,11 +2,11 @@
 //! transaction before anything is sent, as for a trade.
 
 use alloy_primitives::{Address, B256};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use super::{
     StoreError,
-    columns::{address, amount, clean_text, lower, unsigned, word},
+    columns::{address, amount, clean_text, lower, unsigned, usd, word},
     session::begin,
     signers::{self, Reservation, Signed, SignerState, Submitted},
     trades, turns,
@@ -41,6 +41,10 @@ pub struct NewWithdrawal<'a> {
     pub receiver: Address,
     /// Who ordered it.
     pub actor: &'a str,
+    /// Whether all that was free was ordered, not an amount.
+    pub takes_all: bool,
+    /// A second order with this key pays nothing.
+    pub request_key: Option<&'a str>,
     /// The transaction, which takes `seen.next_nonce`.
     pub signed: &'a Signed,
     /// It is cancelled if it is not mined by then.
@@ -53,7 +57,8 @@ pub struct NewWithdrawal<'a> {
     pub pipeline_max: i64,
 }
 
-/// Takes a nonce, reserves and records, all or nothing. Nothing may be sent before this has committed.
+/// Takes a nonce, reserves and records, all or nothing. Nothing may be sent before this has committed. An order whose
+/// key is on record is that one: the row of the signer, which is locked here, lets no two of them pass.
 ///
 /// # Errors
 /// [`StoreError`]; the answer is why nothing was recorded, if nothing was.
@@ -65,6 +70,11 @@ pub async fn create(
     if !signers::take_nonces(&mut tx, new.account, new.seen, 1).await? {
         return Ok(Err(Submitted::Raced));
     }
+    if let Some(key) = new.request_key
+        && let Some(id) = of_key(&mut *tx, new.account, key).await?
+    {
+        return Ok(Ok(id));
+    }
     if signers::open_transactions(&mut tx, new.account).await? >= new.pipeline_max {
         return Ok(Err(Submitted::PipelineFull));
     }
@@ -72,8 +82,9 @@ pub async fn create(
         return Ok(Err(Submitted::Unfunded(asset)));
     }
     let id = sqlx::query_scalar!(
-        "INSERT INTO withdrawals (realm, chain, wallet, asset, symbol, decimals, amount, receiver, actor, gas_max)
-         VALUES ($1, $2, $3, $4, $5, $6, $7::text::numeric, $8, $9, $10::text::numeric) RETURNING id",
+        "INSERT INTO withdrawals (realm, chain, wallet, asset, symbol, decimals, amount, receiver, actor, gas_max, takes_all,
+                                  request_key)
+         VALUES ($1, $2, $3, $4, $5, $6, $7::text::numeric, $8, $9, $10::text::numeric, $11, $12) RETURNING id",
         new.account.realm.to_string(),
         new.account.chain,
         lower(new.account.wallet) as _,
@@ -84,6 +95,8 @@ pub async fn create(
         lower(new.receiver) as _,
         new.actor,
         new.gas_max.to_string(),
+        new.takes_all,
+        new.request_key,
     )
     .fetch_one(&mut *tx)
     .await?;
@@ -106,6 +119,27 @@ pub async fn create(
     Ok(Ok(WithdrawalId(id)))
 }
 
+/// The withdrawal of an account that was ordered with this key.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn of_key(
+    executor: impl PgExecutor<'_>,
+    account: &Account,
+    key: &str,
+) -> Result<Option<WithdrawalId>, StoreError> {
+    let id = sqlx::query_scalar!(
+        "SELECT id FROM withdrawals WHERE realm = $1 AND chain = $2 AND wallet = $3 AND request_key = $4",
+        account.realm.to_string(),
+        account.chain,
+        lower(account.wallet) as _,
+        key,
+    )
+    .fetch_optional(executor)
+    .await?;
+    Ok(id.map(WithdrawalId))
+}
+
 /// A withdrawal as recorded.
 #[derive(Debug, Clone)]
 pub struct Withdrawal {
@@ -125,10 +159,16 @@ pub struct Withdrawal {
     pub receiver: Address,
     /// SUBMITTED, EXECUTED or FAILED.
     pub status: TradeStatus,
+    /// Whether all that was free was ordered, not an amount.
+    pub takes_all: bool,
+    /// The key of its order.
+    pub request_key: Option<String>,
     /// What it waits for, or why it failed.
     pub note: Option<String>,
     /// What it paid for gas.
     pub gas_usd: Usd,
+    /// What was paid was worth in its block, if that is known.
+    pub value_usd: Option<Usd>,
     /// Whether a reorg can undo nothing of it any more.
     pub is_final: bool,
     /// When it was ordered.
@@ -151,6 +191,7 @@ pub async fn load(pool: &PgPool, id: WithdrawalId) -> Result<Withdrawal, StoreEr
     let row = sqlx::query!(
         r#"SELECT realm, chain, wallet::text AS "wallet!", asset, symbol, decimals, amount::text AS "amount!",
                   receiver::text AS "receiver!", status, note, gas_usd::numeric AS "gas_usd!: rust_decimal::Decimal",
+                  value_usd::numeric AS "value_usd?: rust_decimal::Decimal", takes_all, request_key,
                   next_check_at IS NULL AS "is_final!", created_at, version, clock_timestamp() AS "read_at!"
            FROM withdrawals WHERE id = $1"#,
         id.0
@@ -172,7 +213,13 @@ pub async fn load(pool: &PgPool, id: WithdrawalId) -> Result<Withdrawal, StoreEr
         receiver: address("withdrawals.receiver", &row.receiver)?,
         status: word("withdrawals.status", &row.status)?,
         note: row.note,
-        gas_usd: super::columns::usd("withdrawals.gas_usd", row.gas_usd)?,
+        gas_usd: usd("withdrawals.gas_usd", row.gas_usd)?,
+        value_usd: row
+            .value_usd
+            .map(|value| usd("withdrawals.value_usd", value))
+            .transpose()?,
+        takes_all: row.takes_all,
+        request_key: row.request_key,
         is_final: row.is_final,
         created_at: row.created_at,
         version: Version(row.version),
@@ -308,6 +355,8 @@ pub struct Outcome {
     pub gas_native: Amount,
     /// The same in USD.
     pub gas_usd: Usd,
+    /// What was paid was worth; `None`: nothing was paid, or it has no price feed.
+    pub value_usd: Option<Usd>,
     /// Look again after this; `None`: its block is final.
     pub look_again: Option<Span>,
 }
@@ -330,7 +379,7 @@ pub async fn end(
     };
     let moved = sqlx::query!(
         "UPDATE withdrawals SET status = $3, failure_kind = $4, note = $5, tx_hash = $6, gas_native = $7::text::numeric,
-                gas_usd = $8::numeric, next_check_at = clock_timestamp() + make_interval(secs => $9),
+                gas_usd = $8::numeric, next_check_at = clock_timestamp() + make_interval(secs => $9), value_usd = $10::numeric,
                 executed_at = coalesce(executed_at, now()), version = version + 1
          WHERE id = $1 AND version = $2",
         withdrawal.id.0,
@@ -342,6 +391,7 @@ pub async fn end(
         outcome.gas_native.to_string(),
         outcome.gas_usd.decimal(),
         outcome.look_again.map(|delay| delay.std().as_secs_f64()),
+        outcome.value_usd.map(Usd::decimal),
     )
     .execute(&mut *tx)
     .await?;
@@ -363,7 +413,7 @@ pub async fn end(
 /// [`StoreError`].
 pub async fn reopen(pool: &PgPool, withdrawal: &Withdrawal) -> Result<bool, StoreError> {
     let moved = sqlx::query!(
-        "UPDATE withdrawals SET status = 'SUBMITTED', failure_kind = NULL, note = 'its block was reorged out',
+        "UPDATE withdrawals SET status = 'SUBMITTED', failure_kind = NULL, value_usd = NULL, note = 'its block was reorged out',
                 next_check_at = now(), version = version + 1
          WHERE id = $1 AND version = $2 AND next_check_at IS NOT NULL",
         withdrawal.id.0,

@@ -4,12 +4,15 @@
 use chrono::{NaiveDateTime, TimeDelta};
 use sqlx::PgPool;
 
-use super::{StoreError, columns::json};
+use super::{
+    StoreError,
+    columns::{json, word},
+};
 use crate::domain::{
     Timestamp,
     config::ScheduleConfig,
     job::JobId,
-    schedule::{CronExpr, jitter},
+    schedule::{CronExpr, starts_at},
     span::Span,
     zone::Zone,
 };
@@ -44,7 +47,7 @@ pub async fn follow(pool: &PgPool) -> Result<Vec<Moved>, StoreError> {
         .fetch_one(pool)
         .await?;
     let rows = sqlx::query!(
-        r#"SELECT s.job_id, s.next_slot AS "slot!", s.next_offset AS "offset!",
+        r#"SELECT s.job_id, j.realm, s.next_slot AS "slot!", s.next_offset AS "offset!",
                   coalesce(j.config -> 'schedule', 'null') AS "schedule!"
            FROM job_slots s JOIN jobs j ON j.id = s.job_id
            WHERE s.next_slot IS NOT NULL AND s.next_offset IS NOT NULL AND j.config -> 'schedule' ->> 'timezone' <> 'UTC'"#
@@ -68,7 +71,10 @@ pub async fn follow(pool: &PgPool) -> Result<Vec<Moved>, StoreError> {
         let Some(to) = instant(&schedule.cron, zone, wall) else {
             continue;
         };
-        let due = jitter(salt.as_bytes(), job, to, schedule.jitter).after(to);
+        let Ok(realm) = word("jobs.realm", &row.realm) else {
+            continue;
+        };
+        let due = starts_at(salt.as_bytes(), (realm, job), to, schedule.jitter);
         let done = sqlx::query!(
             "UPDATE job_slots SET next_slot = $4, next_offset = $5, due_at = $6
              WHERE job_id = $1 AND next_slot = $2 AND next_offset = $3",

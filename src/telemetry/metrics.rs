@@ -99,8 +99,12 @@ table! {
     SCHEDULE_LAG = "lgi_mm_schedule_lag_seconds" Gauge "seconds" [] Fleet "How long the most overdue slot has been waiting for a scheduler; 0 without one";
     SIGNER_HALTED = "lgi_mm_signer_halted" Gauge "" ["realm", "chain", "wallet"] Fleet "1 if this wallet may not trade until you run reconcile, else 0";
     SIGNER_NONCE_GAP = "lgi_mm_signer_nonce_gap" Gauge "" ["realm", "chain", "wallet"] Fleet "Allocated nonces whose transaction is not settled";
-    SIGNER_OPEN_TRANSACTIONS = "lgi_mm_signer_open_transactions" Gauge "" ["realm", "chain", "wallet"] Fleet "Transactions of open trades";
-    SIGNER_NATIVE_BALANCE = "lgi_mm_signer_native_balance" Gauge "coins" ["realm", "chain", "wallet"] Fleet "Native coin balance in whole coins; of a live wallet, as read from a node within the last minute";
+    SIGNER_OPEN_TRANSACTIONS = "lgi_mm_signer_open_transactions" Gauge "" ["realm", "chain", "wallet"] Fleet "Transactions of open trades and withdrawals";
+    SIGNER_NATIVE_BALANCE = "lgi_mm_signer_native_balance" Gauge "coins" ["realm", "chain", "wallet"] Fleet "Native coin balance in whole coins; of a live wallet, as read from a node within the last ten minutes, or the last minute after trades";
+    WITHDRAWALS = "lgi_mm_withdrawals" Gauge "" ["chain", "wallet", "status"] Fleet "Withdrawals of a live wallet by status: SUBMITTED, EXECUTED, FAILED";
+    WITHDRAWALS_VALUE = "lgi_mm_withdrawals_value_usd" Gauge "usd" ["chain", "wallet"] Fleet "What withdrawals of a wallet took out, each at its price then; tokens without a price feed are not counted";
+    WITHDRAWALS_GAS = "lgi_mm_withdrawals_gas_usd" Gauge "usd" ["chain", "wallet", "status"] Fleet "Gas that withdrawals of a wallet paid";
+    WITHDRAWALS_OPEN_AGE = "lgi_mm_withdrawals_open_age_seconds" Gauge "seconds" ["chain", "wallet"] Fleet "Age of the oldest withdrawal of a wallet that is not mined; absent without one";
     OUTBOX_PENDING = "lgi_mm_outbox_pending" Gauge "" [] Fleet "Messages that are not delivered yet; 0 without receivers";
     OUTBOX_OLDEST_AGE = "lgi_mm_outbox_oldest_age_seconds" Gauge "seconds" [] Fleet "Age of the oldest undelivered message; 0 without one";
     TABLE_BYTES = "lgi_mm_table_bytes" Gauge "bytes" ["table"] Fleet "Size of a table including its indexes";

@@ -9,6 +9,7 @@ mod bad_settings;
 mod completions;
 mod editor;
 mod export;
+mod followed;
 mod gecko;
 mod help;
 mod history;

@@ -59,6 +59,13 @@ fn a_wallet_is_taken_over_listed_and_never_shown() {
     let wallets: Vec<serde_json::Value> = serde_json::from_str(&listed.stdout).expect("JSON");
     assert_eq!(wallets.len(), 2);
     assert!(wallets.iter().any(|wallet| wallet["address"] == WALLET));
+    for wallet in &wallets {
+        assert_eq!(
+            (&wallet["realm"], &wallet["chains"]),
+            (&"live".into(), &serde_json::json!([])),
+            "{wallet}"
+        );
+    }
     for ran in [&empty, &imported, &again, &made, &listed] {
         no_secret(ran);
     }

@@ -5,6 +5,7 @@ mod forged;
 mod least;
 mod load;
 mod nonces;
+mod private;
 mod unfit;
 mod warnings;
 

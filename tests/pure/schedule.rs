@@ -7,8 +7,8 @@
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Timelike, Utc};
 use lgi_mm::domain::{
-    job::JobId,
-    schedule::{CronExpr, MISSED_COUNTED_MAX, jitter},
+    job::{JobId, Realm},
+    schedule::{CronExpr, MISSED_COUNTED_MAX, jitter, starts_at},
     span::Span,
     zone::Zone,
 };
@@ -300,6 +300,21 @@ fn jitter_spreads_jobs_and_depends_on_the_secret() {
     let spread: std::collections::HashSet<Span> = (0..100).map(|job| of(b"salt", job)).collect();
     assert!(spread.len() > 90);
     assert_ne!(of(b"salt", 1), of(b"pepper", 1));
+}
+
+#[test]
+fn live_jobs_start_together_and_paper_jobs_are_spread() {
+    let (slot, max) = (at("2026-11-01T00:00:00Z"), Span::from_secs(60));
+    let starts = |realm| -> std::collections::HashSet<_> {
+        (1..=100)
+            .map(|job| starts_at(b"salt", (realm, JobId(job)), slot, max))
+            .collect()
+    };
+    assert_eq!(starts(Realm::Live).len(), 1);
+    assert!(starts(Realm::Paper).len() > 90);
+    let next = at("2026-11-01T00:01:00Z");
+    let delay = |slot| starts_at(b"salt", (Realm::Live, JobId(1)), slot, max) - slot;
+    assert_ne!(delay(slot), delay(next), "each slot has a delay of its own");
 }
 
 /// Lines that are computed, and the same slots written so that they are searched.

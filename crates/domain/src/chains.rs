@@ -63,6 +63,8 @@ pub struct Usual {
     pub gas_limit_max: u64,
     /// Age at which the native coin's price feed counts as broken.
     pub feed_age_max: Span,
+    /// Time between two blocks; `None`: not known, or so short that nothing is planned by it.
+    pub block_time: Option<Span>,
 }
 
 impl Usual {
@@ -77,6 +79,7 @@ impl Usual {
         gas_limit_max: 3_000_000,
         // Feeds are updated at least once an hour, and on large moves.
         feed_age_max: Span::from_secs(90 * 60),
+        block_time: None,
     };
 }
 
@@ -86,6 +89,7 @@ const L2: Usual = Usual {
     replace_after: Span::from_secs(15),
     max_fee_gwei: 50,
     max_tip_gwei: 1,
+    block_time: Some(Span::from_secs(2)),
     ..Usual::UNKNOWN
 };
 
@@ -141,6 +145,7 @@ pub const CHAINS: &[ChainInfo] = &[
             replace_after: Span::from_secs(60),
             max_fee_gwei: 300,
             max_tip_gwei: 5,
+            block_time: Some(Span::from_secs(12)),
             ..Usual::UNKNOWN
         },
         v4_hooks: &[],
@@ -169,6 +174,8 @@ pub const CHAINS: &[ChainInfo] = &[
         dexscreener: "arbitrum",
         geckoterminal: "arbitrum",
         usual: Usual {
+            // A block every quarter of a second, and none while nothing is sent.
+            block_time: None,
             // Arbitrum counts the data on the chain below as gas.
             gas_limit_max: 15_000_000,
             // The feed's heartbeat is a day; small moves still update it within minutes.
@@ -237,6 +244,7 @@ pub const CHAINS: &[ChainInfo] = &[
             max_tip_gwei: 300,
             // Its nodes take nothing that tips less.
             min_tip_wei: 30_000_000_000,
+            block_time: Some(Span::from_secs(2)),
             ..Usual::UNKNOWN
         },
         v4_hooks: &[],
@@ -265,7 +273,10 @@ pub const CHAINS: &[ChainInfo] = &[
         explorer_tx: "https://uniscan.xyz/tx/",
         dexscreener: "unichain",
         geckoterminal: "unichain",
-        usual: L2,
+        usual: Usual {
+            block_time: Some(Span::from_secs(1)),
+            ..L2
+        },
         v4_hooks: &[],
         v4_first_block: 1,
         contracts: Contracts {

@@ -31,6 +31,9 @@ pub enum Event {
     /// A fill, or the transaction that failed a trade, was reorged out; the trade is open again.
     #[strum(serialize = "trade.reversed")]
     TradeReversed,
+    /// What was sent for a trade is accepted again and again, and is in no block.
+    #[strum(serialize = "trade.stuck")]
+    TradeStuck,
     /// Too many consecutive failures: the job stops until it is resumed.
     #[strum(serialize = "job.error")]
     JobError,
@@ -64,9 +67,53 @@ pub enum Event {
     /// A signer is halted: it signs nothing new until the owner has resolved it.
     #[strum(serialize = "signer.halted")]
     SignerHalted,
+    /// No worker runs: nothing is evaluated and nothing is settled.
+    #[strum(serialize = "service.no_worker")]
+    NoWorker,
+    /// No scheduler runs: slots are due and nobody claims them.
+    #[strum(serialize = "service.no_scheduler")]
+    NoScheduler,
+    /// Who was missing, and was sent, runs again.
+    #[strum(serialize = "service.recovered")]
+    ServiceRecovered,
+    /// What happened in a day or week.
+    #[strum(serialize = "summary")]
+    Summary,
+}
+
+/// A kind of process that an installation needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum Missing {
+    /// None that evaluates slots and settles trades.
+    #[strum(serialize = "no_worker")]
+    Worker,
+    /// None that claims slots.
+    #[strum(serialize = "no_scheduler")]
+    Scheduler,
+}
+
+impl Missing {
+    /// Says that it is missing.
+    #[must_use]
+    pub const fn event(self) -> Event {
+        match self {
+            Self::Worker => Event::NoWorker,
+            Self::Scheduler => Event::NoScheduler,
+        }
+    }
 }
 
 impl Event {
+    /// Whether it belongs to a job; the others concern a wallet or the whole installation.
+    #[must_use]
+    pub const fn is_of_a_job(self) -> bool {
+        !matches!(
+            self,
+            Self::SignerHalted | Self::NoWorker | Self::NoScheduler | Self::ServiceRecovered | Self::Summary
+        )
+    }
+
     /// How urgent it is. `failures_in_row`: how often the job has failed in a row, with this failure.
     #[must_use]
     pub const fn severity(self, failures_in_row: u32) -> Severity {
@@ -76,14 +123,20 @@ impl Event {
             | Self::JobLiquidated
             | Self::JobLimitReached
             | Self::JobPoolChanged
-            | Self::JobRecovered => Severity::Info,
+            | Self::JobRecovered
+            | Self::ServiceRecovered
+            | Self::Summary => Severity::Info,
             Self::TradeFailed if failures_in_row >= FAILING_AFTER => Severity::Critical,
-            Self::TradeFailed | Self::TradeReversed | Self::JobNoPrice | Self::JobHeld => Severity::Warning,
+            Self::TradeFailed | Self::TradeReversed | Self::TradeStuck | Self::JobNoPrice | Self::JobHeld => {
+                Severity::Warning
+            }
             Self::JobError
             | Self::JobUnsellable
             | Self::JobNoFunds
             | Self::JobLowGas
-            | Self::SignerHalted => Severity::Critical,
+            | Self::SignerHalted
+            | Self::NoWorker
+            | Self::NoScheduler => Severity::Critical,
         }
     }
 }
@@ -104,6 +157,7 @@ mod tests {
             (Event::SignerHalted, 0, Severity::Critical),
             (Event::JobUnsellable, 0, Severity::Critical),
             (Event::TradeReversed, 0, Severity::Warning),
+            (Event::TradeStuck, 0, Severity::Warning),
             (Event::TradeFilled, 9, Severity::Info),
             (Event::TradeDropped, 9, Severity::Info),
             (Event::JobLiquidated, 9, Severity::Info),
@@ -114,6 +168,10 @@ mod tests {
             (Event::JobLimitReached, 0, Severity::Info),
             (Event::JobRecovered, 0, Severity::Info),
             (Event::JobPoolChanged, 0, Severity::Info),
+            (Event::NoWorker, 0, Severity::Critical),
+            (Event::NoScheduler, 0, Severity::Critical),
+            (Event::ServiceRecovered, 0, Severity::Info),
+            (Event::Summary, 0, Severity::Info),
         ] {
             assert_eq!(event.severity(failures), severity, "{event} {failures}");
         }

@@ -35,6 +35,7 @@ pub mod samples;
 pub mod schedule;
 pub mod secret;
 pub mod span;
+pub mod summary;
 pub mod trade;
 pub mod trouble;
 pub mod turnover;

@@ -17,7 +17,12 @@ use alloy_primitives::keccak256;
 use chrono::{DateTime, Days, NaiveDateTime};
 use serde::{Deserialize, Serialize};
 
-use super::{Timestamp, job::JobId, span::Span, zone::Zone};
+use super::{
+    Timestamp,
+    job::{JobId, Realm},
+    span::Span,
+    zone::Zone,
+};
 
 mod fields;
 
@@ -251,6 +256,20 @@ pub fn jitter(salt: &[u8], job: JobId, slot: Timestamp, max: Span) -> Span {
         .fold(0_u64, |word, byte| word.rotate_left(8) | u64::from(*byte));
     Span::from_millis(word.checked_rem(millis).unwrap_or(0))
 }
+
+/// When the tick of a slot starts. Live jobs with the same jitter start together, so that they share what is asked of
+/// nodes; paper jobs ask none and are spread.
+#[must_use]
+pub fn starts_at(salt: &[u8], (realm, job): (Realm, JobId), slot: Timestamp, max: Span) -> Timestamp {
+    let seed = match realm {
+        Realm::Live => LIVE,
+        Realm::Paper => job,
+    };
+    jitter(salt, seed, slot, max).after(slot)
+}
+
+/// Seeds the jitter of all live jobs; no job has this id.
+const LIVE: JobId = JobId(0);
 
 /// Cache of parsed lines. Many jobs share a few lines, which are read at every claim; parsing one takes as long
 /// as all else that a claim computes.

@@ -107,6 +107,26 @@ pub struct TransactionState {
     pub foreign: Option<B256>,
 }
 
+impl TransactionState {
+    /// Whether a cancel of it was signed `replace_after` or longer ago: the way it was sent does not get it mined.
+    #[must_use]
+    pub fn is_cancel_overdue(&self, patience: &Patience, now: Timestamp) -> bool {
+        let mut cancels = self.attempts.iter().filter(|a| a.purpose == Purpose::Cancel);
+        let first = cancels.next();
+        first.is_some_and(|first| patience.replace_after.passed(first.recorded_at, now))
+    }
+
+    /// Whether it was signed twice `replace_after` or longer ago: by then it was replaced, and sent again, at least
+    /// once.
+    #[must_use]
+    pub fn has_waited_long(&self, patience: &Patience, now: Timestamp) -> bool {
+        let twice = patience.replace_after.std().saturating_mul(2);
+        let first = self.attempts.first().map(|attempt| attempt.recorded_at);
+        let waited = first.and_then(|at| now.signed_duration_since(at).to_std().ok());
+        waited.is_some_and(|waited| waited >= twice)
+    }
+}
+
 /// What the ledger knows of a trade.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TradeState {
@@ -148,6 +168,13 @@ pub struct ChainView {
 }
 
 impl ChainView {
+    /// Nothing was asked.
+    pub const UNKNOWN: Self = Self {
+        seen: BTreeMap::new(),
+        block_time: None,
+        next_nonce: None,
+    };
+
     /// What was seen of `attempt`.
     #[must_use]
     pub fn of(&self, attempt: &AttemptState) -> Seen {

@@ -7,6 +7,7 @@ mod database;
 pub mod devnet;
 pub mod liar;
 pub mod live;
+pub mod meter;
 pub mod panels;
 mod paper;
 pub mod pooler;

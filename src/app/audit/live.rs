@@ -79,7 +79,9 @@ pub async fn compare(
         ..LiveFindings::default()
     };
     swaps(pool, chain, account, &mut found).await?;
+    let paid_out = payments(pool, chain, account, &mut found).await?;
     nonces(pool, chain, account, &mut found).await?;
+    let before = before.saturating_sub(paid_out);
     balances(chain, account, &jobs, before, pool, &mut found).await?;
     Ok(found)
 }
@@ -119,6 +121,37 @@ async fn swaps(
     // A fill without a swap: the ledger has a trade that never happened.
     found.findings.position_mismatches += fills.len() as u64;
     Ok(())
+}
+
+/// Looks up everything that was signed for withdrawals: each was paid at most once, and exactly if the ledger says so.
+/// The answer is the native coin that they took out, wei.
+async fn payments(
+    pool: &PgPool,
+    chain: &dyn Chain,
+    account: &Account,
+    found: &mut LiveFindings,
+) -> Result<Amount, AppError> {
+    let payments = evidence::payments_by_hash(pool, account).await?;
+    let hashes: Vec<B256> = payments.keys().copied().collect();
+    let (mut paid, mut out) = (HashSet::new(), Amount::ZERO);
+    for (payment, answer) in payments.values().zip(chain.lookup(&hashes).await) {
+        let happened = match answer.map_err(network)? {
+            Lookup::Mined(receipt) => {
+                found.mined += 1;
+                found.gas = found.gas.checked_add(receipt.gas_native).map_err(range)?;
+                receipt.success && payment.pays
+            }
+            _ => false,
+        };
+        found.findings.position_mismatches += u64::from(happened != payment.paid);
+        if happened {
+            found.findings.duplicate_slots += u64::from(!paid.insert(payment.withdrawal));
+            if payment.asset == Asset::Native {
+                out = out.checked_add(payment.amount).map_err(range)?;
+            }
+        }
+    }
+    Ok(out)
 }
 
 /// No nonce is open, and every used nonce is ours.

@@ -2,33 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, Bytes, U256};
 use chrono::Utc;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::{
     check::{Check, CheckStatus},
-    nonce, wallet_code,
+    nodes, nonce, wallet_code,
 };
 use crate::app::message::{Advice, Field, message};
 use crate::{
     app::{context::App, error::AppError},
-    chain::{LiveChain, keystore::KeySource, one_node_warning},
+    chain::{LiveChain, keystore::KeySource},
     domain::{
         config::Rules,
-        ids::TradeId,
         job::{Account, JobStatus, Realm},
         onchain::{Asset, Checks, SwapRequest},
         pool::NATIVE,
         units::{Amount, Price, Rounding, Usd},
     },
-    engine::SWALLOWED_SENDS,
     ports::Chain,
-    store::{
-        gaps,
-        jobs::{self, Filter, Job},
-    },
+    store::jobs::{self, Filter, Job},
 };
 
 /// `allowance(address,address)`.
@@ -58,8 +53,9 @@ pub(super) async fn examine(app: &App) -> Result<Vec<Check>, AppError> {
     for live in app.live().chains().values() {
         // The heads first: each node's lag is computed from them.
         let head = head(live).await;
-        checks.extend(nodes(live).await);
-        checks.push(agreement(live));
+        checks.extend(nodes::nodes(live).await);
+        checks.push(nodes::agreement(live));
+        checks.extend(nodes::broadcast(live).await);
         checks.push(head);
         checks.push(contracts(live).await);
     }
@@ -115,60 +111,6 @@ async fn key(keys: &KeySource, wallet: Address) -> Check {
                 Advice::CheckWallets,
                 " shows every wallet",
             ],
-        ),
-    }
-}
-
-async fn nodes(live: &LiveChain) -> Vec<Check> {
-    let advice = format!("see chains.{}.rpc_urls", live.spec.name);
-    let states = live.rpc.states().await.into_iter();
-    states
-        .map(|state| match &state.chain_id {
-            Ok(id) if *id != live.spec.chain_id => Check::bad(
-                CheckStatus::Fail,
-                "RPC",
-                format!("{} serves chain id {id}", state.name),
-                advice.as_str(),
-            ),
-            Ok(_) if state.is_lagging() => Check::bad(
-                CheckStatus::Warn,
-                "RPC",
-                format!("{} is {} blocks behind the best node", state.name, state.lag),
-                "it is queried last; nothing is settled while fewer nodes than chains.NAME.quorum keep up",
-            ),
-            Ok(_) => {
-                let head = state
-                    .head
-                    .map(|head| format!(", block {head}"))
-                    .unwrap_or_default();
-                Check::ok("RPC", format!("{} serves {}{head}", state.name, live.spec.name))
-            }
-            Err(error) => Check::bad(
-                CheckStatus::Fail,
-                "RPC",
-                format!("{}: {error}", state.name),
-                advice.as_str(),
-            ),
-        })
-        .collect()
-}
-
-/// Whether one node alone decides the outcome of trades.
-fn agreement(live: &LiveChain) -> Check {
-    let spec = &live.spec;
-    match one_node_warning(spec) {
-        Some(warning) => Check::bad(
-            CheckStatus::Warn,
-            "agreement",
-            warning,
-            format!("add a URL of another provider to chains.{}.rpc_urls", spec.name),
-        ),
-        None => Check::ok(
-            "agreement",
-            format!(
-                "{} nodes must agree on what happened on {}",
-                spec.quorum, spec.name
-            ),
         ),
     }
 }
@@ -244,33 +186,13 @@ async fn wallet_checks(
         wallet_code::check(live, wallet).await,
         gas(live, wallet, jobs).await,
     ];
-    checks.extend(swallowed(app, live, &account).await?);
+    checks.extend(nodes::swallowed(app, live, &account).await?);
     for job in jobs {
         checks.push(pool(live, job).await);
         checks.push(holding(live, job).await);
         checks.push(allowances(live, job).await);
     }
     Ok(checks)
-}
-
-/// Transactions that a node or relay keeps accepting but that are never mined.
-async fn swallowed(app: &App, live: &LiveChain, account: &Account) -> Result<Vec<Check>, AppError> {
-    let found = gaps::swallowed(&app.pool, account, SWALLOWED_SENDS).await?;
-    let whom = if live.spec.private_rpc_url.is_some() {
-        "private_rpc_url"
-    } else {
-        "rpc_urls"
-    };
-    let check = |(trade, hash, sends): &(TradeId, B256, i64)| {
-        let seen =
-            format!("transaction {hash} of trade {trade} was accepted {sends} times and is in no block");
-        let advice = format!(
-            "the node or relay that accepts it does not pass it on: change chains.{}.{whom}",
-            live.spec.name
-        );
-        Check::bad(CheckStatus::Warn, "broadcast", seen, advice)
-    };
-    Ok(found.iter().map(check).collect())
 }
 
 /// Gas for one trade of the most expensive job, plus the reserve.

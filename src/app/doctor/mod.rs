@@ -4,6 +4,7 @@ mod check;
 mod database;
 mod examine;
 mod live;
+mod nodes;
 mod nonce;
 mod policy;
 mod receivers;

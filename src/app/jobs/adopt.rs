@@ -4,10 +4,10 @@ use alloy_primitives::Address;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::{given, selected::about};
+use super::selected::about;
 use crate::{
     app::{
-        Actor, App, AppError, Target,
+        Actor, App, AppError, Target, given,
         message::{Advice, Field, Message, message},
         name::JobName,
         target,

@@ -2,14 +2,23 @@
 
 use std::collections::HashSet;
 
+use alloy_primitives::Address;
 use chrono::TimeDelta;
-use serde::Serialize;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::export::{JobChoice, Period};
 use crate::{
-    app::{App, AppError},
-    domain::{Timestamp, ids::JobId, span::Span, zone::Zone},
+    app::{App, AppError, whole::Whole},
+    domain::{
+        Timestamp,
+        decision::Side,
+        ids::JobId,
+        span::Span,
+        units::{Amount, Usd},
+        zone::Zone,
+    },
     store::{self, logs, moves},
 };
 
@@ -19,11 +28,82 @@ const LATE: TimeDelta = TimeDelta::minutes(20);
 /// Maximum number of entries that one look finds.
 const MOST: i64 = 10_000;
 
+/// What an entry moved, with its figures in whole units.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Moved {
+    /// A trade that was filled.
+    Trade {
+        side: Side,
+        tokens: Whole,
+        symbol: String,
+        quote: Whole,
+        quote_symbol: String,
+        usd: Option<Usd>,
+        gas: Usd,
+    },
+    /// A withdrawal: what it pays, to whom; once it has ended, what that was worth and its gas.
+    Payout {
+        amount: Whole,
+        symbol: String,
+        receiver: Address,
+        usd: Option<Usd>,
+        gas: Option<Usd>,
+    },
+}
+
+/// Figures of an entry as the ledger has them.
+#[derive(Deserialize)]
+struct Figures {
+    side: Option<Side>,
+    symbol: String,
+    decimals: u8,
+    base_amount: Option<Amount>,
+    quote: Option<String>,
+    quote_decimals: Option<u8>,
+    quote_amount: Option<Amount>,
+    quote_usd: Option<Decimal>,
+    amount: Option<Amount>,
+    receiver: Option<Address>,
+    value_usd: Option<Decimal>,
+    gas_usd: Option<Decimal>,
+}
+
+impl Moved {
+    /// `None` of what moved nothing, or of figures that cannot be read: the line is then shown without them.
+    fn of(entry: &logs::Entry) -> Option<Self> {
+        let ended = entry.kind == "end" && entry.name == "EXECUTED";
+        if !ended && entry.kind != "withdrawal" && entry.kind != "payout" {
+            return None;
+        }
+        let found: Figures = serde_json::from_value(entry.fields.clone()).ok()?;
+        let usd = |value: Option<Decimal>| value.and_then(|value| Usd::new(value).ok());
+        if !ended {
+            return Some(Self::Payout {
+                amount: Whole::new(found.amount?, found.decimals),
+                symbol: found.symbol,
+                receiver: found.receiver?,
+                usd: usd(found.value_usd),
+                gas: usd(found.gas_usd),
+            });
+        }
+        Some(Self::Trade {
+            side: found.side?,
+            tokens: Whole::new(found.base_amount?, found.decimals),
+            symbol: found.symbol,
+            quote: Whole::new(found.quote_amount?, found.quote_decimals?),
+            quote_symbol: found.quote?,
+            usd: usd(found.quote_usd),
+            gas: usd(found.gas_usd)?,
+        })
+    }
+}
+
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LogLine {
     pub at: Timestamp,
-    /// `hold`, `trade` (a plan), `end` (of a trade), `order`, `event` or `audit`.
+    /// `hold`, `trade` (a plan), `end` (of a trade), `order`, `event`, `audit`, `withdrawal` (an order) or `payout`
+    /// (its end).
     pub kind: String,
     pub id: i64,
     pub job: Option<i64>,
@@ -37,11 +117,15 @@ pub struct LogLine {
     /// Zone of the job's schedule; UTC without a job.
     #[serde(skip)]
     pub timezone: Zone,
+    /// `fields` of what moved, in whole units.
+    #[serde(skip)]
+    pub moved: Option<Moved>,
 }
 
 impl From<logs::Entry> for LogLine {
     fn from(entry: logs::Entry) -> Self {
         Self {
+            moved: Moved::of(&entry),
             at: entry.at,
             kind: entry.kind,
             id: entry.id,

@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, HashMap};
 use futures::StreamExt;
 use serde::Serialize;
 
-use super::export::{JobChoice, Period, read_zone};
+use super::{
+    export::{JobChoice, Period, read_zone},
+    taken_out::{self, TakenOut},
+};
 use crate::{
     app::{App, AppError},
     domain::{
@@ -24,6 +27,7 @@ use crate::{
     },
     store::{
         moves::{self, Move, Party},
+        payouts::Payout,
         pnl::{Holding, Snapshot},
     },
 };
@@ -65,6 +69,9 @@ pub struct RealmPnl {
     /// Days, weeks, months or years in which something was earned or paid, oldest first.
     pub periods: Vec<PeriodPnl>,
     pub total: Earned,
+    /// What was taken out of wallets, next to profit; its gas is part of the periods and of the total. None if nothing
+    /// was, or if jobs are named: it belongs to none.
+    pub taken_out: Option<TakenOut>,
     pub jobs: Vec<JobPnl>,
 }
 
@@ -141,6 +148,11 @@ pub async fn pnl(app: &App, request: &PnlRequest) -> Result<Pnl, AppError> {
         }
     }
     drop(history);
+    let payouts = ledger.payouts(period.until).await?;
+    let payouts: Vec<&Payout> = payouts
+        .iter()
+        .filter(|paid| period.has(paid.at) && request.jobs.has_payouts_of(&paid.account))
+        .collect();
     let by_number: HashMap<JobId, &Party> = chosen.iter().map(|party| (party.job, *party)).collect();
     let mut realms = Vec::new();
     for realm in [Realm::Live, Realm::Paper] {
@@ -155,9 +167,18 @@ pub async fn pnl(app: &App, request: &PnlRequest) -> Result<Pnl, AppError> {
                 lines.push((line.map_err(broken)?, sums));
             }
         }
-        if !lines.is_empty() {
-            realms.push(RealmPnl::new(realm, request.by, lines, held_now).map_err(broken)?);
+        let payouts = payouts.iter().copied().filter(|paid| paid.account.realm == realm);
+        let taken_out = taken_out::sum(payouts.clone()).map_err(broken)?;
+        if lines.is_empty() && taken_out.is_none() {
+            continue;
         }
+        let mut gas = Sums::default();
+        for paid in payouts {
+            let interval = request.by.interval(zone, paid.at);
+            gas.pay_gas(paid.gas_usd, interval).map_err(broken)?;
+        }
+        let line = RealmPnl::new(realm, request.by, lines, held_now, (taken_out, gas));
+        realms.push(line.map_err(broken)?);
     }
     Ok(Pnl {
         by: request.by,
@@ -250,6 +271,20 @@ impl Sums {
             realized: moved.earned()?,
             gas: moved.gas_usd.unwrap_or(Usd::ZERO),
         };
+        self.put(sum, interval)
+    }
+
+    /// Gas of a withdrawal.
+    fn pay_gas(&mut self, gas: Usd, interval: Option<Interval>) -> Result<(), MoneyError> {
+        let sum = Sum {
+            rows: 1,
+            gas,
+            ..Sum::default()
+        };
+        self.put(sum, interval)
+    }
+
+    fn put(&mut self, sum: Sum, interval: Option<Interval>) -> Result<(), MoneyError> {
         if sum.trades == 0 && sum.realized == Usd::ZERO && sum.gas == Usd::ZERO {
             return Ok(());
         }
@@ -257,6 +292,16 @@ impl Sums {
         if let Some(interval) = interval {
             let part = self.by_period.entry(interval).or_default();
             *part = part.plus(sum)?;
+        }
+        Ok(())
+    }
+
+    /// Adds other sums, period by period.
+    fn plus(&mut self, other: &Self) -> Result<(), MoneyError> {
+        self.all = self.all.plus(other.all)?;
+        for (interval, sum) in &other.by_period {
+            let part = self.by_period.entry(*interval).or_default();
+            *part = part.plus(*sum)?;
         }
         Ok(())
     }
@@ -323,15 +368,12 @@ impl RealmPnl {
         by: Calendar,
         lines: Vec<(JobPnl, Sums)>,
         held_now: bool,
+        (taken_out, gas): (Option<TakenOut>, Sums),
     ) -> Result<Self, MoneyError> {
-        let mut all = Sums::default();
+        let mut all = gas;
         let mut open = Some(Usd::ZERO);
         for (line, sums) in &lines {
-            all.all = all.all.plus(sums.all)?;
-            for (interval, sum) in &sums.by_period {
-                let part = all.by_period.entry(*interval).or_default();
-                *part = part.plus(*sum)?;
-            }
+            all.plus(sums)?;
             open = match (open, line.total.unrealized_usd) {
                 (Some(open), Some(more)) => Some(open.checked_add(more)?),
                 _ => None,
@@ -341,6 +383,7 @@ impl RealmPnl {
             realm,
             periods: all.periods(by)?,
             total: all.all.total(held_now.then_some(open))?,
+            taken_out,
             jobs: lines.into_iter().map(|(line, _)| line).collect(),
         })
     }

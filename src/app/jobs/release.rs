@@ -3,9 +3,9 @@
 use alloy_primitives::Address;
 use serde::Serialize;
 
-use super::{adopt::read, given, selected::about};
+use super::{adopt::read, selected::about};
 use crate::{
-    app::{Actor, App, AppError, Target, name::JobName, target, whole::Whole},
+    app::{Actor, App, AppError, Target, given, name::JobName, target, whole::Whole},
     domain::{Timestamp, job::JobStatus, units::Usd},
     store::{
         adoption::Adjusted,

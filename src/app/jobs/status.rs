@@ -100,6 +100,9 @@ pub struct Unsellable {
 pub struct OpenTrade {
     #[serde(flatten)]
     pub trade: TradeLine,
+    /// Since when it is known that what is sent for it is accepted again and again, and is in no block; then every
+    /// later transaction of its wallet waits.
+    pub stuck_since: Option<Timestamp>,
     /// Oldest first.
     pub attempts: Vec<Attempt>,
 }
@@ -202,6 +205,7 @@ async fn open_trade(app: &App, trades: &[TradeRow]) -> Result<Option<OpenTrade>,
     let attempts = views::attempts(&app.pool, open.id).await?;
     Ok(Some(OpenTrade {
         trade: TradeLine::new(open, &app.settings),
+        stuck_since: open.stuck_at,
         attempts: attempts.into_iter().map(Attempt::from).collect(),
     }))
 }

@@ -1,5 +1,7 @@
 //! Trades of one job or of all.
 
+use std::cmp::Reverse;
+
 use alloy_primitives::Address;
 use serde::Serialize;
 
@@ -103,13 +105,59 @@ impl TradeLine {
     }
 }
 
-/// The newest trades of these jobs in this period, newest first; at most `limit`.
+/// The order of trades. Equal ones are ordered by number, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TradeOrder {
+    /// Newest first.
+    #[default]
+    Trade,
+    /// By ticker.
+    Token,
+    /// By what the trade was for.
+    Reason,
+    /// By status.
+    Status,
+    /// Highest price first.
+    Price,
+    /// What was paid or received, highest first.
+    Value,
+    /// Most gas first.
+    Gas,
+    /// Highest gain first; buys last.
+    Realised,
+}
+
+impl TradeOrder {
+    fn sort(self, lines: &mut [TradeLine]) {
+        match self {
+            Self::Trade => {}
+            Self::Token => lines.sort_by_key(|line| line.symbol.to_lowercase()),
+            Self::Reason => lines.sort_by_key(|line| line.reason.to_string()),
+            Self::Status => lines.sort_by_key(|line| line.status.to_string()),
+            Self::Price => lines.sort_by_key(|line| Reverse(line.price_usd)),
+            Self::Value => lines.sort_by_key(|line| Reverse(line.quote_usd)),
+            Self::Gas => lines.sort_by_key(|line| Reverse(line.gas_usd)),
+            Self::Realised => {
+                lines.sort_by_key(|line| Reverse(line.realized_usd.filter(|_| line.side == Side::Sell)))
+            }
+        }
+    }
+}
+
+/// Trades, and how many fit.
+#[derive(Debug)]
+pub struct Trades {
+    pub lines: Vec<TradeLine>,
+    pub all: i64,
+}
+
+/// The newest trades of these jobs in this period, at most `limit`, in this order.
 pub async fn newest(
     app: &App,
     choice: &JobChoice,
     period: Period,
-    limit: i64,
-) -> Result<Vec<TradeLine>, AppError> {
+    (limit, order): (i64, TradeOrder),
+) -> Result<Trades, AppError> {
     let jobs = if choice.is_all() {
         None
     } else {
@@ -125,8 +173,16 @@ pub async fn newest(
         limit: Some(limit),
     };
     let rows = views::trades(&app.pool, &filter).await?;
-    Ok(rows
+    let shown = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    let all = if shown < limit {
+        shown
+    } else {
+        views::count_trades(&app.pool, &filter).await?
+    };
+    let mut lines: Vec<TradeLine> = rows
         .iter()
         .map(|row| TradeLine::new(row, &app.settings))
-        .collect())
+        .collect();
+    order.sort(&mut lines);
+    Ok(Trades { lines, all })
 }

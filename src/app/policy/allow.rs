@@ -15,7 +15,7 @@ use crate::{
         context::App,
         error::{AppError, ErrorKind},
         message::{Field, message},
-        target::Target,
+        target::{Target, receiver},
         trail::{self, Action},
     },
     chain::{
@@ -75,6 +75,8 @@ pub struct AllowRequest {
     pub subject: Subject,
     /// The limits.
     pub limits: Limits,
+    /// Addresses that withdrawals may pay, with their checksum, in addition to those that are allowed already.
+    pub withdraw_to: Vec<String>,
 }
 
 /// An entry that is not written yet.
@@ -118,6 +120,8 @@ pub async fn propose(
         Err(refusal) => return Err(refusal.into()),
     };
     let limits = &request.limits;
+    let receivers = request.withdraw_to.iter().map(|to| receiver(to));
+    let receivers: Vec<Address> = receivers.collect::<Result<_, _>>()?;
     let mut entry = match (&request.subject, app) {
         (Subject::Job(job), Some(app)) => of_job(app, &before, job).await?,
         (Subject::Job(_), None) => {
@@ -145,6 +149,7 @@ pub async fn propose(
             },
         },
     };
+    need::extend(&mut entry.withdraw_to, &receivers);
     limits.override_in(&mut entry)?;
     if limits.max_deadline.is_none() {
         // Transactions built from this machine's own settings must be signable.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, U256};
+use futures::join;
 use sqlx::PgPool;
 use tracing::warn;
 
@@ -14,7 +15,7 @@ use super::{
     holdings::{self, Holdings},
     sale,
     search::{FOUND_FOR, Offer, Search},
-    trial::{NEVER, Refusal, Trial, scaled_up},
+    trial::{NEVER, Refusal, Trial, Tried, scaled_up},
 };
 use crate::{
     chain::{
@@ -27,7 +28,8 @@ use crate::{
     },
     domain::{
         bounds,
-        onchain::{Call, Quote, SwapRequest},
+        kept::Kept,
+        onchain::{Call, Quote, RoundTrip, SwapRequest},
         pool::Pool,
         span::Span,
         units::Amount,
@@ -267,27 +269,31 @@ impl BestOf {
         };
         let allowed = holdings.allowed(self.spec(), request, &offer.route);
         let trial = Trial::new(&self.search, request, offer, allowed);
-        let tried = if holdings.balance < request.amount_in.units() {
-            // The wallet gets a quote anyway; the engine then names what is missing.
-            Err(Refusal::Funds)
-        } else {
-            trial.attempt(bounds).await
-        };
-        let mut round_trip = None;
-        let (calls, amount_out, kept) = match tried {
-            Ok(tried) => {
-                let kept = trial.kept(tried.arrived).await?;
-                if request.prove_sell {
-                    round_trip = Some(sale::prove(&trial, &tried, kept, holdings.held).await?);
-                }
-                (tried.calls, tried.arrived, kept)
+        let usual = trial.untried(bounds)?;
+        let tried = async {
+            if holdings.balance < request.amount_in.units() {
+                // The wallet gets a quote anyway; the engine then names what is missing.
+                Err(Refusal::Funds)
+            } else {
+                try_out(&trial, bounds, holdings.held).await
             }
-            Err(Refusal::Funds) => (trial.untried(bounds)?, offer.amount_out, offer.kept),
+        };
+        // The calldata is known before it is tried, and so is what its data costs: the two share a round trip.
+        let (tried, data_fee) = join!(tried, self.data_fee(&usual));
+        let (calls, amount_out, kept, round_trip) = match tried {
+            Ok((tried, kept, trip)) => (tried.calls, tried.arrived, kept, trip),
+            Err(Refusal::Funds) => (usual.clone(), offer.amount_out, offer.kept, None),
             Err(Refusal::Reverts { reason, .. }) => {
                 let remark = remark(&self.search.rpc, request.wallet).await;
                 return Err(QuoteError::Reverts(format!("{reason}{remark}")));
             }
             Err(refusal) => return Err(refusal.into()),
+        };
+        let data = |calls: &[Call]| calls.iter().map(|call| call.data.clone()).collect::<Vec<_>>();
+        let data_fee = if data(&calls) == data(&usual) {
+            data_fee?
+        } else {
+            self.data_fee(&calls).await?
         };
         if amount_out.is_zero() {
             return Err(QuoteError::Reverts("nothing arrives".to_owned()));
@@ -301,7 +307,7 @@ impl BestOf {
             explained_bps: offer.explained_bps,
             kept,
             gas_units,
-            data_fee: self.data_fee(&calls).await?,
+            data_fee,
             round_trip,
         })
     }
@@ -413,4 +419,28 @@ impl BestOf {
         };
         self.first_that_works(request, calls, |_| true).await
     }
+}
+
+/// The calls of a swap, tried out; of a buy with the proof that what it leaves can be sold, and what both cost.
+async fn try_out(
+    trial: &Trial<'_>,
+    bounds: Bounds,
+    held: U256,
+) -> Result<(Tried, Kept, Option<RoundTrip>), Refusal> {
+    let prove_sell = trial.request.prove_sell;
+    let together = match prove_sell {
+        true => sale::both(trial, bounds, held).await,
+        false => None,
+    };
+    let (tried, back) = match together {
+        Some((tried, back)) => (tried, Some(back)),
+        None => (trial.attempt(bounds).await?, None),
+    };
+    let kept = trial.kept(tried.arrived).await.map_err(Refusal::Calls)?;
+    let mut round_trip = None;
+    if prove_sell {
+        let proven = sale::prove(trial, &tried, kept, held, back).await;
+        round_trip = Some(proven.map_err(Refusal::Calls)?);
+    }
+    Ok((tried, kept, round_trip))
 }

@@ -16,7 +16,7 @@ use alloy_primitives::U256;
 use super::{
     api::{Bounds, Route},
     calls,
-    simulate::simulate,
+    simulate::{as_a_block, simulate},
     trial::{NEVER, Refusal, Trial, Tried},
 };
 use crate::{
@@ -38,8 +38,82 @@ enum Sale {
     Reverts(String),
 }
 
+/// A buy that was tried, and of the sale after it what came back, base units, and its gas, units.
+pub(super) type Both = (Tried, (Amount, u64));
+
+/// The buy, and the sale of all that it leaves in the wallet, in one simulation: what arrives is taken to be what the
+/// quoter said, as it nearly always is. With what comes back, base units. `None`: it is not, something reverts, or no
+/// node shows logs; then the buy and the sale are tried one after the other.
+pub(super) async fn both(trial: &Trial<'_>, bounds: Bounds, in_wallet: U256) -> Option<Both> {
+    let (spec, request) = (&trial.search.spec, trial.request);
+    let mut calls = calls::calls(spec, request, &trial.offer.route, bounds).ok()?;
+    let buys = calls.len();
+    let arrives = trial.offer.amount_out;
+    let whole = whole(trial, arrives, in_wallet).ok()?;
+    let sale = sale_request(trial, whole);
+    calls.extend(calls::calls(spec, &sale, &way_back(trial)?, unbound(false)).ok()?);
+    let tried = as_a_block(&trial.search.rpc, request.wallet, &calls).await;
+    let simulation = tried.ok().flatten()?;
+    if simulation.failure().is_some() {
+        return None;
+    }
+    let swap = buys.checked_sub(1)?;
+    let arrived = simulation.proven(swap, calls.get(swap)?, request, spec.wrapped_native)?;
+    let back = simulation.arrived(calls.last()?, &sale, spec.wrapped_native)?;
+    let sale_gas = (buys..calls.len()).fold(0_u64, |sum, index| {
+        sum.saturating_add(simulation.gas_limit(index))
+    });
+    calls.truncate(buys);
+    for (index, call) in calls.iter_mut().enumerate() {
+        call.gas_limit = simulation.gas_limit(index);
+    }
+    let fits = calls.iter().all(|call| call.gas_limit <= spec.gas_limit_max);
+    (arrived == arrives && fits).then(|| (Tried { calls, arrived }, (Amount::new(back), sale_gas)))
+}
+
+/// All that must be sellable after a buy that brings `arrives`.
+fn whole(trial: &Trial<'_>, arrives: U256, in_wallet: U256) -> Result<Amount, QuoteError> {
+    // What the ledger counts and the wallet lost is not there to be sold.
+    let held = trial.request.checks.held.min(Amount::new(in_wallet));
+    held.checked_add(Amount::new(arrives))
+        .map_err(|error| QuoteError::Unsellable(error.to_string()))
+}
+
+/// The way back through the pool of the buy; `None`: it trades one way only.
+fn way_back(trial: &Trial<'_>) -> Option<Route> {
+    let (spec, request, bought_in) = (&trial.search.spec, trial.request, trial.offer.route);
+    Route::through(
+        bought_in.dex,
+        spec,
+        bought_in.pool,
+        request.token_out,
+        request.token_in,
+    )
+}
+
+/// The sale of `amount` of what the buy brings.
+fn sale_request(trial: &Trial<'_>, amount: Amount) -> SwapRequest {
+    let buy = trial.request;
+    SwapRequest {
+        token_in: buy.token_out,
+        token_out: buy.token_in,
+        amount_in: amount,
+        ..*buy
+    }
+}
+
+const fn unbound(reset_allowance: bool) -> Bounds {
+    Bounds {
+        amount_out_min: U256::ZERO,
+        wallet_min: None,
+        deadline: NEVER,
+        reset_allowance,
+    }
+}
+
 /// Shows that all that is held after `bought` can be sold within what a round trip may lose. `kept`: of the buy;
-/// `in_wallet`: what the wallet has of the token before it.
+/// `in_wallet`: what the wallet has of the token before it; `back`: what a simulation with the buy brought back, if there
+/// was one.
 ///
 /// # Errors
 /// [`QuoteError::Unsellable`] names the loss or the revert, and what of it is allowed.
@@ -48,23 +122,23 @@ pub(super) async fn prove(
     bought: &Tried,
     kept: Kept,
     in_wallet: U256,
+    back: Option<(Amount, u64)>,
 ) -> Result<RoundTrip, QuoteError> {
-    let (spec, request) = (&trial.search.spec, trial.request);
-    let bought_in = trial.offer.route;
-    let pool = bought_in.pool;
+    let request = trial.request;
+    let pool = trial.offer.route.pool;
     let arrives = Amount::new(bought.arrived);
-    // What the ledger counts and the wallet lost is not there to be sold.
-    let held = request.checks.held.min(Amount::new(in_wallet));
-    let whole = held
-        .checked_add(arrives)
-        .map_err(|error| QuoteError::Unsellable(error.to_string()))?;
-    let route = Route::through(bought_in.dex, spec, pool, request.token_out, request.token_in)
-        .ok_or_else(|| QuoteError::Unsellable(format!("{pool} trades one way only")))?;
+    let whole = whole(trial, bought.arrived, in_wallet)?;
+    let route =
+        way_back(trial).ok_or_else(|| QuoteError::Unsellable(format!("{pool} trades one way only")))?;
     // What these tokens cost at the price of this buy; rounded up, against the trade.
     let paid = whole
         .mul_div(request.amount_in.units(), bought.arrived, Rounding::Up)
         .map_err(|error| QuoteError::Unsellable(error.to_string()))?;
-    let (back, sale_gas_units) = match sell(trial, bought, &route, whole).await? {
+    let sold = match back {
+        Some((back, gas)) => Sale::Back(back, gas),
+        None => sell(trial, bought, &route, whole).await?,
+    };
+    let (back, sale_gas_units) = match sold {
         Sale::Back(back, gas) => (back, gas),
         Sale::Reverts(why) => {
             return Err(QuoteError::Unsellable(format!(
@@ -179,22 +253,11 @@ async fn once(
     amount: Amount,
     reset_allowance: bool,
 ) -> Result<Sale, QuoteError> {
-    let (spec, buy) = (&trial.search.spec, trial.request);
-    let request = SwapRequest {
-        token_in: buy.token_out,
-        token_out: buy.token_in,
-        amount_in: amount,
-        ..*buy
-    };
-    let bounds = Bounds {
-        amount_out_min: U256::ZERO,
-        wallet_min: None,
-        deadline: NEVER,
-        reset_allowance,
-    };
+    let spec = &trial.search.spec;
+    let request = sale_request(trial, amount);
     let mut calls = bought.calls.clone();
     let buys = calls.len();
-    calls.extend(calls::calls(spec, &request, route, bounds)?);
+    calls.extend(calls::calls(spec, &request, route, unbound(reset_allowance))?);
     let simulation = simulate(&trial.search.rpc, request.wallet, &calls, request.token_out)
         .await
         .map_err(Refusal::from)?;

@@ -113,12 +113,30 @@ impl Simulation {
         request: &SwapRequest,
         wrapped_native: Address,
     ) -> Option<U256> {
-        let (wallet, token) = (request.wallet, request.token_out);
         let last = self.calls.last()?;
-        if last.brought.is_some() {
-            return last.brought;
+        match last.brought {
+            None => last.proves(swap, request, wrapped_native),
+            brought => brought,
         }
-        let logs = last.logs.as_ref()?;
+    }
+
+    /// The same of an earlier call, as its receipt would prove it.
+    pub(super) fn proven(
+        &self,
+        index: usize,
+        swap: &Call,
+        request: &SwapRequest,
+        wrapped_native: Address,
+    ) -> Option<U256> {
+        self.calls.get(index)?.proves(swap, request, wrapped_native)
+    }
+}
+
+impl Simulated {
+    /// What the logs of `swap` say that it brought.
+    fn proves(&self, swap: &Call, request: &SwapRequest, wrapped_native: Address) -> Option<U256> {
+        let (wallet, token) = (request.wallet, request.token_out);
+        let logs = self.logs.as_ref()?;
         let moved = if token == NATIVE {
             native_transfers(wallet, swap.to, U256::ZERO, logs, wrapped_native)
         } else {
@@ -189,7 +207,11 @@ pub(super) async fn simulate(
 }
 
 /// `None` if no node has `eth_simulateV1`, or none that works.
-async fn as_a_block(rpc: &Rpc, wallet: Address, calls: &[Call]) -> Result<Option<Simulation>, Untried> {
+pub(super) async fn as_a_block(
+    rpc: &Rpc,
+    wallet: Address,
+    calls: &[Call],
+) -> Result<Option<Simulation>, Untried> {
     if rpc.all_lack(SIMULATE) {
         return Ok(None);
     }

@@ -15,7 +15,9 @@ use super::{
 use crate::{
     chain::{lookup::Contradiction, quorum::reached, receipts::RawBlock, voice::Voice},
     domain::{
+        Timestamp,
         onchain::{Asset, Head, Nonces},
+        span::Span,
         units::Amount,
     },
     ports::RpcError,
@@ -24,6 +26,12 @@ use crate::{
 
 /// A head this far ahead of the local clock is ignored while another node has a plausible one.
 const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::seconds(30);
+
+/// Whether no block can follow yet the one of this time; by a clock that differs from the chain's, no longer than one
+/// block would take.
+fn is_last(time: Timestamp, pace: Span, now: Timestamp) -> bool {
+    time <= now && !pace.passed(time, now)
+}
 
 impl EvmChain {
     /// Reads the newest block of every node, and each node's lag.
@@ -62,8 +70,19 @@ impl EvmChain {
         Ok(Heads { agreed, best })
     }
 
+    /// The newest blocks. On a chain of known pace they are asked again when the next one can be there: one look for
+    /// all that this process does meanwhile.
     pub(super) async fn heads(&self) -> Result<Heads, RpcError> {
-        self.heads.get(|| self.ask_heads()).await
+        let block_time = self.spec.block_time;
+        let is_newest = |heads: &Heads| {
+            // Nodes that lag behind each other are asked again.
+            let agreed = heads
+                .agreed
+                .as_ref()
+                .is_ok_and(|agreed| agreed.number == heads.best.number);
+            agreed && block_time.is_some_and(|pace| is_last(heads.best.time, pace, chrono::Utc::now()))
+        };
+        self.heads.get_while(is_newest, || self.ask_heads()).await
     }
 
     pub(super) async fn each_nonces(&self, signer: Address) -> Vec<(Voice, Result<Nonces, RpcError>)> {

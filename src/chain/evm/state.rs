@@ -11,7 +11,7 @@ use metrics::counter;
 use tokio::sync::Mutex;
 
 use crate::{
-    chain::{fresh::Fresh, native_price::NativePrice, rpc::Rpc, settings::ChainSpec},
+    chain::{fresh::Fresh, lookup::Heights, native_price::NativePrice, rpc::Rpc, settings::ChainSpec},
     domain::onchain::{Fees, Head, Nonces},
     ports::RpcError,
     telemetry::metric,
@@ -34,6 +34,7 @@ pub struct EvmChain {
     pub(super) native: Arc<dyn NativePrice>,
     pub(super) heads: Fresh<Heads>,
     pub(super) fees: Fresh<Fees>,
+    pub(super) heights: Heights,
     pub(super) nonces: Mutex<HashMap<Address, Arc<Fresh<Nonces>>>>,
     /// The last contradiction between nodes, and when it was seen.
     pub(super) disagreement: StdMutex<Option<(Instant, String)>>,
@@ -52,6 +53,7 @@ impl EvmChain {
             native,
             heads: Fresh::default(),
             fees: Fresh::default(),
+            heights: Heights::default(),
             nonces: Mutex::default(),
             disagreement: StdMutex::default(),
         }

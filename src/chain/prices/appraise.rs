@@ -2,6 +2,7 @@
 
 use alloy_primitives::Address;
 use async_trait::async_trait;
+use futures::join;
 
 use super::{
     OnchainPrices,
@@ -66,13 +67,15 @@ impl Appraiser for OnchainPrices {
                 .ok_or_else(|| "not asked".to_owned())?
                 .map_err(|missing| missing.to_string())
         };
-        let seen = match (one(request(None)).await, pool) {
+        let asked = [token];
+        let digits = [Read::new(token, &Erc20::decimalsCall {})];
+        // Read for this signature alone, and in one round trip.
+        let (best, readings) = join!(one(request(None)), self.read(&digits));
+        let seen = match (best, pool) {
             (Err(_), Some(pool)) => one(request(Some(pool))).await?,
             (best, _) => best?,
         };
-        let asked = [token];
-        let readings = self.read(&[Read::new(token, &Erc20::decimalsCall {})]).await?;
-        let decimals = self.digits(&asked, &readings).get(&token).copied();
+        let decimals = self.digits(&asked, &readings?).get(&token).copied();
         let price = Price::new(seen.price_usd).map_err(|error| error.to_string())?;
         Ok(Worth {
             price,

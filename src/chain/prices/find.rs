@@ -69,16 +69,23 @@ struct Given {
 impl OnchainPrices {
     /// Searches the best pools of pairs that were not searched recently, in as few round trips as possible.
     pub(super) async fn find(&self, requests: &[PoolPriceRequest]) -> Result<(), String> {
+        let mut unknown = Vec::new();
+        for request in requests {
+            if self.pool(request).await.is_none() {
+                unknown.push(request);
+            }
+        }
+        // What the probe is worth is asked only if there is something to search.
+        if unknown.is_empty() {
+            return Ok(());
+        }
         let native = self.native().await.ok().and_then(|native| native.price.ok());
         let native = native.map(|price| price.usd);
         let (mut wanted, mut asked) = (Vec::new(), Vec::new());
-        for request in requests {
+        for request in unknown {
             let Some(probe) = self.probe(request.quote, native) else {
                 continue;
             };
-            if self.pool(request).await.is_some() {
-                continue;
-            }
             wanted.push(request);
             let routes = self.open(request, request.quote, request.token).await?;
             asked.extend(self.questions(request, &routes, 0, probe));

@@ -9,14 +9,15 @@ use crate::{
         App, AppError,
         jobs::{
             export::JobChoice,
-            logs::{LogLine, Logs},
+            logs::{LogLine, Logs, Moved},
         },
     },
     cli::{
-        out::{Clock, Out},
+        out::{Clock, Out, dollars, tokens},
         stop::stop_on_signal,
     },
     config::Settings,
+    domain::{decision::Side, units::Usd},
 };
 
 /// Pause between two looks of `--follow`.
@@ -45,6 +46,10 @@ fn text(line: &LogLine) -> String {
             let realm = if realm == "live" { "LIVE" } else { realm };
             format!("{realm} {chain} {symbol} #{job}")
         }
+        (Some(realm), Some(chain), ..) if line.kind == "withdrawal" || line.kind == "payout" => {
+            let realm = if realm == "live" { "LIVE" } else { realm };
+            format!("{realm} {chain} withdrawal {}", line.id)
+        }
         _ => "installation".to_owned(),
     };
     let slots = line.fields.get("slots").and_then(serde_json::Value::as_i64);
@@ -57,7 +62,54 @@ fn text(line: &LogLine) -> String {
         .as_ref()
         .map(|detail| format!(": {detail}"))
         .unwrap_or_default();
-    format!("{at}  {job}  {} {}{times}{detail}", line.kind, line.name).replace('\n', " ")
+    let moved = line.moved.as_ref().map(moved).unwrap_or_default();
+    format!("{at}  {job}  {} {}{times}{moved}{detail}", line.kind, line.name).replace('\n', " ")
+}
+
+/// `: bought 100 CLAWD for 10.00 USD (0.004 ETH), gas 0.02 USD`
+fn moved(moved: &Moved) -> String {
+    let worth = |usd: &Option<Usd>| {
+        usd.map(|usd| format!(" ({} USD)", dollars(usd)))
+            .unwrap_or_default()
+    };
+    match moved {
+        Moved::Trade {
+            side,
+            tokens: amount,
+            symbol,
+            quote,
+            quote_symbol,
+            usd,
+            gas,
+        } => {
+            let verb = match side {
+                Side::Buy => "bought",
+                Side::Sell => "sold",
+            };
+            format!(
+                ": {verb} {} {symbol} for {} {quote_symbol}{}, gas {} USD",
+                tokens(amount),
+                tokens(quote),
+                worth(usd),
+                dollars(*gas)
+            )
+        }
+        Moved::Payout {
+            amount,
+            symbol,
+            receiver,
+            usd,
+            gas,
+        } => {
+            let gas = gas.map(|gas| format!(", gas {} USD", dollars(gas)));
+            format!(
+                ": {} {symbol}{} to {receiver}{}",
+                tokens(amount),
+                worth(usd),
+                gas.unwrap_or_default()
+            )
+        }
+    }
 }
 
 /// Prints one object or one line for each; `false`: nobody reads any more.

@@ -10,6 +10,7 @@ use crate::{
         jobs::{
             export::JobChoice,
             pnl::{self, Earned, Pnl, PnlRequest, RealmPnl},
+            taken_out::TakenOut,
         },
     },
     cli::out::{Out, dollars, moment, table},
@@ -119,7 +120,11 @@ fn render(found: &Pnl, narrowed: bool) -> String {
         if found.by != Calendar::All {
             let _ = writeln!(text, "{}", periods(found, realm));
         }
-        let _ = writeln!(text, "{}\n", jobs(realm));
+        let _ = writeln!(text, "{}", jobs(realm));
+        if let Some(taken) = &realm.taken_out {
+            let _ = writeln!(text, "{}", taken_out(taken));
+        }
+        text.push('\n');
     }
     let _ = writeln!(text, "{}", legend(found));
     text
@@ -202,6 +207,19 @@ fn jobs(realm: &RealmPnl) -> String {
         row.extend(figures(&job.total));
         rows.push(row);
     }
+    if let Some(taken) = &realm.taken_out {
+        let row = [
+            "-",
+            "withdrawals",
+            "",
+            "",
+            "",
+            "",
+            &dollars(taken.gas_usd),
+            &negative(taken.gas_usd),
+        ];
+        rows.push(row.map(str::to_owned).to_vec());
+    }
     let mut total = vec!["all".to_owned(), String::new(), String::new()];
     total.extend(figures(&realm.total));
     rows.push(total);
@@ -216,6 +234,35 @@ fn jobs(realm: &RealmPnl) -> String {
         "net",
     ];
     table(&header, rows)
+}
+
+/// What was paid for gas, as a part of net.
+fn negative(usd: Usd) -> String {
+    Usd::ZERO
+        .checked_sub(usd)
+        .map_or_else(|_| "-".to_owned(), dollars)
+}
+
+/// `taken out, not part of net: 1.5 ETH on base (3,750.00 USD), 100 CLAWD on base`
+fn taken_out(taken: &TakenOut) -> String {
+    if taken.assets.is_empty() {
+        return "taken out: nothing; withdrawals that failed paid gas".to_owned();
+    }
+    let assets: Vec<String> = taken
+        .assets
+        .iter()
+        .map(|asset| {
+            let worth = asset.value_usd.map(|usd| format!(" ({} USD)", dollars(usd)));
+            format!(
+                "{} {} on {}{}",
+                asset.amount,
+                asset.symbol,
+                asset.chain,
+                worth.unwrap_or_default()
+            )
+        })
+        .collect();
+    format!("taken out, not part of net: {}", assets.join(", "))
 }
 
 fn legend(found: &Pnl) -> String {

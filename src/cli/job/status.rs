@@ -110,6 +110,16 @@ fn answer(status: &Status, clock: Clock) -> Vec<(&'static str, String)> {
             format!("{} {} {}", open.trade.trade, open.trade.reason, open.trade.status),
         ));
         facts.extend(open.attempts.iter().map(|attempt| ("", sent(attempt))));
+        if let Some(since) = open.stuck_since {
+            let since = clock.full(since);
+            facts.push((
+                "STUCK",
+                format!(
+                    "accepted again and again, and in no block (noticed {since}): the node or relay does not pass it on, and \
+                     later trades of the wallet wait; `lgi-mm doctor` shows whom to ask"
+                ),
+            ));
+        }
     }
     facts
 }

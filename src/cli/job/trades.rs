@@ -1,12 +1,12 @@
 //! `trades`.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{filters::FilterArgs, list::realm};
 use crate::{
     app::{
         App, AppError,
-        jobs::trades::{self, TradeLine},
+        jobs::trades::{self, TradeLine, TradeOrder},
     },
     cli::out::{Clock, Look, Out, Sheet, dollars, dollars_or_dash, price, tokens},
     config::Settings,
@@ -20,6 +20,37 @@ pub struct TradesArgs {
     /// Maximum number of rows
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..=100_000))]
     limit: i64,
+    /// Order of these rows
+    #[arg(long, value_enum, default_value_t = Sort::Trade)]
+    sort: Sort,
+}
+
+/// The order of trades: the newest first, or the highest first of what is a figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Sort {
+    Trade,
+    Token,
+    Reason,
+    Status,
+    Price,
+    Value,
+    Gas,
+    Realised,
+}
+
+impl From<Sort> for TradeOrder {
+    fn from(sort: Sort) -> Self {
+        match sort {
+            Sort::Trade => Self::Trade,
+            Sort::Token => Self::Token,
+            Sort::Reason => Self::Reason,
+            Sort::Status => Self::Status,
+            Sort::Price => Self::Price,
+            Sort::Value => Self::Value,
+            Sort::Gas => Self::Gas,
+            Sort::Realised => Self::Realised,
+        }
+    }
 }
 
 const HEADER: [&str; 14] = [
@@ -105,9 +136,6 @@ pub fn render(lines: &[TradeLine]) -> String {
         ..Sheet::default()
     };
     let mut text = sheet.print(look);
-    if !look.plain {
-        text.push_str("\nUSD; realised is before gas");
-    }
     if !whole {
         for line in lines {
             if let Some(error) = failure(line) {
@@ -124,17 +152,17 @@ pub fn render(lines: &[TradeLine]) -> String {
 pub async fn run(settings: &Settings, out: Out, args: &TradesArgs) -> Result<(), AppError> {
     let period = args.filters.period()?;
     let app = App::read(settings).await?;
-    // One more, to say whether there are more.
-    let more = args.limit.saturating_add(1);
-    let mut lines = trades::newest(&app, &args.filters.jobs(), period, more).await?;
-    let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let cut = lines.len() > limit;
-    lines.truncate(limit);
-    out.show(&lines, |lines| {
+    let found = trades::newest(&app, &args.filters.jobs(), period, (args.limit, args.sort.into())).await?;
+    out.show(&found.lines, |lines| {
         if lines.is_empty() {
             args.filters.nothing()
-        } else if cut && !Look::current().plain {
-            format!("{}\nthe newest {limit}; --limit shows more", render(lines))
+        } else if found.all > args.limit && !Look::current().plain {
+            format!(
+                "{}\nthe newest {} of {}; --limit shows more",
+                render(lines),
+                args.limit,
+                found.all
+            )
         } else {
             render(lines)
         }

@@ -55,6 +55,9 @@ pub struct AllowArgs {
     /// Lowest valuation of the native coin, USD [default of a new entry: a third of its current price]
     #[arg(long, value_name = "USD")]
     native_usd_min: Option<Decimal>,
+    /// An address that `withdraw` and `wallet sweep` may pay, with its checksum, in addition to those already allowed
+    #[arg(long, value_name = "ADDRESS")]
+    withdraw_to: Vec<String>,
     /// Write without asking for confirmation
     #[arg(long)]
     yes: bool,
@@ -119,6 +122,7 @@ impl AllowArgs {
         };
         Ok(AllowRequest {
             subject,
+            withdraw_to: self.withdraw_to.clone(),
             limits: Limits {
                 max_trade_usd: self.max_trade_usd,
                 max_hour_usd: self.max_hour_usd,

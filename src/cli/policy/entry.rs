@@ -29,6 +29,10 @@ pub(super) fn described(entry: &PolicyEntry) -> String {
         entry.max_deadline,
         entry.native_usd_min,
     ));
+    if !entry.withdraw_to.is_empty() {
+        let receivers: Vec<String> = entry.withdraw_to.iter().map(ToString::to_string).collect();
+        text.push_str(&format!("  withdrawals may pay {}\n", receivers.join(", ")));
+    }
     let at = entry.contracts();
     let named = [
         ("permit2", entry.contracts.permit2, at.permit2),

@@ -53,6 +53,8 @@ BEGIN
         GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA paper TO lgi_mm_engine;
         GRANT SELECT, INSERT, UPDATE, DELETE ON apalis.jobs, apalis.workers TO lgi_mm_engine;
         GRANT SELECT ON apalis._sqlx_migrations TO lgi_mm_engine;
+        -- What was announced, so that nothing is announced twice.
+        GRANT UPDATE (announced) ON public.installation TO lgi_mm_engine;
     END IF;
 
     -- Schedulers: claim slots, hand out tasks, notify receivers, delete expired rows. They make no trade and see no
@@ -67,7 +69,8 @@ BEGIN
             public.deliveries, public.ticks_pruned TO lgi_mm_scheduler;
         GRANT UPDATE (next_check_at) ON public.trades, public.withdrawals TO lgi_mm_scheduler;
         GRANT UPDATE (count) ON public.ticks TO lgi_mm_scheduler;
-        GRANT INSERT ON public.receivers, public.deliveries, public.ticks_pruned TO lgi_mm_scheduler;
+        GRANT UPDATE (announced) ON public.installation TO lgi_mm_scheduler;
+        GRANT INSERT ON public.outbox, public.receivers, public.deliveries, public.ticks_pruned TO lgi_mm_scheduler;
         GRANT DELETE ON public.ticks, public.price_samples, public.outbox, public.receivers, public.deliveries
             TO lgi_mm_scheduler;
         GRANT SELECT ON paper.balances TO lgi_mm_scheduler;

@@ -14,7 +14,10 @@ mod gauges;
 mod halts;
 #[cfg(feature = "failpoints")]
 mod killed;
+#[cfg(feature = "failpoints")]
+mod payouts;
 mod reorgs;
+mod requests;
 mod secrets;
 mod withdrawals;
 

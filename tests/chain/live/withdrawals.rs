@@ -27,7 +27,7 @@ fn allow(world: &World) {
 
 /// Runs a withdrawal that dies at `failpoint`.
 #[cfg(feature = "failpoints")]
-async fn dies(world: &World, failpoint: &str, args: &[&str]) {
+pub async fn dies(world: &World, failpoint: &str, args: &[&str]) {
     let status = Command::new(testkit::lgi_mm())
         .args(args)
         .env("DATABASE_URL", &world.db.url)

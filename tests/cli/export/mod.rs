@@ -1,8 +1,10 @@
 //! `export`: what moved, in every format, for any period. The expected values were worked out by hand and with Python's
 //! fractions from the amounts in `ledger.sql`.
 
+mod payouts;
 mod refused;
 mod tools;
+mod trades;
 
 use std::collections::HashMap;
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::post};
-use lgi_mm::chain::{ChainFile, ChainSpec, Rpc};
+use lgi_mm::chain::{ChainFile, ChainSpec, NodeFile, Rpc};
 use serde_json::{Value, json};
 
 type Refusal = fn(&Value) -> axum::response::Response;
@@ -46,6 +46,27 @@ async fn exchange(State(busy): State<Arc<Busy>>, Json(asked): Json<Value>) -> ax
 
 /// A node that refuses once, and our client with `rounds` tries and `pace` requests a second.
 async fn busy(refusal: Refusal, rounds: u32, pace: u32) -> (Rpc, Arc<Busy>) {
+    let (url, busy) = serve(refusal).await;
+    let keys = ChainFile {
+        rpc_urls: vec![url],
+        rpc_rounds: Some(rounds),
+        rpc_requests_per_second: Some(pace),
+        ..chain()
+    };
+    let rpc = Rpc::new(&ChainSpec::resolve("local", &keys).expect("a chain")).expect("nodes");
+    (rpc, busy)
+}
+
+fn chain() -> ChainFile {
+    ChainFile {
+        chain_id: Some(31_337),
+        wrapped_native: Some(alloy_primitives::Address::repeat_byte(1)),
+        usdc: Some(alloy_primitives::Address::repeat_byte(2)),
+        ..ChainFile::default()
+    }
+}
+
+async fn serve(refusal: Refusal) -> (String, Arc<Busy>) {
     let busy = Arc::new(Busy {
         refusal,
         asked: Mutex::default(),
@@ -56,17 +77,7 @@ async fn busy(refusal: Refusal, rounds: u32, pace: u32) -> (Rpc, Arc<Busy>) {
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let router = Router::new().route("/", post(exchange)).with_state(busy.clone());
     tokio::spawn(async move { axum::serve(listener, router).await.expect("a server") });
-    let keys = ChainFile {
-        rpc_urls: vec![url],
-        chain_id: Some(31_337),
-        rpc_rounds: Some(rounds),
-        rpc_requests_per_second: Some(pace),
-        wrapped_native: Some(alloy_primitives::Address::repeat_byte(1)),
-        usdc: Some(alloy_primitives::Address::repeat_byte(2)),
-        ..ChainFile::default()
-    };
-    let rpc = Rpc::new(&ChainSpec::resolve("local", &keys).expect("a chain")).expect("nodes");
-    (rpc, busy)
+    (url, busy)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,6 +119,45 @@ async fn a_refusal_for_load_is_waited_out_and_the_request_is_sent_once_more() {
             "{waited:?} of {millis} ms"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_is_asked_within_its_own_budget_of_compute_units() {
+    // What would be refused is answered: the node counts only.
+    let answer: Refusal = |asked| {
+        Json(
+            asked
+                .as_array()
+                .expect("a batch")
+                .iter()
+                .map(result)
+                .collect::<Value>(),
+        )
+        .into_response()
+    };
+    let (url, busy) = serve(answer).await;
+    let keys = ChainFile {
+        rpc: vec![NodeFile {
+            url,
+            requests_per_second: Some(1_000),
+            compute_units_per_second: Some(520),
+        }],
+        ..chain()
+    };
+    let rpc = Rpc::new(&ChainSpec::resolve("local", &keys).expect("a chain")).expect("nodes");
+    // 26 units each: twenty fit into a second.
+    let requests: Vec<(&'static str, Value)> = (0..50).map(|index| ("eth_call", json!([index]))).collect();
+    let answers = rpc.batch(&requests).await.expect("answers");
+    let read: Vec<u64> = answers
+        .into_iter()
+        .map(|one| one.expect("one").as_u64().expect("a number"))
+        .collect();
+    assert_eq!(read, (0..50).collect::<Vec<u64>>());
+    let log = busy.asked.lock().expect("a log").clone();
+    let sizes: Vec<usize> = log.iter().map(|(_, size)| *size).collect();
+    assert_eq!(sizes, [20, 20, 10]);
+    let took = log[2].0 - log[0].0;
+    assert!(took >= Duration::from_millis(1_500), "1040 units in {took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

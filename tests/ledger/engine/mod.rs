@@ -20,5 +20,6 @@ mod remembered;
 mod reorgs;
 mod sources;
 mod taken_back;
+mod told;
 mod turns;
 mod world;

@@ -36,6 +36,9 @@ fn payload(event: Event) -> Value {
         Event::TradeReversed => {
             json!({ "trade": 7, "tx_hash": hash, "error": "block 12 is another one now" })
         }
+        Event::TradeStuck => {
+            json!({ "trade": 10, "side": "BUY", "reason": "DCA", "tx_hash": hash, "sends": 9 })
+        }
         Event::JobError => json!({ "failures_in_row": 5, "error": "reverted: out of gas" }),
         Event::JobLiquidated => json!({
             "cycle": 3, "realized_usd": "12.5", "gas_usd": "0.755", "net_usd": "11.745", "money_in_usd": "100.25",
@@ -60,6 +63,22 @@ fn payload(event: Event) -> Value {
             json!({ "reason": "policy_refused", "since": "2025-12-31T22:30:59+00:00", "reminder": true })
         }
         Event::JobRecovered => json!({ "event": "job.no_funds", "since": "2026-01-01T22:30:59+00:00" }),
+        Event::NoWorker => json!({
+            "jobs": 3, "last_seen": "2026-01-01T22:30:59+00:00", "unclaimed_since": null,
+        }),
+        Event::NoScheduler => json!({ "jobs": 3, "unclaimed_since": "2026-01-01T22:30:59+00:00" }),
+        Event::ServiceRecovered => {
+            json!({ "event": "service.no_worker", "since": "2026-01-01T22:30:59+00:00" })
+        }
+        Event::Summary => json!({
+            "every": "daily", "period": "2026-01-01", "from": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z",
+            "realms": [
+                { "realm": "live", "trades": 3, "failed": 1, "running": 4, "error": 1, "realized_usd": "2", "gas_usd": "0.4",
+                  "net_usd": "1.6", "taken_out_usd": "150" },
+                { "realm": "paper", "trades": 0, "failed": 0, "running": 1, "error": 0, "realized_usd": "0", "gas_usd": "0",
+                  "net_usd": "0", "taken_out_usd": "0" },
+            ],
+        }),
         Event::SignerHalted => json!({
             "realm": "live", "chain": "base", "wallet": wallet, "reason": "nonce 7 was used by 0xee in block 9",
         }),
@@ -67,7 +86,8 @@ fn payload(event: Event) -> Value {
 }
 
 pub(crate) fn notice(event: &str, symbol: &str, payload: Value) -> Notice {
-    let job = (event != Event::SignerHalted.to_string()).then(|| JobSummary {
+    let of_a_job = event.parse::<Event>().map_or(true, Event::is_of_a_job);
+    let job = of_a_job.then(|| JobSummary {
         id: JobId(1),
         realm: Realm::Paper,
         chain: "base".to_owned(),

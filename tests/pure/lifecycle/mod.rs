@@ -304,3 +304,31 @@ fn a_frozen_clock_of_the_chain_delays_a_cancel_by_half_a_minute_at_most() {
         assert_eq!(frozen(91), Step::Cancel { transaction: 0 });
     }
 }
+
+#[test]
+fn only_a_cancel_that_has_waited_is_overdue_and_a_trade_waits_long_after_twice_that() {
+    let late = |purpose, seconds| AttemptState {
+        recorded_at: at(seconds),
+        ..attempt(2, purpose, true)
+    };
+    let swapping = swap(vec![attempt(1, Purpose::Swap, true), late(Purpose::Swap, 6)]);
+    let cancelling = swap(vec![attempt(1, Purpose::Swap, true), late(Purpose::Cancel, 20)]);
+    // Replaced once more: the first cancel counts.
+    let mut again = cancelling.clone();
+    again.attempts.push(late(Purpose::Cancel, 30));
+    for (now, overdue) in [(24, false), (25, true), (60, true)] {
+        assert!(!swapping.is_cancel_overdue(&patience(), at(now)), "no cancel");
+        assert_eq!(
+            cancelling.is_cancel_overdue(&patience(), at(now)),
+            overdue,
+            "{now}"
+        );
+        assert_eq!(again.is_cancel_overdue(&patience(), at(now)), overdue, "{now}");
+    }
+    for (now, long) in [(0, false), (9, false), (10, true), (60, true)] {
+        assert_eq!(swapping.has_waited_long(&patience(), at(now)), long, "{now}");
+    }
+    // A clock that went back proves nothing.
+    assert!(!cancelling.is_cancel_overdue(&patience(), at(-60)));
+    assert!(!swapping.has_waited_long(&patience(), at(-60)));
+}

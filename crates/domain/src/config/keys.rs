@@ -129,7 +129,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "notify.events",
-        "Events to notify about: [\"all\"], or some of trade.filled, trade.failed, trade.reversed, job.error, job.liquidated, job.unsellable",
+        "Events to notify about: [\"all\"], or some of trade.filled, trade.failed, trade.reversed, trade.stuck, job.error, job.liquidated, job.unsellable",
     ),
     key(
         "notify.receivers",

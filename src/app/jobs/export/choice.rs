@@ -9,7 +9,10 @@ use crate::{
         target::address,
     },
     config::Settings,
-    domain::{ids::JobId, job::Realm},
+    domain::{
+        ids::JobId,
+        job::{Account, Realm},
+    },
     store::moves::Party,
 };
 
@@ -30,6 +33,18 @@ impl JobChoice {
     /// Whether all jobs are chosen.
     pub(in crate::app) fn is_all(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether some jobs are named. What belongs to a wallet and to no job is then left out.
+    pub(in crate::app) const fn names_jobs(&self) -> bool {
+        self.token.is_some() || self.job.is_some()
+    }
+
+    /// Whether a withdrawal of this account fits.
+    pub(in crate::app) fn has_payouts_of(&self, account: &Account) -> bool {
+        !self.names_jobs()
+            && self.chain.as_ref().is_none_or(|chain| account.chain == *chain)
+            && self.realm.is_none_or(|realm| account.realm == realm)
     }
 
     /// The filters as they were given, for messages.

@@ -1,7 +1,7 @@
 //! A row of an export.
 
 use alloy_primitives::Address;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use strum::{Display, IntoStaticStr};
 
 use super::names::Names;
@@ -11,8 +11,8 @@ use crate::{
     domain::{
         Timestamp,
         decision::{Reason, Side},
-        ids::{JobId, TradeId},
-        job::Realm,
+        ids::{JobId, TradeId, WithdrawalId},
+        job::{Account, Realm},
         trade::TradeStatus,
         units::{Amount, MoneyError, NATIVE_DECIMALS, Price, Usd},
     },
@@ -38,6 +38,8 @@ pub enum RowKind {
     Dust,
     /// A cycle began with this budget; nothing moved.
     Budget,
+    /// Coins or tokens that the owner took out of a wallet.
+    Payout,
 }
 
 impl From<MoveKind> for RowKind {
@@ -63,15 +65,16 @@ pub struct ExportLine {
     pub chain: String,
     #[serde(serialize_with = "checksum")]
     pub wallet: Address,
-    pub job: JobId,
+    pub job: Option<JobId>,
     pub symbol: String,
     #[serde(serialize_with = "checksum")]
     pub token_address: Address,
-    pub quote_currency: String,
-    #[serde(serialize_with = "checksum")]
-    pub quote_address: Address,
+    pub quote_currency: Option<String>,
+    #[serde(serialize_with = "checksum_of")]
+    pub quote_address: Option<Address>,
     pub trade: Option<TradeId>,
-    pub cycle: i32,
+    pub withdrawal: Option<WithdrawalId>,
+    pub cycle: Option<i32>,
     pub slot: Option<Timestamp>,
     pub side: Option<Side>,
     pub reason: Option<Reason>,
@@ -147,13 +150,22 @@ impl Context<'_> {
             _ => (None, None),
         }
     }
+}
 
-    fn link(&self, hash: Option<&String>) -> Option<String> {
-        if self.party.realm() != Realm::Live {
-            return None;
-        }
-        let page = self.settings.chain(&self.party.account.chain).ok()?.explorer_tx;
-        (!page.is_empty()).then(|| hash.map(|hash| page + hash))?
+/// The page of a live transaction in the chain's explorer.
+pub(super) fn link(settings: &Settings, account: &Account, hash: Option<&String>) -> Option<String> {
+    if account.realm != Realm::Live {
+        return None;
+    }
+    let page = settings.chain(&account.chain).ok()?.explorer_tx;
+    (!page.is_empty()).then(|| hash.map(|hash| page + hash))?
+}
+
+/// Writes an address with its checksum, if there is one.
+fn checksum_of<S: Serializer>(address: &Option<Address>, serializer: S) -> Result<S::Ok, S::Error> {
+    match address {
+        Some(address) => serializer.serialize_str(&address.to_checksum(None)),
+        None => serializer.serialize_none(),
     }
 }
 
@@ -183,7 +195,7 @@ impl ExportLine {
     pub(super) fn new(moved: &Move, context: &Context<'_>, fifo: Option<Usd>) -> Result<Self, MoneyError> {
         let party = context.party;
         let (sent, received) = context.legs(moved);
-        let native = context.names.native(party);
+        let native = context.names.native(&party.account.chain, context.settings);
         let fee = moved.gas_native.filter(|gas| !gas.is_zero());
         let [
             cost_basis_average_usd,
@@ -203,13 +215,14 @@ impl ExportLine {
             realm: party.realm(),
             chain: party.account.chain.clone(),
             wallet: party.account.wallet,
-            job: party.job,
+            job: Some(party.job),
             symbol: party.token.symbol.clone(),
             token_address: party.token.address,
-            quote_currency: party.quote.symbol.clone(),
-            quote_address: party.quote.address,
+            quote_currency: Some(party.quote.symbol.clone()),
+            quote_address: Some(party.quote.address),
             trade: moved.trade,
-            cycle: moved.cycle,
+            withdrawal: None,
+            cycle: Some(moved.cycle),
             slot: moved.slot,
             side: moved.side,
             reason: moved.reason,
@@ -220,7 +233,7 @@ impl ExportLine {
             received_amount: received.as_ref().map(|leg| leg.amount),
             received_currency: received.as_ref().map(|leg| leg.currency.to_owned()),
             fee_amount: fee.map(|gas| Whole::new(gas, NATIVE_DECIMALS)),
-            fee_currency: fee.map(|_| native.to_owned()),
+            fee_currency: fee.map(|_| native),
             gas_usd: moved.gas_usd,
             base_amount: moved.base.map(|units| Whole::new(units, party.token.decimals)),
             quote_amount: moved.quote.map(|units| Whole::new(units, party.quote.decimals)),
@@ -230,7 +243,7 @@ impl ExportLine {
             realized_average_usd,
             cost_basis_fifo_usd,
             realized_fifo_usd,
-            link: context.link(tx_hash.as_ref()),
+            link: link(context.settings, &party.account, tx_hash.as_ref()),
             tx_hash,
             failure_kind: moved.failure.clone(),
             note,

@@ -3,6 +3,7 @@
 mod choice;
 mod line;
 mod names;
+mod payout;
 mod period;
 
 use std::collections::HashMap;
@@ -20,7 +21,10 @@ use crate::{
         trade::TradeStatus,
         units::{MoneyError, Usd},
     },
-    store::moves::{self, Move, MoveKind, Party},
+    store::{
+        moves::{self, Move, MoveKind, Party},
+        payouts,
+    },
 };
 
 pub(in crate::app::jobs) use self::period::read_zone;
@@ -62,11 +66,26 @@ pub async fn each(
     let by_number: HashMap<JobId, &Party> = chosen.iter().map(|party| (party.job, *party)).collect();
     let names = Names::of(&parties, &app.settings);
     let numbers: Vec<i64> = chosen.iter().map(|party| party.job.0).collect();
+    let paid = payouts::payouts(&app.pool, request.period.until).await?;
+    let paid = paid
+        .iter()
+        .filter(|paid| request.jobs.has_payouts_of(&paid.account));
+    let mut paid = paid.peekable();
     let mut books = Books::default();
     let mut rows = 0_u64;
+    let mut give = |line: &ExportLine| {
+        if request.period.has(line.at) && (request.all || line.moved()) {
+            rows = rows.saturating_add(1);
+            take(line)?;
+        }
+        Ok::<_, AppError>(())
+    };
     let mut history = moves::moves(&app.pool, &numbers, request.period.until);
     while let Some(moved) = history.next().await {
         let moved = moved?;
+        while let Some(earlier) = paid.next_if(|paid| paid.at < moved.at) {
+            give(&ExportLine::of_payout(earlier, &names, &app.settings))?;
+        }
         let Some(party) = by_number.get(&moved.job) else {
             continue;
         };
@@ -83,10 +102,10 @@ pub async fn each(
             settings: &app.settings,
         };
         let line = ExportLine::new(&moved, &context, fifo).map_err(broken)?;
-        if request.period.has(moved.at) && (request.all || line.moved()) {
-            take(&line)?;
-            rows = rows.saturating_add(1);
-        }
+        give(&line)?;
+    }
+    for last in paid {
+        give(&ExportLine::of_payout(last, &names, &app.settings))?;
     }
     Ok(Exported {
         rows,

@@ -10,8 +10,8 @@ use alloy_primitives::{Address, hex};
 
 use crate::{
     config::Settings,
-    domain::{chains, job::Realm, pool::NATIVE},
-    store::moves::Party,
+    domain::{chains, job::Realm, onchain::Asset, pool::NATIVE},
+    store::{moves::Party, payouts::Payout},
 };
 
 /// Tickers that mean one coin everywhere, besides the coins that pay for gas.
@@ -27,6 +27,8 @@ type TokenKey = (Realm, String, Address);
 /// Names of all tokens and coins of the ledger.
 pub(super) struct Names {
     tokens: HashMap<TokenKey, String>,
+    /// What jobs pay with: these keep their tickers.
+    quotes: HashSet<(String, Address)>,
     natives: HashMap<String, String>,
 }
 
@@ -60,7 +62,14 @@ impl Names {
             };
             tokens.entry((party.realm(), token.0, token.1)).or_insert(name);
         }
-        Self { tokens, natives }
+        let quotes = parties
+            .iter()
+            .map(|party| (party.account.chain.clone(), party.quote.address));
+        Self {
+            tokens,
+            quotes: quotes.collect(),
+            natives,
+        }
     }
 
     /// The name of a job's token in a tax tool.
@@ -69,11 +78,29 @@ impl Names {
         self.tokens.get(&key).map_or(&party.token.symbol, String::as_str)
     }
 
+    /// The name of what was taken out of a wallet, in a tax tool.
+    pub(super) fn asset(&self, paid: &Payout, settings: &Settings) -> String {
+        let Asset::Token(token) = paid.asset else {
+            return paid.symbol.clone();
+        };
+        let chain = &paid.account.chain;
+        if let Some(name) = self.tokens.get(&(paid.account.realm, chain.clone(), token)) {
+            return name.clone();
+        }
+        let spec = settings.chain(chain).ok();
+        let is_money = spec.is_some_and(|spec| token == spec.usdc || token == spec.wrapped_native);
+        if is_money || self.quotes.contains(&(chain.clone(), token)) {
+            return paid.symbol.clone();
+        }
+        told_apart(&paid.symbol, token)
+    }
+
     /// Ticker of the coin that pays for gas.
-    pub(super) fn native(&self, party: &Party) -> &str {
-        self.natives
-            .get(&party.account.chain)
-            .map_or("native", String::as_str)
+    pub(super) fn native(&self, chain: &str, settings: &Settings) -> String {
+        let known = self.natives.get(chain).cloned();
+        known
+            .or_else(|| Some(settings.chain(chain).ok()?.native_symbol))
+            .unwrap_or_else(|| "native".to_owned())
     }
 }
 

@@ -191,7 +191,9 @@ async fn again(app: &App, request: &StartRequest, job: Job) -> Result<Prepared, 
 }
 
 async fn begun(app: &App, job: Job, order: Order, actor: &Actor) -> Result<(Account, Started), AppError> {
-    let made = orders::order(&app.pool, job.id, order, actor.as_str()).await?;
+    let made = orders::order(&app.pool, job.id, order, actor.as_str())
+        .await
+        .map_err(|error| super::selected::about(&job, error))?;
     let status = match made {
         Transition::To(status) => status,
         Transition::Already | Transition::Archived => job.status,

@@ -86,7 +86,7 @@ impl Writer {
         let safe = |text: &Option<String>| text.as_deref().map(inert);
         let line = ExportLine {
             symbol: inert(&line.symbol),
-            quote_currency: inert(&line.quote_currency),
+            quote_currency: safe(&line.quote_currency),
             sent_currency: safe(&line.sent_currency),
             received_currency: safe(&line.received_currency),
             fee_currency: safe(&line.fee_currency),
@@ -126,7 +126,7 @@ fn pretty<T: Serialize>(value: &T) -> Result<String, serde_json::Error> {
 }
 
 /// The columns of a CSV file, in the order of the fields of a row.
-const COLUMNS: [&str; 37] = [
+const COLUMNS: [&str; 38] = [
     "kind",
     "at",
     "realm",
@@ -138,6 +138,7 @@ const COLUMNS: [&str; 37] = [
     "quote_currency",
     "quote_address",
     "trade",
+    "withdrawal",
     "cycle",
     "slot",
     "side",

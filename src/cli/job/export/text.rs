@@ -60,14 +60,18 @@ pub(super) fn description(line: &ExportLine) -> String {
         .trade
         .map(|trade| format!("trade {trade} of "))
         .unwrap_or_default();
+    let job = match (line.job, line.withdrawal) {
+        (Some(job), _) => format!("{trade}job {job}"),
+        (None, Some(withdrawal)) => format!("withdrawal {withdrawal}"),
+        (None, None) => "no job".to_owned(),
+    };
     let note = line
         .note
         .as_ref()
         .map(|note| format!("{note}; "))
         .unwrap_or_default();
     let text = format!(
-        "{paper}{note}{what}, {trade}job {job}, token {symbol} {token} on {chain}, wallet {wallet}",
-        job = line.job,
+        "{paper}{note}{what}, {job}, token {symbol} {token} on {chain}, wallet {wallet}",
         symbol = line.symbol,
         token = line.token_address.to_checksum(None),
         chain = line.chain,

@@ -95,7 +95,7 @@ pub(super) fn koinly(line: &ExportLine) -> [String; 12] {
         RowKind::Gas => line.gas_usd,
         RowKind::Trade => line.quote_usd,
         RowKind::Adopt => line.cost_basis_average_usd,
-        RowKind::Withdraw | RowKind::Release | RowKind::Dust | RowKind::Budget => None,
+        RowKind::Withdraw | RowKind::Release | RowKind::Dust | RowKind::Budget | RowKind::Payout => None,
     };
     let label = if line.kind == RowKind::Gas { "cost" } else { "" };
     [
@@ -163,7 +163,8 @@ impl Entry<'_> {
             fee,
             fee_currency,
             inert(&format!("lgi-mm {paper}{} {wallet}", line.chain)),
-            format!("job {}", line.job),
+            line.job
+                .map_or_else(|| "withdrawals".to_owned(), |job| format!("job {job}")),
             description(line),
             line.at.format("%Y-%m-%d %H:%M:%S").to_string(),
             line.tx_hash
@@ -183,7 +184,9 @@ pub(super) fn cointracking(line: &ExportLine) -> Result<Vec<[String; 12]>, AppEr
         RowKind::Trade => "Trade",
         RowKind::Gas => "Other Fee",
         RowKind::Adopt => "Deposit",
-        RowKind::Withdraw | RowKind::Release | RowKind::Dust | RowKind::Budget => "Withdrawal",
+        RowKind::Withdraw | RowKind::Release | RowKind::Dust | RowKind::Budget | RowKind::Payout => {
+            "Withdrawal"
+        }
     };
     let mut entry = Entry {
         kind,

@@ -1,33 +1,39 @@
 //! Takes coins and tokens out of a live wallet: a transaction of the ledger's own, to an address that the policy names.
 
-use std::{
-    str::FromStr,
-    time::{Duration, Instant},
-};
+mod record;
+mod sweep;
 
-use alloy_primitives::{Address, B256};
-use serde::Serialize;
+use std::time::{Duration, Instant};
+
+use alloy_primitives::Address;
 use serde_json::json;
 
+use self::record::view;
+pub use self::{
+    record::{WithdrawalView, list},
+    sweep::sweep,
+};
 use super::{
     actor::Actor,
     context::App,
     error::AppError,
-    target, trail,
+    given,
+    target::{self, receiver},
+    trail,
     trail::Action,
     wallets,
-    whole::{Whole, checksum},
+    whole::Whole,
 };
 use crate::{
     chain::{LiveChain, agreed_token_info},
     domain::{
-        Timestamp,
         chains::USDC_DECIMALS,
         ids::WithdrawalId,
         job::{Account, Realm, Token},
+        onchain::Asset,
         pool::NATIVE,
         trade::TradeStatus,
-        units::{Amount, NATIVE_DECIMALS, Usd},
+        units::{NATIVE_DECIMALS, Usd},
     },
     engine::{
         EngineError,
@@ -36,7 +42,7 @@ use crate::{
     ports::QuoteError,
     store::{
         jobs::{self, Filter},
-        withdrawals,
+        withdrawals::{self, Withdrawal},
     },
 };
 
@@ -44,8 +50,6 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Between two looks of a request that waits.
 const LOOK: Duration = Duration::from_millis(500);
-/// How many past withdrawals are listed.
-const LISTED: i64 = 50;
 
 /// What the owner asks for.
 #[derive(Debug, Clone)]
@@ -60,6 +64,17 @@ pub struct WithdrawRequest {
     pub wallet: Option<String>,
     /// Chain name.
     pub chain: String,
+    /// A second request with the same key pays nothing.
+    pub key: Option<String>,
+}
+
+/// What a request leads to.
+#[derive(Debug)]
+pub enum Asked {
+    /// A request with the same key was carried out before: this is it.
+    Before(Box<WithdrawalView>),
+    /// It can be signed.
+    Now(Box<Planned>),
 }
 
 /// A withdrawal that is not signed yet.
@@ -79,28 +94,6 @@ pub struct Planned {
     plan: WithdrawPlan,
 }
 
-/// A withdrawal on record.
-#[derive(Debug, Serialize)]
-pub struct WithdrawalView {
-    pub withdrawal: WithdrawalId,
-    pub chain: String,
-    #[serde(serialize_with = "checksum")]
-    pub wallet: Address,
-    #[serde(serialize_with = "checksum")]
-    pub receiver: Address,
-    pub symbol: String,
-    pub amount: Whole,
-    pub status: TradeStatus,
-    /// Whether its block is final.
-    pub is_final: bool,
-    /// The newest transaction that was signed for it.
-    pub tx_hash: Option<B256>,
-    pub gas_usd: Usd,
-    /// What it waits for, or why it failed.
-    pub note: Option<String>,
-    pub created_at: Timestamp,
-}
-
 impl From<WithdrawError> for AppError {
     fn from(error: WithdrawError) -> Self {
         match error {
@@ -112,24 +105,6 @@ impl From<WithdrawError> for AppError {
             WithdrawError::Engine(error) => Self::Engine(error),
         }
     }
-}
-
-/// The address that is paid. A payment to a wrong address cannot be undone, so the checksum is required.
-fn receiver(text: &str) -> Result<Address, AppError> {
-    let wrong = |what: &str| {
-        AppError::Usage(format!(
-            "receiver {text} {what}: write the address as the receiving wallet shows it, 0x and 40 hexadecimal digits in upper \
-             and lower case, which carry its checksum (EIP-55)"
-        ))
-    };
-    let address = Address::from_str(text).map_err(|_| wrong("is not an address"))?;
-    if address.is_zero() {
-        return Err(wrong("is the zero address: what it gets is lost"));
-    }
-    if address.to_checksum(None) != text {
-        return Err(wrong("has no checksum, or a wrong one"));
-    }
-    Ok(address)
 }
 
 fn account(app: &App, request: &WithdrawRequest) -> Result<Account, AppError> {
@@ -197,44 +172,84 @@ async fn token(app: &App, live: &LiveChain, account: &Account, asked: &str) -> R
     }
 }
 
+/// What a withdrawal would pay and cost, or the one that a request with the same key made. Nothing is signed.
+///
+/// # Errors
+/// [`AppError`] says what forbids it: the policy, a job that holds the tokens, a balance, the receiver, or another
+/// request with the same key.
+pub async fn ask(app: &App, request: &WithdrawRequest) -> Result<Asked, AppError> {
+    let order = order(app, request).await?;
+    if let Some(key) = &order.key
+        && let Some(id) = withdrawals::of_key(&app.pool, &order.account, key).await?
+    {
+        let before = withdrawals::load(&app.pool, id).await?;
+        same(&before, &order, key)?;
+        return Ok(Asked::Before(Box::new(drive(app, id).await?)));
+    }
+    Ok(Asked::Now(Box::new(planned(app, order).await?)))
+}
+
 /// What a withdrawal would pay and cost. Nothing is signed.
 ///
 /// # Errors
-/// [`AppError`] says what forbids it: the policy, a job that holds the tokens, a balance, the receiver.
+/// [`AppError`] says what forbids it.
 pub async fn plan(app: &App, request: &WithdrawRequest) -> Result<Planned, AppError> {
+    let order = order(app, request).await?;
+    planned(app, order).await
+}
+
+/// A key names one request: what differs from it was meant to be another.
+fn same(before: &Withdrawal, order: &WithdrawOrder, key: &str) -> Result<(), AppError> {
+    let amount = if before.takes_all {
+        order.amount.is_none()
+    } else {
+        order.amount == Some(before.amount)
+    };
+    if amount && before.asset == Asset::of(order.token.address) && before.receiver == order.to {
+        return Ok(());
+    }
+    Err(AppError::Refused(format!(
+        "withdrawal {} was ordered with the key {key} and paid {} {} to {}{}: nothing was signed now; give another order a key of \
+         its own",
+        before.id,
+        Whole::new(before.amount, before.decimals),
+        before.symbol,
+        before.receiver,
+        if before.takes_all {
+            ", all that was free"
+        } else {
+            ""
+        },
+    )))
+}
+
+async fn order(app: &App, request: &WithdrawRequest) -> Result<WithdrawOrder, AppError> {
     let to = receiver(&request.to)?;
+    let key = given::key(request.key.as_deref())?;
     let live = app.live().chain(&request.chain)?.clone();
     let account = account(app, request)?;
     let token = token(app, &live, &account, &request.asset).await?;
-    planned(app, account, token, request.amount.as_deref(), to).await
-}
-
-async fn planned(
-    app: &App,
-    account: Account,
-    token: Token,
-    amount: Option<&str>,
-    to: Address,
-) -> Result<Planned, AppError> {
-    let wanted = amount.map(|text| Amount::from_whole(text, token.decimals));
-    let wanted = wanted
-        .transpose()
-        .map_err(|error| AppError::Usage(error.to_string()))?;
-    if wanted.is_some_and(Amount::is_zero) {
-        return Err(AppError::Usage("amount 0: must be above 0".to_owned()));
-    }
+    let amount = request
+        .amount
+        .as_deref()
+        .map(|text| given::tokens(text, &token))
+        .transpose()?;
     if to == account.wallet || to == token.address {
         return Err(AppError::Usage(format!(
             "receiver {to} is the wallet itself or the token's contract: give another address"
         )));
     }
-    let (decimals, symbol) = (token.decimals, token.symbol.clone());
-    let order = WithdrawOrder {
+    Ok(WithdrawOrder {
         account,
         token,
-        amount: wanted,
+        amount,
         to,
-    };
+        key,
+    })
+}
+
+async fn planned(app: &App, order: WithdrawOrder) -> Result<Planned, AppError> {
+    let (decimals, symbol, to) = (order.token.decimals, order.token.symbol.clone(), order.to);
     let plan = app.engine().await?.plan_withdrawal(&order).await?;
     let whole = |amount| Whole::new(amount, decimals);
     Ok(Planned {
@@ -258,11 +273,16 @@ pub async fn withdraw(app: &App, planned: Planned, actor: &Actor) -> Result<With
     let subject = format!("wallet {} on {}", planned.wallet, planned.chain);
     let detail = json!({
         "asset": planned.plan.order.token.address, "symbol": planned.symbol, "amount": planned.amount.to_string(),
-        "receiver": planned.receiver.to_checksum(None),
+        "receiver": planned.receiver.to_checksum(None), "key": planned.plan.order.key,
     });
     trail::record(app, actor, Action::Withdraw, &subject, detail).await?;
+    let id = app.engine().await?.withdraw(planned.plan, actor.as_str()).await?;
+    drive(app, id).await
+}
+
+/// Carries a withdrawal on for a while.
+async fn drive(app: &App, id: WithdrawalId) -> Result<WithdrawalView, AppError> {
     let engine = app.engine().await?;
-    let id = engine.withdraw(planned.plan, actor.as_str()).await?;
     let begun = Instant::now();
     loop {
         // A failed step is noted in its row, and made again.
@@ -272,83 +292,5 @@ pub async fn withdraw(app: &App, planned: Planned, actor: &Actor) -> Result<With
             return Ok(view);
         }
         tokio::time::sleep(LOOK).await;
-    }
-}
-
-async fn view(app: &App, id: WithdrawalId) -> Result<WithdrawalView, AppError> {
-    let found = withdrawals::load(&app.pool, id).await?;
-    Ok(WithdrawalView {
-        withdrawal: found.id,
-        chain: found.account.chain,
-        wallet: found.account.wallet,
-        receiver: found.receiver,
-        symbol: found.symbol,
-        amount: Whole::new(found.amount, found.decimals),
-        status: found.status,
-        is_final: found.is_final,
-        tx_hash: found.signed.last().map(|signed| signed.hash),
-        gas_usd: found.gas_usd,
-        note: found.note,
-        created_at: found.created_at,
-    })
-}
-
-/// Past withdrawals, newest first.
-///
-/// # Errors
-/// [`AppError`] if the database fails.
-pub async fn list(app: &App) -> Result<Vec<WithdrawalView>, AppError> {
-    let mut views = Vec::new();
-    for id in withdrawals::newest(&app.pool, LISTED).await? {
-        views.push(view(app, id).await?);
-    }
-    Ok(views)
-}
-
-/// Everything of a wallet that may be withdrawn now: quotes and jobs' tokens, the native coin last. What jobs hold
-/// stays.
-///
-/// # Errors
-/// [`AppError`] if the policy does not allow the receiver, or nothing is free.
-pub async fn sweep(app: &App, request: &WithdrawRequest) -> Result<Vec<WithdrawRequest>, AppError> {
-    let to = receiver(&request.to)?;
-    let live = app.live().chain(&request.chain)?.clone();
-    let account = account(app, request)?;
-    let every = Filter {
-        archived: true,
-        ..Filter::default()
-    };
-    let jobs = jobs::list(&app.pool, &every).await?;
-    let jobs = jobs.into_iter().filter(|job| job.account == account);
-    let mut assets: Vec<Address> = jobs
-        .flat_map(|job| [job.token.address, job.quote.address])
-        .collect();
-    assets.extend([live.spec.usdc, live.spec.wrapped_native]);
-    assets.sort();
-    assets.dedup();
-    assets.retain(|asset| !asset.is_zero());
-    assets.push(NATIVE);
-    let (mut found, mut last) = (Vec::new(), None);
-    for asset in assets {
-        let asset = if asset == NATIVE {
-            "native".to_owned()
-        } else {
-            asset.to_checksum(None)
-        };
-        let all = WithdrawRequest {
-            asset,
-            amount: None,
-            to: to.to_checksum(None),
-            ..request.clone()
-        };
-        match plan(app, &all).await {
-            Ok(_) => found.push(all),
-            Err(error @ AppError::Refused(_)) => last = Some(error),
-            Err(error) => return Err(error),
-        }
-    }
-    match (found.is_empty(), last) {
-        (true, Some(error)) => Err(error),
-        _ => Ok(found),
     }
 }

@@ -15,7 +15,7 @@ const KEY_MAX: usize = 100;
 ///
 /// # Errors
 /// [`AppError::Usage`] names the amount and what is allowed.
-pub(super) fn tokens(text: &str, token: &Token) -> Result<Amount, AppError> {
+pub(in crate::app) fn tokens(text: &str, token: &Token) -> Result<Amount, AppError> {
     let wrong = |why: &str| {
         AppError::Usage(format!(
             "amount {text}: {why}; give whole {} above 0, such as 12.5, with at most {} digits after the point",
@@ -34,7 +34,7 @@ pub(super) fn tokens(text: &str, token: &Token) -> Result<Amount, AppError> {
 ///
 /// # Errors
 /// [`AppError`] if it is empty, too long, or not printable.
-pub(super) fn key(key: Option<&str>) -> Result<Option<String>, AppError> {
+pub(in crate::app) fn key(key: Option<&str>) -> Result<Option<String>, AppError> {
     let Some(key) = key else { return Ok(None) };
     let length = key.chars().count();
     if (1..=KEY_MAX).contains(&length) && !key.chars().any(char::is_control) {

@@ -1,0 +1,150 @@
+//! What a trade, a hold and a watched fill ask of a node, counted at its door: blocks of two seconds, depth three.
+
+use std::{sync::Mutex, time::Duration};
+
+use lgi_mm::{
+    devnet::BlockTime,
+    domain::{job::JobId, span::Span},
+    store::orders::{self, Order},
+};
+use serde_json::{Value, json};
+use testkit::{
+    live::World,
+    meter::{Count, Meter},
+};
+
+use crate::live::{clanker, pause};
+
+/// Most HTTP requests of a buy in a pool that is known, from its slot to its fill.
+const BUY_MAX: usize = 12;
+/// The same of a sale whose token must be approved twice.
+const SELL_MAX: usize = 16;
+/// Most requests in a minute in which nothing is done but watching a fill.
+const REST_MAX: usize = 2;
+
+/// The world, and the meter between it and its node.
+async fn metered() -> (World, Meter) {
+    let meter = Mutex::new(None);
+    let span = |text: &str| -> Option<Span> { Some(text.parse().expect("a span")) };
+    let world = World::with(BlockTime::Every("2s".parse().expect("a span")), |keys| {
+        let node = keys.rpc_urls[0].parse().expect("a URL");
+        let started = Meter::start(node);
+        let url = started.url();
+        *meter.lock().expect("the meter") = Some(started);
+        lgi_mm::chain::ChainFile {
+            rpc_urls: vec![url],
+            required_depth: Some(3),
+            block_time: span("2s"),
+            resend_after: span("4s"),
+            replace_after: span("15s"),
+            ..keys
+        }
+    })
+    .await;
+    let meter = meter.into_inner().expect("the meter").expect("started");
+    (world, meter)
+}
+
+/// The usual intervals instead of a test's.
+const USUAL: [(&str, &str); 4] = [
+    ("LGI_MM__TRADING__CHECK_INTERVAL", "1s"),
+    ("LGI_MM__TRADING__SAMPLE_INTERVAL", "60s"),
+    ("LGI_MM__SCHEDULER__SETTLE_LEASE", "10s"),
+    ("LGI_MM__SCHEDULER__TICK_LEASE", "60s"),
+];
+
+/// A DCA at every slot of this schedule.
+fn rules(cron: &str, interval: &str) -> Value {
+    json!({
+        "schedule": { "cron": cron },
+        "accumulate": { "dca_amount_usd": 10, "dca_interval": interval, "dip_buy_threshold_pct": 0 },
+    })
+}
+
+async fn executed(world: &World, count: usize) {
+    let sql = match count {
+        1 => "SELECT count(*) = 1 FROM trades WHERE status = 'EXECUTED'",
+        2 => "SELECT count(*) = 2 FROM trades WHERE status = 'EXECUTED'",
+        _ => "SELECT count(*) = 3 FROM trades WHERE status = 'EXECUTED'",
+    };
+    world.until("a trade", sql).await;
+}
+
+async fn liquidate(world: &World, job: JobId) {
+    let order = Order::Liquidate {
+        over: Span::ZERO,
+        slices: 1,
+    };
+    orders::order(&world.db.pool, job, order, "test")
+        .await
+        .expect("ordered");
+}
+
+fn calls_of(count: &Count, method: &str) -> usize {
+    count.calls().get(method).copied().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trade_a_hold_and_a_watch_ask_no_more_than_they_must() {
+    let (world, meter) = metered().await;
+    let job = clanker(&world, rules("*/15 * * * * *", "15s")).await;
+    let daemon = world.daemon_with(&USUAL);
+    executed(&world, 1).await;
+    println!("the first buy: {}", meter.take());
+    executed(&world, 2).await;
+    pause(&world, job).await;
+    // A trade begins and ends with a read of prices; what comes before and after watches other fills.
+    let buy = meter.take().between("eth_call");
+    println!("a buy: {buy}");
+    assert!((5..=BUY_MAX).contains(&buy.http()), "a buy: {buy}");
+    assert_eq!(calls_of(&buy, "eth_sendRawTransaction"), 1, "{buy}");
+
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let rest = meter.take();
+    println!("at rest: {rest}");
+    assert!((1..=REST_MAX).contains(&rest.http()), "at rest: {rest}");
+
+    liquidate(&world, job).await;
+    executed(&world, 3).await;
+    let sell = meter.take().between("eth_call");
+    println!("a sale: {sell}");
+    assert!((5..=SELL_MAX).contains(&sell.http()), "a sale: {sell}");
+    assert_eq!(calls_of(&sell, "eth_sendRawTransaction"), 3, "{sell}");
+    holds(&world, &meter).await;
+    drop(daemon);
+    world.audit().await;
+}
+
+/// Three jobs that wait for a price, with a slot every five seconds: one request for all at each slot.
+async fn holds(world: &World, meter: &Meter) {
+    let waiting = json!({
+        "schedule": { "cron": "*/5 * * * * *", "jitter": "2s" },
+        "accumulate": { "dca_amount_usd": 10, "dip_buy_threshold_pct": 0, "buy_below_usd": "0.000000001" },
+    });
+    let tokens = world.devnet.deployment().practice.values();
+    for (token, symbol) in tokens.zip(["ONE", "TWO", "THREE"]) {
+        world.start(*token, symbol, waiting.clone()).await;
+    }
+    let held = "SELECT count(*) = 3 FROM ticks WHERE reason = 'price_band' AND count > 1";
+    world.until("holds", held).await;
+    // Between two slots: a delay is below two seconds.
+    let begun = slots(world).await;
+    while slots(world).await == begun {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (before, _) = (slots(world).await, meter.take());
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let (hold, after) = (meter.take(), slots(world).await);
+    println!("holds: {hold}");
+    let slots = usize::try_from((after - before) / 3).expect("a few");
+    assert!(slots >= 3, "{slots} slots");
+    assert!((1..=slots + 1).contains(&hold.http()), "{slots} slots: {hold}");
+}
+
+async fn slots(world: &World) -> i64 {
+    sqlx::query_scalar("SELECT coalesce(sum(count), 0)::bigint FROM ticks WHERE reason = 'price_band'")
+        .fetch_one(&world.db.pool)
+        .await
+        .expect("a count")
+}
