@@ -524,6 +524,9 @@ CREATE TABLE sale_proofs (
     -- Null: the last look found that it can be sold.
     unsellable_since timestamptz,
     detail           text        CHECK (char_length(detail) <= 2000),
+    -- What the newest buy and a sale of all that was held after it were tried to cost: RoundTripRow in the program.
+    round_trip       jsonb       CHECK (jsonb_typeof(round_trip) = 'object'),
+    round_trip_at    timestamptz CHECK ((round_trip_at IS NULL) = (round_trip IS NULL)),
     CHECK ((unsellable_since IS NULL) = (detail IS NULL))
 ) WITH (fillfactor = 80);
 

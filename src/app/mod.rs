@@ -11,6 +11,7 @@ pub mod audit;
 pub(crate) mod backtest;
 pub mod connections;
 mod context;
+pub(crate) mod costs;
 pub mod database;
 pub mod demo;
 pub mod devnet;

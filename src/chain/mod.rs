@@ -40,7 +40,7 @@ mod weights;
 mod wire;
 
 pub use budget::{Budget, Budgets, NodeFile};
-pub use dex::{BestOf, Size, Survey, SurveyRequest, Surveyed};
+pub use dex::{BestOf, Size, Survey, SurveyRequest, Surveyed, TriedTrip};
 pub use discovery::SearchState;
 pub use error::CallError;
 pub use evm::EvmChain;

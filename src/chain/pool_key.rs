@@ -9,7 +9,7 @@ use alloy_primitives::{
 
 use super::{
     contracts::{V4PoolKey, V4PoolManager, V4StateView},
-    multicall::{Read, Reading},
+    multicall::{Read, Reading, decode},
     settings::ChainSpec,
 };
 use crate::domain::pool::{Pool, PoolKey};
@@ -67,4 +67,23 @@ pub(super) fn existence(spec: &ChainSpec, id: B256) -> Read {
 pub(super) fn exists(reading: Option<&Reading>) -> bool {
     let word = reading.and_then(|reading| reading.as_ref().ok()?.get(..32));
     word.is_some_and(|word| word.iter().any(|byte| *byte != 0))
+}
+
+/// The word of a pool's state that has its liquidity, counted from its first one.
+const LIQUIDITY_WORD: U256 = U256::from_limbs([3, 0, 0, 0]);
+
+/// Reads the liquidity of a V4 pool at its price; `None` for another pool.
+pub(super) fn liquidity(spec: &ChainSpec, pool: &Pool) -> Option<Read> {
+    let Pool::V4(key) = pool else { return None };
+    let first = U256::from_be_bytes(state_slot(id(key)?).0);
+    let slot = B256::from(first.wrapping_add(LIQUIDITY_WORD));
+    let call = V4PoolManager::extsloadCall { slot };
+    Some(Read::new(spec.contracts.v4_pool_manager, &call))
+}
+
+/// What [`liquidity`] found; zero if that was nothing.
+pub(super) fn liquidity_of(reading: &Reading) -> u128 {
+    let word = decode::<V4PoolManager::extsloadCall>(Some(reading)).unwrap_or_default();
+    // The lower half.
+    U256::from_be_bytes(word.0).wrapping_to()
 }

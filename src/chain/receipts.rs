@@ -117,6 +117,24 @@ impl RawReceipt {
     }
 }
 
+/// The wrapped coin that the wallet gained, by the wrapping contract's own logs.
+fn wrapped_to(wallet: Address, logs: &[Log], wrapped_native: Address) -> Option<Amount> {
+    let moved = logs
+        .iter()
+        .filter(|log| log.address == wrapped_native)
+        .filter_map(Log::transfer);
+    let (mut came, mut went) = (Amount::ZERO, Amount::ZERO);
+    for Transfer { from, to, amount, .. } in moved {
+        if to == wallet {
+            came = came.checked_add(amount).ok()?;
+        }
+        if from == wallet {
+            went = went.checked_add(amount).ok()?;
+        }
+    }
+    Some(came.saturating_sub(went)).filter(|gained| !gained.is_zero())
+}
+
 /// Native transfers that a call proves: the attached value, and the router's last unwrap. Our calldata ends with one
 /// unwrap to the caller. An earlier one, for example by a token that calls the router during its transfer, may go to
 /// any address and is not counted.
@@ -141,7 +159,13 @@ pub(super) fn native_transfers(
         [WITHDRAWAL, source] if Address::from_word(*source) == router => log.amount(),
         _ => None,
     });
-    moved.extend(unwrapped.next_back().map(|amount| Transfer {
+    let paid = unwrapped.next_back();
+    // A wallet whose code refuses coins is paid in the wrapped form: nothing is unwrapped, and that counts as the coin.
+    let paid = match paid {
+        None if value.is_zero() => wrapped_to(caller, logs, wrapped_native),
+        paid => paid,
+    };
+    moved.extend(paid.map(|amount| Transfer {
         token: NATIVE,
         from: router,
         to: caller,

@@ -3,6 +3,7 @@
 mod adopt;
 mod completions;
 mod confirm;
+mod costs;
 mod db;
 mod demo;
 mod devnet;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{
-        costs::{GasPrice, Purse, fair_out, less_than_a_unit, quoted},
+        costs::{GasPrice, Purse, fair_out, gas_cost, gas_paid, less_than_a_unit, quoted},
         decision::{Facts, HoldReason, Plan, Reason},
         job::Account,
         limits::{self, ApprovedPlan, Quoted},
@@ -21,15 +21,21 @@ use crate::{
         units::Amount,
     },
     ports::{Market, QuoteError},
-    store::{StoreError, dust, jobs::Job, signers},
+    store::{StoreError, dust, jobs::Job, orders, sales::RoundTripRow, signers},
 };
 
-/// Maximum number of times that a reverting liquidation is halved in one tick: each half is simulated in several pools.
-const HALVES_MAX: u32 = 6;
+/// Maximum number of sizes of a reverting liquidation in one tick: each is simulated in several pools. The next tick
+/// begins where this one ended.
+const SIZES_MAX: u32 = 6;
+
+/// Why nothing is left to sell of what the ledger counts.
+const MISSING: &str = "the wallet holds none of it any more: the position is written down as soon as no trade of the job \
+                       can be reorged out any more";
 
 /// What the limits decide about a plan.
 pub(super) enum Approval {
-    Approved(ApprovedPlan),
+    /// The plan, and what a buy and a sale after it were tried to cost.
+    Approved(ApprovedPlan, Option<RoundTripRow>),
     Refused(Refusal),
 }
 
@@ -40,10 +46,6 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    const fn plain(reason: HoldReason) -> Self {
-        Self { reason, detail: None }
-    }
-
     const fn because(reason: HoldReason, detail: String) -> Self {
         Self {
             reason,
@@ -83,6 +85,8 @@ impl From<Refusal> for Trial {
 struct Tries {
     /// Sales that the venue's simulation refused.
     reverts: u32,
+    /// A smaller sale that was not tried any more.
+    next: Option<Plan>,
     /// All that the ledger counts was tried after a part of it was too little.
     grown: bool,
 }
@@ -119,8 +123,8 @@ async fn not_now(priced: &Priced, market: &Market) -> Result<Option<Refusal>, En
 }
 
 impl Engine {
-    /// Quotes a plan and checks the limits; a liquidation that is too large for the market is halved until it fits or
-    /// is dust.
+    /// Quotes a plan and checks the limits; a liquidation that is too large for the market, or for its token, is made
+    /// smaller until it fits or is dust.
     pub(super) async fn approve(
         &self,
         priced: &Priced,
@@ -165,13 +169,25 @@ impl Engine {
         };
         let mut tries = Tries::default();
         let mut asked = quoted?;
-        loop {
-            match self.try_plan(&terms, plan, asked, &mut tries).await? {
-                Trial::Decided(approval) => return Ok(approval),
+        let approval = loop {
+            match self.try_plan(&terms, plan, asked, market, &mut tries).await? {
+                Trial::Decided(approval) => break approval,
                 Trial::Resized(other) => plan = other,
             }
             asked = self.ask(job, &plan, market, &terms.reserved).await?;
+        };
+        if let Some(liquidation) = job.liquidation.filter(|_| plan.reason == Reason::Liquidate) {
+            let size = match &approval {
+                // Every part that is worth its gas reverts: the next tick begins with all of it again.
+                Approval::Refused(_) => tries.next.map(|next| next.amount_in),
+                Approval::Approved(..) if tries.reverts > 0 => Some(plan.amount_in),
+                Approval::Approved(..) => liquidation.at_most(),
+            };
+            if size != liquidation.at_most() {
+                orders::remember_size(&self.pool, job, size).await?;
+            }
         }
+        Ok(approval)
     }
 
     /// What open trades and withdrawals may still take out of a wallet, by asset.
@@ -208,6 +224,7 @@ impl Engine {
         terms: &Terms<'_>,
         plan: Plan,
         asked: Asked,
+        market: &Market,
         tries: &mut Tries,
     ) -> Result<Trial, EngineError> {
         let Terms { job, facts, .. } = *terms;
@@ -217,23 +234,30 @@ impl Engine {
             Asked::Quoted { purse, quote } => (purse, quote),
         };
         if plan.reason == Reason::Liquidate && purse.token_in < plan.amount_in {
+            if let Some(detail) = self.written_down(job, market, &terms.reserved).await? {
+                return Ok(Refusal::because(HoldReason::JobChanged, detail).into());
+            }
             // The wallet lost tokens that the ledger still counts: sell what it holds.
             return Ok(match liquidate::within_wallet(plan, purse.token_in, facts)? {
                 Some(smaller) => Trial::Resized(smaller),
-                None => Refusal::plain(HoldReason::InsufficientBalance).into(),
+                None => Refusal::because(HoldReason::InsufficientBalance, MISSING.to_owned()).into(),
             });
         }
         match quote {
             Ok(quote) => self.check(terms, plan, &quote, purse).await,
-            // Half of a liquidation may still find liquidity, or pass a token's limit on the size of a transfer.
+            // A part of a liquidation may still find liquidity, or pass a token's limit on the size of a transfer.
             // Without a quote, its gas is the maximum that is allowed.
             Err(error) => {
                 let refusal = Refusal::unquoted(&error);
                 tries.reverts += u32::from(refusal.reason == HoldReason::SimulationFailed);
                 let gas = job.config.limits.max_gas_usd;
-                Ok(match liquidate::split(plan, refusal.reason, gas, facts)? {
-                    Some(half) if tries.reverts < HALVES_MAX => Trial::Resized(half),
-                    _ => refusal.into(),
+                let part = liquidate::split(plan, refusal.reason, tries.reverts, gas, facts)?;
+                Ok(match part {
+                    Some(part) if tries.reverts < SIZES_MAX => Trial::Resized(part),
+                    part => {
+                        tries.next = part;
+                        refusal.into()
+                    }
                 })
             }
         }
@@ -298,10 +322,13 @@ impl Engine {
             return Ok(Refusal::because(HoldReason::Idle, detail.to_owned()).into());
         }
         let reason = match limits::approve(plan, &job.config, &quoted) {
-            Ok(approved) => return Ok(Trial::Decided(Approval::Approved(approved))),
+            Ok(approved) => {
+                let trip = round_trip(&plan, quote, &quoted, terms.gas_price)?;
+                return Ok(Trial::Decided(Approval::Approved(approved, trip)));
+            }
             Err(reason) => reason,
         };
-        Ok(match liquidate::split(plan, reason, quoted.gas_usd, facts)? {
+        Ok(match liquidate::split(plan, reason, 0, quoted.gas_usd, facts)? {
             Some(half) => Trial::Resized(half),
             None => {
                 let detail = limits::figures(reason, &plan, &job.config, &quoted);
@@ -309,4 +336,28 @@ impl Engine {
             }
         })
     }
+}
+
+/// What a quoted buy and a sale after it cost, for the owner; `None` where no sale was tried. An L2 takes as much for
+/// the sale's data as for the buy's, or a little more.
+fn round_trip(
+    plan: &Plan,
+    quote: &Quote,
+    quoted: &Quoted,
+    gas_price: GasPrice,
+) -> Result<Option<RoundTripRow>, EngineError> {
+    let Some(trip) = quote.round_trip else {
+        return Ok(None);
+    };
+    let GasPrice { fees, native } = gas_price;
+    let (_, sale) = gas_cost(trip.sale_gas_units, fees, native)?;
+    let sale = sale.checked_add(gas_paid(quote.data_fee, native)?)?;
+    Ok(Some(RoundTripRow {
+        amount_usd: plan.value,
+        lost_bps: trip.lost_bps,
+        kept: quote.kept,
+        impact_bps: quote.price_impact_bps,
+        buy_gas_usd: quoted.gas_usd,
+        gas_usd: quoted.gas_usd.checked_add(sale)?,
+    }))
 }

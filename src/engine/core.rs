@@ -6,7 +6,7 @@ use metrics::counter;
 use sqlx::PgPool;
 use strum::VariantArray;
 
-use super::{dry_sales::DrySales, settings::EngineSettings};
+use super::{dry_sales::DrySales, settings::EngineSettings, sights::Sights};
 use crate::{
     domain::trade::FailureKind,
     ports::{Markets, Prices},
@@ -24,6 +24,7 @@ pub struct Engine {
     pub(super) settings: EngineSettings,
     pub(super) memory: Arc<JobMemory>,
     pub(super) dry_sales: Arc<DrySales>,
+    pub(super) sights: Arc<Sights>,
 }
 
 impl Engine {
@@ -46,6 +47,7 @@ impl Engine {
             settings,
             memory: Arc::default(),
             dry_sales: Arc::default(),
+            sights: Arc::default(),
         }
     }
 

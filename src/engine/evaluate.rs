@@ -202,17 +202,17 @@ impl Engine {
     async fn act(&self, priced: &Priced, facts: &Facts, plan: Plan) -> Result<Acted, EngineError> {
         let job = &priced.tick.job;
         let market = self.markets.market(&job.account).await?;
-        let approved = match self.approve(priced, facts, plan, &market).await? {
-            Approval::Approved(approved) => approved,
+        let (approved, trip) = match self.approve(priced, facts, plan, &market).await? {
+            Approval::Approved(approved, trip) => (approved, trip),
             Approval::Refused(Refusal { reason, detail }) => {
                 if reason == HoldReason::Unsellable {
-                    self.note_sale(job, detail.as_deref()).await?;
+                    self.note_sale(job, detail.as_deref(), None).await?;
                 }
                 return Ok(Acted::Held(reason, detail));
             }
         };
         if approved.plan().side == Side::Buy {
-            self.note_sale(job, None).await?;
+            self.note_sale(job, None, trip.as_ref()).await?;
         }
         let new = NewTrade {
             job,

@@ -24,6 +24,8 @@ mod recover;
 mod sale;
 mod settings;
 mod settle;
+mod shrunk;
+mod sights;
 mod submit;
 mod tick;
 mod turn;

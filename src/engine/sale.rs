@@ -6,17 +6,25 @@ use super::{checks::swap_request, core::Engine, error::EngineError, facts::Price
 use crate::{
     domain::{bounds, decision::Side, job::Realm, units::Rounding},
     ports::QuoteError,
-    store::{jobs::Job, sales},
+    store::{
+        jobs::Job,
+        sales::{self, RoundTripRow},
+    },
 };
 
 impl Engine {
     /// Records whether a buy proved that the tokens can be sold; `refused` says why they cannot.
-    pub(super) async fn note_sale(&self, job: &Job, refused: Option<&str>) -> Result<(), EngineError> {
+    pub(super) async fn note_sale(
+        &self,
+        job: &Job,
+        refused: Option<&str>,
+        trip: Option<&RoundTripRow>,
+    ) -> Result<(), EngineError> {
         if job.account.realm != Realm::Live {
             return Ok(());
         }
         match refused {
-            None => sales::proven(&self.pool, job.id).await?,
+            None => sales::proven(&self.pool, job.id, trip).await?,
             // Nothing is held, so nothing is lost.
             Some(_) if job.position.token_balance.is_zero() => {}
             Some(why) => {
@@ -60,25 +68,25 @@ impl Engine {
                     "{} of a sale of all {all} that is held would be kept, limits.max_pool_fee_bps is {}",
                     quote.kept, limits.max_pool_fee_bps
                 );
-                self.note_sale(job, Some(&why)).await
+                self.note_sale(job, Some(&why), None).await
             }
             Ok(quote) => {
                 let said = limits.max_round_trip_loss_bps;
                 let allowed = bounds::round_trip_allowed(said, quote.kept, quote.kept);
                 let lost = bounds::loss_bps(request.amount_out_fair, quote.amount_out);
                 if lost <= bounds::losses_together(allowed, quote.explained_bps) {
-                    return self.note_sale(job, None).await;
+                    return self.note_sale(job, None, None).await;
                 }
                 let impact = quote.explained_bps;
                 let why = format!(
                     "a sale of all {all} that is held loses {lost} bps of its price, {allowed} are allowed \
                      (limits.max_round_trip_loss_bps) and the pool's price explains {impact}"
                 );
-                self.note_sale(job, Some(&why)).await
+                self.note_sale(job, Some(&why), None).await
             }
             Err(
                 error @ (QuoteError::Reverts(_) | QuoteError::NoLiquidity(_) | QuoteError::Unsellable(_)),
-            ) => self.note_sale(job, Some(&error.to_string())).await,
+            ) => self.note_sale(job, Some(&error.to_string()), None).await,
             Err(error) => {
                 sales::look_again(&self.pool, job.id).await?;
                 Err(error.into())

@@ -49,10 +49,8 @@ impl Message {
             Ok(Event::TradeStuck) => of.stuck(),
             Ok(Event::JobError) => of.stopped(),
             Ok(Event::JobLiquidated) => (format!("{token} is sold; its job is idle"), of.liquidated()),
-            Ok(Event::JobUnsellable) => (
-                format!("{token} cannot be sold any more; buying is stopped"),
-                of.unsellable(),
-            ),
+            Ok(Event::JobUnsellable) => of.unsellable(&token),
+            Ok(Event::JobPoolChanged) => of.pool_changed(&token),
             Ok(Event::JobStopped) => of.stop_sold(),
             Ok(Event::SignerHalted) => of.halted(),
             Ok(
@@ -350,6 +348,27 @@ impl Pieces<'_> {
         } else {
             buy
         }
+    }
+
+    fn unsellable(&self, token: &str) -> (String, Vec<String>) {
+        (
+            format!("{token} cannot be sold any more; buying is stopped"),
+            vec![
+                self.text("error"),
+                format!("details: lgi-mm status {}", self.job_id()),
+            ],
+        )
+    }
+
+    fn pool_changed(&self, token: &str) -> (String, Vec<String>) {
+        (
+            format!("{token} trades in another pool"),
+            vec![
+                format!("now {}", self.text("after")),
+                format!("before {}", self.text("before")),
+                format!("details: lgi-mm status {}", self.job_id()),
+            ],
+        )
     }
 
     fn text(&self, field: &str) -> String {

@@ -34,6 +34,7 @@ impl PaperSettings {
             kept: Kept::by_pool(self.fee_bps.saturating_mul(100)),
             gas_units: self.gas_units,
             data_fee: Amount::ZERO,
+            round_trip: None,
         })
     }
 

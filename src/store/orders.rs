@@ -233,6 +233,24 @@ pub(super) async fn liquidate_again(connection: &mut PgConnection, job: &Job) ->
     .await
 }
 
+/// Remembers with which size the next sale of a liquidation begins, base units; `None`: with all that is due. Only if
+/// the liquidation is still the one that was read; its version stays, so that a plan made of it holds.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn remember_size(pool: &PgPool, job: &Job, size: Option<Amount>) -> Result<(), StoreError> {
+    let Some(plan) = job.liquidation else {
+        return Ok(());
+    };
+    let mut tx = begin(pool).await?;
+    let locked = lock(&mut tx, job.id).await?;
+    if locked.version == job.version && locked.liquidation == job.liquidation {
+        set_liquidation(&mut tx, job.id, Some(&plan.sized(size))).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
 pub(super) async fn set_liquidation(
     connection: &mut PgConnection,
     id: JobId,

@@ -1,10 +1,16 @@
 //! Whether the tokens of live jobs can be sold, by the last check.
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgPool;
 
-use super::{StoreError, jobs, outbox, session::begin};
-use crate::domain::{Timestamp, event::Event, foreign::Foreign, job::JobId};
+use super::{
+    StoreError,
+    columns::{json as from_json, to_json},
+    jobs, outbox,
+    session::begin,
+};
+use crate::domain::{Timestamp, event::Event, foreign::Foreign, job::JobId, kept::Kept, units::Usd};
 
 /// A position that could not be sold when it was tried last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +19,32 @@ pub struct Unsellable {
     pub since: Timestamp,
     /// Why, for people.
     pub detail: String,
+}
+
+/// What a buy and a sale of all that would be held after it were tried to cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoundTripRow {
+    /// The buy, USD.
+    pub amount_usd: Usd,
+    /// What of it would not come back, gas apart, basis points.
+    pub lost_bps: u32,
+    /// What pool, hook and token keep of the buy.
+    pub kept: Kept,
+    /// Price impact of the buy, basis points.
+    pub impact_bps: u32,
+    /// Gas of the buy at most, USD.
+    pub buy_gas_usd: Usd,
+    /// Gas of both at most, USD.
+    pub gas_usd: Usd,
+}
+
+/// The same, and when it was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tried {
+    /// The figures.
+    pub trip: RoundTripRow,
+    /// The instant of the trial.
+    pub at: Timestamp,
 }
 
 /// Claims the dry sale of today, if it is due: the caller that gets `true` makes it, and no other for a day.
@@ -45,15 +77,23 @@ pub async fn look_again(pool: &PgPool, job: JobId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Writes down that all that the job holds can be sold.
+/// Writes down that all that the job holds can be sold, and what a buy and that sale cost, if it was a buy that proved
+/// it.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn proven(pool: &PgPool, job: JobId) -> Result<(), StoreError> {
+pub async fn proven(pool: &PgPool, job: JobId, trip: Option<&RoundTripRow>) -> Result<(), StoreError> {
+    let trip = trip
+        .map(|trip| to_json("sale_proofs.round_trip", trip))
+        .transpose()?;
     sqlx::query!(
-        "INSERT INTO sale_proofs (job_id, looked_at) VALUES ($1, now())
-         ON CONFLICT (job_id) DO UPDATE SET looked_at = now(), unsellable_since = NULL, detail = NULL",
-        job.0
+        "INSERT INTO sale_proofs AS p (job_id, looked_at, round_trip, round_trip_at)
+         VALUES ($1, now(), $2, CASE WHEN $2::jsonb IS NOT NULL THEN now() END)
+         ON CONFLICT (job_id) DO UPDATE SET looked_at = now(), unsellable_since = NULL, detail = NULL,
+             round_trip = coalesce(excluded.round_trip, p.round_trip),
+             round_trip_at = coalesce(excluded.round_trip_at, p.round_trip_at)",
+        job.0,
+        trip
     )
     .execute(pool)
     .await?;
@@ -102,4 +142,26 @@ pub async fn find(pool: &PgPool, job: JobId) -> Result<Option<Unsellable>, Store
         since: row.since,
         detail: row.detail,
     }))
+}
+
+/// What the newest buy of a job and a sale after it were tried to cost; `None`: none was tried.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn round_trip(pool: &PgPool, job: JobId) -> Result<Option<Tried>, StoreError> {
+    let found = sqlx::query!(
+        r#"SELECT round_trip AS "trip!", round_trip_at AS "at!" FROM sale_proofs
+           WHERE job_id = $1 AND round_trip IS NOT NULL"#,
+        job.0
+    )
+    .fetch_optional(pool)
+    .await?;
+    found
+        .map(|row| {
+            Ok(Tried {
+                trip: from_json("sale_proofs.round_trip", row.trip)?,
+                at: row.at,
+            })
+        })
+        .transpose()
 }

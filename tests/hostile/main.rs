@@ -6,6 +6,7 @@
 )]
 
 mod database;
+mod exits;
 mod machine;
 mod nodes;
 mod policy;

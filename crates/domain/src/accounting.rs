@@ -176,11 +176,19 @@ pub fn unbook(
 /// # Errors
 /// [`MoneyError`] if a number leaves its range.
 pub fn write_down(position: Position) -> Result<Booked, MoneyError> {
+    lose(position, position.token_balance)
+}
+
+/// Tokens that are gone without a trade and without their owner's doing: their share of the cost is lost.
+///
+/// # Errors
+/// [`MoneyError`] if a number leaves its range, or if more is lost than is held.
+pub fn lose(position: Position, lost: Amount) -> Result<Booked, MoneyError> {
     book_sell(
         position,
         &Fill {
             side: Side::Sell,
-            base_amount: position.token_balance,
+            base_amount: lost,
             quote_amount: Amount::ZERO,
             quote_usd: Usd::ZERO,
         },

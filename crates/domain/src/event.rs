@@ -49,6 +49,9 @@ pub enum Event {
     /// A stop is due and something keeps it from selling.
     #[strum(serialize = "job.stop_blocked")]
     JobStopBlocked,
+    /// Another pool tells the price of a job and is traded in from now on.
+    #[strum(serialize = "job.pool_changed")]
+    JobPoolChanged,
     /// The wallet, or the job's own quote, cannot pay for what the job would buy.
     #[strum(serialize = "job.no_funds")]
     JobNoFunds,
@@ -125,6 +128,7 @@ impl Event {
             | Self::TradeDropped
             | Self::JobLiquidated
             | Self::JobLimitReached
+            | Self::JobPoolChanged
             | Self::JobRecovered
             | Self::ServiceRecovered
             | Self::Summary => Severity::Info,
@@ -175,6 +179,7 @@ mod tests {
             (Event::JobHeld, 0, Severity::Warning),
             (Event::JobLimitReached, 0, Severity::Info),
             (Event::JobRecovered, 0, Severity::Info),
+            (Event::JobPoolChanged, 0, Severity::Info),
             (Event::NoWorker, 0, Severity::Critical),
             (Event::NoScheduler, 0, Severity::Critical),
             (Event::ServiceRecovered, 0, Severity::Info),

@@ -8,6 +8,7 @@ use std::fmt;
 
 use alloy_primitives::{U256, U512};
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use super::units::BPS;
 
@@ -19,7 +20,7 @@ const PER_BPS: u32 = 100;
 
 /// Shares that are kept of one swap, in turn: the pool of what comes by, the hook of the rest, the token of the rest.
 /// Millionths, 0 to 1000000, rounded down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Kept {
     pool: u32,
     hook: u32,

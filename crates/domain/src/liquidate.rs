@@ -24,6 +24,9 @@ pub struct Liquidation {
     slices: u32,
     /// Number of sells that have filled.
     slices_done: u32,
+    /// The most that the next sell begins with, base units, since larger ones reverted; doubles with each fill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at_most: Option<Amount>,
 }
 
 /// An invalid order to liquidate.
@@ -60,6 +63,7 @@ impl Liquidation {
             over,
             slices,
             slices_done: 0,
+            at_most: None,
         })
     }
 
@@ -71,6 +75,7 @@ impl Liquidation {
             over: Span::ZERO,
             slices: 1,
             slices_done: 0,
+            at_most: None,
         }
     }
 
@@ -92,11 +97,25 @@ impl Liquidation {
         self.slices_done
     }
 
-    /// The liquidation after one more filled slice.
+    /// The most that the next sell begins with, base units; `None`: all that is due.
     #[must_use]
-    pub const fn after_fill(self) -> Self {
+    pub const fn at_most(&self) -> Option<Amount> {
+        self.at_most
+    }
+
+    /// The liquidation whose next sell begins with at most this, base units; `None`: with all that is due.
+    #[must_use]
+    pub const fn sized(self, at_most: Option<Amount>) -> Self {
+        Self { at_most, ..self }
+    }
+
+    /// The liquidation after one more filled slice: what sold may be less than what could have been sold.
+    #[must_use]
+    pub fn after_fill(self) -> Self {
+        let twice = |size: Amount| size.checked_add(size).ok();
         Self {
             slices_done: self.slices_done.saturating_add(1),
+            at_most: self.at_most.and_then(twice),
             ..self
         }
     }
@@ -138,7 +157,8 @@ pub fn decide(liquidation: &Liquidation, facts: &Facts) -> Decision {
         .position
         .token_balance
         .mul_div(U256::from(1), U256::from(left), Rounding::Up);
-    match amount.and_then(|amount| Plan::sell(Reason::Liquidate, amount, facts)) {
+    let at_most = |amount: Amount| liquidation.at_most.map_or(amount, |most| amount.min(most));
+    match amount.and_then(|amount| Plan::sell(Reason::Liquidate, at_most(amount), facts)) {
         Ok(Some(plan)) => Decision::Trade(plan),
         Ok(None) => Decision::Hold(HoldReason::SliceNotDue),
         Err(_) => Decision::Hold(HoldReason::Arithmetic),
@@ -160,15 +180,29 @@ pub fn within_wallet(plan: Plan, on_chain: Amount, facts: &Facts) -> Result<Opti
     plan.resized(plan.amount_in.min(on_chain), facts)
 }
 
-/// Half of a liquidation that the market refused as too large, to be quoted again in its place. A revert may be a
-/// matter of size too: some tokens limit the amount of a transfer. `None` if the refusal is unrelated to size, or if
-/// half would not be worth its gas: then the refusal stands.
+/// The parts that a sale is cut into after this many reverts in a row, its own included: halves twice, then smaller and
+/// smaller. Six sizes from all of it down to a 2048th.
+const fn parts(reverts: u32) -> u64 {
+    match reverts {
+        0..=2 => 2,
+        3 => 4,
+        4 => 8,
+        _ => 16,
+    }
+}
+
+/// A part of a liquidation that the market refused as too large, to be quoted again in its place: half of it, or less
+/// after several reverts. A revert may be a matter of size too: some tokens limit the amount of a transfer. `None` if
+/// the refusal is unrelated to size, or if the part would not be worth its gas: then the refusal stands.
+///
+/// `reverts`: how many sizes have reverted in a row, this one included.
 ///
 /// # Errors
 /// [`MoneyError`] if a number leaves its range.
 pub fn split(
     plan: Plan,
     refused: HoldReason,
+    reverts: u32,
     gas_usd: Usd,
     facts: &Facts,
 ) -> Result<Option<Plan>, MoneyError> {
@@ -182,11 +216,11 @@ pub fn split(
     if plan.reason != Reason::Liquidate || !matter_of_size {
         return Ok(None);
     }
-    let half = plan
+    let part = plan
         .amount_in
-        .mul_div(U256::from(1), U256::from(2), Rounding::Down)?;
-    let half = plan.resized(half, facts)?;
-    Ok(half.filter(|half| !worthless(half.value, gas_usd)))
+        .mul_div(U256::from(1), U256::from(parts(reverts)), Rounding::Down)?;
+    let part = plan.resized(part, facts)?;
+    Ok(part.filter(|part| !worthless(part.value, gas_usd)))
 }
 
 /// Whether what is held is worth less than the gas to sell it: it is then written down, not sold

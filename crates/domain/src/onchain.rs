@@ -137,6 +137,18 @@ pub struct Quote {
     pub gas_units: u64,
     /// What an L2 asks for their data besides, wei.
     pub data_fee: Amount,
+    /// What the buy and a sale of all that would be held cost together, where that sale was tried.
+    pub round_trip: Option<RoundTrip>,
+}
+
+/// A buy and a sale of all that would be held after it, as they were tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoundTrip {
+    /// What of the price paid does not come back, gas apart: fees, hook, tax and price impact of both. Basis points,
+    /// rounded up.
+    pub lost_bps: u32,
+    /// Gas of the sale alone, units.
+    pub sale_gas_units: u64,
 }
 
 /// One call to be signed. The approves of a swap come first, the swap last.

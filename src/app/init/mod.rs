@@ -2,7 +2,6 @@
 //!
 //! Nothing is started. With a node of the chain, costs are quoted; without one they are estimated.
 
-mod costs;
 mod file;
 mod found;
 
@@ -12,6 +11,7 @@ use alloy_primitives::Address;
 
 use super::{
     App, AppError,
+    costs::{self, Costs, CostsOf},
     history::{self, HistoryRequest, PoolView, Step},
     message::{Advice, Field, StartFrom, message},
     ticker::is_ticker,
@@ -20,11 +20,14 @@ use super::{
 use crate::{
     chain::agreed_token_info,
     config::Settings,
-    domain::{Timestamp, chains, units::Usd},
+    domain::{
+        Timestamp, chains,
+        pool::NATIVE,
+        units::{NATIVE_DECIMALS, Usd},
+    },
 };
 
 pub use self::{
-    costs::Costs,
     file::written,
     found::{Found, Wanted},
 };
@@ -164,12 +167,24 @@ impl Looked {
     /// [`AppError`] if the amount is out of range.
     pub async fn costs(&self, amount: Usd) -> Result<Costs, AppError> {
         let quoted = match &self.node {
-            Some(app) => costs::quoted(app, &self.found, amount).await,
+            Some(app) => {
+                let of = CostsOf {
+                    chain: &self.found.chain,
+                    token: self.found.token,
+                    quote: NATIVE,
+                    quote_decimals: NATIVE_DECIMALS,
+                    pool: None,
+                };
+                costs::quoted(app, &of, amount).await
+            }
             None => Err("no node of the chain is configured".to_owned()),
         };
         match quoted {
             Ok(costs) => Ok(costs),
-            Err(why) => costs::estimated(&self.settings, &self.found, amount, why),
+            Err(why) => {
+                let depth = self.found.pools.first().map(|pool| pool.depth_usd);
+                costs::estimated(&self.settings, depth, amount, why)
+            }
         }
     }
 

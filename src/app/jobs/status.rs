@@ -14,7 +14,9 @@ use super::{
 use crate::app::message::{Advice, Message, message};
 use crate::{
     app::{
-        App, AppError, Target, target,
+        App, AppError, Target,
+        costs::{self, Costs},
+        target,
         whole::{Whole, checksum},
     },
     chain::one_node_warning,
@@ -68,6 +70,9 @@ pub struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
     pub unsellable: Option<Unsellable>,
+    /// What one buy and a sale of all that is held cost: live as the newest buy was tried, none before it; on paper by
+    /// the venue's settings.
+    pub costs: Option<Costs>,
     pub liquidation: Option<Liquidation>,
     pub slots_claimed: u64,
     pub slots_recorded: u64,
@@ -149,6 +154,12 @@ pub async fn status(app: &App, target: &Target) -> Result<Status, AppError> {
         since: found.since,
         detail: found.detail,
     });
+    let costs = match job.account.realm {
+        Realm::Paper => Some(costs::on_paper(&app.settings, costs::one_buy(&job.config.rules))?),
+        Realm::Live => sales::round_trip(pool, job.id)
+            .await?
+            .map(|tried| Costs::tried(&tried)),
+    };
     let alive = alive(app).await?;
     let line = JobLine::new(&job, &pulse, alive.now);
     Ok(Status {
@@ -169,6 +180,7 @@ pub async fn status(app: &App, target: &Target) -> Result<Status, AppError> {
         signer_halted: signer.and_then(|signer| signer.halted),
         warning: one_node(app, &job),
         unsellable,
+        costs,
         liquidation: job.liquidation,
         slots_claimed: pulse.slots_claimed,
         slots_recorded: pulse.slots_recorded,

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, U256};
-use async_trait::async_trait;
 use futures::join;
 use sqlx::PgPool;
 use tracing::warn;
@@ -28,14 +27,14 @@ use crate::{
         wallet_code::remark,
     },
     domain::{
-        Timestamp, bounds,
+        bounds,
         kept::Kept,
-        onchain::{Call, Quote, SwapRequest},
+        onchain::{Call, Quote, RoundTrip, SwapRequest},
         pool::Pool,
         span::Span,
         units::Amount,
     },
-    ports::{QuoteError, RpcError, Venue},
+    ports::{QuoteError, RpcError},
     store::pools,
 };
 
@@ -53,11 +52,11 @@ pub struct BestOf {
 
 /// What the calls of a plan must keep to.
 #[derive(Debug, Clone, Copy)]
-struct Terms {
+pub(super) struct Terms {
     /// Least that may arrive, base units.
-    floor: Amount,
+    pub(super) floor: Amount,
     /// Unix seconds, block time.
-    deadline: u64,
+    pub(super) deadline: u64,
 }
 
 impl BestOf {
@@ -86,7 +85,7 @@ impl BestOf {
         self.search.discovery.hint(token, ids).await;
     }
 
-    fn spec(&self) -> &ChainSpec {
+    pub(super) fn spec(&self) -> &ChainSpec {
         &self.search.spec
     }
 
@@ -112,17 +111,25 @@ impl BestOf {
     }
 
     /// Remembers where the pair trades, for prices. One that is known stays as long as it gives anything and did not
-    /// just fail: prices of one pool follow each other better than prices of two.
+    /// just fail: prices of one pool follow each other better than prices of two. The ledger has it too, so that
+    /// another one in its place is noticed.
     async fn keep(&self, request: &SwapRequest, pool: Pool, offers: &[Offer], broken: &[Pool]) {
-        let trades =
-            |known: Pool| !broken.contains(&known) && offers.iter().any(|offer| offer.route.pool == known);
-        if request.pool.is_some() || self.known(request).await.is_some_and(trades) {
+        if request.pool.is_some() {
             return;
         }
+        let trades =
+            |known: &Pool| !broken.contains(known) && offers.iter().any(|offer| offer.route.pool == *known);
         let pair = self.pair(request);
-        self.search.keep(pair, pool).await;
+        let known = self.known(request).await.filter(trades);
+        let current = known.unwrap_or(pool);
+        if known.is_none() {
+            self.search.keep(pair, pool).await;
+        }
+        if self.search.record(pair, current).await {
+            return;
+        }
         if let Err(error) =
-            pools::remember(&self.ledger, &self.spec().name, (pair.token, pair.quote), pool).await
+            pools::remember(&self.ledger, &self.spec().name, (pair.token, pair.quote), current).await
         {
             warn!(%error, "the pool found cannot be remembered");
         }
@@ -194,6 +201,7 @@ impl BestOf {
         wanted: impl Fn(&T) -> bool + Send,
     ) -> Result<T, QuoteError> {
         let (offers, holdings) = self.offers(request).await?;
+        let offers = self.shunned_last(request, offers).await;
         let holdings = Arc::new(holdings);
         let (mut first, mut broken, mut works) = (None, Vec::new(), false);
         for offer in offers.iter().take(TRIES_MAX).copied() {
@@ -214,13 +222,29 @@ impl BestOf {
                 }
             }
         }
-        if works {
+        // Many pools that revert are passed by, a few of them each time.
+        if works || offers.len() > TRIES_MAX {
             self.search.shun(self.pair(request), &broken).await;
         }
         if request.pool.is_none() && !matches!(first, Some(Ok(_))) {
             self.forget(request).await;
         }
         first.unwrap_or_else(|| Err(QuoteError::NoLiquidity("no pool gives anything".to_owned())))
+    }
+
+    /// Pools that failed recently come last, the order is otherwise kept.
+    async fn shunned_last(&self, request: &SwapRequest, offers: Vec<Offer>) -> Vec<Offer> {
+        let pair = self.pair(request);
+        let (mut open, mut shunned) = (Vec::with_capacity(offers.len()), Vec::new());
+        for offer in offers {
+            if self.search.is_shunned(pair, offer.route.pool).await {
+                shunned.push(offer);
+            } else {
+                open.push(offer);
+            }
+        }
+        open.append(&mut shunned);
+        open
     }
 
     async fn forget(&self, request: &SwapRequest) {
@@ -256,9 +280,9 @@ impl BestOf {
         };
         // The calldata is known before it is tried, and so is what its data costs: the two share a round trip.
         let (tried, data_fee) = join!(tried, self.data_fee(&usual));
-        let (calls, amount_out, kept) = match tried {
-            Ok((tried, kept)) => (tried.calls, tried.arrived, kept),
-            Err(Refusal::Funds) => (usual.clone(), offer.amount_out, offer.kept),
+        let (calls, amount_out, kept, round_trip) = match tried {
+            Ok((tried, kept, trip)) => (tried.calls, tried.arrived, kept, trip),
+            Err(Refusal::Funds) => (usual.clone(), offer.amount_out, offer.kept, None),
             Err(Refusal::Reverts { reason, .. }) => {
                 let remark = remark(&self.search.rpc, request.wallet).await;
                 return Err(QuoteError::Reverts(format!("{reason}{remark}")));
@@ -284,6 +308,7 @@ impl BestOf {
             kept,
             gas_units,
             data_fee,
+            round_trip,
         })
     }
 
@@ -342,7 +367,7 @@ impl BestOf {
     }
 
     /// What an OP-stack chain takes for the calls' data.
-    async fn data_fee(&self, calls: &[Call]) -> Result<Amount, QuoteError> {
+    pub(super) async fn data_fee(&self, calls: &[Call]) -> Result<Amount, QuoteError> {
         let contracts = &self.spec().contracts;
         if contracts.gas_price_oracle.is_zero() {
             return Ok(Amount::ZERO);
@@ -371,10 +396,37 @@ impl BestOf {
             })
         })
     }
+
+    /// The best quote that is wanted, or why there is none.
+    pub(super) async fn best_quote(&self, request: &SwapRequest) -> Result<Quote, QuoteError> {
+        let quote =
+            |offer, holdings: Arc<Holdings>| async move { self.quote_of(request, &offer, &holdings).await };
+        let fits = |quote: &Quote| {
+            let fit = fits(request, quote.amount_out, quote.price_impact_bps, quote.kept);
+            fit == Ok(Fit::Fits)
+        };
+        self.first_that_works(request, quote, fits).await
+    }
+
+    /// Calls of the best offer that works within `terms`.
+    pub(super) async fn best_calls(
+        &self,
+        request: &SwapRequest,
+        terms: Terms,
+    ) -> Result<Vec<Call>, QuoteError> {
+        let calls = |offer, holdings: Arc<Holdings>| async move {
+            self.calls_of(request, &offer, &holdings, terms).await
+        };
+        self.first_that_works(request, calls, |_| true).await
+    }
 }
 
-/// The calls of a swap, tried out; of a buy with the proof that what it leaves can be sold.
-async fn try_out(trial: &Trial<'_>, bounds: Bounds, held: U256) -> Result<(Tried, Kept), Refusal> {
+/// The calls of a swap, tried out; of a buy with the proof that what it leaves can be sold, and what both cost.
+async fn try_out(
+    trial: &Trial<'_>,
+    bounds: Bounds,
+    held: U256,
+) -> Result<(Tried, Kept, Option<RoundTrip>), Refusal> {
     let prove_sell = trial.request.prove_sell;
     let together = match prove_sell {
         true => sale::both(trial, bounds, held).await,
@@ -385,40 +437,10 @@ async fn try_out(trial: &Trial<'_>, bounds: Bounds, held: U256) -> Result<(Tried
         None => (trial.attempt(bounds).await?, None),
     };
     let kept = trial.kept(tried.arrived).await.map_err(Refusal::Calls)?;
+    let mut round_trip = None;
     if prove_sell {
-        sale::prove(trial, &tried, kept, held, back)
-            .await
-            .map_err(Refusal::Calls)?;
+        let proven = sale::prove(trial, &tried, kept, held, back).await;
+        round_trip = Some(proven.map_err(Refusal::Calls)?);
     }
-    Ok((tried, kept))
-}
-
-#[async_trait]
-impl Venue for BestOf {
-    async fn quote(&self, request: &SwapRequest) -> Result<Quote, QuoteError> {
-        let quote =
-            |offer, holdings: Arc<Holdings>| async move { self.quote_of(request, &offer, &holdings).await };
-        let fits = |quote: &Quote| {
-            let fit = fits(request, quote.amount_out, quote.price_impact_bps, quote.kept);
-            fit == Ok(Fit::Fits)
-        };
-        self.first_that_works(request, quote, fits).await
-    }
-
-    async fn calls(
-        &self,
-        request: &SwapRequest,
-        amount_out_min: Amount,
-        deadline: Timestamp,
-    ) -> Result<Vec<Call>, QuoteError> {
-        let seconds = u64::try_from(deadline.timestamp()).unwrap_or_default();
-        let terms = Terms {
-            floor: amount_out_min,
-            deadline: seconds,
-        };
-        let calls = |offer, holdings: Arc<Holdings>| async move {
-            self.calls_of(request, &offer, &holdings, terms).await
-        };
-        self.first_that_works(request, calls, |_| true).await
-    }
+    Ok((tried, kept, round_trip))
 }

@@ -24,6 +24,7 @@ mod uniswap_v2;
 mod uniswap_v3;
 mod uniswap_v4;
 mod universal_router;
+mod venue;
 
 pub use best_of::BestOf;
-pub use survey::{Size, Survey, SurveyRequest, Surveyed};
+pub use survey::{Size, Survey, SurveyRequest, Surveyed, TriedTrip};

@@ -24,7 +24,7 @@ use crate::{
     domain::{
         bounds,
         kept::Kept,
-        onchain::SwapRequest,
+        onchain::{RoundTrip, SwapRequest},
         units::{Amount, Rounding},
     },
     ports::QuoteError,
@@ -32,16 +32,19 @@ use crate::{
 
 /// How a sale ended.
 enum Sale {
-    /// Base units of the input asset that come back.
-    Back(Amount),
+    /// What comes back, base units of the input asset, and gas of the sale, units.
+    Back(Amount, u64),
     /// It reverts, because.
     Reverts(String),
 }
 
+/// A buy that was tried, and of the sale after it what came back, base units, and its gas, units.
+pub(super) type Both = (Tried, (Amount, u64));
+
 /// The buy, and the sale of all that it leaves in the wallet, in one simulation: what arrives is taken to be what the
 /// quoter said, as it nearly always is. With what comes back, base units. `None`: it is not, something reverts, or no
 /// node shows logs; then the buy and the sale are tried one after the other.
-pub(super) async fn both(trial: &Trial<'_>, bounds: Bounds, in_wallet: U256) -> Option<(Tried, Amount)> {
+pub(super) async fn both(trial: &Trial<'_>, bounds: Bounds, in_wallet: U256) -> Option<Both> {
     let (spec, request) = (&trial.search.spec, trial.request);
     let mut calls = calls::calls(spec, request, &trial.offer.route, bounds).ok()?;
     let buys = calls.len();
@@ -57,12 +60,15 @@ pub(super) async fn both(trial: &Trial<'_>, bounds: Bounds, in_wallet: U256) -> 
     let swap = buys.checked_sub(1)?;
     let arrived = simulation.proven(swap, calls.get(swap)?, request, spec.wrapped_native)?;
     let back = simulation.arrived(calls.last()?, &sale, spec.wrapped_native)?;
+    let sale_gas = (buys..calls.len()).fold(0_u64, |sum, index| {
+        sum.saturating_add(simulation.gas_limit(index))
+    });
     calls.truncate(buys);
     for (index, call) in calls.iter_mut().enumerate() {
         call.gas_limit = simulation.gas_limit(index);
     }
     let fits = calls.iter().all(|call| call.gas_limit <= spec.gas_limit_max);
-    (arrived == arrives && fits).then(|| (Tried { calls, arrived }, Amount::new(back)))
+    (arrived == arrives && fits).then(|| (Tried { calls, arrived }, (Amount::new(back), sale_gas)))
 }
 
 /// All that must be sellable after a buy that brings `arrives`.
@@ -116,8 +122,8 @@ pub(super) async fn prove(
     bought: &Tried,
     kept: Kept,
     in_wallet: U256,
-    back: Option<Amount>,
-) -> Result<(), QuoteError> {
+    back: Option<(Amount, u64)>,
+) -> Result<RoundTrip, QuoteError> {
     let request = trial.request;
     let pool = trial.offer.route.pool;
     let arrives = Amount::new(bought.arrived);
@@ -129,11 +135,11 @@ pub(super) async fn prove(
         .mul_div(request.amount_in.units(), bought.arrived, Rounding::Up)
         .map_err(|error| QuoteError::Unsellable(error.to_string()))?;
     let sold = match back {
-        Some(back) => Sale::Back(back),
+        Some((back, gas)) => Sale::Back(back, gas),
         None => sell(trial, bought, &route, whole).await?,
     };
-    let back = match sold {
-        Sale::Back(back) => back,
+    let (back, sale_gas_units) = match sold {
+        Sale::Back(back, gas) => (back, gas),
         Sale::Reverts(why) => {
             return Err(QuoteError::Unsellable(format!(
                 "a sale of all {whole} that would be held reverts: {why}{}{}",
@@ -143,13 +149,17 @@ pub(super) async fn prove(
         }
     };
     let lost = bounds::loss_bps(paid, back);
+    let trip = RoundTrip {
+        lost_bps: lost,
+        sale_gas_units,
+    };
     let said = request.checks.round_trip_loss_max_bps;
     // A buy of which too much is kept is refused for that, by its own name.
     let keeps_most = request.checks.kept_max_bps.filter(|most| kept.bps() <= *most);
     // The sale alone keeps no more than both lose.
     let allowed = bounds::round_trip_allowed(said, kept, Kept::NOTHING);
     if lost <= allowed && keeps_most.is_none_or(|most| lost <= most) {
-        return Ok(());
+        return Ok(trip);
     }
     let PoolSays { impact, worth, keeps } = pool_says(trial, &route, whole, back).await?;
     if let Some(most) = keeps_most.filter(|most| keeps.bps() > *most) {
@@ -161,7 +171,7 @@ pub(super) async fn prove(
     let least = least_paid(request.amount_in, bought.arrived, whole, worth);
     let lost = least.map_or(lost, |least| bounds::loss_bps(least.min(paid), back));
     if lost <= bounds::losses_together(allowed, impact) {
-        return Ok(());
+        return Ok(trip);
     }
     Err(QuoteError::Unsellable(format!(
         "a sale of all {whole} that would be held loses {lost} bps, {allowed} are allowed \
@@ -219,7 +229,7 @@ async fn part(
         return Ok(String::new());
     }
     Ok(match sell(trial, bought, route, arrives).await? {
-        Sale::Back(_) => {
+        Sale::Back(..) => {
             format!("; {arrives} alone can be sold: the token limits how much, or the pool does")
         }
         Sale::Reverts(_) => String::new(),
@@ -232,7 +242,7 @@ async fn sell(trial: &Trial<'_>, bought: &Tried, route: &Route, amount: Amount) 
     match first {
         // An allowance that was left over, and that the token does not let be changed.
         Sale::Reverts(_) => once(trial, bought, route, amount, true).await,
-        back @ Sale::Back(_) => Ok(back),
+        back @ Sale::Back(..) => Ok(back),
     }
 }
 
@@ -259,6 +269,9 @@ async fn once(
     let back = calls
         .last()
         .and_then(|swap| simulation.arrived(swap, &request, spec.wrapped_native));
+    let gas = (buys..calls.len()).fold(0_u64, |sum, index| {
+        sum.saturating_add(simulation.gas_limit(index))
+    });
     // A node that shows no logs shows no proof.
-    Ok(Sale::Back(Amount::new(back.unwrap_or_default())))
+    Ok(Sale::Back(Amount::new(back.unwrap_or_default()), gas))
 }

@@ -21,10 +21,12 @@ use crate::{
         discovery::Discovery,
         error::CallError,
         multicall::{Read, Reading, read_all},
+        pool_key,
         rpc::Rpc,
         settings::ChainSpec,
     },
     domain::{kept::Kept, pool::Pool},
+    store::v4_pools::V4Pool,
 };
 
 /// A pool found longer ago is searched for again.
@@ -32,6 +34,10 @@ pub(crate) const FOUND_FOR: Duration = Duration::from_secs(600);
 
 /// How long a pool that failed where another one worked is no source of prices.
 const SHUNNED_FOR: Duration = Duration::from_secs(3_600);
+
+/// V4 pools of a pair that are asked, at most: anyone can make as many as they like. Half of them are the oldest, which
+/// nobody can make afterwards, and half the deepest.
+const V4_POOLS_MAX: usize = 48;
 
 /// A route and what it would give.
 #[derive(Clone, Copy)]
@@ -60,6 +66,8 @@ pub(crate) struct Search {
     pub(crate) rpc: Rpc,
     pub(crate) spec: Arc<ChainSpec>,
     found: Arc<Mutex<Found>>,
+    /// Pools as this process wrote them into the ledger.
+    recorded: Arc<Mutex<HashMap<Pair, Pool>>>,
     /// Pools that quote and cannot be traded in, and when that was seen.
     shunned: Arc<Mutex<Shunned>>,
     members: Arc<[Member]>,
@@ -82,6 +90,7 @@ impl Search {
             rpc,
             spec,
             found: Arc::default(),
+            recorded: Arc::default(),
             shunned: Arc::default(),
             members: members.collect(),
             discovery,
@@ -95,6 +104,16 @@ impl Search {
             .get(&pair)
             .filter(|(_, at)| at.elapsed() < FOUND_FOR)
             .map(|(pool, _)| *pool)
+    }
+
+    /// The pool that was found last for a pair, however long ago.
+    pub(crate) async fn last(&self, pair: Pair) -> Option<Pool> {
+        self.found.lock().await.get(&pair).map(|(pool, _)| *pool)
+    }
+
+    /// Whether the ledger has `pool` as that of the pair, as far as this process knows; from now on it does.
+    pub(crate) async fn record(&self, pair: Pair, pool: Pool) -> bool {
+        self.recorded.lock().await.insert(pair, pool) == Some(pool)
     }
 
     /// Keeps what was found for a pair; does not make an older find younger.
@@ -163,16 +182,60 @@ impl Search {
     /// Pools of a pair that no DEX knows by itself: V4 pools of any shape, and V3 pools of fees that only this factory
     /// has.
     async fn discovered(&self, pair: Pair) -> Vec<Pool> {
-        let mut pools: Vec<Pool> = if is_foreign(&self.spec, pair.token) {
+        let mut pools = Vec::new();
+        if is_foreign(&self.spec, pair.token) {
             let found = self.discovery.pools(pair.token).await;
-            found.iter().map(|found| found.pool).collect()
-        } else {
-            Vec::new()
-        };
-        pools.retain(|pool| self.route(*pool, pair.token, pair.quote).is_some());
+            let trades = |found: &&V4Pool| self.route(found.pool, pair.token, pair.quote).is_some();
+            let found: Vec<V4Pool> = found.iter().filter(trades).copied().collect();
+            pools = self.most_likely(pair, found).await;
+        }
         let fees = self.discovery.odd_v3_fees().await;
         pools.extend(uniswap_v3::of_fees(&self.spec, pair, &fees));
         pools
+    }
+
+    /// At most [`V4_POOLS_MAX`] of the pools, the one that was traded in last among them.
+    async fn most_likely(&self, pair: Pair, mut found: Vec<V4Pool>) -> Vec<Pool> {
+        if found.len() <= V4_POOLS_MAX {
+            return found.into_iter().map(|found| found.pool).collect();
+        }
+        let known = self.known(pair).await;
+        // An unknown time is long ago.
+        found.sort_by_key(|found| found.created_at);
+        let mut chosen: Vec<Pool> = found.iter().map(|found| found.pool).collect();
+        let younger = chosen.split_off(V4_POOLS_MAX.div_ceil(2));
+        let deepest = self.by_depth(&younger).await;
+        chosen.extend(
+            deepest
+                .into_iter()
+                .take(V4_POOLS_MAX.saturating_sub(chosen.len())),
+        );
+        match known {
+            Some(known) if !chosen.contains(&known) && younger.contains(&known) => {
+                chosen.pop();
+                chosen.push(known);
+            }
+            _ => {}
+        }
+        chosen
+    }
+
+    /// Pools with most liquidity first; in their order if that cannot be read.
+    async fn by_depth(&self, pools: &[Pool]) -> Vec<Pool> {
+        let reads: Vec<Read> = pools
+            .iter()
+            .filter_map(|pool| pool_key::liquidity(&self.spec, pool))
+            .collect();
+        if reads.len() != pools.len() {
+            return pools.to_vec();
+        }
+        let Ok(readings) = read_all(&self.rpc, self.spec.contracts.multicall3, &reads).await else {
+            return pools.to_vec();
+        };
+        let depth = readings.iter().map(pool_key::liquidity_of);
+        let mut ranked: Vec<(u128, Pool)> = depth.zip(pools.iter().copied()).collect();
+        ranked.sort_by_key(|(depth, _)| std::cmp::Reverse(*depth));
+        ranked.into_iter().map(|(_, pool)| pool).collect()
     }
 
     /// Whether a DEX's precondition holds; asked once.

@@ -12,14 +12,15 @@ use super::{
     calls::calls,
     search::Offer,
     simulate::{Untried, simulate_rich},
-    trial::NEVER,
+    trial::{NEVER, untried_gas},
     uniswap_v4::{has_dynamic_fee, hook},
 };
 use crate::{
-    chain::error::CallError,
+    chain::{error::CallError, settings::ChainSpec},
     domain::{
         Timestamp, bounds,
-        onchain::{Checks, SwapRequest},
+        kept::Kept,
+        onchain::{Call, Checks, SwapRequest},
         pool::{NATIVE, Pool},
         units::Amount,
     },
@@ -28,6 +29,8 @@ use crate::{
 
 /// Pools that are tried out; the others are only quoted.
 const TRIED_MAX: usize = 16;
+/// Pools that are tried for what a round trip costs.
+const TRIPS_MAX: usize = 4;
 /// A wallet that nobody has; it is rich for the trial alone.
 const NOBODY: Address = Address::repeat_byte(0x6e);
 /// Impact up to which a pool counts as deep enough for a size, basis points.
@@ -82,6 +85,29 @@ pub struct Surveyed {
     pub depth_usd: Option<u64>,
     /// Why it cannot be traded in.
     pub refused: Option<String>,
+}
+
+/// A buy and a sale of all that it brought, through the pool that brings most back.
+#[derive(Debug, Clone)]
+pub struct TriedTrip {
+    /// The pool.
+    pub pool: Pool,
+    /// Whether both were tried on the chain's state; else it is what the pool says.
+    pub measured: bool,
+    /// What comes back, base units of the quote.
+    pub back: Amount,
+    /// What pool, hook and token keep of the buy.
+    pub kept: Kept,
+    /// Price impact of the buy, basis points.
+    pub impact_bps: u32,
+    /// Gas of the buy at most, units.
+    pub buy_gas_units: u64,
+    /// Gas of both at most, units.
+    pub gas_units: u64,
+    /// What an L2 asks for the buy's data, wei.
+    pub buy_data_fee: Amount,
+    /// For the data of both, wei.
+    pub data_fee: Amount,
 }
 
 /// Pools of a pair.
@@ -157,6 +183,52 @@ impl BestOf {
         Ok(depths)
     }
 
+    /// A round trip through the pool that brings most of it back, of those that give most for the buy.
+    ///
+    /// # Errors
+    /// Why there is none, for people.
+    pub async fn trip(&self, request: &SurveyRequest, pinned: Option<Pool>) -> Result<TriedTrip, String> {
+        let search = self.search();
+        let (token, quote) = (request.token, request.quote);
+        let routes: Vec<Route> = match pinned {
+            Some(pool) => search.route(pool, quote, token).into_iter().collect(),
+            None => search
+                .candidates(quote, token)
+                .await
+                .map_err(|error| error.to_string())?,
+        };
+        let asked = search.offers(&routes, request.amount, &[]).await;
+        let (offers, _) = asked.map_err(|error| error.to_string())?;
+        let (mut best, mut refused): (Option<(Trip, Offer)>, Option<String>) = (None, None);
+        for offer in offers.iter().take(TRIPS_MAX) {
+            let trip = self.round_trip(request, offer, true).await;
+            let trip = trip.map_err(|error| error.to_string())?;
+            if let Some(why) = &trip.refused {
+                refused = refused.or_else(|| Some(format!("{}: {why}", offer.route.pool)));
+            } else if best.as_ref().is_none_or(|(best, _)| trip.back > best.back) {
+                best = Some((trip, *offer));
+            }
+        }
+        let (trip, offer) =
+            best.ok_or_else(|| refused.unwrap_or_else(|| "no pool gives anything".to_owned()))?;
+        let (buy, all) = (trip.calls.get(..trip.buys).unwrap_or_default(), &trip.calls);
+        let fee = async |calls: &[Call]| self.data_fee(calls).await.map_err(|error| error.to_string());
+        Ok(TriedTrip {
+            pool: offer.route.pool,
+            measured: trip.measured,
+            back: trip.back.unwrap_or_default(),
+            kept: match trip.bought {
+                Some(bought) => offer.kept.with_arrival(offer.amount_out, bought),
+                None => offer.kept,
+            },
+            impact_bps: offer.price_impact_bps,
+            buy_gas_units: gas(buy),
+            gas_units: gas(all),
+            buy_data_fee: fee(buy).await?,
+            data_fee: fee(all).await?,
+        })
+    }
+
     async fn round_trip(
         &self,
         request: &SurveyRequest,
@@ -175,8 +247,18 @@ impl BestOf {
         let asked = search.offers(&back, offer.amount_out, &[]).await;
         let (offers, _) = asked.map_err(CallError::into_rpc)?;
         let back = offers.first().map(|offer| Amount::new(offer.amount_out));
+        let buy = wish(request.quote, request.token, request.amount);
+        let sell = wish(request.token, request.quote, offer.amount_out);
+        let mut steps = untried(&search.spec, &buy, &offer.route);
+        let buys = steps.len();
+        if let Some(route) = search.route(offer.route.pool, request.token, request.quote) {
+            steps.extend(untried(&search.spec, &sell, &route));
+        }
         Ok(Trip {
             back,
+            bought: None,
+            calls: steps,
+            buys,
             measured: false,
             refused: back.is_none().then(|| "it gives nothing back".to_owned()),
         })
@@ -195,6 +277,9 @@ impl BestOf {
         let refused = |why: String| {
             Some(Trip {
                 back: None,
+                bought: None,
+                calls: vec![],
+                buys: 0,
                 measured: true,
                 refused: Some(why),
             })
@@ -213,14 +298,21 @@ impl BestOf {
         }
         let sell = wish(request.token, request.quote, arrived);
         let back = search.route(offer.route.pool, request.token, request.quote)?;
+        let buys = steps.len();
         steps.extend(calls(&search.spec, &sell, &back, bounds).ok()?);
         let sold = simulate_rich(&search.rpc, NOBODY, &steps).await.ok()?;
         if let Some((_, why)) = sold.failure() {
             return refused(format!("a sale of what was bought reverts: {why}"));
         }
         let back = sold.arrived(steps.last()?, &sell, search.spec.wrapped_native)?;
+        for (index, step) in steps.iter_mut().enumerate() {
+            step.gas_limit = sold.gas_limit(index);
+        }
         Some(Trip {
             back: Some(Amount::new(back)),
+            bought: Some(arrived),
+            calls: steps,
+            buys,
             measured: true,
             refused: None,
         })
@@ -230,8 +322,34 @@ impl BestOf {
 /// What a round trip brings back.
 struct Trip {
     back: Option<Amount>,
+    /// What the buy brought, where it was tried.
+    bought: Option<U256>,
+    /// Both swaps, with their gas limits; the first ones are the buy.
+    calls: Vec<Call>,
+    buys: usize,
     measured: bool,
     refused: Option<String>,
+}
+
+/// A swap that was not tried, with gas limits that are usually enough.
+fn untried(spec: &ChainSpec, request: &SwapRequest, route: &Route) -> Vec<Call> {
+    let bounds = Bounds {
+        amount_out_min: U256::ZERO,
+        wallet_min: None,
+        deadline: NEVER,
+        reset_allowance: false,
+    };
+    let mut steps = calls(spec, request, route, bounds).unwrap_or_default();
+    for step in &mut steps {
+        step.gas_limit = untried_gas(step.purpose);
+    }
+    steps
+}
+
+fn gas(calls: &[Call]) -> u64 {
+    calls
+        .iter()
+        .fold(0_u64, |sum, call| sum.saturating_add(call.gas_limit))
 }
 
 fn wish(token_in: Address, token_out: Address, amount_in: U256) -> SwapRequest {

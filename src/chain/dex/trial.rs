@@ -199,13 +199,18 @@ impl<'a> Trial<'a> {
     pub(super) fn untried(&self, bounds: Bounds) -> Result<Vec<Call>, QuoteError> {
         let mut calls = calls::calls(&self.search.spec, self.request, &self.offer.route, bounds)?;
         for call in &mut calls {
-            call.gas_limit = with_margin(match call.purpose {
-                Purpose::Approve => GAS_APPROVE,
-                Purpose::Swap | Purpose::Transfer | Purpose::Cancel => GAS_SWAP,
-            });
+            call.gas_limit = untried_gas(call.purpose);
         }
         Ok(calls)
     }
+}
+
+/// A gas limit that is usually enough.
+pub(super) fn untried_gas(purpose: Purpose) -> u64 {
+    with_margin(match purpose {
+        Purpose::Approve => GAS_APPROVE,
+        Purpose::Swap | Purpose::Transfer | Purpose::Cancel => GAS_SWAP,
+    })
 }
 
 /// `amount * numerator / denominator`, rounded up; as it is if that leaves the range.

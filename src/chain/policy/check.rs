@@ -175,7 +175,12 @@ pub(super) fn way(entry: &Entry, token_in: Address, token_out: Address) -> Resul
             token: token_out,
         });
     }
-    if let (true, Some((quote, quote_decimals))) = (known(&token_in), entry.quote(token_out)) {
+    // Where the coin may be had, its wrapped form may: a wallet whose code refuses coins is paid in it.
+    let wrapped = token_out == entry.contracts().wrapped_native && entry.quotes.contains(&Quote::Native);
+    let paid_in = entry
+        .quote(token_out)
+        .or(wrapped.then_some((Quote::Wrapped, NATIVE_DECIMALS)));
+    if let (true, Some((quote, quote_decimals))) = (known(&token_in), paid_in) {
         return Ok(Way::Sell {
             quote,
             quote_decimals,

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, U256, U512};
 use rust_decimal::Decimal;
 
 use super::{OnchainPrices, pair};
@@ -37,18 +37,32 @@ const SOLD_TIMES: [U256; 2] = [U256::from_limbs([10, 0, 0, 0]), U256::from_limbs
 /// A search that a pool takes part in: the pair, its source, and the size, the first ones counting most.
 type Place = (SourceName, Pair, usize);
 
+/// A pool tells the price only if the probe gets at least this much of what a hundredth of it gets for each unit, per
+/// cent: what little is in a pool with dust may be priced as its maker likes.
+const DEEP_PCT: u32 = 95;
+/// That share.
+const SHARE: u32 = 100;
+/// The pool that told the price before counts as giving this part more than it does: prices of one pool follow each
+/// other better than prices of two.
+const KEPT_PART: U256 = U256::from_limbs([50, 0, 0, 0]);
+
 /// A question to one candidate pool.
 struct Asked {
     place: Place,
     amount: U256,
     route: Route,
-    read: Read,
+    /// For the amount, and for a hundredth of it.
+    reads: [Read; 2],
 }
 
 /// A pool's output.
 #[derive(Debug, Clone, Copy)]
 struct Given {
+    /// Whether the pool is deep enough for the amount; any is for a few units.
+    deep: bool,
     amount: U256,
+    /// The amount, and somewhat more for the pool of before.
+    rank: U256,
     pool: Pool,
 }
 
@@ -133,12 +147,12 @@ impl OnchainPrices {
     ) -> Vec<Asked> {
         let place = (request.source, pair(request), size);
         let asked = routes.iter().filter_map(|route| {
-            let read = route.dex.ask(self.spec(), route, amount)?;
+            let ask = |amount| route.dex.ask(self.spec(), route, amount);
             Some(Asked {
                 place,
                 amount,
                 route: *route,
-                read,
+                reads: [ask(amount)?, ask(hundredth(amount))?],
             })
         });
         asked.collect()
@@ -146,22 +160,32 @@ impl OnchainPrices {
 
     /// The pool that gives most in each place.
     async fn best(&self, asked: &[Asked]) -> Result<HashMap<Place, Given>, String> {
-        let reads: Vec<Read> = asked.iter().map(|asked| asked.read.clone()).collect();
+        let reads: Vec<Read> = asked.iter().flat_map(|asked| asked.reads.clone()).collect();
         let readings: Vec<Reading> = self.read(&reads).await?;
         let mut best: HashMap<Place, Given> = HashMap::new();
-        for (asked, reading) in asked.iter().zip(&readings) {
+        for (asked, said) in asked.iter().zip(readings.chunks(2)) {
             let Asked {
                 place, amount, route, ..
             } = asked;
-            let Some(amount) = route.dex.answer(route, *amount, Some(reading)) else {
+            let part = hundredth(*amount);
+            let answer = |amount: U256, index: usize| route.dex.answer(route, amount, said.get(index));
+            let Some(out) = answer(*amount, 0) else {
                 continue;
             };
+            let before = self.search(place.0).last(place.1).await;
+            let more = if before == Some(route.pool) {
+                out / KEPT_PART
+            } else {
+                U256::ZERO
+            };
             let given = Given {
-                amount,
+                deep: is_deep((*amount, out), (part, answer(part, 1).unwrap_or_default())),
+                amount: out,
+                rank: out.saturating_add(more),
                 pool: route.pool,
             };
             let best = best.entry(*place).or_insert(given);
-            if given.amount > best.amount {
+            if (given.deep, given.rank) > (best.deep, best.rank) {
                 *best = given;
             }
         }
@@ -178,6 +202,21 @@ impl OnchainPrices {
     }
 }
 
+fn hundredth(amount: U256) -> U256 {
+    amount.div_ceil(U256::from(SHARE))
+}
+
+/// Whether a swap gets nearly as much for each unit as a hundredth of it does. Answers of a few units say nothing, and
+/// then no pool is taken for empty.
+fn is_deep((amount, out): (U256, U256), (part, small): (U256, U256)) -> bool {
+    if small < U256::from(SHARE) {
+        return true;
+    }
+    let whole = U512::from(out) * U512::from(part) * U512::from(100);
+    let least = U512::from(small) * U512::from(amount) * U512::from(DEEP_PCT);
+    whole >= least
+}
+
 /// A hundred dollars in native coins.
 fn probe_native(price: Option<Price>) -> U256 {
     let worth = Usd::rounded(Decimal::ONE_HUNDRED, Rounding::Down);
@@ -188,6 +227,16 @@ fn probe_native(price: Option<Price>) -> U256 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pool_of_dust_is_told_from_a_deep_one_and_a_few_units_tell_nothing() {
+        let units = |amount: u64| U256::from(amount);
+        let deep = |out, small| is_deep((units(100_000_000), units(out)), (units(1_000_000), units(small)));
+        assert!(deep(9_900_000, 100_000) && deep(9_500_000, 100_000));
+        assert!(!deep(9_499_999, 100_000) && !deep(50_000, 100_000));
+        assert!(deep(5, 1) && deep(0, 99), "too few units to say");
+        assert!(!is_deep((U256::MAX, U256::from(1)), (U256::MAX, U256::MAX)));
+    }
 
     #[test]
     fn the_probe_is_worth_a_hundred_dollars_whatever_the_coin_is_worth() {

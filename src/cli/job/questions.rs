@@ -9,6 +9,7 @@ use crate::{
         name::JobName,
     },
     cli::{
+        costs::sentence,
         out::{dollars, tokens},
         wording::CommandLine,
     },
@@ -92,6 +93,7 @@ pub(super) fn start_question(terms: &Terms<'_>) -> String {
         ),
         format!("  {}; {}", terms.step, terms.spends),
     ];
+    lines.extend(terms.costs.map(|costs| format!("  {}", sentence(costs))));
     let assumed = terms.assumed.iter();
     lines.extend(assumed.map(|assumed| format!("  assumed: {}", assumed.rendered(&CommandLine))));
     lines.push("Continue?".to_owned());

@@ -14,6 +14,7 @@ use crate::{
     },
     cli::{
         confirm::{asks, confirm},
+        costs::sentence,
         mode::ModeArg,
         out::Out,
         target::actor,
@@ -107,6 +108,9 @@ fn render(view: &Started) -> String {
     );
     for assumed in &view.assumed {
         text.push_str(&format!("  assumed: {assumed}\n"));
+    }
+    if let Some(costs) = &view.costs {
+        text.push_str(&format!("  {}\n", sentence(costs)));
     }
     if let Some(policy) = &view.policy {
         text.push_str(&policy.to_string());

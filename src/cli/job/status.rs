@@ -10,6 +10,7 @@ use crate::{
         jobs::status::{self, Attempt, DecisionRun, Status},
     },
     cli::{
+        costs::sentence,
         out::{Clock, Hue, Look, Out, dollars, dollars_or_dash, price, table, tokens},
         target::TargetArgs,
         wording::CommandLine,
@@ -145,6 +146,9 @@ fn figures(status: &Status) -> Vec<(&'static str, String)> {
         ("money in", money_in(line)),
         ("recent high", usd(status.recent_high_usd)),
     ];
+    if let Some(costs) = &status.costs {
+        facts.push(("round trip", sentence(costs)));
+    }
     if line.mode == JobMode::Liquidity {
         let owned = format!("{} {}", tokens(status.quote_balance), status.quote);
         facts.push(("owned quote", owned));

@@ -19,7 +19,8 @@ use crate::{
     app::{
         AppError,
         backtest::{self, BacktestRequest},
-        init::{self, Costs, Found, Looked, Wanted},
+        costs::Costs,
+        init::{self, Found, Looked, Wanted},
         message::{Advice, Wording},
         target::address,
     },
@@ -30,6 +31,7 @@ use crate::{
     },
     cli::{
         confirm::asks,
+        costs::{percent, sentence},
         out::{Out, price},
         wording::CommandLine,
     },
@@ -336,24 +338,12 @@ fn found_text(found: &Found) -> String {
 }
 
 fn costs_text(costs: &Costs) -> String {
-    let pct = |share: Option<Decimal>| share.map_or_else(|| "-".to_owned(), |share| format!("{share} %"));
-    let mut text = format!(
-        "a buy of {} USD and a sale right after it cost {} USD, {}: {} fees and price impact, up to {} gas{}\n",
-        brief::usd(costs.amount_usd),
-        brief::usd(costs.round_trip_usd),
-        pct(costs.round_trip_pct),
-        brief::usd(costs.pool_usd),
-        brief::usd(costs.gas_usd),
-        costs
-            .estimated
-            .as_ref()
-            .map_or_else(String::new, |why| format!(" (an estimate: {why})")),
-    );
+    let mut text = format!("{}\n", sentence(costs));
     if let Some(advised) = costs.use_usd {
         text.push_str(&format!(
             "{} USD buys pay up to {} gas: use {} USD\n",
             costs.amount_usd,
-            pct(costs.gas_share_pct),
+            percent(costs.gas_share_pct),
             advised
         ));
     }

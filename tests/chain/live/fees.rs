@@ -87,3 +87,96 @@ async fn a_fee_is_no_slippage_and_has_a_limit_and_a_hold_of_its_own() {
     }
     assert_eq!(world.audit().await.swaps.len(), 2);
 }
+
+/// The view in what a command printed; a warning may follow.
+fn first_json(text: &str) -> serde_json::Value {
+    let begins = text.find('{').expect("JSON");
+    let mut values = serde_json::Deserializer::from_str(&text[begins..]).into_iter();
+    values.next().expect("JSON").expect("JSON")
+}
+
+/// What thirty dollars cost there and back in a pool of 1.75 %.
+fn all_in(costs: &serde_json::Value) {
+    let number = |costs: &serde_json::Value, name: &str| -> rust_decimal::Decimal {
+        let text = costs[name]
+            .as_str()
+            .unwrap_or_else(|| panic!("{name} of {costs}"));
+        text.parse().expect("a number")
+    };
+    assert_eq!(number(costs, "amount_usd"), 30.into(), "{costs}");
+    assert_eq!(
+        number(costs, "pool_fee_pct"),
+        "1.75".parse().expect("a number"),
+        "{costs}"
+    );
+    assert_eq!(number(costs, "tax_pct"), 0.into(), "{costs}");
+    // Twice the fee, the impact of a coin's hundredth in ten, and gas.
+    let share = number(costs, "round_trip_pct");
+    assert!(
+        share > "3.4".parse().expect("a number") && share < 6.into(),
+        "{costs}"
+    );
+    assert!(number(costs, "gas_usd") > number(costs, "buy_gas_usd"), "{costs}");
+    assert_eq!(
+        number(costs, "round_trip_usd"),
+        number(costs, "pool_usd") + number(costs, "gas_usd"),
+        "{costs}"
+    );
+}
+
+/// What a round trip costs is shown before anything is bought, and afterwards as the newest buy was tried.
+#[tokio::test(flavor = "multi_thread")]
+async fn start_and_status_show_what_a_round_trip_costs_all_in() {
+    let world = World::new(BlockTime::OnTransaction).await;
+    let token = pool_of_fee(&world, 17_500).await;
+    world.permit_token(token);
+    let address = token.to_checksum(None);
+    let start = [
+        "start",
+        &address,
+        "--mode",
+        "accumulate",
+        "--live",
+        "--chain",
+        "local",
+        "--symbol",
+        "FEE",
+        "--json",
+        "--set",
+        "schedule.cron=* * * * * *",
+        "--set",
+        "schedule.jitter=0s",
+        "--set",
+        "accumulate.dca_amount_usd=30",
+        "--set",
+        "price.sources=onchain",
+        "--set",
+        "price.single_source=true",
+        "--set",
+        "limits.gas_reserve=1",
+    ];
+    let (code, text) = world.run(&start).await;
+    assert_eq!(code, 0, "{text}");
+    let view = first_json(&text);
+    all_in(&view["costs"]);
+    assert_eq!(view["costs"]["at"], serde_json::Value::Null, "now");
+    let (_, text) = world.run(&["status", "FEE", "--json"]).await;
+    let view = first_json(&text);
+    assert_eq!(view["costs"], serde_json::Value::Null, "nothing was bought yet");
+    let _daemon = world.daemon(None);
+    world
+        .until(
+            "it has bought",
+            "SELECT count(*) > 0 FROM trades WHERE status = 'EXECUTED' AND side = 'BUY'",
+        )
+        .await;
+    let (_, text) = world.run(&["status", "FEE", "--json"]).await;
+    let view = first_json(&text);
+    all_in(&view["costs"]);
+    assert!(view["costs"]["at"].is_string(), "{text}");
+    let (_, text) = world.run(&["status", "FEE"]).await;
+    assert!(
+        text.contains("round trip") && text.contains("pool 1.75 % each way"),
+        "{text}"
+    );
+}

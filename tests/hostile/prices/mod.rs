@@ -1,6 +1,9 @@
 //! Lies about prices, decimals, gas and calldata; tokens that cannot be sold.
 
+mod hidden;
 mod lies;
 mod sales;
 mod set_up;
 mod witnesses;
+
+pub use set_up::BOUGHT;

@@ -53,6 +53,7 @@ fn payload(event: Event) -> Value {
             "reason": "price_impact", "error": "the trade moves the pool by 900 bps, limits.max_price_impact_bps is 100",
             "since": "2026-01-01T22:30:59+00:00", "reminder": true,
         }),
+        Event::JobPoolChanged => json!({ "before": "v3:10000", "after": "v3:3000" }),
         Event::JobNoFunds => json!({
             "reason": "insufficient_balance", "error": "the wallet holds 3 USDC, the trade needs 10",
             "since": "2026-01-01T22:30:59+00:00",

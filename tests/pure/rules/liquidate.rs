@@ -1,5 +1,6 @@
 //! Liquidation.
 
+use alloy_primitives::U256;
 use lgi_mm::domain::{
     decision::{Decision, Facts, HoldReason, Plan, Reason, Side},
     limits,
@@ -106,7 +107,7 @@ fn only_a_refusal_of_size_is_split_and_only_of_a_liquidation() {
         (HoldReason::InsufficientGas, false),
         (HoldReason::SignerHalted, false),
     ] {
-        let half = split(plan, reason, usd("1"), &facts).expect("in range");
+        let half = split(plan, reason, 1, usd("1"), &facts).expect("in range");
         assert_eq!(
             half.map(|half| half.amount_in),
             splits.then(|| tokens("50")),
@@ -116,11 +117,49 @@ fn only_a_refusal_of_size_is_split_and_only_of_a_liquidation() {
             reason: Reason::TakeProfit,
             ..plan
         };
-        assert_eq!(split(other, reason, usd("1"), &facts), Ok(None));
+        assert_eq!(split(other, reason, 1, usd("1"), &facts), Ok(None));
     }
     assert_eq!(
-        split(plan, HoldReason::PriceImpact, usd("50.01"), &facts),
+        split(plan, HoldReason::PriceImpact, 0, usd("50.01"), &facts),
         Ok(None)
+    );
+}
+
+/// Whatever a token lets go, a few ticks of six sizes each find it within a factor of 16, and fills grow back to it.
+#[test]
+fn reverts_make_a_sale_smaller_and_smaller_and_fills_make_it_grow_again() {
+    let facts = holding(tokens("100000"));
+    let mut liquidation = order("0s", 1);
+    let whole = trade(decide(&liquidation, &facts)).amount_in;
+    let mut sizes = vec![];
+    let mut plan = trade(decide(&liquidation, &facts));
+    for reverts in 1..=6 {
+        sizes.push(whole.units() / plan.amount_in.units());
+        let part = split(plan, HoldReason::SimulationFailed, reverts, usd("1"), &facts);
+        plan = part.expect("in range").expect("worth its gas");
+    }
+    let parts = [1_u64, 2, 4, 16, 128, 2_048].map(U256::from);
+    assert_eq!(sizes, parts);
+    // The next tick begins where this one ended, and a slice is never made larger by that.
+    liquidation = liquidation.sized(Some(plan.amount_in));
+    assert_eq!(trade(decide(&liquidation, &facts)).amount_in, plan.amount_in);
+    let sold = liquidation.after_fill();
+    assert_eq!(
+        sold.at_most().map(Amount::units),
+        Some(plan.amount_in.units() * U256::from(2))
+    );
+    assert_eq!(sold.slices_done(), 1);
+    let large = liquidation.sized(Some(Amount::new(U256::MAX)));
+    assert_eq!(trade(decide(&large, &facts)).amount_in, whole);
+    assert_eq!(
+        large.after_fill().at_most(),
+        None,
+        "beyond all numbers it is no limit"
+    );
+    let told = serde_json::to_value(liquidation).expect("JSON");
+    assert_eq!(
+        serde_json::from_value::<Liquidation>(told).ok(),
+        Some(liquidation)
     );
 }
 
@@ -202,7 +241,7 @@ proptest! {
             }
             let mut plan = trade(decide(&liquidation, &facts));
             while plan.amount_in > depth {
-                let Some(half) = split(plan, HoldReason::PriceImpact, gas, &facts).expect("in range") else {
+                let Some(half) = split(plan, HoldReason::PriceImpact, 0, gas, &facts).expect("in range") else {
                     // What the market takes is not worth its gas: the refusal stands.
                     prop_assert!(depth.value(18, at_price, Rounding::Down).expect("in range") <= usd("0.02"));
                     return Ok(());

@@ -9,11 +9,17 @@ mod started;
 mod terms;
 
 use alloy_primitives::Address;
+use tracing::warn;
 
 use self::request::{Groundwork, Plan};
 use crate::app::message::{Advice, Field, Message, message};
 use crate::{
-    app::{Actor, App, AppError, jobs::recorded, policy},
+    app::{
+        Actor, App, AppError,
+        costs::{self, Costs, CostsOf},
+        jobs::recorded,
+        policy,
+    },
     config::build_job_config,
     domain::{
         config::JobConfig,
@@ -44,6 +50,7 @@ enum Prepared {
         new: Box<NewJob>,
         order: Order,
         assumed: Vec<Message>,
+        costs: Option<Box<Costs>>,
     },
     Again {
         job: Box<Job>,
@@ -71,7 +78,16 @@ pub async fn propose(app: &App, request: &StartRequest) -> Result<Proposal, AppE
 /// Makes a start as it was proposed.
 pub async fn start(app: &App, proposal: Proposal, actor: &Actor) -> Result<Started, AppError> {
     let (account, mut started) = match proposal.0 {
-        Prepared::Create { new, order, assumed } => created(app, *new, order, assumed, actor).await?,
+        Prepared::Create {
+            new,
+            order,
+            assumed,
+            costs,
+        } => {
+            let (account, mut started) = created(app, *new, order, assumed, actor).await?;
+            started.costs = costs.map(|costs| *costs);
+            (account, started)
+        }
         Prepared::Again { job, order } => begun(app, *job, order, actor).await?,
     };
     if account.realm == Realm::Live {
@@ -197,6 +213,7 @@ async fn begun(app: &App, job: Job, order: Order, actor: &Actor) -> Result<(Acco
         mode: job.mode,
         status,
         assumed: vec![],
+        costs: None,
         policy: None,
     };
     Ok((job.account, started))
@@ -244,6 +261,7 @@ async fn create(app: &App, request: &StartRequest) -> Result<Prepared, AppError>
         config: plan.config,
     };
     Ok(Prepared::Create {
+        costs: costs_of(app, &new).await.map(Box::new),
         new: Box::new(new),
         order,
         assumed: plan.assumed,
@@ -273,9 +291,33 @@ async fn created(
         mode,
         status: JobStatus::Running,
         assumed,
+        costs: None,
         policy: None,
     };
     Ok((new.account, started))
+}
+
+/// What one buy of a new job and a sale right after it cost: shown before anything is bought, and no reason not to
+/// start. On a live chain the pools are asked; where they do not answer, it is left out, and the first buy is still
+/// held to the job's limits.
+async fn costs_of(app: &App, new: &NewJob) -> Option<Costs> {
+    let amount = costs::one_buy(&new.config.rules);
+    match new.account.realm {
+        Realm::Paper => costs::on_paper(&app.settings, amount).ok(),
+        Realm::Live => {
+            let of = CostsOf {
+                chain: &new.account.chain,
+                token: new.token.address,
+                quote: new.quote.address,
+                quote_decimals: new.quote.decimals,
+                pool: new.config.venue.pool,
+            };
+            let asked = costs::quoted(app, &of, amount).await;
+            asked
+                .inspect_err(|why| warn!(why, "the costs of a round trip are not known"))
+                .ok()
+        }
+    }
 }
 
 /// Common to both realms: the schedule, the start of recorded prices, and the final checks.

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::app::message::Message;
 use crate::{
     app::{
+        costs::Costs,
         policy::Missing,
         whole::{checksum, shown},
     },
@@ -31,6 +32,9 @@ pub struct Started {
     pub what: What,
     /// Assumptions for values that were not given, one line each.
     pub assumed: Vec<Message>,
+    /// What its first buy and a sale right after it would cost; none for a job that exists already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub costs: Option<Costs>,
     /// What the policy on the worker's machine must still allow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<NotAllowed>,

@@ -2,7 +2,7 @@
 
 use super::{Prepared, Proposal, Step};
 use crate::{
-    app::{jobs::start::Pair, message::Message},
+    app::{costs::Costs, jobs::start::Pair, message::Message},
     domain::{
         config::{JobConfig, Rules},
         job::{Account, JobStatus, Realm, Token, transition},
@@ -18,6 +18,8 @@ pub struct Terms<'a> {
     pub step: Step,
     /// What it may spend, in one sentence.
     pub spends: String,
+    /// What its first buy and a sale right after it would cost, where that is known.
+    pub costs: Option<&'a Costs>,
     pub assumed: &'a [Message],
 }
 
@@ -58,6 +60,10 @@ impl Proposal {
                     ..
                 } => "sells what it holds".to_owned(),
                 _ => spends(config),
+            },
+            costs: match &self.0 {
+                Prepared::Create { costs, .. } => costs.as_deref(),
+                Prepared::Again { .. } => None,
             },
             assumed,
         })

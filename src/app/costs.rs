@@ -1,20 +1,24 @@
 //! What a buy and a sale right after it cost, all in.
 
+use alloy_primitives::Address;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::found::Found;
+use super::{App, AppError};
 use crate::{
-    app::{App, AppError},
+    chain::{LiveChain, SurveyRequest, TriedTrip},
     config::Settings,
     domain::{
+        Timestamp,
+        config::Rules,
         costs::{gas_cost, gas_paid},
-        onchain::{Asset, Checks, Fees, SwapRequest},
-        pool::NATIVE,
-        units::{Amount, NATIVE_DECIMALS, Price, Rounding, Usd},
+        kept::Kept,
+        onchain::{Asset, Fees},
+        pool::Pool,
+        units::{Amount, MoneyError, Price, Rounding, Usd},
     },
-    paper::default_wallet,
     ports::Chain,
+    store::sales::Tried,
 };
 
 /// Gas may take this share of a buy, per cent, before a larger one is advised.
@@ -28,7 +32,19 @@ pub struct Costs {
     pub amount_usd: Usd,
     /// Whether pools were asked; else why these are estimates.
     pub estimated: Option<String>,
-    /// Pool fees and price impact of both swaps, USD.
+    /// The pool that was asked.
+    pub pool: Option<String>,
+    /// When it was asked, if that is not now.
+    pub at: Option<Timestamp>,
+    /// What the pool keeps of each swap by its own fee, per cent.
+    pub pool_fee_pct: Option<Decimal>,
+    /// What its hook keeps besides, per cent.
+    pub hook_fee_pct: Option<Decimal>,
+    /// What the token keeps of the buy, per cent.
+    pub tax_pct: Option<Decimal>,
+    /// How far the buy moves the price, per cent.
+    pub impact_pct: Option<Decimal>,
+    /// Fees, hook, tax and price impact of both swaps, USD.
     pub pool_usd: Usd,
     /// Gas of the buy at most, USD.
     pub buy_gas_usd: Usd,
@@ -44,6 +60,16 @@ pub struct Costs {
     pub use_usd: Option<Usd>,
 }
 
+/// The pair, and the pool if one is pinned, of which costs are asked.
+pub(in crate::app) struct CostsOf<'a> {
+    pub chain: &'a str,
+    pub token: Address,
+    pub quote: Address,
+    pub quote_decimals: u8,
+    /// The pinned pool.
+    pub pool: Option<Pool>,
+}
+
 impl Costs {
     fn new(amount: Usd, pool: Decimal, buy_gas: Usd, gas: Usd, estimated: Option<String>) -> Self {
         // A pool that pays more than it got is no gain that anyone should count on.
@@ -53,6 +79,12 @@ impl Costs {
         Self {
             amount_usd: amount,
             estimated,
+            pool: None,
+            at: None,
+            pool_fee_pct: None,
+            hook_fee_pct: None,
+            tax_pct: None,
+            impact_pct: None,
             pool_usd,
             buy_gas_usd: buy_gas,
             gas_usd: gas,
@@ -60,6 +92,32 @@ impl Costs {
             round_trip_pct: percent(all, amount.decimal()),
             gas_share_pct,
             use_usd: advised(amount, buy_gas),
+        }
+    }
+
+    /// The same, with who keeps how much of it.
+    fn split(self, kept: Kept, impact_bps: u32) -> Self {
+        let millionths = |share: u32| Some(Decimal::new(i64::from(share), 4).normalize());
+        Self {
+            pool_fee_pct: millionths(kept.pool()),
+            hook_fee_pct: millionths(kept.hook()),
+            tax_pct: millionths(kept.token()),
+            impact_pct: Some(Decimal::new(i64::from(impact_bps), 2).normalize()),
+            ..self
+        }
+    }
+
+    /// What the newest buy of a live job was tried to cost.
+    pub(in crate::app) fn tried(tried: &Tried) -> Self {
+        let row = &tried.trip;
+        let pool = row
+            .amount_usd
+            .decimal()
+            .saturating_mul(Decimal::new(i64::from(row.lost_bps), 4));
+        let costs = Self::new(row.amount_usd, pool, row.buy_gas_usd, row.gas_usd, None);
+        Self {
+            at: Some(tried.at),
+            ..costs.split(row.kept, row.impact_bps)
         }
     }
 }
@@ -85,51 +143,56 @@ fn advised(amount: Usd, gas: Usd) -> Option<Usd> {
 }
 
 /// Costs by the pools themselves; the error says why they could not be asked.
-pub(super) async fn quoted(app: &App, found: &Found, amount: Usd) -> Result<Costs, String> {
-    let live = app
-        .live()
-        .chain(&found.chain)
-        .map_err(|error| error.to_string())?;
-    let native = live
-        .chain
-        .usd_price(Asset::of(NATIVE))
-        .await
-        .map_err(|error| error.to_string())?
-        .price;
+pub(in crate::app) async fn quoted(app: &App, of: &CostsOf<'_>, amount: Usd) -> Result<Costs, String> {
+    let live = app.live().chain(of.chain).map_err(|error| error.to_string())?;
+    asked(live, of, amount).await
+}
+
+async fn asked(live: &LiveChain, of: &CostsOf<'_>, amount: Usd) -> Result<Costs, String> {
+    let price = async |asset| {
+        let known = live.chain.usd_price(asset).await;
+        known.map(|known| known.price).map_err(|error| error.to_string())
+    };
+    let (native, quote) = (price(Asset::Native).await?, price(Asset::of(of.quote)).await?);
     let fees = live.chain.fees().await.map_err(|error| error.to_string())?;
+    let out = |error: MoneyError| error.to_string();
     let paid = amount
-        .to_amount(NATIVE_DECIMALS, native, Rounding::Up)
-        .map_err(|error| error.to_string())?;
-    let swap = |token_in, token_out, amount_in| SwapRequest {
-        wallet: default_wallet(),
-        token_in,
-        token_out,
-        amount_in,
-        amount_out_fair: Amount::ZERO,
-        fair_rest: 0,
-        pool: None,
-        prove_sell: false,
-        checks: Checks::none(),
+        .to_amount(of.quote_decimals, quote, Rounding::Up)
+        .map_err(out)?;
+    let request = SurveyRequest {
+        token: of.token,
+        quote: of.quote,
+        amount: paid.units(),
+        ladder: vec![],
     };
-    let quote = |request: SwapRequest| async move {
-        live.venue
-            .quote(&request)
-            .await
-            .map_err(|error| error.to_string())
-    };
-    let buy = quote(swap(NATIVE, found.token, paid)).await?;
-    let sell = quote(swap(found.token, NATIVE, buy.amount_out)).await?;
-    let back = sell
-        .amount_out
-        .value(NATIVE_DECIMALS, native, Rounding::Down)
-        .map_err(|error| error.to_string())?;
+    let trip: TriedTrip = live.pools.trip(&request, of.pool).await?;
+    let back = trip
+        .back
+        .value(of.quote_decimals, quote, Rounding::Down)
+        .map_err(out)?;
     let gas = |units: u64, data_fee: Amount| gas_usd(units, data_fee, fees, native);
-    let buy_gas = gas(buy.gas_units, buy.data_fee)?;
-    let both = buy_gas
-        .checked_add(gas(sell.gas_units, sell.data_fee)?)
-        .map_err(|error| error.to_string())?;
+    let buy_gas = gas(trip.buy_gas_units, trip.buy_data_fee)?;
+    let both = gas(trip.gas_units, trip.data_fee)?;
     let pool = amount.decimal().saturating_sub(back.decimal());
-    Ok(Costs::new(amount, pool, buy_gas, both, None))
+    let costs = Costs::new(amount, pool, buy_gas, both, None);
+    Ok(Costs {
+        pool: Some(trip.pool.to_string()),
+        ..costs.split(trip.kept, trip.impact_bps)
+    })
+}
+
+/// USD of one buy by a job's rules.
+pub(in crate::app) const fn one_buy(rules: &Rules) -> Usd {
+    match rules {
+        Rules::Accumulate(rules) => rules.dca_amount_usd,
+        Rules::Liquidity(rules) => rules.spread_trade_usd,
+    }
+}
+
+/// What a buy and a sale right after it cost on paper, by the venue's settings.
+pub(in crate::app) fn on_paper(settings: &Settings, amount: Usd) -> Result<Costs, AppError> {
+    let why = "the paper venue's settings".to_owned();
+    estimated(settings, None, amount, why)
 }
 
 fn gas_usd(units: u64, data_fee: Amount, fees: Fees, native: Price) -> Result<Usd, String> {
@@ -137,10 +200,10 @@ fn gas_usd(units: u64, data_fee: Amount, fees: Fees, native: Price) -> Result<Us
     gas.map_err(|error| error.to_string())
 }
 
-/// Costs by the paper venue's settings, and an impact by the depth of the deepest pool.
-pub(super) fn estimated(
+/// Costs by the paper venue's settings, and an impact by the depth of the deepest pool, if one is known.
+pub(in crate::app) fn estimated(
     settings: &Settings,
-    found: &Found,
+    depth_usd: Option<Decimal>,
     amount: Usd,
     why: String,
 ) -> Result<Costs, AppError> {
@@ -155,7 +218,7 @@ pub(super) fn estimated(
     // Of two swaps, each with fee and slippage; rounded against us by adding them up.
     let fees = (part(paper.fee_bps) + part(paper.slippage_bps)) * Decimal::TWO;
     // Against half of a pool's money, spread over all prices, in both directions.
-    let depth = found.pools.first().map_or(Decimal::ZERO, |pool| pool.depth_usd);
+    let depth = depth_usd.unwrap_or_default();
     let impact = amount
         .decimal()
         .checked_mul(Decimal::from(4))
@@ -163,7 +226,8 @@ pub(super) fn estimated(
         .unwrap_or_default()
         .min(Decimal::ONE);
     let pool = amount.decimal().saturating_mul(fees + impact);
-    Ok(Costs::new(amount, pool, gas, both, Some(why)))
+    let kept = Kept::by_pool(paper.fee_bps.saturating_mul(100));
+    Ok(Costs::new(amount, pool, gas, both, Some(why)).split(kept, paper.impact_bps))
 }
 
 /// A share in per cent, to two digits.
