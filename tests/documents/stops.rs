@@ -1,5 +1,5 @@
-//! `docs/stops.md` says how far beyond a stop it sells, by schedule. The numbers are those of this test: backtests of one
-//! buy and one stop over invented minutes.
+//! `docs/stops.md` says how far beyond a stop it sells, by schedule. The numbers are those of this test: backtests of
+//! one buy and one stop over invented minutes.
 
 use chrono::TimeDelta;
 use lgi_mm::{

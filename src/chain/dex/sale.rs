@@ -112,8 +112,8 @@ const fn unbound(reset_allowance: bool) -> Bounds {
 }
 
 /// Shows that all that is held after `bought` can be sold within what a round trip may lose. `kept`: of the buy;
-/// `in_wallet`: what the wallet has of the token before it; `back`: what a simulation with the buy brought back, if there
-/// was one.
+/// `in_wallet`: what the wallet has of the token before it; `back`: what a simulation with the buy brought back, if
+/// there was one.
 ///
 /// # Errors
 /// [`QuoteError::Unsellable`] names the loss or the revert, and what of it is allowed.
