@@ -4,35 +4,22 @@
 //! call at any moment: what was recorded is continued, never done again.
 
 pub mod adopt;
-mod approve;
-mod believe;
 mod checks;
 mod core;
 mod dry_sales;
 mod error;
-mod evaluate;
-mod facts;
-mod finish;
-mod foreign;
-mod keys;
-mod news;
-mod observe;
-mod progress;
-mod proof;
 pub mod reconcile;
-mod recover;
-mod sale;
 mod settings;
-mod settle;
-mod shrunk;
 mod sights;
-mod submit;
-mod tick;
-mod turn;
-mod watch_failures;
-mod watch_fills;
-pub mod withdraw;
-mod withdrawn;
+mod slice;
+mod trade;
+mod watch;
+mod withdrawal;
+
+use slice::{approve, facts, tick};
+use trade::{finish, foreign, news, observe, progress, settle, submit};
+use watch::watch_fills;
+pub use withdrawal::withdraw;
 
 pub use self::core::Engine;
 pub use error::EngineError;

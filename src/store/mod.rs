@@ -1,59 +1,35 @@
 //! SQL only: the ledger's rows, and the statements that guard them.
 
-pub mod adoption;
-pub mod alive;
-pub mod announced;
-pub mod bulk;
-pub mod census;
 mod columns;
-pub mod deliveries;
-pub mod dropped;
-pub mod dust;
-mod earned;
-pub mod endings;
-pub mod evidence;
-pub mod failure_watches;
-pub mod fill_watches;
-pub mod foreign;
-pub mod gaps;
-pub mod gas;
-pub mod history;
+mod event;
 pub mod integrity;
-pub mod jobs;
-pub mod logs;
-pub mod memory;
-pub mod moves;
-pub mod orders;
-mod outbox;
-pub mod payouts;
-pub mod pnl;
-mod pocket;
+mod job;
 pub mod pools;
 pub mod rate_limits;
 pub mod refusal;
-pub mod release;
-pub mod repairs;
 pub mod retention;
-pub mod sales;
-pub mod samples;
 pub mod schema;
-pub mod seen;
 pub mod server;
 pub mod session;
-pub mod signers;
-pub mod slots;
-pub mod spending;
-mod stopped;
-pub mod stuck;
+mod signer;
 pub mod tenants;
-pub mod ticks;
-pub mod trades;
+mod tick;
+mod trade;
 pub mod trail;
-pub mod turns;
 pub mod v4_pools;
-pub mod views;
-pub mod withdrawals;
-pub mod zone_rules;
+mod view;
+
+use event::outbox;
+pub use event::{announced, deliveries};
+pub use job::{adoption, bulk, jobs, memory, orders, samples, slots, zone_rules};
+use job::{earned, pocket};
+pub use signer::{foreign, gaps, release, repairs, seen, signers, turns};
+pub use tick::{history, ticks};
+use trade::stopped;
+pub use trade::{
+    dropped, dust, endings, evidence, failure_watches, fill_watches, gas, sales, stuck, trades, withdrawals,
+};
+pub use view::{alive, census, logs, moves, payouts, pnl, spending, views};
 
 use sqlx::PgPool;
 

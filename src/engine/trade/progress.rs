@@ -1,0 +1,18 @@
+//! How far a trade has come, and how long it waits.
+
+/// A trade that is blocked is checked again after this many check intervals.
+pub(in crate::engine) const BLOCKED_INTERVALS: u32 = 2;
+
+/// Number of accepted sends, each `resend_after` apart, after which bytes in no block count as swallowed.
+pub const SWALLOWED_SENDS: i64 = 5;
+
+/// How far a trade has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Something was done; there may be more to do at once.
+    Stepped,
+    /// Nothing can be done before the next check.
+    Waiting,
+    /// The trade is final.
+    Final,
+}

@@ -1,0 +1,90 @@
+//! Whose turn it is: a trade takes its nonces if its wallet has room for it, and otherwise sleeps until it is called.
+
+use tracing::info;
+
+use crate::engine::{
+    core::Engine,
+    error::EngineError,
+    progress::{BLOCKED_INTERVALS, Progress},
+    submit::Allocation,
+};
+use crate::{
+    ports::{Market, QuoteError},
+    store::{
+        jobs::Job,
+        trades::Trade,
+        turns::{self, Turn, Waiting},
+    },
+};
+
+/// A trade that waits for its turn checks again after this many check intervals, in case it is not called.
+const TURN_INTERVALS: u32 = 30;
+
+impl Engine {
+    /// Assigns nonces to a pending trade, if it is its turn.
+    pub(in crate::engine) async fn allocate_step(
+        &self,
+        job: &Job,
+        trade: &Trade,
+        market: &Market,
+    ) -> Result<Progress, EngineError> {
+        if !trade.reason.is_wanted(job.status) {
+            return self.drop_plan(job, trade).await;
+        }
+        let turn = Turn {
+            trade: trade.id,
+            account: &job.account,
+            pipeline_max: self.settings.pipeline_max,
+        };
+        // Before anything that costs: most of those who ask must wait.
+        let state = turns::state(&self.pool, &turn).await?;
+        if !state.may_go {
+            return self.wait_for_turn(&turn, job).await;
+        }
+        match self.allocate(job, trade, market).await {
+            Ok(Allocation::Recorded | Allocation::Unwanted) => Ok(Progress::Stepped),
+            Ok(Allocation::Raced) => self.wait_for_turn(&turn, job).await,
+            // One of them looks for all.
+            Ok(Allocation::Stopped(why)) => match self.wait_for_turn(&turn, job).await? {
+                Progress::Stepped => self.wait_for_nonce(&turn, job, &why).await,
+                asleep => Ok(asleep),
+            },
+            Ok(Allocation::Blocked(why)) => {
+                if state.waits {
+                    turns::leave(&self.pool, &turn).await?;
+                }
+                self.wait_for_nonce(&turn, job, &why).await
+            }
+            Err(error) => {
+                let of_this_trade =
+                    matches!(&error, EngineError::Quote(quote) if !matches!(quote, QuoteError::Rpc(_)));
+                if of_this_trade && state.waits {
+                    turns::leave(&self.pool, &turn).await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Goes to sleep, or continues at once if it is first in line.
+    async fn wait_for_turn(&self, turn: &Turn<'_>, job: &Job) -> Result<Progress, EngineError> {
+        let note = format!(
+            "waits for its turn: a wallet has at most {} open transactions (trading.pipeline_max)",
+            turn.pipeline_max
+        );
+        let sleep = self.intervals(TURN_INTERVALS);
+        match turns::wait(&self.pool, turn, sleep, &note).await? {
+            Waiting::First => Ok(Progress::Stepped),
+            Waiting::Asleep => {
+                info!(job = %job.id, trade = turn.trade.0, "trade waits for its turn");
+                Ok(Progress::Waiting)
+            }
+            Waiting::Taken => Ok(Progress::Waiting),
+        }
+    }
+
+    async fn wait_for_nonce(&self, turn: &Turn<'_>, job: &Job, why: &str) -> Result<Progress, EngineError> {
+        info!(job = %job.id, trade = turn.trade.0, why, "trade waits for its nonce");
+        self.look_later(turn.trade, BLOCKED_INTERVALS, Some(why)).await
+    }
+}

@@ -1,0 +1,5 @@
+//! What is told to people, and to whom.
+
+pub mod announced;
+pub mod deliveries;
+pub(in crate::store) mod outbox;

@@ -1,0 +1,12 @@
+//! Jobs: their rows, slots, orders, prices and what the rules remember.
+
+pub mod adoption;
+pub mod bulk;
+pub(in crate::store) mod earned;
+pub mod jobs;
+pub mod memory;
+pub mod orders;
+pub(in crate::store) mod pocket;
+pub mod samples;
+pub mod slots;
+pub mod zone_rules;

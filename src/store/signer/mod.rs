@@ -1,0 +1,9 @@
+//! Wallets: nonces, reservations, turns, and what differs between ledger and chain.
+
+pub mod foreign;
+pub mod gaps;
+pub mod release;
+pub mod repairs;
+pub mod seen;
+pub mod signers;
+pub mod turns;

@@ -1,0 +1,482 @@
+//! Signers: the counter that nonces come from, and the transactions bound to them.
+
+use std::collections::HashMap;
+
+use alloy_primitives::{B256, Bytes};
+use sqlx::{PgConnection, PgPool};
+
+use crate::domain::{
+    Timestamp,
+    decision::Reason,
+    event::Event,
+    ids::{TradeId, TransactionId, Version},
+    job::{Account, JobId, JobStatus},
+    onchain::{AnswerKind, Asset, Fees, SignedTransaction},
+    trade::Purpose,
+    units::Amount,
+};
+use crate::store::{
+    StoreError, WAKE_CHANNEL,
+    columns::{amount, clean_text, lower, to_i64, unsigned, word},
+    session::begin,
+    turns,
+};
+
+/// A signer's counter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignerState {
+    /// The nonce the next transaction takes.
+    pub next_nonce: u64,
+    /// Grows with every settled trade; a balance is only as fresh as this number.
+    pub settlements: i64,
+    /// Why the signer must not be used.
+    pub halted: Option<String>,
+    /// An open trade whose newest bytes a node refused because the wallet cannot pay for them.
+    pub unfunded: Option<TradeId>,
+}
+
+/// The signer's counter, if this database knows the signer.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find(pool: &PgPool, account: &Account) -> Result<Option<SignerState>, StoreError> {
+    let row = sqlx::query!(
+        r#"SELECT next_nonce, settlements, halted_reason,
+                  -- Open trades are found by what they reserve: looking through all that are open takes longer the
+                  -- more wallets there are, through all that the signer ever sent the longer it lives.
+                  (SELECT t.id FROM reservations r
+                   JOIN trades t ON t.id = r.trade_id
+                   JOIN transactions x ON x.trade_id = t.id
+                   CROSS JOIN LATERAL (SELECT answer_kind FROM attempts a WHERE a.transaction_id = x.id
+                                       ORDER BY a.id DESC LIMIT 1) AS newest
+                   WHERE (r.realm, r.chain, r.wallet) = (s.realm, s.chain, s.address)
+                     AND t.status = 'SUBMITTED' AND newest.answer_kind = $4
+                   LIMIT 1) AS unfunded
+           FROM signers s WHERE realm = $1 AND chain = $2 AND address = $3"#,
+        account.realm.to_string(),
+        account.chain,
+        lower(account.wallet) as _,
+        AnswerKind::InsufficientFunds.to_string(),
+    )
+    .fetch_optional(pool)
+    .await?;
+    row.map(|row| {
+        Ok(SignerState {
+            next_nonce: unsigned("signers.next_nonce", row.next_nonce)?,
+            settlements: row.settlements,
+            halted: row.halted_reason,
+            unfunded: row.unfunded.map(TradeId),
+        })
+    })
+    .transpose()
+}
+
+/// Halts a signer: it signs nothing until `reconcile` releases it. The first reason stays, and is the one
+/// that is announced, by the same statement.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn halt<'e>(
+    executor: impl sqlx::PgExecutor<'e>,
+    account: &Account,
+    reason: &str,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "WITH halted AS (
+             UPDATE signers SET halted_at = now(), halted_reason = $4
+             WHERE realm = $1 AND chain = $2 AND address = $3 AND halted_at IS NULL
+             RETURNING realm, chain, address, halted_reason)
+         INSERT INTO outbox (event, payload)
+         SELECT $5, jsonb_build_object('realm', realm, 'chain', chain, 'wallet', address, 'reason', halted_reason)
+         FROM halted",
+        account.realm.to_string(),
+        account.chain,
+        lower(account.wallet) as _,
+        clean_text(reason),
+        Event::SignerHalted.to_string(),
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// Halts every live signer that is not halted yet, and announces it; which those are: chain and address.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn halt_live(pool: &PgPool, reason: &str) -> Result<Vec<(String, String)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"WITH halted AS (
+               UPDATE signers SET halted_at = now(), halted_reason = $1
+               WHERE realm = 'live' AND halted_at IS NULL
+               RETURNING realm, chain, address, halted_reason),
+           announced AS (
+               INSERT INTO outbox (event, payload)
+               SELECT $2, jsonb_build_object('realm', realm, 'chain', chain, 'wallet', address, 'reason', halted_reason)
+               FROM halted)
+           SELECT chain, address::text AS "address!" FROM halted ORDER BY chain, address"#,
+        reason,
+        Event::SignerHalted.to_string(),
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.chain, row.address)).collect())
+}
+
+/// Makes every balance of this signer that was read before this stale.
+///
+/// # Errors
+/// [`StoreError`].
+pub(in crate::store) async fn balances_moved(
+    connection: &mut PgConnection,
+    account: &Account,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE signers SET settlements = settlements + 1 WHERE realm = $1 AND chain = $2 AND address = $3",
+        account.realm.to_string(),
+        account.chain,
+        lower(account.wallet) as _,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What open trades may still take out of a wallet, by asset.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn reserved(
+    connection: &mut PgConnection,
+    account: &Account,
+) -> Result<HashMap<Asset, Amount>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT asset AS "asset!", sum(amount)::text AS "amount!" FROM (
+               SELECT asset, amount FROM reservations WHERE realm = $1 AND chain = $2 AND wallet = $3
+               UNION ALL
+               SELECT u.asset, u.amount FROM withdrawals w, LATERAL (VALUES (w.asset, w.amount), ('native', w.gas_max)) AS u (asset, amount)
+               WHERE w.realm = $1 AND w.chain = $2 AND w.wallet = $3 AND w.status = 'SUBMITTED'
+           ) AS taken GROUP BY asset"#,
+        account.realm.to_string(),
+        account.chain,
+        lower(account.wallet) as _,
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let asset = word("reservations.asset", &row.asset)?;
+            Ok((asset, amount("reservations.amount", &row.amount)?))
+        })
+        .collect()
+}
+
+/// One signed transaction to record.
+#[derive(Debug, Clone)]
+pub struct Signed {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Hash and bytes.
+    pub signed: SignedTransaction,
+    /// What it pays.
+    pub fees: Fees,
+    /// Units.
+    pub gas_limit: u64,
+}
+
+/// What an asset's holder may spend at most, and what this trade takes of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Reservation {
+    /// The asset.
+    pub asset: Asset,
+    /// How much this trade may take.
+    pub amount: Amount,
+    /// What the chain said the wallet holds, less any reserve that is never touched.
+    pub spendable: Amount,
+}
+
+/// Everything that must be true at once for a trade to get its nonces.
+#[derive(Debug, Clone)]
+pub struct Submission<'a> {
+    /// The job, whose status still wants it.
+    pub job: JobId,
+    /// The rule it was planned for.
+    pub reason: Reason,
+    /// The trade, still PENDING at this version.
+    pub trade: TradeId,
+    /// Version the trade was read at.
+    pub version: Version,
+    /// The signer.
+    pub account: &'a Account,
+    /// The counter as it was when the transactions were signed and the balances read.
+    pub seen: &'a SignerState,
+    /// In nonce order, the first taking `seen.next_nonce`.
+    pub transactions: &'a [Signed],
+    /// Block time after which their calldata is refused.
+    pub deadline: Timestamp,
+    /// What the trade may take out of the wallet.
+    pub reservations: &'a [Reservation],
+    /// Most transactions of one signer that may be open at once.
+    pub pipeline_max: i64,
+}
+
+/// The result of a submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submitted {
+    /// Recorded: the nonces belong to this trade permanently.
+    Recorded,
+    /// The job was stopped, or is being sold: it wants this trade no more.
+    Unwanted,
+    /// The counter, the balances or the trade changed meanwhile: read everything again.
+    Raced,
+    /// Other open trades have reserved what this one wants.
+    Unfunded(Asset),
+    /// Too many transactions of this signer are open.
+    PipelineFull,
+}
+
+/// Takes nonces, reserves and records, all or nothing. Nothing may be sent before this has committed.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn submit(pool: &PgPool, submission: &Submission<'_>) -> Result<Submitted, StoreError> {
+    let mut tx = begin(pool).await?;
+    if !is_wanted(&mut tx, submission).await? {
+        return Ok(Submitted::Unwanted);
+    }
+    if !take_nonces(
+        &mut tx,
+        submission.account,
+        submission.seen,
+        submission.transactions.len(),
+    )
+    .await?
+    {
+        return Ok(Submitted::Raced);
+    }
+    if open_transactions(&mut tx, submission.account).await? >= submission.pipeline_max {
+        return Ok(Submitted::PipelineFull);
+    }
+    if let Some(asset) = unfunded(&mut tx, submission.account, submission.reservations).await? {
+        return Ok(Submitted::Unfunded(asset));
+    }
+    let moved = sqlx::query!(
+        "WITH turn AS (DELETE FROM turns WHERE trade_id = $1)
+         UPDATE trades SET status = 'SUBMITTED', submitted_at = now(), version = version + 1, next_check_at = now()
+         WHERE id = $1 AND status = 'PENDING' AND version = $2",
+        submission.trade.0,
+        submission.version.0,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if moved.rows_affected() != 1 {
+        return Ok(Submitted::Raced);
+    }
+    let mut nonce = to_i64("transactions.nonce", submission.seen.next_nonce)?;
+    for transaction in submission.transactions {
+        insert_transaction(&mut tx, submission, transaction, nonce).await?;
+        nonce = nonce.saturating_add(1);
+    }
+    reserve(&mut tx, submission).await?;
+    turns::call(&mut tx, submission.account, submission.pipeline_max).await?;
+    tx.commit().await?;
+    Ok(Submitted::Recorded)
+}
+
+/// An asset of which too little is left on top of what is reserved already.
+pub(in crate::store) async fn unfunded(
+    connection: &mut PgConnection,
+    account: &Account,
+    reservations: &[Reservation],
+) -> Result<Option<Asset>, StoreError> {
+    let reserved = reserved(connection, account).await?;
+    let short = reservations.iter().find(|wish| {
+        let taken = reserved.get(&wish.asset).copied().unwrap_or_default();
+        wish.spendable.saturating_sub(taken) < wish.amount
+    });
+    Ok(short.map(|wish| wish.asset))
+}
+
+/// The share lock makes a pause wait for us, or us see the pause. Jobs are locked before signers, as everywhere.
+async fn is_wanted(connection: &mut PgConnection, submission: &Submission<'_>) -> Result<bool, StoreError> {
+    let status = sqlx::query_scalar!(
+        "SELECT status FROM jobs WHERE id = $1 FOR SHARE",
+        submission.job.0
+    )
+    .fetch_one(connection)
+    .await?;
+    let status: JobStatus = word("jobs.status", &status)?;
+    Ok(submission.reason.is_wanted(status))
+}
+
+/// Takes `count` nonces, if the counter and the balances are still those that were `seen`.
+pub(in crate::store) async fn take_nonces(
+    connection: &mut PgConnection,
+    account: &Account,
+    seen: &SignerState,
+    count: usize,
+) -> Result<bool, StoreError> {
+    let taken = sqlx::query!(
+        "UPDATE signers SET next_nonce = next_nonce + $6
+         WHERE realm = $1 AND chain = $2 AND address = $3 AND next_nonce = $4 AND settlements = $5
+           AND halted_at IS NULL",
+        account.realm.to_string(),
+        account.chain,
+        lower(account.wallet) as _,
+        to_i64("signers.next_nonce", seen.next_nonce)?,
+        seen.settlements,
+        to_i64("signers.next_nonce", count)?,
+    )
+    .execute(connection)
+    .await?;
+    Ok(taken.rows_affected() == 1)
+}
+
+pub(in crate::store) async fn open_transactions(
+    connection: &mut PgConnection,
+    account: &Account,
+) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT open_transactions($1, $2, $3) AS "count!""#,
+        account.realm.to_string(),
+        account.chain,
+        lower(account.wallet) as _,
+    )
+    .fetch_one(connection)
+    .await?)
+}
+
+async fn insert_transaction(
+    connection: &mut PgConnection,
+    submission: &Submission<'_>,
+    transaction: &Signed,
+    nonce: i64,
+) -> Result<(), StoreError> {
+    let id = sqlx::query_scalar!(
+        "INSERT INTO transactions (trade_id, realm, chain, signer, nonce, purpose, deadline)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
+        submission.trade.0,
+        submission.account.realm.to_string(),
+        submission.account.chain,
+        lower(submission.account.wallet) as _,
+        nonce,
+        transaction.purpose.to_string(),
+        submission.deadline,
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    insert_attempt(connection, TransactionId(id), transaction).await
+}
+
+pub(in crate::store) async fn insert_attempt(
+    connection: &mut PgConnection,
+    transaction: TransactionId,
+    attempt: &Signed,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO attempts (transaction_id, purpose, hash, raw, max_fee_per_gas, max_priority_fee_per_gas, gas_limit)
+         VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::numeric, $7)",
+        transaction.0,
+        attempt.purpose.to_string(),
+        attempt.signed.hash.as_slice(),
+        attempt.signed.raw.as_ref(),
+        attempt.fees.max_fee_per_gas.to_string(),
+        attempt.fees.max_priority_fee_per_gas.to_string(),
+        to_i64("attempts.gas_limit", attempt.gas_limit)?,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn reserve(connection: &mut PgConnection, submission: &Submission<'_>) -> Result<(), StoreError> {
+    for wish in submission
+        .reservations
+        .iter()
+        .filter(|wish| !wish.amount.is_zero())
+    {
+        sqlx::query!(
+            "INSERT INTO reservations (trade_id, realm, chain, wallet, asset, amount)
+             VALUES ($1, $2, $3, $4, $5, $6::text::numeric)",
+            submission.trade.0,
+            submission.account.realm.to_string(),
+            submission.account.chain,
+            lower(submission.account.wallet) as _,
+            wish.asset.to_string(),
+            wish.amount.to_string(),
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Records one more attempt of a transaction whose trade is still SUBMITTED at `version`. `false`: another
+/// worker moved the trade first, and nothing was recorded.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn record_attempt(
+    pool: &PgPool,
+    trade: TradeId,
+    version: Version,
+    transaction: TransactionId,
+    attempt: &Signed,
+) -> Result<bool, StoreError> {
+    let mut tx = begin(pool).await?;
+    let moved = sqlx::query!(
+        "UPDATE trades SET version = version + 1, next_check_at = now()
+         WHERE id = $1 AND status = 'SUBMITTED' AND version = $2",
+        trade.0,
+        version.0,
+    )
+    .execute(&mut *tx)
+    .await?;
+    if moved.rows_affected() != 1 {
+        return Ok(false);
+    }
+    insert_attempt(&mut tx, transaction, attempt).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Notes that an attempt's bytes were sent, and what the node said. Returns how many times bytes for its nonce were
+/// sent before this time.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn note_sent(pool: &PgPool, hash: B256, kind: AnswerKind, answer: &str) -> Result<i64, StoreError> {
+    let sends = sqlx::query_scalar!(
+        r#"UPDATE attempts a SET sent_at = clock_timestamp(), sends = sends + 1, last_answer = $2, answer_kind = $3
+           WHERE hash = $1
+           RETURNING (SELECT sum(sends) FROM attempts b WHERE b.transaction_id = a.transaction_id) AS "sends!""#,
+        hash.as_slice(),
+        clean_text(answer),
+        kind.to_string(),
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(sends.unwrap_or_default())
+}
+
+/// The stored bytes of an attempt.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn raw(pool: &PgPool, hash: B256) -> Result<Bytes, StoreError> {
+    let raw = sqlx::query_scalar!("SELECT raw FROM attempts WHERE hash = $1", hash.as_slice())
+        .fetch_one(pool)
+        .await?;
+    Ok(Bytes::from(raw))
+}
+
+/// Wakes the schedulers.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn wake(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query!("SELECT pg_notify($1, 'trade')", WAKE_CHANNEL)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

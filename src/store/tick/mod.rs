@@ -1,0 +1,4 @@
+//! Ticks: what was decided at each slot.
+
+pub mod history;
+pub mod ticks;

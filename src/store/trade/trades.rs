@@ -1,0 +1,370 @@
+//! Trades: frozen once, carried on from where their rows say they are.
+
+use rust_decimal::Decimal;
+use sqlx::PgPool;
+
+use crate::domain::{
+    Timestamp,
+    decision::{Plan, Reason, RuleFill, Side},
+    ids::{TradeId, TransactionId, Version, WithdrawalId},
+    job::JobId,
+    limits::ApprovedPlan,
+    onchain::{Fees, SignedTransaction},
+    span::Span,
+    trade::{AttemptState, TradeState, TradeStatus, TransactionState},
+    units::{Amount, Price, Usd},
+};
+use crate::store::{
+    StoreError,
+    columns::{amount, clean_text, hash, price, unsigned, usd, word},
+    jobs::Job,
+    session::begin,
+    signers,
+    ticks::{self, SlotSeen, Tick},
+};
+
+/// A plan to freeze: only an approved one can be.
+#[derive(Debug, Clone)]
+pub struct NewTrade<'a> {
+    /// The job as the rules saw it.
+    pub job: &'a Job,
+    /// The slot.
+    pub slot: Timestamp,
+    /// What to do.
+    pub approved: ApprovedPlan,
+    /// What the rules saw.
+    pub seen: SlotSeen,
+    /// If no nonce is bound by then, the plan is given up.
+    pub expires_at: Timestamp,
+    /// The worker that froze it settles it at once. If it does not, another takes over after this long.
+    pub first_check: Span,
+}
+
+/// Whether we were first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frozen {
+    /// The plan is now this trade.
+    New(TradeId),
+    /// The slot was decided before, with this trade if there was one.
+    Already(Option<TradeId>),
+    /// The job was stopped or edited since it was read: nothing was frozen.
+    JobChanged,
+    /// The job has an open trade.
+    TradeOpen,
+}
+
+/// Freezes a plan: slot, trade and tick in one transaction.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn freeze(pool: &PgPool, new: &NewTrade<'_>) -> Result<Frozen, StoreError> {
+    let mut tx = begin(pool).await?;
+    let tick = Tick {
+        job: new.job.id,
+        slot: new.slot,
+    };
+    // The share lock makes a pause wait for us, or us see the pause.
+    let unchanged = sqlx::query_scalar!(
+        "SELECT id FROM jobs WHERE id = $1 AND version = $2 AND archived_at IS NULL FOR SHARE",
+        new.job.id.0,
+        new.job.version.0,
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    if unchanged.is_none() {
+        return Ok(Frozen::JobChanged);
+    }
+    if !ticks::take_slot(&mut tx, tick, &new.seen).await? {
+        drop(tx);
+        return Ok(Frozen::Already(by_slot(pool, tick).await?));
+    }
+    let plan = new.approved.plan();
+    let id = match insert(&mut tx, new, plan).await {
+        Err(error) if error.constraint() == Some("trades_one_open_per_job") => return Ok(Frozen::TradeOpen),
+        other => other?,
+    };
+    sqlx::query!(
+        "INSERT INTO ticks (job_id, outcome, reason, price_usd, trade_id, first_slot, last_slot)
+         VALUES ($1, 'trade', $2, $3, $4, $5, $5)",
+        new.job.id.0,
+        plan.reason.to_string(),
+        plan.price.decimal(),
+        id.0,
+        new.slot,
+    )
+    .execute(&mut *tx)
+    .await?;
+    signers::wake(&mut tx).await?;
+    tx.commit().await?;
+    Ok(Frozen::New(id))
+}
+
+async fn insert(
+    connection: &mut sqlx::PgConnection,
+    new: &NewTrade<'_>,
+    plan: &Plan,
+) -> Result<TradeId, StoreError> {
+    let (amount_in, amount_out) = (
+        plan.amount_in.to_string(),
+        new.approved.amount_out_expected().to_string(),
+    );
+    let (base, quote) = match plan.side {
+        Side::Buy => (&amount_out, &amount_in),
+        Side::Sell => (&amount_in, &amount_out),
+    };
+    let id = sqlx::query_scalar!(
+        "INSERT INTO trades (job_id, slot, cycle, side, reason, amount_in, amount_out_expected, amount_out_min,
+                             value_usd, config_version, expires_at, base_amount, quote_amount, price_usd, next_check_at,
+                             plan_price_usd)
+         VALUES ($1, $2, $3, $4, $5, $6::text::numeric, $7::text::numeric, $8::text::numeric, $9::numeric, $10, $11,
+                 $12::text::numeric, $13::text::numeric, $14, least(now() + make_interval(secs => $15), $11), $14)
+         RETURNING id",
+        new.job.id.0,
+        new.slot,
+        new.job.cycle,
+        plan.side.to_string(),
+        plan.reason.to_string(),
+        amount_in,
+        amount_out,
+        new.approved.amount_out_min().to_string(),
+        plan.value.decimal(),
+        new.job.config_version,
+        new.expires_at,
+        base,
+        quote,
+        plan.price.decimal(),
+        new.first_check.std().as_secs_f64(),
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(TradeId(id))
+}
+
+/// The trade of a slot.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_slot(pool: &PgPool, tick: Tick) -> Result<Option<TradeId>, StoreError> {
+    let id = sqlx::query_scalar!(
+        "SELECT id FROM trades WHERE job_id = $1 AND slot = $2",
+        tick.job.0,
+        tick.slot
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(id.map(TradeId))
+}
+
+/// A trade with everything its next step needs.
+#[derive(Debug, Clone)]
+pub struct Trade {
+    /// Trade id.
+    pub id: TradeId,
+    /// Its job.
+    pub job: JobId,
+    /// Its slot.
+    pub slot: Timestamp,
+    /// Direction.
+    pub side: Side,
+    /// The rule it came from.
+    pub reason: Reason,
+    /// Frozen: what goes out.
+    pub amount_in: Amount,
+    /// Frozen: the floor.
+    pub amount_out_min: Amount,
+    /// Frozen: its value when it was planned.
+    pub value: Usd,
+    /// Frozen: the price it was planned at.
+    pub price: Price,
+    /// Guards every change.
+    pub version: Version,
+    /// The database's time when it was read.
+    pub read_at: Timestamp,
+    /// Its status, and its transactions with everything that was signed for them.
+    pub state: TradeState,
+    /// The bytes of every attempt, in the order of `state.transactions` and their attempts.
+    pub signed: Vec<SignedTransaction>,
+}
+
+impl Trade {
+    /// Its fill as the rules remember it.
+    #[must_use]
+    pub const fn remembered(&self, average_cost: Option<Price>) -> RuleFill {
+        RuleFill {
+            reason: self.reason,
+            slot: self.slot,
+            price: self.price,
+            average_cost,
+        }
+    }
+}
+
+/// Loads a trade.
+///
+/// # Errors
+/// [`StoreError::NoSuchTrade`], [`StoreError`].
+pub async fn load(pool: &PgPool, id: TradeId) -> Result<Trade, StoreError> {
+    let row = sqlx::query!(
+        r#"SELECT job_id, slot, side, reason, status, amount_in::text AS "amount_in!",
+                  amount_out_min::text AS "amount_out_min!", value_usd::numeric AS "value_usd!: Decimal",
+                  plan_price_usd, version, expires_at, clock_timestamp() AS "read_at!"
+           FROM trades WHERE id = $1"#,
+        id.0
+    )
+    .fetch_optional(pool)
+    .await?
+    .ok_or(StoreError::NoSuchTrade(id))?;
+    let (transactions, signed) = load_transactions(pool, Some(id), None).await?;
+    let status: TradeStatus = word("trades.status", &row.status)?;
+    Ok(Trade {
+        id,
+        job: JobId(row.job_id),
+        slot: row.slot,
+        side: word("trades.side", &row.side)?,
+        reason: word("trades.reason", &row.reason)?,
+        amount_in: amount("trades.amount_in", &row.amount_in)?,
+        amount_out_min: amount("trades.amount_out_min", &row.amount_out_min)?,
+        value: usd("trades.value_usd", row.value_usd)?,
+        price: price("trades.plan_price_usd", row.plan_price_usd)?,
+        version: Version(row.version),
+        read_at: row.read_at,
+        state: TradeState {
+            status,
+            expires_at: row.expires_at,
+            transactions,
+        },
+        signed,
+    })
+}
+
+/// The transactions of a trade, or of a withdrawal, in nonce order, and all that was signed for them.
+pub(in crate::store) async fn load_transactions(
+    pool: &PgPool,
+    trade: Option<TradeId>,
+    withdrawal: Option<WithdrawalId>,
+) -> Result<(Vec<TransactionState>, Vec<SignedTransaction>), StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT x.id, x.nonce, x.purpose AS transaction_purpose, x.deadline, a.purpose, a.hash, a.raw, a.recorded_at,
+                  a.sent_at, a.max_fee_per_gas::text AS "max_fee!", a.max_priority_fee_per_gas::text AS "priority_fee!",
+                  a.gas_limit,
+                  (SELECT f.hash FROM foreign_transactions f
+                   WHERE (f.realm, f.chain, f.signer, f.nonce) = (x.realm, x.chain, x.signer, x.nonce)
+                   ORDER BY f.seen_at DESC LIMIT 1) AS foreign_hash
+           FROM transactions x JOIN attempts a ON a.transaction_id = x.id
+           WHERE x.trade_id = $1 OR x.withdrawal_id = $2 ORDER BY x.nonce, a.id"#,
+        trade.map(|trade| trade.0),
+        withdrawal.map(|withdrawal| withdrawal.0),
+    )
+    .fetch_all(pool)
+    .await?;
+    let (mut transactions, mut signed): (Vec<TransactionState>, Vec<SignedTransaction>) = (vec![], vec![]);
+    for row in rows {
+        let id = TransactionId(row.id);
+        if transactions.last().is_none_or(|last| last.id != id) {
+            transactions.push(TransactionState {
+                id,
+                nonce: unsigned("transactions.nonce", row.nonce)?,
+                purpose: word("transactions.purpose", &row.transaction_purpose)?,
+                deadline: row.deadline,
+                gas_limit: 0,
+                attempts: vec![],
+                foreign: row
+                    .foreign_hash
+                    .map(|bytes| hash("foreign_transactions.hash", &bytes))
+                    .transpose()?,
+            });
+        }
+        let Some(transaction) = transactions.last_mut() else {
+            continue;
+        };
+        let attempt = AttemptState {
+            hash: hash("attempts.hash", &row.hash)?,
+            purpose: word("attempts.purpose", &row.purpose)?,
+            recorded_at: row.recorded_at,
+            sent_at: row.sent_at,
+            fees: Fees {
+                max_fee_per_gas: word("attempts.max_fee_per_gas", &row.max_fee)?,
+                max_priority_fee_per_gas: word("attempts.max_priority_fee_per_gas", &row.priority_fee)?,
+            },
+        };
+        transaction.gas_limit = unsigned("attempts.gas_limit", row.gas_limit)?;
+        transaction.attempts.push(attempt);
+        signed.push(SignedTransaction {
+            hash: attempt.hash,
+            raw: row.raw.into(),
+        });
+    }
+    Ok((transactions, signed))
+}
+
+/// Looks at an open trade again after `delay`.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn check_again(
+    pool: &PgPool,
+    id: TradeId,
+    delay: Span,
+    note: Option<&str>,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE trades SET next_check_at = clock_timestamp() + make_interval(secs => $2), note = coalesce($3, note)
+         WHERE id = $1 AND status IN ('PENDING', 'SUBMITTED')",
+        id.0,
+        delay.std().as_secs_f64(),
+        note.map(clean_text),
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Open trades whose time has come, claimed for `lease`: the worker that settles them sets the next time.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn claim_checks(
+    connection: &mut sqlx::PgConnection,
+    lease: Span,
+    limit: i64,
+) -> Result<Vec<(TradeId, Timestamp)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"UPDATE trades t SET next_check_at = now() + make_interval(secs => $1)
+           FROM (SELECT id FROM trades WHERE status IN ('PENDING', 'SUBMITTED') AND next_check_at <= now()
+                 ORDER BY next_check_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS due
+           WHERE t.id = due.id RETURNING t.id, t.next_check_at AS "next_check_at!""#,
+        lease.std().as_secs_f64(),
+        limit,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (TradeId(row.id), row.next_check_at))
+        .collect())
+}
+
+/// A trade that is neither executed nor failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenTradeRow {
+    /// Trade id.
+    pub id: TradeId,
+    /// Its job.
+    pub job: JobId,
+}
+
+/// All open trades, oldest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn open(pool: &PgPool) -> Result<Vec<OpenTradeRow>, StoreError> {
+    let rows =
+        sqlx::query!("SELECT id, job_id FROM trades WHERE status IN ('PENDING', 'SUBMITTED') ORDER BY id")
+            .fetch_all(pool)
+            .await?;
+    let open = rows.into_iter().map(|row| OpenTradeRow {
+        id: TradeId(row.id),
+        job: JobId(row.job_id),
+    });
+    Ok(open.collect())
+}
