@@ -27,6 +27,24 @@ pub(super) fn sentence(costs: &Costs) -> String {
     )
 }
 
+/// The same for a line of `status`: `3.1 % of a buy of 10.00 USD: 0.30 fees and price impact (pool 1 % each way), 0.01
+/// gas`
+pub(super) fn line(costs: &Costs) -> String {
+    format!(
+        "{} of a buy of {} USD: {} fees and price impact{}, {} gas{}",
+        percent(costs.round_trip_pct),
+        brief::usd(costs.amount_usd),
+        brief::usd(costs.pool_usd),
+        keepers(costs),
+        brief::usd(costs.gas_usd),
+        if costs.estimated.is_some() {
+            ", estimated"
+        } else {
+            ""
+        },
+    )
+}
+
 /// Who keeps how much of it.
 fn keepers(costs: &Costs) -> String {
     let named = |name: &str, share: Option<Decimal>| {

@@ -16,9 +16,9 @@ mod trade;
 mod watch;
 mod withdrawal;
 
-use slice::{approve, facts, tick};
-use trade::{finish, foreign, news, observe, progress, settle, submit};
-use watch::watch_fills;
+pub(in crate::engine) use slice::{approve, facts, tick};
+pub(in crate::engine) use trade::{finish, foreign, news, observe, progress, settle, submit};
+pub(in crate::engine) use watch::watch_fills;
 pub use withdrawal::withdraw;
 
 pub use self::core::Engine;

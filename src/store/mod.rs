@@ -19,12 +19,13 @@ pub mod trail;
 pub mod v4_pools;
 mod view;
 
-use event::outbox;
+pub(in crate::store) use event::outbox;
 pub use event::{announced, deliveries};
 pub use job::{adoption, bulk, jobs, memory, orders, samples, slots, zone_rules};
-use job::{earned, pocket};
+pub(in crate::store) use job::{earned, pocket};
 pub use signer::{foreign, gaps, release, repairs, seen, signers, turns};
 pub use tick::{history, ticks};
+pub(in crate::store) use trade::liquidated;
 use trade::stopped;
 pub use trade::{
     dropped, dust, endings, evidence, failure_watches, fill_watches, gas, sales, stuck, trades, withdrawals,

@@ -10,7 +10,7 @@ use crate::{
         jobs::status::{self, Attempt, DecisionRun, Status},
     },
     cli::{
-        costs::sentence,
+        costs,
         out::{Clock, Hue, Look, Out, dollars, dollars_or_dash, price, table, tokens},
         target::TargetArgs,
         wording::CommandLine,
@@ -147,7 +147,7 @@ fn figures(status: &Status) -> Vec<(&'static str, String)> {
         ("recent high", usd(status.recent_high_usd)),
     ];
     if let Some(costs) = &status.costs {
-        facts.push(("round trip", sentence(costs)));
+        facts.push(("round trip", costs::line(costs)));
     }
     if line.mode == JobMode::Liquidity {
         let owned = format!("{} {}", tokens(status.quote_balance), status.quote);

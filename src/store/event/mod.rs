@@ -1,4 +1,4 @@
-//! What is told to people, and to whom.
+//! Events: what is sent to people, and to whom.
 
 pub mod announced;
 pub mod deliveries;

@@ -5,8 +5,9 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::domain::{accounting::lose, job::JobStatus, units::Amount};
 use crate::store::{
-    endings::{BookError, finish_liquidation},
+    endings::BookError,
     jobs::{self, Job},
+    liquidated::finish_liquidation,
     repairs::in_motion,
     session::begin,
 };

@@ -19,9 +19,10 @@ use crate::domain::{
 use crate::store::{
     StoreError,
     columns::{clean_text, to_i64, to_json},
-    earned, failure_watches,
+    failure_watches,
     gas::{self, GasPaid},
     jobs::{self, Job},
+    liquidated::finish_liquidation,
     orders, outbox,
     pocket::{self, PocketMove},
     session::begin,
@@ -243,32 +244,6 @@ async fn advance_liquidation(
         return finish_liquidation(connection, job).await;
     }
     orders::plan_next_slot(connection, job.id).await
-}
-
-/// LIQUIDATING -> IDLE, in the transaction that saw the last token go.
-pub(in crate::store) async fn finish_liquidation(
-    connection: &mut PgConnection,
-    job: &Job,
-) -> Result<(), StoreError> {
-    if let Ok(Transition::To(status)) =
-        transition(job.status, job.status_before_stop, Command::FinishLiquidation)
-    {
-        orders::set_status(connection, job.id, job.status, status).await?;
-        let before = json!({ "status": job.status });
-        let after = json!({ "status": status });
-        jobs::event(
-            &mut *connection,
-            job.id,
-            "engine",
-            "liquidated",
-            Some(before),
-            Some(after),
-        )
-        .await?;
-        let payload = earned::of_cycle(connection, job).await?;
-        outbox::write(connection, job.id, None, Event::JobLiquidated, payload).await?;
-    }
-    Ok(())
 }
 
 /// What a fill moved and paid, and what a sell earned before and after the gas of its trade.

@@ -7,6 +7,7 @@ pub mod evidence;
 pub mod failure_watches;
 pub mod fill_watches;
 pub mod gas;
+pub(in crate::store) mod liquidated;
 pub mod sales;
 pub(in crate::store) mod stopped;
 pub mod stuck;
