@@ -1,4 +1,8 @@
 //! What a trade, a hold and a watched fill ask of a node, counted at its door: blocks of two seconds, depth three.
+#![expect(
+    clippy::print_stdout,
+    reason = "the counts are figures of docs/live-figures.md"
+)]
 
 use std::{sync::Mutex, time::Duration};
 
