@@ -24,6 +24,14 @@ use crate::{
     telemetry::metric,
 };
 
+/// A number that a node answered: `0x` and 1 to 64 digits. Anything else is no balance of zero: what a wallet is believed
+/// to have lost is written down.
+fn units_of(answer: &Value) -> Option<U256> {
+    let digits = answer.as_str()?.strip_prefix("0x")?;
+    let fits = (1..=64).contains(&digits.len());
+    fits.then(|| U256::from_str_radix(digits, 16).ok())?
+}
+
 /// A head this far ahead of the local clock is ignored while another node has a plausible one.
 const CLOCK_SKEW_MAX: TimeDelta = TimeDelta::seconds(30);
 
@@ -120,8 +128,7 @@ impl EvmChain {
             let parameters = parameters.clone();
             async move {
                 let answer: Value = voice.request(method, parameters).await?;
-                let units = answer.as_str().unwrap_or_default().parse::<U256>();
-                let units = units.map_err(|error| voice.nonsense(method, error))?;
+                let units = units_of(&answer).ok_or_else(|| voice.nonsense(method, &answer))?;
                 Ok(Amount::new(units))
             }
         };

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use lgi_mm::{
     chain::{ChainFile, ChainSpec, EvmChain, LocalSigner, NativePrice, Rpc},
     devnet::{BlockTime, CHAIN_ID, Devnet, NAME},
-    domain::onchain::{Call, Fees, Lookup, Sent, SignedTransaction, UnsignedTransaction, UsdPrice},
+    domain::onchain::{Asset, Call, Fees, Lookup, Sent, SignedTransaction, UnsignedTransaction, UsdPrice},
     ports::{Chain, RpcError, SendError, Signer},
 };
 use serde_json::json;
@@ -251,6 +251,12 @@ async fn a_mined_transaction_without_a_receipt_is_an_error_and_an_old_count_is_o
         world.plan(Topic::Lookup, fault);
         let said = world.lookup(signed.hash).await;
         assert!(said.is_err(), "{fault:?}: {said:?}");
+    }
+    // What is no number is no balance of zero: positions are written down by it.
+    for asset in [Asset::Native, Asset::Token(world.devnet.deployment().token)] {
+        world.plan(Topic::Read, Fault::Nonsense);
+        let said = world.chain.attested_balance(world.wallet(), asset).await;
+        assert!(said.is_err(), "{asset}: {said:?}");
     }
     for fault in [Fault::Forgetful, Fault::Behind] {
         world.plan(Topic::Lookup, fault);

@@ -86,6 +86,8 @@ async fn a_hold_that_waited_for_another_tick_does_not_extend_a_run_from_before_i
         .bind([None::<f64>].as_slice())
         .bind(["job.no_funds"].as_slice())
         .bind("job.recovered")
+        .bind([None::<rust_decimal::Decimal>].as_slice())
+        .bind([None::<rust_decimal::Decimal>].as_slice())
         .execute(&mut *first)
         .await
         .expect("recorded");
