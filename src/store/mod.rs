@@ -25,11 +25,10 @@ pub use job::{adoption, bulk, jobs, memory, orders, samples, slots, zone_rules};
 pub(in crate::store) use job::{earned, pocket};
 pub use signer::{foreign, gaps, release, repairs, seen, signers, turns};
 pub use tick::{history, ticks};
-pub(in crate::store) use trade::liquidated;
-use trade::stopped;
 pub use trade::{
     dropped, dust, endings, evidence, failure_watches, fill_watches, gas, sales, stuck, trades, withdrawals,
 };
+pub(in crate::store) use trade::{liquidated, stopped};
 pub use view::{alive, census, logs, moves, payouts, pnl, spending, views};
 
 use sqlx::PgPool;

@@ -24,8 +24,8 @@ use crate::{
     telemetry::metric,
 };
 
-/// A number that a node answered: `0x` and 1 to 64 digits. Anything else is no balance of zero: what a wallet is believed
-/// to have lost is written down.
+/// A number that a node answered: `0x` and 1 to 64 digits. Anything else is no balance of zero: what a wallet is
+/// believed to have lost is written down.
 fn units_of(answer: &Value) -> Option<U256> {
     let digits = answer.as_str()?.strip_prefix("0x")?;
     let fits = (1..=64).contains(&digits.len());
