@@ -114,9 +114,9 @@ async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Option<T>) -> T {
     }
 }
 
-/// Exported only where there is a node, a policy that refuses, a failed trade, a receiver or something old enough to be
-/// pruned.
-const NOT_IN_THIS_RUN: [&str; 10] = [
+/// Exported only where there is a node, a policy that refuses, a failed trade, a withdrawal, a receiver or something
+/// old enough to be pruned.
+const NOT_IN_THIS_RUN: [&str; 14] = [
     "lgi_mm_node_head_lag_blocks",
     "lgi_mm_node_requests_total",
     "lgi_mm_policy_refusals_total",
@@ -127,6 +127,10 @@ const NOT_IN_THIS_RUN: [&str; 10] = [
     "lgi_mm_notifications_total",
     "lgi_mm_pruned_rows_total",
     "lgi_mm_slots_missed_total",
+    "lgi_mm_withdrawals",
+    "lgi_mm_withdrawals_gas_usd",
+    "lgi_mm_withdrawals_open_age_seconds",
+    "lgi_mm_withdrawals_value_usd",
 ];
 
 #[tokio::test(flavor = "multi_thread")]

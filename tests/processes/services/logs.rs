@@ -79,7 +79,7 @@ async fn each_decision_is_one_line_and_a_failed_trade_is_said_once_with_its_ids(
     // What a process finds when it starts is no tick.
     let of_engine = |line: &&Value| {
         let target = line["target"].as_str().unwrap_or_default();
-        target.starts_with("lgi_mm::engine") && target != "lgi_mm::engine::recover"
+        target.starts_with("lgi_mm::engine") && target != "lgi_mm::engine::trade::recover"
     };
     for line in lines.iter().filter(of_engine) {
         let job = field(line, "job").map(|job| job.to_string().replace('"', ""));
@@ -126,7 +126,7 @@ fn found(url: &str, filter: &str) -> Vec<Value> {
     let text = fs::read_to_string(&log).expect("a log");
     text.lines()
         .map(|line| serde_json::from_str::<Value>(line).expect("one JSON object a line"))
-        .filter(|line| line["target"] == "lgi_mm::engine::recover")
+        .filter(|line| line["target"] == "lgi_mm::engine::trade::recover")
         .collect()
 }
 
@@ -168,6 +168,6 @@ async fn a_process_that_starts_says_how_much_it_found_and_each_only_if_they_are_
     open_trades(20).await;
     let many = found_by("info").await;
     assert_eq!((many.len(), &many[0]["open_trades"]), (1, &json!(21)), "{many:?}");
-    let all = found_by("info,lgi_mm::engine::recover=debug").await;
+    let all = found_by("info,lgi_mm::engine::trade::recover=debug").await;
     assert_eq!((all.len(), counts(&all)), (43, (21, 21)), "{all:?}");
 }
