@@ -22,7 +22,7 @@ use super::{
 };
 
 /// Lines about trades. What a process finds when it starts is no work on a trade.
-const LOG_FILTER: &str = "off,lgi_mm::engine=info,lgi_mm::engine::recover=off";
+const LOG_FILTER: &str = "off,lgi_mm::engine=info,lgi_mm::engine::trade::recover=off";
 
 /// A database server that is removed when this is dropped.
 pub struct DemoServer {
