@@ -5,6 +5,7 @@ use std::{collections::HashMap, str::FromStr};
 
 use alloy_primitives::Address;
 use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
+use tokio::sync::Mutex;
 
 use super::{
     clock::BlockClock,
@@ -22,6 +23,10 @@ use crate::store::session::begin;
 
 /// Maximum number of transactions per statement.
 const BATCH: i64 = 500;
+
+/// One caller of a process at a time mines for a wallet, by the last byte of its address. Others would wait for its row
+/// in the database, each with a connection that lives on if this host vanishes, one after the other.
+static MINING: [Mutex<()>; 256] = [const { Mutex::const_new(()) }; 256];
 
 /// A sender whose row this database transaction holds.
 #[derive(Debug)]
@@ -91,8 +96,14 @@ pub(super) async fn catch_up(
     }
     drop(conn);
     for sender in due {
+        let sender: Address = read("wallets.address", &sender)?;
+        let place = usize::from(sender.last().copied().unwrap_or_default());
+        let _alone = match MINING.get(place) {
+            Some(place) => Some(place.lock().await),
+            None => None,
+        };
         let mut transaction = begin(pool).await?;
-        if let Some(mut wallet) = lock(&mut transaction, chain, read("wallets.address", &sender)?).await? {
+        if let Some(mut wallet) = lock(&mut transaction, chain, sender).await? {
             wallet.mine(&mut transaction).await?;
         }
         transaction.commit().await?;

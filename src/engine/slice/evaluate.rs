@@ -17,6 +17,7 @@ use crate::{
     domain::{
         decision::{Decision, Facts, HoldReason, Plan, Side},
         job::JobId,
+        span::Span,
     },
     failpoint::reach,
     store::{
@@ -31,6 +32,9 @@ use crate::{
 
 /// A frozen trade whose worker died is taken over after this many check intervals.
 const FIRST_CHECK_INTERVALS: u32 = 2;
+/// But not sooner than this: whoever froze it may still ask its nodes, and two that sign the same trade both use up what
+/// the policy allows.
+const FIRST_CHECK_MIN: Span = Span::from_secs(1);
 
 /// Plans of one slice that talk to their venues at the same time.
 const QUOTES_AT_ONCE: usize = 16;
@@ -220,7 +224,7 @@ impl Engine {
             approved,
             seen: priced.seen(facts, Some(approved.plan())),
             expires_at: self.settings.plan_lifetime.after(priced.tick.now),
-            first_check: self.intervals(FIRST_CHECK_INTERVALS),
+            first_check: self.intervals(FIRST_CHECK_INTERVALS).max(FIRST_CHECK_MIN),
         };
         match trades::freeze(&self.pool, &new).await? {
             Frozen::New(trade) => {

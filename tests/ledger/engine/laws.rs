@@ -106,6 +106,8 @@ async fn a_replacement_that_another_worker_sent_meanwhile_is_nobody_elses() {
     let (slow, node) = unsteady(&world, engine_settings());
     world.fault(FaultKind::Stuck, 1).await;
     let trade = submitted(&world).await;
+    // The first step only sends: nobody can know yet what was signed a moment ago.
+    world.engine.settle(trade).await.expect("sent");
     // It has read the trade, and not yet the chain.
     let (has_come, let_go) = node.hold();
     let slow = tokio::spawn(async move { slow.settle(trade).await });
