@@ -32,8 +32,8 @@ use crate::{
 
 /// A frozen trade whose worker died is taken over after this many check intervals.
 const FIRST_CHECK_INTERVALS: u32 = 2;
-/// But not sooner than this: whoever froze it may still ask its nodes, and two that sign the same trade both use up what
-/// the policy allows.
+/// But not sooner than this: the process that froze it may still ask its nodes, and two processes that sign the same
+/// trade both use up what the policy allows.
 const FIRST_CHECK_MIN: Span = Span::from_secs(1);
 
 /// Plans of one slice that talk to their venues at the same time.
