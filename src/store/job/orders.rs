@@ -89,7 +89,12 @@ pub(in crate::store) async fn carry_out(
         _ => transition(job.status, job.status_before_stop, order.command())?,
     };
     match made {
-        Transition::Already => return Ok((job.status, made)),
+        Transition::Already => {
+            if matches!(order, Order::Pause) {
+                keep_paused(&mut *tx, id).await?;
+            }
+            return Ok((job.status, made));
+        }
         Transition::Archived => archive(&mut *tx, &job).await?,
         Transition::To(status) => {
             if let Order::Liquidate { over, slices } = order {
@@ -117,6 +122,17 @@ pub(in crate::store) async fn carry_out(
     )
     .await?;
     Ok((job.status, made))
+}
+
+/// A job that a stop has paused is paused by its owner too: a reorg of the stop's sale lets it run no more.
+async fn keep_paused(connection: &mut PgConnection, id: JobId) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE jobs SET stopped_by = NULL WHERE id = $1 AND stopped_by IS NOT NULL",
+        id.0
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Whatever is still to come for a job belongs to the cycle it is in.

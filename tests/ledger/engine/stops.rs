@@ -163,6 +163,16 @@ async fn a_stop_whose_sale_is_reorged_out_watches_the_tokens_again() {
     assert_eq!(status(&world).await, (JobStatus::Paused, None));
 }
 
+/// Its owner said so, although it was paused already.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_its_owner_pauses_after_a_stop_stays_paused_whatever_is_reorged_out() {
+    let (world, stop) = after_a_stop(AfterStop::Pause).await;
+    assert_eq!(status(&world).await, (JobStatus::Paused, Some(stop.0)));
+    world.order(Order::Pause).await;
+    take_back(&world, stop).await;
+    assert_eq!(status(&world).await, (JobStatus::Paused, None));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_job_whose_stop_is_reorged_out_sells_its_tokens_by_liquidation() {
     let (world, stop) = after_a_stop(AfterStop::Idle).await;
