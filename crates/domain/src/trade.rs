@@ -108,9 +108,17 @@ pub struct TransactionState {
 }
 
 impl TransactionState {
-    /// Whether a cancel of it was signed `replace_after` or longer ago: the way it was sent does not get it mined.
+    /// Whether it is a cancel by now, and its first one was signed `replace_after` or longer ago: the way it was sent
+    /// does not get it mined.
     #[must_use]
     pub fn is_cancel_overdue(&self, patience: &Patience, now: Timestamp) -> bool {
+        if self
+            .attempts
+            .last()
+            .is_none_or(|newest| newest.purpose != Purpose::Cancel)
+        {
+            return false;
+        }
         let mut cancels = self.attempts.iter().filter(|a| a.purpose == Purpose::Cancel);
         let first = cancels.next();
         first.is_some_and(|first| patience.replace_after.passed(first.recorded_at, now))

@@ -328,6 +328,10 @@ fn only_a_cancel_that_has_waited_is_overdue_and_a_trade_waits_long_after_twice_t
     for (now, long) in [(0, false), (9, false), (10, true), (60, true)] {
         assert_eq!(swapping.has_waited_long(&patience(), at(now)), long, "{now}");
     }
+    // What would be sent is not a cancel, whatever was signed before it.
+    let mut swaps_again = cancelling.clone();
+    swaps_again.attempts.push(late(Purpose::Swap, 30));
+    assert!(!swaps_again.is_cancel_overdue(&patience(), at(60)));
     // A clock that went back proves nothing.
     assert!(!cancelling.is_cancel_overdue(&patience(), at(-60)));
     assert!(!swapping.has_waited_long(&patience(), at(-60)));
