@@ -209,8 +209,7 @@ fn same(before: &Withdrawal, order: &WithdrawOrder, key: &str) -> Result<(), App
         return Ok(());
     }
     Err(AppError::Refused(format!(
-        "withdrawal {} was ordered with the key {key} and paid {} {} to {}{}: nothing was signed now; give another order a key of \
-         its own",
+        "withdrawal {} was ordered with the key {key}: {} {} to {}{}; nothing more was recorded. Give another order a key of its own",
         before.id,
         Whole::new(before.amount, before.decimals),
         before.symbol,
@@ -276,7 +275,12 @@ pub async fn withdraw(app: &App, planned: Planned, actor: &Actor) -> Result<With
         "receiver": planned.receiver.to_checksum(None), "key": planned.plan.order.key,
     });
     trail::record(app, actor, Action::Withdraw, &subject, detail).await?;
+    let order = planned.plan.order.clone();
     let id = app.engine().await?.withdraw(planned.plan, actor.as_str()).await?;
+    if let Some(key) = &order.key {
+        // Another process may have used the key since.
+        same(&withdrawals::load(&app.pool, id).await?, &order, key)?;
+    }
     drive(app, id).await
 }
 

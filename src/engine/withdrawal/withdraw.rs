@@ -260,21 +260,21 @@ impl Engine {
         order: &WithdrawOrder,
     ) -> Result<SignerState, WithdrawError> {
         let asset = Asset::of(order.token.address);
-        for _ in 0..TRIES {
+        let mut tries = 0;
+        loop {
             let seen = self.ready(account, market).await?;
-            if withdrawals::arriving(&self.pool, account, asset).await?.is_none() {
+            let Some(trade) = withdrawals::arriving(&self.pool, account, asset).await? else {
                 return Ok(seen);
+            };
+            if tries == TRIES {
+                return Err(WithdrawError::Refused(format!(
+                    "trade {} is open and brings {} into the wallet, and what arrived is not booked yet: try again when it has \
+                     ended, or pause its job first",
+                    trade.0, order.token.symbol
+                )));
             }
+            tries += 1;
             tokio::time::sleep(self.intervals(1).std()).await;
-        }
-        let seen = self.ready(account, market).await?;
-        match withdrawals::arriving(&self.pool, account, asset).await? {
-            None => Ok(seen),
-            Some(trade) => Err(WithdrawError::Refused(format!(
-                "trade {} is open and brings {} into the wallet, and what arrived is not booked yet: try again when it has \
-                 ended, or pause its job first",
-                trade.0, order.token.symbol
-            ))),
         }
     }
 
