@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use alloy_primitives::{Address, U256};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 
 use super::store::list as keys;
@@ -34,6 +35,8 @@ use crate::{
 const DAY: u64 = 86_400;
 /// Longest wait for the nodes of a chain.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Wallets on chains that are asked at the same time: one silent chain keeps the others waiting no longer.
+const AT_ONCE: usize = 8;
 
 /// A wallet: one whose key is here, or one that a job of this ledger uses.
 #[derive(Debug, Serialize)]
@@ -150,8 +153,11 @@ async fn known(app: &App, wallets: &mut Vec<ListedWallet>) -> Result<(), AppErro
         place(one).cmp(&place(other))
     });
     accounts.dedup();
-    for account in accounts {
-        let found = on_chain(app, &account, &jobs, &spent).await?;
+    let asked = accounts
+        .iter()
+        .map(|account| on_chain(app, account, &jobs, &spent));
+    let found: Vec<WalletOnChain> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+    for (account, found) in accounts.into_iter().zip(found) {
         let of =
             |wallet: &&mut ListedWallet| wallet.address == account.wallet && wallet.realm == account.realm;
         match wallets.iter_mut().find(of) {
