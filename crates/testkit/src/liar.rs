@@ -6,6 +6,8 @@ use axum::{Json, Router, extract::State, routing::post};
 use reqwest::Url;
 use serde_json::Value;
 
+use crate::server::serve;
+
 /// Changes one answer: the method, its parameters, and the honest response (`result` or `error` inside).
 pub type Lie = dyn FnMut(&str, &Value, &mut Value) + Send;
 
@@ -29,9 +31,6 @@ struct Shared {
 impl Liar {
     /// In front of the honest `node`; it lies about nothing yet.
     pub fn start(node: Url) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        listener.set_nonblocking(true).expect("a socket");
-        let port = listener.local_addr().expect("an address").port();
         let shared = Arc::new(Shared {
             node,
             client: reqwest::Client::new(),
@@ -42,15 +41,8 @@ impl Liar {
         let router = Router::new()
             .route("/", post(exchange))
             .with_state(shared.clone());
-        let task = tokio::spawn(async move {
-            let listener = tokio::net::TcpListener::from_std(listener).expect("a socket");
-            axum::serve(listener, router).await.expect("a server");
-        });
-        Self {
-            url: format!("http://127.0.0.1:{port}"),
-            shared,
-            task,
-        }
+        let (url, task) = serve(router);
+        Self { url, shared, task }
     }
 
     /// Where it listens.

@@ -13,6 +13,7 @@ mod paper;
 pub mod pooler;
 mod process;
 pub mod programs;
+mod server;
 pub mod unsteady;
 
 pub use contracts::contracts;

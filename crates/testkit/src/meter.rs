@@ -11,6 +11,8 @@ use axum::{Router, body::Bytes, extract::State, routing::post};
 use reqwest::Url;
 use serde_json::Value;
 
+use crate::server::serve;
+
 /// Serves until it is dropped.
 pub struct Meter {
     url: String,
@@ -112,9 +114,6 @@ impl fmt::Display for Count {
 impl Meter {
     /// In front of `node`; it changes nothing.
     pub fn start(node: Url) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        listener.set_nonblocking(true).expect("a socket");
-        let port = listener.local_addr().expect("an address").port();
         let shared = Arc::new(Shared {
             node,
             client: reqwest::Client::new(),
@@ -123,15 +122,8 @@ impl Meter {
         let router = Router::new()
             .route("/", post(exchange))
             .with_state(shared.clone());
-        let task = tokio::spawn(async move {
-            let listener = tokio::net::TcpListener::from_std(listener).expect("a socket");
-            axum::serve(listener, router).await.expect("a server");
-        });
-        Self {
-            url: format!("http://127.0.0.1:{port}"),
-            shared,
-            task,
-        }
+        let (url, task) = serve(router);
+        Self { url, shared, task }
     }
 
     /// Where it listens.
