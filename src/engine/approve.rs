@@ -248,7 +248,13 @@ impl Engine {
             return Ok(Refusal::because(HoldReason::Idle, detail.to_owned()).into());
         }
         let reason = match limits::approve(plan, &job.config, &quoted) {
-            Ok(approved) => return Ok(Trial::Decided(Approval::Approved(approved))),
+            Ok(approved) => {
+                let objection = self.refereed(job, &plan, quote.amount_out).await;
+                return Ok(match objection {
+                    Some((reason, detail)) => Refusal::because(reason, detail).into(),
+                    None => Trial::Decided(Approval::Approved(approved)),
+                });
+            }
             Err(reason) => reason,
         };
         Ok(match liquidate::split(plan, reason, quoted.gas_usd, facts)? {

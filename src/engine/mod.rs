@@ -20,6 +20,7 @@ mod progress;
 mod proof;
 pub mod reconcile;
 mod recover;
+mod refereed;
 mod sale;
 mod settings;
 mod settle;
