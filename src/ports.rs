@@ -20,6 +20,7 @@ use crate::domain::{
     },
     pool::Pool,
     price::Answer,
+    referees::{RefereeName, Said},
     span::Span,
     trade::{Patience, Purpose},
     units::Amount,
@@ -63,6 +64,28 @@ pub enum Witnesses {
     NotNeeded,
     /// One answer of each node; none if there are fewer than two nodes.
     Said(Vec<Answer>),
+}
+
+/// A swap that referees are asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct RefereeSwap<'a> {
+    /// Chain name.
+    pub chain: &'a str,
+    /// What goes out; zero: the native coin.
+    pub token_in: Address,
+    /// What comes in; zero: the native coin.
+    pub token_out: Address,
+    /// Digits of both.
+    pub decimals: (u8, u8),
+    /// How much goes out, base units.
+    pub amount_in: Amount,
+}
+
+/// Aggregators that say what a swap would pay elsewhere.
+#[async_trait]
+pub trait Referees: Send + Sync {
+    /// What each of `names` says of `swap`, in the order given; all are asked at once.
+    async fn ask(&self, names: &[RefereeName], swap: &RefereeSwap<'_>) -> Vec<Said>;
 }
 
 /// One price that a chain's own pools know.
