@@ -239,6 +239,12 @@ pub trait Chain: Send + Sync {
     /// The same as the chain knew it in `block`. Nodes forget the state of old blocks; then this is an error.
     async fn usd_price_at(&self, asset: Asset, block: u64) -> Result<UsdPrice, RpcError>;
 
+    /// The token that is the native coin in another form; `None`: there is none. A wallet whose code refuses coins is
+    /// paid in it.
+    fn wrapped_native(&self) -> Option<Address> {
+        None
+    }
+
     /// What a call of `wallet` would use: gas with a margin, units, and what an L2 takes for its data, wei.
     async fn gas_of(&self, _wallet: Address, call: &Call) -> Result<(u64, Amount), QuoteError> {
         Ok((call.gas_limit, Amount::ZERO))

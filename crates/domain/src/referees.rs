@@ -77,8 +77,7 @@ pub fn object(ours: Amount, said: &[Said], bps: u32) -> Option<(HoldReason, Stri
         match compared {
             Ok(short) if short > bps => {
                 let detail = format!(
-                    "the best route found here pays {short} bps less than {name} knows, and venue.referee_bps is \
-                     {bps}: `lgi-mm pools` shows what was found"
+                    "the best route found here pays {short} bps less than {name} knows, and venue.referee_bps is {bps}"
                 );
                 return Some((HoldReason::RefereeBetter, detail));
             }
@@ -136,7 +135,7 @@ mod tests {
             let expected = objects.then_some(HoldReason::RefereeBetter);
             assert_eq!(found, expected, "{ours} against {theirs} with {bps} bps");
         }
-        // One is enough, whoever is silent, and in any order.
+        // One is enough, even if another is silent, and in any order.
         let both = [silent(Kyberswap), said(Velora, 20_000)];
         assert_eq!(reason(10_000, &both, 100), Some(HoldReason::RefereeBetter));
     }

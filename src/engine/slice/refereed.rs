@@ -42,7 +42,10 @@ impl Engine {
         };
         let (reason, detail) = object(out, &said, venue.referee_bps)?;
         // A liquidation must be able to end, and a stop must not wait for a third party.
-        if venue.referee_action == RefereeAction::Warn || plan.reason == Reason::Liquidate || plan.reason.is_stop() {
+        if venue.referee_action == RefereeAction::Warn
+            || plan.reason == Reason::Liquidate
+            || plan.reason.is_stop()
+        {
             warn!(job = %job.id, %reason, detail, "a referee objects; the job trades all the same");
             return None;
         }

@@ -3,7 +3,7 @@
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::{Aggregators, paid, token};
+use super::client::{Aggregators, paid, token};
 use crate::{domain::units::Amount, ports::RefereeSwap};
 
 #[derive(Deserialize)]
