@@ -145,6 +145,7 @@ mod tests {
             max_deadline: crate::domain::span::Span::from_secs(600),
             native_usd_min: crate::domain::units::Price::new(1_000.into()).expect("a price"),
             withdraw_to: vec![],
+            routers: vec![],
             stop: false,
             contracts: Default::default(),
         }
