@@ -25,8 +25,11 @@ pub(super) async fn run(settings: &Settings, out: Out) -> Result<(), AppError> {
     }
 }
 
-/// One line a check, and below one that is not well what to do. Paths and commands stay whole: the terminal breaks
-/// lines, so that they can be copied.
+/// Columns before a check's name.
+const INDENT: usize = 6;
+
+/// One line a check, and below one that is not well what to do. Lines are broken between words only; paths and commands
+/// stay whole, so that they can be copied.
 fn render(checks: &[Check]) -> String {
     let look = Look::current();
     if look.plain {
@@ -34,14 +37,24 @@ fn render(checks: &[Check]) -> String {
     }
     let widest = checks.iter().map(|check| check.what.chars().count()).max();
     let widest = widest.unwrap_or_default();
-    let mut text = String::new();
+    let (blank, mut text) = (" ".repeat(INDENT), String::new());
     for check in checks {
         let (status, hue) = label(check.status);
         let status = look.paint(&format!("{status:<4}"), hue);
         let what = format!("{:<widest$}", check.what);
-        text.push_str(&format!("{status}  {what}  {}\n", check.seen));
+        let line = format!("{status}  {what}  ");
+        let column = INDENT.saturating_add(widest).saturating_add(2);
+        text.push_str(&match look.fits(&check.seen, column) {
+            true => format!("{line}{}\n", check.seen),
+            false => format!(
+                "{}\n{blank}{}\n",
+                line.trim_end(),
+                look.wrapped(&check.seen, INDENT)
+            ),
+        });
         if let Some(fix) = &check.fix {
-            text.push_str(&format!("      {fix}\n"));
+            let fix = look.wrapped(&fix.to_string(), INDENT);
+            text.push_str(&format!("{blank}{fix}\n"));
         }
     }
     text

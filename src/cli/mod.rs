@@ -128,6 +128,10 @@ enum Command {
     /// Begin with a token: its pools, what a buy costs, a job file, a backtest, and what to type next
     Init(trial::init::InitArgs),
     /// Start a job for a token, or resume a paused one
+    #[command(
+        arg_required_else_help = true,
+        after_help = "`lgi-mm init TOKEN` shows pools and costs first, and writes the job's file."
+    )]
     Start(job::start::StartArgs),
     /// Stop trading and keep the positions: one job, several, or all
     Pause(job::selection::JobsArgs),

@@ -6,7 +6,7 @@ use metrics::counter;
 use sqlx::PgPool;
 use strum::VariantArray;
 
-use super::{dry_sales::DrySales, settings::EngineSettings, sights::Sights};
+use super::{dry_sales::DrySales, logged::LoggedHolds, settings::EngineSettings, sights::Sights};
 use crate::{
     domain::trade::FailureKind,
     ports::{Markets, Prices, Referees},
@@ -26,6 +26,7 @@ pub struct Engine {
     pub(super) memory: Arc<JobMemory>,
     pub(super) dry_sales: Arc<DrySales>,
     pub(super) sights: Arc<Sights>,
+    pub(super) logged: Arc<LoggedHolds>,
 }
 
 impl Engine {
@@ -50,6 +51,7 @@ impl Engine {
             memory: Arc::default(),
             dry_sales: Arc::default(),
             sights: Arc::default(),
+            logged: Arc::default(),
         }
     }
 

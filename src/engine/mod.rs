@@ -8,6 +8,7 @@ mod checks;
 mod core;
 mod dry_sales;
 mod error;
+mod logged;
 pub mod reconcile;
 mod settings;
 mod sights;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use apalis_pg_groups::{Completion, Group};
 use futures::{StreamExt, stream};
-use tracing::{Instrument, info_span, warn};
+use tracing::warn;
 
 use super::tasks::{SettleTask, TickTask};
 use crate::{
-    domain::ids::{JobId, TradeId},
+    domain::ids::TradeId,
     engine::{Engine, EngineError, Tick, TickOutcome, TickResult},
     store::StoreError,
     telemetry::note_ability,
@@ -32,8 +32,8 @@ pub async fn ticks(engine: &Engine, group: Group<TickTask>) -> Vec<Completion> {
         .collect();
     let results = engine.evaluate(&slice).await;
     note_ability(RECORD, unrecorded(&results));
-    let fresh: Vec<(JobId, TradeId)> = results.iter().filter_map(trade_of).collect();
-    drive_all(engine, fresh).await;
+    let fresh = results.iter().filter_map(trade_of).collect();
+    drive_each(engine, fresh).await;
     slice.iter().map(|tick| completion_of(*tick, &results)).collect()
 }
 
@@ -67,10 +67,10 @@ fn completion_of(tick: Tick, results: &[TickResult]) -> Completion {
     }
 }
 
-fn trade_of(result: &TickResult) -> Option<(JobId, TradeId)> {
+fn trade_of(result: &TickResult) -> Option<TradeId> {
     match &result.outcome {
         Ok(TickOutcome::Traded { trade } | TickOutcome::AlreadyRecorded { trade: Some(trade) }) => {
-            Some((result.tick.job, *trade))
+            Some(*trade)
         }
         _ => None,
     }
@@ -82,7 +82,7 @@ pub async fn settles(engine: &Engine, group: Group<SettleTask>) -> Vec<Completio
     let (mut trades, mut watched, mut failures, mut withdrawals) = (vec![], vec![], vec![], vec![]);
     for member in &group.members {
         match &member.payload {
-            SettleTask::Trade { trade } => trades.push((None, *trade)),
+            SettleTask::Trade { trade } => trades.push(*trade),
             SettleTask::Watch { fills } => watched.extend_from_slice(fills),
             SettleTask::Withdrawal { withdrawal } => withdrawals.push(*withdrawal),
             SettleTask::WatchFailures { failures: more } => failures.extend_from_slice(more),
@@ -107,36 +107,16 @@ pub async fn settles(engine: &Engine, group: Group<SettleTask>) -> Vec<Completio
     group.members.iter().map(|_| Completion::Done).collect()
 }
 
-async fn drive_all(engine: &Engine, trades: Vec<(JobId, TradeId)>) {
-    drive_each(
-        engine,
-        trades
-            .into_iter()
-            .map(|(job, trade)| (Some(job), trade))
-            .collect(),
-    )
-    .await;
-}
-
-async fn drive_each(engine: &Engine, trades: Vec<(Option<JobId>, TradeId)>) {
+async fn drive_each(engine: &Engine, trades: Vec<TradeId>) {
     stream::iter(trades)
-        .for_each_concurrent(DRIVES_AT_ONCE, |(job, trade)| {
-            // A settle task knows its trade only; the engine adds the job once it is loaded.
-            let span = info_span!("trade", trade = trade.0, job = job.map(|job| job.0));
-            async move {
-                if let Err(error) = engine.drive(trade).await {
-                    warn!(trade = trade.0, %error, "trade not continued; will retry");
-                }
-            }
-            .instrument(span)
-        })
+        .for_each_concurrent(DRIVES_AT_ONCE, |trade| engine.carry_on(trade))
         .await;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::RpcError;
+    use crate::{domain::ids::JobId, ports::RpcError};
 
     fn result(error: Option<EngineError>) -> TickResult {
         TickResult {

@@ -15,6 +15,16 @@ pub enum LogFormat {
     Json,
 }
 
+/// A log line about a job: its number, realm and ticker first, then what else there is to say. No span repeats them.
+macro_rules! job_line {
+    ($level:ident, $job:expr, $($rest:tt)+) => {
+        tracing::$level!(
+            job = $job.id.0, realm = %$job.account.realm, symbol = $job.token.symbol, $($rest)+
+        )
+    };
+}
+pub(crate) use job_line;
+
 /// Libraries whose lines and spans show whole URLs, which may hold keys, and PostgreSQL's remarks that what a migration
 /// makes is there already: whatever `RUST_LOG` says, only their warnings are logged.
 const QUIET: [&str; 9] = [

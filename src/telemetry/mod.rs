@@ -9,6 +9,7 @@ use ::metrics::gauge;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 pub use abilities::{inability, note_ability};
+pub(crate) use logging::job_line;
 pub use logging::{LogFormat, init_logging};
 pub use metrics::{Kind, METRICS, Metric, Origin, describe, metric, page};
 pub use nodes::{is_down, note_rpc};

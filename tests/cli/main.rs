@@ -31,3 +31,4 @@ mod tables;
 mod terminal;
 mod views;
 mod wallets;
+mod widths;

@@ -19,6 +19,13 @@ use super::{
 /// No sample stands for more than this share of a window, so that a mean of full coverage rests on several.
 pub const LONGEST_SHARE: i32 = 5;
 
+/// The shortest window of a moving average that samples fill which are kept this far apart.
+#[must_use]
+pub fn shortest_window(sample_interval: Span) -> Span {
+    let millis = u64::try_from(sample_interval.std().as_millis()).unwrap_or(u64::MAX);
+    Span::from_millis(millis.saturating_mul(LONGEST_SHARE.unsigned_abs().into()))
+}
+
 /// Summary of the samples of a window, the given price included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct History {

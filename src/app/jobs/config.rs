@@ -17,9 +17,10 @@ use crate::{
     },
     config::{JobLayers, Settings, build_job_config},
     domain::{
-        config::{JobConfig, KEYS},
+        config::{InvalidConfig, JobConfig, KEYS},
         ids::JobId,
         job::{JobMode, Realm},
+        samples::shortest_window,
     },
     store::{bulk, jobs::Job},
 };
@@ -102,7 +103,7 @@ pub async fn propose(app: &App, request: &EditRequest) -> Result<Proposal, AppEr
     };
     for job in selected.jobs {
         let name = JobName::from(&job);
-        match changed(&job, &request.given) {
+        match changed(&job, &request.given, &app.settings) {
             Ok(config) if config == job.config => proposal.unchanged.push(name),
             Ok(_)
                 if request
@@ -220,7 +221,7 @@ fn leaves(config: &JobConfig) -> BTreeMap<String, Value> {
     found
 }
 
-fn changed(job: &Job, given: &JobLayers) -> Result<JobConfig, AppError> {
+fn changed(job: &Job, given: &JobLayers, settings: &Settings) -> Result<JobConfig, AppError> {
     let config = build_job_config(&job.config, job.mode, given)?;
     config
         .validate_for(job.mode, job.account.realm, &job.account.chain)
@@ -228,7 +229,27 @@ fn changed(job: &Job, given: &JobLayers) -> Result<JobConfig, AppError> {
     if config.price != job.config.price {
         recorded::check(&config)?;
     }
+    if config.rules.look_back().average != job.config.rules.look_back().average {
+        check_window(&config, settings)?;
+    }
     Ok(config)
+}
+
+/// Refuses a moving average that these processes' samples never fill: its job would hold indefinitely.
+pub(super) fn check_window(config: &JobConfig, settings: &Settings) -> Result<(), AppError> {
+    let (window, interval) = (config.rules.look_back().average, settings.trading.sample_interval);
+    let least = shortest_window(interval);
+    if window.is_zero() || window >= least {
+        return Ok(());
+    }
+    Err(AppError::Config(vec![InvalidConfig {
+        key: "liquidity.ma_window".to_owned(),
+        value: window.to_string(),
+        allowed: format!(
+            "{least} to 30d: prices are kept once in trading.sample_interval ({interval}), and its average needs five of \
+             them; lengthen it, or shorten trading.sample_interval"
+        ),
+    }]))
 }
 
 /// A configuration to check without a job.
@@ -262,6 +283,7 @@ pub fn check(settings: &Settings, request: CheckRequest) -> Result<Checked, AppE
         .validate_for(mode, realm, &chain)
         .map_err(AppError::Config)?;
     recorded::check(&config)?;
+    check_window(&config, settings)?;
     Ok(Checked {
         config,
         mode,

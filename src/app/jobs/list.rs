@@ -16,6 +16,7 @@ use crate::{
     domain::{
         Timestamp,
         accounting::{average_cost, unrealized},
+        config::SourceName,
         figures::{net, return_pct},
         ids::JobId,
         job::{JobMode, JobStatus, Realm},
@@ -44,6 +45,8 @@ pub struct JobLine {
     pub archived_at: Option<Timestamp>,
     /// Last accepted price; none before the first slot.
     pub price_usd: Option<Price>,
+    /// Where its prices come from: the first is used, the others cross-check it.
+    pub price_sources: Vec<SourceName>,
     pub position: Whole,
     /// Tokens held, base units.
     pub position_units: Amount,
@@ -189,6 +192,7 @@ impl JobLine {
             status: job.status,
             archived_at: job.archived_at,
             price_usd: price,
+            price_sources: job.config.price.sources.clone(),
             position: Whole::new(job.position.token_balance, job.token.decimals),
             position_units: job.position.token_balance,
             spent_usd: job.total_accumulated,

@@ -18,6 +18,7 @@ use crate::{
     },
     ports::Chain,
     store::jobs::{self, Filter, Job},
+    telemetry::job_line,
 };
 
 /// What the policy lacks for a job.
@@ -151,7 +152,12 @@ pub async fn announce(app: &App) -> Result<(), AppError> {
         };
         let lacks = need::lacks(&policy, &job, &live.spec).join("; ");
         if !lacks.is_empty() {
-            warn!(job = %job.id, lacks, "the policy does not allow this job's trades; `policy check` shows what is missing");
+            job_line!(
+                warn,
+                job,
+                lacks,
+                "the policy does not allow this job's trades; `policy check` shows what is missing"
+            );
         }
     }
     Ok(())

@@ -32,5 +32,6 @@ pub fn banner(dead: Dead, now: Timestamp) -> String {
             late(late_since)
         ),
     };
-    Look::current().paint(&text, Hue::Bad)
+    let look = Look::current();
+    look.paint(&look.wrapped(&text, 0), Hue::Bad)
 }

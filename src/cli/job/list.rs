@@ -1,6 +1,6 @@
 //! `list`, and the live table of the demo.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use clap::{
     Args, ValueEnum,
@@ -20,13 +20,14 @@ use crate::{
     config::Settings,
     domain::{
         Timestamp,
+        config::SourceName,
         job::{JobStatus, Realm},
     },
 };
 
-const HEADER: [&str; 18] = [
+const HEADER: [&str; 19] = [
     "job", "realm", "chain", "token", "mode", "status", "price", "position", "spent", "avg cost", "gas",
-    "net", "reason", "next", "money in", "return %", "address", "detail",
+    "net", "reason", "next", "money in", "return %", "prices", "address", "detail",
 ];
 
 /// Columns that a narrow terminal omits, least important first.
@@ -35,7 +36,7 @@ const SPARE: [&str; 8] = [
 ];
 
 /// Columns of `-o wide`.
-const WIDE: [&str; 4] = ["money in", "return %", "address", "detail"];
+const WIDE: [&str; 5] = ["money in", "return %", "prices", "address", "detail"];
 
 #[derive(Debug, Args)]
 pub struct ListArgs {
@@ -152,9 +153,49 @@ fn cells(line: &JobLine, now: Timestamp) -> Vec<String> {
         dollars(line.money_in_usd),
         line.return_pct
             .map_or_else(|| "-".to_owned(), |percent| percent.to_string()),
+        sources(line),
         line.token.to_checksum(None),
         line.last_detail.clone().unwrap_or_default(),
     ]
+}
+
+/// `onchain, dexscreener`
+fn sources(line: &JobLine) -> String {
+    let names: Vec<String> = line.price_sources.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}
+
+/// What its owner must know of a job's prices if they are no market's.
+pub(super) fn unreal(line: &JobLine) -> Option<String> {
+    let source = line.price_sources.iter().find(|source| !source.is_real())?;
+    let word = match source {
+        SourceName::Recorded => "RECORDED",
+        _ => "INVENTED",
+    };
+    Some(format!("{word} (price.sources is {})", sources(line)))
+}
+
+/// Which jobs have prices that are no market's, one line for each kind.
+fn unreal_jobs(lines: &[JobLine]) -> String {
+    let mut jobs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in lines {
+        if let Some(word) = unreal(line) {
+            jobs.entry(word).or_default().push(line.job.to_string());
+        }
+    }
+    let look = Look::current();
+    let lines = jobs.iter().map(|(word, jobs)| {
+        let of = if jobs.len() == 1 {
+            "price of job"
+        } else {
+            "prices of jobs"
+        };
+        format!(
+            "{}\n",
+            look.wrapped(&format!("{of} {}: {word}", jobs.join(", ")), 0)
+        )
+    });
+    lines.collect()
 }
 
 /// Real money stands out.
@@ -220,6 +261,7 @@ pub fn render(listing: &Listing) -> String {
     text.push('\n');
     if !look.plain {
         text.push_str("USD, cut and not rounded; net is after gas\n");
+        text.push_str(&unreal_jobs(lines));
         for total in totals.iter().filter(|total| total.unknown > 0) {
             text.push_str(&format!(
                 "the {} net leaves out {} without a price yet\n",

@@ -13,7 +13,7 @@ use crate::{
             taken_out::TakenOut,
         },
     },
-    cli::out::{Out, dollars, moment, table},
+    cli::out::{Look, Out, Sheet, dollars, moment, table},
     config::Settings,
     domain::{calendar::Calendar, job::Realm, units::Usd},
 };
@@ -48,6 +48,9 @@ pub struct PnlArgs {
     #[arg(long)]
     utc: bool,
 }
+
+/// Columns of jobs that a narrow terminal omits, least important first.
+const SPARE: [&str; 2] = ["trades", "chain"];
 
 /// How time is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -113,6 +116,7 @@ fn render(found: &Pnl, narrowed: bool) -> String {
         };
         return format!("{of_these}\n");
     }
+    let look = Look::current();
     let mut text = String::new();
     for realm in &found.realms {
         // Writing to a string cannot fail.
@@ -122,11 +126,13 @@ fn render(found: &Pnl, narrowed: bool) -> String {
         }
         let _ = writeln!(text, "{}", jobs(realm));
         if let Some(taken) = &realm.taken_out {
-            let _ = writeln!(text, "{}", taken_out(taken));
+            let _ = writeln!(text, "{}", look.wrapped(&taken_out(taken), 2));
         }
         text.push('\n');
     }
-    let _ = writeln!(text, "{}", legend(found));
+    for line in legend(found).lines() {
+        let _ = writeln!(text, "{}", look.wrapped(line, 0));
+    }
     text
 }
 
@@ -233,7 +239,13 @@ fn jobs(realm: &RealmPnl) -> String {
         "gas",
         "net",
     ];
-    table(&header, rows)
+    let sheet = Sheet {
+        header: &header,
+        rows,
+        spare: &SPARE,
+        ..Sheet::default()
+    };
+    sheet.print(Look::current())
 }
 
 /// What was paid for gas, as a part of net.

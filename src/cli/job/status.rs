@@ -1,8 +1,12 @@
 //! `status`: everything about one job.
 
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
-use super::{alive, list::realm, next};
+use super::{
+    alive,
+    list::{realm, unreal},
+    next,
+};
 use crate::{
     app::{
         App, AppError,
@@ -22,6 +26,9 @@ use crate::{
         units::Price,
     },
 };
+
+/// Columns of the names of what is shown.
+const NAMES: usize = 16;
 
 pub async fn run(settings: &Settings, out: Out, args: &TargetArgs) -> Result<(), AppError> {
     let app = App::read(settings).await?;
@@ -52,7 +59,8 @@ fn render(status: &Status) -> String {
             Hue::Bad
         };
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{} {value}", look.paint(&format!("{name:<16}"), hue));
+        let value = look.wrapped(&value, NAMES.saturating_add(1));
+        let _ = writeln!(text, "{} {value}", look.paint(&format!("{name:<NAMES$}"), hue));
     }
     let _ = writeln!(text, "\nlast decisions\n{}", decisions(&status.decisions, clock));
     if !status.trades.is_empty() {
@@ -130,7 +138,7 @@ fn figures(status: &Status) -> Vec<(&'static str, String)> {
         price.map_or_else(|| "-".to_owned(), |known| format!("{} USD", brief::price(known)))
     };
     let mut facts = vec![
-        ("price", usd(line.price_usd)),
+        ("price", market_price(line)),
         (
             "position",
             format!(
@@ -154,6 +162,17 @@ fn figures(status: &Status) -> Vec<(&'static str, String)> {
         facts.push(("owned quote", owned));
     }
     facts
+}
+
+/// The last price, and that it is no market's.
+fn market_price(line: &JobLine) -> String {
+    let shown = line
+        .price_usd
+        .map_or_else(|| "-".to_owned(), |known| format!("{} USD", brief::price(known)));
+    match unreal(line) {
+        Some(word) => format!("{shown}, {word}"),
+        None => shown,
+    }
 }
 
 fn history(status: &Status, clock: Clock) -> [(&'static str, String); 3] {
@@ -261,20 +280,41 @@ fn sent(attempt: &Attempt) -> String {
     format!("nonce {nonce} {purpose} {hash}, sent {sends}x: {answer}")
 }
 
+/// Below this width what a decision means stands under the table, columns.
+const IN_COLUMN: usize = 120;
+
 fn decisions(runs: &[DecisionRun], clock: Clock) -> String {
+    let look = Look::current();
+    let in_column = look.plain || look.wide || look.width() >= IN_COLUMN;
     let rows = runs.iter().map(|run| {
-        let said = run
-            .detail
-            .clone()
-            .or_else(|| run.explanation.map(str::to_owned))
-            .unwrap_or_default();
-        vec![
+        let mut row = vec![
             clock.full(run.last_slot),
             format!("{}x", run.count),
             run.reason.clone(),
             price(run.price_usd),
-            said,
-        ]
+        ];
+        row.extend(in_column.then(|| meaning(run)));
+        row
     });
-    table(&["last slot", "times", "reason", "price", "what it means"], rows)
+    let header = ["last slot", "times", "reason", "price", "what it means"];
+    let mut text = table(
+        header.get(..if in_column { 5 } else { 4 }).unwrap_or(&header),
+        rows,
+    );
+    let mut said = BTreeSet::new();
+    for run in runs.iter().filter(|_| !in_column) {
+        let meaning = meaning(run);
+        if !meaning.is_empty() && said.insert((&run.reason, meaning.clone())) {
+            let line = look.wrapped(&format!("{}: {meaning}", run.reason), 2);
+            let _ = write!(text, "\n{line}");
+        }
+    }
+    text
+}
+
+fn meaning(run: &DecisionRun) -> String {
+    let known = run.detail.clone();
+    known
+        .or_else(|| run.explanation.map(str::to_owned))
+        .unwrap_or_default()
 }

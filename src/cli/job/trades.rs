@@ -139,7 +139,8 @@ pub fn render(lines: &[TradeLine]) -> String {
     if !whole {
         for line in lines {
             if let Some(error) = failure(line) {
-                text.push_str(&format!("\ntrade {} failed: {error}", line.trade));
+                let said = format!("trade {} failed: {error}", line.trade);
+                text.push_str(&format!("\n{}", look.wrapped(&said, 2)));
             }
         }
     }

@@ -9,6 +9,7 @@ use std::{
 use clap::ValueEnum;
 use comfy_table::Table;
 
+use super::wrap::wrapped;
 use crate::domain::foreign::printable;
 
 /// Width without a terminal, columns.
@@ -102,10 +103,23 @@ impl Look {
     }
 
     /// Columns of the terminal; without one, what `COLUMNS` says.
-    pub(super) fn width(self) -> usize {
+    pub fn width(self) -> usize {
         let given = || env::var("COLUMNS").ok()?.parse().ok();
         let terminal = Table::new().width().map(usize::from);
         terminal.or_else(given).unwrap_or(WIDTH_ELSEWHERE)
+    }
+
+    /// Text that begins in column `indent`, broken between words if it is for people.
+    pub fn wrapped(self, text: &str, indent: usize) -> String {
+        if self.plain {
+            return text.to_owned();
+        }
+        wrapped(text, indent, self.width())
+    }
+
+    /// Whether text that begins in column `indent` ends in the same line.
+    pub fn fits(self, text: &str, indent: usize) -> bool {
+        self.plain || text.chars().count().saturating_add(indent) <= self.width()
     }
 
     /// Text in a colour.

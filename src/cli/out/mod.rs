@@ -4,6 +4,7 @@ mod look;
 mod screen;
 mod table;
 mod time;
+mod wrap;
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 

@@ -5,11 +5,20 @@ use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width, presets,
 };
 
-use super::look::{Hue, Look};
+use super::{
+    look::{Hue, Look},
+    wrap::{GLUE, with_whole_times},
+};
 use crate::domain::foreign::printable;
 
 /// Blanks between two columns.
 const GAP: u16 = 2;
+
+/// A ticker is not cut below this, columns.
+const TICKER_MIN: usize = 8;
+
+/// The column whose cells are cut where nothing else is left to omit.
+const TICKER: &str = "token";
 
 /// A table.
 #[derive(Debug, Default)]
@@ -42,10 +51,13 @@ impl Sheet<'_> {
             *cell = printable(cell).into_owned();
         }
         if look.plain {
-            self.plain()
-        } else {
-            self.aligned(look, look.width())
+            return self.plain();
         }
+        for cell in self.rows.iter_mut().chain(&mut self.totals).flatten() {
+            *cell = with_whole_times(cell);
+        }
+        let printed = self.aligned(look, look.width());
+        printed.replace(GLUE, " ")
     }
 
     fn plain(&self) -> String {
@@ -67,7 +79,7 @@ impl Sheet<'_> {
         lines.join("\n")
     }
 
-    fn aligned(&self, look: Look, width: usize) -> String {
+    fn aligned(&mut self, look: Look, width: usize) -> String {
         let mut kept: Vec<usize> = self.columns(look.wide).collect();
         let mut hidden = Vec::new();
         if !look.wide {
@@ -89,6 +101,8 @@ impl Sheet<'_> {
                 kept.retain(|column| self.header.get(*column) != Some(name));
                 hidden.push(*name);
             }
+            let excess = needs(&kept).saturating_sub(width);
+            self.cut_tickers(excess);
         }
         let mut table = self.table(&kept, look);
         if !look.wide {
@@ -98,10 +112,32 @@ impl Sheet<'_> {
         let mut printed = table.trim_fmt();
         if !hidden.is_empty() {
             let note = format!("not shown here: {}; -o wide shows all", hidden.join(", "));
+            let note = look.wrapped(&note, 0);
             printed.push('\n');
             printed.push_str(&look.paint(&note, Hue::Faint));
         }
         printed
+    }
+
+    /// Anybody names a token as they like: a ticker of 32 letters costs no other column its place.
+    fn cut_tickers(&mut self, excess: usize) {
+        let Some(column) = self.header.iter().position(|name| *name == TICKER) else {
+            return;
+        };
+        let cells = self
+            .rows
+            .iter_mut()
+            .chain(&mut self.totals)
+            .filter_map(|row| row.get_mut(column));
+        let mut cells: Vec<&mut String> = cells.collect();
+        let longest = cells.iter().map(|cell| cell.chars().count()).max();
+        let room = longest.unwrap_or_default().saturating_sub(excess).max(TICKER_MIN);
+        for cell in &mut cells {
+            if cell.chars().count() > room {
+                let kept: String = cell.chars().take(room.saturating_sub(2)).collect();
+                **cell = format!("{kept}..");
+            }
+        }
     }
 
     /// Columns, in order.
@@ -138,7 +174,8 @@ impl Sheet<'_> {
             let Some(column) = table.column_mut(index) else {
                 continue;
             };
-            column.set_padding((0, if index == last { 0 } else { GAP }));
+            let gap = if index == last { 0 } else { GAP };
+            column.set_padding((0, gap));
             let cells = self
                 .rows
                 .iter()
@@ -150,13 +187,13 @@ impl Sheet<'_> {
             }
             let longest = cells.map(String::as_str).chain(self.header.get(*source).copied());
             let longest = longest
-                .flat_map(str::split_whitespace)
+                .flat_map(|cell| cell.split([' ', '\n']))
                 .map(|word| word.chars().count())
                 .max();
             // Only between words: half an address or path is of no use.
             let longest = u16::try_from(longest.unwrap_or_default()).unwrap_or(u16::MAX);
             column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(
-                longest.saturating_add(GAP),
+                longest.saturating_add(gap),
             )));
         }
         table

@@ -1,20 +1,26 @@
 //! One slice of ticks: loaded together, priced together, decided apart, recorded together.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant,
+};
 
+use chrono::SecondsFormat;
 use futures::{StreamExt, future::join_all, stream};
 use metrics::{counter, histogram};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::engine::{
     approve::{Approval, Refusal},
     core::Engine,
     error::EngineError,
     facts::{Priced, by_source, decision, facts, gate, hold, hold_on, name, sold_out, window},
+    logged::Named,
     tick::{Tick, TickOutcome, TickResult},
 };
 use crate::{
     domain::{
+        Timestamp,
         decision::{Decision, Facts, HoldReason, Plan, Side},
         job::JobId,
         span::Span,
@@ -27,7 +33,7 @@ use crate::{
         ticks::{self, Hold, TickJob},
         trades::{self, Frozen, NewTrade},
     },
-    telemetry::metric,
+    telemetry::{job_line, metric},
 };
 
 /// A frozen trade whose worker died is taken over after this many check intervals.
@@ -43,7 +49,7 @@ impl Engine {
     /// Evaluates a slice: one result for each tick, in no particular order. An error of one tick harms no
     /// other; a tick with an error was not recorded and may be tried again.
     pub async fn evaluate(&self, slice: &[Tick]) -> Vec<TickResult> {
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         let results = self.evaluate_all(slice).await;
         histogram!(metric::TICK_DURATION).record(begun.elapsed());
         results.iter().for_each(count);
@@ -90,6 +96,7 @@ impl Engine {
             };
             let lag = (tick.now - tick.slot).to_std().unwrap_or_default();
             histogram!(metric::TICK_LAG).record(lag);
+            self.logged.know(&tick.job, Instant::now());
             if tick.recorded {
                 let trade = tick.trade_of_slot;
                 results.push(TickResult {
@@ -146,11 +153,31 @@ impl Engine {
             holds
                 .into_iter()
                 .map(|hold| match refused.remove(&hold.tick.job) {
-                    None => held(hold),
+                    None => self.held(hold),
                     Some(error) => failed(hold.tick, error),
                 }),
         );
         results
+    }
+
+    fn held(&self, hold: Hold) -> TickResult {
+        let Hold {
+            tick, reason, detail, ..
+        } = hold;
+        let (job, slot) = (tick.job.0, at(tick.slot));
+        match self.logged.line(tick.job, reason, Instant::now()) {
+            Some((Named { realm, symbol }, true)) => {
+                info!(job, %realm, symbol, slot, %reason, detail, "held")
+            }
+            Some((Named { realm, symbol }, false)) => {
+                debug!(job, %realm, symbol, slot, %reason, detail, "held")
+            }
+            None => debug!(job, slot, %reason, detail, "held"),
+        }
+        TickResult {
+            tick,
+            outcome: Ok(TickOutcome::Held { reason, detail }),
+        }
     }
 
     /// Ends a liquidation that has nothing left to sell.
@@ -230,7 +257,7 @@ impl Engine {
             Frozen::New(trade) => {
                 reach("frozen");
                 let plan = approved.plan();
-                info!(job = %job.id, trade = trade.0, side = %plan.side, reason = %plan.reason, value_usd = %plan.value, price_usd = %plan.price, slot = %priced.tick.slot, "trade planned");
+                job_line!(info, job, trade = trade.0, side = %plan.side, reason = %plan.reason, value_usd = %plan.value, price_usd = %plan.price, slot = at(priced.tick.slot), "trade planned");
                 Ok(Acted::Done(TickOutcome::Traded { trade }))
             }
             Frozen::Already(trade) => Ok(Acted::Done(TickOutcome::AlreadyRecorded { trade })),
@@ -260,15 +287,9 @@ enum Acted {
     Done(TickOutcome),
 }
 
-fn held(hold: Hold) -> TickResult {
-    let Hold {
-        tick, reason, detail, ..
-    } = hold;
-    info!(job = %tick.job, slot = %tick.slot, reason = %reason, detail, "held");
-    TickResult {
-        tick,
-        outcome: Ok(TickOutcome::Held { reason, detail }),
-    }
+/// A slot as log lines write it: ISO 8601.
+fn at(slot: Timestamp) -> String {
+    slot.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 /// One tick that could not be carried out, and no other with it.

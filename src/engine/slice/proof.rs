@@ -1,7 +1,6 @@
 //! Whether a receipt may be booked: it must agree with the calldata and with the balances before and after its block.
 
 use metrics::counter;
-use tracing::error;
 
 use crate::engine::{core::Engine, error::EngineError, progress::Progress};
 use crate::{
@@ -12,7 +11,7 @@ use crate::{
     },
     ports::Market,
     store::{jobs::Job, trades::Trade},
-    telemetry::metric,
+    telemetry::{job_line, metric},
 };
 
 /// A trade with a doubtful receipt is checked again after this many check intervals.
@@ -105,7 +104,13 @@ impl Engine {
             "{why}: nothing is booked; the trade stays open. Compare chains.{}.rpc_urls",
             job.account.chain
         );
-        error!(job = %job.id, trade = trade.id.0, why, "a receipt says what cannot be");
+        job_line!(
+            error,
+            job,
+            trade = trade.id.0,
+            why,
+            "a receipt says what cannot be"
+        );
         counter!(metric::RPC_DISAGREEMENTS, "chain" => job.account.chain.clone()).increment(1);
         self.look_later(trade.id, DOUBT_INTERVALS, Some(&note)).await
     }

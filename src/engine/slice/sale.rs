@@ -1,7 +1,5 @@
 //! Whether the tokens of live jobs can still be sold: checked with every buy, and by a dry sale once a day.
 
-use tracing::{error, warn};
-
 use crate::engine::{checks::swap_request, core::Engine, error::EngineError, facts::Priced};
 use crate::{
     domain::{bounds, decision::Side, job::Realm, units::Rounding},
@@ -10,6 +8,7 @@ use crate::{
         jobs::Job,
         sales::{self, RoundTripRow},
     },
+    telemetry::job_line,
 };
 
 impl Engine {
@@ -29,7 +28,7 @@ impl Engine {
             Some(_) if job.position.token_balance.is_zero() => {}
             Some(why) => {
                 if sales::failed(&self.pool, job.id, why).await? {
-                    error!(job = %job.id, token = job.token.symbol, why, "what this job holds cannot be sold");
+                    job_line!(error, job, why, "what this job holds cannot be sold");
                 }
             }
         }
@@ -44,7 +43,7 @@ impl Engine {
             return;
         }
         if let Err(error) = self.try_dry_sale(priced).await {
-            warn!(job = %job.id, %error, "the dry sale of today could not be made");
+            job_line!(warn, job, %error, "the dry sale of today could not be made");
         }
     }
 

@@ -8,13 +8,13 @@
 use std::collections::HashMap;
 
 use serde_json::json;
-use tracing::warn;
 
 use crate::engine::{core::Engine, error::EngineError, sights::Sight};
 use crate::{
     domain::{job::Realm, onchain::Asset, units::Amount},
     ports::Market,
     store::{dust, jobs::Job},
+    telemetry::job_line,
 };
 
 impl Engine {
@@ -48,7 +48,13 @@ impl Engine {
         }
         self.sights.forget(job.id);
         let whole = |amount: Amount| amount.to_whole(job.token.decimals);
-        warn!(job = %job.id, tracked = whole(tracked), held = whole(held), "the wallet holds less than was tracked: written down");
+        job_line!(
+            warn,
+            job,
+            tracked = whole(tracked),
+            held = whole(held),
+            "the wallet holds less than was tracked: written down"
+        );
         Ok(Some(format!(
             "the position is written down from {} to {} {}: the wallet holds no more, by its nodes at blocks {} and {block}; the \
              next slot sells the rest",

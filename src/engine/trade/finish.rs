@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use alloy_primitives::B256;
 use futures::join;
 use metrics::{counter, histogram};
-use tracing::{debug, info, warn};
+use tracing::debug;
 
 use crate::engine::{core::Engine, error::EngineError, observe::ObservedTrade, progress::Progress};
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
         jobs::Job,
         trades::Trade,
     },
-    telemetry::metric,
+    telemetry::{job_line, metric},
 };
 
 impl Engine {
@@ -36,7 +36,7 @@ impl Engine {
         }
         let error = "no nonce was bound before the plan expired; nothing was sent";
         let failure = TradeFailure::unsent(error.to_owned());
-        self.commit_failure(trade, &failure).await
+        self.commit_failure(job, trade, &failure).await
     }
 
     /// Drops a plan of a job that was stopped, or is to be sold, before a nonce was bound. Nobody's failure.
@@ -49,7 +49,7 @@ impl Engine {
         let places = self.settings.pipeline_max;
         if dropped::drop_plan(&self.pool, trade, &why, places).await? == Ended::Committed {
             count(trade, TradeStatus::Dropped);
-            info!(job = %job.id, trade = trade.id.0, status = %job.status, "plan dropped: the job was stopped");
+            job_line!(info, job, trade = trade.id.0, status = %job.status, "plan dropped: the job was stopped");
             return Ok(Progress::Final);
         }
         Ok(Progress::Stepped)
@@ -108,8 +108,8 @@ impl Engine {
         if endings::commit_fill(&self.pool, trade, &settlement, places).await? == Ended::Committed {
             reach("filled");
             count(trade, TradeStatus::Executed);
-            info!(
-                job = %job.id, trade = trade.id.0, side = %trade.side, reason = %trade.reason, %hash,
+            job_line!(
+                info, job, trade = trade.id.0, side = %trade.side, reason = %trade.reason, %hash,
                 base = base_amount.to_whole(job.token.decimals), quote = quote_amount.to_whole(job.quote.decimals),
                 "trade executed"
             );
@@ -167,17 +167,22 @@ impl Engine {
             gas_usd: paid.usd,
             gas: paid.each,
         };
-        self.commit_failure(trade, &failure).await
+        self.commit_failure(job, trade, &failure).await
     }
 
-    async fn commit_failure(&self, trade: &Trade, failure: &TradeFailure) -> Result<Progress, EngineError> {
+    async fn commit_failure(
+        &self,
+        job: &Job,
+        trade: &Trade,
+        failure: &TradeFailure,
+    ) -> Result<Progress, EngineError> {
         reach("failing");
         let places = self.settings.pipeline_max;
         if endings::commit_failure(&self.pool, trade, failure, places).await? == Ended::Committed {
             reach("failed");
             count(trade, TradeStatus::Failed);
             counter!(metric::TRADE_FAILURES, "reason" => <&'static str>::from(failure.kind)).increment(1);
-            warn!(job = %trade.job, trade = trade.id.0, kind = %failure.kind, error = failure.error, "trade failed");
+            job_line!(warn, job, trade = trade.id.0, kind = %failure.kind, error = failure.error, "trade failed");
             return Ok(Progress::Final);
         }
         Ok(Progress::Stepped)

@@ -21,6 +21,7 @@ use crate::{
         signers::{self, SignerState},
         trades::Trade,
     },
+    telemetry::job_line,
 };
 
 /// How long after a first look that found a gap a second one is made: longer than an answer of the chain is kept.
@@ -55,7 +56,7 @@ impl Engine {
             return self.look_later(trade.id, 1, Some(&note)).await;
         }
         let reason = used_elsewhere(nonce, &used);
-        error!(job = %job.id, trade = trade.id.0, wallet = %job.account.wallet, reason, "signer halted");
+        job_line!(error, job, trade = trade.id.0, wallet = %job.account.wallet, reason, "signer halted");
         foreign::record(
             &self.pool,
             &job.account,
@@ -107,7 +108,7 @@ impl Engine {
         let reason = self
             .behind(account, market, again.next_nonce, nonces.latest)
             .await?;
-        error!(wallet = %account.wallet, chain = account.chain, reason, "signer halted");
+        error!(realm = %account.realm, chain = account.chain, wallet = %account.wallet, reason, "signer halted");
         Ok(Some(SignerState {
             halted: Some(reason),
             ..again
@@ -155,7 +156,7 @@ impl Engine {
              nothing behind them can be mined. Nothing is signed until `lgi-mm reconcile` has been run",
             known.next_nonce
         );
-        error!(wallet = %account.wallet, chain = account.chain, reason, "signer halted");
+        error!(realm = %account.realm, chain = account.chain, wallet = %account.wallet, reason, "signer halted");
         signers::halt(&self.pool, account, &reason).await?;
         Ok(SignerState {
             halted: Some(reason),
@@ -194,7 +195,7 @@ impl Engine {
         let used = match market.chain.nonce_use(account.wallet, ours).await {
             Ok(used) => used,
             Err(error) => {
-                warn!(wallet = %account.wallet, %error, "who used the nonce could not be asked");
+                warn!(realm = %account.realm, chain = account.chain, wallet = %account.wallet, %error, "who used the nonce could not be asked");
                 None
             }
         };
@@ -235,7 +236,7 @@ impl Engine {
             halted: Some(reason), ..
         }) = self.counter(account, &market).await?
         {
-            info!(wallet = %account.wallet, chain = account.chain, reason, "the signer is halted");
+            info!(realm = %account.realm, chain = account.chain, wallet = %account.wallet, reason, "the signer is halted");
         }
         Ok(())
     }

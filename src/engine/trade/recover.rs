@@ -1,16 +1,17 @@
 //! What a process finds when it starts.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use crate::engine::{core::Engine, error::EngineError};
 use crate::{
-    domain::job::JobStatus,
+    domain::{ids::JobId, job::JobStatus},
     store::{
         jobs::{self, Filter, Job},
         trades::{self, OpenTradeRow},
     },
+    telemetry::job_line,
 };
 
 /// Above this number of jobs or open trades, each is logged at debug level only.
@@ -45,39 +46,52 @@ impl Engine {
         for job in &found {
             say_job(job, found.len() <= FEW);
         }
-        for trade in &open {
-            say_trade(trade, open.len() <= FEW);
-        }
+        self.say_trades(&found, &open).await?;
         let accounts: HashSet<_> = found.iter().map(|job| &job.account).collect();
         for account in accounts {
             if let Err(error) = self.check_signer(account).await {
-                warn!(chain = account.chain, wallet = %account.wallet, %error, "the signer's count was not compared");
+                warn!(realm = %account.realm, chain = account.chain, wallet = %account.wallet, %error, "the signer's count was not compared");
             }
+        }
+        Ok(())
+    }
+
+    async fn say_trades(&self, found: &[Job], open: &[OpenTradeRow]) -> Result<(), EngineError> {
+        let mut jobs: HashMap<JobId, &Job> = found.iter().map(|job| (job.id, job)).collect();
+        // A paused job's open trade is settled too.
+        let others = open.iter().map(|trade| trade.job);
+        let others: Vec<JobId> = others.filter(|job| !jobs.contains_key(job)).collect();
+        let others = jobs::by_ids(&self.pool, &others).await?;
+        jobs.extend(others.iter().flatten().map(|job| (job.id, job)));
+        for trade in open {
+            say_trade(trade, jobs.get(&trade.job).copied(), open.len() <= FEW);
         }
         Ok(())
     }
 }
 
-fn say_job(found: &Job, few: bool) {
-    let (job, symbol, status) = (found.id, &found.token.symbol, found.status);
-    let last_dca_buy = found
+fn say_job(job: &Job, few: bool) {
+    let status = job.status;
+    let last_dca_buy = job
         .last
         .dca
         .map_or_else(|| "never".to_owned(), |at| at.to_rfc3339());
-    let balance = found.position.token_balance.to_whole(found.token.decimals);
-    let spent_usd = found.total_accumulated;
+    let balance = job.position.token_balance.to_whole(job.token.decimals);
+    let spent_usd = job.total_accumulated;
     if few {
-        info!(%job, symbol, %status, last_dca_buy, balance, %spent_usd, "found job");
+        job_line!(info, job, %status, last_dca_buy, balance, %spent_usd, "found job");
     } else {
-        debug!(%job, symbol, %status, last_dca_buy, balance, %spent_usd, "found job");
+        job_line!(debug, job, %status, last_dca_buy, balance, %spent_usd, "found job");
     }
 }
 
-fn say_trade(found: &OpenTradeRow, few: bool) {
-    let (job, trade) = (found.job, found.id.0);
-    if few {
-        info!(%job, trade, "found open trade, carrying it on");
-    } else {
-        debug!(%job, trade, "found open trade, carrying it on");
+/// A job that this build cannot read has no name.
+fn say_trade(found: &OpenTradeRow, job: Option<&Job>, few: bool) {
+    const SAID: &str = "found open trade, carrying it on";
+    let trade = found.id.0;
+    match job {
+        Some(job) if few => job_line!(info, job, trade, "{SAID}"),
+        Some(job) => job_line!(debug, job, trade, "{SAID}"),
+        None => info!(job = found.job.0, trade, "{SAID}"),
     }
 }

@@ -1,7 +1,7 @@
 //! Settles an open trade, one step a call. Every step may be repeated by any process.
 
 use alloy_primitives::Bytes;
-use tracing::{debug, info, warn};
+use tracing::warn;
 
 use crate::engine::{
     core::Engine,
@@ -27,6 +27,7 @@ use crate::{
         signers, stuck,
         trades::{self, Trade},
     },
+    telemetry::job_line,
 };
 
 /// Maximum steps of one call to [`Engine::drive`], so that other trades get their turn.
@@ -53,13 +54,32 @@ impl Engine {
         Ok(Progress::Waiting)
     }
 
+    /// [Drives](Self::drive) a trade and logs what keeps it from continuing. The schedulers follow it further.
+    pub async fn carry_on(&self, trade: TradeId) {
+        if let Err(error) = self.drive(trade).await {
+            self.say_of(trade, &error, "trade not continued; will retry")
+                .await;
+        }
+    }
+
+    /// Logs an error of a trade, with its job if the ledger can be read.
+    pub(in crate::engine) async fn say_of(&self, trade: TradeId, error: &EngineError, what: &str) {
+        let job = async {
+            let loaded = trades::load(&self.pool, trade).await?;
+            self.job_of(loaded.job).await
+        };
+        match job.await {
+            Ok(job) => job_line!(warn, job, trade = trade.0, %error, "{what}"),
+            Err(_) => warn!(trade = trade.0, %error, "{what}"),
+        }
+    }
+
     /// Takes one step.
     ///
     /// # Errors
     /// [`EngineError`]; nothing is half done, and the step may be tried again.
     pub async fn settle(&self, id: TradeId) -> Result<Progress, EngineError> {
         let trade = trades::load(&self.pool, id).await?;
-        tracing::Span::current().record("job", trade.job.0);
         let job = self.job_of(trade.job).await?;
         let market = self.markets.market(&job.account).await?;
         if let Some(transaction) = unsent(&trade, &market.chain.patience()) {
@@ -75,7 +95,7 @@ impl Engine {
         if matches!(step, Step::Replace { .. }) {
             step = next(&self.patience(&job, &trade, &market).await?)?;
         }
-        debug!(job = %job.id, trade = id.0, ?step, "step");
+        job_line!(debug, job, trade = id.0, ?step, "step");
         match step {
             Step::Done => Ok(Progress::Final),
             Step::Allocate => self.allocate_step(&job, &trade, &market).await,
@@ -171,10 +191,10 @@ impl Engine {
         reach("sent");
         let sends = signers::note_sent(&self.pool, newest.hash, kind, &said).await?;
         reach("noted");
-        info!(job = %job.id, trade = trade.id.0, hash = %newest.hash, answer = said, "transaction sent");
+        job_line!(info, job, trade = trade.id.0, hash = %newest.hash, answer = said, "transaction sent");
         let swallowed = answer.is_ok() && sends >= SWALLOWED_SENDS;
         if swallowed && open.has_waited_long(&market.chain.patience(), trade.read_at) {
-            warn!(job = %job.id, trade = trade.id.0, hash = %newest.hash, sends, "accepted repeatedly, but in no block: the node does not forward it");
+            job_line!(warn, job, trade = trade.id.0, hash = %newest.hash, sends, "accepted repeatedly, but in no block: the node does not forward it");
             stuck::tell(&self.pool, trade, newest.hash, sends).await?;
         }
         match answer {
@@ -193,7 +213,13 @@ impl Engine {
             Err(SendError::Ambiguous(_)) => self.look_later(trade.id, 1, Some(&said)).await,
             // The note keeps this signer from taking new trades; see `SignerState::unfunded`.
             Err(SendError::InsufficientFunds | SendError::Rejected(_)) => {
-                warn!(job = %job.id, trade = trade.id.0, answer = said, "the node refuses the transaction");
+                job_line!(
+                    warn,
+                    job,
+                    trade = trade.id.0,
+                    answer = said,
+                    "the node refuses the transaction"
+                );
                 self.look_later(trade.id, BLOCKED_INTERVALS, Some(&said)).await
             }
         }

@@ -2,7 +2,6 @@
 
 use alloy_primitives::U256;
 use futures::join;
-use tracing::info;
 
 use crate::engine::{
     checks::{deadline, halted, swap_request, too_expensive},
@@ -24,6 +23,7 @@ use crate::{
         signers::{self, Reservation, Signed, SignerState, Submission, Submitted},
         trades::Trade,
     },
+    telemetry::job_line,
 };
 
 /// Gas that a cancel uses, units.
@@ -151,7 +151,7 @@ impl Engine {
         let submitted = signers::submit(&self.pool, &submission).await?;
         if matches!(submitted, Submitted::Recorded) {
             reach("recorded");
-            info!(job = %job.id, trade = trade.id.0, nonce = seen.next_nonce, "transaction recorded");
+            say_recorded(job, trade, seen.next_nonce);
         }
         Ok(submitted.into())
     }
@@ -259,12 +259,16 @@ impl Engine {
         let Some(signed) = sign_all(market, &[call], state.nonce, fees).await?.pop() else {
             return Ok(false);
         };
-        info!(job = %job.id, trade = trade.id.0, nonce = state.nonce, %purpose, hash = %signed.signed.hash, "replacement recorded");
+        job_line!(info, job, trade = trade.id.0, nonce = state.nonce, %purpose, hash = %signed.signed.hash, "replacement recorded");
         let recorded =
             signers::record_attempt(&self.pool, trade.id, trade.version, state.id, &signed).await?;
         reach("bumped");
         Ok(recorded)
     }
+}
+
+fn say_recorded(job: &Job, trade: &Trade, nonce: u64) {
+    job_line!(info, job, trade = trade.id.0, nonce, "transaction recorded");
 }
 
 /// What the trade may take out of the wallet, of `balances` of the asset that goes out and of the native coin.

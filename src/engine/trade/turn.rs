@@ -1,7 +1,5 @@
 //! Whose turn it is: a trade takes its nonces if its wallet has room for it, and otherwise sleeps until it is called.
 
-use tracing::info;
-
 use crate::engine::{
     core::Engine,
     error::EngineError,
@@ -15,6 +13,7 @@ use crate::{
         trades::Trade,
         turns::{self, Turn, Waiting},
     },
+    telemetry::job_line,
 };
 
 /// A trade that waits for its turn checks again after this many check intervals, in case it is not called.
@@ -76,7 +75,7 @@ impl Engine {
         match turns::wait(&self.pool, turn, sleep, &note).await? {
             Waiting::First => Ok(Progress::Stepped),
             Waiting::Asleep => {
-                info!(job = %job.id, trade = turn.trade.0, "trade waits for its turn");
+                job_line!(info, job, trade = turn.trade.0, "trade waits for its turn");
                 Ok(Progress::Waiting)
             }
             Waiting::Taken => Ok(Progress::Waiting),
@@ -84,7 +83,7 @@ impl Engine {
     }
 
     async fn wait_for_nonce(&self, turn: &Turn<'_>, job: &Job, why: &str) -> Result<Progress, EngineError> {
-        info!(job = %job.id, trade = turn.trade.0, why, "trade waits for its nonce");
+        job_line!(info, job, trade = turn.trade.0, why, "trade waits for its nonce");
         self.look_later(turn.trade, BLOCKED_INTERVALS, Some(why)).await
     }
 }

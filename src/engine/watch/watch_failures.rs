@@ -4,8 +4,6 @@
 //! or one of its nonces is free on a node that has passed the block, twice; or a foreign transaction used it.
 //! Open, it is what it was before it failed, and its receipts decide.
 
-use tracing::warn;
-
 use crate::engine::{
     core::Engine, error::EngineError, foreign::foreign_use, observe::observe, watch_fills::MISSES_MAX,
 };
@@ -21,6 +19,7 @@ use crate::{
         jobs::Job,
         trades::{self, Trade},
     },
+    telemetry::job_line,
 };
 
 impl Engine {
@@ -31,7 +30,8 @@ impl Engine {
     pub async fn watch_failures(&self, trades: &[TradeId]) -> Result<(), EngineError> {
         for watched in failure_watches::load(&self.pool, trades).await? {
             if let Err(error) = self.watch_failure(&watched).await {
-                warn!(trade = watched.trade.0, %error, "failure not looked at; it is again");
+                self.say_of(watched.trade, &error, "failure not looked at; it is again")
+                    .await;
             }
         }
         Ok(())
@@ -90,7 +90,12 @@ impl Engine {
         if market.chain.agreed_head().await?.number < watched.block_number {
             return Ok(());
         }
-        warn!(job = %job.id, trade = trade.id.0, "what a trade failed by is in no block any more");
+        job_line!(
+            warn,
+            job,
+            trade = trade.id.0,
+            "what a trade failed by is in no block any more"
+        );
         failure_watches::missed(&self.pool, job.id, trade.id).await?;
         if watched.misses.saturating_add(1) < MISSES_MAX {
             return Ok(());
@@ -114,7 +119,7 @@ impl Engine {
     async fn reopen(&self, job: &Job, trade: &Trade, why: &str) -> Result<(), EngineError> {
         let why = format!("its failure was reorged out: {why}");
         if failure_watches::reopen(&self.pool, trade, &why).await? {
-            warn!(job = %job.id, trade = trade.id.0, why, "failed trade is open again");
+            job_line!(warn, job, trade = trade.id.0, why, "failed trade is open again");
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use futures::join;
-use tracing::{error, info, warn};
+use tracing::warn;
 
 use crate::engine::{
     core::Engine,
@@ -29,6 +29,7 @@ use crate::{
         jobs::{self, Job},
         signers, trades,
     },
+    telemetry::job_line,
 };
 
 /// A fill that this many consecutive checks have missed, with its nonce free, was reorged out.
@@ -70,7 +71,7 @@ impl Engine {
         }
         for (account, fills) in accounts {
             if let Err(error) = self.watch_account(&fills).await {
-                warn!(chain = account.chain, wallet = %account.wallet, %error, "fills not looked at; they are again");
+                warn!(realm = %account.realm, chain = account.chain, wallet = %account.wallet, %error, "fills not looked at; they are again");
             }
         }
         Ok(())
@@ -144,7 +145,7 @@ impl Engine {
             return Ok(true);
         }
         if moved_block {
-            info!(job = %job.id, trade = watched.trade.0, hash = %watched.hash, block = receipt.block_number, "fill moved to another block");
+            job_line!(info, job, trade = watched.trade.0, hash = %watched.hash, block = receipt.block_number, "fill moved to another block");
         }
         if moved_block || watched.misses > 0 {
             fill_watches::seen(&self.pool, watched.fill, receipt).await?;
@@ -160,11 +161,11 @@ impl Engine {
         market: &Market,
         sight: &AccountView,
     ) -> Result<(), EngineError> {
-        warn!(job = %job.id, trade = watched.trade.0, hash = %watched.hash, "a fill's transaction is in no block any more");
+        job_line!(warn, job, trade = watched.trade.0, hash = %watched.hash, "a fill's transaction is in no block any more");
         if sight.nonces.latest > watched.nonce {
             return self.used_by_another(watched, job, market, sight).await;
         }
-        self.send_again(watched, market, sight).await?;
+        self.send_again(watched, job, market, sight).await?;
         // A node that is behind the block proves nothing.
         if sight.head.number < watched.block_number {
             return Ok(());
@@ -182,6 +183,7 @@ impl Engine {
     async fn send_again(
         &self,
         watched: &WatchedFill,
+        job: &Job,
         market: &Market,
         sight: &AccountView,
     ) -> Result<(), EngineError> {
@@ -196,7 +198,7 @@ impl Engine {
             };
             let raw = signers::raw(&self.pool, hash).await?;
             let answer = market.chain.send(&raw).await;
-            info!(trade = trade.id.0, %hash, ?answer, "sent again");
+            job_line!(info, job, trade = trade.id.0, %hash, ?answer, "sent again");
         }
         Ok(())
     }
@@ -236,7 +238,7 @@ impl Engine {
              `lgi-mm reconcile` has been run",
             watched.trade
         );
-        error!(job = %job.id, trade = watched.trade.0, wallet = %job.account.wallet, reason = halt, "signer halted");
+        job_line!(error, job, trade = watched.trade.0, wallet = %job.account.wallet, reason = halt, "signer halted");
         foreign::record(
             &self.pool,
             &job.account,
@@ -262,11 +264,17 @@ impl Engine {
         let why = format!("the fill by {} was reorged out: {why}", watched.hash);
         match fill_watches::reverse(&self.pool, &trade, watched, &why).await? {
             Reversed::Committed => {
-                warn!(job = %job.id, trade = trade.id.0, why, "fill reversed; the trade is open again");
+                job_line!(
+                    warn,
+                    job,
+                    trade = trade.id.0,
+                    why,
+                    "fill reversed; the trade is open again"
+                );
             }
             Reversed::Raced => {}
             Reversed::Impossible(source) if !settled && watched.misses.saturating_add(1) < HALTING_MISSES => {
-                info!(job = %job.id, trade = trade.id.0, why, %source, "cannot be undone yet");
+                job_line!(info, job, trade = trade.id.0, why, %source, "cannot be undone yet");
             }
             Reversed::Impossible(source) => {
                 let reason = format!(
@@ -274,7 +282,7 @@ impl Engine {
                      Compare with `lgi-mm reconcile`",
                     trade.id
                 );
-                error!(job = %job.id, trade = trade.id.0, wallet = %job.account.wallet, reason, "signer halted");
+                job_line!(error, job, trade = trade.id.0, wallet = %job.account.wallet, reason, "signer halted");
                 signers::halt(&self.pool, &job.account, &reason).await?;
                 if settled {
                     fill_watches::finish(&self.pool, &[watched.fill]).await?;

@@ -37,7 +37,7 @@ pub async fn chain(world: &World) -> Arc<dyn Chain> {
 }
 
 /// Another program with the same key uses `nonce`; returns the hash once it is mined.
-async fn somebody_else_uses(world: &World, nonce: u64) -> B256 {
+pub async fn somebody_else_uses(world: &World, nonce: u64) -> B256 {
     let chain = chain(world).await;
     let signer = PaperSigner::new("base", default_wallet());
     let unsigned = UnsignedTransaction {

@@ -10,6 +10,7 @@ mod budget;
 mod dropped;
 mod each_row;
 mod events;
+mod every_event;
 mod exactly_once;
 mod faults;
 mod fees;

@@ -22,7 +22,7 @@ async fn run(world: &World, sql: &'static str) {
     sqlx::raw_sql(sql).execute(&world.pool).await.expect(sql);
 }
 
-fn watch(world: &World, role: Role, summary: SummaryEvery) -> Watch {
+pub(super) fn watch(world: &World, role: Role, summary: SummaryEvery) -> Watch {
     Watch {
         pool: world.pool.clone(),
         role,

@@ -10,15 +10,6 @@ use serde_json::{Value, json};
 
 use crate::services::schedulers::job;
 
-/// A field of a line, its own or of a span around it.
-fn field<'a>(line: &'a Value, name: &str) -> Option<&'a Value> {
-    let spans = line["spans"].as_array().into_iter().flatten();
-    let mut places = std::iter::once(line).chain(spans);
-    places
-        .find_map(|place| place.get(name))
-        .filter(|value| !value.is_null())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn each_decision_is_one_line_and_a_failed_trade_is_said_once_with_its_ids() {
     let (db, dir) = (testkit::db().await, tempfile::tempdir().expect("a directory"));
@@ -31,6 +22,11 @@ async fn each_decision_is_one_line_and_a_failed_trade_is_said_once_with_its_ids(
         .env("DATABASE_URL", &db.url)
         .env("LGI_MM__METRICS__LISTEN", "off")
         .env("LGI_MM__LOG__FORMAT", "json")
+        // What is said once a minute only is said at debug.
+        .env(
+            "LGI_MM__LOG__FILTER",
+            "info,lgi_mm::engine::slice::evaluate=debug",
+        )
         .env("LGI_MM__TRADING__CHECK_INTERVAL", "100ms")
         .env_remove("RUST_LOG")
         .current_dir(dir.path())
@@ -40,7 +36,8 @@ async fn each_decision_is_one_line_and_a_failed_trade_is_said_once_with_its_ids(
         .expect("our own program");
     let begun = Instant::now();
     let done = "SELECT (SELECT count(*) FROM trades WHERE status = 'FAILED') = 1
-                   AND (SELECT sum(slots_recorded) FROM job_slots) >= 6";
+                   AND (SELECT sum(slots_recorded) FROM job_slots) >= 6
+                   AND EXISTS (SELECT FROM ticks WHERE outcome = 'hold' AND count >= 2)";
     while !sqlx::query_scalar::<_, bool>(done)
         .fetch_one(&db.pool)
         .await
@@ -58,36 +55,67 @@ async fn each_decision_is_one_line_and_a_failed_trade_is_said_once_with_its_ids(
         .lines()
         .map(|line| serde_json::from_str(line).expect("one JSON object a line"))
         .collect();
-    let said = |message: &str| -> Vec<&Value> {
-        lines
-            .iter()
-            .filter(|line| {
-                line["message"]
-                    .as_str()
-                    .is_some_and(|text| text.starts_with(message))
-            })
-            .collect()
-    };
-    let decisions = said("held").len() + said("trade planned").len();
+    let holds = said(&lines, "held");
+    let decisions = holds.len() + said(&lines, "trade planned").len();
     let recorded: i64 = sqlx::query_scalar("SELECT sum(slots_recorded)::bigint FROM job_slots")
         .fetch_one(&db.pool)
         .await
         .expect("slots");
     assert_eq!(i64::try_from(decisions).expect("a count"), recorded, "{text}");
-    assert_eq!(said("trade failed").len(), 1, "{text}");
+    assert_eq!(said(&lines, "trade failed").len(), 1, "{text}");
+    assert_quiet(&holds, begun.elapsed(), &text);
+    for (line, raw) in lines.iter().zip(text.lines()) {
+        assert_whole(line, raw, id.0);
+    }
+}
 
-    // What a process finds when it starts is no tick.
-    let of_engine = |line: &&Value| {
-        let target = line["target"].as_str().unwrap_or_default();
-        target.starts_with("lgi_mm::engine") && target != "lgi_mm::engine::trade::recover"
+fn said<'a>(lines: &'a [Value], message: &str) -> Vec<&'a Value> {
+    let says = |line: &&Value| {
+        line["message"]
+            .as_str()
+            .is_some_and(|text| text.starts_with(message))
     };
-    for line in lines.iter().filter(of_engine) {
-        let job = field(line, "job").map(|job| job.to_string().replace('"', ""));
-        assert_eq!(job, Some(id.to_string()), "{line}");
+    lines.iter().filter(says).collect()
+}
+
+/// Of holds that stay the same, the first of a minute is for people.
+fn assert_quiet(holds: &[&Value], lasted: Duration, text: &str) {
+    let of_people = holds.iter().filter(|line| line["level"] == "INFO").count();
+    let mut last = None;
+    for hold in holds {
+        let is_new = last.replace(&hold["reason"]) != Some(&hold["reason"]);
         assert!(
-            line["message"] == "held" || field(line, "trade").is_some(),
-            "{line}"
+            !is_new || hold["level"] == "INFO",
+            "a change is said at once: {hold}"
         );
+    }
+    let changes = holds
+        .windows(2)
+        .filter(|pair| pair[0]["reason"] != pair[1]["reason"]);
+    let minutes = usize::try_from(lasted.as_secs() / 60).expect("minutes");
+    let most = 1 + changes.count() + minutes;
+    assert!(
+        (1..=most).contains(&of_people) && of_people < holds.len(),
+        "{of_people} of at most {most}: {text}"
+    );
+}
+
+/// A line of the engine names its job, and its trade if it has one, each once.
+fn assert_whole(line: &Value, raw: &str, job: i64) {
+    let target = line["target"].as_str().unwrap_or_default();
+    if !target.starts_with("lgi_mm::engine") {
+        return;
+    }
+    for key in ["job", "trade", "realm", "symbol"] {
+        let times = raw.matches(&format!("\"{key}\":")).count();
+        assert!(times <= 1, "{key} {times} times: {raw}");
+    }
+    // What a process finds when it starts is no tick.
+    if target != "lgi_mm::engine::trade::recover" {
+        assert_eq!(line["job"], json!(job), "{line}");
+        assert_eq!(line["realm"], "paper", "{line}");
+        assert!(line["symbol"].is_string(), "{line}");
+        assert!(line["message"] == "held" || line["trade"].is_number(), "{line}");
     }
 }
 
@@ -155,11 +183,21 @@ async fn a_process_that_starts_says_how_much_it_found_and_each_only_if_they_are_
     assert_eq!((few.len(), counts(&few)), (22, (20, 1)), "{few:?}");
     assert_eq!((&few[0]["jobs"], &few[0]["open_trades"]), (&json!(20), &json!(1)));
     let (job_line, trade_line) = (&few[1], &few[21]);
-    for key in ["job", "symbol", "status", "last_dca_buy", "balance", "spent_usd"] {
-        assert!(field(job_line, key).is_some(), "no {key}: {job_line}");
+    for key in [
+        "job",
+        "realm",
+        "symbol",
+        "status",
+        "last_dca_buy",
+        "balance",
+        "spent_usd",
+    ] {
+        assert!(!job_line[key].is_null(), "no {key}: {job_line}");
     }
-    assert_eq!(trade_line["job"], json!(newest.to_string()), "{trade_line}");
-    assert!(field(trade_line, "trade").is_some(), "{trade_line}");
+    assert_eq!(trade_line["job"], json!(newest), "{trade_line}");
+    for key in ["trade", "realm", "symbol"] {
+        assert!(!trade_line[key].is_null(), "no {key}: {trade_line}");
+    }
 
     job(&db.pool, 21, "0 0 1 1 *").await;
     let many = found_by("info").await;

@@ -162,7 +162,8 @@ impl HoldReason {
                 "A spread trade would push the inventory out of its band; widen rebalance_threshold_pct to allow it."
             }
             Self::MovingAverageCoverage => {
-                "Samples cover less than 80 % of ma_window; wait, or shorten ma_window."
+                "Price samples cover less than 80 % of ma_window: wait. If it stays so, slots are more than a quarter of \
+                 ma_window apart: lengthen it, or let slots come more often."
             }
             Self::Backoff => "A trade failed; the job waits before it tries again, see its last trades.",
             Self::Paused => "The job is paused; `resume` lets it trade.",

@@ -17,7 +17,7 @@ use crate::{
     app::{
         Actor, App, AppError,
         costs::{self, Costs, CostsOf},
-        jobs::recorded,
+        jobs::{config::check_window, recorded},
         policy,
     },
     config::build_job_config,
@@ -346,6 +346,7 @@ async fn finish(app: &App, plan: &mut Plan<'_>, quote: &Token) -> Result<(), App
     plan.config
         .validate_for(plan.mode, request.realm, &request.chain)
         .map_err(AppError::Config)?;
+    check_window(&plan.config, &app.settings)?;
     recorded::check(&plan.config)
 }
 
