@@ -51,6 +51,7 @@ fn facts(mode: JobMode) -> Vec<Facts> {
                 quote_price: Price::ONE,
                 realized_pnl: Usd::ZERO,
             },
+            bought: Usd::ZERO,
             last: LastFills {
                 dca: Some(start + TimeDelta::days(2)),
                 ..LastFills::default()

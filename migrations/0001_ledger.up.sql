@@ -27,14 +27,14 @@ CREATE TABLE jobs (
     quote_address         evm_address NOT NULL CHECK (quote_address <> token_address),
     quote_symbol          text        NOT NULL CHECK (length(quote_symbol) BETWEEN 1 AND 32),
     quote_decimals        smallint    NOT NULL CHECK (quote_decimals BETWEEN 0 AND 36),
-    mode                  text        NOT NULL CHECK (mode IN ('ACCUMULATE', 'LIQUIDITY')),
+    mode                  text        NOT NULL CHECK (mode IN ('ACCUMULATE', 'LIQUIDITY', 'ORDER')),
     status                text        NOT NULL DEFAULT 'IDLE'
                           CHECK (status IN ('IDLE', 'RUNNING', 'PAUSED', 'LIQUIDATING', 'ERROR')),
     -- Where a PAUSED or ERROR job resumes to.
     status_before_stop    text        CHECK (status_before_stop IN ('RUNNING', 'LIQUIDATING')),
     -- The order in audit that paused it; none as soon as the status changes again.
     paused_by             bigint,
-    -- The trade of the stop that paused or ended it; none as soon as the status changes again.
+    -- The trade of the stop that paused or ended it, or the last fill of an order; none as soon as the status changes again.
     stopped_by            bigint,
     cycle                 integer     NOT NULL DEFAULT 0 CHECK (cycle >= 0),
     config                jsonb       NOT NULL,
@@ -93,6 +93,7 @@ CREATE TABLE job_slots (
     last_price_at   timestamptz,
     recent_high     numeric CHECK (recent_high > 0),
     -- The high that the trailing stop is measured from, written with each slot that has a price; none before it is armed.
+    -- Of an order that trails the best price since it was placed: the lowest, if it buys.
     trailing_high   numeric CHECK (trailing_high > 0),
     -- The same of a trailing take-profit, since its goal was reached.
     profit_high     numeric CHECK (profit_high > 0),
@@ -139,7 +140,8 @@ CREATE TABLE trades (
     cycle               integer      NOT NULL,
     side                text         NOT NULL CHECK (side IN ('BUY', 'SELL')),
     reason              text         NOT NULL CHECK (reason IN
-                        ('DCA', 'DIP_BUY', 'TAKE_PROFIT', 'STOP_LOSS', 'TRAILING_STOP', 'SPREAD_BUY', 'SPREAD_SELL', 'REBALANCE', 'LIQUIDATE')),
+                        ('DCA', 'DIP_BUY', 'TAKE_PROFIT', 'STOP_LOSS', 'TRAILING_STOP', 'SPREAD_BUY', 'SPREAD_SELL', 'REBALANCE',
+                         'MARKET_ORDER', 'LIMIT_ORDER', 'STOP_ORDER', 'TRAILING_ORDER', 'LIQUIDATE')),
     status              text         NOT NULL DEFAULT 'PENDING'
                         CHECK (status IN ('PENDING', 'SUBMITTED', 'EXECUTED', 'FAILED', 'DROPPED')),
     -- Frozen with the plan.

@@ -182,10 +182,11 @@ async fn asked(live: &LiveChain, of: &CostsOf<'_>, amount: Usd) -> Result<Costs,
 }
 
 /// USD of one buy by a job's rules.
-pub(in crate::app) const fn one_buy(rules: &Rules) -> Usd {
+pub(in crate::app) fn one_buy(rules: &Rules) -> Usd {
     match rules {
         Rules::Accumulate(rules) => rules.dca_amount_usd,
         Rules::Liquidity(rules) => rules.spread_trade_usd,
+        Rules::Order(rules) => rules.part_usd(),
     }
 }
 

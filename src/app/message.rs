@@ -13,6 +13,7 @@ use crate::{chain::policy::Entry, domain::ids::JobId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Field {
+    Amount,
     BlockTime,
     Budget,
     Chain,
@@ -45,6 +46,7 @@ pub enum Field {
     Symbol,
     To,
     Token,
+    Tokens,
     Usdc,
     WalkForward,
     Zone,

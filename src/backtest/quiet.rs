@@ -126,6 +126,8 @@ impl Quiet {
                 Accumulating::of(rules, config, started_at, last, position).map(Self::Accumulate)
             }
             Rules::Liquidity(rules) => Balancing::of(rules, config, last, position).map(Self::Liquidity),
+            // Until it has ended; then nothing is evaluated any more.
+            Rules::Order(_) => None,
         };
         quiet.unwrap_or(Self::Never)
     }

@@ -8,18 +8,19 @@ use super::{
     setup::{Detail, PricePoint, Setup},
     slots::{Slots, instant},
     tally::{FilledTrade, Seen, Tally},
-    trails::Highs,
+    trails::{Highs, after_stop},
     wallet::Wallet,
 };
 use crate::{
     domain::{
         Timestamp,
         accounting::{Fill, book},
-        config::{AfterStop, JobConfig, SourceName},
+        config::{JobConfig, SourceName},
         costs::{GasPrice, Purse, Quoting, fair_out_parts, gas_paid, quoted},
         decision::{Decision, Facts, HoldReason, LastFills, Plan, Position, Reason, RuleFill, Side},
         limits::{self, ApprovedPlan},
         onchain::Quote,
+        order::{self, Done},
         price::{AcceptedPrice, Observation, accept},
         samples::{High, HistoryQuery, Samples},
         span::Span,
@@ -171,7 +172,9 @@ struct Job {
     last_units: Option<(u128, i64)>,
     in_full: bool,
     highs: Highs,
-    /// A stop has sold and ended the run: why each further tick holds.
+    /// USD spent on buys.
+    bought: Usd,
+    /// A stop has sold, or an order has ended, and with it the run: why each further tick holds.
     stopped: Option<HoldReason>,
 }
 
@@ -221,6 +224,7 @@ impl Job {
             last_units: None,
             in_full: false,
             highs: Highs::default(),
+            bought: Usd::ZERO,
             stopped: None,
             config,
         }
@@ -240,6 +244,10 @@ impl Job {
     }
 
     fn tick(&mut self, slot: i64, current: &Current, tally: &mut Tally) {
+        if self.stopped.is_none() && self.order_has_ended(Some(instant(slot))) {
+            self.stopped = Some(HoldReason::Idle);
+            return tally.held(instant(slot), HoldReason::OrderOver, None, &self.position);
+        }
         let plain = match self.stopped {
             Some(reason) => self.believed(slot, current).map(|_| reason),
             None => self.plain_hold(slot, current),
@@ -340,6 +348,7 @@ impl Job {
             recent_high: history.high,
             moving_average: history.average,
             position: self.position,
+            bought: self.bought,
             last: self.last,
             spent: self.turnover.spent(slot),
         }
@@ -372,13 +381,14 @@ impl Job {
         Ok(plan)
     }
 
-    /// Why the job trades nothing more after a stop, unless it continues. Nobody resumes it in a backtest.
-    fn after_stop(&self) -> Option<HoldReason> {
-        match self.config.rules.accumulate()?.after_stop {
-            AfterStop::Continue => None,
-            AfterStop::Idle if self.position.token_balance.is_zero() => Some(HoldReason::Idle),
-            AfterStop::Idle | AfterStop::Pause => Some(HoldReason::Paused),
-        }
+    /// Whether an order has ended by this slot; without one, whether it is filled.
+    fn order_has_ended(&self, slot: Option<Timestamp>) -> bool {
+        let done = Done {
+            bought: self.bought,
+            held: self.position.token_balance,
+            any: self.last.order.is_some(),
+        };
+        order::end_of(&self.config, done, slot).is_some()
     }
 
     /// Quote and limits, as in the engine.
@@ -431,7 +441,13 @@ impl Job {
         };
         self.last = self.last.booked(filled, self.position.token_balance);
         if plan.reason.is_stop() {
-            self.stopped = self.after_stop();
+            self.stopped = after_stop(&self.config, &self.position);
+        }
+        if plan.side == Side::Buy {
+            self.bought = self.bought.checked_add(fill.quote_usd)?;
+        }
+        if self.order_has_ended(None) {
+            self.stopped = Some(HoldReason::Idle);
         }
         self.quiet = self.quiet_now();
         let price = fill.price(self.position.token_decimals, plan.price);

@@ -4,8 +4,8 @@ use rust_decimal::Decimal;
 
 use super::glance::{Glance, MARGIN_BITS, UNITS_MAX, exact_units, share, units_below};
 use crate::domain::{
-    config::AccumulateConfig,
-    decision::{LastFills, Position},
+    config::{AccumulateConfig, AfterStop, JobConfig},
+    decision::{HoldReason, LastFills, Position},
     samples::High,
     stops,
     units::{Price, Rounding, Usd},
@@ -16,6 +16,15 @@ use crate::domain::{
 pub(super) struct Highs {
     pub(super) stop: Option<High>,
     pub(super) profit: Option<High>,
+}
+
+/// Why the job trades nothing more after a stop, unless it continues. Nobody resumes it in a backtest.
+pub(super) fn after_stop(config: &JobConfig, position: &Position) -> Option<HoldReason> {
+    match config.rules.accumulate()?.after_stop {
+        AfterStop::Continue => None,
+        AfterStop::Idle if position.token_balance.is_zero() => Some(HoldReason::Idle),
+        AfterStop::Idle | AfterStop::Pause => Some(HoldReason::Paused),
+    }
 }
 
 /// Whether a price is at most this share of a high; `None`: the high is too long a number.

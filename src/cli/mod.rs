@@ -133,6 +133,8 @@ enum Command {
         after_help = "`lgi-mm init TOKEN` shows pools and costs first, and writes the job's file."
     )]
     Start(job::start::StartArgs),
+    /// Buy or sell once: at a price, in parts, until an instant
+    Order(job::order::OrderArgs),
     /// Stop trading and keep the positions: one job, several, or all
     Pause(job::selection::JobsArgs),
     /// Resume after a pause or an error, or undo a pause
@@ -147,7 +149,7 @@ enum Command {
     Status(target::TargetArgs),
     /// List all jobs
     List(job::list::ListArgs),
-    /// Remove idle jobs from the list; their history is kept
+    /// Remove idle jobs and orders from the list; their history is kept
     Remove(job::lifecycle::RemoveArgs),
     /// Show trades, newest first
     Trades(job::trades::TradesArgs),
@@ -288,6 +290,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
     match cli.command {
         Command::Init(args) => trial::init::run(&settings, out, &args).await,
         Command::Start(args) => job::start::run(&settings, out, &args).await,
+        Command::Order(args) => job::order::run(&settings, out, &args).await,
         Command::Pause(args) => job::lifecycle::pause(&settings, out, &args).await,
         Command::Resume(args) => job::lifecycle::resume(&settings, out, &args).await,
         Command::Liquidate(args) => job::lifecycle::liquidate(&settings, out, &args).await,

@@ -10,6 +10,8 @@ pub(super) enum ModeArg {
     Accumulate,
     /// Keep the inventory balanced
     Liquidity,
+    /// Buy or sell once, at a price
+    Order,
 }
 
 impl From<ModeArg> for JobMode {
@@ -17,6 +19,7 @@ impl From<ModeArg> for JobMode {
         match mode {
             ModeArg::Accumulate => Self::Accumulate,
             ModeArg::Liquidity => Self::Liquidity,
+            ModeArg::Order => Self::Order,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A wallet with a past that this database does not know: a restored or lost database, or a wallet that was used
 //! elsewhere. Only its owner can check and accept it.
 
+use alloy_primitives::Address;
+
 use super::{core::Engine, error::EngineError};
 use crate::{
     domain::{
@@ -165,17 +167,21 @@ impl Engine {
         })
     }
 
-    /// What a job's wallet holds of its token, as far as a quorum of nodes attests it, and what open transactions may
+    /// What a wallet holds of a token, as far as a quorum of nodes attests it, and what open transactions may
     /// take of that.
     ///
     /// # Errors
     /// [`CommandError::Chain`] if the chain does not say.
-    pub async fn attested(&self, job: &Job) -> Result<(Amount, Amount), CommandError> {
-        let market = self.markets.market(&job.account).await.map_err(unreadable)?;
-        let asset = Asset::Token(job.token.address);
-        let held = market.chain.attested_balance(job.account.wallet, asset).await;
+    pub async fn attested(
+        &self,
+        account: &Account,
+        token: Address,
+    ) -> Result<(Amount, Amount), CommandError> {
+        let market = self.markets.market(account).await.map_err(unreadable)?;
+        let asset = Asset::Token(token);
+        let held = market.chain.attested_balance(account.wallet, asset).await;
         // Read afterwards: what is reserved meanwhile was still in the balance.
-        let reserved = self.reserved(&job.account).await?;
+        let reserved = self.reserved(account).await?;
         let reserved = reserved.get(&asset).copied().unwrap_or_default();
         Ok((held.map_err(unreadable)?, reserved))
     }

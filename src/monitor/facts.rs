@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{
-        config::{JobConfig, Rules},
+        config::{JobConfig, OrderSide, Rules},
         units::NATIVE_DECIMALS,
     },
     store::{
@@ -194,6 +194,10 @@ fn budget_left(job: &JobFacts) -> Option<f64> {
                 .or_else(|| price_before_a_fill(&job.quote_symbol))?;
             Some(job.quote_tokens * price)
         }
+        Rules::Order(rules) => {
+            let amount = rules.amount_usd.decimal().to_f64()?;
+            (rules.side == OrderSide::Buy).then(|| (amount - job.spent).max(0.0))
+        }
     }
 }
 
@@ -276,6 +280,12 @@ mod tests {
         assert_eq!(budget_left(&liquidity), Some(40.0));
         liquidity.quote_price = Some(0.5);
         assert_eq!(budget_left(&liquidity), Some(20.0));
+        let mut order = job(JobMode::Order);
+        assert_eq!(budget_left(&order), Some(10.0));
+        order.spent = 4.0;
+        assert_eq!(budget_left(&order), Some(6.0));
+        order.config["order"]["side"] = "sell".into();
+        assert_eq!(budget_left(&order), None, "a sale buys nothing");
         liquidity.config = serde_json::json!({ "of": "a newer version" });
         assert_eq!(budget_left(&liquidity), None, "an unreadable job hides no other");
     }

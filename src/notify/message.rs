@@ -54,6 +54,7 @@ impl Message {
             Ok(Event::JobUnsellable) => of.unsellable(&token),
             Ok(Event::JobPoolChanged) => of.pool_changed(&token),
             Ok(Event::JobStopped) => of.stop_sold(),
+            Ok(Event::JobOrderEnded) => of.order_ended(),
             Ok(Event::SignerHalted) => of.halted(),
             Ok(
                 event @ (Event::JobStopBlocked
@@ -159,6 +160,33 @@ impl Pieces<'_> {
             lines.push(format!("to continue: lgi-mm resume {}", self.job_id()));
         }
         (format!("{token} was sold by its stop; {now}"), lines)
+    }
+
+    /// How an order ended, and what came of it.
+    fn order_ended(&self) -> (String, Vec<String>) {
+        let token = self.symbol();
+        let sells = self.deed("Buy", "Sell") == "Sell";
+        let title = match self.text("ended").as_str() {
+            "filled" => format!(
+                "the order to {} {token} is filled",
+                if sells { "sell" } else { "buy" }
+            ),
+            _ => format!("the time of the order for {token} is over; it is not filled"),
+        };
+        let figures = match (sells, self.usd("bought_usd"), self.usd("left_usd")) {
+            (false, Some(bought), Some(left)) => {
+                format!("{bought} USD spent, {left} USD not spent")
+            }
+            (true, _, _) => self
+                .usd("realized_usd")
+                .map_or_else(unknown, |realized| format!("realised {realized} USD before gas")),
+            _ => unknown(),
+        };
+        let lines = vec![
+            figures,
+            format!("its job is idle; to end it: lgi-mm remove {}", self.job_id()),
+        ];
+        (title, lines)
     }
 
     fn stuck(&self) -> (String, Vec<String>) {

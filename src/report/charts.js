@@ -28,7 +28,8 @@
   const LOOK = {
     DCA: ["buy", "circle", 7], DIP_BUY: ["buy-2", "triangle", 11], SPREAD_BUY: ["buy-2", "triangle", 10],
     TAKE_PROFIT: ["sell", "triangle", 11], STOP_LOSS: ["sell-2", "pin", 14], TRAILING_STOP: ["sell", "pin", 14], SPREAD_SELL: ["sell-2", "triangle", 10], "REBALANCE buy": ["buy-3", "diamond", 10],
-    "REBALANCE sell": ["other", "diamond", 10], LIQUIDATE: ["sell-2", "rect", 9],
+    "REBALANCE sell": ["other", "diamond", 10], MARKET_ORDER: ["buy", "diamond", 10], LIMIT_ORDER: ["buy-2", "diamond", 10],
+    STOP_ORDER: ["sell-2", "pin", 14], TRAILING_ORDER: ["sell", "pin", 14], LIQUIDATE: ["sell-2", "rect", 9],
   };
   // The rules' own order, so that two reports have the same legend.
   const ORDER = Object.keys(LOOK);

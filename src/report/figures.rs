@@ -50,6 +50,10 @@ pub(super) const fn words(reason: Reason) -> &'static str {
         Reason::SpreadBuy => "Spread buy",
         Reason::SpreadSell => "Spread sell",
         Reason::Rebalance => "Rebalance",
+        Reason::MarketOrder => "Market order",
+        Reason::LimitOrder => "Limit order",
+        Reason::StopOrder => "Stop order",
+        Reason::TrailingOrder => "Trailing order",
         Reason::Liquidate => "Liquidation",
     }
 }
@@ -70,12 +74,12 @@ pub(super) fn verdict(result: &BacktestResult) -> String {
         return "Nothing was traded: the hold reasons below say why.".to_owned();
     };
     let got = match result.setup.mode {
-        JobMode::Accumulate if own.cash_usd.is_positive() => format!(
+        JobMode::Accumulate | JobMode::Order if own.cash_usd.is_positive() => format!(
             "brought {} USD back from sells and hold what is worth {} USD",
             dollars(own.cash_usd),
             dollars(own.value_usd)
         ),
-        JobMode::Accumulate => format!("hold what is worth {} USD", dollars(own.value_usd)),
+        JobMode::Accumulate | JobMode::Order => format!("hold what is worth {} USD", dollars(own.value_usd)),
         JobMode::Liquidity => format!("ended with tokens and money worth {} USD", dollars(own.value_usd)),
     };
     let others: Vec<String> = result

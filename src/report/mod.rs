@@ -78,6 +78,8 @@ fn heading(result: &BacktestResult) -> String {
         (JobMode::Accumulate, None) => format!("Accumulating over {name}"),
         (JobMode::Liquidity, Some(_)) => format!("Liquidity of {} over {name}", token(result)),
         (JobMode::Liquidity, None) => format!("Liquidity over {name}"),
+        (JobMode::Order, Some(_)) => format!("An order for {} over {name}", token(result)),
+        (JobMode::Order, None) => format!("An order over {name}"),
     };
     if result.series.invented {
         format!(

@@ -7,6 +7,7 @@ use alloy_primitives::{Address, B256, U256};
 use rust_decimal::Decimal;
 
 use super::StoreError;
+use crate::domain::config::JobConfig;
 use crate::domain::foreign::Foreign;
 use crate::domain::units::{Amount, MoneyError, Price, Rounding, Usd};
 
@@ -97,4 +98,10 @@ pub(super) fn lower(address: Address) -> String {
 /// A sum of money that a view shows; digits past the ledger's scale are cut.
 pub(super) fn usd_cut(value: Decimal) -> Usd {
     Usd::rounded(value, Rounding::Down)
+}
+
+/// How far back the rules of this configuration look, whole seconds rounded up: retention keeps younger samples.
+pub(super) fn look_back_secs(config: &JobConfig) -> Result<i64, StoreError> {
+    let millis = config.look_back().std().as_millis();
+    to_i64("jobs.look_back_secs", millis.div_ceil(1_000))
 }

@@ -21,12 +21,13 @@ mod view;
 
 pub(in crate::store) use event::outbox;
 pub use event::{announced, deliveries};
-pub use job::{adoption, bulk, jobs, memory, orders, samples, slots, zone_rules};
-pub(in crate::store) use job::{earned, pocket};
+pub use job::{adoption, bulk, jobs, memory, orders, placed, samples, slots, zone_rules};
+pub(in crate::store) use job::{earned, leaving, pocket};
 pub use signer::{foreign, gaps, release, repairs, seen, signers, turns};
 pub use tick::{history, ticks};
 pub use trade::{
-    dropped, dust, endings, evidence, failure_watches, fill_watches, gas, sales, stuck, trades, withdrawals,
+    dropped, dust, endings, evidence, failure_watches, fill_watches, gas, ordered, sales, stuck, trades,
+    withdrawals,
 };
 pub(in crate::store) use trade::{liquidated, stopped};
 pub use view::{alive, census, logs, moves, payouts, pnl, spending, views};

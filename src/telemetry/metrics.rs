@@ -124,7 +124,7 @@ table! {
     JOB_UNREALIZED = "lgi_mm_job_unrealized_usd" Gauge "usd" ["job_id"] Job "Value of the position less its cost basis, before gas; absent without a price";
     JOB_GAS = "lgi_mm_job_gas_usd" Gauge "usd" ["job_id"] Job "Paid for gas in this cycle, failed transactions included";
     JOB_NET = "lgi_mm_job_net_usd" Gauge "usd" ["job_id"] Job "Realised plus unrealised less gas; absent while tokens are held without a price";
-    JOB_BUDGET_LEFT = "lgi_mm_job_budget_left_usd" Gauge "usd" ["job_id"] Job "Amount that may still be bought: max_accumulation_usd less cost, or the quote balance of a liquidity job";
+    JOB_BUDGET_LEFT = "lgi_mm_job_budget_left_usd" Gauge "usd" ["job_id"] Job "Amount that may still be bought: max_accumulation_usd less cost, the quote balance of a liquidity job, or what an order to buy has left";
 }
 
 /// Describes every metric of this origin to the current recorder.

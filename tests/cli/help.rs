@@ -9,6 +9,7 @@ const COMMANDS: &[&str] = &[
     "",
     "init",
     "start",
+    "order",
     "pause",
     "resume",
     "liquidate",

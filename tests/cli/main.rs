@@ -19,6 +19,7 @@ mod keep;
 mod life;
 mod logs;
 mod next;
+mod order;
 mod pnl;
 mod policy;
 mod prices;

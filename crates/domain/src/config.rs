@@ -9,6 +9,7 @@ mod invalid;
 mod job;
 mod keys;
 mod liquidity;
+mod order;
 mod realm;
 mod rules;
 mod sections;
@@ -20,6 +21,7 @@ pub use invalid::{InvalidConfig, Validator};
 pub use job::{JobConfig, JobConfigFile, OneModeOnly};
 pub use keys::{ALTERNATIVES, KEYS, Key};
 pub use liquidity::LiquidityConfig;
+pub use order::{OrderConfig, OrderSide, Trigger};
 pub use realm::LIVE_JITTER_MIN;
 pub use rules::Rules;
 pub use sections::{

@@ -46,6 +46,9 @@ pub enum Event {
     /// A stop has sold; the job is paused, idle or continues, as `after_stop` says.
     #[strum(serialize = "job.stopped")]
     JobStopped,
+    /// An order is filled, or its time is over; the job is idle.
+    #[strum(serialize = "job.order_ended")]
+    JobOrderEnded,
     /// A stop is due and something keeps it from selling.
     #[strum(serialize = "job.stop_blocked")]
     JobStopBlocked,
@@ -127,6 +130,7 @@ impl Event {
             Self::TradeFilled
             | Self::TradeDropped
             | Self::JobLiquidated
+            | Self::JobOrderEnded
             | Self::JobLimitReached
             | Self::JobPoolChanged
             | Self::JobRecovered

@@ -41,6 +41,8 @@ pub enum JobMode {
     Accumulate,
     /// Keep an inventory balanced around a moving average.
     Liquidity,
+    /// Buy or sell once, when a price is reached.
+    Order,
 }
 
 impl JobMode {
@@ -50,6 +52,7 @@ impl JobMode {
         match self {
             Self::Accumulate => "accumulate",
             Self::Liquidity => "liquidity",
+            Self::Order => "order",
         }
     }
 }

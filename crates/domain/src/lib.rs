@@ -27,6 +27,7 @@ pub mod liquidity;
 pub mod lots;
 pub mod notice;
 pub mod onchain;
+pub mod order;
 pub mod outlook;
 pub mod pool;
 pub mod price;

@@ -5,11 +5,11 @@ use alloy_primitives::U256;
 use super::{
     accumulate,
     bounds::{self, Worth},
-    config::{JobConfig, LimitsConfig, Rules},
+    config::{JobConfig, LimitsConfig, OrderConfig, Rules, Trigger},
     decision::{Decision, Facts, HoldReason, Plan, Reason, Side},
     kept::Kept,
     liquidate::{self, Liquidation},
-    liquidity,
+    liquidity, order,
     stops::{self, StopState},
     units::{Amount, MoneyError, Price, Rounding, Usd},
 };
@@ -71,6 +71,7 @@ pub fn decide(config: &JobConfig, facts: &Facts) -> Decision {
     match &config.rules {
         Rules::Accumulate(rules) => accumulate::decide_within(rules, &config.schedule, facts, limit),
         Rules::Liquidity(rules) => liquidity::decide_within(rules, &config.schedule, facts, limit),
+        Rules::Order(rules) => order::decide_within(rules, &config.schedule, facts, limit),
     }
 }
 
@@ -82,7 +83,8 @@ pub fn stop_is_due(liquidation: Option<&Liquidation>, config: &JobConfig, facts:
             let state = stops::state(rules, &config.schedule, facts);
             matches!(state, Ok(StopState::Due(_)))
         }
-        Rules::Accumulate(_) | Rules::Liquidity(_) => false,
+        Rules::Order(rules) if liquidation.is_none() => order::stop_is_due(rules, &config.schedule, facts),
+        Rules::Accumulate(_) | Rules::Liquidity(_) | Rules::Order(_) => false,
     }
 }
 
@@ -92,10 +94,15 @@ pub fn remembered_profit_high(config: &JobConfig, facts: &Facts) -> Option<Price
     accumulate::remembered_profit_high(config.rules.accumulate()?, &config.schedule, facts)
 }
 
-/// The high that a job's trailing stop is measured from, to be remembered after a tick that traded `plan`, or held.
+/// The high that a job's trailing stop is measured from, or the best price of an order that trails, to be remembered
+/// after a tick that traded `plan`, or held.
 #[must_use]
 pub fn remembered_high(config: &JobConfig, facts: &Facts, plan: Option<&Plan>) -> Option<Price> {
-    stops::remembered_high(config.rules.accumulate()?, facts, plan)
+    match &config.rules {
+        Rules::Accumulate(rules) => stops::remembered_high(rules, facts, plan),
+        Rules::Liquidity(_) => None,
+        Rules::Order(rules) => order::remembered_best(rules, facts),
+    }
 }
 
 /// The same for a job that may be liquidating: then its liquidation speaks instead of its rules.
@@ -122,7 +129,7 @@ pub fn decide_job(liquidation: Option<&Liquidation>, config: &JobConfig, facts: 
 /// # Errors
 /// The [`HoldReason`] of the first limit that refuses.
 pub fn clip(plan: Plan, config: &JobConfig, facts: &Facts) -> Result<Plan, HoldReason> {
-    if plan.reason == Reason::Liquidate || plan.reason.is_stop() {
+    if plan.reason.gets_out(plan.side) {
         return within_balance(plan, facts);
     }
     let limits = &config.limits;
@@ -262,11 +269,42 @@ pub fn approve(plan: Plan, config: &JobConfig, quoted: &Quoted) -> Result<Approv
             false => HoldReason::Slippage,
         });
     }
+    let amount_out_min = amount_out_min.max(limit_floor(&plan, config, quoted).map_err(arithmetic)?);
+    if quoted.amount_out < amount_out_min {
+        return Err(HoldReason::LimitPrice);
+    }
     Ok(ApprovedPlan {
         plan,
         amount_out_expected: quoted.amount_out,
         amount_out_min,
     })
+}
+
+/// The least that an order with a limit takes, base units: what its price implies less `max_slippage_bps`. Fees of the
+/// pool are no excuse. Zero for any other plan.
+fn limit_floor(plan: &Plan, config: &JobConfig, quoted: &Quoted) -> Result<Amount, MoneyError> {
+    let Some(Trigger::Limit(limit)) = config.rules.order().map(OrderConfig::trigger) else {
+        return Ok(Amount::ZERO);
+    };
+    if plan.reason != Reason::LimitOrder {
+        return Ok(Amount::ZERO);
+    }
+    let worth = worth(plan, quoted);
+    let at_limit = match plan.side {
+        Side::Buy => Worth {
+            price: limit,
+            ..worth
+        },
+        Side::Sell => {
+            let value = plan.value.decimal().checked_mul(limit.decimal());
+            let value = value.and_then(|value| value.checked_div(plan.price.decimal()));
+            Worth {
+                value: Usd::rounded(value.ok_or(MoneyError::OutOfRange)?, Rounding::Up),
+                ..worth
+            }
+        }
+    };
+    at_limit.floor(Kept::by_pool(0), config.limits.max_slippage_bps)
 }
 
 /// What the plan is worth in what comes in.
@@ -313,6 +351,11 @@ pub fn figures(reason: HoldReason, plan: &Plan, config: &JobConfig, quoted: &Quo
             "{seen} would arrive and only {} is fair; price.max_price_deviation_bps is {}: the price or the pool is wrong",
             whole(fair),
             config.price.max_price_deviation_bps
+        )),
+        HoldReason::LimitPrice => Some(format!(
+            "{seen} would arrive; order.limit_usd and limits.max_slippage_bps = {} allow no less than {}",
+            limits.max_slippage_bps,
+            whole(limit_floor(plan, config, quoted).ok()?)
         )),
         HoldReason::PriceImpact => Some(format!(
             "the trade moves the pool by {} bps, limits.max_price_impact_bps is {}",

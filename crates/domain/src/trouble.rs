@@ -112,6 +112,7 @@ impl HoldReason {
             | Self::PolicyRefused
             | Self::ConfigRefused
             | Self::KeyUnavailable
+            | Self::OrderEmpty
             | Self::Arithmetic
             | Self::TickFailed => Effect::Blocked(Event::JobHeld),
             Self::NotDue
@@ -123,7 +124,12 @@ impl HoldReason {
             | Self::InBalance
             | Self::SpreadCooldown
             | Self::RebalanceBand
-            | Self::SliceNotDue => Effect::Clear,
+            | Self::SliceNotDue
+            | Self::OrderPrice
+            | Self::OrderUnconfirmed
+            | Self::OrderSlice
+            | Self::OrderOver
+            | Self::LimitPrice => Effect::Clear,
             Self::Backoff
             | Self::Paused
             | Self::Idle

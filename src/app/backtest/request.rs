@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use strum::VariantArray;
+
 use crate::app::message::{Field, message};
 use crate::{
     app::{AppError, ticker},
@@ -11,7 +13,10 @@ use crate::{
         series::{CsvSeries, ReadOptions, SeriesError},
     },
     config::{JobLayers, Settings, build_job_config},
-    domain::{config::JobConfig, job::JobMode},
+    domain::{
+        config::{JobConfig, OrderSide},
+        job::JobMode,
+    },
 };
 
 #[derive(Debug)]
@@ -41,15 +46,15 @@ impl BacktestRequest {
         }
         let sets =
             |section: &str| self.given.sets(section) || axes.iter().any(|axis| axis.key.starts_with(section));
-        match (sets("accumulate."), sets("liquidity.")) {
-            (true, false) => Ok(JobMode::Accumulate),
-            (false, true) => Ok(JobMode::Liquidity),
+        let mut named = JobMode::VARIANTS
+            .iter()
+            .filter(|mode| sets(&format!("{}.", mode.section())));
+        match (named.next(), named.next()) {
+            (Some(mode), None) => Ok(*mode),
             _ => Err(message![
                 "a backtest needs ",
                 Field::Mode,
-                " accumulate or ",
-                Field::Mode,
-                " liquidity, or a configuration of one of them",
+                " accumulate, liquidity or order, or a configuration of one of them",
             ]
             .bad_input()),
         }
@@ -69,6 +74,17 @@ impl BacktestRequest {
             &layers.assignments(more, "sweep")?,
         )?;
         settings.paper.validate().map_err(AppError::Config)?;
+        if config
+            .rules
+            .order()
+            .is_some_and(|rules| rules.side == OrderSide::Sell)
+        {
+            return Err(AppError::Usage(
+                "order.side = sell: a backtest begins without tokens, so there is nothing to sell; try the order with buy, \
+                 or accumulate with a stop"
+                    .to_owned(),
+            ));
+        }
         ticker::given(self.symbol.as_deref())?;
         Ok(Setup {
             token_decimals: self.decimals,

@@ -36,6 +36,7 @@ fn probe(rules: &Rules) -> Usd {
     let usual = match rules {
         Rules::Accumulate(rules) => rules.dca_amount_usd,
         Rules::Liquidity(rules) => rules.spread_trade_usd,
+        Rules::Order(rules) => rules.part_usd(),
     };
     usual.max(Usd::rounded(PROBE_USD, Rounding::Up))
 }

@@ -16,7 +16,7 @@ use crate::{
     domain::{
         Timestamp, accounting,
         ids::JobId,
-        job::{JobStatus, Realm},
+        job::{Account, JobStatus, Realm, Token},
         units::{Amount, Price, Rounding, Usd},
     },
     store::{
@@ -152,7 +152,7 @@ async fn check(app: &App, request: &AdoptRequest) -> Result<Checked, AppError> {
         Tokens::Whole(text) => Some(given::tokens(text, &job.token)?),
     };
     // A cost that is out of range is refused before a node is asked.
-    cost(&job, asked.unwrap_or(Amount::ZERO), request.cost)?;
+    cost(job.token.decimals, asked.unwrap_or(Amount::ZERO), request.cost)?;
     let tokens = match (asked, repeated) {
         (asked, Some(before)) => asked.unwrap_or(before),
         (asked, None) => available(app, &job, asked).await?,
@@ -160,7 +160,7 @@ async fn check(app: &App, request: &AdoptRequest) -> Result<Checked, AppError> {
     let adoption = Adoption {
         seen: job.position.token_balance,
         tokens,
-        cost: cost(&job, tokens, request.cost)?,
+        cost: cost(job.token.decimals, tokens, request.cost)?,
         is_buy: false,
         key,
     };
@@ -169,15 +169,26 @@ async fn check(app: &App, request: &AdoptRequest) -> Result<Checked, AppError> {
 
 /// What the wallet holds beyond the job's position, or as much of it as was asked for.
 async fn available(app: &App, job: &Job, asked: Option<Amount>) -> Result<Amount, AppError> {
-    let (held, reserved) = app.engine().await?.attested(job).await?;
+    let name = JobName::from(job).to_string();
     let owned = job.position.token_balance;
+    free(app, (&name, owned), (&job.account, &job.token), asked).await
+}
+
+/// What a wallet holds of a token beyond what its job, of this name, owns; or as much of it as was asked for.
+pub(super) async fn free(
+    app: &App,
+    (name, owned): (&str, Amount),
+    (account, token): (&Account, &Token),
+    asked: Option<Amount>,
+) -> Result<Amount, AppError> {
+    let (held, reserved) = app.engine().await?.attested(account, token.address).await?;
     let free = held.saturating_sub(owned).saturating_sub(reserved);
     let tokens = asked.unwrap_or(free);
     if !tokens.is_zero() && tokens <= free {
         return Ok(tokens);
     }
-    let whole = |amount: Amount| Whole::new(amount, job.token.decimals);
-    let symbol = &job.token.symbol;
+    let whole = |amount: Amount| Whole::new(amount, token.decimals);
+    let symbol = &token.symbol;
     let asked = asked.map_or_else(String::new, |asked| {
         format!(", and {} were asked for", whole(asked))
     });
@@ -186,19 +197,18 @@ async fn available(app: &App, job: &Job, asked: Option<Amount>) -> Result<Amount
         false => format!(" and open transactions may take {}", whole(reserved)),
     };
     let problem = format!(
-        "{}: wallet {} holds {} {symbol}, of which this job owns {}{open}: {} can be adopted{asked}",
-        JobName::from(job),
-        job.account.wallet,
+        "{name}: wallet {} holds {} {symbol}, of which this job owns {}{open}: {} can be adopted{asked}",
+        account.wallet,
         whole(held),
         whole(owned),
         whole(free),
     );
-    Err(match job.account.realm {
+    Err(match account.realm {
         Realm::Live => Message::from(problem),
         Realm::Paper => message![
             problem,
             "; ",
-            Advice::FundPaper(job.token.address),
+            Advice::FundPaper(token.address),
             " sets how many the paper wallet holds"
         ],
     }
@@ -206,7 +216,7 @@ async fn available(app: &App, job: &Job, asked: Option<Amount>) -> Result<Amount
 }
 
 /// What the tokens cost in all; a price each is rounded up.
-fn cost(job: &Job, tokens: Amount, cost: Cost) -> Result<Usd, AppError> {
+pub(super) fn cost(decimals: u8, tokens: Amount, cost: Cost) -> Result<Usd, AppError> {
     let (field, given) = match cost {
         Cost::Total(usd) => (Field::Cost, usd),
         Cost::Each(usd) => (Field::Price, usd),
@@ -223,7 +233,7 @@ fn cost(job: &Job, tokens: Amount, cost: Cost) -> Result<Usd, AppError> {
         Cost::Total(usd) => Usd::rounded(usd, Rounding::Up),
         Cost::Each(usd) if usd.is_zero() => Usd::ZERO,
         Cost::Each(usd) => Price::new(usd)
-            .and_then(|price| tokens.value(job.token.decimals, price, Rounding::Up))
+            .and_then(|price| tokens.value(decimals, price, Rounding::Up))
             .map_err(|_| wrong())?,
     };
     if total.decimal() > Decimal::from(COST_MAX_USD) {

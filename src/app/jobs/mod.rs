@@ -8,6 +8,7 @@ pub mod lifecycle;
 pub mod list;
 pub mod logs;
 pub mod next;
+pub mod order;
 pub mod pnl;
 mod recorded;
 pub mod release;

@@ -7,11 +7,11 @@ use crate::{
     app::{App, AppError},
     domain::{
         Timestamp,
-        config::{AccumulateConfig, LiquidityConfig, Rules},
-        decision::{LastFills, MovingAverage},
+        config::{AccumulateConfig, LiquidityConfig, OrderConfig, Rules},
+        decision::{Facts, LastFills, MovingAverage},
         job::JobStatus,
         liquidity::COVERAGE_PCT_MIN,
-        outlook,
+        order, outlook,
         samples::HistoryQuery,
         stops,
         units::{Price, Usd},
@@ -44,6 +44,8 @@ pub struct Next {
     pub buys_again: Option<Timestamp>,
     pub spread: Option<outlook::Spread>,
     pub rebalance: Option<outlook::Rebalance>,
+    /// What an order waits for.
+    pub order: Option<order::Outlook>,
     /// The moving average's samples, while they cover too little of its window.
     pub coverage: Option<Coverage>,
     /// When the next slice of a liquidation is due.
@@ -99,6 +101,7 @@ pub(super) async fn next(app: &App, job: &Job) -> Result<Next, AppError> {
     match &tick.job.config.rules {
         Rules::Accumulate(rules) => accumulate(app, rules, &tick, &mut next).await?,
         Rules::Liquidity(rules) => liquidity(app, rules, &tick, &mut next).await?,
+        Rules::Order(rules) => next.order = Some(ordered(rules, &tick, now)),
     }
     next.daily_limits = daily_limits(&tick);
     Ok(next)
@@ -165,6 +168,27 @@ async fn liquidity(
         found => next.coverage = Some(coverage(found)),
     }
     Ok(())
+}
+
+fn ordered(rules: &OrderConfig, tick: &TickJob, now: Timestamp) -> order::Outlook {
+    let job = &tick.job;
+    let last = tick.last_price.map(|(price, _)| price);
+    let facts = Facts {
+        now,
+        started_at: job.started_at.unwrap_or(job.created_at),
+        price: last.unwrap_or(Price::ONE),
+        previous_price: None,
+        last_price: tick.last_price,
+        trailing_high: tick.trailing_high,
+        profit_high: None,
+        recent_high: last.unwrap_or(Price::ONE),
+        moving_average: None,
+        position: job.position,
+        bought: job.total_accumulated,
+        last: job.last,
+        spent: tick.spent,
+    };
+    order::outlook(rules, &job.config.schedule, &facts, last.is_some())
 }
 
 fn coverage(mean: Option<MovingAverage>) -> Coverage {

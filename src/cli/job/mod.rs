@@ -9,6 +9,7 @@ pub mod lifecycle;
 pub mod list;
 pub mod logs;
 mod next;
+pub mod order;
 pub mod pnl;
 mod questions;
 pub mod replay;

@@ -1,5 +1,7 @@
 //! When a job trades next, and at which prices, in words.
 
+mod order;
+
 use crate::{
     app::jobs::{
         next::{DailyLimit, Next},
@@ -47,6 +49,7 @@ pub(super) fn lines(status: &Status, clock: Clock) -> Vec<(&'static str, String)
             lines.extend(sale.map(|sale| ("take profit", take_profit(clock, rules, &sale))));
         }
         Rules::Liquidity(rules) => lines.extend(around_the_average(next, rules, clock)),
+        Rules::Order(rules) => lines.extend(order::lines(status, rules, clock)),
     }
     let limits = next.daily_limits.iter();
     lines.extend(limits.map(|limit| ("daily limit", daily_limit(clock, limit))));

@@ -75,6 +75,7 @@ impl StartArgs {
             symbol: self.symbol.clone(),
             decimals: self.decimals,
             quote: self.quote.clone(),
+            placed: None,
         })
     }
 }
@@ -88,16 +89,21 @@ pub async fn run(settings: &Settings, out: Out, args: &StartArgs) -> Result<(), 
         confirm(out, &start_question(&terms))?;
     }
     let mut started = start::start(&app, proposal, &actor()).await?;
+    written(&mut started);
+    out.show(&started, render)
+}
+
+/// Its fields and advice as flags and commands.
+pub(super) fn written(started: &mut Started) {
     for assumed in &mut started.assumed {
         assumed.write(&CommandLine);
     }
     if let Some(command) = started.policy.as_mut().and_then(|lacks| lacks.0.command.as_mut()) {
         command.write(&CommandLine);
     }
-    out.show(&started, render)
 }
 
-fn render(view: &Started) -> String {
+pub(super) fn render(view: &Started) -> String {
     let mut text = format!(
         "job {} ({}, {} on {}): {}\n",
         view.job,

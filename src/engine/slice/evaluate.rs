@@ -22,12 +22,13 @@ use crate::{
     domain::{
         Timestamp,
         decision::{Decision, Facts, HoldReason, Plan, Side},
-        job::JobId,
+        job::{JobId, JobStatus},
+        order::OrderEnd,
         span::Span,
     },
     failpoint::reach,
     store::{
-        StoreError, dust,
+        StoreError, dust, ordered,
         samples::{self, SampleWindow},
         slots,
         ticks::{self, Hold, TickJob},
@@ -110,6 +111,11 @@ impl Engine {
                     Ok(done) => holds.push(done),
                     Err(error) => results.push(failed(name(&tick), error)),
                 }
+            } else if let Some(over) = self.end_order(&tick).await.transpose() {
+                match over {
+                    Ok(done) => holds.push(done),
+                    Err(error) => results.push(failed(name(&tick), error)),
+                }
             } else {
                 live.push(tick);
             }
@@ -185,6 +191,20 @@ impl Engine {
         dust::write_off_dust(&self.pool, &tick.job, "worth less than the gas of selling it").await?;
         let detail = "nothing is left to sell: the job is IDLE";
         Ok(hold(tick, HoldReason::Idle, Some(detail.to_owned())))
+    }
+
+    /// Ends an order that has nothing left to trade, or whose time is over; `None`: it continues.
+    async fn end_order(&self, tick: &TickJob) -> Result<Option<Hold>, EngineError> {
+        let runs = tick.job.status == JobStatus::Running;
+        if !runs || ordered::has_ended(&tick.job, tick.slot).is_none() {
+            return Ok(None);
+        }
+        let (reason, detail) = match ordered::end_if_over(&self.pool, &tick.job, tick.slot).await? {
+            Some(OrderEnd::Filled) => (HoldReason::Idle, "nothing of the order is left: the job is IDLE"),
+            Some(OrderEnd::Expired) => (HoldReason::OrderOver, "the order's time is over: the job is IDLE"),
+            None => (HoldReason::JobChanged, "the order changed while it was evaluated"),
+        };
+        Ok(Some(hold(tick, reason, Some(detail.to_owned()))))
     }
 
     async fn decide(

@@ -160,6 +160,7 @@ pub(in crate::engine) fn facts(priced: &Priced, history: &History) -> Facts {
         recent_high: history.high,
         moving_average: history.average,
         position: job.position,
+        bought: job.total_accumulated,
         last: job.last,
         spent: *spent,
     }

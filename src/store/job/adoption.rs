@@ -75,6 +75,21 @@ pub async fn adopt(
     adoption: &Adoption,
     actor: &str,
 ) -> Result<Adjusted, CommandError> {
+    let mut tx = begin(pool).await?;
+    let done = adopt_in(&mut tx, job, adoption, actor).await?;
+    if done == Adjusted::Done {
+        tx.commit().await?;
+    }
+    Ok(done)
+}
+
+/// The same, in the caller's transaction: only what is done changes anything.
+pub(in crate::store) async fn adopt_in(
+    tx: &mut PgConnection,
+    job: JobId,
+    adoption: &Adoption,
+    actor: &str,
+) -> Result<Adjusted, CommandError> {
     let Adoption {
         seen,
         tokens,
@@ -82,9 +97,8 @@ pub async fn adopt(
         is_buy,
         ref key,
     } = *adoption;
-    let mut tx = begin(pool).await?;
-    let locked = jobs::lock(&mut tx, job).await?;
-    if let Some(earlier) = earlier(&mut tx, job, key.as_deref()).await? {
+    let locked = jobs::lock(&mut *tx, job).await?;
+    if let Some(earlier) = earlier(&mut *tx, job, key.as_deref()).await? {
         return earlier
             .same_order("adopt", Some(tokens), Some(cost))
             .map(Adjusted::Before);
@@ -92,7 +106,7 @@ pub async fn adopt(
     if locked.status == JobStatus::Idle && !is_buy {
         return Err(CommandError::NoCycle);
     }
-    if trade_is_open(&mut tx, job).await? || locked.position.token_balance != seen || tokens.is_zero() {
+    if trade_is_open(&mut *tx, job).await? || locked.position.token_balance != seen || tokens.is_zero() {
         return Ok(Adjusted::Changed);
     }
     let position = accounting::adopt(locked.position, tokens, cost).map_err(out_of_range)?;
@@ -134,11 +148,10 @@ pub async fn adopt(
     )
     .execute(&mut *tx)
     .await?;
-    pocket::moved(&mut tx, &locked, PocketMove::Paid(cost)).await?;
+    pocket::moved(&mut *tx, &locked, PocketMove::Paid(cost)).await?;
     let before = serde_json::json!({ "token_balance": seen });
     let after = serde_json::json!({ "tokens_adopted": tokens, "cost": cost, "key": key });
-    jobs::event(&mut tx, job, actor, "adopt", Some(before), Some(after)).await?;
-    tx.commit().await?;
+    jobs::event(&mut *tx, job, actor, "adopt", Some(before), Some(after)).await?;
     Ok(Adjusted::Done)
 }
 

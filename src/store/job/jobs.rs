@@ -16,7 +16,7 @@ use crate::domain::{
 };
 use crate::store::{
     StoreError,
-    columns::{address, amount, json, lower, numbers, to_i64, to_json, unsigned, usd, word},
+    columns::{address, amount, json, look_back_secs, lower, numbers, to_json, unsigned, usd, word},
     session::begin,
 };
 
@@ -126,8 +126,10 @@ pub enum CommandError {
     /// A sum that no figure of the ledger can hold.
     #[error("{0}")]
     OutOfRange(String),
-    /// The job still holds tokens that it was to have sold.
-    #[error("this job still holds {0}, which a reorganisation gave back; `liquidate` sells them")]
+    /// The job holds tokens of its last cycle: a reorganisation gave them back, or an order has bought them.
+    #[error(
+        "this job still holds {0} of its last cycle; `liquidate` sells them, `release` gives them to you"
+    )]
     StillHolds(String),
     /// The token is what another job of the wallet pays with, or the other way round.
     #[error("job {0} of the same wallet pays with this token: its balance would be traded away")]
@@ -412,6 +414,17 @@ async fn matching(pool: &PgPool, filter: &Filter) -> Result<Vec<Read>, StoreErro
 /// [`CommandError::Exists`], [`CommandError::QuoteOfAnother`], [`CommandError::Store`].
 pub async fn create(pool: &PgPool, new: &NewJob, actor: &str) -> Result<JobId, CommandError> {
     let mut tx = begin(pool).await?;
+    let id = create_in(&mut tx, new, actor).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// The same, in the caller's transaction.
+pub(in crate::store) async fn create_in(
+    tx: &mut PgConnection,
+    new: &NewJob,
+    actor: &str,
+) -> Result<JobId, CommandError> {
     let (realm, wallet) = (new.account.realm.to_string(), lower(new.account.wallet));
     // Serialises the creation of jobs of one wallet, so that two cannot become each other's quote.
     sqlx::query!(
@@ -463,15 +476,8 @@ pub async fn create(pool: &PgPool, new: &NewJob, actor: &str) -> Result<JobId, C
     sqlx::query!("INSERT INTO job_slots (job_id) VALUES ($1)", id.0)
         .execute(&mut *tx)
         .await?;
-    event(&mut tx, id, actor, "create", None, Some(config)).await?;
-    tx.commit().await?;
+    event(tx, id, actor, "create", None, Some(config)).await?;
     Ok(id)
-}
-
-/// How far back the rules of this configuration look, whole seconds rounded up: retention keeps younger samples.
-pub(in crate::store) fn look_back_secs(config: &JobConfig) -> Result<i64, StoreError> {
-    let millis = config.look_back().std().as_millis();
-    to_i64("jobs.look_back_secs", millis.div_ceil(1_000))
 }
 
 /// Writes a line of a job's history.

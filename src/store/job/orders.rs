@@ -9,16 +9,16 @@ use crate::domain::{
     Timestamp, chains,
     config::JobConfig,
     ids::TradeId,
-    job::{Command, JobId, JobStatus, Realm, Transition, transition},
+    job::{Command, JobId, JobMode, JobStatus, Realm, Transition, transition},
     liquidate::{Liquidation, next_slice},
     span::Span,
     units::{Amount, Price, Rounding, Usd},
 };
 use crate::store::{
     StoreError, WAKE_CHANNEL, adoption,
-    columns::to_json,
-    jobs::{CommandError, Job, event, lock, look_back_secs},
-    pocket,
+    columns::{look_back_secs, to_json},
+    jobs::{CommandError, Job, event, lock},
+    leaving, pocket,
     session::begin,
 };
 
@@ -86,6 +86,14 @@ pub(in crate::store) async fn carry_out(
         (JobStatus::Idle, Order::Liquidate { .. }) if !job.position.token_balance.is_zero() => {
             Transition::To(JobStatus::Liquidating)
         }
+        // An order is cancelled.
+        (status, Order::Remove) if job.mode == JobMode::Order && status != JobStatus::Liquidating => {
+            leaving::give_up(&mut *tx, &job, actor).await?;
+            if status != JobStatus::Idle {
+                set_status(&mut *tx, id, status, JobStatus::Idle).await?;
+            }
+            Transition::Archived
+        }
         _ => transition(job.status, job.status_before_stop, order.command())?,
     };
     match made {
@@ -95,7 +103,10 @@ pub(in crate::store) async fn carry_out(
             }
             return Ok((job.status, made));
         }
-        Transition::Archived => archive(&mut *tx, &job).await?,
+        Transition::Archived => {
+            let now = lock(&mut *tx, id).await?;
+            archive(&mut *tx, &now).await?;
+        }
         Transition::To(status) => {
             if let Order::Liquidate { over, slices } = order {
                 let plan = Liquidation::new(clock(&mut *tx).await?, over, slices)?;
@@ -183,10 +194,11 @@ async fn begin_cycle(connection: &mut PgConnection, job: &Job, deposit: Amount) 
     )
     .execute(&mut *connection)
     .await?;
-    // What blocked the last cycle says nothing about this one.
+    // What blocked the last cycle says nothing about this one, and no stop is measured from a price of it.
     sqlx::query!(
-        "UPDATE job_slots SET blocked_by = NULL, blocked_since = NULL, told = NULL, told_since = NULL, told_slot = NULL
-         WHERE job_id = $1 AND (blocked_by IS NOT NULL OR told IS NOT NULL)",
+        "UPDATE job_slots SET blocked_by = NULL, blocked_since = NULL, told = NULL, told_since = NULL, told_slot = NULL,
+                trailing_high = NULL, profit_high = NULL
+         WHERE job_id = $1 AND num_nonnulls(blocked_by, told, trailing_high, profit_high) > 0",
         job.id.0,
     )
     .execute(&mut *connection)

@@ -11,8 +11,8 @@ use crate::domain::{
 use crate::store::{
     adoption::{Adjusted, earlier, out_of_range},
     jobs::{self, CommandError},
+    leaving::{Leaving, in_motion, take_out},
     orders,
-    repairs::{Leaving, in_motion, take_out},
     session::begin,
 };
 

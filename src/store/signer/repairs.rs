@@ -1,18 +1,18 @@
 //! What `reconcile` reads and what it may change: counters, halts and positions, each guarded by what was seen.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 
 use crate::domain::{
-    accounting::{self, Booked},
+    accounting,
     ids::TradeId,
     job::{Account, JobId},
     units::Amount,
 };
 use crate::store::{
     StoreError,
-    columns::{address, lower, to_i64, to_json, unsigned, word},
-    jobs::{self, CommandError, Job},
-    pocket::{self, PocketMove},
+    columns::{address, lower, to_i64, unsigned, word},
+    jobs::{self, CommandError},
+    leaving::{Leaving, in_motion, take_out},
     session::begin,
     signers,
 };
@@ -150,70 +150,4 @@ pub async fn write_down(
     jobs::event(&mut tx, job, actor, "reconcile", Some(before), Some(after)).await?;
     tx.commit().await?;
     Ok(true)
-}
-
-/// A trade of the job that is open, or whose outcome a reorg could still undo.
-pub(in crate::store) async fn in_motion(
-    connection: &mut PgConnection,
-    job: JobId,
-) -> Result<Option<TradeId>, StoreError> {
-    let moving = sqlx::query_scalar!(
-        r#"SELECT min(trade) AS trade FROM (
-               SELECT id AS trade FROM trades WHERE job_id = $1 AND status IN ('PENDING', 'SUBMITTED')
-               UNION ALL SELECT f.trade_id FROM fill_watches w JOIN fills f ON f.id = w.fill_id WHERE f.job_id = $1
-               UNION ALL SELECT w.trade_id FROM failure_watches w JOIN trades t ON t.id = w.trade_id WHERE t.job_id = $1
-           ) moving"#,
-        job.0
-    );
-    Ok(moving.fetch_one(connection).await?.map(TradeId))
-}
-
-/// Why tokens leave a position without a sale.
-pub(in crate::store) struct Leaving<'a> {
-    /// Kind of the adjustment.
-    pub(in crate::store) kind: &'a str,
-    /// For the ledger's reader.
-    pub(in crate::store) note: &'a str,
-    /// Makes an order that is given twice happen once.
-    pub(in crate::store) key: Option<&'a str>,
-}
-
-/// Takes tokens and their share of the cost out of a position, as `taken` has it. The job must be locked.
-pub(in crate::store) async fn take_out(
-    connection: &mut PgConnection,
-    job: &Job,
-    tokens: Amount,
-    taken: &Booked,
-    why: &Leaving<'_>,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "INSERT INTO adjustments (job_id, cycle, kind, token_delta, cost_delta, note, request_key)
-         VALUES ($1, $2, $3, -($4::text::numeric), -($5::numeric), $6, $7)",
-        job.id.0,
-        job.cycle,
-        why.kind,
-        tokens.to_string(),
-        taken.cost_sold.decimal(),
-        why.note,
-        why.key,
-    )
-    .execute(&mut *connection)
-    .await?;
-    let last = if taken.position.token_balance.is_zero() {
-        job.last.emptied()
-    } else {
-        job.last
-    };
-    sqlx::query!(
-        "UPDATE jobs SET token_balance = $2::text::numeric, cost_basis = $3::numeric, last_fills = $4,
-                version = version + 1
-         WHERE id = $1",
-        job.id.0,
-        taken.position.token_balance.to_string(),
-        taken.position.cost_basis.decimal(),
-        to_json("jobs.last_fills", &last)?,
-    )
-    .execute(&mut *connection)
-    .await?;
-    pocket::moved(connection, job, PocketMove::Received(taken.cost_sold)).await
 }

@@ -7,8 +7,8 @@ use crate::domain::{accounting::lose, job::JobStatus, units::Amount};
 use crate::store::{
     endings::BookError,
     jobs::{self, Job},
+    leaving::in_motion,
     liquidated::finish_liquidation,
-    repairs::in_motion,
     session::begin,
 };
 

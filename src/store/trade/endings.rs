@@ -23,7 +23,7 @@ use crate::store::{
     gas::{self, GasPaid},
     jobs::{self, Job},
     liquidated::finish_liquidation,
-    orders, outbox,
+    ordered, orders, outbox,
     pocket::{self, PocketMove},
     session::begin,
     signers, stopped,
@@ -143,12 +143,14 @@ pub async fn commit_fill(
     update_position(&mut tx, trade, &job, settled, &booked).await?;
     let paid = PocketMove::Traded(fill.side, fill.quote_usd, settled.gas_usd);
     pocket::moved(&mut tx, &job, paid).await?;
-    if job.status == JobStatus::Idle && !booked.position.token_balance.is_zero() {
+    let held = !booked.position.token_balance.is_zero();
+    if job.status == JobStatus::Idle && held && !ordered::keeps_its_tokens(trade, &job) {
         orders::liquidate_again(&mut tx, &job).await?;
     } else if trade.reason == Reason::Liquidate {
         advance_liquidation(&mut tx, &job, &booked).await?;
     }
     stopped::after_fill(&mut tx, trade, &job, &booked).await?;
+    ordered::after_fill(&mut tx, trade, &job, (fill, &booked)).await?;
     stopped::after_profit(&mut tx, trade, &job).await?;
     release(&mut tx, trade, &job, pipeline_max).await?;
     let payload = filled_payload(trade, settled, &booked)?;

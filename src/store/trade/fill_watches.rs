@@ -18,7 +18,7 @@ use crate::store::{
     StoreError,
     columns::{amount, clean_text, hash, lower, numbers, price, to_i64, to_json, unsigned, usd, word},
     jobs::{self, Job},
-    orders, outbox, pocket,
+    ordered, orders, outbox, pocket,
     session::begin,
     signers, stopped,
     trades::Trade,
@@ -227,7 +227,9 @@ pub async fn reverse(
     }
     give_back(&mut tx, &job, watched, &undone).await?;
     pocket::fold_again(&mut tx, &job).await?;
-    sell_again(&mut tx, trade, &job, &undone).await?;
+    if !ordered::after_reversal(&mut tx, trade, &job).await? {
+        sell_again(&mut tx, trade, &job, &undone).await?;
+    }
     stopped::after_reversal(&mut tx, trade, &job).await?;
     reserve_again(&mut tx, trade, &job).await?;
     signers::balances_moved(&mut tx, &job.account).await?;

@@ -8,6 +8,7 @@ pub mod failure_watches;
 pub mod fill_watches;
 pub mod gas;
 pub(in crate::store) mod liquidated;
+pub mod ordered;
 pub mod sales;
 pub(in crate::store) mod stopped;
 pub mod stuck;

@@ -17,6 +17,7 @@ mod fees;
 mod laws;
 mod lifecycle;
 mod memory;
+mod orders;
 mod remembered;
 mod reorgs;
 mod sources;

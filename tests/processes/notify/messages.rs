@@ -20,6 +20,20 @@ use crate::notify::{
     world::{Courier, SECRET, World, settings, webhook},
 };
 
+fn stopped() -> Value {
+    json!({
+        "trade": 9, "reason": "STOP_LOSS", "plan_price_usd": "0.0123", "status": "PAUSED", "token_balance": "0",
+        "realized_usd": "-21.5",
+    })
+}
+
+fn order_ended() -> Value {
+    json!({
+        "ended": "filled", "side": "BUY", "cycle": 1, "bought_usd": "49.5", "left_usd": "0.5",
+        "token_balance": "12500000000000000000", "realized_usd": "0",
+    })
+}
+
 fn payload(event: Event) -> Value {
     let (wallet, hash) = (format!("0x{}", "1".repeat(40)), format!("0x{}", "a".repeat(64)));
     match event {
@@ -45,10 +59,8 @@ fn payload(event: Event) -> Value {
             "return_pct": "11.7157",
         }),
         Event::JobUnsellable => json!({ "error": "a sale of all 500 that is held reverts: TF" }),
-        Event::JobStopped => json!({
-            "trade": 9, "reason": "STOP_LOSS", "plan_price_usd": "0.0123", "status": "PAUSED", "token_balance": "0",
-            "realized_usd": "-21.5",
-        }),
+        Event::JobStopped => stopped(),
+        Event::JobOrderEnded => order_ended(),
         Event::JobStopBlocked => json!({
             "reason": "price_impact", "error": "the trade moves the pool by 900 bps, limits.max_price_impact_bps is 100",
             "since": "2026-01-01T22:30:59+00:00", "reminder": true,

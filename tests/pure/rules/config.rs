@@ -1,5 +1,6 @@
 //! Allowed values of a configuration.
 
+mod order;
 mod whole;
 
 use lgi_mm::domain::{
@@ -35,8 +36,8 @@ fn messages(mode: JobMode, change: Change) -> Vec<String> {
 }
 
 #[test]
-fn the_defaults_of_both_modes_are_valid() {
-    for mode in [JobMode::Accumulate, JobMode::Liquidity] {
+fn the_defaults_of_every_mode_are_valid() {
+    for mode in [JobMode::Accumulate, JobMode::Liquidity, JobMode::Order] {
         assert_eq!(JobConfig::for_mode(mode).validate(mode), Ok(()));
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use lgi_mm::domain::{
     config::{
-        ALTERNATIVES, AccumulateConfig, JobConfig, JobConfigFile, KEYS, LiquidityConfig, RecordedConfig,
-        VenueConfig,
+        ALTERNATIVES, AccumulateConfig, JobConfig, JobConfigFile, KEYS, LiquidityConfig, OrderConfig,
+        RecordedConfig, VenueConfig,
     },
     job::JobMode,
     notice::EventChoice,
@@ -41,6 +41,10 @@ fn leaves(prefix: &str, value: &Value, into: &mut BTreeSet<String>) {
 fn the_key_list_is_what_a_full_configuration_serialises_to() {
     let mut full = JobConfigFile::from(JobConfig::for_mode(JobMode::Accumulate));
     full.liquidity = Some(LiquidityConfig::default());
+    full.order = Some(OrderConfig {
+        until: Some(at(0)),
+        ..OrderConfig::default()
+    });
     if let Some(rules) = &mut full.accumulate {
         rules.dca_schedule = Some(CronExpr::every_minute());
     }
@@ -73,8 +77,8 @@ fn the_key_list_is_what_a_full_configuration_serialises_to() {
 
 #[test]
 fn what_is_stored_reads_back_the_same() {
-    for mode in [JobMode::Accumulate, JobMode::Liquidity] {
-        let config = JobConfig::for_mode(mode);
+    for mode in JobMode::VARIANTS {
+        let config = JobConfig::for_mode(*mode);
         let stored = serde_json::to_value(&config).expect("serialises");
         assert_eq!(serde_json::from_value::<JobConfig>(stored).ok(), Some(config));
     }
@@ -94,6 +98,11 @@ fn rules_are_written_as_the_table_of_their_mode_and_a_job_has_one() {
     for (tables, found) in [
         (json!({}), "here are 0"),
         (json!({ "accumulate": {}, "liquidity": {} }), "here are 2"),
+        (
+            json!({ "accumulate": {}, "liquidity": {}, "order": {} }),
+            "here are 3",
+        ),
+        (json!({ "liquidity": {}, "order": {} }), "here are 2"),
     ] {
         let refused = serde_json::from_value::<JobConfig>(tables).expect_err(found);
         assert!(refused.to_string().contains(found), "{refused}");

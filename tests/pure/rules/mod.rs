@@ -19,6 +19,8 @@ mod liquidate;
 #[cfg(test)]
 mod liquidity;
 #[cfg(test)]
+mod order;
+#[cfg(test)]
 mod outlook;
 #[cfg(test)]
 mod price;

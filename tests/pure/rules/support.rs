@@ -71,6 +71,7 @@ pub(crate) fn facts() -> Facts {
             quote_price: Price::ONE,
             realized_pnl: Usd::ZERO,
         },
+        bought: Usd::ZERO,
         last: LastFills::default(),
         spent: Spent::default(),
     }
@@ -82,6 +83,10 @@ pub(crate) fn accumulating() -> JobConfig {
 
 pub(crate) fn providing() -> JobConfig {
     JobConfig::for_mode(JobMode::Liquidity)
+}
+
+pub(crate) fn ordering() -> JobConfig {
+    JobConfig::for_mode(JobMode::Order)
 }
 
 pub(crate) fn mean(at: &str, coverage_pct: &str) -> Option<MovingAverage> {
@@ -225,6 +230,7 @@ pub(crate) fn any_facts() -> impl Strategy<Value = Facts> {
                 recent_high: high.max(price),
                 moving_average: mean.map(|(price, coverage_pct)| MovingAverage { price, coverage_pct }),
                 position,
+                bought: spent.0,
                 last: LastFills {
                     dca: last.0,
                     dip: last.1,
@@ -236,6 +242,7 @@ pub(crate) fn any_facts() -> impl Strategy<Value = Facts> {
                     spread: last.3,
                     stop: last.6,
                     rearmed: last.7,
+                    order: last.6,
                     backoff_until: None,
                 },
                 spent: Spent {

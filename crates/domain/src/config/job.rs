@@ -6,6 +6,7 @@ use super::{
     accumulate::AccumulateConfig,
     invalid::{InvalidConfig, Validator},
     liquidity::LiquidityConfig,
+    order::OrderConfig,
     rules::Rules,
     sections::{LimitsConfig, NotifyConfig, PriceConfig, ScheduleConfig, VenueConfig},
 };
@@ -52,11 +53,14 @@ pub struct JobConfigFile {
     /// The rules of mode liquidity; present in that mode only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liquidity: Option<LiquidityConfig>,
+    /// The rules of mode order; present in that mode only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderConfig>,
 }
 
 /// A configuration with the tables of no mode, or of several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a job has the table of exactly one mode, [accumulate] or [liquidity]; here are {found}")]
+#[error("a job has the table of exactly one mode, [accumulate], [liquidity] or [order]; here are {found}")]
 pub struct OneModeOnly {
     /// How many tables of modes there are.
     pub found: usize,
@@ -100,12 +104,15 @@ impl JobConfigFile {
     /// Every error: a table of another mode, the mode's own table missing, values out of range.
     pub fn validated(mut self, mode: JobMode) -> Result<JobConfig, Vec<InvalidConfig>> {
         let (accumulate, liquidity) = (self.accumulate.take(), self.liquidity.take());
+        let order = self.order.take();
         let mut found = Validator::default();
         found.section(JobMode::Accumulate, accumulate.is_some(), mode);
         found.section(JobMode::Liquidity, liquidity.is_some(), mode);
+        found.section(JobMode::Order, order.is_some(), mode);
         let rules = match mode {
             JobMode::Accumulate => accumulate.map(Rules::Accumulate),
             JobMode::Liquidity => liquidity.map(Rules::Liquidity),
+            JobMode::Order => order.map(Rules::Order),
         };
         let config = self.with(rules.unwrap_or_else(|| Rules::for_mode(mode)));
         if let Err(wrong) = config.validate(mode) {
@@ -119,30 +126,37 @@ impl TryFrom<JobConfigFile> for JobConfig {
     type Error = OneModeOnly;
 
     fn try_from(mut file: JobConfigFile) -> Result<Self, OneModeOnly> {
-        let rules = match (file.accumulate.take(), file.liquidity.take()) {
-            (Some(rules), None) => Rules::Accumulate(rules),
-            (None, Some(rules)) => Rules::Liquidity(rules),
-            (None, None) => return Err(OneModeOnly { found: 0 }),
-            (Some(_), Some(_)) => return Err(OneModeOnly { found: 2 }),
-        };
-        Ok(file.with(rules))
+        let mut found = [
+            file.accumulate.take().map(Rules::Accumulate),
+            file.liquidity.take().map(Rules::Liquidity),
+            file.order.take().map(Rules::Order),
+        ]
+        .into_iter()
+        .flatten();
+        match (found.next(), found.count()) {
+            (Some(rules), 0) => Ok(file.with(rules)),
+            (first, more) => Err(OneModeOnly {
+                found: more.saturating_add(usize::from(first.is_some())),
+            }),
+        }
     }
 }
 
 impl From<JobConfig> for JobConfigFile {
     fn from(config: JobConfig) -> Self {
-        let (accumulate, liquidity) = match config.rules {
-            Rules::Accumulate(rules) => (Some(rules), None),
-            Rules::Liquidity(rules) => (None, Some(rules)),
-        };
-        Self {
+        let mut file = Self {
             schedule: config.schedule,
             price: config.price,
             venue: config.venue,
             limits: config.limits,
             notify: config.notify,
-            accumulate,
-            liquidity,
+            ..Self::default()
+        };
+        match config.rules {
+            Rules::Accumulate(rules) => file.accumulate = Some(rules),
+            Rules::Liquidity(rules) => file.liquidity = Some(rules),
+            Rules::Order(rules) => file.order = Some(rules),
         }
+        file
     }
 }

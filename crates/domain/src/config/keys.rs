@@ -265,4 +265,27 @@ pub const KEYS: &[Key] = &[
         "liquidity.max_daily_volume_usd",
         "Most bought plus sold in one UTC day, USD; 0 = no limit",
     ),
+    key("order.side", "What the order does: buy or sell"),
+    key(
+        "order.amount_usd",
+        "A buy: what it spends in all, USD, above 0; a sale sells all tokens that its job holds",
+    ),
+    key(
+        "order.limit_usd",
+        "A buy trades at or below this price, a sale at or above it, USD for one token; 0 = at any price",
+    ),
+    key(
+        "order.stop_usd",
+        "A sale trades at or below this price, a buy at or above it, in two slots in a row, USD for one token; 0 = off",
+    ),
+    key(
+        "order.trail_pct",
+        "Fall from the highest price since the order that sells, or rise from the lowest that buys; 0 (off) to 99 %",
+    ),
+    key(
+        "order.until",
+        "The order ends at this instant, filled or not, such as 2026-12-31T00:00:00Z; without it, it waits",
+    ),
+    key("order.slices", "Number of equal parts; 1 to 10000"),
+    key("order.over", "Time from the first part to the last; 0s to 365d"),
 ];

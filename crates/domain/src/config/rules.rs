@@ -4,6 +4,7 @@ use super::{
     accumulate::AccumulateConfig,
     extent::{LookBack, MostBought},
     liquidity::LiquidityConfig,
+    order::OrderConfig,
 };
 use crate::{job::JobMode, units::Usd};
 
@@ -15,6 +16,8 @@ pub enum Rules {
     Accumulate(AccumulateConfig),
     /// `[liquidity]`
     Liquidity(LiquidityConfig),
+    /// `[order]`
+    Order(OrderConfig),
 }
 
 impl Rules {
@@ -24,6 +27,7 @@ impl Rules {
         match mode {
             JobMode::Accumulate => Self::Accumulate(AccumulateConfig::default()),
             JobMode::Liquidity => Self::Liquidity(LiquidityConfig::default()),
+            JobMode::Order => Self::Order(OrderConfig::default()),
         }
     }
 
@@ -33,6 +37,7 @@ impl Rules {
         match self {
             Self::Accumulate(_) => JobMode::Accumulate,
             Self::Liquidity(_) => JobMode::Liquidity,
+            Self::Order(_) => JobMode::Order,
         }
     }
 
@@ -42,6 +47,7 @@ impl Rules {
         match self {
             Self::Accumulate(rules) => rules.look_back(),
             Self::Liquidity(rules) => rules.look_back(),
+            Self::Order(_) => OrderConfig::look_back(),
         }
     }
 
@@ -51,6 +57,7 @@ impl Rules {
         match self {
             Self::Accumulate(rules) => rules.most_bought(),
             Self::Liquidity(rules) => rules.most_bought(),
+            Self::Order(rules) => rules.most_bought(),
         }
     }
 
@@ -59,7 +66,7 @@ impl Rules {
     #[must_use]
     pub const fn budget(&self) -> Option<Usd> {
         match self {
-            Self::Accumulate(_) => None,
+            Self::Accumulate(_) | Self::Order(_) => None,
             Self::Liquidity(rules) => Some(rules.budget_usd),
         }
     }
@@ -68,7 +75,7 @@ impl Rules {
     #[must_use]
     pub fn max_daily_volume(&self) -> Option<Usd> {
         match self {
-            Self::Accumulate(_) => None,
+            Self::Accumulate(_) | Self::Order(_) => None,
             Self::Liquidity(rules) => Some(rules.max_daily_volume_usd).filter(|most| *most != Usd::ZERO),
         }
     }
@@ -78,7 +85,7 @@ impl Rules {
     pub const fn accumulate(&self) -> Option<&AccumulateConfig> {
         match self {
             Self::Accumulate(rules) => Some(rules),
-            Self::Liquidity(_) => None,
+            Self::Liquidity(_) | Self::Order(_) => None,
         }
     }
 
@@ -86,7 +93,7 @@ impl Rules {
     pub const fn accumulate_mut(&mut self) -> Option<&mut AccumulateConfig> {
         match self {
             Self::Accumulate(rules) => Some(rules),
-            Self::Liquidity(_) => None,
+            Self::Liquidity(_) | Self::Order(_) => None,
         }
     }
 
@@ -94,7 +101,7 @@ impl Rules {
     #[must_use]
     pub const fn liquidity(&self) -> Option<&LiquidityConfig> {
         match self {
-            Self::Accumulate(_) => None,
+            Self::Accumulate(_) | Self::Order(_) => None,
             Self::Liquidity(rules) => Some(rules),
         }
     }
@@ -102,8 +109,25 @@ impl Rules {
     /// The rules of mode liquidity, to change them.
     pub const fn liquidity_mut(&mut self) -> Option<&mut LiquidityConfig> {
         match self {
-            Self::Accumulate(_) => None,
+            Self::Accumulate(_) | Self::Order(_) => None,
             Self::Liquidity(rules) => Some(rules),
+        }
+    }
+
+    /// The rules of mode order.
+    #[must_use]
+    pub const fn order(&self) -> Option<&OrderConfig> {
+        match self {
+            Self::Order(rules) => Some(rules),
+            Self::Accumulate(_) | Self::Liquidity(_) => None,
+        }
+    }
+
+    /// The rules of mode order, to change them.
+    pub const fn order_mut(&mut self) -> Option<&mut OrderConfig> {
+        match self {
+            Self::Order(rules) => Some(rules),
+            Self::Accumulate(_) | Self::Liquidity(_) => None,
         }
     }
 }

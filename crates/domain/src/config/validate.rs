@@ -31,6 +31,7 @@ impl JobConfig {
         match &self.rules {
             Rules::Accumulate(rules) => rules.check(&self.limits, &mut found),
             Rules::Liquidity(rules) => rules.check(&self.limits, &mut found),
+            Rules::Order(rules) => rules.check(&self.limits, &mut found),
         }
         found.or_errors(())
     }

@@ -22,7 +22,8 @@ pub struct Facts {
     pub previous_price: Option<Price>,
     /// The accepted price of the tick before and its instant, whatever has happened since.
     pub last_price: Option<(Price, Timestamp)>,
-    /// The high that the trailing stop was measured from in the tick before; none before it is armed.
+    /// The high that the trailing stop was measured from in the tick before; none before it is armed. Of an order that
+    /// trails, the best price so far: the lowest, if it buys.
     pub trailing_high: Option<Price>,
     /// The high since the goal of take-profit was reached, as of the tick before; none before it is.
     pub profit_high: Option<Price>,
@@ -32,6 +33,8 @@ pub struct Facts {
     pub moving_average: Option<MovingAverage>,
     /// What the job holds.
     pub position: Position,
+    /// What it has spent on buys in this cycle, USD.
+    pub bought: Usd,
     /// When each rule last filled.
     pub last: LastFills,
     /// Recent turnover, open trades included.

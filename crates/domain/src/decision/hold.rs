@@ -127,6 +127,18 @@ pub enum HoldReason {
     KeyUnavailable,
     /// Liquidation: the next slice is not due.
     SliceNotDue,
+    /// Order: its price is not reached.
+    OrderPrice,
+    /// Order: its stop was reached once; the next sample must confirm it.
+    OrderUnconfirmed,
+    /// Order: its next part is not due.
+    OrderSlice,
+    /// Order: it sells, and its job holds nothing.
+    OrderEmpty,
+    /// Order: its time is over.
+    OrderOver,
+    /// Order: the quote is worse than `limit_usd`, less `max_slippage_bps`.
+    LimitPrice,
     /// A number went out of range; nothing was traded.
     Arithmetic,
     /// The tick itself failed; it is logged and the next slot runs.
@@ -251,6 +263,20 @@ impl HoldReason {
             Self::KeyUnavailable => "This worker cannot open the wallet's key; see `doctor`.",
             Self::SliceNotDue => {
                 "The next slice of the liquidation is not due yet, or nothing is left to sell."
+            }
+            Self::OrderPrice => "The order waits for its price.",
+            Self::OrderUnconfirmed => {
+                "The order's stop was reached once; it trades if the next sample confirms it."
+            }
+            Self::OrderSlice => {
+                "The part of the order whose time it is has been traded; the next one is not due yet."
+            }
+            Self::OrderEmpty => {
+                "The order has no tokens to sell; `adopt` gives it some that the wallet holds."
+            }
+            Self::OrderOver => "The order's time is over; it trades nothing more.",
+            Self::LimitPrice => {
+                "The venue's quote is worse than limit_usd by more than max_slippage_bps; the order waits."
             }
             Self::Arithmetic => {
                 "A number went out of range and nothing was traded; check amounts and decimals."

@@ -31,6 +31,9 @@ pub struct LastFills {
     /// Last stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<Timestamp>,
+    /// Last part of an order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Timestamp>,
     /// Since when a stop that has sold may fire again, other than by a buy: tokens were adopted, or the job was
     /// resumed. Set by orders, not by fills.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,6 +101,9 @@ impl LastFills {
             }
             Reason::StopLoss | Reason::TrailingStop => last.stop = later(last.stop),
             Reason::SpreadBuy | Reason::SpreadSell => last.spread = later(last.spread),
+            Reason::MarketOrder | Reason::LimitOrder | Reason::StopOrder | Reason::TrailingOrder => {
+                last.order = later(last.order);
+            }
             Reason::Rebalance | Reason::Liquidate => {}
         }
         last

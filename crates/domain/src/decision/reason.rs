@@ -65,6 +65,14 @@ pub enum Reason {
     SpreadSell,
     /// The inventory is off its target.
     Rebalance,
+    /// An order that waits for no price.
+    MarketOrder,
+    /// An order whose price is reached.
+    LimitOrder,
+    /// An order whose stop is reached.
+    StopOrder,
+    /// An order that follows the price, and whose distance is reached.
+    TrailingOrder,
     /// The job is being liquidated.
     Liquidate,
 }
@@ -75,6 +83,25 @@ impl Reason {
     #[must_use]
     pub const fn is_stop(self) -> bool {
         matches!(self, Self::StopLoss | Self::TrailingStop)
+    }
+
+    /// Whether a trade for this reason, on this side, gets out of a position: it is held only to what the job owns.
+    #[must_use]
+    pub const fn gets_out(self, side: Side) -> bool {
+        match self {
+            Self::Liquidate => true,
+            Self::StopOrder | Self::TrailingOrder => matches!(side, Side::Sell),
+            _ => self.is_stop(),
+        }
+    }
+
+    /// Whether it is an order of mode order.
+    #[must_use]
+    pub const fn is_order(self) -> bool {
+        matches!(
+            self,
+            Self::MarketOrder | Self::LimitOrder | Self::StopOrder | Self::TrailingOrder
+        )
     }
 
     /// Whether a job in this status still wants a plan that was made for this reason. A stop also stops what was

@@ -4,6 +4,7 @@ mod listing;
 mod live;
 mod paper;
 mod past;
+mod placing;
 mod request;
 mod started;
 mod terms;
@@ -22,7 +23,7 @@ use crate::{
     },
     config::build_job_config,
     domain::{
-        config::JobConfig,
+        config::{JobConfig, OrderSide},
         ids::JobId,
         job::{Account, JobStatus, Realm, Token, Transition},
         units::{Amount, Price, Rounding, Usd},
@@ -31,11 +32,12 @@ use crate::{
         self,
         jobs::{self, Filter, Job, NewJob},
         orders::{self, Order},
+        placed::{self, Placing},
     },
 };
 
 pub use self::{
-    request::StartRequest,
+    request::{Placed, StartRequest},
     started::{NotAllowed, Pair, Started, Step, What},
     terms::Terms,
 };
@@ -49,6 +51,8 @@ enum Prepared {
     Create {
         new: Box<NewJob>,
         order: Order,
+        /// Of one order: what it begins with.
+        placing: Option<Placing>,
         assumed: Vec<Message>,
         costs: Option<Box<Costs>>,
     },
@@ -69,9 +73,14 @@ pub async fn propose(app: &App, request: &StartRequest) -> Result<Proposal, AppE
     };
     let mut known = jobs::list(&app.pool, &filter).await?;
     known.retain(|job| job.account.realm == request.realm);
-    Ok(Proposal(match this_wallets(app, request.realm, known)? {
-        Some(job) => again(app, request, job).await?,
-        None => create(app, request).await?,
+    let known = this_wallets(app, request.realm, known)?;
+    Ok(Proposal(match (known, &request.placed) {
+        (Some(job), None) => again(app, request, job).await?,
+        (None, None) => create(app, request, None).await?,
+        (known, Some(_)) => {
+            let ended = known.map(placing::replaceable).transpose()?;
+            create(app, request, ended).await?
+        }
     }))
 }
 
@@ -81,10 +90,11 @@ pub async fn start(app: &App, proposal: Proposal, actor: &Actor) -> Result<Start
         Prepared::Create {
             new,
             order,
+            placing,
             assumed,
             costs,
         } => {
-            let (account, mut started) = created(app, *new, order, assumed, actor).await?;
+            let (account, mut started) = created(app, *new, (order, placing), assumed, actor).await?;
             started.costs = costs.map(|costs| *costs);
             (account, started)
         }
@@ -222,16 +232,12 @@ async fn begun(app: &App, job: Job, order: Order, actor: &Actor) -> Result<(Acco
     Ok((job.account, started))
 }
 
-async fn create(app: &App, request: &StartRequest) -> Result<Prepared, AppError> {
+/// `ended`: the order that this one takes the place of.
+async fn create(app: &App, request: &StartRequest, ended: Option<JobId>) -> Result<Prepared, AppError> {
     let Some(mode) = request.mode else {
-        return Err(message![
-            "a new job needs ",
-            Field::Mode,
-            " accumulate or ",
-            Field::Mode,
-            " liquidity",
-        ]
-        .bad_input());
+        return Err(
+            message!["a new job needs ", Field::Mode, " accumulate, liquidity or order",].bad_input(),
+        );
     };
     let given = request.given.clone().over_defaults(&app.settings.defaults, mode);
     let given = request.with_budget(given, mode)?;
@@ -263,7 +269,12 @@ async fn create(app: &App, request: &StartRequest) -> Result<Prepared, AppError>
         mode,
         config: plan.config,
     };
+    let placing = match &request.placed {
+        Some(placed) => Some(placing::checked(app, &new, placed, ended).await?),
+        None => None,
+    };
     Ok(Prepared::Create {
+        placing,
         costs: costs_of(app, &new).await.map(Box::new),
         new: Box::new(new),
         order,
@@ -274,12 +285,18 @@ async fn create(app: &App, request: &StartRequest) -> Result<Prepared, AppError>
 async fn created(
     app: &App,
     new: NewJob,
-    order: Order,
+    (order, placing): (Order, Option<Placing>),
     assumed: Vec<Message>,
     actor: &Actor,
 ) -> Result<(Account, Started), AppError> {
-    let job = jobs::create(&app.pool, &new, actor.as_str()).await?;
-    orders::order(&app.pool, job, order, actor.as_str()).await?;
+    let job = match placing {
+        Some(placing) => placed::place(&app.pool, &new, &placing, actor.as_str()).await?,
+        None => {
+            let job = jobs::create(&app.pool, &new, actor.as_str()).await?;
+            orders::order(&app.pool, job, order, actor.as_str()).await?;
+            job
+        }
+    };
     let (live, mode) = (new.account.realm == Realm::Live, new.mode);
     let started = Started {
         job,
@@ -304,6 +321,14 @@ async fn created(
 /// start. On a live chain the pools are asked; where they do not answer, it is left out, and the first buy is still
 /// held to the job's limits.
 async fn costs_of(app: &App, new: &NewJob) -> Option<Costs> {
+    if new
+        .config
+        .rules
+        .order()
+        .is_some_and(|rules| rules.side == OrderSide::Sell)
+    {
+        return None;
+    }
     let amount = costs::one_buy(&new.config.rules);
     match new.account.realm {
         Realm::Paper => costs::on_paper(&app.settings, amount).ok(),
@@ -343,6 +368,7 @@ async fn finish(app: &App, plan: &mut Plan<'_>, quote: &Token) -> Result<(), App
             request.token, quote.symbol
         )));
     }
+    placing::in_time(app, &plan.config).await?;
     plan.config
         .validate_for(plan.mode, request.realm, &request.chain)
         .map_err(AppError::Config)?;

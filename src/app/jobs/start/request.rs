@@ -5,7 +5,11 @@ use rust_decimal::Decimal;
 
 use crate::app::message::{Field, Message, message};
 use crate::{
-    app::{AppError, ticker},
+    app::{
+        AppError,
+        jobs::adopt::{Cost, Tokens},
+        ticker,
+    },
     config::JobLayers,
     domain::{
         chains,
@@ -32,6 +36,15 @@ pub struct StartRequest {
     pub decimals: Option<u8>,
     /// Live: ticker of the native coin, its wrapped form or USDC; none: the native coin.
     pub quote: Option<String>,
+    /// It is one order: a job that is there already does not become it.
+    pub placed: Option<Placed>,
+}
+
+/// What an order begins with, besides its configuration.
+#[derive(Debug)]
+pub struct Placed {
+    /// Tokens of the wallet that it is to sell, and what they cost.
+    pub sells: Option<(Tokens, Cost)>,
 }
 
 impl StartRequest {

@@ -4,7 +4,7 @@ use super::{Prepared, Proposal, Step};
 use crate::{
     app::{costs::Costs, jobs::start::Pair, message::Message},
     domain::{
-        config::{JobConfig, Rules},
+        config::{JobConfig, OrderConfig, OrderSide, Rules, Trigger},
         job::{Account, JobStatus, Realm, Token, transition},
     },
 };
@@ -87,6 +87,31 @@ fn spends(config: &JobConfig) -> String {
             "buys and sells with {} USD, {} USD at a time",
             rules.budget_usd, rules.spread_trade_usd
         ),
+        Rules::Order(rules) if rules.side == OrderSide::Sell => {
+            return format!("sells all tokens that it is given{}", waits(rules));
+        }
+        Rules::Order(rules) => format!("buys for {} USD in all{}", rules.amount_usd, waits(rules)),
     };
     format!("{rules}; at most {} USD a day", config.limits.max_daily_spend_usd)
+}
+
+/// What an order waits for, how it is divided and when it ends.
+fn waits(rules: &OrderConfig) -> String {
+    let buys = rules.side == OrderSide::Buy;
+    let mut waits = match rules.trigger() {
+        Trigger::Market => ", at any price".to_owned(),
+        Trigger::Limit(at) if buys => format!(", at {at} USD or below"),
+        Trigger::Limit(at) => format!(", at {at} USD or above"),
+        Trigger::Stop(at) if buys => format!(", once the price is at {at} USD or above"),
+        Trigger::Stop(at) => format!(", once the price is at {at} USD or below"),
+        Trigger::Trail(pct) if buys => format!(", once the price is {pct} % above its lowest"),
+        Trigger::Trail(pct) => format!(", once the price is {pct} % below its highest"),
+    };
+    if rules.slices > 1 {
+        waits.push_str(&format!(", in {} parts over {}", rules.slices, rules.over));
+    }
+    if let Some(until) = rules.until {
+        waits.push_str(&format!(", until {until}"));
+    }
+    waits
 }

@@ -3,7 +3,7 @@
 use lgi_mm::domain::config::{JobConfigFile, KEYS};
 use strum::VariantArray;
 
-use super::*;
+use super::{order::ORDER, *};
 
 #[test]
 fn everything_that_is_wrong_is_told_at_once() {
@@ -19,10 +19,11 @@ fn everything_that_is_wrong_is_told_at_once() {
 #[test]
 fn every_key_of_a_rule_has_a_value_that_is_refused() {
     // These are refused as they are read, or as one of two that exclude each other.
-    let by_type = ["accumulate.dca_schedule"];
+    let by_type = ["accumulate.dca_schedule", "order.side", "order.until"];
     let refused: Vec<&str> = ACCUMULATE
         .iter()
         .chain(LIQUIDITY)
+        .chain(ORDER)
         .map(|(_, said)| *said)
         .collect();
     for mode in JobMode::VARIANTS {

@@ -1,0 +1,143 @@
+//! One order: a job of mode order, with what it is to sell.
+
+use alloy_primitives::Address;
+use rust_decimal::Decimal;
+
+use super::{
+    adopt::{Cost, Tokens},
+    start::{Placed, StartRequest},
+};
+use crate::{
+    app::{
+        AppError,
+        message::{Field, message},
+    },
+    backtest::series::parse_instant,
+    config::JobLayers,
+    domain::{
+        config::OrderSide,
+        job::{JobMode, Realm},
+        span::Span,
+    },
+};
+
+/// An order as its owner gives it.
+#[derive(Debug)]
+pub struct OrderRequest {
+    pub side: OrderSide,
+    pub token: Address,
+    pub realm: Realm,
+    pub chain: String,
+    /// A buy: what it spends in all, USD.
+    pub amount: Option<Decimal>,
+    /// A sale: how many tokens of the wallet.
+    pub tokens: Option<Tokens>,
+    /// A sale: what these tokens cost in all, USD; 0 if they cost nothing.
+    pub cost: Option<Decimal>,
+    /// The worst price at which it trades, USD for one token.
+    pub limit: Option<Decimal>,
+    /// A price that starts it, USD for one token.
+    pub stop: Option<Decimal>,
+    /// A distance from the best price that starts it, per cent.
+    pub trail: Option<Decimal>,
+    /// When it ends, filled or not: an instant, or a date at whose beginning (UTC) it ends.
+    pub until: Option<String>,
+    /// Number of equal parts, over this long.
+    pub slices: Option<u32>,
+    pub over: Option<Span>,
+    /// Other keys of the configuration that were given.
+    pub given: JobLayers,
+    /// As in a start.
+    pub symbol: Option<String>,
+    pub decimals: Option<u8>,
+    pub quote: Option<String>,
+}
+
+impl OrderRequest {
+    /// The start of the order's job.
+    ///
+    /// # Errors
+    /// [`AppError::Usage`] for a buy without an amount, a sale without tokens or their cost, and an instant that cannot
+    /// be read.
+    pub fn start(self) -> Result<StartRequest, AppError> {
+        let sells = self.sells()?;
+        let until = self.until.as_deref().map(instant).transpose()?;
+        let keys = [
+            ("side", Some(self.side.to_string())),
+            ("amount_usd", self.amount.map(|amount| amount.to_string())),
+            ("limit_usd", self.limit.map(|limit| limit.to_string())),
+            ("stop_usd", self.stop.map(|stop| stop.to_string())),
+            ("trail_pct", self.trail.map(|trail| trail.to_string())),
+            ("until", until),
+            ("slices", self.slices.map(|slices| slices.to_string())),
+            ("over", self.over.map(|over| over.to_string().replace(' ', ""))),
+        ];
+        let pairs: Vec<String> = keys
+            .into_iter()
+            .filter_map(|(key, value)| Some(format!("order.{key}={}", value?)))
+            .collect();
+        Ok(StartRequest {
+            token: self.token,
+            realm: self.realm,
+            chain: self.chain,
+            mode: Some(JobMode::Order),
+            given: self.given.assignments(&pairs, "order")?,
+            budget: None,
+            symbol: self.symbol,
+            decimals: self.decimals,
+            quote: self.quote,
+            placed: Some(Placed { sells }),
+        })
+    }
+
+    /// What it sells, and what that cost.
+    fn sells(&self) -> Result<Option<(Tokens, Cost)>, AppError> {
+        match (self.side, self.amount, &self.tokens, self.cost) {
+            (OrderSide::Buy, Some(_), None, None) => Ok(None),
+            (OrderSide::Buy, None, ..) => Err(message![
+                "an order to buy needs ",
+                Field::Amount,
+                ": what it spends in all, USD",
+            ]
+            .bad_input()),
+            (OrderSide::Buy, ..) => Err(message![
+                "an order to buy has ",
+                Field::Amount,
+                " alone; ",
+                Field::Tokens,
+                " and ",
+                Field::Cost,
+                " are of one to sell",
+            ]
+            .bad_input()),
+            (OrderSide::Sell, None, Some(tokens), Some(cost)) => {
+                Ok(Some((tokens.clone(), Cost::Total(cost))))
+            }
+            (OrderSide::Sell, Some(_), ..) => Err(message![
+                "an order to sell has ",
+                Field::Tokens,
+                ", not ",
+                Field::Amount,
+                ": what it brings in depends on the price",
+            ]
+            .bad_input()),
+            (OrderSide::Sell, ..) => Err(message![
+                "an order to sell needs ",
+                Field::Tokens,
+                ", how many, or all, and ",
+                Field::Cost,
+                ", what they cost in all, USD: what it earns is what it brings in less that; 0 if they cost nothing",
+            ]
+            .bad_input()),
+        }
+    }
+}
+
+fn instant(text: &str) -> Result<String, AppError> {
+    let at = parse_instant(text).ok_or_else(|| {
+        AppError::Usage(format!(
+            "order.until = {text}: write a date or time such as 2026-12-31 or 2026-12-31T12:00:00Z"
+        ))
+    })?;
+    Ok(at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
+}
