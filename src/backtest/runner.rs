@@ -122,17 +122,12 @@ impl Runner {
         self.tally.finish(&self.job.position)
     }
 
-    /// A real job has no slot at the instant of its start. A series begins where its owner cut it: its first price is
-    /// traded at, if there is a slot.
     fn start(&mut self, first: Timestamp) {
         let at = self.starts_at.unwrap_or(first);
         self.started = true;
         self.job.started_at = at;
         self.job.quiet = self.job.quiet_now();
-        match self.starts_at {
-            Some(at) => self.slots.start(at),
-            None => self.slots.start_with(at),
-        }
+        self.slots.begin(self.starts_at, first);
         self.tally.start(at);
     }
 

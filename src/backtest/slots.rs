@@ -33,9 +33,10 @@ impl Slots {
         self.next = next.map(|next| next.timestamp_micros());
     }
 
-    /// As [`Self::start`], and a slot at `at` itself is the first.
-    pub(super) fn start_with(&mut self, at: Timestamp) {
-        self.start(instant(at.timestamp_micros() - 1));
+    /// A real job has no slot at the instant of its start. A series begins where its owner cut it: its first price is
+    /// traded at, if there is a slot.
+    pub(super) fn begin(&mut self, job: Option<Timestamp>, first: Timestamp) {
+        self.start(job.unwrap_or_else(|| instant(first.timestamp_micros() - 1)));
     }
 
     /// The next slot, if it is not after `last`.
