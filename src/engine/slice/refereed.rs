@@ -1,7 +1,5 @@
 //! A quote is compared with what aggregators know, where the job asks for it.
 
-use tracing::warn;
-
 use crate::engine::core::Engine;
 use crate::{
     domain::{
@@ -12,6 +10,7 @@ use crate::{
     },
     ports::RefereeSwap,
     store::jobs::Job,
+    telemetry::job_line,
 };
 
 impl Engine {
@@ -46,7 +45,7 @@ impl Engine {
             || plan.reason == Reason::Liquidate
             || plan.reason.is_stop()
         {
-            warn!(job = %job.id, %reason, detail, "a referee objects; the job trades all the same");
+            job_line!(warn, job, %reason, detail, "a referee objects; the job trades all the same");
             return None;
         }
         Some((reason, detail))
