@@ -31,8 +31,9 @@
     "REBALANCE sell": ["other", "diamond", 10], MARKET_ORDER: ["buy", "diamond", 10], LIMIT_ORDER: ["buy-2", "diamond", 10],
     STOP_ORDER: ["sell-2", "pin", 14], TRAILING_ORDER: ["sell", "pin", 14], LIQUIDATE: ["sell-2", "rect", 9],
   };
-  // The rules' own order, so that two reports have the same legend.
+  // The rules' own order, so that two reports have the same legend. A rule without a look of its own comes last.
   const ORDER = Object.keys(LOOK);
+  const place = (kind) => kind in LOOK ? ORDER.indexOf(kind) : ORDER.length;
   const side = (i) => trades.sell[i] === 1 ? "sell" : "buy";
   const key = (i) => { const reason = data.reasons[trades.reason[i]]; return reason === "REBALANCE" ? `REBALANCE ${side(i)}` : reason; };
   const rule = (i) => { const words = data.rules[trades.reason[i]]; return key(i).startsWith("REBALANCE ") ? `${words} ${side(i)}` : words; };
@@ -40,7 +41,7 @@
   trades.t.forEach((t, i) => {
     const kind = key(i);
     if (!kinds.has(kind)) {
-      const [tint, symbol, size] = LOOK[kind] ?? ["other", "circle", 8];
+      const [tint, symbol, size] = LOOK[kind] ?? [side(i) === "sell" ? "sell" : "buy", "triangle", 10];
       kinds.set(kind, { kind: "trades", name: rule(i), tint, symbol, size, sell: trades.sell[i] === 1, values: [] });
     }
     kinds.get(kind).values.push([t * 1000, lift * trades.price[i]]);
@@ -54,7 +55,7 @@
       line("Average cost", "cost", column("avg", lift), { at: (i) => points.avg[i], read: price, step: true, dash: [6, 4] }),
       ...(points.ma.some((value) => value != null)
         ? [line("Moving average", "out", column("ma", lift), { at: (i) => points.ma[i], read: price, dash: [2, 3] })] : []),
-      ...[...kinds].sort(([a], [b]) => ORDER.indexOf(a) - ORDER.indexOf(b)).map(([, series]) => series),
+      ...[...kinds].sort(([a], [b]) => place(a) - place(b)).map(([, series]) => series),
     ] },
     { id: "value", series: [
       line("Value held", "value", column("value"), { at: (i) => points.value[i], area: 0.14 }),
