@@ -18,7 +18,7 @@ fn quoted_after<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
     words.filter(|word| !word.is_empty()).collect()
 }
 
-/// A new reason: its look in a report's charts, and the check of the table of trades. Without the check the first
+/// A new reason: the check of the table of trades. Without it the first
 /// trade of a new rule could not be stored.
 #[test]
 fn every_reason_of_a_trade_may_be_stored() {
