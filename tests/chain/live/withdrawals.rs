@@ -238,7 +238,7 @@ async fn coin_of_a_job_that_the_wallet_holds_as_weth_is_not_free() {
         "--mode",
         "liquidity",
         "--budget",
-        "2",
+        "6000",
         "--live",
         "--chain",
         "local",
