@@ -1,6 +1,6 @@
 //! Bad input: a clear error that names field, value and fix, its exit code, and no partial effect.
 
-use crate::terminal::{TOKEN, Terminal};
+use crate::terminal::{QUIET, TOKEN, Terminal};
 
 /// Arguments, exit code, and what the error must name.
 pub type Case<'a> = (&'a [&'a str], i32, &'a [&'a str]);
@@ -377,4 +377,26 @@ async fn live_jobs_that_cannot_be() {
         ],
     )
     .await;
+}
+
+/// Prices are kept once a minute: an average over less than five of them is never full.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_average_that_its_samples_never_fill_is_refused() {
+    let terminal = Terminal::new().await;
+    let window = |over: &str| format!("liquidity.ma_window={over}");
+    let short = window("299s");
+    let start = |window: &str| {
+        let mode = ["start", TOKEN, "--mode", "liquidity", "--set", window];
+        [mode.as_slice(), &QUIET].concat().join("\n")
+    };
+    let (refused, allowed) = (start(&short), start(&window("5m")));
+    let refused: Vec<&str> = refused.split('\n').collect();
+    let names: &[&str] = &["liquidity.ma_window", "5m to 30d", "trading.sample_interval"];
+    check(&terminal, &[(refused.as_slice(), 2, names)]).await;
+    terminal.ok(&allowed.split('\n').collect::<Vec<_>>());
+    let edit: &[&str] = &["config", "edit", "1", "--set", &short];
+    check(&terminal, &[(edit, 2, names)]).await;
+    // Samples that are kept more often fill it.
+    let ran = terminal.run_with(edit, "LGI_MM__TRADING__SAMPLE_INTERVAL", "10s");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
 }
