@@ -258,7 +258,7 @@ async fn coin_of_a_job_that_the_wallet_holds_as_weth_is_not_free() {
         .expect("wrapped");
     world.devnet.give(weth, WALLET, coins(3)).await.expect("paid");
     let (code, said) = world.run(&["reconcile"]).await;
-    assert!(code == 6 && said.contains("unwrap 1.5 WETH"), "{code} {said}");
+    assert!(code == 0 && said.contains("unwrap 1.5 WETH"), "{code} {said}");
     let to = OWNER.to_checksum(None);
     let take = async |amount: &str| {
         let weth = weth.to_checksum(None);
