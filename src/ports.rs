@@ -20,6 +20,7 @@ use crate::domain::{
     },
     pool::Pool,
     price::Answer,
+    referees::{RefereeName, Said},
     span::Span,
     trade::{Patience, Purpose},
     units::Amount,
@@ -63,6 +64,28 @@ pub enum Witnesses {
     NotNeeded,
     /// One answer of each node; none if there are fewer than two nodes.
     Said(Vec<Answer>),
+}
+
+/// A swap that referees are asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct RefereeSwap<'a> {
+    /// Chain name.
+    pub chain: &'a str,
+    /// What goes out; zero: the native coin.
+    pub token_in: Address,
+    /// What comes in; zero: the native coin.
+    pub token_out: Address,
+    /// Digits of both.
+    pub decimals: (u8, u8),
+    /// How much goes out, base units.
+    pub amount_in: Amount,
+}
+
+/// Aggregators that say what a swap would pay elsewhere.
+#[async_trait]
+pub trait Referees: Send + Sync {
+    /// What each of `names` says of `swap`, in the order given; all are asked at once.
+    async fn ask(&self, names: &[RefereeName], swap: &RefereeSwap<'_>) -> Vec<Said>;
 }
 
 /// One price that a chain's own pools know.
@@ -215,6 +238,12 @@ pub trait Chain: Send + Sync {
 
     /// The same as the chain knew it in `block`. Nodes forget the state of old blocks; then this is an error.
     async fn usd_price_at(&self, asset: Asset, block: u64) -> Result<UsdPrice, RpcError>;
+
+    /// The token that is the native coin in another form; `None`: there is none. A wallet whose code refuses coins is
+    /// paid in it.
+    fn wrapped_native(&self) -> Option<Address> {
+        None
+    }
 
     /// What a call of `wallet` would use: gas with a margin, units, and what an L2 takes for its data, wei.
     async fn gas_of(&self, _wallet: Address, call: &Call) -> Result<(u64, Amount), QuoteError> {

@@ -20,7 +20,7 @@ use crate::{
     engine::Engine,
     paper::PaperMarkets,
     ports::PoolPrices,
-    prices::PriceBook,
+    prices::{Aggregators, PriceBook},
     store::{
         self, MigrateError, Schema,
         integrity::{self, Depth},
@@ -249,12 +249,15 @@ impl App {
             paper: Arc::new(self.paper().await?),
             live: self.live.clone(),
         });
-        Ok(Engine::new(
-            self.pool.clone(),
-            prices,
-            markets,
-            self.settings.engine(),
-        ))
+        let ids = self.live().chains().iter();
+        let ids = ids
+            .map(|(name, live)| (name.clone(), live.spec.chain_id))
+            .collect();
+        let referees = Aggregators::new(self.settings.referees.clone(), ids);
+        let referees = referees
+            .map_err(|error| AppError::Network(format!("the HTTP client cannot be made: {error}")))?;
+        let engine = Engine::new(self.pool.clone(), prices, markets, self.settings.engine());
+        Ok(engine.with_referees(Arc::new(referees)))
     }
 }
 

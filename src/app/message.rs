@@ -85,6 +85,8 @@ pub enum Advice {
     ImportWallet,
     CheckWallets,
     Pause(JobId),
+    /// Remove a job that is idle; its history stays.
+    Remove(JobId),
     /// Show every pool of a token.
     Pools(Address),
     CheckPolicy,

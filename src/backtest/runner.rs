@@ -103,7 +103,7 @@ impl Runner {
             if self.starts_at.is_some_and(|starts_at| row.at < starts_at) {
                 return self.job.look_at(row);
             }
-            self.start(self.starts_at.unwrap_or(row.at));
+            self.start(row.at);
         }
         match before {
             Some(before) => self.decide_before(new.micros, &before),
@@ -122,11 +122,17 @@ impl Runner {
         self.tally.finish(&self.job.position)
     }
 
-    fn start(&mut self, at: Timestamp) {
+    /// A real job has no slot at the instant of its start. A series begins where its owner cut it: its first price is
+    /// traded at, if there is a slot.
+    fn start(&mut self, first: Timestamp) {
+        let at = self.starts_at.unwrap_or(first);
         self.started = true;
         self.job.started_at = at;
         self.job.quiet = self.job.quiet_now();
-        self.slots.start(at);
+        match self.starts_at {
+            Some(at) => self.slots.start(at),
+            None => self.slots.start_with(at),
+        }
         self.tally.start(at);
     }
 
@@ -434,9 +440,7 @@ impl Job {
             average_cost: booked.average_cost_kept(&fill),
         };
         self.last = self.last.booked(filled, self.position.token_balance);
-        if plan.reason.is_stop() {
-            self.stopped = after_stop(&self.config, &self.position);
-        }
+        self.stopped = after_stop(&self.config, &self.position, plan.reason);
         if plan.side == Side::Buy {
             self.bought = self.bought.checked_add(fill.quote_usd)?;
         }

@@ -33,6 +33,11 @@ impl Slots {
         self.next = next.map(|next| next.timestamp_micros());
     }
 
+    /// As [`Self::start`], and a slot at `at` itself is the first.
+    pub(super) fn start_with(&mut self, at: Timestamp) {
+        self.start(instant(at.timestamp_micros() - 1));
+    }
+
     /// The next slot, if it is not after `last`.
     pub(super) fn next_until(&mut self, last: i64) -> Option<i64> {
         let slot = self.next.filter(|slot| *slot <= last)?;

@@ -111,10 +111,8 @@ sol! {
     }
 
     interface V3Pool {
-        function slot0() view returns (
-            uint160 sqrtPriceX96, int24 tick, uint16 observationIndex, uint16 observationCardinality,
-            uint16 observationCardinalityNext, uint8 feeProtocol, bool unlocked
-        );
+        /// What follows differs from fork to fork, and is not read.
+        function slot0() view returns (uint160 sqrtPriceX96, int24 tick);
         function observe(uint32[] secondsAgos)
             view returns (int56[] tickCumulatives, uint160[] secondsPerLiquidity);
     }
@@ -132,6 +130,17 @@ sol! {
         function unwrapWETH9(uint256 amountMinimum, address recipient) payable;
         function multicall(uint256 deadline, bytes[] data) payable returns (bytes[] results);
         function factoryV2() view returns (address);
+    }
+
+    /// The router of V3's periphery, as forks kept it.
+    interface Periphery {
+        struct ExactInputParams {
+            bytes path; address recipient; uint256 deadline; uint256 amountIn; uint256 amountOutMinimum;
+        }
+        function exactInput(ExactInputParams params) payable returns (uint256 amountOut);
+        function unwrapWETH9(uint256 amountMinimum, address recipient) payable;
+        function multicall(bytes[] data) payable returns (bytes[] results);
+        function deployer() view returns (address);
     }
 
     interface V2Pair {

@@ -142,6 +142,10 @@ impl Chain for EvmChain {
         self.par(asset).is_ok()
     }
 
+    fn wrapped_native(&self) -> Option<Address> {
+        Some(self.spec.wrapped_native)
+    }
+
     async fn usd_price_at(&self, asset: Asset, block: u64) -> Result<UsdPrice, RpcError> {
         match self.par(asset)? {
             Some(par) => Ok(par),

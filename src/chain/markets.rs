@@ -120,6 +120,11 @@ impl LiveMarkets {
     /// Markets on `chains` with the keys of `keys`, which sign what `policy` allows. Opens nothing yet.
     #[must_use]
     pub fn new(chains: LiveChains, keys: KeySource, policy: Arc<PolicyBook>) -> Self {
+        for (name, live) in &chains {
+            let (name, policy) = (name.clone(), policy.clone());
+            let named = move |wallet, router| policy.names(&name, wallet, router);
+            live.pools.search().obey(Arc::new(named));
+        }
         Self {
             chains,
             keys,

@@ -37,6 +37,7 @@ impl Wording for CommandLine {
             Advice::ImportWallet => "wallet import".to_owned(),
             Advice::CheckWallets => "wallet check".to_owned(),
             Advice::Pause(job) => format!("pause {job}"),
+            Advice::Remove(job) => format!("remove {job}"),
             Advice::Pools(token) => format!("pools {token}"),
             Advice::CheckPolicy => "policy check".to_owned(),
             Advice::Reconcile => "reconcile".to_owned(),
@@ -144,6 +145,7 @@ mod tests {
             max_deadline: crate::domain::span::Span::from_secs(600),
             native_usd_min: crate::domain::units::Price::new(1_000.into()).expect("a price"),
             withdraw_to: vec![],
+            routers: vec![],
             stop: false,
             contracts: Default::default(),
         }
@@ -191,6 +193,7 @@ mod tests {
             Advice::ListWallets,
             Advice::NewWallet,
             Advice::Pause(JobId(7)),
+            Advice::Remove(JobId(7)),
             Advice::Reconcile,
             Advice::Resume,
             Advice::RunScheduler,

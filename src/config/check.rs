@@ -76,6 +76,7 @@ fn spans(settings: &Settings, found: &mut Validator) {
     let every = settings.metrics.census_every;
     found.range("metrics.census_every", every, SECOND, HOUR);
     found.range("dexscreener.timeout", settings.dexscreener.timeout, tenth, MINUTE);
+    found.range("referees.timeout", settings.referees.timeout, tenth, MINUTE);
     let gecko = settings.geckoterminal.timeout;
     found.range("geckoterminal.timeout", gecko, tenth, MINUTE);
     found.range("notify.timeout", settings.notify.timeout, tenth, MINUTE);

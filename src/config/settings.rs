@@ -17,7 +17,7 @@ use crate::{
     monitor::CensusSettings,
     notify::NotifySettings,
     paper::PaperSettings,
-    prices::{DexscreenerSettings, GeckoterminalSettings},
+    prices::{DexscreenerSettings, GeckoterminalSettings, RefereeSettings},
     retention::RetentionSettings,
     runner::{scheduler::SchedulerSettings, tasks::QUEUES, watch::WatchSettings},
 };
@@ -45,6 +45,8 @@ pub struct Settings {
     pub dexscreener: DexscreenerSettings,
     /// `[geckoterminal]`
     pub geckoterminal: GeckoterminalSettings,
+    /// `[referees]`
+    pub referees: RefereeSettings,
     /// `[wallet]`
     pub wallet: WalletSettings,
     /// `[chains.NAME]`: nodes of a chain, and differences from the built-in table.

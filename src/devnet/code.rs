@@ -60,6 +60,75 @@ pub(super) fn trap(token: Address) -> Bytes {
     code.into()
 }
 
+/// What makes PancakeSwap's pools: `deploy(factory, a, b, fee, spacing)` keeps its arguments and creates a pool, which
+/// reads them back with `parameters()`, the one call without arguments.
+pub(super) fn pool_deployer(pool: &[u8]) -> Bytes {
+    let [_, _, high, low] = u32::try_from(pool.len()).unwrap_or_default().to_be_bytes();
+    let keep = |word: u8| [0x60, 4 + 32 * word, 0x35, 0x60, word, 0x55];
+    let tell = |word: u8| [0x60, word, 0x54, 0x60, 32 * word, 0x52];
+    let kept: Vec<u8> = (0..5).flat_map(keep).collect();
+    let told: Vec<u8> = (0..5).flat_map(tell).collect();
+    let parts: [&[u8]; 9] = [
+        &[0x36, 0x60, 5, 0x11, 0x60, 0, 0x57], // fewer than five bytes: tell (place filled in below)
+        &kept,
+        &[0x60, 0x60, 0x60, 0x24, 0x60, 0, 0x37, 0x60, 0x60, 0x60, 0, 0x20], // salt: hash of a, b and fee
+        &[0x61, high, low, 0x60, 0, 0x60, 0, 0x39],                          // the pool's code (place below)
+        &[0x61, high, low, 0x60, 0, 0x60, 0, 0xf5],                          // create2
+        &[0x60, 0, 0x52, 0x60, 0x20, 0x60, 0, 0xf3],                         // its address
+        &[0x5b],
+        &told,
+        &[0x60, 0xa0, 0x60, 0, 0xf3],
+    ];
+    let mut code = parts.concat();
+    let start = |part: usize| parts.iter().take(part).map(|part| part.len()).sum::<usize>();
+    let place = |at: usize| u8::try_from(at).unwrap_or(u8::MAX);
+    let (tell, end) = (place(start(6)), place(code.len()));
+    for (at, value) in [(5, tell), (start(3) + 4, end)] {
+        if let Some(byte) = code.get_mut(at) {
+            *byte = value;
+        }
+    }
+    code.extend_from_slice(pool);
+    code.into()
+}
+
+/// Everything is `inner`'s own code, with other names for some of its functions, the first of each pair outside.
+/// `deployer()` is answered here.
+pub(super) fn renamed(inner: Address, deployer: Address, names: &[([u8; 4], [u8; 4])]) -> Bytes {
+    let mut code = vec![0x36, 0x60, 0, 0x60, 0, 0x37]; // copy the call
+    // deployer(): the selector, compared, then a jump over the answer.
+    code.extend([
+        0x60, 0, 0x35, 0x60, 0xe0, 0x1c, 0x63, 0xd5, 0xf3, 0x94, 0x88, 0x18, 0x61,
+    ]);
+    let over = u16::try_from(code.len() + 3 + 29).unwrap_or_default();
+    code.extend(over.to_be_bytes());
+    code.push(0x57);
+    code.push(0x73);
+    code.extend(deployer.as_slice());
+    code.extend([0x60, 0, 0x52, 0x60, 0x20, 0x60, 0, 0xf3]);
+    code.push(0x5b);
+    for (outside, inside) in names {
+        code.extend([0x60, 0, 0x35, 0x60, 0xe0, 0x1c, 0x63]);
+        code.extend(outside);
+        code.extend([0x18, 0x61]);
+        // Four bytes of the call are written: five bytes of code for each.
+        let over = u16::try_from(code.len() + 3 + 20).unwrap_or_default();
+        code.extend(over.to_be_bytes());
+        code.push(0x57);
+        for (at, byte) in (0..).zip(inside) {
+            code.extend([0x60, *byte, 0x60, at, 0x53]);
+        }
+        code.push(0x5b);
+    }
+    code.extend([0x60, 0, 0x60, 0, 0x36, 0x60, 0, 0x73]);
+    code.extend(inner.as_slice());
+    code.extend([0x5a, 0xf4, 0x3d, 0x60, 0, 0x60, 0, 0x3e, 0x61]);
+    let good = u16::try_from(code.len() + 3 + 4).unwrap_or_default();
+    code.extend(good.to_be_bytes());
+    code.extend([0x57, 0x3d, 0x60, 0, 0xfd, 0x5b, 0x3d, 0x60, 0, 0xf3]);
+    code.into()
+}
+
 /// A short text as Solidity stores it in one slot.
 pub(super) fn short_text(text: &str) -> B256 {
     let mut slot = [0; 32];

@@ -8,6 +8,7 @@ mod deployment;
 mod error;
 mod node;
 mod options;
+mod pancake;
 mod pools;
 
 use std::{
@@ -161,7 +162,18 @@ impl Devnet {
         deploy::add_token(&self.node, &self.contracts, symbol, decimals).await
     }
 
-    /// Opens a V2 or V3 pool of `stake` base units of a token and `coins` wei of the wrapped native coin.
+    /// Deploys PancakeSwap V3, which settings then name.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn add_pancake(&mut self) -> Result<(), DevnetError> {
+        let contracts = pancake::deploy(&self.node, &self.contracts).await?;
+        self.deployment.contracts.extend(contracts);
+        Ok(())
+    }
+
+    /// Opens a V2, V3 or PancakeSwap V3 pool of `stake` base units of a token and `coins` wei of the wrapped native
+    /// coin.
     ///
     /// # Errors
     /// [`DevnetError`].
@@ -172,6 +184,10 @@ impl Devnet {
         coins: U256,
         pool: Pool,
     ) -> Result<(), DevnetError> {
+        if let Pool::Pancake(fee) = pool {
+            let stakes = [(token, stake), (self.deployment.weth, coins)];
+            return pancake::pool(&self.node, self.contract("pancake_v3_factory"), stakes, fee).await;
+        }
         pools::add_pool(
             &self.node,
             &self.deployment.contracts,

@@ -37,6 +37,7 @@ sol! {
             uint256 amount0Desired; uint256 amount1Desired; uint256 amount0Min; uint256 amount1Min;
             address recipient; uint256 deadline;
         }
+        function initialize(uint160 sqrtPriceX96) external;
         function createAndInitializePoolIfNecessary(address token0, address token1, uint24 fee, uint160 sqrtPriceX96)
             external payable returns (address pool);
         function mint(MintParams params) external payable
@@ -155,6 +156,33 @@ pub(super) async fn v3_pool(
         sqrtPriceX96: sqrt_price(low.amount, high.amount),
     };
     do_call(node, manager, create).await?;
+    v3_mint(node, manager, (low, high), (fee, spacing)).await?;
+    pool_of(node, factory, (low, high), fee).await
+}
+
+/// Sets the price of a pool that was just made, and fills it over the whole range.
+pub(super) async fn v3_fill(
+    node: &Node,
+    (factory, manager): (Address, Address),
+    (a, b): (Stake, Stake),
+    (fee, spacing): (u32, i32),
+) -> Result<(), DevnetError> {
+    let (low, high) = ordered(a, b);
+    let fee = U24::saturating_from(fee);
+    let pool = pool_of(node, factory, (low, high), fee).await?;
+    let price = V3::initializeCall {
+        sqrtPriceX96: sqrt_price(low.amount, high.amount),
+    };
+    do_call(node, pool, price).await?;
+    v3_mint(node, manager, (low, high), (fee, spacing)).await
+}
+
+async fn v3_mint(
+    node: &Node,
+    manager: Address,
+    (low, high): (Stake, Stake),
+    (fee, spacing): (U24, i32),
+) -> Result<(), DevnetError> {
     let (tick_lower, tick_upper) = full_range(spacing);
     let params = V3::MintParams {
         token0: low.token,
@@ -169,7 +197,15 @@ pub(super) async fn v3_pool(
         recipient: DEPLOYER,
         deadline: U256::from(u64::MAX),
     };
-    do_call(node, manager, V3::mintCall { params }).await?;
+    do_call(node, manager, V3::mintCall { params }).await
+}
+
+async fn pool_of(
+    node: &Node,
+    factory: Address,
+    (low, high): (Stake, Stake),
+    fee: U24,
+) -> Result<Address, DevnetError> {
     let asked: Bytes = V3::getPoolCall {
         a: low.token,
         b: high.token,

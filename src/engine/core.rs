@@ -9,7 +9,7 @@ use strum::VariantArray;
 use super::{dry_sales::DrySales, settings::EngineSettings, sights::Sights};
 use crate::{
     domain::trade::FailureKind,
-    ports::{Markets, Prices},
+    ports::{Markets, Prices, Referees},
     store::memory::JobMemory,
     telemetry::metric,
 };
@@ -21,6 +21,7 @@ pub struct Engine {
     pub(super) pool: PgPool,
     pub(super) prices: Arc<dyn Prices>,
     pub(super) markets: Arc<dyn Markets>,
+    pub(super) referees: Option<Arc<dyn Referees>>,
     pub(super) settings: EngineSettings,
     pub(super) memory: Arc<JobMemory>,
     pub(super) dry_sales: Arc<DrySales>,
@@ -44,10 +45,20 @@ impl Engine {
             pool,
             prices,
             markets,
+            referees: None,
             settings,
             memory: Arc::default(),
             dry_sales: Arc::default(),
             sights: Arc::default(),
+        }
+    }
+
+    /// The same engine, which can ask `referees` for the jobs that name one.
+    #[must_use]
+    pub fn with_referees(self, referees: Arc<dyn Referees>) -> Self {
+        Self {
+            referees: Some(referees),
+            ..self
         }
     }
 

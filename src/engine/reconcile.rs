@@ -173,20 +173,27 @@ impl Engine {
         let mut reports = Vec::new();
         for account in accounts {
             let tracked = tracked_by(jobs.iter().filter(|job| job.account == *account));
-            let assets: Vec<Asset> = tracked.keys().map(|address| Asset::of(*address)).collect();
+            let mut assets: Vec<Asset> = tracked.keys().map(|address| Asset::of(*address)).collect();
+            let mut wrapped = None;
             let held = match self.markets.market(account).await {
-                Ok(market) => market
-                    .chain
-                    .balances(account.wallet, &assets)
-                    .await
-                    .map_err(|error| error.to_string()),
+                Ok(market) => {
+                    wrapped = market.chain.wrapped_native();
+                    assets.extend(wrapped.map(Asset::of));
+                    let balances = market.chain.balances(account.wallet, &assets).await;
+                    balances.map_err(|error| error.to_string())
+                }
                 Err(error) => Err(error.to_string()),
             };
+            let spare = spare_wrapped(wrapped, &tracked, held.as_deref().unwrap_or_default());
             for (index, tracked) in tracked.into_values().enumerate() {
                 let held = held
                     .as_ref()
                     .map(|held| held.get(index).copied().unwrap_or_default());
-                reports.push(tracked.report(account, held.map_err(Clone::clone), &moving, &failed));
+                let mut report = tracked.report(account, held.map_err(Clone::clone), &moving, &failed);
+                if assets.get(index) == Some(&Asset::Native) {
+                    report.unwrap(spare, &moving);
+                }
+                reports.push(report);
             }
         }
         Ok(reports)
@@ -328,6 +335,36 @@ fn tracked_by<'a>(jobs: impl Iterator<Item = &'a Job>) -> BTreeMap<alloy_primiti
         }
     }
     all
+}
+
+/// What the wallet holds of the wrapped coin beyond what its jobs track of it.
+fn spare_wrapped(
+    wrapped: Option<alloy_primitives::Address>,
+    tracked: &BTreeMap<alloy_primitives::Address, Tracked>,
+    held: &[Amount],
+) -> Amount {
+    let of_jobs = wrapped.and_then(|token| tracked.get(&token));
+    let of_jobs = of_jobs.map_or(Amount::ZERO, |tracked| tracked.amount);
+    match (wrapped, held.last()) {
+        (Some(_), Some(held)) => held.saturating_sub(of_jobs),
+        _ => Amount::ZERO,
+    }
+}
+
+impl BalanceReport {
+    /// A wallet whose code refuses coins is paid in the wrapped form, and its jobs count that as the coin.
+    fn unwrap(&mut self, spare: Amount, moving: &HashSet<JobId>) {
+        let Ok(held) = &self.held else { return };
+        let missing = self.tracked.saturating_sub(*held);
+        if missing.is_zero() || spare < missing || self.jobs.iter().any(|job| moving.contains(job)) {
+            return;
+        }
+        let amount = missing.to_whole(self.decimals);
+        self.remedy = BalanceRemedy::Not(format!(
+            "the wallet holds it as W{symbol}, which it was paid instead: unwrap {amount} W{symbol}, or send {symbol}",
+            symbol = self.symbol
+        ));
+    }
 }
 
 impl Tracked {

@@ -7,11 +7,13 @@ pub mod geckoterminal;
 mod generated;
 mod http;
 mod recorded;
+mod referees;
 
 pub use book::PriceBook;
 pub use dexscreener::{Dexscreener, DexscreenerSettings, TokenListing};
 pub use geckoterminal::GeckoterminalSettings;
 pub use recorded::check as check_recorded;
+pub use referees::{Aggregators, RefereeSettings};
 
 /// The generated series' price at an instant: USD per whole token.
 #[must_use]

@@ -143,6 +143,17 @@ async fn what_an_error_gives_to_run_ends_it() {
     let terminal = Terminal::new().await;
     let filled = [("ADDRESS", TOKEN)];
     assert_eq!(follow(&terminal, &["pause", TOKEN], &filled), ["start"]);
+    // A job of another mode, and one that knows its token by another name.
+    let terminal = in_status("IDLE").await;
+    let liquidity = [
+        &["start", TOKEN, "--mode", "liquidity", "--budget", "500"],
+        &QUIET[..],
+    ]
+    .concat();
+    assert_eq!(follow(&terminal, &liquidity, &[]), ["remove"]);
+    let terminal = in_status("IDLE").await;
+    let renamed = [&START[..], &QUIET[..4], &["--symbol", "OTHER"]].concat();
+    assert_eq!(follow(&terminal, &renamed, &[]), ["remove"]);
     // A database without tables.
     let terminal = Terminal::on(testkit::empty_db().await);
     assert_eq!(follow(&terminal, &["list"], &[]), ["migrate"]);

@@ -106,6 +106,10 @@ fn what_is_wrong_with_a_policy_is_named_and_the_file_stays_as_it_is() {
         (&["policy", "allow", "--yes"], "JOB"),
         (&["policy", "stop", "--wallet", WALLET], "--chain"),
         (&["policy", "allow", "--quote", "doge"], "doge"),
+        (
+            &["policy", "allow", "--routers", "sushi"],
+            "there are pancakeswap-v3",
+        ),
     ] {
         let ran = run(dir, args);
         assert!(
@@ -133,4 +137,29 @@ fn what_is_wrong_with_a_policy_is_named_and_the_file_stays_as_it_is() {
         ran.story()
     );
     assert!(!file.exists());
+}
+
+#[test]
+fn routers_are_named_one_by_one_and_none_is_taken_away_by_naming_another() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let dir = dir.path();
+    let file = dir.join("policy.toml");
+    assert_eq!(run(dir, &allow(&["--yes"])).code, 0);
+    let text = std::fs::read_to_string(&file).expect("a policy");
+    assert!(!text.contains("routers") && !text.contains("router ="), "{text}");
+    let ran = run(dir, &allow(&["--routers", "pancakeswap-v3", "--yes"]));
+    assert!(
+        ran.code == 0 && ran.stdout.contains("may also use the routers pancakeswap-v3"),
+        "{}",
+        ran.story()
+    );
+    for more in [&["--yes"][..], &["--routers", "pancakeswap-v3", "--yes"]] {
+        assert_eq!(run(dir, &allow(more)).code, 0);
+        let text = std::fs::read_to_string(&file).expect("a policy");
+        assert!(text.contains("routers = [\"pancakeswap-v3\"]\n"), "{text}");
+        assert!(
+            !text.contains("pancake_v3_router"),
+            "the built-in address needs no line: {text}"
+        );
+    }
 }

@@ -170,6 +170,129 @@ fn every_command_that_a_message_names_can_be_given() {
     assert_eq!(commands("details: lgi-mm status {}"), ["lgi-mm status {}"]);
 }
 
+/// Commands that show something or run what is configured: following them changes no refusal.
+const SHOWS: [&str; 17] = [
+    "config keys",
+    "config show",
+    "daemon",
+    "doctor",
+    "info",
+    "list",
+    "logs",
+    "policy check",
+    "policy show",
+    "pools",
+    "scheduler",
+    "status",
+    "trades",
+    "wallet check",
+    "wallet list",
+    "worker",
+    "notify test",
+];
+
+/// What a text tells its reader to run, and the test that runs it and sees it help. Each row is of every text in which
+/// the words stand.
+const FOLLOWED: [(&str, &str); 16] = [
+    (
+        "lgi-mm remove",
+        "an_order_is_placed_filled_replaced_by_the_next_and_cancelled",
+    ),
+    ("lgi-mm start", "what_an_error_gives_to_run_ends_it"),
+    ("lgi-mm migrate", "what_an_error_gives_to_run_ends_it"),
+    (
+        "lgi-mm config edit {",
+        "an_edit_of_an_old_version_is_refused_and_its_draft_is_kept",
+    ),
+    (
+        "lgi-mm wallet new",
+        "a_wallet_is_taken_over_listed_and_never_shown",
+    ),
+    (
+        "lgi-mm wallet import",
+        "a_wallet_is_taken_over_listed_and_never_shown",
+    ),
+    (
+        "lgi-mm policy allow",
+        "without_a_policy_nothing_is_signed_and_one_command_allows_a_job",
+    ),
+    (
+        "lgi-mm policy resume",
+        "a_policy_is_written_shown_stopped_and_goes_on",
+    ),
+    (
+        "lgi-mm restore",
+        "a_restored_ledger_is_the_ledger_row_by_row_and_its_live_wallets_are_halted",
+    ),
+    (
+        "lgi-mm reconcile --count-in",
+        "a_backup_from_before_the_first_trade_buys_nothing_again",
+    ),
+    (
+        "lgi-mm reconcile --adopt",
+        "a_new_database_buys_nothing_with_a_wallet_that_has_a_past_until_it_is_adopted",
+    ),
+    (
+        "lgi-mm reconcile --apply",
+        "a_backup_that_nothing_followed_goes_on_after_it_is_reconciled",
+    ),
+    (
+        "lgi-mm reconcile",
+        "a_restored_older_database_signs_nothing_until_it_is_reconciled",
+    ),
+    (
+        "lgi-mm init",
+        "by_flags_alone_it_tells_what_a_buy_costs_writes_a_job_and_its_lines_work",
+    ),
+    (
+        "lgi-mm withdraw",
+        "what_no_job_holds_goes_where_the_policy_says_and_trading_goes_on",
+    ),
+    (
+        "lgi-mm resume",
+        "filters_choose_jobs_and_one_named_job_is_refused_as_before",
+    ),
+];
+
+#[test]
+fn every_command_that_a_message_gives_is_followed_by_a_test() {
+    let mut tests = String::new();
+    sources_below(&root().join("tests"), &mut tests);
+    let mut used = BTreeSet::new();
+    for Text { file, text } in texts() {
+        for command in commands(&text) {
+            let words = command.trim_start_matches("lgi-mm ");
+            let shows = SHOWS.iter().any(|shown| words.starts_with(shown));
+            if shows || words == "{command}" || SEEDS.iter().any(|seed| text.starts_with(seed)) {
+                continue;
+            }
+            let row = FOLLOWED.iter().find(|(given, _)| command.starts_with(given));
+            let Some((given, test)) = row else {
+                panic!("{file}: no test is named that follows `{command}`, in: {text}");
+            };
+            assert!(tests.contains(&format!("fn {test}(")), "there is no test {test}");
+            used.insert(*given);
+        }
+    }
+    let unused: Vec<&str> = FOLLOWED
+        .iter()
+        .map(|(given, _)| *given)
+        .filter(|given| !used.contains(given))
+        .collect();
+    assert!(unused.is_empty(), "no message gives these any more: {unused:?}");
+}
+
+fn sources_below(dir: &Path, text: &mut String) {
+    for entry in fs::read_dir(dir).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sources_below(&path, text);
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            text.push_str(&fs::read_to_string(&path).expect("a source file"));
+        }
+    }
+}
+
 /// Flags of a command and of those below it.
 fn flags(command: &clap::Command, found: &mut BTreeSet<String>) {
     let own = command.get_arguments().filter_map(|argument| argument.get_long());

@@ -3,7 +3,7 @@
 use alloy_primitives::{Address, address};
 
 use crate::{
-    contracts::{Contracts, EVERYWHERE},
+    contracts::{Contracts, EVERYWHERE, PANCAKE_V3},
     pool::{DYNAMIC_FEE, HookShape},
     span::Span,
 };
@@ -42,7 +42,7 @@ pub struct ChainInfo {
     pub v4_hooks: &'static [HookShape],
     /// A block before the first Uniswap V4 pool, where a search for pools begins.
     pub v4_first_block: u64,
-    /// What is deployed there, from Uniswap's and Chainlink's own pages.
+    /// What is deployed there, from the pages of Uniswap, PancakeSwap and Chainlink.
     pub contracts: Contracts,
 }
 
@@ -128,7 +128,7 @@ pub const CHAINS: &[ChainInfo] = &[
             native_usd_feed: address!("0x71041dddad3595F9CEd3DcCFBe3D1F4b0a16Bb70"),
             sequencer_feed: address!("0xBCF85224fc0756B9Fa45aA7892530B47e10b6433"),
             gas_price_oracle: address!("0x420000000000000000000000000000000000000F"),
-            ..EVERYWHERE
+            ..PANCAKE_V3
         },
     },
     ChainInfo {
@@ -161,7 +161,7 @@ pub const CHAINS: &[ChainInfo] = &[
             swap_router: address!("0x68b3465833fb72A70ecDF485E0e4C7bD8665Fc45"),
             v2_factory: address!("0x5C69bEe701ef814a2B6a3EDD4B1652CB9cc5aA6f"),
             native_usd_feed: address!("0x5f4eC3Df9cbd43714FE2740f5E3616155c5b8419"),
-            ..EVERYWHERE
+            ..PANCAKE_V3
         },
     },
     ChainInfo {
@@ -196,7 +196,7 @@ pub const CHAINS: &[ChainInfo] = &[
             v2_factory: address!("0xf1D7CC64Fb4452F05c498126312eBE29f30Fbcf9"),
             native_usd_feed: address!("0x639Fe6ab55C921f74e7fac1ee960C0B6293ba612"),
             sequencer_feed: address!("0xFdB631F5EE196F0ed6FAa767959853A9F217697D"),
-            ..EVERYWHERE
+            ..PANCAKE_V3
         },
     },
     ChainInfo {
@@ -358,8 +358,8 @@ mod tests {
     #[test]
     fn every_row_is_complete() {
         // An L1 has no sequencer; only OP-stack chains have an oracle of data fees; Unichain has no feeds;
-        // launchpads are Base's.
-        const ABSENT: [(&str, &str); 17] = [
+        // launchpads are Base's; PancakeSwap V3 is not on Optimism, Polygon and Unichain.
+        const ABSENT: [(&str, &str); 29] = [
             ("ethereum", "clanker_factory"),
             ("ethereum", "doppler_initializer"),
             ("arbitrum", "clanker_factory"),
@@ -377,6 +377,18 @@ mod tests {
             ("polygon", "gas_price_oracle"),
             ("unichain", "native_usd_feed"),
             ("unichain", "sequencer_feed"),
+            ("optimism", "pancake_v3_deployer"),
+            ("optimism", "pancake_v3_factory"),
+            ("optimism", "pancake_v3_quoter"),
+            ("optimism", "pancake_v3_router"),
+            ("polygon", "pancake_v3_deployer"),
+            ("polygon", "pancake_v3_factory"),
+            ("polygon", "pancake_v3_quoter"),
+            ("polygon", "pancake_v3_router"),
+            ("unichain", "pancake_v3_deployer"),
+            ("unichain", "pancake_v3_factory"),
+            ("unichain", "pancake_v3_quoter"),
+            ("unichain", "pancake_v3_router"),
         ];
         for chain in CHAINS {
             let name = chain.name;

@@ -62,6 +62,14 @@ contracts! {
     swap_router,
     /// Uniswap V2.
     v2_factory,
+    /// PancakeSwap V3: makes pools, so that their addresses follow from its own.
+    pancake_v3_deployer,
+    /// PancakeSwap V3.
+    pancake_v3_factory,
+    /// PancakeSwap V3.
+    pancake_v3_quoter,
+    /// PancakeSwap V3's SwapRouter.
+    pancake_v3_router,
     /// Chainlink, native coin in USD, 8 decimals.
     native_usd_feed,
     /// Chainlink: whether an L2's sequencer is up.
@@ -75,4 +83,13 @@ pub const EVERYWHERE: Contracts = Contracts {
     multicall3: address!("0xcA11bde05977b3631167028862bE2a173976CA11"),
     permit2: address!("0x000000000022D473030F116dDEE9F6B43aC78BA3"),
     ..Contracts::NONE
+};
+
+/// PancakeSwap V3 has the same addresses on every chain of the table that has it.
+pub(crate) const PANCAKE_V3: Contracts = Contracts {
+    pancake_v3_deployer: address!("0x41ff9AA7e16B8B1a8a8dc4f0eFacd93D02d071c9"),
+    pancake_v3_factory: address!("0x0BFbCF9fa4f9C56B0F40a671Ad40E0805A091865"),
+    pancake_v3_quoter: address!("0xB048Bbc1Ee6b733FFfCFb9e9CeF7375518e25997"),
+    pancake_v3_router: address!("0x1b81D678ffb9C0263b24A97847620C99d213eB14"),
+    ..EVERYWHERE
 };

@@ -32,6 +32,8 @@ pub mod outlook;
 pub mod pool;
 pub mod price;
 pub mod purpose;
+pub mod referees;
+pub mod router;
 pub mod samples;
 pub mod schedule;
 pub mod secret;

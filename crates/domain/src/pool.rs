@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use alloy_primitives::Address;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::router::ExtraRouter;
+
 /// The native coin where an address is asked for: currency zero, as Uniswap V4 writes it.
 pub const NATIVE: Address = Address::ZERO;
 
@@ -51,13 +53,28 @@ pub enum Pool {
     V3Hops(u32, u32),
     /// `v2`: the pair of token and quote.
     V2,
+    /// `pancake:FEE`: the same as `v3:FEE` on PancakeSwap V3.
+    Pancake(u32),
+    /// `pancake:FEE/FEE`: the same as `v3:FEE/FEE` on PancakeSwap V3.
+    PancakeHops(u32, u32),
+}
+
+impl Pool {
+    /// The router that a policy must name before this pool is traded in; `None`: it is one of Uniswap's.
+    #[must_use]
+    pub const fn extra_router(&self) -> Option<ExtraRouter> {
+        match self {
+            Self::V4(_) | Self::V3(_) | Self::V3Hops(..) | Self::V2 => None,
+            Self::Pancake(_) | Self::PancakeHops(..) => Some(ExtraRouter::PancakeswapV3),
+        }
+    }
 }
 
 /// A text that names no pool.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{text}' names no pool: write v2, v3:FEE, v3:FEE/FEE (through the wrapped native coin) or \
-     v4:CURRENCY0/CURRENCY1/FEE/TICK_SPACING/HOOKS with CURRENCY0 below CURRENCY1 (0x0..0 is the native coin) and FEE \
+    "'{text}' names no pool: write v2, v3:FEE, v3:FEE/FEE (through the wrapped native coin), pancake:FEE, \
+     pancake:FEE/FEE or v4:CURRENCY0/CURRENCY1/FEE/TICK_SPACING/HOOKS with CURRENCY0 below CURRENCY1 (0x0..0 is the native coin) and FEE \
      in hundredths of a basis point, below 1000000, or 8388608 (dynamic)"
 )]
 pub struct InvalidPool {
@@ -76,6 +93,8 @@ impl fmt::Display for Pool {
             Self::V3(fee) => write!(f, "v3:{fee}"),
             Self::V3Hops(first, second) => write!(f, "v3:{first}/{second}"),
             Self::V2 => f.write_str("v2"),
+            Self::Pancake(fee) => write!(f, "pancake:{fee}"),
+            Self::PancakeHops(first, second) => write!(f, "pancake:{first}/{second}"),
         }
     }
 }
@@ -86,7 +105,8 @@ impl FromStr for Pool {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parsed = match text.trim().split_once(':') {
             None if text.trim() == "v2" => Some(Self::V2),
-            Some(("v3", fees)) => v3(fees),
+            Some(("v3", fees)) => one_or_two(fees, Self::V3, Self::V3Hops),
+            Some(("pancake", fees)) => one_or_two(fees, Self::Pancake, Self::PancakeHops),
             Some(("v4", key)) => v4(key).map(Self::V4),
             _ => None,
         };
@@ -100,10 +120,10 @@ fn fee(text: &str) -> Option<u32> {
     text.parse().ok().filter(|fee| *fee < FEE_MAX)
 }
 
-fn v3(fees: &str) -> Option<Pool> {
+fn one_or_two(fees: &str, one: fn(u32) -> Pool, two: fn(u32, u32) -> Pool) -> Option<Pool> {
     match fees.split_once('/') {
-        None => fee(fees).map(Pool::V3),
-        Some((first, second)) => Some(Pool::V3Hops(fee(first)?, fee(second)?)),
+        None => fee(fees).map(one),
+        Some((first, second)) => Some(two(fee(first)?, fee(second)?)),
     }
 }
 
@@ -155,6 +175,8 @@ mod tests {
             "v2".to_owned(),
             "v3:500".to_owned(),
             "v3:10000/500".to_owned(),
+            "pancake:2500".to_owned(),
+            "pancake:2500/100".to_owned(),
             format!("v4:{WETH}/{TOKEN}/8388608/200/{HOOK}"),
             format!("v4:{NATIVE:#x}/{TOKEN}/3000/60/{NATIVE:#x}"),
         ] {
@@ -172,6 +194,11 @@ mod tests {
             "v3:",
             "v3:1000000",
             "v3:500/500/500",
+            "pancake",
+            "pancake:",
+            "pancake:1000000",
+            "pancake:500/",
+            "pancakeswap-v3:500",
             &format!("v4:{TOKEN}/{WETH}/3000/60/{HOOK}"),
             &format!("v4:{WETH}/{TOKEN}/3000/0/{HOOK}"),
             &format!("v4:{WETH}/{TOKEN}/3000/60"),

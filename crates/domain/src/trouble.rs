@@ -104,6 +104,8 @@ impl HoldReason {
             | Self::SimulationFailed
             | Self::ChainHalted
             | Self::QuoteDisagrees
+            | Self::RefereeBetter
+            | Self::RefereeSilent
             | Self::ChainClock
             | Self::DecimalsChanged
             | Self::NodesDisagree

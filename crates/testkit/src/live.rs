@@ -76,11 +76,13 @@ pub fn entry(devnet: &Devnet, wallet: Address, tokens: Vec<Address>) -> Entry {
         max_deadline: "1h".parse().expect("a span"),
         native_usd_min: lgi_mm::domain::units::Price::ONE,
         withdraw_to: vec![],
+        routers: vec![],
         stop: false,
         contracts: NamedContracts {
             permit2: contract("permit2"),
             universal_router: contract("universal_router"),
             swap_router: contract("swap_router"),
+            pancake_v3_router: contract("pancake_v3_router"),
             wrapped_native: keys.wrapped_native,
             usdc: keys.usdc,
         },
@@ -99,7 +101,12 @@ impl World {
 
     /// With `[chains.local]` changed by `change`.
     pub async fn with(block_time: BlockTime, change: impl FnOnce(ChainFile) -> ChainFile) -> Self {
-        let (devnet, db) = tokio::join!(devnet::devnet(block_time), crate::db());
+        Self::on(devnet::devnet(block_time).await, change).await
+    }
+
+    /// On a chain with more than usual.
+    pub async fn on(devnet: Devnet, change: impl FnOnce(ChainFile) -> ChainFile) -> Self {
+        let db = crate::db().await;
         devnet.node.set_balance(WALLET, coins(100)).await.expect("funded");
         let keys = change(ChainFile {
             resend_after: Some("500ms".parse().expect("a span")),

@@ -133,6 +133,10 @@ struct UnsteadyChain {
 
 #[async_trait]
 impl Chain for UnsteadyChain {
+    fn wrapped_native(&self) -> Option<Address> {
+        self.chain.wrapped_native()
+    }
+
     async fn head(&self) -> Result<Head, RpcError> {
         self.chain.head().await
     }

@@ -139,6 +139,7 @@ impl LiveDemo {
             max_deadline: Span::from_secs(600),
             native_usd_min: Price::ONE,
             withdraw_to: vec![],
+            routers: vec![],
             stop: false,
             contracts: NamedContracts::default(),
         };

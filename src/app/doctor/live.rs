@@ -312,8 +312,14 @@ async fn allowances(live: &LiveChain, job: &Job) -> Check {
         .into_iter()
         .filter(|token| token.address != NATIVE)
     {
-        for spender in [contracts.permit2, contracts.swap_router] {
-            asked.push((token, spender));
+        for spender in [
+            contracts.permit2,
+            contracts.swap_router,
+            contracts.pancake_v3_router,
+        ] {
+            if !spender.is_zero() {
+                asked.push((token, spender));
+            }
         }
     }
     let requests: Vec<_> = asked

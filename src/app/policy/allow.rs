@@ -25,6 +25,7 @@ use crate::{
     config::Settings,
     domain::{
         onchain::Asset,
+        router::ExtraRouter as PolicyRouter,
         span::Span,
         units::{Price, Usd},
     },
@@ -77,6 +78,8 @@ pub struct AllowRequest {
     pub limits: Limits,
     /// Addresses that withdrawals may pay, with their checksum, in addition to those that are allowed already.
     pub withdraw_to: Vec<String>,
+    /// Routers beyond Uniswap's, in addition to those that are allowed already.
+    pub routers: Vec<PolicyRouter>,
 }
 
 /// An entry that is not written yet.
@@ -150,6 +153,7 @@ pub async fn propose(
         },
     };
     need::extend(&mut entry.withdraw_to, &receivers);
+    need::extend(&mut entry.routers, &request.routers);
     limits.override_in(&mut entry)?;
     if limits.max_deadline.is_none() {
         // Transactions built from this machine's own settings must be signable.
@@ -253,6 +257,7 @@ async fn new_entry(
             None => need::least_native(native_now(settings, chain).await?),
         },
         withdraw_to: vec![],
+        routers: vec![],
         stop: false,
         contracts: NamedContracts::default(),
     })

@@ -17,3 +17,4 @@ pub use show::{KeyView, PolicyView, show};
 pub use stop::{PolicyKey, Stopped, set_stop};
 
 pub use crate::chain::policy::{Entry as PolicyEntry, Quote as PolicyQuote};
+pub use crate::domain::router::ExtraRouter as PolicyRouter;

@@ -12,6 +12,7 @@ use crate::{
         bounds,
         config::MostBought,
         pool::NATIVE,
+        router::ExtraRouter,
         units::{BPS, Price, Rounding, Usd},
     },
     store::jobs::Job,
@@ -95,9 +96,15 @@ pub(in crate::app) fn entry_for(job: &Job, spec: &ChainSpec, native: Price) -> E
         max_deadline: MAX_DEADLINE,
         native_usd_min: least_native(native),
         withdraw_to: vec![],
+        routers: pinned_router(job).into_iter().collect(),
         stop: false,
         contracts: NamedContracts::default(),
     }
+}
+
+/// The router beyond Uniswap's that the job's pinned pool needs.
+fn pinned_router(job: &Job) -> Option<ExtraRouter> {
+    job.config.venue.pool.and_then(|pool| pool.extra_router())
 }
 
 /// What a job's own limits let one trade lose, basis points.
@@ -121,22 +128,30 @@ pub fn name_contracts(entry: &mut Entry, spec: &ChainSpec) {
     if entry.chain_id() != Some(spec.chain_id) {
         entry.chain_id = Some(spec.chain_id);
     }
-    let (table, used) = (entry.contracts(), contracts_of(spec));
+    let (table, used) = (entry.contracts(), contracts_of(spec, &entry.routers));
     let differs = |table: Address, used: Address| (table != used && !used.is_zero()).then_some(used);
     let named = &mut entry.contracts;
     named.permit2 = differs(table.permit2, used.permit2).or(named.permit2);
     named.universal_router =
         differs(table.universal_router, used.universal_router).or(named.universal_router);
     named.swap_router = differs(table.swap_router, used.swap_router).or(named.swap_router);
+    named.pancake_v3_router =
+        differs(table.pancake_v3_router, used.pancake_v3_router).or(named.pancake_v3_router);
     named.wrapped_native = differs(table.wrapped_native, used.wrapped_native).or(named.wrapped_native);
     named.usdc = differs(table.usdc, used.usdc).or(named.usdc);
 }
 
-const fn contracts_of(spec: &ChainSpec) -> PolicyContracts {
+/// The contracts of the settings, of the routers beyond Uniswap's those that are named.
+fn contracts_of(spec: &ChainSpec, routers: &[ExtraRouter]) -> PolicyContracts {
+    let extra = |router, address| match routers.contains(&router) {
+        true => address,
+        false => Address::ZERO,
+    };
     PolicyContracts {
         permit2: spec.contracts.permit2,
         universal_router: spec.contracts.universal_router,
         swap_router: spec.contracts.swap_router,
+        pancake_v3_router: extra(ExtraRouter::PancakeswapV3, spec.contracts.pancake_v3_router),
         wrapped_native: spec.wrapped_native,
         usdc: spec.usdc,
     }
@@ -161,6 +176,7 @@ pub(in crate::app) fn merged(before: Option<&Entry>, wanted: Entry) -> Entry {
     entry.max_loss_bps = before.max_loss_bps.max(wanted.max_loss_bps);
     extend(&mut entry.tokens, &wanted.tokens);
     extend(&mut entry.quotes, &wanted.quotes);
+    extend(&mut entry.routers, &wanted.routers);
     entry
 }
 
@@ -199,6 +215,13 @@ pub(in crate::app) fn lacks(policy: &Policy, job: &Job, spec: &ChainSpec) -> Vec
         entry.quote(job.quote.address).is_some(),
         format!("paying with {}", job.quote.symbol),
     );
+    let router = pinned_router(job).filter(|router| !entry.routers.contains(router));
+    if let Some(router) = router {
+        need(
+            false,
+            format!("router {router}: its venue.pool is swapped through it"),
+        );
+    }
     need(
         entry.max_trade_usd >= own.trade,
         format!(
@@ -223,7 +246,14 @@ pub(in crate::app) fn lacks(policy: &Policy, job: &Job, spec: &ChainSpec) -> Vec
         entry.chain_id() == Some(spec.chain_id),
         format!("chain id {} of the settings", spec.chain_id),
     );
-    let (allowed, used) = (entry.contracts(), contracts_of(spec));
+    lacks.extend(contracts_lacking(entry, spec));
+    lacks
+}
+
+/// Contracts of the settings that the entry does not allow.
+fn contracts_lacking(entry: &Entry, spec: &ChainSpec) -> Vec<String> {
+    let mut lacks = Vec::new();
+    let (allowed, used) = (entry.contracts(), contracts_of(spec, &entry.routers));
     for (name, allowed, used) in [
         ("permit2", allowed.permit2, used.permit2),
         (
@@ -232,13 +262,17 @@ pub(in crate::app) fn lacks(policy: &Policy, job: &Job, spec: &ChainSpec) -> Vec
             used.universal_router,
         ),
         ("swap_router", allowed.swap_router, used.swap_router),
+        (
+            "pancake_v3_router",
+            allowed.pancake_v3_router,
+            used.pancake_v3_router,
+        ),
         ("wrapped_native", allowed.wrapped_native, used.wrapped_native),
         ("usdc", allowed.usdc, used.usdc),
     ] {
-        need(
-            allowed == used || used.is_zero(),
-            format!("contract {name} {used} of the settings"),
-        );
+        if allowed != used && !used.is_zero() {
+            lacks.push(format!("contract {name} {used} of the settings"));
+        }
     }
     lacks
 }

@@ -22,7 +22,7 @@ use crate::{
         pool::NATIVE,
         units::{Amount, MoneyError, NATIVE_DECIMALS},
     },
-    engine::withdraw::of_jobs,
+    engine::withdraw::{of_jobs, owned_as_wrapped},
     ports::{Chain, Markets},
     store::{
         jobs::{self, Filter, Job},
@@ -218,7 +218,7 @@ async fn on_chain(
     let tokens = assets(app, account, jobs);
     let asked: Vec<Asset> = tokens.iter().map(|token| Asset::of(token.address)).collect();
     let balances = tokio::time::timeout(PATIENCE, balances(app, account, &asked)).await;
-    let (held, problem) = match balances {
+    let (held, problem): (Vec<Option<Amount>>, _) = match balances {
         Ok(Ok(held)) => (held.into_iter().map(Some).collect(), None),
         Ok(Err(problem)) => (vec![None; asked.len()], Some(problem)),
         Err(_) => {
@@ -232,10 +232,23 @@ async fn on_chain(
         .iter()
         .filter(|job| job.account == *account && job.status != JobStatus::Idle)
         .count();
+    let native = tokens
+        .iter()
+        .zip(&held)
+        .find(|(token, _)| token.address == NATIVE);
+    let native = native.and_then(|(_, held)| *held).unwrap_or_default();
+    let live = app.live().chain(&account.chain).ok();
+    let wrapped = live
+        .filter(|_| account.realm == Realm::Live)
+        .map(|live| live.spec.wrapped_native);
     let mut found = Vec::new();
     for (token, held) in tokens.iter().zip(held) {
         let asset = Asset::of(token.address);
         let (owned, kept) = of_jobs(jobs, account, asset)?;
+        let as_wrapped = owned_as_wrapped(jobs, account, (asset, wrapped), native)?;
+        let owned = owned
+            .checked_add(as_wrapped)
+            .map_err(|error| AppError::Internal(error.to_string()))?;
         let open = reserved.get(&asset).copied().unwrap_or_default();
         let rate = spent
             .iter()

@@ -76,7 +76,7 @@ pub(crate) trait Dex: Send + Sync {
     /// Why this DEX has no such price, in words for the owner.
     fn price(&self, spec: &ChainSpec, route: &Route, when: When) -> Result<Vec<Leg>, String>;
 
-    /// How many of its pools were asked, for the message that none of them trades.
+    /// How many of its pools were asked, for the message that none of them trades; empty: not worth a word.
     fn asked(&self, _spec: &ChainSpec, pools: &[Pool]) -> String {
         format!("{} of {}", pools.len(), self.name())
     }

@@ -11,10 +11,10 @@ use tracing::warn;
 use super::{
     api::{Bounds, Route},
     assets::{Pair, pair_of},
-    choice::{Fit, fits, likely_first, too_good},
+    choice::{Fit, fits, likely_first, passed_over, too_good, unnamed},
     holdings::{self, Holdings},
     sale,
-    search::{FOUND_FOR, Offer, Search},
+    search::{Asker, FOUND_FOR, Offer, Search},
     trial::{NEVER, Refusal, Trial, Tried, scaled_up},
 };
 use crate::{
@@ -148,6 +148,12 @@ impl BestOf {
                     "the pinned pool {pinned} does not trade {token_in} for {token_out}"
                 ))
             })?;
+            if !self.search.permits(Asker::Wallet(request.wallet), &pinned) {
+                let unnamed = unnamed(&self.search, request, pinned.extra_router());
+                return Err(QuoteError::NoLiquidity(format!(
+                    "{pinned} is pinned, and {unnamed}"
+                )));
+            }
             let (offers, holdings) = self.ask(request, &[route]).await?;
             return match offers.is_empty() {
                 true => Err(QuoteError::NoLiquidity(format!(
@@ -157,7 +163,8 @@ impl BestOf {
                 false => Ok((offers, holdings)),
             };
         }
-        let candidates = self.search.candidates(token_in, token_out).await;
+        let asker = Asker::Wallet(request.wallet);
+        let candidates = self.search.candidates(asker, token_in, token_out).await;
         let candidates = candidates.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
         let (offers, holdings) = self.ask(request, &candidates).await?;
         if offers.is_empty() {
@@ -167,8 +174,9 @@ impl BestOf {
     }
 
     fn searched(&self, request: &SwapRequest, candidates: &[Route]) -> String {
+        let unnamed = passed_over(&self.search, request);
         format!(
-            "no pool gives anything for {} of {} in {}; asked on {}: {}",
+            "no pool gives anything for {} of {} in {}; asked on {}: {}{unnamed}",
             request.amount_in,
             request.token_in,
             request.token_out,

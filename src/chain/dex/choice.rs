@@ -1,11 +1,12 @@
 //! Which of several offers is tried first, and which is passed over.
 
-use super::search::Offer;
+use super::search::{Asker, Offer, Search};
 use crate::{
     domain::{
         bounds,
         kept::Kept,
         onchain::SwapRequest,
+        router::ExtraRouter,
         units::{Amount, MoneyError},
     },
     ports::QuoteError,
@@ -80,4 +81,29 @@ pub(super) fn too_good(request: &SwapRequest, arrives: Amount) -> Option<String>
              price or the pool is wrong"
         )
     })
+}
+
+/// That the wallet's policy entry does not name these routers, and where it would.
+pub(super) fn unnamed(
+    search: &Search,
+    request: &SwapRequest,
+    routers: impl IntoIterator<Item = ExtraRouter>,
+) -> String {
+    let routers: Vec<String> = routers.into_iter().map(|router| router.to_string()).collect();
+    format!(
+        "the policy entry of {} on {} does not name {}: its key `routers` says what it may use besides Uniswap's",
+        request.wallet,
+        search.spec.name,
+        routers.join(", ")
+    )
+}
+
+/// The same of all pools that are passed over for it, after a semicolon; nothing if none is.
+pub(super) fn passed_over(search: &Search, request: &SwapRequest) -> String {
+    let asker = Asker::Wallet(request.wallet);
+    let routers = search.passed_over(asker, request.token_in, request.token_out);
+    match routers.is_empty() {
+        true => String::new(),
+        false => format!("; {}", unnamed(search, request, routers)),
+    }
 }

@@ -4,6 +4,7 @@ use alloy_primitives::Address;
 
 use super::{
     api::{Dex, Route},
+    pancake_v3::PancakeV3,
     uniswap_v2::UniswapV2,
     uniswap_v3::UniswapV3,
     uniswap_v4::UniswapV4,
@@ -11,7 +12,7 @@ use super::{
 use crate::{chain::settings::ChainSpec, domain::pool::Pool};
 
 /// In the order in which they are asked: of two pools that give the same, the first one is used.
-pub(crate) const DEXES: &[&dyn Dex] = &[&UniswapV4, &UniswapV3, &UniswapV2];
+pub(crate) const DEXES: &[&dyn Dex] = &[&UniswapV4, &UniswapV3, &UniswapV2, &PancakeV3];
 
 /// `pool` as a way from `token_in` to `token_out`; `None` if it does not trade them.
 pub(crate) fn route(spec: &ChainSpec, pool: Pool, token_in: Address, token_out: Address) -> Option<Route> {

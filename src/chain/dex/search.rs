@@ -1,8 +1,8 @@
 //! The best pool of a pair: every candidate is asked in one round trip, and the answer is kept for a while.
 
 use std::{
-    collections::HashMap,
-    sync::Arc,
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -25,7 +25,7 @@ use crate::{
         rpc::Rpc,
         settings::ChainSpec,
     },
-    domain::{kept::Kept, pool::Pool},
+    domain::{kept::Kept, pool::Pool, router::ExtraRouter},
     store::v4_pools::V4Pool,
 };
 
@@ -60,6 +60,20 @@ type Found = HashMap<Pair, (Pool, Instant)>;
 /// Pools of a token and a quote that failed, and when.
 type Shunned = HashMap<(Pair, Pool), Instant>;
 
+/// For whom pools are looked at: a key signs for a router beyond Uniswap's only if its policy entry names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// For the owner, who wants to see all.
+    Owner,
+    /// For all wallets of the chain: what any of them may trade in.
+    Chain,
+    /// For one wallet.
+    Wallet(Address),
+}
+
+/// Whether the policy names a router: for a wallet, or for any if there is none.
+pub(crate) type RouterRule = Arc<dyn Fn(Option<Address>, ExtraRouter) -> bool + Send + Sync>;
+
 /// Asks pools, and remembers the best in process.
 #[derive(Clone)]
 pub(crate) struct Search {
@@ -71,6 +85,8 @@ pub(crate) struct Search {
     /// Pools that quote and cannot be traded in, and when that was seen.
     shunned: Arc<Mutex<Shunned>>,
     members: Arc<[Member]>,
+    /// What the policy says of routers; until it is set, any may be used.
+    routers: Arc<OnceLock<RouterRule>>,
     pub(crate) discovery: Arc<Discovery>,
 }
 
@@ -93,8 +109,51 @@ impl Search {
             recorded: Arc::default(),
             shunned: Arc::default(),
             members: members.collect(),
+            routers: Arc::default(),
             discovery,
         }
+    }
+
+    /// Another search by the same rule and with the same knowledge of which pools there are.
+    pub(crate) fn sibling(&self, rpc: Rpc, spec: Arc<ChainSpec>) -> Self {
+        Self {
+            routers: self.routers.clone(),
+            ..Self::new(rpc, spec, self.discovery.clone())
+        }
+    }
+
+    /// Pools are passed over whose router `rule` does not name; the first rule counts, for all copies of this search.
+    pub(crate) fn obey(&self, rule: RouterRule) {
+        // A second one would be the same policy again.
+        let _ = self.routers.set(rule);
+    }
+
+    /// Whether `asker` may trade in `pool`, as far as its router is concerned.
+    pub(crate) fn permits(&self, asker: Asker, pool: &Pool) -> bool {
+        let (Some(router), Some(named)) = (pool.extra_router(), self.routers.get()) else {
+            return true;
+        };
+        match asker {
+            Asker::Owner => true,
+            Asker::Chain => named(None, router),
+            Asker::Wallet(wallet) => named(Some(wallet), router),
+        }
+    }
+
+    /// The routers whose pools `asker` passes over between the two.
+    pub(crate) fn passed_over(
+        &self,
+        asker: Asker,
+        token_in: Address,
+        token_out: Address,
+    ) -> BTreeSet<ExtraRouter> {
+        let pools = DEXES
+            .iter()
+            .flat_map(|dex| dex.candidates(&self.spec, token_in, token_out));
+        pools
+            .filter(|pool| !self.permits(asker, pool))
+            .filter_map(|pool| pool.extra_router())
+            .collect()
     }
 
     /// The pool recently found for a pair of token and quote.
@@ -156,15 +215,17 @@ impl Search {
         route(&self.spec, pool, token_in, token_out)
     }
 
-    /// Every way from `token_in` to `token_out` there might be.
+    /// Every way from `token_in` to `token_out` there might be for `asker`.
     pub(crate) async fn candidates(
         &self,
+        asker: Asker,
         token_in: Address,
         token_out: Address,
     ) -> Result<Vec<Route>, CallError> {
         let mut routes = Vec::new();
         for member in self.members.iter() {
-            let pools = member.dex.candidates(&self.spec, token_in, token_out);
+            let mut pools = member.dex.candidates(&self.spec, token_in, token_out);
+            pools.retain(|pool| self.permits(asker, pool));
             if pools.is_empty() || !self.is_usable(member).await? {
                 continue;
             }
@@ -257,7 +318,11 @@ impl Search {
             let own: Vec<Pool> = pools.filter(|pool| member.dex.has(pool)).collect();
             member.dex.asked(&self.spec, &own)
         };
-        self.members.iter().map(of).collect::<Vec<_>>().join(", ")
+        let asked = self.members.iter().map(of);
+        asked
+            .filter(|asked| !asked.is_empty())
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     /// What each route gives for `amount`, the best first; routes that give nothing are left out. `extra` is read

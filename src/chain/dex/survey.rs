@@ -10,7 +10,7 @@ use super::{
     assets::pair_of,
     best_of::BestOf,
     calls::calls,
-    search::Offer,
+    search::{Asker, Offer, Search},
     simulate::{Untried, simulate_rich},
     trial::{NEVER, untried_gas},
     uniswap_v4::{has_dynamic_fee, hook},
@@ -119,6 +119,17 @@ pub struct Survey {
     pub asked: String,
 }
 
+/// Why no wallet of the chain trades in `pool`, if that is for want of a name in the policy.
+fn unnamed(search: &Search, pool: &Pool) -> Option<String> {
+    let router = pool
+        .extra_router()
+        .filter(|_| !search.permits(Asker::Chain, pool))?;
+    Some(format!(
+        "no policy entry on {} names its router {router} in `routers`",
+        search.spec.name
+    ))
+}
+
 impl BestOf {
     /// Asks every pool of a pair.
     ///
@@ -127,7 +138,7 @@ impl BestOf {
     pub async fn survey(&self, request: &SurveyRequest) -> Result<Survey, RpcError> {
         let search = self.search();
         let (token, quote) = (request.token, request.quote);
-        let routes = search.candidates(quote, token).await;
+        let routes = search.candidates(Asker::Owner, quote, token).await;
         let routes = routes.map_err(CallError::into_rpc)?;
         let asked = search.offers(&routes, request.amount, &[]).await;
         let (offers, _) = asked.map_err(CallError::into_rpc)?;
@@ -157,7 +168,7 @@ impl BestOf {
                     .map(|back| bounds::loss_bps(Amount::new(request.amount), back)),
                 measured: trip.measured,
                 depth_usd: depths.get(&pool).copied(),
-                refused: trip.refused,
+                refused: trip.refused.or_else(|| unnamed(&search, &pool)),
             });
         }
         pools.sort_by_key(|pool| pool.refused.is_some());
@@ -193,7 +204,7 @@ impl BestOf {
         let routes: Vec<Route> = match pinned {
             Some(pool) => search.route(pool, quote, token).into_iter().collect(),
             None => search
-                .candidates(quote, token)
+                .candidates(Asker::Chain, quote, token)
                 .await
                 .map_err(|error| error.to_string())?,
         };

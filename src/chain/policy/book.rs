@@ -9,12 +9,12 @@ use std::{
 use alloy_primitives::Address;
 
 use super::{
-    file::Policy,
+    file::{Entry, Policy},
     journal::{Journal, Spent},
     refusal::{Reason, Refusal},
 };
 use crate::{
-    domain::Timestamp,
+    domain::{Timestamp, router::ExtraRouter},
     trust::{Chosen, trusted},
 };
 
@@ -116,6 +116,16 @@ impl PolicyBook {
             .map_err(|error| unreadable(format!("{} is not a policy: {error}", path.display())));
         *read = Some((stamp, policy.clone()));
         policy
+    }
+
+    /// Whether the wallet's entry on this chain names a router beyond Uniswap's; without a wallet, whether any does.
+    #[must_use]
+    pub fn names(&self, chain: &str, wallet: Option<Address>, router: ExtraRouter) -> bool {
+        let of = |entry: &&Entry| entry.chain == chain && wallet.is_none_or(|wallet| entry.wallet == wallet);
+        self.policy().is_ok_and(|policy| {
+            let mut entries = policy.allow.iter().filter(of);
+            entries.any(|entry| entry.routers.contains(&router))
+        })
     }
 
     /// What a wallet has spent against its limits.

@@ -125,6 +125,7 @@ pub(super) fn payment(entry: &Entry, pay: &Payment) -> Result<(), Refusal> {
         at.permit2,
         at.universal_router,
         at.swap_router,
+        at.pancake_v3_router,
         at.wrapped_native,
         at.usdc,
     ];

@@ -203,12 +203,17 @@ fn fill(table: &mut Table, entry: &Entry) {
         let receivers: Array = entry.withdraw_to.iter().map(|to| to.to_checksum(None)).collect();
         put(table, "withdraw_to", receivers.into());
     }
+    if !entry.routers.is_empty() {
+        let routers: Array = entry.routers.iter().map(ToString::to_string).collect();
+        put(table, "routers", routers.into());
+    }
     put(table, "stop", entry.stop.into());
     let named = &entry.contracts;
     let addresses = [
         ("permit2", named.permit2),
         ("universal_router", named.universal_router),
         ("swap_router", named.swap_router),
+        ("pancake_v3_router", named.pancake_v3_router),
         ("wrapped_native", named.wrapped_native),
         ("usdc", named.usdc),
     ];

@@ -12,6 +12,7 @@ use crate::domain::{
     chains::{self, ChainInfo, USDC_DECIMALS},
     contracts::EVERYWHERE,
     pool::NATIVE,
+    router::ExtraRouter,
     span::Span,
     units::{BPS, NATIVE_DECIMALS, Price, Usd},
 };
@@ -47,6 +48,9 @@ pub struct NamedContracts {
     /// SwapRouter02.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub swap_router: Option<Address>,
+    /// PancakeSwap V3's SwapRouter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pancake_v3_router: Option<Address>,
     /// The ERC-20 that wraps the native coin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wrapped_native: Option<Address>,
@@ -89,6 +93,9 @@ pub struct Entry {
     /// Addresses that withdrawals may pay; empty: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub withdraw_to: Vec<Address>,
+    /// Routers beyond Uniswap's that may be used; empty: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routers: Vec<ExtraRouter>,
     /// Kill switch of this wallet: only cancels are signed.
     #[serde(default)]
     pub stop: bool,
@@ -189,10 +196,23 @@ impl Entry {
             permit2: named.permit2.unwrap_or(known.permit2),
             universal_router: named.universal_router.unwrap_or(known.universal_router),
             swap_router: named.swap_router.unwrap_or(known.swap_router),
+            pancake_v3_router: self.extra(
+                ExtraRouter::PancakeswapV3,
+                named.pancake_v3_router.unwrap_or(known.pancake_v3_router),
+            ),
             wrapped_native: named
                 .wrapped_native
                 .unwrap_or_else(|| of_chain(|chain| chain.wrapped_native)),
             usdc: named.usdc.unwrap_or_else(|| of_chain(|chain| chain.usdc)),
+        }
+    }
+
+    /// A router beyond Uniswap's is none that may be called unless the entry names it.
+    fn extra(&self, router: ExtraRouter, address: Address) -> Address {
+        if self.routers.contains(&router) {
+            address
+        } else {
+            Address::ZERO
         }
     }
 

@@ -67,10 +67,17 @@ impl Flow {
 
     /// Resolves a receiver; every address but the wallet and the router is refused.
     pub(super) fn recipient(&self, address: Address) -> Result<To, Refusal> {
-        if address == SENDER || address == self.wallet {
+        match address {
+            SENDER => Ok(To::Wallet),
+            ROUTER => Ok(To::Router),
+            other => self.wallet_only(other),
+        }
+    }
+
+    /// The same where the router pays the address as it stands: its constants would be addresses that nobody has.
+    pub(super) fn wallet_only(&self, address: Address) -> Result<To, Refusal> {
+        if address == self.wallet {
             Ok(To::Wallet)
-        } else if address == ROUTER {
-            Ok(To::Router)
         } else {
             let detail = format!(
                 "it pays {address}; only the wallet {} itself may be paid",

@@ -6,11 +6,12 @@ use alloy_primitives::{Address, U256};
 use super::{
     flow::Flow,
     model::{Allow, Intent, Payment, PolicyContracts, exact},
+    periphery,
     refusal::{Reason, Refusal},
     swap02, universal,
 };
 use crate::{
-    chain::contracts::{Erc20, Permit2, SwapRouter, UniversalRouter},
+    chain::contracts::{Erc20, Periphery, Permit2, SwapRouter, UniversalRouter},
     domain::{onchain::Call, pool::NATIVE, trade::Purpose},
 };
 
@@ -35,6 +36,9 @@ impl Intent {
             let multicall: SwapRouter::multicallCall = exact(data)?;
             let flow = swap02::follow(Flow::new(wallet, call.value), &multicall, at)?;
             return flow.end(multicall.deadline, None).map(Self::Swap);
+        }
+        if call.to == at.pancake_v3_router && selector == Periphery::multicallCall::SELECTOR {
+            return periphery::read(Flow::new(wallet, call.value), &exact(data)?, at).map(Self::Swap);
         }
         if !call.value.is_zero() && data.is_empty() {
             return Ok(Self::Pay(Payment {

@@ -12,6 +12,7 @@ mod flow;
 mod intent;
 mod journal;
 mod model;
+mod periphery;
 mod refusal;
 mod signer;
 mod swap02;

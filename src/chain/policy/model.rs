@@ -15,6 +15,8 @@ pub struct PolicyContracts {
     pub universal_router: Address,
     /// SwapRouter02.
     pub swap_router: Address,
+    /// PancakeSwap V3's SwapRouter; zero unless the entry names it.
+    pub pancake_v3_router: Address,
     /// The ERC-20 that wraps the native coin.
     pub wrapped_native: Address,
     /// The token that counts as a dollar.
@@ -69,7 +71,10 @@ impl Allow {
         let spender = self.spender;
         match self.expires {
             Some(_) => spender == at.universal_router && !spender.is_zero(),
-            None => (spender == at.permit2 || spender == at.swap_router) && !spender.is_zero(),
+            None => {
+                let takers = [at.permit2, at.swap_router, at.pancake_v3_router];
+                takers.contains(&spender) && !spender.is_zero()
+            }
         }
     }
 }

@@ -38,7 +38,8 @@ pub(super) fn follow(
             flow.put(*gives, swap.amountOutMin, false, to);
         } else if !first && selector == SwapRouter::unwrapWETH9Call::SELECTOR {
             let unwrap: SwapRouter::unwrapWETH9Call = exact(step)?;
-            let to = flow.recipient(unwrap.recipient)?;
+            // Unlike the swaps, it knows no constants.
+            let to = flow.wallet_only(unwrap.recipient)?;
             flow.sweep(at.wrapped_native, NATIVE, unwrap.amountMinimum, to)?;
         } else {
             return Err(shape(format!(
@@ -51,7 +52,12 @@ pub(super) fn follow(
 }
 
 /// The router pays with the attached native coin if the swap takes its wrapped form, otherwise from the wallet.
-fn pay(flow: &mut Flow, asset: Address, amount: U256, at: &PolicyContracts) -> Result<(), Refusal> {
+pub(super) fn pay(
+    flow: &mut Flow,
+    asset: Address,
+    amount: U256,
+    at: &PolicyContracts,
+) -> Result<(), Refusal> {
     if amount.is_zero() {
         return Err(shape("a swap of zero would trade what the router holds"));
     }

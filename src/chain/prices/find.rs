@@ -12,6 +12,7 @@ use crate::{
         dex::{
             api::Route,
             assets::{Pair, erc20},
+            search::Asker,
         },
         multicall::{Read, Reading},
     },
@@ -123,7 +124,7 @@ impl OnchainPrices {
         token_out: Address,
     ) -> Result<Vec<Route>, String> {
         let search = self.search(request.source);
-        let routes = search.candidates(token_in, token_out).await;
+        let routes = search.candidates(Asker::Chain, token_in, token_out).await;
         let mut routes = routes.map_err(|error| error.to_string())?;
         if request.source == SourceName::Twap {
             routes.retain(|route| route.dex.has_history());

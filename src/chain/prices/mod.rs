@@ -22,7 +22,7 @@ use super::{
         api::When,
         assets::Pair,
         price::{Digits, PoolPrice},
-        search::Search,
+        search::{Asker, Search},
     },
     discovery::Discovery,
     multicall::{Read, Reading, decode, read_all, read_all_at},
@@ -76,14 +76,13 @@ impl OnchainPrices {
 
     /// The same from other nodes, which read the same pools.
     pub(crate) fn witness(&self, rpc: Rpc, spec: Arc<ChainSpec>) -> Self {
-        let discovery = self.spot.discovery.clone();
-        Self::sharing(Search::new(rpc.clone(), spec.clone(), discovery), rpc, spec)
+        Self::sharing(self.spot.sibling(rpc.clone(), spec.clone()), rpc, spec)
     }
 
     /// The same, sharing the venue's knowledge of pools: those that fail its simulations are not price sources.
     pub(crate) fn sharing(spot: Search, rpc: Rpc, spec: Arc<ChainSpec>) -> Self {
         Self {
-            history: Search::new(rpc, spec, spot.discovery.clone()),
+            history: spot.sibling(rpc, spec),
             spot,
             native: Arc::default(),
         }
@@ -168,12 +167,7 @@ impl OnchainPrices {
         for request in distinct {
             let pools = match self.pool(request).await {
                 Some(pool) => self.pools(request, pool),
-                None => Err(format!(
-                    "no pool of {} and {} found on {}",
-                    request.token,
-                    request.quote,
-                    self.spec().name
-                )),
+                None => Err(self.not_found(request)),
             };
             wishes.push(Wish {
                 request: *request,
@@ -181,6 +175,21 @@ impl OnchainPrices {
             });
         }
         wishes
+    }
+
+    fn not_found(&self, request: &PoolPriceRequest) -> String {
+        let (token, quote, chain) = (request.token, request.quote, &self.spec().name);
+        let search = self.search(request.source);
+        let passed_over = search.passed_over(Asker::Chain, token, quote);
+        let routers: Vec<String> = passed_over.iter().map(ToString::to_string).collect();
+        let but = match routers.is_empty() {
+            true => String::new(),
+            false => format!(
+                " but those whose router no policy entry names: {}",
+                routers.join(", ")
+            ),
+        };
+        format!("no pool of {token} and {quote} found on {chain}{but}")
     }
 
     fn pools(&self, request: &PoolPriceRequest, pool: Pool) -> Result<PoolPrice, String> {

@@ -10,7 +10,7 @@ use super::entry::described;
 use crate::{
     app::{
         App, AppError, Target,
-        policy::{self, AllowRequest, Limits, PolicyQuote, Subject},
+        policy::{self, AllowRequest, Limits, PolicyQuote, PolicyRouter, Subject},
     },
     cli::{confirm::says_yes, out::Out, target::actor},
     config::Settings,
@@ -58,6 +58,9 @@ pub struct AllowArgs {
     /// An address that `withdraw` and `wallet sweep` may pay, with its checksum, in addition to those already allowed
     #[arg(long, value_name = "ADDRESS")]
     withdraw_to: Vec<String>,
+    /// Routers beyond Uniswap's that may be used, in addition to those already allowed
+    #[arg(long, value_name = "NAME,..", value_delimiter = ',', value_parser = router)]
+    routers: Vec<PolicyRouter>,
     /// Write without asking for confirmation
     #[arg(long)]
     yes: bool,
@@ -89,6 +92,11 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &AllowArgs) -> Resu
             allowed.file.display()
         )
     })
+}
+
+fn router(text: &str) -> Result<PolicyRouter, String> {
+    text.parse()
+        .map_err(|_| format!("no router is called that; there are {}", PolicyRouter::names()))
 }
 
 /// Asks for confirmation on a terminal; without one, `--yes` is needed.
@@ -123,6 +131,7 @@ impl AllowArgs {
         Ok(AllowRequest {
             subject,
             withdraw_to: self.withdraw_to.clone(),
+            routers: self.routers.clone(),
             limits: Limits {
                 max_trade_usd: self.max_trade_usd,
                 max_hour_usd: self.max_hour_usd,

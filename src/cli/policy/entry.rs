@@ -33,6 +33,10 @@ pub(super) fn described(entry: &PolicyEntry) -> String {
         let receivers: Vec<String> = entry.withdraw_to.iter().map(ToString::to_string).collect();
         text.push_str(&format!("  withdrawals may pay {}\n", receivers.join(", ")));
     }
+    if !entry.routers.is_empty() {
+        let routers: Vec<String> = entry.routers.iter().map(ToString::to_string).collect();
+        text.push_str(&format!("  may also use the routers {}\n", routers.join(", ")));
+    }
     let at = entry.contracts();
     let named = [
         ("permit2", entry.contracts.permit2, at.permit2),
@@ -42,6 +46,11 @@ pub(super) fn described(entry: &PolicyEntry) -> String {
             at.universal_router,
         ),
         ("swap router", entry.contracts.swap_router, at.swap_router),
+        (
+            "PancakeSwap V3 router",
+            entry.contracts.pancake_v3_router,
+            at.pancake_v3_router,
+        ),
         (
             "wrapped native",
             entry.contracts.wrapped_native,

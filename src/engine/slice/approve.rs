@@ -326,6 +326,9 @@ impl Engine {
         }
         let reason = match limits::approve(plan, &job.config, &quoted) {
             Ok(approved) => {
+                if let Some((reason, detail)) = self.refereed(job, &plan, quote.amount_out).await {
+                    return Ok(Refusal::because(reason, detail).into());
+                }
                 let trip = round_trip(&plan, quote, &quoted, terms.gas_price)?;
                 return Ok(Trial::Decided(Approval::Approved(approved, trip)));
             }

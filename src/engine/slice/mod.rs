@@ -6,6 +6,7 @@ pub(in crate::engine) mod evaluate;
 pub(in crate::engine) mod facts;
 pub(in crate::engine) mod keys;
 pub(in crate::engine) mod proof;
+mod refereed;
 pub(in crate::engine) mod sale;
 pub(in crate::engine) mod shrunk;
 pub(in crate::engine) mod tick;

@@ -155,6 +155,21 @@ pub(crate) fn of_jobs(
     Ok((owned, kept))
 }
 
+/// What jobs own of the native coin and the wallet holds in its wrapped form: a wallet whose code refuses coins is paid
+/// so. It is nobody's to withdraw.
+pub(crate) fn owned_as_wrapped(
+    jobs: &[Job],
+    account: &Account,
+    (asset, wrapped): (Asset, Option<Address>),
+    native: Amount,
+) -> Result<Amount, EngineError> {
+    if wrapped.map(Asset::of) != Some(asset) {
+        return Ok(Amount::ZERO);
+    }
+    let (coin, _) = of_jobs(jobs, account, Asset::Native)?;
+    Ok(coin.saturating_sub(native))
+}
+
 impl Engine {
     /// What a withdrawal would pay and cost. Nothing is signed.
     ///
@@ -170,8 +185,8 @@ impl Engine {
             .await?;
         let seen = self.booked(account, &market, order).await?;
         let jobs = jobs::list(&self.pool, &Filter::default()).await?;
-        let (owned, kept) = of_jobs(&jobs, account, asset)?;
-        let room = self.room(&market, order, owned).await?;
+        let (_, kept) = of_jobs(&jobs, account, asset)?;
+        let room = self.room(&market, order, &jobs).await?;
         let free = room.free;
         let fees = market.chain.fees().await?;
         if let Some(why) = too_expensive(&market, fees) {
@@ -214,7 +229,7 @@ impl Engine {
             order: order.clone(),
             amount,
             held: room.balances[0],
-            of_jobs: owned,
+            of_jobs: room.owned,
             reserved: room.reserved,
             gas_usd,
             call: Call {
@@ -231,7 +246,7 @@ impl Engine {
     }
 
     /// What is left of the wallet's balances.
-    async fn room(&self, market: &Market, order: &WithdrawOrder, owned: Amount) -> Result<Room, EngineError> {
+    async fn room(&self, market: &Market, order: &WithdrawOrder, jobs: &[Job]) -> Result<Room, EngineError> {
         let account = &order.account;
         let asset = Asset::of(order.token.address);
         let held = market
@@ -239,6 +254,9 @@ impl Engine {
             .balances(account.wallet, &[asset, Asset::Native])
             .await?;
         let [of_asset, native] = [0, 1].map(|index| held.get(index).copied().unwrap_or_default());
+        let (owned, _) = of_jobs(jobs, account, asset)?;
+        let wrapped = (asset, market.chain.wrapped_native());
+        let owned = owned.checked_add(owned_as_wrapped(jobs, account, wrapped, native)?)?;
         let reserved = self.reserved(account).await?;
         let taken = |asset| reserved.get(&asset).copied().unwrap_or_default();
         Ok(Room {

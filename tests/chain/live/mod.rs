@@ -18,6 +18,7 @@ mod killed;
 mod payouts;
 mod reorgs;
 mod requests;
+mod routers;
 mod secrets;
 mod withdrawals;
 

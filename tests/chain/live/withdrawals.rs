@@ -1,8 +1,12 @@
 //! Money that its owner takes out.
 
 use alloy_primitives::{Address, U256};
-use lgi_mm::{devnet::BlockTime, domain::onchain::Asset, ports::Chain};
-use testkit::live::{KEY, World, coins};
+use lgi_mm::{
+    devnet::{BlockTime, DEPLOYER},
+    domain::onchain::Asset,
+    ports::Chain,
+};
+use testkit::live::{KEY, WALLET, World, coins};
 use tokio::process::Command;
 
 use crate::live::{ALL_FINAL, clanker};
@@ -218,4 +222,59 @@ async fn released_tokens_are_taken_out_or_adopted_again_and_none_of_them_twice()
     daemon.kill().await.expect("killed");
     let (code, agrees) = world.run(&["--json", "reconcile"]).await;
     assert!(code == 0 && agrees.contains("\"agree\": true"), "{agrees}");
+}
+
+/// A wallet whose code refuses coins is paid in WETH: what a job counts as coin is then no spare WETH.
+#[tokio::test(flavor = "multi_thread")]
+async fn coin_of_a_job_that_the_wallet_holds_as_weth_is_not_free() {
+    let world = World::new(BlockTime::OnTransaction).await;
+    let at = world.devnet.deployment();
+    let (weth, token) = (at.weth, at.clanker);
+    world.permit_token(token);
+    allow(&world);
+    let job = [
+        "start",
+        &token.to_string(),
+        "--mode",
+        "liquidity",
+        "--budget",
+        "2",
+        "--live",
+        "--chain",
+        "local",
+        "--set",
+        "limits.max_slippage_bps=300",
+        "--yes",
+    ];
+    let (code, said) = world.run(&job).await;
+    assert_eq!(code, 0, "{said}");
+    let node = &world.devnet.node;
+    node.set_balance(WALLET, coins(1) / U256::from(2))
+        .await
+        .expect("set");
+    let deposit = alloy_primitives::bytes!("d0e30db0");
+    node.send(DEPLOYER, Some(weth), &deposit, coins(4))
+        .await
+        .expect("wrapped");
+    world.devnet.give(weth, WALLET, coins(3)).await.expect("paid");
+    let (code, said) = world.run(&["reconcile"]).await;
+    assert!(code == 6 && said.contains("unwrap 1.5 WETH"), "{code} {said}");
+    let to = OWNER.to_checksum(None);
+    let take = async |amount: &str| {
+        let weth = weth.to_checksum(None);
+        let withdraw = [
+            "withdraw", &weth, amount, "--to", &to, "--chain", "local", "--yes",
+        ];
+        world.run(&withdraw).await
+    };
+    // Of 3 WETH 1.5 are the coin that the job counts and the wallet has not.
+    let (code, said) = take("1.6").await;
+    assert!(code == 4 && said.contains("1.5 WETH is free"), "{code} {said}");
+    let (code, said) = world.run(&["wallet", "list", "--json"]).await;
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = take("1.5").await;
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(held(&world, Asset::Token(weth)).await, coins(3) / U256::from(2));
+    let (code, said) = take("0.1").await;
+    assert!(code == 4 && said.contains("0 WETH is free"), "{code} {said}");
 }

@@ -155,7 +155,15 @@ async fn raced(world: &World, race: Race) -> BestOf {
                 let sent =
                     json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_sendTransaction", "params": params });
                 let answer = ask(sent.to_string()).await;
-                assert!(answer.contains("result"), "{answer}");
+                let answer: Value = serde_json::from_str(&answer).expect("an answer");
+                let hash = answer["result"].as_str().expect("a hash");
+                let receipt = json!({
+                    "jsonrpc": "2.0", "id": 1, "method": "eth_getTransactionReceipt", "params": [hash]
+                });
+                // The node answers before the block is there.
+                while !ask(receipt.to_string()).await.contains("blockNumber") {
+                    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                }
             }
         }
         ask(body).await

@@ -8,6 +8,7 @@
 mod few_units;
 mod kept;
 mod odd;
+mod pancake;
 mod prices;
 mod refusals;
 mod shapes;

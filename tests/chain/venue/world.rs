@@ -43,7 +43,17 @@ impl World {
 
     /// With other settings than usual.
     pub async fn with(change: impl FnOnce(&mut ChainFile)) -> Self {
-        let devnet = devnet::devnet(BlockTime::OnTransaction).await;
+        Self::on(devnet::devnet(BlockTime::OnTransaction).await, change).await
+    }
+
+    /// With PancakeSwap V3 as well.
+    pub async fn with_pancake() -> Self {
+        let mut devnet = devnet::devnet(BlockTime::OnTransaction).await;
+        devnet.add_pancake().await.expect("its contracts");
+        Self::on(devnet, |_| {}).await
+    }
+
+    async fn on(devnet: Devnet, change: impl FnOnce(&mut ChainFile)) -> Self {
         let mut keys = devnet.chain_file();
         change(&mut keys);
         let spec = Arc::new(ChainSpec::resolve(NAME, &keys).expect("a chain"));

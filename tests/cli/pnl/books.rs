@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, U256};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use lgi_mm::{
     domain::{
         accounting::Fill,
@@ -29,8 +29,7 @@ use lgi_mm::{
 use rust_decimal::{Decimal, RoundingStrategy};
 use sqlx::PgPool;
 
-/// Digits of the tokens of these ledgers.
-pub const DIGITS: u8 = 6;
+use super::expected::{DIGITS, Expected};
 
 pub fn usd(value: Decimal) -> Usd {
     Usd::new(value).expect("USD")
@@ -38,55 +37,6 @@ pub fn usd(value: Decimal) -> Usd {
 
 pub fn amount(units: u64) -> Amount {
     Amount::new(U256::from(units))
-}
-
-/// What a job should have: its cycle by average cost, what each row earned and paid, and its owner's pocket.
-#[derive(Debug, Default, Clone)]
-pub struct Expected {
-    pub held: Decimal,
-    pub cost: Decimal,
-    pub realized: Decimal,
-    pub gas: Decimal,
-    pub money_in: Decimal,
-    /// What left the pocket less what came back, of each booking that stands, in their order.
-    pub bookings: Vec<(u64, Decimal)>,
-    /// Instant, realised, gas.
-    pub rows: Vec<(DateTime<Utc>, Decimal, Decimal)>,
-}
-
-impl Expected {
-    /// The deepest that the pocket ever was.
-    fn fold(&mut self) {
-        let mut out = Decimal::ZERO;
-        self.money_in = Decimal::ZERO;
-        for (_, moved) in &self.bookings {
-            out += moved;
-            self.money_in = self.money_in.max(out);
-        }
-    }
-
-    fn booked(&mut self, booking: u64, moved: Decimal) {
-        self.bookings.push((booking, moved));
-        self.fold();
-    }
-
-    pub fn by_period(&self, name: impl Fn(DateTime<Utc>) -> String) -> BTreeMap<String, (Decimal, Decimal)> {
-        let mut sums: BTreeMap<String, (Decimal, Decimal)> = BTreeMap::new();
-        for (at, realized, gas) in &self.rows {
-            if !realized.is_zero() || !gas.is_zero() {
-                let sum = sums.entry(name(*at)).or_default();
-                *sum = (sum.0 + realized, sum.1 + gas);
-            }
-        }
-        sums
-    }
-
-    pub fn net(&self, price: Decimal) -> Decimal {
-        let value = self.held * price / Decimal::from(10_u64.pow(DIGITS.into()));
-        // Values are rounded down to the ledger's twelve digits.
-        let value = value.round_dp_with_strategy(12, RoundingStrategy::ToZero);
-        self.realized + value - self.cost - self.gas
-    }
 }
 
 /// A transaction of a trade that was mined: what for, and its gas in USD.
@@ -448,28 +398,5 @@ impl Books {
             .execute(&self.pool)
             .await
             .expect("a price");
-    }
-}
-
-/// Numbers that are the same at every run.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn below(&mut self, most: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % most
-    }
-
-    /// A sum with `digits` digits after the point.
-    pub fn sum(&mut self, most: u64, digits: u32) -> Decimal {
-        let units = self.below(most * 10_u64.pow(digits));
-        Decimal::new(i64::try_from(units).expect("in range"), digits)
-    }
-
-    pub fn hours(&mut self, most: u64) -> TimeDelta {
-        TimeDelta::seconds(i64::try_from(self.below(most * 3_600)).expect("in range"))
     }
 }

@@ -1,6 +1,8 @@
 //! What was earned: each figure of each view against sums that the test keeps itself, and against each other.
 
 mod books;
+mod dice;
+mod expected;
 mod faces;
 
 use std::collections::BTreeMap;
@@ -16,7 +18,10 @@ use lgi_mm::domain::{
 use rust_decimal::Decimal;
 use serde_json::Value;
 
-use self::books::{Books, Dice, Mined};
+use self::{
+    books::{Books, Mined},
+    dice::Dice,
+};
 use crate::terminal::{TOKEN, Terminal};
 
 pub fn json(terminal: &Terminal, args: &[&str]) -> Value {
@@ -128,7 +133,7 @@ fn periods(value: &Value) -> BTreeMap<String, (Decimal, Decimal)> {
     sums.collect()
 }
 
-fn shows(view: &Value, expected: &books::Expected, price: Decimal) {
+fn shows(view: &Value, expected: &expected::Expected, price: Decimal) {
     assert_eq!(decimal(&view["realized_usd"]), expected.realized);
     assert_eq!(decimal(&view["gas_usd"]), expected.gas);
     assert_eq!(decimal(&view["money_in_usd"]), expected.money_in);

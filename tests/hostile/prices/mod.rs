@@ -2,6 +2,7 @@
 
 mod hidden;
 mod lies;
+mod referees;
 mod sales;
 mod set_up;
 mod witnesses;

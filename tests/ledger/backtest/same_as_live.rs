@@ -373,7 +373,11 @@ async fn a_backtest_decides_and_trades_as_the_real_workers_do() {
     };
     let (mut reasons, mut held) = (BTreeSet::new(), BTreeSet::new());
     for (id, (mode, config)) in ids.into_iter().zip(wanted) {
-        let setup = Setup::new(mode, config, costs());
+        // A real job has no slot at the instant of its start.
+        let setup = Setup {
+            starts_at: Some(walk::start()),
+            ..Setup::new(mode, config, costs())
+        };
         let outcome = backtest::run(&setup, detail, rows.iter().copied());
         let (live, mut tested) = (told_live(&clock.pool, id).await, told_by_backtest(&outcome, mode));
         // A backtest says of every slot that nothing is evaluated any more.

@@ -1,8 +1,10 @@
 //! Each row of the table "What a job remembers" in docs/rules.md has a test here: what ends it, and what it survives.
 
+mod limits;
+
 use std::future::Future;
 
-use chrono::{DateTime, Days, TimeDelta, Utc};
+use chrono::TimeDelta;
 use lgi_mm::{
     domain::{
         config::{AfterStop, JobConfig, Rules},
@@ -13,7 +15,6 @@ use lgi_mm::{
         units::{Amount, Usd},
     },
     engine::TickOutcome,
-    paper::FaultKind,
     store::{orders::Order, trades},
 };
 use rust_decimal::Decimal;
@@ -381,91 +382,6 @@ async fn last_accepted_price() {
     trades_at(&world, "3", Reason::Dca).await;
 }
 
-async fn fails_once(world: &World) {
-    world.fault(FaultKind::Revert, 1).await;
-    world.trade().await;
-    assert_eq!(world.job().await.failures_in_row, 1);
-    assert_eq!(world.hold().await, HoldReason::Backoff);
-}
-
-async fn failures() {
-    let mut config = accumulate();
-    config.limits.failure_backoff = span("1h");
-    let world = World::new(config).await;
-    fails_once(&world).await;
-    paused_for(&world, TimeDelta::zero()).await;
-    assert_eq!(world.job().await.failures_in_row, 0);
-    world.trade().await;
-    fails_once(&world).await;
-    // Nothing waits to sell for long, and a fill ends it.
-    world.pass(TimeDelta::hours(2));
-    sold(&world).await;
-    assert_eq!(world.job().await.failures_in_row, 0);
-    new_cycle(&world).await;
-    world.trade().await;
-}
-
-/// The first slots are early in a day, so that none of them is of the day before.
-async fn early(world: &World) {
-    let midnight = |at: DateTime<Utc>| (at.date_naive() + Days::new(1)).and_time(chrono::NaiveTime::MIN);
-    let now = Utc::now();
-    world.pass(midnight(now) - now.naive_utc() + TimeDelta::minutes(10));
-}
-
-async fn turnover() {
-    let mut config = accumulate();
-    config.limits.max_trades_per_hour = 2;
-    let world = World::new(config).await;
-    early(&world).await;
-    let full = async |reason| {
-        assert_eq!(world.hold().await, reason);
-        paused_for(&world, TimeDelta::zero()).await;
-        assert_eq!(world.hold().await, reason, "paused");
-        sold(&world).await;
-        new_cycle(&world).await;
-        assert_eq!(world.hold().await, reason, "a new cycle");
-    };
-    world.trade().await;
-    world.trade().await;
-    full(HoldReason::TradesPerHour).await;
-    world.pass(TimeDelta::minutes(61));
-    world.trade().await;
-
-    let mut config = accumulate();
-    config.limits.max_daily_spend_usd = usd(25);
-    let world = World::new(config).await;
-    early(&world).await;
-    let full = async || world.hold().await == HoldReason::DailySpend;
-    world.trade().await;
-    world.trade().await;
-    world.trade().await;
-    assert!(full().await);
-    paused_for(&world, TimeDelta::zero()).await;
-    assert!(full().await, "paused");
-    sold(&world).await;
-    new_cycle(&world).await;
-    assert!(full().await, "a new cycle");
-    world.pass(TimeDelta::days(1));
-    world.trade().await;
-}
-
-async fn slices() {
-    let world = World::new(accumulate()).await;
-    world.trade().await;
-    let over = span("20s");
-    world.order(Order::Liquidate { over, slices: 2 }).await;
-    world.trade().await;
-    let done = async || world.job().await.liquidation.map(|plan| plan.slices_done());
-    assert_eq!(done().await, Some(1));
-    paused_for(&world, TimeDelta::zero()).await;
-    assert_eq!(done().await, Some(1));
-    world.pass(TimeDelta::seconds(21));
-    world.trade().await;
-    assert_eq!(world.job().await.status, JobStatus::Idle);
-    new_cycle(&world).await;
-    assert_eq!(done().await, None);
-}
-
 /// Whether the rows of the page are those that are tried here.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_remembered_value_ends_and_survives_as_the_page_says() {
@@ -489,9 +405,9 @@ async fn every_remembered_value_ends_and_survives_as_the_page_says() {
             "cooldown of spread trades" => run(&mut running, cooldown_of_spreads()),
             "moving average" => run(&mut running, moving_average()),
             "last accepted price (a jump is doubted)" => run(&mut running, last_accepted_price()),
-            "failures in a row and their pause" => run(&mut running, failures()),
-            "trades of the hour, bought and traded of the day" => run(&mut running, turnover()),
-            "slices of a liquidation" => run(&mut running, slices()),
+            "failures in a row and their pause" => run(&mut running, limits::failures()),
+            "trades of the hour, bought and traded of the day" => run(&mut running, limits::turnover()),
+            "slices of a liquidation" => run(&mut running, limits::slices()),
             row => panic!("docs/rules.md: no test tries {row:?}"),
         }
     }

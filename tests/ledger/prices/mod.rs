@@ -7,6 +7,7 @@ mod dexscreener;
 mod generated;
 mod rate_limit;
 mod recorded;
+mod referees;
 
 use alloy_primitives::Address;
 use chrono::{DateTime, Utc};

@@ -4,17 +4,12 @@ mod order;
 mod whole;
 
 use lgi_mm::domain::{
-    config::{
-        AccumulateConfig, AfterStop, JobConfig, JobConfigFile, KEYS, LiquidityConfig, RecordedConfig,
-        SourceName,
-    },
+    config::{AccumulateConfig, AfterStop, JobConfig, LiquidityConfig, RecordedConfig, SourceName},
     job::JobMode,
     schedule::CronExpr,
     span::Span,
     units::Usd,
 };
-
-use strum::VariantArray;
 
 use super::support::{dec, usd};
 
@@ -419,31 +414,5 @@ fn liquidity_refuses_what_is_out_of_range_or_contradicts_itself() {
             found.iter().any(|message| message == expected),
             "{expected}: {found:#?}"
         );
-    }
-}
-
-#[test]
-fn the_edges_of_every_range_are_allowed() {
-    let cases: [(JobMode, Change); 8] = [
-        (JobMode::Accumulate, |c| c.limits.max_daily_spend_usd = Usd::ZERO),
-        (JobMode::Accumulate, |c| c.limits.min_trade_usd = usd("10")),
-        (JobMode::Accumulate, |c| {
-            accumulate(c).max_accumulation_usd = usd("10")
-        }),
-        (JobMode::Accumulate, |c| {
-            accumulate(c).dip_buy_threshold_pct = dec("0")
-        }),
-        (JobMode::Accumulate, |c| {
-            accumulate(c).dca_interval = None;
-            accumulate(c).dca_schedule = Some(CronExpr::every_minute());
-        }),
-        (JobMode::Liquidity, |c| liquidity(c).support_dip_pct = dec("2")),
-        (JobMode::Liquidity, |c| {
-            liquidity(c).rebalance_threshold_pct = dec("50")
-        }),
-        (JobMode::Liquidity, |c| liquidity(c).budget_usd = usd("25")),
-    ];
-    for (index, (mode, change)) in cases.into_iter().enumerate() {
-        assert_eq!(messages(mode, change), Vec::<String>::new(), "case {index}");
     }
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use lgi_mm::domain::{
     config::{
         ALTERNATIVES, AccumulateConfig, JobConfig, JobConfigFile, KEYS, LiquidityConfig, OrderConfig,
-        RecordedConfig,
+        RecordedConfig, VenueConfig,
     },
     job::JobMode,
     notice::EventChoice,
+    referees::{RefereeAction, RefereeName},
     schedule::CronExpr,
     span::Span,
 };
@@ -47,7 +48,12 @@ fn the_key_list_is_what_a_full_configuration_serialises_to() {
     if let Some(rules) = &mut full.accumulate {
         rules.dca_schedule = Some(CronExpr::every_minute());
     }
-    full.venue.pool = Some(lgi_mm::domain::pool::Pool::V2);
+    full.venue = VenueConfig {
+        pool: Some(lgi_mm::domain::pool::Pool::V2),
+        referees: vec![RefereeName::Velora],
+        referee_bps: 7,
+        referee_action: RefereeAction::Warn,
+    };
     full.notify.events = EventChoice::Only(vec![]);
     full.price.recorded = Some(RecordedConfig {
         file: "prices.csv".to_owned(),

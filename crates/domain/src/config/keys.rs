@@ -80,7 +80,19 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "venue.pool",
-        "Live: the pool to trade in: v2, v3:FEE, v3:FEE/FEE or v4:CURRENCY0/CURRENCY1/FEE/TICK_SPACING/HOOKS",
+        "Live: the pool to trade in: v2, v3:FEE[/FEE], pancake:FEE[/FEE] or v4:CURRENCY0/CURRENCY1/FEE/TICK_SPACING/HOOKS",
+    ),
+    key(
+        "venue.referees",
+        "Live: aggregators that must not know a better route: [] (nobody), or some of kyberswap, velora",
+    ),
+    key(
+        "venue.referee_bps",
+        "How much less than a referee knows a trade may pay; 0 to 5000 bps (100 unless set)",
+    ),
+    key(
+        "venue.referee_action",
+        "What follows if a referee knows better or is silent: hold (unless set), or warn (in the log); a liquidation or a stop never holds",
     ),
     key(
         "limits.min_trade_usd",

@@ -8,6 +8,7 @@ use crate::{
     Timestamp,
     notice::{EventChoice, ReceiverChoice},
     pool::Pool,
+    referees::{RefereeAction, RefereeName},
     schedule::{CronExpr, interval_end},
     span::Span,
     units::{Usd, exact_decimal},
@@ -71,12 +72,46 @@ impl PriceConfig {
 }
 
 /// `[venue]`
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VenueConfig {
     /// The pool to trade in; `None`: the best one is found. The paper venue has no pools.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pool: Option<Pool>,
+    /// Live: aggregators that are asked, before each trade, what it would pay elsewhere; none by default. Nothing of
+    /// theirs is executed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub referees: Vec<RefereeName>,
+    /// How much less than a referee knows a trade may pay, 0 to 5000 bps of what it knows.
+    #[serde(skip_serializing_if = "is_usual_bps")]
+    pub referee_bps: u32,
+    /// What follows if a referee knows more than that, or is silent.
+    #[serde(skip_serializing_if = "is_usual_action")]
+    pub referee_action: RefereeAction,
+}
+
+impl Default for VenueConfig {
+    fn default() -> Self {
+        Self {
+            pool: None,
+            referees: vec![],
+            referee_bps: REFEREE_BPS,
+            referee_action: RefereeAction::default(),
+        }
+    }
+}
+
+/// Aggregators split over many pools; a percent is more than that usually brings at the size of a DCA buy.
+const REFEREE_BPS: u32 = 100;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_usual_bps(bps: &u32) -> bool {
+    *bps == REFEREE_BPS
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_usual_action(action: &RefereeAction) -> bool {
+    *action == RefereeAction::default()
 }
 
 impl VenueConfig {

@@ -7,7 +7,7 @@ use super::{
     invalid::{DAY, InvalidConfig, USD_MAX, Validator, ZeroIs},
     job::JobConfig,
     rules::Rules,
-    sections::{LimitsConfig, PriceConfig, ScheduleConfig, SourceName},
+    sections::{LimitsConfig, PriceConfig, ScheduleConfig, SourceName, VenueConfig},
 };
 use crate::job::JobMode;
 
@@ -26,6 +26,7 @@ impl JobConfig {
         }
         schedule(&self.schedule, &mut found);
         price(&self.price, &mut found);
+        venue(&self.venue, &mut found);
         limits(&self.limits, &mut found);
         match &self.rules {
             Rules::Accumulate(rules) => rules.check(&self.limits, &mut found),
@@ -44,6 +45,20 @@ fn schedule(config: &ScheduleConfig, found: &mut Validator) {
         "schedule.jitter",
         config.jitter,
         format_args!("less than schedule.max_lateness ({})", config.max_lateness),
+    );
+}
+
+fn venue(config: &VenueConfig, found: &mut Validator) {
+    found.range("venue.referee_bps", config.referee_bps, 0, 5_000);
+    let names: Vec<String> = config.referees.iter().map(ToString::to_string).collect();
+    let mut distinct = names.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    found.require(
+        distinct.len() == names.len(),
+        "venue.referees",
+        format_args!("[{}]", names.join(", ")),
+        "each referee once",
     );
 }
 

@@ -109,6 +109,10 @@ pub enum HoldReason {
     SignerHalted,
     /// The quote is better than the accepted price by more than `max_price_deviation_bps`: one of the two is wrong.
     QuoteDisagrees,
+    /// A referee knows a route that pays more than the best one found here by more than `referee_bps`.
+    RefereeBetter,
+    /// A referee that the job asks did not answer, or knows no route.
+    RefereeSilent,
     /// The newest block's time and the database's clock differ by more than 30 s.
     ChainClock,
     /// The token contract reports other decimals than the job was started with.
@@ -229,6 +233,14 @@ impl HoldReason {
                 "The chain's newest block is too old: it has halted or the nodes are behind; see `doctor`."
             }
             Self::SignerHalted => "The signer is halted; run `doctor` to see why.",
+            Self::RefereeBetter => {
+                "A referee knows a route that pays more than the best one found here; look at `pools`, raise \
+                 venue.referee_bps, or set venue.referee_action to warn."
+            }
+            Self::RefereeSilent => {
+                "A referee that this job asks did not answer or knows no route; take it off venue.referees, or set \
+                 venue.referee_action to warn."
+            }
             Self::QuoteDisagrees => {
                 "The quote is better than the accepted price by more than max_price_deviation_bps: one of them is wrong."
             }

@@ -149,11 +149,20 @@ pub(super) fn require_quote(
         return Ok(());
     }
     let problem = format!(
-        "job {} pays with {}, which never changes; `remove` it first to pay with ",
+        "job {} pays with {}, which never changes; run ",
         job.id, job.quote.symbol
     );
     let without = format!(" {asked}, or start it without ");
-    Err(message![problem, Field::Quote, without, Field::Quote].refused())
+    let first = " first to pay with ";
+    Err(message![
+        problem,
+        Advice::Remove(job.id),
+        first,
+        Field::Quote,
+        without,
+        Field::Quote
+    ]
+    .refused())
 }
 
 /// USD per whole quote token of an existing job.

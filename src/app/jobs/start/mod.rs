@@ -138,10 +138,11 @@ async fn not_allowed(app: &App, job: JobId) -> Result<Option<NotAllowed>, AppErr
 fn check_same(request: &StartRequest, job: &Job) -> Result<(), AppError> {
     if request.mode.is_some_and(|mode| mode != job.mode) {
         let problem = format!(
-            "job {} of this token has mode {}, which never changes; `remove` it first, or start it without ",
+            "job {} of this token has mode {}, which never changes; run ",
             job.id, job.mode
         );
-        return Err(message![problem, Field::Mode].refused());
+        let first = " first, or start it without ";
+        return Err(message![problem, Advice::Remove(job.id), first, Field::Mode].refused());
     }
     let token = &job.token;
     let other_decimals = request.decimals.is_some_and(|given| given != token.decimals);
@@ -151,10 +152,12 @@ fn check_same(request: &StartRequest, job: &Job) -> Result<(), AppError> {
         .is_some_and(|given| *given != token.symbol);
     if other_decimals || other_symbol {
         let problem = format!(
-            "job {} knows this token as {} with {} decimals, which never changes; `remove` it first, or start it without ",
+            "job {} knows this token as {} with {} decimals, which never changes; run ",
             job.id, token.symbol, token.decimals
         );
-        return Err(message![problem, Field::Symbol, " and ", Field::Decimals].refused());
+        let first = " first, or start it without ";
+        let remove = Advice::Remove(job.id);
+        return Err(message![problem, remove, first, Field::Symbol, " and ", Field::Decimals].refused());
     }
     if let Some(refused) = &job.refused {
         let problem = format!(

@@ -1,5 +1,6 @@
 //! Every calldata that our venue makes passes; any field of it changed does not.
 
+mod forks;
 mod mutate;
 mod payments;
 
@@ -9,6 +10,7 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, B256, U256, aliases::U48};
 use async_trait::async_trait;
 use proptest::prelude::*;
+use strum::VariantArray as _;
 
 use super::{
     appraiser::{Appraiser, Worth},
@@ -19,12 +21,13 @@ use super::{
 use crate::{
     chain::{
         ChainSpec, LocalSigner,
-        contracts::{Erc20, Permit2, SwapRouter, UniversalRouter},
+        contracts::{Erc20, Periphery, Permit2, SwapRouter, UniversalRouter},
         dex::{calls::calls_for_tests, list::route},
     },
     domain::{
         onchain::{Call, Fees, SwapRequest, UnsignedTransaction},
         pool::{NATIVE, Pool, PoolKey},
+        router::ExtraRouter,
         trade::Purpose,
         units::{Amount, Price, Usd},
     },
@@ -58,6 +61,7 @@ fn entry(wallet: Address) -> Entry {
         max_deadline: "10m".parse().expect("a span"),
         native_usd_min: Price::new(700.into()).expect("a price"),
         withdraw_to: vec![],
+        routers: ExtraRouter::VARIANTS.to_vec(),
         stop: false,
         contracts: NamedContracts::default(),
     }
@@ -132,7 +136,7 @@ impl Key {
     }
 }
 
-fn pools() -> [Pool; 5] {
+fn pools() -> [Pool; 7] {
     let spec = spec();
     let key = |one: Address, other: Address| {
         Pool::V4(PoolKey {
@@ -149,6 +153,8 @@ fn pools() -> [Pool; 5] {
         Pool::V3(3_000),
         Pool::V3Hops(500, 3_000),
         Pool::V2,
+        Pool::Pancake(2_500),
+        Pool::PancakeHops(2_500, 500),
     ]
 }
 
@@ -201,7 +207,7 @@ fn ways(wallet: Address) -> Vec<Vec<Call>> {
             }
         }
     }
-    assert!(ways.len() >= 20, "{}", ways.len());
+    assert!(ways.len() >= 30, "{}", ways.len());
     ways
 }
 
@@ -354,19 +360,21 @@ async fn gas_is_capped_for_every_signature_and_a_stop_leaves_only_cancels() {
 proptest! {
     /// No bytes at all make the reader panic, and none that are not ours are understood as a swap to a stranger.
     #[test]
-    fn reading_never_panics(data in proptest::collection::vec(any::<u8>(), 0..600), which in 0_usize..4) {
+    fn reading_never_panics(data in proptest::collection::vec(any::<u8>(), 0..600), which in 0_usize..5) {
         let spec = spec();
         let selectors = [
             UniversalRouter::executeCall::SELECTOR,
             SwapRouter::multicallCall::SELECTOR,
             Erc20::approveCall::SELECTOR,
             Permit2::approveCall::SELECTOR,
+            Periphery::multicallCall::SELECTOR,
         ];
         let to = [
             spec.contracts.universal_router,
             spec.contracts.swap_router,
             TOKEN,
             spec.contracts.permit2,
+            spec.contracts.pancake_v3_router,
         ];
         let call = Call {
             purpose: Purpose::Swap,

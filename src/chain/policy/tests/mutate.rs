@@ -5,7 +5,7 @@ use alloy_primitives::{Address, Bytes, U256};
 
 use super::{COIN, Key, STRANGER, TOKEN, made, pools, soon, spec, ways};
 use crate::{
-    chain::contracts::{SwapRouter, UniversalRouter, V4ExactInputSingle},
+    chain::contracts::{Periphery, SwapRouter, UniversalRouter, V4ExactInputSingle},
     domain::{onchain::Call, pool::NATIVE, trade::Purpose, units::Price},
 };
 
@@ -34,6 +34,35 @@ fn universal(data: &Bytes, change: impl Fn(&mut UniversalRouter::executeCall)) -
     let mut call = UniversalRouter::executeCall::abi_decode(data).ok()?;
     change(&mut call);
     Some(call.abi_encode().into())
+}
+
+/// Whether the call goes to the router of a fork of V3.
+fn is_forked(call: &Call) -> bool {
+    call.to == spec().contracts.pancake_v3_router
+}
+
+fn forked(data: &Bytes, change: impl Fn(&mut Vec<Bytes>)) -> Option<Bytes> {
+    let mut call = Periphery::multicallCall::abi_decode(data).ok()?;
+    change(&mut call.data);
+    Some(call.abi_encode().into())
+}
+
+/// The swap of a fork, and the least of its unwrapping, changed.
+fn in_forked(
+    call: &Call,
+    change: impl Fn(&mut Periphery::ExactInputParams),
+    least: impl Fn(&mut U256),
+) -> Option<Bytes> {
+    forked(&call.data, |steps| {
+        let mut swap = Periphery::exactInputCall::abi_decode(&steps[0]).expect("a swap");
+        change(&mut swap.params);
+        steps[0] = swap.abi_encode().into();
+        if let Some(last) = steps.get_mut(1) {
+            let mut unwrap = Periphery::unwrapWETH9Call::abi_decode(last).expect("an unwrapping");
+            least(&mut unwrap.amountMinimum);
+            *last = unwrap.abi_encode().into();
+        }
+    })
 }
 
 /// Replaces a whole word wherever it stands.
@@ -87,10 +116,12 @@ fn mutated(call: &Call, wallet: Address, field: Field) -> Option<(Call, &'static
                     call.commands = commands.into();
                 })?
             } else {
-                swap02(&call.data, |call| {
-                    let refund = Bytes::from_static(&[0x12, 0x21, 0x0e, 0x8a]);
-                    call.data.push(refund);
-                })?
+                let refund = Bytes::from_static(&[0x12, 0x21, 0x0e, 0x8a]);
+                if is_forked(call) {
+                    forked(&call.data, |steps| steps.push(refund.clone()))?
+                } else {
+                    swap02(&call.data, |call| call.data.push(refund.clone()))?
+                }
             };
             &["shape"]
         }
@@ -98,6 +129,8 @@ fn mutated(call: &Call, wallet: Address, field: Field) -> Option<(Call, &'static
             let late = U256::from(soon() + 3_600);
             other.data = if is_universal {
                 universal(&call.data, |call| call.deadline = late)?
+            } else if is_forked(call) {
+                in_forked(call, |swap| swap.deadline = late, |_| {})?
             } else {
                 swap02(&call.data, |call| call.deadline = late)?
             };
@@ -213,6 +246,8 @@ fn larger(call: &Call) -> Option<Bytes> {
     let three = U256::from(3);
     if call.to == spec().contracts.universal_router {
         in_universal(call, |amount, _| *amount *= three)
+    } else if is_forked(call) {
+        in_forked(call, |swap| swap.amountIn *= three, |_| {})
     } else {
         in_swap02(call, |amount, _| *amount *= three)
     }
@@ -229,6 +264,9 @@ fn least_of_one(call: &Call) -> Option<Bytes> {
                 }
             }
         })
+    } else if is_forked(call) {
+        let one = U256::from(1);
+        in_forked(call, |swap| swap.amountOutMinimum = one, |least| *least = one)
     } else {
         in_swap02(call, |_, least| *least = U256::from(1))
     }
@@ -262,7 +300,7 @@ async fn any_single_field_in_the_attackers_favour_is_refused() {
             tried += 1;
         }
     }
-    assert!(tried > 180, "{tried}");
+    assert!(tried > 260, "{tried}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use crate::{
     backtest::result::{BacktestResult, HoldTotal, ReasonTotal, Summary},
     cli::out::{dollars, moment, price, table, tokens},
-    domain::{decision::Side, span::Span},
+    domain::{Timestamp, decision::Side, span::Span},
 };
 
 pub(in super::super) fn render(result: &BacktestResult) -> String {
@@ -29,13 +29,21 @@ pub(in super::super) fn render(result: &BacktestResult) -> String {
 
 fn heading(result: &BacktestResult) -> String {
     let (series, setup) = (&result.series, &result.setup);
-    let kind = if series.candles { "candles" } else { "rows" };
+    let (kind, from) = match series.candles {
+        true => ("candles", ", each used from its close"),
+        false => ("rows", ""),
+    };
+    // Of a candle people name the day on which it opens.
+    let named = |at: Timestamp| match series.candles {
+        true => moment(series.spacing.before(at)),
+        false => moment(at),
+    };
     let mut text = format!(
-        "mode {} over {}: {} to {} UTC, {} {kind}, {} apart\n",
+        "mode {} over {}: {} to {} UTC, {} {kind}, {} apart{from}\n",
         setup.mode.to_string().to_lowercase(),
         series.name,
-        moment(series.first),
-        moment(series.last),
+        named(series.first),
+        named(series.last),
         series.rows,
         series.spacing,
     );

@@ -1,5 +1,8 @@
 //! The configuration as a whole: every error at once, every key covered, one table per job.
 
+use lgi_mm::domain::config::{JobConfigFile, KEYS};
+use strum::VariantArray;
+
 use super::{order::ORDER, *};
 
 #[test]
@@ -88,5 +91,31 @@ fn the_sources_that_an_error_names_are_those_that_there_are() {
     };
     for source in SourceName::VARIANTS {
         assert!(said.contains(source.to_string().as_str()), "{source}: {said}");
+    }
+}
+
+#[test]
+fn the_edges_of_every_range_are_allowed() {
+    let cases: [(JobMode, Change); 8] = [
+        (JobMode::Accumulate, |c| c.limits.max_daily_spend_usd = Usd::ZERO),
+        (JobMode::Accumulate, |c| c.limits.min_trade_usd = usd("10")),
+        (JobMode::Accumulate, |c| {
+            accumulate(c).max_accumulation_usd = usd("10")
+        }),
+        (JobMode::Accumulate, |c| {
+            accumulate(c).dip_buy_threshold_pct = dec("0")
+        }),
+        (JobMode::Accumulate, |c| {
+            accumulate(c).dca_interval = None;
+            accumulate(c).dca_schedule = Some(CronExpr::every_minute());
+        }),
+        (JobMode::Liquidity, |c| liquidity(c).support_dip_pct = dec("2")),
+        (JobMode::Liquidity, |c| {
+            liquidity(c).rebalance_threshold_pct = dec("50")
+        }),
+        (JobMode::Liquidity, |c| liquidity(c).budget_usd = usd("25")),
+    ];
+    for (index, (mode, change)) in cases.into_iter().enumerate() {
+        assert_eq!(messages(mode, change), Vec::<String>::new(), "case {index}");
     }
 }

@@ -1,0 +1,234 @@
+//! Pools of concentrated liquidity as Uniswap V3 has them, which others made again: one pool for two tokens and a fee,
+//! or two pools through the wrapped native coin. A family is what tells them apart; everything else is the same.
+
+use alloy_primitives::{Address, Bytes, U256};
+
+use super::{
+    api::{Bounds, Dex, Fee, Leg, MEAN_SECONDS, Route, Router, Sides, When},
+    assets::{Pair, erc20, pair_of},
+    math::{Ratio, mean_tick, sqrt_price_at},
+    price::{of_root, unanswered},
+};
+use crate::{
+    chain::{
+        contracts::{V3Pool, V3Quoter},
+        multicall::{Read, Reading, decode},
+        settings::ChainSpec,
+    },
+    domain::{contracts::Contracts, onchain::SwapRequest, pool::Pool},
+};
+
+/// The fees of the pools between token and quote, in hundredths of a basis point.
+#[derive(Clone, Copy)]
+pub(super) enum Way {
+    One(u32),
+    /// From the token to the wrapped native coin, and from there to the quote.
+    Two(u32, u32),
+}
+
+/// What tells one family of such pools from another.
+pub(super) trait Family: Send + Sync + 'static {
+    /// Its short name in messages.
+    const NAME: &'static str;
+
+    /// The fees that most pools have.
+    const FEES: &'static [u32];
+
+    /// `None`: no pool of this family.
+    fn way(pool: &Pool) -> Option<Way>;
+
+    /// The pool of that way.
+    fn pool(way: Way) -> Pool;
+
+    /// Whether the chain has what is needed.
+    fn is_deployed(at: &Contracts) -> bool;
+
+    /// Answers what a swap gives.
+    fn quoter(at: &Contracts) -> Address;
+
+    /// The address of the pool of two tokens.
+    fn address(at: &Contracts, one: Address, other: Address, fee: u32) -> Address;
+
+    /// See [`Dex::precondition`].
+    fn precondition(_: &Contracts) -> Option<Read> {
+        None
+    }
+
+    /// See [`Dex::holds`].
+    fn holds(_: &Contracts, _: Option<&Reading>) -> bool {
+        true
+    }
+
+    /// See [`Dex::router`].
+    fn router(spec: &ChainSpec, request: &SwapRequest) -> Router;
+
+    /// See [`Dex::swap`]; `path` as the routers read it.
+    fn swap(spec: &ChainSpec, request: &SwapRequest, path: Bytes, bounds: &Bounds) -> Bytes;
+}
+
+impl<F: Family> Dex for F {
+    fn name(&self) -> &'static str {
+        F::NAME
+    }
+
+    fn has(&self, pool: &Pool) -> bool {
+        F::way(pool).is_some()
+    }
+
+    fn candidates(&self, spec: &ChainSpec, token_in: Address, token_out: Address) -> Vec<Pool> {
+        if !F::is_deployed(&spec.contracts) {
+            return vec![];
+        }
+        let one = |fee: &u32| F::pool(Way::One(*fee));
+        let mut pools: Vec<Pool> = F::FEES.iter().map(one).collect();
+        let Pair { token, quote } = pair_of(spec, token_in, token_out);
+        if quote == spec.usdc && erc20(spec, token) != spec.wrapped_native {
+            let hops = |first: &u32| {
+                let first = *first;
+                let two = move |second: &u32| F::pool(Way::Two(first, *second));
+                F::FEES.iter().map(two)
+            };
+            pools.extend(F::FEES.iter().flat_map(hops));
+        }
+        pools
+    }
+
+    fn sides(&self, spec: &ChainSpec, pool: Pool, token_in: Address, token_out: Address) -> Option<Sides> {
+        self.has(&pool).then(|| Sides {
+            pays: erc20(spec, token_in),
+            gives: erc20(spec, token_out),
+        })
+    }
+
+    fn precondition(&self, spec: &ChainSpec) -> Option<Read> {
+        F::precondition(&spec.contracts)
+    }
+
+    fn holds(&self, spec: &ChainSpec, reading: Option<&Reading>) -> bool {
+        F::holds(&spec.contracts, reading)
+    }
+
+    fn fee_bps(&self, pool: &Pool) -> u32 {
+        let bps = |hundredths: u32| hundredths.div_ceil(100);
+        match F::way(pool) {
+            Some(Way::One(fee)) => bps(fee),
+            Some(Way::Two(first, second)) => bps(first).saturating_add(bps(second)),
+            None => 0,
+        }
+    }
+
+    fn ask(&self, spec: &ChainSpec, route: &Route, amount: U256) -> Option<Read> {
+        let call = V3Quoter::quoteExactInputCall {
+            path: path::<F>(spec, route)?,
+            amountIn: amount,
+        };
+        Some(Read::new(F::quoter(&spec.contracts), &call))
+    }
+
+    fn answer(&self, _: &Route, _: U256, reading: Option<&Reading>) -> Option<U256> {
+        let out = decode::<V3Quoter::quoteExactInputCall>(reading)?.amountOut;
+        (!out.is_zero()).then_some(out)
+    }
+
+    fn router(&self, spec: &ChainSpec, request: &SwapRequest, _: &Route) -> Router {
+        F::router(spec, request)
+    }
+
+    fn swap(&self, spec: &ChainSpec, request: &SwapRequest, route: &Route, bounds: &Bounds) -> Option<Bytes> {
+        Some(F::swap(spec, request, path::<F>(spec, route)?, bounds))
+    }
+
+    fn has_history(&self) -> bool {
+        true
+    }
+
+    fn price(&self, spec: &ChainSpec, route: &Route, when: When) -> Result<Vec<Leg>, String> {
+        let leg = |near: Address, far: Address, fee: u32| {
+            let pool = F::address(&spec.contracts, near, far, fee);
+            let (read, ratio): (_, fn(&Reading, bool) -> _) = match when {
+                When::Now => (Read::new(pool, &V3Pool::slot0Call {}), ratio_now),
+                When::Mean => {
+                    let window = vec![MEAN_SECONDS, 0];
+                    let observe = V3Pool::observeCall { secondsAgos: window };
+                    (Read::new(pool, &observe), ratio_mean)
+                }
+            };
+            Leg {
+                read,
+                token_is_zero: near < far,
+                ratio,
+                fee: Fee::Fixed(fee),
+            }
+        };
+        let (pays, gives, wrapped) = (route.pays, route.gives, spec.wrapped_native);
+        match F::way(&route.pool) {
+            Some(Way::One(fee)) => Ok(vec![leg(pays, gives, fee)]),
+            Some(Way::Two(first, second)) => {
+                let (near, far) = in_order(route, first, second);
+                Ok(vec![leg(pays, wrapped, near), leg(wrapped, gives, far)])
+            }
+            None => Err(format!("{} is no pool of {}", route.pool, F::NAME)),
+        }
+    }
+
+    fn asked(&self, _: &ChainSpec, pools: &[Pool]) -> String {
+        // What a chain or a policy does not have is not worth a word.
+        if pools.is_empty() && F::pool(Way::One(0)).extra_router().is_some() {
+            return String::new();
+        }
+        let hops = pools
+            .iter()
+            .filter(|pool| matches!(F::way(pool), Some(Way::Two(..))))
+            .count();
+        format!(
+            "{} of {}, {hops} of {} in two hops",
+            pools.len().saturating_sub(hops),
+            F::NAME,
+            F::NAME
+        )
+    }
+}
+
+/// The fees of two hops in the order in which the swap goes through them.
+const fn in_order(route: &Route, first: u32, second: u32) -> (u32, u32) {
+    if route.backwards {
+        (second, first)
+    } else {
+        (first, second)
+    }
+}
+
+/// Tokens and fees on the way, as routers and quoters read them.
+fn path<F: Family>(spec: &ChainSpec, route: &Route) -> Option<Bytes> {
+    let steps = match F::way(&route.pool)? {
+        Way::One(fee) => vec![(route.pays, fee), (route.gives, 0)],
+        Way::Two(first, second) => {
+            let (near, far) = in_order(route, first, second);
+            vec![(route.pays, near), (spec.wrapped_native, far), (route.gives, 0)]
+        }
+    };
+    let mut path = Vec::new();
+    let last = steps.len().saturating_sub(1);
+    for (index, (token, fee)) in steps.into_iter().enumerate() {
+        path.extend_from_slice(token.as_slice());
+        if index < last {
+            path.extend(fee.to_be_bytes().into_iter().skip(1));
+        }
+    }
+    Some(path.into())
+}
+
+fn ratio_now(reading: &Reading, token_is_zero: bool) -> Result<Ratio, String> {
+    let state = decode::<V3Pool::slot0Call>(Some(reading)).ok_or_else(|| unanswered(reading))?;
+    of_root(U256::from(state.sqrtPriceX96), token_is_zero)
+}
+
+fn ratio_mean(reading: &Reading, token_is_zero: bool) -> Result<Ratio, String> {
+    let sums = decode::<V3Pool::observeCall>(Some(reading)).ok_or_else(|| unanswered(reading))?;
+    let tick = match sums.tickCumulatives.as_slice() {
+        [earlier, later] => mean_tick(earlier.as_i64(), later.as_i64(), MEAN_SECONDS),
+        _ => None,
+    };
+    let root = tick.and_then(sqrt_price_at).ok_or_else(|| unanswered(reading))?;
+    of_root(root, token_is_zero)
+}
