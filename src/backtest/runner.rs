@@ -435,9 +435,7 @@ impl Job {
             average_cost: booked.average_cost_kept(&fill),
         };
         self.last = self.last.booked(filled, self.position.token_balance);
-        if plan.reason.is_stop() {
-            self.stopped = after_stop(&self.config, &self.position);
-        }
+        self.stopped = after_stop(&self.config, &self.position, plan.reason);
         if plan.side == Side::Buy {
             self.bought = self.bought.checked_add(fill.quote_usd)?;
         }

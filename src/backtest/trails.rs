@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use super::glance::{Glance, MARGIN_BITS, UNITS_MAX, exact_units, share, units_below};
 use crate::domain::{
     config::{AccumulateConfig, AfterStop, JobConfig},
-    decision::{HoldReason, LastFills, Position},
+    decision::{HoldReason, LastFills, Position, Reason},
     samples::High,
     stops,
     units::{Price, Rounding, Usd},
@@ -18,9 +18,11 @@ pub(super) struct Highs {
     pub(super) profit: Option<High>,
 }
 
-/// Why the job trades nothing more after a stop, unless it continues. Nobody resumes it in a backtest.
-pub(super) fn after_stop(config: &JobConfig, position: &Position) -> Option<HoldReason> {
-    match config.rules.accumulate()?.after_stop {
+/// Why the job trades nothing more after this trade: a stop has sold, and it does not continue. Nobody resumes it in a
+/// backtest.
+pub(super) fn after_stop(config: &JobConfig, position: &Position, sold: Reason) -> Option<HoldReason> {
+    let rules = config.rules.accumulate().filter(|_| sold.is_stop())?;
+    match rules.after_stop {
         AfterStop::Continue => None,
         AfterStop::Idle if position.token_balance.is_zero() => Some(HoldReason::Idle),
         AfterStop::Idle | AfterStop::Pause => Some(HoldReason::Paused),

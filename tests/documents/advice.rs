@@ -193,7 +193,11 @@ const SHOWS: [&str; 17] = [
 
 /// What a text tells its reader to run, and the test that runs it and sees it help. Each row is of every text in which
 /// the words stand.
-const FOLLOWED: [(&str, &str); 15] = [
+const FOLLOWED: [(&str, &str); 16] = [
+    (
+        "lgi-mm remove",
+        "an_order_is_placed_filled_replaced_by_the_next_and_cancelled",
+    ),
     ("lgi-mm start", "what_an_error_gives_to_run_ends_it"),
     ("lgi-mm migrate", "what_an_error_gives_to_run_ends_it"),
     (
