@@ -98,7 +98,7 @@ ensure_postgres() {
 ensure_contracts() {
     export LGI_MM_CONTRACTS=${LGI_MM_CONTRACTS:-$tools/contracts}
     local from=$root/scripts/contracts stamp
-    stamp=$(cksum <"$from/package-lock.json")
+    stamp=$(cat "$from/package-lock.json" "$from/compile.mjs" | cksum)
     if [ -d "$LGI_MM_CONTRACTS/node_modules" ] && [ "$(cat "$LGI_MM_CONTRACTS/installed" 2>/dev/null)" = "$stamp" ]; then
         return 0
     fi
@@ -107,6 +107,8 @@ ensure_contracts() {
     mkdir -p "$LGI_MM_CONTRACTS"
     cp "$from/package.json" "$from/package-lock.json" "$from/.npmrc" "$LGI_MM_CONTRACTS/"
     (cd "$LGI_MM_CONTRACTS" && npm ci --no-audit --no-fund --loglevel=error >&2)
+    say "compiling what the packages have as source (about half a minute)"
+    node "$from/compile.mjs" "$LGI_MM_CONTRACTS" >&2
     printf '%s\n' "$stamp" >"$LGI_MM_CONTRACTS/installed"
 }
 

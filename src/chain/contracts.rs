@@ -115,6 +115,7 @@ sol! {
         function slot0() view returns (uint160 sqrtPriceX96, int24 tick);
         function observe(uint32[] secondsAgos)
             view returns (int56[] tickCumulatives, uint160[] secondsPerLiquidity);
+        function fee() view returns (uint24);
     }
 
     interface SwapRouter {
@@ -141,6 +142,7 @@ sol! {
         function unwrapWETH9(uint256 amountMinimum, address recipient) payable;
         function multicall(bytes[] data) payable returns (bytes[] results);
         function deployer() view returns (address);
+        function factory() view returns (address);
     }
 
     interface V2Pair {

@@ -10,9 +10,11 @@ mod node;
 mod options;
 mod pancake;
 mod pools;
+mod slipstream;
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -23,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     chain::ChainFile,
     domain::{
-        pool::{Pool, PoolKey},
+        pool::{Pool, PoolKey, Slipstream},
         span::Span,
     },
 };
@@ -172,8 +174,28 @@ impl Devnet {
         Ok(())
     }
 
-    /// Opens a V2, V3 or PancakeSwap V3 pool of `stake` base units of a token and `coins` wei of the wrapped native
-    /// coin.
+    /// Deploys all of Aerodrome's Slipstream, which settings then name.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn add_slipstream(&mut self) -> Result<(), DevnetError> {
+        let contracts = slipstream::deploy(&self.node, &self.contracts).await?;
+        self.deployment.contracts.extend(contracts);
+        Ok(())
+    }
+
+    /// Lets all pools of one of Slipstream's factories keep `fee` of a swap, hundredths of a basis point, at most
+    /// 100000.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn set_slipstream_fee(&self, which: Slipstream, fee: u32) -> Result<(), DevnetError> {
+        let factory = self.contract(&slipstream::name(which, "factory"));
+        slipstream::set_fee(&self.node, factory, fee).await
+    }
+
+    /// Opens a V2, V3, PancakeSwap V3 or Slipstream pool of `stake` base units of a token and `coins` wei of the
+    /// wrapped native coin.
     ///
     /// # Errors
     /// [`DevnetError`].
@@ -184,8 +206,11 @@ impl Devnet {
         coins: U256,
         pool: Pool,
     ) -> Result<(), DevnetError> {
+        let stakes = [(token, stake), (self.deployment.weth, coins)];
+        if let Pool::Slipstream(which, spacing) = pool {
+            return slipstream::pool(&self.node, which, stakes, spacing).await;
+        }
         if let Pool::Pancake(fee) = pool {
-            let stakes = [(token, stake), (self.deployment.weth, coins)];
             return pancake::pool(&self.node, self.contract("pancake_v3_factory"), stakes, fee).await;
         }
         pools::add_pool(
@@ -267,11 +292,12 @@ fn read(path: &Path) -> Result<Option<Saved>, DevnetError> {
 
 /// Written completely before it gets its name: concurrent tests may all create it.
 fn write(path: &Path, saved: &Saved) -> Result<(), DevnetError> {
-    let draft = path.with_extension(format!("{}.new", std::process::id()));
-    let written = serde_json::to_vec(saved)
-        .map_err(io::Error::from)
-        .and_then(|bytes| fs::write(&draft, bytes))
-        .and_then(|()| fs::rename(&draft, path));
+    let place = path.parent().unwrap_or_else(|| Path::new("."));
+    let written = tempfile::NamedTempFile::new_in(place).and_then(|mut draft| {
+        draft.write_all(&serde_json::to_vec(saved)?)?;
+        draft.persist(path)?;
+        Ok(())
+    });
     written.map_err(|source| DevnetError::State {
         path: path.to_owned(),
         source,

@@ -75,23 +75,23 @@ impl Stake {
 }
 
 /// Sorted as pools sort them.
-fn ordered(a: Stake, b: Stake) -> (Stake, Stake) {
+pub(super) fn ordered(a: Stake, b: Stake) -> (Stake, Stake) {
     if a.token < b.token { (a, b) } else { (b, a) }
 }
 
 /// `sqrt(amount1 / amount0) * 2^96`, rounded down.
-fn sqrt_price(amount0: U256, amount1: U256) -> U160 {
+pub(super) fn sqrt_price(amount0: U256, amount1: U256) -> U160 {
     let ratio: U256 = (amount1 << 128) / amount0;
     U160::saturating_from(ratio.root(2) << 32)
 }
 
-fn full_range(spacing: i32) -> (I24, I24) {
+pub(super) fn full_range(spacing: i32) -> (I24, I24) {
     let widest = TICK_MAX / spacing * spacing;
     let tick = |tick| I24::try_from(tick).unwrap_or_default();
     (tick(-widest), tick(widest))
 }
 
-async fn do_call(node: &Node, to: Address, call: impl SolCall) -> Result<(), DevnetError> {
+pub(super) async fn do_call(node: &Node, to: Address, call: impl SolCall) -> Result<(), DevnetError> {
     let data: Bytes = call.abi_encode().into();
     node.send(DEPLOYER, Some(to), &data, U256::ZERO).await.map(|_| ())
 }

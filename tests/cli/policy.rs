@@ -108,7 +108,7 @@ fn what_is_wrong_with_a_policy_is_named_and_the_file_stays_as_it_is() {
         (&["policy", "allow", "--quote", "doge"], "doge"),
         (
             &["policy", "allow", "--routers", "sushi"],
-            "there are pancakeswap-v3",
+            "there are pancakeswap-v3, slipstream",
         ),
     ] {
         let ran = run(dir, args);

@@ -93,7 +93,19 @@ fn a_kind_of_pool_is_named_by_its_own_dex_alone() {
         }
     }
     let kinds: Vec<&str> = named.keys().map(String::as_str).collect();
-    assert_eq!(kinds, ["Pancake", "PancakeHops", "V2", "V3", "V3Hops", "V4"]);
+    assert_eq!(
+        kinds,
+        [
+            "Pancake",
+            "PancakeHops",
+            "Slipstream",
+            "SlipstreamHops",
+            "V2",
+            "V3",
+            "V3Hops",
+            "V4"
+        ]
+    );
     for (kind, files) in named {
         assert_eq!(files.len(), 1, "Pool::{kind}: {files:?}");
     }

@@ -125,6 +125,18 @@ pub const CHAINS: &[ChainInfo] = &[
             v3_quoter: address!("0x3d4e44Eb1374240CE5F1B871ab261CD16335B76a"),
             swap_router: address!("0x2626664c2603336E57B271c5C0b26F421741e481"),
             v2_factory: address!("0x8909Dc15e40173Ff4699343b6eB8132c65e18eC6"),
+            slipstream_factory: address!("0x5e7BB104d84c7CB9B682AaC2F3d509f5F406809A"),
+            slipstream_pool: address!("0xeC8E5342B19977B4eF8892e02D8DAEcfa1315831"),
+            slipstream_quoter: address!("0x254cF9E1E6e233aa1AC962CB9B05b2cfeAaE15b0"),
+            slipstream_router: address!("0xBE6D8f0d05cC4be24d5167a3eF062215bE6D18a5"),
+            slipstream_caps_factory: address!("0xaDe65c38CD4849aDBA595a4323a8C7DdfE89716a"),
+            slipstream_caps_pool: address!("0x942e97a4c6FdC38B4CD1c0298D37d81fDD8E5A16"),
+            slipstream_caps_quoter: address!("0x3d4C22254F86f64B7eC90ab8F7aeC1FBFD271c6C"),
+            slipstream_caps_router: address!("0xcbBb8035cAc7D4B3Ca7aBb74cF7BdF900215Ce0D"),
+            slipstream_v3_factory: address!("0xf8f2eB4940CFE7d13603DDDD87f123820Fc061Ef"),
+            slipstream_v3_pool: address!("0xc770898522D2A9c8Da7A10D63989b6b58305B665"),
+            slipstream_v3_quoter: address!("0x514c8B5f54112481E28028F1166Bd78501089259"),
+            slipstream_v3_router: address!("0x698Cb2b6dd822994581fEa6eA4Fc755d1363A92F"),
             native_usd_feed: address!("0x71041dddad3595F9CEd3DcCFBe3D1F4b0a16Bb70"),
             sequencer_feed: address!("0xBCF85224fc0756B9Fa45aA7892530B47e10b6433"),
             gas_price_oracle: address!("0x420000000000000000000000000000000000000F"),
@@ -410,7 +422,9 @@ mod tests {
             assert!(usual.gas_limit_max >= Usual::UNKNOWN.gas_limit_max, "{name}");
             assert!(usual.feed_age_max >= Usual::UNKNOWN.feed_age_max, "{name}");
             for (contract, address) in chain.contracts.named() {
-                let absent = ABSENT.contains(&(name, contract));
+                // Slipstream is Base's.
+                let elsewhere = contract.starts_with("slipstream") && name != "base";
+                let absent = elsewhere || ABSENT.contains(&(name, contract));
                 assert_eq!(address.is_zero(), absent, "{name}: {contract}");
             }
         }

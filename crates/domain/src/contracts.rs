@@ -70,6 +70,30 @@ contracts! {
     pancake_v3_quoter,
     /// PancakeSwap V3's SwapRouter.
     pancake_v3_router,
+    /// Slipstream, the first deployment: makes pools.
+    slipstream_factory,
+    /// Slipstream, the first deployment: the code that its pools are clones of.
+    slipstream_pool,
+    /// Slipstream, the first deployment.
+    slipstream_quoter,
+    /// Slipstream, the first deployment: its SwapRouter.
+    slipstream_router,
+    /// Slipstream, the deployment with caps of emissions: makes pools.
+    slipstream_caps_factory,
+    /// Slipstream, the deployment with caps of emissions: the code that its pools are clones of.
+    slipstream_caps_pool,
+    /// Slipstream, the deployment with caps of emissions.
+    slipstream_caps_quoter,
+    /// Slipstream, the deployment with caps of emissions: its SwapRouter.
+    slipstream_caps_router,
+    /// Slipstream, the newest deployment: makes pools.
+    slipstream_v3_factory,
+    /// Slipstream, the newest deployment: the code that its pools are clones of.
+    slipstream_v3_pool,
+    /// Slipstream, the newest deployment.
+    slipstream_v3_quoter,
+    /// Slipstream, the newest deployment: its SwapRouter.
+    slipstream_v3_router,
     /// Chainlink, native coin in USD, 8 decimals.
     native_usd_feed,
     /// Chainlink: whether an L2's sequencer is up.

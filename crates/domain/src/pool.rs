@@ -57,6 +57,41 @@ pub enum Pool {
     Pancake(u32),
     /// `pancake:FEE/FEE`: the same as `v3:FEE/FEE` on PancakeSwap V3.
     PancakeHops(u32, u32),
+    /// `slipstream:SPACING`, `slipstream-caps:SPACING`, `slipstream-v3:SPACING`: one pool between token and quote on
+    /// Aerodrome's Slipstream, by its distance of usable ticks, 1 to 16383.
+    Slipstream(Slipstream, u32),
+    /// `slipstream:SPACING/SPACING`, and so on: from the token to the wrapped native coin, and from there to the quote.
+    SlipstreamHops(Slipstream, u32, u32),
+}
+
+/// Slipstream's deployments: each has a factory, a quoter and a router of its own, and knows no other's pools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Slipstream {
+    /// The first.
+    Initial,
+    /// With caps of emissions.
+    Caps,
+    /// The newest, called Gauges V3.
+    V3,
+}
+
+impl Slipstream {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Initial, Self::Caps, Self::V3];
+
+    /// What its pools begin with in settings.
+    #[must_use]
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Initial => "slipstream",
+            Self::Caps => "slipstream-caps",
+            Self::V3 => "slipstream-v3",
+        }
+    }
+
+    fn by_prefix(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.prefix() == text)
+    }
 }
 
 impl Pool {
@@ -66,6 +101,7 @@ impl Pool {
         match self {
             Self::V4(_) | Self::V3(_) | Self::V3Hops(..) | Self::V2 => None,
             Self::Pancake(_) | Self::PancakeHops(..) => Some(ExtraRouter::PancakeswapV3),
+            Self::Slipstream(..) | Self::SlipstreamHops(..) => Some(ExtraRouter::Slipstream),
         }
     }
 }
@@ -74,7 +110,7 @@ impl Pool {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "'{text}' names no pool: write v2, v3:FEE, v3:FEE/FEE (through the wrapped native coin), pancake:FEE, \
-     pancake:FEE/FEE or v4:CURRENCY0/CURRENCY1/FEE/TICK_SPACING/HOOKS with CURRENCY0 below CURRENCY1 (0x0..0 is the native coin) and FEE \
+     pancake:FEE/FEE, slipstream:SPACING, slipstream:SPACING/SPACING (or slipstream-caps, slipstream-v3) or v4:CURRENCY0/CURRENCY1/FEE/TICK_SPACING/HOOKS with CURRENCY0 below CURRENCY1 (0x0..0 is the native coin) and FEE \
      in hundredths of a basis point, below 1000000, or 8388608 (dynamic)"
 )]
 pub struct InvalidPool {
@@ -95,6 +131,10 @@ impl fmt::Display for Pool {
             Self::V2 => f.write_str("v2"),
             Self::Pancake(fee) => write!(f, "pancake:{fee}"),
             Self::PancakeHops(first, second) => write!(f, "pancake:{first}/{second}"),
+            Self::Slipstream(which, spacing) => write!(f, "{}:{spacing}", which.prefix()),
+            Self::SlipstreamHops(which, first, second) => {
+                write!(f, "{}:{first}/{second}", which.prefix())
+            }
         }
     }
 }
@@ -108,7 +148,10 @@ impl FromStr for Pool {
             Some(("v3", fees)) => one_or_two(fees, Self::V3, Self::V3Hops),
             Some(("pancake", fees)) => one_or_two(fees, Self::Pancake, Self::PancakeHops),
             Some(("v4", key)) => v4(key).map(Self::V4),
-            _ => None,
+            Some((prefix, spacings)) => {
+                Slipstream::by_prefix(prefix).and_then(|which| slipstream(which, spacings))
+            }
+            None => None,
         };
         parsed.ok_or_else(|| InvalidPool {
             text: text.to_owned(),
@@ -124,6 +167,14 @@ fn one_or_two(fees: &str, one: fn(u32) -> Pool, two: fn(u32, u32) -> Pool) -> Op
     match fees.split_once('/') {
         None => fee(fees).map(one),
         Some((first, second)) => Some(two(fee(first)?, fee(second)?)),
+    }
+}
+
+fn slipstream(which: Slipstream, spacings: &str) -> Option<Pool> {
+    let spacing = |text: &str| text.parse().ok().filter(|spacing| (1..16_384).contains(spacing));
+    match spacings.split_once('/') {
+        None => spacing(spacings).map(|spacing| Pool::Slipstream(which, spacing)),
+        Some((first, second)) => Some(Pool::SlipstreamHops(which, spacing(first)?, spacing(second)?)),
     }
 }
 
@@ -177,6 +228,9 @@ mod tests {
             "v3:10000/500".to_owned(),
             "pancake:2500".to_owned(),
             "pancake:2500/100".to_owned(),
+            "slipstream:100".to_owned(),
+            "slipstream-caps:2000".to_owned(),
+            "slipstream-v3:200/50".to_owned(),
             format!("v4:{WETH}/{TOKEN}/8388608/200/{HOOK}"),
             format!("v4:{NATIVE:#x}/{TOKEN}/3000/60/{NATIVE:#x}"),
         ] {
@@ -199,6 +253,10 @@ mod tests {
             "pancake:1000000",
             "pancake:500/",
             "pancakeswap-v3:500",
+            "slipstream:0",
+            "slipstream:16384",
+            "slipstream-v4:1",
+            "slipstream-v3:1/",
             &format!("v4:{TOKEN}/{WETH}/3000/60/{HOOK}"),
             &format!("v4:{WETH}/{TOKEN}/3000/0/{HOOK}"),
             &format!("v4:{WETH}/{TOKEN}/3000/60"),

@@ -25,6 +25,8 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 pub enum ExtraRouter {
     /// PancakeSwap V3's SwapRouter.
     PancakeswapV3,
+    /// The SwapRouters of Aerodrome's Slipstream, one for each of its deployments.
+    Slipstream,
 }
 
 impl ExtraRouter {
@@ -47,6 +49,6 @@ mod tests {
             assert_eq!(name.parse(), Ok(*router));
             assert_eq!(serde_json::to_value(router).expect("json"), name);
         }
-        assert_eq!(ExtraRouter::names(), "pancakeswap-v3");
+        assert_eq!(ExtraRouter::names(), "pancakeswap-v3, slipstream");
     }
 }

@@ -316,6 +316,9 @@ async fn allowances(live: &LiveChain, job: &Job) -> Check {
             contracts.permit2,
             contracts.swap_router,
             contracts.pancake_v3_router,
+            contracts.slipstream_router,
+            contracts.slipstream_caps_router,
+            contracts.slipstream_v3_router,
         ] {
             if !spender.is_zero() {
                 asked.push((token, spender));

@@ -137,6 +137,12 @@ pub fn name_contracts(entry: &mut Entry, spec: &ChainSpec) {
     named.swap_router = differs(table.swap_router, used.swap_router).or(named.swap_router);
     named.pancake_v3_router =
         differs(table.pancake_v3_router, used.pancake_v3_router).or(named.pancake_v3_router);
+    named.slipstream_router =
+        differs(table.slipstream_router, used.slipstream_router).or(named.slipstream_router);
+    named.slipstream_caps_router =
+        differs(table.slipstream_caps_router, used.slipstream_caps_router).or(named.slipstream_caps_router);
+    named.slipstream_v3_router =
+        differs(table.slipstream_v3_router, used.slipstream_v3_router).or(named.slipstream_v3_router);
     named.wrapped_native = differs(table.wrapped_native, used.wrapped_native).or(named.wrapped_native);
     named.usdc = differs(table.usdc, used.usdc).or(named.usdc);
 }
@@ -152,6 +158,9 @@ fn contracts_of(spec: &ChainSpec, routers: &[ExtraRouter]) -> PolicyContracts {
         universal_router: spec.contracts.universal_router,
         swap_router: spec.contracts.swap_router,
         pancake_v3_router: extra(ExtraRouter::PancakeswapV3, spec.contracts.pancake_v3_router),
+        slipstream_router: extra(ExtraRouter::Slipstream, spec.contracts.slipstream_router),
+        slipstream_caps_router: extra(ExtraRouter::Slipstream, spec.contracts.slipstream_caps_router),
+        slipstream_v3_router: extra(ExtraRouter::Slipstream, spec.contracts.slipstream_v3_router),
         wrapped_native: spec.wrapped_native,
         usdc: spec.usdc,
     }
@@ -266,6 +275,21 @@ fn contracts_lacking(entry: &Entry, spec: &ChainSpec) -> Vec<String> {
             "pancake_v3_router",
             allowed.pancake_v3_router,
             used.pancake_v3_router,
+        ),
+        (
+            "slipstream_router",
+            allowed.slipstream_router,
+            used.slipstream_router,
+        ),
+        (
+            "slipstream_caps_router",
+            allowed.slipstream_caps_router,
+            used.slipstream_caps_router,
+        ),
+        (
+            "slipstream_v3_router",
+            allowed.slipstream_v3_router,
+            used.slipstream_v3_router,
         ),
         ("wrapped_native", allowed.wrapped_native, used.wrapped_native),
         ("usdc", allowed.usdc, used.usdc),

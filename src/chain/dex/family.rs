@@ -1,6 +1,8 @@
 //! Pools of concentrated liquidity as Uniswap V3 has them, which others made again: one pool for two tokens and a fee,
-//! or two pools through the wrapped native coin. A family is what tells them apart; everything else is the same.
+//! or two pools through the wrapped native coin. Some name pools by the distance of their ticks instead. A family is
+//! what tells them apart; everything else is the same.
 
+use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, Bytes, U256};
 
 use super::{
@@ -11,7 +13,7 @@ use super::{
 };
 use crate::{
     chain::{
-        contracts::{V3Pool, V3Quoter},
+        contracts::{Multicall3, V3Pool, V3Quoter},
         multicall::{Read, Reading, decode},
         settings::ChainSpec,
     },
@@ -40,6 +42,9 @@ pub(super) trait Family: Send + Sync + 'static {
     /// The pool of that way.
     fn pool(way: Way) -> Pool;
 
+    /// The fees of pools between the wrapped native coin and USDC, for two hops.
+    const FAR: &'static [u32] = Self::FEES;
+
     /// Whether the chain has what is needed.
     fn is_deployed(at: &Contracts) -> bool;
 
@@ -57,6 +62,11 @@ pub(super) trait Family: Send + Sync + 'static {
     /// See [`Dex::holds`].
     fn holds(_: &Contracts, _: Option<&Reading>) -> bool {
         true
+    }
+
+    /// What such a pool keeps of a swap, hundredths of a basis point; `None`: its state says.
+    fn fee(step: u32) -> Option<u32> {
+        Some(step)
     }
 
     /// See [`Dex::router`].
@@ -86,7 +96,7 @@ impl<F: Family> Dex for F {
             let hops = |first: &u32| {
                 let first = *first;
                 let two = move |second: &u32| F::pool(Way::Two(first, *second));
-                F::FEES.iter().map(two)
+                F::FAR.iter().map(two)
             };
             pools.extend(F::FEES.iter().flat_map(hops));
         }
@@ -108,12 +118,14 @@ impl<F: Family> Dex for F {
         F::holds(&spec.contracts, reading)
     }
 
-    fn fee_bps(&self, pool: &Pool) -> u32 {
+    fn fee_bps(&self, pool: &Pool) -> Option<u32> {
         let bps = |hundredths: u32| hundredths.div_ceil(100);
         match F::way(pool) {
-            Some(Way::One(fee)) => bps(fee),
-            Some(Way::Two(first, second)) => bps(first).saturating_add(bps(second)),
-            None => 0,
+            Some(Way::One(step)) => F::fee(step).map(bps),
+            Some(Way::Two(first, second)) => F::fee(first)
+                .zip(F::fee(second))
+                .map(|(first, second)| bps(first).saturating_add(bps(second))),
+            None => None,
         }
     }
 
@@ -146,6 +158,7 @@ impl<F: Family> Dex for F {
         let leg = |near: Address, far: Address, fee: u32| {
             let pool = F::address(&spec.contracts, near, far, fee);
             let (read, ratio): (_, fn(&Reading, bool) -> _) = match when {
+                When::Now if F::fee(fee).is_none() => (state(spec, pool), ratio_of_state),
                 When::Now => (Read::new(pool, &V3Pool::slot0Call {}), ratio_now),
                 When::Mean => {
                     let window = vec![MEAN_SECONDS, 0];
@@ -157,7 +170,7 @@ impl<F: Family> Dex for F {
                 read,
                 token_is_zero: near < far,
                 ratio,
-                fee: Fee::Fixed(fee),
+                fee: F::fee(fee).map_or(Fee::Stated(fee_of_state), Fee::Fixed),
             }
         };
         let (pays, gives, wrapped) = (route.pays, route.gives, spec.wrapped_native);
@@ -221,6 +234,43 @@ fn path<F: Family>(spec: &ChainSpec, route: &Route) -> Option<Bytes> {
 fn ratio_now(reading: &Reading, token_is_zero: bool) -> Result<Ratio, String> {
     let state = decode::<V3Pool::slot0Call>(Some(reading)).ok_or_else(|| unanswered(reading))?;
     of_root(U256::from(state.sqrtPriceX96), token_is_zero)
+}
+
+/// A pool's price and its fee, in one read.
+fn state(spec: &ChainSpec, pool: Address) -> Read {
+    let ask = |data: Vec<u8>| Multicall3::Call3 {
+        target: pool,
+        allowFailure: true,
+        callData: data.into(),
+    };
+    let calls = vec![
+        ask(V3Pool::slot0Call {}.abi_encode()),
+        ask(V3Pool::feeCall {}.abi_encode()),
+    ];
+    Read::new(spec.contracts.multicall3, &Multicall3::aggregate3Call { calls })
+}
+
+/// What [`state`] read, as two readings.
+fn of_state(reading: &Reading) -> Option<(Reading, Reading)> {
+    let answers = decode::<Multicall3::aggregate3Call>(Some(reading))?;
+    let said = |answer: &Multicall3::Result| match answer.success {
+        true => Ok(answer.returnData.clone()),
+        false => Err(answer.returnData.clone()),
+    };
+    match answers.as_slice() {
+        [price, fee] => Some((said(price), said(fee))),
+        _ => None,
+    }
+}
+
+fn ratio_of_state(reading: &Reading, token_is_zero: bool) -> Result<Ratio, String> {
+    let (price, _) = of_state(reading).ok_or_else(|| unanswered(reading))?;
+    ratio_now(&price, token_is_zero)
+}
+
+fn fee_of_state(reading: &Reading, _: bool) -> Option<u32> {
+    let (_, fee) = of_state(reading)?;
+    decode::<V3Pool::feeCall>(Some(&fee)).map(|fee| fee.to())
 }
 
 fn ratio_mean(reading: &Reading, token_is_zero: bool) -> Result<Ratio, String> {

@@ -5,6 +5,7 @@ use alloy_primitives::Address;
 use super::{
     api::{Dex, Route},
     pancake_v3::PancakeV3,
+    slipstream,
     uniswap_v2::UniswapV2,
     uniswap_v3::UniswapV3,
     uniswap_v4::UniswapV4,
@@ -12,7 +13,15 @@ use super::{
 use crate::{chain::settings::ChainSpec, domain::pool::Pool};
 
 /// In the order in which they are asked: of two pools that give the same, the first one is used.
-pub(crate) const DEXES: &[&dyn Dex] = &[&UniswapV4, &UniswapV3, &UniswapV2, &PancakeV3];
+pub(crate) const DEXES: &[&dyn Dex] = &[
+    &UniswapV4,
+    &UniswapV3,
+    &UniswapV2,
+    &PancakeV3,
+    &slipstream::V3,
+    &slipstream::INITIAL,
+    &slipstream::CAPS,
+];
 
 /// `pool` as a way from `token_in` to `token_out`; `None` if it does not trade them.
 pub(crate) fn route(spec: &ChainSpec, pool: Pool, token_in: Address, token_out: Address) -> Option<Route> {

@@ -20,6 +20,7 @@ pub(super) mod reverts;
 mod sale;
 pub(super) mod search;
 mod simulate;
+mod slipstream;
 mod survey;
 mod swap_router;
 mod trial;

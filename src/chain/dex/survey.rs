@@ -13,7 +13,7 @@ use super::{
     search::{Asker, Offer, Search},
     simulate::{Untried, simulate_rich},
     trial::{NEVER, untried_gas},
-    uniswap_v4::{has_dynamic_fee, hook},
+    uniswap_v4::hook,
 };
 use crate::{
     chain::{error::CallError, settings::ChainSpec},
@@ -158,7 +158,7 @@ impl BestOf {
                 pool,
                 venue: dex.name(),
                 quote: offer.route.pays,
-                fee_bps: (!has_dynamic_fee(&pool)).then(|| dex.fee_bps(&pool)),
+                fee_bps: dex.fee_bps(&pool),
                 hook: hook(&pool),
                 created_at: created.get(&pool).copied(),
                 buys: offer.amount_out,

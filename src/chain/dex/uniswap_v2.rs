@@ -63,8 +63,8 @@ impl Dex for UniswapV2 {
         decode::<SwapRouter::factoryV2Call>(reading) == Some(spec.contracts.v2_factory)
     }
 
-    fn fee_bps(&self, _: &Pool) -> u32 {
-        FEE_BPS
+    fn fee_bps(&self, _: &Pool) -> Option<u32> {
+        Some(FEE_BPS)
     }
 
     fn ask(&self, spec: &ChainSpec, route: &Route, _: U256) -> Option<Read> {

@@ -40,9 +40,6 @@ const fn plain(fee: u32, tick_spacing: i32) -> HookShape {
     }
 }
 
-/// A hook may set its fee with every swap; such a pool counts as one that takes 1 %.
-const DYNAMIC_FEE_BPS: u32 = 100;
-
 /// The actions of a V4 swap, in their order.
 mod action {
     pub(super) const SWAP_EXACT_IN_SINGLE: u8 = 0x06;
@@ -104,11 +101,9 @@ impl Dex for UniswapV4 {
         }
     }
 
-    fn fee_bps(&self, pool: &Pool) -> u32 {
-        match key(pool).map_or(0, |key| key.fee) {
-            DYNAMIC_FEE => DYNAMIC_FEE_BPS,
-            hundredths => hundredths.div_ceil(100),
-        }
+    fn fee_bps(&self, pool: &Pool) -> Option<u32> {
+        let fee = key(pool)?.fee;
+        (fee != DYNAMIC_FEE).then(|| fee.div_ceil(100))
     }
 
     fn ask(&self, spec: &ChainSpec, route: &Route, amount: U256) -> Option<Read> {
@@ -178,11 +173,6 @@ const fn key(pool: &Pool) -> Option<&PoolKey> {
 /// The hook of a pool of V4; `None` without one.
 pub(super) fn hook(pool: &Pool) -> Option<Address> {
     key(pool).map(|key| key.hooks).filter(|hook| !hook.is_zero())
-}
-
-/// Whether a hook decides what the pool keeps.
-pub(super) fn has_dynamic_fee(pool: &Pool) -> bool {
-    key(pool).is_some_and(|key| key.fee == DYNAMIC_FEE)
 }
 
 /// Wraps or unwraps what the pool does not hold in the wallet's form, swaps, and pays out. The native coin is always

@@ -125,7 +125,6 @@ pub(super) fn payment(entry: &Entry, pay: &Payment) -> Result<(), Refusal> {
         at.permit2,
         at.universal_router,
         at.swap_router,
-        at.pancake_v3_router,
         at.wrapped_native,
         at.usdc,
     ];
@@ -133,6 +132,7 @@ pub(super) fn payment(entry: &Entry, pay: &Payment) -> Result<(), Refusal> {
         || to == entry.wallet
         || to == pay.asset
         || contracts.contains(&to)
+        || at.forks().contains(&to)
         || entry.tokens.contains(&to)
     {
         return refused(format!(

@@ -214,6 +214,9 @@ fn fill(table: &mut Table, entry: &Entry) {
         ("universal_router", named.universal_router),
         ("swap_router", named.swap_router),
         ("pancake_v3_router", named.pancake_v3_router),
+        ("slipstream_router", named.slipstream_router),
+        ("slipstream_caps_router", named.slipstream_caps_router),
+        ("slipstream_v3_router", named.slipstream_v3_router),
         ("wrapped_native", named.wrapped_native),
         ("usdc", named.usdc),
     ];

@@ -51,6 +51,15 @@ pub struct NamedContracts {
     /// PancakeSwap V3's SwapRouter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pancake_v3_router: Option<Address>,
+    /// Slipstream's SwapRouter, of the first deployment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slipstream_router: Option<Address>,
+    /// Slipstream's SwapRouter, of the deployment with caps of emissions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slipstream_caps_router: Option<Address>,
+    /// Slipstream's SwapRouter, of the newest deployment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slipstream_v3_router: Option<Address>,
     /// The ERC-20 that wraps the native coin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wrapped_native: Option<Address>,
@@ -192,6 +201,9 @@ impl Entry {
         let known = self.built_in().map_or(EVERYWHERE, |chain| chain.contracts);
         let named = &self.contracts;
         let of_chain = |of: fn(&ChainInfo) -> Address| self.built_in().map(of).unwrap_or_default();
+        let slipstream = |named: Option<Address>, known: Address| {
+            self.extra(ExtraRouter::Slipstream, named.unwrap_or(known))
+        };
         PolicyContracts {
             permit2: named.permit2.unwrap_or(known.permit2),
             universal_router: named.universal_router.unwrap_or(known.universal_router),
@@ -200,6 +212,9 @@ impl Entry {
                 ExtraRouter::PancakeswapV3,
                 named.pancake_v3_router.unwrap_or(known.pancake_v3_router),
             ),
+            slipstream_router: slipstream(named.slipstream_router, known.slipstream_router),
+            slipstream_caps_router: slipstream(named.slipstream_caps_router, known.slipstream_caps_router),
+            slipstream_v3_router: slipstream(named.slipstream_v3_router, known.slipstream_v3_router),
             wrapped_native: named
                 .wrapped_native
                 .unwrap_or_else(|| of_chain(|chain| chain.wrapped_native)),

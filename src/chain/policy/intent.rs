@@ -37,7 +37,7 @@ impl Intent {
             let flow = swap02::follow(Flow::new(wallet, call.value), &multicall, at)?;
             return flow.end(multicall.deadline, None).map(Self::Swap);
         }
-        if call.to == at.pancake_v3_router && selector == Periphery::multicallCall::SELECTOR {
+        if at.forks().contains(&call.to) && selector == Periphery::multicallCall::SELECTOR {
             return periphery::read(Flow::new(wallet, call.value), &exact(data)?, at).map(Self::Swap);
         }
         if !call.value.is_zero() && data.is_empty() {

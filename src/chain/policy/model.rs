@@ -17,10 +17,28 @@ pub struct PolicyContracts {
     pub swap_router: Address,
     /// PancakeSwap V3's SwapRouter; zero unless the entry names it.
     pub pancake_v3_router: Address,
+    /// Slipstream's SwapRouter, of the first deployment; zero unless the entry names it.
+    pub slipstream_router: Address,
+    /// Slipstream's SwapRouter, of the deployment with caps of emissions; zero unless the entry names it.
+    pub slipstream_caps_router: Address,
+    /// Slipstream's SwapRouter, of the newest deployment; zero unless the entry names it.
+    pub slipstream_v3_router: Address,
     /// The ERC-20 that wraps the native coin.
     pub wrapped_native: Address,
     /// The token that counts as a dollar.
     pub usdc: Address,
+}
+
+impl PolicyContracts {
+    /// Routers of forks of V3, which take the same calls; zero: not named.
+    pub(super) const fn forks(&self) -> [Address; 4] {
+        [
+            self.pancake_v3_router,
+            self.slipstream_router,
+            self.slipstream_caps_router,
+            self.slipstream_v3_router,
+        ]
+    }
 }
 
 /// An allowance: it moves nothing, and only its spender can use it, for us.
@@ -72,8 +90,8 @@ impl Allow {
         match self.expires {
             Some(_) => spender == at.universal_router && !spender.is_zero(),
             None => {
-                let takers = [at.permit2, at.swap_router, at.pancake_v3_router];
-                takers.contains(&spender) && !spender.is_zero()
+                let own = [at.permit2, at.swap_router].contains(&spender);
+                (own || at.forks().contains(&spender)) && !spender.is_zero()
             }
         }
     }

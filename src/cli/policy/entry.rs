@@ -37,6 +37,13 @@ pub(super) fn described(entry: &PolicyEntry) -> String {
         let routers: Vec<String> = entry.routers.iter().map(ToString::to_string).collect();
         text.push_str(&format!("  may also use the routers {}\n", routers.join(", ")));
     }
+    text.push_str(&own_addresses(entry));
+    text
+}
+
+/// Addresses that the entry sets itself.
+fn own_addresses(entry: &PolicyEntry) -> String {
+    let mut text = String::new();
     let at = entry.contracts();
     let named = [
         ("permit2", entry.contracts.permit2, at.permit2),
@@ -50,6 +57,21 @@ pub(super) fn described(entry: &PolicyEntry) -> String {
             "PancakeSwap V3 router",
             entry.contracts.pancake_v3_router,
             at.pancake_v3_router,
+        ),
+        (
+            "Slipstream router",
+            entry.contracts.slipstream_router,
+            at.slipstream_router,
+        ),
+        (
+            "Slipstream router (caps)",
+            entry.contracts.slipstream_caps_router,
+            at.slipstream_caps_router,
+        ),
+        (
+            "Slipstream router (V3)",
+            entry.contracts.slipstream_v3_router,
+            at.slipstream_v3_router,
         ),
         (
             "wrapped native",

@@ -12,5 +12,6 @@ mod pancake;
 mod prices;
 mod refusals;
 mod shapes;
+mod slipstream;
 mod swaps;
 mod world;

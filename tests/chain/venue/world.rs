@@ -53,6 +53,13 @@ impl World {
         Self::on(devnet, |_| {}).await
     }
 
+    /// With Slipstream as well.
+    pub async fn with_slipstream() -> Self {
+        let mut devnet = devnet::devnet(BlockTime::OnTransaction).await;
+        devnet.add_slipstream().await.expect("its contracts");
+        Self::on(devnet, |_| {}).await
+    }
+
     async fn on(devnet: Devnet, change: impl FnOnce(&mut ChainFile)) -> Self {
         let mut keys = devnet.chain_file();
         change(&mut keys);

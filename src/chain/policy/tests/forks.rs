@@ -8,7 +8,8 @@ use crate::{
     chain::contracts::{Erc20, Periphery, SwapRouter},
     domain::{
         onchain::Call,
-        pool::{NATIVE, Pool},
+        pool::{NATIVE, Pool, Slipstream},
+        router::ExtraRouter,
         trade::Purpose,
     },
 };
@@ -37,6 +38,19 @@ async fn a_router_that_the_entry_does_not_name_gets_no_call_and_no_allowance() {
         }
     }
     assert!(refused >= 7, "{refused}");
+    // One name lets in one family of routers.
+    let other = Key::new(|entry| entry.routers = vec![ExtraRouter::PancakeswapV3]);
+    for pool in [Slipstream::Initial, Slipstream::Caps, Slipstream::V3] {
+        let pool = Pool::Slipstream(pool, 200);
+        let calls = made(other.wallet, pool, NATIVE, false, soon()).expect("calls");
+        for call in calls {
+            let part = other.refused(&call).await;
+            assert!(
+                matches!(part.as_deref(), Some("allowance" | "contract")),
+                "{part:?}"
+            );
+        }
+    }
     // To another router than its own, the same calldata means nothing either.
     let named = Key::new(|_| {});
     let mut call = made(named.wallet, Pool::Pancake(2_500), NATIVE, true, soon())

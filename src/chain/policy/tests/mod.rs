@@ -26,7 +26,7 @@ use crate::{
     },
     domain::{
         onchain::{Call, Fees, SwapRequest, UnsignedTransaction},
-        pool::{NATIVE, Pool, PoolKey},
+        pool::{NATIVE, Pool, PoolKey, Slipstream},
         router::ExtraRouter,
         trade::Purpose,
         units::{Amount, Price, Usd},
@@ -136,7 +136,7 @@ impl Key {
     }
 }
 
-fn pools() -> [Pool; 7] {
+fn pools() -> [Pool; 11] {
     let spec = spec();
     let key = |one: Address, other: Address| {
         Pool::V4(PoolKey {
@@ -155,6 +155,10 @@ fn pools() -> [Pool; 7] {
         Pool::V2,
         Pool::Pancake(2_500),
         Pool::PancakeHops(2_500, 500),
+        Pool::Slipstream(Slipstream::Initial, 200),
+        Pool::Slipstream(Slipstream::Caps, 200),
+        Pool::Slipstream(Slipstream::V3, 50),
+        Pool::SlipstreamHops(Slipstream::V3, 200, 50),
     ]
 }
 
@@ -207,7 +211,7 @@ fn ways(wallet: Address) -> Vec<Vec<Call>> {
             }
         }
     }
-    assert!(ways.len() >= 30, "{}", ways.len());
+    assert!(ways.len() >= 50, "{}", ways.len());
     ways
 }
 
