@@ -37,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::{
     laws::{somebody_else_uses, unsteady},
+    orders::{buying, ordering},
     remembered::trades_at,
     stops::{stopping, stops_at},
     told::watch,
@@ -71,6 +72,7 @@ const fn provoked(event: Event) -> Provoked {
         | Event::JobLiquidated
         | Event::JobStopped
         | Event::JobStopBlocked
+        | Event::JobOrderEnded
         | Event::JobNoFunds
         | Event::JobLowGas
         | Event::JobLimitReached
@@ -89,6 +91,7 @@ fn config(event: Event) -> JobConfig {
     let mut config = accumulate();
     match event {
         Event::JobStopped | Event::JobStopBlocked => return stopping(AfterStop::Pause),
+        Event::JobOrderEnded => return ordering(buying()),
         // One buy reaches it.
         Event::JobLimitReached => {
             let rules = config.rules.accumulate_mut().expect("accumulate");
@@ -241,6 +244,9 @@ async fn provoke(world: &World, event: Event) {
             stops_at(world, "1.5").await;
         }
         Event::JobStopBlocked => stop_is_blocked(world).await,
+        Event::JobOrderEnded => {
+            trades_at(world, "1.5", Reason::LimitOrder).await;
+        }
         Event::JobNoFunds => assert_eq!(world.hold().await, HoldReason::InsufficientBalance),
         Event::JobLowGas => assert_eq!(world.hold().await, HoldReason::InsufficientGas),
         Event::JobLimitReached => {

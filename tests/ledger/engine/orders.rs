@@ -31,7 +31,7 @@ fn usd(text: &str) -> Usd {
     Usd::new(text.parse().expect("a decimal")).expect("USD")
 }
 
-fn ordering(rules: OrderConfig) -> JobConfig {
+pub(super) fn ordering(rules: OrderConfig) -> JobConfig {
     let mut config = JobConfig::for_mode(JobMode::Order);
     config.price.sources = vec![SourceName::Generated];
     config.price.max_price_move_pct = Decimal::ZERO;
@@ -41,7 +41,7 @@ fn ordering(rules: OrderConfig) -> JobConfig {
 }
 
 /// Spends thirty at 1.5 or below.
-fn buying() -> OrderConfig {
+pub(super) fn buying() -> OrderConfig {
     OrderConfig {
         amount_usd: usd("30"),
         limit_usd: Decimal::new(15, 1),
