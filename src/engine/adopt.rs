@@ -3,7 +3,7 @@
 
 use alloy_primitives::Address;
 
-use super::{core::Engine, error::EngineError};
+use super::{core::Engine, error::EngineError, withdraw::owned_as_wrapped};
 use crate::{
     domain::{
         job::{Account, JobId, JobStatus},
@@ -183,7 +183,16 @@ impl Engine {
         // Read afterwards: what is reserved meanwhile was still in the balance.
         let reserved = self.reserved(account).await?;
         let reserved = reserved.get(&asset).copied().unwrap_or_default();
-        Ok((held.map_err(unreadable)?, reserved))
+        let mut held = held.map_err(unreadable)?;
+        let wrapped = (asset, market.chain.wrapped_native());
+        if wrapped.1 == Some(token) {
+            let balances = market.chain.balances(account.wallet, &[Asset::Native]).await;
+            let native = balances.map_err(unreadable)?.first().copied().unwrap_or_default();
+            let jobs = jobs::list(&self.pool, &Filter::default()).await?;
+            held =
+                held.saturating_sub(owned_as_wrapped(&jobs, account, wrapped, native).map_err(unreadable)?);
+        }
+        Ok((held, reserved))
     }
 
     /// The tokens that a job's wallet holds beyond the ledger.

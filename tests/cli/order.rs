@@ -30,6 +30,21 @@ fn said(terminal: &Terminal, args: &[&str], expected: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_price_of_nothing_is_no_order_at_any_price() {
+    let terminal = Terminal::new().await;
+    for flag in ["--limit", "--stop", "--trail"] {
+        let place = order(&["buy", TOKEN, "--amount", "25", flag, "0"]);
+        let ran = terminal.run(&place);
+        assert!(
+            ran.code == 2 && ran.stderr.contains(flag),
+            "{flag}: {}",
+            ran.stderr
+        );
+    }
+    assert_eq!(json(&terminal, &["list"]), Value::Array(vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_placed_filled_replaced_by_the_next_and_cancelled() {
     let terminal = Terminal::new().await;
     let place = order(&["buy", TOKEN, "--amount", "25", "--limit", "1.2"]);

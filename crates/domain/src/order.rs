@@ -132,7 +132,7 @@ pub fn trigger(
         ),
     };
     // It has fired: what the limits left of it is traded at any price.
-    if facts.last.order.is_some() {
+    if facts.last.order_stop_has_fired() {
         return Ok(TriggerState::Due(reason));
     }
     if !line.is_reached(config.side, facts.price)? {

@@ -61,6 +61,7 @@ impl OrderRequest {
     /// be read.
     pub fn start(self) -> Result<StartRequest, AppError> {
         let sells = self.sells()?;
+        self.check_price()?;
         let until = self.until.as_deref().map(instant).transpose()?;
         let keys = [
             ("side", Some(self.side.to_string())),
@@ -88,6 +89,26 @@ impl OrderRequest {
             quote: self.quote,
             placed: Some(Placed { sells }),
         })
+    }
+
+    /// Zero means no price in a configuration; whoever writes it in an order did not mean any price.
+    fn check_price(&self) -> Result<(), AppError> {
+        let given = [
+            (self.limit, Field::Limit),
+            (self.stop, Field::Stop),
+            (self.trail, Field::Trail),
+        ];
+        match given
+            .into_iter()
+            .find(|(value, _)| value.is_some_and(|value| value <= Decimal::ZERO))
+        {
+            Some((_, field)) => Err(message![
+                field,
+                ": a number above 0; without it the order trades at any price"
+            ]
+            .bad_input()),
+            None => Ok(()),
+        }
     }
 
     /// What it sells, and what that cost.

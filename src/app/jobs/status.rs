@@ -25,7 +25,7 @@ use crate::{
         config::JobConfig,
         decision::HoldReason,
         ids::TradeId,
-        job::{JobStatus, Realm},
+        job::{JobMode, JobStatus, Realm},
         liquidate::Liquidation,
         trade::TradeStatus,
         units::{Price, Usd},
@@ -231,6 +231,12 @@ fn why(job: &Job, pulse: &Pulse) -> Message {
         JobStatus::Running | JobStatus::Liquidating => None,
     };
     match (job.status, pulse.stopped_by) {
+        (_, Some(trade)) if job.mode == JobMode::Order => {
+            let why = format!(
+                "The order is filled (trade {trade}); `remove` ends its job, a new order takes its place."
+            );
+            return why.into();
+        }
         (JobStatus::Paused, Some(trade)) => {
             let why = format!("Its stop has sold (trade {trade}) and paused it; `resume` lets it buy again.");
             return why.into();

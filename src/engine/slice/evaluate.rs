@@ -196,10 +196,12 @@ impl Engine {
     /// Ends an order that has nothing left to trade, or whose time is over; `None`: it continues.
     async fn end_order(&self, tick: &TickJob) -> Result<Option<Hold>, EngineError> {
         let runs = tick.job.status == JobStatus::Running;
-        if !runs || ordered::has_ended(&tick.job, tick.slot).is_none() {
+        // A slot may be evaluated late; its time is over by the clock.
+        let at = tick.slot.max(tick.now);
+        if !runs || ordered::has_ended(&tick.job, at).is_none() {
             return Ok(None);
         }
-        let (reason, detail) = match ordered::end_if_over(&self.pool, &tick.job, tick.slot).await? {
+        let (reason, detail) = match ordered::end_if_over(&self.pool, &tick.job, at).await? {
             Some(OrderEnd::Filled) => (HoldReason::Idle, "nothing of the order is left: the job is IDLE"),
             Some(OrderEnd::Expired) => (HoldReason::OrderOver, "the order's time is over: the job is IDLE"),
             None => (HoldReason::JobChanged, "the order changed while it was evaluated"),

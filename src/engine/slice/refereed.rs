@@ -3,7 +3,7 @@
 use crate::engine::core::Engine;
 use crate::{
     domain::{
-        decision::{HoldReason, Plan, Reason, Side},
+        decision::{HoldReason, Plan, Side},
         job::Realm,
         referees::{RefereeAction, object},
         units::Amount,
@@ -41,10 +41,7 @@ impl Engine {
         };
         let (reason, detail) = object(out, &said, venue.referee_bps)?;
         // A liquidation must be able to end, and a stop must not wait for a third party.
-        if venue.referee_action == RefereeAction::Warn
-            || plan.reason == Reason::Liquidate
-            || plan.reason.is_stop()
-        {
+        if venue.referee_action == RefereeAction::Warn || plan.reason.gets_out(plan.side) {
             job_line!(warn, job, %reason, detail, "a referee objects; the job trades all the same");
             return None;
         }

@@ -281,7 +281,12 @@ impl Engine {
         let mut tries = 0;
         loop {
             let seen = self.ready(account, market).await?;
-            let Some(trade) = withdrawals::arriving(&self.pool, account, asset).await? else {
+            let mut arriving = withdrawals::arriving(&self.pool, account, asset).await?;
+            // A wallet whose code refuses coins is paid in the wrapped form.
+            if arriving.is_none() && market.chain.wrapped_native().map(Asset::of) == Some(asset) {
+                arriving = withdrawals::arriving(&self.pool, account, Asset::Native).await?;
+            }
+            let Some(trade) = arriving else {
                 return Ok(seen);
             };
             if tries == TRIES {

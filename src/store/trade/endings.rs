@@ -144,7 +144,8 @@ pub async fn commit_fill(
     let paid = PocketMove::Traded(fill.side, fill.quote_usd, settled.gas_usd);
     pocket::moved(&mut tx, &job, paid).await?;
     let held = !booked.position.token_balance.is_zero();
-    if job.status == JobStatus::Idle && held && !ordered::keeps_its_tokens(trade, &job) {
+    let is_idle = job.status == JobStatus::Idle && held;
+    if is_idle && !ordered::keeps_its_tokens(&mut tx, trade, &job).await? {
         orders::liquidate_again(&mut tx, &job).await?;
     } else if trade.reason == Reason::Liquidate {
         advance_liquidation(&mut tx, &job, &booked).await?;

@@ -58,7 +58,7 @@ pub(in crate::store) async fn after_reversal(
     trade: &Trade,
     job: &Job,
 ) -> Result<bool, StoreError> {
-    if !trade.reason.is_order() {
+    if !trade.reason.is_order() || liquidated(connection, job).await? {
         return Ok(false);
     }
     let by = sqlx::query_scalar!("SELECT stopped_by FROM jobs WHERE id = $1", job.id.0)
@@ -74,10 +74,25 @@ pub(in crate::store) async fn after_reversal(
     Ok(true)
 }
 
-/// Whether tokens may come to this job after it ended, or stay with it: an order that buys keeps what it bought.
-#[must_use]
-pub(in crate::store) fn keeps_its_tokens(trade: &Trade, job: &Job) -> bool {
-    job.mode == JobMode::Order && trade.reason.is_order()
+/// Whether tokens may come to this job after it ended, or stay with it: an order that buys keeps what it bought, unless
+/// its owner has liquidated it since.
+pub(in crate::store) async fn keeps_its_tokens(
+    connection: &mut PgConnection,
+    trade: &Trade,
+    job: &Job,
+) -> Result<bool, StoreError> {
+    let of_order = job.mode == JobMode::Order && trade.reason.is_order();
+    Ok(of_order && !liquidated(connection, job).await?)
+}
+
+async fn liquidated(connection: &mut PgConnection, job: &Job) -> Result<bool, StoreError> {
+    let liquidated = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM trades WHERE job_id = $1 AND cycle = $2 AND reason = 'LIQUIDATE'
+                          AND status = 'EXECUTED') AS "liquidated!""#,
+        job.id.0,
+        job.cycle
+    );
+    Ok(liquidated.fetch_one(connection).await?)
 }
 
 /// Whether, and how, an order has ended as this row has it.
@@ -86,7 +101,7 @@ pub fn has_ended(job: &Job, slot: Timestamp) -> Option<OrderEnd> {
     let done = Done {
         bought: job.total_accumulated,
         held: job.position.token_balance,
-        any: job.last.order.is_some(),
+        any: job.last.order.is_some() || job.total_accumulated.is_positive(),
     };
     order::end_of(&job.config, done, Some(slot))
 }
@@ -111,7 +126,20 @@ pub async fn end_if_over(pool: &PgPool, job: &Job, slot: Timestamp) -> Result<Op
     let Some(how) = has_ended(&locked, slot) else {
         return Ok(None);
     };
-    end(&mut tx, &locked, how, None).await?;
+    // A reorg of the fill that left nothing, which came while the job was paused, opens the order again.
+    let filled_by = match how {
+        OrderEnd::Expired => None,
+        OrderEnd::Filled => {
+            sqlx::query_scalar!(
+                "SELECT id FROM trades WHERE job_id = $1 AND cycle = $2 AND status = 'EXECUTED' ORDER BY id DESC LIMIT 1",
+                job.id.0,
+                locked.cycle
+            )
+            .fetch_optional(&mut *tx)
+            .await?
+        }
+    };
+    end(&mut tx, &locked, how, filled_by.map(TradeId)).await?;
     tx.commit().await?;
     Ok(Some(how))
 }

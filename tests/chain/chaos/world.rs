@@ -252,9 +252,16 @@ impl World {
             .fetch_all(&self.db.pool)
             .await
             .expect("signers");
+        let sql =
+            "SELECT concat_ws(' ', 'adjusted', job_id, kind, token_delta, note) FROM adjustments ORDER BY id";
+        let adjusted: Vec<String> = sqlx::query_scalar(sql)
+            .fetch_all(&self.db.pool)
+            .await
+            .expect("adjustments");
         format!(
-            "{}\n{}\n{}",
+            "{}\n{}\n{}\n{}",
             rows.join("\n"),
+            adjusted.join("\n"),
             signers.join("\n"),
             self.first_unused().await
         )
@@ -302,7 +309,7 @@ async fn create(pool: &PgPool, account: &Account, token: Address, symbol: String
             "max_slippage_bps": 500, "max_gas_usd": 9,
         },
         "accumulate": {
-            "dca_amount_usd": 10, "dca_interval": "1s", "dip_buy_threshold_pct": 0, "max_accumulation_usd": 100_000,
+            "dca_amount_usd": 40, "dca_interval": "1s", "dip_buy_threshold_pct": 0, "max_accumulation_usd": 100_000,
         },
     }))
     .expect("a configuration");

@@ -9,6 +9,7 @@ use lgi_mm::{
         job::{JobId, JobMode, JobStatus},
         units::{Amount, Usd},
     },
+    engine::{Tick, TickOutcome},
     store::{
         adoption::{self, Adjusted, Adoption},
         fill_watches,
@@ -263,6 +264,28 @@ async fn an_order_whose_time_is_over_ends_idle_and_trades_nothing() {
     world.market.down();
     assert_eq!(world.hold().await, HoldReason::OrderOver);
     assert_eq!(world.job().await.status, JobStatus::Idle);
+    // A slot from before that instant, which a worker gets to after it.
+    let world = World::new(ordering(OrderConfig {
+        until: Some(Utc::now()),
+        ..buying()
+    }))
+    .await;
+    world.market.set("1");
+    let late = Tick {
+        job: world.job,
+        slot: Utc::now() - TimeDelta::seconds(5),
+    };
+    let outcome = world.evaluate(late).await;
+    assert!(
+        matches!(
+            &outcome,
+            TickOutcome::Held {
+                reason: HoldReason::OrderOver,
+                ..
+            }
+        ),
+        "{outcome:?}"
+    );
 }
 
 async fn remove(world: &World, job: JobId) -> Result<(), CommandError> {

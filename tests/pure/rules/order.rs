@@ -4,7 +4,7 @@ mod any;
 
 use lgi_mm::domain::{
     config::{OrderConfig, OrderSide, ScheduleConfig},
-    decision::{Decision, Facts, HoldReason, Plan, Reason, Side},
+    decision::{Decision, Facts, HoldReason, Plan, Reason, RuleFill, Side},
     order::{self, Done, OrderEnd},
     span::Span,
     units::{Amount, Usd},
@@ -141,6 +141,7 @@ fn a_stop_needs_two_samples_that_are_of_the_order_s_time() {
     // What a limit left of it is traded at any price.
     let mut rest = seen("0.9", None);
     rest.last.order = Some(at(3_500));
+    rest.last.order_stop = rest.last.order;
     rest.bought = usd("12");
     let plan = decide(&buy, &rest).expect("the rest");
     assert_eq!((plan.reason, plan.value), (Reason::StopOrder, usd("18")));
@@ -274,5 +275,37 @@ fn a_part_is_traded_once_and_what_was_missed_is_spread_over_the_rest() {
     assert_eq!(
         decide(&sale, &held).map(|plan| plan.amount_in),
         Ok("10".parse().expect("units"))
+    );
+}
+
+/// Parts that were traded at the market, or at a limit, are no stop that has fired.
+#[test]
+fn a_stop_that_is_given_to_an_order_with_filled_parts_waits_for_its_price() {
+    let stop = OrderConfig {
+        stop_usd: dec("0.5"),
+        ..selling()
+    };
+    let filled = |reason| RuleFill {
+        reason,
+        slot: at(1_800),
+        price: price("1"),
+        average_cost: None,
+    };
+    let after = |reason| {
+        let mut facts = holding(seen("1", Some("1")), "30");
+        facts.last = facts.last.filled(filled(reason));
+        facts
+    };
+    for part in [Reason::MarketOrder, Reason::LimitOrder] {
+        assert_eq!(reason(&stop, &after(part)), Err(HoldReason::OrderPrice), "{part}");
+    }
+    let fired = after(Reason::StopOrder);
+    assert_eq!(reason(&stop, &fired), Ok(Reason::StopOrder), "the rest follows");
+    let mut adopted = fired;
+    adopted.last = adopted.last.armed_again(at(2_000));
+    assert_eq!(
+        reason(&stop, &adopted),
+        Err(HoldReason::OrderPrice),
+        "armed again"
     );
 }

@@ -243,6 +243,7 @@ pub(crate) fn any_facts() -> impl Strategy<Value = Facts> {
                     stop: last.6,
                     rearmed: last.7,
                     order: last.6,
+                    order_stop: last.6,
                     backoff_until: None,
                 },
                 spent: Spent {

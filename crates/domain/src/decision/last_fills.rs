@@ -34,6 +34,9 @@ pub struct LastFills {
     /// Last part of an order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<Timestamp>,
+    /// Last part of an order whose stop, or whose distance from the best price, was reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_stop: Option<Timestamp>,
     /// Since when a stop that has sold may fire again, other than by a buy: tokens were adopted, or the job was
     /// resumed. Set by orders, not by fills.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,8 +104,10 @@ impl LastFills {
             }
             Reason::StopLoss | Reason::TrailingStop => last.stop = later(last.stop),
             Reason::SpreadBuy | Reason::SpreadSell => last.spread = later(last.spread),
-            Reason::MarketOrder | Reason::LimitOrder | Reason::StopOrder | Reason::TrailingOrder => {
+            Reason::MarketOrder | Reason::LimitOrder => last.order = later(last.order),
+            Reason::StopOrder | Reason::TrailingOrder => {
                 last.order = later(last.order);
+                last.order_stop = later(last.order_stop);
             }
             Reason::Rebalance | Reason::Liquidate => {}
         }
@@ -125,12 +130,23 @@ impl LastFills {
             .is_some_and(|stop| armed.is_none_or(|armed| armed < stop))
     }
 
+    /// Whether the stop of an order has traded a part, and nothing has armed it again since.
+    #[must_use]
+    pub fn order_stop_has_fired(&self) -> bool {
+        self.order_stop
+            .is_some_and(|stop| self.rearmed.is_none_or(|armed| armed < stop))
+    }
+
     /// After tokens were adopted, or the job was resumed, at `now`: a stop that has sold may fire again. Slots may be
     /// ahead of a clock that was set back.
     #[must_use]
     pub fn armed_again(self, now: Timestamp) -> Self {
         Self {
-            rearmed: self.stop.map(|stop| now.max(stop)).or(self.rearmed),
+            rearmed: self
+                .stop
+                .max(self.order_stop)
+                .map(|stop| now.max(stop))
+                .or(self.rearmed),
             ..self
         }
     }

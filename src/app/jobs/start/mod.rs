@@ -273,6 +273,9 @@ async fn create(app: &App, request: &StartRequest, ended: Option<JobId>) -> Resu
         Some(placed) => Some(placing::checked(app, &new, placed, ended).await?),
         None => None,
     };
+    if let Some(placing) = &placing {
+        placing::say(placing, &new, &mut plan.assumed);
+    }
     Ok(Prepared::Create {
         placing,
         costs: costs_of(app, &new).await.map(Box::new),

@@ -1,10 +1,12 @@
 //! What one order begins with: the order that it takes the place of, and the tokens that it is to sell.
 
-use super::request::Placed;
+use super::{request::Placed, terms::spends};
 use crate::{
     app::{
         App, AppError, given,
         jobs::adopt::{self, Tokens},
+        message::Message,
+        whole::Whole,
     },
     domain::{
         config::JobConfig,
@@ -57,6 +59,19 @@ pub(super) async fn checked(
         replaces,
         tokens: Some((tokens, cost)),
     })
+}
+
+/// What its owner is to know of it before it is placed.
+pub(super) fn say(placing: &Placing, new: &NewJob, assumed: &mut Vec<Message>) {
+    let (symbol, decimals) = (&new.token.symbol, new.token.decimals);
+    assumed.push(format!("it {}", spends(&new.config)).into());
+    if let Some(job) = placing.replaces {
+        assumed.push(format!("takes the place of job {job}, whose {symbol} are yours again").into());
+    }
+    if let Some((tokens, cost)) = placing.tokens {
+        let tokens = Whole::new(tokens, decimals);
+        assumed.push(format!("sells {tokens} {symbol} that cost {cost} USD").into());
+    }
 }
 
 /// Refuses an order whose time is over already.

@@ -70,7 +70,8 @@ impl Proposal {
     }
 }
 
-fn spends(config: &JobConfig) -> String {
+/// What a job of this configuration spends or sells, and when.
+pub(super) fn spends(config: &JobConfig) -> String {
     let rules = match &config.rules {
         Rules::Accumulate(rules) => {
             let when = match (&rules.dca_schedule, rules.dca_interval) {
