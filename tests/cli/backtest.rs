@@ -173,7 +173,7 @@ fn every_bad_row_is_named_and_may_be_left_out() {
 fn what_cannot_be_run_says_what_to_do() {
     let csv = "time,price\n1767225600,1\n1767225660,2\n";
     for (args, said) in [
-        (vec!["--prices", "p.csv"], "--mode accumulate or --mode liquidity"),
+        (vec!["--prices", "p.csv"], "--mode accumulate, liquidity or order"),
         (
             vec!["--prices", "none.csv", "--mode", "accumulate"],
             "cannot read none.csv",

@@ -91,7 +91,7 @@ impl OrderRequest {
         })
     }
 
-    /// Zero means no price in a configuration; whoever writes it in an order did not mean any price.
+    /// Zero means no price in a configuration; in an order it is a mistake, and not a wish to trade at any price.
     fn check_price(&self) -> Result<(), AppError> {
         let given = [
             (self.limit, Field::Limit),

@@ -6,6 +6,7 @@ mod paper;
 mod past;
 mod placing;
 mod request;
+mod spends;
 mod started;
 mod terms;
 

@@ -1,6 +1,6 @@
 //! What one order begins with: the order that it takes the place of, and the tokens that it is to sell.
 
-use super::{request::Placed, terms::spends};
+use super::{request::Placed, spends::spends};
 use crate::{
     app::{
         App, AppError, given,
