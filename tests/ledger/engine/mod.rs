@@ -17,6 +17,7 @@ mod fees;
 mod laws;
 mod lifecycle;
 mod memory;
+mod order_sold_out;
 mod orders;
 mod remembered;
 mod reorgs;

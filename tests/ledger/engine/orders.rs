@@ -50,7 +50,7 @@ pub(super) fn buying() -> OrderConfig {
     }
 }
 
-fn selling() -> OrderConfig {
+pub(super) fn selling() -> OrderConfig {
     OrderConfig {
         side: OrderSide::Sell,
         ..OrderConfig::default()
@@ -62,7 +62,7 @@ async fn holds(world: &World, at: &str, reason: HoldReason) {
     assert_eq!(world.hold().await, reason, "at {at}");
 }
 
-async fn status(world: &World) -> (JobStatus, Option<i64>) {
+pub(super) async fn status(world: &World) -> (JobStatus, Option<i64>) {
     let by = sqlx::query_scalar("SELECT stopped_by FROM jobs WHERE id = $1")
         .bind(world.job.0)
         .fetch_one(&world.pool)
@@ -104,7 +104,7 @@ async fn gives(world: &World, tokens: &str) {
 }
 
 /// Tokens of before, which the wallet must hold: the paper wallet buys them by an order of its own.
-async fn bought_before() -> World {
+pub(super) async fn bought_before() -> World {
     let world = World::new(ordering(OrderConfig {
         amount_usd: usd("30"),
         ..OrderConfig::default()
@@ -115,7 +115,7 @@ async fn bought_before() -> World {
     world
 }
 
-async fn replaced(world: &mut World, rules: OrderConfig) {
+pub(super) async fn replaced(world: &mut World, rules: OrderConfig) {
     let held = world.job().await.position.token_balance;
     let new = paper_job(TOKEN, "TKN", JobMode::Order, ordering(rules));
     let placing = Placing {
@@ -194,8 +194,11 @@ async fn an_order_that_is_paused_while_it_trades_stays_paused_and_ends_when_it_i
     world.finish(trade).await;
     world.order(Order::Resume).await;
     assert_eq!(world.hold().await, HoldReason::Idle);
-    assert_eq!(world.job().await.status, JobStatus::Idle);
+    assert_eq!(status(&world).await, (JobStatus::Idle, Some(trade.0)));
     assert_eq!(world.job().await.total_accumulated, usd("30"));
+    // That fill ended it, so its reorg opens it again.
+    take_back(&world, trade).await;
+    assert_eq!(status(&world).await, (JobStatus::Running, None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -121,13 +121,13 @@ async fn every_other_answer_is_silence_with_a_reason() {
             Kyberswap,
             StatusCode::OK,
             "<html>".to_owned(),
-            "none that this program knows",
+            "an unknown format",
         ),
         (
             Kyberswap,
             StatusCode::OK,
             kyberswap("2", "777").to_string(),
-            "another question",
+            "about another swap",
         ),
         (
             Kyberswap,
