@@ -33,10 +33,10 @@ impl Slots {
         self.next = next.map(|next| next.timestamp_micros());
     }
 
-    /// A real job has no slot at the instant of its start. A series begins where its owner cut it: its first price is
-    /// traded at, if there is a slot.
-    pub(super) fn begin(&mut self, job: Option<Timestamp>, first: Timestamp) {
-        self.start(job.unwrap_or_else(|| instant(first.timestamp_micros() - 1)));
+    /// Begins with the first slot after a job's start, as for a real job. Without one the series decides: its first
+    /// price may be traded at, so a slot at that instant counts.
+    pub(super) fn begin(&mut self, started_at: Option<Timestamp>, first: Timestamp) {
+        self.start(started_at.unwrap_or_else(|| instant(first.timestamp_micros() - 1)));
     }
 
     /// The next slot, if it is not after `last`.

@@ -352,7 +352,8 @@ fn spare_wrapped(
 }
 
 impl BalanceReport {
-    /// A wallet whose code refuses coins is paid in the wrapped form, and its jobs count that as the coin.
+    /// Advises to unwrap where spare wrapped coin covers what is missing: a wallet whose code refuses coins is paid in
+    /// it, and its jobs count that as the coin.
     fn unwrap(&mut self, spare: Amount, moving: &HashSet<JobId>) {
         let Ok(held) = &self.held else { return };
         let missing = self.tracked.saturating_sub(*held);
@@ -361,7 +362,8 @@ impl BalanceReport {
         }
         let amount = missing.to_whole(self.decimals);
         self.remedy = BalanceRemedy::Not(format!(
-            "the wallet holds it as W{symbol}, which it was paid instead: unwrap {amount} W{symbol}, or send {symbol}",
+            "the wallet has that much spare W{symbol}, in which a wallet is paid whose code refuses coins: unwrap {amount} \
+             W{symbol}, or send {symbol}",
             symbol = self.symbol
         ));
     }

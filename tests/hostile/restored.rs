@@ -300,7 +300,7 @@ async fn of_two_copies_that_run_side_by_side_one_stops_and_no_buy_is_lost_or_dou
             .await
             .expect("an answer")
     };
-    // As long as both sign the same bytes there is one trade of which both ledgers tell. An edit ends that.
+    // While both sign the same bytes, there is one trade, in both ledgers. An edit sets them apart.
     tokio::time::sleep(Duration::from_secs(4)).await;
     sqlx::query(
         "UPDATE jobs SET config = jsonb_set(config, '{accumulate,dca_amount_usd}', to_jsonb('11'::text)),

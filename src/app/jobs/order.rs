@@ -57,8 +57,8 @@ impl OrderRequest {
     /// The start of the order's job.
     ///
     /// # Errors
-    /// [`AppError::Usage`] for a buy without an amount, a sale without tokens or their cost, and an instant that cannot
-    /// be read.
+    /// [`AppError::Usage`] for a buy without an amount, a sale without tokens or their cost, a price or distance of
+    /// zero or less, and an instant that cannot be read.
     pub fn start(self) -> Result<StartRequest, AppError> {
         let sells = self.sells()?;
         self.check_price()?;
@@ -91,7 +91,7 @@ impl OrderRequest {
         })
     }
 
-    /// Zero means no price in a configuration; in an order it is a mistake, and not a wish to trade at any price.
+    /// In a configuration zero means no price; in a command it is a mistake, which must not trade at any price.
     fn check_price(&self) -> Result<(), AppError> {
         let given = [
             (self.limit, Field::Limit),

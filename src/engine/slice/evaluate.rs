@@ -196,7 +196,7 @@ impl Engine {
     /// Ends an order that has nothing left to trade, or whose time is over; `None`: it continues.
     async fn end_order(&self, tick: &TickJob) -> Result<Option<Hold>, EngineError> {
         let runs = tick.job.status == JobStatus::Running;
-        // A slot may be evaluated late; its time is over by the clock.
+        // A slot may be evaluated late: the order expires by the clock.
         let at = tick.slot.max(tick.now);
         if !runs || ordered::has_ended(&tick.job, at).is_none() {
             return Ok(None);

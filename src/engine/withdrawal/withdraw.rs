@@ -155,8 +155,8 @@ pub(crate) fn of_jobs(
     Ok((owned, kept))
 }
 
-/// What jobs own of the native coin and the wallet holds in its wrapped form: a wallet whose code refuses coins is paid
-/// so. It is nobody's to withdraw.
+/// What jobs own of the native coin and the wallet holds in its wrapped form, because its code refuses coins. It cannot
+/// be withdrawn: the jobs need it.
 pub(crate) fn owned_as_wrapped(
     jobs: &[Job],
     account: &Account,

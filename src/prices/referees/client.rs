@@ -50,7 +50,7 @@ impl Aggregators {
             Err(Failed::ForNow(why) | Failed::ForGood(why)) => return Err(why),
         };
         serde_json::from_slice(&body).map_err(|_| match status.is_success() {
-            true => "its answer is none that this program knows".to_owned(),
+            true => "its answer has an unknown format".to_owned(),
             false => format!("HTTP {status}"),
         })
     }
@@ -77,7 +77,7 @@ pub(super) fn paid(
         || !is(asked.token_out, tokens.1)
         || read(amounts.0) != Some(asked.amount_in)
     {
-        return Err("it answers another question than was asked".to_owned());
+        return Err("its answer is about another swap".to_owned());
     }
     let paid = read(amounts.1).filter(|amount| !amount.is_zero());
     paid.ok_or_else(|| "it names no amount".to_owned())

@@ -85,11 +85,11 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "venue.referees",
-        "Live: aggregators that must not know a better route: [] (nobody), or some of kyberswap, velora",
+        "Live: aggregators asked before each trade for a better route: [] (none), or some of kyberswap, velora",
     ),
     key(
         "venue.referee_bps",
-        "How much less than a referee knows a trade may pay; 0 to 5000 bps (100 unless set)",
+        "How far below a referee's quote a trade may be; 0 to 5000 bps (100 unless set)",
     ),
     key(
         "venue.referee_action",

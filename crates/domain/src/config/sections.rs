@@ -82,7 +82,7 @@ pub struct VenueConfig {
     /// theirs is executed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub referees: Vec<RefereeName>,
-    /// How much less than a referee knows a trade may pay, 0 to 5000 bps of what it knows.
+    /// How far below a referee's quote a trade may be, 0 to 5000 bps of that quote.
     #[serde(skip_serializing_if = "is_usual_bps")]
     pub referee_bps: u32,
     /// What follows if a referee knows more than that, or is silent.

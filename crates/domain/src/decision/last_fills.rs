@@ -130,7 +130,7 @@ impl LastFills {
             .is_some_and(|stop| armed.is_none_or(|armed| armed < stop))
     }
 
-    /// Whether the stop of an order has traded a part, and nothing has armed it again since.
+    /// Whether the stop of an order has traded a part, and no adopted tokens have armed it again since.
     #[must_use]
     pub fn order_stop_has_fired(&self) -> bool {
         self.order_stop
