@@ -35,6 +35,7 @@ pub mod prune;
 pub mod receivers;
 pub(crate) mod reconcile;
 pub mod services;
+mod settings_file;
 pub mod target;
 mod ticker;
 mod trail;

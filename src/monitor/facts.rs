@@ -154,6 +154,9 @@ fn record_job(job: &JobFacts) {
     if let Some(reason) = &job.run_reason {
         set(metric::JOB_HOLD, &[id, ("reason", reason)], 1.0);
     }
+    if let Some(event) = &job.blocked_by {
+        set(metric::JOB_BLOCKED, &[id, ("event", event)], 1.0);
+    }
     for (name, value) in [
         (metric::JOB_PRICE, job.price),
         (metric::JOB_PRICE_TIME, job.price_at),
@@ -244,6 +247,7 @@ mod tests {
             mode: String::new(),
             status: String::new(),
             run_reason: None,
+            blocked_by: None,
             price: None,
             price_at: None,
             last_slot: None,

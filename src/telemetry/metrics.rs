@@ -68,6 +68,8 @@ macro_rules! table {
 
 table! {
     BUILD_INFO = "lgi_mm_build_info" Gauge "" ["version"] Process "The running version; always 1";
+    PROCESS_INFO = "lgi_mm_process_info" Gauge "" ["role", "settings"] Process "What the process is (scheduler, worker or daemon) and the fingerprint of the settings file that it has read; always 1";
+    SETTINGS_CHANGED = "lgi_mm_settings_changed" Gauge "" [] Process "1 if the settings file has changed since the process read it, else 0";
     CENSUS_LEADER = "lgi_mm_census_leader" Gauge "" [] Process "1 in the process that takes the census, else 0";
     TICKS = "lgi_mm_ticks_total" Counter "" ["outcome"] Process "Ticks by outcome: held, traded, repeated, unknown, failed";
     HOLDS = "lgi_mm_holds_total" Counter "" ["reason"] Process "Ticks that did not trade, by reason";
@@ -120,6 +122,7 @@ table! {
     JOB_SPENT = "lgi_mm_job_spent_usd" Gauge "usd" ["job_id"] Job "Paid for buys in this cycle";
     JOB_RECEIVED = "lgi_mm_job_received_usd" Gauge "usd" ["job_id"] Job "Received from sells in this cycle";
     JOB_REALIZED = "lgi_mm_job_realized_usd" Gauge "usd" ["job_id"] Job "Proceeds less cost basis of the tokens sold in this cycle, before gas";
+    JOB_BLOCKED = "lgi_mm_job_blocked" Gauge "" ["job_id", "event"] Job "1 for the event that tells of what keeps the job from trading; absent if nothing does";
     JOB_UNSELLABLE = "lgi_mm_job_unsellable" Gauge "" ["job_id"] Job "1 if the last simulated sale of a live job's position failed, else 0";
     JOB_UNREALIZED = "lgi_mm_job_unrealized_usd" Gauge "usd" ["job_id"] Job "Value of the position less its cost basis, before gas; absent without a price";
     JOB_GAS = "lgi_mm_job_gas_usd" Gauge "usd" ["job_id"] Job "Paid for gas in this cycle, failed transactions included";

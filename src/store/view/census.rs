@@ -131,6 +131,8 @@ pub struct JobFacts {
     pub status: String,
     /// Why its last tick did not trade.
     pub run_reason: Option<String>,
+    /// The event that tells of what keeps it from trading.
+    pub blocked_by: Option<String>,
     /// Last accepted price, USD.
     pub price: Option<f64>,
     /// When that was observed, Unix seconds.
