@@ -1,5 +1,5 @@
-//! A service reads its settings once, when it starts. It notices that the file has changed since, and says that it goes on
-//! with what it has read: settings that change under open trades would need every part of a service to agree.
+//! A service reads its settings once, when it starts. It notices that the file has changed since, and logs that it
+//! still uses what it has read: settings that change under open trades would need every part of a service to agree.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -16,6 +16,7 @@ const EVERY: Duration = Duration::from_secs(5);
 
 /// Looks at the file until `stop`, and says once for each change what it means.
 pub(super) async fn watch(file: Option<PathBuf>, read: String, stop: CancellationToken) {
+    telemetry::note_settings_changed(false);
     let Some(file) = file else { return };
     let mut last = read.clone();
     loop {
@@ -37,8 +38,8 @@ fn said(file: &std::path::Path, read: &str, now: &str) {
     if now == read {
         info!(%file, "the settings file is again as this process read it");
     } else if now == NO_FILE {
-        warn!(%file, "the settings file cannot be read any more; this process goes on with what it has read");
+        warn!(%file, "the settings file cannot be read any more; this process continues with what it has read");
     } else {
-        warn!(%file, read, now, "the settings file has changed; this process goes on with the old settings until it is restarted");
+        warn!(%file, read, now, "the settings file has changed; this process uses the old settings until it is restarted");
     }
 }

@@ -13,8 +13,8 @@ const LARGEST: u64 = 16 << 20;
 /// The fingerprint where there is no settings file.
 pub const NO_FILE: &str = "none";
 
-/// The first 12 hexadecimal digits of the SHA-256 of the file's bytes, as `sha256sum` prints them; [`NO_FILE`] without a
-/// file, and for one that cannot be read.
+/// The first 12 hexadecimal digits of the SHA-256 of the file's bytes, as `sha256sum` prints them; [`NO_FILE`] without
+/// a file, and for one that cannot be read.
 #[must_use]
 pub fn fingerprint(file: Option<&Path>) -> String {
     let Some(bytes) = file.and_then(bytes) else {

@@ -134,7 +134,7 @@ impl Sessions {
         }
     }
 
-    /// The same under a name that the server shows beside each session, unless the connection string has one, or the
+    /// The same under a name that the server shows with each session, unless the connection string has one, or the
     /// server takes no settings.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
