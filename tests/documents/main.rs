@@ -16,6 +16,7 @@ mod extending;
 mod figures;
 mod house;
 mod image;
+mod kubernetes;
 mod metrics;
 mod pages;
 mod pictures;
