@@ -129,16 +129,12 @@ fn configure(dir: &Path, daemon: SocketAddr, alertmanager: SocketAddr, receiver:
 
 fn alerting(dir: &Path, alertmanager: SocketAddr) -> Process {
     let file = |name: &str| dir.join(name).display().to_string();
-    let program = program("prometheus-alertmanager");
-    // Unpacked, it looks for its templates from here.
-    let usr = program.ancestors().nth(2).expect("a prefix");
     spawn(
-        Command::new(&program)
+        Command::new(program("prometheus-alertmanager"))
             .arg(format!("--config.file={}", file("alertmanager.yml")))
             .arg(format!("--storage.path={}", file("alerts")))
             .arg(format!("--web.listen-address={alertmanager}"))
-            .arg("--cluster.listen-address=")
-            .current_dir(usr),
+            .arg("--cluster.listen-address="),
         &dir.join("alertmanager.log"),
     )
 }

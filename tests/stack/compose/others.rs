@@ -45,8 +45,7 @@ fn monitoring(stack: &Stack, service: &str, program_name: &str, port: u16, data:
     let spec = &stack.config["services"][service];
     let program = program(program_name);
     let mut command = Command::new(&program);
-    // Debian's Alertmanager, unpacked, finds its templates from here: see `ensure_prometheus`.
-    command.current_dir(program.ancestors().nth(2).expect("usr"));
+
     for word in spec["command"].as_array().expect("a command") {
         let (flag, value) = word
             .as_str()
