@@ -231,7 +231,7 @@ ensure_venv() {
 # and KEDA, and hadolint.
 ensure_deploy_checkers() {
     local from=$root/scripts/checks into=$tools/checks stamp
-    stamp=$(cat "$from/requirements.txt" "$from/package-lock.json" "$from/resources.mjs" | cksum)
+    stamp=$(cat "$from/requirements.txt" "$from/package-lock.json" "$from"/*.mjs | cksum)
     if [ "$(cat "$into/installed" 2>/dev/null)" = "$stamp" ]; then
         export PATH=$into/python/bin:$PATH
         return 0
@@ -245,7 +245,7 @@ ensure_deploy_checkers() {
     mkdir -p "$into"
     python3 -m venv "$into/python"
     "$into/python/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement "$from/requirements.txt" >&2
-    cp "$from/package.json" "$from/package-lock.json" "$from/.npmrc" "$from/resources.mjs" "$into/"
+    cp "$from/package.json" "$from/package-lock.json" "$from/.npmrc" "$from"/*.mjs "$into/"
     (cd "$into" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >&2)
     printf '%s\n' "$stamp" >"$into/installed"
     export PATH=$into/python/bin:$PATH
