@@ -18,6 +18,7 @@ mod house;
 mod image;
 mod kubernetes;
 mod metrics;
+mod packaging;
 mod pages;
 mod pictures;
 mod practice;
