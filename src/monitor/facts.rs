@@ -146,6 +146,7 @@ fn record_job(job: &JobFacts) {
         id,
         ("token", &job.token),
         ("symbol", &job.token_symbol),
+        ("realm", &job.realm),
         ("chain", &job.chain),
         ("mode", &job.mode),
     ];
@@ -243,6 +244,7 @@ mod tests {
             id: "1".to_owned(),
             token: String::new(),
             token_symbol: String::new(),
+            realm: String::new(),
             chain: String::new(),
             mode: String::new(),
             status: String::new(),

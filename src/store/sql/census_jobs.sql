@@ -1,5 +1,6 @@
 -- Jobs that need attention come first, then the oldest.
-SELECT j.id::text AS "id!", j.token_address::text AS "token!", j.token_symbol AS "token_symbol!", j.chain AS "chain!",
+SELECT j.id::text AS "id!", j.token_address::text AS "token!", j.token_symbol AS "token_symbol!", j.realm AS "realm!",
+       j.chain AS "chain!",
        j.mode AS "mode!", j.status AS "status!", s.run_reason AS "run_reason?",
        s.blocked_by AS "blocked_by?",
        s.last_price::float8 AS "price?",

@@ -123,6 +123,8 @@ pub struct JobFacts {
     pub token: String,
     /// The token's ticker.
     pub token_symbol: String,
+    /// Paper or live.
+    pub realm: String,
     /// The chain's name.
     pub chain: String,
     /// Its mode.
