@@ -4,6 +4,7 @@
 
 mod kept;
 mod others;
+mod page;
 mod secrets;
 mod stack;
 
