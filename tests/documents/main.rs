@@ -17,6 +17,7 @@ mod figures;
 mod house;
 mod image;
 mod metrics;
+mod openapi;
 mod pages;
 mod pictures;
 mod practice;

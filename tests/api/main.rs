@@ -1,0 +1,13 @@
+//! The HTTP API as a client meets it: the real program on a real database.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "an error in a test's set-up fails the test"
+)]
+
+mod clients;
+mod first;
+mod gate;
+mod reading;
+mod server;
+mod writing;
