@@ -8,7 +8,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     document::{self, Roles},
-    gate,
+    events, gate,
     problem::Problem,
     read,
     state::{Api, Shared},
@@ -63,6 +63,9 @@ fn described() -> (Router<Shared>, String, Roles) {
         .routes(routes!(read::history::trades))
         .routes(routes!(read::history::logs))
         .routes(routes!(read::history::pnl))
+        .routes(routes!(events::events))
+        .routes(routes!(write::several::pause))
+        .routes(routes!(write::several::resume))
         .routes(routes!(read::jobs::keys))
         .routes(routes!(read::paper::wallet))
         .routes(routes!(write::paper::fund))
@@ -78,13 +81,14 @@ pub fn openapi_document() -> String {
 }
 
 /// All operations behind the gate. `api`: made with the document and who may do what.
-pub(super) fn router(api: impl FnOnce(String, Roles) -> Api) -> Router {
+pub(super) fn router(api: impl FnOnce(String, Roles) -> Api) -> (Router, Shared) {
     let (router, document, roles) = described();
     let api = Arc::new(api(document, roles));
-    router
+    let router = router
         .fallback(|| std::future::ready(Problem::nowhere()))
         .method_not_allowed_fallback(|| std::future::ready(Problem::method()))
         .layer(axum::extract::DefaultBodyLimit::max(BODY_MAX))
         .layer(middleware::from_fn_with_state(api.clone(), gate::pass))
-        .with_state(api)
+        .with_state(api.clone());
+    (router, api)
 }

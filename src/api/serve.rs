@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{door, hosts::Hosts, lockout::Lockout, routes, state::Api};
+use super::{door, events::Events, hosts::Hosts, lockout::Lockout, routes, state::Api};
 use crate::{
     app::{App, AppError},
     config::ApiSettings,
@@ -27,15 +27,19 @@ pub async fn serve(
     };
     let listener = tokio::net::TcpListener::bind(address).await.map_err(io)?;
     let address = listener.local_addr().map_err(io)?;
-    let router = routes::router(|document, roles| Api {
+    let (router, api) = routes::router(|document, roles| Api {
         app,
         hosts: Hosts::new(address, &settings.hosts),
         behind_proxy: settings.behind_proxy,
+        events: Events::new(stop.clone()),
         lockout: Lockout::default(),
         roles,
         document,
     });
     info!(%address, "HTTP API served");
+    let watching = tokio::spawn(async move { api.events.watch(&api.app).await });
     door::serve(listener, router, stop).await;
+    // It ends with `stop`, too.
+    let _ = watching.await;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{document::Roles, hosts::Hosts, lockout::Lockout};
+use super::{document::Roles, events::Events, hosts::Hosts, lockout::Lockout};
 use crate::app::App;
 
 /// The API of one process.
@@ -12,6 +12,7 @@ pub(super) struct Api {
     pub(super) hosts: Hosts,
     /// Whether the peer of every connection is a proxy.
     pub(super) behind_proxy: bool,
+    pub(super) events: Events,
     pub(super) lockout: Lockout,
     /// Who may do what.
     pub(super) roles: Roles,

@@ -1,13 +1,10 @@
 //! A face that runs inside a service: the same database, keys and settings, over few connections of its own.
 
 use super::{
-    connections::Shares,
+    connections::FACE,
     context::{App, open_pool},
     error::AppError,
 };
-
-/// Connections of a face to the ledger, and those of one request to the paper venue.
-pub(super) const FACE: Shares = Shares { work: 4, paper: 2 };
 
 impl App {
     /// The same installation for a face that runs in this process. It has connections of its own: however much is asked

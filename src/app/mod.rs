@@ -9,6 +9,7 @@ mod actor;
 pub(crate) mod adopt;
 pub mod audit;
 pub(crate) mod backtest;
+pub(crate) mod changes;
 pub mod connections;
 mod context;
 pub(crate) mod costs;

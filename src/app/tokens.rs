@@ -195,6 +195,14 @@ pub async fn bearer(app: &App, presented: &str) -> Result<Option<Bearer>, AppErr
     }))
 }
 
+/// Whether a token that was presented before is still valid.
+///
+/// # Errors
+/// [`AppError::Store`].
+pub async fn is_valid(app: &App, token: TokenId) -> Result<bool, AppError> {
+    Ok(tokens::is_valid(&app.pool, token).await?)
+}
+
 /// What is kept of a token.
 #[must_use]
 pub fn digest(token: &str) -> [u8; 32] {

@@ -6,8 +6,11 @@
 )]
 
 mod clients;
+mod daemon;
 mod first;
 mod gate;
+mod live;
+mod page;
 mod reading;
 mod server;
 mod writing;

@@ -135,10 +135,18 @@ impl Served {
 
 pub async fn answer(request: RequestBuilder) -> Answer {
     let response = request.send().await.expect("an answer");
+    let (status, headers) = (response.status(), response.headers().clone());
+    let endless = headers
+        .get("content-type")
+        .is_some_and(|kind| kind == "text/event-stream");
+    let text = match endless {
+        true => String::new(),
+        false => response.text().await.expect("a body"),
+    };
     Answer {
-        status: response.status(),
-        headers: response.headers().clone(),
-        text: response.text().await.expect("a body"),
+        status,
+        headers,
+        text,
     }
 }
 

@@ -199,3 +199,70 @@ async fn an_edit_is_made_on_the_version_that_was_read_or_not_at_all() {
     assert_eq!(now.json()["accumulate"]["dca_amount_usd"], "12");
     assert_ne!(now.header("etag"), etag);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_jobs_are_paused_at_once_and_the_undo_gives_back_what_it_stopped() {
+    let served = Served::new().await;
+    for number in 1..=3 {
+        quiet_job(&served, number);
+    }
+    let operator = served.token("operator");
+    for (key, body) in [
+        ("a", json!({})),
+        ("b", json!({ "jobs": ["1"], "all": true })),
+        ("c", json!({ "jobs": ["1"], "realm": "paper" })),
+        ("d", json!({ "realm": "nonsense" })),
+    ] {
+        let vague = post(&served, &operator, "/api/v1/pause", key, body).await;
+        assert_eq!(vague.status, StatusCode::UNPROCESSABLE_ENTITY, "{vague:?}");
+    }
+    assert_eq!(
+        post(&served, &operator, "/api/v1/jobs/3/pause", "e", json!({}))
+            .await
+            .status,
+        StatusCode::OK
+    );
+    let named = post(
+        &served,
+        &operator,
+        "/api/v1/pause",
+        "f",
+        json!({ "jobs": ["2", "9"] }),
+    )
+    .await
+    .json();
+    assert_eq!(
+        (&named["jobs"][0]["job"], &named["refused"][0]["code"]),
+        (&json!(2), &json!(3)),
+        "{named}"
+    );
+    let all = post(&served, &operator, "/api/v1/pause", "g", json!({ "all": true }))
+        .await
+        .json();
+    let changed = |view: &Value| -> Vec<i64> {
+        let jobs = view["jobs"].as_array().expect("jobs").iter();
+        jobs.filter(|job| job["changed"] == true)
+            .filter_map(|job| job["job"].as_i64())
+            .collect()
+    };
+    assert_eq!(changed(&all), [1], "{all}");
+    let undone = post(
+        &served,
+        &operator,
+        "/api/v1/resume",
+        "h",
+        json!({ "pause": all["pause"] }),
+    )
+    .await
+    .json();
+    assert_eq!(changed(&undone), [1], "{undone}");
+    let none = post(
+        &served,
+        &operator,
+        "/api/v1/resume",
+        "i",
+        json!({ "pause": 9_999 }),
+    )
+    .await;
+    assert_eq!(none.status, StatusCode::NOT_FOUND, "{none:?}");
+}

@@ -5,4 +5,5 @@ pub(super) mod jobs;
 mod once;
 pub(super) mod paper;
 pub(super) mod positions;
+pub(super) mod several;
 pub(super) mod start;

@@ -193,3 +193,17 @@ pub async fn bearer(pool: &PgPool, hash: &Digest) -> Result<Option<Bearer>, Stor
     })
     .transpose()
 }
+
+/// Whether a token is valid now, by the database's clock.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn is_valid(pool: &PgPool, token: TokenId) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM api_tokens WHERE id = $1 AND revoked_at IS NULL AND expires_at > clock_timestamp())
+           AS "valid!""#,
+        token.0
+    )
+    .fetch_one(pool)
+    .await?)
+}
