@@ -8,7 +8,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     document::{self, Roles},
-    events, gate,
+    gate,
     problem::Problem,
     read,
     state::{Api, Shared},
@@ -63,7 +63,7 @@ fn described() -> (Router<Shared>, String, Roles) {
         .routes(routes!(read::history::trades))
         .routes(routes!(read::history::logs))
         .routes(routes!(read::history::pnl))
-        .routes(routes!(events::events))
+        .routes(routes!(read::events::events))
         .routes(routes!(write::several::pause))
         .routes(routes!(write::several::resume))
         .routes(routes!(read::jobs::keys))

@@ -84,7 +84,7 @@ impl From<ChangeRow> for Change {
     }
 }
 
-/// What has changed since a place; `None`: too much to tell.
+/// What has changed since a place; `None`: too much to list.
 ///
 /// # Errors
 /// [`AppError::Store`].
@@ -94,7 +94,7 @@ pub async fn since(app: &App, place: Place) -> Result<Option<Vec<Change>>, AppEr
     Ok((!full).then(|| rows.into_iter().map(Change::from).collect()))
 }
 
-/// Watches for changes. Each is told once, also one whose transaction commits after those with greater numbers.
+/// Watches for changes. Each is passed on once, also one whose transaction commits after those with greater numbers.
 #[derive(Debug)]
 pub struct Watch {
     event: Line,
@@ -104,25 +104,25 @@ pub struct Watch {
 /// The rows of one kind.
 #[derive(Debug, Default)]
 struct Line {
-    /// All up to this number were told, or do not exist.
+    /// All up to this number were passed on, or do not exist.
     base: i64,
-    /// Those beyond it that were told, and when.
-    told: BTreeMap<i64, Instant>,
+    /// Those beyond it that were passed on, and when.
+    seen: BTreeMap<i64, Instant>,
 }
 
 impl Line {
     /// Whether this row is new.
     fn take(&mut self, id: i64, now: Instant) -> bool {
-        if id <= self.base || self.told.contains_key(&id) {
+        if id <= self.base || self.seen.contains_key(&id) {
             return false;
         }
-        self.told.insert(id, now);
+        self.seen.insert(id, now);
         true
     }
 
-    /// Moves the base over what was told, and over gaps that nothing will fill.
+    /// Moves the base over what was passed on, and over gaps that nothing will fill.
     fn settle(&mut self, now: Instant) {
-        while let Some(entry) = self.told.first_entry() {
+        while let Some(entry) = self.seen.first_entry() {
             let follows = *entry.key() == self.base.saturating_add(1);
             if !follows && now.duration_since(*entry.get()) < GAP {
                 break;
@@ -150,7 +150,7 @@ impl Watch {
         })
     }
 
-    /// All up to here was told: who begins again here misses nothing.
+    /// All up to here was passed on: a client that resumes here misses nothing.
     #[must_use]
     pub const fn place(&self) -> Place {
         Place {
@@ -159,7 +159,7 @@ impl Watch {
         }
     }
 
-    /// What was not told yet.
+    /// What was not passed on yet.
     ///
     /// # Errors
     /// [`AppError::Store`]; the next look finds it.
@@ -188,14 +188,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_that_commits_late_is_told_once_and_one_that_never_does_holds_nothing_up() {
+    fn a_row_that_commits_late_is_passed_on_once_and_one_that_never_does_holds_nothing_up() {
         let (mut line, now) = (Line::default(), Instant::now());
         assert!(line.take(1, now) && line.take(3, now));
         line.settle(now);
         assert_eq!(line.base, 1, "2 may still commit");
         assert!(line.take(2, now) && !line.take(3, now));
         line.settle(now);
-        assert_eq!((line.base, line.told.len()), (3, 0));
+        assert_eq!((line.base, line.seen.len()), (3, 0));
         assert!(!line.take(2, now));
         assert!(line.take(5, now));
         line.settle(now + GAP);

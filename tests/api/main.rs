@@ -12,5 +12,6 @@ mod gate;
 mod live;
 mod page;
 mod reading;
+mod real;
 mod server;
 mod writing;

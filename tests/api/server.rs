@@ -65,7 +65,11 @@ impl Served {
 
     /// With variables in the environment of the server.
     pub async fn with(variables: &[(&str, &str)]) -> Self {
-        let db = testkit::db().await;
+        Self::on(testkit::db().await, variables).await
+    }
+
+    /// On this database.
+    pub async fn on(db: TestDb, variables: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let mut command = program(&db, &dir);
         command

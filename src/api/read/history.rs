@@ -95,7 +95,8 @@ const fn usual() -> u32 {
 }
 
 /// Trades, newest first. `Link` with rel="next" names the next page.
-#[utoipa::path(get, path = "/api/v1/trades", tag = "history", params(TradesQuery), extensions(("x-role" = json!("viewer"))),
+#[utoipa::path(get, path = "/api/v1/trades", tag = "history", params(TradesQuery),
+    extensions(("x-role" = json!("viewer"))),
     responses((status = 200, description = "Trades", body = ref("#/components/schemas/trades"),
                headers(("Link" = String, description = "The next page, if there is one")))))]
 pub(in crate::api) async fn trades(

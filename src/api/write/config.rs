@@ -40,10 +40,12 @@ pub(in crate::api) struct Edit {
 /// Changes keys from the next slot on, if nobody has edited the job since the version in If-Match.
 #[utoipa::path(patch, path = "/api/v1/jobs/{job}/config", tag = "jobs",
     params(("job" = String, Path), JobQuery,
-           ("If-Match" = String, Header, description = "The ETag of the configuration that the edit is based on, or * for any")),
+           ("If-Match" = String, Header,
+            description = "The ETag of the configuration that the edit is based on, or * for any")),
     request_body = Edit, extensions(("x-role" = json!("owner"))),
     responses((status = 200, description = "What has changed", body = ref("#/components/schemas/config-edit.Edited")),
-              (status = 412, description = "It was edited meanwhile", body = Problem, content_type = "application/problem+json")))]
+              (status = 412, description = "It was edited meanwhile", body = Problem,
+               content_type = "application/problem+json")))]
 pub(in crate::api) async fn edit(
     State(api): State<Shared>,
     At(job): At<String>,

@@ -16,12 +16,12 @@ use crate::{
         App, AppError, Target,
         jobs::{
             lifecycle::{self, Changed, LiquidateRequest, Report},
-            sale::{self, Sale},
+            sale::{self, Sale, Trader},
             selected::Jobs,
             tick::{self, Ticked},
         },
     },
-    domain::{brief, job::Realm, span::Span},
+    domain::{brief, span::Span},
 };
 
 /// No members.
@@ -103,11 +103,12 @@ pub(in crate::api) async fn liquidate(
     Params(query): Params<JobQuery>,
     write: Write<Liquidate>,
 ) -> Result<Response, Problem> {
-    let (jobs, (body, order)) = (one(query.target(job)), write.split());
+    let (target, (body, order)) = (query.target(job), write.split());
     let request = LiquidateRequest::new(body.over.unwrap_or(Span::ZERO), body.slices)?;
     let (app, asked) = (api.clone(), order.clone());
     let work = async move {
-        confirm_sale(&app.app, &jobs, &asked, body.confirm.as_deref()).await?;
+        confirm_sale(&app.app, &target, &asked, body.confirm.as_deref()).await?;
+        let jobs = one(target);
         changed(lifecycle::liquidate(&app.app, &jobs, request, &asked.actor()).await?)
     };
     order.once(&api, work).await
@@ -147,29 +148,36 @@ fn changed(mut report: Report) -> Result<Changed, Failed> {
     Ok(changed)
 }
 
-async fn confirm_sale(app: &App, jobs: &Jobs, order: &Order, confirm: Option<&str>) -> Result<(), Failed> {
-    let sales = sale::preview(app, jobs).await?;
-    let Some(sale) = sales.iter().find(|sale| sale.name.realm == Realm::Live) else {
+/// What a live job would sell is confirmed, also if that is nothing yet.
+async fn confirm_sale(
+    app: &App,
+    target: &Target,
+    order: &Order,
+    confirm: Option<&str>,
+) -> Result<(), Failed> {
+    let Some(Trader { name, wallet }) = sale::trader(app, target).await? else {
         return Ok(());
     };
-    let Sale {
-        name,
-        wallet,
-        position,
-        ..
-    } = sale;
+    let sales = sale::preview(app, &one(target.clone())).await?;
+    let sale = sales.first();
+    let sells = sale.map_or_else(
+        || "all that it holds by then; it holds nothing now".to_owned(),
+        |sale| format!("{} {}", sale.position, name.symbol),
+    );
     let would = format!(
-        "sell with real money: {name}: {position} {} from wallet {}",
-        name.symbol,
+        "sell with real money: {name}: {sells}, from wallet {}",
         wallet.to_checksum(None)
     );
-    let worth = match (sale.worth_usd, sale.price) {
+    order.confirmed(&would, sale.map(worth).into_iter().collect(), confirm)
+}
+
+fn worth(sale: &Sale) -> String {
+    match (sale.worth_usd, sale.price) {
         (Some(worth), Some((price, age))) => format!(
             "worth about {} USD at {} USD each, a price {age} old, before fees, price impact and gas",
             brief::usd(worth),
             brief::price(price)
         ),
         _ => "what it is worth is not known, since a price is missing".to_owned(),
-    };
-    order.confirmed(&would, vec![worth], confirm)
+    }
 }

@@ -119,8 +119,10 @@ impl Selection {
 }
 
 /// Stops new trades of several jobs and keeps their positions. A named job that cannot follow stops no other.
-#[utoipa::path(post, path = "/api/v1/pause", tag = "jobs", request_body = Selection, extensions(("x-role" = json!("operator"))),
-    responses((status = 200, description = "Each job, and the number that undoes it", body = ref("#/components/schemas/pause.Several"))))]
+#[utoipa::path(post, path = "/api/v1/pause", operation_id = "pause_several", tag = "jobs",
+    request_body = Selection, extensions(("x-role" = json!("operator"))),
+    responses((status = 200, description = "Each job, and the number that undoes it",
+               body = ref("#/components/schemas/pause.Several"))))]
 pub(in crate::api) async fn pause(
     State(api): State<Shared>,
     write: Write<Selection>,
@@ -133,7 +135,8 @@ pub(in crate::api) async fn pause(
 }
 
 /// Undoes a pause of several jobs: those that it stopped, and whose status has not changed since, are as before.
-#[utoipa::path(post, path = "/api/v1/resume", tag = "jobs", request_body = PausedBy, extensions(("x-role" = json!("operator"))),
+#[utoipa::path(post, path = "/api/v1/resume", operation_id = "resume_several", tag = "jobs",
+    request_body = PausedBy, extensions(("x-role" = json!("operator"))),
     responses((status = 200, description = "Each job", body = ref("#/components/schemas/pause.Several"))))]
 pub(in crate::api) async fn resume(
     State(api): State<Shared>,

@@ -169,8 +169,10 @@ impl NewOrder {
 }
 
 /// Starts a new job, a new cycle of an idle one, or resumes a paused one. With `live`, a second request confirms it.
-#[utoipa::path(post, path = "/api/v1/jobs", tag = "jobs", request_body = Start, extensions(("x-role" = json!("owner"))),
-    responses((status = 200, description = "The job, and what was assumed for it", body = ref("#/components/schemas/start"))))]
+#[utoipa::path(post, path = "/api/v1/jobs", tag = "jobs", request_body = Start,
+    extensions(("x-role" = json!("owner"))),
+    responses((status = 200, description = "The job, and what was assumed for it",
+               body = ref("#/components/schemas/start"))))]
 pub(in crate::api) async fn start(
     State(api): State<Shared>,
     write: Write<Start>,
@@ -184,8 +186,10 @@ pub(in crate::api) async fn start(
 }
 
 /// Buys or sells once. With `live`, a second request confirms it.
-#[utoipa::path(post, path = "/api/v1/orders", tag = "jobs", request_body = NewOrder, extensions(("x-role" = json!("owner"))),
-    responses((status = 200, description = "The order's job, and what was assumed for it", body = ref("#/components/schemas/start"))))]
+#[utoipa::path(post, path = "/api/v1/orders", tag = "jobs", request_body = NewOrder,
+    extensions(("x-role" = json!("owner"))),
+    responses((status = 200, description = "The order's job, and what was assumed for it",
+               body = ref("#/components/schemas/start"))))]
 pub(in crate::api) async fn order(
     State(api): State<Shared>,
     write: Write<NewOrder>,

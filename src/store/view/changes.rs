@@ -19,9 +19,9 @@ pub struct ChangeRow {
     pub id: i64,
     /// When it happened.
     pub at: Timestamp,
-    /// Which job.
+    /// The job, unless it is about the installation.
     pub job: Option<JobId>,
-    /// Which trade.
+    /// The trade, if it is about one.
     pub trade: Option<TradeId>,
     /// The event's name, or what was ordered.
     pub name: String,
