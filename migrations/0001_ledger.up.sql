@@ -498,6 +498,38 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_by_time ON audit (at);
 
+-- Bearer tokens of the HTTP API. A token holds 256 random bits, so a plain hash of it is enough at rest.
+CREATE TABLE api_tokens (
+    id           bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name         text        NOT NULL CHECK (name ~ '^[a-z0-9][a-z0-9._-]{0,39}$'),
+    role         text        NOT NULL CHECK (role IN ('viewer', 'operator', 'owner')),
+    -- SHA-256 of the whole token.
+    hash         bytea       NOT NULL UNIQUE CHECK (octet_length(hash) = 32),
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    expires_at   timestamptz NOT NULL,
+    revoked_at   timestamptz,
+    -- To the minute.
+    last_used_at timestamptz,
+    CONSTRAINT api_tokens_expire_later CHECK (expires_at > created_at)
+);
+-- The trail names a token by its name, so a name is one token until that is revoked.
+CREATE UNIQUE INDEX api_tokens_by_name ON api_tokens (name) WHERE revoked_at IS NULL;
+
+-- Writes of the HTTP API by their Idempotency-Key: a request that is sent again gets the first one's answer.
+CREATE TABLE api_requests (
+    token_id bigint      NOT NULL REFERENCES api_tokens,
+    key      text        NOT NULL CHECK (char_length(key) BETWEEN 1 AND 100),
+    -- SHA-256 of method, path and body.
+    request  bytea       NOT NULL CHECK (octet_length(request) = 32),
+    begun_at timestamptz NOT NULL DEFAULT now(),
+    -- The answer; none while the request is carried out, or if its process ended before it knew how that went.
+    status   smallint,
+    answer   text,
+    PRIMARY KEY (token_id, key),
+    CONSTRAINT api_requests_answered CHECK ((status IS NULL) = (answer IS NULL))
+);
+CREATE INDEX api_requests_by_time ON api_requests (begun_at);
+
 -- One accepted price a series and bucket; the first one seen stays.
 CREATE TABLE price_samples (
     chain    text        NOT NULL,

@@ -2,6 +2,7 @@
 
 pub use lgi_mm_domain as domain;
 
+pub mod api;
 pub mod app;
 pub mod backtest;
 pub mod chain;

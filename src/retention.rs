@@ -40,6 +40,9 @@ const FIRST: Duration = Duration::from_secs(5);
 /// First pause after a failed pass; doubles up to `retention.every`.
 const RETRY_FIRST: Duration = Duration::from_secs(60);
 
+/// How long a write of the HTTP API is known by its key.
+const ANSWERS_KEPT: Span = Span::from_secs(7 * 24 * 3_600);
+
 /// `[retention]`: how long rows stay; 0s = indefinitely.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -138,6 +141,7 @@ pub async fn prune(pool: &PgPool, settings: &RetentionSettings, dry: bool) -> Re
         events: pass.events(settings.events).await?,
         tasks: pass.tasks(settings.tasks).await?,
     };
+    pass.answers().await?;
     if !dry {
         rows::unlock(&mut pass.connection).await?;
     }
@@ -240,6 +244,15 @@ impl Pruning {
             }
         }
         Ok(total)
+    }
+}
+
+impl Pruning {
+    /// Answers to writes of the HTTP API, which a client repeats within minutes.
+    async fn answers(&mut self) -> Result<(), StoreError> {
+        let before = ANSWERS_KEPT.before(self.now);
+        while !self.dry && rows::answers(&mut self.connection, before, BATCH).await? > 0 {}
+        Ok(())
     }
 }
 

@@ -31,6 +31,9 @@ pub enum Kind {
     Daemon,
 }
 
+/// Connections of the HTTP API in a daemon: to the ledger, and those of one request to the paper venue.
+pub(super) const FACE: Shares = Shares { work: 4, paper: 2 };
+
 /// The largest sizes of a process's pools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shares {
@@ -93,6 +96,14 @@ impl Shares {
 }
 
 impl Kind {
+    /// Those of the HTTP API, if this process serves it.
+    fn of_face(self, settings: &Settings) -> u32 {
+        match self {
+            Self::Daemon if settings.api_address().is_some() => FACE.work + FACE.paper,
+            _ => 0,
+        }
+    }
+
     const fn works(self) -> bool {
         matches!(self, Self::Worker | Self::Daemon)
     }
@@ -110,7 +121,7 @@ impl Kind {
         let schedules = self != Self::Worker;
         let notifies = schedules && settings.notify.deliver && !settings.notify.receivers().is_empty();
         Need {
-            fixed: self.fixed() + FOR_A_COMMAND,
+            fixed: self.fixed() + self.of_face(settings) + FOR_A_COMMAND,
             pools: Shares {
                 work: 2 + u32::from(schedules) + u32::from(notifies),
                 paper: u32::from(self.works()),
@@ -119,10 +130,10 @@ impl Kind {
     }
 
     /// What it may open: the pools grow with the load, and pruning has one while it runs.
-    const fn most(self, settings: &Settings) -> Need {
+    fn most(self, settings: &Settings) -> Need {
         let pools = Shares::of(settings);
         Need {
-            fixed: self.fixed() + 1,
+            fixed: self.fixed() + self.of_face(settings) + 1,
             pools: Shares {
                 paper: if self.works() { pools.paper } else { 0 },
                 ..pools

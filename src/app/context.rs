@@ -39,11 +39,11 @@ const ACQUIRE_PATIENCE: Duration = Duration::from_secs(3);
 pub struct App {
     pub(super) pool: PgPool,
     pub(super) url: String,
-    pub(super) server: Option<Server>,
+    pub(super) server: Option<Arc<Server>>,
     pub(super) settings: Settings,
-    sessions: Sessions,
-    shares: Shares,
-    live: Arc<LiveMarkets>,
+    pub(super) sessions: Sessions,
+    pub(super) shares: Shares,
+    pub(super) live: Arc<LiveMarkets>,
 }
 
 /// What a command may do about a schema that is not up to date. A database that `DATABASE_URL` or the settings name is
@@ -187,7 +187,7 @@ impl App {
         let (url, server) = if given.is_empty() {
             let server = private_server(settings).await?;
             embedded::ensure_database(&server, DATABASE).await?;
-            (server.app_url(DATABASE), Some(server))
+            (server.app_url(DATABASE), Some(Arc::new(server)))
         } else {
             (given.clone(), None)
         };
@@ -348,7 +348,7 @@ async fn divided(
     })
 }
 
-async fn open_pool(
+pub(super) async fn open_pool(
     sessions: &Sessions,
     most: u32,
     url: &str,

@@ -132,6 +132,22 @@ pub enum ErrorKind {
     Internal,
 }
 
+impl ErrorKind {
+    /// Its number in every face: the command line's exit code, the API's `code`. It never changes.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Internal => 1,
+            Self::BadInput => 2,
+            Self::NotFound => 3,
+            Self::Refused => 4,
+            Self::Database => 5,
+            Self::Problems => 6,
+            Self::Network => 7,
+        }
+    }
+}
+
 impl AppError {
     /// The kind of this error.
     #[must_use]

@@ -20,6 +20,7 @@ pub enum Field {
     Cost,
     Decimals,
     Every,
+    Expires,
     For,
     Force,
     From,
@@ -31,6 +32,7 @@ pub enum Field {
     MaxHourUsd,
     MaxTradeUsd,
     Mode,
+    Name,
     Native,
     NativeUsdMin,
     Key,
@@ -82,6 +84,8 @@ pub enum Advice {
     ListJobs,
     /// List every key of a configuration.
     ListKeys,
+    /// List the tokens of the HTTP API.
+    ListTokens,
     ListTrades,
     ListWallets,
     NewWallet,
@@ -96,6 +100,8 @@ pub enum Advice {
     Reconcile,
     /// Resume the job in question.
     Resume,
+    /// Revoke this token of the HTTP API.
+    RevokeToken(String),
     RunScheduler,
     RunWorker,
     /// Give a key of the configuration with the request.

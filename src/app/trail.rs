@@ -19,6 +19,8 @@ pub(super) enum Action {
     PolicyAllow,
     ReconcileApply,
     Restore,
+    TokenNew,
+    TokenRevoke,
     WalletAdopt,
     Withdraw,
 }

@@ -29,13 +29,13 @@ impl Exit {
     pub const fn code(self) -> u8 {
         match self {
             Self::Done => 0,
-            Self::Internal => 1,
-            Self::Usage => 2,
-            Self::NotFound => 3,
-            Self::Refused => 4,
-            Self::Database => 5,
-            Self::Problems => 6,
-            Self::Network => 7,
+            Self::Internal => ErrorKind::Internal.code(),
+            Self::Usage => ErrorKind::BadInput.code(),
+            Self::NotFound => ErrorKind::NotFound.code(),
+            Self::Refused => ErrorKind::Refused.code(),
+            Self::Database => ErrorKind::Database.code(),
+            Self::Problems => ErrorKind::Problems.code(),
+            Self::Network => ErrorKind::Network.code(),
         }
     }
 

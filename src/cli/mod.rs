@@ -24,10 +24,12 @@ mod policy;
 mod pools;
 mod prune;
 mod reconcile;
+mod serve;
 mod service;
 mod services;
 mod stop;
 mod target;
+mod token;
 mod trial;
 mod wallet;
 mod withdraw;
@@ -172,6 +174,11 @@ enum Command {
     Tick(job::tick::TickArgs),
     /// Run scheduler, worker and metrics in one process
     Daemon,
+    /// Serve the HTTP API, and nothing else; `daemon` serves it too if api.listen is set
+    Serve(serve::ServeArgs),
+    /// Create, list or revoke tokens of the HTTP API
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Run the scheduler: dispatch due slots to the queue
     Scheduler(services::SchedulerArgs),
     /// Run a worker: evaluate slots and settle trades
@@ -276,7 +283,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
     let settings = Settings::load(cli.settings.as_deref())?;
     let service = matches!(
         cli.command,
-        Command::Daemon | Command::Scheduler(_) | Command::Worker(_)
+        Command::Daemon | Command::Scheduler(_) | Command::Serve(_) | Command::Worker(_)
     );
     telemetry::init_logging(
         settings.log.format,
@@ -309,6 +316,8 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Pools(args) => pools::run(&settings, out, &args).await,
         Command::Tick(args) => job::tick::run(&settings, out, &args).await,
         Command::Daemon => services::daemon(&settings).await,
+        Command::Serve(args) => serve::run(&settings, &args).await,
+        Command::Token(command) => token::run(&settings, out, &command).await,
         Command::Scheduler(args) => services::scheduler(&settings, out, &args).await,
         Command::Worker(args) => services::worker(settings, &args).await,
         Command::Migrate => services::migrate(&settings, out).await,

@@ -1,7 +1,11 @@
 //! `daemon`, `scheduler`, `worker`, `migrate`.
 
+use std::net::SocketAddr;
+
 use clap::Args;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use tracing::error;
 
 use super::{
     live,
@@ -10,12 +14,13 @@ use super::{
     target::actor,
 };
 use crate::{
+    api,
     app::{
         App, AppError,
         connections::Kind,
         services::{self, Service},
     },
-    config::Settings,
+    config::{ApiSettings, Settings},
 };
 
 #[derive(Debug, Args)]
@@ -73,6 +78,27 @@ pub(super) async fn worker(mut settings: Settings, args: &WorkerArgs) -> Result<
 
 pub(super) async fn daemon(settings: &Settings) -> Result<(), AppError> {
     let app = App::serve(settings, Some(Kind::Daemon)).await?;
-    let service = Service::begin(&app, stop_on_signal()?);
-    service.daemon(live::password).await
+    let stop = stop_on_signal()?;
+    let service = Service::begin(&app, stop.clone());
+    let serving = match settings.api_address() {
+        Some(address) => Some(tokio::spawn(serve(
+            app.for_a_face().await?,
+            address,
+            settings.api.clone(),
+            stop,
+        ))),
+        None => None,
+    };
+    let traded = service.daemon(live::password).await;
+    if let Some(serving) = serving {
+        let _ = serving.await;
+    }
+    traded
+}
+
+/// The HTTP API in the same process: trading does not depend on it.
+async fn serve(app: App, address: SocketAddr, settings: ApiSettings, stop: CancellationToken) {
+    if let Err(error) = api::serve(app, address, &settings, stop).await {
+        error!(%address, %error, "the HTTP API is not served; set api.listen to a free address, or to off");
+    }
 }

@@ -29,7 +29,37 @@ pub(super) fn problems(settings: &Settings) -> Vec<InvalidConfig> {
         listen,
         "an address and port such as 127.0.0.1:9464, or off",
     );
+    api(settings, &mut found);
     found.into_found()
+}
+
+/// Beyond loopback every request crosses a network with its token in it.
+fn api(settings: &Settings, found: &mut Validator) {
+    let api = &settings.api;
+    let address = api.listen.parse::<SocketAddr>();
+    found.require(
+        api.listen == "off" || address.is_ok(),
+        "api.listen",
+        &api.listen,
+        "an address and port such as 127.0.0.1:9465, or off",
+    );
+    let exposed = address.is_ok_and(|address| !address.ip().is_loopback());
+    found.require(
+        !exposed || api.behind_proxy,
+        "api.listen",
+        &api.listen,
+        "an address of this machine alone, such as 127.0.0.1:9465; others only with api.behind_proxy = true, which says that \
+         nothing but a proxy with TLS reaches it",
+    );
+    for host in &api.hosts {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+        found.require(
+            !host.is_empty() && host.bytes().all(plain),
+            "api.hosts",
+            host,
+            "names as they are in the address line, such as trade.example.org or trade.example.org:8443",
+        );
+    }
 }
 
 fn numbers(settings: &Settings, found: &mut Validator) {

@@ -65,6 +65,18 @@ pub struct MetricsSettings {
     pub max_jobs: u32,
 }
 
+/// `[api]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiSettings {
+    /// Address of the HTTP API in a daemon; `off` for none.
+    pub listen: String,
+    /// Names that clients may call this server by, besides those of loopback and the address it listens at.
+    pub hosts: Vec<String>,
+    /// Whether only a proxy that encrypts reaches the address: then it need not be loopback.
+    pub behind_proxy: bool,
+}
+
 /// `[log]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -122,6 +134,16 @@ impl Default for MetricsSettings {
             listen: "127.0.0.1:9464".to_owned(),
             census_every: Span::from_secs(5),
             max_jobs: 1_000,
+        }
+    }
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            listen: "off".to_owned(),
+            hosts: Vec::new(),
+            behind_proxy: false,
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     database::DatabaseSettings,
-    sections::{LogSettings, MetricsSettings, SchedulerFile, TradingFile, WorkerFile},
+    sections::{ApiSettings, LogSettings, MetricsSettings, SchedulerFile, TradingFile, WorkerFile},
 };
 use crate::{
     chain::{ChainFile, WalletSettings},
@@ -53,6 +53,8 @@ pub struct Settings {
     pub chains: BTreeMap<String, ChainFile>,
     /// `[metrics]`
     pub metrics: MetricsSettings,
+    /// `[api]`
+    pub api: ApiSettings,
     /// `[notify]`
     pub notify: NotifySettings,
     /// `[retention]`
@@ -74,6 +76,12 @@ impl Settings {
     #[must_use]
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics.listen.parse().ok()
+    }
+
+    /// Address of the HTTP API in a daemon; `None`: off.
+    #[must_use]
+    pub fn api_address(&self) -> Option<SocketAddr> {
+        self.api.listen.parse().ok()
     }
 
     /// Settings of the census.

@@ -2,6 +2,7 @@
 
 mod columns;
 mod event;
+mod face;
 pub mod integrity;
 mod job;
 pub mod pools;
@@ -21,6 +22,7 @@ mod view;
 
 pub(in crate::store) use event::outbox;
 pub use event::{announced, deliveries};
+pub use face::{requests, tokens};
 pub use job::{adoption, bulk, jobs, memory, orders, placed, samples, slots, zone_rules};
 pub(in crate::store) use job::{earned, leaving, pocket};
 pub use signer::{foreign, gaps, release, repairs, seen, signers, turns};
@@ -30,7 +32,7 @@ pub use trade::{
     withdrawals,
 };
 pub(in crate::store) use trade::{liquidated, stopped};
-pub use view::{alive, census, logs, moves, payouts, pnl, spending, views};
+pub use view::{alive, census, changes, logs, moves, payouts, pnl, spending, views};
 
 use sqlx::PgPool;
 

@@ -269,3 +269,24 @@ pub async fn tasks(
     .await?;
     Ok(gone.rows_affected())
 }
+
+/// Writes of the HTTP API that began before `before`, with their answers.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn answers(
+    connection: &mut PgConnection,
+    before: Timestamp,
+    limit: i64,
+) -> Result<u64, StoreError> {
+    let gone = sqlx::query!(
+        "DELETE FROM api_requests WHERE (token_id, key) IN (
+             SELECT token_id, key FROM api_requests WHERE begun_at < $1
+             ORDER BY begun_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+        before,
+        limit,
+    )
+    .execute(connection)
+    .await?;
+    Ok(gone.rows_affected())
+}

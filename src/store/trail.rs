@@ -1,6 +1,6 @@
 //! The audit trail of writes that belong to no job. Writes to a job are in its `job_events`.
 
-use sqlx::PgPool;
+use sqlx::PgExecutor;
 
 use super::StoreError;
 
@@ -17,11 +17,11 @@ pub struct TrailEntry<'a> {
     pub detail: &'a serde_json::Value,
 }
 
-/// Adds a row. No row is ever changed or deleted.
+/// Adds a row, in the transaction of the write if `executor` is one. No row is ever changed or deleted.
 ///
 /// # Errors
 /// [`StoreError::Database`].
-pub async fn record(pool: &PgPool, entry: TrailEntry<'_>) -> Result<(), StoreError> {
+pub async fn record(executor: impl PgExecutor<'_>, entry: TrailEntry<'_>) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO audit (actor, action, subject, detail) VALUES ($1, $2, $3, $4)",
         entry.actor,
@@ -29,7 +29,7 @@ pub async fn record(pool: &PgPool, entry: TrailEntry<'_>) -> Result<(), StoreErr
         entry.subject,
         entry.detail,
     )
-    .execute(pool)
+    .execute(executor)
     .await?;
     Ok(())
 }

@@ -264,6 +264,14 @@ const WRITES: &[(&str, Shown)] = &[
         "withdraw::withdraw",
         Shown::By("what_no_job_holds_goes_where_the_policy_says_and_trading_goes_on"),
     ),
+    (
+        "tokens::create",
+        Shown::By("a_token_ends_by_the_clock_of_the_database_or_at_once_and_stands_nowhere"),
+    ),
+    (
+        "tokens::revoke",
+        Shown::By("a_token_ends_by_the_clock_of_the_database_or_at_once_and_stands_nowhere"),
+    ),
     ("policy::stop::set_stop", Shown::Logged),
     ("wallets::store::create", Shown::Logged),
     ("wallets::store::import", Shown::Logged),

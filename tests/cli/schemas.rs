@@ -9,7 +9,7 @@ use regex::Regex;
 use serde_json::{Value, json};
 
 /// Commands that print no JSON: services, another program's output, a script.
-const NO_JSON: [&str; 4] = ["completions", "daemon", "db", "worker"];
+const NO_JSON: [&str; 5] = ["completions", "daemon", "db", "serve", "worker"];
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema")

@@ -171,7 +171,7 @@ fn every_command_that_a_message_names_can_be_given() {
 }
 
 /// Commands that show something or run what is configured: following them changes no refusal.
-const SHOWS: [&str; 17] = [
+const SHOWS: [&str; 18] = [
     "config keys",
     "config show",
     "daemon",
@@ -184,6 +184,7 @@ const SHOWS: [&str; 17] = [
     "pools",
     "scheduler",
     "status",
+    "token list",
     "trades",
     "wallet check",
     "wallet list",
@@ -193,7 +194,7 @@ const SHOWS: [&str; 17] = [
 
 /// What a text tells its reader to run, and the test that runs it and sees it help. Each row is of every text in which
 /// the words stand.
-const FOLLOWED: [(&str, &str); 16] = [
+const FOLLOWED: [(&str, &str); 17] = [
     (
         "lgi-mm remove",
         "an_order_is_placed_filled_replaced_by_the_next_and_cancelled",
@@ -247,6 +248,10 @@ const FOLLOWED: [(&str, &str); 16] = [
     (
         "lgi-mm withdraw",
         "what_no_job_holds_goes_where_the_policy_says_and_trading_goes_on",
+    ),
+    (
+        "lgi-mm token new",
+        "jobs_are_listed_as_the_command_line_lists_them_and_to_holders_of_a_token_only",
     ),
     (
         "lgi-mm resume",

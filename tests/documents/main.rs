@@ -19,6 +19,7 @@ mod image;
 mod kubernetes;
 mod metrics;
 mod packaging;
+mod openapi;
 mod pages;
 mod pictures;
 mod practice;

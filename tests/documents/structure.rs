@@ -9,7 +9,7 @@ use std::{
 use super::house::{House, Module};
 
 /// The rooms of the main crate from the ground up. A room uses rooms above it in this list only.
-const FLOORS: [&[&str]; 8] = [
+const FLOORS: [&[&str]; 9] = [
     &["ports", "failpoint", "trust", "telemetry", "version", "systemd"],
     &["service"],
     &["store"],
@@ -30,10 +30,12 @@ const FLOORS: [&[&str]; 8] = [
     &["runner"],
     &["config"],
     &["app"],
+    &["api"],
 ];
 
 /// Pairs that the floors allow, or that they would not show, and that must never be.
-const NEVER: [(&str, &str); 9] = [
+const NEVER: [(&str, &str); 10] = [
+    ("api", "store"),
     ("backtest", "engine"),
     ("cli", "store"),
     ("engine", "chain"),

@@ -1,14 +1,25 @@
 //! Days, weeks, months and years of a time zone, for figures that people look at by period.
 
 use chrono::{Datelike, Days, Months, NaiveDate, NaiveTime};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::{Timestamp, zone::Zone};
 
 /// What time is divided into.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Display, EnumString, IntoStaticStr, VariantArray,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
 )]
 #[strum(serialize_all = "lowercase")]
 #[serde(rename_all = "lowercase")]

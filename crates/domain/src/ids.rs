@@ -57,6 +57,10 @@ id!(
     AuditId
 );
 id!(
+    /// A row of `api_tokens`.
+    TokenId
+);
+id!(
     /// Number of changes of a row. Every change names the version it is based on, and is refused if the row has
     /// changed since.
     Version

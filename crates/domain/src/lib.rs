@@ -33,6 +33,7 @@ pub mod pool;
 pub mod price;
 pub mod purpose;
 pub mod referees;
+pub mod role;
 pub mod router;
 pub mod samples;
 pub mod schedule;

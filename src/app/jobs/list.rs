@@ -24,7 +24,7 @@ use crate::{
         zone::Zone,
     },
     store::{
-        jobs::{self, Filter, Job},
+        jobs::{self, Called, Filter, Job},
         views::{self, Pulse},
     },
 };
@@ -90,6 +90,17 @@ pub struct ListRequest {
     /// Removed jobs as well.
     pub archived: bool,
     pub sort: SortBy,
+    /// Only a part of them, by number; the order is then one of that part.
+    pub page: Option<Page>,
+}
+
+/// A part of a list of jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Jobs with a greater number.
+    pub after: JobId,
+    /// Most jobs.
+    pub limit: i64,
 }
 
 impl ListRequest {
@@ -231,17 +242,18 @@ pub async fn list(app: &App, request: &ListRequest) -> Result<Listing, AppError>
     } else {
         None
     };
+    let name = request.token.as_deref().filter(|_| named.is_none());
     let filter = Filter {
         token: named,
         chain: request.chain.clone(),
         status: request.status,
         archived: request.archived,
+        realm: request.realm,
+        called: name.map(called),
+        after: request.page.map(|page| page.after),
+        limit: request.page.map(|page| page.limit),
     };
-    let mut jobs = jobs::list(&app.pool, &filter).await?;
-    jobs.retain(|job| {
-        request.realm.is_none_or(|realm| job.account.realm == realm)
-            && (named.is_some() || request.token.as_deref().is_none_or(|token| is_called(job, token)))
-    });
+    let jobs = jobs::list(&app.pool, &filter).await?;
     let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
     let alive = alive(app).await?;
     let pulses = views::pulses(&app.pool, &ids).await?;
@@ -260,10 +272,12 @@ pub async fn list(app: &App, request: &ListRequest) -> Result<Listing, AppError>
 }
 
 /// A ticker may be a number too: #7 always means the job number.
-fn is_called(job: &Job, name: &str) -> bool {
+fn called(name: &str) -> Called {
     let only_number = name.strip_prefix('#');
-    let number: Option<i64> = only_number.unwrap_or(name).parse().ok();
-    number == Some(job.id.0) || (only_number.is_none() && job.token.symbol.eq_ignore_ascii_case(name))
+    Called {
+        symbol: only_number.is_none().then(|| name.to_owned()),
+        number: only_number.unwrap_or(name).parse().ok(),
+    }
 }
 
 fn sort(lines: &mut [JobLine], by: SortBy) {

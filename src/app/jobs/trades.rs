@@ -158,20 +158,7 @@ pub async fn newest(
     period: Period,
     (limit, order): (i64, TradeOrder),
 ) -> Result<Trades, AppError> {
-    let jobs = if choice.is_all() {
-        None
-    } else {
-        let parties = moves::parties(&app.pool).await?;
-        let chosen = choice.of(&parties, &app.settings)?;
-        Some(chosen.iter().map(|party| party.job).collect())
-    };
-    let filter = TradeFilter {
-        jobs,
-        from: period.from,
-        until: period.until,
-        open: false,
-        limit: Some(limit),
-    };
+    let filter = filter(app, choice, period, limit).await?;
     let rows = views::trades(&app.pool, &filter).await?;
     let shown = i64::try_from(rows.len()).unwrap_or(i64::MAX);
     let all = if shown < limit {
@@ -185,4 +172,39 @@ pub async fn newest(
         .collect();
     order.sort(&mut lines);
     Ok(Trades { lines, all })
+}
+
+/// Trades of these jobs in this period, newest first: at most `limit` of those before `before`.
+pub async fn page(
+    app: &App,
+    choice: &JobChoice,
+    period: Period,
+    (before, limit): (Option<TradeId>, i64),
+) -> Result<Vec<TradeLine>, AppError> {
+    let filter = TradeFilter {
+        before,
+        ..filter(app, choice, period, limit).await?
+    };
+    let rows = views::trades(&app.pool, &filter).await?;
+    Ok(rows
+        .iter()
+        .map(|row| TradeLine::new(row, &app.settings))
+        .collect())
+}
+
+async fn filter(app: &App, choice: &JobChoice, period: Period, limit: i64) -> Result<TradeFilter, AppError> {
+    let jobs = if choice.is_all() {
+        None
+    } else {
+        let parties = moves::parties(&app.pool).await?;
+        let chosen = choice.of(&parties, &app.settings)?;
+        Some(chosen.iter().map(|party| party.job).collect())
+    };
+    Ok(TradeFilter {
+        jobs,
+        from: period.from,
+        until: period.until,
+        limit: Some(limit),
+        ..TradeFilter::default()
+    })
 }

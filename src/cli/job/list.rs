@@ -121,6 +121,7 @@ impl ListArgs {
             chain: self.chain.clone(),
             archived: self.all,
             sort: self.sort.into(),
+            page: None,
         }
     }
 }

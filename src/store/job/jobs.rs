@@ -1,9 +1,9 @@
 //! Jobs: their identity, lifecycle and configuration.
 
-use alloy_primitives::Address;
 use sqlx::{PgConnection, PgPool};
 use tracing::error;
 
+pub use super::filter::{Called, Filter};
 use crate::domain::{
     Timestamp,
     config::JobConfig,
@@ -328,19 +328,6 @@ pub async fn lock(connection: &mut PgConnection, id: JobId) -> Result<Job, Store
         .try_into()
 }
 
-/// Which jobs to list.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Only this token.
-    pub token: Option<Address>,
-    /// Only this chain.
-    pub chain: Option<String>,
-    /// Only this status.
-    pub status: Option<JobStatus>,
-    /// Removed jobs as well.
-    pub archived: bool,
-}
-
 /// All jobs that match, oldest first. One that this build cannot read is logged, and hides
 /// no other.
 ///
@@ -377,13 +364,20 @@ async fn matching(pool: &PgPool, filter: &Filter) -> Result<Vec<Read>, StoreErro
         filter.token.map(lower),
         filter.status.map(|status| status.to_string()),
     );
+    let called = filter.called.as_ref();
     let rows = sqlx::query_file_as!(
         JobRow,
         "src/store/sql/jobs_list.sql",
         token,
         filter.chain,
         status,
-        filter.archived
+        filter.archived,
+        filter.realm.map(|realm| realm.to_string()),
+        filter.after.map(|job| job.0),
+        called.is_some(),
+        called.and_then(|called| called.symbol.clone()),
+        called.and_then(|called| called.number).map(|job| job.0),
+        filter.limit,
     )
     .fetch_all(pool)
     .await;

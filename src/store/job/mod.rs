@@ -3,6 +3,7 @@
 pub mod adoption;
 pub mod bulk;
 pub(in crate::store) mod earned;
+mod filter;
 pub mod jobs;
 pub(in crate::store) mod leaving;
 pub mod memory;

@@ -38,4 +38,8 @@ WHERE ($4 OR archived_at IS NULL)
     AND ($1::text IS NULL OR token_address = $1)
     AND ($2::text IS NULL OR chain = $2)
     AND ($3::text IS NULL OR status = $3)
+    AND ($5::text IS NULL OR realm = $5)
+    AND ($6::bigint IS NULL OR id > $6)
+    AND (NOT $7 OR lower(token_symbol) = lower($8) OR id = $9)
 ORDER BY id
+LIMIT $10

@@ -2,6 +2,7 @@
 
 pub mod alive;
 pub mod census;
+pub mod changes;
 pub mod logs;
 pub mod moves;
 pub mod payouts;

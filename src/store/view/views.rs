@@ -217,6 +217,8 @@ pub struct TradeFilter {
     pub until: Option<Timestamp>,
     /// Open ones only.
     pub open: bool,
+    /// Only trades with a smaller number.
+    pub before: Option<TradeId>,
     /// Maximum number, newest first; none = all.
     pub limit: Option<i64>,
 }
@@ -258,12 +260,14 @@ pub async fn trades(pool: &PgPool, filter: &TradeFilter) -> Result<Vec<TradeRow>
            WHERE ($1::bigint[] IS NULL OR t.job_id = ANY ($1)) AND (NOT $2 OR t.status IN ('PENDING', 'SUBMITTED'))
                  AND ($4::timestamptz IS NULL OR COALESCE(t.executed_at, t.created_at) >= $4)
                  AND ($5::timestamptz IS NULL OR COALESCE(t.executed_at, t.created_at) < $5)
+                 AND ($6::bigint IS NULL OR t.id < $6)
            ORDER BY t.id DESC LIMIT $3"#,
         filter.jobs.as_deref().map(numbers) as _,
         filter.open,
         filter.limit,
         filter.from,
         filter.until,
+        filter.before.map(|trade| trade.0),
     )
     .fetch_all(pool)
     .await?;

@@ -72,6 +72,7 @@ pub(super) async fn unexplained(
         chain: Some(account.chain.clone()),
         status: None,
         archived: false,
+        ..Filter::default()
     };
     let jobs = jobs::list(&app.pool, &filter).await?;
     let mut surplus = held;

@@ -1,0 +1,146 @@
+//! The OpenAPI document. Paths and request bodies come from the handlers (utoipa); answers are the views that the
+//! command line prints as JSON, so their schemas are those of docs/schema and are not written a second time.
+
+use std::collections::HashMap;
+
+use axum::http::Method;
+use serde_json::{Map, Value, json};
+
+use crate::domain::role::Role;
+
+/// The schemas of docs/schema that answers refer to, by the command that prints them.
+const VIEWS: [(&str, &str); 14] = [
+    ("adopt", include_str!("../../docs/schema/adopt.json")),
+    ("config-edit", include_str!("../../docs/schema/config-edit.json")),
+    ("config-keys", include_str!("../../docs/schema/config-keys.json")),
+    ("config-show", include_str!("../../docs/schema/config-show.json")),
+    ("list", include_str!("../../docs/schema/list.json")),
+    ("logs", include_str!("../../docs/schema/logs.json")),
+    (
+        "paper-wallet",
+        include_str!("../../docs/schema/paper-wallet.json"),
+    ),
+    ("pause", include_str!("../../docs/schema/pause.json")),
+    ("pnl", include_str!("../../docs/schema/pnl.json")),
+    ("release", include_str!("../../docs/schema/release.json")),
+    ("start", include_str!("../../docs/schema/start.json")),
+    ("status", include_str!("../../docs/schema/status.json")),
+    ("tick", include_str!("../../docs/schema/tick.json")),
+    ("trades", include_str!("../../docs/schema/trades.json")),
+];
+
+/// The extension of an operation that says who may.
+const ROLE: &str = "x-role";
+
+/// Who may do what: the least role of each operation, as the document says it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Roles(HashMap<(Method, String), Role>);
+
+impl Roles {
+    /// The least role for a method of a path; `None`: there is no such operation.
+    pub(super) fn needed(&self, method: &Method, path: &str) -> Option<Role> {
+        self.0.get(&(method.clone(), path.to_owned())).copied()
+    }
+
+    fn of(document: &Value) -> Self {
+        let mut roles = HashMap::new();
+        for (path, method, operation) in operations(document) {
+            let role = operation[ROLE].as_str().and_then(|role| role.parse().ok());
+            let method = method.to_ascii_uppercase().parse().ok();
+            if let (Some(method), Some(role)) = (method, role) {
+                roles.insert((method, path.to_owned()), role);
+            }
+        }
+        Self(roles)
+    }
+}
+
+/// Path, method and operation of each operation.
+fn operations(document: &Value) -> impl Iterator<Item = (&String, &String, &Value)> {
+    let paths = document["paths"].as_object();
+    paths.into_iter().flatten().flat_map(|(path, item)| {
+        let methods = item.as_object().into_iter().flatten();
+        methods.map(move |(method, operation)| (path, method, operation))
+    })
+}
+
+/// The whole document, and who may do what.
+pub(super) fn finished(collected: &utoipa::openapi::OpenApi) -> (String, Roles) {
+    // Plain data: it always serialises.
+    let mut document = serde_json::to_value(collected).unwrap_or_default();
+    let roles = Roles::of(&document);
+    if let Some(paths) = document["paths"].as_object_mut() {
+        for item in paths.values_mut().filter_map(Value::as_object_mut) {
+            for (method, operation) in item {
+                complete(method, operation);
+            }
+        }
+    }
+    let components = &mut document["components"];
+    components["securitySchemes"] = json!({ "token": { "type": "http", "scheme": "bearer",
+        "description": "A token of this API, which the command line creates and shows once" } });
+    components["parameters"] = json!({ "IdempotencyKey": { "name": "Idempotency-Key", "in": "header", "required": true,
+        "description": "Any text of 1 to 100 printable characters. A request that is sent again with its key is carried out \
+                        once, and gets the first answer; another request with the same key is refused",
+        "schema": { "type": "string", "minLength": 1, "maxLength": 100 } } });
+    if !components["schemas"].is_object() {
+        components["schemas"] = json!({});
+    }
+    if let Some(schemas) = components["schemas"].as_object_mut() {
+        for (name, text) in VIEWS {
+            add_view(schemas, name, text);
+        }
+        // The command prints one object on each line.
+        let lines = json!({ "type": "array", "items": { "$ref": "#/components/schemas/logs" } });
+        schemas.insert("logs.lines".to_owned(), lines);
+    }
+    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
+    text.push('\n');
+    (text, roles)
+}
+
+/// What every operation has: a token, errors as problems, and a key if it writes.
+fn complete(method: &str, operation: &mut Value) {
+    operation["security"] = json!([{ "token": [] }]);
+    operation["responses"]["default"] = json!({
+        "description": "Why it was not done",
+        "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+    });
+    if method != "get" {
+        let key = json!({ "$ref": "#/components/parameters/IdempotencyKey" });
+        match operation["parameters"].as_array_mut() {
+            Some(parameters) => parameters.push(key),
+            None => operation["parameters"] = json!([key]),
+        }
+    }
+}
+
+/// Adds a schema of docs/schema, and its definitions next to it.
+fn add_view(schemas: &mut Map<String, Value>, name: &str, text: &str) {
+    let mut view: Value = serde_json::from_str(text).unwrap_or_default();
+    refer(&mut view, &format!("#/components/schemas/{name}."));
+    if let Some(root) = view.as_object_mut() {
+        root.remove("$schema");
+        let definitions = root.remove("$defs");
+        for (part, schema) in definitions.iter().filter_map(Value::as_object).flatten() {
+            schemas.insert(format!("{name}.{part}"), schema.clone());
+        }
+    }
+    schemas.insert(name.to_owned(), view);
+}
+
+/// Makes references to definitions of the same file references to components.
+fn refer(value: &mut Value, to: &str) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member {
+                    Value::String(target) if name == "$ref" => *target = target.replace("#/$defs/", to),
+                    other => refer(other, to),
+                }
+            }
+        }
+        Value::Array(members) => members.iter_mut().for_each(|member| refer(member, to)),
+        _ => {}
+    }
+}

@@ -1,0 +1,21 @@
+//! The HTTP API: a face. It reads a request, asks the application and answers with its view.
+//!
+//! Nobody is answered without a token, whatever they ask for. What each role may is in the OpenAPI document, and the
+//! gate reads it there. The policy at the key is out of reach: no operation changes it.
+
+mod document;
+mod door;
+mod events;
+mod extract;
+mod gate;
+mod hosts;
+mod lockout;
+mod problem;
+mod read;
+mod routes;
+mod serve;
+mod state;
+mod wording;
+mod write;
+
+pub use self::{routes::openapi_document, serve::serve};

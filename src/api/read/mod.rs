@@ -1,0 +1,7 @@
+//! Operations that read: each answers with the view that the command line prints as JSON.
+
+pub(super) mod events;
+pub(super) mod history;
+pub(super) mod jobs;
+pub(super) mod page;
+pub(super) mod paper;

@@ -1,0 +1,94 @@
+//! All operations.
+
+use std::sync::Arc;
+
+use axum::{Router, extract::State, http::header, middleware, response::IntoResponse};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    document::{self, Roles},
+    gate,
+    problem::Problem,
+    read,
+    state::{Api, Shared},
+    write,
+};
+
+/// Largest body of a request, bytes.
+const BODY_MAX: usize = 64 * 1024;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "lgi-mm",
+        description = "What the command line does, over HTTP. Answers are the JSON that the commands print with --json.",
+        license(name = "MIT")
+    ),
+    components(schemas(Problem)),
+    tags(
+        (name = "jobs", description = "Jobs, orders and their configuration"),
+        (name = "history", description = "Trades, events and what was earned"),
+        (name = "paper", description = "The paper wallet"),
+        (name = "api", description = "The API itself")
+    )
+)]
+struct Described;
+
+/// This document.
+#[utoipa::path(
+    get,
+    path = "/api/v1/openapi.json",
+    tag = "api",
+    extensions(("x-role" = json!("viewer"))),
+    responses((status = 200, description = "The OpenAPI document", body = serde_json::Value))
+)]
+async fn openapi(State(api): State<Shared>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], api.document.clone())
+}
+
+fn described() -> (Router<Shared>, String, Roles) {
+    let (router, collected) = OpenApiRouter::with_openapi(Described::openapi())
+        .routes(routes!(openapi))
+        .routes(routes!(read::jobs::jobs, write::start::start))
+        .routes(routes!(read::jobs::job, write::jobs::remove))
+        .routes(routes!(read::jobs::config, write::config::edit))
+        .routes(routes!(write::jobs::pause))
+        .routes(routes!(write::jobs::resume))
+        .routes(routes!(write::jobs::tick))
+        .routes(routes!(write::jobs::liquidate))
+        .routes(routes!(write::positions::adopt))
+        .routes(routes!(write::positions::release))
+        .routes(routes!(write::start::order))
+        .routes(routes!(read::history::trades))
+        .routes(routes!(read::history::logs))
+        .routes(routes!(read::history::pnl))
+        .routes(routes!(read::events::events))
+        .routes(routes!(write::several::pause))
+        .routes(routes!(write::several::resume))
+        .routes(routes!(read::jobs::keys))
+        .routes(routes!(read::paper::wallet))
+        .routes(routes!(write::paper::fund))
+        .split_for_parts();
+    let (document, roles) = document::finished(&collected);
+    (router, document, roles)
+}
+
+/// The OpenAPI document, as it is served.
+#[must_use]
+pub fn openapi_document() -> String {
+    described().1
+}
+
+/// All operations behind the gate. `api`: made with the document and who may do what.
+pub(super) fn router(api: impl FnOnce(String, Roles) -> Api) -> (Router, Shared) {
+    let (router, document, roles) = described();
+    let api = Arc::new(api(document, roles));
+    let router = router
+        .fallback(|| std::future::ready(Problem::nowhere()))
+        .method_not_allowed_fallback(|| std::future::ready(Problem::method()))
+        .layer(axum::extract::DefaultBodyLimit::max(BODY_MAX))
+        .layer(middleware::from_fn_with_state(api.clone(), gate::pass))
+        .with_state(api.clone());
+    (router, api)
+}

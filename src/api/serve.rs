@@ -1,0 +1,45 @@
+//! Serves the API.
+
+use std::net::SocketAddr;
+
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::{door, events::Events, hosts::Hosts, lockout::Lockout, routes, state::Api};
+use crate::{
+    app::{App, AppError},
+    config::ApiSettings,
+};
+
+/// Serves the API at `address` until `stop`.
+///
+/// # Errors
+/// [`AppError::Io`] if the address is taken.
+pub async fn serve(
+    app: App,
+    address: SocketAddr,
+    settings: &ApiSettings,
+    stop: CancellationToken,
+) -> Result<(), AppError> {
+    let io = |source| AppError::Io {
+        what: format!("api.listen {address}"),
+        source,
+    };
+    let listener = tokio::net::TcpListener::bind(address).await.map_err(io)?;
+    let address = listener.local_addr().map_err(io)?;
+    let (router, api) = routes::router(|document, roles| Api {
+        app,
+        hosts: Hosts::new(address, &settings.hosts),
+        behind_proxy: settings.behind_proxy,
+        events: Events::new(stop.clone()),
+        lockout: Lockout::default(),
+        roles,
+        document,
+    });
+    info!(%address, "HTTP API served");
+    let watching = tokio::spawn(async move { api.events.watch(&api.app).await });
+    door::serve(listener, router, stop).await;
+    // It ends with `stop`, too.
+    let _ = watching.await;
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! What every request shares.
+
+use std::sync::Arc;
+
+use super::{document::Roles, events::Events, hosts::Hosts, lockout::Lockout};
+use crate::app::App;
+
+/// The API of one process.
+pub(super) struct Api {
+    pub(super) app: App,
+    /// The names that it answers to.
+    pub(super) hosts: Hosts,
+    /// Whether the peer of every connection is a proxy.
+    pub(super) behind_proxy: bool,
+    pub(super) events: Events,
+    pub(super) lockout: Lockout,
+    /// Who may do what.
+    pub(super) roles: Roles,
+    /// The OpenAPI document, as JSON.
+    pub(super) document: String,
+}
+
+/// Shared by all requests.
+pub(super) type Shared = Arc<Api>;

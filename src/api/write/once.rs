@@ -1,0 +1,246 @@
+//! A write: its body and its key, carried out once.
+
+use std::time::Duration;
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request},
+    http::{HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    api::{problem::Problem, state::Shared},
+    app::{
+        Actor, AppError,
+        repeats::{self, Turn},
+        tokens::Bearer,
+    },
+};
+
+/// Longest time for a whole body.
+const BODY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a write is about. `T`: its body; an empty one is `{}`.
+pub(in crate::api) struct Write<T> {
+    pub(in crate::api) body: T,
+    order: Order,
+}
+
+/// Whose order it is, and what tells it from another one.
+#[derive(Debug, Clone)]
+pub(in crate::api) struct Order {
+    bearer: Bearer,
+    key: String,
+    method: String,
+    path: String,
+    /// The version that an edit is based on.
+    pub(in crate::api) if_match: Option<String>,
+    /// All of the body.
+    given: Value,
+}
+
+/// Why a write was not carried out.
+#[derive(Debug)]
+pub(in crate::api) enum Failed {
+    /// The application says so.
+    App(AppError),
+    /// The request must be another one; nothing was changed.
+    Http(Box<Problem>),
+}
+
+impl From<AppError> for Failed {
+    fn from(error: AppError) -> Self {
+        Self::App(error)
+    }
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Self::Http(Box::new(problem))
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<Shared> for Write<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Shared) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let key = key(&parts)?;
+        let bearer = parts.extensions.get::<Bearer>().cloned();
+        // The gate lets nobody through without one.
+        let bearer = bearer.ok_or_else(|| AppError::Internal("a request without a token".to_owned()))?;
+        let json = has_json(&parts);
+        let (method, path) = (parts.method.to_string(), parts.uri.to_string());
+        let if_match = text(&parts, header::IF_MATCH.as_str());
+        let reading = Bytes::from_request(Request::from_parts(parts, body), api);
+        let bytes = tokio::time::timeout(BODY_PATIENCE, reading).await;
+        let slow = |_| Problem::malformed(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
+        let bytes = bytes
+            .map_err(slow)?
+            .map_err(|error| Problem::malformed(error.status(), &error.body_text()))?;
+        if !bytes.is_empty() && !json {
+            let detail = "the body must be JSON: Content-Type: application/json";
+            return Err(Problem::malformed(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        }
+        let wrong = |error: serde_json::Error| {
+            Problem::malformed(
+                StatusCode::BAD_REQUEST,
+                &format!("the body cannot be read: {error}"),
+            )
+        };
+        let given: Value = match bytes.is_empty() {
+            true => serde_json::json!({}),
+            false => serde_json::from_slice(&bytes).map_err(wrong)?,
+        };
+        let body = serde_path_to_error::deserialize(given.clone()).map_err(|error| {
+            let detail = format!("the body cannot be used: {}: {}", error.path(), error.inner());
+            Problem::malformed(StatusCode::UNPROCESSABLE_ENTITY, &detail)
+        })?;
+        Ok(Self {
+            body,
+            order: Order {
+                bearer,
+                key,
+                method,
+                path,
+                if_match,
+                given,
+            },
+        })
+    }
+}
+
+fn text(parts: &Parts, name: &str) -> Option<String> {
+    let value = parts.headers.get(name)?.to_str().ok()?;
+    Some(value.to_owned())
+}
+
+fn has_json(parts: &Parts) -> bool {
+    let kind = text(parts, header::CONTENT_TYPE.as_str()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/json")
+}
+
+fn key(parts: &Parts) -> Result<String, Problem> {
+    text(parts, "idempotency-key").ok_or_else(|| {
+        Problem::malformed(
+            StatusCode::BAD_REQUEST,
+            "Idempotency-Key is missing: give each write a text of its own, and send the same one when you send it again",
+        )
+    })
+}
+
+impl<T> Write<T> {
+    /// The body, and whose order it is.
+    pub(in crate::api) fn split(self) -> (T, Order) {
+        (self.body, self.order)
+    }
+}
+
+impl Order {
+    /// Who it is in the audit trail.
+    pub(in crate::api) fn actor(&self) -> Actor {
+        Actor::new("api", &self.bearer.name)
+    }
+
+    /// Whose key it is, for requests whose application keeps keys of its own.
+    pub(in crate::api) fn key(&self) -> String {
+        format!(
+            "api:{}:{}",
+            self.bearer.token,
+            hex(&[self.key.as_bytes()]).get(..32).unwrap_or_default()
+        )
+    }
+
+    /// Refuses what must be confirmed until the request says `confirm` with the digest of exactly this. Shown with it:
+    /// what changes by the minute, such as prices.
+    pub(in crate::api) fn confirmed(
+        &self,
+        would: &str,
+        shown: Vec<String>,
+        confirm: Option<&str>,
+    ) -> Result<(), Failed> {
+        let mut given = self.given.clone();
+        if let Some(members) = given.as_object_mut() {
+            members.remove("confirm");
+        }
+        let digest = hex(&[
+            self.bearer.name.as_bytes(),
+            self.path.as_bytes(),
+            given.to_string().as_bytes(),
+            would.as_bytes(),
+        ]);
+        if confirm == Some(digest.as_str()) {
+            return Ok(());
+        }
+        Err(Failed::Http(Box::new(Problem::confirm(would, shown, digest))))
+    }
+
+    /// Carries `work` out, unless its key was answered before. It continues if its client is gone.
+    pub(in crate::api) async fn once<V: Serialize + Send + 'static>(
+        self,
+        api: &Shared,
+        work: impl Future<Output = Result<V, Failed>> + Send + 'static,
+    ) -> Result<Response, Problem> {
+        let given = self.given.to_string();
+        let if_match = self.if_match.clone().unwrap_or_default();
+        let request = [&self.method, &self.path, &if_match, &given].map(|part| part.as_bytes());
+        let first = match repeats::turn(&api.app, &self.bearer, &self.key, &request).await? {
+            Turn::Again { status, answer } => return Ok(answered(status, answer, true)),
+            Turn::First(first) => first,
+        };
+        let api = api.clone();
+        let carried_out = tokio::spawn(async move {
+            let error = match work.await {
+                Ok(view) => {
+                    let answer = serde_json::to_string(&view)
+                        .map_err(|error| AppError::Internal(error.to_string()))?;
+                    first.answered(&api.app, StatusCode::OK.as_u16(), &answer).await?;
+                    return Ok(answered(StatusCode::OK.as_u16(), answer, false));
+                }
+                Err(error) => error,
+            };
+            match error {
+                Failed::App(error) => {
+                    first.failed(&api.app, Some(&error)).await;
+                    Err(error.into())
+                }
+                Failed::Http(problem) => {
+                    first.failed(&api.app, None).await;
+                    Err(*problem)
+                }
+            }
+        });
+        carried_out
+            .await
+            .unwrap_or_else(|error| Err(AppError::Internal(error.to_string()).into()))
+    }
+}
+
+fn answered(status: u16, answer: String, again: bool) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    let mut response = (status, [(header::CONTENT_TYPE, "application/json")], answer).into_response();
+    if again {
+        let headers = response.headers_mut();
+        headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// SHA-256 of all parts, each with its length.
+fn hex(parts: &[&[u8]]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hasher.update(part);
+    }
+    hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

@@ -1,0 +1,4 @@
+//! What the HTTP API keeps: who may use it, and what was answered.
+
+pub mod requests;
+pub mod tokens;

@@ -1,0 +1,17 @@
+//! The HTTP API as a client meets it: the real program on a real database.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "an error in a test's set-up fails the test"
+)]
+
+mod clients;
+mod daemon;
+mod first;
+mod gate;
+mod live;
+mod page;
+mod reading;
+mod real;
+mod server;
+mod writing;

@@ -1,0 +1,140 @@
+//! Real money, on a local chain: nothing is done before a second request confirms it.
+
+use lgi_mm::devnet::BlockTime;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use testkit::{
+    TestDb,
+    live::{KEY, World},
+};
+
+use crate::server::{Answer, Served, answer};
+
+async fn send(
+    served: &Served,
+    token: &str,
+    (method, path): (Method, &str),
+    key: &str,
+    body: &Value,
+) -> Answer {
+    let request = served.request(method, path).bearer_auth(token);
+    let request = request.header("Idempotency-Key", key).header("If-Match", "*");
+    answer(request.json(body)).await
+}
+
+fn with(body: &Value, confirm: &Value) -> Value {
+    let mut body = body.clone();
+    body["confirm"] = confirm.clone();
+    body
+}
+
+/// The first request does nothing, nor does one that confirms something else; the second one does it.
+async fn twice(served: &Served, owner: &str, (method, path): (Method, &str), body: Value) -> (String, Value) {
+    let ask = |key: &str, body: Value| {
+        let (method, key) = (method.clone(), format!("{method}{path}{key}"));
+        async move { send(served, owner, (method, path), &key, &body).await }
+    };
+    let proposed = ask("a", body.clone()).await;
+    assert_eq!(proposed.status, StatusCode::PRECONDITION_REQUIRED, "{proposed:?}");
+    let proposed = proposed.json();
+    let wrong = ask("b", with(&body, &"0".repeat(64).into())).await;
+    assert_eq!(wrong.status, StatusCode::PRECONDITION_REQUIRED, "{wrong:?}");
+    assert_eq!(wrong.json()["confirm"], proposed["confirm"]);
+    // The same key: the first request did nothing.
+    let done = ask("a", with(&body, &proposed["confirm"])).await;
+    assert_eq!(done.status, StatusCode::OK, "{done:?}");
+    let would = proposed["would"].as_str().expect("a sentence").to_owned();
+    (would, done.json())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn real_money_moves_only_after_a_second_request_that_confirms_what_the_first_proposed() {
+    let world = World::new(BlockTime::OnTransaction).await;
+    let settings = world.settings().display().to_string();
+    let (policy, state) = (
+        world.policy().display().to_string(),
+        world.policy_state().display().to_string(),
+    );
+    let db = TestDb {
+        pool: world.db.pool.clone(),
+        url: world.db.url.clone(),
+    };
+    let served = Served::on(
+        db,
+        &[
+            ("LGI_MM_SETTINGS", &settings),
+            ("LGI_MM_UNSAFE_PRIVATE_KEY", KEY),
+            ("LGI_MM_POLICY", &policy),
+            ("LGI_MM_POLICY_STATE", &state),
+        ],
+    )
+    .await;
+    let (owner, operator) = (served.token("owner"), served.token("operator"));
+    let start = json!({
+        "token": world.devnet.deployment().clanker.to_checksum(None), "mode": "ACCUMULATE", "chain": "local", "live": true,
+        "set": ["price.sources=onchain", "price.single_source=true"],
+    });
+    let refused = send(&served, &operator, (Method::POST, "/api/v1/jobs"), "o", &start).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    let jobs = || async { served.get(&owner, "/api/v1/jobs?realm=live").await.json() };
+    let (would, started) = twice(&served, &owner, (Method::POST, "/api/v1/jobs"), start).await;
+    assert!(
+        would.contains("real money: LIVE on local, wallet 0x9d8A62f6"),
+        "{would}"
+    );
+    assert_eq!(
+        (&started["realm"], &started["status"]),
+        (&json!("live"), &json!("RUNNING"))
+    );
+    assert_eq!(jobs().await.as_array().map(Vec::len), Some(1));
+
+    let edit = json!({ "set": ["limits.max_daily_spend_usd=77"] });
+    let (would, edited) = twice(&served, &owner, (Method::PATCH, "/api/v1/jobs/1/config"), edit).await;
+    assert!(
+        would.contains("limits.max_daily_spend_usd: ") && would.contains("-> \"77\""),
+        "{would}"
+    );
+    assert_eq!(edited["changed"], true);
+    // What one job's confirmation says is of no use for another edit.
+    let other = json!({ "set": ["limits.max_daily_spend_usd=78"] });
+    let first = send(
+        &served,
+        &owner,
+        (Method::PATCH, "/api/v1/jobs/1/config"),
+        "x",
+        &other,
+    )
+    .await
+    .json();
+    let more = with(
+        &json!({ "set": ["limits.max_daily_spend_usd=79"] }),
+        &first["confirm"],
+    );
+    let more = send(
+        &served,
+        &owner,
+        (Method::PATCH, "/api/v1/jobs/1/config"),
+        "y",
+        &more,
+    )
+    .await;
+    assert_eq!(more.status, StatusCode::PRECONDITION_REQUIRED, "{more:?}");
+
+    let (would, sold) = twice(
+        &served,
+        &owner,
+        (Method::POST, "/api/v1/jobs/1/liquidate"),
+        json!({}),
+    )
+    .await;
+    assert!(
+        would.starts_with("sell with real money: job 1 (CLAWDIA, LIVE on local)"),
+        "{would}"
+    );
+    assert_eq!(sold["before"], "RUNNING");
+    let actor: Vec<String> = sqlx::query_scalar("SELECT DISTINCT actor FROM job_events WHERE job_id = 1")
+        .fetch_all(&world.db.pool)
+        .await
+        .expect("the trail");
+    assert_eq!(actor, ["api:owner"]);
+}
