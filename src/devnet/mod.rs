@@ -1,6 +1,7 @@
 //! A local chain with the real contracts: Uniswap V2, V3 and V4, Permit2, the Universal Router and Multicall3 on
 //! anvil, with pools of every shape. For tests, the live demo and practice; its money is worth nothing.
 
+mod aerodrome;
 mod artifacts;
 mod code;
 mod deploy;
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     chain::ChainFile,
     domain::{
-        pool::{Pool, PoolKey, Slipstream},
+        pool::{Curve, Pool, PoolKey, Slipstream},
         span::Span,
     },
 };
@@ -184,6 +185,32 @@ impl Devnet {
         Ok(())
     }
 
+    /// Deploys Aerodrome, which settings then name.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn add_aerodrome(&mut self) -> Result<(), DevnetError> {
+        let contracts = aerodrome::deploy(&self.node, &self.contracts).await?;
+        self.deployment.contracts.extend(contracts);
+        Ok(())
+    }
+
+    /// Lets all pools of Aerodrome's with this curve keep `bps` of a swap, basis points, 1 to 300.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn set_aerodrome_fee(&self, curve: Curve, bps: u32) -> Result<(), DevnetError> {
+        aerodrome::set_fee(&self.node, self.contract("aerodrome_factory"), curve, bps).await
+    }
+
+    /// Stops all swaps in pools of Aerodrome's, or lets them go on.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn pause_aerodrome(&self, paused: bool) -> Result<(), DevnetError> {
+        aerodrome::pause(&self.node, self.contract("aerodrome_factory"), paused).await
+    }
+
     /// Lets all pools of one of Slipstream's factories keep `fee` of a swap, hundredths of a basis point, at most
     /// 100000.
     ///
@@ -194,8 +221,8 @@ impl Devnet {
         slipstream::set_fee(&self.node, factory, fee).await
     }
 
-    /// Opens a V2, V3, PancakeSwap V3 or Slipstream pool of `stake` base units of a token and `coins` wei of the
-    /// wrapped native coin.
+    /// Opens a V2, V3, PancakeSwap V3, Slipstream or Aerodrome pool of `stake` base units of a token and `coins` wei of
+    /// the wrapped native coin.
     ///
     /// # Errors
     /// [`DevnetError`].
@@ -209,6 +236,9 @@ impl Devnet {
         let stakes = [(token, stake), (self.deployment.weth, coins)];
         if let Pool::Slipstream(which, spacing) = pool {
             return slipstream::pool(&self.node, which, stakes, spacing).await;
+        }
+        if let Pool::Aerodrome(curve) = pool {
+            return aerodrome::pool(&self.node, self.contract("aerodrome_factory"), stakes, curve).await;
         }
         if let Pool::Pancake(fee) = pool {
             return pancake::pool(&self.node, self.contract("pancake_v3_factory"), stakes, fee).await;

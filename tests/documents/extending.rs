@@ -96,6 +96,8 @@ fn a_kind_of_pool_is_named_by_its_own_dex_alone() {
     assert_eq!(
         kinds,
         [
+            "Aerodrome",
+            "AerodromeHops",
             "Pancake",
             "PancakeHops",
             "Slipstream",

@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr};
 
 use alloy_primitives::Address;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use strum::{Display, EnumString};
 
 use crate::router::ExtraRouter;
 
@@ -62,6 +63,20 @@ pub enum Pool {
     Slipstream(Slipstream, u32),
     /// `slipstream:SPACING/SPACING`, and so on: from the token to the wrapped native coin, and from there to the quote.
     SlipstreamHops(Slipstream, u32, u32),
+    /// `aerodrome:volatile`, `aerodrome:stable`: the pool of token and quote with that curve on Aerodrome.
+    Aerodrome(Curve),
+    /// `aerodrome:CURVE/CURVE`: from the token to the wrapped native coin, and from there to the quote.
+    AerodromeHops(Curve, Curve),
+}
+
+/// What Aerodrome's pools keep constant: each pair of tokens may have one pool of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString)]
+#[strum(serialize_all = "lowercase")]
+pub enum Curve {
+    /// `x * y`, as Uniswap V2 has it.
+    Volatile,
+    /// `x^3 * y + y^3 * x`, for tokens that are worth about the same.
+    Stable,
 }
 
 /// Slipstream's deployments: each has a factory, a quoter and a router of its own, and knows no other's pools.
@@ -102,6 +117,7 @@ impl Pool {
             Self::V4(_) | Self::V3(_) | Self::V3Hops(..) | Self::V2 => None,
             Self::Pancake(_) | Self::PancakeHops(..) => Some(ExtraRouter::PancakeswapV3),
             Self::Slipstream(..) | Self::SlipstreamHops(..) => Some(ExtraRouter::Slipstream),
+            Self::Aerodrome(_) | Self::AerodromeHops(..) => Some(ExtraRouter::Aerodrome),
         }
     }
 }
@@ -110,7 +126,9 @@ impl Pool {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "'{text}' names no pool: write v2, v3:FEE, v3:FEE/FEE (through the wrapped native coin), pancake:FEE, \
-     pancake:FEE/FEE, slipstream:SPACING, slipstream:SPACING/SPACING (or slipstream-caps, slipstream-v3) or v4:CURRENCY0/CURRENCY1/FEE/TICK_SPACING/HOOKS with CURRENCY0 below CURRENCY1 (0x0..0 is the native coin) and FEE \
+     pancake:FEE/FEE, slipstream:SPACING, slipstream:SPACING/SPACING (or slipstream-caps, slipstream-v3), \
+     aerodrome:CURVE, aerodrome:CURVE/CURVE (CURVE is volatile or stable) or \
+     v4:CURRENCY0/CURRENCY1/FEE/TICK_SPACING/HOOKS with CURRENCY0 below CURRENCY1 (0x0..0 is the native coin) and FEE \
      in hundredths of a basis point, below 1000000, or 8388608 (dynamic)"
 )]
 pub struct InvalidPool {
@@ -135,6 +153,8 @@ impl fmt::Display for Pool {
             Self::SlipstreamHops(which, first, second) => {
                 write!(f, "{}:{first}/{second}", which.prefix())
             }
+            Self::Aerodrome(curve) => write!(f, "aerodrome:{curve}"),
+            Self::AerodromeHops(first, second) => write!(f, "aerodrome:{first}/{second}"),
         }
     }
 }
@@ -147,6 +167,7 @@ impl FromStr for Pool {
             None if text.trim() == "v2" => Some(Self::V2),
             Some(("v3", fees)) => one_or_two(fees, Self::V3, Self::V3Hops),
             Some(("pancake", fees)) => one_or_two(fees, Self::Pancake, Self::PancakeHops),
+            Some(("aerodrome", curves)) => aerodrome(curves),
             Some(("v4", key)) => v4(key).map(Self::V4),
             Some((prefix, spacings)) => {
                 Slipstream::by_prefix(prefix).and_then(|which| slipstream(which, spacings))
@@ -175,6 +196,13 @@ fn slipstream(which: Slipstream, spacings: &str) -> Option<Pool> {
     match spacings.split_once('/') {
         None => spacing(spacings).map(|spacing| Pool::Slipstream(which, spacing)),
         Some((first, second)) => Some(Pool::SlipstreamHops(which, spacing(first)?, spacing(second)?)),
+    }
+}
+
+fn aerodrome(curves: &str) -> Option<Pool> {
+    match curves.split_once('/') {
+        None => curves.parse().ok().map(Pool::Aerodrome),
+        Some((first, second)) => Some(Pool::AerodromeHops(first.parse().ok()?, second.parse().ok()?)),
     }
 }
 
@@ -231,6 +259,9 @@ mod tests {
             "slipstream:100".to_owned(),
             "slipstream-caps:2000".to_owned(),
             "slipstream-v3:200/50".to_owned(),
+            "aerodrome:volatile".to_owned(),
+            "aerodrome:stable".to_owned(),
+            "aerodrome:stable/volatile".to_owned(),
             format!("v4:{WETH}/{TOKEN}/8388608/200/{HOOK}"),
             format!("v4:{NATIVE:#x}/{TOKEN}/3000/60/{NATIVE:#x}"),
         ] {
@@ -257,6 +288,11 @@ mod tests {
             "slipstream:16384",
             "slipstream-v4:1",
             "slipstream-v3:1/",
+            "aerodrome",
+            "aerodrome:",
+            "aerodrome:Stable",
+            "aerodrome:stable/",
+            "aerodrome:stable/stable/stable",
             &format!("v4:{TOKEN}/{WETH}/3000/60/{HOOK}"),
             &format!("v4:{WETH}/{TOKEN}/3000/0/{HOOK}"),
             &format!("v4:{WETH}/{TOKEN}/3000/60"),

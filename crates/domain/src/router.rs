@@ -27,6 +27,8 @@ pub enum ExtraRouter {
     PancakeswapV3,
     /// The SwapRouters of Aerodrome's Slipstream, one for each of its deployments.
     Slipstream,
+    /// Aerodrome's own Router, for pools of one factory.
+    Aerodrome,
 }
 
 impl ExtraRouter {
@@ -49,6 +51,6 @@ mod tests {
             assert_eq!(name.parse(), Ok(*router));
             assert_eq!(serde_json::to_value(router).expect("json"), name);
         }
-        assert_eq!(ExtraRouter::names(), "pancakeswap-v3, slipstream");
+        assert_eq!(ExtraRouter::names(), "pancakeswap-v3, slipstream, aerodrome");
     }
 }

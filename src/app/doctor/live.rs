@@ -319,6 +319,7 @@ async fn allowances(live: &LiveChain, job: &Job) -> Check {
             contracts.slipstream_router,
             contracts.slipstream_caps_router,
             contracts.slipstream_v3_router,
+            contracts.aerodrome_router,
         ] {
             if !spender.is_zero() {
                 asked.push((token, spender));

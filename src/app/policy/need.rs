@@ -143,6 +143,10 @@ pub fn name_contracts(entry: &mut Entry, spec: &ChainSpec) {
         differs(table.slipstream_caps_router, used.slipstream_caps_router).or(named.slipstream_caps_router);
     named.slipstream_v3_router =
         differs(table.slipstream_v3_router, used.slipstream_v3_router).or(named.slipstream_v3_router);
+    named.aerodrome_router =
+        differs(table.aerodrome_router, used.aerodrome_router).or(named.aerodrome_router);
+    named.aerodrome_factory =
+        differs(table.aerodrome_factory, used.aerodrome_factory).or(named.aerodrome_factory);
     named.wrapped_native = differs(table.wrapped_native, used.wrapped_native).or(named.wrapped_native);
     named.usdc = differs(table.usdc, used.usdc).or(named.usdc);
 }
@@ -161,6 +165,8 @@ fn contracts_of(spec: &ChainSpec, routers: &[ExtraRouter]) -> PolicyContracts {
         slipstream_router: extra(ExtraRouter::Slipstream, spec.contracts.slipstream_router),
         slipstream_caps_router: extra(ExtraRouter::Slipstream, spec.contracts.slipstream_caps_router),
         slipstream_v3_router: extra(ExtraRouter::Slipstream, spec.contracts.slipstream_v3_router),
+        aerodrome_router: extra(ExtraRouter::Aerodrome, spec.contracts.aerodrome_router),
+        aerodrome_factory: extra(ExtraRouter::Aerodrome, spec.contracts.aerodrome_factory),
         wrapped_native: spec.wrapped_native,
         usdc: spec.usdc,
     }
@@ -290,6 +296,16 @@ fn contracts_lacking(entry: &Entry, spec: &ChainSpec) -> Vec<String> {
             "slipstream_v3_router",
             allowed.slipstream_v3_router,
             used.slipstream_v3_router,
+        ),
+        (
+            "aerodrome_router",
+            allowed.aerodrome_router,
+            used.aerodrome_router,
+        ),
+        (
+            "aerodrome_factory",
+            allowed.aerodrome_factory,
+            used.aerodrome_factory,
         ),
         ("wrapped_native", allowed.wrapped_native, used.wrapped_native),
         ("usdc", allowed.usdc, used.usdc),

@@ -3,6 +3,7 @@
 use alloy_primitives::Address;
 
 use super::{
+    aerodrome::Aerodrome,
     api::{Dex, Route},
     pancake_v3::PancakeV3,
     slipstream,
@@ -21,6 +22,7 @@ pub(crate) const DEXES: &[&dyn Dex] = &[
     &slipstream::V3,
     &slipstream::INITIAL,
     &slipstream::CAPS,
+    &Aerodrome,
 ];
 
 /// `pool` as a way from `token_in` to `token_out`; `None` if it does not trade them.

@@ -1,11 +1,13 @@
 //! Swaps and pool prices on decentralised exchanges. `api` says what a DEX must be able to do, each DEX is one file,
 //! `list` names them all, and [`BestOf`] is the venue that asks them together.
 
+mod aerodrome;
 pub(super) mod api;
 pub(super) mod assets;
 mod best_of;
 pub(super) mod calls;
 mod choice;
+mod clone;
 mod executor;
 mod family;
 mod holdings;

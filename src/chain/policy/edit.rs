@@ -217,6 +217,8 @@ fn fill(table: &mut Table, entry: &Entry) {
         ("slipstream_router", named.slipstream_router),
         ("slipstream_caps_router", named.slipstream_caps_router),
         ("slipstream_v3_router", named.slipstream_v3_router),
+        ("aerodrome_router", named.aerodrome_router),
+        ("aerodrome_factory", named.aerodrome_factory),
         ("wrapped_native", named.wrapped_native),
         ("usdc", named.usdc),
     ];

@@ -60,6 +60,12 @@ pub struct NamedContracts {
     /// Slipstream's SwapRouter, of the newest deployment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slipstream_v3_router: Option<Address>,
+    /// Aerodrome's Router.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aerodrome_router: Option<Address>,
+    /// The factory whose pools that router may swap in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aerodrome_factory: Option<Address>,
     /// The ERC-20 that wraps the native coin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wrapped_native: Option<Address>,
@@ -204,6 +210,9 @@ impl Entry {
         let slipstream = |named: Option<Address>, known: Address| {
             self.extra(ExtraRouter::Slipstream, named.unwrap_or(known))
         };
+        let aerodrome = |named: Option<Address>, known: Address| {
+            self.extra(ExtraRouter::Aerodrome, named.unwrap_or(known))
+        };
         PolicyContracts {
             permit2: named.permit2.unwrap_or(known.permit2),
             universal_router: named.universal_router.unwrap_or(known.universal_router),
@@ -215,6 +224,8 @@ impl Entry {
             slipstream_router: slipstream(named.slipstream_router, known.slipstream_router),
             slipstream_caps_router: slipstream(named.slipstream_caps_router, known.slipstream_caps_router),
             slipstream_v3_router: slipstream(named.slipstream_v3_router, known.slipstream_v3_router),
+            aerodrome_router: aerodrome(named.aerodrome_router, known.aerodrome_router),
+            aerodrome_factory: aerodrome(named.aerodrome_factory, known.aerodrome_factory),
             wrapped_native: named
                 .wrapped_native
                 .unwrap_or_else(|| of_chain(|chain| chain.wrapped_native)),

@@ -4,6 +4,7 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, U256};
 
 use super::{
+    aerodrome,
     flow::Flow,
     model::{Allow, Intent, Payment, PolicyContracts, exact},
     periphery,
@@ -39,6 +40,10 @@ impl Intent {
         }
         if at.forks().contains(&call.to) && selector == Periphery::multicallCall::SELECTOR {
             return periphery::read(Flow::new(wallet, call.value), &exact(data)?, at).map(Self::Swap);
+        }
+        if call.to == at.aerodrome_router {
+            let flow = Flow::new(wallet, call.value);
+            return aerodrome::read(flow, data, call.value, at).map(Self::Swap);
         }
         if !call.value.is_zero() && data.is_empty() {
             return Ok(Self::Pay(Payment {

@@ -3,6 +3,7 @@
 //! A user with write access to the database can make this program request any signature. Only those that the policy
 //! allows are made, up to the policy's own limits, counted in a file of the worker.
 
+mod aerodrome;
 pub(super) mod appraiser;
 mod book;
 mod check;

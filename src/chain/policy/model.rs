@@ -23,6 +23,10 @@ pub struct PolicyContracts {
     pub slipstream_caps_router: Address,
     /// Slipstream's SwapRouter, of the newest deployment; zero unless the entry names it.
     pub slipstream_v3_router: Address,
+    /// Aerodrome's Router; zero unless the entry names it.
+    pub aerodrome_router: Address,
+    /// The factory whose pools that router may swap in; zero unless the entry names the router.
+    pub aerodrome_factory: Address,
     /// The ERC-20 that wraps the native coin.
     pub wrapped_native: Address,
     /// The token that counts as a dollar.
@@ -38,6 +42,12 @@ impl PolicyContracts {
             self.slipstream_caps_router,
             self.slipstream_v3_router,
         ]
+    }
+
+    /// Routers that a policy entry must name; zero: not named.
+    pub(super) const fn extra(&self) -> [Address; 5] {
+        let [pancake, initial, caps, v3] = self.forks();
+        [pancake, initial, caps, v3, self.aerodrome_router]
     }
 }
 
@@ -91,7 +101,7 @@ impl Allow {
             Some(_) => spender == at.universal_router && !spender.is_zero(),
             None => {
                 let own = [at.permit2, at.swap_router].contains(&spender);
-                (own || at.forks().contains(&spender)) && !spender.is_zero()
+                (own || at.extra().contains(&spender)) && !spender.is_zero()
             }
         }
     }

@@ -74,6 +74,16 @@ fn own_addresses(entry: &PolicyEntry) -> String {
             at.slipstream_v3_router,
         ),
         (
+            "Aerodrome router",
+            entry.contracts.aerodrome_router,
+            at.aerodrome_router,
+        ),
+        (
+            "Aerodrome factory",
+            entry.contracts.aerodrome_factory,
+            at.aerodrome_factory,
+        ),
+        (
             "wrapped native",
             entry.contracts.wrapped_native,
             at.wrapped_native,

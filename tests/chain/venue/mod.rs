@@ -5,6 +5,7 @@
     reason = "a test may say what it expects and stop"
 )]
 
+mod aerodrome;
 mod few_units;
 mod kept;
 mod odd;

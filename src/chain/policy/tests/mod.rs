@@ -1,5 +1,6 @@
 //! Every calldata that our venue makes passes; any field of it changed does not.
 
+mod aerodrome;
 mod forks;
 mod mutate;
 mod payments;
@@ -26,7 +27,7 @@ use crate::{
     },
     domain::{
         onchain::{Call, Fees, SwapRequest, UnsignedTransaction},
-        pool::{NATIVE, Pool, PoolKey, Slipstream},
+        pool::{Curve, NATIVE, Pool, PoolKey, Slipstream},
         router::ExtraRouter,
         trade::Purpose,
         units::{Amount, Price, Usd},
@@ -136,7 +137,7 @@ impl Key {
     }
 }
 
-fn pools() -> [Pool; 11] {
+fn pools() -> [Pool; 14] {
     let spec = spec();
     let key = |one: Address, other: Address| {
         Pool::V4(PoolKey {
@@ -159,6 +160,9 @@ fn pools() -> [Pool; 11] {
         Pool::Slipstream(Slipstream::Caps, 200),
         Pool::Slipstream(Slipstream::V3, 50),
         Pool::SlipstreamHops(Slipstream::V3, 200, 50),
+        Pool::Aerodrome(Curve::Volatile),
+        Pool::Aerodrome(Curve::Stable),
+        Pool::AerodromeHops(Curve::Volatile, Curve::Stable),
     ]
 }
 
