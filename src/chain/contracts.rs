@@ -171,6 +171,24 @@ sol! {
         );
     }
 
+    interface V2Router {
+        function getAmountsOut(uint256 amountIn, address[] path) view returns (uint256[] amounts);
+        function swapExactTokensForTokensSupportingFeeOnTransferTokens(
+            uint256 amountIn, uint256 amountOutMin, address[] path, address to, uint256 deadline
+        );
+        function swapExactETHForTokensSupportingFeeOnTransferTokens(
+            uint256 amountOutMin, address[] path, address to, uint256 deadline
+        ) payable;
+        function swapExactTokensForETHSupportingFeeOnTransferTokens(
+            uint256 amountIn, uint256 amountOutMin, address[] path, address to, uint256 deadline
+        );
+        function factory() view returns (address);
+    }
+
+    interface V2Factory {
+        function getPair(address one, address other) view returns (address pair);
+    }
+
     interface V2Pair {
         function getReserves() view returns (uint112 reserve0, uint112 reserve1, uint32 blockTimestampLast);
     }

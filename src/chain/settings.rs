@@ -11,6 +11,7 @@ use super::{
     endpoint::voices,
     private::{PrivateFlow, PrivateKeys, private},
     problems::{Bounds, Problems},
+    v2_forks::{Fork, ForkFile},
 };
 use crate::domain::{
     chains::{self, ChainInfo, Usual},
@@ -136,6 +137,9 @@ pub struct ChainFile {
     /// Pools with other hooks are found as well, and traded in if a buy and a sale work there.
     #[serde(deserialize_with = "listed")]
     pub v4_hooks: Option<Vec<String>>,
+    /// Exchanges that copied Uniswap V2, by name, at most 8.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub v2_forks: BTreeMap<String, ForkFile>,
     /// Blocks, its own included, after which a receipt counts, 1 to 1000.
     pub required_depth: Option<u64>,
     /// Bytes are sent again after this long without a sign of them, 100ms to 10m.
@@ -175,6 +179,8 @@ pub struct ChainSpec {
     pub contracts: Contracts,
     /// V4 pools to look for in addition to those without a hook.
     pub v4_hooks: Vec<HookShape>,
+    /// Forks of V2 to ask.
+    pub v2_forks: Vec<Fork>,
     /// Where a search for V4 pools begins.
     pub v4_first_block: u64,
     /// Nodes.
@@ -297,6 +303,7 @@ impl ChainSpec {
                 .unwrap_or_else(|| known.map_or("", |chain| chain.explorer_tx).to_owned()),
             contracts,
             v4_hooks,
+            v2_forks: problems.v2_forks(&keys.v2_forks),
             v4_first_block: chains::with_id(chain_id).map_or(0, |chain| chain.v4_first_block),
             rpc_urls,
             budgets,

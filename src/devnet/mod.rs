@@ -12,8 +12,10 @@ mod options;
 mod pancake;
 mod pools;
 mod slipstream;
+mod v2_fork;
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -24,7 +26,7 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    chain::ChainFile,
+    chain::{ChainFile, v2_forks::ForkFile},
     domain::{
         pool::{Curve, Pool, PoolKey, Slipstream},
         span::Span,
@@ -46,6 +48,8 @@ pub struct Devnet {
     pub node: Node,
     deployment: Deployment,
     contracts: PathBuf,
+    /// By name.
+    v2_forks: BTreeMap<String, ForkFile>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,6 +88,7 @@ impl Devnet {
             node,
             deployment,
             contracts: contracts.clone(),
+            v2_forks: BTreeMap::new(),
         })
     }
 
@@ -113,6 +118,7 @@ impl Devnet {
                 "{hook:#x}/{}/200",
                 crate::domain::pool::DYNAMIC_FEE
             )]),
+            v2_forks: self.v2_forks.clone(),
             rpc_requests_per_second: Some(10_000),
             required_depth: Some(1),
             resend_after: Some(Span::from_millis(1_000)),
@@ -185,6 +191,16 @@ impl Devnet {
         Ok(())
     }
 
+    /// Deploys a fork of Uniswap V2, which settings then name so; its pairs keep 30 basis points.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn add_v2_fork(&mut self, name: &str) -> Result<(), DevnetError> {
+        let fork = v2_fork::deploy(&self.node, &self.contracts, name).await?;
+        self.v2_forks.insert(name.to_owned(), fork);
+        Ok(())
+    }
+
     /// Deploys Aerodrome, which settings then name.
     ///
     /// # Errors
@@ -221,8 +237,8 @@ impl Devnet {
         slipstream::set_fee(&self.node, factory, fee).await
     }
 
-    /// Opens a V2, V3, PancakeSwap V3, Slipstream or Aerodrome pool of `stake` base units of a token and `coins` wei of
-    /// the wrapped native coin.
+    /// Opens a V2, V3, PancakeSwap V3, Slipstream, Aerodrome or fork's pool of `stake` base units of a token and `coins`
+    /// wei of the wrapped native coin.
     ///
     /// # Errors
     /// [`DevnetError`].
@@ -239,6 +255,11 @@ impl Devnet {
         }
         if let Pool::Aerodrome(curve) = pool {
             return aerodrome::pool(&self.node, self.contract("aerodrome_factory"), stakes, curve).await;
+        }
+        if let Pool::V2Fork(name) = pool {
+            let fork = self.v2_forks.get(&name.to_string());
+            let factory = fork.map(|fork| fork.factory).unwrap_or_default();
+            return pools::v2_of(&self.node, factory, stakes).await;
         }
         if let Pool::Pancake(fee) = pool {
             return pancake::pool(&self.node, self.contract("pancake_v3_factory"), stakes, fee).await;

@@ -6,7 +6,7 @@ use alloy_primitives::Address;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use strum::{Display, EnumString};
 
-use crate::router::ExtraRouter;
+use crate::{fork::ForkName, router::ExtraRouter};
 
 /// The native coin where an address is asked for: currency zero, as Uniswap V4 writes it.
 pub const NATIVE: Address = Address::ZERO;
@@ -54,6 +54,8 @@ pub enum Pool {
     V3Hops(u32, u32),
     /// `v2`: the pair of token and quote.
     V2,
+    /// `v2:FORK`: the same on a fork of V2 that `chains.NAME.v2_forks` names.
+    V2Fork(ForkName),
     /// `pancake:FEE`: the same as `v3:FEE` on PancakeSwap V3.
     Pancake(u32),
     /// `pancake:FEE/FEE`: the same as `v3:FEE/FEE` on PancakeSwap V3.
@@ -115,6 +117,7 @@ impl Pool {
     pub const fn extra_router(&self) -> Option<ExtraRouter> {
         match self {
             Self::V4(_) | Self::V3(_) | Self::V3Hops(..) | Self::V2 => None,
+            Self::V2Fork(fork) => Some(ExtraRouter::V2(*fork)),
             Self::Pancake(_) | Self::PancakeHops(..) => Some(ExtraRouter::PancakeswapV3),
             Self::Slipstream(..) | Self::SlipstreamHops(..) => Some(ExtraRouter::Slipstream),
             Self::Aerodrome(_) | Self::AerodromeHops(..) => Some(ExtraRouter::Aerodrome),
@@ -125,7 +128,7 @@ impl Pool {
 /// A text that names no pool.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{text}' names no pool: write v2, v3:FEE, v3:FEE/FEE (through the wrapped native coin), pancake:FEE, \
+    "'{text}' names no pool: write v2, v2:FORK, v3:FEE, v3:FEE/FEE (through the wrapped native coin), pancake:FEE, \
      pancake:FEE/FEE, slipstream:SPACING, slipstream:SPACING/SPACING (or slipstream-caps, slipstream-v3), \
      aerodrome:CURVE, aerodrome:CURVE/CURVE (CURVE is volatile or stable) or \
      v4:CURRENCY0/CURRENCY1/FEE/TICK_SPACING/HOOKS with CURRENCY0 below CURRENCY1 (0x0..0 is the native coin) and FEE \
@@ -147,6 +150,7 @@ impl fmt::Display for Pool {
             Self::V3(fee) => write!(f, "v3:{fee}"),
             Self::V3Hops(first, second) => write!(f, "v3:{first}/{second}"),
             Self::V2 => f.write_str("v2"),
+            Self::V2Fork(fork) => write!(f, "v2:{fork}"),
             Self::Pancake(fee) => write!(f, "pancake:{fee}"),
             Self::PancakeHops(first, second) => write!(f, "pancake:{first}/{second}"),
             Self::Slipstream(which, spacing) => write!(f, "{}:{spacing}", which.prefix()),
@@ -165,6 +169,7 @@ impl FromStr for Pool {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parsed = match text.trim().split_once(':') {
             None if text.trim() == "v2" => Some(Self::V2),
+            Some(("v2", fork)) => fork.parse().ok().map(Self::V2Fork),
             Some(("v3", fees)) => one_or_two(fees, Self::V3, Self::V3Hops),
             Some(("pancake", fees)) => one_or_two(fees, Self::Pancake, Self::PancakeHops),
             Some(("aerodrome", curves)) => aerodrome(curves),
@@ -252,6 +257,7 @@ mod tests {
     fn every_pool_reads_back_what_it_writes() {
         for text in [
             "v2".to_owned(),
+            "v2:sushi-2".to_owned(),
             "v3:500".to_owned(),
             "v3:10000/500".to_owned(),
             "pancake:2500".to_owned(),
@@ -275,6 +281,9 @@ mod tests {
         for text in [
             "",
             "v1",
+            "v2:",
+            "v2:Sushi",
+            "v2:of-seventeen-letters",
             "v3",
             "v3:",
             "v3:1000000",

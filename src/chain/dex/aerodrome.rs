@@ -70,7 +70,7 @@ impl Dex for Aerodrome {
         decode::<Contract::defaultFactoryCall>(reading) == Some(spec.contracts.aerodrome_factory)
     }
 
-    fn fee_bps(&self, _: &Pool) -> Option<u32> {
+    fn fee_bps(&self, _: &ChainSpec, _: &Pool) -> Option<u32> {
         None
     }
 

@@ -117,7 +117,7 @@ impl<F: Family> Dex for F {
         F::holds(&spec.contracts, reading)
     }
 
-    fn fee_bps(&self, pool: &Pool) -> Option<u32> {
+    fn fee_bps(&self, _: &ChainSpec, pool: &Pool) -> Option<u32> {
         let bps = |hundredths: u32| hundredths.div_ceil(100);
         match F::way(pool) {
             Some(Way::One(step)) => F::fee(step).map(bps),

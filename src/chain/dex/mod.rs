@@ -30,6 +30,7 @@ mod uniswap_v2;
 mod uniswap_v3;
 mod uniswap_v4;
 mod universal_router;
+mod v2_forks;
 mod venue;
 
 pub use best_of::BestOf;

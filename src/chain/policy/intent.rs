@@ -4,12 +4,12 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, U256};
 
 use super::{
-    aerodrome,
+    aerodrome, direct,
     flow::Flow,
     model::{Allow, Intent, Payment, PolicyContracts, exact},
     periphery,
     refusal::{Reason, Refusal},
-    swap02, universal,
+    swap02, universal, v2_fork,
 };
 use crate::{
     chain::contracts::{Erc20, Periphery, Permit2, SwapRouter, UniversalRouter},
@@ -42,8 +42,12 @@ impl Intent {
             return periphery::read(Flow::new(wallet, call.value), &exact(data)?, at).map(Self::Swap);
         }
         if call.to == at.aerodrome_router {
-            let flow = Flow::new(wallet, call.value);
-            return aerodrome::read(flow, data, call.value, at).map(Self::Swap);
+            let terms = aerodrome::read(data, call.value, at)?;
+            return direct::follow(Flow::new(wallet, call.value), &terms, call.value, at).map(Self::Swap);
+        }
+        if at.v2_routers.contains(&call.to) {
+            let terms = v2_fork::read(data, call.value)?;
+            return direct::follow(Flow::new(wallet, call.value), &terms, call.value, at).map(Self::Swap);
         }
         if !call.value.is_zero() && data.is_empty() {
             return Ok(Self::Pay(Payment {

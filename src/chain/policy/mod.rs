@@ -7,6 +7,7 @@ mod aerodrome;
 pub(super) mod appraiser;
 mod book;
 mod check;
+mod direct;
 pub mod edit;
 mod file;
 mod flow;
@@ -18,6 +19,7 @@ mod refusal;
 mod signer;
 mod swap02;
 mod universal;
+mod v2_fork;
 
 pub use book::{MACHINE_POLICY, Place, PolicyBook};
 pub use file::{Entry, MAX_DEADLINE, MAX_LOSS_BPS, NamedContracts, Policy, Quote};

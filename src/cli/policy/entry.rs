@@ -95,5 +95,8 @@ fn own_addresses(entry: &PolicyEntry) -> String {
             text.push_str(&format!("  {name} {address}, set by this entry\n"));
         }
     }
+    for (name, address) in &entry.contracts.v2_routers {
+        text.push_str(&format!("  v2:{name} router {address}, set by this entry\n"));
+    }
     text
 }

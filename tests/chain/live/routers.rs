@@ -31,6 +31,15 @@ async fn a_pool_of_aerodrome_is_passed_over_until_the_policy_names_its_router_an
     passed_over_until_named(chain, Pool::Aerodrome(Curve::Volatile), ExtraRouter::Aerodrome).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pair_of_a_fork_of_v2_is_passed_over_until_the_policy_names_its_router_and_then_bought_and_sold_in()
+{
+    let mut chain = devnet::devnet(BlockTime::OnTransaction).await;
+    chain.add_v2_fork("fork").await.expect("its contracts");
+    let name = "fork".parse().expect("a name");
+    passed_over_until_named(chain, Pool::V2Fork(name), ExtraRouter::V2(name)).await;
+}
+
 async fn passed_over_until_named(chain: Devnet, pool: Pool, router: ExtraRouter) {
     let world = World::on(chain, |keys| keys).await;
     let token = world.devnet.add_token("CAKE", 18).await.expect("a token");

@@ -15,4 +15,5 @@ mod refusals;
 mod shapes;
 mod slipstream;
 mod swaps;
+mod v2_forks;
 mod world;

@@ -67,6 +67,13 @@ impl World {
         Self::on(devnet, |_| {}).await
     }
 
+    /// With a fork of V2 as well, called `fork`.
+    pub async fn with_v2_fork(change: impl FnOnce(&mut ChainFile)) -> Self {
+        let mut devnet = devnet::devnet(BlockTime::OnTransaction).await;
+        devnet.add_v2_fork("fork").await.expect("its contracts");
+        Self::on(devnet, change).await
+    }
+
     async fn on(devnet: Devnet, change: impl FnOnce(&mut ChainFile)) -> Self {
         let mut keys = devnet.chain_file();
         change(&mut keys);

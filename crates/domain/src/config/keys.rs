@@ -80,7 +80,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "venue.pool",
-        "Live: the pool to trade in: v2, v3:FEE[/FEE], pancake:FEE[/FEE], slipstream[-caps|-v3]:SPACING[/SPACING], \
+        "Live: the pool to trade in: v2[:FORK], v3:FEE[/FEE], pancake:FEE[/FEE], slipstream[-caps|-v3]:SPACING[/SPACING], \
          aerodrome:CURVE[/CURVE] (volatile or stable) or v4:CURRENCY0/CURRENCY1/FEE/TICK_SPACING/HOOKS",
     ),
     key(

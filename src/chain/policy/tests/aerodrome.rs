@@ -1,15 +1,10 @@
 //! Aerodrome's Router: its three calls, pools of the one factory, and the wallet as the only receiver.
 
-use alloy::sol_types::SolCall;
-use alloy_primitives::{Address, Bytes, U256, hex};
+use alloy_primitives::{Address, U256, hex};
 
-use super::{Key, STRANGER, made, soon, spec};
+use super::{Key, STRANGER, direct::with, made, soon, spec};
 use crate::{
-    chain::contracts::Aerodrome::{
-        Route, swapExactETHForTokensSupportingFeeOnTransferTokensCall as FromCoin,
-        swapExactTokensForETHSupportingFeeOnTransferTokensCall as ToCoin,
-        swapExactTokensForTokensSupportingFeeOnTransferTokensCall as Tokens,
-    },
+    chain::contracts::Aerodrome::Route,
     domain::{
         onchain::Call,
         pool::{Curve, NATIVE, Pool},
@@ -17,75 +12,6 @@ use crate::{
         trade::Purpose,
     },
 };
-
-/// The fields of a call, whichever of the three it is.
-pub(super) struct Fields {
-    /// Zero where the attached coin says it.
-    pub(super) amount: U256,
-    pub(super) least: U256,
-    pub(super) routes: Vec<Route>,
-    pub(super) to: Address,
-    pub(super) deadline: U256,
-}
-
-/// The same call with other fields; `None`: it is none of the router's.
-pub(super) fn with(data: &Bytes, change: impl Fn(&mut Fields)) -> Option<Bytes> {
-    let changed = |amount, least, routes, to, deadline| {
-        let mut fields = Fields {
-            amount,
-            least,
-            routes,
-            to,
-            deadline,
-        };
-        change(&mut fields);
-        fields
-    };
-    let data = if let Ok(call) = FromCoin::abi_decode(data) {
-        let new = changed(U256::ZERO, call.amountOutMin, call.routes, call.to, call.deadline);
-        FromCoin {
-            amountOutMin: new.least,
-            routes: new.routes,
-            to: new.to,
-            deadline: new.deadline,
-        }
-        .abi_encode()
-    } else if let Ok(call) = ToCoin::abi_decode(data) {
-        let new = changed(
-            call.amountIn,
-            call.amountOutMin,
-            call.routes,
-            call.to,
-            call.deadline,
-        );
-        ToCoin {
-            amountIn: new.amount,
-            amountOutMin: new.least,
-            routes: new.routes,
-            to: new.to,
-            deadline: new.deadline,
-        }
-        .abi_encode()
-    } else {
-        let call = Tokens::abi_decode(data).ok()?;
-        let new = changed(
-            call.amountIn,
-            call.amountOutMin,
-            call.routes,
-            call.to,
-            call.deadline,
-        );
-        Tokens {
-            amountIn: new.amount,
-            amountOutMin: new.least,
-            routes: new.routes,
-            to: new.to,
-            deadline: new.deadline,
-        }
-        .abi_encode()
-    };
-    Some(data.into())
-}
 
 /// Every swap that the venue makes there, of both curves and of two pools.
 fn swaps(key: &Key) -> Vec<Call> {

@@ -3,7 +3,7 @@
 use alloy::sol_types::{SolCall, SolValue};
 use alloy_primitives::{Address, Bytes, U256};
 
-use super::{COIN, Key, STRANGER, TOKEN, aerodrome, made, pools, soon, spec, ways};
+use super::{COIN, FORK, Key, STRANGER, TOKEN, direct, made, pools, soon, spec, ways};
 use crate::{
     chain::contracts::{Periphery, SwapRouter, UniversalRouter, V4ExactInputSingle},
     domain::{onchain::Call, pool::NATIVE, trade::Purpose, units::Price},
@@ -54,8 +54,9 @@ fn forked(data: &Bytes, change: impl Fn(&mut Vec<Bytes>)) -> Option<Bytes> {
     Some(call.abi_encode().into())
 }
 
-fn is_aerodrome(call: &Call) -> bool {
-    call.to == spec().contracts.aerodrome_router
+/// Whether the swap is one call of the router.
+fn is_direct(call: &Call) -> bool {
+    [FORK, spec().contracts.aerodrome_router].contains(&call.to)
 }
 
 /// The swap of a fork, and the least of its unwrapping, changed.
@@ -128,7 +129,7 @@ fn mutated(call: &Call, wallet: Address, field: Field) -> Option<(Call, &'static
                 })?
             } else {
                 let refund = Bytes::from_static(&[0x12, 0x21, 0x0e, 0x8a]);
-                if is_aerodrome(call) {
+                if is_direct(call) {
                     // swapExactTokensForTokens, which compares what leaves the pool.
                     [&[0xca, 0xc8, 0x8e, 0xa9], call.data.get(4..)?].concat().into()
                 } else if is_forked(call) {
@@ -145,8 +146,8 @@ fn mutated(call: &Call, wallet: Address, field: Field) -> Option<(Call, &'static
                 universal(&call.data, |call| call.deadline = late)?
             } else if is_forked(call) {
                 in_forked(call, |swap| swap.deadline = late, |_| {})?
-            } else if is_aerodrome(call) {
-                aerodrome::with(&call.data, |fields| fields.deadline = late)?
+            } else if is_direct(call) {
+                direct::with(&call.data, |fields| fields.deadline = late)?
             } else {
                 swap02(&call.data, |call| call.deadline = late)?
             };
@@ -154,8 +155,8 @@ fn mutated(call: &Call, wallet: Address, field: Field) -> Option<(Call, &'static
         }
         Field::Value => {
             other.value = call.value + U256::from(COIN);
-            // All the coin that is attached is Aerodrome's input.
-            match is_aerodrome(call) {
+            // All the coin that is attached is the input of such a swap.
+            match is_direct(call) {
                 true => &["trade", "shape"],
                 false => &["recipient", "shape"],
             }
@@ -268,8 +269,8 @@ fn larger(call: &Call) -> Option<Bytes> {
         in_universal(call, |amount, _| *amount *= three)
     } else if is_forked(call) {
         in_forked(call, |swap| swap.amountIn *= three, |_| {})
-    } else if is_aerodrome(call) {
-        aerodrome::with(&call.data, |fields| fields.amount *= three)
+    } else if is_direct(call) {
+        direct::with(&call.data, |fields| fields.amount *= three)
     } else {
         in_swap02(call, |amount, _| *amount *= three)
     }
@@ -289,8 +290,8 @@ fn least_of_one(call: &Call) -> Option<Bytes> {
     } else if is_forked(call) {
         let one = U256::from(1);
         in_forked(call, |swap| swap.amountOutMinimum = one, |least| *least = one)
-    } else if is_aerodrome(call) {
-        aerodrome::with(&call.data, |fields| fields.least = U256::from(1))
+    } else if is_direct(call) {
+        direct::with(&call.data, |fields| fields.least = U256::from(1))
     } else {
         in_swap02(call, |_, least| *least = U256::from(1))
     }
