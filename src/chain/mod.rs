@@ -32,6 +32,7 @@ mod rpc;
 mod send;
 mod settings;
 mod signer;
+mod texts;
 mod token;
 mod unfit;
 pub mod v2_forks;

@@ -11,6 +11,7 @@ use super::{
     endpoint::voices,
     private::{PrivateFlow, PrivateKeys, private},
     problems::{Bounds, Problems},
+    texts::{listed, one_or_several},
     v2_forks::{Fork, ForkFile},
 };
 use crate::domain::{
@@ -39,60 +40,6 @@ pub struct WalletSettings {
     /// Wallets whose key a key management service holds: `"0xADDRESS" = "aws:KEY_ID_OR_ARN"` or `"gcp:projects/.."`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub kms: BTreeMap<String, String>,
-}
-
-/// A list of texts, or one text with commas between them, as a variable has it.
-fn listed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a text, or a list of texts")]
-    enum Texts {
-        One(String),
-        Several(Vec<String>),
-    }
-
-    Ok(match Option::deserialize(deserializer)? {
-        Some(Texts::One(text)) => Some(text.split(',').map(|one| one.trim().to_owned()).collect()),
-        Some(Texts::Several(texts)) => Some(texts),
-        None => None,
-    })
-}
-
-/// A list of texts, or one text. A URL in the wrong place would be quoted by the error, and it may hold a key.
-fn one_or_several<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    struct Texts;
-
-    impl<'de> serde::de::Visitor<'de> for Texts {
-        type Value = Vec<String>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a URL or a list of URLs")
-        }
-
-        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-            // A comma may stand inside a URL; one that a URL follows stands between two.
-            let mut urls: Vec<String> = Vec::new();
-            for part in text.split(',').map(str::trim) {
-                match urls.last_mut() {
-                    Some(url) if !part.starts_with("http") => {
-                        url.push(',');
-                        url.push_str(part);
-                    }
-                    _ => urls.push(part.to_owned()),
-                }
-            }
-            Ok(urls)
-        }
-
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut texts = Vec::new();
-            while let Some(text) = list.next_element()? {
-                texts.push(text);
-            }
-            Ok(texts)
-        }
-    }
-
-    deserializer.deserialize_any(Texts)
 }
 
 /// `[chains.NAME]`: what differs from the built-in table. Every key may be left out for a chain of the table.

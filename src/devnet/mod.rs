@@ -237,8 +237,8 @@ impl Devnet {
         slipstream::set_fee(&self.node, factory, fee).await
     }
 
-    /// Opens a V2, V3, PancakeSwap V3, Slipstream, Aerodrome or fork's pool of `stake` base units of a token and `coins`
-    /// wei of the wrapped native coin.
+    /// Opens a V2, V3, PancakeSwap V3, Slipstream, Aerodrome or fork's pool of `stake` base units of a token and
+    /// `coins` wei of the wrapped native coin.
     ///
     /// # Errors
     /// [`DevnetError`].

@@ -84,6 +84,10 @@ pub const KEYS: &[Key] = &[
          aerodrome:CURVE[/CURVE] (volatile or stable) or v4:CURRENCY0/CURRENCY1/FEE/TICK_SPACING/HOOKS",
     ),
     key(
+        "venue.min_pool_age",
+        "Live: age of a Uniswap V4 pool before it is bought in; 0s (any) to 7d (10m for a new job)",
+    ),
+    key(
         "venue.referees",
         "Live: aggregators asked before each trade for a better route: [] (none), or some of kyberswap, velora",
     ),
