@@ -1,12 +1,11 @@
-// Compiles the contracts that packages have as source only, once: Slipstream, Aerodrome's pools of concentrated
-// liquidity. The first argument is the directory with node_modules; artifacts go to compiled/ next to it.
+// Compiles the contracts that packages have as source only, once: Aerodrome's pools and their router, and Slipstream,
+// its pools of concentrated liquidity. The first argument is the directory with node_modules; artifacts go to compiled/
+// next to it.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
-
-const root = path.resolve(process.argv[2]);
-const modules = path.join(root, "node_modules");
-const require = createRequire(path.join(root, "package.json"));
+import { fileURLToPath } from "node:url";
+import { Worker, isMainThread, workerData } from "node:worker_threads";
 
 const SETS = [
     {
@@ -19,11 +18,20 @@ const SETS = [
             "periphery/NonfungiblePositionManager.sol",
             "periphery/lens/QuoterV2.sol",
         ],
+        remappings: [],
+    },
+    {
+        compiler: "solc-0.8.24",
+        base: "sphere-mezo-solidity-files/domains/aerodrome/contracts",
+        files: ["Pool.sol", "Router.sol", "factories/PoolFactory.sol", "factories/FactoryRegistry.sol"],
+        // Another version than the one that other packages use by this name.
+        remappings: ["@openzeppelin/contracts/=openzeppelin-5/"],
     },
 ];
 
-for (const { compiler, base, files } of SETS) {
-    const solc = require(compiler);
+function compile(root, { compiler, base, files, remappings }) {
+    const modules = path.join(root, "node_modules");
+    const solc = createRequire(path.join(root, "package.json"))(compiler);
     const sources = {};
     for (const file of files) {
         const name = path.join(base, file);
@@ -33,6 +41,7 @@ for (const { compiler, base, files } of SETS) {
         language: "Solidity",
         sources,
         settings: {
+            remappings,
             optimizer: { enabled: true, runs: 200 },
             outputSelection: { "*": { "*": ["evm.bytecode.object", "evm.deployedBytecode.object"] } },
         },
@@ -44,8 +53,7 @@ for (const { compiler, base, files } of SETS) {
     const output = JSON.parse(solc.compile(JSON.stringify(input), { import: load }));
     const errors = (output.errors ?? []).filter(({ severity }) => severity === "error");
     if (errors.length > 0) {
-        console.error(errors.map(({ formattedMessage }) => formattedMessage).join("\n"));
-        process.exit(1);
+        throw new Error(errors.map(({ formattedMessage }) => formattedMessage).join("\n"));
     }
     for (const file of files) {
         const name = path.basename(file, ".sol");
@@ -55,4 +63,14 @@ for (const { compiler, base, files } of SETS) {
         const artifact = { bytecode: evm.bytecode.object, deployedBytecode: evm.deployedBytecode.object };
         writeFileSync(place, JSON.stringify(artifact));
     }
+}
+
+if (isMainThread) {
+    const root = path.resolve(process.argv[2]);
+    // Each compiler in a thread of its own; an error in one ends the process.
+    for (const set of SETS) {
+        new Worker(fileURLToPath(import.meta.url), { workerData: { root, set } });
+    }
+} else {
+    compile(workerData.root, workerData.set);
 }

@@ -145,6 +145,50 @@ sol! {
         function factory() view returns (address);
     }
 
+    interface Aerodrome {
+        struct Route { address from; address to; bool stable; address factory; }
+        function getAmountsOut(uint256 amountIn, Route[] routes) view returns (uint256[] amounts);
+        function swapExactTokensForTokensSupportingFeeOnTransferTokens(
+            uint256 amountIn, uint256 amountOutMin, Route[] routes, address to, uint256 deadline
+        );
+        function swapExactETHForTokensSupportingFeeOnTransferTokens(
+            uint256 amountOutMin, Route[] routes, address to, uint256 deadline
+        ) payable;
+        function swapExactTokensForETHSupportingFeeOnTransferTokens(
+            uint256 amountIn, uint256 amountOutMin, Route[] routes, address to, uint256 deadline
+        );
+        function defaultFactory() view returns (address);
+    }
+
+    interface AerodromeFactory {
+        function getFee(address pool, bool stable) view returns (uint256 bps);
+    }
+
+    interface AerodromePool {
+        /// One whole of each token in base units, reserves, whether its curve is the stable one, and the tokens.
+        function metadata() view returns (
+            uint256 dec0, uint256 dec1, uint256 r0, uint256 r1, bool st, address t0, address t1
+        );
+    }
+
+    interface V2Router {
+        function getAmountsOut(uint256 amountIn, address[] path) view returns (uint256[] amounts);
+        function swapExactTokensForTokensSupportingFeeOnTransferTokens(
+            uint256 amountIn, uint256 amountOutMin, address[] path, address to, uint256 deadline
+        );
+        function swapExactETHForTokensSupportingFeeOnTransferTokens(
+            uint256 amountOutMin, address[] path, address to, uint256 deadline
+        ) payable;
+        function swapExactTokensForETHSupportingFeeOnTransferTokens(
+            uint256 amountIn, uint256 amountOutMin, address[] path, address to, uint256 deadline
+        );
+        function factory() view returns (address);
+    }
+
+    interface V2Factory {
+        function getPair(address one, address other) view returns (address pair);
+    }
+
     interface V2Pair {
         function getReserves() view returns (uint112 reserve0, uint112 reserve1, uint32 blockTimestampLast);
     }
@@ -180,5 +224,12 @@ sol! {
         error NotEnoughLiquidity(bytes32 poolId);
         error WrappedError(address target, bytes4 selector, bytes reason, bytes details);
         error UnexpectedRevertBytes(bytes revertData);
+        error InsufficientOutputAmount();
+        error InsufficientLiquidity();
+        error IsPaused();
+        error Expired();
+        error PoolFactoryDoesNotExist();
+        error ETHTransferFailed();
+        error K();
     }
 }

@@ -30,6 +30,32 @@ impl Read {
             data: call.abi_encode().into(),
         }
     }
+
+    /// Two reads as one: either may revert without the other.
+    #[must_use]
+    pub fn both(multicall3: Address, one: Self, other: Self) -> Self {
+        let calls = [one, other].map(|read| Multicall3::Call3 {
+            target: read.to,
+            allowFailure: true,
+            callData: read.data,
+        });
+        let call = Multicall3::aggregate3Call { calls: calls.into() };
+        Self::new(multicall3, &call)
+    }
+
+    /// What [`Read::both`] read; `None` if there was no answer.
+    #[must_use]
+    pub fn of_both(reading: &Reading) -> Option<(Reading, Reading)> {
+        let answers = decode::<Multicall3::aggregate3Call>(Some(reading))?;
+        let said = |answer: &Multicall3::Result| match answer.success {
+            true => Ok(answer.returnData.clone()),
+            false => Err(answer.returnData.clone()),
+        };
+        match answers.as_slice() {
+            [one, other] => Some((said(one), said(other))),
+            _ => None,
+        }
+    }
 }
 
 /// Return data, or revert data.

@@ -11,6 +11,8 @@ use super::{
     endpoint::voices,
     private::{PrivateFlow, PrivateKeys, private},
     problems::{Bounds, Problems},
+    texts::{listed, one_or_several},
+    v2_forks::{Fork, ForkFile},
 };
 use crate::domain::{
     chains::{self, ChainInfo, Usual},
@@ -38,60 +40,6 @@ pub struct WalletSettings {
     /// Wallets whose key a key management service holds: `"0xADDRESS" = "aws:KEY_ID_OR_ARN"` or `"gcp:projects/.."`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub kms: BTreeMap<String, String>,
-}
-
-/// A list of texts, or one text with commas between them, as a variable has it.
-fn listed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a text, or a list of texts")]
-    enum Texts {
-        One(String),
-        Several(Vec<String>),
-    }
-
-    Ok(match Option::deserialize(deserializer)? {
-        Some(Texts::One(text)) => Some(text.split(',').map(|one| one.trim().to_owned()).collect()),
-        Some(Texts::Several(texts)) => Some(texts),
-        None => None,
-    })
-}
-
-/// A list of texts, or one text. A URL in the wrong place would be quoted by the error, and it may hold a key.
-fn one_or_several<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    struct Texts;
-
-    impl<'de> serde::de::Visitor<'de> for Texts {
-        type Value = Vec<String>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a URL or a list of URLs")
-        }
-
-        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-            // A comma may stand inside a URL; one that a URL follows stands between two.
-            let mut urls: Vec<String> = Vec::new();
-            for part in text.split(',').map(str::trim) {
-                match urls.last_mut() {
-                    Some(url) if !part.starts_with("http") => {
-                        url.push(',');
-                        url.push_str(part);
-                    }
-                    _ => urls.push(part.to_owned()),
-                }
-            }
-            Ok(urls)
-        }
-
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut texts = Vec::new();
-            while let Some(text) = list.next_element()? {
-                texts.push(text);
-            }
-            Ok(texts)
-        }
-    }
-
-    deserializer.deserialize_any(Texts)
 }
 
 /// `[chains.NAME]`: what differs from the built-in table. Every key may be left out for a chain of the table.
@@ -136,6 +84,9 @@ pub struct ChainFile {
     /// Pools with other hooks are found as well, and traded in if a buy and a sale work there.
     #[serde(deserialize_with = "listed")]
     pub v4_hooks: Option<Vec<String>>,
+    /// Exchanges that copied Uniswap V2, by name, at most 8.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub v2_forks: BTreeMap<String, ForkFile>,
     /// Blocks, its own included, after which a receipt counts, 1 to 1000.
     pub required_depth: Option<u64>,
     /// Bytes are sent again after this long without a sign of them, 100ms to 10m.
@@ -175,6 +126,8 @@ pub struct ChainSpec {
     pub contracts: Contracts,
     /// V4 pools to look for in addition to those without a hook.
     pub v4_hooks: Vec<HookShape>,
+    /// Forks of V2 to ask.
+    pub v2_forks: Vec<Fork>,
     /// Where a search for V4 pools begins.
     pub v4_first_block: u64,
     /// Nodes.
@@ -297,6 +250,7 @@ impl ChainSpec {
                 .unwrap_or_else(|| known.map_or("", |chain| chain.explorer_tx).to_owned()),
             contracts,
             v4_hooks,
+            v2_forks: problems.v2_forks(&keys.v2_forks),
             v4_first_block: chains::with_id(chain_id).map_or(0, |chain| chain.v4_first_block),
             rpc_urls,
             budgets,

@@ -140,3 +140,16 @@ pub(super) fn short_text(text: &str) -> B256 {
     slot[31] = u8::try_from(length * 2).unwrap_or_default();
     slot.into()
 }
+
+/// `code` with every `from` replaced; both are of the same length.
+pub(super) fn replaced(code: &[u8], from: &[u8], to: &[u8]) -> Bytes {
+    let mut bytes = code.to_vec();
+    for at in 0..bytes.len().saturating_sub(from.len()) {
+        if let Some(place) = bytes.get_mut(at..at + from.len())
+            && place == from
+        {
+            place.copy_from_slice(to);
+        }
+    }
+    bytes.into()
+}

@@ -1,6 +1,7 @@
 //! A local chain with the real contracts: Uniswap V2, V3 and V4, Permit2, the Universal Router and Multicall3 on
 //! anvil, with pools of every shape. For tests, the live demo and practice; its money is worth nothing.
 
+mod aerodrome;
 mod artifacts;
 mod code;
 mod deploy;
@@ -11,8 +12,10 @@ mod options;
 mod pancake;
 mod pools;
 mod slipstream;
+mod v2_fork;
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -23,9 +26,9 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    chain::ChainFile,
+    chain::{ChainFile, v2_forks::ForkFile},
     domain::{
-        pool::{Pool, PoolKey, Slipstream},
+        pool::{Curve, Pool, PoolKey, Slipstream},
         span::Span,
     },
 };
@@ -45,6 +48,8 @@ pub struct Devnet {
     pub node: Node,
     deployment: Deployment,
     contracts: PathBuf,
+    /// By name.
+    v2_forks: BTreeMap<String, ForkFile>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,6 +88,7 @@ impl Devnet {
             node,
             deployment,
             contracts: contracts.clone(),
+            v2_forks: BTreeMap::new(),
         })
     }
 
@@ -112,6 +118,7 @@ impl Devnet {
                 "{hook:#x}/{}/200",
                 crate::domain::pool::DYNAMIC_FEE
             )]),
+            v2_forks: self.v2_forks.clone(),
             rpc_requests_per_second: Some(10_000),
             required_depth: Some(1),
             resend_after: Some(Span::from_millis(1_000)),
@@ -184,6 +191,42 @@ impl Devnet {
         Ok(())
     }
 
+    /// Deploys a fork of Uniswap V2, which settings then name so; its pairs keep 30 basis points.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn add_v2_fork(&mut self, name: &str) -> Result<(), DevnetError> {
+        let fork = v2_fork::deploy(&self.node, &self.contracts, name).await?;
+        self.v2_forks.insert(name.to_owned(), fork);
+        Ok(())
+    }
+
+    /// Deploys Aerodrome, which settings then name.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn add_aerodrome(&mut self) -> Result<(), DevnetError> {
+        let contracts = aerodrome::deploy(&self.node, &self.contracts).await?;
+        self.deployment.contracts.extend(contracts);
+        Ok(())
+    }
+
+    /// Lets all pools of Aerodrome's with this curve keep `bps` of a swap, basis points, 1 to 300.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn set_aerodrome_fee(&self, curve: Curve, bps: u32) -> Result<(), DevnetError> {
+        aerodrome::set_fee(&self.node, self.contract("aerodrome_factory"), curve, bps).await
+    }
+
+    /// Stops all swaps in pools of Aerodrome's, or lets them go on.
+    ///
+    /// # Errors
+    /// [`DevnetError`].
+    pub async fn pause_aerodrome(&self, paused: bool) -> Result<(), DevnetError> {
+        aerodrome::pause(&self.node, self.contract("aerodrome_factory"), paused).await
+    }
+
     /// Lets all pools of one of Slipstream's factories keep `fee` of a swap, hundredths of a basis point, at most
     /// 100000.
     ///
@@ -194,8 +237,8 @@ impl Devnet {
         slipstream::set_fee(&self.node, factory, fee).await
     }
 
-    /// Opens a V2, V3, PancakeSwap V3 or Slipstream pool of `stake` base units of a token and `coins` wei of the
-    /// wrapped native coin.
+    /// Opens a V2, V3, PancakeSwap V3, Slipstream, Aerodrome or fork's pool of `stake` base units of a token and
+    /// `coins` wei of the wrapped native coin.
     ///
     /// # Errors
     /// [`DevnetError`].
@@ -209,6 +252,14 @@ impl Devnet {
         let stakes = [(token, stake), (self.deployment.weth, coins)];
         if let Pool::Slipstream(which, spacing) = pool {
             return slipstream::pool(&self.node, which, stakes, spacing).await;
+        }
+        if let Pool::Aerodrome(curve) = pool {
+            return aerodrome::pool(&self.node, self.contract("aerodrome_factory"), stakes, curve).await;
+        }
+        if let Pool::V2Fork(name) = pool {
+            let fork = self.v2_forks.get(&name.to_string());
+            let factory = fork.map(|fork| fork.factory).unwrap_or_default();
+            return pools::v2_of(&self.node, factory, stakes).await;
         }
         if let Pool::Pancake(fee) = pool {
             return pancake::pool(&self.node, self.contract("pancake_v3_factory"), stakes, fee).await;

@@ -12,7 +12,7 @@ use alloy_primitives::{Address, Bytes, U256, address, aliases::U24, hex, keccak2
 
 use super::{
     artifacts::Artifacts,
-    code,
+    code::{self, replaced},
     error::DevnetError,
     node::{DEPLOYER, Node},
     pools::{self, Stake, WETH},
@@ -114,17 +114,4 @@ async fn create(node: &Node, code: Bytes, arguments: Vec<u8>) -> Result<Address,
         method: "eth_sendTransaction",
         detail: "a contract of PancakeSwap has no address".to_owned(),
     })
-}
-
-/// `code` with every `from` replaced; both are of the same length.
-fn replaced(code: &[u8], from: &[u8], to: &[u8]) -> Bytes {
-    let mut bytes = code.to_vec();
-    for at in 0..bytes.len().saturating_sub(from.len()) {
-        if let Some(place) = bytes.get_mut(at..at + from.len())
-            && place == from
-        {
-            place.copy_from_slice(to);
-        }
-    }
-    bytes.into()
 }

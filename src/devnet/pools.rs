@@ -139,6 +139,16 @@ pub(super) async fn v2_pair(node: &Node, factory: Address, a: Stake, b: Stake) -
     do_call(node, pair, V2::mintCall { to: DEPLOYER }).await
 }
 
+/// The same with these stakes.
+pub(super) async fn v2_of(
+    node: &Node,
+    factory: Address,
+    stakes: [(Address, U256); 2],
+) -> Result<(), DevnetError> {
+    let [a, b] = stakes.map(|(token, amount)| Stake { token, amount });
+    v2_pair(node, factory, a, b).await
+}
+
 /// Creates a pool with full-range liquidity; returns its address.
 pub(super) async fn v3_pool(
     node: &Node,

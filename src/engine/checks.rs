@@ -36,6 +36,7 @@ pub(super) fn swap_request(
         worse_max_bps: Some(limits.max_slippage_bps),
         impact_max_bps: Some(limits.max_price_impact_bps),
         kept_max_bps: Some(limits.max_pool_fee_bps),
+        pool_age_min: (side == Side::Buy).then_some(job.config.venue.min_pool_age),
         slip_max_bps: limits.max_slip_from_quote_bps,
         held: job.position.token_balance,
         round_trip_loss_max_bps: limits.max_round_trip_loss_bps,

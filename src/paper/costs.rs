@@ -35,6 +35,7 @@ impl PaperSettings {
             gas_units: self.gas_units,
             data_fee: Amount::ZERO,
             round_trip: None,
+            launched: None,
         })
     }
 

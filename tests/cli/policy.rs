@@ -108,7 +108,7 @@ fn what_is_wrong_with_a_policy_is_named_and_the_file_stays_as_it_is() {
         (&["policy", "allow", "--quote", "doge"], "doge"),
         (
             &["policy", "allow", "--routers", "sushi"],
-            "there are pancakeswap-v3, slipstream",
+            "there are pancakeswap-v3, slipstream, aerodrome, v2:NAME",
         ),
     ] {
         let ran = run(dir, args);
@@ -162,4 +162,39 @@ fn routers_are_named_one_by_one_and_none_is_taken_away_by_naming_another() {
             "the built-in address needs no line: {text}"
         );
     }
+}
+
+/// A fork's router is in no table: the settings say its address, and the policy shows and keeps it.
+#[test]
+fn the_router_of_a_fork_of_v2_is_allowed_by_its_name_with_the_address_of_the_settings() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let dir = dir.path();
+    let (file, settings) = (dir.join("policy.toml"), dir.join("lgi-mm.toml"));
+    let router = "0x8cFe327CEc66d1C090Dd72bd0FF11d690C33a2Eb";
+    let named = allow(&["--routers", "v2:pancake", "--yes"]);
+    let ran = run(dir, &named);
+    let said = "routers names v2:pancake: give its address in contracts.v2_routers.pancake";
+    assert!(ran.code != 0 && ran.stderr.contains(said), "{}", ran.story());
+    assert!(!file.exists(), "nothing was written");
+    let text = format!(
+        "[chains.base.v2_forks.pancake]\nfactory = \"0x02a84c1b3BBD7401a5f7fa98a384EBC70bB5749E\"\n\
+         router = \"{router}\"\nfee_bps = 25\n\
+         init_code_hash = \"0x57224589c67f3f30a6b0d7a1b54cf3153ab84563bc609ef41dfb34f8b2974d2d\"\n"
+    );
+    std::fs::write(&settings, text).expect("settings");
+    let ran = run(dir, &named);
+    assert!(ran.code == 0, "{}", ran.story());
+    let ran = run(dir, &["policy", "show"]);
+    for said in [
+        "may also use the routers v2:pancake".to_owned(),
+        format!("v2:pancake router {router}, set by this entry"),
+    ] {
+        assert!(ran.stdout.contains(&said), "{}", ran.story());
+    }
+    run(dir, &["--json", "policy", "show"]);
+    let text = std::fs::read_to_string(&file).expect("a policy");
+    assert!(
+        text.contains(&format!("[allow.contracts.v2_routers]\npancake = \"{router}\"")),
+        "{text}"
+    );
 }

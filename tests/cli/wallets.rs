@@ -167,7 +167,7 @@ async fn a_live_job_without_wallet_or_node_is_refused_and_never_falls_back_to_pa
 /// A live job that is there, without a chain to make it on: IDLE, paid in ETH from a wallet of its own.
 async fn live_job(terminal: &Terminal, wallet: &str) {
     let token = TOKEN.parse().expect("an address");
-    let config = JobConfig::beginning(JobMode::Accumulate, Realm::Live);
+    let config = JobConfig::beginning(JobMode::Accumulate, Realm::Live, "base");
     let mut job = paper_job(token, "CLAWD", JobMode::Accumulate, config);
     job.account.realm = Realm::Live;
     job.account.wallet = wallet.parse().expect("an address");

@@ -96,11 +96,14 @@ fn a_kind_of_pool_is_named_by_its_own_dex_alone() {
     assert_eq!(
         kinds,
         [
+            "Aerodrome",
+            "AerodromeHops",
             "Pancake",
             "PancakeHops",
             "Slipstream",
             "SlipstreamHops",
             "V2",
+            "V2Fork",
             "V3",
             "V3Hops",
             "V4"

@@ -13,6 +13,7 @@ mod commands;
 mod database;
 mod example;
 mod extending;
+mod faults;
 mod figures;
 mod house;
 mod image;

@@ -188,3 +188,39 @@ async fn a_wallet_whose_code_refuses_coins_is_paid_in_the_wrapped_form() {
             .expect("a job");
     assert!(gained);
 }
+
+/// A token that its owner stops: the exit waits by name, and sells as soon as it may.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_paused_is_sold_when_it_goes_on() {
+    let world = World::new(BlockTime::OnTransaction).await;
+    let token = world.devnet.deployment().token;
+    let (_daemon, held) = bought(&world, token).await;
+    play(&world.devnet, token, Trick::SmallSales(U256::ZERO)).await;
+    liquidate(&world).await;
+    world
+        .until(
+            "it waits, and says why",
+            "SELECT EXISTS (SELECT FROM ticks WHERE reason IN ('simulation_failed', 'no_liquidity') AND detail <> '')",
+        )
+        .await;
+    assert_eq!(balance(&world, token).await, held);
+    play(&world.devnet, token, Trick::Honest).await;
+    world.until("all is sold", SOLD).await;
+    assert_eq!(balance(&world, token).await, U256::ZERO);
+    assert!(world.audit().await.swaps.len() >= 2);
+}
+
+/// A token that gives its holders more: what was bought is sold, and what came besides stays the wallet's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_position_that_grew_by_itself_is_sold_as_it_was_bought() {
+    let world = World::new(BlockTime::OnTransaction).await;
+    let token = world.devnet.deployment().token;
+    let (_daemon, held) = bought(&world, token).await;
+    let fifth = held / U256::from(5);
+    set_balance(&world, token, held + fifth).await;
+    liquidate(&world).await;
+    world.until("all is sold", SOLD).await;
+    let sold = sales(&world).await;
+    let sum = sold.iter().fold(U256::ZERO, |sum, (base, _)| sum + base);
+    assert_eq!((sum, balance(&world, token).await), (held, fifth));
+}

@@ -6,6 +6,7 @@ mod least;
 mod load;
 mod nonces;
 mod private;
+mod single;
 mod unfit;
 mod warnings;
 
@@ -23,6 +24,15 @@ const EXECUTED: &str = "SELECT count(*) > 0 AND bool_and(status = 'EXECUTED') FR
 
 /// A world whose program asks `liars` nodes, each of which may lie, and then the honest node itself if `honest`.
 async fn world_of(liars: usize, honest: bool) -> (World, Vec<Liar>) {
+    world_with(liars, honest, None).await
+}
+
+/// A node that may lie before an honest one, of which one is believed.
+async fn world_of_one_voice() -> (World, Vec<Liar>) {
+    world_with(1, true, Some(1)).await
+}
+
+async fn world_with(liars: usize, honest: bool, quorum: Option<usize>) -> (World, Vec<Liar>) {
     let made: Arc<Mutex<Vec<Liar>>> = Arc::default();
     let change = |mut keys: ChainFile| {
         let node = keys.rpc_urls.first().expect("the node").clone();
@@ -35,6 +45,7 @@ async fn world_of(liars: usize, honest: bool) -> (World, Vec<Liar>) {
             keys.rpc_urls.push(node);
         }
         keys.required_depth = Some(2);
+        keys.quorum = quorum;
         keys
     };
     let world = World::with(BlockTime::OnTransaction, change).await;

@@ -137,6 +137,9 @@ pub const CHAINS: &[ChainInfo] = &[
             slipstream_v3_pool: address!("0xc770898522D2A9c8Da7A10D63989b6b58305B665"),
             slipstream_v3_quoter: address!("0x514c8B5f54112481E28028F1166Bd78501089259"),
             slipstream_v3_router: address!("0x698Cb2b6dd822994581fEa6eA4Fc755d1363A92F"),
+            aerodrome_factory: address!("0x420DD381b31aEf6683db6B902084cB0FFECe40Da"),
+            aerodrome_pool: address!("0xA4e46b4f701c62e14DF11B48dCe76A7d793CD6d7"),
+            aerodrome_router: address!("0xcF77a3Ba9A5CA399B7c97c74d54e5b1Beb874E43"),
             native_usd_feed: address!("0x71041dddad3595F9CEd3DcCFBe3D1F4b0a16Bb70"),
             sequencer_feed: address!("0xBCF85224fc0756B9Fa45aA7892530B47e10b6433"),
             gas_price_oracle: address!("0x420000000000000000000000000000000000000F"),
@@ -422,8 +425,9 @@ mod tests {
             assert!(usual.gas_limit_max >= Usual::UNKNOWN.gas_limit_max, "{name}");
             assert!(usual.feed_age_max >= Usual::UNKNOWN.feed_age_max, "{name}");
             for (contract, address) in chain.contracts.named() {
-                // Slipstream is Base's.
-                let elsewhere = contract.starts_with("slipstream") && name != "base";
+                // Aerodrome is Base's, Slipstream included.
+                let aerodrome = contract.starts_with("slipstream") || contract.starts_with("aerodrome");
+                let elsewhere = aerodrome && name != "base";
                 let absent = elsewhere || ABSENT.contains(&(name, contract));
                 assert_eq!(address.is_zero(), absent, "{name}: {contract}");
             }

@@ -94,6 +94,12 @@ contracts! {
     slipstream_v3_quoter,
     /// Slipstream, the newest deployment: its SwapRouter.
     slipstream_v3_router,
+    /// Aerodrome: makes pools.
+    aerodrome_factory,
+    /// Aerodrome: the code that its pools are clones of.
+    aerodrome_pool,
+    /// Aerodrome's Router.
+    aerodrome_router,
     /// Chainlink, native coin in USD, 8 decimals.
     native_usd_feed,
     /// Chainlink: whether an L2's sequencer is up.

@@ -159,6 +159,7 @@ pub fn quoted(
         out_price,
         price_impact_bps: quote.price_impact_bps,
         kept: quote.kept,
+        launched: quote.launched,
         gas_usd,
         available_in: purse.token_in,
         gas_affordable: purse.native >= needed,

@@ -18,6 +18,7 @@ pub mod decision;
 pub mod event;
 pub mod figures;
 pub mod foreign;
+pub mod fork;
 pub mod ids;
 pub mod job;
 pub mod kept;

@@ -9,7 +9,10 @@ use super::{
     decision::{Decision, Facts, HoldReason, Plan, Reason, Side},
     kept::Kept,
     liquidate::{self, Liquidation},
-    liquidity, order,
+    liquidity,
+    onchain::Launched,
+    order,
+    span::Span,
     stops::{self, StopState},
     units::{Amount, MoneyError, Price, Rounding, Usd},
 };
@@ -27,12 +30,27 @@ pub struct Quoted {
     pub price_impact_bps: u32,
     /// What pool, hook and token are proven to keep of it.
     pub kept: Kept,
+    /// How old the pool is; `None`: not known, and long ago.
+    pub launched: Option<Launched>,
     /// Expected gas cost of the whole trade, USD, rounded up.
     pub gas_usd: Usd,
     /// What the wallet can still spend of the outgoing token: balance - open reservations.
     pub available_in: Amount,
     /// Whether the wallet can pay the gas and keep `gas_reserve`.
     pub gas_affordable: bool,
+}
+
+/// Until then, what is kept of a swap in a new pool may be a tax of its launch.
+const LAUNCH: Span = Span::from_secs(60 * 60);
+
+impl Quoted {
+    /// Whether what is kept may be a tax of the launch: the pool is new, and not its own fixed fee keeps it.
+    fn may_fall(&self) -> bool {
+        let own = Kept::by_pool(self.kept.pool());
+        let beyond = self.kept.bps() > own.bps();
+        self.launched
+            .is_some_and(|launched| launched.age < LAUNCH && (launched.hooked || beyond))
+    }
 }
 
 /// A plan that passed every limit. Only [`approve`] makes one, and the store accepts nothing else.
@@ -248,8 +266,15 @@ pub fn approve(plan: Plan, config: &JobConfig, quoted: &Quoted) -> Result<Approv
     if quoted.gas_usd > limits.max_gas_usd {
         return Err(HoldReason::GasTooExpensive);
     }
+    let least_age = config.venue.min_pool_age;
+    if plan.side == Side::Buy && quoted.launched.is_some_and(|launched| launched.age < least_age) {
+        return Err(HoldReason::YoungPool);
+    }
     if quoted.kept.bps() > limits.max_pool_fee_bps {
-        return Err(HoldReason::PoolFee);
+        return Err(match quoted.may_fall() {
+            true => HoldReason::LaunchTax,
+            false => HoldReason::PoolFee,
+        });
     }
     if quoted.price_impact_bps > limits.max_price_impact_bps {
         return Err(HoldReason::PriceImpact);
@@ -332,6 +357,15 @@ pub fn figures(reason: HoldReason, plan: &Plan, config: &JobConfig, quoted: &Quo
             bounds::loss_bps(worth.floor(quoted.kept, 0).ok()?, quoted.amount_out),
             quoted.kept,
             limits.max_slippage_bps
+        )),
+        HoldReason::YoungPool => Some(format!(
+            "the pool was made {} ago, venue.min_pool_age is {}",
+            quoted.launched?.age, config.venue.min_pool_age
+        )),
+        HoldReason::LaunchTax => Some(format!(
+            "{} of this trade would be kept {} after the pool was made, limits.max_pool_fee_bps is {}: a tax of the \
+             launch falls with time, and then the job trades",
+            quoted.kept, quoted.launched?.age, limits.max_pool_fee_bps
         )),
         HoldReason::PoolFee => Some(format!(
             "{} of this trade would be kept, limits.max_pool_fee_bps is {}: if you accept that, raise it with config \

@@ -9,6 +9,7 @@ use super::{
     kept::Kept,
     pool::{NATIVE, Pool},
     purpose::Purpose,
+    span::Span,
     units::{Amount, Price},
 };
 
@@ -97,6 +98,9 @@ pub struct Checks {
     /// another, and a buy is refused whose sale would keep more; the limits of the job are what refuses it. `None`:
     /// any.
     pub kept_max_bps: Option<u32>,
+    /// Age that a pool must have; a younger one is passed over for another, and the limits of the job are what refuses
+    /// it. `None`: any. A pool of unknown age is old.
+    pub pool_age_min: Option<Span>,
     /// Basis points that may arrive less than was simulated when the calldata was made, 0 to 10000.
     pub slip_max_bps: u32,
     /// What the job holds of `token_out` already, base units: a sale is proven for this and for what arrives.
@@ -115,6 +119,7 @@ impl Checks {
             worse_max_bps: None,
             impact_max_bps: None,
             kept_max_bps: None,
+            pool_age_min: None,
             slip_max_bps: 10_000,
             held: Amount::ZERO,
             round_trip_loss_max_bps: 0,
@@ -139,6 +144,17 @@ pub struct Quote {
     pub data_fee: Amount,
     /// What the buy and a sale of all that would be held cost together, where that sale was tried.
     pub round_trip: Option<RoundTrip>,
+    /// How old the pool is; `None`: not known, and long ago.
+    pub launched: Option<Launched>,
+}
+
+/// A pool whose creation was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Launched {
+    /// Time since then.
+    pub age: Span,
+    /// Whether a hook decides what the pool keeps, so that this may fall.
+    pub hooked: bool,
 }
 
 /// A buy and a sale of all that would be held after it, as they were tried.

@@ -4,8 +4,9 @@ use std::{fmt, str::FromStr};
 
 use alloy_primitives::Address;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use strum::{Display, EnumString};
 
-use crate::router::ExtraRouter;
+use crate::{fork::ForkName, router::ExtraRouter};
 
 /// The native coin where an address is asked for: currency zero, as Uniswap V4 writes it.
 pub const NATIVE: Address = Address::ZERO;
@@ -53,6 +54,8 @@ pub enum Pool {
     V3Hops(u32, u32),
     /// `v2`: the pair of token and quote.
     V2,
+    /// `v2:FORK`: the same on a fork of V2 that `chains.NAME.v2_forks` names.
+    V2Fork(ForkName),
     /// `pancake:FEE`: the same as `v3:FEE` on PancakeSwap V3.
     Pancake(u32),
     /// `pancake:FEE/FEE`: the same as `v3:FEE/FEE` on PancakeSwap V3.
@@ -62,6 +65,20 @@ pub enum Pool {
     Slipstream(Slipstream, u32),
     /// `slipstream:SPACING/SPACING`, and so on: from the token to the wrapped native coin, and from there to the quote.
     SlipstreamHops(Slipstream, u32, u32),
+    /// `aerodrome:volatile`, `aerodrome:stable`: the pool of token and quote with that curve on Aerodrome.
+    Aerodrome(Curve),
+    /// `aerodrome:CURVE/CURVE`: from the token to the wrapped native coin, and from there to the quote.
+    AerodromeHops(Curve, Curve),
+}
+
+/// What Aerodrome's pools keep constant: each pair of tokens may have one pool of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString)]
+#[strum(serialize_all = "lowercase")]
+pub enum Curve {
+    /// `x * y`, as Uniswap V2 has it.
+    Volatile,
+    /// `x^3 * y + y^3 * x`, for tokens that are worth about the same.
+    Stable,
 }
 
 /// Slipstream's deployments: each has a factory, a quoter and a router of its own, and knows no other's pools.
@@ -100,8 +117,10 @@ impl Pool {
     pub const fn extra_router(&self) -> Option<ExtraRouter> {
         match self {
             Self::V4(_) | Self::V3(_) | Self::V3Hops(..) | Self::V2 => None,
+            Self::V2Fork(fork) => Some(ExtraRouter::V2(*fork)),
             Self::Pancake(_) | Self::PancakeHops(..) => Some(ExtraRouter::PancakeswapV3),
             Self::Slipstream(..) | Self::SlipstreamHops(..) => Some(ExtraRouter::Slipstream),
+            Self::Aerodrome(_) | Self::AerodromeHops(..) => Some(ExtraRouter::Aerodrome),
         }
     }
 }
@@ -109,8 +128,10 @@ impl Pool {
 /// A text that names no pool.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{text}' names no pool: write v2, v3:FEE, v3:FEE/FEE (through the wrapped native coin), pancake:FEE, \
-     pancake:FEE/FEE, slipstream:SPACING, slipstream:SPACING/SPACING (or slipstream-caps, slipstream-v3) or v4:CURRENCY0/CURRENCY1/FEE/TICK_SPACING/HOOKS with CURRENCY0 below CURRENCY1 (0x0..0 is the native coin) and FEE \
+    "'{text}' names no pool: write v2, v2:FORK, v3:FEE, v3:FEE/FEE (through the wrapped native coin), pancake:FEE, \
+     pancake:FEE/FEE, slipstream:SPACING, slipstream:SPACING/SPACING (or slipstream-caps, slipstream-v3), \
+     aerodrome:CURVE, aerodrome:CURVE/CURVE (CURVE is volatile or stable) or \
+     v4:CURRENCY0/CURRENCY1/FEE/TICK_SPACING/HOOKS with CURRENCY0 below CURRENCY1 (0x0..0 is the native coin) and FEE \
      in hundredths of a basis point, below 1000000, or 8388608 (dynamic)"
 )]
 pub struct InvalidPool {
@@ -129,12 +150,15 @@ impl fmt::Display for Pool {
             Self::V3(fee) => write!(f, "v3:{fee}"),
             Self::V3Hops(first, second) => write!(f, "v3:{first}/{second}"),
             Self::V2 => f.write_str("v2"),
+            Self::V2Fork(fork) => write!(f, "v2:{fork}"),
             Self::Pancake(fee) => write!(f, "pancake:{fee}"),
             Self::PancakeHops(first, second) => write!(f, "pancake:{first}/{second}"),
             Self::Slipstream(which, spacing) => write!(f, "{}:{spacing}", which.prefix()),
             Self::SlipstreamHops(which, first, second) => {
                 write!(f, "{}:{first}/{second}", which.prefix())
             }
+            Self::Aerodrome(curve) => write!(f, "aerodrome:{curve}"),
+            Self::AerodromeHops(first, second) => write!(f, "aerodrome:{first}/{second}"),
         }
     }
 }
@@ -145,8 +169,10 @@ impl FromStr for Pool {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parsed = match text.trim().split_once(':') {
             None if text.trim() == "v2" => Some(Self::V2),
+            Some(("v2", fork)) => fork.parse().ok().map(Self::V2Fork),
             Some(("v3", fees)) => one_or_two(fees, Self::V3, Self::V3Hops),
             Some(("pancake", fees)) => one_or_two(fees, Self::Pancake, Self::PancakeHops),
+            Some(("aerodrome", curves)) => aerodrome(curves),
             Some(("v4", key)) => v4(key).map(Self::V4),
             Some((prefix, spacings)) => {
                 Slipstream::by_prefix(prefix).and_then(|which| slipstream(which, spacings))
@@ -175,6 +201,13 @@ fn slipstream(which: Slipstream, spacings: &str) -> Option<Pool> {
     match spacings.split_once('/') {
         None => spacing(spacings).map(|spacing| Pool::Slipstream(which, spacing)),
         Some((first, second)) => Some(Pool::SlipstreamHops(which, spacing(first)?, spacing(second)?)),
+    }
+}
+
+fn aerodrome(curves: &str) -> Option<Pool> {
+    match curves.split_once('/') {
+        None => curves.parse().ok().map(Pool::Aerodrome),
+        Some((first, second)) => Some(Pool::AerodromeHops(first.parse().ok()?, second.parse().ok()?)),
     }
 }
 
@@ -224,6 +257,7 @@ mod tests {
     fn every_pool_reads_back_what_it_writes() {
         for text in [
             "v2".to_owned(),
+            "v2:sushi-2".to_owned(),
             "v3:500".to_owned(),
             "v3:10000/500".to_owned(),
             "pancake:2500".to_owned(),
@@ -231,6 +265,9 @@ mod tests {
             "slipstream:100".to_owned(),
             "slipstream-caps:2000".to_owned(),
             "slipstream-v3:200/50".to_owned(),
+            "aerodrome:volatile".to_owned(),
+            "aerodrome:stable".to_owned(),
+            "aerodrome:stable/volatile".to_owned(),
             format!("v4:{WETH}/{TOKEN}/8388608/200/{HOOK}"),
             format!("v4:{NATIVE:#x}/{TOKEN}/3000/60/{NATIVE:#x}"),
         ] {
@@ -244,6 +281,9 @@ mod tests {
         for text in [
             "",
             "v1",
+            "v2:",
+            "v2:Sushi",
+            "v2:of-seventeen-letters",
             "v3",
             "v3:",
             "v3:1000000",
@@ -257,6 +297,11 @@ mod tests {
             "slipstream:16384",
             "slipstream-v4:1",
             "slipstream-v3:1/",
+            "aerodrome",
+            "aerodrome:",
+            "aerodrome:Stable",
+            "aerodrome:stable/",
+            "aerodrome:stable/stable/stable",
             &format!("v4:{TOKEN}/{WETH}/3000/60/{HOOK}"),
             &format!("v4:{WETH}/{TOKEN}/3000/0/{HOOK}"),
             &format!("v4:{WETH}/{TOKEN}/3000/60"),

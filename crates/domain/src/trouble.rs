@@ -96,6 +96,8 @@ impl HoldReason {
             | Self::PriceDeviation
             | Self::Slippage
             | Self::PoolFee
+            | Self::YoungPool
+            | Self::LaunchTax
             | Self::TooFewUnits
             | Self::PriceImpact
             | Self::GasTooExpensive

@@ -86,6 +86,13 @@ pub fn entry(devnet: &Devnet, wallet: Address, tokens: Vec<Address>) -> Entry {
             slipstream_router: contract("slipstream_router"),
             slipstream_caps_router: contract("slipstream_caps_router"),
             slipstream_v3_router: contract("slipstream_v3_router"),
+            v2_routers: keys
+                .v2_forks
+                .iter()
+                .map(|(name, fork)| (name.parse().expect("a name"), fork.router))
+                .collect(),
+            aerodrome_router: contract("aerodrome_router"),
+            aerodrome_factory: contract("aerodrome_factory"),
             wrapped_native: keys.wrapped_native,
             usdc: keys.usdc,
         },

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     check::{Check, CheckStatus},
-    nodes, nonce, wallet_code,
+    forks, nodes, nonce, wallet_code,
 };
 use crate::app::message::{Advice, Field, message};
 use crate::{
@@ -59,6 +59,7 @@ pub(super) async fn examine(app: &App) -> Result<Vec<Check>, AppError> {
         checks.extend(nodes::broadcast(live).await);
         checks.push(head);
         checks.push(contracts(live).await);
+        checks.extend(forks::check(live).await);
     }
     for ((chain, wallet), jobs) in wallets {
         checks.push(key(app.live().keys(), wallet).await);
@@ -319,7 +320,11 @@ async fn allowances(live: &LiveChain, job: &Job) -> Check {
             contracts.slipstream_router,
             contracts.slipstream_caps_router,
             contracts.slipstream_v3_router,
-        ] {
+            contracts.aerodrome_router,
+        ]
+        .into_iter()
+        .chain(live.spec.v2_forks.iter().map(|fork| fork.router))
+        {
             if !spender.is_zero() {
                 asked.push((token, spender));
             }

@@ -3,6 +3,7 @@
 mod check;
 mod database;
 mod examine;
+mod forks;
 mod live;
 mod nodes;
 mod nonce;

@@ -278,7 +278,7 @@ pub fn check(settings: &Settings, request: CheckRequest) -> Result<Checked, AppE
         chain,
     } = request;
     let layers = given.over_defaults(&settings.defaults, mode);
-    let config = build_job_config(&JobConfig::beginning(mode, realm), mode, &layers)?;
+    let config = build_job_config(&JobConfig::beginning(mode, realm, &chain), mode, &layers)?;
     config
         .validate_for(mode, realm, &chain)
         .map_err(AppError::Config)?;
@@ -292,9 +292,9 @@ pub fn check(settings: &Settings, request: CheckRequest) -> Result<Checked, AppE
 }
 
 /// The keys whose values are not the defaults of the job's mode, with their sections.
-pub(super) fn differences(config: &JobConfig, mode: JobMode, realm: Realm) -> Value {
+pub(super) fn differences(config: &JobConfig, mode: JobMode, realm: Realm, chain: &str) -> Value {
     // A configuration is plain data: it always serialises.
-    let [mut own, defaults] = [config, &JobConfig::beginning(mode, realm)]
+    let [mut own, defaults] = [config, &JobConfig::beginning(mode, realm, chain)]
         .map(|config| serde_json::to_value(config).unwrap_or_default());
     keep_differences(&mut own, &defaults);
     own

@@ -196,7 +196,7 @@ pub async fn status(app: &App, target: &Target) -> Result<Status, AppError> {
         config_version: job.config_version,
         quote: job.quote.symbol,
         last_error: job.last_error,
-        config_differences: differences(&job.config, job.mode, job.account.realm),
+        config_differences: differences(&job.config, job.mode, job.account.realm, &job.account.chain),
         config: job.config,
     })
 }

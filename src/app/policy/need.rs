@@ -143,6 +143,15 @@ pub fn name_contracts(entry: &mut Entry, spec: &ChainSpec) {
         differs(table.slipstream_caps_router, used.slipstream_caps_router).or(named.slipstream_caps_router);
     named.slipstream_v3_router =
         differs(table.slipstream_v3_router, used.slipstream_v3_router).or(named.slipstream_v3_router);
+    named.aerodrome_router =
+        differs(table.aerodrome_router, used.aerodrome_router).or(named.aerodrome_router);
+    named.aerodrome_factory =
+        differs(table.aerodrome_factory, used.aerodrome_factory).or(named.aerodrome_factory);
+    for fork in &spec.v2_forks {
+        if entry.routers.contains(&ExtraRouter::V2(fork.name)) {
+            named.v2_routers.insert(fork.name, fork.router);
+        }
+    }
     named.wrapped_native = differs(table.wrapped_native, used.wrapped_native).or(named.wrapped_native);
     named.usdc = differs(table.usdc, used.usdc).or(named.usdc);
 }
@@ -161,6 +170,10 @@ fn contracts_of(spec: &ChainSpec, routers: &[ExtraRouter]) -> PolicyContracts {
         slipstream_router: extra(ExtraRouter::Slipstream, spec.contracts.slipstream_router),
         slipstream_caps_router: extra(ExtraRouter::Slipstream, spec.contracts.slipstream_caps_router),
         slipstream_v3_router: extra(ExtraRouter::Slipstream, spec.contracts.slipstream_v3_router),
+        aerodrome_router: extra(ExtraRouter::Aerodrome, spec.contracts.aerodrome_router),
+        aerodrome_factory: extra(ExtraRouter::Aerodrome, spec.contracts.aerodrome_factory),
+        // Compared by name: see `contracts_lacking`.
+        v2_routers: Default::default(),
         wrapped_native: spec.wrapped_native,
         usdc: spec.usdc,
     }
@@ -291,11 +304,30 @@ fn contracts_lacking(entry: &Entry, spec: &ChainSpec) -> Vec<String> {
             allowed.slipstream_v3_router,
             used.slipstream_v3_router,
         ),
+        (
+            "aerodrome_router",
+            allowed.aerodrome_router,
+            used.aerodrome_router,
+        ),
+        (
+            "aerodrome_factory",
+            allowed.aerodrome_factory,
+            used.aerodrome_factory,
+        ),
         ("wrapped_native", allowed.wrapped_native, used.wrapped_native),
         ("usdc", allowed.usdc, used.usdc),
     ] {
         if allowed != used && !used.is_zero() {
             lacks.push(format!("contract {name} {used} of the settings"));
+        }
+    }
+    for fork in &spec.v2_forks {
+        let named = entry.contracts.v2_routers.get(&fork.name);
+        if entry.routers.contains(&ExtraRouter::V2(fork.name)) && named != Some(&fork.router) {
+            lacks.push(format!(
+                "contract v2_routers.{} {} of the settings",
+                fork.name, fork.router
+            ));
         }
     }
     lacks

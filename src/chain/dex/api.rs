@@ -39,7 +39,7 @@ pub(crate) trait Dex: Send + Sync {
     }
 
     /// The pool's fee in basis points, rounded up; `None`: only its state says.
-    fn fee_bps(&self, pool: &Pool) -> Option<u32>;
+    fn fee_bps(&self, spec: &ChainSpec, pool: &Pool) -> Option<u32>;
 
     /// The read that returns what `amount` base units would give; `None` if the contracts cannot take such a number.
     fn ask(&self, spec: &ChainSpec, route: &Route, amount: U256) -> Option<Read>;

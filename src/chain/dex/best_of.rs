@@ -11,7 +11,7 @@ use tracing::warn;
 use super::{
     api::{Bounds, Route},
     assets::{Pair, pair_of},
-    choice::{Fit, fits, likely_first, passed_over, too_good, unnamed},
+    choice::{Fit, fits, is_young, likely_first, passed_over, too_good, unnamed},
     holdings::{self, Holdings},
     sale,
     search::{Asker, FOUND_FOR, Offer, Search},
@@ -195,7 +195,11 @@ impl BestOf {
             .search
             .offers(routes, request.amount_in.units(), &wallet.reads)
             .await;
-        let (offers, readings) = asked.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
+        let (mut offers, readings) = asked.map_err(|error| QuoteError::Rpc(error.into_rpc()))?;
+        let launched = self.search.launched(self.pair(request)).await;
+        for offer in &mut offers {
+            offer.launched = launched.get(&offer.route.pool).copied();
+        }
         let holdings = wallet.understand(request, &readings)?;
         Ok((likely_first(request, offers)?, holdings))
     }
@@ -317,6 +321,7 @@ impl BestOf {
             gas_units,
             data_fee,
             round_trip,
+            launched: offer.launched,
         })
     }
 
@@ -411,7 +416,7 @@ impl BestOf {
             |offer, holdings: Arc<Holdings>| async move { self.quote_of(request, &offer, &holdings).await };
         let fits = |quote: &Quote| {
             let fit = fits(request, quote.amount_out, quote.price_impact_bps, quote.kept);
-            fit == Ok(Fit::Fits)
+            fit == Ok(Fit::Fits) && !is_young(request, quote.launched)
         };
         self.first_that_works(request, quote, fits).await
     }

@@ -5,7 +5,7 @@ use crate::{
     domain::{
         bounds,
         kept::Kept,
-        onchain::SwapRequest,
+        onchain::{Launched, SwapRequest},
         router::ExtraRouter,
         units::{Amount, MoneyError},
     },
@@ -17,7 +17,7 @@ use crate::{
 pub(super) enum Fit {
     /// It is within all of them.
     Fits,
-    /// It gives too little, moves its pool too far, or too much of it is kept.
+    /// It gives too little, moves its pool too far, too much of it is kept, or the pool is too young.
     Poor,
     /// It gives more than is believable.
     TooGood,
@@ -49,6 +49,14 @@ pub(super) fn fits(
     })
 }
 
+/// Whether a pool is younger than the request allows.
+pub(super) fn is_young(request: &SwapRequest, launched: Option<Launched>) -> bool {
+    let least = request.checks.pool_age_min;
+    launched
+        .zip(least)
+        .is_some_and(|(launched, least)| launched.age < least)
+}
+
 /// Offers that fit come first, the best of them before all: a pool with dust in it, or one that cannot be traded in any
 /// more, often quotes best of all. What is too good may still be what a token leaves after its tax; what is poor is
 /// tried last, so that its refusal has a name. The order is otherwise kept.
@@ -58,7 +66,11 @@ pub(super) fn likely_first(request: &SwapRequest, offers: Vec<Offer>) -> Result<
     for offer in offers {
         let out = Amount::new(offer.amount_out);
         let fit = fits(request, out, offer.price_impact_bps, offer.kept);
-        ranked.push((fit.map_err(out_of_range)?, offer));
+        let fit = match is_young(request, offer.launched) {
+            true => Fit::Poor,
+            false => fit.map_err(out_of_range)?,
+        };
+        ranked.push((fit, offer));
     }
     ranked.sort_by_key(|(fit, _)| match fit {
         Fit::Fits => 0,

@@ -2,7 +2,6 @@
 //! or two pools through the wrapped native coin. Some name pools by the distance of their ticks instead. A family is
 //! what tells them apart; everything else is the same.
 
-use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, Bytes, U256};
 
 use super::{
@@ -13,7 +12,7 @@ use super::{
 };
 use crate::{
     chain::{
-        contracts::{Multicall3, V3Pool, V3Quoter},
+        contracts::{V3Pool, V3Quoter},
         multicall::{Read, Reading, decode},
         settings::ChainSpec,
     },
@@ -118,7 +117,7 @@ impl<F: Family> Dex for F {
         F::holds(&spec.contracts, reading)
     }
 
-    fn fee_bps(&self, pool: &Pool) -> Option<u32> {
+    fn fee_bps(&self, _: &ChainSpec, pool: &Pool) -> Option<u32> {
         let bps = |hundredths: u32| hundredths.div_ceil(100);
         match F::way(pool) {
             Some(Way::One(step)) => F::fee(step).map(bps),
@@ -238,38 +237,20 @@ fn ratio_now(reading: &Reading, token_is_zero: bool) -> Result<Ratio, String> {
 
 /// A pool's price and its fee, in one read.
 fn state(spec: &ChainSpec, pool: Address) -> Read {
-    let ask = |data: Vec<u8>| Multicall3::Call3 {
-        target: pool,
-        allowFailure: true,
-        callData: data.into(),
-    };
-    let calls = vec![
-        ask(V3Pool::slot0Call {}.abi_encode()),
-        ask(V3Pool::feeCall {}.abi_encode()),
-    ];
-    Read::new(spec.contracts.multicall3, &Multicall3::aggregate3Call { calls })
-}
-
-/// What [`state`] read, as two readings.
-fn of_state(reading: &Reading) -> Option<(Reading, Reading)> {
-    let answers = decode::<Multicall3::aggregate3Call>(Some(reading))?;
-    let said = |answer: &Multicall3::Result| match answer.success {
-        true => Ok(answer.returnData.clone()),
-        false => Err(answer.returnData.clone()),
-    };
-    match answers.as_slice() {
-        [price, fee] => Some((said(price), said(fee))),
-        _ => None,
-    }
+    Read::both(
+        spec.contracts.multicall3,
+        Read::new(pool, &V3Pool::slot0Call {}),
+        Read::new(pool, &V3Pool::feeCall {}),
+    )
 }
 
 fn ratio_of_state(reading: &Reading, token_is_zero: bool) -> Result<Ratio, String> {
-    let (price, _) = of_state(reading).ok_or_else(|| unanswered(reading))?;
+    let (price, _) = Read::of_both(reading).ok_or_else(|| unanswered(reading))?;
     ratio_now(&price, token_is_zero)
 }
 
 fn fee_of_state(reading: &Reading, _: bool) -> Option<u32> {
-    let (_, fee) = of_state(reading)?;
+    let (_, fee) = Read::of_both(reading)?;
     decode::<V3Pool::feeCall>(Some(&fee)).map(|fee| fee.to())
 }
 

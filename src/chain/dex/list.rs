@@ -3,12 +3,14 @@
 use alloy_primitives::Address;
 
 use super::{
+    aerodrome::Aerodrome,
     api::{Dex, Route},
     pancake_v3::PancakeV3,
     slipstream,
     uniswap_v2::UniswapV2,
     uniswap_v3::UniswapV3,
     uniswap_v4::UniswapV4,
+    v2_forks::V2Forks,
 };
 use crate::{chain::settings::ChainSpec, domain::pool::Pool};
 
@@ -21,6 +23,8 @@ pub(crate) const DEXES: &[&dyn Dex] = &[
     &slipstream::V3,
     &slipstream::INITIAL,
     &slipstream::CAPS,
+    &Aerodrome,
+    &V2Forks,
 ];
 
 /// `pool` as a way from `token_in` to `token_out`; `None` if it does not trade them.
@@ -34,11 +38,24 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::domain::pool::NATIVE;
+    use crate::{
+        chain::{ChainFile, v2_forks::ForkFile},
+        domain::pool::NATIVE,
+    };
 
     #[test]
     fn every_candidate_belongs_to_its_own_dex_alone() {
-        let spec = ChainSpec::resolve("base", &Default::default()).expect("built in");
+        let fork = ForkFile {
+            factory: Address::repeat_byte(0xfa),
+            router: Address::repeat_byte(0x70),
+            init_code_hash: Default::default(),
+            fee_bps: 25,
+        };
+        let keys = ChainFile {
+            v2_forks: [("fork".to_owned(), fork)].into(),
+            ..ChainFile::default()
+        };
+        let spec = ChainSpec::resolve("base", &keys).expect("built in");
         let names: HashSet<_> = DEXES.iter().map(|dex| dex.name()).collect();
         assert_eq!(names.len(), DEXES.len());
         for (token, quote) in [

@@ -1,11 +1,13 @@
 //! Swaps and pool prices on decentralised exchanges. `api` says what a DEX must be able to do, each DEX is one file,
 //! `list` names them all, and [`BestOf`] is the venue that asks them together.
 
+mod aerodrome;
 pub(super) mod api;
 pub(super) mod assets;
 mod best_of;
 pub(super) mod calls;
 mod choice;
+mod clone;
 mod executor;
 mod family;
 mod holdings;
@@ -28,6 +30,7 @@ mod uniswap_v2;
 mod uniswap_v3;
 mod uniswap_v4;
 mod universal_router;
+mod v2_forks;
 mod venue;
 
 pub use best_of::BestOf;

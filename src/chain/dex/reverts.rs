@@ -66,6 +66,17 @@ fn nested(data: &[u8], depth: u8) -> String {
         RevertsErrors::NotEnoughLiquidity(_) => "NotEnoughLiquidity".to_owned(),
         RevertsErrors::WrappedError(error) => format!("{}: {}", error.target, inner(&error.reason)),
         RevertsErrors::UnexpectedRevertBytes(error) => inner(&error.revertData),
+        RevertsErrors::InsufficientOutputAmount(_) => {
+            "InsufficientOutputAmount: less arrives than was asked for".to_owned()
+        }
+        RevertsErrors::InsufficientLiquidity(_) => "InsufficientLiquidity".to_owned(),
+        RevertsErrors::IsPaused(_) => "IsPaused: the factory stopped all swaps".to_owned(),
+        RevertsErrors::Expired(_) => "Expired: the deadline is over".to_owned(),
+        RevertsErrors::PoolFactoryDoesNotExist(_) => "PoolFactoryDoesNotExist".to_owned(),
+        RevertsErrors::ETHTransferFailed(_) => {
+            "ETH_TRANSFER_FAILED: the receiver refuses the coin".to_owned()
+        }
+        RevertsErrors::K(_) => "K: less arrived at the pool than was sent".to_owned(),
     }
 }
 

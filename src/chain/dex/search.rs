@@ -15,6 +15,7 @@ use super::{
     impact::{self, Yardstick},
     list::{DEXES, route},
     uniswap_v3,
+    uniswap_v4::hook,
 };
 use crate::{
     chain::{
@@ -25,7 +26,7 @@ use crate::{
         rpc::Rpc,
         settings::ChainSpec,
     },
-    domain::{kept::Kept, pool::Pool, router::ExtraRouter},
+    domain::{kept::Kept, onchain::Launched, pool::Pool, router::ExtraRouter, span::Span},
     store::v4_pools::V4Pool,
 };
 
@@ -52,6 +53,8 @@ pub(crate) struct Offer {
     pub(crate) at_spot: Option<U256>,
     /// What the pools on the way and their hooks are proven to keep.
     pub(crate) kept: Kept,
+    /// How old the pool is, where that was asked and is known.
+    pub(crate) launched: Option<Launched>,
 }
 
 /// Pools by token and quote, and when they were found.
@@ -240,6 +243,23 @@ impl Search {
         Ok(routes)
     }
 
+    /// The pools of a pair whose creation was seen.
+    pub(crate) async fn launched(&self, pair: Pair) -> HashMap<Pool, Launched> {
+        if !is_foreign(&self.spec, pair.token) {
+            return HashMap::new();
+        }
+        let (found, now) = (self.discovery.pools(pair.token).await, chrono::Utc::now());
+        let launched = |found: &V4Pool| {
+            let age = (now - found.created_at?).to_std().unwrap_or_default();
+            let launched = Launched {
+                age: Span::from_secs(age.as_secs()),
+                hooked: hook(&found.pool).is_some(),
+            };
+            Some((found.pool, launched))
+        };
+        found.iter().filter_map(launched).collect()
+    }
+
     /// Pools of a pair that no DEX knows by itself: V4 pools of any shape, and V3 pools of fees that only this factory
     /// has.
     async fn discovered(&self, pair: Pair) -> Vec<Pool> {
@@ -388,6 +408,7 @@ impl Asked {
             explained_bps: measured.explained_bps(),
             at_spot: measured.at_spot,
             kept: measured.kept,
+            launched: None,
         })
     }
 }

@@ -2,10 +2,11 @@
 //! sets. Each deployment has a factory, a quoter and a router of its own.
 
 use alloy::sol_types::SolValue;
-use alloy_primitives::{Address, Bytes, U256, hex, keccak256};
+use alloy_primitives::{Address, Bytes, U256, keccak256};
 
 use super::{
     api::{Bounds, Router},
+    clone::clone_of,
     family::{Family, Way},
     periphery,
 };
@@ -21,12 +22,6 @@ use crate::{
         pool::{Pool, Slipstream},
     },
 };
-
-/// Around the address of the code that a clone runs (EIP-1167).
-const CLONE: ([u8; 20], [u8; 15]) = (
-    hex!("3d602d80600a3d3981f3363d3d373d3d3d363d73"),
-    hex!("5af43d82803e903d91602b57fd5bf3"),
-);
 
 /// A deployment.
 pub(super) struct Of<const N: usize>;
@@ -113,8 +108,7 @@ impl<const N: usize> Family for Of<N> {
     fn address(at: &Contracts, one: Address, other: Address, spacing: u32) -> Address {
         let at = Self::at(at);
         let salt = keccak256((one.min(other), one.max(other), U256::from(spacing)).abi_encode());
-        let clone = [&CLONE.0[..], at.pool.as_slice(), &CLONE.1].concat();
-        at.factory.create2(salt, keccak256(clone))
+        clone_of(at.pool, at.factory, salt)
     }
 
     /// Router and factory belong together: the pools of another one it would never pay.

@@ -158,7 +158,7 @@ impl BestOf {
                 pool,
                 venue: dex.name(),
                 quote: offer.route.pays,
-                fee_bps: dex.fee_bps(&pool),
+                fee_bps: dex.fee_bps(&search.spec, &pool),
                 hook: hook(&pool),
                 created_at: created.get(&pool).copied(),
                 buys: offer.amount_out,

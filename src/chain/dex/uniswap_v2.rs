@@ -1,6 +1,6 @@
 //! Uniswap V2: one pair for two tokens, swapped through SwapRouter02.
 
-use alloy_primitives::{Address, B256, Bytes, U256, U512, b256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256, U512, b256};
 
 use super::{
     api::{Bounds, Dex, Fee, Leg, Route, Router, Sides, When},
@@ -15,6 +15,7 @@ use crate::{
         contracts::{SwapRouter, V2Pair},
         multicall::{Read, Reading, decode},
         settings::ChainSpec,
+        v2_forks::pair,
     },
     domain::{onchain::SwapRequest, pool::Pool},
 };
@@ -63,7 +64,7 @@ impl Dex for UniswapV2 {
         decode::<SwapRouter::factoryV2Call>(reading) == Some(spec.contracts.v2_factory)
     }
 
-    fn fee_bps(&self, _: &Pool) -> Option<u32> {
+    fn fee_bps(&self, _: &ChainSpec, _: &Pool) -> Option<u32> {
         Some(FEE_BPS)
     }
 
@@ -118,14 +119,8 @@ impl Dex for UniswapV2 {
 }
 
 fn reserves(spec: &ChainSpec, route: &Route) -> Read {
-    let pair = pair(spec.contracts.v2_factory, route.pays, route.gives);
+    let pair = pair(spec.contracts.v2_factory, INIT_CODE, route.pays, route.gives);
     Read::new(pair, &V2Pair::getReservesCall {})
-}
-
-/// The address of the pair of two tokens.
-fn pair(factory: Address, one: Address, other: Address) -> Address {
-    let salt = keccak256([one.min(other).as_slice(), one.max(other).as_slice()].concat());
-    factory.create2(salt, INIT_CODE)
 }
 
 /// What the pair has of the side that goes in and of the side that comes out.
@@ -147,7 +142,7 @@ fn amount_out(amount: U256, reserve_in: U256, reserve_out: U256) -> Option<(U256
     Some((numerator, denominator))
 }
 
-fn ratio(reading: &Reading, token_is_zero: bool) -> Result<Ratio, String> {
+pub(super) fn ratio(reading: &Reading, token_is_zero: bool) -> Result<Ratio, String> {
     let reserves = decode::<V2Pair::getReservesCall>(Some(reading)).ok_or_else(|| unanswered(reading))?;
     let (own, other) = if token_is_zero {
         (reserves.reserve0, reserves.reserve1)

@@ -101,7 +101,7 @@ impl Dex for UniswapV4 {
         }
     }
 
-    fn fee_bps(&self, pool: &Pool) -> Option<u32> {
+    fn fee_bps(&self, _: &ChainSpec, pool: &Pool) -> Option<u32> {
         let fee = key(pool)?.fee;
         (fee != DYNAMIC_FEE).then(|| fee.div_ceil(100))
     }

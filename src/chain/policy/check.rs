@@ -132,7 +132,8 @@ pub(super) fn payment(entry: &Entry, pay: &Payment) -> Result<(), Refusal> {
         || to == entry.wallet
         || to == pay.asset
         || contracts.contains(&to)
-        || at.forks().contains(&to)
+        || at.is_extra(to)
+        || to == at.aerodrome_factory
         || entry.tokens.contains(&to)
     {
         return refused(format!(

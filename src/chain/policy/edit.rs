@@ -217,16 +217,27 @@ fn fill(table: &mut Table, entry: &Entry) {
         ("slipstream_router", named.slipstream_router),
         ("slipstream_caps_router", named.slipstream_caps_router),
         ("slipstream_v3_router", named.slipstream_v3_router),
+        ("aerodrome_router", named.aerodrome_router),
+        ("aerodrome_factory", named.aerodrome_factory),
         ("wrapped_native", named.wrapped_native),
         ("usdc", named.usdc),
     ];
     for (key, address) in addresses {
         let Some(address) = address else { continue };
-        let inner = table
-            .entry("contracts")
-            .or_insert_with(|| Item::Table(Table::new()));
-        if let Some(inner) = inner.as_table_mut() {
+        if let Some(inner) = below(table, "contracts") {
             put(inner, key, address.to_checksum(None).into());
         }
     }
+    for (name, address) in &named.v2_routers {
+        let inner = below(table, "contracts").and_then(|inner| below(inner, "v2_routers"));
+        if let Some(inner) = inner {
+            put(inner, &name.to_string(), address.to_checksum(None).into());
+        }
+    }
+}
+
+/// The table of that name inside another one.
+fn below<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Table> {
+    let inner = table.entry(key).or_insert_with(|| Item::Table(Table::new()));
+    inner.as_table_mut()
 }

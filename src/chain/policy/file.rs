@@ -1,5 +1,7 @@
 //! The policy file: what each key may do on each chain. It is kept on the worker's machine, never in the database.
 
+use std::collections::BTreeMap;
+
 use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString};
@@ -11,6 +13,7 @@ use super::{
 use crate::domain::{
     chains::{self, ChainInfo, USDC_DECIMALS},
     contracts::EVERYWHERE,
+    fork::{FORKS_MAX, ForkName},
     pool::NATIVE,
     router::ExtraRouter,
     span::Span,
@@ -60,6 +63,15 @@ pub struct NamedContracts {
     /// Slipstream's SwapRouter, of the newest deployment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slipstream_v3_router: Option<Address>,
+    /// Aerodrome's Router.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aerodrome_router: Option<Address>,
+    /// The factory whose pools that router may swap in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aerodrome_factory: Option<Address>,
+    /// Routers of forks of V2, by the names that `chains.NAME.v2_forks` gives them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub v2_routers: BTreeMap<ForkName, Address>,
     /// The ERC-20 that wraps the native coin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wrapped_native: Option<Address>,
@@ -204,6 +216,9 @@ impl Entry {
         let slipstream = |named: Option<Address>, known: Address| {
             self.extra(ExtraRouter::Slipstream, named.unwrap_or(known))
         };
+        let aerodrome = |named: Option<Address>, known: Address| {
+            self.extra(ExtraRouter::Aerodrome, named.unwrap_or(known))
+        };
         PolicyContracts {
             permit2: named.permit2.unwrap_or(known.permit2),
             universal_router: named.universal_router.unwrap_or(known.universal_router),
@@ -215,6 +230,9 @@ impl Entry {
             slipstream_router: slipstream(named.slipstream_router, known.slipstream_router),
             slipstream_caps_router: slipstream(named.slipstream_caps_router, known.slipstream_caps_router),
             slipstream_v3_router: slipstream(named.slipstream_v3_router, known.slipstream_v3_router),
+            aerodrome_router: aerodrome(named.aerodrome_router, known.aerodrome_router),
+            aerodrome_factory: aerodrome(named.aerodrome_factory, known.aerodrome_factory),
+            v2_routers: self.v2_routers(),
             wrapped_native: named
                 .wrapped_native
                 .unwrap_or_else(|| of_chain(|chain| chain.wrapped_native)),
@@ -229,6 +247,26 @@ impl Entry {
         } else {
             Address::ZERO
         }
+    }
+
+    /// The routers of forks that the entry names; more than fit are none.
+    fn v2_routers(&self) -> [Address; FORKS_MAX] {
+        let mut at = [Address::ZERO; FORKS_MAX];
+        let named = self
+            .forks()
+            .filter_map(|name| self.contracts.v2_routers.get(&name));
+        for (slot, router) in at.iter_mut().zip(named) {
+            *slot = *router;
+        }
+        at
+    }
+
+    /// The forks of V2 that the entry names.
+    fn forks(&self) -> impl Iterator<Item = ForkName> {
+        self.routers.iter().filter_map(|router| match router {
+            ExtraRouter::V2(name) => Some(*name),
+            _ => None,
+        })
     }
 
     /// The quote kind and decimals of an asset, if this entry allows it.
@@ -281,6 +319,12 @@ impl Entry {
             !self.withdraw_to.iter().any(own),
             "withdraw_to must name neither the zero address nor the wallet itself",
         );
+        for name in self.forks() {
+            let what = format!("routers names v2:{name}: give its address in contracts.v2_routers.{name}");
+            check(self.contracts.v2_routers.contains_key(&name), &what);
+        }
+        let what = format!("routers names more than {FORKS_MAX} forks of V2");
+        check(self.forks().count() <= FORKS_MAX, &what);
         let at = self.contracts();
         let needed = self.chain_id().is_some()
             && !at.wrapped_native.is_zero()

@@ -4,11 +4,12 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, U256};
 
 use super::{
+    aerodrome, direct,
     flow::Flow,
     model::{Allow, Intent, Payment, PolicyContracts, exact},
     periphery,
     refusal::{Reason, Refusal},
-    swap02, universal,
+    swap02, universal, v2_fork,
 };
 use crate::{
     chain::contracts::{Erc20, Periphery, Permit2, SwapRouter, UniversalRouter},
@@ -39,6 +40,14 @@ impl Intent {
         }
         if at.forks().contains(&call.to) && selector == Periphery::multicallCall::SELECTOR {
             return periphery::read(Flow::new(wallet, call.value), &exact(data)?, at).map(Self::Swap);
+        }
+        if call.to == at.aerodrome_router {
+            let terms = aerodrome::read(data, call.value, at)?;
+            return direct::follow(Flow::new(wallet, call.value), &terms, call.value, at).map(Self::Swap);
+        }
+        if at.v2_routers.contains(&call.to) {
+            let terms = v2_fork::read(data, call.value)?;
+            return direct::follow(Flow::new(wallet, call.value), &terms, call.value, at).map(Self::Swap);
         }
         if !call.value.is_zero() && data.is_empty() {
             return Ok(Self::Pay(Payment {

@@ -3,9 +3,11 @@
 //! A user with write access to the database can make this program request any signature. Only those that the policy
 //! allows are made, up to the policy's own limits, counted in a file of the worker.
 
+mod aerodrome;
 pub(super) mod appraiser;
 mod book;
 mod check;
+mod direct;
 pub mod edit;
 mod file;
 mod flow;
@@ -17,6 +19,7 @@ mod refusal;
 mod signer;
 mod swap02;
 mod universal;
+mod v2_fork;
 
 pub use book::{MACHINE_POLICY, Place, PolicyBook};
 pub use file::{Entry, MAX_DEADLINE, MAX_LOSS_BPS, NamedContracts, Policy, Quote};

@@ -4,7 +4,10 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, U256};
 
 use super::refusal::{Reason, Refusal};
-use crate::domain::pool::{NATIVE, Pool};
+use crate::domain::{
+    fork::FORKS_MAX,
+    pool::{NATIVE, Pool},
+};
 
 /// Contracts that may be called, and the address that stands for the native coin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,12 @@ pub struct PolicyContracts {
     pub slipstream_caps_router: Address,
     /// Slipstream's SwapRouter, of the newest deployment; zero unless the entry names it.
     pub slipstream_v3_router: Address,
+    /// Aerodrome's Router; zero unless the entry names it.
+    pub aerodrome_router: Address,
+    /// The factory whose pools that router may swap in; zero unless the entry names the router.
+    pub aerodrome_factory: Address,
+    /// The routers of forks of V2 that the entry names; the rest are zero.
+    pub v2_routers: [Address; FORKS_MAX],
     /// The ERC-20 that wraps the native coin.
     pub wrapped_native: Address,
     /// The token that counts as a dollar.
@@ -38,6 +47,12 @@ impl PolicyContracts {
             self.slipstream_caps_router,
             self.slipstream_v3_router,
         ]
+    }
+
+    /// Whether this is a router that the entry had to name.
+    pub(super) fn is_extra(&self, router: Address) -> bool {
+        let named = self.forks().contains(&router) || self.v2_routers.contains(&router);
+        (named || router == self.aerodrome_router) && !router.is_zero()
     }
 }
 
@@ -91,7 +106,7 @@ impl Allow {
             Some(_) => spender == at.universal_router && !spender.is_zero(),
             None => {
                 let own = [at.permit2, at.swap_router].contains(&spender);
-                (own || at.forks().contains(&spender)) && !spender.is_zero()
+                (own || at.is_extra(spender)) && !spender.is_zero()
             }
         }
     }

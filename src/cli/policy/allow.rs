@@ -95,8 +95,7 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &AllowArgs) -> Resu
 }
 
 fn router(text: &str) -> Result<PolicyRouter, String> {
-    text.parse()
-        .map_err(|_| format!("no router is called that; there are {}", PolicyRouter::names()))
+    text.parse::<PolicyRouter>().map_err(|error| error.to_string())
 }
 
 /// Asks for confirmation on a terminal; without one, `--yes` is needed.

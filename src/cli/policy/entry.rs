@@ -74,6 +74,16 @@ fn own_addresses(entry: &PolicyEntry) -> String {
             at.slipstream_v3_router,
         ),
         (
+            "Aerodrome router",
+            entry.contracts.aerodrome_router,
+            at.aerodrome_router,
+        ),
+        (
+            "Aerodrome factory",
+            entry.contracts.aerodrome_factory,
+            at.aerodrome_factory,
+        ),
+        (
             "wrapped native",
             entry.contracts.wrapped_native,
             at.wrapped_native,
@@ -84,6 +94,9 @@ fn own_addresses(entry: &PolicyEntry) -> String {
         if given.is_some() {
             text.push_str(&format!("  {name} {address}, set by this entry\n"));
         }
+    }
+    for (name, address) in &entry.contracts.v2_routers {
+        text.push_str(&format!("  v2:{name} router {address}, set by this entry\n"));
     }
     text
 }

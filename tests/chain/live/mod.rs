@@ -14,6 +14,7 @@ mod gauges;
 mod halts;
 #[cfg(feature = "failpoints")]
 mod killed;
+mod launches;
 mod one_off;
 #[cfg(feature = "failpoints")]
 mod payouts;

@@ -5,6 +5,7 @@
     reason = "a test may say what it expects and stop"
 )]
 
+mod aerodrome;
 mod few_units;
 mod kept;
 mod odd;
@@ -14,4 +15,5 @@ mod refusals;
 mod shapes;
 mod slipstream;
 mod swaps;
+mod v2_forks;
 mod world;

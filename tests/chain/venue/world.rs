@@ -60,6 +60,20 @@ impl World {
         Self::on(devnet, |_| {}).await
     }
 
+    /// With Aerodrome as well.
+    pub async fn with_aerodrome() -> Self {
+        let mut devnet = devnet::devnet(BlockTime::OnTransaction).await;
+        devnet.add_aerodrome().await.expect("its contracts");
+        Self::on(devnet, |_| {}).await
+    }
+
+    /// With a fork of V2 as well, called `fork`.
+    pub async fn with_v2_fork(change: impl FnOnce(&mut ChainFile)) -> Self {
+        let mut devnet = devnet::devnet(BlockTime::OnTransaction).await;
+        devnet.add_v2_fork("fork").await.expect("its contracts");
+        Self::on(devnet, change).await
+    }
+
     async fn on(devnet: Devnet, change: impl FnOnce(&mut ChainFile)) -> Self {
         let mut keys = devnet.chain_file();
         change(&mut keys);

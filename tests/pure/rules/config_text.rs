@@ -49,6 +49,7 @@ fn the_key_list_is_what_a_full_configuration_serialises_to() {
         rules.dca_schedule = Some(CronExpr::every_minute());
     }
     full.venue = VenueConfig {
+        min_pool_age: "15m".parse().expect("a span"),
         pool: Some(lgi_mm::domain::pool::Pool::V2),
         referees: vec![RefereeName::Velora],
         referee_bps: 7,

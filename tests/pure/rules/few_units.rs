@@ -123,6 +123,7 @@ fn quoted(out: u128, decimals: u8, at: &str) -> Quoted {
         out_price: price(at),
         price_impact_bps: 0,
         kept: Kept::NOTHING,
+        launched: None,
         gas_usd: Usd::ZERO,
         available_in: Amount::new(U256::MAX),
         gas_affordable: true,

@@ -3,11 +3,15 @@
 mod any;
 
 use lgi_mm::domain::{
-    decision::{Facts, HoldReason, Plan, Reason},
+    decision::{Facts, HoldReason, Plan, Reason, Side},
     kept::Kept,
-    limits::{Quoted, approve, clip},
+    limits::{self, Quoted, approve, clip},
+    onchain::Launched,
+    span::Span,
     units::{Amount, Price, Rounding, Usd},
 };
+
+use alloy_primitives::U256;
 
 use super::support::{accumulating, facts, price, providing, quote, tokens, units, usd};
 
@@ -27,9 +31,51 @@ fn fair(plan: &Plan, out_price: Price, out_decimals: u8) -> Quoted {
         out_price,
         price_impact_bps: 0,
         kept: Kept::NOTHING,
+        launched: None,
         gas_usd: usd("0.1"),
         available_in: plan.amount_in,
         gas_affordable: true,
+    }
+}
+
+const fn launched(seconds: u64, hooked: bool) -> Option<Launched> {
+    Some(Launched {
+        age: Span::from_secs(seconds),
+        hooked,
+    })
+}
+
+/// A pool that is younger than the job allows is not bought in; what is held is sold there at any age.
+#[test]
+fn a_young_pool_is_not_bought_in_and_sold_in_at_any_age() {
+    let mut facts = facts();
+    facts.position.token_balance = tokens("100");
+    let sell = Plan::sell(Reason::TakeProfit, tokens("5"), &facts);
+    let (buy, sell) = (buy("10", &facts), sell.expect("in range").expect("not nothing"));
+    for (least, age, expected) in [
+        (600, Some(599), Some(HoldReason::YoungPool)),
+        (600, Some(600), None),
+        (600, None, None),
+        (0, Some(0), None),
+    ] {
+        let mut config = accumulating();
+        config.venue.min_pool_age = Span::from_secs(least);
+        for (plan, expected) in [(buy, expected), (sell, None)] {
+            let (out_price, digits) = match plan.side {
+                Side::Buy => (plan.price, 18),
+                Side::Sell => (Price::ONE, 6),
+            };
+            let quoted = Quoted {
+                launched: age.and_then(|age| launched(age, true)),
+                ..fair(&plan, out_price, digits)
+            };
+            let refused = approve(plan, &config, &quoted).err();
+            assert_eq!(refused, expected, "{least} {age:?} {:?}", plan.side);
+            if let Some(reason) = refused {
+                let said = limits::figures(reason, &plan, &config, &quoted).expect("numbers");
+                assert_eq!(said, "the pool was made 9m 59s ago, venue.min_pool_age is 10m");
+            }
+        }
     }
 }
 
@@ -231,6 +277,43 @@ const ANSWERS: &[(&str, Answer, Option<HoldReason>)] = &[
         "a fee above its limit",
         |q| q.kept = Kept::by_pool(30_001),
         Some(HoldReason::PoolFee),
+    ),
+    (
+        "a fee above its limit that a hook sets, in a new pool",
+        |q| {
+            q.kept = Kept::by_pool(30_001);
+            q.launched = launched(3_599, true);
+        },
+        Some(HoldReason::LaunchTax),
+    ),
+    (
+        "what the token keeps of a swap in a new pool",
+        |q| {
+            q.kept = Kept::by_pool(3_000).with_arrival(U256::from(1_000), U256::from(900));
+            q.launched = launched(60, false);
+        },
+        Some(HoldReason::LaunchTax),
+    ),
+    (
+        "a fixed fee in a new pool",
+        |q| {
+            q.kept = Kept::by_pool(30_001);
+            q.launched = launched(60, false);
+        },
+        Some(HoldReason::PoolFee),
+    ),
+    (
+        "what a hook keeps after an hour",
+        |q| {
+            q.kept = Kept::by_pool(30_001);
+            q.launched = launched(3_600, true);
+        },
+        Some(HoldReason::PoolFee),
+    ),
+    (
+        "a new pool where any age is allowed",
+        |q| q.launched = launched(0, true),
+        None,
     ),
     ("better than fair by 2 %", |q| q.amount_out = tokens("5.1"), None),
     (

@@ -80,8 +80,12 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "venue.pool",
-        "Live: the pool to trade in: v2, v3:FEE[/FEE], pancake:FEE[/FEE], slipstream[-caps|-v3]:SPACING[/SPACING] or \
-         v4:CURRENCY0/CURRENCY1/FEE/TICK_SPACING/HOOKS",
+        "Live: the pool to trade in: v2[:FORK], v3:FEE[/FEE], pancake:FEE[/FEE], slipstream[-caps|-v3]:SPACING[/SPACING], \
+         aerodrome:CURVE[/CURVE] (volatile or stable) or v4:CURRENCY0/CURRENCY1/FEE/TICK_SPACING/HOOKS",
+    ),
+    key(
+        "venue.min_pool_age",
+        "Live: age of a Uniswap V4 pool before it is bought in; 0s (any) to 7d (10m for a new job)",
     ),
     key(
         "venue.referees",

@@ -20,6 +20,8 @@ const LIVE_JITTER_USUAL: Span = Span::from_secs(10);
 /// Default of a live job, per cent. If the pool is the only source, our own last sample is the independent
 /// source: pushing the price further than this within a block causes no trade.
 const LIVE_MOVE_USUAL: i64 = 5;
+/// Default age of a pool that a live job buys in: the first minutes of a launch belong to snipers and their taxes.
+const LIVE_POOL_AGE_USUAL: Span = Span::from_secs(10 * 60);
 /// Most jitter of any job.
 const JITTER_MAX: Span = Span::from_secs(3_600);
 /// A price's age allows one more `max_price_move_pct` each time it has passed: a short one would be no limit.
@@ -33,14 +35,18 @@ const LIVE_BPS_MAX: u32 = 1_000;
 
 impl JobConfig {
     /// The configuration of a new job of `mode` in `realm`, before files and flags: [`JobConfig::for_mode`], and for a
-    /// live job the pool's own price, a small believable move and a jitter.
+    /// live job the pool's own price, a small believable move and a jitter,
+    /// and on every chain except [`chains::PRACTICE`] a least age of pools.
     #[must_use]
-    pub fn beginning(mode: JobMode, realm: Realm) -> Self {
+    pub fn beginning(mode: JobMode, realm: Realm, chain: &str) -> Self {
         let mut config = Self::for_mode(mode);
         if realm == Realm::Live {
             config.price.sources = vec![SourceName::Onchain];
             config.price.max_price_move_pct = Decimal::from(LIVE_MOVE_USUAL);
             config.schedule.jitter = LIVE_JITTER_USUAL;
+            if chain != chains::PRACTICE {
+                config.venue.min_pool_age = LIVE_POOL_AGE_USUAL;
+            }
         }
         config
     }
@@ -149,7 +155,7 @@ mod tests {
     use super::*;
 
     fn live(change: impl FnOnce(&mut JobConfig)) -> JobConfig {
-        let mut config = JobConfig::beginning(JobMode::Accumulate, Realm::Live);
+        let mut config = JobConfig::beginning(JobMode::Accumulate, Realm::Live, "base");
         change(&mut config);
         config
     }

@@ -78,6 +78,10 @@ pub struct VenueConfig {
     /// The pool to trade in; `None`: the best one is found. The paper venue has no pools.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pool: Option<Pool>,
+    /// Live: a pool that is younger is not bought in, 0s (any) to 7d. Positions in it are sold at any age. The creation
+    /// of Uniswap V4 pools is known; any other pool counts as old.
+    #[serde(skip_serializing_if = "is_any_age")]
+    pub min_pool_age: Span,
     /// Live: aggregators that are asked, before each trade, what it would pay elsewhere; none by default. Nothing of
     /// theirs is executed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -94,6 +98,7 @@ impl Default for VenueConfig {
     fn default() -> Self {
         Self {
             pool: None,
+            min_pool_age: Span::ZERO,
             referees: vec![],
             referee_bps: REFEREE_BPS,
             referee_action: RefereeAction::default(),
@@ -103,6 +108,11 @@ impl Default for VenueConfig {
 
 /// Aggregators split over many pools; a percent is more than that usually brings at the size of a DCA buy.
 const REFEREE_BPS: u32 = 100;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_any_age(age: &Span) -> bool {
+    age.is_zero()
+}
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_usual_bps(bps: &u32) -> bool {

@@ -49,6 +49,7 @@ fn schedule(config: &ScheduleConfig, found: &mut Validator) {
 }
 
 fn venue(config: &VenueConfig, found: &mut Validator) {
+    found.span("venue.min_pool_age", config.min_pool_age, 0, 7 * DAY);
     found.range("venue.referee_bps", config.referee_bps, 0, 5_000);
     let names: Vec<String> = config.referees.iter().map(ToString::to_string).collect();
     let mut distinct = names.clone();

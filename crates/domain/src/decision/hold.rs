@@ -85,6 +85,10 @@ pub enum HoldReason {
     Slippage,
     /// Pool, hook and token together would keep more than `max_pool_fee_bps`.
     PoolFee,
+    /// The pool is younger than `min_pool_age`.
+    YoungPool,
+    /// More than `max_pool_fee_bps` would be kept in a pool that was just made: it may be a tax that falls.
+    LaunchTax,
     /// Rounding to whole base units costs more than `max_slippage_bps`, or leaves nothing to trade.
     TooFewUnits,
     /// The trade would move the price by more than `max_price_impact_bps`.
@@ -208,6 +212,12 @@ impl HoldReason {
             }
             Self::PoolFee => {
                 "Pool, hook and token together would keep more than max_pool_fee_bps; raise it, or trade in another pool."
+            }
+            Self::YoungPool => {
+                "The pool is younger than venue.min_pool_age; it is bought in as soon as it is old enough."
+            }
+            Self::LaunchTax => {
+                "More than max_pool_fee_bps would be kept in a pool that was just made: a tax of the launch falls with time."
             }
             Self::TooFewUnits => {
                 "The trade moves so few of the token's smallest units that rounding exceeds a limit; trade larger amounts."

@@ -243,7 +243,11 @@ async fn create(app: &App, request: &StartRequest, ended: Option<JobId>) -> Resu
     let given = request.given.clone().over_defaults(&app.settings.defaults, mode);
     let given = request.with_budget(given, mode)?;
     let mut plan = Plan {
-        config: build_job_config(&JobConfig::beginning(mode, request.realm), mode, &given)?,
+        config: build_job_config(
+            &JobConfig::beginning(mode, request.realm, &request.chain),
+            mode,
+            &given,
+        )?,
         request,
         given,
         mode,

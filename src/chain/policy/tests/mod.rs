@@ -1,5 +1,7 @@
 //! Every calldata that our venue makes passes; any field of it changed does not.
 
+mod aerodrome;
+mod direct;
 mod forks;
 mod mutate;
 mod payments;
@@ -10,7 +12,8 @@ use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, B256, U256, aliases::U48};
 use async_trait::async_trait;
 use proptest::prelude::*;
-use strum::VariantArray as _;
+
+use direct::{FORK, fork};
 
 use super::{
     appraiser::{Appraiser, Worth},
@@ -26,7 +29,7 @@ use crate::{
     },
     domain::{
         onchain::{Call, Fees, SwapRequest, UnsignedTransaction},
-        pool::{NATIVE, Pool, PoolKey, Slipstream},
+        pool::{Curve, NATIVE, Pool, PoolKey, Slipstream},
         router::ExtraRouter,
         trade::Purpose,
         units::{Amount, Price, Usd},
@@ -38,8 +41,9 @@ const TOKEN: Address = Address::repeat_byte(0x70);
 const STRANGER: Address = Address::repeat_byte(0x66);
 const COIN: u128 = 1_000_000_000_000_000_000;
 
+/// Base, and a fork of V2.
 fn spec() -> ChainSpec {
-    ChainSpec::resolve("base", &Default::default()).expect("built in")
+    ChainSpec::resolve("base", &direct::settings()).expect("built in")
 }
 
 fn usd(dollars: i64) -> Usd {
@@ -61,9 +65,15 @@ fn entry(wallet: Address) -> Entry {
         max_deadline: "10m".parse().expect("a span"),
         native_usd_min: Price::new(700.into()).expect("a price"),
         withdraw_to: vec![],
-        routers: ExtraRouter::VARIANTS.to_vec(),
+        routers: ExtraRouter::BUILT_IN
+            .into_iter()
+            .chain([ExtraRouter::V2(fork())])
+            .collect(),
         stop: false,
-        contracts: NamedContracts::default(),
+        contracts: NamedContracts {
+            v2_routers: [(fork(), FORK)].into(),
+            ..NamedContracts::default()
+        },
     }
 }
 
@@ -136,7 +146,7 @@ impl Key {
     }
 }
 
-fn pools() -> [Pool; 11] {
+fn pools() -> [Pool; 15] {
     let spec = spec();
     let key = |one: Address, other: Address| {
         Pool::V4(PoolKey {
@@ -153,12 +163,16 @@ fn pools() -> [Pool; 11] {
         Pool::V3(3_000),
         Pool::V3Hops(500, 3_000),
         Pool::V2,
+        Pool::V2Fork(fork()),
         Pool::Pancake(2_500),
         Pool::PancakeHops(2_500, 500),
         Pool::Slipstream(Slipstream::Initial, 200),
         Pool::Slipstream(Slipstream::Caps, 200),
         Pool::Slipstream(Slipstream::V3, 50),
         Pool::SlipstreamHops(Slipstream::V3, 200, 50),
+        Pool::Aerodrome(Curve::Volatile),
+        Pool::Aerodrome(Curve::Stable),
+        Pool::AerodromeHops(Curve::Volatile, Curve::Stable),
     ]
 }
 

@@ -3,7 +3,7 @@
 use alloy::sol_types::{SolCall, SolValue};
 use alloy_primitives::{Address, Bytes, U256};
 
-use super::{COIN, Key, STRANGER, TOKEN, made, pools, soon, spec, ways};
+use super::{COIN, FORK, Key, STRANGER, TOKEN, direct, made, pools, soon, spec, ways};
 use crate::{
     chain::contracts::{Periphery, SwapRouter, UniversalRouter, V4ExactInputSingle},
     domain::{onchain::Call, pool::NATIVE, trade::Purpose, units::Price},
@@ -52,6 +52,11 @@ fn forked(data: &Bytes, change: impl Fn(&mut Vec<Bytes>)) -> Option<Bytes> {
     let mut call = Periphery::multicallCall::abi_decode(data).ok()?;
     change(&mut call.data);
     Some(call.abi_encode().into())
+}
+
+/// Whether the swap is one call of the router.
+fn is_direct(call: &Call) -> bool {
+    [FORK, spec().contracts.aerodrome_router].contains(&call.to)
 }
 
 /// The swap of a fork, and the least of its unwrapping, changed.
@@ -124,7 +129,10 @@ fn mutated(call: &Call, wallet: Address, field: Field) -> Option<(Call, &'static
                 })?
             } else {
                 let refund = Bytes::from_static(&[0x12, 0x21, 0x0e, 0x8a]);
-                if is_forked(call) {
+                if is_direct(call) {
+                    // swapExactTokensForTokens, which compares what leaves the pool.
+                    [&[0xca, 0xc8, 0x8e, 0xa9], call.data.get(4..)?].concat().into()
+                } else if is_forked(call) {
                     forked(&call.data, |steps| steps.push(refund.clone()))?
                 } else {
                     swap02(&call.data, |call| call.data.push(refund.clone()))?
@@ -138,6 +146,8 @@ fn mutated(call: &Call, wallet: Address, field: Field) -> Option<(Call, &'static
                 universal(&call.data, |call| call.deadline = late)?
             } else if is_forked(call) {
                 in_forked(call, |swap| swap.deadline = late, |_| {})?
+            } else if is_direct(call) {
+                direct::with(&call.data, |fields| fields.deadline = late)?
             } else {
                 swap02(&call.data, |call| call.deadline = late)?
             };
@@ -145,7 +155,11 @@ fn mutated(call: &Call, wallet: Address, field: Field) -> Option<(Call, &'static
         }
         Field::Value => {
             other.value = call.value + U256::from(COIN);
-            &["recipient", "shape"]
+            // All the coin that is attached is the input of such a swap.
+            match is_direct(call) {
+                true => &["trade", "shape"],
+                false => &["recipient", "shape"],
+            }
         }
         Field::Purpose => {
             other.purpose = Purpose::Approve;
@@ -255,6 +269,8 @@ fn larger(call: &Call) -> Option<Bytes> {
         in_universal(call, |amount, _| *amount *= three)
     } else if is_forked(call) {
         in_forked(call, |swap| swap.amountIn *= three, |_| {})
+    } else if is_direct(call) {
+        direct::with(&call.data, |fields| fields.amount *= three)
     } else {
         in_swap02(call, |amount, _| *amount *= three)
     }
@@ -274,6 +290,8 @@ fn least_of_one(call: &Call) -> Option<Bytes> {
     } else if is_forked(call) {
         let one = U256::from(1);
         in_forked(call, |swap| swap.amountOutMinimum = one, |least| *least = one)
+    } else if is_direct(call) {
+        direct::with(&call.data, |fields| fields.least = U256::from(1))
     } else {
         in_swap02(call, |_, least| *least = U256::from(1))
     }

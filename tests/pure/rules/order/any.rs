@@ -160,6 +160,7 @@ proptest! {
             out_price,
             price_impact_bps: 0,
             kept: Kept::by_pool(fee_ppm),
+            launched: None,
             gas_usd: Usd::ZERO,
             available_in: plan.amount_in,
             gas_affordable: true,
