@@ -7,6 +7,7 @@ mod check;
 mod database;
 mod environment;
 mod error;
+mod instants;
 mod job;
 mod layers;
 mod live;

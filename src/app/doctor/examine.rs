@@ -10,6 +10,7 @@ use crate::{
     app::{
         context::{App, redacted},
         error::AppError,
+        health::{self, Answering},
         message::{Advice, message},
     },
     config::{self, Settings},
@@ -93,7 +94,7 @@ async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError>
     checks.extend(live::examine(app).await?);
     checks.extend(sources(app).await?);
     checks.extend(receivers::examine(settings, app).await?);
-    checks.push(metrics_address(settings));
+    checks.push(metrics_address(settings).await);
     Ok(checks)
 }
 
@@ -175,17 +176,28 @@ fn stopped(health: &Health) -> Vec<Check> {
     checks
 }
 
-fn metrics_address(settings: &Settings) -> Check {
-    match settings.metrics_address() {
-        Some(address) if !address.ip().is_loopback() => Check::bad(
-            CheckStatus::Warn,
-            "metrics address",
-            address,
-            "metrics have no password: listen on 127.0.0.1, or put an authenticating proxy in front",
-        ),
-        Some(address) => Check::ok("metrics address", address),
-        None => Check::ok("metrics address", "off"),
+async fn metrics_address(settings: &Settings) -> Check {
+    let what = "metrics address";
+    let Some(address) = settings.metrics_address() else {
+        return Check::ok(what, "off");
+    };
+    let seen = match health::who_answers(address).await {
+        Answering::Another(said) => {
+            return Check::bad(
+                CheckStatus::Fail,
+                what,
+                format!("{address}: another program has it ({said})"),
+                "services cannot serve metrics and health checks there: set metrics.listen to a free address, or to off",
+            );
+        }
+        Answering::Service => format!("{address}, a service of lgi-mm answers"),
+        Answering::Nobody => format!("{address}, nothing listens there now"),
+    };
+    if address.ip().is_loopback() {
+        return Check::ok(what, seen);
     }
+    let fix = "metrics have no password: listen on 127.0.0.1, or put an authenticating proxy in front";
+    Check::bad(CheckStatus::Warn, what, seen, fix)
 }
 
 fn clock(health: &Health) -> Check {

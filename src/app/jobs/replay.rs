@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use crate::{
-    app::{App, AppError, Target, target, whole::Whole},
+    app::{App, AppError, Target, name::JobName, target, whole::Whole},
     backtest::{
         self, Detail, RunResult, Setup, again, assumptions,
         result::{SeriesSummary, TradeLine},
@@ -18,7 +18,7 @@ use crate::{
         decision::{Reason, Side},
         figures::{net, return_pct, value},
         ids::JobId,
-        job::Realm,
+        job::{JobMode, Realm},
         price::series,
         trade::TradeStatus,
         units::{MoneyError, Price, Usd},
@@ -87,6 +87,13 @@ pub struct Replay {
 /// Runs the rules over the samples of the job's cycle, with its configuration and with the changed one.
 pub async fn replay(app: &App, request: &ReplayRequest) -> Result<Replay, AppError> {
     let job = target::find(&app.pool, &request.target).await?;
+    if job.mode == JobMode::Order {
+        return Err(AppError::Refused(format!(
+            "{} is one order: there are no decisions over time to compare, and what it sells was given to it; `replay` is for \
+             jobs of the modes accumulate and liquidity",
+            JobName::from(&job)
+        )));
+    }
     let config = build_job_config(&job.config, job.mode, &request.given)?;
     let unchanged = setup(&app.settings, &job)?;
     let changed = Setup {

@@ -77,7 +77,7 @@ pub struct Status {
     pub slots_claimed: u64,
     pub slots_recorded: u64,
     pub slots_missed: u64,
-    /// Why the job is not buying now, in one sentence.
+    /// Why the job is not trading now, in one sentence.
     pub why: Message,
     /// When it trades next, and at which prices.
     pub next: Next,

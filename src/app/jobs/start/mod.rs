@@ -1,7 +1,9 @@
 //! Starts a new job, a new cycle of an idle one, or resumes a paused one.
 
+mod before;
 mod listing;
 mod live;
+mod named;
 mod paper;
 mod past;
 mod placing;
@@ -24,6 +26,7 @@ use crate::{
     },
     config::build_job_config,
     domain::{
+        Timestamp,
         config::{JobConfig, OrderSide},
         ids::JobId,
         job::{Account, JobStatus, Realm, Token, Transition},
@@ -38,6 +41,7 @@ use crate::{
 };
 
 pub use self::{
+    named::{KnownToken, TokenName, known_token},
     request::{Placed, StartRequest},
     started::{NotAllowed, Pair, Started, Step, What},
     terms::Terms,
@@ -61,12 +65,17 @@ enum Prepared {
         job: Box<Job>,
         order: Order,
     },
+    /// This order was placed before, at this time.
+    Before(JobId, Timestamp),
 }
 
 /// What starting the job of a token would do: a new one, a new cycle of an idle one, or a paused one resumed. A running
 /// one is left alone. Changes nothing.
 pub async fn propose(app: &App, request: &StartRequest) -> Result<Proposal, AppError> {
     request.check()?;
+    if let Some((job, at)) = before::placed(app, request).await? {
+        return Ok(Proposal(Prepared::Before(job, at)));
+    }
     let filter = Filter {
         token: Some(request.token),
         chain: Some(request.chain.clone()),
@@ -100,6 +109,7 @@ pub async fn start(app: &App, proposal: Proposal, actor: &Actor) -> Result<Start
             (account, started)
         }
         Prepared::Again { job, order } => begun(app, *job, order, actor).await?,
+        Prepared::Before(job, at) => return before::started(app, job, at).await,
     };
     if account.realm == Realm::Live {
         started.policy = not_allowed(app, started.job).await?;
@@ -242,6 +252,7 @@ async fn create(app: &App, request: &StartRequest, ended: Option<JobId>) -> Resu
     };
     let given = request.given.clone().over_defaults(&app.settings.defaults, mode);
     let given = request.with_budget(given, mode)?;
+    placing::has_amount(request, mode)?;
     let mut plan = Plan {
         config: build_job_config(&JobConfig::beginning(mode, request.realm), mode, &given)?,
         request,
@@ -302,6 +313,7 @@ async fn created(
         }
     };
     let (live, mode) = (new.account.realm == Realm::Live, new.mode);
+    let terms = placing::terms(&new);
     let started = Started {
         job,
         token: new.token.address,
@@ -314,7 +326,7 @@ async fn created(
         realm: new.account.realm,
         mode,
         status: JobStatus::Running,
-        assumed,
+        assumed: terms.into_iter().chain(assumed).collect(),
         costs: None,
         policy: None,
     };
