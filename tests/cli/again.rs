@@ -182,6 +182,16 @@ async fn what_a_removed_order_held_is_told_and_comes_back_by_what_is_told() {
     ] {
         assert!(asked.contains(told), "{told}: {asked}");
     }
+    // An order that still waits is asked about as well.
+    sqlx::query("UPDATE jobs SET status = 'RUNNING', stopped_by = NULL")
+        .execute(&terminal.pool)
+        .await
+        .expect("it runs");
+    let asked = terminal.on_a_terminal(&["remove", "1"], "n\n").stdout;
+    assert!(
+        asked.contains("[y/N]") && asked.contains("nothing was changed"),
+        "{asked}"
+    );
     let said = terminal.ok(&["remove", "1"]);
     let adopt = said.split('`').nth(1).expect("a command").replace("JOB", "2");
     terminal.start(&[]);

@@ -14,9 +14,9 @@ use crate::terminal::Terminal;
 fn said(terminal: &Terminal, address: &str) -> (String, String) {
     let ran = terminal.run_with(&["doctor", "--json"], "LGI_MM__METRICS__LISTEN", address);
     let checks: Value = serde_json::from_str(&ran.stdout).expect("JSON");
-    let found = checks.as_array().expect("a list").iter();
-    let found = found.filter(|check| check["what"] == "metrics address");
-    let check = found.last().expect("the check");
+    let mut found = checks.as_array().expect("a list").iter();
+    let check = found.find(|check| check["what"] == "metrics address");
+    let check = check.expect("the check");
     let text = |key: &str| check[key].as_str().expect("text").to_owned();
     (text("status"), text("seen"))
 }

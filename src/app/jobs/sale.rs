@@ -11,7 +11,7 @@ use crate::{
     app::{App, AppError, Target, name::JobName, target, whole::Whole},
     domain::{
         ids::{AuditId, JobId},
-        job::{Command, JobStatus, Realm, Transition, transition},
+        job::{Command, JobMode, JobStatus, Realm, Transition, transition},
         span::Span,
         units::{Price, Rounding, Usd},
     },
@@ -74,11 +74,12 @@ fn age(age: TimeDelta) -> Span {
 /// [`AppError`] if the database does not answer.
 pub async fn removable(app: &App, which: &Jobs) -> Result<Vec<(JobName, Option<Left>)>, AppError> {
     let selected = Selected::find(app, which).await?;
-    let idle = selected
-        .jobs
-        .iter()
-        .filter(|job| transition(job.status, job.status_before_stop, Command::Remove).is_ok());
-    Ok(idle.map(|job| (JobName::from(job), Left::of(job))).collect())
+    // An order ends by its removal, whatever its status is.
+    let removable = selected.jobs.iter().filter(|job| {
+        let allowed = transition(job.status, job.status_before_stop, Command::Remove).is_ok();
+        allowed || job.mode == JobMode::Order
+    });
+    Ok(removable.map(|job| (JobName::from(job), Left::of(job))).collect())
 }
 
 /// A job that would trade with real money again.

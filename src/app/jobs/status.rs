@@ -224,6 +224,9 @@ fn one_node(app: &App, job: &Job) -> Option<String> {
 }
 
 fn why(job: &Job, pulse: &Pulse) -> Message {
+    if job.archived_at.is_some() {
+        return "The job was removed; its history stays, and `start` with its token begins a new one.".into();
+    }
     let by_status = match job.status {
         JobStatus::Idle => Some(HoldReason::Idle),
         JobStatus::Paused => Some(HoldReason::Paused),

@@ -95,12 +95,14 @@ impl PlaceArgs {
             None => App::open(settings).await?,
         };
         let proposal = start::propose(&app, &request).await?;
-        if let Some(terms) = proposal.terms().filter(|_| asks(out, self.yes)) {
+        let asked = proposal.terms().filter(|_| asks(out, self.yes));
+        let is_shown = asked.is_some();
+        if let Some(terms) = asked {
             confirm(out, &start_question(&terms))?;
         }
         let mut started = start::start(&app, proposal, &actor()).await?;
         written(&mut started);
-        out.show(&started, render)
+        out.show(&started, |started| render(started, is_shown))
     }
 }
 
@@ -128,7 +130,8 @@ fn written(started: &mut Started) {
     }
 }
 
-fn render(view: &Started) -> String {
+/// `is_shown`: what is assumed and what it costs was in the question that was just answered.
+fn render(view: &Started, is_shown: bool) -> String {
     let mut text = format!(
         "job {} ({}, {} on {}): {}\n",
         view.job,
@@ -137,10 +140,10 @@ fn render(view: &Started) -> String {
         view.chain,
         view.what
     );
-    for assumed in &view.assumed {
+    for assumed in view.assumed.iter().filter(|_| !is_shown) {
         text.push_str(&format!("  assumed: {assumed}\n"));
     }
-    if let Some(costs) = &view.costs {
+    if let Some(costs) = view.costs.as_ref().filter(|_| !is_shown) {
         text.push_str(&format!("  {}\n", sentence(costs)));
     }
     if let Some(policy) = &view.policy {

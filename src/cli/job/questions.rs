@@ -5,7 +5,7 @@ use crate::{
         jobs::{
             left::Left,
             sale::{Sale, Trader},
-            start::Terms,
+            start::{Step, Terms},
         },
         name::JobName,
     },
@@ -94,6 +94,15 @@ pub(super) fn remove_question(jobs: &[(JobName, Option<Left>)]) -> String {
     lines.join("\n")
 }
 
+/// What would become of the job.
+fn step(step: Step) -> String {
+    match step {
+        Step::Created(mode) => format!("a new job of mode {mode}"),
+        Step::Cycle(cycle) => format!("cycle {cycle} of the job"),
+        other => other.to_string(),
+    }
+}
+
 /// What a live start would do.
 pub(super) fn start_question(terms: &Terms<'_>) -> String {
     let pair = &terms.pair;
@@ -102,7 +111,7 @@ pub(super) fn start_question(terms: &Terms<'_>) -> String {
             "Trade with real money: LIVE on {}, wallet {} trades {} for {}",
             terms.chain, pair.wallet, pair.token, pair.quote
         ),
-        format!("  {}; {}", terms.step, terms.spends),
+        format!("  {}; {}", step(terms.step), terms.spends),
     ];
     lines.extend(terms.costs.map(|costs| format!("  {}", sentence(costs))));
     let assumed = terms.assumed.iter();

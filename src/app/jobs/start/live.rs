@@ -1,6 +1,7 @@
 //! A new live job: values that are not given are read from the chain; what cannot be read is an error.
 
 use alloy_primitives::Address;
+use rust_decimal::Decimal;
 
 use super::{
     listing::look_up,
@@ -12,6 +13,7 @@ use crate::{
     app::{App, AppError, ErrorKind, ticker::is_ticker, wallets},
     chain::{ChainSpec, LiveChain, agreed_token_info, one_node_warning},
     domain::{
+        brief,
         chains::USDC_DECIMALS,
         config::{JobConfig, SourceName},
         job::{Account, Realm, Token},
@@ -269,8 +271,14 @@ async fn require_price(app: &App, plan: &mut Plan<'_>, quote: Address) -> Result
             }
             Err(missing) => return Err(AppError::Network(missing.to_string())),
         };
+        let price = brief_price(observed.price_usd);
         plan.assumed
-            .push(format!("{} says {} USD now", observed.source, observed.price_usd).into());
+            .push(format!("{} says {price} USD now", observed.source).into());
     }
     Ok(())
+}
+
+/// As people read it; one that is no price is shown as it came.
+fn brief_price(value: Decimal) -> String {
+    Price::new(value).map_or_else(|_| value.to_string(), brief::price)
 }
