@@ -12,6 +12,7 @@ use crate::{
         error::AppError,
         health::{self, Answering},
         message::{Advice, message},
+        name::JobName,
     },
     config::{self, Settings},
     domain::{Timestamp, config::SourceName, job::JobStatus},
@@ -260,7 +261,7 @@ async fn sources(app: &App) -> Result<Vec<Check>, AppError> {
     for (job, answers) in jobs.iter().zip(answers) {
         asked.extend(&job.config.price.sources);
         for missing in answers.into_iter().filter_map(Result::err) {
-            problems.insert(format!("job {}: {missing}", job.id));
+            problems.insert(format!("{}: {missing}", JobName::from(job)));
         }
     }
     if problems.is_empty() {

@@ -6,11 +6,12 @@ use alloy_primitives::Address;
 
 use crate::{
     app::whole::Whole,
-    domain::{job::Realm, units::Usd},
+    domain::{brief, job::Realm, units::Usd},
     store::jobs::Job,
 };
 
-/// Tokens that a job held when it was removed: they stay where they are, and no job counts them.
+/// Tokens that a job held when it was removed: they stay where they are, and no job counts them. Displayed with few
+/// digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Left {
     pub tokens: Whole,
@@ -43,7 +44,8 @@ impl fmt::Display for Left {
             cost_usd,
             ..
         } = self;
-        write!(f, "{tokens} {symbol}, which cost {cost_usd} USD, stay in ")?;
+        let (tokens, cost) = (brief::amount(&tokens.to_string()), brief::usd(*cost_usd));
+        write!(f, "{tokens} {symbol}, which cost {cost} USD, stay in ")?;
         match self.realm {
             Realm::Paper => f.write_str("the paper wallet")?,
             Realm::Live => write!(f, "wallet {}", self.wallet)?,

@@ -17,7 +17,6 @@ use crate::{
         chains,
         decision::{Reason, Side},
         figures::{net, return_pct, value},
-        ids::JobId,
         job::{JobMode, Realm},
         price::series,
         trade::TradeStatus,
@@ -68,8 +67,8 @@ pub struct ReplayedTrade {
 
 #[derive(Debug, Serialize)]
 pub struct Replay {
-    pub job: JobId,
-    pub symbol: String,
+    #[serde(flatten)]
+    pub name: JobName,
     pub cycle: i32,
     pub samples: SeriesSummary,
     /// From the ledger.
@@ -124,8 +123,7 @@ pub async fn replay(app: &App, request: &ReplayRequest) -> Result<Replay, AppErr
         trades_changed: other.trades.iter().map(|trade| decided(trade, &job)).collect(),
         assumptions: assumed(&changed, &job),
         samples: rows.summary,
-        job: job.id,
-        symbol: job.token.symbol,
+        name: JobName::from(&job),
         cycle: job.cycle,
     })
 }
@@ -138,23 +136,24 @@ fn no_samples(job: &Job) -> AppError {
         )
     });
     AppError::Refused(format!(
-        "job {} has no price samples{since}; there is nothing to replay yet",
-        job.id
+        "{} has no price samples{since}; there is nothing to replay yet",
+        JobName::from(job)
     ))
 }
 
 fn setup(settings: &Settings, job: &Job) -> Result<Setup, AppError> {
     let Some(started_at) = job.started_at.filter(|_| job.cycle > 0) else {
         return Err(AppError::Refused(format!(
-            "job {} never started: there is nothing to replay",
-            job.id
+            "{} never started: there is nothing to replay",
+            JobName::from(job)
         )));
     };
     let usdc = chains::find(&job.account.chain).map(|chain| chain.usdc).ok();
     if usdc != Some(job.quote.address) {
         return Err(AppError::Refused(format!(
-            "job {} trades against {}, whose own price is not among the samples; only jobs against USDC can be replayed",
-            job.id, job.quote.symbol
+            "{} trades against {}, whose own price is not among the samples; only jobs against USDC can be replayed",
+            JobName::from(job),
+            job.quote.symbol
         )));
     }
     settings.paper.validate().map_err(AppError::Config)?;

@@ -10,6 +10,7 @@ use crate::{
     app::{
         context::App,
         error::AppError,
+        name::JobName,
         target::{self, Target},
     },
     domain::{
@@ -85,8 +86,8 @@ pub(super) async fn live_jobs(app: &App, named: &[Target]) -> Result<Vec<Job>, A
         let job = target::find_live(&app.pool, target).await?;
         if job.account.realm == Realm::Paper {
             return Err(AppError::Usage(format!(
-                "job {} is on paper; the policy is for live jobs only",
-                job.id
+                "{} is on paper; the policy is for live jobs only",
+                JobName::from(&job)
             )));
         }
         found.push(job);

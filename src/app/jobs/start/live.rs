@@ -10,7 +10,7 @@ use super::{
 };
 use crate::app::message::{Advice, Field, Message, message};
 use crate::{
-    app::{App, AppError, ErrorKind, ticker::is_ticker, wallets},
+    app::{App, AppError, ErrorKind, name::JobName, ticker::is_ticker, wallets},
     chain::{ChainSpec, LiveChain, agreed_token_info, one_node_warning},
     domain::{
         brief,
@@ -151,8 +151,9 @@ pub(super) fn require_quote(
         return Ok(());
     }
     let problem = format!(
-        "job {} pays with {}, which never changes; run ",
-        job.id, job.quote.symbol
+        "{} pays with {}, which never changes; run ",
+        JobName::from(job),
+        job.quote.symbol
     );
     let without = format!(" {asked}, or start it without ");
     let first = " first to pay with ";

@@ -22,6 +22,7 @@ use crate::{
         Actor, App, AppError,
         costs::{self, Costs, CostsOf},
         jobs::{config::check_window, recorded},
+        name::JobName,
         policy,
     },
     config::build_job_config,
@@ -126,10 +127,10 @@ fn this_wallets(app: &App, realm: Realm, mut known: Vec<Job>) -> Result<Option<J
     if known.len() > 1 {
         let jobs: Vec<String> = known
             .iter()
-            .map(|job| format!("{} (wallet {})", job.id, job.account.wallet))
+            .map(|job| format!("{} (wallet {})", JobName::from(job), job.account.wallet))
             .collect();
         return Err(AppError::Refused(format!(
-            "jobs {} trade this token; set wallet.address to choose the wallet",
+            "{} trade this token; set wallet.address to choose the wallet",
             jobs.join(" and ")
         )));
     }
@@ -147,11 +148,9 @@ async fn not_allowed(app: &App, job: JobId) -> Result<Option<NotAllowed>, AppErr
 
 /// Refuses changes to fixed properties, and a job that may not trade.
 fn check_same(request: &StartRequest, job: &Job) -> Result<(), AppError> {
+    let name = JobName::from(job);
     if request.mode.is_some_and(|mode| mode != job.mode) {
-        let problem = format!(
-            "job {} of this token has mode {}, which never changes; run ",
-            job.id, job.mode
-        );
+        let problem = format!("{name} has mode {}, which never changes; run ", job.mode);
         let first = " first, or start it without ";
         return Err(message![problem, Advice::Remove(job.id), first, Field::Mode].refused());
     }
@@ -163,18 +162,16 @@ fn check_same(request: &StartRequest, job: &Job) -> Result<(), AppError> {
         .is_some_and(|given| *given != token.symbol);
     if other_decimals || other_symbol {
         let problem = format!(
-            "job {} knows this token as {} with {} decimals, which never changes; run ",
-            job.id, token.symbol, token.decimals
+            "{name} knows this token as {} with {} decimals, which never changes; run ",
+            token.symbol, token.decimals
         );
         let first = " first, or start it without ";
         let remove = Advice::Remove(job.id);
         return Err(message![problem, remove, first, Field::Symbol, " and ", Field::Decimals].refused());
     }
     if let Some(refused) = &job.refused {
-        let problem = format!(
-            "job {} cannot trade, its configuration is refused: {refused}; change it with ",
-            job.id
-        );
+        let problem =
+            format!("{name} cannot trade, its configuration is refused: {refused}; change it with ");
         return Err(message![problem, edit(job)].refused());
     }
     Ok(())
@@ -198,7 +195,8 @@ async fn again(app: &App, request: &StartRequest, job: Job) -> Result<Prepared, 
     }
     let given = request.with_budget(request.given.clone(), job.mode)?;
     if !given.is_empty() && build_job_config(&job.config, job.mode, &given)? != job.config {
-        let problem = format!("job {} has another configuration; change it with ", job.id);
+        let name = JobName::from(&job);
+        let problem = format!("{name} has another configuration; change it with ");
         return Err(message![problem, edit(&job)].refused());
     }
     let quote_price = match job.account.realm {

@@ -12,6 +12,7 @@ use crate::{
             deadline,
         },
         message::{Advice, Message, message},
+        name::JobName,
         whole::Whole,
     },
     domain::{
@@ -33,9 +34,11 @@ pub(super) fn replaceable(job: Job) -> Result<JobId, AppError> {
         return Ok(job.id);
     }
     Err(AppError::Refused(format!(
-        "job {} ({}, {}) trades this token already, and a wallet has one job for each token; `remove` it first, or use \
+        "{} trades this token already, in mode {}, {}, and a wallet has one job for each token; `remove` it first, or use \
          another wallet",
-        job.id, job.mode, job.status
+        JobName::from(&job),
+        job.mode,
+        job.status
     )))
 }
 
