@@ -62,13 +62,16 @@ CREATE TABLE jobs (
     updated_at            timestamptz NOT NULL DEFAULT now(),
     started_at            timestamptz,
     stopped_at            timestamptz,
+    -- Makes an order that is given twice be placed once.
+    request_key           text        CHECK (length(request_key) BETWEEN 1 AND 100),
     archived_at           timestamptz,
     CONSTRAINT jobs_status_before_stop CHECK ((status IN ('PAUSED', 'ERROR')) = (status_before_stop IS NOT NULL)),
     CONSTRAINT jobs_paused_by CHECK (paused_by IS NULL OR status = 'PAUSED'),
     CONSTRAINT jobs_stopped_by CHECK (stopped_by IS NULL OR status IN ('PAUSED', 'IDLE')),
     CONSTRAINT jobs_liquidating_has_plan CHECK (status <> 'LIQUIDATING' OR liquidation IS NOT NULL),
     CONSTRAINT jobs_archived_only_idle CHECK (archived_at IS NULL OR status = 'IDLE'),
-    CONSTRAINT jobs_no_cost_without_tokens CHECK (token_balance > 0 OR cost_basis = 0)
+    CONSTRAINT jobs_no_cost_without_tokens CHECK (token_balance > 0 OR cost_basis = 0),
+    CONSTRAINT jobs_once_per_key UNIQUE (realm, chain, wallet, request_key)
 );
 CREATE UNIQUE INDEX jobs_one_per_position ON jobs (realm, chain, wallet, token_address) WHERE archived_at IS NULL;
 

@@ -13,6 +13,9 @@ use crate::config::Settings;
 /// A service that answers later than this counts as down.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What a service answers that lives.
+const ALIVE: &str = "alive";
+
 /// Which check to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probe {
@@ -47,11 +50,7 @@ pub async fn ask(settings: &Settings, probe: Probe) -> Result<Healthy, AppError>
         Probe::Ready => "readyz",
     };
     let url = url(address, page);
-    let client = reqwest::Client::builder()
-        .timeout(PATIENCE)
-        .no_proxy()
-        .build()
-        .map_err(|error| AppError::Internal(error.to_string()))?;
+    let client = client().map_err(|error| AppError::Internal(error.to_string()))?;
     let unreachable = |error: reqwest::Error| {
         AppError::NotReady(format!(
             "nothing answers at {url}: {}; is the service running, with the same metrics.listen?",
@@ -65,6 +64,41 @@ pub async fn ask(settings: &Settings, probe: Probe) -> Result<Healthy, AppError>
         return Err(AppError::NotReady(format!("{url}: {said}")));
     }
     Ok(Healthy { said, url })
+}
+
+/// What answers at an address of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answering {
+    /// A service of this program.
+    Service,
+    /// Another program, and how it showed.
+    Another(String),
+    /// Nothing listens there.
+    Nobody,
+}
+
+/// Asks who has the address of the metrics.
+pub(super) async fn who_answers(address: SocketAddr) -> Answering {
+    let Ok(client) = client() else {
+        return Answering::Nobody;
+    };
+    let answer = match client.get(url(address, "healthz")).send().await {
+        Ok(answer) => answer,
+        Err(error) if error.is_connect() => return Answering::Nobody,
+        Err(error) if error.is_timeout() => {
+            return Answering::Another(format!("no answer within {} s", PATIENCE.as_secs()));
+        }
+        Err(_) => return Answering::Another("it does not speak HTTP".to_owned()),
+    };
+    let status = answer.status();
+    match answer.text().await {
+        Ok(said) if status.is_success() && said.trim() == ALIVE => Answering::Service,
+        _ => Answering::Another(format!("/healthz answers {status}, and not as lgi-mm does")),
+    }
+}
+
+fn client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()
 }
 
 /// A service that listens on every address is queried through loopback.

@@ -66,8 +66,15 @@ pub enum Advice {
         wallet: Address,
         chain: String,
     },
+    /// Make tokens of the wallet a job's own, at what they cost.
+    AdoptTokens {
+        tokens: String,
+        cost: String,
+    },
     /// Allow a job's trades in the policy.
     Allow(JobId),
+    /// Allow the trades of the live job of a token in the policy.
+    AllowToken(Address),
     /// Write this entry into the policy.
     AllowEntry(Box<Entry>),
     /// Add tokens that no job tracks to a job.
@@ -75,7 +82,11 @@ pub enum Advice {
     /// Run scheduler and worker in one process.
     Daemon,
     /// Give the paper wallet tokens of this contract.
-    FundPaper(Address),
+    FundPaper {
+        token: Address,
+        chain: String,
+        decimals: u8,
+    },
     /// Change a key of a job's configuration; `None`: of the job in question.
     Edit {
         job: Option<JobId>,
@@ -91,6 +102,8 @@ pub enum Advice {
     NewWallet,
     ImportWallet,
     CheckWallets,
+    /// Buy a token once.
+    Buy(Address),
     Pause(JobId),
     /// Remove a job that is idle; its history stays.
     Remove(JobId),

@@ -1,6 +1,10 @@
 //! The paper venue: its money, and faults for testing alerts and crashes.
 
-use std::{str::FromStr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    str::FromStr,
+    time::Duration,
+};
 
 use alloy_primitives::Address;
 use rust_decimal::Decimal;
@@ -11,6 +15,7 @@ use super::{
     actor::Actor,
     context::App,
     error::AppError,
+    target::{address, is_address},
     trail::{self, Action},
     whole::Whole,
 };
@@ -25,10 +30,16 @@ use crate::{
         units::{Amount, NATIVE_DECIMALS},
     },
     paper::{ActiveFault, Fault, Funding, audit, default_wallet},
-    store::moves,
+    store::{
+        jobs::{self, Filter},
+        moves,
+    },
 };
 
 pub use crate::paper::FaultKind;
+
+/// Decimals of a token that nobody knows: those of most, as a paper job assumes.
+const USUAL_DECIMALS: u8 = 18;
 
 /// New balances of the paper wallet, whole coins; `None` keeps a balance.
 #[derive(Debug, Clone, Default)]
@@ -37,11 +48,13 @@ pub struct FundRequest {
     pub usdc: Option<Decimal>,
     /// The native coin.
     pub native: Option<Decimal>,
-    /// Tokens of paper jobs.
+    /// Tokens.
     pub tokens: Vec<TokenFunds>,
+    /// Decimals of tokens that no job trades or traded; none: 18.
+    pub decimals: Option<u8>,
 }
 
-/// A new balance of a token that a paper job trades: `CLAWD=1500.5`, or an address instead of the ticker.
+/// A new balance of a token: `0x..=1500.5`, or the ticker of a token that a paper job trades instead of the address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenFunds {
     /// Address or ticker.
@@ -163,7 +176,15 @@ fn checksum_or_null<S: Serializer>(address: &Option<Address>, to: S) -> Result<S
 /// # Errors
 /// [`AppError`] for an unknown chain, or a database that fails.
 pub async fn wallet(app: &App, chain: &str) -> Result<PaperWallet, AppError> {
-    let known = known_chain(chain)?;
+    shown(app, known_chain(chain)?, &BTreeMap::new()).await
+}
+
+/// The wallet, where `given` are the decimals of tokens that no job knows.
+async fn shown(
+    app: &App,
+    known: &'static ChainInfo,
+    given: &BTreeMap<Address, u8>,
+) -> Result<PaperWallet, AppError> {
     // Adding zero creates the wallet.
     let nothing = Funding::Add(Amount::ZERO);
     let paper = app.paper().await?;
@@ -190,6 +211,7 @@ pub async fn wallet(app: &App, chain: &str) -> Result<PaperWallet, AppError> {
             Asset::Token(token) => (ticker(token), Some(token)),
         };
         let decimals = named.as_ref().map(|(_, decimals)| *decimals);
+        let decimals = decimals.or_else(|| given.get(&token?).copied());
         let whole = |amount: Amount| Whole::new(amount, decimals.unwrap_or(0));
         let address = || token.map_or_else(String::new, |token| token.to_checksum(None));
         PaperBalance {
@@ -227,7 +249,11 @@ pub async fn fund(
         .native
         .map(|whole| Money::new(Field::Native, whole, NATIVE_DECIMALS));
     let (usdc, native) = (usdc.transpose()?, native.transpose()?);
-    let mut funds = tokens(app, known, &request.tokens).await?;
+    let (mut funds, mut given) = (Vec::new(), BTreeMap::new());
+    for (token, decimals, money) in tokens(app, known, request).await? {
+        given.insert(token, decimals);
+        funds.push((Asset::Token(token), money));
+    }
     funds.extend(usdc.map(|money| (Asset::Token(known.usdc), money)));
     funds.extend(native.map(|money| (Asset::Native, money)));
     let paper = app.paper().await?;
@@ -238,57 +264,87 @@ pub async fn fund(
             .fund(known.name, default_wallet(), asset, Funding::Set(money.units))
             .await?;
     }
-    wallet(app, chain).await
+    shown(app, known, &given).await
 }
 
-/// New balances of tokens. Only a job knows a token's decimals.
-async fn tokens(app: &App, chain: &ChainInfo, given: &[TokenFunds]) -> Result<Vec<(Asset, Money)>, AppError> {
-    if given.is_empty() {
+/// New balances of tokens.
+async fn tokens(
+    app: &App,
+    chain: &ChainInfo,
+    request: &FundRequest,
+) -> Result<Vec<(Address, u8, Money)>, AppError> {
+    if request.tokens.is_empty() {
         return Ok(vec![]);
     }
-    let mut known: Vec<Token> = moves::parties(&app.pool)
-        .await?
+    let on_chain = Filter {
+        chain: Some(chain.name.to_owned()),
+        ..Filter::default()
+    };
+    let traded = jobs::list(&app.pool, &on_chain).await?;
+    let traded: Vec<Token> = traded
         .into_iter()
-        .filter(|party| party.realm() == Realm::Paper && party.account.chain == chain.name)
-        .map(|party| party.token)
+        .filter(|job| job.account.realm == Realm::Paper)
+        .map(|job| job.token)
         .collect();
-    known.sort_unstable_by_key(|token| token.address);
-    known.dedup_by_key(|token| token.address);
-    given.iter().map(|given| of_token(chain, &known, given)).collect()
+    // A token keeps its decimals: jobs of both realms, and removed ones, say them.
+    let ever = moves::parties(&app.pool).await?;
+    let decimals = |address: Address| {
+        let of_chain = ever.iter().filter(|party| party.account.chain == chain.name);
+        of_chain
+            .flat_map(|party| [&party.token, &party.quote])
+            .find(|token| token.address == address)
+            .map(|token| token.decimals)
+    };
+    let funds = request.tokens.iter().map(|given| {
+        let address = named(chain, &traded, &given.token)?;
+        let known = decimals(address).or(request.decimals);
+        let decimals = known.unwrap_or(USUAL_DECIMALS);
+        Ok((address, decimals, of_token(address, decimals, given)?))
+    });
+    funds.collect()
 }
 
-fn of_token(chain: &ChainInfo, known: &[Token], given: &TokenFunds) -> Result<(Asset, Money), AppError> {
-    let named = |token: &&Token| {
-        token.symbol.eq_ignore_ascii_case(&given.token)
-            || token.address.to_string().eq_ignore_ascii_case(&given.token)
-    };
-    let found: Vec<&Token> = known.iter().filter(named).collect();
-    let wrong = |problem: String| message![Field::Token, problem].bad_input();
-    let [token] = found.as_slice() else {
-        let many = if found.is_empty() {
-            "no paper job"
-        } else {
-            "paper jobs with different tokens"
-        };
-        return Err(message![
-            Field::Token,
-            format!(
-                " {}: {many} on {} trade this; give the address of a token that has a paper job: ",
-                given.token, chain.name
-            ),
-            Advice::ListJobs,
-            " shows them"
-        ]
-        .bad_input());
-    };
-    let units = Amount::from_whole(&given.balance, token.decimals)
-        .map_err(|error| wrong(format!(" {}={}: {error}", given.token, given.balance)))?;
-    let money = Money {
-        name: token.address.to_checksum(None),
+/// The token that is meant: an address, or the ticker of a token that a paper job trades.
+fn named(chain: &ChainInfo, traded: &[Token], text: &str) -> Result<Address, AppError> {
+    if is_address(text) {
+        return address(text);
+    }
+    let called = traded
+        .iter()
+        .filter(|token| token.symbol.eq_ignore_ascii_case(text));
+    let found: BTreeSet<Address> = called.map(|token| token.address).collect();
+    match (found.first(), found.len()) {
+        (Some(only), 1) => Ok(*only),
+        (Some(_), _) => {
+            let listed: Vec<String> = found.iter().map(Address::to_string).collect();
+            let problem = format!(
+                " {text}: paper jobs on {} trade several tokens of this name: {}; give the address",
+                chain.name,
+                listed.join(", ")
+            );
+            Err(message![Field::Token, problem].bad_input())
+        }
+        (None, _) => {
+            let problem = format!(
+                " {text}: no paper job on {} trades a token of this name; give the token's address, 0x and 40 hexadecimal \
+                 digits, or the ticker of a job that ",
+                chain.name
+            );
+            Err(message![Field::Token, problem, Advice::ListJobs, " shows"].bad_input())
+        }
+    }
+}
+
+fn of_token(address: Address, decimals: u8, given: &TokenFunds) -> Result<Money, AppError> {
+    let units = Amount::from_whole(&given.balance, decimals).map_err(|error| {
+        let problem = format!(" {}={}: {error}", given.token, given.balance);
+        message![Field::Token, problem].bad_input()
+    })?;
+    Ok(Money {
+        name: address.to_checksum(None),
         whole: given.balance.clone(),
         units,
-    };
-    Ok((Asset::Token(token.address), money))
+    })
 }
 
 /// A requested amount.
@@ -334,7 +390,7 @@ pub async fn add_fault(
     let known = known_chain(chain)?;
     let token = request.token.as_deref();
     let fault = Fault {
-        token: token.map(super::target::address).transpose()?,
+        token: token.map(address).transpose()?,
         count: request.times,
         lasts: request.lasts,
         delay: request.delay,

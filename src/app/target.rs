@@ -8,6 +8,7 @@ use super::{
     name::JobName,
 };
 use crate::app::message::{Advice, Field, Message, message};
+use crate::domain::job::Realm;
 use crate::store::jobs::{self, Filter, Job};
 
 /// The job that a user means, as they wrote it.
@@ -96,6 +97,19 @@ pub(super) async fn find(pool: &PgPool, target: &Target) -> Result<Job, AppError
             "a job was looked for and not answered".to_owned(),
         ))
     })
+}
+
+/// The same for what concerns live jobs only: a paper job of the same name is meant only where there is no live one.
+///
+/// # Errors
+/// See [`find`].
+pub(super) async fn find_live(pool: &PgPool, target: &Target) -> Result<Job, AppError> {
+    let mut live = jobs::list(pool, &Filter::default()).await?;
+    live.retain(|job| job.account.realm == Realm::Live);
+    match choose(&live, target) {
+        Err(error) if error.kind() == ErrorKind::NotFound => find(pool, target).await,
+        found => found,
+    }
 }
 
 /// Finds the job that each target means, in their order.

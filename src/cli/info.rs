@@ -1,6 +1,6 @@
 //! `info`: what this installation consists of.
 
-use super::out::{Out, counted, moment, when};
+use super::out::{Look, Out, counted, moment, when};
 use crate::{
     app::{
         AppError,
@@ -30,9 +30,13 @@ fn text(view: &InfoView) -> String {
     lines.push(("time zones", view.time_zones.clone()));
     lines.extend(processes(view));
     let widest = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let look = Look::current();
     lines
         .iter()
-        .map(|(name, value)| format!("{name:widest$}  {value}\n"))
+        .map(|(name, value)| {
+            let value = look.wrapped(value, widest.saturating_add(2));
+            format!("{name:widest$}  {value}\n")
+        })
         .collect()
 }
 

@@ -37,7 +37,7 @@ mod wording;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::{
@@ -233,6 +233,22 @@ enum Command {
     },
 }
 
+/// Reads the arguments. A negative number is the value of a flag that has one, never a flag: what is wrong with it is
+/// then said by its name.
+fn parsed(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let matches = with_negative_numbers(Cli::command()).try_get_matches_from(arguments)?;
+    Cli::from_arg_matches(&matches)
+}
+
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    command
+        .mut_args(|argument| match argument.get_action().takes_values() {
+            true => argument.allow_negative_numbers(true),
+            false => argument,
+        })
+        .mut_subcommands(with_negative_numbers)
+}
+
 /// Parses and runs the command, and prints its error.
 pub async fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     config::zones::install();
@@ -240,7 +256,7 @@ pub async fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     if let Some(answered) = completions::answer(Cli::command, &arguments) {
         return ExitCode::from(answered.map_or_else(|error| Exit::of(&error).code(), |()| Exit::Done.code()));
     }
-    let cli = match Cli::try_parse_from(&arguments) {
+    let cli = match parsed(&arguments) {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() && want_json(&arguments) => {
             let message = error.render().to_string();

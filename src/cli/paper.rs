@@ -37,10 +37,13 @@ pub(super) enum PaperCommand {
         /// New balance of the native coin, for gas, whole coins
         #[arg(long)]
         native: Option<Decimal>,
-        /// New balance of a token that a paper job trades, whole tokens, such as CLAWD=1500.5: by its ticker or
-        /// address; may be given several times
+        /// New balance of a token, whole tokens, such as 0x..=1500.5: by its address, or by the ticker of a paper job;
+        /// may be given several times
         #[arg(long = "token", value_name = "TOKEN=AMOUNT")]
         tokens: Vec<TokenFunds>,
+        /// Decimals of a token that no job trades or traded [default: 18]
+        #[arg(long, value_parser = clap::value_parser!(u8).range(0..=36))]
+        decimals: Option<u8>,
         /// Chain of the paper venue
         #[arg(long, default_value = "base")]
         chain: String,
@@ -79,12 +82,14 @@ pub(super) async fn run(settings: &Settings, out: Out, command: &PaperCommand) -
             usdc,
             native,
             tokens,
+            decimals,
             chain,
         } => {
             let request = FundRequest {
                 usdc: *usdc,
                 native: *native,
                 tokens: tokens.clone(),
+                decimals: *decimals,
             };
             show(out, &paper::fund(&app, chain, &request, &actor()).await?)
         }

@@ -1,12 +1,15 @@
 //! `reconcile`: compares the ledger with the chain.
 
+use std::collections::BTreeSet;
+
+use alloy_primitives::Address;
 use clap::Args;
 use rust_decimal::Decimal;
 
 use super::{
     adopt,
     confirm::{asks, confirm},
-    out::{Out, table, tokens},
+    out::{Look, Out, table, tokens},
     target::actor,
 };
 use crate::{
@@ -74,14 +77,18 @@ pub(super) async fn run(settings: &Settings, out: Out, args: &ReconcileArgs) -> 
 
 fn text(view: &Comparison, applied: bool) -> String {
     let mut parts = vec![signer_table(&view.signers), balance_table(&view.balances)];
-    parts.extend(view.signers.iter().flat_map(signer_remarks));
-    parts.extend(view.balances.iter().filter_map(balance_remark));
+    let look = Look::current();
+    let mut remarks = short_names(&view.signers);
+    remarks.extend(view.signers.iter().flat_map(signer_remarks));
+    remarks.extend(view.balances.iter().filter_map(balance_remark));
+    parts.extend(remarks.iter().map(|remark| look.wrapped(remark, 0)));
     let repairs = view.repairs();
     parts.push(match (applied, view.agree, repairs.is_empty()) {
         (_, true, _) => "ledger and chain agree".to_owned(),
         (true, ..) if view.done.is_empty() => "nothing could be repaired; see the last column".to_owned(),
         (true, ..) => format!("done:\n  {}", view.done.join("\n  ")),
         (false, _, false) => {
+            let repairs: Vec<String> = repairs.iter().map(|repair| look.wrapped(repair, 2)).collect();
             let repairs = repairs.join("\n  ");
             format!("nothing was changed; `lgi-mm reconcile --apply` would do this:\n  {repairs}")
         }
@@ -95,10 +102,15 @@ fn signer_table(signers: &[SignerView]) -> String {
     if signers.is_empty() {
         return "no signer has traded yet".to_owned();
     }
+    let whole = whole_wallets();
     let rows = signers.iter().map(|signer| {
         vec![
             format!("{} {}", signer.realm, signer.chain),
-            signer.wallet.to_string(),
+            if whole {
+                signer.wallet.to_string()
+            } else {
+                short(signer.wallet)
+            },
             signer.next_nonce.to_string(),
             signer
                 .chain_nonce
@@ -139,6 +151,34 @@ fn balance_table(balances: &[BalanceView]) -> String {
         "repair",
     ];
     table(&header, rows)
+}
+
+/// On a terminal of fewer columns wallets are shortened in the table, and written out below it.
+const WHOLE_WALLETS: usize = 130;
+
+fn whole_wallets() -> bool {
+    let look = Look::current();
+    look.plain || look.wide || look.width() >= WHOLE_WALLETS
+}
+
+/// `0x9A42..1f3B`
+fn short(wallet: Address) -> String {
+    let text = wallet.to_checksum(None);
+    match (text.get(..6), text.get(38..)) {
+        (Some(first), Some(last)) => format!("{first}..{last}"),
+        _ => text,
+    }
+}
+
+fn short_names(signers: &[SignerView]) -> Vec<String> {
+    if whole_wallets() {
+        return vec![];
+    }
+    let wallets: BTreeSet<Address> = signers.iter().map(|signer| signer.wallet).collect();
+    wallets
+        .into_iter()
+        .map(|wallet| format!("{} is {wallet}", short(wallet)))
+        .collect()
 }
 
 /// Surplus of the wallet over the ledger.

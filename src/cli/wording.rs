@@ -21,14 +21,20 @@ impl Wording for CommandLine {
             Advice::AllowEntry(entry) => return allow(entry),
             Advice::Set(assignment) => return format!("--set {assignment}"),
             Advice::Adopt { wallet, chain } => format!("reconcile --adopt {wallet} --chain {chain}"),
+            Advice::AdoptTokens { tokens, cost } => format!("adopt JOB {tokens} --cost {cost}"),
             Advice::Allow(job) => format!("policy allow '#{job}'"),
+            Advice::AllowToken(token) => format!("policy allow {token}"),
             Advice::CountIn => "reconcile --count-in JOB --cost USD".to_owned(),
             Advice::Daemon => "daemon".to_owned(),
             Advice::Edit { job, assignment } => {
                 let job = job.map_or_else(|| "JOB".to_owned(), |job| job.to_string());
                 format!("config edit {job} --set {assignment}")
             }
-            Advice::FundPaper(token) => format!("paper fund --token {token}=AMOUNT"),
+            Advice::FundPaper {
+                token,
+                chain,
+                decimals,
+            } => format!("paper fund --token {token}=AMOUNT --chain {chain} --decimals {decimals}"),
             Advice::ListJobs => "list".to_owned(),
             Advice::ListKeys => "config keys".to_owned(),
             Advice::ListTokens => "token list".to_owned(),
@@ -37,6 +43,7 @@ impl Wording for CommandLine {
             Advice::NewWallet => "wallet new".to_owned(),
             Advice::ImportWallet => "wallet import".to_owned(),
             Advice::CheckWallets => "wallet check".to_owned(),
+            Advice::Buy(token) => format!("order buy {token} --amount USD"),
             Advice::Pause(job) => format!("pause {job}"),
             Advice::Remove(job) => format!("remove {job}"),
             Advice::Pools(token) => format!("pools {token}"),
@@ -179,6 +186,7 @@ mod tests {
             },
             Advice::Allow(JobId(7)),
             Advice::AllowEntry(Box::new(entry())),
+            Advice::AllowToken(Address::repeat_byte(7)),
             Advice::CheckPolicy,
             Advice::CheckWallets,
             Advice::CountIn,
@@ -187,7 +195,16 @@ mod tests {
                 job: Some(JobId(7)),
                 assignment: "price.sources=..",
             },
-            Advice::FundPaper(Address::repeat_byte(7)),
+            Advice::FundPaper {
+                token: Address::repeat_byte(7),
+                chain: "base".to_owned(),
+                decimals: 18,
+            },
+            Advice::AdoptTokens {
+                tokens: "12.5".to_owned(),
+                cost: "30".to_owned(),
+            },
+            Advice::Buy(Address::repeat_byte(7)),
             Advice::ImportWallet,
             Advice::ListJobs,
             Advice::ListKeys,
@@ -224,6 +241,7 @@ mod tests {
                 _ => CommandLine
                     .advice(&advice)
                     .replace("--count-in JOB --cost USD", "--count-in 7 --cost 1")
+                    .replace("--amount USD", "--amount 1")
                     .replace("=AMOUNT", "=1.5"),
             };
             let words = given.trim_matches('`').split(' ');

@@ -7,6 +7,7 @@ use strum::VariantArray;
 
 use super::{
     error::SettingsError,
+    instants,
     layers::{Layer, LayerError, typed},
 };
 use crate::domain::{
@@ -128,6 +129,7 @@ pub fn build_job_config(
         }
         known.push(layer);
     }
+    unknown.extend(instants::read(&lower.values, &mut known));
     let file: Result<JobConfigFile, _> = typed(&lower.values, &known);
     match file {
         Ok(file) if unknown.is_empty() => file.validated(mode).map_err(SettingsError::Invalid),

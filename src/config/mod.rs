@@ -8,6 +8,7 @@ mod database;
 mod environment;
 mod error;
 mod fingerprint;
+mod instants;
 mod job;
 mod layers;
 mod live;

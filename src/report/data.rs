@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rust_decimal::{Decimal, prelude::ToPrimitive};
+use rust_decimal::{Decimal, RoundingStrategy, prelude::ToPrimitive};
 use serde::Serialize;
 
 use super::{
@@ -30,6 +30,9 @@ pub const TRADES_MAX: usize = 20_000;
 
 /// Significant digits of drawn numbers: finer than any screen.
 const DRAWN_DIGITS: u32 = 7;
+
+/// Significant digits of a price, in texts and legends.
+const PRICE_DIGITS: u32 = 6;
 
 /// Minimum number of points of a chart when zoomed in.
 const POINTS_SHOWN_MIN: i64 = 12;
@@ -180,12 +183,24 @@ fn drawing(value: Decimal) -> f64 {
         .unwrap_or_default()
 }
 
+/// Cut to the cent, as the text shows it, so that a legend says the same; less than a cent keeps its first digits.
 fn usd(value: Usd) -> f64 {
-    drawing(value.decimal())
+    let cents = value
+        .decimal()
+        .round_dp_with_strategy(2, RoundingStrategy::ToZero);
+    if cents.is_zero() {
+        drawing(value.decimal())
+    } else {
+        cents.to_f64().unwrap_or_default()
+    }
 }
 
+/// Cut to as many digits as the text shows.
 fn price(value: Price) -> f64 {
-    drawing(value.decimal())
+    let cut = value
+        .decimal()
+        .round_sf_with_strategy(PRICE_DIGITS, RoundingStrategy::ToZero);
+    cut.unwrap_or(value.decimal()).to_f64().unwrap_or_default()
 }
 
 fn columns(points: &[Point]) -> Points {

@@ -3,8 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::html::{
-    cell, digits, dollars, duration, escape, list, moment, number, percent, price, signed, table, tokens,
-    tone,
+    cell, count, dollars, duration, escape, list, moment, number, percent, price, signed, table, tokens, tone,
 };
 use crate::{
     backtest::result::{BacktestResult, Benchmark, Comparison, Summary},
@@ -25,7 +24,7 @@ pub(super) fn period(result: &BacktestResult) -> String {
             moment(from),
             moment(to),
             duration(from, to),
-            digits(result.summary.ticks.into()),
+            count(result.summary.ticks),
         ),
         _ => "No tick was due within the prices".to_owned(),
     }
@@ -311,7 +310,7 @@ pub(super) fn reasons(result: &BacktestResult) -> String {
             );
             let cells = vec![
                 name,
-                number(&digits(total.ticks.into())),
+                number(&count(total.ticks)),
                 number(&format!("{share:.1} %")),
             ];
             (String::new(), cells)

@@ -8,9 +8,6 @@ use crate::domain::{
     units::{Price, Usd},
 };
 
-/// Displayed significant digits of a price or an amount.
-const DIGITS: u32 = 6;
-
 /// Escapes text for HTML content and quoted attributes.
 pub(super) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
@@ -39,15 +36,9 @@ pub(super) fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
     page
 }
 
-/// USD to the cent, half a cent to even; more digits for smaller amounts.
+/// USD to the cent, cut as the command line cuts it: both show the same figure.
 pub(super) fn dollars(value: Usd) -> String {
-    let exact = value.decimal();
-    let cents = exact.round_dp(2);
-    if cents.is_zero() && !exact.is_zero() {
-        exact.round_sf(2).unwrap_or(exact).normalize().to_string()
-    } else {
-        brief::grouped(&format!("{cents:.2}"))
-    }
+    brief::grouped(&brief::usd(value))
 }
 
 /// As [`dollars`], with its sign.
@@ -56,21 +47,18 @@ pub(super) fn signed(value: Usd) -> String {
     format!("{sign}{}", dollars(value))
 }
 
-/// Six significant digits.
-pub(super) fn digits(value: Decimal) -> String {
-    let short = value.round_sf(DIGITS).unwrap_or(value).normalize();
-    brief::grouped(&short.to_string())
+/// A number of things.
+pub(super) fn count(number: u64) -> String {
+    brief::grouped(&number.to_string())
 }
 
 pub(super) fn price(value: Option<Price>) -> String {
-    value.map_or_else(|| "-".to_owned(), |price| digits(price.decimal()))
+    value.map_or_else(|| "-".to_owned(), |price| brief::grouped(&brief::price(price)))
 }
 
-/// Whole tokens to six significant digits; text beyond the range of a decimal stays as it is.
+/// Whole tokens, cut to six significant digits or to all before the point.
 pub(super) fn tokens(whole: &str) -> String {
-    whole
-        .parse::<Decimal>()
-        .map_or_else(|_| brief::grouped(whole), digits)
+    brief::grouped(&brief::amount(whole))
 }
 
 /// Per cent with sign, two digits after the point.
@@ -197,10 +185,12 @@ mod tests {
         let usd = |text: &str| Usd::new(text.parse().expect("a number")).expect("USD");
         for (exact, shown) in [
             ("1234567.891", "1,234,567.89"),
+            ("7.999", "7.99"),
+            ("-7.999", "-7.99"),
             ("-1234.5", "-1,234.50"),
             ("999", "999.00"),
             ("0", "0.00"),
-            ("0.000123456", "0.00012"),
+            ("0.000123456", "0.0001234"),
             ("-0.004", "-0.004"),
         ] {
             assert_eq!(dollars(usd(exact)), shown);
@@ -209,11 +199,9 @@ mod tests {
             (signed(usd("3")), signed(usd("-3"))),
             ("+3.00".to_owned(), "-3.00".to_owned())
         );
-        assert_eq!(
-            digits("0.0000123456789".parse().expect("a number")),
-            "0.0000123457"
-        );
-        assert_eq!(digits("1234567.8".parse().expect("a number")), "1,234,570");
+        assert_eq!(tokens("0.0000123456789"), "1.23456e-5");
+        assert_eq!(tokens("1234567.8"), "1,234,567");
+        assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(
             tokens("123456789012345678901234567890123"),
             "123,456,789,012,345,678,901,234,567,890,123"

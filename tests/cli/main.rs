@@ -2,14 +2,18 @@
 #![expect(clippy::expect_used, reason = "an error in a test's set-up fails the test")]
 
 mod adopt;
+mod again;
 mod audit;
 mod backtest;
 mod bad_input;
 mod bad_settings;
 mod completions;
+mod doctor;
 mod editor;
+mod edits;
 mod export;
 mod followed;
+mod fund;
 mod gecko;
 mod help;
 mod history;

@@ -165,7 +165,7 @@ async fn an_order_that_cannot_be_says_what_to_do() {
     let ran = terminal.run(&order(&["buy", TOKEN, "--amount", "10"]));
     assert!(
         ran.stderr
-            .contains("job 1 (ACCUMULATE, RUNNING) trades this token already"),
+            .contains("job 1 (CLAWD, paper on base) trades this token already, in mode ACCUMULATE, RUNNING"),
         "{}",
         ran.story()
     );

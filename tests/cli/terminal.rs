@@ -244,6 +244,7 @@ pub fn settled() -> insta::internals::SettingsBindDropGuard {
         "[time zone rules] ",
     );
     settings.add_filter("PostgreSQL [^\"]+", "PostgreSQL [version and place]");
+    settings.add_filter(r"127\.0\.0\.1:9464, [a-z -]+", "[metrics]");
     settings.add_filter(
         r"no jobs in the database [^;]+;",
         "no jobs in the database [place];",

@@ -145,6 +145,34 @@ async fn a_status_fits_its_terminal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reconcile_fits_its_terminal() {
+    let terminal = long_things().await;
+    let _settled = settled();
+    for (columns, text) in at_each_width(&terminal, &["reconcile"]) {
+        assert_columns(&text, &["chain", "signer", "repair"]);
+        insta::assert_snapshot!(format!("reconcile_{columns}"), text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_fit_their_terminal() {
+    let terminal = long_things().await;
+    let _settled = settled();
+    for (columns, text) in at_each_width(&terminal, &["logs", "--since", "2026-01-01"]) {
+        assert_whole_instants(&text);
+        insta::assert_snapshot!(format!("logs_{columns}"), text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_info_says_fits_its_terminal() {
+    let terminal = long_things().await;
+    for (_, text) in at_each_width(&terminal, &["info"]) {
+        assert!(text.contains("processes"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_doctor_fits_its_terminal() {
     let terminal = long_things().await;
     let _varying = varying();

@@ -26,6 +26,7 @@ pub mod limits;
 pub mod liquidate;
 pub mod liquidity;
 pub mod lots;
+pub mod moment;
 pub mod notice;
 pub mod onchain;
 pub mod order;

@@ -356,44 +356,61 @@ pub enum WaitsFor {
     Trail,
 }
 
-/// What an order waits for after these facts; `facts.price` is the last accepted price, if there is one.
+/// What is known of an order between two ticks.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// Now.
+    pub now: Timestamp,
+    /// When its cycle started.
+    pub started_at: Timestamp,
+    /// The last accepted price and its instant; none before the first.
+    pub last_price: Option<(Price, Timestamp)>,
+    /// The best price since the order, of one that trails.
+    pub best: Option<Price>,
+    /// What was spent in this cycle, USD.
+    pub bought: Usd,
+    /// When each rule last filled.
+    pub last: LastFills,
+}
+
+/// What an order waits for.
 #[must_use]
-pub fn outlook(config: &OrderConfig, schedule: &ScheduleConfig, facts: &Facts, priced: bool) -> Outlook {
+pub fn outlook(config: &OrderConfig, schedule: &ScheduleConfig, known: &Known) -> Outlook {
     let (waits_for, at_usd) = match config.trigger() {
         Trigger::Market => (WaitsFor::Market, None),
         Trigger::Limit(limit) => (WaitsFor::Limit, Some(limit)),
         Trigger::Stop(stop) => (WaitsFor::Stop, Some(stop)),
-        Trigger::Trail(distance) => (WaitsFor::Trail, trails_at(config, distance, facts)),
+        Trigger::Trail(distance) => (WaitsFor::Trail, trails_at(config, distance, known.best)),
     };
     // A limit is reached from the other side than a stop.
     let falls = (waits_for == WaitsFor::Limit) == (config.side == OrderSide::Buy);
     let reached = |price: Price, at: Price| if falls { price <= at } else { price >= at };
-    let last = priced.then_some(facts.price);
+    let last = known.last_price.map(|(price, _)| price);
     let far = last.zip(at_usd).filter(|(price, at)| !reached(*price, *at));
-    let before = facts.last_price.filter(|(_, at)| *at >= facts.started_at);
-    let before = confirming_price(schedule, &facts.last, before, facts.now);
+    let before = known.last_price.filter(|(_, at)| *at >= known.started_at);
+    let before = confirming_price(schedule, &known.last, before, known.now);
     let stops = matches!(waits_for, WaitsFor::Stop | WaitsFor::Trail);
     Outlook {
         side: config.side.side(),
         waits_for,
         at_usd,
         distance_pct: far.and_then(|(price, at)| distance_pct(price, at)),
-        best_usd: facts.trailing_high.filter(|_| waits_for == WaitsFor::Trail),
+        best_usd: known.best.filter(|_| waits_for == WaitsFor::Trail),
         seen_once: stops && before.zip(at_usd).is_some_and(|(before, at)| reached(before, at)),
         left_usd: match config.side {
-            OrderSide::Buy => left_usd(config, facts.bought)
+            OrderSide::Buy => left_usd(config, known.bought)
                 .ok()
                 .map(|left| left.max(Usd::ZERO)),
             OrderSide::Sell => None,
         },
-        next_part: next_part(config, facts.started_at, &facts.last, facts.now),
+        next_part: next_part(config, known.started_at, &known.last, known.now),
         until: config.until,
     }
 }
 
 /// The price at which an order that trails trades, as long as its best price stands.
-fn trails_at(config: &OrderConfig, distance_pct: Decimal, facts: &Facts) -> Option<Price> {
-    let line = trailing_line(config.side, distance_pct, facts.trailing_high?).ok()?;
+fn trails_at(config: &OrderConfig, distance_pct: Decimal, best: Option<Price>) -> Option<Price> {
+    let line = trailing_line(config.side, distance_pct, best?).ok()?;
     let rounding = match config.side {
         OrderSide::Buy => Rounding::Up,
         OrderSide::Sell => Rounding::Down,

@@ -10,7 +10,9 @@ use crate::{
     app::{
         context::{App, redacted},
         error::AppError,
+        health::{self, Answering},
         message::{Advice, message},
+        name::JobName,
     },
     config::{self, Settings},
     domain::{Timestamp, config::SourceName, job::JobStatus},
@@ -94,7 +96,7 @@ async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError>
     checks.extend(live::examine(app).await?);
     checks.extend(sources(app).await?);
     checks.extend(receivers::examine(settings, app).await?);
-    checks.push(metrics_address(settings));
+    checks.push(metrics_address(settings).await);
     Ok(checks)
 }
 
@@ -176,17 +178,28 @@ fn stopped(health: &Health) -> Vec<Check> {
     checks
 }
 
-fn metrics_address(settings: &Settings) -> Check {
-    match settings.metrics_address() {
-        Some(address) if !address.ip().is_loopback() => Check::bad(
-            CheckStatus::Warn,
-            "metrics address",
-            address,
-            "metrics have no password: listen on 127.0.0.1, or put an authenticating proxy in front",
-        ),
-        Some(address) => Check::ok("metrics address", address),
-        None => Check::ok("metrics address", "off"),
+async fn metrics_address(settings: &Settings) -> Check {
+    let what = "metrics address";
+    let Some(address) = settings.metrics_address() else {
+        return Check::ok(what, "off");
+    };
+    let seen = match health::who_answers(address).await {
+        Answering::Another(said) => {
+            return Check::bad(
+                CheckStatus::Fail,
+                what,
+                format!("{address}: another program has it ({said})"),
+                "services cannot serve metrics and health checks there: set metrics.listen to a free address, or to off",
+            );
+        }
+        Answering::Service => format!("{address}, a service of lgi-mm answers"),
+        Answering::Nobody => format!("{address}, nothing listens there now"),
+    };
+    if address.ip().is_loopback() {
+        return Check::ok(what, seen);
     }
+    let fix = "metrics have no password: listen on 127.0.0.1, or put an authenticating proxy in front";
+    Check::bad(CheckStatus::Warn, what, seen, fix)
 }
 
 fn clock(health: &Health) -> Check {
@@ -249,7 +262,7 @@ async fn sources(app: &App) -> Result<Vec<Check>, AppError> {
     for (job, answers) in jobs.iter().zip(answers) {
         asked.extend(&job.config.price.sources);
         for missing in answers.into_iter().filter_map(Result::err) {
-            problems.insert(format!("job {}: {missing}", job.id));
+            problems.insert(format!("{}: {missing}", JobName::from(job)));
         }
     }
     if problems.is_empty() {

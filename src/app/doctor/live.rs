@@ -13,7 +13,7 @@ use super::{
 };
 use crate::app::message::{Advice, Field, message};
 use crate::{
-    app::{context::App, error::AppError},
+    app::{context::App, error::AppError, name::JobName},
     chain::{LiveChain, keystore::KeySource},
     domain::{
         config::Rules,
@@ -279,18 +279,18 @@ async fn holding(live: &LiveChain, job: &Job) -> Check {
         Ok(balances) if balances.first().is_some_and(|held| *held >= tracked) => Check::ok(
             what,
             format!(
-                "{} {} of job {} are there",
+                "{} {} of {} are there",
                 tracked.to_whole(job.token.decimals),
                 job.token.symbol,
-                job.id
+                JobName::from(job)
             ),
         ),
         Ok(balances) => Check::bad(
             CheckStatus::Fail,
             what,
             format!(
-                "job {} tracks {} {}, the wallet holds {}",
-                job.id,
+                "{} tracks {} {}, the wallet holds {}",
+                JobName::from(job),
                 tracked.to_whole(job.token.decimals),
                 job.token.symbol,
                 balances
@@ -359,7 +359,7 @@ async fn allowances(live: &LiveChain, job: &Job) -> Check {
         .map(|((token, spender), _)| format!("{} to {spender}", token.symbol))
         .collect();
     if left.is_empty() {
-        return Check::ok(what, format!("none left over by job {}", job.id));
+        return Check::ok(what, format!("none left over by {}", JobName::from(job)));
     }
     let fix = "the next trade replaces it with its own exact one; expected while a trade is open";
     Check::bad(CheckStatus::Warn, what, left.join(", "), fix)

@@ -3,7 +3,7 @@
 use super::check::{Check, CheckStatus};
 use crate::app::message::{Advice, message};
 use crate::{
-    app::{context::App, error::AppError, policy::need},
+    app::{context::App, error::AppError, name::JobName, policy::need},
     config::Settings,
     domain::job::{JobStatus, Realm},
     store::jobs::{self, Filter},
@@ -70,7 +70,7 @@ pub(super) async fn examine(app: &App) -> Result<Vec<Check>, AppError> {
             checks.push(Check::bad(
                 CheckStatus::Fail,
                 "policy of a job",
-                format!("job {}: the policy lacks {}", job.id, lacks.join("; ")),
+                format!("{}: the policy lacks {}", JobName::from(job), lacks.join("; ")),
                 message![
                     Advice::Allow(job.id),
                     " on the machine whose worker holds the key",

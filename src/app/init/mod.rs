@@ -206,7 +206,13 @@ impl Looked {
             live: true,
             ..paper.clone()
         };
-        let start = |from: StartFrom| vec![Advice::StartFrom(Box::new(from)), Advice::Daemon];
+        let start = |from: StartFrom| {
+            // Nothing is signed that the policy does not allow; a job is allowed once it is there.
+            let allow = from.live.then_some(Advice::AllowToken(from.token));
+            let start = Advice::StartFrom(Box::new(from));
+            let lines = [Some(start), allow, Some(Advice::Daemon)];
+            lines.into_iter().flatten().collect::<Vec<_>>()
+        };
         let wallet = wallets::choose(&self.settings)
             .is_err()
             .then_some(Advice::NewWallet);

@@ -208,7 +208,11 @@ pub(super) async fn free(
         Realm::Paper => message![
             problem,
             "; ",
-            Advice::FundPaper(token.address),
+            Advice::FundPaper {
+                token: token.address,
+                chain: account.chain.clone(),
+                decimals: token.decimals,
+            },
             " sets how many the paper wallet holds"
         ],
     }

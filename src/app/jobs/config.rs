@@ -6,7 +6,10 @@ use serde::Serialize;
 use serde_json::Value;
 use strum::VariantArray;
 
-use super::selected::{Jobs, Refused, Selected};
+use super::{
+    deadline::in_time,
+    selected::{Jobs, Refused, Selected},
+};
 use crate::{
     app::{
         Actor, App, AppError, Target,
@@ -17,12 +20,13 @@ use crate::{
     },
     config::{JobLayers, Settings, build_job_config},
     domain::{
-        config::{InvalidConfig, JobConfig, KEYS},
+        Timestamp,
+        config::{InvalidConfig, JobConfig, KEYS, OrderConfig, OrderSide},
         ids::JobId,
-        job::{JobMode, Realm},
+        job::{JobMode, JobStatus, Realm},
         samples::shortest_window,
     },
-    store::{bulk, jobs::Job},
+    store::{self, bulk, jobs::Job},
 };
 
 /// A job's configuration and its version.
@@ -101,9 +105,10 @@ pub async fn propose(app: &App, request: &EditRequest) -> Result<Proposal, AppEr
         edits: vec![],
         unchanged: vec![],
     };
+    let now = store::now(&app.pool).await?;
     for job in selected.jobs {
         let name = JobName::from(&job);
-        match changed(&job, &request.given, &app.settings) {
+        match changed(&job, &request.given, &app.settings, now) {
             Ok(config) if config == job.config => proposal.unchanged.push(name),
             Ok(_)
                 if request
@@ -221,7 +226,7 @@ fn leaves(config: &JobConfig) -> BTreeMap<String, Value> {
     found
 }
 
-fn changed(job: &Job, given: &JobLayers, settings: &Settings) -> Result<JobConfig, AppError> {
+fn changed(job: &Job, given: &JobLayers, settings: &Settings, now: Timestamp) -> Result<JobConfig, AppError> {
     let config = build_job_config(&job.config, job.mode, given)?;
     config
         .validate_for(job.mode, job.account.realm, &job.account.chain)
@@ -229,10 +234,40 @@ fn changed(job: &Job, given: &JobLayers, settings: &Settings) -> Result<JobConfi
     if config.price != job.config.price {
         recorded::check(&config)?;
     }
+    if let (Some(before), Some(after)) = (job.config.rules.order(), config.rules.order()) {
+        same_order(job, before, after, now)?;
+    }
     if config.rules.look_back().average != job.config.rules.look_back().average {
         check_window(&config, settings)?;
     }
     Ok(config)
+}
+
+/// Refuses what would make an order another one, or end it by an edit.
+fn same_order(job: &Job, before: &OrderConfig, after: &OrderConfig, now: Timestamp) -> Result<(), AppError> {
+    if before == after {
+        return Ok(());
+    }
+    let refused = |key: &str, value: String, allowed: String| {
+        let key = key.to_owned();
+        Err(AppError::Config(vec![InvalidConfig { key, value, allowed }]))
+    };
+    if before.side != after.side {
+        let allowed = format!(
+            "{} for this order: its side stays; remove it and place another",
+            before.side
+        );
+        return refused("order.side", after.side.to_string(), allowed);
+    }
+    if job.status == JobStatus::Idle {
+        return Ok(());
+    }
+    let spent = job.total_accumulated;
+    if after.side == OrderSide::Buy && after.amount_usd != before.amount_usd && after.amount_usd < spent {
+        let allowed = format!("at least {spent}, which this order has spent already; remove it to end it");
+        return refused("order.amount_usd", after.amount_usd.to_string(), allowed);
+    }
+    in_time(after, job.started_at.unwrap_or(job.created_at), now)
 }
 
 /// Refuses a moving average that these processes' samples never fill: its job would hold indefinitely.

@@ -5,7 +5,10 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 
-use super::selected::{Jobs, Refused, Selected, about};
+use super::{
+    left::Left,
+    selected::{Jobs, Refused, Selected, about},
+};
 use crate::app::message::{Advice, Message, message};
 use crate::{
     app::{Actor, App, AppError, ErrorKind, name::JobName, whole::shown},
@@ -176,7 +179,13 @@ pub struct LiquidateRequest {
 }
 
 impl LiquidateRequest {
-    /// Sells spread over `over`; without a number of sells one, or 12 if they are spread.
+    /// Number of sells and the time from the first to the last; `None`: one.
+    #[must_use]
+    pub fn parts(self) -> Option<(u32, Span)> {
+        (self.slices > 1).then_some((self.slices, self.over))
+    }
+
+    /// Sells spread over `over`; without a number of sells one, or 12 if they are spread: the note of each job says so.
     ///
     /// # Errors
     /// [`AppError::Usage`] if the number or the span is out of range.
@@ -239,7 +248,7 @@ async fn change(app: &App, which: &Jobs, order: Order, actor: &Actor) -> Result<
             after,
             changed,
             already: !changed,
-            note: worker.clone().or_else(|| changed.then(|| note(order)).flatten()),
+            note: noted(changed.then(|| note_of(job, order)).flatten(), worker.clone()),
         });
     }
     Ok(report.sorted())
@@ -293,12 +302,49 @@ async fn worker_note(app: &App) -> Result<Option<Message>, AppError> {
     )
 }
 
+/// What becomes of the job, and what is missing for it.
+fn noted(note: Option<Message>, worker: Option<Message>) -> Option<Message> {
+    match (note, worker) {
+        (Some(note), Some(worker)) => {
+            let mut pieces = note.pieces();
+            pieces.push("; ".into());
+            pieces.extend(worker.pieces());
+            Some(Message::new(pieces))
+        }
+        (note, worker) => note.or(worker),
+    }
+}
+
+fn note_of(job: &Job, order: Order) -> Option<Message> {
+    if !matches!(order, Order::Remove) {
+        return note(order);
+    }
+    let stays = "its history stays in the database";
+    let Some(left) = Left::of(job) else {
+        return Some(stays.into());
+    };
+    let Left { tokens, cost_usd, .. } = left;
+    Some(message![
+        format!("{stays}; {left}; in a job of this token, "),
+        Advice::AdoptTokens {
+            tokens: tokens.to_string(),
+            cost: cost_usd.to_string(),
+        },
+        " counts them again"
+    ])
+}
+
 fn note(order: Order) -> Option<Message> {
     let note = match order {
         Order::Pause => "no new trades from now on; a trade that was sent is still settled",
-        Order::Liquidate { .. } => "sells what this job bought, then becomes IDLE",
-        Order::Remove => "its history stays in the database",
-        Order::Start { .. } | Order::Resume => return None,
+        Order::Liquidate { over, slices } => {
+            return Some(match slices {
+                1 => "sells what this job bought, then becomes IDLE".into(),
+                _ => format!("sells what this job bought in {slices} parts over {over}, then becomes IDLE")
+                    .into(),
+            });
+        }
+        Order::Start { .. } | Order::Resume | Order::Remove => return None,
     };
     Some(note.into())
 }

@@ -18,7 +18,7 @@ use crate::{
         accounting::{average_cost, unrealized},
         config::SourceName,
         figures::{net, return_pct},
-        ids::JobId,
+        ids::{AuditId, JobId},
         job::{JobMode, JobStatus, Realm},
         units::{Amount, Price, Usd},
         zone::Zone,
@@ -73,6 +73,9 @@ pub struct JobLine {
     pub next_slot: Option<Timestamp>,
     /// The slot that should have been evaluated by now and was not.
     pub late_since: Option<Timestamp>,
+    /// The pause that stopped it together with other jobs, which can be undone as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused_by: Option<AuditId>,
     /// Zone of its schedule.
     pub timezone: Zone,
     /// Whether nothing is signed with its key.
@@ -224,6 +227,7 @@ impl JobLine {
                 let latest = LATE_AFTER.after(job.config.schedule.jitter.after(*slot));
                 pulse.open_since.is_none() && latest < now
             }),
+            paused_by: pulse.paused_by,
             timezone: job.config.schedule.timezone,
             signer_halted: pulse.halted,
         }

@@ -3,7 +3,9 @@
 pub mod adopt;
 pub mod alive;
 pub mod config;
+mod deadline;
 pub mod export;
+pub mod left;
 pub mod lifecycle;
 pub mod list;
 pub mod logs;

@@ -8,7 +8,7 @@ use crate::{
     domain::{
         Timestamp,
         config::{AccumulateConfig, LiquidityConfig, OrderConfig, Rules},
-        decision::{Facts, LastFills, MovingAverage},
+        decision::{LastFills, MovingAverage},
         job::JobStatus,
         liquidity::COVERAGE_PCT_MIN,
         order, outlook,
@@ -172,23 +172,15 @@ async fn liquidity(
 
 fn ordered(rules: &OrderConfig, tick: &TickJob, now: Timestamp) -> order::Outlook {
     let job = &tick.job;
-    let last = tick.last_price.map(|(price, _)| price);
-    let facts = Facts {
+    let known = order::Known {
         now,
         started_at: job.started_at.unwrap_or(job.created_at),
-        price: last.unwrap_or(Price::ONE),
-        previous_price: None,
         last_price: tick.last_price,
-        trailing_high: tick.trailing_high,
-        profit_high: None,
-        recent_high: last.unwrap_or(Price::ONE),
-        moving_average: None,
-        position: job.position,
+        best: tick.trailing_high,
         bought: job.total_accumulated,
         last: job.last,
-        spent: tick.spent,
     };
-    order::outlook(rules, &job.config.schedule, &facts, last.is_some())
+    order::outlook(rules, &job.config.schedule, &known)
 }
 
 fn coverage(mean: Option<MovingAverage>) -> Coverage {

@@ -9,10 +9,9 @@ use super::{
 };
 use crate::{
     app::{
-        AppError,
+        AppError, given,
         message::{Field, message},
     },
-    backtest::series::parse_instant,
     config::JobLayers,
     domain::{
         config::OrderSide,
@@ -40,13 +39,15 @@ pub struct OrderRequest {
     pub stop: Option<Decimal>,
     /// A distance from the best price that starts it, per cent.
     pub trail: Option<Decimal>,
-    /// When it ends, filled or not: an instant, or a date at whose beginning (UTC) it ends.
+    /// When it ends, filled or not: a day at whose beginning it ends, or a time; of the zone of its schedule.
     pub until: Option<String>,
     /// Number of equal parts, over this long.
     pub slices: Option<u32>,
     pub over: Option<Span>,
     /// Other keys of the configuration that were given.
     pub given: JobLayers,
+    /// A second order with the same key is not placed.
+    pub key: Option<String>,
     /// As in a start.
     pub symbol: Option<String>,
     pub decimals: Option<u8>,
@@ -62,14 +63,14 @@ impl OrderRequest {
     pub fn start(self) -> Result<StartRequest, AppError> {
         let sells = self.sells()?;
         self.check_price()?;
-        let until = self.until.as_deref().map(instant).transpose()?;
+        let key = given::key(self.key.as_deref())?;
         let keys = [
             ("side", Some(self.side.to_string())),
             ("amount_usd", self.amount.map(|amount| amount.to_string())),
             ("limit_usd", self.limit.map(|limit| limit.to_string())),
             ("stop_usd", self.stop.map(|stop| stop.to_string())),
             ("trail_pct", self.trail.map(|trail| trail.to_string())),
-            ("until", until),
+            ("until", self.until),
             ("slices", self.slices.map(|slices| slices.to_string())),
             ("over", self.over.map(|over| over.to_string().replace(' ', ""))),
         ];
@@ -87,7 +88,7 @@ impl OrderRequest {
             symbol: self.symbol,
             decimals: self.decimals,
             quote: self.quote,
-            placed: Some(Placed { sells }),
+            placed: Some(Placed { sells, key }),
         })
     }
 
@@ -152,13 +153,4 @@ impl OrderRequest {
             .bad_input()),
         }
     }
-}
-
-fn instant(text: &str) -> Result<String, AppError> {
-    let at = parse_instant(text).ok_or_else(|| {
-        AppError::Usage(format!(
-            "order.until = {text}: write a date or time such as 2026-12-31 or 2026-12-31T12:00:00Z"
-        ))
-    })?;
-    Ok(at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
 }

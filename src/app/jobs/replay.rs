@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use crate::{
-    app::{App, AppError, Target, target, whole::Whole},
+    app::{App, AppError, Target, name::JobName, target, whole::Whole},
     backtest::{
         self, Detail, RunResult, Setup, again, assumptions,
         result::{SeriesSummary, TradeLine},
@@ -17,8 +17,7 @@ use crate::{
         chains,
         decision::{Reason, Side},
         figures::{net, return_pct, value},
-        ids::JobId,
-        job::Realm,
+        job::{JobMode, Realm},
         price::series,
         trade::TradeStatus,
         units::{MoneyError, Price, Usd},
@@ -68,8 +67,8 @@ pub struct ReplayedTrade {
 
 #[derive(Debug, Serialize)]
 pub struct Replay {
-    pub job: JobId,
-    pub symbol: String,
+    #[serde(flatten)]
+    pub name: JobName,
     pub cycle: i32,
     pub samples: SeriesSummary,
     /// From the ledger.
@@ -87,6 +86,13 @@ pub struct Replay {
 /// Runs the rules over the samples of the job's cycle, with its configuration and with the changed one.
 pub async fn replay(app: &App, request: &ReplayRequest) -> Result<Replay, AppError> {
     let job = target::find(&app.pool, &request.target).await?;
+    if job.mode == JobMode::Order {
+        return Err(AppError::Refused(format!(
+            "{} is one order: there are no decisions over time to compare, and what it sells was given to it; `replay` is for \
+             jobs of the modes accumulate and liquidity",
+            JobName::from(&job)
+        )));
+    }
     let config = build_job_config(&job.config, job.mode, &request.given)?;
     let unchanged = setup(&app.settings, &job)?;
     let changed = Setup {
@@ -117,8 +123,7 @@ pub async fn replay(app: &App, request: &ReplayRequest) -> Result<Replay, AppErr
         trades_changed: other.trades.iter().map(|trade| decided(trade, &job)).collect(),
         assumptions: assumed(&changed, &job),
         samples: rows.summary,
-        job: job.id,
-        symbol: job.token.symbol,
+        name: JobName::from(&job),
         cycle: job.cycle,
     })
 }
@@ -131,23 +136,24 @@ fn no_samples(job: &Job) -> AppError {
         )
     });
     AppError::Refused(format!(
-        "job {} has no price samples{since}; there is nothing to replay yet",
-        job.id
+        "{} has no price samples{since}; there is nothing to replay yet",
+        JobName::from(job)
     ))
 }
 
 fn setup(settings: &Settings, job: &Job) -> Result<Setup, AppError> {
     let Some(started_at) = job.started_at.filter(|_| job.cycle > 0) else {
         return Err(AppError::Refused(format!(
-            "job {} never started: there is nothing to replay",
-            job.id
+            "{} never started: there is nothing to replay",
+            JobName::from(job)
         )));
     };
     let usdc = chains::find(&job.account.chain).map(|chain| chain.usdc).ok();
     if usdc != Some(job.quote.address) {
         return Err(AppError::Refused(format!(
-            "job {} trades against {}, whose own price is not among the samples; only jobs against USDC can be replayed",
-            job.id, job.quote.symbol
+            "{} trades against {}, whose own price is not among the samples; only jobs against USDC can be replayed",
+            JobName::from(job),
+            job.quote.symbol
         )));
     }
     settings.paper.validate().map_err(AppError::Config)?;

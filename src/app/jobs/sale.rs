@@ -3,12 +3,15 @@
 use alloy_primitives::Address;
 use chrono::TimeDelta;
 
-use super::selected::{Jobs, Selected};
+use super::{
+    left::Left,
+    selected::{Jobs, Selected},
+};
 use crate::{
     app::{App, AppError, Target, name::JobName, target, whole::Whole},
     domain::{
         ids::{AuditId, JobId},
-        job::{Command, JobStatus, Realm, Transition, transition},
+        job::{Command, JobMode, JobStatus, Realm, Transition, transition},
         span::Span,
         units::{Price, Rounding, Usd},
     },
@@ -65,17 +68,18 @@ fn age(age: TimeDelta) -> Span {
     Span::from_secs(u64::try_from(age.num_seconds()).unwrap_or_default())
 }
 
-/// Those of the selected jobs that can be removed.
+/// Those of the selected jobs that can be removed, and what each leaves behind.
 ///
 /// # Errors
 /// [`AppError`] if the database does not answer.
-pub async fn removable(app: &App, which: &Jobs) -> Result<Vec<JobName>, AppError> {
+pub async fn removable(app: &App, which: &Jobs) -> Result<Vec<(JobName, Option<Left>)>, AppError> {
     let selected = Selected::find(app, which).await?;
-    let idle = selected
-        .jobs
-        .iter()
-        .filter(|job| transition(job.status, job.status_before_stop, Command::Remove).is_ok());
-    Ok(idle.map(JobName::from).collect())
+    // An order ends by its removal, whatever its status is.
+    let removable = selected.jobs.iter().filter(|job| {
+        let allowed = transition(job.status, job.status_before_stop, Command::Remove).is_ok();
+        allowed || job.mode == JobMode::Order
+    });
+    Ok(removable.map(|job| (JobName::from(job), Left::of(job))).collect())
 }
 
 /// A job that would trade with real money again.

@@ -77,7 +77,7 @@ pub struct Status {
     pub slots_claimed: u64,
     pub slots_recorded: u64,
     pub slots_missed: u64,
-    /// Why the job is not buying now, in one sentence.
+    /// Why the job is not trading now, in one sentence.
     pub why: Message,
     /// When it trades next, and at which prices.
     pub next: Next,
@@ -224,6 +224,9 @@ fn one_node(app: &App, job: &Job) -> Option<String> {
 }
 
 fn why(job: &Job, pulse: &Pulse) -> Message {
+    if job.archived_at.is_some() {
+        return "The job was removed; its history stays, and `start` with its token begins a new one.".into();
+    }
     let by_status = match job.status {
         JobStatus::Idle => Some(HoldReason::Idle),
         JobStatus::Paused => Some(HoldReason::Paused),

@@ -10,6 +10,7 @@ use crate::{
     app::{
         context::App,
         error::AppError,
+        name::JobName,
         target::{self, Target},
     },
     domain::{
@@ -82,11 +83,11 @@ pub(super) async fn live_jobs(app: &App, named: &[Target]) -> Result<Vec<Job>, A
     }
     let mut found = Vec::new();
     for target in named {
-        let job = target::find(&app.pool, target).await?;
+        let job = target::find_live(&app.pool, target).await?;
         if job.account.realm == Realm::Paper {
             return Err(AppError::Usage(format!(
-                "job {} is on paper; the policy is for live jobs only",
-                job.id
+                "{} is on paper; the policy is for live jobs only",
+                JobName::from(&job)
             )));
         }
         found.push(job);

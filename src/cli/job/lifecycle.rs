@@ -124,7 +124,7 @@ pub async fn liquidate(settings: &Settings, out: Out, args: &LiquidateArgs) -> R
     if asks(out, args.yes) {
         let sales = sale::preview(&app, &jobs).await?;
         if sales.iter().any(|sale| sale.name.realm == Realm::Live) {
-            confirm(out, &sell_question(sales))?;
+            confirm(out, &sell_question(sales, request.parts()))?;
         }
     }
     let report = lifecycle::liquidate(&app, &jobs, request, &actor()).await?;

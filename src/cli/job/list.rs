@@ -199,6 +199,23 @@ fn unreal_jobs(lines: &[JobLine]) -> String {
     lines.collect()
 }
 
+/// Which jobs one pause stopped, and how to undo it, one line for each pause.
+fn paused_together(lines: &[JobLine]) -> String {
+    let mut pauses: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+    for line in lines {
+        if let Some(pause) = line.paused_by {
+            pauses.entry(pause.0).or_default().push(line.job.to_string());
+        }
+    }
+    let look = Look::current();
+    let lines = pauses.iter().map(|(pause, jobs)| {
+        let jobs = jobs.join(", ");
+        let text = format!("paused together: {jobs}; undo: `lgi-mm resume --paused-by {pause}`");
+        format!("{}\n", look.wrapped(&text, 0))
+    });
+    lines.collect()
+}
+
 /// Real money stands out.
 pub const fn realm(realm: Realm) -> &'static str {
     match realm {
@@ -263,6 +280,7 @@ pub fn render(listing: &Listing) -> String {
     if !look.plain {
         text.push_str("USD, cut and not rounded; net is after gas\n");
         text.push_str(&unreal_jobs(lines));
+        text.push_str(&paused_together(lines));
         for total in totals.iter().filter(|total| total.unknown > 0) {
             text.push_str(&format!(
                 "the {} net leaves out {} without a price yet\n",

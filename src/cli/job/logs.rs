@@ -13,7 +13,7 @@ use crate::{
         },
     },
     cli::{
-        out::{Clock, Out, dollars, tokens},
+        out::{Clock, Look, Out, dollars, tokens},
         stop::stop_on_signal,
     },
     config::Settings,
@@ -63,7 +63,14 @@ fn text(line: &LogLine) -> String {
         .map(|detail| format!(": {detail}"))
         .unwrap_or_default();
     let moved = line.moved.as_ref().map(moved).unwrap_or_default();
-    format!("{at}  {job}  {} {}{times}{moved}{detail}", line.kind, line.name).replace('\n', " ")
+    let undo = if line.kind == "audit" && line.name == "pause_jobs" {
+        format!("; undo: `lgi-mm resume --paused-by {}`", line.id)
+    } else {
+        String::new()
+    };
+    let said = format!("{job}  {} {}{times}{moved}{detail}{undo}", line.kind, line.name).replace('\n', " ");
+    let indent = at.chars().count().saturating_add(2);
+    format!("{at}  {}", Look::current().wrapped(&said, indent))
 }
 
 /// `: bought 100 CLAWD for 10.00 USD (0.004 ETH), gas 0.02 USD`

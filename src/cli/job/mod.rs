@@ -10,6 +10,7 @@ pub mod list;
 pub mod logs;
 mod next;
 pub mod order;
+mod place;
 pub mod pnl;
 mod questions;
 pub mod replay;

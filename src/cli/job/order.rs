@@ -3,23 +3,15 @@
 use clap::{Args, ValueEnum};
 use rust_decimal::Decimal;
 
-use super::{
-    questions::start_question,
-    start::{render, written},
-};
+use super::place::{Place, PlaceArgs};
 use crate::{
     app::{
-        App, AppError,
-        jobs::{adopt::Tokens, order::OrderRequest, start},
-        target::address,
+        AppError,
+        jobs::{adopt::Tokens, order::OrderRequest},
     },
-    cli::{
-        confirm::{asks, confirm},
-        out::Out,
-        target::actor,
-    },
+    cli::out::Out,
     config::{JobLayers, Settings},
-    domain::{config::OrderSide, job::Realm, span::Span},
+    domain::{config::OrderSide, span::Span},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -35,8 +27,6 @@ pub struct OrderArgs {
     /// What it does
     #[arg(value_enum)]
     side: SideArg,
-    /// Token address
-    token: String,
     /// A buy: what it spends in all, USD
     #[arg(long, value_name = "USD", allow_negative_numbers = true)]
     amount: Option<Decimal>,
@@ -60,7 +50,8 @@ pub struct OrderArgs {
     /// Sell once the price is this far below its highest since the order, buy once this far above its lowest, per cent
     #[arg(long, value_name = "PCT", allow_negative_numbers = true)]
     trail: Option<Decimal>,
-    /// End at this instant, filled or not, such as 2026-12-31 (its beginning, UTC) or 2026-12-31T12:00:00Z
+    /// End at this instant, filled or not: a day, such as 2026-12-31, at whose beginning it ends, or a time, such as
+    /// 2026-12-31T12:00; of the zone of schedule.timezone, or with an offset: 2026-12-31T12:00Z
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
     /// Number of equal parts
@@ -69,40 +60,23 @@ pub struct OrderArgs {
     /// Time from the first part to the last, such as 6h
     #[arg(long, requires = "slices")]
     over: Option<Span>,
-    /// Set another key of the configuration, such as limits.max_slippage_bps=50
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Chain to trade on
-    #[arg(long, default_value = "base")]
-    chain: String,
-    /// The token's ticker [default: looked up]
-    #[arg(long)]
-    symbol: Option<String>,
-    /// Decimals of the token, 0 to 36 [default on paper: 18; live: read from the contract]
-    #[arg(long)]
-    decimals: Option<u8>,
-    /// Trade with real money: needs a wallet and a node, see docs/going-live.md
-    #[arg(long)]
-    live: bool,
-    /// With --live: quote token, by ticker: the native coin, its wrapped form or USDC
-    /// [default: the native coin]
-    #[arg(long, value_name = "TICKER")]
-    quote: Option<String>,
-    /// With --live: place it without asking for confirmation
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// A text of your own that makes a repeated command place one order
+    #[arg(long, value_name = "TEXT")]
+    key: Option<String>,
 }
 
 impl OrderArgs {
-    fn request(&self) -> Result<OrderRequest, AppError> {
+    fn request(&self, place: Place) -> Result<OrderRequest, AppError> {
         Ok(OrderRequest {
             side: match self.side {
                 SideArg::Buy => OrderSide::Buy,
                 SideArg::Sell => OrderSide::Sell,
             },
-            token: address(&self.token)?,
-            realm: if self.live { Realm::Live } else { Realm::Paper },
-            chain: self.chain.clone(),
+            token: place.token,
+            realm: place.realm,
+            chain: place.chain,
             amount: self.amount,
             tokens: self
                 .tokens
@@ -118,23 +92,17 @@ impl OrderArgs {
             until: self.until.clone(),
             slices: self.slices,
             over: self.over,
-            given: JobLayers::of_job().assignments(&self.set, "--set")?,
-            symbol: self.symbol.clone(),
-            decimals: self.decimals,
-            quote: self.quote.clone(),
+            given: JobLayers::of_job().assignments(&self.place.set, "--set")?,
+            symbol: place.symbol,
+            decimals: place.decimals,
+            quote: self.place.quote.clone(),
+            key: self.key.clone(),
         })
     }
 }
 
 pub async fn run(settings: &Settings, out: Out, args: &OrderArgs) -> Result<(), AppError> {
-    let request = args.request()?.start()?;
-    request.check()?;
-    let app = App::open(settings).await?;
-    let proposal = start::propose(&app, &request).await?;
-    if let Some(terms) = proposal.terms().filter(|_| asks(out, args.yes)) {
-        confirm(out, &start_question(&terms))?;
-    }
-    let mut started = start::start(&app, proposal, &actor()).await?;
-    written(&mut started);
-    out.show(&started, render)
+    args.place
+        .place(settings, out, |place| args.request(place)?.start())
+        .await
 }

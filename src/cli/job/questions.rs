@@ -3,8 +3,9 @@
 use crate::{
     app::{
         jobs::{
+            left::Left,
             sale::{Sale, Trader},
-            start::Terms,
+            start::{Step, Terms},
         },
         name::JobName,
     },
@@ -13,11 +14,11 @@ use crate::{
         out::{dollars, tokens},
         wording::CommandLine,
     },
-    domain::{brief, job::Realm, units::Usd},
+    domain::{brief, job::Realm, span::Span, units::Usd},
 };
 
 /// What would be sold, and for about how much.
-pub(super) fn sell_question(mut sales: Vec<Sale>) -> String {
+pub(super) fn sell_question(mut sales: Vec<Sale>, parts: Option<(u32, Span)>) -> String {
     // Real money first.
     sales.sort_by_key(|sale| (sale.name.realm == Realm::Paper, sale.name.job));
     let mut lines = vec!["Sell with real money:".to_owned()];
@@ -34,6 +35,7 @@ pub(super) fn sell_question(mut sales: Vec<Sale>) -> String {
         ),
         None => "  LIVE in all: not known, since a price is missing".to_owned(),
     });
+    lines.extend(parts.map(|(sells, over)| format!("  each in {sells} parts over {over}")));
     lines.push("Continue?".to_owned());
     lines.join("\n")
 }
@@ -75,12 +77,30 @@ pub(super) fn tick_question(Trader { name, wallet }: &Trader) -> String {
     format!("Evaluate a slot of {name} now? It may trade with real money from wallet {wallet}.")
 }
 
-pub(super) fn remove_question(jobs: &[JobName]) -> String {
-    let names: Vec<String> = jobs.iter().map(ToString::to_string).collect();
-    format!(
+/// Which jobs would be removed, and what of them nobody would count any more.
+pub(super) fn remove_question(jobs: &[(JobName, Option<Left>)]) -> String {
+    let names: Vec<String> = jobs.iter().map(|(name, _)| name.to_string()).collect();
+    let mut lines: Vec<String> = jobs
+        .iter()
+        .filter_map(|(name, left)| Some(format!("{name}: {}", left.as_ref()?)))
+        .collect();
+    if !lines.is_empty() {
+        lines.push("`liquidate` sells them first; `adopt` makes them another job's later.".to_owned());
+    }
+    lines.push(format!(
         "Remove {}? This cannot be undone; the history stays in the database.",
         names.join(", ")
-    )
+    ));
+    lines.join("\n")
+}
+
+/// What would become of the job.
+fn step(step: Step) -> String {
+    match step {
+        Step::Created(mode) => format!("a new job of mode {mode}"),
+        Step::Cycle(cycle) => format!("cycle {cycle} of the job"),
+        other => other.to_string(),
+    }
 }
 
 /// What a live start would do.
@@ -91,7 +111,7 @@ pub(super) fn start_question(terms: &Terms<'_>) -> String {
             "Trade with real money: LIVE on {}, wallet {} trades {} for {}",
             terms.chain, pair.wallet, pair.token, pair.quote
         ),
-        format!("  {}; {}", terms.step, terms.spends),
+        format!("  {}; {}", step(terms.step), terms.spends),
     ];
     lines.extend(terms.costs.map(|costs| format!("  {}", sentence(costs))));
     let assumed = terms.assumed.iter();

@@ -72,9 +72,8 @@ fn render(replay: &Replay) -> String {
         ],
     );
     let mut text = format!(
-        "job {} ({}), cycle {}: {} samples from {} to {} UTC\n{figures}\n",
-        replay.job,
-        replay.symbol,
+        "{}, cycle {}: {} samples from {} to {} UTC\n{figures}\n",
+        replay.name,
         replay.cycle,
         replay.samples.rows,
         moment(replay.samples.first),

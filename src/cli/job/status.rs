@@ -22,6 +22,7 @@ use crate::{
     config::Settings,
     domain::{
         Timestamp, brief,
+        config::OrderSide,
         job::{JobMode, JobStatus},
         units::Price,
     },
@@ -100,9 +101,25 @@ fn heading(line: &JobLine) -> String {
     )
 }
 
-/// Why it does not buy, when it looks again, and what is in its way.
+/// What its owner asks of it.
+fn question(status: &Status) -> &'static str {
+    let order = status.config.rules.order();
+    let sells = order.is_some_and(|rules| rules.side == OrderSide::Sell);
+    match status.line.status {
+        JobStatus::Liquidating => "why not selling",
+        _ if sells => "why not selling",
+        _ if status.line.mode == JobMode::Liquidity => "why not trading",
+        _ => "why not buying",
+    }
+}
+
+/// Why it does not trade, when it looks again, and what is in its way.
 fn answer(status: &Status, clock: Clock) -> Vec<(&'static str, String)> {
-    let mut facts = vec![("why not buying", status.why.to_string())];
+    let mut facts = vec![(question(status), status.why.to_string())];
+    facts.extend(status.line.paused_by.map(|pause| {
+        let undo = format!("together with others; undo: `lgi-mm resume --paused-by {pause}`");
+        ("paused", undo)
+    }));
     if status.line.next_slot.is_some() {
         facts.push(("next slot", super::list::next(&status.line, status.now)));
     }

@@ -121,7 +121,7 @@ pub enum CommandError {
     )]
     NoCycle,
     /// The key of an order was used for another one.
-    #[error("the key '{0}' was used for another order to this job; give each order a key of its own")]
+    #[error("the key '{0}' was used for another order; give each order a key of its own")]
     KeyUsed(String),
     /// A sum that no figure of the ledger can hold.
     #[error("{0}")]

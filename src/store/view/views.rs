@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use crate::domain::{
     Timestamp,
     decision::{Reason, Side},
-    ids::TradeId,
+    ids::{AuditId, TradeId},
     job::{JobId, Realm},
     trade::TradeStatus,
     units::{Amount, Price, Usd},
@@ -29,6 +29,8 @@ pub struct Pulse {
     pub open_since: Option<Timestamp>,
     /// The stop that paused or ended it, if its status has not changed since.
     pub stopped_by: Option<TradeId>,
+    /// The pause that stopped it with other jobs, if its status has not changed since.
+    pub paused_by: Option<AuditId>,
     /// Last accepted price and its instant.
     pub last_price: Option<(Price, Timestamp)>,
     /// Highest accepted price the rules last saw.
@@ -55,7 +57,9 @@ pub async fn pulses(pool: &PgPool, jobs: &[JobId]) -> Result<Vec<Pulse>, StoreEr
                   s.slots_missed, s.slots_recorded, t.outcome AS "outcome?", t.reason AS "reason?", t.detail,
                   EXISTS (SELECT FROM jobs j JOIN signers g ON (g.realm, g.chain, g.address) = (j.realm, j.chain, j.wallet)
                           WHERE j.id = s.job_id AND g.halted_at IS NOT NULL) AS "halted!",
-                  (SELECT stopped_by FROM jobs WHERE id = s.job_id) AS stopped_by
+                  (SELECT stopped_by FROM jobs WHERE id = s.job_id) AS stopped_by,
+                  (SELECT paused_by FROM jobs j WHERE j.id = s.job_id AND EXISTS (
+                       SELECT FROM jobs other WHERE other.paused_by = j.paused_by AND other.id <> j.id)) AS paused_by
            FROM job_slots s
            LEFT JOIN LATERAL (SELECT outcome, reason, detail FROM ticks WHERE job_id = s.job_id
                               ORDER BY first_slot DESC LIMIT 1) t ON true
@@ -75,6 +79,7 @@ pub async fn pulses(pool: &PgPool, jobs: &[JobId]) -> Result<Vec<Pulse>, StoreEr
                 next_slot: row.next_slot,
                 open_since: row.open_since,
                 stopped_by: row.stopped_by.map(TradeId),
+                paused_by: row.paused_by.map(AuditId),
                 last_price: last.zip(row.last_price_at),
                 recent_high: row
                     .recent_high

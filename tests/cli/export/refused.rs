@@ -103,13 +103,19 @@ async fn a_selection_that_cannot_be_is_refused_by_name() {
 async fn a_file_is_complete_or_as_it_was() {
     let terminal = ledger().await;
     terminal.file("books.csv", "old");
-    let failed = terminal.run(&["export", "--out", "books.csv", "--chain", "bse"]);
+    let failed = terminal.run(&["export", "--out", "books.csv", "--chain", "bse", "--force"]);
     assert_eq!(failed.code, 2);
+    let kept = terminal.run(&["export", "--out", "books.csv"]);
+    assert!(
+        kept.code == 4 && kept.stderr.contains("--force"),
+        "{}",
+        kept.story()
+    );
     assert_eq!(
         std::fs::read_to_string(terminal.path("books.csv")).expect("a file"),
         "old"
     );
-    let ran = terminal.run(&["export", "--out", "books.csv"]);
+    let ran = terminal.run(&["export", "--out", "books.csv", "--force"]);
     assert!(
         ran.stderr.contains("15 rows written to books.csv"),
         "{}",

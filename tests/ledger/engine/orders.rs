@@ -121,6 +121,7 @@ pub(super) async fn replaced(world: &mut World, rules: OrderConfig) {
     let placing = Placing {
         replaces: Some(world.job),
         tokens: Some((held, usd("20"))),
+        key: None,
     };
     world.job = placed::place(&world.pool, &new, &placing, "test")
         .await
@@ -336,6 +337,7 @@ async fn an_order_takes_the_place_of_one_that_has_ended_and_of_no_other() {
     let placing = Placing {
         replaces: Some(world.job),
         tokens: None,
+        key: None,
     };
     let refused = placed::place(&world.pool, &new, &placing, "test").await;
     assert!(matches!(refused, Err(CommandError::Exists)), "{refused:?}");

@@ -289,7 +289,8 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "order.until",
-        "The order ends at this instant, filled or not, such as 2026-12-31T00:00:00Z; without it, it waits",
+        "The order ends then, filled or not: a day or a time of schedule.timezone, such as 2026-12-31, or an instant, such as \
+         2026-12-31T12:00Z; without it, it waits",
     ),
     key("order.slices", "Number of equal parts; 1 to 10000"),
     key("order.over", "Time from the first part to the last; 0s to 365d"),

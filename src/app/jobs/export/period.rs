@@ -3,23 +3,15 @@
 //! A date without a time is that whole day in the zone. The start is included. So is the day of the end; an end that
 //! has a time is the first instant that is not included any more. Two periods that follow each other share no row.
 
-use chrono::{DateTime, Days, NaiveDate, NaiveDateTime};
+use chrono::Days;
 
 use crate::{
     app::{
         AppError,
         message::{Field, message},
     },
-    domain::{
-        Timestamp,
-        calendar::start_of,
-        zone::{Reading, Zone},
-    },
+    domain::{Timestamp, calendar::start_of, moment::Moment, zone::Zone},
 };
-
-/// Formats of a time with an offset, and without one.
-const WITH_ZONE: [&str; 2] = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z"];
-const WITHOUT_ZONE: [&str; 2] = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"];
 
 /// From this instant, until before that one; none: no end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -107,35 +99,16 @@ fn read(field: Field, text: &str, zone: Zone) -> Result<End, AppError> {
         ]
         .bad_input()
     };
-    if let Some(date) = date(text) {
-        let day = date.and_then(|date| {
-            Some((
-                start_of(date, zone)?,
-                start_of(date.checked_add_days(Days::new(1))?, zone)?,
-            ))
-        });
-        let (starts, ends) = day.ok_or_else(|| wrong("there is no such day"))?;
-        return Ok(End { starts, ends });
-    }
-    let text = text.trim().replacen(' ', "T", 1);
-    let fixed = WITH_ZONE
-        .iter()
-        .find_map(|format| DateTime::parse_from_str(&text, format).ok());
-    if let Some(instant) = fixed {
-        return Ok(End::at(instant.to_utc()));
-    }
-    let local = WITHOUT_ZONE
-        .iter()
-        .find_map(|format| NaiveDateTime::parse_from_str(&text, format).ok());
-    let local = local.ok_or_else(|| wrong("this is no day and no time"))?;
-    match zone.reading(local).ok_or_else(|| wrong("this is out of range"))? {
-        Reading::Once(instant) => Ok(End::at(instant)),
-        Reading::Skipped { .. } => Err(wrong(&format!(
-            "there is no such time in {zone}, where the clock skips it"
-        ))),
-        Reading::Twice { .. } => Err(wrong(&format!(
-            "this time comes twice in {zone}, where the clock is turned back"
-        ))),
+    match Moment::read(text, zone).map_err(|why| wrong(&why))? {
+        Moment::Instant(instant) => Ok(End::at(instant)),
+        Moment::Day(date) => {
+            let next = date.checked_add_days(Days::new(1));
+            let ends = next.and_then(|next| start_of(next, zone));
+            let (starts, ends) = start_of(date, zone)
+                .zip(ends)
+                .ok_or_else(|| wrong("there is no such day"))?;
+            Ok(End { starts, ends })
+        }
     }
 }
 
@@ -146,22 +119,6 @@ impl End {
             ends: instant,
         }
     }
-}
-
-/// `None`: it does not look like a date alone; `Some(None)`: there is no such date.
-fn date(text: &str) -> Option<Option<NaiveDate>> {
-    let text = text.trim();
-    let shape: String = text
-        .chars()
-        .map(|character| {
-            if character.is_ascii_digit() {
-                '0'
-            } else {
-                character
-            }
-        })
-        .collect();
-    (shape == "0000-00-00").then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())
 }
 
 #[cfg(test)]

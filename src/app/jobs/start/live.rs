@@ -1,6 +1,7 @@
 //! A new live job: values that are not given are read from the chain; what cannot be read is an error.
 
 use alloy_primitives::Address;
+use rust_decimal::Decimal;
 
 use super::{
     listing::look_up,
@@ -9,9 +10,10 @@ use super::{
 };
 use crate::app::message::{Advice, Field, Message, message};
 use crate::{
-    app::{App, AppError, ErrorKind, ticker::is_ticker, wallets},
+    app::{App, AppError, ErrorKind, name::JobName, ticker::is_ticker, wallets},
     chain::{ChainSpec, LiveChain, agreed_token_info, one_node_warning},
     domain::{
+        brief,
         chains::USDC_DECIMALS,
         config::{JobConfig, SourceName},
         job::{Account, Realm, Token},
@@ -149,8 +151,9 @@ pub(super) fn require_quote(
         return Ok(());
     }
     let problem = format!(
-        "job {} pays with {}, which never changes; run ",
-        job.id, job.quote.symbol
+        "{} pays with {}, which never changes; run ",
+        JobName::from(job),
+        job.quote.symbol
     );
     let without = format!(" {asked}, or start it without ");
     let first = " first to pay with ";
@@ -269,8 +272,14 @@ async fn require_price(app: &App, plan: &mut Plan<'_>, quote: Address) -> Result
             }
             Err(missing) => return Err(AppError::Network(missing.to_string())),
         };
+        let price = brief_price(observed.price_usd);
         plan.assumed
-            .push(format!("{} says {} USD now", observed.source, observed.price_usd).into());
+            .push(format!("{} says {price} USD now", observed.source).into());
     }
     Ok(())
+}
+
+/// As people read it; one that is no price is shown as it came.
+fn brief_price(value: Decimal) -> String {
+    Price::new(value).map_or_else(|_| value.to_string(), brief::price)
 }

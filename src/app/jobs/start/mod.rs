@@ -1,7 +1,9 @@
 //! Starts a new job, a new cycle of an idle one, or resumes a paused one.
 
+mod before;
 mod listing;
 mod live;
+mod named;
 mod paper;
 mod past;
 mod placing;
@@ -20,10 +22,12 @@ use crate::{
         Actor, App, AppError,
         costs::{self, Costs, CostsOf},
         jobs::{config::check_window, recorded},
+        name::JobName,
         policy,
     },
     config::build_job_config,
     domain::{
+        Timestamp,
         config::{JobConfig, OrderSide},
         ids::JobId,
         job::{Account, JobStatus, Realm, Token, Transition},
@@ -38,6 +42,7 @@ use crate::{
 };
 
 pub use self::{
+    named::{KnownToken, TokenName, known_token},
     request::{Placed, StartRequest},
     started::{NotAllowed, Pair, Started, Step, What},
     terms::Terms,
@@ -61,12 +66,17 @@ enum Prepared {
         job: Box<Job>,
         order: Order,
     },
+    /// This order was placed before, at this time.
+    Before(JobId, Timestamp),
 }
 
 /// What starting the job of a token would do: a new one, a new cycle of an idle one, or a paused one resumed. A running
 /// one is left alone. Changes nothing.
 pub async fn propose(app: &App, request: &StartRequest) -> Result<Proposal, AppError> {
     request.check()?;
+    if let Some((job, at)) = before::placed(app, request).await? {
+        return Ok(Proposal(Prepared::Before(job, at)));
+    }
     let filter = Filter {
         token: Some(request.token),
         chain: Some(request.chain.clone()),
@@ -100,6 +110,7 @@ pub async fn start(app: &App, proposal: Proposal, actor: &Actor) -> Result<Start
             (account, started)
         }
         Prepared::Again { job, order } => begun(app, *job, order, actor).await?,
+        Prepared::Before(job, at) => return before::started(app, job, at).await,
     };
     if account.realm == Realm::Live {
         started.policy = not_allowed(app, started.job).await?;
@@ -116,10 +127,10 @@ fn this_wallets(app: &App, realm: Realm, mut known: Vec<Job>) -> Result<Option<J
     if known.len() > 1 {
         let jobs: Vec<String> = known
             .iter()
-            .map(|job| format!("{} (wallet {})", job.id, job.account.wallet))
+            .map(|job| format!("{} (wallet {})", JobName::from(job), job.account.wallet))
             .collect();
         return Err(AppError::Refused(format!(
-            "jobs {} trade this token; set wallet.address to choose the wallet",
+            "{} trade this token; set wallet.address to choose the wallet",
             jobs.join(" and ")
         )));
     }
@@ -137,11 +148,9 @@ async fn not_allowed(app: &App, job: JobId) -> Result<Option<NotAllowed>, AppErr
 
 /// Refuses changes to fixed properties, and a job that may not trade.
 fn check_same(request: &StartRequest, job: &Job) -> Result<(), AppError> {
+    let name = JobName::from(job);
     if request.mode.is_some_and(|mode| mode != job.mode) {
-        let problem = format!(
-            "job {} of this token has mode {}, which never changes; run ",
-            job.id, job.mode
-        );
+        let problem = format!("{name} has mode {}, which never changes; run ", job.mode);
         let first = " first, or start it without ";
         return Err(message![problem, Advice::Remove(job.id), first, Field::Mode].refused());
     }
@@ -153,18 +162,16 @@ fn check_same(request: &StartRequest, job: &Job) -> Result<(), AppError> {
         .is_some_and(|given| *given != token.symbol);
     if other_decimals || other_symbol {
         let problem = format!(
-            "job {} knows this token as {} with {} decimals, which never changes; run ",
-            job.id, token.symbol, token.decimals
+            "{name} knows this token as {} with {} decimals, which never changes; run ",
+            token.symbol, token.decimals
         );
         let first = " first, or start it without ";
         let remove = Advice::Remove(job.id);
         return Err(message![problem, remove, first, Field::Symbol, " and ", Field::Decimals].refused());
     }
     if let Some(refused) = &job.refused {
-        let problem = format!(
-            "job {} cannot trade, its configuration is refused: {refused}; change it with ",
-            job.id
-        );
+        let problem =
+            format!("{name} cannot trade, its configuration is refused: {refused}; change it with ");
         return Err(message![problem, edit(job)].refused());
     }
     Ok(())
@@ -188,7 +195,8 @@ async fn again(app: &App, request: &StartRequest, job: Job) -> Result<Prepared, 
     }
     let given = request.with_budget(request.given.clone(), job.mode)?;
     if !given.is_empty() && build_job_config(&job.config, job.mode, &given)? != job.config {
-        let problem = format!("job {} has another configuration; change it with ", job.id);
+        let name = JobName::from(&job);
+        let problem = format!("{name} has another configuration; change it with ");
         return Err(message![problem, edit(&job)].refused());
     }
     let quote_price = match job.account.realm {
@@ -242,6 +250,7 @@ async fn create(app: &App, request: &StartRequest, ended: Option<JobId>) -> Resu
     };
     let given = request.given.clone().over_defaults(&app.settings.defaults, mode);
     let given = request.with_budget(given, mode)?;
+    placing::has_amount(request, mode)?;
     let mut plan = Plan {
         config: build_job_config(
             &JobConfig::beginning(mode, request.realm, &request.chain),
@@ -306,6 +315,7 @@ async fn created(
         }
     };
     let (live, mode) = (new.account.realm == Realm::Live, new.mode);
+    let terms = placing::terms(&new);
     let started = Started {
         job,
         token: new.token.address,
@@ -318,7 +328,7 @@ async fn created(
         realm: new.account.realm,
         mode,
         status: JobStatus::Running,
-        assumed,
+        assumed: terms.into_iter().chain(assumed).collect(),
         costs: None,
         policy: None,
     };

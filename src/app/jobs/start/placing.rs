@@ -1,11 +1,18 @@
 //! What one order begins with: the order that it takes the place of, and the tokens that it is to sell.
 
-use super::{request::Placed, spends::spends};
+use super::{
+    request::{Placed, StartRequest},
+    spends::spends,
+};
 use crate::{
     app::{
         App, AppError, given,
-        jobs::adopt::{self, Tokens},
-        message::Message,
+        jobs::{
+            adopt::{self, Tokens},
+            deadline,
+        },
+        message::{Advice, Message, message},
+        name::JobName,
         whole::Whole,
     },
     domain::{
@@ -27,9 +34,11 @@ pub(super) fn replaceable(job: Job) -> Result<JobId, AppError> {
         return Ok(job.id);
     }
     Err(AppError::Refused(format!(
-        "job {} ({}, {}) trades this token already, and a wallet has one job for each token; `remove` it first, or use \
+        "{} trades this token already, in mode {}, {}, and a wallet has one job for each token; `remove` it first, or use \
          another wallet",
-        job.id, job.mode, job.status
+        JobName::from(&job),
+        job.mode,
+        job.status
     )))
 }
 
@@ -40,10 +49,12 @@ pub(super) async fn checked(
     placed: &Placed,
     replaces: Option<JobId>,
 ) -> Result<Placing, AppError> {
+    let key = placed.key.clone();
     let Some((tokens, cost)) = &placed.sells else {
         return Ok(Placing {
             replaces,
             tokens: None,
+            key,
         });
     };
     let asked = match tokens {
@@ -58,13 +69,35 @@ pub(super) async fn checked(
     Ok(Placing {
         replaces,
         tokens: Some((tokens, cost)),
+        key,
     })
+}
+
+/// What an order is, once it is placed; before, its owner has agreed to it.
+pub(super) fn terms(new: &NewJob) -> Option<Message> {
+    let is_order = new.mode == JobMode::Order;
+    is_order.then(|| format!("it {}", spends(&new.config)).into())
+}
+
+/// Refuses to buy for an amount that nobody gave.
+///
+/// # Errors
+/// [`AppError`] names the key and the command that places an order.
+pub(super) fn has_amount(request: &StartRequest, mode: JobMode) -> Result<(), AppError> {
+    let given = request.given.sets("order.amount_usd") || request.given.sets("order.side");
+    if mode != JobMode::Order || given {
+        return Ok(());
+    }
+    Err(message![
+        "order.amount_usd is not given: an order has no usual amount; place it with ",
+        Advice::Buy(request.token),
+    ]
+    .bad_input())
 }
 
 /// What its owner is to know of it before it is placed.
 pub(super) fn say(placing: &Placing, new: &NewJob, assumed: &mut Vec<Message>) {
     let (symbol, decimals) = (&new.token.symbol, new.token.decimals);
-    assumed.push(format!("it {}", spends(&new.config)).into());
     if let Some(job) = placing.replaces {
         assumed.push(format!("takes the place of job {job}, whose {symbol} are yours again").into());
     }
@@ -74,18 +107,11 @@ pub(super) fn say(placing: &Placing, new: &NewJob, assumed: &mut Vec<Message>) {
     }
 }
 
-/// Refuses an order whose time is over already.
+/// Refuses an order that has no time to trade.
 pub(super) async fn in_time(app: &App, config: &JobConfig) -> Result<(), AppError> {
-    let Some(until) = config.rules.order().and_then(|rules| rules.until) else {
+    let Some(rules) = config.rules.order().filter(|rules| rules.until.is_some()) else {
         return Ok(());
     };
     let now = store::now(&app.pool).await?;
-    if until > now {
-        return Ok(());
-    }
-    Err(AppError::Usage(format!(
-        "order.until = {}: that time is over, it is {}; give a later one, or none",
-        until.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-        now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
-    )))
+    deadline::in_time(rules, now, now)
 }

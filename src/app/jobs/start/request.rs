@@ -45,6 +45,8 @@ pub struct StartRequest {
 pub struct Placed {
     /// Tokens of the wallet that it is to sell, and what they cost.
     pub sells: Option<(Tokens, Cost)>,
+    /// A second order with the same key is not placed.
+    pub key: Option<String>,
 }
 
 impl StartRequest {

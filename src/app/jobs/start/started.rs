@@ -13,6 +13,7 @@ use crate::{
         whole::{checksum, shown},
     },
     domain::{
+        Timestamp,
         ids::JobId,
         job::{Account, JobMode, JobStatus, Realm, Token, Transition},
     },
@@ -58,6 +59,8 @@ pub enum Step {
         to: JobStatus,
     },
     AlreadyRunning,
+    /// An order that was placed before, with the same key.
+    Before(Timestamp),
 }
 
 impl Step {
@@ -78,6 +81,11 @@ impl fmt::Display for Step {
             Self::Cycle(cycle) => write!(f, "started, cycle {cycle}"),
             Self::Resumed { from, to } => write!(f, "{from} -> {to}"),
             Self::AlreadyRunning => f.write_str("is already running"),
+            Self::Before(at) => write!(
+                f,
+                "was placed with this key before, at {}; nothing was placed now",
+                at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+            ),
         }
     }
 }

@@ -48,6 +48,7 @@ impl Proposal {
                 let step = Step::of(job, made);
                 (&job.account, &job.token, &job.quote, &job.config, step, &[])
             }
+            Prepared::Before(..) => return None,
         };
         let moves = !matches!(step, Step::AlreadyRunning);
         (account.realm == Realm::Live && moves).then(|| Terms {
@@ -63,7 +64,7 @@ impl Proposal {
             },
             costs: match &self.0 {
                 Prepared::Create { costs, .. } => costs.as_deref(),
-                Prepared::Again { .. } => None,
+                Prepared::Again { .. } | Prepared::Before(..) => None,
             },
             assumed,
         })

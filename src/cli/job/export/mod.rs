@@ -37,6 +37,9 @@ pub struct ExportArgs {
     /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// With --out: replace the file if it exists
+    #[arg(long, requires = "out")]
+    force: bool,
 }
 
 pub async fn run(settings: &Settings, out: Out, args: &ExportArgs) -> Result<(), AppError> {
@@ -57,8 +60,9 @@ pub async fn run(settings: &Settings, out: Out, args: &ExportArgs) -> Result<(),
         period,
         all: args.all,
     };
+    let sink = Sink::open(out, args.out.as_deref(), args.force)?;
     let app = App::read(settings).await?;
-    let mut writer = Writer::new(format, Sink::open(out, args.out.as_deref())?)?;
+    let mut writer = Writer::new(format, sink)?;
     let exported = export::each(&app, &request, |line| writer.line(line)).await?;
     writer.finish()?;
     remark(out, args, format, &request, exported);

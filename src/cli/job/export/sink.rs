@@ -17,10 +17,11 @@ pub(super) enum Sink {
         out: Out,
         waiting: String,
     },
-    /// A regular file is replaced when the export is complete.
+    /// A regular file gets its name when the export is complete.
     File {
         written: BufWriter<NamedTempFile>,
         path: PathBuf,
+        replace: bool,
     },
     /// A pipe or a device is written to as it is.
     Device {
@@ -30,7 +31,7 @@ pub(super) enum Sink {
 }
 
 impl Sink {
-    pub(super) fn open(out: Out, path: Option<&Path>) -> Result<Self, AppError> {
+    pub(super) fn open(out: Out, path: Option<&Path>, replace: bool) -> Result<Self, AppError> {
         let Some(path) = path else {
             return Ok(Self::Terminal {
                 out,
@@ -51,6 +52,9 @@ impl Sink {
                 path: path.to_owned(),
             });
         }
+        if path.exists() && !replace {
+            return Err(exists(path));
+        }
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
@@ -58,6 +62,7 @@ impl Sink {
         Ok(Self::File {
             written: BufWriter::new(NamedTempFile::new_in(folder).map_err(written)?),
             path: path.to_owned(),
+            replace,
         })
     }
 
@@ -71,7 +76,7 @@ impl Sink {
                 }
                 Ok(())
             }
-            Self::File { written, path } => written
+            Self::File { written, path, .. } => written
                 .write_all(text.as_bytes())
                 .map_err(|error| unwritable(path, &error)),
             Self::Device { written, path } => written
@@ -84,20 +89,40 @@ impl Sink {
     pub(super) fn finish(self) -> Result<(), AppError> {
         match self {
             Self::Terminal { out, waiting } => out.raw(&waiting),
-            Self::File { written, path } => {
+            Self::File {
+                written,
+                path,
+                replace,
+            } => {
                 let file = written
                     .into_inner()
                     .map_err(|error| unwritable(&path, error.error()))?;
                 file.as_file()
                     .sync_all()
                     .map_err(|error| unwritable(&path, &error))?;
-                file.persist(&path)
-                    .map_err(|error| unwritable(&path, &error.error))?;
-                Ok(())
+                let named = if replace {
+                    file.persist(&path)
+                } else {
+                    file.persist_noclobber(&path)
+                };
+                match named {
+                    Ok(_) => Ok(()),
+                    Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
+                        Err(exists(&path))
+                    }
+                    Err(error) => Err(unwritable(&path, &error.error)),
+                }
             }
             Self::Device { mut written, path } => written.flush().map_err(|error| unwritable(&path, &error)),
         }
     }
+}
+
+fn exists(path: &Path) -> AppError {
+    AppError::Refused(format!(
+        "--out {}: it exists already; choose another name, or give --force to replace it",
+        path.display()
+    ))
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> AppError {

@@ -1,5 +1,7 @@
 //! What an order waits for, what is left of it and when it ends, in words.
 
+use rust_decimal::Decimal;
+
 use crate::{
     app::jobs::status::Status,
     cli::out::{Clock, dollars, tokens},
@@ -71,7 +73,24 @@ fn waits(rules: &OrderConfig, found: &Outlook) -> String {
         text.push_str(&format!(": {} % {from} {}", rules.trail_pct, brief::price(best)));
     }
     match found.distance_pct {
-        Some(distance) => format!("{text}, {distance} % away"),
+        Some(distance) => format!("{text}, {}", away(distance)),
         None => text,
     }
+}
+
+/// A price of several times another is no percentage that anybody reads.
+fn away(distance_pct: Decimal) -> String {
+    if distance_pct <= Decimal::ONE_HUNDRED {
+        return format!("{distance_pct} % away");
+    }
+    // The distance is in per cent of the price that is waited for.
+    let times = distance_pct.checked_div(Decimal::ONE_HUNDRED);
+    let times = times.and_then(|times| times.checked_add(Decimal::ONE));
+    times.map_or_else(
+        || "far away".to_owned(),
+        |times| {
+            let times = times.round_dp(1).normalize().to_string();
+            format!("the price is {} times that", brief::grouped(&times))
+        },
+    )
 }
