@@ -26,7 +26,7 @@ impl Wording for Http {
                 let job = job.map_or_else(|| "{job}".to_owned(), |job| job.to_string());
                 format!("PATCH /api/v1/jobs/{job}/config with set: [\"{assignment}\"]")
             }
-            Advice::FundPaper(_) => "POST /api/v1/paper/{chain}/fund".to_owned(),
+            Advice::FundPaper { .. } => "POST /api/v1/paper/{chain}/fund".to_owned(),
             Advice::ListJobs => "GET /api/v1/jobs".to_owned(),
             Advice::ListTrades => "GET /api/v1/trades".to_owned(),
             Advice::Pause(job) => format!("POST /api/v1/jobs/{job}/pause"),

@@ -21,9 +21,11 @@ pub(in crate::api) struct Fund {
     /// The native coin, whole coins
     #[schema(value_type = Option<String>)]
     native: Option<Decimal>,
-    /// Tokens of paper jobs as TOKEN=BALANCE, such as CLAWD=1500.5
+    /// Tokens as TOKEN=BALANCE: an address, or the ticker of a token that a paper job trades; such as CLAWD=1500.5
     #[serde(default)]
     tokens: Vec<String>,
+    /// Decimals of tokens that no job trades or traded; 18 without it
+    decimals: Option<u8>,
 }
 
 /// Sets balances of the paper wallet.
@@ -45,6 +47,7 @@ pub(in crate::api) async fn fund(
         usdc: body.usdc,
         native: body.native,
         tokens,
+        decimals: body.decimals,
     };
     let (app, actor) = (api.clone(), order.actor());
     let work = async move { Ok(paper::fund(&app.app, &chain, &request, &actor).await?.balances) };

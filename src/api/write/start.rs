@@ -138,7 +138,8 @@ impl Start {
 }
 
 impl NewOrder {
-    fn request(self) -> Result<StartRequest, AppError> {
+    /// `key`: what keeps a repetition from being a second order.
+    fn request(self, key: String) -> Result<StartRequest, AppError> {
         let tokens = self.tokens.map(|text| match text.eq_ignore_ascii_case("all") {
             true => Tokens::All,
             false => Tokens::Whole(text),
@@ -161,6 +162,7 @@ impl NewOrder {
             symbol: self.symbol,
             decimals: self.decimals,
             quote: self.quote,
+            key: Some(key),
         };
         let request = order.start()?;
         request.check()?;
@@ -196,7 +198,7 @@ pub(in crate::api) async fn order(
 ) -> Result<Response, Problem> {
     let (mut body, order) = write.split();
     let confirm = body.confirm.take();
-    let request = body.request()?;
+    let request = body.request(order.key())?;
     let (app, asked) = (api.clone(), order.clone());
     let work = async move { started(&app.app, &request, &asked, confirm.as_deref()).await };
     order.once(&api, work).await
