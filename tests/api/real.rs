@@ -47,9 +47,8 @@ async fn twice(served: &Served, owner: &str, (method, path): (Method, &str), bod
     (would, done.json())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn real_money_moves_only_after_a_second_request_that_confirms_what_the_first_proposed() {
-    let world = World::new(BlockTime::OnTransaction).await;
+/// The API of a world with a node, a key and a policy.
+async fn serve(world: &World) -> Served {
     let settings = world.settings().display().to_string();
     let (policy, state) = (
         world.policy().display().to_string(),
@@ -59,7 +58,7 @@ async fn real_money_moves_only_after_a_second_request_that_confirms_what_the_fir
         pool: world.db.pool.clone(),
         url: world.db.url.clone(),
     };
-    let served = Served::on(
+    Served::on(
         db,
         &[
             ("LGI_MM_SETTINGS", &settings),
@@ -68,7 +67,13 @@ async fn real_money_moves_only_after_a_second_request_that_confirms_what_the_fir
             ("LGI_MM_POLICY_STATE", &state),
         ],
     )
-    .await;
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn real_money_moves_only_after_a_second_request_that_confirms_what_the_first_proposed() {
+    let world = World::new(BlockTime::OnTransaction).await;
+    let served = serve(&world).await;
     let (owner, operator) = (served.token("owner"), served.token("operator"));
     let start = json!({
         "token": world.devnet.deployment().clanker.to_checksum(None), "mode": "ACCUMULATE", "chain": "local", "live": true,
