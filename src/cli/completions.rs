@@ -65,16 +65,14 @@ fn completer<'a>(shells: &'a Shells<'_>, name: &str) -> Result<&'a dyn EnvComple
 
 /// The command line, with what completes the values of its arguments.
 fn with_candidates(command: Command) -> Command {
-    let starts = command.get_name() == "start";
     command
-        .mut_args(|argument| argument_with_candidates(argument, starts))
+        .mut_args(argument_with_candidates)
         .mut_subcommands(with_candidates)
 }
 
-fn argument_with_candidates(argument: Arg, starts: bool) -> Arg {
+fn argument_with_candidates(argument: Arg) -> Arg {
     match argument.get_id().as_str() {
-        // A job that is started has no number yet.
-        "token" | "tokens" | "job" | "jobs" if !starts => argument.add(ArgValueCandidates::new(jobs)),
+        "token" | "tokens" | "job" | "jobs" => argument.add(ArgValueCandidates::new(jobs)),
         "set" => argument.add(ArgValueCompleter::new(keys)),
         "chain" => argument.add(ArgValueCandidates::new(chains)),
         _ => argument,

@@ -114,8 +114,59 @@ pub(super) fn start_question(terms: &Terms<'_>) -> String {
         format!("  {}; {}", step(terms.step), terms.spends),
     ];
     lines.extend(terms.costs.map(|costs| format!("  {}", sentence(costs))));
-    let assumed = terms.assumed.iter();
-    lines.extend(assumed.map(|assumed| format!("  assumed: {}", assumed.rendered(&CommandLine))));
+    // The first line has said these.
+    let said = [
+        format!("wallet {} ", pair.wallet),
+        format!("pays with {} ", pair.quote),
+    ];
+    let assumed = terms.assumed.iter().map(|assumed| assumed.rendered(&CommandLine));
+    let new = assumed.filter(|assumed| !said.iter().any(|said| assumed.starts_with(said)));
+    lines.extend(new.map(|assumed| format!("  assumed: {assumed}")));
     lines.push("Continue?".to_owned());
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::Address;
+
+    use super::*;
+    use crate::{
+        app::{jobs::start::Pair, message::Message},
+        domain::job::JobMode,
+    };
+
+    #[test]
+    fn what_the_first_line_says_is_not_said_again() {
+        let wallet = Address::repeat_byte(7);
+        let assumed: Vec<Message> = [
+            format!("wallet {wallet} (wallet.address)"),
+            "pays with ETH (--quote ETH, WETH or USDC)".to_owned(),
+            "onchain says 2 USD now".to_owned(),
+        ]
+        .map(Message::from)
+        .into();
+        let terms = Terms {
+            chain: "base",
+            pair: Pair {
+                wallet,
+                token: "CLAWD".to_owned(),
+                quote: "ETH".to_owned(),
+            },
+            step: Step::Created(JobMode::Order),
+            spends: "buys for 20 USD in all".to_owned(),
+            costs: None,
+            assumed: &assumed,
+        };
+        let wallet = wallet.to_string();
+        assert_eq!(
+            start_question(&terms).lines().collect::<Vec<_>>(),
+            [
+                &*format!("Trade with real money: LIVE on base, wallet {wallet} trades CLAWD for ETH"),
+                "  a new job of mode ORDER; buys for 20 USD in all",
+                "  assumed: onchain says 2 USD now",
+                "Continue?",
+            ]
+        );
+    }
 }
