@@ -28,7 +28,7 @@ chaos trades="2000":
 chaos-shallow trades="100":
     LGI_MM_CHAOS={{ trades }} scripts/test --test chain below_the_depth -- --nocapture --ignored
 
-# Measure what live trading costs beside a bare loop (costs), and swaps per second of one signer (rate)
+# Measure what live trading costs next to a bare loop (costs), and swaps per second of one signer (rate)
 [group('check')]
 bench-live *parts:
     scripts/bench-live {{ parts }}

@@ -1,5 +1,5 @@
 //! What a buy, a sale, a hold and a minute of rest cost: requests to the node, statements and transactions of the
-//! database, and time, beside a bare loop that approves, swaps and waits. Blocks of two seconds, three confirmations.
+//! database, and time, next to a bare loop that approves, swaps and waits. Blocks of two seconds, three confirmations.
 
 use std::{
     sync::Mutex,
