@@ -28,10 +28,10 @@ chaos trades="2000":
 chaos-shallow trades="100":
     LGI_MM_CHAOS={{ trades }} scripts/test --test chain below_the_depth -- --nocapture --ignored
 
-# Measure settled swaps per second of one signer, and requests per swap
+# Measure what live trading costs next to a bare loop (costs), and swaps per second of one signer (rate)
 [group('check')]
-bench-live:
-    bash -c 'source scripts/lib.sh && ensure_postgres && ensure_contracts && SQLX_OFFLINE=true cargo bench --profile dev --bench live'
+bench-live *parts:
+    scripts/bench-live {{ parts }}
 
 # Benchmark a fleet of jobs against other queues; the figures of docs/performance.md
 [group('check')]

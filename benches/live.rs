@@ -1,10 +1,16 @@
-//! Swaps per second that one signer settles on a local chain with a block time of one second, and requests per swap.
-//! `just bench-live`; the figures are in docs/live-figures.md.
+//! What live trading costs, on a local chain with the real contracts: a trade, a hold and rest next to a bare loop, and
+//! the swaps per second that one signer settles with a block time of one second. `scripts/bench-live [costs] [rate]`; the
+//! figures are in docs/live-figures.md.
 #![expect(
     clippy::expect_used,
     clippy::print_stdout,
     reason = "a benchmark says what it measured, and stops when it cannot"
 )]
+
+#[path = "live/bare.rs"]
+mod bare;
+#[path = "live/costs.rs"]
+mod costs;
 
 use std::time::{Duration, Instant};
 
@@ -57,6 +63,19 @@ async fn round_trips() -> u64 {
 
 #[tokio::main]
 async fn main() {
+    // Cargo says --bench.
+    let parts: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|given| given == part);
+    if wanted("costs") {
+        costs::compare().await;
+    }
+    if wanted("rate") {
+        rate().await;
+    }
+}
+
+/// Swaps per second of one signer.
+async fn rate() {
     // Patience of a real L2: a transaction is not stuck after one block.
     let world = World::with(BlockTime::OnTransaction, |mut keys| {
         (keys.resend_after, keys.replace_after) = (None, None);

@@ -116,7 +116,7 @@ mod tests {
             router: Address::ZERO,
             ..file()
         };
-        let dear = ForkFile {
+        let expensive = ForkFile {
             fee_bps: 1_001,
             ..file()
         };
@@ -126,7 +126,7 @@ mod tests {
             (vec![("Sushi", file())], "chains.base.v2_forks.Sushi"),
             (vec![("a", zero)], "chains.base.v2_forks.a.router"),
             (
-                vec![("a", dear)],
+                vec![("a", expensive)],
                 "chains.base.v2_forks.a.fee_bps = 1001 is not allowed: 0 to 1000",
             ),
             (many, "at most 8 forks"),

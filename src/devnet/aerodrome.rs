@@ -89,7 +89,7 @@ pub(super) async fn set_fee(
     pools::do_call(node, factory, call).await
 }
 
-/// Stops all swaps, or lets them go on.
+/// Stops all swaps, or resumes them.
 pub(super) async fn pause(node: &Node, factory: Address, paused: bool) -> Result<(), DevnetError> {
     pools::do_call(node, factory, Factory::setPauseStateCall { paused }).await
 }

@@ -219,7 +219,7 @@ impl Devnet {
         aerodrome::set_fee(&self.node, self.contract("aerodrome_factory"), curve, bps).await
     }
 
-    /// Stops all swaps in pools of Aerodrome's, or lets them go on.
+    /// Stops all swaps in pools of Aerodrome's, or resumes them.
     ///
     /// # Errors
     /// [`DevnetError`].

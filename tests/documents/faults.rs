@@ -195,7 +195,7 @@ const POOLS: &[(&str, &str)] = &[
         "a_fork_fills_what_it_quoted_both_ways_through_its_own_router",
     ),
     (
-        "a dust pool beside a deep one",
+        "a dust pool next to a deep one",
         "a_dust_pool_neither_tells_the_price_nor_stops_a_job",
     ),
     (

@@ -14,6 +14,7 @@ pub mod pooler;
 mod process;
 pub mod programs;
 mod server;
+pub mod statements;
 pub mod unsteady;
 
 pub use contracts::contracts;

@@ -6,7 +6,7 @@ use alloy_primitives::{Address, U256};
 use super::{
     aerodrome, direct,
     flow::Flow,
-    model::{Allow, Intent, Payment, PolicyContracts, exact},
+    model::{Allow, Intent, Payment, PolicyContracts, Swap, exact},
     periphery,
     refusal::{Reason, Refusal},
     swap02, universal, v2_fork,
@@ -15,6 +15,35 @@ use crate::{
     chain::contracts::{Erc20, Periphery, Permit2, SwapRouter, UniversalRouter},
     domain::{onchain::Call, pool::NATIVE, trade::Purpose},
 };
+
+/// Decodes a call of a router; `None`: it goes to no router, or is none of a router of Uniswap's that we make.
+fn swapped(call: &Call, wallet: Address, at: &PolicyContracts) -> Result<Option<Swap>, Refusal> {
+    let data = call.data.as_ref();
+    let selector = data.get(..4).unwrap_or_default();
+    let flow = Flow::new(wallet, call.value);
+    if call.to == at.universal_router && selector == UniversalRouter::executeCall::SELECTOR {
+        let execute: UniversalRouter::executeCall = exact(data)?;
+        let (flow, pool) = universal::follow(flow, &execute, at)?;
+        return flow.end(execute.deadline, pool).map(Some);
+    }
+    if call.to == at.swap_router && selector == SwapRouter::multicallCall::SELECTOR {
+        let multicall: SwapRouter::multicallCall = exact(data)?;
+        let flow = swap02::follow(flow, &multicall, at)?;
+        return flow.end(multicall.deadline, None).map(Some);
+    }
+    if at.forks().contains(&call.to) && selector == Periphery::multicallCall::SELECTOR {
+        return periphery::read(flow, &exact(data)?, at).map(Some);
+    }
+    // Of these two every call that is not a swap of ours is refused, whatever it is.
+    let terms = if call.to == at.aerodrome_router {
+        aerodrome::read(data, call.value, at)?
+    } else if at.v2_routers.contains(&call.to) {
+        v2_fork::read(data, call.value)?
+    } else {
+        return Ok(None);
+    };
+    direct::follow(flow, &terms, call.value, at).map(Some)
+}
 
 impl Intent {
     /// Decodes a call of `wallet`.
@@ -27,27 +56,8 @@ impl Intent {
         if call.to.is_zero() {
             return Err(Refusal::new(Reason::Contract, "it goes to the zero address"));
         }
-        if call.to == at.universal_router && selector == UniversalRouter::executeCall::SELECTOR {
-            let execute: UniversalRouter::executeCall = exact(data)?;
-            let flow = Flow::new(wallet, call.value);
-            let (flow, pool) = universal::follow(flow, &execute, at)?;
-            return flow.end(execute.deadline, pool).map(Self::Swap);
-        }
-        if call.to == at.swap_router && selector == SwapRouter::multicallCall::SELECTOR {
-            let multicall: SwapRouter::multicallCall = exact(data)?;
-            let flow = swap02::follow(Flow::new(wallet, call.value), &multicall, at)?;
-            return flow.end(multicall.deadline, None).map(Self::Swap);
-        }
-        if at.forks().contains(&call.to) && selector == Periphery::multicallCall::SELECTOR {
-            return periphery::read(Flow::new(wallet, call.value), &exact(data)?, at).map(Self::Swap);
-        }
-        if call.to == at.aerodrome_router {
-            let terms = aerodrome::read(data, call.value, at)?;
-            return direct::follow(Flow::new(wallet, call.value), &terms, call.value, at).map(Self::Swap);
-        }
-        if at.v2_routers.contains(&call.to) {
-            let terms = v2_fork::read(data, call.value)?;
-            return direct::follow(Flow::new(wallet, call.value), &terms, call.value, at).map(Self::Swap);
+        if let Some(swap) = swapped(call, wallet, at)? {
+            return Ok(Self::Swap(swap));
         }
         if !call.value.is_zero() && data.is_empty() {
             return Ok(Self::Pay(Payment {

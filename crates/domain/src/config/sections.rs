@@ -109,7 +109,6 @@ impl Default for VenueConfig {
 /// Aggregators split over many pools; a percent is more than that usually brings at the size of a DCA buy.
 const REFEREE_BPS: u32 = 100;
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_any_age(age: &Span) -> bool {
     age.is_zero()
 }
