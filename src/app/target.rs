@@ -4,6 +4,7 @@ use alloy_primitives::Address;
 use sqlx::PgPool;
 
 use super::{
+    context::App,
     error::{AppError, ErrorKind},
     name::JobName,
 };
@@ -29,6 +30,16 @@ impl Target {
             chain: None,
         }
     }
+}
+
+/// The job that `target` means now, whatever its text means later: what is asked about and what is done are about the same
+/// one.
+///
+/// # Errors
+/// [`AppError`] if there is no such job, or the database does not answer.
+pub async fn pinned(app: &App, target: &Target) -> Result<Target, AppError> {
+    let job = find(&app.pool, target).await?;
+    Ok(Target::anywhere(&format!("#{}", job.id)))
 }
 
 /// Reads an address. Mixed case carries a checksum (EIP-55), and a wrong one is a typing error.

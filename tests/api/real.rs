@@ -37,9 +37,13 @@ async fn twice(served: &Served, owner: &str, (method, path): (Method, &str), bod
     let proposed = ask("a", body.clone()).await;
     assert_eq!(proposed.status, StatusCode::PRECONDITION_REQUIRED, "{proposed:?}");
     let proposed = proposed.json();
-    let wrong = ask("b", with(&body, &"0".repeat(64).into())).await;
+    let wrong = ask("a", with(&body, &"0".repeat(64).into())).await;
     assert_eq!(wrong.status, StatusCode::PRECONDITION_REQUIRED, "{wrong:?}");
     assert_eq!(wrong.json()["confirm"], proposed["confirm"]);
+    // One confirmation does it once: under another key it confirms nothing.
+    let other = ask("b", with(&body, &proposed["confirm"])).await;
+    assert_eq!(other.status, StatusCode::PRECONDITION_REQUIRED, "{other:?}");
+    assert_ne!(other.json()["confirm"], proposed["confirm"]);
     // The same key: the first request did nothing.
     let done = ask("a", with(&body, &proposed["confirm"])).await;
     assert_eq!(done.status, StatusCode::OK, "{done:?}");
@@ -125,6 +129,7 @@ async fn real_money_moves_only_after_a_second_request_that_confirms_what_the_fir
     .await;
     assert_eq!(more.status, StatusCode::PRECONDITION_REQUIRED, "{more:?}");
 
+    resumed_and_evaluated(&served, &operator).await;
     let (would, sold) = twice(
         &served,
         &owner,
@@ -141,5 +146,33 @@ async fn real_money_moves_only_after_a_second_request_that_confirms_what_the_fir
         .fetch_all(&world.db.pool)
         .await
         .expect("the trail");
-    assert_eq!(actor, ["api:owner"]);
+    assert_eq!(actor, ["api:operator", "api:owner"]);
+}
+
+/// A job that continues, or is evaluated at once, may trade: an operator confirms that too. Stopping needs nothing.
+async fn resumed_and_evaluated(served: &Served, operator: &str) {
+    let pause = async |path: &str, key: &str, body: Value| {
+        let paused = send(served, operator, (Method::POST, path), key, &body).await;
+        assert_eq!(paused.status, StatusCode::OK, "{paused:?}");
+        paused.json()
+    };
+    pause("/api/v1/jobs/1/pause", "p1", json!({})).await;
+    let resume = (Method::POST, "/api/v1/jobs/1/resume");
+    let (would, resumed) = twice(served, operator, resume, json!({})).await;
+    assert!(
+        would.starts_with("continue with real money: job 1 (CLAWDIA, LIVE on local), from wallet 0x"),
+        "{would}"
+    );
+    assert_eq!(resumed["after"], "RUNNING");
+    let tick = (Method::POST, "/api/v1/jobs/1/tick");
+    let (would, _) = twice(served, operator, tick, json!({})).await;
+    assert!(
+        would.starts_with("evaluate a slot with real money: job 1"),
+        "{would}"
+    );
+    let several = pause("/api/v1/pause", "p2", json!({ "realm": "live" })).await;
+    let undo = json!({ "pause": several["pause"] });
+    let (would, resumed) = twice(served, operator, (Method::POST, "/api/v1/resume"), undo).await;
+    assert!(would.starts_with("continue with real money: job 1"), "{would}");
+    assert_eq!(resumed["jobs"][0]["after"], "RUNNING");
 }

@@ -20,6 +20,7 @@ use crate::{
             selected::Jobs,
             tick::{self, Ticked},
         },
+        target,
     },
     domain::{brief, span::Span},
 };
@@ -28,6 +29,14 @@ use crate::{
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Nothing {}
+
+/// For a job that trades with real money.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct Confirmed {
+    /// What the answer before said, for a live job
+    confirm: Option<String>,
+}
 
 /// How to sell.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -58,36 +67,49 @@ pub(in crate::api) async fn pause(
     order.once(&api, work).await
 }
 
-/// Continues after a pause or an error.
+/// Continues after a pause or an error. A live job is confirmed by a second request.
 #[utoipa::path(post, path = "/api/v1/jobs/{job}/resume", tag = "jobs", params(("job" = String, Path), JobQuery),
-    request_body = Nothing, extensions(("x-role" = json!("operator"))),
+    request_body = Confirmed, extensions(("x-role" = json!("operator"))),
     responses((status = 200, description = "Before and after", body = ref("#/components/schemas/pause.Changed"))))]
 pub(in crate::api) async fn resume(
     State(api): State<Shared>,
     At(job): At<String>,
     Params(query): Params<JobQuery>,
-    write: Write<Nothing>,
+    write: Write<Confirmed>,
 ) -> Result<Response, Problem> {
-    let (jobs, (_, order)) = (one(query.target(job)), write.split());
-    let (app, actor) = (api.clone(), order.actor());
-    let work = async move { changed(lifecycle::resume(&app.app, &jobs, &actor).await?) };
+    let (named, (body, order)) = (query.target(job), write.split());
+    let (app, asked) = (api.clone(), order.clone());
+    let work = async move {
+        let jobs = one(target::pinned(&app.app, &named).await?);
+        let traders = sale::resumable(&app.app, &jobs).await?;
+        confirm_traders("continue", &traders, &asked, body.confirm.as_deref())?;
+        changed(lifecycle::resume(&app.app, &jobs, &asked.actor()).await?)
+    };
     order.once(&api, work).await
 }
 
-/// Evaluates one slot now, and waits up to 30 s for its trade.
+/// Evaluates one slot now, and waits up to 30 s for its trade. A live job is confirmed by a second request.
 #[utoipa::path(post, path = "/api/v1/jobs/{job}/tick", tag = "jobs", params(("job" = String, Path), JobQuery),
-    request_body = Nothing, extensions(("x-role" = json!("operator"))),
+    request_body = Confirmed, extensions(("x-role" = json!("operator"))),
     responses((status = 200, description = "The decision", body = ref("#/components/schemas/tick"))))]
 pub(in crate::api) async fn tick(
     State(api): State<Shared>,
     At(job): At<String>,
     Params(query): Params<JobQuery>,
-    write: Write<Nothing>,
+    write: Write<Confirmed>,
 ) -> Result<Response, Problem> {
-    let (target, (_, order)) = (query.target(job), write.split());
-    let (app, actor) = (api.clone(), order.actor());
+    let (named, (body, order)) = (query.target(job), write.split());
+    let (app, asked) = (api.clone(), order.clone());
     let work = async move {
-        let ticked: Ticked = tick::tick(&app.app, &target, &actor).await?;
+        let target = target::pinned(&app.app, &named).await?;
+        let trader = sale::trader(&app.app, &target).await?;
+        confirm_traders(
+            "evaluate a slot",
+            trader.as_slice(),
+            &asked,
+            body.confirm.as_deref(),
+        )?;
+        let ticked: Ticked = tick::tick(&app.app, &target, &asked.actor()).await?;
         Ok(ticked)
     };
     order.once(&api, work).await
@@ -103,11 +125,12 @@ pub(in crate::api) async fn liquidate(
     Params(query): Params<JobQuery>,
     write: Write<Liquidate>,
 ) -> Result<Response, Problem> {
-    let (target, (body, order)) = (query.target(job), write.split());
+    let (named, (body, order)) = (query.target(job), write.split());
     let request = LiquidateRequest::new(body.over.unwrap_or(Span::ZERO), body.slices)?;
     let (app, asked) = (api.clone(), order.clone());
     let work = async move {
-        confirm_sale(&app.app, &target, &asked, body.confirm.as_deref()).await?;
+        let target = target::pinned(&app.app, &named).await?;
+        confirm_sale(&app.app, &target, request, &asked, body.confirm.as_deref()).await?;
         let jobs = one(target);
         changed(lifecycle::liquidate(&app.app, &jobs, request, &asked.actor()).await?)
     };
@@ -152,6 +175,7 @@ fn changed(mut report: Report) -> Result<Changed, Failed> {
 async fn confirm_sale(
     app: &App,
     target: &Target,
+    request: LiquidateRequest,
     order: &Order,
     confirm: Option<&str>,
 ) -> Result<(), Failed> {
@@ -165,10 +189,34 @@ async fn confirm_sale(
         |sale| format!("{} {}", sale.position, name.symbol),
     );
     let would = format!(
-        "sell with real money: {name}: {sells}, from wallet {}",
-        wallet.to_checksum(None)
+        "sell with real money: {name}: {sells}, from wallet {}{}",
+        wallet.to_checksum(None),
+        parts(request)
     );
     order.confirmed(&would, sale.map(worth).into_iter().collect(), confirm)
+}
+
+fn parts(request: LiquidateRequest) -> String {
+    let parts = request.parts();
+    let words = parts.map(|(slices, over)| format!(", in {slices} sells over {over}"));
+    words.unwrap_or_default()
+}
+
+/// Those that may trade with real money after this are confirmed.
+pub(super) fn confirm_traders(
+    what: &str,
+    traders: &[Trader],
+    order: &Order,
+    confirm: Option<&str>,
+) -> Result<(), Failed> {
+    if traders.is_empty() {
+        return Ok(());
+    }
+    let each = traders
+        .iter()
+        .map(|trader| format!("{}, from wallet {}", trader.name, trader.wallet.to_checksum(None)));
+    let would = format!("{what} with real money: {}", each.collect::<Vec<_>>().join("; "));
+    order.confirmed(&would, vec![], confirm)
 }
 
 fn worth(sale: &Sale) -> String {

@@ -156,8 +156,8 @@ impl Order {
         )
     }
 
-    /// Refuses what must be confirmed until the request says `confirm` with the digest of exactly this. Shown with it:
-    /// what changes by the minute, such as prices.
+    /// Refuses what must be confirmed until the request says `confirm` with the digest of exactly this, under the same
+    /// key: one confirmation does it once. Shown with it: what changes by the minute, such as prices.
     pub(in crate::api) fn confirmed(
         &self,
         would: &str,
@@ -170,6 +170,7 @@ impl Order {
         }
         let digest = hex(&[
             self.bearer.name.as_bytes(),
+            self.key.as_bytes(),
             self.path.as_bytes(),
             given.to_string().as_bytes(),
             would.as_bytes(),

@@ -13,9 +13,12 @@ use crate::{
         state::Shared,
         wording::Http,
     },
-    app::jobs::{
-        adopt::{self, AdoptRequest, Cost, Tokens},
-        release::{self, ReleaseRequest},
+    app::{
+        jobs::{
+            adopt::{self, AdoptRequest, Cost, Tokens},
+            release::{self, ReleaseRequest},
+        },
+        target,
     },
     domain::job::Realm,
 };
@@ -76,6 +79,10 @@ pub(in crate::api) async fn adopt(
     };
     let (app, asked) = (api.clone(), order.clone());
     let work = async move {
+        let request = AdoptRequest {
+            target: target::pinned(&app.app, &request.target).await?,
+            ..request
+        };
         let planned = adopt::preview(&app.app, &request).await?;
         if planned.name.realm == Realm::Live {
             let would = format!(
@@ -118,6 +125,10 @@ pub(in crate::api) async fn release(
     };
     let (app, asked) = (api.clone(), order.clone());
     let work = async move {
+        let request = ReleaseRequest {
+            target: target::pinned(&app.app, &request.target).await?,
+            ..request
+        };
         let planned = release::preview(&app.app, &request).await?;
         if planned.name.realm == Realm::Live {
             let would = format!(

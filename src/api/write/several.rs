@@ -4,7 +4,7 @@ use axum::{extract::State, http::StatusCode, response::Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::once::Write;
+use super::{jobs::confirm_traders, once::Write};
 use crate::{
     api::{
         problem::Problem,
@@ -15,6 +15,7 @@ use crate::{
         Target,
         jobs::{
             lifecycle::{self, Changed, Report},
+            sale,
             selected::{Jobs, Kind},
         },
     },
@@ -52,6 +53,8 @@ pub(in crate::api) struct Selection {
 pub(in crate::api) struct PausedBy {
     /// The number that the pause answered
     pause: i64,
+    /// What the answer before said, if live jobs are among them
+    confirm: Option<String>,
 }
 
 /// Several jobs, and how to undo a pause of them.
@@ -134,7 +137,8 @@ pub(in crate::api) async fn pause(
     order.once(&api, work).await
 }
 
-/// Undoes a pause of several jobs: those that it stopped, and whose status has not changed since, are as before.
+/// Undoes a pause of several jobs: those that it stopped, and whose status has not changed since, are as before. Live
+/// ones are confirmed by a second request.
 #[utoipa::path(post, path = "/api/v1/resume", operation_id = "resume_several", tag = "jobs",
     request_body = PausedBy, extensions(("x-role" = json!("operator"))),
     responses((status = 200, description = "Each job", body = ref("#/components/schemas/pause.Several"))))]
@@ -143,9 +147,12 @@ pub(in crate::api) async fn resume(
     write: Write<PausedBy>,
 ) -> Result<Response, Problem> {
     let (body, order) = write.split();
-    let (app, actor) = (api.clone(), order.actor());
+    let (app, asked) = (api.clone(), order.clone());
     let work = async move {
-        let report = lifecycle::resume_paused_by(&app.app, AuditId(body.pause), &actor).await?;
+        let pause = AuditId(body.pause);
+        let traders = sale::resumable_after(&app.app, pause).await?;
+        confirm_traders("continue", &traders, &asked, body.confirm.as_deref())?;
+        let report = lifecycle::resume_paused_by(&app.app, pause, &asked.actor()).await?;
         Ok(Several::from(report))
     };
     order.once(&api, work).await

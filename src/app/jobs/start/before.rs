@@ -52,7 +52,11 @@ pub(super) async fn placed(
 fn is_same(app: &App, request: &StartRequest, earlier: &Earlier) -> Result<bool, AppError> {
     let mode = JobMode::Order;
     let given = request.given.clone().over_defaults(&app.settings.defaults, mode);
-    let config = build_job_config(&JobConfig::beginning(mode, request.realm, &request.chain), mode, &given)?;
+    let config = build_job_config(
+        &JobConfig::beginning(mode, request.realm, &request.chain),
+        mode,
+        &given,
+    )?;
     let sells = request.placed.as_ref().and_then(|placed| placed.sells.as_ref());
     let same_tokens = match (sells, earlier.tokens) {
         (None, None) => true,
