@@ -66,12 +66,16 @@ async fn with_a_node_init_asks_the_pools_what_a_buy_costs_and_its_lines_for_live
         .iter()
         .filter_map(Value::as_str)
         .collect();
-    let [start, "lgi-mm daemon"] = lines.as_slice() else {
+    let [start, allow, "lgi-mm daemon"] = lines.as_slice() else {
         panic!("{lines:?}");
     };
     let words: Vec<&str> = start.split(' ').skip(1).collect();
     let started = run(&words).await;
     assert!(started.status.success(), "{started:?}");
+    let words: Vec<&str> = allow.split(' ').skip(1).chain(["--yes"]).collect();
+    assert_eq!(words[..2], ["policy", "allow"]);
+    let allowed = run(&words).await;
+    assert!(allowed.status.success(), "{allowed:?}");
     let listed = run(&["list", "--live"]).await;
     assert!(
         String::from_utf8_lossy(&listed.stdout).contains("CLAWDIA"),

@@ -108,12 +108,14 @@ async fn a_trade_a_hold_and_a_watch_ask_no_more_than_they_must() {
         // A trade begins and ends with a read of prices; what comes before and after watches other fills.
         let buy = meter.take().between("eth_call");
         println!("a buy: {buy}");
-        assert_eq!(calls_of(&buy, "eth_sendRawTransaction"), 1, "{buy}");
-        if buy.http() <= BUY_MAX || trades == 4 {
+        // A node that answers late is sent the same bytes once more.
+        let sent = calls_of(&buy, "eth_sendRawTransaction");
+        if sent == 1 && buy.http() <= BUY_MAX || trades == 4 {
             break buy;
         }
     };
     pause(&world, job).await;
+    assert_eq!(calls_of(&buy, "eth_sendRawTransaction"), 1, "{buy}");
     assert!((5..=BUY_MAX).contains(&buy.http()), "a buy: {buy}");
 
     meter.take();
