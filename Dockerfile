@@ -26,11 +26,12 @@ ARG LGI_MM_COMMIT=
 RUN cargo build --release --locked --features kms-aws,kms-gcp --bin lgi-mm \
     && strip --strip-debug target/release/lgi-mm
 
-FROM debian:12.11-slim
-# CA certificates for TLS to nodes and price sources, and the rules of time zones.
+FROM debian:13.2-slim
+# CA certificates for TLS to nodes and price sources, the rules of time zones, and the programs that make and restore
+# backups, of the version of the Compose stack's server.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates tzdata \
+    && apt-get install --yes --no-install-recommends ca-certificates tzdata postgresql-client-17 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin lgi-mm \
     && install -d -o 10001 -g 10001 -m 0700 /var/lib/lgi-mm

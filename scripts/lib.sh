@@ -130,7 +130,11 @@ ensure_prometheus() {
     local home=$tools/prometheus program missing=
     export PATH=$home/usr/bin:$PATH
     for program in prometheus promtool prometheus-alertmanager amtool; do have "$program" || missing=$program; done
-    if [ -z "$missing" ] && promtool --version 2>&1 | grep -q 'version 3'; then return 0; fi
+    if [ -z "$missing" ] && promtool --version 2>&1 | grep -q 'version 3'; then
+        # Ours from an earlier run, on a machine that has not seen it.
+        [ ! -d "$home/usr" ] || templates_of_alertmanager "$home/usr"
+        return 0
+    fi
     if ! have apt-get || ! have dpkg; then
         die "no Prometheus 3 ($missing is missing) and no apt-get to fetch it: put prometheus, promtool, prometheus-alertmanager and amtool into PATH"
     fi
@@ -147,10 +151,28 @@ ensure_prometheus() {
         die "Prometheus and Alertmanager cannot be fetched: put them into PATH"
     local package
     for package in "$home"/apt/*.deb; do dpkg -x "$package" "$home"; done
-    # Debian's build reads its templates from a fixed path that only root can write: patch in a path of the same length,
-    # relative to usr/.
-    sed -i 's#/usr/share/prometheus/alertmanager#.////share/prometheus/alertmanager#g' "$home/usr/bin/prometheus-alertmanager"
     rm -rf "$home/apt"
+    templates_of_alertmanager "$home/usr"
+}
+
+# Debian's Alertmanager reads its templates below /usr/share only. As root they are linked there; otherwise a wrapper runs it
+# with this tree's /usr/share on top of the machine's, in a mount namespace of its own.
+templates_of_alertmanager() {
+    local usr=$1 fixed=/usr/share/prometheus/alertmanager program=$1/bin/prometheus-alertmanager
+    if [ -e "$fixed" ]; then return 0; fi
+    if may_be_root; then
+        as_root mkdir -p "$(dirname "$fixed")"
+        as_root ln -sfn "$usr/share/prometheus/alertmanager" "$fixed"
+        return 0
+    fi
+    mkdir -p "$usr/lib/lgi-mm"
+    mv "$program" "$usr/lib/lgi-mm/alertmanager"
+    cat >"$program" <<END
+#!/bin/sh
+exec unshare --map-root-user --mount sh -c \
+    'mount -t overlay -o "lowerdir=$usr/share:/usr/share" overlay /usr/share && exec "\$@"' - "$usr/lib/lgi-mm/alertmanager" "\$@"
+END
+    chmod +x "$program"
 }
 
 # Installs packages for tests that do not run without them: ensure_for_tests WHAT WHAT-IS-NOT-TESTED PACKAGE..
@@ -209,7 +231,7 @@ ensure_venv() {
 # and KEDA, and hadolint.
 ensure_deploy_checkers() {
     local from=$root/scripts/checks into=$tools/checks stamp
-    stamp=$(cat "$from/requirements.txt" "$from/package-lock.json" | cksum)
+    stamp=$(cat "$from/requirements.txt" "$from/package-lock.json" "$from"/*.mjs | cksum)
     if [ "$(cat "$into/installed" 2>/dev/null)" = "$stamp" ]; then
         export PATH=$into/python/bin:$PATH
         return 0
@@ -223,7 +245,7 @@ ensure_deploy_checkers() {
     mkdir -p "$into"
     python3 -m venv "$into/python"
     "$into/python/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement "$from/requirements.txt" >&2
-    cp "$from/package.json" "$from/package-lock.json" "$from/.npmrc" "$from/keda.mjs" "$into/"
+    cp "$from/package.json" "$from/package-lock.json" "$from/.npmrc" "$from"/*.mjs "$into/"
     (cd "$into" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error >&2)
     printf '%s\n' "$stamp" >"$into/installed"
     export PATH=$into/python/bin:$PATH
@@ -258,6 +280,14 @@ ensure_moto() {
     say "installing moto with pip"
     rm -rf "$into"
     python3 -m venv "$into"
-    "$into/bin/pip" install --quiet --disable-pip-version-check --requirement "$from/requirements.txt" >&2
+    "$into/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement "$from/requirements.txt" >&2
     printf '%s\n' "$stamp" >"$into/installed"
 }
+
+# What scripts/release builds with, as arguments of ensure_cargo_tool.
+# shellcheck disable=SC2034
+cargo_auditable=(cargo-auditable 0.7.7 cargo-auditable)
+# shellcheck disable=SC2034
+cargo_cyclonedx=(cargo-cyclonedx 0.5.9 cargo-cyclonedx)
+# shellcheck disable=SC2034
+cargo_deb=(cargo-deb 3.8.0 cargo-deb)

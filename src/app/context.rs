@@ -22,7 +22,7 @@ use crate::{
     ports::PoolPrices,
     prices::{Aggregators, PriceBook},
     store::{
-        self, MigrateError, Schema,
+        self, MigrateError, Schema, alive,
         integrity::{self, Depth},
         refusal::{Explained, READ_ONLY, explain},
         session::{ProbeError, Sessions},
@@ -197,7 +197,10 @@ impl App {
         {
             return Err(refused(&url, mode, "the settings have nodes to trade with"));
         }
-        let sessions = reach(&url, settings).await?;
+        let mut sessions = reach(&url, settings).await?;
+        if let Some(kind) = service {
+            sessions = sessions.named(&alive::session_name(kind, &settings.fingerprint));
+        }
         // Nobody limits the private server.
         let shares = match service.filter(|_| server.is_none()) {
             Some(kind) => divided(kind, &sessions, &url, settings).await?,

@@ -38,6 +38,7 @@ pub mod receivers;
 pub(crate) mod reconcile;
 pub(crate) mod repeats;
 pub mod services;
+mod settings_file;
 pub mod target;
 mod ticker;
 pub(crate) mod tokens;

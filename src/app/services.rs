@@ -20,6 +20,7 @@ use super::{
     error::AppError,
     policy,
     preflight::{self, AskPassword},
+    settings_file,
     trail::{self, Action},
 };
 use crate::{
@@ -211,12 +212,16 @@ async fn stopping<T>(part: impl Future<Output = T>, stop: &CancellationToken) ->
 
 /// Looks for what is missing, and announces summaries.
 fn watching(app: &App, stop: &CancellationToken, role: Role) -> JoinHandle<()> {
-    tokio::spawn(watch::run(
-        app.pool.clone(),
-        role,
-        app.settings.watch(),
+    telemetry::note_process(&role.to_string(), &app.settings.fingerprint);
+    let others = watch::run(app.pool.clone(), role, app.settings.watch(), stop.clone());
+    let file = settings_file::watch(
+        app.settings.origin.clone(),
+        app.settings.fingerprint.clone(),
         stop.clone(),
-    ))
+    );
+    tokio::spawn(async move {
+        tokio::join!(others, file);
+    })
 }
 
 /// What schedulers and daemons do in the background: deliver messages, delete expired rows and watch the others.

@@ -308,6 +308,8 @@ impl Node {
         let outcome = if result.is_ok() { "answered" } else { "failed" };
         note_rpc(&self.chain, result.is_ok());
         counter!(metric::RPC_REQUESTS, "chain" => self.chain.clone(), "outcome" => outcome).increment(1);
+        let units = u64::from(weigh(requests));
+        counter!(metric::RPC_COMPUTE_UNITS, "chain" => self.chain.clone()).increment(units);
         histogram!(metric::RPC_DURATION, "chain" => self.chain.clone()).record(begun.elapsed());
         self.count(outcome);
         self.note(&result);

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use ::metrics::gauge;
 use alloy_primitives::{Address, Bytes, U64};
 use futures::{StreamExt, future::join_all, stream::FuturesUnordered};
 use serde::de::DeserializeOwned;
@@ -26,7 +27,7 @@ use super::{
     voice::Voice,
     wire::{Answers, Request, Wire},
 };
-use crate::{domain::foreign::Foreign, ports::RpcError};
+use crate::{domain::foreign::Foreign, ports::RpcError, telemetry::metric};
 
 /// Once enough nodes have answered, the others have so much longer to contradict them.
 const GRACE: Duration = Duration::from_millis(300);
@@ -85,6 +86,8 @@ impl Rpc {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .build()?;
+        gauge!(metric::NODE_QUORUM, "chain" => spec.name.clone())
+            .set(f64::from(u32::try_from(spec.quorum).unwrap_or(u32::MAX)));
         let nodes = urls.iter().map(|url| {
             let wire = Wire::new(client.clone(), url.clone());
             Arc::new(Node::new(wire, &spec.name, spec.chain_id, &spec.budget(url)))

@@ -9,6 +9,7 @@ use super::{
     check,
     environment::{user_config_dir, variable},
     error::SettingsError,
+    fingerprint::{NO_FILE, fingerprint},
     layers::{self, Layer},
     settings::Settings,
 };
@@ -28,14 +29,18 @@ impl Settings {
         let named = file.map(|path| (path.to_path_buf(), Chosen::ByName));
         let used = named.or_else(|| Some((usual_file()?, Chosen::Found)));
         let mut origin = None;
+        let mut before = NO_FILE.to_owned();
         if let Some((path, chosen)) = used {
             let trusted = trusted(&path, chosen)?;
+            before = fingerprint(Some(&trusted));
             layers.push(Layer::file(&path)?);
             origin = Some(trusted);
         }
         layers.push(Layer::environment(env::vars_os())?);
         let mut settings: Self =
             layers::typed(&serde_json::Map::new(), &layers).map_err(SettingsError::Keys)?;
+        // Taken before the file is read: a change in between looks like a change, never like none.
+        settings.fingerprint = before;
         settings.origin = origin;
         if let Some(url) = variable("DATABASE_URL")? {
             settings.database.url = Secret(url);
@@ -45,7 +50,7 @@ impl Settings {
         if let Some(dir) = variable("LGI_MM_DATA_DIR")? {
             settings.database.data_dir = dir;
         }
-        if let Some(url) = variable("ETH_RPC_URL")? {
+        if let Some(url) = variable("ETH_RPC_URL")?.filter(|url| !url.is_empty()) {
             let default_chain = settings.chains.entry(CHAINS[0].name.to_owned()).or_default();
             default_chain.rpc_urls = vec![url];
         }

@@ -7,6 +7,7 @@ mod check;
 mod database;
 mod environment;
 mod error;
+mod fingerprint;
 mod job;
 mod layers;
 mod live;
@@ -19,6 +20,7 @@ pub mod zones;
 pub use crate::domain::secret::Secret;
 pub use database::{DatabaseSettings, Guard, PasswordError, guard, ssl_mode};
 pub use error::SettingsError;
+pub use fingerprint::{NO_FILE, fingerprint};
 pub use job::{JobLayers, build_job_config, known_job_keys};
 
 pub use layers::{Layer, LayerError};

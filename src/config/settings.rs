@@ -66,6 +66,9 @@ pub struct Settings {
     /// The file that was read, if any.
     #[serde(skip)]
     pub origin: Option<PathBuf>,
+    /// Which version of that file: see [`fingerprint`](super::fingerprint()).
+    #[serde(skip)]
+    pub fingerprint: String,
 }
 
 impl Settings {

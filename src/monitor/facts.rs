@@ -146,6 +146,7 @@ fn record_job(job: &JobFacts) {
         id,
         ("token", &job.token),
         ("symbol", &job.token_symbol),
+        ("realm", &job.realm),
         ("chain", &job.chain),
         ("mode", &job.mode),
     ];
@@ -153,6 +154,9 @@ fn record_job(job: &JobFacts) {
     set(metric::JOB_STATUS, &[id, ("status", &job.status)], 1.0);
     if let Some(reason) = &job.run_reason {
         set(metric::JOB_HOLD, &[id, ("reason", reason)], 1.0);
+    }
+    if let Some(event) = &job.blocked_by {
+        set(metric::JOB_BLOCKED, &[id, ("event", event)], 1.0);
     }
     for (name, value) in [
         (metric::JOB_PRICE, job.price),
@@ -240,10 +244,12 @@ mod tests {
             id: "1".to_owned(),
             token: String::new(),
             token_symbol: String::new(),
+            realm: String::new(),
             chain: String::new(),
             mode: String::new(),
             status: String::new(),
             run_reason: None,
+            blocked_by: None,
             price: None,
             price_at: None,
             last_slot: None,

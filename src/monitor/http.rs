@@ -2,13 +2,18 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use axum::{Router, extract::State, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, State},
+    http::StatusCode,
+    routing::{get, post},
+};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{balances::Nodes, census::Census, door, ready::Readiness, settings::CensusSettings};
+use super::{alerts, balances::Nodes, census::Census, door, ready::Readiness, settings::CensusSettings};
 
 /// What is served.
 #[derive(Clone)]
@@ -23,8 +28,8 @@ pub struct Served {
     pub census: CensusSettings,
 }
 
-/// Serves `/metrics`, `/healthz` (this process lives) and `/readyz` (it can work) until `stop`, and takes the census if
-/// no other process does.
+/// Serves `/metrics`, `/healthz` (this process lives), `/readyz` (it can work) and `/alerts` (Alertmanager's messages,
+/// for the log) until `stop`, and takes the census if no other process does.
 ///
 /// # Errors
 /// [`std::io::Error`] if the address is taken.
@@ -42,6 +47,10 @@ pub async fn serve(address: SocketAddr, served: Served, stop: CancellationToken)
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| std::future::ready("alive\n")))
         .route("/readyz", get(readiness))
+        .route(
+            "/alerts",
+            post(alerts::log).layer(DefaultBodyLimit::max(alerts::MESSAGE_MAX)),
+        )
         .with_state(Arc::new(Readiness::new(&pool)));
     let listener = tokio::net::TcpListener::bind(address).await?;
     info!(address = %listener.local_addr()?, "metrics served");

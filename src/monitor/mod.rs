@@ -1,5 +1,6 @@
 //! What an operator watches: `/metrics`, `/healthz`, `/readyz`, and the census of the whole installation.
 
+mod alerts;
 mod balances;
 mod census;
 mod door;

@@ -20,7 +20,8 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(15);
 
 /// What this process is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub enum Role {
     /// It claims slots, and looks for workers.
     Scheduler,

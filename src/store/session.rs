@@ -134,6 +134,16 @@ impl Sessions {
         }
     }
 
+    /// The same under a name that the server shows with each session, unless the connection string has one, or the
+    /// server takes no settings.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        if self.options.get_application_name().is_none() && !self.by_statement {
+            self.options = self.options.application_name(name);
+        }
+        self
+    }
+
     /// How many sessions a process that would open up to `wanted` can have. A server tells; a pooler lets a client that
     /// it has no connection for wait without an answer, so behind one they are opened and closed again.
     ///

@@ -68,6 +68,8 @@ macro_rules! table {
 
 table! {
     BUILD_INFO = "lgi_mm_build_info" Gauge "" ["version"] Process "The running version; always 1";
+    PROCESS_INFO = "lgi_mm_process_info" Gauge "" ["role", "settings"] Process "What the process is (scheduler, worker or daemon) and the fingerprint of the settings file that it has read; always 1";
+    SETTINGS_CHANGED = "lgi_mm_settings_changed" Gauge "" [] Process "1 if the settings file has changed since the process read it, else 0";
     CENSUS_LEADER = "lgi_mm_census_leader" Gauge "" [] Process "1 in the process that takes the census, else 0";
     TICKS = "lgi_mm_ticks_total" Counter "" ["outcome"] Process "Ticks by outcome: held, traded, repeated, unknown, failed";
     HOLDS = "lgi_mm_holds_total" Counter "" ["reason"] Process "Ticks that did not trade, by reason";
@@ -80,10 +82,12 @@ table! {
     SLOTS_MISSED = "lgi_mm_slots_missed_total" Counter "" [] Process "Slots that never ran because a later one was already due";
     PRICE_REQUESTS = "lgi_mm_price_requests_total" Counter "" ["source", "outcome"] Process "Price requests to a source, one per job, by outcome: answered, failed";
     RPC_REQUESTS = "lgi_mm_rpc_requests_total" Counter "" ["chain", "outcome"] Process "Requests to nodes, by outcome: answered, failed";
+    RPC_COMPUTE_UNITS = "lgi_mm_rpc_compute_units_total" Counter "" ["chain"] Process "Compute units of the requests to nodes, as Alchemy counts them";
     RPC_DURATION = "lgi_mm_rpc_duration_seconds" Histogram "seconds" ["chain"] Process "Duration of one request to a node";
     POLICY_REFUSALS = "lgi_mm_policy_refusals_total" Counter "" ["chain", "reason"] Process "Signatures and plans that this worker's policy refused, by reason: no_policy, unreadable, stopped, wallet, contract, shape, recipient, token, allowance, trade, hour, day, gas, loss, price, deadline, journal";
     NODE_REQUESTS = "lgi_mm_node_requests_total" Counter "" ["chain", "node", "outcome"] Process "Requests to one node, by host and outcome: answered, failed, nonsense (an impossible answer)";
     NODE_HEAD_LAG = "lgi_mm_node_head_lag_blocks" Gauge "blocks" ["chain", "node"] Process "Number of blocks that a node is behind the best node of its chain";
+    NODE_QUORUM = "lgi_mm_node_quorum" Gauge "" ["chain"] Process "Nodes of different hosts that must agree on what concerns money";
     RPC_DISAGREEMENTS = "lgi_mm_rpc_disagreements_total" Counter "" ["chain"] Process "Contradictions between nodes about a receipt, a block or a nonce";
     NOTIFICATIONS = "lgi_mm_notifications_total" Counter "" ["receiver", "outcome"] Process "Delivery attempts to a receiver, by outcome: delivered, failed (will be retried), given_up (too old, or the receiver was removed)";
     PRUNED_ROWS = "lgi_mm_pruned_rows_total" Counter "" ["table"] Process "Rows that retention deleted";
@@ -108,7 +112,7 @@ table! {
     OUTBOX_PENDING = "lgi_mm_outbox_pending" Gauge "" [] Fleet "Messages that are not delivered yet; 0 without receivers";
     OUTBOX_OLDEST_AGE = "lgi_mm_outbox_oldest_age_seconds" Gauge "seconds" [] Fleet "Age of the oldest undelivered message; 0 without one";
     TABLE_BYTES = "lgi_mm_table_bytes" Gauge "bytes" ["table"] Fleet "Size of a table including its indexes";
-    JOB_INFO = "lgi_mm_job_info" Gauge "" ["job_id", "token", "symbol", "chain", "mode"] Job "Labels that describe a job; always 1";
+    JOB_INFO = "lgi_mm_job_info" Gauge "" ["job_id", "token", "symbol", "realm", "chain", "mode"] Job "Labels that describe a job; always 1";
     JOB_STATUS = "lgi_mm_job_status" Gauge "" ["job_id", "status"] Job "1 for the current status of a job: IDLE, RUNNING, PAUSED, LIQUIDATING, ERROR";
     JOB_HOLD = "lgi_mm_job_hold" Gauge "" ["job_id", "reason"] Job "1 for the reason why the last tick did not trade; absent if it traded";
     JOB_PRICE = "lgi_mm_job_price_usd" Gauge "usd" ["job_id"] Job "Last accepted price of one whole token";
@@ -120,6 +124,7 @@ table! {
     JOB_SPENT = "lgi_mm_job_spent_usd" Gauge "usd" ["job_id"] Job "Paid for buys in this cycle";
     JOB_RECEIVED = "lgi_mm_job_received_usd" Gauge "usd" ["job_id"] Job "Received from sells in this cycle";
     JOB_REALIZED = "lgi_mm_job_realized_usd" Gauge "usd" ["job_id"] Job "Proceeds less cost basis of the tokens sold in this cycle, before gas";
+    JOB_BLOCKED = "lgi_mm_job_blocked" Gauge "" ["job_id", "event"] Job "1 for the event that tells of what keeps the job from trading; absent if nothing does";
     JOB_UNSELLABLE = "lgi_mm_job_unsellable" Gauge "" ["job_id"] Job "1 if the last simulated sale of a live job's position failed, else 0";
     JOB_UNREALIZED = "lgi_mm_job_unrealized_usd" Gauge "usd" ["job_id"] Job "Value of the position less its cost basis, before gas; absent without a price";
     JOB_GAS = "lgi_mm_job_gas_usd" Gauge "usd" ["job_id"] Job "Paid for gas in this cycle, failed transactions included";

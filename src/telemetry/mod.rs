@@ -19,6 +19,17 @@ const SECONDS: [f64; 13] = [
     0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];
 
+/// Notes what this process is, and the fingerprint of the settings file that it has read.
+pub fn note_process(role: &str, settings: &str) {
+    let (role, settings) = (role.to_owned(), settings.to_owned());
+    gauge!(metric::PROCESS_INFO, "role" => role, "settings" => settings).set(1.0);
+}
+
+/// Notes whether the settings file has changed since this process read it.
+pub fn note_settings_changed(changed: bool) {
+    gauge!(metric::SETTINGS_CHANGED).set(if changed { 1.0 } else { 0.0 });
+}
+
 /// Starts counting. `None` if this process counts already.
 #[must_use]
 pub fn install_metrics() -> Option<PrometheusHandle> {

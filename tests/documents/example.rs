@@ -40,6 +40,11 @@ fn every_value_of_the_example_is_the_default() {
     example.database.url = lgi_mm::config::Secret::default();
     example.database.data_dir = String::new();
     assert!(example.origin.take().is_some(), "which file was read is known");
+    assert_eq!(
+        std::mem::take(&mut example.fingerprint).len(),
+        12,
+        "and which version of it"
+    );
     assert_eq!(example, Settings::default());
     for mode in JobMode::VARIANTS {
         let layers = JobLayers::new(&defaults, *mode);

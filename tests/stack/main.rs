@@ -5,5 +5,6 @@ mod alerts;
 mod compose;
 mod dashboards;
 mod embedded;
+mod install;
 mod report;
 mod telemetry;

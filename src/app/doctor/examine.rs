@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     check::{Check, CheckStatus},
-    database, live, policy, receivers, zones,
+    database, live, policy, receivers, settings as files, zones,
 };
 use crate::{
     app::{
@@ -86,6 +86,7 @@ async fn examine(settings: &Settings, app: &App) -> Result<Vec<Check>, AppError>
         zones::examine(config::zones::in_use(), chrono::Utc::now().date_naive()),
         workers(&health),
     ];
+    checks.extend(files::examine(settings, app).await?);
     checks.extend(backlog(&health));
     checks.extend(stopped(&health));
     checks.extend(policy::examine(app).await?);

@@ -8,6 +8,7 @@ mod nodes;
 mod nonce;
 mod policy;
 mod receivers;
+mod settings;
 mod wallet_code;
 mod zones;
 

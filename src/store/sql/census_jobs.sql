@@ -1,6 +1,8 @@
 -- Jobs that need attention come first, then the oldest.
-SELECT j.id::text AS "id!", j.token_address::text AS "token!", j.token_symbol AS "token_symbol!", j.chain AS "chain!",
+SELECT j.id::text AS "id!", j.token_address::text AS "token!", j.token_symbol AS "token_symbol!", j.realm AS "realm!",
+       j.chain AS "chain!",
        j.mode AS "mode!", j.status AS "status!", s.run_reason AS "run_reason?",
+       s.blocked_by AS "blocked_by?",
        s.last_price::float8 AS "price?",
        extract(epoch FROM s.last_price_at)::float8 AS "price_at?",
        extract(epoch FROM s.last_slot)::float8 AS "last_slot?",

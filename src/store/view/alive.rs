@@ -1,5 +1,7 @@
 //! Which workers there are.
 
+use std::{collections::BTreeSet, fmt::Display};
+
 use sqlx::PgPool;
 
 use crate::domain::{Timestamp, span::Span};
@@ -32,4 +34,40 @@ pub async fn workers(pool: &PgPool, silence: Span) -> Result<Workers, StoreError
     )
     .fetch_one(pool)
     .await?)
+}
+
+/// Begins the names of our services' sessions.
+const SERVICE: &str = "lgi-mm ";
+
+/// What the server calls the sessions of a service: what it is, and which settings file it has read.
+#[must_use]
+pub fn session_name(service: impl Display, settings: &str) -> String {
+    format!("{SERVICE}{service} {settings}")
+}
+
+/// A service that is connected.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Connected {
+    /// What it is, such as `worker`.
+    pub service: String,
+    /// The fingerprint of the settings file that it has read.
+    pub settings: String,
+}
+
+/// The services that are connected, each combination once. One whose connection string sets `application_name`, or that
+/// is behind a pooler which takes no settings, is not among them.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn connected(pool: &PgPool) -> Result<BTreeSet<Connected>, StoreError> {
+    let sql = "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database()";
+    let names: Vec<String> = sqlx::query_scalar(sql).fetch_all(pool).await?;
+    let connected = names.iter().filter_map(|name| {
+        let (service, settings) = name.strip_prefix(SERVICE)?.split_once(' ')?;
+        Some(Connected {
+            service: service.to_owned(),
+            settings: settings.to_owned(),
+        })
+    });
+    Ok(connected.collect())
 }

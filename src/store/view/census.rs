@@ -123,6 +123,8 @@ pub struct JobFacts {
     pub token: String,
     /// The token's ticker.
     pub token_symbol: String,
+    /// Paper or live.
+    pub realm: String,
     /// The chain's name.
     pub chain: String,
     /// Its mode.
@@ -131,6 +133,8 @@ pub struct JobFacts {
     pub status: String,
     /// Why its last tick did not trade.
     pub run_reason: Option<String>,
+    /// The event that tells of what keeps it from trading.
+    pub blocked_by: Option<String>,
     /// Last accepted price, USD.
     pub price: Option<f64>,
     /// When that was observed, Unix seconds.

@@ -7,4 +7,5 @@ mod logs;
 mod processes;
 mod refusals;
 mod schedulers;
+mod settings_file;
 mod zone_rules;

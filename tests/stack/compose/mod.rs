@@ -2,7 +2,10 @@
 //! it as a plain process, with its command, its environment and nothing else.
 #![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
+mod kept;
 mod others;
+mod page;
+mod secrets;
 mod stack;
 
 use std::{
@@ -104,15 +107,26 @@ async fn no_service_has_the_password_of_the_superuser_or_of_another_role() {
         ("worker", "engine"),
         ("cli", "cli"),
         ("grafana", "reader"),
+        ("backup", "backup"),
+        ("restore", "owner"),
+        ("postgres", "postgres"),
     ] {
         let granted = services[name]["secrets"].as_array().expect("secrets").iter();
         let granted: Vec<&str> = granted.filter_map(|secret| secret["source"].as_str()).collect();
-        let roles = ["postgres", "owner", "scheduler", "engine", "cli", "reader"];
+        let roles = [
+            "postgres",
+            "owner",
+            "scheduler",
+            "engine",
+            "cli",
+            "reader",
+            "backup",
+        ];
         let roles = roles
             .into_iter()
             .filter(|one| granted.contains(&format!("{one}_password").as_str()));
         assert_eq!(roles.collect::<Vec<_>>(), [role], "{name}: {granted:?}");
-        if name != "grafana" {
+        if name != "grafana" && name != "postgres" {
             let url = services[name]["environment"]["DATABASE_URL"]
                 .as_str()
                 .expect("a URL");
@@ -133,10 +147,6 @@ async fn no_service_has_the_password_of_the_superuser_or_of_another_role() {
     assert!(
         source.contains("user: lgi_mm_reader") && source.contains("/run/secrets/reader_password"),
         "{source}"
-    );
-    assert_eq!(
-        stack.roles_script(),
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/postgres/roles.sh")
     );
 }
 
@@ -182,10 +192,25 @@ async fn every_container_is_hardened_pinned_and_bound_to_loopback() {
             assert!(!secret || file, "{name}: {key}");
         }
     }
-    for monitoring in ["prometheus", "alertmanager", "grafana"] {
-        let profiles = &services[monitoring]["profiles"];
-        assert!(profiles.is_null(), "{monitoring} is part of the default stack");
+    // scripts/secrets writes COMPOSE_PROFILES=default; what has no profile always runs.
+    for (name, profile) in [
+        ("postgres", None),
+        ("roles", None),
+        ("migrate", None),
+        ("scheduler", None),
+        ("worker", None),
+        ("prometheus", Some("default")),
+        ("alertmanager", Some("default")),
+        ("grafana", Some("default")),
+        ("backup", Some("default")),
+        ("cli", Some("cli")),
+        ("restore", Some("cli")),
+    ] {
+        let profiles = services[name]["profiles"].as_array();
+        let profiles: Vec<&str> = profiles.into_iter().flatten().filter_map(Value::as_str).collect();
+        assert_eq!(profiles, profile.into_iter().collect::<Vec<_>>(), "{name}");
     }
+    assert_eq!(services.len(), 11, "a new service belongs to a profile");
 }
 
 /// Files that the stack mounts are there, and what they name is mounted.

@@ -45,8 +45,7 @@ fn monitoring(stack: &Stack, service: &str, program_name: &str, port: u16, data:
     let spec = &stack.config["services"][service];
     let program = program(program_name);
     let mut command = Command::new(&program);
-    // Debian's Alertmanager, unpacked, finds its templates from here: see `ensure_prometheus`.
-    command.current_dir(program.ancestors().nth(2).expect("usr"));
+
     for word in spec["command"].as_array().expect("a command") {
         let (flag, value) = word
             .as_str()
@@ -199,7 +198,7 @@ async fn postgres_of_the_compose_file_lets_our_services_in_with_the_password_in_
         format!("postgres://{user}:{password}@127.0.0.1:{port}/{database}")
     };
     let password = |name: &str| {
-        let file = stack.on_this_machine("postgres", &format!("/run/secrets/{name}_password"));
+        let file = stack.on_this_machine("roles", &format!("/run/secrets/{name}_password"));
         std::fs::read_to_string(file)
             .expect("a password")
             .trim()
@@ -215,14 +214,12 @@ async fn postgres_of_the_compose_file_lets_our_services_in_with_the_password_in_
         .execute(&admin)
         .await
         .expect("a database");
-    let environment = &stack.config["services"]["postgres"]["environment"];
-    let mut roles = Command::new(stack.roles_script());
-    for key in ["POSTGRES_USER", "POSTGRES_DB"] {
-        roles.env(key, environment[key].as_str().expect("text"));
+    // At each `up`, so it must be possible twice.
+    for _ in 0..2 {
+        let mut roles = stack.script("roles", &[]);
+        roles.env("PGHOST", "127.0.0.1").env("PGPORT", port.to_string());
+        run(roles.env("ROLE_PASSWORDS", stack.cluster.secrets()));
     }
-    // As in the container, where the socket lets everybody in.
-    roles.env("PGHOST", dir.path()).env("PGPORT", port.to_string());
-    run(roles.env("ROLE_PASSWORDS", stack.cluster.secrets()));
     let refused = PgPool::connect(&url("lgi_mm_owner", "wrong", "lgi_mm")).await;
     assert!(refused.is_err(), "a wrong password opens it");
     // The service's own environment, but for the name that only the stack's network resolves.

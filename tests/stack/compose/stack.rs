@@ -1,6 +1,7 @@
 //! The stack as Compose resolves it, on this machine.
 
 use std::{
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
@@ -24,15 +25,26 @@ pub struct Stack {
 
 impl Stack {
     pub async fn new() -> Self {
-        let ran = Command::new("docker-compose")
-            .args(["--profile", "*", "config", "--format", "json"])
-            .current_dir(ROOT)
+        let (dir, cluster) = (tempfile::tempdir().expect("a directory"), Cluster::start().await);
+        let mut compose = Command::new("docker-compose");
+        compose.args(["--profile", "*", "config", "--format", "json"]);
+        // What scripts/secrets makes beside the Compose file.
+        for name in ["KEYSTORE", "POLICY", "STATE", "BACKUP"] {
+            let made = dir.path().join(name);
+            let mode = std::fs::Permissions::from_mode(0o700);
+            std::fs::create_dir(&made).expect("a directory");
+            std::fs::set_permissions(&made, mode).expect("a mode");
+            compose.env(format!("LGI_MM_{name}_DIR"), made);
+        }
+        // In the container the file lies on a read-only mount; here the directory of the secrets is the server's.
+        let settings = dir.path().join("settings.toml");
+        std::fs::copy(cluster.secrets().join("settings.toml"), &settings).expect("settings");
+        let compose = compose.env("LGI_MM_SETTINGS_FILE", settings).current_dir(ROOT);
+        let ran = compose
             .output()
             .expect("docker-compose: scripts/test installs it");
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
         let config = serde_json::from_slice(&ran.stdout).expect("JSON");
-        let dir = tempfile::tempdir().expect("a directory");
-        let cluster = Cluster::start().await;
         let pool = cluster.pool("postgres").await;
         let free = |_| std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let listeners: Vec<_> = (0..4).map(free).collect();
@@ -54,7 +66,7 @@ impl Stack {
         let spec = &self.config["services"][service];
         let mut command = self.environment(service, port);
         // The image's entry point; `docker compose run` replaces the command.
-        if service != "cli" {
+        if service != "cli" && service != "restore" {
             let words = spec["command"].as_array().expect("a command");
             command.args(words.iter().map(|word| word.as_str().expect("a word")));
         }
@@ -81,7 +93,32 @@ impl Stack {
     }
 
     fn environment(&self, service: &str, port: usize) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lgi-mm"));
+        self.with_environment(service, port, Command::new(env!("CARGO_BIN_EXE_lgi-mm")))
+    }
+
+    /// A script that `service` runs, with the programs of the image.
+    pub fn script(&self, service: &str, args: &[&str]) -> Command {
+        let words = self.config["services"][service]["entrypoint"]
+            .as_array()
+            .expect("an entry point");
+        let words: Vec<&str> = words.iter().map(|word| word.as_str().expect("a word")).collect();
+        assert_eq!(words[0], "bash", "{words:?}");
+        let mut command = self.with_environment(service, 0, Command::new("/bin/bash"));
+        let programs = testkit::programs::program("pg_dump");
+        let ours = Path::new(env!("CARGO_BIN_EXE_lgi-mm"));
+        let path = [
+            programs.parent(),
+            ours.parent(),
+            Some(Path::new("/usr/bin")),
+            Some(Path::new("/bin")),
+        ];
+        let path = std::env::join_paths(path.into_iter().flatten()).expect("paths");
+        command.env("PATH", path);
+        command.arg(self.on_this_machine(service, words[1])).args(args);
+        command
+    }
+
+    fn with_environment(&self, service: &str, port: usize, mut command: Command) -> Command {
         // Nothing of this machine but where it is.
         command.env_clear().current_dir(self.dir.path());
         let variables = self.config["services"][service]["environment"]
@@ -137,20 +174,5 @@ impl Stack {
             .expect("a time");
         let span: lgi_mm::domain::span::Span = text.parse().expect("a time");
         span.std()
-    }
-
-    /// What the container of `postgres` runs when its database is made.
-    pub fn roles_script(&self) -> PathBuf {
-        let volumes = self.config["services"]["postgres"]["volumes"].as_array();
-        let script = volumes
-            .into_iter()
-            .flatten()
-            .find(|one| {
-                one["target"]
-                    .as_str()
-                    .is_some_and(|to| to.starts_with("/docker-entrypoint-initdb.d/"))
-            })
-            .expect("a script");
-        PathBuf::from(script["source"].as_str().expect("a path"))
     }
 }

@@ -2,6 +2,8 @@
 //! it to a webhook and to Telegram's API, and it resolves.
 #![expect(clippy::expect_used, reason = "a test that cannot continue fails")]
 
+mod causes;
+
 use std::{
     fs,
     net::SocketAddr,
@@ -111,15 +113,30 @@ fn configure(dir: &Path, daemon: SocketAddr, alertmanager: SocketAddr, receiver:
                 "global:\n",
                 &format!("global:\n  telegram_api_url: http://{receiver}\n"),
             ),
+            ("http://scheduler:9464", &format!("http://{daemon}")),
+            ("http://worker:9464", &format!("http://{daemon}")),
             ("/run/secrets/alert_webhook_url", &file("url")),
             ("/run/secrets/dead_mans_switch_url", &file("switch")),
             ("/run/secrets/telegram_bot_token", &file("token")),
             ("/run/secrets/telegram_chat_id", &file("chat")),
+            ("group_wait: 30s", "group_wait: 1s"),
             ("group_wait: 10s", "group_wait: 0s"),
             ("group_interval: 1m", "group_interval: 1s"),
         ],
     );
     fs::write(dir.join("alertmanager.yml"), routes).expect("a configuration");
+}
+
+fn alerting(dir: &Path, alertmanager: SocketAddr) -> Process {
+    let file = |name: &str| dir.join(name).display().to_string();
+    spawn(
+        Command::new(program("prometheus-alertmanager"))
+            .arg(format!("--config.file={}", file("alertmanager.yml")))
+            .arg(format!("--storage.path={}", file("alerts")))
+            .arg(format!("--web.listen-address={alertmanager}"))
+            .arg("--cluster.listen-address="),
+        &dir.join("alertmanager.log"),
+    )
 }
 
 fn start(dir: &Path, url: &str, daemon: SocketAddr, alertmanager: SocketAddr) -> [Process; 3] {
@@ -133,18 +150,7 @@ fn start(dir: &Path, url: &str, daemon: SocketAddr, alertmanager: SocketAddr) ->
             .current_dir(dir),
         &dir.join("daemon.log"),
     );
-    let alertmanager_program = program("prometheus-alertmanager");
-    // Unpacked, it looks for its templates from here.
-    let usr = alertmanager_program.ancestors().nth(2).expect("a prefix");
-    let alerting = spawn(
-        Command::new(&alertmanager_program)
-            .arg(format!("--config.file={}", file("alertmanager.yml")))
-            .arg(format!("--storage.path={}", file("alerts")))
-            .arg(format!("--web.listen-address={alertmanager}"))
-            .arg("--cluster.listen-address=")
-            .current_dir(usr),
-        &dir.join("alertmanager.log"),
-    );
+    let alerting = alerting(dir, alertmanager);
     let watching = spawn(
         Command::new(program("prometheus"))
             .arg(format!("--config.file={}", file("prometheus.yml")))
@@ -192,6 +198,15 @@ async fn until_received(received: &Received, dir: &Path, what: &str, matches: im
     }
 }
 
+/// Whatever else receives alerts, they are in the log of our services.
+async fn until_logged(dir: &Path, what: &str) {
+    let begun = Instant::now();
+    while !fs::read_to_string(dir.join("daemon.log")).is_ok_and(|log| log.contains(what)) {
+        assert!(begun.elapsed() < PATIENCE, "never logged: {what}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
 fn story(dir: &Path, received: &Received) -> String {
     let logs = ["daemon.log", "alertmanager.log", "prometheus.log"]
         .map(|name| fs::read_to_string(dir.join(name)).unwrap_or_default());
@@ -215,17 +230,23 @@ fn webhook_says(path: &str, body: &Value, status: &str) -> bool {
         })
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_failed_trade_reaches_the_webhook_and_telegram_and_resolves() {
-    let (db, dir) = (testkit::db().await, tempfile::tempdir().expect("a directory"));
-    let dir = dir.path();
+/// Where alerts are sent to.
+async fn receiver() -> (Received, SocketAddr) {
     let received = Received::default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");
-    let receiver = listener.local_addr().expect("an address");
+    let address = listener.local_addr().expect("an address");
     let app = Router::new().fallback(take).with_state(received.clone());
     tokio::spawn(async move { axum::serve(listener, app).await });
+    (received, address)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_trade_reaches_the_webhook_and_telegram_and_resolves() {
+    let (db, dir) = (testkit::db().await, tempfile::tempdir().expect("a directory"));
+    let dir = dir.path();
+    let (received, receiver) = receiver().await;
     let (daemon, alertmanager) = (free_address(), free_address());
     configure(dir, daemon, alertmanager, receiver);
     let _stack = start(dir, &db.url, daemon, alertmanager);
@@ -267,6 +288,13 @@ async fn a_failed_trade_reaches_the_webhook_and_telegram_and_resolves() {
         webhook_says(path, body, "resolved")
     })
     .await;
+    until_logged(dir, "alert resolved").await;
+    let log = fs::read_to_string(dir.join("daemon.log")).expect("a log");
+    let fired = log.lines().find(|line| line.contains("alert=TradeFailed"));
+    assert!(
+        fired.is_some_and(|line| line.contains("WARN") && line.contains("A trade failed: reverted")),
+        "{log}"
+    );
 }
 
 /// Where the shipped routes send an alert.
