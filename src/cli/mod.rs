@@ -3,6 +3,7 @@
 mod adopt;
 mod completions;
 mod confirm;
+mod console;
 mod costs;
 mod db;
 mod demo;
@@ -176,6 +177,8 @@ enum Command {
     Daemon,
     /// Serve the HTTP API, and nothing else; `daemon` serves it too if api.listen is set
     Serve(serve::ServeArgs),
+    /// Print a link that opens the console in a browser, once
+    Console(console::ConsoleArgs),
     /// Create, list or revoke tokens of the HTTP API
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -317,6 +320,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Tick(args) => job::tick::run(&settings, out, &args).await,
         Command::Daemon => services::daemon(&settings).await,
         Command::Serve(args) => serve::run(&settings, &args).await,
+        Command::Console(args) => console::run(&settings, out, &args).await,
         Command::Token(command) => token::run(&settings, out, &command).await,
         Command::Scheduler(args) => services::scheduler(&settings, out, &args).await,
         Command::Worker(args) => services::worker(settings, &args).await,

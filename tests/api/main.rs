@@ -14,4 +14,5 @@ mod page;
 mod reading;
 mod real;
 mod server;
+mod session;
 mod writing;

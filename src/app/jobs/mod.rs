@@ -2,6 +2,7 @@
 
 pub mod adopt;
 pub mod alive;
+pub mod chart;
 pub mod config;
 pub mod export;
 pub mod lifecycle;
@@ -9,6 +10,7 @@ pub mod list;
 pub mod logs;
 pub mod next;
 pub mod order;
+pub mod overview;
 pub mod pnl;
 mod recorded;
 pub mod release;
