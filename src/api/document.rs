@@ -40,7 +40,7 @@ const SESSION: &str = "/api/v1/session";
 #[derive(Debug, Clone, Default)]
 pub(super) struct Roles(HashMap<(Method, String), Needed>);
 
-/// Who may.
+/// Least role of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Needed {
     /// Anybody: who asks for a session has none.

@@ -13,7 +13,7 @@ use axum::{
 };
 use tracing::{info, warn};
 
-use super::{document::Needed, hosts::same_origin, problem::Problem, session, state::Shared};
+use super::{cookie, document::Needed, hosts::same_origin, problem::Problem, state::Shared};
 use crate::{
     app::{
         AppError, console,
@@ -78,12 +78,12 @@ async fn admitted(api: &Shared, request: &Parts) -> Result<Admitted, Problem> {
     // What the document does not have is not answered, whatever the role.
     let needed = path.map(|path| api.roles.needed(method, path));
     if needed == Some(Some(Needed::Nobody)) {
-        session::of_our_page(&request.headers)?;
+        cookie::of_our_page(&request.headers)?;
         return Ok(Admitted::Nobody(client(api, request)));
     }
     let bearer = identified(api, request).await?;
     if bearer.kind == TokenKind::Session && method != Method::GET {
-        session::of_our_page(&request.headers)?;
+        cookie::of_our_page(&request.headers)?;
     }
     match needed {
         None => Err(Problem::nowhere()),
@@ -153,8 +153,8 @@ async fn identified(api: &Shared, request: &Parts) -> Result<Bearer, Problem> {
         let presented = presented.ok_or_else(|| unknown("send `Authorization: Bearer ..` once"))?;
         return tried(api, address, presented, tokens::bearer(&api.app, presented)).await;
     }
-    let cookie = session::presented(api, &request.headers);
-    let presented = cookie.ok_or_else(|| unknown("no token: send `Authorization: Bearer ..`"))?;
+    let presented = cookie::presented(api, &request.headers);
+    let presented = presented.ok_or_else(|| unknown("no token: send `Authorization: Bearer ..`"))?;
     tried(api, address, presented, console::bearer(&api.app, presented)).await
 }
 

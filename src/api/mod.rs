@@ -5,6 +5,7 @@
 //! gate reads it there. The policy at the key is out of reach: no operation changes it.
 
 mod console;
+mod cookie;
 mod document;
 mod door;
 mod events;

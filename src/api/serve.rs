@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{door, events::Events, hosts::Hosts, lockout::Lockout, routes, session, state::Api};
+use super::{cookie, door, events::Events, hosts::Hosts, lockout::Lockout, routes, state::Api};
 use crate::{
     app::{App, AppError},
     config::ApiSettings,
@@ -30,7 +30,7 @@ pub async fn serve(
     let (router, api) = routes::router(|document, roles| Api {
         app,
         hosts: Hosts::new(address, &settings.hosts),
-        cookie: session::cookie_name(address.port(), settings.behind_proxy),
+        cookie: cookie::name(address.port(), settings.behind_proxy),
         behind_proxy: settings.behind_proxy,
         events: Events::new(stop.clone()),
         lockout: Lockout::default(),

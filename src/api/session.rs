@@ -1,7 +1,4 @@
 //! Sessions of the console: a link brings a ticket, which is exchanged for a cookie.
-//!
-//! A browser sends a cookie with every request, whoever made the page that asks. So it is `SameSite=Strict`, the gate
-//! refuses what other origins ask, and a write needs a header that no form and no page of another origin can send.
 
 use std::time::Duration;
 
@@ -9,16 +6,17 @@ use axum::{
     Extension, Json,
     body::Bytes,
     extract::{FromRequest, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{StatusCode, header},
     response::IntoResponse,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
+    cookie,
     gate::{self, Asker},
     problem::Problem,
-    state::{Api, Shared},
+    state::Shared,
 };
 use crate::{
     app::{
@@ -31,8 +29,6 @@ use crate::{
     },
 };
 
-/// What our page sends with every write.
-const OF_OUR_PAGE: &str = "x-lgi-mm-console";
 /// Longest time for a body.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -55,57 +51,6 @@ pub(super) struct SessionView {
     /// When it ends
     #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
-}
-
-/// The name of the cookie of a server at this port. With `__Host-` a browser takes it from TLS and this host alone.
-pub(super) fn cookie_name(port: u16, encrypted: bool) -> String {
-    format!("{}lgi-mm-{port}", if encrypted { "__Host-" } else { "" })
-}
-
-/// The cookie's value. One that is given twice is none.
-pub(super) fn presented<'a>(api: &Api, headers: &'a HeaderMap) -> Option<&'a str> {
-    let cookies = headers.get_all(header::COOKIE).iter();
-    let pairs = cookies
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|line| line.split(';'));
-    let mut ours = pairs
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(name, _)| *name == api.cookie);
-    let (_, value) = ours.next()?;
-    ours.next().is_none().then_some(value)
-}
-
-/// Refuses what our own page did not send. The gate has compared the origin, if there is one: here there must be one.
-pub(super) fn of_our_page(headers: &HeaderMap) -> Result<(), Problem> {
-    let marked = headers.get(OF_OUR_PAGE).is_some_and(|value| value == "1");
-    if marked && headers.contains_key(header::ORIGIN) {
-        return Ok(());
-    }
-    Err(Problem::http(
-        StatusCode::FORBIDDEN,
-        "origin",
-        "a page of another site asks",
-        "with the cookie of a session, a write needs the Origin of this server and X-Lgi-Mm-Console: 1",
-    ))
-}
-
-/// A cookie that a browser keeps for `seconds`, or drops at once.
-fn set_cookie(api: &Api, value: &str, seconds: u64) -> Result<HeaderValue, Problem> {
-    let secure = if api.behind_proxy { "; Secure" } else { "" };
-    let text = format!(
-        "{}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}",
-        api.cookie
-    );
-    let mut value = HeaderValue::try_from(text).map_err(|_| {
-        Problem::http(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "an error of the program itself",
-            "no cookie",
-        )
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 async fn view(api: &Shared, bearer: &Bearer) -> Result<SessionView, Problem> {
@@ -153,7 +98,7 @@ pub(super) async fn open(
     let opened = gate::tried(&api, address, &ticket, console::open(&api.app, &ticket)).await;
     let Opened { secret, bearer } = opened.map_err(of_a_link)?;
     tracing::info!(%address, name = %bearer.name, "a session of the console begins");
-    let cookie = set_cookie(&api, &secret.0, SESSION_LASTS.std().as_secs())?;
+    let cookie = cookie::set(&api, &secret.0, SESSION_LASTS.std().as_secs())?;
     Ok(([(header::SET_COOKIE, cookie)], Json(view(&api, &bearer).await?)))
 }
 
@@ -181,12 +126,12 @@ pub(super) async fn close(
             StatusCode::CONFLICT,
             "refused",
             "the state does not allow it",
-            "this is a token, not a session: `lgi-mm token revoke` ends it",
+            "this is a token, not a session: the command line revokes it",
         ));
     }
     console::close(&api.app, &bearer).await?;
     Ok((
         StatusCode::NO_CONTENT,
-        [(header::SET_COOKIE, set_cookie(&api, "", 0)?)],
+        [(header::SET_COOKIE, cookie::set(&api, "", 0)?)],
     ))
 }

@@ -5,6 +5,7 @@
     reason = "an error in a test's set-up fails the test"
 )]
 
+mod browser;
 mod clients;
 mod daemon;
 mod first;

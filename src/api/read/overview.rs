@@ -25,7 +25,7 @@ pub(in crate::api) struct OverviewView {
     /// The database's clock
     #[schema(value_type = String, format = DateTime)]
     now: Timestamp,
-    /// What is missing if nobody works on the jobs; null: somebody does, or no job waits
+    /// What is missing if nobody works on the jobs; null: a worker does, or no job waits
     #[schema(schema_with = dead)]
     dead: Option<Dead>,
     /// Live and paper apart, live first
@@ -76,7 +76,7 @@ fn lines() -> RefOr<Schema> {
     ArrayBuilder::new().items(line).into()
 }
 
-/// All jobs at a glance: totals, what needs somebody, and whether anybody works on them.
+/// All jobs at a glance: totals, jobs that need their owner, and whether a worker runs.
 #[utoipa::path(get, path = "/api/v1/overview", tag = "jobs", extensions(("x-role" = json!("viewer"))),
     responses((status = 200, description = "All jobs that were not removed", body = OverviewView)))]
 pub(in crate::api) async fn overview(State(api): State<Shared>) -> Result<Json<OverviewView>, Problem> {

@@ -14,7 +14,7 @@ use crate::{
     domain::{Timestamp, span::Span, units::Price},
 };
 
-/// Which prices.
+/// The job and the span of time.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]

@@ -20,7 +20,7 @@ pub struct Chart {
     pub points: Vec<(Timestamp, Price)>,
 }
 
-/// The prices of the last `over`, of the series that the job's rules look at.
+/// The prices of the last `over`, or since the job was created, of the series that its rules look at.
 ///
 /// # Errors
 /// Bad input for a length of time that is not 1m to 366d; not found.
@@ -32,8 +32,10 @@ pub async fn chart(app: &App, target: &Target, over: Span) -> Result<Chart, AppE
     }
     let job = target::find_ever(&app.pool, target).await?;
     let until = store::now(&app.pool).await?;
-    let from = over.before(until);
-    let step = Span::from_secs((over.std().as_secs() / u64::from(POINTS)).max(1));
+    // A young job has no prices of its own from before, and its few are not drawn as one.
+    let from = over.before(until).max(job.created_at);
+    let drawn = u64::try_from((until - from).num_seconds()).unwrap_or_default();
+    let step = Span::from_secs((drawn / u64::from(POINTS)).max(1));
     let points = samples::thinned(&app.pool, &job, from, step).await?;
     Ok(Chart {
         from,

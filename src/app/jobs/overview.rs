@@ -1,4 +1,4 @@
-//! All jobs at a glance: what they earned, whether anybody works on them, and which need somebody.
+//! All jobs at a glance: what they earned, whether a worker runs, and which of them need their owner.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub struct Overview {
     pub statuses: BTreeMap<String, usize>,
     /// Those in ERROR, halted or late, live ones first; at most 20.
     pub attention: Vec<JobLine>,
-    /// How many need somebody.
+    /// Number of jobs in need.
     pub attention_jobs: usize,
 }
 

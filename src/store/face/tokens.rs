@@ -181,8 +181,8 @@ pub async fn list(pool: &PgPool) -> Result<Vec<TokenRow>, StoreError> {
         .collect()
 }
 
-/// Who holds the token of this hash and kind, if it is valid now by the database's clock. Notes once a minute that it is
-/// used.
+/// Who holds the token of this hash and kind, if it is valid now by the database's clock. Its use is noted once a
+/// minute.
 ///
 /// # Errors
 /// [`StoreError`].
