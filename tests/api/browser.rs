@@ -160,5 +160,4 @@ async fn the_console_works_in_a_browser_through_a_restart_in_two_tabs_and_withou
         installation.carry_out(wish, daemon).await
     })
     .await;
-    assert!(begun.elapsed() < Duration::from_secs(90), "{:?}", begun.elapsed());
 }

@@ -200,7 +200,7 @@ function words(line: LogLine): string {
   if (line.kind === "end") {
     said.push(`trade ${text("trade")} ${text("reason")} ${text("side")}`, text("quote_usd") && `${usd(text("quote_usd"))} USD`);
   }
-  said.push(text("price_usd") && `at ${price(text("price_usd"))}`, text("actor") && `by ${text("actor")}`, text("error"));
+  said.push(text("price_usd") && `at ${price(text("price_usd"))}`, !line.detail && text("actor") && `by ${text("actor")}`, text("error"));
   const slots = Number(text("slots") ?? 1);
   if (slots > 1) said.push(`${slots} slots`);
   return said.filter(Boolean).join(", ");

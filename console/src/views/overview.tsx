@@ -46,11 +46,9 @@ function Glance({ overview }: { overview: Overview }) {
             </p>
           </section>
         ))}
-        <section class="card total" aria-label="Is it alive">
-          <h2>{dead ? "Nobody works" : "Works"}</h2>
-          <p class={`figure ${dead ? "bad" : ""}`}>
-            {needing === 0 ? "Nothing" : needing} <small>{needing === 1 ? "needs you" : needing === 0 ? "needs you" : "need you"}</small>
-          </p>
+        <section class="card total" aria-label="Whether it works">
+          <h2>Now</h2>
+          <State dead={dead !== null} needing={needing} />
           <p class="faint">{counts.join(", ") || "no jobs: `lgi-mm start TOKEN` starts one"}</p>
         </section>
       </div>
@@ -72,6 +70,16 @@ function Glance({ overview }: { overview: Overview }) {
         </section>
       )}
     </>
+  );
+}
+
+function State({ dead, needing }: { dead: boolean; needing: number }) {
+  if (dead) return <p class="figure bad">Not trading</p>;
+  if (needing === 0) return <p class="figure">All well</p>;
+  return (
+    <p class="figure bad">
+      {needing} <small>{needing === 1 ? "job needs you" : "jobs need you"}</small>
+    </p>
   );
 }
 
