@@ -282,6 +282,21 @@ ensure_peers() {
     if ! "$LGI_MM_NODE" --version >/dev/null 2>&1; then LGI_MM_NODE=$(command -v node); fi
 }
 
+# Installs schemathesis, which makes requests from an OpenAPI document, into a virtual environment below target/, and sets
+# LGI_MM_SCHEMATHESIS to its program.
+ensure_schemathesis() {
+    local from=$root/scripts/schemathesis into=$tools/schemathesis stamp
+    stamp=$(cksum <"$from/requirements.txt")
+    export LGI_MM_SCHEMATHESIS=$into/bin/schemathesis
+    if [ "$(cat "$into/installed" 2>/dev/null)" = "$stamp" ]; then return 0; fi
+    ensure_venv
+    say "installing schemathesis with pip"
+    rm -rf "$into"
+    python3 -m venv "$into"
+    "$into/bin/pip" install --quiet --disable-pip-version-check --require-hashes --requirement "$from/requirements.txt" >&2
+    printf '%s\n' "$stamp" >"$into/installed"
+}
+
 # Installs moto, an emulator of AWS KMS, into a virtual environment below target/, and sets LGI_MM_MOTO to its python.
 ensure_moto() {
     local from=$root/scripts/moto into=$tools/moto stamp

@@ -168,7 +168,7 @@ pub(super) async fn tried<T>(
     let (digest, now) = (tokens::digest(presented), Instant::now());
     if let Some(left) = api.lockout.remaining(address, &digest, now) {
         return Err(Problem {
-            retry_after: Some(left.as_secs().saturating_add(1)),
+            retry_after: Some(u16::try_from(left.as_secs().saturating_add(1)).unwrap_or(u16::MAX)),
             ..Problem::http(
                 StatusCode::TOO_MANY_REQUESTS,
                 "locked_out",

@@ -22,22 +22,26 @@ pub struct Problem {
     /// HTTP status.
     pub status: u16,
     /// What is wrong with what, what is allowed and what to do next.
-    pub detail: String,
+    #[schema(value_type = String)]
+    pub detail: Box<str>,
     /// The exit code that the command line has for it, 1 to 7; none: it is about the HTTP request itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<u8>,
     /// What the request would do, if it must be confirmed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub would: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub would: Option<Box<str>>,
     /// What is known about it now, such as prices and costs.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub shown: Vec<String>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    #[schema(value_type = Vec<String>, required = false)]
+    pub shown: Box<[String]>,
     /// To confirm exactly that: send the request again with this as `confirm`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub confirm: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub confirm: Option<Box<str>>,
     /// Seconds after which the request may be sent again.
     #[serde(skip)]
-    pub retry_after: Option<u64>,
+    pub retry_after: Option<u16>,
 }
 
 impl Problem {
@@ -47,10 +51,10 @@ impl Problem {
             kind,
             title,
             status: status.as_u16(),
-            detail: detail.to_owned(),
+            detail: detail.into(),
             code: None,
             would: None,
-            shown: Vec::new(),
+            shown: Box::default(),
             confirm: None,
             retry_after: None,
         }
@@ -59,9 +63,9 @@ impl Problem {
     /// It must be confirmed first.
     pub(super) fn confirm(would: &str, shown: Vec<String>, digest: String) -> Self {
         Self {
-            would: Some(would.to_owned()),
-            shown,
-            confirm: Some(digest),
+            would: Some(would.into()),
+            shown: shown.into(),
+            confirm: Some(digest.into()),
             ..Self::http(
                 StatusCode::PRECONDITION_REQUIRED,
                 "confirm",

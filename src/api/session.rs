@@ -107,7 +107,7 @@ fn of_a_link(problem: Problem) -> Problem {
     match problem.status {
         401 => Problem {
             title: "a valid link is needed",
-            detail: "this link was opened before, has expired or was revoked: print another one with `lgi-mm console`".to_owned(),
+            detail: "this link was opened before, has expired or was revoked: print another one with `lgi-mm console`".into(),
             ..problem
         },
         _ => problem,

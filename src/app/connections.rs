@@ -208,27 +208,31 @@ mod tests {
 
     #[test]
     fn every_number_of_connections_is_divided_within_itself_or_refused() {
-        let settings = Settings::default();
-        for (kind, least, most) in [
-            (Kind::Scheduler, 7, 23),
-            (Kind::Worker, 10, 46),
-            (Kind::Daemon, 11, 46),
+        let (alone, mut serving) = (Settings::default(), Settings::default());
+        serving.api.listen = "127.0.0.1:9465".to_owned();
+        for (kind, settings, least, most) in [
+            (Kind::Scheduler, &alone, 7, 23),
+            (Kind::Worker, &alone, 10, 46),
+            (Kind::Daemon, &alone, 11, 46),
+            (Kind::Scheduler, &serving, 7, 23),
+            (Kind::Worker, &serving, 10, 46),
+            (Kind::Daemon, &serving, 17, 52),
         ] {
-            assert_eq!(kind.least(&settings).total(), least, "{kind}");
-            assert_eq!(kind.most(&settings).total(), most, "{kind}");
+            assert_eq!(kind.least(settings).total(), least, "{kind}");
+            assert_eq!(kind.most(settings).total(), most, "{kind}");
             for served in 0..60 {
-                let Some(shares) = kind.divide(served, &settings) else {
+                let Some(shares) = kind.divide(served, settings) else {
                     assert!(served < least, "{kind} {served}");
                     continue;
                 };
                 assert!(served >= least, "{kind} {served}");
-                let pools = kind.least(&settings).pools;
+                let pools = kind.least(settings).pools;
                 assert!(
                     shares.work >= pools.work && shares.paper >= pools.paper,
                     "{kind} {served}: {shares:?}"
                 );
                 let paper = if kind.works() { shares.paper } else { 0 };
-                let used = kind.fixed() + shares.work + paper;
+                let used = kind.fixed() + kind.of_face(settings) + shares.work + paper;
                 assert!(used <= served, "{kind} {served}: {shares:?}");
                 if served < most {
                     let left = served - used;

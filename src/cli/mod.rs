@@ -278,10 +278,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Man(args) => return man::run(out, Cli::command(), args),
         _ => {}
     }
-    // Any command may hold a key or a password, and a crash must not write them to disk.
-    setrlimit(Resource::RLIMIT_CORE, 0, 0)
-        .map_err(|error| AppError::Internal(format!("no core dumps: {error}")))?;
-    hide_memory();
+    keep_secrets()?;
     raise_file_limit();
     let settings = Settings::load(cli.settings.as_deref())?;
     let service = matches!(
@@ -346,11 +343,15 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
     }
 }
 
-/// Other processes of our user must not read keys from our memory, or passwords from our environment.
-fn hide_memory() {
+/// Any command may hold a key or a password: a crash must not write them to disk, and other processes of our user must not
+/// read them from our memory or environment.
+fn keep_secrets() -> Result<(), AppError> {
+    setrlimit(Resource::RLIMIT_CORE, 0, 0)
+        .map_err(|error| AppError::Internal(format!("no core dumps: {error}")))?;
     // Without such a call, the system's usual protection applies.
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_dumpable(false);
+    Ok(())
 }
 
 /// Raises the limit of open files to the maximum: nodes, the database and clients of the metrics port share it.

@@ -11,6 +11,7 @@ mod daemon;
 mod first;
 mod gate;
 mod live;
+mod malformed;
 mod page;
 mod reading;
 mod real;

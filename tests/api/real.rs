@@ -57,9 +57,8 @@ fn start(world: &World) -> Value {
     })
 }
 
-/// A server that may trade with real money on a local chain.
-async fn served() -> (World, Served) {
-    let world = World::new(BlockTime::OnTransaction).await;
+/// The API of a world with a node, a key and a policy.
+async fn serve(world: &World) -> Served {
     let settings = world.settings().display().to_string();
     let (policy, state) = (
         world.policy().display().to_string(),
@@ -69,7 +68,7 @@ async fn served() -> (World, Served) {
         pool: world.db.pool.clone(),
         url: world.db.url.clone(),
     };
-    let served = Served::on(
+    Served::on(
         db,
         &[
             ("LGI_MM_SETTINGS", &settings),
@@ -78,13 +77,13 @@ async fn served() -> (World, Served) {
             ("LGI_MM_POLICY_STATE", &state),
         ],
     )
-    .await;
-    (world, served)
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn real_money_moves_only_after_a_second_request_that_confirms_what_the_first_proposed() {
-    let (world, served) = served().await;
+    let world = World::new(BlockTime::OnTransaction).await;
+    let served = serve(&world).await;
     let (owner, operator) = (served.token("owner"), served.token("operator"));
     let start = start(&world);
     let refused = send(&served, &operator, (Method::POST, "/api/v1/jobs"), "o", &start).await;
@@ -157,7 +156,8 @@ async fn in_the_console_a_live_job_is_liquidated_after_its_ticker_is_typed_back(
     if !browser::is_there() {
         return;
     }
-    let (world, served) = served().await;
+    let world = World::new(BlockTime::OnTransaction).await;
+    let served = serve(&world).await;
     let owner = served.token("owner");
     twice(&served, &owner, (Method::POST, "/api/v1/jobs"), start(&world)).await;
     let at = format!("http://{}", served.address);

@@ -157,6 +157,15 @@ async fn a_key_is_one_request_of_one_token_and_a_refused_one_may_be_sent_again()
             .await
             .expect("the trail");
     assert_eq!(resumed, 1);
+    // A week later a key is forgotten, whatever became of its request.
+    let old = "UPDATE api_requests SET begun_at = now() - interval '8 days' WHERE key = 'later'";
+    sqlx::query(old).execute(&served.db.pool).await.expect("a week");
+    served.cli(&["prune"]);
+    let left: Vec<String> = sqlx::query_scalar("SELECT DISTINCT key FROM api_requests ORDER BY key")
+        .fetch_all(&served.db.pool)
+        .await
+        .expect("keys");
+    assert_eq!(left, ["k", "race"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

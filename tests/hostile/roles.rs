@@ -236,6 +236,8 @@ async fn services(cluster: &Cluster) {
         "UPDATE signers SET next_nonce = 9",
         "INSERT INTO fills (trade_id) VALUES (1)",
         "TRUNCATE outbox",
+        "SELECT hash FROM api_tokens",
+        "INSERT INTO api_requests (token_id, key, request) VALUES (1, 'k', sha256('k'))",
         "CREATE TABLE mine (id bigint)",
     ] {
         refused(&scheduler, sql).await;
@@ -248,6 +250,9 @@ async fn services(cluster: &Cluster) {
         "UPDATE jobs SET wallet = token_address",
         "UPDATE installation SET jitter_salt = gen_random_uuid()",
         "DELETE FROM job_events",
+        "SELECT hash FROM api_tokens",
+        "UPDATE api_tokens SET role = 'owner'",
+        "SELECT answer FROM api_requests",
         "DELETE FROM price_samples",
         "TRUNCATE fills, fill_watches",
         "ALTER TABLE fills DISABLE TRIGGER ALL",

@@ -196,7 +196,7 @@ function Budget({ used, most, name }: { used: string; most: string; name: string
 function words(line: LogLine): string {
   const fields = line.fields as Record<string, unknown>;
   const text = (name: string) => (typeof fields[name] === "string" || typeof fields[name] === "number" ? String(fields[name]) : null);
-  const said = [line.detail];
+  const said: (string | null | false)[] = [line.detail];
   if (line.kind === "end") {
     said.push(`trade ${text("trade")} ${text("reason")} ${text("side")}`, text("quote_usd") && `${usd(text("quote_usd"))} USD`);
   }

@@ -26,6 +26,8 @@ use crate::{
 const CLIENTS_MAX: usize = 64;
 /// A quiet stream says that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Seconds until a listener that found no place may try again.
+const RETRY: u16 = 15;
 /// How long a stream outlives its token.
 const TOKEN_CHECKED: Duration = Duration::from_secs(5);
 
@@ -71,7 +73,7 @@ pub(in crate::api) async fn events(
 fn too_many() -> Problem {
     let detail = format!("{CLIENTS_MAX} clients listen already; close one, or ask again later");
     Problem {
-        retry_after: Some(HEARTBEAT.as_secs()),
+        retry_after: Some(RETRY),
         ..Problem::http(
             StatusCode::TOO_MANY_REQUESTS,
             "streams",

@@ -193,7 +193,8 @@ pub async fn bearer(pool: &PgPool, kind: TokenKind, hash: &Digest) -> Result<Opt
                WHERE hash = $1 AND kind = $2 AND revoked_at IS NULL AND expires_at > clock_timestamp()
            ), used AS (
                UPDATE api_tokens t SET last_used_at = date_trunc('minute', clock_timestamp()) FROM valid v
-               WHERE t.id = v.id AND (v.last_used_at IS NULL OR v.last_used_at < clock_timestamp() - interval '1 minute')
+               WHERE t.id = v.id
+                     AND (v.last_used_at IS NULL OR v.last_used_at < clock_timestamp() - interval '1 minute')
            )
            SELECT id AS "id!", name AS "name!", role AS "role!" FROM valid"#,
         hash.as_slice(),
@@ -218,8 +219,8 @@ pub async fn bearer(pool: &PgPool, kind: TokenKind, hash: &Digest) -> Result<Opt
 /// [`StoreError`].
 pub async fn is_valid(pool: &PgPool, token: TokenId) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM api_tokens WHERE id = $1 AND revoked_at IS NULL AND expires_at > clock_timestamp())
-           AS "valid!""#,
+        r#"SELECT EXISTS (SELECT FROM api_tokens
+                          WHERE id = $1 AND revoked_at IS NULL AND expires_at > clock_timestamp()) AS "valid!""#,
         token.0
     )
     .fetch_one(pool)
