@@ -35,7 +35,7 @@ async fn tried(served: &Served, method: &Method, path: &str, shows: Shows<'_>, k
     let request = match shows {
         Shows::Nothing => served.request(method.clone(), path),
         Shows::Token(token) => served.request(method.clone(), path).bearer_auth(token),
-        Shows::Cookie(cookie) => served.from_page(method.clone(), path).header("cookie", cookie),
+        Shows::Cookie(cookie) => served.by_page(method.clone(), path).header("cookie", cookie),
     };
     let mut request = request.header("Idempotency-Key", key);
     if *method != Method::GET {

@@ -130,7 +130,7 @@ impl Served {
     }
 
     /// A request as our page makes it.
-    pub fn from_page(&self, method: Method, path: &str) -> RequestBuilder {
+    pub fn by_page(&self, method: Method, path: &str) -> RequestBuilder {
         self.request(method, path)
             .header("origin", format!("http://{}", self.address))
             .header("x-lgi-mm-console", "1")
@@ -139,7 +139,7 @@ impl Served {
     /// Exchanges a ticket.
     pub async fn exchange(&self, ticket: &str) -> Answer {
         let body = serde_json::json!({ "ticket": ticket });
-        answer(self.from_page(Method::POST, "/api/v1/session").json(&body)).await
+        answer(self.by_page(Method::POST, "/api/v1/session").json(&body)).await
     }
 
     /// The cookie of a new session.

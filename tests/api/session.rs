@@ -51,7 +51,16 @@ async fn a_link_opens_the_console_once_and_for_five_minutes() {
     assert_eq!(again.status, StatusCode::UNAUTHORIZED, "{again:?}");
     assert!(again.text.contains("lgi-mm console"), "{again:?}");
     assert!(again.headers.get("set-cookie").is_none());
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_revoked_or_guessed_link_opens_nothing_and_none_stands_anywhere() {
+    let served = Served::new().await;
+    let ticket = served.ticket("owner");
+    let ticket = ticket.as_str();
+    let opened = served.exchange(ticket).await;
+    let cookie = opened.header("set-cookie");
+    let session = cookie.split(['=', ';']).nth(1).expect("a value");
     let expired = served.ticket("viewer");
     sql(
         &served,
@@ -68,7 +77,6 @@ async fn a_link_opens_the_console_once_and_for_five_minutes() {
         .expect("a ticket")
         .1;
     let guess = format!("lgimm_{:0>43}", 1);
-    let session = pair.split_once('=').expect("a value").1;
     for wrong in [expired.as_str(), revoked, &guess, session, "", "\u{0}"] {
         assert_eq!(
             served.exchange(wrong).await.status,
@@ -161,10 +169,15 @@ async fn only_our_own_page_writes_with_a_session_until_it_is_closed_or_revoked()
             .await
             .expect("events");
     assert_eq!(actors, [format!("console:{name}")]);
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_when_it_is_closed_or_revoked_or_after_twelve_hours() {
+    let served = Served::new().await;
+    let cookie = served.session("operator").await;
     let closed = answer(
         served
-            .from_page(Method::DELETE, "/api/v1/session")
+            .by_page(Method::DELETE, "/api/v1/session")
             .header("cookie", &cookie),
     )
     .await;
