@@ -343,8 +343,8 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
     }
 }
 
-/// Any command may hold a key or a password: a crash must not write them to disk, and other processes of our user must not
-/// read them from our memory or environment.
+/// Any command may hold a key or a password: a crash must not write them to disk, and other processes of our user must
+/// not read them from our memory or environment.
 fn keep_secrets() -> Result<(), AppError> {
     setrlimit(Resource::RLIMIT_CORE, 0, 0)
         .map_err(|error| AppError::Internal(format!("no core dumps: {error}")))?;
