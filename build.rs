@@ -4,6 +4,8 @@
 
 #[path = "build/commit.rs"]
 mod commit;
+#[path = "build/console.rs"]
+mod console;
 
 use std::{
     env,
@@ -25,8 +27,12 @@ const SHA256: &str = "e84270bd0cd5bdf60fefc26d00c2a391cb2e81f4d26a7a9ee16185a547
 const COMMIT: &str = "LGI_MM_COMMIT";
 
 fn main() {
+    if let Err(error) = console::embed() {
+        println!("cargo::error=console/dist: {error}");
+    }
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=build/commit.rs");
+    println!("cargo::rerun-if-changed=build/console.rs");
     name_commit();
     println!("cargo::rerun-if-changed=Cargo.lock");
     println!("cargo::rerun-if-env-changed=CARGO_HOME");

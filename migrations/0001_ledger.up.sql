@@ -506,6 +506,8 @@ CREATE TABLE api_tokens (
     id           bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name         text        NOT NULL CHECK (name ~ '^[a-z0-9][a-z0-9._-]{0,39}$'),
     role         text        NOT NULL CHECK (role IN ('viewer', 'operator', 'owner')),
+    -- A link of the console becomes a session when it is opened.
+    kind         text        NOT NULL DEFAULT 'token' CHECK (kind IN ('token', 'link', 'session')),
     -- SHA-256 of the whole token.
     hash         bytea       NOT NULL UNIQUE CHECK (octet_length(hash) = 32),
     created_at   timestamptz NOT NULL DEFAULT now(),

@@ -191,10 +191,22 @@ ensure_for_tests() {
         say "$what cannot be installed: $untested will NOT be tested"
 }
 
-# A browser for the tests of the report.
+# A browser for the tests of the report and of the console.
 ensure_chromium() {
     if have chromium && have chromedriver; then return 0; fi
-    ensure_for_tests Chromium "the report in a browser" chromium chromium-driver
+    ensure_for_tests Chromium "the report and the console in a browser" chromium chromium-driver
+}
+
+# Builds the console with npm, so that cargo finds it and its tests find a browser's driver.
+ensure_console() {
+    local home=$root/console stamp
+    stamp=$(cd "$home" && find . ../docs/openapi.json -path ./node_modules -prune -o -path ./dist -prune -o -type f \
+        ! -name schema.d.ts -print0 | sort -z | xargs -0 cat | cksum)
+    if [ -d "$home/node_modules" ] && [ "$(cat "$home/dist/.built" 2>/dev/null)" = "$stamp" ]; then return 0; fi
+    have npm || die "no npm: install Node.js"
+    say "building the console with npm"
+    (cd "$home" && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build) >&2
+    printf '%s\n' "$stamp" >"$home/dist/.built"
 }
 
 # The pooler that commands are refused behind.

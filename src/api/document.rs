@@ -31,21 +31,37 @@ const VIEWS: [(&str, &str); 14] = [
 
 /// The extension of an operation that says who may.
 const ROLE: &str = "x-role";
+/// Its value for an operation that needs no token.
+const NOBODY: &str = "none";
+/// The path whose operations begin and end a session; a second one changes nothing, so they need no key.
+const SESSION: &str = "/api/v1/session";
 
 /// Who may do what: the least role of each operation, as the document says it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Roles(HashMap<(Method, String), Role>);
+pub(super) struct Roles(HashMap<(Method, String), Needed>);
+
+/// Least role of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needed {
+    /// Anybody: who asks for a session has none.
+    Nobody,
+    /// Holders of a token of this role, or of one above it.
+    Role(Role),
+}
 
 impl Roles {
     /// The least role for a method of a path; `None`: there is no such operation.
-    pub(super) fn needed(&self, method: &Method, path: &str) -> Option<Role> {
+    pub(super) fn needed(&self, method: &Method, path: &str) -> Option<Needed> {
         self.0.get(&(method.clone(), path.to_owned())).copied()
     }
 
     fn of(document: &Value) -> Self {
         let mut roles = HashMap::new();
         for (path, method, operation) in operations(document) {
-            let role = operation[ROLE].as_str().and_then(|role| role.parse().ok());
+            let role = operation[ROLE].as_str().and_then(|role| match role {
+                NOBODY => Some(Needed::Nobody),
+                role => role.parse().ok().map(Needed::Role),
+            });
             let method = method.to_ascii_uppercase().parse().ok();
             if let (Some(method), Some(role)) = (method, role) {
                 roles.insert((method, path.to_owned()), role);
@@ -70,15 +86,18 @@ pub(super) fn finished(collected: &utoipa::openapi::OpenApi) -> (String, Roles) 
     let mut document = serde_json::to_value(collected).unwrap_or_default();
     let roles = Roles::of(&document);
     if let Some(paths) = document["paths"].as_object_mut() {
-        for item in paths.values_mut().filter_map(Value::as_object_mut) {
-            for (method, operation) in item {
-                complete(method, operation);
+        for (path, item) in paths {
+            for (method, operation) in item.as_object_mut().into_iter().flatten() {
+                complete(path, method, operation);
             }
         }
     }
     let components = &mut document["components"];
     components["securitySchemes"] = json!({ "token": { "type": "http", "scheme": "bearer",
-        "description": "A token of this API, which the command line creates and shows once" } });
+        "description": "A token of this API, which the command line creates and shows once" },
+        "session": { "type": "apiKey", "in": "cookie", "name": "lgi-mm-9465",
+        "description": "A session of the console; its name has the server's port. A write also needs the Origin of this \
+                        server and X-Lgi-Mm-Console: 1" } });
     components["parameters"] = json!({ "IdempotencyKey": { "name": "Idempotency-Key", "in": "header", "required": true,
         "description": "Any text of 1 to 100 printable characters. A request that is sent again with its key is carried out \
                         once, and gets the first answer; another request with the same key is refused",
@@ -100,13 +119,16 @@ pub(super) fn finished(collected: &utoipa::openapi::OpenApi) -> (String, Roles) 
 }
 
 /// What every operation has: a token, errors as problems, and a key if it writes.
-fn complete(method: &str, operation: &mut Value) {
-    operation["security"] = json!([{ "token": [] }]);
+fn complete(path: &str, method: &str, operation: &mut Value) {
+    operation["security"] = match operation[ROLE].as_str() {
+        Some(NOBODY) => json!([]),
+        _ => json!([{ "token": [] }, { "session": [] }]),
+    };
     operation["responses"]["default"] = json!({
         "description": "Why it was not done",
         "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
     });
-    if method != "get" {
+    if method != "get" && path != SESSION {
         let key = json!({ "$ref": "#/components/parameters/IdempotencyKey" });
         match operation["parameters"].as_array_mut() {
             Some(parameters) => parameters.push(key),

@@ -13,10 +13,13 @@ use axum::{
 };
 use tracing::{info, warn};
 
-use super::{hosts::same_origin, problem::Problem, state::Shared};
+use super::{cookie, document::Needed, hosts::same_origin, problem::Problem, state::Shared};
 use crate::{
-    app::tokens::{self, Bearer},
-    domain::role::Role,
+    app::{
+        AppError, console,
+        tokens::{self, Bearer},
+    },
+    domain::role::{Role, TokenKind},
 };
 
 /// The address a connection comes from.
@@ -27,8 +30,11 @@ pub(super) struct Peer(pub(super) SocketAddr);
 pub(super) async fn pass(State(api): State<Shared>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let mut response = match admitted(&api, &parts).await {
-        Ok(bearer) => {
-            parts.extensions.insert(bearer);
+        Ok(admitted) => {
+            match admitted {
+                Admitted::Bearer(bearer) => parts.extensions.insert(bearer).map(drop),
+                Admitted::Nobody(address) => parts.extensions.insert(Asker(address)).map(drop),
+            };
             next.run(Request::from_parts(parts, body)).await
         }
         Err(problem) => problem.into_response(),
@@ -49,27 +55,42 @@ pub(super) async fn pass(State(api): State<Shared>, request: Request, next: Next
     response
 }
 
-async fn admitted(api: &Shared, request: &Parts) -> Result<Bearer, Problem> {
+/// Who was let through.
+enum Admitted {
+    Bearer(Bearer),
+    /// Someone at this address who has no session yet, and asks for one.
+    Nobody(IpAddr),
+}
+
+/// The address of a request that anybody may make.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asker(pub(super) IpAddr);
+
+async fn admitted(api: &Shared, request: &Parts) -> Result<Admitted, Problem> {
     let host = meant_for_us(api, request)?;
     from_no_other_site(&request.headers, host)?;
-    let bearer = identified(api, request).await?;
-    let Some(path) = request.extensions.get::<MatchedPath>() else {
-        return Err(Problem::nowhere());
-    };
     let method = if request.method == Method::HEAD {
         &Method::GET
     } else {
         &request.method
     };
+    let path = request.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
     // What the document does not have is not answered, whatever the role.
-    let needed = api
-        .roles
-        .needed(method, path.as_str())
-        .ok_or_else(Problem::method)?;
-    if bearer.role < needed {
-        return Err(may_not(&bearer, needed));
+    let needed = path.map(|path| api.roles.needed(method, path));
+    if needed == Some(Some(Needed::Nobody)) {
+        cookie::of_our_page(&request.headers)?;
+        return Ok(Admitted::Nobody(client(api, request)));
     }
-    Ok(bearer)
+    let bearer = identified(api, request).await?;
+    if bearer.kind == TokenKind::Session && method != Method::GET {
+        cookie::of_our_page(&request.headers)?;
+    }
+    match needed {
+        None => Err(Problem::nowhere()),
+        Some(None | Some(Needed::Nobody)) => Err(Problem::method()),
+        Some(Some(Needed::Role(role))) if bearer.role < role => Err(may_not(&bearer, role)),
+        Some(Some(Needed::Role(_))) => Ok(Admitted::Bearer(bearer)),
+    }
 }
 
 fn may_not(bearer: &Bearer, needed: Role) -> Problem {
@@ -86,7 +107,7 @@ fn may_not(bearer: &Bearer, needed: Role) -> Problem {
 }
 
 /// The `Host` of the request, if it is one of ours. A request that names two hosts is none of ours.
-fn meant_for_us<'a>(api: &Shared, request: &'a Parts) -> Result<&'a str, Problem> {
+pub(super) fn meant_for_us<'a>(api: &Shared, request: &'a Parts) -> Result<&'a str, Problem> {
     let mut named = request.headers.get_all(header::HOST).iter();
     let host = named
         .next()
@@ -124,11 +145,26 @@ fn from_no_other_site(headers: &HeaderMap, host: &str) -> Result<(), Problem> {
     ))
 }
 
-/// Whose token the request has.
+/// Whose token the request has: in its header, or in the cookie of a session.
 async fn identified(api: &Shared, request: &Parts) -> Result<Bearer, Problem> {
-    let presented =
-        bearer_text(&request.headers).ok_or_else(|| unknown("no token: send `Authorization: Bearer ..`"))?;
     let address = client(api, request);
+    if request.headers.contains_key(header::AUTHORIZATION) {
+        let presented = bearer_text(&request.headers);
+        let presented = presented.ok_or_else(|| unknown("send `Authorization: Bearer ..` once"))?;
+        return tried(api, address, presented, tokens::bearer(&api.app, presented)).await;
+    }
+    let presented = cookie::presented(api, &request.headers);
+    let presented = presented.ok_or_else(|| unknown("no token: send `Authorization: Bearer ..`"))?;
+    tried(api, address, presented, console::bearer(&api.app, presented)).await
+}
+
+/// What `known` says of a text that was presented, unless its address has presented too many wrong ones.
+pub(super) async fn tried<T>(
+    api: &Shared,
+    address: IpAddr,
+    presented: &str,
+    known: impl Future<Output = Result<Option<T>, AppError>>,
+) -> Result<T, Problem> {
     let (digest, now) = (tokens::digest(presented), Instant::now());
     if let Some(left) = api.lockout.remaining(address, &digest, now) {
         return Err(Problem {
@@ -141,9 +177,9 @@ async fn identified(api: &Shared, request: &Parts) -> Result<Bearer, Problem> {
             )
         });
     }
-    if let Some(bearer) = tokens::bearer(&api.app, presented).await? {
+    if let Some(known) = known.await? {
         api.lockout.succeeded(&digest);
-        return Ok(bearer);
+        return Ok(known);
     }
     if api.lockout.failed(address, &digest, now) {
         warn!(%address, "too many wrong tokens: this address is locked out of the API for a minute");

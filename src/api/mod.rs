@@ -1,8 +1,11 @@
 //! The HTTP API: a face. It reads a request, asks the application and answers with its view.
 //!
-//! Nobody is answered without a token, whatever they ask for. What each role may is in the OpenAPI document, and the
+//! Nobody is answered without a token, whatever they ask for but the console's own files, which say nothing about this
+//! installation. What each role may is in the OpenAPI document, and the
 //! gate reads it there. The policy at the key is out of reach: no operation changes it.
 
+mod console;
+mod cookie;
 mod document;
 mod door;
 mod events;
@@ -14,6 +17,7 @@ mod problem;
 mod read;
 mod routes;
 mod serve;
+mod session;
 mod state;
 mod wording;
 mod write;

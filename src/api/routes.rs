@@ -7,10 +7,11 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
+    console,
     document::{self, Roles},
     gate,
     problem::Problem,
-    read,
+    read, session,
     state::{Api, Shared},
     write,
 };
@@ -50,6 +51,9 @@ async fn openapi(State(api): State<Shared>) -> impl IntoResponse {
 fn described() -> (Router<Shared>, String, Roles) {
     let (router, collected) = OpenApiRouter::with_openapi(Described::openapi())
         .routes(routes!(openapi))
+        .routes(routes!(session::show, session::open, session::close))
+        .routes(routes!(read::overview::overview))
+        .routes(routes!(read::prices::prices))
         .routes(routes!(read::jobs::jobs, write::start::start))
         .routes(routes!(read::jobs::job, write::jobs::remove))
         .routes(routes!(read::jobs::config, write::config::edit))
@@ -89,6 +93,7 @@ pub(super) fn router(api: impl FnOnce(String, Roles) -> Api) -> (Router, Shared)
         .method_not_allowed_fallback(|| std::future::ready(Problem::method()))
         .layer(axum::extract::DefaultBodyLimit::max(BODY_MAX))
         .layer(middleware::from_fn_with_state(api.clone(), gate::pass))
+        .merge(console::router(api.clone()))
         .with_state(api.clone());
     (router, api)
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{door, events::Events, hosts::Hosts, lockout::Lockout, routes, state::Api};
+use super::{cookie, door, events::Events, hosts::Hosts, lockout::Lockout, routes, state::Api};
 use crate::{
     app::{App, AppError},
     config::ApiSettings,
@@ -30,13 +30,14 @@ pub async fn serve(
     let (router, api) = routes::router(|document, roles| Api {
         app,
         hosts: Hosts::new(address, &settings.hosts),
+        cookie: cookie::name(address.port(), settings.behind_proxy),
         behind_proxy: settings.behind_proxy,
         events: Events::new(stop.clone()),
         lockout: Lockout::default(),
         roles,
         document,
     });
-    info!(%address, "HTTP API served");
+    info!(%address, "HTTP API served; `lgi-mm console` prints a link that opens the console");
     let watching = tokio::spawn(async move { api.events.watch(&api.app).await });
     door::serve(listener, router, stop).await;
     // It ends with `stop`, too.

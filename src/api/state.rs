@@ -10,6 +10,8 @@ pub(super) struct Api {
     pub(super) app: App,
     /// The names that it answers to.
     pub(super) hosts: Hosts,
+    /// The name of its cookie. Cookies of one machine are shared by all its ports, so it has the port in it.
+    pub(super) cookie: String,
     /// Whether the peer of every connection is a proxy.
     pub(super) behind_proxy: bool,
     pub(super) events: Events,

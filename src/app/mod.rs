@@ -11,6 +11,7 @@ pub mod audit;
 pub(crate) mod backtest;
 pub(crate) mod changes;
 pub mod connections;
+pub(crate) mod console;
 mod context;
 pub(crate) mod costs;
 pub mod database;

@@ -9,8 +9,8 @@ use super::{
     name::JobName,
 };
 use crate::app::message::{Advice, Field, Message, message};
-use crate::domain::job::Realm;
-use crate::store::jobs::{self, Filter, Job};
+use crate::domain::{ids::JobId, job::Realm};
+use crate::store::jobs::{self, Called, Filter, Job};
 
 /// The job that a user means, as they wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,7 +131,12 @@ pub(super) async fn find_each(
     pool: &PgPool,
     targets: &[Target],
 ) -> Result<Vec<Result<Job, AppError>>, AppError> {
-    let all = jobs::list(pool, &Filter::default()).await?;
+    let filter = match targets {
+        [target] => candidates(target)?,
+        // Read once for all of them.
+        _ => Filter::default(),
+    };
+    let all = jobs::list(pool, &filter).await?;
     let mut found = Vec::with_capacity(targets.len());
     for target in targets {
         found.push(match choose(&all, target) {
@@ -150,7 +155,7 @@ pub(super) async fn find_each(
 /// # Errors
 /// See [`find`].
 pub(super) async fn find_ever(pool: &PgPool, target: &Target) -> Result<Job, AppError> {
-    let all = jobs::list(pool, &Filter::default()).await?;
+    let all = jobs::list(pool, &candidates(target)?).await?;
     match choose(&all, target) {
         Err(error) if error.kind() == ErrorKind::NotFound => find_removed(pool, target).await?.ok_or(error),
         found => found,
@@ -161,7 +166,7 @@ pub(super) async fn find_ever(pool: &PgPool, target: &Target) -> Result<Job, App
 async fn find_removed(pool: &PgPool, target: &Target) -> Result<Option<Job>, AppError> {
     let filter = Filter {
         archived: true,
-        ..Filter::default()
+        ..candidates(target)?
     };
     let mut all = jobs::list(pool, &filter).await?;
     all.retain(|job| job.archived_at.is_some());
@@ -177,6 +182,27 @@ fn was_removed(job: &Job) -> AppError {
     .refused()
 }
 
+/// Reads no more jobs than a target may mean: among ten thousand, one is found at once.
+fn candidates(target: &Target) -> Result<Filter, AppError> {
+    let text = target.token.as_str();
+    let token = is_address(text).then(|| address(text)).transpose()?;
+    let only_number = only_number(text);
+    let called = token.is_none().then(|| Called {
+        symbol: only_number.is_none().then(|| text.to_owned()),
+        number: only_number.unwrap_or(text).parse().ok().map(JobId),
+    });
+    Ok(Filter {
+        token,
+        called,
+        ..Filter::default()
+    })
+}
+
+/// A ticker may be a number too: #7 and job:7 always mean the job number.
+fn only_number(text: &str) -> Option<&str> {
+    text.strip_prefix('#').or_else(|| text.strip_prefix("job:"))
+}
+
 /// Jobs that fit a target.
 fn matching<'a>(all: &'a [Job], target: &Target) -> Result<Vec<&'a Job>, AppError> {
     let text = target.token.as_str();
@@ -186,8 +212,7 @@ fn matching<'a>(all: &'a [Job], target: &Target) -> Result<Vec<&'a Job>, AppErro
         ));
     }
     let by_address = is_address(text).then(|| address(text)).transpose()?;
-    // A ticker may be a number too: #7 and job:7 always mean the job number.
-    let only_number = text.strip_prefix('#').or_else(|| text.strip_prefix("job:"));
+    let only_number = only_number(text);
     let number: Option<i64> = only_number.unwrap_or(text).parse().ok();
     let fits = |job: &&Job| {
         target

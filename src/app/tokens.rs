@@ -13,7 +13,13 @@ use super::{
     trail::Action,
 };
 use crate::{
-    domain::{Timestamp, ids::TokenId, role::Role, secret::Secret, span::Span},
+    domain::{
+        Timestamp,
+        ids::TokenId,
+        role::{Role, TokenKind},
+        secret::Secret,
+        span::Span,
+    },
     store::{
         self,
         tokens::{self, TokenRow},
@@ -47,6 +53,8 @@ pub struct TokenLine {
     pub token: TokenId,
     pub name: String,
     pub role: Role,
+    /// What it is used with: a token with a header, a link once, a session with a browser's cookie.
+    pub kind: TokenKind,
     pub state: TokenState,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
@@ -71,6 +79,30 @@ pub struct Bearer {
     pub token: TokenId,
     pub name: String,
     pub role: Role,
+    pub kind: TokenKind,
+}
+
+impl Bearer {
+    /// As the audit trail names them.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        let face = match self.kind {
+            TokenKind::Token => "api",
+            TokenKind::Link | TokenKind::Session => "console",
+        };
+        Actor::new(face, &self.name)
+    }
+}
+
+impl From<tokens::Bearer> for Bearer {
+    fn from(row: tokens::Bearer) -> Self {
+        Self {
+            token: row.id,
+            name: row.name,
+            role: row.role,
+            kind: row.kind,
+        }
+    }
 }
 
 /// A new token. Its text is in no other place: it cannot be shown again.
@@ -92,6 +124,7 @@ impl TokenLine {
             token: row.id,
             name: row.name,
             role: row.role,
+            kind: row.kind,
             state,
             created_at: row.created_at,
             expires_at: row.expires_at,
@@ -131,19 +164,35 @@ impl NewToken {
 /// # Errors
 /// [`ErrorKind::BadInput`] for a name or span that is not allowed, [`ErrorKind::Refused`] if the name is taken.
 pub async fn create(app: &App, new: &NewToken, actor: &Actor) -> Result<Issued, AppError> {
-    new.check()?;
+    made(app, new, (TokenKind::Token, Action::TokenNew), actor).await
+}
+
+/// A text that nobody can guess.
+pub(super) fn random() -> Result<Secret, AppError> {
     let mut random = [0_u8; RANDOM];
     OsRng
         .try_fill_bytes(&mut random)
         .map_err(|error| AppError::Internal(format!("no random numbers: {error}")))?;
-    let secret = Secret(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random)));
+    Ok(Secret(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random))))
+}
+
+/// Creates a token of this kind.
+pub(super) async fn made(
+    app: &App,
+    new: &NewToken,
+    (kind, action): (TokenKind, Action),
+    actor: &Actor,
+) -> Result<Issued, AppError> {
+    new.check()?;
+    let secret = random()?;
     let row = tokens::NewToken {
         name: &new.name,
         role: new.role,
+        kind,
         hash: &digest(&secret.0),
         lasts: new.lasts,
     };
-    let made = tokens::create(&app.pool, row, actor.as_str(), Action::TokenNew.into()).await?;
+    let made = tokens::create(&app.pool, row, actor.as_str(), action.into()).await?;
     let Some(made) = made else {
         let problem = format!("there is a token called {}: choose another name, or ", new.name);
         return Err(message![problem, Advice::RevokeToken(new.name.clone()), " first"].refused());
@@ -184,15 +233,21 @@ pub async fn list(app: &App) -> Result<Vec<TokenLine>, AppError> {
 /// # Errors
 /// [`AppError::Store`].
 pub async fn bearer(app: &App, presented: &str) -> Result<Option<Bearer>, AppError> {
-    if presented.len() != LENGTH || !presented.starts_with(PREFIX) {
+    known(app, TokenKind::Token, presented).await
+}
+
+/// Who presents this text as a token of this kind.
+pub(super) async fn known(app: &App, kind: TokenKind, presented: &str) -> Result<Option<Bearer>, AppError> {
+    if !is_one(presented) {
         return Ok(None);
     }
-    let found = tokens::bearer(&app.pool, &digest(presented)).await?;
-    Ok(found.map(|row| Bearer {
-        token: row.id,
-        name: row.name,
-        role: row.role,
-    }))
+    let found = tokens::bearer(&app.pool, kind, &digest(presented)).await?;
+    Ok(found.map(Bearer::from))
+}
+
+/// Whether a text can be a token at all.
+pub(super) fn is_one(presented: &str) -> bool {
+    presented.len() == LENGTH && presented.starts_with(PREFIX)
 }
 
 /// Whether a token that was presented before is still valid.

@@ -11,6 +11,8 @@ use crate::store::trail::{self, TrailEntry};
 #[strum(serialize_all = "snake_case")]
 pub(super) enum Action {
     Backup,
+    ConsoleLink,
+    ConsoleOpen,
     Migrate,
     Prune,
     PaperFund,

@@ -3,6 +3,7 @@
 mod adopt;
 mod completions;
 mod confirm;
+mod console;
 mod costs;
 mod db;
 mod demo;
@@ -176,6 +177,8 @@ enum Command {
     Daemon,
     /// Serve the HTTP API, and nothing else; `daemon` serves it too if api.listen is set
     Serve(serve::ServeArgs),
+    /// Print a link that opens the console in a browser, once
+    Console(console::ConsoleArgs),
     /// Create, list or revoke tokens of the HTTP API
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -291,10 +294,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Man(args) => return man::run(out, Cli::command(), args),
         _ => {}
     }
-    // Any command may hold a key or a password, and a crash must not write them to disk.
-    setrlimit(Resource::RLIMIT_CORE, 0, 0)
-        .map_err(|error| AppError::Internal(format!("no core dumps: {error}")))?;
-    hide_memory();
+    keep_secrets()?;
     raise_file_limit();
     let settings = Settings::load(cli.settings.as_deref())?;
     let service = matches!(
@@ -333,6 +333,7 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
         Command::Tick(args) => job::tick::run(&settings, out, &args).await,
         Command::Daemon => services::daemon(&settings).await,
         Command::Serve(args) => serve::run(&settings, &args).await,
+        Command::Console(args) => console::run(&settings, out, &args).await,
         Command::Token(command) => token::run(&settings, out, &command).await,
         Command::Scheduler(args) => services::scheduler(&settings, out, &args).await,
         Command::Worker(args) => services::worker(settings, &args).await,
@@ -358,11 +359,15 @@ async fn dispatch(cli: Cli, out: Out) -> Result<(), AppError> {
     }
 }
 
-/// Other processes of our user must not read keys from our memory, or passwords from our environment.
-fn hide_memory() {
+/// Any command may hold a key or a password: a crash must not write them to disk, and other processes of our user must
+/// not read them from our memory or environment.
+fn keep_secrets() -> Result<(), AppError> {
+    setrlimit(Resource::RLIMIT_CORE, 0, 0)
+        .map_err(|error| AppError::Internal(format!("no core dumps: {error}")))?;
     // Without such a call, the system's usual protection applies.
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_dumpable(false);
+    Ok(())
 }
 
 /// Raises the limit of open files to the maximum: nodes, the database and clients of the metrics port share it.

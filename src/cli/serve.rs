@@ -12,7 +12,8 @@ use crate::{
 };
 
 /// Where the API is served if neither the settings nor a flag say.
-const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9465);
+pub(super) const USUAL: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9465);
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {

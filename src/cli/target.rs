@@ -24,8 +24,12 @@ impl From<&TargetArgs> for Target {
 
 /// The user of this process.
 pub(super) fn actor() -> Actor {
-    let user = std::env::var("USER")
+    Actor::new("cli", &user())
+}
+
+/// Their name on this machine.
+pub(super) fn user() -> String {
+    std::env::var("USER")
         .or_else(|_| std::env::var("LOGNAME"))
-        .unwrap_or_else(|_| "unknown".to_owned());
-    Actor::new("cli", &user)
+        .unwrap_or_else(|_| "unknown".to_owned())
 }

@@ -42,7 +42,7 @@ pub(super) struct NewArgs {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum RoleArg {
+pub(super) enum RoleArg {
     /// Read everything
     Viewer,
     /// Also pause, resume and tick
@@ -108,6 +108,7 @@ fn listed(lines: &[TokenLine]) -> String {
     let cells = lines.iter().map(|line| {
         vec![
             line.name.clone(),
+            line.kind.to_string(),
             line.role.to_string(),
             line.state.to_string(),
             time(line.created_at),
@@ -116,7 +117,7 @@ fn listed(lines: &[TokenLine]) -> String {
         ]
     });
     table(
-        &["name", "role", "state", "created", "expires", "last used"],
+        &["name", "kind", "role", "state", "created", "expires", "last used"],
         cells,
     )
 }

@@ -23,15 +23,23 @@ async fn operations(served: &Served, token: &str) -> Vec<(Method, String, String
     found
 }
 
-async fn tried(served: &Served, method: &Method, path: &str, token: Option<&str>, key: &str) -> Answer {
-    let mut request = served
-        .request(method.clone(), path)
-        .header("Idempotency-Key", key);
+/// What a request shows.
+#[derive(Debug, Clone, Copy)]
+enum Shows<'a> {
+    Nothing,
+    Token(&'a str),
+    Cookie(&'a str),
+}
+
+async fn tried(served: &Served, method: &Method, path: &str, shows: Shows<'_>, key: &str) -> Answer {
+    let request = match shows {
+        Shows::Nothing => served.request(method.clone(), path),
+        Shows::Token(token) => served.request(method.clone(), path).bearer_auth(token),
+        Shows::Cookie(cookie) => served.by_page(method.clone(), path).header("cookie", cookie),
+    };
+    let mut request = request.header("Idempotency-Key", key);
     if *method != Method::GET {
         request = request.json(&json!({ "unknown": 1 }));
-    }
-    if let Some(token) = token {
-        request = request.bearer_auth(token);
     }
     answer(request).await
 }
@@ -41,17 +49,32 @@ async fn tried(served: &Served, method: &Method, path: &str, token: Option<&str>
 async fn every_operation_is_for_its_role_and_those_above_it_and_for_nobody_else() {
     let served = Served::new().await;
     let tokens = ROLES.map(|role| served.token(role));
+    let mut cookies = Vec::new();
+    for role in ROLES {
+        cookies.push(served.session(role).await);
+    }
     let operations = operations(&served, &tokens[0]).await;
     assert!(operations.len() > 15, "{operations:?}");
     let mut number = 0;
     for (method, path, least) in &operations {
+        if (method, path.as_str(), least.as_str()) == (&Method::POST, "/api/v1/session", "none") {
+            continue;
+        }
         let least = ROLES.iter().position(|role| role == least).expect("a role");
-        let nobody = tried(&served, method, path, None, "k").await;
+        let nobody = tried(&served, method, path, Shows::Nothing, "k").await;
         assert_eq!(nobody.status, StatusCode::UNAUTHORIZED, "{method} {path}");
-        for (rank, token) in tokens.iter().enumerate() {
+        let shown = tokens.iter().map(|token| Shows::Token(token)).enumerate();
+        let shown = shown.chain(cookies.iter().map(|cookie| Shows::Cookie(cookie)).enumerate());
+        for (rank, shows) in shown {
+            // It would end the session.
+            if (method, path.as_str()) == (&Method::DELETE, "/api/v1/session")
+                && matches!(shows, Shows::Cookie(_))
+            {
+                continue;
+            }
             number += 1;
-            let answer = tried(&served, method, path, Some(token), &format!("k{number}")).await;
-            let place = format!("{method} {path} as {}: {answer:?}", ROLES[rank]);
+            let answer = tried(&served, method, path, shows, &format!("k{number}")).await;
+            let place = format!("{method} {path} as {} with {shows:?}: {answer:?}", ROLES[rank]);
             if rank < least {
                 assert_eq!(answer.status, StatusCode::FORBIDDEN, "{place}");
                 assert_eq!(answer.json()["type"], "role", "{place}");
@@ -72,12 +95,21 @@ async fn every_operation_is_for_its_role_and_those_above_it_and_for_nobody_else(
         ("/api/v1/jobs/", StatusCode::NOT_FOUND),
     ] {
         assert_eq!(
-            tried(&served, &Method::GET, path, None, "k").await.status,
+            tried(&served, &Method::GET, path, Shows::Nothing, "k")
+                .await
+                .status,
             StatusCode::UNAUTHORIZED
         );
         assert_eq!(served.get(&tokens[2], path).await.status, status, "{path}");
     }
-    let put = tried(&served, &Method::PUT, "/api/v1/jobs", Some(&tokens[2]), "k").await;
+    let put = tried(
+        &served,
+        &Method::PUT,
+        "/api/v1/jobs",
+        Shows::Token(&tokens[2]),
+        "k",
+    )
+    .await;
     assert_eq!(put.status, StatusCode::METHOD_NOT_ALLOWED, "{put:?}");
 }
 

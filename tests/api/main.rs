@@ -5,6 +5,7 @@
     reason = "an error in a test's set-up fails the test"
 )]
 
+mod browser;
 mod clients;
 mod daemon;
 mod first;
@@ -15,4 +16,5 @@ mod page;
 mod reading;
 mod real;
 mod server;
+mod session;
 mod writing;

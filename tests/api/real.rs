@@ -8,7 +8,10 @@ use testkit::{
     live::{KEY, World},
 };
 
-use crate::server::{Answer, Served, answer};
+use crate::{
+    browser,
+    server::{Answer, Served, answer},
+};
 
 async fn send(
     served: &Served,
@@ -51,6 +54,13 @@ async fn twice(served: &Served, owner: &str, (method, path): (Method, &str), bod
     (would, done.json())
 }
 
+fn start(world: &World) -> Value {
+    json!({
+        "token": world.devnet.deployment().clanker.to_checksum(None), "mode": "ACCUMULATE", "chain": "local", "live": true,
+        "set": ["price.sources=onchain", "price.single_source=true"],
+    })
+}
+
 /// The API of a world with a node, a key and a policy.
 async fn serve(world: &World) -> Served {
     let settings = world.settings().display().to_string();
@@ -79,10 +89,7 @@ async fn real_money_moves_only_after_a_second_request_that_confirms_what_the_fir
     let world = World::new(BlockTime::OnTransaction).await;
     let served = serve(&world).await;
     let (owner, operator) = (served.token("owner"), served.token("operator"));
-    let start = json!({
-        "token": world.devnet.deployment().clanker.to_checksum(None), "mode": "ACCUMULATE", "chain": "local", "live": true,
-        "set": ["price.sources=onchain", "price.single_source=true"],
-    });
+    let start = start(&world);
     let refused = send(&served, &operator, (Method::POST, "/api/v1/jobs"), "o", &start).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     let jobs = || async { served.get(&owner, "/api/v1/jobs?realm=live").await.json() };
@@ -175,4 +182,25 @@ async fn resumed_and_evaluated(served: &Served, operator: &str) {
     let (would, resumed) = twice(served, operator, (Method::POST, "/api/v1/resume"), undo).await;
     assert!(would.starts_with("continue with real money: job 1"), "{would}");
     assert_eq!(resumed["jobs"][0]["after"], "RUNNING");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_the_console_a_live_job_is_liquidated_after_its_ticker_is_typed_back() {
+    if !browser::is_there() {
+        return;
+    }
+    let world = World::new(BlockTime::OnTransaction).await;
+    let served = serve(&world).await;
+    let owner = served.token("owner");
+    twice(&served, &owner, (Method::POST, "/api/v1/jobs"), start(&world)).await;
+    let at = format!("http://{}", served.address);
+    let link = served.cli(&["console", "--at", &at]);
+    browser::walk("live.mjs", &link, async |wish| panic!("{wish}")).await;
+    let name = link["name"].as_str().expect("a name");
+    let actors: Vec<String> =
+        sqlx::query_scalar("SELECT DISTINCT actor FROM job_events WHERE actor LIKE 'console:%'")
+            .fetch_all(&world.db.pool)
+            .await
+            .expect("the trail");
+    assert_eq!(actors, [format!("console:{name}")]);
 }

@@ -122,6 +122,34 @@ impl Served {
         made["secret"].as_str().expect("a token").to_owned()
     }
 
+    /// The ticket in a new link of the console.
+    pub fn ticket(&self, role: &str) -> String {
+        let link = self.cli(&["console", "--role", role]);
+        let url = link["url"].as_str().expect("a link");
+        url.split_once("#ticket=").expect("a ticket").1.to_owned()
+    }
+
+    /// A request as our page makes it.
+    pub fn by_page(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, path)
+            .header("origin", format!("http://{}", self.address))
+            .header("x-lgi-mm-console", "1")
+    }
+
+    /// Exchanges a ticket.
+    pub async fn exchange(&self, ticket: &str) -> Answer {
+        let body = serde_json::json!({ "ticket": ticket });
+        answer(self.by_page(Method::POST, "/api/v1/session").json(&body)).await
+    }
+
+    /// The cookie of a new session.
+    pub async fn session(&self, role: &str) -> String {
+        let opened = self.exchange(&self.ticket(role)).await;
+        assert_eq!(opened.status, StatusCode::OK, "{opened:?}");
+        let cookie = opened.header("set-cookie");
+        cookie.split(';').next().expect("a cookie").to_owned()
+    }
+
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client
             .request(method, format!("http://{}{path}", self.address))

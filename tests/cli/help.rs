@@ -33,6 +33,7 @@ const COMMANDS: &[&str] = &[
     "tick",
     "daemon",
     "serve",
+    "console",
     "token",
     "token new",
     "token list",

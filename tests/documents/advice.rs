@@ -194,7 +194,7 @@ const SHOWS: [&str; 18] = [
 
 /// What a text tells its reader to run, and the test that runs it and sees it help. Each row is of every text in which
 /// the words stand.
-const FOLLOWED: [(&str, &str); 17] = [
+const FOLLOWED: [(&str, &str); 18] = [
     (
         "lgi-mm remove",
         "an_order_is_placed_filled_replaced_by_the_next_and_cancelled",
@@ -252,6 +252,10 @@ const FOLLOWED: [(&str, &str); 17] = [
     (
         "lgi-mm token new",
         "jobs_are_listed_as_the_command_line_lists_them_and_to_holders_of_a_token_only",
+    ),
+    (
+        "lgi-mm console",
+        "a_link_opens_the_console_once_and_for_five_minutes",
     ),
     (
         "lgi-mm resume",

@@ -28,3 +28,16 @@ pub enum Role {
     /// Starts, edits, sells, and moves what a job owns.
     Owner,
 }
+
+/// What a token of the HTTP API is used with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, VariantArray, Serialize, Deserialize)]
+#[strum(serialize_all = "lowercase")]
+#[serde(rename_all = "lowercase")]
+pub enum TokenKind {
+    /// A program's, in a header.
+    Token,
+    /// Opens the console once, and becomes a session.
+    Link,
+    /// A browser's, in a cookie.
+    Session,
+}

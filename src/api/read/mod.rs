@@ -3,5 +3,7 @@
 pub(super) mod events;
 pub(super) mod history;
 pub(super) mod jobs;
+pub(super) mod overview;
 pub(super) mod page;
 pub(super) mod paper;
+pub(super) mod prices;

@@ -144,7 +144,7 @@ impl<T> Write<T> {
 impl Order {
     /// Who it is in the audit trail.
     pub(in crate::api) fn actor(&self) -> Actor {
-        Actor::new("api", &self.bearer.name)
+        self.bearer.actor()
     }
 
     /// Whose key it is, for requests whose application keeps keys of its own.

@@ -145,7 +145,7 @@ pub struct Listing {
 }
 
 /// Sums of the jobs of one realm.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Total {
     pub realm: Realm,
     pub jobs: usize,
@@ -233,7 +233,7 @@ impl JobLine {
         }
     }
 
-    fn needs_attention(&self) -> bool {
+    pub(super) fn needs_attention(&self) -> bool {
         self.status == JobStatus::Error || self.signer_halted || self.late_since.is_some()
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod adopt;
 pub mod alive;
+pub mod chart;
 pub mod config;
 mod deadline;
 pub mod export;
@@ -11,6 +12,7 @@ pub mod list;
 pub mod logs;
 pub mod next;
 pub mod order;
+pub mod overview;
 pub mod pnl;
 mod recorded;
 pub mod release;

@@ -1,4 +1,5 @@
 //! What the HTTP API keeps: who may use it, and what was answered.
 
 pub mod requests;
+pub mod sessions;
 pub mod tokens;

@@ -4,7 +4,12 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use crate::{
-    domain::{Timestamp, ids::TokenId, role::Role, span::Span},
+    domain::{
+        Timestamp,
+        ids::TokenId,
+        role::{Role, TokenKind},
+        span::Span,
+    },
     store::{
         StoreError,
         columns::word,
@@ -22,6 +27,8 @@ pub struct NewToken<'a> {
     pub name: &'a str,
     /// What it may do.
     pub role: Role,
+    /// What it is used with.
+    pub kind: TokenKind,
     /// Of the token.
     pub hash: &'a Digest,
     /// From now, by the database's clock.
@@ -37,6 +44,8 @@ pub struct TokenRow {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// What it is used with.
+    pub kind: TokenKind,
     /// When it was created.
     pub created_at: Timestamp,
     /// From then on it opens nothing.
@@ -56,6 +65,8 @@ pub struct Bearer {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// What it is used with.
+    pub kind: TokenKind,
 }
 
 /// Creates a token, with its audit row. `None`: a token that was not revoked has this name.
@@ -70,14 +81,15 @@ pub async fn create(
 ) -> Result<Option<TokenRow>, StoreError> {
     let mut transaction = pool.begin().await?;
     let made = sqlx::query!(
-        "INSERT INTO api_tokens (name, role, hash, expires_at)
-         VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4::bigint))
+        "INSERT INTO api_tokens (name, role, hash, expires_at, kind)
+         VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4::bigint), $5)
          ON CONFLICT (name) WHERE revoked_at IS NULL DO NOTHING
          RETURNING id, created_at, expires_at",
         new.name,
         new.role.to_string(),
         new.hash.as_slice(),
         i64::try_from(new.lasts.std().as_secs()).unwrap_or(i64::MAX),
+        new.kind.to_string(),
     )
     .fetch_optional(&mut *transaction)
     .await?;
@@ -95,6 +107,7 @@ pub async fn create(
         id: TokenId(made.id),
         name: new.name.to_owned(),
         role: new.role,
+        kind: new.kind,
         created_at: made.created_at,
         expires_at: made.expires_at,
         revoked_at: None,
@@ -115,7 +128,7 @@ pub async fn revoke(
     let mut transaction = pool.begin().await?;
     let row = sqlx::query!(
         "UPDATE api_tokens SET revoked_at = clock_timestamp() WHERE name = $1 AND revoked_at IS NULL
-         RETURNING id, role, created_at, expires_at, revoked_at, last_used_at",
+         RETURNING id, role, kind, created_at, expires_at, revoked_at, last_used_at",
         name
     )
     .fetch_optional(&mut *transaction)
@@ -134,6 +147,7 @@ pub async fn revoke(
         id: TokenId(row.id),
         name: name.to_owned(),
         role: word("api_tokens.role", &row.role)?,
+        kind: word("api_tokens.kind", &row.kind)?,
         created_at: row.created_at,
         expires_at: row.expires_at,
         revoked_at: row.revoked_at,
@@ -147,7 +161,7 @@ pub async fn revoke(
 /// [`StoreError`].
 pub async fn list(pool: &PgPool) -> Result<Vec<TokenRow>, StoreError> {
     let rows = sqlx::query!(
-        "SELECT id, name, role, created_at, expires_at, revoked_at, last_used_at FROM api_tokens ORDER BY id DESC"
+        "SELECT id, name, role, kind, created_at, expires_at, revoked_at, last_used_at FROM api_tokens ORDER BY id DESC"
     )
     .fetch_all(pool)
     .await?;
@@ -157,6 +171,7 @@ pub async fn list(pool: &PgPool) -> Result<Vec<TokenRow>, StoreError> {
                 id: TokenId(row.id),
                 name: row.name,
                 role: word("api_tokens.role", &row.role)?,
+                kind: word("api_tokens.kind", &row.kind)?,
                 created_at: row.created_at,
                 expires_at: row.expires_at,
                 revoked_at: row.revoked_at,
@@ -166,15 +181,16 @@ pub async fn list(pool: &PgPool) -> Result<Vec<TokenRow>, StoreError> {
         .collect()
 }
 
-/// Who holds the token of this hash, if it is valid now by the database's clock. Notes once a minute that it is used.
+/// Who holds the token of this hash and kind, if it is valid now by the database's clock. Its use is noted once a
+/// minute.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn bearer(pool: &PgPool, hash: &Digest) -> Result<Option<Bearer>, StoreError> {
+pub async fn bearer(pool: &PgPool, kind: TokenKind, hash: &Digest) -> Result<Option<Bearer>, StoreError> {
     let row = sqlx::query!(
         r#"WITH valid AS (
                SELECT id, name, role, last_used_at FROM api_tokens
-               WHERE hash = $1 AND revoked_at IS NULL AND expires_at > clock_timestamp()
+               WHERE hash = $1 AND kind = $2 AND revoked_at IS NULL AND expires_at > clock_timestamp()
            ), used AS (
                UPDATE api_tokens t SET last_used_at = date_trunc('minute', clock_timestamp()) FROM valid v
                WHERE t.id = v.id
@@ -182,6 +198,7 @@ pub async fn bearer(pool: &PgPool, hash: &Digest) -> Result<Option<Bearer>, Stor
            )
            SELECT id AS "id!", name AS "name!", role AS "role!" FROM valid"#,
         hash.as_slice(),
+        kind.to_string(),
     )
     .fetch_optional(pool)
     .await?;
@@ -190,6 +207,7 @@ pub async fn bearer(pool: &PgPool, hash: &Digest) -> Result<Option<Bearer>, Stor
             id: TokenId(row.id),
             name: row.name,
             role: word("api_tokens.role", &row.role)?,
+            kind,
         })
     })
     .transpose()

@@ -190,6 +190,34 @@ pub async fn highest(pool: &PgPool, job: &Job, since: Timestamp) -> Result<Optio
         .transpose()
 }
 
+/// The samples of a job's series from `since` on, oldest first: of each `step` the last one.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn thinned(
+    pool: &PgPool,
+    job: &Job,
+    since: Timestamp,
+    step: Span,
+) -> Result<Vec<(Timestamp, Price)>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT DISTINCT ON (floor(extract(epoch FROM observed_at)::float8 / $5)) observed_at, price FROM price_samples
+           WHERE chain = $1 AND token = $2 AND series = $3 AND bucket >= $4::timestamptz - interval '1 hour'
+             AND observed_at >= $4
+           ORDER BY floor(extract(epoch FROM observed_at)::float8 / $5), observed_at DESC"#,
+        job.account.chain,
+        lower(job.token.address) as _,
+        series_of(job),
+        since,
+        step.std().as_secs_f64(),
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| Ok((row.observed_at, price("price_samples.price", row.price)?)))
+        .collect()
+}
+
 /// The mean of a job's samples over `window`, as a tick at `now` would find it.
 ///
 /// # Errors

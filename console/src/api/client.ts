@@ -1,0 +1,83 @@
+// The HTTP API with the session's cookie. Types come from docs/openapi.json.
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+export type JobLine = Schemas["list.JobLine"];
+export type Job = Schemas["status.Status"];
+export type Trade = Schemas["trades.TradeLine"];
+export type LogLine = Schemas["logs"];
+export type Overview = Schemas["OverviewView"];
+export type Prices = Schemas["PricesView"];
+export type Session = Schemas["SessionView"];
+export type Changed = Schemas["pause.Changed"];
+export type Dead = Schemas["status.Dead"];
+
+/** An answer that is no success, in the API's words. */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    readonly kind: string,
+    detail: string,
+    readonly would: string | undefined,
+    readonly shown: readonly string[],
+    readonly confirm: string | undefined,
+  ) {
+    super(detail);
+  }
+}
+
+/** The server did not answer at all. */
+export class Unreachable extends Error {
+  constructor() {
+    super("the server does not answer");
+  }
+}
+
+async function send(method: string, path: string, init: RequestInit): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(`/api/v1${path}`, { ...init, method, credentials: "same-origin", cache: "no-store" });
+  } catch {
+    throw new Unreachable();
+  }
+  if (response.ok) return response;
+  const said = await response.json().catch(() => ({}) as Partial<Schemas["Problem"]>);
+  const detail = said.detail ?? `the server answered ${response.status}`;
+  throw new Problem(response.status, said.type ?? "", detail, said.would ?? undefined, said.shown ?? [], said.confirm ?? undefined);
+}
+
+export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  const response = await send("GET", path, signal ? { signal } : {});
+  return (await response.json()) as T;
+}
+
+/** A page of a list, and the path of the next one. */
+export async function page<T>(path: string): Promise<{ rows: T[]; next: string | null }> {
+  const response = await send("GET", path, {});
+  const link = response.headers.get("link")?.match(/<\/api\/v1([^>]+)>; rel="next"/);
+  return { rows: (await response.json()) as T[], next: link?.[1] ?? null };
+}
+
+/** A write. One key for each intention: if the answer is lost, the same key carries it out once. */
+export async function write<T>(path: string, body: object, key = crypto.randomUUID()): Promise<T> {
+  const headers = { "Content-Type": "application/json", "Idempotency-Key": key, "X-Lgi-Mm-Console": "1" };
+  const init = { headers, body: JSON.stringify(body) };
+  try {
+    return (await (await send("POST", path, init)).json()) as T;
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    await new Promise((done) => setTimeout(done, 1_000));
+    return (await (await send("POST", path, init)).json()) as T;
+  }
+}
+
+/** Exchanges the ticket of a link for a session. */
+export async function signIn(ticket: string): Promise<Session> {
+  const headers = { "Content-Type": "application/json", "X-Lgi-Mm-Console": "1" };
+  const response = await send("POST", "/session", { headers, body: JSON.stringify({ ticket }) });
+  return (await response.json()) as Session;
+}
+
+export async function signOut(): Promise<void> {
+  await send("DELETE", "/session", { headers: { "X-Lgi-Mm-Console": "1" } });
+}

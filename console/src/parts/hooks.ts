@@ -1,0 +1,83 @@
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+
+import { Problem, Unreachable } from "../api/client";
+import { onChange } from "../api/live";
+
+/** Pause between two reads of the same thing at least, ms. */
+const PAUSE = 1_000;
+/** A read that takes long is repeated less often: it may take this share of the time. */
+const SHARE = 5;
+
+export type Read<T> = { data: T | null; error: string | null; again: () => void };
+
+/** Reads something, and again after each change that concerns it. What was read stays while the server is away. */
+export function useRead<T>(load: () => Promise<T>, concerns: (job: number | null) => boolean, key: string): Read<T> {
+  const [read, setRead] = useState<{ key: string; data: T | null; error: string | null }>({ key, data: null, error: null });
+  const latest = useRef(load);
+  latest.current = load;
+  const [asked, ask] = useState(0);
+  useEffect(() => {
+    let over = false;
+    let timer: number | undefined;
+    let reading = false;
+    let wanted = false;
+    const once = async () => {
+      reading = true;
+      wanted = false;
+      const begun = performance.now();
+      try {
+        const data = await latest.current();
+        if (!over) setRead({ key, data, error: null });
+      } catch (error) {
+        // The banner says that the server is away.
+        if (!over && !(error instanceof Unreachable)) {
+          const text = error instanceof Problem ? error.message : String(error);
+          setRead((before) => ({ key, data: before.key === key ? before.data : null, error: text }));
+        }
+      }
+      const took = performance.now() - begun;
+      timer = window.setTimeout(() => {
+        reading = false;
+        if (wanted && !over) void once();
+      }, Math.max(PAUSE, took * SHARE));
+    };
+    const stop = onChange((job) => {
+      if (!concerns(job)) return;
+      wanted = true;
+      if (!reading) void once();
+    });
+    void once();
+    return () => {
+      over = true;
+      stop();
+      window.clearTimeout(timer);
+    };
+  }, [key, asked]);
+  const again = useCallback(() => ask((count) => count + 1), []);
+  const own = read.key === key;
+  return { data: own ? read.data : null, error: own ? read.error : null, again };
+}
+
+/** The path behind #. */
+export function useRoute(): string {
+  const [route, setRoute] = useState(location.hash.slice(1) || "/");
+  useEffect(() => {
+    const moved = () => setRoute(location.hash.slice(1) || "/");
+    window.addEventListener("hashchange", moved);
+    return () => window.removeEventListener("hashchange", moved);
+  }, []);
+  return route;
+}
+
+/** Whether the reader wants dark colours. */
+export function useDark(): boolean {
+  const query = "(prefers-color-scheme: dark)";
+  const [dark, setDark] = useState(() => matchMedia(query).matches);
+  useEffect(() => {
+    const list = matchMedia(query);
+    const changed = () => setDark(list.matches);
+    list.addEventListener("change", changed);
+    return () => list.removeEventListener("change", changed);
+  }, []);
+  return dark;
+}
