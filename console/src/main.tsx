@@ -2,7 +2,7 @@ import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
 import { get, Problem, type Session, signIn, signOut } from "./api/client";
-import { close, type Link, onLink, open } from "./api/live";
+import { close, type Link, onLink, open, tend } from "./api/live";
 import { full } from "./parts/format";
 import { useRoute } from "./parts/hooks";
 import { JobView } from "./views/job";
@@ -78,9 +78,19 @@ function Console() {
   const [link, setLink] = useState<Link>({ state: "opening" });
   const route = useRoute();
   useEffect(() => {
-    void begin(ticket).then((found) => {
-      setWho(found);
-      if (found && "session" in found) open();
+    const enter = (given: string | null) =>
+      void begin(given).then((found) => {
+        setWho(found);
+        if (found && "session" in found) open();
+      });
+    enter(ticket);
+    tend();
+    // A new link in a tab that is open already.
+    window.addEventListener("hashchange", () => {
+      const given = takeTicket();
+      if (!given) return;
+      close();
+      enter(given);
     });
     return onLink((next) => {
       setLink(next);
@@ -94,8 +104,16 @@ function Console() {
   if (!("session" in who)) return <SignIn why={who.why} />;
   const { session } = who;
   const leave = async () => {
+    try {
+      await signOut();
+    } catch (error) {
+      // The session may be over already; anything else means that it is not.
+      if (!(error instanceof Problem && error.status === 401)) {
+        window.alert(`You are not signed out: ${error instanceof Error ? error.message : String(error)}.`);
+        return;
+      }
+    }
     close();
-    await signOut().catch(() => undefined);
     setWho({ why: "You are signed out." });
   };
   return (

@@ -22,7 +22,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(), AppError> {
     let io = |source| AppError::Io {
-        what: format!("api.listen {address}"),
+        what: format!("the HTTP API at {address} (another address: api.listen in the settings, or --listen)"),
         source,
     };
     let listener = tokio::net::TcpListener::bind(address).await.map_err(io)?;

@@ -32,8 +32,8 @@ impl Target {
     }
 }
 
-/// The job that `target` means now, whatever its text means later: what is asked about and what is done are about the same
-/// one.
+/// The job that `target` means now, whatever its text means later: what is asked about and what is done are about the
+/// same one.
 ///
 /// # Errors
 /// [`AppError`] if there is no such job, or the database does not answer.

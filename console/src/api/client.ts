@@ -10,6 +10,7 @@ export type Overview = Schemas["OverviewView"];
 export type Prices = Schemas["PricesView"];
 export type Session = Schemas["SessionView"];
 export type Changed = Schemas["pause.Changed"];
+export type Ticked = Schemas["tick"];
 export type Dead = Schemas["status.Dead"];
 
 /** An answer that is no success, in the API's words. */
@@ -33,10 +34,15 @@ export class Unreachable extends Error {
   }
 }
 
+/** Longest wait for an answer, ms. A tick waits up to 30 s for its trade. */
+const READ_PATIENCE = 15_000;
+const WRITE_PATIENCE = 45_000;
+
 async function send(method: string, path: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(`/api/v1${path}`, { ...init, method, credentials: "same-origin", cache: "no-store" });
+    const signal = init.signal ?? AbortSignal.timeout(method === "GET" ? READ_PATIENCE : WRITE_PATIENCE);
+    response = await fetch(`/api/v1${path}`, { ...init, method, signal, credentials: "same-origin", cache: "no-store" });
   } catch {
     throw new Unreachable();
   }
@@ -59,7 +65,7 @@ export async function page<T>(path: string): Promise<{ rows: T[]; next: string |
 }
 
 /** A write. One key for each intention: if the answer is lost, the same key carries it out once. */
-export async function write<T>(path: string, body: object, key = crypto.randomUUID()): Promise<T> {
+export async function write<T>(path: string, body: object, key: string = crypto.randomUUID()): Promise<T> {
   const headers = { "Content-Type": "application/json", "Idempotency-Key": key, "X-Lgi-Mm-Console": "1" };
   const init = { headers, body: JSON.stringify(body) };
   try {

@@ -10,6 +10,9 @@ const watchers = new Set<(link: Link) => void>();
 let link: Link = { state: "opening" };
 let source: EventSource | null = null;
 let attempts = 0;
+/** When the stream last said anything, ms. The server says something every 15 s. */
+let heard = 0;
+const SILENCE_MAX = 40_000;
 
 function say(next: Link): void {
   link = next;
@@ -37,18 +40,26 @@ async function retry(): Promise<void> {
   open();
 }
 
-/** Begins to listen. */
+/** Begins to listen. A page that nobody looks at does not: a browser has few connections for all of its tabs. */
 export function open(): void {
+  if (source || document.hidden) return;
   const stream = new EventSource("/api/v1/events");
   source = stream;
-  stream.addEventListener("ready", () => {
+  heard = performance.now();
+  const on = (name: string, act: (event: MessageEvent<string>) => void) =>
+    stream.addEventListener(name, (event) => {
+      heard = performance.now();
+      act(event as MessageEvent<string>);
+    });
+  on("ready", () => {
     attempts = 0;
-    const again = link.state === "lost";
     say({ state: "live" });
-    if (again) changed(null);
+    // What happened before the stream began was not sent.
+    changed(null);
   });
-  stream.addEventListener("change", (event) => changed((JSON.parse(event.data as string) as Change).job));
-  stream.addEventListener("reload", () => changed(null));
+  on("change", (event) => changed((JSON.parse(event.data) as Change).job));
+  on("reload", () => changed(null));
+  on("ping", () => undefined);
   stream.addEventListener("error", () => {
     if (source === stream) void retry();
   });
@@ -58,6 +69,18 @@ export function close(): void {
   const stream = source;
   source = null;
   stream?.close();
+}
+
+/** Looks after the stream for as long as the page is there. */
+export function tend(): void {
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) close();
+    else if (link.state === "live" || link.state === "opening") open();
+  });
+  window.setInterval(() => {
+    // A connection that vanished without a word.
+    if (source && performance.now() - heard > SILENCE_MAX) void retry();
+  }, 5_000);
 }
 
 /** Calls with the job that changed; null: anything may have. */

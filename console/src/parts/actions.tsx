@@ -1,19 +1,31 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import { type Changed, type Job, Problem, type Session, write } from "../api/client";
+import { type Changed, type Job, Problem, type Session, type Ticked, write } from "../api/client";
 
+/** A write, under one key from its first request to its confirmation. */
+type Order = { label: string; path: string; body: object; key: string; tell: (answer: unknown) => string };
 /** What is to be confirmed, and with which digest. */
-type Asked = { path: string; body: object; would: string; shown: readonly string[]; confirm: string | undefined };
+type Asked = { order: Order; would: string; shown: readonly string[]; confirm: string | undefined };
 type Said = { text: string; bad: boolean } | null;
 
 const RANK = { viewer: 0, operator: 1, owner: 2 } as const;
 const rank = (role: string) => RANK[role as keyof typeof RANK] ?? 0;
 
+/** `job 4 (TOSHI, paper on base)` */
+function named(job: { job: number; symbol: string; realm: string; chain: string }): string {
+  return `job ${job.job} (${job.symbol}, ${job.realm === "live" ? "LIVE" : "paper"} on ${job.chain})`;
+}
+
 /** `job 4 (TOSHI, paper on base): RUNNING -> PAUSED` */
 function told(changed: Changed): string {
-  const name = `job ${changed.job} (${changed.symbol}, ${changed.realm === "live" ? "LIVE" : "paper"} on ${changed.chain})`;
   const what = changed.changed ? `${changed.before} -> ${changed.after}` : `${changed.before} already`;
-  return `${name}: ${what}${changed.note ? ` (${changed.note})` : ""}`;
+  return `${named(changed)}: ${what}${changed.note ? ` (${changed.note})` : ""}`;
+}
+
+/** `job 4 (TOSHI, paper on base): trade 7 is not final yet` */
+function evaluated(ticked: Ticked): string {
+  if (ticked.trade) return `${named(ticked)}: trade ${ticked.trade}${ticked.is_final ? "" : " is not final yet"}`;
+  return `${named(ticked)}: ${ticked.decision}${ticked.explanation ? `: ${ticked.explanation}` : ""}`;
 }
 
 /** Pause, resume, tick and liquidate, as far as the session's role goes. */
@@ -22,14 +34,15 @@ export function Actions({ job, session, done }: { job: Job; session: Session; do
   const [said, setSaid] = useState<Said>(null);
   const [asked, ask] = useState<Asked | null>(null);
   const path = `/jobs/job:${job.job}`;
-  const act = async (name: string, to: string, body: object, tell: (answer: unknown) => string) => {
-    setBusy(name);
+  const act = async (order: Order, confirm?: string) => {
+    setBusy(order.label);
     setSaid(null);
     try {
-      setSaid({ text: tell(await write<unknown>(to, body)), bad: false });
+      const body = confirm ? { ...order.body, confirm } : order.body;
+      setSaid({ text: order.tell(await write<unknown>(order.path, body, order.key)), bad: false });
     } catch (error) {
       if (error instanceof Problem && error.confirm && error.would) {
-        ask({ path: to, body, would: error.would, shown: error.shown, confirm: error.confirm });
+        ask({ order, would: error.would, shown: error.shown, confirm: error.confirm });
       } else {
         setSaid({ text: error instanceof Error ? error.message : String(error), bad: true });
       }
@@ -37,12 +50,18 @@ export function Actions({ job, session, done }: { job: Job; session: Session; do
     setBusy(null);
     done();
   };
-  const change = (name: string, body: object = {}) => act(name, `${path}/${name}`, body, (answer) => told(answer as Changed));
+  const order = (label: string, tell: (answer: unknown) => string = (answer) => told(answer as Changed)): Order => ({
+    label,
+    path: `${path}/${label.toLowerCase()}`,
+    body: {},
+    key: crypto.randomUUID(),
+    tell,
+  });
   const liquidate = () => {
     // What moves real money is described by the server first.
-    if (job.realm === "live") return void change("liquidate");
+    if (job.realm === "live") return void act(order("Liquidate"));
     const would = `sell all that job ${job.job} (${job.symbol}, paper on ${job.chain}) holds, then make it idle`;
-    ask({ path: `${path}/liquidate`, body: {}, would, shown: [], confirm: undefined });
+    ask({ order: order("Liquidate"), would, shown: [], confirm: undefined });
   };
   const stopped = job.status === "PAUSED" || job.status === "ERROR";
   const works = job.status === "RUNNING" || job.status === "LIQUIDATING";
@@ -53,12 +72,12 @@ export function Actions({ job, session, done }: { job: Job; session: Session; do
       {operator && (
         <div class="bar" role="group" aria-label="Orders to this job">
           {works && (
-            <button type="button" disabled={busy !== null} onClick={() => void change("pause")}>
+            <button type="button" disabled={busy !== null} onClick={() => void act(order("Pause"))}>
               Pause
             </button>
           )}
           {stopped && (
-            <button type="button" class="main" disabled={busy !== null} onClick={() => void change("resume")}>
+            <button type="button" class="main" disabled={busy !== null} onClick={() => void act(order("Resume"))}>
               Resume
             </button>
           )}
@@ -66,7 +85,7 @@ export function Actions({ job, session, done }: { job: Job; session: Session; do
             <button
               type="button"
               disabled={busy !== null}
-              onClick={() => void act("tick", `${path}/tick`, {}, (answer) => ticked(answer, job.job))}
+              onClick={() => void act(order("Tick", (answer) => evaluated(answer as Ticked)))}
             >
               Tick
             </button>
@@ -89,18 +108,12 @@ export function Actions({ job, session, done }: { job: Job; session: Session; do
           no={() => ask(null)}
           yes={() => {
             ask(null);
-            const body = asked.confirm ? { ...asked.body, confirm: asked.confirm } : asked.body;
-            void act("liquidate", asked.path, body, (answer) => told(answer as Changed));
+            void act(asked.order, asked.confirm);
           }}
         />
       )}
     </div>
   );
-}
-
-function ticked(answer: unknown, job: number): string {
-  const { outcome, reason, explanation } = answer as { outcome?: string; reason?: string; explanation?: string | null };
-  return `job ${job}: ${outcome ?? "evaluated"}${reason ? `: ${reason}` : ""}${explanation ? `. ${explanation}` : ""}`;
 }
 
 /** Shows what would be done. With real money the ticker is typed back. */
@@ -137,7 +150,7 @@ function Confirm({ asked, job, yes, no }: { asked: Asked; job: Job; yes: () => v
             Cancel
           </button>
           <button type="submit" class="danger" disabled={!ready}>
-            Liquidate
+            {asked.order.label}
           </button>
         </div>
       </form>

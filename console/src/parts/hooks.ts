@@ -5,6 +5,8 @@ import { onChange } from "../api/live";
 
 /** Pause between two reads of the same thing at least, ms. */
 const PAUSE = 1_000;
+/** Ages, prices and what is late change without an event: read again after this long, ms, while somebody looks. */
+const EVERY = 15_000;
 /** A read that takes long is repeated less often: it may take this share of the time. */
 const SHARE = 5;
 
@@ -29,8 +31,10 @@ export function useRead<T>(load: () => Promise<T>, concerns: (job: number | null
         const data = await latest.current();
         if (!over) setRead({ key, data, error: null });
       } catch (error) {
-        // The banner says that the server is away.
-        if (!over && !(error instanceof Unreachable)) {
+        // Once something was read, the banner says that the server is away.
+        if (!over && error instanceof Unreachable) {
+          setRead((before) => (before.key === key && before.data ? before : { key, data: null, error: error.message }));
+        } else if (!over) {
           const text = error instanceof Problem ? error.message : String(error);
           setRead((before) => ({ key, data: before.key === key ? before.data : null, error: text }));
         }
@@ -46,10 +50,19 @@ export function useRead<T>(load: () => Promise<T>, concerns: (job: number | null
       wanted = true;
       if (!reading) void once();
     });
+    const due = () => {
+      if (document.hidden) return;
+      wanted = true;
+      if (!reading) void once();
+    };
+    const clock = window.setInterval(due, EVERY);
+    document.addEventListener("visibilitychange", due);
     void once();
     return () => {
       over = true;
       stop();
+      window.clearInterval(clock);
+      document.removeEventListener("visibilitychange", due);
       window.clearTimeout(timer);
     };
   }, [key, asked]);

@@ -67,7 +67,9 @@ pub(in crate::api) async fn events(
         let event = listening.next().await?;
         Some((Ok(event), listening))
     });
-    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
+    // An event, not a comment: a page cannot see comments, nor that its connection has vanished.
+    let ping = Event::default().event("ping").data("{}");
+    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(HEARTBEAT).event(ping)))
 }
 
 fn too_many() -> Problem {

@@ -35,7 +35,8 @@ use crate::{
 pub enum ConfigCommand {
     /// Print a job's configuration as TOML
     Show(TargetArgs),
-    /// Change the configuration of one job or several from the next slot on: all of them, or none
+    /// Change the configuration of one job or several from the next slot on: all of them, or none. On a terminal, one
+    /// job without --set and --config is opened in $EDITOR
     Edit(EditArgs),
     /// Check a configuration file without changing anything
     Check {

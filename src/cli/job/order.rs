@@ -30,7 +30,8 @@ pub struct OrderArgs {
     /// A buy: what it spends in all, USD
     #[arg(long, value_name = "USD", allow_negative_numbers = true)]
     amount: Option<Decimal>,
-    /// A sale: how many whole tokens, such as 12.5; `all`: all that the wallet holds beyond what its jobs own
+    /// A sale: how many whole tokens, such as 12.5; `all`: all that the wallet holds beyond what its jobs own, and what
+    /// an order of this token that has ended still holds
     #[arg(long, value_name = "AMOUNT")]
     tokens: Option<String>,
     /// A sale: what these tokens cost in all, USD; 0 if they cost nothing

@@ -53,12 +53,13 @@ impl From<Sort> for TradeOrder {
     }
 }
 
-const HEADER: [&str; 14] = [
+const HEADER: [&str; 15] = [
     "trade",
     "realm",
     "chain",
     "token",
     "slot",
+    "side",
     "reason",
     "status",
     "tokens",
@@ -106,6 +107,7 @@ fn cells(line: &TradeLine, whole: bool) -> Vec<String> {
         line.chain.clone(),
         line.symbol.clone(),
         clock.full(line.slot),
+        line.side.to_string(),
         line.reason.to_string(),
         line.status.to_string(),
         tokens(line.base_amount),

@@ -33,9 +33,12 @@ pub(super) fn replaceable(job: Job) -> Result<JobId, AppError> {
     if job.mode == JobMode::Order && job.status == JobStatus::Idle {
         return Ok(job.id);
     }
+    let way = match job.mode {
+        JobMode::Order => "`config edit` changes that order, `remove` cancels it",
+        _ => "`release` what it holds, which stays in the wallet, then `remove` it; or use another wallet",
+    };
     Err(AppError::Refused(format!(
-        "{} trades this token already, in mode {}, {}, and a wallet has one job for each token; `remove` it first, or use \
-         another wallet",
+        "{} trades this token already, in mode {}, {}, and a wallet has one job for each token; {way}",
         JobName::from(&job),
         job.mode,
         job.status
