@@ -124,6 +124,15 @@ impl Installation {
             "pause job 1" => drop(self.cli(&["pause", "1"])),
             "put hostile text into job 2" => {
                 self.cli(&["pause", "2"]);
+                // The fill of a trade that is under way would clear the error.
+                let open = "SELECT EXISTS (SELECT FROM trades WHERE job_id = 2 AND status IN ('PENDING', 'SUBMITTED'))";
+                while sqlx::query_scalar::<_, bool>(open)
+                    .fetch_one(&self.db.pool)
+                    .await
+                    .expect("trades")
+                {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
                 let text = "UPDATE jobs SET status = 'ERROR', paused_by = NULL, failures_in_row = 3,
                             last_error = '<img src=x onerror=\"document.title=1\">' WHERE id = 2";
                 sqlx::query(text).execute(&self.db.pool).await.expect("an error");

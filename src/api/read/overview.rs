@@ -6,7 +6,10 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 use utoipa::{
     ToSchema,
-    openapi::{Ref, RefOr, Schema, schema::ArrayBuilder},
+    openapi::{
+        Ref, RefOr, Schema,
+        schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Type},
+    },
 };
 
 use crate::{
@@ -63,8 +66,10 @@ struct TotalView {
     unknown: usize,
 }
 
-fn dead() -> Ref {
-    Ref::new("#/components/schemas/status.Dead")
+fn dead() -> RefOr<Schema> {
+    let nobody = ObjectBuilder::new().schema_type(Type::Null);
+    let dead = Ref::new("#/components/schemas/status.Dead");
+    OneOfBuilder::new().item(dead).item(nobody).into()
 }
 
 fn realm() -> Ref {
