@@ -265,6 +265,10 @@ const WRITES: &[(&str, Shown)] = &[
         Shown::By("what_no_job_holds_goes_where_the_policy_says_and_trading_goes_on"),
     ),
     (
+        "console::link",
+        Shown::By("a_link_opens_the_console_once_and_for_five_minutes"),
+    ),
+    (
         "tokens::create",
         Shown::By("a_token_ends_by_the_clock_of_the_database_or_at_once_and_stands_nowhere"),
     ),

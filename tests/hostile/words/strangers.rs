@@ -243,8 +243,9 @@ async fn a_row_that_the_database_refuses_stops_none_of_its_group() {
         let (code, said) = world.run(&args).await;
         assert!(code == 0 || args == ["doctor"], "{args:?}: {said}");
         assert!(said.contains("TT") || args == ["doctor"], "{args:?}: {said}");
+        // What is about one job reads no other.
         assert!(
-            said.contains("cannot read"),
+            said.contains("cannot read") || args.len() == 2,
             "{args:?} does not say what it leaves out: {said}"
         );
     }
