@@ -177,9 +177,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn every_advice_is_a_command_that_can_be_given() {
-        for advice in [
+    /// One of each kind.
+    fn every_advice() -> Vec<Advice> {
+        vec![
             Advice::Adopt {
                 wallet: Address::ZERO,
                 chain: "base".to_owned(),
@@ -234,7 +234,12 @@ mod tests {
             Advice::Status,
             Advice::TestNotifications,
             Advice::WritePolicy,
-        ] {
+        ]
+    }
+
+    #[test]
+    fn every_advice_is_a_command_that_can_be_given() {
+        for advice in every_advice() {
             let given = match &advice {
                 Advice::Set(_) => format!("lgi-mm start TOKEN {}", CommandLine.advice(&advice)),
                 // Placeholders of numbers.

@@ -135,23 +135,28 @@ const NOT_IN_THIS_RUN: [&str; 16] = [
     "lgi_mm_withdrawals_value_usd",
 ];
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_real_run_exports_what_the_table_says_and_nothing_else() {
-    let (db, dir) = (testkit::db().await, tempfile::tempdir().expect("a directory"));
-    let removed = job(&db.pool, 1, "* * * * * *").await;
-    let kept = job(&db.pool, 2, "* * * * * *").await;
-    // No tick of it ends what is noted here.
-    let blocked = job(&db.pool, 3, "* * * * * *").await;
-    orders::order(&db.pool, blocked, Order::Pause, "test")
+/// A job with a stop that cannot sell. It is paused: no tick of it ends what is noted here.
+async fn blocked_job(pool: &sqlx::PgPool) -> lgi_mm::domain::ids::JobId {
+    let blocked = job(pool, 3, "* * * * * *").await;
+    orders::order(pool, blocked, Order::Pause, "test")
         .await
         .expect("paused");
     sqlx::query(
         "UPDATE job_slots SET blocked_by = 'job.stop_blocked', blocked_since = now() WHERE job_id = $1",
     )
     .bind(blocked.0)
-    .execute(&db.pool)
+    .execute(pool)
     .await
     .expect("a block");
+    blocked
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_run_exports_what_the_table_says_and_nothing_else() {
+    let (db, dir) = (testkit::db().await, tempfile::tempdir().expect("a directory"));
+    let removed = job(&db.pool, 1, "* * * * * *").await;
+    let kept = job(&db.pool, 2, "* * * * * *").await;
+    let blocked = blocked_job(&db.pool).await;
     let services = [
         Service::start("scheduler", &db.url, dir.path()),
         Service::start("worker", &db.url, dir.path()),

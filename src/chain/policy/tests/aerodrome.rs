@@ -32,13 +32,16 @@ fn swaps(key: &Key) -> Vec<Call> {
     swaps
 }
 
+/// What is done to the pools of a swap.
+type Change = fn(&mut Vec<Route>);
+
 #[tokio::test]
 async fn a_pool_of_another_factory_or_by_another_way_is_refused() {
     let key = Key::new(|_| {});
     let usdc = spec().usdc;
     for call in swaps(&key) {
         key.sign(&call).await.expect("as our venue makes it");
-        let changes: [(&str, fn(&mut Vec<Route>)); 7] = [
+        let changes: [(&str, Change); 7] = [
             ("no factory", |routes| routes[0].factory = Address::ZERO),
             ("a stranger's factory", |routes| routes[0].factory = STRANGER),
             ("the last one's factory", |routes| {

@@ -89,6 +89,20 @@ fn replace(data: &Bytes, from: Address, to: Address) -> Bytes {
     bytes.into()
 }
 
+/// The same swap with a deadline an hour later than is allowed.
+fn late(call: &Call, is_universal: bool) -> Option<Bytes> {
+    let late = U256::from(soon() + 3_600);
+    if is_universal {
+        universal(&call.data, |call| call.deadline = late)
+    } else if is_forked(call) {
+        in_forked(call, |swap| swap.deadline = late, |_| {})
+    } else if is_direct(call) {
+        direct::with(&call.data, |fields| fields.deadline = late)
+    } else {
+        swap02(&call.data, |call| call.deadline = late)
+    }
+}
+
 /// The same swap with one field for the attacker; `None`: this calldata has no such field.
 fn mutated(call: &Call, wallet: Address, field: Field) -> Option<(Call, &'static [&'static str])> {
     let spec = spec();
@@ -141,16 +155,7 @@ fn mutated(call: &Call, wallet: Address, field: Field) -> Option<(Call, &'static
             &["shape"]
         }
         Field::Deadline => {
-            let late = U256::from(soon() + 3_600);
-            other.data = if is_universal {
-                universal(&call.data, |call| call.deadline = late)?
-            } else if is_forked(call) {
-                in_forked(call, |swap| swap.deadline = late, |_| {})?
-            } else if is_direct(call) {
-                direct::with(&call.data, |fields| fields.deadline = late)?
-            } else {
-                swap02(&call.data, |call| call.deadline = late)?
-            };
+            other.data = late(call, is_universal)?;
             &["deadline"]
         }
         Field::Value => {
