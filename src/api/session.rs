@@ -53,17 +53,14 @@ pub(super) struct SessionView {
     expires_at: Timestamp,
 }
 
-async fn view(api: &Shared, bearer: &Bearer) -> Result<SessionView, Problem> {
-    let console::Session {
-        name,
-        role,
-        expires_at,
-    } = console::session(&api.app, bearer).await?;
-    Ok(SessionView {
-        name,
-        role,
-        expires_at,
-    })
+impl From<console::Session> for SessionView {
+    fn from(session: console::Session) -> Self {
+        Self {
+            name: session.name,
+            role: session.role,
+            expires_at: session.expires_at,
+        }
+    }
 }
 
 /// Who asks, what they may do and until when.
@@ -73,7 +70,7 @@ pub(super) async fn show(
     State(api): State<Shared>,
     Extension(bearer): Extension<Bearer>,
 ) -> Result<Json<SessionView>, Problem> {
-    Ok(Json(view(&api, &bearer).await?))
+    Ok(Json(console::session(&api.app, &bearer).await?.into()))
 }
 
 /// Opens a link of the console, once: the answer sets the cookie of a session.
@@ -96,10 +93,10 @@ pub(super) async fn open(
         Problem::malformed(StatusCode::BAD_REQUEST, detail)
     })?;
     let opened = gate::tried(&api, address, &ticket, console::open(&api.app, &ticket)).await;
-    let Opened { secret, bearer } = opened.map_err(of_a_link)?;
-    tracing::info!(%address, name = %bearer.name, "a session of the console begins");
+    let Opened { secret, session } = opened.map_err(of_a_link)?;
+    tracing::info!(%address, name = %session.name, "a session of the console begins");
     let cookie = cookie::set(&api, &secret.0, SESSION_LASTS.std().as_secs())?;
-    Ok(([(header::SET_COOKIE, cookie)], Json(view(&api, &bearer).await?)))
+    Ok(([(header::SET_COOKIE, cookie)], Json(SessionView::from(session))))
 }
 
 /// A wrong link in its own words.

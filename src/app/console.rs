@@ -30,7 +30,7 @@ const PERSON_MAX: usize = 30;
 #[derive(Debug)]
 pub struct Opened {
     pub secret: Secret,
-    pub bearer: Bearer,
+    pub session: Session,
 }
 
 /// Whose session it is.
@@ -83,9 +83,13 @@ pub async fn open(app: &App, link: &str) -> Result<Option<Opened>, AppError> {
     };
     let actor = |name: &str| Actor::new("console", name).as_str().to_owned();
     let opened = sessions::open(&app.pool, opening, actor).await?;
-    Ok(opened.map(|(row, _)| Opened {
+    Ok(opened.map(|(row, expires_at)| Opened {
         secret,
-        bearer: row.into(),
+        session: Session {
+            name: row.name,
+            role: row.role,
+            expires_at,
+        },
     }))
 }
 
