@@ -238,6 +238,9 @@ fn background(app: &App, stop: &CancellationToken, role: Role) -> JoinHandle<()>
 fn serve_metrics(app: &App, stop: &CancellationToken) -> Metrics {
     let address = app.settings.metrics_address()?;
     let prometheus = telemetry::install_metrics()?;
+    for live in app.live().chains().values() {
+        live.rpc.export();
+    }
     let (stop, served) = (
         stop.clone(),
         Served {

@@ -74,15 +74,6 @@ pub(super) type Rank = (bool, bool, bool, bool);
 
 impl Node {
     pub(super) fn new(wire: Wire, chain: &str, chain_id: u64, budget: &Budget) -> Self {
-        // Export zeros first: a counter that first appears at one shows no increase.
-        for outcome in ["answered", "failed", "nonsense"] {
-            let labels = [
-                ("chain", chain.to_owned()),
-                ("node", wire.endpoint().voice().to_owned()),
-                ("outcome", outcome.to_owned()),
-            ];
-            counter!(metric::NODE_REQUESTS, &labels).increment(0);
-        }
         Self {
             wire,
             chain: chain.to_owned(),
@@ -91,6 +82,13 @@ impl Node {
             pace: Pace::new(budget),
             health: StdMutex::default(),
             gathered: Gathered::default(),
+        }
+    }
+
+    /// Exports its counters as they are, zeros too: a counter that first appears at one shows no increase.
+    pub(super) fn export(&self) {
+        for outcome in ["answered", "failed", "nonsense"] {
+            self.count(outcome, 0);
         }
     }
 
@@ -152,7 +150,7 @@ impl Node {
     /// Records an impossible answer: the node is tried last for a while.
     pub(super) fn distrust(&self) {
         self.health().distrusted_until = Some(Instant::now() + DISTRUSTED_FOR);
-        self.count("nonsense");
+        self.count("nonsense", 1);
     }
 
     pub(super) fn note_lacks(&self, ability: &'static str) {
@@ -311,7 +309,7 @@ impl Node {
         let units = u64::from(weigh(requests));
         counter!(metric::RPC_COMPUTE_UNITS, "chain" => self.chain.clone()).increment(units);
         histogram!(metric::RPC_DURATION, "chain" => self.chain.clone()).record(begun.elapsed());
-        self.count(outcome);
+        self.count(outcome, 1);
         self.note(&result);
         if result.as_ref().is_err_and(|failure| failure.disconnected)
             && let Ok(mut verified) = self.verified.try_lock()
@@ -321,13 +319,13 @@ impl Node {
         result
     }
 
-    fn count(&self, outcome: &'static str) {
+    fn count(&self, outcome: &'static str, requests: u64) {
         let labels = [
             ("chain", self.chain.clone()),
             ("node", self.voice().to_owned()),
             ("outcome", outcome.to_owned()),
         ];
-        counter!(metric::NODE_REQUESTS, &labels).increment(1);
+        counter!(metric::NODE_REQUESTS, &labels).increment(requests);
     }
 
     /// Consecutive failures double the backoff; success resets it.

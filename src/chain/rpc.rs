@@ -86,8 +86,6 @@ impl Rpc {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .build()?;
-        gauge!(metric::NODE_QUORUM, "chain" => spec.name.clone())
-            .set(f64::from(u32::try_from(spec.quorum).unwrap_or(u32::MAX)));
         let nodes = urls.iter().map(|url| {
             let wire = Wire::new(client.clone(), url.clone());
             Arc::new(Node::new(wire, &spec.name, spec.chain_id, &spec.budget(url)))
@@ -293,6 +291,15 @@ impl Rpc {
             until.get_or_insert_with(|| Instant::now() + GRACE);
         }
         answers
+    }
+
+    /// Exports what is counted of the nodes, before the first request. Nodes are made before a process counts.
+    pub fn export(&self) {
+        let quorum = f64::from(u32::try_from(self.quorum()).unwrap_or(u32::MAX));
+        gauge!(metric::NODE_QUORUM, "chain" => self.inner.chain.clone()).set(quorum);
+        for node in &self.inner.nodes {
+            node.export();
+        }
     }
 
     /// How many nodes of different hosts must agree.

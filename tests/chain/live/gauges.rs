@@ -49,5 +49,19 @@ async fn a_live_wallets_coins_are_exported() {
     };
     // It began with a hundred, and has bought for ten dollars.
     assert!((99.0..100.0).contains(&coins), "{coins}");
+    let (_, page) = get(&listen, "metrics").await;
+    assert!(page.contains("lgi_mm_node_quorum{chain=\"local\"} 1\n"), "{page}");
+    assert!(
+        page.contains("lgi_mm_rpc_compute_units_total{chain=\"local\"} "),
+        "{page}"
+    );
+    // From zero on: the first failure is an increase.
+    for outcome in ["failed", "nonsense"] {
+        let from_zero = |line: &str| {
+            line.starts_with("lgi_mm_node_requests_total{")
+                && line.ends_with(&format!("outcome=\"{outcome}\"}} 0"))
+        };
+        assert!(page.lines().any(from_zero), "{outcome}: {page}");
+    }
     assert_eq!(get(&listen, "readyz").await, (200, "ready\n".to_owned()));
 }
