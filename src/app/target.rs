@@ -186,16 +186,20 @@ fn was_removed(job: &Job) -> AppError {
 fn candidates(target: &Target) -> Result<Filter, AppError> {
     let text = target.token.as_str();
     let token = is_address(text).then(|| address(text)).transpose()?;
-    let only_number = only_number(text);
-    let called = token.is_none().then(|| Called {
-        symbol: only_number.is_none().then(|| text.to_owned()),
-        number: only_number.unwrap_or(text).parse().ok().map(JobId),
-    });
     Ok(Filter {
         token,
-        called,
+        called: token.is_none().then(|| called(text)),
         ..Filter::default()
     })
+}
+
+/// The jobs that have this ticker or number.
+pub(super) fn called(text: &str) -> Called {
+    let only_number = only_number(text);
+    Called {
+        symbol: only_number.is_none().then(|| text.to_owned()),
+        number: only_number.unwrap_or(text).parse().ok().map(JobId),
+    }
 }
 
 /// A ticker may be a number too: #7 and job:7 always mean the job number.

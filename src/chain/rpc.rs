@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use ::metrics::gauge;
+use ::metrics::{counter, gauge};
 use alloy_primitives::{Address, Bytes, U64};
 use futures::{StreamExt, future::join_all, stream::FuturesUnordered};
 use serde::de::DeserializeOwned;
@@ -297,6 +297,7 @@ impl Rpc {
     pub fn export(&self) {
         let quorum = f64::from(u32::try_from(self.quorum()).unwrap_or(u32::MAX));
         gauge!(metric::NODE_QUORUM, "chain" => self.inner.chain.clone()).set(quorum);
+        counter!(metric::RPC_DISAGREEMENTS, "chain" => self.inner.chain.clone()).increment(0);
         for node in &self.inner.nodes {
             node.export();
         }

@@ -10,7 +10,7 @@ use super::alive::{Dead, LATE_AFTER, Waiting, alive};
 use crate::{
     app::{
         App, AppError,
-        target::address,
+        target::{address, called},
         whole::{Whole, checksum, shown},
     },
     domain::{
@@ -24,7 +24,7 @@ use crate::{
         zone::Zone,
     },
     store::{
-        jobs::{self, Called, Filter, Job},
+        jobs::{self, Filter, Job},
         views::{self, Pulse},
     },
 };
@@ -273,15 +273,6 @@ pub async fn list(app: &App, request: &ListRequest) -> Result<Listing, AppError>
         dead: alive.missing(lines.iter().map(JobLine::waiting)),
         lines,
     })
-}
-
-/// A ticker may be a number too: #7 always means the job number.
-fn called(name: &str) -> Called {
-    let only_number = name.strip_prefix('#');
-    Called {
-        symbol: only_number.is_none().then(|| name.to_owned()),
-        number: only_number.unwrap_or(name).parse().ok(),
-    }
 }
 
 fn sort(lines: &mut [JobLine], by: SortBy) {

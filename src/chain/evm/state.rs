@@ -7,14 +7,12 @@ use std::{
 };
 
 use alloy_primitives::Address;
-use metrics::counter;
 use tokio::sync::Mutex;
 
 use crate::{
     chain::{fresh::Fresh, lookup::Heights, native_price::NativePrice, rpc::Rpc, settings::ChainSpec},
     domain::onchain::{Fees, Head, Nonces},
     ports::RpcError,
-    telemetry::metric,
 };
 
 /// Newest blocks across all nodes.
@@ -44,8 +42,6 @@ impl EvmChain {
     /// The chain of `spec`, queried through `rpc`; transactions are sent through `private` if given.
     #[must_use]
     pub fn new(rpc: Rpc, private: Option<Rpc>, spec: Arc<ChainSpec>, native: Arc<dyn NativePrice>) -> Self {
-        // Export zero first: a counter that first appears at one shows no increase.
-        counter!(metric::RPC_DISAGREEMENTS, "chain" => spec.name.clone()).increment(0);
         Self {
             rpc,
             private,

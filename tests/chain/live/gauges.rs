@@ -56,6 +56,10 @@ async fn a_live_wallets_coins_are_exported() {
         "{page}"
     );
     // From zero on: the first failure is an increase.
+    assert!(
+        page.contains("lgi_mm_rpc_disagreements_total{chain=\"local\"} 0\n"),
+        "{page}"
+    );
     for outcome in ["failed", "nonsense"] {
         let from_zero = |line: &str| {
             line.starts_with("lgi_mm_node_requests_total{")

@@ -9,7 +9,7 @@ use crate::{
         App, AppError, ErrorKind,
         message::{Advice, Field, message},
         name::JobName,
-        target::{address, is_address},
+        target::{address, called, is_address},
     },
     domain::job::Realm,
     store::jobs::{self, Filter, Job},
@@ -67,10 +67,11 @@ pub async fn known_token(
 ) -> Result<KnownToken, AppError> {
     let filter = Filter {
         archived: true,
+        called: Some(called(name)),
+        chain: chain.map(str::to_owned),
         ..Filter::default()
     };
-    let mut named = jobs::list(&app.pool, &filter).await?;
-    named.retain(|job| is_called(job, name) && chain.is_none_or(|chain| job.account.chain == chain));
+    let named = jobs::list(&app.pool, &filter).await?;
     let (mut found, other): (Vec<&Job>, Vec<&Job>) = named.iter().partition(|job| job.account.realm == realm);
     if found.iter().any(|job| job.archived_at.is_none()) {
         found.retain(|job| job.archived_at.is_none());
@@ -100,13 +101,6 @@ pub async fn known_token(
             .error(ErrorKind::NotFound))
         }
     }
-}
-
-/// A ticker may be a number too: #7 and job:7 always mean the job number.
-fn is_called(job: &Job, name: &str) -> bool {
-    let only_number = name.strip_prefix('#').or_else(|| name.strip_prefix("job:"));
-    let number: Option<i64> = only_number.unwrap_or(name).parse().ok();
-    number == Some(job.id.0) || (only_number.is_none() && job.token.symbol.eq_ignore_ascii_case(name))
 }
 
 fn of_the_other_realm(job: &Job) -> AppError {
